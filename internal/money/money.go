@@ -1,0 +1,52 @@
+// Package money holds amounts of money: minor units of an ISO 4217 currency.
+package money
+
+import (
+	"fmt"
+	"strings"
+)
+
+// Amount is money in minor units (cents for USD) of a three-letter upper-case ISO 4217 currency.
+type Amount struct {
+	Minor    int64
+	Currency string
+}
+
+// zeroDecimal are the currencies without minor units that Stripe charges in whole units
+// (https://docs.stripe.com/currencies#zero-decimal).
+const zeroDecimal = "BIF CLP DJF GNF JPY KMF KRW MGA PYG RWF UGX VND VUV XAF XOF XPF"
+
+var symbols = map[string]string{"USD": "$", "EUR": "€", "GBP": "£", "JPY": "¥"}
+
+// Exponent says how many decimals the currency has: 2, or 0 for those charged in whole units.
+func Exponent(currency string) int {
+	if len(currency) == 3 && strings.Contains(zeroDecimal, currency) {
+		return 0
+	}
+	return 2
+}
+
+// String shows the amount as a price: "$9.00", "€1,250.50", "CHF 9.00".
+func (a Amount) String() string {
+	symbol, ok := symbols[a.Currency]
+	if !ok {
+		symbol = a.Currency + " "
+	}
+	sign, minor := "", a.Minor
+	if minor < 0 {
+		sign, minor = "−", -minor
+	}
+	if Exponent(a.Currency) == 0 {
+		return sign + symbol + group(minor)
+	}
+	return fmt.Sprintf("%s%s%s.%02d", sign, symbol, group(minor/100), minor%100)
+}
+
+// group writes n with a comma between thousands.
+func group(n int64) string {
+	digits := fmt.Sprint(n)
+	for i := len(digits) - 3; i > 0; i -= 3 {
+		digits = digits[:i] + "," + digits[i:]
+	}
+	return digits
+}

@@ -1,0 +1,90 @@
+// Package problem is the one error type that may reach a caller: what kind of failure it is, a stable code, a message
+// that is safe to show, and a cause that never leaves the process.
+package problem
+
+import (
+	"errors"
+	"fmt"
+)
+
+// Kind says whose fault a failure is and what a caller can do about it. The handlers map it to a status in one place.
+type Kind uint8
+
+// The kinds, with the HTTP status each becomes (the contract of the JSON API).
+const (
+	Internal        Kind = iota // 500: ours; the caller learns nothing more
+	Syntax                      // 400: cannot be read, or a header is missing
+	Unauthenticated             // 401: who are you?
+	Insufficient                // 402: not enough tokens
+	Forbidden                   // 403: known, but not allowed
+	NotFound                    // 404: no such thing, or not yours
+	Method                      // 405: the path exists, not with this method
+	Conflict                    // 409: the state does not allow it
+	TooLarge                    // 413: the body is over its limit
+	Meaning                     // 422: readable, but makes no sense
+	TooMany                     // 429: slow down
+	Unavailable                 // 503: try again with the same key
+)
+
+// Error is a failure as a caller may see it.
+type Error struct {
+	Kind    Kind
+	Code    string         // stable, snake_case: what a program switches on
+	Message string         // one safe sentence for a person
+	Field   string         // the input field that is wrong, if one is
+	Details map[string]any // further members of the problem document, such as "shortfall"
+	Cause   error          // for the log only
+}
+
+// New makes an Error with a formatted safe message.
+func New(kind Kind, code, format string, args ...any) *Error {
+	return &Error{Kind: kind, Code: code, Message: fmt.Sprintf(format, args...)}
+}
+
+// Invalid is a field whose value makes no sense: 422 "invalid_field".
+func Invalid(field, format string, args ...any) *Error {
+	return &Error{Kind: Meaning, Code: "invalid_field", Message: field + " " + fmt.Sprintf(format, args...) + ".", Field: field}
+}
+
+// Error gives the safe message and the cause, for logs and tests.
+func (e *Error) Error() string {
+	if e.Cause != nil {
+		return e.Code + ": " + e.Message + " (" + e.Cause.Error() + ")"
+	}
+	return e.Code + ": " + e.Message
+}
+
+// Unwrap gives the cause.
+func (e *Error) Unwrap() error { return e.Cause }
+
+// Because returns a copy of e that carries a cause for the log.
+func (e *Error) Because(cause error) *Error {
+	c := *e
+	c.Cause = cause
+	return &c
+}
+
+// With returns a copy of e with one more member of the problem document.
+func (e *Error) With(name string, value any) *Error {
+	c := *e
+	c.Details = map[string]any{name: value}
+	for k, v := range e.Details {
+		c.Details[k] = v
+	}
+	return &c
+}
+
+// Is makes errors.Is match by kind and code.
+func (e *Error) Is(target error) bool {
+	t, ok := target.(*Error)
+	return ok && t.Kind == e.Kind && t.Code == e.Code
+}
+
+// Of finds the Error in err. Anything else is Internal, with err as its cause.
+func Of(err error) *Error {
+	var e *Error
+	if errors.As(err, &e) {
+		return e
+	}
+	return &Error{Kind: Internal, Code: "internal", Message: "Something went wrong on our side.", Cause: err}
+}
