@@ -1,0 +1,142 @@
+// Package db holds the schema's migrations, the roles, and the connection pool. It knows no domain package.
+package db
+
+import (
+	"context"
+	"embed"
+	"errors"
+	"fmt"
+	"io/fs"
+	"strings"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
+	"github.com/jackc/pgx/v5/pgxpool"
+	"github.com/jackc/tern/v2/migrate"
+)
+
+//go:embed migrations/*.sql
+var migrations embed.FS
+
+// versionTable is where the schema's version is kept.
+const versionTable = "public.schema_version"
+
+// undefinedTable is the SQLSTATE of a table that is not there: a database that was never migrated.
+const undefinedTable = "42P01"
+
+// ErrOldSchema means that the database lacks migrations this binary needs.
+var ErrOldSchema = errors.New("the database schema is older than this binary: run `credits migrate` first")
+
+// Migrate brings the schema to this binary's version, as the owner of the tables. Several processes may call it at once:
+// an advisory lock lets one work and the others find nothing to do.
+func Migrate(ctx context.Context, ownerURL string) error {
+	conn, err := pgx.Connect(ctx, ownerURL)
+	if err != nil {
+		return fmt.Errorf("connect for migration: %w", err)
+	}
+	defer conn.Close(context.WithoutCancel(ctx))
+	m, err := newMigrator(ctx, conn)
+	if err != nil {
+		return err
+	}
+	if err := m.Migrate(ctx); err != nil {
+		return fmt.Errorf("migrate: %w", err)
+	}
+	return nil
+}
+
+func newMigrator(ctx context.Context, conn *pgx.Conn) (*migrate.Migrator, error) {
+	m, err := migrate.NewMigrator(ctx, conn, versionTable)
+	if err != nil {
+		return nil, fmt.Errorf("prepare migration: %w", err)
+	}
+	files, err := fs.Sub(migrations, "migrations")
+	if err != nil {
+		return nil, err
+	}
+	if err := m.LoadMigrations(files); err != nil {
+		return nil, fmt.Errorf("load migrations: %w", err)
+	}
+	return m, nil
+}
+
+// appendOnly are the tables that the server's role can insert into and read, but never change: history stays as written.
+var appendOnly = []string{"entries", "permanent_references"}
+
+// Grant gives the server's role what it needs and no more: it cannot change the schema, nor update or delete an entry. When role is the
+// owner itself, the owner gives those rights up, which guards against mistakes though not against intent.
+func Grant(ctx context.Context, ownerURL, role string) error {
+	conn, err := pgx.Connect(ctx, ownerURL)
+	if err != nil {
+		return fmt.Errorf("connect for grants: %w", err)
+	}
+	defer conn.Close(context.WithoutCancel(ctx))
+	name := pgx.Identifier{role}.Sanitize()
+	tables := strings.Join(appendOnly, ", ")
+	statements := []string{
+		"grant usage on schema public to " + name,
+		"grant select, insert, update, delete on all tables in schema public to " + name,
+		"revoke update, delete, truncate on " + tables + " from " + name,
+	}
+	for _, statement := range statements {
+		if _, err := conn.Exec(ctx, statement); err != nil {
+			return fmt.Errorf("grant to %s: %w", role, err)
+		}
+	}
+	return nil
+}
+
+// Open connects a pool and fails when the database cannot be reached within a few seconds. maxConns bounds the pool.
+func Open(ctx context.Context, url string, maxConns int32) (*pgxpool.Pool, error) {
+	config, err := pgxpool.ParseConfig(url)
+	if err != nil {
+		return nil, fmt.Errorf("DATABASE_URL cannot be read: %w", err)
+	}
+	config.MaxConns = maxConns
+	config.ConnConfig.ConnectTimeout = 5 * time.Second
+	// The books are in UTC whatever the server's or the operating system's zone is.
+	config.ConnConfig.RuntimeParams["timezone"] = "UTC"
+	// A statement that takes this long is stuck: giving up frees its locks and connection.
+	config.ConnConfig.RuntimeParams["statement_timeout"] = "15s"
+	config.ConnConfig.RuntimeParams["idle_in_transaction_session_timeout"] = "30s"
+	pool, err := pgxpool.NewWithConfig(ctx, config)
+	if err != nil {
+		return nil, err
+	}
+	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
+	defer cancel()
+	if err := pool.Ping(ctx); err != nil {
+		pool.Close()
+		return nil, fmt.Errorf("the database cannot be reached: %w", err)
+	}
+	return pool, nil
+}
+
+// CheckSchema returns ErrOldSchema when migrations are missing. A newer schema is fine: migrations only add.
+func CheckSchema(ctx context.Context, pool *pgxpool.Pool) error {
+	var version int
+	err := pool.QueryRow(ctx, "select version from "+versionTable).Scan(&version)
+	var pgErr *pgconn.PgError
+	if undefined := errors.As(err, &pgErr) && pgErr.Code == undefinedTable; err != nil && !undefined {
+		return fmt.Errorf("read the schema version: %w", err)
+	}
+	files, err := fs.Glob(migrations, "migrations/*.sql")
+	if err != nil {
+		return err
+	}
+	if version < len(files) {
+		return ErrOldSchema
+	}
+	return nil
+}
+
+// Durability lists the settings under which Postgres may lose or tear an acknowledged commit; empty when all is well.
+func Durability(ctx context.Context, pool *pgxpool.Pool) ([]string, error) {
+	rows, err := pool.Query(ctx, `select name || '=' || setting from pg_settings
+		where (name in ('fsync', 'full_page_writes') and setting <> 'on') or (name = 'synchronous_commit' and setting = 'off')`)
+	if err != nil {
+		return nil, fmt.Errorf("read durability settings: %w", err)
+	}
+	return pgx.CollectRows(rows, pgx.RowTo[string])
+}

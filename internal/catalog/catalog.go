@@ -1,0 +1,154 @@
+// Package catalog holds what tokens cost and what plans and packs give: prices as one typed, immutable value.
+package catalog
+
+import (
+	"pop.store/credits/internal/money"
+	"pop.store/credits/internal/problem"
+	"pop.store/credits/internal/tokens"
+)
+
+// Catalog is one version of the prices. It is never changed once made, so it is safe to share.
+type Catalog struct {
+	Version  string // stored with every charge that was made at it
+	Plans    []Plan // from the smallest allowance to the largest
+	Features []Feature
+	Packs    []Pack // from the smallest to the largest
+	Table    []Row  // what a month's tokens are good for
+	// LowPercent of the plan's allowance is the threshold under which a balance is low, unless the creator sets one.
+	LowPercent int64
+	// ToolMinimum is the cheapest fixed-price feature: with less than that a balance counts as empty.
+	ToolMinimum tokens.Amount
+}
+
+// Plan grants an allowance every month.
+type Plan struct {
+	ID        string
+	Name      string
+	Allowance tokens.Amount
+}
+
+// Pricing says how the amount of a charge comes about.
+type Pricing string
+
+// The three ways to price a feature.
+const (
+	Fixed   Pricing = "fixed"   // price x quantity, nothing else
+	Default Pricing = "default" // price x quantity unless the caller sends what the work really used
+	Metered Pricing = "metered" // the caller always sends the amount
+)
+
+// Feature is something that spends tokens.
+type Feature struct {
+	ID      string
+	Name    string // as shown to creators: "Comment Replies"
+	One     string // a unit of it: "reply"
+	Many    string // several: "replies"
+	Pricing Pricing
+	Price   tokens.Amount // of one unit; zero when metered
+	Agent   bool          // run by an agent or automation, not by the creator
+}
+
+// Pack is a number of tokens for sale. Bought tokens never expire unless ExpiresDays says so.
+type Pack struct {
+	ID          string
+	Tokens      tokens.Amount
+	Price       money.Amount
+	ExpiresDays int
+	Popular     bool
+}
+
+// Row is a line of the plan table: how often a plan's allowance pays for one thing, rounded down.
+type Row struct {
+	Feature string // id of the feature meant
+	Name    string // as the article words it
+	Rate    tokens.Amount
+	About   bool // an agent's rate is a default, so its counts are estimates
+}
+
+// Plan finds a plan by its id.
+func (c *Catalog) Plan(id string) (Plan, bool) {
+	return find(c.Plans, id, func(p Plan) string { return p.ID })
+}
+
+// Feature finds a feature by its id.
+func (c *Catalog) Feature(id string) (Feature, bool) {
+	return find(c.Features, id, func(f Feature) string { return f.ID })
+}
+
+// Pack finds a pack by its id.
+func (c *Catalog) Pack(id string) (Pack, bool) {
+	return find(c.Packs, id, func(p Pack) string { return p.ID })
+}
+
+// find walks a list of a dozen: at that length a map would be slower.
+func find[T any](list []T, id string, key func(T) string) (T, bool) {
+	for _, item := range list {
+		if key(item) == id {
+			return item, true
+		}
+	}
+	var none T
+	return none, false
+}
+
+// Counts is what each plan's allowance is good for in this row, in the order of the plans: floor(allowance / rate).
+func (c *Catalog) Counts(r Row) []int64 {
+	counts := make([]int64, len(c.Plans))
+	for i, plan := range c.Plans {
+		counts[i] = plan.Allowance.Fits(r.Rate)
+	}
+	return counts
+}
+
+// LowThreshold is the balance under which an account on this plan is low by default, in millionths of a token.
+func (c *Catalog) LowThreshold(plan string) tokens.Amount {
+	p, _ := c.Plan(plan)
+	return p.Allowance * tokens.Amount(c.LowPercent) / 100
+}
+
+// MaxQuantity bounds the units of one charge.
+const MaxQuantity = 1_000_000_000
+
+// Price is what a piece of work costs.
+type Price struct {
+	Quantity int64
+	Unit     tokens.Amount // of one unit; zero when the caller sent the amount
+	Amount   tokens.Amount
+}
+
+// Price works out what quantity units of a feature cost. quantity nil means one. amount is what the caller says the work used: agents'
+// features accept it, metered ones need it, tools refuse it. Errors are problem.Error of kind Meaning that name the field.
+func (c *Catalog) Price(feature string, quantity *int64, amount *tokens.Amount) (Price, error) {
+	f, ok := c.Feature(feature)
+	if !ok {
+		return Price{}, &problem.Error{Kind: problem.Meaning, Code: "unknown_feature", Field: "feature", Message: "feature is not in the catalog."}
+	}
+	p := Price{Quantity: 1, Unit: f.Price}
+	if quantity != nil {
+		p.Quantity = *quantity
+	}
+	if p.Quantity < 1 || p.Quantity > MaxQuantity {
+		return Price{}, problem.Invalid("quantity", "must be between 1 and %d", int64(MaxQuantity))
+	}
+	if amount != nil {
+		return sentPrice(f, p.Quantity, *amount)
+	}
+	if f.Pricing == Metered {
+		return Price{}, problem.Invalid("amount", "is needed: %s is metered", f.ID)
+	}
+	p.Amount, ok = f.Price.Times(p.Quantity)
+	if !ok {
+		return Price{}, problem.Invalid("quantity", "makes an amount that is too large")
+	}
+	return p, nil
+}
+
+func sentPrice(f Feature, quantity int64, amount tokens.Amount) (Price, error) {
+	if f.Pricing == Fixed {
+		return Price{}, problem.Invalid("amount", "cannot be set: %s has a fixed price", f.ID)
+	}
+	if amount <= 0 {
+		return Price{}, problem.Invalid("amount", "must be more than zero")
+	}
+	return Price{Quantity: quantity, Amount: amount}, nil
+}

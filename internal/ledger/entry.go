@@ -1,0 +1,84 @@
+package ledger
+
+import (
+	"encoding/base32"
+	"encoding/binary"
+	"strings"
+	"time"
+
+	"github.com/google/uuid"
+
+	"pop.store/credits/internal/tokens"
+)
+
+// Entry is one line of an account's books: append-only, numbered without gaps.
+type Entry struct {
+	Account        uuid.UUID
+	Seq            int64
+	At             time.Time // never before the entry in front of it
+	Kind           Kind
+	Amount         tokens.Amount // signed: what the balance changed by
+	HeldDelta      tokens.Amount
+	BalanceAfter   tokens.Amount // total: spendable, held and frozen
+	SpendableAfter tokens.Amount
+	Contra         Contra
+	LotKind        LotKind // of a grant, expiry or clawback: whose tokens
+	Feature        string
+	Agent          string
+	Quantity       int64
+	UnitPrice      tokens.Amount // zero when the caller sent the amount
+	CatalogVersion string
+	Reference      string
+	Day            time.Time // the date in the billing zone, at midnight UTC
+	Parts          []Part    // which lots paid or received how much
+
+	key         string
+	fingerprint []byte
+	note        Note
+}
+
+// Part is the share of one lot in an entry.
+type Part struct {
+	Lot    int64
+	Amount tokens.Amount
+}
+
+// Note is free text about an entry. It lives beside the books, where erasure can delete it.
+type Note struct {
+	Reason   string
+	Metadata map[string]string
+}
+
+func (n Note) empty() bool { return n.Reason == "" && len(n.Metadata) == 0 }
+
+// idEncoding keeps ids lower-case, sortable by seq within an account, and free of punctuation.
+var idEncoding = base32.HexEncoding.WithPadding(base32.NoPadding)
+
+const (
+	idPrefix  = "txn_"
+	idAccount = 8 // bytes of the account in an id: enough to tell accounts apart, and that an id belongs to another one
+)
+
+// ID names the entry to callers. It is made of account and seq, so no index is needed to find an entry by it.
+func (e *Entry) ID() string { return entryID(e.Account, e.Seq) }
+
+func entryID(account uuid.UUID, seq int64) string {
+	var raw [idAccount + 8]byte
+	copy(raw[:idAccount], account[:])
+	binary.BigEndian.PutUint64(raw[idAccount:], uint64(seq))
+	return idPrefix + strings.ToLower(idEncoding.EncodeToString(raw[:]))
+}
+
+// parseID gives the seq of an entry of this account; false for anything else, another account's entries included.
+func parseID(account uuid.UUID, id string) (int64, bool) {
+	text, ok := strings.CutPrefix(id, idPrefix)
+	if !ok || text != strings.ToLower(text) {
+		return 0, false
+	}
+	raw, err := idEncoding.DecodeString(strings.ToUpper(text))
+	if err != nil || len(raw) != idAccount+8 || string(raw[:idAccount]) != string(account[:idAccount]) {
+		return 0, false
+	}
+	seq := int64(binary.BigEndian.Uint64(raw[idAccount:]))
+	return seq, seq > 0
+}

@@ -1,0 +1,208 @@
+package ledger
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5/pgconn"
+	"github.com/jackc/pgx/v5/pgxpool"
+
+	"pop.store/credits/internal/catalog"
+	"pop.store/credits/internal/clock"
+	"pop.store/credits/internal/problem"
+)
+
+// Limits of a lane. A full queue answers at once that it is full, so memory is bounded and nobody waits for long.
+const (
+	maxQueue    = 8_192
+	maxBatch    = 2_048
+	maxAttempts = 3
+	batchTime   = 20 * time.Second
+)
+
+// Errors that a caller can meet whatever the request was.
+var (
+	ErrUnavailable = problem.New(problem.Unavailable, "unavailable", "The ledger cannot answer just now. Try again with the same key.")
+	ErrBusy        = problem.New(problem.Unavailable, "busy", "The ledger has too much to do just now. Try again with the same key.")
+	ErrKeyReused   = problem.New(problem.Meaning, "idempotency_key_reused", "This idempotency key was used for a different request.")
+)
+
+// call is one request on its way through a lane.
+type call struct {
+	account     uuid.UUID
+	op          operation
+	key         string
+	fingerprint []byte
+	done        chan answer
+}
+
+// answer is what a caller gets once its batch is durable.
+type answer struct {
+	entry    Entry
+	replayed bool
+	err      error
+}
+
+// lane decides the requests of its share of the accounts, batch after batch: while one batch is on its way to disk the next one forms.
+// No account belongs to two lanes of a server, so lanes never wait for each other's locks.
+type lane struct {
+	pool   *pgxpool.Pool
+	now    clock.Clock
+	prices func() *catalog.Catalog
+	queue  chan *call
+	log    *slog.Logger
+}
+
+// run works until the queue is closed and empty.
+func (l *lane) run() {
+	for first := range l.queue {
+		calls := l.gather(first)
+		answers := l.settleAll(calls)
+		for i, c := range calls {
+			c.done <- answers[i]
+		}
+	}
+}
+
+// gather takes what is waiting, up to a limit, without waiting for more.
+func (l *lane) gather(first *call) []*call {
+	calls := append(make([]*call, 0, 1+min(len(l.queue), maxBatch-1)), first)
+	for len(calls) < maxBatch {
+		select {
+		case c, open := <-l.queue:
+			if !open {
+				return calls
+			}
+			calls = append(calls, c)
+		default:
+			return calls
+		}
+	}
+	return calls
+}
+
+// settleAll gets an answer for every call. A batch whose outcome is unknown is simply decided again: its locks make the second try wait
+// for whatever became of the first, and keys and references that are in the books then answer as replays. A batch that Postgres
+// refuses is halved until the poisoned request stands alone, so its neighbours are served.
+func (l *lane) settleAll(calls []*call) []answer {
+	var err error
+	for range maxAttempts {
+		var answers []answer
+		if answers, err = l.decide(calls); err == nil {
+			return answers
+		}
+		var refused *pgconn.PgError
+		if errors.As(err, &refused) && !transient(refused.Code) {
+			return l.halve(calls, err)
+		}
+		l.log.Warn("ledger batch failed", "calls", len(calls), "error", err)
+	}
+	return refuseAll(calls, ErrUnavailable.Because(err))
+}
+
+func (l *lane) halve(calls []*call, err error) []answer {
+	if len(calls) == 1 {
+		l.log.Error("the database refused a request", "account", calls[0].account, "operation", fmt.Sprintf("%T", calls[0].op), "error", err)
+		return refuseAll(calls, problem.Of(err))
+	}
+	half := len(calls) / 2
+	return append(l.settleAll(calls[:half]), l.settleAll(calls[half:])...)
+}
+
+func refuseAll(calls []*call, err error) []answer {
+	answers := make([]answer, len(calls))
+	for i := range answers {
+		answers[i].err = err
+	}
+	return answers
+}
+
+// transient are SQLSTATEs that say nothing about the request: connection trouble, resources, shutdown, and lost races.
+func transient(code string) bool {
+	switch code[:2] {
+	case "08", "40", "53", "57", "58":
+		return true
+	}
+	return code == "25P03" || code == "55P03"
+}
+
+// decide runs one transaction: load and lock, fold the calls through the core in order of arrival, write, commit.
+func (l *lane) decide(calls []*call) ([]answer, error) {
+	ctx, cancel := context.WithTimeout(context.Background(), batchTime)
+	defer cancel()
+	conn, err := l.pool.Acquire(ctx)
+	if err != nil {
+		return nil, err
+	}
+	defer conn.Release() // a connection with an open or broken transaction is closed by the pool, which rolls it back
+	loaded, err := load(ctx, conn.Conn(), calls)
+	if err != nil {
+		return nil, err
+	}
+	answers := l.fold(loaded, calls)
+	if err := write(ctx, conn.Conn(), loaded.states); err != nil {
+		return nil, err
+	}
+	return answers, nil
+}
+
+// fold puts each call through the core. Calls later in the batch see what earlier ones did.
+func (l *lane) fold(loaded *loaded, calls []*call) []answer {
+	now, prices := l.now(), l.prices()
+	answers := make([]answer, len(calls))
+	for i, c := range calls {
+		answers[i] = loaded.answer(c, now, prices)
+	}
+	return answers
+}
+
+// answer decides one call: a known key or reference is a replay, everything else goes to the core.
+func (l *loaded) answer(c *call, now time.Time, prices *catalog.Catalog) answer {
+	if known, ok := l.keys[accountKey{c.account, c.key}]; ok && c.key != "" {
+		if string(known.fingerprint) != string(c.fingerprint) {
+			return answer{err: ErrKeyReused}
+		}
+		return answer{entry: known, replayed: true}
+	}
+	scope, reference := c.op.permanent()
+	if known, ok := l.refs[accountReference{c.account, scope, reference}]; ok && scope != "" {
+		return usedReference(scope, known)
+	}
+	s, ok := l.states[c.account]
+	if !ok {
+		return answer{err: ErrNoAccount}
+	}
+	e, err := s.apply(c.op, now, prices)
+	if err != nil || e.Seq == 0 {
+		return answer{entry: e, err: err}
+	}
+	l.bind(c, s, &e)
+	return answer{entry: e}
+}
+
+// usedReference answers a request whose permanent reference is taken: a purchase is credited already, which is what was asked for; a
+// second charge under a unique reference is a mistake.
+func usedReference(scope string, known Entry) answer {
+	if scope == "purchase" {
+		return answer{entry: known, replayed: true}
+	}
+	return answer{err: problem.New(problem.Conflict, "reference_used", "This unique reference was used before.").With("transaction", known.ID())}
+}
+
+// bind ties the call's key and reference to the entry that it made, which is the newest one of the account.
+func (l *loaded) bind(c *call, s *state, e *Entry) {
+	newest := &s.entries[len(s.entries)-1]
+	newest.key, newest.fingerprint = c.key, c.fingerprint
+	*e = *newest
+	if c.key != "" {
+		l.keys[accountKey{c.account, c.key}] = *newest
+	}
+	if scope, reference := c.op.permanent(); scope != "" {
+		s.refs = append(s.refs, permanent{scope: scope, reference: reference, seq: e.Seq})
+		l.refs[accountReference{c.account, scope, reference}] = *newest
+	}
+}

@@ -1,0 +1,503 @@
+package ledger_test
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"strconv"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5/pgconn"
+	"github.com/jackc/pgx/v5/pgxpool"
+
+	"pop.store/credits/db/testdb"
+	"pop.store/credits/internal/catalog"
+	"pop.store/credits/internal/clock"
+	"pop.store/credits/internal/ledger"
+	"pop.store/credits/internal/problem"
+	"pop.store/credits/internal/tokens"
+)
+
+func TestMain(m *testing.M) { testdb.Main(m) }
+
+// books is a ledger over a database of its own, on a clock that stands still.
+type books struct {
+	*ledger.Ledger
+	t     *testing.T
+	pool  *pgxpool.Pool
+	clock *clock.Manual
+}
+
+var start = time.Date(2026, 1, 31, 9, 30, 0, 0, time.UTC)
+
+func newBooks(t *testing.T) *books {
+	t.Helper()
+	b := &books{t: t, pool: testdb.New(t), clock: clock.NewManual(start)}
+	b.Ledger = ledger.New(b.pool, ledger.Options{Clock: b.clock.Now, Prices: catalog.Builtin, Log: slog.New(slog.DiscardHandler)})
+	t.Cleanup(b.checkInvariants)
+	t.Cleanup(b.Close)
+	return b
+}
+
+// checkInvariants compares what the books say in every way in which they say it.
+func (b *books) checkInvariants() {
+	for name, query := range map[string]string{
+		"balance is not the sum of the entries": `select count(*) from ledger_accounts a
+			where balance <> (select coalesce(sum(amount), 0) from entries e where e.account = a.account)`,
+		"balance is not the sum of the lots": `select count(*) from ledger_accounts a
+			where balance <> (select coalesce(sum(remaining), 0) from lots l where l.account = a.account)`,
+		"seq has gaps": `select count(*) from ledger_accounts a
+			where seq <> (select count(*) from entries e where e.account = a.account) or seq <> (select coalesce(max(seq), 0) from entries e where e.account = a.account)`,
+		"balance_after is not a chain": `select count(*) from (select balance_after - amount <> lag(balance_after, 1, 0::bigint) over (partition by account order by seq) as broken
+			from entries) e where broken`,
+		"parts do not add up": `select count(*) from entries where amount <> (select coalesce(sum(p), 0) from unnest(lot_amounts) p)`,
+		"a lot disagrees with the entries": `select count(*) from lots l where remaining <>
+			(select coalesce(sum(p.amount), 0) from entries e, unnest(e.lots, e.lot_amounts) as p (lot, amount) where e.account = l.account and p.lot = l.lot)`,
+		"an open lot is empty or a closed one is not": `select count(*) from lots where is_open <> (remaining > 0)`,
+	} {
+		var wrong int
+		if err := b.pool.QueryRow(context.Background(), query).Scan(&wrong); err != nil || wrong != 0 {
+			b.t.Errorf("%s: %d accounts (%v)", name, wrong, err)
+		}
+	}
+}
+
+// open opens an account on a plan.
+func (b *books) open(plan string) uuid.UUID {
+	b.t.Helper()
+	id := uuid.New()
+	if err := b.SetPlan(b.t.Context(), id, ledger.SetPlan{Plan: plan}); err != nil {
+		b.t.Fatal(err)
+	}
+	return id
+}
+
+// openWith opens an account that has spent its allowance and then got exactly the given tokens.
+func (b *books) openWith(amount string) uuid.UUID {
+	b.t.Helper()
+	id := b.open("starter")
+	b.charge(id, "auto_selling", "200")
+	b.grant(id, ledger.LotPromo, amount, time.Time{})
+	return id
+}
+
+func (b *books) charge(id uuid.UUID, feature, amount string) ledger.Receipt {
+	b.t.Helper()
+	c := ledger.Charge{Feature: feature}
+	if amount != "" {
+		a := tokens.MustParse(amount)
+		c.Amount = &a
+	}
+	r, err := b.Charge(b.t.Context(), id, uuid.NewString(), c)
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	return r
+}
+
+func (b *books) grant(id uuid.UUID, kind ledger.LotKind, amount string, expires time.Time) ledger.Receipt {
+	b.t.Helper()
+	r, err := b.Grant(b.t.Context(), id, uuid.NewString(), ledger.Grant{Kind: kind, Amount: tokens.MustParse(amount), ExpiresAt: expires, Source: uuid.NewString()})
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	return r
+}
+
+func (b *books) spendable(id uuid.UUID) string {
+	b.t.Helper()
+	a, err := b.Account(b.t.Context(), id)
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	return a.Spendable.String()
+}
+
+func (b *books) wantSpendable(id uuid.UUID, want string) {
+	b.t.Helper()
+	if got := b.spendable(id); got != want {
+		b.t.Errorf("spendable is %s, want %s", got, want)
+	}
+}
+
+func kindOf(err error) problem.Kind { return problem.Of(err).Kind }
+
+func TestANewAccountGetsItsAllowanceAtOnce(t *testing.T) {
+	t.Parallel()
+	b := newBooks(t)
+	for plan, allowance := range map[string]string{"starter": "200", "pro": "400", "star": "1000"} {
+		b.wantSpendable(b.open(plan), allowance)
+	}
+}
+
+func TestFractionsAreExact(t *testing.T) {
+	t.Parallel()
+	b := newBooks(t)
+	id := b.open("starter")
+	for range 30 {
+		b.charge(id, "social_comment_reply", "")
+		b.charge(id, "brand_deal_scan", "")
+	}
+	b.wantSpendable(id, "195.5")
+}
+
+func TestChargeAnswersWhatItDid(t *testing.T) {
+	t.Parallel()
+	b := newBooks(t)
+	id := b.open("starter")
+	three := int64(3)
+	r, err := b.Charge(t.Context(), id, "k", ledger.Charge{Feature: "image_generation", Quantity: &three, Agent: "studio", Reference: "job-7"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if r.Amount.String() != "-30" || r.UnitPrice.String() != "10" || r.Quantity != 3 || r.SpendableAfter.String() != "170" ||
+		r.CatalogVersion != catalog.DefaultVersion || r.Reference != "job-7" || r.Agent != "studio" || !r.At.Equal(start) {
+		t.Errorf("receipt is %+v", r)
+	}
+}
+
+func TestRefusals(t *testing.T) {
+	t.Parallel()
+	b := newBooks(t)
+	id := b.openWith("42")
+	_, err := b.Charge(t.Context(), id, "k", ledger.Charge{Feature: "pdf_creation"})
+	p := problem.Of(err)
+	if p.Kind != problem.Insufficient || p.Details["shortfall"] != tokens.MustParse("33") || p.Details["required"] != tokens.MustParse("75") {
+		t.Errorf("a PDF with 42 tokens: %v %v", err, p.Details)
+	}
+	if _, err := b.Charge(t.Context(), uuid.New(), "k", ledger.Charge{Feature: "pdf_creation"}); kindOf(err) != problem.NotFound {
+		t.Errorf("an unknown account: %v", err)
+	}
+	if _, err := b.Charge(t.Context(), id, "k", ledger.Charge{Feature: "nothing"}); kindOf(err) != problem.Meaning {
+		t.Errorf("an unknown feature: %v", err)
+	}
+	b.wantSpendable(id, "42")
+	// A refusal binds no key: the same request with the same key goes through once the tokens are there.
+	b.grant(id, ledger.LotPromo, "33", time.Time{})
+	if _, err := b.Charge(t.Context(), id, "k", ledger.Charge{Feature: "pdf_creation"}); err != nil {
+		t.Error(err)
+	}
+	b.wantSpendable(id, "0")
+}
+
+// 64 callers race for ten charges' worth of tokens.
+func TestConcurrentChargesNeverOverspend(t *testing.T) {
+	t.Parallel()
+	b := newBooks(t)
+	id := b.openWith("100")
+	var accepted, refused atomic.Int64
+	var callers sync.WaitGroup
+	for i := range 64 {
+		callers.Go(func() {
+			_, err := b.Charge(t.Context(), id, "race-"+strconv.Itoa(i), ledger.Charge{Feature: "image_generation"})
+			switch {
+			case err == nil:
+				accepted.Add(1)
+			case kindOf(err) == problem.Insufficient:
+				refused.Add(1)
+			default:
+				t.Error(err)
+			}
+		})
+	}
+	callers.Wait()
+	if accepted.Load() != 10 || refused.Load() != 54 {
+		t.Errorf("accepted %d, refused %d", accepted.Load(), refused.Load())
+	}
+	b.wantSpendable(id, "0")
+}
+
+func TestTheSameKeyChargesOnce(t *testing.T) {
+	t.Parallel()
+	b := newBooks(t)
+	id := b.openWith("100")
+	var first atomic.Int64
+	receipts := make([]ledger.Receipt, 50)
+	var callers sync.WaitGroup
+	for i := range receipts {
+		callers.Go(func() {
+			var err error
+			if receipts[i], err = b.Charge(t.Context(), id, "once", ledger.Charge{Feature: "image_generation"}); err != nil {
+				t.Error(err)
+			}
+			if !receipts[i].Replayed {
+				first.Add(1)
+			}
+		})
+	}
+	callers.Wait()
+	if first.Load() != 1 {
+		t.Errorf("%d answers were not replays", first.Load())
+	}
+	for _, r := range receipts {
+		if r.ID() != receipts[0].ID() || r.SpendableAfter != receipts[0].SpendableAfter || !r.At.Equal(receipts[0].At) {
+			t.Errorf("answers differ: %+v and %+v", r, receipts[0])
+		}
+	}
+	b.wantSpendable(id, "90")
+	if _, err := b.Charge(t.Context(), id, "once", ledger.Charge{Feature: "lip_sync"}); !errors.Is(err, ledger.ErrKeyReused) {
+		t.Errorf("another request with the same key: %v", err)
+	}
+	// Keys belong to accounts: another account may use the same one.
+	if r, err := b.Charge(t.Context(), b.open("pro"), "once", ledger.Charge{Feature: "lip_sync"}); err != nil || r.Replayed {
+		t.Errorf("the same key of another account: %v", err)
+	}
+}
+
+// Two ledgers stand for two servers on one database.
+func TestTwoServersNeverOverspend(t *testing.T) {
+	t.Parallel()
+	b := newBooks(t)
+	other := ledger.New(b.pool, ledger.Options{Clock: b.clock.Now, Prices: catalog.Builtin, Log: slog.New(slog.DiscardHandler)})
+	defer other.Close()
+	ids := []uuid.UUID{b.openWith("100"), b.openWith("100"), b.openWith("100")}
+	var accepted atomic.Int64
+	var callers sync.WaitGroup
+	for i := range 96 {
+		server := []*ledger.Ledger{b.Ledger, other}[i%2]
+		callers.Go(func() {
+			if _, err := server.Charge(t.Context(), ids[i%3], "two-"+strconv.Itoa(i), ledger.Charge{Feature: "image_generation"}); err == nil {
+				accepted.Add(1)
+			} else if kindOf(err) != problem.Insufficient {
+				t.Error(err)
+			}
+		})
+	}
+	callers.Wait()
+	if accepted.Load() != 30 {
+		t.Errorf("accepted %d, want 30", accepted.Load())
+	}
+}
+
+func TestAPurchaseIsCreditedOnce(t *testing.T) {
+	t.Parallel()
+	b := newBooks(t)
+	id := b.open("starter")
+	var credited atomic.Int64
+	var callers sync.WaitGroup
+	for i := range 50 {
+		callers.Go(func() {
+			r, err := b.Grant(t.Context(), id, "", ledger.Grant{Kind: ledger.LotPurchase, Amount: 500 * tokens.One, Source: "purchase-1", Reason: strconv.Itoa(i)})
+			if err != nil {
+				t.Error(err)
+			}
+			if !r.Replayed {
+				credited.Add(1)
+			}
+		})
+	}
+	callers.Wait()
+	if credited.Load() != 1 {
+		t.Errorf("credited %d times", credited.Load())
+	}
+	b.wantSpendable(id, "700")
+}
+
+func TestUniqueReferenceHoldsForEver(t *testing.T) {
+	t.Parallel()
+	b := newBooks(t)
+	id := b.open("starter")
+	c := ledger.Charge{Feature: "lip_sync", Reference: "job-1", UniqueReference: true}
+	first, err := b.Charge(t.Context(), id, "a", c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, err = b.Charge(t.Context(), id, "b", c)
+	if p := problem.Of(err); p.Code != "reference_used" || p.Details["transaction"] != first.ID() {
+		t.Errorf("a second charge under the reference: %v", err)
+	}
+	if again, err := b.Charge(t.Context(), id, "a", c); err != nil || !again.Replayed {
+		t.Errorf("a retry with the first key: %v", err)
+	}
+	b.wantSpendable(id, "195")
+}
+
+func TestBurnOrder(t *testing.T) {
+	t.Parallel()
+	b := newBooks(t)
+	id := b.open("starter")
+	bought := b.grant(id, ledger.LotPurchase, "10", time.Time{})
+	late := b.grant(id, ledger.LotPromo, "10", start.AddDate(0, 3, 0))
+	soon := b.grant(id, ledger.LotPromo, "10", start.AddDate(0, 0, 3))
+	never := b.grant(id, ledger.LotAdjustment, "10", time.Time{})
+	r := b.charge(id, "auto_selling", "235")
+	want := []int64{soon.Seq, 1, late.Seq, never.Seq, bought.Seq}
+	if len(r.Parts) != len(want) {
+		t.Fatalf("paid by %v", r.Parts)
+	}
+	for i, lot := range want {
+		if r.Parts[i].Lot != lot {
+			t.Errorf("place %d is lot %d, want %d", i, r.Parts[i].Lot, lot)
+		}
+	}
+	b.wantSpendable(id, "5")
+}
+
+// 31 January, 28 February, 31 March: unused plan tokens end at each boundary and the next allowance begins; bought tokens stay.
+func TestPeriodsCatchUpInOrder(t *testing.T) {
+	t.Parallel()
+	b := newBooks(t)
+	id := b.open("starter")
+	b.grant(id, ledger.LotPurchase, "10", time.Time{})
+	b.charge(id, "auto_selling", "50")
+	b.clock.Set(time.Date(2026, 4, 30, 9, 30, 0, 0, time.UTC)) // the very second of the third boundary
+	b.charge(id, "auto_selling", "205")
+	b.wantSpendable(id, "5")
+	page, err := b.History(t.Context(), id, ledger.Filter{}, 0, 50)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var story []string
+	for _, line := range page.Lines {
+		story = append(story, line.At.Format("Jan 2 ")+line.Kind.String()+" "+line.Amount.String())
+	}
+	want := []string{
+		"Apr 30 charge -205", "Apr 30 grant 200", "Apr 30 expiry -200", "Mar 31 grant 200", "Mar 31 expiry -200", "Feb 28 grant 200", "Feb 28 expiry -150",
+		"Jan 31 charge -50", "Jan 31 grant 10", "Jan 31 grant 200",
+	}
+	for i := range max(len(want), len(story)) {
+		if i >= len(story) || i >= len(want) || story[i] != want[i] {
+			t.Fatalf("history is %q, want %q", story, want)
+		}
+	}
+}
+
+func TestReadsSettleWithoutWriting(t *testing.T) {
+	t.Parallel()
+	b := newBooks(t)
+	id := b.open("starter")
+	b.charge(id, "auto_selling", "150")
+	b.clock.Advance(40 * 24 * time.Hour)
+	b.wantSpendable(id, "200")
+	var entries int
+	if err := b.pool.QueryRow(t.Context(), "select count(*) from entries").Scan(&entries); err != nil || entries != 2 {
+		t.Errorf("%d entries (%v), want the grant and the charge", entries, err)
+	}
+}
+
+func TestFlippingPlansFarmsNothing(t *testing.T) {
+	t.Parallel()
+	b := newBooks(t)
+	id := b.open("starter")
+	for i := range 100 {
+		plan := []string{"pro", "starter"}[i%2]
+		if err := b.SetPlan(t.Context(), id, ledger.SetPlan{Plan: plan}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	b.wantSpendable(id, "400")
+	a, err := b.Account(t.Context(), id)
+	if err != nil || a.Plan != "pro" || a.NextPlan != "starter" {
+		t.Errorf("plan %s, next %s (%v)", a.Plan, a.NextPlan, err)
+	}
+	b.clock.Set(a.NextReset)
+	b.wantSpendable(id, "200")
+}
+
+func TestNoAllowanceWhileThePlanIsNotPaid(t *testing.T) {
+	t.Parallel()
+	b := newBooks(t)
+	id := b.open("starter")
+	set := func(p ledger.SetPlan) {
+		t.Helper()
+		if err := b.SetPlan(t.Context(), id, p); err != nil {
+			t.Fatal(err)
+		}
+	}
+	set(ledger.SetPlan{Status: ledger.PlanPastDue})
+	b.clock.Advance(70 * 24 * time.Hour)
+	b.wantSpendable(id, "0")
+	set(ledger.SetPlan{Status: ledger.PlanActive})
+	b.wantSpendable(id, "200")
+	set(ledger.SetPlan{Status: ledger.PlanPastDue})
+	set(ledger.SetPlan{Status: ledger.PlanActive})
+	b.wantSpendable(id, "200")
+}
+
+func TestBillingAnchorAndZoneNeverChange(t *testing.T) {
+	t.Parallel()
+	b := newBooks(t)
+	id := b.open("starter")
+	for _, p := range []ledger.SetPlan{{Anchor: start.Add(-time.Hour)}, {Zone: "Europe/Paris"}, {Plan: "gold"}, {Status: "odd"}} {
+		if err := b.SetPlan(t.Context(), id, p); kindOf(err) != problem.Meaning {
+			t.Errorf("%+v: %v", p, err)
+		}
+	}
+}
+
+func TestHistoryPagesAndFilters(t *testing.T) {
+	t.Parallel()
+	b := newBooks(t)
+	id := b.open("star")
+	for i := range 25 {
+		b.clock.Advance(time.Minute)
+		if i%5 == 0 {
+			b.charge(id, "lip_sync", "")
+		} else {
+			b.charge(id, "social_comment_reply", "")
+		}
+	}
+	seen := map[int64]bool{}
+	var pages int
+	for before := int64(0); pages == 0 || before > 0; pages++ {
+		page, err := b.History(t.Context(), id, ledger.Filter{}, before, 10)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, line := range page.Lines {
+			if seen[line.Seq] {
+				t.Errorf("seq %d twice", line.Seq)
+			}
+			seen[line.Seq] = true
+		}
+		before = page.Before
+	}
+	if len(seen) != 26 || pages != 3 {
+		t.Errorf("%d entries on %d pages", len(seen), pages)
+	}
+	count := func(f ledger.Filter) int {
+		t.Helper()
+		page, err := b.History(t.Context(), id, f, 0, 100)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return len(page.Lines)
+	}
+	if n := count(ledger.Filter{Feature: "lip_sync"}); n != 5 {
+		t.Errorf("lip_sync: %d", n)
+	}
+	if n := count(ledger.Filter{Kinds: []ledger.Kind{ledger.KindGrant}}); n != 1 {
+		t.Errorf("grants: %d", n)
+	}
+	if n := count(ledger.Filter{From: start.Add(5 * time.Minute), To: start.Add(10 * time.Minute)}); n != 5 {
+		t.Errorf("five minutes: %d", n)
+	}
+}
+
+// The server's role cannot rewrite history, whatever the code does.
+func TestEntriesCannotBeChanged(t *testing.T) {
+	t.Parallel()
+	b := newBooks(t)
+	b.open("starter")
+	for _, statement := range []string{"update entries set amount = 1", "delete from entries", "truncate entries", "delete from permanent_references"} {
+		_, err := b.pool.Exec(t.Context(), statement)
+		var refused *pgconn.PgError
+		if !errors.As(err, &refused) || refused.Code != "42501" {
+			t.Errorf("%s: %v, want permission denied", statement, err)
+		}
+	}
+}
+
+func TestAClosedLedgerRefuses(t *testing.T) {
+	t.Parallel()
+	b := newBooks(t)
+	id := b.open("starter")
+	b.Close()
+	if _, err := b.Charge(t.Context(), id, "k", ledger.Charge{Feature: "lip_sync"}); !errors.Is(err, ledger.ErrUnavailable) {
+		t.Errorf("got %v", err)
+	}
+}

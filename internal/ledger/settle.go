@@ -1,0 +1,79 @@
+package ledger
+
+import (
+	"strconv"
+	"time"
+
+	"pop.store/credits/internal/catalog"
+)
+
+// settle brings the account to now: everything that fell due since it was last touched happens in time order, at the instant at which it
+// fell due. At one instant, what ends comes before what begins.
+func (s *state) settle(now time.Time, prices *catalog.Catalog) {
+	for due := s.nextDue(); !due.IsZero() && !due.After(now); due = s.nextDue() {
+		if !s.expireAt(due) {
+			s.startPeriod(due, prices)
+		}
+	}
+}
+
+// expireAt ends the lots whose time has come at the instant and says whether there were any. What is held of a lot stays for
+// the job that holds it.
+func (s *state) expireAt(due time.Time) bool {
+	found := false
+	for i := range s.lots {
+		l := &s.lots[i]
+		gone := l.remaining - l.held
+		if !l.expiresAt.Equal(due) || gone == 0 {
+			continue
+		}
+		found = true
+		l.remaining, l.changed = l.held, true
+		s.append(Entry{
+			Kind: KindExpiry, Amount: -gone, Contra: ContraExpired, LotKind: l.kind, Reference: l.source,
+			Parts: []Part{{Lot: l.number, Amount: -gone}},
+		}, due)
+	}
+	return found
+}
+
+// startPeriod begins the next billing period: a waiting downgrade takes effect and the allowance is granted.
+func (s *state) startPeriod(due time.Time, prices *catalog.Catalog) {
+	s.beginPeriod(s.period + 1)
+	s.grantAllowance(due, prices)
+}
+
+func (s *state) beginPeriod(k int) {
+	s.period, s.periodGranted, s.changed = k, 0, true
+	if s.nextPlan != "" {
+		s.plan, s.nextPlan = s.nextPlan, ""
+	}
+}
+
+// grantAllowance grants what the plan gives above the highest allowance already granted in this period: all of it at the
+// start, the difference after an upgrade, nothing after flipping back and forth. The permanent reference makes it once only,
+// whatever happens around it.
+func (s *state) grantAllowance(now time.Time, prices *catalog.Catalog) {
+	plan, ok := prices.Plan(s.plan)
+	more := plan.Allowance - s.periodGranted
+	if !ok || more <= 0 {
+		return
+	}
+	reference := strconv.Itoa(s.period)
+	if s.periodGranted > 0 {
+		reference += ":" + s.plan
+	}
+	s.periodGranted = plan.Allowance
+	s.grant(lot{kind: LotPlan, amount: more, source: s.plan, effectiveAt: now, expiresAt: boundary(s.anchor, s.zone, s.period+1)}, prices, now)
+	s.refs = append(s.refs, permanent{scope: "period", reference: reference, seq: s.seq})
+}
+
+// grant adds a lot and its entry. The lot's number is the entry's seq.
+func (s *state) grant(l lot, prices *catalog.Catalog, now time.Time) Entry {
+	l.number, l.remaining = s.seq+1, l.amount
+	s.addLot(l)
+	return s.append(Entry{
+		Kind: KindGrant, Amount: l.amount, Contra: l.kind.contra(), LotKind: l.kind, Reference: l.source,
+		CatalogVersion: prices.Version, Parts: []Part{{Lot: l.number, Amount: l.amount}},
+	}, now)
+}

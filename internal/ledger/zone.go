@@ -1,0 +1,30 @@
+package ledger
+
+import (
+	"errors"
+	"sync"
+	"time"
+
+	_ "time/tzdata" // the binary brings its own zones: a server without them must not change anyone's billing
+)
+
+// zones caches locations: loading one parses a file, and every settling needs one.
+var zones sync.Map
+
+var errZone = errors.New("unknown time zone")
+
+// LoadZone finds an IANA time zone. Empty means UTC; "Local" is refused, since it means something else on every machine.
+func LoadZone(name string) (*time.Location, error) {
+	if zone, ok := zones.Load(name); ok {
+		return zone.(*time.Location), nil
+	}
+	if name == "Local" || len(name) > 64 {
+		return nil, errZone
+	}
+	zone, err := time.LoadLocation(name)
+	if err != nil {
+		return nil, errZone
+	}
+	zones.Store(name, zone)
+	return zone, nil
+}
