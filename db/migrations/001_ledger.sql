@@ -44,6 +44,7 @@ create table entries (
     amount          bigint not null,
     held_delta      bigint not null default 0,
     balance_after   bigint not null check (balance_after >= 0),
+    held_after      bigint not null check (held_after >= 0 and held_after <= balance_after),
     spendable_after bigint not null check (spendable_after >= 0 and spendable_after <= balance_after),
     contra          smallint not null,
     lot_kind        smallint not null default 0,

@@ -20,6 +20,7 @@ type Entry struct {
 	Amount         tokens.Amount // signed: what the balance changed by
 	HeldDelta      tokens.Amount
 	BalanceAfter   tokens.Amount // total: spendable, held and frozen
+	HeldAfter      tokens.Amount
 	SpendableAfter tokens.Amount
 	Contra         Contra
 	LotKind        LotKind // of a grant, expiry or clawback: whose tokens
@@ -60,17 +61,18 @@ const (
 )
 
 // ID names the entry to callers. It is made of account and seq, so no index is needed to find an entry by it.
-func (e *Entry) ID() string { return entryID(e.Account, e.Seq) }
+func (e *Entry) ID() string { return EntryID(e.Account, e.Seq) }
 
-func entryID(account uuid.UUID, seq int64) string {
+// EntryID is the id of the account's entry with this seq.
+func EntryID(account uuid.UUID, seq int64) string {
 	var raw [idAccount + 8]byte
 	copy(raw[:idAccount], account[:])
 	binary.BigEndian.PutUint64(raw[idAccount:], uint64(seq))
 	return idPrefix + strings.ToLower(idEncoding.EncodeToString(raw[:]))
 }
 
-// parseID gives the seq of an entry of this account; false for anything else, another account's entries included.
-func parseID(account uuid.UUID, id string) (int64, bool) {
+// ParseID gives the seq of an entry of this account; false for anything else, another account's entries included.
+func ParseID(account uuid.UUID, id string) (int64, bool) {
 	text, ok := strings.CutPrefix(id, idPrefix)
 	if !ok || text != strings.ToLower(text) {
 		return 0, false

@@ -164,7 +164,7 @@ func scanState(rows pgx.Rows, more ...any) (*state, error) {
 func scanEntry(rows pgx.Rows, first ...any) (Entry, error) {
 	var e Entry
 	var lots, amounts []int64
-	columns := append(first, &e.Account, &e.Seq, &e.At, &e.Kind, &e.Amount, &e.HeldDelta, &e.BalanceAfter, &e.SpendableAfter, &e.Contra, &e.LotKind,
+	columns := append(first, &e.Account, &e.Seq, &e.At, &e.Kind, &e.Amount, &e.HeldDelta, &e.BalanceAfter, &e.HeldAfter, &e.SpendableAfter, &e.Contra, &e.LotKind,
 		&e.Feature, &e.Agent, &e.Quantity, &e.UnitPrice, &e.CatalogVersion, &e.Reference, &e.Day, &lots, &amounts, &e.key, &e.fingerprint)
 	if err := rows.Scan(columns...); err != nil {
 		return Entry{}, err

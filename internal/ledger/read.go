@@ -25,6 +25,7 @@ type Account struct {
 	Held       tokens.Amount
 	Total      tokens.Amount
 	Seq        int64     // of the newest entry
+	LastAt     time.Time // of the newest entry
 	NextReset  time.Time // when the next allowance comes; zero while the plan is not paid for
 	Lots       []Lot     // in the order in which they are spent
 }
@@ -122,7 +123,7 @@ func (r *lotRow) lot() lot {
 func (s *state) view(now time.Time) Account {
 	a := Account{
 		ID: s.account, Plan: s.plan, NextPlan: s.nextPlan, PlanStatus: s.status, Anchor: s.anchor, Zone: s.zone,
-		Spendable: s.spendable(now), Held: s.held, Total: s.balance, Seq: s.seq,
+		Spendable: s.spendable(now), Held: s.held, Total: s.balance, Seq: s.seq, LastAt: s.lastAt,
 	}
 	if s.status == PlanActive {
 		a.NextReset = boundary(s.anchor, s.zone, s.period+1)

@@ -133,7 +133,7 @@ func (s *state) append(e Entry, now time.Time) Entry {
 		s.lastAt = now
 	}
 	e.Account, e.Seq, e.At = s.account, s.seq, s.lastAt
-	e.BalanceAfter, e.SpendableAfter = s.balance, s.spendable(s.lastAt)
+	e.BalanceAfter, e.HeldAfter, e.SpendableAfter = s.balance, s.held, s.spendable(s.lastAt)
 	e.Day = dayIn(s.lastAt, s.zone)
 	s.entries = append(s.entries, e)
 	s.changed = true

@@ -21,7 +21,7 @@ const lotColumns = `account, lot, kind, amount, remaining, held, effective_at, e
 const sqlOpenLots = `
 select ` + lotColumns + ` from lots where account = any($1) and is_open`
 
-const entryColumns = `e.account, e.seq, e.at, e.kind, e.amount, e.held_delta, e.balance_after, e.spendable_after, e.contra, e.lot_kind, e.feature, e.agent,
+const entryColumns = `e.account, e.seq, e.at, e.kind, e.amount, e.held_delta, e.balance_after, e.held_after, e.spendable_after, e.contra, e.lot_kind, e.feature, e.agent,
 	e.quantity, e.unit_price, e.catalog_version, e.reference, e.day, e.lots, e.lot_amounts, coalesce(e.idempotency_key, ''), e.fingerprint`
 
 // LATERAL with LIMIT pins the plan to one index probe per key: a generic plan made while the table is empty would otherwise join the
@@ -65,14 +65,14 @@ where l.account = u.account and l.lot = u.lot and l.account = any($1)`
 
 // Arrays of arrays cannot be unnested row by row, so each row's lots travel as the text of an array.
 const sqlInsertEntries = `
-insert into entries (account, seq, at, kind, amount, held_delta, balance_after, spendable_after, contra, lot_kind, feature, agent, quantity, unit_price,
+insert into entries (account, seq, at, kind, amount, held_delta, balance_after, held_after, spendable_after, contra, lot_kind, feature, agent, quantity, unit_price,
 	catalog_version, reference, day, lots, lot_amounts, idempotency_key, fingerprint)
-select account, seq, at, kind, amount, held_delta, balance_after, spendable_after, contra, lot_kind, feature, agent, quantity, unit_price,
+select account, seq, at, kind, amount, held_delta, balance_after, held_after, spendable_after, contra, lot_kind, feature, agent, quantity, unit_price,
 	catalog_version, reference, day, lots::bigint[], lot_amounts::bigint[], nullif(idempotency_key, ''), fingerprint
-from unnest($1::uuid[], $2::bigint[], $3::timestamptz[], $4::smallint[], $5::bigint[], $6::bigint[], $7::bigint[], $8::bigint[], $9::smallint[],
-		$10::smallint[], $11::text[], $12::text[], $13::bigint[], $14::bigint[], $15::text[], $16::text[], $17::date[], $18::text[], $19::text[],
-		$20::text[], $21::bytea[])
-	as u (account, seq, at, kind, amount, held_delta, balance_after, spendable_after, contra, lot_kind, feature, agent, quantity, unit_price,
+from unnest($1::uuid[], $2::bigint[], $3::timestamptz[], $4::smallint[], $5::bigint[], $6::bigint[], $7::bigint[], $8::bigint[], $9::bigint[],
+		$10::smallint[], $11::smallint[], $12::text[], $13::text[], $14::bigint[], $15::bigint[], $16::text[], $17::text[], $18::date[], $19::text[],
+		$20::text[], $21::text[], $22::bytea[])
+	as u (account, seq, at, kind, amount, held_delta, balance_after, held_after, spendable_after, contra, lot_kind, feature, agent, quantity, unit_price,
 		catalog_version, reference, day, lots, lot_amounts, idempotency_key, fingerprint)`
 
 const sqlInsertReferences = `

@@ -104,19 +104,20 @@ func queueLots(batch *pgx.Batch, states map[uuid.UUID]*state) {
 
 // entryRows are the columns of entries to insert.
 type entryRows struct {
-	account                                                     []uuid.UUID
-	seq, amount, heldDelta, balance, spendable, quantity, price []int64
-	at, day                                                     []time.Time
-	kind, contra, lotKind                                       []int16
-	feature, agent, version, reference, lots, lotAmounts, key   []string
-	fingerprint                                                 [][]byte
+	account                                                           []uuid.UUID
+	seq, amount, heldDelta, balance, held, spendable, quantity, price []int64
+	at, day                                                           []time.Time
+	kind, contra, lotKind                                             []int16
+	feature, agent, version, reference, lots, lotAmounts, key         []string
+	fingerprint                                                       [][]byte
 }
 
 func (r *entryRows) add(e *Entry) {
 	r.account, r.seq, r.at, r.day = append(r.account, e.Account), append(r.seq, e.Seq), append(r.at, e.At), append(r.day, e.Day)
 	r.kind, r.contra, r.lotKind = append(r.kind, int16(e.Kind)), append(r.contra, int16(e.Contra)), append(r.lotKind, int16(e.LotKind))
 	r.amount, r.heldDelta = append(r.amount, int64(e.Amount)), append(r.heldDelta, int64(e.HeldDelta))
-	r.balance, r.spendable = append(r.balance, int64(e.BalanceAfter)), append(r.spendable, int64(e.SpendableAfter))
+	r.balance, r.held = append(r.balance, int64(e.BalanceAfter)), append(r.held, int64(e.HeldAfter))
+	r.spendable = append(r.spendable, int64(e.SpendableAfter))
 	r.feature, r.agent, r.reference = append(r.feature, e.Feature), append(r.agent, e.Agent), append(r.reference, e.Reference)
 	r.quantity, r.price, r.version = append(r.quantity, e.Quantity), append(r.price, int64(e.UnitPrice)), append(r.version, e.CatalogVersion)
 	lots, amounts := arrayText(e.Parts)
@@ -132,7 +133,7 @@ func queueEntries(batch *pgx.Batch, states map[uuid.UUID]*state) {
 		}
 	}
 	if len(r.account) > 0 {
-		batch.Queue(sqlInsertEntries, r.account, r.seq, r.at, r.kind, r.amount, r.heldDelta, r.balance, r.spendable, r.contra, r.lotKind, r.feature, r.agent,
+		batch.Queue(sqlInsertEntries, r.account, r.seq, r.at, r.kind, r.amount, r.heldDelta, r.balance, r.held, r.spendable, r.contra, r.lotKind, r.feature, r.agent,
 			r.quantity, r.price, r.version, r.reference, r.day, r.lots, r.lotAmounts, r.key, r.fingerprint)
 	}
 }

@@ -1,0 +1,177 @@
+// Package accounts knows who an account is: the host platform's id and the creator's profile, beside the ledger's own id. All personal data
+// is here, none in the books.
+package accounts
+
+import (
+	"context"
+	"errors"
+	"regexp"
+	"sync"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgxpool"
+
+	"pop.store/credits/internal/catalog"
+	"pop.store/credits/internal/ledger"
+	"pop.store/credits/internal/problem"
+	"pop.store/credits/internal/tokens"
+)
+
+// State is how full an account is.
+type State string
+
+// The states, fullest first.
+const (
+	OK    State = "ok"
+	Low   State = "low"   // under the threshold
+	Empty State = "empty" // less than the cheapest fixed-price feature costs
+)
+
+// Overview is an account as its creator sees it: profile, balance, state.
+type Overview struct {
+	ledger.Account
+	ExternalID string
+	Name       string
+	Email      string
+	Zone       *time.Location // of display; the billing zone unless the creator set one
+	Threshold  tokens.Amount  // below it the balance is low
+	State      State
+	// Dismissed says that the creator put the low notice away and no tokens have come since.
+	Dismissed bool
+}
+
+// Accounts is the directory of accounts. It is safe for concurrent use.
+type Accounts struct {
+	pool   *pgxpool.Pool
+	ledger *ledger.Ledger
+	prices func() *catalog.Catalog
+	ids    idCache
+}
+
+// New makes a directory over a ledger.
+func New(pool *pgxpool.Pool, books *ledger.Ledger, prices func() *catalog.Catalog) *Accounts {
+	return &Accounts{pool: pool, ledger: books, prices: prices, ids: idCache{ids: map[string]uuid.UUID{}}}
+}
+
+var idSyntax = regexp.MustCompile(`^[A-Za-z0-9_.:-]{1,64}$`)
+
+// ValidID says whether the host may call an account so: 1 to 64 of A-Za-z0-9_-.: and not "me", "." or "..".
+func ValidID(id string) bool {
+	return idSyntax.MatchString(id) && id != "me" && id != "." && id != ".."
+}
+
+// Find gives the ledger's id of the host's id: ledger.ErrNoAccount when there is none.
+func (a *Accounts) Find(ctx context.Context, externalID string) (uuid.UUID, error) {
+	if id, ok := a.ids.get(externalID); ok {
+		return id, nil
+	}
+	if !ValidID(externalID) {
+		return uuid.Nil, ledger.ErrNoAccount
+	}
+	var id uuid.UUID
+	err := a.pool.QueryRow(ctx, "select id from accounts where external_id = $1", externalID).Scan(&id)
+	switch {
+	case errors.Is(err, pgx.ErrNoRows):
+		return uuid.Nil, ledger.ErrNoAccount
+	case err != nil:
+		return uuid.Nil, ledger.ErrUnavailable.Because(err)
+	}
+	a.ids.put(externalID, id)
+	return id, nil
+}
+
+// Overview reads an account as of now. Two statements: the profile may be a moment older than the balance, which is of no matter.
+func (a *Accounts) Overview(ctx context.Context, id uuid.UUID) (Overview, error) {
+	var o Overview
+	var zone string
+	var threshold *int64
+	var seen int64
+	err := a.pool.QueryRow(ctx, `select external_id, name, email, time_zone, low_threshold, notice_seen_lot from accounts where id = $1`, id).
+		Scan(&o.ExternalID, &o.Name, &o.Email, &zone, &threshold, &seen)
+	switch {
+	case errors.Is(err, pgx.ErrNoRows):
+		return Overview{}, ledger.ErrNoAccount
+	case err != nil:
+		return Overview{}, ledger.ErrUnavailable.Because(err)
+	}
+	if o.Account, err = a.ledger.Account(ctx, id); err != nil {
+		return Overview{}, err
+	}
+	o.Zone = displayZone(zone, o.Account.Zone)
+	prices := a.prices()
+	o.Threshold = prices.LowThreshold(o.Plan)
+	if threshold != nil {
+		o.Threshold = tokens.Amount(*threshold)
+	}
+	o.State = stateOf(o.Spendable, o.Threshold, prices.ToolMinimum)
+	o.Dismissed = seen >= newestLot(o.Lots) && seen > 0
+	return o, nil
+}
+
+func displayZone(name string, billing *time.Location) *time.Location {
+	if zone, err := ledger.LoadZone(name); name != "" && err == nil {
+		return zone
+	}
+	return billing
+}
+
+func stateOf(spendable, threshold, toolMinimum tokens.Amount) State {
+	switch {
+	case spendable < toolMinimum:
+		return Empty
+	case spendable < threshold:
+		return Low
+	}
+	return OK
+}
+
+// newestLot marks what the creator has seen: tokens that come later are in a lot with a higher number.
+func newestLot(lots []ledger.Lot) int64 {
+	var newest int64
+	for _, l := range lots {
+		newest = max(newest, l.Number)
+	}
+	return newest
+}
+
+// DismissLow puts the low notice away until tokens come and run low again. An empty balance cannot be dismissed: then it is a Conflict.
+func (a *Accounts) DismissLow(ctx context.Context, id uuid.UUID) error {
+	o, err := a.Overview(ctx, id)
+	if err != nil {
+		return err
+	}
+	if o.State == Empty {
+		return problem.New(problem.Conflict, "balance_empty", "This notice stays until there are tokens again.")
+	}
+	_, err = a.pool.Exec(ctx, "update accounts set notice_seen_lot = $2 where id = $1", id, newestLot(o.Lots))
+	if err != nil {
+		return ledger.ErrUnavailable.Because(err)
+	}
+	return nil
+}
+
+// idCache remembers ids, which never change. It is emptied when it is full, which costs a look-up each and bounds memory.
+type idCache struct {
+	mu  sync.RWMutex
+	ids map[string]uuid.UUID
+}
+
+const maxCachedIDs = 1 << 20
+
+func (c *idCache) get(externalID string) (uuid.UUID, bool) {
+	c.mu.RLock()
+	defer c.mu.RUnlock()
+	id, ok := c.ids[externalID]
+	return id, ok
+}
+
+func (c *idCache) put(externalID string, id uuid.UUID) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if len(c.ids) >= maxCachedIDs {
+		clear(c.ids)
+	}
+	c.ids[externalID] = id
+}

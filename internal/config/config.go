@@ -1,0 +1,129 @@
+// Package config reads the configuration from the environment, once, at start.
+package config
+
+import (
+	"fmt"
+	"net"
+	"net/netip"
+	"net/url"
+	"strconv"
+	"strings"
+)
+
+// Config is everything that can be set. docs/configuration.md lists the variables.
+type Config struct {
+	Addr           string         // CREDITS_ADDR: host:port to listen on
+	BaseURL        *url.URL       // CREDITS_BASE_URL: how browsers reach the app; nil: the address that it listens on
+	DatabaseURL    string         // DATABASE_URL; empty: an embedded Postgres
+	OwnerURL       string         // DATABASE_OWNER_URL: owner of the tables, for migrations; empty: DatabaseURL
+	DataDir        string         // CREDITS_DATA_DIR: where the embedded Postgres keeps its data
+	Demo           bool           // CREDITS_DEMO=1: demo creator, one-click sign-in, sandbox payments
+	TrustedProxies []netip.Prefix // CREDITS_TRUSTED_PROXIES: whose X-Forwarded-For is believed
+	MaxConns       int32          // CREDITS_DB_CONNS: size of the connection pool
+}
+
+// Error is a variable that cannot be used. Its text is one line for the person who set it.
+type Error struct {
+	Name, Reason string
+}
+
+func (e *Error) Error() string { return e.Name + ": " + e.Reason }
+
+// Defaults of what is not set.
+const (
+	defaultAddr    = "127.0.0.1:8080"
+	defaultDataDir = "var"
+	defaultConns   = 16
+)
+
+// Load reads the variables through getenv. The error is an *Error.
+func Load(getenv func(string) string) (Config, error) {
+	c := Config{
+		Addr: or(getenv("CREDITS_ADDR"), defaultAddr), DatabaseURL: getenv("DATABASE_URL"), OwnerURL: getenv("DATABASE_OWNER_URL"),
+		DataDir: or(getenv("CREDITS_DATA_DIR"), defaultDataDir),
+	}
+	if c.OwnerURL == "" {
+		c.OwnerURL = c.DatabaseURL
+	}
+	var err error
+	if c.Demo, err = flag("CREDITS_DEMO", getenv("CREDITS_DEMO")); err != nil {
+		return Config{}, err
+	}
+	if c.BaseURL, err = baseURL(getenv("CREDITS_BASE_URL")); err != nil {
+		return Config{}, err
+	}
+	if c.TrustedProxies, err = prefixes(getenv("CREDITS_TRUSTED_PROXIES")); err != nil {
+		return Config{}, err
+	}
+	if c.MaxConns, err = conns(getenv("CREDITS_DB_CONNS")); err != nil {
+		return Config{}, err
+	}
+	return c, CheckAddr("CREDITS_ADDR", c.Addr)
+}
+
+// CheckAddr says whether addr is a host and a port. name is what the person set it with.
+func CheckAddr(name, addr string) error {
+	_, port, err := net.SplitHostPort(addr)
+	if err != nil {
+		return &Error{name, fmt.Sprintf("%q is not HOST:PORT", addr)}
+	}
+	if n, err := strconv.Atoi(port); err != nil || n < 0 || n > 65535 {
+		return &Error{name, fmt.Sprintf("%q is not a port", port)}
+	}
+	return nil
+}
+
+func or(value, otherwise string) string {
+	if value == "" {
+		return otherwise
+	}
+	return value
+}
+
+func flag(name, value string) (bool, error) {
+	switch value {
+	case "", "0":
+		return false, nil
+	case "1":
+		return true, nil
+	}
+	return false, &Error{name, fmt.Sprintf("must be 0 or 1, not %q", value)}
+}
+
+func baseURL(value string) (*url.URL, error) {
+	if value == "" {
+		return nil, nil
+	}
+	u, err := url.Parse(strings.TrimSuffix(value, "/"))
+	if err != nil || (u.Scheme != "http" && u.Scheme != "https") || u.Host == "" || u.Path != "" || u.RawQuery != "" || u.User != nil {
+		return nil, &Error{"CREDITS_BASE_URL", fmt.Sprintf("%q is not an address such as https://credits.example.com", value)}
+	}
+	return u, nil
+}
+
+func prefixes(value string) ([]netip.Prefix, error) {
+	var list []netip.Prefix
+	for part := range strings.SplitSeq(value, ",") {
+		part = strings.TrimSpace(part)
+		if part == "" {
+			continue
+		}
+		p, err := netip.ParsePrefix(part)
+		if err != nil {
+			return nil, &Error{"CREDITS_TRUSTED_PROXIES", fmt.Sprintf("%q is not a range such as 10.0.0.0/8", part)}
+		}
+		list = append(list, p)
+	}
+	return list, nil
+}
+
+func conns(value string) (int32, error) {
+	if value == "" {
+		return defaultConns, nil
+	}
+	n, err := strconv.Atoi(value)
+	if err != nil || n < 4 || n > 1000 {
+		return 0, &Error{"CREDITS_DB_CONNS", fmt.Sprintf("must be a number from 4 to 1000, not %q", value)}
+	}
+	return int32(n), nil
+}
