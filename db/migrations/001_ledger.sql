@@ -80,3 +80,15 @@ create table entry_notes (
     metadata jsonb,
     primary key (account, seq)
 );
+
+-- What was spent per day of the billing zone: exact at every commit, so that no page has to add up entries.
+create table usage_days (
+    account  uuid not null,
+    day      date not null,
+    feature  text not null,
+    agent    text not null,
+    amount   bigint not null,
+    quantity bigint not null,
+    count    bigint not null,
+    primary key (account, day, feature, agent)
+);

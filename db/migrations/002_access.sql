@@ -15,13 +15,14 @@ create table accounts (
 create table sessions (
     token_hash  bytea primary key,
     account     uuid not null,
-    role        text not null,
+    role        text not null check (role in ('creator', 'support')),
     created_at  timestamptz not null,
-    seen_at     timestamptz not null,
+    seen_at     timestamptz not null, -- to within a few minutes
     expires_at  timestamptz not null
 );
 create index sessions_account on sessions (account);
 create index sessions_expires on sessions (expires_at);
+create index sessions_seen on sessions (seen_at);
 
 create table login_links (
     token_hash bytea primary key,
@@ -35,8 +36,8 @@ create index login_links_expires on login_links (expires_at);
 create table api_keys (
     id         uuid primary key,
     name       text not null,
-    prefix     text not null,
-    secret_hash bytea not null unique,
+    prefix     text not null unique, -- the key's public beginning, by which it is looked up
+    secret_hash bytea not null check (length(secret_hash) = 32),
     scope      text not null check (scope in ('read', 'spend', 'admin')),
     created_at timestamptz not null,
     revoked_at timestamptz

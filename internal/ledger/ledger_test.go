@@ -57,6 +57,10 @@ func (b *books) checkInvariants() {
 		"parts do not add up": `select count(*) from entries where amount <> (select coalesce(sum(p), 0) from unnest(lot_amounts) p)`,
 		"a lot disagrees with the entries": `select count(*) from lots l where remaining <>
 			(select coalesce(sum(p.amount), 0) from entries e, unnest(e.lots, e.lot_amounts) as p (lot, amount) where e.account = l.account and p.lot = l.lot)`,
+		"the rollup is not the sum of the charges": `select count(*) from
+			(select account, day, feature, agent, sum(-amount) as amount, sum(quantity) as quantity, count(*) from entries where kind = 2 group by 1, 2, 3, 4) e
+			full join usage_days u using (account, day, feature, agent)
+			where e.amount is distinct from u.amount or e.quantity is distinct from u.quantity or e.count is distinct from u.count`,
 		"an open lot is empty or a closed one is not": `select count(*) from lots where is_open <> (remaining > 0)`,
 	} {
 		var wrong int

@@ -65,6 +65,7 @@ func (c *Charge) decide(s *state, now time.Time, prices *catalog.Catalog) (Entry
 		Kind: KindCharge, Amount: -price.Amount, Contra: ContraSpent, Feature: c.Feature, Agent: c.Agent, Quantity: price.Quantity,
 		UnitPrice: price.Unit, CatalogVersion: prices.Version, Reference: c.Reference, Parts: parts, note: Note{Metadata: c.Metadata},
 	}, now)
+	s.addUsage(&e)
 	return e, nil
 }
 

@@ -35,6 +35,7 @@ type state struct {
 	changed bool
 	entries []Entry
 	refs    []permanent
+	usage   map[usageKey]usage
 }
 
 // lot is a grant's tokens and what is left of them.

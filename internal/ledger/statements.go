@@ -83,6 +83,15 @@ const sqlInsertNotes = `
 insert into entry_notes (account, seq, reason, metadata)
 select * from unnest($1::uuid[], $2::bigint[], $3::text[], $4::jsonb[])`
 
+const sqlAddUsage = `
+insert into usage_days as d (account, day, feature, agent, amount, quantity, count)
+select * from unnest($1::uuid[], $2::date[], $3::text[], $4::text[], $5::bigint[], $6::bigint[], $7::bigint[])
+on conflict (account, day, feature, agent) do update
+set amount = d.amount + excluded.amount, quantity = d.quantity + excluded.quantity, count = d.count + excluded.count`
+
+const sqlSpent = `
+select coalesce(sum(amount), 0)::bigint from usage_days where account = $1 and day >= $2`
+
 // One statement is one snapshot: an account's row and lots always belong together.
 const sqlReadAccounts = `
 select a.account, a.balance, a.held, a.seq, a.last_at, a.plan, a.next_plan, a.plan_status, a.billing_anchor, a.billing_zone, a.period, a.period_granted,

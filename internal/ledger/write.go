@@ -24,6 +24,7 @@ func write(ctx context.Context, conn *pgx.Conn, states map[uuid.UUID]*state) err
 	queueEntries(batch, states)
 	queueReferences(batch, states)
 	queueNotes(batch, states)
+	queueUsage(batch, states)
 	batch.Queue("commit")
 	return commitError(conn.SendBatch(ctx, batch).Close())
 }
