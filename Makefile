@@ -1,0 +1,47 @@
+# make run    build and serve the demo, on an embedded Postgres unless DATABASE_URL is set
+# make test   every test, browser tests included, and what they need
+# make check  what CI checks beside the tests: lint, and that generated files are current
+.DEFAULT_GOAL := help
+.PHONY: help run test build setup setup-dev generate check lint screenshots clean
+
+LINT := go tool -modfile=internal/tools/go.mod golangci-lint
+GOTESTSUM := go tool -modfile=internal/tools/go.mod gotestsum
+# RACE=-race looks for data races too; it needs a C compiler.
+RACE ?=
+
+help:
+	@sed -n 's/^# make /make /p' Makefile
+
+run: build
+	@./.ci/setup postgres
+	@CREDITS_DEMO=$${CREDITS_DEMO-1} bin/credits serve
+
+build:
+	@go build -trimpath -o bin/credits ./cmd/credits
+
+# Everything the tests need that this machine lacks: Postgres, Chromium, axe-core from the npm registry.
+setup:
+	@./.ci/setup postgres browser node npm
+
+test: setup build
+	@./.ci/test $(RACE)
+
+# What is generated and committed: templ's Go code, the stylesheet, the scripts, the fonts.
+generate:
+	@./.ci/setup node npm
+	@go tool templ generate -log-level warn
+	@npm --prefix static run --silent build
+
+check: lint
+	@./.ci/generated-is-current
+
+lint:
+	@go vet ./...
+	@$(LINT) run ./...
+
+# The pictures of docs/screenshots, from a real browser on the real app.
+screenshots: setup build
+	@CREDITS_SCREENSHOTS=$(CURDIR)/docs/screenshots go test -count=1 -run '^TestScreenshots$$' ./internal/e2e
+
+clean:
+	@rm -rf bin static/node_modules

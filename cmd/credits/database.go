@@ -1,0 +1,140 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/jackc/pgx/v5/pgxpool"
+
+	"pop.store/credits/db"
+	"pop.store/credits/internal/config"
+	"pop.store/credits/internal/embedpg"
+)
+
+// database is a connected pool and, when it is embedded, the Postgres under it.
+type database struct {
+	pool   *pgxpool.Pool
+	server *embedpg.Server // nil with DATABASE_URL
+}
+
+// openForServing connects what DATABASE_URL names, whose schema must be current, or starts and migrates an embedded Postgres.
+func (p *program) openForServing(ctx context.Context) (*database, error) {
+	if p.config.DatabaseURL != "" {
+		return p.openExternal(ctx)
+	}
+	o, err := p.embedded()
+	if err != nil {
+		return nil, err
+	}
+	server, err := embedpg.Start(ctx, o)
+	if err != nil {
+		return nil, err
+	}
+	return p.prepareEmbedded(ctx, server)
+}
+
+// embedded says where the embedded Postgres lies: in a folder of its own in the data folder. Others may enter that one: Postgres
+// refuses to run as root, and the user that it runs as instead has to get through.
+func (p *program) embedded() (embedpg.Options, error) {
+	if err := os.MkdirAll(p.config.DataDir, 0o755); err != nil {
+		return embedpg.Options{}, &config.Error{Name: "CREDITS_DATA_DIR", Reason: err.Error()}
+	}
+	return embedpg.Options{DataDir: filepath.Join(p.config.DataDir, "postgres"), Durable: true, Log: p.log}, nil
+}
+
+// openForCommand is openForServing for a command, which may run beside a server that has the embedded Postgres already.
+func (p *program) openForCommand(ctx context.Context) (*database, error) {
+	if p.config.DatabaseURL != "" {
+		return p.openExternal(ctx)
+	}
+	o, err := p.embedded()
+	if err != nil {
+		return nil, err
+	}
+	server, running, err := embedpg.Attach(o)
+	if err != nil {
+		return nil, err
+	}
+	if !running {
+		if server, err = embedpg.Start(ctx, o); err != nil {
+			return nil, err
+		}
+	}
+	return p.prepareEmbedded(ctx, server)
+}
+
+func (p *program) openExternal(ctx context.Context) (*database, error) {
+	pool, err := db.Open(ctx, p.config.DatabaseURL, p.config.MaxConns)
+	if err != nil {
+		return nil, err
+	}
+	if err := db.CheckSchema(ctx, pool); err != nil {
+		pool.Close()
+		return nil, err
+	}
+	return &database{pool: pool}, nil
+}
+
+func (p *program) prepareEmbedded(ctx context.Context, server *embedpg.Server) (*database, error) {
+	d := &database{server: server}
+	owner := server.URL(db.OwnerRole, db.Database)
+	err := db.Bootstrap(ctx, server.URL(db.Superuser, db.Superuser))
+	if err == nil {
+		err = db.Migrate(ctx, owner)
+	}
+	if err == nil {
+		err = db.Grant(ctx, owner, db.AppRole)
+	}
+	if err == nil {
+		d.pool, err = db.Open(ctx, server.URL(db.AppRole, db.Database), p.config.MaxConns)
+	}
+	if err != nil {
+		return nil, errors.Join(err, d.close())
+	}
+	return d, nil
+}
+
+// stopTime bounds the shutdown of an embedded Postgres.
+const stopTime = 45 * time.Second
+
+func (d *database) close() error {
+	if d.pool != nil {
+		d.pool.Close()
+	}
+	if d.server == nil {
+		return nil
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), stopTime)
+	defer cancel()
+	return d.server.Stop(ctx)
+}
+
+// keepRunning starts an embedded Postgres again when it ends by itself, until the context ends. Its address stays the same, so the pool heals;
+// meanwhile requests are answered 503. It returns an error when that keeps failing.
+func (p *program) keepRunning(ctx context.Context, d *database) error {
+	if d.server == nil {
+		<-ctx.Done()
+		return nil
+	}
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-d.server.Done():
+		}
+		if ctx.Err() != nil {
+			return nil
+		}
+		p.log.Error("the embedded Postgres has ended by itself; starting it again")
+		o, err := p.embedded()
+		if err != nil {
+			return err
+		}
+		if d.server, err = embedpg.Start(ctx, o); err != nil {
+			return err
+		}
+	}
+}

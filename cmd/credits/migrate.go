@@ -1,0 +1,36 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"net/url"
+
+	"pop.store/credits/db"
+)
+
+// migrate brings the schema up to date as the owner of the tables, and gives the server's role what it needs.
+func (p *program) migrate(ctx context.Context, args []string) (err error) {
+	if len(args) > 0 {
+		return fmt.Errorf("migrate takes no arguments: %w", errUsage)
+	}
+	if p.config.DatabaseURL == "" {
+		d, err := p.openForCommand(ctx) // migrates what it opens
+		if err != nil {
+			return err
+		}
+		fmt.Fprintln(p.stdout, "The schema is up to date.")
+		return d.close()
+	}
+	if err := db.Migrate(ctx, p.config.OwnerURL); err != nil {
+		return err
+	}
+	server, err := url.Parse(p.config.DatabaseURL)
+	if err == nil && server.User != nil {
+		err = db.Grant(ctx, p.config.OwnerURL, server.User.Username())
+	}
+	if err != nil {
+		return err
+	}
+	fmt.Fprintln(p.stdout, "The schema is up to date.")
+	return nil
+}

@@ -1,0 +1,222 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/url"
+	"sync"
+	"sync/atomic"
+	"syscall"
+	"time"
+
+	"pop.store/credits/db"
+	"pop.store/credits/handlers"
+	"pop.store/credits/internal/accounts"
+	"pop.store/credits/internal/apikey"
+	"pop.store/credits/internal/billing"
+	"pop.store/credits/internal/catalog"
+	"pop.store/credits/internal/clock"
+	"pop.store/credits/internal/config"
+	"pop.store/credits/internal/demo"
+	"pop.store/credits/internal/ledger"
+	"pop.store/credits/internal/sandbox"
+	"pop.store/credits/internal/session"
+)
+
+// drainTime is how long requests under way may take to end once the server was told to stop.
+const drainTime = 10 * time.Second
+
+// serve runs the app until it is told to stop.
+func (p *program) serve(ctx context.Context, args []string) (err error) {
+	flags := flag.NewFlagSet("serve", flag.ContinueOnError)
+	flags.SetOutput(io.Discard)
+	addr := flags.String("addr", p.config.Addr, "HOST:PORT to listen on")
+	if err := flags.Parse(args); err != nil || flags.NArg() > 0 {
+		return fmt.Errorf("serve [--addr HOST:PORT]: %w", errUsage)
+	}
+	if err := config.CheckAddr("--addr", *addr); err != nil {
+		return err
+	}
+	// Listen first: a port in use is told at once, before a database is started.
+	listener, err := net.Listen("tcp", *addr)
+	if err != nil {
+		return listenError(*addr, err)
+	}
+	defer listener.Close()
+	d, err := p.openForServing(ctx)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, d.close()) }()
+	p.warnAboutDurability(ctx, d)
+	s := p.assemble(d, listener.Addr())
+	return s.run(ctx, listener, d)
+}
+
+func listenError(addr string, err error) error {
+	if errors.Is(err, syscall.EADDRINUSE) {
+		return fmt.Errorf("%s is in use: stop what listens there, or choose another address with --addr", addr)
+	}
+	return fmt.Errorf("cannot listen on %s: %w", addr, err)
+}
+
+func (p *program) warnAboutDurability(ctx context.Context, d *database) {
+	weak, err := db.Durability(ctx, d.pool)
+	if err != nil {
+		p.log.Warn("durability settings could not be read", "error", err)
+	}
+	for _, setting := range weak {
+		p.log.Warn("DANGER: Postgres may lose acknowledged charges in a crash", "setting", setting)
+	}
+}
+
+// site is an assembled app: its parts, and what runs beside the requests.
+type site struct {
+	*program
+	app   *handlers.App
+	agent *demo.Agents // nil outside the demo
+	seed  func(context.Context) error
+	ready atomic.Bool
+}
+
+// assemble wires the parts. Nothing runs yet but the ledger's lanes.
+func (p *program) assemble(d *database, addr net.Addr) *site {
+	base, local := p.config.BaseURL, localURL(addr)
+	if base == nil {
+		base = local
+	}
+	books := ledger.New(d.pool, ledger.Options{Clock: clock.System, Prices: catalogInForce, Log: p.log})
+	s := &site{program: p}
+	s.app = &handlers.App{
+		Accounts: accounts.New(d.pool, books, catalogInForce), Ledger: books, Prices: catalogInForce, Clock: clock.System, Log: p.log, BaseURL: base,
+		Sessions: session.New(d.pool, session.Options{Clock: clock.System, Secure: base.Scheme == "https"}),
+		Keys:     apikey.New(d.pool, apikey.Options{Clock: clock.System}), TrustedProxies: p.config.TrustedProxies,
+	}
+	s.app.Ready = func(ctx context.Context) error {
+		if !s.ready.Load() {
+			return errors.New("not seeded yet")
+		}
+		return d.pool.Ping(ctx)
+	}
+	s.seed = func(ctx context.Context) error { return s.setUpPayments(ctx, d, local) }
+	return s
+}
+
+var builtin = catalog.Builtin()
+
+// catalogInForce is the catalog for new charges.
+func catalogInForce() *catalog.Catalog { return builtin }
+
+// localURL is how this process reaches itself: a wildcard address is reached over loopback.
+func localURL(addr net.Addr) *url.URL {
+	host, port, _ := net.SplitHostPort(addr.String())
+	if ip := net.ParseIP(host); ip != nil && ip.IsUnspecified() {
+		host = "127.0.0.1"
+	}
+	return &url.URL{Scheme: "http", Host: net.JoinHostPort(host, port)}
+}
+
+// setUpPayments connects the payment provider: the sandbox in the demo, none elsewhere as yet. The demo's creator comes with it.
+func (s *site) setUpPayments(ctx context.Context, d *database, local *url.URL) error {
+	o := billing.Options{Ledger: s.app.Ledger, Prices: catalogInForce, BaseURL: s.app.BaseURL.String(), Clock: clock.System, Log: s.log}
+	if !s.config.Demo {
+		s.app.Billing = billing.New(d.pool, o)
+		return nil
+	}
+	secret, err := sandbox.EnsureSecret(ctx, d.pool, clock.System)
+	if err != nil {
+		return err
+	}
+	s.app.Sandbox = sandbox.New(d.pool, sandbox.Options{
+		Clock: clock.System, BaseURL: s.app.BaseURL.String(), DeliverURL: local.String() + "/webhooks/stripe", Secret: secret, Log: s.log,
+	})
+	o.Provider, o.WebhookSecret = s.app.Sandbox, secret
+	s.app.Billing = billing.New(d.pool, o)
+	s.app.DemoAccount = demo.Account
+	if err := demo.Seed(ctx, d.pool, clock.System()); err != nil {
+		return fmt.Errorf("seed the demo: %w", err)
+	}
+	s.agent = &demo.Agents{Sessions: s.app.Sessions, Accounts: s.app.Accounts, Keys: s.app.Keys, API: local.String(), Clock: clock.System, Log: s.log}
+	return nil
+}
+
+// run serves until the context ends or the database does, then lets what is under way finish: requests first, then the lanes they
+// wait for, then the database.
+func (s *site) run(ctx context.Context, listener net.Listener, d *database) error {
+	defer s.app.Ledger.Close()
+	if err := s.seed(ctx); err != nil {
+		return err
+	}
+	s.ready.Store(true)
+	background, stop := context.WithCancel(context.WithoutCancel(ctx))
+	var working sync.WaitGroup
+	defer working.Wait()
+	defer stop()
+	server := handlers.NewServer(s.app.Handler(), s.log)
+	failed := make(chan error, 2)
+	go func() { failed <- server.Serve(listener) }()
+	working.Go(func() {
+		if err := s.keepRunning(background, d); err != nil {
+			failed <- err
+		}
+	})
+	s.startBackground(background, &working)
+	s.announce(d)
+	select {
+	case err := <-failed:
+		return err
+	case <-ctx.Done():
+	}
+	return drain(server)
+}
+
+func drain(server *http.Server) error {
+	ctx, cancel := context.WithTimeout(context.Background(), drainTime)
+	defer cancel()
+	if err := server.Shutdown(ctx); err != nil {
+		return errors.Join(fmt.Errorf("some requests did not end in time: %w", err), server.Close())
+	}
+	return nil
+}
+
+// sweepEvery is how often expired sessions are deleted; they are dead without it.
+const sweepEvery = time.Hour
+
+func (s *site) startBackground(ctx context.Context, working *sync.WaitGroup) {
+	working.Go(func() { s.sweepSessions(ctx) })
+	if s.app.Sandbox != nil {
+		working.Go(func() { s.app.Sandbox.Run(ctx) })
+	}
+	if s.agent != nil {
+		working.Go(func() { s.agent.Run(ctx) })
+	}
+}
+
+func (s *site) sweepSessions(ctx context.Context) {
+	for {
+		if _, err := s.app.Sessions.Sweep(ctx); err != nil && ctx.Err() == nil {
+			s.log.Warn("expired sessions could not be deleted", "error", err)
+		}
+		select {
+		case <-ctx.Done():
+			return
+		case <-time.After(sweepEvery):
+		}
+	}
+}
+
+// announce ends the start with where to go.
+func (s *site) announce(d *database) {
+	if d.server != nil {
+		fmt.Fprintf(s.stdout, "Embedded Postgres: its data are in %s\n", d.server.DataDir())
+	}
+	fmt.Fprintf(s.stdout, "Credits is at %s\n", s.app.BaseURL)
+	if s.config.Demo {
+		fmt.Fprintf(s.stdout, "Sign in as %s with one click: %s/login\n", demo.ShopName, s.app.BaseURL)
+	}
+}

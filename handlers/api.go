@@ -1,0 +1,193 @@
+package handlers
+
+import (
+	"errors"
+	"io"
+	"net/http"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/labstack/echo/v4"
+
+	"pop.store/credits/internal/apikey"
+	"pop.store/credits/internal/ledger"
+	"pop.store/credits/internal/problem"
+	"pop.store/credits/internal/strictjson"
+)
+
+var (
+	errNoKey      = problem.New(problem.Unauthenticated, "missing_api_key", "Send an API key: Authorization: Bearer <key>.")
+	errScope      = problem.New(problem.Forbidden, "insufficient_scope", "This API key's scope does not allow that.")
+	errKeyMissing = problem.New(problem.Syntax, "missing_idempotency_key", "Send an Idempotency-Key header: 1 to 200 printable characters.")
+	errKeyInvalid = problem.New(problem.Syntax, "invalid_idempotency_key", "The idempotency key must be 1 to 200 printable characters.")
+	errCursor     = &problem.Error{Kind: problem.Syntax, Code: "invalid_cursor", Field: "cursor", Message: "cursor is not one that this list has given."}
+)
+
+// key serves requests that bring an API key with the scope.
+func (a *App) key(scope apikey.Scope, serve echo.HandlerFunc) echo.HandlerFunc {
+	return func(c echo.Context) error {
+		if err := a.authorize(c, scope); err != nil {
+			return err
+		}
+		return serve(c)
+	}
+}
+
+// account serves requests about one account: for an API key with the scope or, for reading one's own as "me", a signed-in creator.
+func (a *App) account(scope apikey.Scope, serve func(c echo.Context, account uuid.UUID) error) echo.HandlerFunc {
+	return func(c echo.Context) error {
+		if c.Param("account") == "me" && c.Request().Method == http.MethodGet && bearer(c.Request()) == "" {
+			visitor, ok, err := a.Sessions.Visitor(c.Request())
+			if err != nil {
+				return err
+			}
+			if !ok {
+				return errSignedOut
+			}
+			return serve(c, visitor.Account)
+		}
+		if err := a.authorize(c, scope); err != nil {
+			return err
+		}
+		id, err := a.Accounts.Find(c.Request().Context(), c.Param("account"))
+		if err != nil {
+			return err
+		}
+		return serve(c, id)
+	}
+}
+
+func (a *App) authorize(c echo.Context, scope apikey.Scope) error {
+	secret := bearer(c.Request())
+	if secret == "" {
+		return errNoKey
+	}
+	key, err := a.Keys.Verify(c.Request().Context(), secret)
+	if err != nil {
+		return err
+	}
+	if !key.Scope.Allows(scope) {
+		return errScope
+	}
+	return nil
+}
+
+func bearer(r *http.Request) string {
+	scheme, secret, _ := strings.Cut(r.Header.Get("Authorization"), " ")
+	if !strings.EqualFold(scheme, "Bearer") {
+		return ""
+	}
+	return strings.TrimSpace(secret)
+}
+
+// decode reads a request's body, bounded and strictly.
+func decode(c echo.Context, into any) error {
+	body, err := io.ReadAll(c.Request().Body)
+	if err != nil {
+		return unreadable(err)
+	}
+	return strictjson.Decode(body, into)
+}
+
+// decodeOptional is decode for calls whose body may be left out.
+func decodeOptional(c echo.Context, into any) error {
+	body, err := io.ReadAll(c.Request().Body)
+	if err != nil {
+		return unreadable(err)
+	}
+	return strictjson.DecodeOptional(body, into)
+}
+
+// unreadable is a body that broke off or was too large: the caller's doing, not ours.
+func unreadable(err error) error {
+	var tooLarge *http.MaxBytesError
+	if errors.As(err, &tooLarge) {
+		return err
+	}
+	return problem.New(problem.Syntax, "body_unreadable", "The body could not be read to its end.").Because(err)
+}
+
+// idempotencyKey reads the header that every POST that writes needs.
+func idempotencyKey(c echo.Context) (string, error) {
+	key := c.Request().Header.Get("Idempotency-Key")
+	if key == "" {
+		return "", errKeyMissing
+	}
+	if !validKey(key) {
+		return "", errKeyInvalid
+	}
+	return key, nil
+}
+
+func validKey(key string) bool {
+	if key == "" || len(key) > 200 {
+		return false
+	}
+	for i := range len(key) {
+		if key[i] < ' ' || key[i] > '~' {
+			return false
+		}
+	}
+	return true
+}
+
+// created answers a POST that wrote an entry, or replays its answer.
+func created(c echo.Context, replayed bool, body any) error {
+	if replayed {
+		c.Response().Header().Set("Idempotent-Replayed", "true")
+	}
+	return c.JSON(http.StatusCreated, body)
+}
+
+// cursor reads where a page of entries begins: zero for the newest.
+func cursor(account uuid.UUID, text string) (before int64, ok bool) {
+	if text == "" {
+		return 0, true
+	}
+	return ledger.ParseID(account, text)
+}
+
+// limit reads the size of a page: 50 unless asked otherwise, at most ledger.MaxPage.
+func limit(c echo.Context) (int, error) {
+	text := c.QueryParam("limit")
+	if text == "" {
+		return historyRows, nil
+	}
+	n, err := strconv.Atoi(text)
+	if err != nil || n < 1 || n > ledger.MaxPage {
+		return 0, problem.Invalid("limit", "must be between 1 and %d", ledger.MaxPage)
+	}
+	return n, nil
+}
+
+// instantParam reads an optional time of the query string.
+func instantParam(c echo.Context, name string) (time.Time, error) {
+	text := c.QueryParam(name)
+	if text == "" {
+		return time.Time{}, nil
+	}
+	t, err := time.Parse(time.RFC3339, text)
+	if err != nil {
+		return time.Time{}, problem.Invalid(name, `must be a time such as "2026-11-22T14:02:00Z"`)
+	}
+	return t.UTC(), nil
+}
+
+// stamp writes an instant as the API does, null for none.
+func stamp(t time.Time) *string {
+	if t.IsZero() {
+		return nil
+	}
+	text := t.UTC().Format(time.RFC3339Nano)
+	return &text
+}
+
+// unlessEmpty writes a text, null for none.
+func unlessEmpty(s string) *string {
+	if s == "" {
+		return nil
+	}
+	return &s
+}

@@ -1,0 +1,137 @@
+package handlers
+
+import (
+	"net/http"
+	"strings"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/labstack/echo/v4"
+
+	"pop.store/credits/internal/accounts"
+	"pop.store/credits/internal/ledger"
+	"pop.store/credits/internal/problem"
+	"pop.store/credits/internal/session"
+	"pop.store/credits/internal/tokens"
+)
+
+// balanceJSON is a balance, everywhere.
+type balanceJSON struct {
+	Spendable tokens.Amount `json:"spendable"`
+	Held      tokens.Amount `json:"held"`
+	Total     tokens.Amount `json:"total"`
+}
+
+type accountJSON struct {
+	Account       string        `json:"account"`
+	Name          *string       `json:"name"`
+	Email         *string       `json:"email"`
+	Plan          string        `json:"plan"`
+	PlanStatus    string        `json:"plan_status"`
+	NextPlan      *string       `json:"next_plan"`
+	Balance       balanceJSON   `json:"balance"`
+	State         string        `json:"state"`
+	Threshold     tokens.Amount `json:"threshold"`
+	NextResetAt   *string       `json:"next_reset_at"`
+	TimeZone      string        `json:"time_zone"`
+	BillingAnchor *string       `json:"billing_anchor"`
+	BillingZone   string        `json:"billing_zone"`
+}
+
+func accountAnswer(o accounts.Overview) accountJSON {
+	return accountJSON{
+		Account: o.ExternalID, Name: unlessEmpty(o.Name), Email: unlessEmpty(o.Email), Plan: o.Plan, PlanStatus: string(o.PlanStatus), NextPlan: unlessEmpty(o.NextPlan),
+		Balance: balanceJSON{o.Spendable, o.Held, o.Total}, State: string(o.State), Threshold: o.Threshold, NextResetAt: stamp(o.NextReset),
+		TimeZone: o.Zone.String(), BillingAnchor: stamp(o.Anchor), BillingZone: o.Account.Zone.String(),
+	}
+}
+
+func (a *App) putAccount(c echo.Context) error {
+	var body struct {
+		Plan          *string    `json:"plan"`
+		PlanStatus    *string    `json:"plan_status"`
+		Name          *string    `json:"name"`
+		Email         *string    `json:"email"`
+		TimeZone      *string    `json:"time_zone"`
+		BillingAnchor *time.Time `json:"billing_anchor"`
+		BillingZone   *string    `json:"billing_zone"`
+	}
+	if err := decode(c, &body); err != nil {
+		return err
+	}
+	ctx := c.Request().Context()
+	id, isNew, err := a.Accounts.Put(ctx, c.Param("account"), accounts.Put(body))
+	if err != nil {
+		return err
+	}
+	overview, err := a.Accounts.Overview(ctx, id)
+	if err != nil {
+		return err
+	}
+	status := http.StatusOK
+	if isNew {
+		status = http.StatusCreated
+	}
+	return c.JSON(status, accountAnswer(overview))
+}
+
+func (a *App) getAccount(c echo.Context, account uuid.UUID) error {
+	overview, err := a.Accounts.Overview(c.Request().Context(), account)
+	if err != nil {
+		return err
+	}
+	return c.JSON(http.StatusOK, accountAnswer(overview))
+}
+
+// postLoginLink makes a link that signs the creator in once. It takes no idempotency key: each call makes a link of its own, and an unused
+// one is worthless after a minute.
+func (a *App) postLoginLink(c echo.Context, account uuid.UUID) error {
+	var body struct {
+		Next string `json:"next" max:"512"`
+	}
+	if err := decodeOptional(c, &body); err != nil {
+		return err
+	}
+	if body.Next != "" && session.SafeNext(body.Next) != body.Next {
+		return problem.Invalid("next", `must be a path of this site such as "/credits"`)
+	}
+	ctx := c.Request().Context()
+	// A link into an account that was never opened would lead nowhere.
+	if _, err := a.Ledger.Account(ctx, account); err != nil {
+		return err
+	}
+	token, expires, err := a.Sessions.CreateLink(ctx, account, body.Next)
+	if err != nil {
+		return err
+	}
+	return c.JSON(http.StatusCreated, map[string]any{
+		"url": strings.TrimSuffix(a.BaseURL.String(), "/") + "/login/link/" + token, "expires_at": stamp(expires),
+	})
+}
+
+type lotJSON struct {
+	ID          string        `json:"id"`
+	Kind        string        `json:"kind"`
+	Source      *string       `json:"source"`
+	Amount      tokens.Amount `json:"amount"`
+	Remaining   tokens.Amount `json:"remaining"`
+	Held        tokens.Amount `json:"held"`
+	EffectiveAt *string       `json:"effective_at"`
+	ExpiresAt   *string       `json:"expires_at"`
+	Frozen      bool          `json:"frozen"`
+}
+
+func (a *App) getLots(c echo.Context, account uuid.UUID) error {
+	state, err := a.Ledger.Account(c.Request().Context(), account)
+	if err != nil {
+		return err
+	}
+	lots := make([]lotJSON, len(state.Lots))
+	for i, l := range state.Lots {
+		lots[i] = lotJSON{
+			ID: ledger.EntryID(account, l.Number), Kind: l.Kind.String(), Source: unlessEmpty(l.Source), Amount: l.Amount, Remaining: l.Remaining, Held: l.Held,
+			EffectiveAt: stamp(l.EffectiveAt), ExpiresAt: stamp(l.ExpiresAt), Frozen: l.Frozen,
+		}
+	}
+	return c.JSON(http.StatusOK, map[string]any{"lots": lots})
+}

@@ -1,0 +1,188 @@
+package handlers
+
+import (
+	"errors"
+	"net/http"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/labstack/echo/v4"
+
+	"pop.store/credits/internal/ledger"
+	"pop.store/credits/internal/problem"
+	"pop.store/credits/internal/tokens"
+)
+
+// entryJSON is an entry of the books. A charge answers it with what was charged as a positive amount; in the list of transactions the amount is
+// signed.
+type entryJSON struct {
+	ID             string         `json:"id"`
+	Seq            int64          `json:"seq"`
+	Kind           string         `json:"kind"`
+	At             *string        `json:"at"`
+	Amount         tokens.Amount  `json:"amount"`
+	HeldDelta      *tokens.Amount `json:"held_delta,omitempty"`
+	Balance        balanceJSON    `json:"balance"`
+	Feature        *string        `json:"feature,omitempty"`
+	Agent          *string        `json:"agent,omitempty"`
+	Quantity       *int64         `json:"quantity,omitempty"`
+	UnitPrice      *tokens.Amount `json:"unit_price,omitempty"`
+	CatalogVersion *string        `json:"catalog_version,omitempty"`
+	Reference      *string        `json:"reference,omitempty"`
+	Source         *string        `json:"source,omitempty"`
+	Reason         *string        `json:"reason,omitempty"`
+	Lots           []partJSON     `json:"lots"`
+}
+
+// partJSON is the share of one lot in an entry.
+type partJSON struct {
+	Lot    string        `json:"lot"`
+	Amount tokens.Amount `json:"amount"`
+}
+
+func entryAnswer(e *ledger.Entry) entryJSON {
+	j := entryJSON{
+		ID: e.ID(), Seq: e.Seq, Kind: e.Kind.String(), At: stamp(e.At), Amount: e.Amount,
+		Balance: balanceJSON{e.SpendableAfter, e.HeldAfter, e.BalanceAfter}, Feature: unlessEmpty(e.Feature), Agent: unlessEmpty(e.Agent),
+		CatalogVersion: unlessEmpty(e.CatalogVersion), Reference: unlessEmpty(e.Reference), Lots: make([]partJSON, len(e.Parts)),
+	}
+	if e.Feature != "" {
+		j.Quantity, j.UnitPrice = &e.Quantity, unitPrice(e)
+	}
+	if e.HeldDelta != 0 {
+		j.HeldDelta = &e.HeldDelta
+	}
+	if e.LotKind != 0 {
+		j.Source = unlessEmpty(e.LotKind.String())
+	}
+	for i, p := range e.Parts {
+		j.Lots[i] = partJSON{Lot: ledger.EntryID(e.Account, p.Lot), Amount: p.Amount}
+	}
+	return j
+}
+
+// unitPrice is absent when the caller sent the amount: then there was none.
+func unitPrice(e *ledger.Entry) *tokens.Amount {
+	if e.UnitPrice == 0 {
+		return nil
+	}
+	return &e.UnitPrice
+}
+
+func chargeAnswer(e *ledger.Entry) entryJSON {
+	j := entryAnswer(e)
+	j.Amount = -j.Amount
+	return j
+}
+
+// workJSON is what a piece of work is: the part that quote and charge share.
+type workJSON struct {
+	Feature  string         `json:"feature" max:"64"`
+	Quantity *int64         `json:"quantity"`
+	Amount   *tokens.Amount `json:"amount"`
+	Agent    string         `json:"agent" max:"64"`
+}
+
+func (w *workJSON) check() error {
+	if w.Feature == "" {
+		return problem.Invalid("feature", "is needed")
+	}
+	return nil
+}
+
+func (a *App) postQuote(c echo.Context, account uuid.UUID) error {
+	var body workJSON
+	if err := decode(c, &body); err != nil {
+		return err
+	}
+	if err := body.check(); err != nil {
+		return err
+	}
+	q, err := a.Ledger.Quote(c.Request().Context(), account, ledger.Charge{Feature: body.Feature, Quantity: body.Quantity, Amount: body.Amount, Agent: body.Agent})
+	if err != nil {
+		return err
+	}
+	answer := map[string]any{
+		"feature": body.Feature, "quantity": q.Quantity, "amount": q.Amount, "affordable": q.Affordable, "spendable": q.Spendable,
+		"balance_after": q.BalanceAfter, "shortfall": q.Shortfall,
+	}
+	if q.Unit != 0 {
+		answer["unit_price"] = q.Unit
+	}
+	return c.JSON(http.StatusOK, answer)
+}
+
+func (a *App) postCharge(c echo.Context, account uuid.UUID) error {
+	var body struct {
+		workJSON
+		Reference       string            `json:"reference" max:"200"`
+		UniqueReference bool              `json:"unique_reference"`
+		Metadata        map[string]string `json:"metadata"`
+	}
+	key, err := idempotencyKey(c)
+	if err != nil {
+		return err
+	}
+	if err := decode(c, &body); err != nil {
+		return err
+	}
+	if err := body.check(); err != nil {
+		return err
+	}
+	if body.UniqueReference && body.Reference == "" {
+		return problem.Invalid("reference", "is needed for unique_reference")
+	}
+	r, err := a.Ledger.Charge(c.Request().Context(), account, key, ledger.Charge{
+		Feature: body.Feature, Quantity: body.Quantity, Amount: body.Amount, Agent: body.Agent,
+		Reference: body.Reference, UniqueReference: body.UniqueReference, Metadata: body.Metadata,
+	})
+	if err != nil {
+		return a.withBuyURL(err)
+	}
+	return created(c, r.Replayed, chargeAnswer(&r.Entry))
+}
+
+// withBuyURL tells a caller that lacks tokens where its creator can buy some.
+func (a *App) withBuyURL(err error) error {
+	var p *problem.Error
+	if errors.As(err, &p) && p.Kind == problem.Insufficient {
+		return p.With("buy_url", a.BaseURL.String()+"/credits/buy")
+	}
+	return err
+}
+
+func (a *App) postGrant(c echo.Context, account uuid.UUID) error {
+	var body struct {
+		Amount    *tokens.Amount `json:"amount"`
+		Kind      string         `json:"kind"`
+		ExpiresAt *time.Time     `json:"expires_at"`
+		Reason    string         `json:"reason" max:"500"`
+	}
+	key, err := idempotencyKey(c)
+	if err != nil {
+		return err
+	}
+	if err := decode(c, &body); err != nil {
+		return err
+	}
+	kind, ok := ledger.ParseLotKind(body.Kind)
+	switch {
+	case body.Amount == nil:
+		return problem.Invalid("amount", "is needed")
+	case !ok || (kind != ledger.LotPromo && kind != ledger.LotAdjustment):
+		return problem.Invalid("kind", `must be "promo" or "adjustment"`)
+	case body.Reason == "":
+		return problem.Invalid("reason", "is needed: it stands in the creator's history")
+	}
+	g := ledger.Grant{Kind: kind, Amount: *body.Amount, Reason: body.Reason}
+	if body.ExpiresAt != nil {
+		g.ExpiresAt = body.ExpiresAt.UTC().Truncate(time.Microsecond)
+	}
+	r, err := a.Ledger.Grant(c.Request().Context(), account, key, g)
+	if err != nil {
+		return err
+	}
+	answer := entryAnswer(&r.Entry)
+	answer.Reason = &body.Reason
+	return created(c, r.Replayed, answer)
+}

@@ -1,0 +1,111 @@
+package handlers
+
+import (
+	"net/http"
+
+	"github.com/google/uuid"
+	"github.com/labstack/echo/v4"
+
+	"pop.store/credits/internal/catalog"
+	"pop.store/credits/internal/ledger"
+	"pop.store/credits/internal/problem"
+	"pop.store/credits/internal/tokens"
+)
+
+// getTransactions lists an account's entries, newest first.
+func (a *App) getTransactions(c echo.Context, account uuid.UUID) error {
+	filter, err := transactionFilter(c)
+	if err != nil {
+		return err
+	}
+	size, err := limit(c)
+	if err != nil {
+		return err
+	}
+	before, ok := cursor(account, c.QueryParam("cursor"))
+	if !ok {
+		return errCursor
+	}
+	page, err := a.Ledger.History(c.Request().Context(), account, filter, before, size)
+	if err != nil {
+		return err
+	}
+	list := make([]entryJSON, len(page.Lines))
+	for i := range page.Lines {
+		list[i] = entryAnswer(&page.Lines[i].Entry)
+		list[i].Reason = unlessEmpty(page.Lines[i].Reason)
+	}
+	next := ""
+	if page.Before > 0 {
+		next = ledger.EntryID(account, page.Before)
+	}
+	return c.JSON(http.StatusOK, map[string]any{"transactions": list, "next_cursor": unlessEmpty(next)})
+}
+
+func transactionFilter(c echo.Context) (ledger.Filter, error) {
+	f := ledger.Filter{Feature: c.QueryParam("feature"), Agent: c.QueryParam("agent")}
+	if name := c.QueryParam("kind"); name != "" {
+		kind, ok := ledger.ParseKind(name)
+		if !ok {
+			return f, problem.Invalid("kind", "is not a kind of transaction")
+		}
+		f.Kinds = []ledger.Kind{kind}
+	}
+	var err error
+	if f.From, err = instantParam(c, "from"); err != nil {
+		return f, err
+	}
+	f.To, err = instantParam(c, "to")
+	return f, err
+}
+
+// getCatalog answers the prices in force, in plain numbers.
+func (a *App) getCatalog(c echo.Context) error {
+	prices := a.Prices()
+	return c.JSON(http.StatusOK, map[string]any{
+		"version": prices.Version, "plans": plansJSON(prices), "features": featuresJSON(prices), "packs": packsJSON(prices), "plan_table": tableJSON(prices),
+	})
+}
+
+func plansJSON(prices *catalog.Catalog) []map[string]any {
+	var list []map[string]any
+	for _, p := range prices.Plans {
+		list = append(list, map[string]any{"id": p.ID, "name": p.Name, "allowance": p.Allowance})
+	}
+	return list
+}
+
+func featuresJSON(prices *catalog.Catalog) []map[string]any {
+	var list []map[string]any
+	for _, f := range prices.Features {
+		var price *tokens.Amount
+		if f.Pricing != catalog.Metered {
+			price = &f.Price
+		}
+		list = append(list, map[string]any{"id": f.ID, "name": f.Name, "pricing": f.Pricing, "price": price, "unit": f.One, "agent": f.Agent})
+	}
+	return list
+}
+
+func packsJSON(prices *catalog.Catalog) []map[string]any {
+	var list []map[string]any
+	for _, p := range prices.Packs {
+		list = append(list, map[string]any{
+			"id": p.ID, "tokens": p.Tokens, "price": map[string]any{"minor": p.Price.Minor, "currency": p.Price.Currency},
+			"expires_days": p.ExpiresDays, "popular": p.Popular,
+		})
+	}
+	return list
+}
+
+func tableJSON(prices *catalog.Catalog) []map[string]any {
+	var list []map[string]any
+	for _, r := range prices.Table {
+		counts := map[string]int64{}
+		for i, n := range prices.Counts(r) {
+			counts[prices.Plans[i].ID] = n
+		}
+		list = append(list, map[string]any{"feature": r.Feature, "name": r.Name, "rate": r.Rate, "about": r.About, "counts": counts})
+	}
+	return list
+}

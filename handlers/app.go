@@ -1,0 +1,125 @@
+// Package handlers is the app's face: pages for creators, the JSON API for services, webhooks for the payment provider. A handler decodes,
+// calls one domain method and renders; it holds no rule and no SQL.
+package handlers
+
+import (
+	"context"
+	"log/slog"
+	"net/http"
+	"net/netip"
+	"net/url"
+	"time"
+
+	"github.com/labstack/echo/v4"
+
+	"pop.store/credits/internal/accounts"
+	"pop.store/credits/internal/apikey"
+	"pop.store/credits/internal/billing"
+	"pop.store/credits/internal/catalog"
+	"pop.store/credits/internal/clock"
+	"pop.store/credits/internal/ledger"
+	"pop.store/credits/internal/sandbox"
+	"pop.store/credits/internal/session"
+	"pop.store/credits/static"
+)
+
+// App is what the handlers need. All fields but Sandbox and DemoAccount are required.
+type App struct {
+	Accounts *accounts.Accounts
+	Ledger   *ledger.Ledger
+	Billing  *billing.Service
+	Sessions *session.Store
+	Keys     *apikey.Keys
+	Prices   func() *catalog.Catalog
+	Clock    clock.Clock
+	Log      *slog.Logger
+	BaseURL  *url.URL // how browsers reach the app
+	// Ready says why the app cannot serve, nil when it can.
+	Ready func(context.Context) error
+	// TrustedProxies are believed when they say whom a request comes from.
+	TrustedProxies []netip.Prefix
+
+	// Sandbox is the demo's payment provider, whose pages are served under /sandbox; nil outside the demo.
+	Sandbox *sandbox.Provider
+	// DemoAccount is the external id of the account that one click signs in to; empty outside the demo.
+	DemoAccount string
+}
+
+// Limits of one request (spec "Server").
+const (
+	maxBody     = 64 << 10
+	requestTime = 20 * time.Second
+)
+
+// Handler builds the routes.
+func (a *App) Handler() http.Handler {
+	e := echo.New()
+	e.HideBanner, e.HidePort = true, true
+	e.HTTPErrorHandler = a.respondError
+	e.IPExtractor = a.ipExtractor()
+	e.Use(a.requestID, a.securityHeaders, a.limit, a.logRequests, a.recoverPanics, a.crossOrigin)
+	e.GET("/static/*", echo.WrapHandler(static.Handler()))
+	e.HEAD("/static/*", echo.WrapHandler(static.Handler()))
+	e.GET("/healthz", a.healthz)
+	e.GET("/readyz", a.readyz)
+	a.pageRoutes(e)
+	a.apiRoutes(e)
+	e.POST("/webhooks/stripe", a.stripeWebhook)
+	if a.Sandbox != nil {
+		a.sandboxRoutes(e)
+	}
+	return e
+}
+
+// NewServer wraps a handler in a server with a limit on everything.
+func NewServer(h http.Handler, log *slog.Logger) *http.Server {
+	return &http.Server{
+		Handler:           h,
+		ReadHeaderTimeout: 5 * time.Second,
+		ReadTimeout:       15 * time.Second,
+		WriteTimeout:      30 * time.Second,
+		IdleTimeout:       60 * time.Second,
+		MaxHeaderBytes:    16 << 10,
+		ErrorLog:          slog.NewLogLogger(log.Handler(), slog.LevelDebug),
+	}
+}
+
+func (a *App) pageRoutes(e *echo.Echo) {
+	e.GET("/login", a.loginPage)
+	e.GET("/login/link/:token", a.loginLink)
+	e.POST("/logout", a.logout)
+	if a.DemoAccount != "" {
+		e.POST("/login/demo", a.loginDemo)
+	}
+	e.GET("/", a.page(a.homePage))
+	e.GET("/credits", a.page(a.creditsPage))
+	e.GET("/credits/badge", a.page(a.badge))
+	e.POST("/credits/notice/dismiss", a.page(a.dismissNotice))
+	e.GET("/credits/history", a.page(a.historyPage))
+	e.GET("/credits/buy", a.page(a.buyPage))
+	e.POST("/credits/buy", a.page(a.buy))
+	e.GET("/credits/purchases/:id", a.page(a.purchasePage))
+	e.GET("/credits/purchases/:id/status", a.page(a.purchaseStatus))
+	e.GET("/plans", a.page(a.plansPage))
+}
+
+func (a *App) apiRoutes(e *echo.Echo) {
+	e.PUT("/v1/accounts/:account", a.key(apikey.Admin, a.putAccount))
+	e.GET("/v1/accounts/:account", a.account(apikey.Read, a.getAccount))
+	e.POST("/v1/accounts/:account/login-links", a.account(apikey.Admin, a.postLoginLink))
+	e.GET("/v1/accounts/:account/lots", a.account(apikey.Read, a.getLots))
+	e.POST("/v1/accounts/:account/quote", a.account(apikey.Read, a.postQuote))
+	e.POST("/v1/accounts/:account/charges", a.account(apikey.Spend, a.postCharge))
+	e.POST("/v1/accounts/:account/grants", a.account(apikey.Admin, a.postGrant))
+	e.GET("/v1/accounts/:account/transactions", a.account(apikey.Read, a.getTransactions))
+	e.GET("/v1/catalog", a.key(apikey.Read, a.getCatalog))
+}
+
+func (a *App) healthz(c echo.Context) error { return c.String(http.StatusOK, "ok\n") }
+
+func (a *App) readyz(c echo.Context) error {
+	if err := a.Ready(c.Request().Context()); err != nil {
+		return ledger.ErrUnavailable.Because(err)
+	}
+	return c.String(http.StatusOK, "ready\n")
+}

@@ -1,0 +1,119 @@
+package handlers
+
+import (
+	"errors"
+	"net/http"
+	"time"
+
+	"github.com/google/uuid"
+
+	"pop.store/credits/internal/billing"
+	"pop.store/credits/internal/problem"
+	"pop.store/credits/views"
+)
+
+func (a *App) buyPage(v *visit) error {
+	return render(v, http.StatusOK, views.BuyPage(a.buyModel(v)))
+}
+
+func (a *App) buyModel(v *visit) views.BuyModel {
+	m := views.BuyModel{Chrome: a.chrome(v, views.NavCredits), Available: a.Billing.Available(), Spendable: v.Spendable}
+	for _, p := range a.Prices().Packs {
+		m.Packs = append(m.Packs, views.PackModel{
+			ID: p.ID, Name: p.Tokens.String() + " tokens", Tokens: p.Tokens, Price: p.Price, GoodFor: a.equivalents(p.Tokens, creditsFeatures),
+			ExpiresAfter: time.Duration(p.ExpiresDays) * 24 * time.Hour, Key: uuid.NewString(), Suggested: p.Popular,
+		})
+	}
+	return m
+}
+
+// buy orders a pack and sends the browser to the payment page. The key was made with the form, so a form that is sent twice is one
+// purchase.
+func (a *App) buy(v *visit) error {
+	key := v.FormValue("key")
+	if !validKey(key) {
+		return errKeyInvalid
+	}
+	pack := v.FormValue("pack")
+	p, _, err := a.Billing.Start(v.Request().Context(), v.ID, key, billing.StartParams{Pack: pack})
+	var refused *problem.Error
+	if errors.As(err, &refused) && refused.Kind != problem.Internal {
+		m := a.buyModel(v)
+		m.Problem, m.ProblemPack = refused.Message, pack
+		return render(v, statuses[refused.Kind], views.BuyPage(m))
+	}
+	if err != nil {
+		return err
+	}
+	return v.Redirect(http.StatusSeeOther, p.CheckoutURL)
+}
+
+func (a *App) purchasePage(v *visit) error {
+	m, err := a.purchaseModel(v)
+	if err != nil {
+		return err
+	}
+	return render(v, http.StatusOK, views.PurchasePage(m))
+}
+
+// purchaseStatus answers the return page's poll; once the tokens are there, the badge is told to look at once.
+func (a *App) purchaseStatus(v *visit) error {
+	m, err := a.purchaseModel(v)
+	if err != nil {
+		return err
+	}
+	if m.State == views.PurchasePaid {
+		v.Response().Header().Set("HX-Trigger", "credits-changed")
+	}
+	return render(v, http.StatusOK, views.PurchaseStatus(m))
+}
+
+// purchaseModel asks the provider, never the browser, where the payment stands, and reads the balance after that.
+func (a *App) purchaseModel(v *visit) (views.PurchaseModel, error) {
+	id, err := uuid.Parse(v.Param("id"))
+	if err != nil {
+		return views.PurchaseModel{}, billing.ErrNoPurchase
+	}
+	ctx := v.Request().Context()
+	p, err := a.Billing.Refresh(ctx, v.ID, id)
+	if err != nil {
+		return views.PurchaseModel{}, err
+	}
+	if v.Overview, err = a.Accounts.Overview(ctx, v.ID); err != nil {
+		return views.PurchaseModel{}, err
+	}
+	m := views.PurchaseModel{
+		Chrome: a.chrome(v, views.NavCredits), ID: p.ID.String(), PackName: p.Tokens.String() + " tokens", Tokens: p.Tokens, Price: p.Price, At: p.CreatedAt,
+		Balance: v.Spendable,
+	}
+	m.State, m.Every = purchaseState(p, v.QueryParam("cancelled") == "1", v.now)
+	return m, nil
+}
+
+// A purchase that is not settled after this long is called slow, and its page stops asking.
+const slowAfter = 2 * time.Minute
+
+// purchaseState says what the return page shows and how soon it asks again: after 1, then 2, then 5 seconds.
+func purchaseState(p billing.Purchase, cancelled bool, now time.Time) (views.PurchaseState, time.Duration) {
+	switch p.Status {
+	case billing.StatusCompleted, billing.StatusRefunded, billing.StatusDisputed:
+		return views.PurchasePaid, 0
+	case billing.StatusFailed:
+		return views.PurchaseFailed, 0
+	case billing.StatusExpired:
+		return views.PurchaseCancelled, 0
+	case billing.StatusPending, billing.StatusProcessing:
+	}
+	if cancelled && p.Status == billing.StatusPending {
+		return views.PurchaseCancelled, 0
+	}
+	switch waited := now.Sub(p.CreatedAt); {
+	case waited > slowAfter:
+		return views.PurchaseSlow, 0
+	case waited < 5*time.Second:
+		return views.PurchaseProcessing, time.Second
+	case waited < 20*time.Second:
+		return views.PurchaseProcessing, 2 * time.Second
+	}
+	return views.PurchaseProcessing, 5 * time.Second
+}

@@ -1,0 +1,161 @@
+package handlers
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"math/rand/v2"
+	"net/http"
+	"net/url"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/a-h/templ"
+	"github.com/labstack/echo/v4"
+
+	"pop.store/credits/internal/problem"
+	"pop.store/credits/views"
+)
+
+// statuses is the one place where a kind of failure becomes a status.
+var statuses = map[problem.Kind]int{
+	problem.Internal:        http.StatusInternalServerError,
+	problem.Syntax:          http.StatusBadRequest,
+	problem.Unauthenticated: http.StatusUnauthorized,
+	problem.Insufficient:    http.StatusPaymentRequired,
+	problem.Forbidden:       http.StatusForbidden,
+	problem.NotFound:        http.StatusNotFound,
+	problem.Method:          http.StatusMethodNotAllowed,
+	problem.Conflict:        http.StatusConflict,
+	problem.TooLarge:        http.StatusRequestEntityTooLarge,
+	problem.Meaning:         http.StatusUnprocessableEntity,
+	problem.TooMany:         http.StatusTooManyRequests,
+	problem.Unavailable:     http.StatusServiceUnavailable,
+}
+
+// answerTime bounds the making of an error page, which reads the balance for its header.
+const answerTime = 2 * time.Second
+
+// respondError answers a failed request: as a page where people are, as a problem document elsewhere.
+func (a *App) respondError(err error, c echo.Context) {
+	if c.Response().Committed {
+		return
+	}
+	p := a.problemOf(err)
+	status := statuses[p.Kind]
+	// A request that ran out of time still gets its answer.
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(c.Request().Context()), answerTime)
+	defer cancel()
+	c.SetRequest(c.Request().WithContext(ctx))
+	a.logFailure(c, p, status)
+	if p.Kind == problem.Unavailable || p.Kind == problem.TooMany {
+		// Jitter, so that everyone who was turned away does not come back in the same second.
+		c.Response().Header().Set("Retry-After", strconv.Itoa(1+rand.IntN(3)))
+	}
+	if isPage(c.Request()) {
+		err = a.errorPage(c, p, status)
+	} else {
+		err = writeProblem(c, p, status)
+	}
+	if err != nil {
+		a.Log.Error("an error could not be answered", "id", c.Get(requestIDKey), "error", err)
+	}
+}
+
+// isPage says whether a person's browser asked.
+func isPage(r *http.Request) bool {
+	for _, prefix := range []string{"/v1/", "/webhooks/", "/healthz", "/readyz"} {
+		if strings.HasPrefix(r.URL.Path, prefix) {
+			return false
+		}
+	}
+	return true
+}
+
+// problemOf translates what echo and net/http report into the project's own kind of error.
+func (a *App) problemOf(err error) *problem.Error {
+	var tooLarge *http.MaxBytesError
+	var own *problem.Error
+	var he *echo.HTTPError
+	switch {
+	case errors.As(err, &own):
+		return own
+	case errors.As(err, &tooLarge):
+		return problem.New(problem.TooLarge, "body_too_large", "The body is larger than %d bytes.", tooLarge.Limit)
+	case errors.Is(err, context.DeadlineExceeded):
+		return problem.New(problem.Unavailable, "timeout", "This took too long. Try again with the same key.").Because(err)
+	case !errors.As(err, &he):
+		return problem.Of(err)
+	case he.Code == http.StatusNotFound:
+		return problem.New(problem.NotFound, "not_found", "There is nothing at this address.")
+	case he.Code == http.StatusMethodNotAllowed:
+		return problem.New(problem.Method, "method_not_allowed", "This address does not take that method.")
+	case he.Code < http.StatusInternalServerError:
+		return problem.New(problem.Syntax, "bad_request", "The request cannot be read.").Because(err)
+	}
+	return problem.Of(err)
+}
+
+func (a *App) logFailure(c echo.Context, p *problem.Error, status int) {
+	if status < http.StatusInternalServerError {
+		return
+	}
+	a.Log.Error("request failed", "id", c.Get(requestIDKey), "method", c.Request().Method, "route", c.Path(), "status", status, "error", p.Error())
+}
+
+// writeProblem answers an RFC 9457 problem document.
+func writeProblem(c echo.Context, p *problem.Error, status int) error {
+	document := map[string]any{
+		"type": "about:blank", "title": http.StatusText(status), "status": status, "code": p.Code, "detail": p.Message, "request_id": c.Get(requestIDKey),
+	}
+	if p.Field != "" {
+		document["field"] = p.Field
+	}
+	for name, value := range p.Details {
+		document[name] = value
+	}
+	if p.Kind == problem.Unauthenticated {
+		c.Response().Header().Set("WWW-Authenticate", `Bearer realm="credits"`)
+	}
+	body, err := json.Marshal(document)
+	if err != nil {
+		return err
+	}
+	return c.Blob(status, "application/problem+json", append(body, '\n'))
+}
+
+// errorPage answers a page, or sends people who are not signed in to the way in.
+func (a *App) errorPage(c echo.Context, p *problem.Error, status int) error {
+	if p.Kind == problem.Unauthenticated {
+		return a.toLogin(c)
+	}
+	id, _ := c.Get(requestIDKey).(string)
+	m := views.ErrorModel{Chrome: a.chromeOrPlain(c), RequestID: id, Detail: p.Message}
+	if status == http.StatusNotFound || status == http.StatusInternalServerError {
+		m.Detail = ""
+	}
+	var page templ.Component
+	switch status {
+	case http.StatusNotFound:
+		page = views.NotFoundPage(m)
+	case http.StatusForbidden:
+		page = views.ForbiddenPage(m)
+	default:
+		page = views.ErrorPage(m)
+	}
+	return render(c, status, page)
+}
+
+// toLogin sends a page to the way in. A fragment gets 401 with HX-Redirect: following a redirect would put the login page into the badge.
+func (a *App) toLogin(c echo.Context) error {
+	target := "/login"
+	if r := c.Request(); r.Method == http.MethodGet && r.Header.Get("HX-Request") == "" && r.URL.Path != "/" {
+		target += "?next=" + url.QueryEscape(r.URL.RequestURI())
+	}
+	if c.Request().Header.Get("HX-Request") != "" {
+		c.Response().Header().Set("HX-Redirect", target)
+		return c.NoContent(http.StatusUnauthorized)
+	}
+	return c.Redirect(http.StatusSeeOther, target)
+}

@@ -1,0 +1,135 @@
+package handlers
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/hex"
+	"fmt"
+	"net"
+	"net/http"
+	"net/url"
+	"runtime/debug"
+	"strings"
+	"time"
+
+	"github.com/labstack/echo/v4"
+
+	"pop.store/credits/internal/problem"
+)
+
+const requestIDKey = "request-id"
+
+// requestID names the request in answers and logs. It is always ours: a client's own id could be anything.
+func (a *App) requestID(next echo.HandlerFunc) echo.HandlerFunc {
+	return func(c echo.Context) error {
+		var raw [8]byte
+		_, _ = rand.Read(raw[:]) // never fails (crypto/rand)
+		id := hex.EncodeToString(raw[:])
+		c.Set(requestIDKey, id)
+		c.Response().Header().Set("X-Request-Id", id)
+		return next(c)
+	}
+}
+
+// logRequests writes one line for what went wrong and, at debug level, for the rest. The path's route is logged, not the path: login
+// links carry their secret in it.
+func (a *App) logRequests(next echo.HandlerFunc) echo.HandlerFunc {
+	return func(c echo.Context) error {
+		start := time.Now()
+		if err := next(c); err != nil {
+			c.Error(err)
+		}
+		a.Log.Debug("request", "id", c.Get(requestIDKey), "method", c.Request().Method, "route", c.Path(),
+			"status", c.Response().Status, "bytes", c.Response().Size, "took", time.Since(start).String())
+		return nil
+	}
+}
+
+func (a *App) recoverPanics(next echo.HandlerFunc) echo.HandlerFunc {
+	return func(c echo.Context) (err error) {
+		defer func() {
+			if r := recover(); r != nil {
+				err = fmt.Errorf("panic: %v\n%s", r, debug.Stack())
+			}
+		}()
+		return next(c)
+	}
+}
+
+// contentSecurity allows what the pages are made of and nothing else: no inline code, no eval, nothing from elsewhere.
+const contentSecurity = "default-src 'none'; script-src 'self'; style-src 'self'; font-src 'self'; img-src 'self' data:; connect-src 'self'; " +
+	"form-action 'self'; frame-ancestors 'none'; base-uri 'none'"
+
+func (a *App) securityHeaders(next echo.HandlerFunc) echo.HandlerFunc {
+	return func(c echo.Context) error {
+		h := c.Response().Header()
+		h.Set("Content-Security-Policy", contentSecurity)
+		h.Set("X-Content-Type-Options", "nosniff")
+		h.Set("X-Frame-Options", "DENY")
+		// same-origin, not no-referrer: that would make a form's Origin null and the form refused.
+		h.Set("Referrer-Policy", "same-origin")
+		h.Set("Cross-Origin-Opener-Policy", "same-origin")
+		if a.BaseURL.Scheme == "https" {
+			h.Set("Strict-Transport-Security", "max-age=31536000; includeSubDomains")
+		}
+		if !strings.HasPrefix(c.Request().URL.Path, "/static/") {
+			h.Set("Cache-Control", "no-store")
+		}
+		return next(c)
+	}
+}
+
+// limit bounds the body and the time of a request.
+func (a *App) limit(next echo.HandlerFunc) echo.HandlerFunc {
+	return func(c echo.Context) error {
+		r := c.Request()
+		r.Body = http.MaxBytesReader(c.Response(), r.Body, maxBody)
+		ctx, cancel := context.WithTimeout(r.Context(), requestTime)
+		defer cancel()
+		c.SetRequest(r.WithContext(ctx))
+		return next(c)
+	}
+}
+
+var errCrossOrigin = problem.New(problem.Forbidden, "cross_origin", "This form can only be sent from its own page.")
+
+// crossOrigin refuses unsafe requests that another site could have caused: browsers say where a request comes from in Sec-Fetch-Site, older
+// ones in Origin; one that says neither is refused. What does not rest on a cookie is exempt: bearer keys and signatures cannot be
+// sent by another site's page.
+func (a *App) crossOrigin(next echo.HandlerFunc) echo.HandlerFunc {
+	return func(c echo.Context) error {
+		r := c.Request()
+		safe := r.Method == http.MethodGet || r.Method == http.MethodHead || r.Method == http.MethodOptions
+		exempt := strings.HasPrefix(r.URL.Path, "/v1/") || strings.HasPrefix(r.URL.Path, "/webhooks/")
+		if !safe && !exempt && !a.sameOrigin(r) {
+			return errCrossOrigin
+		}
+		return next(c)
+	}
+}
+
+func (a *App) sameOrigin(r *http.Request) bool {
+	if site := r.Header.Get("Sec-Fetch-Site"); site != "" {
+		return site == "same-origin"
+	}
+	origin, err := url.Parse(r.Header.Get("Origin"))
+	if err != nil || origin.Host == "" {
+		return false
+	}
+	return origin.Host == r.Host || (origin.Host == a.BaseURL.Host && origin.Scheme == a.BaseURL.Scheme)
+}
+
+// ipExtractor believes X-Forwarded-For only from the configured proxies.
+func (a *App) ipExtractor() echo.IPExtractor {
+	if len(a.TrustedProxies) == 0 {
+		return echo.ExtractIPDirect()
+	}
+	options := []echo.TrustOption{echo.TrustLoopback(false), echo.TrustLinkLocal(false), echo.TrustPrivateNet(false)}
+	for _, p := range a.TrustedProxies {
+		_, network, err := net.ParseCIDR(p.Masked().String())
+		if err == nil {
+			options = append(options, echo.TrustIPRange(network))
+		}
+	}
+	return echo.ExtractIPFromXFFHeader(options...)
+}

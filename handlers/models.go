@@ -1,0 +1,100 @@
+package handlers
+
+import (
+	"pop.store/credits/internal/catalog"
+	"pop.store/credits/internal/ledger"
+	"pop.store/credits/internal/tokens"
+	"pop.store/credits/views"
+)
+
+// What a balance is said to be good for: one tool and one agent in a notice, another tool beside them where there is room.
+var (
+	noticeFeatures  = []string{"image_generation", "social_comment_reply"}
+	creditsFeatures = []string{"image_generation", "pdf_creation", "social_comment_reply"}
+)
+
+// equivalents says how often an amount pays for each feature; what it does not pay for once is left out.
+func (a *App) equivalents(amount tokens.Amount, features []string) []views.Equivalent {
+	var list []views.Equivalent
+	prices := a.Prices()
+	for _, id := range features {
+		f, ok := prices.Feature(id)
+		count := amount.Fits(f.Price)
+		if ok && count > 0 {
+			list = append(list, views.Equivalent{Count: count, Singular: f.One, Plural: f.Many, About: f.Agent})
+		}
+	}
+	return list
+}
+
+// lotModels sums lots of one source and expiry into one line, in the order in which they are spent.
+func (a *App) lotModels(lots []ledger.Lot) []views.LotModel {
+	var list []views.LotModel
+	for _, l := range lots {
+		m := views.LotModel{Kind: views.LotKind(l.Kind.String()), Name: a.sourceName(l.Kind, l.Source), Spendable: l.Remaining - l.Held, Of: l.Amount, ExpiresAt: l.ExpiresAt}
+		if last := len(list) - 1; last >= 0 && sameSource(list[last], m) {
+			list[last].Spendable += m.Spendable
+			list[last].Of += m.Of
+			continue
+		}
+		list = append(list, m)
+	}
+	return list
+}
+
+func sameSource(a, b views.LotModel) bool {
+	return a.Kind == b.Kind && a.Name == b.Name && a.ExpiresAt.Equal(b.ExpiresAt)
+}
+
+// sourceName is what a creator calls a source of tokens.
+func (a *App) sourceName(kind ledger.LotKind, source string) string {
+	switch kind {
+	case ledger.LotPlan:
+		if plan, ok := a.Prices().Plan(source); ok {
+			return plan.Name + " plan"
+		}
+		return "Plan"
+	case ledger.LotPurchase:
+		return "Bought"
+	case ledger.LotAdjustment:
+		return "Correction"
+	}
+	return "Gift"
+}
+
+// rows turns ledger lines into history rows.
+func (a *App) rows(lines []ledger.Line) []views.HistoryRow {
+	list := make([]views.HistoryRow, len(lines))
+	for i, l := range lines {
+		list[i] = a.row(l)
+	}
+	return list
+}
+
+func (a *App) row(l ledger.Line) views.HistoryRow {
+	row := views.HistoryRow{
+		Kind: views.EntryKind(l.Kind.String()), At: l.At, Agent: l.Agent, Quantity: l.Quantity, Amount: l.Amount, Held: l.HeldDelta,
+		Balance: l.SpendableAfter, Note: l.Reason,
+	}
+	if f, ok := a.Prices().Feature(l.Feature); ok {
+		row.Feature, row.Unit = f.Name, f.Many
+	} else {
+		row.Feature = l.Feature // retired from the catalog; history keeps it
+	}
+	if l.LotKind != 0 {
+		row.Source, row.SourceName = views.LotKind(l.LotKind.String()), a.sourceName(l.LotKind, l.Reference)
+	}
+	if l.LotKind == ledger.LotPurchase {
+		row.Href = "/credits/purchases/" + l.Reference
+	}
+	return row
+}
+
+// featureOptions lists the features for a select field.
+func featureOptions(prices *catalog.Catalog) []views.Option {
+	var list []views.Option
+	for _, f := range prices.Features {
+		list = append(list, views.Option{Value: f.ID, Label: f.Name})
+	}
+	return list
+}

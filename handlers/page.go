@@ -1,0 +1,137 @@
+package handlers
+
+import (
+	"bytes"
+	"math/rand/v2"
+	"net/http"
+	"time"
+
+	"github.com/a-h/templ"
+	"github.com/labstack/echo/v4"
+
+	"pop.store/credits/internal/accounts"
+	"pop.store/credits/internal/problem"
+	"pop.store/credits/views"
+)
+
+// errSignedOut sends a page to the way in.
+var errSignedOut = problem.New(problem.Unauthenticated, "signed_out", "Sign in first.")
+
+// visit is a signed-in creator's request for a page.
+type visit struct {
+	echo.Context
+	accounts.Overview
+	now time.Time
+}
+
+// page serves signed-in creators, with their account as of now.
+func (a *App) page(serve func(v *visit) error) echo.HandlerFunc {
+	return func(c echo.Context) error {
+		visitor, ok, err := a.Sessions.Visitor(c.Request())
+		if err != nil {
+			return err
+		}
+		if !ok {
+			return errSignedOut
+		}
+		overview, err := a.Accounts.Overview(c.Request().Context(), visitor.Account)
+		if err != nil {
+			return err
+		}
+		return serve(&visit{Context: c, Overview: overview, now: a.Clock()})
+	}
+}
+
+// render makes the whole page before it sends a byte, so that a failure half-way becomes an error page and not half a page.
+func render(c echo.Context, status int, component templ.Component) error {
+	var buffer bytes.Buffer
+	if err := component.Render(c.Request().Context(), &buffer); err != nil {
+		return err
+	}
+	return c.HTMLBlob(status, buffer.Bytes())
+}
+
+// chrome is what surrounds the page: the shop, the balance, the notice.
+func (a *App) chrome(v *visit, nav views.Nav) views.Chrome {
+	return views.Chrome{
+		ShopName: v.Name, SignedIn: true, Nav: nav, Now: v.now, Zone: v.Zone, Demo: a.DemoAccount != "",
+		Badge:  &views.BadgeModel{Level: views.Level(v.State), Spendable: v.Spendable, Held: v.Held, Every: pace(v.now, v.LastAt)},
+		Notice: a.notice(v),
+	}
+}
+
+// chromeOrPlain is the chrome of an error page: the visitor's own when that can be had, else a plain one.
+func (a *App) chromeOrPlain(c echo.Context) views.Chrome {
+	plain := views.Chrome{Now: a.Clock(), Zone: time.UTC, Demo: a.DemoAccount != ""}
+	ctx := c.Request().Context()
+	visitor, ok, err := a.Sessions.Visitor(c.Request())
+	if err != nil || !ok {
+		return plain
+	}
+	overview, err := a.Accounts.Overview(ctx, visitor.Account)
+	if err != nil {
+		return plain
+	}
+	return a.chrome(&visit{Context: c, Overview: overview, now: a.Clock()}, views.NavNone)
+}
+
+func (a *App) notice(v *visit) *views.NoticeModel {
+	if v.State == accounts.OK || (v.State == accounts.Low && v.Dismissed) {
+		return nil
+	}
+	return &views.NoticeModel{
+		Level: views.Level(v.State), Spendable: v.Spendable, Equivalents: a.equivalents(v.Spendable, noticeFeatures), NextGrant: a.nextGrant(v),
+	}
+}
+
+// nextGrant is the allowance that comes at the next boundary: that of the plan which will be in force then.
+func (a *App) nextGrant(v *visit) *views.NextGrant {
+	id := v.Plan
+	if v.NextPlan != "" {
+		id = v.NextPlan
+	}
+	plan, ok := a.Prices().Plan(id)
+	if !ok || v.NextReset.IsZero() {
+		return nil
+	}
+	return &views.NextGrant{Amount: plan.Allowance, At: v.NextReset}
+}
+
+// pace is how soon a badge asks again: a few seconds while work runs, half a minute when it is quiet, two minutes when nothing has
+// happened for long. The jitter keeps tabs from asking all in the same second after a restart.
+func pace(now, lastWork time.Time) time.Duration {
+	base := 2 * time.Minute
+	switch idle := now.Sub(lastWork); {
+	case idle < 2*time.Minute:
+		base = 3 * time.Second
+	case idle < 30*time.Minute:
+		base = 30 * time.Second
+	}
+	jitter := time.Duration(rand.Int64N(int64(base) / 5))
+	return (base - base/10 + jitter).Round(time.Millisecond)
+}
+
+// badge answers the poll: 204 while the tab shows what is true, else the new badge, and its notice out of band.
+func (a *App) badge(v *visit) error {
+	chrome := a.chrome(v, views.NavNone)
+	if v.QueryParam("v") == chrome.Version() {
+		return v.NoContent(http.StatusNoContent)
+	}
+	return render(v, http.StatusOK, views.BadgeFragment(chrome))
+}
+
+// dismissNotice puts the low notice away.
+func (a *App) dismissNotice(v *visit) error {
+	if err := a.Accounts.DismissLow(v.Request().Context(), v.ID); err != nil {
+		return err
+	}
+	if v.Request().Header.Get("HX-Request") == "" {
+		return v.Redirect(http.StatusSeeOther, "/credits")
+	}
+	overview, err := a.Accounts.Overview(v.Request().Context(), v.ID)
+	if err != nil {
+		return err
+	}
+	v.Overview = overview
+	return render(v, http.StatusOK, views.BadgeFragment(a.chrome(v, views.NavNone)))
+}

@@ -1,0 +1,83 @@
+package handlers
+
+import (
+	"errors"
+	"io"
+	"net/http"
+
+	"github.com/labstack/echo/v4"
+
+	"pop.store/credits/internal/sandbox"
+	"pop.store/credits/views"
+)
+
+// stripeWebhook takes the payment provider's events. It answers 2xx only when an event is dealt with for good, so that the provider
+// sends everything else again.
+func (a *App) stripeWebhook(c echo.Context) error {
+	payload, err := io.ReadAll(c.Request().Body)
+	if err != nil {
+		return unreadable(err)
+	}
+	if err := a.Billing.HandleEvent(c.Request().Context(), payload, c.Request().Header.Get("Stripe-Signature")); err != nil {
+		return err
+	}
+	return c.JSON(http.StatusOK, map[string]bool{"received": true})
+}
+
+// The sandbox's pages stand in for the payment provider's own: they know its sessions, and nothing of ours.
+func (a *App) sandboxRoutes(e *echo.Echo) {
+	e.GET("/sandbox/checkout/:id", a.sandboxPage)
+	e.POST("/sandbox/checkout/:id/pay", a.sandboxPay)
+	e.POST("/sandbox/checkout/:id/decline", a.sandboxDecline)
+	e.POST("/sandbox/checkout/:id/cancel", a.sandboxCancel)
+}
+
+func (a *App) sandboxPage(c echo.Context) error {
+	s, err := a.Sandbox.Session(c.Request().Context(), c.Param("id"))
+	if err != nil {
+		return err
+	}
+	return render(c, http.StatusOK, views.SandboxPage(sandboxModel(s)))
+}
+
+func sandboxModel(s sandbox.Session) views.SandboxModel {
+	path := "/sandbox/checkout/" + s.ID
+	m := views.SandboxModel{
+		Merchant: "Credits", Item: s.Description, Price: s.Amount, PayURL: path + "/pay", DeclineURL: path + "/decline", CancelURL: path + "/cancel",
+	}
+	switch {
+	case s.Status == sandbox.Complete:
+		m.Done, m.BackURL = "This is paid.", s.SuccessURL
+	case s.Status == sandbox.Expired:
+		m.Done, m.BackURL = "This checkout has expired. Nothing was bought.", s.CancelURL
+	case s.Declines > 0:
+		m.Problem = "The card was declined. Nothing was paid. Try another card."
+	}
+	return m
+}
+
+func (a *App) sandboxPay(c echo.Context) error {
+	target, err := a.Sandbox.Pay(c.Request().Context(), c.Param("id"))
+	return a.leaveSandbox(c, target, err)
+}
+
+func (a *App) sandboxCancel(c echo.Context) error {
+	target, err := a.Sandbox.Cancel(c.Request().Context(), c.Param("id"))
+	return a.leaveSandbox(c, target, err)
+}
+
+func (a *App) sandboxDecline(c echo.Context) error {
+	err := a.Sandbox.Decline(c.Request().Context(), c.Param("id"))
+	return a.leaveSandbox(c, "/sandbox/checkout/"+c.Param("id"), err)
+}
+
+// leaveSandbox goes on to target; a checkout that is over says so on its own page.
+func (a *App) leaveSandbox(c echo.Context, target string, err error) error {
+	if errors.Is(err, sandbox.ErrExpired) || errors.Is(err, sandbox.ErrPaid) {
+		return c.Redirect(http.StatusSeeOther, "/sandbox/checkout/"+c.Param("id"))
+	}
+	if err != nil {
+		return err
+	}
+	return c.Redirect(http.StatusSeeOther, target)
+}

@@ -1,0 +1,156 @@
+// Package apikey keeps the keys with which programs use the JSON API. A key is shown once, when it is made; the database holds only its
+// SHA-256. Errors that a caller may see are *problem.Error.
+package apikey
+
+import (
+	"context"
+	"crypto/subtle"
+	"errors"
+	"strings"
+	"time"
+	"unicode"
+	"unicode/utf8"
+
+	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgxpool"
+
+	"pop.store/credits/internal/clock"
+	"pop.store/credits/internal/problem"
+)
+
+var (
+	// ErrInvalid is the one answer for a key that is malformed, unknown or revoked: they cannot be told apart.
+	ErrInvalid = problem.New(problem.Unauthenticated, "invalid_api_key", "This API key is not valid.")
+	// ErrNotFound is the answer for a key's id that does not exist.
+	ErrNotFound = problem.New(problem.NotFound, "api_key_not_found", "There is no such API key.")
+	// ErrUnavailable is the answer when the database gives none.
+	ErrUnavailable = problem.New(problem.Unavailable, "unavailable", "API keys cannot be checked just now. Try again in a moment.")
+)
+
+// Key is what is known about a key: everything but the key.
+type Key struct {
+	ID        uuid.UUID
+	Name      string // for people
+	Prefix    string // how the key begins, "crk_" and 8 characters: enough to recognise it, useless to use it
+	Scope     Scope
+	CreatedAt time.Time
+	RevokedAt time.Time // zero: in force
+}
+
+// Options are what Keys need besides their database.
+type Options struct {
+	Clock clock.Clock // dates keys and revocations
+}
+
+// Keys makes, checks and revokes keys. It is safe for concurrent use.
+type Keys struct {
+	pool *pgxpool.Pool
+	now  clock.Clock
+}
+
+// New gives the keys in a migrated database.
+func New(pool *pgxpool.Pool, o Options) *Keys {
+	return &Keys{pool: pool, now: o.Clock}
+}
+
+// Create makes a key. secret is the key itself, which is never to be had again. Errors: kind Meaning for a name that is not 1 to 100
+// printable characters, or no scope; ErrUnavailable.
+func (k *Keys) Create(ctx context.Context, name string, scope Scope) (key Key, secret string, err error) {
+	if err := checkName(name); err != nil {
+		return Key{}, "", err
+	}
+	if !scope.Allows(Read) {
+		return Key{}, "", problem.Invalid("scopes", "must be one or more of read, spend, admin")
+	}
+	secret = newSecret()
+	sum := hash(secret)
+	key = Key{ID: uuid.New(), Name: name, Prefix: secret[:prefixLength], Scope: scope, CreatedAt: k.now()}
+	// That two of a thousand keys get one prefix happens once in two million installations, and is an error to try again after.
+	if _, err := k.pool.Exec(ctx, `insert into api_keys (id, name, prefix, secret_hash, scope, created_at) values ($1, $2, $3, $4, $5, $6)`,
+		key.ID, key.Name, key.Prefix, sum[:], key.Scope.String(), key.CreatedAt); err != nil {
+		return Key{}, "", ErrUnavailable.Because(err)
+	}
+	return key, secret, nil
+}
+
+func checkName(name string) error {
+	unprintable := func(r rune) bool { return !unicode.IsPrint(r) }
+	if n := utf8.RuneCountInString(name); n < 1 || n > 100 || !utf8.ValidString(name) || strings.ContainsFunc(name, unprintable) {
+		return problem.Invalid("name", "must be 1 to 100 printable characters")
+	}
+	return nil
+}
+
+// Verify tells which key secret is. Errors: ErrInvalid, ErrUnavailable.
+func (k *Keys) Verify(ctx context.Context, secret string) (Key, error) {
+	prefix, ok := prefixOf(secret)
+	if !ok {
+		return Key{}, ErrInvalid
+	}
+	key, stored, err := k.inForce(ctx, prefix)
+	if err != nil {
+		return Key{}, err
+	}
+	// The row was found by its public part; whether the secret part fits shows in no timing. Without a row stored is empty and fits
+	// nothing.
+	if sum := hash(secret); subtle.ConstantTimeCompare(stored, sum[:]) != 1 {
+		return Key{}, ErrInvalid
+	}
+	return key, nil
+}
+
+// inForce looks up the key with a public prefix and the hash of its secret: the one question that every request of the API asks. Both
+// are zero if there is none or it is revoked.
+func (k *Keys) inForce(ctx context.Context, prefix string) (key Key, stored []byte, err error) {
+	var scope string
+	err = k.pool.QueryRow(ctx, `select id, name, prefix, scope, created_at, secret_hash from api_keys where prefix = $1 and revoked_at is null`, prefix).
+		Scan(&key.ID, &key.Name, &key.Prefix, &scope, &key.CreatedAt, &stored)
+	if errors.Is(err, pgx.ErrNoRows) {
+		return Key{}, nil, nil
+	}
+	if err != nil {
+		return Key{}, nil, ErrUnavailable.Because(err)
+	}
+	key.Scope, _ = scopeNamed(scope) // one this binary does not know allows nothing
+	key.CreatedAt = key.CreatedAt.UTC()
+	return key, stored, nil
+}
+
+// Revoke ends a key at once, for good. Revoking it again changes nothing. Errors: ErrNotFound, ErrUnavailable.
+func (k *Keys) Revoke(ctx context.Context, id uuid.UUID) error {
+	tag, err := k.pool.Exec(ctx, `update api_keys set revoked_at = coalesce(revoked_at, $2) where id = $1`, id, k.now())
+	if err != nil {
+		return ErrUnavailable.Because(err)
+	}
+	if tag.RowsAffected() == 0 {
+		return ErrNotFound
+	}
+	return nil
+}
+
+// List gives all keys, newest first, revoked ones included. The error is ErrUnavailable.
+func (k *Keys) List(ctx context.Context) ([]Key, error) {
+	rows, err := k.pool.Query(ctx, `select id, name, prefix, scope, created_at, revoked_at from api_keys order by created_at desc, id`)
+	if err != nil {
+		return nil, ErrUnavailable.Because(err)
+	}
+	keys, err := pgx.CollectRows(rows, func(row pgx.CollectableRow) (Key, error) {
+		var key Key
+		var scope string
+		var revoked *time.Time
+		if err := row.Scan(&key.ID, &key.Name, &key.Prefix, &scope, &key.CreatedAt, &revoked); err != nil {
+			return Key{}, err
+		}
+		key.Scope, _ = scopeNamed(scope)
+		key.CreatedAt = key.CreatedAt.UTC()
+		if revoked != nil {
+			key.RevokedAt = revoked.UTC()
+		}
+		return key, nil
+	})
+	if err != nil {
+		return nil, ErrUnavailable.Because(err)
+	}
+	return keys, nil
+}

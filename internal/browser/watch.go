@@ -1,0 +1,154 @@
+package browser
+
+import (
+	"encoding/json"
+	"fmt"
+	"strings"
+	"sync"
+
+	"github.com/chromedp/cdproto/inspector"
+	"github.com/chromedp/cdproto/log"
+	"github.com/chromedp/cdproto/network"
+	"github.com/chromedp/cdproto/page"
+	"github.com/chromedp/cdproto/runtime"
+)
+
+// reportEval makes a refused eval known: the one violation that the browser does not log when a script catches it.
+const reportEval = `addEventListener("securitypolicyviolation", (e) => {
+	if (/eval/.test(e.blockedURI)) console.error("Content Security Policy: " + e.effectiveDirective + " refuses " + e.blockedURI);
+})`
+
+// watch collects what goes wrong in a page. Chromedp calls event on the goroutine that reads the browser's messages, so
+// it only takes notes.
+type watch struct {
+	mu       sync.Mutex
+	seen     []string
+	allowed  []string
+	requests map[network.RequestID]string // "GET http://...", to name a request that fails later
+	status   int64                        // of the last document
+	dismiss  func()                       // closes a dialog, which would stop the page
+}
+
+func (w *watch) event(event any) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	switch e := event.(type) {
+	case *runtime.EventConsoleAPICalled:
+		if e.Type == runtime.ConsoleAPICalledTypeError || e.Type == runtime.ConsoleAPICalledTypeAssert {
+			w.logged(arguments(e.Args))
+		}
+	case *runtime.EventExceptionThrown:
+		w.note("exception: %s", exception(e.ExceptionDetails))
+	case *log.EventEntryAdded:
+		w.entry(e.Entry)
+	case *network.EventRequestWillBeSent:
+		if w.requests == nil {
+			w.requests = map[network.RequestID]string{}
+		}
+		w.requests[e.RequestID] = e.Request.Method + " " + e.Request.URL
+	case *network.EventResponseReceived:
+		w.response(e)
+	case *network.EventLoadingFailed:
+		// Leaving a page cancels what it still loads, and a policy's refusal is in the log.
+		if !e.Canceled && e.ErrorText != "net::ERR_ABORTED" && e.BlockedReason == "" {
+			w.note("request: %s %s", e.ErrorText, w.requests[e.RequestID])
+		}
+	case *inspector.EventTargetCrashed:
+		w.note("the page crashed")
+	case *page.EventJavascriptDialogOpening:
+		w.note("dialog: %s %q", e.Type, e.Message)
+		go w.dismiss()
+	}
+}
+
+// entry reads the browser's own log. Failed requests are in it too, without method or URL in the text: they are taken
+// from the network's events instead.
+func (w *watch) entry(e *log.Entry) {
+	if e.Level == log.EntryLevelError && e.Source != log.EntrySourceNetwork {
+		w.logged(e.Text + where(e.URL, e.LineNumber))
+	}
+}
+
+// logged notes a line of the console.
+func (w *watch) logged(text string) {
+	kind := "console error"
+	if strings.Contains(text, "Content Security Policy") {
+		kind = "CSP"
+	}
+	w.note("%s: %s", kind, text)
+}
+
+// response notes refusals and failures. A document may answer 4xx: that is what a test of an error page asks for, and
+// Status tells. Scripts and styles may not, nor may what a page's own script asks for.
+func (w *watch) response(e *network.EventResponseReceived) {
+	document := e.Type == network.ResourceTypeDocument
+	if document {
+		w.status = e.Response.Status
+	}
+	if e.Response.Status >= 500 || (e.Response.Status >= 400 && !document) {
+		w.note("request: status %d %s", e.Response.Status, w.requests[e.RequestID])
+	}
+}
+
+func (w *watch) note(format string, args ...any) {
+	w.seen = append(w.seen, fmt.Sprintf(format, args...))
+}
+
+func (w *watch) allow(parts ...string) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.allowed = append(w.allowed, parts...)
+}
+
+// problems lists what was seen and not allowed.
+func (w *watch) problems() []string {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	var left []string
+next:
+	for _, text := range w.seen {
+		for _, part := range w.allowed {
+			if strings.Contains(text, part) {
+				continue next
+			}
+		}
+		left = append(left, text)
+	}
+	return left
+}
+
+func (w *watch) documentStatus() int {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return int(w.status)
+}
+
+// arguments writes what console.error was given: texts as they are, anything else as the console describes it.
+func arguments(args []*runtime.RemoteObject) string {
+	parts := make([]string, len(args))
+	for i, arg := range args {
+		switch {
+		case json.Unmarshal(arg.Value, &parts[i]) == nil:
+		case arg.Description != "":
+			parts[i] = arg.Description
+		default:
+			parts[i] = string(arg.Value)
+		}
+	}
+	return strings.Join(parts, " ")
+}
+
+func exception(d *runtime.ExceptionDetails) string {
+	text := d.Text
+	if d.Exception != nil {
+		text += " " + arguments([]*runtime.RemoteObject{d.Exception})
+	}
+	return text + where(d.URL, d.LineNumber)
+}
+
+func where(url string, line int64) string {
+	if url == "" {
+		return ""
+	}
+	return fmt.Sprintf(" (%s:%d)", url, line+1)
+}

@@ -1,0 +1,211 @@
+// Package demo makes the demo's creator: two months of plausible history, and agents that go on spending through the JSON API.
+package demo
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"math/rand/v2"
+	"path"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5/pgxpool"
+
+	"pop.store/credits/internal/accounts"
+	"pop.store/credits/internal/billing"
+	"pop.store/credits/internal/catalog"
+	"pop.store/credits/internal/clock"
+	"pop.store/credits/internal/ledger"
+	"pop.store/credits/internal/sandbox"
+	"pop.store/credits/internal/tokens"
+)
+
+// The demo's creator.
+const (
+	Account  = "maya"
+	ShopName = "Maya's Studio"
+)
+
+// The story: 71 days on Starter. The first month leaves some tokens to expire, the second runs out and buys a pack, the third begins with a
+// gift and is now just above the low threshold.
+const (
+	daysAgo      = 71
+	seedMark     = "demo_seeded"
+	endOfMonth   = 34 // left to expire in the first month
+	endOfPack    = 10 // left of the pack after the second month
+	presentLevel = 46 // now: the threshold is 40
+)
+
+// Seed writes the demo's history once. It goes through the real ledger, billing and sandbox on a clock of its own; keys make a seeding that
+// broke off go on where it stopped.
+func Seed(ctx context.Context, pool *pgxpool.Pool, now time.Time) error {
+	var seeded bool
+	if err := pool.QueryRow(ctx, "select exists (select from installation where name = $1)", seedMark).Scan(&seeded); err != nil || seeded {
+		return err
+	}
+	s := newStory(pool, now)
+	defer s.ledger.Close()
+	if err := s.tell(ctx); err != nil {
+		return err
+	}
+	_, err := pool.Exec(ctx, "insert into installation (name, value, created_at) values ($1, '1', $2) on conflict do nothing", seedMark, now)
+	return err
+}
+
+type story struct {
+	ledger   *ledger.Ledger
+	accounts *accounts.Accounts
+	billing  *billing.Service
+	provider *sandbox.Provider
+	clock    *clock.Manual
+	prices   *catalog.Catalog
+	random   *rand.Rand
+	now      time.Time
+	id       uuid.UUID
+	step     int
+}
+
+func newStory(pool *pgxpool.Pool, now time.Time) *story {
+	quiet := slog.New(slog.DiscardHandler)
+	s := &story{prices: catalog.Builtin(), random: rand.New(rand.NewPCG(2026, 11)), now: now, clock: clock.NewManual(now.AddDate(0, 0, -daysAgo))}
+	prices := func() *catalog.Catalog { return s.prices }
+	s.ledger = ledger.New(pool, ledger.Options{Clock: s.clock.Now, Prices: prices, Log: quiet})
+	s.accounts = accounts.New(pool, s.ledger, prices)
+	// A secret and addresses that lead nowhere: the seeding asks the provider itself, and its events are not delivered.
+	s.provider = sandbox.New(pool, sandbox.Options{Clock: s.clock.Now, BaseURL: "http://127.0.0.1", DeliverURL: "http://127.0.0.1", Secret: "unused", Log: quiet})
+	s.billing = billing.New(pool, billing.Options{
+		Ledger: s.ledger, Prices: prices, Provider: s.provider, WebhookSecret: "unused", BaseURL: "http://127.0.0.1", Clock: s.clock.Now, Log: quiet,
+	})
+	return s
+}
+
+func (s *story) tell(ctx context.Context) error {
+	plan, name, zone := "starter", ShopName, "Europe/Berlin"
+	anchor := s.clock.Now()
+	var err error
+	s.id, _, err = s.accounts.Put(ctx, Account, accounts.Put{Plan: &plan, Name: &name, TimeZone: &zone, BillingZone: &zone, BillingAnchor: &anchor})
+	if err != nil {
+		return err
+	}
+	first, err := s.month(ctx, endOfMonth)
+	if err != nil {
+		return err
+	}
+	s.clock.Set(first.Add(9 * 24 * time.Hour))
+	if err := s.buy(ctx, "pack_100"); err != nil {
+		return err
+	}
+	if _, err := s.month(ctx, endOfPack); err != nil {
+		return err
+	}
+	s.clock.Advance(2*time.Hour + 13*time.Minute)
+	gift := ledger.Grant{Kind: ledger.LotPromo, Amount: 10 * tokens.One, ExpiresAt: s.now.AddDate(0, 0, 39).Truncate(time.Hour), Reason: "Welcome back"}
+	if _, err := s.ledger.Grant(ctx, s.id, s.key(), gift); err != nil {
+		return err
+	}
+	return s.spendUntil(ctx, s.now.Add(-10*time.Minute), presentLevel*tokens.One)
+}
+
+// month spends evenly until just before the next reset, so that about the given tokens are left, and gives the reset's time.
+func (s *story) month(ctx context.Context, left int64) (time.Time, error) {
+	account, err := s.ledger.Account(ctx, s.id)
+	if err != nil {
+		return time.Time{}, err
+	}
+	reset := account.NextReset
+	err = s.spendUntil(ctx, reset.Add(-3*time.Hour), tokens.Amount(left)*tokens.One)
+	s.clock.Set(reset)
+	return reset, err
+}
+
+// spendUntil spends from now on, day by day along a straight line, until an instant at which a balance is left.
+func (s *story) spendUntil(ctx context.Context, until time.Time, left tokens.Amount) error {
+	began := s.clock.Now()
+	account, err := s.ledger.Account(ctx, s.id)
+	if err != nil {
+		return err
+	}
+	above := account.Spendable - left
+	for s.clock.Now().Before(until) {
+		s.clock.Set(earlier(until, s.clock.Now().Add(time.Duration(5+s.random.IntN(6))*time.Hour)))
+		gone := float64(s.clock.Now().Sub(began)) / float64(until.Sub(began))
+		if err := s.spendTo(ctx, left+tokens.Amount(float64(above)*(1-gone)), s.clock.Now().Equal(until)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// spendTo brings the balance down to a level: a handful of the agents' work, then tools while they fit, and at the end exactly.
+func (s *story) spendTo(ctx context.Context, level tokens.Amount, exactly bool) error {
+	account, err := s.ledger.Account(ctx, s.id)
+	if err != nil {
+		return err
+	}
+	over := account.Spendable - level
+	for _, work := range []struct {
+		feature, agent string
+		most           int
+	}{{"social_comment_reply", "comment-replies", 40}, {"comment_to_dm", "dm-automation", 16}, {"brand_deal_scan", "brand-scout", 6}} {
+		f, _ := s.prices.Feature(work.feature)
+		quantity := min(int64(1+s.random.IntN(work.most)), over.Fits(f.Price))
+		if quantity < 1 {
+			continue
+		}
+		over -= f.Price * tokens.Amount(quantity)
+		if err := s.charge(ctx, ledger.Charge{Feature: f.ID, Quantity: &quantity, Agent: work.agent}); err != nil {
+			return err
+		}
+	}
+	return s.useTools(ctx, over, exactly)
+}
+
+func (s *story) useTools(ctx context.Context, over tokens.Amount, exactly bool) error {
+	for _, id := range []string{"pdf_creation", "video_10s", "video_5s", "image_generation", "lip_sync"} {
+		f, _ := s.prices.Feature(id)
+		for over >= f.Price {
+			over -= f.Price
+			if err := s.charge(ctx, ledger.Charge{Feature: id, Reference: fmt.Sprintf("job-%03d", s.step)}); err != nil {
+				return err
+			}
+		}
+	}
+	if !exactly || over <= 0 {
+		return nil
+	}
+	return s.charge(ctx, ledger.Charge{Feature: "auto_selling", Agent: "auto-selling", Amount: &over})
+}
+
+func (s *story) charge(ctx context.Context, c ledger.Charge) error {
+	s.clock.Advance(time.Duration(20+s.random.IntN(100)) * time.Second)
+	_, err := s.ledger.Charge(ctx, s.id, s.key(), c)
+	return err
+}
+
+// buy goes the whole way of a purchase, but for the events.
+func (s *story) buy(ctx context.Context, pack string) error {
+	p, _, err := s.billing.Start(ctx, s.id, s.key(), billing.StartParams{Pack: pack})
+	if err != nil {
+		return err
+	}
+	if _, err := s.provider.Pay(ctx, path.Base(p.CheckoutURL)); err != nil {
+		return err
+	}
+	s.clock.Advance(40 * time.Second)
+	_, err = s.billing.Refresh(ctx, s.id, p.ID)
+	return err
+}
+
+// key numbers the steps of the story, the same in every telling.
+func (s *story) key() string {
+	s.step++
+	return fmt.Sprintf("demo-%d", s.step)
+}
+
+func earlier(a, b time.Time) time.Time {
+	if a.Before(b) {
+		return a
+	}
+	return b
+}

@@ -1,0 +1,127 @@
+package embedpg
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"os/user"
+	"strconv"
+	"syscall"
+)
+
+// account is the operating system user the server runs as. Postgres refuses to run as root, so root has to become
+// somebody else; everybody else runs it as themselves.
+type account struct {
+	name       string
+	uid, gid   int
+	credential *syscall.Credential // nil: as ourselves
+}
+
+// accountFor chooses who runs the server on a data folder. For root that is the owner of a folder that is somebody's
+// already, so that a folder used once by an ordinary user stays theirs; else postgres, else nobody.
+func accountFor(dir string) (account, error) {
+	if uid := os.Geteuid(); uid != 0 {
+		return account{name: userName(uid), uid: uid, gid: os.Getegid()}, nil
+	}
+	if uid, gid, ok := owner(dir); ok && uid != 0 {
+		// initdb wants a user with a name; a folder mounted into a container may belong to a mere number.
+		if _, err := user.LookupId(strconv.Itoa(uid)); err == nil || exists(dir, "pgdata") {
+			return dropped(userName(uid), uid, gid), nil
+		}
+	}
+	for _, name := range []string{"postgres", "nobody"} {
+		u, err := user.Lookup(name)
+		if err != nil {
+			continue
+		}
+		uid, err := id(u.Uid)
+		if err != nil {
+			continue
+		}
+		gid, err := id(u.Gid)
+		if err != nil || uid == 0 {
+			continue
+		}
+		return dropped(name, uid, gid), nil
+	}
+	return account{}, fmt.Errorf("this is root, Postgres refuses to run as root, and there is neither a user postgres nor a user nobody")
+}
+
+func dropped(name string, uid, gid int) account {
+	return account{name, uid, gid, &syscall.Credential{Uid: uint32(uid), Gid: uint32(gid)}}
+}
+
+// id reads a user or group id; macOS writes that of nobody as -2, which means 4294967294.
+func id(s string) (int, error) {
+	n, err := strconv.ParseInt(s, 10, 64)
+	return int(uint32(n)), err
+}
+
+func userName(uid int) string {
+	u, err := user.LookupId(strconv.Itoa(uid))
+	if err != nil {
+		return strconv.Itoa(uid)
+	}
+	return u.Username
+}
+
+// owner tells whose a file is.
+func owner(path string) (uid, gid int, ok bool) {
+	info, err := os.Lstat(path)
+	if err != nil {
+		return 0, 0, false
+	}
+	st, ok := info.Sys().(*syscall.Stat_t)
+	if !ok {
+		return 0, 0, false
+	}
+	return int(st.Uid), int(st.Gid), true
+}
+
+// canEnter asks the kernel whether the account can get into a folder. Trying it is exact where looking at modes is not:
+// access lists, user namespaces and network file systems all have their say.
+func (a account) canEnter(dir string) (bool, error) {
+	if a.credential == nil {
+		return true, nil // whatever is wrong will say so itself, and there is no better place
+	}
+	err := a.command("/", "/bin/sh", "-c", `cd -- "$1"`, "sh", dir).Run()
+	var refused *exec.ExitError
+	if err != nil && !errors.As(err, &refused) {
+		return false, fmt.Errorf("this is root, Postgres refuses to run as root, and becoming user %s fails: %w", a.name, err)
+	}
+	return err == nil, nil
+}
+
+// take makes a folder the account's own and closes it to everybody else.
+func (a account) take(dir string) error {
+	if a.credential != nil {
+		if err := os.Lchown(dir, a.uid, a.gid); err != nil {
+			return err
+		}
+	}
+	return os.Chmod(dir, 0o700)
+}
+
+// takeFile gives the account a file that we opened.
+func (a account) takeFile(f *os.File) error {
+	if a.credential == nil {
+		return nil
+	}
+	return f.Chown(a.uid, a.gid)
+}
+
+// command prepares a program that runs as the account, in a process group of its own so that Ctrl-C at the terminal
+// does not reach it, and with an environment of our making: a PGPORT or LC_ALL of the user's must not change anything.
+func (a account) command(dir, program string, args ...string) *exec.Cmd {
+	cmd := exec.Command(program, args...)
+	cmd.Dir = dir
+	cmd.Env = []string{"LC_ALL=C", "TZ=UTC"}
+	for _, name := range []string{"PATH", "TMPDIR", "LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH"} {
+		if v, ok := os.LookupEnv(name); ok {
+			cmd.Env = append(cmd.Env, name+"="+v)
+		}
+	}
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Credential: a.credential}
+	return cmd
+}

@@ -1,0 +1,302 @@
+package embedpg
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"syscall"
+	"time"
+)
+
+// elsewhere is where root keeps the data of a folder that the server's user cannot reach.
+const elsewhere = "/var/lib/credits"
+
+// place is a data folder and the account that works in it.
+type place struct {
+	dir string
+	who account
+}
+
+func (p place) pgdata() string { return filepath.Join(p.dir, "pgdata") }
+
+// locate finds out where the data of a wanted folder lie, and changes nothing.
+func locate(wanted string) (place, error) {
+	dir, err := filepath.Abs(wanted)
+	if err != nil {
+		return place{}, fmt.Errorf("data folder %s: %w", wanted, err)
+	}
+	text, err := os.ReadFile(filepath.Join(dir, "location"))
+	if errors.Is(err, os.ErrNotExist) {
+		return place{dir: dir}, nil
+	}
+	if err != nil {
+		return place{}, place{dir: dir}.denied(err)
+	}
+	moved := strings.TrimSpace(string(text))
+	if filepath.Dir(moved) != elsewhere {
+		return place{}, fmt.Errorf("%w: %s does not name a folder in %s", ErrNotOurs, filepath.Join(dir, "location"), elsewhere)
+	}
+	return place{dir: moved}, nil
+}
+
+// Moved tells where the data of a wanted folder lie when they lie elsewhere, because the server's user cannot reach it.
+// Whoever deletes the wanted folder for good deletes that too.
+func Moved(wanted string) (string, bool) {
+	asked, err := filepath.Abs(wanted)
+	if err != nil {
+		return "", false
+	}
+	p, err := locate(wanted)
+	return p.dir, err == nil && p.dir != asked
+}
+
+// prepare finds or makes the data folder, in a place the server's user can reach.
+func prepare(wanted string, log *slog.Logger) (place, error) {
+	p, err := locate(wanted)
+	if err != nil {
+		return place{}, err
+	}
+	asked, err := filepath.Abs(wanted)
+	if err != nil {
+		return place{}, err
+	}
+	if p.who, err = accountFor(p.dir); err != nil {
+		return place{}, err
+	}
+	if p.dir == asked {
+		if p, err = p.makeOrMove(); err != nil {
+			return place{}, err
+		}
+	} else if err := p.make(); err != nil {
+		return place{}, err
+	}
+	if p.dir != asked {
+		log.Warn("the user Postgres runs as cannot reach the data folder; the data lie elsewhere",
+			"user", p.who.name, "wanted", asked, "used", p.dir)
+	}
+	return p, nil
+}
+
+// makeOrMove makes the folder where it is wanted, or, if the server's user cannot get there, elsewhere. Data that are
+// in the wanted folder already are never left behind in silence.
+func (p place) makeOrMove() (place, error) {
+	parent := filepath.Dir(p.dir)
+	if err := os.MkdirAll(parent, 0o755); err != nil {
+		return p, fmt.Errorf("data folder: %w", err)
+	}
+	reachable, err := p.who.canEnter(parent)
+	if err != nil {
+		return p, err
+	}
+	if reachable {
+		err := p.make()
+		if err == nil || p.who.credential == nil || !errors.Is(err, syscall.EPERM) {
+			return p, err
+		}
+	}
+	if exists(p.pgdata()) {
+		return p, fmt.Errorf("the data folder %s holds a database, but user %s, who has to run it, cannot reach it: open the folders above it (chmod o+x)", p.dir, p.who.name)
+	}
+	if err := os.Mkdir(p.dir, 0o700); err != nil && !errors.Is(err, os.ErrExist) {
+		return p, fmt.Errorf("data folder: %w", err)
+	}
+	if err := p.mustBeOurs(); err != nil {
+		return p, err
+	}
+	moved, err := p.move()
+	if err != nil {
+		return p, err
+	}
+	err = writeNote(filepath.Join(p.dir, "location"), moved.dir, os.O_EXCL)
+	if errors.Is(err, os.ErrExist) { // another start was first; its choice holds
+		_ = os.Remove(moved.dir)
+		moved, err = locate(p.dir)
+		moved.who = p.who
+	}
+	if err != nil {
+		return p, fmt.Errorf("data folder: %w", err)
+	}
+	return moved, nil
+}
+
+// move makes a new folder elsewhere, named after the wanted one. A name that is taken belongs to a folder that was
+// here before and has been deleted since: its data are left alone, and this one starts afresh as its owner expects.
+func (p place) move() (place, error) {
+	if err := os.MkdirAll(elsewhere, 0o755); err != nil {
+		return p, fmt.Errorf("data folder: %w", err)
+	}
+	if ok, err := p.who.canEnter(elsewhere); err != nil || !ok {
+		return p, both(err, fmt.Errorf("user %s can reach neither %s nor %s for its data", p.who.name, p.dir, elsewhere))
+	}
+	sum := sha256.Sum256([]byte(p.dir))
+	name := filepath.Join(elsewhere, hex.EncodeToString(sum[:6]))
+	for n := 1; ; n++ {
+		moved := place{dir: name, who: p.who}
+		if n > 1 {
+			moved.dir += "-" + strconv.Itoa(n)
+		}
+		err := os.Mkdir(moved.dir, 0o700)
+		if errors.Is(err, os.ErrExist) {
+			continue
+		}
+		if err != nil {
+			return p, fmt.Errorf("data folder: %w", err)
+		}
+		return moved, moved.make()
+	}
+}
+
+// make creates the folder, or checks that the one that is there is ours, and gives it to the account.
+func (p place) make() error {
+	if err := os.MkdirAll(filepath.Dir(p.dir), 0o755); err != nil {
+		return fmt.Errorf("data folder: %w", err)
+	}
+	if err := os.Mkdir(p.dir, 0o700); err != nil && !errors.Is(err, os.ErrExist) {
+		return fmt.Errorf("data folder: %w", err)
+	}
+	if err := p.mustBeOurs(); err != nil {
+		return err
+	}
+	uid, _, ok := owner(p.dir)
+	switch {
+	case !ok:
+		return fmt.Errorf("data folder %s cannot be examined", p.dir)
+	case uid == p.who.uid: // closed below, in case somebody else made it
+	case p.who.credential == nil:
+		return fmt.Errorf("the data folder %s belongs to user %s", p.dir, userName(uid))
+	case exists(p.pgdata()):
+		return fmt.Errorf("the data folder %s belongs to root, but user %s has to run Postgres on it: chown -R %[2]s %[1]s", p.dir, p.who.name)
+	}
+	if err := p.who.take(p.dir); err != nil {
+		return fmt.Errorf("data folder: %w", err)
+	}
+	return nil
+}
+
+// denied says whose the folder is when that is why it cannot be used.
+func (p place) denied(err error) error {
+	if uid, _, ok := owner(p.dir); ok && uid != os.Geteuid() && errors.Is(err, os.ErrPermission) {
+		return fmt.Errorf("the data folder belongs to user %s: %w", userName(uid), err)
+	}
+	return fmt.Errorf("data folder: %w", err)
+}
+
+// mustBeOurs refuses a folder that holds something, but not what this package puts there.
+func (p place) mustBeOurs() error {
+	entries, err := os.ReadDir(p.dir)
+	if err != nil {
+		return p.denied(err)
+	}
+	if len(entries) == 0 || exists(p.dir, "lock") || exists(p.pgdata()) {
+		return nil
+	}
+	return fmt.Errorf("%w: %s holds other files, and Postgres needs a folder of its own", ErrNotOurs, p.dir)
+}
+
+// acquire takes the lock that says whose server this is. The kernel drops it when its holder ends, however that
+// happens, so a lock that is free means that a server still running here is an orphan about to stop.
+func (p place) acquire(ctx context.Context) (*os.File, error) {
+	name := filepath.Join(p.dir, "lock")
+	f, err := os.OpenFile(name, os.O_RDWR|os.O_CREATE|syscall.O_NOFOLLOW, 0o600)
+	if err != nil {
+		return nil, fmt.Errorf("data folder: %w", err)
+	}
+	if err := p.who.takeFile(f); err != nil {
+		f.Close()
+		return nil, fmt.Errorf("data folder: %w", err)
+	}
+	ctx, cancel := context.WithTimeout(ctx, ownerLimit)
+	defer cancel()
+	for {
+		err := syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB)
+		if err == nil {
+			return f, nil
+		}
+		if !errors.Is(err, syscall.EWOULDBLOCK) && !errors.Is(err, syscall.EINTR) {
+			f.Close()
+			return nil, fmt.Errorf("locking %s: %w", name, err)
+		}
+		if err := pause(ctx); err != nil {
+			f.Close()
+			if errors.Is(err, context.DeadlineExceeded) {
+				return nil, fmt.Errorf("%w: another process serves the data folder %s", ErrRunning, p.dir)
+			}
+			return nil, err
+		}
+	}
+}
+
+// waitUntilFree waits for an old server on the data to end: its owner was killed and it is shutting down, or it was
+// killed itself and its children are about to notice.
+func (p place) waitUntilFree(ctx context.Context, log *slog.Logger) error {
+	began, told := time.Now(), false
+	for {
+		state, err := readPidFile(p.pgdata())
+		if errors.Is(err, os.ErrNotExist) {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		pids := serving(p.pgdata(), state.pid)
+		if len(pids) == 0 {
+			return p.forget(state)
+		}
+		limit := orphanLimit
+		if state.status == "ready" && slices.Contains(pids, state.pid) {
+			limit = strayLimit
+		}
+		waited := time.Since(began)
+		if waited > limit {
+			return fmt.Errorf("%w: a Postgres that is not ours (process %d) serves the data folder %s", ErrRunning, pids[0], p.dir)
+		}
+		if waited > time.Second && !told {
+			log.Info("waiting for an old Postgres to end", "process", pids[0])
+			told = true
+		}
+		if err := pause(ctx); err != nil {
+			return err
+		}
+	}
+}
+
+// forget removes the pid file of a server that is gone, if its number now belongs to another process: Postgres would
+// take that one for a server. Otherwise the file stays, for Postgres makes checks of its own with it.
+func (p place) forget(state pidFile) error {
+	if !alive(state.pid) {
+		return nil
+	}
+	if err := os.Remove(filepath.Join(p.pgdata(), "postmaster.pid")); err != nil && !errors.Is(err, os.ErrNotExist) {
+		return fmt.Errorf("removing a stale pid file: %w", err)
+	}
+	return nil
+}
+
+// writeNote writes a file of one line. It follows no link: root writes in folders that belong to somebody else.
+func writeNote(name, line string, flags int) error {
+	f, err := os.OpenFile(name, os.O_WRONLY|os.O_CREATE|syscall.O_NOFOLLOW|flags, 0o600)
+	if err != nil {
+		return err
+	}
+	_, err = f.WriteString(line + "\n")
+	return both(err, f.Close())
+}
+
+// both keeps two failures in one line.
+func both(a, b error) error {
+	switch {
+	case a == nil:
+		return b
+	case b == nil:
+		return a
+	}
+	return fmt.Errorf("%w; then %w", a, b)
+}

@@ -1,0 +1,48 @@
+package embedpg
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+)
+
+// maxSocketPath is what every system takes for a Unix socket's path: macOS 103 bytes, Linux 107.
+const maxSocketPath = 103
+
+// socketDir gives the folder for the server's socket: the data folder, which is closed to other users. A path too long
+// for a socket is replaced by a folder in /tmp with a random name, made by us with mode 0700: nobody can guess it or have
+// put it there before, and nobody else can enter it. It is used again by the next start.
+func (p place) socketDir() (string, error) {
+	if len(p.dir)+len("/.s.PGSQL.")+len(strconv.Itoa(port)) <= maxSocketPath {
+		return p.dir, nil
+	}
+	note := filepath.Join(p.dir, "socket")
+	if text, err := os.ReadFile(note); err == nil {
+		if dir := strings.TrimSpace(string(text)); p.owns(dir) {
+			return dir, nil
+		}
+	}
+	dir, err := os.MkdirTemp("/tmp", "credits-socket-*")
+	if err != nil {
+		return "", fmt.Errorf("folder for the socket: %w", err)
+	}
+	if err := p.who.take(dir); err != nil {
+		return "", fmt.Errorf("folder for the socket: %w", err)
+	}
+	if err := writeNote(note, dir, os.O_TRUNC); err != nil {
+		return "", fmt.Errorf("folder for the socket: %w", err)
+	}
+	return dir, nil
+}
+
+// owns reports whether a path is a folder of the account's that is closed to everybody else.
+func (p place) owns(dir string) bool {
+	info, err := os.Lstat(dir)
+	if err != nil || !info.IsDir() || info.Mode().Perm() != 0o700 {
+		return false
+	}
+	uid, _, ok := owner(dir)
+	return ok && uid == p.who.uid
+}

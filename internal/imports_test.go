@@ -1,0 +1,130 @@
+package internal_test
+
+import (
+	"go/parser"
+	"go/token"
+	"io/fs"
+	"os"
+	"path"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"testing"
+)
+
+const module = "pop.store/credits/"
+
+// layers is the order of ARCHITECTURE.md, top to bottom. A package may import packages of lower layers only; tests may also use the
+// test helpers.
+var layers = [][]string{
+	{"cmd/credits"},
+	{"handlers"},
+	{"internal/demo"},
+	{"views", "internal/billing", "internal/accounts"},
+	{"internal/sandbox", "internal/ledger", "internal/session", "internal/apikey", "static"},
+	{"internal/catalog", "internal/strictjson", "internal/config", "internal/browser", "db"},
+	{"internal/embedpg"},
+	{"internal/problem", "internal/tokens", "internal/money", "internal/clock"},
+}
+
+// restricted are imports from outside that only the named packages may have, each with its reason.
+var restricted = map[string]struct {
+	packages []string
+	reason   string
+}{
+	"github.com/labstack/echo":     {[]string{"handlers", "cmd/credits"}, "echo v4 will be replaced one day: keep it in one place"},
+	"github.com/gorilla/sessions":  {[]string{"internal/session"}, "one package decides how sessions are kept"},
+	"github.com/stripe/stripe-go":  {[]string{"internal/billing", "internal/sandbox"}, "the payment provider stays behind billing"},
+	"github.com/a-h/templ":         {[]string{"views", "handlers"}, "pages are made in views"},
+	"github.com/jackc/tern":        {[]string{"db"}, "migrations are db's"},
+	"github.com/chromedp/chromedp": {[]string{"internal/browser"}, "browser tests go through one harness"},
+	"github.com/jackc/pgx":         {[]string{"db", "internal/accounts", "internal/apikey", "internal/billing", "internal/demo", "internal/embedpg", "internal/ledger", "internal/sandbox", "internal/session", "cmd/credits"}, "handlers and views hold no SQL"},
+	"database/sql":                 {nil, "pgx natively: database/sql may run a statement twice after a lost acknowledgement"},
+}
+
+func TestImportsRunStrictlyDownward(t *testing.T) {
+	t.Parallel()
+	level := map[string]int{}
+	for i, layer := range layers {
+		for _, name := range layer {
+			level[name] = i
+		}
+	}
+	for pkg, imports := range sources(t) {
+		mine, known := level[pkg]
+		if !known {
+			t.Errorf("%s is in no layer: add it to this test and to ARCHITECTURE.md", pkg)
+			continue
+		}
+		for imported := range imports {
+			name, own := strings.CutPrefix(imported, module)
+			if theirs, ok := level[name]; own && (!ok || theirs <= mine) {
+				t.Errorf("%s imports %s, which is not below it", pkg, name)
+			}
+			checkRestricted(t, pkg, imported)
+		}
+	}
+}
+
+func checkRestricted(t *testing.T, pkg, imported string) {
+	t.Helper()
+	for prefix, rule := range restricted {
+		if imported != prefix && !strings.HasPrefix(imported, prefix+"/") {
+			continue
+		}
+		allowed := false
+		for _, p := range rule.packages {
+			allowed = allowed || p == pkg
+		}
+		if !allowed {
+			t.Errorf("%s imports %s: %s", pkg, imported, rule.reason)
+		}
+	}
+}
+
+// sources lists the imports of every package of the binary. Tests and their helpers stand above everything and are left out.
+func sources(t *testing.T) map[string]map[string]bool {
+	t.Helper()
+	packages := map[string]map[string]bool{}
+	root := os.DirFS("..")
+	err := fs.WalkDir(root, ".", func(file string, entry fs.DirEntry, err error) error {
+		if err != nil {
+			return err
+		}
+		if entry.IsDir() && skipped(file) {
+			return fs.SkipDir
+		}
+		if path.Ext(file) != ".go" || strings.HasSuffix(file, "_test.go") {
+			return nil
+		}
+		parsed, err := parser.ParseFile(token.NewFileSet(), filepath.Join("..", file), nil, parser.ImportsOnly)
+		if err != nil {
+			return err
+		}
+		dir := path.Dir(file)
+		if packages[dir] == nil {
+			packages[dir] = map[string]bool{}
+		}
+		for _, spec := range parsed.Imports {
+			name, err := strconv.Unquote(spec.Path.Value)
+			if err != nil {
+				return err
+			}
+			packages[dir][name] = true
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(packages) < 10 {
+		t.Fatalf("only %d packages found: the test looks in the wrong place", len(packages))
+	}
+	return packages
+}
+
+func skipped(dir string) bool {
+	base := path.Base(dir)
+	return base == "node_modules" || base == "testdata" || (strings.HasPrefix(base, ".") && base != ".") ||
+		dir == "db/testdb" || dir == "internal/e2e" || dir == "internal/tools" || strings.HasPrefix(dir, "views/internal") || dir == "var" || dir == "bin"
+}

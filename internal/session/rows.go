@@ -1,0 +1,122 @@
+package session
+
+import (
+	"context"
+	"encoding/hex"
+	"errors"
+	"net/http"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/gorilla/sessions"
+	"github.com/jackc/pgx/v5"
+)
+
+// find looks a live session up: the one question that every request asks. What is unknown, expired or ended is simply not found.
+func (s *Store) find(ctx context.Context, id digest) (Visitor, bool, error) {
+	now := s.now()
+	var v Visitor
+	var seen time.Time
+	err := s.pool.QueryRow(ctx, `select account, role, seen_at from sessions where token_hash = $1 and expires_at > $2 and seen_at > $3`,
+		id[:], now, now.Add(-Idle)).Scan(&v.Account, &v.Role, &seen)
+	if errors.Is(err, pgx.ErrNoRows) {
+		return Visitor{}, false, nil
+	}
+	if err != nil {
+		return Visitor{}, false, ErrUnavailable.Because(err)
+	}
+	if due := now.Add(-seenEvery); !seen.After(due) {
+		// Best effort: the next request tries again, and a page need not fail for it. Of parallel requests one writes.
+		_, _ = s.pool.Exec(ctx, `update sessions set seen_at = $2 where token_hash = $1 and seen_at <= $3`, id[:], now, due)
+	}
+	return v, true, nil
+}
+
+// begin gives v a session of the full lifetime and ends the browser's former one in the same statement.
+func (s *Store) begin(r *http.Request, w http.ResponseWriter, session *sessions.Session, v Visitor) error {
+	now := s.now()
+	token, id := newToken()
+	_, err := s.pool.Exec(r.Context(), `
+		with gone as (delete from sessions where token_hash = $1)
+		insert into sessions (token_hash, account, role, created_at, seen_at, expires_at) values ($2, $3, $4, $5, $5, $6)`,
+		rowOf(session), id[:], v.Account, v.Role, now, now.Add(Lifetime))
+	if err != nil {
+		return ErrUnavailable.Because(err)
+	}
+	session.ID, session.IsNew = id.String(), false
+	s.setCookie(w, token, int(Lifetime/time.Second))
+	return nil
+}
+
+// change moves a session that holds someone else now, or another role, to a new id, so that the old one does not gain what the new one
+// may do. It moves only a live row: a session that was ended while the request ran stays ended.
+func (s *Store) change(r *http.Request, w http.ResponseWriter, session *sessions.Session, v Visitor) error {
+	old, ok := parseDigest(session.ID)
+	if !ok {
+		return ErrEnded
+	}
+	present, found, err := s.find(r.Context(), old)
+	if err != nil {
+		return err
+	}
+	if found && present == v {
+		return nil
+	}
+	now := s.now()
+	token, id := newToken()
+	var expires time.Time
+	err = s.pool.QueryRow(r.Context(), `
+		with gone as (delete from sessions where token_hash = $1 and expires_at > $5 and seen_at > $6 returning created_at, expires_at)
+		insert into sessions (token_hash, account, role, created_at, seen_at, expires_at)
+		select $2, $3, $4, created_at, $5, expires_at from gone
+		returning expires_at`,
+		old[:], id[:], v.Account, v.Role, now, now.Add(-Idle)).Scan(&expires)
+	if errors.Is(err, pgx.ErrNoRows) {
+		s.empty(session)
+		return ErrEnded
+	}
+	if err != nil {
+		return ErrUnavailable.Because(err)
+	}
+	session.ID = id.String()
+	s.setCookie(w, token, max(1, int(expires.Sub(now)/time.Second)))
+	return nil
+}
+
+// end deletes the session's row and then clears the cookie, in this order: a cookie that is gone cannot ask again.
+func (s *Store) end(r *http.Request, w http.ResponseWriter, session *sessions.Session) error {
+	if row := rowOf(session); row != nil {
+		if _, err := s.pool.Exec(r.Context(), `delete from sessions where token_hash = $1`, row); err != nil {
+			return ErrUnavailable.Because(err)
+		}
+	}
+	s.empty(session)
+	s.setCookie(w, "", -1)
+	return nil
+}
+
+// EndAll ends every session of the account at once, on every browser and server. A login link that the host has just made still works:
+// its minute is the host's to decide about. The error is ErrUnavailable.
+func (s *Store) EndAll(ctx context.Context, account uuid.UUID) error {
+	if _, err := s.pool.Exec(ctx, `delete from sessions where account = $1`, account); err != nil {
+		return ErrUnavailable.Because(err)
+	}
+	return nil
+}
+
+// rowOf is the key of the session's row; nil, which matches no row, if it has none.
+func rowOf(session *sessions.Session) []byte {
+	d, ok := parseDigest(session.ID)
+	if !ok {
+		return nil
+	}
+	return d[:]
+}
+
+func parseDigest(id string) (d digest, ok bool) {
+	if hex.DecodedLen(len(id)) != len(d) {
+		return digest{}, false
+	}
+	n, err := hex.Decode(d[:], []byte(id))
+	return d, err == nil && n == len(d)
+}
