@@ -1,0 +1,205 @@
+package billing_test
+
+import (
+	"testing"
+
+	"github.com/google/uuid"
+
+	"pop.store/credits/internal/billing"
+	"pop.store/credits/internal/catalog"
+	"pop.store/credits/internal/ledger"
+	"pop.store/credits/internal/problem"
+)
+
+// One payment becomes tokens once, however many webhooks and return pages hear of it at the same time.
+func TestAPaymentIsCreditedOnce(t *testing.T) {
+	t.Parallel()
+	for _, times := range []int{5, 50} {
+		s := newShop(t)
+		p := s.order()
+		if _, err := s.provider.Pay(t.Context(), session(p)); err != nil {
+			t.Fatal(err)
+		}
+		same := checkoutEvent("completed", p, nil)
+		together(3*times, func(i int) {
+			var err error
+			switch i % 3 {
+			case 0:
+				err = s.send(same)
+			case 1:
+				err = s.send(checkoutEvent("completed", p, nil))
+			default:
+				_, err = s.Refresh(t.Context(), p.Account, p.ID)
+			}
+			if err != nil {
+				t.Error(err)
+			}
+		})
+		got := s.wantStatus(p, billing.StatusCompleted)
+		if got.Card != "Visa 4242" || got.Paid != p.Price {
+			t.Errorf("paid %s with %q", got.Paid, got.Card)
+		}
+		s.wantCredits(p, 1)
+		if a, err := s.ledger.Account(t.Context(), p.Account); err != nil || a.Spendable != 200_000_000+p.Tokens {
+			t.Errorf("spendable is %s (%v)", a.Spendable, err)
+		}
+	}
+}
+
+// A crash between the credit and the note that it happened: whoever hears next finishes, and nothing is credited again.
+func TestACrashBetweenCreditAndNoteIsHarmless(t *testing.T) {
+	t.Parallel()
+	s := newShop(t)
+	finish := map[string]func(p billing.Purchase) error{
+		"webhook":     func(p billing.Purchase) error { return s.send(checkoutEvent("completed", p, nil)) },
+		"return page": func(p billing.Purchase) error { _, err := s.Refresh(t.Context(), p.Account, p.ID); return err },
+	}
+	for name, hear := range finish {
+		p := s.order()
+		if _, err := s.provider.Pay(t.Context(), session(p)); err != nil {
+			t.Fatal(err)
+		}
+		s.mustSend(checkoutEvent("completed", p, nil))
+		s.exec(`update purchases set status = 'pending' where id = $1`, p.ID)
+		if err := hear(p); err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
+		s.wantStatus(p, billing.StatusCompleted)
+		s.wantCredits(p, 1)
+	}
+}
+
+// The ledger cannot answer when the event comes: the webhook says so, and the same event completes the purchase later.
+func TestAnEventThatCouldNotBeHandledIsHandledNextTime(t *testing.T) {
+	t.Parallel()
+	s := newShop(t)
+	p := s.order()
+	stopped := ledger.New(s.pool, ledger.Options{Clock: s.clock.Now, Prices: catalog.Builtin, Log: s.options.Log})
+	stopped.Close()
+	down := s.with(func(o *billing.Options) { o.Ledger = stopped })
+	event := checkoutEvent("completed", p, nil)
+	wantProblem(t, (&shop{Service: down}).send(event), problem.Unavailable, "unavailable")
+	s.wantStatus(p, billing.StatusPending)
+	s.mustSend(event)
+	s.wantStatus(p, billing.StatusCompleted)
+	s.wantCredits(p, 1)
+}
+
+// The page that a buyer comes back to believes the provider, not the browser.
+func TestTheReturnPageAsksTheProvider(t *testing.T) {
+	t.Parallel()
+	s := newShop(t)
+	p := s.order()
+	refresh := func(want billing.Status) {
+		t.Helper()
+		if got, err := s.Refresh(t.Context(), p.Account, p.ID); err != nil || got.Status != want {
+			t.Errorf("is %s (%v), want %s", got.Status, err, want)
+		}
+	}
+	refresh(billing.StatusPending)
+	s.wantCredits(p, 0)
+	if err := s.provider.Decline(t.Context(), session(p)); err != nil {
+		t.Fatal(err)
+	}
+	refresh(billing.StatusPending)
+	s.exec(`update sandbox_sessions set status = 'complete' where id = $1`, session(p)) // the money is still on its way
+	refresh(billing.StatusProcessing)
+	s.wantCredits(p, 0)
+	s.exec(`update sandbox_sessions set payment_status = 'paid' where id = $1`, session(p))
+	refresh(billing.StatusCompleted)
+	s.wantCredits(p, 1)
+}
+
+func TestAnAbandonedCheckoutExpires(t *testing.T) {
+	t.Parallel()
+	s := newShop(t)
+	p := s.order()
+	s.clock.Advance(25 * 60 * 60 * 1e9)
+	if got, err := s.Refresh(t.Context(), p.Account, p.ID); err != nil || got.Status != billing.StatusExpired {
+		t.Errorf("is %s (%v)", got.Status, err)
+	}
+	s.wantCredits(p, 0)
+}
+
+// Tokens of a pack with an end last that long from the credit on, whatever the catalog says by then.
+func TestPacksWithAnEnd(t *testing.T) {
+	t.Parallel()
+	s := newShop(t)
+	prices := *catalog.Builtin()
+	prices.Packs = []catalog.Pack{{ID: "short", Tokens: pack(0).Tokens, Price: pack(0).Price, ExpiresDays: 30}}
+	account := s.account()
+	p, _, err := s.with(func(o *billing.Options) { o.Prices = func() *catalog.Catalog { return &prices } }).
+		Start(t.Context(), account, "k", billing.StartParams{Pack: "short"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.mustSend(checkoutEvent("completed", p, nil))
+	a, err := s.ledger.Account(t.Context(), account)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, lot := range a.Lots {
+		if lot.Kind == ledger.LotPurchase && !lot.ExpiresAt.Equal(s.clock.Now().AddDate(0, 0, 30)) {
+			t.Errorf("expires at %s", lot.ExpiresAt)
+		}
+	}
+	s.wantCredits(p, 1)
+}
+
+func TestPurchasesAreTheirAccountsOwn(t *testing.T) {
+	t.Parallel()
+	s := newShop(t)
+	p, other := s.order(), s.account()
+	_, err := s.Get(t.Context(), other, p.ID)
+	wantProblem(t, err, problem.NotFound, "purchase_not_found")
+	_, err = s.Refresh(t.Context(), other, p.ID)
+	wantProblem(t, err, problem.NotFound, "purchase_not_found")
+	if list, _, err := s.List(t.Context(), other, "", 10); err != nil || len(list) != 0 {
+		t.Errorf("another account sees %d purchases (%v)", len(list), err)
+	}
+}
+
+// Pages follow each other without a gap or a repeat, also where purchases were made in the same instant.
+func TestPagesOfPurchases(t *testing.T) {
+	t.Parallel()
+	s := newShop(t)
+	account := s.account()
+	for i := range 7 {
+		if _, _, err := s.Start(t.Context(), account, uuid.NewString(), billing.StartParams{Pack: pack(0).ID}); err != nil {
+			t.Fatal(err)
+		}
+		if i%3 == 2 {
+			s.clock.Advance(1e9)
+		}
+	}
+	seen := map[uuid.UUID]bool{}
+	var last billing.Purchase
+	for from := billing.Cursor(""); ; {
+		list, next, err := s.List(t.Context(), account, from, 3)
+		if err != nil || len(list) == 0 {
+			t.Fatal(len(list), err)
+		}
+		for _, p := range list {
+			if seen[p.ID] || (last.ID != uuid.Nil && p.CreatedAt.After(last.CreatedAt)) {
+				t.Errorf("%s comes twice or out of order", p.ID)
+			}
+			seen[p.ID], last = true, p
+		}
+		if from = next; from == "" {
+			break
+		}
+	}
+	if len(seen) != 7 {
+		t.Errorf("saw %d of 7 purchases", len(seen))
+	}
+	for _, bad := range []billing.Cursor{"x", "AAAA", "//////////////////////////////////////////"} {
+		if _, _, err := s.List(t.Context(), account, bad, 3); problem.Of(err).Field != "cursor" {
+			t.Errorf("cursor %q: %v", bad, err)
+		}
+	}
+	for _, limit := range []int{0, -1, billing.MaxPage + 1} {
+		if _, _, err := s.List(t.Context(), account, "", limit); problem.Of(err).Field != "limit" {
+			t.Errorf("limit %d: %v", limit, err)
+		}
+	}
+}

@@ -1,0 +1,129 @@
+package billing
+
+import (
+	"context"
+	"crypto/sha256"
+	"errors"
+	"strings"
+
+	"github.com/google/uuid"
+
+	"pop.store/credits/internal/catalog"
+	"pop.store/credits/internal/problem"
+	"pop.store/credits/internal/sandbox"
+)
+
+// StartParams ask for a pack.
+type StartParams struct {
+	Pack       string // id of a pack of the catalog
+	ReturnPath string // the page of ours to go back to after paying: "/tools?feature=pdf_creation"; empty: none
+}
+
+// fingerprint tells requests apart that came with the same idempotency key.
+func (p StartParams) fingerprint() []byte {
+	sum := sha256.Sum256([]byte("purchase\x00" + p.Pack + "\x00" + p.ReturnPath))
+	return sum[:]
+}
+
+// Start orders a pack and opens a checkout for it; the answer's CheckoutURL is where the buyer goes. The same key with the same request
+// answers the same purchase, as it stands, and goes on with one whose checkout could not be opened; replayed tells that an earlier
+// request had answered already. Errors: ErrNotSetUp, ErrNoKey, ErrKeyReused, kinds Meaning (field "pack", "return_url"), NotFound (account) and
+// Unavailable (try again with the same key).
+func (s *Service) Start(ctx context.Context, account uuid.UUID, key string, p StartParams) (_ Purchase, replayed bool, err error) {
+	if !s.Available() {
+		return Purchase{}, false, ErrNotSetUp
+	}
+	if key == "" {
+		return Purchase{}, false, ErrNoKey
+	}
+	order, err := s.order(ctx, account, key, p)
+	if err != nil {
+		return Purchase{}, false, err
+	}
+	if order.session != "" {
+		return order, true, nil
+	}
+	return s.open(ctx, order)
+}
+
+// order finds the purchase of this key, or makes it. Of requests that come at once one makes it and the others find it.
+func (s *Service) order(ctx context.Context, account uuid.UUID, key string, p StartParams) (Purchase, error) {
+	order, err := s.byKey(ctx, account, key)
+	if errors.Is(err, ErrNoPurchase) {
+		if err = s.insert(ctx, account, key, p); err == nil {
+			order, err = s.byKey(ctx, account, key)
+		}
+	}
+	if err != nil {
+		return Purchase{}, err
+	}
+	if string(order.fingerprint) != string(p.fingerprint()) {
+		return Purchase{}, ErrKeyReused
+	}
+	return order, nil
+}
+
+const sqlInsert = `insert into purchases (id, account, pack, tokens, price_minor, currency, catalog_version, lot_expires_days, status, provider,
+		return_path, idempotency_key, fingerprint, created_at, updated_at)
+	values ($1, $2, $3, $4, $5, $6, $7, $8, 'pending', 'sandbox', $9, $10, $11, $12, $12)
+	on conflict (account, idempotency_key) do nothing`
+
+// insert writes down what is ordered, at the catalog's price of now.
+func (s *Service) insert(ctx context.Context, account uuid.UUID, key string, p StartParams) error {
+	prices := s.o.Prices()
+	pack, err := check(prices, p)
+	if err != nil {
+		return err
+	}
+	// Nobody shall pay for an account that tokens cannot be put into.
+	if _, err := s.o.Ledger.Account(ctx, account); err != nil {
+		return err
+	}
+	_, err = s.pool.Exec(ctx, sqlInsert, uuid.New(), account, pack.ID, pack.Tokens, pack.Price.Minor, pack.Price.Currency, prices.Version,
+		pack.ExpiresDays, p.ReturnPath, key, p.fingerprint(), s.o.Clock())
+	if err != nil {
+		return ErrUnavailable.Because(err)
+	}
+	return nil
+}
+
+func check(prices *catalog.Catalog, p StartParams) (catalog.Pack, error) {
+	pack, ok := prices.Pack(p.Pack)
+	if !ok {
+		return pack, &problem.Error{Kind: problem.Meaning, Code: "unknown_pack", Field: "pack", Message: "pack is not in the catalog."}
+	}
+	if p.ReturnPath != "" && !ownPath(p.ReturnPath) {
+		return pack, problem.Invalid("return_url", `must be a path of this app such as "/tools"`)
+	}
+	return pack, nil
+}
+
+// ownPath reports whether a browser that is sent there stays with us: "//host" and "/\host" are other sites.
+func ownPath(path string) bool {
+	const longest = 500
+	printable := func(r rune) bool { return r > ' ' && r < 0x7f && r != '\\' }
+	return len(path) <= longest && strings.HasPrefix(path, "/") && !strings.HasPrefix(path, "//") &&
+		!strings.ContainsFunc(path, func(r rune) bool { return !printable(r) })
+}
+
+const sqlOpened = `update purchases set provider_session = $3, checkout_url = $4, updated_at = $5
+	where account = $1 and id = $2 and provider_session is null`
+
+// open asks the provider for the order's checkout. The provider knows it by our purchase id, so whoever asks gets the same one, and
+// after a crash the next request with the key finds it again.
+func (s *Service) open(ctx context.Context, order Purchase) (_ Purchase, replayed bool, err error) {
+	back := s.o.BaseURL + "/credits/purchases/" + order.ID.String()
+	session, err := s.o.Provider.CreateSession(ctx, sandbox.SessionParams{
+		IdempotencyKey: order.ID.String(), ClientReference: order.ID.String(), Amount: order.Price,
+		Description: order.Tokens.String() + " tokens", SuccessURL: back, CancelURL: back + "?cancelled=1",
+	})
+	if err != nil {
+		return Purchase{}, false, ErrUnavailable.Because(err)
+	}
+	tag, err := s.pool.Exec(ctx, sqlOpened, order.Account, order.ID, session.ID, session.URL, s.o.Clock())
+	if err != nil {
+		return Purchase{}, false, ErrUnavailable.Because(err)
+	}
+	order, err = s.Get(ctx, order.Account, order.ID)
+	return order, tag.RowsAffected() == 0, err
+}

@@ -1,0 +1,157 @@
+package billing_test
+
+import (
+	"sync/atomic"
+	"testing"
+
+	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5/pgxpool"
+
+	"pop.store/credits/internal/billing"
+	"pop.store/credits/internal/problem"
+	"pop.store/credits/internal/sandbox"
+)
+
+func TestAnOrderCopiesTheCatalog(t *testing.T) {
+	t.Parallel()
+	s := newShop(t)
+	account, want := s.account(), pack(1)
+	p, replayed, err := s.Start(t.Context(), account, "k", billing.StartParams{Pack: want.ID, ReturnPath: "/tools?feature=pdf_creation"})
+	if err != nil || replayed {
+		t.Fatal(replayed, err)
+	}
+	if p.Tokens != want.Tokens || p.Price != want.Price || p.Status != billing.StatusPending || p.ReturnPath != "/tools?feature=pdf_creation" {
+		t.Errorf("ordered %+v, want pack %+v", p, want)
+	}
+	at, err := s.provider.Session(t.Context(), session(p))
+	if err != nil || at.ClientReference != p.ID.String() || at.Amount != want.Price || at.URL != p.CheckoutURL {
+		t.Errorf("the provider has %+v (%v)", at, err)
+	}
+	back := baseURL + "/credits/purchases/" + p.ID.String()
+	if at.SuccessURL != back || at.CancelURL != back+"?cancelled=1" {
+		t.Errorf("sends back to %s and %s", at.SuccessURL, at.CancelURL)
+	}
+}
+
+func TestOneKeyIsOnePurchase(t *testing.T) {
+	t.Parallel()
+	s := newShop(t)
+	account := s.account()
+	ids := make([]uuid.UUID, 50)
+	var first atomic.Int32
+	together(len(ids), func(i int) {
+		p, replayed, err := s.Start(t.Context(), account, "same", billing.StartParams{Pack: pack(0).ID})
+		if err != nil {
+			t.Error(err)
+		}
+		if !replayed {
+			first.Add(1)
+		}
+		ids[i] = p.ID
+	})
+	for _, id := range ids {
+		if id != ids[0] {
+			t.Fatal("one key answered two purchases")
+		}
+	}
+	if n := s.count(`select count(*) from purchases`); n != 1 {
+		t.Errorf("%d purchases", n)
+	}
+	if n := s.count(`select count(*) from sandbox_sessions`); n != 1 {
+		t.Errorf("%d checkout sessions", n)
+	}
+	if first.Load() != 1 {
+		t.Errorf("%d answers say that they are the first", first.Load())
+	}
+}
+
+func TestAKeyIsGoodForOneRequest(t *testing.T) {
+	t.Parallel()
+	s := newShop(t)
+	account := s.account()
+	if _, _, err := s.Start(t.Context(), account, "k", billing.StartParams{Pack: pack(0).ID}); err != nil {
+		t.Fatal(err)
+	}
+	_, _, err := s.Start(t.Context(), account, "k", billing.StartParams{Pack: pack(1).ID})
+	wantProblem(t, err, problem.Meaning, "idempotency_key_reused")
+	_, replayed, err := s.Start(t.Context(), s.account(), "k", billing.StartParams{Pack: pack(1).ID})
+	if err != nil || replayed {
+		t.Errorf("another account's same key: replayed %t, %v", replayed, err)
+	}
+}
+
+func TestRefusedOrders(t *testing.T) {
+	t.Parallel()
+	s := newShop(t)
+	account := s.account()
+	for name, p := range map[string]billing.StartParams{
+		"unknown pack":  {Pack: "gold"},
+		"other site":    {Pack: pack(0).ID, ReturnPath: "//evil.test"},
+		"backslash":     {Pack: pack(0).ID, ReturnPath: `/\evil.test`},
+		"absolute":      {Pack: pack(0).ID, ReturnPath: "https://evil.test/"},
+		"header ending": {Pack: pack(0).ID, ReturnPath: "/a\r\nX: y"},
+		"no character":  {Pack: pack(0).ID, ReturnPath: "/a\x00"},
+	} {
+		_, _, err := s.Start(t.Context(), account, "k", p)
+		if e := problem.Of(err); err == nil || e.Kind != problem.Meaning || (e.Field != "pack" && e.Field != "return_url") {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	_, _, err := s.Start(t.Context(), uuid.New(), "k", billing.StartParams{Pack: pack(0).ID})
+	wantProblem(t, err, problem.NotFound, "account_not_found")
+	_, _, err = s.Start(t.Context(), account, "", billing.StartParams{Pack: pack(0).ID})
+	wantProblem(t, err, problem.Syntax, "missing_idempotency_key")
+	if n := s.count(`select count(*) from purchases`); n != 0 {
+		t.Errorf("%d purchases were made all the same", n)
+	}
+	if _, _, err := s.Start(t.Context(), account, "k", billing.StartParams{Pack: pack(0).ID}); err != nil {
+		t.Error("a refusal has bound the key:", err)
+	}
+}
+
+func TestWithoutAProviderBuyingIsNotSetUp(t *testing.T) {
+	t.Parallel()
+	s := newShop(t)
+	for name, change := range map[string]func(*billing.Options){
+		"no provider": func(o *billing.Options) { o.Provider = nil },
+		"no secret":   func(o *billing.Options) { o.WebhookSecret = "" },
+	} {
+		closed := s.with(change)
+		_, _, err := closed.Start(t.Context(), s.account(), "k", billing.StartParams{Pack: pack(0).ID})
+		wantProblem(t, err, problem.Conflict, "payments_not_set_up")
+		if closed.Available() {
+			t.Errorf("%s: says that it sells", name)
+		}
+	}
+	if !s.Available() {
+		t.Error("the shop is closed")
+	}
+}
+
+// The provider fails after our order is written down: the same key goes on from there.
+func TestAnOrderWithoutACheckoutIsResumed(t *testing.T) {
+	t.Parallel()
+	s := newShop(t)
+	account := s.account()
+	broken, err := pgxpool.New(t.Context(), "postgres://nobody@127.0.0.1:1/none")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(broken.Close)
+	down := s.with(func(o *billing.Options) {
+		o.Provider = sandbox.New(broken, sandbox.Options{Clock: s.clock.Now, Log: o.Log})
+	})
+	_, _, err = down.Start(t.Context(), account, "k", billing.StartParams{Pack: pack(0).ID})
+	wantProblem(t, err, problem.Unavailable, "unavailable")
+	list, _, err := s.List(t.Context(), account, "", 10)
+	if err != nil || len(list) != 1 {
+		t.Fatalf("%d orders (%v), want the one", len(list), err)
+	}
+	if p, err := s.Refresh(t.Context(), account, list[0].ID); err != nil || p.Status != billing.StatusPending {
+		t.Errorf("an order without a checkout is %s (%v)", p.Status, err)
+	}
+	p, replayed, err := s.Start(t.Context(), account, "k", billing.StartParams{Pack: pack(0).ID})
+	if err != nil || replayed || p.ID != list[0].ID || p.CheckoutURL == "" {
+		t.Errorf("resumed %+v (replayed %t, %v)", p, replayed, err)
+	}
+}

@@ -1,0 +1,110 @@
+package sandbox
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+
+	"pop.store/credits/internal/money"
+)
+
+// Status says where a checkout session stands, in Stripe's words.
+type Status string
+
+// The states of a session. An open one can be paid; a complete one was; an expired one never will be.
+const (
+	Open     Status = "open"
+	Complete Status = "complete"
+	Expired  Status = "expired"
+)
+
+// PaymentStatus says whether the money is there, in Stripe's words.
+type PaymentStatus string
+
+// The payment states that the sandbox knows.
+const (
+	Unpaid PaymentStatus = "unpaid"
+	Paid   PaymentStatus = "paid"
+)
+
+// lifetime is how long a session can be paid, as at Stripe.
+const lifetime = 24 * time.Hour
+
+// SessionParams ask for a checkout session.
+type SessionParams struct {
+	IdempotencyKey  string // the same key answers the same session
+	ClientReference string // the buyer's order at the seller: our purchase id
+	Amount          money.Amount
+	Description     string // what is bought: "500 tokens"
+	SuccessURL      string // where the browser goes after paying
+	CancelURL       string // where it goes when the buyer turns back
+}
+
+// Session is one checkout.
+type Session struct {
+	ID              string // "cs_test_..."
+	URL             string // its page
+	ClientReference string
+	Amount          money.Amount
+	Description     string
+	Status          Status
+	PaymentStatus   PaymentStatus
+	Card            string // what it was paid with, "Visa 4242"; empty until then
+	Declines        int    // how often a card was declined
+	SuccessURL      string
+	CancelURL       string
+	CreatedAt       time.Time
+	ExpiresAt       time.Time // an open session cannot be paid from then on
+}
+
+const sqlCreateSession = `insert into sandbox_sessions
+	(id, idempotency_key, client_reference, amount_minor, currency, description, success_url, cancel_url, created_at, expires_at)
+	values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)
+	on conflict (idempotency_key) do nothing`
+
+// CreateSession opens a checkout. Asking again with the same idempotency key answers the first session.
+func (p *Provider) CreateSession(ctx context.Context, s SessionParams) (Session, error) {
+	now := p.o.Clock()
+	_, err := p.pool.Exec(ctx, sqlCreateSession, "cs_test_"+rand.Text(), s.IdempotencyKey, s.ClientReference, s.Amount.Minor, s.Amount.Currency,
+		s.Description, s.SuccessURL, s.CancelURL, now, now.Add(lifetime))
+	if err != nil {
+		return Session{}, errUnavailable.Because(err)
+	}
+	return p.find(ctx, "idempotency_key", s.IdempotencyKey)
+}
+
+// Session answers how a checkout stands now. ErrNoSession when there is none.
+func (p *Provider) Session(ctx context.Context, id string) (Session, error) {
+	return p.find(ctx, "id", id)
+}
+
+const sessionColumns = `id, client_reference, amount_minor, currency, description, status, payment_status, card, declines,
+	success_url, cancel_url, created_at, expires_at`
+
+// find reads the session that has a value in a unique column.
+func (p *Provider) find(ctx context.Context, column, value string) (Session, error) {
+	s, err := p.scan(p.pool.QueryRow(ctx, "select "+sessionColumns+" from sandbox_sessions where "+column+" = $1", value))
+	if errors.Is(err, pgx.ErrNoRows) {
+		return Session{}, ErrNoSession
+	}
+	if err != nil {
+		return Session{}, errUnavailable.Because(err)
+	}
+	// The sweep may be late; a checkout never is.
+	if s.Status == Open && !s.ExpiresAt.After(p.o.Clock()) {
+		s.Status = Expired
+	}
+	return s, nil
+}
+
+func (p *Provider) scan(row pgx.Row) (Session, error) {
+	var s Session
+	err := row.Scan(&s.ID, &s.ClientReference, &s.Amount.Minor, &s.Amount.Currency, &s.Description, &s.Status, &s.PaymentStatus, &s.Card,
+		&s.Declines, &s.SuccessURL, &s.CancelURL, &s.CreatedAt, &s.ExpiresAt)
+	s.URL = p.o.BaseURL + "/sandbox/checkout/" + s.ID
+	s.CreatedAt, s.ExpiresAt = s.CreatedAt.UTC(), s.ExpiresAt.UTC()
+	return s, err
+}
