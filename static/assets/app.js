@@ -1,0 +1,142 @@
+// What the pages need beyond htmx. No inline code and no eval anywhere: the content security policy allows neither.
+(() => {
+  "use strict";
+
+  const slowest = 5 * 60 * 1000;
+  const find = (selector) => document.querySelector(selector);
+  const badge = () => find("#badge");
+  const isBadge = (ctx) => ctx.sourceElement?.id === "badge";
+
+  // Polling: not in a hidden tab, slower while the server cannot be reached, at once when there is reason to.
+
+  let failures = 0;
+  let retryAt = 0;
+  let pause = 30_000;
+
+  const pollNow = () => {
+    retryAt = 0;
+    for (const element of document.querySelectorAll("[data-poll]")) {
+      htmx.trigger(element, element.id === "badge" ? "credits-changed" : "poll-now");
+    }
+  };
+
+  document.addEventListener("htmx:before:request", (event) => {
+    const { ctx } = event.detail;
+    if (!ctx.sourceElement?.hasAttribute("data-poll")) return;
+    const early = isBadge(ctx) && ctx.sourceEvent?.type === "every" && Date.now() < retryAt;
+    if (document.hidden || early) event.preventDefault();
+  });
+  document.addEventListener("visibilitychange", () => {
+    if (!document.hidden) pollNow();
+  });
+  window.addEventListener("online", pollNow);
+
+  // Offline: the last value stays, with the time at which it was true. The time is the server's, in the creator's zone.
+
+  let asOf = "";
+
+  const clock = (date) => {
+    const zone = document.body.dataset.zone;
+    try {
+      return new Intl.DateTimeFormat("en-GB", { hour: "2-digit", minute: "2-digit", timeZone: zone }).format(date);
+    } catch {
+      return "";
+    }
+  };
+
+  const failed = () => {
+    failures += 1;
+    const [, ms] = badge()?.getAttribute("hx-trigger")?.match(/every (\d+)ms/) ?? [];
+    pause = Number(ms ?? pause);
+    retryAt = Date.now() + Math.min(pause * 2 ** Math.min(failures, 10), slowest) - pause / 2;
+    showStale();
+  };
+
+  const showStale = () => {
+    const element = badge();
+    const text = element?.querySelector("[data-stale-text]");
+    if (!text) return;
+    const words = `as of ${asOf || element.dataset.asOf}`;
+    text.textContent = `· ${words}`;
+    text.hidden = false;
+    element.dataset.stale = "true";
+    element.setAttribute("aria-label", `${label(element)}, ${words}`);
+  };
+
+  const label = (element) => element.getAttribute("aria-label").replace(/, as of \S+$/, "");
+
+  const answered = (ctx) => {
+    failures = 0;
+    retryAt = 0;
+    const date = ctx.response.headers.get("Date");
+    if (date) asOf = clock(new Date(date));
+    const element = badge();
+    if (element?.dataset.stale !== "true") return;
+    delete element.dataset.stale;
+    element.setAttribute("aria-label", label(element));
+    element.querySelector("[data-stale-text]").hidden = true;
+  };
+
+  document.addEventListener("htmx:after:request", (event) => {
+    const { ctx } = event.detail;
+    if (!isBadge(ctx)) return;
+    if (ctx.response.status < 400) answered(ctx);
+    else if (!ctx.hx?.redirect) failed();
+  });
+  document.addEventListener("htmx:error", (event) => {
+    if (event.detail.ctx && isBadge(event.detail.ctx)) failed();
+  });
+
+  // Announce a change of level, once, in the page's one status region. The rest of the page follows a new balance by itself.
+
+  let level = badge()?.dataset.level;
+
+  document.addEventListener("htmx:after:swap", (event) => {
+    const element = badge();
+    const source = event.detail.ctx.sourceElement;
+    if (!element || source !== element) return;
+    if (element.dataset.level !== level) {
+      level = element.dataset.level;
+      find("#announce").textContent = element.dataset.announce;
+    }
+    htmx.trigger(document.body, "balance-moved");
+    // The button that was pressed is gone with its notice: go on from the top of the page. A poll may come in between.
+    if (dismissing && !find("[data-dismiss]")) {
+      dismissing = false;
+      if (document.activeElement === document.body) find("#main").focus({ preventScroll: true });
+    }
+  });
+
+  // Forms: a button is pressed once. The page that comes back from the browser's cache can be used again.
+
+  let dismissing = false;
+
+  const buttons = (form) => (form.closest("[data-together]") ?? form).querySelectorAll("button");
+  const enable = (form) => {
+    for (const button of buttons(form)) button.disabled = false;
+    form.removeAttribute("aria-busy");
+  };
+
+  document.addEventListener("submit", (event) => {
+    const form = event.target;
+    if (form.hasAttribute("data-dismiss")) dismissing = true;
+    // After the browser has collected the form, else the pressed button's own value would be missing.
+    setTimeout(() => {
+      form.setAttribute("aria-busy", "true");
+      for (const button of buttons(form)) button.disabled = true;
+    });
+  });
+  document.addEventListener("htmx:finally:request", (event) => {
+    const form = event.detail.ctx.sourceElement;
+    if (form instanceof HTMLFormElement) setTimeout(() => enable(form));
+  });
+  window.addEventListener("pageshow", (event) => {
+    if (!event.persisted) return;
+    for (const form of document.forms) enable(form);
+    pollNow();
+  });
+
+  // Begin where something has to be mended.
+
+  find('[aria-invalid="true"]')?.focus();
+})();

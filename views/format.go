@@ -1,0 +1,183 @@
+package views
+
+import (
+	"fmt"
+	"strconv"
+	"strings"
+	"time"
+
+	"pop.store/credits/internal/money"
+	"pop.store/credits/internal/tokens"
+)
+
+// minus is the true minus sign, U+2212: a hyphen is too short beside figures.
+const minus = "−"
+
+// Number writes an amount with thousands separators and as many decimals as it has: "42", "42.5", "1,234.05", "−9.2". It
+// never rounds, so nobody reads a token that cannot be spent.
+func Number(a tokens.Amount) string {
+	whole, fraction, hasFraction := strings.Cut(a.String(), ".")
+	digits, negative := strings.CutPrefix(whole, "-")
+	text := group(digits)
+	if hasFraction {
+		text += "." + fraction
+	}
+	if negative {
+		text = minus + text
+	}
+	return text
+}
+
+// Signed is Number with a plus before what came in.
+func Signed(a tokens.Amount) string {
+	if a > 0 {
+		return "+" + Number(a)
+	}
+	return Number(a)
+}
+
+// Tokens writes an amount with its unit: "18 tokens", "1 token", "0.05 tokens".
+func Tokens(a tokens.Amount) string { return Number(a) + " " + unit(a) }
+
+func unit(a tokens.Amount) string {
+	if a == tokens.One {
+		return "token"
+	}
+	return "tokens"
+}
+
+// Count writes a whole number with thousands separators.
+func Count(n int64) string {
+	text := strconv.FormatInt(n, 10)
+	if digits, negative := strings.CutPrefix(text, "-"); negative {
+		return minus + group(digits)
+	}
+	return group(text)
+}
+
+// counted writes a count with its noun: "1 job", "2 jobs".
+func counted(n int64, singular, plural string) string {
+	if n == 1 {
+		return "1 " + singular
+	}
+	return Count(n) + " " + plural
+}
+
+func group(digits string) string {
+	for i := len(digits) - 3; i > 0; i -= 3 {
+		digits = digits[:i] + "," + digits[i:]
+	}
+	return digits
+}
+
+// PricePerToken writes what one token of a pack costs, in the currency's major unit and rounded up to at most four decimals:
+// "$0.09", "$0.0756". A price is never made to look smaller than it is. It is empty for an empty pack.
+func PricePerToken(price money.Amount, amount tokens.Amount) string {
+	if amount <= 0 || price.Minor < 0 {
+		return ""
+	}
+	// In ten-thousandths of the major unit, so that cents keep two more decimals.
+	scale := int64(10_000)
+	if money.Exponent(price.Currency) == 2 {
+		scale = 100
+	}
+	whole := (int64(amount) + int64(tokens.One) - 1) / int64(tokens.One)
+	n := (price.Minor*scale + whole - 1) / whole
+	text := fmt.Sprintf("%s.%04d", group(strconv.FormatInt(n/10_000, 10)), n%10_000)
+	text = strings.TrimRight(text, "0")
+	if _, decimals, _ := strings.Cut(text, "."); len(decimals) < 2 {
+		text += strings.Repeat("0", 2-len(decimals))
+	}
+	return currencySign(price.Currency) + text
+}
+
+// currencySign is what money.Amount writes before the figures.
+func currencySign(currency string) string {
+	sign, _, _ := strings.Cut(money.Amount{Currency: currency}.String(), "0")
+	return sign
+}
+
+// when is a point in time as the creator reads it, seen from now in their zone.
+type when struct {
+	at, now time.Time
+}
+
+func (c Chrome) when(at time.Time) when {
+	zone := c.Zone
+	if zone == nil {
+		zone = time.UTC
+	}
+	return when{at: at.In(zone), now: c.Now.In(zone)}
+}
+
+// daysAhead counts calendar days from today: 0 is today, 1 tomorrow, -1 yesterday.
+func (w when) daysAhead() int {
+	day := func(t time.Time) time.Time { return time.Date(t.Year(), t.Month(), t.Day(), 0, 0, 0, 0, time.UTC) }
+	return int(day(w.at).Sub(day(w.now)) / (24 * time.Hour))
+}
+
+// Day is "Today", "Yesterday", "20 Nov" or, in another year, "20 Nov 2025".
+func (w when) Day() string {
+	switch {
+	case w.daysAhead() == 0:
+		return "Today"
+	case w.daysAhead() == -1:
+		return "Yesterday"
+	case w.at.Year() == w.now.Year():
+		return w.at.Format("2 Jan")
+	}
+	return w.at.Format("2 Jan 2006")
+}
+
+// Moment is the day and the time: "Today, 14:02", "20 Nov, 09:12".
+func (w when) Moment() string { return w.Day() + ", " + w.at.Format("15:04") }
+
+// Clock is the time alone: "14:02".
+func (w when) Clock() string { return w.at.Format("15:04") }
+
+// Date is a date ahead, with its weekday while that helps: "Thu 3 Dec", "31 Dec", "3 Jan 2027".
+func (w when) Date() string {
+	switch {
+	case w.at.Year() != w.now.Year():
+		return w.at.Format("2 Jan 2006")
+	case w.daysAhead() >= 0 && w.daysAhead() < 31:
+		return w.at.Format("Mon 2 Jan")
+	}
+	return w.at.Format("2 Jan")
+}
+
+// Arrives says when something comes, in the middle of a sentence: "today at 14:00", "tomorrow", "Thursday", "on 3 December".
+func (w when) Arrives() string {
+	switch days := w.daysAhead(); {
+	case days <= 0:
+		return "today at " + w.Clock()
+	case days == 1:
+		return "tomorrow"
+	case days < 7:
+		return w.at.Format("Monday")
+	case w.at.Year() == w.now.Year():
+		return w.at.Format("on 2 January")
+	}
+	return w.at.Format("on 2 January 2006")
+}
+
+// Around says when something is expected, never more exactly than a forecast can know: "today, 2 pm", "Tuesday, 2 pm", "3 December".
+func (w when) Around() string {
+	hour := w.at.Round(time.Hour)
+	clock := hour.Format("3 pm")
+	switch days := (when{at: hour, now: w.now}).daysAhead(); {
+	case days <= 0:
+		return "today, " + clock
+	case days == 1:
+		return "tomorrow, " + clock
+	case days < 7:
+		return hour.Format("Monday, ") + clock
+	}
+	return hour.Format("2 January")
+}
+
+// Exact is the whole truth about a time, for the title: "Friday 20 November 2026, 09:12:33 CET".
+func (w when) Exact() string { return w.at.Format("Monday 2 January 2006, 15:04:05 MST") }
+
+// ISO is the machine's form for <time datetime>.
+func (w when) ISO() string { return w.at.Format(time.RFC3339) }

@@ -1,0 +1,202 @@
+package samples
+
+import (
+	"fmt"
+	"time"
+
+	"github.com/a-h/templ"
+
+	"pop.store/credits/internal/money"
+	"pop.store/credits/views"
+)
+
+func page(name string, c templ.Component) Page { return Page{Name: name, Component: c} }
+
+func signIn() []Page {
+	out := views.Chrome{Now: Now, Zone: Zone}
+	demo := out
+	demo.Demo = true
+	return []Page{
+		page("signin-demo", views.SignInPage(views.SignInModel{Chrome: demo, Demo: true, DemoName: "Maya", Next: "/credits"})),
+		page("signin", views.SignInPage(views.SignInModel{Chrome: out})),
+		page("signin-expired", views.SignInPage(views.SignInModel{Chrome: out, Expired: true})),
+		page("signed-out", views.SignInPage(views.SignInModel{Chrome: demo, Demo: true, DemoName: "Maya", SignedOut: true})),
+	}
+}
+
+func home() []Page {
+	m := views.HomeModel{
+		Chrome: chrome(views.NavHome), PlanName: "Starter", Allowance: amount("200"), ResetsAt: thursday(),
+		Spendable: amount("142"), SpentThisPeriod: amount("58"), Equivalents: good(14, 1, 2840), Latest: rows()[:4],
+	}
+	atLow, atEmpty, fresh := m, m, m
+	atLow.Chrome, atLow.Spendable, atLow.Held, atLow.SpentThisPeriod = low(m.Chrome), amount("18"), amount("30"), amount("194")
+	atLow.Equivalents = good(1, 0, 360)
+	atEmpty.Chrome, atEmpty.Spendable, atEmpty.SpentThisPeriod, atEmpty.Equivalents = empty(m.Chrome, "0"), 0, amount("200"), nil
+	fresh.Latest, fresh.SpentThisPeriod = nil, 0
+	return []Page{
+		page("home", views.HomePage(m)),
+		page("home-low", views.HomePage(atLow)),
+		page("home-empty", views.HomePage(atEmpty)),
+		page("home-fresh", views.HomePage(fresh)),
+	}
+}
+
+func credits() []Page {
+	m := views.CreditsModel{
+		Chrome: low(chrome(views.NavCredits)), Spendable: amount("18"), Held: amount("30"), Jobs: 1, Equivalents: good(1, 0, 360),
+		Lots: []views.LotModel{
+			{Kind: views.LotPlan, Name: "Starter plan", Spendable: amount("6"), Of: amount("200"), ExpiresAt: thursday()},
+			{Kind: views.LotPromo, Name: "Welcome gift", Spendable: amount("2"), ExpiresAt: time.Date(2026, 12, 31, 0, 0, 0, 0, Zone)},
+			{Kind: views.LotPurchase, Name: "Bought", Spendable: amount("10")},
+		},
+		Latest: rows(),
+	}
+	ok, gone, remainder, many, plain := m, m, m, m, m
+	ok.Chrome, ok.Spendable, ok.Held, ok.Equivalents, ok.Lots = chrome(views.NavCredits), amount("142"), 0, good(14, 1, 2840), m.Lots[:1]
+	ok.Lots = []views.LotModel{{Kind: views.LotPlan, Name: "Starter plan", Spendable: amount("142"), Of: amount("200"), ExpiresAt: thursday()}}
+	gone.Chrome, gone.Spendable, gone.Held, gone.Lots, gone.Equivalents = empty(chrome(views.NavCredits), "0"), 0, 0, nil, nil
+	remainder.Chrome, remainder.Spendable, remainder.Held, remainder.Equivalents = empty(chrome(views.NavCredits), "0.03"), amount("0.03"), 0, nil
+	remainder.Lots = []views.LotModel{{Kind: views.LotPurchase, Name: "Bought", Spendable: amount("0.03")}}
+	many.Chrome = withBadge(m.Chrome, views.BadgeModel{Level: views.LevelOK, Spendable: amount("1234567.891234"), Held: amount("1250.5")}, nil)
+	many.Spendable, many.Equivalents = amount("1234567.891234"), good(123456, 16460, 24691357)
+	many.Lots = append([]views.LotModel{{Kind: views.LotAdjustment, Name: "Goodwill for the outage in the first week of November", Spendable: amount("1234567.891234")}}, m.Lots...)
+	plain.Chrome = lowUnknown(chrome(views.NavCredits))
+	plain.Latest = nil
+	return []Page{
+		page("credits-low", views.CreditsPage(m)),
+		page("credits", views.CreditsPage(ok)),
+		page("credits-empty", views.CreditsPage(gone)),
+		page("credits-remainder", views.CreditsPage(remainder)),
+		page("credits-long", views.CreditsPage(many)),
+		page("credits-unknown", views.CreditsPage(plain)),
+	}
+}
+
+func history() []Page {
+	m := views.HistoryModel{
+		Chrome:   working(chrome(views.NavCredits)),
+		Kinds:    []views.Option{{Value: "charge", Label: "Spent"}, {Value: "grant", Label: "Received"}, {Value: "refund", Label: "Returned"}},
+		Features: []views.Option{{Value: "pdf_creation", Label: "AI PDF Creation"}, {Value: "social_comment_reply", Label: "Social Comment Replies"}},
+		Agents:   []views.Option{{Value: "deals", Label: "Deal Finder"}},
+		Rows:     rows(), NextURL: "/credits/history?cursor=abc",
+	}
+	filtered, wrong, none, older, purchases, usage := m, m, m, m, m, m
+	filtered.Filter = views.HistoryFilter{Tab: views.TabUsage, Feature: "pdf_creation", From: "2026-11-01"}
+	filtered.Rows, filtered.NextURL = nil, ""
+	wrong.Filter, wrong.Rows = views.HistoryFilter{From: "2026-11-31", To: "2026-11-01"}, nil
+	wrong.Problems = map[string]string{"from": "That day doesn't exist."}
+	none.Rows, none.NextURL, none.Agents = nil, "", nil
+	older.Rows, older.NextURL, older.Continued = nil, "", true
+	purchases.Filter.Tab, purchases.Rows, purchases.NextURL = views.TabPurchases, rows()[4:5], ""
+	usage.Filter.Tab, usage.Rows = views.TabUsage, nil
+	return []Page{
+		page("history", views.HistoryPage(m)),
+		page("history-filtered", views.HistoryPage(filtered)),
+		page("history-wrong", views.HistoryPage(wrong)),
+		page("history-none", views.HistoryPage(none)),
+		page("history-older", views.HistoryPage(older)),
+		page("history-purchases", views.HistoryPage(purchases)),
+		page("history-usage", views.HistoryPage(usage)),
+	}
+}
+
+// PlansModel is the article's plan table, for a creator on Starter.
+func PlansModel() views.PlansModel {
+	row := func(feature string, about bool, counts ...int64) views.PlanTableRow {
+		return views.PlanTableRow{Feature: feature, Counts: counts, About: about}
+	}
+	videos := row("AI Generated Videos", false, 10, 20, 50)
+	videos.TodayCount, videos.TodayNoun = 6, "five-second videos"
+	return views.PlansModel{
+		Chrome: paused(chrome(views.NavPlans)), ResetsAt: thursday(),
+		Plans: []views.PlanModel{
+			{ID: "starter", Name: "Starter", Monthly: amount("200"), Current: true},
+			{ID: "pro", Name: "Pro", Monthly: amount("400")},
+			{ID: "star", Name: "Star", Monthly: amount("1000")},
+		},
+		Table: []views.PlanTableRow{
+			row("AI Generated PDFs", false, 2, 5, 13),
+			row("AI Photoshoots", false, 20, 40, 100),
+			row("Social Comment Replies", true, 4000, 8000, 20000),
+			row("Comment to DM Automation", true, 4000, 8000, 20000),
+			videos,
+			row("AI Voice Dubbing", false, 40, 80, 200),
+			row("Brand Deal Scans", true, 2000, 4000, 10000),
+		},
+	}
+}
+
+func plans() []Page { return []Page{page("plans", views.PlansPage(PlansModel()))} }
+
+func buy() []Page {
+	pack := func(id, name, size string, cents int64, goodFor []views.Equivalent) views.PackModel {
+		return views.PackModel{
+			ID: id, Name: name, Tokens: amount(size), Price: money.Amount{Minor: cents, Currency: "USD"}, GoodFor: goodFor, Key: "key-" + id,
+		}
+	}
+	m := views.BuyModel{
+		Chrome: empty(chrome(views.NavCredits), "0"), Available: true,
+		Packs: []views.PackModel{
+			pack("small", "Small", "100", 900, good(10, 1, 2000)),
+			pack("medium", "Medium", "500", 3900, good(50, 6, 10000)),
+			pack("large", "Large", "1200", 7900, good(120, 16, 24000)),
+		},
+	}
+	m.Packs[1].Suggested = true
+	problem, missing, none := m, m, m
+	problem.Problem, problem.ProblemPack = "The payment page could not be opened. Nothing was bought. Please try again.", "large"
+	problem.Advice = "Your 200 arrive tomorrow: you may not need a pack."
+	problem.Packs = append([]views.PackModel{}, m.Packs...)
+	problem.Packs[0].ExpiresAfter = 90 * 24 * time.Hour
+	missing.Available, missing.Chrome = false, chrome(views.NavCredits)
+	none.Packs, none.Chrome = nil, chrome(views.NavCredits)
+	return []Page{
+		page("buy", views.BuyPage(m)),
+		page("buy-problem", views.BuyPage(problem)),
+		page("buy-not-set-up", views.BuyPage(missing)),
+		page("buy-none", views.BuyPage(none)),
+	}
+}
+
+// PurchaseModel is a pack of 500 in the given state.
+func PurchaseModel(state views.PurchaseState) views.PurchaseModel {
+	return views.PurchaseModel{
+		Chrome: chrome(views.NavCredits), ID: "pur_01JDQ7Z6M3", State: state, PackName: "Medium pack", Tokens: amount("500"),
+		Price: money.Amount{Minor: 3900, Currency: "USD"}, At: Now.Add(-time.Minute), Balance: amount("518"),
+		Resumed: []string{"Comment Replies"}, Every: 2 * time.Second,
+	}
+}
+
+func purchases() []Page {
+	var out []Page
+	for _, state := range []views.PurchaseState{
+		views.PurchasePaid, views.PurchaseProcessing, views.PurchaseSlow, views.PurchaseFailed, views.PurchaseCancelled,
+	} {
+		out = append(out, page(fmt.Sprintf("purchase-%s", state), views.PurchasePage(PurchaseModel(state))))
+	}
+	owed := PurchaseModel(views.PurchasePaid)
+	owed.Owed, owed.Balance, owed.Resumed = amount("120"), amount("398"), []string{"Comment Replies", "Deal Finder"}
+	return append(out, page("purchase-owed", views.PurchasePage(owed)),
+		Page{Name: "purchase-fragment", Component: views.PurchaseStatus(PurchaseModel(views.PurchaseProcessing)), Fragment: true})
+}
+
+func others() []Page {
+	sandbox := views.SandboxModel{
+		Merchant: "Maya's Studio", Item: "500 tokens", Price: money.Amount{Minor: 3900, Currency: "USD"},
+		PayURL: "/sandbox/checkout/1/pay", DeclineURL: "/sandbox/checkout/1/decline", CancelURL: "/sandbox/checkout/1/cancel",
+	}
+	declined, done := sandbox, sandbox
+	declined.Problem = "The card was declined. Nothing was charged."
+	done.Done, done.BackURL = "This checkout is paid.", "/credits/purchases/1"
+	signedIn, signedOut := chrome(views.NavNone), views.Chrome{Now: Now, Zone: Zone}
+	return []Page{
+		page("sandbox", views.SandboxPage(sandbox)),
+		page("sandbox-declined", views.SandboxPage(declined)),
+		page("sandbox-done", views.SandboxPage(done)),
+		page("not-found", views.NotFoundPage(views.ErrorModel{Chrome: signedIn})),
+		page("forbidden", views.ForbiddenPage(views.ErrorModel{Chrome: signedOut})),
+		page("error", views.ErrorPage(views.ErrorModel{Chrome: signedOut, RequestID: "req_8f2c51d07e"})),
+		{Name: "badge-fragment", Component: views.BadgeFragment(low(chrome(views.NavHome))), Fragment: true},
+	}
+}

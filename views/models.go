@@ -1,0 +1,173 @@
+// Package views turns view models into pages and fragments. It decides every word and nothing else: it knows no database,
+// no echo and no rule of the ledger. Handlers fill the models with facts; the words, the order and the look are here.
+package views
+
+import (
+	"time"
+
+	"pop.store/credits/internal/tokens"
+)
+
+// Chrome is what surrounds every page: whose shop it is, where one is, what the balance says. Fragments take it too.
+type Chrome struct {
+	// ShopName stands in the header. Empty when nobody is signed in.
+	ShopName string
+	// SignedIn shows the navigation, the badge and the way out.
+	SignedIn bool
+	// Nav is the part of the site that this page belongs to.
+	Nav Nav
+	// Now is the time at which the page is made, and Zone the creator's time zone: together they decide what "Today" means.
+	Now  time.Time
+	Zone *time.Location
+	// Theme is "light" or "dark" when the creator chose, empty to follow the system.
+	Theme string
+	// Badge is the balance at the top right. Nil when signed out, or when the balance could not be read.
+	Badge *BadgeModel
+	// Notice is the low or empty notice, nil for none (or when it was dismissed).
+	Notice *NoticeModel
+	// Demo marks every page as the demo.
+	Demo bool
+}
+
+// Nav names an entry of the main navigation.
+type Nav string
+
+// The entries of the main navigation, for the pages that exist.
+const (
+	NavNone    Nav = ""
+	NavHome    Nav = "home"
+	NavCredits Nav = "credits"
+	NavPlans   Nav = "plans"
+)
+
+// Level is how full the wallet is. Low and empty are the ledger's decision (threshold, hysteresis), never the page's.
+type Level string
+
+// The three levels. Empty means: less than the cheapest fixed-price feature costs.
+const (
+	LevelOK    Level = "ok"
+	LevelLow   Level = "low"
+	LevelEmpty Level = "empty"
+)
+
+// BadgeModel is the token balance at the top right of every page, and what its poll answers.
+type BadgeModel struct {
+	Level     Level
+	Spendable tokens.Amount
+	// Held is what jobs under way have reserved; it is not part of Spendable.
+	Held tokens.Amount
+	// PausedAgents counts the agents that wait for tokens.
+	PausedAgents int
+	// Every is the pause until the next poll, jitter included; zero stops polling. Pace is the same without the jitter: a tab whose pace
+	// is no longer right gets a new badge, even if nothing else has changed.
+	Every time.Duration
+	Pace  time.Duration
+}
+
+// NoticeModel is the low or empty notice that stands on every page.
+type NoticeModel struct {
+	// Level is LevelLow or LevelEmpty.
+	Level     Level
+	Spendable tokens.Amount
+	// Forecast says what stops first and when; nil without a forecast.
+	Forecast *Forecast
+	// Equivalents say what is still possible; used when there is no forecast.
+	Equivalents []Equivalent
+	// NextGrant is the next plan allowance; nil when none will come.
+	NextGrant *NextGrant
+}
+
+// Forecast is what stops first at this week's pace, and around when.
+type Forecast struct {
+	Feature string
+	At      time.Time
+}
+
+// NextGrant is the plan allowance that arrives next.
+type NextGrant struct {
+	Amount tokens.Amount
+	At     time.Time
+}
+
+// Equivalent is what an amount of tokens is good for: "12 images", "about 2,400 replies".
+type Equivalent struct {
+	Count    int64
+	Singular string
+	Plural   string
+	// About is set for agents, whose use varies with the work.
+	About bool
+}
+
+// Option is one choice of a select field.
+type Option struct {
+	Value string
+	Label string
+}
+
+// LotKind is where tokens came from.
+type LotKind string
+
+// The kinds of lots, as the ledger names them.
+const (
+	LotPlan       LotKind = "plan"
+	LotPromo      LotKind = "promo"
+	LotAdjustment LotKind = "adjustment"
+	LotPurchase   LotKind = "purchase"
+)
+
+// LotModel is one source of tokens. Several lots of one kind and expiry may be summed up by the handler.
+type LotModel struct {
+	Kind LotKind
+	// Name is what the creator calls it: "Starter plan", "Welcome gift", "Bought".
+	Name string
+	// Spendable is what is left of it and not held; Of is what it began with (shown for plan lots).
+	Spendable tokens.Amount
+	Of        tokens.Amount
+	// ExpiresAt is zero for tokens that never expire. A plan lot's expiry reads as "resets".
+	ExpiresAt time.Time
+}
+
+// EntryKind is what happened in a row of the history: the ledger's kinds, and "declined".
+type EntryKind string
+
+// The kinds of history rows.
+const (
+	EntryGrant    EntryKind = "grant"
+	EntryCharge   EntryKind = "charge"
+	EntryHold     EntryKind = "hold"
+	EntryRelease  EntryKind = "release"
+	EntryCapture  EntryKind = "capture"
+	EntryRefund   EntryKind = "refund"
+	EntryExpiry   EntryKind = "expiry"
+	EntryClawback EntryKind = "clawback"
+	EntryDeclined EntryKind = "declined"
+)
+
+// HistoryRow is one line of the credit transaction history: facts, from which the view makes its title and its detail.
+type HistoryRow struct {
+	Kind EntryKind
+	At   time.Time
+	// DayOnly shows the day without the time, for rows that fold a whole day.
+	DayOnly bool
+	// Source says where granted, expired or revoked tokens came from; empty for work.
+	Source LotKind
+	// SourceName is the plan's or gift's name ("Starter plan", "Welcome gift"); optional.
+	SourceName string
+	// Feature is the name of the feature ("PDF", "Comment Replies"), for work. Agent is the agent's name, when one did it.
+	Feature string
+	Agent   string
+	// Quantity and its noun ("replies") make the detail of folded and counted work; a quantity of 0 or 1 is not shown.
+	Quantity int64
+	Unit     string
+	// Amount is signed: negative for what was spent. Held is what a hold reserves.
+	Amount tokens.Amount
+	Held   tokens.Amount
+	// Shortfall is how much a declined attempt lacked.
+	Shortfall tokens.Amount
+	// Balance is what could be spent after this entry: held tokens are not part of it.
+	Balance tokens.Amount
+	// Note is the reason that support or a service gave; optional.
+	Note string
+	// Href leads to more, such as the purchase; optional.
+	Href string
+}

@@ -1,0 +1,213 @@
+package views
+
+import (
+	"time"
+
+	"pop.store/credits/internal/money"
+	"pop.store/credits/internal/tokens"
+)
+
+// SignInModel is the page for people who are not signed in.
+type SignInModel struct {
+	Chrome Chrome
+	// Demo offers the one-click sign-in (POST /login/demo) as DemoName.
+	Demo     bool
+	DemoName string
+	// Next is the root-relative page to go on to after signing in; sent along as the field "next". Optional.
+	Next string
+	// Expired says that a login link was used before or came too late, and SignedOut that one has just signed out.
+	Expired   bool
+	SignedOut bool
+}
+
+// HomeModel is the first page: the shop, the balance, the next step, the latest transactions.
+type HomeModel struct {
+	Chrome Chrome
+	// PlanName is "Starter"; Allowance is what it gives each month; ResetsAt is when the next allowance comes (zero: never).
+	PlanName  string
+	Allowance tokens.Amount
+	ResetsAt  time.Time
+	Spendable tokens.Amount
+	Held      tokens.Amount
+	// SpentThisPeriod is what was used since the last reset.
+	SpentThisPeriod tokens.Amount
+	Equivalents     []Equivalent
+	// Latest holds the newest few transactions, newest first.
+	Latest []HistoryRow
+}
+
+// CreditsModel is the Credits page.
+type CreditsModel struct {
+	Chrome    Chrome
+	Spendable tokens.Amount
+	Held      tokens.Amount
+	// Jobs counts the jobs under way that hold tokens.
+	Jobs        int
+	Equivalents []Equivalent
+	// Lots are in the order in which they will be spent; those with nothing left are left out by the handler.
+	Lots []LotModel
+	// Latest holds the newest few transactions, newest first.
+	Latest []HistoryRow
+}
+
+// HistoryTab is one of the three tabs of the history.
+type HistoryTab string
+
+// The tabs of the history: the value of the parameter "tab".
+const (
+	TabAll       HistoryTab = ""
+	TabPurchases HistoryTab = "purchases"
+	TabUsage     HistoryTab = "usage"
+)
+
+// HistoryFilter is the filter as it stands in the URL: what was typed is shown again, valid or not.
+type HistoryFilter struct {
+	Tab     HistoryTab
+	Kind    string
+	Feature string
+	Agent   string
+	// From and To are dates as YYYY-MM-DD in the creator's zone, both inclusive.
+	From string
+	To   string
+}
+
+// HistoryModel is the credit transaction history.
+type HistoryModel struct {
+	Chrome Chrome
+	Filter HistoryFilter
+	// Problems holds a message per field name of the filter ("from": "must be a date"); the page is then sent with status 422.
+	Problems map[string]string
+	// Kinds, Features and Agents are the choices; the view adds "Everything" itself. Without agents the field is left out.
+	Kinds    []Option
+	Features []Option
+	Agents   []Option
+	Rows     []HistoryRow
+	// NextURL leads to the next older page with the same filter; empty on the last page.
+	NextURL string
+	// Continued is set on pages after the first (a cursor was given).
+	Continued bool
+	// CSVURL leads to the same filter as a CSV file; empty while there is none.
+	CSVURL string
+}
+
+// PlansModel is the Plans page.
+type PlansModel struct {
+	Chrome Chrome
+	Plans  []PlanModel
+	// ResetsAt is when the next allowance arrives; zero when there is none.
+	ResetsAt time.Time
+	// NextPlan is the name of the plan that begins at ResetsAt when a downgrade is due; empty otherwise.
+	NextPlan string
+	Table    []PlanTableRow
+	// ManageURL is where the host platform changes plans; empty: no button.
+	ManageURL string
+}
+
+// PlanModel is one of the plans, in the order of the plan table's columns.
+type PlanModel struct {
+	ID      string
+	Name    string
+	Monthly tokens.Amount
+	// Current marks the creator's own plan.
+	Current bool
+}
+
+// PlanTableRow is what a month's tokens are good for: one feature, one count per plan in the order of PlansModel.Plans.
+type PlanTableRow struct {
+	Feature string
+	Counts  []int64
+	// About is set for agents, whose use varies: their counts say "about".
+	About bool
+	// TodayCount and TodayNoun make the footnote "At today's prices: 6 five-second videos." for the creator's own plan.
+	// A count of zero means no footnote.
+	TodayCount int64
+	TodayNoun  string
+}
+
+// BuyModel is the page with the credit packs.
+type BuyModel struct {
+	Chrome Chrome
+	// Available is false without a payment provider: the page then says that buying is not set up.
+	Available bool
+	Spendable tokens.Amount
+	Packs     []PackModel
+	// Problem is a sentence about why the last attempt went wrong; empty for none. ProblemPack is the pack it is about.
+	Problem     string
+	ProblemPack string
+	// Advice is honest advice beside the packs ("Your 200 arrive tomorrow: you may not need a pack."); optional.
+	Advice string
+}
+
+// PackModel is one credit pack on sale. Its form posts pack=ID and key=Key to /credits/buy.
+type PackModel struct {
+	ID     string
+	Name   string
+	Tokens tokens.Amount
+	Price  money.Amount
+	// GoodFor says what the pack is good for.
+	GoodFor []Equivalent
+	// ExpiresAfter is shown when the operator lets packs expire; zero: never.
+	ExpiresAfter time.Duration
+	// Key is the idempotency key made when the form is rendered, a fresh one per form.
+	Key string
+	// Suggested puts the accent on this pack; at most one should have it.
+	Suggested bool
+}
+
+// SandboxModel is the demo provider's payment page. It stands outside the app: no chrome, no session.
+type SandboxModel struct {
+	// Merchant is the shop that is paid: "Credits for Maya's Studio".
+	Merchant string
+	Item     string
+	Price    money.Amount
+	// PayURL, DeclineURL and CancelURL are what the three buttons post to (root-relative paths).
+	PayURL     string
+	DeclineURL string
+	CancelURL  string
+	// Done is a sentence when this checkout is over (paid, closed, expired): the buttons are then gone. BackURL leads back.
+	Done    string
+	BackURL string
+	// Problem is a sentence when the last attempt was declined; the buttons stay.
+	Problem string
+}
+
+// PurchaseState is where a purchase stands, as its return page tells it.
+type PurchaseState string
+
+// The states of the return page. Slow is processing for more than two minutes.
+const (
+	PurchaseProcessing PurchaseState = "processing"
+	PurchaseSlow       PurchaseState = "slow"
+	PurchasePaid       PurchaseState = "paid"
+	PurchaseFailed     PurchaseState = "failed"
+	PurchaseCancelled  PurchaseState = "cancelled"
+)
+
+// PurchaseModel is the page that one comes back to from paying: PurchasePage, and PurchaseStatus for its polls.
+type PurchaseModel struct {
+	Chrome Chrome
+	ID     string
+	State  PurchaseState
+	// PackName, Tokens, Price and At are the order.
+	PackName string
+	Tokens   tokens.Amount
+	Price    money.Amount
+	At       time.Time
+	// Owed is what a returned payment took off the tokens; zero almost always.
+	Owed tokens.Amount
+	// Balance is the spendable balance now, in the ledger; shown when paid.
+	Balance tokens.Amount
+	// Resumed names the agents that are back on.
+	Resumed []string
+	// Every is the pause until the next poll while processing (1, 2, then 5 s); zero stops polling.
+	Every time.Duration
+}
+
+// ErrorModel is any page that says what went wrong: NotFoundPage, ForbiddenPage, ErrorPage.
+type ErrorModel struct {
+	Chrome Chrome
+	// RequestID helps support to find the request in the logs; optional.
+	RequestID string
+	// Detail is a safe sentence about what was wrong; optional.
+	Detail string
+}

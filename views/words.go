@@ -1,0 +1,168 @@
+package views
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+	"strconv"
+	"strings"
+	"time"
+
+	"pop.store/credits/internal/tokens"
+)
+
+// Version names what the badge and the notice show: the badge's poll sends it back as ?v=, and the same version is answered
+// with 204. It is made from the words on the page and not from a row's version: an expiry changes no row, and at midnight
+// "Thursday" becomes "tomorrow". The pace of the polls is part of it, or a tab would go on asking every few seconds long after the work
+// has ended; its jitter is not.
+func (c Chrome) Version() string {
+	h := sha256.New()
+	if c.Badge != nil {
+		fmt.Fprintf(h, "%s|%s|%s|%s", c.Badge.Level, c.Badge.state().Word, c.Badge.Label(), c.Badge.Pace)
+	}
+	if c.Notice != nil {
+		fmt.Fprintf(h, "|%s|%s|%s", c.Notice.Level, c.Notice.Lead(), c.Notice.Rest(c))
+	}
+	return hex.EncodeToString(h.Sum(nil)[:8])
+}
+
+// badgeState is what the badge says, the first match of: empty, agents paused, low, work under way, ok.
+type badgeState struct {
+	// Name is for tests and styles; Word is shown after the amount, empty when all is well.
+	Name, Word string
+}
+
+func (m BadgeModel) state() badgeState {
+	switch {
+	case m.Level == LevelEmpty:
+		return badgeState{"empty", "Empty"}
+	case m.PausedAgents > 0:
+		return badgeState{"paused", strconv.Itoa(m.PausedAgents) + " paused"}
+	case m.Level == LevelLow:
+		return badgeState{"low", "Low"}
+	case m.Held > 0:
+		return badgeState{"working", Number(m.Held) + " in use"}
+	}
+	return badgeState{"ok", ""}
+}
+
+// Label is what a screen reader says: "Balance: 42.5 tokens, low".
+func (m BadgeModel) Label() string {
+	label := "Balance: " + Tokens(m.Spendable)
+	if word := m.state().Word; word != "" {
+		label += ", " + strings.ToLower(word)
+	}
+	return label
+}
+
+// Announcement is the sentence that the status region says when the level changes to this one.
+func (m BadgeModel) Announcement() string {
+	switch m.Level {
+	case LevelEmpty:
+		return "Your tokens have run out: " + Tokens(m.Spendable) + " left."
+	case LevelLow:
+		return "Your balance is low: " + Tokens(m.Spendable) + " left."
+	case LevelOK:
+	}
+	return "Your balance is restored: " + Tokens(m.Spendable) + "."
+}
+
+// poll is the badge's htmx trigger. The pause is written in whole milliseconds: htmx reads "2.5s" as a path of keys and then
+// polls every 2 ms.
+func (m BadgeModel) poll() string {
+	if m.Every <= 0 {
+		return "credits-changed from:body"
+	}
+	return every(m.Every) + ", credits-changed from:body"
+}
+
+func every(d time.Duration) string {
+	return "every " + strconv.FormatInt(max(d.Milliseconds(), 1), 10) + "ms"
+}
+
+// Lead is the notice's first sentence, the one in bold.
+func (m NoticeModel) Lead() string {
+	switch {
+	case m.Level == LevelEmpty && m.Spendable > 0:
+		return Tokens(m.Spendable) + " left, not enough for an AI tool."
+	case m.Level == LevelEmpty:
+		return "You're out of tokens."
+	case m.Forecast == nil && equivalents(m.Equivalents) != "":
+		return Tokens(m.Spendable) + " left: " + equivalents(m.Equivalents) + "."
+	}
+	return Tokens(m.Spendable) + " left."
+}
+
+// Rest is the notice's text after the lead.
+func (m NoticeModel) Rest(c Chrome) string {
+	var s []string
+	if m.Level == LevelEmpty {
+		s = append(s, "Your shop is open as usual. AI tools and agents are waiting for more tokens.")
+	} else if f := m.Forecast; f != nil {
+		s = append(s, "At this week's pace, "+f.Feature+" stops around "+c.when(f.At).Around()+".")
+	}
+	if g := m.NextGrant; g != nil {
+		s = append(s, "Your next "+Number(g.Amount)+" arrive "+c.when(g.At).Arrives()+".")
+	}
+	return strings.Join(s, " ")
+}
+
+// Title names the notice for a screen reader's list of regions.
+func (m NoticeModel) Title() string {
+	if m.Level == LevelEmpty {
+		return "Out of tokens"
+	}
+	return "Low balance"
+}
+
+// equivalents joins what tokens are good for: "1 image or about 360 replies". What does not fit once is left out.
+func equivalents(list []Equivalent) string {
+	var parts []string
+	for _, e := range list {
+		if e.Count <= 0 {
+			continue
+		}
+		text := counted(e.Count, e.Singular, e.Plural)
+		if e.About {
+			text = "about " + text
+		}
+		parts = append(parts, text)
+	}
+	return either(parts)
+}
+
+// either joins with "or": "a", "a or b", "a, b or c".
+func either(parts []string) string { return join(parts, " or ") }
+
+// both joins with "and".
+func both(parts []string) string { return join(parts, " and ") }
+
+func join(parts []string, last string) string {
+	n := len(parts)
+	if n < 2 {
+		return strings.Join(parts, "")
+	}
+	return strings.Join(parts[:n-1], ", ") + last + parts[n-1]
+}
+
+// Fate says what becomes of a lot: "of 200, resets Thu 3 Dec", "until 31 Dec", "never expire".
+func (m LotModel) Fate(c Chrome) string {
+	switch {
+	case m.ExpiresAt.IsZero():
+		return "never expire"
+	case m.Kind == LotPlan && m.Of > 0:
+		return "of " + Number(m.Of) + ", resets " + c.when(m.ExpiresAt).Date()
+	case m.Kind == LotPlan:
+		return "resets " + c.when(m.ExpiresAt).Date()
+	}
+	return "until " + c.when(m.ExpiresAt).Date()
+}
+
+// sum adds what can be spent of all lots.
+func sum(lots []LotModel) tokens.Amount {
+	var total tokens.Amount
+	for _, lot := range lots {
+		total += lot.Spendable
+	}
+	return total
+}

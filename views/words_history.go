@@ -1,0 +1,108 @@
+package views
+
+import "strings"
+
+// Title is the row's headline: what was done, bought, given or lost.
+func (r HistoryRow) Title() string {
+	switch r.Kind {
+	case EntryGrant:
+		return r.grantTitle()
+	case EntryExpiry:
+		if r.Source == LotPlan {
+			return r.source() + " tokens expired"
+		}
+		return r.source() + " expired"
+	case EntryClawback:
+		return "Purchase taken back"
+	case EntryCharge, EntryHold, EntryRelease, EntryCapture, EntryRefund, EntryDeclined:
+	}
+	if r.Feature != "" {
+		return r.Feature
+	}
+	return "AI tool"
+}
+
+func (r HistoryRow) grantTitle() string {
+	switch r.Source {
+	case LotPurchase:
+		return "Bought " + Tokens(r.Amount)
+	case LotPlan:
+		return r.source() + " tokens"
+	case LotPromo:
+		return r.source()
+	case LotAdjustment:
+	}
+	return "Adjustment"
+}
+
+// source names where tokens came from, with the kind's own name when it has none.
+func (r HistoryRow) source() string {
+	if r.SourceName != "" {
+		return r.SourceName
+	}
+	switch r.Source {
+	case LotPlan:
+		return "Plan"
+	case LotPromo:
+		return "Gift"
+	case LotPurchase:
+		return "Bought tokens"
+	case LotAdjustment:
+	}
+	return "Tokens"
+}
+
+// Detail is the quieter line below the title.
+func (r HistoryRow) Detail() string {
+	var parts []string
+	if what := r.outcome(); what != "" {
+		parts = append(parts, what)
+	}
+	if r.Quantity > 1 && r.Unit != "" {
+		parts = append(parts, Count(r.Quantity)+" "+r.Unit)
+	}
+	if r.Agent != "" && r.Agent != r.Feature {
+		parts = append(parts, "by "+r.Agent)
+	}
+	if r.Note != "" {
+		parts = append(parts, r.Note)
+	}
+	return strings.Join(parts, ", ")
+}
+
+func (r HistoryRow) outcome() string {
+	switch r.Kind {
+	case EntryHold:
+		return "in use, not charged yet"
+	case EntryRelease:
+		return "not charged, tokens released"
+	case EntryRefund:
+		return "tokens returned"
+	case EntryDeclined:
+		if r.Shortfall > 0 {
+			return "didn't run: " + Number(r.Shortfall) + " short"
+		}
+		return "didn't run"
+	case EntryClawback:
+		return "the payment was returned"
+	case EntryGrant:
+		if r.Source == LotPlan {
+			return "your monthly tokens arrived"
+		}
+	case EntryCharge, EntryCapture, EntryExpiry:
+	}
+	return ""
+}
+
+// Change is the row's effect on the balance: "−9.2", "+75", "30 held", "0".
+func (r HistoryRow) Change() string {
+	if r.Kind == EntryHold && r.Held > 0 {
+		return Number(r.Held) + " held"
+	}
+	return Signed(r.Amount)
+}
+
+// filtered says whether anything beyond the tab narrows the history.
+func (f HistoryFilter) filtered() bool {
+	return f.Kind != "" || f.Feature != "" || f.Agent != "" || f.From != "" || f.To != ""
+}
