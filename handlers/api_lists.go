@@ -91,7 +91,7 @@ func packsJSON(prices *catalog.Catalog) []map[string]any {
 	var list []map[string]any
 	for _, p := range prices.Packs {
 		list = append(list, map[string]any{
-			"id": p.ID, "tokens": p.Tokens, "price": map[string]any{"minor": p.Price.Minor, "currency": p.Price.Currency},
+			"id": p.ID, "name": p.Name, "tokens": p.Tokens, "price": map[string]any{"minor": p.Price.Minor, "currency": p.Price.Currency},
 			"expires_days": p.ExpiresDays, "popular": p.Popular,
 		})
 	}

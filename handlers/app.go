@@ -48,6 +48,7 @@ type App struct {
 // Limits of one request (spec "Server").
 const (
 	maxBody     = 64 << 10
+	maxEvent    = 256 << 10 // a payment event may carry more than a request of ours
 	requestTime = 20 * time.Second
 )
 

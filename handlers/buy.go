@@ -20,7 +20,7 @@ func (a *App) buyModel(v *visit) views.BuyModel {
 	m := views.BuyModel{Chrome: a.chrome(v, views.NavCredits), Available: a.Billing.Available(), Spendable: v.Spendable}
 	for _, p := range a.Prices().Packs {
 		m.Packs = append(m.Packs, views.PackModel{
-			ID: p.ID, Name: p.Tokens.String() + " tokens", Tokens: p.Tokens, Price: p.Price, GoodFor: a.equivalents(p.Tokens, creditsFeatures),
+			ID: p.ID, Name: p.Name, Tokens: p.Tokens, Price: p.Price, GoodFor: a.equivalents(p.Tokens, creditsFeatures),
 			ExpiresAfter: time.Duration(p.ExpiresDays) * 24 * time.Hour, Key: uuid.NewString(), Suggested: p.Popular,
 		})
 	}
@@ -83,11 +83,19 @@ func (a *App) purchaseModel(v *visit) (views.PurchaseModel, error) {
 		return views.PurchaseModel{}, err
 	}
 	m := views.PurchaseModel{
-		Chrome: a.chrome(v, views.NavCredits), ID: p.ID.String(), PackName: p.Tokens.String() + " tokens", Tokens: p.Tokens, Price: p.Price, At: p.CreatedAt,
+		Chrome: a.chrome(v, views.NavCredits), ID: p.ID.String(), PackName: a.packName(p.Pack), Tokens: p.Tokens, Price: p.Price, At: p.CreatedAt,
 		Balance: v.Spendable,
 	}
 	m.State, m.Every = purchaseState(p, v.QueryParam("cancelled") == "1", v.now)
 	return m, nil
+}
+
+// packName is what the pack was sold as; one that left the catalog keeps a plain name.
+func (a *App) packName(id string) string {
+	if pack, ok := a.Prices().Pack(id); ok {
+		return pack.Name
+	}
+	return "Pack"
 }
 
 // A purchase that is not settled after this long is called slow, and its page stops asking.

@@ -83,7 +83,11 @@ func (a *App) securityHeaders(next echo.HandlerFunc) echo.HandlerFunc {
 func (a *App) limit(next echo.HandlerFunc) echo.HandlerFunc {
 	return func(c echo.Context) error {
 		r := c.Request()
-		r.Body = http.MaxBytesReader(c.Response(), r.Body, maxBody)
+		most := int64(maxBody)
+		if strings.HasPrefix(r.URL.Path, "/webhooks/") {
+			most = maxEvent
+		}
+		r.Body = http.MaxBytesReader(c.Response(), r.Body, most)
 		ctx, cancel := context.WithTimeout(r.Context(), requestTime)
 		defer cancel()
 		c.SetRequest(r.WithContext(ctx))

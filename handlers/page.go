@@ -53,9 +53,10 @@ func render(c echo.Context, status int, component templ.Component) error {
 
 // chrome is what surrounds the page: the shop, the balance, the notice.
 func (a *App) chrome(v *visit, nav views.Nav) views.Chrome {
+	every := pace(v.now, v.LastAt)
 	return views.Chrome{
 		ShopName: v.Name, SignedIn: true, Nav: nav, Now: v.now, Zone: v.Zone, Demo: a.DemoAccount != "",
-		Badge:  &views.BadgeModel{Level: views.Level(v.State), Spendable: v.Spendable, Held: v.Held, Every: pace(v.now, v.LastAt)},
+		Badge:  &views.BadgeModel{Level: views.Level(v.State), Spendable: v.Spendable, Held: v.Held, Every: jitter(every), Pace: every},
 		Notice: a.notice(v),
 	}
 }
@@ -98,17 +99,20 @@ func (a *App) nextGrant(v *visit) *views.NextGrant {
 }
 
 // pace is how soon a badge asks again: a few seconds while work runs, half a minute when it is quiet, two minutes when nothing has
-// happened for long. The jitter keeps tabs from asking all in the same second after a restart.
+// happened for long.
 func pace(now, lastWork time.Time) time.Duration {
-	base := 2 * time.Minute
 	switch idle := now.Sub(lastWork); {
 	case idle < 2*time.Minute:
-		base = 3 * time.Second
+		return 3 * time.Second
 	case idle < 30*time.Minute:
-		base = 30 * time.Second
+		return 30 * time.Second
 	}
-	jitter := time.Duration(rand.Int64N(int64(base) / 5))
-	return (base - base/10 + jitter).Round(time.Millisecond)
+	return 2 * time.Minute
+}
+
+// jitter is a duration within a tenth of d: tabs must not ask all in the same second after a restart.
+func jitter(d time.Duration) time.Duration {
+	return (d - d/10 + time.Duration(rand.Int64N(int64(d)/5))).Round(time.Millisecond)
 }
 
 // badge answers the poll: 204 while the tab shows what is true, else the new badge, and its notice out of band.

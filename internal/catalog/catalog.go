@@ -51,6 +51,7 @@ type Feature struct {
 // Pack is a number of tokens for sale. Bought tokens never expire unless ExpiresDays says so.
 type Pack struct {
 	ID          string
+	Name        string
 	Tokens      tokens.Amount
 	Price       money.Amount
 	ExpiresDays int

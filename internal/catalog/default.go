@@ -31,8 +31,8 @@ func tools() []Feature {
 		{ID: "image_generation", Name: "AI image", One: "image", Many: "images", Pricing: Fixed, Price: tokens.MustParse("10")},
 		// Inferred: 200 tokens are 20 photoshoots in the plan table.
 		{ID: "photoshoot", Name: "AI photoshoot", One: "photoshoot", Many: "photoshoots", Pricing: Fixed, Price: tokens.MustParse("10")},
-		{ID: "video_5s", Name: "5-second video", One: "5-second video", Many: "5-second videos", Pricing: Fixed, Price: tokens.MustParse("30")},
-		{ID: "video_10s", Name: "10-second video", One: "10-second video", Many: "10-second videos", Pricing: Fixed, Price: tokens.MustParse("50")},
+		{ID: "video_5s", Name: "5-second video", One: "five-second video", Many: "five-second videos", Pricing: Fixed, Price: tokens.MustParse("30")},
+		{ID: "video_10s", Name: "10-second video", One: "ten-second video", Many: "ten-second videos", Pricing: Fixed, Price: tokens.MustParse("50")},
 		{ID: "motion_reference_video", Name: "Motion-reference video", One: "motion video", Many: "motion videos", Pricing: Fixed, Price: tokens.MustParse("55")},
 		{ID: "lip_sync", Name: "Lip sync", One: "lip sync", Many: "lip syncs", Pricing: Fixed, Price: tokens.MustParse("5")},
 		// Inferred: 200 tokens are 40 dubbings in the plan table.
@@ -67,8 +67,8 @@ func table() []Row {
 // packs are samples: the operator sets the real ones.
 func packs() []Pack {
 	return []Pack{
-		{ID: "pack_100", Tokens: 100 * tokens.One, Price: money.Amount{Minor: 900, Currency: "USD"}},
-		{ID: "pack_500", Tokens: 500 * tokens.One, Price: money.Amount{Minor: 3900, Currency: "USD"}, Popular: true},
-		{ID: "pack_1000", Tokens: 1000 * tokens.One, Price: money.Amount{Minor: 6900, Currency: "USD"}},
+		{ID: "pack_100", Name: "Small pack", Tokens: 100 * tokens.One, Price: money.Amount{Minor: 900, Currency: "USD"}},
+		{ID: "pack_500", Name: "Medium pack", Tokens: 500 * tokens.One, Price: money.Amount{Minor: 3900, Currency: "USD"}, Popular: true},
+		{ID: "pack_1000", Name: "Large pack", Tokens: 1000 * tokens.One, Price: money.Amount{Minor: 6900, Currency: "USD"}},
 	}
 }

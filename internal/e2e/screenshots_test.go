@@ -1,0 +1,84 @@
+package e2e_test
+
+import (
+	"os"
+	"path/filepath"
+	"testing"
+
+	"pop.store/credits/internal/browser"
+)
+
+// TestScreenshots takes the pictures of docs/screenshots when CREDITS_SCREENSHOTS names a folder (make screenshots); without it the
+// pictures go to a temporary folder, which still shows that every page can be drawn.
+func TestScreenshots(t *testing.T) {
+	t.Parallel()
+	dir := os.Getenv("CREDITS_SCREENSHOTS")
+	if dir == "" {
+		dir = t.TempDir()
+	}
+	s := start(t)
+	for _, device := range []struct {
+		name          string
+		width, height int
+	}{{"phone", 390, 844}, {"desktop", 1440, 900}} {
+		for _, look := range []string{"light", "dark"} {
+			options := []browser.Option{browser.Viewport(device.width, device.height), browser.ReducedMotion()}
+			if look == "dark" {
+				options = append(options, browser.Dark())
+			}
+			a := &album{t: t, dir: dir, suffix: "-" + device.name + "-" + look + ".png"}
+			a.signIn(s, options)
+			a.demo(s, options)
+			a.lowToPaid(s, options)
+		}
+	}
+}
+
+// album takes the pictures of one device and look.
+type album struct {
+	t           *testing.T
+	dir, suffix string
+}
+
+func (a *album) take(p *browser.Page, name string) {
+	a.t.Helper()
+	file := filepath.Join(a.dir, name+a.suffix)
+	p.Screenshot(file, name != "history") // a page of fifty rows says no more than its first screen
+	if info, err := os.Stat(file); err != nil || info.Size() < 10_000 {
+		a.t.Errorf("%s: %v", file, err)
+	}
+}
+
+func (a *album) signIn(s *site, options []browser.Option) {
+	p := browser.New(a.t, append(options, browser.Base(s.url))...)
+	p.Goto("/login")
+	a.take(p, "sign-in")
+}
+
+func (a *album) demo(s *site, options []browser.Option) {
+	p := s.signIn("maya", options...)
+	for name, path := range map[string]string{"home": "/", "credits": "/credits", "history": "/credits/history", "buy": "/credits/buy", "plans": "/plans"} {
+		p.Goto(path)
+		a.take(p, name)
+	}
+}
+
+// lowToPaid is a creator who runs low, runs out, and buys a pack.
+func (a *album) lowToPaid(s *site, options []browser.Option) {
+	account := "album" + a.suffix[:len(a.suffix)-len(".png")]
+	p := s.creator(account, "Noor's Kitchen", options...)
+	s.spend(account, "182")
+	p.Goto("/credits")
+	a.take(p, "credits-low")
+	s.spend(account, "18")
+	p.Goto("/")
+	a.take(p, "home-empty")
+	p.Click(testid("get-more-credits"))
+	p.WaitURL("/credits/buy")
+	p.Click(`[data-pack="pack_500"] ` + testid("buy-pack"))
+	p.WaitURL("/sandbox/checkout/*")
+	a.take(p, "sandbox")
+	p.Click(testid("sandbox-pay"))
+	p.WaitText(testid("purchase"), "500 tokens added.")
+	a.take(p, "paid")
+}
