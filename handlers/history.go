@@ -17,7 +17,9 @@ var (
 	purchaseKinds = []ledger.Kind{ledger.KindGrant, ledger.KindClawback}
 	usageKinds    = []ledger.Kind{ledger.KindCharge, ledger.KindCapture, ledger.KindHold, ledger.KindRelease, ledger.KindRefund}
 	kindOptions   = []views.Option{
-		{Value: "grant", Label: "Tokens added"}, {Value: "charge", Label: "Tokens used"}, {Value: "refund", Label: "Tokens returned"},
+		{Value: "grant", Label: "Tokens added"},
+		{Value: "charge", Label: "Tokens used"},
+		{Value: "refund", Label: "Tokens returned"},
 		{Value: "expiry", Label: "Tokens expired"},
 	}
 )
@@ -64,6 +66,7 @@ func (a *App) ledgerFilter(v *visit, f views.HistoryFilter) (ledger.Filter, map[
 		filter.Kinds, filter.LotKinds = purchaseKinds, []ledger.LotKind{ledger.LotPurchase}
 	case views.TabUsage:
 		filter.Kinds = usageKinds
+	case views.TabAll:
 	}
 	if f.Kind != "" {
 		kind, ok := ledger.ParseKind(f.Kind)

@@ -58,6 +58,7 @@ func (a *App) sourceName(kind ledger.LotKind, source string) string {
 		return "Bought"
 	case ledger.LotAdjustment:
 		return "Correction"
+	case ledger.LotPromo:
 	}
 	return "Gift"
 }

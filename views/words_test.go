@@ -60,26 +60,31 @@ func TestNoticeWords(t *testing.T) {
 		want  string
 	}{
 		{
-			"low", NoticeModel{
+			"low",
+			NoticeModel{
 				Level: LevelLow, Spendable: 18 * tokens.One, NextGrant: next, Equivalents: few,
 				Forecast: &Forecast{Feature: "Comment Replies", At: friday.AddDate(0, 0, 4)},
 			},
 			"18 tokens left. At this week's pace, Comment Replies stops around Tuesday, 2 pm. Your next 200 arrive Thursday.",
 		},
 		{
-			"low without a forecast", NoticeModel{Level: LevelLow, Spendable: 18 * tokens.One, Equivalents: few},
+			"low without a forecast",
+			NoticeModel{Level: LevelLow, Spendable: 18 * tokens.One, Equivalents: few},
 			"18 tokens left: 1 image or about 360 replies. ",
 		},
 		{
-			"low, nothing known", NoticeModel{Level: LevelLow, Spendable: 18 * tokens.One},
+			"low, nothing known",
+			NoticeModel{Level: LevelLow, Spendable: 18 * tokens.One},
 			"18 tokens left. ",
 		},
 		{
-			"empty", NoticeModel{Level: LevelEmpty, NextGrant: next, Equivalents: few},
+			"empty",
+			NoticeModel{Level: LevelEmpty, NextGrant: next, Equivalents: few},
 			"You're out of tokens. Your shop is open as usual. AI tools and agents are waiting for more tokens. Your next 200 arrive Thursday.",
 		},
 		{
-			"remainder", NoticeModel{Level: LevelEmpty, Spendable: tokens.MustParse("0.03")},
+			"remainder",
+			NoticeModel{Level: LevelEmpty, Spendable: tokens.MustParse("0.03")},
 			"0.03 tokens left, not enough for an AI tool. Your shop is open as usual. AI tools and agents are waiting for more tokens.",
 		},
 	} {

@@ -53,9 +53,9 @@ func (h *house) remove() error {
 func roomiest() string {
 	const enough = 1 << 30
 	var fs syscall.Statfs_t
-	if err := syscall.Statfs("/dev/shm", &fs); err == nil && uint64(fs.Bavail)*uint64(fs.Bsize) >= enough {
+	if err := syscall.Statfs("/dev/shm", &fs); err == nil && uint64(fs.Bavail)*uint64(fs.Bsize) >= enough { //nolint:unconvert // signed on some systems
 		if f, err := os.CreateTemp("/dev/shm", prefix); err == nil { // it may be read-only
-			f.Close()
+			_ = f.Close()
 			if os.Remove(f.Name()) == nil {
 				return "/dev/shm"
 			}
@@ -70,7 +70,7 @@ func lock(dir string) (*os.File, error) {
 		return nil, err
 	}
 	if err := syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); err != nil {
-		f.Close()
+		_ = f.Close()
 		return nil, err
 	}
 	return f, nil
@@ -100,7 +100,7 @@ func clearOld(mine string) {
 				continue
 			}
 			_ = removeAll(dir)
-			f.Close()
+			_ = f.Close()
 		}
 	}
 }

@@ -107,7 +107,7 @@ func start(ctx context.Context, o Options) (_ *Server, err error) {
 	}
 	defer func() {
 		if err != nil {
-			lock.Close()
+			_ = lock.Close()
 		}
 	}()
 	bin, err := where.choose(candidates())
@@ -142,7 +142,7 @@ func (s *Server) watch(where place) {
 		case <-tick.C:
 			where.boundLog()
 		case <-s.proc.done:
-			s.lock.Close()
+			_ = s.lock.Close()
 			close(s.done)
 			return
 		}

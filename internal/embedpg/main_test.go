@@ -44,7 +44,7 @@ func folder(t *testing.T) string {
 	t.Helper()
 	const memory = "/dev/shm"
 	var fs syscall.Statfs_t
-	if err := syscall.Statfs(memory, &fs); err != nil || uint64(fs.Bavail)*uint64(fs.Bsize) < 2<<30 {
+	if err := syscall.Statfs(memory, &fs); err != nil || uint64(fs.Bavail)*uint64(fs.Bsize) < 2<<30 { //nolint:unconvert // signed on some systems
 		return folderIn(t, "")
 	}
 	if dir, err := os.MkdirTemp(memory, "embedpg-test-"); err != nil || os.Remove(dir) != nil {

@@ -210,7 +210,7 @@ func (p place) acquire(ctx context.Context) (*os.File, error) {
 		return nil, fmt.Errorf("data folder: %w", err)
 	}
 	if err := p.who.takeFile(f); err != nil {
-		f.Close()
+		_ = f.Close()
 		return nil, fmt.Errorf("data folder: %w", err)
 	}
 	ctx, cancel := context.WithTimeout(ctx, ownerLimit)
@@ -221,11 +221,11 @@ func (p place) acquire(ctx context.Context) (*os.File, error) {
 			return f, nil
 		}
 		if !errors.Is(err, syscall.EWOULDBLOCK) && !errors.Is(err, syscall.EINTR) {
-			f.Close()
+			_ = f.Close()
 			return nil, fmt.Errorf("locking %s: %w", name, err)
 		}
 		if err := pause(ctx); err != nil {
-			f.Close()
+			_ = f.Close()
 			if errors.Is(err, context.DeadlineExceeded) {
 				return nil, fmt.Errorf("%w: another process serves the data folder %s", ErrRunning, p.dir)
 			}

@@ -71,7 +71,7 @@ func (p *process) stop(ctx context.Context) error {
 			cancel()
 		}
 	}
-	return errors.New("Postgres does not stop, not even when killed")
+	return errors.New("the server does not stop, not even when killed")
 }
 
 // exit says how an ended child ended.

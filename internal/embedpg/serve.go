@@ -36,13 +36,13 @@ func (p place) serve(ctx context.Context, bin binaries, socket string, o Options
 		}
 		said := complaint(p.logSince(from))
 		if !ended {
-			return nil, fmt.Errorf("Postgres is not ready: %w (its last line: %s)", err, said)
+			return nil, fmt.Errorf("the server is not ready: %w (its last line: %s)", err, said)
 		}
 		// Children of a server that was killed hold its shared memory for a moment after it.
 		if strings.Contains(said, "shared memory block") && time.Since(began) < strayLimit && pause(ctx) == nil {
 			continue
 		}
-		return nil, fmt.Errorf("Postgres did not start: %s (log: %s): %w", said, p.logName(), child.exit())
+		return nil, fmt.Errorf("the server did not start: %s (log: %s): %w", said, p.logName(), child.exit())
 	}
 }
 

@@ -90,7 +90,7 @@ func (s *Store) New(r *http.Request, name string) (*sessions.Session, error) {
 	}
 	cookie, err := r.Cookie(name)
 	if err != nil {
-		return session, nil // there is none
+		return session, nil //nolint:nilerr // the only error is that there is no such cookie: a visitor without a session
 	}
 	id, ok := hash(cookie.Value)
 	if !ok {

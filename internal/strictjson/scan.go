@@ -217,11 +217,11 @@ func (s *scanner) escaped(start int) ([]byte, *fault) {
 	s.escapes = true
 	s.scratch = append(s.scratch[:0], s.body[start:s.pos]...)
 	for s.pos < len(s.body) {
-		switch c := s.body[s.pos]; {
-		case c == '"':
+		switch c := s.body[s.pos]; c {
+		case '"':
 			s.pos++
 			return s.scratch, nil
-		case c == '\\':
+		case '\\':
 			if f := s.escape(); f != nil {
 				return nil, f
 			}

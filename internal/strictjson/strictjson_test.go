@@ -146,7 +146,7 @@ var refusals = []struct {
 	{"100,000 levels", `{"x":` + strings.Repeat("[", 100_000), problem.Syntax, "invalid_json", "x" + strings.Repeat("[0]", 7), "more than 8 levels"},
 
 	{"8 levels", `{"x":` + strings.Repeat("[", 7) + strings.Repeat("]", 7) + `}`, problem.Meaning, "unknown_field", "x", "x is not a known field."},
-	{"unknown", `{"charges":[{},{"ammount":"1"}]}`, problem.Meaning, "unknown_field", "charges[1].ammount", "charges[1].ammount is not a known field."},
+	{"unknown", `{"charges":[{},{"ammount":"1"}]}`, problem.Meaning, "unknown_field", "charges[1].ammount", "charges[1].ammount is not a known field."}, //nolint:misspell // what the caller typed
 	{"other case", `{"Accounts":[]}`, problem.Meaning, "unknown_field", "Accounts", "not a known field"},
 	{"unexported", `{"charges":[{"secret":"x"}]}`, problem.Meaning, "unknown_field", "charges[0].secret", "not a known field"},
 	{"skipped", `{"charges":[{"Skipped":"x"}]}`, problem.Meaning, "unknown_field", "charges[0].Skipped", "not a known field"},
