@@ -14,7 +14,7 @@ help:
 
 run: build
 	@./.ci/setup postgres
-	@CREDITS_DEMO=$${CREDITS_DEMO-1} bin/credits serve
+	@CREDITS_DEMO=$${CREDITS_DEMO-1} && export CREDITS_DEMO && exec bin/credits serve
 
 build:
 	@go build -trimpath -o bin/credits ./cmd/credits
