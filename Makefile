@@ -12,6 +12,7 @@ RACE ?=
 help:
 	@sed -n 's/^# make /make /p' Makefile
 
+# exec: without a shell in between, Ctrl-C is a clean end and not an error of make's.
 run: build
 	@./.ci/setup postgres
 	@CREDITS_DEMO=$${CREDITS_DEMO-1} && export CREDITS_DEMO && exec bin/credits serve
