@@ -1,13 +1,25 @@
 -- The books. Account first in every key; ids and times are made by the app; amounts are millionths of a token.
 
--- One fixed row per account: what every operation locks, and all that the common charge reads.
+-- One fixed row per account: what every operation locks, and all that the common charge reads and writes.
 create table ledger_accounts (
     account        uuid primary key,
     balance        bigint not null default 0 check (balance >= 0),
     held           bigint not null default 0 check (held >= 0 and held <= balance),
+    -- What cannot be spent although it is there and not held: frozen lots, and lots that are not in effect yet.
+    unusable       bigint not null default 0 check (unusable >= 0 and unusable <= balance - held),
+    owed           bigint not null default 0 check (owed >= 0),
     seq            bigint not null default 0,
     last_at        timestamptz not null,
     next_due_at    timestamptz, -- null: nothing is ever due
+    -- The lot being spent: while it is open its remainder stands here and its own row is behind.
+    open_lot       bigint not null default 0,
+    open_remaining bigint not null default 0 check (open_remaining >= 0),
+    open_held      bigint not null default 0 check (open_held >= 0 and open_held <= open_remaining),
+    -- Today's part of the usage rollup and of the declined attempts.
+    today          date not null default '0001-01-01',
+    today_usage    bytea not null default '',
+    today_declined integer not null default 0,
+    declined       bigint not null default 0,
     plan           text not null default '',
     next_plan      text not null default '',
     plan_status    text not null default 'active',
@@ -15,7 +27,7 @@ create table ledger_accounts (
     billing_zone   text not null,
     period         integer not null default -1,
     period_granted bigint not null default 0
-);
+) with (fillfactor = 50);
 
 -- A lot is where tokens come from; its number is the seq of the entry that granted it.
 create table lots (
@@ -23,12 +35,13 @@ create table lots (
     lot          bigint not null,
     kind         smallint not null,
     amount       bigint not null check (amount > 0),
-    remaining    bigint not null check (remaining >= 0 and remaining <= amount),
+    remaining    bigint not null check (remaining >= 0),
     held         bigint not null default 0 check (held >= 0 and held <= remaining),
     priority     smallint not null,
     effective_at timestamptz not null,
     expires_at   timestamptz, -- null: never
     frozen       boolean not null default false,
+    revoked      boolean not null default false,
     is_open      boolean not null default true,
     source       text not null,
     primary key (account, lot)
@@ -45,7 +58,7 @@ create table entries (
     held_delta      bigint not null default 0,
     balance_after   bigint not null check (balance_after >= 0),
     held_after      bigint not null check (held_after >= 0 and held_after <= balance_after),
-    spendable_after bigint not null check (spendable_after >= 0 and spendable_after <= balance_after),
+    spendable_after bigint not null check (spendable_after >= 0 and spendable_after <= balance_after - held_after),
     contra          smallint not null,
     lot_kind        smallint not null default 0,
     feature         text not null default '',
@@ -54,9 +67,11 @@ create table entries (
     unit_price      bigint not null default 0,
     catalog_version text not null default '',
     reference       text not null default '',
+    about           bigint not null default 0, -- the entry that a refund, capture or release is about
     day             date not null,
-    lots            bigint[] not null,
-    lot_amounts     bigint[] not null,
+    lot             bigint not null default 0, -- the one lot that paid or received it all; 0: see lots
+    lots            bigint[],
+    lot_amounts     bigint[],
     idempotency_key text,
     fingerprint     bytea,
     primary key (account, seq)
@@ -72,6 +87,32 @@ create table permanent_references (
     primary key (account, scope, reference)
 );
 
+-- Tokens set aside for jobs; a hold's number is the seq of its entry.
+create table holds (
+    account         uuid not null,
+    hold            bigint not null,
+    amount          bigint not null check (amount > 0),
+    expires_at      timestamptz not null,
+    outcome         smallint not null default 0, -- 0: open; else the kind of the entry that ended it
+    feature         text not null,
+    agent           text not null,
+    quantity        bigint not null,
+    unit_price      bigint not null,
+    catalog_version text not null,
+    lots            bigint[] not null,
+    lot_amounts     bigint[] not null,
+    primary key (account, hold)
+);
+create index holds_open on holds (account) where outcome = 0;
+
+-- How much of a charge or capture was given back, or of a purchase taken back, so far.
+create table reversals (
+    account uuid not null,
+    seq     bigint not null,
+    amount  bigint not null check (amount > 0),
+    primary key (account, seq)
+);
+
 -- Free text beside the books, which erasure may delete.
 create table entry_notes (
     account  uuid not null,
@@ -81,7 +122,7 @@ create table entry_notes (
     primary key (account, seq)
 );
 
--- What was spent per day of the billing zone: exact at every commit, so that no page has to add up entries.
+-- What was spent per day of the billing zone, but for the day that the account row still carries.
 create table usage_days (
     account  uuid not null,
     day      date not null,
@@ -91,4 +132,17 @@ create table usage_days (
     quantity bigint not null,
     count    bigint not null,
     primary key (account, day, feature, agent)
+);
+
+-- Attempts that lacked tokens: they explain a paused agent. Bounded per account and day; the account row counts them all.
+create table declined_attempts (
+    account   uuid not null,
+    day       date not null,
+    number    integer not null,
+    at        timestamptz not null,
+    feature   text not null,
+    agent     text not null,
+    required  bigint not null,
+    spendable bigint not null,
+    primary key (account, day, number)
 );

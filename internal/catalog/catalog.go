@@ -16,6 +16,8 @@ type Catalog struct {
 	Table    []Row  // what a month's tokens are good for
 	// LowPercent of the plan's allowance is the threshold under which a balance is low, unless the creator sets one.
 	LowPercent int64
+	// RefundGraceDays is how long tokens live that come back to a lot which has expired meanwhile.
+	RefundGraceDays int
 	// ToolMinimum is the cheapest fixed-price feature: with less than that a balance counts as empty.
 	ToolMinimum tokens.Amount
 }

@@ -18,11 +18,12 @@ func Builtin() *Catalog {
 			{ID: "pro", Name: "Pro", Allowance: 400 * tokens.One},
 			{ID: "star", Name: "Star", Allowance: 1000 * tokens.One},
 		},
-		Features:    append(tools(), agents()...),
-		Packs:       packs(),
-		Table:       table(),
-		LowPercent:  20, // product.md, "Low-balance notice"
-		ToolMinimum: tokens.MustParse("5"),
+		Features:        append(tools(), agents()...),
+		Packs:           packs(),
+		Table:           table(),
+		LowPercent:      20, // product.md, "Low-balance notice"
+		RefundGraceDays: 30, // our decision: a month, as long as a plan's tokens live
+		ToolMinimum:     tokens.MustParse("5"),
 	}
 }
 

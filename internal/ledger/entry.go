@@ -30,6 +30,7 @@ type Entry struct {
 	UnitPrice      tokens.Amount // zero when the caller sent the amount
 	CatalogVersion string
 	Reference      string
+	About          int64     // the entry that a refund, capture or release is about; 0: none
 	Day            time.Time // the date in the billing zone, at midnight UTC
 	Parts          []Part    // which lots paid or received how much
 
@@ -59,6 +60,14 @@ const (
 	idPrefix  = "txn_"
 	idAccount = 8 // bytes of the account in an id: enough to tell accounts apart, and that an id belongs to another one
 )
+
+// moved is what the parts of an entry add up to: the amount, or for a hold and its release what is held.
+func (e *Entry) moved() tokens.Amount {
+	if e.Kind == KindHold || e.Kind == KindRelease {
+		return e.HeldDelta
+	}
+	return e.Amount
+}
 
 // ID names the entry to callers. It is made of account and seq, so no index is needed to find an entry by it.
 func (e *Entry) ID() string { return EntryID(e.Account, e.Seq) }

@@ -71,3 +71,39 @@ func presence(b bool) int {
 	}
 	return 0
 }
+
+func (h *Hold) fingerprint() []byte {
+	f := make(fingerprinter, 0, 128)
+	f.text("hold")
+	f.text(h.Feature)
+	optional(&f, h.Quantity)
+	optional(&f, h.Amount)
+	f.text(h.Agent)
+	f.text(h.Reference)
+	f.number(int64(h.ExpiresIn))
+	return f.sum()
+}
+
+func (c *Capture) fingerprint() []byte {
+	f := make(fingerprinter, 0, 32)
+	f.text("capture")
+	f.number(c.Hold)
+	optional(&f, c.Amount)
+	return f.sum()
+}
+
+func (r *Release) fingerprint() []byte {
+	f := make(fingerprinter, 0, 32)
+	f.text("release")
+	f.number(r.Hold)
+	return f.sum()
+}
+
+func (r *Refund) fingerprint() []byte {
+	f := make(fingerprinter, 0, 64)
+	f.text("refund")
+	f.number(r.Entry)
+	optional(&f, r.Amount)
+	f.text(r.Reason)
+	return f.sum()
+}

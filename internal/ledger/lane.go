@@ -16,10 +16,8 @@ import (
 	"pop.store/credits/internal/problem"
 )
 
-// Limits of a lane. A full queue answers at once that it is full, so memory is bounded and nobody waits for long.
+// Limits of a batch: how often it is tried while nobody knows whether it is in the books, and how long one try may take.
 const (
-	maxQueue    = 8_192
-	maxBatch    = 2_048
 	maxAttempts = 3
 	batchTime   = 20 * time.Second
 )
@@ -37,7 +35,9 @@ type call struct {
 	op          operation
 	key         string
 	fingerprint []byte
-	done        chan answer
+	needs       needs         // at the prices in force when its batch was begun
+	answer      answer        // to be read once done
+	done        chan struct{} // has room for the one signal, so that a lane never waits for a caller who left
 }
 
 // answer is what a caller gets once its batch is durable.
@@ -53,36 +53,18 @@ type lane struct {
 	pool   *pgxpool.Pool
 	now    clock.Clock
 	prices func() *catalog.Catalog
-	queue  chan *call
+	queue  *queue
 	log    *slog.Logger
 }
 
 // run works until the queue is closed and empty.
 func (l *lane) run() {
-	for first := range l.queue {
-		calls := l.gather(first)
-		answers := l.settleAll(calls)
-		for i, c := range calls {
-			c.done <- answers[i]
+	for calls := l.queue.take(); calls != nil; calls = l.queue.take() {
+		for i, a := range l.settleAll(calls) {
+			calls[i].answer = a
+			calls[i].done <- struct{}{}
 		}
 	}
-}
-
-// gather takes what is waiting, up to a limit, without waiting for more.
-func (l *lane) gather(first *call) []*call {
-	calls := append(make([]*call, 0, 1+min(len(l.queue), maxBatch-1)), first)
-	for len(calls) < maxBatch {
-		select {
-		case c, open := <-l.queue:
-			if !open {
-				return calls
-			}
-			calls = append(calls, c)
-		default:
-			return calls
-		}
-	}
-	return calls
 }
 
 // settleAll gets an answer for every call. A batch whose outcome is unknown is simply decided again: its locks make the second try wait
@@ -130,7 +112,7 @@ func transient(code string) bool {
 	return code == "25P03" || code == "55P03"
 }
 
-// decide runs one transaction: load and lock, fold the calls through the core in order of arrival, write, commit.
+// decide runs one transaction: load and lock, put the calls through the core in order of arrival, write, commit.
 func (l *lane) decide(calls []*call) ([]answer, error) {
 	ctx, cancel := context.WithTimeout(context.Background(), batchTime)
 	defer cancel()
@@ -139,28 +121,26 @@ func (l *lane) decide(calls []*call) ([]answer, error) {
 		return nil, err
 	}
 	defer conn.Release() // a connection with an open or broken transaction is closed by the pool, which rolls it back
-	loaded, err := load(ctx, conn.Conn(), calls)
+	now, prices := l.now(), l.prices()
+	for _, c := range calls {
+		c.needs = c.op.needs(prices)
+	}
+	loaded, err := load(ctx, conn.Conn(), calls, now)
 	if err != nil {
 		return nil, err
 	}
-	answers := l.fold(loaded, calls)
-	if err := write(ctx, conn.Conn(), loaded.states); err != nil {
+	answers := make([]answer, len(calls))
+	for i, c := range calls {
+		answers[i] = loaded.answer(c, now, prices)
+	}
+	if err := write(ctx, conn.Conn(), loaded.states, now); err != nil {
 		return nil, err
 	}
 	return answers, nil
 }
 
-// fold puts each call through the core. Calls later in the batch see what earlier ones did.
-func (l *lane) fold(loaded *loaded, calls []*call) []answer {
-	now, prices := l.now(), l.prices()
-	answers := make([]answer, len(calls))
-	for i, c := range calls {
-		answers[i] = loaded.answer(c, now, prices)
-	}
-	return answers
-}
-
-// answer decides one call: a known key or reference is a replay, everything else goes to the core.
+// answer decides one call: a known key or reference is a replay, everything else goes to the core. Calls later in the batch see what earlier
+// ones did.
 func (l *loaded) answer(c *call, now time.Time, prices *catalog.Catalog) answer {
 	if known, ok := l.keys[accountKey{c.account, c.key}]; ok && c.key != "" {
 		if string(known.fingerprint) != string(c.fingerprint) {
@@ -168,9 +148,9 @@ func (l *loaded) answer(c *call, now time.Time, prices *catalog.Catalog) answer 
 		}
 		return answer{entry: known, replayed: true}
 	}
-	scope, reference := c.op.permanent()
-	if known, ok := l.refs[accountReference{c.account, scope, reference}]; ok && scope != "" {
-		return usedReference(scope, known)
+	reference := accountReference{c.account, c.needs.scope, c.needs.reference}
+	if known, ok := l.refs[reference]; ok && reference.scope != "" {
+		return usedReference(reference.scope, known)
 	}
 	s, ok := l.states[c.account]
 	if !ok {
@@ -180,29 +160,28 @@ func (l *loaded) answer(c *call, now time.Time, prices *catalog.Catalog) answer 
 	if err != nil || e.Seq == 0 {
 		return answer{entry: e, err: err}
 	}
-	l.bind(c, s, &e)
-	return answer{entry: e}
+	return answer{entry: l.bind(c, s, e.Seq)}
 }
 
 // usedReference answers a request whose permanent reference is taken: a purchase is credited already, which is what was asked for; a
 // second charge under a unique reference is a mistake.
 func usedReference(scope string, known Entry) answer {
-	if scope == "purchase" {
+	if scope == scopePurchase {
 		return answer{entry: known, replayed: true}
 	}
 	return answer{err: problem.New(problem.Conflict, "reference_used", "This unique reference was used before.").With("transaction", known.ID())}
 }
 
-// bind ties the call's key and reference to the entry that it made, which is the newest one of the account.
-func (l *loaded) bind(c *call, s *state, e *Entry) {
-	newest := &s.entries[len(s.entries)-1]
-	newest.key, newest.fingerprint = c.key, c.fingerprint
-	*e = *newest
+// bind ties the call's key and reference to the entry that it made.
+func (l *loaded) bind(c *call, s *state, seq int64) Entry {
+	e := &s.entries[len(s.entries)-1-int(s.seq-seq)]
 	if c.key != "" {
-		l.keys[accountKey{c.account, c.key}] = *newest
+		e.key, e.fingerprint = c.key, c.fingerprint
+		l.keys[accountKey{c.account, c.key}] = *e
 	}
-	if scope, reference := c.op.permanent(); scope != "" {
-		s.refs = append(s.refs, permanent{scope: scope, reference: reference, seq: e.Seq})
-		l.refs[accountReference{c.account, scope, reference}] = *newest
+	if n := &c.needs; n.scope != "" {
+		s.refs = append(s.refs, permanent{scope: n.scope, reference: n.reference, seq: seq})
+		l.refs[accountReference{c.account, n.scope, n.reference}] = *e
 	}
+	return *e
 }

@@ -8,11 +8,13 @@ package ledger
 import (
 	"context"
 	"encoding/binary"
+	"errors"
 	"log/slog"
 	"sync"
 	"time"
 
 	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"pop.store/credits/internal/catalog"
@@ -38,8 +40,6 @@ type Ledger struct {
 	prices func() *catalog.Catalog
 	lanes  []*lane
 
-	closing sync.RWMutex // held for reading while a request is put into a queue
-	closed  bool
 	working sync.WaitGroup
 }
 
@@ -50,7 +50,7 @@ func New(pool *pgxpool.Pool, o Options) *Ledger {
 	}
 	l := &Ledger{pool: pool, now: o.Clock, prices: o.Prices}
 	for range o.Lanes {
-		ln := &lane{pool: pool, now: o.Clock, prices: o.Prices, queue: make(chan *call, maxQueue), log: o.Log}
+		ln := &lane{pool: pool, now: o.Clock, prices: o.Prices, queue: newQueue(), log: o.Log}
 		l.lanes = append(l.lanes, ln)
 		l.working.Go(ln.run)
 	}
@@ -59,14 +59,9 @@ func New(pool *pgxpool.Pool, o Options) *Ledger {
 
 // Close lets the lanes finish what is queued and stops them. Requests that come later are answered ErrUnavailable.
 func (l *Ledger) Close() {
-	l.closing.Lock()
-	if !l.closed {
-		l.closed = true
-		for _, ln := range l.lanes {
-			close(ln.queue)
-		}
+	for _, ln := range l.lanes {
+		ln.queue.close()
 	}
-	l.closing.Unlock()
 	l.working.Wait()
 }
 
@@ -83,9 +78,62 @@ func (l *Ledger) Charge(ctx context.Context, account uuid.UUID, key string, c Ch
 	return l.submit(ctx, &call{account: account, op: &c, key: key, fingerprint: c.fingerprint()})
 }
 
+// Hold sets tokens aside for a job. Its entry's seq is the hold's number. Errors as Charge.
+func (l *Ledger) Hold(ctx context.Context, account uuid.UUID, key string, h Hold) (Receipt, error) {
+	return l.submit(ctx, &call{account: account, op: &h, key: key, fingerprint: h.fingerprint()})
+}
+
+// Capture spends held tokens and releases the rest of the hold. Conflict when the hold has ended.
+func (l *Ledger) Capture(ctx context.Context, account uuid.UUID, key string, c Capture) (Receipt, error) {
+	return l.submit(ctx, &call{account: account, op: &c, key: key, fingerprint: c.fingerprint()})
+}
+
+// Release ends a hold without spending. Conflict when the hold has ended.
+func (l *Ledger) Release(ctx context.Context, account uuid.UUID, key string, r Release) (Receipt, error) {
+	return l.submit(ctx, &call{account: account, op: &r, key: key, fingerprint: r.fingerprint()})
+}
+
+// Refund gives a charge or capture back to the lots that paid, in full or in part, never more than was charged.
+func (l *Ledger) Refund(ctx context.Context, account uuid.UUID, key string, r Refund) (Receipt, error) {
+	return l.submit(ctx, &call{account: account, op: &r, key: key, fingerprint: r.fingerprint()})
+}
+
 // Grant adds a lot of tokens. A purchase is credited once, whatever the key.
 func (l *Ledger) Grant(ctx context.Context, account uuid.UUID, key string, g Grant) (Receipt, error) {
 	return l.submit(ctx, &call{account: account, op: &g, key: key, fingerprint: g.fingerprint()})
+}
+
+// Revoke takes the tokens of a purchase back because its money went back: total of them in all, so that telling it twice takes them once. What
+// was spent already is owed and will be taken off the next purchase. The receipt's Seq is zero when nothing was left to take.
+func (l *Ledger) Revoke(ctx context.Context, account uuid.UUID, purchase string, total tokens.Amount, reason string) (Receipt, error) {
+	lot, err := l.purchaseLot(ctx, account, purchase)
+	if err != nil {
+		return Receipt{}, err
+	}
+	return l.submit(ctx, &call{account: account, op: &revoke{lot: lot, total: total, reason: reason}})
+}
+
+// Freeze keeps the tokens of a purchase from being spent while its payment is disputed, or thaws them again.
+func (l *Ledger) Freeze(ctx context.Context, account uuid.UUID, purchase string, frozen bool) error {
+	lot, err := l.purchaseLot(ctx, account, purchase)
+	if err != nil {
+		return err
+	}
+	_, err = l.submit(ctx, &call{account: account, op: &freeze{lot: lot, frozen: frozen}})
+	return err
+}
+
+// purchaseLot finds the lot of a purchase, which never changes once it is there.
+func (l *Ledger) purchaseLot(ctx context.Context, account uuid.UUID, purchase string) (int64, error) {
+	var lot int64
+	err := l.pool.QueryRow(ctx, sqlPurchaseLot, account, scopePurchase, purchase).Scan(&lot)
+	switch {
+	case errors.Is(err, pgx.ErrNoRows):
+		return 0, errNoPurchase
+	case err != nil:
+		return 0, ErrUnavailable.Because(err)
+	}
+	return lot, nil
 }
 
 // SetPlan opens the account or changes its plan. It needs no key: doing it twice is doing it once.
@@ -100,32 +148,67 @@ func (l *Ledger) Settle(ctx context.Context, account uuid.UUID) error {
 	return err
 }
 
-// submit queues a call in its lane and waits for its answer. A caller that stops waiting learns nothing: its request may still be
-// carried out, and asking again with the same key tells.
-func (l *Ledger) submit(ctx context.Context, c *call) (Receipt, error) {
-	c.done = make(chan answer, 1)
-	if err := l.enqueue(c); err != nil {
-		return Receipt{}, err
-	}
-	select {
-	case a := <-c.done:
-		return Receipt{Entry: a.entry, Replayed: a.replayed}, a.err
-	case <-ctx.Done():
-		return Receipt{}, ErrUnavailable.Because(ctx.Err())
-	}
+// BulkCharge is one charge of many.
+type BulkCharge struct {
+	Account uuid.UUID
+	Key     string
+	Charge
 }
 
-func (l *Ledger) enqueue(c *call) error {
-	l.closing.RLock()
-	defer l.closing.RUnlock()
-	if l.closed {
-		return ErrUnavailable
+// BulkResult is the answer to one of them.
+type BulkResult struct {
+	Receipt
+	Err error
+}
+
+// MaxBulk bounds the charges of one ChargeAll.
+const MaxBulk = 1_000
+
+// ChargeAll makes many charges, each decided by itself, in the order in which they stand; those of one lane share one durable write. The results stand in
+// the order of the charges, of which there may be MaxBulk.
+func (l *Ledger) ChargeAll(ctx context.Context, charges []BulkCharge) []BulkResult {
+	calls := make([]call, len(charges))
+	byLane := make([][]*call, len(l.lanes))
+	for i := range charges {
+		c := &charges[i]
+		calls[i] = call{account: c.Account, op: &c.Charge, key: c.Key, fingerprint: c.fingerprint(), done: make(chan struct{}, 1)}
+		lane := laneOf(c.Account, len(l.lanes))
+		byLane[lane] = append(byLane[lane], &calls[i])
 	}
+	refused := make([]error, len(l.lanes))
+	for i, group := range byLane {
+		if len(group) > 0 {
+			refused[i] = l.lanes[i].queue.push(group...)
+		}
+	}
+	results := make([]BulkResult, len(charges))
+	for i := range calls {
+		if err := refused[laneOf(calls[i].account, len(l.lanes))]; err != nil {
+			results[i].Err = err
+			continue
+		}
+		results[i].Receipt, results[i].Err = calls[i].wait(ctx)
+	}
+	return results
+}
+
+// submit queues a call in its lane and waits for its answer.
+func (l *Ledger) submit(ctx context.Context, c *call) (Receipt, error) {
+	c.done = make(chan struct{}, 1)
+	if err := l.lanes[laneOf(c.account, len(l.lanes))].queue.push(c); err != nil {
+		return Receipt{}, err
+	}
+	return c.wait(ctx)
+}
+
+// wait gives the call's answer once it is durable. A caller that stops waiting learns nothing: its request may still be carried out, and
+// asking again with the same key tells.
+func (c *call) wait(ctx context.Context) (Receipt, error) {
 	select {
-	case l.lanes[laneOf(c.account, len(l.lanes))].queue <- c:
-		return nil
-	default:
-		return ErrBusy
+	case <-c.done:
+		return Receipt{Entry: c.answer.entry, Replayed: c.answer.replayed}, c.answer.err
+	case <-ctx.Done():
+		return Receipt{}, ErrUnavailable.Because(ctx.Err())
 	}
 }
 

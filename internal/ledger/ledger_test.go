@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/pgxpool"
 
@@ -43,29 +44,86 @@ func newBooks(t *testing.T) *books {
 	return b
 }
 
+// invariants are queries that count what is wrong. lot_now is a lot as it stands: the open one's remainder is in the account's row.
+var invariants = map[string]string{
+	"balance is not the sum of the entries": `select count(*) from ledger_accounts a
+		where balance <> (select coalesce(sum(amount), 0) from entries e where e.account = a.account)`,
+	"balance is not the sum of the lots": `select count(*) from ledger_accounts a
+		where balance <> (select coalesce(sum(remaining), 0) from lot_now l where l.account = a.account)`,
+	"held is not the sum of the holds": `select count(*) from ledger_accounts a
+		where held <> (select coalesce(sum(amount), 0) from holds h where h.account = a.account and outcome = 0)`,
+	"held is not the sum of the lots": `select count(*) from ledger_accounts a
+		where held <> (select coalesce(sum(held), 0) from lot_now l where l.account = a.account)`,
+	"seq has gaps": `select count(*) from ledger_accounts a where seq <> (select count(*) from entries e where e.account = a.account)
+		or seq <> (select coalesce(max(seq), 0) from entries e where e.account = a.account)`,
+	"balance_after is not a chain": `select count(*) from (select balance_after - amount <> lag(balance_after, 1, 0::bigint) over w
+		or held_after - held_delta <> lag(held_after, 1, 0::bigint) over w as broken from entries window w as (partition by account order by seq)) e where broken`,
+	"time runs backwards": `select count(*) from (select at < lag(at) over (partition by account order by seq) as broken from entries) e where broken`,
+	"parts do not add up": `select count(*) from entries e where case when kind in (3, 4) then held_delta else amount end <>
+		(select coalesce(sum(p.amount), 0) from part p where p.account = e.account and p.seq = e.seq)`,
+	"a lot disagrees with the entries": `select count(*) from lot_now l where remaining <>
+		(select coalesce(sum(p.amount), 0) from part p where p.account = l.account and p.lot = l.lot and p.kind not in (3, 4))`,
+	"an open lot is empty or a closed one is not": `select count(*) from lot_now where is_open <> (remaining > 0)`,
+	"a refund is more than its charge":            `select count(*) from reversals r join entries e using (account, seq) where r.amount > abs(e.amount)`,
+	"refunds are not what was reversed": `select count(*) from (select account, about as seq, sum(amount) as amount from entries where kind = 6 group by 1, 2) e
+		full join (select r.account, r.seq, r.amount from reversals r join entries using (account, seq) where kind in (2, 5)) r using (account, seq)
+		where e.amount is distinct from r.amount`,
+}
+
+const invariantViews = `
+create temp view lot_now as select l.account, l.lot, l.is_open,
+	case when a.open_lot = l.lot then a.open_remaining else l.remaining end as remaining, case when a.open_lot = l.lot then a.open_held else l.held end as held
+	from lots l join ledger_accounts a using (account);
+create temp view part as select account, seq, kind, lot, case when kind in (3, 4) then held_delta else amount end as amount from entries where lot <> 0
+	union all select e.account, e.seq, e.kind, p.lot, p.amount from entries e, unnest(e.lots, e.lot_amounts) as p (lot, amount) where e.lot = 0`
+
 // checkInvariants compares what the books say in every way in which they say it.
 func (b *books) checkInvariants() {
-	for name, query := range map[string]string{
-		"balance is not the sum of the entries": `select count(*) from ledger_accounts a
-			where balance <> (select coalesce(sum(amount), 0) from entries e where e.account = a.account)`,
-		"balance is not the sum of the lots": `select count(*) from ledger_accounts a
-			where balance <> (select coalesce(sum(remaining), 0) from lots l where l.account = a.account)`,
-		"seq has gaps": `select count(*) from ledger_accounts a
-			where seq <> (select count(*) from entries e where e.account = a.account) or seq <> (select coalesce(max(seq), 0) from entries e where e.account = a.account)`,
-		"balance_after is not a chain": `select count(*) from (select balance_after - amount <> lag(balance_after, 1, 0::bigint) over (partition by account order by seq) as broken
-			from entries) e where broken`,
-		"parts do not add up": `select count(*) from entries where amount <> (select coalesce(sum(p), 0) from unnest(lot_amounts) p)`,
-		"a lot disagrees with the entries": `select count(*) from lots l where remaining <>
-			(select coalesce(sum(p.amount), 0) from entries e, unnest(e.lots, e.lot_amounts) as p (lot, amount) where e.account = l.account and p.lot = l.lot)`,
-		"the rollup is not the sum of the charges": `select count(*) from
-			(select account, day, feature, agent, sum(-amount) as amount, sum(quantity) as quantity, count(*) from entries where kind = 2 group by 1, 2, 3, 4) e
-			full join usage_days u using (account, day, feature, agent)
-			where e.amount is distinct from u.amount or e.quantity is distinct from u.quantity or e.count is distinct from u.count`,
-		"an open lot is empty or a closed one is not": `select count(*) from lots where is_open <> (remaining > 0)`,
-	} {
+	ctx := context.Background()
+	conn, err := b.pool.Acquire(ctx)
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	defer conn.Release()
+	if _, err := conn.Exec(ctx, "drop view if exists lot_now, part;"+invariantViews); err != nil {
+		b.t.Fatal(err)
+	}
+	for name, query := range invariants {
 		var wrong int
-		if err := b.pool.QueryRow(context.Background(), query).Scan(&wrong); err != nil || wrong != 0 {
-			b.t.Errorf("%s: %d accounts (%v)", name, wrong, err)
+		if err := conn.QueryRow(ctx, query).Scan(&wrong); err != nil || wrong != 0 {
+			b.t.Errorf("%s: %d (%v)", name, wrong, err)
+		}
+	}
+	b.checkRollup(ctx, conn)
+}
+
+// checkRollup compares the usage of every account, today's part included, with its entries.
+func (b *books) checkRollup(ctx context.Context, conn *pgxpool.Conn) {
+	rows, err := conn.Query(ctx, `select account, sum(-amount), sum(quantity) filter (where kind in (2, 5)), count(*) filter (where kind in (2, 5))
+		from entries where contra = 3 group by 1`)
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	type sums struct {
+		Account         uuid.UUID
+		Amount          tokens.Amount
+		Quantity, Count int64
+	}
+	list, err := pgx.CollectRows(rows, pgx.RowToStructByPos[sums])
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	for _, want := range list {
+		usage, err := b.Usage(ctx, want.Account, start.AddDate(-30, 0, 0), start.AddDate(30, 0, 0))
+		if err != nil {
+			b.t.Fatal(err)
+		}
+		got := sums{Account: want.Account}
+		for _, u := range usage {
+			got.Amount, got.Quantity, got.Count = got.Amount+u.Amount, got.Quantity+u.Quantity, got.Count+u.Count
+		}
+		if got != want {
+			b.t.Errorf("the rollup says %+v, the entries %+v", got, want)
 		}
 	}
 }

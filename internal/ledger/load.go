@@ -29,89 +29,118 @@ type accountReference struct {
 	scope, reference string
 }
 
-// load begins the transaction, locks the accounts and reads what the calls need, in one round trip.
-func load(ctx context.Context, conn *pgx.Conn, calls []*call) (*loaded, error) {
-	l := &loaded{states: map[uuid.UUID]*state{}, keys: map[accountKey]Entry{}, refs: map[accountReference]Entry{}}
-	accounts, opening := accountsOf(calls)
+// want is what the calls of a batch need, by account.
+type want struct {
+	accounts, opening []uuid.UUID // each once, in id order
+	spend             map[uuid.UUID]tokens.Amount
+	whole             map[uuid.UUID]bool
+	keyAccounts       []uuid.UUID
+	keys              []string
+	refAccounts       []uuid.UUID
+	scopes, refs      []string
+	pastAccounts      []uuid.UUID
+	pastSeqs          []int64
+}
+
+func wantOf(calls []*call) *want {
+	w := &want{spend: make(map[uuid.UUID]tokens.Amount, len(calls)), whole: map[uuid.UUID]bool{}}
+	for _, c := range calls {
+		n := &c.needs
+		if _, known := w.spend[c.account]; !known {
+			w.accounts = append(w.accounts, c.account)
+		}
+		// Amounts are bounded by tokens.Max and a batch by maxBatch: clamping keeps the sum from overflowing.
+		w.spend[c.account] = min(w.spend[c.account]+n.spend, tokens.Max)
+		if n.opens {
+			w.opening = append(w.opening, c.account)
+		}
+		if n.whole {
+			w.whole[c.account] = true
+		}
+		if n.about != 0 {
+			w.pastAccounts, w.pastSeqs = append(w.pastAccounts, c.account), append(w.pastSeqs, n.about)
+		}
+		if c.key != "" {
+			w.keyAccounts, w.keys = append(w.keyAccounts, c.account), append(w.keys, c.key)
+		}
+		if n.scope != "" {
+			w.refAccounts, w.scopes, w.refs = append(w.refAccounts, c.account), append(w.scopes, n.scope), append(w.refs, n.reference)
+		}
+	}
+	slices.SortFunc(w.accounts, compareIDs)
+	slices.SortFunc(w.opening, compareIDs)
+	w.opening = slices.Compact(w.opening)
+	return w
+}
+
+func compareIDs(a, b uuid.UUID) int { return cmp.Compare(string(a[:]), string(b[:])) }
+
+// load begins the transaction, locks the accounts and reads what the calls need: one round trip, and a second one for accounts that need
+// more than their row.
+func load(ctx context.Context, conn *pgx.Conn, calls []*call, now time.Time) (*loaded, error) {
+	w := wantOf(calls)
+	l := &loaded{states: make(map[uuid.UUID]*state, len(w.accounts)), keys: map[accountKey]Entry{}, refs: map[accountReference]Entry{}}
 	batch := &pgx.Batch{}
 	batch.Queue("begin")
-	if len(opening) > 0 {
-		batch.Queue(sqlEnsureAccounts, opening)
+	if len(w.opening) > 0 {
+		batch.Queue(sqlEnsureAccounts, w.opening)
 	}
-	batch.Queue(sqlLockAccounts, accounts).Query(l.readAccounts)
-	batch.Queue(sqlOpenLots, accounts).Query(l.readLots)
-	l.queueKeys(batch, calls)
-	l.queueReferences(batch, calls)
+	batch.Queue(sqlLockAccounts, w.accounts).Query(l.readAccounts)
+	if len(w.keys) > 0 {
+		batch.Queue(sqlKnownKeys, w.keyAccounts, w.keys).Query(l.readKeys)
+	}
+	if len(w.refs) > 0 {
+		batch.Queue(sqlKnownReferences, w.refAccounts, w.scopes, w.refs).Query(l.readReferences)
+	}
 	if err := conn.SendBatch(ctx, batch).Close(); err != nil {
 		return nil, err
 	}
-	for _, s := range l.states {
-		slices.SortFunc(s.lots, burnOrder)
-	}
-	return l, nil
+	return l, l.loadRest(ctx, conn, w, now)
 }
 
-// accountsOf lists the accounts of a batch, each once, in id order, and those that a call would open.
-func accountsOf(calls []*call) (accounts, opening []uuid.UUID) {
-	for _, c := range calls {
-		accounts = append(accounts, c.account)
-		if _, opens := c.op.(*SetPlan); opens {
-			opening = append(opening, c.account)
+// loadRest loads all lots and holds where the open lot is not enough, and what requests are about.
+func (l *loaded) loadRest(ctx context.Context, conn *pgx.Conn, w *want, now time.Time) error {
+	var whole []uuid.UUID
+	for id, s := range l.states {
+		due := !s.dueAt.IsZero() && !s.dueAt.After(now)
+		if w.whole[id] || due || s.openLot == 0 || s.lots[0].remaining-s.lots[0].held < w.spend[id] {
+			s.forgetOpenLot()
+			whole = append(whole, id)
 		}
 	}
-	return distinct(accounts), distinct(opening)
+	if len(whole) == 0 {
+		return nil
+	}
+	batch := &pgx.Batch{}
+	batch.Queue(sqlOpenLots, whole).Query(l.readLots)
+	batch.Queue(sqlOpenHolds, whole).Query(l.readHolds)
+	if len(w.pastSeqs) > 0 {
+		batch.Queue(sqlPast, w.pastAccounts, w.pastSeqs).Query(l.readPast)
+		batch.Queue(sqlPastLots, w.pastAccounts, w.pastSeqs).Query(l.readLots)
+	}
+	if err := conn.SendBatch(ctx, batch).Close(); err != nil {
+		return err
+	}
+	for _, id := range whole {
+		l.states[id].lotsAreComplete()
+	}
+	return nil
 }
 
-func distinct(ids []uuid.UUID) []uuid.UUID {
-	slices.SortFunc(ids, func(a, b uuid.UUID) int { return cmp.Compare(string(a[:]), string(b[:])) })
-	return slices.Compact(ids)
+// forgetOpenLot prepares a state for being loaded whole: what the account's row says of its open lot waits in stash.
+func (s *state) forgetOpenLot() {
+	if s.openLot != 0 {
+		s.stash = s.lots[0]
+	}
+	s.lots, s.rest, s.whole = nil, 0, true
 }
 
-func (l *loaded) queueKeys(batch *pgx.Batch, calls []*call) {
-	var accounts []uuid.UUID
-	var keys []string
-	for _, c := range calls {
-		if c.key != "" {
-			accounts, keys = append(accounts, c.account), append(keys, c.key)
-		}
+// lotsAreComplete puts the open lot's true remainder in place of what its row says, and the lots into burn order.
+func (s *state) lotsAreComplete() {
+	if l := s.lot(s.openLot); l != nil && s.openLot != 0 {
+		l.remaining, l.held = s.stash.remaining, s.stash.held
 	}
-	if len(keys) == 0 {
-		return
-	}
-	batch.Queue(sqlKnownKeys, accounts, keys).Query(func(rows pgx.Rows) error {
-		for rows.Next() {
-			e, err := scanEntry(rows)
-			if err != nil {
-				return err
-			}
-			l.keys[accountKey{e.Account, e.key}] = e
-		}
-		return rows.Err()
-	})
-}
-
-func (l *loaded) queueReferences(batch *pgx.Batch, calls []*call) {
-	var accounts []uuid.UUID
-	var scopes, references []string
-	for _, c := range calls {
-		if scope, reference := c.op.permanent(); scope != "" {
-			accounts, scopes, references = append(accounts, c.account), append(scopes, scope), append(references, reference)
-		}
-	}
-	if len(accounts) == 0 {
-		return
-	}
-	batch.Queue(sqlKnownReferences, accounts, scopes, references).Query(func(rows pgx.Rows) error {
-		for rows.Next() {
-			var scope, reference string
-			e, err := scanEntry(rows, &scope, &reference)
-			if err != nil {
-				return err
-			}
-			l.refs[accountReference{e.Account, scope, reference}] = e
-		}
-		return rows.Err()
-	})
+	slices.SortFunc(s.lots, burnOrder)
 }
 
 func (l *loaded) readAccounts(rows pgx.Rows) error {
@@ -125,55 +154,143 @@ func (l *loaded) readAccounts(rows pgx.Rows) error {
 	return rows.Err()
 }
 
+func (l *loaded) readKeys(rows pgx.Rows) error {
+	for rows.Next() {
+		e, err := scanEntry(rows)
+		if err != nil {
+			return err
+		}
+		l.keys[accountKey{e.Account, e.key}] = e
+	}
+	return rows.Err()
+}
+
+func (l *loaded) readReferences(rows pgx.Rows) error {
+	for rows.Next() {
+		var scope, reference string
+		e, err := scanEntry(rows, &scope, &reference)
+		if err != nil {
+			return err
+		}
+		l.refs[accountReference{e.Account, scope, reference}] = e
+	}
+	return rows.Err()
+}
+
 func (l *loaded) readLots(rows pgx.Rows) error {
 	for rows.Next() {
 		var account uuid.UUID
 		var t lot
 		var expires *time.Time
-		err := rows.Scan(&account, &t.number, &t.kind, &t.amount, &t.remaining, &t.held, &t.effectiveAt, &expires, &t.frozen, &t.source)
+		err := rows.Scan(&account, &t.number, &t.kind, &t.amount, &t.remaining, &t.held, &t.effectiveAt, &expires, &t.frozen, &t.revoked, &t.row.open,
+			&t.source)
 		if err != nil {
 			return err
 		}
-		t.expiresAt = instant(expires)
-		t.effectiveAt = t.effectiveAt.UTC()
-		s := l.states[account]
-		s.lots = append(s.lots, t)
+		t.expiresAt, t.effectiveAt = instant(expires), t.effectiveAt.UTC()
+		t.row = lotRow{remaining: t.remaining, held: t.held, frozen: t.frozen, revoked: t.revoked, open: t.row.open}
+		if s := l.states[account]; s != nil {
+			s.lots = append(s.lots, t)
+		}
 	}
 	return rows.Err()
 }
 
-// scanState reads accountColumns, and further columns into more. A row that was only just inserted has no plan and does not exist yet as an account.
+func (l *loaded) readHolds(rows pgx.Rows) error {
+	for rows.Next() {
+		var account uuid.UUID
+		var h hold
+		var lots, amounts []int64
+		err := rows.Scan(&account, &h.number, &h.amount, &h.expiresAt, &h.outcome, &h.work.feature, &h.work.agent, &h.work.quantity, &h.work.unitPrice,
+			&h.work.version, &lots, &amounts)
+		if err != nil {
+			return err
+		}
+		h.expiresAt, h.parts = h.expiresAt.UTC(), partsOf(lots, amounts)
+		if s := l.states[account]; s != nil {
+			s.holds = append(s.holds, h)
+		}
+	}
+	return rows.Err()
+}
+
+func (l *loaded) readPast(rows pgx.Rows) error {
+	for rows.Next() {
+		var reversed tokens.Amount
+		var outcome int16
+		e, err := scanEntry(rows, &reversed, &outcome)
+		if err != nil {
+			return err
+		}
+		p := &past{entry: e, reversed: reversed}
+		if outcome >= 0 {
+			p.hold = &hold{number: e.Seq, outcome: Kind(outcome)}
+		}
+		s := l.states[e.Account]
+		if s.past == nil {
+			s.past = map[int64]*past{}
+		}
+		s.past[e.Seq] = p
+	}
+	return rows.Err()
+}
+
+// scanState reads accountColumns, and further columns into more. The state holds its open lot only: it is not whole. A row that was only
+// just inserted has no plan and does not exist yet as an account.
 func scanState(rows pgx.Rows, more ...any) (*state, error) {
 	s := &state{}
 	var zone string
-	var lastAt, anchor time.Time
+	var due *time.Time
+	var open lot
+	var usage []byte
 	columns := []any{
-		&s.account, &s.balance, &s.held, &s.seq, &lastAt, &s.plan, &s.nextPlan, &s.status, &anchor, &zone, &s.period, &s.periodGranted,
+		&s.account, &s.balance, &s.held, &s.unusable, &s.owed, &s.seq, &s.lastAt, &due, &s.openLot, &open.remaining, &open.held,
+		&s.today.day, &usage, &s.today.declined, &s.declinedEver, &s.plan, &s.nextPlan, &s.status, &s.anchor, &zone, &s.period, &s.periodGranted,
 	}
 	if err := rows.Scan(append(columns, more...)...); err != nil {
 		return nil, err
 	}
 	s.exists = s.plan != ""
-	s.lastAt, s.anchor = lastAt.UTC(), anchor.UTC()
+	s.lastAt, s.anchor, s.dueAt, s.today.day = s.lastAt.UTC(), s.anchor.UTC(), instant(due), s.today.day.UTC()
+	if s.openLot != 0 {
+		open.number, open.row.open = s.openLot, true
+		s.lots = []lot{open}
+		s.rest = s.balance - s.held - s.unusable - (open.remaining - open.held)
+	}
+	s.before = plan{s.plan, s.nextPlan, s.status, s.period, s.periodGranted}
 	var err error
-	s.zone, err = LoadZone(zone)
+	if s.zone, err = LoadZone(zone); err != nil {
+		return nil, err
+	}
+	s.today.lines, err = decodeToday(usage)
 	return s, err
 }
 
 // scanEntry reads entryColumns, after the columns before them into first.
 func scanEntry(rows pgx.Rows, first ...any) (Entry, error) {
 	var e Entry
+	var lot int64
 	var lots, amounts []int64
-	columns := append(first, &e.Account, &e.Seq, &e.At, &e.Kind, &e.Amount, &e.HeldDelta, &e.BalanceAfter, &e.HeldAfter, &e.SpendableAfter, &e.Contra, &e.LotKind,
-		&e.Feature, &e.Agent, &e.Quantity, &e.UnitPrice, &e.CatalogVersion, &e.Reference, &e.Day, &lots, &amounts, &e.key, &e.fingerprint)
+	columns := append(first, &e.Account, &e.Seq, &e.At, &e.Kind, &e.Amount, &e.HeldDelta, &e.BalanceAfter, &e.HeldAfter, &e.SpendableAfter, &e.Contra,
+		&e.LotKind, &e.Feature, &e.Agent, &e.Quantity, &e.UnitPrice, &e.CatalogVersion, &e.Reference, &e.About, &e.Day, &lot, &lots, &amounts, &e.key,
+		&e.fingerprint)
 	if err := rows.Scan(columns...); err != nil {
 		return Entry{}, err
 	}
 	e.At = e.At.UTC()
-	for i := range lots {
-		e.Parts = append(e.Parts, Part{Lot: lots[i], Amount: tokens.Amount(amounts[i])})
+	e.Parts = partsOf(lots, amounts)
+	if lot != 0 {
+		e.Parts = []Part{{Lot: lot, Amount: e.moved()}}
 	}
 	return e, nil
+}
+
+func partsOf(lots, amounts []int64) []Part {
+	parts := make([]Part, len(lots))
+	for i := range lots {
+		parts[i] = Part{Lot: lots[i], Amount: tokens.Amount(amounts[i])}
+	}
+	return parts
 }
 
 // instant turns a database time, null for never, into a time whose zero means never.

@@ -25,7 +25,7 @@ type SetPlan struct {
 	Zone   string
 }
 
-func (p *SetPlan) permanent() (scope, reference string) { return "", "" }
+func (p *SetPlan) needs(*catalog.Catalog) needs { return needs{whole: true, opens: true} }
 
 func (p *SetPlan) decide(s *state, now time.Time, prices *catalog.Catalog) (Entry, error) {
 	plan, ok := prices.Plan(p.Plan)

@@ -2,14 +2,13 @@ package ledger
 
 import (
 	"context"
-	"math"
+	"errors"
 	"slices"
 	"time"
 
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
 
-	"pop.store/credits/internal/problem"
 	"pop.store/credits/internal/tokens"
 )
 
@@ -24,10 +23,12 @@ type Account struct {
 	Spendable  tokens.Amount
 	Held       tokens.Amount
 	Total      tokens.Amount
-	Seq        int64     // of the newest entry
-	LastAt     time.Time // of the newest entry
-	NextReset  time.Time // when the next allowance comes; zero while the plan is not paid for
-	Lots       []Lot     // in the order in which they are spent
+	Owed       tokens.Amount // will be taken off the next purchase
+	Seq        int64         // of the newest entry
+	LastAt     time.Time     // of the newest entry
+	NextReset  time.Time     // when the next allowance comes; zero while the plan is not paid for
+	Lots       []Lot         // in the order in which they are spent
+	Holds      int           // open ones
 }
 
 // Lot is a grant's tokens and what is left of them.
@@ -69,16 +70,11 @@ func (l *Ledger) Accounts(ctx context.Context, ids []uuid.UUID) (map[uuid.UUID]A
 	now, prices := l.now(), l.prices()
 	accounts := make(map[uuid.UUID]Account, len(states))
 	for id, s := range states {
-		if !s.exists {
-			continue
+		if s.exists {
+			at := later(now, s.lastAt)
+			s.settle(at, prices)
+			accounts[id] = s.view(at)
 		}
-		slices.SortFunc(s.lots, burnOrder)
-		at := now
-		if at.Before(s.lastAt) {
-			at = s.lastAt
-		}
-		s.settle(at, prices)
-		accounts[id] = s.view(at)
 	}
 	return accounts, nil
 }
@@ -87,35 +83,57 @@ func readStates(rows pgx.Rows) (map[uuid.UUID]*state, error) {
 	defer rows.Close()
 	states := map[uuid.UUID]*state{}
 	for rows.Next() {
-		var t lotRow
-		s, err := scanState(rows, &t.number, &t.kind, &t.amount, &t.remaining, &t.held, &t.effective, &t.expires, &t.frozen, &t.source)
+		var part partRow
+		s, err := scanState(rows, part.columns()...)
 		if err != nil {
 			return nil, err
 		}
 		if known, ok := states[s.account]; ok {
 			s = known
+		} else {
+			s.forgetOpenLot()
+			states[s.account] = s
 		}
-		states[s.account] = s
-		if t.number != nil {
-			s.lots = append(s.lots, t.lot())
-		}
+		part.addTo(s)
+	}
+	for _, s := range states {
+		s.lotsAreComplete()
 	}
 	return states, rows.Err()
 }
 
-// lotRow is the right side of a left join: all null when the account has no open lot.
-type lotRow struct {
-	number, amount, remaining, held *int64
+// partRow is a lot or a hold of an account, the other's columns being null; all are null when the account has neither.
+type partRow struct {
+	lot, lotAmount, remaining, held *int64
 	kind                            *int16
-	effective, expires              *time.Time
-	frozen                          *bool
+	effective, lotExpires           *time.Time
+	frozen, revoked                 *bool
 	source                          *string
+
+	hold, holdAmount *int64
+	holdExpires      *time.Time
+	lots, amounts    []int64
 }
 
-func (r *lotRow) lot() lot {
-	return lot{
-		number: *r.number, kind: LotKind(*r.kind), amount: tokens.Amount(*r.amount), remaining: tokens.Amount(*r.remaining), held: tokens.Amount(*r.held),
-		effectiveAt: r.effective.UTC(), expiresAt: instant(r.expires), frozen: *r.frozen, source: *r.source,
+func (r *partRow) columns() []any {
+	return []any{
+		&r.lot, &r.kind, &r.lotAmount, &r.remaining, &r.held, &r.effective, &r.lotExpires, &r.frozen, &r.revoked, &r.source,
+		&r.hold, &r.holdAmount, &r.holdExpires, &r.lots, &r.amounts,
+	}
+}
+
+func (r *partRow) addTo(s *state) {
+	if r.lot != nil {
+		s.lots = append(s.lots, lot{
+			number: *r.lot, kind: LotKind(*r.kind), amount: tokens.Amount(*r.lotAmount), remaining: tokens.Amount(*r.remaining),
+			held: tokens.Amount(*r.held), effectiveAt: r.effective.UTC(), expiresAt: instant(r.lotExpires), frozen: *r.frozen, revoked: *r.revoked,
+			source: *r.source,
+		})
+	}
+	if r.hold != nil {
+		s.holds = append(s.holds, hold{
+			number: *r.hold, amount: tokens.Amount(*r.holdAmount), expiresAt: r.holdExpires.UTC(), parts: partsOf(r.lots, r.amounts),
+		})
 	}
 }
 
@@ -123,7 +141,7 @@ func (r *lotRow) lot() lot {
 func (s *state) view(now time.Time) Account {
 	a := Account{
 		ID: s.account, Plan: s.plan, NextPlan: s.nextPlan, PlanStatus: s.status, Anchor: s.anchor, Zone: s.zone,
-		Spendable: s.spendable(now), Held: s.held, Total: s.balance, Seq: s.seq, LastAt: s.lastAt,
+		Spendable: s.spendable(now), Held: s.held, Total: s.balance, Owed: s.owed, Seq: s.seq, LastAt: s.lastAt,
 	}
 	if s.status == PlanActive {
 		a.NextReset = boundary(s.anchor, s.zone, s.period+1)
@@ -136,74 +154,56 @@ func (s *state) view(now time.Time) Account {
 			})
 		}
 	}
+	for i := range s.holds {
+		if s.holds[i].open() {
+			a.Holds++
+		}
+	}
 	return a
 }
 
-// Filter narrows a history. Zero fields do not narrow.
-type Filter struct {
-	Kinds    []Kind
-	LotKinds []LotKind
-	Feature  string
-	Agent    string
-	From, To time.Time // From inclusive, To exclusive
+// Balance is what an account had at an instant.
+type Balance struct {
+	Spendable, Held, Total tokens.Amount
 }
 
-// Page is part of a history, newest first.
-type Page struct {
-	Lines []Line
-	// Before is where the next page begins: pass it as before; zero when there is none.
-	Before int64
-}
-
-// Line is an entry with the free text beside it.
-type Line struct {
-	Entry
-	Reason string
-}
-
-// MaxPage bounds one page of a history.
-const MaxPage = 200
-
-// History reads a page of an account's entries, newest first, from before the given seq; zero begins at the newest. What is due is
-// written first, so that an expiry shows at its time.
-func (l *Ledger) History(ctx context.Context, account uuid.UUID, f Filter, before int64, limit int) (Page, error) {
-	if limit < 1 || limit > MaxPage {
-		return Page{}, problem.Invalid("limit", "must be between 1 and %d", MaxPage)
-	}
-	if before <= 0 {
-		before = math.MaxInt64
-	}
+// BalanceAt tells what the account had right after its last entry before the instant; zero before its first. What fell due between that
+// entry and the instant shows once it is written, which any later request does.
+func (l *Ledger) BalanceAt(ctx context.Context, account uuid.UUID, at time.Time) (Balance, error) {
 	if err := l.settleIfDue(ctx, account); err != nil {
-		return Page{}, err
+		return Balance{}, err
 	}
-	rows, err := l.pool.Query(ctx, sqlHistory, account, before, smallints(f.Kinds), smallints(f.LotKinds), f.Feature, f.Agent, orNull(f.From), orNull(f.To), limit+1)
+	seq, err := l.seqAt(ctx, account, at)
 	if err != nil {
-		return Page{}, ErrUnavailable.Because(err)
+		return Balance{}, err
 	}
-	defer rows.Close()
-	var p Page
-	for rows.Next() {
-		line, err := scanLine(rows)
-		if err != nil {
-			return Page{}, ErrUnavailable.Because(err)
-		}
-		p.Lines = append(p.Lines, line)
+	var b Balance
+	err = l.pool.QueryRow(ctx, sqlBalanceAt, account, seq-1).Scan(&b.Total, &b.Held, &b.Spendable)
+	if err != nil && !errors.Is(err, pgx.ErrNoRows) {
+		return Balance{}, ErrUnavailable.Because(err)
 	}
-	if err := rows.Err(); err != nil {
-		return Page{}, ErrUnavailable.Because(err)
-	}
-	if len(p.Lines) > limit {
-		p.Lines = p.Lines[:limit]
-		p.Before = p.Lines[limit-1].Seq
-	}
-	return p, nil
+	return b, nil
 }
 
+// seqAt is the seq of the first entry at or after an instant; one more than the newest when there is none.
+func (l *Ledger) seqAt(ctx context.Context, account uuid.UUID, at time.Time) (int64, error) {
+	var seq int64
+	err := l.pool.QueryRow(ctx, sqlSeqAt, account, at).Scan(&seq)
+	switch {
+	case errors.Is(err, pgx.ErrNoRows):
+		return 0, ErrNoAccount
+	case err != nil:
+		return 0, ErrUnavailable.Because(err)
+	}
+	return seq, nil
+}
+
+// settleIfDue writes what has fallen due, if anything has.
 func (l *Ledger) settleIfDue(ctx context.Context, account uuid.UUID) error {
 	var due *time.Time
 	err := l.pool.QueryRow(ctx, sqlNextDue, account).Scan(&due)
 	switch {
-	case err == pgx.ErrNoRows:
+	case errors.Is(err, pgx.ErrNoRows):
 		return ErrNoAccount
 	case err != nil:
 		return ErrUnavailable.Because(err)
@@ -213,17 +213,97 @@ func (l *Ledger) settleIfDue(ctx context.Context, account uuid.UUID) error {
 	return l.Settle(ctx, account)
 }
 
-func scanLine(rows pgx.Rows) (Line, error) {
-	var reason string
-	e, err := scanEntry(rows, &reason)
-	return Line{Entry: e, Reason: reason}, err
+// Usage is what was spent on one feature by one agent in a day of the billing zone: tokens (refunds taken off), units, charges.
+type Usage struct {
+	Day            time.Time // midnight UTC of the date
+	Feature, Agent string
+	Amount         tokens.Amount
+	Quantity       int64
+	Count          int64
 }
 
-// smallints is null for an empty list, which means all.
-func smallints[T ~uint8](list []T) []int16 {
-	var out []int16
-	for _, k := range list {
-		out = append(out, int16(k))
+// Usage lists what was spent from one day to before another, both as midnight UTC of the date, oldest day first.
+func (l *Ledger) Usage(ctx context.Context, account uuid.UUID, from, to time.Time) ([]Usage, error) {
+	batch := &pgx.Batch{}
+	batch.Queue("begin isolation level repeatable read read only")
+	var list []Usage
+	add := func(rows pgx.Rows) error {
+		for rows.Next() {
+			var u Usage
+			if err := rows.Scan(&u.Day, &u.Feature, &u.Agent, &u.Amount, &u.Quantity, &u.Count); err != nil {
+				return err
+			}
+			list = append(list, u)
+		}
+		return rows.Err()
 	}
-	return out
+	batch.Queue(sqlUsage, account, from, to).Query(add)
+	batch.Queue(sqlToday, account).Query(func(rows pgx.Rows) error {
+		today, err := readToday(rows)
+		if !today.day.Before(from) && today.day.Before(to) {
+			list = append(list, today.usages()...)
+		}
+		return err
+	})
+	batch.Queue("commit")
+	if err := l.pool.SendBatch(ctx, batch).Close(); err != nil {
+		return nil, ErrUnavailable.Because(err)
+	}
+	return sumUsage(list), nil
+}
+
+func readToday(rows pgx.Rows) (today, error) {
+	var t today
+	for rows.Next() {
+		var usage []byte
+		if err := rows.Scan(&t.day, &usage); err != nil {
+			return today{}, err
+		}
+		var err error
+		if t.lines, err = decodeToday(usage); err != nil {
+			return today{}, err
+		}
+	}
+	return t, rows.Err()
+}
+
+func (t *today) usages() []Usage {
+	list := make([]Usage, len(t.lines))
+	for i, l := range t.lines {
+		list[i] = Usage{t.day, l.feature, l.agent, l.amount, l.quantity, l.count}
+	}
+	return list
+}
+
+// sumUsage adds up the lines of one day, feature and agent: part of a long day may have moved to its table already.
+func sumUsage(list []Usage) []Usage {
+	slices.SortFunc(list, func(a, b Usage) int {
+		return compareUsage(a, b)
+	})
+	var sums []Usage
+	for _, u := range list {
+		if last := len(sums) - 1; last >= 0 && compareUsage(sums[last], u) == 0 {
+			sums[last].Amount += u.Amount
+			sums[last].Quantity += u.Quantity
+			sums[last].Count += u.Count
+			continue
+		}
+		sums = append(sums, u)
+	}
+	return sums
+}
+
+// SpentThisPeriod is what the account spent since the day its billing period began.
+func (l *Ledger) SpentThisPeriod(ctx context.Context, a Account) (tokens.Amount, error) {
+	now := l.now()
+	began := dayIn(boundary(a.Anchor, a.Zone, periodAt(a.Anchor, a.Zone, now)), a.Zone)
+	list, err := l.Usage(ctx, a.ID, began, dayIn(now, a.Zone).AddDate(0, 0, 1))
+	if err != nil {
+		return 0, err
+	}
+	var spent tokens.Amount
+	for _, u := range list {
+		spent += u.Amount
+	}
+	return spent, nil
 }

@@ -5,13 +5,14 @@ import (
 	"time"
 
 	"pop.store/credits/internal/catalog"
+	"pop.store/credits/internal/tokens"
 )
 
 // settle brings the account to now: everything that fell due since it was last touched happens in time order, at the instant at which it
 // fell due. At one instant, what ends comes before what begins.
 func (s *state) settle(now time.Time, prices *catalog.Catalog) {
 	for due := s.nextDue(); !due.IsZero() && !due.After(now); due = s.nextDue() {
-		if !s.expireAt(due) {
+		if !s.timeOutHolds(due) && !s.expireAt(due) {
 			s.startPeriod(due, prices)
 		}
 	}
@@ -28,13 +29,18 @@ func (s *state) expireAt(due time.Time) bool {
 			continue
 		}
 		found = true
-		l.remaining, l.changed = l.held, true
-		s.append(Entry{
-			Kind: KindExpiry, Amount: -gone, Contra: ContraExpired, LotKind: l.kind, Reference: l.source,
-			Parts: []Part{{Lot: l.number, Amount: -gone}},
-		}, due)
+		s.expire(l, gone, due)
 	}
 	return found
+}
+
+// expire ends some tokens of a lot.
+func (s *state) expire(l *lot, gone tokens.Amount, now time.Time) {
+	l.remaining -= gone
+	s.append(Entry{
+		Kind: KindExpiry, Amount: -gone, Contra: ContraExpired, LotKind: l.kind, Reference: l.source,
+		Parts: []Part{{Lot: l.number, Amount: -gone}},
+	}, now)
 }
 
 // startPeriod begins the next billing period: a waiting downgrade takes effect and the allowance is granted.

@@ -10,17 +10,25 @@ import (
 	"pop.store/credits/internal/tokens"
 )
 
-// state is what the core knows of one account: its row, its open lots, and what this batch has changed so far. It is owned by one
+// state is what the core knows of one account: its row, its lots and holds, and what this batch has changed so far. It is owned by one
 // goroutine.
+//
+// Most charges are paid by one lot, and the account's row carries the remainder of that lot. So a state may be loaded without its other
+// lots: then it is not whole, rest counts what could be spent of them, and only a charge that the open lot can pay may be applied. The
+// shell loads what a batch needs; take checks it.
 type state struct {
 	account uuid.UUID
 	exists  bool // false until a plan was set
 
-	balance tokens.Amount // sum of the lots' remainders
-	held    tokens.Amount
-	seq     int64
-	lastAt  time.Time
+	balance  tokens.Amount // sum of the lots' remainders
+	held     tokens.Amount
+	unusable tokens.Amount // frozen lots, and lots that are not in effect yet
+	owed     tokens.Amount // of purchases whose money went back after the tokens were spent
+	seq      int64
+	lastAt   time.Time
+	dueAt    time.Time // the next instant at which settling has something to do; zero: never
 
+	before        plan // as the row says
 	plan          string
 	nextPlan      string // a downgrade that waits for the next boundary
 	status        PlanStatus
@@ -29,13 +37,25 @@ type state struct {
 	period        int           // the newest period that was granted; -1 before the first
 	periodGranted tokens.Amount // the highest allowance granted in it
 
-	lots []lot // open ones, in burn order
+	openLot int64 // the lot whose remainder the account's row carries; 0: none
+	lots    []lot // in burn order; only the open one unless whole
+	holds   []hold
+	stash   lot           // the open lot as the account's row says, while the lots are being loaded
+	rest    tokens.Amount // free in lots that are not loaded
+	whole   bool          // all open lots and holds are loaded
+
+	past  map[int64]*past // entries that a request of this batch is about
+	today today
+
+	declinedEver int64
 
 	// What to write.
-	changed bool
-	entries []Entry
-	refs    []permanent
-	usage   map[usageKey]usage
+	changed   bool
+	entries   []Entry
+	refs      []permanent
+	usage     []dayUsage // days that are over
+	declined  []Declined
+	reversals map[int64]tokens.Amount
 }
 
 // lot is a grant's tokens and what is left of them.
@@ -47,10 +67,23 @@ type lot struct {
 	held        tokens.Amount
 	effectiveAt time.Time
 	expiresAt   time.Time // zero: never
-	frozen      bool
-	source      string // what it came from: a plan's id, a purchase's id, or empty
-	added       bool   // made in this batch
-	changed     bool
+	frozen      bool      // its payment is disputed
+	revoked     bool      // its payment went back
+	source      string    // what it came from: a plan's id, a purchase's id, or empty
+
+	row   lotRow // as its row says
+	added bool   // has no row yet
+}
+
+// lotRow is the part of a lot that changes, as its row has it.
+type lotRow struct {
+	remaining, held tokens.Amount
+	frozen, revoked bool
+	open            bool
+}
+
+func (l *lot) present() lotRow {
+	return lotRow{remaining: l.remaining, held: l.held, frozen: l.frozen, revoked: l.revoked, open: l.remaining > 0}
 }
 
 // permanent is a reference that can be used once only, for ever.
@@ -59,9 +92,21 @@ type permanent struct {
 	seq              int64
 }
 
+// past is an entry that a request is about, the lots that it was paid from, and how much of it was reversed before.
+type past struct {
+	entry    Entry
+	reversed tokens.Amount
+	hold     *hold // of a hold that is over
+}
+
+// usable says whether a lot may be spent at an instant.
+func (l *lot) usable(now time.Time) bool {
+	return !l.frozen && !l.effectiveAt.After(now) && !l.expired(now)
+}
+
 // free is what can be spent of a lot at an instant.
 func (l *lot) free(now time.Time) tokens.Amount {
-	if l.frozen || l.effectiveAt.After(now) || l.expired(now) {
+	if !l.usable(now) {
 		return 0
 	}
 	return l.remaining - l.held
@@ -71,7 +116,7 @@ func (l *lot) expired(now time.Time) bool { return !l.expiresAt.IsZero() && !l.e
 
 // spendable is rule 1: effective, unexpired, unfrozen lots, less what is held of them.
 func (s *state) spendable(now time.Time) tokens.Amount {
-	var sum tokens.Amount
+	sum := s.rest
 	for i := range s.lots {
 		sum += s.lots[i].free(now)
 	}
@@ -105,23 +150,38 @@ func (s *state) addLot(l lot) {
 	s.lots = slices.Insert(s.lots, at, l)
 }
 
-// take spends an amount from the lots in burn order. The caller has checked that it is there.
-func (s *state) take(amount tokens.Amount, now time.Time) []Part {
-	parts := make([]Part, 0, 1)
+// lot finds a loaded lot by its number.
+func (s *state) lot(number int64) *lot {
 	for i := range s.lots {
-		l := &s.lots[i]
-		part := min(l.free(now), amount)
+		if s.lots[i].number == number {
+			return &s.lots[i]
+		}
+	}
+	return nil
+}
+
+// split goes through the lots in burn order and shares an amount among them. The caller has checked that it is there.
+func (s *state) split(amount tokens.Amount, now time.Time, share func(l *lot, part tokens.Amount)) {
+	for i := range s.lots {
+		part := min(s.lots[i].free(now), amount)
 		if part == 0 {
 			continue
 		}
-		l.remaining -= part
-		l.changed = true
-		amount -= part
-		parts = append(parts, Part{Lot: l.number, Amount: -part})
-		if amount == 0 {
-			break
+		share(&s.lots[i], part)
+		if amount -= part; amount == 0 {
+			return
 		}
 	}
+	panic("ledger: an amount was spent that is not in the loaded lots")
+}
+
+// take spends an amount from the lots in burn order.
+func (s *state) take(amount tokens.Amount, now time.Time) []Part {
+	parts := make([]Part, 0, 1)
+	s.split(amount, now, func(l *lot, part tokens.Amount) {
+		l.remaining -= part
+		parts = append(parts, Part{Lot: l.number, Amount: -part})
+	})
 	return parts
 }
 
@@ -135,20 +195,18 @@ func (s *state) append(e Entry, now time.Time) Entry {
 	}
 	e.Account, e.Seq, e.At = s.account, s.seq, s.lastAt
 	e.BalanceAfter, e.HeldAfter, e.SpendableAfter = s.balance, s.held, s.spendable(s.lastAt)
-	e.Day = dayIn(s.lastAt, s.zone)
+	e.Day = s.turnDay(s.lastAt)
+	s.today.add(&e)
 	s.entries = append(s.entries, e)
 	s.changed = true
 	return e
 }
 
-// dayIn is the calendar date of an instant in a zone, as midnight UTC of that date.
-func dayIn(at time.Time, zone *time.Location) time.Time {
-	year, month, day := at.In(zone).Date()
-	return time.Date(year, month, day, 0, 0, 0, 0, time.UTC)
-}
-
 // nextDue is the earliest instant at which settling will have something to do; zero when never.
 func (s *state) nextDue() time.Time {
+	if !s.whole {
+		return s.dueAt
+	}
 	var due time.Time
 	if s.exists && s.status == PlanActive {
 		due = boundary(s.anchor, s.zone, s.period+1)
@@ -158,5 +216,45 @@ func (s *state) nextDue() time.Time {
 			due = l.expiresAt
 		}
 	}
+	for i := range s.holds {
+		if h := &s.holds[i]; h.open() && compareExpiry(h.expiresAt, due) < 0 {
+			due = h.expiresAt
+		}
+	}
 	return due
+}
+
+// wakeAt is when a stored state stops being true without anybody's doing: when something is due, or a lot comes into effect.
+func (s *state) wakeAt(now time.Time) time.Time {
+	due := s.nextDue()
+	if !s.whole {
+		return due
+	}
+	for i := range s.lots {
+		if l := &s.lots[i]; l.effectiveAt.After(now) && compareExpiry(l.effectiveAt, due) < 0 {
+			due = l.effectiveAt
+		}
+	}
+	return due
+}
+
+// chooseOpenLot picks the lot that will be spent next and sums up what cannot be. A state that is not whole keeps both, unless its lot is
+// used up.
+func (s *state) chooseOpenLot(now time.Time) {
+	if !s.whole {
+		if s.lots[0].remaining == 0 {
+			s.openLot = 0
+		}
+		return
+	}
+	s.openLot, s.unusable = 0, 0
+	for i := range s.lots {
+		l := &s.lots[i]
+		switch {
+		case !l.usable(now):
+			s.unusable += l.remaining - l.held
+		case s.openLot == 0 && l.remaining > l.held:
+			s.openLot = l.number
+		}
+	}
 }

@@ -10,19 +10,26 @@ select account, 'epoch', 'epoch', '' from unnest($1::uuid[]) as u (account)
 order by account
 on conflict (account) do nothing`
 
-const accountColumns = `account, balance, held, seq, last_at, plan, next_plan, plan_status, billing_anchor, billing_zone, period, period_granted`
+const accountColumns = `a.account, a.balance, a.held, a.unusable, a.owed, a.seq, a.last_at, a.next_due_at, a.open_lot, a.open_remaining, a.open_held,
+	a.today, a.today_usage, a.today_declined, a.declined, a.plan, a.next_plan, a.plan_status, a.billing_anchor, a.billing_zone, a.period, a.period_granted`
 
 // Rows are locked in id order, so that two servers never wait for each other in a circle.
 const sqlLockAccounts = `
-select ` + accountColumns + ` from ledger_accounts where account = any($1) order by account for update`
+select ` + accountColumns + ` from ledger_accounts as a where a.account = any($1) order by a.account for no key update`
 
-const lotColumns = `account, lot, kind, amount, remaining, held, effective_at, expires_at, frozen, source`
+const lotColumns = `l.account, l.lot, l.kind, l.amount, l.remaining, l.held, l.effective_at, l.expires_at, l.frozen, l.revoked, l.is_open, l.source`
 
 const sqlOpenLots = `
-select ` + lotColumns + ` from lots where account = any($1) and is_open`
+select ` + lotColumns + ` from lots as l where l.account = any($1) and l.is_open`
 
-const entryColumns = `e.account, e.seq, e.at, e.kind, e.amount, e.held_delta, e.balance_after, e.held_after, e.spendable_after, e.contra, e.lot_kind, e.feature, e.agent,
-	e.quantity, e.unit_price, e.catalog_version, e.reference, e.day, e.lots, e.lot_amounts, coalesce(e.idempotency_key, ''), e.fingerprint`
+const holdColumns = `h.account, h.hold, h.amount, h.expires_at, h.outcome, h.feature, h.agent, h.quantity, h.unit_price, h.catalog_version, h.lots, h.lot_amounts`
+
+const sqlOpenHolds = `
+select ` + holdColumns + ` from holds as h where h.account = any($1) and h.outcome = 0`
+
+const entryColumns = `e.account, e.seq, e.at, e.kind, e.amount, e.held_delta, e.balance_after, e.held_after, e.spendable_after, e.contra, e.lot_kind, e.feature,
+	e.agent, e.quantity, e.unit_price, e.catalog_version, e.reference, e.about, e.day, e.lot, e.lots, e.lot_amounts, coalesce(e.idempotency_key, ''),
+	e.fingerprint`
 
 // LATERAL with LIMIT pins the plan to one index probe per key: a generic plan made while the table is empty would otherwise join the
 // wrong way round for ever.
@@ -43,41 +50,94 @@ cross join lateral (
 	select * from entries where account = k.account and seq = p.seq limit 1
 ) as e`
 
+// What a request is about: an entry, how much of it was reversed, and how it ended if it is a hold.
+const sqlPast = `
+select coalesce(r.amount, 0), coalesce(h.outcome, -1), ` + entryColumns + `
+from unnest($1::uuid[], $2::bigint[]) as k (account, seq)
+cross join lateral (
+	select * from entries where account = k.account and seq = k.seq limit 1
+) as e
+left join lateral (
+	select amount from reversals where account = k.account and seq = k.seq limit 1
+) as r on true
+left join lateral (
+	select outcome from holds where account = k.account and hold = k.seq limit 1
+) as h on true`
+
+// The lots that such an entry was paid from or made; they may be closed.
+const sqlPastLots = `
+select distinct ` + lotColumns + `
+from unnest($1::uuid[], $2::bigint[]) as k (account, seq)
+cross join lateral (
+	select lot, lots from entries where account = k.account and seq = k.seq limit 1
+) as e
+join lots as l on l.account = k.account and not l.is_open and (l.lot = e.lot or l.lot = any (e.lots))
+where l.account = any($1)`
+
 const sqlUpdateAccounts = `
 update ledger_accounts as a
-set balance = u.balance, held = u.held, seq = u.seq, last_at = u.last_at, next_due_at = u.next_due_at, plan = u.plan, next_plan = u.next_plan,
-	plan_status = u.plan_status, billing_anchor = u.billing_anchor, billing_zone = u.billing_zone, period = u.period, period_granted = u.period_granted
-from unnest($1::uuid[], $2::bigint[], $3::bigint[], $4::bigint[], $5::timestamptz[], $6::timestamptz[], $7::text[], $8::text[], $9::text[],
-		$10::timestamptz[], $11::text[], $12::int[], $13::bigint[])
-	as u (account, balance, held, seq, last_at, next_due_at, plan, next_plan, plan_status, billing_anchor, billing_zone, period, period_granted)
+set balance = u.balance, held = u.held, unusable = u.unusable, owed = u.owed, seq = u.seq, last_at = u.last_at, next_due_at = u.next_due_at,
+	open_lot = u.open_lot, open_remaining = u.open_remaining, open_held = u.open_held,
+	today = u.today, today_usage = u.today_usage, today_declined = u.today_declined, declined = u.declined
+from unnest($1::uuid[], $2::bigint[], $3::bigint[], $4::bigint[], $5::bigint[], $6::bigint[], $7::timestamptz[], $8::timestamptz[], $9::bigint[],
+		$10::bigint[], $11::bigint[], $12::date[], $13::bytea[], $14::int[], $15::bigint[])
+	as u (account, balance, held, unusable, owed, seq, last_at, next_due_at, open_lot, open_remaining, open_held, today, today_usage, today_declined,
+		declined)
+where a.account = u.account and a.account = any($1)`
+
+const sqlUpdatePlans = `
+update ledger_accounts as a
+set plan = u.plan, next_plan = u.next_plan, plan_status = u.plan_status, billing_anchor = u.billing_anchor, billing_zone = u.billing_zone,
+	period = u.period, period_granted = u.period_granted
+from unnest($1::uuid[], $2::text[], $3::text[], $4::text[], $5::timestamptz[], $6::text[], $7::int[], $8::bigint[])
+	as u (account, plan, next_plan, plan_status, billing_anchor, billing_zone, period, period_granted)
 where a.account = u.account and a.account = any($1)`
 
 const sqlInsertLots = `
-insert into lots (account, lot, kind, amount, remaining, held, priority, effective_at, expires_at, frozen, is_open, source)
+insert into lots (account, lot, kind, amount, remaining, held, priority, effective_at, expires_at, frozen, revoked, is_open, source)
 select * from unnest($1::uuid[], $2::bigint[], $3::smallint[], $4::bigint[], $5::bigint[], $6::bigint[], $7::smallint[], $8::timestamptz[],
-	$9::timestamptz[], $10::boolean[], $11::boolean[], $12::text[])`
+	$9::timestamptz[], $10::boolean[], $11::boolean[], $12::boolean[], $13::text[])`
 
+// Revoked is for ever; a lot that was spent without being loaded does not know whether it is.
 const sqlUpdateLots = `
 update lots as l
-set remaining = u.remaining, held = u.held, frozen = u.frozen, is_open = u.is_open
-from unnest($1::uuid[], $2::bigint[], $3::bigint[], $4::bigint[], $5::boolean[], $6::boolean[]) as u (account, lot, remaining, held, frozen, is_open)
+set remaining = u.remaining, held = u.held, frozen = u.frozen, revoked = l.revoked or u.revoked, is_open = u.is_open
+from unnest($1::uuid[], $2::bigint[], $3::bigint[], $4::bigint[], $5::boolean[], $6::boolean[], $7::boolean[])
+	as u (account, lot, remaining, held, frozen, revoked, is_open)
 where l.account = u.account and l.lot = u.lot and l.account = any($1)`
 
-// Arrays of arrays cannot be unnested row by row, so each row's lots travel as the text of an array.
+// Arrays of arrays cannot be unnested row by row, so the lots of a row with several travel as the text of an array.
 const sqlInsertEntries = `
-insert into entries (account, seq, at, kind, amount, held_delta, balance_after, held_after, spendable_after, contra, lot_kind, feature, agent, quantity, unit_price,
-	catalog_version, reference, day, lots, lot_amounts, idempotency_key, fingerprint)
-select account, seq, at, kind, amount, held_delta, balance_after, held_after, spendable_after, contra, lot_kind, feature, agent, quantity, unit_price,
-	catalog_version, reference, day, lots::bigint[], lot_amounts::bigint[], nullif(idempotency_key, ''), fingerprint
+insert into entries (account, seq, at, kind, amount, held_delta, balance_after, held_after, spendable_after, contra, lot_kind, feature, agent, quantity,
+	unit_price, catalog_version, reference, about, day, lot, lots, lot_amounts, idempotency_key, fingerprint)
+select account, seq, at, kind, amount, held_delta, balance_after, held_after, spendable_after, contra, lot_kind, feature, agent, quantity,
+	unit_price, catalog_version, reference, about, day, lot, lots::bigint[], lot_amounts::bigint[], idempotency_key, fingerprint
 from unnest($1::uuid[], $2::bigint[], $3::timestamptz[], $4::smallint[], $5::bigint[], $6::bigint[], $7::bigint[], $8::bigint[], $9::bigint[],
-		$10::smallint[], $11::smallint[], $12::text[], $13::text[], $14::bigint[], $15::bigint[], $16::text[], $17::text[], $18::date[], $19::text[],
-		$20::text[], $21::text[], $22::bytea[])
-	as u (account, seq, at, kind, amount, held_delta, balance_after, held_after, spendable_after, contra, lot_kind, feature, agent, quantity, unit_price,
-		catalog_version, reference, day, lots, lot_amounts, idempotency_key, fingerprint)`
+		$10::smallint[], $11::smallint[], $12::text[], $13::text[], $14::bigint[], $15::bigint[], $16::text[], $17::text[], $18::bigint[], $19::date[],
+		$20::bigint[], $21::text[], $22::text[], $23::text[], $24::bytea[])
+	as u (account, seq, at, kind, amount, held_delta, balance_after, held_after, spendable_after, contra, lot_kind, feature, agent, quantity,
+		unit_price, catalog_version, reference, about, day, lot, lots, lot_amounts, idempotency_key, fingerprint)`
 
 const sqlInsertReferences = `
 insert into permanent_references (account, scope, reference, seq)
 select * from unnest($1::uuid[], $2::text[], $3::text[], $4::bigint[])`
+
+const sqlInsertHolds = `
+insert into holds (account, hold, amount, expires_at, feature, agent, quantity, unit_price, catalog_version, lots, lot_amounts)
+select account, hold, amount, expires_at, feature, agent, quantity, unit_price, catalog_version, lots::bigint[], lot_amounts::bigint[]
+from unnest($1::uuid[], $2::bigint[], $3::bigint[], $4::timestamptz[], $5::text[], $6::text[], $7::bigint[], $8::bigint[], $9::text[], $10::text[],
+		$11::text[])
+	as u (account, hold, amount, expires_at, feature, agent, quantity, unit_price, catalog_version, lots, lot_amounts)`
+
+const sqlEndHolds = `
+update holds as h set outcome = u.outcome
+from unnest($1::uuid[], $2::bigint[], $3::smallint[]) as u (account, hold, outcome)
+where h.account = u.account and h.hold = u.hold and h.account = any($1)`
+
+const sqlAddReversals = `
+insert into reversals as r (account, seq, amount)
+select * from unnest($1::uuid[], $2::bigint[], $3::bigint[])
+on conflict (account, seq) do update set amount = r.amount + excluded.amount`
 
 const sqlInsertNotes = `
 insert into entry_notes (account, seq, reason, metadata)
@@ -89,15 +149,23 @@ select * from unnest($1::uuid[], $2::date[], $3::text[], $4::text[], $5::bigint[
 on conflict (account, day, feature, agent) do update
 set amount = d.amount + excluded.amount, quantity = d.quantity + excluded.quantity, count = d.count + excluded.count`
 
-const sqlSpent = `
-select coalesce(sum(amount), 0)::bigint from usage_days where account = $1 and day >= $2`
+const sqlInsertDeclined = `
+insert into declined_attempts (account, day, number, at, feature, agent, required, spendable)
+select * from unnest($1::uuid[], $2::date[], $3::int[], $4::timestamptz[], $5::text[], $6::text[], $7::bigint[], $8::bigint[])`
 
-// One statement is one snapshot: an account's row and lots always belong together.
+// One statement is one snapshot: an account's row, lots and holds always belong together. Each part comes as rows of its own.
 const sqlReadAccounts = `
-select a.account, a.balance, a.held, a.seq, a.last_at, a.plan, a.next_plan, a.plan_status, a.billing_anchor, a.billing_zone, a.period, a.period_granted,
-	l.lot, l.kind, l.amount, l.remaining, l.held, l.effective_at, l.expires_at, l.frozen, l.source
+select ` + accountColumns + `,
+	l.lot, l.kind, l.amount, l.remaining, l.held, l.effective_at, l.expires_at, l.frozen, l.revoked, l.source,
+	h.hold, h.amount, h.expires_at, h.lots, h.lot_amounts
 from ledger_accounts as a
-left join lots as l on l.account = a.account and l.is_open
+left join lateral (
+	select l.lot, null::bigint as hold from lots as l where l.account = a.account and l.is_open
+	union all
+	select null, h.hold from holds as h where h.account = a.account and h.outcome = 0
+) as part on true
+left join lots as l on l.account = a.account and l.lot = part.lot
+left join holds as h on h.account = a.account and h.hold = part.hold
 where a.account = any($1)`
 
 const sqlNextDue = `
@@ -108,9 +176,38 @@ const sqlHistory = `
 select coalesce(n.reason, ''), ` + entryColumns + `
 from entries as e
 left join entry_notes as n on n.account = e.account and n.seq = e.seq
-where e.account = $1 and e.seq < $2
-	and ($3::smallint[] is null or e.kind = any($3)) and ($4::smallint[] is null or e.lot_kind = any($4))
-	and ($5::text = '' or e.feature = $5) and ($6::text = '' or e.agent = $6)
-	and ($7::timestamptz is null or e.at >= $7) and ($8::timestamptz is null or e.at < $8)
+where e.account = $1 and e.seq < $2 and e.seq >= $3
+	and ($4::smallint[] is null or e.kind = any($4)) and ($5::smallint[] is null or e.lot_kind = any($5))
+	and ($6::text = '' or e.feature = $6) and ($7::text = '' or e.agent = $7)
 order by e.seq desc
-limit $9`
+limit $8`
+
+// The first entry at or after an instant. Times never run backwards within an account, so a search by halves over seq finds it with a
+// few index probes.
+const sqlSeqAt = `
+with recursive search (low, high) as (
+	select 1::bigint, a.seq + 1 from ledger_accounts as a where a.account = $1
+	union all
+	select case when e.at < $2 then (s.low + s.high) / 2 + 1 else s.low end, case when e.at < $2 then s.high else (s.low + s.high) / 2 end
+	from search as s
+	cross join lateral (
+		select at from entries where account = $1 and seq = (s.low + s.high) / 2 limit 1
+	) as e
+	where s.low < s.high
+)
+select low from search where low = high`
+
+const sqlBalanceAt = `
+select e.balance_after, e.held_after, e.spendable_after from entries as e where e.account = $1 and e.seq = $2`
+
+const sqlUsage = `
+select day, feature, agent, amount, quantity, count from usage_days where account = $1 and day >= $2 and day < $3`
+
+const sqlToday = `
+select today, today_usage from ledger_accounts where account = $1`
+
+const sqlDeclined = `
+select day, number, at, feature, agent, required, spendable from declined_attempts where account = $1 and day = $2 order by number desc limit $3`
+
+const sqlPurchaseLot = `
+select seq from permanent_references where account = $1 and scope = $2 and reference = $3`

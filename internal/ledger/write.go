@@ -10,6 +10,8 @@ import (
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
+
+	"pop.store/credits/internal/tokens"
 )
 
 // errUnknownCommit means that the connection broke around COMMIT: the batch may or may not be in the books.
@@ -17,14 +19,14 @@ var errUnknownCommit = errors.New("the outcome of COMMIT is unknown")
 
 // write puts everything that the batch changed into the books and commits, in one round trip. When nothing changed it only ends the
 // transaction, which frees the locks.
-func write(ctx context.Context, conn *pgx.Conn, states map[uuid.UUID]*state) error {
+func write(ctx context.Context, conn *pgx.Conn, states map[uuid.UUID]*state, now time.Time) error {
 	batch := &pgx.Batch{}
-	queueAccounts(batch, states)
+	queueAccounts(batch, states, now)
+	queuePlans(batch, states)
 	queueLots(batch, states)
 	queueEntries(batch, states)
-	queueReferences(batch, states)
-	queueNotes(batch, states)
-	queueUsage(batch, states)
+	queueHolds(batch, states)
+	queueRare(batch, states)
 	batch.Queue("commit")
 	return commitError(conn.SendBatch(ctx, batch).Close())
 }
@@ -39,104 +41,196 @@ func commitError(err error) error {
 	return errors.Join(errUnknownCommit, err)
 }
 
-func queueAccounts(batch *pgx.Batch, states map[uuid.UUID]*state) {
-	var (
-		ids                      []uuid.UUID
-		balance, held, seq       []int64
-		lastAt, anchor           []time.Time
-		due                      []*time.Time
-		plan, next, status, zone []string
-		period                   []int32
-		granted                  []int64
-	)
+func queueAccounts(batch *pgx.Batch, states map[uuid.UUID]*state, now time.Time) {
+	n := len(states)
+	ids, numbers := make([]uuid.UUID, 0, n), make([][]int64, 9)
+	for i := range numbers {
+		numbers[i] = make([]int64, 0, n)
+	}
+	lastAt, due, today := make([]time.Time, 0, n), make([]*time.Time, 0, n), make([]time.Time, 0, n)
+	usage, declined := make([][]byte, 0, n), make([]int32, 0, n)
 	for id, s := range states {
 		if !s.changed {
 			continue
 		}
-		ids, balance, held, seq = append(ids, id), append(balance, int64(s.balance)), append(held, int64(s.held)), append(seq, s.seq)
-		lastAt, due, anchor = append(lastAt, s.lastAt), append(due, orNull(s.nextDue())), append(anchor, s.anchor)
-		plan, next, status = append(plan, s.plan), append(next, s.nextPlan), append(status, string(s.status))
-		zone, period, granted = append(zone, s.zone.String()), append(period, int32(s.period)), append(granted, int64(s.periodGranted))
+		at := later(now, s.lastAt)
+		s.chooseOpenLot(at)
+		if len(s.today.lines) > maxTodayLines {
+			s.flushToday()
+		}
+		remaining, held := s.openAmounts()
+		ids = append(ids, id)
+		for i, number := range [...]int64{
+			int64(s.balance), int64(s.held), int64(s.unusable), int64(s.owed), s.seq, s.openLot, remaining, held, s.declinedEver,
+		} {
+			numbers[i] = append(numbers[i], number)
+		}
+		lastAt, due, today = append(lastAt, s.lastAt), append(due, orNull(s.wakeAt(at))), append(today, s.today.day)
+		usage, declined = append(usage, s.today.encode()), append(declined, int32(s.today.declined))
 	}
 	if len(ids) > 0 {
-		batch.Queue(sqlUpdateAccounts, ids, balance, held, seq, lastAt, due, plan, next, status, anchor, zone, period, granted)
+		batch.Queue(sqlUpdateAccounts, ids, numbers[0], numbers[1], numbers[2], numbers[3], numbers[4], lastAt, due, numbers[5], numbers[6], numbers[7],
+			today, usage, declined, numbers[8])
 	}
 }
 
-// lotRows are the columns of lots to insert or update.
-type lotRows struct {
+// openAmounts is what the account's row carries for its open lot.
+func (s *state) openAmounts() (remaining, held int64) {
+	if l := s.lot(s.openLot); l != nil && s.openLot != 0 {
+		return int64(l.remaining), int64(l.held)
+	}
+	return 0, 0
+}
+
+// plan is the part of an account that changes a few times a month.
+type plan struct {
+	id, next string
+	status   PlanStatus
+	period   int
+	granted  tokens.Amount
+}
+
+func queuePlans(batch *pgx.Batch, states map[uuid.UUID]*state) {
+	var ids []uuid.UUID
+	var names, nexts, statuses, zones []string
+	var anchors []time.Time
+	var periods []int32
+	var granted []int64
+	for id, s := range states {
+		if s.before == (plan{s.plan, s.nextPlan, s.status, s.period, s.periodGranted}) {
+			continue
+		}
+		ids, names, nexts, statuses = append(ids, id), append(names, s.plan), append(nexts, s.nextPlan), append(statuses, string(s.status))
+		anchors, zones = append(anchors, s.anchor), append(zones, s.zone.String())
+		periods, granted = append(periods, int32(s.period)), append(granted, int64(s.periodGranted))
+	}
+	if len(ids) > 0 {
+		batch.Queue(sqlUpdatePlans, ids, names, nexts, statuses, anchors, zones, periods, granted)
+	}
+}
+
+// lotColumnsOf are the columns of lots to insert or update.
+type lotColumnsOf struct {
 	account                         []uuid.UUID
 	number, amount, remaining, held []int64
 	kind, priority                  []int16
 	effective                       []time.Time
 	expires                         []*time.Time
-	frozen, open                    []bool
+	frozen, revoked, open           []bool
 	source                          []string
 }
 
-func (r *lotRows) add(account uuid.UUID, l *lot) {
+func (r *lotColumnsOf) add(account uuid.UUID, l *lot) {
 	r.account, r.number = append(r.account, account), append(r.number, l.number)
 	r.amount, r.remaining, r.held = append(r.amount, int64(l.amount)), append(r.remaining, int64(l.remaining)), append(r.held, int64(l.held))
 	r.kind, r.priority = append(r.kind, int16(l.kind)), append(r.priority, l.kind.priority())
 	r.effective, r.expires = append(r.effective, l.effectiveAt), append(r.expires, orNull(l.expiresAt))
-	r.frozen, r.open = append(r.frozen, l.frozen), append(r.open, l.remaining > 0)
+	r.frozen, r.revoked, r.open = append(r.frozen, l.frozen), append(r.revoked, l.revoked), append(r.open, l.remaining > 0)
 	r.source = append(r.source, l.source)
 }
 
+// queueLots writes the lots that are not the open one: the open lot's remainder is in the account's row until another one takes its
+// place.
 func queueLots(batch *pgx.Batch, states map[uuid.UUID]*state) {
-	var added, changed lotRows
+	var added, changed lotColumnsOf
 	for id, s := range states {
+		if !s.changed {
+			continue
+		}
 		for i := range s.lots {
-			switch l := &s.lots[i]; {
+			l := &s.lots[i]
+			now := l.present()
+			if l.number == s.openLot {
+				now.remaining, now.held = l.row.remaining, l.row.held
+			}
+			switch {
 			case l.added:
 				added.add(id, l)
-			case l.changed:
+			case now != l.row:
 				changed.add(id, l)
 			}
 		}
 	}
 	if a := &added; len(a.account) > 0 {
-		batch.Queue(sqlInsertLots, a.account, a.number, a.kind, a.amount, a.remaining, a.held, a.priority, a.effective, a.expires, a.frozen, a.open, a.source)
+		batch.Queue(sqlInsertLots, a.account, a.number, a.kind, a.amount, a.remaining, a.held, a.priority, a.effective, a.expires, a.frozen, a.revoked,
+			a.open, a.source)
 	}
 	if c := &changed; len(c.account) > 0 {
-		batch.Queue(sqlUpdateLots, c.account, c.number, c.remaining, c.held, c.frozen, c.open)
+		batch.Queue(sqlUpdateLots, c.account, c.number, c.remaining, c.held, c.frozen, c.revoked, c.open)
 	}
 }
 
-// entryRows are the columns of entries to insert.
-type entryRows struct {
-	account                                                           []uuid.UUID
-	seq, amount, heldDelta, balance, held, spendable, quantity, price []int64
-	at, day                                                           []time.Time
-	kind, contra, lotKind                                             []int16
-	feature, agent, version, reference, lots, lotAmounts, key         []string
-	fingerprint                                                       [][]byte
+// entryColumnsOf are the columns of entries to insert.
+type entryColumnsOf struct {
+	account                                          []uuid.UUID
+	seq, amount, heldDelta, balance, held, spendable []int64
+	quantity, price, about, lot                      []int64
+	at, day                                          []time.Time
+	kind, contra, lotKind                            []int16
+	feature, agent, version, reference               []string
+	lots, lotAmounts, key                            []*string
+	fingerprint                                      [][]byte
 }
 
-func (r *entryRows) add(e *Entry) {
+func newEntryColumns(n int) *entryColumnsOf {
+	r := &entryColumnsOf{account: make([]uuid.UUID, 0, n), fingerprint: make([][]byte, 0, n)}
+	for _, column := range []*[]int64{&r.seq, &r.amount, &r.heldDelta, &r.balance, &r.held, &r.spendable, &r.quantity, &r.price, &r.about, &r.lot} {
+		*column = make([]int64, 0, n)
+	}
+	for _, column := range []*[]string{&r.feature, &r.agent, &r.version, &r.reference} {
+		*column = make([]string, 0, n)
+	}
+	for _, column := range []*[]*string{&r.lots, &r.lotAmounts, &r.key} {
+		*column = make([]*string, 0, n)
+	}
+	for _, column := range []*[]int16{&r.kind, &r.contra, &r.lotKind} {
+		*column = make([]int16, 0, n)
+	}
+	for _, column := range []*[]time.Time{&r.at, &r.day} {
+		*column = make([]time.Time, 0, n)
+	}
+	return r
+}
+
+func (r *entryColumnsOf) add(e *Entry) {
 	r.account, r.seq, r.at, r.day = append(r.account, e.Account), append(r.seq, e.Seq), append(r.at, e.At), append(r.day, e.Day)
 	r.kind, r.contra, r.lotKind = append(r.kind, int16(e.Kind)), append(r.contra, int16(e.Contra)), append(r.lotKind, int16(e.LotKind))
 	r.amount, r.heldDelta = append(r.amount, int64(e.Amount)), append(r.heldDelta, int64(e.HeldDelta))
 	r.balance, r.held = append(r.balance, int64(e.BalanceAfter)), append(r.held, int64(e.HeldAfter))
-	r.spendable = append(r.spendable, int64(e.SpendableAfter))
+	r.spendable, r.about = append(r.spendable, int64(e.SpendableAfter)), append(r.about, e.About)
 	r.feature, r.agent, r.reference = append(r.feature, e.Feature), append(r.agent, e.Agent), append(r.reference, e.Reference)
 	r.quantity, r.price, r.version = append(r.quantity, e.Quantity), append(r.price, int64(e.UnitPrice)), append(r.version, e.CatalogVersion)
-	lots, amounts := arrayText(e.Parts)
-	r.lots, r.lotAmounts = append(r.lots, lots), append(r.lotAmounts, amounts)
-	r.key, r.fingerprint = append(r.key, e.key), append(r.fingerprint, e.fingerprint)
+	r.fingerprint = append(r.fingerprint, e.fingerprint)
+	var key, lots, amounts *string
+	if e.key != "" {
+		key = &e.key
+	}
+	one := int64(0)
+	if len(e.Parts) == 1 && e.Parts[0].Amount == e.moved() {
+		one = e.Parts[0].Lot
+	} else {
+		l, a := arrayText(e.Parts)
+		lots, amounts = &l, &a
+	}
+	r.key, r.lot, r.lots, r.lotAmounts = append(r.key, key), append(r.lot, one), append(r.lots, lots), append(r.lotAmounts, amounts)
 }
 
 func queueEntries(batch *pgx.Batch, states map[uuid.UUID]*state) {
-	var r entryRows
+	n := 0
+	for _, s := range states {
+		n += len(s.entries)
+	}
+	if n == 0 {
+		return
+	}
+	r := newEntryColumns(n)
 	for _, s := range states {
 		for i := range s.entries {
 			r.add(&s.entries[i])
 		}
 	}
-	if len(r.account) > 0 {
-		batch.Queue(sqlInsertEntries, r.account, r.seq, r.at, r.kind, r.amount, r.heldDelta, r.balance, r.held, r.spendable, r.contra, r.lotKind, r.feature, r.agent,
-			r.quantity, r.price, r.version, r.reference, r.day, r.lots, r.lotAmounts, r.key, r.fingerprint)
-	}
+	batch.Queue(sqlInsertEntries, r.account, r.seq, r.at, r.kind, r.amount, r.heldDelta, r.balance, r.held, r.spendable, r.contra, r.lotKind, r.feature,
+		r.agent, r.quantity, r.price, r.version, r.reference, r.about, r.day, r.lot, r.lots, r.lotAmounts, r.key, r.fingerprint)
 }
 
 // arrayText writes the parts as two Postgres arrays: "{3,7}" and "{-5000000,-2500000}".
@@ -152,6 +246,44 @@ func arrayText(parts []Part) (lots, amounts string) {
 	return string(append(l, '}')), string(append(a, '}'))
 }
 
+func queueHolds(batch *pgx.Batch, states map[uuid.UUID]*state) {
+	var accounts, endedAccounts []uuid.UUID
+	var numbers, amounts, quantities, prices, ended []int64
+	var features, agents, versions, lots, lotAmounts []string
+	var expires []time.Time
+	var outcomes []int16
+	for id, s := range states {
+		for i := range s.holds {
+			h := &s.holds[i]
+			if h.added {
+				l, a := arrayText(h.parts)
+				accounts, numbers, amounts, expires = append(accounts, id), append(numbers, h.number), append(amounts, int64(h.amount)), append(expires, h.expiresAt)
+				features, agents, versions = append(features, h.work.feature), append(agents, h.work.agent), append(versions, h.work.version)
+				quantities, prices = append(quantities, h.work.quantity), append(prices, int64(h.work.unitPrice))
+				lots, lotAmounts = append(lots, l), append(lotAmounts, a)
+			}
+			if h.changed {
+				endedAccounts, ended, outcomes = append(endedAccounts, id), append(ended, h.number), append(outcomes, int16(h.outcome))
+			}
+		}
+	}
+	if len(accounts) > 0 {
+		batch.Queue(sqlInsertHolds, accounts, numbers, amounts, expires, features, agents, quantities, prices, versions, lots, lotAmounts)
+	}
+	if len(endedAccounts) > 0 {
+		batch.Queue(sqlEndHolds, endedAccounts, ended, outcomes)
+	}
+}
+
+// queueRare writes what only some batches have.
+func queueRare(batch *pgx.Batch, states map[uuid.UUID]*state) {
+	queueReferences(batch, states)
+	queueReversals(batch, states)
+	queueNotes(batch, states)
+	queueUsage(batch, states)
+	queueDeclined(batch, states)
+}
+
 func queueReferences(batch *pgx.Batch, states map[uuid.UUID]*state) {
 	var accounts []uuid.UUID
 	var scopes, references []string
@@ -164,6 +296,19 @@ func queueReferences(batch *pgx.Batch, states map[uuid.UUID]*state) {
 	}
 	if len(accounts) > 0 {
 		batch.Queue(sqlInsertReferences, accounts, scopes, references, seqs)
+	}
+}
+
+func queueReversals(batch *pgx.Batch, states map[uuid.UUID]*state) {
+	var accounts []uuid.UUID
+	var seqs, amounts []int64
+	for id, s := range states {
+		for seq, amount := range s.reversals {
+			accounts, seqs, amounts = append(accounts, id), append(seqs, seq), append(amounts, int64(amount))
+		}
+	}
+	if len(accounts) > 0 {
+		batch.Queue(sqlAddReversals, accounts, seqs, amounts)
 	}
 }
 
@@ -197,4 +342,39 @@ func metadataText(metadata map[string]string) *string {
 	}
 	text := string(raw)
 	return &text
+}
+
+func queueUsage(batch *pgx.Batch, states map[uuid.UUID]*state) {
+	var accounts []uuid.UUID
+	var days []time.Time
+	var features, agents []string
+	var amounts, quantities, counts []int64
+	for id, s := range states {
+		for _, u := range s.usageSums() {
+			accounts, days = append(accounts, id), append(days, u.day)
+			features, agents = append(features, u.feature), append(agents, u.agent)
+			amounts, quantities, counts = append(amounts, int64(u.amount)), append(quantities, u.quantity), append(counts, u.count)
+		}
+	}
+	if len(accounts) > 0 {
+		batch.Queue(sqlAddUsage, accounts, days, features, agents, amounts, quantities, counts)
+	}
+}
+
+func queueDeclined(batch *pgx.Batch, states map[uuid.UUID]*state) {
+	var accounts []uuid.UUID
+	var days, times []time.Time
+	var numbers []int32
+	var features, agents []string
+	var required, spendable []int64
+	for id, s := range states {
+		for _, d := range s.declined {
+			accounts, days, times, numbers = append(accounts, id), append(days, d.Day), append(times, d.At), append(numbers, int32(d.Number))
+			features, agents = append(features, d.Feature), append(agents, d.Agent)
+			required, spendable = append(required, int64(d.Required)), append(spendable, int64(d.Spendable))
+		}
+	}
+	if len(accounts) > 0 {
+		batch.Queue(sqlInsertDeclined, accounts, days, numbers, times, features, agents, required, spendable)
+	}
 }

@@ -1,0 +1,89 @@
+package ledger
+
+import (
+	"time"
+
+	"pop.store/credits/internal/catalog"
+	"pop.store/credits/internal/problem"
+	"pop.store/credits/internal/tokens"
+)
+
+// Charge asks to spend tokens on a feature. Nil Quantity means one; Amount is what an agent's or a metered feature's work used.
+type Charge struct {
+	Feature   string
+	Quantity  *int64
+	Amount    *tokens.Amount
+	Agent     string
+	Reference string
+	// UniqueReference makes Reference good for one charge of this account only, for ever.
+	UniqueReference bool
+	Metadata        map[string]string
+}
+
+func (c *Charge) needs(prices *catalog.Catalog) needs {
+	n := needs{}
+	if price, err := prices.Price(c.Feature, c.Quantity, c.Amount); err == nil {
+		n.spend = price.Amount
+	}
+	if c.UniqueReference {
+		n.scope, n.reference = "charge", c.Reference
+	}
+	return n
+}
+
+func (c *Charge) decide(s *state, now time.Time, prices *catalog.Catalog) (Entry, error) {
+	if !s.exists {
+		return Entry{}, ErrNoAccount
+	}
+	price, err := prices.Price(c.Feature, c.Quantity, c.Amount)
+	if err != nil {
+		return Entry{}, err
+	}
+	if spendable := s.spendable(now); spendable < price.Amount {
+		return Entry{}, &shortfall{feature: c.Feature, agent: c.Agent, spendable: spendable, required: price.Amount}
+	}
+	return s.append(Entry{
+		Kind: KindCharge, Amount: -price.Amount, Contra: ContraSpent, Feature: c.Feature, Agent: c.Agent, Quantity: price.Quantity,
+		UnitPrice: price.Unit, CatalogVersion: prices.Version, Reference: c.Reference, Parts: s.take(price.Amount, now),
+		note: Note{Metadata: c.Metadata},
+	}, now), nil
+}
+
+// shortfall is why a charge or a hold cannot be afforded.
+type shortfall struct {
+	feature, agent      string
+	spendable, required tokens.Amount
+}
+
+func (f *shortfall) Error() string { return f.problem().Error() }
+
+// problem is the 402: what there is, what is needed, what is missing.
+func (f *shortfall) problem() *problem.Error {
+	return problem.New(problem.Insufficient, "insufficient_tokens",
+		"This needs %s tokens and you have %s. It didn't run, and no tokens were used.", f.required, f.spendable).
+		With("spendable", f.spendable).With("required", f.required).With("shortfall", f.required-f.spendable)
+}
+
+// Declined is an attempt that lacked tokens.
+type Declined struct {
+	Day       time.Time // in the billing zone, as midnight UTC
+	Number    int       // within the day
+	At        time.Time
+	Feature   string
+	Agent     string
+	Required  tokens.Amount
+	Spendable tokens.Amount
+}
+
+// maxDeclined is how many attempts a day are kept one by one; the rest is only counted.
+const maxDeclined = 200
+
+func (s *state) decline(f *shortfall, now time.Time) {
+	day := s.turnDay(now)
+	s.changed = true
+	s.today.declined++
+	s.declinedEver++
+	if s.today.declined <= maxDeclined {
+		s.declined = append(s.declined, Declined{day, s.today.declined, now, f.feature, f.agent, f.required, f.spendable})
+	}
+}

@@ -1,0 +1,92 @@
+package ledger
+
+import (
+	"time"
+
+	"pop.store/credits/internal/catalog"
+	"pop.store/credits/internal/problem"
+	"pop.store/credits/internal/tokens"
+)
+
+var errNoPurchase = problem.New(problem.NotFound, "purchase_not_found", "There is no such purchase.")
+
+// revoke takes the tokens of a purchase back, because its money went back: up to a total, so that telling it twice takes them once. It
+// touches only the lot of that purchase; what was spent of it, or is held, is owed.
+type revoke struct {
+	lot    int64
+	total  tokens.Amount // taken back of this purchase, in all
+	reason string
+}
+
+func (r *revoke) needs(*catalog.Catalog) needs { return needs{whole: true, about: r.lot} }
+
+func (r *revoke) decide(s *state, now time.Time, _ *catalog.Catalog) (Entry, error) {
+	p, l, err := s.purchase(r.lot)
+	if err != nil {
+		return Entry{}, err
+	}
+	if r.total <= 0 || r.total > l.amount {
+		return Entry{}, problem.Invalid("amount", "must be more than zero and at most the %s tokens that were bought", l.amount)
+	}
+	l.revoked = true
+	if r.total == l.amount {
+		l.frozen = false // a dispute that was lost is over
+	}
+	s.changed = true
+	more := r.total - p.reversed
+	if more <= 0 {
+		return Entry{}, nil
+	}
+	s.reverse(r.lot, more)
+	p.reversed += more
+	s.owed += more
+	return s.clawBack(l, min(more, l.remaining-l.held), r.reason, now), nil
+}
+
+// purchase finds the lot of a purchase that the request is about.
+func (s *state) purchase(number int64) (*past, *lot, error) {
+	if !s.exists {
+		return nil, nil, ErrNoAccount
+	}
+	p, ok := s.past[number]
+	l := s.lot(number)
+	if !ok || l == nil || l.kind != LotPurchase {
+		return nil, nil, errNoPurchase
+	}
+	return p, l, nil
+}
+
+// clawBack takes tokens from a lot against what is owed. An amount of zero records that all of it is owed.
+func (s *state) clawBack(l *lot, amount tokens.Amount, reason string, now time.Time) Entry {
+	l.remaining -= amount
+	s.owed -= amount
+	return s.append(Entry{
+		Kind: KindClawback, Amount: -amount, Contra: ContraReturned, LotKind: l.kind, Reference: l.source, About: l.number,
+		Parts: []Part{{Lot: l.number, Amount: -amount}}, note: Note{Reason: reason},
+	}, now)
+}
+
+// payOwed nets what is owed against tokens that are free in a lot: a new purchase, or what comes back to a revoked one.
+func (s *state) payOwed(l *lot, now time.Time) {
+	if amount := min(s.owed, l.remaining-l.held); amount > 0 {
+		s.clawBack(l, amount, "", now)
+	}
+}
+
+// freeze stops a purchase's tokens from being spent while its payment is disputed, or thaws them.
+type freeze struct {
+	lot    int64
+	frozen bool
+}
+
+func (f *freeze) needs(*catalog.Catalog) needs { return needs{whole: true, about: f.lot} }
+
+func (f *freeze) decide(s *state, _ time.Time, _ *catalog.Catalog) (Entry, error) {
+	_, l, err := s.purchase(f.lot)
+	if err != nil {
+		return Entry{}, err
+	}
+	l.frozen = f.frozen
+	s.changed = true
+	return Entry{}, nil
+}

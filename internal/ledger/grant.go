@@ -1,0 +1,55 @@
+package ledger
+
+import (
+	"time"
+
+	"pop.store/credits/internal/catalog"
+	"pop.store/credits/internal/problem"
+	"pop.store/credits/internal/tokens"
+)
+
+// Grant asks to add tokens of a kind. Purchases carry a permanent reference, so that a payment becomes tokens once.
+type Grant struct {
+	Kind      LotKind
+	Amount    tokens.Amount
+	ExpiresAt time.Time // zero: never
+	Source    string    // a purchase's id
+	Reason    string
+}
+
+// maxOpenLots bounds what one account's batch has to load. Purchases are never refused: their money was taken.
+const maxOpenLots = 1_000
+
+const scopePurchase = "purchase"
+
+func (g *Grant) needs(*catalog.Catalog) needs {
+	n := needs{whole: true}
+	if g.Kind == LotPurchase {
+		n.scope, n.reference = scopePurchase, g.Source
+	}
+	return n
+}
+
+func (g *Grant) decide(s *state, now time.Time, prices *catalog.Catalog) (Entry, error) {
+	if !s.exists {
+		return Entry{}, ErrNoAccount
+	}
+	if g.Amount <= 0 {
+		return Entry{}, problem.Invalid("amount", "must be more than zero")
+	}
+	if !g.ExpiresAt.IsZero() && !g.ExpiresAt.After(now) {
+		return Entry{}, problem.Invalid("expires_at", "must be in the future")
+	}
+	if sum := s.balance + g.Amount; sum > tokens.Max {
+		return Entry{}, problem.Invalid("amount", "would take the balance over %s tokens", tokens.Max)
+	}
+	if g.Kind != LotPurchase && len(s.lots) >= maxOpenLots {
+		return Entry{}, problem.New(problem.Conflict, "too_many_lots", "This account has %d open grants already.", len(s.lots))
+	}
+	e := s.grant(lot{kind: g.Kind, amount: g.Amount, source: g.Source, effectiveAt: now, expiresAt: g.ExpiresAt}, prices, now)
+	s.entries[len(s.entries)-1].note = Note{Reason: g.Reason}
+	if g.Kind == LotPurchase {
+		s.payOwed(s.lot(e.Seq), now)
+	}
+	return e, nil
+}

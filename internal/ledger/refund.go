@@ -1,0 +1,95 @@
+package ledger
+
+import (
+	"slices"
+	"time"
+
+	"pop.store/credits/internal/catalog"
+	"pop.store/credits/internal/problem"
+	"pop.store/credits/internal/tokens"
+)
+
+// Refund asks to give a charge or capture back, in full when Amount is nil.
+type Refund struct {
+	Entry  int64 // the seq of the charge or capture
+	Amount *tokens.Amount
+	Reason string
+}
+
+func (r *Refund) needs(*catalog.Catalog) needs { return needs{whole: true, about: r.Entry} }
+
+func (r *Refund) decide(s *state, now time.Time, prices *catalog.Catalog) (Entry, error) {
+	if !s.exists {
+		return Entry{}, ErrNoAccount
+	}
+	p, ok := s.past[r.Entry]
+	if !ok || (p.entry.Kind != KindCharge && p.entry.Kind != KindCapture) {
+		return Entry{}, problem.New(problem.NotFound, "charge_not_found", "There is no such charge.")
+	}
+	left := -p.entry.Amount - p.reversed
+	amount := left
+	if r.Amount != nil {
+		amount = *r.Amount
+	}
+	switch {
+	case left == 0:
+		return Entry{}, problem.New(problem.Conflict, "already_refunded", "This charge was refunded in full already.")
+	case amount <= 0 || amount > left:
+		return Entry{}, problem.Invalid("amount", "must be more than zero and at most the %s tokens that are left of the charge", left).With("refundable", left)
+	}
+	return s.refund(p, amount, r.Reason, now, prices), nil
+}
+
+// refund gives tokens back to the lots that paid. Those that last longest come back first, which is the end of the list. Tokens of a lot
+// that has expired come back as a lot of their own, for a stated grace.
+func (s *state) refund(p *past, amount tokens.Amount, reason string, now time.Time, prices *catalog.Catalog) Entry {
+	var parts []Part
+	var grace lot
+	for _, part := range portion(p.entry.Parts, p.reversed, amount) {
+		if l := s.lot(part.Lot); !l.expired(now) {
+			l.remaining += part.Amount
+			parts = append(parts, part)
+		} else {
+			grace = lot{kind: l.kind, amount: grace.amount + part.Amount, source: l.source}
+		}
+	}
+	if grace.amount > 0 {
+		grace.number, grace.remaining = s.seq+1, grace.amount
+		grace.effectiveAt, grace.expiresAt = now, now.AddDate(0, 0, prices.RefundGraceDays)
+		s.addLot(grace)
+		parts = append(parts, Part{Lot: grace.number, Amount: grace.amount})
+	}
+	s.reverse(p.entry.Seq, amount)
+	p.reversed += amount
+	e := s.append(Entry{
+		Kind: KindRefund, Amount: amount, Contra: ContraSpent, Feature: p.entry.Feature, Agent: p.entry.Agent, About: p.entry.Seq, Parts: parts,
+		note: Note{Reason: reason},
+	}, now)
+	for _, part := range parts {
+		if l := s.lot(part.Lot); l.revoked {
+			s.payOwed(l, now)
+		}
+	}
+	return e
+}
+
+// portion gives the part of a payment from an offset on, counted from its last lot, as amounts to give back.
+func portion(paid []Part, offset, amount tokens.Amount) []Part {
+	var parts []Part
+	for _, p := range slices.Backward(paid) {
+		skip := min(offset, -p.Amount)
+		offset -= skip
+		if part := min(-p.Amount-skip, amount); part > 0 {
+			amount -= part
+			parts = append(parts, Part{Lot: p.Lot, Amount: part})
+		}
+	}
+	return parts
+}
+
+func (s *state) reverse(seq int64, amount tokens.Amount) {
+	if s.reversals == nil {
+		s.reversals = map[int64]tokens.Amount{}
+	}
+	s.reversals[seq] += amount
+}
