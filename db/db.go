@@ -72,17 +72,27 @@ func Grant(ctx context.Context, ownerURL, role string) error {
 		return fmt.Errorf("connect for grants: %w", err)
 	}
 	defer conn.Close(context.WithoutCancel(ctx))
+	// In one transaction, so that nobody can change an entry between two statements; one at a time, because grants at once fail.
+	tx, err := conn.Begin(ctx)
+	if err != nil {
+		return fmt.Errorf("grant to %s: %w", role, err)
+	}
+	defer func() { _ = tx.Rollback(context.WithoutCancel(ctx)) }() // does nothing after the commit
 	name := pgx.Identifier{role}.Sanitize()
 	tables := strings.Join(appendOnly, ", ")
 	statements := []string{
+		"select pg_advisory_xact_lock(hashtext('credits grants'))",
 		"grant usage on schema public to " + name,
 		"grant select, insert, update, delete on all tables in schema public to " + name,
 		"revoke update, delete, truncate on " + tables + " from " + name,
 	}
 	for _, statement := range statements {
-		if _, err := conn.Exec(ctx, statement); err != nil {
+		if _, err := tx.Exec(ctx, statement); err != nil {
 			return fmt.Errorf("grant to %s: %w", role, err)
 		}
+	}
+	if err := tx.Commit(ctx); err != nil {
+		return fmt.Errorf("grant to %s: %w", role, err)
 	}
 	return nil
 }

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"errors"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"time"
@@ -18,6 +19,30 @@ import (
 type database struct {
 	pool   *pgxpool.Pool
 	server *embedpg.Server // nil with DATABASE_URL
+}
+
+// checkDatabaseURLs says that a connection string cannot be read, and does not repeat it: there is a password in it, and in one that
+// cannot be read nobody can tell where.
+func (p *program) checkDatabaseURLs() error {
+	if p.config.DatabaseURL == "" {
+		if p.config.OwnerURL != "" {
+			return &config.Error{Name: "DATABASE_OWNER_URL", Reason: "makes no sense without DATABASE_URL"}
+		}
+		return nil
+	}
+	for _, v := range []struct{ name, url string }{{"DATABASE_URL", p.config.DatabaseURL}, {"DATABASE_OWNER_URL", p.config.OwnerURL}} {
+		_, err := pgxpool.ParseConfig(v.url)
+		if err == nil {
+			continue
+		}
+		reason := "cannot be read; it looks like postgres://USER:PASSWORD@HOST:PORT/DATABASE, with special characters percent-encoded"
+		var file *fs.PathError // of a certificate
+		if errors.As(err, &file) {
+			reason = "cannot be used: " + file.Error()
+		}
+		return &config.Error{Name: v.name, Reason: reason}
+	}
+	return nil
 }
 
 // openForServing connects what DATABASE_URL names, whose schema must be current, or starts and migrates an embedded Postgres.
@@ -126,7 +151,7 @@ func (p *program) keepRunning(ctx context.Context, d *database) error {
 		case <-d.server.Done():
 		}
 		if ctx.Err() != nil {
-			return nil
+			return nil //nolint:nilerr // told to stop, which is no failure
 		}
 		p.log.Error("the embedded Postgres has ended by itself; starting it again")
 		o, err := p.embedded()

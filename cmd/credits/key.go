@@ -19,69 +19,82 @@ func (p *program) key(ctx context.Context, args []string) (err error) {
 	if len(args) == 0 {
 		return fmt.Errorf("key create, key list or key revoke? %w", errUsage)
 	}
-	command, ok := map[string]func(context.Context, *apikey.Keys, []string) error{
+	parse, ok := map[string]func([]string) (keyWork, error){
 		"create": p.keyCreate, "list": p.keyList, "revoke": p.keyRevoke,
 	}[args[0]]
 	if !ok {
 		return fmt.Errorf("there is no command \"key %s\": %w", args[0], errUsage)
+	}
+	work, err := parse(args[1:])
+	if err != nil {
+		return err
 	}
 	d, err := p.openForCommand(ctx)
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, d.close()) }()
-	return command(ctx, apikey.New(d.pool, apikey.Options{Clock: clock.System}), args[1:])
+	return work(ctx, apikey.New(d.pool, apikey.Options{Clock: clock.System}))
 }
 
-func (p *program) keyCreate(ctx context.Context, keys *apikey.Keys, args []string) error {
+// keyWork is what a command does once its arguments are known to make sense: for those that do not, no database is started.
+type keyWork func(context.Context, *apikey.Keys) error
+
+func (p *program) keyCreate(args []string) (keyWork, error) {
 	flags := flag.NewFlagSet("key create", flag.ContinueOnError)
 	flags.SetOutput(io.Discard)
 	scopes := flags.String("scopes", "", "read, spend, admin")
 	name := flags.String("name", "made on the command line", "what the key is for")
 	if err := flags.Parse(args); err != nil || flags.NArg() > 0 || *scopes == "" {
-		return fmt.Errorf("key create --scopes admin,spend,read [--name NAME]: %w", errUsage)
+		return nil, fmt.Errorf("key create --scopes admin,spend,read [--name NAME]: %w", errUsage)
 	}
 	scope, err := apikey.ParseScopes(*scopes)
 	if err != nil {
-		return err
+		return nil, fmt.Errorf("--scopes must be one or more of read, spend, admin, separated by commas: %w", errUsage)
 	}
-	key, secret, err := keys.Create(ctx, *name, scope)
-	if err != nil {
-		return err
-	}
-	fmt.Fprintf(p.stdout, "Made key %s with scope %s. It is shown this once:\n%s\n", key.ID, key.Scope, secret)
-	return nil
-}
-
-func (p *program) keyList(ctx context.Context, keys *apikey.Keys, args []string) error {
-	if len(args) > 0 {
-		return fmt.Errorf("key list takes no arguments: %w", errUsage)
-	}
-	list, err := keys.List(ctx)
-	if err != nil {
-		return err
-	}
-	for _, k := range list {
-		state := "in force"
-		if !k.RevokedAt.IsZero() {
-			state = "revoked " + k.RevokedAt.Format(time.RFC3339)
+	return func(ctx context.Context, keys *apikey.Keys) error {
+		key, secret, err := keys.Create(ctx, *name, scope)
+		if err != nil {
+			return err
 		}
-		fmt.Fprintf(p.stdout, "%s  %s  %-5s  %s  %s  %s\n", k.ID, k.Prefix, k.Scope, k.CreatedAt.Format(time.RFC3339), state, k.Name)
-	}
-	return nil
+		fmt.Fprintf(p.stdout, "Made key %s with scope %s. It is shown this once:\n%s\n", key.ID, key.Scope, secret)
+		return nil
+	}, nil
 }
 
-func (p *program) keyRevoke(ctx context.Context, keys *apikey.Keys, args []string) error {
+func (p *program) keyList(args []string) (keyWork, error) {
+	if len(args) > 0 {
+		return nil, fmt.Errorf("key list takes no arguments: %w", errUsage)
+	}
+	return func(ctx context.Context, keys *apikey.Keys) error {
+		list, err := keys.List(ctx)
+		if err != nil {
+			return err
+		}
+		for _, k := range list {
+			state := "in force"
+			if !k.RevokedAt.IsZero() {
+				state = "revoked " + k.RevokedAt.Format(time.RFC3339)
+			}
+			fmt.Fprintf(p.stdout, "%s  %s  %-5s  %s  %s  %s\n", k.ID, k.Prefix, k.Scope, k.CreatedAt.Format(time.RFC3339), state, k.Name)
+		}
+		return nil
+	}, nil
+}
+
+func (p *program) keyRevoke(args []string) (keyWork, error) {
 	if len(args) != 1 {
-		return fmt.Errorf("key revoke ID: %w", errUsage)
+		return nil, fmt.Errorf("key revoke ID: %w", errUsage)
 	}
 	id, err := uuid.Parse(args[0])
 	if err != nil {
-		return fmt.Errorf("%q is not the id of a key: %w", args[0], errUsage)
+		return nil, fmt.Errorf("%q is not the id of a key: %w", args[0], errUsage)
 	}
-	if err := keys.Revoke(ctx, id); err != nil {
-		return err
-	}
-	fmt.Fprintln(p.stdout, "Revoked.")
-	return nil
+	return func(ctx context.Context, keys *apikey.Keys) error {
+		if err := keys.Revoke(ctx, id); err != nil {
+			return err
+		}
+		fmt.Fprintln(p.stdout, "Revoked.")
+		return nil
+	}, nil
 }

@@ -9,6 +9,7 @@ import (
 	"log/slog"
 	"os"
 	"os/signal"
+	"strings"
 	"syscall"
 
 	"pop.store/credits/internal/config"
@@ -31,6 +32,7 @@ Usage:
                                            make an API key; its last line is the key alone
   credits key list                         list the API keys
   credits key revoke ID                    end an API key at once
+  credits bench NAME                       measure the app against what its parts cost alone
   credits help                             print this
 
 With no DATABASE_URL an embedded Postgres keeps its data under ./var (CREDITS_DATA_DIR).
@@ -82,6 +84,9 @@ func (p *program) dispatch(ctx context.Context, args []string) error {
 	if p.config, err = config.Load(p.getenv); err != nil {
 		return err
 	}
+	if err = p.checkDatabaseURLs(); err != nil {
+		return err
+	}
 	p.log = slog.New(slog.NewTextHandler(p.stderr, nil))
 	switch args[0] {
 	case "serve":
@@ -90,6 +95,8 @@ func (p *program) dispatch(ctx context.Context, args []string) error {
 		return p.migrate(ctx, args[1:])
 	case "key":
 		return p.key(ctx, args[1:])
+	case "bench":
+		return p.bench(ctx, args[1:])
 	}
 	return fmt.Errorf("there is no command %q: %w", args[0], errUsage)
 }
@@ -104,12 +111,5 @@ func oneLine(err error) string {
 			text += " (" + known.Cause.Error() + ")"
 		}
 	}
-	line := []rune{}
-	for _, r := range text {
-		if r == '\n' || r == '\r' || r == '\t' {
-			r = ' '
-		}
-		line = append(line, r)
-	}
-	return string(line)
+	return strings.Join(strings.Fields(text), " ")
 }

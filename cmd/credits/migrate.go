@@ -3,7 +3,8 @@ package main
 import (
 	"context"
 	"fmt"
-	"net/url"
+
+	"github.com/jackc/pgx/v5"
 
 	"pop.store/credits/db"
 )
@@ -24,9 +25,9 @@ func (p *program) migrate(ctx context.Context, args []string) (err error) {
 	if err := db.Migrate(ctx, p.config.OwnerURL); err != nil {
 		return err
 	}
-	server, err := url.Parse(p.config.DatabaseURL)
-	if err == nil && server.User != nil {
-		err = db.Grant(ctx, p.config.OwnerURL, server.User.Username())
+	server, err := pgx.ParseConfig(p.config.DatabaseURL)
+	if err == nil {
+		err = db.Grant(ctx, p.config.OwnerURL, server.User)
 	}
 	if err != nil {
 		return err

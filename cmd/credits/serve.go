@@ -43,12 +43,15 @@ func (p *program) serve(ctx context.Context, args []string) (err error) {
 		return err
 	}
 	// Listen first: a port in use is told at once, before a database is started.
-	listener, err := net.Listen("tcp", *addr)
+	listener, err := new(net.ListenConfig).Listen(ctx, "tcp", *addr)
 	if err != nil {
 		return listenError(*addr, err)
 	}
 	defer listener.Close()
 	d, err := p.openForServing(ctx)
+	if stopped(ctx, err) {
+		return nil
+	}
 	if err != nil {
 		return err
 	}
@@ -57,6 +60,9 @@ func (p *program) serve(ctx context.Context, args []string) (err error) {
 	s := p.assemble(d, listener.Addr())
 	return s.run(ctx, listener, d)
 }
+
+// stopped tells whether a start failed only because it was told to stop, which is no failure.
+func stopped(ctx context.Context, err error) bool { return err != nil && ctx.Err() != nil }
 
 func listenError(addr string, err error) error {
 	if errors.Is(err, syscall.EADDRINUSE) {
@@ -149,10 +155,13 @@ func (s *site) setUpPayments(ctx context.Context, d *database, local *url.URL) e
 // wait for, then the database.
 func (s *site) run(ctx context.Context, listener net.Listener, d *database) error {
 	defer s.app.Ledger.Close()
-	if err := s.seed(ctx); err != nil {
+	if err := s.seed(ctx); stopped(ctx, err) {
+		return nil
+	} else if err != nil {
 		return err
 	}
 	s.ready.Store(true)
+	s.announce(d)
 	background, stop := context.WithCancel(context.WithoutCancel(ctx))
 	var working sync.WaitGroup
 	defer working.Wait()
@@ -166,7 +175,6 @@ func (s *site) run(ctx context.Context, listener net.Listener, d *database) erro
 		}
 	})
 	s.startBackground(background, &working)
-	s.announce(d)
 	select {
 	case err := <-failed:
 		return err

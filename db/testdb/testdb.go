@@ -52,6 +52,17 @@ func New(t testing.TB) *pgxpool.Pool {
 // the database, whoever is still connected.
 func Open(t testing.TB) DB {
 	t.Helper()
+	return open(t, template)
+}
+
+// Empty is Open without the schema: for tests of what makes it.
+func Empty(t testing.TB) DB {
+	t.Helper()
+	return open(t, "template1")
+}
+
+func open(t testing.TB, template string) DB {
+	t.Helper()
 	if !underMain {
 		t.Fatal("testdb: this package needs `func TestMain(m *testing.M) { testdb.Main(m) }`, which stops the server at the end")
 	}
@@ -62,7 +73,7 @@ func Open(t testing.TB) DB {
 	// Not the test's context: that one ends before the clean-up runs.
 	ctx, cancel := context.WithTimeout(context.Background(), limit)
 	defer cancel()
-	name, err := s.clone(ctx)
+	name, err := s.clone(ctx, template)
 	if err != nil {
 		t.Fatalf("testdb: %v", err)
 	}
@@ -155,8 +166,8 @@ func start() (_ *server, err error) {
 	return s, nil
 }
 
-// clone copies the template into a new database and gives its name.
-func (s *server) clone(ctx context.Context) (string, error) {
+// clone copies a template into a new database and gives its name.
+func (s *server) clone(ctx context.Context, template string) (string, error) {
 	s.copying.Lock()
 	defer s.copying.Unlock()
 	s.copies++

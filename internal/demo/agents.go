@@ -41,6 +41,9 @@ var client = &http.Client{Timeout: 10 * time.Second}
 // Run works until the context ends.
 func (a *Agents) Run(ctx context.Context) {
 	secret, err := a.newKey(ctx)
+	if ctx.Err() != nil {
+		return
+	}
 	if err != nil {
 		a.Log.Warn("the demo's agents have no key", "error", err)
 		return

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"pop.store/credits/internal/accounts"
@@ -37,8 +38,9 @@ const (
 	presentLevel = 46 // now: the threshold is 40
 )
 
-// Seed writes the demo's history once. It goes through the real ledger, billing and sandbox on a clock of its own; keys make a seeding that
-// broke off go on where it stopped.
+// Seed writes the demo's history once. It goes through the real ledger, billing and sandbox on a clock of its own. The story is told of an
+// account of a passing name, which becomes the creator's in the same transaction as the mark: one that broke off is forgotten, and told again
+// from the start.
 func Seed(ctx context.Context, pool *pgxpool.Pool, now time.Time) error {
 	var seeded bool
 	if err := pool.QueryRow(ctx, "select exists (select from installation where name = $1)", seedMark).Scan(&seeded); err != nil || seeded {
@@ -49,7 +51,16 @@ func Seed(ctx context.Context, pool *pgxpool.Pool, now time.Time) error {
 	if err := s.tell(ctx); err != nil {
 		return err
 	}
-	_, err := pool.Exec(ctx, "insert into installation (name, value, created_at) values ($1, '1', $2) on conflict do nothing", seedMark, now)
+	return pgx.BeginFunc(ctx, pool, func(tx pgx.Tx) error { return s.publish(ctx, tx) })
+}
+
+// publish gives the account its name, unless somebody else was first.
+func (s *story) publish(ctx context.Context, tx pgx.Tx) error {
+	mark, err := tx.Exec(ctx, "insert into installation (name, value, created_at) values ($1, '1', $2) on conflict do nothing", seedMark, s.now)
+	if err != nil || mark.RowsAffected() == 0 {
+		return err
+	}
+	_, err = tx.Exec(ctx, "update accounts set external_id = $1 where id = $2 and not exists (select from accounts where external_id = $1)", Account, s.id)
 	return err
 }
 
@@ -84,7 +95,7 @@ func (s *story) tell(ctx context.Context) error {
 	plan, name, zone := "starter", ShopName, "Europe/Berlin"
 	anchor := s.clock.Now()
 	var err error
-	s.id, _, err = s.accounts.Put(ctx, Account, accounts.Put{Plan: &plan, Name: &name, TimeZone: &zone, BillingZone: &zone, BillingAnchor: &anchor})
+	s.id, _, err = s.accounts.Put(ctx, "untold-"+uuid.NewString(), accounts.Put{Plan: &plan, Name: &name, TimeZone: &zone, BillingZone: &zone, BillingAnchor: &anchor})
 	if err != nil {
 		return err
 	}

@@ -229,8 +229,15 @@ func queueEntries(batch *pgx.Batch, states map[uuid.UUID]*state) {
 			r.add(&s.entries[i])
 		}
 	}
-	batch.Queue(sqlInsertEntries, r.account, r.seq, r.at, r.kind, r.amount, r.heldDelta, r.balance, r.held, r.spendable, r.contra, r.lotKind, r.feature,
-		r.agent, r.quantity, r.price, r.version, r.reference, r.about, r.day, r.lot, r.lots, r.lotAmounts, r.key, r.fingerprint)
+	batch.Queue(sqlInsertEntries, r.values()...)
+}
+
+// values are the columns in the order of sqlInsertEntries.
+func (r *entryColumnsOf) values() []any {
+	return []any{
+		r.account, r.seq, r.at, r.kind, r.amount, r.heldDelta, r.balance, r.held, r.spendable, r.contra, r.lotKind, r.feature, r.agent, r.quantity,
+		r.price, r.version, r.reference, r.about, r.day, r.lot, r.lots, r.lotAmounts, r.key, r.fingerprint,
+	}
 }
 
 // arrayText writes the parts as two Postgres arrays: "{3,7}" and "{-5000000,-2500000}".

@@ -1,0 +1,173 @@
+// Package bench measures the app against what its parts cost alone, in the same minutes on the same machine: a figure without such a ratio says
+// little on a machine that is shared. It starts a Postgres of its own with default durability on a real disk.
+package bench
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"slices"
+	"time"
+)
+
+// Options set what is measured.
+type Options struct {
+	Seconds  int // of one measurement; there are three of each
+	Callers  int // zero: the benchmark's own
+	Accounts int // zero: the benchmark's own
+	Dir      string
+	Progress io.Writer // what is going on, for a person
+}
+
+// Result is what a benchmark found.
+type Result struct {
+	Name         string             `json:"name"`
+	OpsPerS      float64            `json:"ops_per_s"`
+	P50          float64            `json:"p50_ms"`
+	P99          float64            `json:"p99_ms"`
+	Ratio        float64            `json:"ratio"`     // against the first baseline of the goal
+	Ratios       map[string]float64 `json:"ratios"`    // against each baseline
+	Baselines    map[string]float64 `json:"baselines"` // per second
+	BooksBalance bool               `json:"books_balance"`
+	Goals        []Goal             `json:"goals"`
+}
+
+// Goal is a ratio that is aimed at.
+type Goal struct {
+	Against string  `json:"against"`
+	AtLeast float64 `json:"at_least,omitempty"`
+	AtMost  float64 `json:"at_most,omitempty"`
+	Met     bool    `json:"met"`
+}
+
+// rounds is how often everything is measured; the median counts.
+const rounds = 3
+
+// benchmark is a thing to measure and what to compare it with.
+type benchmark struct {
+	name    string
+	about   string
+	callers int
+	set     func(ctx context.Context, l *lab, o Options) (*experiment, error)
+}
+
+// experiment is a prepared benchmark.
+type experiment struct {
+	run       probe
+	baselines []baseline // the first is the one of the goal
+	goals     []Goal
+}
+
+// baseline is what the benchmark is compared with.
+type baseline struct {
+	name string
+	run  probe
+}
+
+// probe runs something for a while and says how fast it was.
+type probe func(ctx context.Context, d time.Duration) (sample, error)
+
+// sample is one measurement.
+type sample struct {
+	perSecond float64
+	p50, p99  time.Duration
+}
+
+// Names lists the benchmarks in the order in which they are shown.
+func Names() []string {
+	var names []string
+	for _, b := range all {
+		names = append(names, b.name)
+	}
+	return names
+}
+
+// About says in a line what a benchmark measures.
+func About(name string) string {
+	for _, b := range all {
+		if b.name == name {
+			return b.about
+		}
+	}
+	return ""
+}
+
+// Run measures one benchmark.
+func Run(ctx context.Context, name string, o Options) (Result, error) {
+	i := slices.IndexFunc(all, func(b benchmark) bool { return b.name == name })
+	if i < 0 {
+		return Result{}, fmt.Errorf("there is no benchmark %q", name)
+	}
+	b := all[i]
+	if o.Callers == 0 {
+		o.Callers = b.callers
+	}
+	l, err := openLab(ctx, o)
+	if err != nil {
+		return Result{}, err
+	}
+	defer l.close()
+	e, err := b.set(ctx, l, o)
+	if err != nil {
+		return Result{}, fmt.Errorf("prepare %s: %w", name, err)
+	}
+	r, err := e.measure(ctx, time.Duration(o.Seconds)*time.Second, l)
+	if err != nil {
+		return Result{}, fmt.Errorf("measure %s: %w", name, err)
+	}
+	r.Name = b.name
+	r.BooksBalance, err = l.booksBalance(ctx)
+	return r, err
+}
+
+// measure takes turns between the benchmark and its baselines, so that a machine that slows down slows them all, and compares round by
+// round.
+func (e *experiment) measure(ctx context.Context, d time.Duration, l *lab) (Result, error) {
+	r := Result{Ratios: map[string]float64{}, Baselines: map[string]float64{}, Goals: e.goals}
+	var own []sample
+	ratios, speeds := map[string][]float64{}, map[string][]float64{}
+	for round := range rounds {
+		l.say("round %d of %d", round+1, rounds)
+		s, err := e.run(ctx, d)
+		if err != nil {
+			return r, err
+		}
+		own = append(own, s)
+		for _, b := range e.baselines {
+			base, err := b.run(ctx, d)
+			if err != nil {
+				return r, fmt.Errorf("%s: %w", b.name, err)
+			}
+			speeds[b.name] = append(speeds[b.name], base.perSecond)
+			ratios[b.name] = append(ratios[b.name], s.perSecond/base.perSecond)
+			if base.p99 > 0 {
+				ratios[b.name+"_p99"] = append(ratios[b.name+"_p99"], float64(s.p99)/float64(base.p99))
+			}
+		}
+	}
+	slices.SortFunc(own, func(a, b sample) int { return int(a.perSecond - b.perSecond) })
+	middle := own[len(own)/2]
+	r.OpsPerS, r.P50, r.P99 = middle.perSecond, milliseconds(middle.p50), milliseconds(middle.p99)
+	for name, list := range speeds {
+		r.Baselines[name] = median(list)
+	}
+	for name, list := range ratios {
+		r.Ratios[name] = median(list)
+	}
+	if len(e.baselines) > 0 {
+		r.Ratio = r.Ratios[e.baselines[0].name]
+	}
+	for i := range r.Goals {
+		g := &r.Goals[i]
+		ratio := r.Ratios[g.Against]
+		g.Met = (g.AtLeast == 0 || ratio >= g.AtLeast) && (g.AtMost == 0 || ratio <= g.AtMost)
+	}
+	return r, nil
+}
+
+func milliseconds(d time.Duration) float64 { return float64(d.Microseconds()) / 1000 }
+
+func median(list []float64) float64 {
+	sorted := slices.Sorted(slices.Values(list))
+	return sorted[len(sorted)/2]
+}

@@ -1,0 +1,177 @@
+package bench
+
+import (
+	"context"
+	"math/rand/v2"
+	"strconv"
+	"sync/atomic"
+	"time"
+
+	"github.com/google/uuid"
+
+	"pop.store/credits/internal/ledger"
+	"pop.store/credits/internal/problem"
+	"pop.store/credits/internal/tokens"
+)
+
+var all = []benchmark{
+	{"charges", "one charge a call, 10,000 accounts, 5 % replays, 5 % refusals", 4096, setCharges},
+	{"hot", "one charge a call, all on one account", 512, setHot},
+	{"raw", "the entries of such charges, inserted without deciding anything", 2, setRaw},
+}
+
+// caller is one client of the ledger: it makes charges, repeats one in twenty, and asks for too much one time in twenty.
+type caller struct {
+	random *rand.Rand
+	ids    []uuid.UUID
+	last   call
+}
+
+type call struct {
+	account uuid.UUID
+	key     string
+	charge  ledger.Charge
+}
+
+var keys atomic.Int64
+
+func newKey() string { return "bench-" + strconv.FormatInt(keys.Add(1), 36) }
+
+// mix is what creators spend on: mostly agents' small work, now and then a tool.
+func (c *caller) next() call {
+	dice := c.random.IntN(100)
+	if dice < 5 && c.last.key != "" {
+		return c.last
+	}
+	n := call{account: c.ids[c.random.IntN(len(c.ids))], key: newKey()}
+	switch {
+	case dice < 10:
+		tooMuch := tokens.Max
+		n.charge = ledger.Charge{Feature: "auto_selling", Amount: &tooMuch, Agent: "seller"}
+		return n // not remembered: a refusal binds no key
+	case dice < 12:
+		n.charge = ledger.Charge{Feature: "lip_sync"}
+	case dice < 30:
+		n.charge = ledger.Charge{Feature: "brand_deal_scan", Agent: "scout"}
+	case dice < 60:
+		n.charge = ledger.Charge{Feature: "comment_to_dm", Agent: "dm"}
+	default:
+		n.charge = ledger.Charge{Feature: "social_comment_reply", Agent: "replies"}
+	}
+	c.last = n
+	return n
+}
+
+func newCallers(n int, ids []uuid.UUID) []caller {
+	callers := make([]caller, n)
+	for i := range callers {
+		callers[i] = caller{random: rand.New(rand.NewPCG(1, uint64(i))), ids: ids}
+	}
+	return callers
+}
+
+// charging drives the ledger with callers.
+func (l *lab) charging(callers []caller) probe {
+	return func(ctx context.Context, d time.Duration) (sample, error) {
+		return drive(ctx, len(callers), d, func(ctx context.Context, i int) (int, error) {
+			c := callers[i].next()
+			_, err := l.ledger.Charge(ctx, c.account, c.key, c.charge)
+			if err != nil && problem.Of(err).Kind != problem.Insufficient {
+				return 0, err
+			}
+			return 1, nil
+		})
+	}
+}
+
+func setCharges(ctx context.Context, l *lab, o Options) (*experiment, error) {
+	accounts := o.Accounts
+	if accounts == 0 {
+		accounts = 10_000
+	}
+	ids, err := l.open(ctx, accounts, 1_000*tokens.One)
+	if err != nil {
+		return nil, err
+	}
+	e, err := l.againstPostgres(ctx)
+	if err != nil {
+		return nil, err
+	}
+	e.run = l.charging(newCallers(o.Callers, ids))
+	e.goals = []Goal{{Against: "pgbench_n", AtLeast: 20}, {Against: "raw_unnest", AtLeast: 0.5}}
+	if o.Callers <= 64 {
+		e.goals = []Goal{{Against: "pgbench_n", AtLeast: 8}, {Against: "pgbench_n_p99", AtMost: 1}}
+	}
+	return e, nil
+}
+
+func setHot(ctx context.Context, l *lab, o Options) (*experiment, error) {
+	ids, err := l.open(ctx, 1, tokens.Max/2)
+	if err != nil {
+		return nil, err
+	}
+	e, err := l.againstPostgres(ctx)
+	if err != nil {
+		return nil, err
+	}
+	e.run = l.charging(newCallers(o.Callers, ids))
+	e.goals = []Goal{{Against: "pgbench_n", AtLeast: 25}}
+	return e, nil
+}
+
+func setRaw(ctx context.Context, l *lab, _ Options) (*experiment, error) {
+	e, err := l.againstPostgres(ctx)
+	if err != nil {
+		return nil, err
+	}
+	e.run = e.baselines[1].run
+	e.baselines = e.baselines[:1]
+	return e, nil
+}
+
+// againstPostgres compares with pgbench and with the bare insert of the same rows.
+func (l *lab) againstPostgres(ctx context.Context) (*experiment, error) {
+	bench, err := l.pgbench(ctx)
+	if err != nil {
+		return nil, err
+	}
+	raw, err := l.raw(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return &experiment{baselines: []baseline{{"pgbench_n", bench}, {"raw_unnest", raw}}}, nil
+}
+
+// rawBatch is how many rows the bare insert writes at once: about what a lane's batch holds under full load.
+const rawBatch = 1_200
+
+// raw inserts entries like those of the benchmark with two connections, as many as there are lanes.
+func (l *lab) raw(ctx context.Context) (probe, error) {
+	if _, err := l.owner.Exec(ctx, "create table raw_entries (like entries including all); grant insert on raw_entries to credits_app"); err != nil {
+		return nil, err
+	}
+	template, err := l.sampleEntry(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return func(ctx context.Context, d time.Duration) (sample, error) {
+		return drive(ctx, ledger.DefaultLanes, d, func(ctx context.Context, _ int) (int, error) {
+			entries := make([]ledger.Entry, rawBatch)
+			for i := range entries {
+				entries[i] = template.WithKey(newKey())
+				entries[i].Account = uuid.New()
+			}
+			return rawBatch, ledger.Baseline(ctx, l.pool, "raw_entries", entries)
+		})
+	}, nil
+}
+
+// sampleEntry makes one real charge and takes its entry.
+func (l *lab) sampleEntry(ctx context.Context) (ledger.Entry, error) {
+	ids, err := l.open(ctx, 1, tokens.One)
+	if err != nil {
+		return ledger.Entry{}, err
+	}
+	r, err := l.ledger.Charge(ctx, ids[0], newKey(), ledger.Charge{Feature: "social_comment_reply", Agent: "replies"})
+	return r.Entry, err
+}

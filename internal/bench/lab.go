@@ -1,0 +1,248 @@
+package bench
+
+import (
+	"bufio"
+	"context"
+	"fmt"
+	"log/slog"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5/pgxpool"
+
+	"pop.store/credits/db"
+	"pop.store/credits/internal/catalog"
+	"pop.store/credits/internal/clock"
+	"pop.store/credits/internal/embedpg"
+	"pop.store/credits/internal/ledger"
+	"pop.store/credits/internal/tokens"
+)
+
+// lab is a Postgres of the benchmark's own, with the app's schema, and the app's ledger over it.
+type lab struct {
+	dir      string
+	server   *embedpg.Server
+	pool     *pgxpool.Pool
+	owner    *pgxpool.Pool
+	ledger   *ledger.Ledger
+	prices   *catalog.Catalog
+	progress func(string)
+}
+
+// openLab starts it. The data must lie on a real disk: in memory, group commit would have nothing to save.
+func openLab(ctx context.Context, o Options) (*lab, error) {
+	l := &lab{prices: catalog.Builtin(), progress: func(string) {}}
+	if o.Progress != nil {
+		l.progress = func(line string) { fmt.Fprintln(o.Progress, line) }
+	}
+	dir, err := os.MkdirTemp(o.Dir, "credits-bench-")
+	if err != nil {
+		return nil, err
+	}
+	l.dir = dir
+	// Postgres does not run as root; the user that it runs as has to get through to its folder.
+	if err := os.Chmod(dir, 0o711); err != nil {
+		return nil, err
+	}
+	if err := onDisk(dir); err != nil {
+		l.close()
+		return nil, err
+	}
+	if err := l.start(ctx); err != nil {
+		l.close()
+		return nil, err
+	}
+	return l, nil
+}
+
+func (l *lab) start(ctx context.Context) error {
+	l.say("starting Postgres with default durability in %s", l.dir)
+	var err error
+	l.server, err = embedpg.Start(ctx, embedpg.Options{
+		DataDir: filepath.Join(l.dir, "postgres"), Durable: true, Log: slog.New(slog.DiscardHandler),
+		Settings: map[string]string{"max_connections": "200", "max_wal_size": "4GB"},
+	})
+	if err != nil {
+		return err
+	}
+	super := l.server.URL(db.Superuser, db.Superuser)
+	owner := l.server.URL(db.OwnerRole, db.Database)
+	if err := db.Bootstrap(ctx, super); err != nil {
+		return err
+	}
+	if err := db.Migrate(ctx, owner); err != nil {
+		return err
+	}
+	if err := db.Grant(ctx, owner, db.AppRole); err != nil {
+		return err
+	}
+	if l.owner, err = db.Open(ctx, owner, 4); err != nil {
+		return err
+	}
+	if l.pool, err = db.Open(ctx, l.server.URL(db.AppRole, db.Database), 16); err != nil {
+		return err
+	}
+	l.ledger = ledger.New(l.pool, ledger.Options{Clock: clock.System, Prices: func() *catalog.Catalog { return l.prices }, Log: slog.Default()})
+	return nil
+}
+
+func (l *lab) close() {
+	if l.ledger != nil {
+		l.ledger.Close()
+	}
+	for _, pool := range []*pgxpool.Pool{l.pool, l.owner} {
+		if pool != nil {
+			pool.Close()
+		}
+	}
+	if l.server != nil {
+		ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+		defer cancel()
+		if err := l.server.Stop(ctx); err != nil {
+			l.say("Postgres did not stop cleanly: %v", err)
+		}
+		if l.server.DataDir() != "" {
+			_ = os.RemoveAll(l.server.DataDir())
+		}
+	}
+	_ = os.RemoveAll(l.dir)
+}
+
+func (l *lab) say(format string, args ...any) { l.progress(fmt.Sprintf(format, args...)) }
+
+// open opens accounts, each with an allowance, a gift and a pack, so that charges burn through several lots.
+func (l *lab) open(ctx context.Context, n int, more tokens.Amount) ([]uuid.UUID, error) {
+	l.say("opening %d accounts", n)
+	ids := make([]uuid.UUID, n)
+	for i := range ids {
+		ids[i] = uuid.New()
+	}
+	err := inParallel(256, n, func(i int) error {
+		if err := l.ledger.SetPlan(ctx, ids[i], ledger.SetPlan{Plan: "starter"}); err != nil {
+			return err
+		}
+		gift := ledger.Grant{Kind: ledger.LotPromo, Amount: 300 * tokens.One, Reason: "bench"}
+		if _, err := l.ledger.Grant(ctx, ids[i], "gift", gift); err != nil {
+			return err
+		}
+		_, err := l.ledger.Grant(ctx, ids[i], "", ledger.Grant{Kind: ledger.LotPurchase, Amount: more, Source: uuid.NewString()})
+		return err
+	})
+	return ids, err
+}
+
+// booksBalance checks every account: balance, entries and lots agree.
+func (l *lab) booksBalance(ctx context.Context) (bool, error) {
+	ctx, cancel := context.WithTimeout(ctx, 5*time.Minute)
+	defer cancel()
+	var wrong int
+	conn, err := l.owner.Acquire(ctx)
+	if err != nil {
+		return false, err
+	}
+	defer conn.Release()
+	if _, err := conn.Exec(ctx, "set statement_timeout = 0"); err != nil {
+		return false, err
+	}
+	err = conn.QueryRow(ctx, `
+		with e as (select account, sum(amount) as total, count(*) as n, max(seq) as last from entries group by 1),
+		l as (select l.account, sum(case when a.open_lot = l.lot then a.open_remaining else l.remaining end) as total
+			from lots l join ledger_accounts a using (account) group by 1)
+		select count(*) from ledger_accounts a left join e using (account) left join l using (account)
+		where a.balance <> coalesce(e.total, 0) or a.balance <> coalesce(l.total, 0) or a.seq <> coalesce(e.n, 0) or a.seq <> coalesce(e.last, 0)`).Scan(&wrong)
+	return wrong == 0, err
+}
+
+var tpsLine = regexp.MustCompile(`(?m)^tps = ([0-9.]+)`)
+
+// pgbench is Postgres' own benchmark on the same server: simple-update (-N), 64 clients, a transaction and a commit each.
+func (l *lab) pgbench(ctx context.Context) (probe, error) {
+	program, err := findPgbench()
+	if err != nil {
+		return nil, err
+	}
+	if _, err := l.owner.Exec(ctx, "select 1"); err != nil {
+		return nil, err
+	}
+	socket := l.server.URL(db.Superuser, db.Superuser)
+	run := func(ctx context.Context, args ...string) (string, error) {
+		c := exec.CommandContext(ctx, program, append(args, socket)...)
+		c.Dir = l.dir
+		out, err := c.CombinedOutput()
+		if err != nil {
+			return "", fmt.Errorf("pgbench: %w: %s", err, out)
+		}
+		return string(out), nil
+	}
+	l.say("filling pgbench's tables")
+	if _, err := run(ctx, "-i", "-q", "-s", "20"); err != nil {
+		return nil, err
+	}
+	return func(ctx context.Context, d time.Duration) (sample, error) {
+		seconds := strconv.Itoa(max(1, int(d.Seconds())))
+		out, err := run(ctx, "-N", "-c", "64", "-j", "2", "-n", "-T", seconds, "-l", "--log-prefix="+filepath.Join(l.dir, "pgbench"))
+		if err != nil {
+			return sample{}, err
+		}
+		found := tpsLine.FindStringSubmatch(out)
+		if found == nil {
+			return sample{}, fmt.Errorf("pgbench said %q", out)
+		}
+		s := sample{}
+		s.perSecond, err = strconv.ParseFloat(found[1], 64)
+		if err == nil {
+			s.p50, s.p99, err = latencies(l.dir)
+		}
+		return s, err
+	}, nil
+}
+
+// latencies reads pgbench's log of transactions, whose third field is microseconds, and removes it.
+func latencies(dir string) (p50, p99 time.Duration, err error) {
+	files, err := filepath.Glob(filepath.Join(dir, "pgbench.*"))
+	if err != nil {
+		return 0, 0, err
+	}
+	var all []int64
+	for _, name := range files {
+		f, err := os.Open(name)
+		if err != nil {
+			return 0, 0, err
+		}
+		for lines := bufio.NewScanner(f); lines.Scan(); {
+			if fields := strings.Fields(lines.Text()); len(fields) > 2 {
+				n, _ := strconv.ParseInt(fields[2], 10, 64)
+				all = append(all, n)
+			}
+		}
+		f.Close()
+		os.Remove(name)
+	}
+	slices.Sort(all)
+	if len(all) == 0 {
+		return 0, 0, fmt.Errorf("pgbench wrote no log")
+	}
+	at := func(share float64) time.Duration {
+		return time.Duration(all[int(share*float64(len(all)-1))]) * time.Microsecond
+	}
+	return at(0.5), at(0.99), nil
+}
+
+func findPgbench() (string, error) {
+	places, _ := filepath.Glob("/usr/lib/postgresql/*/bin/pgbench")
+	slices.Reverse(places)
+	if path, err := exec.LookPath("pgbench"); err == nil {
+		places = append(places, path)
+	}
+	if len(places) == 0 {
+		return "", fmt.Errorf("pgbench is not installed: run ./.ci/setup postgres")
+	}
+	return places[0], nil
+}
