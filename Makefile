@@ -29,7 +29,7 @@ test: setup build
 
 # What is generated and committed: templ's Go code, the stylesheet, the scripts, the fonts.
 generate:
-	@./.ci/setup node npm
+	@./.ci/setup node npm node20
 	@go tool templ generate -log-level warn
 	@npm --prefix static run --silent build
 
