@@ -9,6 +9,7 @@ create table ledger_accounts (
     unusable       bigint not null default 0 check (unusable >= 0 and unusable <= balance - held),
     owed           bigint not null default 0 check (owed >= 0),
     seq            bigint not null default 0,
+    version        bigint not null default 0, -- one more with every write: what a write is conditional on
     last_at        timestamptz not null,
     next_due_at    timestamptz, -- null: nothing is ever due
     -- The lot being spent: while it is open its remainder stands here and its own row is behind.

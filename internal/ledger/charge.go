@@ -78,7 +78,9 @@ type Declined struct {
 // maxDeclined is how many attempts a day are kept one by one; the rest is only counted.
 const maxDeclined = 200
 
+// decline notes an attempt. It moves the account's time on like an entry, so that no day begins twice when servers' clocks disagree.
 func (s *state) decline(f *shortfall, now time.Time) {
+	s.lastAt = now
 	day := s.turnDay(now)
 	s.changed = true
 	s.today.declined++

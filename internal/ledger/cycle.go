@@ -6,8 +6,11 @@ import (
 
 // boundary is the k-th start of a billing period: anchor + k months in the billing zone, on the anchor's day of the month or the month's
 // last day where it has no such day, at the anchor's time of day. It is always computed from the anchor, never from the boundary before,
-// so that 31 January, 28 February, 31 March follow each other.
+// so that 31 January, 28 February, 31 March follow each other. Period 0 begins at the anchor itself, also in the hour that clocks show twice.
 func boundary(anchor time.Time, zone *time.Location, k int) time.Time {
+	if k == 0 {
+		return anchor.UTC()
+	}
 	local := anchor.In(zone)
 	year, month, day := local.Date()
 	first := time.Date(year, month+time.Month(k), 1, 0, 0, 0, 0, time.UTC)

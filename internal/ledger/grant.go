@@ -40,7 +40,7 @@ func (g *Grant) decide(s *state, now time.Time, prices *catalog.Catalog) (Entry,
 	if !g.ExpiresAt.IsZero() && !g.ExpiresAt.After(now) {
 		return Entry{}, problem.Invalid("expires_at", "must be in the future")
 	}
-	if sum := s.balance + g.Amount; sum > tokens.Max {
+	if g.Amount > tokens.Max-s.balance {
 		return Entry{}, problem.Invalid("amount", "would take the balance over %s tokens", tokens.Max)
 	}
 	if g.Kind != LotPurchase && len(s.lots) >= maxOpenLots {

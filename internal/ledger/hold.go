@@ -57,6 +57,9 @@ func (h *Hold) decide(s *state, now time.Time, prices *catalog.Catalog) (Entry, 
 	if err != nil {
 		return Entry{}, err
 	}
+	if price.Amount == 0 {
+		return Entry{}, problem.Invalid("feature", "is free: there is nothing to hold")
+	}
 	life := h.ExpiresIn
 	if life == 0 {
 		life = DefaultHold

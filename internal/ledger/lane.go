@@ -54,6 +54,7 @@ type lane struct {
 	now    clock.Clock
 	prices func() *catalog.Catalog
 	queue  *queue
+	cache  *cache
 	log    *slog.Logger
 }
 
@@ -81,9 +82,21 @@ func (l *lane) settleAll(calls []*call) []answer {
 		if errors.As(err, &refused) && !transient(refused.Code) {
 			return l.halve(calls, err)
 		}
-		l.log.Warn("ledger batch failed", "calls", len(calls), "error", err)
+		if !errors.Is(err, errStale) {
+			l.log.Warn("ledger batch failed", "calls", len(calls), "error", err)
+		}
 	}
 	return refuseAll(calls, ErrUnavailable.Because(err))
+}
+
+// errStale means that the lane remembered what is no longer true. The next try reads.
+var errStale = errors.New("another server was faster, or a key is older than the lane remembers")
+
+// stale recognises that in what Postgres says of a batch which began from memory: the division by zero of sqlUpdateAccounts, or an entry
+// or a key that is there already.
+func stale(err error) bool {
+	var refused *pgconn.PgError
+	return errors.As(err, &refused) && (refused.Code == "22012" || refused.Code == "23505")
 }
 
 func (l *lane) halve(calls []*call, err error) []answer {
@@ -112,8 +125,32 @@ func transient(code string) bool {
 	return code == "25P03" || code == "55P03"
 }
 
-// decide runs one transaction: load and lock, put the calls through the core in order of arrival, write, commit.
-func (l *lane) decide(calls []*call) ([]answer, error) {
+// decide gets the batch into the books, or changes nothing: then the lane forgets what it remembered of its accounts.
+func (l *lane) decide(calls []*call) (answers []answer, err error) {
+	now, prices := l.now(), l.prices()
+	for _, c := range calls {
+		c.needs = c.op.needs(prices)
+	}
+	w := wantOf(calls)
+	loaded, complete := newLoaded(w, calls, l.cache, now)
+	fromMemory := len(loaded.states) > 0
+	if answers, err = l.transact(loaded, complete, w, calls, now, prices); err == nil {
+		l.cache.keep(loaded, now)
+		return answers, nil
+	}
+	l.cache.forget(w.accounts)
+	if fromMemory {
+		l.cache.careful = carefulBatches
+		if stale(err) {
+			err = errStale
+		}
+	}
+	return nil, err
+}
+
+// transact runs one transaction: load and lock unless the lane knows all that it takes, put the calls through the core in order of
+// arrival, write, commit.
+func (l *lane) transact(loaded *loaded, complete bool, w *want, calls []*call, now time.Time, prices *catalog.Catalog) ([]answer, error) {
 	ctx, cancel := context.WithTimeout(context.Background(), batchTime)
 	defer cancel()
 	conn, err := l.pool.Acquire(ctx)
@@ -121,22 +158,16 @@ func (l *lane) decide(calls []*call) ([]answer, error) {
 		return nil, err
 	}
 	defer conn.Release() // a connection with an open or broken transaction is closed by the pool, which rolls it back
-	now, prices := l.now(), l.prices()
-	for _, c := range calls {
-		c.needs = c.op.needs(prices)
-	}
-	loaded, err := load(ctx, conn.Conn(), calls, now)
-	if err != nil {
-		return nil, err
+	if !complete {
+		if err := loaded.load(ctx, conn.Conn(), w, now, !l.cache.full()); err != nil {
+			return nil, err
+		}
 	}
 	answers := make([]answer, len(calls))
 	for i, c := range calls {
 		answers[i] = loaded.answer(c, now, prices)
 	}
-	if err := write(ctx, conn.Conn(), loaded.states, now); err != nil {
-		return nil, err
-	}
-	return answers, nil
+	return answers, loaded.write(ctx, conn.Conn(), now)
 }
 
 // answer decides one call: a known key or reference is a replay, everything else goes to the core. Calls later in the batch see what earlier
@@ -177,7 +208,9 @@ func (l *loaded) bind(c *call, s *state, seq int64) Entry {
 	e := &s.entries[len(s.entries)-1-int(s.seq-seq)]
 	if c.key != "" {
 		e.key, e.fingerprint = c.key, c.fingerprint
-		l.keys[accountKey{c.account, c.key}] = *e
+		key := accountKey{c.account, c.key}
+		l.keys[key] = *e
+		l.bound = append(l.bound, key)
 	}
 	if n := &c.needs; n.scope != "" {
 		s.refs = append(s.refs, permanent{scope: n.scope, reference: n.reference, seq: seq})

@@ -35,22 +35,24 @@ type Options struct {
 
 // Ledger answers requests about accounts. It is safe for concurrent use.
 type Ledger struct {
-	pool   *pgxpool.Pool
-	now    clock.Clock
-	prices func() *catalog.Catalog
-	lanes  []*lane
+	pool    *pgxpool.Pool
+	writers *pgxpool.Pool
+	now     clock.Clock
+	prices  func() *catalog.Catalog
+	lanes   []*lane
 
 	working sync.WaitGroup
 }
 
-// New starts the lanes of a ledger over a migrated database. Close stops them.
+// New starts the lanes of a ledger over a migrated database. pool is for reading; the lanes have connections of their own to the same
+// database, so that no reader keeps a charge waiting. Close stops them.
 func New(pool *pgxpool.Pool, o Options) *Ledger {
 	if o.Lanes == 0 {
 		o.Lanes = DefaultLanes
 	}
-	l := &Ledger{pool: pool, now: o.Clock, prices: o.Prices}
+	l := &Ledger{pool: pool, writers: writers(pool, o.Lanes), now: o.Clock, prices: o.Prices}
 	for range o.Lanes {
-		ln := &lane{pool: pool, now: o.Clock, prices: o.Prices, queue: newQueue(), log: o.Log}
+		ln := &lane{pool: l.writers, now: o.Clock, prices: o.Prices, queue: newQueue(), cache: newCache(), log: o.Log}
 		l.lanes = append(l.lanes, ln)
 		l.working.Go(ln.run)
 	}
@@ -63,6 +65,23 @@ func (l *Ledger) Close() {
 		ln.queue.close()
 	}
 	l.working.Wait()
+	l.writers.Close()
+}
+
+// writers is a pool for the lanes. All their statements find rows by keys that they are given, and the planner is told how: by index, and joined by
+// hash where an array meets the rows of its ids (a loop over both would take the square of the batch). Left to itself it plans while a
+// table is small and for arrays of ten, finds other ways cheaper, and keeps them while table and batches grow.
+func writers(pool *pgxpool.Pool, lanes int) *pgxpool.Pool {
+	config := pool.Config().Copy()
+	config.MaxConns, config.MinConns = int32(lanes), 0
+	for _, method := range []string{"enable_seqscan", "enable_nestloop", "enable_mergejoin", "enable_bitmapscan"} {
+		config.ConnConfig.RuntimeParams[method] = "off"
+	}
+	made, err := pgxpool.NewWithConfig(context.Background(), config)
+	if err != nil {
+		panic("ledger: a pool's own configuration cannot be used again: " + err.Error())
+	}
+	return made
 }
 
 // Receipt is the durable answer to a request that wrote an entry.

@@ -17,6 +17,8 @@ type loaded struct {
 	states map[uuid.UUID]*state
 	keys   map[accountKey]Entry
 	refs   map[accountReference]Entry
+	bound  []accountKey // keys that were bound in this batch
+	began  bool         // a transaction is open on the connection
 }
 
 type accountKey struct {
@@ -33,38 +35,44 @@ type accountReference struct {
 type want struct {
 	accounts, opening []uuid.UUID // each once, in id order
 	spend             map[uuid.UUID]tokens.Amount
+	several           map[uuid.UUID]bool // more than one request spends
 	whole             map[uuid.UUID]bool
-	keyAccounts       []uuid.UUID
+	outside           map[uuid.UUID]bool // a request is about something that no state holds
+	keyAccounts       []rowID
 	keys              []string
-	refAccounts       []uuid.UUID
+	refAccounts       []rowID
 	scopes, refs      []string
-	pastAccounts      []uuid.UUID
+	pastAccounts      []rowID
 	pastSeqs          []int64
 }
 
 func wantOf(calls []*call) *want {
-	w := &want{spend: make(map[uuid.UUID]tokens.Amount, len(calls)), whole: map[uuid.UUID]bool{}}
+	w := &want{
+		spend: make(map[uuid.UUID]tokens.Amount, len(calls)), several: map[uuid.UUID]bool{}, whole: map[uuid.UUID]bool{}, outside: map[uuid.UUID]bool{},
+	}
 	for _, c := range calls {
 		n := &c.needs
 		if _, known := w.spend[c.account]; !known {
 			w.accounts = append(w.accounts, c.account)
+		} else {
+			w.several[c.account] = true
 		}
-		// Amounts are bounded by tokens.Max and a batch by maxBatch: clamping keeps the sum from overflowing.
-		w.spend[c.account] = min(w.spend[c.account]+n.spend, tokens.Max)
+		// Clamping keeps the sum from overflowing, whatever is asked for.
+		w.spend[c.account] += min(n.spend, tokens.Max-w.spend[c.account])
 		if n.opens {
 			w.opening = append(w.opening, c.account)
 		}
 		if n.whole {
 			w.whole[c.account] = true
 		}
-		if n.about != 0 {
-			w.pastAccounts, w.pastSeqs = append(w.pastAccounts, c.account), append(w.pastSeqs, n.about)
+		if n.opens || n.about != 0 || n.scope != "" {
+			w.outside[c.account] = true
 		}
-		if c.key != "" {
-			w.keyAccounts, w.keys = append(w.keyAccounts, c.account), append(w.keys, c.key)
+		if n.about != 0 {
+			w.pastAccounts, w.pastSeqs = append(w.pastAccounts, toRow(c.account)), append(w.pastSeqs, n.about)
 		}
 		if n.scope != "" {
-			w.refAccounts, w.scopes, w.refs = append(w.refAccounts, c.account), append(w.scopes, n.scope), append(w.refs, n.reference)
+			w.refAccounts, w.scopes, w.refs = append(w.refAccounts, toRow(c.account)), append(w.scopes, n.scope), append(w.refs, n.reference)
 		}
 	}
 	slices.SortFunc(w.accounts, compareIDs)
@@ -75,17 +83,37 @@ func wantOf(calls []*call) *want {
 
 func compareIDs(a, b uuid.UUID) int { return cmp.Compare(string(a[:]), string(b[:])) }
 
-// load begins the transaction, locks the accounts and reads what the calls need: one round trip, and a second one for accounts that need
-// more than their row.
-func load(ctx context.Context, conn *pgx.Conn, calls []*call, now time.Time) (*loaded, error) {
-	w := wantOf(calls)
-	l := &loaded{states: make(map[uuid.UUID]*state, len(w.accounts)), keys: map[accountKey]Entry{}, refs: map[accountReference]Entry{}}
+// newLoaded begins a batch with what the lane remembers, and tells whether that is all it takes.
+func newLoaded(w *want, calls []*call, c *cache, now time.Time) (l *loaded, complete bool) {
+	l = &loaded{states: make(map[uuid.UUID]*state, len(w.accounts)), keys: map[accountKey]Entry{}, refs: map[accountReference]Entry{}}
+	for _, id := range w.accounts {
+		if s, ok := c.find(id, w, now); ok {
+			l.states[id] = s
+		}
+	}
+	for _, call := range calls {
+		key := accountKey{call.account, call.key}
+		if e, ok := c.keys[key]; ok && call.key != "" {
+			l.keys[key] = e
+		} else if _, hit := l.states[call.account]; call.key != "" && !hit {
+			w.keyAccounts, w.keys = append(w.keyAccounts, toRow(call.account)), append(w.keys, call.key)
+		}
+	}
+	return l, len(l.states) == len(w.accounts)
+}
+
+// load begins the transaction, locks the accounts and reads what the lane does not know of them: one round trip, and a second one for accounts that
+// need more than their row. It locks those that it knows as well: rows are locked in id order, all at once, or two servers could wait
+// for each other.
+func (l *loaded) load(ctx context.Context, conn *pgx.Conn, w *want, now time.Time, whole bool) error {
+	remembered := l.states
+	l.states, l.began = make(map[uuid.UUID]*state, len(w.accounts)), true
 	batch := &pgx.Batch{}
 	batch.Queue("begin")
 	if len(w.opening) > 0 {
-		batch.Queue(sqlEnsureAccounts, w.opening)
+		batch.Queue(sqlEnsureAccounts, rowIDs(w.opening))
 	}
-	batch.Queue(sqlLockAccounts, w.accounts).Query(l.readAccounts)
+	batch.Queue(sqlLockAccounts, rowIDs(w.accounts)).Query(l.readAccounts)
 	if len(w.keys) > 0 {
 		batch.Queue(sqlKnownKeys, w.keyAccounts, w.keys).Query(l.readKeys)
 	}
@@ -93,17 +121,22 @@ func load(ctx context.Context, conn *pgx.Conn, calls []*call, now time.Time) (*l
 		batch.Queue(sqlKnownReferences, w.refAccounts, w.scopes, w.refs).Query(l.readReferences)
 	}
 	if err := conn.SendBatch(ctx, batch).Close(); err != nil {
-		return nil, err
+		return err
 	}
-	return l, l.loadRest(ctx, conn, w, now)
+	for id, s := range remembered {
+		if read := l.states[id]; read == nil || read.version != s.version {
+			return errStale
+		}
+		l.states[id] = s
+	}
+	return l.loadRest(ctx, conn, w, now, remembered, whole)
 }
 
-// loadRest loads all lots and holds where the open lot is not enough, and what requests are about.
-func (l *loaded) loadRest(ctx context.Context, conn *pgx.Conn, w *want, now time.Time) error {
+// loadRest loads all lots and holds where the open lot is not enough, or all are wanted, and what requests are about.
+func (l *loaded) loadRest(ctx context.Context, conn *pgx.Conn, w *want, now time.Time, remembered map[uuid.UUID]*state, all bool) error {
 	var whole []uuid.UUID
 	for id, s := range l.states {
-		due := !s.dueAt.IsZero() && !s.dueAt.After(now)
-		if w.whole[id] || due || s.openLot == 0 || s.lots[0].remaining-s.lots[0].held < w.spend[id] {
+		if _, known := remembered[id]; !known && (all || s.needsWhole(w, now)) {
 			s.forgetOpenLot()
 			whole = append(whole, id)
 		}
@@ -111,9 +144,9 @@ func (l *loaded) loadRest(ctx context.Context, conn *pgx.Conn, w *want, now time
 	if len(whole) == 0 {
 		return nil
 	}
-	batch := &pgx.Batch{}
-	batch.Queue(sqlOpenLots, whole).Query(l.readLots)
-	batch.Queue(sqlOpenHolds, whole).Query(l.readHolds)
+	batch, ids := &pgx.Batch{}, rowIDs(whole)
+	batch.Queue(sqlOpenLots, ids).Query(l.readLots)
+	batch.Queue(sqlOpenHolds, ids).Query(l.readHolds)
 	if len(w.pastSeqs) > 0 {
 		batch.Queue(sqlPast, w.pastAccounts, w.pastSeqs).Query(l.readPast)
 		batch.Queue(sqlPastLots, w.pastAccounts, w.pastSeqs).Query(l.readLots)
@@ -182,7 +215,7 @@ func (l *loaded) readLots(rows pgx.Rows) error {
 		var account uuid.UUID
 		var t lot
 		var expires *time.Time
-		err := rows.Scan(&account, &t.number, &t.kind, &t.amount, &t.remaining, &t.held, &t.effectiveAt, &expires, &t.frozen, &t.revoked, &t.row.open,
+		err := rows.Scan(scanID(&account), &t.number, &t.kind, &t.amount, &t.remaining, &t.held, &t.effectiveAt, &expires, &t.frozen, &t.revoked, &t.row.open,
 			&t.source)
 		if err != nil {
 			return err
@@ -201,7 +234,7 @@ func (l *loaded) readHolds(rows pgx.Rows) error {
 		var account uuid.UUID
 		var h hold
 		var lots, amounts []int64
-		err := rows.Scan(&account, &h.number, &h.amount, &h.expiresAt, &h.outcome, &h.work.feature, &h.work.agent, &h.work.quantity, &h.work.unitPrice,
+		err := rows.Scan(scanID(&account), &h.number, &h.amount, &h.expiresAt, &h.outcome, &h.work.feature, &h.work.agent, &h.work.quantity, &h.work.unitPrice,
 			&h.work.version, &lots, &amounts)
 		if err != nil {
 			return err
@@ -244,8 +277,8 @@ func scanState(rows pgx.Rows, more ...any) (*state, error) {
 	var open lot
 	var usage []byte
 	columns := []any{
-		&s.account, &s.balance, &s.held, &s.unusable, &s.owed, &s.seq, &s.lastAt, &due, &s.openLot, &open.remaining, &open.held,
-		&s.today.day, &usage, &s.today.declined, &s.declinedEver, &s.plan, &s.nextPlan, &s.status, &s.anchor, &zone, &s.period, &s.periodGranted,
+		scanID(&s.account), &s.balance, &s.held, &s.unusable, &s.owed, &s.seq, &s.lastAt, &due, &s.openLot, &open.remaining, &open.held,
+		&s.today.day, &usage, &s.today.declined, &s.declinedEver, &s.plan, &s.nextPlan, &s.status, &s.anchor, &zone, &s.period, &s.periodGranted, &s.version,
 	}
 	if err := rows.Scan(append(columns, more...)...); err != nil {
 		return nil, err
@@ -271,7 +304,7 @@ func scanEntry(rows pgx.Rows, first ...any) (Entry, error) {
 	var e Entry
 	var lot int64
 	var lots, amounts []int64
-	columns := append(first, &e.Account, &e.Seq, &e.At, &e.Kind, &e.Amount, &e.HeldDelta, &e.BalanceAfter, &e.HeldAfter, &e.SpendableAfter, &e.Contra,
+	columns := append(first, scanID(&e.Account), &e.Seq, &e.At, &e.Kind, &e.Amount, &e.HeldDelta, &e.BalanceAfter, &e.HeldAfter, &e.SpendableAfter, &e.Contra,
 		&e.LotKind, &e.Feature, &e.Agent, &e.Quantity, &e.UnitPrice, &e.CatalogVersion, &e.Reference, &e.About, &e.Day, &lot, &lots, &amounts, &e.key,
 		&e.fingerprint)
 	if err := rows.Scan(columns...); err != nil {

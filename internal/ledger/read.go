@@ -25,7 +25,7 @@ type Account struct {
 	Total      tokens.Amount
 	Owed       tokens.Amount // will be taken off the next purchase
 	Seq        int64         // of the newest entry
-	LastAt     time.Time     // of the newest entry
+	LastAt     time.Time     // of the newest entry or declined attempt
 	NextReset  time.Time     // when the next allowance comes; zero while the plan is not paid for
 	Lots       []Lot         // in the order in which they are spent
 	Holds      int           // open ones
@@ -59,7 +59,7 @@ func (l *Ledger) Account(ctx context.Context, id uuid.UUID) (Account, error) {
 
 // Accounts reads several accounts in one consistent look. Those that do not exist are absent.
 func (l *Ledger) Accounts(ctx context.Context, ids []uuid.UUID) (map[uuid.UUID]Account, error) {
-	rows, err := l.pool.Query(ctx, sqlReadAccounts, ids)
+	rows, err := l.pool.Query(ctx, sqlReadAccounts, rowIDs(ids))
 	if err != nil {
 		return nil, ErrUnavailable.Because(err)
 	}

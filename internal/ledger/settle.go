@@ -58,7 +58,7 @@ func (s *state) beginPeriod(k int) {
 
 // grantAllowance grants what the plan gives above the highest allowance already granted in this period: all of it at the
 // start, the difference after an upgrade, nothing after flipping back and forth. The permanent reference makes it once only,
-// whatever happens around it.
+// whatever happens around it; it names the allowance too, which the operator may raise within a period.
 func (s *state) grantAllowance(now time.Time, prices *catalog.Catalog) {
 	plan, ok := prices.Plan(s.plan)
 	more := plan.Allowance - s.periodGranted
@@ -67,7 +67,7 @@ func (s *state) grantAllowance(now time.Time, prices *catalog.Catalog) {
 	}
 	reference := strconv.Itoa(s.period)
 	if s.periodGranted > 0 {
-		reference += ":" + s.plan
+		reference += ":" + s.plan + ":" + plan.Allowance.String()
 	}
 	s.periodGranted = plan.Allowance
 	s.grant(lot{kind: LotPlan, amount: more, source: s.plan, effectiveAt: now, expiresAt: boundary(s.anchor, s.zone, s.period+1)}, prices, now)

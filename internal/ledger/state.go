@@ -26,6 +26,7 @@ type state struct {
 	owed     tokens.Amount // of purchases whose money went back after the tokens were spent
 	seq      int64
 	lastAt   time.Time
+	version  int64     // of the row: every write makes it one more
 	dueAt    time.Time // the next instant at which settling has something to do; zero: never
 
 	before        plan // as the row says
@@ -163,16 +164,17 @@ func (s *state) lot(number int64) *lot {
 // split goes through the lots in burn order and shares an amount among them. The caller has checked that it is there.
 func (s *state) split(amount tokens.Amount, now time.Time, share func(l *lot, part tokens.Amount)) {
 	for i := range s.lots {
-		part := min(s.lots[i].free(now), amount)
-		if part == 0 {
-			continue
+		if amount == 0 {
+			return // also when nothing was asked for: a feature may be free
 		}
-		share(&s.lots[i], part)
-		if amount -= part; amount == 0 {
-			return
+		if part := min(s.lots[i].free(now), amount); part > 0 {
+			share(&s.lots[i], part)
+			amount -= part
 		}
 	}
-	panic("ledger: an amount was spent that is not in the loaded lots")
+	if amount > 0 {
+		panic("ledger: an amount was spent that is not in the loaded lots")
+	}
 }
 
 // take spends an amount from the lots in burn order.

@@ -11,7 +11,7 @@ order by account
 on conflict (account) do nothing`
 
 const accountColumns = `a.account, a.balance, a.held, a.unusable, a.owed, a.seq, a.last_at, a.next_due_at, a.open_lot, a.open_remaining, a.open_held,
-	a.today, a.today_usage, a.today_declined, a.declined, a.plan, a.next_plan, a.plan_status, a.billing_anchor, a.billing_zone, a.period, a.period_granted`
+	a.today, a.today_usage, a.today_declined, a.declined, a.plan, a.next_plan, a.plan_status, a.billing_anchor, a.billing_zone, a.period, a.period_granted, a.version`
 
 // Rows are locked in id order, so that two servers never wait for each other in a circle.
 const sqlLockAccounts = `
@@ -74,16 +74,21 @@ cross join lateral (
 join lots as l on l.account = k.account and not l.is_open and (l.lot = e.lot or l.lot = any (e.lots))
 where l.account = any($1)`
 
+// The division fails, and with it the transaction, unless every row still has the version that the batch began from.
 const sqlUpdateAccounts = `
+with written as (
 update ledger_accounts as a
-set balance = u.balance, held = u.held, unusable = u.unusable, owed = u.owed, seq = u.seq, last_at = u.last_at, next_due_at = u.next_due_at,
+set version = u.version + 1, balance = u.balance, held = u.held, unusable = u.unusable, owed = u.owed, seq = u.seq, last_at = u.last_at, next_due_at = u.next_due_at,
 	open_lot = u.open_lot, open_remaining = u.open_remaining, open_held = u.open_held,
 	today = u.today, today_usage = u.today_usage, today_declined = u.today_declined, declined = u.declined
 from unnest($1::uuid[], $2::bigint[], $3::bigint[], $4::bigint[], $5::bigint[], $6::bigint[], $7::timestamptz[], $8::timestamptz[], $9::bigint[],
-		$10::bigint[], $11::bigint[], $12::date[], $13::bytea[], $14::int[], $15::bigint[])
+		$10::bigint[], $11::bigint[], $12::date[], $13::bytea[], $14::int[], $15::bigint[], $16::bigint[])
 	as u (account, balance, held, unusable, owed, seq, last_at, next_due_at, open_lot, open_remaining, open_held, today, today_usage, today_declined,
-		declined)
-where a.account = u.account and a.account = any($1)`
+		declined, version)
+where a.account = u.account and a.account = any($1) and a.version = u.version
+returning 1
+)
+select 1 / (count(*) = cardinality($1))::int from written`
 
 const sqlUpdatePlans = `
 update ledger_accounts as a
@@ -202,6 +207,12 @@ select e.balance_after, e.held_after, e.spendable_after from entries as e where 
 
 const sqlUsage = `
 select day, feature, agent, amount, quantity, count from usage_days where account = $1 and day >= $2 and day < $3`
+
+const sqlUsageSums = `
+select case $4 when 'feature' then feature when 'agent' then agent else to_char(day, 'YYYY-MM-DD') end as name,
+	sum(amount)::bigint, sum(quantity)::bigint, sum(count)::bigint
+from usage_days where account = $1 and day >= $2 and day <= $3
+group by name`
 
 const sqlToday = `
 select today, today_usage from ledger_accounts where account = $1`

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"slices"
 	"strconv"
 	"time"
 
@@ -19,16 +20,35 @@ var errUnknownCommit = errors.New("the outcome of COMMIT is unknown")
 
 // write puts everything that the batch changed into the books and commits, in one round trip. When nothing changed it only ends the
 // transaction, which frees the locks.
-func write(ctx context.Context, conn *pgx.Conn, states map[uuid.UUID]*state, now time.Time) error {
+func (l *loaded) write(ctx context.Context, conn *pgx.Conn, now time.Time) error {
 	batch := &pgx.Batch{}
+	if !l.began {
+		batch.Queue("begin")
+	}
+	states := l.inOrder()
 	queueAccounts(batch, states, now)
 	queuePlans(batch, states)
 	queueLots(batch, states)
 	queueEntries(batch, states)
 	queueHolds(batch, states)
 	queueRare(batch, states)
+	if batch.Len() == 1 && !l.began {
+		return nil // decided from memory, and nothing to write
+	}
 	batch.Queue("commit")
 	return commitError(conn.SendBatch(ctx, batch).Close())
+}
+
+// inOrder lists the states that the batch changed in id order, which is the order in which their rows are locked.
+func (l *loaded) inOrder() []*state {
+	states := make([]*state, 0, len(l.states))
+	for _, s := range l.states {
+		if s.changed {
+			states = append(states, s)
+		}
+	}
+	slices.SortFunc(states, func(a, b *state) int { return compareIDs(a.account, b.account) })
+	return states
 }
 
 // commitError tells a refusal by Postgres, after which nothing was written, from a broken connection, after which nobody knows: the
@@ -41,27 +61,24 @@ func commitError(err error) error {
 	return errors.Join(errUnknownCommit, err)
 }
 
-func queueAccounts(batch *pgx.Batch, states map[uuid.UUID]*state, now time.Time) {
+func queueAccounts(batch *pgx.Batch, states []*state, now time.Time) {
 	n := len(states)
-	ids, numbers := make([]uuid.UUID, 0, n), make([][]int64, 9)
+	ids, numbers := make([]rowID, 0, n), make([][]int64, 10)
 	for i := range numbers {
 		numbers[i] = make([]int64, 0, n)
 	}
 	lastAt, due, today := make([]time.Time, 0, n), make([]*time.Time, 0, n), make([]time.Time, 0, n)
 	usage, declined := make([][]byte, 0, n), make([]int32, 0, n)
-	for id, s := range states {
-		if !s.changed {
-			continue
-		}
+	for _, s := range states {
 		at := later(now, s.lastAt)
 		s.chooseOpenLot(at)
 		if len(s.today.lines) > maxTodayLines {
 			s.flushToday()
 		}
 		remaining, held := s.openAmounts()
-		ids = append(ids, id)
+		ids = append(ids, toRow(s.account))
 		for i, number := range [...]int64{
-			int64(s.balance), int64(s.held), int64(s.unusable), int64(s.owed), s.seq, s.openLot, remaining, held, s.declinedEver,
+			int64(s.balance), int64(s.held), int64(s.unusable), int64(s.owed), s.seq, s.openLot, remaining, held, s.declinedEver, s.version,
 		} {
 			numbers[i] = append(numbers[i], number)
 		}
@@ -70,7 +87,7 @@ func queueAccounts(batch *pgx.Batch, states map[uuid.UUID]*state, now time.Time)
 	}
 	if len(ids) > 0 {
 		batch.Queue(sqlUpdateAccounts, ids, numbers[0], numbers[1], numbers[2], numbers[3], numbers[4], lastAt, due, numbers[5], numbers[6], numbers[7],
-			today, usage, declined, numbers[8])
+			today, usage, declined, numbers[8], numbers[9])
 	}
 }
 
@@ -90,17 +107,17 @@ type plan struct {
 	granted  tokens.Amount
 }
 
-func queuePlans(batch *pgx.Batch, states map[uuid.UUID]*state) {
-	var ids []uuid.UUID
+func queuePlans(batch *pgx.Batch, states []*state) {
+	var ids []rowID
 	var names, nexts, statuses, zones []string
 	var anchors []time.Time
 	var periods []int32
 	var granted []int64
-	for id, s := range states {
+	for _, s := range states {
 		if s.before == (plan{s.plan, s.nextPlan, s.status, s.period, s.periodGranted}) {
 			continue
 		}
-		ids, names, nexts, statuses = append(ids, id), append(names, s.plan), append(nexts, s.nextPlan), append(statuses, string(s.status))
+		ids, names, nexts, statuses = append(ids, toRow(s.account)), append(names, s.plan), append(nexts, s.nextPlan), append(statuses, string(s.status))
 		anchors, zones = append(anchors, s.anchor), append(zones, s.zone.String())
 		periods, granted = append(periods, int32(s.period)), append(granted, int64(s.periodGranted))
 	}
@@ -111,7 +128,7 @@ func queuePlans(batch *pgx.Batch, states map[uuid.UUID]*state) {
 
 // lotColumnsOf are the columns of lots to insert or update.
 type lotColumnsOf struct {
-	account                         []uuid.UUID
+	account                         []rowID
 	number, amount, remaining, held []int64
 	kind, priority                  []int16
 	effective                       []time.Time
@@ -121,7 +138,7 @@ type lotColumnsOf struct {
 }
 
 func (r *lotColumnsOf) add(account uuid.UUID, l *lot) {
-	r.account, r.number = append(r.account, account), append(r.number, l.number)
+	r.account, r.number = append(r.account, toRow(account)), append(r.number, l.number)
 	r.amount, r.remaining, r.held = append(r.amount, int64(l.amount)), append(r.remaining, int64(l.remaining)), append(r.held, int64(l.held))
 	r.kind, r.priority = append(r.kind, int16(l.kind)), append(r.priority, l.kind.priority())
 	r.effective, r.expires = append(r.effective, l.effectiveAt), append(r.expires, orNull(l.expiresAt))
@@ -131,12 +148,9 @@ func (r *lotColumnsOf) add(account uuid.UUID, l *lot) {
 
 // queueLots writes the lots that are not the open one: the open lot's remainder is in the account's row until another one takes its
 // place.
-func queueLots(batch *pgx.Batch, states map[uuid.UUID]*state) {
+func queueLots(batch *pgx.Batch, states []*state) {
 	var added, changed lotColumnsOf
-	for id, s := range states {
-		if !s.changed {
-			continue
-		}
+	for _, s := range states {
 		for i := range s.lots {
 			l := &s.lots[i]
 			now := l.present()
@@ -145,9 +159,9 @@ func queueLots(batch *pgx.Batch, states map[uuid.UUID]*state) {
 			}
 			switch {
 			case l.added:
-				added.add(id, l)
+				added.add(s.account, l)
 			case now != l.row:
-				changed.add(id, l)
+				changed.add(s.account, l)
 			}
 		}
 	}
@@ -162,7 +176,7 @@ func queueLots(batch *pgx.Batch, states map[uuid.UUID]*state) {
 
 // entryColumnsOf are the columns of entries to insert.
 type entryColumnsOf struct {
-	account                                          []uuid.UUID
+	account                                          []rowID
 	seq, amount, heldDelta, balance, held, spendable []int64
 	quantity, price, about, lot                      []int64
 	at, day                                          []time.Time
@@ -173,7 +187,7 @@ type entryColumnsOf struct {
 }
 
 func newEntryColumns(n int) *entryColumnsOf {
-	r := &entryColumnsOf{account: make([]uuid.UUID, 0, n), fingerprint: make([][]byte, 0, n)}
+	r := &entryColumnsOf{account: make([]rowID, 0, n), fingerprint: make([][]byte, 0, n)}
 	for _, column := range []*[]int64{&r.seq, &r.amount, &r.heldDelta, &r.balance, &r.held, &r.spendable, &r.quantity, &r.price, &r.about, &r.lot} {
 		*column = make([]int64, 0, n)
 	}
@@ -193,7 +207,7 @@ func newEntryColumns(n int) *entryColumnsOf {
 }
 
 func (r *entryColumnsOf) add(e *Entry) {
-	r.account, r.seq, r.at, r.day = append(r.account, e.Account), append(r.seq, e.Seq), append(r.at, e.At), append(r.day, e.Day)
+	r.account, r.seq, r.at, r.day = append(r.account, toRow(e.Account)), append(r.seq, e.Seq), append(r.at, e.At), append(r.day, e.Day)
 	r.kind, r.contra, r.lotKind = append(r.kind, int16(e.Kind)), append(r.contra, int16(e.Contra)), append(r.lotKind, int16(e.LotKind))
 	r.amount, r.heldDelta = append(r.amount, int64(e.Amount)), append(r.heldDelta, int64(e.HeldDelta))
 	r.balance, r.held = append(r.balance, int64(e.BalanceAfter)), append(r.held, int64(e.HeldAfter))
@@ -215,7 +229,7 @@ func (r *entryColumnsOf) add(e *Entry) {
 	r.key, r.lot, r.lots, r.lotAmounts = append(r.key, key), append(r.lot, one), append(r.lots, lots), append(r.lotAmounts, amounts)
 }
 
-func queueEntries(batch *pgx.Batch, states map[uuid.UUID]*state) {
+func queueEntries(batch *pgx.Batch, states []*state) {
 	n := 0
 	for _, s := range states {
 		n += len(s.entries)
@@ -253,24 +267,24 @@ func arrayText(parts []Part) (lots, amounts string) {
 	return string(append(l, '}')), string(append(a, '}'))
 }
 
-func queueHolds(batch *pgx.Batch, states map[uuid.UUID]*state) {
-	var accounts, endedAccounts []uuid.UUID
+func queueHolds(batch *pgx.Batch, states []*state) {
+	var accounts, endedAccounts []rowID
 	var numbers, amounts, quantities, prices, ended []int64
 	var features, agents, versions, lots, lotAmounts []string
 	var expires []time.Time
 	var outcomes []int16
-	for id, s := range states {
+	for _, s := range states {
 		for i := range s.holds {
 			h := &s.holds[i]
 			if h.added {
 				l, a := arrayText(h.parts)
-				accounts, numbers, amounts, expires = append(accounts, id), append(numbers, h.number), append(amounts, int64(h.amount)), append(expires, h.expiresAt)
+				accounts, numbers, amounts, expires = append(accounts, toRow(s.account)), append(numbers, h.number), append(amounts, int64(h.amount)), append(expires, h.expiresAt)
 				features, agents, versions = append(features, h.work.feature), append(agents, h.work.agent), append(versions, h.work.version)
 				quantities, prices = append(quantities, h.work.quantity), append(prices, int64(h.work.unitPrice))
 				lots, lotAmounts = append(lots, l), append(lotAmounts, a)
 			}
 			if h.changed {
-				endedAccounts, ended, outcomes = append(endedAccounts, id), append(ended, h.number), append(outcomes, int16(h.outcome))
+				endedAccounts, ended, outcomes = append(endedAccounts, toRow(s.account)), append(ended, h.number), append(outcomes, int16(h.outcome))
 			}
 		}
 	}
@@ -283,7 +297,7 @@ func queueHolds(batch *pgx.Batch, states map[uuid.UUID]*state) {
 }
 
 // queueRare writes what only some batches have.
-func queueRare(batch *pgx.Batch, states map[uuid.UUID]*state) {
+func queueRare(batch *pgx.Batch, states []*state) {
 	queueReferences(batch, states)
 	queueReversals(batch, states)
 	queueNotes(batch, states)
@@ -291,13 +305,13 @@ func queueRare(batch *pgx.Batch, states map[uuid.UUID]*state) {
 	queueDeclined(batch, states)
 }
 
-func queueReferences(batch *pgx.Batch, states map[uuid.UUID]*state) {
-	var accounts []uuid.UUID
+func queueReferences(batch *pgx.Batch, states []*state) {
+	var accounts []rowID
 	var scopes, references []string
 	var seqs []int64
-	for id, s := range states {
+	for _, s := range states {
 		for _, r := range s.refs {
-			accounts, seqs = append(accounts, id), append(seqs, r.seq)
+			accounts, seqs = append(accounts, toRow(s.account)), append(seqs, r.seq)
 			scopes, references = append(scopes, r.scope), append(references, r.reference)
 		}
 	}
@@ -306,12 +320,12 @@ func queueReferences(batch *pgx.Batch, states map[uuid.UUID]*state) {
 	}
 }
 
-func queueReversals(batch *pgx.Batch, states map[uuid.UUID]*state) {
-	var accounts []uuid.UUID
+func queueReversals(batch *pgx.Batch, states []*state) {
+	var accounts []rowID
 	var seqs, amounts []int64
-	for id, s := range states {
+	for _, s := range states {
 		for seq, amount := range s.reversals {
-			accounts, seqs, amounts = append(accounts, id), append(seqs, seq), append(amounts, int64(amount))
+			accounts, seqs, amounts = append(accounts, toRow(s.account)), append(seqs, seq), append(amounts, int64(amount))
 		}
 	}
 	if len(accounts) > 0 {
@@ -319,18 +333,18 @@ func queueReversals(batch *pgx.Batch, states map[uuid.UUID]*state) {
 	}
 }
 
-func queueNotes(batch *pgx.Batch, states map[uuid.UUID]*state) {
-	var accounts []uuid.UUID
+func queueNotes(batch *pgx.Batch, states []*state) {
+	var accounts []rowID
 	var seqs []int64
 	var reasons []string
 	var metadata []*string
-	for id, s := range states {
+	for _, s := range states {
 		for i := range s.entries {
 			n := s.entries[i].note
 			if n.empty() {
 				continue
 			}
-			accounts, seqs = append(accounts, id), append(seqs, s.entries[i].Seq)
+			accounts, seqs = append(accounts, toRow(s.account)), append(seqs, s.entries[i].Seq)
 			reasons, metadata = append(reasons, n.Reason), append(metadata, metadataText(n.Metadata))
 		}
 	}
@@ -351,14 +365,14 @@ func metadataText(metadata map[string]string) *string {
 	return &text
 }
 
-func queueUsage(batch *pgx.Batch, states map[uuid.UUID]*state) {
-	var accounts []uuid.UUID
+func queueUsage(batch *pgx.Batch, states []*state) {
+	var accounts []rowID
 	var days []time.Time
 	var features, agents []string
 	var amounts, quantities, counts []int64
-	for id, s := range states {
+	for _, s := range states {
 		for _, u := range s.usageSums() {
-			accounts, days = append(accounts, id), append(days, u.day)
+			accounts, days = append(accounts, toRow(s.account)), append(days, u.day)
 			features, agents = append(features, u.feature), append(agents, u.agent)
 			amounts, quantities, counts = append(amounts, int64(u.amount)), append(quantities, u.quantity), append(counts, u.count)
 		}
@@ -368,15 +382,15 @@ func queueUsage(batch *pgx.Batch, states map[uuid.UUID]*state) {
 	}
 }
 
-func queueDeclined(batch *pgx.Batch, states map[uuid.UUID]*state) {
-	var accounts []uuid.UUID
+func queueDeclined(batch *pgx.Batch, states []*state) {
+	var accounts []rowID
 	var days, times []time.Time
 	var numbers []int32
 	var features, agents []string
 	var required, spendable []int64
-	for id, s := range states {
+	for _, s := range states {
 		for _, d := range s.declined {
-			accounts, days, times, numbers = append(accounts, id), append(days, d.Day), append(times, d.At), append(numbers, int32(d.Number))
+			accounts, days, times, numbers = append(accounts, toRow(s.account)), append(days, d.Day), append(times, d.At), append(numbers, int32(d.Number))
 			features, agents = append(features, d.Feature), append(agents, d.Agent)
 			required, spendable = append(required, int64(d.Required)), append(spendable, int64(d.Spendable))
 		}

@@ -1,0 +1,129 @@
+package ledger
+
+import (
+	"time"
+
+	"github.com/google/uuid"
+)
+
+// cache is what a lane remembers of the accounts that it wrote last, so that their next batch needs no look-up: only the write. It is
+// never trusted. A write is conditional on the version of the row that it began from, and on keys being new, in one transaction; when another
+// server was faster, or a key is older than the lane remembers, nothing is written, the lane forgets the accounts, and decides again on
+// what it reads under their locks. Nothing gets in before its COMMIT is acknowledged, or a crash could undo what callers were told.
+type cache struct {
+	states map[uuid.UUID]*state
+	keys   map[accountKey]Entry
+	ring   []accountKey // the keys in order of arrival, to forget the oldest
+	oldest int
+	// careful is for how many batches the cache is not used, after it was wrong.
+	careful int
+}
+
+// Bounds on a lane's memory: some 25 and 15 megabytes.
+const (
+	maxCachedAccounts = 20_000
+	maxCachedKeys     = 32_768
+	carefulBatches    = 16
+)
+
+func newCache() *cache {
+	return &cache{states: map[uuid.UUID]*state{}, keys: map[accountKey]Entry{}}
+}
+
+// find gives what is remembered of an account if a batch can be decided on it: what its requests need is there, and nothing is due
+// that would need more.
+func (c *cache) find(id uuid.UUID, w *want, now time.Time) (*state, bool) {
+	s, ok := c.states[id]
+	if !ok || c.careful > 0 || w.outside[id] {
+		return nil, false
+	}
+	return s, s.whole || !s.needsWhole(w, now)
+}
+
+// needsWhole says whether the open lot is not enough for what a batch asks of an account. What is above all that can be spent will be
+// refused, for which the account's row is enough.
+func (s *state) needsWhole(w *want, now time.Time) bool {
+	if due := !s.dueAt.IsZero() && !s.dueAt.After(now); w.whole[s.account] || due || s.openLot == 0 {
+		return true
+	}
+	spend, free := w.spend[s.account], s.lots[0].remaining-s.lots[0].held
+	return spend > free && (w.several[s.account] || spend <= free+s.rest)
+}
+
+// keep remembers a batch that is in the books.
+func (c *cache) keep(l *loaded, now time.Time) {
+	if c.careful > 0 {
+		c.careful--
+	}
+	for id, s := range l.states {
+		if !s.exists {
+			continue
+		}
+		if _, known := c.states[id]; !known && len(c.states) >= maxCachedAccounts {
+			c.forgetOne()
+		}
+		s.settleDown(now)
+		c.states[id] = s
+	}
+	for _, key := range l.bound {
+		c.remember(key, l.keys[key])
+	}
+}
+
+func (c *cache) remember(key accountKey, e Entry) {
+	if len(c.ring) < maxCachedKeys {
+		c.ring = append(c.ring, key)
+	} else {
+		delete(c.keys, c.ring[c.oldest])
+		c.ring[c.oldest] = key
+		c.oldest = (c.oldest + 1) % maxCachedKeys
+	}
+	c.keys[key] = e
+}
+
+// forgetOne makes room: Go's maps begin to range at a random place, which is as good as any.
+func (c *cache) forgetOne() {
+	for id := range c.states {
+		delete(c.states, id)
+		return
+	}
+}
+
+// forget drops accounts whose state may no longer be true.
+func (c *cache) forget(ids []uuid.UUID) {
+	for _, id := range ids {
+		delete(c.states, id)
+	}
+}
+
+// full says that there are more accounts at work than the lane remembers: then reading all lots of one would be for this batch only.
+func (c *cache) full() bool { return len(c.states) >= maxCachedAccounts }
+
+// settleDown makes a state that was written the beginning of the next batch.
+func (s *state) settleDown(now time.Time) {
+	at := later(now, s.lastAt)
+	if s.changed {
+		s.dueAt = s.wakeAt(at)
+		s.version++
+	}
+	lots := s.lots[:0]
+	for _, l := range s.lots {
+		row := l.present()
+		if l.number == s.openLot && !l.added {
+			row.remaining, row.held = l.row.remaining, l.row.held
+		}
+		if l.row, l.added = row, false; l.remaining > 0 {
+			lots = append(lots, l)
+		}
+	}
+	s.lots = lots
+	holds := s.holds[:0]
+	for _, h := range s.holds {
+		if h.added, h.changed = false, false; h.open() {
+			holds = append(holds, h)
+		}
+	}
+	s.holds = holds
+	s.before = plan{s.plan, s.nextPlan, s.status, s.period, s.periodGranted}
+	s.changed, s.past, s.entries, s.refs, s.usage, s.declined, s.reversals = false, nil, nil, nil, nil, nil, nil
+}
