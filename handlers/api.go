@@ -172,7 +172,17 @@ func instantParam(c echo.Context, name string) (time.Time, error) {
 	if err != nil {
 		return time.Time{}, problem.Invalid(name, `must be a time such as "2026-11-22T14:02:00Z"`)
 	}
-	return t.UTC(), nil
+	return instant(name, t)
+}
+
+// instant is a time that came in as the books keep it: in UTC, to the microsecond. The first instant of year 1 is refused, since further
+// in a zero time means none, and so is what in UTC lies in a year of five digits.
+func instant(field string, t time.Time) (time.Time, error) {
+	t = t.UTC().Truncate(time.Microsecond)
+	if t.IsZero() || t.Year() < 1 || t.Year() > 9999 {
+		return time.Time{}, problem.Invalid(field, "must be within the years 1 to 9999")
+	}
+	return t, nil
 }
 
 // stamp writes an instant as the API does, null for none.

@@ -59,6 +59,13 @@ func (a *App) putAccount(c echo.Context) error {
 	if err := decode(c, &body); err != nil {
 		return err
 	}
+	if body.BillingAnchor != nil {
+		anchor, err := instant("billing_anchor", *body.BillingAnchor)
+		if err != nil {
+			return err
+		}
+		body.BillingAnchor = &anchor
+	}
 	ctx := c.Request().Context()
 	id, isNew, err := a.Accounts.Put(ctx, c.Param("account"), accounts.Put(body))
 	if err != nil {

@@ -30,6 +30,7 @@ type entryJSON struct {
 	CatalogVersion *string        `json:"catalog_version,omitempty"`
 	Reference      *string        `json:"reference,omitempty"`
 	Source         *string        `json:"source,omitempty"`
+	About          *string        `json:"about,omitempty"`
 	Reason         *string        `json:"reason,omitempty"`
 	Lots           []partJSON     `json:"lots"`
 }
@@ -51,6 +52,10 @@ func entryAnswer(e *ledger.Entry) entryJSON {
 	}
 	if e.HeldDelta != 0 {
 		j.HeldDelta = &e.HeldDelta
+	}
+	if e.About != 0 {
+		about := ledger.EntryID(e.Account, e.About)
+		j.About = &about
 	}
 	if e.LotKind != 0 {
 		j.Source = unlessEmpty(e.LotKind.String())
@@ -112,13 +117,29 @@ func (a *App) postQuote(c echo.Context, account uuid.UUID) error {
 	return c.JSON(http.StatusOK, answer)
 }
 
-func (a *App) postCharge(c echo.Context, account uuid.UUID) error {
-	var body struct {
-		workJSON
-		Reference       string            `json:"reference" max:"200"`
-		UniqueReference bool              `json:"unique_reference"`
-		Metadata        map[string]string `json:"metadata"`
+// chargeJSON is a charge as it is asked for, alone or among many.
+type chargeJSON struct {
+	workJSON
+	Reference       string            `json:"reference" max:"200"`
+	UniqueReference bool              `json:"unique_reference"`
+	Metadata        map[string]string `json:"metadata"`
+}
+
+func (j *chargeJSON) charge() (ledger.Charge, error) {
+	if err := j.check(); err != nil {
+		return ledger.Charge{}, err
 	}
+	if j.UniqueReference && j.Reference == "" {
+		return ledger.Charge{}, problem.Invalid("reference", "is needed for unique_reference")
+	}
+	return ledger.Charge{
+		Feature: j.Feature, Quantity: j.Quantity, Amount: j.Amount, Agent: j.Agent,
+		Reference: j.Reference, UniqueReference: j.UniqueReference, Metadata: j.Metadata,
+	}, nil
+}
+
+func (a *App) postCharge(c echo.Context, account uuid.UUID) error {
+	var body chargeJSON
 	key, err := idempotencyKey(c)
 	if err != nil {
 		return err
@@ -126,16 +147,11 @@ func (a *App) postCharge(c echo.Context, account uuid.UUID) error {
 	if err := decode(c, &body); err != nil {
 		return err
 	}
-	if err := body.check(); err != nil {
+	charge, err := body.charge()
+	if err != nil {
 		return err
 	}
-	if body.UniqueReference && body.Reference == "" {
-		return problem.Invalid("reference", "is needed for unique_reference")
-	}
-	r, err := a.Ledger.Charge(c.Request().Context(), account, key, ledger.Charge{
-		Feature: body.Feature, Quantity: body.Quantity, Amount: body.Amount, Agent: body.Agent,
-		Reference: body.Reference, UniqueReference: body.UniqueReference, Metadata: body.Metadata,
-	})
+	r, err := a.Ledger.Charge(c.Request().Context(), account, key, charge)
 	if err != nil {
 		return a.withBuyURL(err)
 	}
@@ -176,7 +192,9 @@ func (a *App) postGrant(c echo.Context, account uuid.UUID) error {
 	}
 	g := ledger.Grant{Kind: kind, Amount: *body.Amount, Reason: body.Reason}
 	if body.ExpiresAt != nil {
-		g.ExpiresAt = body.ExpiresAt.UTC().Truncate(time.Microsecond)
+		if g.ExpiresAt, err = instant("expires_at", *body.ExpiresAt); err != nil {
+			return err
+		}
 	}
 	r, err := a.Ledger.Grant(c.Request().Context(), account, key, g)
 	if err != nil {

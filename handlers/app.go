@@ -49,6 +49,7 @@ type App struct {
 const (
 	maxBody     = 64 << 10
 	maxEvent    = 256 << 10 // a payment event may carry more than a request of ours
+	maxBulk     = 1 << 20   // of the calls that take up to a thousand items
 	requestTime = 20 * time.Second
 )
 
@@ -58,7 +59,7 @@ func (a *App) Handler() http.Handler {
 	e.HideBanner, e.HidePort = true, true
 	e.HTTPErrorHandler = a.respondError
 	e.IPExtractor = a.ipExtractor()
-	e.Use(a.requestID, a.securityHeaders, a.limit, a.logRequests, a.recoverPanics, a.crossOrigin)
+	e.Use(a.requestID, a.securityHeaders, a.limit, a.logRequests, a.recoverPanics, a.readable, a.crossOrigin)
 	e.GET("/static/*", echo.WrapHandler(static.Handler()))
 	e.HEAD("/static/*", echo.WrapHandler(static.Handler()))
 	e.GET("/healthz", a.healthz)
@@ -111,8 +112,15 @@ func (a *App) apiRoutes(e *echo.Echo) {
 	e.GET("/v1/accounts/:account/lots", a.account(apikey.Read, a.getLots))
 	e.POST("/v1/accounts/:account/quote", a.account(apikey.Read, a.postQuote))
 	e.POST("/v1/accounts/:account/charges", a.account(apikey.Spend, a.postCharge))
+	e.POST("/v1/accounts/:account/charges/:id/refund", a.account(apikey.Spend, a.postRefund))
+	e.POST("/v1/accounts/:account/holds", a.account(apikey.Spend, a.postHold))
+	e.POST("/v1/accounts/:account/holds/:id/capture", a.account(apikey.Spend, a.postCapture))
+	e.POST("/v1/accounts/:account/holds/:id/release", a.account(apikey.Spend, a.postRelease))
+	e.POST("/v1/charges", a.key(apikey.Spend, a.postCharges))
+	e.POST("/v1/balances", a.key(apikey.Read, a.postBalances))
 	e.POST("/v1/accounts/:account/grants", a.account(apikey.Admin, a.postGrant))
 	e.GET("/v1/accounts/:account/transactions", a.account(apikey.Read, a.getTransactions))
+	e.GET("/v1/accounts/:account/usage", a.account(apikey.Read, a.getUsage))
 	e.GET("/v1/catalog", a.key(apikey.Read, a.getCatalog))
 }
 

@@ -30,14 +30,17 @@ func (a *App) buyModel(v *visit) views.BuyModel {
 // buy orders a pack and sends the browser to the payment page. The key was made with the form, so a form that is sent twice is one
 // purchase.
 func (a *App) buy(v *visit) error {
-	key := v.FormValue("key")
+	form, err := formParams(v)
+	if err != nil {
+		return err
+	}
+	key, pack := form.Get("key"), form.Get("pack")
 	if !validKey(key) {
 		return errKeyInvalid
 	}
-	pack := v.FormValue("pack")
 	p, _, err := a.Billing.Start(v.Request().Context(), v.ID, key, billing.StartParams{Pack: pack})
 	var refused *problem.Error
-	if errors.As(err, &refused) && refused.Kind != problem.Internal {
+	if errors.As(err, &refused) && statuses[refused.Kind] < http.StatusInternalServerError {
 		m := a.buyModel(v)
 		m.Problem, m.ProblemPack = refused.Message, pack
 		return render(v, statuses[refused.Kind], views.BuyPage(m))

@@ -106,6 +106,17 @@ func (a *App) logFailure(c echo.Context, p *problem.Error, status int) {
 
 // writeProblem answers an RFC 9457 problem document.
 func writeProblem(c echo.Context, p *problem.Error, status int) error {
+	if p.Kind == problem.Unauthenticated {
+		c.Response().Header().Set("WWW-Authenticate", `Bearer realm="credits"`)
+	}
+	body, err := json.Marshal(problemDocument(c, p, status))
+	if err != nil {
+		return err
+	}
+	return c.Blob(status, "application/problem+json", append(body, '\n'))
+}
+
+func problemDocument(c echo.Context, p *problem.Error, status int) map[string]any {
 	document := map[string]any{
 		"type": "about:blank", "title": http.StatusText(status), "status": status, "code": p.Code, "detail": p.Message, "request_id": c.Get(requestIDKey),
 	}
@@ -115,14 +126,7 @@ func writeProblem(c echo.Context, p *problem.Error, status int) error {
 	for name, value := range p.Details {
 		document[name] = value
 	}
-	if p.Kind == problem.Unauthenticated {
-		c.Response().Header().Set("WWW-Authenticate", `Bearer realm="credits"`)
-	}
-	body, err := json.Marshal(document)
-	if err != nil {
-		return err
-	}
-	return c.Blob(status, "application/problem+json", append(body, '\n'))
+	return document
 }
 
 // errorPage answers a page, or sends people who are not signed in to the way in.
@@ -131,20 +135,34 @@ func (a *App) errorPage(c echo.Context, p *problem.Error, status int) error {
 		return a.toLogin(c)
 	}
 	id, _ := c.Get(requestIDKey).(string)
-	m := views.ErrorModel{Chrome: a.chromeOrPlain(c), RequestID: id, Detail: p.Message}
+	m := views.ErrorModel{Chrome: a.plainChrome(), RequestID: id, Detail: p.Message}
 	if status == http.StatusNotFound || status == http.StatusInternalServerError {
 		m.Detail = ""
 	}
-	var page templ.Component
+	return a.renderError(c, m, status)
+}
+
+// renderError shows the visitor's own chrome. What broke the page may break that, too: then it goes without.
+func (a *App) renderError(c echo.Context, m views.ErrorModel, status int) (err error) {
+	defer func() {
+		if r := recover(); r != nil {
+			a.Log.Error("an error page goes without its chrome", "id", c.Get(requestIDKey), "panic", r)
+			err = render(c, status, errorComponent(m, status))
+		}
+	}()
+	dressed := m
+	dressed.Chrome = a.chromeOrPlain(c)
+	return render(c, status, errorComponent(dressed, status))
+}
+
+func errorComponent(m views.ErrorModel, status int) templ.Component {
 	switch status {
 	case http.StatusNotFound:
-		page = views.NotFoundPage(m)
+		return views.NotFoundPage(m)
 	case http.StatusForbidden:
-		page = views.ForbiddenPage(m)
-	default:
-		page = views.ErrorPage(m)
+		return views.ForbiddenPage(m)
 	}
-	return render(c, status, page)
+	return views.ErrorPage(m)
 }
 
 // toLogin sends a page to the way in. A fragment gets 401 with HX-Redirect: following a redirect would put the login page into the badge.

@@ -3,7 +3,6 @@ package handlers
 import (
 	"errors"
 	"net/http"
-	"time"
 
 	"github.com/labstack/echo/v4"
 
@@ -23,7 +22,7 @@ func (a *App) loginPage(c echo.Context) error {
 }
 
 func (a *App) renderLogin(c echo.Context, status int, set func(*views.SignInModel)) error {
-	m := views.SignInModel{Chrome: views.Chrome{Now: a.Clock(), Zone: time.UTC, Demo: a.DemoAccount != ""}, Demo: a.DemoAccount != ""}
+	m := views.SignInModel{Chrome: a.plainChrome(), Demo: a.DemoAccount != ""}
 	if next := session.SafeNext(c.QueryParam("next")); next != "/" {
 		m.Next = next
 	}
@@ -50,6 +49,10 @@ func (a *App) demoName(c echo.Context) string {
 
 // loginDemo is the demo's one click.
 func (a *App) loginDemo(c echo.Context) error {
+	form, err := formParams(c)
+	if err != nil {
+		return err
+	}
 	id, err := a.Accounts.Find(c.Request().Context(), a.DemoAccount)
 	if err != nil {
 		return err
@@ -57,7 +60,7 @@ func (a *App) loginDemo(c echo.Context) error {
 	if err := a.Sessions.SignIn(c.Response(), c.Request(), session.Visitor{Account: id, Role: session.RoleCreator}); err != nil {
 		return err
 	}
-	return c.Redirect(http.StatusSeeOther, session.SafeNext(c.FormValue("next")))
+	return c.Redirect(http.StatusSeeOther, session.SafeNext(form.Get("next")))
 }
 
 // loginLink signs in whoever brings an unused link of the host platform. It is the one GET that changes something: the host's

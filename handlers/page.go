@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"math/rand/v2"
 	"net/http"
+	"net/url"
 	"time"
 
 	"github.com/a-h/templ"
@@ -61,17 +62,21 @@ func (a *App) chrome(v *visit, nav views.Nav) views.Chrome {
 	}
 }
 
+// plainChrome is the chrome for nobody in particular.
+func (a *App) plainChrome() views.Chrome {
+	return views.Chrome{Now: a.Clock(), Zone: time.UTC, Demo: a.DemoAccount != ""}
+}
+
 // chromeOrPlain is the chrome of an error page: the visitor's own when that can be had, else a plain one.
 func (a *App) chromeOrPlain(c echo.Context) views.Chrome {
-	plain := views.Chrome{Now: a.Clock(), Zone: time.UTC, Demo: a.DemoAccount != ""}
 	ctx := c.Request().Context()
 	visitor, ok, err := a.Sessions.Visitor(c.Request())
 	if err != nil || !ok {
-		return plain
+		return a.plainChrome()
 	}
 	overview, err := a.Accounts.Overview(ctx, visitor.Account)
 	if err != nil {
-		return plain
+		return a.plainChrome()
 	}
 	return a.chrome(&visit{Context: c, Overview: overview, now: a.Clock()}, views.NavNone)
 }
@@ -113,6 +118,15 @@ func pace(now, lastWork time.Time) time.Duration {
 // jitter is a duration within a tenth of d: tabs must not ask all in the same second after a restart.
 func jitter(d time.Duration) time.Duration {
 	return (d - d/10 + time.Duration(rand.Int64N(int64(d)/5))).Round(time.Millisecond)
+}
+
+// formParams are the fields of a form.
+func formParams(c echo.Context) (url.Values, error) {
+	form, err := c.FormParams()
+	if err != nil {
+		return nil, unreadable(err)
+	}
+	return form, nil
 }
 
 // badge answers the poll: 204 while the tab shows what is true, else the new badge, and its notice out of band.

@@ -32,6 +32,7 @@ Usage:
                                            make an API key; its last line is the key alone
   credits key list                         list the API keys
   credits key revoke ID                    end an API key at once
+  credits verify [--json]                  prove the books; says where they contradict themselves
   credits bench NAME                       measure the app against what its parts cost alone
   credits help                             print this
 
@@ -95,6 +96,8 @@ func (p *program) dispatch(ctx context.Context, args []string) error {
 		return p.migrate(ctx, args[1:])
 	case "key":
 		return p.key(ctx, args[1:])
+	case "verify":
+		return p.verify(ctx, args[1:])
 	case "bench":
 		return p.bench(ctx, args[1:])
 	}

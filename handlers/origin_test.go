@@ -1,0 +1,128 @@
+package handlers_test
+
+import (
+	"net/http"
+	"net/url"
+	"strings"
+	"testing"
+	"time"
+)
+
+// foreign are headers of requests that another site may have caused; own is the site's origin.
+func foreign(own string) map[string][]string {
+	u, err := url.Parse(own)
+	if err != nil {
+		panic(err)
+	}
+	other := "https"
+	if u.Scheme == "https" {
+		other = "http"
+	}
+	return map[string][]string{
+		"cross-site":            {"Sec-Fetch-Site", "cross-site"},
+		"same-site":             {"Sec-Fetch-Site", "same-site"},
+		"none":                  {"Sec-Fetch-Site", "none"},
+		"junk":                  {"Sec-Fetch-Site", "Same-Origin"},
+		"cross-site, own name":  {"Sec-Fetch-Site", "cross-site", "Origin", own},
+		"cross-site twice":      {"Sec-Fetch-Site", "cross-site", "Sec-Fetch-Site", "same-origin"},
+		"neither header":        {},
+		"foreign origin":        {"Origin", "https://evil.example"},
+		"null origin":           {"Origin", "null"},
+		"empty origin":          {"Origin", ""},
+		"other port":            {"Origin", u.Scheme + "://" + u.Hostname() + ":1"},
+		"other scheme":          {"Origin", other + "://" + u.Host},
+		"longer name":           {"Origin", own + ".evil.example"},
+		"name as user":          {"Origin", u.Scheme + "://" + u.Host + "@evil.example"},
+		"no scheme":             {"Origin", u.Host},
+		"only a referer":        {"Referer", own + "/credits"},
+		"a key does not excuse": {"Authorization", "Bearer crk_x"},
+	}
+}
+
+// Every unsafe route that rests on a cookie, or on nothing, refuses what other sites may have sent.
+func TestOtherSitesCanSendNothing(t *testing.T) {
+	t.Parallel()
+	s := newSite(t)
+	s.openWith("maya", "30")
+	v := s.signIn("maya")
+	checkout := v.order("pack_100")
+	before := s.contents()
+	tried := 0
+	for _, r := range of(form, personal) {
+		if r.safe() {
+			continue
+		}
+		path := r.path
+		if strings.HasPrefix(path, "/sandbox/") {
+			path = fill(path, strings.TrimPrefix(checkout, "/sandbox/checkout/"))
+		}
+		for name, headers := range foreign(s.url) {
+			headers = append([]string{"Content-Type", "application/x-www-form-urlencoded", "HX-Request", "true"}, headers...)
+			a := v.do(r.method, path, r.body, headers...)
+			if a.status != http.StatusForbidden {
+				t.Errorf("%s, %s: %d", a.to, name, a.status)
+			}
+			tried++
+		}
+	}
+	if tried < 6*10 {
+		t.Errorf("only %d tried", tried)
+	}
+	s.unchanged(before)
+	v.get("/credits").want(http.StatusOK)
+}
+
+func TestTheSitesOwnPagesCanSend(t *testing.T) {
+	t.Parallel()
+	s := newSite(t)
+	s.openWith("maya", "30")
+	for name, headers := range map[string][]string{
+		"Sec-Fetch-Site":         {"Sec-Fetch-Site", "same-origin"},
+		"Origin":                 {"Origin", s.url},
+		"both":                   {"Sec-Fetch-Site", "same-origin", "Origin", s.url},
+		"Sec-Fetch-Site decides": {"Sec-Fetch-Site", "same-origin", "Origin", "null"},
+	} {
+		v := s.signIn("maya")
+		checkout := v.order("pack_100")
+		for _, step := range []struct{ path, to string }{
+			{"/credits/notice/dismiss", "/credits"}, {checkout + "/decline", checkout}, {checkout + "/pay", ""}, {"/login/demo", "/"}, {"/logout", "/login?out=1"},
+		} {
+			a := v.do("POST", step.path, "", headers...).want(http.StatusSeeOther)
+			if got := a.header.Get("Location"); step.to != "" && got != step.to {
+				t.Errorf("%s, %s leads to %q", name, step.path, got)
+			}
+		}
+	}
+}
+
+// Behind a proxy that ends TLS, browsers name the public origin.
+func TestThePublicOriginCanSend(t *testing.T) {
+	t.Parallel()
+	const base = "https://credits.example"
+	s := newSiteWith(t, options{base: base})
+	s.open("maya", "starter")
+	v := s.signIn("maya")
+	before := s.contents()
+	for name, headers := range foreign(base) {
+		if a := v.do("POST", "/logout", "", headers...); a.status != http.StatusForbidden {
+			t.Errorf("%s: %d", name, a.status)
+		}
+	}
+	s.unchanged(before)
+	v.do("POST", "/logout", "", "Origin", base).leads("/login?out=1")
+}
+
+// What brings a key or a signature cannot have been sent by another site's page, whatever a proxy says about where it comes from.
+func TestKeysAndSignaturesNeedNoOrigin(t *testing.T) {
+	t.Parallel()
+	s := newSite(t)
+	s.open("maya", "starter")
+	event, _ := s.paid(s.signIn("maya"))
+	for name, headers := range foreign(s.url) {
+		if name == "a key does not excuse" {
+			continue
+		}
+		s.post("/v1/accounts/maya/charges", `{"feature":"social_comment_reply"}`, headers...).want(http.StatusCreated)
+		s.send("POST", "/webhooks/stripe", event, append(headers, "Stripe-Signature", sign(event, eventSecret, time.Now()))...).want(http.StatusOK)
+	}
+}

@@ -1,0 +1,138 @@
+package handlers_test
+
+import (
+	"net/http"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/labstack/echo/v4"
+
+	"pop.store/credits/internal/apikey"
+)
+
+// sort says who may use a route.
+type sort int
+
+const (
+	public   sort = iota // anybody, from anywhere
+	form                 // anybody, from the site's own pages
+	personal             // signed-in creators
+	api                  // programs with a key of the route's scope
+	signed               // whoever signs what they send
+)
+
+// route is what the tests know about a route. With params and body it succeeds.
+type route struct {
+	method, path string
+	sort         sort
+	scope        apikey.Scope
+	params       []string
+	body         string
+}
+
+// routes are all there are; TestEveryRouteIsKnown compares them with the app's own.
+var routes = []route{
+	{method: "GET", path: "/static/*", params: []string{"x"}},
+	{method: "HEAD", path: "/static/*", params: []string{"x"}},
+	{method: "GET", path: "/healthz"},
+	{method: "GET", path: "/readyz"},
+	{method: "GET", path: "/login"},
+	{method: "GET", path: "/login/link/:token", params: []string{"x"}},
+	{method: "GET", path: "/sandbox/checkout/:id", params: []string{"x"}},
+
+	{method: "POST", path: "/logout", sort: form},
+	{method: "POST", path: "/login/demo", sort: form},
+	{method: "POST", path: "/sandbox/checkout/:id/pay", sort: form, params: []string{"x"}},
+	{method: "POST", path: "/sandbox/checkout/:id/decline", sort: form, params: []string{"x"}},
+	{method: "POST", path: "/sandbox/checkout/:id/cancel", sort: form, params: []string{"x"}},
+
+	{method: "GET", path: "/", sort: personal},
+	{method: "GET", path: "/credits", sort: personal},
+	{method: "GET", path: "/credits/badge", sort: personal},
+	{method: "POST", path: "/credits/notice/dismiss", sort: personal},
+	{method: "GET", path: "/credits/history", sort: personal},
+	{method: "GET", path: "/credits/buy", sort: personal},
+	{method: "POST", path: "/credits/buy", sort: personal, body: "pack=pack_100&key=of-the-form"},
+	{method: "GET", path: "/credits/purchases/:id", sort: personal, params: []string{"11111111-1111-4111-8111-111111111111"}},
+	{method: "GET", path: "/credits/purchases/:id/status", sort: personal, params: []string{"11111111-1111-4111-8111-111111111111"}},
+	{method: "GET", path: "/plans", sort: personal},
+
+	{method: "PUT", path: "/v1/accounts/:account", sort: api, scope: apikey.Admin, body: `{"name":"Changed"}`},
+	{method: "GET", path: "/v1/accounts/:account", sort: api, scope: apikey.Read},
+	{method: "POST", path: "/v1/accounts/:account/login-links", sort: api, scope: apikey.Admin, body: `{}`},
+	{method: "GET", path: "/v1/accounts/:account/lots", sort: api, scope: apikey.Read},
+	{method: "POST", path: "/v1/accounts/:account/quote", sort: api, scope: apikey.Read, body: `{"feature":"lip_sync"}`},
+	{method: "POST", path: "/v1/accounts/:account/charges", sort: api, scope: apikey.Spend, body: `{"feature":"lip_sync"}`},
+	{method: "POST", path: "/v1/accounts/:account/grants", sort: api, scope: apikey.Admin, body: `{"amount":"1","kind":"promo","reason":"r"}`},
+	{method: "GET", path: "/v1/accounts/:account/transactions", sort: api, scope: apikey.Read},
+	{method: "GET", path: "/v1/catalog", sort: api, scope: apikey.Read},
+
+	{method: "POST", path: "/webhooks/stripe", sort: signed, body: `{}`},
+}
+
+// of gives the routes of a sort.
+func of(sorts ...sort) []route {
+	var out []route
+	for _, r := range routes {
+		if slices.Contains(sorts, r.sort) {
+			out = append(out, r)
+		}
+	}
+	return out
+}
+
+// of is the route's path for an account.
+func (r route) of(account string) string {
+	if strings.Contains(r.path, ":account") {
+		return fill(r.path, account)
+	}
+	return fill(r.path, r.params...)
+}
+
+func (r route) safe() bool { return r.method == http.MethodGet || r.method == http.MethodHead }
+
+func TestEveryRouteIsKnown(t *testing.T) {
+	t.Parallel()
+	s := newSite(t)
+	s.send("GET", "/healthz", "").want(http.StatusOK)
+	e, ok := s.app.Handler().(*echo.Echo)
+	if !ok {
+		t.Fatal("the handler is no *echo.Echo: find its routes in another way")
+	}
+	var there, known []string
+	for _, r := range e.Routes() {
+		there = append(there, r.Method+" "+r.Path)
+	}
+	for _, r := range routes {
+		known = append(known, r.method+" "+r.path)
+	}
+	slices.Sort(there)
+	slices.Sort(known)
+	if !slices.Equal(there, known) {
+		t.Errorf("the app has\n%s\nand the tests know\n%s", strings.Join(there, "\n"), strings.Join(known, "\n"))
+	}
+}
+
+// Outside the demo there is no provider to play and nobody to be with one click.
+func TestTheDemosRoutesAreNotThereWithoutIt(t *testing.T) {
+	t.Parallel()
+	s := newSiteWith(t, options{noDemo: true})
+	s.open("maya", "starter")
+	before := s.contents()
+	v := &visitor{s: s}
+	v.submit("/login/demo", nil).want(http.StatusNotFound)
+	v.get("/sandbox/checkout/x").want(http.StatusNotFound)
+	v.submit("/sandbox/checkout/x/pay", nil).want(http.StatusNotFound)
+	v.get("/login").want(http.StatusOK).has("demo-sign-in", false)
+	if v.cookie != "" {
+		t.Error("a cookie came")
+	}
+	s.unchanged(before)
+	maya := s.signIn("maya")
+	maya.get("/credits/buy").want(http.StatusOK).has("buy-unavailable", true).has("buy-pack", false)
+	maya.submit("/credits/buy", map[string][]string{"pack": {"pack_100"}, "key": {"k"}}).want(http.StatusConflict)
+	if n := s.count("select count(*) from purchases"); n != 0 {
+		t.Errorf("%d purchases that nobody can pay", n)
+	}
+}
