@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 
-	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
 )
 
@@ -19,7 +18,7 @@ const (
 
 // Bootstrap makes the roles and the database where they are missing, as the superuser of an embedded Postgres.
 func Bootstrap(ctx context.Context, superURL string) error {
-	conn, err := pgx.Connect(ctx, superURL)
+	conn, err := connect(ctx, superURL)
 	if err != nil {
 		return fmt.Errorf("connect for bootstrap: %w", err)
 	}

@@ -31,7 +31,7 @@ var ErrOldSchema = errors.New("the database schema is older than this binary: ru
 // Migrate brings the schema to this binary's version, as the owner of the tables. Several processes may call it at once:
 // an advisory lock lets one work and the others find nothing to do.
 func Migrate(ctx context.Context, ownerURL string) error {
-	conn, err := pgx.Connect(ctx, ownerURL)
+	conn, err := connect(ctx, ownerURL)
 	if err != nil {
 		return fmt.Errorf("connect for migration: %w", err)
 	}
@@ -44,6 +44,18 @@ func Migrate(ctx context.Context, ownerURL string) error {
 		return fmt.Errorf("migrate: %w", err)
 	}
 	return nil
+}
+
+// connectTime bounds the making of a connection: a host that drops packets would hold it up for minutes.
+const connectTime = 5 * time.Second
+
+func connect(ctx context.Context, url string) (*pgx.Conn, error) {
+	config, err := pgx.ParseConfig(url)
+	if err != nil {
+		return nil, err
+	}
+	config.ConnectTimeout = connectTime
+	return pgx.ConnectConfig(ctx, config)
 }
 
 func newMigrator(ctx context.Context, conn *pgx.Conn) (*migrate.Migrator, error) {
@@ -64,10 +76,10 @@ func newMigrator(ctx context.Context, conn *pgx.Conn) (*migrate.Migrator, error)
 // appendOnly are the tables that the server's role can insert into and read, but never change: history stays as written.
 var appendOnly = []string{"entries", "permanent_references"}
 
-// Grant gives the server's role what it needs and no more: it cannot change the schema, nor update or delete an entry. When role is the
-// owner itself, the owner gives those rights up, which guards against mistakes though not against intent.
+// Grant gives the server's role what it needs and no more: it cannot change the schema or what is said of its version, nor update or delete
+// an entry. When role is the owner itself, the owner gives the rights to entries up, which guards against mistakes though not against intent.
 func Grant(ctx context.Context, ownerURL, role string) error {
-	conn, err := pgx.Connect(ctx, ownerURL)
+	conn, err := connect(ctx, ownerURL)
 	if err != nil {
 		return fmt.Errorf("connect for grants: %w", err)
 	}
@@ -86,6 +98,13 @@ func Grant(ctx context.Context, ownerURL, role string) error {
 		"grant select, insert, update, delete on all tables in schema public to " + name,
 		"revoke update, delete, truncate on " + tables + " from " + name,
 	}
+	migrates, err := ownsVersion(ctx, tx, role)
+	if err != nil {
+		return fmt.Errorf("grant to %s: %w", role, err)
+	}
+	if !migrates {
+		statements = append(statements, "revoke insert, update, delete, truncate on "+versionTable+" from "+name)
+	}
 	for _, statement := range statements {
 		if _, err := tx.Exec(ctx, statement); err != nil {
 			return fmt.Errorf("grant to %s: %w", role, err)
@@ -97,6 +116,13 @@ func Grant(ctx context.Context, ownerURL, role string) error {
 	return nil
 }
 
+// ownsVersion says whether a role migrates: the one whose table the schema's version is in has to write it.
+func ownsVersion(ctx context.Context, tx pgx.Tx, role string) (bool, error) {
+	var owns bool
+	err := tx.QueryRow(ctx, "select pg_get_userbyid(relowner) = $1 from pg_class where oid = to_regclass($2)", role, versionTable).Scan(&owns)
+	return owns, err
+}
+
 // Open connects a pool and fails when the database cannot be reached within a few seconds. maxConns bounds the pool.
 func Open(ctx context.Context, url string, maxConns int32) (*pgxpool.Pool, error) {
 	config, err := pgxpool.ParseConfig(url)
@@ -104,7 +130,7 @@ func Open(ctx context.Context, url string, maxConns int32) (*pgxpool.Pool, error
 		return nil, fmt.Errorf("DATABASE_URL cannot be read: %w", err)
 	}
 	config.MaxConns = maxConns
-	config.ConnConfig.ConnectTimeout = 5 * time.Second
+	config.ConnConfig.ConnectTimeout = connectTime
 	// The books are in UTC whatever the server's or the operating system's zone is.
 	config.ConnConfig.RuntimeParams["timezone"] = "UTC"
 	// A statement that takes this long is stuck: giving up frees its locks and connection.
