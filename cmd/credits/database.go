@@ -154,12 +154,49 @@ func (p *program) keepRunning(ctx context.Context, d *database) error {
 			return nil //nolint:nilerr // told to stop, which is no failure
 		}
 		p.log.Error("the embedded Postgres has ended by itself; starting it again")
-		o, err := p.embedded()
-		if err != nil {
+		if err := p.keepTrying(ctx, func() error { return p.startAgain(ctx, d) }); err != nil {
 			return err
 		}
-		if d.server, err = embedpg.Start(ctx, o); err != nil {
+	}
+}
+
+func (p *program) startAgain(ctx context.Context, d *database) error {
+	o, err := p.embedded()
+	if err != nil {
+		return err
+	}
+	server, err := embedpg.Start(ctx, o)
+	if err != nil {
+		return err
+	}
+	d.server = server
+	return nil
+}
+
+// How often a start is tried, and the pause after the first failure, which doubles with each. That adds up to half a minute: a full disk
+// or a process in the way may be gone by then, and otherwise whoever looks after the server should know.
+const (
+	startAttempts = 6
+	firstPause    = time.Second
+)
+
+// keepTrying starts something until that works or has failed too often. Being told to stop is no failure.
+func (p *program) keepTrying(ctx context.Context, start func() error) error {
+	pause := firstPause
+	for attempt := 1; ; attempt++ {
+		err := start()
+		if err == nil || ctx.Err() != nil {
+			return nil //nolint:nilerr // told to stop
+		}
+		if attempt == startAttempts {
 			return err
 		}
+		p.log.Error("the embedded Postgres could not be started; trying again", "in", pause.String(), "error", err)
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-time.After(pause):
+		}
+		pause *= 2
 	}
 }

@@ -40,16 +40,16 @@ var client = &http.Client{Timeout: 10 * time.Second}
 
 // Run works until the context ends.
 func (a *Agents) Run(ctx context.Context) {
-	secret, err := a.newKey(ctx)
-	if ctx.Err() != nil {
-		return
-	}
-	if err != nil {
-		a.Log.Warn("the demo's agents have no key", "error", err)
-		return
-	}
+	secret := ""
 	for ctx.Err() == nil {
-		if err := a.work(ctx, secret); err != nil && ctx.Err() == nil {
+		var err error
+		if secret == "" {
+			secret, err = a.newKey(ctx)
+		}
+		if err == nil {
+			err = a.work(ctx, secret)
+		}
+		if err != nil && ctx.Err() == nil {
 			a.Log.Warn("a demo agent failed", "error", err)
 		}
 		select {
@@ -73,7 +73,10 @@ func (a *Agents) newKey(ctx context.Context) (string, error) {
 		}
 	}
 	_, secret, err := a.Keys.Create(ctx, keyName, apikey.Spend)
-	return secret, err
+	if err != nil {
+		return "", fmt.Errorf("no key for the agents: %w", err)
+	}
+	return secret, nil
 }
 
 // work does one piece of work, if somebody looks. Too few tokens is an answer like any other: the agent waits.

@@ -1,0 +1,115 @@
+package demo_test
+
+import (
+	"bytes"
+	"context"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+
+	"pop.store/credits/db/testdb"
+	"pop.store/credits/internal/accounts"
+	"pop.store/credits/internal/apikey"
+	"pop.store/credits/internal/catalog"
+	"pop.store/credits/internal/clock"
+	"pop.store/credits/internal/demo"
+	"pop.store/credits/internal/ledger"
+	"pop.store/credits/internal/session"
+)
+
+func TestMain(m *testing.M) { testdb.Main(m) }
+
+// said is a log that can be read while it is written.
+type said struct {
+	mu   sync.Mutex
+	text bytes.Buffer
+}
+
+func (s *said) Write(line []byte) (int, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.text.Write(line)
+}
+
+func (s *said) String() string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.text.String()
+}
+
+// Agents whose key cannot be made at the start, because the database is away for a moment, go to work as soon as it can.
+func TestAgentsGetTheirKeyLater(t *testing.T) {
+	t.Parallel()
+	d := testdb.Open(t)
+	owner, err := pgx.Connect(t.Context(), d.OwnerURL)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = owner.Close(context.Background()) })
+	rename := func(statement string) {
+		t.Helper()
+		if _, err := owner.Exec(t.Context(), statement); err != nil {
+			t.Fatal(err)
+		}
+	}
+	log := &said{}
+	keys := apikey.New(d.Pool, apikey.Options{Clock: clock.System})
+	worked := make(chan string, 100)
+	api := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		worked <- strings.TrimPrefix(r.Header.Get("Authorization"), "Bearer ")
+		w.WriteHeader(http.StatusCreated)
+	}))
+	t.Cleanup(api.Close)
+	agents := watched(t, d, log)
+	agents.Keys, agents.API = keys, api.URL
+
+	rename("alter table api_keys rename to away")
+	ctx, stop := context.WithCancel(t.Context())
+	var running sync.WaitGroup
+	running.Go(func() { agents.Run(ctx) })
+	t.Cleanup(func() {
+		stop()
+		running.Wait()
+	})
+	for deadline := time.Now().Add(time.Minute); !strings.Contains(log.String(), "a demo agent failed"); time.Sleep(5 * time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatal("nobody says that there is no key")
+		}
+	}
+	rename("alter table away rename to api_keys")
+	select {
+	case secret := <-worked:
+		if _, err := keys.Verify(t.Context(), secret); err != nil {
+			t.Errorf("they work with a key that is none: %v", err)
+		}
+	case <-time.After(time.Minute):
+		t.Fatalf("the agents do not work: %s", log)
+	}
+}
+
+// watched is the demo's creator with somebody who looks at their pages.
+func watched(t *testing.T, d testdb.DB, log *said) *demo.Agents {
+	t.Helper()
+	text := slog.New(slog.NewTextHandler(log, nil))
+	books := ledger.New(d.Pool, ledger.Options{Clock: clock.System, Prices: catalog.Builtin, Log: text})
+	t.Cleanup(books.Close)
+	a := &demo.Agents{
+		Sessions: session.New(d.Pool, session.Options{Clock: clock.System}), Accounts: accounts.New(d.Pool, books, catalog.Builtin), Clock: clock.System, Log: text,
+	}
+	plan := "starter"
+	id, _, err := a.Accounts.Put(t.Context(), demo.Account, accounts.Put{Plan: &plan})
+	if err != nil {
+		t.Fatal(err)
+	}
+	r := httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/", http.NoBody)
+	if err := a.Sessions.SignIn(httptest.NewRecorder(), r, session.Visitor{Account: id, Role: session.RoleCreator}); err != nil {
+		t.Fatal(err)
+	}
+	return a
+}
