@@ -54,26 +54,34 @@ func TestEveryPlanGivesItsAllowanceAtOnce(t *testing.T) {
 	}
 }
 
-// Twenty servers hear of one new creator in the same moment.
+// Twenty servers hear of one new creator in the same moment, and one of them made the account. So it is too where a PUT broke off
+// after it had named the account and before the ledger opened it.
 func TestAnAccountIsMadeOnce(t *testing.T) {
 	t.Parallel()
 	s := newSite(t)
-	var made atomic.Int64
-	together(20, func(int) {
-		switch a := s.call("PUT", "/v1/accounts/maya", `{"plan":"starter"}`); a.status {
-		case http.StatusCreated:
-			made.Add(1)
-		case http.StatusOK:
-		default:
-			t.Errorf("%d: %s", a.status, a.body)
+	if _, err := s.db.Pool.Exec(t.Context(), "insert into accounts (external_id, id, created_at) values ('half', gen_random_uuid(), now())"); err != nil {
+		t.Fatal(err)
+	}
+	for i, body := range map[string]string{"maya": `{"plan":"starter"}`, "half": `{"plan":"starter"}`, "unpaid": `{"plan":"pro","plan_status":"past_due"}`} {
+		var made atomic.Int64
+		together(20, func(int) {
+			switch a := s.call("PUT", "/v1/accounts/"+i, body); a.status {
+			case http.StatusCreated:
+				made.Add(1)
+			case http.StatusOK:
+			default:
+				t.Errorf("%d: %s", a.status, a.body)
+			}
+		})
+		if made.Load() != 1 {
+			t.Errorf("%s: made %d times", i, made.Load())
 		}
-	})
-	if made.Load() < 1 {
-		t.Error("nobody made it")
 	}
 	s.wantSpendable("maya", "200")
-	if n := s.count("select count(*) from entries"); n != 1 {
-		t.Errorf("%d entries, want the one allowance", n)
+	s.wantSpendable("half", "200")
+	s.wantSpendable("unpaid", "0")
+	if n := s.count("select count(*) from entries"); n != 2 {
+		t.Errorf("%d entries, want two allowances", n)
 	}
 }
 
@@ -108,22 +116,40 @@ func TestPutRefuses(t *testing.T) {
 	s.call("PUT", "/v1/accounts/new", `{}`).problem(http.StatusUnprocessableEntity, "invalid_field", "plan")
 	s.call("PUT", "/v1/accounts/new", `{"name":"New"}`).problem(http.StatusUnprocessableEntity, "invalid_field", "plan")
 	s.call("PUT", "/v1/accounts/new", `{"plan":"gold"}`).problem(http.StatusUnprocessableEntity, "invalid_field", "plan")
-	for _, plan := range []string{`"gold"`, `"Starter"`, `" starter"`} {
+	for _, plan := range []string{`"gold"`, `"Starter"`, `" starter"`, `""`} {
 		s.call("PUT", "/v1/accounts/maya", `{"name":"Not this","plan":`+plan+`}`).problem(http.StatusUnprocessableEntity, "invalid_field", "plan")
 	}
+	names := []string{`"` + strings.Repeat("é", 201) + `"`, `"a\nb"`, `"a\tb"`}
+	for _, r := range "\u0085\u00ad\u061c\u200b\u200e\u200f\u2028\u2029\u202a\u202b\u202c\u202d\u202e\u2060\u2066\u2067\u2068\u2069\ufeff\U000e0041" {
+		names = append(names, `"a`+string(r)+`b"`)
+	}
+	opened := map[string]string{"billing_zone": `"Europe/Paris"`, "billing_anchor": `"2026-11-22T14:01:59Z"`}
 	for field, values := range map[string][]string{
-		"plan_status":    {`"paid"`, `"ACTIVE"`},
-		"name":           {`"` + strings.Repeat("é", 201) + `"`, `"a\nb"`, `"a\tb"`},
+		"plan_status":    {`"paid"`, `"ACTIVE"`, `""`},
+		"name":           names,
 		"email":          {`"maya"`, `"Maya <maya@example.com>"`, `"a@b c"`, `"` + strings.Repeat("x", 250) + `@example.com"`},
 		"time_zone":      {`"Mars/Olympus"`, `"Local"`, `"../../etc/passwd"`, `"+02:00"`},
-		"billing_zone":   {`"Mars/Olympus"`, `"Local"`, `"Europe/Paris"`},
-		"billing_anchor": {`"2026-11-22"`, `"2026-11-22T14:02:01Z"`, `"0001-01-01T00:00:00Z"`, `"9999-12-31T23:59:59-14:00"`, `"1999-01-01T00:00:00Z"`},
+		"billing_zone":   {`"Mars/Olympus"`, `"Local"`, `"Europe/Paris"`, `""`},
+		"billing_anchor": {`"2026-11-22"`, `"2026-11-22T14:02:01Z"`, `"2026-11-22T14:01:59Z"`, `"0001-01-01T00:00:00Z"`, `"9999-12-31T23:59:59-14:00"`, `"1999-01-01T00:00:00Z"`},
 	} {
 		for _, value := range values {
 			s.call("PUT", "/v1/accounts/maya", `{"plan":"pro","`+field+`":`+value+`}`).problem(http.StatusUnprocessableEntity, "invalid_field", field)
+			if value == opened[field] {
+				continue // what an account can be opened with, and cannot be changed to
+			}
+			s.call("PUT", "/v1/accounts/new", `{"plan":"pro","`+field+`":`+value+`}`).problem(http.StatusUnprocessableEntity, "invalid_field", field)
 		}
 	}
 	s.unchanged(before)
+}
+
+// Emoji and some scripts are written with joiners, which are format characters too.
+func TestNamesThatNeedAJoiner(t *testing.T) {
+	t.Parallel()
+	s := newSite(t)
+	for _, name := range []string{"Maya \U0001f469\u200d\U0001f3a8", "\u0645\u06cc\u200c\u062e\u0648\u0627\u0647\u0645", "\u05de\u05d0\u05d9\u05d4", "a  b"} {
+		s.call("PUT", "/v1/accounts/maya", `{"plan":"starter","name":"`+name+`"}`).wantMembers(map[string]any{"name": name})
+	}
 }
 
 // The billing anchor keeps what Postgres keeps, so that the same PUT can be sent again.

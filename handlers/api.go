@@ -38,7 +38,7 @@ func (a *App) key(scope apikey.Scope, serve echo.HandlerFunc) echo.HandlerFunc {
 // account serves requests about one account: for an API key with the scope or, for reading one's own as "me", a signed-in creator.
 func (a *App) account(scope apikey.Scope, serve func(c echo.Context, account uuid.UUID) error) echo.HandlerFunc {
 	return func(c echo.Context) error {
-		if c.Param("account") == "me" && c.Request().Method == http.MethodGet && bearer(c.Request()) == "" {
+		if c.Param("account") == "me" && reads(c.Request()) && bearer(c.Request()) == "" {
 			visitor, ok, err := a.Sessions.Visitor(c.Request())
 			if err != nil {
 				return err
@@ -58,6 +58,9 @@ func (a *App) account(scope apikey.Scope, serve func(c echo.Context, account uui
 		return serve(c, id)
 	}
 }
+
+// reads says whether a request can change nothing.
+func reads(r *http.Request) bool { return r.Method == http.MethodGet || r.Method == http.MethodHead }
 
 func (a *App) authorize(c echo.Context, scope apikey.Scope) error {
 	secret := bearer(c.Request())

@@ -60,10 +60,9 @@ func (a *App) Handler() http.Handler {
 	e.HTTPErrorHandler = a.respondError
 	e.IPExtractor = a.ipExtractor()
 	e.Use(a.requestID, a.securityHeaders, a.limit, a.logRequests, a.recoverPanics, a.readable, a.crossOrigin)
-	e.GET("/static/*", echo.WrapHandler(static.Handler()))
-	e.HEAD("/static/*", echo.WrapHandler(static.Handler()))
-	e.GET("/healthz", a.healthz)
-	e.GET("/readyz", a.readyz)
+	get(e, "/static/*", echo.WrapHandler(static.Handler()))
+	get(e, "/healthz", a.healthz)
+	get(e, "/readyz", a.readyz)
 	a.pageRoutes(e)
 	a.apiRoutes(e)
 	e.POST("/webhooks/stripe", a.stripeWebhook)
@@ -86,30 +85,36 @@ func NewServer(h http.Handler, log *slog.Logger) *http.Server {
 	}
 }
 
+// get routes GET and HEAD: the server answers HEAD with the same headers and leaves the body out.
+func get(e *echo.Echo, path string, serve echo.HandlerFunc) {
+	e.GET(path, serve)
+	e.HEAD(path, serve)
+}
+
 func (a *App) pageRoutes(e *echo.Echo) {
-	e.GET("/login", a.loginPage)
-	e.GET("/login/link/:token", a.loginLink)
+	get(e, "/login", a.loginPage)
+	e.GET("/login/link/:token", a.loginLink) // and no HEAD: a preview of the link must not use it up
 	e.POST("/logout", a.logout)
 	if a.DemoAccount != "" {
 		e.POST("/login/demo", a.loginDemo)
 	}
-	e.GET("/", a.page(a.homePage))
-	e.GET("/credits", a.page(a.creditsPage))
-	e.GET("/credits/badge", a.page(a.badge))
+	get(e, "/", a.page(a.homePage))
+	get(e, "/credits", a.page(a.creditsPage))
+	get(e, "/credits/badge", a.page(a.badge))
 	e.POST("/credits/notice/dismiss", a.page(a.dismissNotice))
-	e.GET("/credits/history", a.page(a.historyPage))
-	e.GET("/credits/buy", a.page(a.buyPage))
+	get(e, "/credits/history", a.page(a.historyPage))
+	get(e, "/credits/buy", a.page(a.buyPage))
 	e.POST("/credits/buy", a.page(a.buy))
-	e.GET("/credits/purchases/:id", a.page(a.purchasePage))
-	e.GET("/credits/purchases/:id/status", a.page(a.purchaseStatus))
-	e.GET("/plans", a.page(a.plansPage))
+	get(e, "/credits/purchases/:id", a.page(a.purchasePage))
+	get(e, "/credits/purchases/:id/status", a.page(a.purchaseStatus))
+	get(e, "/plans", a.page(a.plansPage))
 }
 
 func (a *App) apiRoutes(e *echo.Echo) {
 	e.PUT("/v1/accounts/:account", a.key(apikey.Admin, a.putAccount))
-	e.GET("/v1/accounts/:account", a.account(apikey.Read, a.getAccount))
+	get(e, "/v1/accounts/:account", a.account(apikey.Read, a.getAccount))
 	e.POST("/v1/accounts/:account/login-links", a.account(apikey.Admin, a.postLoginLink))
-	e.GET("/v1/accounts/:account/lots", a.account(apikey.Read, a.getLots))
+	get(e, "/v1/accounts/:account/lots", a.account(apikey.Read, a.getLots))
 	e.POST("/v1/accounts/:account/quote", a.account(apikey.Read, a.postQuote))
 	e.POST("/v1/accounts/:account/charges", a.account(apikey.Spend, a.postCharge))
 	e.POST("/v1/accounts/:account/charges/:id/refund", a.account(apikey.Spend, a.postRefund))
@@ -119,9 +124,9 @@ func (a *App) apiRoutes(e *echo.Echo) {
 	e.POST("/v1/charges", a.key(apikey.Spend, a.postCharges))
 	e.POST("/v1/balances", a.key(apikey.Read, a.postBalances))
 	e.POST("/v1/accounts/:account/grants", a.account(apikey.Admin, a.postGrant))
-	e.GET("/v1/accounts/:account/transactions", a.account(apikey.Read, a.getTransactions))
-	e.GET("/v1/accounts/:account/usage", a.account(apikey.Read, a.getUsage))
-	e.GET("/v1/catalog", a.key(apikey.Read, a.getCatalog))
+	get(e, "/v1/accounts/:account/transactions", a.account(apikey.Read, a.getTransactions))
+	get(e, "/v1/accounts/:account/usage", a.account(apikey.Read, a.getUsage))
+	get(e, "/v1/catalog", a.key(apikey.Read, a.getCatalog))
 }
 
 func (a *App) healthz(c echo.Context) error { return c.String(http.StatusOK, "ok\n") }

@@ -199,6 +199,22 @@ func TestPuttingTheNoticeAway(t *testing.T) {
 	s.unchanged(before)
 }
 
+// "Not now" from a tab that shows what was true before tokens came puts nothing away: the next low notice comes.
+func TestALateNotNow(t *testing.T) {
+	t.Parallel()
+	s := newSite(t)
+	s.openWith("maya", "30")
+	v := s.signIn("maya")
+	v.get("/credits").has("notice", true)
+	s.grant("maya", "100")
+	before := s.contents()
+	v.submit("/credits/notice/dismiss", nil, "HX-Request", "true").want(http.StatusOK).wantNotice("")
+	v.submit("/credits/notice/dismiss", nil).leads("/credits")
+	s.unchanged(before)
+	s.charge("maya", `{"feature":"auto_selling","amount":"100"}`)
+	v.get("/credits").has("notice", true)
+}
+
 func TestTheBadgeOfASessionThatEnded(t *testing.T) {
 	t.Parallel()
 	s := newSite(t)

@@ -8,10 +8,8 @@ import (
 	"net/http"
 	"net/url"
 	"strconv"
-	"strings"
 	"time"
 
-	"github.com/a-h/templ"
 	"github.com/labstack/echo/v4"
 
 	"pop.store/credits/internal/problem"
@@ -65,12 +63,7 @@ func (a *App) respondError(err error, c echo.Context) {
 
 // isPage says whether a person's browser asked.
 func isPage(r *http.Request) bool {
-	for _, prefix := range []string{"/v1/", "/webhooks/", "/healthz", "/readyz"} {
-		if strings.HasPrefix(r.URL.Path, prefix) {
-			return false
-		}
-	}
-	return true
+	return !under(r, "/v1") && !under(r, "/webhooks") && !under(r, "/healthz") && !under(r, "/readyz")
 }
 
 // problemOf translates what echo and net/http report into the project's own kind of error.
@@ -135,9 +128,9 @@ func (a *App) errorPage(c echo.Context, p *problem.Error, status int) error {
 		return a.toLogin(c)
 	}
 	id, _ := c.Get(requestIDKey).(string)
-	m := views.ErrorModel{Chrome: a.plainChrome(), RequestID: id, Detail: p.Message}
-	if status == http.StatusNotFound || status == http.StatusInternalServerError {
-		m.Detail = ""
+	m := views.ErrorModel{Chrome: a.plainChrome(), Status: status, RequestID: id}
+	if p.Kind == problem.Conflict || p.Kind == problem.Meaning || p.Kind == problem.Insufficient {
+		m.Detail = p.Message // a rule of the wallet; what else goes wrong the page words by itself
 	}
 	return a.renderError(c, m, status)
 }
@@ -147,28 +140,18 @@ func (a *App) renderError(c echo.Context, m views.ErrorModel, status int) (err e
 	defer func() {
 		if r := recover(); r != nil {
 			a.Log.Error("an error page goes without its chrome", "id", c.Get(requestIDKey), "panic", r)
-			err = render(c, status, errorComponent(m, status))
+			err = render(c, status, views.ErrorPage(m))
 		}
 	}()
 	dressed := m
 	dressed.Chrome = a.chromeOrPlain(c)
-	return render(c, status, errorComponent(dressed, status))
-}
-
-func errorComponent(m views.ErrorModel, status int) templ.Component {
-	switch status {
-	case http.StatusNotFound:
-		return views.NotFoundPage(m)
-	case http.StatusForbidden:
-		return views.ForbiddenPage(m)
-	}
-	return views.ErrorPage(m)
+	return render(c, status, views.ErrorPage(dressed))
 }
 
 // toLogin sends a page to the way in. A fragment gets 401 with HX-Redirect: following a redirect would put the login page into the badge.
 func (a *App) toLogin(c echo.Context) error {
 	target := "/login"
-	if r := c.Request(); r.Method == http.MethodGet && r.Header.Get("HX-Request") == "" && r.URL.Path != "/" {
+	if r := c.Request(); reads(r) && r.Header.Get("HX-Request") == "" && r.URL.Path != "/" {
 		target += "?next=" + url.QueryEscape(r.URL.RequestURI())
 	}
 	if c.Request().Header.Get("HX-Request") != "" {

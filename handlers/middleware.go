@@ -133,13 +133,19 @@ var errCrossOrigin = problem.New(problem.Forbidden, "cross_origin", "This form c
 func (a *App) crossOrigin(next echo.HandlerFunc) echo.HandlerFunc {
 	return func(c echo.Context) error {
 		r := c.Request()
-		safe := r.Method == http.MethodGet || r.Method == http.MethodHead || r.Method == http.MethodOptions
-		exempt := strings.HasPrefix(r.URL.Path, "/v1/") || strings.HasPrefix(r.URL.Path, "/webhooks/")
+		safe := reads(r) || r.Method == http.MethodOptions
+		exempt := under(r, "/v1") || under(r, "/webhooks")
 		if !safe && !exempt && !a.sameOrigin(r) {
 			return errCrossOrigin
 		}
 		return next(c)
 	}
+}
+
+// under says whether a request is for a path or something below it.
+func under(r *http.Request, path string) bool {
+	rest, ok := strings.CutPrefix(r.URL.Path, path)
+	return ok && (rest == "" || rest[0] == '/')
 }
 
 func (a *App) sameOrigin(r *http.Request) bool {

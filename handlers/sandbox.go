@@ -26,7 +26,7 @@ func (a *App) stripeWebhook(c echo.Context) error {
 
 // The sandbox's pages stand in for the payment provider's own: they know its sessions, and nothing of ours.
 func (a *App) sandboxRoutes(e *echo.Echo) {
-	e.GET("/sandbox/checkout/:id", a.sandboxPage)
+	get(e, "/sandbox/checkout/:id", a.sandboxPage)
 	e.POST("/sandbox/checkout/:id/pay", a.sandboxPay)
 	e.POST("/sandbox/checkout/:id/decline", a.sandboxDecline)
 	e.POST("/sandbox/checkout/:id/cancel", a.sandboxCancel)

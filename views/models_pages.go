@@ -203,11 +203,13 @@ type PurchaseModel struct {
 	Every time.Duration
 }
 
-// ErrorModel is any page that says what went wrong: NotFoundPage, ForbiddenPage, ErrorPage.
+// ErrorModel is any page that says what went wrong: ErrorPage.
 type ErrorModel struct {
 	Chrome Chrome
+	// Status is the answer's status, which decides about the words; zero is 500.
+	Status int
 	// RequestID helps support to find the request in the logs; optional.
 	RequestID string
-	// Detail is a safe sentence about what was wrong; optional.
+	// Detail is a safe sentence about just this case, for people; optional.
 	Detail string
 }

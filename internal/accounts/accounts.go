@@ -82,6 +82,37 @@ func (a *Accounts) Find(ctx context.Context, externalID string) (uuid.UUID, erro
 	return id, nil
 }
 
+// FindAll is Find for many of the host's ids, with one look-up for all that are not known yet. Those that do not exist are absent.
+func (a *Accounts) FindAll(ctx context.Context, externalIDs []string) (map[string]uuid.UUID, error) {
+	found := make(map[string]uuid.UUID, len(externalIDs))
+	var unknown []string
+	for _, externalID := range externalIDs {
+		if id, ok := a.ids.get(externalID); ok {
+			found[externalID] = id
+		} else if ValidID(externalID) {
+			unknown = append(unknown, externalID)
+		}
+	}
+	if len(unknown) == 0 {
+		return found, nil
+	}
+	rows, err := a.pool.Query(ctx, "select external_id, id from accounts where external_id = any($1)", unknown)
+	if err != nil {
+		return nil, ledger.ErrUnavailable.Because(err)
+	}
+	var externalID string
+	var id uuid.UUID
+	_, err = pgx.ForEachRow(rows, []any{&externalID, &id}, func() error {
+		a.ids.put(externalID, id)
+		found[externalID] = id
+		return nil
+	})
+	if err != nil {
+		return nil, ledger.ErrUnavailable.Because(err)
+	}
+	return found, nil
+}
+
 // Overview reads an account as of now. Two statements: the profile may be a moment older than the balance, which is of no matter.
 func (a *Accounts) Overview(ctx context.Context, id uuid.UUID) (Overview, error) {
 	var o Overview
@@ -136,14 +167,19 @@ func newestLot(lots []ledger.Lot) int64 {
 	return newest
 }
 
-// DismissLow puts the low notice away until tokens come and run low again. An empty balance cannot be dismissed: then it is a Conflict.
+// DismissLow puts the low notice away until tokens come and run low again. Where there is none, as after tokens have come, it does nothing: what is
+// put away is what the creator saw. An empty balance cannot be dismissed: then it is a Conflict.
 func (a *Accounts) DismissLow(ctx context.Context, id uuid.UUID) error {
 	o, err := a.Overview(ctx, id)
 	if err != nil {
 		return err
 	}
-	if o.State == Empty {
+	switch o.State {
+	case OK:
+		return nil
+	case Empty:
 		return problem.New(problem.Conflict, "balance_empty", "This notice stays until there are tokens again.")
+	case Low:
 	}
 	_, err = a.pool.Exec(ctx, "update accounts set notice_seen_lot = $2 where id = $1", id, newestLot(o.Lots))
 	if err != nil {

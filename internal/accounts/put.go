@@ -31,8 +31,8 @@ const (
 	maxEmail = 254
 )
 
-// Put creates an account or changes it. A new account needs a plan and gets its first allowance at once. It answers whether the account is
-// new. Errors: problem kinds Meaning (naming the field) and Unavailable.
+// Put creates an account or changes it. A new account needs a plan and gets its first allowance at once. It answers whether this call made
+// the account: of all that try at once, one did. Errors: problem kinds Meaning (naming the field; nothing is written) and Unavailable.
 func (a *Accounts) Put(ctx context.Context, externalID string, p Put) (id uuid.UUID, created bool, err error) {
 	if !ValidID(externalID) {
 		return uuid.Nil, false, problem.Invalid("account", `must be 1 to 64 of A-Za-z0-9_-.: and not "me", "." or ".."`)
@@ -40,13 +40,14 @@ func (a *Accounts) Put(ctx context.Context, externalID string, p Put) (id uuid.U
 	if err := p.check(); err != nil {
 		return uuid.Nil, false, err
 	}
-	if id, created, err = a.ensure(ctx, externalID, p); err != nil {
-		return uuid.Nil, false, err
-	}
 	plan := ledger.SetPlan{
 		Plan: value(p.Plan), Status: ledger.PlanStatus(value(p.PlanStatus)), Anchor: value(p.BillingAnchor), Zone: value(p.BillingZone),
 	}
-	if err := a.ledger.SetPlan(ctx, id, plan); err != nil {
+	if id, err = a.ensure(ctx, externalID, &plan); err != nil {
+		return uuid.Nil, false, err
+	}
+	// The ledger says who made the account, and not the row that names it: that one may be left of a PUT which got no further.
+	if created, err = a.ledger.PutPlan(ctx, id, plan); err != nil {
 		return uuid.Nil, false, err
 	}
 	_, err = a.pool.Exec(ctx, `update accounts set name = coalesce($2, name), email = coalesce($3, email), time_zone = coalesce($4, time_zone)
@@ -57,36 +58,34 @@ func (a *Accounts) Put(ctx context.Context, externalID string, p Put) (id uuid.U
 	return id, created, nil
 }
 
-// ensure maps the host's id to a ledger id, once. An account counts as new until the ledger has opened it, so a PUT that failed half-way
-// is simply sent again.
-func (a *Accounts) ensure(ctx context.Context, externalID string, p Put) (id uuid.UUID, created bool, err error) {
-	id, err = a.Find(ctx, externalID)
-	if err == nil {
-		_, err = a.ledger.Account(ctx, id)
-		if created = errors.Is(err, ledger.ErrNoAccount); created {
-			err = nil
-		}
-		return id, created, err
-	}
+// ensure maps the host's id to a ledger id, once, if the request can open an account. A PUT that failed half-way is simply sent again.
+func (a *Accounts) ensure(ctx context.Context, externalID string, plan *ledger.SetPlan) (uuid.UUID, error) {
+	id, err := a.Find(ctx, externalID)
 	if !errors.Is(err, ledger.ErrNoAccount) {
-		return uuid.Nil, false, err
+		return id, err
 	}
-	if p.Plan == nil {
-		return uuid.Nil, false, problem.Invalid("plan", "is needed for a new account")
-	}
-	if _, known := a.prices().Plan(*p.Plan); !known {
-		return uuid.Nil, false, problem.Invalid("plan", "is not in the catalog")
+	now := a.ledger.Now()
+	if err := plan.Check(a.prices(), now); err != nil {
+		return uuid.Nil, err
 	}
 	_, err = a.pool.Exec(ctx, "insert into accounts (external_id, id, created_at) values ($1, $2, $3) on conflict (external_id) do nothing",
-		externalID, uuid.New(), a.ledger.Now())
+		externalID, uuid.New(), now)
 	if err != nil {
-		return uuid.Nil, false, ledger.ErrUnavailable.Because(err)
+		return uuid.Nil, ledger.ErrUnavailable.Because(err)
 	}
-	id, err = a.Find(ctx, externalID)
-	return id, true, err
+	return a.Find(ctx, externalID)
 }
 
 func (p Put) check() error {
+	// To the ledger an empty text is one that is absent; from a caller it is a mistake.
+	for _, f := range []struct {
+		name string
+		text *string
+	}{{"plan", p.Plan}, {"plan_status", p.PlanStatus}, {"billing_zone", p.BillingZone}} {
+		if f.text != nil && *f.text == "" {
+			return problem.Invalid(f.name, "must not be empty")
+		}
+	}
 	if p.Name != nil && (utf8.RuneCountInString(*p.Name) > maxName || hasControl(*p.Name)) {
 		return problem.Invalid("name", "must be at most %d printable characters", maxName)
 	}
@@ -104,14 +103,21 @@ func (p Put) check() error {
 	return nil
 }
 
+// hasControl finds what cannot be seen and changes what can: control characters, line ends, and format characters such as those that turn
+// the direction of the text around. The two joiners are allowed: emoji and some scripts are written with them.
 func hasControl(s string) bool {
 	for _, r := range s {
-		if unicode.IsControl(r) {
+		if r != zeroWidthJoiner && r != zeroWidthNonJoiner && unicode.In(r, unicode.Cc, unicode.Cf, unicode.Zl, unicode.Zp) {
 			return true
 		}
 	}
 	return false
 }
+
+const (
+	zeroWidthNonJoiner = '\u200c'
+	zeroWidthJoiner    = '\u200d'
+)
 
 func value[T any](p *T) T {
 	if p == nil {

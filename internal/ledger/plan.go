@@ -1,7 +1,10 @@
 package ledger
 
 import (
+	"context"
 	"time"
+
+	"github.com/google/uuid"
 
 	"pop.store/credits/internal/catalog"
 	"pop.store/credits/internal/problem"
@@ -28,32 +31,74 @@ type SetPlan struct {
 func (p *SetPlan) needs(*catalog.Catalog) needs { return needs{whole: true, opens: true} }
 
 func (p *SetPlan) decide(s *state, now time.Time, prices *catalog.Catalog) (Entry, error) {
-	plan, ok := prices.Plan(p.Plan)
-	switch {
-	case p.Plan != "" && !ok:
-		return Entry{}, problem.Invalid("plan", "is not in the catalog")
-	case p.Status != "" && p.Status != PlanActive && p.Status != PlanPastDue:
-		return Entry{}, problem.Invalid("plan_status", `must be "active" or "past_due"`)
-	case s.exists:
-		return Entry{}, p.change(s, plan, now, prices)
-	case p.Plan == "":
-		return Entry{}, problem.Invalid("plan", "is needed for a new account")
+	if s.exists {
+		return Entry{}, p.change(s, now, prices)
+	}
+	if err := p.Check(prices, now); err != nil {
+		return Entry{}, err
 	}
 	return Entry{}, p.open(s, now, prices)
 }
 
-// open sets up a new account. Its first allowance comes at once, for the period that holds now.
+// PutPlan is Ledger.SetPlan for callers who want to know whether it opened the account: of all requests that try at once, one did.
+func (l *Ledger) PutPlan(ctx context.Context, account uuid.UUID, p SetPlan) (opened bool, err error) {
+	o := &opening{SetPlan: p}
+	if _, err := l.submit(ctx, &call{account: account, op: o}); err != nil {
+		return false, err
+	}
+	return o.opened, nil
+}
+
+// opening is a SetPlan that notes whether it opened the account: as it was decided last, which is what was written. The note may be read once
+// the answer is there.
+type opening struct {
+	SetPlan
+	opened bool
+}
+
+func (o *opening) decide(s *state, now time.Time, prices *catalog.Catalog) (Entry, error) {
+	o.opened = !s.exists
+	return o.SetPlan.decide(s, now, prices)
+}
+
+// Check says why the request cannot open an account, nil when it can: for callers who have something to write before it is sent. The
+// ledger checks again.
+func (p *SetPlan) Check(prices *catalog.Catalog, now time.Time) error {
+	if err := p.checkKnown(prices); err != nil {
+		return err
+	}
+	if p.Plan == "" {
+		return problem.Invalid("plan", "is needed for a new account")
+	}
+	if _, err := LoadZone(p.Zone); err != nil {
+		return problem.Invalid("billing_zone", "must be a time zone such as \"Europe/Paris\"")
+	}
+	if !p.Anchor.IsZero() && (p.Anchor.After(now) || p.Anchor.Before(earliestAnchor)) {
+		return problem.Invalid("billing_anchor", "must be between %s and now", earliestAnchor.Format(time.DateOnly))
+	}
+	return nil
+}
+
+// checkKnown checks what is wrong with a request whatever the account is.
+func (p *SetPlan) checkKnown(prices *catalog.Catalog) error {
+	if _, ok := prices.Plan(p.Plan); p.Plan != "" && !ok {
+		return problem.Invalid("plan", "is not in the catalog")
+	}
+	if p.Status != "" && p.Status != PlanActive && p.Status != PlanPastDue {
+		return problem.Invalid("plan_status", `must be "active" or "past_due"`)
+	}
+	return nil
+}
+
+// open sets up a new account by a request that was checked. Its first allowance comes at once, for the period that holds now.
 func (p *SetPlan) open(s *state, now time.Time, prices *catalog.Catalog) error {
 	zone, err := LoadZone(p.Zone)
 	if err != nil {
-		return problem.Invalid("billing_zone", "must be a time zone such as \"Europe/Paris\"")
+		return err
 	}
 	anchor := p.Anchor
 	if anchor.IsZero() {
 		anchor = now
-	}
-	if anchor.After(now) || anchor.Before(earliestAnchor) {
-		return problem.Invalid("billing_anchor", "must be between %s and now", earliestAnchor.Format(time.DateOnly))
 	}
 	s.exists, s.changed = true, true
 	s.plan, s.status, s.anchor, s.zone = p.Plan, PlanActive, anchor, zone
@@ -67,14 +112,17 @@ func (p *SetPlan) open(s *state, now time.Time, prices *catalog.Catalog) error {
 // earliestAnchor is before every creator platform; it only keeps periods countable.
 var earliestAnchor = time.Date(2000, 1, 1, 0, 0, 0, 0, time.UTC)
 
-func (p *SetPlan) change(s *state, plan catalog.Plan, now time.Time, prices *catalog.Catalog) error {
+func (p *SetPlan) change(s *state, now time.Time, prices *catalog.Catalog) error {
+	if err := p.checkKnown(prices); err != nil {
+		return err
+	}
 	if !p.Anchor.IsZero() && !p.Anchor.Equal(s.anchor) {
 		return problem.Invalid("billing_anchor", "cannot change once the account is open")
 	}
 	if p.Zone != "" && p.Zone != s.zone.String() {
 		return problem.Invalid("billing_zone", "cannot change once the account is open")
 	}
-	if p.Plan != "" {
+	if plan, ok := prices.Plan(p.Plan); ok {
 		s.switchPlan(plan, prices)
 	}
 	if p.Status != "" {

@@ -2,6 +2,7 @@ package samples
 
 import (
 	"fmt"
+	"net/http"
 	"time"
 
 	"github.com/a-h/templ"
@@ -190,13 +191,23 @@ func others() []Page {
 	declined.Problem = "The card was declined. Nothing was charged."
 	done.Done, done.BackURL = "This checkout is paid.", "/credits/purchases/1"
 	signedIn, signedOut := chrome(views.NavNone), views.Chrome{Now: Now, Zone: Zone}
-	return []Page{
+	out := []Page{
 		page("sandbox", views.SandboxPage(sandbox)),
 		page("sandbox-declined", views.SandboxPage(declined)),
 		page("sandbox-done", views.SandboxPage(done)),
-		page("not-found", views.NotFoundPage(views.ErrorModel{Chrome: signedIn})),
-		page("forbidden", views.ForbiddenPage(views.ErrorModel{Chrome: signedOut})),
-		page("error", views.ErrorPage(views.ErrorModel{Chrome: signedOut, RequestID: "req_8f2c51d07e"})),
+		page("not-found", views.ErrorPage(views.ErrorModel{Chrome: signedIn, Status: http.StatusNotFound})),
+		page("conflict", views.ErrorPage(views.ErrorModel{
+			Chrome: empty(chrome(views.NavNone), "0"), Status: http.StatusConflict, Detail: "This notice stays until there are tokens again.", RequestID: requestID,
+		})),
 		{Name: "badge-fragment", Component: views.BadgeFragment(low(chrome(views.NavHome))), Fragment: true},
 	}
+	for _, status := range []int{
+		http.StatusBadRequest, http.StatusForbidden, http.StatusMethodNotAllowed, http.StatusRequestEntityTooLarge, http.StatusUnprocessableEntity,
+		http.StatusTooManyRequests, http.StatusInternalServerError, http.StatusServiceUnavailable,
+	} {
+		out = append(out, page(fmt.Sprintf("error-%d", status), views.ErrorPage(views.ErrorModel{Chrome: signedOut, Status: status, RequestID: requestID})))
+	}
+	return out
 }
+
+const requestID = "8f2c51d07e44ab10"
