@@ -18,13 +18,14 @@ const module = "pop.store/credits/"
 // test helpers.
 var layers = [][]string{
 	{"cmd/credits"},
+	{"internal/bench"},
 	{"handlers"},
 	{"internal/demo"},
 	{"views", "internal/billing", "internal/accounts"},
 	{"internal/sandbox", "internal/ledger", "internal/session", "internal/apikey", "static"},
 	{"internal/catalog", "internal/strictjson", "internal/config", "internal/browser", "db"},
 	{"internal/embedpg"},
-	{"internal/problem", "internal/tokens", "internal/money", "internal/clock"},
+	{"internal/problem", "internal/tokens", "internal/money", "internal/clock", "internal/coalesce"},
 }
 
 // restricted are imports from outside that only the named packages may have, each with its reason.
@@ -32,13 +33,13 @@ var restricted = map[string]struct {
 	packages []string
 	reason   string
 }{
-	"github.com/labstack/echo":     {[]string{"handlers", "cmd/credits"}, "echo v4 will be replaced one day: keep it in one place"},
+	"github.com/labstack/echo":     {[]string{"handlers", "cmd/credits", "internal/bench"}, "echo v4 will be replaced one day: keep it in one place (bench compares with a bare one)"},
 	"github.com/gorilla/sessions":  {[]string{"internal/session"}, "one package decides how sessions are kept"},
 	"github.com/stripe/stripe-go":  {[]string{"internal/billing", "internal/sandbox"}, "the payment provider stays behind billing"},
 	"github.com/a-h/templ":         {[]string{"views", "handlers"}, "pages are made in views"},
 	"github.com/jackc/tern":        {[]string{"db"}, "migrations are db's"},
 	"github.com/chromedp/chromedp": {[]string{"internal/browser"}, "browser tests go through one harness"},
-	"github.com/jackc/pgx":         {[]string{"db", "internal/accounts", "internal/apikey", "internal/billing", "internal/demo", "internal/embedpg", "internal/ledger", "internal/sandbox", "internal/session", "cmd/credits"}, "handlers and views hold no SQL"},
+	"github.com/jackc/pgx":         {[]string{"db", "internal/accounts", "internal/apikey", "internal/bench", "internal/billing", "internal/demo", "internal/embedpg", "internal/ledger", "internal/sandbox", "internal/session", "cmd/credits"}, "handlers and views hold no SQL"},
 	"database/sql":                 {nil, "pgx natively: database/sql may run a statement twice after a lost acknowledgement"},
 }
 
