@@ -1,8 +1,9 @@
 # make run    build and serve the demo, on an embedded Postgres unless DATABASE_URL is set
 # make test   every test, browser tests included, and what they need
 # make check  what CI checks beside the tests: lint, and that generated files are current
+# make bench  every benchmark beside its baselines, in one table
 .DEFAULT_GOAL := help
-.PHONY: help run test build setup setup-dev generate check lint screenshots clean
+.PHONY: help run test bench build setup setup-dev generate check lint screenshots clean
 
 LINT := go tool -modfile=internal/tools/go.mod golangci-lint
 GOTESTSUM := go tool -modfile=internal/tools/go.mod gotestsum
@@ -26,6 +27,10 @@ setup:
 
 test: setup build
 	@./.ci/test $(RACE)
+
+bench: build
+	@./.ci/setup postgres
+	@bin/credits bench all
 
 # What is generated and committed: templ's Go code, the stylesheet, the scripts, the fonts.
 generate:

@@ -23,27 +23,79 @@ func (p *program) bench(ctx context.Context, args []string) error {
 	flags.IntVar(&o.Accounts, "accounts", 0, "how many accounts; 0: the benchmark's own number")
 	flags.StringVar(&o.Dir, "dir", "", "a folder on a real disk for the database")
 	asJSON := flags.Bool("json", false, "one JSON object as the last line")
-	usage := fmt.Errorf("bench NAME [--seconds N] [--callers N] [--accounts N] [--dir DIR] [--json], NAME one of %s: %w", strings.Join(bench.Names(), ", "), errUsage)
-	if len(args) == 0 || !slices.Contains(bench.Names(), args[0]) {
+	names := append(bench.Names(), allBenchmarks)
+	usage := fmt.Errorf("bench NAME [--seconds N] [--callers N] [--accounts N] [--dir DIR] [--json], NAME one of %s: %w", strings.Join(names, ", "), errUsage)
+	if len(args) == 0 || !slices.Contains(names, args[0]) {
 		return usage
 	}
 	if err := flags.Parse(args[1:]); err != nil || flags.NArg() > 0 || o.Seconds < 1 || o.Seconds > 600 || o.Callers < 0 || o.Accounts < 0 {
 		return usage
+	}
+	relaxCollector(p.getenv)
+	if args[0] == allBenchmarks {
+		return p.benchAll(ctx, o)
 	}
 	r, err := bench.Run(ctx, args[0], o)
 	if err != nil {
 		return err
 	}
 	if *asJSON {
-		line, err := json.Marshal(r)
-		if err != nil {
-			return err
-		}
-		fmt.Fprintf(p.stdout, "%s\n", line)
-		return nil
+		return json.NewEncoder(p.stdout).Encode(r)
 	}
 	p.printResult(r)
 	return nil
+}
+
+// allBenchmarks is the name for all of them.
+const allBenchmarks = "all"
+
+// benchAll measures everything, charges also with few callers, and ends with one table.
+func (p *program) benchAll(ctx context.Context, o bench.Options) error {
+	var results []bench.Result
+	for _, name := range bench.Names() {
+		r, err := bench.Run(ctx, name, o)
+		if err != nil {
+			return err
+		}
+		results = append(results, r)
+		if name == "charges" {
+			few := o
+			few.Callers = 64
+			if r, err = bench.Run(ctx, name, few); err != nil {
+				return err
+			}
+			r.Name = "charges, 64 callers"
+			results = append(results, r)
+		}
+	}
+	fmt.Fprintf(p.stdout, "%-20s %10s %9s %9s  %s\n", "benchmark", "per second", "p50 ms", "p99 ms", "goals")
+	for _, r := range results {
+		fmt.Fprintf(p.stdout, "%-20s %10.0f %9.1f %9.1f  %s\n", r.Name, r.OpsPerS, r.P50, r.P99, goalsOf(r))
+	}
+	return nil
+}
+
+// goalsOf says in a line what was aimed at and what was reached.
+func goalsOf(r bench.Result) string {
+	var parts []string
+	for _, g := range r.Goals {
+		sign, aim := ">=", g.AtLeast
+		if g.AtMost > 0 {
+			sign, aim = "<=", g.AtMost
+		}
+		parts = append(parts, fmt.Sprintf("%.2f x %s (goal %s %.2f: %s)", r.Ratios[g.Against], g.Against, sign, aim, reached(g)))
+	}
+	if !r.BooksBalance {
+		parts = append(parts, "THE BOOKS DO NOT BALANCE")
+	}
+	return strings.Join(parts, ", ")
+}
+
+func reached(g bench.Goal) string {
+	if g.Met {
+		return "met"
+	}
+	return "missed"
 }
 
 func (p *program) printResult(r bench.Result) {
@@ -51,15 +103,7 @@ func (p *program) printResult(r bench.Result) {
 	for _, name := range slices.Sorted(maps.Keys(r.Ratios)) {
 		fmt.Fprintf(p.stdout, "  %.2f x %s\n", r.Ratios[name], name)
 	}
-	for _, g := range r.Goals {
-		verdict := "missed"
-		if g.Met {
-			verdict = "met"
-		}
-		if g.AtLeast > 0 {
-			fmt.Fprintf(p.stdout, "  goal: at least %.2f x %s: %s\n", g.AtLeast, g.Against, verdict)
-		} else {
-			fmt.Fprintf(p.stdout, "  goal: at most %.2f x %s: %s\n", g.AtMost, g.Against, verdict)
-		}
+	if goals := goalsOf(r); goals != "" {
+		fmt.Fprintf(p.stdout, "  %s\n", goals)
 	}
 }

@@ -33,6 +33,7 @@ const drainTime = 10 * time.Second
 
 // serve runs the app until it is told to stop.
 func (p *program) serve(ctx context.Context, args []string) (err error) {
+	relaxCollector(p.getenv)
 	flags := flag.NewFlagSet("serve", flag.ContinueOnError)
 	flags.SetOutput(io.Discard)
 	addr := flags.String("addr", p.config.Addr, "HOST:PORT to listen on")

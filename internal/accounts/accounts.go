@@ -14,6 +14,7 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"pop.store/credits/internal/catalog"
+	"pop.store/credits/internal/coalesce"
 	"pop.store/credits/internal/ledger"
 	"pop.store/credits/internal/problem"
 	"pop.store/credits/internal/tokens"
@@ -48,11 +49,15 @@ type Accounts struct {
 	ledger *ledger.Ledger
 	prices func() *catalog.Catalog
 	ids    idCache
+
+	overviews *coalesce.Reader[uuid.UUID, Overview]
 }
 
 // New makes a directory over a ledger.
 func New(pool *pgxpool.Pool, books *ledger.Ledger, prices func() *catalog.Catalog) *Accounts {
-	return &Accounts{pool: pool, ledger: books, prices: prices, ids: idCache{ids: map[string]uuid.UUID{}}}
+	a := &Accounts{pool: pool, ledger: books, prices: prices, ids: idCache{ids: map[string]uuid.UUID{}}}
+	a.overviews = coalesce.New(a.readOverviews)
+	return a
 }
 
 var idSyntax = regexp.MustCompile(`^[A-Za-z0-9_.:-]{1,64}$`)
@@ -111,34 +116,6 @@ func (a *Accounts) FindAll(ctx context.Context, externalIDs []string) (map[strin
 		return nil, ledger.ErrUnavailable.Because(err)
 	}
 	return found, nil
-}
-
-// Overview reads an account as of now. Two statements: the profile may be a moment older than the balance, which is of no matter.
-func (a *Accounts) Overview(ctx context.Context, id uuid.UUID) (Overview, error) {
-	var o Overview
-	var zone string
-	var threshold *int64
-	var seen int64
-	err := a.pool.QueryRow(ctx, `select external_id, name, email, time_zone, low_threshold, notice_seen_lot from accounts where id = $1`, id).
-		Scan(&o.ExternalID, &o.Name, &o.Email, &zone, &threshold, &seen)
-	switch {
-	case errors.Is(err, pgx.ErrNoRows):
-		return Overview{}, ledger.ErrNoAccount
-	case err != nil:
-		return Overview{}, ledger.ErrUnavailable.Because(err)
-	}
-	if o.Account, err = a.ledger.Account(ctx, id); err != nil {
-		return Overview{}, err
-	}
-	o.Zone = displayZone(zone, o.Account.Zone)
-	prices := a.prices()
-	o.Threshold = prices.LowThreshold(o.Plan)
-	if threshold != nil {
-		o.Threshold = tokens.Amount(*threshold)
-	}
-	o.State = stateOf(o.Spendable, o.Threshold, prices.ToolMinimum)
-	o.Dismissed = seen >= newestLot(o.Lots) && seen > 0
-	return o, nil
 }
 
 func displayZone(name string, billing *time.Location) *time.Location {

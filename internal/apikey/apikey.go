@@ -5,7 +5,6 @@ package apikey
 import (
 	"context"
 	"crypto/subtle"
-	"errors"
 	"strings"
 	"time"
 	"unicode"
@@ -16,6 +15,7 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"pop.store/credits/internal/clock"
+	"pop.store/credits/internal/coalesce"
 	"pop.store/credits/internal/problem"
 )
 
@@ -47,11 +47,14 @@ type Options struct {
 type Keys struct {
 	pool *pgxpool.Pool
 	now  clock.Clock
+	rows *coalesce.Reader[string, keyRow]
 }
 
 // New gives the keys in a migrated database.
 func New(pool *pgxpool.Pool, o Options) *Keys {
-	return &Keys{pool: pool, now: o.Clock}
+	k := &Keys{pool: pool, now: o.Clock}
+	k.rows = coalesce.New(k.readInForce)
+	return k
 }
 
 // Create makes a key. secret is the key itself, which is never to be had again. Errors: kind Meaning for a name that is not 1 to 100
@@ -103,18 +106,39 @@ func (k *Keys) Verify(ctx context.Context, secret string) (Key, error) {
 // inForce looks up the key with a public prefix and the hash of its secret: the one question that every request of the API asks. Both
 // are zero if there is none or it is revoked.
 func (k *Keys) inForce(ctx context.Context, prefix string) (key Key, stored []byte, err error) {
-	var scope string
-	err = k.pool.QueryRow(ctx, `select id, name, prefix, scope, created_at, secret_hash from api_keys where prefix = $1 and revoked_at is null`, prefix).
-		Scan(&key.ID, &key.Name, &key.Prefix, &scope, &key.CreatedAt, &stored)
-	if errors.Is(err, pgx.ErrNoRows) {
-		return Key{}, nil, nil
-	}
+	row, ok, err := k.rows.Get(ctx, prefix)
 	if err != nil {
 		return Key{}, nil, ErrUnavailable.Because(err)
 	}
-	key.Scope, _ = scopeNamed(scope) // one this binary does not know allows nothing
-	key.CreatedAt = key.CreatedAt.UTC()
-	return key, stored, nil
+	if !ok {
+		return Key{}, nil, nil
+	}
+	return row.key, row.hash, nil
+}
+
+// keyRow is a key in force and the hash of its secret.
+type keyRow struct {
+	key  Key
+	hash []byte
+}
+
+// readInForce reads many keys at once: on the hot path every request asks for one.
+func (k *Keys) readInForce(ctx context.Context, prefixes []string) (map[string]keyRow, error) {
+	rows, err := k.pool.Query(ctx, `select id, name, prefix, scope, created_at, secret_hash from api_keys where prefix = any($1) and revoked_at is null`, prefixes)
+	if err != nil {
+		return nil, err
+	}
+	found := make(map[string]keyRow, len(prefixes))
+	var row keyRow
+	var scope string
+	_, err = pgx.ForEachRow(rows, []any{&row.key.ID, &row.key.Name, &row.key.Prefix, &scope, &row.key.CreatedAt, &row.hash}, func() error {
+		row.key.Scope, _ = scopeNamed(scope) // one this binary does not know allows nothing
+		row.key.CreatedAt = row.key.CreatedAt.UTC()
+		found[row.key.Prefix] = row
+		row.hash = nil
+		return nil
+	})
+	return found, err
 }
 
 // Revoke ends a key at once, for good. Revoking it again changes nothing. Errors: ErrNotFound, ErrUnavailable.

@@ -12,7 +12,8 @@ import (
 
 // Options set what is measured.
 type Options struct {
-	Seconds  int // of one measurement; there are three of each
+	Seconds  int // of one measurement
+	Rounds   int // how often everything is measured, the median counting; zero: three
 	Callers  int // zero: the benchmark's own
 	Accounts int // zero: the benchmark's own
 	Dir      string
@@ -39,9 +40,6 @@ type Goal struct {
 	AtMost  float64 `json:"at_most,omitempty"`
 	Met     bool    `json:"met"`
 }
-
-// rounds is how often everything is measured; the median counts.
-const rounds = 3
 
 // benchmark is a thing to measure and what to compare it with.
 type benchmark struct {
@@ -111,7 +109,10 @@ func Run(ctx context.Context, name string, o Options) (Result, error) {
 	if err != nil {
 		return Result{}, fmt.Errorf("prepare %s: %w", name, err)
 	}
-	r, err := e.measure(ctx, time.Duration(o.Seconds)*time.Second, l)
+	if o.Rounds == 0 {
+		o.Rounds = 3
+	}
+	r, err := e.measure(ctx, time.Duration(o.Seconds)*time.Second, o.Rounds, l)
 	if err != nil {
 		return Result{}, fmt.Errorf("measure %s: %w", name, err)
 	}
@@ -122,7 +123,7 @@ func Run(ctx context.Context, name string, o Options) (Result, error) {
 
 // measure takes turns between the benchmark and its baselines, so that a machine that slows down slows them all, and compares round by
 // round.
-func (e *experiment) measure(ctx context.Context, d time.Duration, l *lab) (Result, error) {
+func (e *experiment) measure(ctx context.Context, d time.Duration, rounds int, l *lab) (Result, error) {
 	r := Result{Ratios: map[string]float64{}, Baselines: map[string]float64{}, Goals: e.goals}
 	var own []sample
 	ratios, speeds := map[string][]float64{}, map[string][]float64{}

@@ -17,6 +17,10 @@ import (
 var all = []benchmark{
 	{"charges", "one charge a call, 10,000 accounts, 5 % replays, 5 % refusals", 4096, setCharges},
 	{"hot", "one charge a call, all on one account", 512, setHot},
+	{"http", "one charge a request over HTTP", 256, setHTTP},
+	{"bulk", "500 charges a request over HTTP", 16, setBulk},
+	{"badge", "polls of the badge, one in five with news", 256, setBadge},
+	{"history", "pages of a long history and its usage, beside a short one's", 8, setHistory},
 	{"raw", "the entries of such charges, inserted without deciding anything", 2, setRaw},
 }
 
@@ -154,6 +158,8 @@ func (l *lab) raw(ctx context.Context) (probe, error) {
 	if err != nil {
 		return nil, err
 	}
+	base := ledger.NewBaseline(l.pool, ledger.DefaultLanes, "raw_entries")
+	l.closers = append(l.closers, base.Close)
 	return func(ctx context.Context, d time.Duration) (sample, error) {
 		return drive(ctx, ledger.DefaultLanes, d, func(ctx context.Context, _ int) (int, error) {
 			entries := make([]ledger.Entry, rawBatch)
@@ -161,7 +167,7 @@ func (l *lab) raw(ctx context.Context) (probe, error) {
 				entries[i] = template.WithKey(newKey())
 				entries[i].Account = uuid.New()
 			}
-			return rawBatch, ledger.Baseline(ctx, l.pool, "raw_entries", entries)
+			return rawBatch, base.Insert(ctx, entries)
 		})
 	}, nil
 }

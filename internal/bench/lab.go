@@ -34,6 +34,7 @@ type lab struct {
 	ledger   *ledger.Ledger
 	prices   *catalog.Catalog
 	progress func(string)
+	closers  []func()
 }
 
 // openLab starts it. The data must lie on a real disk: in memory, group commit would have nothing to save.
@@ -94,6 +95,9 @@ func (l *lab) start(ctx context.Context) error {
 }
 
 func (l *lab) close() {
+	for _, c := range l.closers {
+		c()
+	}
 	if l.ledger != nil {
 		l.ledger.Close()
 	}

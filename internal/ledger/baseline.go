@@ -8,19 +8,35 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 )
 
-// Baseline inserts entries as they are into a table of the same shape as entries, in one transaction: nothing is locked, looked up or decided. It is
-// what a benchmark compares the ledger with: the least that the same rows cost.
-func Baseline(ctx context.Context, pool *pgxpool.Pool, table string, entries []Entry) error {
-	r := newEntryColumns(len(entries))
-	for i := range entries {
-		r.add(&entries[i])
+// Baseline inserts entries as they are into a table of the same shape as entries: nothing is locked, looked up or decided. It is what a benchmark
+// compares the ledger with: the least that the same rows cost.
+type Baseline struct {
+	pool   *pgxpool.Pool
+	insert string
+}
+
+// NewBaseline makes a baseline with connections of its own, as a lane has them. Close frees them.
+func NewBaseline(pool *pgxpool.Pool, conns int, table string) *Baseline {
+	return &Baseline{
+		pool:   writers(pool, conns),
+		insert: strings.Replace(sqlInsertEntries, "insert into entries", "insert into "+pgx.Identifier{table}.Sanitize(), 1),
 	}
-	insert := strings.Replace(sqlInsertEntries, "insert into entries", "insert into "+pgx.Identifier{table}.Sanitize(), 1)
-	_, err := pool.Exec(ctx, insert, r.values()...)
+}
+
+// Insert writes the entries in one transaction.
+func (b *Baseline) Insert(ctx context.Context, entries []Entry) error {
+	r := entryRows()
+	for i := range entries {
+		r.addEntry(&entries[i])
+	}
+	_, err := b.pool.Exec(ctx, b.insert, r.values()...)
 	return err
 }
 
-// WithKey gives a copy of the entry under another idempotency key, for Baseline.
+// Close frees the connections.
+func (b *Baseline) Close() { b.pool.Close() }
+
+// WithKey gives a copy of the entry under another idempotency key.
 func (e Entry) WithKey(key string) Entry {
 	e.key = key
 	return e

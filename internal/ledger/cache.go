@@ -12,7 +12,7 @@ import (
 // what it reads under their locks. Nothing gets in before its COMMIT is acknowledged, or a crash could undo what callers were told.
 type cache struct {
 	states map[uuid.UUID]*state
-	keys   map[accountKey]Entry
+	keys   map[accountKey]*Entry
 	ring   []accountKey // the keys in order of arrival, to forget the oldest
 	oldest int
 	// careful is for how many batches the cache is not used, after it was wrong.
@@ -27,31 +27,31 @@ const (
 )
 
 func newCache() *cache {
-	return &cache{states: map[uuid.UUID]*state{}, keys: map[accountKey]Entry{}}
+	return &cache{states: map[uuid.UUID]*state{}, keys: map[accountKey]*Entry{}}
 }
 
 // find gives what is remembered of an account if a batch can be decided on it: what its requests need is there, and nothing is due
 // that would need more.
-func (c *cache) find(id uuid.UUID, w *want, now time.Time) (*state, bool) {
-	s, ok := c.states[id]
-	if !ok || c.careful > 0 || w.outside[id] {
+func (c *cache) find(id uuid.UUID, w *wanted, now time.Time) (*state, bool) {
+	if c.careful > 0 || w.outside {
 		return nil, false
 	}
-	return s, s.whole || !s.needsWhole(w, now)
+	s, ok := c.states[id]
+	return s, ok && (s.whole || !s.needsWhole(w, now))
 }
 
 // needsWhole says whether the open lot is not enough for what a batch asks of an account. What is above all that can be spent will be
 // refused, for which the account's row is enough.
-func (s *state) needsWhole(w *want, now time.Time) bool {
-	if due := !s.dueAt.IsZero() && !s.dueAt.After(now); w.whole[s.account] || due || s.openLot == 0 {
+func (s *state) needsWhole(w *wanted, now time.Time) bool {
+	if due := !s.dueAt.IsZero() && !s.dueAt.After(now); w.whole || due || s.openLot == 0 {
 		return true
 	}
-	spend, free := w.spend[s.account], s.lots[0].remaining-s.lots[0].held
-	return spend > free && (w.several[s.account] || spend <= free+s.rest)
+	free := s.lots[0].remaining - s.lots[0].held
+	return w.spend > free && (w.several || w.spend <= free+s.rest)
 }
 
 // keep remembers a batch that is in the books.
-func (c *cache) keep(l *loaded, now time.Time) {
+func (c *cache) keep(l *loaded) {
 	if c.careful > 0 {
 		c.careful--
 	}
@@ -62,7 +62,7 @@ func (c *cache) keep(l *loaded, now time.Time) {
 		if _, known := c.states[id]; !known && len(c.states) >= maxCachedAccounts {
 			c.forgetOne()
 		}
-		s.settleDown(now)
+		s.settleDown()
 		c.states[id] = s
 	}
 	for _, key := range l.bound {
@@ -70,7 +70,7 @@ func (c *cache) keep(l *loaded, now time.Time) {
 	}
 }
 
-func (c *cache) remember(key accountKey, e Entry) {
+func (c *cache) remember(key accountKey, e *Entry) {
 	if len(c.ring) < maxCachedKeys {
 		c.ring = append(c.ring, key)
 	} else {
@@ -100,10 +100,8 @@ func (c *cache) forget(ids []uuid.UUID) {
 func (c *cache) full() bool { return len(c.states) >= maxCachedAccounts }
 
 // settleDown makes a state that was written the beginning of the next batch.
-func (s *state) settleDown(now time.Time) {
-	at := later(now, s.lastAt)
+func (s *state) settleDown() {
 	if s.changed {
-		s.dueAt = s.wakeAt(at)
 		s.version++
 	}
 	lots := s.lots[:0]

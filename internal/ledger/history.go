@@ -124,5 +124,8 @@ func (l *Ledger) DeclinedOn(ctx context.Context, account uuid.UUID, day time.Tim
 	if err != nil {
 		return nil, ErrUnavailable.Because(err)
 	}
+	for i := range list {
+		list[i].At = list[i].At.UTC()
+	}
 	return list, nil
 }

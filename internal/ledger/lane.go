@@ -36,13 +36,14 @@ type call struct {
 	key         string
 	fingerprint []byte
 	needs       needs         // at the prices in force when its batch was begun
+	unseen      bool          // its key was not looked up, since the lane remembers the account
 	answer      answer        // to be read once done
 	done        chan struct{} // has room for the one signal, so that a lane never waits for a caller who left
 }
 
 // answer is what a caller gets once its batch is durable.
 type answer struct {
-	entry    Entry
+	entry    *Entry // nil: the request wrote none
 	replayed bool
 	err      error
 }
@@ -55,6 +56,7 @@ type lane struct {
 	prices func() *catalog.Catalog
 	queue  *queue
 	cache  *cache
+	writer *writer
 	log    *slog.Logger
 }
 
@@ -135,7 +137,7 @@ func (l *lane) decide(calls []*call) (answers []answer, err error) {
 	loaded, complete := newLoaded(w, calls, l.cache, now)
 	fromMemory := len(loaded.states) > 0
 	if answers, err = l.transact(loaded, complete, w, calls, now, prices); err == nil {
-		l.cache.keep(loaded, now)
+		l.cache.keep(loaded)
 		return answers, nil
 	}
 	l.cache.forget(w.accounts)
@@ -166,8 +168,11 @@ func (l *lane) transact(loaded *loaded, complete bool, w *want, calls []*call, n
 	answers := make([]answer, len(calls))
 	for i, c := range calls {
 		answers[i] = loaded.answer(c, now, prices)
+		if answers[i].err != nil && c.unseen {
+			loaded.doubt(c)
+		}
 	}
-	return answers, loaded.write(ctx, conn.Conn(), now)
+	return answers, l.writer.write(ctx, conn.Conn(), loaded, now)
 }
 
 // answer decides one call: a known key or reference is a replay, everything else goes to the core. Calls later in the batch see what earlier
@@ -189,14 +194,14 @@ func (l *loaded) answer(c *call, now time.Time, prices *catalog.Catalog) answer 
 	}
 	e, err := s.apply(c.op, now, prices)
 	if err != nil || e.Seq == 0 {
-		return answer{entry: e, err: err}
+		return answer{err: err}
 	}
 	return answer{entry: l.bind(c, s, e.Seq)}
 }
 
 // usedReference answers a request whose permanent reference is taken: a purchase is credited already, which is what was asked for; a
 // second charge under a unique reference is a mistake.
-func usedReference(scope string, known Entry) answer {
+func usedReference(scope string, known *Entry) answer {
 	if scope == scopePurchase {
 		return answer{entry: known, replayed: true}
 	}
@@ -204,17 +209,17 @@ func usedReference(scope string, known Entry) answer {
 }
 
 // bind ties the call's key and reference to the entry that it made.
-func (l *loaded) bind(c *call, s *state, seq int64) Entry {
+func (l *loaded) bind(c *call, s *state, seq int64) *Entry {
 	e := &s.entries[len(s.entries)-1-int(s.seq-seq)]
 	if c.key != "" {
 		e.key, e.fingerprint = c.key, c.fingerprint
 		key := accountKey{c.account, c.key}
-		l.keys[key] = *e
+		l.keys[key] = e
 		l.bound = append(l.bound, key)
 	}
 	if n := &c.needs; n.scope != "" {
 		s.refs = append(s.refs, permanent{scope: n.scope, reference: n.reference, seq: seq})
-		l.refs[accountReference{c.account, n.scope, n.reference}] = *e
+		l.refs[accountReference{c.account, n.scope, n.reference}] = e
 	}
-	return *e
+	return e
 }

@@ -19,6 +19,7 @@ import (
 
 	"pop.store/credits/internal/catalog"
 	"pop.store/credits/internal/clock"
+	"pop.store/credits/internal/coalesce"
 	"pop.store/credits/internal/tokens"
 )
 
@@ -40,6 +41,7 @@ type Ledger struct {
 	now     clock.Clock
 	prices  func() *catalog.Catalog
 	lanes   []*lane
+	reader  *coalesce.Reader[uuid.UUID, Account]
 
 	working sync.WaitGroup
 }
@@ -51,8 +53,9 @@ func New(pool *pgxpool.Pool, o Options) *Ledger {
 		o.Lanes = DefaultLanes
 	}
 	l := &Ledger{pool: pool, writers: writers(pool, o.Lanes), now: o.Clock, prices: o.Prices}
+	l.reader = coalesce.New(l.Accounts)
 	for range o.Lanes {
-		ln := &lane{pool: l.writers, now: o.Clock, prices: o.Prices, queue: newQueue(), cache: newCache(), log: o.Log}
+		ln := &lane{pool: l.writers, now: o.Clock, prices: o.Prices, queue: newQueue(), cache: newCache(), writer: newWriter(), log: o.Log}
 		l.lanes = append(l.lanes, ln)
 		l.working.Go(ln.run)
 	}
@@ -77,6 +80,7 @@ func writers(pool *pgxpool.Pool, lanes int) *pgxpool.Pool {
 	for _, method := range []string{"enable_seqscan", "enable_nestloop", "enable_mergejoin", "enable_bitmapscan"} {
 		config.ConnConfig.RuntimeParams[method] = "off"
 	}
+	config.AfterConnect = writeColumns
 	made, err := pgxpool.NewWithConfig(context.Background(), config)
 	if err != nil {
 		panic("ledger: a pool's own configuration cannot be used again: " + err.Error())
@@ -225,7 +229,10 @@ func (l *Ledger) submit(ctx context.Context, c *call) (Receipt, error) {
 func (c *call) wait(ctx context.Context) (Receipt, error) {
 	select {
 	case <-c.done:
-		return Receipt{Entry: c.answer.entry, Replayed: c.answer.replayed}, c.answer.err
+		if c.answer.entry == nil {
+			return Receipt{}, c.answer.err
+		}
+		return Receipt{Entry: *c.answer.entry, Replayed: c.answer.replayed}, c.answer.err
 	case <-ctx.Done():
 		return Receipt{}, ErrUnavailable.Because(ctx.Err())
 	}

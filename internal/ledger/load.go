@@ -15,10 +15,13 @@ import (
 // loaded is what a batch needs to know before it can decide: locked states, entries under known keys, and used references.
 type loaded struct {
 	states map[uuid.UUID]*state
-	keys   map[accountKey]Entry
-	refs   map[accountReference]Entry
+	keys   map[accountKey]*Entry
+	refs   map[accountReference]*Entry
 	bound  []accountKey // keys that were bound in this batch
 	began  bool         // a transaction is open on the connection
+
+	doubtAccounts []rowID
+	doubtKeys     []string
 }
 
 type accountKey struct {
@@ -31,13 +34,10 @@ type accountReference struct {
 	scope, reference string
 }
 
-// want is what the calls of a batch need, by account.
+// want is what the calls of a batch need.
 type want struct {
 	accounts, opening []uuid.UUID // each once, in id order
-	spend             map[uuid.UUID]tokens.Amount
-	several           map[uuid.UUID]bool // more than one request spends
-	whole             map[uuid.UUID]bool
-	outside           map[uuid.UUID]bool // a request is about something that no state holds
+	by                map[uuid.UUID]*wanted
 	keyAccounts       []rowID
 	keys              []string
 	refAccounts       []rowID
@@ -46,33 +46,31 @@ type want struct {
 	pastSeqs          []int64
 }
 
+// wanted is what they need of one account.
+type wanted struct {
+	spend   tokens.Amount // in all
+	several bool          // more than one request
+	whole   bool          // all lots and holds
+	outside bool          // something that no state holds
+}
+
 func wantOf(calls []*call) *want {
-	w := &want{
-		spend: make(map[uuid.UUID]tokens.Amount, len(calls)), several: map[uuid.UUID]bool{}, whole: map[uuid.UUID]bool{}, outside: map[uuid.UUID]bool{},
-	}
+	w := &want{by: make(map[uuid.UUID]*wanted, len(calls)), accounts: make([]uuid.UUID, 0, len(calls))}
 	for _, c := range calls {
-		n := &c.needs
-		if _, known := w.spend[c.account]; !known {
+		a, n := w.by[c.account], &c.needs
+		if a == nil {
+			a = &wanted{}
+			w.by[c.account] = a
 			w.accounts = append(w.accounts, c.account)
 		} else {
-			w.several[c.account] = true
+			a.several = true
 		}
 		// Clamping keeps the sum from overflowing, whatever is asked for.
-		w.spend[c.account] += min(n.spend, tokens.Max-w.spend[c.account])
-		if n.opens {
-			w.opening = append(w.opening, c.account)
-		}
-		if n.whole {
-			w.whole[c.account] = true
-		}
-		if n.opens || n.about != 0 || n.scope != "" {
-			w.outside[c.account] = true
-		}
-		if n.about != 0 {
-			w.pastAccounts, w.pastSeqs = append(w.pastAccounts, toRow(c.account)), append(w.pastSeqs, n.about)
-		}
-		if n.scope != "" {
-			w.refAccounts, w.scopes, w.refs = append(w.refAccounts, toRow(c.account)), append(w.scopes, n.scope), append(w.refs, n.reference)
+		a.spend += min(n.spend, tokens.Max-a.spend)
+		a.whole = a.whole || n.whole
+		if n.opens || n.fresh || n.about != 0 || n.scope != "" {
+			a.outside = true
+			w.lookUp(c)
 		}
 	}
 	slices.SortFunc(w.accounts, compareIDs)
@@ -81,25 +79,50 @@ func wantOf(calls []*call) *want {
 	return w
 }
 
+// lookUp notes what a request is about beyond its account's state.
+func (w *want) lookUp(c *call) {
+	n := &c.needs
+	if n.opens {
+		w.opening = append(w.opening, c.account)
+	}
+	if n.about != 0 {
+		w.pastAccounts, w.pastSeqs = append(w.pastAccounts, toRow(c.account)), append(w.pastSeqs, n.about)
+	}
+	if n.scope != "" {
+		w.refAccounts, w.scopes, w.refs = append(w.refAccounts, toRow(c.account)), append(w.scopes, n.scope), append(w.refs, n.reference)
+	}
+}
+
 func compareIDs(a, b uuid.UUID) int { return cmp.Compare(string(a[:]), string(b[:])) }
 
 // newLoaded begins a batch with what the lane remembers, and tells whether that is all it takes.
 func newLoaded(w *want, calls []*call, c *cache, now time.Time) (l *loaded, complete bool) {
-	l = &loaded{states: make(map[uuid.UUID]*state, len(w.accounts)), keys: map[accountKey]Entry{}, refs: map[accountReference]Entry{}}
+	l = &loaded{states: make(map[uuid.UUID]*state, len(w.accounts)), keys: make(map[accountKey]*Entry, len(calls)), refs: map[accountReference]*Entry{}}
 	for _, id := range w.accounts {
-		if s, ok := c.find(id, w, now); ok {
+		if s, ok := c.find(id, w.by[id], now); ok {
 			l.states[id] = s
 		}
 	}
 	for _, call := range calls {
+		if call.unseen = false; call.key == "" {
+			continue
+		}
 		key := accountKey{call.account, call.key}
-		if e, ok := c.keys[key]; ok && call.key != "" {
+		if e, ok := c.keys[key]; ok {
 			l.keys[key] = e
-		} else if _, hit := l.states[call.account]; call.key != "" && !hit {
+		} else if l.states[call.account] == nil {
 			w.keyAccounts, w.keys = append(w.keyAccounts, toRow(call.account)), append(w.keys, call.key)
+		} else {
+			call.unseen = true
 		}
 	}
 	return l, len(l.states) == len(w.accounts)
+}
+
+// doubt notes a refusal that holds only if the call's key is not in the books: what went through once is answered again, whatever is there
+// now. What goes through binds its key, which tells by itself.
+func (l *loaded) doubt(c *call) {
+	l.doubtAccounts, l.doubtKeys = append(l.doubtAccounts, toRow(c.account)), append(l.doubtKeys, c.key)
 }
 
 // load begins the transaction, locks the accounts and reads what the lane does not know of them: one round trip, and a second one for accounts that
@@ -136,7 +159,7 @@ func (l *loaded) load(ctx context.Context, conn *pgx.Conn, w *want, now time.Tim
 func (l *loaded) loadRest(ctx context.Context, conn *pgx.Conn, w *want, now time.Time, remembered map[uuid.UUID]*state, all bool) error {
 	var whole []uuid.UUID
 	for id, s := range l.states {
-		if _, known := remembered[id]; !known && (all || s.needsWhole(w, now)) {
+		if _, known := remembered[id]; !known && (all || s.needsWhole(w.by[id], now)) {
 			s.forgetOpenLot()
 			whole = append(whole, id)
 		}
@@ -168,12 +191,13 @@ func (s *state) forgetOpenLot() {
 	s.lots, s.rest, s.whole = nil, 0, true
 }
 
-// lotsAreComplete puts the open lot's true remainder in place of what its row says, and the lots into burn order.
+// lotsAreComplete puts the open lot's true remainder in place of what its row says, the lots into burn order, and the holds into theirs.
 func (s *state) lotsAreComplete() {
 	if l := s.lot(s.openLot); l != nil && s.openLot != 0 {
 		l.remaining, l.held = s.stash.remaining, s.stash.held
 	}
 	slices.SortFunc(s.lots, burnOrder)
+	slices.SortFunc(s.holds, func(a, b hold) int { return cmp.Compare(a.number, b.number) }) // those of one instant time out in this order
 }
 
 func (l *loaded) readAccounts(rows pgx.Rows) error {
@@ -193,7 +217,7 @@ func (l *loaded) readKeys(rows pgx.Rows) error {
 		if err != nil {
 			return err
 		}
-		l.keys[accountKey{e.Account, e.key}] = e
+		l.keys[accountKey{e.Account, e.key}] = &e
 	}
 	return rows.Err()
 }
@@ -205,7 +229,7 @@ func (l *loaded) readReferences(rows pgx.Rows) error {
 		if err != nil {
 			return err
 		}
-		l.refs[accountReference{e.Account, scope, reference}] = e
+		l.refs[accountReference{e.Account, scope, reference}] = &e
 	}
 	return rows.Err()
 }

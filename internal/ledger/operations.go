@@ -22,16 +22,21 @@ type needs struct {
 	whole            bool          // all lots and holds
 	about            int64         // an earlier entry, by its seq
 	opens            bool          // it may be the account's first
+	fresh            bool          // it may write nothing, which would not tell that the lane remembers what is no longer true
 	scope, reference string        // the permanent reference that it uses up
 }
 
 // apply is the core's one door: settle first, then decide. An attempt that lacks tokens is noted.
 func (s *state) apply(op operation, now time.Time, prices *catalog.Catalog) (Entry, error) {
 	now = later(now, s.lastAt)
-	if s.exists && s.whole {
+	if due := !s.dueAt.IsZero() && !s.dueAt.After(now); due && s.whole {
 		s.settle(now, prices)
+		s.dueAt, s.changed = s.wakeAt(now), true
 	}
 	e, err := op.decide(s, now, prices)
+	if _, charge := op.(*Charge); !charge && s.whole {
+		s.dueAt = s.wakeAt(now) // a charge brings nothing nearer
+	}
 	var lacking *shortfall
 	if errors.As(err, &lacking) {
 		s.decline(lacking, now)
@@ -54,7 +59,7 @@ var ErrNoAccount = problem.New(problem.NotFound, "account_not_found", "There is 
 // settling is the operation that does nothing but what is due.
 type settling struct{}
 
-func (settling) needs(*catalog.Catalog) needs { return needs{whole: true} }
+func (settling) needs(*catalog.Catalog) needs { return needs{whole: true, fresh: true} }
 
 func (settling) decide(s *state, _ time.Time, _ *catalog.Catalog) (Entry, error) {
 	if !s.exists {

@@ -38,17 +38,24 @@ func (q *queue) push(calls ...*call) error {
 	if len(q.calls)+len(calls) > maxQueue {
 		return ErrBusy
 	}
-	for _, c := range calls {
-		if q.waiting[c.account] >= maxPerAccount {
+	for i, c := range calls {
+		if q.waiting[c.account]++; q.waiting[c.account] > maxPerAccount {
+			q.forget(calls[:i+1])
 			return ErrBusy
 		}
-	}
-	for _, c := range calls {
-		q.waiting[c.account]++
 	}
 	q.calls = append(q.calls, calls...)
 	q.signal()
 	return nil
+}
+
+// forget counts calls as not waiting any more.
+func (q *queue) forget(calls []*call) {
+	for _, c := range calls {
+		if q.waiting[c.account]--; q.waiting[c.account] == 0 {
+			delete(q.waiting, c.account)
+		}
+	}
 }
 
 func (q *queue) signal() {
@@ -78,11 +85,7 @@ func (q *queue) grab() (batch []*call, done bool) {
 	}
 	batch = q.calls[:n:n]
 	q.calls, q.spare = append(q.spare[:0], q.calls[n:]...), batch[:0]
-	for _, c := range batch {
-		if q.waiting[c.account]--; q.waiting[c.account] == 0 {
-			delete(q.waiting, c.account)
-		}
-	}
+	q.forget(batch)
 	return batch, false
 }
 

@@ -46,12 +46,11 @@ type Lot struct {
 
 // Account reads an account and settles it to now without writing: what a charge would decide on. ErrNoAccount when it was never opened.
 func (l *Ledger) Account(ctx context.Context, id uuid.UUID) (Account, error) {
-	accounts, err := l.Accounts(ctx, []uuid.UUID{id})
-	if err != nil {
-		return Account{}, err
-	}
-	a, ok := accounts[id]
-	if !ok {
+	a, ok, err := l.reader.Get(ctx, id)
+	switch {
+	case err != nil:
+		return Account{}, ErrUnavailable.Because(err)
+	case !ok:
 		return Account{}, ErrNoAccount
 	}
 	return a, nil

@@ -27,7 +27,7 @@ type state struct {
 	seq      int64
 	lastAt   time.Time
 	version  int64     // of the row: every write makes it one more
-	dueAt    time.Time // the next instant at which settling has something to do; zero: never
+	dueAt    time.Time // no later than the next instant at which settling has something to do; zero: never
 
 	before        plan // as the row says
 	plan          string
@@ -206,9 +206,6 @@ func (s *state) append(e Entry, now time.Time) Entry {
 
 // nextDue is the earliest instant at which settling will have something to do; zero when never.
 func (s *state) nextDue() time.Time {
-	if !s.whole {
-		return s.dueAt
-	}
 	var due time.Time
 	if s.exists && s.status == PlanActive {
 		due = boundary(s.anchor, s.zone, s.period+1)
@@ -226,12 +223,9 @@ func (s *state) nextDue() time.Time {
 	return due
 }
 
-// wakeAt is when a stored state stops being true without anybody's doing: when something is due, or a lot comes into effect.
+// wakeAt is when a state stops being true without anybody's doing: when something is due, or a lot comes into effect.
 func (s *state) wakeAt(now time.Time) time.Time {
 	due := s.nextDue()
-	if !s.whole {
-		return due
-	}
 	for i := range s.lots {
 		if l := &s.lots[i]; l.effectiveAt.After(now) && compareExpiry(l.effectiveAt, due) < 0 {
 			due = l.effectiveAt

@@ -40,6 +40,14 @@ cross join lateral (
 	select * from entries where account = k.account and idempotency_key = k.key limit 1
 ) as e`
 
+// The division fails, and with it the transaction, when one of the keys is in the books.
+const sqlNoneKnown = `
+select 1 / (count(e.seq) = 0)::int
+from unnest($1::uuid[], $2::text[]) as k (account, key)
+left join lateral (
+	select seq from entries where account = k.account and idempotency_key = k.key limit 1
+) as e on true`
+
 const sqlKnownReferences = `
 select k.scope, k.reference, ` + entryColumns + `
 from unnest($1::uuid[], $2::text[], $3::text[]) as k (account, scope, reference)
@@ -146,7 +154,7 @@ on conflict (account, seq) do update set amount = r.amount + excluded.amount`
 
 const sqlInsertNotes = `
 insert into entry_notes (account, seq, reason, metadata)
-select * from unnest($1::uuid[], $2::bigint[], $3::text[], $4::jsonb[])`
+select account, seq, reason, metadata::jsonb from unnest($1::uuid[], $2::bigint[], $3::text[], $4::text[]) as u (account, seq, reason, metadata)`
 
 const sqlAddUsage = `
 insert into usage_days as d (account, day, feature, agent, amount, quantity, count)

@@ -8,9 +8,9 @@ import (
 	"strconv"
 	"time"
 
-	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
+	"github.com/jackc/pgx/v5/pgtype"
 
 	"pop.store/credits/internal/tokens"
 )
@@ -18,20 +18,46 @@ import (
 // errUnknownCommit means that the connection broke around COMMIT: the batch may or may not be in the books.
 var errUnknownCommit = errors.New("the outcome of COMMIT is unknown")
 
+// writer holds the columns that nearly every batch fills, to be filled again by the next one.
+type writer struct {
+	accounts rows
+	entries  rows
+}
+
+func newWriter() *writer {
+	return &writer{accounts: accountRows(), entries: entryRows()}
+}
+
+// Short names for the types of columns.
+const (
+	idType    = pgtype.UUIDOID
+	int64Type = pgtype.Int8OID
+	int32Type = pgtype.Int4OID
+	int16Type = pgtype.Int2OID
+	boolType  = pgtype.BoolOID
+	textType  = pgtype.TextOID
+	bytesType = pgtype.ByteaOID
+	timeType  = pgtype.TimestamptzOID
+	dayType   = pgtype.DateOID
+)
+
 // write puts everything that the batch changed into the books and commits, in one round trip. When nothing changed it only ends the
 // transaction, which frees the locks.
-func (l *loaded) write(ctx context.Context, conn *pgx.Conn, now time.Time) error {
+func (w *writer) write(ctx context.Context, conn *pgx.Conn, l *loaded, now time.Time) error {
 	batch := &pgx.Batch{}
 	if !l.began {
 		batch.Queue("begin")
 	}
 	states := l.inOrder()
-	queueAccounts(batch, states, now)
+	w.queueAccounts(batch, states, now)
 	queuePlans(batch, states)
 	queueLots(batch, states)
-	queueEntries(batch, states)
+	w.queueEntries(batch, states)
 	queueHolds(batch, states)
 	queueRare(batch, states)
+	if len(l.doubtKeys) > 0 {
+		batch.Queue(sqlNoneKnown, l.doubtAccounts, l.doubtKeys)
+	}
 	if batch.Len() == 1 && !l.began {
 		return nil // decided from memory, and nothing to write
 	}
@@ -61,40 +87,44 @@ func commitError(err error) error {
 	return errors.Join(errUnknownCommit, err)
 }
 
-func queueAccounts(batch *pgx.Batch, states []*state, now time.Time) {
-	n := len(states)
-	ids, numbers := make([]rowID, 0, n), make([][]int64, 10)
-	for i := range numbers {
-		numbers[i] = make([]int64, 0, n)
-	}
-	lastAt, due, today := make([]time.Time, 0, n), make([]*time.Time, 0, n), make([]time.Time, 0, n)
-	usage, declined := make([][]byte, 0, n), make([]int32, 0, n)
+func accountRows() rows {
+	return newRows(idType, int64Type, int64Type, int64Type, int64Type, int64Type, timeType, timeType, int64Type, int64Type, int64Type, dayType,
+		bytesType, int32Type, int64Type, int64Type)
+}
+
+func (w *writer) queueAccounts(batch *pgx.Batch, states []*state, now time.Time) {
+	r := w.accounts
+	r.reset()
 	for _, s := range states {
-		at := later(now, s.lastAt)
-		s.chooseOpenLot(at)
+		s.chooseOpenLot(later(now, s.lastAt))
 		if len(s.today.lines) > maxTodayLines {
 			s.flushToday()
 		}
 		remaining, held := s.openAmounts()
-		ids = append(ids, toRow(s.account))
-		for i, number := range [...]int64{
-			int64(s.balance), int64(s.held), int64(s.unusable), int64(s.owed), s.seq, s.openLot, remaining, held, s.declinedEver, s.version,
-		} {
-			numbers[i] = append(numbers[i], number)
-		}
-		lastAt, due, today = append(lastAt, s.lastAt), append(due, orNull(s.wakeAt(at))), append(today, s.today.day)
-		usage, declined = append(usage, s.today.encode()), append(declined, int32(s.today.declined))
+		r[0].id(s.account)
+		r[1].int64(int64(s.balance))
+		r[2].int64(int64(s.held))
+		r[3].int64(int64(s.unusable))
+		r[4].int64(int64(s.owed))
+		r[5].int64(s.seq)
+		r[6].time(s.lastAt)
+		r[7].time(s.dueAt)
+		r[8].int64(s.openLot)
+		r[9].int64(int64(remaining))
+		r[10].int64(int64(held))
+		r[11].day(s.today.day)
+		r[12].bytes(s.today.encode())
+		r[13].int32(int32(s.today.declined))
+		r[14].int64(s.declinedEver)
+		r[15].int64(s.version)
 	}
-	if len(ids) > 0 {
-		batch.Queue(sqlUpdateAccounts, ids, numbers[0], numbers[1], numbers[2], numbers[3], numbers[4], lastAt, due, numbers[5], numbers[6], numbers[7],
-			today, usage, declined, numbers[8], numbers[9])
-	}
+	r.queue(batch, sqlUpdateAccounts)
 }
 
 // openAmounts is what the account's row carries for its open lot.
-func (s *state) openAmounts() (remaining, held int64) {
+func (s *state) openAmounts() (remaining, held tokens.Amount) {
 	if l := s.lot(s.openLot); l != nil && s.openLot != 0 {
-		return int64(l.remaining), int64(l.held)
+		return l.remaining, l.held
 	}
 	return 0, 0
 }
@@ -108,48 +138,28 @@ type plan struct {
 }
 
 func queuePlans(batch *pgx.Batch, states []*state) {
-	var ids []rowID
-	var names, nexts, statuses, zones []string
-	var anchors []time.Time
-	var periods []int32
-	var granted []int64
+	r := newRows(idType, textType, textType, textType, timeType, textType, int32Type, int64Type)
 	for _, s := range states {
 		if s.before == (plan{s.plan, s.nextPlan, s.status, s.period, s.periodGranted}) {
 			continue
 		}
-		ids, names, nexts, statuses = append(ids, toRow(s.account)), append(names, s.plan), append(nexts, s.nextPlan), append(statuses, string(s.status))
-		anchors, zones = append(anchors, s.anchor), append(zones, s.zone.String())
-		periods, granted = append(periods, int32(s.period)), append(granted, int64(s.periodGranted))
+		r[0].id(s.account)
+		r[1].text(s.plan)
+		r[2].text(s.nextPlan)
+		r[3].text(string(s.status))
+		r[4].time(s.anchor)
+		r[5].text(s.zone.String())
+		r[6].int32(int32(s.period))
+		r[7].int64(int64(s.periodGranted))
 	}
-	if len(ids) > 0 {
-		batch.Queue(sqlUpdatePlans, ids, names, nexts, statuses, anchors, zones, periods, granted)
-	}
-}
-
-// lotColumnsOf are the columns of lots to insert or update.
-type lotColumnsOf struct {
-	account                         []rowID
-	number, amount, remaining, held []int64
-	kind, priority                  []int16
-	effective                       []time.Time
-	expires                         []*time.Time
-	frozen, revoked, open           []bool
-	source                          []string
-}
-
-func (r *lotColumnsOf) add(account uuid.UUID, l *lot) {
-	r.account, r.number = append(r.account, toRow(account)), append(r.number, l.number)
-	r.amount, r.remaining, r.held = append(r.amount, int64(l.amount)), append(r.remaining, int64(l.remaining)), append(r.held, int64(l.held))
-	r.kind, r.priority = append(r.kind, int16(l.kind)), append(r.priority, l.kind.priority())
-	r.effective, r.expires = append(r.effective, l.effectiveAt), append(r.expires, orNull(l.expiresAt))
-	r.frozen, r.revoked, r.open = append(r.frozen, l.frozen), append(r.revoked, l.revoked), append(r.open, l.remaining > 0)
-	r.source = append(r.source, l.source)
+	r.queue(batch, sqlUpdatePlans)
 }
 
 // queueLots writes the lots that are not the open one: the open lot's remainder is in the account's row until another one takes its
 // place.
 func queueLots(batch *pgx.Batch, states []*state) {
-	var added, changed lotColumnsOf
+	added := newRows(idType, int64Type, int16Type, int64Type, int64Type, int64Type, int16Type, timeType, timeType, boolType, boolType, boolType, textType)
+	changed := newRows(idType, int64Type, int64Type, int64Type, boolType, boolType, boolType)
 	for _, s := range states {
 		for i := range s.lots {
 			l := &s.lots[i]
@@ -159,99 +169,89 @@ func queueLots(batch *pgx.Batch, states []*state) {
 			}
 			switch {
 			case l.added:
-				added.add(s.account, l)
+				added.addLot(s, l)
 			case now != l.row:
-				changed.add(s.account, l)
+				changed.changeLot(s, l)
 			}
 		}
 	}
-	if a := &added; len(a.account) > 0 {
-		batch.Queue(sqlInsertLots, a.account, a.number, a.kind, a.amount, a.remaining, a.held, a.priority, a.effective, a.expires, a.frozen, a.revoked,
-			a.open, a.source)
-	}
-	if c := &changed; len(c.account) > 0 {
-		batch.Queue(sqlUpdateLots, c.account, c.number, c.remaining, c.held, c.frozen, c.revoked, c.open)
-	}
+	added.queue(batch, sqlInsertLots)
+	changed.queue(batch, sqlUpdateLots)
 }
 
-// entryColumnsOf are the columns of entries to insert.
-type entryColumnsOf struct {
-	account                                          []rowID
-	seq, amount, heldDelta, balance, held, spendable []int64
-	quantity, price, about, lot                      []int64
-	at, day                                          []time.Time
-	kind, contra, lotKind                            []int16
-	feature, agent, version, reference               []string
-	lots, lotAmounts, key                            []*string
-	fingerprint                                      [][]byte
+func (r rows) addLot(s *state, l *lot) {
+	r[0].id(s.account)
+	r[1].int64(l.number)
+	r[2].int16(int16(l.kind))
+	r[3].int64(int64(l.amount))
+	r[4].int64(int64(l.remaining))
+	r[5].int64(int64(l.held))
+	r[6].int16(l.kind.priority())
+	r[7].time(l.effectiveAt)
+	r[8].time(l.expiresAt)
+	r[9].bool(l.frozen)
+	r[10].bool(l.revoked)
+	r[11].bool(l.remaining > 0)
+	r[12].text(l.source)
 }
 
-func newEntryColumns(n int) *entryColumnsOf {
-	r := &entryColumnsOf{account: make([]rowID, 0, n), fingerprint: make([][]byte, 0, n)}
-	for _, column := range []*[]int64{&r.seq, &r.amount, &r.heldDelta, &r.balance, &r.held, &r.spendable, &r.quantity, &r.price, &r.about, &r.lot} {
-		*column = make([]int64, 0, n)
-	}
-	for _, column := range []*[]string{&r.feature, &r.agent, &r.version, &r.reference} {
-		*column = make([]string, 0, n)
-	}
-	for _, column := range []*[]*string{&r.lots, &r.lotAmounts, &r.key} {
-		*column = make([]*string, 0, n)
-	}
-	for _, column := range []*[]int16{&r.kind, &r.contra, &r.lotKind} {
-		*column = make([]int16, 0, n)
-	}
-	for _, column := range []*[]time.Time{&r.at, &r.day} {
-		*column = make([]time.Time, 0, n)
-	}
-	return r
+func (r rows) changeLot(s *state, l *lot) {
+	r[0].id(s.account)
+	r[1].int64(l.number)
+	r[2].int64(int64(l.remaining))
+	r[3].int64(int64(l.held))
+	r[4].bool(l.frozen)
+	r[5].bool(l.revoked)
+	r[6].bool(l.remaining > 0)
 }
 
-func (r *entryColumnsOf) add(e *Entry) {
-	r.account, r.seq, r.at, r.day = append(r.account, toRow(e.Account)), append(r.seq, e.Seq), append(r.at, e.At), append(r.day, e.Day)
-	r.kind, r.contra, r.lotKind = append(r.kind, int16(e.Kind)), append(r.contra, int16(e.Contra)), append(r.lotKind, int16(e.LotKind))
-	r.amount, r.heldDelta = append(r.amount, int64(e.Amount)), append(r.heldDelta, int64(e.HeldDelta))
-	r.balance, r.held = append(r.balance, int64(e.BalanceAfter)), append(r.held, int64(e.HeldAfter))
-	r.spendable, r.about = append(r.spendable, int64(e.SpendableAfter)), append(r.about, e.About)
-	r.feature, r.agent, r.reference = append(r.feature, e.Feature), append(r.agent, e.Agent), append(r.reference, e.Reference)
-	r.quantity, r.price, r.version = append(r.quantity, e.Quantity), append(r.price, int64(e.UnitPrice)), append(r.version, e.CatalogVersion)
-	r.fingerprint = append(r.fingerprint, e.fingerprint)
-	var key, lots, amounts *string
-	if e.key != "" {
-		key = &e.key
-	}
-	one := int64(0)
+func entryRows() rows {
+	return newRows(idType, int64Type, timeType, int16Type, int64Type, int64Type, int64Type, int64Type, int64Type, int16Type, int16Type, textType, textType,
+		int64Type, int64Type, textType, textType, int64Type, dayType, int64Type, textType, textType, textType, bytesType)
+}
+
+func (r rows) addEntry(e *Entry) {
+	r[0].id(e.Account)
+	r[1].int64(e.Seq)
+	r[2].time(e.At)
+	r[3].int16(int16(e.Kind))
+	r[4].int64(int64(e.Amount))
+	r[5].int64(int64(e.HeldDelta))
+	r[6].int64(int64(e.BalanceAfter))
+	r[7].int64(int64(e.HeldAfter))
+	r[8].int64(int64(e.SpendableAfter))
+	r[9].int16(int16(e.Contra))
+	r[10].int16(int16(e.LotKind))
+	r[11].text(e.Feature)
+	r[12].text(e.Agent)
+	r[13].int64(e.Quantity)
+	r[14].int64(int64(e.UnitPrice))
+	r[15].text(e.CatalogVersion)
+	r[16].text(e.Reference)
+	r[17].int64(e.About)
+	r[18].day(e.Day)
 	if len(e.Parts) == 1 && e.Parts[0].Amount == e.moved() {
-		one = e.Parts[0].Lot
+		r[19].int64(e.Parts[0].Lot)
+		r[20].null()
+		r[21].null()
 	} else {
-		l, a := arrayText(e.Parts)
-		lots, amounts = &l, &a
+		lots, amounts := arrayText(e.Parts)
+		r[19].int64(0)
+		r[20].text(lots)
+		r[21].text(amounts)
 	}
-	r.key, r.lot, r.lots, r.lotAmounts = append(r.key, key), append(r.lot, one), append(r.lots, lots), append(r.lotAmounts, amounts)
+	r[22].textOrNull(e.key)
+	r[23].bytes(e.fingerprint)
 }
 
-func queueEntries(batch *pgx.Batch, states []*state) {
-	n := 0
-	for _, s := range states {
-		n += len(s.entries)
-	}
-	if n == 0 {
-		return
-	}
-	r := newEntryColumns(n)
+func (w *writer) queueEntries(batch *pgx.Batch, states []*state) {
+	w.entries.reset()
 	for _, s := range states {
 		for i := range s.entries {
-			r.add(&s.entries[i])
+			w.entries.addEntry(&s.entries[i])
 		}
 	}
-	batch.Queue(sqlInsertEntries, r.values()...)
-}
-
-// values are the columns in the order of sqlInsertEntries.
-func (r *entryColumnsOf) values() []any {
-	return []any{
-		r.account, r.seq, r.at, r.kind, r.amount, r.heldDelta, r.balance, r.held, r.spendable, r.contra, r.lotKind, r.feature, r.agent, r.quantity,
-		r.price, r.version, r.reference, r.about, r.day, r.lot, r.lots, r.lotAmounts, r.key, r.fingerprint,
-	}
+	w.entries.queue(batch, sqlInsertEntries)
 }
 
 // arrayText writes the parts as two Postgres arrays: "{3,7}" and "{-5000000,-2500000}".
@@ -268,32 +268,38 @@ func arrayText(parts []Part) (lots, amounts string) {
 }
 
 func queueHolds(batch *pgx.Batch, states []*state) {
-	var accounts, endedAccounts []rowID
-	var numbers, amounts, quantities, prices, ended []int64
-	var features, agents, versions, lots, lotAmounts []string
-	var expires []time.Time
-	var outcomes []int16
+	added := newRows(idType, int64Type, int64Type, timeType, textType, textType, int64Type, int64Type, textType, textType, textType)
+	ended := newRows(idType, int64Type, int16Type)
 	for _, s := range states {
 		for i := range s.holds {
 			h := &s.holds[i]
 			if h.added {
-				l, a := arrayText(h.parts)
-				accounts, numbers, amounts, expires = append(accounts, toRow(s.account)), append(numbers, h.number), append(amounts, int64(h.amount)), append(expires, h.expiresAt)
-				features, agents, versions = append(features, h.work.feature), append(agents, h.work.agent), append(versions, h.work.version)
-				quantities, prices = append(quantities, h.work.quantity), append(prices, int64(h.work.unitPrice))
-				lots, lotAmounts = append(lots, l), append(lotAmounts, a)
+				added.addHold(s, h)
 			}
 			if h.changed {
-				endedAccounts, ended, outcomes = append(endedAccounts, toRow(s.account)), append(ended, h.number), append(outcomes, int16(h.outcome))
+				ended[0].id(s.account)
+				ended[1].int64(h.number)
+				ended[2].int16(int16(h.outcome))
 			}
 		}
 	}
-	if len(accounts) > 0 {
-		batch.Queue(sqlInsertHolds, accounts, numbers, amounts, expires, features, agents, quantities, prices, versions, lots, lotAmounts)
-	}
-	if len(endedAccounts) > 0 {
-		batch.Queue(sqlEndHolds, endedAccounts, ended, outcomes)
-	}
+	added.queue(batch, sqlInsertHolds)
+	ended.queue(batch, sqlEndHolds)
+}
+
+func (r rows) addHold(s *state, h *hold) {
+	lots, amounts := arrayText(h.parts)
+	r[0].id(s.account)
+	r[1].int64(h.number)
+	r[2].int64(int64(h.amount))
+	r[3].time(h.expiresAt)
+	r[4].text(h.work.feature)
+	r[5].text(h.work.agent)
+	r[6].int64(h.work.quantity)
+	r[7].int64(int64(h.work.unitPrice))
+	r[8].text(h.work.version)
+	r[9].text(lots)
+	r[10].text(amounts)
 }
 
 // queueRare writes what only some batches have.
@@ -306,96 +312,86 @@ func queueRare(batch *pgx.Batch, states []*state) {
 }
 
 func queueReferences(batch *pgx.Batch, states []*state) {
-	var accounts []rowID
-	var scopes, references []string
-	var seqs []int64
+	r := newRows(idType, textType, textType, int64Type)
 	for _, s := range states {
-		for _, r := range s.refs {
-			accounts, seqs = append(accounts, toRow(s.account)), append(seqs, r.seq)
-			scopes, references = append(scopes, r.scope), append(references, r.reference)
+		for _, ref := range s.refs {
+			r[0].id(s.account)
+			r[1].text(ref.scope)
+			r[2].text(ref.reference)
+			r[3].int64(ref.seq)
 		}
 	}
-	if len(accounts) > 0 {
-		batch.Queue(sqlInsertReferences, accounts, scopes, references, seqs)
-	}
+	r.queue(batch, sqlInsertReferences)
 }
 
 func queueReversals(batch *pgx.Batch, states []*state) {
-	var accounts []rowID
-	var seqs, amounts []int64
+	r := newRows(idType, int64Type, int64Type)
 	for _, s := range states {
 		for seq, amount := range s.reversals {
-			accounts, seqs, amounts = append(accounts, toRow(s.account)), append(seqs, seq), append(amounts, int64(amount))
+			r[0].id(s.account)
+			r[1].int64(seq)
+			r[2].int64(int64(amount))
 		}
 	}
-	if len(accounts) > 0 {
-		batch.Queue(sqlAddReversals, accounts, seqs, amounts)
-	}
+	r.queue(batch, sqlAddReversals)
 }
 
 func queueNotes(batch *pgx.Batch, states []*state) {
-	var accounts []rowID
-	var seqs []int64
-	var reasons []string
-	var metadata []*string
+	r := newRows(idType, int64Type, textType, textType)
 	for _, s := range states {
 		for i := range s.entries {
-			n := s.entries[i].note
-			if n.empty() {
-				continue
+			if n := &s.entries[i].note; !n.empty() {
+				r[0].id(s.account)
+				r[1].int64(s.entries[i].Seq)
+				r[2].text(n.Reason)
+				r[3].textOrNull(metadataText(n.Metadata))
 			}
-			accounts, seqs = append(accounts, toRow(s.account)), append(seqs, s.entries[i].Seq)
-			reasons, metadata = append(reasons, n.Reason), append(metadata, metadataText(n.Metadata))
 		}
 	}
-	if len(accounts) > 0 {
-		batch.Queue(sqlInsertNotes, accounts, seqs, reasons, metadata)
-	}
+	r.queue(batch, sqlInsertNotes)
 }
 
-func metadataText(metadata map[string]string) *string {
+// metadataText is empty for no metadata.
+func metadataText(metadata map[string]string) string {
 	if len(metadata) == 0 {
-		return nil
+		return ""
 	}
 	raw, err := json.Marshal(metadata)
 	if err != nil {
 		panic(err) // a map of strings always has a JSON form
 	}
-	text := string(raw)
-	return &text
+	return string(raw)
 }
 
 func queueUsage(batch *pgx.Batch, states []*state) {
-	var accounts []rowID
-	var days []time.Time
-	var features, agents []string
-	var amounts, quantities, counts []int64
+	r := newRows(idType, dayType, textType, textType, int64Type, int64Type, int64Type)
 	for _, s := range states {
 		for _, u := range s.usageSums() {
-			accounts, days = append(accounts, toRow(s.account)), append(days, u.day)
-			features, agents = append(features, u.feature), append(agents, u.agent)
-			amounts, quantities, counts = append(amounts, int64(u.amount)), append(quantities, u.quantity), append(counts, u.count)
+			r[0].id(s.account)
+			r[1].day(u.day)
+			r[2].text(u.feature)
+			r[3].text(u.agent)
+			r[4].int64(int64(u.amount))
+			r[5].int64(u.quantity)
+			r[6].int64(u.count)
 		}
 	}
-	if len(accounts) > 0 {
-		batch.Queue(sqlAddUsage, accounts, days, features, agents, amounts, quantities, counts)
-	}
+	r.queue(batch, sqlAddUsage)
 }
 
 func queueDeclined(batch *pgx.Batch, states []*state) {
-	var accounts []rowID
-	var days, times []time.Time
-	var numbers []int32
-	var features, agents []string
-	var required, spendable []int64
+	r := newRows(idType, dayType, int32Type, timeType, textType, textType, int64Type, int64Type)
 	for _, s := range states {
 		for _, d := range s.declined {
-			accounts, days, times, numbers = append(accounts, toRow(s.account)), append(days, d.Day), append(times, d.At), append(numbers, int32(d.Number))
-			features, agents = append(features, d.Feature), append(agents, d.Agent)
-			required, spendable = append(required, int64(d.Required)), append(spendable, int64(d.Spendable))
+			r[0].id(s.account)
+			r[1].day(d.Day)
+			r[2].int32(int32(d.Number))
+			r[3].time(d.At)
+			r[4].text(d.Feature)
+			r[5].text(d.Agent)
+			r[6].int64(int64(d.Required))
+			r[7].int64(int64(d.Spendable))
 		}
 	}
-	if len(accounts) > 0 {
-		batch.Queue(sqlInsertDeclined, accounts, days, numbers, times, features, agents, required, spendable)
-	}
+	r.queue(batch, sqlInsertDeclined)
 }

@@ -14,22 +14,46 @@ import (
 
 // find looks a live session up: the one question that every request asks. What is unknown, expired or ended is simply not found.
 func (s *Store) find(ctx context.Context, id digest) (Visitor, bool, error) {
-	now := s.now()
-	var v Visitor
-	var seen time.Time
-	err := s.pool.QueryRow(ctx, `select account, role, seen_at from sessions where token_hash = $1 and expires_at > $2 and seen_at > $3`,
-		id[:], now, now.Add(-Idle)).Scan(&v.Account, &v.Role, &seen)
-	if errors.Is(err, pgx.ErrNoRows) {
-		return Visitor{}, false, nil
-	}
+	row, ok, err := s.rows.Get(ctx, id)
 	if err != nil {
 		return Visitor{}, false, ErrUnavailable.Because(err)
 	}
+	if !ok {
+		return Visitor{}, false, nil
+	}
+	now, v, seen := s.now(), row.visitor, row.seen
 	if due := now.Add(-seenEvery); !seen.After(due) {
 		// Best effort: the next request tries again, and a page need not fail for it. Of parallel requests one writes.
 		_, _ = s.pool.Exec(ctx, `update sessions set seen_at = $2 where token_hash = $1 and seen_at <= $3`, id[:], now, due)
 	}
 	return v, true, nil
+}
+
+// sessionRow is a live session.
+type sessionRow struct {
+	visitor Visitor
+	seen    time.Time
+}
+
+// readLive reads many live sessions at once: every poll of every tab asks for one.
+func (s *Store) readLive(ctx context.Context, ids []digest) (map[digest]sessionRow, error) {
+	hashes, now := make([][]byte, len(ids)), s.now()
+	for i := range ids {
+		hashes[i] = ids[i][:]
+	}
+	rows, err := s.pool.Query(ctx, `select token_hash, account, role, seen_at from sessions where token_hash = any($1) and expires_at > $2 and seen_at > $3`,
+		hashes, now, now.Add(-Idle))
+	if err != nil {
+		return nil, err
+	}
+	found := make(map[digest]sessionRow, len(ids))
+	var hash []byte
+	var row sessionRow
+	_, err = pgx.ForEachRow(rows, []any{&hash, &row.visitor.Account, &row.visitor.Role, &row.seen}, func() error {
+		found[digest(hash)] = row
+		return nil
+	})
+	return found, err
 }
 
 // begin gives v a session of the full lifetime and ends the browser's former one in the same statement.

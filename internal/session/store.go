@@ -15,6 +15,7 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"pop.store/credits/internal/clock"
+	"pop.store/credits/internal/coalesce"
 	"pop.store/credits/internal/problem"
 )
 
@@ -57,6 +58,7 @@ type Store struct {
 	now    clock.Clock
 	secure bool
 	cookie string
+	rows   *coalesce.Reader[digest, sessionRow]
 }
 
 var _ sessions.Store = (*Store)(nil)
@@ -64,6 +66,7 @@ var _ sessions.Store = (*Store)(nil)
 // New makes a store over a migrated database.
 func New(pool *pgxpool.Pool, o Options) *Store {
 	s := &Store{pool: pool, now: o.Clock, secure: o.Secure, cookie: "credits"}
+	s.rows = coalesce.New(s.readLive)
 	if o.Secure {
 		// With this prefix a browser takes the cookie only from this very host over https, so no sibling domain can plant one.
 		s.cookie = "__Host-credits"

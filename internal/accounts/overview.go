@@ -1,0 +1,75 @@
+package accounts
+
+import (
+	"context"
+
+	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
+
+	"pop.store/credits/internal/ledger"
+	"pop.store/credits/internal/tokens"
+)
+
+// profile is what the directory knows of an account.
+type profile struct {
+	id                            uuid.UUID
+	externalID, name, email, zone string
+	threshold                     *int64
+	seenLot                       int64
+}
+
+// Overview reads an account as of now.
+func (a *Accounts) Overview(ctx context.Context, id uuid.UUID) (Overview, error) {
+	o, ok, err := a.overviews.Get(ctx, id)
+	switch {
+	case err != nil:
+		return Overview{}, ledger.ErrUnavailable.Because(err)
+	case !ok:
+		return Overview{}, ledger.ErrNoAccount
+	}
+	return o, nil
+}
+
+// readOverviews reads many accounts at once: every page and every poll asks for one. Two statements: a profile may be a moment older than its balance,
+// which is of no matter.
+func (a *Accounts) readOverviews(ctx context.Context, ids []uuid.UUID) (map[uuid.UUID]Overview, error) {
+	profiles, err := a.profiles(ctx, ids)
+	if err != nil {
+		return nil, err
+	}
+	states, err := a.ledger.Accounts(ctx, ids)
+	if err != nil {
+		return nil, err
+	}
+	found := make(map[uuid.UUID]Overview, len(ids))
+	for i := range profiles {
+		if state, ok := states[profiles[i].id]; ok {
+			found[state.ID] = a.overview(&profiles[i], state)
+		}
+	}
+	return found, nil
+}
+
+func (a *Accounts) profiles(ctx context.Context, ids []uuid.UUID) ([]profile, error) {
+	rows, err := a.pool.Query(ctx, `select id, external_id, name, email, time_zone, low_threshold, notice_seen_lot from accounts where id = any($1)`, ids)
+	if err != nil {
+		return nil, err
+	}
+	return pgx.CollectRows(rows, func(row pgx.CollectableRow) (profile, error) {
+		var p profile
+		err := row.Scan(&p.id, &p.externalID, &p.name, &p.email, &p.zone, &p.threshold, &p.seenLot)
+		return p, err
+	})
+}
+
+func (a *Accounts) overview(p *profile, state ledger.Account) Overview {
+	prices := a.prices()
+	o := Overview{Account: state, ExternalID: p.externalID, Name: p.name, Email: p.email, Zone: displayZone(p.zone, state.Zone)}
+	o.Threshold = prices.LowThreshold(o.Plan)
+	if p.threshold != nil {
+		o.Threshold = tokens.Amount(*p.threshold)
+	}
+	o.State = stateOf(o.Spendable, o.Threshold, prices.ToolMinimum)
+	o.Dismissed = p.seenLot >= newestLot(o.Lots) && p.seenLot > 0
+	return o
+}

@@ -1,0 +1,173 @@
+package bench
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"net/http/httputil"
+	"net/textproto"
+	"net/url"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/google/uuid"
+
+	"pop.store/credits/handlers"
+	"pop.store/credits/internal/accounts"
+	"pop.store/credits/internal/apikey"
+	"pop.store/credits/internal/billing"
+	"pop.store/credits/internal/catalog"
+	"pop.store/credits/internal/clock"
+	"pop.store/credits/internal/ledger"
+	"pop.store/credits/internal/session"
+	"pop.store/credits/internal/tokens"
+)
+
+// site is the whole app, served over loopback.
+type site struct {
+	app  *handlers.App
+	addr string
+	key  string
+}
+
+// serve puts a handler on a loopback address, as the app's own server would.
+func (l *lab) serve(h http.Handler) (string, error) {
+	listener, err := new(net.ListenConfig).Listen(context.Background(), "tcp", "127.0.0.1:0")
+	if err != nil {
+		return "", err
+	}
+	server := handlers.NewServer(h, slog.New(slog.DiscardHandler))
+	go func() { _ = server.Serve(listener) }()
+	l.closers = append(l.closers, func() { _ = server.Close() })
+	return listener.Addr().String(), nil
+}
+
+func (l *lab) site(ctx context.Context) (*site, error) {
+	prices := func() *catalog.Catalog { return l.prices }
+	quiet := slog.New(slog.DiscardHandler)
+	s := &site{app: &handlers.App{
+		Accounts: accounts.New(l.pool, l.ledger, prices), Ledger: l.ledger, Prices: prices, Clock: clock.System, Log: quiet,
+		Billing:  billing.New(l.pool, billing.Options{Ledger: l.ledger, Prices: prices, Clock: clock.System, Log: quiet}),
+		Sessions: session.New(l.pool, session.Options{Clock: clock.System}), Keys: apikey.New(l.pool, apikey.Options{Clock: clock.System}),
+		BaseURL: &url.URL{Scheme: "http", Host: "127.0.0.1"}, Ready: func(context.Context) error { return nil },
+	}}
+	var err error
+	if s.addr, err = l.serve(s.app.Handler()); err != nil {
+		return nil, err
+	}
+	_, s.key, err = s.app.Keys.Create(ctx, "bench", apikey.Admin)
+	return s, err
+}
+
+// accounts opens accounts as the host platform does, and gives their names.
+func (s *site) accounts(ctx context.Context, n int) ([]string, error) {
+	names := make([]string, n)
+	plan := "star"
+	err := inParallel(64, n, func(i int) error {
+		names[i] = "creator-" + strconv.Itoa(i)
+		id, _, err := s.app.Accounts.Put(ctx, names[i], accounts.Put{Plan: &plan})
+		if err != nil {
+			return err
+		}
+		_, err = s.app.Ledger.Grant(ctx, id, "", ledger.Grant{Kind: ledger.LotPurchase, Amount: 1_000_000 * tokens.One, Source: uuid.NewString()})
+		return err
+	})
+	return names, err
+}
+
+// wire is a connection that sends requests as bytes and reads answers as bytes: a client that costs as little as it can, since it shares
+// the machine with what it measures.
+type wire struct {
+	conn net.Conn
+	in   *bufio.Reader
+}
+
+func dial(addr string) (*wire, error) {
+	conn, err := (&net.Dialer{Timeout: 5 * time.Second}).DialContext(context.Background(), "tcp", addr)
+	if err != nil {
+		return nil, err
+	}
+	return &wire{conn: conn, in: bufio.NewReaderSize(conn, 16<<10)}, nil
+}
+
+// ask sends a request and gives the status and the size of the answer.
+func (w *wire) ask(request []byte) (status int, body []byte, err error) {
+	if _, err := w.conn.Write(request); err != nil {
+		return 0, nil, err
+	}
+	line, err := w.in.ReadSlice('\n')
+	if err != nil || len(line) < 12 {
+		return 0, nil, errors.Join(err, errors.New("no status line"))
+	}
+	if status, err = strconv.Atoi(string(line[9:12])); err != nil {
+		return 0, nil, err
+	}
+	length, err := w.head()
+	if err != nil {
+		return 0, nil, err
+	}
+	if length == chunked {
+		if body, err = io.ReadAll(httputil.NewChunkedReader(w.in)); err == nil {
+			_, err = w.in.Discard(len("\r\n"))
+		}
+		return status, body, err
+	}
+	body = make([]byte, length)
+	_, err = io.ReadFull(w.in, body)
+	return status, body, err
+}
+
+// chunked stands for a length that the head does not tell.
+const chunked = -1
+
+// head reads the header of an answer and gives the length of its body.
+func (w *wire) head() (int, error) {
+	length := 0
+	for {
+		line, err := w.in.ReadSlice('\n')
+		if err != nil {
+			return 0, err
+		}
+		line = bytes.TrimRight(line, "\r\n")
+		if len(line) == 0 {
+			return length, nil
+		}
+		if name, value, _ := bytes.Cut(line, []byte(":")); len(name) == len("Content-Length") && textproto.CanonicalMIMEHeaderKey(string(name)) == "Content-Length" {
+			if length, err = strconv.Atoi(strings.TrimSpace(string(value))); err != nil {
+				return 0, err
+			}
+		}
+		if bytes.HasPrefix(line, []byte("Transfer-Encoding")) {
+			length = chunked
+		}
+	}
+}
+
+// over drives an address with connections; next makes a caller's request, and want is the status that its answer may have.
+func (l *lab) over(addr string, conns, perRequest int, next func(caller int) []byte, ok func(status int) bool) probe {
+	return func(ctx context.Context, d time.Duration) (sample, error) {
+		wires := make([]*wire, conns)
+		for i := range wires {
+			w, err := dial(addr)
+			if err != nil {
+				return sample{}, err
+			}
+			defer w.conn.Close()
+			wires[i] = w
+		}
+		return drive(ctx, conns, d, func(_ context.Context, i int) (int, error) {
+			status, body, err := wires[i].ask(next(i))
+			if err == nil && !ok(status) {
+				err = fmt.Errorf("answered %d: %.300s", status, body)
+			}
+			return perRequest, err
+		})
+	}
+}

@@ -1,0 +1,209 @@
+package bench
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"net/http"
+	"net/http/httptest"
+	"strconv"
+	"strings"
+
+	"github.com/labstack/echo/v4"
+
+	"pop.store/credits/internal/session"
+	"pop.store/credits/internal/strictjson"
+	"pop.store/credits/internal/tokens"
+)
+
+const chargeBody = `{"feature":"social_comment_reply","agent":"replies","quantity":3,"reference":"comment-184467"}`
+
+func postRequest(path, key, idempotency, body string) []byte {
+	head := "POST " + path + " HTTP/1.1\r\nHost: 127.0.0.1\r\nAuthorization: Bearer " + key + "\r\nContent-Type: application/json\r\n"
+	if idempotency != "" {
+		head += "Idempotency-Key: " + idempotency + "\r\n"
+	}
+	return []byte(head + "Content-Length: " + strconv.Itoa(len(body)) + "\r\n\r\n" + body)
+}
+
+func is(want int) func(int) bool { return func(status int) bool { return status == want } }
+
+// setHTTP makes one charge a request, and compares with a handler that only decodes the same request and encodes the same answer.
+func setHTTP(ctx context.Context, l *lab, o Options) (*experiment, error) {
+	s, err := l.site(ctx)
+	if err != nil {
+		return nil, err
+	}
+	names, err := s.accounts(ctx, orDefault(o.Accounts, 10_000))
+	if err != nil {
+		return nil, err
+	}
+	request := func(int) []byte {
+		return postRequest("/v1/accounts/"+names[rand.IntN(len(names))]+"/charges", s.key, newKey(), chargeBody)
+	}
+	answer, err := s.once(request(0), http.StatusCreated)
+	if err != nil {
+		return nil, err
+	}
+	bare, err := l.serve(bareCharge(answer))
+	if err != nil {
+		return nil, err
+	}
+	return &experiment{
+		run:       l.over(s.addr, o.Callers, 1, request, is(http.StatusCreated)),
+		baselines: []baseline{{"bare_handler", l.over(bare, o.Callers, 1, request, is(http.StatusCreated))}},
+		goals:     []Goal{{Against: "bare_handler", AtLeast: 0.5}},
+	}, nil
+}
+
+// once asks one thing and gives the body of the answer.
+func (s *site) once(request []byte, want int) ([]byte, error) {
+	w, err := dial(s.addr)
+	if err != nil {
+		return nil, err
+	}
+	defer w.conn.Close()
+	status, body, err := w.ask(request)
+	if err == nil && status != want {
+		err = fmt.Errorf("answered %d, not %d: %.300s", status, want, body)
+	}
+	return body, err
+}
+
+// bareCharge is echo with one route that decodes a charge and encodes an answer of the same shape and size.
+func bareCharge(answer []byte) http.Handler {
+	var decoded any
+	if err := json.Unmarshal(answer, &decoded); err != nil {
+		panic(err)
+	}
+	e := echo.New()
+	e.POST("/v1/accounts/:account/charges", func(c echo.Context) error {
+		var body struct {
+			Feature   string         `json:"feature"`
+			Quantity  *int64         `json:"quantity"`
+			Amount    *tokens.Amount `json:"amount"`
+			Agent     string         `json:"agent"`
+			Reference string         `json:"reference"`
+		}
+		raw, err := io.ReadAll(c.Request().Body)
+		if err != nil {
+			return err
+		}
+		if err := strictjson.Decode(raw, &body); err != nil {
+			return err
+		}
+		return c.JSON(http.StatusCreated, decoded)
+	})
+	return e
+}
+
+// setBulk makes 500 charges a request.
+func setBulk(ctx context.Context, l *lab, o Options) (*experiment, error) {
+	s, err := l.site(ctx)
+	if err != nil {
+		return nil, err
+	}
+	names, err := s.accounts(ctx, orDefault(o.Accounts, 10_000))
+	if err != nil {
+		return nil, err
+	}
+	e, err := l.againstPostgres(ctx)
+	if err != nil {
+		return nil, err
+	}
+	const perRequest = 500
+	e.run = l.over(s.addr, o.Callers, perRequest, func(int) []byte {
+		var body strings.Builder
+		body.WriteString(`{"charges":[`)
+		for i := range perRequest {
+			if i > 0 {
+				body.WriteByte(',')
+			}
+			fmt.Fprintf(&body, `{"account":%q,"idempotency_key":%q,"feature":"social_comment_reply","agent":"replies"}`, names[rand.IntN(len(names))], newKey())
+		}
+		body.WriteString(`]}`)
+		return postRequest("/v1/charges", s.key, "", body.String())
+	}, is(http.StatusOK))
+	e.goals = []Goal{{Against: "pgbench_n", AtLeast: 20}}
+	return e, nil
+}
+
+// setBadge polls the badge: four polls in five find nothing new. It compares with a handler that answers the same bytes without looking.
+func setBadge(ctx context.Context, l *lab, o Options) (*experiment, error) {
+	s, err := l.site(ctx)
+	if err != nil {
+		return nil, err
+	}
+	names, err := s.accounts(ctx, orDefault(o.Accounts, 1_000))
+	if err != nil {
+		return nil, err
+	}
+	cookies := make([]string, len(names))
+	if err := inParallel(16, len(names), func(i int) (err error) {
+		cookies[i], err = s.signIn(ctx, names[i])
+		return err
+	}); err != nil {
+		return nil, err
+	}
+	get := func(version, cookie string) []byte {
+		return []byte("GET /credits/badge?v=" + version + " HTTP/1.1\r\nHost: 127.0.0.1\r\nHX-Request: true\r\nCookie: " + cookie + "\r\n\r\n")
+	}
+	fragment, err := s.once(get("old", cookies[0]), http.StatusOK)
+	if err != nil {
+		return nil, err
+	}
+	_, rest, _ := strings.Cut(string(fragment), "/credits/badge?v=")
+	version, _, _ := strings.Cut(rest, `"`)
+	request := func(int) []byte {
+		cookie := cookies[rand.IntN(len(cookies))]
+		if rand.IntN(5) == 0 {
+			return get("old", cookie)
+		}
+		return get(version, cookie)
+	}
+	bare, err := l.serve(bareBadge(fragment))
+	if err != nil {
+		return nil, err
+	}
+	fine := func(status int) bool { return status == http.StatusOK || status == http.StatusNoContent }
+	return &experiment{
+		run:       l.over(s.addr, o.Callers, 1, request, fine),
+		baselines: []baseline{{"bare_handler", l.over(bare, o.Callers, 1, request, fine)}},
+		goals:     []Goal{{Against: "bare_handler", AtLeast: 0.75}},
+	}, nil
+}
+
+// signIn gives the cookie of a signed-in browser.
+func (s *site) signIn(ctx context.Context, name string) (string, error) {
+	id, err := s.app.Accounts.Find(ctx, name)
+	if err != nil {
+		return "", err
+	}
+	w := httptest.NewRecorder()
+	r := httptest.NewRequestWithContext(ctx, http.MethodPost, "/login", nil)
+	if err := s.app.Sessions.SignIn(w, r, session.Visitor{Account: id, Role: session.RoleCreator}); err != nil {
+		return "", err
+	}
+	cookie, _, _ := strings.Cut(w.Header().Get("Set-Cookie"), ";")
+	return cookie, nil
+}
+
+func bareBadge(fragment []byte) http.Handler {
+	e := echo.New()
+	e.GET("/credits/badge", func(c echo.Context) error {
+		if c.QueryParam("v") == "old" {
+			return c.HTMLBlob(http.StatusOK, fragment)
+		}
+		return c.NoContent(http.StatusNoContent)
+	})
+	return e
+}
+
+func orDefault(n, otherwise int) int {
+	if n == 0 {
+		return otherwise
+	}
+	return n
+}
