@@ -30,13 +30,18 @@ func (a *App) homePage(v *visit) error {
 }
 
 func (a *App) creditsPage(v *visit) error {
-	latest, err := a.Ledger.History(v.Request().Context(), v.ID, ledger.Filter{}, 0, latestRows)
+	ctx := v.Request().Context()
+	account, err := a.Ledger.Account(ctx, v.ID)
+	if err != nil {
+		return err
+	}
+	latest, err := a.Ledger.History(ctx, v.ID, ledger.Filter{}, 0, latestRows)
 	if err != nil {
 		return err
 	}
 	return render(v, http.StatusOK, views.CreditsPage(views.CreditsModel{
-		Chrome: a.chrome(v, views.NavCredits), Spendable: v.Spendable, Held: v.Held,
-		Equivalents: a.equivalents(v.Spendable, creditsFeatures), Lots: a.lotModels(v.Lots), Latest: a.rows(latest.Lines),
+		Chrome: a.chrome(v, views.NavCredits), Spendable: v.Spendable, Held: v.Held, Jobs: account.Holds,
+		Equivalents: a.equivalents(v.Spendable, creditsFeatures), Lots: a.lotModels(account.Lots), Latest: a.rows(latest.Lines),
 	}))
 }
 

@@ -12,6 +12,7 @@ create table ledger_accounts (
     version        bigint not null default 0, -- one more with every write: what a write is conditional on
     last_at        timestamptz not null,
     next_due_at    timestamptz, -- null: nothing is ever due
+    newest_lot     bigint not null default 0, -- the highest number of a lot: a higher one means that tokens came
     -- The lot being spent: while it is open its remainder stands here and its own row is behind.
     open_lot       bigint not null default 0,
     open_remaining bigint not null default 0 check (open_remaining >= 0),

@@ -135,15 +135,6 @@ func stateOf(spendable, threshold, toolMinimum tokens.Amount) State {
 	return OK
 }
 
-// newestLot marks what the creator has seen: tokens that come later are in a lot with a higher number.
-func newestLot(lots []ledger.Lot) int64 {
-	var newest int64
-	for _, l := range lots {
-		newest = max(newest, l.Number)
-	}
-	return newest
-}
-
 // DismissLow puts the low notice away until tokens come and run low again. Where there is none, as after tokens have come, it does nothing: what is
 // put away is what the creator saw. An empty balance cannot be dismissed: then it is a Conflict.
 func (a *Accounts) DismissLow(ctx context.Context, id uuid.UUID) error {
@@ -158,7 +149,7 @@ func (a *Accounts) DismissLow(ctx context.Context, id uuid.UUID) error {
 		return problem.New(problem.Conflict, "balance_empty", "This notice stays until there are tokens again.")
 	case Low:
 	}
-	_, err = a.pool.Exec(ctx, "update accounts set notice_seen_lot = $2 where id = $1", id, newestLot(o.Lots))
+	_, err = a.pool.Exec(ctx, "update accounts set notice_seen_lot = $2 where id = $1", id, o.NewestLot)
 	if err != nil {
 		return ledger.ErrUnavailable.Because(err)
 	}

@@ -18,7 +18,7 @@ type profile struct {
 	seenLot                       int64
 }
 
-// Overview reads an account as of now.
+// Overview reads an account as of now, but for its lots and holds.
 func (a *Accounts) Overview(ctx context.Context, id uuid.UUID) (Overview, error) {
 	o, ok, err := a.overviews.Get(ctx, id)
 	switch {
@@ -37,7 +37,7 @@ func (a *Accounts) readOverviews(ctx context.Context, ids []uuid.UUID) (map[uuid
 	if err != nil {
 		return nil, err
 	}
-	states, err := a.ledger.Accounts(ctx, ids)
+	states, err := a.ledger.Balances(ctx, ids)
 	if err != nil {
 		return nil, err
 	}
@@ -70,6 +70,6 @@ func (a *Accounts) overview(p *profile, state ledger.Account) Overview {
 		o.Threshold = tokens.Amount(*p.threshold)
 	}
 	o.State = stateOf(o.Spendable, o.Threshold, prices.ToolMinimum)
-	o.Dismissed = p.seenLot >= newestLot(o.Lots) && p.seenLot > 0
+	o.Dismissed = p.seenLot >= o.NewestLot
 	return o
 }

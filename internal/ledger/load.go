@@ -303,6 +303,7 @@ func scanState(rows pgx.Rows, more ...any) (*state, error) {
 	columns := []any{
 		scanID(&s.account), &s.balance, &s.held, &s.unusable, &s.owed, &s.seq, &s.lastAt, &due, &s.openLot, &open.remaining, &open.held,
 		&s.today.day, &usage, &s.today.declined, &s.declinedEver, &s.plan, &s.nextPlan, &s.status, &s.anchor, &zone, &s.period, &s.periodGranted, &s.version,
+		&s.newestLot,
 	}
 	if err := rows.Scan(append(columns, more...)...); err != nil {
 		return nil, err
@@ -312,8 +313,8 @@ func scanState(rows pgx.Rows, more ...any) (*state, error) {
 	if s.openLot != 0 {
 		open.number, open.row.open = s.openLot, true
 		s.lots = []lot{open}
-		s.rest = s.balance - s.held - s.unusable - (open.remaining - open.held)
 	}
+	s.rest = s.balance - s.held - s.unusable - (open.remaining - open.held)
 	s.before = plan{s.plan, s.nextPlan, s.status, s.period, s.periodGranted}
 	var err error
 	if s.zone, err = LoadZone(zone); err != nil {

@@ -25,6 +25,7 @@ type Account struct {
 	Total      tokens.Amount
 	Owed       tokens.Amount // will be taken off the next purchase
 	Seq        int64         // of the newest entry
+	NewestLot  int64         // the highest number of a lot
 	LastAt     time.Time     // of the newest entry or declined attempt
 	NextReset  time.Time     // when the next allowance comes; zero while the plan is not paid for
 	Lots       []Lot         // in the order in which they are spent
@@ -54,6 +55,48 @@ func (l *Ledger) Account(ctx context.Context, id uuid.UUID) (Account, error) {
 		return Account{}, ErrNoAccount
 	}
 	return a, nil
+}
+
+// Balances is Accounts without the lots and holds, which is all that most callers need: it reads one row for each account.
+func (l *Ledger) Balances(ctx context.Context, ids []uuid.UUID) (map[uuid.UUID]Account, error) {
+	rows, err := l.pool.Query(ctx, sqlReadRows, rowIDs(ids))
+	if err != nil {
+		return nil, ErrUnavailable.Because(err)
+	}
+	defer rows.Close()
+	now, accounts := l.now(), make(map[uuid.UUID]Account, len(ids))
+	var due []uuid.UUID
+	for rows.Next() {
+		s, err := scanState(rows)
+		if err != nil {
+			return nil, ErrUnavailable.Because(err)
+		}
+		switch {
+		case !s.exists:
+		case !s.dueAt.IsZero() && !s.dueAt.After(now):
+			due = append(due, s.account)
+		default:
+			a := s.view(later(now, s.lastAt))
+			a.Lots = nil
+			accounts[s.account] = a
+		}
+	}
+	if err := rows.Err(); err != nil || len(due) == 0 {
+		return accounts, orUnavailable(err)
+	}
+	settled, err := l.Accounts(ctx, due)
+	for id, a := range settled {
+		a.Lots, a.Holds = nil, 0
+		accounts[id] = a
+	}
+	return accounts, err
+}
+
+func orUnavailable(err error) error {
+	if err == nil {
+		return nil
+	}
+	return ErrUnavailable.Because(err)
 }
 
 // Accounts reads several accounts in one consistent look. Those that do not exist are absent.
@@ -140,7 +183,7 @@ func (r *partRow) addTo(s *state) {
 func (s *state) view(now time.Time) Account {
 	a := Account{
 		ID: s.account, Plan: s.plan, NextPlan: s.nextPlan, PlanStatus: s.status, Anchor: s.anchor, Zone: s.zone,
-		Spendable: s.spendable(now), Held: s.held, Total: s.balance, Owed: s.owed, Seq: s.seq, LastAt: s.lastAt,
+		Spendable: s.spendable(now), Held: s.held, Total: s.balance, Owed: s.owed, Seq: s.seq, NewestLot: s.newestLot, LastAt: s.lastAt,
 	}
 	if s.status == PlanActive {
 		a.NextReset = boundary(s.anchor, s.zone, s.period+1)

@@ -38,12 +38,13 @@ type state struct {
 	period        int           // the newest period that was granted; -1 before the first
 	periodGranted tokens.Amount // the highest allowance granted in it
 
-	openLot int64 // the lot whose remainder the account's row carries; 0: none
-	lots    []lot // in burn order; only the open one unless whole
-	holds   []hold
-	stash   lot           // the open lot as the account's row says, while the lots are being loaded
-	rest    tokens.Amount // free in lots that are not loaded
-	whole   bool          // all open lots and holds are loaded
+	newestLot int64 // the highest number of a lot
+	openLot   int64 // the lot whose remainder the account's row carries; 0: none
+	lots      []lot // in burn order; only the open one unless whole
+	holds     []hold
+	stash     lot           // the open lot as the account's row says, while the lots are being loaded
+	rest      tokens.Amount // free in lots that are not loaded
+	whole     bool          // all open lots and holds are loaded
 
 	past  map[int64]*past // entries that a request of this batch is about
 	today today
@@ -147,6 +148,7 @@ func compareExpiry(a, b time.Time) int {
 
 func (s *state) addLot(l lot) {
 	l.added = true
+	s.newestLot = max(s.newestLot, l.number)
 	at, _ := slices.BinarySearchFunc(s.lots, l, burnOrder)
 	s.lots = slices.Insert(s.lots, at, l)
 }

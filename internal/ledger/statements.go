@@ -11,7 +11,7 @@ order by account
 on conflict (account) do nothing`
 
 const accountColumns = `a.account, a.balance, a.held, a.unusable, a.owed, a.seq, a.last_at, a.next_due_at, a.open_lot, a.open_remaining, a.open_held,
-	a.today, a.today_usage, a.today_declined, a.declined, a.plan, a.next_plan, a.plan_status, a.billing_anchor, a.billing_zone, a.period, a.period_granted, a.version`
+	a.today, a.today_usage, a.today_declined, a.declined, a.plan, a.next_plan, a.plan_status, a.billing_anchor, a.billing_zone, a.period, a.period_granted, a.version, a.newest_lot`
 
 // Rows are locked in id order, so that two servers never wait for each other in a circle.
 const sqlLockAccounts = `
@@ -88,11 +88,11 @@ with written as (
 update ledger_accounts as a
 set version = u.version + 1, balance = u.balance, held = u.held, unusable = u.unusable, owed = u.owed, seq = u.seq, last_at = u.last_at, next_due_at = u.next_due_at,
 	open_lot = u.open_lot, open_remaining = u.open_remaining, open_held = u.open_held,
-	today = u.today, today_usage = u.today_usage, today_declined = u.today_declined, declined = u.declined
+	newest_lot = u.newest_lot, today = u.today, today_usage = u.today_usage, today_declined = u.today_declined, declined = u.declined
 from unnest($1::uuid[], $2::bigint[], $3::bigint[], $4::bigint[], $5::bigint[], $6::bigint[], $7::timestamptz[], $8::timestamptz[], $9::bigint[],
-		$10::bigint[], $11::bigint[], $12::date[], $13::bytea[], $14::int[], $15::bigint[], $16::bigint[])
+		$10::bigint[], $11::bigint[], $12::date[], $13::bytea[], $14::int[], $15::bigint[], $16::bigint[], $17::bigint[])
 	as u (account, balance, held, unusable, owed, seq, last_at, next_due_at, open_lot, open_remaining, open_held, today, today_usage, today_declined,
-		declined, version)
+		declined, version, newest_lot)
 where a.account = u.account and a.account = any($1) and a.version = u.version
 returning 1
 )
@@ -180,6 +180,10 @@ left join lateral (
 left join lots as l on l.account = a.account and l.lot = part.lot
 left join holds as h on h.account = a.account and h.hold = part.hold
 where a.account = any($1)`
+
+// The row alone is enough for a balance while nothing is due.
+const sqlReadRows = `
+select ` + accountColumns + ` from ledger_accounts as a where a.account = any($1)`
 
 const sqlNextDue = `
 select next_due_at from ledger_accounts where account = $1 and plan <> ''`

@@ -89,7 +89,7 @@ func commitError(err error) error {
 
 func accountRows() rows {
 	return newRows(idType, int64Type, int64Type, int64Type, int64Type, int64Type, timeType, timeType, int64Type, int64Type, int64Type, dayType,
-		bytesType, int32Type, int64Type, int64Type)
+		bytesType, int32Type, int64Type, int64Type, int64Type)
 }
 
 func (w *writer) queueAccounts(batch *pgx.Batch, states []*state, now time.Time) {
@@ -117,6 +117,7 @@ func (w *writer) queueAccounts(batch *pgx.Batch, states []*state, now time.Time)
 		r[13].int32(int32(s.today.declined))
 		r[14].int64(s.declinedEver)
 		r[15].int64(s.version)
+		r[16].int64(s.newestLot)
 	}
 	r.queue(batch, sqlUpdateAccounts)
 }

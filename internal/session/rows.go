@@ -14,6 +14,11 @@ import (
 
 // find looks a live session up: the one question that every request asks. What is unknown, expired or ended is simply not found.
 func (s *Store) find(ctx context.Context, id digest) (Visitor, bool, error) {
+	now := s.now()
+	v, known, mark := s.recent.get(id, now)
+	if known {
+		return v, true, nil
+	}
 	row, ok, err := s.rows.Get(ctx, id)
 	if err != nil {
 		return Visitor{}, false, ErrUnavailable.Because(err)
@@ -21,7 +26,8 @@ func (s *Store) find(ctx context.Context, id digest) (Visitor, bool, error) {
 	if !ok {
 		return Visitor{}, false, nil
 	}
-	now, v, seen := s.now(), row.visitor, row.seen
+	v, seen := row.visitor, row.seen
+	s.recent.put(id, v, now, earliest(now.Add(recentFor), row.expires, seen.Add(Idle)), mark)
 	if due := now.Add(-seenEvery); !seen.After(due) {
 		// Best effort: the next request tries again, and a page need not fail for it. Of parallel requests one writes.
 		_, _ = s.pool.Exec(ctx, `update sessions set seen_at = $2 where token_hash = $1 and seen_at <= $3`, id[:], now, due)
@@ -33,6 +39,7 @@ func (s *Store) find(ctx context.Context, id digest) (Visitor, bool, error) {
 type sessionRow struct {
 	visitor Visitor
 	seen    time.Time
+	expires time.Time
 }
 
 // readLive reads many live sessions at once: every poll of every tab asks for one.
@@ -41,7 +48,7 @@ func (s *Store) readLive(ctx context.Context, ids []digest) (map[digest]sessionR
 	for i := range ids {
 		hashes[i] = ids[i][:]
 	}
-	rows, err := s.pool.Query(ctx, `select token_hash, account, role, seen_at from sessions where token_hash = any($1) and expires_at > $2 and seen_at > $3`,
+	rows, err := s.pool.Query(ctx, `select token_hash, account, role, seen_at, expires_at from sessions where token_hash = any($1) and expires_at > $2 and seen_at > $3`,
 		hashes, now, now.Add(-Idle))
 	if err != nil {
 		return nil, err
@@ -49,7 +56,7 @@ func (s *Store) readLive(ctx context.Context, ids []digest) (map[digest]sessionR
 	found := make(map[digest]sessionRow, len(ids))
 	var hash []byte
 	var row sessionRow
-	_, err = pgx.ForEachRow(rows, []any{&hash, &row.visitor.Account, &row.visitor.Role, &row.seen}, func() error {
+	_, err = pgx.ForEachRow(rows, []any{&hash, &row.visitor.Account, &row.visitor.Role, &row.seen, &row.expires}, func() error {
 		found[digest(hash)] = row
 		return nil
 	})
@@ -67,6 +74,7 @@ func (s *Store) begin(r *http.Request, w http.ResponseWriter, session *sessions.
 	if err != nil {
 		return ErrUnavailable.Because(err)
 	}
+	s.forget(session)
 	session.ID, session.IsNew = id.String(), false
 	s.setCookie(w, token, int(Lifetime/time.Second))
 	return nil
@@ -95,6 +103,7 @@ func (s *Store) change(r *http.Request, w http.ResponseWriter, session *sessions
 		select $2, $3, $4, created_at, $5, expires_at from gone
 		returning expires_at`,
 		old[:], id[:], v.Account, v.Role, now, now.Add(-Idle)).Scan(&expires)
+	s.recent.forget(old)
 	if errors.Is(err, pgx.ErrNoRows) {
 		s.empty(session)
 		return ErrEnded
@@ -113,19 +122,28 @@ func (s *Store) end(r *http.Request, w http.ResponseWriter, session *sessions.Se
 		if _, err := s.pool.Exec(r.Context(), `delete from sessions where token_hash = $1`, row); err != nil {
 			return ErrUnavailable.Because(err)
 		}
+		s.forget(session)
 	}
 	s.empty(session)
 	s.setCookie(w, "", -1)
 	return nil
 }
 
-// EndAll ends every session of the account at once, on every browser and server. A login link that the host has just made still works:
+// EndAll ends every session of the account: at once on this server, within recentFor on others. A login link that the host has just made still works:
 // its minute is the host's to decide about. The error is ErrUnavailable.
 func (s *Store) EndAll(ctx context.Context, account uuid.UUID) error {
 	if _, err := s.pool.Exec(ctx, `delete from sessions where account = $1`, account); err != nil {
 		return ErrUnavailable.Because(err)
 	}
+	s.recent.forgetAll()
 	return nil
+}
+
+// forget drops what is remembered of the session that the browser had.
+func (s *Store) forget(session *sessions.Session) {
+	if d, ok := parseDigest(session.ID); ok {
+		s.recent.forget(d)
+	}
 }
 
 // rowOf is the key of the session's row; nil, which matches no row, if it has none.

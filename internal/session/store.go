@@ -59,13 +59,14 @@ type Store struct {
 	secure bool
 	cookie string
 	rows   *coalesce.Reader[digest, sessionRow]
+	recent *recent
 }
 
 var _ sessions.Store = (*Store)(nil)
 
 // New makes a store over a migrated database.
 func New(pool *pgxpool.Pool, o Options) *Store {
-	s := &Store{pool: pool, now: o.Clock, secure: o.Secure, cookie: "credits"}
+	s := &Store{pool: pool, now: o.Clock, secure: o.Secure, cookie: "credits", recent: newRecent()}
 	s.rows = coalesce.New(s.readLive)
 	if o.Secure {
 		// With this prefix a browser takes the cookie only from this very host over https, so no sibling domain can plant one.

@@ -55,7 +55,7 @@ func (s *Store) SignIn(w http.ResponseWriter, r *http.Request, v Visitor) error 
 	return nil
 }
 
-// SignOut ends the browser's session at once, on every server. Without one it only clears the cookie. Call it before the body is
+// SignOut ends the browser's session: at once on this server, within recentFor on others. Without one it only clears the cookie. Call it before the body is
 // written. The error is ErrUnavailable: the session still stands then, and so does the cookie, so that trying again can end it.
 func (s *Store) SignOut(w http.ResponseWriter, r *http.Request) error {
 	session, err := s.Get(r, s.cookie)
