@@ -142,4 +142,3 @@ func (a *App) postBalances(c echo.Context) error {
 	}
 	return c.JSON(http.StatusOK, map[string]any{"balances": balances})
 }
-

@@ -47,7 +47,7 @@ func entryAnswer(e *ledger.Entry) entryJSON {
 		Balance: balanceJSON{e.SpendableAfter, e.HeldAfter, e.BalanceAfter}, Feature: unlessEmpty(e.Feature), Agent: unlessEmpty(e.Agent),
 		CatalogVersion: unlessEmpty(e.CatalogVersion), Reference: unlessEmpty(e.Reference), Lots: make([]partJSON, len(e.Parts)),
 	}
-	if e.Feature != "" {
+	if e.Quantity != 0 { // a refund gives tokens back, not work
 		j.Quantity, j.UnitPrice = &e.Quantity, unitPrice(e)
 	}
 	if e.HeldDelta != 0 {

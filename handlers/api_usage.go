@@ -52,7 +52,7 @@ func usageQuery(c echo.Context) (ledger.UsageQuery, error) {
 	return q, err
 }
 
-// dayParam reads an optional date of the query string, as midnight UTC. The first of year 1 is what stands for none, and refused.
+// dayParam reads an optional date of the query string, as midnight UTC. No account is older than 2000.
 func dayParam(c echo.Context, name string) (time.Time, error) {
 	text := c.QueryParam(name)
 	if text == "" {

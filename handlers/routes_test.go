@@ -22,13 +22,16 @@ const (
 	signed               // whoever signs what they send
 )
 
-// route is what the tests know about a route. With params and body it succeeds.
+// route is what the tests know about a route. With params and body it succeeds, unless it is about something that is not there.
 type route struct {
 	method, path string
 	sort         sort
 	scope        apikey.Scope
 	params       []string
 	body         string
+	bare         bool // its body may be left out
+	absent       bool // what its params name is not there
+	most         int  // bytes of a body, if not as usual
 	noHead       bool // a GET that is not answered to HEAD
 }
 
@@ -60,12 +63,22 @@ var routes = []route{
 
 	{method: "PUT", path: "/v1/accounts/:account", sort: api, scope: apikey.Admin, body: `{"name":"Changed"}`},
 	{method: "GET", path: "/v1/accounts/:account", sort: api, scope: apikey.Read},
-	{method: "POST", path: "/v1/accounts/:account/login-links", sort: api, scope: apikey.Admin, body: `{}`},
+	{method: "POST", path: "/v1/accounts/:account/login-links", sort: api, scope: apikey.Admin, body: `{}`, bare: true},
 	{method: "GET", path: "/v1/accounts/:account/lots", sort: api, scope: apikey.Read},
 	{method: "POST", path: "/v1/accounts/:account/quote", sort: api, scope: apikey.Read, body: `{"feature":"lip_sync"}`},
 	{method: "POST", path: "/v1/accounts/:account/charges", sort: api, scope: apikey.Spend, body: `{"feature":"lip_sync"}`},
+	{method: "POST", path: "/v1/accounts/:account/charges/:id/refund", sort: api, scope: apikey.Spend, params: []string{"x"}, body: `{"reason":"r"}`, absent: true},
+	{method: "POST", path: "/v1/accounts/:account/holds", sort: api, scope: apikey.Spend, body: `{"feature":"lip_sync"}`},
+	{method: "POST", path: "/v1/accounts/:account/holds/:id/capture", sort: api, scope: apikey.Spend, params: []string{"x"}, body: `{}`, bare: true, absent: true},
+	{method: "POST", path: "/v1/accounts/:account/holds/:id/release", sort: api, scope: apikey.Spend, params: []string{"x"}, body: `{}`, bare: true, absent: true},
+	{
+		method: "POST", path: "/v1/charges", sort: api, scope: apikey.Spend, most: 1 << 20,
+		body: `{"charges":[{"account":"maya","idempotency_key":"of a bulk","feature":"lip_sync"}]}`,
+	},
+	{method: "POST", path: "/v1/balances", sort: api, scope: apikey.Read, body: `{"accounts":["maya"]}`, most: 1 << 20},
 	{method: "POST", path: "/v1/accounts/:account/grants", sort: api, scope: apikey.Admin, body: `{"amount":"1","kind":"promo","reason":"r"}`},
 	{method: "GET", path: "/v1/accounts/:account/transactions", sort: api, scope: apikey.Read},
+	{method: "GET", path: "/v1/accounts/:account/usage", sort: api, scope: apikey.Read},
 	{method: "GET", path: "/v1/catalog", sort: api, scope: apikey.Read},
 
 	{method: "POST", path: "/webhooks/stripe", sort: signed, body: `{}`},
@@ -85,7 +98,7 @@ func of(sorts ...sort) []route {
 // of is the route's path for an account.
 func (r route) of(account string) string {
 	if strings.Contains(r.path, ":account") {
-		return fill(r.path, account)
+		return fill(r.path, append([]string{account}, r.params...)...)
 	}
 	return fill(r.path, r.params...)
 }

@@ -13,7 +13,11 @@ func TestEveryBenchmarkRuns(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer os.RemoveAll(dir)
+	t.Cleanup(func() {
+		if err := os.RemoveAll(dir); err != nil {
+			t.Error(err)
+		}
+	})
 	if err := os.Chmod(dir, 0o711); err != nil { // the user that Postgres runs as has to get through
 		t.Fatal(err)
 	}

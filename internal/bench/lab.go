@@ -1,7 +1,6 @@
 package bench
 
 import (
-	"bufio"
 	"context"
 	"fmt"
 	"log/slog"
@@ -216,18 +215,22 @@ func latencies(dir string) (p50, p99 time.Duration, err error) {
 	}
 	var all []int64
 	for _, name := range files {
-		f, err := os.Open(name)
+		log, err := os.ReadFile(name)
 		if err != nil {
 			return 0, 0, err
 		}
-		for lines := bufio.NewScanner(f); lines.Scan(); {
-			if fields := strings.Fields(lines.Text()); len(fields) > 2 {
-				n, _ := strconv.ParseInt(fields[2], 10, 64)
+		for line := range strings.Lines(string(log)) {
+			if fields := strings.Fields(line); len(fields) > 2 {
+				n, err := strconv.ParseInt(fields[2], 10, 64)
+				if err != nil {
+					return 0, 0, err
+				}
 				all = append(all, n)
 			}
 		}
-		f.Close()
-		os.Remove(name)
+		if err := os.Remove(name); err != nil {
+			return 0, 0, err
+		}
 	}
 	slices.Sort(all)
 	if len(all) == 0 {

@@ -67,8 +67,8 @@ func (h *Hold) decide(s *state, now time.Time, prices *catalog.Catalog) (Entry, 
 	if life < time.Second || life > MaxHold {
 		return Entry{}, problem.Invalid("expires_in", "must be from 1 to %d seconds", int64(MaxHold/time.Second))
 	}
-	if len(s.holds) >= maxOpenHolds {
-		return Entry{}, problem.New(problem.Conflict, "too_many_holds", "This account has %d open holds already.", len(s.holds))
+	if open := s.openHolds(); open >= maxOpenHolds {
+		return Entry{}, problem.New(problem.Conflict, "too_many_holds", "This account has %d open holds already.", open)
 	}
 	if spendable := s.spendable(now); spendable < price.Amount {
 		return Entry{}, &shortfall{feature: h.Feature, agent: h.Agent, spendable: spendable, required: price.Amount}
@@ -146,6 +146,16 @@ func (r *Release) decide(s *state, now time.Time, _ *catalog.Catalog) (Entry, er
 		return Entry{}, err
 	}
 	return s.release(h, KindRelease, now), nil
+}
+
+// openHolds counts them: those that ended in this batch are still in the list.
+func (s *state) openHolds() (n int) {
+	for i := range s.holds {
+		if s.holds[i].open() {
+			n++
+		}
+	}
+	return n
 }
 
 // openHold finds a hold that can still be captured or released, or says why not.

@@ -358,11 +358,3 @@ func instant(t *time.Time) time.Time {
 	}
 	return t.UTC()
 }
-
-// orNull is the way back.
-func orNull(t time.Time) *time.Time {
-	if t.IsZero() {
-		return nil
-	}
-	return &t
-}

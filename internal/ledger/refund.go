@@ -41,16 +41,21 @@ func (r *Refund) decide(s *state, now time.Time, prices *catalog.Catalog) (Entry
 }
 
 // refund gives tokens back to the lots that paid. Those that last longest come back first, which is the end of the list. Tokens of a lot
-// that has expired come back as a lot of their own, for a stated grace.
+// that has expired come back as a lot of their own, for a stated grace. Whether in their lot or in that one, tokens of a revoked lot pay what
+// is owed first.
 func (s *state) refund(p *past, amount tokens.Amount, reason string, now time.Time, prices *catalog.Catalog) Entry {
 	var parts []Part
 	var grace lot
+	var owing tokens.Amount // how much of the grace is of revoked lots
 	for _, part := range portion(p.entry.Parts, p.reversed, amount) {
 		if l := s.lot(part.Lot); !l.expired(now) {
 			l.remaining += part.Amount
 			parts = append(parts, part)
 		} else {
 			grace = lot{kind: l.kind, amount: grace.amount + part.Amount, source: l.source}
+			if l.revoked {
+				owing += part.Amount
+			}
 		}
 	}
 	if grace.amount > 0 {
@@ -69,6 +74,9 @@ func (s *state) refund(p *past, amount tokens.Amount, reason string, now time.Ti
 		if l := s.lot(part.Lot); l.revoked {
 			s.payOwed(l, now)
 		}
+	}
+	if pay := min(s.owed, owing); pay > 0 {
+		s.clawBack(s.lot(grace.number), pay, "", now)
 	}
 	return e
 }

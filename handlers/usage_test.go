@@ -1,0 +1,72 @@
+package handlers_test
+
+import (
+	"fmt"
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+)
+
+// usage gives the sums as "name amount quantity count", and the total.
+func (s *site) usage(query string) string {
+	s.t.Helper()
+	a := s.call("GET", "/v1/accounts/maya/usage?"+query, "").want(http.StatusOK)
+	by, _ := a.at("group_by").(string)
+	var lines []string
+	for _, u := range a.list("usage") {
+		lines = append(lines, fmt.Sprint(u[by], " ", u["amount"], " ", u["quantity"], " ", u["count"]))
+	}
+	return strings.Join(lines, ", ") + " = " + fmt.Sprint(a.at("total", "amount"), " ", a.at("total", "quantity"), " ", a.at("total", "count"))
+}
+
+func TestUsage(t *testing.T) {
+	t.Parallel()
+	s := newSite(t)
+	// In Auckland it is 3:02 of the next day when in UTC it is 14:02.
+	s.call("PUT", "/v1/accounts/maya", `{"plan":"starter","billing_zone":"Pacific/Auckland"}`).want(http.StatusCreated)
+	s.charge("maya", `{"feature":"lip_sync","agent":"studio"}`)
+	s.charge("maya", `{"feature":"social_comment_reply","quantity":20,"agent":"replies"}`)
+	s.clock.Advance(24 * time.Hour)
+	s.charge("maya", `{"feature":"lip_sync","quantity":2}`)
+	pdf := s.charge("maya", `{"feature":"pdf_creation","agent":"studio"}`)["id"].(string)
+	s.post("/v1/accounts/maya/charges/"+pdf+"/refund", `{"amount":"70","reason":"r"}`).want(http.StatusCreated)
+	hold, _ := s.hold("maya", `{"feature":"auto_selling","amount":"9"}`)
+	s.post(hold+"/capture", `{"amount":"2.5"}`).want(http.StatusCreated)
+	before := s.contents()
+	for query, want := range map[string]string{
+		"":                                 "lip_sync 15 3 2, pdf_creation 5 1 1, auto_selling 2.5 1 1, social_comment_reply 1 20 1 = 23.5 25 5",
+		"group_by=feature":                 "lip_sync 15 3 2, pdf_creation 5 1 1, auto_selling 2.5 1 1, social_comment_reply 1 20 1 = 23.5 25 5",
+		"group_by=agent":                   "<nil> 12.5 3 2, studio 10 2 2, replies 1 20 1 = 23.5 25 5",
+		"group_by=day":                     "2026-11-23 6 21 2, 2026-11-24 17.5 4 3 = 23.5 25 5",
+		"group_by=day&to=2026-11-23":       "2026-11-23 6 21 2 = 6 21 2",
+		"group_by=day&from=2026-11-24":     "2026-11-24 17.5 4 3 = 17.5 4 3",
+		"from=2026-11-23&to=2026-11-23":    "lip_sync 5 1 1, social_comment_reply 1 20 1 = 6 21 2",
+		"from=2025-11-01&to=2026-11-22":    " = 0 0 0",
+		"from=2026-11-25&to=2026-12-25":    " = 0 0 0",
+		"group_by=agent&from=2026-10-26":   "<nil> 12.5 3 2, studio 10 2 2, replies 1 20 1 = 23.5 25 5",
+		"from=2025-10-21&to=2026-11-24":    "lip_sync 15 3 2, pdf_creation 5 1 1, auto_selling 2.5 1 1, social_comment_reply 1 20 1 = 23.5 25 5",
+		"group_by=day&to=9999-12-31":       " = 0 0 0",
+		"group_by=feature&from=&to=&x=%41": "lip_sync 15 3 2, pdf_creation 5 1 1, auto_selling 2.5 1 1, social_comment_reply 1 20 1 = 23.5 25 5",
+	} {
+		if got := s.usage(query); got != want {
+			t.Errorf("%q gives\n%s, want\n%s", query, got, want)
+		}
+	}
+	s.call("GET", "/v1/accounts/maya/usage", "").wantMembers(map[string]any{"group_by": "feature", "from": "2026-10-26", "to": "2026-11-24"})
+	for query, field := range map[string]string{
+		"group_by=month":                "group_by",
+		"group_by=Feature":              "group_by",
+		"from=22.11.2026":               "from",
+		"from=2026-11-22T00:00:00Z":     "from",
+		"to=2026-02-30":                 "to",
+		"to=0001-01-01":                 "to",
+		"from=2026-11-24&to=2026-11-23": "from",
+		"from=2026-12-24":               "from",
+		"from=2025-10-20&to=2026-11-24": "from",
+	} {
+		s.call("GET", "/v1/accounts/maya/usage?"+query, "").problem(http.StatusUnprocessableEntity, "invalid_field", field)
+	}
+	s.call("GET", "/v1/accounts/nobody/usage", "").problem(http.StatusNotFound, "account_not_found", "")
+	s.unchanged(before)
+}

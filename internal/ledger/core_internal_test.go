@@ -1,0 +1,634 @@
+package ledger
+
+import (
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"reflect"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/google/uuid"
+
+	"pop.store/credits/internal/catalog"
+	"pop.store/credits/internal/problem"
+	"pop.store/credits/internal/tokens"
+)
+
+// paper is one account's books as the shell keeps them, without a database: each batch gets from it what it would load, and files what it would
+// write. The books are kept a second time from the entries alone, and compared after every request.
+type paper struct {
+	t    *testing.T
+	seed uint64
+
+	row                     state // what the account's row carries, in the fields of a state
+	openRemaining, openHeld tokens.Amount
+	todayUsage              []byte
+
+	lots      map[int64]lot
+	holds     map[int64]hold
+	entries   []Entry
+	reversals map[int64]tokens.Amount
+	usage     map[usageDay]usageLine
+	refs      map[permanent]bool
+	declined  map[declinedID]bool
+	declines  int64
+
+	// What the entries say.
+	balance, held tokens.Amount
+	lotRemaining  map[int64]tokens.Amount
+	lotHeld       map[int64]tokens.Amount
+	contra        map[Contra]tokens.Amount
+	spent         map[usageDay]usageLine
+	refunded      map[int64]tokens.Amount
+	checked       int // entries that were added up so far
+}
+
+type usageDay struct {
+	day            time.Time
+	feature, agent string
+}
+
+type declinedID struct {
+	day    time.Time
+	number int
+}
+
+func newPaper(t *testing.T, seed uint64, id uuid.UUID) *paper {
+	return &paper{
+		t: t, seed: seed, row: state{account: id, period: -1, zone: time.UTC},
+		lots: map[int64]lot{}, holds: map[int64]hold{}, reversals: map[int64]tokens.Amount{}, usage: map[usageDay]usageLine{},
+		refs: map[permanent]bool{}, declined: map[declinedID]bool{}, lotRemaining: map[int64]tokens.Amount{}, lotHeld: map[int64]tokens.Amount{},
+		contra: map[Contra]tokens.Amount{}, spent: map[usageDay]usageLine{}, refunded: map[int64]tokens.Amount{},
+	}
+}
+
+func (p *paper) fatalf(format string, args ...any) {
+	p.t.Helper()
+	p.t.Fatalf("seed %d, after %d entries: %s", p.seed, len(p.entries), fmt.Sprintf(format, args...))
+}
+
+// partial is the state that the account's row alone gives; nil when it gives no open lot.
+func (p *paper) partial() *state {
+	s := p.blank()
+	if s.openLot == 0 {
+		return nil
+	}
+	open := lot{number: s.openLot, remaining: p.openRemaining, held: p.openHeld}
+	s.lots = []lot{open}
+	s.rest = s.balance - s.held - s.unusable - (open.remaining - open.held)
+	return s
+}
+
+// whole is the state with all open lots and holds, and with what earlier entries are about.
+func (p *paper) whole(about ...int64) *state {
+	s := p.blank()
+	s.whole = true
+	wanted := map[int64]bool{}
+	for _, seq := range about {
+		if seq < 1 || seq > int64(len(p.entries)) {
+			continue
+		}
+		e := p.entries[seq-1]
+		before := &past{entry: e, reversed: p.reversals[seq]}
+		if h, ok := p.holds[seq]; ok {
+			before.hold = &hold{number: seq, outcome: h.outcome}
+		}
+		if s.past == nil {
+			s.past = map[int64]*past{}
+		}
+		s.past[seq] = before
+		for _, part := range e.Parts {
+			wanted[part.Lot] = true
+		}
+	}
+	for number, l := range p.lots {
+		if l.remaining > 0 || wanted[number] {
+			s.lots = append(s.lots, l)
+		}
+	}
+	slices.SortFunc(s.lots, burnOrder)
+	for _, h := range p.holds {
+		if h.open() {
+			s.holds = append(s.holds, h)
+		}
+	}
+	slices.SortFunc(s.holds, func(a, b hold) int { return int(a.number - b.number) })
+	return s
+}
+
+func (p *paper) blank() *state {
+	s := p.row
+	s.lots, s.holds, s.past, s.rest, s.whole = nil, nil, nil, 0, false
+	s.changed, s.entries, s.refs, s.usage, s.declined, s.reversals = false, nil, nil, nil, nil, nil
+	var err error
+	if s.today.lines, err = decodeToday(p.todayUsage); err != nil {
+		p.fatalf("%v", err)
+	}
+	return &s
+}
+
+// file does what the shell's writing does with a state.
+func (p *paper) file(s *state, now time.Time) {
+	if !s.changed {
+		if len(s.entries)+len(s.refs)+len(s.declined)+len(s.usage)+len(s.reversals) > 0 {
+			p.fatalf("a state that says nothing changed has something to write")
+		}
+		return
+	}
+	at := later(now, s.lastAt)
+	s.chooseOpenLot(at)
+	if len(s.today.lines) > maxTodayLines {
+		s.flushToday()
+	}
+	for _, u := range s.usageSums() {
+		key := usageDay{u.day, u.feature, u.agent}
+		p.usage[key] = sumLines(p.usage[key], u.usageLine)
+	}
+	for _, l := range s.lots {
+		if s.whole {
+			l.added = false
+			p.lots[l.number] = l
+			continue
+		}
+		known := p.lots[l.number]
+		known.remaining, known.held = l.remaining, l.held
+		p.lots[l.number] = known
+	}
+	for _, h := range s.holds {
+		h.added, h.changed = false, false
+		p.holds[h.number] = h
+	}
+	for seq, amount := range s.reversals {
+		p.reversals[seq] += amount
+	}
+	for _, r := range s.refs {
+		key := permanent{scope: r.scope, reference: r.reference}
+		if p.refs[key] {
+			p.fatalf("the permanent reference %q %q is used twice", r.scope, r.reference)
+		}
+		p.refs[key] = true
+	}
+	for _, d := range s.declined {
+		key := declinedID{d.Day, d.Number}
+		if p.declined[key] || d.Number > maxDeclined {
+			p.fatalf("declined attempt %d of %v is there already, or one too many", d.Number, d.Day)
+		}
+		p.declined[key] = true
+	}
+	p.entries = append(p.entries, s.entries...)
+	p.row, p.todayUsage = *s, s.today.encode()
+	p.openRemaining, p.openHeld = 0, 0
+	if l := s.lot(s.openLot); l != nil && s.openLot != 0 {
+		p.openRemaining, p.openHeld = l.remaining, l.held
+	}
+	if p.row.unusable < 0 || p.row.unusable > p.row.balance-p.row.held {
+		p.fatalf("unusable is %v of %v", p.row.unusable, p.row.balance)
+	}
+}
+
+func sumLines(a, b usageLine) usageLine {
+	return usageLine{b.feature, b.agent, a.amount + b.amount, a.quantity + b.quantity, a.count + b.count}
+}
+
+// check holds a state, in which a request was just decided, against everything that its entries say. from is how many of its entries were
+// added up before.
+func (p *paper) check(s *state, now time.Time, from int) {
+	now = later(now, s.lastAt)
+	for i := from; i < len(s.entries); i++ {
+		p.addUp(&s.entries[i])
+	}
+	if s.balance != p.balance || s.held != p.held || s.balance < 0 || s.held < 0 || s.owed < 0 {
+		p.fatalf("balance %v and held %v, the entries say %v and %v; owed %v", s.balance, s.held, p.balance, p.held, s.owed)
+	}
+	var contra tokens.Amount
+	for _, sum := range p.contra {
+		contra -= sum
+	}
+	if contra+s.balance != 0 {
+		p.fatalf("the contra accounts and the balance add up to %v", contra+s.balance)
+	}
+	if spendable := s.spendable(now); spendable < 0 || spendable > s.balance-s.held {
+		p.fatalf("spendable is %v of %v", spendable, s.balance)
+	}
+	var newest int64
+	for number := range p.lotRemaining {
+		newest = max(newest, number)
+	}
+	if s.newestLot != newest {
+		p.fatalf("the newest lot is %d, the entries say %d", s.newestLot, newest)
+	}
+	if s.whole {
+		p.checkWhole(s, now)
+	}
+	var today, spent tokens.Amount
+	for _, l := range s.today.lines {
+		today += l.amount
+	}
+	for _, u := range s.usage {
+		today += u.amount
+	}
+	for _, l := range p.usage {
+		today += l.amount
+	}
+	for _, l := range p.spent {
+		spent += l.amount
+	}
+	if today != spent {
+		p.fatalf("the rollup says %v, the entries %v", today, spent)
+	}
+}
+
+func (p *paper) addUp(e *Entry) {
+	p.checked++
+	p.balance += e.Amount
+	p.held += e.HeldDelta
+	if e.Seq != int64(p.checked) || e.BalanceAfter != p.balance || e.HeldAfter != p.held {
+		p.fatalf("entry %d is not next in the chain: %+v", p.checked, e)
+	}
+	if e.SpendableAfter < 0 || e.SpendableAfter > e.BalanceAfter-e.HeldAfter {
+		p.fatalf("spendable after: %+v", e)
+	}
+	if (e.Contra == 0) != (e.Kind == KindHold || e.Kind == KindRelease) {
+		p.fatalf("contra of %+v", e)
+	}
+	p.contra[e.Contra] += e.Amount
+	var sum tokens.Amount
+	for _, part := range e.Parts {
+		sum += part.Amount
+		if e.Kind == KindHold || e.Kind == KindRelease {
+			p.lotHeld[part.Lot] += part.Amount
+		} else {
+			p.lotRemaining[part.Lot] += part.Amount
+		}
+	}
+	if sum != e.moved() {
+		p.fatalf("the parts of %+v do not add up", e)
+	}
+	switch e.Kind {
+	case KindCapture:
+		h := p.entry(e.About)
+		for _, part := range h.Parts {
+			p.lotHeld[part.Lot] -= part.Amount
+		}
+	case KindRefund:
+		p.refunded[e.About] += e.Amount
+		if about := p.entry(e.About); p.refunded[e.About] > -about.Amount || about.Contra != ContraSpent {
+			p.fatalf("refunded %v of %+v", p.refunded[e.About], about)
+		}
+	default:
+	}
+	if e.Contra == ContraSpent {
+		key := usageDay{dayIn(e.At, p.row.zone), e.Feature, e.Agent}
+		line := usageLine{e.Feature, e.Agent, -e.Amount, 0, 0}
+		if e.Kind != KindRefund {
+			line.quantity, line.count = e.Quantity, 1
+		}
+		p.spent[key] = sumLines(p.spent[key], line)
+	}
+}
+
+func (p *paper) entry(seq int64) Entry {
+	if seq < 1 || seq > int64(len(p.entries)) {
+		p.fatalf("an entry is about %d", seq)
+	}
+	return p.entries[seq-1]
+}
+
+func (p *paper) checkWhole(s *state, now time.Time) {
+	var remaining, held, spendable tokens.Amount
+	for i, l := range s.lots {
+		if l.remaining != p.lotRemaining[l.number] || l.held != p.lotHeld[l.number] || l.held < 0 || l.held > l.remaining || l.remaining > l.amount {
+			p.fatalf("lot %+v; the entries say %v, held %v", l, p.lotRemaining[l.number], p.lotHeld[l.number])
+		}
+		if l.expired(now) && l.remaining > l.held {
+			p.fatalf("%+v is over since %v and still there at %v", l, l.expiresAt, now)
+		}
+		if i > 0 && burnOrder(s.lots[i-1], l) >= 0 {
+			p.fatalf("lots %d and %d are not in burn order", s.lots[i-1].number, l.number)
+		}
+		remaining += l.remaining
+		held += l.held
+		if !l.frozen && (l.expiresAt.IsZero() || now.Before(l.expiresAt)) {
+			spendable += l.remaining - l.held
+		}
+	}
+	if remaining != s.balance || held != s.held || spendable != s.spendable(now) {
+		p.fatalf("lots: remaining %v, held %v, spendable %v; state: %v, %v, %v", remaining, held, spendable, s.balance, s.held, s.spendable(now))
+	}
+	var holds tokens.Amount
+	for i := range s.holds {
+		if h := &s.holds[i]; h.open() {
+			holds += h.amount
+			if !h.expiresAt.After(now) {
+				p.fatalf("hold %+v is over at %v", h, now)
+			}
+		}
+	}
+	if holds != s.held {
+		p.fatalf("holds are %v, held %v", holds, s.held)
+	}
+	if due := s.nextDue(); s.exists && !due.IsZero() && !due.After(now) {
+		p.fatalf("settled to %v, and due at %v", now, due)
+	}
+}
+
+// checkAtEnd compares the rollup by day, feature and agent.
+func (p *paper) checkAtEnd() {
+	sums := map[usageDay]usageLine{}
+	for key, line := range p.usage {
+		sums[key] = line
+	}
+	lines, err := decodeToday(p.todayUsage)
+	if err != nil {
+		p.fatalf("%v", err)
+	}
+	for _, line := range lines {
+		key := usageDay{p.row.today.day, line.feature, line.agent}
+		sums[key] = sumLines(sums[key], line)
+	}
+	if !reflect.DeepEqual(sums, p.spent) {
+		p.fatalf("the rollup says %v, the entries %v", sums, p.spent)
+	}
+	if p.row.declinedEver != p.declines {
+		p.fatalf("%d attempts were declined, counted %d", p.declines, p.row.declinedEver)
+	}
+}
+
+// player makes up requests.
+type player struct {
+	*rand.Rand
+	paper *paper
+	now   time.Time
+}
+
+func pick[T any](r *rand.Rand, list ...T) T { return list[r.IntN(len(list))] }
+
+// move moves the clock: seldom far, sometimes to the very instant at which something is due, now and then back, as between two servers.
+func (r *player) move() {
+	due := r.paper.row.dueAt
+	switch n := r.IntN(100); {
+	case n < 30:
+	case n < 75:
+		r.now = r.now.Add(time.Duration(r.Int64N(int64(10 * time.Minute))).Truncate(time.Microsecond))
+	case n < 85 && !due.IsZero():
+		r.now = due
+	case n < 88 && !due.IsZero():
+		r.now = due.Add(-time.Microsecond)
+	case n < 93:
+		r.now = r.now.Add(-time.Duration(r.IntN(5)) * time.Second)
+	case n < 96: // about midnight
+		next := dayIn(r.now, r.paper.row.zone).AddDate(0, 0, 1)
+		r.now = time.Date(next.Year(), next.Month(), next.Day(), 0, 0, r.IntN(3)-1, 0, r.paper.row.zone).UTC()
+	case n < 98:
+		r.now = r.now.Add(time.Duration(r.IntN(30)) * time.Hour)
+	default:
+		r.now = r.now.Add(time.Duration(r.IntN(70*24)) * time.Hour)
+	}
+}
+
+// amount is some of what there is, all of it, or a little more.
+func (r *player) amount(of tokens.Amount) tokens.Amount {
+	switch n := r.IntN(20); {
+	case n == 0:
+		return of
+	case n == 1:
+		return of + 1
+	case n < 10:
+		return 1 + tokens.Amount(r.Int64N(int64(tokens.One)))
+	}
+	return 1 + tokens.Amount(r.Int64N(int64(max(of/4, 1))))
+}
+
+// earlier picks an entry of a kind, mostly of the newest; sometimes any entry, or none.
+func (r *player) earlier(kinds ...Kind) int64 {
+	entries := r.paper.entries
+	if len(entries) == 0 || r.IntN(50) == 0 {
+		return r.Int64N(int64(len(entries) + 3))
+	}
+	from := r.IntN(len(entries))
+	if r.IntN(3) > 0 {
+		from = len(entries) - 1
+	}
+	for i := from; i >= 0; i-- {
+		if slices.Contains(kinds, entries[i].Kind) && r.IntN(3) > 0 {
+			return entries[i].Seq
+		}
+	}
+	return 1
+}
+
+func (r *player) purchase() int64 {
+	for range 10 {
+		if seq := r.earlier(KindGrant); seq > 0 && seq <= int64(len(r.paper.entries)) && r.paper.entries[seq-1].LotKind == LotPurchase {
+			return seq
+		}
+	}
+	return 1
+}
+
+func (r *player) charge(s *state) *Charge {
+	c := &Charge{Feature: "auto_selling", Agent: pick(r.Rand, "", "a", "b")}
+	if r.IntN(8) == 0 {
+		c.Feature = pick(r.Rand, "lip_sync", "image_generation", "social_comment_reply", "free", "nothing")
+		return c
+	}
+	amount := r.amount(s.spendable(r.now))
+	c.Amount = &amount
+	return c
+}
+
+func (r *player) optional(of tokens.Amount) *tokens.Amount {
+	if r.IntN(2) == 0 {
+		return nil
+	}
+	amount := r.amount(of)
+	return &amount
+}
+
+func (r *player) request(s *state) operation {
+	switch n := r.IntN(100); {
+	case n < 40:
+		return r.charge(s)
+	case n < 54:
+		amount := r.amount(s.spendable(r.now))
+		return &Hold{Feature: "auto_selling", Amount: &amount, Agent: "h", ExpiresIn: pick(r.Rand, 0, time.Second, time.Hour, MaxHold, MaxHold+1)}
+	case n < 62:
+		seq := r.earlier(KindHold)
+		return &Capture{Hold: seq, Amount: r.optional(r.paper.holds[seq].amount)}
+	case n < 66:
+		return &Release{Hold: r.earlier(KindHold)}
+	case n < 76:
+		return &Refund{Entry: r.earlier(KindCharge, KindCapture), Amount: r.optional(s.spendable(r.now))}
+	case n < 83:
+		g := &Grant{Kind: pick(r.Rand, LotPromo, LotAdjustment), Amount: r.amount(50 * tokens.One)}
+		if r.IntN(2) == 0 {
+			g.ExpiresAt = r.now.Add(time.Duration(r.IntN(40*24)) * time.Hour)
+		}
+		return g
+	case n < 86:
+		g := &Grant{Kind: LotPurchase, Amount: 100 * tokens.One, Source: "pack"}
+		if r.IntN(3) == 0 {
+			g.ExpiresAt = r.now.AddDate(0, 0, 1+r.IntN(20))
+		}
+		return g
+	case n < 89:
+		return &revoke{lot: r.purchase(), total: tokens.One * pick(r.Rand, tokens.Amount(1), 40, 70, 100, 101)}
+	case n < 93:
+		return &freeze{lot: r.purchase(), frozen: r.IntN(2) == 0}
+	case n < 97:
+		return &SetPlan{Plan: pick(r.Rand, "starter", "pro", "star", "gold"), Status: pick(r.Rand, "", PlanActive, PlanPastDue)}
+	}
+	return &SetPlan{Status: PlanActive}
+}
+
+// play makes one batch of requests: on a state loaded as the shell would load it, then filed.
+func (r *player) play(prices *catalog.Catalog) (steps int) {
+	p := r.paper
+	r.move()
+	size := 1 + r.IntN(4)
+	if r.playPartial(prices) {
+		return 1
+	}
+	var about []int64
+	s := p.whole()
+	ops := make([]operation, size)
+	for i := range ops {
+		ops[i] = r.request(s)
+		about = append(about, ops[i].needs(prices).about)
+	}
+	s = p.whole(about...)
+	for _, op := range ops {
+		from := len(s.entries)
+		if _, err := s.apply(settling{}, r.now, prices); err != nil && !errors.Is(err, ErrNoAccount) {
+			p.fatalf("settling: %v", err)
+		}
+		before := fmt.Sprint(s.balance, s.held, s.owed, s.seq, s.lots, s.holds, s.reversals, s.plan, s.nextPlan, s.period, s.refs)
+		_, err := s.apply(op, r.now, prices)
+		if after := fmt.Sprint(s.balance, s.held, s.owed, s.seq, s.lots, s.holds, s.reversals, s.plan, s.nextPlan, s.period, s.refs); err != nil && before != after {
+			p.fatalf("%T was refused (%v) and changed\n%s\nto\n%s", op, err, before, after)
+		}
+		if kind, ok := errors.AsType[*problem.Error](err); ok && kind.Code == "insufficient_tokens" {
+			p.declines++
+		}
+		p.check(s, r.now, from)
+	}
+	p.file(s, r.now)
+	return size
+}
+
+// playPartial makes a charge that the open lot can pay, or that is above all there is, both ways: on what the account's row says alone, and on
+// everything. The answers and what is written must be the same. False when there is no such charge now.
+func (r *player) playPartial(prices *catalog.Catalog) bool {
+	p := r.paper
+	s := p.partial()
+	if s == nil || (!s.dueAt.IsZero() && !s.dueAt.After(r.now)) {
+		return false
+	}
+	c := r.charge(s)
+	if free := s.lots[0].remaining - s.lots[0].held; c.needs(prices).spend > free && c.needs(prices).spend <= free+s.rest {
+		if free == 0 || c.Amount == nil {
+			return false
+		}
+		c.Amount = &free
+	}
+	w := p.whole()
+	got, err := s.apply(c, r.now, prices)
+	want, wantErr := w.apply(c, r.now, prices)
+	if !reflect.DeepEqual(got, want) || fmt.Sprint(err) != fmt.Sprint(wantErr) {
+		p.fatalf("the open lot alone answers\n%+v (%v), the whole state\n%+v (%v)", got, err, want, wantErr)
+	}
+	if !reflect.DeepEqual(s.entries, w.entries) || !reflect.DeepEqual(s.today, w.today) || !reflect.DeepEqual(s.usageSums(), w.usageSums()) ||
+		!reflect.DeepEqual(s.declined, w.declined) || s.declinedEver != w.declinedEver ||
+		s.balance != w.balance || s.held != w.held || s.owed != w.owed || !s.lastAt.Equal(w.lastAt) || s.changed != w.changed {
+		p.fatalf("the open lot alone leaves\n%+v, the whole state\n%+v", s, w)
+	}
+	p.check(w, r.now, 0)
+	if due := w.nextDue(); !due.IsZero() && (s.dueAt.IsZero() || due.Before(s.dueAt)) {
+		p.fatalf("the open lot alone wakes at %v, the whole state is due at %v", s.dueAt, due)
+	}
+	if lacking, ok := errors.AsType[*problem.Error](err); ok && lacking.Code == "insufficient_tokens" {
+		p.declines++
+	}
+	p.file(s, r.now)
+	return true
+}
+
+// The core by the hundred thousand, without a database: long random lives of accounts, with every rule that can be added up checked after every
+// request. A failure names its seed, which replays it.
+func TestTheCoreKeepsItsInvariants(t *testing.T) {
+	t.Parallel()
+	steps := 0
+	for seed := range uint64(640) {
+		steps += live(t, seed, 150)
+	}
+	if steps < 100_000 {
+		t.Errorf("only %d requests were made", steps)
+	}
+	t.Logf("%d requests", steps)
+}
+
+// live plays one account's life of some batches and says how many requests that were.
+func live(t *testing.T, seed uint64, batches int) (steps int) {
+	t.Helper()
+	r := &player{Rand: rand.New(rand.NewPCG(seed, 0)), now: time.Date(2026, 1, 31, 9, 30, 0, 0, time.UTC)}
+	r.paper = newPaper(t, seed, uuid.UUID{byte(seed), byte(seed >> 8)})
+	prices := catalogs()
+	s := r.paper.whole()
+	plan := &SetPlan{Plan: "starter", Zone: cycleZones[seed%uint64(len(cycleZones))], Anchor: r.now.Add(-time.Duration(r.IntN(1000)) * time.Hour)}
+	if _, err := s.apply(plan, r.now, prices[0]); err != nil {
+		t.Fatal(err)
+	}
+	r.paper.row.zone = s.zone
+	r.paper.check(s, r.now, 0)
+	r.paper.file(s, r.now)
+	for i := range batches {
+		steps += r.play(prices[i*len(prices)/batches])
+	}
+	r.paper.checkAtEnd()
+	return steps
+}
+
+// catalogs are prices that come into force one after the other: the operator raises an allowance, and more.
+func catalogs() []*catalog.Catalog {
+	first, second, third := catalog.Builtin(), catalog.Builtin(), catalog.Builtin()
+	for _, c := range []*catalog.Catalog{first, second, third} {
+		c.Features = append(c.Features, catalog.Feature{ID: "free", Pricing: catalog.Fixed})
+	}
+	second.Version, third.Version = "second", "third"
+	for i := range second.Plans {
+		second.Plans[i].Allowance += 100 * tokens.One
+		third.Plans[i].Allowance += 150 * tokens.One
+	}
+	third.RefundGraceDays = 7
+	return []*catalog.Catalog{first, second, third}
+}
+
+// An account can have a thousand open holds. Those that ended in the same batch are none.
+func TestOnlyOpenHoldsCount(t *testing.T) {
+	t.Parallel()
+	now, prices := time.Date(2026, 1, 31, 9, 30, 0, 0, time.UTC), catalog.Builtin()
+	s := &state{account: uuid.UUID{1}, whole: true, period: -1, zone: time.UTC}
+	if _, err := s.apply(&SetPlan{Plan: "star"}, now, prices); err != nil {
+		t.Fatal(err)
+	}
+	amount := tokens.One / 100
+	for range maxOpenHolds + 1 {
+		e, err := s.apply(&Hold{Feature: "auto_selling", Amount: &amount}, now, prices)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := s.apply(&Release{Hold: e.Seq}, now, prices); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for range maxOpenHolds {
+		if _, err := s.apply(&Hold{Feature: "auto_selling", Amount: &amount}, now, prices); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if _, err := s.apply(&Hold{Feature: "auto_selling", Amount: &amount}, now, prices); problem.Of(err).Code != "too_many_holds" {
+		t.Errorf("one hold more: %v", err)
+	}
+}

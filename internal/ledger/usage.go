@@ -1,0 +1,141 @@
+package ledger
+
+import (
+	"cmp"
+	"context"
+	"slices"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
+
+	"pop.store/credits/internal/problem"
+	"pop.store/credits/internal/tokens"
+)
+
+// UsageBy says what a sum of usage is about.
+type UsageBy string
+
+// The three ways to add usage up.
+const (
+	ByFeature UsageBy = "feature"
+	ByAgent   UsageBy = "agent"
+	ByDay     UsageBy = "day"
+)
+
+// UsageQuery asks what was spent in a range of days of the billing zone, First and Last included, each as midnight UTC of the date. Zero Last is
+// today, zero First the thirtieth day up to Last.
+type UsageQuery struct {
+	By          UsageBy
+	First, Last time.Time
+}
+
+// UsageSum is what was spent on one feature, by one agent or on one day.
+type UsageSum struct {
+	Name     string // of the feature or agent, empty for no agent; or the date
+	Amount   tokens.Amount
+	Quantity int64
+	Count    int64
+}
+
+func (s *UsageSum) add(more UsageSum) {
+	s.Amount += more.Amount
+	s.Quantity += more.Quantity
+	s.Count += more.Count
+}
+
+// UsageSums are sums over a range of days and what they add up to: days in their order, features and agents by what they cost, most first.
+type UsageSums struct {
+	First, Last time.Time
+	Sums        []UsageSum
+	Total       UsageSum
+}
+
+// Bounds on the days of one query.
+const (
+	MaxUsageDays     = 400
+	defaultUsageDays = 30
+)
+
+// UsageSums adds up what an account has spent. Errors: NotFound, and Meaning for a range that makes no sense.
+func (l *Ledger) UsageSums(ctx context.Context, account uuid.UUID, q UsageQuery) (UsageSums, error) {
+	a, err := l.Account(ctx, account)
+	if err != nil {
+		return UsageSums{}, err
+	}
+	if q.Last.IsZero() {
+		q.Last = dayIn(l.now(), a.Zone)
+	}
+	if q.First.IsZero() {
+		q.First = q.Last.AddDate(0, 0, 1-defaultUsageDays)
+	}
+	switch days := q.Last.Sub(q.First)/(24*time.Hour) + 1; {
+	case days < 1:
+		return UsageSums{}, problem.Invalid("from", "must not be after to")
+	case days > MaxUsageDays:
+		return UsageSums{}, problem.Invalid("from", "must be at most %d days before to", MaxUsageDays-1)
+	}
+	return l.sumUsage(ctx, account, q)
+}
+
+// sumUsage reads the days that are over and today's part in one snapshot: at midnight the lines move from one to the other.
+func (l *Ledger) sumUsage(ctx context.Context, account uuid.UUID, q UsageQuery) (UsageSums, error) {
+	byName := map[string]*UsageSum{}
+	add := func(s UsageSum) {
+		if known := byName[s.Name]; known != nil {
+			known.add(s)
+			return
+		}
+		byName[s.Name] = &s
+	}
+	batch := &pgx.Batch{}
+	batch.Queue("begin isolation level repeatable read read only")
+	batch.Queue(sqlUsageSums, account, q.First, q.Last, string(q.By)).Query(func(rows pgx.Rows) error {
+		var s UsageSum
+		_, err := pgx.ForEachRow(rows, []any{&s.Name, &s.Amount, &s.Quantity, &s.Count}, func() error {
+			add(s)
+			return nil
+		})
+		return err
+	})
+	batch.Queue(sqlToday, account).Query(func(rows pgx.Rows) error {
+		today, err := readToday(rows)
+		for _, u := range today.usages() {
+			if !u.Day.Before(q.First) && !u.Day.After(q.Last) {
+				add(UsageSum{Name: u.name(q.By), Amount: u.Amount, Quantity: u.Quantity, Count: u.Count})
+			}
+		}
+		return err
+	})
+	batch.Queue("commit")
+	if err := l.pool.SendBatch(ctx, batch).Close(); err != nil {
+		return UsageSums{}, ErrUnavailable.Because(err)
+	}
+	return q.order(byName), nil
+}
+
+func (q UsageQuery) order(byName map[string]*UsageSum) UsageSums {
+	out := UsageSums{First: q.First, Last: q.Last}
+	for _, s := range byName {
+		out.Sums = append(out.Sums, *s)
+		out.Total.add(*s)
+	}
+	slices.SortFunc(out.Sums, func(a, b UsageSum) int {
+		if q.By == ByDay {
+			return cmp.Compare(a.Name, b.Name)
+		}
+		return cmp.Or(cmp.Compare(b.Amount, a.Amount), cmp.Compare(a.Name, b.Name))
+	})
+	return out
+}
+
+func (u *Usage) name(by UsageBy) string {
+	switch by {
+	case ByFeature:
+		return u.Feature
+	case ByAgent:
+		return u.Agent
+	default:
+		return u.Day.Format(time.DateOnly)
+	}
+}
