@@ -23,7 +23,7 @@ const maxOpenLots = 1_000
 const scopePurchase = "purchase"
 
 func (g *Grant) needs(*catalog.Catalog) needs {
-	n := needs{whole: true}
+	n := needs{whole: true, fresh: true} // rare, and a refusal must be about what is there now
 	if g.Kind == LotPurchase {
 		n.scope, n.reference = scopePurchase, g.Source
 	}
