@@ -52,9 +52,16 @@ func render(c echo.Context, status int, component templ.Component) error {
 	return c.HTMLBlob(status, buffer.Bytes())
 }
 
-// chrome is what surrounds the page: the shop, the balance, the notice.
+// firstPoll is how soon a page that was just opened asks, whatever the pace: work often begins with a visit. The answer brings the pace
+// that fits.
+const firstPoll = 5 * time.Second
+
+// chrome is what surrounds the page: the shop, the balance, the notice. Fragments have no place in the navigation.
 func (a *App) chrome(v *visit, nav views.Nav) views.Chrome {
 	every := pace(v.now, v.LastAt)
+	if nav != views.NavNone {
+		every = min(every, firstPoll)
+	}
 	return views.Chrome{
 		ShopName: v.Name, SignedIn: true, Nav: nav, Now: v.now, Zone: v.Zone, Demo: a.DemoAccount != "",
 		Badge:  &views.BadgeModel{Level: views.Level(v.State), Spendable: v.Spendable, Held: v.Held, Every: jitter(every), Pace: every},

@@ -17,6 +17,7 @@ import (
 var all = []benchmark{
 	{"charges", "one charge a call, 10,000 accounts, 5 % replays, 5 % refusals", 4096, setCharges},
 	{"hot", "one charge a call, all on one account", 512, setHot},
+	{"two", "charges through two servers' ledgers on the same accounts", 4096, setTwo},
 	{"http", "one charge a request over HTTP", 256, setHTTP},
 	{"bulk", "500 charges a request over HTTP", 16, setBulk},
 	{"badge", "polls of the badge, one in five with news", 256, setBadge},
@@ -74,12 +75,12 @@ func newCallers(n int, ids []uuid.UUID) []caller {
 	return callers
 }
 
-// charging drives the ledger with callers.
-func (l *lab) charging(callers []caller) probe {
+// charging drives ledgers with callers, each of whom stays with one.
+func charging(callers []caller, ledgers ...*ledger.Ledger) probe {
 	return func(ctx context.Context, d time.Duration) (sample, error) {
 		return drive(ctx, len(callers), d, func(ctx context.Context, i int) (int, error) {
 			c := callers[i].next()
-			_, err := l.ledger.Charge(ctx, c.account, c.key, c.charge)
+			_, err := ledgers[i%len(ledgers)].Charge(ctx, c.account, c.key, c.charge)
 			if err != nil && problem.Of(err).Kind != problem.Insufficient {
 				return 0, err
 			}
@@ -89,11 +90,7 @@ func (l *lab) charging(callers []caller) probe {
 }
 
 func setCharges(ctx context.Context, l *lab, o Options) (*experiment, error) {
-	accounts := o.Accounts
-	if accounts == 0 {
-		accounts = 10_000
-	}
-	ids, err := l.open(ctx, accounts, 1_000*tokens.One)
+	ids, err := l.open(ctx, orDefault(o.Accounts, 10_000), 1_000*tokens.One)
 	if err != nil {
 		return nil, err
 	}
@@ -101,7 +98,7 @@ func setCharges(ctx context.Context, l *lab, o Options) (*experiment, error) {
 	if err != nil {
 		return nil, err
 	}
-	e.run = l.charging(newCallers(o.Callers, ids))
+	e.run = charging(newCallers(o.Callers, ids), l.ledger)
 	e.goals = []Goal{{Against: "pgbench_n", AtLeast: 20}, {Against: "raw_unnest", AtLeast: 0.5}}
 	if o.Callers <= 64 {
 		e.goals = []Goal{{Against: "pgbench_n", AtLeast: 8}, {Against: "pgbench_n_p99", AtMost: 1}}
@@ -118,9 +115,24 @@ func setHot(ctx context.Context, l *lab, o Options) (*experiment, error) {
 	if err != nil {
 		return nil, err
 	}
-	e.run = l.charging(newCallers(o.Callers, ids))
+	e.run = charging(newCallers(o.Callers, ids), l.ledger)
 	e.goals = []Goal{{Against: "pgbench_n", AtLeast: 25}}
 	return e, nil
+}
+
+// setTwo drives two ledgers over one database, which is what two servers are to it: each finds that the other was faster.
+func setTwo(ctx context.Context, l *lab, o Options) (*experiment, error) {
+	ids, err := l.open(ctx, orDefault(o.Accounts, 10_000), 1_000*tokens.One)
+	if err != nil {
+		return nil, err
+	}
+	other := l.newLedger()
+	l.closers = append(l.closers, other.Close)
+	return &experiment{
+		run:       charging(newCallers(o.Callers, ids), l.ledger, other),
+		baselines: []baseline{{"one_server", charging(newCallers(o.Callers, ids), l.ledger)}},
+		goals:     []Goal{{Against: "one_server", AtLeast: 1}},
+	}, nil
 }
 
 func setRaw(ctx context.Context, l *lab, _ Options) (*experiment, error) {

@@ -89,8 +89,12 @@ func (l *lab) start(ctx context.Context) error {
 	if l.pool, err = db.Open(ctx, l.server.URL(db.AppRole, db.Database), 16); err != nil {
 		return err
 	}
-	l.ledger = ledger.New(l.pool, ledger.Options{Clock: clock.System, Prices: func() *catalog.Catalog { return l.prices }, Log: slog.Default()})
+	l.ledger = l.newLedger()
 	return nil
+}
+
+func (l *lab) newLedger() *ledger.Ledger {
+	return ledger.New(l.pool, ledger.Options{Clock: clock.System, Prices: func() *catalog.Catalog { return l.prices }, Log: slog.Default()})
 }
 
 func (l *lab) close() {

@@ -204,3 +204,35 @@ func TestABulkAnswersEachChargeInItsPlace(t *testing.T) {
 		t.Error("an empty bulk has answers")
 	}
 }
+
+// What a server remembers of an account makes it refuse nothing that another server has made possible meanwhile.
+func TestALimitIsNotFromMemory(t *testing.T) {
+	t.Parallel()
+	b := booksOn(t, testdb.Open(t).AppURL)
+	other := ledgerOn(t, b.pool, quiet)
+	id := b.open("star")
+	hold := func(key string) error {
+		amount := tokens.Amount(1)
+		_, err := b.Hold(t.Context(), id, key, ledger.Hold{Feature: "auto_selling", Amount: &amount})
+		return err
+	}
+	var working sync.WaitGroup
+	for i := range 1_000 {
+		working.Go(func() {
+			if err := hold(strconv.Itoa(i)); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	working.Wait()
+	if err := hold("one more"); kindOf(err) != problem.Conflict {
+		t.Fatalf("more holds than there may be: %v", err)
+	}
+	if _, err := other.Release(t.Context(), id, "", ledger.Release{Hold: 2}); err != nil {
+		t.Fatal(err)
+	}
+	if err := hold("one more"); err != nil {
+		t.Errorf("a hold after another server has ended one: %v", err)
+	}
+	b.checkInvariants()
+}

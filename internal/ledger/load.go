@@ -120,7 +120,7 @@ func newLoaded(w *want, calls []*call, c *cache, now time.Time) (l *loaded, comp
 }
 
 // doubt notes a refusal that holds only if the call's key is not in the books: what went through once is answered again, whatever is there
-// now. What goes through binds its key, which tells by itself.
+// now. And it holds only if what the lane remembers is true: another server may have made possible what this one would refuse.
 func (l *loaded) doubt(c *call) {
 	l.doubtAccounts, l.doubtKeys = append(l.doubtAccounts, toRow(c.account)), append(l.doubtKeys, c.key)
 }

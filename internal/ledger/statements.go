@@ -48,6 +48,13 @@ left join lateral (
 	select seq from entries where account = k.account and idempotency_key = k.key limit 1
 ) as e on true`
 
+// The division fails when one of the rows has another version.
+const sqlUnchanged = `
+select 1 / (count(*) = cardinality($1))::int
+from unnest($1::uuid[], $2::bigint[]) as u (account, version)
+join ledger_accounts as a on a.account = u.account and a.version = u.version
+where a.account = any($1)`
+
 const sqlKnownReferences = `
 select k.scope, k.reference, ` + entryColumns + `
 from unnest($1::uuid[], $2::text[], $3::text[]) as k (account, scope, reference)
@@ -79,8 +86,12 @@ from unnest($1::uuid[], $2::bigint[]) as k (account, seq)
 cross join lateral (
 	select lot, lots from entries where account = k.account and seq = k.seq limit 1
 ) as e
-join lots as l on l.account = k.account and not l.is_open and (l.lot = e.lot or l.lot = any (e.lots))
-where l.account = any($1)`
+cross join lateral (
+	select lot from unnest(array_append(coalesce(e.lots, '{}'), e.lot)) as lot
+) as part
+cross join lateral (
+	select * from lots where account = k.account and lot = part.lot and not is_open limit 1
+) as l`
 
 // The division fails, and with it the transaction, unless every row still has the version that the batch began from.
 const sqlUpdateAccounts = `

@@ -57,12 +57,26 @@ func (w *writer) write(ctx context.Context, conn *pgx.Conn, l *loaded, now time.
 	queueRare(batch, states)
 	if len(l.doubtKeys) > 0 {
 		batch.Queue(sqlNoneKnown, l.doubtAccounts, l.doubtKeys)
+		l.queueUnchanged(batch)
 	}
 	if batch.Len() == 1 && !l.began {
 		return nil // decided from memory, and nothing to write
 	}
 	batch.Queue("commit")
 	return commitError(conn.SendBatch(ctx, batch).Close())
+}
+
+// queueUnchanged checks that accounts are still as the lane remembers them, where a refusal rests on that and nothing is written that would
+// tell.
+func (l *loaded) queueUnchanged(batch *pgx.Batch) {
+	r := newRows(idType, int64Type)
+	for _, account := range l.doubtAccounts {
+		if s := l.states[account.Bytes]; s != nil && !s.changed && !l.began {
+			r[0].id(s.account)
+			r[1].int64(s.version)
+		}
+	}
+	r.queue(batch, sqlUnchanged)
 }
 
 // inOrder lists the states that the batch changed in id order, which is the order in which their rows are locked.
