@@ -30,9 +30,9 @@ const leakLimit = 30 * time.Second
 
 const (
 	template  = "credits_template"
-	superuser = "postgres"
-	ownerRole = "credits_owner" // owns the schema, runs migrations
-	appRole   = "credits_app"   // what the server runs as
+	superuser = db.Superuser
+	ownerRole = db.OwnerRole // owns the schema, runs migrations
+	appRole   = db.AppRole   // what the server runs as
 )
 
 // DB is a database that belongs to one test and disappears with it.

@@ -228,7 +228,7 @@ func TestALimitIsNotFromMemory(t *testing.T) {
 	if err := hold("one more"); kindOf(err) != problem.Conflict {
 		t.Fatalf("more holds than there may be: %v", err)
 	}
-	if _, err := other.Release(t.Context(), id, "", ledger.Release{Hold: 2}); err != nil {
+	if _, err := other.Release(t.Context(), id, "release", ledger.Release{Hold: 2}); err != nil {
 		t.Fatal(err)
 	}
 	if err := hold("one more"); err != nil {

@@ -73,18 +73,14 @@ func (h *house) furnish() {
 	h.t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), hang)
 	defer cancel()
-	conn := h.superuser(ctx)
-	defer conn.Close(ctx)
-	for _, statement := range []string{"create role credits_owner login", "create role credits_app login", "create database credits owner credits_owner"} {
-		if _, err := conn.Exec(ctx, statement); err != nil {
-			h.t.Fatal(err)
-		}
+	if err := db.Bootstrap(ctx, h.running.URL(db.Superuser, db.Superuser)); err != nil {
+		h.t.Fatal(err)
 	}
-	owner := h.running.URL("credits_owner", "credits")
+	owner := h.running.URL(db.OwnerRole, db.Database)
 	if err := db.Migrate(ctx, owner); err != nil {
 		h.t.Fatal(err)
 	}
-	if err := db.Grant(ctx, owner, "credits_app"); err != nil {
+	if err := db.Grant(ctx, owner, db.AppRole); err != nil {
 		h.t.Fatal(err)
 	}
 }
@@ -98,7 +94,7 @@ func (h *house) superuser(ctx context.Context) *pgx.Conn {
 	return conn
 }
 
-func (h *house) appURL() string { return h.running.URL("credits_app", "credits") }
+func (h *house) appURL() string { return h.running.URL(db.AppRole, db.Database) }
 
 // killServer is kill -9 of the postmaster, and a new start. Its pid is the first line of the server's own pid file.
 func (h *house) killServer() {

@@ -20,6 +20,7 @@ import (
 	"pop.store/credits/internal/catalog"
 	"pop.store/credits/internal/clock"
 	"pop.store/credits/internal/coalesce"
+	"pop.store/credits/internal/problem"
 	"pop.store/credits/internal/tokens"
 )
 
@@ -98,32 +99,36 @@ type Receipt struct {
 // answers the same entry and spends nothing; with another request it is ErrKeyReused. Refusals bind no key: problem kinds Insufficient,
 // NotFound, Meaning, Conflict.
 func (l *Ledger) Charge(ctx context.Context, account uuid.UUID, key string, c Charge) (Receipt, error) {
-	return l.submit(ctx, &call{account: account, op: &c, key: key, fingerprint: c.fingerprint()})
+	return l.submitKeyed(ctx, &call{account: account, op: &c, key: key, fingerprint: c.fingerprint()})
 }
 
 // Hold sets tokens aside for a job. Its entry's seq is the hold's number. Errors as Charge.
 func (l *Ledger) Hold(ctx context.Context, account uuid.UUID, key string, h Hold) (Receipt, error) {
-	return l.submit(ctx, &call{account: account, op: &h, key: key, fingerprint: h.fingerprint()})
+	return l.submitKeyed(ctx, &call{account: account, op: &h, key: key, fingerprint: h.fingerprint()})
 }
 
 // Capture spends held tokens and releases the rest of the hold. Conflict when the hold has ended.
 func (l *Ledger) Capture(ctx context.Context, account uuid.UUID, key string, c Capture) (Receipt, error) {
-	return l.submit(ctx, &call{account: account, op: &c, key: key, fingerprint: c.fingerprint()})
+	return l.submitKeyed(ctx, &call{account: account, op: &c, key: key, fingerprint: c.fingerprint()})
 }
 
 // Release ends a hold without spending. Conflict when the hold has ended.
 func (l *Ledger) Release(ctx context.Context, account uuid.UUID, key string, r Release) (Receipt, error) {
-	return l.submit(ctx, &call{account: account, op: &r, key: key, fingerprint: r.fingerprint()})
+	return l.submitKeyed(ctx, &call{account: account, op: &r, key: key, fingerprint: r.fingerprint()})
 }
 
 // Refund gives a charge or capture back to the lots that paid, in full or in part, never more than was charged.
 func (l *Ledger) Refund(ctx context.Context, account uuid.UUID, key string, r Refund) (Receipt, error) {
-	return l.submit(ctx, &call{account: account, op: &r, key: key, fingerprint: r.fingerprint()})
+	return l.submitKeyed(ctx, &call{account: account, op: &r, key: key, fingerprint: r.fingerprint()})
 }
 
 // Grant adds a lot of tokens. A purchase is credited once, whatever the key.
 func (l *Ledger) Grant(ctx context.Context, account uuid.UUID, key string, g Grant) (Receipt, error) {
-	return l.submit(ctx, &call{account: account, op: &g, key: key, fingerprint: g.fingerprint()})
+	c := &call{account: account, op: &g, key: key, fingerprint: g.fingerprint()}
+	if g.Kind == LotPurchase {
+		return l.submit(ctx, c) // its permanent reference makes it safe to decide again
+	}
+	return l.submitKeyed(ctx, c)
 }
 
 // Revoke takes the tokens of a purchase back because its money went back: total of them in all, so that telling it twice takes them once. What
@@ -195,8 +200,10 @@ func (l *Ledger) ChargeAll(ctx context.Context, charges []BulkCharge) []BulkResu
 	for i := range charges {
 		c := &charges[i]
 		calls[i] = call{account: c.Account, op: &c.Charge, key: c.Key, fingerprint: c.fingerprint(), done: make(chan struct{}, 1)}
-		lane := laneOf(c.Account, len(l.lanes))
-		byLane[lane] = append(byLane[lane], &calls[i])
+		if c.Key != "" {
+			lane := laneOf(c.Account, len(l.lanes))
+			byLane[lane] = append(byLane[lane], &calls[i])
+		}
 	}
 	refused := make([]error, len(l.lanes))
 	for i, group := range byLane {
@@ -206,6 +213,10 @@ func (l *Ledger) ChargeAll(ctx context.Context, charges []BulkCharge) []BulkResu
 	}
 	results := make([]BulkResult, len(charges))
 	for i := range calls {
+		if calls[i].key == "" {
+			results[i].Err = errNoKey
+			continue
+		}
 		if err := refused[laneOf(calls[i].account, len(l.lanes))]; err != nil {
 			results[i].Err = err
 			continue
@@ -213,6 +224,17 @@ func (l *Ledger) ChargeAll(ctx context.Context, charges []BulkCharge) []BulkResu
 		results[i].Receipt, results[i].Err = calls[i].wait(ctx)
 	}
 	return results
+}
+
+// errNoKey refuses what could be done twice: a batch whose COMMIT was lost is decided again, and only a key tells that it is there already.
+var errNoKey = problem.New(problem.Syntax, "missing_idempotency_key", "An idempotency key is needed.")
+
+// submitKeyed is submit for requests that only their key makes safe to decide again.
+func (l *Ledger) submitKeyed(ctx context.Context, c *call) (Receipt, error) {
+	if c.key == "" {
+		return Receipt{}, errNoKey
+	}
+	return l.submit(ctx, c)
 }
 
 // submit queues a call in its lane and waits for its answer.

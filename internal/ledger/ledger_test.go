@@ -567,3 +567,28 @@ func TestAClosedLedgerRefuses(t *testing.T) {
 		t.Errorf("got %v", err)
 	}
 }
+
+// Without a key a lost COMMIT could do these twice, so they are not begun.
+func TestWhatOnlyAKeyMakesSafeNeedsOne(t *testing.T) {
+	t.Parallel()
+	b := newBooks(t)
+	id := b.open("starter")
+	ctx := t.Context()
+	lip := ledger.Charge{Feature: "lip_sync"}
+	_, charged := b.Charge(ctx, id, "", lip)
+	_, held := b.Hold(ctx, id, "", ledger.Hold{Feature: "lip_sync"})
+	_, captured := b.Capture(ctx, id, "", ledger.Capture{Hold: 1})
+	_, released := b.Release(ctx, id, "", ledger.Release{Hold: 1})
+	_, refunded := b.Refund(ctx, id, "", ledger.Refund{Entry: 1})
+	_, granted := b.Grant(ctx, id, "", ledger.Grant{Kind: ledger.LotPromo, Amount: tokens.One})
+	many := b.ChargeAll(ctx, []ledger.BulkCharge{{Account: id, Charge: lip}, {Account: id, Key: "k", Charge: lip}})
+	for i, err := range []error{charged, held, captured, released, refunded, granted, many[0].Err} {
+		if problem.Of(err).Code != "missing_idempotency_key" {
+			t.Errorf("request %d: %v", i, err)
+		}
+	}
+	if many[1].Err != nil {
+		t.Error(many[1].Err)
+	}
+	b.wantSpendable(id, "195")
+}
