@@ -74,7 +74,7 @@ create table entries (
     lot             bigint not null default 0, -- the one lot that paid or received it all; 0: see lots
     lots            bigint[],
     lot_amounts     bigint[],
-    idempotency_key text,
+    idempotency_key text collate "C", -- compared by byte, whatever the database's locale
     fingerprint     bytea,
     primary key (account, seq)
 );
@@ -147,4 +147,38 @@ create table declined_attempts (
     required  bigint not null,
     spendable bigint not null,
     primary key (account, day, number)
+);
+
+-- Rows on their way in: what a batch writes arrives as one array of such rows for each statement. They are types of their own, and not those of the
+-- tables, so that a server of the version before goes on writing while a table has a new column already.
+create type account_row as (
+    account uuid, version bigint, balance bigint, held bigint, unusable bigint, owed bigint, seq bigint, last_at timestamptz, next_due_at timestamptz,
+    newest_lot bigint, open_lot bigint, open_remaining bigint, open_held bigint, today date, today_usage bytea, today_declined integer, declined bigint
+);
+create type plan_row as (
+    account uuid, plan text, next_plan text, plan_status text, billing_anchor timestamptz, billing_zone text, period integer, period_granted bigint
+);
+create type lot_row as (
+    account uuid, lot bigint, kind smallint, amount bigint, remaining bigint, held bigint, priority smallint, effective_at timestamptz,
+    expires_at timestamptz, frozen boolean, revoked boolean, is_open boolean, source text
+);
+create type lot_change_row as (
+    account uuid, lot bigint, remaining bigint, held bigint, frozen boolean, revoked boolean, is_open boolean
+);
+create type entry_row as (
+    account uuid, seq bigint, at timestamptz, kind smallint, amount bigint, held_delta bigint, balance_after bigint, held_after bigint,
+    spendable_after bigint, contra smallint, lot_kind smallint, feature text, agent text, quantity bigint, unit_price bigint, catalog_version text,
+    reference text, about bigint, day date, lot bigint, lots bigint[], lot_amounts bigint[], idempotency_key text, fingerprint bytea
+);
+create type reference_row as (account uuid, scope text, reference text, seq bigint);
+create type hold_row as (
+    account uuid, hold bigint, amount bigint, expires_at timestamptz, feature text, agent text, quantity bigint, unit_price bigint,
+    catalog_version text, lots bigint[], lot_amounts bigint[]
+);
+create type hold_end_row as (account uuid, hold bigint, outcome smallint);
+create type reversal_row as (account uuid, seq bigint, amount bigint);
+create type note_row as (account uuid, seq bigint, reason text, metadata text);
+create type usage_row as (account uuid, day date, feature text, agent text, amount bigint, quantity bigint, count bigint);
+create type declined_row as (
+    account uuid, day date, number integer, at timestamptz, feature text, agent text, required bigint, spendable bigint
 );

@@ -25,11 +25,11 @@ func NewBaseline(pool *pgxpool.Pool, conns int, table string) *Baseline {
 
 // Insert writes the entries in one transaction.
 func (b *Baseline) Insert(ctx context.Context, entries []Entry) error {
-	r := entryRows()
+	w := &writer{}
 	for i := range entries {
-		r.addEntry(&entries[i])
+		w.addEntry(&entries[i])
 	}
-	_, err := b.pool.Exec(ctx, b.insert, r.values()...)
+	_, err := b.pool.Exec(ctx, b.insert, &w.entries)
 	return err
 }
 

@@ -9,7 +9,8 @@ import (
 // cache is what a lane remembers of the accounts that it wrote last, so that their next batch needs no look-up: only the write. It is
 // never trusted. A write is conditional on the version of the row that it began from, and on keys being new, in one transaction; when another
 // server was faster, or a key is older than the lane remembers, nothing is written, the lane forgets the accounts, and decides again on
-// what it reads under their locks. Nothing gets in before its COMMIT is acknowledged, or a crash could undo what callers were told.
+// what it reads under their locks. Only the lane itself looks here, and it forgets what a batch added before that batch is answered as failed:
+// what a crash could undo is never told to anybody.
 type cache struct {
 	states map[uuid.UUID]*state
 	keys   map[accountKey]*Entry
@@ -17,6 +18,12 @@ type cache struct {
 	oldest int
 	// careful is for how many batches the cache is not used, after it was wrong.
 	careful int
+}
+
+// accountKey is an account's idempotency key.
+type accountKey struct {
+	account uuid.UUID
+	key     string
 }
 
 // Bounds on a lane's memory: some 25 and 15 megabytes.
@@ -31,45 +38,49 @@ func newCache() *cache {
 }
 
 // find gives what is remembered of an account if a batch can be decided on it: what its requests need is there, and nothing is due
-// that would need more.
-func (c *cache) find(id uuid.UUID, w *wanted, now time.Time) (*state, bool) {
-	if c.careful > 0 || w.outside {
-		return nil, false
+// that would need more. Else it gives nil.
+func (c *cache) find(p *party, now time.Time) *state {
+	if c.careful > 0 || p.outside {
+		return nil
 	}
-	s, ok := c.states[id]
-	return s, ok && (s.whole || !s.needsWhole(w, now))
+	if s := c.states[p.id]; s != nil && (s.whole || !s.needsWhole(p, now)) {
+		return s
+	}
+	return nil
 }
 
 // needsWhole says whether the open lot is not enough for what a batch asks of an account. What is above all that can be spent will be
 // refused, for which the account's row is enough.
-func (s *state) needsWhole(w *wanted, now time.Time) bool {
-	if due := !s.dueAt.IsZero() && !s.dueAt.After(now); w.whole || due || s.openLot == 0 {
+func (s *state) needsWhole(p *party, now time.Time) bool {
+	if due := !s.dueAt.IsZero() && !s.dueAt.After(now); p.whole || due || s.openLot == 0 {
 		return true
 	}
 	free := s.lots[0].remaining - s.lots[0].held
-	return w.spend > free && (w.several || w.spend <= free+s.rest)
+	return p.spend > free && (p.several || p.spend <= free+s.rest)
 }
 
-// keep remembers a batch that is in the books.
-func (c *cache) keep(l *loaded) {
+// keep remembers the accounts of a batch that is in the books.
+func (c *cache) keep(parties []*party) {
 	if c.careful > 0 {
 		c.careful--
 	}
-	for id, s := range l.states {
-		if !s.exists {
+	for _, p := range parties {
+		s := p.state
+		if s == nil || !s.exists {
 			continue
 		}
-		if _, known := c.states[id]; !known && len(c.states) >= maxCachedAccounts {
+		s.settleDown()
+		if p.remembered {
+			continue
+		}
+		if _, known := c.states[p.id]; !known && len(c.states) >= maxCachedAccounts {
 			c.forgetOne()
 		}
-		s.settleDown()
-		c.states[id] = s
-	}
-	for _, key := range l.bound {
-		c.remember(key, l.keys[key])
+		c.states[p.id] = s
 	}
 }
 
+// remember ties a key to the entry that it made.
 func (c *cache) remember(key accountKey, e *Entry) {
 	if len(c.ring) < maxCachedKeys {
 		c.ring = append(c.ring, key)
@@ -89,10 +100,13 @@ func (c *cache) forgetOne() {
 	}
 }
 
-// forget drops accounts whose state may no longer be true.
-func (c *cache) forget(ids []uuid.UUID) {
-	for _, id := range ids {
-		delete(c.states, id)
+// forget drops the accounts of a batch that failed, whose state may no longer be true, and the keys that it bound.
+func (c *cache) forget(parties []*party, bound []accountKey) {
+	for _, p := range parties {
+		delete(c.states, p.id)
+	}
+	for _, key := range bound {
+		delete(c.keys, key)
 	}
 }
 
@@ -101,6 +115,9 @@ func (c *cache) full() bool { return len(c.states) >= maxCachedAccounts }
 
 // settleDown makes a state that was written the beginning of the next batch.
 func (s *state) settleDown() {
+	if !s.changed && s.past == nil {
+		return // only looked at
+	}
 	if s.changed {
 		s.version++
 	}
@@ -123,5 +140,7 @@ func (s *state) settleDown() {
 	}
 	s.holds = holds
 	s.before = plan{s.plan, s.nextPlan, s.status, s.period, s.periodGranted}
-	s.changed, s.past, s.entries, s.refs, s.usage, s.declined, s.reversals = false, nil, nil, nil, nil, nil, nil
+	clear(s.entries)
+	s.entries = s.entries[:0]
+	s.changed, s.past, s.refs, s.usage, s.declined, s.reversals = false, nil, nil, nil, nil, nil
 }

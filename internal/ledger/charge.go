@@ -31,16 +31,16 @@ func (c *Charge) needs(prices *catalog.Catalog) needs {
 	return n
 }
 
-func (c *Charge) decide(s *state, now time.Time, prices *catalog.Catalog) (Entry, error) {
+func (c *Charge) decide(s *state, now time.Time, prices *catalog.Catalog) (*Entry, error) {
 	if !s.exists {
-		return Entry{}, ErrNoAccount
+		return nil, ErrNoAccount
 	}
 	price, err := prices.Price(c.Feature, c.Quantity, c.Amount)
 	if err != nil {
-		return Entry{}, err
+		return nil, err
 	}
 	if spendable := s.spendable(now); spendable < price.Amount {
-		return Entry{}, &shortfall{feature: c.Feature, agent: c.Agent, spendable: spendable, required: price.Amount}
+		return nil, &shortfall{feature: c.Feature, agent: c.Agent, spendable: spendable, required: price.Amount}
 	}
 	return s.append(Entry{
 		Kind: KindCharge, Amount: -price.Amount, Contra: ContraSpent, Feature: c.Feature, Agent: c.Agent, Quantity: price.Quantity,

@@ -20,13 +20,13 @@ type revoke struct {
 
 func (r *revoke) needs(*catalog.Catalog) needs { return needs{whole: true, about: r.lot} }
 
-func (r *revoke) decide(s *state, now time.Time, _ *catalog.Catalog) (Entry, error) {
+func (r *revoke) decide(s *state, now time.Time, _ *catalog.Catalog) (*Entry, error) {
 	p, l, err := s.purchase(r.lot)
 	if err != nil {
-		return Entry{}, err
+		return nil, err
 	}
 	if r.total <= 0 || r.total > l.amount {
-		return Entry{}, problem.Invalid("amount", "must be more than zero and at most the %s tokens that were bought", l.amount)
+		return nil, problem.Invalid("amount", "must be more than zero and at most the %s tokens that were bought", l.amount)
 	}
 	l.revoked = true
 	if r.total == l.amount {
@@ -35,7 +35,7 @@ func (r *revoke) decide(s *state, now time.Time, _ *catalog.Catalog) (Entry, err
 	s.changed = true
 	more := r.total - p.reversed
 	if more <= 0 {
-		return Entry{}, nil
+		return nil, nil
 	}
 	s.reverse(r.lot, more)
 	p.reversed += more
@@ -57,7 +57,7 @@ func (s *state) purchase(number int64) (*past, *lot, error) {
 }
 
 // clawBack takes tokens from a lot against what is owed. An amount of zero records that all of it is owed.
-func (s *state) clawBack(l *lot, amount tokens.Amount, reason string, now time.Time) Entry {
+func (s *state) clawBack(l *lot, amount tokens.Amount, reason string, now time.Time) *Entry {
 	l.remaining -= amount
 	s.owed -= amount
 	return s.append(Entry{
@@ -81,12 +81,12 @@ type freeze struct {
 
 func (f *freeze) needs(*catalog.Catalog) needs { return needs{whole: true, about: f.lot} }
 
-func (f *freeze) decide(s *state, _ time.Time, _ *catalog.Catalog) (Entry, error) {
+func (f *freeze) decide(s *state, _ time.Time, _ *catalog.Catalog) (*Entry, error) {
 	_, l, err := s.purchase(f.lot)
 	if err != nil {
-		return Entry{}, err
+		return nil, err
 	}
 	l.frozen = f.frozen
 	s.changed = true
-	return Entry{}, nil
+	return nil, nil
 }

@@ -177,8 +177,10 @@ func (p *paper) file(s *state, now time.Time) {
 		}
 		p.declined[key] = true
 	}
-	p.entries = append(p.entries, s.entries...)
-	p.row, p.todayUsage = *s, s.today.encode()
+	for _, e := range s.entries {
+		p.entries = append(p.entries, *e)
+	}
+	p.row, p.todayUsage = *s, s.today.encode(nil)
 	p.openRemaining, p.openHeld = 0, 0
 	if l := s.lot(s.openLot); l != nil && s.openLot != 0 {
 		p.openRemaining, p.openHeld = l.remaining, l.held
@@ -197,7 +199,7 @@ func sumLines(a, b usageLine) usageLine {
 func (p *paper) check(s *state, now time.Time, from int) {
 	now = later(now, s.lastAt)
 	for i := from; i < len(s.entries); i++ {
-		p.addUp(&s.entries[i])
+		p.addUp(s.entries[i])
 	}
 	if s.balance != p.balance || s.held != p.held || s.balance < 0 || s.held < 0 || s.owed < 0 {
 		p.fatalf("balance %v and held %v, the entries say %v and %v; owed %v", s.balance, s.held, p.balance, p.held, s.owed)

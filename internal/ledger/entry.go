@@ -35,7 +35,7 @@ type Entry struct {
 	Parts          []Part    // which lots paid or received how much
 
 	key         string
-	fingerprint []byte
+	fingerprint fingerprint // of the request that the key was used for
 	note        Note
 }
 

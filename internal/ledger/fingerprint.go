@@ -27,13 +27,17 @@ func optional[N ~int64](f *fingerprinter, n *N) {
 	f.number(int64(*n))
 }
 
-// sum is short on purpose: it tells a mistake from a retry, within one account and key.
-func (f *fingerprinter) sum() []byte {
+// fingerprint tells a mistake from a retry, within one account and key, so it is short on purpose.
+type fingerprint [16]byte
+
+func (f *fingerprint) appendTo(b []byte) []byte { return append(b, f[:]...) }
+
+func (f *fingerprinter) sum() fingerprint {
 	sum := sha256.Sum256(*f)
-	return sum[:16]
+	return fingerprint(sum[:16])
 }
 
-func (c *Charge) fingerprint() []byte {
+func (c *Charge) fingerprint() fingerprint {
 	f := make(fingerprinter, 0, 128)
 	f.text("charge")
 	f.text(c.Feature)
@@ -54,7 +58,7 @@ func (c *Charge) fingerprint() []byte {
 	return f.sum()
 }
 
-func (g *Grant) fingerprint() []byte {
+func (g *Grant) fingerprint() fingerprint {
 	f := make(fingerprinter, 0, 128)
 	f.text("grant")
 	f.number(int64(g.Kind))
@@ -72,7 +76,7 @@ func presence(b bool) int {
 	return 0
 }
 
-func (h *Hold) fingerprint() []byte {
+func (h *Hold) fingerprint() fingerprint {
 	f := make(fingerprinter, 0, 128)
 	f.text("hold")
 	f.text(h.Feature)
@@ -84,7 +88,7 @@ func (h *Hold) fingerprint() []byte {
 	return f.sum()
 }
 
-func (c *Capture) fingerprint() []byte {
+func (c *Capture) fingerprint() fingerprint {
 	f := make(fingerprinter, 0, 32)
 	f.text("capture")
 	f.number(c.Hold)
@@ -92,14 +96,14 @@ func (c *Capture) fingerprint() []byte {
 	return f.sum()
 }
 
-func (r *Release) fingerprint() []byte {
+func (r *Release) fingerprint() fingerprint {
 	f := make(fingerprinter, 0, 32)
 	f.text("release")
 	f.number(r.Hold)
 	return f.sum()
 }
 
-func (r *Refund) fingerprint() []byte {
+func (r *Refund) fingerprint() fingerprint {
 	f := make(fingerprinter, 0, 64)
 	f.text("refund")
 	f.number(r.Entry)

@@ -30,24 +30,24 @@ func (g *Grant) needs(*catalog.Catalog) needs {
 	return n
 }
 
-func (g *Grant) decide(s *state, now time.Time, prices *catalog.Catalog) (Entry, error) {
+func (g *Grant) decide(s *state, now time.Time, prices *catalog.Catalog) (*Entry, error) {
 	if !s.exists {
-		return Entry{}, ErrNoAccount
+		return nil, ErrNoAccount
 	}
 	if g.Amount <= 0 {
-		return Entry{}, problem.Invalid("amount", "must be more than zero")
+		return nil, problem.Invalid("amount", "must be more than zero")
 	}
 	if !g.ExpiresAt.IsZero() && !g.ExpiresAt.After(now) {
-		return Entry{}, problem.Invalid("expires_at", "must be in the future")
+		return nil, problem.Invalid("expires_at", "must be in the future")
 	}
 	if g.Amount > tokens.Max-s.balance {
-		return Entry{}, problem.Invalid("amount", "would take the balance over %s tokens", tokens.Max)
+		return nil, problem.Invalid("amount", "would take the balance over %s tokens", tokens.Max)
 	}
 	if g.Kind != LotPurchase && len(s.lots) >= maxOpenLots {
-		return Entry{}, problem.New(problem.Conflict, "too_many_lots", "This account has %d open grants already.", len(s.lots))
+		return nil, problem.New(problem.Conflict, "too_many_lots", "This account has %d open grants already.", len(s.lots))
 	}
 	e := s.grant(lot{kind: g.Kind, amount: g.Amount, source: g.Source, effectiveAt: now, expiresAt: g.ExpiresAt}, prices, now)
-	s.entries[len(s.entries)-1].note = Note{Reason: g.Reason}
+	e.note = Note{Reason: g.Reason}
 	if g.Kind == LotPurchase {
 		s.payOwed(s.lot(e.Seq), now)
 	}

@@ -49,34 +49,34 @@ type Hold struct {
 
 func (h *Hold) needs(*catalog.Catalog) needs { return needs{whole: true} }
 
-func (h *Hold) decide(s *state, now time.Time, prices *catalog.Catalog) (Entry, error) {
+func (h *Hold) decide(s *state, now time.Time, prices *catalog.Catalog) (*Entry, error) {
 	if !s.exists {
-		return Entry{}, ErrNoAccount
+		return nil, ErrNoAccount
 	}
 	price, err := prices.Price(h.Feature, h.Quantity, h.Amount)
 	if err != nil {
-		return Entry{}, err
+		return nil, err
 	}
 	if price.Amount == 0 {
-		return Entry{}, problem.Invalid("feature", "is free: there is nothing to hold")
+		return nil, problem.Invalid("feature", "is free: there is nothing to hold")
 	}
 	life := h.ExpiresIn
 	if life == 0 {
 		life = DefaultHold
 	}
 	if life < time.Second || life > MaxHold {
-		return Entry{}, problem.Invalid("expires_in", "must be from 1 to %d seconds", int64(MaxHold/time.Second))
+		return nil, problem.Invalid("expires_in", "must be from 1 to %d seconds", int64(MaxHold/time.Second))
 	}
 	if open := s.openHolds(); open >= maxOpenHolds {
-		return Entry{}, problem.New(problem.Conflict, "too_many_holds", "This account has %d open holds already.", open)
+		return nil, problem.New(problem.Conflict, "too_many_holds", "This account has %d open holds already.", open)
 	}
 	if spendable := s.spendable(now); spendable < price.Amount {
-		return Entry{}, &shortfall{feature: h.Feature, agent: h.Agent, spendable: spendable, required: price.Amount}
+		return nil, &shortfall{feature: h.Feature, agent: h.Agent, spendable: spendable, required: price.Amount}
 	}
 	return s.hold(h, price, now, life, prices.Version), nil
 }
 
-func (s *state) hold(h *Hold, price catalog.Price, now time.Time, life time.Duration, version string) Entry {
+func (s *state) hold(h *Hold, price catalog.Price, now time.Time, life time.Duration, version string) *Entry {
 	var parts []Part
 	s.split(price.Amount, now, func(l *lot, part tokens.Amount) {
 		l.held += part
@@ -101,17 +101,17 @@ type Capture struct {
 
 func (c *Capture) needs(*catalog.Catalog) needs { return needs{whole: true, about: c.Hold} }
 
-func (c *Capture) decide(s *state, now time.Time, _ *catalog.Catalog) (Entry, error) {
+func (c *Capture) decide(s *state, now time.Time, _ *catalog.Catalog) (*Entry, error) {
 	h, err := s.openHold(c.Hold)
 	if err != nil {
-		return Entry{}, err
+		return nil, err
 	}
 	amount := h.amount
 	if c.Amount != nil {
 		amount = *c.Amount
 	}
 	if amount <= 0 || amount > h.amount {
-		return Entry{}, problem.Invalid("amount", "must be more than zero and at most the %s tokens that are held", h.amount)
+		return nil, problem.Invalid("amount", "must be more than zero and at most the %s tokens that are held", h.amount)
 	}
 	rest := amount
 	var parts []Part
@@ -140,10 +140,10 @@ type Release struct {
 
 func (r *Release) needs(*catalog.Catalog) needs { return needs{whole: true, about: r.Hold} }
 
-func (r *Release) decide(s *state, now time.Time, _ *catalog.Catalog) (Entry, error) {
+func (r *Release) decide(s *state, now time.Time, _ *catalog.Catalog) (*Entry, error) {
 	h, err := s.openHold(r.Hold)
 	if err != nil {
-		return Entry{}, err
+		return nil, err
 	}
 	return s.release(h, KindRelease, now), nil
 }
@@ -189,7 +189,7 @@ func (h *hold) ended() error {
 }
 
 // release ends a hold. outcome is KindRelease, or KindExpiry when its time was over.
-func (s *state) release(h *hold, outcome Kind, now time.Time) Entry {
+func (s *state) release(h *hold, outcome Kind, now time.Time) *Entry {
 	parts := make([]Part, len(h.parts))
 	for i, p := range h.parts {
 		s.lot(p.Lot).held -= p.Amount

@@ -29,25 +29,6 @@ var (
 	ErrKeyReused   = problem.New(problem.Meaning, "idempotency_key_reused", "This idempotency key was used for a different request.")
 )
 
-// call is one request on its way through a lane.
-type call struct {
-	account     uuid.UUID
-	op          operation
-	key         string
-	fingerprint []byte
-	needs       needs         // at the prices in force when its batch was begun
-	unseen      bool          // its key was not looked up, since the lane remembers the account
-	answer      answer        // to be read once done
-	done        chan struct{} // has room for the one signal, so that a lane never waits for a caller who left
-}
-
-// answer is what a caller gets once its batch is durable.
-type answer struct {
-	entry    *Entry // nil: the request wrote none
-	replayed bool
-	err      error
-}
-
 // lane decides the requests of its share of the accounts, batch after batch: while one batch is on its way to disk the next one forms.
 // No account belongs to two lanes of a server, so lanes never wait for each other's locks.
 type lane struct {
@@ -56,16 +37,21 @@ type lane struct {
 	prices func() *catalog.Catalog
 	queue  *queue
 	cache  *cache
-	writer *writer
+	writer writer
 	log    *slog.Logger
+
+	// Memory of the batch at work, used again by the next.
+	parties [maxBatch]party
+	order   [maxBatch]*party
+	byID    map[uuid.UUID]*party
 }
 
 // run works until the queue is closed and empty.
 func (l *lane) run() {
 	for calls := l.queue.take(); calls != nil; calls = l.queue.take() {
-		for i, a := range l.settleAll(calls) {
-			calls[i].answer = a
-			calls[i].done <- struct{}{}
+		l.settleAll(calls)
+		for _, c := range calls {
+			c.done <- struct{}{}
 		}
 	}
 }
@@ -73,22 +59,22 @@ func (l *lane) run() {
 // settleAll gets an answer for every call. A batch whose outcome is unknown is simply decided again: its locks make the second try wait
 // for whatever became of the first, and keys and references that are in the books then answer as replays. A batch that Postgres
 // refuses is halved until the poisoned request stands alone, so its neighbours are served.
-func (l *lane) settleAll(calls []*call) []answer {
+func (l *lane) settleAll(calls []*call) {
 	var err error
 	for range maxAttempts {
-		var answers []answer
-		if answers, err = l.decide(calls); err == nil {
-			return answers
+		if err = l.decide(calls); err == nil {
+			return
 		}
 		var refused *pgconn.PgError
 		if errors.As(err, &refused) && !transient(refused.Code) {
-			return l.halve(calls, err)
+			l.halve(calls, err)
+			return
 		}
 		if !errors.Is(err, errStale) {
 			l.log.Warn("ledger batch failed", "calls", len(calls), "error", err)
 		}
 	}
-	return refuseAll(calls, ErrUnavailable.Because(err))
+	refuseAll(calls, ErrUnavailable.Because(err))
 }
 
 // errStale means that the lane remembered what is no longer true. The next try reads.
@@ -101,21 +87,21 @@ func stale(err error) bool {
 	return errors.As(err, &refused) && (refused.Code == "22012" || refused.Code == "23505")
 }
 
-func (l *lane) halve(calls []*call, err error) []answer {
+func (l *lane) halve(calls []*call, err error) {
 	if len(calls) == 1 {
 		l.log.Error("the database refused a request", "account", calls[0].account, "operation", fmt.Sprintf("%T", calls[0].op), "error", err)
-		return refuseAll(calls, problem.Of(err))
+		refuseAll(calls, problem.Of(err))
+		return
 	}
 	half := len(calls) / 2
-	return append(l.settleAll(calls[:half]), l.settleAll(calls[half:])...)
+	l.settleAll(calls[:half])
+	l.settleAll(calls[half:])
 }
 
-func refuseAll(calls []*call, err error) []answer {
-	answers := make([]answer, len(calls))
-	for i := range answers {
-		answers[i].err = err
+func refuseAll(calls []*call, err error) {
+	for _, c := range calls {
+		c.answer = answer{err: err}
 	}
-	return answers
 }
 
 // transient are SQLSTATEs that say nothing about the request: connection trouble, resources, shutdown, and lost races.
@@ -128,75 +114,94 @@ func transient(code string) bool {
 }
 
 // decide gets the batch into the books, or changes nothing: then the lane forgets what it remembered of its accounts.
-func (l *lane) decide(calls []*call) (answers []answer, err error) {
-	now, prices := l.now(), l.prices()
-	for _, c := range calls {
-		c.needs = c.op.needs(prices)
+func (l *lane) decide(calls []*call) error {
+	now := l.now()
+	prices := l.prices()
+	batch := l.gather(calls, prices, now)
+	some, all := batch.remembers()
+	err := l.transact(batch, all, now, prices)
+	if err == nil {
+		l.cache.keep(batch.parties)
+		return nil
 	}
-	w := wantOf(calls)
-	loaded, complete := newLoaded(w, calls, l.cache, now)
-	fromMemory := len(loaded.states) > 0
-	if answers, err = l.transact(loaded, complete, w, calls, now, prices); err == nil {
-		l.cache.keep(loaded)
-		return answers, nil
-	}
-	l.cache.forget(w.accounts)
-	if fromMemory {
+	l.cache.forget(batch.parties, batch.bound)
+	if some {
 		l.cache.careful = carefulBatches
 		if stale(err) {
 			err = errStale
 		}
 	}
-	return nil, err
+	return err
 }
 
 // transact runs one transaction: load and lock unless the lane knows all that it takes, put the calls through the core in order of
 // arrival, write, commit.
-func (l *lane) transact(loaded *loaded, complete bool, w *want, calls []*call, now time.Time, prices *catalog.Catalog) ([]answer, error) {
+func (l *lane) transact(batch *loaded, complete bool, now time.Time, prices *catalog.Catalog) error {
 	ctx, cancel := context.WithTimeout(context.Background(), batchTime)
 	defer cancel()
 	conn, err := l.pool.Acquire(ctx)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	defer conn.Release() // a connection with an open or broken transaction is closed by the pool, which rolls it back
 	if !complete {
-		if err := loaded.load(ctx, conn.Conn(), w, now, !l.cache.full()); err != nil {
-			return nil, err
+		if err := batch.load(ctx, conn.Conn(), now, !l.cache.full()); err != nil {
+			return err
 		}
 	}
-	answers := make([]answer, len(calls))
-	for i, c := range calls {
-		answers[i] = loaded.answer(c, now, prices)
-		if answers[i].err != nil && c.unseen {
-			loaded.doubt(c)
-		}
+	for _, c := range batch.calls {
+		c.answer = batch.answer(c, now, prices)
 	}
-	return answers, l.writer.write(ctx, conn.Conn(), loaded, now)
+	return l.writer.write(ctx, conn.Conn(), batch, now)
 }
 
 // answer decides one call: a known key or reference is a replay, everything else goes to the core. Calls later in the batch see what earlier
 // ones did.
 func (l *loaded) answer(c *call, now time.Time, prices *catalog.Catalog) answer {
-	if known, ok := l.keys[accountKey{c.account, c.key}]; ok && c.key != "" {
-		if string(known.fingerprint) != string(c.fingerprint) {
+	if known := l.entryOf(c); known != nil {
+		if known.fingerprint != c.fingerprint {
 			return answer{err: ErrKeyReused}
 		}
 		return answer{entry: known, replayed: true}
 	}
-	reference := accountReference{c.account, c.needs.scope, c.needs.reference}
-	if known, ok := l.refs[reference]; ok && reference.scope != "" {
-		return usedReference(reference.scope, known)
+	if c.needs.scope != "" {
+		if known, ok := l.refs[accountReference{c.account, c.needs.scope, c.needs.reference}]; ok {
+			return usedReference(c.needs.scope, known)
+		}
 	}
-	s, ok := l.states[c.account]
-	if !ok {
+	s := c.party.state
+	if s == nil {
 		return answer{err: ErrNoAccount}
 	}
 	e, err := s.apply(c.op, now, prices)
-	if err != nil || e.Seq == 0 {
+	if err != nil {
+		l.doubt(c)
 		return answer{err: err}
 	}
-	return answer{entry: l.bind(c, s, e.Seq)}
+	if e != nil {
+		l.bind(c, s, e)
+	}
+	return answer{entry: e}
+}
+
+// entryOf is the entry that was made under the call's key, if there is one.
+func (l *loaded) entryOf(c *call) *Entry {
+	if c.key == "" {
+		return nil
+	}
+	key := accountKey{c.account, c.key}
+	if e := l.cache.keys[key]; e != nil {
+		return e
+	}
+	return l.known[key]
+}
+
+// doubt notes a refusal from memory. It holds only if the call's key is not in the books: what went through once is answered again, whatever is
+// there now. And it holds only if what the lane remembers is true: another server may have made possible what this one would refuse.
+func (l *loaded) doubt(c *call) {
+	if c.party.remembered && c.key != "" {
+		l.doubts = append(l.doubts, c)
+	}
 }
 
 // usedReference answers a request whose permanent reference is taken: a purchase is credited already, which is what was asked for; a
@@ -209,17 +214,15 @@ func usedReference(scope string, known *Entry) answer {
 }
 
 // bind ties the call's key and reference to the entry that it made.
-func (l *loaded) bind(c *call, s *state, seq int64) *Entry {
-	e := &s.entries[len(s.entries)-1-int(s.seq-seq)]
+func (l *loaded) bind(c *call, s *state, e *Entry) {
 	if c.key != "" {
 		e.key, e.fingerprint = c.key, c.fingerprint
 		key := accountKey{c.account, c.key}
-		l.keys[key] = e
+		l.cache.remember(key, e)
 		l.bound = append(l.bound, key)
 	}
 	if n := &c.needs; n.scope != "" {
-		s.refs = append(s.refs, permanent{scope: n.scope, reference: n.reference, seq: seq})
-		l.refs[accountReference{c.account, n.scope, n.reference}] = e
+		s.refs = append(s.refs, permanent{scope: n.scope, reference: n.reference, seq: e.Seq})
+		l.useReference(accountReference{c.account, n.scope, n.reference}, e)
 	}
-	return e
 }

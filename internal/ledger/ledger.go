@@ -56,7 +56,7 @@ func New(pool *pgxpool.Pool, o Options) *Ledger {
 	l := &Ledger{pool: pool, writers: writers(pool, o.Lanes), now: o.Clock, prices: o.Prices}
 	l.reader = coalesce.New(l.Accounts)
 	for range o.Lanes {
-		ln := &lane{pool: l.writers, now: o.Clock, prices: o.Prices, queue: newQueue(), cache: newCache(), writer: newWriter(), log: o.Log}
+		ln := &lane{pool: l.writers, now: o.Clock, prices: o.Prices, queue: newQueue(), cache: newCache(), byID: map[uuid.UUID]*party{}, log: o.Log}
 		l.lanes = append(l.lanes, ln)
 		l.working.Go(ln.run)
 	}
@@ -81,7 +81,7 @@ func writers(pool *pgxpool.Pool, lanes int) *pgxpool.Pool {
 	for _, method := range []string{"enable_seqscan", "enable_nestloop", "enable_mergejoin", "enable_bitmapscan"} {
 		config.ConnConfig.RuntimeParams[method] = "off"
 	}
-	config.AfterConnect = writeColumns
+	config.AfterConnect = learnRecords
 	made, err := pgxpool.NewWithConfig(context.Background(), config)
 	if err != nil {
 		panic("ledger: a pool's own configuration cannot be used again: " + err.Error())
@@ -99,36 +99,38 @@ type Receipt struct {
 // answers the same entry and spends nothing; with another request it is ErrKeyReused. Refusals bind no key: problem kinds Insufficient,
 // NotFound, Meaning, Conflict.
 func (l *Ledger) Charge(ctx context.Context, account uuid.UUID, key string, c Charge) (Receipt, error) {
-	return l.submitKeyed(ctx, &call{account: account, op: &c, key: key, fingerprint: c.fingerprint()})
+	call := newCall(account)
+	call.charge = c
+	return l.submitKeyed(ctx, call.keyed(key, call.charge.fingerprint()), &call.charge)
 }
 
 // Hold sets tokens aside for a job. Its entry's seq is the hold's number. Errors as Charge.
 func (l *Ledger) Hold(ctx context.Context, account uuid.UUID, key string, h Hold) (Receipt, error) {
-	return l.submitKeyed(ctx, &call{account: account, op: &h, key: key, fingerprint: h.fingerprint()})
+	return l.submitKeyed(ctx, newCall(account).keyed(key, h.fingerprint()), &h)
 }
 
 // Capture spends held tokens and releases the rest of the hold. Conflict when the hold has ended.
 func (l *Ledger) Capture(ctx context.Context, account uuid.UUID, key string, c Capture) (Receipt, error) {
-	return l.submitKeyed(ctx, &call{account: account, op: &c, key: key, fingerprint: c.fingerprint()})
+	return l.submitKeyed(ctx, newCall(account).keyed(key, c.fingerprint()), &c)
 }
 
 // Release ends a hold without spending. Conflict when the hold has ended.
 func (l *Ledger) Release(ctx context.Context, account uuid.UUID, key string, r Release) (Receipt, error) {
-	return l.submitKeyed(ctx, &call{account: account, op: &r, key: key, fingerprint: r.fingerprint()})
+	return l.submitKeyed(ctx, newCall(account).keyed(key, r.fingerprint()), &r)
 }
 
 // Refund gives a charge or capture back to the lots that paid, in full or in part, never more than was charged.
 func (l *Ledger) Refund(ctx context.Context, account uuid.UUID, key string, r Refund) (Receipt, error) {
-	return l.submitKeyed(ctx, &call{account: account, op: &r, key: key, fingerprint: r.fingerprint()})
+	return l.submitKeyed(ctx, newCall(account).keyed(key, r.fingerprint()), &r)
 }
 
 // Grant adds a lot of tokens. A purchase is credited once, whatever the key.
 func (l *Ledger) Grant(ctx context.Context, account uuid.UUID, key string, g Grant) (Receipt, error) {
-	c := &call{account: account, op: &g, key: key, fingerprint: g.fingerprint()}
+	c := newCall(account).keyed(key, g.fingerprint())
 	if g.Kind == LotPurchase {
-		return l.submit(ctx, c) // its permanent reference makes it safe to decide again
+		return l.submit(ctx, c, &g) // its permanent reference makes it safe to decide again
 	}
-	return l.submitKeyed(ctx, c)
+	return l.submitKeyed(ctx, c, &g)
 }
 
 // Revoke takes the tokens of a purchase back because its money went back: total of them in all, so that telling it twice takes them once. What
@@ -138,7 +140,7 @@ func (l *Ledger) Revoke(ctx context.Context, account uuid.UUID, purchase string,
 	if err != nil {
 		return Receipt{}, err
 	}
-	return l.submit(ctx, &call{account: account, op: &revoke{lot: lot, total: total, reason: reason}})
+	return l.submit(ctx, newCall(account), &revoke{lot: lot, total: total, reason: reason})
 }
 
 // Freeze keeps the tokens of a purchase from being spent while its payment is disputed, or thaws them again.
@@ -147,7 +149,7 @@ func (l *Ledger) Freeze(ctx context.Context, account uuid.UUID, purchase string,
 	if err != nil {
 		return err
 	}
-	_, err = l.submit(ctx, &call{account: account, op: &freeze{lot: lot, frozen: frozen}})
+	_, err = l.submit(ctx, newCall(account), &freeze{lot: lot, frozen: frozen})
 	return err
 }
 
@@ -166,13 +168,13 @@ func (l *Ledger) purchaseLot(ctx context.Context, account uuid.UUID, purchase st
 
 // SetPlan opens the account or changes its plan. It needs no key: doing it twice is doing it once.
 func (l *Ledger) SetPlan(ctx context.Context, account uuid.UUID, p SetPlan) error {
-	_, err := l.submit(ctx, &call{account: account, op: &p})
+	_, err := l.submit(ctx, newCall(account), &p)
 	return err
 }
 
 // Settle writes what has fallen due for the account.
 func (l *Ledger) Settle(ctx context.Context, account uuid.UUID) error {
-	_, err := l.submit(ctx, &call{account: account, op: settling{}})
+	_, err := l.submit(ctx, newCall(account), settling{})
 	return err
 }
 
@@ -195,14 +197,15 @@ const MaxBulk = 1_000
 // ChargeAll makes many charges, each decided by itself, in the order in which they stand; those of one lane share one durable write. The results stand in
 // the order of the charges, of which there may be MaxBulk.
 func (l *Ledger) ChargeAll(ctx context.Context, charges []BulkCharge) []BulkResult {
-	calls := make([]call, len(charges))
+	calls := make([]*call, len(charges))
 	byLane := make([][]*call, len(l.lanes))
 	for i := range charges {
-		c := &charges[i]
-		calls[i] = call{account: c.Account, op: &c.Charge, key: c.Key, fingerprint: c.fingerprint(), done: make(chan struct{}, 1)}
-		if c.Key != "" {
-			lane := laneOf(c.Account, len(l.lanes))
-			byLane[lane] = append(byLane[lane], &calls[i])
+		c := newCall(charges[i].Account)
+		c.charge = charges[i].Charge
+		c.op = &c.charge
+		if calls[i] = c.keyed(charges[i].Key, c.charge.fingerprint()); c.key != "" {
+			lane := laneOf(c.account, len(l.lanes))
+			byLane[lane] = append(byLane[lane], c)
 		}
 	}
 	refused := make([]error, len(l.lanes))
@@ -230,34 +233,20 @@ func (l *Ledger) ChargeAll(ctx context.Context, charges []BulkCharge) []BulkResu
 var errNoKey = problem.New(problem.Syntax, "missing_idempotency_key", "An idempotency key is needed.")
 
 // submitKeyed is submit for requests that only their key makes safe to decide again.
-func (l *Ledger) submitKeyed(ctx context.Context, c *call) (Receipt, error) {
+func (l *Ledger) submitKeyed(ctx context.Context, c *call, op operation) (Receipt, error) {
 	if c.key == "" {
 		return Receipt{}, errNoKey
 	}
-	return l.submit(ctx, c)
+	return l.submit(ctx, c, op)
 }
 
 // submit queues a call in its lane and waits for its answer.
-func (l *Ledger) submit(ctx context.Context, c *call) (Receipt, error) {
-	c.done = make(chan struct{}, 1)
+func (l *Ledger) submit(ctx context.Context, c *call, op operation) (Receipt, error) {
+	c.op = op
 	if err := l.lanes[laneOf(c.account, len(l.lanes))].queue.push(c); err != nil {
 		return Receipt{}, err
 	}
 	return c.wait(ctx)
-}
-
-// wait gives the call's answer once it is durable. A caller that stops waiting learns nothing: its request may still be carried out, and
-// asking again with the same key tells.
-func (c *call) wait(ctx context.Context) (Receipt, error) {
-	select {
-	case <-c.done:
-		if c.answer.entry == nil {
-			return Receipt{}, c.answer.err
-		}
-		return Receipt{Entry: *c.answer.entry, Replayed: c.answer.replayed}, c.answer.err
-	case <-ctx.Done():
-		return Receipt{}, ErrUnavailable.Because(ctx.Err())
-	}
 }
 
 // laneOf gives each lane an equal range of the ids, which are random.

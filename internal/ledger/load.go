@@ -1,6 +1,7 @@
 package ledger
 
 import (
+	"bytes"
 	"cmp"
 	"context"
 	"slices"
@@ -9,24 +10,32 @@ import (
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
 
+	"pop.store/credits/internal/catalog"
 	"pop.store/credits/internal/tokens"
 )
 
-// loaded is what a batch needs to know before it can decide: locked states, entries under known keys, and used references.
+// loaded is a batch and what it has to know before it can be decided: locked states, entries under known keys, and used references.
 type loaded struct {
-	states map[uuid.UUID]*state
-	keys   map[accountKey]*Entry
-	refs   map[accountReference]*Entry
-	bound  []accountKey // keys that were bound in this batch
-	began  bool         // a transaction is open on the connection
-
-	doubtAccounts []rowID
-	doubtKeys     []string
+	calls   []*call
+	parties []*party // each account once, in id order
+	cache   *cache
+	known   map[accountKey]*Entry // in the books, beside those in the cache
+	refs    map[accountReference]*Entry
+	bound   []accountKey // keys that were bound in this batch
+	doubts  []*call
+	began   bool // a transaction is open on the connection
 }
 
-type accountKey struct {
-	account uuid.UUID
-	key     string
+// party is an account's part in a batch: what its calls need, and what is known of it.
+type party struct {
+	id         uuid.UUID
+	state      *state        // nil until it is loaded, and for an account that is not there
+	remembered bool          // the state is the lane's memory of it
+	spend      tokens.Amount // in all
+	several    bool          // more than one request
+	whole      bool          // all lots and holds
+	opens      bool          // a request may be the account's first
+	outside    bool          // something that no state holds
 }
 
 type accountReference struct {
@@ -34,153 +43,138 @@ type accountReference struct {
 	scope, reference string
 }
 
-// want is what the calls of a batch need.
-type want struct {
-	accounts, opening []uuid.UUID // each once, in id order
-	by                map[uuid.UUID]*wanted
-	keyAccounts       []rowID
-	keys              []string
-	refAccounts       []rowID
-	scopes, refs      []string
-	pastAccounts      []rowID
-	pastSeqs          []int64
-}
-
-// wanted is what they need of one account.
-type wanted struct {
-	spend   tokens.Amount // in all
-	several bool          // more than one request
-	whole   bool          // all lots and holds
-	outside bool          // something that no state holds
-}
-
-func wantOf(calls []*call) *want {
-	w := &want{by: make(map[uuid.UUID]*wanted, len(calls)), accounts: make([]uuid.UUID, 0, len(calls))}
+// gather finds the parties of a batch and what the lane remembers of them.
+func (l *lane) gather(calls []*call, prices *catalog.Catalog, now time.Time) *loaded {
+	b := &loaded{calls: calls, cache: l.cache, parties: l.order[:0]}
+	clear(l.byID)
 	for _, c := range calls {
-		a, n := w.by[c.account], &c.needs
-		if a == nil {
-			a = &wanted{}
-			w.by[c.account] = a
-			w.accounts = append(w.accounts, c.account)
+		p := l.byID[c.account]
+		if p == nil {
+			p = &l.parties[len(b.parties)]
+			*p = party{id: c.account}
+			l.byID[c.account] = p
+			b.parties = append(b.parties, p)
 		} else {
-			a.several = true
+			p.several = true
 		}
-		// Clamping keeps the sum from overflowing, whatever is asked for.
-		a.spend += min(n.spend, tokens.Max-a.spend)
-		a.whole = a.whole || n.whole
-		if n.opens || n.fresh || n.about != 0 || n.scope != "" {
-			a.outside = true
-			w.lookUp(c)
-		}
+		c.party, c.needs = p, c.op.needs(prices)
+		p.need(&c.needs)
 	}
-	slices.SortFunc(w.accounts, compareIDs)
-	slices.SortFunc(w.opening, compareIDs)
-	w.opening = slices.Compact(w.opening)
-	return w
+	slices.SortFunc(b.parties, func(x, y *party) int { return bytes.Compare(x.id[:], y.id[:]) })
+	for _, p := range b.parties {
+		p.state = l.cache.find(p, now)
+		p.remembered = p.state != nil
+	}
+	return b
 }
 
-// lookUp notes what a request is about beyond its account's state.
-func (w *want) lookUp(c *call) {
-	n := &c.needs
-	if n.opens {
-		w.opening = append(w.opening, c.account)
-	}
-	if n.about != 0 {
-		w.pastAccounts, w.pastSeqs = append(w.pastAccounts, toRow(c.account)), append(w.pastSeqs, n.about)
-	}
-	if n.scope != "" {
-		w.refAccounts, w.scopes, w.refs = append(w.refAccounts, toRow(c.account)), append(w.scopes, n.scope), append(w.refs, n.reference)
-	}
+func (p *party) need(n *needs) {
+	p.spend += min(n.spend, tokens.Max-p.spend) // clamped: a sum must not overflow, whatever is asked for
+	p.whole = p.whole || n.whole
+	p.opens = p.opens || n.opens
+	p.outside = p.outside || n.opens || n.fresh || n.about != 0 || n.scope != ""
 }
 
-func compareIDs(a, b uuid.UUID) int { return cmp.Compare(string(a[:]), string(b[:])) }
-
-// newLoaded begins a batch with what the lane remembers, and tells whether that is all it takes.
-func newLoaded(w *want, calls []*call, c *cache, now time.Time) (l *loaded, complete bool) {
-	l = &loaded{states: make(map[uuid.UUID]*state, len(w.accounts)), keys: make(map[accountKey]*Entry, len(calls)), refs: map[accountReference]*Entry{}}
-	for _, id := range w.accounts {
-		if s, ok := c.find(id, w.by[id], now); ok {
-			l.states[id] = s
-		}
+// remembers says whether the lane remembers some of the parties, and whether all.
+func (l *loaded) remembers() (some, all bool) {
+	all = true
+	for _, p := range l.parties {
+		some, all = some || p.remembered, all && p.remembered
 	}
-	for _, call := range calls {
-		if call.unseen = false; call.key == "" {
-			continue
-		}
-		key := accountKey{call.account, call.key}
-		if e, ok := c.keys[key]; ok {
-			l.keys[key] = e
-		} else if l.states[call.account] == nil {
-			w.keyAccounts, w.keys = append(w.keyAccounts, toRow(call.account)), append(w.keys, call.key)
-		} else {
-			call.unseen = true
-		}
-	}
-	return l, len(l.states) == len(w.accounts)
-}
-
-// doubt notes a refusal that holds only if the call's key is not in the books: what went through once is answered again, whatever is there
-// now. And it holds only if what the lane remembers is true: another server may have made possible what this one would refuse.
-func (l *loaded) doubt(c *call) {
-	l.doubtAccounts, l.doubtKeys = append(l.doubtAccounts, toRow(c.account)), append(l.doubtKeys, c.key)
+	return some, all
 }
 
 // load begins the transaction, locks the accounts and reads what the lane does not know of them: one round trip, and a second one for accounts that
 // need more than their row. It locks those that it knows as well: rows are locked in id order, all at once, or two servers could wait
 // for each other.
-func (l *loaded) load(ctx context.Context, conn *pgx.Conn, w *want, now time.Time, whole bool) error {
-	remembered := l.states
-	l.states, l.began = make(map[uuid.UUID]*state, len(w.accounts)), true
+func (l *loaded) load(ctx context.Context, conn *pgx.Conn, now time.Time, whole bool) error {
+	l.began = true
 	batch := &pgx.Batch{}
 	batch.Queue("begin")
-	if len(w.opening) > 0 {
-		batch.Queue(sqlEnsureAccounts, rowIDs(w.opening))
+	if opening := l.ids(func(p *party) bool { return p.opens }); len(opening) > 0 {
+		batch.Queue(sqlEnsureAccounts, opening)
 	}
-	batch.Queue(sqlLockAccounts, rowIDs(w.accounts)).Query(l.readAccounts)
-	if len(w.keys) > 0 {
-		batch.Queue(sqlKnownKeys, w.keyAccounts, w.keys).Query(l.readKeys)
-	}
-	if len(w.refs) > 0 {
-		batch.Queue(sqlKnownReferences, w.refAccounts, w.scopes, w.refs).Query(l.readReferences)
-	}
+	batch.Queue(sqlLockAccounts, l.ids(func(*party) bool { return true })).Query(l.readAccounts)
+	l.queueLookUps(batch)
 	if err := conn.SendBatch(ctx, batch).Close(); err != nil {
 		return err
 	}
-	for id, s := range remembered {
-		if read := l.states[id]; read == nil || read.version != s.version {
-			return errStale
+	return l.loadRest(ctx, conn, now, whole)
+}
+
+// ids lists some of the parties' accounts, in id order.
+func (l *loaded) ids(some func(p *party) bool) idList {
+	list := make(idList, 0, len(l.parties))
+	for _, p := range l.parties {
+		if some(p) {
+			list = append(list, p.id)
 		}
-		l.states[id] = s
 	}
-	return l.loadRest(ctx, conn, w, now, remembered, whole)
+	return list
+}
+
+// queueLookUps asks for the keys of accounts that the lane does not remember, and for references.
+func (l *loaded) queueLookUps(batch *pgx.Batch) {
+	var keyAccounts, refAccounts idList
+	var keys, scopes, refs []string
+	for _, c := range l.calls {
+		if c.key != "" && !c.party.remembered {
+			keyAccounts, keys = append(keyAccounts, c.account), append(keys, c.key)
+		}
+		if c.needs.scope != "" {
+			refAccounts, scopes, refs = append(refAccounts, c.account), append(scopes, c.needs.scope), append(refs, c.needs.reference)
+		}
+	}
+	if len(keys) > 0 {
+		batch.Queue(sqlKnownKeys, keyAccounts, keys).Query(l.readKeys)
+	}
+	if len(refs) > 0 {
+		batch.Queue(sqlKnownReferences, refAccounts, scopes, refs).Query(l.readReferences)
+	}
 }
 
 // loadRest loads all lots and holds where the open lot is not enough, or all are wanted, and what requests are about.
-func (l *loaded) loadRest(ctx context.Context, conn *pgx.Conn, w *want, now time.Time, remembered map[uuid.UUID]*state, all bool) error {
-	var whole []uuid.UUID
-	for id, s := range l.states {
-		if _, known := remembered[id]; !known && (all || s.needsWhole(w.by[id], now)) {
-			s.forgetOpenLot()
-			whole = append(whole, id)
-		}
-	}
+func (l *loaded) loadRest(ctx context.Context, conn *pgx.Conn, now time.Time, all bool) error {
+	whole := l.ids(func(p *party) bool { return p.state != nil && !p.remembered && (all || p.state.needsWhole(p, now)) })
 	if len(whole) == 0 {
 		return nil
 	}
-	batch, ids := &pgx.Batch{}, rowIDs(whole)
-	batch.Queue(sqlOpenLots, ids).Query(l.readLots)
-	batch.Queue(sqlOpenHolds, ids).Query(l.readHolds)
-	if len(w.pastSeqs) > 0 {
-		batch.Queue(sqlPast, w.pastAccounts, w.pastSeqs).Query(l.readPast)
-		batch.Queue(sqlPastLots, w.pastAccounts, w.pastSeqs).Query(l.readLots)
+	for _, id := range whole {
+		l.party(id).state.forgetOpenLot()
+	}
+	batch := &pgx.Batch{}
+	batch.Queue(sqlOpenLots, whole).Query(l.readLots)
+	batch.Queue(sqlOpenHolds, whole).Query(l.readHolds)
+	if accounts, seqs := l.past(); len(seqs) > 0 {
+		batch.Queue(sqlPast, accounts, seqs).Query(l.readPast)
+		batch.Queue(sqlPastLots, accounts, seqs).Query(l.readLots)
 	}
 	if err := conn.SendBatch(ctx, batch).Close(); err != nil {
 		return err
 	}
 	for _, id := range whole {
-		l.states[id].lotsAreComplete()
+		l.party(id).state.lotsAreComplete()
 	}
 	return nil
+}
+
+// past lists the earlier entries that requests are about.
+func (l *loaded) past() (accounts idList, seqs []int64) {
+	for _, c := range l.calls {
+		if c.needs.about != 0 {
+			accounts, seqs = append(accounts, c.account), append(seqs, c.needs.about)
+		}
+	}
+	return accounts, seqs
+}
+
+// party finds an account's part in the batch.
+func (l *loaded) party(id uuid.UUID) *party {
+	at, found := slices.BinarySearchFunc(l.parties, id, func(p *party, id uuid.UUID) int { return bytes.Compare(p.id[:], id[:]) })
+	if !found {
+		return nil
+	}
+	return l.parties[at]
 }
 
 // forgetOpenLot prepares a state for being loaded whole: what the account's row says of its open lot waits in stash.
@@ -200,13 +194,34 @@ func (s *state) lotsAreComplete() {
 	slices.SortFunc(s.holds, func(a, b hold) int { return cmp.Compare(a.number, b.number) }) // those of one instant time out in this order
 }
 
+// stateOf is the state of an account of the batch; nil when it is not there.
+func (l *loaded) stateOf(id uuid.UUID) *state {
+	if p := l.party(id); p != nil {
+		return p.state
+	}
+	return nil
+}
+
+func (l *loaded) useReference(r accountReference, e *Entry) {
+	if l.refs == nil {
+		l.refs = map[accountReference]*Entry{}
+	}
+	l.refs[r] = e
+}
+
 func (l *loaded) readAccounts(rows pgx.Rows) error {
 	for rows.Next() {
 		s, err := scanState(rows)
 		if err != nil {
 			return err
 		}
-		l.states[s.account] = s
+		p := l.party(s.account)
+		switch {
+		case !p.remembered:
+			p.state = s
+		case p.state.version != s.version:
+			return errStale
+		}
 	}
 	return rows.Err()
 }
@@ -217,7 +232,10 @@ func (l *loaded) readKeys(rows pgx.Rows) error {
 		if err != nil {
 			return err
 		}
-		l.keys[accountKey{e.Account, e.key}] = &e
+		if l.known == nil {
+			l.known = map[accountKey]*Entry{}
+		}
+		l.known[accountKey{e.Account, e.key}] = &e
 	}
 	return rows.Err()
 }
@@ -229,7 +247,7 @@ func (l *loaded) readReferences(rows pgx.Rows) error {
 		if err != nil {
 			return err
 		}
-		l.refs[accountReference{e.Account, scope, reference}] = &e
+		l.useReference(accountReference{e.Account, scope, reference}, &e)
 	}
 	return rows.Err()
 }
@@ -246,7 +264,7 @@ func (l *loaded) readLots(rows pgx.Rows) error {
 		}
 		t.expiresAt, t.effectiveAt = instant(expires), t.effectiveAt.UTC()
 		t.row = lotRow{remaining: t.remaining, held: t.held, frozen: t.frozen, revoked: t.revoked, open: t.row.open}
-		if s := l.states[account]; s != nil {
+		if s := l.stateOf(account); s != nil {
 			s.lots = append(s.lots, t)
 		}
 	}
@@ -264,7 +282,7 @@ func (l *loaded) readHolds(rows pgx.Rows) error {
 			return err
 		}
 		h.expiresAt, h.parts = h.expiresAt.UTC(), partsOf(lots, amounts)
-		if s := l.states[account]; s != nil {
+		if s := l.stateOf(account); s != nil {
 			s.holds = append(s.holds, h)
 		}
 	}
@@ -283,7 +301,7 @@ func (l *loaded) readPast(rows pgx.Rows) error {
 		if outcome >= 0 {
 			p.hold = &hold{number: e.Seq, outcome: Kind(outcome)}
 		}
-		s := l.states[e.Account]
+		s := l.stateOf(e.Account)
 		if s.past == nil {
 			s.past = map[int64]*past{}
 		}
@@ -328,14 +346,16 @@ func scanState(rows pgx.Rows, more ...any) (*state, error) {
 func scanEntry(rows pgx.Rows, first ...any) (Entry, error) {
 	var e Entry
 	var lot int64
+	var mark []byte
 	var lots, amounts []int64
 	columns := append(first, scanID(&e.Account), &e.Seq, &e.At, &e.Kind, &e.Amount, &e.HeldDelta, &e.BalanceAfter, &e.HeldAfter, &e.SpendableAfter, &e.Contra,
 		&e.LotKind, &e.Feature, &e.Agent, &e.Quantity, &e.UnitPrice, &e.CatalogVersion, &e.Reference, &e.About, &e.Day, &lot, &lots, &amounts, &e.key,
-		&e.fingerprint)
+		&mark)
 	if err := rows.Scan(columns...); err != nil {
 		return Entry{}, err
 	}
 	e.At = e.At.UTC()
+	copy(e.fingerprint[:], mark)
 	e.Parts = partsOf(lots, amounts)
 	if lot != 0 {
 		e.Parts = []Part{{Lot: lot, Amount: e.moved()}}

@@ -12,7 +12,7 @@ import (
 // operation is one request to the core. decide looks at a settled state and either refuses, leaving the state as it was, or
 // applies itself and answers the entry that records it. It is pure: no clock, no database, no goroutine.
 type operation interface {
-	decide(s *state, now time.Time, prices *catalog.Catalog) (Entry, error)
+	decide(s *state, now time.Time, prices *catalog.Catalog) (*Entry, error)
 	needs(prices *catalog.Catalog) needs
 }
 
@@ -27,7 +27,7 @@ type needs struct {
 }
 
 // apply is the core's one door: settle first, then decide. An attempt that lacks tokens is noted.
-func (s *state) apply(op operation, now time.Time, prices *catalog.Catalog) (Entry, error) {
+func (s *state) apply(op operation, now time.Time, prices *catalog.Catalog) (*Entry, error) {
 	now = later(now, s.lastAt)
 	if due := !s.dueAt.IsZero() && !s.dueAt.After(now); due && s.whole {
 		s.settle(now, prices)
@@ -40,7 +40,7 @@ func (s *state) apply(op operation, now time.Time, prices *catalog.Catalog) (Ent
 	var lacking *shortfall
 	if errors.As(err, &lacking) {
 		s.decline(lacking, now)
-		return Entry{}, lacking.problem()
+		return nil, lacking.problem()
 	}
 	return e, err
 }
@@ -61,9 +61,9 @@ type settling struct{}
 
 func (settling) needs(*catalog.Catalog) needs { return needs{whole: true, fresh: true} }
 
-func (settling) decide(s *state, _ time.Time, _ *catalog.Catalog) (Entry, error) {
+func (settling) decide(s *state, _ time.Time, _ *catalog.Catalog) (*Entry, error) {
 	if !s.exists {
-		return Entry{}, ErrNoAccount
+		return nil, ErrNoAccount
 	}
-	return Entry{}, nil
+	return nil, nil
 }

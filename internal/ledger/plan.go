@@ -30,20 +30,20 @@ type SetPlan struct {
 
 func (p *SetPlan) needs(*catalog.Catalog) needs { return needs{whole: true, opens: true} }
 
-func (p *SetPlan) decide(s *state, now time.Time, prices *catalog.Catalog) (Entry, error) {
+func (p *SetPlan) decide(s *state, now time.Time, prices *catalog.Catalog) (*Entry, error) {
 	if s.exists {
-		return Entry{}, p.change(s, now, prices)
+		return nil, p.change(s, now, prices)
 	}
 	if err := p.Check(prices, now); err != nil {
-		return Entry{}, err
+		return nil, err
 	}
-	return Entry{}, p.open(s, now, prices)
+	return nil, p.open(s, now, prices)
 }
 
 // PutPlan is Ledger.SetPlan for callers who want to know whether it opened the account: of all requests that try at once, one did.
 func (l *Ledger) PutPlan(ctx context.Context, account uuid.UUID, p SetPlan) (opened bool, err error) {
 	o := &opening{SetPlan: p}
-	if _, err := l.submit(ctx, &call{account: account, op: o}); err != nil {
+	if _, err := l.submit(ctx, newCall(account), o); err != nil {
 		return false, err
 	}
 	return o.opened, nil
@@ -56,7 +56,7 @@ type opening struct {
 	opened bool
 }
 
-func (o *opening) decide(s *state, now time.Time, prices *catalog.Catalog) (Entry, error) {
+func (o *opening) decide(s *state, now time.Time, prices *catalog.Catalog) (*Entry, error) {
 	o.opened = !s.exists
 	return o.SetPlan.decide(s, now, prices)
 }

@@ -18,14 +18,14 @@ const (
 type queue struct {
 	mu      sync.Mutex
 	calls   []*call
-	spare   []*call // the buffer of the batch before, to be filled again
-	waiting map[uuid.UUID]int
+	spare   []*call           // the buffer of the batch before, to be filled again
+	waiting map[uuid.UUID]int // calls by account; nil while there are so few that no account can have too many
 	wake    chan struct{}
 	closed  bool
 }
 
 func newQueue() *queue {
-	return &queue{waiting: map[uuid.UUID]int{}, wake: make(chan struct{}, 1)}
+	return &queue{wake: make(chan struct{}, 1)}
 }
 
 // push adds calls, all or none: ErrBusy when there is no room, ErrUnavailable when the lane is closing.
@@ -38,15 +38,29 @@ func (q *queue) push(calls ...*call) error {
 	if len(q.calls)+len(calls) > maxQueue {
 		return ErrBusy
 	}
-	for i, c := range calls {
-		if q.waiting[c.account]++; q.waiting[c.account] > maxPerAccount {
-			q.forget(calls[:i+1])
-			return ErrBusy
-		}
+	if len(q.calls)+len(calls) > maxPerAccount && !q.count(calls) {
+		return ErrBusy
 	}
 	q.calls = append(q.calls, calls...)
 	q.signal()
 	return nil
+}
+
+// count counts calls that are about to wait, unless they are too many for one account.
+func (q *queue) count(calls []*call) bool {
+	if q.waiting == nil {
+		q.waiting = map[uuid.UUID]int{}
+		for _, c := range q.calls {
+			q.waiting[c.account]++
+		}
+	}
+	for i, c := range calls {
+		if q.waiting[c.account]++; q.waiting[c.account] > maxPerAccount {
+			q.forget(calls[:i+1])
+			return false
+		}
+	}
+	return true
 }
 
 // forget counts calls as not waiting any more.
@@ -85,7 +99,11 @@ func (q *queue) grab() (batch []*call, done bool) {
 	}
 	batch = q.calls[:n:n]
 	q.calls, q.spare = append(q.spare[:0], q.calls[n:]...), batch[:0]
-	q.forget(batch)
+	if len(q.calls) <= maxPerAccount {
+		q.waiting = nil
+	} else {
+		q.forget(batch)
+	}
 	return batch, false
 }
 

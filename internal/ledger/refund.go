@@ -18,13 +18,13 @@ type Refund struct {
 
 func (r *Refund) needs(*catalog.Catalog) needs { return needs{whole: true, about: r.Entry} }
 
-func (r *Refund) decide(s *state, now time.Time, prices *catalog.Catalog) (Entry, error) {
+func (r *Refund) decide(s *state, now time.Time, prices *catalog.Catalog) (*Entry, error) {
 	if !s.exists {
-		return Entry{}, ErrNoAccount
+		return nil, ErrNoAccount
 	}
 	p, ok := s.past[r.Entry]
 	if !ok || (p.entry.Kind != KindCharge && p.entry.Kind != KindCapture) {
-		return Entry{}, problem.New(problem.NotFound, "charge_not_found", "There is no such charge.")
+		return nil, problem.New(problem.NotFound, "charge_not_found", "There is no such charge.")
 	}
 	left := -p.entry.Amount - p.reversed
 	amount := left
@@ -33,9 +33,9 @@ func (r *Refund) decide(s *state, now time.Time, prices *catalog.Catalog) (Entry
 	}
 	switch {
 	case left == 0:
-		return Entry{}, problem.New(problem.Conflict, "already_refunded", "This charge was refunded in full already.")
+		return nil, problem.New(problem.Conflict, "already_refunded", "This charge was refunded in full already.")
 	case amount <= 0 || amount > left:
-		return Entry{}, problem.Invalid("amount", "must be more than zero and at most the %s tokens that are left of the charge", left).With("refundable", left)
+		return nil, problem.Invalid("amount", "must be more than zero and at most the %s tokens that are left of the charge", left).With("refundable", left)
 	}
 	return s.refund(p, amount, r.Reason, now, prices), nil
 }
@@ -43,7 +43,7 @@ func (r *Refund) decide(s *state, now time.Time, prices *catalog.Catalog) (Entry
 // refund gives tokens back to the lots that paid. Those that last longest come back first, which is the end of the list. Tokens of a lot
 // that has expired come back as a lot of their own, for a stated grace. Whether in their lot or in that one, tokens of a revoked lot pay what
 // is owed first.
-func (s *state) refund(p *past, amount tokens.Amount, reason string, now time.Time, prices *catalog.Catalog) Entry {
+func (s *state) refund(p *past, amount tokens.Amount, reason string, now time.Time, prices *catalog.Catalog) *Entry {
 	var parts []Part
 	var grace lot
 	var owing tokens.Amount // how much of the grace is of revoked lots

@@ -75,7 +75,7 @@ func (s *state) grantAllowance(now time.Time, prices *catalog.Catalog) {
 }
 
 // grant adds a lot and its entry. The lot's number is the entry's seq.
-func (s *state) grant(l lot, prices *catalog.Catalog, now time.Time) Entry {
+func (s *state) grant(l lot, prices *catalog.Catalog, now time.Time) *Entry {
 	l.number, l.remaining = s.seq+1, l.amount
 	s.addLot(l)
 	return s.append(Entry{

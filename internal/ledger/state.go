@@ -53,7 +53,7 @@ type state struct {
 
 	// What to write.
 	changed   bool
-	entries   []Entry
+	entries   []*Entry
 	refs      []permanent
 	usage     []dayUsage // days that are over
 	declined  []Declined
@@ -190,7 +190,7 @@ func (s *state) take(amount tokens.Amount, now time.Time) []Part {
 }
 
 // append numbers an entry, stamps it, and adds it to the books. Everything that changes a balance goes through here.
-func (s *state) append(e Entry, now time.Time) Entry {
+func (s *state) append(e Entry, now time.Time) *Entry {
 	s.seq++
 	s.balance += e.Amount
 	s.held += e.HeldDelta
@@ -201,9 +201,9 @@ func (s *state) append(e Entry, now time.Time) Entry {
 	e.BalanceAfter, e.HeldAfter, e.SpendableAfter = s.balance, s.held, s.spendable(s.lastAt)
 	e.Day = s.turnDay(s.lastAt)
 	s.today.add(&e)
-	s.entries = append(s.entries, e)
+	s.entries = append(s.entries, &e)
 	s.changed = true
-	return e
+	return &e
 }
 
 // nextDue is the earliest instant at which settling will have something to do; zero when never.

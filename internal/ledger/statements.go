@@ -4,6 +4,10 @@ package ledger
 // (spec "Citus"): the account is in every WHERE and every key; no triggers, no MERGE, no volatile function in SET; UPDATE ... FROM
 // unnest also filters by account = ANY.
 
+// What the database calls the types of rows on their way in: of each, and of an array of it.
+const sqlRecordTypes = `
+select oid, typarray from pg_type where typname = any($1) and typtype = 'c'`
+
 const sqlEnsureAccounts = `
 insert into ledger_accounts (account, last_at, billing_anchor, billing_zone)
 select account, 'epoch', 'epoch', '' from unnest($1::uuid[]) as u (account)
@@ -98,12 +102,9 @@ const sqlUpdateAccounts = `
 with written as (
 update ledger_accounts as a
 set version = u.version + 1, balance = u.balance, held = u.held, unusable = u.unusable, owed = u.owed, seq = u.seq, last_at = u.last_at, next_due_at = u.next_due_at,
-	open_lot = u.open_lot, open_remaining = u.open_remaining, open_held = u.open_held,
-	newest_lot = u.newest_lot, today = u.today, today_usage = u.today_usage, today_declined = u.today_declined, declined = u.declined
-from unnest($1::uuid[], $2::bigint[], $3::bigint[], $4::bigint[], $5::bigint[], $6::bigint[], $7::timestamptz[], $8::timestamptz[], $9::bigint[],
-		$10::bigint[], $11::bigint[], $12::date[], $13::bytea[], $14::int[], $15::bigint[], $16::bigint[], $17::bigint[])
-	as u (account, balance, held, unusable, owed, seq, last_at, next_due_at, open_lot, open_remaining, open_held, today, today_usage, today_declined,
-		declined, version, newest_lot)
+	newest_lot = u.newest_lot, open_lot = u.open_lot, open_remaining = u.open_remaining, open_held = u.open_held,
+	today = u.today, today_usage = u.today_usage, today_declined = u.today_declined, declined = u.declined
+from unnest($2::account_row[]) as u
 where a.account = u.account and a.account = any($1) and a.version = u.version
 returning 1
 )
@@ -113,69 +114,56 @@ const sqlUpdatePlans = `
 update ledger_accounts as a
 set plan = u.plan, next_plan = u.next_plan, plan_status = u.plan_status, billing_anchor = u.billing_anchor, billing_zone = u.billing_zone,
 	period = u.period, period_granted = u.period_granted
-from unnest($1::uuid[], $2::text[], $3::text[], $4::text[], $5::timestamptz[], $6::text[], $7::int[], $8::bigint[])
-	as u (account, plan, next_plan, plan_status, billing_anchor, billing_zone, period, period_granted)
+from unnest($2::plan_row[]) as u
 where a.account = u.account and a.account = any($1)`
 
 const sqlInsertLots = `
 insert into lots (account, lot, kind, amount, remaining, held, priority, effective_at, expires_at, frozen, revoked, is_open, source)
-select * from unnest($1::uuid[], $2::bigint[], $3::smallint[], $4::bigint[], $5::bigint[], $6::bigint[], $7::smallint[], $8::timestamptz[],
-	$9::timestamptz[], $10::boolean[], $11::boolean[], $12::boolean[], $13::text[])`
+select * from unnest($1::lot_row[])`
 
 // Revoked is for ever; a lot that was spent without being loaded does not know whether it is.
 const sqlUpdateLots = `
 update lots as l
 set remaining = u.remaining, held = u.held, frozen = u.frozen, revoked = l.revoked or u.revoked, is_open = u.is_open
-from unnest($1::uuid[], $2::bigint[], $3::bigint[], $4::bigint[], $5::boolean[], $6::boolean[], $7::boolean[])
-	as u (account, lot, remaining, held, frozen, revoked, is_open)
+from unnest($2::lot_change_row[]) as u
 where l.account = u.account and l.lot = u.lot and l.account = any($1)`
 
-// Arrays of arrays cannot be unnested row by row, so the lots of a row with several travel as the text of an array.
 const sqlInsertEntries = `
 insert into entries (account, seq, at, kind, amount, held_delta, balance_after, held_after, spendable_after, contra, lot_kind, feature, agent, quantity,
 	unit_price, catalog_version, reference, about, day, lot, lots, lot_amounts, idempotency_key, fingerprint)
-select account, seq, at, kind, amount, held_delta, balance_after, held_after, spendable_after, contra, lot_kind, feature, agent, quantity,
-	unit_price, catalog_version, reference, about, day, lot, lots::bigint[], lot_amounts::bigint[], idempotency_key, fingerprint
-from unnest($1::uuid[], $2::bigint[], $3::timestamptz[], $4::smallint[], $5::bigint[], $6::bigint[], $7::bigint[], $8::bigint[], $9::bigint[],
-		$10::smallint[], $11::smallint[], $12::text[], $13::text[], $14::bigint[], $15::bigint[], $16::text[], $17::text[], $18::bigint[], $19::date[],
-		$20::bigint[], $21::text[], $22::text[], $23::text[], $24::bytea[])
-	as u (account, seq, at, kind, amount, held_delta, balance_after, held_after, spendable_after, contra, lot_kind, feature, agent, quantity,
-		unit_price, catalog_version, reference, about, day, lot, lots, lot_amounts, idempotency_key, fingerprint)`
+select * from unnest($1::entry_row[])`
 
 const sqlInsertReferences = `
 insert into permanent_references (account, scope, reference, seq)
-select * from unnest($1::uuid[], $2::text[], $3::text[], $4::bigint[])`
+select * from unnest($1::reference_row[])`
 
 const sqlInsertHolds = `
 insert into holds (account, hold, amount, expires_at, feature, agent, quantity, unit_price, catalog_version, lots, lot_amounts)
-select account, hold, amount, expires_at, feature, agent, quantity, unit_price, catalog_version, lots::bigint[], lot_amounts::bigint[]
-from unnest($1::uuid[], $2::bigint[], $3::bigint[], $4::timestamptz[], $5::text[], $6::text[], $7::bigint[], $8::bigint[], $9::text[], $10::text[],
-		$11::text[])
-	as u (account, hold, amount, expires_at, feature, agent, quantity, unit_price, catalog_version, lots, lot_amounts)`
+select * from unnest($1::hold_row[])`
 
 const sqlEndHolds = `
 update holds as h set outcome = u.outcome
-from unnest($1::uuid[], $2::bigint[], $3::smallint[]) as u (account, hold, outcome)
+from unnest($2::hold_end_row[]) as u
 where h.account = u.account and h.hold = u.hold and h.account = any($1)`
 
 const sqlAddReversals = `
 insert into reversals as r (account, seq, amount)
-select * from unnest($1::uuid[], $2::bigint[], $3::bigint[])
+select * from unnest($1::reversal_row[])
 on conflict (account, seq) do update set amount = r.amount + excluded.amount`
 
 const sqlInsertNotes = `
 insert into entry_notes (account, seq, reason, metadata)
-select account, seq, reason, metadata::jsonb from unnest($1::uuid[], $2::bigint[], $3::text[], $4::text[]) as u (account, seq, reason, metadata)`
+select account, seq, reason, metadata::jsonb from unnest($1::note_row[])`
 
 const sqlAddUsage = `
 insert into usage_days as d (account, day, feature, agent, amount, quantity, count)
-select * from unnest($1::uuid[], $2::date[], $3::text[], $4::text[], $5::bigint[], $6::bigint[], $7::bigint[])
+select * from unnest($1::usage_row[])
 on conflict (account, day, feature, agent) do update
 set amount = d.amount + excluded.amount, quantity = d.quantity + excluded.quantity, count = d.count + excluded.count`
 
 const sqlInsertDeclined = `
 insert into declined_attempts (account, day, number, at, feature, agent, required, spendable)
-select * from unnest($1::uuid[], $2::date[], $3::int[], $4::timestamptz[], $5::text[], $6::text[], $7::bigint[], $8::bigint[])`
+select * from unnest($1::declined_row[])`
 
 // One statement is one snapshot: an account's row, lots and holds always belong together. Each part comes as rows of its own.
 const sqlReadAccounts = `

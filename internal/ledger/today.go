@@ -99,12 +99,8 @@ func (t *today) line(feature, agent string) *usageLine {
 	return &t.lines[len(t.lines)-1]
 }
 
-// encode writes the lines for the account's row.
-func (t *today) encode() []byte {
-	if len(t.lines) == 0 {
-		return []byte{}
-	}
-	b := make([]byte, 0, 48*len(t.lines))
+// encode appends the lines for the account's row.
+func (t *today) encode(b []byte) []byte {
 	text := func(s string) {
 		b = binary.AppendUvarint(b, uint64(len(s)))
 		b = append(b, s...)

@@ -1,0 +1,60 @@
+package ledger
+
+import (
+	"context"
+	"sync"
+
+	"github.com/google/uuid"
+)
+
+// call is one request on its way through a lane.
+type call struct {
+	account     uuid.UUID
+	op          operation
+	charge      Charge // what op points to, for most calls
+	key         string
+	fingerprint fingerprint
+	needs       needs         // at the prices in force when its batch was begun
+	party       *party        // its account's part in the batch
+	answer      answer        // to be read once done
+	done        chan struct{} // has room for the one signal, so that a lane never waits for a caller who left
+}
+
+// answer is what a caller gets once its batch is durable.
+type answer struct {
+	entry    *Entry // nil: the request wrote none
+	replayed bool
+	err      error
+}
+
+// calls are used again: each has a channel, and there are many.
+var calls = sync.Pool{New: func() any { return &call{done: make(chan struct{}, 1)} }}
+
+func newCall(account uuid.UUID) *call {
+	c := calls.Get().(*call)
+	c.account = account
+	return c
+}
+
+// keyed gives the call its idempotency key, and what tells whether another request uses the same.
+func (c *call) keyed(key string, f fingerprint) *call {
+	c.key, c.fingerprint = key, f
+	return c
+}
+
+// wait gives the call's answer once it is durable; the call is over then. A caller that stops waiting learns nothing: its request may still be
+// carried out, and asking again with the same key tells.
+func (c *call) wait(ctx context.Context) (Receipt, error) {
+	select {
+	case <-c.done:
+	case <-ctx.Done():
+		return Receipt{}, ErrUnavailable.Because(ctx.Err()) // the lane still has the call: it is not used again
+	}
+	a := c.answer
+	*c = call{done: c.done}
+	calls.Put(c)
+	if a.entry == nil {
+		return Receipt{}, a.err
+	}
+	return Receipt{Entry: *a.entry, Replayed: a.replayed}, a.err
+}
