@@ -28,7 +28,15 @@ create table ledger_accounts (
     billing_anchor timestamptz not null,
     billing_zone   text not null,
     period         integer not null default -1,
-    period_granted bigint not null default 0
+    period_granted bigint not null default 0,
+    -- How full it is, and how its agents stand.
+    level          smallint not null default 0,
+    agents         integer not null default 0,
+    paused_agents  integer not null default 0, -- for lack of tokens
+    guarded        boolean not null default false, -- an agent is paused, or has a budget or a reserve
+    reserved       bigint not null default 0 check (reserved >= 0), -- by all agents
+    low_threshold  bigint check (low_threshold >= 0), -- null: the catalog's
+    event_seq      bigint not null default 0
 ) with (fillfactor = 50);
 
 -- A lot is where tokens come from; its number is the seq of the entry that granted it.
@@ -149,6 +157,31 @@ create table declined_attempts (
     primary key (account, day, number)
 );
 
+-- Agents, by the id that the services call them. The one without an id is the creator, whose reserve is for the creator's own tools.
+create table agents (
+    account      uuid not null,
+    agent        text not null,
+    name         text not null default '',
+    feature      text not null default '',
+    state        smallint not null default 0,
+    paused_since timestamptz,
+    turned_away  bigint not null default 0, -- requests since then
+    unit         bigint not null default 0, -- what the request wanted that made it pause
+    budget       bigint check (budget > 0), -- tokens a month; null: no limit
+    reserve      bigint not null default 0 check (reserve >= 0),
+    primary key (account, agent)
+);
+
+-- What others are to be told about, in the order in which it happened; relayed and then deleted.
+create table outbox (
+    account uuid not null,
+    seq     bigint not null,
+    at      timestamptz not null,
+    kind    text not null,
+    data    jsonb not null,
+    primary key (account, seq)
+);
+
 -- Rows on their way in: what a batch writes arrives as one array of such rows for each statement. They are types of their own, and not those of the
 -- tables, so that a server of the version before goes on writing while a table has a new column already.
 create type account_row as (
@@ -182,3 +215,11 @@ create type usage_row as (account uuid, day date, feature text, agent text, amou
 create type declined_row as (
     account uuid, day date, number integer, at timestamptz, feature text, agent text, required bigint, spendable bigint
 );
+create type agent_row as (
+    account uuid, agent text, name text, feature text, state smallint, paused_since timestamptz, turned_away bigint, unit bigint, budget bigint,
+    reserve bigint
+);
+create type guard_row as (
+    account uuid, level smallint, agents integer, paused_agents integer, guarded boolean, reserved bigint, low_threshold bigint, event_seq bigint
+);
+create type outbox_row as (account uuid, seq bigint, at timestamptz, kind text, data text);

@@ -43,16 +43,25 @@ func (c *cache) find(p *party, now time.Time) *state {
 	if c.careful > 0 || p.outside {
 		return nil
 	}
-	if s := c.states[p.id]; s != nil && (s.whole || !s.needsWhole(p, now)) {
+	s := c.states[p.id]
+	if s == nil || s.whole {
 		return s
 	}
-	return nil
+	for _, agent := range p.agents {
+		if s.agent(agent) == nil {
+			return nil
+		}
+	}
+	if s.needsWhole(p, now) {
+		return nil
+	}
+	return s
 }
 
 // needsWhole says whether the open lot is not enough for what a batch asks of an account. What is above all that can be spent will be
 // refused, for which the account's row is enough.
 func (s *state) needsWhole(p *party, now time.Time) bool {
-	if due := !s.dueAt.IsZero() && !s.dueAt.After(now); p.whole || due || s.openLot == 0 {
+	if due := !s.dueAt.IsZero() && !s.dueAt.After(now); p.whole || due || s.guarded || s.openLot == 0 {
 		return true
 	}
 	free := s.lots[0].remaining - s.lots[0].held
@@ -139,6 +148,10 @@ func (s *state) settleDown() {
 		}
 	}
 	s.holds = holds
+	for i := range s.agents {
+		s.agents[i].row, s.agents[i].added = s.agents[i].present(), false
+	}
+	s.guardsBefore, s.events = s.guards, nil
 	s.before = plan{s.plan, s.nextPlan, s.status, s.period, s.periodGranted}
 	clear(s.entries)
 	s.entries = s.entries[:0]

@@ -21,7 +21,7 @@ type Charge struct {
 }
 
 func (c *Charge) needs(prices *catalog.Catalog) needs {
-	n := needs{}
+	n := needs{agent: c.Agent}
 	if price, err := prices.Price(c.Feature, c.Quantity, c.Amount); err == nil {
 		n.spend = price.Amount
 	}
@@ -39,14 +39,25 @@ func (c *Charge) decide(s *state, now time.Time, prices *catalog.Catalog) (*Entr
 	if err != nil {
 		return nil, err
 	}
-	if spendable := s.spendable(now); spendable < price.Amount {
-		return nil, &shortfall{feature: c.Feature, agent: c.Agent, spendable: spendable, required: price.Amount}
+	if err := s.afford(c.Feature, c.Agent, price.Amount, now); err != nil {
+		return nil, err
 	}
 	return s.append(Entry{
 		Kind: KindCharge, Amount: -price.Amount, Contra: ContraSpent, Feature: c.Feature, Agent: c.Agent, Quantity: price.Quantity,
 		UnitPrice: price.Unit, CatalogVersion: prices.Version, Reference: c.Reference, Parts: s.take(price.Amount, now),
 		note: Note{Metadata: c.Metadata},
 	}, now), nil
+}
+
+// afford checks an agent's state first, then what is reserved for others, then what there is.
+func (s *state) afford(feature, agent string, amount tokens.Amount, now time.Time) error {
+	if err := s.admit(agent, feature, amount, now); err != nil {
+		return err
+	}
+	if available := s.available(agent, now); available < amount {
+		return &shortfall{feature: feature, agent: agent, spendable: available, required: amount}
+	}
+	return nil
 }
 
 // shortfall is why a charge or a hold cannot be afforded.

@@ -40,7 +40,9 @@ func (r *revoke) decide(s *state, now time.Time, _ *catalog.Catalog) (*Entry, er
 	s.reverse(r.lot, more)
 	p.reversed += more
 	s.owed += more
-	return s.clawBack(l, min(more, l.remaining-l.held), r.reason, now), nil
+	e := s.clawBack(l, min(more, l.remaining-l.held), r.reason, now)
+	s.emit(EventPurchaseBack, e.At, grantEvent{Transaction: e.ID(), Kind: l.kind.String(), Amount: more, Purchase: l.source})
+	return e, nil
 }
 
 // purchase finds the lot of a purchase that the request is about.

@@ -47,7 +47,7 @@ type Hold struct {
 	ExpiresIn time.Duration
 }
 
-func (h *Hold) needs(*catalog.Catalog) needs { return needs{whole: true} }
+func (h *Hold) needs(*catalog.Catalog) needs { return needs{whole: true, agent: h.Agent} }
 
 func (h *Hold) decide(s *state, now time.Time, prices *catalog.Catalog) (*Entry, error) {
 	if !s.exists {
@@ -70,8 +70,8 @@ func (h *Hold) decide(s *state, now time.Time, prices *catalog.Catalog) (*Entry,
 	if open := s.openHolds(); open >= maxOpenHolds {
 		return nil, problem.New(problem.Conflict, "too_many_holds", "This account has %d open holds already.", open)
 	}
-	if spendable := s.spendable(now); spendable < price.Amount {
-		return nil, &shortfall{feature: h.Feature, agent: h.Agent, spendable: spendable, required: price.Amount}
+	if err := s.afford(h.Feature, h.Agent, price.Amount, now); err != nil {
+		return nil, err
 	}
 	return s.hold(h, price, now, life, prices.Version), nil
 }
@@ -223,6 +223,7 @@ func (s *state) timeOutHolds(due time.Time) bool {
 	for i := range s.holds {
 		if h := &s.holds[i]; h.open() && h.expiresAt.Equal(due) {
 			s.release(h, KindExpiry, due)
+			s.emit(EventHoldExpired, due, holdEvent{EntryID(s.account, h.number), h.work.feature, h.work.agent, h.amount})
 			found = true
 		}
 	}

@@ -36,6 +36,8 @@ type party struct {
 	whole      bool          // all lots and holds
 	opens      bool          // a request may be the account's first
 	outside    bool          // something that no state holds
+	months     bool          // what its agents spent this month
+	agents     []string      // those that want to spend
 }
 
 type accountReference struct {
@@ -51,7 +53,7 @@ func (l *lane) gather(calls []*call, prices *catalog.Catalog, now time.Time) *lo
 		p := l.byID[c.account]
 		if p == nil {
 			p = &l.parties[len(b.parties)]
-			*p = party{id: c.account}
+			*p = party{id: c.account, agents: p.agents[:0]}
 			l.byID[c.account] = p
 			b.parties = append(b.parties, p)
 		} else {
@@ -72,6 +74,10 @@ func (p *party) need(n *needs) {
 	p.spend += min(n.spend, tokens.Max-p.spend) // clamped: a sum must not overflow, whatever is asked for
 	p.whole = p.whole || n.whole
 	p.opens = p.opens || n.opens
+	p.months = p.months || n.months
+	if n.agent != "" && !slices.Contains(p.agents, n.agent) {
+		p.agents = append(p.agents, n.agent)
+	}
 	p.outside = p.outside || n.opens || n.fresh || n.about != 0 || n.scope != ""
 }
 
@@ -95,6 +101,9 @@ func (l *loaded) load(ctx context.Context, conn *pgx.Conn, now time.Time, whole 
 		batch.Queue(sqlEnsureAccounts, opening)
 	}
 	batch.Queue(sqlLockAccounts, l.ids(func(*party) bool { return true })).Query(l.readAccounts)
+	if accounts, agents := l.unknownAgents(); len(agents) > 0 {
+		batch.Queue(sqlNamedAgents, accounts, agents).Query(l.readAgents)
+	}
 	l.queueLookUps(batch)
 	if err := conn.SendBatch(ctx, batch).Close(); err != nil {
 		return err
@@ -111,6 +120,19 @@ func (l *loaded) ids(some func(p *party) bool) idList {
 		}
 	}
 	return list
+}
+
+// unknownAgents lists the agents of accounts that the lane does not remember.
+func (l *loaded) unknownAgents() (accounts idList, agents []string) {
+	for _, p := range l.parties {
+		if p.remembered {
+			continue
+		}
+		for _, agent := range p.agents {
+			accounts, agents = append(accounts, p.id), append(agents, agent)
+		}
+	}
+	return accounts, agents
 }
 
 // queueLookUps asks for the keys of accounts that the lane does not remember, and for references.
@@ -145,6 +167,10 @@ func (l *loaded) loadRest(ctx context.Context, conn *pgx.Conn, now time.Time, al
 	batch := &pgx.Batch{}
 	batch.Queue(sqlOpenLots, whole).Query(l.readLots)
 	batch.Queue(sqlOpenHolds, whole).Query(l.readHolds)
+	batch.Queue(sqlAgents, whole).Query(l.readAgents)
+	if months := l.ids(func(p *party) bool { return p.state != nil && p.state.whole && (p.months || p.state.guarded) }); len(months) > 0 {
+		batch.Queue(sqlAgentMonths, months, firstMonth(now)).Query(func(rows pgx.Rows) error { return l.readMonths(rows, now) })
+	}
 	if accounts, seqs := l.past(); len(seqs) > 0 {
 		batch.Queue(sqlPast, accounts, seqs).Query(l.readPast)
 		batch.Queue(sqlPastLots, accounts, seqs).Query(l.readLots)
@@ -182,7 +208,7 @@ func (s *state) forgetOpenLot() {
 	if s.openLot != 0 {
 		s.stash = s.lots[0]
 	}
-	s.lots, s.rest, s.whole = nil, 0, true
+	s.lots, s.agents, s.rest, s.whole = nil, nil, 0, true
 }
 
 // lotsAreComplete puts the open lot's true remainder in place of what its row says, the lots into burn order, and the holds into theirs.
@@ -289,6 +315,52 @@ func (l *loaded) readHolds(rows pgx.Rows) error {
 	return rows.Err()
 }
 
+func (l *loaded) readAgents(rows pgx.Rows) error {
+	for rows.Next() {
+		var account uuid.UUID
+		var a agent
+		if err := scanAgent(rows, &account, &a); err != nil {
+			return err
+		}
+		if s := l.stateOf(account); s != nil {
+			s.agents = append(s.agents, a)
+		}
+	}
+	return rows.Err()
+}
+
+// scanAgent reads agentColumns.
+func scanAgent(rows pgx.Rows, account *uuid.UUID, a *agent) error {
+	var since *time.Time
+	var budget *int64
+	err := rows.Scan(scanID(account), &a.id, &a.name, &a.feature, &a.state, &since, &a.turnedAway, &a.unit, &budget, &a.reserve)
+	if err != nil {
+		return err
+	}
+	a.pausedSince, a.budget = instant(since), (*tokens.Amount)(budget)
+	a.row = a.present()
+	return nil
+}
+
+// firstMonth is the first day of the oldest month that it can be anywhere on earth.
+func firstMonth(now time.Time) time.Time { return monthOf(dayIn(now.Add(-12*time.Hour), time.UTC)) }
+
+func (l *loaded) readMonths(rows pgx.Rows, now time.Time) error {
+	for rows.Next() {
+		var account uuid.UUID
+		var agent string
+		var m monthSpend
+		if err := rows.Scan(scanID(&account), &agent, &m.month, &m.amount); err != nil {
+			return err
+		}
+		s := l.stateOf(account)
+		if a := s.agent(agent); a != nil && m.month.Equal(monthOf(dayIn(later(now, s.lastAt), s.zone))) {
+			a.before = m
+		}
+	}
+	return rows.Err()
+}
+
 func (l *loaded) readPast(rows pgx.Rows) error {
 	for rows.Next() {
 		var reversed tokens.Amount
@@ -318,10 +390,11 @@ func scanState(rows pgx.Rows, more ...any) (*state, error) {
 	var due *time.Time
 	var open lot
 	var usage []byte
+	var threshold *int64
 	columns := []any{
 		scanID(&s.account), &s.balance, &s.held, &s.unusable, &s.owed, &s.seq, &s.lastAt, &due, &s.openLot, &open.remaining, &open.held,
 		&s.today.day, &usage, &s.today.declined, &s.declinedEver, &s.plan, &s.nextPlan, &s.status, &s.anchor, &zone, &s.period, &s.periodGranted, &s.version,
-		&s.newestLot,
+		&s.newestLot, &s.level, &s.agentCount, &s.pausedAgents, &s.guarded, &s.reserved, &threshold, &s.eventSeq,
 	}
 	if err := rows.Scan(append(columns, more...)...); err != nil {
 		return nil, err
@@ -334,6 +407,10 @@ func scanState(rows pgx.Rows, more ...any) (*state, error) {
 	}
 	s.rest = s.balance - s.held - s.unusable - (open.remaining - open.held)
 	s.before = plan{s.plan, s.nextPlan, s.status, s.period, s.periodGranted}
+	if s.lowThreshold = noThreshold; threshold != nil {
+		s.lowThreshold = tokens.Amount(*threshold)
+	}
+	s.guardsBefore = s.guards
 	var err error
 	if s.zone, err = LoadZone(zone); err != nil {
 		return nil, err

@@ -21,14 +21,18 @@ type needs struct {
 	spend            tokens.Amount // what it takes from the open lot, if that has so much
 	whole            bool          // all lots and holds
 	about            int64         // an earlier entry, by its seq
+	agent            string        // the agent that wants to spend
+	months           bool          // what the agents spent this month
 	opens            bool          // it may be the account's first
 	fresh            bool          // it may write nothing, which would not tell that the lane remembers what is no longer true
 	scope, reference string        // the permanent reference that it uses up
 }
 
-// apply is the core's one door: settle first, then decide. An attempt that lacks tokens is noted.
+// apply is the core's one door: settle first, then decide, then see to what follows from what there is now. An attempt that lacks tokens is
+// noted, and pauses the agent that made it.
 func (s *state) apply(op operation, now time.Time, prices *catalog.Catalog) (*Entry, error) {
 	now = later(now, s.lastAt)
+	before := s.arrivals(now)
 	if due := !s.dueAt.IsZero() && !s.dueAt.After(now); due && s.whole {
 		s.settle(now, prices)
 		s.dueAt, s.changed = s.wakeAt(now), true
@@ -37,12 +41,51 @@ func (s *state) apply(op operation, now time.Time, prices *catalog.Catalog) (*En
 	if _, charge := op.(*Charge); !charge && s.whole {
 		s.dueAt = s.wakeAt(now) // a charge brings nothing nearer
 	}
-	var lacking *shortfall
-	if errors.As(err, &lacking) {
-		s.decline(lacking, now)
-		return nil, lacking.problem()
+	if err != nil {
+		err = s.refused(err, now)
 	}
+	s.follow(before, now, prices)
 	return e, err
+}
+
+// refused notes a refusal that leaves a trace, and gives the one that the caller gets.
+func (s *state) refused(err error, now time.Time) error {
+	var lacking *shortfall
+	var away *turnedAway
+	switch {
+	case errors.As(err, &lacking):
+		s.decline(lacking, now)
+		s.outOfTokens(lacking, now)
+		return lacking.problem()
+	case errors.As(err, &away):
+		return away.problem
+	}
+	return err
+}
+
+// arrivals is what tells whether tokens have come: what can be spent and the newest lot, and what is set aside.
+type arrivals struct {
+	spendable, reserved tokens.Amount
+	newestLot           int64
+}
+
+func (s *state) arrivals(now time.Time) arrivals {
+	if !s.guarded {
+		return arrivals{}
+	}
+	return arrivals{s.spendable(now), s.reserved, s.newestLot}
+}
+
+// follow draws the conclusions: agents that waited for tokens go on, the level is taken, and the row's sums of the agents are made.
+func (s *state) follow(before arrivals, now time.Time, prices *catalog.Catalog) {
+	if s.whole && (s.guarded || s.guardsBefore.guarded) {
+		after := s.arrivals(now)
+		if after.spendable > before.spendable || after.reserved < before.reserved || after.newestLot > before.newestLot {
+			s.resumeThoseWhoCan(after.newestLot == before.newestLot && after.reserved == before.reserved, now, prices)
+		}
+		s.sumAgents()
+	}
+	s.takeLevel(now, prices)
 }
 
 // later is the later of two instants: an account's time never runs backwards, even when two servers' clocks disagree.

@@ -10,6 +10,8 @@ import (
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgtype"
+
+	"pop.store/credits/internal/tokens"
 )
 
 // records are rows on their way to Postgres as one parameter: an array of a composite type, in the binary form of the protocol. Rows that travel as
@@ -63,6 +65,15 @@ func (r *records) id(v uuid.UUID) {
 func (r *records) int64(v int64) {
 	r.field(pgtype.Int8OID, 8)
 	r.body = binary.BigEndian.AppendUint64(r.body, uint64(v))
+}
+
+// amountOrNull is null below zero.
+func (r *records) amountOrNull(v tokens.Amount) {
+	if v < 0 {
+		r.field(pgtype.Int8OID, null)
+		return
+	}
+	r.int64(int64(v))
 }
 
 func (r *records) int32(v int32) {
@@ -156,7 +167,7 @@ func appendArrayHead(b []byte, element uint32, n int) []byte {
 // recordTypes are the composite types of the statements that write (db/migrations, "Rows on their way in").
 var recordTypes = []string{
 	"account_row", "plan_row", "lot_row", "lot_change_row", "entry_row", "reference_row", "hold_row", "hold_end_row", "reversal_row", "note_row", "usage_row",
-	"declined_row",
+	"declined_row", "agent_row", "guard_row", "outbox_row",
 }
 
 // learnRecords teaches a connection to send records, and ids as bytes.

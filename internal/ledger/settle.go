@@ -12,7 +12,7 @@ import (
 // fell due. At one instant, what ends comes before what begins.
 func (s *state) settle(now time.Time, prices *catalog.Catalog) {
 	for due := s.nextDue(); !due.IsZero() && !due.After(now); due = s.nextDue() {
-		if !s.timeOutHolds(due) && !s.expireAt(due) {
+		if !s.timeOutHolds(due) && !s.expireAt(due) && !s.startMonth(due) {
 			s.startPeriod(due, prices)
 		}
 	}
@@ -78,8 +78,10 @@ func (s *state) grantAllowance(now time.Time, prices *catalog.Catalog) {
 func (s *state) grant(l lot, prices *catalog.Catalog, now time.Time) *Entry {
 	l.number, l.remaining = s.seq+1, l.amount
 	s.addLot(l)
-	return s.append(Entry{
+	e := s.append(Entry{
 		Kind: KindGrant, Amount: l.amount, Contra: l.kind.contra(), LotKind: l.kind, Reference: l.source,
 		CatalogVersion: prices.Version, Parts: []Part{{Lot: l.number, Amount: l.amount}},
 	}, now)
+	s.tellGrant(e)
+	return e
 }

@@ -51,6 +51,10 @@ type state struct {
 
 	declinedEver int64
 
+	guardsBefore guards // as the row says
+	guards
+	agents []agent // all of them when whole, else those that requests are about
+
 	// What to write.
 	changed   bool
 	entries   []*Entry
@@ -58,6 +62,18 @@ type state struct {
 	usage     []dayUsage // days that are over
 	declined  []Declined
 	reversals map[int64]tokens.Amount
+	events    []Event
+}
+
+// guards is the part of an account's row that says how its agents and its level stand. It changes rarely.
+type guards struct {
+	level        Level
+	agentCount   int
+	pausedAgents int           // for lack of tokens
+	guarded      bool          // an agent is paused, or has a budget or a reserve: then every request needs the account whole
+	reserved     tokens.Amount // by all agents
+	lowThreshold tokens.Amount // below it the balance is low, as the creator chose; noThreshold: as the catalog says
+	eventSeq     int64         // of the newest event
 }
 
 // lot is a grant's tokens and what is left of them.
@@ -220,6 +236,11 @@ func (s *state) nextDue() time.Time {
 	for i := range s.holds {
 		if h := &s.holds[i]; h.open() && compareExpiry(h.expiresAt, due) < 0 {
 			due = h.expiresAt
+		}
+	}
+	for i := range s.agents {
+		if a := &s.agents[i]; a.state == AgentOverBudget && compareExpiry(s.monthEnd(a), due) < 0 {
+			due = s.monthEnd(a)
 		}
 	}
 	return due

@@ -15,7 +15,8 @@ order by account
 on conflict (account) do nothing`
 
 const accountColumns = `a.account, a.balance, a.held, a.unusable, a.owed, a.seq, a.last_at, a.next_due_at, a.open_lot, a.open_remaining, a.open_held,
-	a.today, a.today_usage, a.today_declined, a.declined, a.plan, a.next_plan, a.plan_status, a.billing_anchor, a.billing_zone, a.period, a.period_granted, a.version, a.newest_lot`
+	a.today, a.today_usage, a.today_declined, a.declined, a.plan, a.next_plan, a.plan_status, a.billing_anchor, a.billing_zone, a.period, a.period_granted, a.version, a.newest_lot,
+	a.level, a.agents, a.paused_agents, a.guarded, a.reserved, a.low_threshold, a.event_seq`
 
 // Rows are locked in id order, so that two servers never wait for each other in a circle.
 const sqlLockAccounts = `
@@ -25,6 +26,24 @@ const lotColumns = `l.account, l.lot, l.kind, l.amount, l.remaining, l.held, l.e
 
 const sqlOpenLots = `
 select ` + lotColumns + ` from lots as l where l.account = any($1) and l.is_open`
+
+const agentColumns = `g.account, g.agent, g.name, g.feature, g.state, g.paused_since, g.turned_away, g.unit, g.budget, g.reserve`
+
+const sqlNamedAgents = `
+select ` + agentColumns + `
+from unnest($1::uuid[], $2::text[]) as k (account, agent)
+cross join lateral (
+	select * from agents where account = k.account and agent = k.agent limit 1
+) as g`
+
+const sqlAgents = `
+select ` + agentColumns + ` from agents as g where g.account = any($1) order by g.account, g.agent`
+
+// What agents spent in the newest months, but for the day that the account's row carries.
+const sqlAgentMonths = `
+select u.account, u.agent, date_trunc('month', u.day)::date as month, sum(u.amount)::bigint
+from usage_days as u where u.account = any($1) and u.day >= $2 and u.agent <> ''
+group by u.account, u.agent, month`
 
 const holdColumns = `h.account, h.hold, h.amount, h.expires_at, h.outcome, h.feature, h.agent, h.quantity, h.unit_price, h.catalog_version, h.lots, h.lot_amounts`
 
@@ -117,6 +136,13 @@ set plan = u.plan, next_plan = u.next_plan, plan_status = u.plan_status, billing
 from unnest($2::plan_row[]) as u
 where a.account = u.account and a.account = any($1)`
 
+const sqlUpdateGuards = `
+update ledger_accounts as a
+set level = u.level, agents = u.agents, paused_agents = u.paused_agents, guarded = u.guarded, reserved = u.reserved, low_threshold = u.low_threshold,
+	event_seq = u.event_seq
+from unnest($2::guard_row[]) as u
+where a.account = u.account and a.account = any($1)`
+
 const sqlInsertLots = `
 insert into lots (account, lot, kind, amount, remaining, held, priority, effective_at, expires_at, frozen, revoked, is_open, source)
 select * from unnest($1::lot_row[])`
@@ -164,6 +190,17 @@ set amount = d.amount + excluded.amount, quantity = d.quantity + excluded.quanti
 const sqlInsertDeclined = `
 insert into declined_attempts (account, day, number, at, feature, agent, required, spendable)
 select * from unnest($1::declined_row[])`
+
+const sqlPutAgents = `
+insert into agents as g (account, agent, name, feature, state, paused_since, turned_away, unit, budget, reserve)
+select * from unnest($1::agent_row[])
+on conflict (account, agent) do update
+set name = excluded.name, feature = excluded.feature, state = excluded.state, paused_since = excluded.paused_since, turned_away = excluded.turned_away,
+	unit = excluded.unit, budget = excluded.budget, reserve = excluded.reserve`
+
+const sqlInsertOutbox = `
+insert into outbox (account, seq, at, kind, data)
+select account, seq, at, kind, data::jsonb from unnest($1::outbox_row[])`
 
 // One statement is one snapshot: an account's row, lots and holds always belong together. Each part comes as rows of its own.
 const sqlReadAccounts = `

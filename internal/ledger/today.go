@@ -70,6 +70,7 @@ next:
 
 func (s *state) flushToday() {
 	for _, line := range s.today.lines {
+		s.countMonth(s.today.day, &line)
 		s.usage = append(s.usage, dayUsage{s.today.day, line})
 	}
 	s.today.lines = nil

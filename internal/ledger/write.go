@@ -17,15 +17,17 @@ var errUnknownCommit = errors.New("the outcome of COMMIT is unknown")
 
 // writer holds what a batch writes, by table, and is filled again by the next batch.
 type writer struct {
-	ids                                                    idList // of the accounts that changed
-	accounts, plans, lots, lotChanges, entries, references records
-	holds, holdEnds, reversals, notes, usage, declined     records
+	ids                                                  idList // of the accounts that changed
+	accounts, plans, guards, lots, lotChanges, entries   records
+	references, holds, holdEnds, reversals, notes, usage records
+	declined, agents, outbox                             records
 }
 
 func (w *writer) reset() {
 	w.ids = w.ids[:0]
 	for _, r := range []*records{
 		&w.accounts, &w.plans, &w.lots, &w.lotChanges, &w.entries, &w.references, &w.holds, &w.holdEnds, &w.reversals, &w.notes, &w.usage, &w.declined,
+		&w.agents, &w.guards, &w.outbox,
 	} {
 		r.reset()
 	}
@@ -57,6 +59,7 @@ func (w *writer) write(ctx context.Context, conn *pgx.Conn, l *loaded, now time.
 func (w *writer) put(batch *pgx.Batch) {
 	w.accounts.queue(batch, sqlUpdateAccounts, w.ids)
 	w.plans.queue(batch, sqlUpdatePlans, w.ids)
+	w.guards.queue(batch, sqlUpdateGuards, w.ids)
 	w.lots.queue(batch, sqlInsertLots)
 	w.lotChanges.queue(batch, sqlUpdateLots, w.ids)
 	w.entries.queue(batch, sqlInsertEntries)
@@ -67,6 +70,8 @@ func (w *writer) put(batch *pgx.Batch) {
 	w.notes.queue(batch, sqlInsertNotes)
 	w.usage.queue(batch, sqlAddUsage)
 	w.declined.queue(batch, sqlInsertDeclined)
+	w.agents.queue(batch, sqlPutAgents)
+	w.outbox.queue(batch, sqlInsertOutbox)
 }
 
 // queueDoubts checks what refusals from memory rest on: that their keys are new, and that accounts are still as the lane remembers them where
@@ -104,6 +109,7 @@ func commitError(err error) error {
 func (w *writer) add(s *state, now time.Time) {
 	w.addAccount(s, now)
 	w.addPlan(s)
+	w.addGuards(s)
 	w.addLots(s)
 	for _, e := range s.entries {
 		w.addEntry(e)
@@ -343,6 +349,59 @@ func (w *writer) addRare(s *state) {
 	for _, d := range s.declined {
 		w.addDeclined(s, d)
 	}
+	for i := range s.agents {
+		if a := &s.agents[i]; a.added || a.present() != a.row {
+			w.addAgent(s, a)
+		}
+	}
+	for i := range s.events {
+		w.addEvent(s, &s.events[i])
+	}
+}
+
+func (w *writer) addGuards(s *state) {
+	if s.guards == s.guardsBefore {
+		return
+	}
+	r := &w.guards
+	r.begin()
+	r.id(s.account)
+	r.int16(int16(s.level))
+	r.int32(int32(s.agentCount))
+	r.int32(int32(s.pausedAgents))
+	r.bool(s.guarded)
+	r.int64(int64(s.reserved))
+	r.amountOrNull(s.lowThreshold)
+	r.int64(s.eventSeq)
+	r.end()
+}
+
+func (w *writer) addAgent(s *state, a *agent) {
+	now := a.present()
+	r := &w.agents
+	r.begin()
+	r.id(s.account)
+	r.text(a.id)
+	r.text(a.name)
+	r.text(a.feature)
+	r.int16(int16(a.state))
+	r.time(a.pausedSince)
+	r.int64(a.turnedAway)
+	r.int64(int64(a.unit))
+	r.amountOrNull(now.budget)
+	r.int64(int64(a.reserve))
+	r.end()
+}
+
+func (w *writer) addEvent(s *state, e *Event) {
+	r := &w.outbox
+	r.begin()
+	r.id(s.account)
+	r.int64(e.Seq)
+	r.time(e.At)
+	r.text(e.Kind)
+	r.text(string(e.Data))
+	r.end()
 }
 
 func (w *writer) addUsage(s *state, u dayUsage) {

@@ -1,0 +1,83 @@
+package ledger
+
+import (
+	"encoding/json"
+	"time"
+
+	"pop.store/credits/internal/tokens"
+)
+
+// Event is something that others are told about. It is written in the transaction that made it true: no event without its state, no state without
+// its event.
+type Event struct {
+	Seq  int64 // counts the account's events without gaps
+	At   time.Time
+	Kind string
+	Data json.RawMessage
+}
+
+// The kinds of events that the books bring about (spec "webhook-endpoints").
+const (
+	EventBalanceLow      = "balance.low"
+	EventBalanceEmpty    = "balance.empty"
+	EventBalanceRestored = "balance.restored"
+	EventAgentPaused     = "agent.paused"
+	EventAgentResumed    = "agent.resumed"
+	EventGrantCreated    = "grant.created"
+	EventHoldExpired     = "hold.expired"
+	EventPurchaseDone    = "purchase.completed"
+	EventPurchaseBack    = "purchase.refunded"
+)
+
+// emit notes an event, to be written with what made it.
+func (s *state) emit(kind string, now time.Time, data any) {
+	raw, err := json.Marshal(data)
+	if err != nil {
+		panic("ledger: an event has no JSON form: " + err.Error())
+	}
+	s.eventSeq++
+	s.changed = true
+	s.events = append(s.events, Event{Seq: s.eventSeq, At: now, Kind: kind, Data: raw})
+}
+
+// agentEvent is the data of agent.paused and agent.resumed.
+type agentEvent struct {
+	Agent      string    `json:"agent"`
+	State      string    `json:"state"`
+	Since      time.Time `json:"paused_since"`
+	TurnedAway int64     `json:"turned_away,omitempty"`
+}
+
+// balanceEvent is the data of balance.low, balance.empty and balance.restored.
+type balanceEvent struct {
+	Spendable tokens.Amount `json:"spendable"`
+	Held      tokens.Amount `json:"held"`
+	Threshold tokens.Amount `json:"threshold"`
+}
+
+// grantEvent is the data of grant.created, purchase.completed and purchase.refunded.
+type grantEvent struct {
+	Transaction string        `json:"transaction"`
+	Kind        string        `json:"kind"`
+	Amount      tokens.Amount `json:"amount"`
+	Purchase    string        `json:"purchase,omitempty"`
+}
+
+// tellGrant tells of tokens that came.
+func (s *state) tellGrant(e *Entry) {
+	data := grantEvent{Transaction: e.ID(), Kind: e.LotKind.String(), Amount: e.Amount}
+	if e.LotKind == LotPurchase {
+		data.Purchase = e.Reference
+		s.emit(EventPurchaseDone, e.At, data)
+		return
+	}
+	s.emit(EventGrantCreated, e.At, data)
+}
+
+// holdEvent is the data of hold.expired.
+type holdEvent struct {
+	Hold    string        `json:"hold"`
+	Feature string        `json:"feature"`
+	Agent   string        `json:"agent,omitempty"`
+	Amount  tokens.Amount `json:"amount"`
+}

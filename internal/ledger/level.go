@@ -1,0 +1,91 @@
+package ledger
+
+import (
+	"time"
+
+	"pop.store/credits/internal/catalog"
+	"pop.store/credits/internal/problem"
+	"pop.store/credits/internal/tokens"
+)
+
+// Level is how full an account is. The numbers are stored.
+type Level uint8
+
+// The levels, fullest first.
+const (
+	LevelOK    Level = 0
+	LevelLow   Level = 1 // under the threshold
+	LevelEmpty Level = 2 // less than the cheapest fixed-price feature costs
+)
+
+var levelNames = [...]string{"ok", "low", "empty"}
+
+func (l Level) String() string { return levelNames[l] }
+
+// next is the level that follows from what can be spent. A balance that was low is so until it is a quarter above the threshold, so that one that
+// goes up and down at the threshold is not told of again and again.
+func (l Level) next(spendable, threshold, toolMinimum tokens.Amount) Level {
+	switch {
+	case spendable < toolMinimum:
+		return LevelEmpty
+	case spendable < threshold, l != LevelOK && spendable-threshold < threshold/4:
+		return LevelLow
+	}
+	return LevelOK
+}
+
+// noThreshold stands for what the catalog says.
+const noThreshold tokens.Amount = -1
+
+// threshold is below what the account is low: what the creator chose, or else the catalog's part of the plan's allowance.
+func (s *state) threshold(prices *catalog.Catalog) tokens.Amount {
+	if s.lowThreshold != noThreshold {
+		return s.lowThreshold
+	}
+	return prices.LowThreshold(s.plan)
+}
+
+// takeLevel notes the level, and tells when it was crossed.
+func (s *state) takeLevel(now time.Time, prices *catalog.Catalog) {
+	if !s.exists {
+		return
+	}
+	spendable, threshold := s.spendable(now), s.threshold(prices)
+	to := s.level.next(spendable, threshold, prices.ToolMinimum)
+	if to == s.level {
+		return
+	}
+	from := s.level
+	s.level = to
+	s.changed = true
+	data := balanceEvent{Spendable: spendable, Held: s.held, Threshold: threshold}
+	switch {
+	case to == LevelOK:
+		s.emit(EventBalanceRestored, now, data)
+	case to == LevelEmpty:
+		s.emit(EventBalanceEmpty, now, data)
+	case from == LevelOK:
+		s.emit(EventBalanceLow, now, data)
+	}
+}
+
+// SetThreshold is the creator choosing when the balance counts as low.
+type SetThreshold struct {
+	Amount *tokens.Amount // nil: the catalog's part of the plan's allowance
+}
+
+func (p *SetThreshold) needs(*catalog.Catalog) needs { return needs{whole: true, fresh: true} }
+
+func (p *SetThreshold) decide(s *state, _ time.Time, _ *catalog.Catalog) (*Entry, error) {
+	if !s.exists {
+		return nil, ErrNoAccount
+	}
+	if p.Amount != nil && *p.Amount < 0 {
+		return nil, problem.Invalid("threshold", "must not be below zero")
+	}
+	s.lowThreshold, s.changed = noThreshold, true
+	if p.Amount != nil {
+		s.lowThreshold = *p.Amount
+	}
+	return nil, nil
+}
