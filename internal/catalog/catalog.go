@@ -116,24 +116,24 @@ type Row struct {
 
 // Plan finds a plan by its id.
 func (c *Catalog) Plan(id string) (Plan, bool) {
-	return find(c.Plans, id, func(p Plan) string { return p.ID })
+	return find(c.Plans, id, func(p *Plan) string { return p.ID })
 }
 
 // Feature finds a feature by its id.
 func (c *Catalog) Feature(id string) (Feature, bool) {
-	return find(c.Features, id, func(f Feature) string { return f.ID })
+	return find(c.Features, id, func(f *Feature) string { return f.ID })
 }
 
 // Pack finds a pack by its id.
 func (c *Catalog) Pack(id string) (Pack, bool) {
-	return find(c.Packs, id, func(p Pack) string { return p.ID })
+	return find(c.Packs, id, func(p *Pack) string { return p.ID })
 }
 
 // find walks a list of a dozen: at that length a map would be slower.
-func find[T any](list []T, id string, key func(T) string) (T, bool) {
-	for _, item := range list {
-		if key(item) == id {
-			return item, true
+func find[T any](list []T, id string, key func(*T) string) (T, bool) {
+	for i := range list {
+		if key(&list[i]) == id {
+			return list[i], true
 		}
 	}
 	var none T

@@ -36,6 +36,7 @@ type party struct {
 	whole      bool          // all lots and holds
 	opens      bool          // a request may be the account's first
 	outside    bool          // something that no state holds
+	stays      bool          // a request that others are likely to follow
 }
 
 type accountReference struct {
@@ -72,6 +73,7 @@ func (p *party) need(n *needs) {
 	p.spend += min(n.spend, tokens.Max-p.spend) // clamped: a sum must not overflow, whatever is asked for
 	p.whole = p.whole || n.whole
 	p.opens = p.opens || n.opens
+	p.stays = p.stays || !n.passing
 	p.outside = p.outside || n.opens || n.fresh || n.about != 0 || n.scope != ""
 }
 

@@ -221,7 +221,7 @@ func (m *monthly) endOf(at time.Time) time.Time {
 
 func checkMonths(t *rapid.T, s *state, want *monthly) {
 	var grants []monthlyGrant
-	var last Entry
+	last := &Entry{}
 	for _, e := range s.entries {
 		if e.At.Before(last.At) || (e.At.Equal(last.At) && e.Kind == KindExpiry && last.Kind == KindGrant) {
 			t.Fatalf("entry %d (%s) at %v comes after entry %d (%s) at %v", e.Seq, e.Kind, e.At, last.Seq, last.Kind, last.At)

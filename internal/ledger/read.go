@@ -111,7 +111,8 @@ func (l *Ledger) Accounts(ctx context.Context, ids []uuid.UUID) (map[uuid.UUID]A
 	if err != nil {
 		return nil, ErrUnavailable.Because(err)
 	}
-	now, prices := l.now(), l.prices()
+	now := l.now()
+	prices := l.prices().At(now)
 	accounts := make(map[uuid.UUID]Account, len(states))
 	for id, s := range states {
 		if s.exists {

@@ -39,11 +39,8 @@ func (l *Ledger) SettleDue(ctx context.Context, after DuePlace, limit int) (Swep
 	}
 	swept := Swept{Next: after, More: limit > 0 && len(places) == min(limit, MaxSweep)}
 	calls, err := l.settleAll(places)
-	for i := range calls {
-		if calls[i].done == nil {
-			continue // its lane took none
-		}
-		_, e := calls[i].wait(ctx)
+	for _, c := range calls {
+		_, e := c.wait(ctx)
 		switch p := (*problem.Error)(nil); {
 		case e == nil:
 			swept.Settled++
@@ -74,23 +71,21 @@ func (l *Ledger) due(ctx context.Context, after DuePlace, limit int) ([]DuePlace
 	})
 }
 
-// settleAll queues the settling of accounts, those of one lane together. The calls of a lane that has no room are left without done.
-func (l *Ledger) settleAll(places []DuePlace) ([]call, error) {
-	calls := make([]call, len(places))
+// settleAll queues the settling of accounts, those of one lane together, and gives the calls that are on their way: a lane without room takes none.
+func (l *Ledger) settleAll(places []DuePlace) (queued []*call, refused error) {
 	byLane := make([][]*call, len(l.lanes))
-	for i, p := range places {
-		calls[i] = call{account: p.account, op: settling{}, done: make(chan struct{}, 1)}
+	for _, p := range places {
+		c := newCall(p.account)
+		c.op = settling{}
 		lane := laneOf(p.account, len(l.lanes))
-		byLane[lane] = append(byLane[lane], &calls[i])
+		byLane[lane] = append(byLane[lane], c)
 	}
-	var refused error
 	for i, group := range byLane {
 		if err := l.lanes[i].queue.push(group...); err != nil {
 			refused = err
-			for _, c := range group {
-				c.done = nil
-			}
+			continue
 		}
+		queued = append(queued, group...)
 	}
-	return calls, refused
+	return queued, refused
 }
