@@ -28,7 +28,7 @@ const undefinedTable = "42P01"
 // ErrOldSchema means that the database lacks migrations this binary needs.
 var ErrOldSchema = errors.New("the database schema is older than this binary: run `credits migrate` first")
 
-// Migrate brings the schema to this binary's version, as the owner of the tables. Several processes may call it at once:
+// Migrate brings the schema and River's to this binary's version, as the owner of the tables. Several processes may call it at once:
 // an advisory lock lets one work and the others find nothing to do.
 func Migrate(ctx context.Context, ownerURL string) error {
 	conn, err := connect(ctx, ownerURL)
@@ -43,7 +43,7 @@ func Migrate(ctx context.Context, ownerURL string) error {
 	if err := m.Migrate(ctx); err != nil {
 		return fmt.Errorf("migrate: %w", err)
 	}
-	return nil
+	return migrateJobs(ctx, conn, ownerURL)
 }
 
 // connectTime bounds the making of a connection: a host that drops packets would hold it up for minutes.
@@ -105,7 +105,7 @@ func Grant(ctx context.Context, ownerURL, role string) error {
 	if !migrates {
 		statements = append(statements, "revoke insert, update, delete, truncate on "+versionTable+" from "+name)
 	}
-	for _, statement := range statements {
+	for _, statement := range append(statements, jobGrants(name, migrates)...) {
 		if _, err := tx.Exec(ctx, statement); err != nil {
 			return fmt.Errorf("grant to %s: %w", role, err)
 		}
@@ -149,7 +149,7 @@ func Open(ctx context.Context, url string, maxConns int32) (*pgxpool.Pool, error
 	return pool, nil
 }
 
-// CheckSchema returns ErrOldSchema when migrations are missing. A newer schema is fine: migrations only add.
+// CheckSchema returns ErrOldSchema when migrations, ours or River's, are missing. A newer schema is fine: migrations only add.
 func CheckSchema(ctx context.Context, pool *pgxpool.Pool) error {
 	var version int
 	err := pool.QueryRow(ctx, "select version from "+versionTable).Scan(&version)
@@ -164,7 +164,7 @@ func CheckSchema(ctx context.Context, pool *pgxpool.Pool) error {
 	if version < len(files) {
 		return ErrOldSchema
 	}
-	return nil
+	return checkJobs(ctx, pool)
 }
 
 // Durability lists the settings under which Postgres may lose or tear an acknowledged commit; empty when all is well.

@@ -21,8 +21,8 @@ var layers = [][]string{
 	{"internal/bench"},
 	{"handlers"},
 	{"internal/demo"},
-	{"views", "internal/billing", "internal/accounts"},
-	{"internal/sandbox", "internal/ledger", "internal/session", "internal/apikey", "static"},
+	{"views", "internal/billing", "internal/accounts", "internal/jobs"},
+	{"internal/sandbox", "internal/ledger", "internal/forecast", "internal/session", "internal/apikey", "static"},
 	{"internal/catalog", "internal/strictjson", "internal/config", "internal/browser", "db"},
 	{"internal/embedpg"},
 	{"internal/problem", "internal/tokens", "internal/money", "internal/clock", "internal/coalesce"},
@@ -38,8 +38,10 @@ var restricted = map[string]struct {
 	"github.com/stripe/stripe-go":  {[]string{"internal/billing", "internal/sandbox"}, "the payment provider stays behind billing"},
 	"github.com/a-h/templ":         {[]string{"views", "handlers"}, "pages are made in views"},
 	"github.com/jackc/tern":        {[]string{"db"}, "migrations are db's"},
+	"github.com/riverqueue/river":  {[]string{"internal/jobs", "db"}, "jobs are made and worked in one place, and db migrates their tables"},
+	"go.yaml.in/yaml":              {[]string{"internal/catalog"}, "one package reads YAML, strictly"},
 	"github.com/chromedp/chromedp": {[]string{"internal/browser"}, "browser tests go through one harness"},
-	"github.com/jackc/pgx":         {[]string{"db", "internal/accounts", "internal/apikey", "internal/bench", "internal/billing", "internal/demo", "internal/embedpg", "internal/ledger", "internal/sandbox", "internal/session", "cmd/credits"}, "handlers and views hold no SQL"},
+	"github.com/jackc/pgx":         {[]string{"db", "internal/accounts", "internal/apikey", "internal/bench", "internal/billing", "internal/demo", "internal/embedpg", "internal/jobs", "internal/ledger", "internal/sandbox", "internal/session", "cmd/credits"}, "handlers and views hold no SQL"},
 	"database/sql":                 {nil, "pgx natively: database/sql may run a statement twice after a lost acknowledgement"},
 }
 

@@ -12,6 +12,7 @@ import (
 	"strings"
 	"syscall"
 
+	"pop.store/credits/internal/catalog"
 	"pop.store/credits/internal/config"
 	"pop.store/credits/internal/problem"
 )
@@ -33,6 +34,8 @@ Usage:
   credits key list                         list the API keys
   credits key revoke ID                    end an API key at once
   credits verify [--json]                  prove the books; says where they contradict themselves
+  credits catalog check FILE               check a file of plans and prices; prints its warnings and the plan table
+  credits catalog default                  print the built-in catalog, to begin one's own with
   credits bench NAME                       measure the app against what its parts cost alone
   credits help                             print this
 
@@ -54,16 +57,24 @@ type program struct {
 	stdout, stderr io.Writer
 	config         config.Config
 	log            *slog.Logger
+	prices         *catalog.Source // set by serve
+	hangups        chan os.Signal  // SIGHUP, while serving with a catalog file
 }
 
 // errUsage is a command line that makes no sense.
 var errUsage = errors.New("see `credits help`")
 
-// run carries out a command and gives the exit code. Every failure is one line on standard error.
+// run carries out a command and gives the exit code. Every failure is one line on standard error; that of a catalog is one for each thing
+// that is wrong with it.
 func (p *program) run(ctx context.Context, args []string) int {
 	err := p.dispatch(ctx, args)
 	if err == nil {
 		return exitOK
+	}
+	var prices *catalog.Error
+	if errors.As(err, &prices) {
+		fmt.Fprintln(p.stderr, prices)
+		return exitFailed
 	}
 	fmt.Fprintln(p.stderr, "credits: "+oneLine(err))
 	var bad *config.Error
@@ -98,6 +109,8 @@ func (p *program) dispatch(ctx context.Context, args []string) error {
 		return p.key(ctx, args[1:])
 	case "verify":
 		return p.verify(ctx, args[1:])
+	case "catalog":
+		return p.catalog(args[1:])
 	case "bench":
 		return p.bench(ctx, args[1:])
 	}

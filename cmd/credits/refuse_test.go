@@ -52,6 +52,10 @@ func TestRefusesWhatMakesNoSense(t *testing.T) {
 		{"", []string{"key", "list", "all"}, "no arguments"},
 		{"", []string{"key", "revoke"}, "key revoke ID"},
 		{"", []string{"key", "revoke", "crk_1"}, `"crk_1" is not the id of a key`},
+		{"", []string{"catalog"}, "catalog check FILE"},
+		{"", []string{"catalog", "check"}, "catalog check FILE"},
+		{"", []string{"catalog", "check", "a", "b"}, "catalog check FILE"},
+		{"", []string{"catalog", "default", "a"}, "catalog check FILE"},
 		{"CREDITS_DEMO=yes", serve, `CREDITS_DEMO: must be 0 or 1, not "yes"`},
 		{"CREDITS_ADDR=localhost", serve, "CREDITS_ADDR"},
 		{"CREDITS_BASE_URL=credits.example.com", serve, "CREDITS_BASE_URL"},
@@ -78,7 +82,7 @@ func TestHelp(t *testing.T) {
 	t.Parallel()
 	for _, word := range []string{"help", "-h", "--help"} {
 		printed := setting{dir: t.TempDir()}.with("CREDITS_DEMO=broken").succeeds(t, word)
-		for _, command := range []string{"credits serve", "credits migrate", "credits key create", "credits key list", "credits key revoke"} {
+		for _, command := range []string{"credits serve", "credits migrate", "credits key create", "credits key list", "credits key revoke", "credits catalog check FILE"} {
 			if !strings.Contains(printed, command) {
 				t.Errorf("credits %s has no word of %q", word, command)
 			}

@@ -19,10 +19,10 @@ import (
 	"pop.store/credits/internal/accounts"
 	"pop.store/credits/internal/apikey"
 	"pop.store/credits/internal/billing"
-	"pop.store/credits/internal/catalog"
 	"pop.store/credits/internal/clock"
 	"pop.store/credits/internal/config"
 	"pop.store/credits/internal/demo"
+	"pop.store/credits/internal/jobs"
 	"pop.store/credits/internal/ledger"
 	"pop.store/credits/internal/sandbox"
 	"pop.store/credits/internal/session"
@@ -41,6 +41,9 @@ func (p *program) serve(ctx context.Context, args []string) (err error) {
 		return fmt.Errorf("serve [--addr HOST:PORT]: %w", errUsage)
 	}
 	if err := config.CheckAddr("--addr", *addr); err != nil {
+		return err
+	}
+	if err := p.openCatalog(); err != nil {
 		return err
 	}
 	// Listen first: a port in use is told at once, before a database is started.
@@ -87,6 +90,7 @@ type site struct {
 	*program
 	app   *handlers.App
 	agent *demo.Agents // nil outside the demo
+	jobs  *jobs.Runner
 	seed  func(context.Context) error
 	ready atomic.Bool
 }
@@ -97,13 +101,14 @@ func (p *program) assemble(d *database, addr net.Addr) *site {
 	if base == nil {
 		base = local
 	}
-	books := ledger.New(d.pool, ledger.Options{Clock: clock.System, Prices: catalogInForce, Log: p.log})
+	books := ledger.New(d.pool, ledger.Options{Clock: clock.System, Prices: p.prices.InForce, Log: p.log})
 	s := &site{program: p}
 	s.app = &handlers.App{
-		Accounts: accounts.New(d.pool, books, catalogInForce), Ledger: books, Prices: catalogInForce, Clock: clock.System, Log: p.log, BaseURL: base,
+		Accounts: accounts.New(d.pool, books, p.prices.InForce), Ledger: books, Prices: p.prices.InForce, Clock: clock.System, Log: p.log, BaseURL: base,
 		Sessions: session.New(d.pool, session.Options{Clock: clock.System, Secure: base.Scheme == "https"}),
 		Keys:     apikey.New(d.pool, apikey.Options{Clock: clock.System}), TrustedProxies: p.config.TrustedProxies,
 	}
+	s.jobs = jobs.New(d.pool, jobs.Options{Ledger: books, Sessions: s.app.Sessions, Log: p.log})
 	s.app.Ready = func(ctx context.Context) error {
 		if !s.ready.Load() {
 			return errors.New("not seeded yet")
@@ -113,11 +118,6 @@ func (p *program) assemble(d *database, addr net.Addr) *site {
 	s.seed = func(ctx context.Context) error { return s.setUpPayments(ctx, d, local) }
 	return s
 }
-
-var builtin = catalog.Builtin()
-
-// catalogInForce is the catalog for new charges.
-func catalogInForce() *catalog.Catalog { return builtin }
 
 // localURL is how this process reaches itself: a wildcard address is reached over loopback.
 func localURL(addr net.Addr) *url.URL {
@@ -130,7 +130,7 @@ func localURL(addr net.Addr) *url.URL {
 
 // setUpPayments connects the payment provider: the sandbox in the demo, none elsewhere as yet. The demo's creator comes with it.
 func (s *site) setUpPayments(ctx context.Context, d *database, local *url.URL) error {
-	o := billing.Options{Ledger: s.app.Ledger, Prices: catalogInForce, BaseURL: s.app.BaseURL.String(), Clock: clock.System, Log: s.log}
+	o := billing.Options{Ledger: s.app.Ledger, Prices: s.prices.InForce, BaseURL: s.app.BaseURL.String(), Clock: clock.System, Log: s.log}
 	if !s.config.Demo {
 		s.app.Billing = billing.New(d.pool, o)
 		return nil
@@ -193,29 +193,14 @@ func drain(server *http.Server) error {
 	return nil
 }
 
-// sweepEvery is how often expired sessions are deleted; they are dead without it.
-const sweepEvery = time.Hour
-
 func (s *site) startBackground(ctx context.Context, working *sync.WaitGroup) {
-	working.Go(func() { s.sweepSessions(ctx) })
+	working.Go(func() { s.jobs.Run(ctx) })
+	working.Go(func() { s.reloadOnHangup(ctx) })
 	if s.app.Sandbox != nil {
 		working.Go(func() { s.app.Sandbox.Run(ctx) })
 	}
 	if s.agent != nil {
 		working.Go(func() { s.agent.Run(ctx) })
-	}
-}
-
-func (s *site) sweepSessions(ctx context.Context) {
-	for {
-		if _, err := s.app.Sessions.Sweep(ctx); err != nil && ctx.Err() == nil {
-			s.log.Warn("expired sessions could not be deleted", "error", err)
-		}
-		select {
-		case <-ctx.Done():
-			return
-		case <-time.After(sweepEvery):
-		}
 	}
 }
 

@@ -38,6 +38,8 @@ create table ledger_accounts (
     low_threshold  bigint check (low_threshold >= 0), -- null: the catalog's
     event_seq      bigint not null default 0
 ) with (fillfactor = 50);
+-- For sweeps over idle accounts, the longest due first. The common charge leaves the instant as it is, so its update touches no index.
+create index ledger_accounts_due on ledger_accounts (next_due_at, account) where next_due_at is not null;
 
 -- A lot is where tokens come from; its number is the seq of the entry that granted it.
 create table lots (

@@ -15,6 +15,7 @@ import (
 
 	"pop.store/credits/internal/catalog"
 	"pop.store/credits/internal/coalesce"
+	"pop.store/credits/internal/forecast"
 	"pop.store/credits/internal/ledger"
 	"pop.store/credits/internal/problem"
 	"pop.store/credits/internal/tokens"
@@ -39,8 +40,14 @@ type Overview struct {
 	Zone       *time.Location // of display; the billing zone unless the creator set one
 	Threshold  tokens.Amount  // below it the balance is low
 	State      State
-	// Dismissed says that the creator put the low notice away and no tokens have come since.
-	Dismissed bool
+	OpenedAt   time.Time // when the directory first knew it
+	Notice     Notice    // what to say on every page: what was put away is not said
+	// First is what stops first, and when, at the present pace and before the next allowance; nil when nothing does, when nobody knows, and
+	// without a notice that says it. Pace is what it rests on.
+	First *forecast.Stop
+	Pace  forecast.Pace
+
+	dismissed bool // the notice that the state calls for was put away, and no tokens have come since
 }
 
 // Accounts is the directory of accounts. It is safe for concurrent use.
@@ -49,13 +56,14 @@ type Accounts struct {
 	ledger *ledger.Ledger
 	prices func() *catalog.Catalog
 	ids    idCache
+	pasts  pasts
 
 	overviews *coalesce.Reader[uuid.UUID, Overview]
 }
 
 // New makes a directory over a ledger.
 func New(pool *pgxpool.Pool, books *ledger.Ledger, prices func() *catalog.Catalog) *Accounts {
-	a := &Accounts{pool: pool, ledger: books, prices: prices, ids: idCache{ids: map[string]uuid.UUID{}}}
+	a := &Accounts{pool: pool, ledger: books, prices: prices, ids: idCache{ids: map[string]uuid.UUID{}}, pasts: pasts{each: map[uuid.UUID]past{}}}
 	a.overviews = coalesce.New(a.readOverviews)
 	return a
 }
@@ -135,25 +143,41 @@ func stateOf(spendable, threshold, toolMinimum tokens.Amount) State {
 	return OK
 }
 
-// DismissLow puts the low notice away until tokens come and run low again. Where there is none, as after tokens have come, it does nothing: what is
-// put away is what the creator saw. An empty balance cannot be dismissed: then it is a Conflict.
-func (a *Accounts) DismissLow(ctx context.Context, id uuid.UUID) error {
+// DismissNotice puts the notice away until the next one, or until tokens come and run low again. Where there is none, as after tokens have come, it does
+// nothing: what is put away is what the creator saw. An empty balance cannot be dismissed: then it is a Conflict.
+func (a *Accounts) DismissNotice(ctx context.Context, id uuid.UUID) error {
 	o, err := a.Overview(ctx, id)
 	if err != nil {
 		return err
 	}
-	switch o.State {
-	case OK:
+	seen := o.NewestLot
+	switch o.Notice {
+	case NoNotice:
 		return nil
-	case Empty:
+	case NoticeEmpty:
 		return problem.New(problem.Conflict, "balance_empty", "This notice stays until there are tokens again.")
-	case Low:
+	case NoticeSoon:
+		seen = -seen // see dismissed
+	case NoticeLow:
 	}
-	_, err = a.pool.Exec(ctx, "update accounts set notice_seen_lot = $2 where id = $1", id, o.NewestLot)
+	_, err = a.pool.Exec(ctx, "update accounts set notice_seen_lot = $2 where id = $1", id, seen)
 	if err != nil {
 		return ledger.ErrUnavailable.Because(err)
 	}
 	return nil
+}
+
+// dismissed says whether the notice that a state calls for was put away. What was seen is the newest lot of then; it is negative where only the
+// early warning was put away, so that the low notice still comes.
+func dismissed(state State, seen, newest int64) bool {
+	switch state {
+	case OK:
+		return max(seen, -seen) >= newest
+	case Low:
+		return seen >= newest
+	case Empty:
+	}
+	return false
 }
 
 // idCache remembers ids, which never change. It is emptied when it is full, which costs a look-up each and bounds memory.

@@ -2,6 +2,7 @@ package accounts
 
 import (
 	"context"
+	"time"
 
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
@@ -16,6 +17,7 @@ type profile struct {
 	externalID, name, email, zone string
 	threshold                     *int64
 	seenLot                       int64
+	openedAt                      time.Time
 }
 
 // Overview reads an account as of now, but for its lots and holds.
@@ -30,8 +32,8 @@ func (a *Accounts) Overview(ctx context.Context, id uuid.UUID) (Overview, error)
 	return o, nil
 }
 
-// readOverviews reads many accounts at once: every page and every poll asks for one. Two statements: a profile may be a moment older than its balance,
-// which is of no matter.
+// readOverviews reads many accounts at once: every page and every poll asks for one. Two statements, and more only for what foretell lacks: a profile may
+// be a moment older than its balance, which is of no matter.
 func (a *Accounts) readOverviews(ctx context.Context, ids []uuid.UUID) (map[uuid.UUID]Overview, error) {
 	profiles, err := a.profiles(ctx, ids)
 	if err != nil {
@@ -41,35 +43,44 @@ func (a *Accounts) readOverviews(ctx context.Context, ids []uuid.UUID) (map[uuid
 	if err != nil {
 		return nil, err
 	}
-	found := make(map[uuid.UUID]Overview, len(ids))
+	list := make([]Overview, 0, len(ids))
 	for i := range profiles {
 		if state, ok := states[profiles[i].id]; ok {
-			found[state.ID] = a.overview(&profiles[i], state)
+			list = append(list, a.overview(&profiles[i], state))
 		}
+	}
+	if err := a.foretell(ctx, list); err != nil {
+		return nil, err
+	}
+	found := make(map[uuid.UUID]Overview, len(list))
+	for i := range list {
+		found[list[i].ID] = list[i]
 	}
 	return found, nil
 }
 
 func (a *Accounts) profiles(ctx context.Context, ids []uuid.UUID) ([]profile, error) {
-	rows, err := a.pool.Query(ctx, `select id, external_id, name, email, time_zone, low_threshold, notice_seen_lot from accounts where id = any($1)`, ids)
+	rows, err := a.pool.Query(ctx, `select id, external_id, name, email, time_zone, low_threshold, notice_seen_lot, created_at from accounts where id = any($1)`, ids)
 	if err != nil {
 		return nil, err
 	}
 	return pgx.CollectRows(rows, func(row pgx.CollectableRow) (profile, error) {
 		var p profile
-		err := row.Scan(&p.id, &p.externalID, &p.name, &p.email, &p.zone, &p.threshold, &p.seenLot)
+		err := row.Scan(&p.id, &p.externalID, &p.name, &p.email, &p.zone, &p.threshold, &p.seenLot, &p.openedAt)
 		return p, err
 	})
 }
 
 func (a *Accounts) overview(p *profile, state ledger.Account) Overview {
 	prices := a.prices()
-	o := Overview{Account: state, ExternalID: p.externalID, Name: p.name, Email: p.email, Zone: displayZone(p.zone, state.Zone)}
+	o := Overview{
+		Account: state, ExternalID: p.externalID, Name: p.name, Email: p.email, Zone: displayZone(p.zone, state.Zone), OpenedAt: p.openedAt.UTC(),
+	}
 	o.Threshold = prices.LowThreshold(o.Plan)
 	if p.threshold != nil {
 		o.Threshold = tokens.Amount(*p.threshold)
 	}
 	o.State = stateOf(o.Spendable, o.Threshold, prices.ToolMinimum)
-	o.Dismissed = p.seenLot >= o.NewestLot
+	o.dismissed = dismissed(o.State, p.seenLot, o.NewestLot)
 	return o
 }

@@ -2,6 +2,9 @@
 package catalog
 
 import (
+	"sort"
+	"time"
+
 	"pop.store/credits/internal/money"
 	"pop.store/credits/internal/problem"
 	"pop.store/credits/internal/tokens"
@@ -9,8 +12,9 @@ import (
 
 // Catalog is one version of the prices. It is never changed once made, so it is safe to share.
 type Catalog struct {
-	Version  string // stored with every charge that was made at it
-	Plans    []Plan // from the smallest allowance to the largest
+	Version  string    // stored with every charge that was made at it; no two different sets of prices share one
+	From     time.Time // when these prices take effect, in UTC; zero: they have no beginning
+	Plans    []Plan    // from the smallest allowance to the largest
 	Features []Feature
 	Packs    []Pack // from the smallest to the largest
 	Table    []Row  // what a month's tokens are good for
@@ -20,13 +24,55 @@ type Catalog struct {
 	RefundGraceDays int
 	// ToolMinimum is the cheapest fixed-price feature: with less than that a balance counts as empty.
 	ToolMinimum tokens.Amount
+	// Upgrade says what a plan's allowance gains when the plan becomes a larger one in the middle of a period.
+	Upgrade UpgradeRule
+	// versions are all versions of this catalog in order of From, itself among them; nil: it has no other.
+	versions []*Catalog
 }
+
+// At is the version of the same catalog that is in force at an instant; with only one version it is c itself.
+func (c *Catalog) At(t time.Time) *Catalog {
+	if len(c.versions) < 2 {
+		return c
+	}
+	later := sort.Search(len(c.versions), func(i int) bool { return c.versions[i].From.After(t) })
+	return c.versions[max(later-1, 0)]
+}
+
+// Versions are all versions of the catalog, in the order in which they take effect; the first one has no beginning.
+func (c *Catalog) Versions() []*Catalog {
+	if len(c.versions) == 0 {
+		return []*Catalog{c}
+	}
+	return append([]*Catalog{}, c.versions...)
+}
+
+// NextChange is when the version after this one takes effect, in UTC; zero: none is known.
+func (c *Catalog) NextChange() time.Time {
+	for _, v := range c.versions {
+		if v.From.After(c.From) {
+			return v.From
+		}
+	}
+	return time.Time{}
+}
+
+// UpgradeRule says what a move to a larger plan in the middle of a period adds to the allowance at once.
+type UpgradeRule string
+
+// The two rules for upgrades.
+const (
+	UpgradeDifference UpgradeRule = "difference" // the whole difference of the allowances
+	UpgradeProrated   UpgradeRule = "prorated"   // the part of the difference that is left of the period
+)
 
 // Plan grants an allowance every month.
 type Plan struct {
 	ID        string
 	Name      string
 	Allowance tokens.Amount
+	Price     money.Amount // of a month, for show only: the host bills it; without a currency there is none to show
+	URL       string       // the host's page where the plan is changed: https, or a path on the same host; empty: none
 }
 
 // Pricing says how the amount of a charge comes about.
@@ -70,24 +116,24 @@ type Row struct {
 
 // Plan finds a plan by its id.
 func (c *Catalog) Plan(id string) (Plan, bool) {
-	return find(c.Plans, id, func(p Plan) string { return p.ID })
+	return find(c.Plans, id, func(p *Plan) string { return p.ID })
 }
 
 // Feature finds a feature by its id.
 func (c *Catalog) Feature(id string) (Feature, bool) {
-	return find(c.Features, id, func(f Feature) string { return f.ID })
+	return find(c.Features, id, func(f *Feature) string { return f.ID })
 }
 
 // Pack finds a pack by its id.
 func (c *Catalog) Pack(id string) (Pack, bool) {
-	return find(c.Packs, id, func(p Pack) string { return p.ID })
+	return find(c.Packs, id, func(p *Pack) string { return p.ID })
 }
 
 // find walks a list of a dozen: at that length a map would be slower.
-func find[T any](list []T, id string, key func(T) string) (T, bool) {
-	for _, item := range list {
-		if key(item) == id {
-			return item, true
+func find[T any](list []T, id string, key func(*T) string) (T, bool) {
+	for i := range list {
+		if key(&list[i]) == id {
+			return list[i], true
 		}
 	}
 	var none T

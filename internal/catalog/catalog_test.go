@@ -2,7 +2,9 @@ package catalog_test
 
 import (
 	"errors"
+	"os"
 	"slices"
+	"strings"
 	"testing"
 
 	"pop.store/credits/internal/catalog"
@@ -27,6 +29,12 @@ func TestBuiltinReproducesTheArticle(t *testing.T) {
 		if p, err := c.Price(id, nil, nil); err != nil || p.Amount.String() != price {
 			t.Errorf("%s costs %s (%v), want %s", id, p.Amount, err, price)
 		}
+	}
+	if c.Version != catalog.DefaultVersion {
+		t.Errorf("the version is %s: DefaultVersion has to say so", c.Version)
+	}
+	if c.LowPercent != 20 || c.RefundGraceDays != 30 || c.Upgrade != catalog.UpgradeDifference || len(c.Packs) != 3 || !c.Packs[1].Popular {
+		t.Errorf("%+v", c)
 	}
 	if len(c.Features) != len(prices)+1 {
 		t.Errorf("%d features, want those of the article and auto_selling", len(c.Features))
@@ -55,6 +63,26 @@ func TestPlanTable(t *testing.T) {
 		if row.Name != want[i].name || !slices.Equal(c.Counts(row), want[i].counts) {
 			t.Errorf("row %d: %s %v, want %v", i, row.Name, c.Counts(row), want[i])
 		}
+	}
+}
+
+// The article contradicts itself about videos, and about nothing else.
+func TestBuiltinWarnsAboutVideos(t *testing.T) {
+	t.Parallel()
+	_, warnings, err := catalog.Parse("c.yaml", catalog.DefaultFile)
+	if err != nil || len(warnings) != 1 || warnings[0].Reason != `warning: "AI Generated Videos" counts at 20 tokens, but video_5s costs 30` {
+		t.Errorf("%v, %v", warnings, err)
+	}
+}
+
+// Whoever changes a copy, as tests do, changes only that.
+func TestBuiltinIsACopy(t *testing.T) {
+	t.Parallel()
+	c := catalog.Builtin()
+	c.Plans[0].Allowance, c.Features[0].Price, c.Packs[0].Tokens, c.Table[0].Rate = 1, 1, 1, 1
+	other := catalog.Builtin()
+	if other.Plans[0].Allowance == 1 || other.Features[0].Price == 1 || other.Packs[0].Tokens == 1 || other.Table[0].Rate == 1 {
+		t.Errorf("%+v", other)
 	}
 }
 
@@ -106,5 +134,26 @@ func TestAgentsMaySendWhatTheyUsed(t *testing.T) {
 	p, err := catalog.Builtin().Price("auto_selling", nil, &used)
 	if err != nil || p.Amount != used || p.Unit != 0 {
 		t.Errorf("got %+v, %v", p, err)
+	}
+}
+
+// The example of the documentation is a catalog about which there is nothing to warn.
+func TestTheDocumentedExample(t *testing.T) {
+	t.Parallel()
+	text, err := os.ReadFile("../../docs/catalog.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, after, _ := strings.Cut(string(text), "## Example\n\n```yaml\n")
+	example, _, found := strings.Cut(after, "```\n")
+	if !found {
+		t.Fatal("docs/catalog.md has no example")
+	}
+	c, warnings, err := catalog.Parse("example.yaml", []byte(example))
+	if err != nil || len(warnings) > 0 {
+		t.Fatal(warnings, err)
+	}
+	if c.Upgrade != catalog.UpgradeProrated || c.LowPercent != 25 || len(c.Versions()) != 3 || len(c.Table) != 3 || c.Packs[1].ExpiresDays != 365 {
+		t.Errorf("%+v", c)
 	}
 }

@@ -20,6 +20,7 @@ type Config struct {
 	Demo           bool           // CREDITS_DEMO=1: demo creator, one-click sign-in, sandbox payments
 	TrustedProxies []netip.Prefix // CREDITS_TRUSTED_PROXIES: whose X-Forwarded-For is believed
 	MaxConns       int32          // CREDITS_DB_CONNS: size of the connection pool
+	Catalog        string         // CREDITS_CATALOG: file of plans and prices; empty: the built-in catalog
 }
 
 // Error is a variable that cannot be used. Its text is one line for the person who set it.
@@ -40,7 +41,7 @@ const (
 func Load(getenv func(string) string) (Config, error) {
 	c := Config{
 		Addr: or(getenv("CREDITS_ADDR"), defaultAddr), DatabaseURL: getenv("DATABASE_URL"), OwnerURL: getenv("DATABASE_OWNER_URL"),
-		DataDir: or(getenv("CREDITS_DATA_DIR"), defaultDataDir),
+		DataDir: or(getenv("CREDITS_DATA_DIR"), defaultDataDir), Catalog: getenv("CREDITS_CATALOG"),
 	}
 	if c.OwnerURL == "" {
 		c.OwnerURL = c.DatabaseURL

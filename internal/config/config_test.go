@@ -14,7 +14,15 @@ func env(pairs map[string]string) func(string) string {
 func TestDefaults(t *testing.T) {
 	t.Parallel()
 	c, err := config.Load(env(nil))
-	if err != nil || c.Addr != "127.0.0.1:8080" || c.DataDir != "var" || c.Demo || c.BaseURL != nil || c.DatabaseURL != "" {
+	if err != nil || c.Addr != "127.0.0.1:8080" || c.DataDir != "var" || c.Demo || c.BaseURL != nil || c.DatabaseURL != "" || c.Catalog != "" {
+		t.Errorf("%+v, %v", c, err)
+	}
+}
+
+func TestCatalog(t *testing.T) {
+	t.Parallel()
+	c, err := config.Load(env(map[string]string{"CREDITS_CATALOG": "prices.yaml"}))
+	if err != nil || c.Catalog != "prices.yaml" {
 		t.Errorf("%+v, %v", c, err)
 	}
 }

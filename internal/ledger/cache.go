@@ -79,10 +79,11 @@ func (c *cache) keep(parties []*party) {
 			continue
 		}
 		s.settleDown()
-		if p.remembered {
+		_, known := c.states[p.id]
+		if p.remembered || (!known && !p.stays) {
 			continue
 		}
-		if _, known := c.states[p.id]; !known && len(c.states) >= maxCachedAccounts {
+		if !known && len(c.states) >= maxCachedAccounts {
 			c.forgetOne()
 		}
 		c.states[p.id] = s

@@ -46,7 +46,7 @@ func (j *journal) sendAll(ctx context.Context, l *ledger.Ledger, deeds []deed) {
 	for i := range deeds {
 		d := &deeds[i]
 		on[i] = j.begin(*d)
-		charges[i] = ledger.BulkCharge{Account: d.Account, Key: d.Key, Charge: ledger.Charge{Feature: "auto_selling", Amount: &d.Amount, Agent: "drill"}}
+		charges[i] = ledger.BulkCharge{Account: d.Account, Key: d.Key, Charge: ledger.Charge{Feature: "auto_selling", Amount: &d.Amount}}
 	}
 	for i, r := range l.ChargeAll(ctx, charges) {
 		j.end(on[i], r.Receipt, r.Err)

@@ -34,6 +34,8 @@ type paper struct {
 	refs      map[permanent]bool
 	declined  map[declinedID]bool
 	declines  int64
+	agents    map[string]agent
+	events    int64
 
 	// What the entries say.
 	balance, held tokens.Amount
@@ -57,8 +59,8 @@ type declinedID struct {
 
 func newPaper(t *testing.T, seed uint64, id uuid.UUID) *paper {
 	return &paper{
-		t: t, seed: seed, row: state{account: id, period: -1, zone: time.UTC},
-		lots: map[int64]lot{}, holds: map[int64]hold{}, reversals: map[int64]tokens.Amount{}, usage: map[usageDay]usageLine{},
+		t: t, seed: seed, row: state{account: id, period: -1, zone: time.UTC, guards: guards{lowThreshold: noThreshold}},
+		agents: map[string]agent{}, lots: map[int64]lot{}, holds: map[int64]hold{}, reversals: map[int64]tokens.Amount{}, usage: map[usageDay]usageLine{},
 		refs: map[permanent]bool{}, declined: map[declinedID]bool{}, lotRemaining: map[int64]tokens.Amount{}, lotHeld: map[int64]tokens.Amount{},
 		contra: map[Contra]tokens.Amount{}, spent: map[usageDay]usageLine{}, refunded: map[int64]tokens.Amount{},
 	}
@@ -72,7 +74,7 @@ func (p *paper) fatalf(format string, args ...any) {
 // partial is the state that the account's row alone gives; nil when it gives no open lot.
 func (p *paper) partial() *state {
 	s := p.blank()
-	if s.openLot == 0 {
+	if s.openLot == 0 || s.guarded {
 		return nil
 	}
 	open := lot{number: s.openLot, remaining: p.openRemaining, held: p.openHeld}
@@ -85,6 +87,10 @@ func (p *paper) partial() *state {
 func (p *paper) whole(about ...int64) *state {
 	s := p.blank()
 	s.whole = true
+	for _, a := range p.agents {
+		s.agents = append(s.agents, a)
+	}
+	sortAgents(s.agents)
 	wanted := map[int64]bool{}
 	for _, seq := range about {
 		if seq < 1 || seq > int64(len(p.entries)) {
@@ -120,7 +126,8 @@ func (p *paper) whole(about ...int64) *state {
 
 func (p *paper) blank() *state {
 	s := p.row
-	s.lots, s.holds, s.past, s.rest, s.whole = nil, nil, nil, 0, false
+	s.lots, s.holds, s.past, s.rest, s.whole, s.agents, s.events = nil, nil, nil, 0, false, nil, nil
+	s.guardsBefore = s.guards
 	s.changed, s.entries, s.refs, s.usage, s.declined, s.reversals = false, nil, nil, nil, nil, nil
 	var err error
 	if s.today.lines, err = decodeToday(p.todayUsage); err != nil {
@@ -162,6 +169,18 @@ func (p *paper) file(s *state, now time.Time) {
 	}
 	for seq, amount := range s.reversals {
 		p.reversals[seq] += amount
+	}
+	for _, a := range s.agents {
+		a.row, a.added = a.present(), false
+		p.agents[a.id] = a
+	}
+	if len(p.agents) != s.agentCount {
+		p.fatalf("%d agents, and the row says %d", len(p.agents), s.agentCount)
+	}
+	for _, e := range s.events {
+		if p.events++; e.Seq != p.events {
+			p.fatalf("event %d (%s) has the number %d", p.events, e.Kind, e.Seq)
+		}
 	}
 	for _, r := range s.refs {
 		key := permanent{scope: r.scope, reference: r.reference}
@@ -529,6 +548,9 @@ func (r *player) playPartial(prices *catalog.Catalog) bool {
 		return false
 	}
 	c := r.charge(s)
+	if a, ok := p.agents[c.Agent]; ok {
+		s.agents = []agent{a}
+	}
 	if free := s.lots[0].remaining - s.lots[0].held; c.needs(prices).spend > free && c.needs(prices).spend <= free+s.rest {
 		if free == 0 || c.Amount == nil {
 			return false

@@ -16,7 +16,30 @@ func boundary(anchor time.Time, zone *time.Location, k int) time.Time {
 	first := time.Date(year, month+time.Month(k), 1, 0, 0, 0, 0, time.UTC)
 	day = min(day, daysIn(first.Year(), first.Month()))
 	hour, minute, second := local.Clock()
-	return time.Date(first.Year(), first.Month(), day, hour, minute, second, local.Nanosecond(), zone).UTC()
+	return instantAt(time.Date(first.Year(), first.Month(), day, hour, minute, second, local.Nanosecond(), time.UTC), zone)
+}
+
+// instantAt is when clocks in a zone show a local time, which is written as if it were UTC. Where they show it twice, it is the first of the
+// two; where they skip it, it is when they would have shown it had they not been moved. time.Date leaves open which of the zone's two
+// offsets it takes there, and in some zones goes back before the gap: a boundary must not depend on that.
+func instantAt(local time.Time, zone *time.Location) time.Time {
+	before, after := atOffset(local, local.AddDate(0, 0, -1), zone), atOffset(local, local.AddDate(0, 0, 1), zone)
+	if !shows(before, local, zone) && shows(after, local, zone) {
+		return after
+	}
+	return before
+}
+
+// atOffset is a local time's instant at the offset that a zone has at some other instant.
+func atOffset(local, other time.Time, zone *time.Location) time.Time {
+	_, offset := other.In(zone).Zone()
+	return local.Add(-time.Duration(offset) * time.Second)
+}
+
+// shows says whether clocks in a zone show a local time at an instant.
+func shows(at, local time.Time, zone *time.Location) bool {
+	_, offset := at.In(zone).Zone()
+	return at.Add(time.Duration(offset) * time.Second).Equal(local)
 }
 
 func daysIn(year int, month time.Month) int {

@@ -61,7 +61,7 @@ type local struct{ *ledger.Ledger }
 func (s local) carryOut(ctx context.Context, d deed) (ledger.Receipt, error) {
 	switch d.Kind {
 	case ledger.KindCharge:
-		return s.Charge(ctx, d.Account, d.Key, ledger.Charge{Feature: "auto_selling", Amount: &d.Amount, Agent: "drill"})
+		return s.Charge(ctx, d.Account, d.Key, ledger.Charge{Feature: "auto_selling", Amount: &d.Amount})
 	case ledger.KindHold:
 		return s.Hold(ctx, d.Account, d.Key, ledger.Hold{Feature: "auto_selling", Amount: &d.Amount})
 	case ledger.KindCapture:

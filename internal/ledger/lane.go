@@ -116,7 +116,7 @@ func transient(code string) bool {
 // decide gets the batch into the books, or changes nothing: then the lane forgets what it remembered of its accounts.
 func (l *lane) decide(calls []*call) error {
 	now := l.now()
-	prices := l.prices()
+	prices := l.prices().At(now)
 	batch := l.gather(calls, prices, now)
 	some, all := batch.remembers()
 	err := l.transact(batch, all, now, prices)

@@ -269,7 +269,7 @@ func (l *Ledger) Quote(ctx context.Context, account uuid.UUID, c Charge) (Quote,
 	if err != nil {
 		return Quote{}, err
 	}
-	price, err := l.prices().Price(c.Feature, c.Quantity, c.Amount)
+	price, err := l.prices().At(l.now()).Price(c.Feature, c.Quantity, c.Amount)
 	if err != nil {
 		return Quote{}, err
 	}

@@ -38,6 +38,7 @@ type party struct {
 	outside    bool          // something that no state holds
 	months     bool          // what its agents spent this month
 	agents     []string      // those that want to spend
+	stays      bool          // a request that others are likely to follow
 }
 
 type accountReference struct {
@@ -78,6 +79,7 @@ func (p *party) need(n *needs) {
 	if n.agent != "" && !slices.Contains(p.agents, n.agent) {
 		p.agents = append(p.agents, n.agent)
 	}
+	p.stays = p.stays || !n.passing
 	p.outside = p.outside || n.opens || n.fresh || n.about != 0 || n.scope != ""
 }
 

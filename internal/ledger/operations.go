@@ -24,6 +24,7 @@ type needs struct {
 	agent            string        // the agent that wants to spend
 	months           bool          // what the agents spent this month
 	opens            bool          // it may be the account's first
+	passing          bool          // it comes by once: not worth remembering the account for
 	fresh            bool          // it may write nothing, which would not tell that the lane remembers what is no longer true
 	scope, reference string        // the permanent reference that it uses up
 }
@@ -102,7 +103,7 @@ var ErrNoAccount = problem.New(problem.NotFound, "account_not_found", "There is 
 // settling is the operation that does nothing but what is due.
 type settling struct{}
 
-func (settling) needs(*catalog.Catalog) needs { return needs{whole: true, fresh: true} }
+func (settling) needs(*catalog.Catalog) needs { return needs{whole: true, fresh: true, passing: true} }
 
 func (settling) decide(s *state, _ time.Time, _ *catalog.Catalog) (*Entry, error) {
 	if !s.exists {

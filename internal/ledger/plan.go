@@ -105,7 +105,7 @@ func (p *SetPlan) open(s *state, now time.Time, prices *catalog.Catalog) error {
 	if p.Status != "" {
 		s.status = p.Status
 	}
-	s.enterPeriod(now, prices)
+	s.enterPeriod(now, prices, false)
 	return nil
 }
 
@@ -122,20 +122,21 @@ func (p *SetPlan) change(s *state, now time.Time, prices *catalog.Catalog) error
 	if p.Zone != "" && p.Zone != s.zone.String() {
 		return problem.Invalid("billing_zone", "cannot change once the account is open")
 	}
-	if plan, ok := prices.Plan(p.Plan); ok {
-		s.switchPlan(plan, prices)
+	from, known := prices.Plan(s.plan)
+	if to, ok := prices.Plan(p.Plan); ok {
+		s.switchPlan(from, to)
 	}
 	if p.Status != "" {
 		s.status = p.Status
 	}
 	s.changed = true
-	s.enterPeriod(now, prices)
+	s.enterPeriod(now, prices, known && from.Allowance == 0)
 	return nil
 }
 
-// switchPlan upgrades at once; a downgrade waits for the next boundary.
-func (s *state) switchPlan(to catalog.Plan, prices *catalog.Catalog) {
-	from, _ := prices.Plan(s.plan)
+// switchPlan upgrades at once; a downgrade waits for the next boundary. From a plan that has left the catalog, which is the zero Plan,
+// everything is an upgrade: there is nothing to keep until then.
+func (s *state) switchPlan(from, to catalog.Plan) {
 	if to.Allowance < from.Allowance {
 		s.nextPlan = to.ID
 		return
@@ -144,13 +145,17 @@ func (s *state) switchPlan(to catalog.Plan, prices *catalog.Catalog) {
 }
 
 // enterPeriod grants, while the plan is paid for, what is still missing of the allowance of the period that holds now. Periods that
-// passed while it was not paid for are not made up for.
-func (s *state) enterPeriod(now time.Time, prices *catalog.Catalog) {
+// passed while it was not paid for are not made up for, and a downgrade that waits takes effect with the period that is paid at last. An
+// account has no period before its first, even for a server whose clock is behind that of the one which opened it. gaveNothing says that
+// the plan until now has an allowance of zero: of that, everything was granted.
+func (s *state) enterPeriod(now time.Time, prices *catalog.Catalog, gaveNothing bool) {
 	if s.status != PlanActive {
 		return
 	}
-	if current := periodAt(s.anchor, s.zone, now); current > s.period {
+	midway := s.periodGranted > 0 || gaveNothing
+	if current := max(periodAt(s.anchor, s.zone, now), 0); current > s.period {
 		s.beginPeriod(current)
+		midway = false
 	}
-	s.grantAllowance(now, prices)
+	s.grantAllowance(now, prices, midway)
 }

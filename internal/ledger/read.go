@@ -28,6 +28,8 @@ type Account struct {
 	NewestLot  int64         // the highest number of a lot
 	LastAt     time.Time     // of the newest entry or declined attempt
 	NextReset  time.Time     // when the next allowance comes; zero while the plan is not paid for
+	NextDue    time.Time     // no later than the next instant at which something expires, ends or comes of itself; zero: never
+	Today      []Usage       // the newest day's part of the rollup, by feature and agent; Day says which, and a long day may have more (RecentUsage)
 	Lots       []Lot         // in the order in which they are spent
 	Holds      int           // open ones
 }
@@ -109,13 +111,16 @@ func (l *Ledger) Accounts(ctx context.Context, ids []uuid.UUID) (map[uuid.UUID]A
 	if err != nil {
 		return nil, ErrUnavailable.Because(err)
 	}
-	now, prices := l.now(), l.prices()
+	now := l.now()
+	prices := l.prices().At(now)
 	accounts := make(map[uuid.UUID]Account, len(states))
 	for id, s := range states {
 		if s.exists {
 			at := later(now, s.lastAt)
 			s.settle(at, prices)
-			accounts[id] = s.view(at)
+			a := s.view(at)
+			a.NextDue = s.wakeAt(at)
+			accounts[id] = a
 		}
 	}
 	return accounts, nil
@@ -184,6 +189,7 @@ func (s *state) view(now time.Time) Account {
 	a := Account{
 		ID: s.account, Plan: s.plan, NextPlan: s.nextPlan, PlanStatus: s.status, Anchor: s.anchor, Zone: s.zone,
 		Spendable: s.spendable(now), Held: s.held, Total: s.balance, Owed: s.owed, Seq: s.seq, NewestLot: s.newestLot, LastAt: s.lastAt,
+		NextDue: s.dueAt, Today: s.today.usages(),
 	}
 	if s.status == PlanActive {
 		a.NextReset = boundary(s.anchor, s.zone, s.period+1)

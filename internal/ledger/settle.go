@@ -1,6 +1,7 @@
 package ledger
 
 import (
+	"math/bits"
 	"strconv"
 	"time"
 
@@ -43,10 +44,11 @@ func (s *state) expire(l *lot, gone tokens.Amount, now time.Time) {
 	}, now)
 }
 
-// startPeriod begins the next billing period: a waiting downgrade takes effect and the allowance is granted.
+// startPeriod begins the next billing period: a waiting downgrade takes effect and the allowance is granted, as the catalog was when the
+// period began, however long ago that is. A plan that was not in it gives nothing.
 func (s *state) startPeriod(due time.Time, prices *catalog.Catalog) {
 	s.beginPeriod(s.period + 1)
-	s.grantAllowance(due, prices)
+	s.grantAllowance(due, prices.At(due), false)
 }
 
 func (s *state) beginPeriod(k int) {
@@ -57,9 +59,10 @@ func (s *state) beginPeriod(k int) {
 }
 
 // grantAllowance grants what the plan gives above the highest allowance already granted in this period: all of it at the
-// start, the difference after an upgrade, nothing after flipping back and forth. The permanent reference makes it once only,
-// whatever happens around it; it names the allowance too, which the operator may raise within a period.
-func (s *state) grantAllowance(now time.Time, prices *catalog.Catalog) {
+// start, the difference after an upgrade midway (or the part of it that is left of the period, where the catalog says so), nothing
+// after flipping back and forth. The permanent reference makes it once only, whatever happens around it; it names the allowance too,
+// which the operator may raise within a period.
+func (s *state) grantAllowance(now time.Time, prices *catalog.Catalog, midway bool) {
 	plan, ok := prices.Plan(s.plan)
 	more := plan.Allowance - s.periodGranted
 	if !ok || more <= 0 {
@@ -69,9 +72,27 @@ func (s *state) grantAllowance(now time.Time, prices *catalog.Catalog) {
 	if s.periodGranted > 0 {
 		reference += ":" + s.plan + ":" + plan.Allowance.String()
 	}
-	s.periodGranted = plan.Allowance
-	s.grant(lot{kind: LotPlan, amount: more, source: s.plan, effectiveAt: now, expiresAt: boundary(s.anchor, s.zone, s.period+1)}, prices, now)
+	ends := boundary(s.anchor, s.zone, s.period+1)
+	if midway && prices.Upgrade == catalog.UpgradeProrated {
+		more = prorated(more, ends.Sub(now), ends.Sub(boundary(s.anchor, s.zone, s.period)))
+	}
+	// Also when the share is nothing: the next upgrade counts from the allowance that this one came up to.
+	if s.periodGranted, s.changed = plan.Allowance, true; more == 0 {
+		return
+	}
+	s.grant(lot{kind: LotPlan, amount: more, source: s.plan, effectiveAt: now, expiresAt: ends}, prices, now)
 	s.refs = append(s.refs, permanent{scope: "period", reference: reference, seq: s.seq})
+}
+
+// prorated is the share of an amount that is left of a period, rounded down to millionths: never more than all of it, never less than
+// nothing. The product has 128 bits, so that no amount is too large and none is rounded twice.
+func prorated(amount tokens.Amount, left, whole time.Duration) tokens.Amount {
+	if left <= 0 || whole <= 0 {
+		return 0
+	}
+	high, low := bits.Mul64(uint64(amount), uint64(min(left, whole)))
+	share, _ := bits.Div64(high, low, uint64(whole))
+	return tokens.Amount(share)
 }
 
 // grant adds a lot and its entry. The lot's number is the entry's seq.

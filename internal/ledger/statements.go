@@ -262,6 +262,32 @@ select case $4 when 'feature' then feature when 'agent' then agent else to_char(
 from usage_days where account = $1 and day >= $2 and day <= $3
 group by name`
 
+// What was used per day by the names that used most, each with its place, and by all others together in the last place. Today's part comes in arrays:
+// it counts towards the places as well.
+const sqlUsageSeries = `
+with used as (
+	select day, case $4 when 'agent' then agent else feature end as name, amount, quantity, count
+	from usage_days where account = $1 and day >= $2 and day <= $3
+	union all
+	select day, name, amount, quantity, count
+	from unnest($5::date[], $6::text[], $7::bigint[], $8::bigint[], $9::bigint[]) as today (day, name, amount, quantity, count)
+), ranked as (
+	select name, row_number() over (order by sum(amount) desc, name) as place, count(*) over () as names from used group by name
+)
+select least(r.place, $10), r.names > $10 and r.place >= $10 as rest, min(r.name), u.day,
+	sum(u.amount)::bigint, sum(u.quantity)::bigint, sum(u.count)::bigint
+from used as u join ranked as r on r.name = u.name
+group by 1, 2, u.day
+order by 1, u.day`
+
+const sqlRecentUsage = `
+select account, day, feature, sum(amount)::bigint, sum(quantity)::bigint, sum(count)::bigint
+from usage_days where account = any($1) and day >= $2 and day < $3
+group by account, day, feature`
+
+const sqlTodays = `
+select account, today, today_usage from ledger_accounts where account = any($1)`
+
 const sqlToday = `
 select today, today_usage from ledger_accounts where account = $1`
 
@@ -270,3 +296,10 @@ select day, number, at, feature, agent, required, spendable from declined_attemp
 
 const sqlPurchaseLot = `
 select seq from permanent_references where account = $1 and scope = $2 and reference = $3`
+
+// The accounts with something due, the longest due first. It names no account: each shard finds its own due accounts by the index on the
+// instant. It decides nothing, and a row that is behind only means that an account is settled once more.
+const sqlDueAccounts = `
+select next_due_at, account from ledger_accounts where next_due_at <= $1 and (next_due_at, account) > ($2, $3::uuid)
+order by next_due_at, account
+limit $4`

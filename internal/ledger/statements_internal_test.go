@@ -150,11 +150,23 @@ func blocks(statement string) []string {
 
 func halves(query string) []string { return regexp.MustCompile(` union (?:all )?`).Split(query, -1) }
 
+// byShard are statements that need no account, each with the reason (spec "Citus": sweeps).
+var byShard = map[string]string{
+	"sqlDueAccounts": "each shard finds its own due accounts; nothing is decided on what it answers",
+}
+
 func TestStatementsNameTheAccountInEveryWhere(t *testing.T) {
 	t.Parallel()
 	tables := ledgerTables(t)
 	checked := 0
-	for name, statement := range statements(t) {
+	all := statements(t)
+	for name := range byShard {
+		if _, there := all[name]; !there {
+			t.Errorf("%s is exempt and not there", name)
+		}
+		delete(all, name)
+	}
+	for name, statement := range all {
 		for _, block := range blocks(statement) {
 			for table := range tables {
 				for _, m := range regexp.MustCompile(`\b(from|join|update) `+table+`\b(?: as (\w+))?`).FindAllStringSubmatchIndex(block, -1) {
@@ -277,6 +289,9 @@ func TestTheSchemaKeepsTheRulesOfCitus(t *testing.T) {
 		t.Errorf("%d indexes were understood", len(indexes))
 	}
 	for _, index := range indexes {
+		if index[1] == "ledger_accounts_due" {
+			continue // no key, and only for sqlDueAccounts, by which each shard finds its own due accounts
+		}
 		if !regexp.MustCompile(`^account\b`).MatchString(index[3]) {
 			t.Errorf("the account is not first in %s", index[0])
 		}

@@ -139,3 +139,81 @@ func (u *Usage) name(by UsageBy) string {
 		return u.Day.Format(time.DateOnly)
 	}
 }
+
+// RecentUsage lists what each of the accounts, as they were just read, spent in its last complete days by day and feature, without agents: up to
+// yesterday in its billing zone, in no order. Accounts that spent nothing are absent. It is two statements for all of them.
+func (l *Ledger) RecentUsage(ctx context.Context, accounts []Account, days int) (map[uuid.UUID][]Usage, error) {
+	if len(accounts) == 0 {
+		return nil, nil
+	}
+	found, r := map[uuid.UUID][]Usage{}, recentDays(accounts, l.now(), days)
+	batch := &pgx.Batch{}
+	// One snapshot: at midnight the lines move from the account's row to the table.
+	batch.Queue("begin isolation level repeatable read read only")
+	batch.Queue(sqlRecentUsage, rowIDs(r.ids), r.from, r.to).Query(func(rows pgx.Rows) error {
+		var id uuid.UUID
+		var u Usage
+		_, err := pgx.ForEachRow(rows, []any{scanID(&id), &u.Day, &u.Feature, &u.Amount, &u.Quantity, &u.Count}, func() error {
+			if r.has(id, u.Day) {
+				found[id] = append(found[id], u)
+			}
+			return nil
+		})
+		return err
+	})
+	batch.Queue(sqlTodays, rowIDs(r.ids)).Query(func(rows pgx.Rows) error {
+		var id uuid.UUID
+		var t today
+		var lines []byte
+		_, err := pgx.ForEachRow(rows, []any{scanID(&id), &t.day, &lines}, func() (err error) {
+			if t.lines, err = decodeToday(lines); err == nil && r.has(id, t.day) {
+				found[id] = append(found[id], byFeature(t.usages())...)
+			}
+			return err
+		})
+		return err
+	})
+	batch.Queue("commit")
+	if err := l.pool.SendBatch(ctx, batch).Close(); err != nil {
+		return nil, ErrUnavailable.Because(err)
+	}
+	return found, nil
+}
+
+// recent are days that differ between accounts, for it is not the same day everywhere: from is the first of all, to the last.
+type recent struct {
+	ids      []uuid.UUID
+	from, to time.Time
+	today    map[uuid.UUID]time.Time
+	days     int
+}
+
+func recentDays(accounts []Account, now time.Time, days int) recent {
+	r := recent{today: make(map[uuid.UUID]time.Time, len(accounts)), days: days}
+	for i := range accounts {
+		a := &accounts[i]
+		day := a.Day(now)
+		if r.ids = append(r.ids, a.ID); r.to.Before(day) {
+			r.to = day
+		}
+		if first := day.AddDate(0, 0, -days); r.from.IsZero() || first.Before(r.from) {
+			r.from = first
+		}
+		r.today[a.ID] = day
+	}
+	return r
+}
+
+// has says whether a day is one of the account's.
+func (r *recent) has(account uuid.UUID, day time.Time) bool {
+	today := r.today[account]
+	return day.Before(today) && !day.Before(today.AddDate(0, 0, -r.days))
+}
+
+// byFeature adds up the lines of one day.
+func byFeature(list []Usage) []Usage {
+	for i := range list {
+		list[i].Agent = ""
+	}
+	return sumUsage(list)
+}

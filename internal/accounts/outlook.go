@@ -1,0 +1,173 @@
+package accounts
+
+import (
+	"context"
+
+	"github.com/google/uuid"
+
+	"pop.store/credits/internal/forecast"
+	"pop.store/credits/internal/ledger"
+)
+
+// Notice says which notice stands on every page.
+type Notice string
+
+// The notices. Each can be put away until the next one or until tokens have come, but for the last.
+const (
+	NoNotice    Notice = ""
+	NoticeSoon  Notice = "soon"  // tokens will run out soon, before the next allowance; see forecast.Outlook.Soon
+	NoticeLow   Notice = "low"   // the state is Low
+	NoticeEmpty Notice = "empty" // the state is Empty
+)
+
+// Outlook is what will probably happen to an account that was just read, whose lots are given. One read at most, mostly none.
+func (a *Accounts) Outlook(ctx context.Context, o *Overview, lots []ledger.Lot) (forecast.Outlook, error) {
+	facts, err := a.facts(ctx, o, lots)
+	if err != nil {
+		return forecast.Outlook{}, err
+	}
+	return forecast.Look(facts), nil
+}
+
+// Advice is what to tell a creator who looks at the packs, at most two pieces of it. Reads as Outlook.
+func (a *Accounts) Advice(ctx context.Context, o *Overview, lots []ledger.Lot, wish forecast.Wish) ([]forecast.Advice, error) {
+	facts, err := a.facts(ctx, o, lots)
+	if err != nil {
+		return nil, err
+	}
+	return forecast.Advise(facts, wish), nil
+}
+
+func (a *Accounts) facts(ctx context.Context, o *Overview, lots []ledger.Lot) (forecast.Facts, error) {
+	pasts, err := a.pastsOf(ctx, []*Overview{o})
+	if err != nil {
+		return forecast.Facts{}, err
+	}
+	return a.factsOf(o, pasts[o.ID], forecastLots(lots, false)), nil
+}
+
+func (a *Accounts) factsOf(o *Overview, past forecast.Past, lots []forecast.Lot) forecast.Facts {
+	f := forecast.Facts{Now: a.ledger.Now(), Past: past, Lots: lots, Plan: o.Plan, Prices: a.prices()}
+	next := o.Plan
+	if o.NextPlan != "" {
+		next = o.NextPlan
+	}
+	if plan, ok := f.Prices.Plan(next); ok {
+		for _, at := range o.Resets(f.Now.Add(forecast.Horizon)) {
+			f.Resets = append(f.Resets, forecast.Reset{At: at, Amount: plan.Allowance})
+		}
+	}
+	return f
+}
+
+// forecastLots are the lots that can be spent, now or later. withHeld counts what jobs under way hold as if they gave it back.
+func forecastLots(lots []ledger.Lot, withHeld bool) []forecast.Lot {
+	var list []forecast.Lot
+	for _, l := range lots {
+		if l.Frozen {
+			continue
+		}
+		f := forecast.Lot{Source: source(l.Kind), Amount: l.Remaining, From: l.EffectiveAt, Until: l.ExpiresAt}
+		if !withHeld {
+			f.Amount -= l.Held
+		}
+		list = append(list, f)
+	}
+	return list
+}
+
+func source(kind ledger.LotKind) forecast.Source {
+	switch kind {
+	case ledger.LotPlan:
+		return forecast.Plan
+	case ledger.LotPurchase:
+		return forecast.Bought
+	case ledger.LotPromo, ledger.LotAdjustment:
+	}
+	return forecast.Gift
+}
+
+// foretell adds to overviews what their notices need of a forecast. Empty accounts and those whose notice was put away need none; others cost nothing
+// while their past is in memory, and are looked at more closely only where they might run out in time.
+func (a *Accounts) foretell(ctx context.Context, all []Overview) error {
+	var list []*Overview
+	for i := range all {
+		switch o := &all[i]; {
+		case o.State == Empty:
+			o.Notice = NoticeEmpty
+		case !o.dismissed:
+			list = append(list, o)
+		}
+	}
+	if len(list) == 0 {
+		return nil
+	}
+	pasts, err := a.pastsOf(ctx, list)
+	if err != nil {
+		return err
+	}
+	lots, err := a.lotsThatMatter(ctx, list)
+	if err != nil {
+		return err
+	}
+	for _, o := range list {
+		a.decideNotice(o, pasts[o.ID], lots[o.ID])
+	}
+	return nil
+}
+
+// decideNotice chooses the notice of an account that is not empty. A job under way alone brings no warning: it may well give its tokens back.
+func (a *Accounts) decideNotice(o *Overview, past forecast.Past, known ledger.Account) {
+	if o.State == Low {
+		o.Notice = NoticeLow
+		o.foresee(a.look(o, past, known, false))
+		return
+	}
+	if len(known.Lots) == 0 && forecast.Enough(past, o.Spendable+o.Held) {
+		a.pasts.warn(o.ID, func(bool) bool { return false })
+		return
+	}
+	if outlook := a.look(o, past, known, true); a.pasts.warn(o.ID, outlook.Soon) {
+		o.Notice = NoticeSoon
+		o.foresee(outlook)
+	}
+}
+
+func (o *Overview) foresee(outlook forecast.Outlook) {
+	if stop, ok := outlook.First(); ok {
+		o.First, o.Pace = &stop, outlook.Pace
+	}
+}
+
+// look makes the outlook up to the next allowance: what is left counts as one lot unless the lots were read.
+func (a *Accounts) look(o *Overview, past forecast.Past, known ledger.Account, withHeld bool) forecast.Outlook {
+	lots := forecastLots(known.Lots, withHeld)
+	if len(known.Lots) == 0 {
+		one := forecast.Lot{Source: forecast.Plan, Amount: o.Spendable, Until: o.NextReset}
+		if withHeld {
+			one.Amount += o.Held
+		}
+		lots = []forecast.Lot{one}
+	}
+	return forecast.Look(a.factsOf(o, past, lots))
+}
+
+// lotsThatMatter reads the accounts of which something expires or arrives before the next allowance, and so soon that a notice depends on it. Of all
+// others the row says enough.
+func (a *Accounts) lotsThatMatter(ctx context.Context, list []*Overview) (map[uuid.UUID]ledger.Account, error) {
+	now := a.ledger.Now()
+	var ids []uuid.UUID
+	for _, o := range list {
+		within := forecast.Horizon
+		if o.State == OK {
+			within = forecast.WarnUntil
+		}
+		if due := o.NextDue; !due.IsZero() && due.Before(now.Add(within)) && (o.NextReset.IsZero() || due.Before(o.NextReset)) {
+			ids = append(ids, o.ID)
+		}
+	}
+	if len(ids) == 0 {
+		return nil, nil
+	}
+	return a.ledger.Accounts(ctx, ids)
+}

@@ -1,0 +1,176 @@
+package forecast
+
+import (
+	"cmp"
+	"slices"
+	"time"
+
+	"pop.store/credits/internal/catalog"
+	"pop.store/credits/internal/money"
+	"pop.store/credits/internal/tokens"
+)
+
+const (
+	// waitable is how soon an allowance must arrive to be worth waiting for by somebody who lacks tokens now, or of whom no pace is known.
+	waitable = 2 * day
+	// bridgeable is how long before an allowance tokens may run out for a pack not to be worth its price.
+	bridgeable = 1 * day
+	// maxPacks is how many packs anybody would count.
+	maxPacks = 1_000
+	// aMonth is what a pack should last for where no allowance will come, and what plans are compared over.
+	aMonth = 30 * day
+)
+
+// Advise gives at most two pieces of honest advice to somebody who looks at the packs: Wait or Buy first, then Upgrade. There may be none. It looks at what
+// is left once the wish has come true.
+func Advise(f Facts, w Wish) []Advice {
+	var list []Advice
+	o := Look(f.without(min(w.Needs, f.spendable())))
+	buy, buys := Advice{}, false
+	if wait, ok := adviseWait(f, &o, w.Needs); ok {
+		list = append(list, wait)
+	} else if buy, buys = adviseBuy(f, &o, w.Needs); buys {
+		list = append(list, buy)
+	}
+	if buys {
+		w.Bought = w.Bought.and(buy.Pack)
+	}
+	if upgrade, ok := adviseUpgrade(f, o.Pace, w.Bought); ok {
+		list = append(list, upgrade)
+	}
+	return list
+}
+
+// spendable is what can be spent now.
+func (f *Facts) spendable() tokens.Amount { return newCourse(*f, Pace{}).settle(f.Now) }
+
+func adviseWait(f Facts, o *Outlook, needs tokens.Amount) (Advice, bool) {
+	if o.Reset.At.IsZero() {
+		return Advice{}, false
+	}
+	wait, soon := Advice{Kind: Wait, Reset: o.Reset}, o.Reset.At.Sub(f.Now) <= waitable
+	switch {
+	case needs > f.spendable():
+		return wait, soon && needs <= o.Reset.Amount
+	case !o.Pace.Known():
+		return wait, soon
+	case o.ResetFirst():
+		wait.InTime = true
+		return wait, true
+	}
+	return wait, o.Reset.At.Sub(o.RunsOut) <= bridgeable
+}
+
+// adviseBuy finds the smallest pack with which tokens last until the next allowance, after what is needed now. Where none does it is the largest,
+// if it pays for what is needed.
+func adviseBuy(f Facts, o *Outlook, needs tokens.Amount) (Advice, bool) {
+	until := o.Reset.At
+	if until.IsZero() {
+		until = f.Now.Add(aMonth)
+	}
+	lasts := func(o *Outlook) bool { return o.RunsOut.IsZero() || !o.RunsOut.Before(until) }
+	if needs <= f.spendable() && lasts(o) {
+		return Advice{}, false
+	}
+	packs := slices.Clone(f.Prices.Packs)
+	slices.SortStableFunc(packs, func(a, b catalog.Pack) int { return cmp.Compare(a.Tokens, b.Tokens) })
+	var best Advice
+	for _, p := range packs {
+		with := f.with(p)
+		if needs > with.spendable() {
+			continue
+		}
+		after := Look(with.without(needs))
+		best = Advice{Kind: Buy, Pack: p, Until: after.RunsOut, Cover: lasts(&after)}
+		if best.Cover {
+			break
+		}
+	}
+	return best, best.Kind == Buy
+}
+
+// with is the facts after a pack was bought.
+func (f Facts) with(p catalog.Pack) Facts {
+	l := Lot{Source: Bought, Amount: p.Tokens}
+	if p.ExpiresDays > 0 {
+		l.Until = f.Now.Add(time.Duration(p.ExpiresDays) * day)
+	}
+	f.Lots = append(slices.Clone(f.Lots), l)
+	return f
+}
+
+// without is the facts after an amount that is there was spent.
+func (f Facts) without(amount tokens.Amount) Facts {
+	resets := f.Resets
+	f.Resets = nil
+	c := newCourse(f, Pace{})
+	c.settle(f.Now)
+	c.spend(amount, f.Now)
+	f.Lots, f.Resets = c.lots, resets
+	return f
+}
+
+func (p Purchases) and(pack catalog.Pack) Purchases {
+	if p.Count > 0 && p.Paid.Currency != pack.Price.Currency {
+		return p
+	}
+	return Purchases{
+		Count: p.Count + 1, Tokens: add(p.Tokens, pack.Tokens), Paid: money.Amount{Minor: p.Paid.Minor + pack.Price.Minor, Currency: pack.Price.Currency},
+	}
+}
+
+// adviseUpgrade finds the smallest plan that gives what packs gave or would have to give in a month, and costs less than they.
+func adviseUpgrade(f Facts, pace Pace, bought Purchases) (Advice, bool) {
+	mine, ok := f.Prices.Plan(f.Plan)
+	if !ok || mine.Price.Currency == "" {
+		return Advice{}, false
+	}
+	for _, p := range f.Prices.Plans {
+		if p.Allowance <= mine.Allowance || p.Price.Currency != mine.Price.Currency {
+			continue
+		}
+		a := Advice{Kind: Upgrade, Plan: p, Extra: money.Amount{Minor: p.Price.Minor - mine.Price.Minor, Currency: p.Price.Currency}}
+		if bought.dearer(p.Allowance-mine.Allowance, a.Extra) {
+			a.Packs, a.Count = bought.Paid, bought.Count
+			return a, true
+		}
+		if a.Packs, a.Count, ok = f.packsDearer(pace, mine, p, a.Extra); ok {
+			return a, true
+		}
+	}
+	return Advice{}, false
+}
+
+// dearer says whether packs that were bought cost more than a plan's extra price, and gave no more than its extra tokens. One pack is no habit.
+func (p Purchases) dearer(extra tokens.Amount, price money.Amount) bool {
+	return p.Count >= 2 && p.Paid.Currency == price.Currency && p.Paid.Minor > price.Minor && p.Tokens <= extra
+}
+
+// packsDearer says what packs cost that make up for what the present plan lacks in a month at this pace, if another plan has it and costs less. A month
+// is judged by a whole week only. The comparison is in the packs' favour: the price per token of the best, as if packs could be cut.
+func (f *Facts) packsDearer(pace Pace, mine, other catalog.Plan, extra money.Amount) (money.Amount, int, bool) {
+	need := pace.spends(aMonth)
+	if pace.Days < MaxDays || need <= mine.Allowance || need > other.Allowance {
+		return money.Amount{}, 0, false
+	}
+	lack, cost, count := need-mine.Allowance, money.Amount{Currency: extra.Currency}, 0
+	for _, p := range f.Prices.Packs {
+		if p.Price.Currency != extra.Currency || p.Tokens <= 0 || p.Price.Minor <= 0 {
+			continue
+		}
+		if extra.Minor > 0 && !more(lack, p.Price.Minor, p.Tokens, extra.Minor) {
+			return money.Amount{}, 0, false
+		}
+		n := lack.Fits(p.Tokens)
+		if lack%p.Tokens > 0 {
+			n++
+		}
+		if n > maxPacks {
+			continue
+		}
+		if count == 0 || more(tokens.Amount(cost.Minor), 1, tokens.Amount(p.Price.Minor), n) {
+			cost.Minor, count = p.Price.Minor*n, int(n)
+		}
+	}
+	return cost, count, count > 0
+}

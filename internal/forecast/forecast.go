@@ -1,0 +1,161 @@
+// Package forecast says what a creator's past days tell of the next ones: how long tokens will last and what stops first, which will expire
+// unused, what an amount is good for, and whether to wait, buy or upgrade. It is pure: it knows no clock and no database, and makes no words.
+//
+// Amounts are tokens.Amount, millionths of a token, and are worked out in whole numbers; where something has to be rounded, it is so that tokens
+// never seem to last longer than they do. Instants are UTC. A forecast rests on a pace, and where there is too little to go on there is none.
+package forecast
+
+import (
+	"time"
+
+	"pop.store/credits/internal/catalog"
+	"pop.store/credits/internal/money"
+	"pop.store/credits/internal/tokens"
+)
+
+// How far a forecast looks back and ahead.
+const (
+	// MaxDays is how many complete days of the billing zone a pace rests on at most: a week holds every weekday once.
+	MaxDays = 7
+	// MinDays is how many complete days there must be, and on how many days (today included) something must have been spent: one day says how
+	// much was spent on it and nothing about the next.
+	MinDays = 2
+	// Horizon is how far ahead it looks. What lasts longer does not run out as far as anybody can tell.
+	Horizon = 90 * day
+	day     = 24 * time.Hour
+)
+
+// Use is what was spent on one feature, by whomever, in a stretch of days: tokens with refunds taken off, so that it can be negative; units; charges.
+type Use struct {
+	Feature  string
+	Amount   tokens.Amount
+	Quantity int64
+	Count    int64
+}
+
+// Past is what was spent lately.
+type Past struct {
+	Days   int   // complete days of the billing zone before today that Uses is about: at most MaxDays, fewer for a young account
+	Active int   // on how many of them something was spent
+	Uses   []Use // in all of them
+	Today  []Use // today so far
+}
+
+// Source says where a lot's tokens come from, as far as it matters here.
+type Source int
+
+// The sources of tokens.
+const (
+	Plan   Source = iota // the plan's allowance
+	Gift                 // promo tokens and corrections
+	Bought               // spent after all others
+)
+
+// Lot is a number of tokens that can be spent between two instants.
+type Lot struct {
+	Source Source
+	Amount tokens.Amount // free: neither held nor frozen
+	From   time.Time     // zero: already
+	Until  time.Time     // zero: they never expire
+}
+
+// Reset is an allowance that will come.
+type Reset struct {
+	At     time.Time
+	Amount tokens.Amount
+}
+
+// Facts are what is known of an account at an instant.
+type Facts struct {
+	Now  time.Time
+	Past Past
+	Lots []Lot // in any order: a forecast spends them as the ledger does
+	// Resets are the next allowances, soonest first: those within the Horizon and one more, none while the plan is not paid for. Each lives until
+	// the next one; the last for a short month.
+	Resets []Reset
+	Plan   string // the plan that the account is on
+	Prices *catalog.Catalog
+}
+
+// Pace is how fast tokens are spent: Spent in Days days. The zero Pace means that there is too little to go on.
+type Pace struct {
+	Spent tokens.Amount // more than zero if known
+	Days  int           // how many days it rests on: MinDays to MaxDays, and one more with today
+	// Today says that today counts as a day of its own, which it does only where it makes the pace faster: more was spent today already than
+	// on an average day.
+	Today bool
+	Uses  []Use // in those days and today, one for each feature, most tokens first
+}
+
+// Known says whether there is enough to go on.
+func (p Pace) Known() bool { return p.Spent > 0 }
+
+// Stop says when what is left no longer pays for a feature.
+type Stop struct {
+	Feature catalog.Feature
+	At      time.Time     // when the balance reaches Unit
+	Unit    tokens.Amount // what one use takes: its price, or the average of the week where it is metered
+}
+
+// Loss is tokens that will probably expire unused.
+type Loss struct {
+	Source Source
+	Amount tokens.Amount // at the pace; all that is left where there is none
+	At     time.Time
+}
+
+// Outlook is what will probably happen.
+type Outlook struct {
+	At      time.Time // the instant that it looks from
+	Pace    Pace      // not Known: then RunsOut and Stops are empty
+	RunsOut time.Time // when everything is spent at this pace; zero: not within the Horizon, or there is no pace
+	Stops   []Stop    // features in use that still run now and stop within the Horizon, soonest first
+	Reset   Reset     // the next allowance; zero: none will come
+	Losses  []Loss    // worth a reminder: soonest first
+}
+
+// Equivalent is how often an amount pays for a feature.
+type Equivalent struct {
+	Feature catalog.Feature // its Agent means that Count is an estimate: agents use tokens differently based on activity
+	Count   int64           // more than zero
+}
+
+// AdviceKind names a piece of advice.
+type AdviceKind string
+
+// The kinds of advice.
+const (
+	Wait    AdviceKind = "wait"    // Reset arrives before the tokens run out or soon after: no pack may be needed
+	Buy     AdviceKind = "buy"     // Pack is the smallest that does
+	Upgrade AdviceKind = "upgrade" // packs cost more than a larger plan would
+)
+
+// Advice is one piece of it: the kind and the facts that belong to the kind, the others being zero.
+type Advice struct {
+	Kind AdviceKind
+
+	Reset  Reset // Wait: what arrives, and when
+	InTime bool  // Wait: tokens last until then at the present pace; otherwise they run out a little before, or there is no pace
+
+	Pack  catalog.Pack // Buy
+	Until time.Time    // Buy: how long tokens last with it at the present pace; zero: beyond the Horizon, or there is no pace
+	Cover bool         // Buy: with it they last until the next allowance
+
+	Plan  catalog.Plan // Upgrade: the smallest plan that is enough and costs less
+	Extra money.Amount // Upgrade: what it costs a month above the present plan
+	Packs money.Amount // Upgrade: what packs cost in a month, which is more than Extra
+	Count int          // Upgrade: how many packs Packs stands for
+}
+
+// Wish is what the creator is about to do when advice is asked for. The zero Wish is fine.
+type Wish struct {
+	Needs  tokens.Amount // what the tool costs that the creator wants to run now; zero: nothing in particular
+	Bought Purchases     // packs that were paid in the last 30 days
+}
+
+// Purchases are packs that were paid for: how many, how many tokens in all, and for what money in all (of one currency).
+type Purchases struct {
+	Count  int
+	Tokens tokens.Amount
+	Paid   money.Amount
+}
