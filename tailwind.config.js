@@ -24,6 +24,15 @@ const light = {
   promo: "#c27c00",
   adjustment: "#0072b2",
   purchase: "#0a8f6a",
+  // What used the tokens: Okabe and Ito's colours, deepened where white paper asks for it; most used first.
+  "series-a": "#0072b2",
+  "series-b": "#cc8100",
+  "series-c": "#a93a7a",
+  "series-d": "#00805e",
+  "series-e": "#8c2c00",
+  "series-f": "#3b97cc",
+  "series-g": "#797000",
+  "series-rest": "#8f8a94",
 };
 
 const dark = {
@@ -48,6 +57,14 @@ const dark = {
   promo: "#f0b73c",
   adjustment: "#56b4e9",
   purchase: "#4fd0a5",
+  "series-a": "#56b4e9",
+  "series-b": "#f0b73c",
+  "series-c": "#e39cc4",
+  "series-d": "#2fb68a",
+  "series-e": "#e2713a",
+  "series-f": "#3f7fd0",
+  "series-g": "#f3ea8a",
+  "series-rest": "#857c8c",
 };
 
 const shadow = {

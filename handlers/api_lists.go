@@ -8,6 +8,7 @@ import (
 
 	"pop.store/credits/internal/catalog"
 	"pop.store/credits/internal/ledger"
+	"pop.store/credits/internal/money"
 	"pop.store/credits/internal/problem"
 	"pop.store/credits/internal/tokens"
 )
@@ -64,19 +65,23 @@ func (a *App) getCatalog(c echo.Context) error {
 	prices := a.Prices()
 	return c.JSON(http.StatusOK, map[string]any{
 		"version": prices.Version, "plans": plansJSON(prices), "features": featuresJSON(prices), "packs": packsJSON(prices), "plan_table": tableJSON(prices),
+		"effective_from": stamp(prices.From), "next_change_at": stamp(prices.NextChange()), "upgrade_rule": prices.Upgrade,
+		"low_percent": prices.LowPercent, "refund_grace_days": prices.RefundGraceDays,
 	})
 }
 
 func plansJSON(prices *catalog.Catalog) []map[string]any {
-	var list []map[string]any
+	list := make([]map[string]any, 0, len(prices.Plans))
 	for _, p := range prices.Plans {
-		list = append(list, map[string]any{"id": p.ID, "name": p.Name, "allowance": p.Allowance})
+		list = append(list, map[string]any{
+			"id": p.ID, "name": p.Name, "allowance": p.Allowance, "price": priceJSON(p.Price), "url": unlessEmpty(p.URL),
+		})
 	}
 	return list
 }
 
 func featuresJSON(prices *catalog.Catalog) []map[string]any {
-	var list []map[string]any
+	list := make([]map[string]any, 0, len(prices.Features))
 	for _, f := range prices.Features {
 		var price *tokens.Amount
 		if f.Pricing != catalog.Metered {
@@ -88,10 +93,10 @@ func featuresJSON(prices *catalog.Catalog) []map[string]any {
 }
 
 func packsJSON(prices *catalog.Catalog) []map[string]any {
-	var list []map[string]any
+	list := make([]map[string]any, 0, len(prices.Packs))
 	for _, p := range prices.Packs {
 		list = append(list, map[string]any{
-			"id": p.ID, "name": p.Name, "tokens": p.Tokens, "price": map[string]any{"minor": p.Price.Minor, "currency": p.Price.Currency},
+			"id": p.ID, "name": p.Name, "tokens": p.Tokens, "price": priceJSON(p.Price),
 			"expires_days": p.ExpiresDays, "popular": p.Popular,
 		})
 	}
@@ -99,7 +104,7 @@ func packsJSON(prices *catalog.Catalog) []map[string]any {
 }
 
 func tableJSON(prices *catalog.Catalog) []map[string]any {
-	var list []map[string]any
+	list := make([]map[string]any, 0, len(prices.Table))
 	for _, r := range prices.Table {
 		counts := map[string]int64{}
 		for i, n := range prices.Counts(r) {
@@ -108,4 +113,12 @@ func tableJSON(prices *catalog.Catalog) []map[string]any {
 		list = append(list, map[string]any{"feature": r.Feature, "name": r.Name, "rate": r.Rate, "about": r.About, "counts": counts})
 	}
 	return list
+}
+
+// priceJSON is null where there is no price to show.
+func priceJSON(price money.Amount) any {
+	if price.Currency == "" {
+		return nil
+	}
+	return map[string]any{"minor": price.Minor, "currency": price.Currency}
 }

@@ -107,7 +107,11 @@ func (a *App) pageRoutes(e *echo.Echo) {
 	e.POST("/credits/buy", a.page(a.buy))
 	get(e, "/credits/purchases/:id", a.page(a.purchasePage))
 	get(e, "/credits/purchases/:id/status", a.page(a.purchaseStatus))
+	get(e, "/credits/how-tokens-work", a.page(a.guidePage))
 	get(e, "/plans", a.page(a.plansPage))
+	if a.DemoAccount != "" {
+		e.POST("/plans", a.page(a.switchPlan))
+	}
 }
 
 func (a *App) apiRoutes(e *echo.Echo) {

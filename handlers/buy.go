@@ -8,23 +8,40 @@ import (
 	"github.com/google/uuid"
 
 	"pop.store/credits/internal/billing"
+	"pop.store/credits/internal/catalog"
 	"pop.store/credits/internal/problem"
 	"pop.store/credits/views"
 )
 
 func (a *App) buyPage(v *visit) error {
-	return render(v, http.StatusOK, views.BuyPage(a.buyModel(v)))
+	m, err := a.buyModel(v)
+	if err != nil {
+		return err
+	}
+	return render(v, http.StatusOK, views.BuyPage(m))
 }
 
-func (a *App) buyModel(v *visit) views.BuyModel {
+func (a *App) buyModel(v *visit) (views.BuyModel, error) {
 	m := views.BuyModel{Chrome: a.chrome(v, views.NavCredits), Available: a.Billing.Available(), Spendable: v.Spendable}
 	for _, p := range a.Prices().Packs {
-		m.Packs = append(m.Packs, views.PackModel{
-			ID: p.ID, Name: p.Name, Tokens: p.Tokens, Price: p.Price, GoodFor: a.equivalents(p.Tokens, creditsFeatures),
-			ExpiresAfter: time.Duration(p.ExpiresDays) * 24 * time.Hour, Key: uuid.NewString(), Suggested: p.Popular,
-		})
+		pack := a.packModel(p)
+		pack.Key = uuid.NewString()
+		m.Packs = append(m.Packs, pack)
 	}
-	return m
+	account, err := a.Ledger.Account(v.Request().Context(), v.ID)
+	if err != nil {
+		return views.BuyModel{}, err
+	}
+	m.Advice, err = a.advice(v, account.Lots)
+	return m, err
+}
+
+// packModel is a pack as it is shown, without the key that its form needs.
+func (a *App) packModel(p catalog.Pack) views.PackModel {
+	return views.PackModel{
+		ID: p.ID, Name: p.Name, Tokens: p.Tokens, Price: p.Price, GoodFor: a.equivalents(p.Tokens, creditsFeatures),
+		ExpiresAfter: time.Duration(p.ExpiresDays) * 24 * time.Hour, Suggested: p.Popular,
+	}
 }
 
 // buy orders a pack and sends the browser to the payment page. The key was made with the form, so a form that is sent twice is one
@@ -41,7 +58,10 @@ func (a *App) buy(v *visit) error {
 	p, _, err := a.Billing.Start(v.Request().Context(), v.ID, key, billing.StartParams{Pack: pack})
 	var refused *problem.Error
 	if errors.As(err, &refused) && statuses[refused.Kind] < http.StatusInternalServerError {
-		m := a.buyModel(v)
+		m, err := a.buyModel(v)
+		if err != nil {
+			return err
+		}
 		m.Problem, m.ProblemPack = refused.Message, pack
 		return render(v, statuses[refused.Kind], views.BuyPage(m))
 	}

@@ -6,6 +6,10 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+	"time"
+
+	"pop.store/credits/internal/catalog"
+	"pop.store/credits/internal/clock"
 )
 
 func TestLotsComeInBurnOrder(t *testing.T) {
@@ -206,6 +210,37 @@ func TestCatalog(t *testing.T) {
 		}
 	}
 	if len(a.list("packs")) != 3 || a.at("version") == "" {
+		t.Errorf("%s", a.body)
+	}
+}
+
+// What a catalog file can say beyond the built-in one: plan prices, links, and prices to come, which take effect at their time.
+func TestCatalogOfAFile(t *testing.T) {
+	t.Parallel()
+	prices, _, err := catalog.Parse("c.yaml", []byte(`version: v1
+plans:
+  - {id: free, name: Free, allowance: 10}
+  - {id: pro, name: Pro, allowance: 100, price: 9.50, currency: EUR, url: /plan, changes: [{from: 2027-01-01T00:00:00Z, price: 12}]}
+features:
+  - {id: image, name: Image, one: image, many: images, pricing: fixed, price: 5}
+`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	now := clock.NewManual(time.Date(2026, 12, 31, 23, 59, 59, 0, time.UTC))
+	s := newSiteWith(t, options{prices: catalog.NewSource(prices, now.Now).InForce})
+	a := s.call("GET", "/v1/catalog", "").want(http.StatusOK)
+	plans := a.list("plans")
+	if plans[0]["price"] != nil || plans[0]["url"] != nil || plans[1]["url"] != "/plan" || at(plans[1], "price", "minor") != 950.0 || at(plans[1], "price", "currency") != "EUR" {
+		t.Errorf("%v", plans)
+	}
+	if a.at("effective_from") != nil || a.at("next_change_at") != "2027-01-01T00:00:00Z" || a.at("upgrade_rule") != "difference" ||
+		a.at("low_percent") != 20.0 || a.at("refund_grace_days") != 30.0 || len(a.list("packs")) != 0 || !strings.Contains(string(a.body), `"packs":[]`) {
+		t.Errorf("%s", a.body)
+	}
+	now.Advance(time.Second)
+	a = s.call("GET", "/v1/catalog", "").want(http.StatusOK)
+	if at(a.list("plans")[1], "price", "minor") != 1200.0 || a.at("effective_from") != "2027-01-01T00:00:00Z" || a.at("next_change_at") != nil {
 		t.Errorf("%s", a.body)
 	}
 }

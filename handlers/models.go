@@ -2,6 +2,7 @@ package handlers
 
 import (
 	"pop.store/credits/internal/catalog"
+	"pop.store/credits/internal/forecast"
 	"pop.store/credits/internal/ledger"
 	"pop.store/credits/internal/tokens"
 	"pop.store/credits/views"
@@ -16,13 +17,8 @@ var (
 // equivalents says how often an amount pays for each feature; what it does not pay for once is left out.
 func (a *App) equivalents(amount tokens.Amount, features []string) []views.Equivalent {
 	var list []views.Equivalent
-	prices := a.Prices()
-	for _, id := range features {
-		f, ok := prices.Feature(id)
-		count := amount.Fits(f.Price)
-		if ok && count > 0 {
-			list = append(list, views.Equivalent{Count: count, Singular: f.One, Plural: f.Many, About: f.Agent})
-		}
+	for _, e := range forecast.Equivalents(a.Prices(), amount, features...) {
+		list = append(list, views.Equivalent{Count: e.Count, Singular: e.Feature.One, Plural: e.Feature.Many, About: e.Feature.Agent})
 	}
 	return list
 }

@@ -88,13 +88,21 @@ func (a *App) chromeOrPlain(c echo.Context) views.Chrome {
 	return a.chrome(&visit{Context: c, Overview: overview, now: a.Clock()}, views.NavNone)
 }
 
+// notice says what accounts decided to say.
 func (a *App) notice(v *visit) *views.NoticeModel {
-	if v.State == accounts.OK || (v.State == accounts.Low && v.Dismissed) {
+	m := &views.NoticeModel{Spendable: v.Spendable, Equivalents: a.equivalents(v.Spendable, noticeFeatures), NextGrant: a.nextGrant(v)}
+	switch v.Notice {
+	case accounts.NoNotice:
 		return nil
+	case accounts.NoticeEmpty:
+		m.Level = views.LevelEmpty
+	case accounts.NoticeSoon, accounts.NoticeLow:
+		m.Level, m.Soon = views.LevelLow, v.Notice == accounts.NoticeSoon
 	}
-	return &views.NoticeModel{
-		Level: views.Level(v.State), Spendable: v.Spendable, Equivalents: a.equivalents(v.Spendable, noticeFeatures), NextGrant: a.nextGrant(v),
+	if v.First != nil {
+		m.Forecast = &views.Forecast{Feature: v.First.Feature.Name, At: v.First.At, Days: v.Pace.CompleteDays()}
 	}
+	return m
 }
 
 // nextGrant is the allowance that comes at the next boundary: that of the plan which will be in force then.
@@ -145,9 +153,9 @@ func (a *App) badge(v *visit) error {
 	return render(v, http.StatusOK, views.BadgeFragment(chrome))
 }
 
-// dismissNotice puts the low notice away.
+// dismissNotice puts the notice away.
 func (a *App) dismissNotice(v *visit) error {
-	if err := a.Accounts.DismissLow(v.Request().Context(), v.ID); err != nil {
+	if err := a.Accounts.DismissNotice(v.Request().Context(), v.ID); err != nil {
 		return err
 	}
 	if v.Request().Header.Get("HX-Request") == "" {

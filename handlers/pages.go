@@ -4,7 +4,6 @@ import (
 	"net/http"
 
 	"pop.store/credits/internal/ledger"
-	"pop.store/credits/internal/tokens"
 	"pop.store/credits/views"
 )
 
@@ -39,32 +38,17 @@ func (a *App) creditsPage(v *visit) error {
 	if err != nil {
 		return err
 	}
+	usage, err := a.usageChart(v, latest)
+	if err != nil {
+		return err
+	}
+	outlook, err := a.outlook(v, account.Lots)
+	if err != nil {
+		return err
+	}
 	return render(v, http.StatusOK, views.CreditsPage(views.CreditsModel{
 		Chrome: a.chrome(v, views.NavCredits), Spendable: v.Spendable, Held: v.Held, Jobs: account.Holds,
-		Equivalents: a.equivalents(v.Spendable, creditsFeatures), Lots: a.lotModels(account.Lots), Latest: a.rows(latest.Lines),
+		Equivalents: a.equivalents(v.Spendable, creditsFeatures), Lots: a.lotModels(account.Lots), Outlook: outlook, Usage: usage,
+		Latest: a.rows(latest.Lines),
 	}))
-}
-
-func (a *App) plansPage(v *visit) error {
-	prices := a.Prices()
-	m := views.PlansModel{Chrome: a.chrome(v, views.NavPlans), ResetsAt: v.NextReset}
-	mine := tokens.Amount(0)
-	for _, p := range prices.Plans {
-		m.Plans = append(m.Plans, views.PlanModel{ID: p.ID, Name: p.Name, Monthly: p.Allowance, Current: p.ID == v.Plan})
-		if p.ID == v.Plan {
-			mine = p.Allowance
-		}
-		if p.ID == v.NextPlan {
-			m.NextPlan = p.Name
-		}
-	}
-	for _, r := range prices.Table {
-		row := views.PlanTableRow{Feature: r.Name, Counts: prices.Counts(r), About: r.About}
-		// The article counts videos at another rate than its price list: say what today's price makes of it.
-		if f, ok := prices.Feature(r.Feature); ok && f.Price != r.Rate {
-			row.TodayCount, row.TodayNoun = mine.Fits(f.Price), f.Many
-		}
-		m.Table = append(m.Table, row)
-	}
-	return render(v, http.StatusOK, views.PlansPage(m))
 }

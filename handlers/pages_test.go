@@ -26,7 +26,7 @@ func looks(t *testing.T, s *site) []answer {
 	look(http.StatusOK, v.get(back))
 	for _, path := range []string{
 		"/", "/credits", "/credits/badge", "/credits/history", "/credits/history?tab=purchases", "/credits/history?tab=usage&feature=pdf_creation", "/credits/buy",
-		back + "/status", back + "?cancelled=1", "/plans", checkout,
+		back + "/status", back + "?cancelled=1", "/plans", "/plans?changed=1", "/credits/how-tokens-work", "/credits?days=90&by=agent", checkout,
 	} {
 		look(http.StatusOK, v.get(path))
 	}
@@ -42,6 +42,7 @@ func looks(t *testing.T, s *site) []answer {
 	look(http.StatusMethodNotAllowed, v.do("DELETE", "/credits", "", "Sec-Fetch-Site", "same-origin"))
 	look(http.StatusUnprocessableEntity, v.get("/credits/history?kind=x&from=y"))
 	look(http.StatusUnprocessableEntity, v.submit("/credits/buy", url.Values{"pack": {"x"}, "key": {"k"}}))
+	look(http.StatusUnprocessableEntity, v.submit("/plans", url.Values{"plan": {"x"}}))
 	look(http.StatusBadRequest, v.get("/credits/history?cursor=x"))
 	s.charge("maya", `{"feature":"auto_selling","amount":"370"}`)
 	look(http.StatusOK, v.get("/credits")) // low
@@ -180,7 +181,7 @@ func TestHostileTextsAreOnlyText(t *testing.T) {
 		}
 		v := s.signIn(account)
 		for _, path := range []string{
-			"/", "/credits", "/credits/history", "/plans", "/credits/buy", "/nothing-here", "/credits/history?agent=" + escape(evil), "/credits/history?kind=" + escape(evil),
+			"/", "/credits", "/credits?by=agent", "/credits/how-tokens-work", "/credits/history", "/plans", "/credits/buy", "/nothing-here", "/credits/history?agent=" + escape(evil), "/credits/history?kind=" + escape(evil),
 		} {
 			wantOnlyText(t, v.get(path), evil)
 		}

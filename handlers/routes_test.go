@@ -59,7 +59,9 @@ var routes = []route{
 	{method: "POST", path: "/credits/buy", sort: personal, body: "pack=pack_100&key=of-the-form"},
 	{method: "GET", path: "/credits/purchases/:id", sort: personal, params: []string{"11111111-1111-4111-8111-111111111111"}},
 	{method: "GET", path: "/credits/purchases/:id/status", sort: personal, params: []string{"11111111-1111-4111-8111-111111111111"}},
+	{method: "GET", path: "/credits/how-tokens-work", sort: personal},
 	{method: "GET", path: "/plans", sort: personal},
+	{method: "POST", path: "/plans", sort: personal, body: "plan=pro"},
 
 	{method: "PUT", path: "/v1/accounts/:account", sort: api, scope: apikey.Admin, body: `{"name":"Changed"}`},
 	{method: "GET", path: "/v1/accounts/:account", sort: api, scope: apikey.Read},
@@ -148,6 +150,9 @@ func TestTheDemosRoutesAreNotThereWithoutIt(t *testing.T) {
 	maya := s.signIn("maya")
 	maya.get("/credits/buy").want(http.StatusOK).has("buy-unavailable", true).has("buy-pack", false)
 	maya.submit("/credits/buy", map[string][]string{"pack": {"pack_100"}, "key": {"k"}}).want(http.StatusConflict)
+	maya.get("/plans").want(http.StatusOK).has("plan-switch", false).has("plan-link", false)
+	maya.submit("/plans", map[string][]string{"plan": {"star"}}).want(http.StatusMethodNotAllowed)
+	s.wantSpendable("maya", "200")
 	if n := s.count("select count(*) from purchases"); n != 0 {
 		t.Errorf("%d purchases that nobody can pay", n)
 	}

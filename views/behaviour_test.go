@@ -50,7 +50,7 @@ func newSite(t *testing.T) *site {
 	mux.HandleFunc("GET /credits", func(w http.ResponseWriter, r *http.Request) {
 		s.mu.Lock()
 		defer s.mu.Unlock()
-		send(w, r, views.CreditsPage(views.CreditsModel{Chrome: s.chrome, Spendable: s.chrome.Badge.Spendable}))
+		send(w, r, views.CreditsPage(views.CreditsModel{Chrome: s.chrome, Spendable: s.chrome.Badge.Spendable, Usage: samples.Usage(30)}))
 	})
 	mux.HandleFunc("GET /credits/badge", s.badge)
 	mux.HandleFunc("POST /credits/notice/dismiss", func(w http.ResponseWriter, r *http.Request) {
@@ -305,6 +305,56 @@ func TestFocusIsOnWhatMustBeMended(t *testing.T) {
 	p := open(t, newSite(t), "/credits/history?from=wrong")
 	p.WaitTrue("document.activeElement.name === 'from'")
 	p.WaitText("#p-from", "That day doesn't exist.")
+}
+
+// A bar says what it stands for under the mouse and in focus; arrows go from bar to bar.
+func TestABarSaysWhatItStandsFor(t *testing.T) {
+	t.Parallel()
+	s := newSite(t)
+	s.chrome.Badge.Every = time.Hour
+	p := open(t, s, "/credits")
+	const tip = "[data-testid=usage-bar]:nth-child(%d) [data-testid=usage-tip]"
+	if p.Shown(fmt.Sprintf(tip, 20)) {
+		t.Error("a bar speaks unasked")
+	}
+	p.Hover("[data-testid=usage-bar]:nth-child(20)")
+	p.WaitShown(fmt.Sprintf(tip, 20))
+	p.WaitText(fmt.Sprintf(tip, 20), "Tue 17 Nov")
+
+	browser.Eval[bool](p, `(document.querySelector("[data-testid=usage-bar][tabindex=\"0\"]").focus(), true)`)
+	p.Press("ArrowLeft")
+	p.WaitTrue("document.activeElement.getAttribute('aria-label').startsWith('Thu 26 Nov: ')")
+	p.Press("Home")
+	p.WaitTrue("document.activeElement.getAttribute('aria-label').startsWith('Thu 29 Oct: ')")
+	p.Press("ArrowLeft")
+	p.Press("ArrowRight")
+	p.WaitTrue("document.activeElement.getAttribute('aria-label').startsWith('Fri 30 Oct: ')")
+	if p.Shown(fmt.Sprintf(tip, 2)) {
+		t.Error("two bars speak at once: the mouse is still over one")
+	}
+	if n := p.Count("[data-testid=usage-bar][tabindex='0']"); n != 1 {
+		t.Errorf("%d stops on the way through the page", n)
+	}
+	p.Hover("h1")
+	p.WaitShown(fmt.Sprintf(tip, 2))
+	p.Axe(t)
+	p.NoSidewaysScroll(t)
+	p.Press("Escape")
+	p.WaitTrue("document.activeElement === document.body")
+}
+
+// A new balance fetches the page's parts again: what somebody has opened stays open.
+func TestTheTableStaysOpen(t *testing.T) {
+	t.Parallel()
+	s := newSite(t)
+	p := open(t, s, "/credits")
+	p.Click("#usage-details summary")
+	p.WaitShown("[data-testid=usage-table]")
+	s.set(views.LevelOK, "141")
+	p.WaitText("[data-testid=balance]", "141")
+	if !p.Shown("[data-testid=usage-table]") {
+		t.Error("the table was closed by a poll")
+	}
 }
 
 // Every page in every state: nothing for axe to find, nothing in the console, no sideways scrolling at 320 px.

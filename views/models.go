@@ -66,8 +66,9 @@ type BadgeModel struct {
 
 // NoticeModel is the low or empty notice that stands on every page.
 type NoticeModel struct {
-	// Level is LevelLow or LevelEmpty.
+	// Level is LevelLow or LevelEmpty. Soon marks a LevelLow that is about a balance which is not low yet but will run out soon.
 	Level     Level
+	Soon      bool
 	Spendable tokens.Amount
 	// Forecast says what stops first and when; nil without a forecast.
 	Forecast *Forecast
@@ -77,10 +78,12 @@ type NoticeModel struct {
 	NextGrant *NextGrant
 }
 
-// Forecast is what stops first at this week's pace, and around when.
+// Forecast is what stops first at the present pace, and around when.
 type Forecast struct {
 	Feature string
 	At      time.Time
+	// Days is how many complete days the pace rests on when they are no whole week; zero or seven for a week.
+	Days int
 }
 
 // NextGrant is the plan allowance that arrives next.

@@ -46,6 +46,9 @@ type CreditsModel struct {
 	Equivalents []Equivalent
 	// Lots are in the order in which they will be spent; those with nothing left are left out by the handler.
 	Lots []LotModel
+	// Outlook is what lies ahead, and Usage what was used per day.
+	Outlook OutlookModel
+	Usage   UsageModel
 	// Latest holds the newest few transactions, newest first.
 	Latest []HistoryRow
 }
@@ -94,13 +97,20 @@ type HistoryModel struct {
 type PlansModel struct {
 	Chrome Chrome
 	Plans  []PlanModel
+	// Spendable is what the creator can spend now.
+	Spendable tokens.Amount
 	// ResetsAt is when the next allowance arrives; zero when there is none.
 	ResetsAt time.Time
 	// NextPlan is the name of the plan that begins at ResetsAt when a downgrade is due; empty otherwise.
 	NextPlan string
 	Table    []PlanTableRow
-	// ManageURL is where the host platform changes plans; empty: no button.
-	ManageURL string
+	// Switch offers a form per plan (POST /plans with the field "plan"): in the demo, where no host platform changes plans. Prorated says that an
+	// upgrade adds only what is left of the month.
+	Switch   bool
+	Prorated bool
+	// Changed says that the plan has just been changed; Problem is a sentence about why it was not.
+	Changed bool
+	Problem string
 }
 
 // PlanModel is one of the plans, in the order of the plan table's columns.
@@ -108,8 +118,13 @@ type PlanModel struct {
 	ID      string
 	Name    string
 	Monthly tokens.Amount
-	// Current marks the creator's own plan.
+	// Price is what a month costs; without a currency none is shown.
+	Price money.Amount
+	// URL is where the host platform changes to this plan; empty: no button.
+	URL string
+	// Current marks the creator's own plan, and Next the one that begins at the next reset.
 	Current bool
+	Next    bool
 }
 
 // PlanTableRow is what a month's tokens are good for: one feature, one count per plan in the order of PlansModel.Plans.
@@ -124,6 +139,33 @@ type PlanTableRow struct {
 	TodayNoun  string
 }
 
+// GuideModel is the page "How tokens work": the article's answers with this creator's own numbers.
+type GuideModel struct {
+	Chrome Chrome
+	// PlanName and Allowance are the creator's plan; Next is the next allowance, nil when none will come.
+	PlanName  string
+	Allowance tokens.Amount
+	Next      *NextGrant
+	Spendable tokens.Amount
+	Held      tokens.Amount
+	// Equivalents say what the balance is good for.
+	Equivalents []Equivalent
+	// Tools have fixed prices; agents use tokens by what they do.
+	Tools  []PriceModel
+	Agents []PriceModel
+	// CanBuy is set when packs are on sale here; Pack is the smallest of them.
+	CanBuy bool
+	Pack   PackModel
+}
+
+// PriceModel is one line of the price list.
+type PriceModel struct {
+	Name string
+	// Unit is what is counted ("reply"); Price is what one takes, zero for what is metered by activity.
+	Unit  string
+	Price tokens.Amount
+}
+
 // BuyModel is the page with the credit packs.
 type BuyModel struct {
 	Chrome Chrome
@@ -134,8 +176,8 @@ type BuyModel struct {
 	// Problem is a sentence about why the last attempt went wrong; empty for none. ProblemPack is the pack it is about.
 	Problem     string
 	ProblemPack string
-	// Advice is honest advice beside the packs ("Your 200 arrive tomorrow: you may not need a pack."); optional.
-	Advice string
+	// Advice is honest advice beside the packs: wait, buy, upgrade.
+	Advice []AdviceModel
 }
 
 // PackModel is one credit pack on sale. Its form posts pack=ID and key=Key to /credits/buy.

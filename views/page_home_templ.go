@@ -328,7 +328,7 @@ type step struct {
 }
 
 func nextStep(c Chrome) step {
-	see := LinkProps{Label: "See where they go", Href: "/credits", Kind: ButtonInk}
+	see := LinkProps{Label: "See where they go", Href: "/credits#usage", Kind: ButtonInk}
 	buy := LinkProps{Label: "See the packs", Href: "/credits/buy", Kind: ButtonInk}
 	if c.Badge == nil {
 		return step{"Your tokens", "Every token in and out is in your history.", see}

@@ -99,7 +99,7 @@ func (m NoticeModel) Rest(c Chrome) string {
 	if m.Level == LevelEmpty {
 		s = append(s, "Your shop is open as usual. AI tools and agents are waiting for more tokens.")
 	} else if f := m.Forecast; f != nil {
-		s = append(s, "At this week's pace, "+f.Feature+" stops around "+c.when(f.At).Around()+".")
+		s = append(s, paceWords(f.Days)+f.Feature+" stops around "+c.when(f.At).Around()+".")
 	}
 	if g := m.NextGrant; g != nil {
 		s = append(s, "Your next "+Number(g.Amount)+" arrive "+c.when(g.At).Arrives()+".")
@@ -107,10 +107,21 @@ func (m NoticeModel) Rest(c Chrome) string {
 	return strings.Join(s, " ")
 }
 
+// paceWords begin a sentence that rests on a pace, and say on which: "At this week's pace, ".
+func paceWords(days int) string {
+	if days > 0 && days < 7 {
+		return "At the pace of the last " + counted(int64(days), "day", "days") + ", "
+	}
+	return "At this week's pace, "
+}
+
 // Title names the notice for a screen reader's list of regions.
 func (m NoticeModel) Title() string {
-	if m.Level == LevelEmpty {
+	switch {
+	case m.Level == LevelEmpty:
 		return "Out of tokens"
+	case m.Soon:
+		return "Tokens running out"
 	}
 	return "Low balance"
 }

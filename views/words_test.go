@@ -68,6 +68,11 @@ func TestNoticeWords(t *testing.T) {
 			"18 tokens left. At this week's pace, Comment Replies stops around Tuesday, 2 pm. Your next 200 arrive Thursday.",
 		},
 		{
+			"low, on the pace of a few days",
+			NoticeModel{Level: LevelLow, Spendable: 18 * tokens.One, Forecast: &Forecast{Feature: "PDF", At: friday.AddDate(0, 0, 1), Days: 3}},
+			"18 tokens left. At the pace of the last 3 days, PDF stops around tomorrow, 2 pm.",
+		},
+		{
 			"low without a forecast",
 			NoticeModel{Level: LevelLow, Spendable: 18 * tokens.One, Equivalents: few},
 			"18 tokens left: 1 image or about 360 replies. ",

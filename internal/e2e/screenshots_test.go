@@ -57,7 +57,10 @@ func (a *album) signIn(s *site, options []browser.Option) {
 
 func (a *album) demo(s *site, options []browser.Option) {
 	p := s.signIn("maya", options...)
-	for name, path := range map[string]string{"home": "/", "credits": "/credits", "history": "/credits/history", "buy": "/credits/buy", "plans": "/plans"} {
+	for name, path := range map[string]string{
+		"home": "/", "credits": "/credits", "credits-agents": "/credits?days=90&by=agent", "history": "/credits/history", "buy": "/credits/buy", "plans": "/plans",
+		"how-tokens-work": "/credits/how-tokens-work",
+	} {
 		p.Goto(path)
 		a.take(p, name)
 	}

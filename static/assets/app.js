@@ -136,6 +136,23 @@
     pollNow();
   });
 
+  // A chart's bars are one stop on the way through the page: from there, arrows go from bar to bar. Escape puts away what a bar says.
+
+  const steps = { ArrowLeft: -1, ArrowRight: 1, Home: -Infinity, End: Infinity };
+
+  document.addEventListener("keydown", (event) => {
+    const bar = event.target.closest?.("[data-bars] > *");
+    if (!bar || event.ctrlKey || event.metaKey || event.altKey) return;
+    if (event.key === "Escape") bar.blur();
+    const step = steps[event.key];
+    if (step === undefined) return;
+    event.preventDefault();
+    const bars = [...bar.parentElement.children];
+    const next = bars[Math.min(Math.max(bars.indexOf(bar) + step, 0), bars.length - 1)];
+    for (const other of bars) other.tabIndex = other === next ? 0 : -1;
+    next.focus();
+  });
+
   // Begin where something has to be mended.
 
   find('[aria-invalid="true"]')?.focus();

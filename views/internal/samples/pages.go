@@ -53,7 +53,15 @@ func credits() []Page {
 		},
 		Latest: rows(),
 	}
-	ok, gone, remainder, many, plain := m, m, m, m, m
+	m.Outlook, m.Usage = ahead(), Usage(30)
+	ok, gone, remainder, many, plain, quarter := m, m, m, m, m, m
+	ok.Outlook = views.OutlookModel{PerDay: amount("24.4"), PaceDays: 4, WithToday: true, NextFirst: true, Next: &views.NextGrant{Amount: amount("200"), At: thursday()}}
+	ok.Usage = Usage(7)
+	gone.Outlook, gone.Usage = views.OutlookModel{}, usageOf(views.UsageByAgent, 7)
+	remainder.Outlook, remainder.Usage = views.OutlookModel{}, lone(30)
+	many.Usage, plain.Outlook, plain.Usage = crowd(30), views.OutlookModel{}, usageOf(views.UsageByFeature, 30)
+	plain.Usage.Never = true
+	quarter.Usage = Usage(90)
 	ok.Chrome, ok.Spendable, ok.Held, ok.Equivalents, ok.Lots = chrome(views.NavCredits), amount("142"), 0, good(14, 1, 2840), m.Lots[:1]
 	ok.Lots = []views.LotModel{{Kind: views.LotPlan, Name: "Starter plan", Spendable: amount("142"), Of: amount("200"), ExpiresAt: thursday()}}
 	gone.Chrome, gone.Spendable, gone.Held, gone.Lots, gone.Equivalents = empty(chrome(views.NavCredits), "0"), 0, 0, nil, nil
@@ -71,6 +79,7 @@ func credits() []Page {
 		page("credits-remainder", views.CreditsPage(remainder)),
 		page("credits-long", views.CreditsPage(many)),
 		page("credits-unknown", views.CreditsPage(plain)),
+		page("credits-quarter", views.CreditsPage(quarter)),
 	}
 }
 
@@ -110,7 +119,7 @@ func PlansModel() views.PlansModel {
 	videos := row("AI Generated Videos", false, 10, 20, 50)
 	videos.TodayCount, videos.TodayNoun = 6, "five-second videos"
 	return views.PlansModel{
-		Chrome: paused(chrome(views.NavPlans)), ResetsAt: thursday(),
+		Chrome: paused(chrome(views.NavPlans)), ResetsAt: thursday(), Spendable: amount("6"),
 		Plans: []views.PlanModel{
 			{ID: "starter", Name: "Starter", Monthly: amount("200"), Current: true},
 			{ID: "pro", Name: "Pro", Monthly: amount("400")},
@@ -128,12 +137,34 @@ func PlansModel() views.PlansModel {
 	}
 }
 
-func plans() []Page { return []Page{page("plans", views.PlansPage(PlansModel()))} }
+func plans() []Page {
+	m := PlansModel()
+	priced, waiting, changed, unpaid := m, m, m, m
+	priced.Plans = append([]views.PlanModel{}, m.Plans...)
+	for i, cents := range []int64{1900, 4900, 9900} {
+		priced.Plans[i].Price, priced.Plans[i].URL = usd(cents), "/account/plan"
+	}
+	priced.Chrome, priced.Spendable = chrome(views.NavPlans), amount("142")
+	waiting.Plans = []views.PlanModel{m.Plans[0], m.Plans[1], m.Plans[2]}
+	waiting.Plans[0].Current, waiting.Plans[0].Next, waiting.Plans[1].Current = false, true, true
+	waiting.Table = append([]views.PlanTableRow{}, m.Table...)
+	waiting.Table[4].TodayCount = 13
+	waiting.Chrome, waiting.Spendable, waiting.Switch, waiting.NextPlan, waiting.Changed = chrome(views.NavPlans), amount("312.5"), true, "Starter", true
+	changed.Chrome, changed.Spendable, changed.Switch, changed.Changed = chrome(views.NavPlans), amount("142"), true, true
+	unpaid.ResetsAt, unpaid.Switch, unpaid.Problem = time.Time{}, true, "There is no such plan. Nothing was changed."
+	return []Page{
+		page("plans", views.PlansPage(m)),
+		page("plans-priced", views.PlansPage(priced)),
+		page("plans-waiting", views.PlansPage(waiting)),
+		page("plans-changed", views.PlansPage(changed)),
+		page("plans-unpaid", views.PlansPage(unpaid)),
+	}
+}
 
 func buy() []Page {
 	pack := func(id, name, size string, cents int64, goodFor []views.Equivalent) views.PackModel {
 		return views.PackModel{
-			ID: id, Name: name, Tokens: amount(size), Price: money.Amount{Minor: cents, Currency: "USD"}, GoodFor: goodFor, Key: "key-" + id,
+			ID: id, Name: name, Tokens: amount(size), Price: usd(cents), GoodFor: goodFor, Key: "key-" + id,
 		}
 	}
 	m := views.BuyModel{
@@ -147,7 +178,8 @@ func buy() []Page {
 	m.Packs[1].Suggested = true
 	problem, missing, none := m, m, m
 	problem.Problem, problem.ProblemPack = "The payment page could not be opened. Nothing was bought. Please try again.", "large"
-	problem.Advice = "Your 200 arrive tomorrow: you may not need a pack."
+	problem.Advice = []views.AdviceModel{{Kind: views.AdviceWait, Next: views.NextGrant{Amount: amount("200"), At: Now.AddDate(0, 0, 1)}}, upgrade()}
+	m.Advice = []views.AdviceModel{{Kind: views.AdviceBuy, PackName: "Small", PackTokens: amount("100"), PackPrice: usd(900), Covers: true}}
 	problem.Packs = append([]views.PackModel{}, m.Packs...)
 	problem.Packs[0].ExpiresAfter = 90 * 24 * time.Hour
 	missing.Available, missing.Chrome = false, chrome(views.NavCredits)

@@ -31,6 +31,7 @@ func Pages() []Page {
 	all = append(all, home()...)
 	all = append(all, credits()...)
 	all = append(all, history()...)
+	all = append(all, guide()...)
 	all = append(all, plans()...)
 	all = append(all, buy()...)
 	all = append(all, purchases()...)

@@ -1,0 +1,168 @@
+package handlers_test
+
+import (
+	"fmt"
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+
+	"golang.org/x/net/html"
+)
+
+func isCell(n *html.Node) bool { return n.Data == "td" || n.Data == "th" }
+
+// usageRows are the lines of the chart's table, newest first.
+func (a answer) usageRows() []string {
+	a.t.Helper()
+	var rows []string
+	for _, row := range marked(a.page(), "usage-row") {
+		var cells []string
+		for _, cell := range all(row, isCell) {
+			cells = append(cells, text(cell))
+		}
+		rows = append(rows, strings.Join(cells, " "))
+	}
+	return rows
+}
+
+// The chart adds up what was used per day of the billing zone, as the address asks.
+func TestUsageOnTheCreditsPage(t *testing.T) {
+	t.Parallel()
+	s := newSite(t)
+	s.call("PUT", "/v1/accounts/maya", `{"plan":"star","billing_zone":"Pacific/Auckland"}`).want(http.StatusCreated)
+	v := s.signIn("maya")
+	if got := text(v.get("/credits").only("usage-empty")); !strings.HasPrefix(got, "Nothing used yet") {
+		t.Errorf("%q", got)
+	}
+	pdf := s.charge("maya", `{"feature":"pdf_creation"}`)["id"].(string)
+	s.charge("maya", `{"feature":"social_comment_reply","quantity":20,"agent":"replies"}`)
+	s.clock.Advance(9 * time.Hour) // another day in UTC, the same in Auckland
+	s.charge("maya", `{"feature":"social_comment_reply","quantity":30,"agent":"replies"}`)
+	s.clock.Advance(24 * time.Hour)
+	s.post("/v1/accounts/maya/charges/"+pdf+"/refund", `{"reason":"r"}`).want(http.StatusCreated)
+	s.charge("maya", `{"feature":"social_comment_reply","quantity":10,"agent":"night <b>watch</b>"}`)
+
+	for path, want := range map[string]string{
+		"/credits":                          "Today −74.5 0.5 −75|Mon 23 Nov 77.5 2.5 75|Sun 22 Nov 0 0 0",
+		"/credits?days=7":                   "Today −74.5 0.5 −75|Mon 23 Nov 77.5 2.5 75|Sun 22 Nov 0 0 0",
+		"/credits?days=7&by=agent":          "Today −74.5 0 0.5 −75|Mon 23 Nov 77.5 2.5 0 75|Sun 22 Nov 0 0 0 0",
+		"/credits?days=90":                  "18 to 24 Nov 3 3 0|11 to 17 Nov 0 0 0|4 to 10 Nov 0 0 0",
+		"/credits?days=8&by=day":            "Today −74.5 0.5 −75|Mon 23 Nov 77.5 2.5 75|Sun 22 Nov 0 0 0",
+		"/credits?days=-30&by=AGENT":        "Today −74.5 0.5 −75|Mon 23 Nov 77.5 2.5 75|Sun 22 Nov 0 0 0",
+		"/credits?days=99999999999999&by=x": "Today −74.5 0.5 −75|Mon 23 Nov 77.5 2.5 75|Sun 22 Nov 0 0 0",
+	} {
+		a := v.get(path).want(http.StatusOK)
+		if rows := a.usageRows(); len(rows) < 7 || strings.Join(rows[:3], "|") != want {
+			t.Errorf("%s: %q, want %q", path, rows[:min(len(rows), 3)], want)
+		}
+	}
+	a := v.get("/credits?by=agent&days=7")
+	var names []string
+	for _, line := range marked(a.page(), "usage-series") {
+		names = append(names, text(line))
+	}
+	if got := strings.Join(names, "|"); got != "replies 2.5|night <b>watch</b> 0.5|You, without an agent 0" {
+		t.Errorf("by agent: %q", got)
+	}
+}
+
+// A thousand agents are eight lines, and the page is as long as with eight.
+func TestAThousandAgentsAreEightLines(t *testing.T) {
+	t.Parallel()
+	s := newSite(t)
+	s.openWith("maya", "3000000")
+	var charges []string
+	for n := range 1000 {
+		charges = append(charges, fmt.Sprintf(`{"account":"maya","idempotency_key":"k%d","feature":"lip_sync","quantity":%d,"agent":"agent-%04d"}`, n, n+1, n))
+	}
+	s.call("POST", "/v1/charges", `{"charges":[`+strings.Join(charges, ",")+`]}`).want(http.StatusOK)
+	a := s.signIn("maya").get("/credits?by=agent&days=7").want(http.StatusOK)
+	lines := marked(a.page(), "usage-series")
+	if len(lines) != 8 || text(lines[0]) != "agent-0999 5,000" || text(lines[7]) != "Everything else 2,467,805" {
+		t.Errorf("%d lines, from %q to %q", len(lines), text(lines[0]), text(lines[len(lines)-1]))
+	}
+	if len(a.body) > 100_000 {
+		t.Errorf("the page has %d bytes", len(a.body))
+	}
+}
+
+// The forecast says on what pace it rests, and nothing before there is one.
+func TestTheForecastOnTheCreditsPage(t *testing.T) {
+	t.Parallel()
+	s := newSite(t)
+	s.open("maya", "starter")
+	v := s.signIn("maya")
+	v.get("/credits").has("forecast", false)
+	for range 4 {
+		s.charge("maya", `{"feature":"auto_selling","amount":"20"}`)
+		v.get("/credits").want(http.StatusOK)
+		s.clock.Advance(24 * time.Hour)
+	}
+	got := text(v.get("/credits").only("forecast"))
+	if want := "At the pace of the last 3 days (about 20 tokens a day) your tokens last until Wednesday; your plan resets on 22 December."; got != want {
+		t.Errorf("%q, want %q", got, want)
+	}
+	s.post("/v1/accounts/maya/grants", `{"amount":"500","kind":"promo","reason":"a test","expires_at":"2026-12-01T14:02:00Z"}`).want(http.StatusCreated)
+	if got := text(v.get("/credits").only("expiry")); !strings.HasPrefix(got, "About ") || !strings.HasSuffix(got, " gift tokens will expire unused on Tuesday.") {
+		t.Errorf("%q", got)
+	}
+	v.get("/credits/buy").want(http.StatusOK)
+}
+
+// The advice stands beside the packs and on the Credits page, in the words for what the forecast found.
+func TestAdviceBesideThePacks(t *testing.T) {
+	t.Parallel()
+	s := newSite(t)
+	s.open("maya", "starter")
+	v := s.signIn("maya")
+	for range 4 {
+		s.charge("maya", `{"feature":"auto_selling","amount":"40"}`)
+		s.clock.Advance(24 * time.Hour)
+	}
+	for _, path := range []string{"/credits/buy", "/credits"} {
+		advice := marked(v.get(path).want(http.StatusOK).page(), "advice")
+		if len(advice) != 1 || !strings.HasPrefix(text(advice[0]), "If you buy, 1,000 tokens for $69.00 ") {
+			t.Errorf("%s: %d pieces of advice", path, len(advice))
+		}
+	}
+	s.clock.Advance(25 * 24 * time.Hour) // a day before the reset
+	if got := text(s.signIn("maya").get("/credits/buy").want(http.StatusOK).only("advice")); !strings.HasPrefix(got, "Your 200 arrive tomorrow") {
+		t.Errorf("%q", got)
+	}
+}
+
+// How tokens work, in the creator's own numbers.
+func TestTheGuide(t *testing.T) {
+	t.Parallel()
+	s := newSite(t)
+	s.openWith("maya", "42.5")
+	a := s.signIn("maya").get("/credits/how-tokens-work").want(http.StatusOK)
+	var prices []string
+	for _, row := range marked(a.page(), "price-row") {
+		var cells []string
+		for _, cell := range all(row, isCell) {
+			cells = append(cells, text(cell))
+		}
+		prices = append(prices, strings.TrimSpace(strings.Join(cells, " ")))
+	}
+	want := []string{
+		"AI image 10 4", "AI photoshoot 10 4", "5-second video 30 1", "10-second video 50 7.5 short", "Motion-reference video 55 12.5 short", "Lip sync 5 8",
+		"Voice dubbing 5 8", "PDF 75 32.5 short", "Comment Replies about 0.05 about 850", "Comment to DM about 0.05 about 850", "Brand Deal Scans about 0.1 about 425",
+		"Auto Selling by activity",
+	}
+	if strings.Join(prices, "|") != strings.Join(want, "|") {
+		t.Errorf("%q", prices)
+	}
+	said := text(a.page())
+	for _, part := range []string{"10-second video takes 50: with your 42.5 it won't run until you have 7.5 more", "Packs start at 100 tokens for $9.00 and never expire.", "Tue 22 Dec"} {
+		if !strings.Contains(said, part) {
+			t.Errorf("%q is not said", part)
+		}
+	}
+	for _, path := range []string{"/", "/credits", "/plans"} {
+		if body := string(s.signIn("maya").get(path).body); !strings.Contains(body, `href="/credits/how-tokens-work"`) {
+			t.Errorf("%s does not lead there", path)
+		}
+	}
+}
