@@ -236,7 +236,7 @@ func TestDeclinedAttemptsAreCountedAndBounded(t *testing.T) {
 	decline := func(n int) {
 		t.Helper()
 		for i := range n {
-			_, err := b.Charge(t.Context(), id, strconv.Itoa(i), ledger.Charge{Feature: "lip_sync", Agent: "a"})
+			_, err := b.Charge(t.Context(), id, strconv.Itoa(i), ledger.Charge{Feature: "lip_sync"})
 			wantRefusal(t, "a charge", err, problem.Insufficient, "insufficient_tokens")
 		}
 	}
@@ -263,7 +263,7 @@ func TestDeclinedAttemptsAreCountedAndBounded(t *testing.T) {
 	if err != nil || len(list) != 3 {
 		t.Fatalf("%d on the second day (%v)", len(list), err)
 	}
-	want := ledger.Declined{Day: day, Number: 3, At: start.Add(24 * time.Hour), Feature: "lip_sync", Agent: "a", Required: 5 * tokens.One, Spendable: tokens.One}
+	want := ledger.Declined{Day: day, Number: 3, At: start.Add(24 * time.Hour), Feature: "lip_sync", Required: 5 * tokens.One, Spendable: tokens.One}
 	if list[0] != want {
 		t.Errorf("the newest is %+v, want %+v", list[0], want)
 	}

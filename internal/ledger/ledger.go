@@ -269,6 +269,11 @@ func (l *Ledger) Quote(ctx context.Context, account uuid.UUID, c Charge) (Quote,
 	if err != nil {
 		return Quote{}, err
 	}
+	if a.Reserved > 0 {
+		if a.Spendable, err = l.availableTo(ctx, a, c.Agent); err != nil {
+			return Quote{}, err
+		}
+	}
 	price, err := l.prices().At(l.now()).Price(c.Feature, c.Quantity, c.Amount)
 	if err != nil {
 		return Quote{}, err
@@ -280,6 +285,24 @@ func (l *Ledger) Quote(ctx context.Context, account uuid.UUID, c Charge) (Quote,
 		q.Shortfall = price.Amount - a.Spendable
 	}
 	return q, nil
+}
+
+// availableTo is what an agent, or without one the creator, may spend of what is there.
+func (l *Ledger) availableTo(ctx context.Context, a Account, agent string) (tokens.Amount, error) {
+	list, own, err := l.Agents(ctx, a.ID)
+	if err != nil {
+		return 0, err
+	}
+	others := a.Reserved
+	if agent == "" {
+		others -= own
+	}
+	for i := range list {
+		if list[i].ID == agent {
+			others -= list[i].Reserve
+		}
+	}
+	return max(0, a.Spendable-others), nil
 }
 
 // Now is the ledger's time, for those who show what it decided.

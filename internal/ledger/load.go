@@ -356,6 +356,9 @@ func (l *loaded) readMonths(rows pgx.Rows, now time.Time) error {
 			return err
 		}
 		s := l.stateOf(account)
+		if s == nil {
+			continue
+		}
 		if a := s.agent(agent); a != nil && m.month.Equal(monthOf(dayIn(later(now, s.lastAt), s.zone))) {
 			a.before = m
 		}

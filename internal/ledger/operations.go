@@ -37,6 +37,8 @@ func (s *state) apply(op operation, now time.Time, prices *catalog.Catalog) (*En
 	if due := !s.dueAt.IsZero() && !s.dueAt.After(now); due && s.whole {
 		s.settle(now, prices)
 		s.dueAt, s.changed = s.wakeAt(now), true
+		s.resumeSince(before, now, prices) // who asks at the second of a reset is not turned away
+		before = s.arrivals(now)
 	}
 	e, err := op.decide(s, now, prices)
 	if _, charge := op.(*Charge); !charge && s.whole {
@@ -66,6 +68,7 @@ func (s *state) refused(err error, now time.Time) error {
 
 // arrivals is what tells whether tokens have come: what can be spent and the newest lot, and what is set aside.
 type arrivals struct {
+	guarded             bool // else nobody waits for them
 	spendable, reserved tokens.Amount
 	newestLot           int64
 }
@@ -74,16 +77,24 @@ func (s *state) arrivals(now time.Time) arrivals {
 	if !s.guarded {
 		return arrivals{}
 	}
-	return arrivals{s.spendable(now), s.reserved, s.newestLot}
+	return arrivals{true, s.spendable(now), s.reserved, s.newestLot}
+}
+
+// resumeSince lets agents go on if tokens have come, or if less is reserved for others.
+func (s *state) resumeSince(before arrivals, now time.Time, prices *catalog.Catalog) {
+	if !s.whole || !before.guarded {
+		return
+	}
+	granted, freed := s.newestLot > before.newestLot, s.reserved < before.reserved
+	if granted || freed || s.spendable(now) > before.spendable {
+		s.resumeThoseWhoCan(!granted && !freed, now, prices)
+	}
 }
 
 // follow draws the conclusions: agents that waited for tokens go on, the level is taken, and the row's sums of the agents are made.
 func (s *state) follow(before arrivals, now time.Time, prices *catalog.Catalog) {
-	if s.whole && (s.guarded || s.guardsBefore.guarded) {
-		after := s.arrivals(now)
-		if after.spendable > before.spendable || after.reserved < before.reserved || after.newestLot > before.newestLot {
-			s.resumeThoseWhoCan(after.newestLot == before.newestLot && after.reserved == before.reserved, now, prices)
-		}
+	s.resumeSince(before, now, prices)
+	if s.whole && s.guarded {
 		s.sumAgents()
 	}
 	s.takeLevel(now, prices)

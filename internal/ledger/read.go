@@ -9,6 +9,7 @@ import (
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
 
+	"pop.store/credits/internal/catalog"
 	"pop.store/credits/internal/tokens"
 )
 
@@ -29,6 +30,11 @@ type Account struct {
 	LastAt     time.Time     // of the newest entry or declined attempt
 	NextReset  time.Time     // when the next allowance comes; zero while the plan is not paid for
 	NextDue    time.Time     // no later than the next instant at which something expires, ends or comes of itself; zero: never
+	Level      Level
+	Threshold  tokens.Amount // below it the balance is low
+	Agents     int           // registered ones
+	Paused     int           // agents that wait for tokens
+	Reserved   tokens.Amount // by agents, and for the creator's own tools
 	Today      []Usage       // the newest day's part of the rollup, by feature and agent; Day says which, and a long day may have more (RecentUsage)
 	Lots       []Lot         // in the order in which they are spent
 	Holds      int           // open ones
@@ -67,6 +73,7 @@ func (l *Ledger) Balances(ctx context.Context, ids []uuid.UUID) (map[uuid.UUID]A
 	}
 	defer rows.Close()
 	now, accounts := l.now(), make(map[uuid.UUID]Account, len(ids))
+	prices := l.prices().At(now)
 	var due []uuid.UUID
 	for rows.Next() {
 		s, err := scanState(rows)
@@ -78,7 +85,7 @@ func (l *Ledger) Balances(ctx context.Context, ids []uuid.UUID) (map[uuid.UUID]A
 		case !s.dueAt.IsZero() && !s.dueAt.After(now):
 			due = append(due, s.account)
 		default:
-			a := s.view(later(now, s.lastAt))
+			a := s.view(later(now, s.lastAt), prices)
 			a.Lots = nil
 			accounts[s.account] = a
 		}
@@ -118,7 +125,7 @@ func (l *Ledger) Accounts(ctx context.Context, ids []uuid.UUID) (map[uuid.UUID]A
 		if s.exists {
 			at := later(now, s.lastAt)
 			s.settle(at, prices)
-			a := s.view(at)
+			a := s.view(at, prices)
 			a.NextDue = s.wakeAt(at)
 			accounts[id] = a
 		}
@@ -185,12 +192,13 @@ func (r *partRow) addTo(s *state) {
 }
 
 // view shows a settled state.
-func (s *state) view(now time.Time) Account {
+func (s *state) view(now time.Time, prices *catalog.Catalog) Account {
 	a := Account{
 		ID: s.account, Plan: s.plan, NextPlan: s.nextPlan, PlanStatus: s.status, Anchor: s.anchor, Zone: s.zone,
 		Spendable: s.spendable(now), Held: s.held, Total: s.balance, Owed: s.owed, Seq: s.seq, NewestLot: s.newestLot, LastAt: s.lastAt,
-		NextDue: s.dueAt, Today: s.today.usages(),
+		NextDue: s.dueAt, Today: s.today.usages(), Threshold: s.threshold(prices), Agents: s.agentCount, Paused: s.pausedAgents, Reserved: s.reserved,
 	}
+	a.Level = s.level.next(a.Spendable, a.Threshold, prices.ToolMinimum)
 	if s.status == PlanActive {
 		a.NextReset = boundary(s.anchor, s.zone, s.period+1)
 	}

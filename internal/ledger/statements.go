@@ -288,6 +288,17 @@ group by account, day, feature`
 const sqlTodays = `
 select account, today, today_usage from ledger_accounts where account = any($1)`
 
+const sqlHeldByAgents = `
+select agent, sum(amount)::bigint from holds where account = $1 and outcome = 0 group by agent`
+
+// It names no account: each shard gives what waits in it, which nobody decides on.
+const sqlOutbox = `
+select account, seq, at, kind, data from outbox order by account, seq limit $1`
+
+const sqlForgetOutbox = `
+delete from outbox as o using unnest($1::uuid[], $2::bigint[]) as u (account, seq)
+where o.account = u.account and o.seq = u.seq and o.account = any($1)`
+
 const sqlToday = `
 select today, today_usage from ledger_accounts where account = $1`
 

@@ -152,6 +152,7 @@ func halves(query string) []string { return regexp.MustCompile(` union (?:all )?
 
 // byShard are statements that need no account, each with the reason (spec "Citus": sweeps).
 var byShard = map[string]string{
+	"sqlOutbox":      "each shard gives the events that wait in it; nothing is decided on what it answers",
 	"sqlDueAccounts": "each shard finds its own due accounts; nothing is decided on what it answers",
 }
 
@@ -231,7 +232,8 @@ func TestStatementsKeepTheRulesOfCitus(t *testing.T) {
 			t.Errorf("%s is volatile: %s", name, found)
 		}
 		for _, word := range []string{"merge", "trigger", "on constraint", "lock table", "notify", "truncate", "delete"} {
-			if regexp.MustCompile(`\b` + word + `\b`).MatchString(statement) {
+			allowed := word == "delete" && name == "sqlForgetOutbox" // the outbox is no part of the books
+			if regexp.MustCompile(`\b`+word+`\b`).MatchString(statement) && !allowed {
 				t.Errorf("%s says %s", name, word)
 			}
 		}

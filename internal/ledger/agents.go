@@ -1,0 +1,88 @@
+package ledger
+
+import (
+	"context"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
+
+	"pop.store/credits/internal/tokens"
+)
+
+// Agent is one of an account's agents as it stands.
+type Agent struct {
+	ID          string
+	Name        string // as the creator calls it; empty: as its feature is called
+	Feature     string // what it spends on; empty until it is known
+	State       AgentState
+	PausedSince time.Time
+	TurnedAway  int64          // requests that were not handled since then
+	Budget      *tokens.Amount // tokens a calendar month of the billing zone; nil: no limit
+	Reserve     tokens.Amount  // tokens that only this agent may spend
+	Spent       tokens.Amount  // this month, refunds taken off
+	Held        tokens.Amount  // by its jobs under way
+}
+
+// Agents lists an account's agents by their ids, and what is reserved for the creator's own tools. ErrNoAccount.
+func (l *Ledger) Agents(ctx context.Context, account uuid.UUID) (list []Agent, own tokens.Amount, err error) {
+	if err := l.settleIfDue(ctx, account); err != nil {
+		return nil, 0, err
+	}
+	now := l.now()
+	read := &loaded{parties: []*party{{id: account}}}
+	holds := map[string]tokens.Amount{}
+	batch, ids := &pgx.Batch{}, rowIDs([]uuid.UUID{account})
+	batch.Queue("begin isolation level repeatable read read only")
+	batch.Queue(sqlReadRows, ids).Query(read.readAccounts)
+	batch.Queue(sqlAgents, ids).Query(read.readAgents)
+	batch.Queue(sqlAgentMonths, ids, firstMonth(now)).Query(func(rows pgx.Rows) error { return read.readMonths(rows, now) })
+	batch.Queue(sqlHeldByAgents, account).Query(func(rows pgx.Rows) error {
+		var agent string
+		var held tokens.Amount
+		_, err := pgx.ForEachRow(rows, []any{&agent, &held}, func() error {
+			holds[agent] = held
+			return nil
+		})
+		return err
+	})
+	batch.Queue("commit")
+	if err := l.pool.SendBatch(ctx, batch).Close(); err != nil {
+		return nil, 0, ErrUnavailable.Because(err)
+	}
+	s := read.stateOf(account)
+	if s == nil || !s.exists {
+		return nil, 0, ErrNoAccount
+	}
+	for i := range s.agents {
+		a := &s.agents[i]
+		if a.id == "" {
+			own = a.reserve
+			continue
+		}
+		list = append(list, Agent{
+			ID: a.id, Name: a.name, Feature: a.feature, State: a.state, PausedSince: a.pausedSince, TurnedAway: a.turnedAway, Budget: a.budget,
+			Reserve: a.reserve, Spent: s.spentThisMonth(a, later(now, s.lastAt)), Held: holds[a.id],
+		})
+	}
+	return list, own, nil
+}
+
+// PutAgent registers an agent or changes it; doing it twice is doing it once. Errors: ErrNoAccount, problem kinds Meaning (naming the field) and
+// Conflict (too_many_agents).
+func (l *Ledger) PutAgent(ctx context.Context, account uuid.UUID, p PutAgent) error {
+	_, err := l.submit(ctx, newCall(account), &p)
+	return err
+}
+
+// SwitchAgent turns an agent off or on. Errors: ErrNoAccount, ErrNoAgent, and Conflict for one that cannot go on yet.
+func (l *Ledger) SwitchAgent(ctx context.Context, account uuid.UUID, p SwitchAgent) error {
+	_, err := l.submit(ctx, newCall(account), &p)
+	return err
+}
+
+// SetThreshold sets below what the balance is low.
+func (l *Ledger) SetThreshold(ctx context.Context, account uuid.UUID, p SetThreshold) error {
+	_, err := l.submit(ctx, newCall(account), &p)
+	return err
+}
