@@ -52,7 +52,7 @@ func (c *caller) next() call {
 	switch {
 	case dice < 10:
 		tooMuch := tokens.Max
-		n.charge = ledger.Charge{Feature: "auto_selling", Amount: &tooMuch, Agent: "seller"}
+		n.charge = ledger.Charge{Feature: "auto_selling", Amount: &tooMuch}
 		return n // not remembered: a refusal binds no key
 	case dice < 12:
 		n.charge = ledger.Charge{Feature: "lip_sync"}
