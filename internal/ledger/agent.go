@@ -102,10 +102,10 @@ func (s *state) ensureAgent(id, feature string) (*agent, error) {
 	return &s.agents[len(s.agents)-1], nil
 }
 
-// turnedAway is why an agent's request was not handled. It is counted, unlike other refusals.
-type turnedAway struct{ problem *problem.Error }
+// turnAwayError is why an agent's request was not handled. It is counted, unlike other refusals.
+type turnAwayError struct{ problem *problem.Error }
 
-func (t *turnedAway) Error() string { return t.problem.Error() }
+func (t *turnAwayError) Error() string { return t.problem.Error() }
 
 // admit checks what an agent wants to spend against its state and its budget; nil for work without an agent. What it refuses is counted.
 func (s *state) admit(id, feature string, amount tokens.Amount, now time.Time) error {
@@ -138,7 +138,7 @@ var pauseReason = map[AgentState]string{AgentByCreator: "its creator turned it o
 func (s *state) turnAway(a *agent, p *problem.Error) error {
 	a.turnedAway++
 	s.changed = true
-	return &turnedAway{p}
+	return &turnAwayError{p}
 }
 
 // overBudget says whether an amount is more than is left of an agent's budget for this month: what it spent, and holds, counts.

@@ -54,7 +54,7 @@ func (s *state) apply(op operation, now time.Time, prices *catalog.Catalog) (*En
 // refused notes a refusal that leaves a trace, and gives the one that the caller gets.
 func (s *state) refused(err error, now time.Time) error {
 	var lacking *shortfall
-	var away *turnedAway
+	var away *turnAwayError
 	switch {
 	case errors.As(err, &lacking):
 		s.decline(lacking, now)
