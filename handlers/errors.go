@@ -57,7 +57,7 @@ func (a *App) respondError(err error, c echo.Context) {
 		err = writeProblem(c, p, status)
 	}
 	if err != nil {
-		a.Log.Error("an error could not be answered", "id", c.Get(requestIDKey), "error", err)
+		a.Log.Error("an error could not be answered", "id", requestIDOf(c), "error", err)
 	}
 }
 
@@ -94,7 +94,7 @@ func (a *App) logFailure(c echo.Context, p *problem.Error, status int) {
 	if status < http.StatusInternalServerError {
 		return
 	}
-	a.Log.Error("request failed", "id", c.Get(requestIDKey), "method", c.Request().Method, "route", c.Path(), "status", status, "error", p.Error())
+	a.Log.Error("request failed", "id", requestIDOf(c), "method", c.Request().Method, "route", c.Path(), "status", status, "error", p.Error())
 }
 
 // writeProblem answers an RFC 9457 problem document.
@@ -111,7 +111,7 @@ func writeProblem(c echo.Context, p *problem.Error, status int) error {
 
 func problemDocument(c echo.Context, p *problem.Error, status int) map[string]any {
 	document := map[string]any{
-		"type": "about:blank", "title": http.StatusText(status), "status": status, "code": p.Code, "detail": p.Message, "request_id": c.Get(requestIDKey),
+		"type": "about:blank", "title": http.StatusText(status), "status": status, "code": p.Code, "detail": p.Message, "request_id": requestIDOf(c),
 	}
 	if p.Field != "" {
 		document["field"] = p.Field
@@ -127,7 +127,7 @@ func (a *App) errorPage(c echo.Context, p *problem.Error, status int) error {
 	if p.Kind == problem.Unauthenticated {
 		return a.toLogin(c)
 	}
-	id, _ := c.Get(requestIDKey).(string)
+	id := requestIDOf(c)
 	m := views.ErrorModel{Chrome: a.plainChrome(), Status: status, RequestID: id}
 	if p.Kind == problem.Conflict || p.Kind == problem.Meaning || p.Kind == problem.Insufficient {
 		m.Detail = p.Message // a rule of the wallet; what else goes wrong the page words by itself
@@ -139,7 +139,7 @@ func (a *App) errorPage(c echo.Context, p *problem.Error, status int) error {
 func (a *App) renderError(c echo.Context, m views.ErrorModel, status int) (err error) {
 	defer func() {
 		if r := recover(); r != nil {
-			a.Log.Error("an error page goes without its chrome", "id", c.Get(requestIDKey), "panic", r)
+			a.Log.Error("an error page goes without its chrome", "id", requestIDOf(c), "panic", r)
 			err = render(c, status, views.ErrorPage(m))
 		}
 	}()

@@ -2,14 +2,16 @@ package handlers
 
 import (
 	"context"
-	"crypto/rand"
-	"encoding/hex"
 	"fmt"
+	"log/slog"
+	"maps"
+	"math/rand/v2"
 	"net"
 	"net/http"
 	"net/url"
 	"runtime/debug"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 	"unicode/utf8"
@@ -19,16 +21,15 @@ import (
 	"pop.store/credits/internal/problem"
 )
 
-const requestIDKey = "request-id"
+const requestIDHeader = "X-Request-Id"
+
+// requestIDOf is the name of a request, which its answer carries.
+func requestIDOf(c echo.Context) string { return c.Response().Header().Get(requestIDHeader) }
 
 // requestID names the request in answers and logs. It is always ours: a client's own id could be anything.
 func (a *App) requestID(next echo.HandlerFunc) echo.HandlerFunc {
 	return func(c echo.Context) error {
-		var raw [8]byte
-		_, _ = rand.Read(raw[:]) // never fails (crypto/rand)
-		id := hex.EncodeToString(raw[:])
-		c.Set(requestIDKey, id)
-		c.Response().Header().Set("X-Request-Id", id)
+		c.Response().Header().Set(requestIDHeader, strconv.FormatUint(rand.Uint64(), 36)) // a name, not a secret
 		return next(c)
 	}
 }
@@ -41,7 +42,10 @@ func (a *App) logRequests(next echo.HandlerFunc) echo.HandlerFunc {
 		if err := next(c); err != nil {
 			c.Error(err)
 		}
-		a.Log.Debug("request", "id", c.Get(requestIDKey), "method", c.Request().Method, "route", c.Path(),
+		if !a.Log.Enabled(c.Request().Context(), slog.LevelDebug) {
+			return nil
+		}
+		a.Log.Debug("request", "id", requestIDOf(c), "method", c.Request().Method, "route", c.Path(),
 			"status", c.Response().Status, "bytes", c.Response().Size, "took", time.Since(start).String())
 		return nil
 	}
@@ -62,15 +66,20 @@ func (a *App) recoverPanics(next echo.HandlerFunc) echo.HandlerFunc {
 const contentSecurity = "default-src 'none'; script-src 'self'; style-src 'self'; font-src 'self'; img-src 'self' data:; connect-src 'self'; " +
 	"form-action 'self'; frame-ancestors 'none'; base-uri 'none'"
 
+// alwaysSent stands in every answer. The values are shared: headers are set anew, never written in place.
+var alwaysSent = http.Header{
+	"Content-Security-Policy": {contentSecurity},
+	"X-Content-Type-Options":  {"nosniff"},
+	"X-Frame-Options":         {"DENY"},
+	// same-origin, not no-referrer: that would make a form's Origin null and the form refused.
+	"Referrer-Policy":            {"same-origin"},
+	"Cross-Origin-Opener-Policy": {"same-origin"},
+}
+
 func (a *App) securityHeaders(next echo.HandlerFunc) echo.HandlerFunc {
 	return func(c echo.Context) error {
 		h := c.Response().Header()
-		h.Set("Content-Security-Policy", contentSecurity)
-		h.Set("X-Content-Type-Options", "nosniff")
-		h.Set("X-Frame-Options", "DENY")
-		// same-origin, not no-referrer: that would make a form's Origin null and the form refused.
-		h.Set("Referrer-Policy", "same-origin")
-		h.Set("Cross-Origin-Opener-Policy", "same-origin")
+		maps.Copy(h, alwaysSent)
 		if a.BaseURL.Scheme == "https" {
 			h.Set("Strict-Transport-Security", "max-age=31536000; includeSubDomains")
 		}
@@ -110,6 +119,9 @@ var errAddress = problem.New(problem.Syntax, "bad_address", "The address cannot 
 func (a *App) readable(next echo.HandlerFunc) echo.HandlerFunc {
 	return func(c echo.Context) error {
 		u := c.Request().URL
+		if plain(u.Path) && plain(u.RawQuery) {
+			return next(c)
+		}
 		query, err := url.ParseQuery(u.RawQuery)
 		if err != nil || !isText(u.Path) {
 			return errAddress
@@ -121,6 +133,16 @@ func (a *App) readable(next echo.HandlerFunc) echo.HandlerFunc {
 		}
 		return next(c)
 	}
+}
+
+// plain says whether a part of an address is nothing but letters, digits and what needs no decoding, as nearly all are.
+func plain(s string) bool {
+	for i := range len(s) {
+		if c := s[i]; c <= ' ' || c >= 0x7f || c == '%' || c == ';' {
+			return false
+		}
+	}
+	return true
 }
 
 func isText(s string) bool { return utf8.ValidString(s) && !strings.Contains(s, "\x00") }

@@ -30,12 +30,29 @@ func (v Visitor) check() error {
 // Visitor tells who sent the request; false when nobody is signed in, whatever the cookie says. Asking again within a request costs
 // nothing. The error is ErrUnavailable: one must not take a broken database for a signed-out browser.
 func (s *Store) Visitor(r *http.Request) (Visitor, bool, error) {
+	if v, ok := s.remembered(r); ok {
+		return v, true, nil
+	}
 	session, err := s.Get(r, s.cookie)
 	if err != nil {
 		return Visitor{}, false, err
 	}
 	v, err := held(session)
 	return v, err == nil && v != Visitor{}, err
+}
+
+// remembered is who sent the request if the session was looked up a moment ago. What ended on this server since then is forgotten.
+func (s *Store) remembered(r *http.Request) (Visitor, bool) {
+	cookie, err := r.Cookie(s.cookie)
+	if err != nil {
+		return Visitor{}, false
+	}
+	id, ok := hash(cookie.Value)
+	if !ok {
+		return Visitor{}, false
+	}
+	v, live, _ := s.recent.get(id, s.now())
+	return v, live
 }
 
 // SignIn begins a session for v under an id that nobody has seen before, and ends the one this browser had: an id planted before a
