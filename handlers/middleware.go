@@ -2,6 +2,8 @@ package handlers
 
 import (
 	"context"
+	"encoding/binary"
+	"encoding/hex"
 	"fmt"
 	"log/slog"
 	"maps"
@@ -11,7 +13,6 @@ import (
 	"net/url"
 	"runtime/debug"
 	"slices"
-	"strconv"
 	"strings"
 	"time"
 	"unicode/utf8"
@@ -29,7 +30,9 @@ func requestIDOf(c echo.Context) string { return c.Response().Header().Get(reque
 // requestID names the request in answers and logs. It is always ours: a client's own id could be anything.
 func (a *App) requestID(next echo.HandlerFunc) echo.HandlerFunc {
 	return func(c echo.Context) error {
-		c.Response().Header().Set(requestIDHeader, strconv.FormatUint(rand.Uint64(), 36)) // a name, not a secret
+		var raw [8]byte
+		binary.BigEndian.PutUint64(raw[:], rand.Uint64()) // a name, not a secret
+		c.Response().Header().Set(requestIDHeader, hex.EncodeToString(raw[:]))
 		return next(c)
 	}
 }
