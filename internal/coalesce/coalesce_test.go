@@ -6,6 +6,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+	"testing/synctest"
 
 	"pop.store/credits/internal/coalesce"
 )
@@ -33,33 +34,36 @@ func TestEveryoneGetsTheirOwn(t *testing.T) {
 	callers.Wait()
 }
 
-// While reads are under way, those who come gather into one.
+// While a read is under way, all who come gather into the next one.
 func TestManyShareARead(t *testing.T) {
 	t.Parallel()
-	gate := make(chan struct{})
-	var reads atomic.Int64
-	r := coalesce.New(func(_ context.Context, keys []int) (map[int]bool, error) {
-		reads.Add(1)
-		<-gate
-		found := map[int]bool{}
-		for _, k := range keys {
-			found[k] = true
-		}
-		return found, nil
-	})
-	var callers sync.WaitGroup
-	for i := range 500 {
-		callers.Go(func() {
-			if ok, _, err := r.Get(t.Context(), i); !ok || err != nil {
-				t.Errorf("%d: %t, %v", i, ok, err)
+	synctest.Test(t, func(t *testing.T) {
+		gate := make(chan struct{})
+		var reads atomic.Int64
+		r := coalesce.New(func(_ context.Context, keys []int) (map[int]bool, error) {
+			reads.Add(1)
+			<-gate
+			found := map[int]bool{}
+			for _, k := range keys {
+				found[k] = true
 			}
+			return found, nil
 		})
-	}
-	close(gate)
-	callers.Wait()
-	if n := reads.Load(); n >= 500 {
-		t.Errorf("%d reads for 500 callers", n)
-	}
+		var callers sync.WaitGroup
+		for i := range 500 {
+			callers.Go(func() {
+				if ok, _, err := r.Get(t.Context(), i); !ok || err != nil {
+					t.Errorf("%d: %t, %v", i, ok, err)
+				}
+			})
+		}
+		synctest.Wait() // all of them wait
+		close(gate)
+		callers.Wait()
+		if n := reads.Load(); n != 2 {
+			t.Errorf("%d reads for 500 callers", n)
+		}
+	})
 }
 
 // An answer is never older than its question: what changes before one asks is seen.
