@@ -18,10 +18,9 @@ import (
 	"pop.store/credits/internal/forecast"
 	"pop.store/credits/internal/ledger"
 	"pop.store/credits/internal/problem"
-	"pop.store/credits/internal/tokens"
 )
 
-// State is how full an account is.
+// State is how full an account is: the name of a ledger.Level.
 type State string
 
 // The states, fullest first.
@@ -38,10 +37,9 @@ type Overview struct {
 	Name       string
 	Email      string
 	Zone       *time.Location // of display; the billing zone unless the creator set one
-	Threshold  tokens.Amount  // below it the balance is low
-	State      State
-	OpenedAt   time.Time // when the directory first knew it
-	Notice     Notice    // what to say on every page: what was put away is not said
+	State      State          // as the books' level says, with its hysteresis
+	OpenedAt   time.Time      // when the directory first knew it
+	Notice     Notice         // what to say on every page: what was put away is not said
 	// First is what stops first, and when, at the present pace and before the next allowance; nil when nothing does, when nobody knows, and
 	// without a notice that says it. Pace is what it rests on.
 	First *forecast.Stop
@@ -131,16 +129,6 @@ func displayZone(name string, billing *time.Location) *time.Location {
 		return zone
 	}
 	return billing
-}
-
-func stateOf(spendable, threshold, toolMinimum tokens.Amount) State {
-	switch {
-	case spendable < toolMinimum:
-		return Empty
-	case spendable < threshold:
-		return Low
-	}
-	return OK
 }
 
 // DismissNotice puts the notice away until the next one, or until tokens come and run low again. Where there is none, as after tokens have come, it does

@@ -362,6 +362,9 @@ func TestPuttingNoticesAway(t *testing.T) {
 	h.wantNotice(id, accounts.NoNotice, "")
 	// Tokens came: 40.9. 80 in two days and 80.1 today are 160.1 / 3 a day; selling takes 160.1 / 4 at a time: (40.9 - 40.025) x 3 / 160.1 days.
 	h.grant(id, "1")
+	h.wantNotice(id, accounts.NoticeLow, "auto_selling 23m36.614615865s") // 40 is the threshold: what was low is so up to 50
+	threshold := tokens.MustParse("32")
+	h.check(h.SetThreshold(t.Context(), id, &threshold)) // and now up to 40
 	h.wantNotice(id, accounts.NoticeSoon, "auto_selling 23m36.614615865s")
 	h.spend(id, "auto_selling", "39")
 	h.wantNotice(id, accounts.NoticeEmpty, "")

@@ -8,14 +8,12 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"pop.store/credits/internal/ledger"
-	"pop.store/credits/internal/tokens"
 )
 
 // profile is what the directory knows of an account.
 type profile struct {
 	id                            uuid.UUID
 	externalID, name, email, zone string
-	threshold                     *int64
 	seenLot                       int64
 	openedAt                      time.Time
 }
@@ -46,7 +44,7 @@ func (a *Accounts) readOverviews(ctx context.Context, ids []uuid.UUID) (map[uuid
 	list := make([]Overview, 0, len(ids))
 	for i := range profiles {
 		if state, ok := states[profiles[i].id]; ok {
-			list = append(list, a.overview(&profiles[i], state))
+			list = append(list, profiles[i].overview(state))
 		}
 	}
 	if err := a.foretell(ctx, list); err != nil {
@@ -60,27 +58,22 @@ func (a *Accounts) readOverviews(ctx context.Context, ids []uuid.UUID) (map[uuid
 }
 
 func (a *Accounts) profiles(ctx context.Context, ids []uuid.UUID) ([]profile, error) {
-	rows, err := a.pool.Query(ctx, `select id, external_id, name, email, time_zone, low_threshold, notice_seen_lot, created_at from accounts where id = any($1)`, ids)
+	rows, err := a.pool.Query(ctx, `select id, external_id, name, email, time_zone, notice_seen_lot, created_at from accounts where id = any($1)`, ids)
 	if err != nil {
 		return nil, err
 	}
 	return pgx.CollectRows(rows, func(row pgx.CollectableRow) (profile, error) {
 		var p profile
-		err := row.Scan(&p.id, &p.externalID, &p.name, &p.email, &p.zone, &p.threshold, &p.seenLot, &p.openedAt)
+		err := row.Scan(&p.id, &p.externalID, &p.name, &p.email, &p.zone, &p.seenLot, &p.openedAt)
 		return p, err
 	})
 }
 
-func (a *Accounts) overview(p *profile, state ledger.Account) Overview {
-	prices := a.prices()
+func (p *profile) overview(state ledger.Account) Overview {
 	o := Overview{
-		Account: state, ExternalID: p.externalID, Name: p.name, Email: p.email, Zone: displayZone(p.zone, state.Zone), OpenedAt: p.openedAt.UTC(),
+		Account: state, ExternalID: p.externalID, Name: p.name, Email: p.email, Zone: displayZone(p.zone, state.Zone), State: State(state.Level.String()),
+		OpenedAt: p.openedAt.UTC(),
 	}
-	o.Threshold = prices.LowThreshold(o.Plan)
-	if p.threshold != nil {
-		o.Threshold = tokens.Amount(*p.threshold)
-	}
-	o.State = stateOf(o.Spendable, o.Threshold, prices.ToolMinimum)
 	o.dismissed = dismissed(o.State, p.seenLot, o.NewestLot)
 	return o
 }

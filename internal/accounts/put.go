@@ -12,6 +12,7 @@ import (
 
 	"pop.store/credits/internal/ledger"
 	"pop.store/credits/internal/problem"
+	"pop.store/credits/internal/tokens"
 )
 
 // Put is what the host platform says about an account. Nil fields stay as they are.
@@ -23,6 +24,8 @@ type Put struct {
 	TimeZone      *string
 	BillingAnchor *time.Time
 	BillingZone   *string
+	OwnReserve    *tokens.Amount       // kept for the creator's own tools; zero takes it away
+	LowThreshold  *ledger.SetThreshold // below it the balance is low
 }
 
 // Limits of profile texts, in characters.
@@ -32,7 +35,8 @@ const (
 )
 
 // Put creates an account or changes it. A new account needs a plan and gets its first allowance at once. It answers whether this call made
-// the account: of all that try at once, one did. Errors: problem kinds Meaning (naming the field; nothing is written) and Unavailable.
+// the account: of all that try at once, one did. Errors: problem kinds Meaning (naming the field; nothing is written, but where own_reserve is more
+// than tokens.Max together with what agents reserve: then all else is) and Unavailable.
 func (a *Accounts) Put(ctx context.Context, externalID string, p Put) (id uuid.UUID, created bool, err error) {
 	if !ValidID(externalID) {
 		return uuid.Nil, false, problem.Invalid("account", `must be 1 to 64 of A-Za-z0-9_-.: and not "me", "." or ".."`)
@@ -55,7 +59,19 @@ func (a *Accounts) Put(ctx context.Context, externalID string, p Put) (id uuid.U
 	if err != nil {
 		return uuid.Nil, false, ledger.ErrUnavailable.Because(err)
 	}
-	return id, created, nil
+	return id, created, a.putSettings(ctx, id, p)
+}
+
+func (a *Accounts) putSettings(ctx context.Context, id uuid.UUID, p Put) error {
+	if p.LowThreshold != nil {
+		if err := a.SetThreshold(ctx, id, p.LowThreshold.Amount); err != nil {
+			return err
+		}
+	}
+	if p.OwnReserve != nil {
+		return a.SetOwnReserve(ctx, id, *p.OwnReserve)
+	}
+	return nil
 }
 
 // ensure maps the host's id to a ledger id, once, if the request can open an account. A PUT that failed half-way is simply sent again.
@@ -86,8 +102,8 @@ func (p Put) check() error {
 			return problem.Invalid(f.name, "must not be empty")
 		}
 	}
-	if p.Name != nil && (utf8.RuneCountInString(*p.Name) > maxName || hasControl(*p.Name)) {
-		return problem.Invalid("name", "must be at most %d printable characters", maxName)
+	if err := checkName(p.Name); err != nil {
+		return err
 	}
 	if p.Email != nil && *p.Email != "" {
 		address, err := mail.ParseAddress(*p.Email)
@@ -99,6 +115,28 @@ func (p Put) check() error {
 		if _, err := ledger.LoadZone(*p.TimeZone); err != nil {
 			return problem.Invalid("time_zone", `must be a time zone such as "Europe/Paris"`)
 		}
+	}
+	if p.OwnReserve != nil {
+		if err := notNegative("own_reserve", *p.OwnReserve); err != nil {
+			return err
+		}
+	}
+	if p.LowThreshold != nil && p.LowThreshold.Amount != nil {
+		return notNegative("low_threshold", *p.LowThreshold.Amount)
+	}
+	return nil
+}
+
+func notNegative(field string, amount tokens.Amount) error {
+	if amount < 0 {
+		return problem.Invalid(field, "must not be below zero")
+	}
+	return nil
+}
+
+func checkName(name *string) error {
+	if name != nil && (utf8.RuneCountInString(*name) > maxName || hasControl(*name)) {
+		return problem.Invalid("name", "must be at most %d printable characters", maxName)
 	}
 	return nil
 }

@@ -106,7 +106,10 @@ select account, seq, next_due_at, today, today_usage, plan <> '' and plan_status
 from ledger_accounts where account between $1 and $2`
 
 // checks are all that is compared.
-var checks = []check{entryCheck, chainCheck, keyCheck, accountCheck, lotCheck, openLotCheck, holdCheck, reversalCheck, referenceCheck, onceCheck, usageCheck}
+var checks = []check{
+	entryCheck, chainCheck, keyCheck, accountCheck, lotCheck, openLotCheck, holdCheck, reversalCheck, referenceCheck, onceCheck, usageCheck,
+	agentSumsCheck, agentCheck, eventCheck,
+}
 
 // sumOfLots is what the lots of an entry that has several add up to.
 const sumOfLots = "(select sum(part) from unnest(r.lot_amounts) as part)"

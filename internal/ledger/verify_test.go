@@ -120,6 +120,24 @@ var damages = []damage{
 	{"usage's quantity", "update usage_days set quantity = 0 where account = $1 and feature = 'pdf_creation'", "usage on 2026-01-31 of pdf_creation by no agent: quantity"},
 	{"usage's count", "update usage_days set count = 7 where account = $1 and feature = 'pdf_creation'", "usage on 2026-01-31 of pdf_creation by no agent: count"},
 	{"usage gone", "delete from usage_days where account = $1 and agent = 'studio'", "usage on 2026-01-31 of auto_selling by studio: count"},
+	{"agents", "update ledger_accounts set agents = agents + 1 where account = $1", "agents"},
+	{"waiting agents", "update ledger_accounts set paused_agents = 0 where account = $1", "agents that wait for tokens"},
+	{"reserved", "update ledger_accounts set reserved = reserved + 1 where account = $1", "reserved, by its agents"},
+	{"guarded", "update ledger_accounts set guarded = not guarded where account = $1", "guarded, by its agents"},
+	{"agent gone", "delete from agents where account = $1 and agent = 'scout'", "agents"},
+	{"agent's reserve", "update agents set reserve = 0 where account = $1 and agent = ''", "reserved, by its agents"},
+	{"agent resumed by nobody", "update agents set state = 0 where account = $1 and agent = 'seller'", "agents that wait for tokens"},
+	{"agent's state", "update agents set state = 4 where account = $1 and agent = 'scout'", "agent scout: state"},
+	{"creator's state", "update agents set state = 1 where account = $1 and agent = ''", "agent of none: state"},
+	{"agent paused at no time", "update agents set paused_since = null where account = $1 and agent = 'seller'", "agent seller: paused since"},
+	{"agent's budget", "update agents set budget = 0 where account = $1 and agent = 'scout'", "agent scout: budget and reserve"},
+	{"agent turned away", "update agents set turned_away = -1 where account = $1 and agent = 'seller'", "agent seller: turned away"},
+	{"agents of nobody", "delete from ledger_accounts where account = $1", "row, by its agents"},
+	{"newest event gone", "delete from outbox where account = $1 and seq = (select max(seq) from outbox where account = $1)", "newest event"},
+	{"event between gone", "delete from outbox where account = $1 and seq = (select max(seq) - 1 from outbox where account = $1)", "events that wait"},
+	{"events not counted", "update ledger_accounts set event_seq = event_seq - 1 where account = $1", "newest event"},
+	{"events of nobody", "delete from ledger_accounts where account = $1", "row, by its events"},
+
 	{"usage from nowhere", "insert into usage_days values ($1, '2026-01-01', 'lip_sync', '', 1, 1, 1)", "usage on 2026-01-01 of lip_sync by no agent: amount"},
 }
 
@@ -222,6 +240,23 @@ func (b *books) firstDay(id uuid.UUID) {
 	b.grant(id, ledger.LotAdjustment, "20", time.Time{})
 	b.grant(id, ledger.LotPromo, "20", time.Time{})
 	b.hold(id, "lip_sync", time.Hour)
+	b.agentsOfTheStory(id)
+}
+
+func (b *books) agentsOfTheStory(id uuid.UUID) {
+	ctx := b.t.Context()
+	b.put(id, "", "", "0.5")
+	b.put(id, "scout", "50", "0.25")
+	b.check(b.SwitchAgent(ctx, id, ledger.SwitchAgent{ID: "scout"}))
+	much := 10_000 * tokens.One
+	_, err := b.Charge(ctx, id, uuid.NewString(), ledger.Charge{Feature: "auto_selling", Amount: &much, Agent: "seller"})
+	if code := problem.Of(err).Code; code != "insufficient_tokens" {
+		b.t.Errorf("the seller got %v", err)
+	}
+	events, err := b.Outbox(ctx, 10_000)
+	b.check(err)
+	events = slices.DeleteFunc(events, func(e ledger.Told) bool { return e.Account != id || e.Seq > 3 })
+	b.check(b.Relayed(ctx, events))
 }
 
 func (b *books) hold(id uuid.UUID, feature string, life time.Duration) int64 {
@@ -305,6 +340,22 @@ func TestVerifyOfNothing(t *testing.T) {
 	}
 }
 
+// What an agent had is taken away again: its account is as one that never had any of it.
+func TestVerifyOfAgentsThatAreOn(t *testing.T) {
+	t.Parallel()
+	b, _ := verified(t)
+	id := b.openWith("100")
+	b.wantWork(id, "replies", "1", "")
+	b.put(id, "replies", "50", "5")
+	b.wantClean(ledger.VerifyOptions{})
+	b.put(id, "replies", "0", "0")
+	b.wantClean(ledger.VerifyOptions{})
+	for _, on := range []bool{false, true} {
+		b.check(b.SwitchAgent(t.Context(), id, ledger.SwitchAgent{ID: "replies", On: on}))
+		b.wantClean(ledger.VerifyOptions{})
+	}
+}
+
 func TestVerifyTellsHowFarItIs(t *testing.T) {
 	t.Parallel()
 	b, _ := verified(t)
@@ -350,38 +401,66 @@ func TestVerifyWhileChargesGoOn(t *testing.T) {
 }
 
 // anything does something at random; refusals are as good as success.
-func (b *books) anything(id uuid.UUID, random *rand.Rand) {
+func (b *books) anything(account uuid.UUID, random *rand.Rand) {
 	ctx, key := b.t.Context(), uuid.NewString()
 	amount := tokens.Amount(1 + random.Int64N(int64(8*tokens.One)))
 	var err error
-	switch random.IntN(12) {
+	switch random.IntN(15) {
 	case 0:
-		_, err = b.Grant(ctx, id, key, ledger.Grant{Kind: ledger.LotPromo, Amount: 3 * amount, ExpiresAt: b.clock.Now().Add(time.Duration(1+random.IntN(30)) * time.Hour)})
+		_, err = b.Grant(ctx, account, key, ledger.Grant{Kind: ledger.LotPromo, Amount: 3 * amount, ExpiresAt: b.clock.Now().Add(time.Duration(1+random.IntN(30)) * time.Hour)})
 	case 1:
-		_, err = b.Grant(ctx, id, "", ledger.Grant{Kind: ledger.LotPurchase, Amount: 5 * amount, Source: key})
+		_, err = b.Grant(ctx, account, "", ledger.Grant{Kind: ledger.LotPurchase, Amount: 5 * amount, Source: key})
 	case 2:
-		_, err = b.Revoke(ctx, id, "disputed "+id.String(), amount, "")
+		_, err = b.Revoke(ctx, account, "disputed "+account.String(), amount, "")
 	case 3:
-		err = b.Freeze(ctx, id, "disputed "+id.String(), random.IntN(2) == 0)
+		err = b.Freeze(ctx, account, "disputed "+account.String(), random.IntN(2) == 0)
 	case 4, 5:
 		var hold ledger.Receipt
-		if hold, err = b.Hold(ctx, id, key, ledger.Hold{Feature: "auto_selling", Amount: &amount, ExpiresIn: time.Duration(1+random.IntN(20)) * time.Hour}); err != nil {
+		if hold, err = b.Hold(ctx, account, key, ledger.Hold{Feature: "auto_selling", Amount: &amount, ExpiresIn: time.Duration(1+random.IntN(20)) * time.Hour}); err != nil {
 			break
 		}
 		part := amount/2 + 1
 		switch random.IntN(3) {
 		case 0:
-			_, err = b.Capture(ctx, id, uuid.NewString(), ledger.Capture{Hold: hold.Seq, Amount: &part})
+			_, err = b.Capture(ctx, account, uuid.NewString(), ledger.Capture{Hold: hold.Seq, Amount: &part})
 		case 1:
-			_, err = b.Release(ctx, id, uuid.NewString(), ledger.Release{Hold: hold.Seq})
+			_, err = b.Release(ctx, account, uuid.NewString(), ledger.Release{Hold: hold.Seq})
 		}
 	case 6, 7:
-		_, err = b.Refund(ctx, id, key, ledger.Refund{Entry: 1 + random.Int64N(200), Amount: &amount})
+		_, err = b.Refund(ctx, account, key, ledger.Refund{Entry: 1 + random.Int64N(200), Amount: &amount})
+	case 8, 9, 10:
+		err = b.anythingOfAgents(account, amount, random)
 	default:
 		agent := []string{"", "studio", "scout"}[random.IntN(3)]
-		_, err = b.Charge(ctx, id, key, ledger.Charge{Feature: "auto_selling", Amount: &amount, Agent: agent})
+		_, err = b.Charge(ctx, account, key, ledger.Charge{Feature: "auto_selling", Amount: &amount, Agent: agent})
 	}
 	if kind := kindOf(err); err != nil && (kind == problem.Internal || kind == problem.Unavailable) {
 		b.t.Error(err)
 	}
+}
+
+func (b *books) anythingOfAgents(account uuid.UUID, amount tokens.Amount, random *rand.Rand) error {
+	ctx := b.t.Context()
+	agent := []string{"studio", "scout", ""}[random.IntN(3)]
+	budgets, reserves := []tokens.Amount{0, amount, 50 * amount}, []tokens.Amount{0, amount}
+	switch random.IntN(3) {
+	case 0:
+		put := ledger.PutAgent{ID: agent, Reserve: &reserves[random.IntN(2)]}
+		if agent != "" {
+			put.Budget = &budgets[random.IntN(3)]
+		}
+		return b.PutAgent(ctx, account, put)
+	case 1:
+		return b.SwitchAgent(ctx, account, ledger.SwitchAgent{ID: agent, On: random.IntN(2) == 0})
+	}
+	return b.relay(1 + random.IntN(20))
+}
+
+// relay takes the oldest events over.
+func (b *books) relay(n int) error {
+	events, err := b.Outbox(b.t.Context(), n)
+	if err != nil {
+		return err
+	}
+	return b.Relayed(b.t.Context(), events)
 }

@@ -18,10 +18,17 @@ const zeroDecimal = "BIF CLP DJF GNF JPY KMF KRW MGA PYG RWF UGX VND VUV XAF XOF
 
 var symbols = map[string]string{"USD": "$", "EUR": "€", "GBP": "£", "JPY": "¥"}
 
-// Exponent says how many decimals the currency has: 2, or 0 for those charged in whole units.
+// threeDecimal are the currencies with a thousand minor units in the major one (https://docs.stripe.com/currencies#three-decimal).
+const threeDecimal = "BHD IQD JOD KWD LYD OMR TND"
+
+// Exponent says how many decimals the currency has: 2, or 0 for those charged in whole units, or 3.
 func Exponent(currency string) int {
-	if len(currency) == 3 && strings.Contains(zeroDecimal, currency) {
+	switch {
+	case len(currency) != 3:
+	case strings.Contains(zeroDecimal, currency):
 		return 0
+	case strings.Contains(threeDecimal, currency):
+		return 3
 	}
 	return 2
 }
@@ -36,8 +43,11 @@ func (a Amount) String() string {
 	if minor < 0 {
 		sign, minor = "−", -minor
 	}
-	if Exponent(a.Currency) == 0 {
+	switch Exponent(a.Currency) {
+	case 0:
 		return sign + symbol + group(minor)
+	case 3:
+		return fmt.Sprintf("%s%s%s.%03d", sign, symbol, group(minor/1000), minor%1000)
 	}
 	return fmt.Sprintf("%s%s%s.%02d", sign, symbol, group(minor/100), minor%100)
 }

@@ -14,6 +14,7 @@ func TestString(t *testing.T) {
 		"€1,000,000.00": {Minor: 100000000, Currency: "EUR"},
 		"¥1,500":        {Minor: 1500, Currency: "JPY"},
 		"CHF 0.05":      {Minor: 5, Currency: "CHF"},
+		"KWD 1,234.005": {Minor: 1234005, Currency: "KWD"},
 		"−$3.00":        {Minor: -300, Currency: "USD"},
 	} {
 		if got := a.String(); got != want {

@@ -36,12 +36,14 @@ func (d *decoder) value(target reflect.Value, s *shape) *fault {
 		return d.pairs(target, s)
 	case formList:
 		return d.list(target, s)
+	case formNullable:
+		return d.nullable(target, s)
 	default:
 		return d.worded(target, s)
 	}
 }
 
-// want refuses any value but one of the wanted kind. Null is refused everywhere: an absent field says the same, and a
+// want refuses any value but one of the wanted kind. Null is refused everywhere but in a Nullable: an absent field says the same, and a
 // reader cannot tell whether null means "leave it" or "clear it".
 func (d *decoder) want(wanted what, description string) *fault {
 	switch found := d.peek(); found {
@@ -54,6 +56,14 @@ func (d *decoder) want(wanted what, description string) *fault {
 	default:
 		return invalid("must be %s, not %s", description, found)
 	}
+}
+
+func (d *decoder) nullable(target reflect.Value, s *shape) *fault {
+	target.Field(givenIndex).SetBool(true)
+	if d.peek() == null {
+		return d.literal("null")
+	}
+	return d.value(target.Field(valueIndex), s.item)
 }
 
 func (d *decoder) object(target reflect.Value, s *shape) *fault {

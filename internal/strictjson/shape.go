@@ -35,6 +35,7 @@ const (
 	formObject
 	formPairs
 	formList
+	formNullable
 )
 
 // shape is what is known about a Go type before a body is read. It is made once per type.
@@ -44,7 +45,7 @@ type shape struct {
 	optional bool   // a pointer to typ
 	max      int    // characters of a text
 	maxItems int    // items of a list or map
-	item     *shape // of a list
+	item     *shape // of a list, or of what may be null
 	fields   []field
 }
 
@@ -58,6 +59,7 @@ var (
 	amountType          = reflect.TypeFor[tokens.Amount]()
 	timeType            = reflect.TypeFor[time.Time]()
 	pairsType           = reflect.TypeFor[map[string]string]()
+	nullableType        = reflect.TypeFor[nullable]()
 	unmarshalerType     = reflect.TypeFor[encoding.TextUnmarshaler]()
 	jsonUnmarshalerType = reflect.TypeFor[json.Unmarshaler]()
 
@@ -88,6 +90,9 @@ func build(t reflect.Type, tag reflect.StructTag, level int) *shape {
 		s.form = formAmount
 	case s.typ == timeType:
 		s.form = formTime
+	case s.typ.Implements(nullableType):
+		s.form = formNullable
+		s.item = build(s.typ.Field(valueIndex).Type, tag, level)
 	case reflect.PointerTo(s.typ).Implements(jsonUnmarshalerType):
 		unsupported(t, "reads JSON itself, and who knows how strictly")
 	case reflect.PointerTo(s.typ).Implements(unmarshalerType):

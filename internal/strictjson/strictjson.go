@@ -3,8 +3,8 @@
 // accepts, encoding/json with DisallowUnknownFields decodes to the same value; much of what that accepts is refused.
 //
 // A field may be a string, an integer, a bool, a tokens.Amount, a time.Time (RFC 3339), a type with UnmarshalText, a
-// struct, a slice of these, or a map[string]string; a pointer to one makes "absent" visible. Embedded structs are
-// flattened. Tags: `json:"name"`, `max:"200"` bounds a text in characters (default 1,000), `maxitems:"50"` bounds a
+// struct, a slice of these, or a map[string]string; a pointer to one makes "absent" visible. Null is accepted for a Nullable
+// alone. Embedded structs are flattened. Tags: `json:"name"`, `max:"200"` bounds a text in characters (default 1,000), `maxitems:"50"` bounds a
 // list (default 1,000) or a map (default 20).
 package strictjson
 
@@ -14,6 +14,19 @@ import (
 
 	"pop.store/credits/internal/problem"
 )
+
+// Nullable is a field of which null takes away what was set: absent, null and a value are three things.
+type Nullable[T any] struct {
+	Given bool // the field is there
+	Value *T   // nil when it is absent or null
+}
+
+func (Nullable[T]) nullable() {}
+
+type nullable interface{ nullable() }
+
+// The places of the fields of a Nullable.
+const givenIndex, valueIndex = 0, 1
 
 // MaxDepth is how deep objects and arrays may be nested.
 const MaxDepth = 8

@@ -224,6 +224,38 @@ func TestDecodeOptional(t *testing.T) {
 	}
 }
 
+func TestNullTakesAwayWhereItMay(t *testing.T) {
+	t.Parallel()
+	type put struct {
+		Budget strictjson.Nullable[tokens.Amount] `json:"budget"`
+		Name   strictjson.Nullable[string]        `json:"name" max:"3"`
+	}
+	for body, want := range map[string]put{
+		`{}`:                             {},
+		`{"budget":null}`:                {Budget: strictjson.Nullable[tokens.Amount]{Given: true}},
+		`{"budget": null ,"name":"abc"}`: {strictjson.Nullable[tokens.Amount]{Given: true}, strictjson.Nullable[string]{Given: true, Value: ptr("abc")}},
+		`{"budget":"0.05","name":null}`:  {strictjson.Nullable[tokens.Amount]{Given: true, Value: ptr(tokens.Amount(50_000))}, strictjson.Nullable[string]{Given: true}},
+	} {
+		var got put
+		if err := strictjson.Decode([]byte(body), &got); err != nil || !reflect.DeepEqual(got, want) {
+			t.Errorf("Decode(%s) = %+v, %v", body, got, err)
+		}
+	}
+	for body, want := range map[string]string{
+		`{"budget":nul}`:                 "invalid_json: The body is not valid JSON: at budget, unexpected '}'",
+		`{"budget":null,"budget":null}`:  "appears twice",
+		`{"budget":1}`:                   `budget must be a string such as "0.05", not a number.`,
+		`{"budget":{"Given":true}}`:      `budget must be a string such as "0.05", not an object.`,
+		`{"name":"abcd"}`:                "name must be at most 3 characters long.",
+		`{"budget":"1e3"}`:               "budget must be a decimal number of tokens",
+		`{"budget":null,"unknown":null}`: "unknown is not a known field.",
+	} {
+		if err := strictjson.Decode([]byte(body), new(put)); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("Decode(%s): %v, want %q", body, err, want)
+		}
+	}
+}
+
 func TestBordersAreAccepted(t *testing.T) {
 	t.Parallel()
 	for _, body := range []string{

@@ -1,0 +1,174 @@
+// Package results keeps what work brought in, as the services report it: a sale, a message that was answered. It stands beside the books and
+// moves no tokens.
+package results
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgxpool"
+
+	"pop.store/credits/internal/ledger"
+	"pop.store/credits/internal/money"
+	"pop.store/credits/internal/problem"
+)
+
+var (
+	errKeyReused = problem.New(problem.Meaning, "idempotency_key_reused", "This idempotency key was used for another request.")
+	errTooMany   = problem.New(problem.Conflict, "too_many_result_kinds",
+		"This account's agents have %d kinds of results this month already, and this is another one.", MaxSums)
+)
+
+// Result is something that work brought in.
+type Result struct {
+	ID      uuid.UUID
+	Account uuid.UUID
+	At      time.Time // UTC
+	Agent   string    // empty: work without an agent
+	Kind    string
+	Charge  int64 // the seq of the charge or capture that it comes from; 0: not said
+	Count   int64
+	Money   money.Amount // without a currency: none
+}
+
+// Results is where they are kept. It is safe for concurrent use.
+type Results struct {
+	pool  *pgxpool.Pool
+	books *ledger.Ledger
+}
+
+// New keeps results beside a ledger.
+func New(pool *pgxpool.Pool, books *ledger.Ledger) *Results { return &Results{pool, books} }
+
+// Add keeps a result, once for each idempotency key: the same key with the same report answers what was kept then, replayed; with another one it is a
+// Meaning (idempotency_key_reused). Refusals bind no key. Errors: ledger.ErrNoAccount, problem kinds Syntax (no key), Meaning (naming the field),
+// Conflict (too_many_result_kinds) and Unavailable: try again with the same key.
+func (r *Results) Add(ctx context.Context, account uuid.UUID, key string, report Report) (_ Result, replayed bool, err error) {
+	if key == "" {
+		return Result{}, false, problem.New(problem.Syntax, "missing_idempotency_key", "An idempotency key is needed.")
+	}
+	if err := report.check(); err != nil {
+		return Result{}, false, err
+	}
+	paid, err := report.amount()
+	if err != nil {
+		return Result{}, false, err
+	}
+	mark := report.fingerprint(paid)
+	if known, ok, err := r.byKey(ctx, account, key, mark); ok || err != nil {
+		return known, ok, err
+	}
+	n, err := r.decide(ctx, account, report, paid)
+	if err != nil {
+		return Result{}, false, err
+	}
+	if added, err := r.insert(ctx, n, key, mark); added || err != nil {
+		return n.Result, false, err
+	}
+	// Somebody else was faster, or there was no room for it.
+	known, ok, err := r.byKey(ctx, account, key, mark)
+	if err == nil && !ok {
+		err = errTooMany
+	}
+	return known, ok, err
+}
+
+// dated is a result in its month.
+type dated struct {
+	Result
+	month time.Time
+}
+
+// decide makes of a report what will be kept.
+func (r *Results) decide(ctx context.Context, account uuid.UUID, report Report, paid money.Amount) (dated, error) {
+	n := dated{Result: Result{ID: uuid.New(), Account: account, At: r.books.Now(), Agent: report.Agent, Kind: report.Kind, Count: 1, Money: paid}}
+	if report.Count != nil {
+		n.Count = *report.Count
+	}
+	owner, err := r.books.Account(ctx, account)
+	if err != nil {
+		return n, err
+	}
+	n.month = monthOf(owner.Day(n.At))
+	if report.Charge == "" {
+		return n, nil
+	}
+	charge, err := r.charge(ctx, account, report.Charge)
+	if err != nil {
+		return n, err
+	}
+	if report.Agent != "" && report.Agent != charge.Agent {
+		return n, problem.Invalid("agent", "is not the one that the charge names")
+	}
+	n.Charge, n.Agent = charge.Seq, charge.Agent
+	return n, nil
+}
+
+// charge finds a charge or capture of the account by its id.
+func (r *Results) charge(ctx context.Context, account uuid.UUID, id string) (*ledger.Entry, error) {
+	none := problem.Invalid("charge", "must be the id of a charge or capture of this account")
+	seq, ok := ledger.ParseID(account, id)
+	if !ok {
+		return nil, none
+	}
+	// Entries are numbered without gaps: the newest one before the next number is the one, if it is there.
+	page, err := r.books.History(ctx, account, ledger.Filter{}, seq+1, 1)
+	if err != nil {
+		return nil, err
+	}
+	if len(page.Lines) != 1 || page.Lines[0].Seq != seq {
+		return nil, none
+	}
+	e := &page.Lines[0].Entry
+	if e.Kind != ledger.KindCharge && e.Kind != ledger.KindCapture {
+		return nil, none
+	}
+	return e, nil
+}
+
+const sqlByKey = `
+select id, account, at, agent, kind, charge, count, money_minor, currency, fingerprint from results where account = $1 and idempotency_key = $2`
+
+func (r *Results) byKey(ctx context.Context, account uuid.UUID, key string, mark []byte) (known Result, ok bool, err error) {
+	var theirs []byte
+	err = r.pool.QueryRow(ctx, sqlByKey, account, key).Scan(&known.ID, &known.Account, &known.At, &known.Agent, &known.Kind, &known.Charge, &known.Count,
+		&known.Money.Minor, &known.Money.Currency, &theirs)
+	known.At = known.At.UTC()
+	switch {
+	case errors.Is(err, pgx.ErrNoRows):
+		return Result{}, false, nil
+	case err != nil:
+		return Result{}, false, ledger.ErrUnavailable.Because(err)
+	case string(theirs) != string(mark):
+		return Result{}, false, errKeyReused
+	}
+	return known, true, nil
+}
+
+// One statement is one transaction: a result and its part of the sums are there together or not at all. A key that is known adds nothing, nor does a
+// result for which there is no room; one that is on its way in at the same time is waited for.
+const sqlInsert = `
+with added as (
+	insert into results (account, id, at, month, agent, kind, charge, count, money_minor, currency, idempotency_key, fingerprint)
+	select $1::uuid, $2::uuid, $3::timestamptz, $4::date, $5::text, $6::text, $7::bigint, $8::bigint, $9::bigint, $10::text, $11::text, $12::bytea
+	where exists (select from result_sums where account = $1 and month = $4 and agent = $5 and kind = $6 and currency = $10)
+		or (select count(*) from result_sums where account = $1 and month = $4) < $13
+	on conflict (account, idempotency_key) do nothing
+	returning account, month, agent, kind, currency, count, money_minor
+)
+insert into result_sums as s (account, month, agent, kind, currency, reports, count, money_minor)
+select account, month, agent, kind, currency, 1, count, money_minor from added
+on conflict (account, month, agent, kind, currency) do update
+set reports = s.reports + 1, count = s.count + excluded.count, money_minor = s.money_minor + excluded.money_minor`
+
+// insert keeps a result; added is false where it was not kept.
+func (r *Results) insert(ctx context.Context, n dated, key string, mark []byte) (added bool, err error) {
+	tag, err := r.pool.Exec(ctx, sqlInsert, n.Account, n.ID, n.At, n.month, n.Agent, n.Kind, n.Charge, n.Count, n.Money.Minor, n.Money.Currency, key, mark, MaxSums)
+	if err != nil {
+		return false, ledger.ErrUnavailable.Because(err)
+	}
+	return tag.RowsAffected() == 1, nil
+}

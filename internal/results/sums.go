@@ -1,0 +1,47 @@
+package results
+
+import (
+	"context"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
+
+	"pop.store/credits/internal/ledger"
+	"pop.store/credits/internal/money"
+)
+
+// Sum is what one agent's work brought in of one kind in a month.
+type Sum struct {
+	Agent   string // empty: work without an agent
+	Kind    string
+	Reports int64
+	Count   int64
+	Money   money.Amount // without a currency: none; each currency has a sum of its own
+}
+
+// MaxSums bounds the sums of an account in a month.
+const MaxSums = 2_000
+
+func monthOf(day time.Time) time.Time { return day.AddDate(0, 0, 1-day.Day()) }
+
+const sqlSums = `
+select agent, kind, reports, count, money_minor, currency from result_sums where account = $1 and month = $2 order by agent, kind, currency limit $3`
+
+// Sums lists what an account's agents brought in in the calendar month of a day of the billing zone (ledger.Account.Day): by agent, kind and currency.
+// It reads a few rows, however many results there are. Errors: kind Unavailable.
+func (r *Results) Sums(ctx context.Context, account uuid.UUID, day time.Time) ([]Sum, error) {
+	rows, err := r.pool.Query(ctx, sqlSums, account, monthOf(day), 2*MaxSums)
+	if err != nil {
+		return nil, ledger.ErrUnavailable.Because(err)
+	}
+	list, err := pgx.CollectRows(rows, func(row pgx.CollectableRow) (Sum, error) {
+		var s Sum
+		err := row.Scan(&s.Agent, &s.Kind, &s.Reports, &s.Count, &s.Money.Minor, &s.Money.Currency)
+		return s, err
+	})
+	if err != nil {
+		return nil, ledger.ErrUnavailable.Because(err)
+	}
+	return list, nil
+}
