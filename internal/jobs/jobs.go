@@ -8,6 +8,7 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"sync"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -18,7 +19,10 @@ import (
 
 	"pop.store/credits/db"
 	"pop.store/credits/internal/ledger"
+	"pop.store/credits/internal/mail"
+	"pop.store/credits/internal/relay"
 	"pop.store/credits/internal/session"
+	"pop.store/credits/internal/webhook"
 )
 
 // Limits of what jobs may take from the requests that share the database with them.
@@ -31,12 +35,18 @@ const (
 	giveUpTime = 2 * stopTime     // when a stop does not wait any longer
 	startAgain = 5 * time.Second  // the pause after a start that failed
 	turn       = 20 * time.Second // how long one job sweeps before the next one goes on
+	keepDone   = time.Hour        // how long River remembers jobs that are done: there can be a great many
 )
 
 // Options are what jobs work on.
 type Options struct {
 	Ledger   *ledger.Ledger
 	Sessions *session.Store
+	Mail     *mail.Mailer     // nil: nobody is written to
+	Webhooks *webhook.Service // nil: none are sent
+	Sinks    []relay.Sink     // who takes over what the books have to tell: Webhooks.Take among them
+	// Payments asks the payment provider after what nobody has told; it says whether there is more to ask. Nil: there is none.
+	Payments func(context.Context) (more bool, err error)
 	Log      *slog.Logger
 }
 
@@ -46,18 +56,20 @@ type Runner struct {
 	turn     time.Duration
 	stopping context.Context // ends when the server stops: jobs come to an end of their own accord
 	stop     context.CancelFunc
+	relay    *relay.Relay
 	client   *river.Client[pgx.Tx]
 }
 
 // New makes a runner over a migrated database. Nothing runs before Run.
 func New(pool *pgxpool.Pool, o Options) *Runner {
-	r := &Runner{Options: o, turn: turn}
+	r := &Runner{Options: o, turn: turn, relay: relay.New(o.Ledger, o.Sinks...)}
 	r.stopping, r.stop = context.WithCancel(context.Background())
 	k := r.kinds()
 	var err error
 	r.client, err = river.NewClient(riverpgxv5.New(pool), &river.Config{
 		Schema: db.JobsSchema, Workers: k.workers, PeriodicJobs: k.periodic, Queues: map[string]river.QueueConfig{river.QueueDefault: {MaxWorkers: workers}},
 		PollOnly: true, FetchPollInterval: pollEvery, JobTimeout: jobTime, RescueStuckJobsAfter: rescueTime, SoftStopTimeout: stopTime,
+		CompletedJobRetentionPeriod: keepDone,
 		// River would rebuild the indexes every night, which only their owner may.
 		ReindexerSchedule: river.NeverSchedule(),
 		Logger:            slog.New(warnings{o.Log.Handler()}), ErrorHandler: failures{o.Log, r.stopping},
@@ -72,6 +84,12 @@ func New(pool *pgxpool.Pool, o Options) *Runner {
 // runner runs once.
 func (r *Runner) Run(ctx context.Context) {
 	defer r.stop()
+	var beside sync.WaitGroup
+	defer beside.Wait()
+	beside.Go(func() { r.relayAll(ctx) })
+	if r.Webhooks != nil {
+		beside.Go(func() { r.orderDeliveries(ctx) })
+	}
 	for {
 		err := r.client.Start(context.WithoutCancel(ctx)) // ctx ends the fetching of jobs, not those under way
 		if err == nil {
@@ -104,6 +122,17 @@ func (r *Runner) kinds() *kinds {
 	k := &kinds{workers: river.NewWorkers()}
 	again[settleDue](k, time.Minute, r.settleDue)
 	again[sweepSessions](k, time.Hour, r.sweepSessions)
+	if r.Payments != nil {
+		again[reconcilePayments](k, time.Minute, r.Payments)
+	}
+	if r.Mail != nil {
+		again[sendMail](k, 10*time.Second, r.sendMail)
+		again[sweepMail](k, time.Hour, r.Mail.Sweep)
+	}
+	if r.Webhooks != nil {
+		again[sweepWebhooks](k, time.Hour, r.sweepWebhooks)
+		onDemand(k, func(ctx context.Context, args deliver) (more bool, err error) { return r.deliver(ctx, args.Lane) })
+	}
 	return k
 }
 
@@ -113,18 +142,23 @@ type work func(ctx context.Context) (more bool, err error)
 // again adds a kind of job that is ordered when the servers start and at intervals from then on. There is one of a kind at a time, in all
 // servers. One that is not done yet goes on in its next turn; one that failed is not tried again, since the next one does the same.
 func again[T river.JobArgs](k *kinds, every time.Duration, do work) {
-	river.AddWorker(k.workers, river.WorkFunc(func(ctx context.Context, _ *river.Job[T]) error {
-		more, err := do(ctx)
-		if err == nil && more {
-			return river.JobSnooze(0)
-		}
-		return err
-	}))
+	onDemand(k, func(ctx context.Context, _ T) (more bool, err error) { return do(ctx) })
 	order := func() (river.JobArgs, *river.InsertOpts) {
 		var args T
 		return args, onlyOne()
 	}
 	k.periodic = append(k.periodic, river.NewPeriodicJob(river.PeriodicInterval(every), order, &river.PeriodicJobOpts{RunOnStart: true}))
+}
+
+// onDemand adds a kind of job that is ordered when there is something to do. One that is not done yet goes on in its next turn.
+func onDemand[T river.JobArgs](k *kinds, do func(context.Context, T) (more bool, err error)) {
+	river.AddWorker(k.workers, river.WorkFunc(func(ctx context.Context, job *river.Job[T]) error {
+		more, err := do(ctx, job.Args)
+		if err == nil && more {
+			return river.JobSnooze(0)
+		}
+		return err
+	}))
 }
 
 // onlyOne orders a job unless there is one of its kind that is not done yet. It is tried once.

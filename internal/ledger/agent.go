@@ -91,15 +91,16 @@ func (s *state) ensureAgent(id, feature string) (*agent, error) {
 	if a := s.agent(id); a != nil {
 		return a, nil
 	}
-	if s.agentCount >= MaxAgents {
-		return nil, problem.New(problem.Conflict, "too_many_agents", "This account has %d agents already.", s.agentCount)
-	}
 	if id != "" {
+		if s.agentCount >= MaxAgents {
+			return nil, problem.New(problem.Conflict, "too_many_agents", "This account has %d agents already.", s.agentCount)
+		}
 		s.agentCount++
 	}
 	s.agents = append(s.agents, agent{id: id, feature: feature, added: true})
+	sortAgents(s.agents)
 	s.changed = true
-	return &s.agents[len(s.agents)-1], nil
+	return s.agent(id), nil
 }
 
 // turnAwayError is why an agent's request was not handled. It is counted, unlike other refusals.
@@ -115,6 +116,9 @@ func (s *state) admit(id, feature string, amount tokens.Amount, now time.Time) e
 	a, err := s.ensureAgent(id, feature)
 	if err != nil {
 		return err
+	}
+	if a.feature == "" {
+		a.feature, s.changed = feature, true // it was registered before it did any work
 	}
 	switch a.state {
 	case AgentByCreator, AgentOutOfToken:
@@ -141,16 +145,18 @@ func (s *state) turnAway(a *agent, p *problem.Error) error {
 	return &turnAwayError{p}
 }
 
-// overBudget says whether an amount is more than is left of an agent's budget for this month: what it spent, and holds, counts.
+// overBudget says whether an amount is more than is left of an agent's budget for this month: what it spent, and holds, counts. What is free always
+// fits, also into a budget that was made smaller.
 func (s *state) overBudget(a *agent, amount tokens.Amount, now time.Time) bool {
-	if a.budget == nil {
+	if a.budget == nil || amount == 0 {
 		return false
 	}
 	used := s.spentThisMonth(a, now) + s.heldBy(a.id)
 	return amount > *a.budget-used
 }
 
-// spentThisMonth is what the rollup says of an agent with a budget, refunds taken off.
+// spentThisMonth is what the rollup says of an agent with a budget, refunds taken off. Refunds of an older month's work may be more than all that was
+// spent in this one: that makes no budget larger than it is.
 func (s *state) spentThisMonth(a *agent, now time.Time) tokens.Amount {
 	month := monthOf(dayIn(now, s.zone))
 	var spent tokens.Amount
@@ -164,7 +170,7 @@ func (s *state) spentThisMonth(a *agent, now time.Time) tokens.Amount {
 			}
 		}
 	}
-	return spent
+	return max(0, spent)
 }
 
 // heldBy is what open holds have set aside for an agent's jobs.
@@ -177,10 +183,11 @@ func (s *state) heldBy(id string) (held tokens.Amount) {
 	return held
 }
 
-// countMonth keeps what agents with a budget spent this month when a line of the day moves to the days that are over.
+// countMonth keeps what agents spent this month when a line of the day moves to the days that are over: also those without a budget, which may
+// get one in the same batch.
 func (s *state) countMonth(day time.Time, l *usageLine) {
 	a := s.agent(l.agent)
-	if a == nil || a.budget == nil {
+	if a == nil {
 		return
 	}
 	if month := monthOf(day); !a.before.month.Equal(month) {
@@ -210,9 +217,13 @@ func (s *state) pause(a *agent, to AgentState, unit tokens.Amount, now time.Time
 	} else if a.state == AgentOutOfToken {
 		s.pausedAgents--
 	}
+	data := agentEvent{Agent: a.id, State: to.String(), Since: now, TurnedAway: a.turnedAway} // since it was paused for another reason
 	a.state, a.pausedSince, a.turnedAway, a.unit = to, now, 0, unit
+	if end := s.monthEnd(a); to == AgentOverBudget && compareExpiry(end, s.dueAt) < 0 {
+		s.dueAt = end // also after a charge, which brings nothing else nearer
+	}
 	s.guarded, s.changed = true, true
-	s.emit(EventAgentPaused, now, agentEvent{Agent: a.id, State: to.String(), Since: now})
+	s.emit(EventAgentPaused, now, data)
 }
 
 // resume lets an agent go on, for new requests only.
@@ -226,16 +237,17 @@ func (s *state) resume(a *agent, now time.Time) {
 	s.emit(EventAgentResumed, now, data)
 }
 
-// outOfTokens pauses the agent whose charge or hold could not be afforded. That request is the first of those that were not handled.
+// outOfTokens pauses the agent whose charge or hold could not be afforded, also one that had asked for more than its budget before. That request is
+// the first of those that were not handled.
 func (s *state) outOfTokens(f *shortfall, now time.Time) {
-	if a := s.agent(f.agent); a != nil && f.agent != "" && a.state == AgentOn {
+	if a := s.agent(f.agent); a != nil && f.agent != "" {
 		s.pause(a, AgentOutOfToken, f.required, now)
 		a.turnedAway = 1
 	}
 }
 
 // resumeThoseWhoCan lets every agent go on that was paused for lack of tokens and can now afford its next unit of work, or, after an arrival
-// that is small, twenty.
+// that is small, twenty, and what made it pause: else it would only pause again.
 func (s *state) resumeThoseWhoCan(small bool, now time.Time, prices *catalog.Catalog) {
 	for i := range s.agents {
 		a := &s.agents[i]
@@ -244,7 +256,7 @@ func (s *state) resumeThoseWhoCan(small bool, now time.Time, prices *catalog.Cat
 		}
 		need := a.nextUnit(prices)
 		if small {
-			need = timesClamped(need, resumeActions)
+			need = max(timesClamped(need, resumeActions), a.unit)
 		}
 		if s.available(a.id, now) >= need {
 			s.resume(a, now)
@@ -282,7 +294,7 @@ func (s *state) startMonth(due time.Time) bool {
 // monthEnd is when the month is over in which an agent used up its budget.
 func (s *state) monthEnd(a *agent) time.Time {
 	next := monthOf(dayIn(a.pausedSince, s.zone)).AddDate(0, 1, 0)
-	return time.Date(next.Year(), next.Month(), 1, 0, 0, 0, 0, s.zone).UTC()
+	return instantAt(next, s.zone).UTC()
 }
 
 // sumAgents works out what the account's row says of all agents. They must be loaded.
@@ -345,8 +357,8 @@ func (p *PutAgent) check(s *state, prices *catalog.Catalog) error {
 			return problem.Invalid("feature", "is not in the catalog")
 		}
 	}
-	if p.Budget != nil && *p.Budget < 0 {
-		return problem.Invalid("monthly_budget", "must not be below zero")
+	if p.Budget != nil && (*p.Budget < 0 || *p.Budget > tokens.Max) {
+		return problem.Invalid("monthly_budget", "must not be below zero, nor above %s tokens", tokens.Max)
 	}
 	if p.Reserve == nil {
 		return nil

@@ -293,6 +293,7 @@ func TestAnAgentGoesOnAtTheReset(t *testing.T) {
 	b := newBooks(t)
 	id := b.open("starter")
 	b.wantWork(id, "replies", "200", "")
+	b.Ledger = b.server() // it reads the agent as it was on, and remembers it
 	b.wantWork(id, "replies", "0.05", "insufficient_tokens")
 	b.clock.Set(b.account(id).NextReset)
 	b.wantWork(id, "replies", "0.05", "")

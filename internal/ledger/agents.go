@@ -54,6 +54,7 @@ func (l *Ledger) Agents(ctx context.Context, account uuid.UUID) (list []Agent, o
 	if s == nil || !s.exists {
 		return nil, 0, ErrNoAccount
 	}
+	sortAgents(s.agents)
 	for i := range s.agents {
 		a := &s.agents[i]
 		if a.id == "" {

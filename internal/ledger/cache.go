@@ -61,7 +61,7 @@ func (c *cache) find(p *party, now time.Time) *state {
 // needsWhole says whether the open lot is not enough for what a batch asks of an account. What is above all that can be spent will be
 // refused, for which the account's row is enough.
 func (s *state) needsWhole(p *party, now time.Time) bool {
-	if due := !s.dueAt.IsZero() && !s.dueAt.After(now); p.whole || due || s.guarded || s.openLot == 0 {
+	if p.whole || s.isDue(now) || s.guarded || s.openLot == 0 {
 		return true
 	}
 	free := s.lots[0].remaining - s.lots[0].held

@@ -88,6 +88,9 @@ func (c *caller) fresh() deed {
 	case dice < 43:
 		d.Amount = 100_000 * tokens.One // nobody has so much
 	}
+	if d.Kind == ledger.KindCharge || d.Kind == ledger.KindHold {
+		d.Agent = [...]string{"", "", "a", "b", "c"}[c.random.IntN(5)]
+	}
 	return d
 }
 

@@ -29,15 +29,16 @@ const (
 	EventPurchaseBack    = "purchase.refunded"
 )
 
-// emit notes an event, to be written with what made it.
+// emit notes an event, to be written with what made it. It moves the account's time on like an entry: events stand in the order of their times, and no
+// month begins twice when servers' clocks disagree.
 func (s *state) emit(kind string, now time.Time, data any) {
 	raw, err := json.Marshal(data)
 	if err != nil {
 		panic("ledger: an event has no JSON form: " + err.Error())
 	}
 	s.eventSeq++
-	s.changed = true
-	s.events = append(s.events, Event{Seq: s.eventSeq, At: now, Kind: kind, Data: raw})
+	s.lastAt, s.changed = later(now, s.lastAt), true
+	s.events = append(s.events, Event{Seq: s.eventSeq, At: s.lastAt, Kind: kind, Data: raw})
 }
 
 // agentEvent is the data of agent.paused and agent.resumed.
@@ -45,7 +46,7 @@ type agentEvent struct {
 	Agent      string    `json:"agent"`
 	State      string    `json:"state"`
 	Since      time.Time `json:"paused_since"`
-	TurnedAway int64     `json:"turned_away,omitempty"`
+	TurnedAway int64     `json:"turned_away,omitempty"` // in the pause that is over
 }
 
 // balanceEvent is the data of balance.low, balance.empty and balance.restored.

@@ -48,6 +48,15 @@ type deed struct {
 	Kind    ledger.Kind
 	Amount  tokens.Amount
 	About   int64
+	Agent   string // of a charge or hold
+}
+
+// feature is what a deed is about: agents answer comments.
+func (d *deed) feature() string {
+	if d.Agent != "" {
+		return replies
+	}
+	return "auto_selling"
 }
 
 // server carries deeds out: a ledger of this process, or a process of its own.
@@ -61,9 +70,9 @@ type local struct{ *ledger.Ledger }
 func (s local) carryOut(ctx context.Context, d deed) (ledger.Receipt, error) {
 	switch d.Kind {
 	case ledger.KindCharge:
-		return s.Charge(ctx, d.Account, d.Key, ledger.Charge{Feature: "auto_selling", Amount: &d.Amount})
+		return s.Charge(ctx, d.Account, d.Key, ledger.Charge{Feature: d.feature(), Amount: &d.Amount, Agent: d.Agent})
 	case ledger.KindHold:
-		return s.Hold(ctx, d.Account, d.Key, ledger.Hold{Feature: "auto_selling", Amount: &d.Amount})
+		return s.Hold(ctx, d.Account, d.Key, ledger.Hold{Feature: d.feature(), Amount: &d.Amount, Agent: d.Agent})
 	case ledger.KindCapture:
 		return s.Capture(ctx, d.Account, d.Key, ledger.Capture{Hold: d.About, Amount: &d.Amount})
 	case ledger.KindRelease:
@@ -259,6 +268,9 @@ func (j *journal) check(b *books) {
 		}
 	}
 	b.checkInvariants()
+	for id := range j.opening {
+		b.checkEvents(id)
+	}
 }
 
 func (j *journal) accounts() []uuid.UUID {
@@ -275,6 +287,11 @@ func (j *journal) open(b *books, n int) []uuid.UUID {
 	ids := make([]uuid.UUID, n)
 	for i := range ids {
 		ids[i] = b.open("star")
+		if i%2 == 0 {
+			b.put(ids[i], "a", "100", "")
+			b.put(ids[i], "b", "", "50")
+			b.put(ids[i], "", "", "20")
+		}
 		a, err := b.Account(j.t.Context(), ids[i])
 		if err != nil {
 			j.t.Fatal(err)

@@ -269,14 +269,14 @@ func (l *Ledger) Quote(ctx context.Context, account uuid.UUID, c Charge) (Quote,
 	if err != nil {
 		return Quote{}, err
 	}
+	price, err := l.prices().At(l.now()).Price(c.Feature, c.Quantity, c.Amount)
+	if err != nil {
+		return Quote{}, err
+	}
 	if a.Reserved > 0 {
 		if a.Spendable, err = l.availableTo(ctx, a, c.Agent); err != nil {
 			return Quote{}, err
 		}
-	}
-	price, err := l.prices().At(l.now()).Price(c.Feature, c.Quantity, c.Amount)
-	if err != nil {
-		return Quote{}, err
 	}
 	q := Quote{Price: price, Spendable: a.Spendable, BalanceAfter: a.Spendable, Affordable: a.Spendable >= price.Amount}
 	if q.Affordable {

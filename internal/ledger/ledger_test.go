@@ -72,6 +72,12 @@ var invariants = map[string]string{
 	"refunds are not what was reversed": `select count(*) from (select account, about as seq, sum(amount) as amount from entries where kind = 6 group by 1, 2) e
 		full join (select r.account, r.seq, r.amount from reversals r join entries using (account, seq) where kind in (2, 5)) r using (account, seq)
 		where e.amount is distinct from r.amount`,
+	"a row disagrees with its agents": `select count(*) from ledger_accounts a
+		where (a.agents, a.paused_agents, a.reserved, a.guarded) <> (select count(*) filter (where agent <> ''), count(*) filter (where state = 2),
+			coalesce(sum(reserve), 0), coalesce(bool_or(state <> 0 or reserve > 0 or budget is not null), false) from agents g where g.account = a.account)`,
+	"an event is numbered above the newest": `select count(*) from outbox o join ledger_accounts a using (account) where o.seq > a.event_seq`,
+	"a pause has no beginning, or there is one of none": `select count(*) from agents
+		where (state = 0) <> (paused_since is null) or (state = 0 and turned_away > 0)`,
 }
 
 const invariantViews = `

@@ -28,7 +28,7 @@ func (l Level) next(spendable, threshold, toolMinimum tokens.Amount) Level {
 	switch {
 	case spendable < toolMinimum:
 		return LevelEmpty
-	case spendable < threshold, l != LevelOK && spendable-threshold < threshold/4:
+	case spendable < threshold, l != LevelOK && 4*(spendable-threshold) < threshold:
 		return LevelLow
 	}
 	return LevelOK
@@ -80,8 +80,8 @@ func (p *SetThreshold) decide(s *state, _ time.Time, _ *catalog.Catalog) (*Entry
 	if !s.exists {
 		return nil, ErrNoAccount
 	}
-	if p.Amount != nil && *p.Amount < 0 {
-		return nil, problem.Invalid("threshold", "must not be below zero")
+	if p.Amount != nil && (*p.Amount < 0 || *p.Amount > tokens.Max) {
+		return nil, problem.Invalid("threshold", "must not be below zero, nor above %s tokens", tokens.Max)
 	}
 	s.lowThreshold, s.changed = noThreshold, true
 	if p.Amount != nil {

@@ -213,12 +213,13 @@ func (s *state) forgetOpenLot() {
 	s.lots, s.agents, s.rest, s.whole = nil, nil, 0, true
 }
 
-// lotsAreComplete puts the open lot's true remainder in place of what its row says, the lots into burn order, and the holds into theirs.
+// lotsAreComplete puts the open lot's true remainder in place of what its row says, the lots into burn order, and the holds and agents into theirs.
 func (s *state) lotsAreComplete() {
 	if l := s.lot(s.openLot); l != nil && s.openLot != 0 {
 		l.remaining, l.held = s.stash.remaining, s.stash.held
 	}
 	slices.SortFunc(s.lots, burnOrder)
+	sortAgents(s.agents)
 	slices.SortFunc(s.holds, func(a, b hold) int { return cmp.Compare(a.number, b.number) }) // those of one instant time out in this order
 }
 

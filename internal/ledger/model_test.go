@@ -41,6 +41,7 @@ func TestTheLedgerAgreesWithItsTwin(t *testing.T) {
 	}
 	for i := 0; i < sequences; i += modelRun {
 		t.Run(strconv.Itoa(i), func(t *testing.T) {
+			t.Parallel()
 			b := newBooks(t)
 			servers := []*ledger.Ledger{b.Ledger, b.server(), b.server()}
 			rapid.Check(t, func(t *rapid.T) { playModel(t, b, servers) })
@@ -69,13 +70,18 @@ type model struct {
 	bought   map[uuid.UUID][]string
 	requests map[string]func() (result, result) // by key: what to send again
 	used     []string
+	relayed  map[uuid.UUID]int64 // events that were taken out of the outbox
 }
 
 func playModel(t *rapid.T, b *books, servers []*ledger.Ledger) {
 	b.clock.Set(start)
 	asked := *b
+	if _, err := b.pool.Exec(context.Background(), "delete from outbox"); err != nil {
+		t.Fatal(err)
+	}
 	m := &model{
 		books: &asked, servers: servers, twin: newTwin(catalog.Builtin()), strange: uuid.New(), bought: map[uuid.UUID][]string{}, requests: map[string]func() (result, result){},
+		relayed: map[uuid.UUID]int64{},
 	}
 	for range 2 {
 		id := uuid.New()
@@ -92,7 +98,9 @@ func playModel(t *rapid.T, b *books, servers []*ledger.Ledger) {
 		"release": m.release, "refund": m.refund, "refund 2": m.refund, "grant": m.grant, "grant 2": m.grant, "purchase": m.purchase,
 		"revoke": m.revoke, "freeze": m.freeze, "plan": m.plan, "clock": m.move, "clock 2": m.move, "clock 3": m.move, "due": m.due,
 		"again": m.again, "key reused": m.keyReused, "unknown account": m.unknown, "history": m.history, "balance at": m.balanceAt,
-		"usage": m.usage, "quote": m.quote, "settle": m.settle, "bulk": m.bulk, "other server": m.otherServer, "other server 2": m.otherServer,
+		"usage": m.usage, "quote": m.quote, "settle": m.settle, "bulk": m.bulk, "put agent": m.putAgent,
+		"put agent 2": m.putAgent, "put agent 3": m.putAgent, "switch agent": m.switchAgent, "threshold": m.setThreshold,
+		"agents": m.listAgents, "relay": m.relay, "other server": m.otherServer, "other server 2": m.otherServer,
 		"": m.look,
 	})
 	m.endCheck(t)
@@ -189,7 +197,7 @@ func (m *model) spendableNow(id uuid.UUID) tokens.Amount {
 }
 
 func agent(t *rapid.T) string {
-	return rapid.SampledFrom([]string{""}).Draw(t, "agent")
+	return rapid.SampledFrom([]string{"", "answers", "answers", "sales"}).Draw(t, "agent")
 }
 
 func (m *model) drawCharge(t *rapid.T, id uuid.UUID) ledger.Charge {
@@ -201,7 +209,7 @@ func (m *model) drawCharge(t *rapid.T, id uuid.UUID) ledger.Charge {
 			c.Quantity = &quantity
 		}
 	} else {
-		c.Amount = amount(t, m.spendableNow(id))
+		c.Amount = amount(t, m.roomOf(t, id, c.Agent))
 	}
 	if rapid.IntRange(0, 5).Draw(t, "referenced") == 0 {
 		c.Reference, c.UniqueReference = rapid.SampledFrom([]string{"job-1", "job-2"}).Draw(t, "reference"), true
@@ -235,7 +243,8 @@ func (m *model) bulk(t *rapid.T) {
 
 func (m *model) hold(t *rapid.T) {
 	id := m.account(t)
-	h := ledger.Hold{Feature: "auto_selling", Amount: amount(t, m.spendableNow(id)), Agent: agent(t), Reference: "job"}
+	h := ledger.Hold{Feature: "auto_selling", Agent: agent(t), Reference: "job"}
+	h.Amount = amount(t, m.roomOf(t, id, h.Agent))
 	h.ExpiresIn = rapid.SampledFrom([]time.Duration{0, 0, time.Second, time.Hour, 24 * time.Hour, 24*time.Hour + 1, -1}).Draw(t, "life")
 	m.both(t, "hold", func(key string) (result, result) {
 		r, err := m.Hold(context.Background(), id, key, h)
@@ -399,6 +408,7 @@ func (m *model) due(t *rapid.T) {
 		consider(l.expires)
 	}
 	consider(a.month(a.period + 1))
+	consider(a.monthAfter(now))
 	if next.IsZero() {
 		t.Skip()
 	}
@@ -435,18 +445,18 @@ func (m *model) look(t *rapid.T) {
 			t.Fatalf("at %v the balance is\n%+v\nand the account\n%+v", m.clock.Now(), light, got)
 		}
 		got.NextDue, got.Today = time.Time{}, nil // the twin keeps neither; the usage is compared by itself
-		got.Level, got.Threshold, got.Agents, got.Paused, got.Reserved = 0, 0, 0, 0, 0
 		if fmt.Sprint(got) != fmt.Sprint(want) {
 			t.Fatalf("at %v the ledger shows\n%+v\nits twin\n%+v", m.clock.Now(), got, want)
 		}
 	}
+	m.lookAtAgents(t)
 }
 
 func (m *model) history(t *rapid.T) {
 	id := m.account(t)
 	var f ledger.Filter
 	f.Feature = rapid.SampledFrom([]string{"", "", "auto_selling", "lip_sync"}).Draw(t, "feature")
-	f.Agent = rapid.SampledFrom([]string{"", "", "sales"}).Draw(t, "agent")
+	f.Agent = rapid.SampledFrom([]string{"", "", "sales", "nobody"}).Draw(t, "agent")
 	f.Kinds = rapid.SampledFrom([][]ledger.Kind{nil, nil, {ledger.KindCharge, ledger.KindCapture}, {ledger.KindExpiry}}).Draw(t, "kinds")
 	f.LotKinds = rapid.SampledFrom([][]ledger.LotKind{nil, nil, {ledger.LotPurchase}, {ledger.LotPlan, ledger.LotPromo}}).Draw(t, "lot kinds")
 	f.From, f.To = m.drawInstant(t, id), m.drawInstant(t, id)
@@ -520,7 +530,11 @@ func (m *model) quote(t *rapid.T) {
 	if err != nil {
 		return
 	}
-	spendable := m.spendableNow(id)
+	if m.twin.accounts[id].reserved() > 0 {
+		m.twin.write(id, m.clock.Now()) // a look at the agents settles
+	}
+	settled, now := m.twin.settled(id, m.clock.Now())
+	spendable := settled.available(c.Agent, now)
 	want := ledger.Quote{Price: price, Spendable: spendable, Affordable: true, BalanceAfter: spendable - price.Amount}
 	if spendable < price.Amount {
 		want = ledger.Quote{Price: price, Spendable: spendable, BalanceAfter: spendable, Shortfall: price.Amount - spendable}
@@ -568,7 +582,7 @@ func (m *model) addUp(t *rapid.T) {
 	defer func() { _ = tx.Rollback(ctx) }() // takes the views away
 	ids := fmt.Sprintf("'%s', '%s'", m.ids[0], m.ids[1])
 	var views strings.Builder
-	for _, table := range []string{"ledger_accounts", "lots", "entries", "holds", "reversals"} {
+	for _, table := range []string{"ledger_accounts", "lots", "entries", "holds", "reversals", "agents", "outbox"} {
 		fmt.Fprintf(&views, "create temp view %s as select * from public.%s where account in (%s);", table, table, ids)
 	}
 	if _, err := tx.Exec(ctx, views.String()+invariantViews); err != nil {

@@ -33,13 +33,11 @@ type needs struct {
 // noted, and pauses the agent that made it.
 func (s *state) apply(op operation, now time.Time, prices *catalog.Catalog) (*Entry, error) {
 	now = later(now, s.lastAt)
-	before := s.arrivals(now)
-	if due := !s.dueAt.IsZero() && !s.dueAt.After(now); due && s.whole {
+	if s.whole && s.isDue(now) {
 		s.settle(now, prices)
 		s.dueAt, s.changed = s.wakeAt(now), true
-		s.resumeSince(before, now, prices) // who asks at the second of a reset is not turned away
-		before = s.arrivals(now)
 	}
+	before := s.arrivals(now)
 	e, err := op.decide(s, now, prices)
 	if _, charge := op.(*Charge); !charge && s.whole {
 		s.dueAt = s.wakeAt(now) // a charge brings nothing nearer
@@ -48,6 +46,9 @@ func (s *state) apply(op operation, now time.Time, prices *catalog.Catalog) (*En
 		err = s.refused(err, now)
 	}
 	s.follow(before, now, prices)
+	if s.whole && s.guarded {
+		s.sumAgents()
+	}
 	return e, err
 }
 
@@ -66,18 +67,18 @@ func (s *state) refused(err error, now time.Time) error {
 	return err
 }
 
-// arrivals is what tells whether tokens have come: what can be spent and the newest lot, and what is set aside.
+// arrivals is what tells whether tokens have come: what can be spent, what is set aside, and how often tokens were granted.
 type arrivals struct {
 	guarded             bool // else nobody waits for them
 	spendable, reserved tokens.Amount
-	newestLot           int64
+	grants              int
 }
 
 func (s *state) arrivals(now time.Time) arrivals {
 	if !s.guarded {
 		return arrivals{}
 	}
-	return arrivals{true, s.spendable(now), s.reserved, s.newestLot}
+	return arrivals{true, s.spendable(now), s.reserved, s.grants}
 }
 
 // resumeSince lets agents go on if tokens have come, or if less is reserved for others.
@@ -85,18 +86,15 @@ func (s *state) resumeSince(before arrivals, now time.Time, prices *catalog.Cata
 	if !s.whole || !before.guarded {
 		return
 	}
-	granted, freed := s.newestLot > before.newestLot, s.reserved < before.reserved
+	granted, freed := s.grants > before.grants, s.reserved < before.reserved
 	if granted || freed || s.spendable(now) > before.spendable {
 		s.resumeThoseWhoCan(!granted && !freed, now, prices)
 	}
 }
 
-// follow draws the conclusions: agents that waited for tokens go on, the level is taken, and the row's sums of the agents are made.
+// follow draws the conclusions from what has changed: agents that waited for tokens go on, and the level is taken.
 func (s *state) follow(before arrivals, now time.Time, prices *catalog.Catalog) {
 	s.resumeSince(before, now, prices)
-	if s.whole && s.guarded {
-		s.sumAgents()
-	}
 	s.takeLevel(now, prices)
 }
 

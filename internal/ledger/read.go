@@ -3,6 +3,7 @@ package ledger
 import (
 	"context"
 	"errors"
+	"maps"
 	"slices"
 	"time"
 
@@ -82,7 +83,7 @@ func (l *Ledger) Balances(ctx context.Context, ids []uuid.UUID) (map[uuid.UUID]A
 		}
 		switch {
 		case !s.exists:
-		case !s.dueAt.IsZero() && !s.dueAt.After(now):
+		case s.isDue(now):
 			due = append(due, s.account)
 		default:
 			a := s.view(later(now, s.lastAt), prices)
@@ -119,18 +120,57 @@ func (l *Ledger) Accounts(ctx context.Context, ids []uuid.UUID) (map[uuid.UUID]A
 		return nil, ErrUnavailable.Because(err)
 	}
 	now := l.now()
+	if err := l.readWithAgents(ctx, states, now); err != nil {
+		return nil, ErrUnavailable.Because(err)
+	}
 	prices := l.prices().At(now)
 	accounts := make(map[uuid.UUID]Account, len(states))
 	for id, s := range states {
 		if s.exists {
 			at := later(now, s.lastAt)
+			due := s.isDue(now)
 			s.settle(at, prices)
 			a := s.view(at, prices)
-			a.NextDue = s.wakeAt(at)
+			if due || !s.guarded {
+				a.NextDue = s.wakeAt(at)
+			}
 			accounts[id] = a
 		}
 	}
 	return accounts, nil
+}
+
+// readWithAgents reads those accounts again, and their agents in the same snapshot, whose agents may go on by what has fallen due.
+func (l *Ledger) readWithAgents(ctx context.Context, states map[uuid.UUID]*state, now time.Time) error {
+	var ids []uuid.UUID
+	for id, s := range states {
+		if s.guarded && s.isDue(now) {
+			ids = append(ids, id)
+		}
+	}
+	if len(ids) == 0 {
+		return nil
+	}
+	batch := &pgx.Batch{}
+	batch.Queue("begin isolation level repeatable read read only")
+	batch.Queue(sqlReadAccounts, rowIDs(ids)).Query(func(rows pgx.Rows) error {
+		again, err := readStates(rows)
+		maps.Copy(states, again)
+		return err
+	})
+	batch.Queue(sqlAgents, rowIDs(ids)).Query(func(rows pgx.Rows) error {
+		for rows.Next() {
+			var account uuid.UUID
+			var a agent
+			if err := scanAgent(rows, &account, &a); err != nil {
+				return err
+			}
+			states[account].agents = append(states[account].agents, a)
+		}
+		return rows.Err()
+	})
+	batch.Queue("commit")
+	return l.pool.SendBatch(ctx, batch).Close()
 }
 
 func readStates(rows pgx.Rows) (map[uuid.UUID]*state, error) {

@@ -10,12 +10,17 @@ import (
 )
 
 // settle brings the account to now: everything that fell due since it was last touched happens in time order, at the instant at which it
-// fell due. At one instant, what ends comes before what begins.
+// fell due. At one instant, what ends comes before what begins, and conclusions are drawn from both together: a reset is no empty balance. So who asks
+// at the second of a reset is not turned away, and what is told does not depend on when somebody looked.
 func (s *state) settle(now time.Time, prices *catalog.Catalog) {
 	for due := s.nextDue(); !due.IsZero() && !due.After(now); due = s.nextDue() {
-		if !s.timeOutHolds(due) && !s.expireAt(due) && !s.startMonth(due) {
-			s.startPeriod(due, prices)
+		before := s.arrivals(due)
+		for next := due; next.Equal(due); next = s.nextDue() {
+			if !s.timeOutHolds(due) && !s.expireAt(due) && !s.startMonth(due) {
+				s.startPeriod(due, prices)
+			}
 		}
+		s.follow(before, due, prices.At(due))
 	}
 }
 
@@ -99,6 +104,7 @@ func prorated(amount tokens.Amount, left, whole time.Duration) tokens.Amount {
 func (s *state) grant(l lot, prices *catalog.Catalog, now time.Time) *Entry {
 	l.number, l.remaining = s.seq+1, l.amount
 	s.addLot(l)
+	s.grants++
 	e := s.append(Entry{
 		Kind: KindGrant, Amount: l.amount, Contra: l.kind.contra(), LotKind: l.kind, Reference: l.source,
 		CatalogVersion: prices.Version, Parts: []Part{{Lot: l.number, Amount: l.amount}},

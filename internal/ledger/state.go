@@ -63,6 +63,8 @@ type state struct {
 	declined  []Declined
 	reversals map[int64]tokens.Amount
 	events    []Event
+
+	grants int // how often tokens were granted since the state was loaded
 }
 
 // guards is the part of an account's row that says how its agents and its level stand. It changes rarely.
@@ -256,6 +258,9 @@ func (s *state) wakeAt(now time.Time) time.Time {
 	}
 	return due
 }
+
+// isDue says whether something may have fallen due.
+func (s *state) isDue(now time.Time) bool { return !s.dueAt.IsZero() && !s.dueAt.After(now) }
 
 // chooseOpenLot picks the lot that will be spent next and sums up what cannot be. A state that is not whole keeps both, unless its lot is
 // used up.

@@ -295,9 +295,16 @@ select agent, sum(amount)::bigint from holds where account = $1 and outcome = 0 
 const sqlOutbox = `
 select account, seq, at, kind, data from outbox order by account, seq limit $1`
 
+// What another server is forgetting at the same time is passed over: waiting for each other could end in a circle.
 const sqlForgetOutbox = `
-delete from outbox as o using unnest($1::uuid[], $2::bigint[]) as u (account, seq)
-where o.account = u.account and o.seq = u.seq and o.account = any($1)`
+with mine as (
+	select o.account, o.seq
+	from unnest($1::uuid[], $2::bigint[]) as u (account, seq)
+	join outbox as o on o.account = u.account and o.seq = u.seq
+	where o.account = any($1)
+	for update of o skip locked
+)
+delete from outbox as o using mine where o.account = mine.account and o.seq = mine.seq and o.account = any($1)`
 
 const sqlToday = `
 select today, today_usage from ledger_accounts where account = $1`

@@ -21,7 +21,7 @@ const schemaFile = "../../db/migrations/001_ledger.sql"
 
 // statementFiles are where SQL may stand: the statements of the ledger's work, and the checks of `credits verify`, which read by
 // ranges of accounts.
-var statementFiles = []string{"statements.go", "verify_rules.go", "verify_sums.go"}
+var statementFiles = []string{"statements.go", "verify_agents.go", "verify_rules.go", "verify_sums.go"}
 
 // source is the package's code without its tests.
 func source(t *testing.T) map[string]*ast.File {
@@ -241,7 +241,7 @@ func TestStatementsKeepTheRulesOfCitus(t *testing.T) {
 		if found := regexp.MustCompile(`\[[^\]]+\]`).FindString(statement); found != "" {
 			t.Errorf("%s takes the element %s of an array", name, found)
 		}
-		if strings.Contains(statement, "update ") && strings.Contains(statement, "from unnest(") && !strings.Contains(statement, "on conflict") {
+		if strings.Contains(statement, " set ") && strings.Contains(statement, "from unnest(") && !strings.Contains(statement, "on conflict") {
 			updates++
 			if !regexp.MustCompile(`where \w+\.account = u\.account and .*\w+\.account = any\(\$1\)`).MatchString(statement) {
 				t.Errorf("%s updates from unnest, without account = any($1)", name)

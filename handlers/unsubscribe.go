@@ -1,0 +1,27 @@
+package handlers
+
+import (
+	"net/http"
+
+	"github.com/labstack/echo/v4"
+
+	"pop.store/credits/views"
+)
+
+// unsubscribePage asks. It changes nothing: mail programs open links by themselves.
+func (a *App) unsubscribePage(c echo.Context) error {
+	on, err := a.Mail.Subscribed(c.Request().Context(), c.Param("token"))
+	if err != nil {
+		return err
+	}
+	return render(c, http.StatusOK, views.UnsubscribePage(views.UnsubscribeModel{Chrome: a.plainChrome(), Done: !on}))
+}
+
+// unsubscribe takes the page's form and the one click of a mail program (RFC 8058), which has no cookie, comes from anywhere, and follows no
+// redirect. The token alone says whom it is about and that it may, so the body is not read.
+func (a *App) unsubscribe(c echo.Context) error {
+	if err := a.Mail.Unsubscribe(c.Request().Context(), c.Param("token")); err != nil {
+		return err
+	}
+	return render(c, http.StatusOK, views.UnsubscribePage(views.UnsubscribeModel{Chrome: a.plainChrome(), Done: true}))
+}

@@ -1,0 +1,55 @@
+package jobs
+
+import (
+	netmail "net/mail"
+	"net/url"
+	"os"
+	"testing"
+	"time"
+
+	"pop.store/credits/internal/accounts"
+	"pop.store/credits/internal/catalog"
+	"pop.store/credits/internal/ledger"
+	"pop.store/credits/internal/mail"
+	"pop.store/credits/internal/relay"
+	"pop.store/credits/internal/tokens"
+)
+
+// What the books tell becomes e-mails by itself, whatever number of servers run, and one for each creator.
+func TestJobsWriteToCreators(t *testing.T) {
+	t.Parallel()
+	o := newOffice(t)
+	books, one := o.server()
+	people := accounts.New(o.pool, books, catalog.Builtin)
+	folder := t.TempDir()
+	o1 := one.Options
+	o1.Mail = mail.New(o.pool, mail.Options{
+		Accounts: people, Ledger: books, Prices: catalog.Builtin, BaseURL: &url.URL{Scheme: "https", Host: "credits.example"},
+		From: &netmail.Address{Address: "credits@shop.example"}, Folder: folder, Clock: o.clock.Now, Log: o1.Log,
+	})
+	o1.Sinks = []relay.Sink{o1.Mail.Sink}
+	const creators = 25
+	plan, address := "starter", "maya@studio.example"
+	for i := range creators {
+		id, _, err := people.Put(t.Context(), "shop-"+string(rune('a'+i)), accounts.Put{Plan: &plan, Email: &address})
+		if err != nil {
+			t.Fatal(err)
+		}
+		amount := 165 * tokens.One
+		if _, err := books.Charge(t.Context(), id, "k", ledger.Charge{Feature: "auto_selling", Amount: &amount}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	first, second := New(o.pool, o1), New(o.pool, o1)
+	stop := o.run(first)
+	o.until("select count(*) = $1 from mail_occasions", creators)
+	o.until("select count(*) = 1 from river.river_job where kind = 'send_mail' and state = 'completed'")
+	stop()
+	o.clock.Advance(2 * time.Minute)
+	o.run(second)
+	o.until("select count(*) = $1 from mail_occasions where outcome = 'sent'", creators)
+	files, err := os.ReadDir(folder)
+	if err != nil || len(files) != creators {
+		t.Errorf("%d e-mails to %d creators, %v", len(files), creators, err)
+	}
+}

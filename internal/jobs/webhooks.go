@@ -1,0 +1,145 @@
+package jobs
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/riverqueue/river"
+	"github.com/riverqueue/river/rivertype"
+
+	"pop.store/credits/internal/webhook"
+)
+
+// Limits of the delivery of webhooks. Each endpoint has a queue with workers of its own, so a slow one holds up nobody else.
+const (
+	webhookWorkers = 4                      // of an endpoint, at a time and in a server
+	webhookOrders  = 200                    // jobs of an endpoint that are ordered at a time
+	webhookChunk   = 1000                   // rows that are swept at a time
+	parting        = 200 * time.Millisecond // what the queue of an endpoint that is gone gets to end; it is asked again
+)
+
+// deliver is the job that sends what waits in a lane, in order. There is one of a lane at a time, in all servers.
+type deliver struct {
+	webhook.Lane
+}
+
+// Kind names the job in River's tables.
+func (deliver) Kind() string { return "deliver_webhooks" }
+
+// InsertOpts puts the job into its endpoint's queue, unless there is one of the lane.
+func (d deliver) InsertOpts() river.InsertOpts {
+	o := *onlyOne()
+	o.Queue, o.UniqueOpts.ByArgs = webhookQueue(d.Endpoint), true
+	return o
+}
+
+func webhookQueue(endpoint uuid.UUID) string { return "webhook_" + endpoint.String() }
+
+// deliver sends the events of a lane, one after the other, until none is due or its turn is over.
+func (r *Runner) deliver(ctx context.Context, lane webhook.Lane) (more bool, err error) {
+	mine, cancel := context.WithTimeout(ctx, r.turn)
+	defer cancel()
+	defer context.AfterFunc(r.stopping, cancel)()
+	for more = true; more && mine.Err() == nil; {
+		if more, err = r.Webhooks.Next(ctx, lane); err != nil {
+			return false, err
+		}
+	}
+	return more, nil
+}
+
+// orderDeliveries orders a job for every lane in which something is due, and sees to it that each endpoint has its queue, until ctx ends. Every server
+// does; a job that is there already is not ordered again.
+func (r *Runner) orderDeliveries(ctx context.Context) {
+	mine := queues{}
+	for ctx.Err() == nil {
+		err := r.followEndpoints(ctx, mine)
+		if err == nil {
+			err = r.orderDue(ctx)
+		}
+		pause := pollEvery
+		if err != nil && ctx.Err() == nil {
+			r.Log.Error("webhooks could not be ordered; trying again", "in", startAgain.String(), "error", err)
+			pause = startAgain
+		}
+		select {
+		case <-ctx.Done():
+		case <-time.After(pause):
+		}
+	}
+}
+
+func (r *Runner) orderDue(ctx context.Context) error {
+	lanes, err := r.Webhooks.Due(ctx, webhookOrders)
+	if err != nil || len(lanes) == 0 {
+		return err
+	}
+	orders := make([]river.InsertManyParams, len(lanes))
+	for i, lane := range lanes {
+		orders[i].Args = deliver{lane}
+	}
+	_, err = r.client.InsertMany(ctx, orders)
+	return err
+}
+
+// queues are those of the endpoints that this server works for: true while one works, false while it ends.
+type queues map[uuid.UUID]bool
+
+// followEndpoints adds a queue for each endpoint that is new, and takes away those of endpoints that are gone.
+func (r *Runner) followEndpoints(ctx context.Context, mine queues) error {
+	active, err := r.Webhooks.Active(ctx)
+	if err != nil {
+		return err
+	}
+	for id := range mine {
+		if mine[id] = mine[id] && slices.Contains(active, id); !mine[id] {
+			r.part(ctx, id, mine)
+		}
+	}
+	for _, id := range active {
+		if _, there := mine[id]; there {
+			continue
+		}
+		if err := r.client.Queues().Add(webhookQueue(id), river.QueueConfig{MaxWorkers: webhookWorkers}); err != nil {
+			return fmt.Errorf("add a queue: %w", err)
+		}
+		mine[id] = true
+	}
+	return nil
+}
+
+// part takes a queue away once its jobs have ended, and with it those that nobody will work now: what is due for an endpoint that comes back is ordered
+// again. If its jobs take long, the next time; until then it takes no new ones.
+func (r *Runner) part(ctx context.Context, endpoint uuid.UUID, mine queues) {
+	patience, cancel := context.WithTimeout(ctx, parting)
+	defer cancel()
+	if err := r.client.Queues().Remove(patience, webhookQueue(endpoint)); err != nil {
+		return
+	}
+	delete(mine, endpoint)
+	left := river.NewJobDeleteManyParams().Queues(webhookQueue(endpoint)).States(rivertype.JobStateAvailable, rivertype.JobStateScheduled)
+	if _, err := r.client.JobDeleteMany(ctx, left.First(2*webhookOrders)); err != nil {
+		r.Log.Warn("jobs of a webhook endpoint that is gone were left behind", "endpoint", endpoint, "error", err)
+	}
+}
+
+type sweepWebhooks struct{}
+
+// Kind names the job in River's tables.
+func (sweepWebhooks) Kind() string { return "sweep_webhooks" }
+
+// sweepWebhooks removes what nobody needs any more of the log of deliveries.
+func (r *Runner) sweepWebhooks(ctx context.Context) (more bool, err error) {
+	mine, cancel := context.WithTimeout(ctx, r.turn)
+	defer cancel()
+	defer context.AfterFunc(r.stopping, cancel)()
+	for more = true; more && mine.Err() == nil; {
+		if more, err = r.Webhooks.Sweep(ctx, webhookChunk); err != nil {
+			return false, err
+		}
+	}
+	return more, nil
+}

@@ -1,0 +1,343 @@
+package ledger_test
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/google/uuid"
+
+	"pop.store/credits/internal/catalog"
+	"pop.store/credits/internal/ledger"
+	"pop.store/credits/internal/problem"
+	"pop.store/credits/internal/tokens"
+)
+
+// twinAgent is an agent of the twin's.
+type twinAgent struct {
+	id, name, feature string
+	state             ledger.AgentState
+	since             time.Time
+	away              int64         // turned away since then
+	wanted            tokens.Amount // by the request that made it pause
+	budget            *tokens.Amount
+	reserve           tokens.Amount
+}
+
+// twinEvent is something that others are told.
+type twinEvent struct {
+	at   time.Time
+	kind string
+	data map[string]any
+}
+
+func (a *twinAccount) tell(kind string, at time.Time, data map[string]any) {
+	if a.last.Before(at) {
+		a.last = at
+	}
+	a.events = append(a.events, twinEvent{a.last, kind, data})
+}
+
+func (a *twinAccount) agent(id string) *twinAgent {
+	for i := range a.agents {
+		if a.agents[i].id == id {
+			return &a.agents[i]
+		}
+	}
+	return nil
+}
+
+// known is an agent, registered now if it was not yet.
+func (a *twinAccount) known(id string) *twinAgent {
+	if a.agent(id) == nil {
+		a.agents = append(a.agents, twinAgent{id: id})
+		slices.SortFunc(a.agents, func(x, y twinAgent) int { return cmp.Compare(x.id, y.id) })
+	}
+	return a.agent(id)
+}
+
+// reserved is what is set aside in all.
+func (a *twinAccount) reserved() tokens.Amount {
+	sum := a.own
+	for _, g := range a.agents {
+		sum += g.reserve
+	}
+	return sum
+}
+
+// available is what is left for someone once what all others reserved is put aside; the creator is the one without a name.
+func (a *twinAccount) available(id string, at time.Time) tokens.Amount {
+	left := a.spendable(at)
+	if id != "" {
+		left -= a.own
+	}
+	for _, g := range a.agents {
+		if g.id != id {
+			left -= g.reserve
+		}
+	}
+	return max(left, 0)
+}
+
+// used is what counts towards an agent's budget: its charges of the calendar month, less refunds in it, and what its jobs hold.
+func (a *twinAccount) used(id string, at time.Time) (spent, held tokens.Amount) {
+	year, month, _ := at.In(a.zone).Date()
+	for _, e := range a.entries {
+		if e.Agent == id && e.Contra == ledger.ContraSpent && e.Day.Year() == year && e.Day.Month() == month {
+			spent -= e.Amount
+		}
+	}
+	for _, h := range a.holds {
+		if h.ended == "" && h.entry.Agent == id {
+			held += h.entry.HeldDelta
+		}
+	}
+	return max(spent, 0), held
+}
+
+func (a *twinAccount) fits(g *twinAgent, amount tokens.Amount, at time.Time) bool {
+	if g.budget == nil || amount == 0 {
+		return true
+	}
+	spent, held := a.used(g.id, at)
+	return spent+held+amount <= *g.budget
+}
+
+// admit is why an agent may not spend now; nil if it may, as far as its state and its budget go.
+func (a *twinAccount) admit(feature, id string, amount tokens.Amount, at time.Time) *problem.Error {
+	if id == "" {
+		return nil
+	}
+	g := a.known(id)
+	if g.feature == "" {
+		g.feature = feature
+	}
+	no := func(code string) *problem.Error {
+		g.away++
+		err := refusal(problem.Conflict, code)
+		err.Details = map[string]any{"state": g.state.String()}
+		return err
+	}
+	if g.state == ledger.AgentByCreator || g.state == ledger.AgentOutOfToken {
+		return no("agent_paused")
+	}
+	if a.fits(g, amount, at) {
+		return nil
+	}
+	if g.state == ledger.AgentOn {
+		a.pause(g, ledger.AgentOverBudget, amount, at)
+	}
+	return no("over_budget")
+}
+
+// afford is why something cannot be paid; nil if it can. What lacks tokens pauses its agent, and is the first that it did not do.
+func (a *twinAccount) afford(feature, id string, amount tokens.Amount, at time.Time) *problem.Error {
+	if no := a.admit(feature, id, amount, at); no != nil {
+		return no
+	}
+	available := a.available(id, at)
+	if available >= amount {
+		return nil
+	}
+	a.lacking(feature, id, amount, available, at)
+	if id != "" {
+		a.pause(a.agent(id), ledger.AgentOutOfToken, amount, at)
+		a.agent(id).away = 1
+	}
+	err := refusal(problem.Insufficient, "insufficient_tokens")
+	err.Details = map[string]any{"spendable": available, "required": amount, "shortfall": amount - available}
+	return err
+}
+
+func (a *twinAccount) pause(g *twinAgent, to ledger.AgentState, wanted tokens.Amount, at time.Time) {
+	if g.state == to {
+		return
+	}
+	data := map[string]any{"agent": g.id, "state": to.String(), "paused_since": moment(at)}
+	if g.away > 0 { // in another pause, which is over
+		data["turned_away"] = float64(g.away)
+	}
+	g.state, g.since, g.away, g.wanted = to, at, 0, wanted
+	a.tell("agent.paused", at, data)
+}
+
+func (a *twinAccount) resume(g *twinAgent, at time.Time) {
+	data := map[string]any{"agent": g.id, "state": "on", "paused_since": moment(g.since)}
+	if g.away > 0 {
+		data["turned_away"] = float64(g.away)
+	}
+	g.state, g.since, g.away, g.wanted = ledger.AgentOn, time.Time{}, 0, 0
+	a.tell("agent.resumed", at, data)
+}
+
+func moment(at time.Time) string { return at.UTC().Format(time.RFC3339Nano) }
+
+// unit is what an agent's next piece of work takes.
+func (g *twinAgent) unit(prices *catalog.Catalog) tokens.Amount {
+	for _, f := range prices.Features {
+		if f.ID == g.feature && f.Price > 0 {
+			return f.Price
+		}
+	}
+	return max(g.wanted, 1)
+}
+
+// meanwhile lets something happen at an instant, and then what follows: if tokens have come, agents that waited for them go on, and the level
+// is what it is now.
+func (a *twinAccount) meanwhile(at time.Time, prices *catalog.Catalog, happen func()) {
+	spendable, reserved, entries := a.spendable(at), a.reserved(), len(a.entries)
+	happen()
+	granted := slices.ContainsFunc(a.entries[entries:], func(e ledger.Entry) bool { return e.Kind == ledger.KindGrant })
+	freed := a.reserved() < reserved
+	for i := range a.agents {
+		g := &a.agents[i]
+		if g.state != ledger.AgentOutOfToken {
+			continue
+		}
+		enough := a.available(g.id, at) >= g.unit(prices)
+		aLot := a.available(g.id, at) >= 20*g.unit(prices) && a.available(g.id, at) >= g.wanted
+		if (enough && (granted || freed)) || (aLot && a.spendable(at) > spendable) {
+			a.resume(g, at)
+		}
+	}
+	was := a.level
+	a.level = a.levelNow(at, prices)
+	if kind := [...]string{"balance.restored", "balance.low", "balance.empty"}[a.level]; a.level != was && (kind != "balance.low" || was == ledger.LevelOK) {
+		a.tell(kind, at, map[string]any{"spendable": a.spendable(at).String(), "held": a.held().String(), "threshold": a.lowBelow(prices).String()})
+	}
+}
+
+func (a *twinAccount) lowBelow(prices *catalog.Catalog) tokens.Amount {
+	if a.threshold != nil {
+		return *a.threshold
+	}
+	return allowanceOf(prices, a.plan) / 5
+}
+
+func (a *twinAccount) levelNow(at time.Time, prices *catalog.Catalog) ledger.Level {
+	spendable, low := a.spendable(at), a.lowBelow(prices)
+	cheapest := tokens.Max
+	for _, f := range prices.Features {
+		if f.Pricing == catalog.Fixed {
+			cheapest = min(cheapest, f.Price)
+		}
+	}
+	switch {
+	case spendable < cheapest:
+		return ledger.LevelEmpty
+	case spendable < low || (a.level != ledger.LevelOK && 100*spendable < 125*low):
+		return ledger.LevelLow
+	}
+	return ledger.LevelOK
+}
+
+// monthAfter is the first instant of the next calendar month: found by walking, for there are zones whose clocks skip midnight.
+func (a *twinAccount) monthAfter(at time.Time) time.Time {
+	local := at.In(a.zone)
+	next := time.Date(local.Year(), local.Month()+1, 1, 0, 0, 0, 0, time.UTC)
+	for t := next.Add(-15 * time.Hour); ; t = t.Add(15 * time.Minute) {
+		if t.In(a.zone).Month() == next.Month() {
+			return t
+		}
+	}
+}
+
+func (w *twin) putAgent(id uuid.UUID, p ledger.PutAgent, now time.Time) result {
+	return w.do(id, "", "", "", now, func(a *twinAccount, now time.Time) result {
+		others := a.reserved()
+		if g := a.agent(p.ID); g != nil {
+			others -= g.reserve
+		} else if p.ID == "" {
+			others -= a.own
+		}
+		switch {
+		case p.Feature != nil && !slices.ContainsFunc(w.prices.Features, func(f catalog.Feature) bool { return f.ID == *p.Feature }):
+			return refused(invalid("feature"))
+		case p.Budget != nil && (*p.Budget < 0 || *p.Budget > tokens.Max):
+			return refused(invalid("monthly_budget"))
+		case p.Reserve != nil && (*p.Reserve < 0 || *p.Reserve+others > tokens.Max):
+			return refused(invalid("reserve"))
+		}
+		if p.ID == "" {
+			if p.Reserve != nil {
+				a.own = *p.Reserve
+			}
+			return result{}
+		}
+		g := a.known(p.ID)
+		if p.Name != nil {
+			g.name = *p.Name
+		}
+		if p.Feature != nil {
+			g.feature = *p.Feature
+		}
+		if p.Reserve != nil {
+			g.reserve = *p.Reserve
+		}
+		if p.Budget != nil {
+			budget := *p.Budget
+			if g.budget = &budget; budget == 0 {
+				g.budget = nil
+			}
+			if g.state == ledger.AgentOverBudget && a.fits(g, max(g.wanted, 1), now) {
+				a.resume(g, now)
+			}
+		}
+		return result{}
+	})
+}
+
+func (w *twin) switchAgent(id uuid.UUID, p ledger.SwitchAgent, now time.Time) result {
+	return w.do(id, "", "", "", now, func(a *twinAccount, now time.Time) result {
+		g := a.agent(p.ID)
+		switch {
+		case g == nil:
+			return refused(refusal(problem.NotFound, "agent_not_found"))
+		case !p.On:
+			a.pause(g, ledger.AgentByCreator, g.wanted, now)
+		case g.state == ledger.AgentOutOfToken && a.available(g.id, now) < g.unit(w.prices):
+			return refused(refusal(problem.Conflict, "out_of_tokens"))
+		case g.state == ledger.AgentOverBudget && !a.fits(g, max(g.wanted, 1), now):
+			return refused(refusal(problem.Conflict, "over_budget"))
+		case g.state != ledger.AgentOn:
+			a.resume(g, now)
+		}
+		return result{}
+	})
+}
+
+func (w *twin) setThreshold(id uuid.UUID, p ledger.SetThreshold, now time.Time) result {
+	return w.do(id, "", "", "", now, func(a *twinAccount, _ time.Time) result {
+		if p.Amount != nil && (*p.Amount < 0 || *p.Amount > tokens.Max) {
+			return refused(invalid("threshold"))
+		}
+		a.threshold = p.Amount
+		return result{}
+	})
+}
+
+// agentsText is what the books say of an account's agents and its level, in rows; as the account was when it was last written.
+func (a *twinAccount) agentsText() string {
+	text := fmt.Sprintln(a.level)
+	for _, g := range a.agents {
+		text += fmt.Sprintln(g.id, g.name, g.feature, g.state, moment(g.since), g.away, show(g.budget), g.reserve)
+	}
+	return text
+}
+
+// listAgents is what the agents' page shows.
+func (w *twin) listAgents(id uuid.UUID, now time.Time) (list []ledger.Agent, own tokens.Amount) {
+	a := w.write(id, now)
+	if now.Before(a.last) {
+		now = a.last
+	}
+	for _, g := range a.agents {
+		spent, held := a.used(g.id, now)
+		list = append(list, ledger.Agent{
+			ID: g.id, Name: g.name, Feature: g.feature, State: g.state, PausedSince: g.since, TurnedAway: g.away, Budget: g.budget, Reserve: g.reserve,
+			Spent: spent, Held: held,
+		})
+	}
+	return list, a.own
+}

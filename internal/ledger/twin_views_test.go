@@ -1,0 +1,117 @@
+package ledger_test
+
+import (
+	"cmp"
+	"slices"
+	"time"
+
+	"github.com/google/uuid"
+
+	"pop.store/credits/internal/ledger"
+)
+
+// settled is the account as it stands at an instant; nothing is written.
+func (w *twin) settled(id uuid.UUID, now time.Time) (*twinAccount, time.Time) {
+	a := w.accounts[id].copied()
+	a.reasons = map[int64]string{}
+	if now.Before(a.last) {
+		now = a.last
+	}
+	a.settle(now, w.prices)
+	return a, now
+}
+
+// view is what the account's page shows.
+func (w *twin) view(id uuid.UUID, now time.Time) ledger.Account {
+	a, now := w.settled(id, now)
+	v := ledger.Account{
+		ID: id, Plan: a.plan, NextPlan: a.next, PlanStatus: a.status, Anchor: a.anchor, Zone: a.zone,
+		Spendable: a.spendable(now), Held: a.held(), Total: a.balance(), Owed: a.owed, Seq: int64(len(a.entries)), LastAt: a.last,
+		Level: a.levelNow(now, w.prices), Threshold: a.lowBelow(w.prices), Agents: len(a.agents), Reserved: a.reserved(),
+	}
+	for _, g := range a.agents {
+		v.Paused += bit(g.state == ledger.AgentOutOfToken)
+	}
+	if a.status == ledger.PlanActive {
+		v.NextReset = a.month(a.period + 1)
+	}
+	for _, l := range a.burning() {
+		v.NewestLot = max(v.NewestLot, l.number)
+		if remaining := a.remaining(l.number); remaining > 0 {
+			v.Lots = append(v.Lots, ledger.Lot{
+				Number: l.number, Kind: l.kind, Amount: l.amount, Remaining: remaining, Held: a.heldOf(l.number), EffectiveAt: l.effective,
+				ExpiresAt: l.expires, Frozen: l.frozen, Source: l.source,
+			})
+		}
+	}
+	for _, l := range a.lots {
+		v.NewestLot = max(v.NewestLot, l.number)
+	}
+	for _, h := range a.holds {
+		v.Holds += bit(h.ended == "")
+	}
+	return v
+}
+
+// write settles for good, as a look into the history does.
+func (w *twin) write(id uuid.UUID, now time.Time) *twinAccount {
+	a := w.accounts[id]
+	if now.Before(a.last) {
+		now = a.last
+	}
+	a.settle(now, w.prices)
+	return a
+}
+
+func (w *twin) history(id uuid.UUID, f ledger.Filter, now time.Time) (lines []ledger.Entry) {
+	for _, e := range slices.Backward(w.write(id, now).entries) {
+		if (f.Kinds == nil || slices.Contains(f.Kinds, e.Kind)) && (f.LotKinds == nil || slices.Contains(f.LotKinds, e.LotKind)) &&
+			(f.Feature == "" || f.Feature == e.Feature) && (f.Agent == "" || f.Agent == e.Agent) &&
+			!e.At.Before(f.From) && (f.To.IsZero() || e.At.Before(f.To)) {
+			lines = append(lines, e)
+		}
+	}
+	return lines
+}
+
+func (w *twin) balanceAt(id uuid.UUID, at, now time.Time) (b ledger.Balance) {
+	for _, e := range w.write(id, now).entries {
+		if e.At.Before(at) {
+			b = ledger.Balance{Spendable: e.SpendableAfter, Held: e.HeldAfter, Total: e.BalanceAfter}
+		}
+	}
+	return b
+}
+
+// usage adds up what was spent by day, feature and agent.
+func (w *twin) usage(id uuid.UUID, from, to time.Time) []ledger.Usage {
+	var list []ledger.Usage
+	for _, e := range w.accounts[id].entries {
+		if e.Contra != ledger.ContraSpent || e.Day.Before(from) || !e.Day.Before(to) {
+			continue
+		}
+		i := slices.IndexFunc(list, func(u ledger.Usage) bool { return u.Day.Equal(e.Day) && u.Feature == e.Feature && u.Agent == e.Agent })
+		if i < 0 {
+			list = append(list, ledger.Usage{Day: e.Day, Feature: e.Feature, Agent: e.Agent})
+			i = len(list) - 1
+		}
+		list[i].Amount -= e.Amount
+		if e.Kind != ledger.KindRefund {
+			list[i].Quantity += e.Quantity
+			list[i].Count++
+		}
+	}
+	slices.SortFunc(list, func(x, y ledger.Usage) int {
+		return cmp.Or(x.Day.Compare(y.Day), cmp.Compare(x.Feature, y.Feature), cmp.Compare(x.Agent, y.Agent))
+	})
+	return list
+}
+
+func (w *twin) declinedOn(id uuid.UUID, day time.Time) (list []ledger.Declined) {
+	for _, d := range slices.Backward(w.accounts[id].declined) {
+		if d.Day.Equal(day) {
+			list = append(list, d)
+		}
+	}
+	return list
+}

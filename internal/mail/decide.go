@@ -1,0 +1,145 @@
+package mail
+
+import (
+	"time"
+
+	"pop.store/credits/internal/ledger"
+	"pop.store/credits/internal/tokens"
+)
+
+// standing is an account as it stands when its occasions are looked at.
+type standing struct {
+	address bool // there is one
+	alerts  bool // the creator wants to hear of the balance and of agents
+	level   ledger.Level
+	worst   ledger.Level    // what the level would be if jobs under way gave back what they hold: only that is worth an e-mail
+	paused  map[string]bool // agents that wait for tokens
+	told    told
+}
+
+// told is what was said of the balance last.
+type told struct {
+	at     time.Time // zero: nothing was ever said
+	level  ledger.Level
+	paused bool // that an agent has stopped
+}
+
+// alert is an e-mail about the balance: that it is low or empty, or that agents have stopped, or both.
+type alert struct {
+	level  ledger.Level // LevelOK: only about agents
+	paused bool
+	about  []occasion
+}
+
+func (a *alert) none() bool { return a.level == ledger.LevelOK && !a.paused }
+
+// verdict is what becomes of an account's occasions.
+type verdict struct {
+	alert    alert
+	receipts []occasion
+	over     []occasion // nothing to say about them, or not any more
+	later    []occasion // to be looked at again when they are due
+}
+
+// decide is every rule about who is written to, when and about what.
+//
+//   - Only what still holds is said: a balance that was filled up and an agent that went on are no news.
+//   - What a job under way holds counts as if it came back, so that it alone brings no e-mail; when it is spent, one comes.
+//   - What was said in the last twelve hours is not said again, unless it got worse: low is followed by empty, and either by agents that stop. What
+//     is left unsaid waits, and is said when it still holds after that time.
+//   - One e-mail says all of it. Receipts are apart: each purchase has one.
+func decide(list []occasion, s standing, now time.Time) verdict {
+	var v verdict
+	for _, o := range list {
+		switch {
+		case !s.address:
+			v.over = append(v.over, o)
+		case o.kind == ledger.EventPurchaseDone:
+			v.receipts = append(v.receipts, o)
+		case !s.alerts:
+			v.over = append(v.over, o)
+		case o.kind == ledger.EventAgentPaused:
+			v.weighAgent(o, s)
+		default:
+			v.weighLevel(o, s, now)
+		}
+	}
+	v.mind(s.told, now)
+	return v
+}
+
+func (v *verdict) weighAgent(o occasion, s standing) {
+	if len(o.agents) == 0 || !s.paused[o.agents[0]] {
+		v.over = append(v.over, o)
+		return
+	}
+	v.alert.paused = true
+	v.alert.about = append(v.alert.about, o)
+}
+
+// weighLevel looks at a crossing. The level may have changed since, down or up.
+func (v *verdict) weighLevel(o occasion, s standing, now time.Time) {
+	crossed := ledger.LevelLow
+	if o.kind == ledger.EventBalanceEmpty {
+		crossed = ledger.LevelEmpty
+	}
+	crossed = min(crossed, s.level)
+	if crossed == ledger.LevelOK {
+		v.over = append(v.over, o)
+		return
+	}
+	if s.worst >= crossed {
+		v.alert.level = max(v.alert.level, crossed)
+		v.alert.about = append(v.alert.about, o)
+		return
+	}
+	o.due = now.Add(lookAgain) // a job holds what is missing
+	v.later = append(v.later, o)
+}
+
+// mind takes back an alert that says nothing new.
+func (v *verdict) mind(t told, now time.Time) {
+	if v.alert.none() || t.at.IsZero() || !now.Before(t.at.Add(coolDown)) {
+		return
+	}
+	if v.alert.level > t.level || (v.alert.paused && !t.paused) {
+		return
+	}
+	for _, o := range v.alert.about {
+		o.due = t.at.Add(coolDown)
+		v.later = append(v.later, o)
+	}
+	v.alert = alert{}
+}
+
+// after is what was said once an alert has gone out.
+func (t told) after(a alert, now time.Time) told {
+	next := told{at: now, level: a.level, paused: a.paused}
+	if !t.at.IsZero() && now.Before(t.at.Add(coolDown)) {
+		next.level, next.paused = max(next.level, t.level), next.paused || t.paused
+	}
+	return next
+}
+
+// worstLevel is the level without what the open jobs hold. It is never worse than the level itself.
+func worstLevel(a ledger.Account, toolMinimum tokens.Amount) ledger.Level {
+	level := ledger.LevelOK
+	switch total := a.Spendable + a.Held; {
+	case total < toolMinimum:
+		level = ledger.LevelEmpty
+	case total < a.Threshold:
+		level = ledger.LevelLow
+	}
+	return min(level, a.Level)
+}
+
+// pauseAfter is how long to wait after so many failures.
+func pauseAfter(failures int) time.Duration {
+	pause := firstPause
+	for range failures - 1 {
+		if pause *= 2; pause >= maxPause {
+			return maxPause
+		}
+	}
+	return pause
+}

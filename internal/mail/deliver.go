@@ -1,0 +1,161 @@
+package mail
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/google/uuid"
+
+	"pop.store/credits/internal/accounts"
+	"pop.store/credits/internal/ledger"
+)
+
+// Deliver writes what is due to one creator. It says whether there was one: then there may be others. A failure to send is no error: it is in
+// the log, and the e-mail is tried again. Errors are the database's.
+func (m *Mailer) Deliver(ctx context.Context) (found bool, err error) {
+	now := m.Clock()
+	if m.quiet(now) {
+		return false, nil
+	}
+	c, found, err := m.claim(ctx, now)
+	if err != nil || !found {
+		return false, err
+	}
+	if err := m.serve(ctx, &c, now); err != nil {
+		return false, err // free again after busyTime
+	}
+	return true, m.free(ctx, c.account)
+}
+
+// quiet says whether the server is left alone for now.
+func (m *Mailer) quiet(now time.Time) bool {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return now.Before(m.quietUntil)
+}
+
+// serve looks at an account's occasions and does what follows.
+func (m *Mailer) serve(ctx context.Context, c *claimed, now time.Time) error {
+	list, err := m.occasions(ctx, c.account)
+	if err != nil {
+		return err
+	}
+	r, err := m.read(ctx, c)
+	if err != nil {
+		return err
+	}
+	v := decide(list, r.standing, now)
+	if err := m.done(ctx, v.over, outcomeOver, now); err != nil {
+		return err
+	}
+	if err := m.postpone(ctx, v.later); err != nil {
+		return err
+	}
+	for i := range v.receipts {
+		if err := m.sendReceipt(ctx, r, v.receipts[i], now); err != nil {
+			return err
+		}
+	}
+	if v.alert.none() {
+		return nil
+	}
+	return m.sendAlert(ctx, r, v.alert, now)
+}
+
+// reader is whom an e-mail is for, and what there is to say.
+type reader struct {
+	standing
+	accounts.Overview
+	agents []ledger.Agent
+}
+
+// read looks at an account. One that is not there, or not any more, has no address.
+func (m *Mailer) read(ctx context.Context, c *claimed) (*reader, error) {
+	r := &reader{standing: standing{alerts: c.alerts, told: c.told, paused: map[string]bool{}}}
+	var err error
+	if r.Overview, err = m.Accounts.Overview(ctx, c.account); errors.Is(err, ledger.ErrNoAccount) {
+		return r, nil
+	} else if err != nil {
+		return nil, err
+	}
+	r.address, r.level, r.worst = r.Email != "", r.Level, worstLevel(r.Account, m.Prices().ToolMinimum)
+	if r.Agents == 0 {
+		return r, nil
+	}
+	if r.agents, _, err = m.Ledger.Agents(ctx, c.account); err != nil {
+		return nil, err
+	}
+	for i := range r.agents {
+		if a := &r.agents[i]; a.State == ledger.AgentOutOfToken {
+			r.paused[a.ID] = true
+		}
+	}
+	return r, nil
+}
+
+func (m *Mailer) sendReceipt(ctx context.Context, r *reader, o occasion, now time.Time) error {
+	about := []occasion{o}
+	if err := m.send(ctx, r, m.receiptWords(r, o), about, now); err != nil {
+		return m.failed(ctx, about, err, now)
+	}
+	return m.done(ctx, about, outcomeSent, now)
+}
+
+func (m *Mailer) sendAlert(ctx context.Context, r *reader, a alert, now time.Time) error {
+	words, err := m.alertWords(ctx, r, a, now)
+	if err != nil {
+		return err
+	}
+	if err := m.send(ctx, r, words, a.about, now); err != nil {
+		return m.failed(ctx, a.about, err, now)
+	}
+	return m.said(ctx, a, r.told.after(a, now))
+}
+
+// send writes one e-mail and sends it, or says why not.
+func (m *Mailer) send(ctx context.Context, r *reader, words words, about []occasion, now time.Time) error {
+	l, err := m.letter(r.Email, words, about, now)
+	if err != nil {
+		return err
+	}
+	ctx, cancel := context.WithTimeout(ctx, sendTime)
+	defer cancel()
+	return m.post(ctx, l)
+}
+
+// failed has an e-mail tried again, unless it never can be sent, or has been tried for long enough.
+func (m *Mailer) failed(ctx context.Context, about []occasion, cause error, now time.Time) error {
+	f := failureOf(cause)
+	if f.unreachable {
+		m.mu.Lock()
+		m.quietUntil = now.Add(quietTime)
+		m.mu.Unlock()
+	}
+	var again, never []occasion
+	for _, o := range about {
+		if o.failingSince.IsZero() {
+			o.failingSince = now
+		}
+		o.failures++
+		o.due = now.Add(pauseAfter(o.failures))
+		if f.final || now.Sub(o.failingSince) >= maxAge {
+			never = append(never, o)
+			continue
+		}
+		again = append(again, o)
+	}
+	m.logFailure(about[0].account, f, len(never) > 0, about[0].failures+1)
+	if err := m.done(ctx, never, outcomeGivenUp, now); err != nil {
+		return err
+	}
+	return m.postpone(ctx, again)
+}
+
+func (m *Mailer) logFailure(account uuid.UUID, f failure, givenUp bool, attempt int) {
+	if givenUp {
+		m.Log.Error("an e-mail was given up", "account", account, "attempt", attempt, "reason", f.reason)
+		return
+	}
+	m.Log.Warn("an e-mail could not be sent; it will be tried again", "account", account, "attempt", attempt, "reason", f.reason)
+}

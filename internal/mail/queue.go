@@ -1,0 +1,153 @@
+package mail
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
+
+	"pop.store/credits/internal/ledger"
+	"pop.store/credits/internal/tokens"
+)
+
+// What becomes of an occasion in the end.
+const (
+	outcomeSent    = "sent"
+	outcomeOver    = "over"
+	outcomeGivenUp = "given up"
+)
+
+// claimed is an account that this server writes to, until busyTime is over.
+type claimed struct {
+	account uuid.UUID
+	alerts  bool
+	told    told
+}
+
+// sqlClaim takes the account with the longest due occasion that no other server is at.
+const sqlClaim = `update mail_accounts set busy_until = $2 where account = (
+		select a.account from mail_occasions o join mail_accounts a on a.account = o.account
+		where o.done_at is null and o.due_at <= $1 and a.busy_until <= $1 order by o.due_at limit 1 for update of a skip locked)
+	returning account, unsubscribed_at is null, told_at, told_level, told_paused`
+
+// claim takes an account with something due; false when there is none.
+func (m *Mailer) claim(ctx context.Context, now time.Time) (claimed, bool, error) {
+	var c claimed
+	var toldAt *time.Time
+	var level int16
+	err := m.pool.QueryRow(ctx, sqlClaim, now, now.Add(busyTime)).Scan(&c.account, &c.alerts, &toldAt, &level, &c.told.paused)
+	switch {
+	case errors.Is(err, pgx.ErrNoRows):
+		return c, false, nil
+	case err != nil:
+		return c, false, ErrUnavailable.Because(err)
+	}
+	c.told.level = ledger.Level(level)
+	if toldAt != nil {
+		c.told.at = toldAt.UTC()
+	}
+	return c, true, nil
+}
+
+const sqlFree = `update mail_accounts set busy_until = '-infinity' where account = $1`
+
+func (m *Mailer) free(ctx context.Context, account uuid.UUID) error {
+	return m.exec(ctx, sqlFree, account)
+}
+
+func (m *Mailer) exec(ctx context.Context, query string, args ...any) error {
+	if _, err := m.pool.Exec(ctx, query, args...); err != nil {
+		return ErrUnavailable.Because(err)
+	}
+	return nil
+}
+
+// maxAtOnce bounds how many occasions of an account are looked at together.
+const maxAtOnce = 1_000
+
+const sqlOccasions = `select seq, at, kind, agents, amount, purchase, due_at, failures, failing_since from mail_occasions
+	where account = $1 and done_at is null order by seq limit $2`
+
+// occasions lists those that are not done, also those that are not due yet: they may belong to the same moment.
+func (m *Mailer) occasions(ctx context.Context, account uuid.UUID) ([]occasion, error) {
+	rows, err := m.pool.Query(ctx, sqlOccasions, account, maxAtOnce)
+	if err != nil {
+		return nil, ErrUnavailable.Because(err)
+	}
+	list, err := pgx.CollectRows(rows, func(row pgx.CollectableRow) (occasion, error) {
+		o := occasion{account: account}
+		var failing *time.Time
+		var amount int64
+		err := row.Scan(&o.seq, &o.at, &o.kind, &o.agents, &amount, &o.purchase, &o.due, &o.failures, &failing)
+		o.at, o.due, o.amount = o.at.UTC(), o.due.UTC(), tokens.Amount(amount)
+		if failing != nil {
+			o.failingSince = failing.UTC()
+		}
+		return o, err
+	})
+	if err != nil {
+		return nil, ErrUnavailable.Because(err)
+	}
+	return list, nil
+}
+
+const sqlDone = `update mail_occasions set done_at = $3, outcome = $4 where account = $1 and seq = any ($2)`
+
+func (m *Mailer) done(ctx context.Context, list []occasion, outcome string, now time.Time) error {
+	if len(list) == 0 {
+		return nil
+	}
+	return m.exec(ctx, sqlDone, list[0].account, seqs(list), now, outcome)
+}
+
+const sqlTold = `with told as (update mail_accounts set told_at = $3, told_level = $5, told_paused = $6 where account = $1)
+	update mail_occasions set done_at = $3, outcome = $4 where account = $1 and seq = any ($2)`
+
+// said notes that an alert went out, and what is known from it.
+func (m *Mailer) said(ctx context.Context, a alert, t told) error {
+	return m.exec(ctx, sqlTold, a.about[0].account, seqs(a.about), t.at, outcomeSent, int16(t.level), t.paused)
+}
+
+const sqlLater = `update mail_occasions o set due_at = n.due_at, failures = n.failures, failing_since = n.failing_since
+	from unnest($2::bigint[], $3::timestamptz[], $4::int[], $5::timestamptz[]) n (seq, due_at, failures, failing_since)
+	where o.account = $1 and o.seq = n.seq`
+
+// postpone notes when occasions are due next, and their failures.
+func (m *Mailer) postpone(ctx context.Context, list []occasion) error {
+	if len(list) == 0 {
+		return nil
+	}
+	due, failures, since := make([]time.Time, len(list)), make([]int32, len(list)), make([]*time.Time, len(list))
+	for i := range list {
+		due[i], failures[i] = list[i].due, int32(list[i].failures)
+		if !list[i].failingSince.IsZero() {
+			since[i] = &list[i].failingSince
+		}
+	}
+	return m.exec(ctx, sqlLater, list[0].account, seqs(list), due, failures, since)
+}
+
+// sweepChunk is how many done occasions one Sweep forgets.
+const sweepChunk = 5_000
+
+const sqlSweep = `delete from mail_occasions where (account, seq) in (
+	select account, seq from mail_occasions where done_at < $1 order by done_at limit $2)`
+
+// Sweep forgets occasions that were done long ago. more says that there are others.
+func (m *Mailer) Sweep(ctx context.Context) (more bool, err error) {
+	tag, err := m.pool.Exec(ctx, sqlSweep, m.Clock().Add(-keepDone), sweepChunk)
+	if err != nil {
+		return false, ErrUnavailable.Because(err)
+	}
+	return tag.RowsAffected() == sweepChunk, nil
+}
+
+func seqs(list []occasion) []int64 {
+	out := make([]int64, len(list))
+	for i := range list {
+		out[i] = list[i].seq
+	}
+	return out
+}

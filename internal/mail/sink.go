@@ -1,0 +1,123 @@
+package mail
+
+import (
+	"bytes"
+	"cmp"
+	"context"
+	"encoding/json"
+	"slices"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
+
+	"pop.store/credits/internal/ledger"
+	"pop.store/credits/internal/tokens"
+)
+
+// occasion is an event that may be a reason to write.
+type occasion struct {
+	account  uuid.UUID
+	seq      int64
+	at       time.Time
+	kind     string
+	agents   []string      // the agent that was paused, or those that a purchase let go on
+	amount   tokens.Amount // that was bought
+	purchase string
+	due      time.Time
+
+	failures     int
+	failingSince time.Time // zero: no failure yet
+}
+
+// eventData is what matters of the data of all kinds of events.
+type eventData struct {
+	Agent    string        `json:"agent"`
+	State    string        `json:"state"`
+	Amount   tokens.Amount `json:"amount"`
+	Purchase string        `json:"purchase"`
+}
+
+// Sink takes events over, in the relay's way: one that it took before changes nothing. What is a day old is no news any more.
+func (m *Mailer) Sink(ctx context.Context, events []ledger.Told) error {
+	var list []occasion
+	for i := range events {
+		if o, ok := m.occasionOf(&events[i]); ok {
+			list = append(list, o)
+		}
+	}
+	if len(list) == 0 {
+		return nil
+	}
+	m.addResumed(list, events)
+	// In one order, so that servers that relay at the same time wait for each other and not for themselves.
+	slices.SortFunc(list, func(a, b occasion) int {
+		return cmp.Or(bytes.Compare(a.account[:], b.account[:]), cmp.Compare(a.seq, b.seq))
+	})
+	return m.keep(ctx, list)
+}
+
+func (m *Mailer) occasionOf(t *ledger.Told) (occasion, bool) {
+	var data eventData
+	if err := json.Unmarshal(t.Data, &data); err != nil {
+		m.Log.Error("an event cannot be read: no e-mail about it", "account", t.Account, "seq", t.Seq, "kind", t.Kind, "error", err)
+		return occasion{}, false
+	}
+	o := occasion{account: t.Account, seq: t.Seq, at: t.At, kind: t.Kind, agents: []string{}, due: t.At.Add(settleTime)}
+	switch t.Kind {
+	case ledger.EventBalanceLow, ledger.EventBalanceEmpty:
+	case ledger.EventAgentPaused:
+		if data.State != ledger.AgentOutOfToken.String() {
+			return occasion{}, false
+		}
+		o.agents = append(o.agents, data.Agent)
+	case ledger.EventPurchaseDone:
+		o.amount, o.purchase, o.due = data.Amount, data.Purchase, t.At
+	default:
+		return occasion{}, false
+	}
+	return o, m.Clock().Sub(t.At) <= maxAge
+}
+
+// addResumed gives purchases the agents that went on because of them: those of the same instant.
+func (m *Mailer) addResumed(list []occasion, events []ledger.Told) {
+	for i := range list {
+		o := &list[i]
+		if o.kind != ledger.EventPurchaseDone {
+			continue
+		}
+		for j := range events {
+			e := &events[j]
+			var data eventData
+			if e.Kind == ledger.EventAgentResumed && e.Account == o.account && e.At.Equal(o.at) && json.Unmarshal(e.Data, &data) == nil {
+				o.agents = append(o.agents, data.Agent)
+			}
+		}
+	}
+}
+
+const (
+	sqlKnowAccounts = `insert into mail_accounts (account) select unnest($1::uuid[]) on conflict (account) do nothing`
+	sqlKeep         = `insert into mail_occasions (account, seq, at, kind, agents, amount, purchase, due_at) values ($1, $2, $3, $4, $5, $6, $7, $8)
+		on conflict (account, seq) do nothing`
+)
+
+// keep writes occasions, in one transaction.
+func (m *Mailer) keep(ctx context.Context, list []occasion) error {
+	var ids []uuid.UUID
+	batch := &pgx.Batch{}
+	for i := range list {
+		ids = append(ids, list[i].account)
+	}
+	batch.Queue("begin")
+	batch.Queue(sqlKnowAccounts, slices.Compact(ids))
+	for i := range list {
+		o := &list[i]
+		batch.Queue(sqlKeep, o.account, o.seq, o.at, o.kind, o.agents, int64(o.amount), o.purchase, o.due)
+	}
+	batch.Queue("commit")
+	if err := m.pool.SendBatch(ctx, batch).Close(); err != nil {
+		return ErrUnavailable.Because(err)
+	}
+	return nil
+}

@@ -1,0 +1,93 @@
+package mail_test
+
+import (
+	"encoding/base64"
+	"errors"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/uuid"
+
+	"pop.store/credits/internal/ledger"
+	"pop.store/credits/internal/mail"
+)
+
+// token is that of the link in an e-mail: the header and both parts have the same.
+func (m *message) token(t *testing.T) string {
+	t.Helper()
+	link := strings.Trim(m.header.Get("List-Unsubscribe"), "<>")
+	token, ok := strings.CutPrefix(link, base+"/unsubscribe/")
+	if !ok || !strings.Contains(m.text, link+"\n") || !strings.Contains(m.html, `href="`+link+`"`) {
+		t.Fatalf("the link to unsubscribe is %q:\n%s", link, m.text)
+	}
+	return token
+}
+
+func TestUnsubscribe(t *testing.T) {
+	t.Parallel()
+	o := newOffice(t)
+	id, other := o.maya(), o.maya()
+	o.spend(id, 165)
+	o.after(time.Minute)
+	token := o.wantLetters(lowAt35)[0].token(t)
+	if on, err := o.mailer.Subscribed(t.Context(), token); !on || err != nil {
+		t.Fatal(on, err)
+	}
+	for range 2 {
+		if err := o.mailer.Unsubscribe(t.Context(), token); err != nil {
+			t.Fatal(err)
+		}
+		o.clock.Advance(time.Second)
+	}
+	if on, err := o.mailer.Subscribed(t.Context(), token); on || err != nil {
+		t.Fatal(on, err)
+	}
+	o.spend(id, 35)
+	o.stop(id, "books", "pdf_creation")
+	o.spend(other, 165)
+	o.after(24 * time.Hour)
+	o.wantLetters(lowAt35, lowAt35) // the other's
+	o.clock.Advance(time.Second)
+	o.grant(id, ledger.LotPurchase, 10, "11111111-1111-4111-8111-111111111111")
+	o.after(time.Minute)
+	o.wantLetters(lowAt35, lowAt35, "10 tokens added")
+}
+
+// Only what was made here opens: no part of it can be changed, and no other installation's will do.
+func TestTokensThatAreNotOurs(t *testing.T) {
+	t.Parallel()
+	o, elsewhere := newOffice(t), newOffice(t)
+	made := ""
+	for _, office := range []*office{elsewhere, o} {
+		id := office.maya()
+		office.spend(id, 165)
+		office.after(time.Minute)
+		if office == elsewhere {
+			made = office.wantLetters(lowAt35)[0].token(t)
+		}
+	}
+	good := o.wantLetters(lowAt35)[0].token(t)
+	raw, err := base64.RawURLEncoding.DecodeString(good)
+	if err != nil {
+		t.Fatal(err)
+	}
+	other := uuid.New()
+	tokens := []string{"", "x", made, good + "A", good[:len(good)-1], good[1:], strings.Repeat("A", len(good)), good + "=", strings.Repeat("é", 32), base64.RawURLEncoding.EncodeToString(append(other[:], raw[16:]...))}
+	for i := range raw {
+		changed := append([]byte(nil), raw...)
+		changed[i] ^= 1
+		tokens = append(tokens, base64.RawURLEncoding.EncodeToString(changed))
+	}
+	for _, token := range tokens {
+		if err := o.mailer.Unsubscribe(t.Context(), token); !errors.Is(err, mail.ErrBadToken) {
+			t.Errorf("%q: %v", token, err)
+		}
+		if _, err := o.mailer.Subscribed(t.Context(), token); !errors.Is(err, mail.ErrBadToken) {
+			t.Errorf("%q: %v", token, err)
+		}
+	}
+	if n := o.count("select count(*) from mail_accounts where unsubscribed_at is not null"); n != 0 {
+		t.Errorf("%d unsubscribed", n)
+	}
+}

@@ -1,0 +1,186 @@
+package webhook
+
+import (
+	"context"
+	"encoding/base32"
+	"encoding/base64"
+	"encoding/binary"
+	"errors"
+	"math"
+	"strings"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
+
+	"pop.store/credits/internal/problem"
+)
+
+// State is how far a delivery has come.
+type State string
+
+// The states of a delivery.
+const (
+	Pending   State = "pending"   // waits, perhaps for its next attempt
+	Delivered State = "delivered" // answered with a 2xx
+	Failed    State = "failed"    // given up
+)
+
+// Delivery is an event for one endpoint, and what became of it. Zero instants: never.
+type Delivery struct {
+	Account     uuid.UUID
+	Seq         int64
+	ExternalID  string // the host's id of the account
+	Kind        string // of the event
+	At          time.Time
+	State       State
+	Attempts    int
+	LastAttempt time.Time
+	LastStatus  int    // HTTP's; 0: there was no answer
+	LastError   string // for a person; empty after a success
+	NextAttempt time.Time
+	CreatedAt   time.Time
+}
+
+// ID names the event, the same for every endpoint and attempt: what receivers get as webhook-id.
+func (d Delivery) ID() string { return EventID(d.Account, d.Seq) }
+
+// An event's id is its account and number.
+const (
+	eventMark   = "evt_"
+	eventLength = 16 + 8
+)
+
+var eventEncoding = base32.HexEncoding.WithPadding(base32.NoPadding)
+
+// EventID names an event of an account.
+func EventID(account uuid.UUID, seq int64) string {
+	raw := binary.BigEndian.AppendUint64(account[:], uint64(seq))
+	return eventMark + strings.ToLower(eventEncoding.EncodeToString(raw))
+}
+
+// parseEventID is the way back; false for what EventID never gave.
+func parseEventID(id string) (account uuid.UUID, seq int64, ok bool) {
+	raw, err := eventEncoding.DecodeString(strings.ToUpper(strings.TrimPrefix(id, eventMark)))
+	if err != nil || len(raw) != eventLength {
+		return uuid.Nil, 0, false
+	}
+	account, seq = uuid.UUID(raw[:16]), int64(binary.BigEndian.Uint64(raw[16:]))
+	return account, seq, seq > 0 && EventID(account, seq) == id
+}
+
+// Only the first of a lane has a next attempt: the others wait for it.
+const sqlDeliveries = `
+select d.account, d.seq, v.external_id, v.kind, v.at, d.state, d.attempts, d.last_attempt_at, d.last_status, d.last_error,
+	case when d.state = 'pending' and d.attempts > 0 then l.next_at end, d.created_at
+from webhook_deliveries as d
+join webhook_events as v on v.account = d.account and v.seq = d.seq
+left join webhook_lanes as l on l.endpoint = d.endpoint and l.account = d.account
+where d.endpoint = $1`
+
+func scanDelivery(row pgx.CollectableRow) (Delivery, error) {
+	var d Delivery
+	var last, next *time.Time
+	err := row.Scan(&d.Account, &d.Seq, &d.ExternalID, &d.Kind, &d.At, &d.State, &d.Attempts, &last, &d.LastStatus, &d.LastError, &next, &d.CreatedAt)
+	d.At, d.LastAttempt, d.NextAttempt, d.CreatedAt = d.At.UTC(), orZero(last), orZero(next), d.CreatedAt.UTC()
+	return d, err
+}
+
+// Cursor is a place in a list of deliveries, opaque to callers. Empty is the beginning, and the end.
+type Cursor string
+
+// Deliveries reads a page of an endpoint's deliveries, newest first, from a cursor on; next is where the page after it begins, empty when there is
+// none. Errors: kind Meaning (fields "cursor", "limit"), ErrNoEndpoint, ErrUnavailable.
+func (s *Service) Deliveries(ctx context.Context, endpoint uuid.UUID, from Cursor, limit int) (_ []Delivery, next Cursor, err error) {
+	if limit < 1 || limit > MaxPage {
+		return nil, "", problem.Invalid("limit", "must be between 1 and %d", MaxPage)
+	}
+	before, err := from.parse()
+	if err != nil {
+		return nil, "", problem.Invalid("cursor", "must be one that this list gave").Because(err)
+	}
+	if _, err := s.Get(ctx, endpoint); err != nil {
+		return nil, "", err
+	}
+	rows, err := s.pool.Query(ctx, sqlDeliveries+` and (d.created_at, d.account, d.seq) < ($2, $3, $4)
+		order by d.created_at desc, d.account desc, d.seq desc limit $5`, endpoint, before.CreatedAt, before.Account, before.Seq, limit+1)
+	if err != nil {
+		return nil, "", ErrUnavailable.Because(err)
+	}
+	list, err := pgx.CollectRows(rows, scanDelivery)
+	if err != nil {
+		return nil, "", ErrUnavailable.Because(err)
+	}
+	if len(list) > limit {
+		list = list[:limit]
+		next = cursorAfter(list[limit-1])
+	}
+	return list, next, nil
+}
+
+func cursorAfter(d Delivery) Cursor {
+	raw := binary.BigEndian.AppendUint64(nil, uint64(d.CreatedAt.UnixMicro()))
+	raw = binary.BigEndian.AppendUint64(append(raw, d.Account[:]...), uint64(d.Seq))
+	return Cursor(base64.RawURLEncoding.EncodeToString(raw))
+}
+
+// latest is later than any delivery.
+var latest = time.Date(9999, 1, 1, 0, 0, 0, 0, time.UTC)
+
+// parse gives the place of the last delivery before the cursor.
+func (c Cursor) parse() (Delivery, error) {
+	if c == "" {
+		return Delivery{CreatedAt: latest}, nil
+	}
+	raw, err := base64.RawURLEncoding.Strict().DecodeString(string(c))
+	if err != nil {
+		return Delivery{}, err
+	}
+	if len(raw) != 8+eventLength {
+		return Delivery{}, errors.New("wrong length")
+	}
+	micros, seq := binary.BigEndian.Uint64(raw), binary.BigEndian.Uint64(raw[8+16:])
+	if micros > math.MaxInt64 || time.UnixMicro(int64(micros)).After(latest) || seq > math.MaxInt64 {
+		return Delivery{}, errors.New("out of range")
+	}
+	return Delivery{CreatedAt: time.UnixMicro(int64(micros)).UTC(), Account: uuid.UUID(raw[8 : 8+16]), Seq: int64(seq)}, nil
+}
+
+const (
+	sqlAgain = `update webhook_deliveries set state = 'pending', once = true, attempts = 0, first_attempt_at = null
+	where account = $1 and seq = $2 and endpoint = $3 and state <> 'pending'`
+
+	sqlDueNow = `insert into webhook_lanes (endpoint, account, next_at) values ($1, $2, $3)
+	on conflict (endpoint, account) do update set next_at = least(webhook_lanes.next_at, excluded.next_at)`
+)
+
+// Redeliver sends an event once more, by the id that Delivery.ID gives: once, before what waits in its lane. One that is pending is tried at once.
+// Errors: ErrNoEndpoint, ErrNoDelivery, ErrDisabled, ErrKeyReused, ErrUnavailable.
+func (s *Service) Redeliver(ctx context.Context, key string, endpoint uuid.UUID, id string) (_ Delivery, replayed bool, err error) {
+	return request(ctx, s, key, fingerprint("redeliver", endpoint.String(), id), func(tx pgx.Tx) (d Delivery, err error) {
+		account, seq, ok := parseEventID(id)
+		e, err := changed(ctx, tx, "select "+endpointColumns+" from webhook_endpoints where id = $1 and deleted_at is null", endpoint)
+		switch {
+		case err != nil:
+			return d, err
+		case !ok:
+			return d, ErrNoDelivery
+		case !e.DisabledAt.IsZero():
+			return d, ErrDisabled
+		}
+		if _, err = tx.Exec(ctx, sqlDueNow, endpoint, account, s.o.Clock()); err != nil {
+			return d, err
+		}
+		if _, err = tx.Exec(ctx, sqlAgain, account, seq, endpoint); err != nil {
+			return d, err
+		}
+		rows, err := tx.Query(ctx, sqlDeliveries+" and d.account = $2 and d.seq = $3", endpoint, account, seq)
+		if err != nil {
+			return d, err
+		}
+		if d, err = pgx.CollectExactlyOneRow(rows, scanDelivery); errors.Is(err, pgx.ErrNoRows) {
+			err = ErrNoDelivery
+		}
+		return d, err
+	})
+}

@@ -1,0 +1,496 @@
+package webhook_test
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/google/uuid"
+
+	"pop.store/credits/internal/ledger"
+	"pop.store/credits/internal/webhook"
+)
+
+func TestAnEventArrivesSigned(t *testing.T) {
+	t.Parallel()
+	o := newOffice(t)
+	s, e := o.subscribe()
+	maya := o.account("maya")
+	o.take(o.events(maya, webhook.Kinds...)...)
+	o.deliver()
+	all := s.arrivals()
+	if len(all) != len(webhook.Kinds) {
+		t.Fatalf("%d arrived", len(all))
+	}
+	for i, a := range all {
+		if a.kind != webhook.Kinds[i] || a.account != "maya" || a.number != i+1 || a.signed != 1 || a.id != webhook.EventID(maya, int64(i+1)) {
+			t.Errorf("%+v", a)
+		}
+	}
+	for i, d := range o.deliveries(e.ID) {
+		if d.State != webhook.Delivered || d.Attempts != 1 || d.LastStatus != http.StatusNoContent || d.LastError != "" || d.ID() != all[i].id || d.ExternalID != "maya" {
+			t.Errorf("%+v", d)
+		}
+	}
+	if n := o.count("select count(*) from webhook_lanes"); n != 0 {
+		t.Errorf("%d lanes are left", n)
+	}
+}
+
+// Endpoints get what they asked for, from when they are there until they are not.
+func TestWhoGetsWhat(t *testing.T) {
+	t.Parallel()
+	o := newOffice(t)
+	maya, stranger := o.account("maya"), uuid.New()
+	o.tell(maya, 1)
+	grants, _ := o.subscribe(ledger.EventGrantCreated, ledger.EventHoldExpired, ledger.EventGrantCreated)
+	all, gone := o.subscribe()
+	o.take(o.events(maya, ledger.EventBalanceLow, ledger.EventHoldExpired, ledger.EventGrantCreated)...)
+	o.take(o.events(stranger, ledger.EventGrantCreated)...) // has no name to be told by
+	o.deliver()
+	o.tell(maya, 1)
+	if err := o.Delete(t.Context(), gone.ID); err != nil {
+		t.Fatal(err)
+	}
+	o.deliver()
+	o.tell(maya, 1)
+	o.deliver()
+	if got := fmt.Sprint(grants.taken("maya"), all.taken("maya"), len(grants.arrivals()), len(all.arrivals())); got != "[3 4 5 6] [2 3 4] 4 3" {
+		t.Error(got)
+	}
+	if n := o.count("select count(*) from webhook_events where seq = 1"); n != 0 {
+		t.Error("an event that nobody wanted is kept")
+	}
+}
+
+// The relay gives an event again after a crash, and from several servers at a time: it is delivered once.
+func TestEventsThatComeAgain(t *testing.T) {
+	t.Parallel()
+	o := newOffice(t)
+	s, e := o.subscribe()
+	maya, noor := o.account("maya"), o.account("noor")
+	first := append(o.events(maya, "balance.low", "balance.empty"), o.events(noor, "balance.low")...)
+	o.take(first...)
+	o.take(first...)
+	o.deliver()
+	late, _ := o.subscribe()
+	o.take(first...) // a new endpoint does not bring old events back
+	all := append(first, o.events(maya, "balance.restored")...)
+	var together sync.WaitGroup
+	for range 8 {
+		together.Go(func() { o.take(all...) })
+	}
+	together.Wait()
+	o.deliver()
+	s.wantTaken("maya", 3)
+	s.wantTaken("noor", 1)
+	if n := len(o.deliveries(e.ID)); n != 4 || len(s.arrivals()) != 4 || len(late.arrivals()) != 1 {
+		t.Errorf("%d deliveries, %d and %d arrivals", n, len(s.arrivals()), len(late.arrivals()))
+	}
+}
+
+// A receiver that refuses every third request, is down for an hour and comes back takes every event in the end, in order per account.
+func TestOrderUnderFailures(t *testing.T) {
+	t.Parallel()
+	o := newOffice(t)
+	s, e := o.subscribe()
+	ids := map[string]uuid.UUID{}
+	for i := range 5 {
+		name := fmt.Sprintf("creator-%d", i)
+		ids[name] = o.account(name)
+	}
+	tellAll := func() {
+		for _, id := range ids {
+			o.tell(id, 4)
+		}
+		o.deliver()
+	}
+	everyThird := func(n int, _ arrival) int {
+		if n%3 == 2 {
+			return http.StatusInternalServerError
+		}
+		return http.StatusOK
+	}
+	s.set(everyThird)
+	tellAll()
+	o.pass(5 * time.Minute)
+	s.set(always(http.StatusServiceUnavailable))
+	tellAll()
+	before := len(s.arrivals())
+	o.pass(time.Hour)
+	if tries := len(s.arrivals()) - before; tries < 5*4 || tries > 5*12 {
+		t.Errorf("%d attempts in the hour", tries)
+	}
+	if failing := o.get(e.ID).FailingSince; failing.IsZero() {
+		t.Error("the endpoint does not say that it fails")
+	}
+	tellAll()
+	s.set(everyThird)
+	o.pass(80 * time.Minute) // the longest wait, and a fifth, and some failures
+	for name := range ids {
+		s.wantTaken(name, 12)
+	}
+	if got := o.get(e.ID); !got.FailingSince.IsZero() || !got.DisabledAt.IsZero() {
+		t.Errorf("%+v", got)
+	}
+	if n := o.count("select count(*) from webhook_lanes"); n != 0 {
+		t.Errorf("%d lanes are left", n)
+	}
+}
+
+// The first lane that gets through wakes the others: they need not wait to the end of what they were told to.
+func TestTheFirstToGetThroughWakesTheOthers(t *testing.T) {
+	t.Parallel()
+	o := newOffice(t)
+	s, _ := o.subscribe()
+	s.set(always(http.StatusBadGateway))
+	maya := o.account("maya")
+	o.tell(maya, 2)
+	o.deliver()
+	o.pass(3 * time.Hour)
+	s.set(nil)
+	o.deliver()
+	if got := s.taken("maya"); len(got) != 0 {
+		t.Fatalf("%v: it was not waiting", got)
+	}
+	noor := o.account("noor")
+	o.tell(noor, 1)
+	o.deliver()
+	s.wantTaken("noor", 1)
+	s.wantTaken("maya", 2)
+}
+
+// An event comes in while its lane is being cleared away: it must not be left behind. Both are done by many, over and over.
+func TestNoEventIsLeftBehind(t *testing.T) {
+	t.Parallel()
+	o := newOffice(t)
+	s, _ := o.subscribe()
+	const accounts, each = 4, 60
+	ids := map[string]uuid.UUID{}
+	ctx, stop := context.WithCancel(t.Context())
+	var telling, sending sync.WaitGroup
+	for i := range accounts {
+		name := fmt.Sprintf("creator-%d", i)
+		id := o.account(name)
+		ids[name] = id
+		events := make([]ledger.Told, 0, each)
+		for range each {
+			events = append(events, o.events(id, ledger.EventGrantCreated)...)
+		}
+		telling.Go(func() {
+			for _, event := range events {
+				o.take(event)
+			}
+		})
+		// One sender a lane, which looks all the time, also when nothing is there.
+		sending.Go(func() {
+			lanes, err := o.Active(t.Context())
+			for err == nil && ctx.Err() == nil {
+				_, err = o.Next(t.Context(), webhook.Lane{Endpoint: lanes[0], Account: id})
+			}
+			if err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	telling.Wait()
+	stop()
+	sending.Wait()
+	o.deliver()
+	for name := range ids {
+		s.wantTaken(name, each)
+	}
+	if n := o.count("select count(*) from webhook_deliveries where state = 'pending'"); n != 0 {
+		t.Errorf("%d are left behind", n)
+	}
+}
+
+// With nothing getting through for three days the endpoint is disabled, and says so. What happens meanwhile waits for it.
+func TestPersistentFailureDisables(t *testing.T) {
+	t.Parallel()
+	o := newOffice(t)
+	s, e := o.subscribe()
+	other, _ := o.subscribe()
+	s.set(always(http.StatusInternalServerError))
+	maya := o.account("maya")
+	o.tell(maya, 2)
+	o.deliver()
+	o.pass(71 * time.Hour)
+	if got := o.get(e.ID); !got.DisabledAt.IsZero() || !got.FailingSince.Equal(start) {
+		t.Fatalf("after 71 hours: %+v", got)
+	}
+	o.pass(3 * time.Hour)
+	got := o.get(e.ID)
+	if got.DisabledAt.IsZero() || got.DisabledReason != "Nothing got through for 3 days. Last: answered 500." {
+		t.Errorf("%+v", got)
+	}
+	if log := o.log.String(); strings.Count(log, "a webhook endpoint is disabled") != 1 || !strings.Contains(log, e.ID.String()) {
+		t.Errorf("the log says %s", log)
+	}
+	tries := len(s.arrivals())
+	if tries < 60 || tries > 120 {
+		t.Errorf("%d attempts in three days", tries)
+	}
+	o.tell(maya, 2)
+	o.pass(2 * time.Hour)
+	if n := len(s.arrivals()); n != tries {
+		t.Errorf("%d more attempts after it was disabled", n-tries)
+	}
+	other.wantTaken("maya", 4)
+	if _, _, err := o.Redeliver(t.Context(), "k", e.ID, webhook.EventID(maya, 1)); err == nil || err.Error() != webhook.ErrDisabled.Error() {
+		t.Errorf("redelivery: %v", err)
+	}
+	s.set(nil)
+	if got, err := o.Enable(t.Context(), e.ID); err != nil || !got.DisabledAt.IsZero() || got.DisabledReason != "" || !got.FailingSince.IsZero() {
+		t.Errorf("%+v, %v", got, err)
+	}
+	o.deliver()
+	s.wantTaken("maya", 4)
+	other.wantTaken("maya", 4)
+}
+
+// An endpoint that was enabled gets its three days anew.
+func TestEnabledAgain(t *testing.T) {
+	t.Parallel()
+	o := newOffice(t)
+	s, e := o.subscribe()
+	s.set(always(http.StatusInternalServerError))
+	o.tell(o.account("maya"), 1)
+	o.deliver()
+	o.pass(74 * time.Hour)
+	if _, err := o.Enable(t.Context(), e.ID); err != nil {
+		t.Fatal(err)
+	}
+	o.deliver()
+	o.pass(24 * time.Hour)
+	if got := o.get(e.ID); !got.DisabledAt.IsZero() || got.FailingSince.IsZero() {
+		t.Errorf("%+v", got)
+	}
+}
+
+func TestGoneDisablesAtOnce(t *testing.T) {
+	t.Parallel()
+	o := newOffice(t)
+	s, e := o.subscribe()
+	s.set(always(http.StatusGone))
+	o.tell(o.account("maya"), 2)
+	o.deliver()
+	o.pass(time.Hour)
+	if got := o.get(e.ID); !got.DisabledAt.Equal(start) || got.DisabledReason != "It answered 410 Gone." || len(s.arrivals()) != 1 {
+		t.Errorf("%+v after %d", got, len(s.arrivals()))
+	}
+}
+
+// One event that a receiver never takes, while it takes others, is given up after three days; the rest of its account goes on in order, and the other
+// accounts never waited.
+func TestAnEventThatIsNeverTaken(t *testing.T) {
+	t.Parallel()
+	o := newOffice(t)
+	s, e := o.subscribe()
+	s.set(func(_ int, a arrival) int {
+		if a.account == "maya" && a.number == 2 {
+			return http.StatusUnprocessableEntity
+		}
+		return http.StatusOK
+	})
+	maya, noor := o.account("maya"), o.account("noor")
+	o.tell(maya, 4)
+	o.deliver()
+	for day := range 3 {
+		o.tell(noor, 1)
+		o.deliver()
+		s.wantTaken("noor", day+1)
+		o.pass(24 * time.Hour)
+		s.wantTaken("maya", 1)
+	}
+	o.pass(2 * time.Hour)
+	if got := fmt.Sprint(s.taken("maya")); got != "[1 3 4]" {
+		t.Errorf("taken: %s", got)
+	}
+	list := o.deliveries(e.ID)
+	for _, d := range list {
+		refused := d.Account == maya && d.Seq == 2
+		if (d.State == webhook.Failed) != refused || refused && (d.LastStatus != 422 || d.LastError != "answered 422" || d.Attempts < 60) {
+			t.Errorf("%+v", d)
+		}
+	}
+	if got := o.get(e.ID); !got.DisabledAt.IsZero() {
+		t.Errorf("%+v", got)
+	}
+	// By hand it can be sent once more, which holds up nobody.
+	again, replayed, err := o.Redeliver(t.Context(), "again", e.ID, webhook.EventID(maya, 2))
+	if err != nil || replayed || again.State != webhook.Pending {
+		t.Errorf("%+v, %v", again, err)
+	}
+	o.tell(maya, 1)
+	o.deliver()
+	if got := fmt.Sprint(s.taken("maya")); got != "[1 3 4 5]" {
+		t.Errorf("taken: %s", got)
+	}
+	s.set(nil)
+	if _, replayed, err := o.Redeliver(t.Context(), "again", e.ID, webhook.EventID(maya, 2)); err != nil || !replayed {
+		t.Errorf("the same key: %v, %v", replayed, err)
+	}
+	o.deliver()
+	if _, _, err := o.Redeliver(t.Context(), "once more", e.ID, webhook.EventID(maya, 2)); err != nil {
+		t.Error(err)
+	}
+	o.deliver()
+	if got := fmt.Sprint(s.taken("maya")); got != "[1 3 4 5 2]" {
+		t.Errorf("taken: %s", got)
+	}
+}
+
+// Requests are signed with both secrets for a day, then with the new one.
+func TestRotation(t *testing.T) {
+	t.Parallel()
+	o := newOffice(t)
+	s, e := o.subscribe()
+	rotated, _, err := o.Rotate(t.Context(), "k", e.ID)
+	if err != nil || rotated.Secret == e.Secret || !rotated.OldSecretUntil.Equal(start.Add(24*time.Hour)) {
+		t.Fatalf("%+v, %v", rotated, err)
+	}
+	if again, replayed, err := o.Rotate(t.Context(), "k", e.ID); err != nil || !replayed || again.Secret != rotated.Secret {
+		t.Errorf("the same key: %+v, %v", again, err)
+	}
+	s.secrets = []string{e.Secret, rotated.Secret}
+	maya := o.account("maya")
+	for i, want := range []struct {
+		after time.Duration
+		of    string
+		both  bool
+	}{{0, e.Secret, true}, {24*time.Hour - time.Second, e.Secret, true}, {time.Second, rotated.Secret, false}} {
+		o.clock.Advance(want.after)
+		o.tell(maya, 1)
+		o.deliver()
+		a := s.arrivals()[i]
+		if (a.signed == 2) != want.both || a.signed == 0 || len(strings.Fields(a.signature)) != a.signed {
+			t.Errorf("after %v: %d signatures: %s", want.after, a.signed, a.signature)
+		}
+	}
+	s.secrets = []string{rotated.Secret}
+	o.tell(maya, 1)
+	o.deliver()
+	if all := s.arrivals(); all[3].signed != 1 {
+		t.Error("the new secret does not sign")
+	}
+	if _, _, err := o.Rotate(t.Context(), "k2", uuid.New()); err == nil || err.Error() != webhook.ErrNoEndpoint.Error() {
+		t.Errorf("rotating nothing: %v", err)
+	}
+}
+
+// What is done is swept after a month, what waits is not, and what a deleted endpoint leaves goes soon.
+func TestSweep(t *testing.T) {
+	t.Parallel()
+	o := newOffice(t)
+	s, e := o.subscribe()
+	down, waiting := o.subscribe()
+	down.set(always(http.StatusInternalServerError))
+	maya := o.account("maya")
+	o.tell(maya, 7)
+	o.deliver()
+	o.clock.Advance(31 * 24 * time.Hour)
+	o.sweep()
+	if a, b := len(o.deliveries(e.ID)), len(o.deliveries(waiting.ID)); a != 0 || b != 7 {
+		t.Errorf("%d and %d deliveries are left", a, b)
+	}
+	if n := o.count("select count(*) from webhook_events"); n != 7 {
+		t.Errorf("%d events are left", n)
+	}
+	o.tell(maya, 1)
+	if err := o.Delete(t.Context(), waiting.ID); err != nil {
+		t.Fatal(err)
+	}
+	o.clock.Advance(2 * time.Hour)
+	o.sweep()
+	o.deliver()
+	s.wantTaken("maya", 8)
+	for query, want := range map[string]int{
+		"select count(*) from webhook_events": 1, "select count(*) from webhook_deliveries": 1, "select count(*) from webhook_lanes": 0,
+		"select count(*) from webhook_endpoints": 1, "select count(*) from webhook_requests": 0,
+	} {
+		if n := o.count(query); n != want {
+			t.Errorf("%s: %d, want %d", query, n, want)
+		}
+	}
+}
+
+func (o *office) sweep() {
+	o.t.Helper()
+	for more := true; more; {
+		var err error
+		if more, err = o.Sweep(o.t.Context(), 3); err != nil {
+			o.t.Fatal(err)
+		}
+	}
+}
+
+// Of two that send from one lane the first note stands: neither an attempt nor an event is lost.
+func TestALaneThatIsSentFromTwice(t *testing.T) {
+	t.Parallel()
+	o := newOffice(t)
+	s, e := o.subscribe()
+	maya := o.account("maya")
+	o.tell(maya, 6)
+	lanes, err := o.Due(t.Context(), 10)
+	if err != nil || len(lanes) != 1 {
+		t.Fatal(lanes, err)
+	}
+	var both sync.WaitGroup
+	for range 2 {
+		both.Go(func() { o.drain(lanes[0]) })
+	}
+	both.Wait()
+	o.deliver()
+	seen := map[int]bool{}
+	for _, a := range s.arrivals() {
+		if a.number > 1 && !seen[a.number-1] {
+			t.Errorf("%d came before %d", a.number, a.number-1)
+		}
+		seen[a.number] = true
+	}
+	for _, d := range o.deliveries(e.ID) {
+		if d.State != webhook.Delivered || d.Attempts != 1 {
+			t.Errorf("%+v", d)
+		}
+	}
+	if len(seen) != 6 {
+		t.Errorf("%d of 6 arrived", len(seen))
+	}
+}
+
+// A server dies after the subscriber has answered, and before that is noted: the event goes out again, with the id that tells the subscriber so.
+func TestACrashBeforeTheNote(t *testing.T) {
+	t.Parallel()
+	o := newOffice(t)
+	s, e := o.subscribe()
+	maya := o.account("maya")
+	o.tell(maya, 2)
+	lanes, err := o.Due(t.Context(), 1)
+	if err != nil || len(lanes) != 1 {
+		t.Fatal(lanes, err)
+	}
+	for _, status := range []int{http.StatusOK, http.StatusInternalServerError} {
+		ctx, crash := context.WithCancel(t.Context())
+		s.set(func(int, arrival) int {
+			crash()
+			return status
+		})
+		if more, err := o.Next(ctx, lanes[0]); more || err != nil {
+			t.Errorf("%v, %v", more, err)
+		}
+		if list := o.deliveries(e.ID); list[0].Attempts != 0 || list[0].State != webhook.Pending || !o.get(e.ID).FailingSince.IsZero() {
+			t.Errorf("something is noted: %+v", list[0])
+		}
+	}
+	s.set(nil)
+	o.deliver()
+	all := s.arrivals()
+	if len(all) != 4 || all[0].id != all[1].id || all[1].id != all[2].id || all[2].id == all[3].id {
+		t.Errorf("%+v", all)
+	}
+}

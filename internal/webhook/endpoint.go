@@ -1,0 +1,183 @@
+package webhook
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"strconv"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
+
+	"pop.store/credits/internal/problem"
+)
+
+// overlap is how long the secret before signs as well, so that receivers can change to the new one when it suits them.
+const overlap = 24 * time.Hour
+
+// Endpoint is where events are sent. Zero instants: never.
+type Endpoint struct {
+	ID             uuid.UUID
+	URL            string
+	Kinds          []string // of the events that it wants; empty: all
+	CreatedAt      time.Time
+	OldSecretUntil time.Time // until then requests carry a second signature, by the secret before
+	FailingSince   time.Time // the first failure since the last success
+	DisabledAt     time.Time
+	DisabledReason string // for a person
+}
+
+// Secret is an endpoint with what its requests are signed with, which is shown when it is made and not again.
+type Secret struct {
+	Endpoint
+	Secret string // whsec_...
+}
+
+// CreateParams ask for an endpoint.
+type CreateParams struct {
+	URL   string
+	Kinds []string // nil: all
+}
+
+// Create makes an endpoint. Errors: kind Meaning (fields "events", "url"), ErrTooMany, ErrKeyReused, ErrUnavailable.
+func (s *Service) Create(ctx context.Context, key string, p CreateParams) (_ Secret, replayed bool, err error) {
+	if p.Kinds, err = checkKinds(p.Kinds); err != nil {
+		return Secret{}, false, err
+	}
+	if err := checkURL(p.URL, s.o.AllowPrivate); err != nil {
+		return Secret{}, false, err
+	}
+	return request(ctx, s, key, fingerprint(append([]string{"create", p.URL}, p.Kinds...)...), func(tx pgx.Tx) (Secret, error) {
+		secret := newSecret()
+		e := Endpoint{ID: uuid.New(), URL: p.URL, Kinds: p.Kinds, CreatedAt: s.o.Clock()}
+		tag, err := tx.Exec(ctx, `insert into webhook_endpoints (id, url, kinds, secret, created_at) select $1, $2, $3, $4, $5
+			where (select count(*) from webhook_endpoints where deleted_at is null) < $6`, e.ID, e.URL, e.Kinds, secret, e.CreatedAt, MaxEndpoints)
+		if err == nil && tag.RowsAffected() == 0 {
+			err = ErrTooMany
+		}
+		return Secret{e, secretText(secret)}, err
+	})
+}
+
+// checkKinds puts the kinds in order, each once.
+func checkKinds(kinds []string) ([]string, error) {
+	if kinds != nil && len(kinds) == 0 {
+		return nil, problem.Invalid("events", "must name at least one event; leave it out for all of them")
+	}
+	for i, kind := range kinds {
+		if !slices.Contains(Kinds, kind) {
+			return nil, problem.Invalid("events["+strconv.Itoa(i)+"]", "is not an event that there is")
+		}
+	}
+	sorted := slices.Compact(slices.Sorted(slices.Values(kinds)))
+	return append([]string{}, sorted...), nil
+}
+
+const endpointColumns = `id, url, kinds, created_at, old_secret_until, failing_since, disabled_at, disabled_reason`
+
+func scanEndpoint(row pgx.CollectableRow) (Endpoint, error) {
+	var e Endpoint
+	var oldUntil, failing, disabled *time.Time
+	err := row.Scan(&e.ID, &e.URL, &e.Kinds, &e.CreatedAt, &oldUntil, &failing, &disabled, &e.DisabledReason)
+	e.CreatedAt, e.OldSecretUntil, e.FailingSince, e.DisabledAt = e.CreatedAt.UTC(), orZero(oldUntil), orZero(failing), orZero(disabled)
+	return e, err
+}
+
+func orZero(t *time.Time) time.Time {
+	if t == nil {
+		return time.Time{}
+	}
+	return t.UTC()
+}
+
+// List gives all endpoints, oldest first. The error is ErrUnavailable.
+func (s *Service) List(ctx context.Context) ([]Endpoint, error) {
+	return s.endpoints(ctx, "true")
+}
+
+// Get gives one endpoint. Errors: ErrNoEndpoint, ErrUnavailable.
+func (s *Service) Get(ctx context.Context, id uuid.UUID) (Endpoint, error) {
+	list, err := s.endpoints(ctx, "id = $1", id)
+	if err == nil && len(list) == 0 {
+		err = ErrNoEndpoint
+	}
+	if err != nil {
+		return Endpoint{}, err
+	}
+	return list[0], nil
+}
+
+func (s *Service) endpoints(ctx context.Context, where string, args ...any) ([]Endpoint, error) {
+	rows, err := s.pool.Query(ctx, "select "+endpointColumns+" from webhook_endpoints where deleted_at is null and "+where+" order by created_at, id", args...)
+	if err != nil {
+		return nil, ErrUnavailable.Because(err)
+	}
+	list, err := pgx.CollectRows(rows, scanEndpoint)
+	return list, known(err)
+}
+
+// Delete ends an endpoint at once. What waits for it is not sent; the sweep removes it. Errors: ErrNoEndpoint, ErrUnavailable.
+func (s *Service) Delete(ctx context.Context, id uuid.UUID) error {
+	tag, err := s.pool.Exec(ctx, `update webhook_endpoints set deleted_at = $2, secret = '', old_secret = '' where id = $1 and deleted_at is null`, id, s.o.Clock())
+	if err == nil && tag.RowsAffected() == 0 {
+		err = ErrNoEndpoint
+	}
+	return known(err)
+}
+
+const sqlRotate = `update webhook_endpoints set old_secret = secret, old_secret_until = $2, secret = $3
+	where id = $1 and deleted_at is null
+	returning ` + endpointColumns
+
+// Rotate gives an endpoint a new secret. For a day requests are signed with the one before as well. Errors: ErrNoEndpoint, ErrKeyReused, ErrUnavailable.
+func (s *Service) Rotate(ctx context.Context, key string, id uuid.UUID) (_ Secret, replayed bool, err error) {
+	return request(ctx, s, key, fingerprint("rotate", id.String()), func(tx pgx.Tx) (Secret, error) {
+		secret := newSecret()
+		e, err := changed(ctx, tx, sqlRotate, id, s.o.Clock().Add(overlap), secret)
+		return Secret{e, secretText(secret)}, err
+	})
+}
+
+// changed carries out a statement about one endpoint: ErrNoEndpoint when there is none.
+func changed(ctx context.Context, tx pgx.Tx, sql string, args ...any) (Endpoint, error) {
+	rows, err := tx.Query(ctx, sql, args...)
+	if err != nil {
+		return Endpoint{}, err
+	}
+	e, err := pgx.CollectExactlyOneRow(rows, scanEndpoint)
+	if errors.Is(err, pgx.ErrNoRows) {
+		err = ErrNoEndpoint
+	}
+	return e, err
+}
+
+const (
+	sqlEnable = `update webhook_endpoints set disabled_at = null, disabled_reason = '', failing_since = null
+	where id = $1 and deleted_at is null
+	returning ` + endpointColumns
+
+	// Their three days begin anew.
+	sqlForgive = `update webhook_deliveries set attempts = 0, first_attempt_at = null where endpoint = $1 and state = 'pending' and attempts > 0`
+
+	// In the order in which Take locks them.
+	sqlWake = `update webhook_lanes as l set next_at = $2
+	from (select account from webhook_lanes where endpoint = $1 and next_at > $2 order by account for update) as w
+	where l.endpoint = $1 and l.account = w.account`
+)
+
+// Enable lets an endpoint have events again, beginning with what has waited for it; one that was never disabled gets them tried at once. Doing it again
+// changes nothing. Errors: ErrNoEndpoint, ErrUnavailable.
+func (s *Service) Enable(ctx context.Context, id uuid.UUID) (e Endpoint, err error) {
+	err = pgx.BeginFunc(ctx, s.pool, func(tx pgx.Tx) error {
+		if e, err = changed(ctx, tx, sqlEnable, id); err != nil {
+			return err
+		}
+		if _, err := tx.Exec(ctx, sqlForgive, id); err != nil {
+			return err
+		}
+		_, err := tx.Exec(ctx, sqlWake, id, s.o.Clock())
+		return err
+	})
+	return e, known(err)
+}

@@ -1,0 +1,239 @@
+package webhook
+
+import (
+	"context"
+	"errors"
+	"math/rand/v2"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
+)
+
+// patience is how long an event is tried from its first attempt on, and how long nothing may get through to an endpoint until it is disabled.
+const patience = 3 * 24 * time.Hour
+
+// The waits after failures: the first one, three times as long after each, up to the longest; a fifth more or less, so that lanes which failed together
+// do not come back together.
+const (
+	firstWait   = 5 * time.Second
+	longestWait = time.Hour
+)
+
+// Lane is what one endpoint is told of one account.
+type Lane struct {
+	Endpoint uuid.UUID `json:"endpoint"`
+	Account  uuid.UUID `json:"account"`
+}
+
+// Active lists the endpoints that events are sent to. The error is ErrUnavailable.
+func (s *Service) Active(ctx context.Context) ([]uuid.UUID, error) {
+	rows, err := s.pool.Query(ctx, "select id from webhook_endpoints where deleted_at is null and disabled_at is null order by id")
+	if err != nil {
+		return nil, ErrUnavailable.Because(err)
+	}
+	list, err := pgx.CollectRows(rows, pgx.RowTo[uuid.UUID])
+	return list, known(err)
+}
+
+const sqlDue = `
+select e.id, l.account
+from webhook_endpoints as e
+cross join lateral (select account from webhook_lanes where endpoint = e.id and next_at <= $1 order by next_at limit $2) as l
+where e.deleted_at is null and e.disabled_at is null`
+
+// Due lists the lanes in which something can be sent now: of each endpoint those that have waited longest, at most limit. The error is ErrUnavailable.
+func (s *Service) Due(ctx context.Context, limit int) ([]Lane, error) {
+	rows, err := s.pool.Query(ctx, sqlDue, s.o.Clock(), limit)
+	if err != nil {
+		return nil, ErrUnavailable.Because(err)
+	}
+	list, err := pgx.CollectRows(rows, pgx.RowToStructByPos[Lane])
+	return list, known(err)
+}
+
+// head is the first event that waits in a lane.
+type head struct {
+	message
+	seq          int64
+	attempts     int
+	once         bool
+	firstAttempt time.Time // zero: this is the first
+	failing      bool      // nothing has got through to the endpoint lately
+}
+
+const sqlHead = `
+select e.url, e.secret, case when e.old_secret_until > $3 then e.old_secret else '' end, e.failing_since is not null,
+	d.seq, d.attempts, d.once, d.first_attempt_at, v.external_id, v.kind, v.at, v.data
+from webhook_lanes as l
+join webhook_endpoints as e on e.id = l.endpoint and e.deleted_at is null and e.disabled_at is null
+cross join lateral (
+	select seq, attempts, once, first_attempt_at from webhook_deliveries where endpoint = $1 and account = $2 and state = 'pending' order by seq limit 1
+) as d
+join webhook_events as v on v.account = $2 and v.seq = d.seq
+where l.endpoint = $1 and l.account = $2 and l.next_at <= $3`
+
+// head finds what to send next in a lane; nil when there is nothing, or nothing yet.
+func (s *Service) head(ctx context.Context, lane Lane) (*head, error) {
+	var h head
+	var secret, old, data []byte
+	var first *time.Time
+	var externalID, kind string
+	var at time.Time
+	err := s.pool.QueryRow(ctx, sqlHead, lane.Endpoint, lane.Account, s.o.Clock()).Scan(
+		&h.url, &secret, &old, &h.failing, &h.seq, &h.attempts, &h.once, &first, &externalID, &kind, &at, &data,
+	)
+	if errors.Is(err, pgx.ErrNoRows) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, ErrUnavailable.Because(err)
+	}
+	h.id, h.firstAttempt, h.secrets = EventID(lane.Account, h.seq), orZero(first), [][]byte{secret}
+	if len(old) > 0 {
+		h.secrets = append(h.secrets, old)
+	}
+	h.body, err = bodyOf(kind, at, externalID, data)
+	return &h, err
+}
+
+// Next sends the next event of a lane, if one is due. more says that another one may be. Of one lane one Next may run at a time: two would send
+// events twice. When ctx ends meanwhile, nothing is noted, and the event is sent again.
+func (s *Service) Next(ctx context.Context, lane Lane) (more bool, err error) {
+	h, err := s.head(ctx, lane)
+	if err != nil {
+		return false, err
+	}
+	if h == nil {
+		return false, s.clear(ctx, lane)
+	}
+	o := s.send(ctx, h.message)
+	switch {
+	case ended(ctx):
+		return false, nil
+	case o.delivered():
+		return s.noteSuccess(ctx, lane, h, o)
+	}
+	return s.noteFailure(ctx, lane, h, o)
+}
+
+func ended(ctx context.Context) bool { return ctx.Err() != nil }
+
+const (
+	sqlLockLane  = `select from webhook_lanes where endpoint = $1 and account = $2 for update`
+	sqlClearLane = `delete from webhook_lanes where endpoint = $1 and account = $2
+	and not exists (select from webhook_deliveries where endpoint = $1 and account = $2 and state = 'pending')`
+)
+
+// clear removes a lane in which nothing waits. The lock comes first, in a statement of its own: whoever added an event holds it until that can be seen.
+func (s *Service) clear(ctx context.Context, lane Lane) error {
+	err := pgx.BeginFunc(ctx, s.pool, func(tx pgx.Tx) error {
+		if _, err := tx.Exec(ctx, sqlLockLane, lane.Endpoint, lane.Account); err != nil {
+			return err
+		}
+		_, err := tx.Exec(ctx, sqlClearLane, lane.Endpoint, lane.Account)
+		return err
+	})
+	return known(err)
+}
+
+// What is noted is conditional on the attempts that were counted before: if another one sent the event too, the first note stands.
+const (
+	sqlAttempted = `update webhook_deliveries set state = $5, attempts = attempts + 1, first_attempt_at = coalesce(first_attempt_at, $6),
+		last_attempt_at = $6, last_status = $7, last_error = $8
+	where account = $1 and seq = $2 and endpoint = $3 and attempts = $4 and state = 'pending'`
+
+	sqlRecovered = `update webhook_endpoints set failing_since = null where id = $1 and failing_since is not null`
+
+	sqlFailing = `update webhook_endpoints set failing_since = $2 where id = $1 and failing_since is null`
+
+	sqlDisable = `update webhook_endpoints set disabled_at = $2, disabled_reason = $3
+	where id = $1 and disabled_at is null and deleted_at is null and (failing_since <= $4 or $5)`
+
+	sqlWait = `update webhook_lanes set next_at = $3 where endpoint = $1 and account = $2`
+)
+
+func (s *Service) attempted(ctx context.Context, tx pgx.Tx, lane Lane, h *head, state State, o outcome) (first bool, err error) {
+	tag, err := tx.Exec(ctx, sqlAttempted, lane.Account, h.seq, lane.Endpoint, h.attempts, string(state), s.o.Clock(), o.status, o.failure)
+	return tag.RowsAffected() == 1, err
+}
+
+// noteSuccess goes on to the next event. The first one that gets through again wakes all that wait for the endpoint. Locks are taken in one order
+// everywhere: endpoint, then lanes in their order or one delivery and its lane.
+func (s *Service) noteSuccess(ctx context.Context, lane Lane, h *head, o outcome) (more bool, err error) {
+	err = pgx.BeginFunc(ctx, s.pool, func(tx pgx.Tx) error {
+		if h.failing {
+			tag, err := tx.Exec(ctx, sqlRecovered, lane.Endpoint)
+			if err == nil && tag.RowsAffected() > 0 {
+				_, err = tx.Exec(ctx, sqlWake, lane.Endpoint, s.o.Clock())
+			}
+			if err != nil {
+				return err
+			}
+		}
+		more, err = s.attempted(ctx, tx, lane, h, Delivered, o)
+		return err
+	})
+	return more, known(err)
+}
+
+// noteFailure waits before the next attempt; once an event was tried for its time it is given up, and the next one goes on. If nothing else got through
+// in that time either, it is the endpoint that is disabled, and the event waits with all others; so it is when the endpoint says it is gone.
+func (s *Service) noteFailure(ctx context.Context, lane Lane, h *head, o outcome) (more bool, err error) {
+	disabled := false
+	err = pgx.BeginFunc(ctx, s.pool, func(tx pgx.Tx) error {
+		if disabled, err = s.endure(ctx, tx, lane.Endpoint, h, o); err != nil {
+			return err
+		}
+		state := Pending
+		if h.once || h.exhausted(s.o.Clock()) && !disabled {
+			state = Failed
+		}
+		first, err := s.attempted(ctx, tx, lane, h, state, o)
+		if more = first && !disabled && state == Failed; err != nil || more || !first {
+			return err
+		}
+		_, err = tx.Exec(ctx, sqlWait, lane.Endpoint, lane.Account, s.o.Clock().Add(wait(h.attempts)))
+		return err
+	})
+	if disabled && err == nil {
+		s.o.Log.Warn("a webhook endpoint is disabled", "endpoint", lane.Endpoint, "last", o.failure)
+	}
+	return more, known(err)
+}
+
+// endure notes on the endpoint that it failed, and says whether that disables it. An event that is sent again by hand says nothing about it.
+func (s *Service) endure(ctx context.Context, tx pgx.Tx, endpoint uuid.UUID, h *head, o outcome) (disabled bool, err error) {
+	now := s.o.Clock()
+	if !h.once {
+		if _, err := tx.Exec(ctx, sqlFailing, endpoint, now); err != nil {
+			return false, err
+		}
+	}
+	if !o.gone() && (h.once || !h.exhausted(now)) {
+		return false, nil
+	}
+	reason := "Nothing got through for 3 days. Last: " + o.failure + "."
+	if o.gone() {
+		reason = "It answered 410 Gone."
+	}
+	tag, err := tx.Exec(ctx, sqlDisable, endpoint, now, reason, now.Add(-patience), o.gone())
+	return tag.RowsAffected() > 0, err
+}
+
+// exhausted says whether an event has been tried for its time.
+func (h *head) exhausted(now time.Time) bool {
+	return !h.firstAttempt.IsZero() && now.Sub(h.firstAttempt) >= patience
+}
+
+// wait is how long to wait after a failure that came after so many attempts.
+func wait(attempts int) time.Duration {
+	d := firstWait
+	for range attempts {
+		if d *= 3; d >= longestWait {
+			d = longestWait
+			break
+		}
+	}
+	return d*4/5 + rand.N(d*2/5)
+}
