@@ -146,10 +146,10 @@ func TestTheBadgeSeesAnExpiry(t *testing.T) {
 func TestTheNoticeComesAndGoes(t *testing.T) {
 	t.Parallel()
 	s := newSite(t)
-	s.openWith("maya", "45")
+	s.openWith("maya", "50") // after it was empty: low is up to a quarter above the threshold
 	v := s.signIn("maya")
 	badge := v.get("/credits").has("notice", false).badge()
-	s.charge("maya", `{"feature":"lip_sync"}`) // 40: just the threshold
+	s.charge("maya", `{"feature":"auto_selling","amount":"10"}`) // 40: just the threshold
 	badge = v.poll(badge).want(http.StatusOK).wantNotice("").badge()
 	s.charge("maya", `{"feature":"social_comment_reply"}`)
 	a := v.poll(badge).want(http.StatusOK).wantNotice("low").has("get-more-credits", true).has("notice-dismiss", true)

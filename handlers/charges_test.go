@@ -204,6 +204,11 @@ func TestWorkThatMakesNoSense(t *testing.T) {
 		`{"feature":"auto_selling","amount":"1","quantity":0}`:             "quantity",
 		`{"feature":"` + strings.Repeat("x", 65) + `"}`:                    "feature",
 		`{"feature":"lip_sync","agent":"` + strings.Repeat("x", 65) + `"}`: "agent",
+		`{"feature":"lip_sync","agent":"my agent"}`:                        "agent",
+		`{"feature":"lip_sync","agent":"<b>"}`:                             "agent",
+		`{"feature":"lip_sync","agent":"a/b"}`:                             "agent",
+		`{"feature":"lip_sync","agent":"é"}`:                               "agent",
+		`{"feature":"lip_sync","agent":".."}`:                              "agent",
 	} {
 		for _, path := range []string{"/v1/accounts/maya/charges", "/v1/accounts/maya/quote"} {
 			a := s.post(path, body)

@@ -214,6 +214,7 @@ func (a answer) page() *html.Node {
 type visitor struct {
 	s      *site
 	cookie string // its value; empty: none
+	visits string // the cookie that remembers visits; empty: none
 }
 
 // signIn is a browser that the host has handed over.
@@ -242,10 +243,14 @@ func (s *site) link(account, body string) string {
 func (v *visitor) do(method, path, body string, pairs ...string) answer {
 	v.s.t.Helper()
 	if v.cookie != "" {
-		pairs = append(pairs, "Cookie", v.s.app.Sessions.CookieName()+"="+v.cookie)
+		pairs = append(pairs, "Cookie", v.s.app.Sessions.CookieName()+"="+v.cookie+"; "+v.visits)
 	}
 	a := v.s.send(method, path, body, pairs...)
 	for _, c := range (&http.Response{Header: a.header}).Cookies() {
+		if strings.HasSuffix(c.Name, "visits") {
+			v.visits = c.Name + "=" + c.Value
+			continue
+		}
 		if c.Name != v.s.app.Sessions.CookieName() {
 			v.s.t.Errorf("%s: a cookie %q", a.to, c.Name)
 		}

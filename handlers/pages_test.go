@@ -8,6 +8,8 @@ import (
 	"testing"
 
 	"golang.org/x/net/html"
+
+	"pop.store/credits/internal/ledger"
 )
 
 const policy = "default-src 'none'; script-src 'self'; style-src 'self'; font-src 'self'; img-src 'self' data:; connect-src 'self'; " +
@@ -26,7 +28,8 @@ func looks(t *testing.T, s *site) []answer {
 	look(http.StatusOK, v.get(back))
 	for _, path := range []string{
 		"/", "/credits", "/credits/badge", "/credits/history", "/credits/history?tab=purchases", "/credits/history?tab=usage&feature=pdf_creation", "/credits/buy",
-		back + "/status", back + "?cancelled=1", "/plans", "/plans?changed=1", "/credits/how-tokens-work", "/credits?days=90&by=agent", checkout,
+		back + "/status", back + "?cancelled=1", "/plans", "/plans?changed=1", "/credits/how-tokens-work", "/credits?days=90&by=agent",
+		"/agents", "/agents?saved=1", "/tools", "/tools?tool=pdf_creation&text=x", "/tools/job", "/storefront", "/storefront?ordered=studio-mug", "/credits/buy?need=33&next=/tools", checkout,
 	} {
 		look(http.StatusOK, v.get(path))
 	}
@@ -172,16 +175,18 @@ func TestHostileTextsAreOnlyText(t *testing.T) {
 		account := fmt.Sprint("creator-", i)
 		quoted := quote(evil)
 		s.call("PUT", "/v1/accounts/"+account, `{"plan":"starter","name":`+quoted+`}`).want(http.StatusCreated).wantMembers(map[string]any{"name": evil})
-		agent := quote(evil[:min(len(evil), 60)])
+		agent := evil[:min(len(evil), 60)]
 		s.post("/v1/accounts/"+account+"/grants", `{"amount":"1","kind":"promo","reason":`+quoted+`}`).want(http.StatusCreated).wantMembers(map[string]any{"reason": evil})
-		charge := `{"feature":"lip_sync","agent":` + agent + `,"reference":` + quoted + `,"metadata":{` + quoted + `:` + quoted + `}}`
+		charge := `{"feature":"lip_sync","reference":` + quoted + `,"metadata":{` + quoted + `:` + quoted + `}}`
 		a := s.post("/v1/accounts/"+account+"/charges", charge).want(http.StatusCreated).wantMembers(map[string]any{"reference": evil})
 		if strings.ContainsAny(string(a.body), "<>") {
 			t.Errorf("%s: JSON that a browser might take for HTML: %s", a.to, a.body)
 		}
+		s.chargeBehindTheAPI(account, agent) // which refuses such a name
 		v := s.signIn(account)
 		for _, path := range []string{
-			"/", "/credits", "/credits?by=agent", "/credits/how-tokens-work", "/credits/history", "/plans", "/credits/buy", "/nothing-here", "/credits/history?agent=" + escape(evil), "/credits/history?kind=" + escape(evil),
+			"/", "/credits", "/credits?by=agent", "/agents", "/tools?tool=lip_sync&text=" + escape(evil),
+			"/credits/buy?need=1&next=" + escape("/"+evil), "/credits/how-tokens-work", "/credits/history", "/plans", "/credits/buy", "/nothing-here", "/credits/history?agent=" + escape(evil), "/credits/history?kind=" + escape(evil),
 		} {
 			wantOnlyText(t, v.get(path), evil)
 		}
@@ -193,6 +198,18 @@ func TestHostileTextsAreOnlyText(t *testing.T) {
 		if strings.Count(said.String(), strings.Join(strings.Fields(evil[:min(len(evil), 60)]), " ")) < 2 {
 			t.Errorf("reason or agent %q are not in the history: %s", evil, said.String())
 		}
+	}
+}
+
+// chargeBehindTheAPI makes an agent's charge without asking how the agent may be called.
+func (s *site) chargeBehindTheAPI(account, agent string) {
+	s.t.Helper()
+	id, err := s.app.Accounts.Find(s.t.Context(), account)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	if _, err := s.app.Ledger.Charge(s.t.Context(), id, "behind the API", ledger.Charge{Feature: "lip_sync", Agent: agent}); err != nil {
+		s.t.Fatal(err)
 	}
 }
 
@@ -208,7 +225,7 @@ func wantOnlyText(t *testing.T, a answer, evil string) {
 			t.Errorf("%s: with %q there is a <%s>", a.to, evil, n.Data)
 		}
 		for _, at := range n.Attr {
-			if strings.HasPrefix(at.Key, "on") || at.Key == "autofocus" || strings.HasPrefix(strings.ToLower(strings.TrimSpace(at.Val)), "javascript:") && at.Key != "value" {
+			if strings.HasPrefix(at.Key, "on") || at.Key == "autofocus" || strings.HasPrefix(strings.ToLower(strings.TrimSpace(at.Val)), "javascript:") && at.Key != "value" && at.Key != "data-agent" {
 				t.Errorf("%s: with %q there is <%s %s=%q>", a.to, evil, n.Data, at.Key, at.Val)
 			}
 		}

@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
+	netmail "net/mail"
 	"net/url"
 	"slices"
 	"strings"
@@ -24,9 +25,13 @@ import (
 	"pop.store/credits/internal/billing"
 	"pop.store/credits/internal/catalog"
 	"pop.store/credits/internal/clock"
+	"pop.store/credits/internal/demo"
 	"pop.store/credits/internal/ledger"
+	"pop.store/credits/internal/mail"
+	"pop.store/credits/internal/results"
 	"pop.store/credits/internal/sandbox"
 	"pop.store/credits/internal/session"
+	"pop.store/credits/internal/webhook"
 )
 
 func TestMain(m *testing.M) { testdb.Main(m) }
@@ -57,6 +62,7 @@ type options struct {
 	base    string // public address: "https://credits.example"
 	noDemo  bool   // neither one-click sign-in nor payment provider
 	deliver bool   // the provider delivers its events
+	private bool   // webhooks may go to this machine
 	prices  func() *catalog.Catalog
 }
 
@@ -108,17 +114,23 @@ func (s *site) assemble(o options) {
 		Accounts: accounts.New(s.pool, books, catalog.Builtin), Ledger: books, Prices: catalog.Builtin, Clock: s.clock.Now, Log: log, BaseURL: base,
 		Sessions: session.New(s.pool, session.Options{Clock: s.clock.Now, Secure: base.Scheme == "https"}),
 		Keys:     apikey.New(s.pool, apikey.Options{Clock: s.clock.Now}), Ready: s.pool.Ping,
+		Results: results.New(s.pool, books),
 	}
 	if o.prices != nil {
 		s.app.Prices = o.prices
 	}
+	s.app.Webhooks = webhook.New(s.pool, webhook.Options{Clock: s.clock.Now, Log: log, AllowPrivate: o.private})
+	s.app.Mail = mail.New(s.pool, mail.Options{
+		Accounts: s.app.Accounts, Ledger: books, Prices: s.app.Prices, BaseURL: base, From: &netmail.Address{Address: "credits@shop.example"},
+		Folder: s.t.TempDir(), Clock: s.clock.Now, Log: log,
+	})
 	shop := billing.Options{Ledger: books, Prices: catalog.Builtin, BaseURL: o.base, Clock: s.clock.Now, Log: log}
 	if !o.noDemo {
 		s.provider = sandbox.New(s.pool, sandbox.Options{
 			Clock: s.clock.Now, BaseURL: o.base, DeliverURL: s.url + "/webhooks/stripe", Secret: eventSecret, Log: log,
 		})
-		s.app.Sandbox, s.app.DemoAccount = s.provider, "maya"
-		shop.Provider, shop.WebhookSecret = s.provider, eventSecret
+		s.app.Sandbox, s.app.DemoAccount, s.app.Jobs = s.provider, "maya", demo.NewJobs(books, s.clock.Now, log)
+		shop.Provider, shop.WebhookSecrets = s.provider, []string{eventSecret}
 	}
 	s.app.Billing = billing.New(s.pool, shop)
 }

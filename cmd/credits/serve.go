@@ -9,6 +9,7 @@ import (
 	"net"
 	"net/http"
 	"net/url"
+	"path/filepath"
 	"sync"
 	"sync/atomic"
 	"syscall"
@@ -24,8 +25,13 @@ import (
 	"pop.store/credits/internal/demo"
 	"pop.store/credits/internal/jobs"
 	"pop.store/credits/internal/ledger"
+	"pop.store/credits/internal/mail"
+	"pop.store/credits/internal/relay"
+	"pop.store/credits/internal/results"
 	"pop.store/credits/internal/sandbox"
 	"pop.store/credits/internal/session"
+	"pop.store/credits/internal/stripepay"
+	"pop.store/credits/internal/webhook"
 )
 
 // drainTime is how long requests under way may take to end once the server was told to stop.
@@ -106,9 +112,18 @@ func (p *program) assemble(d *database, addr net.Addr) *site {
 	s.app = &handlers.App{
 		Accounts: accounts.New(d.pool, books, p.prices.InForce), Ledger: books, Prices: p.prices.InForce, Clock: clock.System, Log: p.log, BaseURL: base,
 		Sessions: session.New(d.pool, session.Options{Clock: clock.System, Secure: base.Scheme == "https"}),
-		Keys:     apikey.New(d.pool, apikey.Options{Clock: clock.System}), TrustedProxies: p.config.TrustedProxies,
+		Keys:     apikey.New(d.pool, apikey.Options{Clock: clock.System}), Results: results.New(d.pool, books), TrustedProxies: p.config.TrustedProxies,
 	}
-	s.jobs = jobs.New(d.pool, jobs.Options{Ledger: books, Sessions: s.app.Sessions, Log: p.log})
+	s.app.Mail = mail.New(d.pool, mail.Options{
+		Accounts: s.app.Accounts, Ledger: books, Prices: p.prices.InForce, BaseURL: base, From: p.config.MailFrom, Server: p.config.SMTP,
+		Folder: p.mailFolder(), Clock: clock.System, Log: p.log,
+	})
+	s.app.Webhooks = webhook.New(d.pool, webhook.Options{Clock: clock.System, Log: p.log, AllowPrivate: p.config.WebhookPrivate})
+	s.jobs = jobs.New(d.pool, jobs.Options{
+		Ledger: books, Sessions: s.app.Sessions, Mail: s.app.Mail, Webhooks: s.app.Webhooks,
+		Sinks: []relay.Sink{s.app.Mail.Sink, s.app.Webhooks.Take}, Log: p.log,
+		Payments: func(ctx context.Context) (bool, error) { return s.app.Billing.Reconcile(ctx) },
+	})
 	s.app.Ready = func(ctx context.Context) error {
 		if !s.ready.Load() {
 			return errors.New("not seeded yet")
@@ -117,6 +132,15 @@ func (p *program) assemble(d *database, addr net.Addr) *site {
 	}
 	s.seed = func(ctx context.Context) error { return s.setUpPayments(ctx, d, local) }
 	return s
+}
+
+// mailFolder is where e-mails are written to while there is no mail server.
+func (p *program) mailFolder() string {
+	folder := filepath.Join(p.config.DataDir, "mail")
+	if whole, err := filepath.Abs(folder); err == nil {
+		return whole
+	}
+	return folder
 }
 
 // localURL is how this process reaches itself: a wildcard address is reached over loopback.
@@ -128,23 +152,28 @@ func localURL(addr net.Addr) *url.URL {
 	return &url.URL{Scheme: "http", Host: net.JoinHostPort(host, port)}
 }
 
-// setUpPayments connects the payment provider: the sandbox in the demo, none elsewhere as yet. The demo's creator comes with it.
+// setUpPayments connects the payment provider: Stripe where it is set up, else the sandbox in the demo, else none. The demo's creator comes with it.
 func (s *site) setUpPayments(ctx context.Context, d *database, local *url.URL) error {
 	o := billing.Options{Ledger: s.app.Ledger, Prices: s.prices.InForce, BaseURL: s.app.BaseURL.String(), Clock: clock.System, Log: s.log}
+	switch stripe := s.config.Stripe; {
+	case stripe.SecretKey != "":
+		o.Provider = stripepay.New(stripepay.Options{Key: stripe.SecretKey, Tax: stripe.Tax, PromotionCodes: stripe.PromotionCodes})
+		o.WebhookSecrets = stripe.WebhookSecrets
+	case s.config.Demo:
+		secret, err := sandbox.EnsureSecret(ctx, d.pool, clock.System)
+		if err != nil {
+			return err
+		}
+		s.app.Sandbox = sandbox.New(d.pool, sandbox.Options{
+			Clock: clock.System, BaseURL: s.app.BaseURL.String(), DeliverURL: local.String() + "/webhooks/stripe", Secret: secret, Log: s.log,
+		})
+		o.Provider, o.WebhookSecrets = s.app.Sandbox, []string{secret}
+	}
+	s.app.Billing = billing.New(d.pool, o)
 	if !s.config.Demo {
-		s.app.Billing = billing.New(d.pool, o)
 		return nil
 	}
-	secret, err := sandbox.EnsureSecret(ctx, d.pool, clock.System)
-	if err != nil {
-		return err
-	}
-	s.app.Sandbox = sandbox.New(d.pool, sandbox.Options{
-		Clock: clock.System, BaseURL: s.app.BaseURL.String(), DeliverURL: local.String() + "/webhooks/stripe", Secret: secret, Log: s.log,
-	})
-	o.Provider, o.WebhookSecret = s.app.Sandbox, secret
-	s.app.Billing = billing.New(d.pool, o)
-	s.app.DemoAccount = demo.Account
+	s.app.DemoAccount, s.app.Jobs = demo.Account, demo.NewJobs(s.app.Ledger, clock.System, s.log)
 	if err := demo.Seed(ctx, d.pool, clock.System()); err != nil {
 		return fmt.Errorf("seed the demo: %w", err)
 	}
@@ -201,6 +230,7 @@ func (s *site) startBackground(ctx context.Context, working *sync.WaitGroup) {
 	}
 	if s.agent != nil {
 		working.Go(func() { s.agent.Run(ctx) })
+		working.Go(func() { s.app.Jobs.Run(ctx) })
 	}
 }
 
@@ -208,6 +238,9 @@ func (s *site) startBackground(ctx context.Context, working *sync.WaitGroup) {
 func (s *site) announce(d *database) {
 	if d.server != nil {
 		fmt.Fprintf(s.stdout, "Embedded Postgres: its data are in %s\n", d.server.DataDir())
+	}
+	if s.config.SMTP == nil {
+		fmt.Fprintf(s.stdout, "No mail server is set up (CREDITS_SMTP_URL): e-mails are written to %s\n", s.mailFolder())
 	}
 	fmt.Fprintf(s.stdout, "Credits is at %s\n", s.app.BaseURL)
 	if s.config.Demo {

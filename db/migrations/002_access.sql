@@ -7,7 +7,6 @@ create table accounts (
     name            text not null default '',
     email           text not null default '',
     time_zone       text not null default '',
-    low_threshold   bigint check (low_threshold >= 0),
     notice_seen_lot bigint not null default 0,
     created_at      timestamptz not null
 );

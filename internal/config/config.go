@@ -4,6 +4,7 @@ package config
 import (
 	"fmt"
 	"net"
+	"net/mail"
 	"net/netip"
 	"net/url"
 	"strconv"
@@ -21,6 +22,10 @@ type Config struct {
 	TrustedProxies []netip.Prefix // CREDITS_TRUSTED_PROXIES: whose X-Forwarded-For is believed
 	MaxConns       int32          // CREDITS_DB_CONNS: size of the connection pool
 	Catalog        string         // CREDITS_CATALOG: file of plans and prices; empty: the built-in catalog
+	Stripe         Stripe         // CREDITS_STRIPE_...: the payment provider
+	WebhookPrivate bool           // CREDITS_WEBHOOK_ALLOW_PRIVATE=1: webhooks may go to private addresses, and without https
+	SMTP           *url.URL       // CREDITS_SMTP_URL: the mail server, smtp or smtps, maybe with a password; nil: e-mails are written as files
+	MailFrom       *mail.Address  // CREDITS_MAIL_FROM: whom e-mails are from
 }
 
 // Error is a variable that cannot be used. Its text is one line for the person who set it.
@@ -35,6 +40,7 @@ const (
 	defaultAddr    = "127.0.0.1:8080"
 	defaultDataDir = "var"
 	defaultConns   = 16
+	defaultFrom    = "Credits <credits@localhost>"
 )
 
 // Load reads the variables through getenv. The error is an *Error.
@@ -50,6 +56,9 @@ func Load(getenv func(string) string) (Config, error) {
 	if c.Demo, err = flag("CREDITS_DEMO", getenv("CREDITS_DEMO")); err != nil {
 		return Config{}, err
 	}
+	if c.WebhookPrivate, err = flag("CREDITS_WEBHOOK_ALLOW_PRIVATE", getenv("CREDITS_WEBHOOK_ALLOW_PRIVATE")); err != nil {
+		return Config{}, err
+	}
 	if c.BaseURL, err = baseURL(getenv("CREDITS_BASE_URL")); err != nil {
 		return Config{}, err
 	}
@@ -57,6 +66,15 @@ func Load(getenv func(string) string) (Config, error) {
 		return Config{}, err
 	}
 	if c.MaxConns, err = conns(getenv("CREDITS_DB_CONNS")); err != nil {
+		return Config{}, err
+	}
+	if c.SMTP, err = smtpURL(getenv("CREDITS_SMTP_URL")); err != nil {
+		return Config{}, err
+	}
+	if c.MailFrom, err = mailFrom(getenv("CREDITS_MAIL_FROM"), c.SMTP != nil); err != nil {
+		return Config{}, err
+	}
+	if c.Stripe, err = stripe(getenv, c.Demo); err != nil {
 		return Config{}, err
 	}
 	return c, CheckAddr("CREDITS_ADDR", c.Addr)
@@ -100,6 +118,34 @@ func baseURL(value string) (*url.URL, error) {
 		return nil, &Error{"CREDITS_BASE_URL", fmt.Sprintf("%q is not an address such as https://credits.example.com", value)}
 	}
 	return u, nil
+}
+
+// smtpURL reads where the mail server is. What cannot be read is not repeated: there may be a password in it.
+func smtpURL(value string) (*url.URL, error) {
+	if value == "" {
+		return nil, nil
+	}
+	wrong := &Error{"CREDITS_SMTP_URL", "is not an address such as smtp://USER:PASSWORD@HOST:587 or smtps://HOST:465, with special characters percent-encoded"}
+	u, err := url.Parse(strings.TrimSuffix(value, "/"))
+	if err != nil || (u.Scheme != "smtp" && u.Scheme != "smtps") || u.Hostname() == "" || u.Path != "" || u.RawQuery != "" || u.Fragment != "" {
+		return nil, wrong
+	}
+	if n, err := strconv.Atoi(or(u.Port(), "587")); err != nil || n < 1 || n > 65535 {
+		return nil, wrong
+	}
+	return u, nil
+}
+
+// mailFrom reads whom e-mails are from. A mail server wants to know; files do not mind.
+func mailFrom(value string, needed bool) (*mail.Address, error) {
+	if value == "" && needed {
+		return nil, &Error{"CREDITS_MAIL_FROM", `must be set with CREDITS_SMTP_URL, such as "Credits <credits@example.com>"`}
+	}
+	address, err := mail.ParseAddress(or(value, defaultFrom))
+	if err != nil {
+		return nil, &Error{"CREDITS_MAIL_FROM", fmt.Sprintf(`%q is not an address such as "Credits <credits@example.com>"`, value)}
+	}
+	return address, nil
 }
 
 func prefixes(value string) ([]netip.Prefix, error) {

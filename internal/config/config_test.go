@@ -2,6 +2,7 @@ package config_test
 
 import (
 	"errors"
+	"strings"
 	"testing"
 
 	"pop.store/credits/internal/config"
@@ -38,11 +39,14 @@ func TestTheOwnerIsTheServerUnlessSet(t *testing.T) {
 func TestEveryBadValueNamesItsVariable(t *testing.T) {
 	t.Parallel()
 	for name, values := range map[string][]string{
-		"CREDITS_ADDR":            {"8080", "host:", "host:abc", "host:70000"},
-		"CREDITS_DEMO":            {"yes", "true", "2"},
-		"CREDITS_BASE_URL":        {"credits.example.com", "ftp://x", "https://x/path", "https://u:p@x", "https://", "http://%zz"},
-		"CREDITS_TRUSTED_PROXIES": {"10.0.0.1", "10.0.0.0/8,abc"},
-		"CREDITS_DB_CONNS":        {"1", "abc", "100000"},
+		"CREDITS_ADDR":                  {"8080", "host:", "host:abc", "host:70000"},
+		"CREDITS_DEMO":                  {"yes", "true", "2"},
+		"CREDITS_WEBHOOK_ALLOW_PRIVATE": {"yes", "true"},
+		"CREDITS_BASE_URL":              {"credits.example.com", "ftp://x", "https://x/path", "https://u:p@x", "https://", "http://%zz"},
+		"CREDITS_TRUSTED_PROXIES":       {"10.0.0.1", "10.0.0.0/8,abc"},
+		"CREDITS_DB_CONNS":              {"1", "abc", "100000"},
+		"CREDITS_SMTP_URL":              {"mail.example", "http://mail.example", "smtp://", "smtp://h:0", "smtp://h:70000", "smtp://h/path", "smtp://h?x=1", "smtp://u:p%zz@h"},
+		"CREDITS_MAIL_FROM":             {"credits", "a@b, c@d", "Credits <credits@example.com"},
 	} {
 		for _, value := range values {
 			_, err := config.Load(env(map[string]string{name: value}))
@@ -50,6 +54,38 @@ func TestEveryBadValueNamesItsVariable(t *testing.T) {
 			if !errors.As(err, &bad) || bad.Name != name {
 				t.Errorf("%s=%q: %v", name, value, err)
 			}
+		}
+	}
+}
+
+func TestMail(t *testing.T) {
+	t.Parallel()
+	c, err := config.Load(env(nil))
+	if err != nil || c.SMTP != nil || c.MailFrom.Address != "credits@localhost" {
+		t.Errorf("%+v, %v", c, err)
+	}
+	set := map[string]string{"CREDITS_SMTP_URL": "smtp://maya:se%40cret@mail.example:2525", "CREDITS_MAIL_FROM": "Credits <credits@shop.example>"}
+	c, err = config.Load(env(set))
+	if err != nil || c.SMTP.Host != "mail.example:2525" || c.MailFrom.Address != "credits@shop.example" || c.MailFrom.Name != "Credits" {
+		t.Errorf("%+v, %v", c, err)
+	}
+	if password, _ := c.SMTP.User.Password(); password != "se@cret" {
+		t.Errorf("the password is %q", password)
+	}
+	delete(set, "CREDITS_MAIL_FROM")
+	var bad *config.Error
+	if _, err := config.Load(env(set)); !errors.As(err, &bad) || bad.Name != "CREDITS_MAIL_FROM" {
+		t.Errorf("a server without a sender: %v", err)
+	}
+}
+
+// What cannot be read may have a password in it.
+func TestAPasswordIsNotRepeated(t *testing.T) {
+	t.Parallel()
+	for _, value := range []string{"smtp://maya:hunter2@h/path", "maya:hunter2@h", "smtp://maya:hunter2%zz@h", "smtp://maya:hunter2@h:0"} {
+		_, err := config.Load(env(map[string]string{"CREDITS_SMTP_URL": value, "CREDITS_MAIL_FROM": "a@b.example"}))
+		if err == nil || strings.Contains(err.Error(), "hunter2") {
+			t.Errorf("%s: %v", value, err)
 		}
 	}
 }
