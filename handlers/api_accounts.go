@@ -32,62 +32,86 @@ type accountJSON struct {
 	Balance       balanceJSON   `json:"balance"`
 	State         string        `json:"state"`
 	Threshold     tokens.Amount `json:"threshold"`
+	OwnReserve    tokens.Amount `json:"own_reserve"`
+	PausedAgents  int           `json:"paused_agents"`
 	NextResetAt   *string       `json:"next_reset_at"`
 	TimeZone      string        `json:"time_zone"`
 	BillingAnchor *string       `json:"billing_anchor"`
 	BillingZone   string        `json:"billing_zone"`
 }
 
-func accountAnswer(o accounts.Overview) accountJSON {
-	return accountJSON{
-		Account: o.ExternalID, Name: unlessEmpty(o.Name), Email: unlessEmpty(o.Email), Plan: o.Plan, PlanStatus: string(o.PlanStatus), NextPlan: unlessEmpty(o.NextPlan),
-		Balance: balanceJSON{o.Spendable, o.Held, o.Total}, State: string(o.State), Threshold: o.Threshold, NextResetAt: stamp(o.NextReset),
-		TimeZone: o.Zone.String(), BillingAnchor: stamp(o.Anchor), BillingZone: o.Account.Zone.String(),
+func (a *App) accountAnswer(c echo.Context, status int, account uuid.UUID) error {
+	ctx := c.Request().Context()
+	o, err := a.Accounts.Overview(ctx, account)
+	if err != nil {
+		return err
 	}
+	own, err := a.Accounts.OwnReserve(ctx, &o)
+	if err != nil {
+		return err
+	}
+	return c.JSON(status, accountJSON{
+		Account: o.ExternalID, Name: unlessEmpty(o.Name), Email: unlessEmpty(o.Email), Plan: o.Plan, PlanStatus: string(o.PlanStatus), NextPlan: unlessEmpty(o.NextPlan),
+		Balance: balanceJSON{o.Spendable, o.Held, o.Total}, State: string(o.State), Threshold: o.Threshold, OwnReserve: own, PausedAgents: o.Paused,
+		NextResetAt: stamp(o.NextReset), TimeZone: o.Zone.String(), BillingAnchor: stamp(o.Anchor), BillingZone: o.Account.Zone.String(),
+	})
+}
+
+type putAccountJSON struct {
+	Plan          *string        `json:"plan"`
+	PlanStatus    *string        `json:"plan_status"`
+	Name          *string        `json:"name"`
+	Email         *string        `json:"email"`
+	TimeZone      *string        `json:"time_zone"`
+	BillingAnchor *time.Time     `json:"billing_anchor"`
+	BillingZone   *string        `json:"billing_zone"`
+	OwnReserve    nullableAmount `json:"own_reserve"`
+	LowThreshold  nullableAmount `json:"low_threshold"`
+}
+
+func (j *putAccountJSON) put() (accounts.Put, error) {
+	p := accounts.Put{
+		Plan: j.Plan, PlanStatus: j.PlanStatus, Name: j.Name, Email: j.Email, TimeZone: j.TimeZone, BillingZone: j.BillingZone, OwnReserve: orZero(j.OwnReserve),
+	}
+	if j.LowThreshold.Given {
+		p.LowThreshold = &ledger.SetThreshold{Amount: j.LowThreshold.Value}
+	}
+	if j.BillingAnchor != nil {
+		anchor, err := instant("billing_anchor", *j.BillingAnchor)
+		if err != nil {
+			return p, err
+		}
+		p.BillingAnchor = &anchor
+	}
+	return p, nil
 }
 
 func (a *App) putAccount(c echo.Context) error {
-	var body struct {
-		Plan          *string    `json:"plan"`
-		PlanStatus    *string    `json:"plan_status"`
-		Name          *string    `json:"name"`
-		Email         *string    `json:"email"`
-		TimeZone      *string    `json:"time_zone"`
-		BillingAnchor *time.Time `json:"billing_anchor"`
-		BillingZone   *string    `json:"billing_zone"`
-	}
+	var body putAccountJSON
 	if err := decode(c, &body); err != nil {
 		return err
 	}
-	if body.BillingAnchor != nil {
-		anchor, err := instant("billing_anchor", *body.BillingAnchor)
-		if err != nil {
-			return err
-		}
-		body.BillingAnchor = &anchor
-	}
-	ctx := c.Request().Context()
-	id, isNew, err := a.Accounts.Put(ctx, c.Param("account"), accounts.Put(body))
+	put, err := body.put()
 	if err != nil {
 		return err
 	}
-	overview, err := a.Accounts.Overview(ctx, id)
+	id, isNew, err := a.Accounts.Put(c.Request().Context(), c.Param("account"), put)
 	if err != nil {
 		return err
 	}
-	status := http.StatusOK
+	return a.accountAnswer(c, okOrCreated(isNew), id)
+}
+
+// okOrCreated is the status of a PUT.
+func okOrCreated(isNew bool) int {
 	if isNew {
-		status = http.StatusCreated
+		return http.StatusCreated
 	}
-	return c.JSON(status, accountAnswer(overview))
+	return http.StatusOK
 }
 
 func (a *App) getAccount(c echo.Context, account uuid.UUID) error {
-	overview, err := a.Accounts.Overview(c.Request().Context(), account)
-	if err != nil {
-		return err
-	}
-	return c.JSON(http.StatusOK, accountAnswer(overview))
+	return a.accountAnswer(c, http.StatusOK, account)
 }
 
 // postLoginLink makes a link that signs the creator in once. It takes no idempotency key: each call makes a link of its own, and an unused

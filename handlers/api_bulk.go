@@ -55,7 +55,7 @@ func (a *App) postCharges(c echo.Context) error {
 	}
 	for i, r := range a.Ledger.ChargeAll(ctx, charges) {
 		if r.Err != nil {
-			results[places[i]] = a.bulkProblem(c, a.withBuyURL(r.Err))
+			results[places[i]] = a.bulkProblem(c, a.withWayOut(r.Err, charges[i].Agent))
 			continue
 		}
 		answer := chargeAnswer(&r.Entry)

@@ -8,6 +8,7 @@ import (
 	"github.com/google/uuid"
 	"github.com/labstack/echo/v4"
 
+	"pop.store/credits/internal/accounts"
 	"pop.store/credits/internal/ledger"
 	"pop.store/credits/internal/problem"
 	"pop.store/credits/internal/tokens"
@@ -92,6 +93,9 @@ func (w *workJSON) check() error {
 	if w.Feature == "" {
 		return problem.Invalid("feature", "is needed")
 	}
+	if w.Agent != "" {
+		return accounts.CheckAgent(w.Agent)
+	}
 	return nil
 }
 
@@ -153,18 +157,24 @@ func (a *App) postCharge(c echo.Context, account uuid.UUID) error {
 	}
 	r, err := a.Ledger.Charge(c.Request().Context(), account, key, charge)
 	if err != nil {
-		return a.withBuyURL(err)
+		return a.withWayOut(err, body.Agent)
 	}
 	return created(c, r.Replayed, chargeAnswer(&r.Entry))
 }
 
-// withBuyURL tells a caller that lacks tokens where its creator can buy some.
-func (a *App) withBuyURL(err error) error {
+// withWayOut tells a caller that lacks tokens where its creator can buy some, and that the agent which asked is paused now.
+func (a *App) withWayOut(err error, agent string) error {
 	var p *problem.Error
-	if errors.As(err, &p) && p.Kind == problem.Insufficient {
-		return p.With("buy_url", a.BaseURL.String()+"/credits/buy")
+	if !errors.As(err, &p) || p.Kind != problem.Insufficient {
+		return err
 	}
-	return err
+	p = p.With("buy_url", a.BaseURL.String()+"/credits/buy")
+	if agent == "" {
+		return p
+	}
+	p = p.With("agent", agent).With("state", ledger.AgentOutOfToken.String())
+	p.Message += " The agent is paused until there are more."
+	return p
 }
 
 func (a *App) postGrant(c echo.Context, account uuid.UUID) error {

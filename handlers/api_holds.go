@@ -47,7 +47,7 @@ func (a *App) postHold(c echo.Context, account uuid.UUID) error {
 		Feature: body.Feature, Quantity: body.Quantity, Amount: body.Amount, Agent: body.Agent, ExpiresIn: life,
 	})
 	if err != nil {
-		return a.withBuyURL(err)
+		return a.withWayOut(err, body.Agent)
 	}
 	answer := holdJSON{entryAnswer(&r.Entry), stamp(r.At.Add(life))}
 	answer.Amount = r.HeldDelta

@@ -66,7 +66,7 @@ func (a *App) getCatalog(c echo.Context) error {
 	return c.JSON(http.StatusOK, map[string]any{
 		"version": prices.Version, "plans": plansJSON(prices), "features": featuresJSON(prices), "packs": packsJSON(prices), "plan_table": tableJSON(prices),
 		"effective_from": stamp(prices.From), "next_change_at": stamp(prices.NextChange()), "upgrade_rule": prices.Upgrade,
-		"low_percent": prices.LowPercent, "refund_grace_days": prices.RefundGraceDays,
+		"low_percent": prices.LowPercent, "refund_grace_days": prices.RefundGraceDays, "return_days": prices.ReturnDays,
 	})
 }
 

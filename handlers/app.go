@@ -17,18 +17,25 @@ import (
 	"pop.store/credits/internal/billing"
 	"pop.store/credits/internal/catalog"
 	"pop.store/credits/internal/clock"
+	"pop.store/credits/internal/demo"
 	"pop.store/credits/internal/ledger"
+	"pop.store/credits/internal/mail"
+	"pop.store/credits/internal/results"
 	"pop.store/credits/internal/sandbox"
 	"pop.store/credits/internal/session"
+	"pop.store/credits/internal/webhook"
 	"pop.store/credits/static"
 )
 
-// App is what the handlers need. All fields but Sandbox and DemoAccount are required.
+// App is what the handlers need. All fields but Sandbox, Jobs and DemoAccount are required.
 type App struct {
 	Accounts *accounts.Accounts
 	Ledger   *ledger.Ledger
 	Billing  *billing.Service
+	Mail     *mail.Mailer
+	Results  *results.Results
 	Sessions *session.Store
+	Webhooks *webhook.Service
 	Keys     *apikey.Keys
 	Prices   func() *catalog.Catalog
 	Clock    clock.Clock
@@ -41,6 +48,8 @@ type App struct {
 
 	// Sandbox is the demo's payment provider, whose pages are served under /sandbox; nil outside the demo.
 	Sandbox *sandbox.Provider
+	// Jobs runs the demo's sample jobs; nil outside the demo.
+	Jobs *demo.Jobs
 	// DemoAccount is the external id of the account that one click signs in to; empty outside the demo.
 	DemoAccount string
 }
@@ -65,6 +74,7 @@ func (a *App) Handler() http.Handler {
 	get(e, "/readyz", a.readyz)
 	a.pageRoutes(e)
 	a.apiRoutes(e)
+	a.webhookRoutes(e)
 	e.POST("/webhooks/stripe", a.stripeWebhook)
 	if a.Sandbox != nil {
 		a.sandboxRoutes(e)
@@ -95,6 +105,8 @@ func (a *App) pageRoutes(e *echo.Echo) {
 	get(e, "/login", a.loginPage)
 	e.GET("/login/link/:token", a.loginLink) // and no HEAD: a preview of the link must not use it up
 	e.POST("/logout", a.logout)
+	get(e, "/unsubscribe/:token", a.unsubscribePage)
+	e.POST("/unsubscribe/:token", a.unsubscribe)
 	if a.DemoAccount != "" {
 		e.POST("/login/demo", a.loginDemo)
 	}
@@ -109,9 +121,22 @@ func (a *App) pageRoutes(e *echo.Echo) {
 	get(e, "/credits/purchases/:id/status", a.page(a.purchaseStatus))
 	get(e, "/credits/how-tokens-work", a.page(a.guidePage))
 	get(e, "/plans", a.page(a.plansPage))
+	get(e, "/agents", a.page(a.agentsPage))
+	e.POST("/agents/switch", a.page(a.switchAgent))
+	e.POST("/agents/limits", a.page(a.setLimits))
+	get(e, "/tools", a.page(a.toolsPage))
 	if a.DemoAccount != "" {
-		e.POST("/plans", a.page(a.switchPlan))
+		a.demoRoutes(e)
 	}
+}
+
+// demoRoutes are what a platform does elsewhere: plans are changed, tools run, and there is a shop.
+func (a *App) demoRoutes(e *echo.Echo) {
+	e.POST("/plans", a.page(a.switchPlan))
+	e.POST("/tools", a.page(a.runTool))
+	get(e, "/tools/job", a.page(a.toolJob))
+	get(e, "/storefront", a.page(a.storefrontPage))
+	e.POST("/storefront", a.page(a.order))
 }
 
 func (a *App) apiRoutes(e *echo.Echo) {
@@ -128,8 +153,17 @@ func (a *App) apiRoutes(e *echo.Echo) {
 	e.POST("/v1/charges", a.key(apikey.Spend, a.postCharges))
 	e.POST("/v1/balances", a.key(apikey.Read, a.postBalances))
 	e.POST("/v1/accounts/:account/grants", a.account(apikey.Admin, a.postGrant))
+	get(e, "/v1/accounts/:account/agents", a.account(apikey.Read, a.getAgents))
+	e.PUT("/v1/accounts/:account/agents/:agent", a.account(apikey.Spend, a.putAgent))
+	e.POST("/v1/accounts/:account/agents/:agent/pause", a.account(apikey.Spend, a.postSwitch(false)))
+	e.POST("/v1/accounts/:account/agents/:agent/resume", a.account(apikey.Spend, a.postSwitch(true)))
+	e.POST("/v1/accounts/:account/results", a.account(apikey.Spend, a.postResult))
 	get(e, "/v1/accounts/:account/transactions", a.account(apikey.Read, a.getTransactions))
 	get(e, "/v1/accounts/:account/usage", a.account(apikey.Read, a.getUsage))
+	e.POST("/v1/accounts/:account/purchases", a.account(apikey.Spend, a.postPurchase))
+	get(e, "/v1/accounts/:account/purchases", a.account(apikey.Read, a.getPurchases))
+	get(e, "/v1/accounts/:account/purchases/:id", a.account(apikey.Read, a.getPurchase))
+	e.POST("/v1/accounts/:account/purchases/:id/refund", a.account(apikey.Admin, a.postPurchaseRefund))
 	get(e, "/v1/catalog", a.key(apikey.Read, a.getCatalog))
 }
 

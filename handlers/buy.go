@@ -10,23 +10,49 @@ import (
 	"pop.store/credits/internal/billing"
 	"pop.store/credits/internal/catalog"
 	"pop.store/credits/internal/problem"
+	"pop.store/credits/internal/recap"
+	"pop.store/credits/internal/session"
+	"pop.store/credits/internal/tokens"
 	"pop.store/credits/views"
 )
 
+// wish is what a creator wants tokens for: how many are missing, and where to go back to. What an address says wrongly is as if it said nothing.
+type wish struct {
+	need tokens.Amount
+	next string
+}
+
+func readWish(get func(string) string) wish {
+	var w wish
+	if need, err := tokens.Parse(get("need")); err == nil && need > 0 {
+		w.need = need
+	}
+	if next := get("next"); next != "/" && session.SafeNext(next) == next && len(next) <= maxReturn {
+		w.next = next
+	}
+	return w
+}
+
+// maxReturn is the longest way back that billing keeps.
+const maxReturn = 500
+
 func (a *App) buyPage(v *visit) error {
-	m, err := a.buyModel(v)
+	m, err := a.buyModel(v, readWish(v.QueryParam))
 	if err != nil {
 		return err
 	}
 	return render(v, http.StatusOK, views.BuyPage(m))
 }
 
-func (a *App) buyModel(v *visit) (views.BuyModel, error) {
-	m := views.BuyModel{Chrome: a.chrome(v, views.NavCredits), Available: a.Billing.Available(), Spendable: v.Spendable}
+func (a *App) buyModel(v *visit, w wish) (views.BuyModel, error) {
+	m := views.BuyModel{Chrome: a.chrome(v, views.NavCredits), Available: a.Billing.Available(), Spendable: v.Spendable, Need: w.need, Next: w.next}
 	for _, p := range a.Prices().Packs {
 		pack := a.packModel(p)
 		pack.Key = uuid.NewString()
 		m.Packs = append(m.Packs, pack)
+	}
+	if w.need > 0 {
+		suggestCovering(m.Packs, w.need+v.Owed)
 	}
 	account, err := a.Ledger.Account(v.Request().Context(), v.ID)
 	if err != nil {
@@ -34,6 +60,15 @@ func (a *App) buyModel(v *visit) (views.BuyModel, error) {
 	}
 	m.Advice, err = a.advice(v, account.Lots)
 	return m, err
+}
+
+// suggestCovering suggests the smallest pack that covers a need, or the largest there is; packs are sorted by size.
+func suggestCovering(packs []views.PackModel, need tokens.Amount) {
+	suggested := false
+	for i := range packs {
+		packs[i].Suggested = !suggested && (packs[i].Tokens >= need || i == len(packs)-1)
+		suggested = suggested || packs[i].Suggested
+	}
 }
 
 // packModel is a pack as it is shown, without the key that its form needs.
@@ -51,14 +86,14 @@ func (a *App) buy(v *visit) error {
 	if err != nil {
 		return err
 	}
-	key, pack := form.Get("key"), form.Get("pack")
+	key, pack, w := form.Get("key"), form.Get("pack"), readWish(form.Get)
 	if !validKey(key) {
 		return errKeyInvalid
 	}
-	p, _, err := a.Billing.Start(v.Request().Context(), v.ID, key, billing.StartParams{Pack: pack})
+	p, _, err := a.Billing.Start(v.Request().Context(), v.ID, key, billing.StartParams{Pack: pack, ReturnPath: w.next})
 	var refused *problem.Error
 	if errors.As(err, &refused) && statuses[refused.Kind] < http.StatusInternalServerError {
-		m, err := a.buyModel(v)
+		m, err := a.buyModel(v, w)
 		if err != nil {
 			return err
 		}
@@ -107,10 +142,28 @@ func (a *App) purchaseModel(v *visit) (views.PurchaseModel, error) {
 	}
 	m := views.PurchaseModel{
 		Chrome: a.chrome(v, views.NavCredits), ID: p.ID.String(), PackName: a.packName(p.Pack), Tokens: p.Tokens, Price: p.Price, At: p.CreatedAt,
-		Balance: v.Spendable,
+		Balance: v.Spendable, BackURL: p.ReturnPath, RetryURL: buyURL(0, p.ReturnPath),
 	}
-	m.State, m.Every = purchaseState(p, v.QueryParam("cancelled") == "1", v.now)
-	return m, nil
+	if m.State, m.Every = purchaseState(p, v.QueryParam("cancelled") == "1", v.now); m.State != views.PurchasePaid || v.now.Sub(p.CreatedAt) > freshFor {
+		return m, nil
+	}
+	m.Resumed, err = a.backOn(v, p.ID)
+	return m, err
+}
+
+// freshFor is how long the page of a purchase tells which agents it has put back on.
+const freshFor = time.Hour
+
+func (a *App) backOn(v *visit, purchase uuid.UUID) ([]views.ResumedModel, error) {
+	list, err := recap.BackOn(v.Request().Context(), a.Ledger, &v.Account, purchase)
+	if err != nil {
+		return nil, err
+	}
+	var back []views.ResumedModel
+	for i := range list {
+		back = append(back, a.resumedModel(&list[i]))
+	}
+	return back, nil
 }
 
 // packName is what the pack was sold as; one that left the catalog keeps a plain name.

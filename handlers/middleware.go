@@ -67,7 +67,14 @@ func (a *App) recoverPanics(next echo.HandlerFunc) echo.HandlerFunc {
 
 // contentSecurity allows what the pages are made of and nothing else: no inline code, no eval, nothing from elsewhere.
 const contentSecurity = "default-src 'none'; script-src 'self'; style-src 'self'; font-src 'self'; img-src 'self' data:; connect-src 'self'; " +
-	"form-action 'self'; frame-ancestors 'none'; base-uri 'none'"
+	formsToUs + "; frame-ancestors 'none'; base-uri 'none'"
+
+const formsToUs = "form-action 'self'"
+
+// payingSecurity is contentSecurity for the page whose form ends at the payment page: browsers hold the redirect after a form to it, too.
+func (a *App) payingSecurity() string {
+	return strings.Replace(contentSecurity, formsToUs, strings.TrimSpace(formsToUs+" "+a.Billing.PaymentOrigin()), 1)
+}
 
 // alwaysSent stands in every answer. The values are shared: headers are set anew, never written in place.
 var alwaysSent = http.Header{
@@ -83,6 +90,9 @@ func (a *App) securityHeaders(next echo.HandlerFunc) echo.HandlerFunc {
 	return func(c echo.Context) error {
 		h := c.Response().Header()
 		maps.Copy(h, alwaysSent)
+		if c.Request().URL.Path == "/credits/buy" {
+			h.Set("Content-Security-Policy", a.payingSecurity())
+		}
 		if a.BaseURL.Scheme == "https" {
 			h.Set("Strict-Transport-Security", "max-age=31536000; includeSubDomains")
 		}
@@ -153,13 +163,13 @@ func isText(s string) bool { return utf8.ValidString(s) && !strings.Contains(s, 
 var errCrossOrigin = problem.New(problem.Forbidden, "cross_origin", "This form can only be sent from its own page.")
 
 // crossOrigin refuses unsafe requests that another site could have caused: browsers say where a request comes from in Sec-Fetch-Site, older
-// ones in Origin; one that says neither is refused. What does not rest on a cookie is exempt: bearer keys and signatures cannot be
-// sent by another site's page.
+// ones in Origin; one that says neither is refused. What does not rest on a cookie is exempt: bearer keys, signatures and the tokens of links to
+// unsubscribe cannot be sent by another site's page, which does not know them.
 func (a *App) crossOrigin(next echo.HandlerFunc) echo.HandlerFunc {
 	return func(c echo.Context) error {
 		r := c.Request()
 		safe := reads(r) || r.Method == http.MethodOptions
-		exempt := under(r, "/v1") || under(r, "/webhooks")
+		exempt := under(r, "/v1") || under(r, "/webhooks") || under(r, "/unsubscribe")
 		if !safe && !exempt && !a.sameOrigin(r) {
 			return errCrossOrigin
 		}

@@ -64,7 +64,10 @@ func (a *App) chrome(v *visit, nav views.Nav) views.Chrome {
 	}
 	return views.Chrome{
 		ShopName: v.Name, SignedIn: true, Nav: nav, Now: v.now, Zone: v.Zone, Demo: a.DemoAccount != "",
-		Badge:  &views.BadgeModel{Level: views.Level(v.State), Spendable: v.Spendable, Held: v.Held, Every: jitter(every), Pace: every},
+		Badge: &views.BadgeModel{
+			Level: views.Level(v.State), Spendable: v.Spendable, Held: v.Held, PausedAgents: v.Paused, Waiting: a.waiting(v.Request().Context(), v),
+			Every: jitter(every), Pace: every,
+		},
 		Notice: a.notice(v),
 	}
 }

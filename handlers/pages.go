@@ -20,11 +20,15 @@ func (a *App) homePage(v *visit) error {
 	if err != nil {
 		return err
 	}
+	away, err := a.away(v)
+	if err != nil {
+		return err
+	}
 	plan, _ := a.Prices().Plan(v.Plan)
 	return render(v, http.StatusOK, views.HomePage(views.HomeModel{
 		Chrome: a.chrome(v, views.NavHome), PlanName: plan.Name, Allowance: plan.Allowance, ResetsAt: v.NextReset,
 		Spendable: v.Spendable, Held: v.Held, SpentThisPeriod: spent,
-		Equivalents: a.equivalents(v.Spendable, creditsFeatures), Latest: a.rows(latest.Lines),
+		Equivalents: a.equivalents(v.Spendable, creditsFeatures), Away: away, Latest: a.rows(latest.Lines),
 	}))
 }
 

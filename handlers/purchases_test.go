@@ -2,8 +2,13 @@ package handlers_test
 
 import (
 	"net/http"
+	"net/url"
 	"strings"
 	"testing"
+
+	"pop.store/credits/internal/billing"
+	"pop.store/credits/internal/catalog"
+	"pop.store/credits/internal/stripepay"
 )
 
 // An order, its payment, a part of its money back, then the rest, as a program sees it.
@@ -71,4 +76,42 @@ func TestTheListOfPurchases(t *testing.T) {
 	s.call("GET", mine+"?cursor=x", "").problem(http.StatusBadRequest, "invalid_cursor", "cursor")
 	s.call("GET", mine+"?limit=0", "").problem(http.StatusUnprocessableEntity, "invalid_field", "limit")
 	s.signIn("maya").get("/v1/accounts/me/purchases").want(http.StatusOK)
+}
+
+// Only the page whose form leads to the payment page may send its form there.
+func TestThePaymentPagesOriginIsAllowed(t *testing.T) {
+	t.Parallel()
+	s := newSite(t)
+	s.open("maya", "starter")
+	v := s.signIn("maya")
+	const header, ours, theirs = "Content-Security-Policy", "form-action 'self';", "form-action 'self' https://checkout.stripe.com;"
+	if got := v.get("/credits/buy").header.Get(header); !strings.Contains(got, ours) {
+		t.Errorf("with the sandbox: %s", got)
+	}
+	stripe := billing.Options{Ledger: s.app.Ledger, Prices: catalog.Builtin, Clock: s.clock.Now, Log: s.app.Log, Provider: stripepay.New(stripepay.Options{Key: "sk_test_1"})}
+	stripe.WebhookSecrets = []string{"whsec_1"}
+	s.app.Billing = billing.New(s.pool, stripe)
+	if got := v.get("/credits/buy").header.Get(header); !strings.Contains(got, theirs) {
+		t.Errorf("with Stripe: %s", got)
+	}
+	for _, path := range []string{"/credits", "/credits/buyer", "/login", "/plans"} {
+		if got := v.get(path).header.Get(header); !strings.Contains(got, ours) {
+			t.Errorf("%s: %s", path, got)
+		}
+	}
+}
+
+// A card of the sandbox for each outcome.
+func TestTheSandboxsCards(t *testing.T) {
+	t.Parallel()
+	s := newSite(t)
+	s.open("maya", "starter")
+	v := s.signIn("maya")
+	for card, want := range map[string]string{"FREE": "paid", "0259": "paid", "6789": "processing"} {
+		checkout := v.order("pack_100")
+		v.get(checkout).want(http.StatusOK).has("sandbox-card-"+card, true)
+		back := v.submit(checkout+"/pay", url.Values{"card": {card}}).want(http.StatusSeeOther).header.Get("Location")
+		v.get(strings.TrimPrefix(back, s.url)).want(http.StatusOK).wantState(want)
+	}
+	v.submit(v.order("pack_100")+"/pay", url.Values{"card": {"1"}}).want(http.StatusUnprocessableEntity)
 }

@@ -1,6 +1,7 @@
 package handlers
 
 import (
+	"cmp"
 	"errors"
 	"io"
 	"net/http"
@@ -43,6 +44,11 @@ func (a *App) sandboxPage(c echo.Context) error {
 func sandboxModel(s sandbox.Session) views.SandboxModel {
 	path := "/sandbox/checkout/" + s.ID
 	m := views.SandboxModel{
+		Others: []views.SandboxCard{
+			{ID: string(sandbox.BankDebit), Label: "Pay by bank debit: the money is on its way"},
+			{ID: string(sandbox.CardDisputed), Label: "Pay with a card whose bank disputes it"},
+			{ID: string(sandbox.Coupon), Label: "Use a coupon for all of it"},
+		},
 		Merchant: "Credits", Item: s.Description, Price: s.Amount, PayURL: path + "/pay", DeclineURL: path + "/decline", CancelURL: path + "/cancel",
 	}
 	switch {
@@ -57,7 +63,12 @@ func sandboxModel(s sandbox.Session) views.SandboxModel {
 }
 
 func (a *App) sandboxPay(c echo.Context) error {
-	target, err := a.Sandbox.Pay(c.Request().Context(), c.Param("id"))
+	form, err := formParams(c)
+	if err != nil {
+		return err
+	}
+	card := sandbox.Card(cmp.Or(form.Get("card"), string(sandbox.CardGood)))
+	target, err := a.Sandbox.PayWith(c.Request().Context(), c.Param("id"), card)
 	return a.leaveSandbox(c, target, err)
 }
 

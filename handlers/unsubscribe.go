@@ -14,7 +14,7 @@ func (a *App) unsubscribePage(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	return render(c, http.StatusOK, views.UnsubscribePage(views.UnsubscribeModel{Chrome: a.plainChrome(), Done: !on}))
+	return render(c, http.StatusOK, views.UnsubscribePage(views.UnsubscribeModel{Chrome: a.plainChrome(), URL: c.Request().URL.Path, Done: !on}))
 }
 
 // unsubscribe takes the page's form and the one click of a mail program (RFC 8058), which has no cookie, comes from anywhere, and follows no

@@ -107,6 +107,17 @@ func (s *site) set(level views.Level, spendable string) {
 	}
 }
 
+// setWaiting makes agents wait for tokens, or go on.
+func (s *site) setWaiting(spendable string, names ...string) {
+	s.set(views.LevelOK, spendable)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.chrome.Badge.PausedAgents = len(names)
+	for _, name := range names {
+		s.chrome.Badge.Waiting = append(s.chrome.Badge.Waiting, views.WaitingModel{Name: name, Back: name + " is back on."})
+	}
+}
+
 func (s *site) setDown(down bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -252,6 +263,23 @@ func TestAHiddenTabDoesNotPoll(t *testing.T) {
 	p.WaitText("#badge", "7 tokens")
 }
 
+// Agents that stop and go on are said aloud, by their names; one that only stopped waiting, since its creator turned it off, is not said to be back on.
+func TestAgentsAreAnnounced(t *testing.T) {
+	t.Parallel()
+	s := newSite(t)
+	p := open(t, s, "/credits")
+	s.setWaiting("90", "Scout", `A "quoted" one`)
+	p.WaitText("#announce", `Scout and A "quoted" one are paused: out of tokens.`)
+	s.setWaiting("89", "Scout")
+	p.WaitText("#badge", "1 paused")
+	if said := p.Text("#announce"); strings.Contains(said, "back on") {
+		t.Errorf("it says %q", said)
+	}
+	s.setWaiting("189")
+	p.WaitText("#announce", "Scout is back on.")
+	p.Axe(t)
+}
+
 func TestAPurchaseIsConfirmedWithoutAReload(t *testing.T) {
 	t.Parallel()
 	s := newSite(t)
@@ -260,7 +288,7 @@ func TestAPurchaseIsConfirmedWithoutAReload(t *testing.T) {
 	p.WaitText("h1", "Confirming your payment.")
 	s.set(views.LevelOK, "518")
 	p.WaitText("h1", "500 tokens added.")
-	p.WaitText("[data-testid=purchase-text]", "You now have 518. Comment Replies is back on.")
+	p.WaitText("[data-testid=purchase-text]", "You now have 518. Comment Replies is back on, for new comments. The 38 from the pause weren't answered.")
 	// The badge polls once an hour here: it was told by the purchase.
 	p.WaitText("#badge", "518 tokens")
 	if p.Attr("#purchase-status", "hx-get") != "" || p.Count("#purchase-status") != 1 {
@@ -362,9 +390,11 @@ func TestEveryPageInABrowser(t *testing.T) {
 	t.Parallel()
 	mux := http.NewServeMux()
 	mux.Handle("/static/", static.Handler())
-	mux.HandleFunc("/credits/", func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusNoContent) })
+	for _, polled := range []string{"/credits/", "/tools/job", "/agents"} {
+		mux.HandleFunc(polled, func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusNoContent) })
+	}
 	for _, page := range samples.Pages() {
-		mux.HandleFunc("/"+page.Name, func(w http.ResponseWriter, r *http.Request) { send(w, r, page.Component) })
+		mux.HandleFunc("/sample/"+page.Name, func(w http.ResponseWriter, r *http.Request) { send(w, r, page.Component) })
 	}
 	server := httptest.NewServer(mux)
 	t.Cleanup(server.Close)
@@ -377,7 +407,7 @@ func TestEveryPageInABrowser(t *testing.T) {
 			p := browser.New(t, append(options, browser.Base(server.URL), browser.ReducedMotion())...)
 			for _, page := range samples.Pages() {
 				if !page.Fragment {
-					p.Goto("/" + page.Name)
+					p.Goto("/sample/" + page.Name)
 					p.NoSidewaysScroll(t)
 					p.Axe(t)
 				}

@@ -37,7 +37,10 @@ const (
 	NavNone    Nav = ""
 	NavHome    Nav = "home"
 	NavCredits Nav = "credits"
+	NavTools   Nav = "tools"
+	NavAgents  Nav = "agents"
 	NavPlans   Nav = "plans"
+	NavShop    Nav = "storefront" // in the demo alone
 )
 
 // Level is how full the wallet is. Low and empty are the ledger's decision (threshold, hysteresis), never the page's.
@@ -56,8 +59,9 @@ type BadgeModel struct {
 	Spendable tokens.Amount
 	// Held is what jobs under way have reserved; it is not part of Spendable.
 	Held tokens.Amount
-	// PausedAgents counts the agents that wait for tokens.
+	// PausedAgents counts the agents that wait for tokens, and Waiting says which, as far as that is known.
 	PausedAgents int
+	Waiting      []WaitingModel
 	// Every is the pause until the next poll, jitter included; zero stops polling. Pace is the same without the jitter: a tab whose pace
 	// is no longer right gets a new badge, even if nothing else has changed.
 	Every time.Duration

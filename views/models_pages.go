@@ -32,6 +32,8 @@ type HomeModel struct {
 	// SpentThisPeriod is what was used since the last reset.
 	SpentThisPeriod tokens.Amount
 	Equivalents     []Equivalent
+	// Away is what happened since the last visit.
+	Away AwayModel
 	// Latest holds the newest few transactions, newest first.
 	Latest []HistoryRow
 }
@@ -178,6 +180,9 @@ type BuyModel struct {
 	ProblemPack string
 	// Advice is honest advice beside the packs: wait, buy, upgrade.
 	Advice []AdviceModel
+	// Need is how many tokens are missing for what the creator wanted to do, zero for nothing in particular; Next leads back to it.
+	Need tokens.Amount
+	Next string
 }
 
 // PackModel is one credit pack on sale. Its form posts pack=ID and key=Key to /credits/buy.
@@ -206,11 +211,19 @@ type SandboxModel struct {
 	PayURL     string
 	DeclineURL string
 	CancelURL  string
+	// Others are further ways to pay, posted to PayURL as "card".
+	Others []SandboxCard
 	// Done is a sentence when this checkout is over (paid, closed, expired): the buttons are then gone. BackURL leads back.
 	Done    string
 	BackURL string
 	// Problem is a sentence when the last attempt was declined; the buttons stay.
 	Problem string
+}
+
+// SandboxCard is a way to pay in the sandbox.
+type SandboxCard struct {
+	ID    string
+	Label string
 }
 
 // PurchaseState is where a purchase stands, as its return page tells it.
@@ -239,8 +252,10 @@ type PurchaseModel struct {
 	Owed tokens.Amount
 	// Balance is the spendable balance now, in the ledger; shown when paid.
 	Balance tokens.Amount
-	// Resumed names the agents that are back on.
-	Resumed []string
+	// Resumed are the agents that are back on.
+	Resumed []ResumedModel
+	// BackURL leads back to what the tokens were bought for, and RetryURL to the packs with that kept; both optional.
+	BackURL, RetryURL string
 	// Every is the pause until the next poll while processing (1, 2, then 5 s); zero stops polling.
 	Every time.Duration
 }

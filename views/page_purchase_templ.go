@@ -268,25 +268,27 @@ func purchaseActions(m PurchaseModel) templ.Component {
 		ctx = templ.ClearChildren(ctx)
 		switch m.State {
 		case PurchasePaid:
-			templ_7745c5c3_Err = LinkButton(LinkProps{Label: "Go to Credits", Href: "/credits", Kind: ButtonInk, TestID: "purchase-done"}).Render(ctx, templ_7745c5c3_Buffer)
-			if templ_7745c5c3_Err != nil {
-				return templ_7745c5c3_Err
+			if m.BackURL != "" {
+				templ_7745c5c3_Err = LinkButton(LinkProps{Label: "Back to where you were", Href: templ.URL(m.BackURL), Kind: ButtonAccent, TestID: "purchase-back"}).Render(ctx, templ_7745c5c3_Buffer)
+				if templ_7745c5c3_Err != nil {
+					return templ_7745c5c3_Err
+				}
+				templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 18, " ")
+				if templ_7745c5c3_Err != nil {
+					return templ_7745c5c3_Err
+				}
+				templ_7745c5c3_Err = LinkButton(LinkProps{Label: "Go to Credits", Href: "/credits", Kind: ButtonGhost, TestID: "purchase-done"}).Render(ctx, templ_7745c5c3_Buffer)
+				if templ_7745c5c3_Err != nil {
+					return templ_7745c5c3_Err
+				}
+			} else {
+				templ_7745c5c3_Err = LinkButton(LinkProps{Label: "Go to Credits", Href: "/credits", Kind: ButtonInk, TestID: "purchase-done"}).Render(ctx, templ_7745c5c3_Buffer)
+				if templ_7745c5c3_Err != nil {
+					return templ_7745c5c3_Err
+				}
 			}
 		case PurchaseFailed:
-			templ_7745c5c3_Err = LinkButton(LinkProps{Label: "Try another card", Href: "/credits/buy", Kind: ButtonAccent, TestID: "purchase-retry"}).Render(ctx, templ_7745c5c3_Buffer)
-			if templ_7745c5c3_Err != nil {
-				return templ_7745c5c3_Err
-			}
-			templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 18, " ")
-			if templ_7745c5c3_Err != nil {
-				return templ_7745c5c3_Err
-			}
-			templ_7745c5c3_Err = LinkButton(LinkProps{Label: "Back to Credits", Href: "/credits", Kind: ButtonGhost}).Render(ctx, templ_7745c5c3_Buffer)
-			if templ_7745c5c3_Err != nil {
-				return templ_7745c5c3_Err
-			}
-		case PurchaseCancelled:
-			templ_7745c5c3_Err = LinkButton(LinkProps{Label: "See the packs", Href: "/credits/buy", Kind: ButtonInk}).Render(ctx, templ_7745c5c3_Buffer)
+			templ_7745c5c3_Err = LinkButton(LinkProps{Label: "Try another card", Href: m.retry(), Kind: ButtonAccent, TestID: "purchase-retry"}).Render(ctx, templ_7745c5c3_Buffer)
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
@@ -297,6 +299,26 @@ func purchaseActions(m PurchaseModel) templ.Component {
 			templ_7745c5c3_Err = LinkButton(LinkProps{Label: "Back to Credits", Href: "/credits", Kind: ButtonGhost}).Render(ctx, templ_7745c5c3_Buffer)
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
+			}
+		case PurchaseCancelled:
+			templ_7745c5c3_Err = LinkButton(LinkProps{Label: "See the packs", Href: m.retry(), Kind: ButtonInk}).Render(ctx, templ_7745c5c3_Buffer)
+			if templ_7745c5c3_Err != nil {
+				return templ_7745c5c3_Err
+			}
+			templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 20, " ")
+			if templ_7745c5c3_Err != nil {
+				return templ_7745c5c3_Err
+			}
+			if m.BackURL != "" {
+				templ_7745c5c3_Err = LinkButton(LinkProps{Label: "Back to where you were", Href: templ.URL(m.BackURL), Kind: ButtonGhost, TestID: "purchase-back"}).Render(ctx, templ_7745c5c3_Buffer)
+				if templ_7745c5c3_Err != nil {
+					return templ_7745c5c3_Err
+				}
+			} else {
+				templ_7745c5c3_Err = LinkButton(LinkProps{Label: "Back to Credits", Href: "/credits", Kind: ButtonGhost}).Render(ctx, templ_7745c5c3_Buffer)
+				if templ_7745c5c3_Err != nil {
+					return templ_7745c5c3_Err
+				}
 			}
 		case PurchaseSlow:
 			templ_7745c5c3_Err = LinkButton(LinkProps{Label: "Back to Credits", Href: "/credits", Kind: ButtonQuiet}).Render(ctx, templ_7745c5c3_Buffer)
@@ -329,7 +351,7 @@ func purchaseOrder(m PurchaseModel) templ.Component {
 			templ_7745c5c3_Var9 = templ.NopComponent
 		}
 		ctx = templ.ClearChildren(ctx)
-		templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 20, "<dl class=\"grid gap-2 px-6 text-[0.95rem] tabular-nums sm:px-10\">")
+		templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 21, "<dl class=\"grid gap-2 px-6 text-[0.95rem] tabular-nums sm:px-10\">")
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}
@@ -342,7 +364,7 @@ func purchaseOrder(m PurchaseModel) templ.Component {
 			return templ_7745c5c3_Err
 		}
 		if !m.At.IsZero() {
-			templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 21, "<div class=\"flex justify-between gap-4\"><dt class=\"text-soft\">Ordered</dt><dd class=\"text-right font-medium\">")
+			templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 22, "<div class=\"flex justify-between gap-4\"><dt class=\"text-soft\">Ordered</dt><dd class=\"text-right font-medium\">")
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
@@ -350,7 +372,7 @@ func purchaseOrder(m PurchaseModel) templ.Component {
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
-			templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 22, "</dd></div>")
+			templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 23, "</dd></div>")
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
@@ -359,7 +381,7 @@ func purchaseOrder(m PurchaseModel) templ.Component {
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}
-		templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 23, "</dl>")
+		templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 24, "</dl>")
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}
@@ -388,33 +410,33 @@ func fact(name, value string) templ.Component {
 			templ_7745c5c3_Var10 = templ.NopComponent
 		}
 		ctx = templ.ClearChildren(ctx)
-		templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 24, "<div class=\"flex justify-between gap-4\"><dt class=\"shrink-0 text-soft\">")
+		templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 25, "<div class=\"flex justify-between gap-4\"><dt class=\"shrink-0 text-soft\">")
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}
 		var templ_7745c5c3_Var11 string
 		templ_7745c5c3_Var11, templ_7745c5c3_Err = templ.JoinStringErrs(name)
 		if templ_7745c5c3_Err != nil {
-			return templ.Error{Err: templ_7745c5c3_Err, FileName: `views/page_purchase.templ`, Line: 89, Col: 39}
+			return templ.Error{Err: templ_7745c5c3_Err, FileName: `views/page_purchase.templ`, Line: 98, Col: 39}
 		}
 		_, templ_7745c5c3_Err = templ_7745c5c3_Buffer.WriteString(templ.EscapeString(templ_7745c5c3_Var11))
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}
-		templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 25, "</dt><dd class=\"min-w-0 text-right font-medium wrap-anywhere\">")
+		templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 26, "</dt><dd class=\"min-w-0 text-right font-medium wrap-anywhere\">")
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}
 		var templ_7745c5c3_Var12 string
 		templ_7745c5c3_Var12, templ_7745c5c3_Err = templ.JoinStringErrs(value)
 		if templ_7745c5c3_Err != nil {
-			return templ.Error{Err: templ_7745c5c3_Err, FileName: `views/page_purchase.templ`, Line: 90, Col: 66}
+			return templ.Error{Err: templ_7745c5c3_Err, FileName: `views/page_purchase.templ`, Line: 99, Col: 66}
 		}
 		_, templ_7745c5c3_Err = templ_7745c5c3_Buffer.WriteString(templ.EscapeString(templ_7745c5c3_Var12))
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}
-		templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 26, "</dd></div>")
+		templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 27, "</dd></div>")
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}
@@ -457,13 +479,18 @@ func (m PurchaseModel) paidText() string {
 	if m.Owed > 0 {
 		text = Number(m.Tokens) + " " + minus + " " + Number(m.Owed) + " owed from a returned payment = " + Tokens(max(m.Tokens-m.Owed, 0)) + ". " + text
 	}
-	switch len(m.Resumed) {
-	case 0:
-		return text
-	case 1:
-		return text + " " + m.Resumed[0] + " is back on."
+	if resumed := resumedWords(m.Resumed); resumed != "" {
+		return text + " " + resumed
 	}
-	return text + " " + both(m.Resumed) + " are back on."
+	return text
+}
+
+// retry leads to the packs, with what they were wanted for.
+func (m PurchaseModel) retry() templ.SafeURL {
+	if m.RetryURL == "" {
+		return "/credits/buy"
+	}
+	return templ.URL(m.RetryURL)
 }
 
 // pollAttributes make the purchase's status ask again while it is being confirmed.

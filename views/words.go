@@ -18,7 +18,7 @@ import (
 func (c Chrome) Version() string {
 	h := sha256.New()
 	if c.Badge != nil {
-		fmt.Fprintf(h, "%s|%s|%s|%s", c.Badge.Level, c.Badge.state().Word, c.Badge.Label(), c.Badge.Pace)
+		fmt.Fprintf(h, "%s|%s|%s|%s|%s", c.Badge.Level, c.Badge.state().Word, c.Badge.Label(), c.Badge.Pace, c.Badge.PausedAnnouncement())
 	}
 	if c.Notice != nil {
 		fmt.Fprintf(h, "|%s|%s|%s", c.Notice.Level, c.Notice.Lead(), c.Notice.Rest(c))
@@ -51,6 +51,9 @@ func (m BadgeModel) Label() string {
 	label := "Balance: " + Tokens(m.Spendable)
 	if word := m.state().Word; word != "" {
 		label += ", " + strings.ToLower(word)
+	}
+	if m.Level == LevelEmpty && m.PausedAgents > 0 {
+		label += ", " + counted(int64(m.PausedAgents), "agent paused", "agents paused")
 	}
 	return label
 }
@@ -98,6 +101,8 @@ func (m NoticeModel) Rest(c Chrome) string {
 	var s []string
 	if m.Level == LevelEmpty {
 		s = append(s, "Your shop is open as usual. AI tools and agents are waiting for more tokens.")
+	} else if c.Badge != nil && c.Badge.PausedAgents > 0 {
+		s = append(s, c.Badge.waiting()+" waiting for more tokens.")
 	} else if f := m.Forecast; f != nil {
 		s = append(s, paceWords(f.Days)+f.Feature+" stops around "+c.when(f.At).Around()+".")
 	}

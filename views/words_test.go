@@ -17,7 +17,7 @@ func TestBadgeWords(t *testing.T) {
 		model              BadgeModel
 		state, word, label string
 	}{
-		{BadgeModel{Level: LevelEmpty, PausedAgents: 2}, "empty", "Empty", "Balance: 0 tokens, empty"},
+		{BadgeModel{Level: LevelEmpty, PausedAgents: 2}, "empty", "Empty", "Balance: 0 tokens, empty, 2 agents paused"},
 		{BadgeModel{Level: LevelEmpty, Spendable: amount("0.03")}, "empty", "Empty", "Balance: 0.03 tokens, empty"},
 		{BadgeModel{Level: LevelLow, Spendable: amount("6"), PausedAgents: 2, Held: amount("1")}, "paused", "2 paused", "Balance: 6 tokens, 2 paused"},
 		{BadgeModel{Level: LevelLow, Spendable: amount("18"), Held: amount("30")}, "low", "Low", "Balance: 18 tokens, low"},
@@ -101,11 +101,11 @@ func TestNoticeWords(t *testing.T) {
 
 func TestPurchaseWords(t *testing.T) {
 	t.Parallel()
-	m := PurchaseModel{Tokens: 500 * tokens.One, Balance: 518 * tokens.One, Resumed: []string{"Comment Replies"}}
+	m := PurchaseModel{Tokens: 500 * tokens.One, Balance: 518 * tokens.One, Resumed: []ResumedModel{{Name: "Comment Replies", For: "comments", Missed: 38}}}
 	for state, want := range map[PurchaseState]string{
 		PurchaseProcessing: "Confirming your payment. Your tokens will appear here. No need to pay again.",
 		PurchaseSlow:       "Taking longer than usual. Safe to close; we'll e-mail you.",
-		PurchasePaid:       "500 tokens added. You now have 518. Comment Replies is back on.",
+		PurchasePaid:       "500 tokens added. You now have 518. Comment Replies is back on, for new comments. The 38 from the pause weren't answered.",
 		PurchaseFailed:     "Your payment didn't go through. No tokens were added.",
 		PurchaseCancelled:  "Checkout closed. Nothing was bought.",
 	} {
@@ -114,8 +114,8 @@ func TestPurchaseWords(t *testing.T) {
 			t.Errorf("%s: got %q, want %q", state, got, want)
 		}
 	}
-	m.State, m.Owed, m.Balance, m.Resumed = PurchasePaid, 120*tokens.One, 398*tokens.One, []string{"A", "B", "C"}
-	want := "380 tokens added. 500 − 120 owed from a returned payment = 380 tokens. You now have 398. A, B and C are back on."
+	m.State, m.Owed, m.Balance, m.Resumed = PurchasePaid, 120*tokens.One, 398*tokens.One, []ResumedModel{{Name: "A"}, {Name: "B"}, {Name: "C"}}
+	want := "380 tokens added. 500 − 120 owed from a returned payment = 380 tokens. You now have 398. A, B and C are back on, for new requests. Those from the pause weren't answered."
 	if got := m.headline() + " " + m.text(); got != want {
 		t.Errorf("owed: got %q, want %q", got, want)
 	}

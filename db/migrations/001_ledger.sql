@@ -169,6 +169,8 @@ create table agents (
     paused_since timestamptz,
     turned_away  bigint not null default 0, -- requests since then
     unit         bigint not null default 0, -- what the request wanted that made it pause
+    resumed_at   timestamptz, -- when it last went on after a pause
+    missed       bigint not null default 0, -- requests in that pause
     budget       bigint check (budget > 0), -- tokens a month; null: no limit
     reserve      bigint not null default 0 check (reserve >= 0),
     primary key (account, agent)
@@ -219,7 +221,7 @@ create type declined_row as (
 );
 create type agent_row as (
     account uuid, agent text, name text, feature text, state smallint, paused_since timestamptz, turned_away bigint, unit bigint, budget bigint,
-    reserve bigint
+    reserve bigint, resumed_at timestamptz, missed bigint
 );
 create type guard_row as (
     account uuid, level smallint, agents integer, paused_agents integer, guarded boolean, reserved bigint, low_threshold bigint, event_seq bigint

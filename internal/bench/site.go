@@ -26,6 +26,8 @@ import (
 	"pop.store/credits/internal/catalog"
 	"pop.store/credits/internal/clock"
 	"pop.store/credits/internal/ledger"
+	"pop.store/credits/internal/mail"
+	"pop.store/credits/internal/results"
 	"pop.store/credits/internal/session"
 	"pop.store/credits/internal/tokens"
 )
@@ -58,6 +60,8 @@ func (l *lab) site(ctx context.Context) (*site, error) {
 		Sessions: session.New(l.pool, session.Options{Clock: clock.System}), Keys: apikey.New(l.pool, apikey.Options{Clock: clock.System}),
 		BaseURL: &url.URL{Scheme: "http", Host: "127.0.0.1"}, Ready: func(context.Context) error { return nil },
 	}}
+	s.app.Results = results.New(l.pool, l.ledger)
+	s.app.Mail = mail.New(l.pool, mail.Options{Accounts: s.app.Accounts, Ledger: l.ledger, Prices: prices, BaseURL: s.app.BaseURL, Clock: clock.System, Log: quiet})
 	var err error
 	if s.addr, err = l.serve(s.app.Handler()); err != nil {
 		return nil, err

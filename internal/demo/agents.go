@@ -4,10 +4,10 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
-	"math/rand/v2"
 	"net/http"
 	"time"
 
@@ -19,7 +19,8 @@ import (
 	"pop.store/credits/internal/session"
 )
 
-// Agents spend the demo creator's tokens through the JSON API over HTTP, as the platform's AI services would, while somebody looks.
+// Agents spend a creator's tokens through the JSON API over HTTP, as the platform's AI services would, while somebody looks. They never ask whether
+// there are tokens: who is turned away simply has other work later, and goes on by itself once there are.
 type Agents struct {
 	Sessions *session.Store
 	Accounts *accounts.Accounts
@@ -27,6 +28,9 @@ type Agents struct {
 	API      string // base of the app on its loopback address
 	Clock    clock.Clock
 	Log      *slog.Logger
+
+	Creator string                // whose tokens, by the host's id; empty: the demo's
+	Wait    func(context.Context) // between two pieces of work; nil: a moment, at the demo's pace
 }
 
 const (
@@ -40,48 +44,82 @@ var client = &http.Client{Timeout: 10 * time.Second}
 
 // Run works until the context ends.
 func (a *Agents) Run(ctx context.Context) {
-	secret := ""
+	secret, known := "", false
 	for ctx.Err() == nil {
 		var err error
 		if secret == "" {
 			secret, err = a.newKey(ctx)
 		}
-		if err == nil {
-			err = a.work(ctx, secret)
+		if err == nil && !known {
+			err = a.register(ctx, secret)
+			known = err == nil
+		}
+		if secret != "" {
+			err = errors.Join(err, a.work(ctx, secret))
 		}
 		if err != nil && ctx.Err() == nil {
 			a.Log.Warn("a demo agent failed", "error", err)
 		}
-		select {
-		case <-ctx.Done():
-		case <-time.After(workEvery):
-		}
+		a.wait(ctx)
 	}
+}
+
+func (a *Agents) wait(ctx context.Context) {
+	if a.Wait != nil {
+		a.Wait(ctx)
+		return
+	}
+	select {
+	case <-ctx.Done():
+	case <-time.After(workEvery):
+	}
+}
+
+func (a *Agents) creator() string {
+	if a.Creator == "" {
+		return Account
+	}
+	return a.Creator
 }
 
 // newKey makes a key for this run and ends those of earlier ones.
 func (a *Agents) newKey(ctx context.Context) (string, error) {
+	name := keyName + " of " + a.creator()
 	keys, err := a.Keys.List(ctx)
 	if err != nil {
 		return "", err
 	}
 	for _, k := range keys {
-		if k.Name == keyName && k.RevokedAt.IsZero() {
+		if k.Name == name && k.RevokedAt.IsZero() {
 			if err := a.Keys.Revoke(ctx, k.ID); err != nil {
 				return "", err
 			}
 		}
 	}
-	_, secret, err := a.Keys.Create(ctx, keyName, apikey.Spend)
+	_, secret, err := a.Keys.Create(ctx, name, apikey.Spend)
 	if err != nil {
 		return "", fmt.Errorf("no key for the agents: %w", err)
 	}
 	return secret, nil
 }
 
-// work does one piece of work, if somebody looks. Too few tokens is an answer like any other: the agent waits.
+// register tells who the agents are. Doing it again changes nothing.
+func (a *Agents) register(ctx context.Context, secret string) error {
+	for _, m := range crew {
+		status, _, err := a.send(ctx, secret, http.MethodPut, "/agents/"+m.id, map[string]string{"name": m.name, "feature": m.feature})
+		if err != nil {
+			return err
+		}
+		if status != http.StatusOK && status != http.StatusCreated {
+			return fmt.Errorf("registering %s answered %d", m.id, status)
+		}
+	}
+	return nil
+}
+
+// work does one piece of work, if somebody looks. Too few tokens, and having to pause, are answers like any other.
 func (a *Agents) work(ctx context.Context, secret string) error {
-	id, err := a.Accounts.Find(ctx, Account)
+	id, err := a.Accounts.Find(ctx, a.creator())
 	if err != nil {
 		return err
 	}
@@ -89,44 +127,57 @@ func (a *Agents) work(ctx context.Context, secret string) error {
 	if err != nil || !looking {
 		return err
 	}
-	status, err := a.post(ctx, secret, nextWork())
-	if err != nil {
+	w := nextWork()
+	status, charge, err := a.send(ctx, secret, http.MethodPost, "/charges", w)
+	switch {
+	case err != nil:
 		return err
-	}
-	if status != http.StatusCreated && status != http.StatusPaymentRequired {
+	case status == http.StatusCreated:
+		return a.report(ctx, secret, w, charge)
+	case status != http.StatusPaymentRequired && status != http.StatusConflict:
 		return fmt.Errorf("charge answered %d", status)
 	}
 	return nil
 }
 
-// nextWork is mostly comment replies, now and then something else.
-func nextWork() map[string]any {
-	switch rand.IntN(5) {
-	case 0:
-		return map[string]any{"feature": "comment_to_dm", "agent": "dm-automation", "quantity": 4 + rand.IntN(8)}
-	case 1:
-		return map[string]any{"feature": "brand_deal_scan", "agent": "brand-scout", "quantity": 2 + rand.IntN(5)}
+// report says what came of a piece of work.
+func (a *Agents) report(ctx context.Context, secret string, w work, charge string) error {
+	r, ok := w.outcome(charge)
+	if !ok {
+		return nil
 	}
-	return map[string]any{"feature": "social_comment_reply", "agent": "comment-replies", "quantity": 8 + rand.IntN(10)}
+	status, _, err := a.send(ctx, secret, http.MethodPost, "/results", r)
+	if err == nil && status != http.StatusCreated {
+		err = fmt.Errorf("a result answered %d", status)
+	}
+	return err
 }
 
-func (a *Agents) post(ctx context.Context, secret string, work map[string]any) (int, error) {
-	body, err := json.Marshal(work)
+// send makes a request about the creator's account and gives the status and the id in the answer, if there is one.
+func (a *Agents) send(ctx context.Context, secret, method, path string, what any) (status int, id string, err error) {
+	body, err := json.Marshal(what)
 	if err != nil {
-		return 0, err
+		return 0, "", err
 	}
-	r, err := http.NewRequestWithContext(ctx, http.MethodPost, a.API+"/v1/accounts/"+Account+"/charges", bytes.NewReader(body))
+	r, err := http.NewRequestWithContext(ctx, method, a.API+"/v1/accounts/"+a.creator()+path, bytes.NewReader(body))
 	if err != nil {
-		return 0, err
+		return 0, "", err
 	}
 	r.Header.Set("Authorization", "Bearer "+secret)
 	r.Header.Set("Idempotency-Key", uuid.NewString())
 	r.Header.Set("Content-Type", "application/json")
 	answer, err := client.Do(r)
 	if err != nil {
-		return 0, err
+		return 0, "", err
 	}
 	defer answer.Body.Close()
-	_, err = io.Copy(io.Discard, io.LimitReader(answer.Body, 64<<10))
-	return answer.StatusCode, err
+	raw, err := io.ReadAll(io.LimitReader(answer.Body, 64<<10))
+	if err != nil {
+		return 0, "", err
+	}
+	var named struct {
+		ID string `json:"id"`
+	}
+	_ = json.Unmarshal(raw, &named) // an answer without an id is fine
+	return answer.StatusCode, named.ID, nil
 }

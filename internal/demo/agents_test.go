@@ -93,6 +93,46 @@ func TestAgentsGetTheirKeyLater(t *testing.T) {
 	}
 }
 
+// Agents say who they are before they work. Being told to pause, or that there are no tokens, is no failure: they ask again, and nothing is logged.
+func TestAgentsWhoAreTurnedAwayGoOn(t *testing.T) {
+	t.Parallel()
+	d := testdb.Open(t)
+	log := &said{}
+	asked := make(chan string, 100)
+	statuses := map[bool]int{true: http.StatusConflict, false: http.StatusPaymentRequired}
+	charges := 0
+	api := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		asked <- r.Method + " " + r.URL.Path
+		if r.Method == http.MethodPut {
+			w.WriteHeader(http.StatusCreated)
+			return
+		}
+		charges++
+		w.WriteHeader(statuses[charges%2 == 0])
+	}))
+	t.Cleanup(api.Close)
+	agents := watched(t, d, log)
+	agents.Keys, agents.API, agents.Wait = apikey.New(d.Pool, apikey.Options{Clock: clock.System}), api.URL, func(context.Context) {}
+	ctx, stop := context.WithCancel(t.Context())
+	var running sync.WaitGroup
+	running.Go(func() { agents.Run(ctx) })
+	t.Cleanup(func() {
+		stop()
+		running.Wait()
+	})
+	for i, want := range []string{
+		"PUT /v1/accounts/maya/agents/auto-selling", "PUT /v1/accounts/maya/agents/brand-scout", "PUT /v1/accounts/maya/agents/comment-replies",
+		"PUT /v1/accounts/maya/agents/dm-automation", "POST /v1/accounts/maya/charges", "POST /v1/accounts/maya/charges", "POST /v1/accounts/maya/charges",
+	} {
+		if got := <-asked; got != want {
+			t.Errorf("request %d is %s, want %s", i, got, want)
+		}
+	}
+	if text := log.String(); strings.Contains(text, "failed") {
+		t.Errorf("it is logged as a failure: %s", text)
+	}
+}
+
 // watched is the demo's creator with somebody who looks at their pages.
 func watched(t *testing.T, d testdb.DB, log *said) *demo.Agents {
 	t.Helper()

@@ -18,6 +18,7 @@ import (
 	"pop.store/credits/internal/catalog"
 	"pop.store/credits/internal/clock"
 	"pop.store/credits/internal/ledger"
+	"pop.store/credits/internal/results"
 	"pop.store/credits/internal/sandbox"
 	"pop.store/credits/internal/tokens"
 )
@@ -26,6 +27,7 @@ import (
 const (
 	Account  = "maya"
 	ShopName = "Maya's Studio"
+	Email    = "maya@studio.example"
 )
 
 // The story: 71 days on Starter. The first month leaves some tokens to expire, the second runs out and buys a pack, the third begins with a
@@ -65,6 +67,7 @@ func (s *story) publish(ctx context.Context, tx pgx.Tx) error {
 }
 
 type story struct {
+	pool     *pgxpool.Pool
 	ledger   *ledger.Ledger
 	accounts *accounts.Accounts
 	billing  *billing.Service
@@ -79,24 +82,29 @@ type story struct {
 
 func newStory(pool *pgxpool.Pool, now time.Time) *story {
 	quiet := slog.New(slog.DiscardHandler)
-	s := &story{prices: catalog.Builtin(), random: rand.New(rand.NewPCG(2026, 11)), now: now, clock: clock.NewManual(now.AddDate(0, 0, -daysAgo))}
+	s := &story{pool: pool, prices: catalog.Builtin(), random: rand.New(rand.NewPCG(2026, 11)), now: now, clock: clock.NewManual(now.AddDate(0, 0, -daysAgo))}
 	prices := func() *catalog.Catalog { return s.prices }
 	s.ledger = ledger.New(pool, ledger.Options{Clock: s.clock.Now, Prices: prices, Log: quiet})
 	s.accounts = accounts.New(pool, s.ledger, prices)
 	// A secret and addresses that lead nowhere: the seeding asks the provider itself, and its events are not delivered.
 	s.provider = sandbox.New(pool, sandbox.Options{Clock: s.clock.Now, BaseURL: "http://127.0.0.1", DeliverURL: "http://127.0.0.1", Secret: "unused", Log: quiet})
 	s.billing = billing.New(pool, billing.Options{
-		Ledger: s.ledger, Prices: prices, Provider: s.provider, WebhookSecret: "unused", BaseURL: "http://127.0.0.1", Clock: s.clock.Now, Log: quiet,
+		Ledger: s.ledger, Prices: prices, Provider: s.provider, WebhookSecrets: []string{"unused"}, BaseURL: "http://127.0.0.1", Clock: s.clock.Now, Log: quiet,
 	})
 	return s
 }
 
 func (s *story) tell(ctx context.Context) error {
-	plan, name, zone := "starter", ShopName, "Europe/Berlin"
+	plan, name, email, zone := "starter", ShopName, Email, "Europe/Berlin"
 	anchor := s.clock.Now()
 	var err error
-	s.id, _, err = s.accounts.Put(ctx, "untold-"+uuid.NewString(), accounts.Put{Plan: &plan, Name: &name, TimeZone: &zone, BillingZone: &zone, BillingAnchor: &anchor})
+	s.id, _, err = s.accounts.Put(ctx, "untold-"+uuid.NewString(), accounts.Put{
+		Plan: &plan, Name: &name, Email: &email, TimeZone: &zone, BillingZone: &zone, BillingAnchor: &anchor,
+	})
 	if err != nil {
+		return err
+	}
+	if err := s.hire(ctx); err != nil {
 		return err
 	}
 	first, err := s.month(ctx, endOfMonth)
@@ -115,7 +123,38 @@ func (s *story) tell(ctx context.Context) error {
 	if _, err := s.ledger.Grant(ctx, s.id, s.key(), gift); err != nil {
 		return err
 	}
-	return s.spendUntil(ctx, s.now.Add(-10*time.Minute), presentLevel*tokens.One)
+	if err := s.spendUntil(ctx, s.now.Add(-10*time.Minute), presentLevel*tokens.One); err != nil {
+		return err
+	}
+	return s.earn(ctx)
+}
+
+// earn reports what the agents' work of this month brought in.
+func (s *story) earn(ctx context.Context) error {
+	kept := results.New(s.pool, s.ledger)
+	for _, e := range []struct {
+		agent, kind, money string
+		count              int64
+	}{{"dm-automation", "sale", "214", 9}, {"auto-selling", "sale", "49", 1}, {"brand-scout", "lead", "", 3}} {
+		report := results.Report{Agent: e.agent, Kind: e.kind, Count: &e.count, Money: e.money}
+		if e.money != "" {
+			report.Currency = "USD"
+		}
+		if _, _, err := kept.Add(ctx, s.id, s.key(), report); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// hire registers the agents under their names.
+func (s *story) hire(ctx context.Context) error {
+	for _, m := range crew {
+		if err := s.ledger.PutAgent(ctx, s.id, ledger.PutAgent{ID: m.id, Name: &m.name, Feature: &m.feature}); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // month spends evenly until just before the next reset, so that about the given tokens are left, and gives the reset's time.

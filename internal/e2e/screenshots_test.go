@@ -59,7 +59,7 @@ func (a *album) demo(s *site, options []browser.Option) {
 	p := s.signIn("maya", options...)
 	for name, path := range map[string]string{
 		"home": "/", "credits": "/credits", "credits-agents": "/credits?days=90&by=agent", "history": "/credits/history", "buy": "/credits/buy", "plans": "/plans",
-		"how-tokens-work": "/credits/how-tokens-work",
+		"how-tokens-work": "/credits/how-tokens-work", "agents": "/agents", "tools": "/tools", "storefront": "/storefront",
 	} {
 		p.Goto(path)
 		a.take(p, name)
@@ -73,7 +73,12 @@ func (a *album) lowToPaid(s *site, options []browser.Option) {
 	s.spend(account, "182")
 	p.Goto("/credits")
 	a.take(p, "credits-low")
+	p.Goto("/tools?tool=pdf_creation")
+	a.take(p, "tools-short")
 	s.spend(account, "18")
+	s.call("POST", "/v1/accounts/"+account+"/charges", map[string]any{"feature": "auto_selling", "agent": "seller", "amount": "9"})
+	p.Goto("/agents")
+	a.take(p, "agents-paused")
 	p.Goto("/")
 	a.take(p, "home-empty")
 	p.Click(testid("get-more-credits"))

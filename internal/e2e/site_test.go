@@ -45,6 +45,7 @@ var binary = sync.OnceValues(func() (string, error) {
 type site struct {
 	t    *testing.T
 	url  string
+	db   testdb.DB
 	key  string // an API key with every scope
 	next atomic.Int64
 }
@@ -55,7 +56,8 @@ func start(t *testing.T) *site {
 	if err != nil {
 		t.Fatal(err)
 	}
-	env := append(os.Environ(), "DATABASE_URL="+testdb.Open(t).AppURL, "CREDITS_DEMO=1")
+	d := testdb.Open(t)
+	env := append(os.Environ(), "DATABASE_URL="+d.AppURL, "CREDITS_DEMO=1")
 	server := exec.Command(path, "serve", "--addr", "127.0.0.1:0")
 	server.Env, server.Dir = env, t.TempDir()
 	out, err := server.StdoutPipe()
@@ -73,7 +75,7 @@ func start(t *testing.T) *site {
 			t.Errorf("the server did not stop cleanly: %v\n%s", err, &log)
 		}
 	})
-	s := &site{t: t, url: address(t, out, &log)}
+	s := &site{t: t, db: d, url: address(t, out, &log)}
 	create := exec.Command(path, "key", "create", "--scopes", "admin,spend,read")
 	create.Env = env
 	answer, err := create.Output()

@@ -40,6 +40,8 @@ type agent struct {
 	state       AgentState
 	pausedSince time.Time
 	turnedAway  int64         // requests that were not handled since then
+	resumedAt   time.Time     // when it last went on after a pause
+	missed      int64         // requests that were not handled in that pause
 	unit        tokens.Amount // what the request asked for that made it pause
 	budget      *tokens.Amount
 	reserve     tokens.Amount
@@ -55,13 +57,15 @@ type agentRow struct {
 	state         AgentState
 	pausedSince   time.Time
 	turnedAway    int64
+	resumedAt     time.Time
+	missed        int64
 	unit          tokens.Amount
 	budget        tokens.Amount // -1: none
 	reserve       tokens.Amount
 }
 
 func (a *agent) present() agentRow {
-	r := agentRow{a.name, a.feature, a.state, a.pausedSince, a.turnedAway, a.unit, -1, a.reserve}
+	r := agentRow{a.name, a.feature, a.state, a.pausedSince, a.turnedAway, a.resumedAt, a.missed, a.unit, -1, a.reserve}
 	if a.budget != nil {
 		r.budget = *a.budget
 	}
@@ -232,6 +236,7 @@ func (s *state) resume(a *agent, now time.Time) {
 	if a.state == AgentOutOfToken {
 		s.pausedAgents--
 	}
+	a.resumedAt, a.missed = now, a.turnedAway
 	a.state, a.pausedSince, a.turnedAway, a.unit = AgentOn, time.Time{}, 0, 0
 	s.changed = true
 	s.emit(EventAgentResumed, now, data)

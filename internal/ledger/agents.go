@@ -18,6 +18,8 @@ type Agent struct {
 	State       AgentState
 	PausedSince time.Time
 	TurnedAway  int64          // requests that were not handled since then
+	ResumedAt   time.Time      // when it last went on after a pause; zero: never
+	Missed      int64          // requests that were not handled in that pause
 	Budget      *tokens.Amount // tokens a calendar month of the billing zone; nil: no limit
 	Reserve     tokens.Amount  // tokens that only this agent may spend
 	Spent       tokens.Amount  // this month, refunds taken off
@@ -62,7 +64,8 @@ func (l *Ledger) Agents(ctx context.Context, account uuid.UUID) (list []Agent, o
 			continue
 		}
 		list = append(list, Agent{
-			ID: a.id, Name: a.name, Feature: a.feature, State: a.state, PausedSince: a.pausedSince, TurnedAway: a.turnedAway, Budget: a.budget,
+			ID: a.id, Name: a.name, Feature: a.feature, State: a.state, PausedSince: a.pausedSince, TurnedAway: a.turnedAway, ResumedAt: a.resumedAt,
+			Missed: a.missed, Budget: a.budget,
 			Reserve: a.reserve, Spent: s.spentThisMonth(a, later(now, s.lastAt)), Held: holds[a.id],
 		})
 	}

@@ -334,13 +334,13 @@ func (l *loaded) readAgents(rows pgx.Rows) error {
 
 // scanAgent reads agentColumns.
 func scanAgent(rows pgx.Rows, account *uuid.UUID, a *agent) error {
-	var since *time.Time
+	var since, resumed *time.Time
 	var budget *int64
-	err := rows.Scan(scanID(account), &a.id, &a.name, &a.feature, &a.state, &since, &a.turnedAway, &a.unit, &budget, &a.reserve)
+	err := rows.Scan(scanID(account), &a.id, &a.name, &a.feature, &a.state, &since, &a.turnedAway, &a.unit, &budget, &a.reserve, &resumed, &a.missed)
 	if err != nil {
 		return err
 	}
-	a.pausedSince, a.budget = instant(since), (*tokens.Amount)(budget)
+	a.pausedSince, a.resumedAt, a.budget = instant(since), instant(resumed), (*tokens.Amount)(budget)
 	a.row = a.present()
 	return nil
 }

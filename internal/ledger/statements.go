@@ -27,7 +27,7 @@ const lotColumns = `l.account, l.lot, l.kind, l.amount, l.remaining, l.held, l.e
 const sqlOpenLots = `
 select ` + lotColumns + ` from lots as l where l.account = any($1) and l.is_open`
 
-const agentColumns = `g.account, g.agent, g.name, g.feature, g.state, g.paused_since, g.turned_away, g.unit, g.budget, g.reserve`
+const agentColumns = `g.account, g.agent, g.name, g.feature, g.state, g.paused_since, g.turned_away, g.unit, g.budget, g.reserve, g.resumed_at, g.missed`
 
 const sqlNamedAgents = `
 select ` + agentColumns + `
@@ -192,11 +192,11 @@ insert into declined_attempts (account, day, number, at, feature, agent, require
 select * from unnest($1::declined_row[])`
 
 const sqlPutAgents = `
-insert into agents as g (account, agent, name, feature, state, paused_since, turned_away, unit, budget, reserve)
+insert into agents as g (account, agent, name, feature, state, paused_since, turned_away, unit, budget, reserve, resumed_at, missed)
 select * from unnest($1::agent_row[])
 on conflict (account, agent) do update
 set name = excluded.name, feature = excluded.feature, state = excluded.state, paused_since = excluded.paused_since, turned_away = excluded.turned_away,
-	unit = excluded.unit, budget = excluded.budget, reserve = excluded.reserve`
+	unit = excluded.unit, budget = excluded.budget, reserve = excluded.reserve, resumed_at = excluded.resumed_at, missed = excluded.missed`
 
 const sqlInsertOutbox = `
 insert into outbox (account, seq, at, kind, data)

@@ -19,7 +19,9 @@ type twinAgent struct {
 	id, name, feature string
 	state             ledger.AgentState
 	since             time.Time
-	away              int64         // turned away since then
+	away              int64 // turned away since then
+	resumed           time.Time
+	missed            int64         // turned away in the pause before that
 	wanted            tokens.Amount // by the request that made it pause
 	budget            *tokens.Amount
 	reserve           tokens.Amount
@@ -167,6 +169,7 @@ func (a *twinAccount) resume(g *twinAgent, at time.Time) {
 	if g.away > 0 {
 		data["turned_away"] = float64(g.away)
 	}
+	g.resumed, g.missed = at, g.away
 	g.state, g.since, g.away, g.wanted = ledger.AgentOn, time.Time{}, 0, 0
 	a.tell("agent.resumed", at, data)
 }
@@ -336,6 +339,7 @@ func (w *twin) listAgents(id uuid.UUID, now time.Time) (list []ledger.Agent, own
 		spent, held := a.used(g.id, now)
 		list = append(list, ledger.Agent{
 			ID: g.id, Name: g.name, Feature: g.feature, State: g.state, PausedSince: g.since, TurnedAway: g.away, Budget: g.budget, Reserve: g.reserve,
+			ResumedAt: g.resumed, Missed: g.missed,
 			Spent: spent, Held: held,
 		})
 	}

@@ -390,6 +390,8 @@ func (w *writer) addAgent(s *state, a *agent) {
 	r.int64(int64(a.unit))
 	r.amountOrNull(now.budget)
 	r.int64(int64(a.reserve))
+	r.time(a.resumedAt)
+	r.int64(a.missed)
 	r.end()
 }
 

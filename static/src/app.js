@@ -87,18 +87,37 @@
     if (event.detail.ctx && isBadge(event.detail.ctx)) failed();
   });
 
-  // Announce a change of level, once, in the page's one status region. The rest of the page follows a new balance by itself.
+  // Announce what changed, once, in the page's one status region: the level, or agents that stop and go on. The rest of the page follows a new
+  // balance by itself.
 
-  let level = badge()?.dataset.level;
+  const shown = () => ({ ...badge()?.dataset });
+  let last = shown();
+
+  // An agent that is no longer waiting is back on if tokens have come; else the creator has turned it off.
+  const backOn = (now) => {
+    if (Number(now.amount) <= Number(last.amount)) return "";
+    const waiting = JSON.parse(now.back);
+    return Object.entries(JSON.parse(last.back))
+      .filter(([name]) => !(name in waiting))
+      .map(([, words]) => words)
+      .join(" ");
+  };
+
+  const news = (now) => {
+    const words = [];
+    if (now.level !== last.level) words.push(now.announce);
+    if (Number(now.paused) > Number(last.paused)) words.push(now.announcePaused);
+    words.push(backOn(now));
+    return words.filter(Boolean).join(" ");
+  };
 
   document.addEventListener("htmx:after:swap", (event) => {
     const element = badge();
     const source = event.detail.ctx.sourceElement;
     if (!element || source !== element) return;
-    if (element.dataset.level !== level) {
-      level = element.dataset.level;
-      find("#announce").textContent = element.dataset.announce;
-    }
+    const words = news(element.dataset);
+    if (words) find("#announce").textContent = words;
+    last = shown();
     htmx.trigger(document.body, "balance-moved");
     // The button that was pressed is gone with its notice: go on from the top of the page. A poll may come in between.
     if (dismissing && !find("[data-dismiss]")) {

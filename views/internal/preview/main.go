@@ -25,7 +25,9 @@ func main() {
 	mux := http.NewServeMux()
 	mux.Handle("/static/", static.Handler())
 	mux.HandleFunc("/{$}", index)
-	mux.HandleFunc("/credits/badge", func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusNoContent) })
+	for _, polled := range []string{"/credits/badge", "/tools/job"} {
+		mux.HandleFunc(polled, func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusNoContent) })
+	}
 	for _, page := range samples.Pages() {
 		mux.HandleFunc("/"+page.Name, func(w http.ResponseWriter, r *http.Request) {
 			var body bytes.Buffer

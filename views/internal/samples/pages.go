@@ -22,6 +22,8 @@ func signIn() []Page {
 		page("signin", views.SignInPage(views.SignInModel{Chrome: out})),
 		page("signin-expired", views.SignInPage(views.SignInModel{Chrome: out, Expired: true})),
 		page("signed-out", views.SignInPage(views.SignInModel{Chrome: demo, Demo: true, DemoName: "Maya", SignedOut: true})),
+		page("unsubscribe", views.UnsubscribePage(views.UnsubscribeModel{Chrome: out, URL: "/unsubscribe/x"})),
+		page("unsubscribed", views.UnsubscribePage(views.UnsubscribeModel{Chrome: out, Done: true})),
 	}
 }
 
@@ -35,11 +37,17 @@ func home() []Page {
 	atLow.Equivalents = good(1, 0, 360)
 	atEmpty.Chrome, atEmpty.Spendable, atEmpty.SpentThisPeriod, atEmpty.Equivalents = empty(m.Chrome, "0"), 0, amount("200"), nil
 	fresh.Latest, fresh.SpentThisPeriod = nil, 0
+	away := m
+	away.Away = views.AwayModel{
+		Since: Now.Add(-41 * time.Hour), Spent: amount("62.35"), Bought: amount("100"), Arrived: amount("200"), Expired: amount("13.15"), Back: []string{"Comment Replies"},
+		Paused: []views.AgentModel{{Name: "Brand Scout", State: views.AgentOutOfTokens, Since: Now.Add(-17 * time.Hour), TurnedAway: 12}},
+	}
 	return []Page{
 		page("home", views.HomePage(m)),
 		page("home-low", views.HomePage(atLow)),
 		page("home-empty", views.HomePage(atEmpty)),
 		page("home-fresh", views.HomePage(fresh)),
+		page("home-away", views.HomePage(away)),
 	}
 }
 
@@ -182,11 +190,16 @@ func buy() []Page {
 	m.Advice = []views.AdviceModel{{Kind: views.AdviceBuy, PackName: "Small", PackTokens: amount("100"), PackPrice: usd(900), Covers: true}}
 	problem.Packs = append([]views.PackModel{}, m.Packs...)
 	problem.Packs[0].ExpiresAfter = 90 * 24 * time.Hour
+	short := m
+	short.Chrome, short.Spendable, short.Need, short.Next = low(chrome(views.NavCredits)), amount("18"), amount("57"), "/tools?tool=pdf_creation&text=Glazes"
+	short.Packs = append([]views.PackModel{}, m.Packs...)
+	short.Packs[0].Suggested, short.Packs[1].Suggested = true, false
 	missing.Available, missing.Chrome = false, chrome(views.NavCredits)
 	none.Packs, none.Chrome = nil, chrome(views.NavCredits)
 	return []Page{
 		page("buy", views.BuyPage(m)),
 		page("buy-problem", views.BuyPage(problem)),
+		page("buy-short", views.BuyPage(short)),
 		page("buy-not-set-up", views.BuyPage(missing)),
 		page("buy-none", views.BuyPage(none)),
 	}
@@ -197,7 +210,7 @@ func PurchaseModel(state views.PurchaseState) views.PurchaseModel {
 	return views.PurchaseModel{
 		Chrome: chrome(views.NavCredits), ID: "pur_01JDQ7Z6M3", State: state, PackName: "Medium pack", Tokens: amount("500"),
 		Price: money.Amount{Minor: 3900, Currency: "USD"}, At: Now.Add(-time.Minute), Balance: amount("518"),
-		Resumed: []string{"Comment Replies"}, Every: 2 * time.Second,
+		Resumed: []views.ResumedModel{{Name: "Comment Replies", For: "comments", Missed: 38}}, Every: 2 * time.Second,
 	}
 }
 
@@ -209,8 +222,13 @@ func purchases() []Page {
 		out = append(out, page(fmt.Sprintf("purchase-%s", state), views.PurchasePage(PurchaseModel(state))))
 	}
 	owed := PurchaseModel(views.PurchasePaid)
-	owed.Owed, owed.Balance, owed.Resumed = amount("120"), amount("398"), []string{"Comment Replies", "Deal Finder"}
-	return append(out, page("purchase-owed", views.PurchasePage(owed)),
+	owed.Owed, owed.Balance, owed.Resumed = amount("120"), amount("398"), []views.ResumedModel{{Name: "Comment Replies", For: "comments"}, {Name: "Deal Finder"}}
+	back := PurchaseModel(views.PurchasePaid)
+	back.BackURL, back.Resumed = "/tools?tool=pdf_creation&text=Glazes", []views.ResumedModel{{Name: "Comment Replies"}}
+	retry := PurchaseModel(views.PurchaseCancelled)
+	retry.BackURL, retry.RetryURL = back.BackURL, "/credits/buy?next=%2Ftools"
+	return append(out, page("purchase-owed", views.PurchasePage(owed)), page("purchase-back", views.PurchasePage(back)),
+		page("purchase-cancelled-back", views.PurchasePage(retry)),
 		Page{Name: "purchase-fragment", Component: views.PurchaseStatus(PurchaseModel(views.PurchaseProcessing)), Fragment: true})
 }
 

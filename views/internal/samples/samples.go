@@ -32,6 +32,8 @@ func Pages() []Page {
 	all = append(all, credits()...)
 	all = append(all, history()...)
 	all = append(all, guide()...)
+	all = append(all, agentPages()...)
+	all = append(all, tools()...)
 	all = append(all, plans()...)
 	all = append(all, buy()...)
 	all = append(all, purchases()...)
@@ -89,14 +91,22 @@ func lowUnknown(c views.Chrome) views.Chrome {
 }
 
 func empty(c views.Chrome, left string) views.Chrome {
-	return withBadge(c, views.BadgeModel{Level: views.LevelEmpty, Spendable: amount(left), PausedAgents: 2, Every: 2 * time.Minute},
+	return withBadge(c, views.BadgeModel{Level: views.LevelEmpty, Spendable: amount(left), PausedAgents: 2, Waiting: waiting(), Every: 2 * time.Minute},
 		&views.NoticeModel{
 			Level: views.LevelEmpty, Spendable: amount(left), NextGrant: &views.NextGrant{Amount: amount("200"), At: thursday()},
 		})
 }
 
 func paused(c views.Chrome) views.Chrome {
-	return withBadge(c, views.BadgeModel{Level: views.LevelLow, Spendable: amount("6"), PausedAgents: 2}, nil)
+	return withBadge(c, views.BadgeModel{Level: views.LevelLow, Spendable: amount("6"), PausedAgents: 2, Waiting: waiting()},
+		&views.NoticeModel{Level: views.LevelLow, Spendable: amount("6"), NextGrant: &views.NextGrant{Amount: amount("200"), At: thursday()}})
+}
+
+func waiting() []views.WaitingModel {
+	return []views.WaitingModel{
+		{Name: "Comment Replies", Back: views.ResumedModel{Name: "Comment Replies", For: "comments"}.Words()},
+		{Name: "Auto Selling", Back: views.ResumedModel{Name: "Auto Selling"}.Words()},
+	}
 }
 
 func working(c views.Chrome) views.Chrome {

@@ -1,0 +1,272 @@
+package handlers
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"strings"
+
+	"pop.store/credits/internal/accounts"
+	"pop.store/credits/internal/ledger"
+	"pop.store/credits/internal/problem"
+	"pop.store/credits/internal/tokens"
+	"pop.store/credits/views"
+)
+
+func (a *App) agentsPage(v *visit) error {
+	m, err := a.agentsModel(v)
+	if err != nil {
+		return err
+	}
+	m.Saved = v.QueryParam("saved") == "1"
+	return render(v, http.StatusOK, views.AgentsPage(m))
+}
+
+func (a *App) agentsModel(v *visit) (views.AgentsModel, error) {
+	ctx := v.Request().Context()
+	list, own, err := a.Ledger.Agents(ctx, v.ID)
+	if err != nil {
+		return views.AgentsModel{}, err
+	}
+	done, err := a.doneThisMonth(v)
+	if err != nil {
+		return views.AgentsModel{}, err
+	}
+	earned, err := a.earnedThisMonth(v)
+	if err != nil {
+		return views.AgentsModel{}, err
+	}
+	m := views.AgentsModel{Chrome: a.chrome(v, views.NavAgents), Own: own, OwnForm: views.LimitsForm{Reserve: amountOrNothing(own)}}
+	for i := range list {
+		agent := a.agentModel(&list[i])
+		agent.Count, agent.Results = done[list[i].ID], earned[list[i].ID]
+		m.Agents = append(m.Agents, agent)
+	}
+	return m, nil
+}
+
+// doneThisMonth counts the units of work of each agent in this calendar month of the billing zone.
+func (a *App) doneThisMonth(v *visit) (map[string]int64, error) {
+	today := v.Day(v.now)
+	sums, err := a.Ledger.UsageSums(v.Request().Context(), v.ID, ledger.UsageQuery{By: ledger.ByAgent, First: today.AddDate(0, 0, 1-today.Day()), Last: today})
+	if err != nil {
+		return nil, err
+	}
+	done := make(map[string]int64, len(sums.Sums))
+	for _, s := range sums.Sums {
+		done[s.Name] = s.Quantity
+	}
+	return done, nil
+}
+
+// resultNames are what results are called that the demo and the documentation know; others keep their own word.
+var resultNames = map[string][2]string{
+	"sale": {"sale", "sales"}, "lead": {"lead", "leads"}, "booking": {"booking", "bookings"}, "dm_answered": {"DM answered", "DMs answered"},
+	"subscriber": {"subscriber", "subscribers"},
+}
+
+// earnedThisMonth is what the services say each agent's work of this calendar month brought in.
+func (a *App) earnedThisMonth(v *visit) (map[string][]views.ResultModel, error) {
+	sums, err := a.Results.Sums(v.Request().Context(), v.ID, v.Day(v.now))
+	if err != nil {
+		return nil, err
+	}
+	earned := map[string][]views.ResultModel{}
+	for _, s := range sums {
+		word := strings.ReplaceAll(s.Kind, "_", " ")
+		m := views.ResultModel{Count: s.Count, One: word, Many: word, Money: s.Money}
+		if names, ok := resultNames[s.Kind]; ok {
+			m.One, m.Many = names[0], names[1]
+		}
+		earned[s.Agent] = append(earned[s.Agent], m)
+	}
+	return earned, nil
+}
+
+func (a *App) agentModel(g *ledger.Agent) views.AgentModel {
+	m := views.AgentModel{
+		ID: g.ID, Name: a.agentName(g), State: views.AgentState(g.State.String()), Since: g.PausedSince, TurnedAway: g.TurnedAway, Spent: g.Spent, Held: g.Held,
+		Budget: g.Budget, Reserve: g.Reserve, Form: views.LimitsForm{Reserve: amountOrNothing(g.Reserve)},
+	}
+	if g.Budget != nil {
+		m.Form.Budget = g.Budget.String()
+	}
+	if f, ok := a.Prices().Feature(g.Feature); ok {
+		m.One, m.Many = f.One, f.Many
+		if f.Name != m.Name {
+			m.Does = f.Name
+		}
+	}
+	return m
+}
+
+// agentName is what a creator calls an agent: its own name, else its feature's, else its id.
+func (a *App) agentName(g *ledger.Agent) string {
+	if g.Name != "" {
+		return g.Name
+	}
+	if f, ok := a.Prices().Feature(g.Feature); ok {
+		return f.Name
+	}
+	return g.ID
+}
+
+// amountOrNothing is an amount as a form shows it: empty for none.
+func amountOrNothing(amount tokens.Amount) string {
+	if amount == 0 {
+		return ""
+	}
+	return amount.String()
+}
+
+// worksOn is what an agent's new work is called in a sentence; requests, unless it is known better.
+var worksOn = map[string]string{"social_comment_reply": "comments", "comment_to_dm": "comments"}
+
+func (a *App) resumedModel(g *ledger.Agent) views.ResumedModel {
+	return views.ResumedModel{Name: a.agentName(g), For: worksOn[g.Feature], Missed: g.Missed}
+}
+
+// waiting are the agents that wait for tokens. A page whose agents cannot be read counts them and names none.
+func (a *App) waiting(ctx context.Context, v *visit) []views.WaitingModel {
+	if v.Paused == 0 {
+		return nil
+	}
+	list, _, err := a.Ledger.Agents(ctx, v.ID)
+	if err != nil {
+		return nil
+	}
+	var names []views.WaitingModel
+	for i := range list {
+		if list[i].State == ledger.AgentOutOfToken {
+			names = append(names, views.WaitingModel{Name: a.agentName(&list[i]), Back: a.resumedModel(&list[i]).Words()})
+		}
+	}
+	return names
+}
+
+// switchAgent turns an agent off or on, as the form says: sent twice, it does nothing more.
+func (a *App) switchAgent(v *visit) error {
+	form, err := formParams(v)
+	if err != nil {
+		return err
+	}
+	agent, err := a.Accounts.SwitchAgent(v.Request().Context(), v.ID, form.Get("agent"), form.Get("on") == "1")
+	var refused *problem.Error
+	if errors.As(err, &refused) && refused.Kind == problem.Conflict {
+		return a.agentsAgain(v, http.StatusConflict, func(m *views.AgentsModel) { m.Problem = refused.Message })
+	}
+	if err != nil {
+		return err
+	}
+	return v.Redirect(http.StatusSeeOther, "/agents#"+views.AgentAnchor(agent.ID))
+}
+
+// agentsAgain answers a form with the page and what is wrong.
+func (a *App) agentsAgain(v *visit, status int, set func(*views.AgentsModel)) error {
+	m, err := a.agentsModel(v)
+	if err != nil {
+		return err
+	}
+	m.Still = true
+	set(&m)
+	return render(v, status, views.AgentsPage(m))
+}
+
+// setLimits saves an agent's budget and reserve, or what is kept for the creator's own tools, whose agent has no id.
+func (a *App) setLimits(v *visit) error {
+	form, err := formParams(v)
+	if err != nil {
+		return err
+	}
+	id, typed := form.Get("agent"), views.LimitsForm{Budget: form.Get("budget"), Reserve: form.Get("reserve"), Problems: map[string]string{}}
+	if err := a.knowsAgent(v, id); err != nil {
+		return err
+	}
+	if err := a.saveLimits(v, id, typed); err != nil {
+		return err
+	}
+	switch {
+	case len(typed.Problems) > 0:
+		return a.agentsAgain(v, http.StatusUnprocessableEntity, func(m *views.AgentsModel) { showTyped(m, id, typed) })
+	case id == "":
+		return v.Redirect(http.StatusSeeOther, "/agents?saved=1")
+	}
+	return v.Redirect(http.StatusSeeOther, "/agents?saved=1#"+views.AgentAnchor(id))
+}
+
+// saveLimits saves what was typed, unless something is wrong with it: that stands in its problems then.
+func (a *App) saveLimits(v *visit, id string, typed views.LimitsForm) (err error) {
+	ctx, reserve := v.Request().Context(), typedAmount(typed.Reserve, "reserve", typed.Problems)
+	put := accounts.PutAgent{Reserve: reserve, Budget: &accounts.Budget{}}
+	if strings.TrimSpace(typed.Budget) != "" {
+		put.Budget.Amount = typedAmount(typed.Budget, "budget", typed.Problems)
+		if *put.Budget.Amount == 0 && typed.Problems["budget"] == "" {
+			typed.Problems["budget"] = "Must be above zero. Leave it empty for no limit."
+		}
+	}
+	switch {
+	case len(typed.Problems) > 0:
+		return nil
+	case id == "":
+		err = a.Accounts.SetOwnReserve(ctx, v.ID, *reserve)
+	default:
+		_, _, err = a.Accounts.PutAgent(ctx, v.ID, id, put)
+	}
+	var refused *problem.Error
+	if errors.As(err, &refused) && refused.Kind == problem.Meaning {
+		// What can still be wrong is that all reserves together are more than a wallet can hold.
+		typed.Problems["reserve"] = "That is more than a wallet can hold."
+		return nil
+	}
+	return err
+}
+
+// knowsAgent refuses an agent that is not there: a form of this page registers none.
+func (a *App) knowsAgent(v *visit, id string) error {
+	if id == "" {
+		return nil
+	}
+	list, _, err := a.Ledger.Agents(v.Request().Context(), v.ID)
+	if err != nil {
+		return err
+	}
+	for i := range list {
+		if list[i].ID == id {
+			return nil
+		}
+	}
+	return ledger.ErrNoAgent
+}
+
+// showTyped puts what was typed, and what is wrong with it, back into its form.
+func showTyped(m *views.AgentsModel, id string, typed views.LimitsForm) {
+	if id == "" {
+		m.OwnForm = typed
+		return
+	}
+	for i := range m.Agents {
+		if m.Agents[i].ID == id {
+			m.Agents[i].Form = typed
+		}
+	}
+}
+
+// typedAmount reads a field of tokens, where nothing is none. What is wrong with it goes into problems.
+func typedAmount(text, field string, problems map[string]string) *tokens.Amount {
+	text = strings.TrimSpace(text)
+	if text == "" {
+		return new(tokens.Amount)
+	}
+	amount, err := tokens.Parse(text)
+	switch {
+	case errors.Is(err, tokens.ErrSyntax):
+		problems[field] = "Type a number of tokens, such as 20 or 42.5."
+	case errors.Is(err, tokens.ErrPrecision):
+		problems[field] = "Use at most 6 decimals."
+	case err != nil:
+		problems[field] = "That is more than a wallet can hold."
+	case amount < 0:
+		problems[field] = "Must not be below zero."
+	}
+	return &amount
+}

@@ -1,0 +1,139 @@
+package handlers
+
+import (
+	"net/http"
+
+	"github.com/google/uuid"
+	"github.com/labstack/echo/v4"
+
+	"pop.store/credits/internal/billing"
+	"pop.store/credits/internal/money"
+	"pop.store/credits/internal/problem"
+	"pop.store/credits/internal/tokens"
+)
+
+// moneyJSON is money in minor units of a currency.
+type moneyJSON struct {
+	Minor    int64  `json:"minor"`
+	Currency string `json:"currency"`
+}
+
+type purchaseJSON struct {
+	ID          string        `json:"id"`
+	Status      string        `json:"status"`
+	Pack        string        `json:"pack"`
+	Tokens      tokens.Amount `json:"tokens"`
+	Owed        tokens.Amount `json:"owed"`         // what comes off the tokens, as it was when they were ordered
+	Price       moneyJSON     `json:"price"`        // before tax and discounts
+	Paid        *moneyJSON    `json:"paid"`         // after them; null until it is paid
+	Refunded    *moneyJSON    `json:"refunded"`     // null while nothing went back
+	CheckoutURL *string       `json:"checkout_url"` // null once it cannot be paid there any more
+	CreatedAt   *string       `json:"created_at"`
+	CompletedAt *string       `json:"completed_at"`
+}
+
+func purchaseAnswer(p *billing.Purchase) purchaseJSON {
+	j := purchaseJSON{
+		ID: p.ID.String(), Status: string(p.Status), Pack: p.Pack, Tokens: p.Tokens, Owed: p.Owed, Price: moneyJSON(p.Price),
+		CreatedAt: stamp(p.CreatedAt), CompletedAt: stamp(p.CompletedAt),
+	}
+	if p.Status == billing.StatusPending {
+		j.CheckoutURL = unlessEmpty(p.CheckoutURL)
+	}
+	if !p.CompletedAt.IsZero() {
+		paid := moneyJSON(p.Paid)
+		j.Paid = &paid
+	}
+	if p.Refunded.Minor > 0 {
+		refunded := moneyJSON(p.Refunded)
+		j.Refunded = &refunded
+	}
+	return j
+}
+
+// postPurchase orders a pack. What it answers leads to the payment page; tokens come when it is paid.
+func (a *App) postPurchase(c echo.Context, account uuid.UUID) error {
+	var body struct {
+		Pack      string `json:"pack" max:"64"`
+		ReturnURL string `json:"return_url" max:"500"`
+	}
+	key, err := idempotencyKey(c)
+	if err != nil {
+		return err
+	}
+	if err := decode(c, &body); err != nil {
+		return err
+	}
+	if body.Pack == "" {
+		return problem.Invalid("pack", "is needed")
+	}
+	p, replayed, err := a.Billing.Start(c.Request().Context(), account, key, billing.StartParams{Pack: body.Pack, ReturnPath: body.ReturnURL})
+	if err != nil {
+		return err
+	}
+	return created(c, replayed, purchaseAnswer(&p))
+}
+
+func (a *App) getPurchases(c echo.Context, account uuid.UUID) error {
+	size, err := limit(c)
+	if err != nil {
+		return err
+	}
+	page, next, err := a.Billing.List(c.Request().Context(), account, billing.Cursor(c.QueryParam("cursor")), size)
+	if err != nil {
+		return err
+	}
+	list := make([]purchaseJSON, len(page))
+	for i := range page {
+		list[i] = purchaseAnswer(&page[i])
+	}
+	return c.JSON(http.StatusOK, map[string]any{"purchases": list, "next_cursor": unlessEmpty(string(next))})
+}
+
+func (a *App) getPurchase(c echo.Context, account uuid.UUID) error {
+	id, err := purchaseOf(c)
+	if err != nil {
+		return err
+	}
+	p, err := a.Billing.Get(c.Request().Context(), account, id)
+	if err != nil {
+		return err
+	}
+	return c.JSON(http.StatusOK, purchaseAnswer(&p))
+}
+
+// postPurchaseRefund gives a purchase's money back, all that is left of it or a part, and takes the tokens back that it stood for.
+func (a *App) postPurchaseRefund(c echo.Context, account uuid.UUID) error {
+	var body struct {
+		Amount *moneyJSON `json:"amount"`
+		Reason string     `json:"reason" max:"500"`
+	}
+	key, err := idempotencyKey(c)
+	if err != nil {
+		return err
+	}
+	if err := decode(c, &body); err != nil {
+		return err
+	}
+	if body.Reason == "" {
+		return problem.Invalid("reason", "is needed")
+	}
+	id, err := purchaseOf(c)
+	if err != nil {
+		return err
+	}
+	p, replayed, err := a.Billing.Refund(c.Request().Context(), account, id, key, billing.RefundParams{Amount: (*money.Amount)(body.Amount), Reason: body.Reason})
+	if err != nil {
+		return err
+	}
+	return created(c, replayed, purchaseAnswer(&p))
+}
+
+// purchaseOf is the id that the path names; what is none is no purchase.
+func purchaseOf(c echo.Context) (uuid.UUID, error) {
+	id, err := uuid.Parse(c.Param("id"))
+	if err != nil {
+		return id, billing.ErrNoPurchase
+	}
+	return id, nil
+}

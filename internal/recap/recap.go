@@ -1,0 +1,121 @@
+// Package recap tells what happened to an account while nobody looked, from what the books hold: what they do not say is not told.
+package recap
+
+import (
+	"context"
+	"slices"
+	"time"
+
+	"github.com/google/uuid"
+
+	"pop.store/credits/internal/ledger"
+	"pop.store/credits/internal/tokens"
+)
+
+// pages bounds the entries of one look.
+const pages = 5
+
+// Recap is what happened from an instant on. Amounts are tokens.
+type Recap struct {
+	Since                           time.Time
+	Spent, Bought, Arrived, Expired tokens.Amount  // Spent: refunds taken off; Arrived: from plans, gifts and corrections
+	Back                            []ledger.Agent // went on again since
+	Paused                          []ledger.Agent // stopped since for want of tokens or budget, and still are
+}
+
+// Of looks at what has happened to an account since an instant, with the account as it stands. The error is the ledger's.
+func Of(ctx context.Context, books *ledger.Ledger, a *ledger.Account, since time.Time) (Recap, error) {
+	r := Recap{Since: since}
+	before, err := books.BalanceAt(ctx, a.ID, since)
+	if err != nil {
+		return Recap{}, err
+	}
+	r.Spent = before.Total - a.Total
+	if err := r.addMovements(ctx, books, a); err != nil {
+		return Recap{}, err
+	}
+	r.Spent = max(r.Spent, 0)
+	if a.Agents == 0 {
+		return r, nil
+	}
+	return r, r.addAgents(ctx, books, a)
+}
+
+// addMovements adds what came and what was lost. What is missing from the balance beyond that was spent: the books balance.
+func (r *Recap) addMovements(ctx context.Context, books *ledger.Ledger, a *ledger.Account) error {
+	f := ledger.Filter{Kinds: []ledger.Kind{ledger.KindGrant, ledger.KindExpiry, ledger.KindClawback}, From: r.Since}
+	before := int64(0)
+	for range pages {
+		page, err := books.History(ctx, a.ID, f, before, ledger.MaxPage)
+		if err != nil {
+			return err
+		}
+		for i := range page.Lines {
+			if l := &page.Lines[i]; l.Seq <= a.Seq { // what is newer is in neither balance
+				r.add(&l.Entry)
+			}
+		}
+		if before = page.Before; before == 0 {
+			break
+		}
+	}
+	return nil
+}
+
+func (r *Recap) add(e *ledger.Entry) {
+	r.Spent += e.Amount
+	switch {
+	case e.Kind == ledger.KindExpiry:
+		r.Expired -= e.Amount
+	case e.Kind != ledger.KindGrant:
+	case e.LotKind == ledger.LotPurchase:
+		r.Bought += e.Amount
+	default:
+		r.Arrived += e.Amount
+	}
+}
+
+func (r *Recap) addAgents(ctx context.Context, books *ledger.Ledger, a *ledger.Account) error {
+	list, _, err := books.Agents(ctx, a.ID)
+	if err != nil {
+		return err
+	}
+	for i := range list {
+		stopped := list[i].State == ledger.AgentOutOfToken || list[i].State == ledger.AgentOverBudget
+		if stopped && !list[i].PausedSince.Before(r.Since) {
+			r.Paused = append(r.Paused, list[i])
+		}
+	}
+	for i := range list {
+		if list[i].State == ledger.AgentOn && !list[i].ResumedAt.IsZero() && !list[i].ResumedAt.Before(r.Since) {
+			r.Back = append(r.Back, list[i])
+		}
+	}
+	return nil
+}
+
+// grants is how many of the newest grants are looked through for one of a purchase.
+const grants = 50
+
+// BackOn gives the agents that a purchase has put back on: in the same transaction, so at the same instant. None when the purchase is not among
+// the newest arrivals. The error is the ledger's.
+func BackOn(ctx context.Context, books *ledger.Ledger, a *ledger.Account, purchase uuid.UUID) ([]ledger.Agent, error) {
+	if a.Agents == 0 {
+		return nil, nil
+	}
+	page, err := books.History(ctx, a.ID, ledger.Filter{Kinds: []ledger.Kind{ledger.KindGrant}}, 0, grants)
+	if err != nil {
+		return nil, err
+	}
+	at := slices.IndexFunc(page.Lines, func(l ledger.Line) bool { return l.LotKind == ledger.LotPurchase && l.Reference == purchase.String() })
+	if at < 0 {
+		return nil, nil
+	}
+	list, _, err := books.Agents(ctx, a.ID)
+	if err != nil {
+		return nil, err
+	}
+	return slices.DeleteFunc(list, func(g ledger.Agent) bool {
+		return g.State != ledger.AgentOn || !g.ResumedAt.Equal(page.Lines[at].At)
+	}), nil
+}

@@ -1,0 +1,115 @@
+package samples
+
+import (
+	"time"
+
+	"pop.store/credits/internal/tokens"
+	"pop.store/credits/views"
+)
+
+func pointer(a tokens.Amount) *tokens.Amount { return &a }
+
+// agents are one in each state.
+func agents() []views.AgentModel {
+	sales := views.ResultModel{Count: 9, One: "sale", Many: "sales", Money: usd(21400)}
+	return []views.AgentModel{
+		{
+			ID: "dm-automation", Name: "DM Automation", Does: "Comment to DM", State: views.AgentOn, Spent: amount("12"), Count: 240, One: "DM", Many: "DMs",
+			Results: []views.ResultModel{sales}, Reserve: amount("20"), Form: views.LimitsForm{Reserve: "20"},
+		},
+		{
+			ID: "comment-replies", Name: "Comment Replies", State: views.AgentOutOfTokens, Since: Now.Add(-89 * time.Hour), TurnedAway: 38, Spent: amount("46.35"),
+			Count: 927, One: "reply", Many: "replies",
+		},
+		{
+			ID: "auto-selling", Name: "Auto Selling", State: views.AgentOverBudget, Since: Now.Add(-25 * time.Hour), TurnedAway: 1, Spent: amount("49.5"),
+			Results: []views.ResultModel{{Count: 31, One: "sale", Many: "sales", Money: usd(98750)}, {Count: 4, One: "lead", Many: "leads"}},
+			Budget:  pointer(amount("50")), Form: views.LimitsForm{Budget: "50"},
+		},
+		{ID: "brand-scout", Name: "Deal Finder for the shop that has everything", Does: "Brand Deal Scans", State: views.AgentByCreator, Since: Now.Add(-2 * time.Hour)},
+		{ID: "video/1", Name: "Clips", State: views.AgentOn, Held: amount("30"), Spent: amount("30"), Count: 1, One: "five-second video", Many: "five-second videos"},
+	}
+}
+
+func agentPages() []Page {
+	m := views.AgentsModel{Chrome: chrome(views.NavAgents), Agents: agents(), Own: amount("25"), OwnForm: views.LimitsForm{Reserve: "25"}}
+	waits, none, wrong, refused, saved := m, m, m, m, m
+	waits.Chrome = paused(m.Chrome)
+	none.Agents, none.Own, none.OwnForm = nil, 0, views.LimitsForm{}
+	wrong.Agents, wrong.Still = agents(), true
+	wrong.Agents[0].Form = views.LimitsForm{
+		Budget: "ten", Reserve: "-1",
+		Problems: map[string]string{"budget": "Type a number of tokens, such as 20 or 42.5.", "reserve": "Must not be below zero."},
+	}
+	wrong.OwnForm = views.LimitsForm{Reserve: "1.0000001", Problems: map[string]string{"reserve": "Use at most 6 decimals."}}
+	refused.Problem = "There are not enough tokens for this agent: it goes on by itself when they arrive."
+	refused.Chrome, refused.Still = empty(m.Chrome, "0.03"), true
+	saved.Saved, saved.Agents = true, agents()[:1]
+	return []Page{
+		page("agents", views.AgentsPage(m)),
+		page("agents-waiting", views.AgentsPage(waits)),
+		page("agents-none", views.AgentsPage(none)),
+		page("agents-wrong", views.AgentsPage(wrong)),
+		page("agents-refused", views.AgentsPage(refused)),
+		page("agents-saved", views.AgentsPage(saved)),
+	}
+}
+
+// priceList is what each tool takes, for a creator who can spend so much.
+func priceList(available string) []views.ToolModel {
+	var list []views.ToolModel
+	for _, t := range []struct{ id, name, one, price string }{
+		{"image_generation", "AI image", "image", "10"},
+		{"photoshoot", "AI photoshoot", "photoshoot", "10"},
+		{"video_5s", "5-second video", "five-second video", "30"},
+		{"video_10s", "10-second video", "ten-second video", "50"},
+		{"motion_reference_video", "Motion-reference video", "motion video", "55"},
+		{"lip_sync", "Lip sync", "lip sync", "5"},
+		{"voice_dubbing", "Voice dubbing", "dubbing", "5"},
+		{"pdf_creation", "PDF", "PDF", "75"},
+	} {
+		m := views.ToolModel{ID: t.id, Name: t.name, One: t.one, Price: amount(t.price), BuyURL: "/credits/buy?need=33"}
+		if m.Left = amount(available) - m.Price; m.Left < 0 {
+			m.Short, m.Left = -m.Left, 0
+		}
+		list = append(list, m)
+	}
+	return list
+}
+
+func tools() []Page {
+	m := views.ToolsModel{Chrome: chrome(views.NavTools), Tools: priceList("142"), Available: amount("142"), Runs: true, Key: "k"}
+	chosen, declined, wrong, running, done, failed, elsewhere := m, m, m, m, m, m, m
+	chosen.Chosen, chosen.Text = &chosen.Tools[0], "A mug on a shelf"
+	declined.Chrome, declined.Tools, declined.Available, declined.Kept = low(m.Chrome), priceList("42"), amount("42"), amount("20")
+	declined.Chosen, declined.Text, declined.Declined = &declined.Tools[7], "Forty glazes for a home kiln", true
+	short := declined
+	short.Declined = false
+	wrong.Chosen, wrong.Problem = &wrong.Tools[0], "That is too long for a sample. Use fewer words."
+	job := views.JobModel{ToolName: "PDF", Text: "Forty glazes for a home kiln", Amount: amount("75"), State: views.JobRunning, Percent: 40, Every: time.Second}
+	over, broken := job, job
+	over.State, over.Every, broken.State, broken.Every = views.JobDone, 0, views.JobFailed, 0
+	running.Chrome, running.Job, done.Job, failed.Job = working(m.Chrome), &job, &over, &broken
+	elsewhere.Runs = false
+	shop := views.StorefrontModel{Chrome: empty(chrome(views.NavShop), "0"), Products: []views.ProductModel{
+		{ID: "glaze-guide", Name: "The Glaze Guide", Text: "Forty glazes that work in a home kiln, as a PDF.", Price: usd(1200)},
+		{ID: "first-bowl", Name: "Your First Bowl", Text: "Six short lessons, from a lump of clay to the table.", Price: usd(4900)},
+		{ID: "studio-mug", Name: "Studio Mug", Text: "Thrown and glazed by hand. No two are alike.", Price: usd(2400)},
+	}}
+	ordered := shop
+	ordered.Chrome, ordered.Ordered = chrome(views.NavShop), &shop.Products[2]
+	return []Page{
+		page("tools", views.ToolsPage(m)),
+		page("tools-chosen", views.ToolsPage(chosen)),
+		page("tools-declined", views.ToolsPage(declined)),
+		page("tools-short", views.ToolsPage(short)),
+		page("tools-wrong", views.ToolsPage(wrong)),
+		page("tools-running", views.ToolsPage(running)),
+		page("tools-done", views.ToolsPage(done)),
+		page("tools-failed", views.ToolsPage(failed)),
+		page("tools-elsewhere", views.ToolsPage(elsewhere)),
+		{Name: "job-fragment", Component: views.JobPanel(&job), Fragment: true},
+		page("storefront", views.StorefrontPage(shop)),
+		page("storefront-ordered", views.StorefrontPage(ordered)),
+	}
+}

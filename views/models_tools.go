@@ -1,0 +1,77 @@
+package views
+
+import (
+	"time"
+
+	"pop.store/credits/internal/money"
+	"pop.store/credits/internal/tokens"
+)
+
+// ToolsModel is the AI tools page: the price list, and in the demo the tool that was chosen and the sample job that ran last.
+type ToolsModel struct {
+	Chrome Chrome
+	Tools  []ToolModel
+	// Available is what the creator's own tools may spend, and Kept what of the balance is kept for agents.
+	Available, Kept tokens.Amount
+	// Runs says that sample jobs run here; elsewhere tools run in the shop, and the page is a price list.
+	Runs bool
+	// Chosen is the tool whose form is open, nil for none. Text is what was typed, Fail that the sample is to fail, and Key makes a form that is sent
+	// twice one job.
+	Chosen *ToolModel
+	Text   string
+	Fail   bool
+	Key    string
+	// Problem is what is wrong with the text. Declined says that the tool was asked for and did not run for lack of tokens.
+	Problem  string
+	Declined bool
+	// Job is the newest sample job, nil for none.
+	Job *JobModel
+}
+
+// ToolModel is one tool of the price list.
+type ToolModel struct {
+	ID string
+	// Name is "PDF", and One what a unit of it is called: "PDF".
+	Name  string
+	One   string
+	Price tokens.Amount
+	// Left is what the creator's tools can spend after it has run; Short is how much is missing for it, zero when it can run.
+	Left, Short tokens.Amount
+	// BuyURL leads to the packs and back to the tool, with what was typed.
+	BuyURL string
+}
+
+// JobState says how far a sample job is.
+type JobState string
+
+// The states of a sample job.
+const (
+	JobRunning JobState = "running"
+	JobDone    JobState = "done"
+	JobFailed  JobState = "failed" // nothing was charged
+)
+
+// JobModel is a sample job: JobPanel on the page, and for its polls.
+type JobModel struct {
+	ToolName string
+	Text     string
+	Amount   tokens.Amount
+	State    JobState
+	// Percent is how far it is, from 0 to 100; Every is the pause until the next poll, zero when it is over.
+	Percent int
+	Every   time.Duration
+}
+
+// StorefrontModel is the demo's storefront: what a shop does without tokens.
+type StorefrontModel struct {
+	Chrome   Chrome
+	Products []ProductModel
+	// Ordered is the product that was just ordered, nil for none.
+	Ordered *ProductModel
+}
+
+// ProductModel is something that the demo's shop sells.
+type ProductModel struct {
+	ID, Name, Text string
+	Price          money.Amount
+}
