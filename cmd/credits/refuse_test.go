@@ -61,6 +61,8 @@ func TestRefusesWhatMakesNoSense(t *testing.T) {
 		{"CREDITS_BASE_URL=credits.example.com", serve, "CREDITS_BASE_URL"},
 		{"CREDITS_BASE_URL=ftp://credits.example.com", serve, "CREDITS_BASE_URL"},
 		{"CREDITS_TRUSTED_PROXIES=everybody", serve, "CREDITS_TRUSTED_PROXIES"},
+		{"CREDITS_STRIPE_SECRET_KEY=sk_test_1", serve, "CREDITS_STRIPE_WEBHOOK_SECRET: is needed"},
+		{"CREDITS_STRIPE_WEBHOOK_SECRET=whsec_1", serve, "CREDITS_STRIPE_SECRET_KEY: is needed"},
 		{"CREDITS_DB_CONNS=0", serve, "CREDITS_DB_CONNS"},
 		{"DATABASE_OWNER_URL=postgres://owner@localhost/credits", []string{"migrate"}, "DATABASE_URL"},
 	} {

@@ -205,6 +205,9 @@ func (s *site) run(ctx context.Context, listener net.Listener, d *database) erro
 		}
 	})
 	s.startBackground(background, &working)
+	if s.agent != nil {
+		working.Go(func() { s.agent.Run(ctx) }) // a client of the server: it stops before the server does
+	}
 	select {
 	case err := <-failed:
 		return err
@@ -229,7 +232,6 @@ func (s *site) startBackground(ctx context.Context, working *sync.WaitGroup) {
 		working.Go(func() { s.app.Sandbox.Run(ctx) })
 	}
 	if s.agent != nil {
-		working.Go(func() { s.agent.Run(ctx) })
 		working.Go(func() { s.app.Jobs.Run(ctx) })
 	}
 }

@@ -1,5 +1,6 @@
 // Package billing sells token packs. A purchase is our own order, made before anybody pays; whatever the payment provider says later is
-// checked against it, and only then do tokens get into the ledger: once, whoever brings the news and however often.
+// checked against it, and only then do tokens get into the ledger: once, whoever brings the news and however often. When the money goes back,
+// so do the tokens.
 //
 // Tokens are millionths of a token, money is minor units of a currency, instants are UTC. Errors that a caller may see are
 // *problem.Error.
@@ -7,6 +8,7 @@ package billing
 
 import (
 	"log/slog"
+	"slices"
 
 	"github.com/jackc/pgx/v5/pgxpool"
 
@@ -14,25 +16,28 @@ import (
 	"pop.store/credits/internal/clock"
 	"pop.store/credits/internal/ledger"
 	"pop.store/credits/internal/problem"
-	"pop.store/credits/internal/sandbox"
 )
 
 // Options are what a Service needs besides its database.
 type Options struct {
-	Ledger        *ledger.Ledger
-	Prices        func() *catalog.Catalog // the catalog in force
-	Provider      *sandbox.Provider       // nil: buying is not set up
-	WebhookSecret string                  // what the provider's events are signed with; while it is empty every event is refused
-	BaseURL       string                  // public base of the app, where the provider sends browsers back to
-	Clock         clock.Clock
-	Log           *slog.Logger
+	Ledger         *ledger.Ledger
+	Prices         func() *catalog.Catalog // the catalog in force
+	Provider       Provider                // nil: buying is not set up
+	WebhookSecrets []string                // what the provider's events may be signed with; empty ones count as none
+	BaseURL        string                  // public base of the app, where the provider sends browsers back to
+	Clock          clock.Clock
+	Log            *slog.Logger
 }
 
-// Service takes orders and fulfils them. It is safe for concurrent use.
+// Service takes orders, fulfils them and takes them back. It is safe for concurrent use.
 type Service struct {
-	pool *pgxpool.Pool
-	o    Options
+	pool      *pgxpool.Pool
+	o         Options
+	reversing chan struct{} // who reverses keeps a connection while the ledger needs others: not too many at a time
 }
+
+// maxReversing bounds the purchases that are reversed at a time.
+const maxReversing = 2
 
 // The ways in which a request fails.
 var (
@@ -44,7 +49,23 @@ var (
 )
 
 // New makes a service over a migrated database.
-func New(pool *pgxpool.Pool, o Options) *Service { return &Service{pool: pool, o: o} }
+func New(pool *pgxpool.Pool, o Options) *Service {
+	o.WebhookSecrets = slices.DeleteFunc(slices.Clone(o.WebhookSecrets), func(s string) bool { return s == "" })
+	return &Service{pool: pool, o: o, reversing: make(chan struct{}, maxReversing)}
+}
 
 // Available says whether packs can be bought: there is a provider, and its events can be believed.
-func (s *Service) Available() bool { return s.o.Provider != nil && s.o.WebhookSecret != "" }
+func (s *Service) Available() bool { return s.o.Provider != nil && len(s.o.WebhookSecrets) > 0 }
+
+// PaymentOrigin is where browsers are sent to pay, as "https://host"; empty: nowhere else.
+func (s *Service) PaymentOrigin() string {
+	if !s.Available() {
+		return ""
+	}
+	return s.o.Provider.Origin()
+}
+
+// ours says whether a purchase is one that the provider at hand can be asked about.
+func (s *Service) ours(p *Purchase) bool {
+	return s.o.Provider != nil && p.provider == s.o.Provider.Name() && p.session != ""
+}

@@ -7,34 +7,56 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"strings"
 
 	"github.com/google/uuid"
-	"github.com/stripe/stripe-go/v85"
 
-	"pop.store/credits/internal/money"
+	"pop.store/credits/internal/payment"
 	"pop.store/credits/internal/problem"
+	"pop.store/credits/internal/stripepay"
 )
 
-// Errors of HandleEvent besides ErrBadSignature and ErrUnavailable.
+// Errors of HandleEvent besides ErrUnavailable.
 var (
+	// ErrBadSignature is the answer to an event that the provider did not send, or not just now.
+	ErrBadSignature = problem.New(problem.Syntax, "bad_signature", "This event's signature cannot be accepted.")
 	ErrLiveMode     = problem.New(problem.Syntax, "live_event", "Live events are not accepted here.")
+	ErrTestMode     = problem.New(problem.Syntax, "test_event", "Test events are not accepted here.")
 	ErrEventChanged = problem.New(problem.Conflict, "event_changed", "This event came before with other contents.")
 )
 
 // HandleEvent takes an event as it came over the wire. Nil means that it is dealt with for good and need not be sent again: also when it
 // is about nothing of ours, or about a payment that does not match our order, which is logged and never credited. An error means that
-// nothing has changed or that sending it again completes it: ErrBadSignature, ErrLiveMode, ErrEventChanged, kind Unavailable.
+// nothing has changed or that sending it again completes it: ErrBadSignature, ErrLiveMode, ErrTestMode, ErrEventChanged, ErrNotSetUp, kind
+// Unavailable.
 func (s *Service) HandleEvent(ctx context.Context, payload []byte, signature string) error {
-	event, err := verify(payload, signature, s.o.WebhookSecret)
+	event, err := stripepay.Verify(payload, signature, s.o.WebhookSecrets)
 	if err != nil {
+		return ErrBadSignature.Because(err)
+	}
+	if s.o.Provider == nil {
+		return ErrNotSetUp
+	}
+	if err := s.checkMode(&event); err != nil {
 		return err
 	}
-	if event.Livemode {
-		s.o.Log.Error("a live payment event came to a sandbox", "event", event.ID)
+	return s.handle(ctx, event, contents(&event))
+}
+
+// checkMode keeps the two modes apart: play money buys nothing real, and real money is not taken for play.
+func (s *Service) checkMode(event *payment.Event) error {
+	if event.Live == s.o.Provider.Live() {
+		return nil
+	}
+	s.o.Log.Error("a payment event is of the wrong mode", "event", event.ID, "live", event.Live)
+	if event.Live {
 		return ErrLiveMode
 	}
-	done, err := s.receive(ctx, event)
+	return ErrTestMode
+}
+
+// handle deals with an event that the provider sent or was asked for; hash is nil for the latter.
+func (s *Service) handle(ctx context.Context, event payment.Event, hash []byte) error {
+	done, err := s.receive(ctx, event, hash)
 	if done || err != nil {
 		return err
 	}
@@ -54,16 +76,15 @@ const (
 
 // receive puts the event into the inbox and says whether it was dealt with before. Deliveries of one event at the same time all go on:
 // what keeps a credit from happening twice is the ledger.
-func (s *Service) receive(ctx context.Context, event stripe.Event) (done bool, err error) {
-	hash := contents(event)
-	if _, err := s.pool.Exec(ctx, sqlReceive, event.ID, string(event.Type), hash, s.o.Clock()); err != nil {
+func (s *Service) receive(ctx context.Context, event payment.Event, hash []byte) (done bool, err error) {
+	if _, err := s.pool.Exec(ctx, sqlReceive, event.ID, event.Type, hash, s.o.Clock()); err != nil {
 		return false, ErrUnavailable.Because(err)
 	}
 	var known []byte
 	if err := s.pool.QueryRow(ctx, sqlInbox, event.ID).Scan(&known, &done); err != nil {
 		return false, ErrUnavailable.Because(err)
 	}
-	if !bytes.Equal(known, hash) {
+	if known != nil && hash != nil && !bytes.Equal(known, hash) {
 		s.o.Log.Error("a payment event came again with other contents", "event", event.ID)
 		return false, ErrEventChanged
 	}
@@ -72,65 +93,69 @@ func (s *Service) receive(ctx context.Context, event stripe.Event) (done bool, e
 
 // contents hashes what an event says. White space is left out, and how many webhooks are pending: they differ between one delivery and
 // the next.
-func contents(event stripe.Event) []byte {
+func contents(event *payment.Event) []byte {
 	var object bytes.Buffer
-	if event.Data != nil {
-		_ = json.Compact(&object, event.Data.Raw) // the library has read it: it is JSON
-	}
-	sum := sha256.Sum256(fmt.Appendf(nil, "%s\x00%d\x00%s", event.Type, event.Created, object.Bytes()))
+	_ = json.Compact(&object, event.Object) // the library has read it: it is JSON, or nothing
+	sum := sha256.Sum256(fmt.Appendf(nil, "%s\x00%d\x00%s", event.Type, event.Created.Unix(), object.Bytes()))
 	return sum[:]
 }
 
 // dispatch turns an event into what it says about one of our purchases.
-func (s *Service) dispatch(ctx context.Context, event stripe.Event) error {
-	if !checkoutEvent(event.Type) || event.Data == nil {
-		s.o.Log.Info("payment event is about nothing of ours", "event", event.ID, "type", event.Type)
-		return nil
-	}
-	var session stripe.CheckoutSession
-	if err := json.Unmarshal(event.Data.Raw, &session); err != nil {
+func (s *Service) dispatch(ctx context.Context, event payment.Event) error {
+	news, err := stripepay.Read(event)
+	if err != nil {
 		return problem.New(problem.Syntax, "bad_event", "This event cannot be read.").Because(err)
 	}
-	p, err := s.owner(ctx, &session)
+	var p Purchase
+	switch {
+	case news.Checkout != nil:
+		p, err = s.owner(ctx, news.Checkout)
+	case news.Payment != "":
+		p, err = s.paidWith(ctx, news.Payment)
+	default:
+		err = ErrNoPurchase
+	}
 	if errors.Is(err, ErrNoPurchase) {
-		s.o.Log.Info("payment event is about nothing of ours", "event", event.ID, "type", event.Type, "session", session.ID)
+		s.o.Log.Info("payment event is about nothing of ours", "event", event.ID, "type", event.Type)
 		return nil
 	}
 	if err != nil {
 		return err
 	}
-	return s.settle(ctx, p, payment{
-		session: session.ID, reference: session.ClientReferenceID, paid: session.AmountTotal, outcome: outcomeOf(event.Type, session.PaymentStatus),
-		price: money.Amount{Minor: session.AmountSubtotal, Currency: strings.ToUpper(string(session.Currency))},
-	})
+	return s.take(ctx, p, &news)
 }
 
-func checkoutEvent(kind stripe.EventType) bool {
-	return strings.HasPrefix(string(kind), "checkout.session.")
+// take makes news of a purchase true.
+func (s *Service) take(ctx context.Context, p Purchase, news *payment.News) error {
+	if news.Checkout != nil {
+		return s.settle(ctx, p, *news.Checkout)
+	}
+	if news.Mishap != "" {
+		s.o.Log.Error(news.Mishap, "purchase", p.ID)
+	}
+	if back := news.Refunded; back != nil {
+		if back.Currency != p.Price.Currency {
+			s.o.Log.Error("a refund is in another currency than the purchase: nothing taken back", "purchase", p.ID, "refunded", *back)
+			return nil
+		}
+		if err := s.noteRefunded(ctx, &p, back.Minor); err != nil {
+			return err
+		}
+	}
+	if news.Dispute != nil {
+		if err := s.noteDispute(ctx, &p, *news.Dispute); err != nil {
+			return err
+		}
+	}
+	return s.reverse(ctx, p.ID)
 }
 
 // owner finds the purchase that a session claims to pay, or whose session it is. Whether the two agree is for settle to check.
-func (s *Service) owner(ctx context.Context, session *stripe.CheckoutSession) (Purchase, error) {
-	if id, err := uuid.Parse(session.ClientReferenceID); err == nil {
+func (s *Service) owner(ctx context.Context, c *payment.Checkout) (Purchase, error) {
+	if id, err := uuid.Parse(c.Reference); err == nil {
 		if p, err := s.one(ctx, "id = $1", id); !errors.Is(err, ErrNoPurchase) {
 			return p, err
 		}
 	}
-	return s.one(ctx, "provider_session = $1", session.ID)
-}
-
-// outcomeOf is what an event means for a purchase.
-func outcomeOf(kind stripe.EventType, paid stripe.CheckoutSessionPaymentStatus) Status {
-	switch kind {
-	case stripe.EventTypeCheckoutSessionCompleted, stripe.EventTypeCheckoutSessionAsyncPaymentSucceeded:
-		if paid == stripe.CheckoutSessionPaymentStatusPaid || paid == stripe.CheckoutSessionPaymentStatusNoPaymentRequired {
-			return StatusCompleted
-		}
-		return StatusProcessing
-	case stripe.EventTypeCheckoutSessionAsyncPaymentFailed:
-		return StatusFailed
-	case stripe.EventTypeCheckoutSessionExpired:
-		return StatusExpired
-	}
-	return StatusPending // no news
+	return s.one(ctx, "provider_session = $1", c.ID)
 }

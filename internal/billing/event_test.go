@@ -17,7 +17,7 @@ func TestBadSignatures(t *testing.T) {
 	payload := checkoutEvent("completed", p, nil).payload()
 	now := time.Now()
 	good := sign(payload, secret, now)
-	noSecret := s.with(func(o *billing.Options) { o.WebhookSecret = "" })
+	noSecret := s.with(func(o *billing.Options) { o.WebhookSecrets = []string{""} })
 	for name, c := range map[string]struct {
 		service *billing.Service
 		payload []byte
@@ -223,7 +223,7 @@ func TestLiveEventsAreRefused(t *testing.T) {
 
 func FuzzEventBodies(f *testing.F) {
 	f.Add([]byte(`{"object":"event","type":"checkout.session.completed","data":{"object":{"id":1}}}`), "t=1,v1=00")
-	closed := billing.New(nil, billing.Options{WebhookSecret: secret}) // without a database: nothing unsigned may get that far
+	closed := billing.New(nil, billing.Options{WebhookSecrets: []string{secret}}) // without a database: nothing unsigned may get that far
 	f.Fuzz(func(t *testing.T, payload []byte, header string) {
 		if err := closed.HandleEvent(t.Context(), payload, header); problem.Of(err).Code != "bad_signature" {
 			t.Error(err)

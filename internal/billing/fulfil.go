@@ -2,22 +2,13 @@ package billing
 
 import (
 	"context"
+	"errors"
 
 	"github.com/google/uuid"
 
 	"pop.store/credits/internal/ledger"
-	"pop.store/credits/internal/money"
-	"pop.store/credits/internal/sandbox"
+	"pop.store/credits/internal/payment"
 )
-
-// payment is what the provider says about a checkout, wherever we heard it.
-type payment struct {
-	session   string
-	reference string       // the order that the checkout was opened for, as the provider knows it
-	price     money.Amount // before tax and discounts
-	paid      int64        // after them, in minor units
-	outcome   Status       // what the purchase becomes; StatusPending: no news
-}
 
 // Refresh reads a purchase for the page that a buyer comes back to. While its outcome is open it asks the provider, never the browser,
 // and fulfils it when it is paid. If that cannot be found out now, the purchase is answered as it stands. ErrNoPurchase for another
@@ -25,32 +16,22 @@ type payment struct {
 func (s *Service) Refresh(ctx context.Context, account, id uuid.UUID) (Purchase, error) {
 	p, err := s.Get(ctx, account, id)
 	open := p.Status == StatusPending || p.Status == StatusProcessing
-	if err != nil || !open || p.session == "" || s.o.Provider == nil {
+	if err != nil || !open || !s.ours(&p) {
 		return p, err
 	}
-	session, err := s.o.Provider.Session(ctx, p.session)
-	if err == nil {
-		err = s.settle(ctx, p, paymentOf(session))
-	}
-	if err != nil {
+	if err := s.ask(ctx, p); err != nil {
 		s.o.Log.Warn("purchase could not be refreshed", "purchase", p.ID, "error", err)
 	}
 	return s.Get(ctx, account, id)
 }
 
-func paymentOf(session sandbox.Session) payment {
-	pay := payment{
-		session: session.ID, reference: session.ClientReference, price: session.Amount, paid: session.Amount.Minor, outcome: StatusPending,
+// ask has the provider tell how a purchase's checkout stands, and makes it so.
+func (s *Service) ask(ctx context.Context, p Purchase) error {
+	checkout, err := s.o.Provider.Checkout(ctx, p.session)
+	if err != nil {
+		return ErrUnavailable.Because(err)
 	}
-	switch {
-	case session.PaymentStatus == sandbox.Paid:
-		pay.outcome = StatusCompleted
-	case session.Status == sandbox.Complete:
-		pay.outcome = StatusProcessing
-	case session.Status == sandbox.Expired:
-		pay.outcome = StatusExpired
-	}
-	return pay
+	return s.settle(ctx, p, checkout)
 }
 
 // forward lists the states from which a purchase may move into a state. Money that did come always wins; news that comes late never
@@ -62,58 +43,102 @@ var forward = map[Status][]Status{
 	StatusCompleted:  {StatusPending, StatusProcessing, StatusFailed, StatusExpired},
 }
 
+// outcomes are what a purchase becomes when its checkout comes to a state.
+var outcomes = map[payment.State]Status{
+	payment.Waiting: StatusProcessing, payment.Failed: StatusFailed, payment.Expired: StatusExpired, payment.Paid: StatusCompleted,
+}
+
 // settle applies what the provider says to our order. A payment that is not the one we asked for is logged and changes nothing, which is
 // final: hearing of it again would not make it match.
-func (s *Service) settle(ctx context.Context, p Purchase, pay payment) error {
-	if pay.outcome == StatusPending {
+func (s *Service) settle(ctx context.Context, p Purchase, c payment.Checkout) error {
+	outcome, news := outcomes[c.State]
+	if !news {
 		return nil
 	}
-	if pay.session != p.session || pay.reference != p.ID.String() || pay.price != p.Price {
-		s.o.Log.Error("a payment does not match our order: nothing credited", "purchase", p.ID, "session", pay.session, "our_session", p.session,
-			"reference", pay.reference, "price", pay.price, "our_price", p.Price, "outcome", pay.outcome)
+	if !s.matches(&p, &c) {
+		s.o.Log.Error("a payment does not match our order: nothing credited", "purchase", p.ID, "provider", p.provider, "session", c.ID,
+			"our_session", p.session, "reference", c.Reference, "price", c.Price, "our_price", p.Price, "live", c.Live, "outcome", c.State)
 		return nil
 	}
-	if pay.outcome == StatusCompleted {
-		return s.fulfil(ctx, p, pay)
+	if outcome != StatusCompleted {
+		return s.advance(ctx, p, outcome)
 	}
-	return s.advance(ctx, p, pay.outcome)
+	if err := s.note(ctx, &p, &c); err != nil {
+		return err
+	}
+	return s.fulfil(ctx, p, c)
+}
+
+// matches compares what the provider says with our order: nothing else is believed, least of all what was sent along with the payment.
+func (s *Service) matches(p *Purchase, c *payment.Checkout) bool {
+	return c.ID == p.session && c.Reference == p.ID.String() && c.Price == p.Price && c.OneOff && p.provider == s.o.Provider.Name() &&
+		c.Live == s.o.Provider.Live()
 }
 
 // fulfil puts the tokens into the ledger and then notes that it is done. The ledger lets a purchase be credited once, for ever, so all
 // who hear of a payment can come here at the same time; and after a crash between the two steps the next one to hear finishes.
-func (s *Service) fulfil(ctx context.Context, p Purchase, pay payment) error {
-	_, err := s.o.Ledger.Grant(ctx, p.Account, "", ledger.Grant{
-		Kind: ledger.LotPurchase, Amount: p.Tokens, Source: p.ID.String(), ExpiresAt: p.expiry(s.o.Clock()),
-	})
-	if err != nil {
-		s.o.Log.Error("a paid purchase could not be credited", "purchase", p.ID, "error", err)
-		return err
+func (s *Service) fulfil(ctx context.Context, p Purchase, c payment.Checkout) error {
+	if !p.credited() {
+		_, err := s.o.Ledger.Grant(ctx, p.Account, "", ledger.Grant{
+			Kind: ledger.LotPurchase, Amount: p.Tokens, Source: p.ID.String(), ExpiresAt: p.expiry(s.o.Clock()),
+		})
+		if err != nil {
+			s.o.Log.Error("a paid purchase could not be credited", "purchase", p.ID, "error", err)
+			return err
+		}
+		if err := s.complete(ctx, p, c); err != nil {
+			return err
+		}
 	}
-	return s.complete(ctx, p, pay)
+	return s.reverse(ctx, p.ID) // what went back before the tokens came
 }
 
-const sqlComplete = `update purchases set status = 'completed', paid_minor = $3, card = $4, updated_at = $5
+const sqlComplete = `update purchases set status = 'completed', paid_minor = $3, card = $4, payment = coalesce(payment, nullif($7, '')), updated_at = $5,
+		completed_at = $5
 	where account = $1 and id = $2 and status = any ($6)`
 
-func (s *Service) complete(ctx context.Context, p Purchase, pay payment) error {
-	card := s.card(ctx, pay.session)
-	_, err := s.pool.Exec(ctx, sqlComplete, p.Account, p.ID, pay.paid, card, s.o.Clock(), forward[StatusCompleted])
+func (s *Service) complete(ctx context.Context, p Purchase, c payment.Checkout) error {
+	c = s.details(ctx, c)
+	_, err := s.pool.Exec(ctx, sqlComplete, p.Account, p.ID, c.Total, c.Card, s.o.Clock(), forward[StatusCompleted], c.Payment)
 	if err != nil {
 		return ErrUnavailable.Because(err)
 	}
-	return nil
+	return s.keepCustomer(ctx, p, c)
 }
 
-// card asks what was paid with, which events do not tell. It is only shown, so nothing depends on the answer.
-func (s *Service) card(ctx context.Context, session string) string {
-	if s.o.Provider == nil {
-		return ""
+// details asks for what events do not tell: what was paid with, and what of that may be charged again. Tokens do not depend on the answer.
+func (s *Service) details(ctx context.Context, c payment.Checkout) payment.Checkout {
+	if c.Card != "" {
+		return c
 	}
-	paid, err := s.o.Provider.Session(ctx, session)
+	whole, err := s.o.Provider.Checkout(ctx, c.ID)
 	if err != nil {
-		s.o.Log.Warn("the card of a payment is not known", "session", session, "error", err)
+		s.o.Log.Warn("the details of a payment are not known", "session", c.ID, "error", err)
+		return c
 	}
-	return paid.Card
+	c.Card, c.Method = whole.Card, whole.Method
+	if c.Payment == "" {
+		c.Payment = whole.Payment
+	}
+	if c.Customer == "" {
+		c.Customer = whole.Customer
+	}
+	return c
+}
+
+const sqlKeepCustomer = `insert into payment_customers (account, provider, customer, method) values ($1, $2, $3, $4)
+	on conflict (account, provider) do update set customer = excluded.customer,
+		method = case when excluded.method <> '' or excluded.customer <> payment_customers.customer then excluded.method else payment_customers.method end`
+
+// keepCustomer remembers who the buyer is at the provider, for the next purchase.
+func (s *Service) keepCustomer(ctx context.Context, p Purchase, c payment.Checkout) error {
+	if c.Customer == "" {
+		return nil
+	}
+	if _, err := s.pool.Exec(ctx, sqlKeepCustomer, p.Account, p.provider, c.Customer, c.Method); err != nil {
+		return ErrUnavailable.Because(err)
+	}
+	return nil
 }
 
 const sqlAdvance = `update purchases set status = $3, updated_at = $4
@@ -125,4 +150,29 @@ func (s *Service) advance(ctx context.Context, p Purchase, to Status) error {
 		return ErrUnavailable.Because(err)
 	}
 	return nil
+}
+
+// paidWith finds the purchase that a payment was made for. A payment that we have not heard of may be one whose checkout we have not heard of
+// either, so the provider is asked. ErrNoPurchase when it is none of ours.
+func (s *Service) paidWith(ctx context.Context, paid string) (Purchase, error) {
+	p, err := s.one(ctx, "payment = $1 and provider = $2", paid, s.o.Provider.Name())
+	if !errors.Is(err, ErrNoPurchase) {
+		return p, err
+	}
+	checkout, err := s.o.Provider.CheckoutOf(ctx, paid)
+	if errors.Is(err, payment.ErrNone) || errors.Is(err, payment.ErrRefused) {
+		return Purchase{}, ErrNoPurchase
+	}
+	if err != nil {
+		return Purchase{}, ErrUnavailable.Because(err)
+	}
+	if p, err = s.one(ctx, "provider_session = $1 and provider = $2", checkout.ID, s.o.Provider.Name()); err != nil {
+		return Purchase{}, err
+	}
+	_, err = s.pool.Exec(ctx, `update purchases set payment = $2 where id = $1 and payment is null`, p.ID, paid)
+	if err != nil {
+		return Purchase{}, ErrUnavailable.Because(err)
+	}
+	p.payment = paid
+	return p, nil
 }

@@ -1,9 +1,11 @@
 package billing_test
 
 import (
+	"errors"
 	"testing"
 
 	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5/pgconn"
 
 	"pop.store/credits/internal/billing"
 	"pop.store/credits/internal/catalog"
@@ -60,12 +62,25 @@ func TestACrashBetweenCreditAndNoteIsHarmless(t *testing.T) {
 			t.Fatal(err)
 		}
 		s.mustSend(checkoutEvent("completed", p, nil))
-		s.exec(`update purchases set status = 'pending' where id = $1`, p.ID)
+		s.exec(`update purchases set status = 'pending', paid_minor = null, completed_at = null where id = $1`, p.ID)
 		if err := hear(p); err != nil {
 			t.Errorf("%s: %v", name, err)
 		}
 		s.wantStatus(p, billing.StatusCompleted)
 		s.wantCredits(p, 1)
+	}
+}
+
+// What lets a purchase be credited once holds also against those who go past the ledger's code.
+func TestTheGuardIsInTheDatabase(t *testing.T) {
+	t.Parallel()
+	s := newShop(t)
+	p := s.completed()
+	_, err := s.pool.Exec(t.Context(), `insert into permanent_references (account, scope, reference, seq)
+		select account, scope, reference, seq + 1 from permanent_references where account = $1 and scope = 'purchase'`, p.Account)
+	var refused *pgconn.PgError
+	if !errors.As(err, &refused) || refused.Code != "23505" {
+		t.Errorf("a purchase can be credited twice: %v", err)
 	}
 }
 

@@ -1,6 +1,7 @@
 package billing
 
 import (
+	"math/bits"
 	"time"
 
 	"github.com/google/uuid"
@@ -17,11 +18,11 @@ type Status string
 const (
 	StatusPending    Status = "pending"    // ordered; nothing is known of a payment
 	StatusProcessing Status = "processing" // the buyer is done, the money is on its way
-	StatusCompleted  Status = "completed"  // paid, and the tokens are in the ledger
+	StatusCompleted  Status = "completed"  // paid, and the tokens are in the ledger; part of the money may have gone back
 	StatusFailed     Status = "failed"     // the money did not come
 	StatusExpired    Status = "expired"    // the checkout was left until it closed
-	StatusRefunded   Status = "refunded"   // the money went back
-	StatusDisputed   Status = "disputed"   // the buyer's bank wants the money back
+	StatusRefunded   Status = "refunded"   // all of the money went back
+	StatusDisputed   Status = "disputed"   // the buyer's bank wants the money back: the tokens wait
 )
 
 // Purchase is an order of a pack, at the price and for the tokens of the time of ordering.
@@ -32,27 +33,48 @@ type Purchase struct {
 	Tokens      tokens.Amount
 	Price       money.Amount // before tax and discounts
 	Status      Status
-	CheckoutURL string       // where it is paid
-	ReturnPath  string       // the page of ours that the creator came from; empty: none
-	Paid        money.Amount // after tax and discounts; zero until it is paid
-	Card        string       // "Visa 4242"; empty until it is paid, or when the provider does not tell
+	CheckoutURL string        // where it is paid
+	ReturnPath  string        // the page of ours that the creator came from; empty: none
+	Owed        tokens.Amount // what was owed when it was ordered, and comes off the tokens
+	Paid        money.Amount  // after tax and discounts; zero until it is paid
+	Refunded    money.Amount  // what went back of that, or was lost to a dispute
+	Card        string        // "Visa 4242"; empty until it is paid, or when the provider does not tell
 	CreatedAt   time.Time
 	UpdatedAt   time.Time
+	CompletedAt time.Time // when its tokens came; zero until then
 
 	expiresDays int
+	provider    string
 	session     string // the provider's checkout; empty until the provider has answered
+	payment     string // the provider's id of the payment; empty until it is known, and where no money was needed
+	customer    string
+	keepMethod  bool
 	fingerprint []byte
+	refunds     int64 // given back, in minor units
+	lost        int64 // lost to disputes
+	disputed    bool  // a dispute is open
+	returning   bool  // its buyer wants to give it back untouched, so it must stay so
+	takenBack   bool  // it cost nothing and was given back
+	version     int64 // counts what is known of money that went back
+	applied     int64 // the version that the books agree with
 }
 
-const purchaseColumns = `id, account, pack, tokens, price_minor, currency, status, checkout_url, return_path, coalesce(paid_minor, 0), card,
-	created_at, updated_at, lot_expires_days, coalesce(provider_session, ''), fingerprint`
+const purchaseColumns = `id, account, pack, tokens, price_minor, currency, status, checkout_url, return_path, owed, coalesce(paid_minor, 0), card,
+	created_at, updated_at, coalesce(completed_at, '0001-01-01'), lot_expires_days, provider, coalesce(provider_session, ''), coalesce(payment, ''),
+	customer, keep_method, fingerprint, refunded_minor,
+	coalesce((select sum(amount_minor) from purchase_disputes d where d.purchase = purchases.id and state = 'lost'), 0)::bigint,
+	exists (select from purchase_disputes d where d.purchase = purchases.id and state = 'open'),
+	exists (select from purchase_refunds r where r.purchase = purchases.id and r.done_at is null and r.untouched),
+	taken_back, version, applied`
 
 func scanPurchase(row pgx.CollectableRow) (Purchase, error) {
 	var p Purchase
-	err := row.Scan(&p.ID, &p.Account, &p.Pack, &p.Tokens, &p.Price.Minor, &p.Price.Currency, &p.Status, &p.CheckoutURL, &p.ReturnPath,
-		&p.Paid.Minor, &p.Card, &p.CreatedAt, &p.UpdatedAt, &p.expiresDays, &p.session, &p.fingerprint)
+	err := row.Scan(&p.ID, &p.Account, &p.Pack, &p.Tokens, &p.Price.Minor, &p.Price.Currency, &p.Status, &p.CheckoutURL, &p.ReturnPath, &p.Owed,
+		&p.Paid.Minor, &p.Card, &p.CreatedAt, &p.UpdatedAt, &p.CompletedAt, &p.expiresDays, &p.provider, &p.session, &p.payment,
+		&p.customer, &p.keepMethod, &p.fingerprint, &p.refunds, &p.lost, &p.disputed, &p.returning, &p.takenBack, &p.version, &p.applied)
+	p.CreatedAt, p.UpdatedAt, p.CompletedAt = p.CreatedAt.UTC(), p.UpdatedAt.UTC(), p.CompletedAt.UTC()
 	p.Paid.Currency = p.Price.Currency
-	p.CreatedAt, p.UpdatedAt = p.CreatedAt.UTC(), p.UpdatedAt.UTC()
+	p.Refunded = money.Amount{Minor: p.moneyBack(), Currency: p.Price.Currency}
 	return p, err
 }
 
@@ -62,4 +84,39 @@ func (p *Purchase) expiry(now time.Time) time.Time {
 		return time.Time{}
 	}
 	return now.AddDate(0, 0, p.expiresDays)
+}
+
+// credited says whether its tokens are in the ledger for all we know.
+func (p *Purchase) credited() bool { return !p.CompletedAt.IsZero() }
+
+// moneyBack is what went back of the money that was paid, in minor units.
+func (p *Purchase) moneyBack() int64 { return min(p.refunds+p.lost, p.Paid.Minor) }
+
+// allBack says whether nothing of the purchase is left to its buyer.
+func (p *Purchase) allBack() bool {
+	return p.takenBack || (p.Paid.Minor > 0 && p.moneyBack() == p.Paid.Minor)
+}
+
+// tokensBack are the tokens that go back with the money: the same part of them, and never more than that part.
+func (p *Purchase) tokensBack() tokens.Amount {
+	if p.allBack() {
+		return p.Tokens
+	}
+	if p.moneyBack() <= 0 {
+		return 0
+	}
+	high, low := bits.Mul64(uint64(p.Tokens), uint64(p.moneyBack()))
+	part, _ := bits.Div64(high, low, uint64(p.Paid.Minor))
+	return tokens.Amount(part)
+}
+
+// standing is the status of a purchase that was credited.
+func (p *Purchase) standing() Status {
+	switch {
+	case p.allBack():
+		return StatusRefunded
+	case p.disputed:
+		return StatusDisputed
+	}
+	return StatusCompleted
 }

@@ -56,15 +56,17 @@ const sqlList = `select ` + purchaseColumns + ` from purchases
 	where account = $1 and (created_at, id) < ($2, $3)
 	order by created_at desc, id desc limit $4`
 
+var errCursor = &problem.Error{Kind: problem.Syntax, Code: "invalid_cursor", Field: "cursor", Message: "cursor is not one that this list has given."}
+
 // List reads a page of an account's purchases, newest first, from a cursor on; next is where the page after it begins, empty when there
-// is none. Errors: kind Meaning (fields "cursor", "limit").
+// is none. Errors: kinds Syntax (field "cursor"), Meaning (field "limit").
 func (s *Service) List(ctx context.Context, account uuid.UUID, from Cursor, limit int) (_ []Purchase, next Cursor, err error) {
 	if limit < 1 || limit > MaxPage {
 		return nil, "", problem.Invalid("limit", "must be between 1 and %d", MaxPage)
 	}
 	at, id, err := from.parse()
 	if err != nil {
-		return nil, "", problem.Invalid("cursor", "must be one that this list gave").Because(err)
+		return nil, "", errCursor.Because(err)
 	}
 	list, err := s.query(ctx, sqlList, account, at, id, limit+1)
 	if err != nil {

@@ -48,7 +48,7 @@ func newShop(t *testing.T) *shop {
 	t.Cleanup(s.ledger.Close)
 	s.provider = sandbox.New(s.pool, sandbox.Options{Clock: s.clock.Now, BaseURL: baseURL, Secret: secret, Log: log})
 	s.options = billing.Options{
-		Ledger: s.ledger, Prices: catalog.Builtin, Provider: s.provider, WebhookSecret: secret, BaseURL: baseURL, Clock: s.clock.Now, Log: log,
+		Ledger: s.ledger, Prices: catalog.Builtin, Provider: s.provider, WebhookSecrets: []string{secret}, BaseURL: baseURL, Clock: s.clock.Now, Log: log,
 	}
 	s.Service = billing.New(s.pool, s.options)
 	return s

@@ -9,19 +9,25 @@ import (
 	"github.com/google/uuid"
 
 	"pop.store/credits/internal/catalog"
+	"pop.store/credits/internal/payment"
 	"pop.store/credits/internal/problem"
-	"pop.store/credits/internal/sandbox"
+	"pop.store/credits/internal/tokens"
 )
 
 // StartParams ask for a pack.
 type StartParams struct {
 	Pack       string // id of a pack of the catalog
 	ReturnPath string // the page of ours to go back to after paying: "/tools?feature=pdf_creation"; empty: none
+	KeepMethod bool   // what is paid with may be charged again without the buyer
 }
 
 // fingerprint tells requests apart that came with the same idempotency key.
 func (p StartParams) fingerprint() []byte {
-	sum := sha256.Sum256([]byte("purchase\x00" + p.Pack + "\x00" + p.ReturnPath))
+	text := "purchase\x00" + p.Pack + "\x00" + p.ReturnPath
+	if p.KeepMethod {
+		text += "\x00keep"
+	}
+	sum := sha256.Sum256([]byte(text))
 	return sum[:]
 }
 
@@ -63,24 +69,27 @@ func (s *Service) order(ctx context.Context, account uuid.UUID, key string, p St
 	return order, nil
 }
 
+// sqlInsert takes the customer from what is known now: of orders with one key the provider is asked the same each time.
 const sqlInsert = `insert into purchases (id, account, pack, tokens, price_minor, currency, catalog_version, lot_expires_days, status, provider,
-		return_path, idempotency_key, fingerprint, created_at, updated_at)
-	values ($1, $2, $3, $4, $5, $6, $7, $8, 'pending', 'sandbox', $9, $10, $11, $12, $12)
+		return_path, idempotency_key, fingerprint, created_at, updated_at, ask_at, owed, keep_method, customer)
+	values ($1, $2, $3, $4, $5, $6, $7, $8, 'pending', $9, $10, $11, $12, $13, $13, $14, $15, $16,
+		coalesce((select customer from payment_customers where account = $2 and provider = $9), ''))
 	on conflict (account, idempotency_key) do nothing`
 
 // insert writes down what is ordered, at the catalog's price of now.
 func (s *Service) insert(ctx context.Context, account uuid.UUID, key string, p StartParams) error {
-	prices := s.o.Prices()
+	prices, now := s.o.Prices(), s.o.Clock()
 	pack, err := check(prices, p)
 	if err != nil {
 		return err
 	}
-	// Nobody shall pay for an account that tokens cannot be put into.
-	if _, err := s.o.Ledger.Account(ctx, account); err != nil {
+	// Nobody shall pay for an account that tokens cannot be put into, nor without knowing what is taken off.
+	a, err := s.o.Ledger.Account(ctx, account)
+	if err != nil {
 		return err
 	}
 	_, err = s.pool.Exec(ctx, sqlInsert, uuid.New(), account, pack.ID, pack.Tokens, pack.Price.Minor, pack.Price.Currency, prices.Version,
-		pack.ExpiresDays, p.ReturnPath, key, p.fingerprint(), s.o.Clock())
+		pack.ExpiresDays, s.o.Provider.Name(), p.ReturnPath, key, p.fingerprint(), now, now.Add(firstAsk), a.Owed, p.KeepMethod)
 	if err != nil {
 		return ErrUnavailable.Because(err)
 	}
@@ -112,18 +121,36 @@ const sqlOpened = `update purchases set provider_session = $3, checkout_url = $4
 // open asks the provider for the order's checkout. The provider knows it by our purchase id, so whoever asks gets the same one, and
 // after a crash the next request with the key finds it again.
 func (s *Service) open(ctx context.Context, order Purchase) (_ Purchase, replayed bool, err error) {
+	if order.provider != s.o.Provider.Name() {
+		return Purchase{}, false, ErrNotSetUp.Because(errors.New("it was ordered from " + order.provider))
+	}
 	back := s.o.BaseURL + "/credits/purchases/" + order.ID.String()
-	session, err := s.o.Provider.CreateSession(ctx, sandbox.SessionParams{
-		IdempotencyKey: order.ID.String(), ClientReference: order.ID.String(), Amount: order.Price,
-		Description: order.Tokens.String() + " tokens", SuccessURL: back, CancelURL: back + "?cancelled=1",
+	checkout, err := s.o.Provider.Open(ctx, payment.Order{
+		Reference: order.ID.String(), Price: order.Price, Description: description(&order), SuccessURL: back, CancelURL: back + "?cancelled=1",
+		Customer: order.customer, KeepMethod: order.keepMethod,
 	})
 	if err != nil {
 		return Purchase{}, false, ErrUnavailable.Because(err)
 	}
-	tag, err := s.pool.Exec(ctx, sqlOpened, order.Account, order.ID, session.ID, session.URL, s.o.Clock())
+	tag, err := s.pool.Exec(ctx, sqlOpened, order.Account, order.ID, checkout.ID, checkout.URL, s.o.Clock())
 	if err != nil {
 		return Purchase{}, false, ErrUnavailable.Because(err)
 	}
 	order, err = s.Get(ctx, order.Account, order.ID)
 	return order, tag.RowsAffected() == 0, err
+}
+
+// description is what the payment page says is bought. What is owed is told there, before anybody pays.
+func description(p *Purchase) string {
+	text := p.Tokens.String() + " tokens"
+	if p.Owed > 0 {
+		text += ", " + min(p.Owed, p.Tokens).String() + " of them for tokens owed from before"
+	}
+	return text
+}
+
+// Owed is what comes off an account's next purchase, to be shown before paying.
+func (s *Service) Owed(ctx context.Context, account uuid.UUID) (tokens.Amount, error) {
+	a, err := s.o.Ledger.Account(ctx, account)
+	return a.Owed, err
 }

@@ -114,7 +114,7 @@ func TestWithoutAProviderBuyingIsNotSetUp(t *testing.T) {
 	s := newShop(t)
 	for name, change := range map[string]func(*billing.Options){
 		"no provider": func(o *billing.Options) { o.Provider = nil },
-		"no secret":   func(o *billing.Options) { o.WebhookSecret = "" },
+		"no secret":   func(o *billing.Options) { o.WebhookSecrets = []string{""} },
 	} {
 		closed := s.with(change)
 		_, _, err := closed.Start(t.Context(), s.account(), "k", billing.StartParams{Pack: pack(0).ID})

@@ -22,6 +22,8 @@ type Catalog struct {
 	LowPercent int64
 	// RefundGraceDays is how long tokens live that come back to a lot which has expired meanwhile.
 	RefundGraceDays int
+	// ReturnDays is for how long a creator can give back a pack that nothing was used of; zero: not at all.
+	ReturnDays int
 	// ToolMinimum is the cheapest fixed-price feature: with less than that a balance counts as empty.
 	ToolMinimum tokens.Amount
 	// Upgrade says what a plan's allowance gains when the plan becomes a larger one in the middle of a period.

@@ -25,6 +25,7 @@ const (
 	maxName     = 80
 	maxURL      = 500
 	maxDays     = 3650
+	maxReturn   = 120        // card companies take a payment back for about as long
 	maxMinor    = 99_999_999 // what payment providers take
 )
 
@@ -32,6 +33,7 @@ const (
 const (
 	defaultLowPercent = 20
 	defaultGraceDays  = 30
+	defaultReturnDays = 14
 )
 
 // Parse reads a catalog in YAML. file is only the name that it has in findings. The answer is the first version of the catalog, which
@@ -82,7 +84,7 @@ const (
 )
 
 func (d *draft) read(doc *yaml.Node) {
-	o := d.object(doc, "the catalog", "version", "plans", "features", "plan_table", "packs", "thresholds", "refund_grace_days", "upgrade_rule")
+	o := d.object(doc, "the catalog", "version", "plans", "features", "plan_table", "packs", "thresholds", "refund_grace_days", "return_days", "upgrade_rule")
 	if doc.Kind != yaml.MappingNode {
 		return
 	}
@@ -97,6 +99,7 @@ func (d *draft) read(doc *yaml.Node) {
 		d.base.LowPercent = int64(d.object(n, "thresholds", "low_percent").number("low_percent", 0, 100, defaultLowPercent))
 	}
 	d.base.RefundGraceDays = o.number("refund_grace_days", 1, maxDays, defaultGraceDays)
+	d.base.ReturnDays = o.number("return_days", 0, maxReturn, defaultReturnDays)
 	d.base.Upgrade = UpgradeRule(o.oneOf("upgrade_rule", string(UpgradeDifference), string(UpgradeProrated)))
 	d.checkInstants()
 }

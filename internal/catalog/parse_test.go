@@ -115,12 +115,12 @@ func TestParse(t *testing.T) {
 // What may be left out, and what may be set instead of a default.
 func TestParseOptional(t *testing.T) {
 	t.Parallel()
-	c, _ := mustParse(t, small+"thresholds:\n  low_percent: 35\nrefund_grace_days: 7\nupgrade_rule: prorated\n")
-	if c.LowPercent != 35 || c.RefundGraceDays != 7 || c.Upgrade != catalog.UpgradeProrated {
+	c, _ := mustParse(t, small+"thresholds:\n  low_percent: 35\nrefund_grace_days: 7\nreturn_days: 0\nupgrade_rule: prorated\n")
+	if c.LowPercent != 35 || c.RefundGraceDays != 7 || c.ReturnDays != 0 || c.Upgrade != catalog.UpgradeProrated {
 		t.Errorf("%+v", c)
 	}
 	c, warnings := mustParse(t, "version: v1\nplans: [{id: p, name: P, allowance: 5}]\nfeatures: [{id: f, name: F, one: f, many: fs, pricing: metered}]\n")
-	if c.ToolMinimum != tokens.Micro || c.Packs != nil || c.Table != nil || c.Plans[0].Price.Currency != "" {
+	if c.ToolMinimum != tokens.Micro || c.ReturnDays != 14 || c.Packs != nil || c.Table != nil || c.Plans[0].Price.Currency != "" {
 		t.Errorf("%+v", c)
 	}
 	if want := []string{"c.yaml:1: warning: there are no packs: nobody can buy tokens"}; !slices.Equal(warnings, want) {
@@ -147,7 +147,7 @@ func TestParseRefuses(t *testing.T) {
 		want     string
 	}{
 		"unknown field":         {"    allowance: 100\n", "    allowanse: 100\n    allowance: 1\n", `:5: unknown field "allowanse" in a plan; it can have ` + knownInPlan},
-		"unknown top field":     {"version: v1\n", "version: v1\ncolour: red\n", `:2: unknown field "colour" in the catalog; it can have version, plans, features, plan_table, packs, thresholds, refund_grace_days, upgrade_rule`},
+		"unknown top field":     {"version: v1\n", "version: v1\ncolour: red\n", `:2: unknown field "colour" in the catalog; it can have version, plans, features, plan_table, packs, thresholds, refund_grace_days, return_days, upgrade_rule`},
 		"capital in a field":    {"    allowance: 100\n", "    allowance: 100\n    URL: /x\n", `:6: unknown field "URL" in a plan; it can have ` + knownInPlan},
 		"merge key":             {"    allowance: 100\n", "    allowance: 100\n    <<: {id: x}\n", `:6: unknown field "<<" in a plan; it can have ` + knownInPlan},
 		"list as a field":       {"    allowance: 100\n", "    allowance: 100\n    [id]: x\n", `:6: unknown field "" in a plan; it can have ` + knownInPlan},
@@ -231,6 +231,8 @@ func TestParseRefuses(t *testing.T) {
 		"threshold above all":        {"version: v1\n", "version: v1\nthresholds: {low_percent: 101}\n", `:2: low_percent must be a whole number from 0 to 100, not "101"`},
 		"unknown threshold":          {"version: v1\n", "version: v1\nthresholds: {high: 1}\n", `:2: unknown field "high" in thresholds; it can have low_percent`},
 		"no grace":                   {"version: v1\n", "version: v1\nrefund_grace_days: 0\n", `:2: refund_grace_days must be a whole number from 1 to 3650, not "0"`},
+		"return for too long":        {"version: v1\n", "version: v1\nreturn_days: 121\n", `:2: return_days must be a whole number from 0 to 120, not "121"`},
+		"return in words":            {"version: v1\n", "version: v1\nreturn_days: two weeks\n", `:2: return_days must be a whole number from 0 to 120, not "two weeks"`},
 		"change without a zone":      {"    price: 10\n", changes("[{from: 2027-01-01T00:00:00, price: 12}]"), ":22: from " + dateTime + `, not "2027-01-01T00:00:00"`},
 		"change on a day":            {"    price: 10\n", changes("[{from: 2027-01-01, price: 12}]"), ":22: from " + dateTime + `, not "2027-01-01"`},
 		"change at a fraction":       {"    price: 10\n", changes("[{from: 2027-01-01T00:00:00.5Z, price: 12}]"), ":22: from must be a whole second"},

@@ -112,6 +112,10 @@ func (p *Provider) claim(ctx context.Context) ([]delivery, error) {
 	return pgx.CollectRows(rows, pgx.RowToStructByPos[delivery])
 }
 
+// sqlDelivered leaves an event due that is to come again.
+const sqlDelivered = `update sandbox_events set delivered_at = case when copies = 0 then $2::timestamptz end, next_attempt_at = $2, copies = greatest(copies - 1, 0)
+	where id = $1`
+
 // deliver sends an event and notes what became of it. If even the note fails, the lease ends and the event is sent again: a receiver
 // has to cope with an event that comes twice.
 func (p *Provider) deliver(ctx context.Context, d delivery) {
@@ -121,7 +125,7 @@ func (p *Provider) deliver(ctx context.Context, d delivery) {
 	}
 	var err error
 	if failure == nil {
-		_, err = p.pool.Exec(ctx, `update sandbox_events set delivered_at = $2 where id = $1`, d.ID, p.o.Clock())
+		_, err = p.pool.Exec(ctx, sqlDelivered, d.ID, p.o.Clock())
 	} else {
 		p.o.Log.Warn("sandbox event not delivered", "event", d.ID, "attempt", d.Attempt, "last", d.Attempt >= maxAttempts, "error", failure)
 		_, err = p.pool.Exec(ctx, `update sandbox_events set next_attempt_at = $2 where id = $1`, d.ID, p.o.Clock().Add(backoff(d.Attempt)))

@@ -24,7 +24,7 @@ type event struct {
 }
 
 type eventData struct {
-	Object checkoutSession `json:"object"`
+	Object any `json:"object"`
 }
 
 // eventRequest is empty: no API request caused the event, a buyer did.
@@ -43,37 +43,102 @@ type checkoutSession struct {
 	ClientReferenceID string            `json:"client_reference_id"`
 	Created           int64             `json:"created"`
 	Currency          string            `json:"currency"`
+	Customer          *string           `json:"customer"`
 	ExpiresAt         int64             `json:"expires_at"`
 	Livemode          bool              `json:"livemode"`
 	Metadata          map[string]string `json:"metadata"`
 	Mode              string            `json:"mode"`
+	PaymentIntent     *string           `json:"payment_intent"`
 	PaymentStatus     PaymentStatus     `json:"payment_status"`
 	Status            Status            `json:"status"`
 	SuccessURL        string            `json:"success_url"`
 }
 
-const sqlRecord = `insert into sandbox_events (id, body, created_at, next_attempt_at) values ($1, $2, $3, $3)`
+// charge is the event's snapshot of a payment that was given back, in part or whole.
+type charge struct {
+	ID             string `json:"id"`
+	Object         string `json:"object"`
+	Amount         int64  `json:"amount"`
+	AmountRefunded int64  `json:"amount_refunded"`
+	Currency       string `json:"currency"`
+	Livemode       bool   `json:"livemode"`
+	PaymentIntent  string `json:"payment_intent"`
+	Refunded       bool   `json:"refunded"`
+}
 
-// record puts an event about a session into the outbox, due at once.
+// dispute is the event's snapshot of one.
+type dispute struct {
+	ID            string `json:"id"`
+	Object        string `json:"object"`
+	Amount        int64  `json:"amount"`
+	Charge        string `json:"charge"`
+	Currency      string `json:"currency"`
+	Livemode      bool   `json:"livemode"`
+	PaymentIntent string `json:"payment_intent"`
+	Status        string `json:"status"`
+}
+
+const sqlRecord = `insert into sandbox_events (id, body, created_at, next_attempt_at, attempts, copies) values ($1, $2, $3, $4, $5, $6)`
+
+// record puts an event about a session into the outbox, due at once unless the sandbox was told to misbehave.
 func (p *Provider) record(ctx context.Context, tx pgx.Tx, kind string, s Session) error {
 	now := p.o.Clock()
 	e := event{
 		ID: "evt_" + rand.Text(), Object: "event", APIVersion: stripe.APIVersion, Created: now.Unix(), PendingWebhooks: 1, Type: kind,
-		Data: eventData{Object: snapshot(s)},
+		Data: eventData{Object: object(kind, s)},
 	}
 	body, err := json.Marshal(e)
 	if err != nil {
 		return err
 	}
-	_, err = tx.Exec(ctx, sqlRecord, e.ID, string(body), now)
+	var d Delivery
+	if p.o.Misbehave != nil {
+		d = p.o.Misbehave(kind)
+	}
+	attempts := 0
+	if d.Never {
+		attempts = maxAttempts
+	}
+	_, err = tx.Exec(ctx, sqlRecord, e.ID, string(body), now, now.Add(d.Late), attempts, d.Again)
 	return err
 }
 
+// object is what an event of a kind is about.
+func object(kind string, s Session) any {
+	currency := strings.ToLower(s.Amount.Currency)
+	switch {
+	case strings.HasPrefix(kind, "charge.dispute."):
+		return dispute{
+			ID: s.disputeID(), Object: "dispute", Amount: s.Total, Charge: s.chargeID(), Currency: currency, PaymentIntent: s.Payment,
+			Status: disputeStatuses[s.Dispute],
+		}
+	case strings.HasPrefix(kind, "charge."):
+		return charge{
+			ID: s.chargeID(), Object: "charge", Amount: s.Total, AmountRefunded: s.Refunded, Currency: currency, PaymentIntent: s.Payment,
+			Refunded: s.Refunded == s.Total,
+		}
+	}
+	return snapshot(s)
+}
+
+// disputeStatuses are Stripe's words for how a dispute stands.
+var disputeStatuses = map[string]string{"open": "needs_response", "won": "won", "lost": "lost"}
+
+func (s *Session) chargeID() string  { return strings.Replace(s.Payment, "pi_", "ch_", 1) }
+func (s *Session) disputeID() string { return strings.Replace(s.Payment, "pi_", "dp_", 1) }
+
 func snapshot(s Session) checkoutSession {
 	return checkoutSession{
-		ID: s.ID, Object: "checkout.session", AmountSubtotal: s.Amount.Minor, AmountTotal: s.Amount.Minor, CancelURL: s.CancelURL,
-		ClientReferenceID: s.ClientReference, Created: s.CreatedAt.Unix(), Currency: strings.ToLower(s.Amount.Currency),
-		ExpiresAt: s.ExpiresAt.Unix(), Metadata: map[string]string{}, Mode: "payment", PaymentStatus: s.PaymentStatus, Status: s.Status,
-		SuccessURL: s.SuccessURL,
+		ID: s.ID, Object: "checkout.session", AmountSubtotal: s.Amount.Minor, AmountTotal: s.Total, CancelURL: s.CancelURL,
+		ClientReferenceID: s.ClientReference, Created: s.CreatedAt.Unix(), Currency: strings.ToLower(s.Amount.Currency), Customer: unlessEmpty(s.Customer),
+		ExpiresAt: s.ExpiresAt.Unix(), Metadata: map[string]string{}, Mode: "payment", PaymentIntent: unlessEmpty(s.Payment),
+		PaymentStatus: s.PaymentStatus, Status: s.Status, SuccessURL: s.SuccessURL,
 	}
+}
+
+func unlessEmpty(s string) *string {
+	if s == "" {
+		return nil
+	}
+	return &s
 }

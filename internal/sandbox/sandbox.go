@@ -22,6 +22,15 @@ type Options struct {
 	DeliverURL string      // where events are sent: the app's own webhook on its loopback address
 	Secret     string      // signs the events; see EnsureSecret
 	Log        *slog.Logger
+	// Misbehave says what goes wrong with the delivery of an event of a kind; nil: nothing does.
+	Misbehave func(kind string) Delivery
+}
+
+// Delivery is what goes wrong with an event. Events that are late by different times come out of order.
+type Delivery struct {
+	Late  time.Duration
+	Again int  // how often it is sent once more after it arrived
+	Never bool // it can only be listed
 }
 
 // Provider is the sandbox. It is safe for concurrent use; Run delivers its events.
@@ -37,6 +46,8 @@ var (
 	ErrNoSession   = problem.New(problem.NotFound, "session_not_found", "There is no such checkout.")
 	ErrExpired     = problem.New(problem.Conflict, "session_expired", "This checkout has expired. Nothing was bought.")
 	ErrPaid        = problem.New(problem.Conflict, "session_complete", "This checkout is paid already.")
+	ErrCard        = problem.New(problem.Meaning, "card_unknown", "The sandbox has no such card.")
+	ErrNotPaid     = problem.New(problem.Conflict, "session_unpaid", "This checkout is not paid.")
 	errUnavailable = problem.New(problem.Unavailable, "provider_unavailable", "The payment page cannot answer just now. Try again.")
 )
 

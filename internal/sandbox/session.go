@@ -1,6 +1,7 @@
 package sandbox
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"errors"
@@ -28,6 +29,7 @@ type PaymentStatus string
 const (
 	Unpaid PaymentStatus = "unpaid"
 	Paid   PaymentStatus = "paid"
+	Free   PaymentStatus = "no_payment_required" // a coupon paid it all
 )
 
 // lifetime is how long a session can be paid, as at Stripe.
@@ -41,6 +43,7 @@ type SessionParams struct {
 	Description     string // what is bought: "500 tokens"
 	SuccessURL      string // where the browser goes after paying
 	CancelURL       string // where it goes when the buyer turns back
+	Customer        string // "cus_..."; empty: a new one
 }
 
 // Session is one checkout.
@@ -49,6 +52,7 @@ type Session struct {
 	URL             string // its page
 	ClientReference string
 	Amount          money.Amount
+	Total           int64 // what is to be paid, after discounts, in minor units
 	Description     string
 	Status          Status
 	PaymentStatus   PaymentStatus
@@ -56,20 +60,26 @@ type Session struct {
 	Declines        int    // how often a card was declined
 	SuccessURL      string
 	CancelURL       string
+	Payment         string // "pi_..."; empty until it is paid
+	Failed          bool   // the money did not come after all
+	Refunded        int64  // given back so far, in minor units
+	Dispute         string // "open", "won", "lost"; empty: none
+	Customer        string // "cus_..."
 	CreatedAt       time.Time
 	ExpiresAt       time.Time // an open session cannot be paid from then on
 }
 
 const sqlCreateSession = `insert into sandbox_sessions
-	(id, idempotency_key, client_reference, amount_minor, currency, description, success_url, cancel_url, created_at, expires_at)
-	values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)
+	(id, idempotency_key, client_reference, amount_minor, currency, description, success_url, cancel_url, customer, created_at, expires_at)
+	values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)
 	on conflict (idempotency_key) do nothing`
 
 // CreateSession opens a checkout. Asking again with the same idempotency key answers the first session.
 func (p *Provider) CreateSession(ctx context.Context, s SessionParams) (Session, error) {
 	now := p.o.Clock()
+	customer := cmp.Or(s.Customer, "cus_"+rand.Text())
 	_, err := p.pool.Exec(ctx, sqlCreateSession, "cs_test_"+rand.Text(), s.IdempotencyKey, s.ClientReference, s.Amount.Minor, s.Amount.Currency,
-		s.Description, s.SuccessURL, s.CancelURL, now, now.Add(lifetime))
+		s.Description, s.SuccessURL, s.CancelURL, customer, now, now.Add(lifetime))
 	if err != nil {
 		return Session{}, errUnavailable.Because(err)
 	}
@@ -81,8 +91,8 @@ func (p *Provider) Session(ctx context.Context, id string) (Session, error) {
 	return p.find(ctx, "id", id)
 }
 
-const sessionColumns = `id, client_reference, amount_minor, currency, description, status, payment_status, card, declines,
-	success_url, cancel_url, created_at, expires_at`
+const sessionColumns = `id, client_reference, amount_minor, currency, coalesce(total_minor, amount_minor), description, status, payment_status, card,
+	declines, success_url, cancel_url, coalesce(payment, ''), failed, refunded_minor, dispute, customer, created_at, expires_at`
 
 // find reads the session that has a value in a unique column.
 func (p *Provider) find(ctx context.Context, column, value string) (Session, error) {
@@ -102,8 +112,8 @@ func (p *Provider) find(ctx context.Context, column, value string) (Session, err
 
 func (p *Provider) scan(row pgx.Row) (Session, error) {
 	var s Session
-	err := row.Scan(&s.ID, &s.ClientReference, &s.Amount.Minor, &s.Amount.Currency, &s.Description, &s.Status, &s.PaymentStatus, &s.Card,
-		&s.Declines, &s.SuccessURL, &s.CancelURL, &s.CreatedAt, &s.ExpiresAt)
+	err := row.Scan(&s.ID, &s.ClientReference, &s.Amount.Minor, &s.Amount.Currency, &s.Total, &s.Description, &s.Status, &s.PaymentStatus, &s.Card,
+		&s.Declines, &s.SuccessURL, &s.CancelURL, &s.Payment, &s.Failed, &s.Refunded, &s.Dispute, &s.Customer, &s.CreatedAt, &s.ExpiresAt)
 	s.URL = p.o.BaseURL + "/sandbox/checkout/" + s.ID
 	s.CreatedAt, s.ExpiresAt = s.CreatedAt.UTC(), s.ExpiresAt.UTC()
 	return s, err

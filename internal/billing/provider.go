@@ -1,0 +1,29 @@
+package billing
+
+import (
+	"context"
+	"time"
+
+	"pop.store/credits/internal/payment"
+)
+
+// Provider takes the money. There are two: Stripe (internal/stripepay) and the demo's sandbox. Their errors are payment.ErrNone,
+// payment.ErrRefused, or anything else where the answer is not known and asking again is safe.
+type Provider interface {
+	// Name is what is written on purchases, so that no other provider, and not the same one in another mode, is asked about them.
+	Name() string
+	// Live says whether real money moves.
+	Live() bool
+	// Origin is where its payment pages are; empty: at our own address.
+	Origin() string
+	// Open opens a checkout; the same reference answers the same one.
+	Open(ctx context.Context, o payment.Order) (payment.Checkout, error)
+	// Checkout tells how a checkout and its payment stand.
+	Checkout(ctx context.Context, id string) (payment.Checkout, error)
+	// CheckoutOf finds the checkout that a payment was made in.
+	CheckoutOf(ctx context.Context, paid string) (payment.Checkout, error)
+	// Refund gives money of a payment back; the same key gives it back once.
+	Refund(ctx context.Context, r payment.Refund) error
+	// Events lists a page of what it told between two instants: newest first, after the event of the given id.
+	Events(ctx context.Context, from, to time.Time, after string) (list []payment.Event, more bool, err error)
+}

@@ -1,0 +1,209 @@
+package billing_test
+
+import (
+	"context"
+	"errors"
+	"testing"
+	"time"
+
+	"pop.store/credits/internal/billing"
+	"pop.store/credits/internal/ledger"
+	"pop.store/credits/internal/payment"
+	"pop.store/credits/internal/sandbox"
+)
+
+// reconcile runs the job until nothing is left to do.
+func (s *shop) reconcile() {
+	s.t.Helper()
+	for more := true; more; {
+		var err error
+		if more, err = s.Reconcile(s.t.Context()); err != nil {
+			s.t.Fatal(err)
+		}
+	}
+}
+
+// Nobody comes back and no event comes: the job finds out all the same, in time.
+func TestReconcilingOpenPurchases(t *testing.T) {
+	t.Parallel()
+	s := newShop(t)
+	paid, free, waiting, left := s.paidOrder(), s.order(), s.order(), s.order()
+	for p, card := range map[*billing.Purchase]sandbox.Card{&free: sandbox.Coupon, &waiting: sandbox.BankDebit} {
+		if _, err := s.provider.PayWith(t.Context(), session(*p), card); err != nil {
+			t.Fatal(err)
+		}
+	}
+	s.exec(`delete from sandbox_events`) // so that only asking helps
+	s.reconcile()
+	s.wantStatus(paid, billing.StatusPending) // its buyer may be on the way back
+	s.clock.Advance(3 * time.Minute)
+	s.reconcile()
+	s.wantStatus(paid, billing.StatusCompleted)
+	s.wantCredits(paid, 1)
+	s.wantStatus(free, billing.StatusCompleted)
+	s.wantCredits(free, 1)
+	s.wantStatus(waiting, billing.StatusProcessing)
+	s.wantStatus(left, billing.StatusPending)
+	if err := s.provider.Bounce(t.Context(), session(waiting)); err != nil {
+		t.Fatal(err)
+	}
+	s.exec(`delete from sandbox_events`)
+	s.clock.Advance(24 * time.Hour)
+	s.reconcile()
+	s.wantStatus(waiting, billing.StatusFailed)
+	s.wantStatus(left, billing.StatusExpired)
+	s.wantCredits(left, 0)
+	if n := s.count(`select count(*) from purchases where ask_at <= $1 and status in ('pending', 'processing')`, s.clock.Now()); n != 0 {
+		t.Errorf("%d purchases are still asked about", n)
+	}
+}
+
+// The endpoint was down for days: the events are fetched, those that came are left alone, and nothing happens twice.
+func TestMissedEventsAreFetched(t *testing.T) {
+	t.Parallel()
+	s := newShop(t)
+	s.reconcile()
+	heard := s.completed()
+	var missed []billing.Purchase
+	for range 130 { // more than a page of events
+		p := s.paidOrder()
+		missed = append(missed, p)
+		s.clock.Advance(time.Second)
+	}
+	s.exec(`update purchases set ask_at = null`) // only events help
+	gone := s.completed()
+	if err := s.provider.Refund(t.Context(), payment.Refund{Key: "made there", Payment: payOf(gone), Amount: 900}); err != nil {
+		t.Fatal(err)
+	}
+	s.clock.Advance(3 * 24 * time.Hour)
+	s.reconcile()
+	for _, p := range missed {
+		s.wantStatus(p, billing.StatusCompleted)
+		s.wantCredits(p, 1)
+	}
+	s.wantCredits(heard, 1)
+	s.wantStatus(gone, billing.StatusRefunded)
+	s.wantBooks(gone, "200 0")
+	if n := s.count(`select count(*) from payment_events where processed_at is null`); n != 0 {
+		t.Errorf("%d events are not dealt with", n)
+	}
+	// They come by themselves after all, written otherwise.
+	for _, p := range missed[:3] {
+		s.mustSend(checkoutEvent("completed", p, nil))
+	}
+	s.reconcile()
+	s.wantCredits(missed[0], 1)
+}
+
+// webhook, return page and job at once, fifty times.
+func TestEverybodyHearsAtOnce(t *testing.T) {
+	t.Parallel()
+	s := newShop(t)
+	p := s.paidOrder()
+	s.clock.Advance(3 * time.Minute)
+	together(150, func(i int) {
+		var err error
+		switch i % 3 {
+		case 0:
+			err = s.send(checkoutEvent("completed", p, nil))
+		case 1:
+			_, err = s.Refresh(t.Context(), p.Account, p.ID)
+		default:
+			_, err = s.Reconcile(t.Context())
+		}
+		if err != nil {
+			t.Error(err)
+		}
+	})
+	s.wantStatus(p, billing.StatusCompleted)
+	s.wantCredits(p, 1)
+}
+
+// deaf is a provider that cannot be asked.
+type deaf struct{ *sandbox.Provider }
+
+func (deaf) Checkout(context.Context, string) (payment.Checkout, error) {
+	return payment.Checkout{}, errors.New("no answer")
+}
+
+// A purchase about which the provider does not answer does not keep others waiting for ever.
+func TestAProviderThatDoesNotAnswer(t *testing.T) {
+	t.Parallel()
+	s := newShop(t)
+	p := s.paidOrder()
+	s.clock.Advance(3 * time.Minute)
+	down := s.with(func(o *billing.Options) { o.Provider = deaf{s.provider} })
+	if _, err := down.Reconcile(t.Context()); err == nil {
+		t.Error("no error")
+	}
+	if n := s.count(`select count(*) from purchases where ask_at > $1`, s.clock.Now()); n != 1 {
+		t.Error("it is asked again at once")
+	}
+	// An event suffices: only the card is not known then.
+	if err := (&shop{Service: down}).send(checkoutEvent("completed", p, nil)); err != nil {
+		t.Error(err)
+	}
+	s.wantCredits(p, 1)
+	if got := s.wantStatus(p, billing.StatusCompleted); got.Card != "" || got.Paid != p.Price {
+		t.Errorf("paid %s with %q", got.Paid, got.Card)
+	}
+}
+
+// Another provider's purchases, or the same one's in another mode, are left alone.
+func TestAnotherProvidersPurchases(t *testing.T) {
+	t.Parallel()
+	s := newShop(t)
+	p := s.paidOrder()
+	s.exec(`update purchases set provider = 'stripe' where id = $1`, p.ID)
+	s.clock.Advance(time.Hour)
+	s.reconcile()
+	if got, err := s.Refresh(t.Context(), p.Account, p.ID); err != nil || got.Status != billing.StatusPending {
+		t.Error(got.Status, err)
+	}
+	s.mustSend(checkoutEvent("completed", p, nil))
+	s.wantStatus(p, billing.StatusPending)
+	s.wantCredits(p, 0)
+}
+
+// A customer who comes again is the same one at the provider.
+func TestACustomerIsKept(t *testing.T) {
+	t.Parallel()
+	s := newShop(t)
+	p := s.completed()
+	first, err := s.provider.Session(t.Context(), session(p))
+	if err != nil || first.Customer == "" {
+		t.Fatal(first.Customer, err)
+	}
+	next, _, err := s.Start(t.Context(), p.Account, "next", billing.StartParams{Pack: pack(0).ID})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if again, err := s.provider.Session(t.Context(), session(next)); err != nil || again.Customer != first.Customer {
+		t.Errorf("%s and then %s (%v)", first.Customer, again.Customer, err)
+	}
+}
+
+// An order whose checkout nobody ever saw is closed in the end.
+func TestAnOrderWithoutACheckoutIsAbandoned(t *testing.T) {
+	t.Parallel()
+	s := newShop(t)
+	p := s.order()
+	s.exec(`update purchases set provider_session = null where id = $1`, p.ID)
+	s.clock.Advance(26 * time.Hour)
+	s.reconcile()
+	s.wantStatus(p, billing.StatusExpired)
+}
+
+// What is stopped between credit and note is found by the job.
+func TestACreditThatWasNotNoted(t *testing.T) {
+	t.Parallel()
+	s := newShop(t)
+	p := s.paidOrder()
+	if _, err := s.ledger.Grant(t.Context(), p.Account, "", ledger.Grant{Kind: ledger.LotPurchase, Amount: p.Tokens, Source: p.ID.String()}); err != nil {
+		t.Fatal(err)
+	}
+	s.clock.Advance(3 * time.Minute)
+	s.reconcile()
+	s.wantStatus(p, billing.StatusCompleted)
+	s.wantCredits(p, 1)
+}

@@ -1,0 +1,283 @@
+package billing
+
+import (
+	"context"
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
+
+	"pop.store/credits/internal/money"
+	"pop.store/credits/internal/payment"
+	"pop.store/credits/internal/problem"
+)
+
+// RefundParams ask for money of a purchase to be given back.
+type RefundParams struct {
+	Amount *money.Amount // nil: all that is left
+	Reason string        // for those who look at it later
+}
+
+func (p RefundParams) fingerprint(purchase uuid.UUID, untouched bool) []byte {
+	amount := "all"
+	if p.Amount != nil {
+		amount = fmt.Sprint(p.Amount.Minor, p.Amount.Currency)
+	}
+	sum := sha256.Sum256(fmt.Appendf(nil, "refund\x00%s\x00%s\x00%s\x00%t", purchase, amount, p.Reason, untouched))
+	return sum[:]
+}
+
+// The ways in which a refund is refused.
+var (
+	ErrNotPaid     = problem.New(problem.Conflict, "purchase_not_paid", "This purchase was not paid, so there is nothing to give back.")
+	ErrAllRefunded = problem.New(problem.Conflict, "already_refunded", "All of this purchase's money went back already.")
+	ErrDisputed    = problem.New(problem.Conflict, "purchase_disputed", "This payment is in dispute: the bank decides where the money goes.")
+	ErrRefused     = problem.New(problem.Conflict, "refund_refused", "The payment provider does not give this money back.")
+	ErrTouched     = problem.New(problem.Conflict, "purchase_used", "Some of these tokens were used, so this pack cannot be returned.")
+	ErrTooLate     = problem.New(problem.Conflict, "return_too_late", "The time in which this pack could be returned is over.")
+)
+
+// refund is a refund that was asked for.
+type refund struct {
+	id        uuid.UUID
+	purchase  uuid.UUID
+	account   uuid.UUID
+	amount    int64
+	untouched bool
+	done      bool
+}
+
+// Refund gives money of a purchase back, and takes its tokens back in proportion: what was spent of them is owed, and comes off the next
+// purchase. The same key with the same request gives it back once, and answers the purchase as it stands. Errors: ErrNoKey, ErrKeyReused,
+// ErrNoPurchase, ErrNotPaid, ErrAllRefunded, ErrDisputed, ErrRefused, ErrNotSetUp, kinds Meaning (field "amount") and Unavailable (try again
+// with the same key; a refund that was begun is carried out in any case).
+func (s *Service) Refund(ctx context.Context, account, id uuid.UUID, key string, p RefundParams) (_ Purchase, replayed bool, err error) {
+	return s.giveBack(ctx, account, id, key, p, false)
+}
+
+// Return is a creator's own refund of a pack that nothing was used of, within the catalog's days after it came. Errors as Refund, and ErrTouched,
+// ErrTooLate.
+func (s *Service) Return(ctx context.Context, account, id uuid.UUID, key string) (_ Purchase, replayed bool, err error) {
+	return s.giveBack(ctx, account, id, key, RefundParams{Reason: "returned by the creator"}, true)
+}
+
+// Returnable says whether a purchase can be returned now, and until when. It is for showing: Return decides.
+func (s *Service) Returnable(ctx context.Context, p Purchase) (until time.Time, ok bool, err error) {
+	until = s.returnUntil(&p)
+	if refusal := s.allowed(&p, true); refusal == nil && p.Refunded.Minor == 0 {
+		ok, err = s.untouched(ctx, &p)
+	}
+	return until, ok, err
+}
+
+func (s *Service) returnUntil(p *Purchase) time.Time {
+	return p.CompletedAt.AddDate(0, 0, s.o.Prices().ReturnDays)
+}
+
+func (s *Service) giveBack(ctx context.Context, account, id uuid.UUID, key string, p RefundParams, untouched bool) (Purchase, bool, error) {
+	if key == "" {
+		return Purchase{}, false, ErrNoKey
+	}
+	if _, err := s.Get(ctx, account, id); err != nil {
+		return Purchase{}, false, err
+	}
+	var r refund
+	err := pgx.BeginFunc(ctx, s.pool, func(tx pgx.Tx) (err error) {
+		r, err = s.request(ctx, tx, id, key, p, untouched)
+		return err
+	})
+	var refused *problem.Error
+	if errors.As(err, &refused) {
+		return Purchase{}, false, refused
+	}
+	if err != nil {
+		return Purchase{}, false, ErrUnavailable.Because(err)
+	}
+	if !r.done {
+		if err := s.carryOut(ctx, r); err != nil {
+			return Purchase{}, false, err
+		}
+	}
+	now, err := s.Get(ctx, account, id)
+	return now, r.done, err
+}
+
+// request finds the refund of this key, or writes it down if it may be.
+func (s *Service) request(ctx context.Context, tx pgx.Tx, id uuid.UUID, key string, p RefundParams, untouched bool) (refund, error) {
+	of, err := lock(ctx, tx, id)
+	if err != nil {
+		return refund{}, err
+	}
+	r := refund{purchase: id, account: of.Account, untouched: untouched}
+	var known []byte
+	err = tx.QueryRow(ctx, `select id, amount_minor, fingerprint, done_at is not null from purchase_refunds where account = $1 and idempotency_key = $2`,
+		of.Account, key).Scan(&r.id, &r.amount, &known, &r.done)
+	if err == nil && string(known) != string(p.fingerprint(id, untouched)) {
+		return refund{}, ErrKeyReused
+	}
+	if err == nil || !errors.Is(err, pgx.ErrNoRows) {
+		return r, err
+	}
+	if err := s.allowed(&of, untouched); err != nil {
+		return refund{}, err
+	}
+	if r.amount, err = left(ctx, tx, &of, p.Amount); err != nil {
+		return refund{}, err
+	}
+	r.id = uuid.New()
+	return r, s.write(ctx, tx, r, key, p)
+}
+
+const (
+	sqlRefund = `insert into purchase_refunds (id, purchase, account, amount_minor, reason, untouched, idempotency_key, fingerprint, created_at)
+		values ($1, $2, $3, $4, $5, $6, $7, $8, $9)`
+	// sqlTouch has the books looked at again: a pack that is being returned must stay as it is, one that is not any more can be used.
+	sqlTouch = `update purchases set version = version + 1, updated_at = $2 where id = $1`
+)
+
+func (s *Service) write(ctx context.Context, tx pgx.Tx, r refund, key string, p RefundParams) error {
+	now := s.o.Clock()
+	if _, err := tx.Exec(ctx, sqlRefund, r.id, r.purchase, r.account, r.amount, p.Reason, r.untouched, key, p.fingerprint(r.purchase, r.untouched), now); err != nil {
+		return err
+	}
+	if !r.untouched {
+		return nil
+	}
+	_, err := tx.Exec(ctx, sqlTouch, r.purchase, now)
+	return err
+}
+
+// allowed says why a purchase cannot be given back, nil when it can.
+func (s *Service) allowed(p *Purchase, untouched bool) error {
+	switch {
+	case !p.credited():
+		return ErrNotPaid
+	case p.allBack():
+		return ErrAllRefunded
+	case p.disputed:
+		return ErrDisputed
+	case !s.ours(p):
+		return ErrNotSetUp
+	case untouched && !s.o.Clock().Before(s.returnUntil(p)):
+		return ErrTooLate
+	}
+	return nil
+}
+
+// left is how much a refund gives back: what is asked for, or all that neither went back nor is about to. A refund under way may count twice for a
+// moment, so that too little is left, never too much.
+func left(ctx context.Context, tx pgx.Tx, p *Purchase, asked *money.Amount) (int64, error) {
+	var promised int64
+	err := tx.QueryRow(ctx, `select coalesce(sum(amount_minor), 0)::bigint from purchase_refunds where purchase = $1 and done_at is null`, p.ID).Scan(&promised)
+	if err != nil {
+		return 0, err
+	}
+	most := p.Paid.Minor - p.moneyBack() - promised
+	switch {
+	case most <= 0 && p.Paid.Minor > 0:
+		return 0, ErrAllRefunded
+	case asked == nil:
+		return most, nil
+	case asked.Currency != p.Paid.Currency:
+		return 0, problem.Invalid("amount", "must be in %s, as the purchase is", p.Paid.Currency)
+	case asked.Minor < 1 || asked.Minor > most:
+		return 0, problem.Invalid("amount", "must be more than zero and at most the %s that are left", money.Amount{Minor: most, Currency: p.Paid.Currency})
+	}
+	return asked.Minor, nil
+}
+
+// carryOut does what a refund asks for. Each step can be done again, so whoever comes by may finish what was begun.
+func (s *Service) carryOut(ctx context.Context, r refund) error {
+	p, err := s.Get(ctx, r.account, r.purchase)
+	if err != nil {
+		return err
+	}
+	if r.untouched {
+		if err := s.keepUntouched(ctx, r, &p); err != nil {
+			return err
+		}
+	}
+	if r.amount > 0 {
+		err = s.o.Provider.Refund(ctx, payment.Refund{Key: r.id.String(), Payment: p.payment, Amount: r.amount})
+	}
+	no := errors.Is(err, payment.ErrRefused) || errors.Is(err, payment.ErrNone)
+	if err != nil && !no {
+		return ErrUnavailable.Because(err)
+	}
+	if err := s.learn(ctx, &p); err != nil { // a refusal, too, may be because money went back that we have not heard of
+		return err
+	}
+	if no {
+		return s.refused(ctx, r, &p, ErrRefused.Because(err))
+	}
+	return s.done(ctx, r, &p)
+}
+
+// learn writes down what the provider says went back so far.
+func (s *Service) learn(ctx context.Context, p *Purchase) error {
+	c, err := s.o.Provider.Checkout(ctx, p.session)
+	if err != nil {
+		return ErrUnavailable.Because(err)
+	}
+	return s.note(ctx, p, &c)
+}
+
+const sqlDone = `with ended as (update purchase_refunds set done_at = $2 where id = $1 and done_at is null returning purchase, amount_minor)
+	update purchases set version = version + 1, updated_at = $2, taken_back = taken_back or ended.amount_minor = 0 from ended where id = ended.purchase`
+
+func (s *Service) done(ctx context.Context, r refund, p *Purchase) error {
+	if _, err := s.pool.Exec(ctx, sqlDone, r.id, s.o.Clock()); err != nil {
+		return ErrUnavailable.Because(err)
+	}
+	return s.reverse(ctx, p.ID)
+}
+
+// refused forgets a refund that cannot be, so that its key is free again.
+func (s *Service) refused(ctx context.Context, r refund, p *Purchase, why error) error {
+	err := pgx.BeginFunc(ctx, s.pool, func(tx pgx.Tx) error {
+		if _, err := tx.Exec(ctx, `delete from purchase_refunds where id = $1 and done_at is null`, r.id); err != nil {
+			return err
+		}
+		_, err := tx.Exec(ctx, sqlTouch, r.purchase, s.o.Clock())
+		return err
+	})
+	if err != nil {
+		return ErrUnavailable.Because(err)
+	}
+	if err := s.reverse(ctx, p.ID); err != nil {
+		return err
+	}
+	return why
+}
+
+// keepUntouched sees to it that nothing of a pack is used while it is returned, and refuses if something was.
+func (s *Service) keepUntouched(ctx context.Context, r refund, p *Purchase) error {
+	if err := s.reverse(ctx, p.ID); err != nil { // freezes
+		return err
+	}
+	untouched, err := s.untouched(ctx, p)
+	if err != nil {
+		return err
+	}
+	if !untouched && !p.allBack() {
+		return s.refused(ctx, r, p, ErrTouched)
+	}
+	return nil
+}
+
+// untouched says whether all of a purchase's tokens are there and free.
+func (s *Service) untouched(ctx context.Context, p *Purchase) (bool, error) {
+	a, err := s.o.Ledger.Account(ctx, p.Account)
+	if err != nil {
+		return false, err
+	}
+	for i := range a.Lots {
+		if l := &a.Lots[i]; l.Source == p.ID.String() {
+			return l.Remaining == l.Amount && l.Held == 0, nil
+		}
+	}
+	return false, nil
+}

@@ -1,0 +1,140 @@
+package billing
+
+import (
+	"context"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
+
+	"pop.store/credits/internal/payment"
+)
+
+// Money that goes back is first written down (note, noteRefunded, noteDispute), whenever and in whatever order we hear of it, and counts the
+// purchase's version up. reverse then makes the books agree with what is written, and remembers the version. Whatever breaks off in between, the
+// reconciling job sees a version that is not applied.
+
+// note writes down what a checkout tells of money that went back.
+func (s *Service) note(ctx context.Context, p *Purchase, c *payment.Checkout) error {
+	if c.Refunded > 0 {
+		if err := s.noteRefunded(ctx, p, c.Refunded); err != nil {
+			return err
+		}
+	}
+	for _, d := range c.Disputes {
+		if err := s.noteDispute(ctx, p, d); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+const sqlRefunded = `update purchases set refunded_minor = $2, version = version + 1, updated_at = $3 where id = $1 and refunded_minor < $2`
+
+// noteRefunded writes down how much was given back so far, in all. Less than is known already is old news.
+func (s *Service) noteRefunded(ctx context.Context, p *Purchase, total int64) error {
+	if _, err := s.pool.Exec(ctx, sqlRefunded, p.ID, total, s.o.Clock()); err != nil {
+		return ErrUnavailable.Because(err)
+	}
+	return nil
+}
+
+// sqlDispute keeps the newest word about a dispute; of two of the same second the one that ends it.
+const sqlDispute = `with told as (
+		insert into purchase_disputes (id, purchase, state, amount_minor, at) values ($1, $2, $3, $4, $5)
+		on conflict (id) do update set state = excluded.state, amount_minor = excluded.amount_minor, at = excluded.at
+		where (excluded.at > purchase_disputes.at or (excluded.at = purchase_disputes.at and purchase_disputes.state = 'open'))
+			and (excluded.state, excluded.amount_minor) <> (purchase_disputes.state, purchase_disputes.amount_minor)
+			and not (purchase_disputes.state <> 'open' and excluded.state = 'open')
+		returning purchase)
+	update purchases set version = version + 1, updated_at = $6 where id in (select purchase from told)`
+
+// noteDispute writes down how a dispute stands. One that is over does not open again: another dispute has another id.
+func (s *Service) noteDispute(ctx context.Context, p *Purchase, d payment.Dispute) error {
+	amount := d.Amount.Minor
+	if d.Amount.Currency != p.Price.Currency {
+		s.o.Log.Error("a dispute is in another currency than the purchase: it counts as one about all of it", "purchase", p.ID, "dispute", d.ID, "amount", d.Amount)
+		amount = max(p.Paid.Minor, p.Price.Minor)
+	}
+	if _, err := s.pool.Exec(ctx, sqlDispute, d.ID, p.ID, d.State, amount, d.At, s.o.Clock()); err != nil {
+		return ErrUnavailable.Because(err)
+	}
+	return nil
+}
+
+// reverse makes the books agree with what is known of a purchase's money: tokens of money that went back are taken back, those of a payment in
+// dispute wait. One at a time for each purchase, and doing it again changes nothing. What was not credited yet has nothing to reverse.
+func (s *Service) reverse(ctx context.Context, id uuid.UUID) error {
+	behind, err := s.behind(ctx, id)
+	if err != nil || !behind {
+		return err
+	}
+	select {
+	case s.reversing <- struct{}{}:
+	case <-ctx.Done():
+		return ErrUnavailable.Because(ctx.Err())
+	}
+	defer func() { <-s.reversing }()
+	err = pgx.BeginFunc(ctx, s.pool, func(tx pgx.Tx) error {
+		p, err := lock(ctx, tx, id)
+		if err != nil || !p.credited() || p.applied == p.version {
+			return err
+		}
+		return s.apply(ctx, tx, &p)
+	})
+	if err != nil {
+		return ErrUnavailable.Because(err)
+	}
+	return nil
+}
+
+// behind says, without waiting for anybody, whether a purchase has something to reverse.
+func (s *Service) behind(ctx context.Context, id uuid.UUID) (bool, error) {
+	var behind bool
+	err := s.pool.QueryRow(ctx, `select applied < version and completed_at is not null from purchases where id = $1`, id).Scan(&behind)
+	if err != nil {
+		return false, ErrUnavailable.Because(err)
+	}
+	return behind, nil
+}
+
+// lock reads a purchase that nobody else may change until the transaction ends. What is in other tables is read after the lock is had, by a
+// statement of its own: the one that waited would show what there was before.
+func lock(ctx context.Context, tx pgx.Tx, id uuid.UUID) (Purchase, error) {
+	if _, err := tx.Exec(ctx, `select from purchases where id = $1 for update`, id); err != nil {
+		return Purchase{}, err
+	}
+	rows, err := tx.Query(ctx, "select "+purchaseColumns+" from purchases where id = $1", id)
+	if err != nil {
+		return Purchase{}, err
+	}
+	return pgx.CollectExactlyOneRow(rows, scanPurchase)
+}
+
+const sqlApplied = `update purchases set status = $2, applied = version, updated_at = $3 where id = $1`
+
+// ledgerTime bounds what reverse waits for the ledger; a connection that is left alone for longer is closed.
+const ledgerTime = 10 * time.Second
+
+// apply tells the ledger all there is to say, whatever was said before: one who broke off may have said a part of it. And it waits for the answer
+// even when its caller is gone: a word that is under way when the lock is let go could arrive after that of the next one.
+func (s *Service) apply(ctx context.Context, tx pgx.Tx, p *Purchase) error {
+	patient, cancel := context.WithTimeout(context.WithoutCancel(ctx), ledgerTime)
+	defer cancel()
+	source := p.ID.String()
+	if back := p.tokensBack(); back > 0 {
+		reason := "refunded"
+		if p.lost > 0 {
+			reason = "payment dispute lost"
+		}
+		if _, err := s.o.Ledger.Revoke(patient, p.Account, source, back, reason); err != nil {
+			return err
+		}
+	}
+	frozen := (p.disputed || p.returning) && !p.allBack()
+	if err := s.o.Ledger.Freeze(patient, p.Account, source, frozen); err != nil {
+		return err
+	}
+	_, err := tx.Exec(ctx, sqlApplied, p.ID, p.standing(), s.o.Clock())
+	return err
+}

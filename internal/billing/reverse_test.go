@@ -1,0 +1,478 @@
+package billing_test
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+	"testing"
+
+	"github.com/google/uuid"
+
+	"pop.store/credits/internal/billing"
+	"pop.store/credits/internal/ledger"
+	"pop.store/credits/internal/money"
+	"pop.store/credits/internal/problem"
+	"pop.store/credits/internal/sandbox"
+	"pop.store/credits/internal/tokens"
+)
+
+// about is an event about the payment of a purchase, as Stripe sends it. Events of one second come in any order.
+func about(kind string, object members) members {
+	return members{
+		"id": "evt_" + uuid.NewString(), "object": "event", "api_version": "2020-08-27", "created": 1769851900, "livemode": false,
+		"pending_webhooks": 1, "type": kind, "data": members{"object": object},
+	}
+}
+
+// payOf is the provider's id of what the sandbox was paid with for a purchase.
+func payOf(p billing.Purchase) string { return strings.Replace(session(p), "cs_test_", "pi_", 1) }
+
+// refunded tells how much of a payment was given back so far.
+func refunded(p billing.Purchase, total int64) members {
+	return about("charge.refunded", members{
+		"id": "ch_1", "object": "charge", "payment_intent": payOf(p), "amount": p.Price.Minor, "amount_refunded": total, "currency": "usd",
+	})
+}
+
+// dispute tells how a dispute about all of a payment stands.
+func dispute(kind string, p billing.Purchase, id, status string) members {
+	return about("charge.dispute."+kind, members{
+		"id": id, "object": "dispute", "payment_intent": payOf(p), "charge": "ch_1", "amount": p.Price.Minor, "currency": "usd", "status": status,
+	})
+}
+
+// paidOrder is a purchase that was paid at the provider and that nobody has told us of.
+func (s *shop) paidOrder() billing.Purchase {
+	s.t.Helper()
+	p := s.order()
+	if _, err := s.provider.Pay(s.t.Context(), session(p)); err != nil {
+		s.t.Fatal(err)
+	}
+	return p
+}
+
+// completed is a purchase whose tokens are there.
+func (s *shop) completed() billing.Purchase {
+	s.t.Helper()
+	p := s.paidOrder()
+	got, err := s.Refresh(s.t.Context(), p.Account, p.ID)
+	if err != nil || got.Status != billing.StatusCompleted {
+		s.t.Fatal(got.Status, err)
+	}
+	return got
+}
+
+// spend uses tokens; bought ones come after the allowance of 200.
+func (s *shop) spend(p billing.Purchase, amount string) {
+	s.t.Helper()
+	a := tokens.MustParse(amount)
+	if _, err := s.ledger.Charge(s.t.Context(), p.Account, uuid.NewString(), ledger.Charge{Feature: "auto_selling", Amount: &a}); err != nil {
+		s.t.Fatal(err)
+	}
+}
+
+// wantBooks compares what the account can spend and what it owes: "300 0".
+func (s *shop) wantBooks(p billing.Purchase, want string) {
+	s.t.Helper()
+	a, err := s.ledger.Account(s.t.Context(), p.Account)
+	if got := fmt.Sprint(a.Spendable, a.Owed); err != nil || got != want {
+		s.t.Errorf("spendable and owed are %s (%v), want %s", got, err, want)
+	}
+}
+
+// What a word of the tables stands for: an event about a purchase of 100 tokens for $9.00.
+var words = map[string]func(billing.Purchase) members{
+	"paid": func(p billing.Purchase) members {
+		return checkoutEvent("completed", p, members{"payment_intent": payOf(p)})
+	},
+	"back 3":   func(p billing.Purchase) members { return refunded(p, 300) },
+	"back 6":   func(p billing.Purchase) members { return refunded(p, 600) },
+	"back all": func(p billing.Purchase) members { return refunded(p, 900) },
+	"back yen": func(p billing.Purchase) members {
+		e := refunded(p, 900)
+		e["data"].(members)["object"].(members)["currency"] = "jpy"
+		return e
+	},
+	"opened": func(p billing.Purchase) members { return dispute("created", p, "dp_"+session(p), "needs_response") },
+	"inquiry": func(p billing.Purchase) members {
+		return dispute("created", p, "dp_"+session(p), "warning_needs_response")
+	},
+	"closed":   func(p billing.Purchase) members { return dispute("closed", p, "dp_"+session(p), "warning_closed") },
+	"answered": func(p billing.Purchase) members { return dispute("updated", p, "dp_"+session(p), "under_review") },
+	"later": func(p billing.Purchase) members {
+		e := dispute("updated", p, "dp_"+session(p), "under_review")
+		e["created"] = e["created"].(int) + 60
+		return e
+	},
+	"won":  func(p billing.Purchase) members { return dispute("closed", p, "dp_"+session(p), "won") },
+	"lost": func(p billing.Purchase) members { return dispute("closed", p, "dp_"+session(p), "lost") },
+	"withdrawn": func(p billing.Purchase) members {
+		return dispute("funds_withdrawn", p, "dp_"+session(p), "needs_response")
+	},
+	"second": func(p billing.Purchase) members { return dispute("created", p, "dp2_"+session(p), "needs_response") },
+	"second won": func(p billing.Purchase) members {
+		return dispute("closed", p, "dp2_"+session(p), "won")
+	},
+}
+
+// Money goes back and is disputed in every order, some of it twice, before and after the tokens come.
+func TestMoneyThatGoesBack(t *testing.T) {
+	t.Parallel()
+	s := newShop(t)
+	for _, c := range []struct {
+		events string
+		want   billing.Status
+		books  string // spendable and owed; the allowance is 200, the pack 100
+	}{
+		{"paid, back 3", billing.StatusCompleted, "266.666667 0"},
+		{"paid, back 3, back 3", billing.StatusCompleted, "266.666667 0"},
+		{"paid, back 3, back 6", billing.StatusCompleted, "233.333334 0"},
+		{"paid, back 6, back 3", billing.StatusCompleted, "233.333334 0"},
+		{"paid, back 3, back 6, back all", billing.StatusRefunded, "200 0"},
+		{"paid, back all, back all", billing.StatusRefunded, "200 0"},
+		{"paid, back all, back 3", billing.StatusRefunded, "200 0"},
+		{"back all, back 3, paid", billing.StatusRefunded, "200 0"},
+		{"paid, opened, won, later", billing.StatusCompleted, "300 0"},
+		{"back all, paid", billing.StatusRefunded, "200 0"},
+		{"back 3, paid, paid", billing.StatusCompleted, "266.666667 0"},
+		{"back 3", billing.StatusPending, "200 0"},
+		{"paid, back yen", billing.StatusCompleted, "300 0"},
+		{"paid, opened", billing.StatusDisputed, "200 0"},
+		{"paid, opened, opened, answered, withdrawn", billing.StatusDisputed, "200 0"},
+		{"opened, paid", billing.StatusDisputed, "200 0"},
+		{"paid, opened, won", billing.StatusCompleted, "300 0"},
+		{"paid, won, opened", billing.StatusCompleted, "300 0"},
+		{"opened, won, paid", billing.StatusCompleted, "300 0"},
+		{"paid, inquiry", billing.StatusDisputed, "200 0"},
+		{"paid, inquiry, closed", billing.StatusCompleted, "300 0"},
+		{"paid, opened, lost", billing.StatusRefunded, "200 0"},
+		{"paid, lost, opened, withdrawn", billing.StatusRefunded, "200 0"},
+		{"lost, paid", billing.StatusRefunded, "200 0"},
+		{"paid, back 3, opened", billing.StatusDisputed, "200 0"},
+		{"paid, back 3, opened, won", billing.StatusCompleted, "266.666667 0"},
+		{"paid, opened, back 3, won", billing.StatusCompleted, "266.666667 0"},
+		{"paid, opened, back all", billing.StatusRefunded, "200 0"},
+		{"paid, opened, back all, won", billing.StatusRefunded, "200 0"},
+		{"paid, back 6, opened, lost", billing.StatusRefunded, "200 0"},
+		{"paid, opened, second, won", billing.StatusDisputed, "200 0"},
+		{"paid, opened, second, won, second won", billing.StatusCompleted, "300 0"},
+	} {
+		t.Run(c.events, func(t *testing.T) {
+			p := s.paidOrder()
+			for _, word := range strings.Split(c.events, ", ") {
+				if err := s.send(words[word](p)); err != nil {
+					t.Error(word, err)
+				}
+			}
+			s.wantStatus(p, c.want)
+			s.wantBooks(p, c.books)
+		})
+	}
+}
+
+// What was spent of a purchase whose money went back is owed, told before the next one is paid, and comes off it.
+func TestWhatWasSpentIsOwedAndNetted(t *testing.T) {
+	t.Parallel()
+	s := newShop(t)
+	p := s.completed()
+	s.spend(p, "270")
+	s.mustSend(refunded(p, 900))
+	s.wantBooks(p, "0 70")
+	if owed, err := s.Owed(t.Context(), p.Account); err != nil || owed != tokens.MustParse("70") {
+		t.Errorf("owed are %s (%v)", owed, err)
+	}
+	next, _, err := s.Start(t.Context(), p.Account, "next", billing.StartParams{Pack: pack(0).ID})
+	if err != nil || next.Owed != tokens.MustParse("70") {
+		t.Fatal(next.Owed, err)
+	}
+	if at, err := s.provider.Session(t.Context(), session(next)); err != nil || at.Description != "100 tokens, 70 of them for tokens owed from before" {
+		t.Errorf("the payment page says %q (%v)", at.Description, err)
+	}
+	s.mustSend(checkoutEvent("completed", next, nil))
+	s.wantBooks(p, "30 0")
+}
+
+// The same news from everywhere at once takes the tokens back once.
+func TestARefundIsTakenBackOnce(t *testing.T) {
+	t.Parallel()
+	s := newShop(t)
+	p := s.completed()
+	same := refunded(p, 300)
+	together(40, func(i int) {
+		event := same
+		if i%2 == 1 {
+			event = refunded(p, 300)
+		}
+		if err := s.send(event); err != nil {
+			t.Error(err)
+		}
+	})
+	s.wantBooks(p, "266.666667 0")
+}
+
+// One who broke off had told the ledger to freeze, and nobody has noted it.
+func TestAFreezeThatWasNotNoted(t *testing.T) {
+	t.Parallel()
+	s := newShop(t)
+	p := s.completed()
+	if err := s.ledger.Freeze(t.Context(), p.Account, p.ID.String(), true); err != nil {
+		t.Fatal(err)
+	}
+	s.mustSend(words["won"](p))
+	s.wantStatus(p, billing.StatusCompleted)
+	s.wantBooks(p, "300 0")
+}
+
+// Two words about a dispute at the same time end as the last one has it.
+func TestADisputeThatOpensAndClosesAtOnce(t *testing.T) {
+	t.Parallel()
+	s := newShop(t)
+	for range 10 {
+		p := s.completed()
+		events := []string{"opened", "won", "answered", "withdrawn"}
+		together(len(events), func(i int) {
+			if err := s.send(words[events[i]](p)); err != nil {
+				t.Error(err)
+			}
+		})
+		s.wantStatus(p, billing.StatusCompleted)
+		s.wantBooks(p, "300 0")
+	}
+}
+
+// The ledger cannot answer when the money goes back: the event is not taken, and coming again it completes what it began.
+func TestAReversalThatBrokeOff(t *testing.T) {
+	t.Parallel()
+	s := newShop(t)
+	p := s.completed()
+	stopped := ledger.New(s.pool, ledger.Options{Clock: s.clock.Now, Prices: s.options.Prices, Log: s.options.Log})
+	stopped.Close()
+	down := s.with(func(o *billing.Options) { o.Ledger = stopped })
+	event := refunded(p, 900)
+	wantProblem(t, (&shop{Service: down}).send(event), problem.Unavailable, "unavailable")
+	s.wantStatus(p, billing.StatusCompleted)
+	s.clock.Advance(2 * 60e9)
+	if _, err := s.Reconcile(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	s.wantStatus(p, billing.StatusRefunded)
+	s.wantBooks(p, "200 0")
+	s.mustSend(event)
+	s.wantBooks(p, "200 0")
+}
+
+// Support's refunds: all, a part, a part more, and no more than there was.
+func TestRefunds(t *testing.T) {
+	t.Parallel()
+	s := newShop(t)
+	p := s.completed()
+	refund := func(key string, minor int64) (billing.Purchase, bool, error) {
+		return s.Refund(t.Context(), p.Account, p.ID, key, billing.RefundParams{Amount: &money.Amount{Minor: minor, Currency: "USD"}, Reason: "r"})
+	}
+	got, replayed, err := refund("a", 300)
+	if err != nil || replayed || got.Status != billing.StatusCompleted || got.Refunded.Minor != 300 {
+		t.Errorf("%+v, replayed %t, %v", got, replayed, err)
+	}
+	s.wantBooks(p, "266.666667 0")
+	if got, replayed, err = refund("a", 300); err != nil || !replayed || got.Refunded.Minor != 300 {
+		t.Errorf("again: %+v, replayed %t, %v", got, replayed, err)
+	}
+	_, _, err = refund("a", 301)
+	wantProblem(t, err, problem.Meaning, "idempotency_key_reused")
+	for _, minor := range []int64{0, -1, 601} {
+		_, _, err = refund("b", minor)
+		wantProblem(t, err, problem.Meaning, "invalid_field")
+	}
+	_, _, err = s.Refund(t.Context(), p.Account, p.ID, "b", billing.RefundParams{Amount: &money.Amount{Minor: 1, Currency: "EUR"}})
+	wantProblem(t, err, problem.Meaning, "invalid_field")
+	_, _, err = s.Refund(t.Context(), p.Account, p.ID, "", billing.RefundParams{})
+	wantProblem(t, err, problem.Syntax, "missing_idempotency_key")
+	_, _, err = s.Refund(t.Context(), s.account(), p.ID, "b", billing.RefundParams{})
+	wantProblem(t, err, problem.NotFound, "purchase_not_found")
+	if got, _, err = s.Refund(t.Context(), p.Account, p.ID, "b", billing.RefundParams{Reason: "the rest"}); err != nil || got.Status != billing.StatusRefunded {
+		t.Errorf("the rest: %+v, %v", got, err)
+	}
+	s.wantBooks(p, "200 0")
+	_, _, err = s.Refund(t.Context(), p.Account, p.ID, "c", billing.RefundParams{})
+	wantProblem(t, err, problem.Conflict, "already_refunded")
+	open := s.order()
+	_, _, err = s.Refund(t.Context(), open.Account, open.ID, "c", billing.RefundParams{})
+	wantProblem(t, err, problem.Conflict, "purchase_not_paid")
+	if at, err := s.provider.Session(t.Context(), session(p)); err != nil || at.Refunded != 900 {
+		t.Errorf("the provider gave back %d (%v)", at.Refunded, err)
+	}
+}
+
+// Clicks at once, with one key and with several, give no more back than there is.
+func TestRefundsAtOnce(t *testing.T) {
+	t.Parallel()
+	s := newShop(t)
+	p := s.completed()
+	refund := func(i int) {
+		_, _, err := s.Refund(t.Context(), p.Account, p.ID, fmt.Sprint("k", i%4), billing.RefundParams{Amount: &money.Amount{Minor: 400, Currency: "USD"}})
+		if e := problem.Of(err); err != nil && e.Kind != problem.Meaning && !errors.Is(err, billing.ErrAllRefunded) {
+			t.Error(err)
+		}
+	}
+	together(20, refund)
+	for i := range 4 { // one that is under way may have stood in the way of another
+		refund(i)
+	}
+	if at, err := s.provider.Session(t.Context(), session(p)); err != nil || at.Refunded != 800 {
+		t.Errorf("the provider gave back %d (%v), want two of 400", at.Refunded, err)
+	}
+	if got := s.wantStatus(p, billing.StatusCompleted); got.Refunded.Minor != 800 {
+		t.Errorf("we say %s", got.Refunded)
+	}
+}
+
+// A refund breaks off after the provider gave the money back: the reconciling job finishes it, once.
+func TestARefundThatBrokeOff(t *testing.T) {
+	t.Parallel()
+	s := newShop(t)
+	p := s.completed()
+	stopped := ledger.New(s.pool, ledger.Options{Clock: s.clock.Now, Prices: s.options.Prices, Log: s.options.Log})
+	stopped.Close()
+	down := s.with(func(o *billing.Options) { o.Ledger = stopped })
+	_, _, err := down.Refund(t.Context(), p.Account, p.ID, "k", billing.RefundParams{Reason: "r"})
+	wantProblem(t, err, problem.Unavailable, "unavailable")
+	s.wantBooks(p, "300 0")
+	s.clock.Advance(2 * 60e9)
+	for range 2 {
+		if _, err := s.Reconcile(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		s.wantStatus(p, billing.StatusRefunded)
+		s.wantBooks(p, "200 0")
+	}
+	if at, err := s.provider.Session(t.Context(), session(p)); err != nil || at.Refunded != 900 {
+		t.Errorf("the provider gave back %d (%v)", at.Refunded, err)
+	}
+	if _, replayed, err := s.Refund(t.Context(), p.Account, p.ID, "k", billing.RefundParams{Reason: "r"}); err != nil || !replayed {
+		t.Errorf("replayed %t, %v", replayed, err)
+	}
+}
+
+// What the provider refuses is forgotten, and what it knows better is learnt.
+func TestARefundThatTheProviderRefuses(t *testing.T) {
+	t.Parallel()
+	s := newShop(t)
+	p := s.completed()
+	s.exec(`update sandbox_sessions set refunded_minor = 900 where id = $1`, session(p)) // made elsewhere; the event is lost
+	_, _, err := s.Refund(t.Context(), p.Account, p.ID, "k", billing.RefundParams{})
+	wantProblem(t, err, problem.Conflict, "refund_refused")
+	s.wantStatus(p, billing.StatusRefunded)
+	s.wantBooks(p, "200 0")
+	if n := s.count(`select count(*) from purchase_refunds`); n != 0 {
+		t.Errorf("%d refunds are kept", n)
+	}
+	q := s.completed()
+	if err := s.provider.OpenDispute(t.Context(), session(q)); err != nil {
+		t.Fatal(err)
+	}
+	_, _, err = s.Refund(t.Context(), q.Account, q.ID, "k", billing.RefundParams{})
+	wantProblem(t, err, problem.Conflict, "refund_refused")
+	s.wantStatus(q, billing.StatusDisputed)
+	_, _, err = s.Refund(t.Context(), q.Account, q.ID, "k", billing.RefundParams{})
+	wantProblem(t, err, problem.Conflict, "purchase_disputed")
+}
+
+// What cost nothing is given back without money.
+func TestARefundOfWhatWasFree(t *testing.T) {
+	t.Parallel()
+	s := newShop(t)
+	p := s.order()
+	if _, err := s.provider.PayWith(t.Context(), session(p), sandbox.Coupon); err != nil {
+		t.Fatal(err)
+	}
+	if got, err := s.Refresh(t.Context(), p.Account, p.ID); err != nil || got.Status != billing.StatusCompleted || got.Paid.Minor != 0 {
+		t.Fatal(got.Status, got.Paid, err)
+	}
+	s.wantBooks(p, "300 0")
+	for _, want := range []bool{false, true} {
+		got, replayed, err := s.Refund(t.Context(), p.Account, p.ID, "k", billing.RefundParams{})
+		if err != nil || replayed != want || got.Status != billing.StatusRefunded {
+			t.Errorf("%s, replayed %t, %v", got.Status, replayed, err)
+		}
+	}
+	s.wantBooks(p, "200 0")
+}
+
+// A creator can give back a pack that nothing was used of, for two weeks.
+func TestReturningAPack(t *testing.T) {
+	t.Parallel()
+	s := newShop(t)
+	p := s.completed()
+	until, ok, err := s.Returnable(t.Context(), p)
+	if err != nil || !ok || !until.Equal(p.CompletedAt.AddDate(0, 0, 14)) {
+		t.Errorf("returnable until %s: %t, %v", until, ok, err)
+	}
+	s.spend(p, "200") // the allowance, not the pack
+	got, _, err := s.Return(t.Context(), p.Account, p.ID, "k")
+	if err != nil || got.Status != billing.StatusRefunded || got.Refunded != got.Paid {
+		t.Errorf("%+v, %v", got, err)
+	}
+	s.wantBooks(p, "0 0")
+	if _, replayed, err := s.Return(t.Context(), p.Account, p.ID, "k"); err != nil || !replayed {
+		t.Error("again:", replayed, err)
+	}
+
+	used := s.completed()
+	s.spend(used, "200.05")
+	_, _, err = s.Return(t.Context(), used.Account, used.ID, "k")
+	wantProblem(t, err, problem.Conflict, "purchase_used")
+	s.wantStatus(used, billing.StatusCompleted)
+	s.wantBooks(used, "99.95 0")
+	s.spend(used, "99.95") // not frozen any more
+	if _, ok, err := s.Returnable(t.Context(), used); ok || err != nil {
+		t.Error("what was used is returnable", err)
+	}
+
+	held := s.completed()
+	s.spend(held, "200")
+	amount := tokens.One
+	if _, err := s.ledger.Hold(t.Context(), held.Account, "h", ledger.Hold{Feature: "auto_selling", Amount: &amount, ExpiresIn: ledger.DefaultHold}); err != nil {
+		t.Fatal(err)
+	}
+	_, _, err = s.Return(t.Context(), held.Account, held.ID, "k")
+	wantProblem(t, err, problem.Conflict, "purchase_used")
+
+	late := s.completed()
+	s.clock.Set(late.CompletedAt.AddDate(0, 0, 14))
+	_, _, err = s.Return(t.Context(), late.Account, late.ID, "k")
+	wantProblem(t, err, problem.Conflict, "return_too_late")
+	s.wantStatus(late, billing.StatusCompleted)
+}
+
+// While a pack is returned it cannot be spent, whatever breaks off where: either the money goes back or the tokens stay.
+func TestReturningWhileSpending(t *testing.T) {
+	t.Parallel()
+	s := newShop(t)
+	for range 10 {
+		p := s.completed()
+		s.spend(p, "200")
+		together(6, func(i int) {
+			amount := tokens.One
+			if i%2 == 0 {
+				_, _, err := s.Return(t.Context(), p.Account, p.ID, fmt.Sprint("k", i))
+				if e := problem.Of(err); err != nil && e.Kind != problem.Conflict {
+					t.Error(err)
+				}
+				return
+			}
+			_, err := s.ledger.Charge(t.Context(), p.Account, uuid.NewString(), ledger.Charge{Feature: "auto_selling", Amount: &amount})
+			if e := problem.Of(err); err != nil && e.Kind != problem.Insufficient {
+				t.Error(err)
+			}
+		})
+		a, err := s.ledger.Account(t.Context(), p.Account)
+		if err != nil || a.Owed != 0 {
+			t.Fatalf("returned what was spent: %s owed (%v)", a.Owed, err)
+		}
+	}
+}
+
+// half asks for half of a purchase's money.
+func half(p billing.Purchase) billing.RefundParams {
+	return billing.RefundParams{Amount: &money.Amount{Minor: p.Price.Minor / 2, Currency: p.Price.Currency}, Reason: "half of it"}
+}

@@ -1,0 +1,104 @@
+// Package payment holds the words in which billing and the payment providers talk: orders, checkouts, refunds, disputes, events. It knows no
+// provider.
+//
+// Money is minor units of a currency, instants are UTC.
+package payment
+
+import (
+	"encoding/json"
+	"errors"
+	"time"
+
+	"pop.store/credits/internal/money"
+)
+
+// The ways in which a provider does not do what it is asked. Any other error means that its answer is not known: asking again is safe, since every
+// request that moves something carries a key.
+var (
+	ErrNone    = errors.New("payment: the provider knows of no such thing")
+	ErrRefused = errors.New("payment: the provider refuses this for good")
+)
+
+// Order asks for a checkout.
+type Order struct {
+	Reference   string // our purchase's id, and the idempotency key: the same one answers the same checkout
+	Price       money.Amount
+	Description string // what is bought: "500 tokens"
+	SuccessURL  string // where the browser goes after paying
+	CancelURL   string // where it goes when the buyer turns back
+	Customer    string // who the provider knows the buyer as; empty: a new one
+	KeepMethod  bool   // what is paid with may be charged again without the buyer
+}
+
+// State says where a checkout stands.
+type State string
+
+// The states of a checkout.
+const (
+	Open    State = "open"    // it can be paid
+	Waiting State = "waiting" // the buyer is done, the money is on its way
+	Paid    State = "paid"    // the money is there, or none was needed
+	Failed  State = "failed"  // the money did not come
+	Expired State = "expired" // nobody paid in time
+)
+
+// Checkout is what the provider says about one, and about its payment.
+type Checkout struct {
+	ID        string
+	URL       string // its page; empty once it is closed
+	Reference string // the order that it was opened for
+	State     State
+	Live      bool         // real money
+	OneOff    bool         // a payment, not a subscription or the like
+	Price     money.Amount // before tax and discounts
+	Total     int64        // after them, in minor units
+	Payment   string       // the provider's id of the payment; empty while there is none, and where none was needed
+	Customer  string       // who the buyer is there; empty: nobody that is kept
+	Method    string       // what can be charged again; empty: nothing
+	Card      string       // "Visa 4242"; empty where it is not known
+	Refunded  int64        // given back so far, in minor units
+	Disputes  []Dispute
+}
+
+// DisputeState says how a dispute stands.
+type DisputeState string
+
+// The states of a dispute. What ends without the money being taken is won.
+const (
+	DisputeOpen DisputeState = "open"
+	DisputeWon  DisputeState = "won"
+	DisputeLost DisputeState = "lost"
+)
+
+// Dispute is a buyer's bank that wants the money back.
+type Dispute struct {
+	ID     string
+	State  DisputeState
+	Amount money.Amount
+	At     time.Time // when this was so
+}
+
+// Refund asks to give money back.
+type Refund struct {
+	Key     string // idempotency key
+	Payment string
+	Amount  int64 // in minor units
+}
+
+// Event is something that the provider tells of its own accord. Its object is in Stripe's form.
+type Event struct {
+	ID      string
+	Type    string
+	Created time.Time
+	Live    bool
+	Object  json.RawMessage
+}
+
+// News is what an event says: about a checkout, or about the money of a payment that goes back. All empty: nothing that concerns us.
+type News struct {
+	Checkout *Checkout
+	Payment  string        // the payment that the rest is about
+	Refunded *money.Amount // given back so far, in all
+	Dispute  *Dispute
+	Mishap   string // what a person has to look at
+}

@@ -1,0 +1,150 @@
+package sandbox_test
+
+import (
+	"errors"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+	"time"
+
+	"pop.store/credits/internal/payment"
+	"pop.store/credits/internal/sandbox"
+)
+
+// told lists the events there are, oldest first.
+func (b *bank) told() string {
+	b.t.Helper()
+	list, more, err := b.Events(b.t.Context(), b.clock.Now().Add(-time.Hour), b.clock.Now(), "")
+	if err != nil || more {
+		b.t.Fatal(more, err)
+	}
+	kinds := map[string]int{}
+	for _, e := range list {
+		kinds[e.Type]++
+	}
+	var out []string
+	for _, kind := range []string{
+		"checkout.session.completed", "checkout.session.async_payment_succeeded", "checkout.session.async_payment_failed", "charge.refunded",
+		"charge.dispute.created", "charge.dispute.closed",
+	} {
+		for range kinds[kind] {
+			out = append(out, kind[strings.LastIndex(kind, ".")+1:])
+		}
+	}
+	return strings.Join(out, " ")
+}
+
+// Every card ends as it says, and tells so.
+func TestCards(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		card  sandbox.Card
+		then  func(b *bank, id string) error
+		state payment.State
+		told  string
+	}{
+		{sandbox.CardGood, nil, payment.Paid, "completed"},
+		{sandbox.CardDeclined, nil, payment.Open, ""},
+		{sandbox.Coupon, nil, payment.Paid, "completed"},
+		{sandbox.BankDebit, nil, payment.Waiting, "completed"},
+		{sandbox.BankDebit, func(b *bank, id string) error { return b.Arrive(t.Context(), id) }, payment.Paid, "completed async_payment_succeeded"},
+		{sandbox.BankDebit, func(b *bank, id string) error { return b.Bounce(t.Context(), id) }, payment.Failed, "completed async_payment_failed"},
+		{sandbox.CardDisputed, nil, payment.Paid, "completed created"},
+		{sandbox.CardDisputed, func(b *bank, id string) error { return b.CloseDispute(t.Context(), id, true) }, payment.Paid, "completed created closed"},
+	} {
+		b := newBank(t)
+		s := b.open("a")
+		if _, err := b.PayWith(t.Context(), s.ID, c.card); err != nil {
+			t.Errorf("%s: %v", c.card, err)
+		}
+		if c.then != nil {
+			if err := c.then(b, s.ID); err != nil {
+				t.Errorf("%s: %v", c.card, err)
+			}
+		}
+		got, err := b.Checkout(t.Context(), s.ID)
+		if err != nil || got.State != c.state || b.told() != c.told {
+			t.Errorf("%s: %s, told %q (%v), want %s, %q", c.card, got.State, b.told(), err, c.state, c.told)
+		}
+		if free := c.card == sandbox.Coupon; free != (got.Total == 0) || got.Price.Minor != 900 {
+			t.Errorf("%s: %d of %s", c.card, got.Total, got.Price)
+		}
+	}
+	b := newBank(t)
+	s := b.open("a")
+	_, err := b.PayWith(t.Context(), s.ID, "1111")
+	wantProblem(t, err, sandbox.ErrCard)
+	wantProblem(t, b.Arrive(t.Context(), s.ID), sandbox.ErrNotPaid)
+	wantProblem(t, b.OpenDispute(t.Context(), s.ID), sandbox.ErrNotPaid)
+}
+
+// A key gives money back once, and never more than was paid.
+func TestSandboxRefunds(t *testing.T) {
+	t.Parallel()
+	b := newBank(t)
+	s := b.open("a")
+	if _, err := b.Pay(t.Context(), s.ID); err != nil {
+		t.Fatal(err)
+	}
+	c, err := b.Checkout(t.Context(), s.ID)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, r := range []struct {
+		key    string
+		amount int64
+		want   error
+		back   int64
+	}{{"a", 400, nil, 400}, {"a", 400, nil, 400}, {"b", 501, payment.ErrRefused, 400}, {"b", 500, nil, 900}, {"c", 1, payment.ErrRefused, 900}} {
+		if err := b.Refund(t.Context(), payment.Refund{Key: r.key, Payment: c.Payment, Amount: r.amount}); !errors.Is(err, r.want) {
+			t.Errorf("%+v: %v", r, err)
+		}
+		if now, err := b.CheckoutOf(t.Context(), c.Payment); err != nil || now.Refunded != r.back {
+			t.Errorf("%+v: %d back (%v)", r, now.Refunded, err)
+		}
+	}
+	if err := b.Refund(t.Context(), payment.Refund{Key: "d", Payment: "pi_none", Amount: 1}); !errors.Is(err, payment.ErrNone) {
+		t.Error(err)
+	}
+	if _, err := b.CheckoutOf(t.Context(), "pi_none"); !errors.Is(err, payment.ErrNone) {
+		t.Error(err)
+	}
+}
+
+// Events late, twice, and not at all; listed are all of them.
+func TestMisbehaviour(t *testing.T) {
+	t.Parallel()
+	b := newBank(t)
+	endpoint := httptest.NewServer(http.HandlerFunc(b.receive))
+	t.Cleanup(endpoint.Close)
+	how := map[string]sandbox.Delivery{
+		"checkout.session.completed": {Late: time.Minute}, "charge.dispute.created": {Again: 1}, "charge.dispute.closed": {Never: true},
+	}
+	b.Provider = sandbox.New(b.pool, sandbox.Options{
+		Clock: b.clock.Now, BaseURL: "http://credits.test", DeliverURL: endpoint.URL, Secret: secret, Log: slog.New(slog.DiscardHandler),
+		Misbehave: func(kind string) sandbox.Delivery { return how[kind] },
+	})
+	s := b.open("a")
+	if _, err := b.PayWith(t.Context(), s.ID, sandbox.CardDisputed); err != nil {
+		t.Fatal(err)
+	}
+	if err := b.CloseDispute(t.Context(), s.ID, true); err != nil {
+		t.Fatal(err)
+	}
+	b.run()
+	first, second := b.next(), b.next()
+	if first.Type != "charge.dispute.created" || second.ID != first.ID {
+		t.Errorf("%s and %s came first", first.Type, second.Type)
+	}
+	b.until(func() bool { return b.count(`select count(*) from sandbox_events where delivered_at is not null`) == 1 })
+	b.clock.Advance(time.Minute)
+	b.run()
+	if third := b.next(); third.Type != "checkout.session.completed" {
+		t.Errorf("then %s came", third.Type)
+	}
+	if told := b.told(); told != "completed created closed" {
+		t.Errorf("listed are %q", told)
+	}
+}

@@ -1,0 +1,155 @@
+package sandbox
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+
+	"pop.store/credits/internal/money"
+	"pop.store/credits/internal/payment"
+)
+
+// What billing asks of a provider, in its words.
+
+// Name is what purchases are marked with.
+func (*Provider) Name() string { return "sandbox" }
+
+// Live says that nobody's money moves.
+func (*Provider) Live() bool { return false }
+
+// Origin is empty: the checkout pages are at the app's own address.
+func (*Provider) Origin() string { return "" }
+
+// Open opens a checkout; the same reference answers the same one.
+func (p *Provider) Open(ctx context.Context, o payment.Order) (payment.Checkout, error) {
+	s, err := p.CreateSession(ctx, SessionParams{
+		IdempotencyKey: o.Reference, ClientReference: o.Reference, Amount: o.Price, Description: o.Description, SuccessURL: o.SuccessURL,
+		CancelURL: o.CancelURL, Customer: o.Customer,
+	})
+	return s.checkout(p.o.Clock()), err
+}
+
+// Checkout tells how a checkout stands. payment.ErrNone when there is none.
+func (p *Provider) Checkout(ctx context.Context, id string) (payment.Checkout, error) {
+	return p.checkoutBy(ctx, "id", id)
+}
+
+// CheckoutOf finds the checkout that a payment was made in. payment.ErrNone when there is none.
+func (p *Provider) CheckoutOf(ctx context.Context, paid string) (payment.Checkout, error) {
+	return p.checkoutBy(ctx, "payment", paid)
+}
+
+func (p *Provider) checkoutBy(ctx context.Context, column, value string) (payment.Checkout, error) {
+	s, err := p.find(ctx, column, value)
+	if errors.Is(err, ErrNoSession) {
+		return payment.Checkout{}, payment.ErrNone
+	}
+	return s.checkout(p.o.Clock()), err
+}
+
+func (s *Session) checkout(now time.Time) payment.Checkout {
+	c := payment.Checkout{
+		ID: s.ID, URL: s.URL, Reference: s.ClientReference, State: s.state(), OneOff: true, Price: s.Amount, Total: s.Total, Payment: s.Payment,
+		Customer: s.Customer, Card: s.Card, Refunded: s.Refunded,
+	}
+	if s.Dispute != "" {
+		amount := money.Amount{Minor: s.Total, Currency: s.Amount.Currency}
+		c.Disputes = []payment.Dispute{{ID: s.disputeID(), State: payment.DisputeState(s.Dispute), Amount: amount, At: now}}
+	}
+	return c
+}
+
+func (s *Session) state() payment.State {
+	switch {
+	case s.PaymentStatus != Unpaid:
+		return payment.Paid
+	case s.Failed:
+		return payment.Failed
+	case s.Status == Complete:
+		return payment.Waiting
+	case s.Status == Expired:
+		return payment.Expired
+	}
+	return payment.Open
+}
+
+const (
+	sqlNoteRefund = `insert into sandbox_refunds (idempotency_key, session, amount_minor)
+		select $1, id, $3 from sandbox_sessions where payment = $2 on conflict (idempotency_key) do nothing`
+	sqlRefund = `update sandbox_sessions set refunded_minor = refunded_minor + $2
+		where payment = $1 and payment_status = 'paid' and dispute in ('', 'won') and refunded_minor + $2 <= total_minor
+		returning ` + sessionColumns
+)
+
+// Refund gives money of a payment back, once for each key. payment.ErrRefused when there is not so much left of it, or it is in dispute.
+func (p *Provider) Refund(ctx context.Context, r payment.Refund) error {
+	err := pgx.BeginFunc(ctx, p.pool, func(tx pgx.Tx) error {
+		tag, err := tx.Exec(ctx, sqlNoteRefund, r.Key, r.Payment, r.Amount)
+		if err != nil {
+			return err
+		}
+		if tag.RowsAffected() == 0 {
+			return known(ctx, tx, r.Key)
+		}
+		s, err := p.scan(tx.QueryRow(ctx, sqlRefund, r.Payment, r.Amount))
+		if errors.Is(err, pgx.ErrNoRows) {
+			return payment.ErrRefused
+		}
+		if err != nil {
+			return err
+		}
+		return p.record(ctx, tx, "charge.refunded", s)
+	})
+	if err == nil {
+		p.wakeUp()
+	}
+	return err
+}
+
+// known says whether a refund was made with the key before; else there is no such payment.
+func known(ctx context.Context, tx pgx.Tx, key string) error {
+	var there bool
+	err := tx.QueryRow(ctx, `select exists (select from sandbox_refunds where idempotency_key = $1)`, key).Scan(&there)
+	if err == nil && !there {
+		err = payment.ErrNone
+	}
+	return err
+}
+
+// eventPage is how many events are listed at a time.
+const eventPage = 100
+
+const sqlEvents = `select body from sandbox_events
+	where created_at between $1 and $2
+		and ($3 = '' or (created_at, id) < (select created_at, id from sandbox_events where id = $3))
+	order by created_at desc, id desc limit $4`
+
+// Events lists what was told between two instants, newest first, after the event of the given id.
+func (p *Provider) Events(ctx context.Context, from, to time.Time, after string) (list []payment.Event, more bool, err error) {
+	rows, err := p.pool.Query(ctx, sqlEvents, from, to, after, eventPage)
+	if err != nil {
+		return nil, false, errUnavailable.Because(err)
+	}
+	bodies, err := pgx.CollectRows(rows, pgx.RowTo[string])
+	if err != nil {
+		return nil, false, errUnavailable.Because(err)
+	}
+	for _, body := range bodies {
+		var e struct {
+			ID      string `json:"id"`
+			Created int64  `json:"created"`
+			Type    string `json:"type"`
+			Data    struct {
+				Object json.RawMessage `json:"object"`
+			} `json:"data"`
+		}
+		if err := json.Unmarshal([]byte(body), &e); err != nil {
+			return nil, false, err
+		}
+		list = append(list, payment.Event{ID: e.ID, Type: e.Type, Created: time.Unix(e.Created, 0).UTC(), Object: e.Data.Object})
+	}
+	return list, len(list) == eventPage, nil
+}

@@ -1,0 +1,190 @@
+package stripepay
+
+import (
+	"cmp"
+	"context"
+	"strings"
+	"time"
+
+	"github.com/stripe/stripe-go/v85"
+
+	"pop.store/credits/internal/money"
+	"pop.store/credits/internal/payment"
+)
+
+// Open opens a checkout on Stripe's page.
+func (p *Provider) Open(ctx context.Context, o payment.Order) (payment.Checkout, error) {
+	params := p.checkoutParams(o)
+	params.SetIdempotencyKey("checkout-" + o.Reference)
+	session, err := p.client.V1CheckoutSessions.Create(ctx, params)
+	if err != nil {
+		return payment.Checkout{}, failure(err)
+	}
+	return checkoutOf(session), nil
+}
+
+func (p *Provider) checkoutParams(o payment.Order) *stripe.CheckoutSessionCreateParams {
+	params := &stripe.CheckoutSessionCreateParams{
+		Mode: stripe.String(string(stripe.CheckoutSessionModePayment)), ClientReferenceID: stripe.String(o.Reference),
+		SuccessURL: stripe.String(o.SuccessURL), CancelURL: stripe.String(o.CancelURL),
+		LineItems: []*stripe.CheckoutSessionCreateLineItemParams{{
+			Quantity: stripe.Int64(1),
+			PriceData: &stripe.CheckoutSessionCreateLineItemPriceDataParams{
+				Currency: stripe.String(strings.ToLower(o.Price.Currency)), UnitAmount: stripe.Int64(o.Price.Minor),
+				ProductData: &stripe.CheckoutSessionCreateLineItemPriceDataProductDataParams{Name: stripe.String(o.Description)},
+			},
+		}},
+		// The order is in one currency, and so has the payment to be.
+		AdaptivePricing: &stripe.CheckoutSessionCreateAdaptivePricingParams{Enabled: stripe.Bool(false)},
+	}
+	if o.Customer != "" {
+		params.Customer = stripe.String(o.Customer)
+	} else {
+		params.CustomerCreation = stripe.String(string(stripe.CheckoutSessionCustomerCreationAlways))
+	}
+	if o.KeepMethod {
+		params.PaymentIntentData = &stripe.CheckoutSessionCreatePaymentIntentDataParams{
+			SetupFutureUsage: stripe.String(string(stripe.PaymentIntentSetupFutureUsageOffSession)),
+		}
+	}
+	if p.o.PromotionCodes {
+		params.AllowPromotionCodes = stripe.Bool(true)
+	}
+	if p.o.Tax {
+		params.AutomaticTax = &stripe.CheckoutSessionCreateAutomaticTaxParams{Enabled: stripe.Bool(true)}
+		if o.Customer != "" { // tax goes by the address, which a known customer may not have yet
+			params.CustomerUpdate = &stripe.CheckoutSessionCreateCustomerUpdateParams{Address: stripe.String("auto"), Name: stripe.String("auto")}
+		}
+	}
+	return params
+}
+
+// Checkout asks how a checkout and its payment stand. payment.ErrNone when there is none.
+func (p *Provider) Checkout(ctx context.Context, id string) (payment.Checkout, error) {
+	params := &stripe.CheckoutSessionRetrieveParams{}
+	params.AddExpand("payment_intent.latest_charge")
+	session, err := p.client.V1CheckoutSessions.Retrieve(ctx, id, params)
+	if err != nil {
+		return payment.Checkout{}, failure(err)
+	}
+	c := checkoutOf(session)
+	if charge := chargeOf(session); charge != nil && charge.Disputed {
+		c.Disputes, err = p.disputes(ctx, c.Payment)
+	}
+	return c, err
+}
+
+// CheckoutOf finds the checkout that a payment was made in. payment.ErrNone when it was made elsewhere.
+func (p *Provider) CheckoutOf(ctx context.Context, paid string) (payment.Checkout, error) {
+	params := &stripe.CheckoutSessionListParams{PaymentIntent: stripe.String(paid)}
+	params.Limit, params.Single = stripe.Int64(1), true
+	list := p.client.V1CheckoutSessions.List(ctx, params)
+	if err := list.Err(); err != nil {
+		return payment.Checkout{}, failure(err)
+	}
+	for _, session := range list.Data() {
+		return checkoutOf(session), nil
+	}
+	return payment.Checkout{}, payment.ErrNone
+}
+
+func (p *Provider) disputes(ctx context.Context, paid string) ([]payment.Dispute, error) {
+	params := &stripe.DisputeListParams{PaymentIntent: stripe.String(paid)}
+	params.Limit, params.Single = stripe.Int64(100), true
+	list := p.client.V1Disputes.List(ctx, params)
+	if err := list.Err(); err != nil {
+		return nil, failure(err)
+	}
+	var disputes []payment.Dispute
+	for _, d := range list.Data() {
+		disputes = append(disputes, disputeOf(d, time.Now().UTC()))
+	}
+	return disputes, nil
+}
+
+// Refund gives money of a payment back. payment.ErrRefused when Stripe will not.
+func (p *Provider) Refund(ctx context.Context, r payment.Refund) error {
+	params := &stripe.RefundCreateParams{PaymentIntent: stripe.String(r.Payment), Amount: stripe.Int64(r.Amount)}
+	params.SetIdempotencyKey("refund-" + r.Key)
+	_, err := p.client.V1Refunds.Create(ctx, params)
+	if err != nil {
+		return failure(err)
+	}
+	return nil
+}
+
+// checkoutOf reads a session, as an answer or an event has it.
+func checkoutOf(s *stripe.CheckoutSession) payment.Checkout {
+	c := payment.Checkout{
+		ID: s.ID, URL: s.URL, Reference: s.ClientReferenceID, State: stateOf(s), Live: s.Livemode, OneOff: s.Mode == stripe.CheckoutSessionModePayment,
+		Price: money.Amount{Minor: s.AmountSubtotal, Currency: upper(s.Currency)}, Total: s.AmountTotal,
+	}
+	if s.Customer != nil {
+		c.Customer = s.Customer.ID
+	}
+	if pay := s.PaymentIntent; pay != nil {
+		c.Payment = pay.ID
+		if pay.SetupFutureUsage == stripe.PaymentIntentSetupFutureUsageOffSession && pay.PaymentMethod != nil {
+			c.Method = pay.PaymentMethod.ID
+		}
+	}
+	if charge := chargeOf(s); charge != nil {
+		c.Refunded, c.Card = charge.AmountRefunded, cardOf(charge)
+	}
+	return c
+}
+
+func stateOf(s *stripe.CheckoutSession) payment.State {
+	switch {
+	case s.PaymentStatus == stripe.CheckoutSessionPaymentStatusPaid, s.PaymentStatus == stripe.CheckoutSessionPaymentStatusNoPaymentRequired:
+		return payment.Paid
+	case s.Status == stripe.CheckoutSessionStatusExpired:
+		return payment.Expired
+	case s.Status != stripe.CheckoutSessionStatusComplete:
+		return payment.Open
+	case s.PaymentIntent != nil && (s.PaymentIntent.Status == stripe.PaymentIntentStatusRequiresPaymentMethod ||
+		s.PaymentIntent.Status == stripe.PaymentIntentStatusCanceled):
+		return payment.Failed
+	}
+	return payment.Waiting
+}
+
+// chargeOf is the charge of a session, where the answer has it.
+func chargeOf(s *stripe.CheckoutSession) *stripe.Charge {
+	if s.PaymentIntent == nil {
+		return nil
+	}
+	return s.PaymentIntent.LatestCharge
+}
+
+func cardOf(charge *stripe.Charge) string {
+	if charge.PaymentMethodDetails == nil || charge.PaymentMethodDetails.Card == nil {
+		return ""
+	}
+	card := charge.PaymentMethodDetails.Card
+	brand := cmp.Or(brands[string(card.Brand)], "Card")
+	return brand + " " + card.Last4
+}
+
+// brands are the names of cards, by Stripe's.
+var brands = map[string]string{
+	"amex": "American Express", "diners": "Diners Club", "discover": "Discover", "jcb": "JCB", "mastercard": "Mastercard",
+	"unionpay": "UnionPay", "visa": "Visa", "cartes_bancaires": "Cartes Bancaires", "eftpos_au": "eftpos",
+}
+
+func upper(c stripe.Currency) string { return strings.ToUpper(string(c)) }
+
+func disputeOf(d *stripe.Dispute, at time.Time) payment.Dispute {
+	return payment.Dispute{ID: d.ID, State: disputeState(d.Status), Amount: money.Amount{Minor: d.Amount, Currency: upper(d.Currency)}, At: at}
+}
+
+// endings are the states in which a dispute is over.
+var endings = map[stripe.DisputeStatus]payment.DisputeState{
+	stripe.DisputeStatusLost: payment.DisputeLost, stripe.DisputeStatusWon: payment.DisputeWon, stripe.DisputeStatusWarningClosed: payment.DisputeWon,
+	stripe.DisputeStatusPrevented: payment.DisputeWon,
+}
+
+// disputeState takes what Stripe may think of later for open: tokens that wait can be let go, spent ones cannot be got back.
+func disputeState(s stripe.DisputeStatus) payment.DisputeState {
+	return cmp.Or(endings[s], payment.DisputeOpen)
+}

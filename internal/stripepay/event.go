@@ -1,0 +1,117 @@
+package stripepay
+
+import (
+	"context"
+	"encoding/json"
+	"time"
+
+	"github.com/stripe/stripe-go/v85"
+
+	"pop.store/credits/internal/money"
+	"pop.store/credits/internal/payment"
+)
+
+// kinds are the events that concern us: what an endpoint at Stripe has to be set up for.
+var kinds = []stripe.EventType{
+	stripe.EventTypeCheckoutSessionCompleted, stripe.EventTypeCheckoutSessionAsyncPaymentSucceeded,
+	stripe.EventTypeCheckoutSessionAsyncPaymentFailed, stripe.EventTypeCheckoutSessionExpired,
+	stripe.EventTypeChargeRefunded, stripe.EventTypeRefundFailed,
+	stripe.EventTypeChargeDisputeCreated, stripe.EventTypeChargeDisputeUpdated, stripe.EventTypeChargeDisputeClosed,
+	stripe.EventTypeChargeDisputeFundsWithdrawn, stripe.EventTypeChargeDisputeFundsReinstated,
+}
+
+// page is how many events Stripe is asked for at a time.
+const page = 100
+
+// Events lists a page of what Stripe told, or tried to tell, between two instants: newest first, after the event of the given id. Stripe keeps
+// events for thirty days.
+func (p *Provider) Events(ctx context.Context, from, to time.Time, after string) (list []payment.Event, more bool, err error) {
+	params := &stripe.EventListParams{CreatedRange: &stripe.RangeQueryParams{GreaterThanOrEqual: from.Unix(), LesserThanOrEqual: to.Unix()}}
+	params.Limit, params.Single = stripe.Int64(page), true
+	if after != "" {
+		params.StartingAfter = stripe.String(after)
+	}
+	for _, kind := range kinds {
+		params.Types = append(params.Types, stripe.String(string(kind)))
+	}
+	answer := p.client.V1Events.List(ctx, params)
+	if err := answer.Err(); err != nil {
+		return nil, false, failure(err)
+	}
+	for _, e := range answer.Data() {
+		list = append(list, plain(e))
+	}
+	return list, answer.Meta().HasMore, nil
+}
+
+// plain is an event in our words.
+func plain(e *stripe.Event) payment.Event {
+	event := payment.Event{ID: e.ID, Type: string(e.Type), Created: time.Unix(e.Created, 0).UTC(), Live: e.Livemode}
+	if e.Data != nil {
+		event.Object = e.Data.Raw
+	}
+	return event
+}
+
+// Read says what an event means. An error means that it cannot be read, now or ever.
+func Read(e payment.Event) (payment.News, error) {
+	if len(e.Object) == 0 {
+		return payment.News{}, nil
+	}
+	switch kind := stripe.EventType(e.Type); kind {
+	case stripe.EventTypeCheckoutSessionCompleted, stripe.EventTypeCheckoutSessionAsyncPaymentSucceeded,
+		stripe.EventTypeCheckoutSessionAsyncPaymentFailed, stripe.EventTypeCheckoutSessionExpired:
+		return readCheckout(kind, e)
+	case stripe.EventTypeChargeRefunded:
+		return readCharge(e)
+	case stripe.EventTypeRefundFailed:
+		return readRefund(e)
+	case stripe.EventTypeChargeDisputeCreated, stripe.EventTypeChargeDisputeUpdated, stripe.EventTypeChargeDisputeClosed,
+		stripe.EventTypeChargeDisputeFundsWithdrawn, stripe.EventTypeChargeDisputeFundsReinstated:
+		return readDispute(e)
+	}
+	return payment.News{}, nil
+}
+
+func readCheckout(kind stripe.EventType, e payment.Event) (payment.News, error) {
+	var s stripe.CheckoutSession
+	if err := json.Unmarshal(e.Object, &s); err != nil {
+		return payment.News{}, err
+	}
+	c := checkoutOf(&s)
+	// What the event is called says more than the session: that a payment failed is not written there.
+	switch {
+	case kind == stripe.EventTypeCheckoutSessionAsyncPaymentFailed:
+		c.State = payment.Failed
+	case kind == stripe.EventTypeCheckoutSessionExpired:
+		c.State = payment.Expired
+	case c.State != payment.Paid:
+		c.State = payment.Waiting
+	}
+	return payment.News{Checkout: &c}, nil
+}
+
+func readCharge(e payment.Event) (payment.News, error) {
+	var c stripe.Charge
+	if err := json.Unmarshal(e.Object, &c); err != nil || c.PaymentIntent == nil {
+		return payment.News{}, err
+	}
+	return payment.News{Payment: c.PaymentIntent.ID, Refunded: &money.Amount{Minor: c.AmountRefunded, Currency: upper(c.Currency)}}, nil
+}
+
+func readRefund(e payment.Event) (payment.News, error) {
+	var r stripe.Refund
+	if err := json.Unmarshal(e.Object, &r); err != nil || r.PaymentIntent == nil {
+		return payment.News{}, err
+	}
+	return payment.News{Payment: r.PaymentIntent.ID, Mishap: "a refund has failed: the buyer does not have the money, and the tokens were taken back"}, nil
+}
+
+func readDispute(e payment.Event) (payment.News, error) {
+	var d stripe.Dispute
+	if err := json.Unmarshal(e.Object, &d); err != nil || d.PaymentIntent == nil {
+		return payment.News{}, err
+	}
+	dispute := disputeOf(&d, e.Created)
+	return payment.News{Payment: d.PaymentIntent.ID, Dispute: &dispute}, nil
+}
