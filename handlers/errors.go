@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"log/slog"
 	"math/rand/v2"
 	"net/http"
 	"net/url"
@@ -94,7 +95,11 @@ func (a *App) logFailure(c echo.Context, p *problem.Error, status int) {
 	if status < http.StatusInternalServerError {
 		return
 	}
-	a.Log.Error("request failed", "id", requestIDOf(c), "method", c.Request().Method, "route", c.Path(), "status", status, "error", p.Error())
+	level := slog.LevelError
+	if errors.Is(p, context.Canceled) {
+		level = slog.LevelDebug // the client left, which is no failure of ours
+	}
+	a.Log.Log(c.Request().Context(), level, "request failed", "id", requestIDOf(c), "method", c.Request().Method, "route", c.Path(), "status", status, "error", p.Error())
 }
 
 // writeProblem answers an RFC 9457 problem document.
