@@ -108,17 +108,12 @@ func (a *App) notice(v *visit) *views.NoticeModel {
 	return m
 }
 
-// nextGrant is the allowance that comes at the next boundary: that of the plan which will be in force then.
+// nextGrant is the allowance that comes at the next boundary; nil when none will.
 func (a *App) nextGrant(v *visit) *views.NextGrant {
-	id := v.Plan
-	if v.NextPlan != "" {
-		id = v.NextPlan
+	if amount := v.NextAllowance(a.Prices()); amount > 0 {
+		return &views.NextGrant{Amount: amount, At: v.NextReset}
 	}
-	plan, ok := a.Prices().Plan(id)
-	if !ok || v.NextReset.IsZero() {
-		return nil
-	}
-	return &views.NextGrant{Amount: plan.Allowance, At: v.NextReset}
+	return nil
 }
 
 // pace is how soon a badge asks again: a few seconds while work runs, half a minute when it is quiet, two minutes when nothing has
@@ -143,6 +138,20 @@ func formParams(c echo.Context) (url.Values, error) {
 	form, err := c.FormParams()
 	if err != nil {
 		return nil, unreadable(err)
+	}
+	return form, nil
+}
+
+// completeForm is formParams for a form that has all of these fields: one that is missing must not pass for one that was left empty.
+func completeForm(c echo.Context, fields ...string) (url.Values, error) {
+	form, err := formParams(c)
+	if err != nil {
+		return nil, err
+	}
+	for _, name := range fields {
+		if !form.Has(name) {
+			return nil, &problem.Error{Kind: problem.Syntax, Code: "field_missing", Field: name, Message: "The form has no field " + name + ". Nothing was changed."}
+		}
 	}
 	return form, nil
 }

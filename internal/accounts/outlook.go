@@ -48,13 +48,9 @@ func (a *Accounts) facts(ctx context.Context, o *Overview, lots []ledger.Lot) (f
 
 func (a *Accounts) factsOf(o *Overview, past forecast.Past, lots []forecast.Lot) forecast.Facts {
 	f := forecast.Facts{Now: a.ledger.Now(), Past: past, Lots: lots, Plan: o.Plan, Prices: a.prices()}
-	next := o.Plan
-	if o.NextPlan != "" {
-		next = o.NextPlan
-	}
-	if plan, ok := f.Prices.Plan(next); ok {
+	if amount := o.NextAllowance(f.Prices); amount > 0 {
 		for _, at := range o.Resets(f.Now.Add(forecast.Horizon)) {
-			f.Resets = append(f.Resets, forecast.Reset{At: at, Amount: plan.Allowance})
+			f.Resets = append(f.Resets, forecast.Reset{At: at, Amount: amount})
 		}
 	}
 	return f

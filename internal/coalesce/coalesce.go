@@ -10,8 +10,7 @@ import (
 
 // Limits of a Reader.
 const (
-	// maxReads is how many reads are under way at once. With one, the next batch has the longest time to gather, which makes the fewest reads; with
-	// two, a poll of the badge cost a fifth more.
+	// maxReads is how many reads are under way at once. With one, the next batch has the longest time to gather, which makes the fewest reads.
 	maxReads = 1
 	// MaxBatch bounds the keys of one read.
 	MaxBatch = 1_000

@@ -14,9 +14,8 @@ import (
 	"pop.store/credits/internal/tokens"
 )
 
-// records are rows on their way to Postgres as one parameter: an array of a composite type, in the binary form of the protocol. Rows that travel as
-// an array for each column cost Postgres half as much again, since it unpacks every array into a store of its own before it can put the rows
-// together.
+// records are rows on their way to Postgres as one parameter: an array of a composite type, in the binary form of the protocol. Of rows that travel as
+// an array for each column, Postgres unpacks every array into a store of its own before it can put the rows together.
 type records struct {
 	count  int
 	fields int // written so far of the row being written

@@ -1,9 +1,27 @@
 package ledger
 
-import "time"
+import (
+	"time"
+
+	"pop.store/credits/internal/catalog"
+	"pop.store/credits/internal/tokens"
+)
 
 // Day is the date of an instant in the account's billing zone, as midnight UTC of that date.
 func (a *Account) Day(at time.Time) time.Time { return dayIn(at, a.Zone) }
+
+// NextAllowance is what comes at NextReset, of the plan that will be in force then; zero when nothing will.
+func (a *Account) NextAllowance(prices *catalog.Catalog) tokens.Amount {
+	if a.NextReset.IsZero() {
+		return 0
+	}
+	id := a.Plan
+	if a.NextPlan != "" {
+		id = a.NextPlan
+	}
+	plan, _ := prices.Plan(id)
+	return plan.Allowance
+}
 
 // Resets are the instants at which the next allowances come, soonest first: those before an instant and one more. None while the plan is not
 // paid for.

@@ -55,7 +55,10 @@ func (m *Mailer) alertWords(ctx context.Context, r *reader, a alert, now time.Ti
 
 // notice is the one on the pages, but that what jobs under way hold counts as if it came back.
 func (m *Mailer) notice(ctx context.Context, r *reader, level ledger.Level) (views.NoticeModel, error) {
-	n := views.NoticeModel{Level: views.LevelLow, Spendable: r.Spendable + r.Held, NextGrant: m.nextGrant(r)}
+	n := views.NoticeModel{Level: views.LevelLow, Spendable: r.Spendable + r.Held}
+	if amount := r.NextAllowance(m.Prices()); amount > 0 {
+		n.NextGrant = &views.NextGrant{Amount: amount, At: r.NextReset}
+	}
 	if level == ledger.LevelEmpty {
 		n.Level = views.LevelEmpty
 		return n, nil
@@ -81,19 +84,6 @@ func (m *Mailer) equivalents(amount tokens.Amount) []views.Equivalent {
 		list = append(list, views.Equivalent{Count: e.Count, Singular: e.Feature.One, Plural: e.Feature.Many, About: e.Feature.Agent})
 	}
 	return list
-}
-
-// nextGrant is the allowance of the plan that will be in force at the next boundary; nil when none will come.
-func (m *Mailer) nextGrant(r *reader) *views.NextGrant {
-	id := r.Plan
-	if r.NextPlan != "" {
-		id = r.NextPlan
-	}
-	plan, ok := m.Prices().Plan(id)
-	if !ok || r.NextReset.IsZero() {
-		return nil
-	}
-	return &views.NextGrant{Amount: plan.Allowance, At: r.NextReset}
 }
 
 // receiptWords says that tokens that were bought have come.
