@@ -146,9 +146,12 @@ func (a *App) waiting(ctx context.Context, v *visit) []views.WaitingModel {
 
 // switchAgent turns an agent off or on, as the form says: sent twice, it does nothing more.
 func (a *App) switchAgent(v *visit) error {
-	form, err := formParams(v)
+	form, err := completeForm(v, "agent", "on")
 	if err != nil {
 		return err
+	}
+	if on := form.Get("on"); on != "0" && on != "1" {
+		return problem.Invalid("on", "must be 0 or 1")
 	}
 	agent, err := a.Accounts.SwitchAgent(v.Request().Context(), v.ID, form.Get("agent"), form.Get("on") == "1")
 	var refused *problem.Error
@@ -174,7 +177,10 @@ func (a *App) agentsAgain(v *visit, status int, set func(*views.AgentsModel)) er
 
 // setLimits saves an agent's budget and reserve, or what is kept for the creator's own tools, whose agent has no id.
 func (a *App) setLimits(v *visit) error {
-	form, err := formParams(v)
+	form, err := completeForm(v, "agent", "reserve")
+	if err == nil && form.Get("agent") != "" {
+		form, err = completeForm(v, "budget")
+	}
 	if err != nil {
 		return err
 	}

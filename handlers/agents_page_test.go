@@ -171,3 +171,27 @@ func TestLimits(t *testing.T) {
 	set("dms", "", "").want(http.StatusSeeOther)
 	v.get("/agents").wantSaid("dms", "agent-limits", "")
 }
+
+// A field that is missing does not pass for one that was left empty: junk neither pauses an agent nor takes what is kept away.
+func TestAFormOfTheAgentsThatIsNotWhole(t *testing.T) {
+	t.Parallel()
+	s := newSite(t)
+	s.open("maya", "starter")
+	s.charge("maya", `{"feature":"comment_to_dm","agent":"dms"}`)
+	v := s.signIn("maya")
+	v.submit("/agents/limits", url.Values{"agent": {""}, "reserve": {"30"}}).want(http.StatusSeeOther)
+	v.submit("/agents/limits", url.Values{"agent": {"dms"}, "reserve": {"2"}, "budget": {"50"}}).want(http.StatusSeeOther)
+	before := s.contents()
+	for path, forms := range map[string][]url.Values{
+		"/agents/limits": {{}, {"x": {""}}, {"agent": {""}}, {"reserve": {""}}, {"agent": {"dms"}, "reserve": {"1"}}, {"agent": {"dms"}, "budget": {"1"}}},
+		"/agents/switch": {{}, {"agent": {"dms"}}, {"on": {"0"}}},
+	} {
+		for _, form := range forms {
+			v.submit(path, form).want(http.StatusBadRequest)
+		}
+	}
+	for _, on := range []string{"", "2", "off", "true"} {
+		v.submit("/agents/switch", url.Values{"agent": {"dms"}, "on": {on}}).want(http.StatusUnprocessableEntity)
+	}
+	s.unchanged(before, "sessions")
+}
