@@ -155,7 +155,7 @@ func TestTheGuide(t *testing.T) {
 		t.Errorf("%q", prices)
 	}
 	said := text(a.page())
-	for _, part := range []string{"10-second video takes 50: with your 42.5 it won't run until you have 7.5 more", "Packs start at 100 tokens for $9.00 and never expire.", "Tue 22 Dec"} {
+	for _, part := range []string{"One ten-second video takes 50: with your 42.5 it won't run until you have 7.5 more", "Packs start at 100 tokens for $9.00 and never expire.", "Tue 22 Dec"} {
 		if !strings.Contains(said, part) {
 			t.Errorf("%q is not said", part)
 		}

@@ -118,7 +118,7 @@ func (m UnsubscribeModel) title() string {
 	if m.Done {
 		return "You're unsubscribed"
 	}
-	return "Stop e-mails about your balance?"
+	return "Stop writing about your balance?"
 }
 
 var _ = templruntime.GeneratedTemplate

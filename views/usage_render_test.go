@@ -144,10 +144,10 @@ func TestTheGuide(t *testing.T) {
 	for name, parts := range map[string][]string{
 		"guide": {
 			"18 tokens, and 30 in use", "200 tokens with Starter", "Thu 3 Dec 200 tokens at 09:00", "PDF 75 57 short", "AI image 10 1", "Comment Replies about 0.05 about 360",
-			"Auto Selling by activity", "5-second video takes 30: with your 18 it won't run until you have 12 more", "Packs start at 100 tokens for $9.00 and never expire.",
+			"Auto Selling by activity", "One five-second video takes 30: with your 18 it won't run until you have 12 more", "Packs start at 100 tokens for $9.00 and never expire.",
 			"Your 18 tokens are good for 1 image or about 360 comment replies, or a mix.", "The next 200 arrive on Thursday.",
 		},
-		"guide-empty": {"less than the cheapest AI tool takes", "Packs are not on sale here yet.", "Lip sync takes 5: with your 0 it won't run until you have 5 more"},
+		"guide-empty": {"less than the cheapest AI tool takes", "Packs are not on sale here yet.", "One lip sync takes 5: with your 0 it won't run until you have 5 more"},
 		"guide-rich":  {"PDF 75 164", "Otherwise it won't run, and no tokens are used.", "Packs start at 100 tokens for $9.00: use within 365 days."},
 	} {
 		for _, part := range parts {

@@ -64,7 +64,7 @@ func (m GuideModel) goodFor() string {
 func (m GuideModel) atZero() string {
 	text := "A tool only runs when you have all the tokens that it takes."
 	if p, ok := m.beyond(); ok {
-		text += " " + p.Name + " takes " + Number(p.Price) + ": with your " + Number(m.Spendable) + " it won't run until you have " +
+		text += " One " + p.Unit + " takes " + Number(p.Price) + ": with your " + Number(m.Spendable) + " it won't run until you have " +
 			Number(p.Price-m.Spendable) + " more, and no tokens are used for what doesn't run."
 	} else {
 		text += " Otherwise it won't run, and no tokens are used."

@@ -89,7 +89,7 @@ func guide() []Page {
 		Spendable: amount("18"), Held: amount("30"), Equivalents: good(1, 0, 360), CanBuy: true,
 		Pack: views.PackModel{Tokens: amount("100"), Price: usd(900)},
 		Tools: []views.PriceModel{
-			price("AI image", "image", "10"), price("AI photoshoot", "photoshoot", "10"), price("5-second video", "video", "30"), price("10-second video", "video", "50"),
+			price("AI image", "image", "10"), price("AI photoshoot", "photoshoot", "10"), price("5-second video", "five-second video", "30"), price("10-second video", "ten-second video", "50"),
 			price("Motion-reference video", "video", "55"), price("Lip sync", "lip sync", "5"), price("Voice dubbing", "dubbing", "5"), price("PDF", "PDF", "75"),
 		},
 		Agents: []views.PriceModel{
