@@ -63,11 +63,9 @@ func (l *Ledger) Agents(ctx context.Context, account uuid.UUID) (list []Agent, o
 			own = a.reserve
 			continue
 		}
-		list = append(list, Agent{
-			ID: a.id, Name: a.name, Feature: a.feature, State: a.state, PausedSince: a.pausedSince, TurnedAway: a.turnedAway, ResumedAt: a.resumedAt,
-			Missed: a.missed, Budget: a.budget,
-			Reserve: a.reserve, Spent: s.spentThisMonth(a, later(now, s.lastAt)), Held: holds[a.id],
-		})
+		shown := s.showAgent(a, now)
+		shown.Held = holds[a.id]
+		list = append(list, shown)
 	}
 	return list, own, nil
 }

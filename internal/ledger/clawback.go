@@ -10,11 +10,26 @@ import (
 
 var errNoPurchase = problem.New(problem.NotFound, "purchase_not_found", "There is no such purchase.")
 
+// Cause says why tokens of a purchase were taken back. It stands in the notes, beside the free text.
+type Cause string
+
+// The causes of a clawback.
+const (
+	CauseRefund  Cause = "refund"  // its money went back
+	CauseReturn  Cause = "return"  // its buyer returned it
+	CauseDispute Cause = "dispute" // its money was lost to a dispute
+	CauseOwed    Cause = "owed"    // it pays for tokens of another purchase that were spent and whose money went back
+)
+
+// causeKey is where a note's metadata hold the cause.
+const causeKey = "cause"
+
 // revoke takes the tokens of a purchase back, because its money went back: up to a total, so that telling it twice takes them once. It
 // touches only the lot of that purchase; what was spent of it, or is held, is owed.
 type revoke struct {
 	lot    int64
 	total  tokens.Amount // taken back of this purchase, in all
+	cause  Cause
 	reason string
 }
 
@@ -40,7 +55,7 @@ func (r *revoke) decide(s *state, now time.Time, _ *catalog.Catalog) (*Entry, er
 	s.reverse(r.lot, more)
 	p.reversed += more
 	s.owed += more
-	e := s.clawBack(l, min(more, l.remaining-l.held), r.reason, now)
+	e := s.clawBack(l, min(more, l.remaining-l.held), r.cause, r.reason, now)
 	s.emit(EventPurchaseBack, e.At, grantEvent{Transaction: e.ID(), Kind: l.kind.String(), Amount: more, Purchase: l.source})
 	return e, nil
 }
@@ -59,19 +74,19 @@ func (s *state) purchase(number int64) (*past, *lot, error) {
 }
 
 // clawBack takes tokens from a lot against what is owed. An amount of zero records that all of it is owed.
-func (s *state) clawBack(l *lot, amount tokens.Amount, reason string, now time.Time) *Entry {
+func (s *state) clawBack(l *lot, amount tokens.Amount, cause Cause, reason string, now time.Time) *Entry {
 	l.remaining -= amount
 	s.owed -= amount
 	return s.append(Entry{
 		Kind: KindClawback, Amount: -amount, Contra: ContraReturned, LotKind: l.kind, Reference: l.source, About: l.number,
-		Parts: []Part{{Lot: l.number, Amount: -amount}}, note: Note{Reason: reason},
+		Parts: []Part{{Lot: l.number, Amount: -amount}}, note: Note{Reason: reason, Metadata: map[string]string{causeKey: string(cause)}},
 	}, now)
 }
 
 // payOwed nets what is owed against tokens that are free in a lot: a new purchase, or what comes back to a revoked one.
 func (s *state) payOwed(l *lot, now time.Time) {
 	if amount := min(s.owed, l.remaining-l.held); amount > 0 {
-		s.clawBack(l, amount, "", now)
+		s.clawBack(l, amount, CauseOwed, "", now)
 	}
 }
 

@@ -23,7 +23,7 @@ func (b *books) buy(id uuid.UUID, purchase string) ledger.Receipt {
 
 func (b *books) revoke(id uuid.UUID, purchase, total string) ledger.Receipt {
 	b.t.Helper()
-	r, err := b.Revoke(b.t.Context(), id, purchase, tokens.MustParse(total), "refunded")
+	r, err := b.Revoke(b.t.Context(), id, purchase, tokens.MustParse(total), ledger.CauseRefund, "refunded")
 	if err != nil {
 		b.t.Fatal(err)
 	}
@@ -76,15 +76,15 @@ func TestRevokingIsCumulative(t *testing.T) {
 	b.wantBalance(id, "7 0 7") // other lots are not touched
 	b.wantOwed(id, "0")
 	for _, total := range []string{"0", "-1", "100.000001"} {
-		_, err := b.Revoke(t.Context(), id, "p", tokens.MustParse(total), "")
+		_, err := b.Revoke(t.Context(), id, "p", tokens.MustParse(total), ledger.CauseRefund, "")
 		wantRefusal(t, "revoking "+total, err, problem.Meaning, "invalid_field")
 	}
 	for _, purchase := range []string{"", "q", "starter"} {
-		_, err := b.Revoke(t.Context(), id, purchase, tokens.One, "")
+		_, err := b.Revoke(t.Context(), id, purchase, tokens.One, ledger.CauseRefund, "")
 		wantRefusal(t, "revoking purchase "+purchase, err, problem.NotFound, "purchase_not_found")
 		wantRefusal(t, "freezing purchase "+purchase, b.Freeze(t.Context(), id, purchase, true), problem.NotFound, "purchase_not_found")
 	}
-	_, err := b.Revoke(t.Context(), b.broke(), "p", tokens.One, "")
+	_, err := b.Revoke(t.Context(), b.broke(), "p", tokens.One, ledger.CauseRefund, "")
 	wantRefusal(t, "revoking another account's purchase", err, problem.NotFound, "purchase_not_found")
 }
 

@@ -32,6 +32,7 @@ type Page struct {
 type Line struct {
 	Entry
 	Reason string
+	Cause  Cause // of a clawback; empty where the notes do not tell it
 }
 
 // MaxPage bounds one page of a history.
@@ -96,9 +97,10 @@ func (l *Ledger) bounds(ctx context.Context, account uuid.UUID, f Filter, before
 }
 
 func scanLine(rows pgx.Rows) (Line, error) {
-	var reason string
-	e, err := scanEntry(rows, &reason)
-	return Line{Entry: e, Reason: reason}, err
+	var l Line
+	e, err := scanEntry(rows, &l.Reason, &l.Cause)
+	l.Entry = e
+	return l, err
 }
 
 // smallints is null for an empty list, which means all.

@@ -134,13 +134,14 @@ func (l *Ledger) Grant(ctx context.Context, account uuid.UUID, key string, g Gra
 }
 
 // Revoke takes the tokens of a purchase back because its money went back: total of them in all, so that telling it twice takes them once. What
-// was spent already is owed and will be taken off the next purchase. The receipt's Seq is zero when nothing was left to take.
-func (l *Ledger) Revoke(ctx context.Context, account uuid.UUID, purchase string, total tokens.Amount, reason string) (Receipt, error) {
+// was spent already is owed and will be taken off the next purchase. reason is free text, and may be empty. The receipt's Seq is zero when nothing was
+// left to take.
+func (l *Ledger) Revoke(ctx context.Context, account uuid.UUID, purchase string, total tokens.Amount, cause Cause, reason string) (Receipt, error) {
 	lot, err := l.purchaseLot(ctx, account, purchase)
 	if err != nil {
 		return Receipt{}, err
 	}
-	return l.submit(ctx, newCall(account), &revoke{lot: lot, total: total, reason: reason})
+	return l.submit(ctx, newCall(account), &revoke{lot: lot, total: total, cause: cause, reason: reason})
 }
 
 // Freeze keeps the tokens of a purchase from being spent while its payment is disputed, or thaws them again.

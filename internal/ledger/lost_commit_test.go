@@ -114,7 +114,10 @@ func TestLostCommitsWithoutAKey(t *testing.T) {
 			return err
 		})
 		b.wantSpendable(id, "500")
-		do("a part of a purchase taken back", func() error { _, err := l.Revoke(t.Context(), id, "bought", amountOf("30"), ""); return err })
+		do("a part of a purchase taken back", func() error {
+			_, err := l.Revoke(t.Context(), id, "bought", amountOf("30"), ledger.CauseRefund, "")
+			return err
+		})
 		do("a purchase frozen", func() error { return l.Freeze(t.Context(), id, "bought", true) })
 		b.wantSpendable(id, "400")
 		do("a purchase thawed", func() error { return l.Freeze(t.Context(), id, "bought", false) })

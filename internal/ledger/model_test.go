@@ -357,7 +357,7 @@ func (m *model) drawPurchase(t *rapid.T, id uuid.UUID) string {
 func (m *model) revoke(t *rapid.T) {
 	id := m.account(t)
 	purchase, total := m.drawPurchase(t, id), rapid.SampledFrom([]tokens.Amount{100, 100, 30, 60, 0, 101}).Draw(t, "total")*tokens.One
-	r, err := m.Revoke(context.Background(), id, purchase, total, "disputed")
+	r, err := m.Revoke(context.Background(), id, purchase, total, ledger.CauseDispute, "disputed")
 	m.compare(t, "revoke "+purchase, m.sent(r, err), m.twin.revoke(id, purchase, total, "disputed", m.clock.Now()))
 }
 

@@ -76,7 +76,7 @@ func (s *state) refund(p *past, amount tokens.Amount, reason string, now time.Ti
 		}
 	}
 	if pay := min(s.owed, owing); pay > 0 {
-		s.clawBack(s.lot(grace.number), pay, "", now)
+		s.clawBack(s.lot(grace.number), pay, CauseOwed, "", now)
 	}
 	return e
 }

@@ -224,9 +224,9 @@ select ` + accountColumns + ` from ledger_accounts as a where a.account = any($1
 const sqlNextDue = `
 select next_due_at from ledger_accounts where account = $1 and plan <> ''`
 
-// The filters are optional: a null array or an empty text means all.
+// The filters are optional: a null array or an empty text means all. Kind 8 is a clawback: what callers write into their metadata is no cause.
 const sqlHistory = `
-select coalesce(n.reason, ''), ` + entryColumns + `
+select coalesce(n.reason, ''), case when e.kind = 8 then coalesce(n.metadata ->> 'cause', '') else '' end, ` + entryColumns + `
 from entries as e
 left join entry_notes as n on n.account = e.account and n.seq = e.seq
 where e.account = $1 and e.seq < $2 and e.seq >= $3

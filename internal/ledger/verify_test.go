@@ -231,7 +231,7 @@ func (b *books) firstDay(id uuid.UUID) {
 	_, err = b.Release(ctx, id, uuid.NewString(), ledger.Release{Hold: b.hold(id, "lip_sync", 0)})
 	b.check(err)
 	b.charge(id, "auto_selling", "190") // what was granted, and most of the purchase
-	_, err = b.Revoke(ctx, id, purchase.Source, 90*tokens.One, "charged back")
+	_, err = b.Revoke(ctx, id, purchase.Source, 90*tokens.One, ledger.CauseDispute, "charged back")
 	b.check(err)
 	disputed := ledger.Grant{Kind: ledger.LotPurchase, Amount: 100 * tokens.One, Source: "disputed " + id.String()}
 	_, err = b.Grant(ctx, id, "", disputed) // less what is owed
@@ -411,7 +411,7 @@ func (b *books) anything(account uuid.UUID, random *rand.Rand) {
 	case 1:
 		_, err = b.Grant(ctx, account, "", ledger.Grant{Kind: ledger.LotPurchase, Amount: 5 * amount, Source: key})
 	case 2:
-		_, err = b.Revoke(ctx, account, "disputed "+account.String(), amount, "")
+		_, err = b.Revoke(ctx, account, "disputed "+account.String(), amount, ledger.CauseRefund, "")
 	case 3:
 		err = b.Freeze(ctx, account, "disputed "+account.String(), random.IntN(2) == 0)
 	case 4, 5:
