@@ -47,7 +47,7 @@ func (a *Accounts) facts(ctx context.Context, o *Overview, lots []ledger.Lot) (f
 }
 
 func (a *Accounts) factsOf(o *Overview, past forecast.Past, lots []forecast.Lot) forecast.Facts {
-	f := forecast.Facts{Now: a.ledger.Now(), Past: past, Lots: lots, Plan: o.Plan, Prices: a.prices()}
+	f := forecast.Facts{Now: a.ledger.Now(), Past: past, Lots: lots, Plan: o.Plan, Owed: o.Owed, Prices: a.prices()}
 	if amount := o.NextAllowance(f.Prices); amount > 0 {
 		for _, at := range o.Resets(f.Now.Add(forecast.Horizon)) {
 			f.Resets = append(f.Resets, forecast.Reset{At: at, Amount: amount})

@@ -89,9 +89,11 @@ func adviseBuy(f Facts, o *Outlook, needs tokens.Amount) (Advice, bool) {
 	return best, best.Kind == Buy
 }
 
-// with is the facts after a pack was bought.
+// with is the facts after a pack was bought, which pays what is owed first.
 func (f Facts) with(p catalog.Pack) Facts {
-	l := Lot{Source: Bought, Amount: p.Tokens}
+	paid := min(f.Owed, p.Tokens)
+	l := Lot{Source: Bought, Amount: p.Tokens - paid}
+	f.Owed -= paid
 	if p.ExpiresDays > 0 {
 		l.Until = f.Now.Add(time.Duration(p.ExpiresDays) * day)
 	}

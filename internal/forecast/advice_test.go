@@ -169,3 +169,24 @@ func TestAdviceToUpgrade(t *testing.T) {
 		t.Errorf("above the largest plan: %+v", got)
 	}
 }
+
+// What is owed comes off whichever pack is bought: advice is about what is left of it.
+func TestAdviceKnowsWhatIsOwed(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct{ owed, needs, pack string }{
+		{"0", "75", "small"},
+		{"20", "75", "small"}, // 42 + 100 - 20 = 122
+		{"67", "75", "small"}, // 42 + 33 = 75
+		{"67.000001", "75", "medium"},
+		{"100", "75", "medium"},
+		{"468", "75", "large"},
+		{"968", "75", ""},
+	} {
+		f := starter(forecast.Past{}, "42", 0)
+		f.Owed = amount(c.owed)
+		got, ok := advice(t, f, forecast.Wish{Needs: amount(c.needs)}, forecast.Buy)
+		if got.Pack.ID != c.pack || ok != (c.pack != "") {
+			t.Errorf("%s owed: %q, want %q", c.owed, got.Pack.ID, c.pack)
+		}
+	}
+}

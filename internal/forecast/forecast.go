@@ -73,7 +73,8 @@ type Facts struct {
 	// Resets are the next allowances, soonest first: those within the Horizon and one more, none while the plan is not paid for. Each lives until
 	// the next one; the last for a short month.
 	Resets []Reset
-	Plan   string // the plan that the account is on
+	Plan   string        // the plan that the account is on
+	Owed   tokens.Amount // comes off the tokens of the next pack
 	Prices *catalog.Catalog
 }
 

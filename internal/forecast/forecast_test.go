@@ -359,3 +359,34 @@ func TestTheLargestAmountsDoNotOverflow(t *testing.T) {
 		}
 	}
 }
+
+// An amount alone lasts no longer than it does, than until it expires, and than anybody wants to know.
+func TestHowLongAnAmountIsGoodFor(t *testing.T) {
+	t.Parallel()
+	ten := week(use("reply", "70", 1400)) // 10 a day
+	for _, c := range []struct {
+		name    string
+		past    forecast.Past
+		amount  string
+		expires time.Duration
+		want    time.Duration
+	}{
+		{"no pace", forecast.Past{}, "100", 0, 0},
+		{"nothing", ten, "0", 0, 0},
+		{"100 at 10 a day", ten, "100", 0, 10 * day},
+		{"105", ten, "105", 0, 10*day + 12*hour},
+		{"an odd pace, rounded down", week(use("reply", "30", 600)), "10", 0, 2*day + 8*hour},
+		{"half a day", ten, "5", 0, 12 * hour},
+		{"beyond the horizon of forecasts", ten, "2000", 0, 200 * day},
+		{"it expires before", ten, "2000", 90 * day, 90 * day},
+		{"it expires after", ten, "100", 90 * day, 10 * day},
+		{"just a year and a day", ten, "3660", 0, forecast.VeryLong},
+		{"longer than anybody asks", ten, "1000000", 0, forecast.VeryLong},
+		{"as much as there can be", ten, "100000000000", 0, forecast.VeryLong},
+		{"as much, for a while", ten, "100000000000", 30 * day, 30 * day},
+	} {
+		if got := forecast.PaceOf(c.past).GoodFor(amount(c.amount), c.expires); got != c.want {
+			t.Errorf("%s: %v, want %v", c.name, got, c.want)
+		}
+	}
+}

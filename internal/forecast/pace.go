@@ -70,16 +70,34 @@ func (p Pace) spends(d time.Duration) tokens.Amount {
 }
 
 // takes is how long it takes to spend an amount, rounded down; Horizon when it is longer than that, or nothing is ever spent.
-func (p Pace) takes(amount tokens.Amount) time.Duration {
+func (p Pace) takes(amount tokens.Amount) time.Duration { return p.takesAtMost(amount, Horizon) }
+
+func (p Pace) takesAtMost(amount tokens.Amount, most time.Duration) time.Duration {
 	if !p.Known() {
-		return Horizon
+		return most
 	}
 	hi, lo := bits.Mul64(uint64(max(amount, 0)), uint64(p.span()))
 	if hi >= uint64(p.Spent) {
-		return Horizon
+		return most
 	}
 	n, _ := bits.Div64(hi, lo, uint64(p.Spent))
-	return time.Duration(min(n, uint64(Horizon)))
+	return time.Duration(min(n, uint64(most)))
+}
+
+// VeryLong is the longest that GoodFor tells: more than a year is all one.
+const VeryLong = 366 * day
+
+// GoodFor is for how long an amount alone lasts at the pace, rounded down, and no longer than until it expires (zero: it never does); at most
+// VeryLong. Zero when no pace is known, or nothing is there.
+func (p Pace) GoodFor(amount tokens.Amount, expires time.Duration) time.Duration {
+	if !p.Known() {
+		return 0
+	}
+	most := VeryLong
+	if expires > 0 {
+		most = min(most, expires)
+	}
+	return p.takesAtMost(amount, most)
 }
 
 // span is the time that Spent was spent in. Where clocks change a day is an hour longer or shorter, which is less than a pace can know.
