@@ -158,6 +158,7 @@ func (s *site) setUpPayments(ctx context.Context, d *database, local *url.URL) e
 	switch stripe := s.config.Stripe; {
 	case stripe.SecretKey != "":
 		o.Provider = stripepay.New(stripepay.Options{Key: stripe.SecretKey, Tax: stripe.Tax, PromotionCodes: stripe.PromotionCodes})
+		o.Taxed = stripe.Tax
 		o.WebhookSecrets = stripe.WebhookSecrets
 	case s.config.Demo:
 		secret, err := sandbox.EnsureSecret(ctx, d.pool, clock.System)

@@ -24,6 +24,7 @@ type Options struct {
 	Prices         func() *catalog.Catalog // the catalog in force
 	Provider       Provider                // nil: buying is not set up
 	WebhookSecrets []string                // what the provider's events may be signed with; empty ones count as none
+	Taxed          bool                    // the provider works out tax, which may come on top of a price
 	BaseURL        string                  // public base of the app, where the provider sends browsers back to
 	Clock          clock.Clock
 	Log            *slog.Logger
@@ -56,6 +57,9 @@ func New(pool *pgxpool.Pool, o Options) *Service {
 
 // Available says whether packs can be bought: there is a provider, and its events can be believed.
 func (s *Service) Available() bool { return s.o.Provider != nil && len(s.o.WebhookSecrets) > 0 }
+
+// Taxed says whether tax may come on top of a pack's price, to be shown on the payment page.
+func (s *Service) Taxed() bool { return s.Available() && s.o.Taxed }
 
 // PaymentOrigin is where browsers are sent to pay, as "https://host"; empty: nowhere else.
 func (s *Service) PaymentOrigin() string {

@@ -89,6 +89,12 @@ func (p *Purchase) expiry(now time.Time) time.Time {
 // credited says whether its tokens are in the ledger for all we know.
 func (p *Purchase) credited() bool { return !p.CompletedAt.IsZero() }
 
+// Returning says whether its buyer gives it back just now, and nothing has gone back yet: it will, whatever broke off.
+func (p *Purchase) Returning() bool { return p.returning && !p.allBack() }
+
+// WhollyBack says whether nothing of it is left to its buyer, also while the books do not say so yet.
+func (p *Purchase) WhollyBack() bool { return p.allBack() }
+
 // moneyBack is what went back of the money that was paid, in minor units.
 func (p *Purchase) moneyBack() int64 { return min(p.refunds+p.lost, p.Paid.Minor) }
 

@@ -228,7 +228,11 @@ func (s *Service) learn(ctx context.Context, p *Purchase) error {
 const sqlDone = `with ended as (update purchase_refunds set done_at = $2 where id = $1 and done_at is null returning purchase, amount_minor)
 	update purchases set version = version + 1, updated_at = $2, taken_back = taken_back or ended.amount_minor = 0 from ended where id = ended.purchase`
 
+// done notes that a refund is carried out. The books are told before, while it is known what the money goes back for.
 func (s *Service) done(ctx context.Context, r refund, p *Purchase) error {
+	if err := s.reverse(ctx, p.ID); err != nil {
+		return err
+	}
 	if _, err := s.pool.Exec(ctx, sqlDone, r.id, s.o.Clock()); err != nil {
 		return ErrUnavailable.Because(err)
 	}

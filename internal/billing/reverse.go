@@ -7,6 +7,7 @@ import (
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
 
+	"pop.store/credits/internal/ledger"
 	"pop.store/credits/internal/payment"
 )
 
@@ -123,11 +124,12 @@ func (s *Service) apply(ctx context.Context, tx pgx.Tx, p *Purchase) error {
 	defer cancel()
 	source := p.ID.String()
 	if back := p.tokensBack(); back > 0 {
-		reason := "refunded"
-		if p.lost > 0 {
-			reason = "payment dispute lost"
+		asked, err := askedFor(ctx, tx, p)
+		if err != nil {
+			return err
 		}
-		if _, err := s.o.Ledger.Revoke(patient, p.Account, source, back, reason); err != nil {
+		cause, reason := p.why(asked)
+		if _, err := s.o.Ledger.Revoke(patient, p.Account, source, back, cause, reason); err != nil {
 			return err
 		}
 	}
@@ -137,4 +139,56 @@ func (s *Service) apply(ctx context.Context, tx pgx.Tx, p *Purchase) error {
 	}
 	_, err := tx.Exec(ctx, sqlApplied, p.ID, p.standing(), s.o.Clock())
 	return err
+}
+
+// asked is a refund that was asked for here.
+type asked struct {
+	amount    int64 // in minor units
+	reason    string
+	untouched bool // a creator's return
+	done      bool
+}
+
+const sqlAskedFor = `select amount_minor, reason, untouched, done_at is not null from purchase_refunds where account = $1 and purchase = $2
+	order by created_at desc`
+
+// askedFor lists the refunds of a purchase that were asked for here, newest first.
+func askedFor(ctx context.Context, tx pgx.Tx, p *Purchase) ([]asked, error) {
+	rows, err := tx.Query(ctx, sqlAskedFor, p.Account, p.ID)
+	if err != nil {
+		return nil, err
+	}
+	return pgx.CollectRows(rows, func(row pgx.CollectableRow) (a asked, err error) {
+		return a, row.Scan(&a.amount, &a.reason, &a.untouched, &a.done)
+	})
+}
+
+// why says what the newest money that went back went back for: the refund that is under way, if its money is among it; a dispute; the refund that was
+// done last, if nothing went back but what was asked for here. What was given back elsewhere, such as at the provider's, has no reason.
+func (p *Purchase) why(list []asked) (ledger.Cause, string) {
+	var done int64
+	for _, a := range list {
+		if a.done {
+			done += a.amount
+		}
+	}
+	for _, a := range list {
+		if !a.done && a.amount <= p.refunds-done {
+			return a.why()
+		}
+	}
+	if p.lost > 0 {
+		return ledger.CauseDispute, ""
+	}
+	if len(list) > 0 && list[0].done && p.refunds <= done {
+		return list[0].why()
+	}
+	return ledger.CauseRefund, ""
+}
+
+func (a *asked) why() (ledger.Cause, string) {
+	if a.untouched {
+		return ledger.CauseReturn, ""
+	}
+	return ledger.CauseRefund, a.reason
 }

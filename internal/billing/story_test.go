@@ -1,0 +1,155 @@
+package billing_test
+
+import (
+	"testing"
+	"time"
+
+	"pop.store/credits/internal/billing"
+	"pop.store/credits/internal/ledger"
+	"pop.store/credits/internal/money"
+	"pop.store/credits/internal/tokens"
+)
+
+func (s *shop) story(p billing.Purchase) billing.Story {
+	s.t.Helper()
+	now, err := s.Get(s.t.Context(), p.Account, p.ID)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	story, err := s.Story(s.t.Context(), now)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	return story
+}
+
+func (s *shop) wantStory(what string, p billing.Purchase, want billing.Story) {
+	s.t.Helper()
+	if got := s.story(p); got != want {
+		s.t.Errorf("%s: %+v, want %+v", what, got, want)
+	}
+}
+
+// clawbacks are the causes and reasons of what was taken back of an account's purchases, newest first.
+func (s *shop) clawbacks(p billing.Purchase) (told []string) {
+	s.t.Helper()
+	page, err := s.ledger.History(s.t.Context(), p.Account, ledger.Filter{Kinds: []ledger.Kind{ledger.KindClawback}}, 0, ledger.MaxPage)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	for i := range page.Lines {
+		told = append(told, page.Lines[i].Amount.String()+" "+string(page.Lines[i].Cause)+": "+page.Lines[i].Reason)
+	}
+	return told
+}
+
+func (s *shop) wantClawbacks(p billing.Purchase, want ...string) {
+	s.t.Helper()
+	got := s.clawbacks(p)
+	for i := range max(len(got), len(want)) {
+		if i >= len(got) || i >= len(want) || got[i] != want[i] {
+			s.t.Errorf("taken back %q, want %q", got, want)
+			return
+		}
+	}
+}
+
+func (s *shop) refund(p billing.Purchase, key string, minor int64, reason string) {
+	s.t.Helper()
+	params := billing.RefundParams{Amount: &money.Amount{Minor: minor, Currency: "USD"}, Reason: reason}
+	if _, _, err := s.Refund(s.t.Context(), p.Account, p.ID, key, params); err != nil {
+		s.t.Fatal(err)
+	}
+}
+
+// What went back, when, why, and what of it was used.
+func TestTheStoryOfAPurchase(t *testing.T) {
+	t.Parallel()
+	s := newShop(t)
+	p := s.completed()
+	s.wantStory("as it was paid", p, billing.Story{})
+	paid := s.clock.Now()
+	s.clock.Advance(time.Hour)
+	s.spend(p, "270")
+	s.refund(p, "a", 225, "a video failed")
+	s.wantStory("a quarter back", p, billing.Story{
+		Back: tokens.MustParse("25"), Left: tokens.MustParse("5"), BackAt: paid.Add(time.Hour), Cause: ledger.CauseRefund, Reason: "a video failed",
+	})
+	s.clock.Advance(time.Hour)
+	s.refund(p, "b", 675, "")
+	s.wantStory("all back", p, billing.Story{
+		Back: tokens.MustParse("100"), Used: tokens.MustParse("70"), BackAt: paid.Add(2 * time.Hour), Cause: ledger.CauseRefund,
+	})
+
+	next, _, err := s.Start(t.Context(), p.Account, "next", billing.StartParams{Pack: pack(0).ID})
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.mustSend(checkoutEvent("completed", next, nil))
+	s.wantStory("what is owed comes off the next", next, billing.Story{Netted: tokens.MustParse("70"), Left: tokens.MustParse("30")})
+	s.wantStory("and changes nothing of the first", p, billing.Story{
+		Back: tokens.MustParse("100"), Used: tokens.MustParse("70"), BackAt: paid.Add(2 * time.Hour), Cause: ledger.CauseRefund,
+	})
+
+	disputed := s.completed()
+	s.spend(disputed, "220")
+	s.mustSend(words["opened"](disputed))
+	s.wantStory("in dispute", disputed, billing.Story{Left: tokens.MustParse("80")})
+	s.mustSend(words["lost"](disputed))
+	s.wantStory("lost", disputed, billing.Story{Back: tokens.MustParse("100"), Used: tokens.MustParse("20"), BackAt: s.clock.Now(), Cause: ledger.CauseDispute})
+	s.exec(`delete from entry_notes where account = $1`, disputed.Account)
+	if got := s.story(disputed).Cause; got != ledger.CauseDispute {
+		t.Errorf("without notes it was taken back for a %s", got)
+	}
+}
+
+// Why tokens were taken back is told of just the money that went back for it, whoever brings the news.
+func TestWhyTokensWereTakenBack(t *testing.T) {
+	t.Parallel()
+	s := newShop(t)
+	p := s.completed()
+	s.refund(p, "a", 300, "first reason")
+	s.mustSend(refunded(p, 300)) // the provider's word about it says nothing new
+	s.exec(`update sandbox_sessions set refunded_minor = 600 where id = $1`, session(p))
+	s.mustSend(refunded(p, 600)) // made at the provider
+	s.refund(p, "b", 300, "second reason")
+	s.wantClawbacks(p, "-33.333334 refund: second reason", "-33.333333 refund: ", "-33.333333 refund: first reason")
+
+	returned := s.completed()
+	if _, _, err := s.Return(t.Context(), returned.Account, returned.ID, "k"); err != nil {
+		t.Fatal(err)
+	}
+	s.wantClawbacks(returned, "-100 return: ")
+	if got := s.story(returned); got.Cause != ledger.CauseReturn || got.Used != 0 {
+		t.Errorf("returned: %+v", got)
+	}
+
+	lost := s.completed()
+	s.refund(lost, "k", 300, "a part before")
+	s.mustSend(words["lost"](lost))
+	s.wantClawbacks(lost, "-66.666667 dispute: ", "-33.333333 refund: a part before")
+}
+
+// The provider's word comes while a refund is under way, or before it is noted that it is done: its reason is not lost.
+func TestTheReasonOfARefundThatBrokeOff(t *testing.T) {
+	t.Parallel()
+	s := newShop(t)
+	p := s.completed()
+	stopped := ledger.New(s.pool, ledger.Options{Clock: s.clock.Now, Prices: s.options.Prices, Log: s.options.Log})
+	stopped.Close()
+	down := s.with(func(o *billing.Options) { o.Ledger = stopped })
+	if _, _, err := down.Refund(t.Context(), p.Account, p.ID, "k", billing.RefundParams{Reason: "a reason"}); err == nil {
+		t.Fatal("refunded without a ledger")
+	}
+	s.mustSend(refunded(p, 900))
+	s.wantClawbacks(p, "-100 refund: a reason")
+	s.clock.Advance(2 * time.Minute)
+	if _, err := s.Reconcile(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	s.wantStatus(p, billing.StatusRefunded)
+	s.wantClawbacks(p, "-100 refund: a reason")
+	if n := s.count(`select count(*) from purchase_refunds where done_at is null`); n != 0 {
+		t.Errorf("%d refunds are open", n)
+	}
+}
