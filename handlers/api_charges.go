@@ -168,11 +168,11 @@ func (a *App) withWayOut(err error, agent string) error {
 	if !errors.As(err, &p) || p.Kind != problem.Insufficient {
 		return err
 	}
-	p = p.With("buy_url", a.BaseURL.String()+"/credits/buy")
+	short, _ := p.Details["shortfall"].(tokens.Amount)
 	if agent == "" {
-		return p
+		return p.With("buy_url", a.BaseURL.String()+buyURL(short, ""))
 	}
-	p = p.With("agent", agent).With("state", ledger.AgentOutOfToken.String())
+	p = p.With("buy_url", a.BaseURL.String()+buyURL(short, "/agents")).With("agent", agent).With("state", ledger.AgentOutOfToken.String())
 	p.Message += " The agent is paused until there are more."
 	return p
 }

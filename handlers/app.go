@@ -119,6 +119,7 @@ func (a *App) pageRoutes(e *echo.Echo) {
 	e.POST("/credits/buy", a.page(a.buy))
 	get(e, "/credits/purchases/:id", a.page(a.purchasePage))
 	get(e, "/credits/purchases/:id/status", a.page(a.purchaseStatus))
+	e.POST("/credits/purchases/:id/return", a.page(a.returnPurchase))
 	get(e, "/credits/how-tokens-work", a.page(a.guidePage))
 	get(e, "/plans", a.page(a.plansPage))
 	get(e, "/agents", a.page(a.agentsPage))

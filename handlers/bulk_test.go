@@ -81,7 +81,7 @@ func TestBulkChargesAreEachDecidedByItself(t *testing.T) {
 	if results[0]["replayed"] != nil || results[7]["replayed"] != true || at(results[7], "charge", "id") != at(results[0], "charge", "id") {
 		t.Errorf("%v is replayed as %v", results[0], results[7])
 	}
-	if at(results[4], "error", "buy_url") != s.url+"/credits/buy" || at(results[4], "error", "shortfall") != "65" {
+	if at(results[4], "error", "buy_url") != s.url+"/credits/buy?need=65" || at(results[4], "error", "shortfall") != "65" {
 		t.Errorf("%v", results[4])
 	}
 	s.wantSpendable("maya", "0")

@@ -3,12 +3,14 @@ package handlers
 import (
 	"errors"
 	"net/http"
+	"slices"
 	"time"
 
 	"github.com/google/uuid"
 
 	"pop.store/credits/internal/billing"
 	"pop.store/credits/internal/catalog"
+	"pop.store/credits/internal/ledger"
 	"pop.store/credits/internal/problem"
 	"pop.store/credits/internal/recap"
 	"pop.store/credits/internal/session"
@@ -27,10 +29,16 @@ func readWish(get func(string) string) wish {
 	if need, err := tokens.Parse(get("need")); err == nil && need > 0 {
 		w.need = need
 	}
-	if next := get("next"); next != "/" && session.SafeNext(next) == next && len(next) <= maxReturn {
-		w.next = next
-	}
+	w.next = wayBack(get("next"))
 	return w
+}
+
+// wayBack is an address if a purchase may lead back there, else empty.
+func wayBack(next string) string {
+	if next == "/" || session.SafeNext(next) != next || len(next) > maxReturn {
+		return ""
+	}
+	return next
 }
 
 // maxReturn is the longest way back that billing keeps.
@@ -45,36 +53,72 @@ func (a *App) buyPage(v *visit) error {
 }
 
 func (a *App) buyModel(v *visit, w wish) (views.BuyModel, error) {
-	m := views.BuyModel{Chrome: a.chrome(v, views.NavCredits), Available: a.Billing.Available(), Spendable: v.Spendable, Need: w.need, Next: w.next}
-	for _, p := range a.Prices().Packs {
-		pack := a.packModel(p)
-		pack.Key = uuid.NewString()
-		m.Packs = append(m.Packs, pack)
-	}
-	if w.need > 0 {
-		suggestCovering(m.Packs, w.need+v.Owed)
+	m := views.BuyModel{
+		Chrome: a.chrome(v, views.NavCredits), Available: a.Billing.Available(), Spendable: v.Spendable, Need: w.need, Next: w.next, Owed: v.Owed,
+		Waiting: v.Paused, Taxed: a.Billing.Taxed(),
 	}
 	account, err := a.Ledger.Account(v.Request().Context(), v.ID)
 	if err != nil {
 		return views.BuyModel{}, err
 	}
-	m.Advice, err = a.advice(v, account.Lots)
+	outlook, err := a.Accounts.Outlook(v.Request().Context(), &v.Overview, account.Lots)
+	if err != nil {
+		return views.BuyModel{}, err
+	}
+	packs := a.Prices().Packs
+	resumes, err := a.resumes(v, packs)
+	if err != nil {
+		return views.BuyModel{}, err
+	}
+	for i, p := range packs {
+		pack := a.packModel(p, v.Owed)
+		pack.Key, pack.Resumes, pack.Covers = uuid.NewString(), resumes[i], w.need > 0 && pack.Gets >= w.need
+		pack.Lasts = outlook.Pace.GoodFor(pack.Gets, pack.ExpiresAfter)
+		m.Packs = append(m.Packs, pack)
+	}
+	suggest(m.Packs, w.need)
+	m.Advice, err = a.advice(v, account.Lots, w.need)
 	return m, err
 }
 
-// suggestCovering suggests the smallest pack that covers a need, or the largest there is; packs are sorted by size.
-func suggestCovering(packs []views.PackModel, need tokens.Amount) {
+// suggest suggests the smallest pack that covers a need, or the largest there is; packs are sorted by size. Without a need the catalog's suggestion
+// stands, unless what is owed takes all of that pack.
+func suggest(packs []views.PackModel, need tokens.Amount) {
+	worthless := func(p views.PackModel) bool { return p.Suggested && p.Gets <= 0 }
+	if need == 0 && !slices.ContainsFunc(packs, worthless) {
+		return
+	}
 	suggested := false
 	for i := range packs {
-		packs[i].Suggested = !suggested && (packs[i].Tokens >= need || i == len(packs)-1)
+		packs[i].Suggested = !suggested && (packs[i].Gets >= max(need, 1) || i == len(packs)-1)
 		suggested = suggested || packs[i].Suggested
 	}
 }
 
-// packModel is a pack as it is shown, without the key that its form needs.
-func (a *App) packModel(p catalog.Pack) views.PackModel {
+// resumes names, for each of the packs, the waiting agents that would go on with it.
+func (a *App) resumes(v *visit, packs []catalog.Pack) ([][]string, error) {
+	names := make([][]string, len(packs))
+	if v.Paused == 0 {
+		return names, nil
+	}
+	grants := make([]ledger.Grant, len(packs))
+	for i, p := range packs {
+		grants[i] = ledger.Grant{Kind: ledger.LotPurchase, Amount: p.Tokens}
+	}
+	lists, err := a.Ledger.WouldResume(v.Request().Context(), v.ID, grants)
+	for i, list := range lists {
+		for j := range list {
+			names[i] = append(names[i], a.agentName(&list[j]))
+		}
+	}
+	return names, err
+}
+
+// packModel is a pack as it is shown to somebody who owes some tokens, without the key that its form needs.
+func (a *App) packModel(p catalog.Pack, owed tokens.Amount) views.PackModel {
+	gets := max(p.Tokens-owed, 0)
 	return views.PackModel{
-		ID: p.ID, Name: p.Name, Tokens: p.Tokens, Price: p.Price, GoodFor: a.equivalents(p.Tokens, creditsFeatures),
+		ID: p.ID, Name: p.Name, Tokens: p.Tokens, Price: p.Price, Gets: gets, GoodFor: a.equivalents(gets, creditsFeatures),
 		ExpiresAfter: time.Duration(p.ExpiresDays) * 24 * time.Hour, Suggested: p.Popular,
 	}
 }
@@ -120,20 +164,61 @@ func (a *App) purchaseStatus(v *visit) error {
 	if err != nil {
 		return err
 	}
-	if m.State == views.PurchasePaid {
+	if m.State.Arrived() {
 		v.Response().Header().Set("HX-Trigger", "credits-changed")
 	}
 	return render(v, http.StatusOK, views.PurchaseStatus(m))
 }
 
+// returnPurchase gives a pack back that nothing was used of. The key was made with the form, so a form that is sent twice is one return. One that could
+// not be finished now goes on by itself, which its page says.
+func (a *App) returnPurchase(v *visit) error {
+	form, err := formParams(v)
+	if err != nil {
+		return err
+	}
+	if !validKey(form.Get("key")) {
+		return errKeyInvalid
+	}
+	id, err := purchaseOf(v)
+	if err != nil {
+		return err
+	}
+	ctx := v.Request().Context()
+	_, _, err = a.Billing.Return(ctx, v.ID, id, form.Get("key"))
+	if refused := problem.Of(err); err != nil && statuses[refused.Kind] < http.StatusInternalServerError && refused.Kind != problem.NotFound {
+		return a.purchaseAgain(v, statuses[refused.Kind], refused.Message)
+	}
+	if err != nil {
+		if p, unknown := a.Billing.Get(ctx, v.ID, id); unknown != nil || !p.Returning() {
+			return err
+		}
+	}
+	return v.Redirect(http.StatusSeeOther, "/credits/purchases/"+id.String())
+}
+
+// purchaseAgain answers a form with the page and why it could not be done.
+func (a *App) purchaseAgain(v *visit, status int, why string) error {
+	m, err := a.purchaseModel(v)
+	if err != nil {
+		return err
+	}
+	m.Problem = why
+	return render(v, status, views.PurchasePage(m))
+}
+
 // purchaseModel asks the provider, never the browser, where the payment stands, and reads the balance after that.
 func (a *App) purchaseModel(v *visit) (views.PurchaseModel, error) {
-	id, err := uuid.Parse(v.Param("id"))
+	id, err := purchaseOf(v)
 	if err != nil {
-		return views.PurchaseModel{}, billing.ErrNoPurchase
+		return views.PurchaseModel{}, err
 	}
 	ctx := v.Request().Context()
 	p, err := a.Billing.Refresh(ctx, v.ID, id)
+	if err != nil {
+		return views.PurchaseModel{}, err
+	}
+	story, err := a.Billing.Story(ctx, p)
 	if err != nil {
 		return views.PurchaseModel{}, err
 	}
@@ -142,13 +227,31 @@ func (a *App) purchaseModel(v *visit) (views.PurchaseModel, error) {
 	}
 	m := views.PurchaseModel{
 		Chrome: a.chrome(v, views.NavCredits), ID: p.ID.String(), PackName: a.packName(p.Pack), Tokens: p.Tokens, Price: p.Price, At: p.CreatedAt,
-		Balance: v.Spendable, BackURL: p.ReturnPath, RetryURL: buyURL(0, p.ReturnPath),
+		Owed: story.Netted, Balance: v.Spendable, BackURL: p.ReturnPath, RetryURL: buyURL(0, p.ReturnPath), Left: story.Left, Debt: v.Owed,
+		Back: views.BackModel{Money: p.Refunded, Tokens: story.Back, Used: story.Used, At: story.BackAt, Reason: story.Reason},
 	}
-	if m.State, m.Every = purchaseState(p, v.QueryParam("cancelled") == "1", v.now); m.State != views.PurchasePaid || v.now.Sub(p.CreatedAt) > freshFor {
+	m.State, m.Every = purchaseState(&p, v.QueryParam("cancelled") == "1", v.now)
+	if m.State.Arrived() {
+		m.State = arrivedState(&p, story.Cause)
+	}
+	if m.State != views.PurchasePaid {
 		return m, nil
 	}
-	m.Resumed, err = a.backOn(v, p.ID)
-	return m, err
+	return m, a.addFresh(v, p, &m)
+}
+
+// addFresh adds what is only told of a purchase that is as it was paid: which agents it put back on, and whether it can be returned.
+func (a *App) addFresh(v *visit, p billing.Purchase, m *views.PurchaseModel) (err error) {
+	if v.now.Sub(p.CreatedAt) <= freshFor {
+		if m.Resumed, err = a.backOn(v, p.ID); err != nil {
+			return err
+		}
+	}
+	until, ok, err := a.Billing.Returnable(v.Request().Context(), p)
+	if ok {
+		m.Return = &views.ReturnModel{Until: until, Key: uuid.NewString(), Paid: p.Paid, Card: p.Card}
+	}
+	return err
 }
 
 // freshFor is how long the page of a purchase tells which agents it has put back on.
@@ -178,7 +281,7 @@ func (a *App) packName(id string) string {
 const slowAfter = 2 * time.Minute
 
 // purchaseState says what the return page shows and how soon it asks again: after 1, then 2, then 5 seconds.
-func purchaseState(p billing.Purchase, cancelled bool, now time.Time) (views.PurchaseState, time.Duration) {
+func purchaseState(p *billing.Purchase, cancelled bool, now time.Time) (views.PurchaseState, time.Duration) {
 	switch p.Status {
 	case billing.StatusCompleted, billing.StatusRefunded, billing.StatusDisputed:
 		return views.PurchasePaid, 0
@@ -200,4 +303,23 @@ func purchaseState(p billing.Purchase, cancelled bool, now time.Time) (views.Pur
 		return views.PurchaseProcessing, 2 * time.Second
 	}
 	return views.PurchaseProcessing, 5 * time.Second
+}
+
+// arrivedState says how a purchase stands whose tokens came; cause is what its money went back for.
+func arrivedState(p *billing.Purchase, cause ledger.Cause) views.PurchaseState {
+	switch {
+	case p.WhollyBack() && cause == ledger.CauseReturn:
+		return views.PurchaseReturned
+	case p.WhollyBack() && cause == ledger.CauseDispute:
+		return views.PurchaseLost
+	case p.WhollyBack():
+		return views.PurchaseRefunded
+	case p.Status == billing.StatusDisputed:
+		return views.PurchaseDisputed
+	case p.Returning():
+		return views.PurchaseReturning
+	case p.Refunded.Minor > 0:
+		return views.PurchasePartly
+	}
+	return views.PurchasePaid
 }

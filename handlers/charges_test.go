@@ -142,7 +142,7 @@ func TestTooFewTokens(t *testing.T) {
 	before := s.contents()
 	const path, body = "/v1/accounts/maya/charges", `{"feature":"pdf_creation"}`
 	s.call("POST", path, body, "Idempotency-Key", "k").problem(http.StatusPaymentRequired, "insufficient_tokens", "").
-		wantMembers(map[string]any{"spendable": "42", "required": "75", "shortfall": "33", "buy_url": s.url + "/credits/buy"})
+		wantMembers(map[string]any{"spendable": "42", "required": "75", "shortfall": "33", "buy_url": s.url + "/credits/buy?need=33"})
 	s.unchanged(before, declines...)
 	s.wantSpendable("maya", "42")
 	// A refusal binds no key.

@@ -23,7 +23,7 @@ func (a *App) guidePage(v *visit) error {
 		}
 	}
 	if m.CanBuy {
-		m.Pack = a.packModel(prices.Packs[0])
+		m.Pack = a.packModel(prices.Packs[0], 0)
 	}
 	return render(v, http.StatusOK, views.GuidePage(m))
 }

@@ -98,7 +98,7 @@ func TestHoldsRefuse(t *testing.T) {
 	s.unchanged(before)
 	// What is held cannot be held or spent again.
 	s.post("/v1/accounts/maya/holds", `{"feature":"pdf_creation"}`).problem(http.StatusPaymentRequired, "insufficient_tokens", "").
-		wantMembers(map[string]any{"spendable": "32", "required": "75", "shortfall": "43", "buy_url": s.url + "/credits/buy"})
+		wantMembers(map[string]any{"spendable": "32", "required": "75", "shortfall": "43", "buy_url": s.url + "/credits/buy?need=43"})
 	s.post("/v1/accounts/maya/charges", `{"feature":"auto_selling","amount":"33"}`).problem(http.StatusPaymentRequired, "insufficient_tokens", "")
 	s.post(theirs+"/capture", `{}`).want(http.StatusCreated)
 }

@@ -71,7 +71,7 @@ func (a *App) rows(lines []ledger.Line) []views.HistoryRow {
 func (a *App) row(l ledger.Line) views.HistoryRow {
 	row := views.HistoryRow{
 		Kind: views.EntryKind(l.Kind.String()), At: l.At, Agent: l.Agent, Quantity: l.Quantity, Amount: l.Amount, Held: l.HeldDelta,
-		Balance: l.SpendableAfter, Note: l.Reason,
+		Balance: l.SpendableAfter, Note: l.Reason, Cause: views.ClawbackCause(l.Cause),
 	}
 	if f, ok := a.Prices().Feature(l.Feature); ok {
 		row.Feature, row.Unit = f.Name, f.Many

@@ -6,6 +6,7 @@ import (
 	"pop.store/credits/internal/billing"
 	"pop.store/credits/internal/forecast"
 	"pop.store/credits/internal/ledger"
+	"pop.store/credits/internal/tokens"
 	"pop.store/credits/views"
 )
 
@@ -21,7 +22,7 @@ func (a *App) outlook(v *visit, lots []ledger.Lot) (views.OutlookModel, error) {
 	if err != nil {
 		return views.OutlookModel{}, err
 	}
-	advice, err := a.advice(v, lots)
+	advice, err := a.advice(v, lots, 0)
 	if err != nil {
 		return views.OutlookModel{}, err
 	}
@@ -40,13 +41,17 @@ func (a *App) outlook(v *visit, lots []ledger.Lot) (views.OutlookModel, error) {
 	return m, nil
 }
 
-// advice is what to tell a creator who looks at the packs.
-func (a *App) advice(v *visit, lots []ledger.Lot) ([]views.AdviceModel, error) {
+// advice is what to tell a creator who looks at the packs, and who may be some tokens short for what they want to do.
+func (a *App) advice(v *visit, lots []ledger.Lot, short tokens.Amount) ([]views.AdviceModel, error) {
 	bought, err := a.bought(v)
 	if err != nil {
 		return nil, err
 	}
-	list, err := a.Accounts.Advice(v.Request().Context(), &v.Overview, lots, forecast.Wish{Bought: bought})
+	wish := forecast.Wish{Bought: bought}
+	if short > 0 {
+		wish.Needs = v.Spendable + min(short, tokens.Max)
+	}
+	list, err := a.Accounts.Advice(v.Request().Context(), &v.Overview, lots, wish)
 	if err != nil {
 		return nil, err
 	}

@@ -5,6 +5,7 @@ import (
 	"math/rand/v2"
 	"net/http"
 	"net/url"
+	"strings"
 	"time"
 
 	"github.com/a-h/templ"
@@ -63,13 +64,32 @@ func (a *App) chrome(v *visit, nav views.Nav) views.Chrome {
 		every = min(every, firstPoll)
 	}
 	return views.Chrome{
-		ShopName: v.Name, SignedIn: true, Nav: nav, Now: v.now, Zone: v.Zone, Demo: a.DemoAccount != "",
+		ShopName: v.Name, SignedIn: true, Nav: nav, Now: v.now, Zone: v.Zone, Here: here(v.Request()), Demo: a.DemoAccount != "",
 		Badge: &views.BadgeModel{
 			Level: views.Level(v.State), Spendable: v.Spendable, Held: v.Held, PausedAgents: v.Paused, Waiting: a.waiting(v.Request().Context(), v),
 			Every: jitter(every), Pace: every,
 		},
 		Notice: a.notice(v),
 	}
+}
+
+// here is the address of the page that a request is for, or that a fragment is part of, where a purchase may lead back to it; else empty. The pages
+// about balance and buying are where one ends up anyway, and an answer to a form has no address.
+func here(r *http.Request) string {
+	at := r.URL
+	if r.Header.Get("HX-Request") != "" {
+		shown, err := url.Parse(r.Header.Get("HX-Current-URL"))
+		if err != nil {
+			return ""
+		}
+		at = shown
+	} else if !reads(r) {
+		return ""
+	}
+	if at.Path == "/credits" || at.Path == "/credits/buy" || strings.HasPrefix(at.Path, "/credits/purchases/") {
+		return ""
+	}
+	return wayBack(at.RequestURI())
 }
 
 // plainChrome is the chrome for nobody in particular.
@@ -88,7 +108,9 @@ func (a *App) chromeOrPlain(c echo.Context) views.Chrome {
 	if err != nil {
 		return a.plainChrome()
 	}
-	return a.chrome(&visit{Context: c, Overview: overview, now: a.Clock()}, views.NavNone)
+	chrome := a.chrome(&visit{Context: c, Overview: overview, now: a.Clock()}, views.NavNone)
+	chrome.Here = "" // nobody wants to come back to this
+	return chrome
 }
 
 // notice says what accounts decided to say.

@@ -107,7 +107,7 @@ func TestTheSandboxsCards(t *testing.T) {
 	s := newSite(t)
 	s.open("maya", "starter")
 	v := s.signIn("maya")
-	for card, want := range map[string]string{"FREE": "paid", "0259": "paid", "6789": "processing"} {
+	for card, want := range map[string]string{"FREE": "paid", "0259": "disputed", "6789": "processing"} {
 		checkout := v.order("pack_100")
 		v.get(checkout).want(http.StatusOK).has("sandbox-card-"+card, true)
 		back := v.submit(checkout+"/pay", url.Values{"card": {card}}).want(http.StatusSeeOther).header.Get("Location")

@@ -495,7 +495,7 @@ func notice(c Chrome) templ.Component {
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
-			templ_7745c5c3_Err = LinkButton(LinkProps{Label: "+ Get More Credits", Href: "/credits/buy", Kind: ButtonAccent, Small: true, TestID: "get-more-credits"}).Render(ctx, templ_7745c5c3_Buffer)
+			templ_7745c5c3_Err = LinkButton(LinkProps{Label: "+ Get More Credits", Href: c.buyHref(), Kind: ButtonAccent, Small: true, TestID: "get-more-credits"}).Render(ctx, templ_7745c5c3_Buffer)
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}

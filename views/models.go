@@ -25,6 +25,8 @@ type Chrome struct {
 	Badge *BadgeModel
 	// Notice is the low or empty notice, nil for none (or when it was dismissed).
 	Notice *NoticeModel
+	// Here is the page's own address where a purchase may lead back to it, else empty.
+	Here string
 	// Demo marks every page as the demo.
 	Demo bool
 }
@@ -150,6 +152,17 @@ const (
 	EntryDeclined EntryKind = "declined"
 )
 
+// ClawbackCause says why tokens of a purchase were taken back.
+type ClawbackCause string
+
+// The causes of a clawback.
+const (
+	CauseRefund  ClawbackCause = "refund"
+	CauseReturn  ClawbackCause = "return"
+	CauseDispute ClawbackCause = "dispute"
+	CauseOwed    ClawbackCause = "owed"
+)
+
 // HistoryRow is one line of the credit transaction history: facts, from which the view makes its title and its detail.
 type HistoryRow struct {
 	Kind EntryKind
@@ -166,6 +179,8 @@ type HistoryRow struct {
 	// Quantity and its noun ("replies") make the detail of folded and counted work; a quantity of 0 or 1 is not shown.
 	Quantity int64
 	Unit     string
+	// Cause says why a purchase's tokens were taken back; empty where that is not known.
+	Cause ClawbackCause
 	// Amount is signed: negative for what was spent. Held is what a hold reserves.
 	Amount tokens.Amount
 	Held   tokens.Amount

@@ -183,6 +183,12 @@ type BuyModel struct {
 	// Need is how many tokens are missing for what the creator wanted to do, zero for nothing in particular; Next leads back to it.
 	Need tokens.Amount
 	Next string
+	// Owed is what a returned payment takes off whichever pack is bought.
+	Owed tokens.Amount
+	// Waiting is how many agents wait for tokens.
+	Waiting int
+	// Taxed says that tax may come on top of the prices, to be shown on the payment page.
+	Taxed bool
 }
 
 // PackModel is one credit pack on sale. Its form posts pack=ID and key=Key to /credits/buy.
@@ -191,8 +197,15 @@ type PackModel struct {
 	Name   string
 	Tokens tokens.Amount
 	Price  money.Amount
-	// GoodFor says what the pack is good for.
+	// Gets is how many of the tokens there will be to spend: what is owed comes off.
+	Gets tokens.Amount
+	// GoodFor says what those are good for, and Lasts for how long at the creator's pace; zero: no pace is known.
 	GoodFor []Equivalent
+	Lasts   time.Duration
+	// Covers says that they are enough for BuyModel.Need.
+	Covers bool
+	// Resumes are the names of the waiting agents that go on with this pack.
+	Resumes []string
 	// ExpiresAfter is shown when the operator lets packs expire; zero: never.
 	ExpiresAfter time.Duration
 	// Key is the idempotency key made when the form is rendered, a fresh one per form.
@@ -236,7 +249,23 @@ const (
 	PurchasePaid       PurchaseState = "paid"
 	PurchaseFailed     PurchaseState = "failed"
 	PurchaseCancelled  PurchaseState = "cancelled"
+	PurchaseReturning  PurchaseState = "returning" // the creator gives it back, and nothing has gone back yet
+	PurchaseReturned   PurchaseState = "returned"
+	PurchaseRefunded   PurchaseState = "refunded"
+	PurchasePartly     PurchaseState = "partly" // a part of the money went back
+	PurchaseDisputed   PurchaseState = "disputed"
+	PurchaseLost       PurchaseState = "lost" // to a dispute
 )
+
+// Arrived says whether the tokens came, whatever became of them since.
+func (s PurchaseState) Arrived() bool {
+	switch s {
+	case PurchaseProcessing, PurchaseSlow, PurchaseFailed, PurchaseCancelled:
+		return false
+	case PurchasePaid, PurchaseReturning, PurchaseReturned, PurchaseRefunded, PurchasePartly, PurchaseDisputed, PurchaseLost:
+	}
+	return true
+}
 
 // PurchaseModel is the page that one comes back to from paying: PurchasePage, and PurchaseStatus for its polls.
 type PurchaseModel struct {
@@ -256,8 +285,38 @@ type PurchaseModel struct {
 	Resumed []ResumedModel
 	// BackURL leads back to what the tokens were bought for, and RetryURL to the packs with that kept; both optional.
 	BackURL, RetryURL string
+	// Back is what went back, where money did.
+	Back BackModel
+	// Left is how many of its tokens wait while the payment is in dispute.
+	Left tokens.Amount
+	// Debt is what the creator owes now.
+	Debt tokens.Amount
+	// Return offers to give it back; nil when that cannot be. Problem is a sentence about why it could not be given back.
+	Return  *ReturnModel
+	Problem string
 	// Every is the pause until the next poll while processing (1, 2, then 5 s); zero stops polling.
 	Every time.Duration
+}
+
+// BackModel is what went back of a purchase.
+type BackModel struct {
+	Money money.Amount
+	// Tokens went back with the money; Used of them were not there any more, and so became owed.
+	Tokens tokens.Amount
+	Used   tokens.Amount
+	// At is when; zero: not known.
+	At time.Time
+	// Reason is support's; optional.
+	Reason string
+}
+
+// ReturnModel offers to give a purchase back that nothing was used of. Its form posts key=Key to /credits/purchases/ID/return.
+type ReturnModel struct {
+	Until time.Time
+	Key   string
+	// Paid is what comes back, zero where nothing was paid; Card is where it goes, empty where that is not known.
+	Paid money.Amount
+	Card string
 }
 
 // ErrorModel is any page that says what went wrong: ErrorPage.

@@ -13,13 +13,28 @@ func (r HistoryRow) Title() string {
 		}
 		return r.source() + " expired"
 	case EntryClawback:
-		return "Purchase taken back"
+		return r.clawbackTitle()
 	case EntryCharge, EntryHold, EntryRelease, EntryCapture, EntryRefund, EntryDeclined:
 	}
 	if r.Feature != "" {
 		return r.Feature
 	}
 	return "AI tool"
+}
+
+// clawbackTitle says why tokens of a purchase were taken back.
+func (r HistoryRow) clawbackTitle() string {
+	switch r.Cause {
+	case CauseReturn:
+		return "Returned by you"
+	case CauseRefund:
+		return "Payment refunded"
+	case CauseDispute:
+		return "Payment disputed and lost"
+	case CauseOwed:
+		return "Owed tokens paid back"
+	}
+	return "Purchase taken back"
 }
 
 func (r HistoryRow) grantTitle() string {
@@ -84,7 +99,7 @@ func (r HistoryRow) outcome() string {
 		}
 		return "didn't run"
 	case EntryClawback:
-		return "the payment was returned"
+		return r.clawbackOutcome()
 	case EntryGrant:
 		if r.Source == LotPlan {
 			return "your monthly tokens arrived"
@@ -92,6 +107,18 @@ func (r HistoryRow) outcome() string {
 	case EntryCharge, EntryCapture, EntryExpiry:
 	}
 	return ""
+}
+
+func (r HistoryRow) clawbackOutcome() string {
+	switch {
+	case r.Cause == CauseOwed:
+		return "from a returned payment"
+	case r.Amount == 0:
+		return "all of the tokens were used already"
+	case r.Cause == "":
+		return "the payment was returned"
+	}
+	return "the tokens went back with the money"
 }
 
 // Change is the row's effect on the balance: "−9.2", "+75", "30 held", "0".

@@ -172,7 +172,7 @@ func plans() []Page {
 func buy() []Page {
 	pack := func(id, name, size string, cents int64, goodFor []views.Equivalent) views.PackModel {
 		return views.PackModel{
-			ID: id, Name: name, Tokens: amount(size), Price: usd(cents), GoodFor: goodFor, Key: "key-" + id,
+			ID: id, Name: name, Tokens: amount(size), Gets: amount(size), Price: usd(cents), GoodFor: goodFor, Key: "key-" + id,
 		}
 	}
 	m := views.BuyModel{
@@ -184,6 +184,10 @@ func buy() []Page {
 		},
 	}
 	m.Packs[1].Suggested = true
+	m.Waiting = 2
+	for i, days := range []int{2, 11, 27} {
+		m.Packs[i].Lasts, m.Packs[i].Resumes = time.Duration(days)*24*time.Hour+time.Hour, []string{"Comment Replies", "Auto DM"}
+	}
 	problem, missing, none := m, m, m
 	problem.Problem, problem.ProblemPack = "The payment page could not be opened. Nothing was bought. Please try again.", "large"
 	problem.Advice = []views.AdviceModel{{Kind: views.AdviceWait, Next: views.NextGrant{Amount: amount("200"), At: Now.AddDate(0, 0, 1)}}, upgrade()}
@@ -194,12 +198,23 @@ func buy() []Page {
 	short.Chrome, short.Spendable, short.Need, short.Next = low(chrome(views.NavCredits)), amount("18"), amount("57"), "/tools?tool=pdf_creation&text=Glazes"
 	short.Packs = append([]views.PackModel{}, m.Packs...)
 	short.Packs[0].Suggested, short.Packs[1].Suggested = true, false
+	for i := range short.Packs {
+		short.Packs[i].Covers, short.Packs[i].Resumes = true, nil
+	}
+	short.Waiting, short.Taxed = 0, true
+	owed := m
+	owed.Advice = []views.AdviceModel{{Kind: views.AdviceBuy, PackName: "Medium", PackTokens: amount("500"), PackPrice: usd(3900), Covers: true}}
+	owed.Owed, owed.Packs = amount("120"), append([]views.PackModel{}, m.Packs...)
+	owed.Packs[0].Gets, owed.Packs[0].GoodFor, owed.Packs[0].Lasts, owed.Packs[0].Resumes = 0, nil, 0, nil
+	owed.Packs[1].Gets, owed.Packs[1].GoodFor, owed.Packs[1].Lasts = amount("380"), good(38, 5, 7600), 8*24*time.Hour
+	owed.Packs[2].Gets, owed.Packs[2].GoodFor, owed.Packs[2].Lasts = amount("1080"), good(108, 14, 21600), 24*24*time.Hour
 	missing.Available, missing.Chrome = false, chrome(views.NavCredits)
 	none.Packs, none.Chrome = nil, chrome(views.NavCredits)
 	return []Page{
 		page("buy", views.BuyPage(m)),
 		page("buy-problem", views.BuyPage(problem)),
 		page("buy-short", views.BuyPage(short)),
+		page("buy-owed", views.BuyPage(owed)),
 		page("buy-not-set-up", views.BuyPage(missing)),
 		page("buy-none", views.BuyPage(none)),
 	}
@@ -227,9 +242,37 @@ func purchases() []Page {
 	back.BackURL, back.Resumed = "/tools?tool=pdf_creation&text=Glazes", []views.ResumedModel{{Name: "Comment Replies"}}
 	retry := PurchaseModel(views.PurchaseCancelled)
 	retry.BackURL, retry.RetryURL = back.BackURL, "/credits/buy?next=%2Ftools"
+	out = append(out, returns()...)
 	return append(out, page("purchase-owed", views.PurchasePage(owed)), page("purchase-back", views.PurchasePage(back)),
 		page("purchase-cancelled-back", views.PurchasePage(retry)),
 		Page{Name: "purchase-fragment", Component: views.PurchaseStatus(PurchaseModel(views.PurchaseProcessing)), Fragment: true})
+}
+
+// returns are purchases that can be given back, and those whose money went back.
+func returns() []Page {
+	all := views.BackModel{Money: usd(3900), Tokens: amount("500"), At: Now.Add(-time.Hour)}
+	returnable := PurchaseModel(views.PurchasePaid)
+	returnable.Return = &views.ReturnModel{Until: Now.AddDate(0, 0, 14), Key: "key", Paid: usd(3900), Card: "Visa 4242"}
+	refused := PurchaseModel(views.PurchasePaid)
+	refused.Problem = "Some of these tokens were used, so this pack cannot be returned."
+	used := PurchaseModel(views.PurchaseRefunded)
+	used.Back, used.Debt = all, amount("120")
+	used.Back.Used, used.Back.At, used.Back.Reason = amount("120"), Now.AddDate(0, 0, -3), "The videos came out wrong, sorry about that."
+	partly := PurchaseModel(views.PurchasePartly)
+	partly.Back = views.BackModel{Money: usd(975), Tokens: amount("125"), At: Now.AddDate(0, 0, -3)}
+	disputed := PurchaseModel(views.PurchaseDisputed)
+	disputed.Left = amount("380")
+	out := []Page{
+		page("purchase-returnable", views.PurchasePage(returnable)), page("purchase-return-refused", views.PurchasePage(refused)),
+		page("purchase-refunded-used", views.PurchasePage(used)), page("purchase-partly", views.PurchasePage(partly)),
+		page("purchase-disputed", views.PurchasePage(disputed)), page("purchase-returning", views.PurchasePage(PurchaseModel(views.PurchaseReturning))),
+	}
+	for _, state := range []views.PurchaseState{views.PurchaseReturned, views.PurchaseRefunded, views.PurchaseLost} {
+		m := PurchaseModel(state)
+		m.Back = all
+		out = append(out, page("purchase-"+string(state), views.PurchasePage(m)))
+	}
+	return out
 }
 
 func others() []Page {

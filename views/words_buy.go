@@ -1,0 +1,106 @@
+package views
+
+import (
+	"net/url"
+	"slices"
+	"time"
+
+	"github.com/a-h/templ"
+
+	"pop.store/credits/internal/tokens"
+)
+
+// buyHref leads to the packs, and from there back to the page where one is.
+func (c Chrome) buyHref() templ.SafeURL {
+	if c.Here == "" {
+		return "/credits/buy"
+	}
+	return templ.URL("/credits/buy?next=" + url.QueryEscape(c.Here))
+}
+
+// ordered are the packs as they are shown: the one that covers what is missing comes first, so that it is also the first to be reached.
+func (m BuyModel) ordered() []PackModel {
+	list := slices.Clone(m.Packs)
+	if m.Need > 0 {
+		slices.SortStableFunc(list, func(a, b PackModel) int {
+			switch {
+			case a.Suggested == b.Suggested:
+				return 0
+			case a.Suggested:
+				return -1
+			}
+			return 1
+		})
+	}
+	return list
+}
+
+// needWords say what the suggested pack is suggested for.
+func (m BuyModel) needWords() string {
+	text := "You're " + Number(m.Need) + " short."
+	if !slices.ContainsFunc(m.Packs, func(p PackModel) bool { return p.Covers }) {
+		text += " No pack alone covers that: the largest comes nearest."
+	}
+	if m.Next != "" {
+		text += " After paying you are back where you were, with everything as you left it."
+	}
+	return text
+}
+
+// owedWords say what a pack comes to when something is owed: "500 − 120 owed from a returned payment = 380 tokens."
+func (m BuyModel) owedWords(p PackModel) string {
+	switch {
+	case m.Owed <= 0:
+		return ""
+	case p.Gets > 0:
+		return netWords(p.Tokens, m.Owed)
+	case m.Owed == p.Tokens:
+		return "All of it pays what is owed from a returned payment: you get no tokens to spend, and nothing stays owed."
+	}
+	return "All of it pays part of the " + Number(m.Owed) + " owed from a returned payment: you get no tokens to spend, and " +
+		Number(m.Owed-p.Tokens) + " stay owed."
+}
+
+// netWords say what is left of tokens once what is owed is paid.
+func netWords(bought, owed tokens.Amount) string {
+	return Number(bought) + " " + minus + " " + Number(owed) + " owed from a returned payment = " + Tokens(max(bought-owed, 0)) + "."
+}
+
+// resumeWords say which agents go on with a pack: "Comment Replies and Auto DM go on, for new requests."
+func (m BuyModel) resumeWords(p PackModel) string {
+	switch n := len(p.Resumes); {
+	case m.Waiting == 0:
+		return ""
+	case n == 0:
+		return "Not enough for the agents that wait."
+	case n == 1:
+		return p.Resumes[0] + " goes on, for new requests."
+	case n > 3:
+		return counted(int64(n), "agent goes", "agents go") + " on, for new requests."
+	}
+	return both(p.Resumes) + " go on, for new requests."
+}
+
+const (
+	aDay   = 24 * time.Hour
+	aMonth = 30 * aDay
+	aYear  = 365 * aDay
+)
+
+// lastsWords say for how long a pack is enough, never longer than it is: "about 9 days at your pace". Empty when that is not known.
+func lastsWords(d time.Duration) string {
+	const pace = " at your pace"
+	switch {
+	case d <= 0:
+		return ""
+	case d < time.Hour:
+		return "less than an hour" + pace
+	case d < aDay:
+		return "about " + counted(int64(d/time.Hour), "hour", "hours") + pace
+	case d < 3*aMonth:
+		return "about " + counted(int64(d/aDay), "day", "days") + pace
+	case d <= aYear:
+		return "about " + counted(int64(d/aMonth), "month", "months") + pace
+	}
+	return "more than a year" + pace
+}
