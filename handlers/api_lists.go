@@ -1,6 +1,7 @@
 package handlers
 
 import (
+	"cmp"
 	"net/http"
 
 	"github.com/google/uuid"
@@ -34,13 +35,19 @@ func (a *App) getTransactions(c echo.Context, account uuid.UUID) error {
 	list := make([]entryJSON, len(page.Lines))
 	for i := range page.Lines {
 		list[i] = entryAnswer(&page.Lines[i].Entry)
-		list[i].Reason = unlessEmpty(page.Lines[i].Reason)
+		list[i].Reason = unlessEmpty(cmp.Or(page.Lines[i].Reason, causeReasons[page.Lines[i].Cause]))
 	}
 	next := ""
 	if page.Before > 0 {
 		next = ledger.EntryID(account, page.Before)
 	}
 	return c.JSON(http.StatusOK, map[string]any{"transactions": list, "next_cursor": unlessEmpty(next)})
+}
+
+// causeReasons say why tokens of a purchase were taken back where nobody gave a reason.
+var causeReasons = map[ledger.Cause]string{
+	ledger.CauseRefund: "refunded", ledger.CauseReturn: "returned by the creator", ledger.CauseDispute: "payment dispute lost",
+	ledger.CauseOwed: "owed from a returned payment",
 }
 
 func transactionFilter(c echo.Context) (ledger.Filter, error) {

@@ -234,6 +234,9 @@ func (a *App) purchaseModel(v *visit) (views.PurchaseModel, error) {
 	if m.State.Arrived() {
 		m.State = arrivedState(&p, story.Cause)
 	}
+	if m.State == views.PurchaseReturning {
+		m.Back.Money = p.Paid
+	}
 	if m.State != views.PurchasePaid {
 		return m, nil
 	}

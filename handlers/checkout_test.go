@@ -262,6 +262,10 @@ func TestReturningAPackByOneself(t *testing.T) {
 	if rows := marked(v.get("/credits/history").want(http.StatusOK).page(), "history-row"); !strings.Contains(text(rows[0]), "Returned by you") {
 		t.Errorf("the history does not tell it: %s", text(rows[0]))
 	}
+	list := s.call("GET", "/v1/accounts/maya/transactions?kind=clawback", "").want(http.StatusOK)
+	if got := list.at("transactions", 0, "reason"); got != "returned by the creator" {
+		t.Errorf("the API says %v", got)
+	}
 	again := v.submit(to, url.Values{"key": {"another"}}).want(http.StatusConflict)
 	if got := text(again.wantState("returned").only("problem")); got != "All of this purchase's money went back already." {
 		t.Errorf("once more: %q", got)

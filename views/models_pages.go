@@ -285,7 +285,7 @@ type PurchaseModel struct {
 	Resumed []ResumedModel
 	// BackURL leads back to what the tokens were bought for, and RetryURL to the packs with that kept; both optional.
 	BackURL, RetryURL string
-	// Back is what went back, where money did.
+	// Back is what went back, where money did; while a return is under way its Money is what will.
 	Back BackModel
 	// Left is how many of its tokens wait while the payment is in dispute.
 	Left tokens.Amount

@@ -25,7 +25,7 @@ func (m PurchaseModel) backHeadline() string {
 func (m PurchaseModel) backText() string {
 	switch m.State {
 	case PurchaseReturning:
-		return "Your " + m.Price.String() + " will go back, and its " + Tokens(m.Tokens) + " wait until then. There is nothing more to do."
+		return m.returningWords()
 	case PurchaseDisputed:
 		return sentences(m.backWords(), m.disputedWords())
 	case PurchasePartly:
@@ -35,6 +35,14 @@ func (m PurchaseModel) backText() string {
 	case PurchaseProcessing, PurchaseSlow, PurchasePaid, PurchaseFailed, PurchaseCancelled:
 	}
 	return ""
+}
+
+func (m PurchaseModel) returningWords() string {
+	const rest = " There is nothing more to do."
+	if m.Back.Money.Minor == 0 {
+		return "Its " + Tokens(m.Tokens) + " will go back." + rest
+	}
+	return "Your " + m.Back.Money.String() + " will go back, and its " + Tokens(m.Tokens) + " wait until then." + rest
 }
 
 // backWords say what went back: "Your $40.00 went back on Tuesday, and the 500 tokens with it."

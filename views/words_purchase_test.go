@@ -46,7 +46,8 @@ func TestWordsOfMoneyThatWentBack(t *testing.T) {
 		{"disputed, and all are used", PurchaseDisputed, BackModel{}, 0, 0, "This payment is disputed. Your bank is looking into this payment. All of its tokens were used before."},
 		{"disputed, and a part went back", PurchaseDisputed, back(1000, 125, 0, 0), 255, 0, "This payment is disputed. $10.00 of it went back today, and 125 tokens with it. Your bank is looking into this payment. Its 255 unused tokens wait until that is decided."},
 		{"lost", PurchaseLost, back(4000, 500, 0, 1), 0, 0, "Your bank took this payment back. Your $40.00 went back yesterday, and the 500 tokens with it."},
-		{"under way", PurchaseReturning, BackModel{}, 0, 0, "Your return is under way. Your $40.00 will go back, and its 500 tokens wait until then. There is nothing more to do."},
+		{"under way, and it was free", PurchaseReturning, BackModel{}, 0, 0, "Your return is under way. Its 500 tokens will go back. There is nothing more to do."},
+		{"under way", PurchaseReturning, BackModel{Money: money.Amount{Minor: 4100, Currency: "USD"}}, 0, 0, "Your return is under way. Your $41.00 will go back, and its 500 tokens wait until then. There is nothing more to do."},
 	} {
 		m := PurchaseModel{
 			Chrome: backChrome(), State: c.state, Tokens: 500 * tokens.One, Price: money.Amount{Minor: 4000, Currency: "USD"}, Balance: 7 * tokens.One,

@@ -262,10 +262,12 @@ func returns() []Page {
 	partly.Back = views.BackModel{Money: usd(975), Tokens: amount("125"), At: Now.AddDate(0, 0, -3)}
 	disputed := PurchaseModel(views.PurchaseDisputed)
 	disputed.Left = amount("380")
+	returning := PurchaseModel(views.PurchaseReturning)
+	returning.Back.Money = usd(3900)
 	out := []Page{
 		page("purchase-returnable", views.PurchasePage(returnable)), page("purchase-return-refused", views.PurchasePage(refused)),
 		page("purchase-refunded-used", views.PurchasePage(used)), page("purchase-partly", views.PurchasePage(partly)),
-		page("purchase-disputed", views.PurchasePage(disputed)), page("purchase-returning", views.PurchasePage(PurchaseModel(views.PurchaseReturning))),
+		page("purchase-disputed", views.PurchasePage(disputed)), page("purchase-returning", views.PurchasePage(returning)),
 	}
 	for _, state := range []views.PurchaseState{views.PurchaseReturned, views.PurchaseRefunded, views.PurchaseLost} {
 		m := PurchaseModel(state)
