@@ -44,6 +44,7 @@ const maxReversing = 2
 var (
 	ErrNotSetUp    = problem.New(problem.Conflict, "payments_not_set_up", "Buying tokens is not set up here.")
 	ErrNoPurchase  = problem.New(problem.NotFound, "purchase_not_found", "There is no such purchase.")
+	ErrNoReceipt   = problem.New(problem.NotFound, "receipt_not_found", "There is no receipt: this purchase was not paid.")
 	ErrNoKey       = problem.New(problem.Syntax, "missing_idempotency_key", "An idempotency key is needed.")
 	ErrKeyReused   = problem.New(problem.Meaning, "idempotency_key_reused", "This idempotency key was used for a different request.")
 	ErrUnavailable = problem.New(problem.Unavailable, "unavailable", "Purchases cannot be answered just now. Try again with the same key.")

@@ -93,20 +93,24 @@ func (s *Service) fulfil(ctx context.Context, p Purchase, c payment.Checkout) er
 	return s.reverse(ctx, p.ID) // what went back before the tokens came
 }
 
-const sqlComplete = `update purchases set status = 'completed', paid_minor = $3, card = $4, payment = coalesce(payment, nullif($7, '')), updated_at = $5,
-		completed_at = $5
-	where account = $1 and id = $2 and status = any ($6)`
+// sqlComplete also notes that there is to be a bill, so that none is forgotten.
+const sqlComplete = `with done as (
+		update purchases set status = 'completed', paid_minor = $3, card = $4, payment = coalesce(payment, nullif($7, '')), updated_at = $5, completed_at = $5
+		where account = $1 and id = $2 and status = any ($6) returning id, account)
+	insert into purchase_bills (purchase, account, since, ask_at) select id, account, $5, $8 from done on conflict (purchase) do nothing`
 
 func (s *Service) complete(ctx context.Context, p Purchase, c payment.Checkout) error {
-	c = s.details(ctx, c)
-	_, err := s.pool.Exec(ctx, sqlComplete, p.Account, p.ID, c.Total, c.Card, s.o.Clock(), forward[StatusCompleted], c.Payment)
+	c, now := s.details(ctx, c), s.o.Clock()
+	_, err := s.pool.Exec(ctx, sqlComplete, p.Account, p.ID, c.Total, c.Card, now, forward[StatusCompleted], c.Payment, now.Add(afterWait))
 	if err != nil {
 		return ErrUnavailable.Because(err)
 	}
+	p.Paid.Minor = c.Total
+	s.keepBill(ctx, &p, c.Bill)
 	return s.keepCustomer(ctx, p, c)
 }
 
-// details asks for what events do not tell: what was paid with, and what of that may be charged again. Tokens do not depend on the answer.
+// details asks for what events do not tell: what was paid with, what of that may be charged again, and the bill. Tokens do not depend on the answer.
 func (s *Service) details(ctx context.Context, c payment.Checkout) payment.Checkout {
 	if c.Card != "" {
 		return c
@@ -116,7 +120,7 @@ func (s *Service) details(ctx context.Context, c payment.Checkout) payment.Check
 		s.o.Log.Warn("the details of a payment are not known", "session", c.ID, "error", err)
 		return c
 	}
-	c.Card, c.Method = whole.Card, whole.Method
+	c.Card, c.Method, c.Bill = whole.Card, whole.Method, whole.Bill
 	if c.Payment == "" {
 		c.Payment = whole.Payment
 	}

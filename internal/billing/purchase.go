@@ -8,6 +8,7 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"pop.store/credits/internal/money"
+	"pop.store/credits/internal/payment"
 	"pop.store/credits/internal/tokens"
 )
 
@@ -41,7 +42,8 @@ type Purchase struct {
 	Card        string        // "Visa 4242"; empty until it is paid, or when the provider does not tell
 	CreatedAt   time.Time
 	UpdatedAt   time.Time
-	CompletedAt time.Time // when its tokens came; zero until then
+	CompletedAt time.Time     // when its tokens came; zero until then
+	Bill        *payment.Bill // what the provider has put on its bill; nil until it has told
 
 	expiresDays int
 	provider    string
@@ -65,13 +67,13 @@ const purchaseColumns = `id, account, pack, tokens, price_minor, currency, statu
 	coalesce((select sum(amount_minor) from purchase_disputes d where d.purchase = purchases.id and state = 'lost'), 0)::bigint,
 	exists (select from purchase_disputes d where d.purchase = purchases.id and state = 'open'),
 	exists (select from purchase_refunds r where r.purchase = purchases.id and r.done_at is null and r.untouched),
-	taken_back, version, applied`
+	taken_back, version, applied, (select bill from purchase_bills b where b.purchase = purchases.id)`
 
 func scanPurchase(row pgx.CollectableRow) (Purchase, error) {
 	var p Purchase
 	err := row.Scan(&p.ID, &p.Account, &p.Pack, &p.Tokens, &p.Price.Minor, &p.Price.Currency, &p.Status, &p.CheckoutURL, &p.ReturnPath, &p.Owed,
 		&p.Paid.Minor, &p.Card, &p.CreatedAt, &p.UpdatedAt, &p.CompletedAt, &p.expiresDays, &p.provider, &p.session, &p.payment,
-		&p.customer, &p.keepMethod, &p.fingerprint, &p.refunds, &p.lost, &p.disputed, &p.returning, &p.takenBack, &p.version, &p.applied)
+		&p.customer, &p.keepMethod, &p.fingerprint, &p.refunds, &p.lost, &p.disputed, &p.returning, &p.takenBack, &p.version, &p.applied, &p.Bill)
 	p.CreatedAt, p.UpdatedAt, p.CompletedAt = p.CreatedAt.UTC(), p.UpdatedAt.UTC(), p.CompletedAt.UTC()
 	p.Paid.Currency = p.Price.Currency
 	p.Refunded = money.Amount{Minor: p.moneyBack(), Currency: p.Price.Currency}

@@ -24,13 +24,13 @@ const (
 )
 
 // Reconcile finds out what nobody has told: it asks the provider about each purchase whose outcome is open, finishes refunds and reversals that
-// broke off, and fetches the events that did not come. more says that there is more than it did in this turn. One failure does not keep the rest
+// broke off, fetches the events that did not come, and the bills that were not told. more says that there is more than it did in this turn. One failure does not keep the rest
 // from being done; the error is one that kept it from going on.
 func (s *Service) Reconcile(ctx context.Context) (more bool, err error) {
 	if s.o.Provider == nil {
 		return false, nil
 	}
-	for _, step := range []func(context.Context) (bool, error){s.askOpen, s.finishRefunds, s.finishReversals, s.fetchMissed} {
+	for _, step := range []func(context.Context) (bool, error){s.askOpen, s.finishRefunds, s.finishReversals, s.fetchMissed, s.askBills} {
 		m, err := step(ctx)
 		if err != nil {
 			return false, err

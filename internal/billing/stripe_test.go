@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -112,7 +113,7 @@ func (l *stripeLike) answer(r *http.Request) (int, members) {
 	case path == "events":
 		return l.list(r.Form)
 	case strings.HasPrefix(path, "checkout/sessions/"):
-		return l.session(strings.TrimPrefix(path, "checkout/sessions/"), r.Form.Get("expand[0]"))
+		return l.session(strings.TrimPrefix(path, "checkout/sessions/"), expands(r.Form))
 	}
 	return 404, refusal("invalid_request_error", "")
 }
@@ -133,14 +134,27 @@ func (l *stripeLike) open(form url.Values) (int, members) {
 	return 200, s
 }
 
-func (l *stripeLike) session(id, expand string) (int, members) {
+// expands are the parts that a request wants to see whole.
+func expands(form url.Values) (list []string) {
+	for i := 0; form.Has(fmt.Sprintf("expand[%d]", i)); i++ {
+		list = append(list, form.Get(fmt.Sprintf("expand[%d]", i)))
+	}
+	return list
+}
+
+func (l *stripeLike) session(id string, expand []string) (int, members) {
 	s, ok := l.sessions[id]
 	if !ok {
 		return 404, refusal("invalid_request_error", "resource_missing")
 	}
 	s = maps.Clone(s)
-	if pi, _ := s["payment_intent"].(string); pi != "" && expand == "payment_intent.latest_charge" {
+	if pi, _ := s["payment_intent"].(string); pi != "" && slices.Contains(expand, "payment_intent.latest_charge") {
 		s["payment_intent"] = l.intents[pi]
+	}
+	if details, ok := s["total_details"].(members); ok && !slices.Contains(expand, "total_details.breakdown") {
+		details = maps.Clone(details)
+		delete(details, "breakdown")
+		s["total_details"] = details
 	}
 	return 200, s
 }
@@ -219,7 +233,7 @@ func (l *stripeLike) pay(p billing.Purchase, change members) {
 	s["status"], s["payment_status"], s["payment_intent"] = "complete", "paid", pi
 	charge := members{
 		"id": "ch_" + pi, "object": "charge", "payment_intent": pi, "amount": s["amount_total"], "amount_refunded": int64(0), "currency": s["currency"],
-		"disputed": false, "payment_method_details": members{"type": "card", "card": members{"brand": "mastercard", "last4": "4444"}},
+		"disputed": false, "receipt_url": "https://pay.stripe.test/receipts/" + pi, "payment_method_details": members{"type": "card", "card": members{"brand": "mastercard", "last4": "4444"}},
 	}
 	l.intents[pi] = members{"id": pi, "object": "payment_intent", "status": "succeeded", "latest_charge": charge, "setup_future_usage": s["_keep"], "payment_method": "pm_1"}
 	l.tell("checkout.session.completed", maps.Clone(s))
@@ -407,7 +421,7 @@ func TestStripesParameters(t *testing.T) {
 		"client_reference_id": p.ID.String(), "mode": "payment", "line_items[0][price_data][unit_amount]": fmt.Sprint(p.Price.Minor),
 		"line_items[0][price_data][currency]": "usd", "line_items[0][price_data][product_data][name]": "100 tokens", "line_items[0][quantity]": "1",
 		"success_url": baseURL + "/credits/purchases/" + p.ID.String(), "automatic_tax[enabled]": "true", "allow_promotion_codes": "true",
-		"customer_creation": "always", "adaptive_pricing[enabled]": "false",
+		"customer_creation": "always", "adaptive_pricing[enabled]": "false", "tax_id_collection[enabled]": "true", "billing_address_collection": "required",
 	} {
 		if sent.Get(name) != want {
 			t.Errorf("%s is %q, want %q", name, sent.Get(name), want)

@@ -58,6 +58,34 @@ type Checkout struct {
 	Card      string       // "Visa 4242"; empty where it is not known
 	Refunded  int64        // given back so far, in minor units
 	Disputes  []Dispute
+	Bill      *Bill // nil until it is paid, and where the provider does not tell: events do not
+}
+
+// Bill is what a provider has put on the bill of a checkout that was paid. Money is minor units of the price's currency.
+type Bill struct {
+	Subtotal   int64     `json:"subtotal"` // before discounts, and before tax that comes on top
+	Discount   int64     `json:"discount"`
+	Tax        int64     `json:"tax"` // all of it, on top or in the price
+	Taxes      []TaxLine `json:"taxes"`
+	Total      int64     `json:"total"` // what was paid
+	Buyer      Buyer     `json:"buyer"`
+	ReceiptURL string    `json:"receipt_url"` // the provider's own receipt; empty where there is none, as when nothing was paid
+}
+
+// TaxLine is one tax of a bill.
+type TaxLine struct {
+	Name     string `json:"name"` // "VAT"
+	Rate     string `json:"rate"` // in percent, as a decimal: "20", "8.875"
+	Amount   int64  `json:"amount"`
+	Included bool   `json:"included"` // in the price, not on top
+	Reverse  bool   `json:"reverse"`  // the buyer owes it (reverse charge)
+}
+
+// Buyer is who has bought, as the provider was told. All may be empty. The e-mail address is left out.
+type Buyer struct {
+	Name    string   `json:"name"` // a person's or a company's
+	Address []string `json:"address"`
+	TaxIDs  []string `json:"tax_ids"` // "DE123456789"
 }
 
 // DisputeState says how a dispute stands.

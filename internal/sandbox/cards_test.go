@@ -1,6 +1,7 @@
 package sandbox_test
 
 import (
+	"encoding/json"
 	"errors"
 	"log/slog"
 	"net/http"
@@ -9,7 +10,10 @@ import (
 	"testing"
 	"time"
 
+	"github.com/stripe/stripe-go/v85"
+
 	"pop.store/credits/internal/payment"
+	"pop.store/credits/internal/problem"
 	"pop.store/credits/internal/sandbox"
 )
 
@@ -146,5 +150,51 @@ func TestMisbehaviour(t *testing.T) {
 	}
 	if told := b.told(); told != "completed created closed" {
 		t.Errorf("listed are %q", told)
+	}
+}
+
+// A buyer may be a company, with tax on top of the price: the session, the event and the refund agree.
+func TestACompanyPaysTax(t *testing.T) {
+	t.Parallel()
+	b := newBank(t)
+	b.run()
+	s := b.open("a")
+	buyer := sandbox.Buyer{Company: "Maya Ltd", TaxID: "DE123456789", VAT: true}
+	if _, err := b.PayAs(t.Context(), s.ID, sandbox.CardGood, buyer); err != nil {
+		t.Fatal(err)
+	}
+	var told stripe.CheckoutSession
+	if err := json.Unmarshal(b.next().Data.Raw, &told); err != nil {
+		t.Fatal(err)
+	}
+	d := told.CustomerDetails
+	if told.AmountSubtotal != 900 || told.AmountTotal != 1080 || told.TotalDetails.AmountTax != 180 || told.TotalDetails.AmountDiscount != 0 ||
+		d.BusinessName != "Maya Ltd" || d.TaxIDs[0].Value != "DE123456789" {
+		t.Errorf("told %+v, %+v, %+v", told, told.TotalDetails, d)
+	}
+	s, err := b.Receipt(t.Context(), told.PaymentIntent.ID)
+	if err != nil || s.Company != "Maya Ltd" || s.Tax != 180 || s.Total != 1080 {
+		t.Errorf("%+v, %v", s, err)
+	}
+	if err := b.Refund(t.Context(), payment.Refund{Key: "k", Payment: s.Payment, Amount: 1080}); err != nil {
+		t.Error("all of it does not go back:", err)
+	}
+	waiting := b.open("b")
+	if _, err := b.PayWith(t.Context(), waiting.ID, sandbox.BankDebit); err != nil {
+		t.Fatal(err)
+	}
+	if waiting, err = b.Session(t.Context(), waiting.ID); err != nil || waiting.Payment == "" {
+		t.Fatal(err)
+	}
+	_, err = b.Receipt(t.Context(), waiting.Payment)
+	wantProblem(t, err, sandbox.ErrNoSession)
+	for field, bad := range map[string]sandbox.Buyer{"company": {Company: strings.Repeat("x", 121)}, "tax_id": {TaxID: "D\x00E"}} {
+		open := b.open(field)
+		if _, err := b.PayAs(t.Context(), open.ID, sandbox.CardGood, bad); problem.Of(err).Field != field {
+			t.Errorf("%s: %v", field, err)
+		}
+		if open, err = b.Session(t.Context(), open.ID); err != nil || open.Status != sandbox.Open {
+			t.Errorf("%s: %s, %v", field, open.Status, err)
+		}
 	}
 }

@@ -44,6 +44,7 @@ type checkoutSession struct {
 	Created           int64             `json:"created"`
 	Currency          string            `json:"currency"`
 	Customer          *string           `json:"customer"`
+	CustomerDetails   *customerDetails  `json:"customer_details"`
 	ExpiresAt         int64             `json:"expires_at"`
 	Livemode          bool              `json:"livemode"`
 	Metadata          map[string]string `json:"metadata"`
@@ -52,6 +53,26 @@ type checkoutSession struct {
 	PaymentStatus     PaymentStatus     `json:"payment_status"`
 	Status            Status            `json:"status"`
 	SuccessURL        string            `json:"success_url"`
+	TotalDetails      totalDetails      `json:"total_details"`
+}
+
+// customerDetails is what the buyer has said; null while nobody has paid.
+type customerDetails struct {
+	BusinessName *string `json:"business_name"`
+	Name         *string `json:"name"`
+	TaxIDs       []taxID `json:"tax_ids"`
+}
+
+type taxID struct {
+	Type  string `json:"type"`
+	Value string `json:"value"`
+}
+
+// totalDetails come without the breakdown: as at Stripe, who wants it has to ask.
+type totalDetails struct {
+	AmountDiscount int64 `json:"amount_discount"`
+	AmountShipping int64 `json:"amount_shipping"`
+	AmountTax      int64 `json:"amount_tax"`
 }
 
 // charge is the event's snapshot of a payment that was given back, in part or whole.
@@ -131,9 +152,20 @@ func snapshot(s Session) checkoutSession {
 	return checkoutSession{
 		ID: s.ID, Object: "checkout.session", AmountSubtotal: s.Amount.Minor, AmountTotal: s.Total, CancelURL: s.CancelURL,
 		ClientReferenceID: s.ClientReference, Created: s.CreatedAt.Unix(), Currency: strings.ToLower(s.Amount.Currency), Customer: unlessEmpty(s.Customer),
-		ExpiresAt: s.ExpiresAt.Unix(), Metadata: map[string]string{}, Mode: "payment", PaymentIntent: unlessEmpty(s.Payment),
+		CustomerDetails: s.details(), TotalDetails: totalDetails{AmountDiscount: s.discount(), AmountTax: s.Tax}, ExpiresAt: s.ExpiresAt.Unix(), Metadata: map[string]string{}, Mode: "payment", PaymentIntent: unlessEmpty(s.Payment),
 		PaymentStatus: s.PaymentStatus, Status: s.Status, SuccessURL: s.SuccessURL,
 	}
+}
+
+func (s *Session) details() *customerDetails {
+	if s.Status != Complete {
+		return nil
+	}
+	d := &customerDetails{BusinessName: unlessEmpty(s.Company), Name: unlessEmpty(s.Company), TaxIDs: []taxID{}}
+	if s.TaxID != "" {
+		d.TaxIDs = append(d.TaxIDs, taxID{Type: "unknown", Value: s.TaxID})
+	}
+	return d
 }
 
 func unlessEmpty(s string) *string {

@@ -40,7 +40,8 @@ func (p *Provider) Pay(ctx context.Context, id string) (redirectURL string, err 
 }
 
 const sqlPay = `update sandbox_sessions set status = 'complete', payment_status = $3, card = $4, payment = nullif($5, ''),
-		total_minor = case when $3 = 'no_payment_required' then 0 else amount_minor end, dispute = $6
+		total_minor = case when $3 = 'no_payment_required' then 0 else amount_minor + $9 end, dispute = $6,
+		tax_minor = case when $3 = 'no_payment_required' then 0 else $9 end, company = $7, tax_id = $8
 	where id = $1 and status = 'open' and expires_at > $2
 	returning ` + sessionColumns
 
@@ -48,6 +49,15 @@ const sqlPay = `update sandbox_sessions set status = 'complete', payment_status 
 // once. ErrCard for a card that is not known, ErrExpired when it is too late, ErrNoSession when there is none. A declined card leads back to
 // the checkout's own page.
 func (p *Provider) PayWith(ctx context.Context, id string, card Card) (redirectURL string, err error) {
+	return p.PayAs(ctx, id, card, Buyer{})
+}
+
+// PayAs is PayWith for a buyer who says who they are. A declined card forgets it again. Errors as PayWith, and kind Meaning (fields "company",
+// "tax_id").
+func (p *Provider) PayAs(ctx context.Context, id string, card Card, buyer Buyer) (redirectURL string, err error) {
+	if err := buyer.check(); err != nil {
+		return "", err
+	}
 	if card == CardDeclined {
 		return p.o.BaseURL + "/sandbox/checkout/" + id, p.Decline(ctx, id)
 	}
@@ -62,7 +72,11 @@ func (p *Provider) PayWith(ctx context.Context, id string, card Card) (redirectU
 	if card == CardDisputed {
 		dispute = "open"
 	}
-	s, err := p.change(ctx, o.events, sqlPay, id, p.o.Clock(), string(o.paid), o.shown, paid, dispute)
+	was, err := p.Session(ctx, id) // its amount never changes
+	if err != nil {
+		return "", err
+	}
+	s, err := p.change(ctx, o.events, sqlPay, id, p.o.Clock(), string(o.paid), o.shown, paid, dispute, buyer.Company, buyer.TaxID, was.VAT(buyer.VAT))
 	if errors.Is(err, pgx.ErrNoRows) {
 		return p.alreadyClosed(ctx, id)
 	}

@@ -59,6 +59,9 @@ func (s *Session) checkout(now time.Time) payment.Checkout {
 		amount := money.Amount{Minor: s.Total, Currency: s.Amount.Currency}
 		c.Disputes = []payment.Dispute{{ID: s.disputeID(), State: payment.DisputeState(s.Dispute), Amount: amount, At: now}}
 	}
+	if c.State == payment.Paid {
+		c.Bill = s.bill()
+	}
 	return c
 }
 

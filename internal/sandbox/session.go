@@ -52,7 +52,10 @@ type Session struct {
 	URL             string // its page
 	ClientReference string
 	Amount          money.Amount
-	Total           int64 // what is to be paid, after discounts, in minor units
+	Total           int64  // what is to be paid, after tax and discounts, in minor units
+	Tax             int64  // of that, on top of the amount
+	Company         string // who buys; empty: nobody in particular
+	TaxID           string // the company's
 	Description     string
 	Status          Status
 	PaymentStatus   PaymentStatus
@@ -92,7 +95,8 @@ func (p *Provider) Session(ctx context.Context, id string) (Session, error) {
 }
 
 const sessionColumns = `id, client_reference, amount_minor, currency, coalesce(total_minor, amount_minor), description, status, payment_status, card,
-	declines, success_url, cancel_url, coalesce(payment, ''), failed, refunded_minor, dispute, customer, created_at, expires_at`
+	declines, success_url, cancel_url, coalesce(payment, ''), failed, refunded_minor, dispute, customer, created_at, expires_at,
+	tax_minor, company, tax_id`
 
 // find reads the session that has a value in a unique column.
 func (p *Provider) find(ctx context.Context, column, value string) (Session, error) {
@@ -113,7 +117,8 @@ func (p *Provider) find(ctx context.Context, column, value string) (Session, err
 func (p *Provider) scan(row pgx.Row) (Session, error) {
 	var s Session
 	err := row.Scan(&s.ID, &s.ClientReference, &s.Amount.Minor, &s.Amount.Currency, &s.Total, &s.Description, &s.Status, &s.PaymentStatus, &s.Card,
-		&s.Declines, &s.SuccessURL, &s.CancelURL, &s.Payment, &s.Failed, &s.Refunded, &s.Dispute, &s.Customer, &s.CreatedAt, &s.ExpiresAt)
+		&s.Declines, &s.SuccessURL, &s.CancelURL, &s.Payment, &s.Failed, &s.Refunded, &s.Dispute, &s.Customer, &s.CreatedAt, &s.ExpiresAt,
+		&s.Tax, &s.Company, &s.TaxID)
 	s.URL = p.o.BaseURL + "/sandbox/checkout/" + s.ID
 	s.CreatedAt, s.ExpiresAt = s.CreatedAt.UTC(), s.ExpiresAt.UTC()
 	return s, err

@@ -52,6 +52,9 @@ func (p *Provider) checkoutParams(o payment.Order) *stripe.CheckoutSessionCreate
 	}
 	if p.o.Tax {
 		params.AutomaticTax = &stripe.CheckoutSessionCreateAutomaticTaxParams{Enabled: stripe.Bool(true)}
+		// A company says what it is called, where it is and under which number: its receipt has to name that.
+		params.TaxIDCollection = &stripe.CheckoutSessionCreateTaxIDCollectionParams{Enabled: stripe.Bool(true)}
+		params.BillingAddressCollection = stripe.String(string(stripe.CheckoutSessionBillingAddressCollectionRequired))
 		if o.Customer != "" { // tax goes by the address, which a known customer may not have yet
 			params.CustomerUpdate = &stripe.CheckoutSessionCreateCustomerUpdateParams{Address: stripe.String("auto"), Name: stripe.String("auto")}
 		}
@@ -63,11 +66,15 @@ func (p *Provider) checkoutParams(o payment.Order) *stripe.CheckoutSessionCreate
 func (p *Provider) Checkout(ctx context.Context, id string) (payment.Checkout, error) {
 	params := &stripe.CheckoutSessionRetrieveParams{}
 	params.AddExpand("payment_intent.latest_charge")
+	params.AddExpand("total_details.breakdown")
 	session, err := p.client.V1CheckoutSessions.Retrieve(ctx, id, params)
 	if err != nil {
 		return payment.Checkout{}, failure(err)
 	}
 	c := checkoutOf(session)
+	if c.State == payment.Paid {
+		c.Bill = billOf(session)
+	}
 	if charge := chargeOf(session); charge != nil && charge.Disputed {
 		c.Disputes, err = p.disputes(ctx, c.Payment)
 	}

@@ -1,0 +1,93 @@
+package stripepay
+
+import (
+	"cmp"
+	"strconv"
+	"strings"
+
+	"github.com/stripe/stripe-go/v85"
+
+	"pop.store/credits/internal/payment"
+)
+
+// billOf reads what a session's receipt has to say. The session has to be fetched with its breakdown and its charge.
+func billOf(s *stripe.CheckoutSession) *payment.Bill {
+	b := &payment.Bill{Subtotal: s.AmountSubtotal, Total: s.AmountTotal, Buyer: buyerOf(s.CustomerDetails)}
+	if d := s.TotalDetails; d != nil {
+		b.Discount, b.Tax = d.AmountDiscount, d.AmountTax
+		if d.Breakdown != nil {
+			b.Taxes = taxesOf(d.Breakdown.Taxes)
+		}
+	}
+	if charge := chargeOf(s); charge != nil {
+		b.ReceiptURL = charge.ReceiptURL
+	}
+	return b
+}
+
+// taxesOf leaves out taxes that come to nothing, but for the one that the buyer owes: that has to be said.
+func taxesOf(list []*stripe.CheckoutSessionTotalDetailsBreakdownTax) []payment.TaxLine {
+	var lines []payment.TaxLine
+	for _, t := range list {
+		line := payment.TaxLine{
+			Name: "Tax", Amount: t.Amount, Reverse: t.TaxabilityReason == stripe.CheckoutSessionTotalDetailsBreakdownTaxTaxabilityReasonReverseCharge,
+		}
+		if t.Rate != nil {
+			line.Name, line.Included, line.Rate = cmp.Or(t.Rate.DisplayName, line.Name), t.Rate.Inclusive, rateOf(t)
+		}
+		if line.Amount != 0 || line.Reverse {
+			lines = append(lines, line)
+		}
+	}
+	return lines
+}
+
+// rateOf is the rate that was used, in percent: Stripe Tax may use another than the one that the law gives in general.
+func rateOf(t *stripe.CheckoutSessionTotalDetailsBreakdownTax) string {
+	percent := t.Rate.EffectivePercentage
+	if percent == 0 && t.Amount != 0 {
+		percent = t.Rate.Percentage
+	}
+	return strconv.FormatFloat(percent, 'f', -1, 64)
+}
+
+func buyerOf(d *stripe.CheckoutSessionCustomerDetails) payment.Buyer {
+	if d == nil {
+		return payment.Buyer{}
+	}
+	b := payment.Buyer{Name: cmp.Or(d.BusinessName, d.Name, d.IndividualName), Address: addressLines(d.Address)}
+	for _, id := range d.TaxIDs {
+		b.TaxIDs = append(b.TaxIDs, id.Value)
+	}
+	return b
+}
+
+// addressLines writes an address as letters have it; the country is its code.
+func addressLines(a *stripe.Address) []string {
+	if a == nil {
+		return nil
+	}
+	place := []string{words(" ", a.PostalCode, a.City), a.State}
+	switch a.Country {
+	case "US", "CA", "AU":
+		place = []string{words(", ", a.City, words(" ", a.State, a.PostalCode))}
+	}
+	var lines []string
+	for _, line := range append(append([]string{a.Line1, a.Line2}, place...), a.Country) {
+		if line != "" {
+			lines = append(lines, line)
+		}
+	}
+	return lines
+}
+
+// words joins what is not empty.
+func words(between string, list ...string) string {
+	var out []string
+	for _, w := range list {
+		if w != "" {
+			out = append(out, w)
+		}
+	}
+	return strings.Join(out, between)
+}
