@@ -9,6 +9,8 @@ import (
 	"net/url"
 	"strconv"
 	"strings"
+	"unicode"
+	"unicode/utf8"
 )
 
 // Config is everything that can be set. docs/configuration.md lists the variables.
@@ -26,6 +28,7 @@ type Config struct {
 	WebhookPrivate bool           // CREDITS_WEBHOOK_ALLOW_PRIVATE=1: webhooks may go to private addresses, and without https
 	SMTP           *url.URL       // CREDITS_SMTP_URL: the mail server, smtp or smtps, maybe with a password; nil: e-mails are written as files
 	MailFrom       *mail.Address  // CREDITS_MAIL_FROM: whom e-mails are from
+	Seller         []string       // CREDITS_SELLER: who sells the packs, as receipts have it: the name, then further lines
 }
 
 // Error is a variable that cannot be used. Its text is one line for the person who set it.
@@ -41,6 +44,7 @@ const (
 	defaultDataDir = "var"
 	defaultConns   = 16
 	defaultFrom    = "Credits <credits@localhost>"
+	defaultSeller  = "Credits"
 )
 
 // Load reads the variables through getenv. The error is an *Error.
@@ -72,6 +76,9 @@ func Load(getenv func(string) string) (Config, error) {
 		return Config{}, err
 	}
 	if c.MailFrom, err = mailFrom(getenv("CREDITS_MAIL_FROM"), c.SMTP != nil); err != nil {
+		return Config{}, err
+	}
+	if c.Seller, err = seller(getenv("CREDITS_SELLER")); err != nil {
 		return Config{}, err
 	}
 	if c.Stripe, err = stripe(getenv, c.Demo); err != nil {
@@ -146,6 +153,30 @@ func mailFrom(value string, needed bool) (*mail.Address, error) {
 		return nil, &Error{"CREDITS_MAIL_FROM", fmt.Sprintf(`%q is not an address such as "Credits <credits@example.com>"`, value)}
 	}
 	return address, nil
+}
+
+// Limits of what receipts say of the seller.
+const (
+	maxSellerLines = 10
+	maxSellerLine  = 120 // characters
+)
+
+// seller reads who sells: lines with semicolons between them, the name first.
+func seller(value string) ([]string, error) {
+	var lines []string
+	for line := range strings.SplitSeq(or(value, defaultSeller), ";") {
+		line = strings.TrimSpace(line)
+		if line != "" {
+			lines = append(lines, line)
+		}
+		if utf8.RuneCountInString(line) > maxSellerLine || strings.ContainsFunc(line, unicode.IsControl) || !utf8.ValidString(line) {
+			return nil, &Error{"CREDITS_SELLER", fmt.Sprintf("has a line of more than %d characters, or one that is no plain text", maxSellerLine)}
+		}
+	}
+	if len(lines) == 0 || len(lines) > maxSellerLines {
+		return nil, &Error{"CREDITS_SELLER", fmt.Sprintf(`must be 1 to %d lines with ";" between them, the name first`, maxSellerLines)}
+	}
+	return lines, nil
 }
 
 func prefixes(value string) ([]netip.Prefix, error) {

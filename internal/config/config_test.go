@@ -46,6 +46,7 @@ func TestEveryBadValueNamesItsVariable(t *testing.T) {
 		"CREDITS_TRUSTED_PROXIES":       {"10.0.0.1", "10.0.0.0/8,abc"},
 		"CREDITS_DB_CONNS":              {"1", "abc", "100000"},
 		"CREDITS_SMTP_URL":              {"mail.example", "http://mail.example", "smtp://", "smtp://h:0", "smtp://h:70000", "smtp://h/path", "smtp://h?x=1", "smtp://u:p%zz@h"},
+		"CREDITS_SELLER":                {";", " ; ;", "a\nb", "a;\xff", strings.Repeat("x", 121), strings.Repeat("x;", 11)},
 		"CREDITS_MAIL_FROM":             {"credits", "a@b, c@d", "Credits <credits@example.com"},
 	} {
 		for _, value := range values {
@@ -54,6 +55,18 @@ func TestEveryBadValueNamesItsVariable(t *testing.T) {
 			if !errors.As(err, &bad) || bad.Name != name {
 				t.Errorf("%s=%q: %v", name, value, err)
 			}
+		}
+	}
+}
+
+func TestSeller(t *testing.T) {
+	t.Parallel()
+	for value, want := range map[string]string{
+		"": "Credits", "Credits Ltd": "Credits Ltd", " Credits Ltd ; 1 Main Street;;VAT GB1 ": "Credits Ltd|1 Main Street|VAT GB1",
+	} {
+		c, err := config.Load(env(map[string]string{"CREDITS_SELLER": value}))
+		if got := strings.Join(c.Seller, "|"); err != nil || got != want {
+			t.Errorf("%q is %q, %v", value, got, err)
 		}
 	}
 }
