@@ -92,14 +92,16 @@ module.exports = {
     },
   },
   plugins: [
-    // The system decides unless the creator chose: <html data-theme="light"> or "dark".
+    // The system decides unless the creator chose: <html data-theme="light"> or "dark". Paper is always light.
     ({ addBase }) =>
       addBase({
         ":root": { ...variables(light, shadow.light), "color-scheme": "light" },
-        "@media (prefers-color-scheme: dark)": {
+        "@media screen and (prefers-color-scheme: dark)": {
           ':root:not([data-theme="light"])': { ...variables(dark, shadow.dark), "color-scheme": "dark" },
         },
-        ':root[data-theme="dark"]': { ...variables(dark, shadow.dark), "color-scheme": "dark" },
+        "@media screen": {
+          ':root[data-theme="dark"]': { ...variables(dark, shadow.dark), "color-scheme": "dark" },
+        },
       }),
   ],
 };

@@ -146,6 +146,9 @@ func (w when) Date() string {
 	return w.at.Format("2 Jan")
 }
 
+// Calendar is a date that stands on paper: "22 November 2026".
+func (w when) Calendar() string { return w.at.Format("2 January 2006") }
+
 // Arrives says when something comes, in the middle of a sentence: "today at 14:00", "tomorrow", "Thursday", "on 3 December".
 func (w when) Arrives() string {
 	switch days := w.daysAhead(); {

@@ -220,6 +220,8 @@ type SandboxModel struct {
 	Merchant string
 	Item     string
 	Price    money.Amount
+	// WithVAT is what is paid with tax on top.
+	WithVAT money.Amount
 	// PayURL, DeclineURL and CancelURL are what the three buttons post to (root-relative paths).
 	PayURL     string
 	DeclineURL string
@@ -231,6 +233,19 @@ type SandboxModel struct {
 	BackURL string
 	// Problem is a sentence when the last attempt was declined; the buttons stay.
 	Problem string
+}
+
+// SandboxReceiptModel is the demo provider's own receipt. Company, TaxID and Card may be empty.
+type SandboxReceiptModel struct {
+	Merchant string
+	Item     string
+	Price    money.Amount
+	Tax      money.Amount
+	Total    money.Amount
+	Refunded money.Amount
+	Card     string
+	Company  string
+	TaxID    string
 }
 
 // SandboxCard is a way to pay in the sandbox.
@@ -294,6 +309,8 @@ type PurchaseModel struct {
 	// Return offers to give it back; nil when that cannot be. Problem is a sentence about why it could not be given back.
 	Return  *ReturnModel
 	Problem string
+	// Receipt says that there is one.
+	Receipt bool
 	// Every is the pause until the next poll while processing (1, 2, then 5 s); zero stops polling.
 	Every time.Duration
 }

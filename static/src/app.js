@@ -172,6 +172,13 @@
     next.focus();
   });
 
+  // Printing is the browser's: without it there is no button.
+
+  for (const button of document.querySelectorAll("[data-print]")) {
+    button.hidden = false;
+    button.addEventListener("click", () => window.print());
+  }
+
   // Begin where something has to be mended.
 
   find('[aria-invalid="true"]')?.focus();

@@ -7,7 +7,6 @@ import (
 
 	"github.com/a-h/templ"
 
-	"pop.store/credits/internal/money"
 	"pop.store/credits/views"
 )
 
@@ -99,14 +98,13 @@ func history() []Page {
 		Agents:   []views.Option{{Value: "deals", Label: "Deal Finder"}},
 		Rows:     rows(), NextURL: "/credits/history?cursor=abc",
 	}
-	filtered, wrong, none, older, purchases, usage := m, m, m, m, m, m
+	filtered, wrong, none, older, usage := m, m, m, m, m
 	filtered.Filter = views.HistoryFilter{Tab: views.TabUsage, Feature: "pdf_creation", From: "2026-11-01"}
 	filtered.Rows, filtered.NextURL = nil, ""
 	wrong.Filter, wrong.Rows = views.HistoryFilter{From: "2026-11-31", To: "2026-11-01"}, nil
 	wrong.Problems = map[string]string{"from": "That day doesn't exist."}
 	none.Rows, none.NextURL, none.Agents = nil, "", nil
 	older.Rows, older.NextURL, older.Continued = nil, "", true
-	purchases.Filter.Tab, purchases.Rows, purchases.NextURL = views.TabPurchases, rows()[4:5], ""
 	usage.Filter.Tab, usage.Rows = views.TabUsage, nil
 	return []Page{
 		page("history", views.HistoryPage(m)),
@@ -114,7 +112,6 @@ func history() []Page {
 		page("history-wrong", views.HistoryPage(wrong)),
 		page("history-none", views.HistoryPage(none)),
 		page("history-older", views.HistoryPage(older)),
-		page("history-purchases", views.HistoryPage(purchases)),
 		page("history-usage", views.HistoryPage(usage)),
 	}
 }
@@ -224,7 +221,7 @@ func buy() []Page {
 func PurchaseModel(state views.PurchaseState) views.PurchaseModel {
 	return views.PurchaseModel{
 		Chrome: chrome(views.NavCredits), ID: "pur_01JDQ7Z6M3", State: state, PackName: "Medium pack", Tokens: amount("500"),
-		Price: money.Amount{Minor: 3900, Currency: "USD"}, At: Now.Add(-time.Minute), Balance: amount("518"),
+		Price: usd(3900), At: Now.Add(-time.Minute), Balance: amount("518"), Receipt: state == views.PurchasePaid,
 		Resumed: []views.ResumedModel{{Name: "Comment Replies", For: "comments", Missed: 38}}, Every: 2 * time.Second,
 	}
 }
@@ -279,7 +276,7 @@ func returns() []Page {
 
 func others() []Page {
 	sandbox := views.SandboxModel{
-		Merchant: "Maya's Studio", Item: "500 tokens", Price: money.Amount{Minor: 3900, Currency: "USD"},
+		Merchant: "Maya's Studio", Item: "500 tokens", Price: usd(3900), WithVAT: usd(4680), Others: []views.SandboxCard{{ID: "FREE", Label: "Use a coupon for all of it"}},
 		PayURL: "/sandbox/checkout/1/pay", DeclineURL: "/sandbox/checkout/1/decline", CancelURL: "/sandbox/checkout/1/cancel",
 	}
 	declined, done := sandbox, sandbox
@@ -290,6 +287,10 @@ func others() []Page {
 		page("sandbox", views.SandboxPage(sandbox)),
 		page("sandbox-declined", views.SandboxPage(declined)),
 		page("sandbox-done", views.SandboxPage(done)),
+		page("sandbox-receipt", views.SandboxReceiptPage(views.SandboxReceiptModel{
+			Merchant: "Credits", Item: "500 tokens", Price: usd(3900), Tax: usd(780), Total: usd(4680), Refunded: usd(1000), Card: "Visa 4242",
+			Company: "Maya Ceramics GmbH & Co. KG", TaxID: "DE123456789",
+		})),
 		page("not-found", views.ErrorPage(views.ErrorModel{Chrome: signedIn, Status: http.StatusNotFound})),
 		page("conflict", views.ErrorPage(views.ErrorModel{
 			Chrome: empty(chrome(views.NavNone), "0"), Status: http.StatusConflict, Detail: "This notice stays until there are tokens again.", RequestID: requestID,
