@@ -22,6 +22,7 @@ var layers = [][]string{
 	{"handlers"},
 	{"internal/demo", "internal/jobs"},
 	{"internal/mail"},
+	{"internal/receipt"},
 	{"views", "internal/billing", "internal/accounts", "internal/results", "internal/recap"},
 	{"internal/relay", "internal/webhook"},
 	{"internal/sandbox", "internal/stripepay", "internal/ledger", "internal/forecast", "internal/session", "internal/apikey", "static"},

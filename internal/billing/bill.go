@@ -148,6 +148,7 @@ func tidyText(text string) string {
 type Receipt struct {
 	Purchase
 	Number     string
+	Provider   string    // whom it was paid to, as it is marked: "stripe", "stripe_test", "sandbox"
 	ExpiresAt  time.Time // when the tokens expire, or did; zero: never
 	RefundedAt time.Time // when the last of the money went back; zero while nothing did, and where that is not known for all of it
 }
@@ -175,7 +176,7 @@ func (s *Service) Receipt(ctx context.Context, account, id uuid.UUID) (Receipt, 
 			return Receipt{}, err
 		}
 	}
-	r := Receipt{Purchase: p, Number: number(p.ID), ExpiresAt: p.expiry(p.CompletedAt)}
+	r := Receipt{Purchase: p, Number: number(p.ID), Provider: p.provider, ExpiresAt: p.expiry(p.CompletedAt)}
 	var known int64
 	if err := s.pool.QueryRow(ctx, sqlBack, id).Scan(&known, &r.RefundedAt); err != nil {
 		return Receipt{}, ErrUnavailable.Because(err)

@@ -94,9 +94,18 @@ func (m *Mailer) read(ctx context.Context, c *claimed) (*reader, error) {
 	return r, nil
 }
 
+// sendReceipt writes about a purchase, or waits until more is known of it.
 func (m *Mailer) sendReceipt(ctx context.Context, r *reader, o occasion, now time.Time) error {
 	about := []occasion{o}
-	if err := m.send(ctx, r, m.receiptWords(r, o), about, now); err != nil {
+	words, ready, err := m.receiptWords(ctx, r, o, now)
+	if err != nil {
+		return err
+	}
+	if !ready {
+		about[0].due = now.Add(billPause)
+		return m.postpone(ctx, about)
+	}
+	if err := m.send(ctx, r, words, about, now); err != nil {
 		return m.failed(ctx, about, err, now)
 	}
 	return m.done(ctx, about, outcomeSent, now)

@@ -16,9 +16,11 @@ import (
 	"sync"
 	"time"
 
+	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"pop.store/credits/internal/accounts"
+	"pop.store/credits/internal/billing"
 	"pop.store/credits/internal/catalog"
 	"pop.store/credits/internal/clock"
 	"pop.store/credits/internal/ledger"
@@ -34,8 +36,11 @@ type Options struct {
 	From     *mail.Address
 	Server   *url.URL // smtp or smtps, with credentials if the server wants them; nil: e-mails go into the folder
 	Folder   string   // where e-mails are written to without a server; made when it is needed
-	Clock    clock.Clock
-	Log      *slog.Logger
+	// Receipt reads what was paid for a purchase, as billing.Service does. Nil: nothing is known of it.
+	Receipt func(ctx context.Context, account, purchase uuid.UUID) (billing.Receipt, error)
+	Seller  []string // who sells, as receipts have it: lines, the name first
+	Clock   clock.Clock
+	Log     *slog.Logger
 }
 
 // Mailer writes to creators. It is safe for concurrent use.
@@ -58,6 +63,10 @@ const (
 	coolDown = 12 * time.Hour
 	// lookAgain is the pause before it is looked again whether a job under way has taken the tokens that it holds.
 	lookAgain = 5 * time.Minute
+	// billTime is how long the e-mail about a purchase waits for what the payment provider has put on the bill, and billPause after what it is looked
+	// at again.
+	billTime  = 5 * time.Minute
+	billPause = 15 * time.Second
 	// maxAge is how old an event may be for anybody to be written to about it, and for how long one that cannot be sent is tried.
 	maxAge = 24 * time.Hour
 	// keepDone is how long done occasions are kept: longer than events can come again.

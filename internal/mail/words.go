@@ -17,9 +17,13 @@ type words struct {
 	Shop       string
 	Title      string
 	Paragraphs []string
+	Sums       []views.ReceiptLine // what was paid, for a receipt
+	Facts      []fact              // below them
 	Button     string
 	URL        string
 	Foot       string
+	// Other is a second link, with its own words; both empty for none.
+	Other, OtherURL string
 	// Unsubscribe is where one asks for no more of these; empty for what is sent in any case.
 	Unsubscribe string
 }
@@ -84,18 +88,6 @@ func (m *Mailer) equivalents(amount tokens.Amount) []views.Equivalent {
 		list = append(list, views.Equivalent{Count: e.Count, Singular: e.Feature.One, Plural: e.Feature.Many, About: e.Feature.Agent})
 	}
 	return list
-}
-
-// receiptWords says that tokens that were bought have come.
-func (m *Mailer) receiptWords(r *reader, o occasion) words {
-	text := "You now have " + views.Number(r.Spendable) + "."
-	if names := m.resumedNames(r, o.agents); len(names) > 0 {
-		text += " " + areOrIs(names) + " back on."
-	}
-	return words{
-		Shop: oneLine(r.Name), Title: views.Tokens(o.amount) + " added", Paragraphs: []string{text},
-		Button: "See your purchase", URL: m.link("/credits/purchases/" + o.purchase), Foot: "This is about a purchase in your shop.",
-	}
 }
 
 func (m *Mailer) pausedNames(r *reader) []string {

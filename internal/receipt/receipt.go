@@ -1,0 +1,54 @@
+// Package receipt turns a purchase and its bill into the receipt that pages and e-mails show.
+package receipt
+
+import (
+	"pop.store/credits/internal/billing"
+	"pop.store/credits/internal/catalog"
+	"pop.store/credits/internal/money"
+	"pop.store/credits/internal/payment"
+	"pop.store/credits/views"
+)
+
+// Model is a receipt without what surrounds it. seller is who sells: lines, the name first.
+func Model(r *billing.Receipt, prices *catalog.Catalog, seller []string) views.ReceiptModel {
+	m := views.ReceiptModel{
+		ID: r.ID.String(), Number: r.Number, PaidAt: r.CompletedAt, Seller: seller, PackName: PackName(prices, r.Pack), Tokens: r.Tokens, Owed: r.Owed,
+		ExpiresAt: r.ExpiresAt, Price: r.Price, Total: r.Paid, Card: r.Card, Refunded: r.Refunded, RefundedAt: r.RefundedAt, Incomplete: r.Bill == nil,
+	}
+	if r.Bill == nil {
+		return m
+	}
+	in := func(minor int64) money.Amount { return money.Amount{Minor: minor, Currency: r.Price.Currency} }
+	m.Discount, m.Buyer = in(r.Bill.Discount), buyerLines(r.Bill.Buyer)
+	m.Provider, m.ProviderURL = providers[r.Provider], r.Bill.ReceiptURL
+	if m.Provider == "" {
+		m.Provider = "the provider"
+	}
+	for _, t := range r.Bill.Taxes {
+		m.Taxes = append(m.Taxes, views.TaxModel{Name: t.Name, Rate: t.Rate, Amount: in(t.Amount), Included: t.Included, Reverse: t.Reverse})
+	}
+	return m
+}
+
+// providers are what creators know payment providers as.
+var providers = map[string]string{"stripe": "Stripe", "stripe_test": "Stripe", "sandbox": "the sandbox"}
+
+func buyerLines(b payment.Buyer) []string {
+	var lines []string
+	if b.Name != "" {
+		lines = append(lines, b.Name)
+	}
+	lines = append(lines, b.Address...)
+	for _, id := range b.TaxIDs {
+		lines = append(lines, "Tax id "+id)
+	}
+	return lines
+}
+
+// PackName is what a pack is sold as; one that left the catalog keeps a plain name.
+func PackName(prices *catalog.Catalog, id string) string {
+	if pack, ok := prices.Pack(id); ok {
+		return pack.Name
+	}
+	return "Pack"
+}
