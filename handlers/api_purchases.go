@@ -26,7 +26,9 @@ type purchaseJSON struct {
 	Owed        tokens.Amount `json:"owed"`         // what comes off the tokens, as it was when they were ordered
 	Price       moneyJSON     `json:"price"`        // before tax and discounts
 	Paid        *moneyJSON    `json:"paid"`         // after them; null until it is paid
+	Tax         *moneyJSON    `json:"tax"`          // all of it, on top or in the price; null until the provider has told
 	Refunded    *moneyJSON    `json:"refunded"`     // null while nothing went back
+	ReceiptURL  *string       `json:"receipt_url"`  // the provider's own receipt; null where it is not known, or there is none
 	CheckoutURL *string       `json:"checkout_url"` // null once it cannot be paid there any more
 	CreatedAt   *string       `json:"created_at"`
 	CompletedAt *string       `json:"completed_at"`
@@ -43,6 +45,9 @@ func purchaseAnswer(p *billing.Purchase) purchaseJSON {
 	if !p.CompletedAt.IsZero() {
 		paid := moneyJSON(p.Paid)
 		j.Paid = &paid
+	}
+	if p.Bill != nil {
+		j.Tax, j.ReceiptURL = &moneyJSON{Minor: p.Bill.Tax, Currency: p.Price.Currency}, unlessEmpty(p.Bill.ReceiptURL)
 	}
 	if p.Refunded.Minor > 0 {
 		refunded := moneyJSON(p.Refunded)

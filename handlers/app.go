@@ -41,6 +41,7 @@ type App struct {
 	Clock    clock.Clock
 	Log      *slog.Logger
 	BaseURL  *url.URL // how browsers reach the app
+	Seller   []string // who sells, as receipts have it: lines, the name first
 	// Ready says why the app cannot serve, nil when it can.
 	Ready func(context.Context) error
 	// TrustedProxies are believed when they say whom a request comes from.
@@ -120,6 +121,7 @@ func (a *App) pageRoutes(e *echo.Echo) {
 	get(e, "/credits/purchases/:id", a.page(a.purchasePage))
 	get(e, "/credits/purchases/:id/status", a.page(a.purchaseStatus))
 	e.POST("/credits/purchases/:id/return", a.page(a.returnPurchase))
+	get(e, "/credits/purchases/:id/receipt", a.page(a.receiptPage))
 	get(e, "/credits/how-tokens-work", a.page(a.guidePage))
 	get(e, "/plans", a.page(a.plansPage))
 	get(e, "/agents", a.page(a.agentsPage))

@@ -13,6 +13,7 @@ import (
 	"pop.store/credits/internal/ledger"
 	"pop.store/credits/internal/problem"
 	"pop.store/credits/internal/recap"
+	"pop.store/credits/internal/receipt"
 	"pop.store/credits/internal/session"
 	"pop.store/credits/internal/tokens"
 	"pop.store/credits/views"
@@ -226,9 +227,10 @@ func (a *App) purchaseModel(v *visit) (views.PurchaseModel, error) {
 		return views.PurchaseModel{}, err
 	}
 	m := views.PurchaseModel{
-		Chrome: a.chrome(v, views.NavCredits), ID: p.ID.String(), PackName: a.packName(p.Pack), Tokens: p.Tokens, Price: p.Price, At: p.CreatedAt,
+		Chrome: a.chrome(v, views.NavCredits), ID: p.ID.String(), PackName: receipt.PackName(a.Prices(), p.Pack), Tokens: p.Tokens, Price: p.Price, At: p.CreatedAt,
 		Owed: story.Netted, Balance: v.Spendable, BackURL: p.ReturnPath, RetryURL: buyURL(0, p.ReturnPath), Left: story.Left, Debt: v.Owed,
-		Back: views.BackModel{Money: p.Refunded, Tokens: story.Back, Used: story.Used, At: story.BackAt, Reason: story.Reason},
+		Back:    views.BackModel{Money: p.Refunded, Tokens: story.Back, Used: story.Used, At: story.BackAt, Reason: story.Reason},
+		Receipt: !p.CompletedAt.IsZero(),
 	}
 	m.State, m.Every = purchaseState(&p, v.QueryParam("cancelled") == "1", v.now)
 	if m.State.Arrived() {
@@ -270,14 +272,6 @@ func (a *App) backOn(v *visit, purchase uuid.UUID) ([]views.ResumedModel, error)
 		back = append(back, a.resumedModel(&list[i]))
 	}
 	return back, nil
-}
-
-// packName is what the pack was sold as; one that left the catalog keeps a plain name.
-func (a *App) packName(id string) string {
-	if pack, ok := a.Prices().Pack(id); ok {
-		return pack.Name
-	}
-	return "Pack"
 }
 
 // A purchase that is not settled after this long is called slow, and its page stops asking.

@@ -12,11 +12,10 @@ import (
 // historyRows is how many transactions a page of the history shows.
 const historyRows = 50
 
-// Which kinds of entries a tab shows, and which a creator can choose from.
+// Which kinds of entries the tab Usage shows, and which a creator can choose from.
 var (
-	purchaseKinds = []ledger.Kind{ledger.KindGrant, ledger.KindClawback}
-	usageKinds    = []ledger.Kind{ledger.KindCharge, ledger.KindCapture, ledger.KindHold, ledger.KindRelease, ledger.KindRefund}
-	kindOptions   = []views.Option{
+	usageKinds  = []ledger.Kind{ledger.KindCharge, ledger.KindCapture, ledger.KindHold, ledger.KindRelease, ledger.KindRefund}
+	kindOptions = []views.Option{
 		{Value: "grant", Label: "Tokens added"},
 		{Value: "charge", Label: "Tokens used"},
 		{Value: "refund", Label: "Tokens returned"},
@@ -26,6 +25,9 @@ var (
 
 func (a *App) historyPage(v *visit) error {
 	m := views.HistoryModel{Filter: historyFilter(v.QueryParams()), Kinds: kindOptions, Features: featureOptions(a.Prices())}
+	if m.Filter.Tab == views.TabPurchases {
+		return a.purchasesPage(v)
+	}
 	filter, problems := a.ledgerFilter(v, m.Filter)
 	before, cursorOK := cursor(v.ID, v.QueryParam("cursor"))
 	if !cursorOK {
@@ -62,11 +64,9 @@ func (a *App) ledgerFilter(v *visit, f views.HistoryFilter) (ledger.Filter, map[
 	problems := map[string]string{}
 	filter := ledger.Filter{Feature: f.Feature, Agent: f.Agent}
 	switch f.Tab {
-	case views.TabPurchases:
-		filter.Kinds, filter.LotKinds = purchaseKinds, []ledger.LotKind{ledger.LotPurchase}
 	case views.TabUsage:
 		filter.Kinds = usageKinds
-	case views.TabAll:
+	case views.TabAll, views.TabPurchases:
 	}
 	if f.Kind != "" {
 		kind, ok := ledger.ParseKind(f.Kind)

@@ -28,7 +28,7 @@ func looks(t *testing.T, s *site) []answer {
 	look(http.StatusOK, v.get(back))
 	for _, path := range []string{
 		"/", "/credits", "/credits/badge", "/credits/history", "/credits/history?tab=purchases", "/credits/history?tab=usage&feature=pdf_creation", "/credits/buy",
-		back + "/status", back + "?cancelled=1", "/plans", "/plans?changed=1", "/credits/how-tokens-work", "/credits?days=90&by=agent",
+		back + "/status", back + "/receipt", back + "?cancelled=1", "/plans", "/plans?changed=1", "/credits/how-tokens-work", "/credits?days=90&by=agent",
 		"/agents", "/agents?saved=1", "/tools", "/tools?tool=pdf_creation&text=x", "/tools/job", "/storefront", "/storefront?ordered=studio-mug", "/credits/buy?need=33&next=/tools", checkout,
 	} {
 		look(http.StatusOK, v.get(path))

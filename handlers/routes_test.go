@@ -45,6 +45,7 @@ var routes = []route{
 	{method: "GET", path: "/unsubscribe/:token", params: []string{strings.Repeat("A", 64)}},
 	{method: "POST", path: "/unsubscribe/:token", params: []string{strings.Repeat("A", 64)}},
 	{method: "GET", path: "/sandbox/checkout/:id", params: []string{"x"}},
+	{method: "GET", path: "/sandbox/receipts/:payment", params: []string{"x"}},
 
 	{method: "POST", path: "/logout", sort: form},
 	{method: "POST", path: "/login/demo", sort: form},
@@ -61,7 +62,11 @@ var routes = []route{
 	{method: "POST", path: "/credits/buy", sort: personal, body: "pack=pack_100&key=of-the-form"},
 	{method: "GET", path: "/credits/purchases/:id", sort: personal, params: []string{"11111111-1111-4111-8111-111111111111"}},
 	{method: "GET", path: "/credits/purchases/:id/status", sort: personal, params: []string{"11111111-1111-4111-8111-111111111111"}},
+<<<<<<< HEAD
 	{method: "POST", path: "/credits/purchases/:id/return", sort: personal, params: []string{"11111111-1111-4111-8111-111111111111"}, body: "key=of-the-form"},
+=======
+	{method: "GET", path: "/credits/purchases/:id/receipt", sort: personal, params: []string{"11111111-1111-4111-8111-111111111111"}},
+>>>>>>> 7f365e9 (handlers: a receipt per purchase, and the tab of purchases; tax and receipt in the API)
 	{method: "GET", path: "/credits/how-tokens-work", sort: personal},
 	{method: "GET", path: "/plans", sort: personal},
 	{method: "POST", path: "/plans", sort: personal, body: "plan=pro"},
@@ -173,6 +178,7 @@ func TestTheDemosRoutesAreNotThereWithoutIt(t *testing.T) {
 	v := &visitor{s: s}
 	v.submit("/login/demo", nil).want(http.StatusNotFound)
 	v.get("/sandbox/checkout/x").want(http.StatusNotFound)
+	v.get("/sandbox/receipts/x").want(http.StatusNotFound)
 	v.submit("/sandbox/checkout/x/pay", nil).want(http.StatusNotFound)
 	v.get("/login").want(http.StatusOK).has("demo-sign-in", false)
 	if v.cookie != "" {

@@ -8,6 +8,7 @@ import (
 
 	"github.com/labstack/echo/v4"
 
+	"pop.store/credits/internal/money"
 	"pop.store/credits/internal/sandbox"
 	"pop.store/credits/views"
 )
@@ -31,6 +32,7 @@ func (a *App) sandboxRoutes(e *echo.Echo) {
 	e.POST("/sandbox/checkout/:id/pay", a.sandboxPay)
 	e.POST("/sandbox/checkout/:id/decline", a.sandboxDecline)
 	e.POST("/sandbox/checkout/:id/cancel", a.sandboxCancel)
+	get(e, "/sandbox/receipts/:payment", a.sandboxReceipt)
 }
 
 func (a *App) sandboxPage(c echo.Context) error {
@@ -49,7 +51,8 @@ func sandboxModel(s sandbox.Session) views.SandboxModel {
 			{ID: string(sandbox.CardDisputed), Label: "Pay with a card whose bank disputes it"},
 			{ID: string(sandbox.Coupon), Label: "Use a coupon for all of it"},
 		},
-		Merchant: "Credits", Item: s.Description, Price: s.Amount, PayURL: path + "/pay", DeclineURL: path + "/decline", CancelURL: path + "/cancel",
+		Merchant: "Credits", Item: s.Description, Price: s.Amount,
+		WithVAT: money.Amount{Minor: s.Amount.Minor + s.VAT(true), Currency: s.Amount.Currency}, PayURL: path + "/pay", DeclineURL: path + "/decline", CancelURL: path + "/cancel",
 	}
 	switch {
 	case s.Status == sandbox.Complete:
@@ -62,13 +65,27 @@ func sandboxModel(s sandbox.Session) views.SandboxModel {
 	return m
 }
 
+// sandboxReceipt is the provider's own receipt: whoever has its address may see it, as at Stripe.
+func (a *App) sandboxReceipt(c echo.Context) error {
+	s, err := a.Sandbox.Receipt(c.Request().Context(), c.Param("payment"))
+	if err != nil {
+		return err
+	}
+	in := func(minor int64) money.Amount { return money.Amount{Minor: minor, Currency: s.Amount.Currency} }
+	return render(c, http.StatusOK, views.SandboxReceiptPage(views.SandboxReceiptModel{
+		Merchant: "Credits", Item: s.Description, Price: s.Amount, Tax: in(s.Tax), Total: in(s.Total), Refunded: in(s.Refunded), Card: s.Card,
+		Company: s.Company, TaxID: s.TaxID,
+	}))
+}
+
 func (a *App) sandboxPay(c echo.Context) error {
 	form, err := formParams(c)
 	if err != nil {
 		return err
 	}
 	card := sandbox.Card(cmp.Or(form.Get("card"), string(sandbox.CardGood)))
-	target, err := a.Sandbox.PayWith(c.Request().Context(), c.Param("id"), card)
+	buyer := sandbox.Buyer{Company: form.Get("company"), TaxID: form.Get("tax_id"), VAT: form.Get("tax") == "20"}
+	target, err := a.Sandbox.PayAs(c.Request().Context(), c.Param("id"), card, buyer)
 	return a.leaveSandbox(c, target, err)
 }
 

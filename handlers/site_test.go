@@ -15,6 +15,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"pop.store/credits/db"
@@ -38,6 +39,9 @@ func TestMain(m *testing.M) { testdb.Main(m) }
 
 // A Sunday, on which every clock of these tests stands until it is moved.
 var start = time.Date(2026, 11, 22, 14, 2, 0, 0, time.UTC)
+
+// seller is who sells.
+var seller = []string{"Credits Ltd", "1 Main Street", "VAT GB123456789"}
 
 // eventSecret signs the payment provider's events.
 const eventSecret = "whsec_of_the_tests"
@@ -114,7 +118,7 @@ func (s *site) assemble(o options) {
 		Accounts: accounts.New(s.pool, books, catalog.Builtin), Ledger: books, Prices: catalog.Builtin, Clock: s.clock.Now, Log: log, BaseURL: base,
 		Sessions: session.New(s.pool, session.Options{Clock: s.clock.Now, Secure: base.Scheme == "https"}),
 		Keys:     apikey.New(s.pool, apikey.Options{Clock: s.clock.Now}), Ready: s.pool.Ping,
-		Results: results.New(s.pool, books),
+		Results: results.New(s.pool, books), Seller: seller,
 	}
 	if o.prices != nil {
 		s.app.Prices = o.prices
@@ -122,7 +126,10 @@ func (s *site) assemble(o options) {
 	s.app.Webhooks = webhook.New(s.pool, webhook.Options{Clock: s.clock.Now, Log: log, AllowPrivate: o.private})
 	s.app.Mail = mail.New(s.pool, mail.Options{
 		Accounts: s.app.Accounts, Ledger: books, Prices: s.app.Prices, BaseURL: base, From: &netmail.Address{Address: "credits@shop.example"},
-		Folder: s.t.TempDir(), Clock: s.clock.Now, Log: log,
+		Folder: s.t.TempDir(), Clock: s.clock.Now, Log: log, Seller: seller,
+		Receipt: func(ctx context.Context, account, purchase uuid.UUID) (billing.Receipt, error) {
+			return s.app.Billing.Receipt(ctx, account, purchase)
+		},
 	})
 	shop := billing.Options{Ledger: books, Prices: catalog.Builtin, BaseURL: o.base, Clock: s.clock.Now, Log: log}
 	if !o.noDemo {

@@ -15,6 +15,8 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/google/uuid"
+
 	"pop.store/credits/db"
 	"pop.store/credits/handlers"
 	"pop.store/credits/internal/accounts"
@@ -113,10 +115,14 @@ func (p *program) assemble(d *database, addr net.Addr) *site {
 		Accounts: accounts.New(d.pool, books, p.prices.InForce), Ledger: books, Prices: p.prices.InForce, Clock: clock.System, Log: p.log, BaseURL: base,
 		Sessions: session.New(d.pool, session.Options{Clock: clock.System, Secure: base.Scheme == "https"}),
 		Keys:     apikey.New(d.pool, apikey.Options{Clock: clock.System}), Results: results.New(d.pool, books), TrustedProxies: p.config.TrustedProxies,
+		Seller: p.config.Seller,
 	}
 	s.app.Mail = mail.New(d.pool, mail.Options{
 		Accounts: s.app.Accounts, Ledger: books, Prices: p.prices.InForce, BaseURL: base, From: p.config.MailFrom, Server: p.config.SMTP,
-		Folder: p.mailFolder(), Clock: clock.System, Log: p.log,
+		Folder: p.mailFolder(), Clock: clock.System, Log: p.log, Seller: p.config.Seller,
+		Receipt: func(ctx context.Context, account, purchase uuid.UUID) (billing.Receipt, error) {
+			return s.app.Billing.Receipt(ctx, account, purchase)
+		},
 	})
 	s.app.Webhooks = webhook.New(d.pool, webhook.Options{Clock: clock.System, Log: p.log, AllowPrivate: p.config.WebhookPrivate})
 	s.jobs = jobs.New(d.pool, jobs.Options{
