@@ -62,11 +62,8 @@ var routes = []route{
 	{method: "POST", path: "/credits/buy", sort: personal, body: "pack=pack_100&key=of-the-form"},
 	{method: "GET", path: "/credits/purchases/:id", sort: personal, params: []string{"11111111-1111-4111-8111-111111111111"}},
 	{method: "GET", path: "/credits/purchases/:id/status", sort: personal, params: []string{"11111111-1111-4111-8111-111111111111"}},
-<<<<<<< HEAD
 	{method: "POST", path: "/credits/purchases/:id/return", sort: personal, params: []string{"11111111-1111-4111-8111-111111111111"}, body: "key=of-the-form"},
-=======
 	{method: "GET", path: "/credits/purchases/:id/receipt", sort: personal, params: []string{"11111111-1111-4111-8111-111111111111"}},
->>>>>>> 7f365e9 (handlers: a receipt per purchase, and the tab of purchases; tax and receipt in the API)
 	{method: "GET", path: "/credits/how-tokens-work", sort: personal},
 	{method: "GET", path: "/plans", sort: personal},
 	{method: "POST", path: "/plans", sort: personal, body: "plan=pro"},
