@@ -103,6 +103,9 @@ func (p *program) printResult(r bench.Result) {
 	for _, name := range slices.Sorted(maps.Keys(r.Ratios)) {
 		fmt.Fprintf(p.stdout, "  %.2f x %s\n", r.Ratios[name], name)
 	}
+	for _, name := range slices.Sorted(maps.Keys(r.CPU)) {
+		fmt.Fprintf(p.stdout, "  CPU of one, %s: app %.1f us, Postgres %.1f us\n", name, r.CPU[name].App, r.CPU[name].Postgres)
+	}
 	if goals := goalsOf(r); goals != "" {
 		fmt.Fprintf(p.stdout, "  %s\n", goals)
 	}

@@ -29,9 +29,19 @@ type Result struct {
 	Ratio        float64            `json:"ratio"`     // against the first baseline of the goal
 	Ratios       map[string]float64 `json:"ratios"`    // against each baseline
 	Baselines    map[string]float64 `json:"baselines"` // per second
+	CPU          map[string]CPU     `json:"cpu"`       // by name, its own and the baselines'; empty where the system does not tell
 	BooksBalance bool               `json:"books_balance"`
 	Goals        []Goal             `json:"goals"`
 }
+
+// CPU is what one operation cost, in microseconds of one core. The app's part includes the callers.
+type CPU struct {
+	App      float64 `json:"app_us"`
+	Postgres float64 `json:"postgres_us"`
+}
+
+// cpu is CPU time that was used.
+type cpu struct{ app, postgres time.Duration }
 
 // Goal is a ratio that is aimed at.
 type Goal struct {
@@ -69,6 +79,18 @@ type probe func(ctx context.Context, d time.Duration) (sample, error)
 type sample struct {
 	perSecond float64
 	p50, p99  time.Duration
+	cost      CPU
+}
+
+// metered runs a probe and tells what CPU it took.
+func (l *lab) metered(ctx context.Context, run probe, d time.Duration) (sample, error) {
+	before, began := l.spent(), time.Now()
+	s, err := run(ctx, d)
+	after, ops := l.spent(), s.perSecond*time.Since(began).Seconds()
+	if ops > 0 {
+		s.cost = CPU{App: microseconds(after.app-before.app) / ops, Postgres: microseconds(after.postgres-before.postgres) / ops}
+	}
+	return s, err
 }
 
 // Names lists the benchmarks in the order in which they are shown.
@@ -124,21 +146,22 @@ func Run(ctx context.Context, name string, o Options) (Result, error) {
 // measure takes turns between the benchmark and its baselines, so that a machine that slows down slows them all, and compares round by
 // round.
 func (e *experiment) measure(ctx context.Context, d time.Duration, rounds int, l *lab) (Result, error) {
-	r := Result{Ratios: map[string]float64{}, Baselines: map[string]float64{}, Goals: e.goals}
+	r := Result{Ratios: map[string]float64{}, Baselines: map[string]float64{}, CPU: map[string]CPU{}, Goals: e.goals}
 	var own []sample
 	ratios, speeds := map[string][]float64{}, map[string][]float64{}
 	for round := range rounds {
 		l.say("round %d of %d", round+1, rounds)
-		s, err := e.run(ctx, d)
+		s, err := l.metered(ctx, e.run, d)
 		if err != nil {
 			return r, err
 		}
 		own = append(own, s)
 		for _, b := range e.baselines {
-			base, err := b.run(ctx, d)
+			base, err := l.metered(ctx, b.run, d)
 			if err != nil {
 				return r, fmt.Errorf("%s: %w", b.name, err)
 			}
+			r.CPU[b.name] = base.cost
 			speeds[b.name] = append(speeds[b.name], base.perSecond)
 			ratios[b.name] = append(ratios[b.name], s.perSecond/base.perSecond)
 			if base.p99 > 0 {
@@ -148,7 +171,7 @@ func (e *experiment) measure(ctx context.Context, d time.Duration, rounds int, l
 	}
 	slices.SortFunc(own, func(a, b sample) int { return int(a.perSecond - b.perSecond) })
 	middle := own[len(own)/2]
-	r.OpsPerS, r.P50, r.P99 = middle.perSecond, milliseconds(middle.p50), milliseconds(middle.p99)
+	r.OpsPerS, r.P50, r.P99, r.CPU[ownCost] = middle.perSecond, milliseconds(middle.p50), milliseconds(middle.p99), middle.cost
 	for name, list := range speeds {
 		r.Baselines[name] = median(list)
 	}
@@ -165,6 +188,11 @@ func (e *experiment) measure(ctx context.Context, d time.Duration, rounds int, l
 	}
 	return r, nil
 }
+
+// ownCost names the benchmark itself among the costs.
+const ownCost = "itself"
+
+func microseconds(d time.Duration) float64 { return float64(d) / float64(time.Microsecond) }
 
 func milliseconds(d time.Duration) float64 { return float64(d.Microseconds()) / 1000 }
 

@@ -42,6 +42,11 @@ var keys atomic.Int64
 
 func newKey() string { return "bench-" + strconv.FormatInt(keys.Add(1), 36) }
 
+// agentsWork is what the agents of every account do.
+var agentsWork = []ledger.Charge{
+	{Feature: "brand_deal_scan", Agent: "scout"}, {Feature: "comment_to_dm", Agent: "dm"}, {Feature: "social_comment_reply", Agent: "replies"},
+}
+
 // mix is what creators spend on: mostly agents' small work, now and then a tool.
 func (c *caller) next() call {
 	dice := c.random.IntN(100)
@@ -57,11 +62,11 @@ func (c *caller) next() call {
 	case dice < 12:
 		n.charge = ledger.Charge{Feature: "lip_sync"}
 	case dice < 30:
-		n.charge = ledger.Charge{Feature: "brand_deal_scan", Agent: "scout"}
+		n.charge = agentsWork[0]
 	case dice < 60:
-		n.charge = ledger.Charge{Feature: "comment_to_dm", Agent: "dm"}
+		n.charge = agentsWork[1]
 	default:
-		n.charge = ledger.Charge{Feature: "social_comment_reply", Agent: "replies"}
+		n.charge = agentsWork[2]
 	}
 	c.last = n
 	return n
