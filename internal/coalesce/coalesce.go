@@ -5,6 +5,7 @@ package coalesce
 
 import (
 	"context"
+	"runtime"
 	"sync"
 )
 
@@ -81,6 +82,7 @@ func (r *Reader[K, V]) run(ctx context.Context, b *batch[K, V]) {
 		}
 		b.found, b.err = r.read(ctx, keys)
 		close(b.done)
+		runtime.Gosched() // those who are ready to ask come along
 		b = r.take()
 	}
 }

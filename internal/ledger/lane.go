@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"runtime"
 	"time"
 
 	"github.com/google/uuid"
@@ -46,13 +47,15 @@ type lane struct {
 	byID    map[uuid.UUID]*party
 }
 
-// run works until the queue is closed and empty.
+// run works until the queue is closed and empty. Before it takes the next batch it lets those run who are ready to: most of them are about to ask, and a
+// request costs half as much in a batch of twice the size. Nobody is waited for.
 func (l *lane) run() {
 	for calls := l.queue.take(); calls != nil; calls = l.queue.take() {
 		l.settleAll(calls)
 		for _, c := range calls {
 			c.done <- struct{}{}
 		}
+		runtime.Gosched()
 	}
 }
 

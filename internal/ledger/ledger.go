@@ -74,13 +74,15 @@ func (l *Ledger) Close() {
 
 // writers is a pool for the lanes. All their statements find rows by keys that they are given, and the planner is told how: by index, and joined by
 // hash where an array meets the rows of its ids (a loop over both would take the square of the batch). Left to itself it plans while a
-// table is small and for arrays of ten, finds other ways cheaper, and keeps them while table and batches grow.
+// table is small and for arrays of ten, finds other ways cheaper, and keeps them while table and batches grow. A plan is made once: to the planner a way that
+// is forbidden is a dear one, which makes it try again each time where there is no other.
 func writers(pool *pgxpool.Pool, lanes int) *pgxpool.Pool {
 	config := pool.Config().Copy()
 	config.MaxConns, config.MinConns = int32(lanes), 0
 	for _, method := range []string{"enable_seqscan", "enable_nestloop", "enable_mergejoin", "enable_bitmapscan"} {
 		config.ConnConfig.RuntimeParams[method] = "off"
 	}
+	config.ConnConfig.RuntimeParams["plan_cache_mode"] = "force_generic_plan"
 	config.AfterConnect = learnRecords
 	made, err := pgxpool.NewWithConfig(context.Background(), config)
 	if err != nil {
