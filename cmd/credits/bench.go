@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"maps"
+	"os"
 	"slices"
 	"strings"
 
@@ -25,13 +26,16 @@ func (p *program) bench(ctx context.Context, args []string) error {
 	asJSON := flags.Bool("json", false, "one JSON object as the last line")
 	names := append(bench.Names(), allBenchmarks)
 	usage := fmt.Errorf("bench NAME [--seconds N] [--callers N] [--accounts N] [--dir DIR] [--json], NAME one of %s: %w", strings.Join(names, ", "), errUsage)
-	if len(args) == 0 || !slices.Contains(names, args[0]) {
+	if len(args) == 0 || !slices.Contains(append(names, bench.PeerCommand), args[0]) {
 		return usage
 	}
 	if err := flags.Parse(args[1:]); err != nil || flags.NArg() > 0 || o.Seconds < 1 || o.Seconds > 600 || o.Callers < 0 || o.Accounts < 0 {
 		return usage
 	}
 	relaxCollector(p.getenv)
+	if args[0] == bench.PeerCommand {
+		return bench.Peer(ctx, os.Stdin, p.stdout)
+	}
 	if args[0] == allBenchmarks {
 		return p.benchAll(ctx, o)
 	}

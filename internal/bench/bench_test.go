@@ -1,11 +1,26 @@
 package bench_test
 
 import (
+	"context"
+	"fmt"
 	"os"
+	"slices"
 	"testing"
 
 	"pop.store/credits/internal/bench"
 )
+
+// The test's own program is the other server that a benchmark starts.
+func TestMain(m *testing.M) {
+	if slices.Equal(os.Args[1:], []string{"bench", bench.PeerCommand}) {
+		if err := bench.Peer(context.Background(), os.Stdin, os.Stdout); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			os.Exit(1)
+		}
+		os.Exit(0)
+	}
+	os.Exit(m.Run())
+}
 
 // Every benchmark runs, small, and leaves books that balance. How fast it is says nothing here.
 func TestEveryBenchmarkRuns(t *testing.T) {

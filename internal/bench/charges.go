@@ -3,6 +3,7 @@ package bench
 import (
 	"context"
 	"math/rand/v2"
+	"os"
 	"strconv"
 	"sync/atomic"
 	"time"
@@ -17,7 +18,7 @@ import (
 var all = []benchmark{
 	{"charges", "one charge a call, 10,000 accounts, 5 % replays, 5 % refusals", 4096, setCharges},
 	{"hot", "one charge a call, all on one account", 512, setHot},
-	{"two", "charges through two servers' ledgers on the same accounts", 4096, setTwo},
+	{"two", "charges through two servers' processes on the same accounts", 4096, setTwo},
 	{"http", "one charge a request over HTTP", 256, setHTTP},
 	{"bulk", "500 charges a request over HTTP", 16, setBulk},
 	{"badge", "polls of the badge, one in five with news", 256, setBadge},
@@ -40,7 +41,10 @@ type call struct {
 
 var keys atomic.Int64
 
-func newKey() string { return "bench-" + strconv.FormatInt(keys.Add(1), 36) }
+// newKey is a key that no other caller uses, in no other process.
+func newKey() string { return keyPrefix + strconv.FormatInt(keys.Add(1), 36) }
+
+var keyPrefix = "bench-" + strconv.FormatInt(int64(os.Getpid()), 36) + "-"
 
 // agentsWork is what the agents of every account do.
 var agentsWork = []ledger.Charge{
@@ -80,12 +84,12 @@ func newCallers(n int, ids []uuid.UUID) []caller {
 	return callers
 }
 
-// charging drives ledgers with callers, each of whom stays with one.
-func charging(callers []caller, ledgers ...*ledger.Ledger) probe {
+// charging drives a ledger with callers.
+func charging(callers []caller, books *ledger.Ledger) probe {
 	return func(ctx context.Context, d time.Duration) (sample, error) {
 		return drive(ctx, len(callers), d, func(ctx context.Context, i int) (int, error) {
 			c := callers[i].next()
-			_, err := ledgers[i%len(ledgers)].Charge(ctx, c.account, c.key, c.charge)
+			_, err := books.Charge(ctx, c.account, c.key, c.charge)
 			if err != nil && problem.Of(err).Kind != problem.Insufficient {
 				return 0, err
 			}
@@ -125,16 +129,19 @@ func setHot(ctx context.Context, l *lab, o Options) (*experiment, error) {
 	return e, nil
 }
 
-// setTwo drives two ledgers over one database, which is what two servers are to it: each finds that the other was faster.
+// setTwo drives the ledgers of two processes over one database: each finds that the other was faster.
 func setTwo(ctx context.Context, l *lab, o Options) (*experiment, error) {
 	ids, err := l.open(ctx, orDefault(o.Accounts, 10_000), 1_000*tokens.One)
 	if err != nil {
 		return nil, err
 	}
-	other := l.newLedger()
-	l.closers = append(l.closers, other.Close)
+	half := max(1, o.Callers/2)
+	peer, err := l.peer(half, ids)
+	if err != nil {
+		return nil, err
+	}
 	return &experiment{
-		run:       charging(newCallers(o.Callers, ids), l.ledger, other),
+		run:       together(charging(newCallers(half, ids), l.ledger), peer),
 		baselines: []baseline{{"one_server", charging(newCallers(o.Callers, ids), l.ledger)}},
 		goals:     []Goal{{Against: "one_server", AtLeast: 1}},
 	}, nil

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -13,7 +14,7 @@ import (
 // tick is the unit of the times in proc(5).
 const tick = time.Second / 100
 
-// spent is the CPU time that this process and its Postgres have used so far.
+// spent is the CPU time that this process, its peers and its Postgres have used so far.
 func (l *lab) spent() (s cpu) {
 	var own syscall.Rusage
 	if syscall.Getrusage(syscall.RUSAGE_SELF, &own) == nil {
@@ -22,8 +23,16 @@ func (l *lab) spent() (s cpu) {
 	stats, _ := filepath.Glob("/proc/[0-9]*/stat")
 	for _, name := range stats {
 		stat, err := os.ReadFile(name)
-		if err == nil { // else it has ended
-			s.postgres += spentBy(stat, filepath.Base(filepath.Dir(name)), l.postmaster)
+		if err != nil {
+			continue // it has ended
+		}
+		pid, fields := filepath.Base(filepath.Dir(name)), fieldsOf(stat)
+		switch {
+		case len(fields) <= last:
+		case slices.Contains(l.peers, pid):
+			s.app += spentBy(fields)
+		case pid == l.postmaster, fields[parent] == l.postmaster:
+			s.postgres += spentBy(fields)
 		}
 	}
 	return s
@@ -45,12 +54,8 @@ func fieldsOf(stat []byte) []string {
 	return strings.Fields(string(stat[bytes.LastIndexByte(stat, ')')+1:]))
 }
 
-// spentBy reads a process's line in proc(5): of the postmaster its own time and that of its children that have ended, of its children theirs.
-func spentBy(stat []byte, pid, postmaster string) time.Duration {
-	fields := fieldsOf(stat)
-	if len(fields) <= last || (pid != postmaster && fields[parent] != postmaster) {
-		return 0
-	}
+// spentBy is what a process has used itself, and those of its children that have ended.
+func spentBy(fields []string) time.Duration {
 	var ticks int64
 	for _, field := range fields[user : last+1] {
 		n, _ := strconv.ParseInt(field, 10, 64)

@@ -28,7 +28,8 @@ import (
 type lab struct {
 	dir        string
 	server     *embedpg.Server
-	postmaster string // its process
+	postmaster string   // its process
+	peers      []string // the processes of other servers
 	pool       *pgxpool.Pool
 	owner      *pgxpool.Pool
 	ledger     *ledger.Ledger

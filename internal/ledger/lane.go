@@ -48,7 +48,7 @@ type lane struct {
 }
 
 // run works until the queue is closed and empty. Before it takes the next batch it lets those run who are ready to: most of them are about to ask, and a
-// request costs half as much in a batch of twice the size. Nobody is waited for.
+// request costs less in a larger batch. Nobody is waited for.
 func (l *lane) run() {
 	for calls := l.queue.take(); calls != nil; calls = l.queue.take() {
 		l.settleAll(calls)
