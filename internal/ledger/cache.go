@@ -12,12 +12,12 @@ import (
 // what it reads under their locks. Only the lane itself looks here, and it forgets what a batch added before that batch is answered as failed:
 // what a crash could undo is never told to anybody.
 type cache struct {
-	states map[uuid.UUID]*state
-	keys   map[accountKey]*Entry
-	ring   []accountKey // the keys in order of arrival, to forget the oldest
-	oldest int
-	// careful is for how many batches the cache is not used, after it was wrong.
-	careful int
+	states  map[uuid.UUID]*state
+	keys    map[accountKey]*Entry
+	ring    []accountKey // the keys in order of arrival, to forget the oldest
+	oldest  int
+	careful int // for how many batches the states are not used, after one was wrong
+	caution int // how many it will be the next time
 }
 
 // accountKey is an account's idempotency key.
@@ -30,7 +30,7 @@ type accountKey struct {
 const (
 	maxCachedAccounts = 20_000
 	maxCachedKeys     = 32_768
-	carefulBatches    = 16
+	maxCareful        = 64 // batches
 )
 
 func newCache() *cache {
@@ -120,8 +120,20 @@ func (c *cache) forget(parties []*party, bound []accountKey) {
 	}
 }
 
-// full says that there are more accounts at work than the lane remembers: then reading all lots of one would be for this batch only.
-func (c *cache) full() bool { return len(c.states) >= maxCachedAccounts }
+// distrust forgets all accounts, after one was not as remembered: who wrote to that one wrote to others. While that goes on reading at once costs less than
+// being wrong, so it lasts longer each time.
+func (c *cache) distrust() {
+	clear(c.states)
+	c.caution = min(max(2*c.caution, 1), maxCareful)
+	c.careful = c.caution
+}
+
+// trust is told of a batch that was right to rest on memory.
+func (c *cache) trust() { c.caution /= 2 }
+
+// pays says that reading all of an account now saves reading it later: not when it will be forgotten, because there are more accounts at work than the lane
+// remembers, or because another server writes to them.
+func (c *cache) pays() bool { return len(c.states) < maxCachedAccounts && c.careful == 0 }
 
 // settleDown makes a state that was written the beginning of the next batch.
 func (s *state) settleDown() {

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/pgxpool"
 
@@ -83,11 +84,11 @@ func (l *lane) settleAll(calls []*call) {
 // errStale means that the lane remembered what is no longer true. The next try reads.
 var errStale = errors.New("another server was faster, or a key is older than the lane remembers")
 
-// stale recognises that in what Postgres says of a batch which began from memory: the division by zero of sqlUpdateAccounts, or an entry
-// or a key that is there already.
+// stale recognises that in what became of a batch which began from memory: Postgres says so by the division by zero of sqlUpdateAccounts, or since an
+// entry or a key is there already.
 func stale(err error) bool {
 	var refused *pgconn.PgError
-	return errors.As(err, &refused) && (refused.Code == "22012" || refused.Code == "23505")
+	return errors.Is(err, errStale) || (errors.As(err, &refused) && (refused.Code == "22012" || refused.Code == "23505"))
 }
 
 func (l *lane) halve(calls []*call, err error) {
@@ -125,14 +126,15 @@ func (l *lane) decide(calls []*call) error {
 	err := l.transact(batch, all, now, prices)
 	if err == nil {
 		l.cache.keep(batch.parties)
+		if some {
+			l.cache.trust()
+		}
 		return nil
 	}
 	l.cache.forget(batch.parties, batch.bound)
-	if some {
-		l.cache.careful = carefulBatches
-		if stale(err) {
-			err = errStale
-		}
+	if some && stale(err) {
+		l.cache.distrust()
+		err = errStale
 	}
 	return err
 }
@@ -147,15 +149,23 @@ func (l *lane) transact(batch *loaded, complete bool, now time.Time, prices *cat
 		return err
 	}
 	defer conn.Release() // a connection with an open or broken transaction is closed by the pool, which rolls it back
+	if err = l.work(ctx, conn.Conn(), batch, complete, now, prices); stale(err) {
+		_, _ = conn.Exec(ctx, "rollback") // it happens again and again where servers share accounts: the connection is still good
+	}
+	return err
+}
+
+// work is the transaction on its connection.
+func (l *lane) work(ctx context.Context, conn *pgx.Conn, batch *loaded, complete bool, now time.Time, prices *catalog.Catalog) error {
 	if !complete {
-		if err := batch.load(ctx, conn.Conn(), now, !l.cache.full()); err != nil {
+		if err := batch.load(ctx, conn, now, l.cache.pays()); err != nil {
 			return err
 		}
 	}
 	for _, c := range batch.calls {
 		c.answer = batch.answer(c, now, prices)
 	}
-	return l.writer.write(ctx, conn.Conn(), batch, now)
+	return l.writer.write(ctx, conn, batch, now)
 }
 
 // answer decides one call: a known key or reference is a replay, everything else goes to the core. Calls later in the batch see what earlier
