@@ -10,6 +10,7 @@ import (
 	"github.com/google/uuid"
 
 	"pop.store/credits/internal/payment"
+	"pop.store/credits/internal/tokens"
 )
 
 // A bill says who has bought and which taxes were paid. Events do not carry all of it, so it is asked for when a purchase was credited: right then,
@@ -148,9 +149,10 @@ func tidyText(text string) string {
 type Receipt struct {
 	Purchase
 	Number     string
-	Provider   string    // whom it was paid to, as it is marked: "stripe", "stripe_test", "sandbox"
-	ExpiresAt  time.Time // when the tokens expire, or did; zero: never
-	RefundedAt time.Time // when the last of the money went back; zero while nothing did, and where that is not known for all of it
+	Netted     tokens.Amount // what was owed when the tokens came, and taken off them
+	Provider   string        // whom it was paid to, as it is marked: "stripe", "stripe_test", "sandbox"
+	ExpiresAt  time.Time     // when the tokens expire, or did; zero: never
+	RefundedAt time.Time     // when the last of the money went back; zero while nothing did, and where that is not known for all of it
 }
 
 // sqlBack is how much went back at instants that we know, and the last of them.
@@ -177,6 +179,11 @@ func (s *Service) Receipt(ctx context.Context, account, id uuid.UUID) (Receipt, 
 		}
 	}
 	r := Receipt{Purchase: p, Number: number(p.ID), Provider: p.provider, ExpiresAt: p.expiry(p.CompletedAt)}
+	story, err := s.Story(ctx, p)
+	if err != nil {
+		return Receipt{}, err
+	}
+	r.Netted = story.Netted
 	var known int64
 	if err := s.pool.QueryRow(ctx, sqlBack, id).Scan(&known, &r.RefundedAt); err != nil {
 		return Receipt{}, ErrUnavailable.Because(err)

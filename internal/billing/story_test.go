@@ -87,6 +87,9 @@ func TestTheStoryOfAPurchase(t *testing.T) {
 	}
 	s.mustSend(checkoutEvent("completed", next, nil))
 	s.wantStory("what is owed comes off the next", next, billing.Story{Netted: tokens.MustParse("70"), Left: tokens.MustParse("30")})
+	if r := s.receipt(next); r.Netted != tokens.MustParse("70") {
+		t.Errorf("its receipt says that %s were owed", r.Netted)
+	}
 	s.wantStory("and changes nothing of the first", p, billing.Story{
 		Back: tokens.MustParse("100"), Used: tokens.MustParse("70"), BackAt: paid.Add(2 * time.Hour), Cause: ledger.CauseRefund,
 	})

@@ -12,7 +12,7 @@ import (
 // Model is a receipt without what surrounds it. seller is who sells: lines, the name first.
 func Model(r *billing.Receipt, prices *catalog.Catalog, seller []string) views.ReceiptModel {
 	m := views.ReceiptModel{
-		ID: r.ID.String(), Number: r.Number, PaidAt: r.CompletedAt, Seller: seller, PackName: PackName(prices, r.Pack), Tokens: r.Tokens, Owed: r.Owed,
+		ID: r.ID.String(), Number: r.Number, PaidAt: r.CompletedAt, Seller: seller, PackName: PackName(prices, r.Pack), Tokens: r.Tokens, Owed: r.Netted,
 		ExpiresAt: r.ExpiresAt, Price: r.Price, Total: r.Paid, Card: r.Card, Refunded: r.Refunded, RefundedAt: r.RefundedAt, Incomplete: r.Bill == nil,
 	}
 	if r.Bill == nil {
