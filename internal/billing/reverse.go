@@ -66,8 +66,13 @@ func (s *Service) noteDispute(ctx context.Context, p *Purchase, d payment.Disput
 // reverse makes the books agree with what is known of a purchase's money: tokens of money that went back are taken back, those of a payment in
 // dispute wait. One at a time for each purchase, and doing it again changes nothing. What was not credited yet has nothing to reverse.
 func (s *Service) reverse(ctx context.Context, id uuid.UUID) error {
-	behind, err := s.behind(ctx, id)
+	account, behind, err := s.behind(ctx, id)
 	if err != nil || !behind {
+		return err
+	}
+	// Before the lock is had: others may wait for it with all connections that there are.
+	bought, err := s.o.Ledger.Purchase(ctx, account, id.String())
+	if err != nil {
 		return err
 	}
 	select {
@@ -81,7 +86,7 @@ func (s *Service) reverse(ctx context.Context, id uuid.UUID) error {
 		if err != nil || !p.credited() || p.applied == p.version {
 			return err
 		}
-		return s.apply(ctx, tx, &p)
+		return s.apply(ctx, tx, &p, bought)
 	})
 	if err != nil {
 		return ErrUnavailable.Because(err)
@@ -89,14 +94,13 @@ func (s *Service) reverse(ctx context.Context, id uuid.UUID) error {
 	return nil
 }
 
-// behind says, without waiting for anybody, whether a purchase has something to reverse.
-func (s *Service) behind(ctx context.Context, id uuid.UUID) (bool, error) {
-	var behind bool
-	err := s.pool.QueryRow(ctx, `select applied < version and completed_at is not null from purchases where id = $1`, id).Scan(&behind)
+// behind says, without waiting for anybody, whether a purchase has something to reverse, and whose it is.
+func (s *Service) behind(ctx context.Context, id uuid.UUID) (account uuid.UUID, behind bool, err error) {
+	err = s.pool.QueryRow(ctx, `select account, applied < version and completed_at is not null from purchases where id = $1`, id).Scan(&account, &behind)
 	if err != nil {
-		return false, ErrUnavailable.Because(err)
+		return uuid.Nil, false, ErrUnavailable.Because(err)
 	}
-	return behind, nil
+	return account, behind, nil
 }
 
 // lock reads a purchase that nobody else may change until the transaction ends. What is in other tables is read after the lock is had, by a
@@ -119,22 +123,21 @@ const ledgerTime = 10 * time.Second
 
 // apply tells the ledger all there is to say, whatever was said before: one who broke off may have said a part of it. And it waits for the answer
 // even when its caller is gone: a word that is under way when the lock is let go could arrive after that of the next one.
-func (s *Service) apply(ctx context.Context, tx pgx.Tx, p *Purchase) error {
+func (s *Service) apply(ctx context.Context, tx pgx.Tx, p *Purchase, bought *ledger.Purchase) error {
 	patient, cancel := context.WithTimeout(context.WithoutCancel(ctx), ledgerTime)
 	defer cancel()
-	source := p.ID.String()
 	if back := p.tokensBack(); back > 0 {
 		asked, err := askedFor(ctx, tx, p)
 		if err != nil {
 			return err
 		}
 		cause, reason := p.why(asked)
-		if _, err := s.o.Ledger.Revoke(patient, p.Account, source, back, cause, reason); err != nil {
+		if _, err := bought.Revoke(patient, back, cause, reason); err != nil {
 			return err
 		}
 	}
 	frozen := (p.disputed || p.returning) && !p.allBack()
-	if err := s.o.Ledger.Freeze(patient, p.Account, source, frozen); err != nil {
+	if err := bought.Freeze(patient, frozen); err != nil {
 		return err
 	}
 	_, err := tx.Exec(ctx, sqlApplied, p.ID, p.standing(), s.o.Clock())

@@ -215,7 +215,11 @@ func TestAFreezeThatWasNotNoted(t *testing.T) {
 	t.Parallel()
 	s := newShop(t)
 	p := s.completed()
-	if err := s.ledger.Freeze(t.Context(), p.Account, p.ID.String(), true); err != nil {
+	bought, err := s.ledger.Purchase(t.Context(), p.Account, p.ID.String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := bought.Freeze(t.Context(), true); err != nil {
 		t.Fatal(err)
 	}
 	s.mustSend(words["won"](p))

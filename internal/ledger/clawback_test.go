@@ -1,6 +1,7 @@
 package ledger_test
 
 import (
+	"context"
 	"testing"
 	"time"
 
@@ -23,7 +24,7 @@ func (b *books) buy(id uuid.UUID, purchase string) ledger.Receipt {
 
 func (b *books) revoke(id uuid.UUID, purchase, total string) ledger.Receipt {
 	b.t.Helper()
-	r, err := b.Revoke(b.t.Context(), id, purchase, tokens.MustParse(total), ledger.CauseRefund, "refunded")
+	r, err := revoke(b.t.Context(), b, id, purchase, tokens.MustParse(total), ledger.CauseRefund, "refunded")
 	if err != nil {
 		b.t.Fatal(err)
 	}
@@ -32,7 +33,7 @@ func (b *books) revoke(id uuid.UUID, purchase, total string) ledger.Receipt {
 
 func (b *books) freeze(id uuid.UUID, purchase string, frozen bool) {
 	b.t.Helper()
-	if err := b.Freeze(b.t.Context(), id, purchase, frozen); err != nil {
+	if err := freeze(b.t.Context(), b, id, purchase, frozen); err != nil {
 		b.t.Fatal(err)
 	}
 }
@@ -76,15 +77,15 @@ func TestRevokingIsCumulative(t *testing.T) {
 	b.wantBalance(id, "7 0 7") // other lots are not touched
 	b.wantOwed(id, "0")
 	for _, total := range []string{"0", "-1", "100.000001"} {
-		_, err := b.Revoke(t.Context(), id, "p", tokens.MustParse(total), ledger.CauseRefund, "")
+		_, err := revoke(t.Context(), b, id, "p", tokens.MustParse(total), ledger.CauseRefund, "")
 		wantRefusal(t, "revoking "+total, err, problem.Meaning, "invalid_field")
 	}
 	for _, purchase := range []string{"", "q", "starter"} {
-		_, err := b.Revoke(t.Context(), id, purchase, tokens.One, ledger.CauseRefund, "")
+		_, err := revoke(t.Context(), b, id, purchase, tokens.One, ledger.CauseRefund, "")
 		wantRefusal(t, "revoking purchase "+purchase, err, problem.NotFound, "purchase_not_found")
-		wantRefusal(t, "freezing purchase "+purchase, b.Freeze(t.Context(), id, purchase, true), problem.NotFound, "purchase_not_found")
+		wantRefusal(t, "freezing purchase "+purchase, freeze(t.Context(), b, id, purchase, true), problem.NotFound, "purchase_not_found")
 	}
-	_, err := b.Revoke(t.Context(), b.broke(), "p", tokens.One, ledger.CauseRefund, "")
+	_, err := revoke(t.Context(), b, b.broke(), "p", tokens.One, ledger.CauseRefund, "")
 	wantRefusal(t, "revoking another account's purchase", err, problem.NotFound, "purchase_not_found")
 }
 
@@ -255,4 +256,25 @@ func TestAFrozenLotEnds(t *testing.T) {
 	b.wantBalance(id, "0 0 0")
 	b.freeze(id, "p", false)
 	b.wantBalance(id, "0 0 0")
+}
+
+// purchases is a ledger, or what has one.
+type purchases interface {
+	Purchase(ctx context.Context, account uuid.UUID, purchase string) (*ledger.Purchase, error)
+}
+
+func revoke(ctx context.Context, l purchases, id uuid.UUID, purchase string, total tokens.Amount, cause ledger.Cause, reason string) (ledger.Receipt, error) {
+	p, err := l.Purchase(ctx, id, purchase)
+	if err != nil {
+		return ledger.Receipt{}, err
+	}
+	return p.Revoke(ctx, total, cause, reason)
+}
+
+func freeze(ctx context.Context, l purchases, id uuid.UUID, purchase string, frozen bool) error {
+	p, err := l.Purchase(ctx, id, purchase)
+	if err != nil {
+		return err
+	}
+	return p.Freeze(ctx, frozen)
 }

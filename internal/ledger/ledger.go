@@ -135,38 +135,38 @@ func (l *Ledger) Grant(ctx context.Context, account uuid.UUID, key string, g Gra
 	return l.submitKeyed(ctx, c, &g)
 }
 
+// Purchase finds a purchase that was credited, to take it back or freeze it. NotFound when it was not, kind Unavailable.
+func (l *Ledger) Purchase(ctx context.Context, account uuid.UUID, purchase string) (*Purchase, error) {
+	p := &Purchase{ledger: l, account: account}
+	err := l.pool.QueryRow(ctx, sqlPurchaseLot, account, scopePurchase, purchase).Scan(&p.lot)
+	switch {
+	case errors.Is(err, pgx.ErrNoRows):
+		return nil, errNoPurchase
+	case err != nil:
+		return nil, ErrUnavailable.Because(err)
+	}
+	return p, nil
+}
+
+// Purchase is the lot of a purchase, which never changes. What it is told goes through the lanes, which have connections of their own: so it can be
+// told by one who keeps a connection, and for whom others wait with all the rest.
+type Purchase struct {
+	ledger  *Ledger
+	account uuid.UUID
+	lot     int64
+}
+
 // Revoke takes the tokens of a purchase back because its money went back: total of them in all, so that telling it twice takes them once. What
 // was spent already is owed and will be taken off the next purchase. reason is free text, and may be empty. The receipt's Seq is zero when nothing was
 // left to take.
-func (l *Ledger) Revoke(ctx context.Context, account uuid.UUID, purchase string, total tokens.Amount, cause Cause, reason string) (Receipt, error) {
-	lot, err := l.purchaseLot(ctx, account, purchase)
-	if err != nil {
-		return Receipt{}, err
-	}
-	return l.submit(ctx, newCall(account), &revoke{lot: lot, total: total, cause: cause, reason: reason})
+func (p *Purchase) Revoke(ctx context.Context, total tokens.Amount, cause Cause, reason string) (Receipt, error) {
+	return p.ledger.submit(ctx, newCall(p.account), &revoke{lot: p.lot, total: total, cause: cause, reason: reason})
 }
 
 // Freeze keeps the tokens of a purchase from being spent while its payment is disputed, or thaws them again.
-func (l *Ledger) Freeze(ctx context.Context, account uuid.UUID, purchase string, frozen bool) error {
-	lot, err := l.purchaseLot(ctx, account, purchase)
-	if err != nil {
-		return err
-	}
-	_, err = l.submit(ctx, newCall(account), &freeze{lot: lot, frozen: frozen})
+func (p *Purchase) Freeze(ctx context.Context, frozen bool) error {
+	_, err := p.ledger.submit(ctx, newCall(p.account), &freeze{lot: p.lot, frozen: frozen})
 	return err
-}
-
-// purchaseLot finds the lot of a purchase, which never changes once it is there.
-func (l *Ledger) purchaseLot(ctx context.Context, account uuid.UUID, purchase string) (int64, error) {
-	var lot int64
-	err := l.pool.QueryRow(ctx, sqlPurchaseLot, account, scopePurchase, purchase).Scan(&lot)
-	switch {
-	case errors.Is(err, pgx.ErrNoRows):
-		return 0, errNoPurchase
-	case err != nil:
-		return 0, ErrUnavailable.Because(err)
-	}
-	return lot, nil
 }
 
 // SetPlan opens the account or changes its plan. It needs no key: doing it twice is doing it once.

@@ -115,12 +115,12 @@ func TestLostCommitsWithoutAKey(t *testing.T) {
 		})
 		b.wantSpendable(id, "500")
 		do("a part of a purchase taken back", func() error {
-			_, err := l.Revoke(t.Context(), id, "bought", amountOf("30"), ledger.CauseRefund, "")
+			_, err := revoke(t.Context(), l, id, "bought", amountOf("30"), ledger.CauseRefund, "")
 			return err
 		})
-		do("a purchase frozen", func() error { return l.Freeze(t.Context(), id, "bought", true) })
+		do("a purchase frozen", func() error { return freeze(t.Context(), l, id, "bought", true) })
 		b.wantSpendable(id, "400")
-		do("a purchase thawed", func() error { return l.Freeze(t.Context(), id, "bought", false) })
+		do("a purchase thawed", func() error { return freeze(t.Context(), l, id, "bought", false) })
 		b.wantSpendable(id, "470")
 	}
 	b.checkInvariants()

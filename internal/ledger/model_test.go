@@ -357,14 +357,14 @@ func (m *model) drawPurchase(t *rapid.T, id uuid.UUID) string {
 func (m *model) revoke(t *rapid.T) {
 	id := m.account(t)
 	purchase, total := m.drawPurchase(t, id), rapid.SampledFrom([]tokens.Amount{100, 100, 30, 60, 0, 101}).Draw(t, "total")*tokens.One
-	r, err := m.Revoke(context.Background(), id, purchase, total, ledger.CauseDispute, "disputed")
+	r, err := revoke(context.Background(), m, id, purchase, total, ledger.CauseDispute, "disputed")
 	m.compare(t, "revoke "+purchase, m.sent(r, err), m.twin.revoke(id, purchase, total, "disputed", m.clock.Now()))
 }
 
 func (m *model) freeze(t *rapid.T) {
 	id := m.account(t)
 	purchase, frozen := m.drawPurchase(t, id), rapid.Bool().Draw(t, "frozen")
-	err := m.Freeze(context.Background(), id, purchase, frozen)
+	err := freeze(context.Background(), m, id, purchase, frozen)
 	m.compare(t, "freeze "+purchase, m.sent(ledger.Receipt{}, err), m.twin.freeze(id, purchase, frozen, m.clock.Now()))
 }
 

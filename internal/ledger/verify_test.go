@@ -231,12 +231,12 @@ func (b *books) firstDay(id uuid.UUID) {
 	_, err = b.Release(ctx, id, uuid.NewString(), ledger.Release{Hold: b.hold(id, "lip_sync", 0)})
 	b.check(err)
 	b.charge(id, "auto_selling", "190") // what was granted, and most of the purchase
-	_, err = b.Revoke(ctx, id, purchase.Source, 90*tokens.One, ledger.CauseDispute, "charged back")
+	_, err = revoke(ctx, b, id, purchase.Source, 90*tokens.One, ledger.CauseDispute, "charged back")
 	b.check(err)
 	disputed := ledger.Grant{Kind: ledger.LotPurchase, Amount: 100 * tokens.One, Source: "disputed " + id.String()}
 	_, err = b.Grant(ctx, id, "", disputed) // less what is owed
 	b.check(err)
-	b.check(b.Freeze(ctx, id, disputed.Source, true))
+	b.check(freeze(ctx, b, id, disputed.Source, true))
 	b.grant(id, ledger.LotAdjustment, "20", time.Time{})
 	b.grant(id, ledger.LotPromo, "20", time.Time{})
 	b.hold(id, "lip_sync", time.Hour)
@@ -411,9 +411,9 @@ func (b *books) anything(account uuid.UUID, random *rand.Rand) {
 	case 1:
 		_, err = b.Grant(ctx, account, "", ledger.Grant{Kind: ledger.LotPurchase, Amount: 5 * amount, Source: key})
 	case 2:
-		_, err = b.Revoke(ctx, account, "disputed "+account.String(), amount, ledger.CauseRefund, "")
+		_, err = revoke(ctx, b, account, "disputed "+account.String(), amount, ledger.CauseRefund, "")
 	case 3:
-		err = b.Freeze(ctx, account, "disputed "+account.String(), random.IntN(2) == 0)
+		err = freeze(ctx, b, account, "disputed "+account.String(), random.IntN(2) == 0)
 	case 4, 5:
 		var hold ledger.Receipt
 		if hold, err = b.Hold(ctx, account, key, ledger.Hold{Feature: "auto_selling", Amount: &amount, ExpiresIn: time.Duration(1+random.IntN(20)) * time.Hour}); err != nil {
