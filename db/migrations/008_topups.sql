@@ -22,7 +22,7 @@ create table topups (
     times       integer not null check (times between 1 and 30), -- a month, at most
     limit_minor bigint not null check (limit_minor > 0), -- a month, at most
     changed_at  timestamptz not null, -- by the creator
-    stopped     text not null default '', -- why it is off: declined, authentication, price, pack, owed; empty: its creator wants it so
+    stopped     text not null default '', -- why it is off: declined, authentication, price, pack, returned, owed; empty: its creator wants it so
     stopped_at  timestamptz,
     purchase    uuid, -- the attempt that stopped it
     told_at     timestamptz, -- when an e-mail about that was ordered

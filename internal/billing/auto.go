@@ -9,6 +9,7 @@ import (
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
 
+	"pop.store/credits/internal/money"
 	"pop.store/credits/internal/payment"
 	"pop.store/credits/internal/tokens"
 )
@@ -81,9 +82,10 @@ func (s *Service) Forget(ctx context.Context, account uuid.UUID) error {
 
 // AutoParams order a pack that is charged without its buyer.
 type AutoParams struct {
-	Pack string        // id of a pack of the catalog
-	Most int64         // what may be taken for it, tax included, in minor units
-	Owed tokens.Amount // what the account owes: it comes off the pack's tokens
+	Pack   string        // id of a pack of the catalog
+	Agreed money.Amount  // what the pack may cost
+	Most   int64         // what may be taken for it, tax included, in minor units
+	Owed   tokens.Amount // what the account owes: it comes off the pack's tokens
 }
 
 // sqlInsertAuto takes nothing over that is under way, and needs a method that is kept.
@@ -93,8 +95,8 @@ const sqlInsertAuto = `insert into purchases (id, account, pack, tokens, price_m
 	from payment_customers where account = $2 and provider = $9 and method <> '' for share
 	on conflict do nothing`
 
-// OrderAuto writes an auto purchase down, in a transaction of the caller's who decided on it. false: there is one under way already, or nothing is kept
-// that could be charged. Charge goes on with it. Errors: ErrNotSetUp, kind Meaning (field "pack"), the database's.
+// OrderAuto writes an auto purchase down, in a transaction of the caller's who decided on it. false: there is one under way already, nothing is kept
+// that could be charged, or the pack costs more than was agreed to. Charge goes on with it. Errors: ErrNotSetUp, kind Meaning (field "pack"), the database's.
 func (s *Service) OrderAuto(ctx context.Context, tx pgx.Tx, account uuid.UUID, p AutoParams) (_ uuid.UUID, ok bool, err error) {
 	if !s.Available() {
 		return uuid.Nil, false, ErrNotSetUp
@@ -105,9 +107,24 @@ func (s *Service) OrderAuto(ctx context.Context, tx pgx.Tx, account uuid.UUID, p
 	if err != nil {
 		return uuid.Nil, false, err
 	}
+	if pack.Price.Currency != p.Agreed.Currency || pack.Price.Minor > p.Agreed.Minor {
+		return uuid.Nil, false, nil
+	}
 	tag, err := tx.Exec(ctx, sqlInsertAuto, id, account, pack.ID, pack.Tokens, pack.Price.Minor, pack.Price.Currency, prices.Version, pack.ExpiresDays,
 		s.o.Provider.Name(), "auto-"+id.String(), order.fingerprint(), now, now.Add(firstAsk), p.Owed, p.Most)
 	return id, err == nil && tag.RowsAffected() == 1, err
+}
+
+// Queryer is a pool or a transaction.
+type Queryer interface {
+	Query(ctx context.Context, sql string, args ...any) (pgx.Rows, error)
+}
+
+const sqlAutos = `select ` + purchaseColumns + ` from purchases where auto and account = any ($1) and created_at >= $2 order by account, created_at desc, id desc`
+
+// Autos lists the auto purchases of accounts since an instant, the newest of each account first.
+func (s *Service) Autos(ctx context.Context, from Queryer, accounts []uuid.UUID, since time.Time) ([]Purchase, error) {
+	return collect(from.Query(ctx, sqlAutos, accounts, since))
 }
 
 // Charge has the provider take the money of an auto purchase that waits for it, and answers how it stands then. Asking again changes nothing. While

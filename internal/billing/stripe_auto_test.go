@@ -103,7 +103,7 @@ func (s *shop) kept(provider, method string) uuid.UUID {
 // orderAuto writes an auto purchase down.
 func (s *shop) orderAuto(account uuid.UUID, most int64) (id uuid.UUID, ok bool, err error) {
 	err = pgx.BeginFunc(s.t.Context(), s.pool, func(tx pgx.Tx) error {
-		id, ok, err = s.OrderAuto(s.t.Context(), tx, account, billing.AutoParams{Pack: pack(0).ID, Most: most})
+		id, ok, err = s.OrderAuto(s.t.Context(), tx, account, billing.AutoParams{Pack: pack(0).ID, Agreed: pack(0).Price, Most: most})
 		return err
 	})
 	return id, ok, err
@@ -402,7 +402,7 @@ func TestOneTopUpAtATime(t *testing.T) {
 
 func (s *shop) orderAutoOf(name string) (id uuid.UUID, ok bool, err error) {
 	err = pgx.BeginFunc(s.t.Context(), s.pool, func(tx pgx.Tx) error {
-		id, ok, err = s.OrderAuto(s.t.Context(), tx, s.account(), billing.AutoParams{Pack: name, Most: plenty})
+		id, ok, err = s.OrderAuto(s.t.Context(), tx, s.account(), billing.AutoParams{Pack: name, Agreed: pack(0).Price, Most: plenty})
 		return err
 	})
 	return id, ok, err
