@@ -25,6 +25,8 @@ type Chrome struct {
 	Badge *BadgeModel
 	// Notice is the low or empty notice, nil for none (or when it was dismissed).
 	Notice *NoticeModel
+	// TopUp says that auto top-up was stopped; nil when it was not. It is no part of what the badge's poll brings.
+	TopUp *TopUpNotice
 	// Demo marks every page as the demo.
 	Demo bool
 }
@@ -41,6 +43,8 @@ const (
 	NavAgents  Nav = "agents"
 	NavPlans   Nav = "plans"
 	NavShop    Nav = "storefront" // in the demo alone
+
+	NavSettings Nav = "settings" // reached from the foot of the page
 )
 
 // Level is how full the wallet is. Low and empty are the ledger's decision (threshold, hysteresis), never the page's.

@@ -183,6 +183,8 @@ type BuyModel struct {
 	// Need is how many tokens are missing for what the creator wanted to do, zero for nothing in particular; Next leads back to it.
 	Need tokens.Amount
 	Next string
+	// Keep has the card kept for auto top-up, unless the creator unticks it.
+	Keep bool
 }
 
 // PackModel is one credit pack on sale. Its form posts pack=ID and key=Key to /credits/buy.

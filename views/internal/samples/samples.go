@@ -37,6 +37,7 @@ func Pages() []Page {
 	all = append(all, plans()...)
 	all = append(all, buy()...)
 	all = append(all, purchases()...)
+	all = append(all, settings()...)
 	all = append(all, others()...)
 	return all
 }
