@@ -95,8 +95,11 @@ func (m *Mailer) read(ctx context.Context, c *claimed) (*reader, error) {
 }
 
 func (m *Mailer) sendReceipt(ctx context.Context, r *reader, o occasion, now time.Time) error {
-	about := []occasion{o}
-	if err := m.send(ctx, r, m.receiptWords(r, o), about, now); err != nil {
+	about, words := []occasion{o}, m.receiptWords(r, o)
+	if o.aboutTopUp() {
+		words = m.topUpWords(r, o, now)
+	}
+	if err := m.send(ctx, r, words, about, now); err != nil {
 		return m.failed(ctx, about, err, now)
 	}
 	return m.done(ctx, about, outcomeSent, now)
