@@ -20,10 +20,11 @@ import (
 type wish struct {
 	need tokens.Amount
 	next string
+	keep bool // the card, for auto top-up
 }
 
 func readWish(get func(string) string) wish {
-	var w wish
+	w := wish{keep: get("keep") == "1"}
 	if need, err := tokens.Parse(get("need")); err == nil && need > 0 {
 		w.need = need
 	}
@@ -45,7 +46,7 @@ func (a *App) buyPage(v *visit) error {
 }
 
 func (a *App) buyModel(v *visit, w wish) (views.BuyModel, error) {
-	m := views.BuyModel{Chrome: a.chrome(v, views.NavCredits), Available: a.Billing.Available(), Spendable: v.Spendable, Need: w.need, Next: w.next}
+	m := views.BuyModel{Chrome: a.chrome(v, views.NavCredits), Available: a.Billing.Available(), Spendable: v.Spendable, Need: w.need, Next: w.next, Keep: w.keep}
 	for _, p := range a.Prices().Packs {
 		pack := a.packModel(p)
 		pack.Key = uuid.NewString()
@@ -90,7 +91,7 @@ func (a *App) buy(v *visit) error {
 	if !validKey(key) {
 		return errKeyInvalid
 	}
-	p, _, err := a.Billing.Start(v.Request().Context(), v.ID, key, billing.StartParams{Pack: pack, ReturnPath: w.next})
+	p, _, err := a.Billing.Start(v.Request().Context(), v.ID, key, billing.StartParams{Pack: pack, ReturnPath: w.next, KeepMethod: w.keep})
 	var refused *problem.Error
 	if errors.As(err, &refused) && statuses[refused.Kind] < http.StatusInternalServerError {
 		m, err := a.buyModel(v, w)
