@@ -48,7 +48,7 @@ func (s *site) topUp() {
 
 func (a answer) wantTopUp(on string) answer {
 	a.t.Helper()
-	if got := attr(a.only("top-up"), "data-on"); got != on {
+	if got := attr(a.only("top-up"), "data-state"); got != on {
 		a.t.Errorf("%s: auto top-up is %q, want %q", a.to, got, on)
 	}
 	return a

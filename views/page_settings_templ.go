@@ -95,14 +95,14 @@ func topUpSection(c Chrome, m TopUpModel) templ.Component {
 			templ_7745c5c3_Var3 = templ.NopComponent
 		}
 		ctx = templ.ClearChildren(ctx)
-		templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 3, "<section id=\"auto-top-up\" aria-labelledby=\"auto-top-up-title\" class=\"rounded-card border border-line bg-card p-5 shadow-lift sm:px-8 sm:py-7\" data-testid=\"top-up\" data-on=\"")
+		templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 3, "<section id=\"auto-top-up\" aria-labelledby=\"auto-top-up-title\" class=\"rounded-card border border-line bg-card p-5 shadow-lift sm:px-8 sm:py-7\" data-testid=\"top-up\" data-state=\"")
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}
 		var templ_7745c5c3_Var4 string
 		templ_7745c5c3_Var4, templ_7745c5c3_Err = templ.JoinStringErrs(m.state())
 		if templ_7745c5c3_Err != nil {
-			return templ.Error{Err: templ_7745c5c3_Err, FileName: `views/page_settings.templ`, Line: 15, Col: 183}
+			return templ.Error{Err: templ_7745c5c3_Err, FileName: `views/page_settings.templ`, Line: 15, Col: 186}
 		}
 		_, templ_7745c5c3_Err = templ_7745c5c3_Buffer.WriteString(templ.EscapeString(templ_7745c5c3_Var4))
 		if templ_7745c5c3_Err != nil {
