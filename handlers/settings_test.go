@@ -89,6 +89,7 @@ func TestAutoTopUp(t *testing.T) {
 	v.keepCard(sandbox.CardGood)
 	v.get("/settings").wantTopUp("On").has("forget-card", true).has("keep-card", false)
 	s.charge("maya", `{"feature":"auto_selling","amount":"290"}`)
+	s.clock.Advance(time.Second)
 	s.topUp()
 	s.wantSpendable("maya", "510")
 	a = v.get("/settings").want(http.StatusOK)
@@ -105,6 +106,9 @@ func TestAutoTopUp(t *testing.T) {
 	}
 	if rows := marked(v.get("/credits/history").want(http.StatusOK).page(), "history-row"); !strings.Contains(text(rows[0]), "Auto top-up") {
 		t.Errorf("the history says %q", text(rows[0]))
+	}
+	if p := s.call("GET", "/v1/accounts/maya/purchases", "").want(http.StatusOK).list("purchases")[0]; p["auto"] != true || p["failure"] != nil {
+		t.Errorf("the API says %v", p)
 	}
 	v.submit("/settings/card/forget", nil).leads("/settings?saved=1#auto-top-up")
 	v.get("/settings").wantTopUp("On").has("keep-card", true)

@@ -88,7 +88,7 @@ type AutoParams struct {
 	Owed   tokens.Amount // what the account owes: it comes off the pack's tokens
 }
 
-// sqlInsertAuto takes nothing over that is under way, and needs a method that is kept.
+// sqlInsertAuto adds nothing while one is under way, and needs a method that is kept. Its fingerprint is no request's: none can go on with it by its key.
 const sqlInsertAuto = `insert into purchases (id, account, pack, tokens, price_minor, currency, catalog_version, lot_expires_days, status, provider,
 		idempotency_key, fingerprint, created_at, updated_at, ask_at, owed, auto, most_minor, customer, method)
 	select $1, $2, $3, $4, $5, $6, $7, $8, 'pending', $9, $10, $11, $12, $12, $13, $14, true, $15, customer, method
@@ -102,8 +102,7 @@ func (s *Service) OrderAuto(ctx context.Context, tx pgx.Tx, account uuid.UUID, p
 		return uuid.Nil, false, ErrNotSetUp
 	}
 	prices, now, id := s.o.Prices(), s.o.Clock(), uuid.New()
-	order := StartParams{Pack: p.Pack}
-	pack, err := check(prices, order)
+	pack, err := check(prices, StartParams{Pack: p.Pack})
 	if err != nil {
 		return uuid.Nil, false, err
 	}
@@ -111,7 +110,7 @@ func (s *Service) OrderAuto(ctx context.Context, tx pgx.Tx, account uuid.UUID, p
 		return uuid.Nil, false, nil
 	}
 	tag, err := tx.Exec(ctx, sqlInsertAuto, id, account, pack.ID, pack.Tokens, pack.Price.Minor, pack.Price.Currency, prices.Version, pack.ExpiresDays,
-		s.o.Provider.Name(), "auto-"+id.String(), order.fingerprint(), now, now.Add(firstAsk), p.Owed, p.Most)
+		s.o.Provider.Name(), "auto-"+id.String(), []byte("auto"), now, now.Add(firstAsk), p.Owed, p.Most)
 	return id, err == nil && tag.RowsAffected() == 1, err
 }
 

@@ -39,10 +39,11 @@ func (p *Provider) Charge(ctx context.Context, c payment.Charge) (payment.Checko
 	params.SetIdempotencyKey("charge-" + c.Reference)
 	intent, err := p.client.V1PaymentIntents.Create(ctx, params)
 	var refused *stripe.Error
-	if errors.As(err, &refused) && refused.Type == stripe.ErrorTypeCard && refused.PaymentIntent != nil {
-		checkout := chargedOf(refused.PaymentIntent)
-		checkout.Price, checkout.State, checkout.Reason = price, payment.Failed, reasonOf(refused)
-		return checkout, nil
+	if errors.As(err, &refused) && refused.PaymentIntent != nil {
+		if checkout := chargedOf(refused.PaymentIntent); refused.Type == stripe.ErrorTypeCard || checkout.State == payment.Failed {
+			checkout.Price, checkout.State, checkout.Reason = price, payment.Failed, reasonOf(refused)
+			return checkout, nil
+		}
 	}
 	if err != nil {
 		return payment.Checkout{}, failure(err)
