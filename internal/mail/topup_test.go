@@ -24,6 +24,7 @@ func TestAutoTopUpWasStopped(t *testing.T) {
 	}
 	const declined = "Auto top-up is off: your card was declined today"
 	tell("declined", at)
+	o.clock.Advance(time.Second)
 	tell("declined", at)
 	o.after(0)
 	m := o.wantLetters(declined)[0]
@@ -31,6 +32,7 @@ func TestAutoTopUpWasStopped(t *testing.T) {
 	if m.header.Get("List-Unsubscribe") != "" || !strings.Contains(m.html, `href="`+base+`/settings"`) || !strings.Contains(m.text, base+"/settings\n") {
 		t.Errorf("%v\n%s", m.header, m.text)
 	}
+	o.clock.Advance(time.Second)
 	tell("declined", at)
 	o.after(time.Hour)
 	o.wantLetters(declined)

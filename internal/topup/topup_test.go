@@ -261,6 +261,42 @@ func TestFiftyServersBuyOnce(t *testing.T) {
 	}
 }
 
+// Another server's purchase came to its end while this one was about to decide: it decides with that one seen.
+func TestADecisionHoldsTheSettings(t *testing.T) {
+	t.Parallel()
+	d := newDesk(t)
+	id := d.account(sandbox.CardGood)
+	d.save(id)
+	d.spendTo(id, 10)
+	tx, err := d.pool.Begin(t.Context())
+	d.must(err)
+	_, err = tx.Exec(t.Context(), `select from topups where account = $1 for update`, id)
+	d.must(err)
+	p := below40()
+	order, ok, err := d.billing.OrderAuto(t.Context(), tx, id, billing.AutoParams{Pack: p.Pack, Agreed: p.Price, Most: p.Limit.Minor})
+	if err != nil || !ok {
+		t.Fatal(ok, err)
+	}
+	_, err = tx.Exec(t.Context(), `update purchases set status = 'completed', paid_minor = 3900, completed_at = created_at where id = $1`, order)
+	d.must(err)
+	done := make(chan error)
+	go func() {
+		_, _, err := d.Step(context.Background(), uuid.Nil)
+		done <- err
+	}()
+	const waiting = `select count(*) from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'`
+	for end := time.Now().Add(time.Minute); d.count(waiting) == 0; time.Sleep(5 * time.Millisecond) {
+		if time.Now().After(end) {
+			t.Fatal("the other server does not wait")
+		}
+	}
+	d.must(tx.Commit(t.Context()))
+	d.must(<-done)
+	if n := d.count(autos, id); n != 1 {
+		t.Errorf("%d purchases", n)
+	}
+}
+
 // A server dies after the purchase was written down and before it was charged: another charges it, once.
 func TestAChargeThatNobodyMade(t *testing.T) {
 	t.Parallel()
