@@ -36,11 +36,10 @@ func (a *App) topUpModel(v *visit) (views.TopUpModel, error) {
 	prices := a.Prices()
 	m := views.TopUpModel{
 		Available: a.Billing.Available() && len(prices.Packs) > 0, On: o.On, Kept: o.Kept.Any, Card: o.Kept.Card, Wait: string(o.Wait), Threshold: o.Threshold,
-		Form: topUpForm(v, prices, &o),
+		Form: topUpForm(v, prices, &o), Currency: oneCurrency(prices.Packs),
 	}
 	for _, p := range prices.Packs {
 		m.Packs = append(m.Packs, views.Option{Value: packValue(p), Label: p.Name + ", " + views.Tokens(p.Tokens) + ", " + p.Price.String()})
-		m.Currency = p.Price.Currency
 	}
 	if o.Set {
 		m.Times, m.MostTimes, m.Spent, m.Limit = o.Times, o.Settings.Times, o.Spent, o.Limit
@@ -80,6 +79,19 @@ func topUpForm(v *visit, prices *catalog.Catalog, o *topup.Overview) views.TopUp
 		f.Threshold = v.Threshold.String()
 	}
 	return f
+}
+
+// oneCurrency is the currency that all packs are sold in; empty when there are several.
+func oneCurrency(packs []catalog.Pack) string {
+	for _, p := range packs {
+		if p.Price.Currency != packs[0].Price.Currency {
+			return ""
+		}
+	}
+	if len(packs) == 0 {
+		return ""
+	}
+	return packs[0].Price.Currency
 }
 
 // packValue is a pack as a form names it, with the price that is shown: what its creator agrees to.

@@ -25,7 +25,7 @@ type TopUpModel struct {
 	Form      TopUpForm
 	// Packs are the choices: id, price and currency as PackValue writes them.
 	Packs []Option
-	// Currency is that of the packs, for the field of money.
+	// Currency is that of the packs, for the field of money; empty when they have several.
 	Currency string
 	// Kept says that something can be charged, and Card what it is called, if that is known.
 	Kept bool

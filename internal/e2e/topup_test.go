@@ -83,7 +83,10 @@ func TestAutoTopUpEndsWithADecline(t *testing.T) {
 	p.WaitText(testid("top-up-stopped"), "nothing more is charged until you turn it on again.")
 	p.WaitText(testid("top-up-last"), "your card was declined")
 	p.Click(testid("top-up-off"))
-	p.WaitText(testid("top-up-state"), "Off")
+	p.WaitText(testid("done"), "Saved.")
+	if p.Shown(testid("top-up-stopped")) {
+		t.Error("it is still said")
+	}
 	p.Goto("/tools")
 	p.WaitGone(testid("top-up-notice"))
 	if s.want(http.StatusOK, http.MethodGet, "/v1/accounts/dora", nil)["state"] != "low" {
