@@ -60,6 +60,7 @@ type Runner struct {
 	stopping context.Context // ends when the server stops: jobs come to an end of their own accord
 	stop     context.CancelFunc
 	relay    *relay.Relay
+	toppedUp place
 	client   *river.Client[pgx.Tx]
 }
 

@@ -14,7 +14,7 @@ import (
 	"pop.store/credits/internal/session"
 )
 
-// One turn goes through all accounts, chunk after chunk; one whose time is over ends after the chunk that it is at, and the next begins anew.
+// One turn goes through all accounts, chunk after chunk; one whose time is over ends after the chunk that it is at, and the next goes on from there.
 func TestTopUpsGoThroughAllAccounts(t *testing.T) {
 	t.Parallel()
 	o := newOffice(t)
@@ -35,12 +35,12 @@ func TestTopUpsGoThroughAllAccounts(t *testing.T) {
 		t.Errorf("%v, more %t, %v", asked, more, err)
 	}
 	asked, r.turn = nil, time.Nanosecond
-	for range 2 {
-		if more, err := r.topUp(t.Context()); !more || err != nil {
-			t.Error(more, err)
+	for i := range 4 {
+		if more, err := r.topUp(t.Context()); more != (i%3 < 2) || err != nil {
+			t.Error(i, more, err)
 		}
 	}
-	if !slices.Equal(asked, []uuid.UUID{uuid.Nil, uuid.Nil}) {
+	if !slices.Equal(asked, []uuid.UUID{uuid.Nil, {1}, {2}, uuid.Nil}) {
 		t.Errorf("a turn without time asked for %v", asked)
 	}
 }
