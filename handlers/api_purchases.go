@@ -32,12 +32,15 @@ type purchaseJSON struct {
 	CheckoutURL *string       `json:"checkout_url"` // null once it cannot be paid there any more
 	CreatedAt   *string       `json:"created_at"`
 	CompletedAt *string       `json:"completed_at"`
+	Auto        bool          `json:"auto"`    // an auto top-up
+	Failure     *string       `json:"failure"` // why the money did not come, where that is known
 }
 
 func purchaseAnswer(p *billing.Purchase) purchaseJSON {
 	j := purchaseJSON{
 		ID: p.ID.String(), Status: string(p.Status), Pack: p.Pack, Tokens: p.Tokens, Owed: p.Owed, Price: moneyJSON(p.Price),
 		CreatedAt: stamp(p.CreatedAt), CompletedAt: stamp(p.CompletedAt),
+		Auto: p.Auto, Failure: unlessEmpty(string(p.Failure)),
 	}
 	if p.Status == billing.StatusPending {
 		j.CheckoutURL = unlessEmpty(p.CheckoutURL)

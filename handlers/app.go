@@ -23,6 +23,7 @@ import (
 	"pop.store/credits/internal/results"
 	"pop.store/credits/internal/sandbox"
 	"pop.store/credits/internal/session"
+	"pop.store/credits/internal/topup"
 	"pop.store/credits/internal/webhook"
 	"pop.store/credits/static"
 )
@@ -32,6 +33,7 @@ type App struct {
 	Accounts *accounts.Accounts
 	Ledger   *ledger.Ledger
 	Billing  *billing.Service
+	TopUp    *topup.Service
 	Mail     *mail.Mailer
 	Results  *results.Results
 	Sessions *session.Store
@@ -128,6 +130,10 @@ func (a *App) pageRoutes(e *echo.Echo) {
 	e.POST("/agents/switch", a.page(a.switchAgent))
 	e.POST("/agents/limits", a.page(a.setLimits))
 	get(e, "/tools", a.page(a.toolsPage))
+	get(e, "/settings", a.page(a.settingsPage))
+	e.POST("/settings/auto-top-up", a.page(a.saveTopUp))
+	e.POST("/settings/auto-top-up/off", a.page(a.turnTopUpOff))
+	e.POST("/settings/card/forget", a.page(a.forgetCard))
 	if a.DemoAccount != "" {
 		a.demoRoutes(e)
 	}

@@ -23,10 +23,11 @@ import (
 type wish struct {
 	need tokens.Amount
 	next string
+	keep bool // the card, for auto top-up
 }
 
 func readWish(get func(string) string) wish {
-	var w wish
+	w := wish{keep: get("keep") == "1"}
 	if need, err := tokens.Parse(get("need")); err == nil && need > 0 {
 		w.need = need
 	}
@@ -56,7 +57,7 @@ func (a *App) buyPage(v *visit) error {
 func (a *App) buyModel(v *visit, w wish) (views.BuyModel, error) {
 	m := views.BuyModel{
 		Chrome: a.chrome(v, views.NavCredits), Available: a.Billing.Available(), Spendable: v.Spendable, Need: w.need, Next: w.next, Owed: v.Owed,
-		Waiting: v.Paused, Taxed: a.Billing.Taxed(),
+		Waiting: v.Paused, Taxed: a.Billing.Taxed(), Keep: w.keep,
 	}
 	account, err := a.Ledger.Account(v.Request().Context(), v.ID)
 	if err != nil {
@@ -135,7 +136,7 @@ func (a *App) buy(v *visit) error {
 	if !validKey(key) {
 		return errKeyInvalid
 	}
-	p, _, err := a.Billing.Start(v.Request().Context(), v.ID, key, billing.StartParams{Pack: pack, ReturnPath: w.next})
+	p, _, err := a.Billing.Start(v.Request().Context(), v.ID, key, billing.StartParams{Pack: pack, ReturnPath: w.next, KeepMethod: w.keep})
 	var refused *problem.Error
 	if errors.As(err, &refused) && statuses[refused.Kind] < http.StatusInternalServerError {
 		m, err := a.buyModel(v, w)

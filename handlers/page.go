@@ -60,8 +60,10 @@ const firstPoll = 5 * time.Second
 // chrome is what surrounds the page: the shop, the balance, the notice. Fragments have no place in the navigation.
 func (a *App) chrome(v *visit, nav views.Nav) views.Chrome {
 	every := pace(v.now, v.LastAt)
+	var stopped *views.TopUpNotice
 	if nav != views.NavNone {
 		every = min(every, firstPoll)
+		stopped = a.topUpStopped(v)
 	}
 	return views.Chrome{
 		ShopName: v.Name, SignedIn: true, Nav: nav, Now: v.now, Zone: v.Zone, Here: here(v.Request()), Demo: a.DemoAccount != "",
@@ -69,7 +71,7 @@ func (a *App) chrome(v *visit, nav views.Nav) views.Chrome {
 			Level: views.Level(v.State), Spendable: v.Spendable, Held: v.Held, PausedAgents: v.Paused, Waiting: a.waiting(v.Request().Context(), v),
 			Every: jitter(every), Pace: every,
 		},
-		Notice: a.notice(v),
+		Notice: a.notice(v), TopUp: stopped,
 	}
 }
 

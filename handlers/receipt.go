@@ -40,16 +40,28 @@ func (a *App) purchasesPage(v *visit) error {
 	return render(v, http.StatusOK, views.PurchasesPage(m))
 }
 
-// purchaseRow is a line of the list. A row of an auto top-up says so with Auto, and a declined card with StandingDeclined.
+// purchaseRow is a line of the list.
 func (a *App) purchaseRow(p *billing.Purchase) views.PurchaseRow {
 	row := views.PurchaseRow{
 		ID: p.ID.String(), At: p.CreatedAt, PackName: receipt.PackName(a.Prices(), p.Pack), Tokens: p.Tokens, Amount: p.Price, Refunded: p.Refunded,
-		Standing: standings[p.Status], Receipt: !p.CompletedAt.IsZero(),
+		Standing: standing(p), Receipt: !p.CompletedAt.IsZero(), Auto: p.Auto,
 	}
 	if row.Receipt {
 		row.Amount = p.Paid
 	}
 	return row
+}
+
+func standing(p *billing.Purchase) views.PurchaseStanding {
+	switch {
+	case p.Status == billing.StatusFailed && p.Failure == billing.FailureDeclined:
+		return views.StandingDeclined
+	case p.Status == billing.StatusFailed && p.Failure == billing.FailureConfirm:
+		return views.StandingConfirm
+	case p.Auto && p.Status == billing.StatusPending: // nobody has to do anything
+		return views.StandingComing
+	}
+	return standings[p.Status]
 }
 
 var standings = map[billing.Status]views.PurchaseStanding{

@@ -54,6 +54,10 @@ func sandboxModel(s sandbox.Session) views.SandboxModel {
 		Merchant: "Credits", Item: s.Description, Price: s.Amount,
 		WithVAT: money.Amount{Minor: s.Amount.Minor + s.VAT(true), Currency: s.Amount.Currency}, PayURL: path + "/pay", DeclineURL: path + "/decline", CancelURL: path + "/cancel",
 	}
+	if s.KeepMethod {
+		m.Others = append(m.Others, views.SandboxCard{ID: string(sandbox.CardLater), Label: "Pay with a card that is declined when it is charged again"},
+			views.SandboxCard{ID: string(sandbox.CardConfirm), Label: "Pay with a card whose bank asks back when it is charged again"})
+	}
 	switch {
 	case s.Status == sandbox.Complete:
 		m.Done, m.BackURL = "This is paid.", s.SuccessURL

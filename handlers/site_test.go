@@ -32,6 +32,7 @@ import (
 	"pop.store/credits/internal/results"
 	"pop.store/credits/internal/sandbox"
 	"pop.store/credits/internal/session"
+	"pop.store/credits/internal/topup"
 	"pop.store/credits/internal/webhook"
 )
 
@@ -140,6 +141,7 @@ func (s *site) assemble(o options) {
 		shop.Provider, shop.WebhookSecrets = s.provider, []string{eventSecret}
 	}
 	s.app.Billing = billing.New(s.pool, shop)
+	s.app.TopUp = topup.New(s.pool, topup.Options{Ledger: books, Billing: s.app.Billing, Prices: s.app.Prices, Clock: s.clock.Now, Log: log})
 }
 
 // deliver makes the provider send its events, until the test ends.

@@ -21,7 +21,7 @@ var layers = [][]string{
 	{"internal/bench"},
 	{"handlers"},
 	{"internal/demo", "internal/jobs"},
-	{"internal/mail"},
+	{"internal/mail", "internal/topup"},
 	{"internal/receipt"},
 	{"views", "internal/billing", "internal/accounts", "internal/results", "internal/recap"},
 	{"internal/relay", "internal/webhook"},
@@ -44,7 +44,7 @@ var restricted = map[string]struct {
 	"github.com/riverqueue/river":  {[]string{"internal/jobs", "db"}, "jobs are made and worked in one place, and db migrates their tables"},
 	"go.yaml.in/yaml":              {[]string{"internal/catalog"}, "one package reads YAML, strictly"},
 	"github.com/chromedp/chromedp": {[]string{"internal/browser"}, "browser tests go through one harness"},
-	"github.com/jackc/pgx":         {[]string{"db", "internal/accounts", "internal/apikey", "internal/bench", "internal/billing", "internal/demo", "internal/embedpg", "internal/jobs", "internal/ledger", "internal/mail", "internal/results", "internal/sandbox", "internal/session", "internal/webhook", "cmd/credits"}, "handlers and views hold no SQL"},
+	"github.com/jackc/pgx":         {[]string{"db", "internal/accounts", "internal/apikey", "internal/bench", "internal/billing", "internal/demo", "internal/embedpg", "internal/jobs", "internal/ledger", "internal/mail", "internal/results", "internal/sandbox", "internal/session", "internal/topup", "internal/webhook", "cmd/credits"}, "handlers and views hold no SQL"},
 	"github.com/wneessen/go-mail":  {[]string{"internal/mail"}, "e-mails are written and sent in one place"},
 	"database/sql":                 {nil, "pgx natively: database/sql may run a statement twice after a lost acknowledgement"},
 }

@@ -27,6 +27,8 @@ type Chrome struct {
 	Notice *NoticeModel
 	// Here is the page's own address where a purchase may lead back to it, else empty.
 	Here string
+	// TopUp says that auto top-up was stopped; nil when it was not. It is no part of what the badge's poll brings.
+	TopUp *TopUpNotice
 	// Demo marks every page as the demo.
 	Demo bool
 }
@@ -43,6 +45,8 @@ const (
 	NavAgents  Nav = "agents"
 	NavPlans   Nav = "plans"
 	NavShop    Nav = "storefront" // in the demo alone
+
+	NavSettings Nav = "settings" // reached from the foot of the page
 )
 
 // Level is how full the wallet is. Low and empty are the ledger's decision (threshold, hysteresis), never the page's.

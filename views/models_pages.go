@@ -189,6 +189,8 @@ type BuyModel struct {
 	Waiting int
 	// Taxed says that tax may come on top of the prices, to be shown on the payment page.
 	Taxed bool
+	// Keep has the card kept for auto top-up, unless the creator unticks it.
+	Keep bool
 }
 
 // PackModel is one credit pack on sale. Its form posts pack=ID and key=Key to /credits/buy.

@@ -60,6 +60,7 @@ const (
 	StandingPaid     PurchaseStanding = "paid"     // also when a part of the money went back
 	StandingFailed   PurchaseStanding = "failed"   // the money did not come
 	StandingDeclined PurchaseStanding = "declined" // the card was declined
+	StandingConfirm  PurchaseStanding = "confirm"  // the bank wants the creator to confirm it
 	StandingClosed   PurchaseStanding = "closed"   // nobody paid in time
 	StandingRefunded PurchaseStanding = "refunded"
 	StandingDisputed PurchaseStanding = "disputed"

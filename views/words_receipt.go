@@ -107,6 +107,8 @@ func (r *PurchaseRow) words() string {
 		return "Not paid"
 	case StandingDeclined:
 		return "Card declined"
+	case StandingConfirm:
+		return "Bank asks you to confirm"
 	case StandingClosed:
 		return "Closed, not paid"
 	case StandingRefunded:
@@ -125,7 +127,7 @@ func (r *PurchaseRow) standingClass() string {
 		if r.Refunded.Minor == 0 {
 			return "text-ok"
 		}
-	case StandingFailed, StandingDeclined:
+	case StandingFailed, StandingDeclined, StandingConfirm:
 		return "text-bad"
 	case StandingDisputed:
 		return "text-warn"

@@ -33,6 +33,7 @@ import (
 	"pop.store/credits/internal/sandbox"
 	"pop.store/credits/internal/session"
 	"pop.store/credits/internal/stripepay"
+	"pop.store/credits/internal/topup"
 	"pop.store/credits/internal/webhook"
 )
 
@@ -129,6 +130,9 @@ func (p *program) assemble(d *database, addr net.Addr) *site {
 		Ledger: books, Sessions: s.app.Sessions, Mail: s.app.Mail, Webhooks: s.app.Webhooks,
 		Sinks: []relay.Sink{s.app.Mail.Sink, s.app.Webhooks.Take}, Log: p.log,
 		Payments: func(ctx context.Context) (bool, error) { return s.app.Billing.Reconcile(ctx) },
+		TopUps: func(ctx context.Context, after uuid.UUID) (uuid.UUID, bool, error) {
+			return s.app.TopUp.Step(ctx, after)
+		},
 	})
 	s.app.Ready = func(ctx context.Context) error {
 		if !s.ready.Load() {
@@ -177,6 +181,12 @@ func (s *site) setUpPayments(ctx context.Context, d *database, local *url.URL) e
 		o.Provider, o.WebhookSecrets = s.app.Sandbox, []string{secret}
 	}
 	s.app.Billing = billing.New(d.pool, o)
+	s.app.TopUp = topup.New(d.pool, topup.Options{
+		Ledger: s.app.Ledger, Billing: s.app.Billing, Prices: s.prices.InForce, Clock: clock.System, Log: s.log,
+		Tell: func(ctx context.Context, account uuid.UUID, stopped topup.Stopped) error {
+			return s.app.Mail.TopUpStopped(ctx, account, string(stopped.Why), stopped.At)
+		},
+	})
 	if !s.config.Demo {
 		return nil
 	}

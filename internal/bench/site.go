@@ -30,6 +30,7 @@ import (
 	"pop.store/credits/internal/results"
 	"pop.store/credits/internal/session"
 	"pop.store/credits/internal/tokens"
+	"pop.store/credits/internal/topup"
 )
 
 // site is the whole app, served over loopback.
@@ -61,6 +62,7 @@ func (l *lab) site(ctx context.Context) (*site, error) {
 		BaseURL: &url.URL{Scheme: "http", Host: "127.0.0.1"}, Ready: func(context.Context) error { return nil },
 	}}
 	s.app.Results = results.New(l.pool, l.ledger)
+	s.app.TopUp = topup.New(l.pool, topup.Options{Ledger: l.ledger, Billing: s.app.Billing, Prices: prices, Clock: clock.System, Log: quiet})
 	s.app.Mail = mail.New(l.pool, mail.Options{Accounts: s.app.Accounts, Ledger: l.ledger, Prices: prices, BaseURL: s.app.BaseURL, Clock: clock.System, Log: quiet})
 	var err error
 	if s.addr, err = l.serve(s.app.Handler()); err != nil {

@@ -108,6 +108,8 @@ func (s *Service) dispatch(ctx context.Context, event payment.Event) error {
 	}
 	var p Purchase
 	switch {
+	case news.Ask != "":
+		p, err = s.askAbout(ctx, &news)
 	case news.Checkout != nil:
 		p, err = s.owner(ctx, news.Checkout)
 	case news.Payment != "":
@@ -123,6 +125,19 @@ func (s *Service) dispatch(ctx context.Context, event payment.Event) error {
 		return err
 	}
 	return s.take(ctx, p, &news)
+}
+
+// askAbout has the provider tell what happened to a checkout, and finds the purchase that it is for.
+func (s *Service) askAbout(ctx context.Context, news *payment.News) (Purchase, error) {
+	checkout, err := s.o.Provider.Checkout(ctx, news.Ask)
+	if errors.Is(err, payment.ErrNone) || errors.Is(err, payment.ErrRefused) {
+		return Purchase{}, ErrNoPurchase
+	}
+	if err != nil {
+		return Purchase{}, ErrUnavailable.Because(err)
+	}
+	news.Checkout = &checkout
+	return s.owner(ctx, &checkout)
 }
 
 // take makes news of a purchase true.

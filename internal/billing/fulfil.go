@@ -55,13 +55,16 @@ func (s *Service) settle(ctx context.Context, p Purchase, c payment.Checkout) er
 	if !news {
 		return nil
 	}
+	if err := s.adopt(ctx, &p, &c); err != nil {
+		return err
+	}
 	if !s.matches(&p, &c) {
 		s.o.Log.Error("a payment does not match our order: nothing credited", "purchase", p.ID, "provider", p.provider, "session", c.ID,
 			"our_session", p.session, "reference", c.Reference, "price", c.Price, "our_price", p.Price, "live", c.Live, "outcome", c.State)
 		return nil
 	}
 	if outcome != StatusCompleted {
-		return s.advance(ctx, p, outcome)
+		return s.advance(ctx, p, outcome, failureOf(&p, &c))
 	}
 	if err := s.note(ctx, &p, &c); err != nil {
 		return err
@@ -72,7 +75,7 @@ func (s *Service) settle(ctx context.Context, p Purchase, c payment.Checkout) er
 // matches compares what the provider says with our order: nothing else is believed, least of all what was sent along with the payment.
 func (s *Service) matches(p *Purchase, c *payment.Checkout) bool {
 	return c.ID == p.session && c.Reference == p.ID.String() && c.Price == p.Price && c.OneOff && p.provider == s.o.Provider.Name() &&
-		c.Live == s.o.Provider.Live()
+		c.Live == s.o.Provider.Live() && (!p.Auto || c.Customer == p.customer)
 }
 
 // fulfil puts the tokens into the ledger and then notes that it is done. The ledger lets a purchase be credited once, for ever, so all
@@ -80,7 +83,7 @@ func (s *Service) matches(p *Purchase, c *payment.Checkout) bool {
 func (s *Service) fulfil(ctx context.Context, p Purchase, c payment.Checkout) error {
 	if !p.credited() {
 		_, err := s.o.Ledger.Grant(ctx, p.Account, "", ledger.Grant{
-			Kind: ledger.LotPurchase, Amount: p.Tokens, Source: p.ID.String(), ExpiresAt: p.expiry(s.o.Clock()),
+			Kind: ledger.LotPurchase, Amount: p.Tokens, Source: p.ID.String(), ExpiresAt: p.expiry(s.o.Clock()), Reason: p.autoNote(),
 		})
 		if err != nil {
 			s.o.Log.Error("a paid purchase could not be credited", "purchase", p.ID, "error", err)
@@ -95,7 +98,8 @@ func (s *Service) fulfil(ctx context.Context, p Purchase, c payment.Checkout) er
 
 // sqlComplete also notes that there is to be a bill, so that none is forgotten.
 const sqlComplete = `with done as (
-		update purchases set status = 'completed', paid_minor = $3, card = $4, payment = coalesce(payment, nullif($7, '')), updated_at = $5, completed_at = $5
+		update purchases set status = 'completed', failure = '', paid_minor = $3, card = $4, payment = coalesce(payment, nullif($7, '')), updated_at = $5,
+			completed_at = $5
 		where account = $1 and id = $2 and status = any ($6) returning id, account)
 	insert into purchase_bills (purchase, account, since, ask_at) select id, account, $5, $8 from done on conflict (purchase) do nothing`
 
@@ -130,27 +134,33 @@ func (s *Service) details(ctx context.Context, c payment.Checkout) payment.Check
 	return c
 }
 
-const sqlKeepCustomer = `insert into payment_customers (account, provider, customer, method) values ($1, $2, $3, $4)
+const sqlKeepCustomer = `insert into payment_customers as kept (account, provider, customer, method, card) values ($1, $2, $3, $4, $5)
 	on conflict (account, provider) do update set customer = excluded.customer,
-		method = case when excluded.method <> '' or excluded.customer <> payment_customers.customer then excluded.method else payment_customers.method end`
+		method = case when excluded.method <> '' or excluded.customer <> kept.customer then excluded.method else kept.method end,
+		card = case when excluded.method <> '' or excluded.customer <> kept.customer then excluded.card else kept.card end`
 
-// keepCustomer remembers who the buyer is at the provider, for the next purchase.
+// keepCustomer remembers who the buyer is at the provider, and what may be charged there again, for the next purchase. What an auto purchase was
+// charged to is known, or was forgotten since.
 func (s *Service) keepCustomer(ctx context.Context, p Purchase, c payment.Checkout) error {
-	if c.Customer == "" {
+	if c.Customer == "" || p.Auto {
 		return nil
 	}
-	if _, err := s.pool.Exec(ctx, sqlKeepCustomer, p.Account, p.provider, c.Customer, c.Method); err != nil {
+	card := ""
+	if c.Method != "" {
+		card = c.Card
+	}
+	if _, err := s.pool.Exec(ctx, sqlKeepCustomer, p.Account, p.provider, c.Customer, c.Method, card); err != nil {
 		return ErrUnavailable.Because(err)
 	}
 	return nil
 }
 
-const sqlAdvance = `update purchases set status = $3, updated_at = $4
+const sqlAdvance = `update purchases set status = $3, updated_at = $4, failure = $6
 	where account = $1 and id = $2 and status = any ($5)`
 
 // advance moves a purchase forward, if it still can.
-func (s *Service) advance(ctx context.Context, p Purchase, to Status) error {
-	if _, err := s.pool.Exec(ctx, sqlAdvance, p.Account, p.ID, to, s.o.Clock(), forward[to]); err != nil {
+func (s *Service) advance(ctx context.Context, p Purchase, to Status, why Failure) error {
+	if _, err := s.pool.Exec(ctx, sqlAdvance, p.Account, p.ID, to, s.o.Clock(), forward[to], why); err != nil {
 		return ErrUnavailable.Because(err)
 	}
 	return nil
@@ -170,8 +180,14 @@ func (s *Service) paidWith(ctx context.Context, paid string) (Purchase, error) {
 	if err != nil {
 		return Purchase{}, ErrUnavailable.Because(err)
 	}
-	if p, err = s.one(ctx, "provider_session = $1 and provider = $2", checkout.ID, s.o.Provider.Name()); err != nil {
+	if p, err = s.owner(ctx, &checkout); err != nil {
 		return Purchase{}, err
+	}
+	if err := s.adopt(ctx, &p, &checkout); err != nil {
+		return Purchase{}, err
+	}
+	if p.session != checkout.ID || p.provider != s.o.Provider.Name() {
+		return Purchase{}, ErrNoPurchase
 	}
 	_, err = s.pool.Exec(ctx, `update purchases set payment = $2 where id = $1 and payment is null`, p.ID, paid)
 	if err != nil {

@@ -18,6 +18,11 @@ type Provider interface {
 	Origin() string
 	// Open opens a checkout; the same reference answers the same one.
 	Open(ctx context.Context, o payment.Order) (payment.Checkout, error)
+	// Charge takes a payment with a method that is kept, without the buyer; the same reference takes the same one. A card that does not pay is no
+	// error: the answer has failed. payment.ErrTooMuch when tax makes it more than may be taken: nothing was.
+	Charge(ctx context.Context, c payment.Charge) (payment.Checkout, error)
+	// Forget has the provider keep a method no longer. payment.ErrNone when it does not.
+	Forget(ctx context.Context, method string) error
 	// Checkout tells how a checkout and its payment stand.
 	Checkout(ctx context.Context, id string) (payment.Checkout, error)
 	// CheckoutOf finds the checkout that a payment was made in.

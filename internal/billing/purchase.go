@@ -26,6 +26,17 @@ const (
 	StatusDisputed   Status = "disputed"   // the buyer's bank wants the money back: the tokens wait
 )
 
+// Failure says why the money for a purchase did not come.
+type Failure string
+
+// The reasons that are known.
+const (
+	FailureDeclined Failure = "declined"       // the card's bank said no
+	FailureConfirm  Failure = "authentication" // the bank wants the buyer to confirm the payment
+	FailureRefused  Failure = "refused"        // the provider takes nothing with what is kept
+	FailureTooMuch  Failure = "too_much"       // with tax it would have been more than its creator allows in a month
+)
+
 // Purchase is an order of a pack, at the price and for the tokens of the time of ordering.
 type Purchase struct {
 	ID          uuid.UUID
@@ -43,6 +54,8 @@ type Purchase struct {
 	CreatedAt   time.Time
 	UpdatedAt   time.Time
 	CompletedAt time.Time     // when its tokens came; zero until then
+	Auto        bool          // an auto top-up: charged without the buyer
+	Failure     Failure       // why the money did not come; empty when it did, when that is open, and when nobody says
 	Bill        *payment.Bill // what the provider has put on its bill; nil until it has told
 
 	expiresDays int
@@ -51,6 +64,8 @@ type Purchase struct {
 	payment     string // the provider's id of the payment; empty until it is known, and where no money was needed
 	customer    string
 	keepMethod  bool
+	method      string // what an auto purchase is charged to
+	most        int64  // what may be taken for it, in minor units
 	fingerprint []byte
 	refunds     int64 // given back, in minor units
 	lost        int64 // lost to disputes
@@ -67,13 +82,14 @@ const purchaseColumns = `id, account, pack, tokens, price_minor, currency, statu
 	coalesce((select sum(amount_minor) from purchase_disputes d where d.purchase = purchases.id and state = 'lost'), 0)::bigint,
 	exists (select from purchase_disputes d where d.purchase = purchases.id and state = 'open'),
 	exists (select from purchase_refunds r where r.purchase = purchases.id and r.done_at is null and r.untouched),
-	taken_back, version, applied, (select bill from purchase_bills b where b.purchase = purchases.id)`
+	taken_back, version, applied, auto, failure, method, most_minor, (select bill from purchase_bills b where b.purchase = purchases.id)`
 
 func scanPurchase(row pgx.CollectableRow) (Purchase, error) {
 	var p Purchase
 	err := row.Scan(&p.ID, &p.Account, &p.Pack, &p.Tokens, &p.Price.Minor, &p.Price.Currency, &p.Status, &p.CheckoutURL, &p.ReturnPath, &p.Owed,
 		&p.Paid.Minor, &p.Card, &p.CreatedAt, &p.UpdatedAt, &p.CompletedAt, &p.expiresDays, &p.provider, &p.session, &p.payment,
-		&p.customer, &p.keepMethod, &p.fingerprint, &p.refunds, &p.lost, &p.disputed, &p.returning, &p.takenBack, &p.version, &p.applied, &p.Bill)
+		&p.customer, &p.keepMethod, &p.fingerprint, &p.refunds, &p.lost, &p.disputed, &p.returning, &p.takenBack, &p.version, &p.applied,
+		&p.Auto, &p.Failure, &p.method, &p.most, &p.Bill)
 	p.CreatedAt, p.UpdatedAt, p.CompletedAt = p.CreatedAt.UTC(), p.UpdatedAt.UTC(), p.CompletedAt.UTC()
 	p.Paid.Currency = p.Price.Currency
 	p.Refunded = money.Amount{Minor: p.moneyBack(), Currency: p.Price.Currency}

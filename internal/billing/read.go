@@ -38,7 +38,10 @@ func (s *Service) one(ctx context.Context, where string, args ...any) (Purchase,
 }
 
 func (s *Service) query(ctx context.Context, sql string, args ...any) ([]Purchase, error) {
-	rows, err := s.pool.Query(ctx, sql, args...)
+	return collect(s.pool.Query(ctx, sql, args...))
+}
+
+func collect(rows pgx.Rows, err error) ([]Purchase, error) {
 	if err != nil {
 		return nil, ErrUnavailable.Because(err)
 	}

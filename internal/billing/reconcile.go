@@ -30,7 +30,9 @@ func (s *Service) Reconcile(ctx context.Context) (more bool, err error) {
 	if s.o.Provider == nil {
 		return false, nil
 	}
-	for _, step := range []func(context.Context) (bool, error){s.askOpen, s.finishRefunds, s.finishReversals, s.fetchMissed, s.askBills} {
+	for _, step := range []func(context.Context) (bool, error){
+		s.askOpen, s.chargeOpen, s.finishRefunds, s.finishReversals, s.fetchMissed, s.askBills,
+	} {
 		m, err := step(ctx)
 		if err != nil {
 			return false, err

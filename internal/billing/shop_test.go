@@ -34,6 +34,7 @@ type shop struct {
 	*billing.Service
 	t        *testing.T
 	pool     *pgxpool.Pool
+	owner    string // address of the database for the role that owns the schema
 	clock    *clock.Manual
 	ledger   *ledger.Ledger
 	provider *sandbox.Provider
@@ -42,7 +43,8 @@ type shop struct {
 
 func newShop(t *testing.T) *shop {
 	t.Helper()
-	s := &shop{t: t, pool: testdb.New(t), clock: clock.NewManual(time.Date(2026, 1, 31, 9, 30, 0, 0, time.UTC))}
+	database := testdb.Open(t)
+	s := &shop{t: t, pool: database.Pool, owner: database.OwnerURL, clock: clock.NewManual(time.Date(2026, 1, 31, 9, 30, 0, 0, time.UTC))}
 	log := slog.New(slog.DiscardHandler)
 	s.ledger = ledger.New(s.pool, ledger.Options{Clock: s.clock.Now, Prices: catalog.Builtin, Log: log})
 	t.Cleanup(s.ledger.Close)

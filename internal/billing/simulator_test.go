@@ -29,6 +29,7 @@ const (
 	cut           = 20 // a delivery is killed before one of its statements
 	providerFails = 10
 	returns       = 20 // a buyer comes back to the page while the events arrive
+	keeps         = 6  // each so manieth buyer has the card kept, and is topped up
 	simWorkers    = 8
 )
 
@@ -134,6 +135,14 @@ func (m *moody) CheckoutOf(ctx context.Context, paid string) (payment.Checkout, 
 	return m.Provider.CheckoutOf(ctx, paid)
 }
 
+func (m *moody) Charge(ctx context.Context, c payment.Charge) (payment.Checkout, error) {
+	checkout, err := m.Provider.Charge(ctx, c)
+	if err != nil || !m.fails() {
+		return checkout, err
+	}
+	return payment.Checkout{}, errMood
+}
+
 func (m *moody) Refund(ctx context.Context, r payment.Refund) error {
 	if err := m.Provider.Refund(ctx, r); err != nil || !m.fails() {
 		return err
@@ -177,8 +186,12 @@ func (m *simulator) trade(events int) {
 	}
 	m.purchases = make([]billing.Purchase, count)
 	m.spread(count, func(i int, random *rand.Rand) {
-		p, _, err := m.Start(context.Background(), m.accounts[i/5], fmt.Sprint("k", i), billing.StartParams{Pack: pack(i % 3).ID})
-		if err == nil {
+		keep := i%keeps == 0
+		p, _, err := m.Start(context.Background(), m.accounts[i/5], fmt.Sprint("k", i), billing.StartParams{Pack: pack(i % 3).ID, KeepMethod: keep})
+		switch {
+		case err == nil && keep:
+			err = m.keeper(p, random)
+		case err == nil:
 			err = m.buyer(p, random)
 		}
 		if err != nil {
@@ -233,6 +246,33 @@ func (m *simulator) buyer(p billing.Purchase, random *rand.Rand) error {
 		return then(err, pay(sandbox.CardGood))
 	}
 	return pay(sandbox.CardGood)
+}
+
+// keeper pays with a card that is kept and charged again: by two servers at a time, which are killed while they do it, and whose provider's answers get
+// lost.
+func (m *simulator) keeper(p billing.Purchase, random *rand.Rand) error {
+	ctx := context.Background()
+	cards := []sandbox.Card{sandbox.CardGood, sandbox.CardGood, sandbox.CardLater, sandbox.CardConfirm}
+	if _, err := m.provider.PayWith(ctx, session(p), cards[random.IntN(len(cards))]); err != nil {
+		return err
+	}
+	if _, err := m.Refresh(ctx, p.Account, p.ID); err != nil {
+		return err
+	}
+	fuses := []int{random.IntN(30), random.IntN(30)}
+	together(2, func(i int) {
+		server, id := m.servers[i], uuid.Nil
+		err := pgx.BeginFunc(ctx, m.pool, func(tx pgx.Tx) (err error) {
+			id, _, err = server.OrderAuto(ctx, tx, p.Account, billing.AutoParams{Pack: p.Pack, Agreed: p.Price, Most: p.Price.Minor})
+			return err
+		})
+		if err != nil {
+			m.t.Error(err)
+			return
+		}
+		_, _ = server.Charge(withFuse(ctx, fuses[i]), p.Account, id)
+	})
+	return nil
 }
 
 // inbox is what is delivered, in order: some of it twice, some of it never.
@@ -331,6 +371,15 @@ func (m *simulator) check() {
 	}
 	if n := m.count(sqlFrozen); n != 0 {
 		m.t.Errorf("seed %d: %d lots are frozen and should not be, or are not and should be", m.seed, n)
+	}
+	if n := m.count(`select count(*) from sandbox_sessions s where id like 'pi_%' and not exists (select from purchases where provider_session = s.id)`); n != 0 {
+		m.t.Errorf("seed %d: %d charges belong to no purchase", m.seed, n)
+	}
+	if n := m.count(`select count(*) from purchases where auto and status in ('pending', 'processing', 'expired')`); n != 0 {
+		m.t.Errorf("seed %d: %d top-ups have no end", m.seed, n)
+	}
+	if n := m.count(`select count(*) from purchases where auto and status = 'completed'`); n == 0 {
+		m.t.Errorf("seed %d: nobody was topped up", m.seed)
 	}
 	if n := m.count(`select count(*) from purchases where applied < version and completed_at is not null`); n != 0 {
 		m.t.Errorf("seed %d: %d purchases wait for the books", m.seed, n)

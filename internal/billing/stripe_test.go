@@ -31,7 +31,8 @@ type stripeLike struct {
 	disputes []members
 	events   []members // oldest first
 	requests []string
-	trouble  bool // requests are answered 500, after they were carried out
+	trouble  bool   // requests are answered 500, after they were carried out
+	lost     string // and those to this path
 	now      func() time.Time
 }
 
@@ -62,7 +63,7 @@ func (l *stripeLike) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	l.requests = append(l.requests, r.Method+" "+r.URL.Path+"?"+r.Form.Encode())
 	status, body := l.once(r)
-	if l.trouble {
+	if l.trouble || (l.lost != "" && r.URL.Path == l.lost) {
 		status, body = 500, refusal("api_error", "")
 	}
 	w.Header().Set("Content-Type", "application/json")
@@ -96,6 +97,9 @@ func refusal(kind, code string) members {
 
 func (l *stripeLike) answer(r *http.Request) (int, members) {
 	path := strings.TrimPrefix(r.URL.Path, "/v1/")
+	if status, body := l.answerCharge(r, path); status != 0 {
+		return status, body
+	}
 	switch {
 	case r.Method == http.MethodPost && path == "checkout/sessions":
 		return l.open(r.Form)

@@ -145,7 +145,7 @@ func TestEveryPageIsSoundEverywhere(t *testing.T) {
 			sub := &site{t: t, url: s.url, key: s.key}
 			sub.next.Store(map[string]int64{"light": 1000, "dark": 2000}[look.name])
 			p := sub.signIn("maya", look.options...)
-			for _, page := range []string{"/", "/credits", "/credits/history", "/credits/history?tab=purchases", "/credits/history?feature=lip_sync&from=2020-01-01&to=2020-01-02", "/credits/buy", "/plans", "/credits?by=agent&days=90", "/credits/how-tokens-work", "/agents", "/tools", "/tools?tool=pdf_creation", "/storefront", "/nothing-here"} {
+			for _, page := range []string{"/", "/credits", "/credits/history", "/credits/history?tab=purchases", "/credits/history?feature=lip_sync&from=2020-01-01&to=2020-01-02", "/credits/buy", "/plans", "/credits?by=agent&days=90", "/credits/how-tokens-work", "/agents", "/settings", "/tools", "/tools?tool=pdf_creation", "/storefront", "/nothing-here"} {
 				p.Goto(page)
 				for _, width := range []int{320, 390, 1440} {
 					p.Resize(width, 844)

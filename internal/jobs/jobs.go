@@ -11,6 +11,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
 	"github.com/riverqueue/river"
@@ -47,7 +48,9 @@ type Options struct {
 	Sinks    []relay.Sink     // who takes over what the books have to tell: Webhooks.Take among them
 	// Payments asks the payment provider after what nobody has told; it says whether there is more to ask. Nil: there is none.
 	Payments func(context.Context) (more bool, err error)
-	Log      *slog.Logger
+	// TopUps buys for the next accounts after one that need it, uuid.Nil for the first; it says whether there are others after next. Nil: nobody's.
+	TopUps func(ctx context.Context, after uuid.UUID) (next uuid.UUID, more bool, err error)
+	Log    *slog.Logger
 }
 
 // Runner works the jobs of one server.
@@ -57,6 +60,7 @@ type Runner struct {
 	stopping context.Context // ends when the server stops: jobs come to an end of their own accord
 	stop     context.CancelFunc
 	relay    *relay.Relay
+	toppedUp place
 	client   *river.Client[pgx.Tx]
 }
 
@@ -124,6 +128,9 @@ func (r *Runner) kinds() *kinds {
 	again[sweepSessions](k, time.Hour, r.sweepSessions)
 	if r.Payments != nil {
 		again[reconcilePayments](k, time.Minute, r.Payments)
+	}
+	if r.TopUps != nil {
+		again[topUp](k, 10*time.Second, r.topUp)
 	}
 	if r.Mail != nil {
 		again[sendMail](k, 10*time.Second, r.sendMail)

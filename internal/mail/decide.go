@@ -54,7 +54,7 @@ func decide(list []occasion, s standing, now time.Time) verdict {
 		switch {
 		case !s.address:
 			v.over = append(v.over, o)
-		case o.kind == ledger.EventPurchaseDone:
+		case o.kind == ledger.EventPurchaseDone, o.aboutTopUp():
 			v.receipts = append(v.receipts, o)
 		case !s.alerts:
 			v.over = append(v.over, o)

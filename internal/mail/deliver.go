@@ -94,10 +94,18 @@ func (m *Mailer) read(ctx context.Context, c *claimed) (*reader, error) {
 	return r, nil
 }
 
-// sendReceipt writes about a purchase, or waits until more is known of it.
+// wordsOf are those of a letter about money; ready says that there is no more to wait for.
+func (m *Mailer) wordsOf(ctx context.Context, r *reader, o occasion, now time.Time) (w words, ready bool, err error) {
+	if o.aboutTopUp() {
+		return m.topUpWords(r, o, now), true, nil
+	}
+	return m.receiptWords(ctx, r, o, now)
+}
+
+// sendReceipt writes about a purchase, or waits until more is known of it; or about auto top-up.
 func (m *Mailer) sendReceipt(ctx context.Context, r *reader, o occasion, now time.Time) error {
 	about := []occasion{o}
-	words, ready, err := m.receiptWords(ctx, r, o, now)
+	words, ready, err := m.wordsOf(ctx, r, o, now)
 	if err != nil {
 		return err
 	}

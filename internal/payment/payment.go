@@ -17,6 +17,7 @@ import (
 var (
 	ErrNone    = errors.New("payment: the provider knows of no such thing")
 	ErrRefused = errors.New("payment: the provider refuses this for good")
+	ErrTooMuch = errors.New("payment: with tax it is more than may be taken")
 )
 
 // Order asks for a checkout.
@@ -30,6 +31,25 @@ type Order struct {
 	KeepMethod  bool   // what is paid with may be charged again without the buyer
 }
 
+// Charge asks for a payment with a method that is kept, without the buyer.
+type Charge struct {
+	Reference   string // our purchase's id, and the idempotency key: the same one answers the same payment
+	Price       money.Amount
+	Most        int64 // what may be taken, tax included, in minor units
+	Description string
+	Customer    string
+	Method      string
+}
+
+// Reason says why the money did not come.
+type Reason string
+
+// The reasons for a failed payment; none where nobody says.
+const (
+	Declined   Reason = "declined"       // by the card's bank
+	NeedsBuyer Reason = "authentication" // the bank wants the buyer to confirm it
+)
+
 // State says where a checkout stands.
 type State string
 
@@ -42,12 +62,13 @@ const (
 	Expired State = "expired" // nobody paid in time
 )
 
-// Checkout is what the provider says about one, and about its payment.
+// Checkout is what the provider says about one, and about its payment. A charge without the buyer is one, too: the payment is its own checkout.
 type Checkout struct {
 	ID        string
 	URL       string // its page; empty once it is closed
 	Reference string // the order that it was opened for
 	State     State
+	Reason    Reason       // why it failed, if it did
 	Live      bool         // real money
 	OneOff    bool         // a payment, not a subscription or the like
 	Price     money.Amount // before tax and discounts
@@ -125,6 +146,7 @@ type Event struct {
 // News is what an event says: about a checkout, or about the money of a payment that goes back. All empty: nothing that concerns us.
 type News struct {
 	Checkout *Checkout
+	Ask      string        // a checkout that something happened to; the provider has to be asked what
 	Payment  string        // the payment that the rest is about
 	Refunded *money.Amount // given back so far, in all
 	Dispute  *Dispute

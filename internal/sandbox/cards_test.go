@@ -12,6 +12,7 @@ import (
 
 	"github.com/stripe/stripe-go/v85"
 
+	"pop.store/credits/internal/money"
 	"pop.store/credits/internal/payment"
 	"pop.store/credits/internal/problem"
 	"pop.store/credits/internal/sandbox"
@@ -82,6 +83,75 @@ func TestCards(t *testing.T) {
 	wantProblem(t, err, sandbox.ErrCard)
 	wantProblem(t, b.Arrive(t.Context(), s.ID), sandbox.ErrNotPaid)
 	wantProblem(t, b.OpenDispute(t.Context(), s.ID), sandbox.ErrNotPaid)
+}
+
+// What is kept can be charged later: each card ends as it says, and tells so; the same reference charges once.
+func TestCharges(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		card   sandbox.Card
+		keep   bool
+		state  payment.State
+		reason payment.Reason
+		told   string
+	}{
+		{sandbox.CardGood, true, payment.Paid, "", "payment_intent.succeeded"},
+		{sandbox.CardLater, true, payment.Failed, payment.Declined, "payment_intent.payment_failed"},
+		{sandbox.CardConfirm, true, payment.Failed, payment.NeedsBuyer, "payment_intent.payment_failed"},
+		{sandbox.CardGood, false, "", "", ""},
+		{sandbox.CardDisputed, true, "", "", ""},
+		{sandbox.Coupon, true, "", "", ""},
+	} {
+		b := newBank(t)
+		order := payment.Order{Reference: "o", Price: money.Amount{Minor: 900, Currency: "USD"}, Description: "100 tokens", KeepMethod: c.keep}
+		opened, err := b.Open(t.Context(), order)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := b.PayWith(t.Context(), opened.ID, c.card); err != nil {
+			t.Fatal(err)
+		}
+		paid, err := b.Checkout(t.Context(), opened.ID)
+		if err != nil || paid.State != payment.Paid || (paid.Method != "") != (c.state != "") {
+			t.Errorf("%s: %+v, %v", c.card, paid, err)
+		}
+		charge := payment.Charge{Reference: "c", Price: order.Price, Most: 900, Description: "100 tokens", Customer: paid.Customer, Method: paid.Method}
+		if c.state == "" {
+			if _, err := b.Charge(t.Context(), charge); !errors.Is(err, payment.ErrRefused) {
+				t.Errorf("%s: %v", c.card, err)
+			}
+			continue
+		}
+		var first payment.Checkout
+		for i := range 2 {
+			got, err := b.Charge(t.Context(), charge)
+			if err != nil || got.State != c.state || got.Reason != c.reason || got.Reference != "c" || got.Price != order.Price || (i > 0 && got.ID != first.ID) {
+				t.Errorf("%s: %+v, %v", c.card, got, err)
+			}
+			first = got
+		}
+		if n := b.count(`select count(*) from sandbox_events where body like '%"type":"` + c.told + `"%' and body like '%"purchase":"c"%'`); n != 1 {
+			t.Errorf("%s: it was told %d times", c.card, n)
+		}
+		if _, err := b.Session(t.Context(), first.ID); !errors.Is(err, sandbox.ErrNoSession) {
+			t.Errorf("%s: a charge has a page: %v", c.card, err)
+		}
+		charge.Reference, charge.Most = "dear", 899
+		if _, err := b.Charge(t.Context(), charge); !errors.Is(err, payment.ErrTooMuch) {
+			t.Errorf("%s: more than may be: %v", c.card, err)
+		}
+		charge.Most, charge.Customer = 900, "cus_other"
+		if _, err := b.Charge(t.Context(), charge); !errors.Is(err, payment.ErrRefused) {
+			t.Errorf("%s: of another customer: %v", c.card, err)
+		}
+		charge.Customer = paid.Customer
+		if err := b.Forget(t.Context(), paid.Method); err != nil {
+			t.Error(err)
+		}
+		if _, err := b.Charge(t.Context(), charge); !errors.Is(err, payment.ErrRefused) {
+			t.Errorf("%s: forgotten: %v", c.card, err)
+		}
+	}
 }
 
 // A key gives money back once, and never more than was paid.

@@ -87,6 +87,26 @@ type charge struct {
 	Refunded       bool   `json:"refunded"`
 }
 
+// paymentIntent is the event's snapshot of a charge without the buyer.
+type paymentIntent struct {
+	ID               string            `json:"id"`
+	Object           string            `json:"object"`
+	Amount           int64             `json:"amount"`
+	Created          int64             `json:"created"`
+	Currency         string            `json:"currency"`
+	Customer         string            `json:"customer"`
+	LastPaymentError *paymentError     `json:"last_payment_error"`
+	Livemode         bool              `json:"livemode"`
+	Metadata         map[string]string `json:"metadata"`
+	PaymentMethod    *string           `json:"payment_method"`
+	Status           string            `json:"status"`
+}
+
+type paymentError struct {
+	Type string `json:"type"`
+	Code string `json:"code"`
+}
+
 // dispute is the event's snapshot of one.
 type dispute struct {
 	ID            string `json:"id"`
@@ -133,6 +153,8 @@ func object(kind string, s Session) any {
 			ID: s.disputeID(), Object: "dispute", Amount: s.Total, Charge: s.chargeID(), Currency: currency, PaymentIntent: s.Payment,
 			Status: disputeStatuses[s.Dispute],
 		}
+	case strings.HasPrefix(kind, "payment_intent."):
+		return intent(s, currency)
 	case strings.HasPrefix(kind, "charge."):
 		return charge{
 			ID: s.chargeID(), Object: "charge", Amount: s.Total, AmountRefunded: s.Refunded, Currency: currency, PaymentIntent: s.Payment,
@@ -140,6 +162,18 @@ func object(kind string, s Session) any {
 		}
 	}
 	return snapshot(s)
+}
+
+// intent is a charge. As at Stripe one that failed has no method any more, and could be paid with another.
+func intent(s Session, currency string) paymentIntent {
+	i := paymentIntent{
+		ID: s.ID, Object: "payment_intent", Amount: s.Total, Created: s.CreatedAt.Unix(), Currency: currency, Customer: s.Customer,
+		Metadata: map[string]string{"purchase": s.ClientReference}, PaymentMethod: unlessEmpty(s.Method), Status: "succeeded",
+	}
+	if s.Failed {
+		i.Status, i.PaymentMethod, i.LastPaymentError = "requires_payment_method", nil, &paymentError{Type: "card_error", Code: s.Reason}
+	}
+	return i
 }
 
 // disputeStatuses are Stripe's words for how a dispute stands.

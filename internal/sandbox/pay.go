@@ -16,6 +16,8 @@ const (
 	CardGood     Card = "4242" // paid at once
 	CardDeclined Card = "0002" // declined; the checkout stays open for another card
 	CardDisputed Card = "0259" // paid at once, and disputed at once
+	CardLater    Card = "0341" // paid at once; declined when it is charged later, without the buyer
+	CardConfirm  Card = "3155" // paid at once; charged later, its bank wants the buyer to confirm that
 	BankDebit    Card = "6789" // the money is on its way: Arrive or Bounce ends that
 	Coupon       Card = "FREE" // takes all of the price off
 )
@@ -30,6 +32,8 @@ type outcome struct {
 var outcomesOf = map[Card]outcome{
 	CardGood:     {Paid, "Visa 4242", []string{"checkout.session.completed"}},
 	CardDisputed: {Paid, "Visa 0259", []string{"checkout.session.completed", "charge.dispute.created"}},
+	CardLater:    {Paid, "Visa 0341", []string{"checkout.session.completed"}},
+	CardConfirm:  {Paid, "Visa 3155", []string{"checkout.session.completed"}},
 	BankDebit:    {Unpaid, "", []string{"checkout.session.completed"}},
 	Coupon:       {Free, "", []string{"checkout.session.completed"}},
 }
@@ -41,7 +45,8 @@ func (p *Provider) Pay(ctx context.Context, id string) (redirectURL string, err 
 
 const sqlPay = `update sandbox_sessions set status = 'complete', payment_status = $3, card = $4, payment = nullif($5, ''),
 		total_minor = case when $3 = 'no_payment_required' then 0 else amount_minor + $9 end, dispute = $6,
-		tax_minor = case when $3 = 'no_payment_required' then 0 else $9 end, company = $7, tax_id = $8
+		tax_minor = case when $3 = 'no_payment_required' then 0 else $9 end, company = $7, tax_id = $8,
+		method = case when keep_method then $10 else '' end
 	where id = $1 and status = 'open' and expires_at > $2
 	returning ` + sessionColumns
 
@@ -76,7 +81,11 @@ func (p *Provider) PayAs(ctx context.Context, id string, card Card, buyer Buyer)
 	if err != nil {
 		return "", err
 	}
-	s, err := p.change(ctx, o.events, sqlPay, id, p.o.Clock(), string(o.paid), o.shown, paid, dispute, buyer.Company, buyer.TaxID, was.VAT(buyer.VAT))
+	method, err := p.keep(ctx, id, card)
+	if err != nil {
+		return "", err
+	}
+	s, err := p.change(ctx, o.events, sqlPay, id, p.o.Clock(), string(o.paid), o.shown, paid, dispute, buyer.Company, buyer.TaxID, was.VAT(buyer.VAT), method)
 	if errors.Is(err, pgx.ErrNoRows) {
 		return p.alreadyClosed(ctx, id)
 	}

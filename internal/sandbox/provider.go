@@ -27,7 +27,7 @@ func (*Provider) Origin() string { return "" }
 func (p *Provider) Open(ctx context.Context, o payment.Order) (payment.Checkout, error) {
 	s, err := p.CreateSession(ctx, SessionParams{
 		IdempotencyKey: o.Reference, ClientReference: o.Reference, Amount: o.Price, Description: o.Description, SuccessURL: o.SuccessURL,
-		CancelURL: o.CancelURL, Customer: o.Customer,
+		CancelURL: o.CancelURL, Customer: o.Customer, KeepMethod: o.KeepMethod,
 	})
 	return s.checkout(p.o.Clock()), err
 }
@@ -53,7 +53,10 @@ func (p *Provider) checkoutBy(ctx context.Context, column, value string) (paymen
 func (s *Session) checkout(now time.Time) payment.Checkout {
 	c := payment.Checkout{
 		ID: s.ID, URL: s.URL, Reference: s.ClientReference, State: s.state(), OneOff: true, Price: s.Amount, Total: s.Total, Payment: s.Payment,
-		Customer: s.Customer, Card: s.Card, Refunded: s.Refunded,
+		Customer: s.Customer, Card: s.Card, Refunded: s.Refunded, Method: s.Method,
+	}
+	if c.State == payment.Failed {
+		c.Reason = reasons[s.Reason]
 	}
 	if s.Dispute != "" {
 		amount := money.Amount{Minor: s.Total, Currency: s.Amount.Currency}

@@ -5,6 +5,7 @@ import (
 	"context"
 	"crypto/rand"
 	"errors"
+	"strings"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -44,6 +45,7 @@ type SessionParams struct {
 	SuccessURL      string // where the browser goes after paying
 	CancelURL       string // where it goes when the buyer turns back
 	Customer        string // "cus_..."; empty: a new one
+	KeepMethod      bool   // what it is paid with can be charged again
 }
 
 // Session is one checkout.
@@ -68,13 +70,16 @@ type Session struct {
 	Refunded        int64  // given back so far, in minor units
 	Dispute         string // "open", "won", "lost"; empty: none
 	Customer        string // "cus_..."
+	KeepMethod      bool   // what it is paid with can be charged again
+	Method          string // "pm_...": what is kept, or was charged; empty: nothing
+	Reason          string // why a charge failed, in Stripe's words; empty: it did not
 	CreatedAt       time.Time
 	ExpiresAt       time.Time // an open session cannot be paid from then on
 }
 
 const sqlCreateSession = `insert into sandbox_sessions
-	(id, idempotency_key, client_reference, amount_minor, currency, description, success_url, cancel_url, customer, created_at, expires_at)
-	values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)
+	(id, idempotency_key, client_reference, amount_minor, currency, description, success_url, cancel_url, customer, created_at, expires_at, keep_method)
+	values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)
 	on conflict (idempotency_key) do nothing`
 
 // CreateSession opens a checkout. Asking again with the same idempotency key answers the first session.
@@ -82,21 +87,24 @@ func (p *Provider) CreateSession(ctx context.Context, s SessionParams) (Session,
 	now := p.o.Clock()
 	customer := cmp.Or(s.Customer, "cus_"+rand.Text())
 	_, err := p.pool.Exec(ctx, sqlCreateSession, "cs_test_"+rand.Text(), s.IdempotencyKey, s.ClientReference, s.Amount.Minor, s.Amount.Currency,
-		s.Description, s.SuccessURL, s.CancelURL, customer, now, now.Add(lifetime))
+		s.Description, s.SuccessURL, s.CancelURL, customer, now, now.Add(lifetime), s.KeepMethod)
 	if err != nil {
 		return Session{}, errUnavailable.Because(err)
 	}
 	return p.find(ctx, "idempotency_key", s.IdempotencyKey)
 }
 
-// Session answers how a checkout stands now. ErrNoSession when there is none.
+// Session answers how a checkout stands now. ErrNoSession when there is none, also for a charge, which has no page.
 func (p *Provider) Session(ctx context.Context, id string) (Session, error) {
+	if strings.HasPrefix(id, "pi_") {
+		return Session{}, ErrNoSession
+	}
 	return p.find(ctx, "id", id)
 }
 
 const sessionColumns = `id, client_reference, amount_minor, currency, coalesce(total_minor, amount_minor), description, status, payment_status, card,
 	declines, success_url, cancel_url, coalesce(payment, ''), failed, refunded_minor, dispute, customer, created_at, expires_at,
-	tax_minor, company, tax_id`
+	tax_minor, company, tax_id, keep_method, method, reason`
 
 // find reads the session that has a value in a unique column.
 func (p *Provider) find(ctx context.Context, column, value string) (Session, error) {
@@ -118,7 +126,7 @@ func (p *Provider) scan(row pgx.Row) (Session, error) {
 	var s Session
 	err := row.Scan(&s.ID, &s.ClientReference, &s.Amount.Minor, &s.Amount.Currency, &s.Total, &s.Description, &s.Status, &s.PaymentStatus, &s.Card,
 		&s.Declines, &s.SuccessURL, &s.CancelURL, &s.Payment, &s.Failed, &s.Refunded, &s.Dispute, &s.Customer, &s.CreatedAt, &s.ExpiresAt,
-		&s.Tax, &s.Company, &s.TaxID)
+		&s.Tax, &s.Company, &s.TaxID, &s.KeepMethod, &s.Method, &s.Reason)
 	s.URL = p.o.BaseURL + "/sandbox/checkout/" + s.ID
 	s.CreatedAt, s.ExpiresAt = s.CreatedAt.UTC(), s.ExpiresAt.UTC()
 	return s, err

@@ -51,6 +51,48 @@ func rateOf(t *stripe.CheckoutSessionTotalDetailsBreakdownTax) string {
 	return strconv.FormatFloat(percent, 'f', -1, 64)
 }
 
+// chargeBill reads what the receipt of a charge without the buyer has to say; tax is nil where none was worked out. The charge and the customer have to
+// be there in full.
+func chargeBill(i *stripe.PaymentIntent, subtotal int64, tax *stripe.TaxCalculation) *payment.Bill {
+	b := &payment.Bill{Subtotal: subtotal, Total: i.Amount}
+	if charge := i.LatestCharge; charge != nil {
+		b.ReceiptURL = charge.ReceiptURL
+		if d := charge.BillingDetails; d != nil {
+			b.Buyer = payment.Buyer{Name: d.Name, Address: addressLines(d.Address)}
+		}
+	}
+	if i.Customer != nil { // a company, where the card names its holder
+		b.Buyer.Name = cmp.Or(i.Customer.Name, b.Buyer.Name)
+	}
+	if tax == nil {
+		return b
+	}
+	b.Tax = tax.TaxAmountExclusive + tax.TaxAmountInclusive
+	if tax.CustomerDetails != nil {
+		for _, id := range tax.CustomerDetails.TaxIDs {
+			b.Buyer.TaxIDs = append(b.Buyer.TaxIDs, id.Value)
+		}
+	}
+	for _, t := range tax.TaxBreakdown {
+		line := payment.TaxLine{
+			Name: "Tax", Amount: t.Amount, Included: t.Inclusive,
+			Reverse: t.TaxabilityReason == stripe.TaxCalculationTaxBreakdownTaxabilityReasonReverseCharge,
+		}
+		if d := t.TaxRateDetails; d != nil {
+			line.Name, line.Rate = cmp.Or(taxNames[d.TaxType], line.Name), d.PercentageDecimal
+		}
+		if line.Amount != 0 || line.Reverse {
+			b.Taxes = append(b.Taxes, line)
+		}
+	}
+	return b
+}
+
+// taxNames are the names of taxes, by Stripe's.
+var taxNames = map[stripe.TaxCalculationTaxBreakdownTaxRateDetailsTaxType]string{
+	"gst": "GST", "hst": "HST", "igst": "IGST", "jct": "JCT", "pst": "PST", "qst": "QST", "rst": "RST", "sales_tax": "Sales tax", "vat": "VAT",
+}
+
 func buyerOf(d *stripe.CheckoutSessionCustomerDetails) payment.Buyer {
 	if d == nil {
 		return payment.Buyer{}

@@ -64,6 +64,9 @@ func (p *Provider) checkoutParams(o payment.Order) *stripe.CheckoutSessionCreate
 
 // Checkout asks how a checkout and its payment stand. payment.ErrNone when there is none.
 func (p *Provider) Checkout(ctx context.Context, id string) (payment.Checkout, error) {
+	if strings.HasPrefix(id, intentPrefix) {
+		return p.charged(ctx, id)
+	}
 	params := &stripe.CheckoutSessionRetrieveParams{}
 	params.AddExpand("payment_intent.latest_charge")
 	params.AddExpand("total_details.breakdown")
@@ -92,7 +95,7 @@ func (p *Provider) CheckoutOf(ctx context.Context, paid string) (payment.Checkou
 	for _, session := range list.Data() {
 		return checkoutOf(session), nil
 	}
-	return payment.Checkout{}, payment.ErrNone
+	return p.charged(ctx, paid) // without a page
 }
 
 func (p *Provider) disputes(ctx context.Context, paid string) ([]payment.Dispute, error) {

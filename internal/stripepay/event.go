@@ -15,6 +15,7 @@ import (
 var kinds = []stripe.EventType{
 	stripe.EventTypeCheckoutSessionCompleted, stripe.EventTypeCheckoutSessionAsyncPaymentSucceeded,
 	stripe.EventTypeCheckoutSessionAsyncPaymentFailed, stripe.EventTypeCheckoutSessionExpired,
+	stripe.EventTypePaymentIntentSucceeded, stripe.EventTypePaymentIntentPaymentFailed,
 	stripe.EventTypeChargeRefunded, stripe.EventTypeRefundFailed,
 	stripe.EventTypeChargeDisputeCreated, stripe.EventTypeChargeDisputeUpdated, stripe.EventTypeChargeDisputeClosed,
 	stripe.EventTypeChargeDisputeFundsWithdrawn, stripe.EventTypeChargeDisputeFundsReinstated,
@@ -62,6 +63,8 @@ func Read(e payment.Event) (payment.News, error) {
 	case stripe.EventTypeCheckoutSessionCompleted, stripe.EventTypeCheckoutSessionAsyncPaymentSucceeded,
 		stripe.EventTypeCheckoutSessionAsyncPaymentFailed, stripe.EventTypeCheckoutSessionExpired:
 		return readCheckout(kind, e)
+	case stripe.EventTypePaymentIntentSucceeded, stripe.EventTypePaymentIntentPaymentFailed:
+		return readIntent(e)
 	case stripe.EventTypeChargeRefunded:
 		return readCharge(e)
 	case stripe.EventTypeRefundFailed:
@@ -89,6 +92,16 @@ func readCheckout(kind stripe.EventType, e payment.Event) (payment.News, error) 
 		c.State = payment.Waiting
 	}
 	return payment.News{Checkout: &c}, nil
+}
+
+// readIntent reads of a payment. Those of a checkout's page are told about with it, so only charges of our own matter; how they stand is asked, since
+// what a payment was for before tax does not stand in it.
+func readIntent(e payment.Event) (payment.News, error) {
+	var i stripe.PaymentIntent
+	if err := json.Unmarshal(e.Object, &i); err != nil || i.Metadata[purchaseKey] == "" {
+		return payment.News{}, err
+	}
+	return payment.News{Ask: i.ID}, nil
 }
 
 func readCharge(e payment.Event) (payment.News, error) {

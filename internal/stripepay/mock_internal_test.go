@@ -68,6 +68,9 @@ func TestEveryRequestIsAsStripeWantsIt(t *testing.T) {
 		Reference: "11111111-1111-4111-8111-111111111111", Price: money.Amount{Minor: 900, Currency: "USD"}, Description: "100 tokens",
 		SuccessURL: "https://credits.test/a", CancelURL: "https://credits.test/b",
 	}
+	charge := payment.Charge{
+		Reference: order.Reference, Price: order.Price, Most: 1 << 40, Description: order.Description, Customer: "cus_1", Method: "pm_1",
+	}
 	for i := range 16 {
 		o := order
 		if i&1 != 0 {
@@ -88,6 +91,21 @@ func TestEveryRequestIsAsStripeWantsIt(t *testing.T) {
 	}
 	if list, err := p.disputes(t.Context(), "pi_1"); err != nil || len(list) == 0 {
 		t.Errorf("disputes: %+v, %v", list, err)
+	}
+	for _, tax := range []bool{false, true} {
+		p := New(Options{Key: "sk_test_1", APIURL: url, Tax: tax})
+		if c, err := p.Charge(t.Context(), charge); err != nil || !strings.HasPrefix(c.ID, "pi_") {
+			t.Errorf("charge, tax %t: %+v, %v", tax, c, err)
+		}
+	}
+	if c, err := p.Checkout(t.Context(), "pi_1"); !errors.Is(err, payment.ErrNone) { // the stand-in's own is no purchase of ours
+		t.Errorf("checkout of a charge: %+v, %v", c, err)
+	}
+	if _, err := p.client.V1TaxCalculations.Retrieve(t.Context(), "taxcalc_1", nil); err != nil {
+		t.Error("tax:", err)
+	}
+	if err := p.Forget(t.Context(), "pm_1"); err != nil {
+		t.Error("forget:", err)
 	}
 	if err := p.Refund(t.Context(), payment.Refund{Key: "k", Payment: "pi_1", Amount: 1}); err != nil {
 		t.Error("refund:", err)

@@ -38,6 +38,7 @@ func Pages() []Page {
 	all = append(all, buy()...)
 	all = append(all, purchases()...)
 	all = append(all, receipts()...)
+	all = append(all, settings()...)
 	all = append(all, others()...)
 	return all
 }

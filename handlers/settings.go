@@ -1,0 +1,192 @@
+package handlers
+
+import (
+	"net/http"
+	"strconv"
+	"strings"
+
+	"pop.store/credits/internal/catalog"
+	"pop.store/credits/internal/money"
+	"pop.store/credits/internal/topup"
+	"pop.store/credits/views"
+)
+
+func (a *App) settingsPage(v *visit) error {
+	m, err := a.settingsModel(v)
+	if err != nil {
+		return err
+	}
+	m.Saved = v.QueryParam("saved") == "1"
+	return render(v, http.StatusOK, views.SettingsPage(m))
+}
+
+func (a *App) settingsModel(v *visit) (views.SettingsModel, error) {
+	m := views.SettingsModel{Chrome: a.chrome(v, views.NavSettings)}
+	var err error
+	m.TopUp, err = a.topUpModel(v)
+	m.Chrome.TopUp = nil // its own section says it
+	return m, err
+}
+
+func (a *App) topUpModel(v *visit) (views.TopUpModel, error) {
+	o, err := a.TopUp.Overview(v.Request().Context(), &v.Account)
+	if err != nil {
+		return views.TopUpModel{}, err
+	}
+	prices := a.Prices()
+	m := views.TopUpModel{
+		Available: a.Billing.Available() && len(prices.Packs) > 0, On: o.On, Kept: o.Kept.Any, Card: o.Kept.Card, Wait: string(o.Wait), Threshold: o.Threshold,
+		Form: topUpForm(v, prices, &o), Currency: oneCurrency(prices.Packs),
+	}
+	for _, p := range prices.Packs {
+		m.Packs = append(m.Packs, views.Option{Value: packValue(p), Label: p.Name + ", " + views.Tokens(p.Tokens) + ", " + p.Price.String()})
+	}
+	if o.Set {
+		m.Times, m.MostTimes, m.Spent, m.Limit = o.Times, o.Settings.Times, o.Spent, o.Limit
+	}
+	if o.Stopped.Why != "" {
+		m.Stopped = &views.TopUpNotice{Why: views.TopUpStop(o.Stopped.Why), At: o.Stopped.At}
+	}
+	if p := o.Last; p != nil {
+		m.Last = &views.TopUpAttempt{
+			At: p.CreatedAt, State: string(p.Status), Failure: string(p.Failure), Tokens: p.Tokens, Price: p.Price, Href: "/credits/purchases/" + p.ID.String(),
+		}
+	}
+	return m, nil
+}
+
+// suggestedTimes is how often a month is suggested to who has set nothing yet.
+const suggestedTimes = 3
+
+// topUpForm is what is set, or a suggestion to begin with.
+func topUpForm(v *visit, prices *catalog.Catalog, o *topup.Overview) views.TopUpForm {
+	pack, sold := prices.Pack(o.Pack)
+	if o.Set {
+		f := views.TopUpForm{Threshold: o.Threshold.String(), Times: strconv.Itoa(o.Settings.Times), Limit: o.Limit.Decimal()}
+		if sold {
+			f.Pack = packValue(pack)
+		}
+		return f
+	}
+	for i, p := range prices.Packs {
+		if i == 0 || p.Popular {
+			pack = p
+		}
+	}
+	limit := money.Amount{Minor: suggestedTimes * pack.Price.Minor, Currency: pack.Price.Currency}
+	f := views.TopUpForm{Pack: packValue(pack), Times: strconv.Itoa(suggestedTimes), Limit: limit.Decimal()}
+	if v.Threshold > 0 && v.Threshold < pack.Tokens {
+		f.Threshold = v.Threshold.String()
+	}
+	return f
+}
+
+// oneCurrency is the currency that all packs are sold in; empty when there are several.
+func oneCurrency(packs []catalog.Pack) string {
+	for _, p := range packs {
+		if p.Price.Currency != packs[0].Price.Currency {
+			return ""
+		}
+	}
+	if len(packs) == 0 {
+		return ""
+	}
+	return packs[0].Price.Currency
+}
+
+// packValue is a pack as a form names it, with the price that is shown: what its creator agrees to.
+func packValue(p catalog.Pack) string {
+	return p.ID + ":" + strconv.FormatInt(p.Price.Minor, 10) + ":" + p.Price.Currency
+}
+
+// packOf reads what packValue wrote. What cannot be read is no pack.
+func packOf(value string) (id string, price money.Amount) {
+	parts := strings.Split(value, ":")
+	if len(parts) != 3 {
+		return "", money.Amount{}
+	}
+	minor, err := strconv.ParseInt(parts[1], 10, 64)
+	if err != nil {
+		return "", money.Amount{}
+	}
+	return parts[0], money.Amount{Minor: minor, Currency: parts[2]}
+}
+
+// saveTopUp turns auto top-up on, as it is set.
+func (a *App) saveTopUp(v *visit) error {
+	form, err := completeForm(v, "threshold", "pack", "times", "limit")
+	if err != nil {
+		return err
+	}
+	typed := views.TopUpForm{
+		Threshold: form.Get("threshold"), Pack: form.Get("pack"), Times: form.Get("times"), Limit: form.Get("limit"), Problems: map[string]string{},
+	}
+	p := readTopUp(typed)
+	for _, wrong := range a.TopUp.Check(p) {
+		if typed.Problems[wrong.Field] == "" {
+			typed.Problems[wrong.Field] = wrong.Message
+		}
+	}
+	if len(typed.Problems) > 0 {
+		return a.settingsAgain(v, typed)
+	}
+	if err := a.TopUp.Save(v.Request().Context(), v.ID, p); err != nil {
+		return err
+	}
+	return v.Redirect(http.StatusSeeOther, "/settings?saved=1#auto-top-up")
+}
+
+// readTopUp reads what was typed; what is wrong with the writing goes into its problems.
+func readTopUp(typed views.TopUpForm) topup.SaveParams {
+	var p topup.SaveParams
+	p.Pack, p.Price = packOf(typed.Pack)
+	if strings.TrimSpace(typed.Threshold) == "" {
+		typed.Problems["threshold"] = "Type a number of tokens, such as 20 or 42.5."
+	} else {
+		p.Threshold = *typedAmount(typed.Threshold, "threshold", typed.Problems)
+	}
+	var err error
+	if p.Times, err = strconv.Atoi(strings.TrimSpace(typed.Times)); err != nil {
+		typed.Problems["times"] = "Choose a number from 1 to " + strconv.Itoa(topup.MostTimes) + "."
+	}
+	text := strings.TrimLeft(strings.ReplaceAll(strings.TrimSpace(typed.Limit), ",", ""), "$€£¥ ")
+	if p.Limit, err = money.Parse(text, p.Price.Currency); err != nil {
+		typed.Problems["limit"] = "Type an amount of money, such as 100 or 117.50."
+	}
+	return p
+}
+
+// settingsAgain answers a form with the page, what was typed and what is wrong with it.
+func (a *App) settingsAgain(v *visit, typed views.TopUpForm) error {
+	m, err := a.settingsModel(v)
+	if err != nil {
+		return err
+	}
+	m.TopUp.Form = typed
+	return render(v, http.StatusUnprocessableEntity, views.SettingsPage(m))
+}
+
+// turnTopUpOff turns auto top-up off, or leaves it off.
+func (a *App) turnTopUpOff(v *visit) error {
+	if err := a.TopUp.TurnOff(v.Request().Context(), v.ID); err != nil {
+		return err
+	}
+	return v.Redirect(http.StatusSeeOther, "/settings?saved=1#auto-top-up")
+}
+
+// forgetCard keeps no card any more.
+func (a *App) forgetCard(v *visit) error {
+	if err := a.Billing.Forget(v.Request().Context(), v.ID); err != nil {
+		return err
+	}
+	return v.Redirect(http.StatusSeeOther, "/settings?saved=1#auto-top-up")
+}
+
+// topUpStopped is the notice that auto top-up was stopped. A page for which that cannot be read goes without.
+func (a *App) topUpStopped(v *visit) *views.TopUpNotice {
+	stopped, is, err := a.TopUp.Stopped(v.Request().Context(), v.ID)
+	if err != nil || !is {
+		return nil
+	}
+	return &views.TopUpNotice{Why: views.TopUpStop(stopped.Why), At: stopped.At}
+}

@@ -1,0 +1,213 @@
+package billing
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
+
+	"pop.store/credits/internal/money"
+	"pop.store/credits/internal/payment"
+	"pop.store/credits/internal/tokens"
+)
+
+// An auto purchase is charged to a method that is kept, without its buyer. It is written down first, like any order, and then goes the same road:
+// the provider's payment is its checkout. Of an account there is one under way at most, which an index sees to.
+
+// chargeTries is how long a charge is asked for again whose outcome is not known. Stripe remembers a key for a day at least: later, asking again could
+// charge twice. What comes of it after that is told by events alone.
+const chargeTries = 20 * time.Hour
+
+// Kept is what can be charged without the buyer. The zero value is nothing.
+type Kept struct {
+	Card string // "Visa 4242"; empty where the provider does not tell
+	Any  bool
+}
+
+// Kept says what is kept of an account at the provider.
+func (s *Service) Kept(ctx context.Context, account uuid.UUID) (Kept, error) {
+	kept, err := s.KeptOf(ctx, []uuid.UUID{account})
+	return kept[account], err
+}
+
+const sqlKept = `select account, card from payment_customers where account = any ($1) and provider = $2 and method <> ''`
+
+// KeptOf is Kept for many accounts; those of which nothing is kept are absent.
+func (s *Service) KeptOf(ctx context.Context, accounts []uuid.UUID) (map[uuid.UUID]Kept, error) {
+	if !s.Available() {
+		return nil, nil
+	}
+	rows, err := s.pool.Query(ctx, sqlKept, accounts, s.o.Provider.Name())
+	if err != nil {
+		return nil, ErrUnavailable.Because(err)
+	}
+	found := map[uuid.UUID]Kept{}
+	var account uuid.UUID
+	kept := Kept{Any: true}
+	_, err = pgx.ForEachRow(rows, []any{&account, &kept.Card}, func() error {
+		found[account] = kept
+		return nil
+	})
+	if err != nil {
+		return nil, ErrUnavailable.Because(err)
+	}
+	return found, nil
+}
+
+const sqlForget = `with old as (select account, method from payment_customers where account = $1 and provider = $2 and method <> '' for update)
+	update payment_customers c set method = '', card = '' from old where c.account = old.account and c.provider = $2 returning old.method`
+
+// Forget keeps nothing of an account any more that could be charged: from then on nothing is. The provider is told, too; if it cannot be reached, it
+// keeps what nobody will use.
+func (s *Service) Forget(ctx context.Context, account uuid.UUID) error {
+	if s.o.Provider == nil {
+		return ErrNotSetUp
+	}
+	var method string
+	err := s.pool.QueryRow(ctx, sqlForget, account, s.o.Provider.Name()).Scan(&method)
+	if errors.Is(err, pgx.ErrNoRows) {
+		return nil
+	}
+	if err != nil {
+		return ErrUnavailable.Because(err)
+	}
+	if err := s.o.Provider.Forget(ctx, method); err != nil && !errors.Is(err, payment.ErrNone) {
+		s.o.Log.Warn("the payment provider still keeps a method that was forgotten", "account", account, "error", err)
+	}
+	return nil
+}
+
+// AutoParams order a pack that is charged without its buyer.
+type AutoParams struct {
+	Pack   string        // id of a pack of the catalog
+	Agreed money.Amount  // what the pack may cost
+	Most   int64         // what may be taken for it, tax included, in minor units
+	Owed   tokens.Amount // what the account owes: it comes off the pack's tokens
+}
+
+// sqlInsertAuto adds nothing while one is under way, and needs a method that is kept. Its fingerprint is no request's: none can go on with it by its key.
+const sqlInsertAuto = `insert into purchases (id, account, pack, tokens, price_minor, currency, catalog_version, lot_expires_days, status, provider,
+		idempotency_key, fingerprint, created_at, updated_at, ask_at, owed, auto, most_minor, customer, method)
+	select $1, $2, $3, $4, $5, $6, $7, $8, 'pending', $9, $10, $11, $12, $12, $13, $14, true, $15, customer, method
+	from payment_customers where account = $2 and provider = $9 and method <> '' for share
+	on conflict do nothing`
+
+// OrderAuto writes an auto purchase down, in a transaction of the caller's who decided on it. false: there is one under way already, nothing is kept
+// that could be charged, or the pack costs more than was agreed to. Charge goes on with it. Errors: ErrNotSetUp, kind Meaning (field "pack"), the database's.
+func (s *Service) OrderAuto(ctx context.Context, tx pgx.Tx, account uuid.UUID, p AutoParams) (_ uuid.UUID, ok bool, err error) {
+	if !s.Available() {
+		return uuid.Nil, false, ErrNotSetUp
+	}
+	prices, now, id := s.o.Prices(), s.o.Clock(), uuid.New()
+	pack, err := check(prices, StartParams{Pack: p.Pack})
+	if err != nil {
+		return uuid.Nil, false, err
+	}
+	if pack.Price.Currency != p.Agreed.Currency || pack.Price.Minor > p.Agreed.Minor {
+		return uuid.Nil, false, nil
+	}
+	tag, err := tx.Exec(ctx, sqlInsertAuto, id, account, pack.ID, pack.Tokens, pack.Price.Minor, pack.Price.Currency, prices.Version, pack.ExpiresDays,
+		s.o.Provider.Name(), "auto-"+id.String(), []byte("auto"), now, now.Add(firstAsk), p.Owed, p.Most)
+	return id, err == nil && tag.RowsAffected() == 1, err
+}
+
+// Queryer is a pool or a transaction.
+type Queryer interface {
+	Query(ctx context.Context, sql string, args ...any) (pgx.Rows, error)
+}
+
+const sqlAutos = `select ` + purchaseColumns + ` from purchases where auto and account = any ($1) and created_at >= $2 order by account, created_at desc, id desc`
+
+// Autos lists the auto purchases of accounts since an instant, the newest of each account first.
+func (s *Service) Autos(ctx context.Context, from Queryer, accounts []uuid.UUID, since time.Time) ([]Purchase, error) {
+	return collect(from.Query(ctx, sqlAutos, accounts, since))
+}
+
+// Charge has the provider take the money of an auto purchase that waits for it, and answers how it stands then. Asking again changes nothing. While
+// the outcome is not known the purchase stays pending, the error is ErrUnavailable, and the reconciling job asks again.
+func (s *Service) Charge(ctx context.Context, account, id uuid.UUID) (Purchase, error) {
+	p, err := s.Get(ctx, account, id)
+	if err != nil || !p.Auto || p.Status != StatusPending || p.session != "" {
+		return p, err
+	}
+	if s.o.Provider == nil || p.provider != s.o.Provider.Name() {
+		return p, ErrNotSetUp.Because(errors.New("it was ordered from " + p.provider))
+	}
+	checkout, err := s.o.Provider.Charge(ctx, payment.Charge{
+		Reference: p.ID.String(), Price: p.Price, Most: p.most, Description: description(&p), Customer: p.customer, Method: p.method,
+	})
+	switch {
+	case errors.Is(err, payment.ErrTooMuch):
+		err = s.advance(ctx, p, StatusFailed, FailureTooMuch)
+	case errors.Is(err, payment.ErrRefused), errors.Is(err, payment.ErrNone):
+		s.o.Log.Warn("an auto top-up was refused", "purchase", p.ID, "error", err)
+		err = s.advance(ctx, p, StatusFailed, FailureRefused)
+	case err != nil:
+		err = ErrUnavailable.Because(err)
+	default:
+		err = s.settle(ctx, p, checkout)
+	}
+	if err != nil {
+		return p, err
+	}
+	return s.Get(ctx, account, id)
+}
+
+const sqlUncharged = `select ` + purchaseColumns + ` from purchases
+	where status in ('pending', 'processing') and ask_at <= $1 and provider = $2 and auto and provider_session is null and created_at > $3
+	order by ask_at limit $4`
+
+// chargeOpen goes on with charges whose outcome is not known.
+func (s *Service) chargeOpen(ctx context.Context) (more bool, err error) {
+	now := s.o.Clock()
+	list, err := s.query(ctx, sqlUncharged, now, s.o.Provider.Name(), now.Add(-chargeTries), chunk)
+	if err != nil {
+		return false, err
+	}
+	for i := range list {
+		p := &list[i]
+		if _, err := s.pool.Exec(ctx, sqlAsked, p.ID, now.Add(min(max(now.Sub(p.CreatedAt)/4, time.Minute), rarestAsk))); err != nil {
+			return false, ErrUnavailable.Because(err)
+		}
+		if _, err := s.Charge(ctx, p.Account, p.ID); err != nil {
+			s.o.Log.Warn("the outcome of an auto top-up is not known yet", "purchase", p.ID, "error", err)
+		}
+	}
+	return false, nil // what is left has failed: the next turn is soon enough
+}
+
+const sqlAdopt = `update purchases set provider_session = $2, payment = $2 where id = $1 and auto and provider_session is null`
+
+// adopt writes down which payment is an auto purchase's: whoever hears of it first, the answer to the charge or an event that is faster.
+func (s *Service) adopt(ctx context.Context, p *Purchase, c *payment.Checkout) error {
+	if !p.Auto || p.session != "" || c.ID == "" || c.Reference != p.ID.String() || c.Customer != p.customer {
+		return nil
+	}
+	if _, err := s.pool.Exec(ctx, sqlAdopt, p.ID, c.ID); err != nil {
+		return ErrUnavailable.Because(err)
+	}
+	now, err := s.Get(ctx, p.Account, p.ID)
+	if err == nil {
+		*p = now
+	}
+	return err
+}
+
+// failureOf is why a purchase failed; that an auto purchase did is its method's fault, if nobody says more.
+func failureOf(p *Purchase, c *payment.Checkout) Failure {
+	if c.State == payment.Failed && p.Auto {
+		return cmp.Or(Failure(c.Reason), FailureDeclined)
+	}
+	return Failure(c.Reason)
+}
+
+// autoNote is what the history says of the tokens.
+func (p *Purchase) autoNote() string {
+	if p.Auto {
+		return "Auto top-up"
+	}
+	return ""
+}

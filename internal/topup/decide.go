@@ -1,0 +1,155 @@
+package topup
+
+import (
+	"time"
+
+	"github.com/google/uuid"
+
+	"pop.store/credits/internal/billing"
+	"pop.store/credits/internal/catalog"
+	"pop.store/credits/internal/ledger"
+	"pop.store/credits/internal/money"
+	"pop.store/credits/internal/tokens"
+)
+
+// coolDown is the least time between two attempts, whatever became of the first.
+const coolDown = 10 * time.Minute
+
+// facts are what a decision rests on, besides the settings.
+type facts struct {
+	spendable, owed tokens.Amount
+	kept            bool               // something can be charged
+	attempts        []billing.Purchase // newest first: of this month, and the newest of before
+	month           time.Time          // when this month began
+}
+
+func factsOf(a *ledger.Account, attempts []billing.Purchase, kept bool, now time.Time) facts {
+	today := a.Day(now)
+	month := time.Date(today.Year(), today.Month(), 1, 0, 0, 0, 0, a.Zone)
+	return facts{spendable: a.Spendable, owed: a.Owed, kept: kept, attempts: attempts, month: month}
+}
+
+// Wait says why nothing is bought although the balance is below the threshold.
+type Wait string
+
+// The reasons to wait; none when nothing has to be bought, and when a pack is bought now.
+const (
+	WaitUnderWay Wait = "under_way" // an attempt's outcome is open
+	WaitCard     Wait = "card"      // nothing is kept that could be charged
+	WaitCoolDown Wait = "cool_down"
+	WaitTimes    Wait = "times" // until next month
+	WaitMoney    Wait = "money" // until next month
+)
+
+// decision is what is done now: at most one of stop, wait and buy.
+type decision struct {
+	stop    Stop
+	because uuid.UUID // the attempt that is the reason to stop
+	wait    Wait
+	buy     bool
+	most    int64 // what may be taken for it, tax included, in minor units
+}
+
+// decide is every rule about when a pack is bought by itself.
+//
+//   - An attempt that failed since the settings were saved ends it: the same card would fail again. So does one that was given back or is disputed,
+//     which nobody wants bought again, and a pack that is gone, or dearer than agreed.
+//   - A pack is bought only below the threshold, and only if it lifts the balance over it: what is owed comes off its tokens. So no purchase is by
+//     itself the reason for the next one.
+//   - One at a time, ten minutes apart, so many and for so much a month. What failed counts for neither; what was given back does.
+func decide(s Settings, f facts, prices *catalog.Catalog, now time.Time) decision {
+	if !s.On {
+		return decision{}
+	}
+	if stop, of := f.failed(s.ChangedAt); stop != "" {
+		return decision{stop: stop, because: of}
+	}
+	pack, sold := prices.Pack(s.Pack)
+	switch {
+	case !sold:
+		return decision{stop: StopPack}
+	case pack.Price.Currency != s.Price.Currency || pack.Price.Minor > s.Price.Minor:
+		return decision{stop: StopPrice}
+	case f.spendable >= s.Threshold:
+		return decision{}
+	case f.underWay():
+		return decision{wait: WaitUnderWay}
+	case f.spendable+pack.Tokens-min(f.owed, pack.Tokens) <= s.Threshold:
+		return decision{stop: StopOwed}
+	case !f.kept:
+		return decision{wait: WaitCard}
+	case len(f.attempts) > 0 && now.Before(f.attempts[0].CreatedAt.Add(coolDown)):
+		return decision{wait: WaitCoolDown}
+	}
+	return f.within(s, pack.Price)
+}
+
+// within keeps to what is allowed in a month.
+func (f *facts) within(s Settings, price money.Amount) decision {
+	times, spent := f.thisMonth(s.Limit.Currency)
+	left := s.Limit.Minor - spent.Minor
+	switch {
+	case times >= s.Times:
+		return decision{wait: WaitTimes}
+	case price.Minor > left || f.tooMuch(s.ChangedAt):
+		return decision{wait: WaitMoney}
+	}
+	return decision{buy: true, most: left}
+}
+
+// stops are the failures that end it.
+var stops = map[billing.Failure]Stop{
+	billing.FailureDeclined: StopDeclined, billing.FailureRefused: StopDeclined, billing.FailureConfirm: StopConfirm,
+}
+
+// failed is the reason to stop that attempts since an instant give, and the newest of them that does.
+func (f *facts) failed(since time.Time) (Stop, uuid.UUID) {
+	for i := range f.attempts {
+		p := &f.attempts[i]
+		switch {
+		case p.CreatedAt.Before(since):
+			return "", uuid.Nil
+		case p.Status == billing.StatusFailed && stops[p.Failure] != "":
+			return stops[p.Failure], p.ID
+		case p.Status == billing.StatusRefunded, p.Status == billing.StatusDisputed:
+			return StopReturned, p.ID
+		}
+	}
+	return "", uuid.Nil
+}
+
+func (f *facts) underWay() bool {
+	for i := range f.attempts {
+		if s := f.attempts[i].Status; s == billing.StatusPending || s == billing.StatusProcessing {
+			return true
+		}
+	}
+	return false
+}
+
+// thisMonth is how often a pack was bought this month, or is being bought, and for how much.
+func (f *facts) thisMonth(currency string) (times int, spent money.Amount) {
+	spent.Currency = currency
+	for i := range f.attempts {
+		p := &f.attempts[i]
+		if p.CreatedAt.Before(f.month) || p.Status == billing.StatusFailed || p.Status == billing.StatusExpired {
+			continue
+		}
+		times++
+		if p.Price.Currency == currency {
+			spent.Minor += max(p.Paid.Minor, p.Price.Minor)
+		}
+	}
+	return times, spent
+}
+
+// tooMuch says whether an attempt of this month, since an instant, would have taken more with its tax than was left: so would the next.
+func (f *facts) tooMuch(since time.Time) bool {
+	for i := range f.attempts {
+		p := &f.attempts[i]
+		if p.Failure == billing.FailureTooMuch && !p.CreatedAt.Before(f.month) && !p.CreatedAt.Before(since) {
+			return true
+		}
+	}
+	return false
+}

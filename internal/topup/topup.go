@@ -1,0 +1,245 @@
+// Package topup buys a pack by itself when an account's tokens fall below what its creator has set: at most so often and for so much money a month,
+// one at a time, and never again after a card did not pay until its creator says so. Off by default.
+//
+// Every rule is in one pure function (decide.go). What it decides is written down together with the purchase, in a transaction that holds the
+// account's settings; billing then has it charged.
+//
+// Tokens are millionths of a token, money is minor units of a currency, instants are UTC. Months are those of agents' budgets: calendar months of the
+// account's billing zone. Errors that a caller may see are *problem.Error.
+package topup
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgxpool"
+
+	"pop.store/credits/internal/billing"
+	"pop.store/credits/internal/catalog"
+	"pop.store/credits/internal/clock"
+	"pop.store/credits/internal/ledger"
+	"pop.store/credits/internal/money"
+	"pop.store/credits/internal/problem"
+	"pop.store/credits/internal/tokens"
+)
+
+// Options are what a Service needs besides its database.
+type Options struct {
+	Ledger  *ledger.Ledger
+	Billing *billing.Service
+	Prices  func() *catalog.Catalog // the catalog in force
+	Clock   clock.Clock
+	Log     *slog.Logger
+	// Tell has a creator written to whose auto top-up was stopped. It may be told the same twice. Nil: nobody is written to.
+	Tell func(ctx context.Context, account uuid.UUID, s Stopped) error
+}
+
+// Service tops up. It is safe for concurrent use, by any number of servers.
+type Service struct {
+	pool *pgxpool.Pool
+	o    Options
+}
+
+// New makes a service over a migrated database.
+func New(pool *pgxpool.Pool, o Options) *Service { return &Service{pool: pool, o: o} }
+
+// The most that can be set.
+const (
+	MostTimes = 30
+	mostMoney = 1_000_000_00 // in minor units
+)
+
+var errUnavailable = problem.New(problem.Unavailable, "unavailable", "Auto top-up cannot be answered just now. Try again in a moment.")
+
+// Settings are what a creator has set.
+type Settings struct {
+	On        bool
+	Threshold tokens.Amount // below it a pack is bought
+	Pack      string
+	Price     money.Amount // what the pack cost when its creator agreed to it; it is never bought dearer
+	Times     int          // a month, at most
+	Limit     money.Amount // a month, at most, tax included
+	ChangedAt time.Time    // when its creator last turned it on or off
+	Stopped   Stopped      // why it is off, if its creator did not turn it off
+}
+
+// Stopped says why and when auto top-up was stopped. The zero value: it was not.
+type Stopped struct {
+	Why      Stop
+	At       time.Time
+	Purchase uuid.UUID // the attempt that stopped it; uuid.Nil: none was made
+}
+
+// Stop is a reason for auto top-up to end until its creator turns it on again.
+type Stop string
+
+// The reasons.
+const (
+	StopDeclined Stop = "declined"       // the card's bank said no, or nothing could be charged
+	StopConfirm  Stop = "authentication" // the bank wants the creator to confirm the payment
+	StopPrice    Stop = "price"          // the pack costs more than was agreed to, or is sold in another currency
+	StopPack     Stop = "pack"           // the pack is not sold any more
+	StopReturned Stop = "returned"       // a pack that was bought by itself was given back, or its payment is in dispute
+	StopOwed     Stop = "owed"           // so much is owed that a pack would not lift the balance over the threshold
+)
+
+// Overview is auto top-up as its creator sees it.
+type Overview struct {
+	Settings
+	Set   bool         // it was set once
+	Kept  billing.Kept // what is charged
+	Times int          // that a pack was bought by itself this month, or is being bought
+	Spent money.Amount // for that, in the limit's currency
+	Last  *billing.Purchase
+	Wait  Wait // why nothing is bought although the balance is below the threshold
+}
+
+const settingsColumns = `account, enabled, threshold, pack, price_minor, currency, times, limit_minor, changed_at, stopped, coalesce(stopped_at, '0001-01-01'),
+	coalesce(purchase, '00000000-0000-0000-0000-000000000000')`
+
+// setting is an account's settings.
+type setting struct {
+	account uuid.UUID
+	Settings
+}
+
+func scanSetting(row pgx.CollectableRow) (setting, error) {
+	var s setting
+	err := row.Scan(&s.account, &s.On, &s.Threshold, &s.Pack, &s.Price.Minor, &s.Price.Currency, &s.Times, &s.Limit.Minor, &s.ChangedAt, &s.Stopped.Why,
+		&s.Stopped.At, &s.Stopped.Purchase)
+	s.Limit.Currency, s.ChangedAt, s.Stopped.At = s.Price.Currency, s.ChangedAt.UTC(), s.Stopped.At.UTC()
+	return s, err
+}
+
+// settings reads what is set for an account; false: nothing ever was.
+func settings(ctx context.Context, from billing.Queryer, account uuid.UUID, lock string) (setting, bool, error) {
+	rows, err := from.Query(ctx, "select "+settingsColumns+" from topups where account = $1 "+lock, account)
+	if err != nil {
+		return setting{}, false, err
+	}
+	s, err := pgx.CollectExactlyOneRow(rows, scanSetting)
+	if errors.Is(err, pgx.ErrNoRows) {
+		return setting{account: account}, false, nil
+	}
+	return s, err == nil, err
+}
+
+// Overview reads how auto top-up stands for an account that was just read.
+func (s *Service) Overview(ctx context.Context, a *ledger.Account) (Overview, error) {
+	set, found, err := settings(ctx, s.pool, a.ID, "")
+	if err != nil {
+		return Overview{}, errUnavailable.Because(err)
+	}
+	o := Overview{Settings: set.Settings, Set: found}
+	if o.Kept, err = s.o.Billing.Kept(ctx, a.ID); err != nil {
+		return Overview{}, err
+	}
+	if !found {
+		return o, nil
+	}
+	now := s.o.Clock()
+	attempts, err := s.attempts(ctx, s.pool, []uuid.UUID{a.ID}, now)
+	if err != nil {
+		return Overview{}, err
+	}
+	f := factsOf(a, attempts[a.ID], o.Kept.Any, now)
+	if len(f.attempts) > 0 {
+		o.Last = &f.attempts[0]
+	}
+	o.Times, o.Spent = f.thisMonth(o.Limit.Currency)
+	o.Wait = decide(o.Settings, f, s.o.Prices(), now).wait
+	return o, nil
+}
+
+// Stopped says whether auto top-up of an account was stopped, and its creator has not dealt with that yet.
+func (s *Service) Stopped(ctx context.Context, account uuid.UUID) (Stopped, bool, error) {
+	set, _, err := settings(ctx, s.pool, account, "")
+	if err != nil {
+		return Stopped{}, false, errUnavailable.Because(err)
+	}
+	return set.Stopped, set.Stopped.Why != "", nil
+}
+
+// SaveParams turn auto top-up on.
+type SaveParams struct {
+	Threshold tokens.Amount
+	Pack      string
+	Price     money.Amount // of the pack, as the creator saw it
+	Times     int
+	Limit     money.Amount
+}
+
+const sqlSave = `insert into topups (account, enabled, threshold, pack, price_minor, currency, times, limit_minor, changed_at)
+	values ($1, true, $2, $3, $4, $5, $6, $7, $8)
+	on conflict (account) do update set enabled = true, threshold = excluded.threshold, pack = excluded.pack, price_minor = excluded.price_minor,
+		currency = excluded.currency, times = excluded.times, limit_minor = excluded.limit_minor, changed_at = excluded.changed_at,
+		stopped = '', stopped_at = null, purchase = null, told_at = null`
+
+// Save turns auto top-up on, as it is set. Errors: billing.ErrNotSetUp, ledger.ErrNoAccount, kinds Meaning (the first of Check) and Unavailable.
+func (s *Service) Save(ctx context.Context, account uuid.UUID, p SaveParams) error {
+	if !s.o.Billing.Available() {
+		return billing.ErrNotSetUp
+	}
+	if wrong := s.Check(p); len(wrong) > 0 {
+		return wrong[0]
+	}
+	if _, err := s.o.Ledger.Account(ctx, account); err != nil {
+		return err
+	}
+	_, err := s.pool.Exec(ctx, sqlSave, account, p.Threshold, p.Pack, p.Price.Minor, p.Price.Currency, p.Times, p.Limit.Minor, s.o.Clock())
+	if err != nil {
+		return errUnavailable.Because(err)
+	}
+	return nil
+}
+
+// Check says what is wrong with settings, a problem for each field at most: "threshold", "pack", "times", "limit".
+func (s *Service) Check(p SaveParams) []*problem.Error {
+	var wrong []*problem.Error
+	bad := func(field, format string, args ...any) {
+		e := problem.New(problem.Meaning, "invalid_field", format, args...)
+		e.Field = field
+		wrong = append(wrong, e)
+	}
+	pack, sold := s.o.Prices().Pack(p.Pack)
+	switch {
+	case p.Threshold <= 0:
+		bad("threshold", "Must be above zero.")
+	case sold && p.Threshold >= pack.Tokens:
+		bad("threshold", "Must be less than the %s tokens that the pack brings.", pack.Tokens)
+	}
+	switch {
+	case !sold:
+		bad("pack", "Choose one of the list.")
+	case pack.Price.Minor <= 0:
+		bad("pack", "This pack costs nothing, so it cannot be bought by itself.")
+	case pack.Price != p.Price:
+		bad("pack", "This pack is %s now. Save again if that is fine.", pack.Price)
+	}
+	if p.Times < 1 || p.Times > MostTimes {
+		bad("times", "Choose a number from 1 to %d.", MostTimes)
+	}
+	switch {
+	case sold && (p.Limit.Minor < pack.Price.Minor || p.Limit.Currency != pack.Price.Currency):
+		bad("limit", "Must be enough for one pack: at least %s.", pack.Price)
+	case p.Limit.Minor <= 0:
+		bad("limit", "Must be above zero.")
+	case p.Limit.Minor > mostMoney:
+		bad("limit", "Must be at most %s.", money.Amount{Minor: mostMoney, Currency: p.Limit.Currency})
+	}
+	return wrong
+}
+
+// TurnOff turns auto top-up off, and puts away why it was stopped. What is being bought already is bought.
+func (s *Service) TurnOff(ctx context.Context, account uuid.UUID) error {
+	_, err := s.pool.Exec(ctx, `update topups set enabled = false, stopped = '', stopped_at = null, purchase = null, told_at = null, changed_at = $2
+		where account = $1`, account, s.o.Clock())
+	if err != nil {
+		return errUnavailable.Because(err)
+	}
+	return nil
+}
