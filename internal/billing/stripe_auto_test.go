@@ -6,6 +6,7 @@ import (
 	"maps"
 	"net/http"
 	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -16,6 +17,7 @@ import (
 
 	"pop.store/credits/internal/billing"
 	"pop.store/credits/internal/money"
+	"pop.store/credits/internal/payment"
 	"pop.store/credits/internal/problem"
 	"pop.store/credits/internal/stripepay"
 )
@@ -47,7 +49,14 @@ func (l *stripeLike) answerCharge(r *http.Request, path string) (int, members) {
 
 func calculation(amount int64) members {
 	tax := amount * 19 / 100
-	return members{"id": fmt.Sprint("taxcalc_", amount), "object": "tax.calculation", "currency": "usd", "amount_total": amount + tax, "tax_amount_exclusive": tax}
+	return members{
+		"id": fmt.Sprint("taxcalc_", amount), "object": "tax.calculation", "currency": "usd", "amount_total": amount + tax, "tax_amount_exclusive": tax,
+		"customer_details": members{"tax_ids": []members{{"type": "eu_vat", "value": "DE123456789"}}},
+		"tax_breakdown": []members{
+			{"amount": tax, "inclusive": false, "tax_rate_details": members{"percentage_decimal": "19.0", "tax_type": "vat"}},
+			{"amount": 0, "inclusive": false, "taxability_reason": "not_collecting"},
+		},
+	}
 }
 
 func (l *stripeLike) charge(form url.Values) (int, members) {
@@ -57,6 +66,9 @@ func (l *stripeLike) charge(form url.Values) (int, members) {
 		"id": id, "object": "payment_intent", "amount": amount, "currency": form.Get("currency"), "customer": form.Get("customer"), "livemode": false,
 		"metadata": members{"purchase": form.Get("metadata[purchase]")}, "status": "succeeded",
 	}
+	if slices.Contains(form["expand[]"], "customer") || slices.Contains(form["expand[1]"], "customer") {
+		intent["customer"] = members{"id": form.Get("customer"), "object": "customer", "name": "Maya Ltd"}
+	}
 	if tax := form.Get("hooks[inputs][tax][calculation]"); tax != "" {
 		intent["hooks"] = members{"inputs": members{"tax": members{"calculation": tax}}}
 	}
@@ -65,7 +77,8 @@ func (l *stripeLike) charge(form url.Values) (int, members) {
 	case "pm_ok":
 		intent["latest_charge"] = members{
 			"id": "ch_" + id, "object": "charge", "payment_intent": id, "amount": amount, "amount_refunded": int64(0), "currency": form.Get("currency"),
-			"disputed": false, "payment_method_details": members{"type": "card", "card": members{"brand": "visa", "last4": "4242"}},
+			"billing_details": members{"name": "Maya Chen", "address": members{"line1": "1 Kiln Lane", "postal_code": "10115", "city": "Berlin", "country": "DE"}},
+			"receipt_url": "https://pay.stripe.test/receipts/" + id, "disputed": false, "payment_method_details": members{"type": "card", "card": members{"brand": "visa", "last4": "4242"}},
 		}
 		l.tell("payment_intent.succeeded", maps.Clone(intent))
 		return 200, intent
@@ -166,6 +179,32 @@ func TestStripeChargesWithoutTheBuyer(t *testing.T) {
 		s.wantCredits(p, credits)
 		if n := s.count(`select count(*) from payment_events where processed_at is null`); n != 0 {
 			t.Errorf("%d events are not dealt with", n)
+		}
+	}
+}
+
+// A charge without the buyer has a bill as a checkout has: it comes with the charge, and can be asked for later.
+func TestStripesBillOfACharge(t *testing.T) {
+	t.Parallel()
+	for _, tax := range []bool{false, true} {
+		s, _ := stripeShop(t, stripepay.Options{Tax: tax})
+		p, err := s.topUp(s.kept("stripe_test", "pm_ok"), plenty)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, when := range []string{"with the charge", "asked for later"} {
+			b := s.receipt(p).Bill
+			if b == nil {
+				t.Fatalf("tax %t, %s: there is no bill", tax, when)
+			}
+			if b.Subtotal != 900 || b.Total != p.Paid.Minor || b.Tax != p.Paid.Minor-900 || b.Buyer.Name != "Maya Ltd" || len(b.Buyer.Address) != 3 ||
+				!strings.HasPrefix(b.ReceiptURL, "https://pay.stripe.test/receipts/pi_") {
+				t.Errorf("tax %t, %s: %+v", tax, when, b)
+			}
+			if tax && (len(b.Taxes) != 1 || b.Taxes[0] != (payment.TaxLine{Name: "VAT", Rate: "19", Amount: 171}) || !slices.Equal(b.Buyer.TaxIDs, []string{"DE123456789"})) {
+				t.Errorf("%s: %+v for %+v", when, b.Taxes, b.Buyer)
+			}
+			s.exec(`update purchase_bills set bill = null, read_at = null, asked_at = null where purchase = $1`, p.ID)
 		}
 	}
 }

@@ -79,13 +79,21 @@ func chargeBill(i *stripe.PaymentIntent, subtotal int64, tax *stripe.TaxCalculat
 			Reverse: t.TaxabilityReason == stripe.TaxCalculationTaxBreakdownTaxabilityReasonReverseCharge,
 		}
 		if d := t.TaxRateDetails; d != nil {
-			line.Name, line.Rate = cmp.Or(taxNames[d.TaxType], line.Name), d.PercentageDecimal
+			line.Name, line.Rate = cmp.Or(taxNames[d.TaxType], line.Name), shortest(d.PercentageDecimal)
 		}
 		if line.Amount != 0 || line.Reverse {
 			b.Taxes = append(b.Taxes, line)
 		}
 	}
 	return b
+}
+
+// shortest is a decimal number without zeros that say nothing.
+func shortest(decimal string) string {
+	if !strings.Contains(decimal, ".") {
+		return decimal
+	}
+	return strings.TrimSuffix(strings.TrimRight(decimal, "0"), ".")
 }
 
 // taxNames are the names of taxes, by Stripe's.
