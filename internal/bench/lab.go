@@ -150,15 +150,15 @@ func (l *lab) open(ctx context.Context, n int, more tokens.Amount) ([]uuid.UUID,
 		if err != nil {
 			return err
 		}
-		return l.agentsBegin(ctx, ids[i])
+		return agentsBegin(ctx, l.ledger, ids[i])
 	})
 	return ids, err
 }
 
 // agentsBegin has each of an account's agents charge once: the first charge of an agent makes it known, and the ones after are what is measured.
-func (l *lab) agentsBegin(ctx context.Context, id uuid.UUID) error {
+func agentsBegin(ctx context.Context, books *ledger.Ledger, id uuid.UUID) error {
 	for _, w := range agentsWork {
-		if _, err := l.ledger.Charge(ctx, id, newKey(), w); err != nil {
+		if _, err := books.Charge(ctx, id, newKey(), w); err != nil {
 			return err
 		}
 	}

@@ -83,7 +83,10 @@ func (s *site) accounts(ctx context.Context, n int) ([]string, error) {
 			return err
 		}
 		_, err = s.app.Ledger.Grant(ctx, id, "", ledger.Grant{Kind: ledger.LotPurchase, Amount: 1_000_000 * tokens.One, Source: uuid.NewString()})
-		return err
+		if err != nil {
+			return err
+		}
+		return agentsBegin(ctx, s.app.Ledger, id)
 	})
 	return names, err
 }
