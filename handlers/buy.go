@@ -24,10 +24,12 @@ type wish struct {
 	need tokens.Amount
 	next string
 	keep bool // the card, for auto top-up
+	asks bool // whether to keep it
 }
 
 func readWish(get func(string) string) wish {
 	w := wish{keep: get("keep") == "1"}
+	w.asks = w.keep || get("offer") == "1"
 	if need, err := tokens.Parse(get("need")); err == nil && need > 0 {
 		w.need = need
 	}
@@ -57,7 +59,7 @@ func (a *App) buyPage(v *visit) error {
 func (a *App) buyModel(v *visit, w wish) (views.BuyModel, error) {
 	m := views.BuyModel{
 		Chrome: a.chrome(v, views.NavCredits), Available: a.Billing.Available(), Spendable: v.Spendable, Need: w.need, Next: w.next, Owed: v.Owed,
-		Waiting: v.Paused, Taxed: a.Billing.Taxed(), Keep: w.keep,
+		Waiting: v.Paused, Taxed: a.Billing.Taxed(), OfferKeep: w.asks, Keep: w.keep,
 	}
 	account, err := a.Ledger.Account(v.Request().Context(), v.ID)
 	if err != nil {

@@ -81,10 +81,15 @@ func TestAutoTopUp(t *testing.T) {
 			t.Error("keeping the card is not ticked")
 		}
 	}
-	for _, box := range marked(v.get("/credits/buy").want(http.StatusOK).page(), "keep-card") {
-		if hasAttribute(box, "checked") {
-			t.Error("keeping the card is ticked by itself")
-		}
+	if boxes := marked(v.get("/credits/buy").want(http.StatusOK).page(), "keep-card"); len(boxes) != 0 {
+		t.Error("who just wants to buy is asked to keep the card")
+	}
+	form = v.forms()["pack_100"]
+	form.Set("pack", "gone")
+	form.Set("offer", "1") // and unticked
+	boxes := marked(v.submit("/credits/buy", form).want(http.StatusUnprocessableEntity).page(), "keep-card")
+	if len(boxes) != 3 || hasAttribute(boxes[0], "checked") {
+		t.Errorf("after a mistake there are %d boxes, or they are ticked again", len(boxes))
 	}
 	v.keepCard(sandbox.CardGood)
 	v.get("/settings").wantTopUp("On").has("forget-card", true).has("keep-card", false)

@@ -189,8 +189,8 @@ type BuyModel struct {
 	Waiting int
 	// Taxed says that tax may come on top of the prices, to be shown on the payment page.
 	Taxed bool
-	// Keep has the card kept for auto top-up, unless the creator unticks it.
-	Keep bool
+	// OfferKeep offers to keep the card for auto top-up, which the creator came for; Keep is whether that is ticked.
+	OfferKeep, Keep bool
 }
 
 // PackModel is one credit pack on sale. Its form posts pack=ID and key=Key to /credits/buy.

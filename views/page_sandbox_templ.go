@@ -351,7 +351,7 @@ func sandboxBuyer(m SandboxModel) templ.Component {
 			templ_7745c5c3_Var17 = templ.NopComponent
 		}
 		ctx = templ.ClearChildren(ctx)
-		templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 26, "<fieldset class=\"mb-2 flex flex-wrap gap-x-6 gap-y-1\"><legend class=\"sr-only\">Tax</legend> <label class=\"inline-flex min-h-10 items-center gap-2\"><input type=\"radio\" name=\"tax\" value=\"\" checked class=\"size-4\"> No tax</label> <label class=\"inline-flex min-h-10 items-center gap-2\"><input type=\"radio\" name=\"tax\" value=\"20\" class=\"size-4\" data-testid=\"sandbox-vat\"> ")
+		templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 26, "<fieldset class=\"mb-2 flex flex-wrap gap-x-6 gap-y-1\"><legend class=\"sr-only\">Tax</legend> <label class=\"inline-flex min-h-10 items-center gap-2\"><input type=\"radio\" name=\"tax\" value=\"\" checked class=\"size-4 accent-ink\"> No tax</label> <label class=\"inline-flex min-h-10 items-center gap-2\"><input type=\"radio\" name=\"tax\" value=\"20\" class=\"size-4 accent-ink\" data-testid=\"sandbox-vat\"> ")
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}

@@ -78,7 +78,7 @@ func (l *stripeLike) charge(form url.Values) (int, members) {
 		intent["latest_charge"] = members{
 			"id": "ch_" + id, "object": "charge", "payment_intent": id, "amount": amount, "amount_refunded": int64(0), "currency": form.Get("currency"),
 			"billing_details": members{"name": "Maya Chen", "address": members{"line1": "1 Kiln Lane", "postal_code": "10115", "city": "Berlin", "country": "DE"}},
-			"receipt_url": "https://pay.stripe.test/receipts/" + id, "disputed": false, "payment_method_details": members{"type": "card", "card": members{"brand": "visa", "last4": "4242"}},
+			"receipt_url":     "https://pay.stripe.test/receipts/" + id, "disputed": false, "payment_method_details": members{"type": "card", "card": members{"brand": "visa", "last4": "4242"}},
 		}
 		l.tell("payment_intent.succeeded", maps.Clone(intent))
 		return 200, intent

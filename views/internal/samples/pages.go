@@ -205,6 +205,8 @@ func buy() []Page {
 	owed.Packs[0].Gets, owed.Packs[0].GoodFor, owed.Packs[0].Lasts, owed.Packs[0].Resumes = 0, nil, 0, nil
 	owed.Packs[1].Gets, owed.Packs[1].GoodFor, owed.Packs[1].Lasts = amount("380"), good(38, 5, 7600), 8*24*time.Hour
 	owed.Packs[2].Gets, owed.Packs[2].GoodFor, owed.Packs[2].Lasts = amount("1080"), good(108, 14, 21600), 24*24*time.Hour
+	keep := m
+	keep.Chrome, keep.OfferKeep, keep.Keep, keep.Waiting = chrome(views.NavCredits), true, true, 0
 	missing.Available, missing.Chrome = false, chrome(views.NavCredits)
 	none.Packs, none.Chrome = nil, chrome(views.NavCredits)
 	return []Page{
@@ -212,6 +214,7 @@ func buy() []Page {
 		page("buy-problem", views.BuyPage(problem)),
 		page("buy-short", views.BuyPage(short)),
 		page("buy-owed", views.BuyPage(owed)),
+		page("buy-keep", views.BuyPage(keep)),
 		page("buy-not-set-up", views.BuyPage(missing)),
 		page("buy-none", views.BuyPage(none)),
 	}
