@@ -72,9 +72,10 @@ func (p *program) benchAll(ctx context.Context, o bench.Options) error {
 			results = append(results, r)
 		}
 	}
-	fmt.Fprintf(p.stdout, "%-20s %10s %9s %9s  %s\n", "benchmark", "per second", "p50 ms", "p99 ms", "goals")
+	fmt.Fprintf(p.stdout, "%-20s %10s %9s %9s %8s %8s  %s\n", "benchmark", "per second", "p50 ms", "p99 ms", "app us", "db us", "goals")
 	for _, r := range results {
-		fmt.Fprintf(p.stdout, "%-20s %10.0f %9.1f %9.1f  %s\n", r.Name, r.OpsPerS, r.P50, r.P99, goalsOf(r))
+		cost := r.CPU[bench.Itself]
+		fmt.Fprintf(p.stdout, "%-20s %10.0f %9.1f %9.1f %8.1f %8.1f  %s\n", r.Name, r.OpsPerS, r.P50, r.P99, cost.App, cost.Postgres, goalsOf(r))
 	}
 	return nil
 }

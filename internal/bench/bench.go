@@ -29,7 +29,7 @@ type Result struct {
 	Ratio        float64            `json:"ratio"`     // against the first baseline of the goal
 	Ratios       map[string]float64 `json:"ratios"`    // against each baseline
 	Baselines    map[string]float64 `json:"baselines"` // per second
-	CPU          map[string]CPU     `json:"cpu"`       // by name, its own and the baselines'; empty where the system does not tell
+	CPU          map[string]CPU     `json:"cpu"`       // by name, Itself and the baselines; zero where the system does not tell
 	BooksBalance bool               `json:"books_balance"`
 	Goals        []Goal             `json:"goals"`
 }
@@ -171,7 +171,7 @@ func (e *experiment) measure(ctx context.Context, d time.Duration, rounds int, l
 	}
 	slices.SortFunc(own, func(a, b sample) int { return int(a.perSecond - b.perSecond) })
 	middle := own[len(own)/2]
-	r.OpsPerS, r.P50, r.P99, r.CPU[ownCost] = middle.perSecond, milliseconds(middle.p50), milliseconds(middle.p99), middle.cost
+	r.OpsPerS, r.P50, r.P99, r.CPU[Itself] = middle.perSecond, milliseconds(middle.p50), milliseconds(middle.p99), middle.cost
 	for name, list := range speeds {
 		r.Baselines[name] = median(list)
 	}
@@ -189,8 +189,8 @@ func (e *experiment) measure(ctx context.Context, d time.Duration, rounds int, l
 	return r, nil
 }
 
-// ownCost names the benchmark itself among the costs.
-const ownCost = "itself"
+// Itself names the benchmark among what was measured.
+const Itself = "itself"
 
 func microseconds(d time.Duration) float64 { return float64(d) / float64(time.Microsecond) }
 
