@@ -146,6 +146,9 @@ func (a *App) buy(v *visit) error {
 			return err
 		}
 		m.Problem, m.ProblemPack = refused.Message, pack
+		if errors.Is(refused, billing.ErrKeyReused) {
+			m.Problem = "This page was used for another order already. Nothing new was ordered. Press Pay again to order what you see."
+		}
 		return render(v, statuses[refused.Kind], views.BuyPage(m))
 	}
 	if err != nil {
@@ -233,7 +236,10 @@ func (a *App) purchaseModel(v *visit) (views.PurchaseModel, error) {
 		Chrome: a.chrome(v, views.NavCredits), ID: p.ID.String(), PackName: receipt.PackName(a.Prices(), p.Pack), Tokens: p.Tokens, Price: p.Price, At: p.CreatedAt,
 		Owed: story.Netted, Balance: v.Spendable, BackURL: p.ReturnPath, RetryURL: buyURL(0, p.ReturnPath), Left: story.Left, Debt: v.Owed,
 		Back:    views.BackModel{Money: p.Refunded, Tokens: story.Back, Used: story.Used, At: story.BackAt, Reason: story.Reason},
-		Receipt: !p.CompletedAt.IsZero(),
+		Receipt: !p.CompletedAt.IsZero(), Paid: p.Paid, PayURL: p.CheckoutURL, Auto: p.Auto, Failure: string(p.Failure),
+	}
+	if p.Auto {
+		m.RetryURL = "/credits/buy?keep=1&next=%2Fsettings"
 	}
 	m.State, m.Every = purchaseState(&p, v.QueryParam("cancelled") == "1", v.now)
 	if m.State.Arrived() {
@@ -295,6 +301,8 @@ func purchaseState(p *billing.Purchase, cancelled bool, now time.Time) (views.Pu
 		return views.PurchaseCancelled, 0
 	}
 	switch waited := now.Sub(p.CreatedAt); {
+	case waited > slowAfter && p.Status == billing.StatusPending && !p.Auto:
+		return views.PurchaseUnpaid, 0
 	case waited > slowAfter:
 		return views.PurchaseSlow, 0
 	case waited < 5*time.Second:

@@ -2,6 +2,7 @@ package handlers
 
 import (
 	"net/http"
+	"regexp"
 	"strconv"
 	"strings"
 
@@ -133,7 +134,7 @@ func (a *App) saveTopUp(v *visit) error {
 	if err := a.TopUp.Save(v.Request().Context(), v.ID, p); err != nil {
 		return err
 	}
-	return v.Redirect(http.StatusSeeOther, "/settings?saved=1#auto-top-up")
+	return v.Redirect(http.StatusSeeOther, "/settings?saved=1")
 }
 
 // readTopUp reads what was typed; what is wrong with the writing goes into its problems.
@@ -149,11 +150,23 @@ func readTopUp(typed views.TopUpForm) topup.SaveParams {
 	if p.Times, err = strconv.Atoi(strings.TrimSpace(typed.Times)); err != nil {
 		typed.Problems["times"] = "Choose a number from 1 to " + strconv.Itoa(topup.MostTimes) + "."
 	}
-	text := strings.TrimLeft(strings.ReplaceAll(strings.TrimSpace(typed.Limit), ",", ""), "$€£¥ ")
-	if p.Limit, err = money.Parse(text, p.Price.Currency); err != nil {
+	if p.Limit, err = typedMoney(typed.Limit, p.Price); err != nil {
 		typed.Problems["limit"] = "Type an amount of money, such as 100 or 117.50."
 	}
 	return p
+}
+
+// grouped is a number with commas between its thousands. Any other comma may be a decimal one, which must not be dropped: "117,50" is no 11,750.
+var grouped = regexp.MustCompile(`^[0-9]{1,3}(,[0-9]{3})+(\.[0-9]+)?$`)
+
+// typedMoney reads money as it is typed, with the sign that prices have or without.
+func typedMoney(text string, price money.Amount) (money.Amount, error) {
+	sign := strings.TrimRight(money.Amount{Currency: price.Currency}.String(), "0.")
+	text = strings.TrimSpace(strings.TrimPrefix(strings.TrimSpace(text), strings.TrimSpace(sign)))
+	if grouped.MatchString(text) {
+		text = strings.ReplaceAll(text, ",", "")
+	}
+	return money.Parse(text, price.Currency)
 }
 
 // settingsAgain answers a form with the page, what was typed and what is wrong with it.
@@ -171,7 +184,7 @@ func (a *App) turnTopUpOff(v *visit) error {
 	if err := a.TopUp.TurnOff(v.Request().Context(), v.ID); err != nil {
 		return err
 	}
-	return v.Redirect(http.StatusSeeOther, "/settings?saved=1#auto-top-up")
+	return v.Redirect(http.StatusSeeOther, "/settings?saved=1")
 }
 
 // forgetCard keeps no card any more.
@@ -179,7 +192,7 @@ func (a *App) forgetCard(v *visit) error {
 	if err := a.Billing.Forget(v.Request().Context(), v.ID); err != nil {
 		return err
 	}
-	return v.Redirect(http.StatusSeeOther, "/settings?saved=1#auto-top-up")
+	return v.Redirect(http.StatusSeeOther, "/settings?saved=1")
 }
 
 // topUpStopped is the notice that auto top-up was stopped. A page for which that cannot be read goes without.

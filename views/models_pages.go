@@ -266,6 +266,7 @@ const (
 	PurchasePaid       PurchaseState = "paid"
 	PurchaseFailed     PurchaseState = "failed"
 	PurchaseCancelled  PurchaseState = "cancelled"
+	PurchaseUnpaid     PurchaseState = "unpaid"    // nobody has paid it yet, as far as the provider says
 	PurchaseReturning  PurchaseState = "returning" // the creator gives it back, and nothing has gone back yet
 	PurchaseReturned   PurchaseState = "returned"
 	PurchaseRefunded   PurchaseState = "refunded"
@@ -277,7 +278,7 @@ const (
 // Arrived says whether the tokens came, whatever became of them since.
 func (s PurchaseState) Arrived() bool {
 	switch s {
-	case PurchaseProcessing, PurchaseSlow, PurchaseFailed, PurchaseCancelled:
+	case PurchaseProcessing, PurchaseSlow, PurchaseFailed, PurchaseCancelled, PurchaseUnpaid:
 		return false
 	case PurchasePaid, PurchaseReturning, PurchaseReturned, PurchaseRefunded, PurchasePartly, PurchaseDisputed, PurchaseLost:
 	}
@@ -313,6 +314,12 @@ type PurchaseModel struct {
 	Problem string
 	// Receipt says that there is one.
 	Receipt bool
+	// Paid is what was paid with tax and discounts, and PayURL where it can be paid while it is not.
+	Paid   money.Amount
+	PayURL string
+	// Auto says that it is an auto top-up, and Failure why that could not be charged.
+	Auto    bool
+	Failure string
 	// Every is the pause until the next poll while processing (1, 2, then 5 s); zero stops polling.
 	Every time.Duration
 }

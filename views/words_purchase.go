@@ -17,7 +17,7 @@ func (m PurchaseModel) backHeadline() string {
 		return "This payment is disputed."
 	case PurchaseLost:
 		return "Your bank took this payment back."
-	case PurchaseProcessing, PurchaseSlow, PurchasePaid, PurchaseFailed, PurchaseCancelled:
+	case PurchaseProcessing, PurchaseSlow, PurchasePaid, PurchaseFailed, PurchaseCancelled, PurchaseUnpaid:
 	}
 	return ""
 }
@@ -32,7 +32,7 @@ func (m PurchaseModel) backText() string {
 		return sentences(m.backWords(), m.usedWords(), "You now have "+Number(m.Balance)+".")
 	case PurchaseReturned, PurchaseRefunded, PurchaseLost:
 		return sentences(m.backWords(), m.bankWords(), m.usedWords())
-	case PurchaseProcessing, PurchaseSlow, PurchasePaid, PurchaseFailed, PurchaseCancelled:
+	case PurchaseProcessing, PurchaseSlow, PurchasePaid, PurchaseFailed, PurchaseCancelled, PurchaseUnpaid:
 	}
 	return ""
 }

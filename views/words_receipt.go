@@ -59,6 +59,9 @@ func (m *ReceiptModel) TokenWords() string {
 	if m.Owed > 0 {
 		text += ", " + Number(min(m.Owed, m.Tokens)) + " of them for tokens owed from before"
 	}
+	if m.Refunded.Minor > 0 {
+		return text + "." // some or all of them went back with the money
+	}
 	if m.ExpiresAt.IsZero() {
 		return text + ". They never expire."
 	}

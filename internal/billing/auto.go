@@ -89,10 +89,15 @@ type AutoParams struct {
 }
 
 // sqlInsertAuto adds nothing while one is under way, and needs a method that is kept. Its fingerprint is no request's: none can go on with it by its key.
+// sqlInsertAuto orders nothing while money goes back or may: what that takes off the balance is no reason to charge the same buyer again.
 const sqlInsertAuto = `insert into purchases (id, account, pack, tokens, price_minor, currency, catalog_version, lot_expires_days, status, provider,
 		idempotency_key, fingerprint, created_at, updated_at, ask_at, owed, auto, most_minor, customer, method)
 	select $1, $2, $3, $4, $5, $6, $7, $8, 'pending', $9, $10, $11, $12, $12, $13, $14, true, $15, customer, method
-	from payment_customers where account = $2 and provider = $9 and method <> '' for share
+	from payment_customers where account = $2 and provider = $9 and method <> ''
+		and not exists (select from purchases p where p.account = $2 and p.completed_at is not null and p.applied < p.version)
+		and not exists (select from purchase_refunds r where r.account = $2 and r.untouched and r.done_at is null)
+		and not exists (select from purchases p join purchase_disputes d on d.purchase = p.id where p.account = $2 and d.state = 'open')
+	for share
 	on conflict do nothing`
 
 // OrderAuto writes an auto purchase down, in a transaction of the caller's who decided on it. false: there is one under way already, nothing is kept
@@ -156,8 +161,10 @@ func (s *Service) Charge(ctx context.Context, account, id uuid.UUID) (Purchase, 
 	return s.Get(ctx, account, id)
 }
 
+// sqlUncharged leaves out what was forgotten since: only events tell of that.
 const sqlUncharged = `select ` + purchaseColumns + ` from purchases
 	where status in ('pending', 'processing') and ask_at <= $1 and provider = $2 and auto and provider_session is null and created_at > $3
+		and exists (select from payment_customers k where k.account = purchases.account and k.provider = $2 and k.method = purchases.method)
 	order by ask_at limit $4`
 
 // chargeOpen goes on with charges whose outcome is not known.

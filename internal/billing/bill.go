@@ -75,8 +75,27 @@ func (s *Service) askBill(ctx context.Context, p *Purchase) error {
 		s.o.Log.Error("a bill does not match our order: it is not kept", "purchase", p.ID)
 		return nil
 	}
+	if err := s.keepLate(ctx, p, &c); err != nil {
+		return err
+	}
 	s.keepBill(ctx, p, c.Bill)
 	return nil
+}
+
+// keepLate keeps what a purchase was paid with, and what may be charged again, where whoever credited it could not ask for that. What was kept
+// meanwhile is newer.
+func (s *Service) keepLate(ctx context.Context, p *Purchase, c *payment.Checkout) error {
+	if p.Card != "" || c.Card == "" {
+		return nil
+	}
+	if _, err := s.pool.Exec(ctx, `update purchases set card = $2 where id = $1 and card = ''`, p.ID, c.Card); err != nil {
+		return ErrUnavailable.Because(err)
+	}
+	kept, err := s.Kept(ctx, p.Account)
+	if err != nil || kept.Any {
+		return err
+	}
+	return s.keepCustomer(ctx, *p, *c)
 }
 
 const sqlKeepBill = `update purchase_bills set bill = $2, read_at = $3, ask_at = null where purchase = $1 and bill is null`

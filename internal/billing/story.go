@@ -22,14 +22,17 @@ type Story struct {
 // storyPages bounds the entries that are looked through for those of a purchase.
 const storyPages = 5
 
-// Story reads what became of a purchase's tokens. Where nothing was owed and nothing went back it reads nothing. The error is the ledger's.
+// Story reads what became of a purchase's tokens. The error is the ledger's.
 func (s *Service) Story(ctx context.Context, p Purchase) (Story, error) {
-	if !p.credited() || (p.Owed == 0 && p.version == 0) {
+	if !p.credited() {
 		return Story{}, nil
 	}
 	story := Story{Back: p.tokensBack(), Used: p.tokensBack()}
 	if err := s.addEntries(ctx, &p, &story); err != nil {
 		return Story{}, err
+	}
+	if p.version == 0 && story.Netted == 0 {
+		return Story{}, nil
 	}
 	if story.Back > 0 && story.Cause == "" { // the notes may have been erased
 		story.Cause = ledger.CauseRefund

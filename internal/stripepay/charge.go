@@ -76,7 +76,7 @@ func chargeParams(c payment.Charge, total int64, calculation string) *stripe.Pay
 func (p *Provider) taxOf(ctx context.Context, c payment.Charge) (*stripe.TaxCalculation, error) {
 	settings, err := p.client.V1TaxSettings.Retrieve(ctx, nil)
 	if err != nil {
-		return nil, failure(err)
+		return nil, taxFailure(err)
 	}
 	params := &stripe.TaxCalculationCreateParams{
 		Currency: stripe.String(strings.ToLower(c.Price.Currency)), Customer: stripe.String(c.Customer),
@@ -87,9 +87,19 @@ func (p *Provider) taxOf(ctx context.Context, c payment.Charge) (*stripe.TaxCalc
 	params.SetIdempotencyKey("tax-" + c.Reference)
 	tax, err := p.client.V1TaxCalculations.Create(ctx, params)
 	if err != nil {
-		return nil, failure(err)
+		return nil, taxFailure(err)
 	}
 	return tax, nil
+}
+
+// taxFailure is failure for tax: only the customer's own address is the customer's matter. All else is the operator's to mend, and is asked again.
+func taxFailure(err error) error {
+	var refused *stripe.Error
+	mapped := failure(err)
+	if errors.As(err, &refused) && refused.Code != stripe.ErrorCodeCustomerTaxLocationInvalid && errors.Is(mapped, payment.ErrRefused) {
+		return errors.New(mapped.Error())
+	}
+	return mapped
 }
 
 func behaviorOf(settings *stripe.TaxSettings, currency string) string {

@@ -165,6 +165,16 @@ func TestFailures(t *testing.T) {
 	}
 }
 
+func TestTaxFailures(t *testing.T) {
+	t.Parallel()
+	for code, refused := range map[stripe.ErrorCode]bool{stripe.ErrorCodeCustomerTaxLocationInvalid: true, "stripe_tax_inactive": false} {
+		err := &stripe.Error{Type: stripe.ErrorTypeInvalidRequest, HTTPStatusCode: 400, Code: code}
+		if got := taxFailure(err); errors.Is(got, payment.ErrRefused) != refused {
+			t.Errorf("%s: %v", code, got)
+		}
+	}
+}
+
 func TestModes(t *testing.T) {
 	t.Parallel()
 	for key, want := range map[string]string{"sk_test_1": "stripe_test", "rk_test_1": "stripe_test", "sk_live_1": "stripe", "rk_live_1": "stripe"} {

@@ -107,12 +107,11 @@ func (f *facts) failed(since time.Time) (Stop, uuid.UUID) {
 	for i := range f.attempts {
 		p := &f.attempts[i]
 		switch {
-		case p.CreatedAt.Before(since):
-			return "", uuid.Nil
-		case p.Status == billing.StatusFailed && stops[p.Failure] != "":
-			return stops[p.Failure], p.ID
+		case p.CreatedAt.Before(since) && p.UpdatedAt.Before(since):
 		case p.Status == billing.StatusRefunded, p.Status == billing.StatusDisputed:
 			return StopReturned, p.ID
+		case p.Status == billing.StatusFailed && stops[p.Failure] != "" && !p.CreatedAt.Before(since):
+			return stops[p.Failure], p.ID
 		}
 	}
 	return "", uuid.Nil
