@@ -283,8 +283,12 @@ func (a *App) backOn(v *visit, purchase uuid.UUID) ([]views.ResumedModel, error)
 	return back, nil
 }
 
-// A purchase that is not settled after this long is called slow, and its page stops asking.
-const slowAfter = 2 * time.Minute
+// A purchase that is not settled after slowAfter is called slow, and its page stops asking. After unpaidAfter the provider was asked several times, and
+// nobody has paid.
+const (
+	slowAfter   = 2 * time.Minute
+	unpaidAfter = 10 * time.Minute
+)
 
 // purchaseState says what the return page shows and how soon it asks again: after 1, then 2, then 5 seconds.
 func purchaseState(p *billing.Purchase, cancelled bool, now time.Time) (views.PurchaseState, time.Duration) {
@@ -301,7 +305,7 @@ func purchaseState(p *billing.Purchase, cancelled bool, now time.Time) (views.Pu
 		return views.PurchaseCancelled, 0
 	}
 	switch waited := now.Sub(p.CreatedAt); {
-	case waited > slowAfter && p.Status == billing.StatusPending && !p.Auto:
+	case waited > unpaidAfter && p.Status == billing.StatusPending && !p.Auto:
 		return views.PurchaseUnpaid, 0
 	case waited > slowAfter:
 		return views.PurchaseSlow, 0

@@ -134,6 +134,12 @@ func TestReturningUnpaid(t *testing.T) {
 		t.Error("a slow purchase goes on asking, or moves the badge")
 	}
 	s.wantSpendable("maya", "200")
+	// An order that nobody has paid after that is called so, and can be paid.
+	s.clock.Set(start.Add(10*time.Minute + time.Second))
+	unpaid := v.get(path).want(http.StatusOK).wantState("unpaid")
+	if href := attr(unpaid.only("purchase-pay"), "href"); !strings.Contains(href, "/sandbox/checkout/") {
+		t.Errorf("it can be paid at %q", href)
+	}
 	// Once the money is known to be on its way, an address cannot say that checkout was left.
 	if _, err := s.db.Pool.Exec(t.Context(), "update purchases set status = 'processing'"); err != nil {
 		t.Fatal(err)

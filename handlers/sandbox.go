@@ -56,7 +56,7 @@ func sandboxModel(s sandbox.Session) views.SandboxModel {
 	}
 	if s.KeepMethod {
 		m.Others = append(m.Others, views.SandboxCard{ID: string(sandbox.CardLater), Label: "Pay with a card that is declined when it is charged again"},
-			views.SandboxCard{ID: string(sandbox.CardConfirm), Label: "Pay with a card whose bank asks back when it is charged again"})
+			views.SandboxCard{ID: string(sandbox.CardConfirm), Label: "Pay with a card whose bank wants a confirmation when it is charged again"})
 	}
 	switch {
 	case s.Status == sandbox.Complete:

@@ -36,7 +36,7 @@ func (a *App) topUpModel(v *visit) (views.TopUpModel, error) {
 	}
 	prices := a.Prices()
 	m := views.TopUpModel{
-		Available: a.Billing.Available() && len(prices.Packs) > 0, On: o.On, Kept: o.Kept.Any, Card: o.Kept.Card, Wait: string(o.Wait), Threshold: o.Threshold,
+		Available: a.Billing.Available() && len(prices.Packs) > 0, On: o.On, Kept: o.Kept.Any, Card: o.Kept.Card, Wait: string(o.Wait), Threshold: o.Threshold, Spendable: v.Spendable,
 		Form: topUpForm(v, prices, &o), Currency: oneCurrency(prices.Packs),
 	}
 	for _, p := range prices.Packs {

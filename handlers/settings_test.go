@@ -70,8 +70,13 @@ func TestAutoTopUp(t *testing.T) {
 			t.Errorf("%s is suggested as %q, want %q", name, form.Get(name), want)
 		}
 	}
+	// A comma may be a decimal one: what is not surely meant is not taken.
+	for _, limit := range []string{"117,50", "39,00", "1.000,00", "1,1,7", "€117", "1e3", "-117", "1,150,"} {
+		form.Set("limit", limit)
+		v.submit("/settings/auto-top-up", form).want(http.StatusUnprocessableEntity)
+	}
 	form.Set("limit", "$1,150")
-	v.submit("/settings/auto-top-up", form).leads("/settings?saved=1#auto-top-up")
+	v.submit("/settings/auto-top-up", form).leads("/settings?saved=1")
 	a = v.get("/settings?saved=1").want(http.StatusOK).wantTopUp("On").has("done", true)
 	if text(a.only("top-up-sentence")) != "Waiting for a card: nothing can be bought until one is kept." {
 		t.Errorf("it says %q", text(a.only("top-up-sentence")))
@@ -115,9 +120,9 @@ func TestAutoTopUp(t *testing.T) {
 	if p := s.call("GET", "/v1/accounts/maya/purchases", "").want(http.StatusOK).list("purchases")[0]; p["auto"] != true || p["failure"] != nil {
 		t.Errorf("the API says %v", p)
 	}
-	v.submit("/settings/card/forget", nil).leads("/settings?saved=1#auto-top-up")
+	v.submit("/settings/card/forget", nil).leads("/settings?saved=1")
 	v.get("/settings").wantTopUp("On").has("keep-card", true)
-	v.submit("/settings/auto-top-up/off", nil).leads("/settings?saved=1#auto-top-up")
+	v.submit("/settings/auto-top-up/off", nil).leads("/settings?saved=1")
 	v.get("/settings").wantTopUp("Off").has("top-up-off", false)
 }
 
@@ -184,6 +189,7 @@ func TestAutoTopUpRefuses(t *testing.T) {
 		{"times", "31", "Choose a number from 1 to 30."},
 		{"times", "1e3", "Choose a number from 1 to 30."},
 		{"limit", "", "Type an amount of money, such as 100 or 117.50."},
+		{"limit", "117,50", "Type an amount of money, such as 100 or 117.50."},
 		{"limit", "10.001", "Type an amount of money, such as 100 or 117.50."},
 		{"limit", "38.99", "Must be enough for one pack: at least $39.00."},
 		{"limit", `"><script>alert(1)</script>`, "Type an amount of money, such as 100 or 117.50."},

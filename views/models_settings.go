@@ -20,8 +20,9 @@ type TopUpModel struct {
 	// Available is false without a payment provider: there is nothing to set then.
 	Available bool
 	On        bool
-	// Threshold is below what a pack is bought.
+	// Threshold is below what a pack is bought, and Spendable what there is.
 	Threshold tokens.Amount
+	Spendable tokens.Amount
 	Form      TopUpForm
 	// Packs are the choices: id, price and currency as PackValue writes them.
 	Packs []Option

@@ -112,6 +112,9 @@ func (m TopUpModel) sentence() string {
 	case "money":
 		return "This month's money is used, or doesn't cover another pack. It goes on next month."
 	}
+	if m.Spendable < m.Threshold {
+		return "Below your limit: a pack is on its way, unless a payment of yours is being returned or disputed."
+	}
 	return "Ready: a pack is bought when you have fewer than " + Tokens(m.Threshold) + "."
 }
 

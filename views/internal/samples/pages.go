@@ -224,7 +224,7 @@ func buy() []Page {
 func PurchaseModel(state views.PurchaseState) views.PurchaseModel {
 	return views.PurchaseModel{
 		Chrome: chrome(views.NavCredits), ID: "pur_01JDQ7Z6M3", State: state, PackName: "Medium pack", Tokens: amount("500"),
-		Price: usd(3900), At: Now.Add(-time.Minute), Balance: amount("518"), Receipt: state == views.PurchasePaid,
+		Price: usd(3900), At: Now.Add(-time.Minute), Balance: amount("518"), Receipt: state == views.PurchasePaid, Paid: usd(3900), PayURL: "/sandbox/checkout/cs_test_1",
 		Resumed: []views.ResumedModel{{Name: "Comment Replies", For: "comments", Missed: 38}}, Every: 2 * time.Second,
 	}
 }
@@ -232,10 +232,13 @@ func PurchaseModel(state views.PurchaseState) views.PurchaseModel {
 func purchases() []Page {
 	var out []Page
 	for _, state := range []views.PurchaseState{
-		views.PurchasePaid, views.PurchaseProcessing, views.PurchaseSlow, views.PurchaseFailed, views.PurchaseCancelled,
+		views.PurchasePaid, views.PurchaseProcessing, views.PurchaseSlow, views.PurchaseFailed, views.PurchaseCancelled, views.PurchaseUnpaid,
 	} {
 		out = append(out, page(fmt.Sprintf("purchase-%s", state), views.PurchasePage(PurchaseModel(state))))
 	}
+	auto := PurchaseModel(views.PurchaseFailed)
+	auto.Auto, auto.Failure = true, "authentication"
+	out = append(out, page("purchase-failed-auto", views.PurchasePage(auto)))
 	owed := PurchaseModel(views.PurchasePaid)
 	owed.Owed, owed.Balance, owed.Resumed = amount("120"), amount("398"), []views.ResumedModel{{Name: "Comment Replies", For: "comments"}, {Name: "Deal Finder"}}
 	back := PurchaseModel(views.PurchasePaid)

@@ -15,7 +15,7 @@ func settings() []Page {
 	}}
 	on := m
 	on.Saved, on.TopUp.On, on.TopUp.Kept, on.TopUp.Card = true, true, true, "Visa 4242"
-	on.TopUp.Threshold = amount("40")
+	on.TopUp.Threshold, on.TopUp.Spendable = amount("40"), amount("142")
 	on.TopUp.Times, on.TopUp.MostTimes, on.TopUp.Spent, on.TopUp.Limit = 1, 3, usd(3900), usd(11700)
 	on.TopUp.Last = &views.TopUpAttempt{At: Now.Add(-26 * time.Hour), State: "completed", Tokens: amount("500"), Price: usd(3900), Href: "/credits/purchases/1"}
 	waiting := on
