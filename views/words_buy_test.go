@@ -83,6 +83,7 @@ func TestTheOrderOfPacks(t *testing.T) {
 			t.Errorf("%s in need of %s, want %s", got, need, want)
 		}
 	}
+	m.Need = tokens.One
 	if got := m.needWords(); got != "You're 1 short." {
 		t.Errorf("got %q", got)
 	}
