@@ -239,7 +239,7 @@ func (a *App) purchaseModel(v *visit) (views.PurchaseModel, error) {
 		Receipt: !p.CompletedAt.IsZero(), Paid: p.Paid, PayURL: p.CheckoutURL, Auto: p.Auto, Failure: string(p.Failure),
 	}
 	if p.Auto {
-		m.RetryURL = "/credits/buy?keep=1&next=%2Fsettings"
+		m.RetryURL = views.KeepCardURL
 	}
 	m.State, m.Every = purchaseState(&p, v.QueryParam("cancelled") == "1", v.now)
 	if m.State.Arrived() {

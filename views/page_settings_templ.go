@@ -327,7 +327,7 @@ func topUpCard(m TopUpModel) templ.Component {
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
-			templ_7745c5c3_Err = LinkButton(LinkProps{Label: "Use another card", Href: templ.URL(keepCardURL), Kind: ButtonQuiet, Small: true, TestID: "other-card"}).Render(ctx, templ_7745c5c3_Buffer)
+			templ_7745c5c3_Err = LinkButton(LinkProps{Label: "Use another card", Href: templ.URL(KeepCardURL), Kind: ButtonQuiet, Small: true, TestID: "other-card"}).Render(ctx, templ_7745c5c3_Buffer)
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
@@ -348,7 +348,7 @@ func topUpCard(m TopUpModel) templ.Component {
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
-			templ_7745c5c3_Err = LinkButton(LinkProps{Label: "Buy a pack and keep the card", Href: templ.URL(keepCardURL), Kind: topUpBuyKind(m), Small: true, TestID: "keep-card"}).Render(ctx, templ_7745c5c3_Buffer)
+			templ_7745c5c3_Err = LinkButton(LinkProps{Label: "Buy a pack and keep the card", Href: templ.URL(KeepCardURL), Kind: topUpBuyKind(m), Small: true, TestID: "keep-card"}).Render(ctx, templ_7745c5c3_Buffer)
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}

@@ -65,13 +65,13 @@ func (n TopUpNotice) Action() string {
 // Href is where the action leads.
 func (n TopUpNotice) Href() string {
 	if n.Why == TopUpConfirm {
-		return keepCardURL
+		return KeepCardURL
 	}
 	return "/settings"
 }
 
-// keepCardURL leads to the packs, with the card to be kept, and back to the settings.
-const keepCardURL = "/credits/buy?keep=1&next=%2Fsettings"
+// KeepCardURL leads to the packs, with the card to be kept, and back to the settings.
+const KeepCardURL = "/credits/buy?keep=1&next=%2Fsettings"
 
 // past is a day that has been, in a sentence: "today", "yesterday", "on Tuesday", "on 20 Nov".
 func (w when) past() string {

@@ -89,7 +89,7 @@ type AutoParams struct {
 }
 
 // sqlInsertAuto adds nothing while one is under way, and needs a method that is kept. Its fingerprint is no request's: none can go on with it by its key.
-// sqlInsertAuto orders nothing while money goes back or may: what that takes off the balance is no reason to charge the same buyer again.
+// It adds nothing either while money goes back or may: what that takes off the balance is no reason to charge the same buyer again.
 const sqlInsertAuto = `insert into purchases (id, account, pack, tokens, price_minor, currency, catalog_version, lot_expires_days, status, provider,
 		idempotency_key, fingerprint, created_at, updated_at, ask_at, owed, auto, most_minor, customer, method)
 	select $1, $2, $3, $4, $5, $6, $7, $8, 'pending', $9, $10, $11, $12, $12, $13, $14, true, $15, customer, method

@@ -135,9 +135,7 @@ func (s *Service) details(ctx context.Context, c payment.Checkout) payment.Check
 }
 
 const sqlKeepCustomer = `insert into payment_customers as kept (account, provider, customer, method, card) values ($1, $2, $3, $4, $5)
-	on conflict (account, provider) do update set customer = excluded.customer,
-		method = case when excluded.method <> '' or excluded.customer <> kept.customer then excluded.method else kept.method end,
-		card = case when excluded.method <> '' or excluded.customer <> kept.customer then excluded.card else kept.card end
+	on conflict (account, provider) do update set customer = excluded.customer, method = excluded.method, card = excluded.card
 	where excluded.method <> '' or kept.method = ''`
 
 // keepCustomer remembers who the buyer is at the provider, and what may be charged there again, for the next purchase. What an auto purchase was

@@ -118,6 +118,9 @@ func TestADisputeStopsItWhateverWasSavedSince(t *testing.T) {
 	if n := len(d.bought(id)); n != 1 {
 		t.Errorf("the disputed card was charged again: %d", n)
 	}
+	if s, stopped, err := d.Stopped(t.Context(), id); err != nil || !stopped || s.Why != topup.StopReturned {
+		t.Errorf("it was not stopped: %+v, %v", s, err)
+	}
 }
 
 func TestAForgottenCardIsNotCharged(t *testing.T) {
