@@ -13,6 +13,7 @@ import (
 	"github.com/chromedp/chromedp/kb"
 )
 
+// twoFrames is how long two of them take.
 const twoFrames = 34 * time.Millisecond
 
 // Goto opens an address, or a path under Base, and waits until it has loaded. It gives the status of the answer.
@@ -85,7 +86,7 @@ func (p *Page) point(selector, text string) (x, y float64) {
 		if err != nil || before.Why != "" {
 			return before.Why, err
 		}
-		time.Sleep(twoFrames)
+		p.awaitFrames(ctx)
 		now, err := ask[spot](ctx, "aim", selector, text)
 		if err == nil && now.Why == "" && now != before {
 			now.Why = now.Name + " is moving"
@@ -94,6 +95,18 @@ func (p *Page) point(selector, text string) (x, y float64) {
 		return now.Why, err
 	})
 	return x, y
+}
+
+// awaitFrames waits until two frames of the page have been shown: the browser drops what the mouse does before. A page behind another shows none and a
+// page without scripts cannot tell; for those a moment has to do.
+func (p *Page) awaitFrames(ctx context.Context) {
+	if p.noScript {
+		time.Sleep(twoFrames)
+		return
+	}
+	ctx, cancel := context.WithTimeout(ctx, time.Second)
+	defer cancel()
+	_, _ = ask[chromedp.Void](ctx, "frames")
 }
 
 // Type clicks into a field and types a text, in place of what was there.

@@ -48,6 +48,11 @@ function aim(selector, text) {
   return { x, y, name: name(element) };
 }
 
+// Two frames of the page have been shown.
+function frames() {
+  return new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(() => done())));
+}
+
 // The text of each match, or what there is instead.
 function texts(selector) {
   return [...document.querySelectorAll(selector)].map(words);

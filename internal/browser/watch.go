@@ -38,7 +38,9 @@ func (w *watch) event(event any) {
 			w.logged(arguments(e.Args))
 		}
 	case *runtime.EventExceptionThrown:
-		w.note("exception: %s", exception(e.ExceptionDetails))
+		if text := exception(e.ExceptionDetails); !strings.Contains(text, abortedFade) {
+			w.note("exception: %s", text)
+		}
 	case *log.EventEntryAdded:
 		w.entry(e.Entry)
 	case *network.EventRequestWillBeSent:
@@ -137,6 +139,9 @@ func arguments(args []*runtime.RemoteObject) string {
 	}
 	return strings.Join(parts, " ")
 }
+
+// abortedFade is what Chromium itself throws, for no script to catch, when pages follow one another faster than they fade.
+const abortedFade = "InvalidStateError: Transition was aborted"
 
 func exception(d *runtime.ExceptionDetails) string {
 	text := d.Text
