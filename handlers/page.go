@@ -117,14 +117,15 @@ func (a *App) chromeOrPlain(c echo.Context) views.Chrome {
 
 // notice says what accounts decided to say.
 func (a *App) notice(v *visit) *views.NoticeModel {
-	m := &views.NoticeModel{Spendable: v.Spendable, Equivalents: a.equivalents(v.Spendable, noticeFeatures), NextGrant: a.nextGrant(v)}
-	switch v.Notice {
-	case accounts.NoNotice:
+	if v.Notice == accounts.NoNotice {
 		return nil
-	case accounts.NoticeEmpty:
+	}
+	m := &views.NoticeModel{
+		Level: views.LevelLow, Soon: v.Notice == accounts.NoticeSoon,
+		Spendable: v.Spendable, Equivalents: a.equivalents(v.Spendable, noticeFeatures), NextGrant: a.nextGrant(v),
+	}
+	if v.Notice == accounts.NoticeEmpty {
 		m.Level = views.LevelEmpty
-	case accounts.NoticeSoon, accounts.NoticeLow:
-		m.Level, m.Soon = views.LevelLow, v.Notice == accounts.NoticeSoon
 	}
 	if v.First != nil {
 		m.Forecast = &views.Forecast{Feature: v.First.Feature.Name, At: v.First.At, Days: v.Pace.CompleteDays()}

@@ -3,7 +3,6 @@ package views
 import (
 	"crypto/sha256"
 	"encoding/hex"
-	"fmt"
 	"strconv"
 	"strings"
 	"time"
@@ -16,14 +15,15 @@ import (
 // "Thursday" becomes "tomorrow". The pace of the polls is part of it, or a tab would go on asking every few seconds long after the work
 // has ended; its jitter is not.
 func (c Chrome) Version() string {
-	h := sha256.New()
-	if c.Badge != nil {
-		fmt.Fprintf(h, "%s|%s|%s|%s|%s", c.Badge.Level, c.Badge.state().Word, c.Badge.Label(), c.Badge.Pace, c.Badge.PausedAnnouncement())
+	var shown []string
+	if b := c.Badge; b != nil {
+		shown = append(shown, string(b.Level), b.state().Word, b.Label(), b.Pace.String(), b.PausedAnnouncement())
 	}
-	if c.Notice != nil {
-		fmt.Fprintf(h, "|%s|%s|%s", c.Notice.Level, c.Notice.Lead(), c.Notice.Rest(c))
+	if n := c.Notice; n != nil {
+		shown = append(shown, string(n.Level), n.Lead(), n.Rest(c))
 	}
-	return hex.EncodeToString(h.Sum(nil)[:8])
+	sum := sha256.Sum256([]byte(strings.Join(shown, "|")))
+	return hex.EncodeToString(sum[:8])
 }
 
 // badgeState is what the badge says, the first match of: empty, agents paused, low, work under way, ok.

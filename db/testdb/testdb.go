@@ -85,7 +85,7 @@ func open(t testing.TB, template string) DB {
 		}
 	})
 	out := DB{AppURL: s.pg.URL(appRole, name), OwnerURL: s.pg.URL(ownerRole, name)}
-	if out.Pool, err = pool(ctx, out.AppURL, poolSize); err != nil {
+	if out.Pool, err = db.Open(ctx, out.AppURL, poolSize); err != nil {
 		t.Fatalf("testdb: %v", err)
 	}
 	t.Cleanup(func() {
@@ -144,7 +144,7 @@ func start() (_ *server, err error) {
 	if err != nil {
 		return nil, err
 	}
-	if s.admin, err = pool(ctx, s.pg.URL(superuser, superuser), 2); err != nil {
+	if s.admin, err = pgxpool.New(ctx, s.pg.URL(superuser, superuser)+"&pool_max_conns=2"); err != nil {
 		return nil, err
 	}
 	for _, statement := range []string{
@@ -190,15 +190,6 @@ func (s *server) clone(ctx context.Context, template string) (string, error) {
 		case <-time.After(20 * time.Millisecond):
 		}
 	}
-}
-
-func pool(ctx context.Context, url string, size int32) (*pgxpool.Pool, error) {
-	config, err := pgxpool.ParseConfig(url)
-	if err != nil {
-		return nil, err
-	}
-	config.MaxConns = size
-	return pgxpool.NewWithConfig(ctx, config)
 }
 
 var (

@@ -34,7 +34,7 @@ func (l *Ledger) Agents(ctx context.Context, account uuid.UUID) (list []Agent, o
 	now := l.now()
 	read := &loaded{parties: []*party{{id: account}}}
 	holds := map[string]tokens.Amount{}
-	batch, ids := &pgx.Batch{}, rowIDs([]uuid.UUID{account})
+	batch, ids := &pgx.Batch{}, []uuid.UUID{account}
 	batch.Queue("begin isolation level repeatable read read only")
 	batch.Queue(sqlReadRows, ids).Query(read.readAccounts)
 	batch.Queue(sqlAgents, ids).Query(read.readAgents)

@@ -64,7 +64,7 @@ func (s *state) showAgent(a *agent, now time.Time) Agent {
 // readWhole reads all that is known of an account in one look, without locking it: lots, holds, agents.
 func (l *Ledger) readWhole(ctx context.Context, account uuid.UUID, now time.Time) (*state, error) {
 	read := &loaded{parties: []*party{{id: account}}}
-	batch, ids := &pgx.Batch{}, rowIDs([]uuid.UUID{account})
+	batch, ids := &pgx.Batch{}, []uuid.UUID{account}
 	batch.Queue("begin isolation level repeatable read read only")
 	batch.Queue(sqlReadRows, ids).Query(func(rows pgx.Rows) error {
 		err := read.readAccounts(rows)

@@ -83,7 +83,15 @@ func writers(pool *pgxpool.Pool, lanes int) *pgxpool.Pool {
 		config.ConnConfig.RuntimeParams[method] = "off"
 	}
 	config.ConnConfig.RuntimeParams["plan_cache_mode"] = "force_generic_plan"
-	config.AfterConnect = learnRecords
+	opened := config.AfterConnect
+	config.AfterConnect = func(ctx context.Context, conn *pgx.Conn) error {
+		if opened != nil {
+			if err := opened(ctx, conn); err != nil {
+				return err
+			}
+		}
+		return learnRecords(ctx, conn)
+	}
 	made, err := pgxpool.NewWithConfig(context.Background(), config)
 	if err != nil {
 		panic("ledger: a pool's own configuration cannot be used again: " + err.Error())

@@ -286,7 +286,7 @@ func (l *loaded) readLots(rows pgx.Rows) error {
 		var account uuid.UUID
 		var t lot
 		var expires *time.Time
-		err := rows.Scan(scanID(&account), &t.number, &t.kind, &t.amount, &t.remaining, &t.held, &t.effectiveAt, &expires, &t.frozen, &t.revoked, &t.row.open,
+		err := rows.Scan(&account, &t.number, &t.kind, &t.amount, &t.remaining, &t.held, &t.effectiveAt, &expires, &t.frozen, &t.revoked, &t.row.open,
 			&t.source)
 		if err != nil {
 			return err
@@ -305,7 +305,7 @@ func (l *loaded) readHolds(rows pgx.Rows) error {
 		var account uuid.UUID
 		var h hold
 		var lots, amounts []int64
-		err := rows.Scan(scanID(&account), &h.number, &h.amount, &h.expiresAt, &h.outcome, &h.work.feature, &h.work.agent, &h.work.quantity, &h.work.unitPrice,
+		err := rows.Scan(&account, &h.number, &h.amount, &h.expiresAt, &h.outcome, &h.work.feature, &h.work.agent, &h.work.quantity, &h.work.unitPrice,
 			&h.work.version, &lots, &amounts)
 		if err != nil {
 			return err
@@ -336,7 +336,7 @@ func (l *loaded) readAgents(rows pgx.Rows) error {
 func scanAgent(rows pgx.Rows, account *uuid.UUID, a *agent) error {
 	var since, resumed *time.Time
 	var budget *int64
-	err := rows.Scan(scanID(account), &a.id, &a.name, &a.feature, &a.state, &since, &a.turnedAway, &a.unit, &budget, &a.reserve, &resumed, &a.missed)
+	err := rows.Scan(account, &a.id, &a.name, &a.feature, &a.state, &since, &a.turnedAway, &a.unit, &budget, &a.reserve, &resumed, &a.missed)
 	if err != nil {
 		return err
 	}
@@ -353,7 +353,7 @@ func (l *loaded) readMonths(rows pgx.Rows, now time.Time) error {
 		var account uuid.UUID
 		var agent string
 		var m monthSpend
-		if err := rows.Scan(scanID(&account), &agent, &m.month, &m.amount); err != nil {
+		if err := rows.Scan(&account, &agent, &m.month, &m.amount); err != nil {
 			return err
 		}
 		s := l.stateOf(account)
@@ -398,7 +398,7 @@ func scanState(rows pgx.Rows, more ...any) (*state, error) {
 	var usage []byte
 	var threshold *int64
 	columns := []any{
-		scanID(&s.account), &s.balance, &s.held, &s.unusable, &s.owed, &s.seq, &s.lastAt, &due, &s.openLot, &open.remaining, &open.held,
+		&s.account, &s.balance, &s.held, &s.unusable, &s.owed, &s.seq, &s.lastAt, &due, &s.openLot, &open.remaining, &open.held,
 		&s.today.day, &usage, &s.today.declined, &s.declinedEver, &s.plan, &s.nextPlan, &s.status, &s.anchor, &zone, &s.period, &s.periodGranted, &s.version,
 		&s.newestLot, &s.level, &s.agentCount, &s.pausedAgents, &s.guarded, &s.reserved, &threshold, &s.eventSeq,
 	}
@@ -431,7 +431,7 @@ func scanEntry(rows pgx.Rows, first ...any) (Entry, error) {
 	var lot int64
 	var mark []byte
 	var lots, amounts []int64
-	columns := append(first, scanID(&e.Account), &e.Seq, &e.At, &e.Kind, &e.Amount, &e.HeldDelta, &e.BalanceAfter, &e.HeldAfter, &e.SpendableAfter, &e.Contra,
+	columns := append(first, &e.Account, &e.Seq, &e.At, &e.Kind, &e.Amount, &e.HeldDelta, &e.BalanceAfter, &e.HeldAfter, &e.SpendableAfter, &e.Contra,
 		&e.LotKind, &e.Feature, &e.Agent, &e.Quantity, &e.UnitPrice, &e.CatalogVersion, &e.Reference, &e.About, &e.Day, &lot, &lots, &amounts, &e.key,
 		&mark)
 	if err := rows.Scan(columns...); err != nil {

@@ -22,7 +22,7 @@ func (l *Ledger) Outbox(ctx context.Context, limit int) ([]Told, error) {
 	}
 	list, err := pgx.CollectRows(rows, func(row pgx.CollectableRow) (Told, error) {
 		var t Told
-		err := row.Scan(scanID(&t.Account), &t.Seq, &t.At, &t.Kind, &t.Data)
+		err := row.Scan(&t.Account, &t.Seq, &t.At, &t.Kind, &t.Data)
 		t.At = t.At.UTC()
 		return t, err
 	})
@@ -34,9 +34,9 @@ func (l *Ledger) Outbox(ctx context.Context, limit int) ([]Told, error) {
 
 // Relayed forgets events that were taken over.
 func (l *Ledger) Relayed(ctx context.Context, events []Told) error {
-	accounts, seqs := make([]rowID, len(events)), make([]int64, len(events))
+	accounts, seqs := make([]uuid.UUID, len(events)), make([]int64, len(events))
 	for i, t := range events {
-		accounts[i], seqs[i] = toRow(t.Account), t.Seq
+		accounts[i], seqs[i] = t.Account, t.Seq
 	}
 	if _, err := l.pool.Exec(ctx, sqlForgetOutbox, accounts, seqs); err != nil {
 		return ErrUnavailable.Because(err)

@@ -11,8 +11,7 @@ import (
 	"sync"
 	"testing"
 
-	"github.com/jackc/pgx/v5/pgxpool"
-
+	"pop.store/credits/db"
 	"pop.store/credits/internal/catalog"
 	"pop.store/credits/internal/clock"
 	"pop.store/credits/internal/ledger"
@@ -43,7 +42,7 @@ func serveIfAsked() {
 	if !ok {
 		return
 	}
-	pool, err := pgxpool.New(context.Background(), url)
+	pool, err := db.Open(context.Background(), url, 6)
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		os.Exit(1)

@@ -68,7 +68,7 @@ func (l *Ledger) Account(ctx context.Context, id uuid.UUID) (Account, error) {
 
 // Balances is Accounts without the lots and holds, which is all that most callers need: it reads one row for each account.
 func (l *Ledger) Balances(ctx context.Context, ids []uuid.UUID) (map[uuid.UUID]Account, error) {
-	rows, err := l.pool.Query(ctx, sqlReadRows, rowIDs(ids))
+	rows, err := l.pool.Query(ctx, sqlReadRows, ids)
 	if err != nil {
 		return nil, ErrUnavailable.Because(err)
 	}
@@ -111,7 +111,7 @@ func orUnavailable(err error) error {
 
 // Accounts reads several accounts in one consistent look. Those that do not exist are absent.
 func (l *Ledger) Accounts(ctx context.Context, ids []uuid.UUID) (map[uuid.UUID]Account, error) {
-	rows, err := l.pool.Query(ctx, sqlReadAccounts, rowIDs(ids))
+	rows, err := l.pool.Query(ctx, sqlReadAccounts, ids)
 	if err != nil {
 		return nil, ErrUnavailable.Because(err)
 	}
@@ -153,12 +153,12 @@ func (l *Ledger) readWithAgents(ctx context.Context, states map[uuid.UUID]*state
 	}
 	batch := &pgx.Batch{}
 	batch.Queue("begin isolation level repeatable read read only")
-	batch.Queue(sqlReadAccounts, rowIDs(ids)).Query(func(rows pgx.Rows) error {
+	batch.Queue(sqlReadAccounts, ids).Query(func(rows pgx.Rows) error {
 		again, err := readStates(rows)
 		maps.Copy(states, again)
 		return err
 	})
-	batch.Queue(sqlAgents, rowIDs(ids)).Query(func(rows pgx.Rows) error {
+	batch.Queue(sqlAgents, ids).Query(func(rows pgx.Rows) error {
 		for rows.Next() {
 			var account uuid.UUID
 			var a agent

@@ -65,7 +65,7 @@ func (l *Ledger) due(ctx context.Context, after DuePlace, limit int) ([]DuePlace
 	}
 	return pgx.CollectRows(rows, func(row pgx.CollectableRow) (DuePlace, error) {
 		var p DuePlace
-		err := row.Scan(&p.due, scanID(&p.account))
+		err := row.Scan(&p.due, &p.account)
 		p.due = p.due.UTC()
 		return p, err
 	})

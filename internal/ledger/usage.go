@@ -150,10 +150,10 @@ func (l *Ledger) RecentUsage(ctx context.Context, accounts []Account, days int) 
 	batch := &pgx.Batch{}
 	// One snapshot: at midnight the lines move from the account's row to the table.
 	batch.Queue("begin isolation level repeatable read read only")
-	batch.Queue(sqlRecentUsage, rowIDs(r.ids), r.from, r.to).Query(func(rows pgx.Rows) error {
+	batch.Queue(sqlRecentUsage, r.ids, r.from, r.to).Query(func(rows pgx.Rows) error {
 		var id uuid.UUID
 		var u Usage
-		_, err := pgx.ForEachRow(rows, []any{scanID(&id), &u.Day, &u.Feature, &u.Amount, &u.Quantity, &u.Count}, func() error {
+		_, err := pgx.ForEachRow(rows, []any{&id, &u.Day, &u.Feature, &u.Amount, &u.Quantity, &u.Count}, func() error {
 			if r.has(id, u.Day) {
 				found[id] = append(found[id], u)
 			}
@@ -161,11 +161,11 @@ func (l *Ledger) RecentUsage(ctx context.Context, accounts []Account, days int) 
 		})
 		return err
 	})
-	batch.Queue(sqlTodays, rowIDs(r.ids)).Query(func(rows pgx.Rows) error {
+	batch.Queue(sqlTodays, r.ids).Query(func(rows pgx.Rows) error {
 		var id uuid.UUID
 		var t today
 		var lines []byte
-		_, err := pgx.ForEachRow(rows, []any{scanID(&id), &t.day, &lines}, func() (err error) {
+		_, err := pgx.ForEachRow(rows, []any{&id, &t.day, &lines}, func() (err error) {
 			if t.lines, err = decodeToday(lines); err == nil && r.has(id, t.day) {
 				found[id] = append(found[id], byFeature(t.usages())...)
 			}
