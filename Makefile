@@ -1,9 +1,10 @@
 # make run    build and serve the demo, on an embedded Postgres unless DATABASE_URL is set
 # make test   every test, browser tests included, and what they need
 # make check  what CI checks beside the tests: lint, and that generated files are current
+# make drills crashes, races and lost answers at full size, for hours; PERCENT=1 for a while
 # make bench  every benchmark beside its baselines, in one table
 .DEFAULT_GOAL := help
-.PHONY: help run test bench build setup setup-dev generate check lint screenshots clean
+.PHONY: help run test drills bench build setup setup-dev generate check lint screenshots clean
 
 LINT := go tool -modfile=internal/tools/go.mod golangci-lint
 GOTESTSUM := go tool -modfile=internal/tools/go.mod gotestsum
@@ -27,6 +28,9 @@ setup:
 
 test: setup build
 	@./.ci/test $(RACE)
+
+drills: setup
+	@./.ci/drills $(or $(PERCENT),100)
 
 bench: build
 	@./.ci/setup postgres

@@ -167,10 +167,15 @@ func (j *journal) storm(b *books, servers []server, callers, rounds int, strike 
 		b.until("work goes through", func() bool { return j.acked.Load() >= before+n || j.t.Failed() })
 	}
 	more(50)
+	var longest time.Duration
 	for round := range rounds {
+		struck := time.Now()
 		strike(round)
+		more(1)
+		longest = max(longest, time.Since(struck))
 		more(int64(50 + rand.IntN(100)))
 	}
+	j.t.Logf("%d kills; work went through again after %v at the latest", rounds, longest.Round(time.Millisecond))
 }
 
 // Postgres is killed under load, again and again: the whole server, or one process of it. What was acknowledged is there once, what was
