@@ -96,9 +96,18 @@ func TestRevokeTakesEffectAtOnce(t *testing.T) {
 	_, kept := r.create("b", apikey.Spend)
 	elsewhere := apikey.New(r.pool, apikey.Options{Clock: r.clock.Now})
 	r.clock.Advance(time.Hour)
+	for _, keys := range []*apikey.Keys{r.Keys, elsewhere} {
+		if _, err := keys.Verify(t.Context(), secret); err != nil { // and remembers it
+			t.Fatal(err)
+		}
+	}
 	if err := r.Revoke(t.Context(), key.ID); err != nil {
 		t.Fatal(err)
 	}
+	if _, err := r.Verify(t.Context(), secret); !errors.Is(err, apikey.ErrInvalid) {
+		t.Error(err)
+	}
+	r.clock.Advance(10 * time.Millisecond) // that is how late another server may learn of it
 	for _, keys := range []*apikey.Keys{r.Keys, elsewhere} {
 		if _, err := keys.Verify(t.Context(), secret); !errors.Is(err, apikey.ErrInvalid) {
 			t.Error(err)
@@ -121,6 +130,35 @@ func TestRevokeTakesEffectAtOnce(t *testing.T) {
 	at := slices.IndexFunc(all, func(k apikey.Key) bool { return k.ID == key.ID })
 	if !all[at].RevokedAt.Equal(start.Add(time.Hour)) || !all[1-at].RevokedAt.IsZero() {
 		t.Errorf("revoked at %v and %v", all[at].RevokedAt, all[1-at].RevokedAt)
+	}
+}
+
+// Requests at one instant share a look at their key, and a look-up that fails is not remembered.
+func TestAKeyIsLookedUpOnce(t *testing.T) {
+	t.Parallel()
+	r := newRing(t)
+	_, secret := r.create("a", apikey.Spend)
+	if _, err := r.Verify(t.Context(), secret); err != nil {
+		t.Fatal(err)
+	}
+	late := "crk_" + strings.Repeat("b", 8) + "_" + strings.Repeat("b", 52)
+	if _, err := r.Verify(t.Context(), late); !errors.Is(err, apikey.ErrInvalid) {
+		t.Error(err)
+	}
+	if _, err := r.pool.Exec(t.Context(), `update api_keys set prefix = 'crk_bbbbbbbb', secret_hash = sha256($1::bytea)`, []byte(late)); err != nil {
+		t.Fatal(err)
+	}
+	for _, key := range []string{secret, late} { // the row is another now, and the memory still has it as it was
+		if _, err := r.Verify(t.Context(), key); err != nil {
+			t.Error(err)
+		}
+	}
+	if _, err := r.Verify(t.Context(), late[:len(late)-1]+"a"); !errors.Is(err, apikey.ErrInvalid) {
+		t.Errorf("the memory takes another secret: %v", err)
+	}
+	r.clock.Advance(10 * time.Millisecond)
+	if _, err := r.Verify(t.Context(), secret); !errors.Is(err, apikey.ErrInvalid) {
+		t.Errorf("it is remembered for too long: %v", err)
 	}
 }
 

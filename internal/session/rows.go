@@ -15,7 +15,7 @@ import (
 // find looks a live session up: the one question that every request asks. What is unknown, expired or ended is simply not found.
 func (s *Store) find(ctx context.Context, id digest) (Visitor, bool, error) {
 	now := s.now()
-	v, known, mark := s.recent.get(id, now)
+	v, known, mark := s.recent.Get(id, now)
 	if known {
 		return v, true, nil
 	}
@@ -27,12 +27,21 @@ func (s *Store) find(ctx context.Context, id digest) (Visitor, bool, error) {
 		return Visitor{}, false, nil
 	}
 	v, seen := row.visitor, row.seen
-	s.recent.put(id, v, now, earliest(now.Add(recentFor), row.expires, seen.Add(Idle)), mark)
+	s.recent.Put(id, v, now, earliest(now.Add(recentFor), row.expires, seen.Add(Idle)), mark)
 	if due := now.Add(-seenEvery); !seen.After(due) {
 		// Best effort: the next request tries again, and a page need not fail for it. Of parallel requests one writes.
 		_, _ = s.pool.Exec(ctx, `update sessions set seen_at = $2 where token_hash = $1 and seen_at <= $3`, id[:], now, due)
 	}
 	return v, true, nil
+}
+
+func earliest(first time.Time, more ...time.Time) time.Time {
+	for _, t := range more {
+		if t.Before(first) {
+			first = t
+		}
+	}
+	return first
 }
 
 // sessionRow is a live session.
@@ -103,7 +112,7 @@ func (s *Store) change(r *http.Request, w http.ResponseWriter, session *sessions
 		select $2, $3, $4, created_at, $5, expires_at from gone
 		returning expires_at`,
 		old[:], id[:], v.Account, v.Role, now, now.Add(-Idle)).Scan(&expires)
-	s.recent.forget(old)
+	s.recent.Forget(old)
 	if errors.Is(err, pgx.ErrNoRows) {
 		s.empty(session)
 		return ErrEnded
@@ -135,14 +144,14 @@ func (s *Store) EndAll(ctx context.Context, account uuid.UUID) error {
 	if _, err := s.pool.Exec(ctx, `delete from sessions where account = $1`, account); err != nil {
 		return ErrUnavailable.Because(err)
 	}
-	s.recent.forgetAll()
+	s.recent.ForgetAll()
 	return nil
 }
 
 // forget drops what is remembered of the session that the browser had.
 func (s *Store) forget(session *sessions.Session) {
 	if d, ok := parseDigest(session.ID); ok {
-		s.recent.forget(d)
+		s.recent.Forget(d)
 	}
 }
 

@@ -17,6 +17,7 @@ import (
 	"pop.store/credits/internal/clock"
 	"pop.store/credits/internal/coalesce"
 	"pop.store/credits/internal/problem"
+	"pop.store/credits/internal/recent"
 )
 
 // How long a session lives: Idle after the last visit (or up to seenEvery less, as visits are known no better), and Lifetime after the
@@ -51,6 +52,12 @@ type Options struct {
 	Secure bool        // the public base URL is https
 }
 
+// For how long a session is believed without asking again, and how many are.
+const (
+	recentFor = 5 * time.Second
+	maxRecent = 100_000
+)
+
 // Store keeps sessions in Postgres. It is safe for concurrent use, and implements gorilla's sessions.Store for the one cookie that
 // CookieName names. Handlers use its typed face: Visitor, SignIn, SignOut.
 type Store struct {
@@ -59,14 +66,14 @@ type Store struct {
 	secure bool
 	cookie string
 	rows   *coalesce.Reader[digest, sessionRow]
-	recent *recent
+	recent *recent.Memory[digest, Visitor]
 }
 
 var _ sessions.Store = (*Store)(nil)
 
 // New makes a store over a migrated database.
 func New(pool *pgxpool.Pool, o Options) *Store {
-	s := &Store{pool: pool, now: o.Clock, secure: o.Secure, cookie: "credits", recent: newRecent()}
+	s := &Store{pool: pool, now: o.Clock, secure: o.Secure, cookie: "credits", recent: recent.New[digest, Visitor](maxRecent)}
 	s.rows = coalesce.New(s.readLive)
 	if o.Secure {
 		// With this prefix a browser takes the cookie only from this very host over https, so no sibling domain can plant one.

@@ -51,7 +51,7 @@ func (s *Store) remembered(r *http.Request) (Visitor, bool) {
 	if !ok {
 		return Visitor{}, false
 	}
-	v, live, _ := s.recent.get(id, s.now())
+	v, live, _ := s.recent.Get(id, s.now())
 	return v, live
 }
 
