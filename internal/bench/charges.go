@@ -23,6 +23,7 @@ var all = []benchmark{
 	{"bulk", "500 charges a request over HTTP", 16, setBulk},
 	{"badge", "polls of the badge, one in five with news", 256, setBadge},
 	{"history", "pages of a long history and its usage, beside a short one's", 8, setHistory},
+	{"verify", "all that the books say more than once, compared", 1, setVerify},
 	{"raw", "the entries of such charges, inserted without deciding anything", 2, setRaw},
 }
 
