@@ -100,15 +100,40 @@ func (a *App) agentModel(g *ledger.Agent) views.AgentModel {
 	return m
 }
 
-// agentName is what a creator calls an agent: its own name, else its feature's, else its id.
 func (a *App) agentName(g *ledger.Agent) string {
-	if g.Name != "" {
-		return g.Name
+	return a.nameOf(ledger.AgentName{ID: g.ID, Name: g.Name, Feature: g.Feature})
+}
+
+// nameOf is what a creator calls an agent: its own name, else its feature's, else its id.
+func (a *App) nameOf(n ledger.AgentName) string {
+	if n.Name != "" {
+		return n.Name
 	}
-	if f, ok := a.Prices().Feature(g.Feature); ok {
+	if f, ok := a.Prices().Feature(n.Feature); ok {
 		return f.Name
 	}
-	return g.ID
+	return n.ID
+}
+
+// namesOfAgents are what the creator's agents are called, by id. Of some that are called the same each is called by its id as well.
+func (a *App) namesOfAgents(v *visit) (map[string]string, error) {
+	list, err := a.Ledger.AgentNames(v.Request().Context(), v.ID)
+	if err != nil {
+		return nil, err
+	}
+	called := map[string]int{}
+	for _, n := range list {
+		called[a.nameOf(n)]++
+	}
+	names := make(map[string]string, len(list))
+	for _, n := range list {
+		name := a.nameOf(n)
+		if called[name] > 1 {
+			name += " (" + n.ID + ")"
+		}
+		names[n.ID] = name
+	}
+	return names, nil
 }
 
 // amountOrNothing is an amount as a form shows it: empty for none.

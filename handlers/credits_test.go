@@ -62,7 +62,7 @@ func TestUsageOnTheCreditsPage(t *testing.T) {
 	for _, line := range marked(a.page(), "usage-series") {
 		names = append(names, text(line))
 	}
-	if got := strings.Join(names, "|"); got != "replies 2.5|night-watch 0.5|You, without an agent 0" {
+	if got := strings.Join(names, "|"); got != "Comment Replies (replies) 2.5|Comment Replies (night-watch) 0.5|You, without an agent 0" {
 		t.Errorf("by agent: %q", got)
 	}
 }
@@ -79,7 +79,7 @@ func TestAThousandAgentsAreEightLines(t *testing.T) {
 	s.call("POST", "/v1/charges", `{"charges":[`+strings.Join(charges, ",")+`]}`).want(http.StatusOK)
 	a := s.signIn("maya").get("/credits?by=agent&days=7").want(http.StatusOK)
 	lines := marked(a.page(), "usage-series")
-	if len(lines) != 8 || text(lines[0]) != "agent-0999 5,000" || text(lines[7]) != "Everything else 2,467,805" {
+	if len(lines) != 8 || text(lines[0]) != "Lip sync (agent-0999) 5,000" || text(lines[7]) != "Everything else 2,467,805" {
 		t.Errorf("%d lines, from %q to %q", len(lines), text(lines[0]), text(lines[len(lines)-1]))
 	}
 	if len(a.body) > 100_000 {
@@ -164,5 +164,32 @@ func TestTheGuide(t *testing.T) {
 		if body := string(s.signIn("maya").get(path).body); !strings.Contains(body, `href="/credits/how-tokens-work"`) {
 			t.Errorf("%s does not lead there", path)
 		}
+	}
+}
+
+// Agents go by what their creator calls them, wherever they stand: a row, the chart, the filter.
+func TestAgentsGoByTheirNames(t *testing.T) {
+	t.Parallel()
+	s := newSite(t)
+	s.call("PUT", "/v1/accounts/maya", `{"plan":"star"}`).want(http.StatusCreated)
+	for _, agent := range []string{"replies-eu", "replies-us", "scout"} {
+		feature := map[bool]string{true: "brand_deal_scan", false: "social_comment_reply"}[agent == "scout"]
+		s.charge("maya", `{"feature":"`+feature+`","quantity":20,"agent":"`+agent+`"}`)
+	}
+	s.call("PUT", "/v1/accounts/maya/agents/replies-us", `{"name":"Night watch"}`).want(http.StatusOK)
+	v := s.signIn("maya")
+	for _, path := range []string{"/", "/credits", "/credits?by=agent", "/credits/history"} {
+		page := text(v.get(path).want(http.StatusOK).page())
+		if !strings.Contains(page, "Night watch") || strings.Contains(page, "replies-") {
+			t.Errorf("%s: %s", path, page)
+		}
+	}
+	filtered := v.get("/credits/history?agent=replies-us").want(http.StatusOK).page()
+	if rows := marked(filtered, "history-row"); len(rows) != 1 || !strings.Contains(text(rows[0]), "20 replies, by Night watch") {
+		t.Errorf("filtered by the agent: %d rows", len(rows))
+	}
+	s.call("PUT", "/v1/accounts/maya/agents/replies-us", `{"name":"Comment Replies"}`).want(http.StatusOK)
+	if page := text(v.get("/credits/history").page()); !strings.Contains(page, "by Comment Replies (replies-eu)") || !strings.Contains(page, "by Comment Replies (replies-us)") {
+		t.Errorf("two of one name cannot be told apart: %s", page)
 	}
 }

@@ -1,8 +1,10 @@
 package handlers
 
 import (
+	"cmp"
 	"net/http"
 	"net/url"
+	"slices"
 	"time"
 
 	"pop.store/credits/internal/ledger"
@@ -28,6 +30,11 @@ func (a *App) historyPage(v *visit) error {
 	if m.Filter.Tab == views.TabPurchases {
 		return a.purchasesPage(v)
 	}
+	agents, err := a.namesOfAgents(v)
+	if err != nil {
+		return err
+	}
+	m.Agents = agentOptions(agents)
 	filter, problems := a.ledgerFilter(v, m.Filter)
 	before, cursorOK := cursor(v.ID, v.QueryParam("cursor"))
 	if !cursorOK {
@@ -42,13 +49,25 @@ func (a *App) historyPage(v *visit) error {
 	if err != nil {
 		return err
 	}
-	m.Rows = a.rows(page.Lines)
+	m.Rows = a.rows(page.Lines, agents)
 	if page.Before > 0 {
 		q := v.QueryParams()
 		q.Set("cursor", ledger.EntryID(v.ID, page.Before))
 		m.NextURL = "/credits/history?" + q.Encode()
 	}
 	return render(v, http.StatusOK, views.HistoryPage(m))
+}
+
+// agentOptions lists agents for a select field, by what they are called.
+func agentOptions(names map[string]string) []views.Option {
+	var list []views.Option
+	for id, name := range names {
+		list = append(list, views.Option{Value: id, Label: name})
+	}
+	slices.SortFunc(list, func(x, y views.Option) int {
+		return cmp.Or(cmp.Compare(x.Label, y.Label), cmp.Compare(x.Value, y.Value))
+	})
+	return list
 }
 
 func historyFilter(q url.Values) views.HistoryFilter {

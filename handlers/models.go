@@ -1,6 +1,7 @@
 package handlers
 
 import (
+	"cmp"
 	"pop.store/credits/internal/catalog"
 	"pop.store/credits/internal/forecast"
 	"pop.store/credits/internal/ledger"
@@ -59,18 +60,19 @@ func (a *App) sourceName(kind ledger.LotKind, source string) string {
 	return "Gift"
 }
 
-// rows turns ledger lines into history rows.
-func (a *App) rows(lines []ledger.Line) []views.HistoryRow {
+// rows turns ledger lines into history rows; agents are what the creator's agents are called.
+func (a *App) rows(lines []ledger.Line, agents map[string]string) []views.HistoryRow {
 	list := make([]views.HistoryRow, len(lines))
 	for i, l := range lines {
 		list[i] = a.row(l)
+		list[i].Agent = cmp.Or(agents[l.Agent], l.Agent)
 	}
 	return list
 }
 
 func (a *App) row(l ledger.Line) views.HistoryRow {
 	row := views.HistoryRow{
-		Kind: views.EntryKind(l.Kind.String()), At: l.At, Agent: l.Agent, Quantity: l.Quantity, Amount: l.Amount, Held: l.HeldDelta,
+		Kind: views.EntryKind(l.Kind.String()), At: l.At, Quantity: l.Quantity, Amount: l.Amount, Held: l.HeldDelta,
 		Balance: l.SpendableAfter, Note: l.Reason, Cause: views.ClawbackCause(l.Cause),
 	}
 	if f, ok := a.Prices().Feature(l.Feature); ok {

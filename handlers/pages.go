@@ -20,6 +20,10 @@ func (a *App) homePage(v *visit) error {
 	if err != nil {
 		return err
 	}
+	agents, err := a.namesOfAgents(v)
+	if err != nil {
+		return err
+	}
 	away, err := a.away(v)
 	if err != nil {
 		return err
@@ -28,7 +32,7 @@ func (a *App) homePage(v *visit) error {
 	return render(v, http.StatusOK, views.HomePage(views.HomeModel{
 		Chrome: a.chrome(v, views.NavHome), PlanName: plan.Name, Allowance: plan.Allowance, ResetsAt: v.NextReset,
 		Spendable: v.Spendable, Held: v.Held, SpentThisPeriod: spent,
-		Equivalents: a.equivalents(v.Spendable, creditsFeatures), Away: away, Latest: a.rows(latest.Lines),
+		Equivalents: a.equivalents(v.Spendable, creditsFeatures), Away: away, Latest: a.rows(latest.Lines, agents),
 	}))
 }
 
@@ -42,7 +46,11 @@ func (a *App) creditsPage(v *visit) error {
 	if err != nil {
 		return err
 	}
-	usage, err := a.usageChart(v, latest)
+	agents, err := a.namesOfAgents(v)
+	if err != nil {
+		return err
+	}
+	usage, err := a.usageChart(v, latest, agents)
 	if err != nil {
 		return err
 	}
@@ -53,6 +61,6 @@ func (a *App) creditsPage(v *visit) error {
 	return render(v, http.StatusOK, views.CreditsPage(views.CreditsModel{
 		Chrome: a.chrome(v, views.NavCredits), Spendable: v.Spendable, Held: v.Held, Jobs: account.Holds,
 		Equivalents: a.equivalents(v.Spendable, creditsFeatures), Lots: a.lotModels(account.Lots), Outlook: outlook, Usage: usage,
-		Latest: a.rows(latest.Lines),
+		Latest: a.rows(latest.Lines, agents),
 	}))
 }

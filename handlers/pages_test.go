@@ -182,7 +182,7 @@ func TestHostileTextsAreOnlyText(t *testing.T) {
 		if strings.ContainsAny(string(a.body), "<>") {
 			t.Errorf("%s: JSON that a browser might take for HTML: %s", a.to, a.body)
 		}
-		s.chargeBehindTheAPI(account, agent) // which refuses such a name
+		s.chargeBehindTheAPI(account, agent) // which refuses such an id, though not such a name
 		v := s.signIn(account)
 		for _, path := range []string{
 			"/", "/credits", "/credits?by=agent", "/agents", "/tools?tool=lip_sync&text=" + escape(evil),
@@ -201,7 +201,7 @@ func TestHostileTextsAreOnlyText(t *testing.T) {
 	}
 }
 
-// chargeBehindTheAPI makes an agent's charge without asking how the agent may be called.
+// chargeBehindTheAPI makes a charge of an agent that is called by its id, whatever that is.
 func (s *site) chargeBehindTheAPI(account, agent string) {
 	s.t.Helper()
 	id, err := s.app.Accounts.Find(s.t.Context(), account)
@@ -209,6 +209,9 @@ func (s *site) chargeBehindTheAPI(account, agent string) {
 		s.t.Fatal(err)
 	}
 	if _, err := s.app.Ledger.Charge(s.t.Context(), id, "behind the API", ledger.Charge{Feature: "lip_sync", Agent: agent}); err != nil {
+		s.t.Fatal(err)
+	}
+	if err := s.app.Ledger.PutAgent(s.t.Context(), id, ledger.PutAgent{ID: agent, Name: &agent}); err != nil {
 		s.t.Fatal(err)
 	}
 }

@@ -1,6 +1,7 @@
 package handlers
 
 import (
+	"cmp"
 	"slices"
 	"strconv"
 
@@ -12,7 +13,8 @@ import (
 const usageDays = 30
 
 // usageChart reads what the chart shows, as the address says; what it says wrongly is as if it said nothing, like a tab that is not there.
-func (a *App) usageChart(v *visit, latest ledger.Page) (views.UsageModel, error) {
+// agents are what the creator's agents are called.
+func (a *App) usageChart(v *visit, latest ledger.Page, agents map[string]string) (views.UsageModel, error) {
 	m := views.UsageModel{By: views.UsageByFeature, Days: usageDays, Never: neverUsed(latest)}
 	if by := views.UsageBy(v.QueryParam("by")); by == views.UsageByAgent {
 		m.By = by
@@ -27,7 +29,9 @@ func (a *App) usageChart(v *visit, latest ledger.Page) (views.UsageModel, error)
 	m.First, m.Total = series.First, series.Total.Amount
 	for _, s := range series.Series {
 		one := views.UsageSeries{Name: s.Name, Rest: s.Rest, Total: s.Amount, Days: s.Days}
-		if f, ok := a.Prices().Feature(s.Name); ok && m.By == views.UsageByFeature {
+		if m.By == views.UsageByAgent {
+			one.Name = cmp.Or(agents[s.Name], s.Name)
+		} else if f, ok := a.Prices().Feature(s.Name); ok {
 			one.Name, one.Quantity, one.Unit = f.Name, s.Quantity, f.Many
 		}
 		m.Series = append(m.Series, one)

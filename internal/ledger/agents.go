@@ -70,6 +70,26 @@ func (l *Ledger) Agents(ctx context.Context, account uuid.UUID) (list []Agent, o
 	return list, own, nil
 }
 
+// AgentName is what an agent is called.
+type AgentName struct {
+	ID      string
+	Name    string // as the creator calls it; empty: as its feature is called
+	Feature string // what it spends on; empty until it is known
+}
+
+// maxAgentNames bounds a list of names: an account may have any number of agents that nobody registered.
+const maxAgentNames = 1_000
+
+// AgentNames lists what an account's agents are called, by their ids; of very many only the first.
+func (l *Ledger) AgentNames(ctx context.Context, account uuid.UUID) ([]AgentName, error) {
+	rows, err := l.pool.Query(ctx, sqlAgentNames, account, maxAgentNames)
+	if err != nil {
+		return nil, ErrUnavailable.Because(err)
+	}
+	names, err := pgx.CollectRows(rows, pgx.RowToStructByPos[AgentName])
+	return names, orUnavailable(err)
+}
+
 // PutAgent registers an agent or changes it; doing it twice is doing it once. Errors: ErrNoAccount, problem kinds Meaning (naming the field) and
 // Conflict (too_many_agents).
 func (l *Ledger) PutAgent(ctx context.Context, account uuid.UUID, p PutAgent) error {

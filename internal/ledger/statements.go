@@ -288,6 +288,9 @@ group by account, day, feature`
 const sqlTodays = `
 select account, today, today_usage from ledger_accounts where account = any($1)`
 
+const sqlAgentNames = `
+select agent, name, feature from agents where account = $1 and agent <> '' order by agent limit $2`
+
 const sqlHeldByAgents = `
 select agent, sum(amount)::bigint from holds where account = $1 and outcome = 0 group by agent`
 
