@@ -2,6 +2,7 @@ package handlers
 
 import (
 	"cmp"
+
 	"pop.store/credits/internal/catalog"
 	"pop.store/credits/internal/forecast"
 	"pop.store/credits/internal/ledger"
