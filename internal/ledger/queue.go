@@ -38,7 +38,7 @@ func (q *queue) push(calls ...*call) error {
 	if len(q.calls)+len(calls) > maxQueue {
 		return ErrBusy
 	}
-	if len(q.calls)+len(calls) > maxPerAccount && !q.count(calls) {
+	if (q.waiting != nil || len(q.calls)+len(calls) > maxPerAccount) && !q.count(calls) {
 		return ErrBusy
 	}
 	q.calls = append(q.calls, calls...)

@@ -78,3 +78,22 @@ func TestTheQueueKeepsOrder(t *testing.T) {
 		t.Errorf("%d calls came out, %d went in", at, len(in))
 	}
 }
+
+// What is turned away does not spoil the count of what comes after it.
+func TestTheCountOutlivesARefusal(t *testing.T) {
+	t.Parallel()
+	q, hot := newQueue(), uuid.New()
+	for range 4 {
+		if err := q.push(callsOf(hot, 800)...); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := q.push(callsOf(hot, 1_000)...); !errors.Is(err, ErrBusy) {
+		t.Fatal("more than half of the queue for one account:", err)
+	}
+	for q.push(callsOf(hot, 1)...) == nil {
+	}
+	if len(q.calls) != maxPerAccount {
+		t.Errorf("%d calls of one account wait, %d may", len(q.calls), maxPerAccount)
+	}
+}
