@@ -166,6 +166,9 @@ func (s *state) settleDown() {
 	}
 	s.guardsBefore, s.events = s.guards, nil
 	s.before = plan{s.plan, s.nextPlan, s.status, s.period, s.periodGranted}
+	for _, e := range s.entries {
+		e.note = Note{} // it may be large, and no replay needs it
+	}
 	clear(s.entries)
 	s.entries = s.entries[:0]
 	s.changed, s.past, s.refs, s.usage, s.declined, s.reversals = false, nil, nil, nil, nil, nil

@@ -1,10 +1,16 @@
 package ledger
 
 import (
+	"log/slog"
+	"strings"
 	"testing"
 	"time"
 
 	"github.com/google/uuid"
+
+	"pop.store/credits/db/testdb"
+	"pop.store/credits/internal/catalog"
+	"pop.store/credits/internal/clock"
 )
 
 // A lane that was wrong reads for a batch, then for twice as many each time, up to a bound; batches that were right make it trust again.
@@ -42,5 +48,63 @@ func TestCautionGrowsAndFades(t *testing.T) {
 	c.distrust()
 	if c.careful != 2 {
 		t.Errorf("after six batches that were right it is careful for %d", c.careful)
+	}
+}
+
+// single is a ledger with one lane over a database of its own.
+func single(t *testing.T) *Ledger {
+	t.Helper()
+	now := clock.NewManual(time.Date(2026, 1, 31, 9, 30, 0, 0, time.UTC)).Now
+	l := New(testdb.New(t), Options{Clock: now, Prices: catalog.Builtin, Lanes: 1, Log: slog.New(slog.DiscardHandler)})
+	t.Cleanup(l.Close)
+	return l
+}
+
+func (l *Ledger) openOne(t *testing.T) uuid.UUID {
+	t.Helper()
+	id := uuid.New()
+	if err := l.SetPlan(t.Context(), id, SetPlan{Plan: "star"}); err != nil {
+		t.Fatal(err)
+	}
+	return id
+}
+
+// A caller who repeats a key that is older than the lane's memory is answered from the books, and says nothing against the rest of that memory.
+func TestAnOldKeyIsNoReasonForDistrust(t *testing.T) {
+	t.Parallel()
+	l := single(t)
+	ids := []uuid.UUID{l.openOne(t), l.openOne(t), l.openOne(t)}
+	work := Charge{Feature: "lip_sync"}
+	for _, id := range ids {
+		if _, err := l.Charge(t.Context(), id, "old", work); err != nil {
+			t.Fatal(err)
+		}
+	}
+	c := l.lanes[0].cache
+	before := len(c.states)
+	delete(c.keys, accountKey{ids[0], "old"}) // as newer ones would push it out
+	if r, err := l.Charge(t.Context(), ids[0], "old", work); err != nil || !r.Replayed {
+		t.Fatal(err, r.Replayed)
+	}
+	if before != len(ids) || len(c.states) < before-1 || c.careful != 0 {
+		t.Errorf("of %d accounts %d are remembered, careful for %d", before, len(c.states), c.careful)
+	}
+}
+
+// What a lane remembers of an entry is bounded: its metadata is not.
+func TestMetadataIsNotRemembered(t *testing.T) {
+	t.Parallel()
+	l := single(t)
+	id := l.openOne(t)
+	if _, err := l.Charge(t.Context(), id, "k", Charge{Feature: "lip_sync", Metadata: map[string]string{"k": strings.Repeat("x", 1_000)}}); err != nil {
+		t.Fatal(err)
+	}
+	e := l.lanes[0].cache.keys[accountKey{id, "k"}]
+	if e == nil || !e.note.empty() {
+		t.Errorf("it remembers %+v", e)
+	}
+	var kept int
+	if err := l.pool.QueryRow(t.Context(), "select length(metadata->>'k') from entry_notes where account = $1", id).Scan(&kept); err != nil || kept != 1_000 {
+		t.Errorf("the books have %d characters: %v", kept, err)
 	}
 }

@@ -154,8 +154,8 @@ func TestARequestOutlivesItsCaller(t *testing.T) {
 		t.Errorf("a caller who left was told %v", err)
 	}
 	open()
-	if _, err := b.Charge(t.Context(), first, "left", ledger.Charge{Feature: "lip_sync"}); err != nil {
-		t.Error(err)
+	if r, err := b.Charge(t.Context(), first, "left", ledger.Charge{Feature: "lip_sync"}); err != nil || !r.Replayed {
+		t.Errorf("asked again: %+v, %v", r, err)
 	}
 	b.wantSpendable(first, "990")
 }

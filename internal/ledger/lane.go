@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"runtime"
+	"slices"
 	"time"
 
 	"github.com/google/uuid"
@@ -69,10 +70,14 @@ func (l *lane) settleAll(calls []*call) {
 		if err = l.decide(calls); err == nil {
 			return
 		}
-		var refused *pgconn.PgError
-		if errors.As(err, &refused) && !transient(refused.Code) {
+		if ofOne(err) {
 			l.halve(calls, err)
 			return
+		}
+		if sqlState(err) == lockTimedOut {
+			if calls = l.refuseLocked(calls); len(calls) == 0 {
+				return
+			}
 		}
 		if !errors.Is(err, errStale) {
 			l.log.Warn("ledger batch failed", "calls", len(calls), "error", err)
@@ -87,9 +92,57 @@ var errStale = errors.New("another server was faster, or a key is older than the
 // stale recognises that in what became of a batch which began from memory: Postgres says so by the division by zero of sqlUpdateAccounts, or since an
 // entry or a key is there already.
 func stale(err error) bool {
-	var refused *pgconn.PgError
-	return errors.Is(err, errStale) || (errors.As(err, &refused) && (refused.Code == "22012" || refused.Code == "23505"))
+	return errors.Is(err, errStale) || sqlState(err) == "22012" || sqlState(err) == "23505"
 }
+
+// ofOne says whether it is about one request of the batch: what it is, or its account.
+func ofOne(err error) bool {
+	return errors.Is(err, errUnreadable) || (sqlState(err) != "" && !transient(sqlState(err)))
+}
+
+// sqlState is that of a refusal by Postgres; empty for anything else.
+func sqlState(err error) string {
+	var refused *pgconn.PgError
+	if errors.As(err, &refused) {
+		return refused.Code
+	}
+	return ""
+}
+
+// lockTimedOut is the SQLSTATE of a wait for a row that another server keeps for longer than any batch takes: it hangs.
+const lockTimedOut = "55P03"
+
+// refuseLocked refuses the requests about accounts that are locked now, and gives the others.
+func (l *lane) refuseLocked(calls []*call) (free []*call) {
+	ids := make(idList, len(calls))
+	for i, c := range calls {
+		ids[i] = c.account
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), batchTime)
+	defer cancel()
+	rows, err := l.pool.Query(ctx, sqlLockedAccounts, ids)
+	if err != nil {
+		return calls
+	}
+	locked, err := pgx.CollectRows(rows, pgx.RowTo[uuid.UUID])
+	if err != nil {
+		return calls
+	}
+	for _, c := range calls {
+		if slices.Contains(locked, c.account) {
+			c.answer = answer{err: ErrUnavailable.Because(errLocked)}
+		} else {
+			free = append(free, c)
+		}
+	}
+	return free
+}
+
+var errLocked = errors.New("another server keeps the account locked")
+
+// oldKey says whether it was no more than a key that is older than the lane's memory: what the batch began from has been found true when entries are
+// inserted, which comes later.
+func oldKey(err error) bool { return sqlState(err) == "23505" }
 
 func (l *lane) halve(calls []*call, err error) {
 	if len(calls) == 1 {
@@ -114,7 +167,7 @@ func transient(code string) bool {
 	case "08", "40", "53", "57", "58":
 		return true
 	}
-	return code == "25P03" || code == "55P03"
+	return code == "25P03" || code == "25006" || code == lockTimedOut // an idle transaction ended, a standby or a full disk, a lock
 }
 
 // decide gets the batch into the books, or changes nothing: then the lane forgets what it remembered of its accounts.
@@ -133,7 +186,9 @@ func (l *lane) decide(calls []*call) error {
 	}
 	l.cache.forget(batch.parties, batch.bound)
 	if some && stale(err) {
-		l.cache.distrust()
+		if !oldKey(err) {
+			l.cache.distrust()
+		}
 		err = errStale
 	}
 	return err

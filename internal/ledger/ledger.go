@@ -7,7 +7,6 @@ package ledger
 
 import (
 	"context"
-	"encoding/binary"
 	"errors"
 	"log/slog"
 	"sync"
@@ -83,6 +82,7 @@ func writers(pool *pgxpool.Pool, lanes int) *pgxpool.Pool {
 		config.ConnConfig.RuntimeParams[method] = "off"
 	}
 	config.ConnConfig.RuntimeParams["plan_cache_mode"] = "force_generic_plan"
+	config.ConnConfig.RuntimeParams["lock_timeout"] = "3s" // a batch holds its locks for milliseconds
 	opened := config.AfterConnect
 	config.AfterConnect = func(ctx context.Context, conn *pgx.Conn) error {
 		if opened != nil {
@@ -163,6 +163,9 @@ type Purchase struct {
 	account uuid.UUID
 	lot     int64
 }
+
+// Lot is the number of the lot that the purchase filled. What came back to it after it had expired is in another lot.
+func (p *Purchase) Lot() int64 { return p.lot }
 
 // Revoke takes the tokens of a purchase back because its money went back: total of them in all, so that telling it twice takes them once. What
 // was spent already is owed and will be taken off the next purchase. reason is free text, and may be empty. The receipt's Seq is zero when nothing was
@@ -258,11 +261,6 @@ func (l *Ledger) submit(ctx context.Context, c *call, op operation) (Receipt, er
 		return Receipt{}, err
 	}
 	return c.wait(ctx)
-}
-
-// laneOf gives each lane an equal range of the ids, which are random.
-func laneOf(account uuid.UUID, lanes int) int {
-	return int(uint64(binary.BigEndian.Uint32(account[:4])) * uint64(lanes) >> 32)
 }
 
 // Quote says what a piece of work would cost an account now, without doing anything.

@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"cmp"
 	"context"
+	"errors"
+	"fmt"
 	"slices"
 	"time"
 
@@ -418,12 +420,17 @@ func scanState(rows pgx.Rows, more ...any) (*state, error) {
 	}
 	s.guardsBefore = s.guards
 	var err error
-	if s.zone, err = LoadZone(zone); err != nil {
-		return nil, err
+	if s.zone, err = LoadZone(zone); err == nil {
+		s.today.lines, err = decodeToday(usage)
 	}
-	s.today.lines, err = decodeToday(usage)
-	return s, err
+	if err != nil {
+		return nil, fmt.Errorf("%w: account %s: %w", errUnreadable, s.account, err)
+	}
+	return s, nil
 }
+
+// errUnreadable is about one account, and no reason to refuse others.
+var errUnreadable = errors.New("the account's row makes no sense to this server")
 
 // scanEntry reads entryColumns, after the columns before them into first.
 func scanEntry(rows pgx.Rows, first ...any) (Entry, error) {

@@ -22,6 +22,13 @@ const accountColumns = `a.account, a.balance, a.held, a.unusable, a.owed, a.seq,
 const sqlLockAccounts = `
 select ` + accountColumns + ` from ledger_accounts as a where a.account = any($1) order by a.account for no key update`
 
+// Which of the accounts somebody else has locked: those that are there, and cannot be locked at once.
+const sqlLockedAccounts = `
+with free as (
+	select account from ledger_accounts where account = any($1) for no key update skip locked
+)
+select account from ledger_accounts where account = any($1) and account not in (select account from free)`
+
 const lotColumns = `l.account, l.lot, l.kind, l.amount, l.remaining, l.held, l.effective_at, l.expires_at, l.frozen, l.revoked, l.is_open, l.source`
 
 const sqlOpenLots = `
