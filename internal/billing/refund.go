@@ -274,12 +274,16 @@ func (s *Service) keepUntouched(ctx context.Context, r refund, p *Purchase) erro
 
 // untouched says whether all of a purchase's tokens are there and free.
 func (s *Service) untouched(ctx context.Context, p *Purchase) (bool, error) {
+	bought, err := s.o.Ledger.Purchase(ctx, p.Account, p.ID.String())
+	if err != nil {
+		return false, err
+	}
 	a, err := s.o.Ledger.Account(ctx, p.Account)
 	if err != nil {
 		return false, err
 	}
 	for i := range a.Lots {
-		if l := &a.Lots[i]; l.Source == p.ID.String() {
+		if l := &a.Lots[i]; l.Number == bought.Lot() {
 			return l.Remaining == l.Amount && l.Held == 0, nil
 		}
 	}

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/uuid"
 
@@ -446,6 +447,34 @@ func TestReturningAPack(t *testing.T) {
 	_, _, err = s.Return(t.Context(), late.Account, late.ID, "k")
 	wantProblem(t, err, problem.Conflict, "return_too_late")
 	s.wantStatus(late, billing.StatusCompleted)
+}
+
+// A pack that was used up before it expired is used, whatever a refund of some work has given back since, in a lot of its own.
+func TestReturningAUsedPackThatHasExpired(t *testing.T) {
+	t.Parallel()
+	s := newShop(t)
+	p := s.order()
+	s.exec("update purchases set lot_expires_days = 5 where id = $1", p.ID)
+	if _, err := s.provider.Pay(t.Context(), session(p)); err != nil {
+		t.Fatal(err)
+	}
+	p, err := s.Refresh(t.Context(), p.Account, p.ID)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.spend(p, "299")
+	one := tokens.One
+	last, err := s.ledger.Charge(t.Context(), p.Account, "last", ledger.Charge{Feature: "auto_selling", Amount: &one})
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.clock.Advance(6 * 24 * time.Hour)
+	if _, err := s.ledger.Refund(t.Context(), p.Account, "back", ledger.Refund{Entry: last.Seq, Reason: "it failed"}); err != nil {
+		t.Fatal(err)
+	}
+	_, _, err = s.Return(t.Context(), p.Account, p.ID, "k")
+	wantProblem(t, err, problem.Conflict, "purchase_used")
+	s.wantBooks(p, "1 0")
 }
 
 // While a pack is returned it cannot be spent, whatever breaks off where: either the money goes back or the tokens stay.

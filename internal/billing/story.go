@@ -43,7 +43,7 @@ func (s *Service) Story(ctx context.Context, p Purchase) (Story, error) {
 	a, err := s.o.Ledger.Account(ctx, p.Account)
 	for i := range a.Lots {
 		if a.Lots[i].Source == p.ID.String() && a.Lots[i].Kind == ledger.LotPurchase {
-			story.Left = a.Lots[i].Remaining
+			story.Left += a.Lots[i].Remaining // also what came back after the pack had expired
 		}
 	}
 	return story, err

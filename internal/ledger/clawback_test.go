@@ -278,3 +278,23 @@ func freeze(ctx context.Context, l purchases, id uuid.UUID, purchase string, fro
 	}
 	return p.Freeze(ctx, frozen)
 }
+
+// What comes free in a lot that was revoked and has ended meanwhile pays what is owed, before the rest expires.
+func TestHeldTokensOfARevokedLotThatHasEnded(t *testing.T) {
+	t.Parallel()
+	b := newBooks(t)
+	id := b.broke()
+	g := ledger.Grant{Kind: ledger.LotPurchase, Amount: 100 * tokens.One, Source: "p", ExpiresAt: start.Add(time.Hour)}
+	if _, err := b.Grant(t.Context(), id, "", g); err != nil {
+		t.Fatal(err)
+	}
+	hold := b.setAside(id, "30", 2*time.Hour)
+	b.revoke(id, "p", "90")
+	b.wantOwed(id, "20") // 70 were free
+	b.clock.Advance(90 * time.Minute)
+	if _, err := b.tryRelease(id, hold); err != nil {
+		t.Fatal(err)
+	}
+	b.wantBalance(id, "0 0 0")
+	b.wantOwed(id, "0")
+}

@@ -204,15 +204,15 @@ func (s *state) release(h *hold, outcome Kind, now time.Time) *Entry {
 	return e
 }
 
-// afterRelease deals with tokens that came free in a lot which has ended meanwhile: they expire at once, or pay what is owed for it.
+// afterRelease deals with tokens that came free in a lot which has ended meanwhile: they pay what is owed for it, and what is left expires at once.
 func (s *state) afterRelease(h *hold, now time.Time) {
 	for _, p := range h.parts {
 		l := s.lot(p.Lot)
-		if gone := l.remaining - l.held; l.expired(now) && gone > 0 {
-			s.expire(l, gone, now)
-		}
 		if l.revoked {
 			s.payOwed(l, now)
+		}
+		if gone := l.remaining - l.held; l.expired(now) && gone > 0 {
+			s.expire(l, gone, now)
 		}
 	}
 }

@@ -52,7 +52,10 @@ func (s *state) refund(p *past, amount tokens.Amount, reason string, now time.Ti
 			l.remaining += part.Amount
 			parts = append(parts, part)
 		} else {
-			grace = lot{kind: l.kind, amount: grace.amount + part.Amount, source: l.source}
+			if grace.amount == 0 || l.kind.priority() > grace.kind.priority() { // tokens of several kinds come back as the kind that burns last
+				grace.kind, grace.source = l.kind, l.source
+			}
+			grace.amount += part.Amount
 			if l.revoked {
 				owing += part.Amount
 			}

@@ -178,3 +178,21 @@ func TestWhatCannotBeRefunded(t *testing.T) {
 		t.Errorf("the id %s was read as %d", charge.ID(), seq)
 	}
 }
+
+// What came from several lots that have ended comes back as one; as bought tokens if some of it was bought.
+func TestBoughtTokensComeBackAsBoughtOnes(t *testing.T) {
+	t.Parallel()
+	b := newBooks(t)
+	id := b.broke()
+	b.grant(id, ledger.LotPromo, "1", start.Add(time.Hour))
+	g := ledger.Grant{Kind: ledger.LotPurchase, Amount: 100 * tokens.One, Source: "p", ExpiresAt: start.Add(time.Hour)}
+	if _, err := b.Grant(t.Context(), id, "", g); err != nil {
+		t.Fatal(err)
+	}
+	c := b.charge(id, "auto_selling", "101")
+	b.clock.Advance(2 * time.Hour)
+	b.refund(id, c.Seq, "")
+	if l := b.account(id).Lots; len(l) != 1 || l[0].Kind != ledger.LotPurchase || l[0].Amount != 101*tokens.One || l[0].Source != "p" {
+		t.Errorf("they came back as %+v", l)
+	}
+}

@@ -94,8 +94,10 @@ func (a *twinAccount) giveBack(charge ledger.Entry, before, amount tokens.Amount
 		if grace == nil {
 			grace = &twinLot{number: int64(len(a.entries) + 1), effective: now, expires: now.AddDate(0, 0, prices.RefundGraceDays)}
 		}
+		if grace.amount == 0 || (l.kind == ledger.LotPurchase && grace.kind != ledger.LotPurchase) { // bought tokens stay bought ones
+			grace.kind, grace.source = l.kind, l.source
+		}
 		grace.amount += back
-		grace.kind, grace.source = l.kind, l.source
 		if l.revoked {
 			revokedGrace += back
 		}

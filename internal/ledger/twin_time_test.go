@@ -102,15 +102,15 @@ func (a *twinAccount) letGo(h *twinHold, how string, at time.Time) ledger.Entry 
 	return e
 }
 
-// afterHold: what came free of an ended lot expires at once; what came free of a revoked one pays what is owed.
+// afterHold: what came free of a revoked lot pays what is owed; what came free of an ended one then expires.
 func (a *twinAccount) afterHold(h *twinHold, at time.Time) {
 	for _, p := range h.entry.Parts {
 		l := a.lot(p.Lot)
-		if l.over(at) && a.remaining(l.number) > a.heldOf(l.number) {
-			a.end(l, at)
-		}
 		if l.revoked {
 			a.payOwed(l, a.remaining(l.number)-a.heldOf(l.number), at)
+		}
+		if l.over(at) && a.remaining(l.number) > a.heldOf(l.number) {
+			a.end(l, at)
 		}
 	}
 }
