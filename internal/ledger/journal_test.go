@@ -191,30 +191,45 @@ func sameEntry(a, b ledger.Entry) bool {
 // resolve sends what is still unknown again until its outcome is known, and once more: the outcome must stand.
 func (j *journal) resolve(s server) {
 	j.t.Helper()
-	ctx, cancel := context.WithTimeout(context.Background(), hang)
-	defer cancel()
+	open := make(chan *story)
+	var working sync.WaitGroup
+	for range 16 {
+		working.Go(func() {
+			for st := range open {
+				j.resolveOne(s, st)
+			}
+		})
+	}
 	n := 0
 	for _, st := range j.order {
-		if !st.open {
-			continue
-		}
-		n++
-		for known := false; !known; {
-			if ctx.Err() != nil {
-				j.t.Fatalf("%+v is never resolved", st.deed)
-			}
-			if _, known = j.send(ctx, s, st.deed); !known {
-				time.Sleep(2 * time.Millisecond)
-			}
-		}
-		if st.receipt != nil {
-			if r, known := j.send(ctx, s, st.deed); known && !r.Replayed {
-				j.t.Errorf("%+v was carried out again after it was resolved", st.deed)
-			}
+		if st.open {
+			open <- st
+			n++
 		}
 	}
+	close(open)
+	working.Wait()
 	j.t.Logf("%d acknowledged, %d refused, %d replayed; %d answers unknown, %d deeds resolved at the end",
 		j.acked.Load(), j.refused.Load(), j.replayed.Load(), j.unknown.Load(), n)
+}
+
+func (j *journal) resolveOne(s server, st *story) {
+	ctx, cancel := context.WithTimeout(context.Background(), hang)
+	defer cancel()
+	for known := false; !known; {
+		if ctx.Err() != nil {
+			j.t.Errorf("%+v is never resolved", st.deed)
+			return
+		}
+		if _, known = j.send(ctx, s, st.deed); !known {
+			time.Sleep(2 * time.Millisecond)
+		}
+	}
+	if st.receipt != nil {
+		if r, known := j.send(ctx, s, st.deed); known && !r.Replayed {
+			j.t.Errorf("%+v was carried out again after it was resolved", st.deed)
+		}
+	}
 }
 
 // check compares the journal with the books: every acknowledged deed is there exactly once and as it was answered, every refused one is
