@@ -1,6 +1,7 @@
 package e2e_test
 
 import (
+	"net/http"
 	"strings"
 	"testing"
 
@@ -18,9 +19,10 @@ func TestLookingAtUsage(t *testing.T) {
 	p.WaitText(testid("usage-legend"), "Auto Selling")
 	p.ClickText("#usage a", "7 days")
 	p.WaitURL("/credits?by=feature&days=7")
+	s.want(http.StatusOK, http.MethodPut, "/v1/accounts/ada/agents/seller", map[string]any{"name": "Night shift"})
 	p.ClickText("#usage a", "By agent")
 	p.WaitURL("/credits?by=agent&days=7")
-	p.WaitText(testid("usage-legend"), "seller")
+	p.WaitText(testid("usage-legend"), "Night shift")
 	p.Hover(testid("usage-bar") + ":last-child")
 	p.WaitText(testid("usage-bar")+":last-child "+testid("usage-tip"), "12.5")
 	p.Click("#usage-details summary")
