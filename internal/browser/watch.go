@@ -141,7 +141,7 @@ func arguments(args []*runtime.RemoteObject) string {
 }
 
 // abortedFade is what Chromium itself throws, for no script to catch, when pages follow one another faster than they fade.
-const abortedFade = "InvalidStateError: Transition was aborted"
+const abortedFade = "InvalidStateError: Transition was aborted because of invalid state"
 
 func exception(d *runtime.ExceptionDetails) string {
 	text := d.Text
