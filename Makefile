@@ -24,7 +24,7 @@ build:
 
 # Everything the tests need that this machine lacks: Postgres, Chromium, axe-core from the npm registry.
 setup:
-	@./.ci/setup postgres browser node npm stripe
+	@./.ci/setup postgres pgbouncer browser node npm stripe
 
 test: setup build
 	@./.ci/test $(RACE)

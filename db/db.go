@@ -8,13 +8,11 @@ import (
 	"fmt"
 	"io/fs"
 	"strings"
-	"time"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/pgxpool"
 	"github.com/jackc/tern/v2/migrate"
-	pgxuuid "github.com/vgarvardt/pgx-google-uuid/v5"
 )
 
 //go:embed migrations/*.sql
@@ -37,6 +35,13 @@ func Migrate(ctx context.Context, ownerURL string) error {
 		return fmt.Errorf("connect for migration: %w", err)
 	}
 	defer conn.Close(context.WithoutCancel(ctx))
+	own, err := ownSession(ctx, conn)
+	if err != nil {
+		return fmt.Errorf("connect for migration: %w", err)
+	}
+	if !own {
+		return ErrPooler
+	}
 	m, err := newMigrator(ctx, conn)
 	if err != nil {
 		return err
@@ -46,9 +51,6 @@ func Migrate(ctx context.Context, ownerURL string) error {
 	}
 	return migrateJobs(ctx, conn, ownerURL)
 }
-
-// connectTime bounds the making of a connection: a host that drops packets would hold it up for minutes.
-const connectTime = 5 * time.Second
 
 func connect(ctx context.Context, url string) (*pgx.Conn, error) {
 	config, err := pgx.ParseConfig(url)
@@ -122,36 +124,6 @@ func ownsVersion(ctx context.Context, tx pgx.Tx, role string) (bool, error) {
 	var owns bool
 	err := tx.QueryRow(ctx, "select pg_get_userbyid(relowner) = $1 from pg_class where oid = to_regclass($2)", role, versionTable).Scan(&owns)
 	return owns, err
-}
-
-// Open connects a pool and fails when the database cannot be reached within a few seconds. maxConns bounds the pool.
-func Open(ctx context.Context, url string, maxConns int32) (*pgxpool.Pool, error) {
-	config, err := pgxpool.ParseConfig(url)
-	if err != nil {
-		return nil, fmt.Errorf("DATABASE_URL cannot be read: %w", err)
-	}
-	config.MaxConns = maxConns
-	config.ConnConfig.ConnectTimeout = connectTime
-	// The books are in UTC whatever the server's or the operating system's zone is.
-	config.ConnConfig.RuntimeParams["timezone"] = "UTC"
-	// A statement that takes this long is stuck: giving up frees its locks and connection.
-	config.ConnConfig.RuntimeParams["statement_timeout"] = "15s"
-	config.ConnConfig.RuntimeParams["idle_in_transaction_session_timeout"] = "30s"
-	config.AfterConnect = func(_ context.Context, conn *pgx.Conn) error {
-		pgxuuid.Register(conn.TypeMap()) // ids travel as sixteen bytes: pgx by itself would write a uuid.UUID as text
-		return nil
-	}
-	pool, err := pgxpool.NewWithConfig(ctx, config)
-	if err != nil {
-		return nil, err
-	}
-	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
-	defer cancel()
-	if err := pool.Ping(ctx); err != nil {
-		pool.Close()
-		return nil, fmt.Errorf("the database cannot be reached: %w", err)
-	}
-	return pool, nil
 }
 
 // CheckSchema returns ErrOldSchema when migrations, ours or River's, are missing. A newer schema is fine: migrations only add.

@@ -13,6 +13,7 @@ import (
 	"pop.store/credits/db"
 	"pop.store/credits/internal/config"
 	"pop.store/credits/internal/embedpg"
+	"pop.store/credits/internal/ledger"
 )
 
 // database is a connected pool and, when it is embedded, the Postgres under it.
@@ -91,8 +92,11 @@ func (p *program) openForCommand(ctx context.Context) (*database, error) {
 	return p.prepareEmbedded(ctx, server)
 }
 
+// readers is what CREDITS_DB_CONNS leaves for all but the ledger's lanes, which have a connection each.
+func (p *program) readers() int32 { return p.config.MaxConns - ledger.DefaultLanes }
+
 func (p *program) openExternal(ctx context.Context) (*database, error) {
-	pool, err := db.Open(ctx, p.config.DatabaseURL, p.config.MaxConns)
+	pool, err := db.Open(ctx, p.config.DatabaseURL, p.readers())
 	if err != nil {
 		return nil, err
 	}
@@ -114,7 +118,7 @@ func (p *program) prepareEmbedded(ctx context.Context, server *embedpg.Server) (
 		err = db.Grant(ctx, owner, db.AppRole)
 	}
 	if err == nil {
-		d.pool, err = db.Open(ctx, server.URL(db.AppRole, db.Database), p.config.MaxConns)
+		d.pool, err = db.Open(ctx, server.URL(db.AppRole, db.Database), p.readers())
 	}
 	if err != nil {
 		return nil, errors.Join(err, d.close())

@@ -69,7 +69,7 @@ func (p *program) serve(ctx context.Context, args []string) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, d.close()) }()
-	p.warnAboutDurability(ctx, d)
+	p.warnAboutDatabase(ctx, d)
 	s := p.assemble(d, listener.Addr())
 	return s.run(ctx, listener, d)
 }
@@ -84,13 +84,20 @@ func listenError(addr string, err error) error {
 	return fmt.Errorf("cannot listen on %s: %w", addr, err)
 }
 
-func (p *program) warnAboutDurability(ctx context.Context, d *database) {
+func (p *program) warnAboutDatabase(ctx context.Context, d *database) {
 	weak, err := db.Durability(ctx, d.pool)
 	if err != nil {
 		p.log.Warn("durability settings could not be read", "error", err)
 	}
 	for _, setting := range weak {
 		p.log.Warn("DANGER: Postgres may lose acknowledged charges in a crash", "setting", setting)
+	}
+	advice, err := db.PoolerAdvice(ctx, d.pool)
+	if err != nil {
+		p.log.Warn("the role's settings could not be read", "error", err)
+	}
+	if advice != "" {
+		p.log.Warn("The database is behind a connection pooler, which passes on no settings: set them on the role", "statements", advice)
 	}
 }
 
@@ -138,7 +145,7 @@ func (p *program) assemble(d *database, addr net.Addr) *site {
 		if !s.ready.Load() {
 			return errors.New("not seeded yet")
 		}
-		return d.pool.Ping(ctx)
+		return errors.Join(d.pool.Ping(ctx), books.Ready(ctx))
 	}
 	s.seed = func(ctx context.Context) error { return s.setUpPayments(ctx, d, local) }
 	return s

@@ -5,13 +5,25 @@ import (
 	"strings"
 	"testing"
 
+	"pop.store/credits/db/testdb"
 	"pop.store/credits/internal/browser"
 )
 
 // The main job, end to end: see the balance, spend, run low, run out, buy, go on.
 func TestTheMainJob(t *testing.T) {
 	t.Parallel()
-	s := start(t)
+	mainJob(t, start(t))
+}
+
+// The same behind PgBouncer in transaction mode.
+func TestTheMainJobBehindAPooler(t *testing.T) {
+	t.Parallel()
+	d := testdb.Open(t)
+	mainJob(t, startOn(t, d, d.PooledURL(t)))
+}
+
+func mainJob(t *testing.T, s *site) {
+	t.Helper()
 	p := s.creator("eve", "Eve's Shop")
 	p.WaitText(testid("badge-amount"), "200")
 	inspect(t, p)

@@ -52,12 +52,18 @@ type site struct {
 
 func start(t *testing.T) *site {
 	t.Helper()
+	d := testdb.Open(t)
+	return startOn(t, d, d.AppURL)
+}
+
+// startOn starts a server that reaches the database d by url.
+func startOn(t *testing.T, d testdb.DB, url string) *site {
+	t.Helper()
 	path, err := binary()
 	if err != nil {
 		t.Fatal(err)
 	}
-	d := testdb.Open(t)
-	env := append(os.Environ(), "DATABASE_URL="+d.AppURL, "CREDITS_DEMO=1")
+	env := append(os.Environ(), "DATABASE_URL="+url, "CREDITS_DEMO=1")
 	server := exec.Command(path, "serve", "--addr", "127.0.0.1:0")
 	server.Env, server.Dir = env, t.TempDir()
 	out, err := server.StdoutPipe()

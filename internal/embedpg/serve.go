@@ -76,7 +76,6 @@ func settings(socket string, o Options) []string {
 		"max_connections":         "100",
 		"shared_buffers":          "256MB",
 		"wal_compression":         "on",
-		"jit":                     "off", // its compile time is longer than any query of ours
 		"timezone":                "UTC",
 		"log_timezone":            "UTC",
 		"logging_collector":       "off",

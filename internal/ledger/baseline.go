@@ -11,14 +11,14 @@ import (
 // Baseline inserts entries as they are into a table of the same shape as entries: nothing is locked, looked up or decided. It is what a benchmark
 // compares the ledger with: the least that the same rows cost.
 type Baseline struct {
-	pool   *pgxpool.Pool
+	db     laneDB
 	insert string
 }
 
 // NewBaseline makes a baseline with connections of its own, as a lane has them. Close frees them.
 func NewBaseline(pool *pgxpool.Pool, conns int, table string) *Baseline {
 	return &Baseline{
-		pool:   writers(pool, conns),
+		db:     openLaneDB(pool, conns),
 		insert: strings.Replace(sqlInsertEntries, "insert into entries", "insert into "+pgx.Identifier{table}.Sanitize(), 1),
 	}
 }
@@ -29,12 +29,12 @@ func (b *Baseline) Insert(ctx context.Context, entries []Entry) error {
 	for i := range entries {
 		w.addEntry(&entries[i])
 	}
-	_, err := b.pool.Exec(ctx, b.insert, &w.entries)
+	_, err := b.db.Exec(ctx, b.insert, &w.entries)
 	return err
 }
 
 // Close frees the connections.
-func (b *Baseline) Close() { b.pool.Close() }
+func (b *Baseline) Close() { b.db.Close() }
 
 // WithKey gives a copy of the entry under another idempotency key.
 func (e Entry) WithKey(key string) Entry {

@@ -12,7 +12,6 @@ import (
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
-	"github.com/jackc/pgx/v5/pgxpool"
 
 	"pop.store/credits/internal/catalog"
 	"pop.store/credits/internal/clock"
@@ -35,7 +34,7 @@ var (
 // lane decides the requests of its share of the accounts, batch after batch: while one batch is on its way to disk the next one forms.
 // No account belongs to two lanes of a server, so lanes never wait for each other's locks.
 type lane struct {
-	pool   *pgxpool.Pool
+	db     laneDB
 	now    clock.Clock
 	prices func() *catalog.Catalog
 	queue  *queue
@@ -120,7 +119,7 @@ func (l *lane) refuseLocked(calls []*call) (free []*call) {
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), batchTime)
 	defer cancel()
-	rows, err := l.pool.Query(ctx, sqlLockedAccounts, ids)
+	rows, err := l.db.Query(ctx, sqlLockedAccounts, ids)
 	if err != nil {
 		return calls
 	}
@@ -199,7 +198,7 @@ func (l *lane) decide(calls []*call) error {
 func (l *lane) transact(batch *loaded, complete bool, now time.Time, prices *catalog.Catalog) error {
 	ctx, cancel := context.WithTimeout(context.Background(), batchTime)
 	defer cancel()
-	conn, err := l.pool.Acquire(ctx)
+	conn, err := l.db.Acquire(ctx)
 	if err != nil {
 		return err
 	}
@@ -213,14 +212,14 @@ func (l *lane) transact(batch *loaded, complete bool, now time.Time, prices *cat
 // work is the transaction on its connection.
 func (l *lane) work(ctx context.Context, conn *pgx.Conn, batch *loaded, complete bool, now time.Time, prices *catalog.Catalog) error {
 	if !complete {
-		if err := batch.load(ctx, conn, now, l.cache.pays()); err != nil {
+		if err := batch.load(ctx, conn, now, l.cache.pays(), l.db); err != nil {
 			return err
 		}
 	}
 	for _, c := range batch.calls {
 		c.answer = batch.answer(c, now, prices)
 	}
-	return l.writer.write(ctx, conn, batch, now)
+	return l.writer.write(ctx, conn, batch, now, l.db)
 }
 
 // answer decides one call: a known key or reference is a replay, everything else goes to the core. Calls later in the batch see what earlier

@@ -16,6 +16,7 @@ import (
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
 
+	"pop.store/credits/db"
 	"pop.store/credits/internal/catalog"
 	"pop.store/credits/internal/clock"
 	"pop.store/credits/internal/coalesce"
@@ -36,12 +37,12 @@ type Options struct {
 
 // Ledger answers requests about accounts. It is safe for concurrent use.
 type Ledger struct {
-	pool    *pgxpool.Pool
-	writers *pgxpool.Pool
-	now     clock.Clock
-	prices  func() *catalog.Catalog
-	lanes   []*lane
-	reader  *coalesce.Reader[uuid.UUID, Account]
+	pool   *pgxpool.Pool
+	laneDB laneDB
+	now    clock.Clock
+	prices func() *catalog.Catalog
+	lanes  []*lane
+	reader *coalesce.Reader[uuid.UUID, Account]
 
 	working sync.WaitGroup
 }
@@ -52,10 +53,10 @@ func New(pool *pgxpool.Pool, o Options) *Ledger {
 	if o.Lanes == 0 {
 		o.Lanes = DefaultLanes
 	}
-	l := &Ledger{pool: pool, writers: writers(pool, o.Lanes), now: o.Clock, prices: o.Prices}
+	l := &Ledger{pool: pool, laneDB: openLaneDB(pool, o.Lanes), now: o.Clock, prices: o.Prices}
 	l.reader = coalesce.New(l.Accounts)
 	for range o.Lanes {
-		ln := &lane{pool: l.writers, now: o.Clock, prices: o.Prices, queue: newQueue(), cache: newCache(), byID: map[uuid.UUID]*party{}, log: o.Log}
+		ln := &lane{db: l.laneDB, now: o.Clock, prices: o.Prices, queue: newQueue(), cache: newCache(), byID: map[uuid.UUID]*party{}, log: o.Log}
 		l.lanes = append(l.lanes, ln)
 		l.working.Go(ln.run)
 	}
@@ -68,35 +69,42 @@ func (l *Ledger) Close() {
 		ln.queue.close()
 	}
 	l.working.Wait()
-	l.writers.Close()
+	l.laneDB.Close()
 }
 
-// writers is a pool for the lanes. All their statements find rows by keys that they are given, and the planner is told how: by index, and joined by
-// hash where an array meets the rows of its ids (a loop over both would take the square of the batch). Left to itself it plans while a
-// table is small and for arrays of ten, finds other ways cheaper, and keeps them while table and batches grow. A plan is made once: to the planner a way that
-// is forbidden is a dear one, which makes it try again each time where there is no other.
-func writers(pool *pgxpool.Pool, lanes int) *pgxpool.Pool {
-	config := pool.Config().Copy()
-	config.MaxConns, config.MinConns = int32(lanes), 0
-	for _, method := range []string{"enable_seqscan", "enable_nestloop", "enable_mergejoin", "enable_bitmapscan"} {
-		config.ConnConfig.RuntimeParams[method] = "off"
-	}
-	config.ConnConfig.RuntimeParams["plan_cache_mode"] = "force_generic_plan"
-	config.ConnConfig.RuntimeParams["lock_timeout"] = "3s" // a batch holds its locks for milliseconds
-	opened := config.AfterConnect
-	config.AfterConnect = func(ctx context.Context, conn *pgx.Conn) error {
-		if opened != nil {
-			if err := opened(ctx, conn); err != nil {
-				return err
-			}
-		}
-		return learnRecords(ctx, conn)
-	}
-	made, err := pgxpool.NewWithConfig(context.Background(), config)
+// laneSettings make the planner choose the same plan at any size of table and batch. Lanes find rows by keys that they are given, so every
+// read goes through an index, and rows that change are joined to their accounts by hash: comparing costs more than it does by default, so a nested
+// loop over both, which takes the square of the batch, never looks cheap. No plan that is needed is disabled: Postgres adds a huge cost to
+// a disabled plan, which makes it plan again at each execution and, with JIT, compile.
+var laneSettings = db.Settings{
+	"cpu_operator_cost": "1",
+	"enable_bitmapscan": "off",
+	"enable_mergejoin":  "off",
+	"enable_seqscan":    "off",
+	"lock_timeout":      "3s", // a batch holds its locks for milliseconds
+	"plan_cache_mode":   "force_generic_plan",
+}
+
+// laneDB are the lanes' own connections, and the statements that open a transaction on them.
+type laneDB struct {
+	*pgxpool.Pool
+	begin []string
+}
+
+// openLaneDB makes a connection for each lane.
+func openLaneDB(pool *pgxpool.Pool, lanes int) laneDB {
+	derived, begin, err := db.Derive(pool, int32(lanes), laneSettings, learnRecords)
 	if err != nil {
 		panic("ledger: a pool's own configuration cannot be used again: " + err.Error())
 	}
-	return made
+	return laneDB{Pool: derived, begin: begin}
+}
+
+// queueBegin opens a transaction with the batch's first statements.
+func (d laneDB) queueBegin(batch *pgx.Batch) {
+	for _, statement := range d.begin {
+		batch.Queue(statement)
+	}
 }
 
 // Receipt is the durable answer to a request that wrote an entry.

@@ -97,10 +97,10 @@ func (l *loaded) remembers() (some, all bool) {
 // load begins the transaction, locks the accounts and reads what the lane does not know of them: one round trip, and a second one for accounts that
 // need more than their row. It locks those that it knows as well: rows are locked in id order, all at once, or two servers could wait
 // for each other.
-func (l *loaded) load(ctx context.Context, conn *pgx.Conn, now time.Time, whole bool) error {
+func (l *loaded) load(ctx context.Context, conn *pgx.Conn, now time.Time, whole bool, db laneDB) error {
 	l.began = true
 	batch := &pgx.Batch{}
-	batch.Queue("begin")
+	db.queueBegin(batch)
 	if opening := l.ids(func(p *party) bool { return p.opens }); len(opening) > 0 {
 		batch.Queue(sqlEnsureAccounts, opening)
 	}

@@ -35,7 +35,7 @@ func (w *writer) reset() {
 
 // write puts everything that the batch changed into the books and commits, in one round trip. When nothing changed it only ends the
 // transaction, which frees the locks.
-func (w *writer) write(ctx context.Context, conn *pgx.Conn, l *loaded, now time.Time) error {
+func (w *writer) write(ctx context.Context, conn *pgx.Conn, l *loaded, now time.Time, db laneDB) error {
 	w.reset()
 	for _, p := range l.parties {
 		if s := p.state; s != nil && s.changed {
@@ -44,11 +44,12 @@ func (w *writer) write(ctx context.Context, conn *pgx.Conn, l *loaded, now time.
 	}
 	batch := &pgx.Batch{}
 	if !l.began {
-		batch.Queue("begin")
+		db.queueBegin(batch)
 	}
+	opened := batch.Len()
 	w.put(batch)
 	l.queueDoubts(batch)
-	if batch.Len() == 1 && !l.began {
+	if batch.Len() == opened && !l.began {
 		return nil // decided from memory, and nothing to write
 	}
 	batch.Queue("commit")
