@@ -164,6 +164,9 @@ func (e *experiment) measure(ctx context.Context, d time.Duration, rounds int, l
 			r.CPU[b.name] = base.cost
 			speeds[b.name] = append(speeds[b.name], base.perSecond)
 			ratios[b.name] = append(ratios[b.name], s.perSecond/base.perSecond)
+			if base.p50 > 0 {
+				ratios[b.name+"_p50"] = append(ratios[b.name+"_p50"], float64(s.p50)/float64(base.p50))
+			}
 			if base.p99 > 0 {
 				ratios[b.name+"_p99"] = append(ratios[b.name+"_p99"], float64(s.p99)/float64(base.p99))
 			}

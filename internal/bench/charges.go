@@ -19,6 +19,7 @@ var all = []benchmark{
 	{"charges", "one charge a call, 10,000 accounts, 5 % replays, 5 % refusals", 4096, setCharges},
 	{"hot", "one charge a call, all on one account", 512, setHot},
 	{"two", "charges through two servers' processes on the same accounts", 4096, setTwo},
+	{"restart", "50 charges a second on 200 accounts right after a start, by one server and by two", 1, setRestart},
 	{"http", "one charge a request over HTTP", 256, setHTTP},
 	{"bulk", "500 charges a request over HTTP", 16, setBulk},
 	{"badge", "polls of the badge, one in five with news", 256, setBadge},

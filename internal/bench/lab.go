@@ -68,8 +68,10 @@ func (l *lab) start(ctx context.Context) error {
 	l.say("starting Postgres with default durability in %s", l.dir)
 	var err error
 	l.server, err = embedpg.Start(ctx, embedpg.Options{
-		DataDir: filepath.Join(l.dir, "postgres"), Durable: true, Log: slog.New(slog.DiscardHandler),
-		Settings: map[string]string{"max_connections": "200", "max_wal_size": "4GB"},
+		DataDir:  filepath.Join(l.dir, "postgres"),
+		Durable:  true,
+		Defaults: true,
+		Log:      slog.New(slog.DiscardHandler),
 	})
 	if err != nil {
 		return err
@@ -96,7 +98,22 @@ func (l *lab) start(ctx context.Context) error {
 		return err
 	}
 	l.postmaster = postmaster(backend)
+	if err := l.saySettings(ctx); err != nil {
+		return err
+	}
 	l.ledger = l.newLedger()
+	return nil
+}
+
+// saySettings names what differs from Postgres' own defaults.
+func (l *lab) saySettings(ctx context.Context) error {
+	var version, changed string
+	err := l.owner.QueryRow(ctx, `select current_setting('server_version'), string_agg(name || '=' || setting, ', ' order by name)
+		from pg_settings where source = 'command line' and setting is distinct from boot_val`).Scan(&version, &changed)
+	if err != nil {
+		return err
+	}
+	l.say("Postgres %s with its own defaults but for %s", version, changed)
 	return nil
 }
 

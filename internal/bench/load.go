@@ -42,11 +42,16 @@ func drive(ctx context.Context, callers int, d time.Duration, ask func(ctx conte
 	if len(all) == 0 {
 		return sample{}, errors.New("nothing was answered")
 	}
-	slices.Sort(all)
+	return summary(all, total.Load(), time.Since(began)), nil
+}
+
+// summary is the sample of answers that took so many microseconds each, while done things were done.
+func summary[N int | int64](took []int32, done N, elapsed time.Duration) sample {
+	slices.Sort(took)
 	at := func(share float64) time.Duration {
-		return time.Duration(all[int(share*float64(len(all)-1))]) * time.Microsecond
+		return time.Duration(took[int(share*float64(len(took)-1))]) * time.Microsecond
 	}
-	return sample{perSecond: float64(total.Load()) / time.Since(began).Seconds(), p50: at(0.5), p99: at(0.99)}, nil
+	return sample{perSecond: float64(done) / elapsed.Seconds(), p50: at(0.5), p99: at(0.99)}
 }
 
 // inParallel does n things with some workers and gives the first error.

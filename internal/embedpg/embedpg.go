@@ -62,6 +62,8 @@ type Options struct {
 	DataDir string
 	// Durable keeps Postgres' default durability. Only tests may do without: then a crash can lose everything.
 	Durable bool
+	// Defaults keeps Postgres' own defaults for memory and log as well, so that a measurement shows what users of another server meet.
+	Defaults bool
 	// Log is told what a person should know; nil means slog.Default().
 	Log *slog.Logger
 	// Settings are further server settings (postgresql.conf names); they win over the defaults of this package.

@@ -68,20 +68,22 @@ func (p place) launchServer(bin binaries, socket string, o Options) (*process, e
 // settings are given on the command line, so that they hold whatever the files in the data folder say.
 func settings(socket string, o Options) []string {
 	all := map[string]string{
-		"listen_addresses":        "",
+		"listen_addresses":        "", // the socket alone
 		"unix_socket_directories": `"` + strings.ReplaceAll(socket, `"`, `""`) + `"`,
 		"unix_socket_permissions": "0700",
 		"port":                    fmt.Sprint(port),
 		"cluster_name":            "credits",
-		"max_connections":         "100",
-		"shared_buffers":          "256MB",
-		"wal_compression":         "on",
 		"timezone":                "UTC",
 		"log_timezone":            "UTC",
 		"logging_collector":       "off",
 		"log_destination":         "stderr",
 		"log_checkpoints":         "off",
-		"log_line_prefix":         "%m [%p] ",
+	}
+	if !o.Defaults {
+		maps.Copy(all, map[string]string{
+			"shared_buffers":  "256MB", // a small wallet fits into memory
+			"wal_compression": "on",    // less to write to a slow disk
+		})
 	}
 	if !o.Durable {
 		maps.Copy(all, map[string]string{
