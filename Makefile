@@ -2,9 +2,10 @@
 # make test   every test, browser tests included, and what they need
 # make check  what CI checks beside the tests: lint, and that generated files are current
 # make drills crashes, races and lost answers at full size, for hours; PERCENT=1 for a while
+# make mutants PACKAGE=./internal/ledger   small changes to its code, and which of them no test notices
 # make bench  every benchmark beside its baselines, in one table
 .DEFAULT_GOAL := help
-.PHONY: help run test drills bench build setup setup-dev generate check lint screenshots clean
+.PHONY: help run test drills mutants bench build setup setup-dev generate check lint screenshots clean
 
 LINT := go tool -modfile=internal/tools/go.mod golangci-lint
 GOTESTSUM := go tool -modfile=internal/tools/go.mod gotestsum
@@ -31,6 +32,10 @@ test: setup build
 
 drills: setup
 	@./.ci/drills $(or $(PERCENT),100)
+
+# SAMPLE=0 makes every change; ARGS takes further flags of internal/mutants.
+mutants: setup
+	@go run ./internal/mutants -sample $(or $(SAMPLE),60) -seed $(or $(SEED),1) $(ARGS) $(or $(PACKAGE),./internal/ledger)
 
 bench: build
 	@./.ci/setup postgres

@@ -17,7 +17,7 @@ const module = "pop.store/credits/"
 // layers is the order of ARCHITECTURE.md, top to bottom. A package may import packages of lower layers only; tests may also use the
 // test helpers.
 var layers = [][]string{
-	{"cmd/credits"},
+	{"cmd/credits", "internal/mutants"},
 	{"internal/bench"},
 	{"handlers"},
 	{"internal/demo", "internal/jobs"},
