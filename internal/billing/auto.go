@@ -147,9 +147,9 @@ func (s *Service) Charge(ctx context.Context, account, id uuid.UUID) (Purchase, 
 	switch {
 	case errors.Is(err, payment.ErrTooMuch):
 		err = s.advance(ctx, p, StatusFailed, FailureTooMuch)
-	case errors.Is(err, payment.ErrRefused), errors.Is(err, payment.ErrNone):
+	case payment.Final(err):
 		s.o.Log.Warn("an auto top-up was refused", "purchase", p.ID, "error", err)
-		err = s.advance(ctx, p, StatusFailed, FailureRefused)
+		err = s.chargeRefused(ctx, p, err)
 	case err != nil:
 		err = ErrUnavailable.Because(err)
 	default:
@@ -159,6 +159,26 @@ func (s *Service) Charge(ctx context.Context, account, id uuid.UUID) (Purchase, 
 		return p, err
 	}
 	return s.Get(ctx, account, id)
+}
+
+const sqlForgetMethod = `update payment_customers set method = '', card = '' where account = $1 and provider = $2 and method = $3`
+
+// chargeRefused ends an auto purchase that the provider takes nothing for. What it does not know any more is forgotten first: else the next one would be
+// charged to it.
+func (s *Service) chargeRefused(ctx context.Context, p Purchase, why error) error {
+	var err error
+	switch {
+	case errors.Is(why, payment.ErrNoCustomer):
+		err = s.forgetCustomer(ctx, &p)
+	case errors.Is(why, payment.ErrNoMethod):
+		if _, err = s.pool.Exec(ctx, sqlForgetMethod, p.Account, p.provider, p.method); err != nil {
+			err = ErrUnavailable.Because(err)
+		}
+	}
+	if err != nil {
+		return err
+	}
+	return s.advance(ctx, p, StatusFailed, FailureRefused)
 }
 
 // sqlUncharged leaves out what was forgotten since: only events tell of that.

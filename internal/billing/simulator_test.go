@@ -18,6 +18,7 @@ import (
 
 	"pop.store/credits/internal/billing"
 	"pop.store/credits/internal/ledger"
+	"pop.store/credits/internal/money"
 	"pop.store/credits/internal/payment"
 	"pop.store/credits/internal/sandbox"
 )
@@ -217,7 +218,7 @@ func (m *simulator) buyer(p billing.Purchase, random *rand.Rand) error {
 	ctx, id := context.Background(), session(p)
 	pay := func(card sandbox.Card) error { _, err := m.provider.PayWith(ctx, id, card); return err }
 	refund := func(minor int64) error {
-		return m.provider.Refund(ctx, payment.Refund{Key: uuid.NewString(), Payment: payOf(p), Amount: minor})
+		return m.provider.Refund(ctx, payment.Refund{Key: uuid.NewString(), Payment: payOf(p), Amount: money.Amount{Minor: minor, Currency: "USD"}})
 	}
 	then := func(steps ...error) error { return errors.Join(steps...) }
 	switch random.IntN(12) {
