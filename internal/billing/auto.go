@@ -9,7 +9,6 @@ import (
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
 
-	"pop.store/credits/internal/money"
 	"pop.store/credits/internal/payment"
 	"pop.store/credits/internal/tokens"
 )
@@ -82,8 +81,7 @@ func (s *Service) Forget(ctx context.Context, account uuid.UUID) error {
 
 // AutoParams order a pack that is charged without its buyer.
 type AutoParams struct {
-	Pack   string        // id of a pack of the catalog
-	Agreed money.Amount  // what the pack may cost
+	Agreed Terms         // the pack, and what it may be at worst
 	Most   int64         // what may be taken for it, tax included, in minor units
 	Owed   tokens.Amount // what the account owes: it comes off the pack's tokens
 }
@@ -101,17 +99,17 @@ const sqlInsertAuto = `insert into purchases (id, account, pack, tokens, price_m
 	on conflict do nothing`
 
 // OrderAuto writes an auto purchase down, in a transaction of the caller's who decided on it. false: there is one under way already, nothing is kept
-// that could be charged, or the pack costs more than was agreed to. Charge goes on with it. Errors: ErrNotSetUp, kind Meaning (field "pack"), the database's.
+// that could be charged, or the pack is not what was agreed to. Charge goes on with it. Errors: ErrNotSetUp, kind Meaning (field "pack"), the database's.
 func (s *Service) OrderAuto(ctx context.Context, tx pgx.Tx, account uuid.UUID, p AutoParams) (_ uuid.UUID, ok bool, err error) {
 	if !s.Available() {
 		return uuid.Nil, false, ErrNotSetUp
 	}
 	prices, now, id := s.o.Prices(), s.o.Clock(), uuid.New()
-	pack, err := check(prices, StartParams{Pack: p.Pack})
+	pack, err := check(prices, StartParams{Pack: p.Agreed.Pack})
 	if err != nil {
 		return uuid.Nil, false, err
 	}
-	if pack.Price.Currency != p.Agreed.Currency || pack.Price.Minor > p.Agreed.Minor {
+	if !p.Agreed.KeptBy(pack) {
 		return uuid.Nil, false, nil
 	}
 	tag, err := tx.Exec(ctx, sqlInsertAuto, id, account, pack.ID, pack.Tokens, pack.Price.Minor, pack.Price.Currency, prices.Version, pack.ExpiresDays,

@@ -264,7 +264,7 @@ func (m *simulator) keeper(p billing.Purchase, random *rand.Rand) error {
 	together(2, func(i int) {
 		server, id := m.servers[i], uuid.Nil
 		err := pgx.BeginFunc(ctx, m.pool, func(tx pgx.Tx) (err error) {
-			id, _, err = server.OrderAuto(ctx, tx, p.Account, billing.AutoParams{Pack: p.Pack, Agreed: p.Price, Most: p.Price.Minor})
+			id, _, err = server.OrderAuto(ctx, tx, p.Account, billing.AutoParams{Agreed: agreedFor(p), Most: p.Price.Minor})
 			return err
 		})
 		if err != nil {
@@ -385,4 +385,9 @@ func (m *simulator) check() {
 	if n := m.count(`select count(*) from purchases where applied < version and completed_at is not null`); n != 0 {
 		m.t.Errorf("seed %d: %d purchases wait for the books", m.seed, n)
 	}
+}
+
+// agreedFor are the terms under which a purchase's pack was bought.
+func agreedFor(p billing.Purchase) billing.Terms {
+	return billing.Terms{Pack: p.Pack, Tokens: p.Tokens, Price: p.Price}
 }

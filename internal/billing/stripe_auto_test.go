@@ -122,9 +122,16 @@ func (s *shop) orderAuto(account uuid.UUID, most int64) (id uuid.UUID, ok bool, 
 	return s.orderAutoAt(account, pack(0).Price, most)
 }
 
+// terms are the first pack's, at a price.
+func terms(price money.Amount) billing.Terms {
+	t := billing.TermsOf(pack(0))
+	t.Price = price
+	return t
+}
+
 func (s *shop) orderAutoAt(account uuid.UUID, price money.Amount, most int64) (id uuid.UUID, ok bool, err error) {
 	err = pgx.BeginFunc(s.t.Context(), s.pool, func(tx pgx.Tx) error {
-		id, ok, err = s.OrderAuto(s.t.Context(), tx, account, billing.AutoParams{Pack: pack(0).ID, Agreed: price, Most: most})
+		id, ok, err = s.OrderAuto(s.t.Context(), tx, account, billing.AutoParams{Agreed: terms(price), Most: most})
 		return err
 	})
 	return id, ok, err
@@ -451,7 +458,7 @@ func TestOneTopUpAtATime(t *testing.T) {
 
 func (s *shop) orderAutoOf(name string) (id uuid.UUID, ok bool, err error) {
 	err = pgx.BeginFunc(s.t.Context(), s.pool, func(tx pgx.Tx) error {
-		id, ok, err = s.OrderAuto(s.t.Context(), tx, s.account(), billing.AutoParams{Pack: name, Agreed: pack(0).Price, Most: plenty})
+		id, ok, err = s.OrderAuto(s.t.Context(), tx, s.account(), billing.AutoParams{Agreed: billing.Terms{Pack: name, Tokens: pack(0).Tokens, Price: pack(0).Price}, Most: plenty})
 		return err
 	})
 	return id, ok, err
