@@ -1,13 +1,16 @@
 package handlers
 
 import (
+	"fmt"
 	"net/http"
 	"regexp"
 	"strconv"
 	"strings"
 
+	"pop.store/credits/internal/billing"
 	"pop.store/credits/internal/catalog"
 	"pop.store/credits/internal/money"
+	"pop.store/credits/internal/tokens"
 	"pop.store/credits/internal/topup"
 	"pop.store/credits/views"
 )
@@ -61,7 +64,7 @@ const suggestedTimes = 3
 
 // topUpForm is what is set, or a suggestion to begin with.
 func topUpForm(v *visit, prices *catalog.Catalog, o *topup.Overview) views.TopUpForm {
-	pack, sold := prices.Pack(o.Pack)
+	pack, sold := prices.Pack(o.Agreed.Pack)
 	if o.Set {
 		f := views.TopUpForm{Threshold: o.Threshold.String(), Times: strconv.Itoa(o.Settings.Times), Limit: o.Limit.Decimal()}
 		if sold {
@@ -95,22 +98,24 @@ func oneCurrency(packs []catalog.Pack) string {
 	return packs[0].Price.Currency
 }
 
-// packValue is a pack as a form names it, with the price that is shown: what its creator agrees to.
+// packValue is a pack as a form names it, with what is shown of it: what its creator agrees to. An id may have colons, so it comes last.
 func packValue(p catalog.Pack) string {
-	return p.ID + ":" + strconv.FormatInt(p.Price.Minor, 10) + ":" + p.Price.Currency
+	return fmt.Sprintf("%d:%s:%s:%d:%s", p.Price.Minor, p.Price.Currency, p.Tokens, p.ExpiresDays, p.ID)
 }
 
 // packOf reads what packValue wrote. What cannot be read is no pack.
-func packOf(value string) (id string, price money.Amount) {
-	parts := strings.Split(value, ":")
-	if len(parts) != 3 {
-		return "", money.Amount{}
+func packOf(value string) billing.Terms {
+	parts := strings.SplitN(value, ":", 5)
+	if len(parts) != 5 {
+		return billing.Terms{}
 	}
-	minor, err := strconv.ParseInt(parts[1], 10, 64)
-	if err != nil {
-		return "", money.Amount{}
+	minor, badPrice := strconv.ParseInt(parts[0], 10, 64)
+	amount, badTokens := tokens.Parse(parts[2])
+	days, badDays := strconv.Atoi(parts[3])
+	if badPrice != nil || badTokens != nil || badDays != nil {
+		return billing.Terms{}
 	}
-	return parts[0], money.Amount{Minor: minor, Currency: parts[2]}
+	return billing.Terms{Pack: parts[4], Tokens: amount, Price: money.Amount{Minor: minor, Currency: parts[1]}, ExpiresDays: days}
 }
 
 // saveTopUp turns auto top-up on, as it is set.
@@ -140,7 +145,7 @@ func (a *App) saveTopUp(v *visit) error {
 // readTopUp reads what was typed; what is wrong with the writing goes into its problems.
 func readTopUp(typed views.TopUpForm) topup.SaveParams {
 	var p topup.SaveParams
-	p.Pack, p.Price = packOf(typed.Pack)
+	p.Agreed = packOf(typed.Pack)
 	if strings.TrimSpace(typed.Threshold) == "" {
 		typed.Problems["threshold"] = "Type a number of tokens, such as 20 or 42.5."
 	} else {
@@ -150,7 +155,7 @@ func readTopUp(typed views.TopUpForm) topup.SaveParams {
 	if p.Times, err = strconv.Atoi(strings.TrimSpace(typed.Times)); err != nil {
 		typed.Problems["times"] = "Choose a number from 1 to " + strconv.Itoa(topup.MostTimes) + "."
 	}
-	if p.Limit, err = typedMoney(typed.Limit, p.Price); err != nil {
+	if p.Limit, err = typedMoney(typed.Limit, p.Agreed.Price); err != nil {
 		typed.Problems["limit"] = "Type an amount of money, such as 100 or 117.50."
 	}
 	return p

@@ -65,7 +65,7 @@ func TestAutoTopUp(t *testing.T) {
 		t.Errorf("the way to a card leads to %q", href)
 	}
 	form := v.topUpForm()
-	for name, want := range map[string]string{"threshold": "40", "pack": "pack_500:3900:USD", "times": "3", "limit": "117.00"} {
+	for name, want := range map[string]string{"threshold": "40", "pack": "3900:USD:500:0:pack_500", "times": "3", "limit": "117.00"} {
 		if form.Get(name) != want {
 			t.Errorf("%s is suggested as %q, want %q", name, form.Get(name), want)
 		}
@@ -184,7 +184,9 @@ func TestAutoTopUpRefuses(t *testing.T) {
 		{"threshold", "500", "Must be less than the 500 tokens that the pack brings."},
 		{"pack", "", "Choose one of the list."},
 		{"pack", `"><script>alert(1)</script>`, "Choose one of the list."},
-		{"pack", "pack_500:3800:USD", "This pack is $39.00 now. Save again if that is fine."},
+		{"pack", "3800:USD:500:0:pack_500", "This pack is 500 tokens for $39.00 now. Save again if that is fine."},
+		{"pack", "3900:USD:400:0:pack_500", "This pack is 500 tokens for $39.00 now. Save again if that is fine."},
+		{"pack", "3900:USD:500:90:pack_500", "This pack is 500 tokens for $39.00 now. Save again if that is fine."},
 		{"times", "", "Choose a number from 1 to 30."},
 		{"times", "31", "Choose a number from 1 to 30."},
 		{"times", "1e3", "Choose a number from 1 to 30."},
@@ -225,7 +227,7 @@ func TestAutoTopUpWithoutAProvider(t *testing.T) {
 	s.open("maya", "starter")
 	v := s.signIn("maya")
 	v.get("/settings").want(http.StatusOK).has("top-up-form", false)
-	form := url.Values{"threshold": {"20"}, "pack": {"pack_500:3900:USD"}, "times": {"1"}, "limit": {"39"}}
+	form := url.Values{"threshold": {"20"}, "pack": {"3900:USD:500:0:pack_500"}, "times": {"1"}, "limit": {"39"}}
 	v.submit("/settings/auto-top-up", form).want(http.StatusConflict)
 	v.submit("/settings/card/forget", nil).want(http.StatusConflict)
 	s.topUp()

@@ -78,8 +78,8 @@ func PricePerToken(price money.Amount, amount tokens.Amount) string {
 	}
 	// In ten-thousandths of the major unit, so that cents keep two more decimals.
 	scale := int64(10_000)
-	if money.Exponent(price.Currency) == 2 {
-		scale = 100
+	for range money.Exponent(price.Currency) {
+		scale /= 10
 	}
 	whole := (int64(amount) + int64(tokens.One) - 1) / int64(tokens.One)
 	n := (price.Minor*scale + whole - 1) / whole

@@ -28,7 +28,7 @@ func (n TopUpNotice) Lead(c Chrome) string {
 	case TopUpConfirm:
 		return off + "your bank wants you to confirm the payment yourself."
 	case TopUpPrice:
-		return off + "the price of its pack has changed."
+		return off + "its pack is not what you agreed to any more."
 	case TopUpPack:
 		return off + "its pack isn't sold any more."
 	case TopUpReturned:
@@ -45,7 +45,9 @@ func (n TopUpNotice) Rest() string {
 	switch n.Why {
 	case TopUpConfirm:
 		return "No tokens were added. Buy a pack yourself this time, then turn auto top-up on again."
-	case TopUpPrice, TopUpPack:
+	case TopUpPrice:
+		return "It costs more now, or brings fewer tokens, or they expire sooner. Nothing was bought. Look at the packs, and turn it on again if you like."
+	case TopUpPack:
 		return "Nothing was bought. Look at the packs, and turn it on again if you like."
 	case TopUpReturned, TopUpOwed:
 		return "Nothing more is bought until you turn it on again."

@@ -9,7 +9,6 @@ import (
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
 
-	"pop.store/credits/internal/money"
 	"pop.store/credits/internal/payment"
 	"pop.store/credits/internal/tokens"
 )
@@ -82,8 +81,7 @@ func (s *Service) Forget(ctx context.Context, account uuid.UUID) error {
 
 // AutoParams order a pack that is charged without its buyer.
 type AutoParams struct {
-	Pack   string        // id of a pack of the catalog
-	Agreed money.Amount  // what the pack may cost
+	Agreed Terms         // the pack, and what it may be at worst
 	Most   int64         // what may be taken for it, tax included, in minor units
 	Owed   tokens.Amount // what the account owes: it comes off the pack's tokens
 }
@@ -101,17 +99,17 @@ const sqlInsertAuto = `insert into purchases (id, account, pack, tokens, price_m
 	on conflict do nothing`
 
 // OrderAuto writes an auto purchase down, in a transaction of the caller's who decided on it. false: there is one under way already, nothing is kept
-// that could be charged, or the pack costs more than was agreed to. Charge goes on with it. Errors: ErrNotSetUp, kind Meaning (field "pack"), the database's.
+// that could be charged, or the pack is not what was agreed to. Charge goes on with it. Errors: ErrNotSetUp, kind Meaning (field "pack"), the database's.
 func (s *Service) OrderAuto(ctx context.Context, tx pgx.Tx, account uuid.UUID, p AutoParams) (_ uuid.UUID, ok bool, err error) {
 	if !s.Available() {
 		return uuid.Nil, false, ErrNotSetUp
 	}
 	prices, now, id := s.o.Prices(), s.o.Clock(), uuid.New()
-	pack, err := check(prices, StartParams{Pack: p.Pack})
+	pack, err := check(prices, StartParams{Pack: p.Agreed.Pack})
 	if err != nil {
 		return uuid.Nil, false, err
 	}
-	if pack.Price.Currency != p.Agreed.Currency || pack.Price.Minor > p.Agreed.Minor {
+	if !p.Agreed.KeptBy(pack) {
 		return uuid.Nil, false, nil
 	}
 	tag, err := tx.Exec(ctx, sqlInsertAuto, id, account, pack.ID, pack.Tokens, pack.Price.Minor, pack.Price.Currency, prices.Version, pack.ExpiresDays,
@@ -147,9 +145,9 @@ func (s *Service) Charge(ctx context.Context, account, id uuid.UUID) (Purchase, 
 	switch {
 	case errors.Is(err, payment.ErrTooMuch):
 		err = s.advance(ctx, p, StatusFailed, FailureTooMuch)
-	case errors.Is(err, payment.ErrRefused), errors.Is(err, payment.ErrNone):
+	case payment.Final(err):
 		s.o.Log.Warn("an auto top-up was refused", "purchase", p.ID, "error", err)
-		err = s.advance(ctx, p, StatusFailed, FailureRefused)
+		err = s.chargeRefused(ctx, p, err)
 	case err != nil:
 		err = ErrUnavailable.Because(err)
 	default:
@@ -159,6 +157,26 @@ func (s *Service) Charge(ctx context.Context, account, id uuid.UUID) (Purchase, 
 		return p, err
 	}
 	return s.Get(ctx, account, id)
+}
+
+const sqlForgetMethod = `update payment_customers set method = '', card = '' where account = $1 and provider = $2 and method = $3`
+
+// chargeRefused ends an auto purchase that the provider takes nothing for. What it does not know any more is forgotten first: else the next one would be
+// charged to it.
+func (s *Service) chargeRefused(ctx context.Context, p Purchase, why error) error {
+	var err error
+	switch {
+	case errors.Is(why, payment.ErrNoCustomer):
+		err = s.forgetCustomer(ctx, &p)
+	case errors.Is(why, payment.ErrNoMethod):
+		if _, err = s.pool.Exec(ctx, sqlForgetMethod, p.Account, p.provider, p.method); err != nil {
+			err = ErrUnavailable.Because(err)
+		}
+	}
+	if err != nil {
+		return err
+	}
+	return s.advance(ctx, p, StatusFailed, FailureRefused)
 }
 
 // sqlUncharged leaves out what was forgotten since: only events tell of that.

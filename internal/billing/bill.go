@@ -2,6 +2,7 @@ package billing
 
 import (
 	"context"
+	"errors"
 	"net/url"
 	"strings"
 	"time"
@@ -68,6 +69,9 @@ func (s *Service) askBill(ctx context.Context, p *Purchase) error {
 		return nil
 	}
 	c, err := s.o.Provider.Checkout(ctx, p.session)
+	if errors.Is(err, payment.ErrNone) {
+		return s.noBill(ctx, p)
+	}
 	if err != nil {
 		return ErrUnavailable.Because(err)
 	}
@@ -79,6 +83,15 @@ func (s *Service) askBill(ctx context.Context, p *Purchase) error {
 		return err
 	}
 	s.keepBill(ctx, p, c.Bill)
+	return nil
+}
+
+// noBill has the job ask no more: the provider does not know the checkout any more.
+func (s *Service) noBill(ctx context.Context, p *Purchase) error {
+	s.o.Log.Error("the payment provider does not know a purchase's checkout: it has no bill", "purchase", p.ID, "session", p.session)
+	if _, err := s.pool.Exec(ctx, `update purchase_bills set ask_at = null where purchase = $1 and bill is null`, p.ID); err != nil {
+		return ErrUnavailable.Because(err)
+	}
 	return nil
 }
 

@@ -47,6 +47,7 @@ var (
 	ErrNoReceipt   = problem.New(problem.NotFound, "receipt_not_found", "There is no receipt: this purchase was not paid.")
 	ErrNoKey       = problem.New(problem.Syntax, "missing_idempotency_key", "An idempotency key is needed.")
 	ErrKeyReused   = problem.New(problem.Meaning, "idempotency_key_reused", "This idempotency key was used for a different request.")
+	ErrNotTaken    = problem.New(problem.Conflict, "payment_refused", "The payment provider does not take this order. Nothing was bought.")
 	ErrUnavailable = problem.New(problem.Unavailable, "unavailable", "Purchases cannot be answered just now. Try again with the same key.")
 )
 

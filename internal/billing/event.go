@@ -19,48 +19,44 @@ import (
 var (
 	// ErrBadSignature is the answer to an event that the provider did not send, or not just now.
 	ErrBadSignature = problem.New(problem.Syntax, "bad_signature", "This event's signature cannot be accepted.")
-	ErrLiveMode     = problem.New(problem.Syntax, "live_event", "Live events are not accepted here.")
-	ErrTestMode     = problem.New(problem.Syntax, "test_event", "Test events are not accepted here.")
-	ErrEventChanged = problem.New(problem.Conflict, "event_changed", "This event came before with other contents.")
 )
 
-// HandleEvent takes an event as it came over the wire. Nil means that it is dealt with for good and need not be sent again: also when it
-// is about nothing of ours, or about a payment that does not match our order, which is logged and never credited. An error means that
-// nothing has changed or that sending it again completes it: ErrBadSignature, ErrLiveMode, ErrTestMode, ErrEventChanged, ErrNotSetUp, kind
-// Unavailable.
+// HandleEvent takes an event as it came over the wire. Nil means that it is dealt with for good and need not be sent again. That is so, too, when
+// nothing can ever come of it, which is logged: it cannot be read, it is of the other mode, it came before with other contents, it is about nothing of
+// ours, or about a payment that does not match our order. An error means that nothing has changed or that sending it again completes it:
+// ErrBadSignature, ErrNotSetUp, kind Unavailable.
 func (s *Service) HandleEvent(ctx context.Context, payload []byte, signature string) error {
 	event, err := stripepay.Verify(payload, signature, s.o.WebhookSecrets)
+	if errors.Is(err, stripepay.ErrUnreadable) {
+		s.o.Log.Error("a payment event that cannot be read is ignored", "error", err)
+		return nil
+	}
 	if err != nil {
 		return ErrBadSignature.Because(err)
 	}
 	if s.o.Provider == nil {
 		return ErrNotSetUp
 	}
-	if err := s.checkMode(&event); err != nil {
-		return err
+	// The modes are kept apart: play money buys nothing real, and real money is not taken for play.
+	if event.Live != s.o.Provider.Live() {
+		s.o.Log.Warn("a payment event of the other mode is ignored", "event", event.ID, "live", event.Live)
+		return nil
 	}
 	return s.handle(ctx, event, contents(&event))
 }
 
-// checkMode keeps the two modes apart: play money buys nothing real, and real money is not taken for play.
-func (s *Service) checkMode(event *payment.Event) error {
-	if event.Live == s.o.Provider.Live() {
-		return nil
-	}
-	s.o.Log.Error("a payment event is of the wrong mode", "event", event.ID, "live", event.Live)
-	if event.Live {
-		return ErrLiveMode
-	}
-	return ErrTestMode
-}
-
 // handle deals with an event that the provider sent or was asked for; hash is nil for the latter.
 func (s *Service) handle(ctx context.Context, event payment.Event, hash []byte) error {
+	news, err := stripepay.Read(event)
+	if err != nil {
+		s.o.Log.Error("a payment event that cannot be read is ignored", "event", event.ID, "type", event.Type, "error", err)
+		return nil
+	}
 	done, err := s.receive(ctx, event, hash)
 	if done || err != nil {
 		return err
 	}
-	if err := s.dispatch(ctx, event); err != nil {
+	if err := s.dispatch(ctx, event, &news); err != nil {
 		return err
 	}
 	if _, err := s.pool.Exec(ctx, `update payment_events set processed_at = $2 where id = $1`, event.ID, s.o.Clock()); err != nil {
@@ -74,8 +70,8 @@ const (
 	sqlInbox   = `select body_hash, processed_at is not null from payment_events where id = $1`
 )
 
-// receive puts the event into the inbox and says whether it was dealt with before. Deliveries of one event at the same time all go on:
-// what keeps a credit from happening twice is the ledger.
+// receive puts the event into the inbox and says whether there is nothing to do: it was dealt with before, or it came before with other contents.
+// Deliveries of one event at the same time all go on: what keeps a credit from happening twice is the ledger.
 func (s *Service) receive(ctx context.Context, event payment.Event, hash []byte) (done bool, err error) {
 	if _, err := s.pool.Exec(ctx, sqlReceive, event.ID, event.Type, hash, s.o.Clock()); err != nil {
 		return false, ErrUnavailable.Because(err)
@@ -85,8 +81,8 @@ func (s *Service) receive(ctx context.Context, event payment.Event, hash []byte)
 		return false, ErrUnavailable.Because(err)
 	}
 	if known != nil && hash != nil && !bytes.Equal(known, hash) {
-		s.o.Log.Error("a payment event came again with other contents", "event", event.ID)
-		return false, ErrEventChanged
+		s.o.Log.Error("a payment event that came before with other contents is ignored", "event", event.ID)
+		return true, nil
 	}
 	return done, nil
 }
@@ -101,15 +97,12 @@ func contents(event *payment.Event) []byte {
 }
 
 // dispatch turns an event into what it says about one of our purchases.
-func (s *Service) dispatch(ctx context.Context, event payment.Event) error {
-	news, err := stripepay.Read(event)
-	if err != nil {
-		return problem.New(problem.Syntax, "bad_event", "This event cannot be read.").Because(err)
-	}
+func (s *Service) dispatch(ctx context.Context, event payment.Event, news *payment.News) error {
 	var p Purchase
+	var err error
 	switch {
 	case news.Ask != "":
-		p, err = s.askAbout(ctx, &news)
+		p, err = s.askAbout(ctx, news)
 	case news.Checkout != nil:
 		p, err = s.owner(ctx, news.Checkout)
 	case news.Payment != "":
@@ -124,7 +117,7 @@ func (s *Service) dispatch(ctx context.Context, event payment.Event) error {
 	if err != nil {
 		return err
 	}
-	return s.take(ctx, p, &news)
+	return s.take(ctx, p, news)
 }
 
 // askAbout has the provider tell what happened to a checkout, and finds the purchase that it is for.

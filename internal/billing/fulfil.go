@@ -74,7 +74,7 @@ func (s *Service) settle(ctx context.Context, p Purchase, c payment.Checkout) er
 
 // matches compares what the provider says with our order: nothing else is believed, least of all what was sent along with the payment.
 func (s *Service) matches(p *Purchase, c *payment.Checkout) bool {
-	return c.ID == p.session && c.Reference == p.ID.String() && c.Price == p.Price && c.OneOff && p.provider == s.o.Provider.Name() &&
+	return c.ID == p.session && c.Reference == p.ID.String() && c.Price == p.Price && c.Total >= 0 && c.OneOff && p.provider == s.o.Provider.Name() &&
 		c.Live == s.o.Provider.Live() && (!p.Auto || c.Customer == p.customer)
 }
 

@@ -2,13 +2,15 @@ package billing
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
 
-	"pop.store/credits/internal/problem"
+	"pop.store/credits/internal/payment"
+	"pop.store/credits/internal/stripepay"
 )
 
 // Limits of the reconciling job.
@@ -62,11 +64,28 @@ func (s *Service) askOpen(ctx context.Context) (more bool, err error) {
 		if _, err := s.pool.Exec(ctx, sqlAsked, p.ID, next); err != nil {
 			return false, ErrUnavailable.Because(err)
 		}
-		if err := s.ask(ctx, p); err != nil {
+		if err := s.askAgain(ctx, p); err != nil {
 			return false, fmt.Errorf("ask about purchase %s: %w", p.ID, err)
 		}
 	}
 	return len(list) == chunk, nil
+}
+
+// askAgain asks about one purchase. A checkout that the provider does not know any more tells nothing, now or later: once none can be open, the purchase
+// is closed. If the money did come, an event says so, and the purchase is completed all the same.
+func (s *Service) askAgain(ctx context.Context, p Purchase) error {
+	err := s.ask(ctx, p)
+	if !errors.Is(err, payment.ErrNone) {
+		return err
+	}
+	s.o.Log.Error("the payment provider does not know a purchase's checkout", "purchase", p.ID, "session", p.session, "error", err)
+	if s.o.Clock().Sub(p.CreatedAt) <= giveUp {
+		return nil
+	}
+	if p.Status == StatusProcessing {
+		return s.advance(ctx, p, StatusFailed, "")
+	}
+	return s.advance(ctx, p, StatusExpired, "")
 }
 
 const sqlOpenRefunds = `select id, purchase, account, amount_minor, untouched from purchase_refunds
@@ -175,17 +194,21 @@ func (s *Service) fetchMissed(ctx context.Context) (more bool, err error) {
 // step deals with one page of events. An event that cannot be dealt with now stops the walk where it is.
 func (s *Service) step(ctx context.Context, w *walk) (more bool, err error) {
 	list, more, err := s.o.Provider.Events(ctx, w.since, *w.until, w.after)
+	if errors.Is(err, payment.ErrNone) && w.after != "" {
+		s.o.Log.Warn("the payment provider does not know the event that the walk stopped at: it begins again", "event", w.after)
+		w.after = ""
+		list, more, err = s.o.Provider.Events(ctx, w.since, *w.until, "")
+	}
 	if err != nil {
 		return false, ErrUnavailable.Because(err)
 	}
 	for _, event := range list {
-		err := s.handle(ctx, event, nil)
-		if p := problem.Of(err); err != nil && p.Kind == problem.Syntax {
-			s.o.Log.Error("a payment event cannot be read", "event", event.ID, "type", event.Type, "error", err)
-		} else if err != nil {
+		if err := s.handle(ctx, event, nil); err != nil {
 			return false, err
 		}
-		w.after = event.ID
+		if stripepay.Storable(event.ID) {
+			w.after = event.ID
+		}
 	}
 	return more && len(list) > 0, nil
 }

@@ -8,6 +8,7 @@ import (
 
 	"pop.store/credits/internal/billing"
 	"pop.store/credits/internal/ledger"
+	"pop.store/credits/internal/money"
 	"pop.store/credits/internal/payment"
 	"pop.store/credits/internal/sandbox"
 )
@@ -72,7 +73,7 @@ func TestMissedEventsAreFetched(t *testing.T) {
 	}
 	s.exec(`update purchases set ask_at = null`) // only events help
 	gone := s.completed()
-	if err := s.provider.Refund(t.Context(), payment.Refund{Key: "made there", Payment: payOf(gone), Amount: 900}); err != nil {
+	if err := s.provider.Refund(t.Context(), payment.Refund{Key: "made there", Payment: payOf(gone), Amount: money.Amount{Minor: 900, Currency: "USD"}}); err != nil {
 		t.Fatal(err)
 	}
 	s.clock.Advance(3 * 24 * time.Hour)

@@ -38,6 +38,8 @@ var (
 	ErrRefused     = problem.New(problem.Conflict, "refund_refused", "The payment provider does not give this money back.")
 	ErrTouched     = problem.New(problem.Conflict, "purchase_used", "Some of these tokens were used, so this pack cannot be returned.")
 	ErrTooLate     = problem.New(problem.Conflict, "return_too_late", "The time in which this pack could be returned is over.")
+	// ErrRefundUnderWay is for a moment only: the one that is under way decides how much is left.
+	ErrRefundUnderWay = problem.New(problem.Unavailable, "refund_under_way", "Another refund of this purchase is under way. Try again with the same key.")
 )
 
 // refund is a refund that was asked for.
@@ -53,7 +55,7 @@ type refund struct {
 // Refund gives money of a purchase back, and takes its tokens back in proportion: what was spent of them is owed, and comes off the next
 // purchase. The same key with the same request gives it back once, and answers the purchase as it stands. Errors: ErrNoKey, ErrKeyReused,
 // ErrNoPurchase, ErrNotPaid, ErrAllRefunded, ErrDisputed, ErrRefused, ErrNotSetUp, kinds Meaning (field "amount") and Unavailable (try again
-// with the same key; a refund that was begun is carried out in any case).
+// with the same key; a refund that was begun is carried out in any case): ErrRefundUnderWay while it depends on another one.
 func (s *Service) Refund(ctx context.Context, account, id uuid.UUID, key string, p RefundParams) (_ Purchase, replayed bool, err error) {
 	return s.giveBack(ctx, account, id, key, p, false)
 }
@@ -167,26 +169,44 @@ func (s *Service) allowed(p *Purchase, untouched bool) error {
 	return nil
 }
 
-// left is how much a refund gives back: what is asked for, or all that neither went back nor is about to. A refund under way may count twice for a
-// moment, so that too little is left, never too much.
+// sqlUnderWay is the money of refunds that are under way. Some of it may be among the money that we know went back already.
+const sqlUnderWay = `select coalesce(sum(amount_minor), 0)::bigint from purchase_refunds where purchase = $1 and done_at is null`
+
+// left is how much a refund gives back: what is asked for, or all that is left. While other refunds are under way it is not known how much that is: their
+// money may be counted as gone already, and they may be refused. What is there in any case is given back; what is not there in any case is refused; for
+// the rest one has to ask again.
 func left(ctx context.Context, tx pgx.Tx, p *Purchase, asked *money.Amount) (int64, error) {
-	var promised int64
-	err := tx.QueryRow(ctx, `select coalesce(sum(amount_minor), 0)::bigint from purchase_refunds where purchase = $1 and done_at is null`, p.ID).Scan(&promised)
-	if err != nil {
+	var underWay int64
+	if err := tx.QueryRow(ctx, sqlUnderWay, p.ID).Scan(&underWay); err != nil {
 		return 0, err
 	}
-	most := p.Paid.Minor - p.moneyBack() - promised
-	switch {
-	case most <= 0 && p.Paid.Minor > 0:
-		return 0, ErrAllRefunded
-	case asked == nil:
-		return most, nil
-	case asked.Currency != p.Paid.Currency:
-		return 0, problem.Invalid("amount", "must be in %s, as the purchase is", p.Paid.Currency)
-	case asked.Minor < 1 || asked.Minor > most:
-		return 0, problem.Invalid("amount", "must be more than zero and at most the %s that are left", money.Amount{Minor: most, Currency: p.Paid.Currency})
+	most := p.Paid.Minor - p.moneyBack() // if none of what is under way comes on top
+	least := max(most-underWay, 0)       // if all of it does
+	amount := most
+	if asked != nil {
+		if err := checkRefund(p, asked, most); err != nil {
+			return 0, err
+		}
+		amount = asked.Minor
 	}
-	return asked.Minor, nil
+	if amount > least {
+		return 0, ErrRefundUnderWay
+	}
+	return amount, nil
+}
+
+// checkRefund says what is wrong with an amount that is asked for, of a purchase of which no more than most can go back.
+func checkRefund(p *Purchase, asked *money.Amount, most int64) error {
+	step := money.Amount{Minor: money.Step(p.Paid.Currency), Currency: p.Paid.Currency}
+	switch {
+	case asked.Currency != p.Paid.Currency:
+		return problem.Invalid("amount", "must be in %s, as the purchase is", p.Paid.Currency)
+	case asked.Minor < 1 || asked.Minor > most:
+		return problem.Invalid("amount", "must be more than zero and at most the %s that are left", money.Amount{Minor: most, Currency: p.Paid.Currency})
+	case asked.Minor%step.Minor != 0:
+		return problem.Invalid("amount", "must be a multiple of %s: nothing else can be paid", step)
+	}
+	return nil
 }
 
 // carryOut does what a refund asks for. Each step can be done again, so whoever comes by may finish what was begun.
@@ -201,9 +221,10 @@ func (s *Service) carryOut(ctx context.Context, r refund) error {
 		}
 	}
 	if r.amount > 0 {
-		err = s.o.Provider.Refund(ctx, payment.Refund{Key: r.id.String(), Payment: p.payment, Amount: r.amount})
+		amount := money.Amount{Minor: r.amount, Currency: p.Paid.Currency}
+		err = s.o.Provider.Refund(ctx, payment.Refund{Key: r.id.String(), Payment: p.payment, Amount: amount})
 	}
-	no := errors.Is(err, payment.ErrRefused) || errors.Is(err, payment.ErrNone)
+	no := payment.Final(err)
 	if err != nil && !no {
 		return ErrUnavailable.Because(err)
 	}
@@ -216,9 +237,12 @@ func (s *Service) carryOut(ctx context.Context, r refund) error {
 	return s.done(ctx, r, &p)
 }
 
-// learn writes down what the provider says went back so far.
+// learn writes down what the provider says went back so far. A checkout that it does not know any more has nothing to tell.
 func (s *Service) learn(ctx context.Context, p *Purchase) error {
 	c, err := s.o.Provider.Checkout(ctx, p.session)
+	if errors.Is(err, payment.ErrNone) {
+		return nil
+	}
 	if err != nil {
 		return ErrUnavailable.Because(err)
 	}

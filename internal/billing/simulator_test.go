@@ -18,6 +18,7 @@ import (
 
 	"pop.store/credits/internal/billing"
 	"pop.store/credits/internal/ledger"
+	"pop.store/credits/internal/money"
 	"pop.store/credits/internal/payment"
 	"pop.store/credits/internal/sandbox"
 )
@@ -217,7 +218,7 @@ func (m *simulator) buyer(p billing.Purchase, random *rand.Rand) error {
 	ctx, id := context.Background(), session(p)
 	pay := func(card sandbox.Card) error { _, err := m.provider.PayWith(ctx, id, card); return err }
 	refund := func(minor int64) error {
-		return m.provider.Refund(ctx, payment.Refund{Key: uuid.NewString(), Payment: payOf(p), Amount: minor})
+		return m.provider.Refund(ctx, payment.Refund{Key: uuid.NewString(), Payment: payOf(p), Amount: money.Amount{Minor: minor, Currency: "USD"}})
 	}
 	then := func(steps ...error) error { return errors.Join(steps...) }
 	switch random.IntN(12) {
@@ -263,7 +264,7 @@ func (m *simulator) keeper(p billing.Purchase, random *rand.Rand) error {
 	together(2, func(i int) {
 		server, id := m.servers[i], uuid.Nil
 		err := pgx.BeginFunc(ctx, m.pool, func(tx pgx.Tx) (err error) {
-			id, _, err = server.OrderAuto(ctx, tx, p.Account, billing.AutoParams{Pack: p.Pack, Agreed: p.Price, Most: p.Price.Minor})
+			id, _, err = server.OrderAuto(ctx, tx, p.Account, billing.AutoParams{Agreed: agreedFor(p), Most: p.Price.Minor})
 			return err
 		})
 		if err != nil {
@@ -384,4 +385,9 @@ func (m *simulator) check() {
 	if n := m.count(`select count(*) from purchases where applied < version and completed_at is not null`); n != 0 {
 		m.t.Errorf("seed %d: %d purchases wait for the books", m.seed, n)
 	}
+}
+
+// agreedFor are the terms under which a purchase's pack was bought.
+func agreedFor(p billing.Purchase) billing.Terms {
+	return billing.Terms{Pack: p.Pack, Tokens: p.Tokens, Price: p.Price}
 }

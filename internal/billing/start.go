@@ -33,8 +33,8 @@ func (p StartParams) fingerprint() []byte {
 
 // Start orders a pack and opens a checkout for it; the answer's CheckoutURL is where the buyer goes. The same key with the same request
 // answers the same purchase, as it stands, and goes on with one whose checkout could not be opened; replayed tells that an earlier
-// request had answered already. Errors: ErrNotSetUp, ErrNoKey, ErrKeyReused, kinds Meaning (field "pack", "return_url"), NotFound (account) and
-// Unavailable (try again with the same key).
+// request had answered already. Errors: ErrNotSetUp, ErrNoKey, ErrKeyReused, ErrNotTaken (final: the order has failed), kinds Meaning (field "pack",
+// "return_url"), NotFound (account) and Unavailable (try again with the same key).
 func (s *Service) Start(ctx context.Context, account uuid.UUID, key string, p StartParams) (_ Purchase, replayed bool, err error) {
 	if !s.Available() {
 		return Purchase{}, false, ErrNotSetUp
@@ -46,8 +46,11 @@ func (s *Service) Start(ctx context.Context, account uuid.UUID, key string, p St
 	if err != nil {
 		return Purchase{}, false, err
 	}
-	if order.session != "" {
+	switch {
+	case order.session != "":
 		return order, true, nil
+	case order.Status == StatusFailed:
+		return Purchase{}, false, ErrNotTaken
 	}
 	return s.open(ctx, order)
 }
@@ -124,12 +127,21 @@ func (s *Service) open(ctx context.Context, order Purchase) (_ Purchase, replaye
 	if order.provider != s.o.Provider.Name() {
 		return Purchase{}, false, ErrNotSetUp.Because(errors.New("it was ordered from " + order.provider))
 	}
-	back := s.o.BaseURL + "/credits/purchases/" + order.ID.String()
-	checkout, err := s.o.Provider.Open(ctx, payment.Order{
-		Reference: order.ID.String(), Price: order.Price, Description: description(&order), SuccessURL: back, CancelURL: back + "?cancelled=1",
-		Customer: order.customer, KeepMethod: order.keepMethod,
-	})
-	if err != nil {
+	checkout, err := s.askToOpen(ctx, &order)
+	if errors.Is(err, payment.ErrNoCustomer) && order.customer != "" {
+		if err := s.forgetCustomer(ctx, &order); err != nil {
+			return Purchase{}, false, err
+		}
+		checkout, err = s.askToOpen(ctx, &order)
+	}
+	switch {
+	case payment.Final(err):
+		s.o.Log.Error("the payment provider refuses an order", "purchase", order.ID, "price", order.Price, "error", err)
+		if err := s.advance(ctx, order, StatusFailed, FailureRefused); err != nil {
+			return Purchase{}, false, err
+		}
+		return Purchase{}, false, ErrNotTaken.Because(err)
+	case err != nil:
 		return Purchase{}, false, ErrUnavailable.Because(err)
 	}
 	tag, err := s.pool.Exec(ctx, sqlOpened, order.Account, order.ID, checkout.ID, checkout.URL, s.o.Clock())
@@ -138,6 +150,33 @@ func (s *Service) open(ctx context.Context, order Purchase) (_ Purchase, replaye
 	}
 	order, err = s.Get(ctx, order.Account, order.ID)
 	return order, tag.RowsAffected() == 0, err
+}
+
+func (s *Service) askToOpen(ctx context.Context, order *Purchase) (payment.Checkout, error) {
+	back := s.o.BaseURL + "/credits/purchases/" + order.ID.String()
+	return s.o.Provider.Open(ctx, payment.Order{
+		Reference:   order.ID.String(),
+		Price:       order.Price,
+		Description: description(order),
+		SuccessURL:  back,
+		CancelURL:   back + "?cancelled=1",
+		Customer:    order.customer,
+		KeepMethod:  order.keepMethod,
+	})
+}
+
+// sqlForgetCustomer also has the order ask without the customer from now on, whoever asks.
+const sqlForgetCustomer = `with gone as (delete from payment_customers where account = $1 and provider = $2 and customer = $3)
+	update purchases set customer = '' where account = $1 and provider = $2 and customer = $3 and provider_session is null and not auto`
+
+// forgetCustomer forgets the buyer of a purchase, whom the provider does not know any more, with what was kept to be charged again.
+func (s *Service) forgetCustomer(ctx context.Context, p *Purchase) error {
+	s.o.Log.Warn("the payment provider does not know a customer any more: forgotten", "account", p.Account, "customer", p.customer)
+	if _, err := s.pool.Exec(ctx, sqlForgetCustomer, p.Account, p.provider, p.customer); err != nil {
+		return ErrUnavailable.Because(err)
+	}
+	p.customer = ""
+	return nil
 }
 
 // description is what the payment page says is bought. What is owed is told there, before anybody pays.

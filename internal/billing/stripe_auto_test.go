@@ -37,20 +37,21 @@ func (l *stripeLike) answerCharge(r *http.Request, path string) (int, members) {
 		return 200, members{"object": "tax.settings", "defaults": members{"tax_behavior": "exclusive"}}
 	case r.Method == http.MethodPost && path == "tax/calculations":
 		amount, _ := strconv.ParseInt(r.Form.Get("line_items[0][amount]"), 10, 64)
-		return 200, calculation(amount)
+		l.currencies[amount] = r.Form.Get("currency")
+		return 200, calculation(amount, l.currencies[amount])
 	case strings.HasPrefix(path, "tax/calculations/"):
 		amount, _ := strconv.ParseInt(strings.TrimPrefix(path, "tax/calculations/taxcalc_"), 10, 64)
-		return 200, calculation(amount)
+		return 200, calculation(amount, l.currencies[amount])
 	case strings.HasSuffix(path, "/detach"):
 		return 200, members{"id": strings.Split(path, "/")[1], "object": "payment_method"}
 	}
 	return 0, nil
 }
 
-func calculation(amount int64) members {
+func calculation(amount int64, currency string) members {
 	tax := amount * 19 / 100
 	return members{
-		"id": fmt.Sprint("taxcalc_", amount), "object": "tax.calculation", "currency": "usd", "amount_total": amount + tax, "tax_amount_exclusive": tax,
+		"id": fmt.Sprint("taxcalc_", amount), "object": "tax.calculation", "currency": currency, "amount_total": amount + tax, "tax_amount_exclusive": tax,
 		"customer_details": members{"tax_ids": []members{{"type": "eu_vat", "value": "DE123456789"}}},
 		"tax_breakdown": []members{
 			{"amount": tax, "inclusive": false, "tax_rate_details": members{"percentage_decimal": "19.0", "tax_type": "vat"}},
@@ -62,6 +63,9 @@ func calculation(amount int64) members {
 func (l *stripeLike) charge(form url.Values) (int, members) {
 	amount, _ := strconv.ParseInt(form.Get("amount"), 10, 64)
 	id, method := "pi_"+uuid.NewString(), form.Get("payment_method")
+	if amount < leastCharge[form.Get("currency")] {
+		return 400, refusal("invalid_request_error", "amount_too_small")
+	}
 	intent := members{
 		"id": id, "object": "payment_intent", "amount": amount, "currency": form.Get("currency"), "customer": form.Get("customer"), "livemode": false,
 		"metadata": members{"purchase": form.Get("metadata[purchase]")}, "status": "succeeded",
@@ -115,8 +119,19 @@ func (s *shop) kept(provider, method string) uuid.UUID {
 
 // orderAuto writes an auto purchase down.
 func (s *shop) orderAuto(account uuid.UUID, most int64) (id uuid.UUID, ok bool, err error) {
+	return s.orderAutoAt(account, pack(0).Price, most)
+}
+
+// terms are the first pack's, at a price.
+func terms(price money.Amount) billing.Terms {
+	t := billing.TermsOf(pack(0))
+	t.Price = price
+	return t
+}
+
+func (s *shop) orderAutoAt(account uuid.UUID, price money.Amount, most int64) (id uuid.UUID, ok bool, err error) {
 	err = pgx.BeginFunc(s.t.Context(), s.pool, func(tx pgx.Tx) error {
-		id, ok, err = s.OrderAuto(s.t.Context(), tx, account, billing.AutoParams{Pack: pack(0).ID, Agreed: pack(0).Price, Most: most})
+		id, ok, err = s.OrderAuto(s.t.Context(), tx, account, billing.AutoParams{Agreed: terms(price), Most: most})
 		return err
 	})
 	return id, ok, err
@@ -443,7 +458,7 @@ func TestOneTopUpAtATime(t *testing.T) {
 
 func (s *shop) orderAutoOf(name string) (id uuid.UUID, ok bool, err error) {
 	err = pgx.BeginFunc(s.t.Context(), s.pool, func(tx pgx.Tx) error {
-		id, ok, err = s.OrderAuto(s.t.Context(), tx, s.account(), billing.AutoParams{Pack: name, Agreed: pack(0).Price, Most: plenty})
+		id, ok, err = s.OrderAuto(s.t.Context(), tx, s.account(), billing.AutoParams{Agreed: billing.Terms{Pack: name, Tokens: pack(0).Tokens, Price: pack(0).Price}, Most: plenty})
 		return err
 	})
 	return id, ok, err

@@ -23,17 +23,19 @@ import (
 
 // stripeLike answers as Stripe does, as far as we ask it: it keeps sessions, payments, refunds and events.
 type stripeLike struct {
-	t        *testing.T
-	mu       sync.Mutex
-	answers  map[string]answered // by idempotency key
-	sessions map[string]members
-	intents  map[string]members // payment intents, each with its charge
-	disputes []members
-	events   []members // oldest first
-	requests []string
-	trouble  bool   // requests are answered 500, after they were carried out
-	lost     string // and those to this path
-	now      func() time.Time
+	t          *testing.T
+	mu         sync.Mutex
+	answers    map[string]answered // by idempotency key
+	sessions   map[string]members
+	intents    map[string]members // payment intents, each with its charge
+	currencies map[int64]string   // of the tax calculations, by their amounts
+	disputes   []members
+	events     []members // oldest first
+	requests   []string
+	gone       map[string]bool // customers, methods, sessions and events that do not exist any more
+	trouble    bool            // requests are answered 500, after they were carried out
+	lost       string          // and those to this path
+	now        func() time.Time
 }
 
 type answered struct {
@@ -46,7 +48,7 @@ type answered struct {
 func stripeShop(t *testing.T, o stripepay.Options) (*shop, *stripeLike) {
 	t.Helper()
 	s := newShop(t)
-	l := &stripeLike{t: t, answers: map[string]answered{}, sessions: map[string]members{}, intents: map[string]members{}, now: s.clock.Now}
+	l := &stripeLike{t: t, answers: map[string]answered{}, sessions: map[string]members{}, intents: map[string]members{}, currencies: map[int64]string{}, now: s.clock.Now}
 	server := httptest.NewServer(l)
 	t.Cleanup(server.Close)
 	o.Key, o.APIURL = "sk_test_1", server.URL
@@ -97,6 +99,9 @@ func refusal(kind, code string) members {
 
 func (l *stripeLike) answer(r *http.Request) (int, members) {
 	path := strings.TrimPrefix(r.URL.Path, "/v1/")
+	if status, body := l.missing(r, path); status != 0 {
+		return status, body
+	}
 	if status, body := l.answerCharge(r, path); status != 0 {
 		return status, body
 	}
@@ -122,8 +127,53 @@ func (l *stripeLike) answer(r *http.Request) (int, members) {
 	return 404, refusal("invalid_request_error", "")
 }
 
+// missing refuses a request that names something that is gone.
+func (l *stripeLike) missing(r *http.Request, path string) (int, members) {
+	for _, param := range []string{"customer", "payment_method", "starting_after"} {
+		if l.gone[r.Form.Get(param)] {
+			body := refusal("invalid_request_error", "resource_missing")
+			body["error"].(members)["param"] = param
+			return 400, body
+		}
+	}
+	if l.gone[path[strings.LastIndex(path, "/")+1:]] {
+		return 404, refusal("invalid_request_error", "resource_missing")
+	}
+	return 0, nil
+}
+
+// forget has things not exist any more.
+func (l *stripeLike) forget(ids ...string) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.gone == nil {
+		l.gone = map[string]bool{}
+	}
+	for _, id := range ids {
+		l.gone[id] = true
+	}
+}
+
+// asked counts the requests that begin so.
+func (l *stripeLike) asked(start string) (n int) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for _, r := range l.requests {
+		if strings.HasPrefix(r, start) {
+			n++
+		}
+	}
+	return n
+}
+
+// leastCharge is what Stripe takes at least, in its units, of the currencies that the tests pay in.
+var leastCharge = map[string]int64{"usd": 50, "jpy": 50}
+
 func (l *stripeLike) open(form url.Values) (int, members) {
 	amount, _ := strconv.ParseInt(form.Get("line_items[0][price_data][unit_amount]"), 10, 64)
+	if amount < leastCharge[form.Get("line_items[0][price_data][currency]")] {
+		return 400, refusal("invalid_request_error", "amount_too_small")
+	}
 	id := "cs_test_" + uuid.NewString()
 	customer := form.Get("customer")
 	if customer == "" && form.Get("customer_creation") == "always" {

@@ -25,8 +25,7 @@ const (
 	maxName     = 80
 	maxURL      = 500
 	maxDays     = 3650
-	maxReturn   = 120        // card companies take a payment back for about as long
-	maxMinor    = 99_999_999 // what payment providers take
+	maxReturn   = 120 // card companies take a payment back for about as long
 )
 
 // Defaults of what a file leaves out.
@@ -278,9 +277,6 @@ func (o object) positive(name string) tokens.Amount {
 
 var currencySyntax = regexp.MustCompile(`^[A-Z]{3}$`)
 
-// thousandths are currencies whose smallest coin is a thousandth: package money counts in hundredths.
-const thousandths = "BHD IQD JOD KWD LYD OMR TND"
-
 // price reads an object's price with its currency: both or neither.
 func (o object) price(needed bool) money.Amount {
 	currency := o.text("currency", maxURL)
@@ -292,29 +288,28 @@ func (o object) price(needed bool) money.Amount {
 	case currency != "" && !currencySyntax.MatchString(currency):
 		o.fail(o.lineOf("currency"), "currency must be three capital letters such as USD, not %s", quote(currency))
 		currency = ""
-	case currency != "" && strings.Contains(thousandths, currency):
-		o.fail(o.lineOf("currency"), "currency %s has three decimals, which are not supported", currency)
-		currency = ""
 	}
 	return money.Amount{Minor: o.minor("price", currency, needed), Currency: currency}
 }
 
-// minor reads a price in a currency's minor units: "9.00" is 900 in USD. Of an unknown currency only the form is looked at.
-func (o object) minor(name, currency string, positive bool) int64 {
+// minor reads a price in a currency's minor units: "9.00" is 900 in USD. One that is for sale has to be one that can be paid. Of an unknown currency only
+// the form is looked at.
+func (o object) minor(name, currency string, forSale bool) int64 {
 	const must = `must be a decimal number such as "9.00"`
 	n := o.scalar(name, must)
 	if n == nil {
 		return 0
 	}
-	unit, decimals := tokens.One/100, 2 // what one minor unit is, in millionths
-	if money.Exponent(currency) == 0 {
-		unit, decimals = tokens.One, 0
+	decimals, most, step := money.Exponent(currency), money.MostAtOnce(currency), money.Step(currency)
+	unit := tokens.One // what one minor unit is, in millionths
+	for range decimals {
+		unit /= 10
 	}
 	a, err := tokens.Parse(n.Value)
 	switch {
 	case errors.Is(err, tokens.ErrSyntax):
 		o.fail(n.Line, "%s %s, not %s", name, must, quote(n.Value))
-	case errors.Is(err, tokens.ErrRange) || a/unit > maxMinor:
+	case errors.Is(err, tokens.ErrRange) || int64(a/unit) > most.Minor:
 		o.fail(n.Line, "%s is too large", name)
 	case a < 0:
 		o.fail(n.Line, "%s must not be negative", name)
@@ -322,8 +317,10 @@ func (o object) minor(name, currency string, positive bool) int64 {
 		o.fail(n.Line, "%s must have at most %d decimals in %s", name, decimals, currency)
 	case err != nil:
 		o.fail(n.Line, "%s %s", name, err)
-	case a == 0 && positive:
+	case a == 0 && forSale:
 		o.fail(n.Line, "%s must be more than zero", name)
+	case forSale && int64(a/unit)%step != 0:
+		o.fail(n.Line, "%s must be a multiple of %s: nothing else can be paid", name, money.Amount{Minor: step, Currency: currency})
 	default:
 		return int64(a / unit)
 	}

@@ -130,6 +130,9 @@ func (w *watcher) packs(c *Catalog) {
 		if p.Tokens < c.ToolMinimum {
 			w.warn(line, "pack %s does not pay for the cheapest tool, which costs %s tokens", p.ID, c.ToolMinimum)
 		}
+		if least, known := money.LeastAtOnce(p.Price.Currency); known && p.Price.Minor < least.Minor {
+			w.warn(line, "pack %s costs %s, and Stripe takes no payment of less than %s", p.ID, p.Price, least)
+		}
 		if i == 0 {
 			continue
 		}

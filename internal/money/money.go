@@ -12,16 +12,15 @@ type Amount struct {
 	Currency string
 }
 
-// zeroDecimal are the currencies without minor units that Stripe charges in whole units
-// (https://docs.stripe.com/currencies#zero-decimal).
-const zeroDecimal = "BIF CLP DJF GNF JPY KMF KRW MGA PYG RWF UGX VND VUV XAF XOF XPF"
+// zeroDecimal are the currencies that prices have no decimals in (ISO 4217; MGA has fifths, which nobody uses).
+const zeroDecimal = "BIF CLP DJF GNF ISK JPY KMF KRW MGA PYG RWF UGX VND VUV XAF XOF XPF"
 
 var symbols = map[string]string{"USD": "$", "EUR": "€", "GBP": "£", "JPY": "¥"}
 
-// threeDecimal are the currencies with a thousand minor units in the major one (https://docs.stripe.com/currencies#three-decimal).
+// threeDecimal are the currencies with a thousand minor units in the major one (ISO 4217).
 const threeDecimal = "BHD IQD JOD KWD LYD OMR TND"
 
-// Exponent says how many decimals the currency has: 2, or 0 for those charged in whole units, or 3.
+// Exponent says how many decimals the currency has: 2, or 0, or 3. A payment provider may count in other units: see Stripe.
 func Exponent(currency string) int {
 	switch {
 	case len(currency) != 3:

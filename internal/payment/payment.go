@@ -7,18 +7,30 @@ package payment
 import (
 	"encoding/json"
 	"errors"
+	"fmt"
 	"time"
 
 	"pop.store/credits/internal/money"
 )
 
-// The ways in which a provider does not do what it is asked. Any other error means that its answer is not known: asking again is safe, since every
-// request that moves something carries a key.
+// The ways in which a provider does not do what it is asked: final answers, which asking again does not change. Any other error means that its answer
+// is not known: asking again is safe, since every request that moves something carries a key.
 var (
 	ErrNone    = errors.New("payment: the provider knows of no such thing")
 	ErrRefused = errors.New("payment: the provider refuses this for good")
 	ErrTooMuch = errors.New("payment: with tax it is more than may be taken")
 )
+
+// Both are ErrNone. They say that what we remember of a buyer does not exist at the provider any more, so it has to be forgotten here, too.
+var (
+	ErrNoCustomer = fmt.Errorf("%w: the customer", ErrNone)
+	ErrNoMethod   = fmt.Errorf("%w: the payment method", ErrNone)
+)
+
+// Final says whether an error is a final answer of the provider.
+func Final(err error) bool {
+	return errors.Is(err, ErrNone) || errors.Is(err, ErrRefused) || errors.Is(err, ErrTooMuch)
+}
 
 // Order asks for a checkout.
 type Order struct {
@@ -131,7 +143,7 @@ type Dispute struct {
 type Refund struct {
 	Key     string // idempotency key
 	Payment string
-	Amount  int64 // in minor units
+	Amount  money.Amount
 }
 
 // Event is something that the provider tells of its own accord. Its object is in Stripe's form.

@@ -6,6 +6,7 @@ import (
 	"unicode"
 	"unicode/utf8"
 
+	"pop.store/credits/internal/money"
 	"pop.store/credits/internal/payment"
 	"pop.store/credits/internal/problem"
 )
@@ -41,12 +42,13 @@ func plain(s string, most int) bool {
 	return utf8.ValidString(s) && utf8.RuneCountInString(s) <= most && !strings.ContainsFunc(s, unicode.IsControl)
 }
 
-// VAT is what comes on top of a session's amount when there is tax, in minor units, rounded half up.
+// VAT is what comes on top of a session's amount when there is tax, in minor units, rounded half up to what can be paid.
 func (s *Session) VAT(taxed bool) int64 {
 	if !taxed {
 		return 0
 	}
-	return (s.Amount.Minor*vatPercent + 50) / 100
+	step := money.Step(s.Amount.Currency)
+	return (s.Amount.Minor*vatPercent + 50*step) / 100 / step * step
 }
 
 func (s *Session) discount() int64 { return s.Amount.Minor + s.Tax - s.Total }

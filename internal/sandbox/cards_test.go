@@ -117,7 +117,7 @@ func TestCharges(t *testing.T) {
 		}
 		charge := payment.Charge{Reference: "c", Price: order.Price, Most: 900, Description: "100 tokens", Customer: paid.Customer, Method: paid.Method}
 		if c.state == "" {
-			if _, err := b.Charge(t.Context(), charge); !errors.Is(err, payment.ErrRefused) {
+			if _, err := b.Charge(t.Context(), charge); !errors.Is(err, payment.ErrNoMethod) {
 				t.Errorf("%s: %v", c.card, err)
 			}
 			continue
@@ -141,14 +141,14 @@ func TestCharges(t *testing.T) {
 			t.Errorf("%s: more than may be: %v", c.card, err)
 		}
 		charge.Most, charge.Customer = 900, "cus_other"
-		if _, err := b.Charge(t.Context(), charge); !errors.Is(err, payment.ErrRefused) {
+		if _, err := b.Charge(t.Context(), charge); !errors.Is(err, payment.ErrNoMethod) {
 			t.Errorf("%s: of another customer: %v", c.card, err)
 		}
 		charge.Customer = paid.Customer
 		if err := b.Forget(t.Context(), paid.Method); err != nil {
 			t.Error(err)
 		}
-		if _, err := b.Charge(t.Context(), charge); !errors.Is(err, payment.ErrRefused) {
+		if _, err := b.Charge(t.Context(), charge); !errors.Is(err, payment.ErrNoMethod) {
 			t.Errorf("%s: forgotten: %v", c.card, err)
 		}
 	}
@@ -172,14 +172,14 @@ func TestSandboxRefunds(t *testing.T) {
 		want   error
 		back   int64
 	}{{"a", 400, nil, 400}, {"a", 400, nil, 400}, {"b", 501, payment.ErrRefused, 400}, {"b", 500, nil, 900}, {"c", 1, payment.ErrRefused, 900}} {
-		if err := b.Refund(t.Context(), payment.Refund{Key: r.key, Payment: c.Payment, Amount: r.amount}); !errors.Is(err, r.want) {
+		if err := b.Refund(t.Context(), payment.Refund{Key: r.key, Payment: c.Payment, Amount: money.Amount{Minor: r.amount, Currency: "USD"}}); !errors.Is(err, r.want) {
 			t.Errorf("%+v: %v", r, err)
 		}
 		if now, err := b.CheckoutOf(t.Context(), c.Payment); err != nil || now.Refunded != r.back {
 			t.Errorf("%+v: %d back (%v)", r, now.Refunded, err)
 		}
 	}
-	if err := b.Refund(t.Context(), payment.Refund{Key: "d", Payment: "pi_none", Amount: 1}); !errors.Is(err, payment.ErrNone) {
+	if err := b.Refund(t.Context(), payment.Refund{Key: "d", Payment: "pi_none", Amount: money.Amount{Minor: 1, Currency: "USD"}}); !errors.Is(err, payment.ErrNone) {
 		t.Error(err)
 	}
 	if _, err := b.CheckoutOf(t.Context(), "pi_none"); !errors.Is(err, payment.ErrNone) {
@@ -246,7 +246,7 @@ func TestACompanyPaysTax(t *testing.T) {
 	if err != nil || s.Company != "Maya Ltd" || s.Tax != 180 || s.Total != 1080 {
 		t.Errorf("%+v, %v", s, err)
 	}
-	if err := b.Refund(t.Context(), payment.Refund{Key: "k", Payment: s.Payment, Amount: 1080}); err != nil {
+	if err := b.Refund(t.Context(), payment.Refund{Key: "k", Payment: s.Payment, Amount: money.Amount{Minor: 1080, Currency: "USD"}}); err != nil {
 		t.Error("all of it does not go back:", err)
 	}
 	waiting := b.open("b")

@@ -46,10 +46,14 @@ const sqlCharge = `insert into sandbox_sessions (id, idempotency_key, client_ref
 	on conflict (idempotency_key) do nothing
 	returning ` + sessionColumns
 
-// Charge takes a payment with a card that is kept; the same reference takes the same one. What is not kept, or is somebody else's, is refused.
+// Charge takes a payment with a card that is kept; the same reference takes the same one. payment.ErrNoMethod for one that
+// is not kept, or is somebody else's.
 func (p *Provider) Charge(ctx context.Context, c payment.Charge) (payment.Checkout, error) {
 	if c.Price.Minor > c.Most {
 		return payment.Checkout{}, payment.ErrTooMuch
+	}
+	if err := payable(c.Price); err != nil {
+		return payment.Checkout{}, err
 	}
 	key := "charge-" + c.Reference
 	if first, err := p.checkoutBy(ctx, "idempotency_key", key); !errors.Is(err, payment.ErrNone) {
@@ -58,7 +62,7 @@ func (p *Provider) Charge(ctx context.Context, c payment.Charge) (payment.Checko
 	var card Card
 	err := p.pool.QueryRow(ctx, `select card from sandbox_methods where id = $1 and customer = $2`, c.Method, c.Customer).Scan(&card)
 	if errors.Is(err, pgx.ErrNoRows) {
-		return payment.Checkout{}, payment.ErrRefused
+		return payment.Checkout{}, payment.ErrNoMethod
 	}
 	if err != nil {
 		return payment.Checkout{}, errUnavailable.Because(err)

@@ -8,6 +8,8 @@ import (
 
 	"github.com/jackc/pgx/v5"
 	"github.com/stripe/stripe-go/v85"
+
+	"pop.store/credits/internal/money"
 )
 
 // event is what Stripe sends. Only the members that a receiver of checkout events can rely on are there.
@@ -144,20 +146,25 @@ func (p *Provider) record(ctx context.Context, tx pgx.Tx, kind string, s Session
 	return err
 }
 
+// units is an amount of a session's currency in Stripe's units, in which events are.
+func (s *Session) units(minor int64) int64 {
+	return money.Amount{Minor: minor, Currency: s.Amount.Currency}.StripeUnits()
+}
+
 // object is what an event of a kind is about.
 func object(kind string, s Session) any {
 	currency := strings.ToLower(s.Amount.Currency)
 	switch {
 	case strings.HasPrefix(kind, "charge.dispute."):
 		return dispute{
-			ID: s.disputeID(), Object: "dispute", Amount: s.Total, Charge: s.chargeID(), Currency: currency, PaymentIntent: s.Payment,
+			ID: s.disputeID(), Object: "dispute", Amount: s.units(s.Total), Charge: s.chargeID(), Currency: currency, PaymentIntent: s.Payment,
 			Status: disputeStatuses[s.Dispute],
 		}
 	case strings.HasPrefix(kind, "payment_intent."):
 		return intent(s, currency)
 	case strings.HasPrefix(kind, "charge."):
 		return charge{
-			ID: s.chargeID(), Object: "charge", Amount: s.Total, AmountRefunded: s.Refunded, Currency: currency, PaymentIntent: s.Payment,
+			ID: s.chargeID(), Object: "charge", Amount: s.units(s.Total), AmountRefunded: s.units(s.Refunded), Currency: currency, PaymentIntent: s.Payment,
 			Refunded: s.Refunded == s.Total,
 		}
 	}
@@ -167,7 +174,7 @@ func object(kind string, s Session) any {
 // intent is a charge. As at Stripe one that failed has no method any more, and could be paid with another.
 func intent(s Session, currency string) paymentIntent {
 	i := paymentIntent{
-		ID: s.ID, Object: "payment_intent", Amount: s.Total, Created: s.CreatedAt.Unix(), Currency: currency, Customer: s.Customer,
+		ID: s.ID, Object: "payment_intent", Amount: s.units(s.Total), Created: s.CreatedAt.Unix(), Currency: currency, Customer: s.Customer,
 		Metadata: map[string]string{"purchase": s.ClientReference}, PaymentMethod: unlessEmpty(s.Method), Status: "succeeded",
 	}
 	if s.Failed {
@@ -184,9 +191,10 @@ func (s *Session) disputeID() string { return strings.Replace(s.Payment, "pi_", 
 
 func snapshot(s Session) checkoutSession {
 	return checkoutSession{
-		ID: s.ID, Object: "checkout.session", AmountSubtotal: s.Amount.Minor, AmountTotal: s.Total, CancelURL: s.CancelURL,
+		ID: s.ID, Object: "checkout.session", AmountSubtotal: s.units(s.Amount.Minor), AmountTotal: s.units(s.Total), CancelURL: s.CancelURL,
 		ClientReferenceID: s.ClientReference, Created: s.CreatedAt.Unix(), Currency: strings.ToLower(s.Amount.Currency), Customer: unlessEmpty(s.Customer),
-		CustomerDetails: s.details(), TotalDetails: totalDetails{AmountDiscount: s.discount(), AmountTax: s.Tax}, ExpiresAt: s.ExpiresAt.Unix(), Metadata: map[string]string{}, Mode: "payment", PaymentIntent: unlessEmpty(s.Payment),
+		CustomerDetails: s.details(), TotalDetails: totalDetails{AmountDiscount: s.units(s.discount()), AmountTax: s.units(s.Tax)},
+		ExpiresAt: s.ExpiresAt.Unix(), Metadata: map[string]string{}, Mode: "payment", PaymentIntent: unlessEmpty(s.Payment),
 		PaymentStatus: s.PaymentStatus, Status: s.Status, SuccessURL: s.SuccessURL,
 	}
 }

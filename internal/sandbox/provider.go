@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -25,11 +26,25 @@ func (*Provider) Origin() string { return "" }
 
 // Open opens a checkout; the same reference answers the same one.
 func (p *Provider) Open(ctx context.Context, o payment.Order) (payment.Checkout, error) {
+	if err := payable(o.Price); err != nil {
+		return payment.Checkout{}, err
+	}
 	s, err := p.CreateSession(ctx, SessionParams{
 		IdempotencyKey: o.Reference, ClientReference: o.Reference, Amount: o.Price, Description: o.Description, SuccessURL: o.SuccessURL,
 		CancelURL: o.CancelURL, Customer: o.Customer, KeepMethod: o.KeepMethod,
 	})
 	return s.checkout(p.o.Clock()), err
+}
+
+// payable refuses, as Stripe does, what is too little or too much to be paid at once, or has a last digit that cannot be.
+func payable(price money.Amount) error {
+	if _, err := price.Stripe(); err != nil {
+		return fmt.Errorf("%w: %w", payment.ErrRefused, err)
+	}
+	if least, known := money.LeastAtOnce(price.Currency); known && price.Minor < least.Minor {
+		return fmt.Errorf("%w: amount_too_small: at least %s", payment.ErrRefused, least)
+	}
+	return nil
 }
 
 // Checkout tells how a checkout stands. payment.ErrNone when there is none.
@@ -86,21 +101,21 @@ const (
 	sqlNoteRefund = `insert into sandbox_refunds (idempotency_key, session, amount_minor)
 		select $1, id, $3 from sandbox_sessions where payment = $2 on conflict (idempotency_key) do nothing`
 	sqlRefund = `update sandbox_sessions set refunded_minor = refunded_minor + $2
-		where payment = $1 and payment_status = 'paid' and dispute in ('', 'won') and refunded_minor + $2 <= total_minor
+		where payment = $1 and currency = $3 and payment_status = 'paid' and dispute in ('', 'won') and refunded_minor + $2 <= total_minor
 		returning ` + sessionColumns
 )
 
 // Refund gives money of a payment back, once for each key. payment.ErrRefused when there is not so much left of it, or it is in dispute.
 func (p *Provider) Refund(ctx context.Context, r payment.Refund) error {
 	err := pgx.BeginFunc(ctx, p.pool, func(tx pgx.Tx) error {
-		tag, err := tx.Exec(ctx, sqlNoteRefund, r.Key, r.Payment, r.Amount)
+		tag, err := tx.Exec(ctx, sqlNoteRefund, r.Key, r.Payment, r.Amount.Minor)
 		if err != nil {
 			return err
 		}
 		if tag.RowsAffected() == 0 {
 			return known(ctx, tx, r.Key)
 		}
-		s, err := p.scan(tx.QueryRow(ctx, sqlRefund, r.Payment, r.Amount))
+		s, err := p.scan(tx.QueryRow(ctx, sqlRefund, r.Payment, r.Amount.Minor, r.Amount.Currency))
 		if errors.Is(err, pgx.ErrNoRows) {
 			return payment.ErrRefused
 		}

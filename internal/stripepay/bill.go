@@ -12,11 +12,12 @@ import (
 
 // billOf reads what a session's receipt has to say. The session has to be fetched with its breakdown and its charge.
 func billOf(s *stripe.CheckoutSession) *payment.Bill {
-	b := &payment.Bill{Subtotal: s.AmountSubtotal, Total: s.AmountTotal, Buyer: buyerOf(s.CustomerDetails)}
+	in := func(n int64) int64 { return minorOf(n, s.Currency) }
+	b := &payment.Bill{Subtotal: in(s.AmountSubtotal), Total: in(s.AmountTotal), Buyer: buyerOf(s.CustomerDetails)}
 	if d := s.TotalDetails; d != nil {
-		b.Discount, b.Tax = d.AmountDiscount, d.AmountTax
+		b.Discount, b.Tax = in(d.AmountDiscount), in(d.AmountTax)
 		if d.Breakdown != nil {
-			b.Taxes = taxesOf(d.Breakdown.Taxes)
+			b.Taxes = taxesOf(d.Breakdown.Taxes, s.Currency)
 		}
 	}
 	if charge := chargeOf(s); charge != nil {
@@ -26,11 +27,13 @@ func billOf(s *stripe.CheckoutSession) *payment.Bill {
 }
 
 // taxesOf leaves out taxes that come to nothing, but for the one that the buyer owes: that has to be said.
-func taxesOf(list []*stripe.CheckoutSessionTotalDetailsBreakdownTax) []payment.TaxLine {
+func taxesOf(list []*stripe.CheckoutSessionTotalDetailsBreakdownTax, currency stripe.Currency) []payment.TaxLine {
 	var lines []payment.TaxLine
 	for _, t := range list {
 		line := payment.TaxLine{
-			Name: "Tax", Amount: t.Amount, Reverse: t.TaxabilityReason == stripe.CheckoutSessionTotalDetailsBreakdownTaxTaxabilityReasonReverseCharge,
+			Name:    "Tax",
+			Amount:  minorOf(t.Amount, currency),
+			Reverse: t.TaxabilityReason == stripe.CheckoutSessionTotalDetailsBreakdownTaxTaxabilityReasonReverseCharge,
 		}
 		if t.Rate != nil {
 			line.Name, line.Included, line.Rate = cmp.Or(t.Rate.DisplayName, line.Name), t.Rate.Inclusive, rateOf(t)
@@ -54,7 +57,7 @@ func rateOf(t *stripe.CheckoutSessionTotalDetailsBreakdownTax) string {
 // chargeBill reads what the receipt of a charge without the buyer has to say; tax is nil where none was worked out. The charge and the customer have to
 // be there in full.
 func chargeBill(i *stripe.PaymentIntent, subtotal int64, tax *stripe.TaxCalculation) *payment.Bill {
-	b := &payment.Bill{Subtotal: subtotal, Total: i.Amount}
+	b := &payment.Bill{Subtotal: subtotal, Total: minorOf(i.Amount, i.Currency)}
 	if charge := i.LatestCharge; charge != nil {
 		b.ReceiptURL = charge.ReceiptURL
 		if d := charge.BillingDetails; d != nil {
@@ -67,7 +70,7 @@ func chargeBill(i *stripe.PaymentIntent, subtotal int64, tax *stripe.TaxCalculat
 	if tax == nil {
 		return b
 	}
-	b.Tax = tax.TaxAmountExclusive + tax.TaxAmountInclusive
+	b.Tax = minorOf(tax.TaxAmountExclusive+tax.TaxAmountInclusive, i.Currency)
 	if tax.CustomerDetails != nil {
 		for _, id := range tax.CustomerDetails.TaxIDs {
 			b.Buyer.TaxIDs = append(b.Buyer.TaxIDs, id.Value)
@@ -75,7 +78,7 @@ func chargeBill(i *stripe.PaymentIntent, subtotal int64, tax *stripe.TaxCalculat
 	}
 	for _, t := range tax.TaxBreakdown {
 		line := payment.TaxLine{
-			Name: "Tax", Amount: t.Amount, Included: t.Inclusive,
+			Name: "Tax", Amount: minorOf(t.Amount, i.Currency), Included: t.Inclusive,
 			Reverse: t.TaxabilityReason == stripe.TaxCalculationTaxBreakdownTaxabilityReasonReverseCharge,
 		}
 		if d := t.TaxRateDetails; d != nil {

@@ -24,16 +24,19 @@ func (p *Provider) Charge(ctx context.Context, c payment.Charge) (payment.Checko
 	if c.Price.Minor > c.Most {
 		return payment.Checkout{}, payment.ErrTooMuch
 	}
-	price, total, calculation := c.Price, c.Price.Minor, ""
+	total, err := units(c.Price)
+	if err != nil {
+		return payment.Checkout{}, err
+	}
+	price, calculation := c.Price, ""
 	var tax *stripe.TaxCalculation
 	if p.o.Tax {
-		var err error
-		if tax, err = p.taxOf(ctx, c); err != nil {
+		if tax, err = p.taxOf(ctx, c, total); err != nil {
 			return payment.Checkout{}, err
 		}
 		price, total, calculation = priceOf(tax), tax.AmountTotal, tax.ID
 	}
-	if total > c.Most {
+	if taken, _ := money.FromStripe(total, c.Price.Currency); taken.Minor > c.Most {
 		return payment.Checkout{}, payment.ErrTooMuch
 	}
 	params := chargeParams(c, total, calculation)
@@ -73,7 +76,7 @@ func chargeParams(c payment.Charge, total int64, calculation string) *stripe.Pay
 }
 
 // taxOf has Stripe work out the tax for the customer, on top of the price or in it as Stripe's tax settings say: as a checkout does.
-func (p *Provider) taxOf(ctx context.Context, c payment.Charge) (*stripe.TaxCalculation, error) {
+func (p *Provider) taxOf(ctx context.Context, c payment.Charge, price int64) (*stripe.TaxCalculation, error) {
 	settings, err := p.client.V1TaxSettings.Retrieve(ctx, nil)
 	if err != nil {
 		return nil, taxFailure(err)
@@ -81,7 +84,7 @@ func (p *Provider) taxOf(ctx context.Context, c payment.Charge) (*stripe.TaxCalc
 	params := &stripe.TaxCalculationCreateParams{
 		Currency: stripe.String(strings.ToLower(c.Price.Currency)), Customer: stripe.String(c.Customer),
 		LineItems: []*stripe.TaxCalculationCreateLineItemParams{{
-			Amount: stripe.Int64(c.Price.Minor), Reference: stripe.String(c.Description), TaxBehavior: stripe.String(behaviorOf(settings, c.Price.Currency)),
+			Amount: stripe.Int64(price), Reference: stripe.String(c.Description), TaxBehavior: stripe.String(behaviorOf(settings, c.Price.Currency)),
 		}},
 	}
 	params.SetIdempotencyKey("tax-" + c.Reference)
@@ -92,11 +95,13 @@ func (p *Provider) taxOf(ctx context.Context, c payment.Charge) (*stripe.TaxCalc
 	return tax, nil
 }
 
-// taxFailure is failure for tax: only the customer's own address is the customer's matter. All else is the operator's to mend, and is asked again.
+// taxFailure is failure for tax: final are only a customer that is gone and an address that tax cannot be worked out for. All else is the operator's to
+// mend, and is asked again.
 func taxFailure(err error) error {
 	var refused *stripe.Error
 	mapped := failure(err)
-	if errors.As(err, &refused) && refused.Code != stripe.ErrorCodeCustomerTaxLocationInvalid && errors.Is(mapped, payment.ErrRefused) {
+	location := errors.As(err, &refused) && refused.Code == stripe.ErrorCodeCustomerTaxLocationInvalid
+	if !location && !errors.Is(mapped, payment.ErrNoCustomer) && payment.Final(mapped) {
 		return errors.New(mapped.Error())
 	}
 	return mapped
@@ -116,7 +121,7 @@ func behaviorOf(settings *stripe.TaxSettings, currency string) string {
 
 // priceOf is what was asked for before tax was added.
 func priceOf(tax *stripe.TaxCalculation) money.Amount {
-	return money.Amount{Minor: tax.AmountTotal - tax.TaxAmountExclusive, Currency: upper(tax.Currency)}
+	return amountOf(tax.AmountTotal-tax.TaxAmountExclusive, tax.Currency)
 }
 
 // charged asks how a charge stands. payment.ErrNone when there is none, and when it is none of ours.
@@ -161,7 +166,7 @@ func calculationOf(i *stripe.PaymentIntent) string {
 func chargedOf(i *stripe.PaymentIntent) payment.Checkout {
 	c := payment.Checkout{
 		ID: i.ID, Payment: i.ID, Reference: i.Metadata[purchaseKey], Live: i.Livemode, OneOff: true,
-		Price: money.Amount{Minor: i.Amount, Currency: upper(i.Currency)}, Total: i.Amount, State: payment.Open,
+		Price: amountOf(i.Amount, i.Currency), Total: minorOf(i.Amount, i.Currency), State: payment.Open,
 	}
 	if i.Customer != nil {
 		c.Customer = i.Customer.ID
@@ -182,7 +187,7 @@ func chargedOf(i *stripe.PaymentIntent) payment.Checkout {
 	case stripe.PaymentIntentStatusRequiresCapture, stripe.PaymentIntentStatusRequiresConfirmation: // we never make such a one
 	}
 	if i.LatestCharge != nil {
-		c.Refunded, c.Card = i.LatestCharge.AmountRefunded, cardOf(i.LatestCharge)
+		c.Refunded, c.Card = minorOf(i.LatestCharge.AmountRefunded, i.Currency), cardOf(i.LatestCharge)
 	}
 	return c
 }

@@ -12,10 +12,15 @@ import (
 	"pop.store/credits/internal/payment"
 )
 
-// Open opens a checkout on Stripe's page.
+// Open opens a checkout on Stripe's page. The customer is part of the idempotency key: when Stripe knows the customer no more, the same order is asked for
+// without one, which is another request.
 func (p *Provider) Open(ctx context.Context, o payment.Order) (payment.Checkout, error) {
-	params := p.checkoutParams(o)
-	params.SetIdempotencyKey("checkout-" + o.Reference)
+	price, err := units(o.Price)
+	if err != nil {
+		return payment.Checkout{}, err
+	}
+	params := p.checkoutParams(o, price)
+	params.SetIdempotencyKey("checkout-" + o.Reference + o.Customer)
 	session, err := p.client.V1CheckoutSessions.Create(ctx, params)
 	if err != nil {
 		return payment.Checkout{}, failure(err)
@@ -23,14 +28,14 @@ func (p *Provider) Open(ctx context.Context, o payment.Order) (payment.Checkout,
 	return checkoutOf(session), nil
 }
 
-func (p *Provider) checkoutParams(o payment.Order) *stripe.CheckoutSessionCreateParams {
+func (p *Provider) checkoutParams(o payment.Order, price int64) *stripe.CheckoutSessionCreateParams {
 	params := &stripe.CheckoutSessionCreateParams{
 		Mode: stripe.String(string(stripe.CheckoutSessionModePayment)), ClientReferenceID: stripe.String(o.Reference),
 		SuccessURL: stripe.String(o.SuccessURL), CancelURL: stripe.String(o.CancelURL),
 		LineItems: []*stripe.CheckoutSessionCreateLineItemParams{{
 			Quantity: stripe.Int64(1),
 			PriceData: &stripe.CheckoutSessionCreateLineItemPriceDataParams{
-				Currency: stripe.String(strings.ToLower(o.Price.Currency)), UnitAmount: stripe.Int64(o.Price.Minor),
+				Currency: stripe.String(strings.ToLower(o.Price.Currency)), UnitAmount: stripe.Int64(price),
 				ProductData: &stripe.CheckoutSessionCreateLineItemPriceDataProductDataParams{Name: stripe.String(o.Description)},
 			},
 		}},
@@ -114,9 +119,13 @@ func (p *Provider) disputes(ctx context.Context, paid string) ([]payment.Dispute
 
 // Refund gives money of a payment back. payment.ErrRefused when Stripe will not.
 func (p *Provider) Refund(ctx context.Context, r payment.Refund) error {
-	params := &stripe.RefundCreateParams{PaymentIntent: stripe.String(r.Payment), Amount: stripe.Int64(r.Amount)}
+	amount, err := units(r.Amount)
+	if err != nil {
+		return err
+	}
+	params := &stripe.RefundCreateParams{PaymentIntent: stripe.String(r.Payment), Amount: stripe.Int64(amount)}
 	params.SetIdempotencyKey("refund-" + r.Key)
-	_, err := p.client.V1Refunds.Create(ctx, params)
+	_, err = p.client.V1Refunds.Create(ctx, params)
 	if err != nil {
 		return failure(err)
 	}
@@ -127,7 +136,7 @@ func (p *Provider) Refund(ctx context.Context, r payment.Refund) error {
 func checkoutOf(s *stripe.CheckoutSession) payment.Checkout {
 	c := payment.Checkout{
 		ID: s.ID, URL: s.URL, Reference: s.ClientReferenceID, State: stateOf(s), Live: s.Livemode, OneOff: s.Mode == stripe.CheckoutSessionModePayment,
-		Price: money.Amount{Minor: s.AmountSubtotal, Currency: upper(s.Currency)}, Total: s.AmountTotal,
+		Price: amountOf(s.AmountSubtotal, s.Currency), Total: minorOf(s.AmountTotal, s.Currency),
 	}
 	if s.Customer != nil {
 		c.Customer = s.Customer.ID
@@ -139,7 +148,7 @@ func checkoutOf(s *stripe.CheckoutSession) payment.Checkout {
 		}
 	}
 	if charge := chargeOf(s); charge != nil {
-		c.Refunded, c.Card = charge.AmountRefunded, cardOf(charge)
+		c.Refunded, c.Card = minorOf(charge.AmountRefunded, s.Currency), cardOf(charge)
 	}
 	return c
 }
@@ -185,7 +194,8 @@ var brands = map[string]string{
 func upper(c stripe.Currency) string { return strings.ToUpper(string(c)) }
 
 func disputeOf(d *stripe.Dispute, at time.Time) payment.Dispute {
-	return payment.Dispute{ID: d.ID, State: disputeState(d.Status), Amount: money.Amount{Minor: d.Amount, Currency: upper(d.Currency)}, At: at}
+	amount := money.Amount{Minor: minorOf(d.Amount, d.Currency), Currency: upper(d.Currency)}
+	return payment.Dispute{ID: d.ID, State: disputeState(d.Status), Amount: amount, At: at}
 }
 
 // endings are the states in which a dispute is over.

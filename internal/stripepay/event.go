@@ -3,7 +3,12 @@ package stripepay
 import (
 	"context"
 	"encoding/json"
+	"errors"
+	"slices"
+	"strings"
 	"time"
+	"unicode"
+	"unicode/utf8"
 
 	"github.com/stripe/stripe-go/v85"
 
@@ -56,6 +61,53 @@ func plain(e *stripe.Event) payment.Event {
 
 // Read says what an event means. An error means that it cannot be read, now or ever.
 func Read(e payment.Event) (payment.News, error) {
+	if err := checkEvent(&e); err != nil {
+		return payment.News{}, err
+	}
+	news, err := read(e)
+	if err != nil {
+		return payment.News{}, err
+	}
+	return news, checkNews(&news)
+}
+
+// Limits of what an event says. Stripe's ids are at most 255 characters.
+const (
+	maxID      = 255
+	maxCreated = 253402300799 // the end of the year 9999
+)
+
+// Storable says whether an id is text that can be kept and looked for.
+func Storable(id string) bool {
+	return len(id) <= maxID && utf8.ValidString(id) && !strings.ContainsFunc(id, unicode.IsControl)
+}
+
+// checkEvent looks at the event itself, checkNews at what it says.
+func checkEvent(e *payment.Event) error {
+	if e.ID == "" || !Storable(e.ID) || !Storable(e.Type) {
+		return errors.New("its id or type is no text that Stripe sends")
+	}
+	if at := e.Created.Unix(); at < 0 || at > maxCreated {
+		return errors.New("it was created at no time that there is")
+	}
+	return nil
+}
+
+func checkNews(n *payment.News) error {
+	ids := []string{n.Ask, n.Payment}
+	if c := n.Checkout; c != nil {
+		ids = append(ids, c.ID, c.Reference, c.Payment, c.Customer, c.Method, c.Price.Currency)
+	}
+	if d := n.Dispute; d != nil {
+		ids = append(ids, d.ID)
+	}
+	if slices.ContainsFunc(ids, func(id string) bool { return !Storable(id) }) {
+		return errors.New("an id in it is no text that Stripe sends")
+	}
+	return nil
+}
+
+func read(e payment.Event) (payment.News, error) {
 	if len(e.Object) == 0 {
 		return payment.News{}, nil
 	}
@@ -109,7 +161,8 @@ func readCharge(e payment.Event) (payment.News, error) {
 	if err := json.Unmarshal(e.Object, &c); err != nil || c.PaymentIntent == nil {
 		return payment.News{}, err
 	}
-	return payment.News{Payment: c.PaymentIntent.ID, Refunded: &money.Amount{Minor: c.AmountRefunded, Currency: upper(c.Currency)}}, nil
+	refunded := money.Amount{Minor: minorOf(c.AmountRefunded, c.Currency), Currency: upper(c.Currency)}
+	return payment.News{Payment: c.PaymentIntent.ID, Refunded: &refunded}, nil
 }
 
 func readRefund(e payment.Event) (payment.News, error) {

@@ -107,7 +107,7 @@ func TestEveryRequestIsAsStripeWantsIt(t *testing.T) {
 	if err := p.Forget(t.Context(), "pm_1"); err != nil {
 		t.Error("forget:", err)
 	}
-	if err := p.Refund(t.Context(), payment.Refund{Key: "k", Payment: "pi_1", Amount: 1}); err != nil {
+	if err := p.Refund(t.Context(), payment.Refund{Key: "k", Payment: "pi_1", Amount: money.Amount{Minor: 1, Currency: "USD"}}); err != nil {
 		t.Error("refund:", err)
 	}
 	now := time.Now()
@@ -117,7 +117,7 @@ func TestEveryRequestIsAsStripeWantsIt(t *testing.T) {
 		}
 	}
 	// The stand-in does look at what it is sent.
-	params := p.checkoutParams(order)
+	params := p.checkoutParams(order, 900)
 	params.AddExtra("colour", "red")
 	if _, err := p.client.V1CheckoutSessions.Create(t.Context(), params); err == nil {
 		t.Error("a parameter that Stripe does not know went through")
@@ -148,7 +148,7 @@ func TestFailures(t *testing.T) {
 			fmt.Fprint(w, c.body)
 		}))
 		p := New(Options{Key: "sk_test_1", APIURL: server.URL})
-		err := p.Refund(t.Context(), payment.Refund{Key: "k", Payment: "pi_1", Amount: 1})
+		err := p.Refund(t.Context(), payment.Refund{Key: "k", Payment: "pi_1", Amount: money.Amount{Minor: 1, Currency: "USD"}})
 		server.Close()
 		known := errors.Is(err, payment.ErrNone) || errors.Is(err, payment.ErrRefused)
 		if err == nil || (c.want != nil && !errors.Is(err, c.want)) || (c.want == nil && known) {
@@ -160,7 +160,7 @@ func TestFailures(t *testing.T) {
 	}
 	gone, cancel := context.WithCancel(t.Context())
 	cancel()
-	if err := New(Options{Key: "sk_test_1", APIURL: "http://127.0.0.1:1"}).Refund(gone, payment.Refund{}); err == nil || errors.Is(err, payment.ErrRefused) {
+	if err := New(Options{Key: "sk_test_1", APIURL: "http://127.0.0.1:1"}).Refund(gone, payment.Refund{Amount: money.Amount{Currency: "USD"}}); err == nil || errors.Is(err, payment.ErrRefused) {
 		t.Error("nobody there:", err)
 	}
 }

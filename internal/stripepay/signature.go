@@ -1,7 +1,9 @@
 package stripepay
 
 import (
+	"encoding/json"
 	"errors"
+	"fmt"
 	"strconv"
 	"strings"
 	"time"
@@ -15,9 +17,12 @@ import (
 // tolerance is how far an event's timestamp may be from the wall clock, either way.
 const tolerance = webhook.DefaultTolerance
 
+// ErrUnreadable is a body that was signed rightly and is no event.
+var ErrUnreadable = errors.New("the body is no event")
+
 // Verify reads an event that was signed with one of the secrets: while they are changed there are several. It compares with the wall clock, as
 // the library does: how old a request is has nothing to do with the time at which we decide. The library accepts an empty secret and
-// timestamps in the future; this does not. Any API version will do, since the few members that are read have not changed for years.
+// timestamps in the future; this does not. ErrUnreadable when the signature is right and the body is none. Any API version will do, since the few members that are read have not changed for years.
 func Verify(payload []byte, header string, secrets []string) (payment.Event, error) {
 	signedAt, err := timestamp(header)
 	if err != nil {
@@ -31,15 +36,19 @@ func Verify(payload []byte, header string, secrets []string) (payment.Event, err
 		if secret == "" {
 			continue
 		}
-		var event stripe.Event
-		event, err = webhook.ConstructEventWithOptions(payload, header, secret, webhook.ConstructEventOptions{
-			Tolerance: tolerance, IgnoreAPIVersionMismatch: true,
-		})
-		if err == nil {
-			return plain(&event), nil
+		if err = webhook.ValidatePayloadWithTolerance(payload, header, secret, tolerance); err == nil {
+			return parse(payload)
 		}
 	}
 	return payment.Event{}, err
+}
+
+func parse(payload []byte) (payment.Event, error) {
+	var event stripe.Event
+	if err := json.Unmarshal(payload, &event); err != nil {
+		return payment.Event{}, fmt.Errorf("%w: %w", ErrUnreadable, err)
+	}
+	return plain(&event), nil
 }
 
 // timestamp reads the one t=... of a signature header. Of several the library would take the last, so several are none.

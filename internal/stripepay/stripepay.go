@@ -2,6 +2,7 @@
 package stripepay
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"net/http"
@@ -87,6 +88,9 @@ func (p *Provider) Live() bool {
 // Origin is where the payment pages are.
 func (*Provider) Origin() string { return "https://checkout.stripe.com" }
 
+// missing are the things that Stripe knows no more, by the parameter that names them.
+var missing = map[string]error{"customer": payment.ErrNoCustomer, "payment_method": payment.ErrNoMethod}
+
 // failure sorts Stripe's errors: what is not there, what is refused for good, and the rest, whose outcome is not known.
 func failure(err error) error {
 	var e *stripe.Error
@@ -96,8 +100,10 @@ func failure(err error) error {
 	// Not the error itself: its text may carry what the buyer has entered.
 	what := fmt.Sprintf("stripe answered %d %s %s (request %s)", e.HTTPStatusCode, e.Type, e.Code, e.RequestID)
 	switch {
+	case e.Code == stripe.ErrorCodePaymentMethodUnexpectedState:
+		return fmt.Errorf("%w: %s", payment.ErrNoMethod, what)
 	case e.HTTPStatusCode == http.StatusNotFound || e.Code == stripe.ErrorCodeResourceMissing:
-		return fmt.Errorf("%w: %s", payment.ErrNone, what)
+		return fmt.Errorf("%w: %s", cmp.Or(missing[e.Param], payment.ErrNone), what)
 	case e.Type == stripe.ErrorTypeIdempotency, e.HTTPStatusCode == http.StatusConflict, e.HTTPStatusCode == http.StatusTooManyRequests,
 		e.HTTPStatusCode == http.StatusUnauthorized, e.HTTPStatusCode == http.StatusForbidden, e.HTTPStatusCode >= http.StatusInternalServerError:
 		return errors.New(what)

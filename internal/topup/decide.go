@@ -53,7 +53,7 @@ type decision struct {
 // decide is every rule about when a pack is bought by itself.
 //
 //   - An attempt that failed since the settings were saved ends it: the same card would fail again. So does one that was given back or is disputed,
-//     which nobody wants bought again, and a pack that is gone, or dearer than agreed.
+//     which nobody wants bought again, and a pack that is gone, or worse than agreed.
 //   - A pack is bought only below the threshold, and only if it lifts the balance over it: what is owed comes off its tokens. So no purchase is by
 //     itself the reason for the next one.
 //   - One at a time, ten minutes apart, so many and for so much a month. What failed counts for neither; what was given back does.
@@ -64,11 +64,11 @@ func decide(s Settings, f facts, prices *catalog.Catalog, now time.Time) decisio
 	if stop, of := f.failed(s.ChangedAt); stop != "" {
 		return decision{stop: stop, because: of}
 	}
-	pack, sold := prices.Pack(s.Pack)
+	pack, sold := prices.Pack(s.Agreed.Pack)
 	switch {
 	case !sold:
 		return decision{stop: StopPack}
-	case pack.Price.Currency != s.Price.Currency || pack.Price.Minor > s.Price.Minor:
+	case !s.agreed(prices).KeptBy(pack):
 		return decision{stop: StopPrice}
 	case f.spendable >= s.Threshold:
 		return decision{}
@@ -82,6 +82,18 @@ func decide(s Settings, f facts, prices *catalog.Catalog, now time.Time) decisio
 		return decision{wait: WaitCoolDown}
 	}
 	return f.within(s, pack.Price)
+}
+
+// agreed is what its creator agreed to. Where that was not written down in full it is what the catalog sold at that time, if the price is the one that was.
+func (s *Settings) agreed(prices *catalog.Catalog) billing.Terms {
+	if s.Agreed.Tokens > 0 {
+		return s.Agreed
+	}
+	pack, sold := prices.At(s.ChangedAt).Pack(s.Agreed.Pack)
+	if !sold || pack.Price != s.Agreed.Price {
+		return billing.Terms{}
+	}
+	return billing.TermsOf(pack)
 }
 
 // within keeps to what is allowed in a month.

@@ -20,10 +20,14 @@ func usd(minor int64) money.Amount { return money.Amount{Minor: minor, Currency:
 
 func some(n int64) tokens.Amount { return tokens.Amount(n) * tokens.One }
 
+func agreed500() billing.Terms {
+	return billing.Terms{Pack: "pack_500", Tokens: some(500), Price: usd(3900)}
+}
+
 // ready are settings and facts with which a pack of 500 for $39 is bought.
 func ready() (Settings, facts) {
 	s := Settings{
-		On: true, Threshold: some(40), Pack: "pack_500", Price: usd(3900), Times: 3, Limit: usd(12000), ChangedAt: noon.Add(-5 * 24 * time.Hour),
+		On: true, Threshold: some(40), Agreed: agreed500(), Times: 3, Limit: usd(12000), ChangedAt: noon.Add(-5 * 24 * time.Hour),
 	}
 	return s, facts{spendable: some(39), kept: true, month: time.Date(2026, 11, 1, 0, 0, 0, 0, time.UTC)}
 }
@@ -53,10 +57,10 @@ func TestEveryRule(t *testing.T) {
 		"just at the threshold":        {func(_ *Settings, f *facts) { f.spendable = some(40) }, decision{}},
 		"a millionth below":            {func(_ *Settings, f *facts) { f.spendable = some(40) - 1 }, decision{buy: true, most: 12000}},
 		"no card":                      {func(_ *Settings, f *facts) { f.kept = false }, decision{wait: WaitCard}},
-		"pack gone":                    {func(s *Settings, _ *facts) { s.Pack = "pack_7" }, decision{stop: StopPack}},
-		"dearer":                       {func(s *Settings, _ *facts) { s.Price = usd(3899) }, decision{stop: StopPrice}},
-		"cheaper":                      {func(s *Settings, _ *facts) { s.Price = usd(4000) }, decision{buy: true, most: 12000}},
-		"another currency":             {func(s *Settings, _ *facts) { s.Price.Currency = "EUR" }, decision{stop: StopPrice}},
+		"pack gone":                    {func(s *Settings, _ *facts) { s.Agreed.Pack = "pack_7" }, decision{stop: StopPack}},
+		"dearer":                       {func(s *Settings, _ *facts) { s.Agreed.Price = usd(3899) }, decision{stop: StopPrice}},
+		"cheaper":                      {func(s *Settings, _ *facts) { s.Agreed.Price = usd(4000) }, decision{buy: true, most: 12000}},
+		"another currency":             {func(s *Settings, _ *facts) { s.Agreed.Price.Currency = "EUR" }, decision{stop: StopPrice}},
 		"some owed":                    {func(_ *Settings, f *facts) { f.owed = some(498) }, decision{buy: true, most: 12000}},
 		"as much owed as lifts to it":  {func(_ *Settings, f *facts) { f.owed = some(499) }, decision{stop: StopOwed}},
 		"more owed than a pack brings": {func(_ *Settings, f *facts) { f.owed = some(9000) }, decision{stop: StopOwed}},
@@ -177,7 +181,7 @@ func play(t *testing.T, random *rand.Rand) (purchases int) {
 	t.Helper()
 	pack := catalog.Builtin().Packs[random.IntN(3)]
 	s := Settings{
-		On: true, Threshold: tokens.Amount(1 + random.Int64N(int64(pack.Tokens)-1)), Pack: pack.ID, Price: pack.Price, Times: 1 + random.IntN(30),
+		On: true, Threshold: tokens.Amount(1 + random.Int64N(int64(pack.Tokens)-1)), Agreed: billing.TermsOf(pack), Times: 1 + random.IntN(30),
 		Limit: usd(pack.Price.Minor + random.Int64N(20*pack.Price.Minor)), ChangedAt: noon,
 	}
 	a := ledger.Account{Zone: time.UTC, Spendable: pack.Tokens}
@@ -232,7 +236,7 @@ func wantAllowed(t *testing.T, s Settings, f facts, attempts []billing.Purchase,
 			times, spent = times+1, spent+p.Paid.Minor
 		}
 	}
-	if f.spendable >= s.Threshold || times >= s.Times || spent+d.most > s.Limit.Minor || d.most < s.Price.Minor {
+	if f.spendable >= s.Threshold || times >= s.Times || spent+d.most > s.Limit.Minor || d.most < s.Agreed.Price.Minor {
 		t.Errorf("bought with %s of %s, %d of %d times, %d and %d of %s", f.spendable, s.Threshold, times, s.Times, spent, d.most, s.Limit)
 	}
 }

@@ -169,7 +169,7 @@ func (s *Service) write(ctx context.Context, tx pgx.Tx, a *ledger.Account, set s
 	if !d.buy {
 		return uuid.Nil, nil
 	}
-	order, ok, err := s.o.Billing.OrderAuto(ctx, tx, a.ID, billing.AutoParams{Pack: set.Pack, Agreed: set.Price, Most: d.most, Owed: a.Owed})
+	order, ok, err := s.o.Billing.OrderAuto(ctx, tx, a.ID, billing.AutoParams{Agreed: set.agreed(s.o.Prices()), Most: d.most, Owed: a.Owed})
 	if !ok {
 		order = uuid.Nil
 	}

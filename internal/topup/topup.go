@@ -11,6 +11,7 @@ package topup
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"time"
 
@@ -48,10 +49,12 @@ type Service struct {
 func New(pool *pgxpool.Pool, o Options) *Service { return &Service{pool: pool, o: o} }
 
 // The most that can be set.
-const (
-	MostTimes = 30
-	mostMoney = 1_000_000_00 // in minor units
-)
+const MostTimes = 30
+
+// mostMoney is the most money a month: that for MostTimes of the dearest pack that can be paid in the currency.
+func mostMoney(currency string) money.Amount {
+	return money.Amount{Minor: MostTimes * money.MostAtOnce(currency).Minor, Currency: currency}
+}
 
 var errUnavailable = problem.New(problem.Unavailable, "unavailable", "Auto top-up cannot be answered just now. Try again in a moment.")
 
@@ -59,9 +62,8 @@ var errUnavailable = problem.New(problem.Unavailable, "unavailable", "Auto top-u
 type Settings struct {
 	On        bool
 	Threshold tokens.Amount // below it a pack is bought
-	Pack      string
-	Price     money.Amount // what the pack cost when its creator agreed to it; it is never bought dearer
-	Times     int          // a month, at most
+	Agreed    billing.Terms // the pack as its creator agreed to it; one that is worse is never bought. Without tokens it is not known what it brought
+	Times     int           // a month, at most
 	Limit     money.Amount // a month, at most, tax included
 	ChangedAt time.Time    // when its creator last turned it on or off
 	Stopped   Stopped      // why it is off, if its creator did not turn it off
@@ -81,7 +83,7 @@ type Stop string
 const (
 	StopDeclined Stop = "declined"       // the card's bank said no, or nothing could be charged
 	StopConfirm  Stop = "authentication" // the bank wants the creator to confirm the payment
-	StopPrice    Stop = "price"          // the pack costs more than was agreed to, or is sold in another currency
+	StopPrice    Stop = "price"          // the pack is worse than was agreed to: dearer, in another currency, of fewer tokens, or of tokens that expire sooner
 	StopPack     Stop = "pack"           // the pack is not sold any more
 	StopReturned Stop = "returned"       // a pack that was bought by itself was given back, or its payment is in dispute
 	StopOwed     Stop = "owed"           // so much is owed that a pack would not lift the balance over the threshold
@@ -99,7 +101,8 @@ type Overview struct {
 }
 
 const settingsColumns = `account, enabled, threshold, pack, price_minor, currency, times, limit_minor, changed_at, stopped, coalesce(stopped_at, '0001-01-01'),
-	coalesce(purchase, '00000000-0000-0000-0000-000000000000')`
+	coalesce(purchase, '00000000-0000-0000-0000-000000000000'),
+	case when agreed_at = changed_at then agreed_tokens else 0 end, case when agreed_at = changed_at then agreed_expires_days else 0 end`
 
 // setting is an account's settings.
 type setting struct {
@@ -109,9 +112,10 @@ type setting struct {
 
 func scanSetting(row pgx.CollectableRow) (setting, error) {
 	var s setting
-	err := row.Scan(&s.account, &s.On, &s.Threshold, &s.Pack, &s.Price.Minor, &s.Price.Currency, &s.Times, &s.Limit.Minor, &s.ChangedAt, &s.Stopped.Why,
-		&s.Stopped.At, &s.Stopped.Purchase)
-	s.Limit.Currency, s.ChangedAt, s.Stopped.At = s.Price.Currency, s.ChangedAt.UTC(), s.Stopped.At.UTC()
+	agreed := &s.Agreed
+	err := row.Scan(&s.account, &s.On, &s.Threshold, &agreed.Pack, &agreed.Price.Minor, &agreed.Price.Currency, &s.Times, &s.Limit.Minor, &s.ChangedAt,
+		&s.Stopped.Why, &s.Stopped.At, &s.Stopped.Purchase, &agreed.Tokens, &agreed.ExpiresDays)
+	s.Limit.Currency, s.ChangedAt, s.Stopped.At = agreed.Price.Currency, s.ChangedAt.UTC(), s.Stopped.At.UTC()
 	return s, err
 }
 
@@ -167,16 +171,17 @@ func (s *Service) Stopped(ctx context.Context, account uuid.UUID) (Stopped, bool
 // SaveParams turn auto top-up on.
 type SaveParams struct {
 	Threshold tokens.Amount
-	Pack      string
-	Price     money.Amount // of the pack, as the creator saw it
+	Agreed    billing.Terms // the pack, as the creator saw it
 	Times     int
 	Limit     money.Amount
 }
 
-const sqlSave = `insert into topups (account, enabled, threshold, pack, price_minor, currency, times, limit_minor, changed_at)
-	values ($1, true, $2, $3, $4, $5, $6, $7, $8)
+const sqlSave = `insert into topups (account, enabled, threshold, pack, price_minor, currency, times, limit_minor, changed_at, agreed_tokens,
+		agreed_expires_days, agreed_at)
+	values ($1, true, $2, $3, $4, $5, $6, $7, $8, $9, $10, $8)
 	on conflict (account) do update set enabled = true, threshold = excluded.threshold, pack = excluded.pack, price_minor = excluded.price_minor,
-		currency = excluded.currency, times = excluded.times, limit_minor = excluded.limit_minor, changed_at = excluded.changed_at,
+		currency = excluded.currency, agreed_tokens = excluded.agreed_tokens, agreed_expires_days = excluded.agreed_expires_days,
+		agreed_at = excluded.agreed_at, times = excluded.times, limit_minor = excluded.limit_minor, changed_at = excluded.changed_at,
 		stopped = '', stopped_at = null, purchase = null, told_at = null`
 
 // Save turns auto top-up on, as it is set. Errors: billing.ErrNotSetUp, ledger.ErrNoAccount, kinds Meaning (the first of Check) and Unavailable.
@@ -190,7 +195,9 @@ func (s *Service) Save(ctx context.Context, account uuid.UUID, p SaveParams) err
 	if _, err := s.o.Ledger.Account(ctx, account); err != nil {
 		return err
 	}
-	_, err := s.pool.Exec(ctx, sqlSave, account, p.Threshold, p.Pack, p.Price.Minor, p.Price.Currency, p.Times, p.Limit.Minor, s.o.Clock())
+	agreed := p.Agreed
+	_, err := s.pool.Exec(ctx, sqlSave, account, p.Threshold, agreed.Pack, agreed.Price.Minor, agreed.Price.Currency, p.Times, p.Limit.Minor, s.o.Clock(),
+		agreed.Tokens, agreed.ExpiresDays)
 	if err != nil {
 		return errUnavailable.Because(err)
 	}
@@ -205,7 +212,7 @@ func (s *Service) Check(p SaveParams) []*problem.Error {
 		e.Field = field
 		wrong = append(wrong, e)
 	}
-	pack, sold := s.o.Prices().Pack(p.Pack)
+	pack, sold := s.o.Prices().Pack(p.Agreed.Pack)
 	switch {
 	case p.Threshold <= 0:
 		bad("threshold", "Must be above zero.")
@@ -217,8 +224,8 @@ func (s *Service) Check(p SaveParams) []*problem.Error {
 		bad("pack", "Choose one of the list.")
 	case pack.Price.Minor <= 0:
 		bad("pack", "This pack costs nothing, so it cannot be bought by itself.")
-	case pack.Price != p.Price:
-		bad("pack", "This pack is %s now. Save again if that is fine.", pack.Price)
+	case billing.TermsOf(pack) != p.Agreed:
+		bad("pack", "This pack is %s now. Save again if that is fine.", inWords(pack))
 	}
 	if p.Times < 1 || p.Times > MostTimes {
 		bad("times", "Choose a number from 1 to %d.", MostTimes)
@@ -228,10 +235,22 @@ func (s *Service) Check(p SaveParams) []*problem.Error {
 		bad("limit", "Must be enough for one pack: at least %s.", pack.Price)
 	case p.Limit.Minor <= 0:
 		bad("limit", "Must be above zero.")
-	case p.Limit.Minor > mostMoney:
-		bad("limit", "Must be at most %s.", money.Amount{Minor: mostMoney, Currency: p.Limit.Currency})
+	case p.Limit.Minor > mostMoney(p.Limit.Currency).Minor:
+		bad("limit", "Must be at most %s.", mostMoney(p.Limit.Currency))
 	}
 	return wrong
+}
+
+// inWords is what a pack is sold for: "500 tokens for $39.00, which expire after 90 days".
+func inWords(p catalog.Pack) string {
+	text := p.Tokens.String() + " tokens for " + p.Price.String()
+	switch {
+	case p.ExpiresDays == 1:
+		text += ", which expire after a day"
+	case p.ExpiresDays > 1:
+		text += fmt.Sprintf(", which expire after %d days", p.ExpiresDays)
+	}
+	return text
 }
 
 // TurnOff turns auto top-up off, and puts away why it was stopped. What is being bought already is bought.

@@ -113,10 +113,15 @@ func (d *desk) buy(id uuid.UUID, card sandbox.Card) {
 	d.must(err)
 }
 
+// agreed500 is the pack of 500 as the builtin catalog sells it.
+func agreed500() billing.Terms {
+	return billing.Terms{Pack: "pack_500", Tokens: 500 * tokens.One, Price: money.Amount{Minor: 3900, Currency: "USD"}}
+}
+
 // below40 buys 500 for $39, three times a month at most and for $150.
 func below40() topup.SaveParams {
 	return topup.SaveParams{
-		Threshold: 40 * tokens.One, Pack: "pack_500", Price: money.Amount{Minor: 3900, Currency: "USD"}, Times: 3, Limit: money.Amount{Minor: 15000, Currency: "USD"},
+		Threshold: 40 * tokens.One, Agreed: agreed500(), Times: 3, Limit: money.Amount{Minor: 15000, Currency: "USD"},
 	}
 }
 
@@ -273,7 +278,7 @@ func TestADecisionHoldsTheSettings(t *testing.T) {
 	_, err = tx.Exec(t.Context(), `select from topups where account = $1 for update`, id)
 	d.must(err)
 	p := below40()
-	order, ok, err := d.billing.OrderAuto(t.Context(), tx, id, billing.AutoParams{Pack: p.Pack, Agreed: p.Price, Most: p.Limit.Minor})
+	order, ok, err := d.billing.OrderAuto(t.Context(), tx, id, billing.AutoParams{Agreed: p.Agreed, Most: p.Limit.Minor})
 	if err != nil || !ok {
 		t.Fatal(ok, err)
 	}
@@ -478,9 +483,9 @@ func TestWhatCannotBeSet(t *testing.T) {
 		"a negative one":            {func(p *topup.SaveParams) { p.Threshold = -1 }, "threshold"},
 		"as much as the pack":       {func(p *topup.SaveParams) { p.Threshold = 500 * tokens.One }, "threshold"},
 		"just less than the pack":   {func(p *topup.SaveParams) { p.Threshold = 500*tokens.One - 1 }, ""},
-		"no such pack":              {func(p *topup.SaveParams) { p.Pack = "pack_7" }, "pack"},
-		"another price":             {func(p *topup.SaveParams) { p.Price.Minor-- }, "pack"},
-		"another currency":          {func(p *topup.SaveParams) { p.Price.Currency = "EUR" }, "pack"},
+		"no such pack":              {func(p *topup.SaveParams) { p.Agreed.Pack = "pack_7" }, "pack"},
+		"another price":             {func(p *topup.SaveParams) { p.Agreed.Price.Minor-- }, "pack"},
+		"another currency":          {func(p *topup.SaveParams) { p.Agreed.Price.Currency = "EUR" }, "pack"},
 		"never":                     {func(p *topup.SaveParams) { p.Times = 0 }, "times"},
 		"too often":                 {func(p *topup.SaveParams) { p.Times = 31 }, "times"},
 		"every day":                 {func(p *topup.SaveParams) { p.Times = 30 }, ""},

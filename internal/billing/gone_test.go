@@ -1,0 +1,405 @@
+package billing_test
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	"pop.store/credits/internal/billing"
+	"pop.store/credits/internal/catalog"
+	"pop.store/credits/internal/money"
+	"pop.store/credits/internal/problem"
+	"pop.store/credits/internal/stripepay"
+)
+
+// customerOf is who an account is at the provider, empty: nobody.
+func (s *shop) customerOf(p billing.Purchase) (customer, method string) {
+	s.t.Helper()
+	rows, err := s.pool.Query(s.t.Context(), `select customer, method from payment_customers where account = $1`, p.Account)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	defer rows.Close()
+	for rows.Next() {
+		if err := rows.Scan(&customer, &method); err != nil {
+			s.t.Fatal(err)
+		}
+	}
+	return customer, method
+}
+
+// regular is an account that has bought once and is known to Stripe, with a card that is kept.
+func (s *shop) regular(l *stripeLike) billing.Purchase {
+	s.t.Helper()
+	p, _, err := s.Start(s.t.Context(), s.account(), "first", billing.StartParams{Pack: pack(0).ID, KeepMethod: true})
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	l.pay(p, nil)
+	s.mustSend(l.newest())
+	if customer, method := s.customerOf(p); customer == "" || method == "" {
+		s.t.Fatal("nothing is kept")
+	}
+	return p
+}
+
+// The customer was deleted at Stripe: the order is opened without one, and the buyer is known again after paying.
+func TestTheCustomerIsGone(t *testing.T) {
+	t.Parallel()
+	for _, tax := range []bool{false, true} {
+		s, l := stripeShop(t, stripepay.Options{Tax: tax})
+		first := s.regular(l)
+		old, _ := s.customerOf(first)
+		l.forget(old)
+		order := billing.StartParams{Pack: pack(0).ID}
+		p, replayed, err := s.Start(t.Context(), first.Account, "next", order)
+		if err != nil || replayed || p.CheckoutURL == "" {
+			t.Fatalf("tax %t: %q, replayed %t, %v", tax, p.CheckoutURL, replayed, err)
+		}
+		if again, replayed, err := s.Start(t.Context(), first.Account, "next", order); err != nil || !replayed || again.CheckoutURL != p.CheckoutURL {
+			t.Errorf("tax %t, again: %q, replayed %t, %v", tax, again.CheckoutURL, replayed, err)
+		}
+		if customer, method := s.customerOf(first); customer != "" || method != "" {
+			t.Errorf("tax %t: %s and %s are still known", tax, customer, method)
+		}
+		l.pay(p, nil)
+		s.mustSend(l.newest())
+		s.wantStatus(p, billing.StatusCompleted)
+		if customer, _ := s.customerOf(first); customer == "" || customer == old || customer != l.of(p)["customer"] {
+			t.Errorf("tax %t: the new customer is %q", tax, customer)
+		}
+	}
+}
+
+// The answer to the second question is lost: the same key goes on without the customer, and opens one checkout.
+func TestTheCustomerIsGoneAndAnAnswerIsLost(t *testing.T) {
+	t.Parallel()
+	s, l := stripeShop(t, stripepay.Options{})
+	first := s.regular(l)
+	old, _ := s.customerOf(first)
+	l.forget(old)
+	l.lose("/v1/checkout/sessions")
+	order := billing.StartParams{Pack: pack(0).ID}
+	_, _, err := s.Start(t.Context(), first.Account, "next", order)
+	wantProblem(t, err, problem.Unavailable, "unavailable")
+	if customer, _ := s.customerOf(first); customer != old {
+		t.Error("forgotten, although Stripe has not answered")
+	}
+	l.lose("")
+	p, _, err := s.Start(t.Context(), first.Account, "next", order)
+	if err != nil || p.CheckoutURL == "" {
+		t.Fatal(err)
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if len(l.sessions) != 2 {
+		t.Errorf("%d checkouts, want the first and this one", len(l.sessions))
+	}
+}
+
+// Many orders at once of a buyer who is gone: all are opened.
+func TestOrdersAtOnceOfACustomerWhoIsGone(t *testing.T) {
+	t.Parallel()
+	s, l := stripeShop(t, stripepay.Options{})
+	first := s.regular(l)
+	old, _ := s.customerOf(first)
+	l.forget(old)
+	together(10, func(i int) {
+		p, _, err := s.Start(t.Context(), first.Account, "next"+string(rune('a'+i%5)), billing.StartParams{Pack: pack(0).ID})
+		if err != nil || p.CheckoutURL == "" {
+			t.Error(err)
+		}
+	})
+	if n := s.count(`select count(*) from purchases where account = $1 and status = 'pending'`, first.Account); n != 5 {
+		t.Errorf("%d orders", n)
+	}
+}
+
+// What an auto top-up is charged to is gone: it fails for good, and is forgotten, so that nothing is charged to it again.
+func TestWhatIsChargedIsGone(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		tax          bool
+		gone         func(customer, method string) string
+		keepCustomer bool
+	}{
+		"the card":               {false, func(_, method string) string { return method }, true},
+		"the card, with tax":     {true, func(_, method string) string { return method }, true},
+		"the customer":           {false, func(customer, _ string) string { return customer }, false},
+		"the customer, with tax": {true, func(customer, _ string) string { return customer }, false},
+	} {
+		s, l := stripeShop(t, stripepay.Options{Tax: c.tax})
+		account := s.kept("stripe_test", "pm_ok")
+		l.forget(c.gone("cus_"+account.String(), "pm_ok"))
+		p, err := s.topUp(account, plenty)
+		if err != nil || p.Status != billing.StatusFailed || p.Failure != billing.FailureRefused {
+			t.Errorf("%s: %s, %q, %v", name, p.Status, p.Failure, err)
+		}
+		if customer, method := s.customerOf(p); method != "" || (customer != "") != c.keepCustomer {
+			t.Errorf("%s: customer %q and method %q are known", name, customer, method)
+		}
+		if kept, err := s.Kept(t.Context(), account); err != nil || kept.Any {
+			t.Errorf("%s: something can be charged: %+v, %v", name, kept, err)
+		}
+		if _, ok, err := s.orderAuto(account, plenty); ok || err != nil {
+			t.Errorf("%s: another is ordered, %v", name, err)
+		}
+	}
+}
+
+// Another card was kept while the old one was refused: it stays.
+func TestANewCardSurvivesTheOldOnesEnd(t *testing.T) {
+	t.Parallel()
+	s, l := stripeShop(t, stripepay.Options{})
+	account := s.kept("stripe_test", "pm_old")
+	id, ok, err := s.orderAuto(account, plenty)
+	if err != nil || !ok {
+		t.Fatal(ok, err)
+	}
+	s.exec(`update payment_customers set method = 'pm_ok' where account = $1`, account)
+	l.forget("pm_old")
+	if p, err := s.Charge(t.Context(), account, id); err != nil || p.Status != billing.StatusFailed {
+		t.Error(p.Status, err)
+	}
+	if kept, err := s.Kept(t.Context(), account); err != nil || !kept.Any {
+		t.Errorf("the new card is forgotten: %v", err)
+	}
+}
+
+// Stripe does not know a checkout any more. It is asked about for as long as one can be open, keeps nobody else waiting, and is then closed; if the money
+// did come, an event completes the purchase.
+func TestTheCheckoutIsGone(t *testing.T) {
+	t.Parallel()
+	s, l := stripeShop(t, stripepay.Options{})
+	s.reconcile()
+	p, waiting := s.order(), s.order()
+	s.exec(`update purchases set status = 'processing' where id = $1`, waiting.ID)
+	l.forget(session(p), session(waiting))
+	s.clock.Advance(3 * time.Minute)
+	behind := s.order()
+	l.pay(behind, nil)
+	s.exec(`update purchases set ask_at = $2 where id = $1`, behind.ID, s.clock.Now())
+	s.reconcile()
+	s.wantStatus(p, billing.StatusPending)
+	s.wantStatus(behind, billing.StatusCompleted)
+	s.clock.Advance(25*time.Hour - 3*time.Minute)
+	s.reconcile()
+	s.wantStatus(p, billing.StatusPending) // exactly as long as one can be open
+	s.clock.Advance(time.Hour)
+	s.reconcile()
+	s.wantStatus(p, billing.StatusExpired)
+	s.wantStatus(waiting, billing.StatusFailed)
+	s.mustSend(checkoutEvent("completed", p, members{"id": session(p)}))
+	s.wantStatus(p, billing.StatusCompleted)
+	s.wantCredits(p, 1)
+}
+
+// Stripe does not know the checkout of a purchase whose bill is asked for: the others' bills are asked for, and it is not asked about again.
+func TestTheCheckoutOfABillIsGone(t *testing.T) {
+	t.Parallel()
+	s, l := stripeShop(t, stripepay.Options{})
+	p, other := s.regular(l), s.regular(l)
+	s.exec(`update purchase_bills set bill = null, asked_at = null, ask_at = $2 where purchase = $1`, p.ID, s.clock.Now().Add(-time.Minute))
+	s.exec(`update purchase_bills set bill = null, asked_at = null, ask_at = $2 where purchase = $1`, other.ID, s.clock.Now())
+	l.forget(session(p))
+	s.reconcile()
+	if n := s.count(`select count(*) from purchase_bills where purchase = $1 and bill is not null`, other.ID); n != 1 {
+		t.Error("the other's bill is not there")
+	}
+	if n := s.count(`select count(*) from purchase_bills where purchase = $1 and bill is null and ask_at is null`, p.ID); n != 1 {
+		t.Error("it is asked about again")
+	}
+	if r := s.receipt(p); r.Bill != nil || r.Paid != p.Price {
+		t.Errorf("%+v", r)
+	}
+}
+
+// The walk through Stripe's events stopped at one that Stripe does not keep any more: it begins again instead of standing still.
+func TestTheEventOfAWalkIsGone(t *testing.T) {
+	t.Parallel()
+	s, l := stripeShop(t, stripepay.Options{})
+	s.reconcile()
+	p := s.order()
+	l.pay(p, nil)
+	s.exec(`update purchases set ask_at = null`)
+	s.exec(`update payment_walks set until = $1, after = 'evt_old'`, s.clock.Now())
+	l.forget("evt_old")
+	s.reconcile()
+	s.wantStatus(p, billing.StatusCompleted)
+	if n := s.count(`select count(*) from payment_walks where until is null and after = ''`); n != 1 {
+		t.Error("the walk is not over")
+	}
+}
+
+// selling has the shop sell its first pack at a price.
+func (s *shop) selling(price money.Amount) {
+	o := s.options
+	o.Prices = func() *catalog.Catalog {
+		c := *catalog.Builtin()
+		c.Packs = append([]catalog.Pack{}, c.Packs...)
+		c.Packs[0].Price = price
+		return &c
+	}
+	s.Service = billing.New(s.pool, o)
+}
+
+// An order that Stripe refuses has failed. It is not asked about again, whoever comes with its key.
+func TestAnOrderThatIsRefused(t *testing.T) {
+	t.Parallel()
+	s, l := stripeShop(t, stripepay.Options{})
+	for name, price := range map[string]money.Amount{
+		"too small":             {Minor: 49, Currency: "USD"},
+		"too small in yen":      {Minor: 49, Currency: "JPY"},
+		"no multiple of ten":    {Minor: 5124, Currency: "KWD"},
+		"of more digits":        {Minor: 100_000_000, Currency: "USD"},
+		"a million of shilling": {Minor: 1_000_000, Currency: "UGX"},
+	} {
+		s.selling(price)
+		account, before := s.account(), l.asked("POST /v1/checkout/sessions")
+		for range 3 {
+			_, _, err := s.Start(t.Context(), account, "k", billing.StartParams{Pack: pack(0).ID})
+			wantProblem(t, err, problem.Conflict, "payment_refused")
+		}
+		if n := l.asked("POST /v1/checkout/sessions") - before; n > 1 {
+			t.Errorf("%s: Stripe was asked %d times", name, n)
+		}
+		list, _, err := s.List(t.Context(), account, "", 10)
+		if err != nil || len(list) != 1 || list[0].Status != billing.StatusFailed || list[0].Failure != billing.FailureRefused {
+			t.Errorf("%s: %+v, %v", name, list, err)
+		}
+		s.selling(pack(0).Price)
+		if _, _, err := s.Start(t.Context(), account, "another", billing.StartParams{Pack: pack(0).ID}); err != nil {
+			t.Errorf("%s: the next order: %v", name, err)
+		}
+	}
+	if n := s.count(`select count(*) from purchases where status = 'failed' and ask_at > created_at and provider_session is not null`); n != 0 {
+		t.Errorf("%d refused orders have a checkout", n)
+	}
+}
+
+// What only says that Stripe cannot answer now leaves the order as it is.
+func TestAnOrderThatCannotBeAnswered(t *testing.T) {
+	t.Parallel()
+	s, l := stripeShop(t, stripepay.Options{})
+	l.fail(true)
+	account := s.account()
+	_, _, err := s.Start(t.Context(), account, "k", billing.StartParams{Pack: pack(0).ID})
+	wantProblem(t, err, problem.Unavailable, "unavailable")
+	list, _, err := s.List(t.Context(), account, "", 10)
+	if err != nil || len(list) != 1 || list[0].Status != billing.StatusPending {
+		t.Errorf("%+v, %v", list, err)
+	}
+}
+
+// The sandbox refuses what Stripe would.
+func TestTheSandboxRefusesToo(t *testing.T) {
+	t.Parallel()
+	s := newShop(t)
+	s.selling(money.Amount{Minor: 49, Currency: "USD"})
+	_, _, err := s.Start(t.Context(), s.account(), "k", billing.StartParams{Pack: pack(0).ID})
+	wantProblem(t, err, problem.Conflict, "payment_refused")
+}
+
+// An auto top-up that Stripe refuses for its amount has failed, too.
+func TestATopUpThatIsTooSmall(t *testing.T) {
+	t.Parallel()
+	s, _ := stripeShop(t, stripepay.Options{})
+	account := s.kept("stripe_test", "pm_ok")
+	s.selling(money.Amount{Minor: 49, Currency: "USD"})
+	p, err := s.topUp(account, plenty)
+	if err != nil || p.Status != billing.StatusFailed || p.Failure != billing.FailureRefused {
+		t.Error(p.Status, p.Failure, err)
+	}
+	if kept, err := s.Kept(t.Context(), account); err != nil || !kept.Any {
+		t.Error("the card is forgotten", err)
+	}
+}
+
+// Prices go to Stripe in its units, and what it tells comes back in ours: order, bill, part of a refund, dispute, charge without the buyer.
+func TestCurrenciesInStripesUnits(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		price   money.Amount
+		asked   string
+		refund  int64
+		tax     int64 // 19 percent of the price
+		charged string
+	}{
+		{money.Amount{Minor: 33000, Currency: "UGX"}, "3300000", 11000, 6270, "3927000"},
+		{money.Amount{Minor: 1300, Currency: "ISK"}, "130000", 650, 247, "154700"},
+		{money.Amount{Minor: 5000, Currency: "KWD"}, "5000", 2500, 950, "5950"},
+		{money.Amount{Minor: 1300, Currency: "JPY"}, "1300", 650, 247, "1547"},
+		{money.Amount{Minor: 130_000_000, Currency: "IDR"}, "130000000", 65_000_000, 24_700_000, "154700000"},
+	} {
+		s, l := stripeShop(t, stripepay.Options{})
+		s.selling(c.price)
+		p, _, err := s.Start(t.Context(), s.account(), "k", billing.StartParams{Pack: pack(0).ID})
+		if err != nil {
+			t.Fatal(c.price, err)
+		}
+		if l.asked("POST /v1/checkout/sessions") != 1 || !strings.Contains(l.requests[0], "unit_amount%5D="+c.asked+"&") {
+			t.Errorf("%s: Stripe was asked %s", c.price, l.requests[0])
+		}
+		l.pay(p, nil)
+		s.mustSend(l.newest())
+		if got := s.wantStatus(p, billing.StatusCompleted); got.Paid != c.price || got.Bill == nil || got.Bill.Subtotal != c.price.Minor || got.Bill.Total != c.price.Minor {
+			t.Errorf("%s: paid %s, bill %+v", c.price, got.Paid, got.Bill)
+		}
+		s.wantCredits(p, 1)
+		part := billing.RefundParams{Amount: &money.Amount{Minor: c.refund, Currency: c.price.Currency}}
+		if got, _, err := s.Refund(t.Context(), p.Account, p.ID, "r", part); err != nil || got.Refunded.Minor != c.refund {
+			t.Errorf("%s: %s went back, %v", c.price, got.Refunded, err)
+		}
+		s.mustSend(l.newest())
+		if got := s.wantStatus(p, billing.StatusCompleted); got.Refunded.Minor != c.refund {
+			t.Errorf("%s: by the event %s went back", c.price, got.Refunded)
+		}
+		s.chargeInUnits(c.price, c.tax, c.charged)
+	}
+}
+
+// chargeInUnits has an auto top-up charged with tax, as Stripe is asked for it.
+func (s *shop) chargeInUnits(price money.Amount, tax int64, charged string) {
+	s.t.Helper()
+	auto, l := stripeShop(s.t, stripepay.Options{Tax: true})
+	auto.selling(price)
+	account := auto.kept("stripe_test", "pm_ok")
+	id, ok, err := auto.orderAutoAt(account, price, price.Minor+tax)
+	if err != nil || !ok {
+		s.t.Fatal(price, ok, err)
+	}
+	p, err := auto.Charge(s.t.Context(), account, id)
+	if err != nil || p.Status != billing.StatusCompleted || p.Paid.Minor != price.Minor+tax || p.Bill == nil || p.Bill.Tax != tax {
+		s.t.Errorf("%s: charged %s, %s, %+v, %v", price, p.Paid, p.Status, p.Bill, err)
+	}
+	if n := l.asked("POST /v1/payment_intents?amount=" + charged + "&"); n != 1 {
+		s.t.Errorf("%s: Stripe was not asked for %s", price, charged)
+	}
+}
+
+// A fraction that the currency does not have is not the price of our order.
+func TestAFractionIsNotOurPrice(t *testing.T) {
+	t.Parallel()
+	s, l := stripeShop(t, stripepay.Options{})
+	s.selling(money.Amount{Minor: 33000, Currency: "UGX"})
+	p := s.order()
+	l.pay(p, members{"amount_subtotal": int64(3_300_050)})
+	s.mustSend(l.newest())
+	s.wantStatus(p, billing.StatusPending)
+	s.wantCredits(p, 0)
+}
+
+// A part of a refund that cannot be paid is a mistake in the request.
+func TestARefundOfAFractionThatCannotBePaid(t *testing.T) {
+	t.Parallel()
+	s, l := stripeShop(t, stripepay.Options{})
+	s.selling(money.Amount{Minor: 5000, Currency: "KWD"})
+	p := s.order()
+	l.pay(p, nil)
+	s.mustSend(l.newest())
+	_, _, err := s.Refund(t.Context(), p.Account, p.ID, "r", billing.RefundParams{Amount: &money.Amount{Minor: 1234, Currency: "KWD"}})
+	wantProblem(t, err, problem.Meaning, "invalid_field")
+	if got, _, err := s.Refund(t.Context(), p.Account, p.ID, "r", billing.RefundParams{Amount: &money.Amount{Minor: 1230, Currency: "KWD"}}); err != nil || got.Refunded.Minor != 1230 {
+		t.Error(got.Refunded, err)
+	}
+}
