@@ -45,15 +45,11 @@ func Burst(name string) slog.Attr { return slog.String(burstKey, name) }
 // Database is the burst of everything that fails while the database is away.
 func Database(log *slog.Logger) *slog.Logger { return log.With(Burst("database")) }
 
-// Lines gives each line that is written to it to write, without its end. It serves packages that know an io.Writer only.
-type Lines func(line string)
+// Messages is a writer for the log of a package that knows log.Logger only: each write is one message.
+type Messages func(text string)
 
-// Write splits text into lines.
-func (l Lines) Write(text []byte) (int, error) {
-	for line := range strings.Lines(string(text)) {
-		if line = strings.TrimSpace(line); line != "" {
-			l(line)
-		}
-	}
+// Write hands the message on, without white space around it.
+func (m Messages) Write(text []byte) (int, error) {
+	m(strings.TrimSpace(string(text)))
 	return len(text), nil
 }

@@ -166,11 +166,11 @@ func TestLevelAndFormat(t *testing.T) {
 	}
 }
 
-func TestLines(t *testing.T) {
+func TestMessages(t *testing.T) {
 	t.Parallel()
 	var got []string
-	n, err := logs.Lines(func(line string) { got = append(got, line) }).Write([]byte("one\n\ntwo\n"))
-	if n != 9 || err != nil || strings.Join(got, "|") != "one|two" {
+	n, err := logs.Messages(func(text string) { got = append(got, text) }).Write([]byte("one\ntwo\n"))
+	if n != 8 || err != nil || strings.Join(got, "|") != "one\ntwo" {
 		t.Errorf("%d, %v, %q", n, err, got)
 	}
 }
