@@ -3,6 +3,7 @@ package logs
 import (
 	"context"
 	"log/slog"
+	"slices"
 	"sync"
 	"time"
 )
@@ -53,16 +54,19 @@ func (l limiter) WithGroup(name string) slog.Handler {
 	return l
 }
 
+// told are the attributes whose values make lines with one message different bursts: kinds of failures, and what has to do with money.
+var told = []string{"code", "purchase"}
+
 func (l limiter) key(r *slog.Record) string {
 	if l.burst != "" {
 		return burstKey + "\x00" + l.burst
 	}
 	key := r.Level.String() + "\x00" + r.Message
 	r.Attrs(func(a slog.Attr) bool {
-		if a.Key == "code" {
+		if slices.Contains(told, a.Key) {
 			key += "\x00" + a.Value.String()
 		}
-		return a.Key != "code"
+		return true
 	})
 	return key
 }

@@ -39,7 +39,7 @@ func New(w io.Writer, o Options) (log *slog.Logger, flush func()) {
 const burstKey = "burst"
 
 // Burst is an attribute for slog.Logger.With: all warnings and errors of the logger count as one burst with this name, whatever they say.
-// Without it lines with the same message and the same "code" attribute are one burst.
+// Without it lines with the same message, code and purchase are one burst.
 func Burst(name string) slog.Attr { return slog.String(burstKey, name) }
 
 // Database is the burst of everything that fails while the database is away.
