@@ -31,7 +31,13 @@ func (a *App) key(scope apikey.Scope, serve echo.HandlerFunc) echo.HandlerFunc {
 		if err := a.authorize(c, scope); err != nil {
 			return err
 		}
-		return serve(c)
+		if err := serve(c); err != nil {
+			return err
+		}
+		if isAct(c, scope) {
+			a.logAct(c, uuid.Nil)
+		}
+		return nil
 	}
 }
 
@@ -55,7 +61,13 @@ func (a *App) account(scope apikey.Scope, serve func(c echo.Context, account uui
 		if err != nil {
 			return err
 		}
-		return serve(c, id)
+		if err := serve(c, id); err != nil {
+			return err
+		}
+		if isAct(c, scope) {
+			a.logAct(c, id)
+		}
+		return nil
 	}
 }
 
@@ -71,6 +83,7 @@ func (a *App) authorize(c echo.Context, scope apikey.Scope) error {
 	if err != nil {
 		return err
 	}
+	c.Set(keyID, key.ID)
 	if !key.Scope.Allows(scope) {
 		return errScope
 	}

@@ -99,6 +99,13 @@ func (a *App) putAccount(c echo.Context) error {
 	if err != nil {
 		return err
 	}
+	noteAct(c, "account", id)
+	if put.Plan != nil {
+		noteAct(c, "plan", *put.Plan)
+	}
+	if put.PlanStatus != nil {
+		noteAct(c, "plan_status", *put.PlanStatus)
+	}
 	return a.accountAnswer(c, okOrCreated(isNew), id)
 }
 

@@ -101,6 +101,9 @@ func (a *App) bulkProblem(c echo.Context, err error) bulkResultJSON {
 	p := a.problemOf(err)
 	status := statuses[p.Kind]
 	a.logFailure(c, p, status)
+	if asksAgain(p) {
+		setRetryAfter(c)
+	}
 	return bulkResultJSON{Status: status, Error: problemDocument(c, p, status)}
 }
 

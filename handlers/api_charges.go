@@ -210,6 +210,7 @@ func (a *App) postGrant(c echo.Context, account uuid.UUID) error {
 	if err != nil {
 		return err
 	}
+	noteAct(c, "entry", ledger.EntryID(account, r.Seq), "kind", kind.String(), "amount", r.Amount.String())
 	answer := entryAnswer(&r.Entry)
 	answer.Reason = &body.Reason
 	return created(c, r.Replayed, answer)

@@ -134,6 +134,7 @@ func (a *App) postPurchaseRefund(c echo.Context, account uuid.UUID) error {
 	if err != nil {
 		return err
 	}
+	noteAct(c, "refunded", p.Refunded.Minor, "currency", p.Price.Currency)
 	return created(c, replayed, purchaseAnswer(&p))
 }
 

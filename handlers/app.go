@@ -4,10 +4,13 @@ package handlers
 
 import (
 	"context"
+	"log"
 	"log/slog"
 	"net/http"
 	"net/netip"
 	"net/url"
+	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/labstack/echo/v4"
@@ -19,6 +22,7 @@ import (
 	"pop.store/credits/internal/clock"
 	"pop.store/credits/internal/demo"
 	"pop.store/credits/internal/ledger"
+	"pop.store/credits/internal/logs"
 	"pop.store/credits/internal/mail"
 	"pop.store/credits/internal/results"
 	"pop.store/credits/internal/sandbox"
@@ -55,6 +59,8 @@ type App struct {
 	Jobs *demo.Jobs
 	// DemoAccount is the external id of the account that one click signs in to; empty outside the demo.
 	DemoAccount string
+
+	draining atomic.Bool // set by Drain
 }
 
 // Limits of one request (spec "Server").
@@ -71,7 +77,7 @@ func (a *App) Handler() http.Handler {
 	e.HideBanner, e.HidePort = true, true
 	e.HTTPErrorHandler = a.respondError
 	e.IPExtractor = a.ipExtractor()
-	e.Use(a.requestID, a.securityHeaders, a.limit, a.logRequests, a.recoverPanics, a.readable, a.crossOrigin)
+	e.Use(a.requestID, a.endConnections, a.securityHeaders, a.limit, a.logRequests, a.recoverPanics, a.readable, a.crossOrigin)
 	get(e, "/static/*", echo.WrapHandler(static.Handler()))
 	get(e, "/healthz", a.healthz)
 	get(e, "/readyz", a.readyz)
@@ -86,7 +92,7 @@ func (a *App) Handler() http.Handler {
 }
 
 // NewServer wraps a handler in a server with a limit on everything.
-func NewServer(h http.Handler, log *slog.Logger) *http.Server {
+func NewServer(h http.Handler, lines *slog.Logger) *http.Server {
 	return &http.Server{
 		Handler:           h,
 		ReadHeaderTimeout: 5 * time.Second,
@@ -94,7 +100,18 @@ func NewServer(h http.Handler, log *slog.Logger) *http.Server {
 		WriteTimeout:      30 * time.Second,
 		IdleTimeout:       60 * time.Second,
 		MaxHeaderBytes:    16 << 10,
-		ErrorLog:          slog.NewLogLogger(log.Handler(), slog.LevelDebug),
+		ErrorLog:          log.New(serverErrors(lines), "", 0),
+	}
+}
+
+// serverErrors takes what net/http says by itself, such as that no connection can be accepted because there are too many open files.
+func serverErrors(lines *slog.Logger) logs.Messages {
+	return func(text string) {
+		message := "http server"
+		if strings.Contains(text, "Accept error") {
+			message = "connections cannot be accepted"
+		}
+		lines.Warn(message, "error", text)
 	}
 }
 
@@ -179,6 +196,9 @@ func (a *App) apiRoutes(e *echo.Echo) {
 func (a *App) healthz(c echo.Context) error { return c.String(http.StatusOK, "ok\n") }
 
 func (a *App) readyz(c echo.Context) error {
+	if a.draining.Load() {
+		return notReady(c)
+	}
 	if err := a.Ready(c.Request().Context()); err != nil {
 		return ledger.ErrUnavailable.Because(err)
 	}

@@ -5,14 +5,14 @@ import (
 	"encoding/json"
 	"errors"
 	"log/slog"
-	"math/rand/v2"
 	"net/http"
 	"net/url"
-	"strconv"
 	"time"
 
 	"github.com/labstack/echo/v4"
 
+	"pop.store/credits/internal/ledger"
+	"pop.store/credits/internal/logs"
 	"pop.store/credits/internal/problem"
 	"pop.store/credits/views"
 )
@@ -48,9 +48,8 @@ func (a *App) respondError(err error, c echo.Context) {
 	defer cancel()
 	c.SetRequest(c.Request().WithContext(ctx))
 	a.logFailure(c, p, status)
-	if p.Kind == problem.Unavailable || p.Kind == problem.TooMany {
-		// Jitter, so that everyone who was turned away does not come back in the same second.
-		c.Response().Header().Set("Retry-After", strconv.Itoa(1+rand.IntN(3)))
+	if asksAgain(p) {
+		setRetryAfter(c)
 	}
 	if isPage(c.Request()) {
 		err = a.errorPage(c, p, status)
@@ -58,7 +57,7 @@ func (a *App) respondError(err error, c echo.Context) {
 		err = writeProblem(c, p, status)
 	}
 	if err != nil {
-		a.Log.Error("an error could not be answered", "id", requestIDOf(c), "error", err)
+		a.Log.Error("an error could not be answered", "request_id", requestIDOf(c), "error", err)
 	}
 }
 
@@ -91,15 +90,21 @@ func (a *App) problemOf(err error) *problem.Error {
 	return problem.Of(err)
 }
 
+// logFailure writes a line for what went wrong on our side, and for refusals that matter for security. The rest is logged at debug level.
 func (a *App) logFailure(c echo.Context, p *problem.Error, status int) {
 	if status < http.StatusInternalServerError {
+		a.logRefusal(c, p)
 		return
 	}
-	level := slog.LevelError
+	lines, level := a.Log, slog.LevelError
+	if p.Code == ledger.ErrUnavailable.Code {
+		lines = logs.Database(lines)
+	}
 	if errors.Is(p, context.Canceled) {
 		level = slog.LevelDebug // the client left, which is no failure of ours
 	}
-	a.Log.Log(c.Request().Context(), level, "request failed", "id", requestIDOf(c), "method", c.Request().Method, "route", c.Path(), "status", status, "error", p.Error())
+	lines.Log(c.Request().Context(), level, "request failed", "request_id", requestIDOf(c), "code", p.Code, "method", c.Request().Method,
+		"route", c.Path(), "status", status, "error", p)
 }
 
 // writeProblem answers an RFC 9457 problem document.
@@ -144,7 +149,7 @@ func (a *App) errorPage(c echo.Context, p *problem.Error, status int) error {
 func (a *App) renderError(c echo.Context, m views.ErrorModel, status int) (err error) {
 	defer func() {
 		if r := recover(); r != nil {
-			a.Log.Error("an error page goes without its chrome", "id", requestIDOf(c), "panic", r)
+			a.Log.Error("an error page goes without its chrome", "request_id", requestIDOf(c), "panic", r)
 			err = render(c, status, views.ErrorPage(m))
 		}
 	}()

@@ -68,6 +68,7 @@ func (a *App) loginDemo(c echo.Context) error {
 func (a *App) loginLink(c echo.Context) error {
 	account, next, err := a.Sessions.UseLink(c.Request().Context(), c.Param("token"))
 	if errors.Is(err, session.ErrLinkInvalid) {
+		a.logRefusal(c, errLinkRefused)
 		return a.renderLogin(c, http.StatusForbidden, func(m *views.SignInModel) { m.Expired = true })
 	}
 	if err != nil {

@@ -48,7 +48,7 @@ func (a *App) logRequests(next echo.HandlerFunc) echo.HandlerFunc {
 		if !a.Log.Enabled(c.Request().Context(), slog.LevelDebug) {
 			return nil
 		}
-		a.Log.Debug("request", "id", requestIDOf(c), "method", c.Request().Method, "route", c.Path(),
+		a.Log.Debug("request", "request_id", requestIDOf(c), "method", c.Request().Method, "route", c.Path(),
 			"status", c.Response().Status, "bytes", c.Response().Size, "took", time.Since(start).String())
 		return nil
 	}

@@ -106,12 +106,10 @@ func align(to io.Writer, table [][]string) {
 	}
 }
 
-// openCatalog loads the catalog to serve with. From then on SIGHUP no longer ends the program, if there is a file to read again.
+// openCatalog loads the catalog to serve with. From then on SIGHUP no longer ends the program.
 func (p *program) openCatalog() (err error) {
 	p.hangups = make(chan os.Signal, 1)
-	if p.config.Catalog != "" {
-		signal.Notify(p.hangups, syscall.SIGHUP)
-	}
+	signal.Notify(p.hangups, syscall.SIGHUP)
 	var warnings []catalog.Finding
 	p.prices, warnings, err = catalog.Open(p.config.Catalog, clock.System)
 	p.logWarnings(warnings)
@@ -137,6 +135,10 @@ func (p *program) reloadOnHangup(ctx context.Context) {
 }
 
 func (p *program) reloadCatalog() {
+	if p.config.Catalog == "" {
+		p.log.Info("SIGHUP is ignored: no catalog file is set (CREDITS_CATALOG)")
+		return
+	}
 	warnings, err := p.prices.Reload()
 	if err != nil {
 		for line := range strings.SplitSeq(err.Error(), "\n") {

@@ -57,6 +57,7 @@ func (p *program) keyCreate(args []string) (keyWork, error) {
 		if err != nil {
 			return err
 		}
+		p.log.Info("operator act", "act", "key create", "key", key.ID, "key_prefix", key.Prefix, "scope", key.Scope.String())
 		fmt.Fprintf(p.stdout, "Made key %s with scope %s. It is shown this once:\n%s\n", key.ID, key.Scope, secret)
 		return nil
 	}, nil
@@ -94,6 +95,7 @@ func (p *program) keyRevoke(args []string) (keyWork, error) {
 		if err := keys.Revoke(ctx, id); err != nil {
 			return err
 		}
+		p.log.Info("operator act", "act", "key revoke", "key", id)
 		fmt.Fprintln(p.stdout, "Revoked.")
 		return nil
 	}, nil

@@ -8,12 +8,11 @@ import (
 	"io"
 	"log/slog"
 	"os"
-	"os/signal"
 	"strings"
-	"syscall"
 
 	"pop.store/credits/internal/catalog"
 	"pop.store/credits/internal/config"
+	"pop.store/credits/internal/logs"
 	"pop.store/credits/internal/problem"
 )
 
@@ -24,41 +23,24 @@ const (
 	exitUsage  = 2 // the command line or the configuration is wrong
 )
 
-const usage = `Credits is the token wallet of a creator platform.
-
-Usage:
-  credits serve [--addr HOST:PORT]         serve the pages and the API
-  credits migrate                          bring the database schema up to date
-  credits key create --scopes LIST [--name NAME]
-                                           make an API key; its last line is the key alone
-  credits key list                         list the API keys
-  credits key revoke ID                    end an API key at once
-  credits verify [--json]                  prove the books; says where they contradict themselves
-  credits catalog check FILE               check a file of plans and prices; prints its warnings and the plan table
-  credits catalog default                  print the built-in catalog, to begin one's own with
-  credits bench NAME                       measure the app against what its parts cost alone
-  credits help                             print this
-
-With no DATABASE_URL an embedded Postgres keeps its data under ./var (CREDITS_DATA_DIR).
-CREDITS_DEMO=1 turns the demo on. docs/configuration.md lists all variables.
-`
-
 func main() {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	p := &program{getenv: os.Getenv, stdout: os.Stdout, stderr: os.Stderr}
+	ctx, again, release := untilTold()
+	p := &program{getenv: os.Getenv, environ: os.Environ, stdout: os.Stdout, stderr: os.Stderr, again: again}
 	code := p.run(ctx, os.Args[1:])
-	stop()
+	release()
 	os.Exit(code)
 }
 
 // program is one run of the binary, with what it would otherwise take from the process.
 type program struct {
 	getenv         func(string) string
+	environ        func() []string
 	stdout, stderr io.Writer
 	config         config.Config
 	log            *slog.Logger
 	prices         *catalog.Source // set by serve
-	hangups        chan os.Signal  // SIGHUP, while serving with a catalog file
+	hangups        chan os.Signal  // SIGHUP, while serving
+	again          <-chan struct{} // closed when the program was told twice to stop
 }
 
 // errUsage is a command line that makes no sense.
@@ -72,12 +54,15 @@ func (p *program) run(ctx context.Context, args []string) int {
 		return exitOK
 	}
 	var prices *catalog.Error
-	if errors.As(err, &prices) {
-		fmt.Fprintln(p.stderr, prices)
-		return exitFailed
-	}
-	fmt.Fprintln(p.stderr, "credits: "+oneLine(err))
 	var bad *config.Error
+	switch {
+	case p.config.LogFormat == logs.JSON && p.log != nil: // whoever reads the log expects nothing else
+		p.log.Error("failed", "error", oneLine(err))
+	case errors.As(err, &prices):
+		fmt.Fprintln(p.stderr, prices)
+	default:
+		fmt.Fprintln(p.stderr, "credits: "+oneLine(err))
+	}
 	if errors.As(err, &bad) || errors.Is(err, errUsage) {
 		return exitUsage
 	}
@@ -88,9 +73,11 @@ func (p *program) dispatch(ctx context.Context, args []string) error {
 	if len(args) == 0 {
 		return fmt.Errorf("which command? %w", errUsage)
 	}
-	if args[0] == "help" || args[0] == "-h" || args[0] == "--help" {
-		fmt.Fprint(p.stdout, usage)
-		return nil
+	if words, asks := asksForHelp(args); asks {
+		return printHelp(p.stdout, words)
+	}
+	if args[0] == "version" || args[0] == "--version" {
+		return p.version(args[1:])
 	}
 	var err error
 	if p.config, err = config.Load(p.getenv); err != nil {
@@ -99,7 +86,33 @@ func (p *program) dispatch(ctx context.Context, args []string) error {
 	if err = p.checkDatabaseURLs(); err != nil {
 		return err
 	}
-	p.log = slog.New(slog.NewTextHandler(p.stderr, nil))
+	var flush func()
+	p.log, flush = logs.New(p.stderr, logs.Options{Level: p.config.LogLevel, Format: p.config.LogFormat})
+	defer flush()
+	p.warnAboutUnknown()
+	return p.command(ctx, args)
+}
+
+func (p *program) version(args []string) error {
+	if len(args) > 0 {
+		return fmt.Errorf("version takes no arguments: %w", errUsage)
+	}
+	printVersion(p.stdout)
+	return nil
+}
+
+// warnAboutUnknown warns of variables that look like settings and are none: a misspelt one would be left out in silence.
+func (p *program) warnAboutUnknown() {
+	for _, u := range config.Unknowns(p.environ()) {
+		text := "there is no setting " + u.Name
+		if u.Meant != "" {
+			text += ": did you mean " + u.Meant + "?"
+		}
+		p.log.Warn(text)
+	}
+}
+
+func (p *program) command(ctx context.Context, args []string) error {
 	switch args[0] {
 	case "serve":
 		return p.serve(ctx, args[1:])

@@ -10,7 +10,7 @@ import (
 )
 
 // asProgram makes the test binary the program: built once, and with the race detector when the tests are.
-const asProgram = "CREDITS_TEST_AS_PROGRAM"
+const asProgram = "RUN_TESTS_AS_PROGRAM"
 
 func TestMain(m *testing.M) {
 	if os.Getenv(asProgram) != "" {

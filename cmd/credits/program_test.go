@@ -35,7 +35,7 @@ func (s setting) command(args ...string) *exec.Cmd {
 	}
 	cmd := exec.Command(program, args...)
 	cmd.Dir = s.dir
-	cmd.Env = append([]string{asProgram + "=1"}, s.env...)
+	cmd.Env = append([]string{asProgram + "=1", "CREDITS_SHUTDOWN_DELAY=0s"}, s.env...)
 	for _, v := range os.Environ() {
 		if !strings.HasPrefix(v, "CREDITS_") && !strings.HasPrefix(v, "DATABASE_") && !strings.HasPrefix(v, "PG") {
 			cmd.Env = append(cmd.Env, v)
@@ -79,10 +79,21 @@ func (s setting) run(t *testing.T, args ...string) outcome {
 func (s setting) succeeds(t *testing.T, args ...string) string {
 	t.Helper()
 	o := s.run(t, args...)
-	if o.code != 0 || o.stderr != "" {
+	if o.code != 0 || complaints(o.stderr) != "" {
 		t.Fatalf("credits %s: exit code %d, said %q and %q", strings.Join(args, " "), o.code, o.stdout, o.stderr)
 	}
 	return o.stdout
+}
+
+// complaints are the lines on standard error that tell of something unusual.
+func complaints(stderr string) string {
+	var out strings.Builder
+	for line := range strings.Lines(stderr) {
+		if !strings.Contains(line, " level=INFO ") {
+			out.WriteString(line)
+		}
+	}
+	return out.String()
 }
 
 // server is a running `credits serve`.
@@ -110,11 +121,24 @@ func (s setting) serveAt(t *testing.T, addr string) *server {
 	return p
 }
 
+// begin starts a server by a command of the test's own and waits until it says where it is.
+func begin(t *testing.T, cmd *exec.Cmd, addr string) *server {
+	t.Helper()
+	p := start(t, cmd, addr)
+	p.until(t, "it says where it is", p.announced)
+	return p
+}
+
 // launch starts a server and does not wait.
 func (s setting) launch(t *testing.T, addr string) *server {
 	t.Helper()
+	return start(t, s.command("serve", "--addr", addr), addr)
+}
+
+func start(t *testing.T, cmd *exec.Cmd, addr string) *server {
+	t.Helper()
 	slots <- struct{}{}
-	p := &server{cmd: s.command("serve", "--addr", addr), stdout: &output{}, stderr: &output{}, addr: addr, ended: make(chan struct{})}
+	p := &server{cmd: cmd, stdout: &output{}, stderr: &output{}, addr: addr, ended: make(chan struct{})}
 	p.cmd.Stdout, p.cmd.Stderr = p.stdout, p.stderr
 	if err := p.cmd.Start(); err != nil {
 		<-slots

@@ -7,9 +7,9 @@ import (
 	"fmt"
 	"io"
 	"net"
-	"net/http"
 	"net/url"
 	"path/filepath"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"syscall"
@@ -37,11 +37,11 @@ import (
 	"pop.store/credits/internal/webhook"
 )
 
-// drainTime is how long requests under way may take to end once the server was told to stop.
+// drainTime is how long requests under way may take to end once the port is closed.
 const drainTime = 10 * time.Second
 
 // serve runs the app until it is told to stop.
-func (p *program) serve(ctx context.Context, args []string) (err error) {
+func (p *program) serve(ctx context.Context, args []string) error {
 	relaxCollector(p.getenv)
 	flags := flag.NewFlagSet("serve", flag.ContinueOnError)
 	flags.SetOutput(io.Discard)
@@ -68,10 +68,13 @@ func (p *program) serve(ctx context.Context, args []string) (err error) {
 	if err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, d.close()) }()
 	p.warnAboutDatabase(ctx, d)
 	s := p.assemble(d, listener.Addr())
-	return s.run(ctx, listener, d)
+	if err := errors.Join(s.run(ctx, listener, d), d.close()); err != nil {
+		return err
+	}
+	s.sayStopped(ctx)
+	return nil
 }
 
 // stopped tells whether a start failed only because it was told to stop, which is no failure.
@@ -89,8 +92,8 @@ func (p *program) warnAboutDatabase(ctx context.Context, d *database) {
 	if err != nil {
 		p.log.Warn("durability settings could not be read", "error", err)
 	}
-	for _, setting := range weak {
-		p.log.Warn("DANGER: Postgres may lose acknowledged charges in a crash", "setting", setting)
+	if len(weak) > 0 {
+		p.log.Warn("DANGER: Postgres may lose acknowledged charges in a crash", "settings", strings.Join(weak, ", "))
 	}
 	advice, err := db.PoolerAdvice(ctx, d.pool)
 	if err != nil {
@@ -109,6 +112,7 @@ type site struct {
 	jobs  *jobs.Runner
 	seed  func(context.Context) error
 	ready atomic.Bool
+	began time.Time // when it began to serve
 }
 
 // assemble wires the parts. Nothing runs yet but the ledger's lanes.
@@ -216,6 +220,7 @@ func (s *site) run(ctx context.Context, listener net.Listener, d *database) erro
 	}
 	s.ready.Store(true)
 	s.announce(d)
+	s.sayStarted(listener.Addr(), d)
 	background, stop := context.WithCancel(context.WithoutCancel(ctx))
 	var working sync.WaitGroup
 	defer working.Wait()
@@ -237,16 +242,10 @@ func (s *site) run(ctx context.Context, listener net.Listener, d *database) erro
 		return err
 	case <-ctx.Done():
 	}
-	return drain(server)
-}
-
-func drain(server *http.Server) error {
-	ctx, cancel := context.WithTimeout(context.Background(), drainTime)
-	defer cancel()
-	if err := server.Shutdown(ctx); err != nil {
-		return errors.Join(fmt.Errorf("some requests did not end in time: %w", err), server.Close())
+	if err := s.leave(ctx, failed); err != nil {
+		return err
 	}
-	return nil
+	return drain(server)
 }
 
 func (s *site) startBackground(ctx context.Context, working *sync.WaitGroup) {

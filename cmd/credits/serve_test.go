@@ -54,7 +54,7 @@ func TestServeDemo(t *testing.T) {
 	p = s.serve(t)
 	p.get(t, http.StatusOK, "/credits", "Cookie", cookie)
 	p.stop(t)
-	if said := p.stderr.String(); said != "" {
+	if said := complaints(p.stderr.String()); said != "" {
 		t.Errorf("said on standard error: %s", said)
 	}
 }

@@ -48,7 +48,7 @@ func TestStop(t *testing.T) {
 		if code := p.wait(t); code != 0 {
 			t.Errorf("%v: exit code %d", by, code)
 		}
-		if said := p.stderr.String(); said != "" {
+		if said := complaints(p.stderr.String()); said != "" {
 			t.Errorf("%v: said on standard error: %s", by, said)
 		}
 		if alive(postgres) {
@@ -118,7 +118,7 @@ func TestStopWhileStarting(t *testing.T) {
 		if code := p.signal(t, syscall.SIGTERM); code != 0 {
 			t.Errorf("at %s: exit code %d: %s", seen, code, p.stderr)
 		}
-		if said := p.stderr.String(); said != "" {
+		if said := complaints(p.stderr.String()); said != "" {
 			t.Errorf("at %s: said on standard error: %s", seen, said)
 		}
 	}

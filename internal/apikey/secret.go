@@ -38,6 +38,12 @@ func prefixOf(key string) (string, bool) {
 	return key[:prefixLength], true
 }
 
+// PublicPart is how a key begins, as Key.Prefix has it; empty for what cannot be a key. It may be shown and logged.
+func PublicPart(key string) string {
+	prefix, _ := prefixOf(key)
+	return prefix
+}
+
 func inAlphabet(s string) bool {
 	for i := range len(s) {
 		if c := s[i]; (c < 'a' || c > 'z') && (c < '2' || c > '7') {

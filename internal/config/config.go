@@ -3,14 +3,18 @@ package config
 
 import (
 	"fmt"
+	"log/slog"
 	"net"
 	"net/mail"
 	"net/netip"
 	"net/url"
 	"strconv"
 	"strings"
+	"time"
 	"unicode"
 	"unicode/utf8"
+
+	"pop.store/credits/internal/logs"
 )
 
 // Config is everything that can be set. docs/configuration.md lists the variables.
@@ -29,6 +33,9 @@ type Config struct {
 	SMTP           *url.URL       // CREDITS_SMTP_URL: the mail server, smtp or smtps, maybe with a password; nil: e-mails are written as files
 	MailFrom       *mail.Address  // CREDITS_MAIL_FROM: whom e-mails are from
 	Seller         []string       // CREDITS_SELLER: who sells the packs, as receipts have it: the name, then further lines
+	LogLevel       slog.Level     // CREDITS_LOG_LEVEL: the least important lines that are logged
+	LogFormat      logs.Format    // CREDITS_LOG_FORMAT: text or json
+	ShutdownDelay  time.Duration  // CREDITS_SHUTDOWN_DELAY: from SIGTERM, when /readyz begins to answer 503, until the port closes
 }
 
 // Error is a variable that cannot be used. Its text is one line for the person who set it.
@@ -45,6 +52,8 @@ const (
 	defaultConns   = 16
 	defaultFrom    = "Credits <credits@localhost>"
 	defaultSeller  = "Credits"
+	defaultDelay   = 5 * time.Second
+	maxDelay       = 5 * time.Minute
 )
 
 // Load reads the variables through getenv. The error is an *Error.
@@ -84,6 +93,15 @@ func Load(getenv func(string) string) (Config, error) {
 	if c.Stripe, err = stripe(getenv, c.Demo); err != nil {
 		return Config{}, err
 	}
+	if c.LogLevel, err = logLevel(getenv("CREDITS_LOG_LEVEL")); err != nil {
+		return Config{}, err
+	}
+	if c.LogFormat, err = logFormat(getenv("CREDITS_LOG_FORMAT")); err != nil {
+		return Config{}, err
+	}
+	if c.ShutdownDelay, err = shutdownDelay(getenv("CREDITS_SHUTDOWN_DELAY")); err != nil {
+		return Config{}, err
+	}
 	return c, CheckAddr("CREDITS_ADDR", c.Addr)
 }
 
@@ -116,15 +134,38 @@ func flag(name, value string) (bool, error) {
 	return false, &Error{name, fmt.Sprintf("must be 0 or 1, not %q", value)}
 }
 
+// baseURL reads how browsers reach the app: a scheme, a host and maybe a port. What cannot be read is not repeated: there may be a password
+// in it.
 func baseURL(value string) (*url.URL, error) {
 	if value == "" {
 		return nil, nil
 	}
+	wrong := &Error{"CREDITS_BASE_URL", "is not an address such as https://credits.example.com, without a user, a path, a query or a fragment"}
 	u, err := url.Parse(strings.TrimSuffix(value, "/"))
-	if err != nil || (u.Scheme != "http" && u.Scheme != "https") || u.Host == "" || u.Path != "" || u.RawQuery != "" || u.User != nil {
-		return nil, &Error{"CREDITS_BASE_URL", fmt.Sprintf("%q is not an address such as https://credits.example.com", value)}
+	if err != nil || (u.Scheme != "http" && u.Scheme != "https") || u.Path != "" || !hostAlone(u, value) {
+		return nil, wrong
 	}
 	return u, nil
+}
+
+// notInHosts are characters that url.Parse lets through in a host.
+const notInHosts = `"'<>\^{|}`
+
+// hostAlone says whether an address names a host and maybe a port, and no user, query or fragment, not even empty ones.
+func hostAlone(u *url.URL, value string) bool {
+	return u.User == nil && hostAndMore(u, value)
+}
+
+// hostAndMore is hostAlone for an address that may name a user.
+func hostAndMore(u *url.URL, value string) bool {
+	host, port := u.Hostname(), u.Port()
+	if host == "" || u.Opaque != "" || strings.ContainsAny(value, "?#") || strings.HasSuffix(u.Host, ":") {
+		return false
+	}
+	if n, err := strconv.Atoi(or(port, "1")); err != nil || n < 1 || n > 65535 {
+		return false
+	}
+	return !strings.ContainsFunc(host, func(r rune) bool { return r <= ' ' || strings.ContainsRune(notInHosts, r) })
 }
 
 // smtpURL reads where the mail server is. What cannot be read is not repeated: there may be a password in it.
@@ -134,10 +175,7 @@ func smtpURL(value string) (*url.URL, error) {
 	}
 	wrong := &Error{"CREDITS_SMTP_URL", "is not an address such as smtp://USER:PASSWORD@HOST:587 or smtps://HOST:465, with special characters percent-encoded"}
 	u, err := url.Parse(strings.TrimSuffix(value, "/"))
-	if err != nil || (u.Scheme != "smtp" && u.Scheme != "smtps") || u.Hostname() == "" || u.Path != "" || u.RawQuery != "" || u.Fragment != "" {
-		return nil, wrong
-	}
-	if n, err := strconv.Atoi(or(u.Port(), "587")); err != nil || n < 1 || n > 65535 {
+	if err != nil || (u.Scheme != "smtp" && u.Scheme != "smtps") || u.Path != "" || !hostAndMore(u, value) {
 		return nil, wrong
 	}
 	return u, nil
@@ -204,4 +242,37 @@ func conns(value string) (int32, error) {
 		return 0, &Error{"CREDITS_DB_CONNS", fmt.Sprintf("must be a number from 4 to 1000, not %q", value)}
 	}
 	return int32(n), nil
+}
+
+func logLevel(value string) (slog.Level, error) {
+	switch value {
+	case "debug":
+		return slog.LevelDebug, nil
+	case "", "info":
+		return slog.LevelInfo, nil
+	case "warn":
+		return slog.LevelWarn, nil
+	case "error":
+		return slog.LevelError, nil
+	}
+	return 0, &Error{"CREDITS_LOG_LEVEL", fmt.Sprintf("must be debug, info, warn or error, not %q", value)}
+}
+
+func logFormat(value string) (logs.Format, error) {
+	switch f := logs.Format(or(value, string(logs.Text))); f {
+	case logs.Text, logs.JSON:
+		return f, nil
+	}
+	return "", &Error{"CREDITS_LOG_FORMAT", fmt.Sprintf("must be text or json, not %q", value)}
+}
+
+func shutdownDelay(value string) (time.Duration, error) {
+	if value == "" {
+		return defaultDelay, nil
+	}
+	d, err := time.ParseDuration(value)
+	if err != nil || d < 0 || d > maxDelay {
+		return 0, &Error{"CREDITS_SHUTDOWN_DELAY", fmt.Sprintf("must be a time such as 10s, from 0s to 5m, not %q", value)}
+	}
+	return d, nil
 }

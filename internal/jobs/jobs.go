@@ -20,6 +20,7 @@ import (
 
 	"pop.store/credits/db"
 	"pop.store/credits/internal/ledger"
+	"pop.store/credits/internal/logs"
 	"pop.store/credits/internal/mail"
 	"pop.store/credits/internal/relay"
 	"pop.store/credits/internal/session"
@@ -76,7 +77,7 @@ func New(pool *pgxpool.Pool, o Options) *Runner {
 		CompletedJobRetentionPeriod: keepDone,
 		// River would rebuild the indexes every night, which only their owner may.
 		ReindexerSchedule: river.NeverSchedule(),
-		Logger:            slog.New(warnings{o.Log.Handler()}), ErrorHandler: failures{o.Log, r.stopping},
+		Logger:            logs.Database(slog.New(warnings{o.Log.Handler()})), ErrorHandler: failures{o.Log, r.stopping},
 	})
 	if err != nil {
 		panic("jobs: River takes none of this configuration: " + err.Error())
@@ -99,7 +100,7 @@ func (r *Runner) Run(ctx context.Context) {
 		if err == nil {
 			break
 		}
-		r.Log.Error("the jobs could not be started; trying again", "in", startAgain.String(), "error", err)
+		logs.Database(r.Log).Error("the jobs could not be started; trying again", "in", startAgain.String(), "error", err)
 		select {
 		case <-ctx.Done():
 			return

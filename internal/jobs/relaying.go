@@ -3,6 +3,8 @@ package jobs
 import (
 	"context"
 	"time"
+
+	"pop.store/credits/internal/logs"
 )
 
 // relayAll carries events from the outbox to the sinks, until ctx ends. Every server does: which of them does it does not matter, and none has to wait
@@ -13,7 +15,7 @@ func (r *Runner) relayAll(ctx context.Context) {
 		pause := pollEvery
 		switch {
 		case err != nil && ctx.Err() == nil:
-			r.Log.Error("events could not be handed on; trying again", "in", startAgain.String(), "error", err)
+			logs.Database(r.Log).Error("events could not be handed on; trying again", "in", startAgain.String(), "error", err)
 			pause = startAgain
 		case more:
 			continue

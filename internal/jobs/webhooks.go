@@ -10,6 +10,7 @@ import (
 	"github.com/riverqueue/river"
 	"github.com/riverqueue/river/rivertype"
 
+	"pop.store/credits/internal/logs"
 	"pop.store/credits/internal/webhook"
 )
 
@@ -62,7 +63,7 @@ func (r *Runner) orderDeliveries(ctx context.Context) {
 		}
 		pause := pollEvery
 		if err != nil && ctx.Err() == nil {
-			r.Log.Error("webhooks could not be ordered; trying again", "in", startAgain.String(), "error", err)
+			logs.Database(r.Log).Error("webhooks could not be ordered; trying again", "in", startAgain.String(), "error", err)
 			pause = startAgain
 		}
 		select {

@@ -15,6 +15,7 @@ import (
 
 	"pop.store/credits/internal/catalog"
 	"pop.store/credits/internal/clock"
+	"pop.store/credits/internal/logs"
 	"pop.store/credits/internal/problem"
 )
 
@@ -79,7 +80,7 @@ func (l *lane) settleAll(calls []*call) {
 			}
 		}
 		if !errors.Is(err, errStale) {
-			l.log.Warn("ledger batch failed", "calls", len(calls), "error", err)
+			logs.Database(l.log).Warn("ledger batch failed", "calls", len(calls), "error", err)
 		}
 	}
 	refuseAll(calls, ErrUnavailable.Because(err))

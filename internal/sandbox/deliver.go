@@ -11,6 +11,8 @@ import (
 
 	"github.com/jackc/pgx/v5"
 	"github.com/stripe/stripe-go/v85/webhook"
+
+	"pop.store/credits/internal/logs"
 )
 
 // Limits of the delivery. An event that was tried maxAttempts times stays in the books, undelivered.
@@ -31,7 +33,7 @@ func (p *Provider) Run(ctx context.Context) {
 	for ctx.Err() == nil {
 		wait, err := p.work(ctx)
 		if err != nil && ctx.Err() == nil {
-			p.o.Log.Warn("sandbox events could not be looked up", "error", err)
+			logs.Database(p.o.Log).Warn("sandbox events could not be looked up", "error", err)
 		}
 		select {
 		case <-ctx.Done():

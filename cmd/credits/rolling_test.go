@@ -1,0 +1,214 @@
+package main_test
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"net/http/httptrace"
+	"net/http/httputil"
+	"net/url"
+	"os"
+	"strconv"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"syscall"
+	"testing"
+	"time"
+
+	"pop.store/credits/db/testdb"
+)
+
+// balancer is a reverse proxy over servers that follows /readyz and never asks twice.
+type balancer struct {
+	*httptest.Server
+	backends []*backend
+	turn     atomic.Uint64
+	failed   failures
+}
+
+type backend struct {
+	addr  string
+	ready atomic.Bool
+}
+
+// failures are what went wrong, the first few in words.
+type failures struct {
+	mu    sync.Mutex
+	n     int
+	words []string
+}
+
+func (f *failures) add(format string, args ...any) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.n++; f.n <= 5 {
+		f.words = append(f.words, fmt.Sprintf(format, args...))
+	}
+}
+
+// pollEvery is how often the proxy asks a server whether it is ready.
+const pollEvery = 50 * time.Millisecond
+
+func newBalancer(t *testing.T, addrs ...string) *balancer {
+	t.Helper()
+	b := &balancer{}
+	ctx, cancel := context.WithCancel(t.Context())
+	var polling sync.WaitGroup
+	for _, addr := range addrs {
+		one := &backend{addr: addr}
+		b.backends = append(b.backends, one)
+		polling.Go(func() { one.follow(ctx) })
+	}
+	t.Cleanup(polling.Wait)
+	t.Cleanup(cancel)
+	transport := &http.Transport{MaxIdleConnsPerHost: 64}
+	t.Cleanup(transport.CloseIdleConnections)
+	proxy := &httputil.ReverseProxy{
+		Transport: transport,
+		Rewrite: func(r *httputil.ProxyRequest) {
+			r.SetURL(&url.URL{Scheme: "http", Host: b.next()})
+			// net/http would send a request without a body again on a new connection when an idle one turns out to be closed.
+			tries := 0
+			r.Out = r.Out.WithContext(httptrace.WithClientTrace(r.Out.Context(), &httptrace.ClientTrace{GotConn: func(httptrace.GotConnInfo) {
+				if tries++; tries > 1 {
+					b.failed.add("%s %s was sent again", r.Out.Method, r.Out.URL)
+				}
+			}}))
+		},
+		ErrorHandler: func(w http.ResponseWriter, r *http.Request, err error) {
+			b.failed.add("%s %s: %v", r.Method, r.URL, err)
+			w.WriteHeader(http.StatusBadGateway)
+		},
+	}
+	b.Server = httptest.NewServer(proxy)
+	t.Cleanup(b.Close)
+	return b
+}
+
+// follow asks a server whether it is ready, again and again.
+func (b *backend) follow(ctx context.Context) {
+	asking := &http.Client{Timeout: hang}
+	defer asking.CloseIdleConnections()
+	for ctx.Err() == nil {
+		r, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+b.addr+"/readyz", nil)
+		if err != nil {
+			return
+		}
+		a, err := asking.Do(r)
+		b.ready.Store(err == nil && a.StatusCode == http.StatusOK)
+		if err == nil {
+			_ = a.Body.Close()
+		}
+		time.Sleep(pollEvery)
+	}
+}
+
+// next is the address of a server that is ready, of all in turn.
+func (b *balancer) next() string {
+	for range b.backends {
+		if one := b.backends[b.turn.Add(1)%uint64(len(b.backends))]; one.ready.Load() {
+			return one.addr
+		}
+	}
+	b.failed.add("no server is ready")
+	return b.backends[0].addr
+}
+
+// rollingRequests is at least how many requests the drill makes; a restart comes with every thousand.
+func rollingRequests(t *testing.T) (requests int64, restarts int) {
+	t.Helper()
+	text := os.Getenv("CREDITS_ROLLING_REQUESTS")
+	if text == "" {
+		text = "600"
+	}
+	n, err := strconv.ParseInt(text, 10, 64)
+	if err != nil || n < 1 {
+		t.Fatalf("CREDITS_ROLLING_REQUESTS=%q is no number of requests", text)
+	}
+	return n, max(2, int(n/1000))
+}
+
+// Servers are restarted one at a time behind a proxy that follows /readyz, while clients work: not one request fails, and none is sent twice.
+func TestRollingRestarts(t *testing.T) {
+	t.Parallel()
+	requests, restarts := rollingRequests(t)
+	// Long enough for a proxy on a busy machine to ask at least once.
+	s := setting{dir: folder(t)}.with("DATABASE_URL="+testdb.Open(t).AppURL, "CREDITS_SHUTDOWN_DELAY=3s", "CREDITS_DB_CONNS=8")
+	servers := []*server{s.serve(t), s.serve(t)}
+	key := s.newKey(t, "admin")
+	servers[0].openAccount(t, key, "studio")
+	proxy := newBalancer(t, servers[0].addr, servers[1].addr)
+	servers[0].until(t, "the proxy knows both", func() bool { return proxy.backends[0].ready.Load() && proxy.backends[1].ready.Load() })
+
+	var made, charged atomic.Int64
+	done := make(chan struct{})
+	var clients sync.WaitGroup
+	for c := range 8 {
+		clients.Go(func() {
+			for n := 0; ; n++ {
+				select {
+				case <-done:
+					if made.Load() >= requests {
+						return
+					}
+				case <-time.After(10 * time.Millisecond):
+				}
+				proxy.work(t, key, c, n, &charged)
+				made.Add(1)
+			}
+		})
+	}
+	began := time.Now()
+	for i := range restarts {
+		which := i % len(servers)
+		old := servers[which]
+		if code := old.signal(t, syscall.SIGTERM); code != 0 {
+			t.Errorf("exit code %d", code)
+		}
+		if said := old.stderr.String(); strings.Contains(said, "level=ERROR") || !strings.Contains(said, "SIGTERM") {
+			t.Errorf("said: %s", said)
+		}
+		servers[which] = s.serveAt(t, old.addr)
+		servers[which].until(t, "the proxy knows the new server", proxy.backends[which].ready.Load)
+	}
+	close(done)
+	clients.Wait()
+	if proxy.failed.n > 0 {
+		t.Errorf("%d of %d requests failed, such as:\n%s", proxy.failed.n, made.Load(), strings.Join(proxy.failed.words, "\n"))
+	}
+	if b := servers[0].books(t, key, "studio"); int64(b.charges()) != charged.Load() {
+		t.Errorf("%d charges in the books, %d answered", b.charges(), charged.Load())
+	}
+	t.Logf("%d restarts, %d requests, %d of them charges, %d failed, in %v", restarts, made.Load(), charged.Load(), proxy.failed.n, time.Since(began).Round(time.Second))
+}
+
+// work sends one request of a client through the proxy: charges, reads and pages in turn.
+func (b *balancer) work(t *testing.T, key string, client, n int, charged *atomic.Int64) {
+	method, path, body, want := http.MethodGet, "/login", "", http.StatusOK
+	switch n % 3 {
+	case 0:
+		method, path, body, want = http.MethodPost, "/v1/accounts/studio/charges", oneReply, http.StatusCreated
+	case 1:
+		path = "/v1/accounts/studio"
+	}
+	r, err := http.NewRequestWithContext(t.Context(), method, b.URL+path, strings.NewReader(body))
+	if err != nil {
+		b.failed.add("%v", err)
+		return
+	}
+	r.Header.Set("Authorization", "Bearer "+key)
+	r.Header.Set("Idempotency-Key", fmt.Sprintf("client-%d-%d", client, n))
+	a, err := b.Client().Do(r)
+	if err != nil {
+		b.failed.add("%s %s: %v", method, path, err)
+		return
+	}
+	_ = a.Body.Close()
+	if a.StatusCode != want {
+		b.failed.add("%s %s: %d", method, path, a.StatusCode)
+	} else if want == http.StatusCreated {
+		charged.Add(1)
+	}
+}
