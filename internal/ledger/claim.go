@@ -22,7 +22,10 @@ func (l *Ledger) ClaimKey(ctx context.Context, tx pgx.Tx, account uuid.UUID, key
 	var used bool
 	batch := &pgx.Batch{}
 	batch.Queue(sqlLockAccount, account).Query(row.read)
-	batch.Queue(sqlKeyUse, account, key).QueryRow(func(r pgx.Row) error { return r.Scan(&theirs, &used) })
+	batch.Queue(sqlKeyUse, account, key).Query(func(rows pgx.Rows) error {
+		_, err := pgx.ForEachRow(rows, []any{&theirs, &used}, func() error { return nil })
+		return err
+	})
 	if err := tx.SendBatch(ctx, batch).Close(); err != nil {
 		return false, err
 	}
