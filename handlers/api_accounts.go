@@ -12,6 +12,7 @@ import (
 	"pop.store/credits/internal/ledger"
 	"pop.store/credits/internal/problem"
 	"pop.store/credits/internal/session"
+	"pop.store/credits/internal/strictjson"
 	"pop.store/credits/internal/tokens"
 )
 
@@ -28,6 +29,7 @@ type accountJSON struct {
 	Email         *string       `json:"email"`
 	Plan          string        `json:"plan"`
 	PlanStatus    string        `json:"plan_status"`
+	ClosedAt      *string       `json:"closed_at"`
 	NextPlan      *string       `json:"next_plan"`
 	Balance       balanceJSON   `json:"balance"`
 	State         string        `json:"state"`
@@ -51,15 +53,20 @@ func (a *App) accountAnswer(c echo.Context, status int, account uuid.UUID) error
 		return err
 	}
 	return c.JSON(status, accountJSON{
-		Account: o.ExternalID, Name: unlessEmpty(o.Name), Email: unlessEmpty(o.Email), Plan: o.Plan, PlanStatus: string(o.PlanStatus), NextPlan: unlessEmpty(o.NextPlan),
+		Account: o.ExternalID, Name: unlessEmpty(o.Name), Email: unlessEmpty(o.Email), Plan: o.Plan, PlanStatus: string(o.PlanStatus),
+		ClosedAt: stamp(o.ClosedAt), NextPlan: unlessEmpty(o.NextPlan),
 		Balance: balanceJSON{o.Spendable, o.Held, o.Total}, State: string(o.State), Threshold: o.Threshold, OwnReserve: own, PausedAgents: o.Paused,
 		NextResetAt: stamp(o.NextReset), TimeZone: o.Zone.String(), BillingAnchor: stamp(o.Anchor), BillingZone: o.Account.Zone.String(),
 	})
 }
 
+// nullableText tells null from absent.
+type nullableText = strictjson.Nullable[string]
+
 type putAccountJSON struct {
 	Plan          *string        `json:"plan"`
 	PlanStatus    *string        `json:"plan_status"`
+	NextPlan      nullableText   `json:"next_plan"`
 	Name          *string        `json:"name"`
 	Email         *string        `json:"email"`
 	TimeZone      *string        `json:"time_zone"`
@@ -73,6 +80,10 @@ func (j *putAccountJSON) put() (accounts.Put, error) {
 	p := accounts.Put{
 		Plan: j.Plan, PlanStatus: j.PlanStatus, Name: j.Name, Email: j.Email, TimeZone: j.TimeZone, BillingZone: j.BillingZone, OwnReserve: orZero(j.OwnReserve),
 	}
+	if j.NextPlan.Value != nil {
+		return p, problem.Invalid("next_plan", "can only be null, which drops a downgrade that waits: to change the plan send it as plan")
+	}
+	p.Stay = j.NextPlan.Given
 	if j.LowThreshold.Given {
 		p.LowThreshold = &ledger.SetThreshold{Amount: j.LowThreshold.Value}
 	}
@@ -118,6 +129,17 @@ func okOrCreated(isNew bool) int {
 }
 
 func (a *App) getAccount(c echo.Context, account uuid.UUID) error {
+	return a.accountAnswer(c, http.StatusOK, account)
+}
+
+// postClose closes an account for good. It takes no idempotency key: closing twice is closing.
+func (a *App) postClose(c echo.Context, account uuid.UUID) error {
+	if err := decodeOptional(c, &struct{}{}); err != nil {
+		return err
+	}
+	if err := a.Ledger.CloseAccount(c.Request().Context(), account); err != nil {
+		return err
+	}
 	return a.accountAnswer(c, http.StatusOK, account)
 }
 

@@ -1,8 +1,10 @@
 package handlers
 
 import (
+	"context"
 	"errors"
 	"net/http"
+	"strings"
 	"time"
 
 	"github.com/google/uuid"
@@ -177,13 +179,36 @@ func (a *App) withWayOut(err error, agent string) error {
 	return p
 }
 
-func (a *App) postGrant(c echo.Context, account uuid.UUID) error {
-	var body struct {
-		Amount    *tokens.Amount `json:"amount"`
-		Kind      string         `json:"kind"`
-		ExpiresAt *time.Time     `json:"expires_at"`
-		Reason    string         `json:"reason" max:"500"`
+// grantJSON is a grant as it is asked for. An adjustment below zero takes tokens back.
+type grantJSON struct {
+	Amount    *tokens.Amount `json:"amount"`
+	Kind      string         `json:"kind"`
+	ExpiresAt *time.Time     `json:"expires_at"`
+	Lot       *string        `json:"lot" max:"64"`
+	Reason    string         `json:"reason" max:"500"`
+}
+
+func (j *grantJSON) check() error {
+	kind, ok := ledger.ParseLotKind(j.Kind)
+	switch {
+	case j.Amount == nil:
+		return problem.Invalid("amount", "is needed")
+	case !ok || (kind != ledger.LotPromo && kind != ledger.LotAdjustment):
+		return problem.Invalid("kind", `must be "promo" or "adjustment"`)
+	case strings.TrimSpace(j.Reason) == "":
+		return problem.Invalid("reason", "is needed: it stands in the creator's history")
+	case *j.Amount < 0 && kind != ledger.LotAdjustment:
+		return problem.Invalid("amount", `must be above zero: only an "adjustment" takes tokens back`)
+	case *j.Amount < 0 && j.ExpiresAt != nil:
+		return problem.Invalid("expires_at", "goes with tokens that are added, not with those that are taken back")
+	case *j.Amount >= 0 && j.Lot != nil:
+		return problem.Invalid("lot", "goes with tokens that are taken back, not with those that are added")
 	}
+	return nil
+}
+
+func (a *App) postGrant(c echo.Context, account uuid.UUID) error {
+	var body grantJSON
 	key, err := idempotencyKey(c)
 	if err != nil {
 		return err
@@ -191,27 +216,38 @@ func (a *App) postGrant(c echo.Context, account uuid.UUID) error {
 	if err := decode(c, &body); err != nil {
 		return err
 	}
-	kind, ok := ledger.ParseLotKind(body.Kind)
-	switch {
-	case body.Amount == nil:
-		return problem.Invalid("amount", "is needed")
-	case !ok || (kind != ledger.LotPromo && kind != ledger.LotAdjustment):
-		return problem.Invalid("kind", `must be "promo" or "adjustment"`)
-	case body.Reason == "":
-		return problem.Invalid("reason", "is needed: it stands in the creator's history")
+	if err := body.check(); err != nil {
+		return err
 	}
-	g := ledger.Grant{Kind: kind, Amount: *body.Amount, Reason: body.Reason}
-	if body.ExpiresAt != nil {
-		if g.ExpiresAt, err = instant("expires_at", *body.ExpiresAt); err != nil {
-			return err
-		}
-	}
-	r, err := a.Ledger.Grant(c.Request().Context(), account, key, g)
+	r, err := a.grant(c.Request().Context(), account, key, &body)
 	if err != nil {
 		return err
 	}
-	noteAct(c, "entry", ledger.EntryID(account, r.Seq), "kind", kind.String(), "amount", r.Amount.String())
+	noteAct(c, "entry", ledger.EntryID(account, r.Seq), "kind", body.Kind, "amount", r.Amount.String())
 	answer := entryAnswer(&r.Entry)
 	answer.Reason = &body.Reason
 	return created(c, r.Replayed, answer)
+}
+
+// grant adds tokens, or takes them back when the amount is below zero.
+func (a *App) grant(ctx context.Context, account uuid.UUID, key string, j *grantJSON) (ledger.Receipt, error) {
+	if *j.Amount < 0 {
+		t := ledger.TakeBack{Amount: -*j.Amount, Reason: j.Reason}
+		if j.Lot != nil {
+			var ok bool
+			if t.Lot, ok = ledger.ParseID(account, *j.Lot); !ok {
+				return ledger.Receipt{}, problem.Invalid("lot", "must be the id of a lot of this account")
+			}
+		}
+		return a.Ledger.TakeBack(ctx, account, key, t)
+	}
+	kind, _ := ledger.ParseLotKind(j.Kind)
+	g := ledger.Grant{Kind: kind, Amount: *j.Amount, Reason: j.Reason}
+	if j.ExpiresAt != nil {
+		var err error
+		if g.ExpiresAt, err = instant("expires_at", *j.ExpiresAt); err != nil {
+			return ledger.Receipt{}, err
+		}
+	}
+	return a.Ledger.Grant(ctx, account, key, g)
 }

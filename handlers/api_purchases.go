@@ -79,6 +79,7 @@ func (a *App) postPurchase(c echo.Context, account uuid.UUID) error {
 	if err != nil {
 		return err
 	}
+	p = p.Ordered()
 	return created(c, replayed, purchaseAnswer(&p))
 }
 

@@ -168,6 +168,7 @@ func (a *App) demoRoutes(e *echo.Echo) {
 func (a *App) apiRoutes(e *echo.Echo) {
 	e.PUT("/v1/accounts/:account", a.key(apikey.Admin, a.putAccount))
 	get(e, "/v1/accounts/:account", a.account(apikey.Read, a.getAccount))
+	e.POST("/v1/accounts/:account/close", a.account(apikey.Admin, a.postClose))
 	e.POST("/v1/accounts/:account/login-links", a.account(apikey.Admin, a.postLoginLink))
 	get(e, "/v1/accounts/:account/lots", a.account(apikey.Read, a.getLots))
 	e.POST("/v1/accounts/:account/quote", a.account(apikey.Read, a.postQuote))

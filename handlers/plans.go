@@ -53,7 +53,7 @@ func (a *App) switchPlan(v *visit) error {
 		return err
 	}
 	plan := form.Get("plan")
-	_, _, err = a.Accounts.Put(v.Request().Context(), v.ExternalID, accounts.Put{Plan: &plan})
+	_, _, err = a.Accounts.Put(v.Request().Context(), v.ExternalID, accounts.Put{Plan: &plan, Stay: plan == v.Plan})
 	var refused *problem.Error
 	if errors.As(err, &refused) && refused.Kind == problem.Meaning {
 		m := a.plansModel(v)

@@ -19,6 +19,7 @@ import (
 type Put struct {
 	Plan          *string
 	PlanStatus    *string
+	Stay          bool // drops a downgrade that waits
 	Name          *string
 	Email         *string
 	TimeZone      *string
@@ -46,6 +47,7 @@ func (a *Accounts) Put(ctx context.Context, externalID string, p Put) (id uuid.U
 	}
 	plan := ledger.SetPlan{
 		Plan: value(p.Plan), Status: ledger.PlanStatus(value(p.PlanStatus)), Anchor: value(p.BillingAnchor), Zone: value(p.BillingZone),
+		Stay: p.Stay,
 	}
 	if id, err = a.ensure(ctx, externalID, &plan); err != nil {
 		return uuid.Nil, false, err

@@ -99,7 +99,8 @@ const sqlInsertAuto = `insert into purchases (id, account, pack, tokens, price_m
 	on conflict do nothing`
 
 // OrderAuto writes an auto purchase down, in a transaction of the caller's who decided on it. false: there is one under way already, nothing is kept
-// that could be charged, or the pack is not what was agreed to. Charge goes on with it. Errors: ErrNotSetUp, kind Meaning (field "pack"), the database's.
+// that could be charged, or the pack is not what was agreed to. Charge goes on with it. Errors: ErrNotSetUp, ledger.ErrClosed, kind Meaning (field
+// "pack"), the database's.
 func (s *Service) OrderAuto(ctx context.Context, tx pgx.Tx, account uuid.UUID, p AutoParams) (_ uuid.UUID, ok bool, err error) {
 	if !s.Available() {
 		return uuid.Nil, false, ErrNotSetUp
@@ -111,6 +112,9 @@ func (s *Service) OrderAuto(ctx context.Context, tx pgx.Tx, account uuid.UUID, p
 	}
 	if !p.Agreed.KeptBy(pack) {
 		return uuid.Nil, false, nil
+	}
+	if err := s.o.Ledger.KeepOpen(ctx, tx, account); err != nil {
+		return uuid.Nil, false, err
 	}
 	tag, err := tx.Exec(ctx, sqlInsertAuto, id, account, pack.ID, pack.Tokens, pack.Price.Minor, pack.Price.Currency, prices.Version, pack.ExpiresDays,
 		s.o.Provider.Name(), "auto-"+id.String(), []byte("auto"), now, now.Add(firstAsk), p.Owed, p.Most)

@@ -16,6 +16,7 @@ import (
 	"pop.store/credits/internal/clock"
 	"pop.store/credits/internal/ledger"
 	"pop.store/credits/internal/problem"
+	"pop.store/credits/internal/tokens"
 )
 
 // Options are what a Service needs besides its database.
@@ -48,6 +49,7 @@ var (
 	ErrNoKey       = problem.New(problem.Syntax, "missing_idempotency_key", "An idempotency key is needed.")
 	ErrKeyReused   = problem.New(problem.Meaning, "idempotency_key_reused", "This idempotency key was used for a different request.")
 	ErrNotTaken    = problem.New(problem.Conflict, "payment_refused", "The payment provider does not take this order. Nothing was bought.")
+	ErrTooMuch     = problem.New(problem.Conflict, "balance_limit", "An account holds at most %s tokens, and this pack would be too much.", tokens.Max)
 	ErrUnavailable = problem.New(problem.Unavailable, "unavailable", "Purchases cannot be answered just now. Try again with the same key.")
 )
 

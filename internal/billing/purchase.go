@@ -96,6 +96,14 @@ func scanPurchase(row pgx.CollectableRow) (Purchase, error) {
 	return p, err
 }
 
+// Ordered is the purchase as it was answered when it was ordered: a replay of the order answers the same.
+func (p Purchase) Ordered() Purchase {
+	p.Status, p.Failure, p.Card, p.Bill = StatusPending, "", "", nil
+	p.UpdatedAt, p.CompletedAt = p.CreatedAt, time.Time{}
+	p.Paid.Minor, p.Refunded.Minor = 0, 0
+	return p
+}
+
 // expiry is when the tokens of a pack expire that is credited now; zero: never.
 func (p *Purchase) expiry(now time.Time) time.Time {
 	if p.expiresDays == 0 {

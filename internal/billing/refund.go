@@ -53,7 +53,7 @@ type refund struct {
 }
 
 // Refund gives money of a purchase back, and takes its tokens back in proportion: what was spent of them is owed, and comes off the next
-// purchase. The same key with the same request gives it back once, and answers the purchase as it stands. Errors: ErrNoKey, ErrKeyReused,
+// purchase. The same key with the same request gives it back once, and answers the purchase as it stood then. Errors: ErrNoKey, ErrKeyReused,
 // ErrNoPurchase, ErrNotPaid, ErrAllRefunded, ErrDisputed, ErrRefused, ErrNotSetUp, kinds Meaning (field "amount") and Unavailable (try again
 // with the same key; a refund that was begun is carried out in any case): ErrRefundUnderWay while it depends on another one.
 func (s *Service) Refund(ctx context.Context, account, id uuid.UUID, key string, p RefundParams) (_ Purchase, replayed bool, err error) {
@@ -103,8 +103,45 @@ func (s *Service) giveBack(ctx context.Context, account, id uuid.UUID, key strin
 			return Purchase{}, false, err
 		}
 	}
-	now, err := s.Get(ctx, account, id)
-	return now, r.done, err
+	now, replayed, err := s.answered(ctx, r)
+	return now, replayed, err
+}
+
+// refundAnswer is what can change of a purchase after a refund of it was answered.
+type refundAnswer struct {
+	Status   Status        `json:"status"`
+	Refunded int64         `json:"refunded_minor"`
+	Bill     *payment.Bill `json:"bill"` // without who the buyer is
+}
+
+const (
+	sqlKeepAnswer = `update purchase_refunds set answer = $2 where id = $1 and answer is null`
+	sqlAnswer     = `select answer from purchase_refunds where id = $1`
+)
+
+// answered is the purchase as the refund was answered: the first time as it stands, and from then on the same.
+func (s *Service) answered(ctx context.Context, r refund) (_ Purchase, replayed bool, err error) {
+	p, err := s.Get(ctx, r.account, r.purchase)
+	if err != nil {
+		return p, false, err
+	}
+	now := refundAnswer{Status: p.Status, Refunded: p.Refunded.Minor}
+	if p.Bill != nil {
+		now.Bill = &payment.Bill{Tax: p.Bill.Tax, ReceiptURL: p.Bill.ReceiptURL}
+	}
+	tag, err := s.pool.Exec(ctx, sqlKeepAnswer, r.id, now)
+	if err != nil {
+		return p, false, ErrUnavailable.Because(err)
+	}
+	if tag.RowsAffected() == 1 {
+		return p, false, nil
+	}
+	var kept refundAnswer
+	if err := s.pool.QueryRow(ctx, sqlAnswer, r.id).Scan(&kept); err != nil {
+		return p, false, ErrUnavailable.Because(err)
+	}
+	p.Status, p.Refunded.Minor, p.Bill = kept.Status, kept.Refunded, kept.Bill
+	return p, true, nil
 }
 
 // request finds the refund of this key, or writes it down if it may be.
@@ -127,6 +164,9 @@ func (s *Service) request(ctx context.Context, tx pgx.Tx, id uuid.UUID, key stri
 		return refund{}, err
 	}
 	if r.amount, err = left(ctx, tx, &of, p.Amount); err != nil {
+		return refund{}, err
+	}
+	if _, err := s.o.Ledger.ClaimKey(ctx, tx, of.Account, key, p.fingerprint(id, untouched)); err != nil {
 		return refund{}, err
 	}
 	r.id = uuid.New()
@@ -266,10 +306,15 @@ func (s *Service) done(ctx context.Context, r refund, p *Purchase) error {
 // refused forgets a refund that cannot be, so that its key is free again.
 func (s *Service) refused(ctx context.Context, r refund, p *Purchase, why error) error {
 	err := pgx.BeginFunc(ctx, s.pool, func(tx pgx.Tx) error {
-		if _, err := tx.Exec(ctx, `delete from purchase_refunds where id = $1 and done_at is null`, r.id); err != nil {
+		var key string
+		err := tx.QueryRow(ctx, `delete from purchase_refunds where id = $1 and done_at is null returning idempotency_key`, r.id).Scan(&key)
+		if err == nil {
+			err = s.o.Ledger.DropClaim(ctx, tx, r.account, key)
+		}
+		if err != nil && !errors.Is(err, pgx.ErrNoRows) {
 			return err
 		}
-		_, err := tx.Exec(ctx, sqlTouch, r.purchase, s.o.Clock())
+		_, err = tx.Exec(ctx, sqlTouch, r.purchase, s.o.Clock())
 		return err
 	})
 	if err != nil {

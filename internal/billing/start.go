@@ -7,8 +7,10 @@ import (
 	"strings"
 
 	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
 
 	"pop.store/credits/internal/catalog"
+	"pop.store/credits/internal/ledger"
 	"pop.store/credits/internal/payment"
 	"pop.store/credits/internal/problem"
 	"pop.store/credits/internal/tokens"
@@ -32,9 +34,9 @@ func (p StartParams) fingerprint() []byte {
 }
 
 // Start orders a pack and opens a checkout for it; the answer's CheckoutURL is where the buyer goes. The same key with the same request
-// answers the same purchase, as it stands, and goes on with one whose checkout could not be opened; replayed tells that an earlier
-// request had answered already. Errors: ErrNotSetUp, ErrNoKey, ErrKeyReused, ErrNotTaken (final: the order has failed), kinds Meaning (field "pack",
-// "return_url"), NotFound (account) and Unavailable (try again with the same key).
+// answers the same purchase, as it stands (Purchase.Ordered is what was answered first), and goes on with one whose checkout could not be opened;
+// replayed tells that an earlier request had answered already. Errors: ErrNotSetUp, ErrNoKey, ErrKeyReused, ErrNotTaken (final: the order has
+// failed), ErrTooMuch, ledger.ErrNoAccount, ledger.ErrClosed, kinds Meaning (field "pack", "return_url") and Unavailable (try again with the same key).
 func (s *Service) Start(ctx context.Context, account uuid.UUID, key string, p StartParams) (_ Purchase, replayed bool, err error) {
 	if !s.Available() {
 		return Purchase{}, false, ErrNotSetUp
@@ -79,7 +81,8 @@ const sqlInsert = `insert into purchases (id, account, pack, tokens, price_minor
 		coalesce((select customer from payment_customers where account = $2 and provider = $9), ''))
 	on conflict (account, idempotency_key) do nothing`
 
-// insert writes down what is ordered, at the catalog's price of now.
+// insert writes down what is ordered, at the catalog's price of now. The key is claimed in the transaction that writes the order: what is refused
+// claims none.
 func (s *Service) insert(ctx context.Context, account uuid.UUID, key string, p StartParams) error {
 	prices, now := s.o.Prices(), s.o.Clock()
 	pack, err := check(prices, p)
@@ -91,10 +94,45 @@ func (s *Service) insert(ctx context.Context, account uuid.UUID, key string, p S
 	if err != nil {
 		return err
 	}
-	_, err = s.pool.Exec(ctx, sqlInsert, uuid.New(), account, pack.ID, pack.Tokens, pack.Price.Minor, pack.Price.Currency, prices.Version,
-		pack.ExpiresDays, s.o.Provider.Name(), p.ReturnPath, key, p.fingerprint(), now, now.Add(firstAsk), a.Owed, p.KeepMethod)
-	if err != nil {
-		return ErrUnavailable.Because(err)
+	err = pgx.BeginFunc(ctx, s.pool, func(tx pgx.Tx) error {
+		if _, err := s.o.Ledger.ClaimKey(ctx, tx, account, key, p.fingerprint()); err != nil {
+			return err
+		}
+		if err := s.room(ctx, tx, &a, pack.Tokens); err != nil {
+			return err
+		}
+		_, err := tx.Exec(ctx, sqlInsert, uuid.New(), account, pack.ID, pack.Tokens, pack.Price.Minor, pack.Price.Currency, prices.Version,
+			pack.ExpiresDays, s.o.Provider.Name(), p.ReturnPath, key, p.fingerprint(), now, now.Add(firstAsk), a.Owed, p.KeepMethod)
+		return err
+	})
+	return orUnavailable(err)
+}
+
+// orUnavailable leaves what may be answered as it is; anything else is the database's.
+func orUnavailable(err error) error {
+	var own *problem.Error
+	if err == nil || errors.As(err, &own) {
+		return err
+	}
+	return ErrUnavailable.Because(err)
+}
+
+// sqlOrdered is how many tokens are ordered that may still be paid.
+const sqlOrdered = `select coalesce(sum(tokens), 0)::bigint from purchases where account = $1 and status in ('pending', 'processing')`
+
+// room refuses an order for a closed account, and one that would take the balance over the most that an account holds: before anybody pays, since what
+// is paid is always credited. The account is locked, so of orders that come at once each sees those before it.
+func (s *Service) room(ctx context.Context, tx pgx.Tx, a *ledger.Account, more tokens.Amount) error {
+	if err := s.o.Ledger.KeepOpen(ctx, tx, a.ID); err != nil {
+		return err
+	}
+	var ordered tokens.Amount
+	if err := tx.QueryRow(ctx, sqlOrdered, a.ID).Scan(&ordered); err != nil {
+		return err
+	}
+	left := tokens.Max - min(a.Total, tokens.Max)
+	if left -= min(ordered, left); more > left {
+		return ErrTooMuch
 	}
 	return nil
 }

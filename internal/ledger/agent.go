@@ -288,12 +288,17 @@ func timesClamped(a tokens.Amount, n int64) tokens.Amount {
 func (s *state) startMonth(due time.Time) bool {
 	found := false
 	for i := range s.agents {
-		if a := &s.agents[i]; a.state == AgentOverBudget && !s.monthEnd(a).After(due) {
+		if a := &s.agents[i]; s.waitsForMonth(a) && !s.monthEnd(a).After(due) {
 			s.resume(a, due)
 			found = true
 		}
 	}
 	return found
+}
+
+// waitsForMonth says whether an agent goes on when the next month begins.
+func (s *state) waitsForMonth(a *agent) bool {
+	return a.state == AgentOverBudget && s.closedAt.IsZero()
 }
 
 // monthEnd is when the month is over in which an agent used up its budget.
@@ -329,8 +334,8 @@ func (p *PutAgent) needs(*catalog.Catalog) needs {
 }
 
 func (p *PutAgent) decide(s *state, now time.Time, prices *catalog.Catalog) (*Entry, error) {
-	if !s.exists {
-		return nil, ErrNoAccount
+	if err := s.mustBeOpen(); err != nil {
+		return nil, err
 	}
 	if err := p.check(s, prices); err != nil {
 		return nil, err
@@ -398,8 +403,8 @@ type SwitchAgent struct {
 func (p *SwitchAgent) needs(*catalog.Catalog) needs { return needs{whole: true, fresh: true} }
 
 func (p *SwitchAgent) decide(s *state, now time.Time, prices *catalog.Catalog) (*Entry, error) {
-	if !s.exists {
-		return nil, ErrNoAccount
+	if err := s.mustBeOpen(); err != nil {
+		return nil, err
 	}
 	a := s.agent(p.ID)
 	if a == nil || p.ID == "" {

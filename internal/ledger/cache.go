@@ -149,7 +149,7 @@ func (s *state) settleDown() {
 		if l.number == s.openLot && !l.added {
 			row.remaining, row.held = l.row.remaining, l.row.held
 		}
-		if l.row, l.added = row, false; l.remaining > 0 {
+		if l.row, l.added, l.retaken = row, false, false; l.remaining > 0 {
 			lots = append(lots, l)
 		}
 	}
@@ -165,11 +165,12 @@ func (s *state) settleDown() {
 		s.agents[i].row, s.agents[i].added = s.agents[i].present(), false
 	}
 	s.guardsBefore, s.events = s.guards, nil
-	s.before = plan{s.plan, s.nextPlan, s.status, s.period, s.periodGranted}
+	s.before = s.presentPlan()
 	for _, e := range s.entries {
 		e.note = Note{} // it may be large, and no replay needs it
 	}
 	clear(s.entries)
 	s.entries = s.entries[:0]
+	s.closing = false
 	s.changed, s.past, s.refs, s.usage, s.declined, s.reversals = false, nil, nil, nil, nil, nil
 }

@@ -32,8 +32,8 @@ func (c *Charge) needs(prices *catalog.Catalog) needs {
 }
 
 func (c *Charge) decide(s *state, now time.Time, prices *catalog.Catalog) (*Entry, error) {
-	if !s.exists {
-		return nil, ErrNoAccount
+	if err := s.mustBeOpen(); err != nil {
+		return nil, err
 	}
 	price, err := prices.Price(c.Feature, c.Quantity, c.Amount)
 	if err != nil {

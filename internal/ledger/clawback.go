@@ -48,7 +48,7 @@ func (r *revoke) decide(s *state, now time.Time, _ *catalog.Catalog) (*Entry, er
 		l.frozen = false // a dispute that was lost is over
 	}
 	s.changed = true
-	more := r.total - p.reversed
+	more := min(r.total, l.amount-l.taken) - p.reversed // what support took back is gone already, and nobody's debt
 	if more <= 0 {
 		return nil, nil
 	}

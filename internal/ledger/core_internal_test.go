@@ -500,8 +500,17 @@ func (r *player) request(s *state) operation {
 		return &revoke{lot: r.purchase(), total: tokens.One * pick(r.Rand, tokens.Amount(1), 40, 70, 100, 101)}
 	case n < 93:
 		return &freeze{lot: r.purchase(), frozen: r.IntN(2) == 0}
+	case n < 94:
+		return &TakeBack{Amount: r.amount(s.spendable(r.now) / 8), Lot: pick(r.Rand, 0, 0, r.earlier(KindGrant)), Reason: pick(r.Rand, "a mistake", "a mistake", "")}
 	case n < 97:
-		return &SetPlan{Plan: pick(r.Rand, "starter", "pro", "star", "gold"), Status: pick(r.Rand, "", PlanActive, PlanPastDue)}
+		if len(r.paper.entries) > 400 && r.IntN(12) == 0 {
+			return closing{}
+		}
+		return &SetPlan{
+			Plan:   pick(r.Rand, "starter", "pro", "star", "gold"),
+			Status: pick(r.Rand, "", "", PlanActive, PlanActive, PlanPastDue, PlanCanceled),
+			Stay:   r.IntN(4) == 0,
+		}
 	}
 	return &SetPlan{Status: PlanActive}
 }
@@ -596,7 +605,7 @@ func (r *player) playPartial(prices *catalog.Catalog) bool {
 func TestTheCoreKeepsItsInvariants(t *testing.T) {
 	t.Parallel()
 	steps, partials := 0, 0
-	for seed := range uint64(400) {
+	for seed := range uint64(420) {
 		n, m := live(t, seed, 150)
 		steps, partials = steps+n, partials+m
 	}

@@ -69,6 +69,15 @@ func (g *Grant) fingerprint() fingerprint {
 	return f.sum()
 }
 
+func (t *TakeBack) fingerprint() fingerprint {
+	f := make(fingerprinter, 0, 64)
+	f.text("take back")
+	f.number(int64(t.Amount))
+	f.number(t.Lot)
+	f.text(t.Reason)
+	return f.sum()
+}
+
 func presence(b bool) int {
 	if b {
 		return 1

@@ -17,7 +17,7 @@ type Grant struct {
 	Reason    string
 }
 
-// maxOpenLots bounds what one account's batch has to load. Purchases are never refused: their money was taken.
+// maxOpenLots bounds what one account's batch has to load. Purchases do not count against it.
 const maxOpenLots = 1_000
 
 const scopePurchase = "purchase"
@@ -31,8 +31,9 @@ func (g *Grant) needs(*catalog.Catalog) needs {
 }
 
 func (g *Grant) decide(s *state, now time.Time, prices *catalog.Catalog) (*Entry, error) {
-	if !s.exists {
-		return nil, ErrNoAccount
+	bought := g.Kind == LotPurchase // its money was taken: no state of the account refuses it
+	if err := s.mustBeOpen(); err != nil && !(bought && s.exists) {
+		return nil, err
 	}
 	if g.Amount <= 0 {
 		return nil, problem.Invalid("amount", "must be more than zero")
@@ -40,15 +41,15 @@ func (g *Grant) decide(s *state, now time.Time, prices *catalog.Catalog) (*Entry
 	if !g.ExpiresAt.IsZero() && !g.ExpiresAt.After(now) {
 		return nil, problem.Invalid("expires_at", "must be in the future")
 	}
-	if g.Amount > tokens.Max-s.balance {
+	if !bought && g.Amount > tokens.Max-s.balance {
 		return nil, problem.Invalid("amount", "would take the balance over %s tokens", tokens.Max)
 	}
-	if g.Kind != LotPurchase && len(s.lots) >= maxOpenLots {
+	if !bought && len(s.lots) >= maxOpenLots {
 		return nil, problem.New(problem.Conflict, "too_many_lots", "This account has %d open grants already.", len(s.lots))
 	}
 	e := s.grant(lot{kind: g.Kind, amount: g.Amount, source: g.Source, effectiveAt: now, expiresAt: g.ExpiresAt}, prices, now)
 	e.note = Note{Reason: g.Reason}
-	if g.Kind == LotPurchase {
+	if bought {
 		s.payOwed(s.lot(e.Seq), now)
 	}
 	return e, nil

@@ -50,8 +50,8 @@ type Hold struct {
 func (h *Hold) needs(*catalog.Catalog) needs { return needs{whole: true, agent: h.Agent} }
 
 func (h *Hold) decide(s *state, now time.Time, prices *catalog.Catalog) (*Entry, error) {
-	if !s.exists {
-		return nil, ErrNoAccount
+	if err := s.mustBeOpen(); err != nil {
+		return nil, err
 	}
 	price, err := prices.Price(h.Feature, h.Quantity, h.Amount)
 	if err != nil {
@@ -102,6 +102,9 @@ type Capture struct {
 func (c *Capture) needs(*catalog.Catalog) needs { return needs{whole: true, about: c.Hold} }
 
 func (c *Capture) decide(s *state, now time.Time, _ *catalog.Catalog) (*Entry, error) {
+	if err := s.mustBeOpen(); err != nil {
+		return nil, err
+	}
 	h, err := s.openHold(c.Hold)
 	if err != nil {
 		return nil, err

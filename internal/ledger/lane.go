@@ -92,7 +92,7 @@ var errStale = errors.New("another server was faster, or a key is older than the
 // stale recognises that in what became of a batch which began from memory: Postgres says so by the division by zero of sqlUpdateAccounts, or since an
 // entry or a key is there already.
 func stale(err error) bool {
-	return errors.Is(err, errStale) || sqlState(err) == "22012" || sqlState(err) == "23505"
+	return errors.Is(err, errStale) || sqlState(err) == "22012" || oldKey(err)
 }
 
 // ofOne says whether it is about one request of the batch: what it is, or its account.
@@ -141,8 +141,8 @@ func (l *lane) refuseLocked(calls []*call) (free []*call) {
 var errLocked = errors.New("another server keeps the account locked")
 
 // oldKey says whether it was no more than a key that is older than the lane's memory: what the batch began from has been found true when entries are
-// inserted, which comes later.
-func oldKey(err error) bool { return sqlState(err) == "23505" }
+// inserted, and claims looked up, which comes later.
+func oldKey(err error) bool { return sqlState(err) == "23505" || sqlState(err) == claimFound }
 
 func (l *lane) halve(calls []*call, err error) {
 	if len(calls) == 1 {
@@ -231,6 +231,9 @@ func (l *loaded) answer(c *call, now time.Time, prices *catalog.Catalog) answer 
 			return answer{err: ErrKeyReused}
 		}
 		return answer{entry: known, replayed: true}
+	}
+	if err := l.checkClaim(c); err != nil {
+		return answer{err: err}
 	}
 	if c.needs.scope != "" {
 		if known, ok := l.refs[accountReference{c.account, c.needs.scope, c.needs.reference}]; ok {

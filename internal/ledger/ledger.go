@@ -151,6 +151,12 @@ func (l *Ledger) Grant(ctx context.Context, account uuid.UUID, key string, g Gra
 	return l.submitKeyed(ctx, c, &g)
 }
 
+// TakeBack takes tokens out of an account again, all of the amount or nothing. Errors: ErrNoAccount, ErrClosed, ErrKeyReused, kinds Meaning (fields
+// "amount", "lot", "reason") and Unavailable.
+func (l *Ledger) TakeBack(ctx context.Context, account uuid.UUID, key string, t TakeBack) (Receipt, error) {
+	return l.submitKeyed(ctx, newCall(account).keyed(key, t.fingerprint()), &t)
+}
+
 // Purchase finds a purchase that was credited, to take it back or freeze it. NotFound when it was not, kind Unavailable.
 func (l *Ledger) Purchase(ctx context.Context, account uuid.UUID, purchase string) (*Purchase, error) {
 	p := &Purchase{ledger: l, account: account}
@@ -280,11 +286,14 @@ type Quote struct {
 	Shortfall    tokens.Amount
 }
 
-// Quote prices a charge against the account's present balance.
+// Quote prices a charge against the account's present balance. Errors: ErrNoAccount, ErrClosed, those of the price, kind Unavailable.
 func (l *Ledger) Quote(ctx context.Context, account uuid.UUID, c Charge) (Quote, error) {
 	a, err := l.Account(ctx, account)
 	if err != nil {
 		return Quote{}, err
+	}
+	if !a.ClosedAt.IsZero() {
+		return Quote{}, ErrClosed
 	}
 	price, err := l.prices().At(l.now()).Price(c.Feature, c.Quantity, c.Amount)
 	if err != nil {

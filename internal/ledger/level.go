@@ -77,8 +77,8 @@ type SetThreshold struct {
 func (p *SetThreshold) needs(*catalog.Catalog) needs { return needs{whole: true, fresh: true} }
 
 func (p *SetThreshold) decide(s *state, _ time.Time, _ *catalog.Catalog) (*Entry, error) {
-	if !s.exists {
-		return nil, ErrNoAccount
+	if err := s.mustBeOpen(); err != nil {
+		return nil, err
 	}
 	if p.Amount != nil && (*p.Amount < 0 || *p.Amount > tokens.Max) {
 		return nil, problem.Invalid("threshold", "must not be below zero, nor above %s tokens", tokens.Max)

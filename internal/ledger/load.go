@@ -26,6 +26,9 @@ type loaded struct {
 	bound   []accountKey // keys that were bound in this batch
 	doubts  []*call
 	began   bool // a transaction is open on the connection
+
+	claimed   map[accountKey]bool // keys of the batch that other calls have claimed
+	unclaimed claimedKeys         // keys that are decided on from memory, of accounts with claims
 }
 
 // party is an account's part in a batch: what its calls need, and what is known of it.
@@ -159,16 +162,31 @@ func (l *loaded) queueLookUps(batch *pgx.Batch) {
 	}
 }
 
-// loadRest loads all lots and holds where the open lot is not enough, or all are wanted, and what requests are about.
+// loadRest loads all lots and holds where the open lot is not enough, or all are wanted, what requests are about, and which keys are claimed.
 func (l *loaded) loadRest(ctx context.Context, conn *pgx.Conn, now time.Time, all bool) error {
+	batch := &pgx.Batch{}
+	l.queueClaims(batch)
 	whole := l.ids(func(p *party) bool { return p.state != nil && !p.remembered && (all || p.state.needsWhole(p, now)) })
-	if len(whole) == 0 {
+	if len(whole) > 0 {
+		l.queueWhole(batch, whole, now)
+	}
+	if batch.Len() == 0 {
 		return nil
 	}
+	if err := conn.SendBatch(ctx, batch).Close(); err != nil {
+		return err
+	}
+	for _, id := range whole {
+		l.party(id).state.lotsAreComplete()
+	}
+	return nil
+}
+
+// queueWhole asks for all that there is of some accounts, and for the earlier entries that requests are about.
+func (l *loaded) queueWhole(batch *pgx.Batch, whole idList, now time.Time) {
 	for _, id := range whole {
 		l.party(id).state.forgetOpenLot()
 	}
-	batch := &pgx.Batch{}
 	batch.Queue(sqlOpenLots, whole).Query(l.readLots)
 	batch.Queue(sqlOpenHolds, whole).Query(l.readHolds)
 	batch.Queue(sqlAgents, whole).Query(l.readAgents)
@@ -179,13 +197,6 @@ func (l *loaded) loadRest(ctx context.Context, conn *pgx.Conn, now time.Time, al
 		batch.Queue(sqlPast, accounts, seqs).Query(l.readPast)
 		batch.Queue(sqlPastLots, accounts, seqs).Query(l.readLots)
 	}
-	if err := conn.SendBatch(ctx, batch).Close(); err != nil {
-		return err
-	}
-	for _, id := range whole {
-		l.party(id).state.lotsAreComplete()
-	}
-	return nil
 }
 
 // past lists the earlier entries that requests are about.
@@ -289,7 +300,7 @@ func (l *loaded) readLots(rows pgx.Rows) error {
 		var t lot
 		var expires *time.Time
 		err := rows.Scan(&account, &t.number, &t.kind, &t.amount, &t.remaining, &t.held, &t.effectiveAt, &expires, &t.frozen, &t.revoked, &t.row.open,
-			&t.source)
+			&t.source, &t.taken)
 		if err != nil {
 			return err
 		}
@@ -395,7 +406,7 @@ func (l *loaded) readPast(rows pgx.Rows) error {
 func scanState(rows pgx.Rows, more ...any) (*state, error) {
 	s := &state{}
 	var zone string
-	var due *time.Time
+	var due, closed *time.Time
 	var open lot
 	var usage []byte
 	var threshold *int64
@@ -403,18 +414,20 @@ func scanState(rows pgx.Rows, more ...any) (*state, error) {
 		&s.account, &s.balance, &s.held, &s.unusable, &s.owed, &s.seq, &s.lastAt, &due, &s.openLot, &open.remaining, &open.held,
 		&s.today.day, &usage, &s.today.declined, &s.declinedEver, &s.plan, &s.nextPlan, &s.status, &s.anchor, &zone, &s.period, &s.periodGranted, &s.version,
 		&s.newestLot, &s.level, &s.agentCount, &s.pausedAgents, &s.guarded, &s.reserved, &threshold, &s.eventSeq,
+		&s.claims, &closed,
 	}
 	if err := rows.Scan(append(columns, more...)...); err != nil {
 		return nil, err
 	}
 	s.exists = s.plan != ""
 	s.lastAt, s.anchor, s.dueAt, s.today.day = s.lastAt.UTC(), s.anchor.UTC(), instant(due), s.today.day.UTC()
+	s.closedAt = instant(closed)
 	if s.openLot != 0 {
 		open.number, open.row.open = s.openLot, true
 		s.lots = []lot{open}
 	}
 	s.rest = s.balance - s.held - s.unusable - (open.remaining - open.held)
-	s.before = plan{s.plan, s.nextPlan, s.status, s.period, s.periodGranted}
+	s.before = s.presentPlan()
 	if s.lowThreshold = noThreshold; threshold != nil {
 		s.lowThreshold = tokens.Amount(*threshold)
 	}

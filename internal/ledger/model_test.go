@@ -101,6 +101,7 @@ func playModel(t *rapid.T, b *books, servers []*ledger.Ledger) {
 		"usage": m.usage, "quote": m.quote, "settle": m.settle, "bulk": m.bulk, "put agent": m.putAgent,
 		"put agent 2": m.putAgent, "put agent 3": m.putAgent, "switch agent": m.switchAgent, "threshold": m.setThreshold,
 		"agents": m.listAgents, "relay": m.relay, "other server": m.otherServer, "other server 2": m.otherServer,
+		"take back": m.takeBack, "claim": m.claim, "claim 2": m.claim, "close": m.closeAccount,
 		"": m.look,
 	})
 	m.endCheck(t)
@@ -372,7 +373,8 @@ func (m *model) plan(t *rapid.T) {
 	id := m.account(t)
 	p := ledger.SetPlan{
 		Plan:   rapid.SampledFrom([]string{"", "starter", "pro", "star", "gold"}).Draw(t, "plan"),
-		Status: rapid.SampledFrom([]ledger.PlanStatus{"", "", "active", "past_due", "odd"}).Draw(t, "status"),
+		Status: rapid.SampledFrom([]ledger.PlanStatus{"", "", "active", "active", "past_due", "canceled", "odd"}).Draw(t, "status"),
+		Stay:   rapid.IntRange(0, 5).Draw(t, "stay") == 0,
 		Zone:   rapid.SampledFrom([]string{"", "", "", "", "Asia/Tokyo"}).Draw(t, "zone"),
 	}
 	m.compare(t, "plan", m.sent(ledger.Receipt{}, m.SetPlan(context.Background(), id, p)), m.twin.setPlan(id, p, m.clock.Now()))
@@ -523,6 +525,12 @@ func (m *model) quote(t *rapid.T) {
 	id := m.account(t)
 	c := m.drawCharge(t, id)
 	q, err := m.Quote(context.Background(), id, c)
+	if m.twin.accounts[id].over() {
+		if problem.Of(err).Code != "account_closed" {
+			t.Fatalf("a quote of a closed account: %v", err)
+		}
+		return
+	}
 	price, refused := m.twin.cost(c.Feature, c.Quantity, c.Amount)
 	if (err == nil) != (refused == nil) {
 		t.Fatalf("quote: %v, its twin %v", err, refused)

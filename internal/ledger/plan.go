@@ -2,6 +2,7 @@ package ledger
 
 import (
 	"context"
+	"slices"
 	"time"
 
 	"github.com/google/uuid"
@@ -13,16 +14,21 @@ import (
 // PlanStatus says whether the host platform is being paid for the plan.
 type PlanStatus string
 
-// The two statuses. While past due no allowance is granted; tokens that are there stay spendable.
+// The statuses. Only an active plan grants an allowance; tokens that are there stay spendable until they expire.
 const (
-	PlanActive  PlanStatus = "active"
-	PlanPastDue PlanStatus = "past_due"
+	PlanActive   PlanStatus = "active"
+	PlanPastDue  PlanStatus = "past_due"
+	PlanCanceled PlanStatus = "canceled" // its creator has ended it
 )
+
+var planStatuses = []PlanStatus{PlanActive, PlanPastDue, PlanCanceled}
 
 // SetPlan opens an account or changes its plan. Zero fields stay as they are.
 type SetPlan struct {
 	Plan   string
 	Status PlanStatus
+	// Stay drops a downgrade that waits. Sending the present plan does not: a host may send what it knows as often as it likes.
+	Stay bool
 	// Anchor and Zone are set when the account is opened (by default: now, UTC) and can never change afterwards.
 	Anchor time.Time
 	Zone   string
@@ -84,8 +90,8 @@ func (p *SetPlan) checkKnown(prices *catalog.Catalog) error {
 	if _, ok := prices.Plan(p.Plan); p.Plan != "" && !ok {
 		return problem.Invalid("plan", "is not in the catalog")
 	}
-	if p.Status != "" && p.Status != PlanActive && p.Status != PlanPastDue {
-		return problem.Invalid("plan_status", `must be "active" or "past_due"`)
+	if p.Status != "" && !slices.Contains(planStatuses, p.Status) {
+		return problem.Invalid("plan_status", `must be "active", "past_due" or "canceled"`)
 	}
 	return nil
 }
@@ -112,22 +118,40 @@ func (p *SetPlan) open(s *state, now time.Time, prices *catalog.Catalog) error {
 // earliestAnchor is before every creator platform; it only keeps periods countable.
 var earliestAnchor = time.Date(2000, 1, 1, 0, 0, 0, 0, time.UTC)
 
+// change does what differs from what is there. What does not differ changes nothing, whatever the catalog says of the plan by now.
 func (p *SetPlan) change(s *state, now time.Time, prices *catalog.Catalog) error {
-	if err := p.checkKnown(prices); err != nil {
+	wanted := *p
+	if p.Plan == s.plan {
+		wanted.Plan = ""
+	}
+	if err := wanted.checkKnown(prices); err != nil {
 		return err
 	}
-	if !p.Anchor.IsZero() && !p.Anchor.Equal(s.anchor) {
+	switch {
+	case !p.Anchor.IsZero() && !p.Anchor.Equal(s.anchor):
 		return problem.Invalid("billing_anchor", "cannot change once the account is open")
-	}
-	if p.Zone != "" && p.Zone != s.zone.String() {
+	case p.Zone != "" && p.Zone != s.zone.String():
 		return problem.Invalid("billing_zone", "cannot change once the account is open")
+	case wanted.Plan != "" && p.Stay:
+		return problem.Invalid("next_plan", "cannot be taken back together with a change of plan")
 	}
 	from, known := prices.Plan(s.plan)
-	if to, ok := prices.Plan(p.Plan); ok {
+	before := s.presentPlan()
+	if p.Stay {
+		s.nextPlan = ""
+	}
+	if to, ok := prices.Plan(wanted.Plan); ok {
 		s.switchPlan(from, to)
 	}
 	if p.Status != "" {
 		s.status = p.Status
+	}
+	if s.presentPlan() == before {
+		return nil
+	}
+	if !s.closedAt.IsZero() {
+		s.plan, s.nextPlan, s.status = before.id, before.next, before.status
+		return ErrClosed
 	}
 	s.changed = true
 	s.enterPeriod(now, prices, known && from.Allowance == 0)

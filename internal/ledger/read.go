@@ -20,6 +20,7 @@ type Account struct {
 	Plan       string
 	NextPlan   string // a downgrade that takes effect at NextReset; empty: none
 	PlanStatus PlanStatus
+	ClosedAt   time.Time // when it was closed, for good; zero: it is open
 	Anchor     time.Time
 	Zone       *time.Location // the billing zone
 	Spendable  tokens.Amount
@@ -29,7 +30,7 @@ type Account struct {
 	Seq        int64         // of the newest entry
 	NewestLot  int64         // the highest number of a lot
 	LastAt     time.Time     // of the newest entry or declined attempt
-	NextReset  time.Time     // when the next allowance comes; zero while the plan is not paid for
+	NextReset  time.Time     // when the next allowance comes; zero while none does: the plan is past due or canceled, or the account is closed
 	NextDue    time.Time     // no later than the next instant at which something expires, ends or comes of itself; zero: never
 	Level      Level
 	Threshold  tokens.Amount // below it the balance is low
@@ -234,12 +235,12 @@ func (r *partRow) addTo(s *state) {
 // view shows a settled state.
 func (s *state) view(now time.Time, prices *catalog.Catalog) Account {
 	a := Account{
-		ID: s.account, Plan: s.plan, NextPlan: s.nextPlan, PlanStatus: s.status, Anchor: s.anchor, Zone: s.zone,
+		ID: s.account, Plan: s.plan, NextPlan: s.nextPlan, PlanStatus: s.status, ClosedAt: s.closedAt, Anchor: s.anchor, Zone: s.zone,
 		Spendable: s.spendable(now), Held: s.held, Total: s.balance, Owed: s.owed, Seq: s.seq, NewestLot: s.newestLot, LastAt: s.lastAt,
 		NextDue: s.dueAt, Today: s.today.usages(), Threshold: s.threshold(prices), Agents: s.agentCount, Paused: s.pausedAgents, Reserved: s.reserved,
 	}
 	a.Level = s.level.next(a.Spendable, a.Threshold, prices.ToolMinimum)
-	if s.status == PlanActive {
+	if s.renews() {
 		a.NextReset = boundary(s.anchor, s.zone, s.period+1)
 	}
 	for _, t := range s.lots {

@@ -28,6 +28,8 @@ type state struct {
 	lastAt   time.Time
 	version  int64     // of the row: every write makes it one more
 	dueAt    time.Time // no later than the next instant at which settling has something to do; zero: never
+	claims   bool      // calls that write no entry have bound keys of the account (claim.go)
+	closedAt time.Time // zero: it is open
 
 	before        plan // as the row says
 	plan          string
@@ -57,6 +59,7 @@ type state struct {
 
 	// What to write.
 	changed   bool
+	closing   bool // closedAt is new
 	entries   []*Entry
 	refs      []permanent
 	usage     []dayUsage // days that are over
@@ -86,13 +89,15 @@ type lot struct {
 	remaining   tokens.Amount
 	held        tokens.Amount
 	effectiveAt time.Time
-	expiresAt   time.Time // zero: never
-	frozen      bool      // its payment is disputed
-	revoked     bool      // its payment went back
-	source      string    // what it came from: a plan's id, a purchase's id, or empty
+	expiresAt   time.Time     // zero: never
+	frozen      bool          // its payment is disputed
+	revoked     bool          // its payment went back
+	source      string        // what it came from: a plan's id, a purchase's id, or empty
+	taken       tokens.Amount // taken back by support
 
-	row   lotRow // as its row says
-	added bool   // has no row yet
+	row     lotRow // as its row says
+	added   bool   // has no row yet
+	retaken bool   // more was taken back than its row says
 }
 
 // lotRow is the part of a lot that changes, as its row has it.
@@ -227,7 +232,7 @@ func (s *state) append(e Entry, now time.Time) *Entry {
 // nextDue is the earliest instant at which settling will have something to do; zero when never.
 func (s *state) nextDue() time.Time {
 	var due time.Time
-	if s.exists && s.status == PlanActive {
+	if s.renews() {
 		due = boundary(s.anchor, s.zone, s.period+1)
 	}
 	for i := range s.lots {
@@ -241,12 +246,15 @@ func (s *state) nextDue() time.Time {
 		}
 	}
 	for i := range s.agents {
-		if a := &s.agents[i]; a.state == AgentOverBudget && compareExpiry(s.monthEnd(a), due) < 0 {
+		if a := &s.agents[i]; s.waitsForMonth(a) && compareExpiry(s.monthEnd(a), due) < 0 {
 			due = s.monthEnd(a)
 		}
 	}
 	return due
 }
+
+// renews says whether the account gets an allowance with each period.
+func (s *state) renews() bool { return s.exists && s.status == PlanActive && s.closedAt.IsZero() }
 
 // wakeAt is when a state stops being true without anybody's doing: when something is due, or a lot comes into effect.
 func (s *state) wakeAt(now time.Time) time.Time {

@@ -16,7 +16,7 @@ on conflict (account) do nothing`
 
 const accountColumns = `a.account, a.balance, a.held, a.unusable, a.owed, a.seq, a.last_at, a.next_due_at, a.open_lot, a.open_remaining, a.open_held,
 	a.today, a.today_usage, a.today_declined, a.declined, a.plan, a.next_plan, a.plan_status, a.billing_anchor, a.billing_zone, a.period, a.period_granted, a.version, a.newest_lot,
-	a.level, a.agents, a.paused_agents, a.guarded, a.reserved, a.low_threshold, a.event_seq`
+	a.level, a.agents, a.paused_agents, a.guarded, a.reserved, a.low_threshold, a.event_seq, a.claims, a.closed_at`
 
 // Rows are locked in id order, so that two servers never wait for each other in a circle.
 const sqlLockAccounts = `
@@ -29,7 +29,7 @@ with free as (
 )
 select account from ledger_accounts where account = any($1) and account not in (select account from free)`
 
-const lotColumns = `l.account, l.lot, l.kind, l.amount, l.remaining, l.held, l.effective_at, l.expires_at, l.frozen, l.revoked, l.is_open, l.source`
+const lotColumns = `l.account, l.lot, l.kind, l.amount, l.remaining, l.held, l.effective_at, l.expires_at, l.frozen, l.revoked, l.is_open, l.source, l.taken_back`
 
 const sqlOpenLots = `
 select ` + lotColumns + ` from lots as l where l.account = any($1) and l.is_open`
@@ -77,6 +77,40 @@ from unnest($1::uuid[], $2::text[]) as k (account, key)
 left join lateral (
 	select seq from entries where account = k.account and idempotency_key = k.key limit 1
 ) as e on true`
+
+// The same row lock for one account, taken in a transaction of another part of the program.
+const sqlLockAccount = `
+select plan <> '', closed_at is not null from ledger_accounts where account = $1 for no key update`
+
+// Whether a key is claimed, by which request, and whether an entry has it.
+const sqlKeyUse = `
+select (select fingerprint from claimed_keys where account = $1 and idempotency_key = $2),
+	exists (select from entries where account = $1 and idempotency_key = $2)`
+
+const sqlClaimKey = `
+insert into claimed_keys (account, idempotency_key, fingerprint) values ($1, $2, $3)`
+
+// Lanes that remember the row as one without claims find another version.
+const sqlNoteClaims = `
+update ledger_accounts set claims = true, version = version + 1 where account = $1 and not claims`
+
+const sqlDropClaim = `
+delete from claimed_keys where account = $1 and idempotency_key = $2`
+
+const sqlKnownClaims = `
+select k.account, k.key
+from unnest($1::uuid[], $2::text[]) as k (account, key)
+cross join lateral (
+	select account from claimed_keys where account = k.account and idempotency_key = k.key limit 1
+) as c`
+
+// The number is out of range, and the transaction fails, when one of the keys is claimed.
+const sqlNoneClaimed = `
+select (40000 * count(c.account))::smallint
+from unnest($1::uuid[], $2::text[]) as k (account, key)
+left join lateral (
+	select account from claimed_keys where account = k.account and idempotency_key = k.key limit 1
+) as c on true`
 
 // The division fails when one of the rows has another version.
 const sqlUnchanged = `
@@ -143,6 +177,12 @@ set plan = u.plan, next_plan = u.next_plan, plan_status = u.plan_status, billing
 from unnest($2::plan_row[]) as u
 where a.account = u.account and a.account = any($1)`
 
+const sqlCloseAccounts = `
+update ledger_accounts as a
+set closed_at = u.closed_at
+from unnest($2::closing_row[]) as u
+where a.account = u.account and a.account = any($1)`
+
 const sqlUpdateGuards = `
 update ledger_accounts as a
 set level = u.level, agents = u.agents, paused_agents = u.paused_agents, guarded = u.guarded, reserved = u.reserved, low_threshold = u.low_threshold,
@@ -159,6 +199,12 @@ const sqlUpdateLots = `
 update lots as l
 set remaining = u.remaining, held = u.held, frozen = u.frozen, revoked = l.revoked or u.revoked, is_open = u.is_open
 from unnest($2::lot_change_row[]) as u
+where l.account = u.account and l.lot = u.lot and l.account = any($1)`
+
+const sqlUpdateTaken = `
+update lots as l
+set taken_back = u.taken_back
+from unnest($2::lot_taken_row[]) as u
 where l.account = u.account and l.lot = u.lot and l.account = any($1)`
 
 const sqlInsertEntries = `

@@ -191,7 +191,10 @@ func (g *twinAgent) unit(prices *catalog.Catalog) tokens.Amount {
 func (a *twinAccount) meanwhile(at time.Time, prices *catalog.Catalog, happen func()) {
 	spendable, reserved, entries := a.spendable(at), a.reserved(), len(a.entries)
 	happen()
-	granted := slices.ContainsFunc(a.entries[entries:], func(e ledger.Entry) bool { return e.Kind == ledger.KindGrant })
+	if a.over() {
+		return
+	}
+	granted := slices.ContainsFunc(a.entries[entries:], func(e ledger.Entry) bool { return e.Kind == ledger.KindGrant && e.Amount > 0 })
 	freed := a.reserved() < reserved
 	for i := range a.agents {
 		g := &a.agents[i]
@@ -248,6 +251,9 @@ func (a *twinAccount) monthAfter(at time.Time) time.Time {
 
 func (w *twin) putAgent(id uuid.UUID, p ledger.PutAgent, now time.Time) result {
 	return w.do(id, "", "", "", now, func(a *twinAccount, now time.Time) result {
+		if a.over() {
+			return refused(errTwinClosed)
+		}
 		others := a.reserved()
 		if g := a.agent(p.ID); g != nil {
 			others -= g.reserve
@@ -295,6 +301,8 @@ func (w *twin) switchAgent(id uuid.UUID, p ledger.SwitchAgent, now time.Time) re
 	return w.do(id, "", "", "", now, func(a *twinAccount, now time.Time) result {
 		g := a.agent(p.ID)
 		switch {
+		case a.over():
+			return refused(errTwinClosed)
 		case g == nil:
 			return refused(refusal(problem.NotFound, "agent_not_found"))
 		case !p.On:
@@ -312,6 +320,9 @@ func (w *twin) switchAgent(id uuid.UUID, p ledger.SwitchAgent, now time.Time) re
 
 func (w *twin) setThreshold(id uuid.UUID, p ledger.SetThreshold, now time.Time) result {
 	return w.do(id, "", "", "", now, func(a *twinAccount, _ time.Time) result {
+		if a.over() {
+			return refused(errTwinClosed)
+		}
 		if p.Amount != nil && (*p.Amount < 0 || *p.Amount > tokens.Max) {
 			return refused(invalid("threshold"))
 		}

@@ -131,8 +131,11 @@ func (w *twin) grant(id uuid.UUID, key string, g ledger.Grant, now time.Time) re
 		contra, reference = ledger.ContraSold, "purchase "+g.Source
 	}
 	return w.do(id, key, fmt.Sprint("grant", g.Kind, g.Amount, g.ExpiresAt, g.Source, g.Reason), reference, now, func(a *twinAccount, now time.Time) result {
+		bought := g.Kind == ledger.LotPurchase
 		switch {
-		case g.Amount < 1 || a.balance()+g.Amount > tokens.Max:
+		case a.over() && !bought:
+			return refused(errTwinClosed)
+		case g.Amount < 1 || (a.balance()+g.Amount > tokens.Max && !bought):
 			return refused(invalid("amount"))
 		case !g.ExpiresAt.IsZero() && !now.Before(g.ExpiresAt):
 			return refused(invalid("expires_at"))
@@ -160,7 +163,7 @@ func (w *twin) revoke(id uuid.UUID, purchase string, total tokens.Amount, reason
 		if total == l.amount {
 			l.frozen = false
 		}
-		more := total - a.calledBack(purchase)
+		more := min(total, l.amount-a.lessBySupport(l.number)) - a.calledBack(purchase)
 		if more <= 0 {
 			return result{}
 		}
@@ -170,6 +173,50 @@ func (w *twin) revoke(id uuid.UUID, purchase string, total tokens.Amount, reason
 		a.tell("purchase.refunded", e.At, map[string]any{
 			"transaction": e.ID(), "kind": l.kind.String(), "amount": more.String(), "purchase": l.source,
 		})
+		return result{entry: e}
+	})
+}
+
+// lessBySupport is how many tokens of a lot support took back: negative grants.
+func (a *twinAccount) lessBySupport(lot int64) (sum tokens.Amount) {
+	for _, e := range a.entries {
+		for _, p := range e.Parts {
+			if e.Kind == ledger.KindGrant && p.Amount < 0 && p.Lot == lot {
+				sum -= p.Amount
+			}
+		}
+	}
+	return sum
+}
+
+func (w *twin) takeSome(id uuid.UUID, key string, t ledger.TakeBack, now time.Time) result {
+	return w.do(id, key, fmt.Sprint("take back", t.Amount, t.Lot, t.Reason), "", now, func(a *twinAccount, now time.Time) result {
+		if a.over() {
+			return refused(errTwinClosed)
+		}
+		there := a.spendable(now)
+		if t.Lot != 0 {
+			l := a.lot(t.Lot)
+			if l == nil || a.remaining(t.Lot) == 0 {
+				return refused(invalid("lot"))
+			}
+			there = a.spendableOf(l, now)
+		}
+		switch {
+		case t.Reason == "":
+			return refused(invalid("reason"))
+		case t.Amount < 1 || t.Amount > there:
+			return refused(invalid("amount"))
+		}
+		parts := []ledger.Part{{Lot: t.Lot, Amount: t.Amount}}
+		if t.Lot == 0 {
+			parts = a.pay(t.Amount, now)
+		}
+		e := a.write(ledger.Entry{
+			Kind: ledger.KindGrant, Amount: -t.Amount, Contra: ledger.ContraIssued, LotKind: ledger.LotAdjustment,
+			CatalogVersion: w.prices.Version, Parts: negative(parts),
+		}, now)
+		a.reasons[e.Seq] = t.Reason
 		return result{entry: e}
 	})
 }

@@ -109,6 +109,9 @@ func (w *twin) charge(id uuid.UUID, key string, c ledger.Charge, now time.Time) 
 	}
 	return w.do(id, key, fmt.Sprint("charge", c.Feature, show(c.Quantity), show(c.Amount), c.Agent, c.Reference, c.UniqueReference, c.Metadata), reference, now,
 		func(a *twinAccount, now time.Time) result {
+			if a.over() {
+				return refused(errTwinClosed)
+			}
 			price, err := w.cost(c.Feature, c.Quantity, c.Amount)
 			if err != nil {
 				return refused(err)
@@ -134,6 +137,9 @@ func show[T any](p *T) string {
 func (w *twin) hold(id uuid.UUID, key string, h ledger.Hold, now time.Time) result {
 	request := fmt.Sprint("hold", h.Feature, show(h.Quantity), show(h.Amount), h.Agent, h.Reference, h.ExpiresIn)
 	return w.do(id, key, request, "", now, func(a *twinAccount, now time.Time) result {
+		if a.over() {
+			return refused(errTwinClosed)
+		}
 		price, err := w.cost(h.Feature, h.Quantity, h.Amount)
 		if err != nil {
 			return refused(err)
@@ -157,6 +163,39 @@ func (w *twin) hold(id uuid.UUID, key string, h ledger.Hold, now time.Time) resu
 	})
 }
 
+// over says whether the account was closed.
+func (a *twinAccount) over() bool { return !a.closed.IsZero() }
+
+// claim binds a key to a request that writes no entry.
+func (w *twin) claim(id uuid.UUID, key, request string) result {
+	a := w.accounts[id]
+	if a == nil {
+		return refused(errNoTwin)
+	}
+	known, ok := a.keys[key]
+	if ok && known.request != request {
+		return refused(refusal(problem.Meaning, "idempotency_key_reused"))
+	}
+	a.keys[key] = twinKey{request: request}
+	return result{replayed: ok}
+}
+
+// close ends an account: its jobs are let go, and nothing new begins.
+func (w *twin) close(id uuid.UUID, now time.Time) result {
+	return w.do(id, "", "", "", now, func(a *twinAccount, now time.Time) result {
+		if a.over() {
+			return result{}
+		}
+		for i := range a.holds {
+			if a.holds[i].ended == "" {
+				a.letGo(&a.holds[i], "hold_released", now)
+			}
+		}
+		a.closed, a.next = now, ""
+		return result{}
+	})
+}
+
 // openHold finds a hold that has not ended.
 func (a *twinAccount) openHold(number int64) (*twinHold, error) {
 	for i := range a.holds {
@@ -172,6 +211,9 @@ func (a *twinAccount) openHold(number int64) (*twinHold, error) {
 
 func (w *twin) capture(id uuid.UUID, key string, c ledger.Capture, now time.Time) result {
 	return w.do(id, key, fmt.Sprint("capture", c.Hold, show(c.Amount)), "", now, func(a *twinAccount, now time.Time) result {
+		if a.over() {
+			return refused(errTwinClosed)
+		}
 		h, err := a.openHold(c.Hold)
 		if err != nil {
 			return refused(err)

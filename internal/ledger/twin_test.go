@@ -24,6 +24,7 @@ type twinAccount struct {
 	id           uuid.UUID
 	plan, next   string
 	status       ledger.PlanStatus
+	closed       time.Time // zero: open
 	anchor       time.Time
 	zone         *time.Location
 	period       int // the newest that began; -1: none
@@ -76,6 +77,8 @@ func refusal(kind problem.Kind, code string) *problem.Error {
 func invalid(field string) *problem.Error {
 	return &problem.Error{Kind: problem.Meaning, Code: "invalid_field", Field: field}
 }
+
+var errTwinClosed = refusal(problem.Conflict, "account_closed")
 
 var errNoTwin = refusal(problem.NotFound, "account_not_found")
 

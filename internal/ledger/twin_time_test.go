@@ -1,6 +1,7 @@
 package ledger_test
 
 import (
+	"slices"
 	"time"
 
 	"github.com/google/uuid"
@@ -60,12 +61,12 @@ func (a *twinAccount) nextThing(now time.Time, prices *catalog.Catalog) (at time
 		}
 	}
 	for i := range a.agents {
-		if g := &a.agents[i]; g.state == ledger.AgentOverBudget {
+		if g := &a.agents[i]; g.state == ledger.AgentOverBudget && !a.over() {
 			due := a.monthAfter(g.since)
 			consider(due, func() { a.resume(g, due) })
 		}
 	}
-	if a.status == ledger.PlanActive && a.period >= 0 {
+	if a.status == ledger.PlanActive && a.period >= 0 && !a.over() {
 		due := a.month(a.period + 1)
 		consider(due, func() { a.begin(a.period+1, due, prices) })
 	}
@@ -147,7 +148,7 @@ func (w *twin) setPlan(id uuid.UUID, p ledger.SetPlan, now time.Time) result {
 	if p.Plan != "" && allowanceOf(w.prices, p.Plan) < 0 {
 		return w.settleThen(id, now, refused(invalid("plan")))
 	}
-	if p.Status != "" && p.Status != ledger.PlanActive && p.Status != ledger.PlanPastDue {
+	if !slices.Contains([]ledger.PlanStatus{"", "active", "past_due", "canceled"}, p.Status) {
 		return w.settleThen(id, now, refused(invalid("plan_status")))
 	}
 	if w.accounts[id] == nil {
@@ -159,17 +160,30 @@ func (w *twin) setPlan(id uuid.UUID, p ledger.SetPlan, now time.Time) result {
 			return refused(invalid("billing_anchor"))
 		case p.Zone != "" && p.Zone != a.zone.String():
 			return refused(invalid("billing_zone"))
+		case p.Stay && p.Plan != "" && p.Plan != a.plan:
+			return refused(invalid("next_plan"))
+		}
+		plan, next, status := a.plan, a.next, a.status
+		if p.Stay {
+			next = ""
 		}
 		switch {
-		case p.Plan == "":
+		case p.Plan == "" || p.Plan == a.plan: // a plan that is not changed changes nothing
 		case allowanceOf(w.prices, p.Plan) < allowanceOf(w.prices, a.plan):
-			a.next = p.Plan
+			next = p.Plan
 		default:
-			a.plan, a.next = p.Plan, ""
+			plan, next = p.Plan, ""
 		}
 		if p.Status != "" {
-			a.status = p.Status
+			status = p.Status
 		}
+		if plan == a.plan && next == a.next && status == a.status {
+			return result{}
+		}
+		if a.over() {
+			return refused(errTwinClosed)
+		}
+		a.plan, a.next, a.status = plan, next, status
 		a.present(now, w.prices)
 		return result{}
 	})

@@ -25,14 +25,14 @@ func (w *twin) settled(id uuid.UUID, now time.Time) (*twinAccount, time.Time) {
 func (w *twin) view(id uuid.UUID, now time.Time) ledger.Account {
 	a, now := w.settled(id, now)
 	v := ledger.Account{
-		ID: id, Plan: a.plan, NextPlan: a.next, PlanStatus: a.status, Anchor: a.anchor, Zone: a.zone,
+		ID: id, Plan: a.plan, NextPlan: a.next, PlanStatus: a.status, ClosedAt: a.closed, Anchor: a.anchor, Zone: a.zone,
 		Spendable: a.spendable(now), Held: a.held(), Total: a.balance(), Owed: a.owed, Seq: int64(len(a.entries)), LastAt: a.last,
 		Level: a.levelNow(now, w.prices), Threshold: a.lowBelow(w.prices), Agents: len(a.agents), Reserved: a.reserved(),
 	}
 	for _, g := range a.agents {
 		v.Paused += bit(g.state == ledger.AgentOutOfToken)
 	}
-	if a.status == ledger.PlanActive {
+	if a.status == ledger.PlanActive && !a.over() {
 		v.NextReset = a.month(a.period + 1)
 	}
 	for _, l := range a.burning() {

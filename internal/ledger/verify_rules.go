@@ -102,7 +102,7 @@ order by account desc
 limit 1`
 
 const sqlVerifyAccounts = `
-select account, seq, next_due_at, today, today_usage, plan <> '' and plan_status = 'active', billing_anchor, billing_zone, period
+select account, seq, next_due_at, today, today_usage, plan <> '' and plan_status = 'active' and closed_at is null, billing_anchor, billing_zone, period
 from ledger_accounts where account between $1 and $2`
 
 // checks are all that is compared.
@@ -123,7 +123,7 @@ var entryCheck = check{
 	rules: []rule{
 		must("kind", "r.kind between 1 and 8", "1 to 8", "r.kind::text"),
 		must("amount and held", `case r.kind
-			when 1 then r.amount > 0 and r.held_delta = 0
+			when 1 then r.held_delta = 0 and (r.amount > 0 or r.amount < 0 and r.lot_kind = 3)
 			when 2 then r.amount <= 0 and r.held_delta = 0
 			when 3 then r.amount = 0 and r.held_delta > 0
 			when 4 then r.amount = 0 and r.held_delta < 0

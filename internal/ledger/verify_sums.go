@@ -3,7 +3,7 @@ package ledger
 // lotsNow are the lots as they stand: the remainder of the open one is on its account's row. What cannot be spent is told from next_due_at,
 // which is when that changes.
 const lotsNow = `(
-		select l.account, l.lot, l.kind, l.amount, l.priority, l.effective_at, l.expires_at, l.frozen, l.is_open,
+		select l.account, l.lot, l.kind, l.amount, l.priority, l.effective_at, l.expires_at, l.frozen, l.is_open, l.taken_back,
 			case when a.open_lot = l.lot then a.open_remaining else l.remaining end as remaining,
 			case when a.open_lot = l.lot then a.open_held else l.held end as held,
 			not l.frozen and l.effective_at < coalesce(a.next_due_at, 'infinity') as usable
@@ -72,11 +72,12 @@ var lotCheck = check{
 	place: "'lot ' || r.lot",
 	rows: `
 	select account, lot, l.account is null as missing, l.kind, coalesce(l.amount, 0) as amount, coalesce(l.remaining, 0) as remaining,
-		coalesce(l.held, 0) as held, l.priority, l.is_open, coalesce(e.amount, 0) as moved, coalesce(e.granted, 0) as granted, e.kind as granted_kind,
+		coalesce(l.held, 0) as held, l.priority, l.is_open, coalesce(l.taken_back, 0) as taken_back, coalesce(-e.taken, 0) as taken, coalesce(e.amount, 0) as moved, coalesce(e.granted, 0) as granted, e.kind as granted_kind,
 		coalesce(h.amount, 0) as holds
 	from ` + lotsNow + ` as l
 	full join (
-		select account, lot, sum(amount) as amount, sum(amount) filter (where seq = lot) as granted, max(lot_kind) filter (where seq = lot and kind = 1) as kind
+		select account, lot, sum(amount) as amount, sum(amount) filter (where seq = lot) as granted, max(lot_kind) filter (where seq = lot and kind = 1) as kind,
+			sum(amount) filter (where kind = 1 and amount < 0) as taken
 		from (
 			select account, seq, lot, amount, kind, lot_kind from entry where lot <> 0 and kind not in (3, 4)
 			union all
@@ -94,6 +95,7 @@ var lotCheck = check{
 		sameTokens("amount, by the entry that made it", "r.granted", "r.amount"),
 		sameTokens("remaining, by its entries", "r.moved", "r.remaining"),
 		sameTokens("held, by the open holds", "r.holds", "r.held"),
+		sameTokens("taken back, by its entries", "r.taken", "r.taken_back"),
 		must("amounts", "r.amount >= r.remaining and r.remaining >= r.held and r.held >= 0", "amount, remaining and held from large to small, not below zero",
 			"format('%s, %s, %s', "+inTokens("r.amount")+", "+inTokens("r.remaining")+", "+inTokens("r.held")+")"),
 		{"kind", "r.kind is distinct from coalesce(r.granted_kind, r.kind) or r.kind not between 1 and 4", "coalesce(r.granted_kind, r.kind)::text", "r.kind::text"},

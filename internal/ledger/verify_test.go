@@ -239,6 +239,10 @@ func (b *books) firstDay(id uuid.UUID) {
 	b.check(freeze(ctx, b, id, disputed.Source, true))
 	b.grant(id, ledger.LotAdjustment, "20", time.Time{})
 	b.grant(id, ledger.LotPromo, "20", time.Time{})
+	for _, lot := range []int64{0, b.grant(id, ledger.LotPromo, "5", time.Time{}).Seq} {
+		_, err = b.TakeBack(ctx, id, uuid.NewString(), ledger.TakeBack{Amount: 2 * tokens.One, Lot: lot, Reason: "a test"})
+		b.check(err)
+	}
 	b.hold(id, "lip_sync", time.Hour)
 	b.agentsOfTheStory(id)
 }

@@ -20,14 +20,14 @@ type writer struct {
 	ids                                                  idList // of the accounts that changed
 	accounts, plans, guards, lots, lotChanges, entries   records
 	references, holds, holdEnds, reversals, notes, usage records
-	declined, agents, outbox                             records
+	declined, agents, outbox, closings, taken            records
 }
 
 func (w *writer) reset() {
 	w.ids = w.ids[:0]
 	for _, r := range []*records{
 		&w.accounts, &w.plans, &w.lots, &w.lotChanges, &w.entries, &w.references, &w.holds, &w.holdEnds, &w.reversals, &w.notes, &w.usage, &w.declined,
-		&w.agents, &w.guards, &w.outbox,
+		&w.agents, &w.guards, &w.outbox, &w.closings, &w.taken,
 	} {
 		r.reset()
 	}
@@ -49,6 +49,7 @@ func (w *writer) write(ctx context.Context, conn *pgx.Conn, l *loaded, now time.
 	opened := batch.Len()
 	w.put(batch)
 	l.queueDoubts(batch)
+	l.queueUnclaimed(batch)
 	if batch.Len() == opened && !l.began {
 		return nil // decided from memory, and nothing to write
 	}
@@ -60,9 +61,11 @@ func (w *writer) write(ctx context.Context, conn *pgx.Conn, l *loaded, now time.
 func (w *writer) put(batch *pgx.Batch) {
 	w.accounts.queue(batch, sqlUpdateAccounts, w.ids)
 	w.plans.queue(batch, sqlUpdatePlans, w.ids)
+	w.closings.queue(batch, sqlCloseAccounts, w.ids)
 	w.guards.queue(batch, sqlUpdateGuards, w.ids)
 	w.lots.queue(batch, sqlInsertLots)
 	w.lotChanges.queue(batch, sqlUpdateLots, w.ids)
+	w.taken.queue(batch, sqlUpdateTaken, w.ids)
 	w.entries.queue(batch, sqlInsertEntries)
 	w.holds.queue(batch, sqlInsertHolds)
 	w.holdEnds.queue(batch, sqlEndHolds, w.ids)
@@ -110,6 +113,7 @@ func commitError(err error) error {
 func (w *writer) add(s *state, now time.Time) {
 	w.addAccount(s, now)
 	w.addPlan(s)
+	w.addClosing(s)
 	w.addGuards(s)
 	w.addLots(s)
 	for _, e := range s.entries {
@@ -165,8 +169,12 @@ type plan struct {
 	granted  tokens.Amount
 }
 
+func (s *state) presentPlan() plan {
+	return plan{s.plan, s.nextPlan, s.status, s.period, s.periodGranted}
+}
+
 func (w *writer) addPlan(s *state) {
-	if s.before == (plan{s.plan, s.nextPlan, s.status, s.period, s.periodGranted}) {
+	if s.before == s.presentPlan() {
 		return
 	}
 	r := &w.plans
@@ -182,6 +190,16 @@ func (w *writer) addPlan(s *state) {
 	r.end()
 }
 
+func (w *writer) addClosing(s *state) {
+	if !s.closing {
+		return
+	}
+	w.closings.begin()
+	w.closings.id(s.account)
+	w.closings.time(s.closedAt)
+	w.closings.end()
+}
+
 // addLots notes the lots that are not the open one: the open lot's remainder is in the account's row until another one takes its place.
 func (w *writer) addLots(s *state) {
 	for i := range s.lots {
@@ -195,6 +213,13 @@ func (w *writer) addLots(s *state) {
 			w.addLot(s, l)
 		case now != l.row:
 			w.changeLot(s, l)
+		}
+		if l.retaken {
+			w.taken.begin()
+			w.taken.id(s.account)
+			w.taken.int64(l.number)
+			w.taken.int64(int64(l.taken))
+			w.taken.end()
 		}
 	}
 }

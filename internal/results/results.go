@@ -17,8 +17,7 @@ import (
 )
 
 var (
-	errKeyReused = problem.New(problem.Meaning, "idempotency_key_reused", "This idempotency key was used for another request.")
-	errTooMany   = problem.New(problem.Conflict, "too_many_result_kinds",
+	errTooMany = problem.New(problem.Conflict, "too_many_result_kinds",
 		"This account's agents have %d kinds of results this month already, and this is another one.", MaxSums)
 )
 
@@ -65,15 +64,16 @@ func (r *Results) Add(ctx context.Context, account uuid.UUID, key string, report
 	if err != nil {
 		return Result{}, false, err
 	}
-	if added, err := r.insert(ctx, n, key, mark); added || err != nil {
-		return n.Result, false, err
+	err = pgx.BeginFunc(ctx, r.pool, func(tx pgx.Tx) error { return r.insert(ctx, tx, n, key, mark) })
+	if errors.Is(err, errKnown) {
+		known, _, err := r.byKey(ctx, account, key, mark)
+		return known, true, err
 	}
-	// Somebody else was faster, or there was no room for it.
-	known, ok, err := r.byKey(ctx, account, key, mark)
-	if err == nil && !ok {
-		err = errTooMany
+	var own *problem.Error
+	if err != nil && !errors.As(err, &own) {
+		err = ledger.ErrUnavailable.Because(err)
 	}
-	return known, ok, err
+	return n.Result, false, err
 }
 
 // dated is a result in its month.
@@ -143,20 +143,18 @@ func (r *Results) byKey(ctx context.Context, account uuid.UUID, key string, mark
 	case err != nil:
 		return Result{}, false, ledger.ErrUnavailable.Because(err)
 	case string(theirs) != string(mark):
-		return Result{}, false, errKeyReused
+		return Result{}, false, ledger.ErrKeyReused
 	}
 	return known, true, nil
 }
 
-// One statement is one transaction: a result and its part of the sums are there together or not at all. A key that is known adds nothing, nor does a
-// result for which there is no room; one that is on its way in at the same time is waited for.
+// A result and its part of the sums, which are there together or not at all. There is nothing of a result for which there is no room.
 const sqlInsert = `
 with added as (
 	insert into results (account, id, at, month, agent, kind, charge, count, money_minor, currency, idempotency_key, fingerprint)
 	select $1::uuid, $2::uuid, $3::timestamptz, $4::date, $5::text, $6::text, $7::bigint, $8::bigint, $9::bigint, $10::text, $11::text, $12::bytea
 	where exists (select from result_sums where account = $1 and month = $4 and agent = $5 and kind = $6 and currency = $10)
 		or (select count(*) from result_sums where account = $1 and month = $4) < $13
-	on conflict (account, idempotency_key) do nothing
 	returning account, month, agent, kind, currency, count, money_minor
 )
 insert into result_sums as s (account, month, agent, kind, currency, reports, count, money_minor)
@@ -164,11 +162,21 @@ select account, month, agent, kind, currency, 1, count, money_minor from added
 on conflict (account, month, agent, kind, currency) do update
 set reports = s.reports + 1, count = s.count + excluded.count, money_minor = s.money_minor + excluded.money_minor`
 
-// insert keeps a result; added is false where it was not kept.
-func (r *Results) insert(ctx context.Context, n dated, key string, mark []byte) (added bool, err error) {
-	tag, err := r.pool.Exec(ctx, sqlInsert, n.Account, n.ID, n.At, n.month, n.Agent, n.Kind, n.Charge, n.Count, n.Money.Minor, n.Money.Currency, key, mark, MaxSums)
-	if err != nil {
-		return false, ledger.ErrUnavailable.Because(err)
+// errKnown means that another request with the same key was faster.
+var errKnown = errors.New("the result is known")
+
+// insert keeps a result. Claiming the key locks the account, so results of one account are counted one after the other.
+func (r *Results) insert(ctx context.Context, tx pgx.Tx, n dated, key string, mark []byte) error {
+	known, err := r.books.ClaimKey(ctx, tx, n.Account, key, mark)
+	switch {
+	case err != nil:
+		return err
+	case known:
+		return errKnown
 	}
-	return tag.RowsAffected() == 1, nil
+	tag, err := tx.Exec(ctx, sqlInsert, n.Account, n.ID, n.At, n.month, n.Agent, n.Kind, n.Charge, n.Count, n.Money.Minor, n.Money.Currency, key, mark, MaxSums)
+	if err == nil && tag.RowsAffected() == 0 {
+		err = errTooMany
+	}
+	return err
 }

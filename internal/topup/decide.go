@@ -19,6 +19,7 @@ const coolDown = 10 * time.Minute
 type facts struct {
 	spendable, owed tokens.Amount
 	kept            bool               // something can be charged
+	closed          bool               // the account is closed
 	attempts        []billing.Purchase // newest first: of this month, and the newest of before
 	month           time.Time          // when this month began
 }
@@ -26,7 +27,14 @@ type facts struct {
 func factsOf(a *ledger.Account, attempts []billing.Purchase, kept bool, now time.Time) facts {
 	today := a.Day(now)
 	month := time.Date(today.Year(), today.Month(), 1, 0, 0, 0, 0, a.Zone)
-	return facts{spendable: a.Spendable, owed: a.Owed, kept: kept, attempts: attempts, month: month}
+	return facts{
+		spendable: a.Spendable,
+		owed:      a.Owed,
+		kept:      kept,
+		closed:    !a.ClosedAt.IsZero(),
+		attempts:  attempts,
+		month:     month,
+	}
 }
 
 // Wait says why nothing is bought although the balance is below the threshold.
@@ -41,8 +49,9 @@ const (
 	WaitMoney    Wait = "money" // until next month
 )
 
-// decision is what is done now: at most one of stop, wait and buy.
+// decision is what is done now: at most one of off, stop, wait and buy.
 type decision struct {
+	off     bool // for good: the account is closed
 	stop    Stop
 	because uuid.UUID // the attempt that is the reason to stop
 	wait    Wait
@@ -60,6 +69,9 @@ type decision struct {
 func decide(s Settings, f facts, prices *catalog.Catalog, now time.Time) decision {
 	if !s.On {
 		return decision{}
+	}
+	if f.closed {
+		return decision{off: true}
 	}
 	if stop, of := f.failed(s.ChangedAt); stop != "" {
 		return decision{stop: stop, because: of}

@@ -89,7 +89,7 @@ func (s *Service) due(ctx context.Context, list []setting) (due []uuid.UUID, err
 			continue
 		}
 		d := decide(list[i].Settings, factsOf(&a, attempts[a.ID], kept[a.ID].Any, now), prices, now)
-		if d.buy || d.stop != "" {
+		if d.buy || d.off || d.stop != "" {
 			due = append(due, a.ID)
 		}
 	}
@@ -164,6 +164,10 @@ const sqlStop = `update topups set enabled = false, stopped = $2, stopped_at = $
 func (s *Service) write(ctx context.Context, tx pgx.Tx, a *ledger.Account, set setting, d decision) (order uuid.UUID, err error) {
 	if d.stop != "" {
 		_, err := tx.Exec(ctx, sqlStop, a.ID, d.stop, s.o.Clock(), d.because)
+		return uuid.Nil, err
+	}
+	if d.off {
+		_, err := tx.Exec(ctx, sqlOff, a.ID, s.o.Clock())
 		return uuid.Nil, err
 	}
 	if !d.buy {

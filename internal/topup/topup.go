@@ -184,7 +184,8 @@ const sqlSave = `insert into topups (account, enabled, threshold, pack, price_mi
 		agreed_at = excluded.agreed_at, times = excluded.times, limit_minor = excluded.limit_minor, changed_at = excluded.changed_at,
 		stopped = '', stopped_at = null, purchase = null, told_at = null`
 
-// Save turns auto top-up on, as it is set. Errors: billing.ErrNotSetUp, ledger.ErrNoAccount, kinds Meaning (the first of Check) and Unavailable.
+// Save turns auto top-up on, as it is set. Errors: billing.ErrNotSetUp, ledger.ErrNoAccount, ledger.ErrClosed, kinds Meaning (the first
+// of Check) and Unavailable.
 func (s *Service) Save(ctx context.Context, account uuid.UUID, p SaveParams) error {
 	if !s.o.Billing.Available() {
 		return billing.ErrNotSetUp
@@ -192,11 +193,15 @@ func (s *Service) Save(ctx context.Context, account uuid.UUID, p SaveParams) err
 	if wrong := s.Check(p); len(wrong) > 0 {
 		return wrong[0]
 	}
-	if _, err := s.o.Ledger.Account(ctx, account); err != nil {
+	a, err := s.o.Ledger.Account(ctx, account)
+	if err != nil {
 		return err
 	}
+	if !a.ClosedAt.IsZero() {
+		return ledger.ErrClosed
+	}
 	agreed := p.Agreed
-	_, err := s.pool.Exec(ctx, sqlSave, account, p.Threshold, agreed.Pack, agreed.Price.Minor, agreed.Price.Currency, p.Times, p.Limit.Minor, s.o.Clock(),
+	_, err = s.pool.Exec(ctx, sqlSave, account, p.Threshold, agreed.Pack, agreed.Price.Minor, agreed.Price.Currency, p.Times, p.Limit.Minor, s.o.Clock(),
 		agreed.Tokens, agreed.ExpiresDays)
 	if err != nil {
 		return errUnavailable.Because(err)
@@ -252,11 +257,11 @@ func inWords(p catalog.Pack) string {
 	}
 	return text
 }
+const sqlOff = `update topups set enabled = false, stopped = '', stopped_at = null, purchase = null, told_at = null, changed_at = $2 where account = $1`
 
 // TurnOff turns auto top-up off, and puts away why it was stopped. What is being bought already is bought.
 func (s *Service) TurnOff(ctx context.Context, account uuid.UUID) error {
-	_, err := s.pool.Exec(ctx, `update topups set enabled = false, stopped = '', stopped_at = null, purchase = null, told_at = null, changed_at = $2
-		where account = $1`, account, s.o.Clock())
+	_, err := s.pool.Exec(ctx, sqlOff, account, s.o.Clock())
 	if err != nil {
 		return errUnavailable.Because(err)
 	}

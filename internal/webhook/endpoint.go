@@ -49,6 +49,9 @@ func (s *Service) Create(ctx context.Context, key string, p CreateParams) (_ Sec
 		return Secret{}, false, err
 	}
 	return request(ctx, s, key, fingerprint(append([]string{"create", p.URL}, p.Kinds...)...), func(tx pgx.Tx) (Secret, error) {
+		if _, err := tx.Exec(ctx, sqlOneAtATime); err != nil {
+			return Secret{}, err
+		}
 		secret := newSecret()
 		e := Endpoint{ID: uuid.New(), URL: p.URL, Kinds: p.Kinds, CreatedAt: s.o.Clock()}
 		tag, err := tx.Exec(ctx, `insert into webhook_endpoints (id, url, kinds, secret, created_at) select $1, $2, $3, $4, $5
@@ -59,6 +62,9 @@ func (s *Service) Create(ctx context.Context, key string, p CreateParams) (_ Sec
 		return Secret{e, secretText(secret)}, err
 	})
 }
+
+// sqlOneAtATime has endpoints made one after the other: their number is counted, and of those made at the same time none would see the others.
+const sqlOneAtATime = `select pg_advisory_xact_lock(hashtext('credits webhook endpoints'))`
 
 // checkKinds puts the kinds in order, each once.
 func checkKinds(kinds []string) ([]string, error) {

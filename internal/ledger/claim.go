@@ -1,0 +1,136 @@
+package ledger
+
+import (
+	"bytes"
+	"context"
+
+	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
+)
+
+// An account has one space of idempotency keys (spec/ledger.md, rule 7). The keys of calls that write an entry stand in entries; those of other calls,
+// such as purchases and results, stand in claimed_keys. A claim locks the account's row and then looks into entries, so it waits for a batch that writes
+// an entry. A batch that is decided from memory holds no lock before it writes, so the account's row says whether there are claims: the first claim
+// raises the row's version, and from then on each batch looks into claimed_keys, after its write has locked the row (queueUnclaimed).
+
+// ClaimKey binds an idempotency key of the account, in the caller's transaction, to a call that writes no entry. The account's row stays locked until the
+// transaction ends: it must be short, and may lock no other account. known says that the same request claimed the key before; fingerprint tells
+// requests apart and must cover the kind of call. Errors: ErrNoAccount, ErrKeyReused, and those of the database.
+func (l *Ledger) ClaimKey(ctx context.Context, tx pgx.Tx, account uuid.UUID, key string, fingerprint []byte) (known bool, err error) {
+	var row lockedAccount
+	var theirs []byte
+	var used bool
+	batch := &pgx.Batch{}
+	batch.Queue(sqlLockAccount, account).Query(row.read)
+	batch.Queue(sqlKeyUse, account, key).Query(func(rows pgx.Rows) error {
+		_, err := pgx.ForEachRow(rows, []any{&theirs, &used}, func() error { return nil })
+		return err
+	})
+	if err := tx.SendBatch(ctx, batch).Close(); err != nil {
+		return false, err
+	}
+	switch {
+	case !row.exists:
+		return false, ErrNoAccount
+	case theirs != nil && bytes.Equal(theirs, fingerprint):
+		return true, nil
+	case theirs != nil || used:
+		return false, ErrKeyReused
+	}
+	batch = &pgx.Batch{}
+	batch.Queue(sqlClaimKey, account, key, fingerprint)
+	batch.Queue(sqlNoteClaims, account)
+	return false, tx.SendBatch(ctx, batch).Close()
+}
+
+// DropClaim frees a key that ClaimKey bound, in the transaction that forgets the call: it was refused after all.
+func (l *Ledger) DropClaim(ctx context.Context, tx pgx.Tx, account uuid.UUID, key string) error {
+	_, err := tx.Exec(ctx, sqlDropClaim, account, key)
+	return err
+}
+
+// KeepOpen keeps the account from being closed until the caller's transaction ends. Its row stays locked, as with ClaimKey. Errors: ErrNoAccount,
+// ErrClosed, and those of the database.
+func (l *Ledger) KeepOpen(ctx context.Context, tx pgx.Tx, account uuid.UUID) error {
+	var row lockedAccount
+	batch := &pgx.Batch{}
+	batch.Queue(sqlLockAccount, account).Query(row.read)
+	err := tx.SendBatch(ctx, batch).Close()
+	switch {
+	case err != nil:
+		return err
+	case !row.exists:
+		return ErrNoAccount
+	case row.closed:
+		return ErrClosed
+	}
+	return nil
+}
+
+// lockedAccount is what sqlLockAccount tells.
+type lockedAccount struct{ exists, closed bool }
+
+func (a *lockedAccount) read(rows pgx.Rows) error {
+	_, err := pgx.ForEachRow(rows, []any{&a.exists, &a.closed}, func() error { return nil })
+	return err
+}
+
+// claimedKeys are idempotency keys that a batch looks up in claimed_keys.
+type claimedKeys struct {
+	accounts idList
+	keys     []string
+}
+
+func (k *claimedKeys) add(account uuid.UUID, key string) {
+	k.accounts, k.keys = append(k.accounts, account), append(k.keys, key)
+}
+
+// queueClaims asks which keys of the batch are claimed, of accounts that have claims and that the lane does not remember. Their rows are locked.
+func (l *loaded) queueClaims(batch *pgx.Batch) {
+	var wanted claimedKeys
+	for _, c := range l.calls {
+		if p := c.party; c.key != "" && !p.remembered && p.state != nil && p.state.claims {
+			wanted.add(c.account, c.key)
+		}
+	}
+	if len(wanted.keys) > 0 {
+		batch.Queue(sqlKnownClaims, wanted.accounts, wanted.keys).Query(l.readClaims)
+	}
+}
+
+func (l *loaded) readClaims(rows pgx.Rows) error {
+	l.claimed = map[accountKey]bool{}
+	var k accountKey
+	_, err := pgx.ForEachRow(rows, []any{&k.account, &k.key}, func() error {
+		l.claimed[k] = true
+		return nil
+	})
+	return err
+}
+
+// checkClaim refuses a key that another call has claimed. For an account that the lane remembers, the write finds that out.
+func (l *loaded) checkClaim(c *call) error {
+	p := c.party
+	if c.key == "" || p.state == nil || !p.state.claims {
+		return nil
+	}
+	if p.remembered {
+		l.unclaimed.add(c.account, c.key)
+		return nil
+	}
+	if l.claimed[accountKey{c.account, c.key}] {
+		return ErrKeyReused
+	}
+	return nil
+}
+
+// queueUnclaimed has the transaction fail when a key is claimed that was decided on from memory. It must come after the statements that lock the
+// accounts' rows.
+func (l *loaded) queueUnclaimed(batch *pgx.Batch) {
+	if len(l.unclaimed.keys) > 0 {
+		batch.Queue(sqlNoneClaimed, l.unclaimed.accounts, l.unclaimed.keys)
+	}
+}
+
+// claimFound is the SQLSTATE by which sqlNoneClaimed fails.
+const claimFound = "22003"

@@ -1,0 +1,67 @@
+package ledger
+
+import (
+	"time"
+
+	"pop.store/credits/internal/catalog"
+	"pop.store/credits/internal/problem"
+	"pop.store/credits/internal/tokens"
+)
+
+// TakeBack asks to take tokens out of an account again: a negative adjustment by support. It takes what can be spent, also what agents have reserved, and
+// never what is held or frozen.
+type TakeBack struct {
+	Amount tokens.Amount // above zero
+	Lot    int64         // the one lot to take from; 0: the lots in burn order
+	Reason string        // needed: it stands in the creator's history
+}
+
+func (t *TakeBack) needs(*catalog.Catalog) needs { return needs{whole: true, fresh: true} }
+
+// decide writes an entry of kind grant with a negative amount: the contra account is the one that adjustments come from, whatever lots pay.
+func (t *TakeBack) decide(s *state, now time.Time, prices *catalog.Catalog) (*Entry, error) {
+	if err := s.mustBeOpen(); err != nil {
+		return nil, err
+	}
+	most, err := s.takeable(t.Lot, now)
+	switch {
+	case err != nil:
+		return nil, err
+	case t.Reason == "":
+		return nil, problem.Invalid("reason", "is needed: it stands in the creator's history")
+	case t.Amount <= 0 || t.Amount > most:
+		return nil, problem.Invalid("amount", "must take at most the %s tokens that can be taken back", most).With("spendable", most)
+	}
+	parts := s.takeBack(t.Amount, t.Lot, now)
+	return s.append(Entry{
+		Kind: KindGrant, Amount: -t.Amount, Contra: ContraIssued, LotKind: LotAdjustment, CatalogVersion: prices.Version, Parts: parts,
+		note: Note{Reason: t.Reason},
+	}, now), nil
+}
+
+// takeable is how much can be taken back of one lot, or of all when number is zero.
+func (s *state) takeable(number int64, now time.Time) (tokens.Amount, error) {
+	if number == 0 {
+		return s.spendable(now), nil
+	}
+	l := s.lot(number)
+	if l == nil || l.remaining == 0 {
+		return 0, problem.Invalid("lot", "must be a lot of this account that has tokens left")
+	}
+	return l.free(now), nil
+}
+
+func (s *state) takeBack(amount tokens.Amount, number int64, now time.Time) []Part {
+	var parts []Part
+	from := func(l *lot, part tokens.Amount) {
+		l.remaining -= part
+		l.taken, l.retaken = l.taken+part, true
+		parts = append(parts, Part{Lot: l.number, Amount: -part})
+	}
+	if number != 0 {
+		from(s.lot(number), amount)
+	} else {
+		s.split(amount, now, from)
+	}
+	return parts
+}
