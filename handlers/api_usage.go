@@ -32,7 +32,7 @@ func (a *App) getUsage(c echo.Context, account uuid.UUID) error {
 }
 
 func usageJSON(s ledger.UsageSum) map[string]any {
-	return map[string]any{"amount": s.Amount, "quantity": s.Quantity, "count": s.Count}
+	return map[string]any{"amount": s.Amount, "quantity": s.Quantity, "count": s.Count, "returned": s.Returned}
 }
 
 func usageQuery(c echo.Context) (ledger.UsageQuery, error) {

@@ -26,9 +26,9 @@ func (a *App) usageChart(v *visit, latest ledger.Page, agents map[string]string)
 	if err != nil {
 		return views.UsageModel{}, err
 	}
-	m.First, m.Total = series.First, series.Total.Amount
+	m.First, m.Total = series.First, series.Total.Net()
 	for _, s := range series.Series {
-		one := views.UsageSeries{Name: s.Name, Rest: s.Rest, Total: s.Amount, Days: s.Days}
+		one := views.UsageSeries{Name: s.Name, Rest: s.Rest, Total: s.Net(), Days: s.Days}
 		if m.By == views.UsageByAgent {
 			one.Name = cmp.Or(agents[s.Name], s.Name)
 		} else if f, ok := a.Prices().Feature(s.Name); ok {

@@ -159,8 +159,8 @@ func (s *state) overBudget(a *agent, amount tokens.Amount, now time.Time) bool {
 	return amount > *a.budget-used
 }
 
-// spentThisMonth is what the rollup says of an agent with a budget, refunds taken off. Refunds of an older month's work may be more than all that was
-// spent in this one: that makes no budget larger than it is.
+// spentThisMonth is what this month's work of an agent with a budget cost in the end. A refund gives back to the budget of the month in which the
+// work was done: of this month's work it makes room again, of an older month's none.
 func (s *state) spentThisMonth(a *agent, now time.Time) tokens.Amount {
 	month := monthOf(dayIn(now, s.zone))
 	var spent tokens.Amount
@@ -170,11 +170,11 @@ func (s *state) spentThisMonth(a *agent, now time.Time) tokens.Amount {
 	if monthOf(s.today.day).Equal(month) {
 		for i := range s.today.lines {
 			if l := &s.today.lines[i]; l.agent == a.id {
-				spent += l.amount
+				spent += l.net()
 			}
 		}
 	}
-	return max(0, spent)
+	return max(0, spent) // a server of the version before took refunds off on the day on which they were given
 }
 
 // heldBy is what open holds have set aside for an agent's jobs.
@@ -187,17 +187,21 @@ func (s *state) heldBy(id string) (held tokens.Amount) {
 	return held
 }
 
-// countMonth keeps what agents spent this month when a line of the day moves to the days that are over: also those without a budget, which may
-// get one in the same batch.
+// countMonth keeps what agents spent this month when a line moves to the days that are over: also of those without a budget, which may get one in
+// the same batch. What is returned of an older month does not concern the present one.
 func (s *state) countMonth(day time.Time, l *usageLine) {
 	a := s.agent(l.agent)
 	if a == nil {
 		return
 	}
-	if month := monthOf(day); !a.before.month.Equal(month) {
+	month := monthOf(day)
+	if month.Before(a.before.month) {
+		return
+	}
+	if !a.before.month.Equal(month) {
 		a.before = monthSpend{month: month}
 	}
-	a.before.amount += l.amount
+	a.before.amount += l.net()
 }
 
 // available is what may be spent by an agent, or with no agent by the creator: what is spendable, but for what is reserved for others.

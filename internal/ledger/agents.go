@@ -22,7 +22,7 @@ type Agent struct {
 	Missed      int64          // requests that were not handled in that pause
 	Budget      *tokens.Amount // tokens a calendar month of the billing zone; nil: no limit
 	Reserve     tokens.Amount  // tokens that only this agent may spend
-	Spent       tokens.Amount  // this month, refunds taken off
+	Spent       tokens.Amount  // on work of this calendar month, less what was returned of that work
 	Held        tokens.Amount  // by its jobs under way
 }
 

@@ -20,7 +20,7 @@ func (p *paper) wholeAgents() (list []agent) {
 		read := monthSpend{month: month}
 		for key, line := range p.usage {
 			if key.agent == a.id && monthOf(key.day).Equal(month) {
-				read.amount += line.amount
+				read.amount += line.net()
 			}
 		}
 		if remembered := a.before; a.budget != nil && remembered.month.Equal(month) && remembered.amount != read.amount {
@@ -103,7 +103,7 @@ func (p *paper) checkLimits(s *state, op operation, now time.Time) {
 	var spent, held, others tokens.Amount
 	for key, line := range p.spent {
 		if key.agent == id && monthOf(key.day).Equal(monthOf(dayIn(now, s.zone))) {
-			spent += line.amount
+			spent += line.net()
 		}
 	}
 	for i := range s.holds {

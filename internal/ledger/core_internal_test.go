@@ -208,7 +208,7 @@ func (p *paper) file(s *state, now time.Time) {
 }
 
 func sumLines(a, b usageLine) usageLine {
-	return usageLine{b.feature, b.agent, a.amount + b.amount, a.quantity + b.quantity, a.count + b.count}
+	return usageLine{b.feature, b.agent, a.amount + b.amount, a.quantity + b.quantity, a.count + b.count, a.returned + b.returned}
 }
 
 // check holds a state, in which a request was just decided, against everything that its entries say. from is how many of its entries were
@@ -243,16 +243,16 @@ func (p *paper) check(s *state, now time.Time, from int) {
 	}
 	var today, spent tokens.Amount
 	for _, l := range s.today.lines {
-		today += l.amount
+		today += l.net()
 	}
 	for _, u := range s.usage {
-		today += u.amount
+		today += u.net()
 	}
 	for _, l := range p.usage {
-		today += l.amount
+		today += l.net()
 	}
 	for _, l := range p.spent {
-		spent += l.amount
+		spent += l.net()
 	}
 	if today != spent {
 		p.fatalf("the rollup says %v, the entries %v", today, spent)
@@ -301,9 +301,11 @@ func (p *paper) addUp(e *Entry) {
 	}
 	if e.Contra == ContraSpent {
 		key := usageDay{dayIn(e.At, p.row.zone), e.Feature, e.Agent}
-		line := usageLine{e.Feature, e.Agent, -e.Amount, 0, 0}
-		if e.Kind != KindRefund {
-			line.quantity, line.count = e.Quantity, 1
+		line := usageLine{e.Feature, e.Agent, -e.Amount, e.Quantity, 1, 0}
+		if e.Kind == KindRefund {
+			work := p.entry(e.About)
+			key = usageDay{dayIn(work.At, p.row.zone), work.Feature, work.Agent}
+			line = usageLine{feature: work.Feature, agent: work.Agent, returned: e.Amount}
 		}
 		p.spent[key] = sumLines(p.spent[key], line)
 	}

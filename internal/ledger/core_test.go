@@ -288,7 +288,7 @@ func TestDeclinedAttemptsWhileClocksDisagreeAboutMidnight(t *testing.T) {
 }
 
 // Clocks in Berlin go forward on 29 March 2026: that day has 23 hours, from 23:00 to 22:00 UTC. What is spent counts on the day of the billing
-// zone on which it is spent, and a refund on the day on which it is given.
+// zone on which it is spent, and what is refunded of it on that same day, apart.
 func TestUsageFollowsTheBillingZonesDays(t *testing.T) {
 	t.Parallel()
 	b := newBooks(t)
@@ -316,10 +316,9 @@ func TestUsageFollowsTheBillingZonesDays(t *testing.T) {
 	}
 	day := func(d int) time.Time { return time.Date(2026, 3, d, 0, 0, 0, 0, time.UTC) }
 	want := []ledger.Usage{
-		{Day: day(28), Feature: "auto_selling", Amount: 10 * tokens.One, Quantity: 1, Count: 1},
+		{Day: day(28), Feature: "auto_selling", Amount: 10 * tokens.One, Quantity: 1, Count: 1, Returned: 4 * tokens.One},
 		{Day: day(29), Feature: "auto_selling", Amount: 50 * tokens.One, Quantity: 2, Count: 2},
 		{Day: day(29), Feature: "lip_sync", Amount: 5 * tokens.One, Quantity: 1, Count: 1},
-		{Day: day(30), Feature: "auto_selling", Amount: -4 * tokens.One},
 	}
 	check := func(from, to int, want []ledger.Usage) {
 		t.Helper()
@@ -330,7 +329,7 @@ func TestUsageFollowsTheBillingZonesDays(t *testing.T) {
 	}
 	check(1, 31, want)
 	check(29, 30, want[1:3])
-	check(30, 31, want[3:])
+	check(30, 31, nil)
 	check(31, 40, nil)
 }
 

@@ -109,7 +109,7 @@ func (b *books) checkInvariants() {
 
 // checkRollup compares the usage of every account, today's part included, with its entries.
 func (b *books) checkRollup(ctx context.Context, conn *pgxpool.Conn) {
-	rows, err := conn.Query(ctx, `select account, sum(-amount), sum(quantity) filter (where kind in (2, 5)), count(*) filter (where kind in (2, 5))
+	rows, err := conn.Query(ctx, `select account, coalesce(-sum(amount) filter (where kind in (2, 5)), 0), sum(quantity) filter (where kind in (2, 5)), count(*) filter (where kind in (2, 5)), coalesce(sum(amount) filter (where kind = 6), 0)
 		from entries where contra = 3 group by 1`)
 	if err != nil {
 		b.t.Fatal(err)
@@ -118,6 +118,7 @@ func (b *books) checkRollup(ctx context.Context, conn *pgxpool.Conn) {
 		Account         uuid.UUID
 		Amount          tokens.Amount
 		Quantity, Count int64
+		Returned        tokens.Amount
 	}
 	list, err := pgx.CollectRows(rows, pgx.RowToStructByPos[sums])
 	if err != nil {
@@ -131,6 +132,10 @@ func (b *books) checkRollup(ctx context.Context, conn *pgxpool.Conn) {
 		got := sums{Account: want.Account}
 		for _, u := range usage {
 			got.Amount, got.Quantity, got.Count = got.Amount+u.Amount, got.Quantity+u.Quantity, got.Count+u.Count
+			got.Returned += u.Returned
+			if u.Returned < 0 || u.Returned > u.Amount {
+				b.t.Errorf("%s of %s are returned on %v", u.Returned, u.Amount, u.Day)
+			}
 		}
 		if got != want {
 			b.t.Errorf("the rollup says %+v, the entries %+v", got, want)

@@ -310,14 +310,18 @@ func (l *Ledger) settleIfDue(ctx context.Context, account uuid.UUID) error {
 	return l.Settle(ctx, account)
 }
 
-// Usage is what was spent on one feature by one agent in a day of the billing zone: tokens (refunds taken off), units, charges.
+// Usage is the work of one agent on one feature in a day of the billing zone, and what was returned of that work, on whatever day.
 type Usage struct {
 	Day            time.Time // midnight UTC of the date
 	Feature, Agent string
-	Amount         tokens.Amount
-	Quantity       int64
-	Count          int64
+	Amount         tokens.Amount // what the work cost
+	Quantity       int64         // units
+	Count          int64         // charges and captures
+	Returned       tokens.Amount // of Amount, by refunds: at most all of it
 }
+
+// Net is what the work cost in the end. It is never below zero: a server of the version before took refunds off the day on which they were given.
+func (u *Usage) Net() tokens.Amount { return max(0, u.Amount-u.Returned) }
 
 // Usage lists what was spent from one day to before another, both as midnight UTC of the date, oldest day first.
 func (l *Ledger) Usage(ctx context.Context, account uuid.UUID, from, to time.Time) ([]Usage, error) {
@@ -327,7 +331,7 @@ func (l *Ledger) Usage(ctx context.Context, account uuid.UUID, from, to time.Tim
 	add := func(rows pgx.Rows) error {
 		for rows.Next() {
 			var u Usage
-			if err := rows.Scan(&u.Day, &u.Feature, &u.Agent, &u.Amount, &u.Quantity, &u.Count); err != nil {
+			if err := rows.Scan(&u.Day, &u.Feature, &u.Agent, &u.Amount, &u.Quantity, &u.Count, &u.Returned); err != nil {
 				return err
 			}
 			list = append(list, u)
@@ -367,7 +371,7 @@ func readToday(rows pgx.Rows) (today, error) {
 func (t *today) usages() []Usage {
 	list := make([]Usage, len(t.lines))
 	for i, l := range t.lines {
-		list[i] = Usage{t.day, l.feature, l.agent, l.amount, l.quantity, l.count}
+		list[i] = Usage{t.day, l.feature, l.agent, l.amount, l.quantity, l.count, l.returned}
 	}
 	return list
 }
@@ -383,6 +387,7 @@ func sumUsage(list []Usage) []Usage {
 			sums[last].Amount += u.Amount
 			sums[last].Quantity += u.Quantity
 			sums[last].Count += u.Count
+			sums[last].Returned += u.Returned
 			continue
 		}
 		sums = append(sums, u)
@@ -390,7 +395,7 @@ func sumUsage(list []Usage) []Usage {
 	return sums
 }
 
-// SpentThisPeriod is what the account spent since the day its billing period began.
+// SpentThisPeriod is what the work since the day on which the account's billing period began cost in the end.
 func (l *Ledger) SpentThisPeriod(ctx context.Context, a Account) (tokens.Amount, error) {
 	now := l.now()
 	began := dayIn(boundary(a.Anchor, a.Zone, periodAt(a.Anchor, a.Zone, now)), a.Zone)
@@ -399,8 +404,8 @@ func (l *Ledger) SpentThisPeriod(ctx context.Context, a Account) (tokens.Amount,
 		return 0, err
 	}
 	var spent tokens.Amount
-	for _, u := range list {
-		spent += u.Amount
+	for i := range list {
+		spent += list[i].Net()
 	}
 	return spent, nil
 }

@@ -223,7 +223,7 @@ func (s *state) append(e Entry, now time.Time) *Entry {
 	e.Account, e.Seq, e.At = s.account, s.seq, s.lastAt
 	e.BalanceAfter, e.HeldAfter, e.SpendableAfter = s.balance, s.held, s.spendable(s.lastAt)
 	e.Day = s.turnDay(s.lastAt)
-	s.today.add(&e)
+	s.countUsage(&e)
 	s.entries = append(s.entries, &e)
 	s.changed = true
 	return &e

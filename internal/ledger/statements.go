@@ -48,7 +48,7 @@ select ` + agentColumns + ` from agents as g where g.account = any($1) order by 
 
 // What agents spent in the newest months, but for the day that the account's row carries.
 const sqlAgentMonths = `
-select u.account, u.agent, date_trunc('month', u.day)::date as month, sum(u.amount)::bigint
+select u.account, u.agent, date_trunc('month', u.day)::date as month, sum(u.amount - u.returned)::bigint
 from usage_days as u where u.account = any($1) and u.day >= $2 and u.agent <> ''
 group by u.account, u.agent, month`
 
@@ -235,10 +235,11 @@ insert into entry_notes (account, seq, reason, metadata)
 select account, seq, reason, metadata::jsonb from unnest($1::note_row[])`
 
 const sqlAddUsage = `
-insert into usage_days as d (account, day, feature, agent, amount, quantity, count)
-select * from unnest($1::usage_row[])
+insert into usage_days as d (account, day, feature, agent, amount, quantity, count, returned)
+select * from unnest($1::usage_day_row[])
 on conflict (account, day, feature, agent) do update
-set amount = d.amount + excluded.amount, quantity = d.quantity + excluded.quantity, count = d.count + excluded.count`
+set amount = d.amount + excluded.amount, quantity = d.quantity + excluded.quantity, count = d.count + excluded.count,
+	returned = d.returned + excluded.returned`
 
 const sqlInsertDeclined = `
 insert into declined_attempts (account, day, number, at, feature, agent, required, spendable)
@@ -307,11 +308,11 @@ const sqlBalanceAt = `
 select e.balance_after, e.held_after, e.spendable_after from entries as e where e.account = $1 and e.seq = $2`
 
 const sqlUsage = `
-select day, feature, agent, amount, quantity, count from usage_days where account = $1 and day >= $2 and day < $3`
+select day, feature, agent, amount, quantity, count, returned from usage_days where account = $1 and day >= $2 and day < $3`
 
 const sqlUsageSums = `
 select case $4 when 'feature' then feature when 'agent' then agent else to_char(day, 'YYYY-MM-DD') end as name,
-	sum(amount)::bigint, sum(quantity)::bigint, sum(count)::bigint
+	sum(amount)::bigint, sum(quantity)::bigint, sum(count)::bigint, sum(returned)::bigint
 from usage_days where account = $1 and day >= $2 and day <= $3
 group by name`
 
@@ -319,22 +320,22 @@ group by name`
 // it counts towards the places as well.
 const sqlUsageSeries = `
 with used as (
-	select day, case $4 when 'agent' then agent else feature end as name, amount, quantity, count
+	select day, case $4 when 'agent' then agent else feature end as name, amount, quantity, count, returned
 	from usage_days where account = $1 and day >= $2 and day <= $3
 	union all
-	select day, name, amount, quantity, count
-	from unnest($5::date[], $6::text[], $7::bigint[], $8::bigint[], $9::bigint[]) as today (day, name, amount, quantity, count)
+	select day, name, amount, quantity, count, returned
+	from unnest($5::date[], $6::text[], $7::bigint[], $8::bigint[], $9::bigint[], $10::bigint[]) as today (day, name, amount, quantity, count, returned)
 ), ranked as (
-	select name, row_number() over (order by sum(amount) desc, name) as place, count(*) over () as names from used group by name
+	select name, row_number() over (order by sum(amount - returned) desc, name) as place, count(*) over () as names from used group by name
 )
-select least(r.place, $10), r.names > $10 and r.place >= $10 as rest, min(r.name), u.day,
-	sum(u.amount)::bigint, sum(u.quantity)::bigint, sum(u.count)::bigint
+select least(r.place, $11), r.names > $11 and r.place >= $11 as rest, min(r.name), u.day,
+	sum(u.amount)::bigint, sum(u.quantity)::bigint, sum(u.count)::bigint, sum(u.returned)::bigint
 from used as u join ranked as r on r.name = u.name
 group by 1, 2, u.day
 order by 1, u.day`
 
 const sqlRecentUsage = `
-select account, day, feature, sum(amount)::bigint, sum(quantity)::bigint, sum(count)::bigint
+select account, day, feature, sum(amount)::bigint, sum(quantity)::bigint, sum(count)::bigint, sum(returned)::bigint
 from usage_days where account = any($1) and day >= $2 and day < $3
 group by account, day, feature`
 

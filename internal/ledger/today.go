@@ -17,13 +17,18 @@ type today struct {
 	declined int
 }
 
-// usageLine is what was spent on one feature by one agent in a day: tokens, units, charges.
+// usageLine is the work of one agent on one feature in a day (tokens, units, charges) and the tokens of that work which were returned later,
+// on whatever day. It never returns more than its amount.
 type usageLine struct {
 	feature, agent string
 	amount         tokens.Amount
 	quantity       int64
 	count          int64
+	returned       tokens.Amount
 }
+
+// net is what the work cost in the end.
+func (l *usageLine) net() tokens.Amount { return l.amount - l.returned }
 
 // dayUsage is a line of a day that goes to usage_days.
 type dayUsage struct {
@@ -60,6 +65,7 @@ next:
 				t.amount += u.amount
 				t.quantity += u.quantity
 				t.count += u.count
+				t.returned += u.returned
 				continue next
 			}
 		}
@@ -76,18 +82,29 @@ func (s *state) flushToday() {
 	s.today.lines = nil
 }
 
-// add notes what an entry spent: the rollup is the contra account "spent" by day, feature and agent. A refund takes its tokens off again, but
-// the work was done all the same and stays counted.
-func (t *today) add(e *Entry) {
-	if e.Contra != ContraSpent {
-		return
-	}
-	l := t.line(e.Feature, e.Agent)
-	l.amount -= e.Amount
-	if e.Kind == KindCharge || e.Kind == KindCapture {
+// countUsage adds an entry of today to the rollup, which is the contra account "spent" by day, feature and agent. A refund counts on the day of the
+// work that it is about, apart from that work: what a day's work cost in the end is never negative.
+func (s *state) countUsage(e *Entry) {
+	switch {
+	case e.Contra != ContraSpent:
+	case e.Kind == KindRefund:
+		s.countReturn(s.past[e.About].entry.Day, e)
+	default:
+		l := s.today.line(e.Feature, e.Agent)
+		l.amount -= e.Amount
 		l.quantity += e.Quantity
 		l.count++
 	}
+}
+
+func (s *state) countReturn(worked time.Time, e *Entry) {
+	if worked.Equal(s.today.day) {
+		s.today.line(e.Feature, e.Agent).returned += e.Amount
+		return
+	}
+	u := dayUsage{worked, usageLine{feature: e.Feature, agent: e.Agent, returned: e.Amount}}
+	s.countMonth(worked, &u.usageLine)
+	s.usage = append(s.usage, u)
 }
 
 func (t *today) line(feature, agent string) *usageLine {
@@ -100,18 +117,25 @@ func (t *today) line(feature, agent string) *usageLine {
 	return &t.lines[len(t.lines)-1]
 }
 
-// encode appends the lines for the account's row.
+// encode appends the lines for the account's row. What was returned of a line follows as a second line of the same feature and agent, below zero and
+// without quantity and count: a server of the version before, which has one line each, adds both up.
 func (t *today) encode(b []byte) []byte {
 	text := func(s string) {
 		b = binary.AppendUvarint(b, uint64(len(s)))
 		b = append(b, s...)
 	}
-	for _, l := range t.lines {
+	line := func(l usageLine) {
 		text(l.feature)
 		text(l.agent)
 		b = binary.AppendVarint(b, int64(l.amount))
 		b = binary.AppendVarint(b, l.quantity)
 		b = binary.AppendVarint(b, l.count)
+	}
+	for _, l := range t.lines {
+		line(l)
+		if l.returned != 0 {
+			line(usageLine{feature: l.feature, agent: l.agent, amount: -l.returned})
+		}
 	}
 	return b
 }
@@ -123,9 +147,18 @@ func decodeToday(b []byte) ([]usageLine, error) {
 	var lines []usageLine
 	r := todayReader{b: b}
 	for len(r.b) > 0 && !r.bad {
-		lines = append(lines, usageLine{
-			feature: r.text(), agent: r.text(), amount: tokens.Amount(r.number()), quantity: r.number(), count: r.number(),
-		})
+		l := usageLine{
+			feature:  r.text(),
+			agent:    r.text(),
+			amount:   tokens.Amount(r.number()),
+			quantity: r.number(),
+			count:    r.number(),
+		}
+		if last := len(lines) - 1; last >= 0 && lines[last].feature == l.feature && lines[last].agent == l.agent {
+			lines[last].returned -= l.amount
+			continue
+		}
+		lines = append(lines, l)
 	}
 	if r.bad {
 		return nil, errTodayUsage

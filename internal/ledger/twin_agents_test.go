@@ -82,11 +82,15 @@ func (a *twinAccount) available(id string, at time.Time) tokens.Amount {
 	return max(left, 0)
 }
 
-// used is what counts towards an agent's budget: its charges of the calendar month, less refunds in it, and what its jobs hold.
+// used is what counts towards an agent's budget: its charges of the calendar month, less what was refunded of them, and what its jobs hold.
 func (a *twinAccount) used(id string, at time.Time) (spent, held tokens.Amount) {
 	year, month, _ := at.In(a.zone).Date()
 	for _, e := range a.entries {
-		if e.Agent == id && e.Contra == ledger.ContraSpent && e.Day.Year() == year && e.Day.Month() == month {
+		work := e
+		if e.Kind == ledger.KindRefund {
+			work = a.entries[e.About-1]
+		}
+		if e.Agent == id && e.Contra == ledger.ContraSpent && work.Day.Year() == year && work.Day.Month() == month {
 			spent -= e.Amount
 		}
 	}
@@ -95,7 +99,7 @@ func (a *twinAccount) used(id string, at time.Time) (spent, held tokens.Amount) 
 			held += h.entry.HeldDelta
 		}
 	}
-	return max(spent, 0), held
+	return spent, held
 }
 
 func (a *twinAccount) fits(g *twinAgent, amount tokens.Amount, at time.Time) bool {

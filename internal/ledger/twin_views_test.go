@@ -83,23 +83,29 @@ func (w *twin) balanceAt(id uuid.UUID, at, now time.Time) (b ledger.Balance) {
 	return b
 }
 
-// usage adds up what was spent by day, feature and agent.
+// usage adds up work by day, feature and agent, and what was returned of it, on the day of the work.
 func (w *twin) usage(id uuid.UUID, from, to time.Time) []ledger.Usage {
 	var list []ledger.Usage
 	for _, e := range w.accounts[id].entries {
-		if e.Contra != ledger.ContraSpent || e.Day.Before(from) || !e.Day.Before(to) {
+		work := e
+		if e.Kind == ledger.KindRefund {
+			work = w.accounts[id].entries[e.About-1]
+		}
+		if e.Contra != ledger.ContraSpent || work.Day.Before(from) || !work.Day.Before(to) {
 			continue
 		}
-		i := slices.IndexFunc(list, func(u ledger.Usage) bool { return u.Day.Equal(e.Day) && u.Feature == e.Feature && u.Agent == e.Agent })
+		i := slices.IndexFunc(list, func(u ledger.Usage) bool { return u.Day.Equal(work.Day) && u.Feature == e.Feature && u.Agent == e.Agent })
 		if i < 0 {
-			list = append(list, ledger.Usage{Day: e.Day, Feature: e.Feature, Agent: e.Agent})
+			list = append(list, ledger.Usage{Day: work.Day, Feature: e.Feature, Agent: e.Agent})
 			i = len(list) - 1
 		}
-		list[i].Amount -= e.Amount
-		if e.Kind != ledger.KindRefund {
-			list[i].Quantity += e.Quantity
-			list[i].Count++
+		if e.Kind == ledger.KindRefund {
+			list[i].Returned += e.Amount
+			continue
 		}
+		list[i].Amount -= e.Amount
+		list[i].Quantity += e.Quantity
+		list[i].Count++
 	}
 	slices.SortFunc(list, func(x, y ledger.Usage) int {
 		return cmp.Or(x.Day.Compare(y.Day), cmp.Compare(x.Feature, y.Feature), cmp.Compare(x.Agent, y.Agent))

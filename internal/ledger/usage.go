@@ -30,21 +30,26 @@ type UsageQuery struct {
 	First, Last time.Time
 }
 
-// UsageSum is what was spent on one feature, by one agent or on one day.
+// UsageSum is the work on one feature, by one agent or on one day, and what was returned of that work.
 type UsageSum struct {
-	Name     string // of the feature or agent, empty for no agent; or the date
-	Amount   tokens.Amount
-	Quantity int64
-	Count    int64
+	Name     string        // of the feature or agent, empty for no agent; or the date
+	Amount   tokens.Amount // what the work cost
+	Quantity int64         // units
+	Count    int64         // charges and captures
+	Returned tokens.Amount // of Amount, by refunds: at most all of it
 }
+
+// Net is what the work cost in the end, never below zero; see Usage.Net.
+func (s *UsageSum) Net() tokens.Amount { return max(0, s.Amount-s.Returned) }
 
 func (s *UsageSum) add(more UsageSum) {
 	s.Amount += more.Amount
 	s.Quantity += more.Quantity
 	s.Count += more.Count
+	s.Returned += more.Returned
 }
 
-// UsageSums are sums over a range of days and what they add up to: days in their order, features and agents by what they cost, most first.
+// UsageSums are sums over a range of days and what they add up to: days in their order, features and agents by what they cost in the end, most first.
 type UsageSums struct {
 	First, Last time.Time
 	Sums        []UsageSum
@@ -92,7 +97,7 @@ func (l *Ledger) sumUsage(ctx context.Context, account uuid.UUID, q UsageQuery) 
 	batch.Queue("begin isolation level repeatable read read only")
 	batch.Queue(sqlUsageSums, account, q.First, q.Last, string(q.By)).Query(func(rows pgx.Rows) error {
 		var s UsageSum
-		_, err := pgx.ForEachRow(rows, []any{&s.Name, &s.Amount, &s.Quantity, &s.Count}, func() error {
+		_, err := pgx.ForEachRow(rows, []any{&s.Name, &s.Amount, &s.Quantity, &s.Count, &s.Returned}, func() error {
 			add(s)
 			return nil
 		})
@@ -102,7 +107,7 @@ func (l *Ledger) sumUsage(ctx context.Context, account uuid.UUID, q UsageQuery) 
 		today, err := readToday(rows)
 		for _, u := range today.usages() {
 			if !u.Day.Before(q.First) && !u.Day.After(q.Last) {
-				add(UsageSum{Name: u.name(q.By), Amount: u.Amount, Quantity: u.Quantity, Count: u.Count})
+				add(UsageSum{u.name(q.By), u.Amount, u.Quantity, u.Count, u.Returned})
 			}
 		}
 		return err
@@ -124,7 +129,7 @@ func (q UsageQuery) order(byName map[string]*UsageSum) UsageSums {
 		if q.By == ByDay {
 			return cmp.Compare(a.Name, b.Name)
 		}
-		return cmp.Or(cmp.Compare(b.Amount, a.Amount), cmp.Compare(a.Name, b.Name))
+		return cmp.Or(cmp.Compare(b.Net(), a.Net()), cmp.Compare(a.Name, b.Name))
 	})
 	return out
 }
@@ -153,7 +158,7 @@ func (l *Ledger) RecentUsage(ctx context.Context, accounts []Account, days int) 
 	batch.Queue(sqlRecentUsage, r.ids, r.from, r.to).Query(func(rows pgx.Rows) error {
 		var id uuid.UUID
 		var u Usage
-		_, err := pgx.ForEachRow(rows, []any{&id, &u.Day, &u.Feature, &u.Amount, &u.Quantity, &u.Count}, func() error {
+		_, err := pgx.ForEachRow(rows, []any{&id, &u.Day, &u.Feature, &u.Amount, &u.Quantity, &u.Count, &u.Returned}, func() error {
 			if r.has(id, u.Day) {
 				found[id] = append(found[id], u)
 			}

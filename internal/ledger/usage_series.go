@@ -19,7 +19,7 @@ type Series struct {
 	UsageSum
 	// Rest is set for all features or agents together that have no series of their own; it comes last.
 	Rest bool
-	// Days holds one amount for each day from UsageSeries.First to Last, in millionths of a token. It is negative where more came back than was used.
+	// Days holds what the work of each day from UsageSeries.First to Last cost in the end, in millionths of a token: never below zero.
 	Days []tokens.Amount
 }
 
@@ -62,18 +62,19 @@ func (l *Ledger) UsageSeries(ctx context.Context, a Account, by UsageBy, days in
 	return series, orUnavailable(err)
 }
 
-// columns are the lines as arrays of days, names, amounts, quantities and counts; none when the day lies outside the range.
+// columns are the lines as arrays of days, names, amounts, quantities, counts and what was returned; none when the day lies outside the range.
 func (t *today) columns(by UsageBy, first, last time.Time) []any {
 	days, names := []time.Time{}, []string{}
-	amounts, quantities, counts := []int64{}, []int64{}, []int64{}
+	amounts, quantities, counts, returned := []int64{}, []int64{}, []int64{}, []int64{}
 	for _, u := range t.usages() {
 		if u.Day.Before(first) || u.Day.After(last) {
 			continue
 		}
 		days, names = append(days, u.Day), append(names, u.name(by))
 		amounts, quantities, counts = append(amounts, int64(u.Amount)), append(quantities, u.Quantity), append(counts, u.Count)
+		returned = append(returned, int64(u.Returned))
 	}
-	return []any{days, names, amounts, quantities, counts}
+	return []any{days, names, amounts, quantities, counts, returned}
 }
 
 // read takes the rows in the order of their places.
@@ -85,7 +86,7 @@ func (s *UsageSeries) read(rows pgx.Rows) error {
 		sum       UsageSum
 	)
 	days := int(s.Last.Sub(s.First)/(24*time.Hour)) + 1
-	_, err := pgx.ForEachRow(rows, []any{&place, &rest, &sum.Name, &day, &sum.Amount, &sum.Quantity, &sum.Count}, func() error {
+	_, err := pgx.ForEachRow(rows, []any{&place, &rest, &sum.Name, &day, &sum.Amount, &sum.Quantity, &sum.Count, &sum.Returned}, func() error {
 		if place != at {
 			at = place
 			s.Series = append(s.Series, Series{UsageSum: UsageSum{Name: sum.Name}, Rest: rest, Days: make([]tokens.Amount, days)})
@@ -95,7 +96,7 @@ func (s *UsageSeries) read(rows pgx.Rows) error {
 			one.Name = ""
 		}
 		one.add(sum)
-		one.Days[day.Sub(s.First)/(24*time.Hour)] += sum.Amount
+		one.Days[day.Sub(s.First)/(24*time.Hour)] += sum.Net()
 		s.Total.add(sum)
 		return nil
 	})

@@ -15,11 +15,12 @@ import (
 	"pop.store/credits/internal/tokens"
 )
 
-// spent is what the entries say was used, per day and name.
+// spent is what the entries say that work cost in the end, per day of the work and name.
 func (b *books) spent(id uuid.UUID, by ledger.UsageBy, first time.Time) map[string]map[time.Time]tokens.Amount {
 	b.t.Helper()
-	rows, err := b.pool.Query(b.t.Context(), `select case $2 when 'agent' then agent else feature end, day, -sum(amount)::bigint
-		from entries where account = $1 and contra = 3 and day >= $3 group by 1, 2`, id, string(by), first)
+	rows, err := b.pool.Query(b.t.Context(), `select case $2 when 'agent' then e.agent else e.feature end, w.day, -sum(e.amount)::bigint
+		from entries as e join entries as w on w.account = e.account and w.seq = case e.kind when 6 then e.about else e.seq end
+		where e.account = $1 and e.contra = 3 and w.day >= $3 group by 1, 2`, id, string(by), first)
 	b.check(err)
 	defer rows.Close()
 	found := map[string]map[time.Time]tokens.Amount{}
@@ -69,16 +70,16 @@ func (b *books) series(id uuid.UUID, by ledger.UsageBy, days int) ledger.UsageSe
 			}
 			sum += got
 		}
-		if sum != one.Amount || len(one.Days) != days {
-			b.t.Errorf("%q: %d days add up to %s, not %s", one.Name, len(one.Days), sum, one.Amount)
+		if sum != one.Net() || len(one.Days) != days {
+			b.t.Errorf("%q: %d days add up to %s, not %s", one.Name, len(one.Days), sum, one.Net())
 		}
-		if i > 0 && !one.Rest && cmp.Compare(one.Amount, s.Series[i-1].Amount) > 0 {
+		if i > 0 && !one.Rest && cmp.Compare(one.Net(), s.Series[i-1].Net()) > 0 {
 			b.t.Errorf("%q comes after one that used less", one.Name)
 		}
-		total += one.Amount
+		total += one.Net()
 	}
-	if total != s.Total.Amount {
-		b.t.Errorf("the series add up to %s, not %s", total, s.Total.Amount)
+	if total != s.Total.Net() {
+		b.t.Errorf("the series add up to %s, not %s", total, s.Total.Net())
 	}
 	return s
 }

@@ -115,7 +115,8 @@ func (v *verifier) chunk(ctx context.Context, low, high uuid.UUID) error {
 		if err != nil {
 			return err
 		}
-		args := []any{low, high, v.room(), today.accounts, today.days, today.features, today.agents, today.amounts, today.quantities, today.counts}
+		args := []any{low, high, v.room(), today.accounts, today.days, today.features, today.agents, today.amounts, today.quantities, today.counts,
+			today.returned}
 		if err := v.compare(ctx, tx, args); err != nil {
 			return err
 		}
@@ -158,6 +159,7 @@ type todayColumns struct {
 	days                        []time.Time
 	features, agents            []string
 	amounts, quantities, counts []int64
+	returned                    []int64
 }
 
 // accounts goes through the rows of a chunk's accounts and looks at what cannot be told in SQL: whether the account wakes in time for its next
@@ -226,5 +228,6 @@ func (a *accountRow) addToday(c *todayColumns, differs func(Difference)) {
 		c.accounts, c.days = append(c.accounts, a.account), append(c.days, a.day)
 		c.features, c.agents = append(c.features, l.feature), append(c.agents, l.agent)
 		c.amounts, c.quantities, c.counts = append(c.amounts, int64(l.amount)), append(c.quantities, l.quantity), append(c.counts, l.count)
+		c.returned = append(c.returned, int64(l.returned))
 	}
 }

@@ -60,7 +60,7 @@ cross join lateral (values
 where (%s) and v.broken`, place, c.rows, strings.Join(values, ",\n\t"), strings.Join(broken, "\n\tor "))
 }
 
-// sqlVerify makes all checks of a range of accounts, from $1 to $2, and lists at most $3 differences; from $4 to $10 are today's lines of usage.
+// sqlVerify makes all checks of a range of accounts, from $1 to $2, and lists at most $3 differences; from $4 to $11 are today's lines of usage.
 // It is one statement so that the entries, which may fill the disk, are read once: they wait in a file of Postgres' while one check
 // after another goes through them.
 var sqlVerify = func() string {
@@ -178,27 +178,33 @@ var keyCheck = check{
 	rules: []rule{same("entries with its idempotency key", "1", "r.times")},
 }
 
-// What was spent per day, feature and agent, as the entries have it and as the rollup has it: usage_days and the lines of today.
+// Work and what was returned of it, by the day of the work, feature and agent, as the entries have it and as the rollup has it: usage_days and
+// the lines of today.
 var usageCheck = check{
 	place: "format('usage on %s of %s by %s', r.day, r.feature, coalesce(nullif(r.agent, ''), 'no agent'))",
 	rows: `
-	select account, day, feature, agent, sum(amount) as amount, sum(quantity) as quantity, sum(count) as count, sum(rolled) as rolled,
-		sum(rolled_quantity) as rolled_quantity, sum(rolled_count) as rolled_count
+	select account, day, feature, agent, sum(amount) as amount, sum(quantity) as quantity, sum(count) as count, sum(returned) as returned,
+		sum(rolled) as rolled, sum(rolled_quantity) as rolled_quantity, sum(rolled_count) as rolled_count, sum(rolled_returned) as rolled_returned
 	from (
-		select account, day, feature, agent, -amount as amount, case when kind in (2, 5) then quantity else 0 end as quantity,
-			case when kind in (2, 5) then 1 else 0 end as count, 0::bigint as rolled, 0::bigint as rolled_quantity, 0::bigint as rolled_count
-		from entry where contra = 3
+		select account, day, feature, agent, -amount as amount, quantity, 1 as count, 0::bigint as returned,
+			0::bigint as rolled, 0::bigint as rolled_quantity, 0::bigint as rolled_count, 0::bigint as rolled_returned
+		from entry where kind in (2, 5)
 		union all
-		select account, day, feature, agent, 0, 0, 0, amount, quantity, count from usage_days where account between $1 and $2
+		select r.account, w.day, w.feature, w.agent, 0, 0, 0, r.amount, 0, 0, 0, 0
+		from rare as r join entry as w on w.account = r.account and w.seq = r.about
+		where r.kind = 6
 		union all
-		select account, day, feature, agent, 0, 0, 0, amount, quantity, count
-		from unnest($4::uuid[], $5::date[], $6::text[], $7::text[], $8::bigint[], $9::bigint[], $10::bigint[])
-			as today (account, day, feature, agent, amount, quantity, count)
+		select account, day, feature, agent, 0, 0, 0, 0, amount, quantity, count, returned from usage_days where account between $1 and $2
+		union all
+		select account, day, feature, agent, 0, 0, 0, 0, amount, quantity, count, returned
+		from unnest($4::uuid[], $5::date[], $6::text[], $7::text[], $8::bigint[], $9::bigint[], $10::bigint[], $11::bigint[])
+			as today (account, day, feature, agent, amount, quantity, count, returned)
 	) as u
 	group by account, day, feature, agent`,
 	rules: []rule{
 		sameTokens("amount", "r.amount", "r.rolled"),
 		same("quantity", "r.quantity", "r.rolled_quantity"),
 		same("count", "r.count", "r.rolled_count"),
+		sameTokens("returned", "r.returned", "r.rolled_returned"),
 	},
 }

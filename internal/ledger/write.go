@@ -442,6 +442,7 @@ func (w *writer) addUsage(s *state, u dayUsage) {
 	r.int64(int64(u.amount))
 	r.int64(u.quantity)
 	r.int64(u.count)
+	r.int64(int64(u.returned))
 	r.end()
 }
 

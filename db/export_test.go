@@ -1,0 +1,4 @@
+package db
+
+// NewMigrator is newMigrator, for tests of single migrations.
+var NewMigrator = newMigrator
