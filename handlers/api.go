@@ -35,28 +35,38 @@ func (a *App) key(scope apikey.Scope, serve echo.HandlerFunc) echo.HandlerFunc {
 	}
 }
 
-// account serves requests about one account: for an API key with the scope or, for reading one's own as "me", a signed-in creator.
+// account serves requests about one account: for an API key with the scope or, for reading one's own as "me", a signed-in creator. What needs no more
+// than the scope Read takes its turn among the account's other reads.
 func (a *App) account(scope apikey.Scope, serve func(c echo.Context, account uuid.UUID) error) echo.HandlerFunc {
 	return func(c echo.Context) error {
-		if c.Param("account") == "me" && reads(c.Request()) && bearer(c.Request()) == "" {
-			visitor, ok, err := a.Sessions.Visitor(c.Request())
-			if err != nil {
-				return err
-			}
-			if !ok {
-				return errSignedOut
-			}
-			return serve(c, visitor.Account)
-		}
-		if err := a.authorize(c, scope); err != nil {
-			return err
-		}
-		id, err := a.Accounts.Find(c.Request().Context(), c.Param("account"))
+		id, err := a.accountOf(c, scope)
 		if err != nil {
 			return err
 		}
+		if scope == apikey.Read {
+			done, err := a.takeTurn(c.Request().Context(), id)
+			if err != nil {
+				return err
+			}
+			defer done()
+		}
 		return serve(c, id)
 	}
+}
+
+// accountOf finds the account that the path names, for who may ask about it.
+func (a *App) accountOf(c echo.Context, scope apikey.Scope) (uuid.UUID, error) {
+	if c.Param("account") == "me" && reads(c.Request()) && bearer(c.Request()) == "" {
+		visitor, ok, err := a.Sessions.Visitor(c.Request())
+		if err == nil && !ok {
+			err = errSignedOut
+		}
+		return visitor.Account, err
+	}
+	if err := a.authorize(c, scope); err != nil {
+		return uuid.Nil, err
+	}
+	return a.Accounts.Find(c.Request().Context(), c.Param("account"))
 }
 
 // reads says whether a request can change nothing.

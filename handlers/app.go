@@ -10,6 +10,7 @@ import (
 	"net/url"
 	"time"
 
+	"github.com/google/uuid"
 	"github.com/labstack/echo/v4"
 
 	"pop.store/credits/internal/accounts"
@@ -18,6 +19,7 @@ import (
 	"pop.store/credits/internal/catalog"
 	"pop.store/credits/internal/clock"
 	"pop.store/credits/internal/demo"
+	"pop.store/credits/internal/inflight"
 	"pop.store/credits/internal/ledger"
 	"pop.store/credits/internal/mail"
 	"pop.store/credits/internal/results"
@@ -55,6 +57,8 @@ type App struct {
 	Jobs *demo.Jobs
 	// DemoAccount is the external id of the account that one click signs in to; empty outside the demo.
 	DemoAccount string
+
+	reads *inflight.Limiter[uuid.UUID] // made by Handler
 }
 
 // Limits of one request (spec "Server").
@@ -67,6 +71,7 @@ const (
 
 // Handler builds the routes.
 func (a *App) Handler() http.Handler {
+	a.reads = newReadLimit()
 	e := echo.New()
 	e.HideBanner, e.HidePort = true, true
 	e.HTTPErrorHandler = a.respondError

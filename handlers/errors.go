@@ -148,6 +148,9 @@ func (a *App) renderError(c echo.Context, m views.ErrorModel, status int) (err e
 			err = render(c, status, views.ErrorPage(m))
 		}
 	}()
+	if status == http.StatusTooManyRequests {
+		return render(c, status, views.ErrorPage(m)) // the visitor's own chrome would be one more read
+	}
 	dressed := m
 	dressed.Chrome = a.chromeOrPlain(c)
 	return render(c, status, views.ErrorPage(dressed))

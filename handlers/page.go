@@ -36,6 +36,11 @@ func (a *App) page(serve func(v *visit) error) echo.HandlerFunc {
 		if !ok {
 			return errSignedOut
 		}
+		done, err := a.takeTurn(c.Request().Context(), visitor.Account)
+		if err != nil {
+			return err
+		}
+		defer done()
 		overview, err := a.Accounts.Overview(c.Request().Context(), visitor.Account)
 		if err != nil {
 			return err
