@@ -3,6 +3,7 @@ package handlers
 import (
 	"errors"
 	"io"
+	"mime"
 	"net/http"
 	"strconv"
 	"strings"
@@ -22,7 +23,7 @@ var (
 	errScope      = problem.New(problem.Forbidden, "insufficient_scope", "This API key's scope does not allow that.")
 	errKeyMissing = problem.New(problem.Syntax, "missing_idempotency_key", "Send an Idempotency-Key header: 1 to 200 printable characters.")
 	errKeyInvalid = problem.New(problem.Syntax, "invalid_idempotency_key", "The idempotency key must be 1 to 200 printable characters.")
-	errCursor     = &problem.Error{Kind: problem.Syntax, Code: "invalid_cursor", Field: "cursor", Message: "cursor is not one that this list has given."}
+	errMediaType  = problem.New(problem.MediaType, "unsupported_media_type", "Send the body as application/json.")
 )
 
 // key serves requests that bring an API key with the scope.
@@ -97,20 +98,43 @@ func bearer(r *http.Request) string {
 
 // decode reads a request's body, bounded and strictly.
 func decode(c echo.Context, into any) error {
-	body, err := io.ReadAll(c.Request().Body)
+	body, err := jsonBody(c)
 	if err != nil {
-		return unreadable(err)
+		return err
 	}
 	return strictjson.Decode(body, into)
 }
 
 // decodeOptional is decode for calls whose body may be left out.
 func decodeOptional(c echo.Context, into any) error {
-	body, err := io.ReadAll(c.Request().Body)
+	body, err := jsonBody(c)
 	if err != nil {
-		return unreadable(err)
+		return err
 	}
 	return strictjson.DecodeOptional(body, into)
+}
+
+// jsonBody reads a request's body, which has to say that it is JSON in UTF-8 and nothing on top, such as compression. An empty one need not.
+func jsonBody(c echo.Context) ([]byte, error) {
+	body, err := io.ReadAll(c.Request().Body)
+	if err != nil {
+		return nil, unreadable(err)
+	}
+	h := c.Request().Header
+	if len(body) > 0 && (!isMedia(h.Get("Content-Type"), "application/json") || h.Get("Content-Encoding") != "") {
+		return nil, errMediaType
+	}
+	return body, nil
+}
+
+// isMedia says whether a Content-Type is this type, in UTF-8 if it names a character set.
+func isMedia(contentType, want string) bool {
+	kind, params, err := mime.ParseMediaType(contentType)
+	if err != nil || kind != want {
+		return false
+	}
+	charset, named := params["charset"]
+	return !named || strings.EqualFold(charset, "utf-8")
 }
 
 // unreadable is a body that broke off or was too large: the caller's doing, not ours.
@@ -152,14 +176,6 @@ func created(c echo.Context, replayed bool, body any) error {
 		c.Response().Header().Set("Idempotent-Replayed", "true")
 	}
 	return c.JSON(http.StatusCreated, body)
-}
-
-// cursor reads where a page of entries begins: zero for the newest.
-func cursor(account uuid.UUID, text string) (before int64, ok bool) {
-	if text == "" {
-		return 0, true
-	}
-	return ledger.ParseID(account, text)
 }
 
 // limit reads the size of a page: 50 unless asked otherwise, at most ledger.MaxPage.

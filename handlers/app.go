@@ -76,7 +76,7 @@ func (a *App) Handler() http.Handler {
 	e.HideBanner, e.HidePort = true, true
 	e.HTTPErrorHandler = a.respondError
 	e.IPExtractor = a.ipExtractor()
-	e.Use(a.requestID, a.securityHeaders, a.limit, a.logRequests, a.recoverPanics, a.readable, a.crossOrigin)
+	e.Use(a.requestID, a.securityHeaders, a.limit, a.logRequests, a.recoverPanics, a.readable, a.crossOrigin, strict)
 	get(e, "/static/*", echo.WrapHandler(static.Handler()))
 	get(e, "/healthz", a.healthz)
 	get(e, "/readyz", a.readyz)

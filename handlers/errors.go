@@ -28,6 +28,7 @@ var statuses = map[problem.Kind]int{
 	problem.Method:          http.StatusMethodNotAllowed,
 	problem.Conflict:        http.StatusConflict,
 	problem.TooLarge:        http.StatusRequestEntityTooLarge,
+	problem.MediaType:       http.StatusUnsupportedMediaType,
 	problem.Meaning:         http.StatusUnprocessableEntity,
 	problem.TooMany:         http.StatusTooManyRequests,
 	problem.Unavailable:     http.StatusServiceUnavailable,

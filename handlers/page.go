@@ -163,14 +163,25 @@ func jitter(d time.Duration) time.Duration {
 	return (d - d/10 + time.Duration(rand.Int64N(int64(d)/5))).Round(time.Millisecond)
 }
 
-// formParams are the fields of a form.
+// formParams are the fields of a form, which each come once.
 func formParams(c echo.Context) (url.Values, error) {
+	kind := c.Request().Header.Get("Content-Type")
+	if kind != "" && !isMedia(kind, echo.MIMEApplicationForm) {
+		return nil, errFormType
+	}
 	form, err := c.FormParams()
 	if err != nil {
 		return nil, unreadable(err)
 	}
+	for name, values := range form {
+		if len(values) > 1 {
+			return nil, refused("duplicate_parameter", name, name+" must come once.")
+		}
+	}
 	return form, nil
 }
+
+var errFormType = problem.New(problem.MediaType, "unsupported_media_type", "Send the form as application/x-www-form-urlencoded.")
 
 // completeForm is formParams for a form that has all of these fields: one that is missing must not pass for one that was left empty.
 func completeForm(c echo.Context, fields ...string) (url.Values, error) {

@@ -71,8 +71,8 @@ func (l *Ledger) History(ctx context.Context, account uuid.UUID, f Filter, befor
 
 // checkFilter refuses a filter that nothing can match because it names what is not there.
 func (l *Ledger) checkFilter(ctx context.Context, account uuid.UUID, f Filter) error {
-	if !f.From.IsZero() && !f.To.IsZero() && f.From.After(f.To) {
-		return problem.Invalid("from", "must not be after to")
+	if !f.From.IsZero() && !f.To.IsZero() && !f.From.Before(f.To) {
+		return problem.Invalid("from", "must be before to")
 	}
 	if _, ok := l.prices().Feature(f.Feature); f.Feature != "" && !ok {
 		return problem.Invalid("feature", "is not a feature of the catalog")
