@@ -1,14 +1,12 @@
 package handlers
 
 import (
-	"bytes"
 	"math/rand/v2"
 	"net/http"
 	"net/url"
 	"strings"
 	"time"
 
-	"github.com/a-h/templ"
 	"github.com/labstack/echo/v4"
 
 	"pop.store/credits/internal/accounts"
@@ -47,15 +45,6 @@ func (a *App) page(serve func(v *visit) error) echo.HandlerFunc {
 		}
 		return serve(&visit{Context: c, Overview: overview, now: a.Clock()})
 	}
-}
-
-// render makes the whole page before it sends a byte, so that a failure half-way becomes an error page and not half a page.
-func render(c echo.Context, status int, component templ.Component) error {
-	var buffer bytes.Buffer
-	if err := component.Render(c.Request().Context(), &buffer); err != nil {
-		return err
-	}
-	return c.HTMLBlob(status, buffer.Bytes())
 }
 
 // firstPoll is how soon a page that was just opened asks, whatever the pace: work often begins with a visit. The answer brings the pace
