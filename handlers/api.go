@@ -3,6 +3,7 @@ package handlers
 import (
 	"errors"
 	"io"
+	"mime"
 	"net/http"
 	"strconv"
 	"strings"
@@ -22,7 +23,7 @@ var (
 	errScope      = problem.New(problem.Forbidden, "insufficient_scope", "This API key's scope does not allow that.")
 	errKeyMissing = problem.New(problem.Syntax, "missing_idempotency_key", "Send an Idempotency-Key header: 1 to 200 printable characters.")
 	errKeyInvalid = problem.New(problem.Syntax, "invalid_idempotency_key", "The idempotency key must be 1 to 200 printable characters.")
-	errCursor     = &problem.Error{Kind: problem.Syntax, Code: "invalid_cursor", Field: "cursor", Message: "cursor is not one that this list has given."}
+	errMediaType  = problem.New(problem.MediaType, "unsupported_media_type", "Send the body as application/json.")
 )
 
 // key serves requests that bring an API key with the scope.
@@ -41,25 +42,20 @@ func (a *App) key(scope apikey.Scope, serve echo.HandlerFunc) echo.HandlerFunc {
 	}
 }
 
-// account serves requests about one account: for an API key with the scope or, for reading one's own as "me", a signed-in creator.
+// account serves requests about one account: for an API key with the scope or, for reading one's own as "me", a signed-in creator. What needs no more
+// than the scope Read takes its turn among the account's other reads.
 func (a *App) account(scope apikey.Scope, serve func(c echo.Context, account uuid.UUID) error) echo.HandlerFunc {
 	return func(c echo.Context) error {
-		if c.Param("account") == "me" && reads(c.Request()) && bearer(c.Request()) == "" {
-			visitor, ok, err := a.Sessions.Visitor(c.Request())
+		id, err := a.accountOf(c, scope)
+		if err != nil {
+			return err
+		}
+		if scope == apikey.Read {
+			done, err := a.takeTurn(c.Request().Context(), id)
 			if err != nil {
 				return err
 			}
-			if !ok {
-				return errSignedOut
-			}
-			return serve(c, visitor.Account)
-		}
-		if err := a.authorize(c, scope); err != nil {
-			return err
-		}
-		id, err := a.Accounts.Find(c.Request().Context(), c.Param("account"))
-		if err != nil {
-			return err
+			defer done()
 		}
 		if err := serve(c, id); err != nil {
 			return err
@@ -69,6 +65,21 @@ func (a *App) account(scope apikey.Scope, serve func(c echo.Context, account uui
 		}
 		return nil
 	}
+}
+
+// accountOf finds the account that the path names, for who may ask about it.
+func (a *App) accountOf(c echo.Context, scope apikey.Scope) (uuid.UUID, error) {
+	if c.Param("account") == "me" && reads(c.Request()) && bearer(c.Request()) == "" {
+		visitor, ok, err := a.Sessions.Visitor(c.Request())
+		if err == nil && !ok {
+			err = errSignedOut
+		}
+		return visitor.Account, err
+	}
+	if err := a.authorize(c, scope); err != nil {
+		return uuid.Nil, err
+	}
+	return a.Accounts.Find(c.Request().Context(), c.Param("account"))
 }
 
 // reads says whether a request can change nothing.
@@ -100,20 +111,43 @@ func bearer(r *http.Request) string {
 
 // decode reads a request's body, bounded and strictly.
 func decode(c echo.Context, into any) error {
-	body, err := io.ReadAll(c.Request().Body)
+	body, err := jsonBody(c)
 	if err != nil {
-		return unreadable(err)
+		return err
 	}
 	return strictjson.Decode(body, into)
 }
 
 // decodeOptional is decode for calls whose body may be left out.
 func decodeOptional(c echo.Context, into any) error {
-	body, err := io.ReadAll(c.Request().Body)
+	body, err := jsonBody(c)
 	if err != nil {
-		return unreadable(err)
+		return err
 	}
 	return strictjson.DecodeOptional(body, into)
+}
+
+// jsonBody reads a request's body, which has to say that it is JSON in UTF-8 and nothing on top, such as compression. An empty one need not.
+func jsonBody(c echo.Context) ([]byte, error) {
+	body, err := io.ReadAll(c.Request().Body)
+	if err != nil {
+		return nil, unreadable(err)
+	}
+	h := c.Request().Header
+	if len(body) > 0 && (!isMedia(h.Get("Content-Type"), "application/json") || h.Get("Content-Encoding") != "") {
+		return nil, errMediaType
+	}
+	return body, nil
+}
+
+// isMedia says whether a Content-Type is this type, in UTF-8 if it names a character set.
+func isMedia(contentType, want string) bool {
+	kind, params, err := mime.ParseMediaType(contentType)
+	if err != nil || kind != want {
+		return false
+	}
+	charset, named := params["charset"]
+	return !named || strings.EqualFold(charset, "utf-8")
 }
 
 // unreadable is a body that broke off or was too large: the caller's doing, not ours.
@@ -155,14 +189,6 @@ func created(c echo.Context, replayed bool, body any) error {
 		c.Response().Header().Set("Idempotent-Replayed", "true")
 	}
 	return c.JSON(http.StatusCreated, body)
-}
-
-// cursor reads where a page of entries begins: zero for the newest.
-func cursor(account uuid.UUID, text string) (before int64, ok bool) {
-	if text == "" {
-		return 0, true
-	}
-	return ledger.ParseID(account, text)
 }
 
 // limit reads the size of a page: 50 unless asked otherwise, at most ledger.MaxPage.

@@ -24,9 +24,9 @@ func (a *App) getTransactions(c echo.Context, account uuid.UUID) error {
 	if err != nil {
 		return err
 	}
-	before, ok := cursor(account, c.QueryParam("cursor"))
-	if !ok {
-		return errCursor
+	before, err := entriesBefore(c, account)
+	if err != nil {
+		return err
 	}
 	page, err := a.Ledger.History(c.Request().Context(), account, filter, before, size)
 	if err != nil {
@@ -37,11 +37,9 @@ func (a *App) getTransactions(c echo.Context, account uuid.UUID) error {
 		list[i] = entryAnswer(&page.Lines[i].Entry)
 		list[i].Reason = unlessEmpty(cmp.Or(page.Lines[i].Reason, causeReasons[page.Lines[i].Cause]))
 	}
-	next := ""
-	if page.Before > 0 {
-		next = ledger.EntryID(account, page.Before)
-	}
-	return c.JSON(http.StatusOK, map[string]any{"transactions": list, "next_cursor": unlessEmpty(next)})
+	return c.JSON(http.StatusOK, map[string]any{
+		"transactions": list, "next_cursor": unlessEmpty(entryCursor(c, account, page.Before)), "searched_to": stamp(page.SearchedTo),
+	})
 }
 
 // causeReasons say why tokens of a purchase were taken back where nobody gave a reason.

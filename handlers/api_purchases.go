@@ -88,7 +88,11 @@ func (a *App) getPurchases(c echo.Context, account uuid.UUID) error {
 	if err != nil {
 		return err
 	}
-	page, next, err := a.Billing.List(c.Request().Context(), account, billing.Cursor(c.QueryParam("cursor")), size)
+	from, err := cursorPlace(c, account)
+	if err != nil {
+		return err
+	}
+	page, next, err := a.Billing.List(c.Request().Context(), account, billing.Cursor(from), size)
 	if err != nil {
 		return err
 	}
@@ -96,7 +100,7 @@ func (a *App) getPurchases(c echo.Context, account uuid.UUID) error {
 	for i := range page {
 		list[i] = purchaseAnswer(&page[i])
 	}
-	return c.JSON(http.StatusOK, map[string]any{"purchases": list, "next_cursor": unlessEmpty(string(next))})
+	return c.JSON(http.StatusOK, map[string]any{"purchases": list, "next_cursor": unlessEmpty(textCursor(c, account, string(next)))})
 }
 
 func (a *App) getPurchase(c echo.Context, account uuid.UUID) error {
@@ -142,7 +146,7 @@ func (a *App) postPurchaseRefund(c echo.Context, account uuid.UUID) error {
 // purchaseOf is the id that the path names; what is none is no purchase.
 func purchaseOf(c echo.Context) (uuid.UUID, error) {
 	id, err := uuid.Parse(c.Param("id"))
-	if err != nil {
+	if err != nil || id.String() != c.Param("id") {
 		return id, billing.ErrNoPurchase
 	}
 	return id, nil

@@ -173,7 +173,11 @@ func (a *App) getDeliveries(c echo.Context, id uuid.UUID) error {
 	if err != nil {
 		return err
 	}
-	list, next, err := a.Webhooks.Deliveries(c.Request().Context(), id, webhook.Cursor(c.QueryParam("cursor")), size)
+	from, err := cursorPlace(c, id)
+	if err != nil {
+		return err
+	}
+	list, next, err := a.Webhooks.Deliveries(c.Request().Context(), id, webhook.Cursor(from), size)
 	if problem.Of(err).Field == "cursor" {
 		return errCursor.Because(err)
 	}
@@ -184,7 +188,7 @@ func (a *App) getDeliveries(c echo.Context, id uuid.UUID) error {
 	for i, d := range list {
 		answers[i] = deliveryAnswer(d)
 	}
-	return c.JSON(http.StatusOK, map[string]any{"deliveries": answers, "next_cursor": unlessEmpty(string(next))})
+	return c.JSON(http.StatusOK, map[string]any{"deliveries": answers, "next_cursor": unlessEmpty(textCursor(c, id, string(next)))})
 }
 
 // postRedeliver sends an event once more.

@@ -13,6 +13,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/google/uuid"
 	"github.com/labstack/echo/v4"
 
 	"pop.store/credits/internal/accounts"
@@ -21,6 +22,7 @@ import (
 	"pop.store/credits/internal/catalog"
 	"pop.store/credits/internal/clock"
 	"pop.store/credits/internal/demo"
+	"pop.store/credits/internal/inflight"
 	"pop.store/credits/internal/ledger"
 	"pop.store/credits/internal/logs"
 	"pop.store/credits/internal/mail"
@@ -60,7 +62,8 @@ type App struct {
 	// DemoAccount is the external id of the account that one click signs in to; empty outside the demo.
 	DemoAccount string
 
-	draining atomic.Bool // set by Drain
+	draining atomic.Bool                  // set by Drain
+	reads    *inflight.Limiter[uuid.UUID] // made by Handler
 }
 
 // Limits of one request (spec "Server").
@@ -73,11 +76,12 @@ const (
 
 // Handler builds the routes.
 func (a *App) Handler() http.Handler {
+	a.reads = newReadLimit()
 	e := echo.New()
 	e.HideBanner, e.HidePort = true, true
 	e.HTTPErrorHandler = a.respondError
 	e.IPExtractor = a.ipExtractor()
-	e.Use(a.requestID, a.endConnections, a.securityHeaders, a.limit, a.logRequests, a.recoverPanics, a.readable, a.crossOrigin)
+	e.Use(a.requestID, a.endConnections, a.securityHeaders, a.limit, a.logRequests, a.recoverPanics, a.readable, a.crossOrigin, strict)
 	get(e, "/static/*", echo.WrapHandler(static.Handler()))
 	get(e, "/healthz", a.healthz)
 	get(e, "/readyz", a.readyz)

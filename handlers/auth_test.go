@@ -165,7 +165,9 @@ func TestPagesAreForTheSignedIn(t *testing.T) {
 			headers := []string{"Sec-Fetch-Site", "same-origin", "Cookie", cookie}
 			to := "/login"
 			if r.method == http.MethodGet && path != "/" {
-				path += "?a=b&c=%2Fd"
+				if path == "/credits/history" {
+					path += "?kind=b&agent=%2Fd"
+				}
 				to += "?next=" + url.QueryEscape(path)
 			}
 			a := s.send(r.method, path, r.body, headers...).leads(to)

@@ -37,6 +37,9 @@ func (s *site) send(method, path, body string, pairs ...string) answer {
 	for i := 0; i < len(pairs); i += 2 {
 		r.Header.Add(pairs[i], pairs[i+1])
 	}
+	if body != "" && r.Header["Content-Type"] == nil {
+		r.Header.Set("Content-Type", "application/json")
+	}
 	res, err := s.client.Do(r)
 	if err != nil {
 		s.t.Errorf("%s: %v", a.to, err)

@@ -28,6 +28,7 @@ var statuses = map[problem.Kind]int{
 	problem.Method:          http.StatusMethodNotAllowed,
 	problem.Conflict:        http.StatusConflict,
 	problem.TooLarge:        http.StatusRequestEntityTooLarge,
+	problem.MediaType:       http.StatusUnsupportedMediaType,
 	problem.Meaning:         http.StatusUnprocessableEntity,
 	problem.TooMany:         http.StatusTooManyRequests,
 	problem.Unavailable:     http.StatusServiceUnavailable,
@@ -153,6 +154,9 @@ func (a *App) renderError(c echo.Context, m views.ErrorModel, status int) (err e
 			err = render(c, status, views.ErrorPage(m))
 		}
 	}()
+	if status == http.StatusTooManyRequests {
+		return render(c, status, views.ErrorPage(m)) // the visitor's own chrome would be one more read
+	}
 	dressed := m
 	dressed.Chrome = a.chromeOrPlain(c)
 	return render(c, status, views.ErrorPage(dressed))

@@ -2,12 +2,14 @@ package handlers
 
 import (
 	"cmp"
+	"errors"
 	"net/http"
 	"net/url"
 	"slices"
 	"time"
 
 	"pop.store/credits/internal/ledger"
+	"pop.store/credits/internal/problem"
 	"pop.store/credits/views"
 )
 
@@ -27,6 +29,9 @@ var (
 
 func (a *App) historyPage(v *visit) error {
 	m := views.HistoryModel{Filter: historyFilter(v.QueryParams()), Kinds: kindOptions, Features: featureOptions(a.Prices())}
+	if err := checkTab(m.Filter.Tab); err != nil {
+		return err
+	}
 	if m.Filter.Tab == views.TabPurchases {
 		return a.purchasesPage(v)
 	}
@@ -35,27 +40,52 @@ func (a *App) historyPage(v *visit) error {
 		return err
 	}
 	m.Agents = agentOptions(agents)
-	filter, problems := a.ledgerFilter(v, m.Filter)
-	before, cursorOK := cursor(v.ID, v.QueryParam("cursor"))
-	if !cursorOK {
-		return errCursor
+	before, err := entriesBefore(v, v.ID)
+	if err != nil {
+		return err
 	}
-	m.Chrome, m.Continued = a.chrome(v, views.NavCredits), before > 0
+	m.Chrome, m.Continued, m.Appends = a.chrome(v, views.NavCredits), before > 0, v.Request().Header.Get("HX-Request") != ""
+	filter, problems := ledgerFilter(v, m.Filter)
+	var page ledger.Page
+	if len(problems) == 0 {
+		page, err = a.Ledger.History(v.Request().Context(), v.ID, filter, before, historyRows)
+		problems, err = filterProblems(err)
+	}
+	if err != nil {
+		return err
+	}
 	if len(problems) > 0 {
 		m.Problems = problems
 		return render(v, http.StatusUnprocessableEntity, views.HistoryPage(m))
 	}
-	page, err := a.Ledger.History(v.Request().Context(), v.ID, filter, before, historyRows)
-	if err != nil {
-		return err
-	}
-	m.Rows = a.rows(page.Lines, agents)
-	if page.Before > 0 {
-		q := v.QueryParams()
-		q.Set("cursor", ledger.EntryID(v.ID, page.Before))
-		m.NextURL = "/credits/history?" + q.Encode()
-	}
+	m.Rows, m.SearchedTo = a.rows(page.Lines, agents), page.SearchedTo
+	m.NextURL = nextURL(v, entryCursor(v, v.ID, page.Before))
 	return render(v, http.StatusOK, views.HistoryPage(m))
+}
+
+// nextURL is the address of the page after this one; empty when there is none.
+func nextURL(v *visit, cursor string) string {
+	if cursor == "" {
+		return ""
+	}
+	q := v.QueryParams()
+	q.Set("cursor", cursor)
+	return v.Request().URL.Path + "?" + q.Encode()
+}
+
+// filterProblems says at each field what the ledger refused; what is no refusal of a field stays an error.
+func filterProblems(err error) (map[string]string, error) {
+	var refused *problem.Error
+	if !errors.As(err, &refused) || refused.Kind != problem.Meaning {
+		return nil, err
+	}
+	switch refused.Field {
+	case "feature", "agent":
+		return map[string]string{refused.Field: "Choose one of the list."}, nil
+	case "from":
+		return map[string]string{"to": "The last day lies before the first."}, nil
+	}
+	return nil, err
 }
 
 // agentOptions lists agents for a select field, by what they are called.
@@ -71,21 +101,25 @@ func agentOptions(names map[string]string) []views.Option {
 }
 
 func historyFilter(q url.Values) views.HistoryFilter {
-	f := views.HistoryFilter{Kind: q.Get("kind"), Feature: q.Get("feature"), Agent: q.Get("agent"), From: q.Get("from"), To: q.Get("to")}
-	if tab := views.HistoryTab(q.Get("tab")); tab == views.TabPurchases || tab == views.TabUsage {
-		f.Tab = tab
+	return views.HistoryFilter{
+		Tab: views.HistoryTab(q.Get("tab")), Kind: q.Get("kind"), Feature: q.Get("feature"), Agent: q.Get("agent"), From: q.Get("from"), To: q.Get("to"),
 	}
-	return f
 }
 
-// ledgerFilter turns what stands in the URL into a filter of the ledger, or says per field what is wrong with it.
-func (a *App) ledgerFilter(v *visit, f views.HistoryFilter) (ledger.Filter, map[string]string) {
+func checkTab(tab views.HistoryTab) error {
+	switch tab {
+	case views.TabAll, views.TabPurchases, views.TabUsage:
+		return nil
+	}
+	return problem.Invalid("tab", "must be one of the tabs of the history")
+}
+
+// ledgerFilter turns what stands in the URL into a filter of the ledger, or says per field why it cannot be read.
+func ledgerFilter(v *visit, f views.HistoryFilter) (ledger.Filter, map[string]string) {
 	problems := map[string]string{}
 	filter := ledger.Filter{Feature: f.Feature, Agent: f.Agent}
-	switch f.Tab {
-	case views.TabUsage:
+	if f.Tab == views.TabUsage {
 		filter.Kinds = usageKinds
-	case views.TabAll, views.TabPurchases:
 	}
 	if f.Kind != "" {
 		kind, ok := ledger.ParseKind(f.Kind)
@@ -94,18 +128,12 @@ func (a *App) ledgerFilter(v *visit, f views.HistoryFilter) (ledger.Filter, map[
 		}
 		filter.Kinds = []ledger.Kind{kind}
 	}
-	if _, ok := a.Prices().Feature(f.Feature); f.Feature != "" && !ok {
-		problems["feature"] = "Choose one of the list."
-	}
 	var ok bool
 	if filter.From, ok = date(f.From, v.Zone, 0); !ok {
 		problems["from"] = "Write the date as year-month-day, such as 2026-11-22."
 	}
 	if filter.To, ok = date(f.To, v.Zone, 1); !ok {
 		problems["to"] = "Write the date as year-month-day, such as 2026-11-22."
-	}
-	if len(problems) == 0 && !filter.From.IsZero() && !filter.To.IsZero() && !filter.From.Before(filter.To) {
-		problems["to"] = "The last day lies before the first."
 	}
 	return filter, problems
 }

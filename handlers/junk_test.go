@@ -212,7 +212,8 @@ func TestZippedBodiesAreNotUnpacked(t *testing.T) {
 			if err := w.Close(); err != nil {
 				t.Fatal(err)
 			}
-			s.call(r.method, r.of("maya"), zipped.String(), "Idempotency-Key", "k", "Content-Encoding", "gzip").problem(http.StatusBadRequest, "invalid_json", "")
+			s.call(r.method, r.of("maya"), zipped.String(), "Idempotency-Key", "k", "Content-Encoding", "gzip").
+				problem(http.StatusUnsupportedMediaType, "unsupported_media_type", "")
 		}
 	}
 	s.unchanged(before)
@@ -291,8 +292,9 @@ func TestHistoryFilterRefuses(t *testing.T) {
 	for query, status := range map[string]int{
 		"":                                http.StatusOK,
 		"kind=charge&feature=lip_sync":    http.StatusOK,
-		"agent=nobody":                    http.StatusOK,
-		"tab=nonsense":                    http.StatusOK,
+		"agent=studio":                    http.StatusOK,
+		"agent=nobody":                    http.StatusUnprocessableEntity,
+		"tab=nonsense":                    http.StatusUnprocessableEntity,
 		"from=2026-11-22&to=2026-11-22":   http.StatusOK,
 		"kind=spending":                   http.StatusUnprocessableEntity,
 		"feature=nothing":                 http.StatusUnprocessableEntity,

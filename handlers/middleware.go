@@ -184,6 +184,9 @@ func under(r *http.Request, path string) bool {
 }
 
 func (a *App) sameOrigin(r *http.Request) bool {
+	if len(r.Header["Sec-Fetch-Site"]) > 1 || len(r.Header["Origin"]) > 1 {
+		return false
+	}
 	if site := r.Header.Get("Sec-Fetch-Site"); site != "" {
 		return site == "same-origin"
 	}

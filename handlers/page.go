@@ -1,14 +1,12 @@
 package handlers
 
 import (
-	"bytes"
 	"math/rand/v2"
 	"net/http"
 	"net/url"
 	"strings"
 	"time"
 
-	"github.com/a-h/templ"
 	"github.com/labstack/echo/v4"
 
 	"pop.store/credits/internal/accounts"
@@ -36,21 +34,17 @@ func (a *App) page(serve func(v *visit) error) echo.HandlerFunc {
 		if !ok {
 			return errSignedOut
 		}
+		done, err := a.takeTurn(c.Request().Context(), visitor.Account)
+		if err != nil {
+			return err
+		}
+		defer done()
 		overview, err := a.Accounts.Overview(c.Request().Context(), visitor.Account)
 		if err != nil {
 			return err
 		}
 		return serve(&visit{Context: c, Overview: overview, now: a.Clock()})
 	}
-}
-
-// render makes the whole page before it sends a byte, so that a failure half-way becomes an error page and not half a page.
-func render(c echo.Context, status int, component templ.Component) error {
-	var buffer bytes.Buffer
-	if err := component.Render(c.Request().Context(), &buffer); err != nil {
-		return err
-	}
-	return c.HTMLBlob(status, buffer.Bytes())
 }
 
 // firstPoll is how soon a page that was just opened asks, whatever the pace: work often begins with a visit. The answer brings the pace
@@ -158,14 +152,25 @@ func jitter(d time.Duration) time.Duration {
 	return (d - d/10 + time.Duration(rand.Int64N(int64(d)/5))).Round(time.Millisecond)
 }
 
-// formParams are the fields of a form.
+// formParams are the fields of a form, which each come once.
 func formParams(c echo.Context) (url.Values, error) {
+	kind := c.Request().Header.Get("Content-Type")
+	if kind != "" && !isMedia(kind, echo.MIMEApplicationForm) {
+		return nil, errFormType
+	}
 	form, err := c.FormParams()
 	if err != nil {
 		return nil, unreadable(err)
 	}
+	for name, values := range form {
+		if len(values) > 1 {
+			return nil, refused("duplicate_parameter", name, name+" must come once.")
+		}
+	}
 	return form, nil
 }
+
+var errFormType = problem.New(problem.MediaType, "unsupported_media_type", "Send the form as application/x-www-form-urlencoded.")
 
 // completeForm is formParams for a form that has all of these fields: one that is missing must not pass for one that was left empty.
 func completeForm(c echo.Context, fields ...string) (url.Values, error) {

@@ -2,7 +2,6 @@ package handlers
 
 import (
 	"net/http"
-	"net/url"
 
 	"pop.store/credits/internal/billing"
 	"pop.store/credits/internal/receipt"
@@ -25,18 +24,19 @@ func (a *App) receiptPage(v *visit) error {
 
 // purchasesPage is the tab of the history that lists purchases. What became of their tokens stands under All.
 func (a *App) purchasesPage(v *visit) error {
-	from := v.QueryParam("cursor")
+	from, err := cursorPlace(v, v.ID)
+	if err != nil {
+		return err
+	}
 	list, next, err := a.Billing.List(v.Request().Context(), v.ID, billing.Cursor(from), historyRows)
 	if err != nil {
 		return err
 	}
-	m := views.PurchasesModel{Chrome: a.chrome(v, views.NavCredits), Continued: from != ""}
+	m := views.PurchasesModel{Chrome: a.chrome(v, views.NavCredits), Continued: from != nil}
 	for i := range list {
 		m.Rows = append(m.Rows, a.purchaseRow(&list[i]))
 	}
-	if next != "" {
-		m.NextURL = "/credits/history?" + url.Values{"tab": {string(views.TabPurchases)}, "cursor": {string(next)}}.Encode()
-	}
+	m.NextURL = nextURL(v, textCursor(v, v.ID, string(next)))
 	return render(v, http.StatusOK, views.PurchasesPage(m))
 }
 

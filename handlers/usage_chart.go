@@ -6,21 +6,29 @@ import (
 	"strconv"
 
 	"pop.store/credits/internal/ledger"
+	"pop.store/credits/internal/problem"
 	"pop.store/credits/views"
 )
 
 // usageDays is how many days the chart shows unless the address says otherwise.
 const usageDays = 30
 
-// usageChart reads what the chart shows, as the address says; what it says wrongly is as if it said nothing, like a tab that is not there.
-// agents are what the creator's agents are called.
+// usageChart reads what the chart shows, as the address says. agents are what the creator's agents are called. Errors: Meaning (fields "by", "days"), and the
+// ledger's.
 func (a *App) usageChart(v *visit, latest ledger.Page, agents map[string]string) (views.UsageModel, error) {
 	m := views.UsageModel{By: views.UsageByFeature, Days: usageDays, Never: neverUsed(latest)}
-	if by := views.UsageBy(v.QueryParam("by")); by == views.UsageByAgent {
+	switch by := views.UsageBy(v.QueryParam("by")); by {
+	case views.UsageByFeature, views.UsageByAgent:
 		m.By = by
+	case "":
+	default:
+		return m, problem.Invalid("by", `must be "feature" or "agent"`)
 	}
-	if days, err := strconv.Atoi(v.QueryParam("days")); err == nil && slices.Contains(views.UsageDays, days) {
-		m.Days = days
+	if text := v.QueryParam("days"); text != "" {
+		var err error
+		if m.Days, err = strconv.Atoi(text); err != nil || !slices.Contains(views.UsageDays, m.Days) {
+			return m, problem.Invalid("days", "must be one of those that the page offers")
+		}
 	}
 	series, err := a.Ledger.UsageSeries(v.Request().Context(), v.Account, ledger.UsageBy(m.By), m.Days)
 	if err != nil {

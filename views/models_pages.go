@@ -89,8 +89,12 @@ type HistoryModel struct {
 	Rows     []HistoryRow
 	// NextURL leads to the next older page with the same filter; empty on the last page.
 	NextURL string
+	// SearchedTo is set when the search was stopped there before the page was full; NextURL goes on with it.
+	SearchedTo time.Time
 	// Continued is set on pages after the first (a cursor was given).
 	Continued bool
+	// Appends is set when the script puts the rows below those of a page that has some already.
+	Appends bool
 	// CSVURL leads to the same filter as a CSV file; empty while there is none.
 	CSVURL string
 }

@@ -95,7 +95,10 @@ func (c Cursor) parse() (time.Time, uuid.UUID, error) {
 	if c == "" {
 		return latest, uuid.Max, nil
 	}
-	raw, err := base64.RawURLEncoding.Strict().DecodeString(string(c))
+	raw, err := base64.RawURLEncoding.DecodeString(string(c))
+	if err == nil && base64.RawURLEncoding.EncodeToString(raw) != string(c) {
+		err = errors.New("another spelling") // decoding passes line breaks
+	}
 	if err != nil {
 		return time.Time{}, uuid.Nil, err
 	}

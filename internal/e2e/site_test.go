@@ -130,6 +130,7 @@ func (s *site) call(method, path string, body any) (int, map[string]any) {
 		s.t.Fatal(err)
 	}
 	r.Header.Set("Authorization", "Bearer "+s.key)
+	r.Header.Set("Content-Type", "application/json")
 	r.Header.Set("Idempotency-Key", "e2e-"+strconv.FormatInt(s.next.Add(1), 10))
 	answer, err := http.DefaultClient.Do(r)
 	if err != nil {

@@ -28,7 +28,7 @@ type Agent struct {
 
 // Agents lists an account's agents by their ids, and what is reserved for the creator's own tools. ErrNoAccount.
 func (l *Ledger) Agents(ctx context.Context, account uuid.UUID) (list []Agent, own tokens.Amount, err error) {
-	if err := l.settleIfDue(ctx, account); err != nil {
+	if _, err := l.settleIfDue(ctx, account); err != nil {
 		return nil, 0, err
 	}
 	now := l.now()

@@ -80,16 +80,16 @@ func EntryID(account uuid.UUID, seq int64) string {
 	return idPrefix + strings.ToLower(idEncoding.EncodeToString(raw[:]))
 }
 
-// ParseID gives the seq of an entry of this account; false for anything else, another account's entries included.
+// ParseID gives the seq of an entry of this account; false for anything else, another account's entries and other spellings included.
 func ParseID(account uuid.UUID, id string) (int64, bool) {
-	text, ok := strings.CutPrefix(id, idPrefix)
-	if !ok || text != strings.ToLower(text) {
-		return 0, false
-	}
-	raw, err := idEncoding.DecodeString(strings.ToUpper(text))
-	if err != nil || len(raw) != idAccount+8 || string(raw[:idAccount]) != string(account[:idAccount]) {
+	text, _ := strings.CutPrefix(id, idPrefix)
+	raw, err := idEncoding.DecodeString(strings.ToUpper(text)) // which passes line breaks and spare bits
+	if err != nil || len(raw) != idAccount+8 {
 		return 0, false
 	}
 	seq := int64(binary.BigEndian.Uint64(raw[idAccount:]))
-	return seq, seq > 0
+	if seq < 1 || EntryID(account, seq) != id {
+		return 0, false
+	}
+	return seq, true
 }

@@ -446,7 +446,7 @@ func scanState(rows pgx.Rows, more ...any) (*state, error) {
 var errUnreadable = errors.New("the account's row makes no sense to this server")
 
 // scanEntry reads entryColumns, after the columns before them into first.
-func scanEntry(rows pgx.Rows, first ...any) (Entry, error) {
+func scanEntry(rows pgx.CollectableRow, first ...any) (Entry, error) {
 	var e Entry
 	var lot int64
 	var mark []byte

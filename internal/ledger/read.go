@@ -267,7 +267,7 @@ type Balance struct {
 // BalanceAt tells what the account had right after its last entry before the instant; zero before its first. What fell due between that
 // entry and the instant shows once it is written, which any later request does.
 func (l *Ledger) BalanceAt(ctx context.Context, account uuid.UUID, at time.Time) (Balance, error) {
-	if err := l.settleIfDue(ctx, account); err != nil {
+	if _, err := l.settleIfDue(ctx, account); err != nil {
 		return Balance{}, err
 	}
 	seq, err := l.seqAt(ctx, account, at)
@@ -295,19 +295,30 @@ func (l *Ledger) seqAt(ctx context.Context, account uuid.UUID, at time.Time) (in
 	return seq, nil
 }
 
-// settleIfDue writes what has fallen due, if anything has.
-func (l *Ledger) settleIfDue(ctx context.Context, account uuid.UUID) error {
-	var due *time.Time
-	err := l.pool.QueryRow(ctx, sqlNextDue, account).Scan(&due)
+// settleIfDue writes what has fallen due, if anything has, and gives the seq of the newest entry after that.
+func (l *Ledger) settleIfDue(ctx context.Context, account uuid.UUID) (newest int64, err error) {
+	newest, due, err := l.newest(ctx, account)
+	if err != nil || due.IsZero() || due.After(l.now()) {
+		return newest, err
+	}
+	if err := l.Settle(ctx, account); err != nil {
+		return 0, err
+	}
+	newest, _, err = l.newest(ctx, account)
+	return newest, err
+}
+
+// newest gives the seq of the account's newest entry, and when something is due; zero: never.
+func (l *Ledger) newest(ctx context.Context, account uuid.UUID) (seq int64, due time.Time, err error) {
+	var at *time.Time
+	err = l.pool.QueryRow(ctx, sqlNewest, account).Scan(&seq, &at)
 	switch {
 	case errors.Is(err, pgx.ErrNoRows):
-		return ErrNoAccount
+		return 0, due, ErrNoAccount
 	case err != nil:
-		return ErrUnavailable.Because(err)
-	case due == nil || due.After(l.now()):
-		return nil
+		return 0, due, ErrUnavailable.Because(err)
 	}
-	return l.Settle(ctx, account)
+	return seq, instant(at), nil
 }
 
 // Usage is the work of one agent on one feature in a day of the billing zone, and what was returned of that work, on whatever day.

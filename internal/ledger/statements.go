@@ -275,8 +275,8 @@ where a.account = any($1)`
 const sqlReadRows = `
 select ` + accountColumns + ` from ledger_accounts as a where a.account = any($1)`
 
-const sqlNextDue = `
-select next_due_at from ledger_accounts where account = $1 and plan <> ''`
+const sqlNewest = `
+select seq, next_due_at from ledger_accounts where account = $1 and plan <> ''`
 
 // The filters are optional: a null array or an empty text means all. Kind 8 is a clawback: what callers write into their metadata is no cause.
 const sqlHistory = `
@@ -288,6 +288,24 @@ where e.account = $1 and e.seq < $2 and e.seq >= $3
 	and ($6::text = '' or e.feature = $6) and ($7::text = '' or e.agent = $7)
 order by e.seq desc
 limit $8`
+
+// sqlHistory for kinds that the index entries_rare has: it reads at most a page for each pair of kind and kind of lot.
+const sqlRareHistory = `
+select coalesce(n.reason, ''), case when e.kind = 8 then coalesce(n.metadata ->> 'cause', '') else '' end, ` + entryColumns + `
+from unnest($4::smallint[]) as k (kind)
+cross join unnest($5::smallint[]) as l (lot_kind)
+cross join lateral (
+	select * from entries
+	where account = $1 and kind in (1, 7, 8) and kind = k.kind and lot_kind = l.lot_kind and seq < $2 and seq >= $3
+	order by seq desc
+	limit $6
+) as e
+left join entry_notes as n on n.account = e.account and n.seq = e.seq
+order by e.seq desc
+limit $6`
+
+const sqlTimeOf = `
+select e.at from entries as e where e.account = $1 and e.seq = $2`
 
 // The first entry at or after an instant. Times never run backwards within an account, so a search by halves over seq finds it with a
 // few index probes.
@@ -344,6 +362,9 @@ select account, today, today_usage from ledger_accounts where account = any($1)`
 
 const sqlAgentNames = `
 select agent, name, feature from agents where account = $1 and agent <> '' order by agent limit $2`
+
+const sqlHasAgent = `
+select exists (select 1 from agents where account = $1 and agent = $2)`
 
 const sqlHeldByAgents = `
 select agent, sum(amount)::bigint from holds where account = $1 and outcome = 0 group by agent`

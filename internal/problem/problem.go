@@ -21,6 +21,7 @@ const (
 	Method                      // 405: the path exists, not with this method
 	Conflict                    // 409: the state does not allow it
 	TooLarge                    // 413: the body is over its limit
+	MediaType                   // 415: a body of another type
 	Meaning                     // 422: readable, but makes no sense
 	TooMany                     // 429: slow down
 	Unavailable                 // 503: try again with the same key

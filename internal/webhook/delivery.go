@@ -132,7 +132,10 @@ func (c Cursor) parse() (Delivery, error) {
 	if c == "" {
 		return Delivery{CreatedAt: latest}, nil
 	}
-	raw, err := base64.RawURLEncoding.Strict().DecodeString(string(c))
+	raw, err := base64.RawURLEncoding.DecodeString(string(c))
+	if err == nil && base64.RawURLEncoding.EncodeToString(raw) != string(c) {
+		err = errors.New("another spelling") // decoding passes line breaks
+	}
 	if err != nil {
 		return Delivery{}, err
 	}

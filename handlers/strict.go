@@ -1,0 +1,76 @@
+package handlers
+
+import (
+	"net/http"
+	"net/url"
+	"slices"
+
+	"github.com/labstack/echo/v4"
+
+	"pop.store/credits/internal/problem"
+)
+
+// queryNames are the query parameters that the routes read, for GET and HEAD. A route that is not here reads none.
+var queryNames = map[string][]string{
+	"/login":                        {"next", "out"},
+	"/credits":                      {"by", "days"},
+	"/credits/badge":                {"v"},
+	"/credits/history":              {"tab", "kind", "feature", "agent", "from", "to", "cursor"},
+	"/credits/buy":                  {"need", "next", "keep", "offer"},
+	"/credits/purchases/:id":        {"cancelled"},
+	"/credits/purchases/:id/status": {"cancelled"},
+	"/agents":                       {"saved"},
+	"/plans":                        {"changed"},
+	"/settings":                     {"saved"},
+	"/storefront":                   {"ordered"},
+	"/tools":                        {"tool", "text"},
+
+	"/v1/accounts/:account/transactions":   {"kind", "feature", "agent", "from", "to", "limit", "cursor"},
+	"/v1/accounts/:account/usage":          {"group_by", "from", "to"},
+	"/v1/accounts/:account/purchases":      {"limit", "cursor"},
+	"/v1/webhook-endpoints/:id/deliveries": {"limit", "cursor"},
+}
+
+// singleHeaders are the headers that are read and must not come twice: a proxy and this server could each believe another one.
+var singleHeaders = []string{
+	"Authorization", "Idempotency-Key", "Content-Type", "Content-Encoding", "Hx-Request", "Hx-Current-Url", "Stripe-Signature",
+}
+
+// strict refuses query parameters that the route does not read, and parameters and headers that come twice: on pages and in the API alike. What a payment
+// provider puts behind the address of its webhook is its own business: the signature decides there.
+func strict(next echo.HandlerFunc) echo.HandlerFunc {
+	return func(c echo.Context) error {
+		r := c.Request()
+		for _, name := range singleHeaders {
+			if len(r.Header[name]) > 1 {
+				return refused("duplicate_header", name, "The header "+name+" must come once.")
+			}
+		}
+		if r.URL.RawQuery == "" || c.Path() == "" || under(r, "/webhooks") || under(r, "/static") {
+			return next(c)
+		}
+		if err := checkQuery(r, c.QueryParams(), queryNames[c.Path()]); err != nil {
+			return err
+		}
+		return next(c)
+	}
+}
+
+func checkQuery(r *http.Request, query url.Values, known []string) error {
+	if !reads(r) {
+		known = nil
+	}
+	for name, values := range query {
+		if !slices.Contains(known, name) {
+			return refused("unknown_parameter", name, "This address takes no parameter of that name.")
+		}
+		if len(values) > 1 {
+			return refused("duplicate_parameter", name, name+" must come once.")
+		}
+	}
+	return nil
+}
+
+func refused(code, field, message string) error {
+	return &problem.Error{Kind: problem.Syntax, Code: code, Field: field, Message: message}
+}
