@@ -62,7 +62,7 @@ func (s *Service) askOpen(ctx context.Context) (more bool, err error) {
 		if _, err := s.pool.Exec(ctx, sqlAsked, p.ID, next); err != nil {
 			return false, ErrUnavailable.Because(err)
 		}
-		if err := s.ask(ctx, p); err != nil {
+		if _, err := s.ask(ctx, p); err != nil {
 			return false, fmt.Errorf("ask about purchase %s: %w", p.ID, err)
 		}
 	}

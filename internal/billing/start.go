@@ -19,6 +19,9 @@ type StartParams struct {
 	Pack       string // id of a pack of the catalog
 	ReturnPath string // the page of ours to go back to after paying: "/tools?feature=pdf_creation"; empty: none
 	KeepMethod bool   // what is paid with may be charged again without the buyer
+	// Shown is the newest open order that the buyer was shown, the zero UUID for none. With another one open, a new order is refused
+	// (ErrOpenOrder): another tab has ordered meanwhile. Nil: nobody is asked.
+	Shown *uuid.UUID
 }
 
 // fingerprint tells requests apart that came with the same idempotency key.
@@ -33,7 +36,7 @@ func (p StartParams) fingerprint() []byte {
 
 // Start orders a pack and opens a checkout for it; the answer's CheckoutURL is where the buyer goes. The same key with the same request
 // answers the same purchase, as it stands, and goes on with one whose checkout could not be opened; replayed tells that an earlier
-// request had answered already. Errors: ErrNotSetUp, ErrNoKey, ErrKeyReused, kinds Meaning (field "pack", "return_url"), NotFound (account) and
+// request had answered already. Errors: ErrNotSetUp, ErrNoKey, ErrKeyReused, ErrOpenOrder, kinds Meaning (field "pack", "return_url"), NotFound (account) and
 // Unavailable (try again with the same key).
 func (s *Service) Start(ctx context.Context, account uuid.UUID, key string, p StartParams) (_ Purchase, replayed bool, err error) {
 	if !s.Available() {
@@ -81,6 +84,9 @@ func (s *Service) insert(ctx context.Context, account uuid.UUID, key string, p S
 	prices, now := s.o.Prices(), s.o.Clock()
 	pack, err := check(prices, p)
 	if err != nil {
+		return err
+	}
+	if err := s.checkShown(ctx, account, p.Shown); err != nil {
 		return err
 	}
 	// Nobody shall pay for an account that tokens cannot be put into, nor without knowing what is taken off.
