@@ -139,13 +139,13 @@ func (a *App) namesOfAgents(v *visit) (map[string]string, error) {
 	if err != nil {
 		return nil, err
 	}
-	called := map[string]int{}
+	called, prices := map[string]int{}, a.Prices()
 	for _, n := range list {
-		called[a.nameOf(n)]++
+		called[accounts.AgentLabel(prices, n)]++
 	}
 	names := make(map[string]string, len(list))
 	for _, n := range list {
-		name := a.nameOf(n)
+		name := accounts.AgentLabel(prices, n)
 		if called[name] > 1 {
 			name += " (" + n.ID + ")"
 		}

@@ -191,7 +191,7 @@ func lotsLine(m CreditsModel) string {
 	switch {
 	case len(m.Lots) == 0:
 		return "Tokens from your plan, gifts and packs are listed here." + total
-	case len(m.Lots) == 1:
+	case len(usable(m.Lots)) <= 1:
 		return "Your plan's tokens are spent first, bought tokens last." + total
 	}
 	return "Spent from top to bottom." + total

@@ -8,6 +8,7 @@ import (
 
 	"github.com/google/uuid"
 
+	"pop.store/credits/internal/catalog"
 	"pop.store/credits/internal/ledger"
 	"pop.store/credits/internal/tokens"
 )
@@ -46,47 +47,57 @@ func (a *Accounts) AgentPage(ctx context.Context, account uuid.UUID, q AgentQuer
 			p.Stopped++
 		}
 	}
-	found := a.search(list, q.Search)
+	found := search(listed(list, a.prices()), q.Search)
 	p.Found, p.Pages = len(found), max((len(found)+AgentsPerPage-1)/AgentsPerPage, 1)
-	a.sort(found)
-	if at := slices.IndexFunc(found, func(g ledger.Agent) bool { return q.With != "" && g.ID == q.With }); at >= 0 {
+	slices.SortFunc(found, compareListed)
+	if at := slices.IndexFunc(found, func(l listedAgent) bool { return q.With != "" && l.ID == q.With }); at >= 0 {
 		q.Page = at/AgentsPerPage + 1
 	}
 	p.Page = min(max(q.Page, 1), p.Pages)
 	first := (p.Page - 1) * AgentsPerPage
-	// A copy: the rest of the list is not kept alive by the page.
-	p.Agents = slices.Clone(found[first:min(first+AgentsPerPage, len(found))])
+	for _, l := range found[first:min(first+AgentsPerPage, len(found))] {
+		p.Agents = append(p.Agents, *l.Agent)
+	}
 	return p, nil
 }
 
-func (a *Accounts) label(g *ledger.Agent) string {
-	return AgentLabel(a.prices(), ledger.AgentName{ID: g.ID, Name: g.Name, Feature: g.Feature})
+// listedAgent is an agent with the words that it is sorted and found by.
+type listedAgent struct {
+	*ledger.Agent
+	label, does string
+}
+
+func listed(agents []ledger.Agent, prices *catalog.Catalog) []listedAgent {
+	list := make([]listedAgent, len(agents))
+	for i := range agents {
+		g := &agents[i]
+		list[i] = listedAgent{Agent: g, label: AgentLabel(prices, ledger.AgentName{ID: g.ID, Name: g.Name, Feature: g.Feature})}
+		if f, ok := prices.Feature(g.Feature); ok {
+			list[i].does = f.Name
+		}
+	}
+	return list
 }
 
 // search keeps the agents that match.
-func (a *Accounts) search(list []ledger.Agent, text string) []ledger.Agent {
+func search(list []listedAgent, text string) []listedAgent {
 	text = strings.ToLower(strings.TrimSpace(text))
 	if text == "" {
 		return list
 	}
-	return slices.DeleteFunc(list, func(g ledger.Agent) bool {
-		does := ""
-		if f, ok := a.prices().Feature(g.Feature); ok {
-			does = f.Name
-		}
-		return !strings.Contains(strings.ToLower(a.label(&g)+"\n"+does+"\n"+g.ID), text)
+	return slices.DeleteFunc(list, func(l listedAgent) bool {
+		return !strings.Contains(strings.ToLower(l.label+"\n"+l.does+"\n"+l.ID), text)
 	})
 }
 
-func (a *Accounts) sort(list []ledger.Agent) {
-	stopped := func(g *ledger.Agent) int {
-		if g.State == ledger.AgentOn {
-			return 1
-		}
-		return 0
+func compareListed(x, y listedAgent) int {
+	return cmp.Or(cmp.Compare(x.rank(), y.rank()), cmp.Compare(y.Spent, x.Spent), CompareNames(x.label, y.label), cmp.Compare(x.ID, y.ID))
+}
+
+// rank puts what is stopped before what works.
+func (l listedAgent) rank() int {
+	if l.State == ledger.AgentOn {
+		return 1
 	}
-	slices.SortFunc(list, func(x, y ledger.Agent) int {
-		return cmp.Or(cmp.Compare(stopped(&x), stopped(&y)), cmp.Compare(y.Spent, x.Spent), CompareNames(a.label(&x), a.label(&y)),
-			cmp.Compare(x.ID, y.ID))
-	})
+	return 0
 }

@@ -78,6 +78,9 @@ func credits() []Page {
 	many.Chrome = withBadge(m.Chrome, views.BadgeModel{Level: views.LevelOK, Spendable: amount("1234567.891234"), Held: amount("1250.5")}, nil)
 	many.Spendable, many.Equivalents = amount("1234567.891234"), good(123456, 16460, 24691357)
 	many.Lots = append([]views.LotModel{{Kind: views.LotAdjustment, Name: "Goodwill for the outage in the first week of November", Spendable: amount("1234567.891234")}}, m.Lots...)
+	many.Lots = append(many.Lots,
+		views.LotModel{Kind: views.LotPurchase, Name: "Bought", Frozen: views.FrozenByDispute, Waits: amount("100"), Href: "/credits/purchases/1"},
+		views.LotModel{Kind: views.LotPurchase, Name: "Bought", Frozen: views.FrozenByReturn, Waits: amount("500"), Href: "/credits/purchases/2"})
 	plain.Chrome = lowUnknown(chrome(views.NavCredits))
 	plain.Latest = nil
 	return []Page{
