@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"net/http"
+	"net/url"
+	"strconv"
 	"strings"
 
 	"pop.store/credits/internal/accounts"
@@ -13,8 +15,12 @@ import (
 	"pop.store/credits/views"
 )
 
+// maxAgentSearch bounds what is searched for, in bytes.
+const maxAgentSearch = 200
+
 func (a *App) agentsPage(v *visit) error {
-	m, err := a.agentsModel(v)
+	page, _ := strconv.Atoi(v.QueryParam("page")) // what is no number is the first page
+	m, err := a.agentsModel(v, accounts.AgentQuery{Search: agentSearch(v.QueryParam("q")), Page: page, With: v.QueryParam("agent")})
 	if err != nil {
 		return err
 	}
@@ -22,9 +28,17 @@ func (a *App) agentsPage(v *visit) error {
 	return render(v, http.StatusOK, views.AgentsPage(m))
 }
 
-func (a *App) agentsModel(v *visit) (views.AgentsModel, error) {
-	ctx := v.Request().Context()
-	list, own, err := a.Ledger.Agents(ctx, v.ID)
+// agentSearch is what was typed into the search, as far as it can be searched for.
+func agentSearch(typed string) string {
+	typed = strings.TrimSpace(typed)
+	if len(typed) > maxAgentSearch {
+		typed = strings.ToValidUTF8(typed[:maxAgentSearch], "")
+	}
+	return typed
+}
+
+func (a *App) agentsModel(v *visit, q accounts.AgentQuery) (views.AgentsModel, error) {
+	p, err := a.Accounts.AgentPage(v.Request().Context(), v.ID, q)
 	if err != nil {
 		return views.AgentsModel{}, err
 	}
@@ -32,14 +46,19 @@ func (a *App) agentsModel(v *visit) (views.AgentsModel, error) {
 	if err != nil {
 		return views.AgentsModel{}, err
 	}
-	earned, err := a.earnedThisMonth(v)
+	earned, err := a.earnedThisMonth(v, p.Agents)
 	if err != nil {
 		return views.AgentsModel{}, err
 	}
-	m := views.AgentsModel{Chrome: a.chrome(v, views.NavAgents), Own: own, OwnForm: views.LimitsForm{Reserve: amountOrNothing(own)}}
-	for i := range list {
-		agent := a.agentModel(&list[i])
-		agent.Count, agent.Results = done[list[i].ID], earned[list[i].ID]
+	m := views.AgentsModel{
+		Chrome: a.chrome(v, views.NavAgents), Own: p.Own, OwnForm: views.LimitsForm{Reserve: amountOrNothing(p.Own)},
+		Search: q.Search, All: p.All, Stopped: p.Stopped, Found: p.Found, Page: p.Page, Pages: p.Pages,
+		First: (p.Page-1)*accounts.AgentsPerPage + 1,
+	}
+	for i := range p.Agents {
+		g := &p.Agents[i]
+		agent := a.agentModel(g)
+		agent.Count, agent.Results = done[g.ID], earned[g.ID]
 		m.Agents = append(m.Agents, agent)
 	}
 	return m, nil
@@ -65,9 +84,16 @@ var resultNames = map[string][2]string{
 	"subscriber": {"subscriber", "subscribers"},
 }
 
-// earnedThisMonth is what the services say each agent's work of this calendar month brought in.
-func (a *App) earnedThisMonth(v *visit) (map[string][]views.ResultModel, error) {
-	sums, err := a.Results.Sums(v.Request().Context(), v.ID, v.Day(v.now))
+// earnedThisMonth is what the services say the work of each of the agents brought in this calendar month.
+func (a *App) earnedThisMonth(v *visit, agents []ledger.Agent) (map[string][]views.ResultModel, error) {
+	if len(agents) == 0 {
+		return nil, nil
+	}
+	ids := make([]string, len(agents))
+	for i := range agents {
+		ids[i] = agents[i].ID
+	}
+	sums, err := a.Results.Sums(v.Request().Context(), v.ID, v.Day(v.now), ids...)
 	if err != nil {
 		return nil, err
 	}
@@ -104,16 +130,8 @@ func (a *App) agentName(g *ledger.Agent) string {
 	return a.nameOf(ledger.AgentName{ID: g.ID, Name: g.Name, Feature: g.Feature})
 }
 
-// nameOf is what a creator calls an agent: its own name, else its feature's, else its id.
-func (a *App) nameOf(n ledger.AgentName) string {
-	if n.Name != "" {
-		return n.Name
-	}
-	if f, ok := a.Prices().Feature(n.Feature); ok {
-		return f.Name
-	}
-	return n.ID
-}
+// nameOf is what a creator calls an agent.
+func (a *App) nameOf(n ledger.AgentName) string { return accounts.AgentLabel(a.Prices(), n) }
 
 // namesOfAgents are what the creator's agents are called, by id. Of some that are called the same each is called by its id as well.
 func (a *App) namesOfAgents(v *visit) (map[string]string, error) {
@@ -121,13 +139,13 @@ func (a *App) namesOfAgents(v *visit) (map[string]string, error) {
 	if err != nil {
 		return nil, err
 	}
-	called := map[string]int{}
+	called, prices := map[string]int{}, a.Prices()
 	for _, n := range list {
-		called[a.nameOf(n)]++
+		called[accounts.AgentLabel(prices, n)]++
 	}
 	names := make(map[string]string, len(list))
 	for _, n := range list {
-		name := a.nameOf(n)
+		name := accounts.AgentLabel(prices, n)
 		if called[name] > 1 {
 			name += " (" + n.ID + ")"
 		}
@@ -151,7 +169,10 @@ func (a *App) resumedModel(g *ledger.Agent) views.ResumedModel {
 	return views.ResumedModel{Name: a.agentName(g), For: worksOn[g.Feature], Missed: g.Missed}
 }
 
-// waiting are the agents that wait for tokens. A page whose agents cannot be read counts them and names none.
+// maxNamed bounds the agents that are called by their names on every page and in every poll of the badge.
+const maxNamed = 20
+
+// waiting are the agents that wait for tokens, of very many only some. A page whose agents cannot be read counts them and names none.
 func (a *App) waiting(ctx context.Context, v *visit) []views.WaitingModel {
 	if v.Paused == 0 {
 		return nil
@@ -162,6 +183,9 @@ func (a *App) waiting(ctx context.Context, v *visit) []views.WaitingModel {
 	}
 	var names []views.WaitingModel
 	for i := range list {
+		if len(names) == maxNamed {
+			break
+		}
 		if list[i].State == ledger.AgentOutOfToken {
 			names = append(names, views.WaitingModel{Name: a.agentName(&list[i]), Back: a.resumedModel(&list[i]).Words()})
 		}
@@ -181,17 +205,37 @@ func (a *App) switchAgent(v *visit) error {
 	agent, err := a.Accounts.SwitchAgent(v.Request().Context(), v.ID, form.Get("agent"), form.Get("on") == "1")
 	var refused *problem.Error
 	if errors.As(err, &refused) && refused.Kind == problem.Conflict {
-		return a.agentsAgain(v, http.StatusConflict, func(m *views.AgentsModel) { m.Problem = refused.Message })
+		return a.agentsAgain(v, form, http.StatusConflict, func(m *views.AgentsModel) { m.Problem = refused.Message })
 	}
 	if err != nil {
 		return err
 	}
-	return v.Redirect(http.StatusSeeOther, "/agents#"+views.AgentAnchor(agent.ID))
+	return v.Redirect(http.StatusSeeOther, agentsURL(form, agent.ID, url.Values{}))
 }
 
-// agentsAgain answers a form with the page and what is wrong.
-func (a *App) agentsAgain(v *visit, status int, set func(*views.AgentsModel)) error {
-	m, err := a.agentsModel(v)
+// agentsURL leads back to the page of the list that an agent is on after a form. A form of a long list says what was searched for there.
+func agentsURL(form url.Values, id string, query url.Values) string {
+	if form.Has("q") {
+		if q := agentSearch(form.Get("q")); q != "" {
+			query.Set("q", q)
+		}
+		if id != "" {
+			query.Set("agent", id)
+		}
+	}
+	path := "/agents"
+	if len(query) > 0 {
+		path += "?" + query.Encode()
+	}
+	if id != "" {
+		path += "#" + views.AgentAnchor(id)
+	}
+	return path
+}
+
+// agentsAgain answers a form with the page that its agent is on, and what is wrong.
+func (a *App) agentsAgain(v *visit, form url.Values, status int, set func(*views.AgentsModel)) error {
+	m, err := a.agentsModel(v, accounts.AgentQuery{Search: agentSearch(form.Get("q")), With: form.Get("agent")})
 	if err != nil {
 		return err
 	}
@@ -218,11 +262,9 @@ func (a *App) setLimits(v *visit) error {
 	}
 	switch {
 	case len(typed.Problems) > 0:
-		return a.agentsAgain(v, http.StatusUnprocessableEntity, func(m *views.AgentsModel) { showTyped(m, id, typed) })
-	case id == "":
-		return v.Redirect(http.StatusSeeOther, "/agents?saved=1")
+		return a.agentsAgain(v, form, http.StatusUnprocessableEntity, func(m *views.AgentsModel) { showTyped(m, id, typed) })
 	}
-	return v.Redirect(http.StatusSeeOther, "/agents?saved=1#"+views.AgentAnchor(id))
+	return v.Redirect(http.StatusSeeOther, agentsURL(form, id, url.Values{"saved": {"1"}}))
 }
 
 // saveLimits saves what was typed, unless something is wrong with it: that stands in its problems then.

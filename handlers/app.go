@@ -144,6 +144,7 @@ func (a *App) pageRoutes(e *echo.Echo) {
 	get(e, "/credits/purchases/:id", a.page(a.purchasePage))
 	get(e, "/credits/purchases/:id/status", a.page(a.purchaseStatus))
 	e.POST("/credits/purchases/:id/return", a.page(a.returnPurchase))
+	e.POST("/credits/purchases/:id/cancel", a.page(a.cancelPurchase))
 	get(e, "/credits/purchases/:id/receipt", a.page(a.receiptPage))
 	get(e, "/credits/how-tokens-work", a.page(a.guidePage))
 	get(e, "/plans", a.page(a.plansPage))

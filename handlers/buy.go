@@ -3,6 +3,7 @@ package handlers
 import (
 	"errors"
 	"net/http"
+	"net/url"
 	"slices"
 	"time"
 
@@ -57,8 +58,12 @@ func (a *App) buyPage(v *visit) error {
 }
 
 func (a *App) buyModel(v *visit, w wish) (views.BuyModel, error) {
+	open, err := a.openOrders(v)
+	if err != nil {
+		return views.BuyModel{}, err
+	}
 	m := views.BuyModel{
-		Chrome: a.chrome(v, views.NavCredits), Available: a.Billing.Available(), Spendable: v.Spendable, Need: w.need, Next: w.next, Owed: v.Owed,
+		Chrome: a.chrome(v, views.NavCredits), Open: open, Available: a.Billing.Available(), Spendable: v.Spendable, Need: w.need, Next: w.next, Owed: v.Owed,
 		Waiting: v.Paused, Taxed: a.Billing.Taxed(), OfferKeep: w.asks, Keep: w.keep,
 	}
 	account, err := a.Ledger.Account(v.Request().Context(), v.ID)
@@ -138,7 +143,9 @@ func (a *App) buy(v *visit) error {
 	if !validKey(key) {
 		return errKeyInvalid
 	}
-	p, _, err := a.Billing.Start(v.Request().Context(), v.ID, key, billing.StartParams{Pack: pack, ReturnPath: w.next, KeepMethod: w.keep})
+	p, _, err := a.Billing.Start(v.Request().Context(), v.ID, key, billing.StartParams{
+		Pack: pack, ReturnPath: w.next, KeepMethod: w.keep, Shown: shownOrder(form),
+	})
 	var refused *problem.Error
 	if errors.As(err, &refused) && statuses[refused.Kind] < http.StatusInternalServerError {
 		m, err := a.buyModel(v, w)
@@ -146,8 +153,11 @@ func (a *App) buy(v *visit) error {
 			return err
 		}
 		m.Problem, m.ProblemPack = refused.Message, pack
-		if errors.Is(refused, billing.ErrKeyReused) {
+		switch {
+		case errors.Is(refused, billing.ErrKeyReused):
 			m.Problem = "This page was used for another order already. Nothing new was ordered. Press Pay again to order what you see."
+		case errors.Is(refused, billing.ErrOpenOrder):
+			m.Problem = "You have another order that isn't paid yet. Nothing new was ordered. Continue or cancel it below, or press Pay again to order this pack as well."
 		}
 		return render(v, statuses[refused.Kind], views.BuyPage(m))
 	}
@@ -155,6 +165,50 @@ func (a *App) buy(v *visit) error {
 		return err
 	}
 	return v.Redirect(http.StatusSeeOther, p.CheckoutURL)
+}
+
+// shownOrder is the newest open order that the form's page has shown, the zero UUID for none, and nil where the form does not say.
+func shownOrder(form url.Values) *uuid.UUID {
+	if !form.Has("open") {
+		return nil
+	}
+	id, err := uuid.Parse(form.Get("open"))
+	if err != nil {
+		id = uuid.Nil
+	}
+	return &id
+}
+
+// openOrders are the orders that still wait for their buyer, newest first.
+func (a *App) openOrders(v *visit) ([]views.OpenOrder, error) {
+	list, err := a.Billing.OpenOrders(v.Request().Context(), v.ID)
+	if err != nil {
+		return nil, err
+	}
+	open := make([]views.OpenOrder, len(list))
+	for i := range list {
+		p := &list[i]
+		open[i] = views.OpenOrder{
+			ID: p.ID.String(), PackName: receipt.PackName(a.Prices(), p.Pack), Tokens: p.Tokens, Price: p.Price, At: p.CreatedAt, PayURL: p.CheckoutURL,
+		}
+	}
+	return open, nil
+}
+
+// cancelPurchase closes an order that is not paid. Its page tells how it stands then.
+func (a *App) cancelPurchase(v *visit) error {
+	id, err := purchaseOf(v)
+	if err != nil {
+		return err
+	}
+	_, err = a.Billing.Cancel(v.Request().Context(), v.ID, id)
+	if errors.Is(err, billing.ErrNoCheckout) {
+		return a.purchaseAgain(v, http.StatusConflict, billing.ErrNoCheckout.Message)
+	}
+	if err != nil {
+		return err
+	}
+	return v.Redirect(http.StatusSeeOther, "/credits/purchases/"+id.String())
 }
 
 func (a *App) purchasePage(v *visit) error {
@@ -165,7 +219,7 @@ func (a *App) purchasePage(v *visit) error {
 	return render(v, http.StatusOK, views.PurchasePage(m))
 }
 
-// purchaseStatus answers the return page's poll; once the tokens are there, the badge is told to look at once.
+// purchaseStatus answers the return page's poll: 204 while the page shows what is true. Once the tokens are there, the badge is told to look at once.
 func (a *App) purchaseStatus(v *visit) error {
 	m, err := a.purchaseModel(v)
 	if err != nil {
@@ -173,6 +227,8 @@ func (a *App) purchaseStatus(v *visit) error {
 	}
 	if m.State.Arrived() {
 		v.Response().Header().Set("HX-Trigger", "credits-changed")
+	} else if v.QueryParam("shown") == m.Version() {
+		return v.NoContent(http.StatusNoContent)
 	}
 	return render(v, http.StatusOK, views.PurchaseStatus(m))
 }
@@ -236,7 +292,7 @@ func (a *App) purchaseModel(v *visit) (views.PurchaseModel, error) {
 		Chrome: a.chrome(v, views.NavCredits), ID: p.ID.String(), PackName: receipt.PackName(a.Prices(), p.Pack), Tokens: p.Tokens, Price: p.Price, At: p.CreatedAt,
 		Owed: story.Netted, Balance: v.Spendable, BackURL: p.ReturnPath, RetryURL: buyURL(0, p.ReturnPath), Left: story.Left, Debt: v.Owed,
 		Back:    views.BackModel{Money: p.Refunded, Tokens: story.Back, Used: story.Used, At: story.BackAt, Reason: story.Reason},
-		Receipt: !p.CompletedAt.IsZero(), Paid: p.Paid, PayURL: p.CheckoutURL, Auto: p.Auto, Failure: string(p.Failure),
+		Receipt: !p.CompletedAt.IsZero(), Paid: p.Paid, PayURL: p.CheckoutURL, Open: p.Open, Auto: p.Auto, Failure: string(p.Failure),
 	}
 	if p.Auto {
 		m.RetryURL = views.KeepCardURL
@@ -245,6 +301,7 @@ func (a *App) purchaseModel(v *visit) (views.PurchaseModel, error) {
 	if m.State.Arrived() {
 		m.State = arrivedState(&p, story.Cause)
 	}
+	m.Fresh = v.now.Sub(latestOf(p.CompletedAt, story.BackAt)) <= freshFor
 	if m.State == views.PurchaseReturning {
 		m.Back.Money = p.Paid
 	}
@@ -268,7 +325,14 @@ func (a *App) addFresh(v *visit, p billing.Purchase, m *views.PurchaseModel) (er
 	return err
 }
 
-// freshFor is how long the page of a purchase tells which agents it has put back on.
+func latestOf(a, b time.Time) time.Time {
+	if a.After(b) {
+		return a
+	}
+	return b
+}
+
+// freshFor is how long the page of a purchase tells what it has changed: the balance now, and which agents it has put back on.
 const freshFor = time.Hour
 
 func (a *App) backOn(v *visit, purchase uuid.UUID) ([]views.ResumedModel, error) {
@@ -283,14 +347,22 @@ func (a *App) backOn(v *visit, purchase uuid.UUID) ([]views.ResumedModel, error)
 	return back, nil
 }
 
-// A purchase that is not settled after slowAfter is called slow, and its page stops asking. After unpaidAfter the provider was asked several times, and
-// nobody has paid.
+// A purchase of which the provider has not told how it stands is called slow after slowAfter, and its page stops asking. After unpaidAfter nobody has
+// paid.
 const (
 	slowAfter   = 2 * time.Minute
 	unpaidAfter = 10 * time.Minute
 )
 
-// purchaseState says what the return page shows and how soon it asks again: after 1, then 2, then 5 seconds.
+// openPoll is how soon the page of an open order asks again: another tab may pay or cancel it.
+func openPoll(waited time.Duration) time.Duration {
+	if waited < unpaidAfter {
+		return 5 * time.Second
+	}
+	return time.Minute
+}
+
+// purchaseState says what the return page shows and how soon it asks again: after 1, then 2, then 5 seconds while a payment is confirmed.
 func purchaseState(p *billing.Purchase, cancelled bool, now time.Time) (views.PurchaseState, time.Duration) {
 	switch p.Status {
 	case billing.StatusCompleted, billing.StatusRefunded, billing.StatusDisputed:
@@ -301,10 +373,12 @@ func purchaseState(p *billing.Purchase, cancelled bool, now time.Time) (views.Pu
 		return views.PurchaseCancelled, 0
 	case billing.StatusPending, billing.StatusProcessing:
 	}
-	if cancelled && p.Status == billing.StatusPending {
-		return views.PurchaseCancelled, 0
-	}
-	switch waited := now.Sub(p.CreatedAt); {
+	waited := now.Sub(p.CreatedAt)
+	switch {
+	case cancelled && p.Status == billing.StatusPending:
+		return views.PurchaseCancelled, openPoll(waited)
+	case p.Open, p.Status == billing.StatusPending && p.CheckoutURL == "" && !p.Auto:
+		return views.PurchaseUnpaid, openPoll(waited)
 	case waited > unpaidAfter && p.Status == billing.StatusPending && !p.Auto:
 		return views.PurchaseUnpaid, 0
 	case waited > slowAfter:

@@ -8,6 +8,11 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgxpool"
+
+	"pop.store/credits/internal/billing"
+	"pop.store/credits/internal/catalog"
+	"pop.store/credits/internal/sandbox"
 )
 
 // forms are the packs on the page, each with what its button posts.
@@ -104,7 +109,7 @@ func TestBuying(t *testing.T) {
 	}
 }
 
-// Before it is paid nothing is shown as bought, and the page goes on asking.
+// Before it is paid nothing is shown as bought. While the provider cannot tell how a payment stands, the page goes on asking.
 func TestReturningUnpaid(t *testing.T) {
 	t.Parallel()
 	s := newSite(t)
@@ -113,7 +118,10 @@ func TestReturningUnpaid(t *testing.T) {
 	checkout := v.order("pack_100")
 	a := v.submit(checkout+"/cancel", nil).want(http.StatusSeeOther)
 	back := strings.TrimPrefix(a.header.Get("Location"), s.url)
-	v.get(back).want(http.StatusOK).wantState("cancelled")
+	turned := v.get(back).want(http.StatusOK).wantState("cancelled").has("purchase-pay", true).has("order-cancel", true)
+	if got := text(turned.only("purchase-text")); got != "Nothing was bought. The order stays open until you cancel it or a day has passed." {
+		t.Errorf("it says %q", got)
+	}
 	path, query, _ := strings.Cut(back, "?")
 	if query != "cancelled=1" {
 		t.Errorf("cancelling leads to %s", back)
@@ -123,20 +131,20 @@ func TestReturningUnpaid(t *testing.T) {
 		every string
 	}{{0, "every 1000ms"}, {5 * time.Second, "every 2000ms"}, {20 * time.Second, "every 5000ms"}} {
 		s.clock.Set(start.Add(step.after))
-		got := attr(v.get(path).want(http.StatusOK).wantState("processing").only("purchase"), "hx-trigger")
+		got := attr(confirming(v, path).wantState("processing").only("purchase"), "hx-trigger")
 		if !strings.HasPrefix(got, step.every) {
 			t.Errorf("after %v it asks %q, want %q", step.after, got, step.every)
 		}
 	}
 	s.clock.Set(start.Add(2*time.Minute + time.Second))
-	slow := v.get(path + "/status").want(http.StatusOK).wantState("slow")
+	slow := confirming(v, path+"/status").wantState("slow")
 	if attr(slow.only("purchase"), "hx-trigger") != "" || slow.header.Get("HX-Trigger") != "" {
 		t.Error("a slow purchase goes on asking, or moves the badge")
 	}
 	s.wantSpendable("maya", "200")
 	// An order that nobody has paid after that is called so, and can be paid.
 	s.clock.Set(start.Add(10*time.Minute + time.Second))
-	unpaid := v.get(path).want(http.StatusOK).wantState("unpaid")
+	unpaid := confirming(v, path).wantState("unpaid")
 	if href := attr(unpaid.only("purchase-pay"), "href"); !strings.Contains(href, "/sandbox/checkout/") {
 		t.Errorf("it can be paid at %q", href)
 	}
@@ -146,6 +154,23 @@ func TestReturningUnpaid(t *testing.T) {
 	}
 	s.clock.Set(start)
 	v.get(back).want(http.StatusOK).wantState("processing")
+}
+
+// confirming is a page for which the provider cannot be asked how the payment stands.
+func confirming(v *visitor, path string) answer {
+	v.s.t.Helper()
+	working := v.s.app.Billing
+	defer func() { v.s.app.Billing = working }()
+	broken, err := pgxpool.New(v.s.t.Context(), "postgres://nobody@127.0.0.1:1/none")
+	if err != nil {
+		v.s.t.Fatal(err)
+	}
+	defer broken.Close()
+	v.s.app.Billing = billing.New(v.s.pool, billing.Options{
+		Ledger: v.s.app.Ledger, Prices: catalog.Builtin, Clock: v.s.clock.Now, Log: v.s.app.Log, WebhookSecrets: []string{eventSecret},
+		Provider: sandbox.New(broken, sandbox.Options{Clock: v.s.clock.Now, Log: v.s.app.Log}),
+	})
+	return v.get(path).want(http.StatusOK)
 }
 
 func TestADeclinedCard(t *testing.T) {

@@ -301,7 +301,7 @@ func TestReturnsThatAreRefused(t *testing.T) {
 	back := v.submit(v.order("pack_100")+"/pay", url.Values{"card": {"0259"}}).want(http.StatusSeeOther).header.Get("Location")
 	refused("disputed", strings.TrimPrefix(back, s.url), form, "disputed", "This payment is in dispute: the bank decides where the money goes.")
 	open := strings.TrimPrefix(v.submit(v.order("pack_100")+"/cancel", nil).header.Get("Location"), s.url)
-	refused("not paid", strings.TrimSuffix(open, "?cancelled=1"), form, "processing", "This purchase was not paid, so there is nothing to give back.")
+	refused("not paid", strings.TrimSuffix(open, "?cancelled=1"), form, "unpaid", "This purchase was not paid, so there is nothing to give back.")
 }
 
 // A return that could not be finished goes on by itself, which its page says.

@@ -8,6 +8,7 @@ import (
 	"slices"
 	"time"
 
+	"pop.store/credits/internal/accounts"
 	"pop.store/credits/internal/ledger"
 	"pop.store/credits/internal/problem"
 	"pop.store/credits/views"
@@ -95,7 +96,7 @@ func agentOptions(names map[string]string) []views.Option {
 		list = append(list, views.Option{Value: id, Label: name})
 	}
 	slices.SortFunc(list, func(x, y views.Option) int {
-		return cmp.Or(cmp.Compare(x.Label, y.Label), cmp.Compare(x.Value, y.Value))
+		return cmp.Or(accounts.CompareNames(x.Label, y.Label), cmp.Compare(x.Value, y.Value))
 	})
 	return list
 }

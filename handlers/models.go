@@ -3,6 +3,9 @@ package handlers
 import (
 	"cmp"
 
+	"github.com/google/uuid"
+
+	"pop.store/credits/internal/billing"
 	"pop.store/credits/internal/catalog"
 	"pop.store/credits/internal/forecast"
 	"pop.store/credits/internal/ledger"
@@ -25,11 +28,20 @@ func (a *App) equivalents(amount tokens.Amount, features []string) []views.Equiv
 	return list
 }
 
-// lotModels sums lots of one source and expiry into one line, in the order in which they are spent.
-func (a *App) lotModels(lots []ledger.Lot) []views.LotModel {
+// lotModels sums lots of one source and expiry into one line, in the order in which they are spent. What is frozen has a line for each purchase.
+func (a *App) lotModels(v *visit, lots []ledger.Lot) ([]views.LotModel, error) {
+	why, err := a.whyFrozen(v, lots)
+	if err != nil {
+		return nil, err
+	}
 	var list []views.LotModel
 	for _, l := range lots {
-		m := views.LotModel{Kind: views.LotKind(l.Kind.String()), Name: a.sourceName(l.Kind, l.Source), Spendable: l.Remaining - l.Held, Of: l.Amount, ExpiresAt: l.ExpiresAt}
+		m := views.LotModel{Kind: views.LotKind(l.Kind.String()), Name: a.sourceName(l.Kind, l.Source), Of: l.Amount, ExpiresAt: l.ExpiresAt}
+		if l.Frozen {
+			m.Frozen, m.Waits, m.Href = why[l.Source], l.Remaining, "/credits/purchases/"+l.Source
+		} else {
+			m.Spendable = l.Remaining - l.Held
+		}
 		if last := len(list) - 1; last >= 0 && sameSource(list[last], m) {
 			list[last].Spendable += m.Spendable
 			list[last].Of += m.Of
@@ -37,11 +49,35 @@ func (a *App) lotModels(lots []ledger.Lot) []views.LotModel {
 		}
 		list = append(list, m)
 	}
-	return list
+	return list, nil
+}
+
+// whyFrozen says of frozen lots, by their sources, why they are frozen: they are bought, and the purchase knows.
+func (a *App) whyFrozen(v *visit, lots []ledger.Lot) (map[string]views.FrozenWhy, error) {
+	why, ids := map[string]views.FrozenWhy{}, []uuid.UUID{}
+	for _, l := range lots {
+		if id, err := uuid.Parse(l.Source); l.Frozen && err == nil {
+			ids = append(ids, id)
+			why[l.Source] = views.FrozenByDispute
+		}
+	}
+	if len(ids) == 0 {
+		return why, nil
+	}
+	purchases, err := a.Billing.Some(v.Request().Context(), v.ID, ids)
+	if err != nil {
+		return nil, err
+	}
+	for i := range purchases {
+		if p := &purchases[i]; p.Status != billing.StatusDisputed && p.Returning() {
+			why[p.ID.String()] = views.FrozenByReturn
+		}
+	}
+	return why, nil
 }
 
 func sameSource(a, b views.LotModel) bool {
-	return a.Kind == b.Kind && a.Name == b.Name && a.ExpiresAt.Equal(b.ExpiresAt)
+	return a.Kind == b.Kind && a.Name == b.Name && a.ExpiresAt.Equal(b.ExpiresAt) && a.Frozen == b.Frozen && a.Href == b.Href
 }
 
 // sourceName is what a creator calls a source of tokens.

@@ -58,9 +58,17 @@ func (a *App) creditsPage(v *visit) error {
 	if err != nil {
 		return err
 	}
+	lots, err := a.lotModels(v, account.Lots)
+	if err != nil {
+		return err
+	}
+	open, err := a.openOrders(v)
+	if err != nil {
+		return err
+	}
 	return render(v, http.StatusOK, views.CreditsPage(views.CreditsModel{
-		Chrome: a.chrome(v, views.NavCredits), Spendable: v.Spendable, Held: v.Held, Jobs: account.Holds,
-		Equivalents: a.equivalents(v.Spendable, creditsFeatures), Lots: a.lotModels(account.Lots), Outlook: outlook, Usage: usage,
+		Chrome: a.chrome(v, views.NavCredits), Open: open, Spendable: v.Spendable, Held: v.Held, Jobs: account.Holds,
+		Equivalents: a.equivalents(v.Spendable, creditsFeatures), Lots: lots, Outlook: outlook, Usage: usage,
 		Latest: a.rows(latest.Lines, agents),
 	}))
 }

@@ -2,6 +2,7 @@ package handlers
 
 import (
 	"net/http"
+	"time"
 
 	"pop.store/credits/internal/billing"
 	"pop.store/credits/internal/receipt"
@@ -34,30 +35,35 @@ func (a *App) purchasesPage(v *visit) error {
 	}
 	m := views.PurchasesModel{Chrome: a.chrome(v, views.NavCredits), Continued: from != nil}
 	for i := range list {
-		m.Rows = append(m.Rows, a.purchaseRow(&list[i]))
+		m.Rows = append(m.Rows, a.purchaseRow(&list[i], v.now))
 	}
 	m.NextURL = nextURL(v, textCursor(v, v.ID, string(next)))
 	return render(v, http.StatusOK, views.PurchasesPage(m))
 }
 
 // purchaseRow is a line of the list.
-func (a *App) purchaseRow(p *billing.Purchase) views.PurchaseRow {
+func (a *App) purchaseRow(p *billing.Purchase, now time.Time) views.PurchaseRow {
 	row := views.PurchaseRow{
 		ID: p.ID.String(), At: p.CreatedAt, PackName: receipt.PackName(a.Prices(), p.Pack), Tokens: p.Tokens, Amount: p.Price, Refunded: p.Refunded,
-		Standing: standing(p), Receipt: !p.CompletedAt.IsZero(), Auto: p.Auto,
+		Standing: standing(p, now), Receipt: !p.CompletedAt.IsZero(), Auto: p.Auto,
 	}
 	if row.Receipt {
 		row.Amount = p.Paid
 	}
+	if p.Payable(now) {
+		row.PayURL = p.CheckoutURL
+	}
 	return row
 }
 
-func standing(p *billing.Purchase) views.PurchaseStanding {
+func standing(p *billing.Purchase, now time.Time) views.PurchaseStanding {
 	switch {
 	case p.Status == billing.StatusFailed && p.Failure == billing.FailureDeclined:
 		return views.StandingDeclined
 	case p.Status == billing.StatusFailed && p.Failure == billing.FailureConfirm:
 		return views.StandingConfirm
+	case p.Lapsed(now):
+		return views.StandingClosed
 	case p.Auto && p.Status == billing.StatusPending: // nobody has to do anything
 		return views.StandingComing
 	}

@@ -63,6 +63,7 @@ var routes = []route{
 	{method: "GET", path: "/credits/purchases/:id", sort: personal, params: []string{"11111111-1111-4111-8111-111111111111"}},
 	{method: "GET", path: "/credits/purchases/:id/status", sort: personal, params: []string{"11111111-1111-4111-8111-111111111111"}},
 	{method: "POST", path: "/credits/purchases/:id/return", sort: personal, params: []string{"11111111-1111-4111-8111-111111111111"}, body: "key=of-the-form"},
+	{method: "POST", path: "/credits/purchases/:id/cancel", sort: personal, params: []string{"11111111-1111-4111-8111-111111111111"}},
 	{method: "GET", path: "/credits/purchases/:id/receipt", sort: personal, params: []string{"11111111-1111-4111-8111-111111111111"}},
 	{method: "GET", path: "/credits/how-tokens-work", sort: personal},
 	{method: "GET", path: "/plans", sort: personal},

@@ -29,9 +29,9 @@ type toolForm struct {
 }
 
 func (a *App) toolsPage(v *visit) error {
-	asked := toolForm{tool: v.QueryParam("tool"), text: v.QueryParam("text")}
+	asked := toolForm{tool: v.QueryParam("tool"), text: v.QueryParam("text"), fail: v.QueryParam("fail") == "1"}
 	if textProblem(asked.text) != "" {
-		asked.text = ""
+		asked.text = "" // as if the address said nothing
 	}
 	m, err := a.toolsModel(v, asked)
 	if err != nil {
@@ -61,7 +61,7 @@ func (a *App) toolsModel(v *visit, asked toolForm) (views.ToolsModel, error) {
 		if f.ID == asked.tool && m.Runs {
 			t.BuyURL = buyURL(t.Short, toolURL(asked))
 			chosen := t
-			m.Chosen = &chosen
+			m.Chosen, m.Draft = &chosen, v.ExternalID+":"+f.ID
 		}
 		m.Tools = append(m.Tools, t)
 	}
@@ -87,6 +87,9 @@ func toolURL(f toolForm) string {
 	query := url.Values{"tool": {f.tool}}
 	if f.text != "" {
 		query.Set("text", f.text)
+	}
+	if f.fail {
+		query.Set("fail", "1")
 	}
 	return "/tools?" + query.Encode()
 }
@@ -154,6 +157,8 @@ func (a *App) toolsAgain(v *visit, status int, asked toolForm, set func(*views.T
 // textProblem says what is wrong with a text, empty for nothing.
 func textProblem(text string) string {
 	switch {
+	case text == "":
+		return "Type what it should be about."
 	case !isText(text) || strings.ContainsFunc(text, func(r rune) bool { return r < ' ' || r == 0x7f || r == '\\' }):
 		return "Use plain text, on one line and without backslashes."
 	case len([]rune(text)) > maxToolText || len(url.QueryEscape(url.QueryEscape(text))) > maxToolAddress:

@@ -339,7 +339,7 @@ func header(c Chrome) templ.Component {
 			templ_7745c5c3_Var15 = templ.NopComponent
 		}
 		ctx = templ.ClearChildren(ctx)
-		templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 21, "<header class=\"no-print z-10 border-b border-line bg-paper [@media(min-height:40rem)]:sticky [@media(min-height:40rem)]:top-0\"><div class=\"mx-auto flex max-w-page flex-wrap items-center gap-x-3 gap-y-1.5 px-4 py-3 sm:gap-x-8 sm:px-5\"><a href=\"/\" class=\"flex min-w-24 grow basis-0 items-center gap-2.5 sm:min-w-0 sm:grow-0 sm:basis-auto font-display text-base font-bold tracking-tight no-underline sm:text-lg\">")
+		templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 21, "<header id=\"header\" class=\"no-print z-10 border-b border-line bg-paper [@media(min-height:40rem)]:sticky [@media(min-height:40rem)]:top-0\"><div class=\"mx-auto flex max-w-page flex-wrap items-center gap-x-3 gap-y-1.5 px-4 py-3 sm:gap-x-8 sm:px-5\"><a href=\"/\" class=\"flex min-w-24 grow basis-0 items-center gap-2.5 sm:min-w-0 sm:grow-0 sm:basis-auto font-display text-base font-bold tracking-tight no-underline sm:text-lg\">")
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}

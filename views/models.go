@@ -138,7 +138,21 @@ type LotModel struct {
 	Of        tokens.Amount
 	// ExpiresAt is zero for tokens that never expire. A plan lot's expiry reads as "resets".
 	ExpiresAt time.Time
+	// Frozen says why it cannot be spent now; empty: it can. Waits is what is left of it then, and Href leads to the purchase.
+	Frozen FrozenWhy
+	Waits  tokens.Amount
+	Href   string
 }
+
+// FrozenWhy is why the tokens of a purchase cannot be spent.
+type FrozenWhy string
+
+// The reasons: the payment is disputed, or the creator gives the pack back.
+const (
+	NotFrozen       FrozenWhy = ""
+	FrozenByDispute FrozenWhy = "dispute"
+	FrozenByReturn  FrozenWhy = "return"
+)
 
 // EntryKind is what happened in a row of the history: the ledger's kinds, and "declined".
 type EntryKind string

@@ -21,7 +21,13 @@ const (
 // AgentsModel is the Agents page.
 type AgentsModel struct {
 	Chrome Chrome
+	// Agents are those of this page: the stopped ones first.
 	Agents []AgentModel
+	// All counts the account's agents, Stopped those of them that do not work, and Found those that match Search.
+	Search              string
+	All, Stopped, Found int
+	// Page of Pages begins with the agent number First of those found; all count from 1.
+	Page, Pages, First int
 	// Own is what is kept for the creator's own tools, and OwnForm the form that says so.
 	Own     tokens.Amount
 	OwnForm LimitsForm

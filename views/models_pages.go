@@ -41,6 +41,7 @@ type HomeModel struct {
 // CreditsModel is the Credits page.
 type CreditsModel struct {
 	Chrome    Chrome
+	Open      []OpenOrder
 	Spendable tokens.Amount
 	Held      tokens.Amount
 	// Jobs counts the jobs under way that hold tokens.
@@ -172,9 +173,22 @@ type PriceModel struct {
 	Price tokens.Amount
 }
 
+// OpenOrder is an order that nobody has paid yet.
+type OpenOrder struct {
+	ID       string
+	PackName string
+	Tokens   tokens.Amount
+	Price    money.Amount
+	At       time.Time
+	// PayURL is the provider's page where it can be paid.
+	PayURL string
+}
+
 // BuyModel is the page with the credit packs.
 type BuyModel struct {
 	Chrome Chrome
+	// Open are the orders that are not paid yet, newest first. The packs' forms name the newest, so that an order from another tab is noticed.
+	Open []OpenOrder
 	// Available is false without a payment provider: the page then says that buying is not set up.
 	Available bool
 	Spendable tokens.Amount
@@ -301,8 +315,9 @@ type PurchaseModel struct {
 	At       time.Time
 	// Owed is what a returned payment took off the tokens; zero almost always.
 	Owed tokens.Amount
-	// Balance is the spendable balance now, in the ledger; shown when paid.
+	// Balance is the spendable balance now, in the ledger. It is shown when paid while the purchase is Fresh: an old one says nothing of now.
 	Balance tokens.Amount
+	Fresh   bool
 	// Resumed are the agents that are back on.
 	Resumed []ResumedModel
 	// BackURL leads back to what the tokens were bought for, and RetryURL to the packs with that kept; both optional.
@@ -318,13 +333,14 @@ type PurchaseModel struct {
 	Problem string
 	// Receipt says that there is one.
 	Receipt bool
-	// Paid is what was paid with tax and discounts, and PayURL where it can be paid while it is not.
+	// Paid is what was paid with tax and discounts. PayURL is where it can be paid, and Open says that the provider takes a payment there now.
 	Paid   money.Amount
 	PayURL string
+	Open   bool
 	// Auto says that it is an auto top-up, and Failure why that could not be charged.
 	Auto    bool
 	Failure string
-	// Every is the pause until the next poll while processing (1, 2, then 5 s); zero stops polling.
+	// Every is the pause until the next poll while the outcome is open (1, 2, then 5 s); zero stops polling.
 	Every time.Duration
 }
 

@@ -78,6 +78,8 @@ type PurchaseRow struct {
 	Standing PurchaseStanding
 	// Receipt says that there is one.
 	Receipt bool
+	// PayURL is where it can be paid while it is not; empty where it cannot.
+	PayURL string
 	// Auto marks an auto top-up.
 	Auto bool
 }

@@ -21,6 +21,8 @@ type ToolsModel struct {
 	Text   string
 	Fail   bool
 	Key    string
+	// Draft names what is typed into the chosen tool by this creator: the script keeps it under that name.
+	Draft string
 	// Problem is what is wrong with the text. Declined says that the tool was asked for and did not run for lack of tokens.
 	Problem  string
 	Declined bool

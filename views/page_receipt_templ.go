@@ -266,7 +266,7 @@ func ReceiptPage(m ReceiptModel) templ.Component {
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
-			templ_7745c5c3_Err = fact("Order", m.ID).Render(ctx, templ_7745c5c3_Buffer)
+			templ_7745c5c3_Err = factID("Order", m.ID).Render(ctx, templ_7745c5c3_Buffer)
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}

@@ -33,7 +33,7 @@ func UsageCard(m UsageModel) templ.Component {
 			templ_7745c5c3_Var1 = templ.NopComponent
 		}
 		ctx = templ.ClearChildren(ctx)
-		templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 1, "<section id=\"usage\" class=\"scroll-mt-24 rounded-card border border-line bg-card p-5 shadow-lift sm:px-8 sm:py-7\" aria-labelledby=\"usage-head\"><div class=\"mb-5 flex flex-wrap items-center justify-between gap-x-4 gap-y-3\"><h2 id=\"usage-head\" class=\"text-lg/6 sm:text-xl\">Where it goes</h2><div class=\"flex flex-wrap gap-x-3 gap-y-2\">")
+		templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 1, "<section id=\"usage\" class=\"rounded-card border border-line bg-card p-5 shadow-lift sm:px-8 sm:py-7\" aria-labelledby=\"usage-head\"><div class=\"mb-5 flex flex-wrap items-center justify-between gap-x-4 gap-y-3\"><h2 id=\"usage-head\" class=\"text-lg/6 sm:text-xl\">Where it goes</h2><div class=\"flex flex-wrap gap-x-3 gap-y-2\">")
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}

@@ -3,6 +3,7 @@ package views
 import (
 	"crypto/sha256"
 	"encoding/hex"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -164,6 +165,10 @@ func join(parts []string, last string) string {
 // Fate says what becomes of a lot: "of 200, resets Thu 3 Dec", "until 31 Dec", "never expire".
 func (m LotModel) Fate(c Chrome) string {
 	switch {
+	case m.Frozen == FrozenByReturn:
+		return "frozen: you are returning this pack"
+	case m.Frozen != NotFrozen:
+		return "frozen: your bank is looking into the payment"
 	case m.ExpiresAt.IsZero():
 		return "never expire"
 	case m.Kind == LotPlan && m.Of > 0:
@@ -172,6 +177,11 @@ func (m LotModel) Fate(c Chrome) string {
 		return "resets " + c.when(m.ExpiresAt).Date()
 	}
 	return "until " + c.when(m.ExpiresAt).Date()
+}
+
+// usable leaves out what is frozen.
+func usable(lots []LotModel) []LotModel {
+	return slices.DeleteFunc(slices.Clone(lots), func(lot LotModel) bool { return lot.Frozen != NotFrozen })
 }
 
 // sum adds what can be spent of all lots.

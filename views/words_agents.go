@@ -149,7 +149,8 @@ func resumedWords(list []ResumedModel) string {
 	for i, r := range list {
 		names[i] = r.Name
 	}
-	return both(names) + " are back on, for new requests. Those from the pause weren't answered."
+	who, are := named(names)
+	return who + " " + are + " back on, for new requests. Those from the pause weren't answered."
 }
 
 // waiting names the agents that wait for tokens: "Comment Replies and Brand Scout are", "3 agents are".
@@ -193,13 +194,20 @@ func (m AwayModel) lines(c Chrome) []string {
 		list = append(list, Tokens(m.Expired)+" expired unused.")
 	}
 	if len(m.Back) > 0 {
-		list = append(list, both(m.Back)+" ran out of tokens, and "+are(len(m.Back) == 1)+" back on.")
+		who, are := named(m.Back)
+		list = append(list, who+" ran out of tokens, and "+are+" back on.")
 	}
-	for _, a := range m.Paused {
+	for i, a := range m.Paused {
+		if rest := int64(len(m.Paused) - i); i >= maxPausedLines && rest > 1 {
+			return append(list, Count(rest)+" more agents stopped.")
+		}
 		list = append(list, a.Name+": "+lowerFirst(a.sentence(c)))
 	}
 	return list
 }
+
+// maxPausedLines is how many agents that stopped have a line each.
+const maxPausedLines = 5
 
 func lowerFirst(s string) string {
 	if s == "" {

@@ -29,7 +29,11 @@ func (m PurchaseModel) backText() string {
 	case PurchaseDisputed:
 		return sentences(m.backWords(), m.disputedWords())
 	case PurchasePartly:
-		return sentences(m.backWords(), m.usedWords(), "You now have "+Number(m.Balance)+".")
+		now := ""
+		if m.Fresh {
+			now = "You now have " + Number(m.Balance) + "."
+		}
+		return sentences(m.backWords(), m.usedWords(), now)
 	case PurchaseReturned, PurchaseRefunded, PurchaseLost:
 		return sentences(m.backWords(), m.bankWords(), m.usedWords())
 	case PurchaseProcessing, PurchaseSlow, PurchasePaid, PurchaseFailed, PurchaseCancelled, PurchaseUnpaid:

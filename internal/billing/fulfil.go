@@ -11,27 +11,30 @@ import (
 )
 
 // Refresh reads a purchase for the page that a buyer comes back to. While its outcome is open it asks the provider, never the browser,
-// and fulfils it when it is paid. If that cannot be found out now, the purchase is answered as it stands. ErrNoPurchase for another
-// account's, too.
+// and fulfils it when it is paid. The answer's Open tells that the provider has just said that nobody has paid. If that cannot be found
+// out now, the purchase is answered as it stands. ErrNoPurchase for another account's, too.
 func (s *Service) Refresh(ctx context.Context, account, id uuid.UUID) (Purchase, error) {
 	p, err := s.Get(ctx, account, id)
 	open := p.Status == StatusPending || p.Status == StatusProcessing
 	if err != nil || !open || !s.ours(&p) {
 		return p, err
 	}
-	if err := s.ask(ctx, p); err != nil {
+	state, err := s.ask(ctx, p)
+	if err != nil {
 		s.o.Log.Warn("purchase could not be refreshed", "purchase", p.ID, "error", err)
 	}
-	return s.Get(ctx, account, id)
+	p, err = s.Get(ctx, account, id)
+	p.Open = state == payment.Open && p.Status == StatusPending
+	return p, err
 }
 
-// ask has the provider tell how a purchase's checkout stands, and makes it so.
-func (s *Service) ask(ctx context.Context, p Purchase) error {
+// ask has the provider tell how a purchase's checkout stands, and makes it so. The state is the provider's.
+func (s *Service) ask(ctx context.Context, p Purchase) (payment.State, error) {
 	checkout, err := s.o.Provider.Checkout(ctx, p.session)
 	if err != nil {
-		return ErrUnavailable.Because(err)
+		return "", ErrUnavailable.Because(err)
 	}
-	return s.settle(ctx, p, checkout)
+	return checkout.State, s.settle(ctx, p, checkout)
 }
 
 // forward lists the states from which a purchase may move into a state. Money that did come always wins; news that comes late never

@@ -25,6 +25,9 @@ type Provider interface {
 	Forget(ctx context.Context, method string) error
 	// Checkout tells how a checkout and its payment stand.
 	Checkout(ctx context.Context, id string) (payment.Checkout, error)
+	// Close ends a checkout that nobody has paid, so that nobody can, and tells how it stands then; closing it again changes nothing.
+	// payment.ErrRefused when it is over in another way, where the provider does not tell in which.
+	Close(ctx context.Context, id string) (payment.Checkout, error)
 	// CheckoutOf finds the checkout that a payment was made in.
 	CheckoutOf(ctx context.Context, paid string) (payment.Checkout, error)
 	// Refund gives money of a payment back; the same key gives it back once.

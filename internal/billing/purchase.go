@@ -57,6 +57,7 @@ type Purchase struct {
 	Auto        bool          // an auto top-up: charged without the buyer
 	Failure     Failure       // why the money did not come; empty when it did, when that is open, and when nobody says
 	Bill        *payment.Bill // what the provider has put on its bill; nil until it has told
+	Open        bool          // the provider has just said that it can be paid and nobody has; only Refresh sets it
 
 	expiresDays int
 	provider    string

@@ -22,6 +22,11 @@ func (s *Service) Get(ctx context.Context, account, id uuid.UUID) (Purchase, err
 	return s.one(ctx, "account = $1 and id = $2", account, id)
 }
 
+// Some reads those of an account's purchases that have one of the ids, in no order.
+func (s *Service) Some(ctx context.Context, account uuid.UUID, ids []uuid.UUID) ([]Purchase, error) {
+	return s.query(ctx, "select "+purchaseColumns+" from purchases where account = $1 and id = any ($2)", account, ids)
+}
+
 func (s *Service) byKey(ctx context.Context, account uuid.UUID, key string) (Purchase, error) {
 	return s.one(ctx, "account = $1 and idempotency_key = $2", account, key)
 }

@@ -21,6 +21,9 @@ type StartParams struct {
 	Pack       string // id of a pack of the catalog
 	ReturnPath string // the page of ours to go back to after paying: "/tools?feature=pdf_creation"; empty: none
 	KeepMethod bool   // what is paid with may be charged again without the buyer
+	// Shown is the newest open order that the buyer was shown, the zero UUID for none. With another one open, a new order is refused
+	// (ErrOpenOrder): another tab has ordered meanwhile. Nil: nobody is asked.
+	Shown *uuid.UUID
 }
 
 // fingerprint tells requests apart that came with the same idempotency key.
@@ -36,7 +39,7 @@ func (p StartParams) fingerprint() []byte {
 // Start orders a pack and opens a checkout for it; the answer's CheckoutURL is where the buyer goes. The same key with the same request
 // answers the same purchase, as it stands (Purchase.Ordered is what was answered first), and goes on with one whose checkout could not be opened;
 // replayed tells that an earlier request had answered already. Errors: ErrNotSetUp, ErrNoKey, ErrKeyReused, ErrNotTaken (final: the order has
-// failed), ErrTooMuch, ledger.ErrNoAccount, ledger.ErrClosed, kinds Meaning (field "pack", "return_url") and Unavailable (try again with the same key).
+// failed), ErrTooMuch, ErrOpenOrder, ledger.ErrNoAccount, ledger.ErrClosed, kinds Meaning (field "pack", "return_url") and Unavailable (try again with the same key).
 func (s *Service) Start(ctx context.Context, account uuid.UUID, key string, p StartParams) (_ Purchase, replayed bool, err error) {
 	if !s.Available() {
 		return Purchase{}, false, ErrNotSetUp
@@ -87,6 +90,9 @@ func (s *Service) insert(ctx context.Context, account uuid.UUID, key string, p S
 	prices, now := s.o.Prices(), s.o.Clock()
 	pack, err := check(prices, p)
 	if err != nil {
+		return err
+	}
+	if err := s.checkShown(ctx, account, p.Shown); err != nil {
 		return err
 	}
 	// Nobody shall pay for an account that tokens cannot be put into, nor without knowing what is taken off.

@@ -121,6 +121,8 @@ func (l *stripeLike) answer(r *http.Request) (int, members) {
 		return 200, members{"object": "list", "data": l.disputes}
 	case path == "events":
 		return l.list(r.Form)
+	case r.Method == http.MethodPost && strings.HasSuffix(path, "/expire"):
+		return l.expire(strings.TrimSuffix(strings.TrimPrefix(path, "checkout/sessions/"), "/expire"))
 	case strings.HasPrefix(path, "checkout/sessions/"):
 		return l.session(strings.TrimPrefix(path, "checkout/sessions/"), expands(r.Form))
 	}
@@ -210,6 +212,20 @@ func (l *stripeLike) session(id string, expand []string) (int, members) {
 		delete(details, "breakdown")
 		s["total_details"] = details
 	}
+	return 200, s
+}
+
+// expire closes a session that is open, and refuses any other.
+func (l *stripeLike) expire(id string) (int, members) {
+	s, ok := l.sessions[id]
+	switch {
+	case !ok:
+		return 404, refusal("invalid_request_error", "resource_missing")
+	case s["status"] != "open":
+		return 400, refusal("invalid_request_error", "")
+	}
+	s["status"] = "expired"
+	l.tell("checkout.session.expired", maps.Clone(s))
 	return 200, s
 }
 

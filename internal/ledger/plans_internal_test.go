@@ -14,15 +14,15 @@ import (
 	"pop.store/credits/db/testdb"
 )
 
-// planNode is what EXPLAIN says about a node of a plan.
-type planNode struct {
+// lanePlan is what EXPLAIN says about a node of a plan.
+type lanePlan struct {
 	Type     string     `json:"Node Type"`
 	Relation string     `json:"Relation Name"`
 	Cost     float64    `json:"Total Cost"`
-	Plans    []planNode `json:"Plans"`
+	Plans    []lanePlan `json:"Plans"`
 }
 
-func (n planNode) walk(visit func(planNode)) {
+func (n lanePlan) walk(visit func(lanePlan)) {
 	visit(n)
 	for _, child := range n.Plans {
 		child.walk(visit)
@@ -100,11 +100,11 @@ func checkPlans(t *testing.T, readers *pgxpool.Pool, size string) {
 		t.Fatal(err)
 	}
 	for name, statement := range laneStatements() {
-		root := explain(t, conn.Conn(), statement)
+		root := explainGeneric(t, conn.Conn(), statement)
 		if root.Cost >= limit {
 			t.Errorf("%s, %s: planned at a cost of %.0f, and Postgres compiles plans above %.0f", size, name, root.Cost, limit)
 		}
-		root.walk(func(n planNode) {
+		root.walk(func(n lanePlan) {
 			if n.Type == "Seq Scan" || (n.Type == "Nested Loop" && slices.Contains(hashed, name)) {
 				t.Errorf("%s, %s: the plan has a %s %s", size, name, n.Type, n.Relation)
 			}
@@ -112,8 +112,8 @@ func checkPlans(t *testing.T, readers *pgxpool.Pool, size string) {
 	}
 }
 
-// explain gives the generic plan of a statement, which the lanes' connections use.
-func explain(t *testing.T, conn *pgx.Conn, statement string) planNode {
+// explainGeneric gives the generic plan of a statement, which the lanes' connections use.
+func explainGeneric(t *testing.T, conn *pgx.Conn, statement string) lanePlan {
 	t.Helper()
 	ctx := context.Background()
 	described, err := conn.Prepare(ctx, "explained", statement)
@@ -127,7 +127,7 @@ func explain(t *testing.T, conn *pgx.Conn, statement string) planNode {
 	if err := conn.QueryRow(ctx, query, pgx.QueryExecModeSimpleProtocol).Scan(&raw); err != nil {
 		t.Fatal(err)
 	}
-	var plans []struct{ Plan planNode }
+	var plans []struct{ Plan lanePlan }
 	if err := json.Unmarshal(raw, &plans); err != nil {
 		t.Fatal(err)
 	}

@@ -52,6 +52,17 @@ func (p *Provider) Checkout(ctx context.Context, id string) (payment.Checkout, e
 	return p.checkoutBy(ctx, "id", id)
 }
 
+const sqlClose = `update sandbox_sessions set status = 'expired' where id = $1 and status = 'open' returning ` + sessionColumns
+
+// Close closes a checkout, and tells how it stands: also one that was closed or paid before. payment.ErrNone when there is none.
+func (p *Provider) Close(ctx context.Context, id string) (payment.Checkout, error) {
+	s, err := p.change(ctx, []string{"checkout.session.expired"}, sqlClose, id)
+	if errors.Is(err, pgx.ErrNoRows) {
+		return p.Checkout(ctx, id)
+	}
+	return s.checkout(p.o.Clock()), err
+}
+
 // CheckoutOf finds the checkout that a payment was made in. payment.ErrNone when there is none.
 func (p *Provider) CheckoutOf(ctx context.Context, paid string) (payment.Checkout, error) {
 	return p.checkoutBy(ctx, "payment", paid)

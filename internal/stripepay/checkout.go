@@ -89,6 +89,15 @@ func (p *Provider) Checkout(ctx context.Context, id string) (payment.Checkout, e
 	return c, err
 }
 
+// Close expires a checkout. payment.ErrRefused when it is not open any more.
+func (p *Provider) Close(ctx context.Context, id string) (payment.Checkout, error) {
+	session, err := p.client.V1CheckoutSessions.Expire(ctx, id, &stripe.CheckoutSessionExpireParams{})
+	if err != nil {
+		return payment.Checkout{}, failure(err)
+	}
+	return checkoutOf(session), nil
+}
+
 // CheckoutOf finds the checkout that a payment was made in. payment.ErrNone when it was made elsewhere.
 func (p *Provider) CheckoutOf(ctx context.Context, paid string) (payment.Checkout, error) {
 	params := &stripe.CheckoutSessionListParams{PaymentIntent: stripe.String(paid)}

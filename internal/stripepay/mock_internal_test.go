@@ -86,6 +86,9 @@ func TestEveryRequestIsAsStripeWantsIt(t *testing.T) {
 	if c, err := p.Checkout(t.Context(), "cs_test_1"); err != nil || c.ID != "cs_test_1" {
 		t.Errorf("checkout: %+v, %v", c, err)
 	}
+	if c, err := p.Close(t.Context(), "cs_test_1"); err != nil || c.ID == "" {
+		t.Errorf("close: %+v, %v", c, err)
+	}
 	if c, err := p.CheckoutOf(t.Context(), "pi_1"); err != nil || c.ID == "" {
 		t.Errorf("checkout of a payment: %+v, %v", c, err)
 	}

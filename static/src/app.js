@@ -172,6 +172,73 @@
     next.focus();
   });
 
+  // The header's height, which the stylesheet keeps clear above what is scrolled to.
+
+  const header = find("#header");
+  if (header) {
+    const measure = () => document.documentElement.style.setProperty("--header", `${header.offsetHeight}px`);
+    measure();
+    new ResizeObserver(measure).observe(header);
+  }
+
+  // What is typed into a tool is kept in this tab until the tool has run, whichever way one leaves and comes back. Signing out forgets it.
+
+  const draftPrefix = "draft:";
+  const draftStore = (() => {
+    try {
+      return window.sessionStorage;
+    } catch {
+      return null; // turned off: nothing is kept
+    }
+  })();
+
+  const readDraft = (key) => {
+    try {
+      return JSON.parse(draftStore?.getItem(draftPrefix + key) ?? "null");
+    } catch {
+      return null;
+    }
+  };
+  const writeDraft = (key, draft) => {
+    try {
+      draftStore?.setItem(draftPrefix + key, JSON.stringify(draft));
+    } catch {
+      // full or forbidden: nothing is kept
+    }
+  };
+  const forgetDrafts = (which) => {
+    for (const key of Object.keys(draftStore ?? {})) {
+      if (!key.startsWith(draftPrefix)) continue;
+      if (which(readDraft(key.slice(draftPrefix.length)))) draftStore.removeItem(key);
+    }
+  };
+
+  const saveDraft = (form, sent) => {
+    const { text, fail } = form.elements;
+    writeDraft(form.dataset.draft, { text: text.value, fail: fail.checked, sent });
+  };
+
+  const draftForm = find("form[data-draft]");
+  if (draftForm) {
+    const { text, fail } = draftForm.elements;
+    const draft = readDraft(draftForm.dataset.draft);
+    // What the server shows is newer: it comes with the address, or with the answer to the form.
+    if (draft && text.value === "" && !draftForm.hasAttribute("data-answer")) {
+      text.value = draft.text;
+      fail.checked = draft.fail;
+    } else if (text.value !== "") {
+      saveDraft(draftForm, false);
+    }
+    draftForm.addEventListener("input", () => saveDraft(draftForm, false));
+    draftForm.addEventListener("submit", () => saveDraft(draftForm, true));
+  }
+  const ran = find("[data-ran]")?.dataset.ran;
+  if (ran !== undefined && !draftForm) forgetDrafts((draft) => draft?.sent && draft.text.trim() === ran);
+  if (find('[data-page="signin"]')) forgetDrafts(() => true);
+  document.addEventListener("submit", (event) => {
+    if (event.target.matches('[action="/logout"]')) forgetDrafts(() => true);
+  });
+
   // Printing is the browser's: without it there is no button.
 
   for (const button of document.querySelectorAll("[data-print]")) {

@@ -1,6 +1,7 @@
 package samples
 
 import (
+	"fmt"
 	"time"
 
 	"pop.store/credits/internal/tokens"
@@ -31,11 +32,36 @@ func agents() []views.AgentModel {
 	}
 }
 
+// ManyAgents is a page of a long list, counted from 0: the first has three agents that are stopped.
+func ManyAgents(all, page int) views.AgentsModel {
+	const most = 50
+	m := views.AgentsModel{
+		Chrome: chrome(views.NavAgents), All: all, Stopped: 3, Found: all, Page: page + 1, Pages: (all + most - 1) / most, First: page*most + 1,
+		OwnForm: views.LimitsForm{Reserve: "25"},
+	}
+	for i := page * most; i < min((page+1)*most, all); i++ {
+		a := views.AgentModel{
+			ID: fmt.Sprintf("agent-%d", i+1), Name: fmt.Sprintf("Shop assistant %d", i+1), State: views.AgentOn, Spent: amount("50") / tokens.Amount(i+1) / 10_000 * 10_000,
+			Count: int64(1000 / (i + 1)), One: "reply", Many: "replies",
+		}
+		if i < 3 {
+			a = agents()[i+1]
+		}
+		if i%7 == 4 {
+			a.Does, a.Results = "Comment to DM", []views.ResultModel{{Count: 9, One: "sale", Many: "sales", Money: usd(21400)}}
+		}
+		m.Agents = append(m.Agents, a)
+	}
+	return m
+}
+
 func agentPages() []Page {
-	m := views.AgentsModel{Chrome: chrome(views.NavAgents), Agents: agents(), Own: amount("25"), OwnForm: views.LimitsForm{Reserve: "25"}}
+	m := views.AgentsModel{Chrome: chrome(views.NavAgents), Agents: agents(), All: 5, Found: 5, Page: 1, Pages: 1, First: 1, Own: amount("25"), OwnForm: views.LimitsForm{Reserve: "25"}}
 	waits, none, wrong, refused, saved := m, m, m, m, m
 	waits.Chrome = paused(m.Chrome)
-	none.Agents, none.Own, none.OwnForm = nil, 0, views.LimitsForm{}
+	none.All, none.Agents, none.Own, none.OwnForm = 0, nil, 0, views.LimitsForm{}
+	forty, thousand, nothing := ManyAgents(40, 0), ManyAgents(1000, 3), ManyAgents(40, 0)
+	nothing.Search, nothing.Agents, nothing.Found = "sellr", nil, 0
 	wrong.Agents, wrong.Still = agents(), true
 	wrong.Agents[0].Form = views.LimitsForm{
 		Budget: "ten", Reserve: "-1",
@@ -52,6 +78,9 @@ func agentPages() []Page {
 		page("agents-wrong", views.AgentsPage(wrong)),
 		page("agents-refused", views.AgentsPage(refused)),
 		page("agents-saved", views.AgentsPage(saved)),
+		page("agents-40", views.AgentsPage(forty)),
+		page("agents-1000", views.AgentsPage(thousand)),
+		page("agents-no-match", views.AgentsPage(nothing)),
 	}
 }
 
@@ -78,7 +107,7 @@ func priceList(available string) []views.ToolModel {
 }
 
 func tools() []Page {
-	m := views.ToolsModel{Chrome: chrome(views.NavTools), Tools: priceList("142"), Available: amount("142"), Runs: true, Key: "k"}
+	m := views.ToolsModel{Chrome: chrome(views.NavTools), Tools: priceList("142"), Available: amount("142"), Runs: true, Key: "k", Draft: "maya:image_generation"}
 	chosen, declined, wrong, running, done, failed, elsewhere := m, m, m, m, m, m, m
 	chosen.Chosen, chosen.Text = &chosen.Tools[0], "A mug on a shelf"
 	declined.Chrome, declined.Tools, declined.Available, declined.Kept = low(m.Chrome), priceList("42"), amount("42"), amount("20")

@@ -66,6 +66,7 @@ func credits() []Page {
 	ok.Usage = Usage(7)
 	gone.Outlook, gone.Usage = views.OutlookModel{}, usageOf(views.UsageByAgent, 7)
 	remainder.Outlook, remainder.Usage = views.OutlookModel{}, lone(30)
+	ok.Open = openOrders()[:1]
 	many.Usage, plain.Outlook, plain.Usage = crowd(30), views.OutlookModel{}, usageOf(views.UsageByFeature, 30)
 	plain.Usage.Never = true
 	quarter.Usage = Usage(90)
@@ -77,6 +78,9 @@ func credits() []Page {
 	many.Chrome = withBadge(m.Chrome, views.BadgeModel{Level: views.LevelOK, Spendable: amount("1234567.891234"), Held: amount("1250.5")}, nil)
 	many.Spendable, many.Equivalents = amount("1234567.891234"), good(123456, 16460, 24691357)
 	many.Lots = append([]views.LotModel{{Kind: views.LotAdjustment, Name: "Goodwill for the outage in the first week of November", Spendable: amount("1234567.891234")}}, m.Lots...)
+	many.Lots = append(many.Lots,
+		views.LotModel{Kind: views.LotPurchase, Name: "Bought", Frozen: views.FrozenByDispute, Waits: amount("100"), Href: "/credits/purchases/1"},
+		views.LotModel{Kind: views.LotPurchase, Name: "Bought", Frozen: views.FrozenByReturn, Waits: amount("500"), Href: "/credits/purchases/2"})
 	plain.Chrome = lowUnknown(chrome(views.NavCredits))
 	plain.Latest = nil
 	return []Page{
@@ -205,6 +209,9 @@ func buy() []Page {
 	owed.Packs[0].Gets, owed.Packs[0].GoodFor, owed.Packs[0].Lasts, owed.Packs[0].Resumes = 0, nil, 0, nil
 	owed.Packs[1].Gets, owed.Packs[1].GoodFor, owed.Packs[1].Lasts = amount("380"), good(38, 5, 7600), 8*24*time.Hour
 	owed.Packs[2].Gets, owed.Packs[2].GoodFor, owed.Packs[2].Lasts = amount("1080"), good(108, 14, 21600), 24*24*time.Hour
+	ordered := m
+	ordered.Open = openOrders()
+	ordered.Problem = "You have another order that isn't paid yet. Nothing new was ordered. Continue or cancel it below, or press Pay again to order this pack as well."
 	keep := m
 	keep.Chrome, keep.OfferKeep, keep.Keep, keep.Waiting = chrome(views.NavCredits), true, true, 0
 	missing.Available, missing.Chrome = false, chrome(views.NavCredits)
@@ -215,6 +222,7 @@ func buy() []Page {
 		page("buy-short", views.BuyPage(short)),
 		page("buy-owed", views.BuyPage(owed)),
 		page("buy-keep", views.BuyPage(keep)),
+		page("buy-open-order", views.BuyPage(ordered)),
 		page("buy-not-set-up", views.BuyPage(missing)),
 		page("buy-none", views.BuyPage(none)),
 	}
@@ -223,9 +231,17 @@ func buy() []Page {
 // PurchaseModel is a pack of 500 in the given state.
 func PurchaseModel(state views.PurchaseState) views.PurchaseModel {
 	return views.PurchaseModel{
-		Chrome: chrome(views.NavCredits), ID: "pur_01JDQ7Z6M3", State: state, PackName: "Medium pack", Tokens: amount("500"),
-		Price: usd(3900), At: Now.Add(-time.Minute), Balance: amount("518"), Receipt: state == views.PurchasePaid, Paid: usd(3900), PayURL: "/sandbox/checkout/cs_test_1",
+		Chrome: chrome(views.NavCredits), ID: "5f0c7cf8-0f0c-4c8c-9d5f-6b2c1f0a8e11", State: state, PackName: "Medium pack", Tokens: amount("500"),
+		Price: usd(3900), At: Now.Add(-time.Minute), Balance: amount("518"), Fresh: true, Receipt: state == views.PurchasePaid, Paid: usd(3900), PayURL: "/sandbox/checkout/cs_test_1",
 		Resumed: []views.ResumedModel{{Name: "Comment Replies", For: "comments", Missed: 38}}, Every: 2 * time.Second,
+	}
+}
+
+// openOrders are two orders that nobody has paid yet.
+func openOrders() []views.OpenOrder {
+	return []views.OpenOrder{
+		{ID: "5f0c7cf8-0f0c-4c8c-9d5f-6b2c1f0a8e11", PackName: "Medium pack", Tokens: amount("500"), Price: usd(3900), At: Now.Add(-time.Minute), PayURL: "/sandbox/checkout/1"},
+		{ID: "5f0c7cf8-0f0c-4c8c-9d5f-6b2c1f0a8e12", PackName: "Small pack", Tokens: amount("100"), Price: usd(900), At: Now.Add(-19 * time.Hour), PayURL: "/sandbox/checkout/2"},
 	}
 }
 
@@ -241,13 +257,18 @@ func purchases() []Page {
 	out = append(out, page("purchase-failed-auto", views.PurchasePage(auto)))
 	owed := PurchaseModel(views.PurchasePaid)
 	owed.Owed, owed.Balance, owed.Resumed = amount("120"), amount("398"), []views.ResumedModel{{Name: "Comment Replies", For: "comments"}, {Name: "Deal Finder"}}
+	old := PurchaseModel(views.PurchasePaid)
+	old.Fresh, old.At, old.Resumed = false, Now.AddDate(0, 0, -24), nil
+	turnedBack := PurchaseModel(views.PurchaseCancelled)
+	turnedBack.Open = true
 	back := PurchaseModel(views.PurchasePaid)
 	back.BackURL, back.Resumed = "/tools?tool=pdf_creation&text=Glazes", []views.ResumedModel{{Name: "Comment Replies"}}
 	retry := PurchaseModel(views.PurchaseCancelled)
 	retry.BackURL, retry.RetryURL = back.BackURL, "/credits/buy?next=%2Ftools"
 	out = append(out, returns()...)
 	return append(out, page("purchase-owed", views.PurchasePage(owed)), page("purchase-back", views.PurchasePage(back)),
-		page("purchase-cancelled-back", views.PurchasePage(retry)),
+		page("purchase-cancelled-back", views.PurchasePage(retry)), page("purchase-old", views.PurchasePage(old)),
+		page("purchase-cancelled-open", views.PurchasePage(turnedBack)),
 		Page{Name: "purchase-fragment", Component: views.PurchaseStatus(PurchaseModel(views.PurchaseProcessing)), Fragment: true})
 }
 

@@ -47,6 +47,9 @@ func PurchasesModel() views.PurchasesModel {
 			Amount: usd(3900), Standing: standing, Auto: i == 2 || i == 4,
 			Receipt: standing == views.StandingPaid || standing == views.StandingDisputed || standing == views.StandingRefunded,
 		}
+		if standing == views.StandingUnpaid {
+			row.PayURL = "/sandbox/checkout/1"
+		}
 		if i == 3 {
 			row.Refunded = usd(1000)
 		}

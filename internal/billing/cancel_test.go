@@ -1,0 +1,211 @@
+package billing_test
+
+import (
+	"errors"
+	"testing"
+	"time"
+
+	"github.com/google/uuid"
+
+	"pop.store/credits/internal/billing"
+	"pop.store/credits/internal/problem"
+	"pop.store/credits/internal/stripepay"
+)
+
+// wantOpen checks which orders of an account wait for their buyer, newest first.
+func (s *shop) wantOpen(account uuid.UUID, want ...billing.Purchase) {
+	s.t.Helper()
+	got, err := s.OpenOrders(s.t.Context(), account)
+	if err != nil || len(got) != len(want) {
+		s.t.Fatalf("%d open orders (%v), want %d", len(got), err, len(want))
+	}
+	for i := range got {
+		if got[i].ID != want[i].ID || !got[i].Payable(s.clock.Now()) {
+			s.t.Errorf("open order %d is %s, payable %t, want %s", i, got[i].ID, got[i].Payable(s.clock.Now()), want[i].ID)
+		}
+	}
+}
+
+// orderOf is one more order of an account.
+func (s *shop) orderOf(account uuid.UUID) billing.Purchase {
+	s.t.Helper()
+	p, _, err := s.Start(s.t.Context(), account, uuid.NewString(), billing.StartParams{Pack: pack(0).ID})
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	return p
+}
+
+// An order that nobody has paid is known as open at once. It stops being open when it is paid, cancelled, or older than any checkout.
+func TestOpenOrders(t *testing.T) {
+	t.Parallel()
+	s := newShop(t)
+	first := s.order()
+	account := first.Account
+	s.clock.Advance(time.Minute)
+	second := s.orderOf(account)
+	s.wantOpen(account, second, first)
+	s.wantOpen(s.account())
+	for range billing.MaxOpenOrders + 1 {
+		s.clock.Advance(time.Minute)
+		second = s.orderOf(account)
+	}
+	if list, err := s.OpenOrders(t.Context(), account); err != nil || len(list) != billing.MaxOpenOrders || list[0].ID != second.ID {
+		t.Errorf("%d open orders (%v)", len(list), err)
+	}
+
+	got, err := s.Refresh(t.Context(), account, first.ID)
+	if err != nil || !got.Open || got.Status != billing.StatusPending {
+		t.Errorf("an order that nobody has paid is %s, open %t (%v)", got.Status, got.Open, err)
+	}
+	if _, err := s.provider.Pay(t.Context(), session(first)); err != nil {
+		t.Fatal(err)
+	}
+	got, err = s.Refresh(t.Context(), account, first.ID)
+	if err != nil || got.Open || got.Status != billing.StatusCompleted {
+		t.Errorf("a paid order is %s, open %t (%v)", got.Status, got.Open, err)
+	}
+	other := s.order()
+	s.clock.Advance(24*time.Hour - time.Second)
+	s.wantOpen(other.Account, other)
+	s.clock.Advance(time.Second)
+	s.wantOpen(other.Account)
+	if got := s.wantStatus(other, billing.StatusPending); got.Payable(s.clock.Now()) || !got.Lapsed(s.clock.Now()) {
+		t.Error("an order that nobody can pay any more passes for an open one")
+	}
+}
+
+// Cancelling closes the checkout at the provider: nobody can pay it afterwards. It can be asked for twice, and tells what it found.
+func TestCancellingAnOrder(t *testing.T) {
+	t.Parallel()
+	s := newShop(t)
+	p := s.order()
+	_, err := s.Cancel(t.Context(), s.account(), p.ID)
+	wantProblem(t, err, problem.NotFound, "purchase_not_found")
+	s.wantStatus(p, billing.StatusPending)
+	for range 2 {
+		if got, err := s.Cancel(t.Context(), p.Account, p.ID); err != nil || got.Status != billing.StatusExpired {
+			t.Errorf("a cancelled order is %s (%v)", got.Status, err)
+		}
+	}
+	if _, err := s.provider.Pay(t.Context(), session(p)); err == nil {
+		t.Error("it was paid all the same")
+	}
+	if n := s.count(`select count(*) from sandbox_events where body::jsonb->>'type' = 'checkout.session.expired'`); n != 1 {
+		t.Errorf("the provider tells of it %d times", n)
+	}
+	s.wantOpen(p.Account)
+
+	paid := s.order()
+	if _, err := s.provider.Pay(t.Context(), session(paid)); err != nil {
+		t.Fatal(err)
+	}
+	if got, err := s.Cancel(t.Context(), paid.Account, paid.ID); err != nil || got.Status != billing.StatusCompleted {
+		t.Errorf("an order that was paid first is %s (%v)", got.Status, err)
+	}
+	s.wantCredits(paid, 1)
+}
+
+// Many cancel and pay at once: what was paid is credited, what was not is closed, and nothing is both.
+func TestCancellingWhilePaying(t *testing.T) {
+	t.Parallel()
+	s := newShop(t)
+	for range 10 {
+		p := s.order()
+		var paid bool
+		together(4, func(i int) {
+			if i == 0 {
+				_, err := s.provider.Pay(t.Context(), session(p))
+				paid = err == nil
+				return
+			}
+			if _, err := s.Cancel(t.Context(), p.Account, p.ID); err != nil {
+				t.Error(err)
+			}
+		})
+		got, err := s.Refresh(t.Context(), p.Account, p.ID)
+		want, credits := billing.StatusExpired, 0
+		if paid {
+			want, credits = billing.StatusCompleted, 1
+		}
+		if err != nil || got.Status != want {
+			t.Errorf("paid: %t, and the order is %s (%v)", paid, got.Status, err)
+		}
+		s.wantCredits(p, credits)
+	}
+}
+
+// Orders without a checkout: one whose checkout never opened is dropped, an auto top-up is none of the buyer's.
+func TestCancellingWithoutACheckout(t *testing.T) {
+	t.Parallel()
+	s := newShop(t)
+	p := s.order()
+	s.exec(`update purchases set provider_session = null, checkout_url = '' where id = $1`, p.ID)
+	if got, err := s.Cancel(t.Context(), p.Account, p.ID); err != nil || got.Status != billing.StatusExpired {
+		t.Errorf("it is %s (%v)", got.Status, err)
+	}
+	auto := s.order()
+	s.exec(`update purchases set auto = true where id = $1`, auto.ID)
+	_, err := s.Cancel(t.Context(), auto.Account, auto.ID)
+	wantProblem(t, err, problem.Conflict, "no_checkout")
+	other := s.order()
+	s.exec(`update purchases set provider = 'another' where id = $1`, other.ID)
+	_, err = s.Cancel(t.Context(), other.Account, other.ID)
+	wantProblem(t, err, problem.Conflict, "payments_not_set_up")
+	for _, p := range []billing.Purchase{auto, other} {
+		s.wantStatus(p, billing.StatusPending)
+	}
+}
+
+// A buyer with an open order in another tab is told before there are two. A key that was used goes on, whatever the page has shown.
+func TestAnOrderThatTheBuyerDoesNotKnowOf(t *testing.T) {
+	t.Parallel()
+	s := newShop(t)
+	account, none := s.account(), uuid.Nil
+	start := func(key string, shown *uuid.UUID) (billing.Purchase, error) {
+		p, _, err := s.Start(t.Context(), account, key, billing.StartParams{Pack: pack(0).ID, Shown: shown})
+		return p, err
+	}
+	first, err := start("first", &none)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := start("second", &none); !errors.Is(err, billing.ErrOpenOrder) {
+		t.Errorf("a second tab gets %v", err)
+	}
+	if n := s.count(`select count(*) from purchases`); n != 1 {
+		t.Errorf("%d orders", n)
+	}
+	if again, err := start("first", &none); err != nil || again.ID != first.ID {
+		t.Errorf("the same form again: %v", err)
+	}
+	if _, err := start("second", &first.ID); err != nil {
+		t.Errorf("a buyer who was shown the open order gets %v", err)
+	}
+	if _, err := start("a program's", nil); err != nil {
+		t.Errorf("a program gets %v", err)
+	}
+}
+
+// With Stripe: an open checkout is expired there, a paid one is found to be paid.
+func TestCancellingAtStripe(t *testing.T) {
+	t.Parallel()
+	s, stripe := stripeShop(t, stripepay.Options{})
+	p, paid, down := s.order(), s.order(), s.order()
+	if got, err := s.Cancel(t.Context(), p.Account, p.ID); err != nil || got.Status != billing.StatusExpired || stripe.of(p)["status"] != "expired" {
+		t.Errorf("it is %s (%v), at Stripe %v", got.Status, err, stripe.of(p)["status"])
+	}
+	stripe.pay(paid, nil)
+	if got, err := s.Cancel(t.Context(), paid.Account, paid.ID); err != nil || got.Status != billing.StatusCompleted {
+		t.Errorf("what was paid is %s (%v)", got.Status, err)
+	}
+	s.wantCredits(paid, 1)
+	stripe.fail(true)
+	_, err := s.Cancel(t.Context(), down.Account, down.ID)
+	wantProblem(t, err, problem.Unavailable, "unavailable")
+	s.wantStatus(down, billing.StatusPending)
+	stripe.fail(false)
+	if got, err := s.Cancel(t.Context(), down.Account, down.ID); err != nil || got.Status != billing.StatusExpired {
+		t.Errorf("after the answer was lost it is %s (%v)", got.Status, err)
+	}
+}
