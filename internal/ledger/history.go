@@ -14,11 +14,12 @@ import (
 
 // Filter narrows a history. Zero fields do not narrow.
 type Filter struct {
-	Kinds    []Kind
-	LotKinds []LotKind
-	Feature  string
-	Agent    string
-	From, To time.Time // From inclusive, To exclusive
+	Kinds     []Kind
+	LotKinds  []LotKind
+	Feature   string
+	Agent     string
+	Reference string    // the caller's, or the purchase or plan that tokens came from
+	From, To  time.Time // From inclusive, To exclusive
 }
 
 // Page is part of a history, newest first.
@@ -31,8 +32,9 @@ type Page struct {
 // Line is an entry with the free text beside it.
 type Line struct {
 	Entry
-	Reason string
-	Cause  Cause // of a clawback; empty where the notes do not tell it
+	Reason   string
+	Metadata map[string]string
+	Cause    Cause // of a clawback; empty where the notes do not tell it
 }
 
 // MaxPage bounds one page of a history.
@@ -51,27 +53,20 @@ func (l *Ledger) History(ctx context.Context, account uuid.UUID, f Filter, befor
 	if err != nil {
 		return Page{}, err
 	}
+	if f.Reference != "" {
+		return l.referenced(ctx, account, f, low, high, limit)
+	}
 	rows, err := l.pool.Query(ctx, sqlHistory, account, high, low, smallints(f.Kinds), smallints(f.LotKinds), f.Feature, f.Agent, limit+1)
 	if err != nil {
 		return Page{}, ErrUnavailable.Because(err)
 	}
-	defer rows.Close()
-	var p Page
-	for rows.Next() {
-		line, err := scanLine(rows)
-		if err != nil {
-			return Page{}, ErrUnavailable.Because(err)
-		}
-		p.Lines = append(p.Lines, line)
-	}
-	if err := rows.Err(); err != nil {
-		return Page{}, ErrUnavailable.Because(err)
-	}
+	lines, err := collectLines(rows)
+	p := Page{Lines: lines}
 	if len(p.Lines) > limit {
 		p.Lines = p.Lines[:limit]
 		p.Before = p.Lines[limit-1].Seq
 	}
-	return p, nil
+	return p, err
 }
 
 // bounds turns the filter's times into a range of seq, low inclusive and high exclusive, so that a page deep in a long history costs no more than
@@ -96,9 +91,23 @@ func (l *Ledger) bounds(ctx context.Context, account uuid.UUID, f Filter, before
 	return low, high, nil
 }
 
+// collectLines reads lineColumns to the end of the rows.
+func collectLines(rows pgx.Rows) ([]Line, error) {
+	defer rows.Close()
+	var lines []Line
+	for rows.Next() {
+		line, err := scanLine(rows)
+		if err != nil {
+			return nil, ErrUnavailable.Because(err)
+		}
+		lines = append(lines, line)
+	}
+	return lines, orUnavailable(rows.Err())
+}
+
 func scanLine(rows pgx.Rows) (Line, error) {
 	var l Line
-	e, err := scanEntry(rows, &l.Reason, &l.Cause)
+	e, err := scanEntry(rows, &l.Reason, &l.Metadata, &l.Cause)
 	l.Entry = e
 	return l, err
 }

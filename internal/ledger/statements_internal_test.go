@@ -17,11 +17,12 @@ import (
 // The tables of the books can be spread over nodes by account (spec "Citus"). These tests read every statement of the package, the schema and the
 // code around them, and want what that takes, as far as text shows it.
 
-const schemaFile = "../../db/migrations/001_ledger.sql"
+// schemaFiles are the migrations that make tables of the books, without their numbers.
+var schemaFiles = []string{"ledger", "holds"}
 
 // statementFiles are where SQL may stand: the statements of the ledger's work, and the checks of `credits verify`, which read by
 // ranges of accounts.
-var statementFiles = []string{"statements.go", "verify_agents.go", "verify_rules.go", "verify_sums.go"}
+var statementFiles = []string{"statements.go", "verify_agents.go", "verify_holds.go", "verify_rules.go", "verify_sums.go"}
 
 // source is the package's code without its tests.
 func source(t *testing.T) map[string]*ast.File {
@@ -94,11 +95,19 @@ func joined(t *testing.T, e ast.Expr, known map[string]string) string {
 
 func schema(t *testing.T) string {
 	t.Helper()
-	raw, err := os.ReadFile(schemaFile)
-	if err != nil {
-		t.Fatal(err)
+	var all strings.Builder
+	for _, topic := range schemaFiles {
+		names, err := filepath.Glob("../../db/migrations/[0-9][0-9][0-9]_" + topic + ".sql")
+		if err != nil || len(names) != 1 {
+			t.Fatalf("migrations about %s: %v (%v)", topic, names, err)
+		}
+		raw, err := os.ReadFile(names[0])
+		if err != nil {
+			t.Fatal(err)
+		}
+		all.Write(raw)
 	}
-	return strings.ToLower(regexp.MustCompile(`--[^\n]*`).ReplaceAllString(string(raw), ""))
+	return strings.ToLower(regexp.MustCompile(`--[^\n]*`).ReplaceAllString(all.String(), ""))
 }
 
 // ledgerTables are the tables of the schema with what stands in their parentheses.

@@ -21,13 +21,14 @@ type writer struct {
 	accounts, plans, guards, lots, lotChanges, entries   records
 	references, holds, holdEnds, reversals, notes, usage records
 	declined, agents, outbox                             records
+	spans, extensions                                    records
 }
 
 func (w *writer) reset() {
 	w.ids = w.ids[:0]
 	for _, r := range []*records{
 		&w.accounts, &w.plans, &w.lots, &w.lotChanges, &w.entries, &w.references, &w.holds, &w.holdEnds, &w.reversals, &w.notes, &w.usage, &w.declined,
-		&w.agents, &w.guards, &w.outbox,
+		&w.agents, &w.guards, &w.outbox, &w.spans, &w.extensions,
 	} {
 		r.reset()
 	}
@@ -48,6 +49,7 @@ func (w *writer) write(ctx context.Context, conn *pgx.Conn, l *loaded, now time.
 	}
 	w.put(batch)
 	l.queueDoubts(batch)
+	l.queueExtensionDoubts(batch)
 	if batch.Len() == 1 && !l.began {
 		return nil // decided from memory, and nothing to write
 	}
@@ -63,7 +65,11 @@ func (w *writer) put(batch *pgx.Batch) {
 	w.lots.queue(batch, sqlInsertLots)
 	w.lotChanges.queue(batch, sqlUpdateLots, w.ids)
 	w.entries.queue(batch, sqlInsertEntries)
+	w.spans.queue(batch, sqlInsertSpans)
 	w.holds.queue(batch, sqlInsertHolds)
+	w.extensions.queue(batch, sqlExtendHolds, w.ids)
+	w.extensions.queue(batch, sqlMarkExtended, w.ids)
+	w.extensions.queue(batch, sqlInsertExtensions)
 	w.holdEnds.queue(batch, sqlEndHolds, w.ids)
 	w.references.queue(batch, sqlInsertReferences)
 	w.reversals.queue(batch, sqlAddReversals)
@@ -92,6 +98,15 @@ func (l *loaded) queueDoubts(batch *pgx.Batch) {
 	batch.Queue(sqlNoneKnown, accounts, keys)
 	if len(remembered) > 0 {
 		batch.Queue(sqlUnchanged, remembered, versions)
+	}
+}
+
+// queueExtensionDoubts checks that no extension of a hold bound the keys of requests that were decided from memory. Those that an entry bound are found
+// when the new entries are inserted.
+func (l *loaded) queueExtensionDoubts(batch *pgx.Batch) {
+	accounts, keys := l.keysOfExtended(func(c *call) bool { return c.party.remembered && !c.answer.replayed })
+	if len(keys) > 0 {
+		batch.Queue(sqlNoneExtended, accounts, keys)
 	}
 }
 
@@ -232,6 +247,9 @@ func (w *writer) changeLot(s *state, l *lot) {
 
 func (w *writer) addEntry(e *Entry) {
 	r := &w.entries
+	if e.lastSeq > 0 {
+		r = &w.spans
+	}
 	r.begin()
 	r.id(e.Account)
 	r.int64(e.Seq)
@@ -265,6 +283,9 @@ func (w *writer) addEntry(e *Entry) {
 	} else {
 		r.text(e.key)
 		r.bytes(e.fingerprint.appendTo)
+	}
+	if e.lastSeq > 0 {
+		r.int64(e.lastSeq)
 	}
 	r.end()
 }
@@ -323,6 +344,19 @@ func (w *writer) addHold(s *state, h *hold) {
 	r.int64(int64(h.work.unitPrice))
 	r.text(h.work.version)
 	r.parts(h.parts)
+	r.text(h.work.reference)
+	r.end()
+}
+
+func (w *writer) addExtension(s *state, x *extension) {
+	r := &w.extensions
+	r.begin()
+	r.id(s.account)
+	r.text(x.key)
+	r.bytes(x.fingerprint.appendTo)
+	r.int64(x.hold)
+	r.time(x.at)
+	r.time(x.expiresAt)
 	r.end()
 }
 
@@ -356,6 +390,9 @@ func (w *writer) addRare(s *state) {
 	}
 	for i := range s.events {
 		w.addEvent(s, &s.events[i])
+	}
+	for _, x := range s.extensions {
+		w.addExtension(s, x)
 	}
 }
 
