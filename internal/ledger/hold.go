@@ -222,7 +222,13 @@ func (s *state) timeOutHolds(due time.Time) bool {
 	for i := range s.holds {
 		if h := &s.holds[i]; h.open() && h.expiresAt.Equal(due) {
 			s.release(h, KindExpiry, ending{}, due)
-			s.emit(EventHoldExpired, due, holdEvent{EntryID(s.account, h.number), h.work.feature, h.work.agent, h.amount})
+			s.emit(EventHoldExpired, due, holdEvent{
+				Hold:      EntryID(s.account, h.number),
+				Feature:   h.work.feature,
+				Agent:     h.work.agent,
+				Amount:    h.amount,
+				Reference: h.work.reference,
+			})
 			found = true
 		}
 	}

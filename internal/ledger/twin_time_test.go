@@ -79,6 +79,9 @@ func (a *twinAccount) timeOut(h *twinHold) {
 	if h.entry.Agent != "" {
 		data["agent"] = h.entry.Agent
 	}
+	if h.entry.Reference != "" {
+		data["reference"] = h.entry.Reference
+	}
 	a.tell("hold.expired", h.expires, data)
 }
 
