@@ -77,7 +77,7 @@ func newMigrator(ctx context.Context, conn *pgx.Conn) (*migrate.Migrator, error)
 }
 
 // appendOnly are the tables that the server's role can insert into and read, but never change: history stays as written.
-var appendOnly = []string{"entries", "permanent_references"}
+var appendOnly = []string{"entries", "permanent_references", "hold_extensions"}
 
 // Grant gives the server's role what it needs and no more: it cannot change the schema or what is said of its version, nor update or delete
 // an entry. When role is the owner itself, the owner gives the rights to entries up, which guards against mistakes though not against intent.

@@ -58,7 +58,7 @@ func (a *App) postCharges(c echo.Context) error {
 			results[places[i]] = a.bulkProblem(c, a.withWayOut(r.Err, charges[i].Agent))
 			continue
 		}
-		answer := chargeAnswer(&r.Entry)
+		answer := chargeAnswer(&r.Receipt)
 		results[places[i]] = bulkResultJSON{Status: http.StatusCreated, Charge: &answer, Replayed: r.Replayed}
 	}
 	return c.JSON(http.StatusOK, map[string]any{"results": results})

@@ -19,23 +19,24 @@ import (
 // entryJSON is an entry of the books. A charge answers it with what was charged as a positive amount; in the list of transactions the amount is
 // signed.
 type entryJSON struct {
-	ID             string         `json:"id"`
-	Seq            int64          `json:"seq"`
-	Kind           string         `json:"kind"`
-	At             *string        `json:"at"`
-	Amount         tokens.Amount  `json:"amount"`
-	HeldDelta      *tokens.Amount `json:"held_delta,omitempty"`
-	Balance        balanceJSON    `json:"balance"`
-	Feature        *string        `json:"feature,omitempty"`
-	Agent          *string        `json:"agent,omitempty"`
-	Quantity       *int64         `json:"quantity,omitempty"`
-	UnitPrice      *tokens.Amount `json:"unit_price,omitempty"`
-	CatalogVersion *string        `json:"catalog_version,omitempty"`
-	Reference      *string        `json:"reference,omitempty"`
-	Source         *string        `json:"source,omitempty"`
-	About          *string        `json:"about,omitempty"`
-	Reason         *string        `json:"reason,omitempty"`
-	Lots           []partJSON     `json:"lots"`
+	ID             string            `json:"id"`
+	Seq            int64             `json:"seq"`
+	Kind           string            `json:"kind"`
+	At             *string           `json:"at"`
+	Amount         tokens.Amount     `json:"amount"`
+	HeldDelta      *tokens.Amount    `json:"held_delta,omitempty"`
+	Balance        balanceJSON       `json:"balance"`
+	Feature        *string           `json:"feature,omitempty"`
+	Agent          *string           `json:"agent,omitempty"`
+	Quantity       *int64            `json:"quantity,omitempty"`
+	UnitPrice      *tokens.Amount    `json:"unit_price,omitempty"`
+	CatalogVersion *string           `json:"catalog_version,omitempty"`
+	Reference      *string           `json:"reference,omitempty"`
+	Source         *string           `json:"source,omitempty"`
+	About          *string           `json:"about,omitempty"`
+	Reason         *string           `json:"reason,omitempty"`
+	Metadata       map[string]string `json:"metadata,omitempty"`
+	Lots           []partJSON        `json:"lots"`
 }
 
 // partJSON is the share of one lot in an entry.
@@ -48,7 +49,7 @@ func entryAnswer(e *ledger.Entry) entryJSON {
 	j := entryJSON{
 		ID: e.ID(), Seq: e.Seq, Kind: e.Kind.String(), At: stamp(e.At), Amount: e.Amount,
 		Balance: balanceJSON{e.SpendableAfter, e.HeldAfter, e.BalanceAfter}, Feature: unlessEmpty(e.Feature), Agent: unlessEmpty(e.Agent),
-		CatalogVersion: unlessEmpty(e.CatalogVersion), Reference: unlessEmpty(e.Reference), Lots: make([]partJSON, len(e.Parts)),
+		CatalogVersion: unlessEmpty(e.CatalogVersion), Reference: unlessEmpty(e.Reference), Lots: lotParts(e.Account, e.Parts),
 	}
 	if e.Quantity != 0 { // a refund gives tokens back, not work
 		j.Quantity, j.UnitPrice = &e.Quantity, unitPrice(e)
@@ -63,10 +64,15 @@ func entryAnswer(e *ledger.Entry) entryJSON {
 	if e.LotKind != 0 {
 		j.Source = unlessEmpty(e.LotKind.String())
 	}
-	for i, p := range e.Parts {
-		j.Lots[i] = partJSON{Lot: ledger.EntryID(e.Account, p.Lot), Amount: p.Amount}
-	}
 	return j
+}
+
+func lotParts(account uuid.UUID, parts []ledger.Part) []partJSON {
+	list := make([]partJSON, len(parts))
+	for i, p := range parts {
+		list[i] = partJSON{Lot: ledger.EntryID(account, p.Lot), Amount: p.Amount}
+	}
+	return list
 }
 
 // unitPrice is absent when the caller sent the amount: then there was none.
@@ -77,10 +83,25 @@ func unitPrice(e *ledger.Entry) *tokens.Amount {
 	return &e.UnitPrice
 }
 
-func chargeAnswer(e *ledger.Entry) entryJSON {
-	j := entryAnswer(e)
+// receiptAnswer answers a request that wrote an entry: with the balance after all that the request wrote, which the entry alone may not show.
+func receiptAnswer(r *ledger.Receipt) entryJSON {
+	j := entryAnswer(&r.Entry)
+	j.Balance = balanceJSON{r.Balance.Spendable, r.Balance.Held, r.Balance.Total}
+	j.Reason, j.Metadata = unlessEmpty(r.Note.Reason), r.Note.Metadata
+	return j
+}
+
+func chargeAnswer(r *ledger.Receipt) entryJSON {
+	j := receiptAnswer(r)
 	j.Amount = -j.Amount
 	return j
+}
+
+// noteJSON is what a caller says about a request in words of its own.
+type noteJSON struct {
+	Reference string            `json:"reference" max:"200"`
+	Reason    string            `json:"reason" max:"500"`
+	Metadata  map[string]string `json:"metadata"`
 }
 
 // workJSON is what a piece of work is: the part that quote and charge share.
@@ -126,9 +147,8 @@ func (a *App) postQuote(c echo.Context, account uuid.UUID) error {
 // chargeJSON is a charge as it is asked for, alone or among many.
 type chargeJSON struct {
 	workJSON
-	Reference       string            `json:"reference" max:"200"`
-	UniqueReference bool              `json:"unique_reference"`
-	Metadata        map[string]string `json:"metadata"`
+	noteJSON
+	UniqueReference bool `json:"unique_reference"`
 }
 
 func (j *chargeJSON) charge() (ledger.Charge, error) {
@@ -140,7 +160,7 @@ func (j *chargeJSON) charge() (ledger.Charge, error) {
 	}
 	return ledger.Charge{
 		Feature: j.Feature, Quantity: j.Quantity, Amount: j.Amount, Agent: j.Agent,
-		Reference: j.Reference, UniqueReference: j.UniqueReference, Metadata: j.Metadata,
+		Reference: j.Reference, UniqueReference: j.UniqueReference, Reason: j.Reason, Metadata: j.Metadata,
 	}, nil
 }
 
@@ -161,7 +181,7 @@ func (a *App) postCharge(c echo.Context, account uuid.UUID) error {
 	if err != nil {
 		return a.withWayOut(err, body.Agent)
 	}
-	return created(c, r.Replayed, chargeAnswer(&r.Entry))
+	return created(c, r.Replayed, chargeAnswer(&r))
 }
 
 // withWayOut tells a caller that lacks tokens where its creator can buy some, and that the agent which asked is paused now.
@@ -185,7 +205,7 @@ type grantJSON struct {
 	Kind      string         `json:"kind"`
 	ExpiresAt *time.Time     `json:"expires_at"`
 	Lot       *string        `json:"lot" max:"64"`
-	Reason    string         `json:"reason" max:"500"`
+	noteJSON
 }
 
 func (j *grantJSON) check() error {
@@ -224,9 +244,7 @@ func (a *App) postGrant(c echo.Context, account uuid.UUID) error {
 		return err
 	}
 	noteAct(c, "entry", ledger.EntryID(account, r.Seq), "kind", body.Kind, "amount", r.Amount.String())
-	answer := entryAnswer(&r.Entry)
-	answer.Reason = &body.Reason
-	return created(c, r.Replayed, answer)
+	return created(c, r.Replayed, receiptAnswer(&r))
 }
 
 // grant adds tokens, or takes them back when the amount is below zero.
@@ -242,7 +260,7 @@ func (a *App) grant(ctx context.Context, account uuid.UUID, key string, j *grant
 		return a.Ledger.TakeBack(ctx, account, key, t)
 	}
 	kind, _ := ledger.ParseLotKind(j.Kind)
-	g := ledger.Grant{Kind: kind, Amount: *j.Amount, Reason: j.Reason}
+	g := ledger.Grant{Kind: kind, Amount: *j.Amount, Reference: j.Reference, Reason: j.Reason, Metadata: j.Metadata}
 	if j.ExpiresAt != nil {
 		var err error
 		if g.ExpiresAt, err = instant("expires_at", *j.ExpiresAt); err != nil {

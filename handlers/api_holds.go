@@ -1,6 +1,7 @@
 package handlers
 
 import (
+	"net/http"
 	"time"
 
 	"github.com/google/uuid"
@@ -27,6 +28,7 @@ func entryOf(c echo.Context, account uuid.UUID) int64 {
 func (a *App) postHold(c echo.Context, account uuid.UUID) error {
 	var body struct {
 		workJSON
+		noteJSON
 		ExpiresIn *int64 `json:"expires_in"`
 	}
 	key, err := idempotencyKey(c)
@@ -45,11 +47,12 @@ func (a *App) postHold(c echo.Context, account uuid.UUID) error {
 	}
 	r, err := a.Ledger.Hold(c.Request().Context(), account, key, ledger.Hold{
 		Feature: body.Feature, Quantity: body.Quantity, Amount: body.Amount, Agent: body.Agent, ExpiresIn: life,
+		Reference: body.Reference, Reason: body.Reason, Metadata: body.Metadata,
 	})
 	if err != nil {
 		return a.withWayOut(err, body.Agent)
 	}
-	answer := holdJSON{entryAnswer(&r.Entry), stamp(r.At.Add(life))}
+	answer := holdJSON{receiptAnswer(&r), stamp(r.At.Add(life))}
 	answer.Amount = r.HeldDelta
 	return created(c, r.Replayed, answer)
 }
@@ -65,9 +68,120 @@ func holdLife(seconds *int64) (time.Duration, error) {
 	return time.Duration(*seconds) * time.Second, nil
 }
 
+// holdInfoJSON is a hold as it stands.
+type holdInfoJSON struct {
+	ID             string            `json:"id"`
+	Status         string            `json:"status"`
+	At             *string           `json:"at"`
+	ExpiresAt      *string           `json:"expires_at"`
+	Amount         tokens.Amount     `json:"amount"`
+	Feature        string            `json:"feature"`
+	Agent          *string           `json:"agent,omitempty"`
+	Quantity       int64             `json:"quantity"`
+	UnitPrice      *tokens.Amount    `json:"unit_price,omitempty"`
+	CatalogVersion string            `json:"catalog_version"`
+	Reference      *string           `json:"reference,omitempty"`
+	Reason         *string           `json:"reason,omitempty"`
+	Metadata       map[string]string `json:"metadata,omitempty"`
+	Lots           []partJSON        `json:"lots"`
+}
+
+const holdOpen = "open"
+
+var holdStatuses = map[ledger.Kind]string{
+	0:                  holdOpen,
+	ledger.KindCapture: "captured",
+	ledger.KindRelease: "released",
+	ledger.KindExpiry:  "expired",
+}
+
+func holdInfoAnswer(account uuid.UUID, h *ledger.HoldInfo) holdInfoJSON {
+	j := holdInfoJSON{
+		ID:             ledger.EntryID(account, h.Number),
+		Status:         holdStatuses[h.Outcome],
+		At:             stamp(h.At),
+		ExpiresAt:      stamp(h.ExpiresAt),
+		Amount:         h.Amount,
+		Feature:        h.Feature,
+		Agent:          unlessEmpty(h.Agent),
+		Quantity:       h.Quantity,
+		CatalogVersion: h.CatalogVersion,
+		Reference:      unlessEmpty(h.Reference),
+		Reason:         unlessEmpty(h.Reason),
+		Metadata:       h.Metadata,
+		Lots:           lotParts(account, h.Parts),
+	}
+	if h.UnitPrice != 0 {
+		j.UnitPrice = &h.UnitPrice
+	}
+	return j
+}
+
+// getHolds lists the open holds, newest first.
+func (a *App) getHolds(c echo.Context, account uuid.UUID) error {
+	size, err := limit(c)
+	if err != nil {
+		return err
+	}
+	before, err := entriesBefore(c, account)
+	if err != nil {
+		return err
+	}
+	holds, before, err := a.Ledger.OpenHolds(c.Request().Context(), account, before, size)
+	if err != nil {
+		return err
+	}
+	list := make([]holdInfoJSON, len(holds))
+	for i := range holds {
+		list[i] = holdInfoAnswer(account, &holds[i])
+	}
+	return c.JSON(http.StatusOK, map[string]any{"holds": list, "next_cursor": unlessEmpty(entryCursor(c, account, before))})
+}
+
+func (a *App) getHold(c echo.Context, account uuid.UUID) error {
+	h, err := a.Ledger.HoldInfo(c.Request().Context(), account, entryOf(c, account))
+	if err != nil {
+		return err
+	}
+	return c.JSON(http.StatusOK, holdInfoAnswer(account, &h))
+}
+
+// postExtend answers the hold as the extension left it, to replays as well, whatever happened to it since.
+func (a *App) postExtend(c echo.Context, account uuid.UUID) error {
+	var body struct {
+		ExpiresIn *int64 `json:"expires_in"`
+	}
+	key, err := idempotencyKey(c)
+	if err != nil {
+		return err
+	}
+	if err := decode(c, &body); err != nil {
+		return err
+	}
+	if body.ExpiresIn == nil {
+		return problem.Invalid("expires_in", "is needed: seconds from now")
+	}
+	life, err := holdLife(body.ExpiresIn)
+	if err != nil {
+		return err
+	}
+	ctx := c.Request().Context()
+	x, err := a.Ledger.Extend(ctx, account, key, ledger.Extend{Hold: entryOf(c, account), ExpiresIn: life})
+	if err != nil {
+		return err
+	}
+	h, err := a.Ledger.HoldInfo(ctx, account, x.Hold)
+	if err != nil {
+		return err
+	}
+	h.Outcome, h.ExpiresAt = 0, x.ExpiresAt
+	return created(c, x.Replayed, holdInfoAnswer(account, &h))
+}
+
 func (a *App) postCapture(c echo.Context, account uuid.UUID) error {
 	var body struct {
 		Amount *tokens.Amount `json:"amount"`
+		noteJSON
 	}
 	key, err := idempotencyKey(c)
 	if err != nil {
@@ -76,11 +190,14 @@ func (a *App) postCapture(c echo.Context, account uuid.UUID) error {
 	if err := decodeOptional(c, &body); err != nil {
 		return err
 	}
-	r, err := a.Ledger.Capture(c.Request().Context(), account, key, ledger.Capture{Hold: entryOf(c, account), Amount: body.Amount})
+	r, err := a.Ledger.Capture(c.Request().Context(), account, key, ledger.Capture{
+		Hold: entryOf(c, account), Amount: body.Amount, Reference: body.Reference, Reason: body.Reason, Metadata: body.Metadata,
+	})
 	if err != nil {
-		return err
+		agent, _ := problem.Of(err).Details["agent"].(string)
+		return a.withWayOut(err, agent)
 	}
-	return created(c, r.Replayed, chargeAnswer(&r.Entry))
+	return created(c, r.Replayed, chargeAnswer(&r))
 }
 
 // postRelease answers what came free as the amount.
@@ -89,14 +206,17 @@ func (a *App) postRelease(c echo.Context, account uuid.UUID) error {
 	if err != nil {
 		return err
 	}
-	if err := decodeOptional(c, &struct{}{}); err != nil {
+	var body noteJSON
+	if err := decodeOptional(c, &body); err != nil {
 		return err
 	}
-	r, err := a.Ledger.Release(c.Request().Context(), account, key, ledger.Release{Hold: entryOf(c, account)})
+	r, err := a.Ledger.Release(c.Request().Context(), account, key, ledger.Release{
+		Hold: entryOf(c, account), Reference: body.Reference, Reason: body.Reason, Metadata: body.Metadata,
+	})
 	if err != nil {
 		return err
 	}
-	answer := entryAnswer(&r.Entry)
+	answer := receiptAnswer(&r)
 	answer.Amount = -r.HeldDelta
 	return created(c, r.Replayed, answer)
 }
@@ -104,7 +224,7 @@ func (a *App) postRelease(c echo.Context, account uuid.UUID) error {
 func (a *App) postRefund(c echo.Context, account uuid.UUID) error {
 	var body struct {
 		Amount *tokens.Amount `json:"amount"`
-		Reason string         `json:"reason" max:"500"`
+		noteJSON
 	}
 	key, err := idempotencyKey(c)
 	if err != nil {
@@ -116,12 +236,12 @@ func (a *App) postRefund(c echo.Context, account uuid.UUID) error {
 	if body.Reason == "" {
 		return problem.Invalid("reason", "is needed: it stands in the creator's history")
 	}
-	r, err := a.Ledger.Refund(c.Request().Context(), account, key, ledger.Refund{Entry: entryOf(c, account), Amount: body.Amount, Reason: body.Reason})
+	r, err := a.Ledger.Refund(c.Request().Context(), account, key, ledger.Refund{
+		Entry: entryOf(c, account), Amount: body.Amount, Reference: body.Reference, Reason: body.Reason, Metadata: body.Metadata,
+	})
 	if err != nil {
 		return err
 	}
 	noteAct(c, "entry", ledger.EntryID(account, r.Seq), "amount", r.Amount.String())
-	answer := entryAnswer(&r.Entry)
-	answer.Reason = &body.Reason
-	return created(c, r.Replayed, answer)
+	return created(c, r.Replayed, receiptAnswer(&r))
 }

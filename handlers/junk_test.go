@@ -74,11 +74,16 @@ var fields = map[string]map[string]string{
 	"/v1/accounts/:account/quote":       {"feature": "text", "quantity": "int", "amount": "amount", "agent": "text"},
 	"/v1/accounts/:account/charges": {
 		"feature": "text", "quantity": "int", "amount": "amount", "agent": "text", "reference": "text", "unique_reference": "bool", "metadata": "pairs",
+		"reason": "text",
 	},
-	"/v1/accounts/:account/charges/:id/refund":                 {"amount": "amount", "reason": "text"},
-	"/v1/accounts/:account/holds":                              {"feature": "text", "quantity": "int", "amount": "amount", "agent": "text", "expires_in": "int"},
-	"/v1/accounts/:account/holds/:id/capture":                  {"amount": "amount"},
-	"/v1/accounts/:account/holds/:id/release":                  {},
+	"/v1/accounts/:account/charges/:id/refund": {"amount": "amount", "reference": "text", "reason": "text", "metadata": "pairs"},
+	"/v1/accounts/:account/holds": {
+		"feature": "text", "quantity": "int", "amount": "amount", "agent": "text", "expires_in": "int", "reference": "text", "reason": "text",
+		"metadata": "pairs",
+	},
+	"/v1/accounts/:account/holds/:id/capture":                  {"amount": "amount", "reference": "text", "reason": "text", "metadata": "pairs"},
+	"/v1/accounts/:account/holds/:id/release":                  {"reference": "text", "reason": "text", "metadata": "pairs"},
+	"/v1/accounts/:account/holds/:id/extend":                   {"expires_in": "int"},
 	"/v1/webhook-endpoints":                                    {"url": "text", "events": "list"},
 	"/v1/webhook-endpoints/:id":                                {},
 	"/v1/webhook-endpoints/:id/rotate":                         {},
@@ -88,7 +93,7 @@ var fields = map[string]map[string]string{
 	"/v1/balances":                               {"accounts": "list"},
 	"/v1/accounts/:account/purchases":            {"pack": "text", "return_url": "text"},
 	"/v1/accounts/:account/purchases/:id/refund": {"amount": "money", "reason": "text"},
-	"/v1/accounts/:account/grants":               {"amount": "amount", "kind": "text", "expires_at": "time", "reason": "text"},
+	"/v1/accounts/:account/grants":               {"amount": "amount", "kind": "text", "expires_at": "time", "reason": "text", "reference": "text", "metadata": "pairs"},
 }
 
 // values are what a kind of field refuses. Strings that it cannot read as its own are among them.

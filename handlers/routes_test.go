@@ -91,6 +91,9 @@ var routes = []route{
 	{method: "POST", path: "/v1/accounts/:account/holds", sort: api, scope: apikey.Spend, body: `{"feature":"lip_sync"}`},
 	{method: "POST", path: "/v1/accounts/:account/holds/:id/capture", sort: api, scope: apikey.Spend, params: []string{"x"}, body: `{}`, bare: true, absent: true},
 	{method: "POST", path: "/v1/accounts/:account/holds/:id/release", sort: api, scope: apikey.Spend, params: []string{"x"}, body: `{}`, bare: true, absent: true},
+	{method: "POST", path: "/v1/accounts/:account/holds/:id/extend", sort: api, scope: apikey.Spend, params: []string{"x"}, body: `{"expires_in":60}`, absent: true},
+	{method: "GET", path: "/v1/accounts/:account/holds", sort: api, scope: apikey.Read},
+	{method: "GET", path: "/v1/accounts/:account/holds/:id", sort: api, scope: apikey.Read, params: []string{"x"}, absent: true},
 	{
 		method: "POST", path: "/v1/charges", sort: api, scope: apikey.Spend, most: 1 << 20,
 		body: `{"charges":[{"account":"maya","idempotency_key":"of a bulk","feature":"lip_sync"}]}`,
@@ -103,6 +106,7 @@ var routes = []route{
 	{method: "POST", path: "/v1/accounts/:account/agents/:agent/resume", sort: api, scope: apikey.Spend, params: []string{"none"}, body: `{}`, bare: true, absent: true},
 	{method: "POST", path: "/v1/accounts/:account/results", sort: api, scope: apikey.Spend, body: `{"kind":"sale"}`},
 	{method: "GET", path: "/v1/accounts/:account/transactions", sort: api, scope: apikey.Read},
+	{method: "GET", path: "/v1/accounts/:account/transactions/:id", sort: api, scope: apikey.Read, params: []string{"x"}, absent: true},
 	{method: "GET", path: "/v1/accounts/:account/usage", sort: api, scope: apikey.Read},
 	{method: "POST", path: "/v1/accounts/:account/purchases", sort: api, scope: apikey.Spend, body: `{"pack":"pack_100"}`},
 	{method: "GET", path: "/v1/accounts/:account/purchases", sort: api, scope: apikey.Read},

@@ -44,6 +44,9 @@ func (c *cache) find(p *party, now time.Time) *state {
 		return nil
 	}
 	s := c.states[p.id]
+	if s != nil && len(s.holds) > 0 && s.isDue(now) {
+		return nil // a hold that times out passes its note on, which is not remembered
+	}
 	if s == nil || s.whole {
 		return s
 	}
@@ -156,6 +159,7 @@ func (s *state) settleDown() {
 	s.lots = lots
 	holds := s.holds[:0]
 	for _, h := range s.holds {
+		h.note = Note{}
 		if h.added, h.changed = false, false; h.open() {
 			holds = append(holds, h)
 		}
@@ -172,5 +176,5 @@ func (s *state) settleDown() {
 	clear(s.entries)
 	s.entries = s.entries[:0]
 	s.closing = false
-	s.changed, s.past, s.refs, s.usage, s.declined, s.reversals = false, nil, nil, nil, nil, nil
+	s.changed, s.past, s.refs, s.usage, s.declined, s.reversals, s.extensions = false, nil, nil, nil, nil, nil, nil
 }

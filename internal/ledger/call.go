@@ -22,9 +22,11 @@ type call struct {
 
 // answer is what a caller gets once its batch is durable.
 type answer struct {
-	entry    *Entry // nil: the request wrote none
-	replayed bool
-	err      error
+	entry     *Entry // nil: the request wrote none
+	note      Note   // of the entry; empty in a replay
+	extension *extension
+	replayed  bool
+	err       error
 }
 
 // calls are used again: each has a channel, and there are many.
@@ -54,7 +56,7 @@ func (c *call) wait(ctx context.Context) (Receipt, error) {
 	*c = call{done: c.done}
 	calls.Put(c)
 	if a.entry == nil {
-		return Receipt{}, a.err
+		return Receipt{Replayed: a.replayed, extension: a.extension}, a.err
 	}
-	return Receipt{Entry: *a.entry, Replayed: a.replayed}, a.err
+	return Receipt{Entry: *a.entry, Note: a.note, Balance: a.entry.settled, Replayed: a.replayed}, a.err
 }

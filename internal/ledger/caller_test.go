@@ -76,7 +76,9 @@ func (c *caller) fresh() deed {
 	case dice < 20 && len(c.holds) > 0:
 		last := len(c.holds) - 1
 		d.Kind, d.Account, d.About = ledger.KindCapture, c.holds[last].Account, c.holds[last].Seq
-		d.Amount = min(d.Amount, c.holds[last].HeldDelta)
+		if c.random.IntN(2) == 0 { // else it may take more than its hold
+			d.Amount = min(d.Amount, c.holds[last].HeldDelta)
+		}
 		if dice < 14 {
 			d.Kind, d.Amount = ledger.KindRelease, 0
 		}

@@ -17,6 +17,7 @@ type Charge struct {
 	Reference string
 	// UniqueReference makes Reference good for one charge of this account only, for ever.
 	UniqueReference bool
+	Reason          string
 	Metadata        map[string]string
 }
 
@@ -45,7 +46,7 @@ func (c *Charge) decide(s *state, now time.Time, prices *catalog.Catalog) (*Entr
 	return s.append(Entry{
 		Kind: KindCharge, Amount: -price.Amount, Contra: ContraSpent, Feature: c.Feature, Agent: c.Agent, Quantity: price.Quantity,
 		UnitPrice: price.Unit, CatalogVersion: prices.Version, Reference: c.Reference, Parts: s.take(price.Amount, now),
-		note: Note{Metadata: c.Metadata},
+		note: Note{c.Reason, c.Metadata},
 	}, now), nil
 }
 
@@ -60,19 +61,28 @@ func (s *state) afford(feature, agent string, amount tokens.Amount, now time.Tim
 	return nil
 }
 
-// shortfall is why a charge or a hold cannot be afforded.
+// shortfall is why a charge, a hold, or a capture of more than its hold cannot be afforded.
 type shortfall struct {
 	feature, agent      string
 	spendable, required tokens.Amount
+	beyond              tokens.Amount // what the hold covers already, for a capture; required comes on top of it
 }
 
 func (f *shortfall) Error() string { return f.problem().Error() }
 
 // problem is the 402: what there is, what is needed, what is missing.
 func (f *shortfall) problem() *problem.Error {
-	return problem.New(problem.Insufficient, "insufficient_tokens",
-		"This needs %s tokens and you have %s. It didn't run, and no tokens were used.", f.required, f.spendable).
-		With("spendable", f.spendable).With("required", f.required).With("shortfall", f.required-f.spendable)
+	p := problem.New(problem.Insufficient, "insufficient_tokens",
+		"This needs %s tokens and you have %s. It didn't run, and no tokens were used.", f.required, f.spendable)
+	if f.beyond > 0 {
+		p = problem.New(problem.Insufficient, "insufficient_tokens",
+			"This needs %s tokens more than the %s that are held, and you have %s. The hold is kept, and no tokens were used.",
+			f.required, f.beyond, f.spendable)
+		if f.agent != "" {
+			p = p.With("agent", f.agent) // the request names only the hold
+		}
+	}
+	return p.With("spendable", f.spendable).With("required", f.required).With("shortfall", f.required-f.spendable)
 }
 
 // Declined is an attempt that lacked tokens.

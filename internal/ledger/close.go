@@ -35,7 +35,7 @@ func (closing) decide(s *state, now time.Time, _ *catalog.Catalog) (*Entry, erro
 	}
 	for i := range s.holds {
 		if h := &s.holds[i]; h.open() {
-			s.release(h, KindRelease, now)
+			s.release(h, KindRelease, ending{}, now)
 		}
 	}
 	s.closedAt, s.closing, s.nextPlan, s.changed = now, true, "", true

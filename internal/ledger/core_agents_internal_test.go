@@ -2,6 +2,7 @@ package ledger
 
 import (
 	"encoding/json"
+	"slices"
 	"testing"
 	"time"
 
@@ -96,6 +97,12 @@ func (p *paper) checkLimits(s *state, op operation, now time.Time) {
 		id = o.Agent
 	case *Hold:
 		id = o.Agent
+	case *Capture:
+		h := s.holdOf(o)
+		if o.Amount == nil || *o.Amount <= h.amount {
+			return // it spends what was held within the limits
+		}
+		id = h.work.agent
 	default:
 		return
 	}
@@ -145,6 +152,12 @@ func (p *paper) checkTurnedOff(s *state, op operation, off []string) {
 	}
 }
 
+// holdOf is the hold that a capture is about.
+func (s *state) holdOf(c *Capture) *hold {
+	at := slices.IndexFunc(s.holds, func(h hold) bool { return h.number == c.Hold })
+	return &s.holds[at]
+}
+
 // checkLacking holds a refusal against what there is but for what others reserved, and wants the agent paused that was refused.
 func (p *paper) checkLacking(s *state, op operation, refusal *problem.Error) {
 	id := ""
@@ -153,6 +166,8 @@ func (p *paper) checkLacking(s *state, op operation, refusal *problem.Error) {
 		id = o.Agent
 	case *Hold:
 		id = o.Agent
+	case *Capture:
+		id = s.holdOf(o).work.agent
 	}
 	left := s.spendable(s.lastAt)
 	for _, a := range s.agents {

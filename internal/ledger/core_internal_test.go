@@ -130,7 +130,7 @@ func (p *paper) blank() *state {
 	s := p.row
 	s.lots, s.holds, s.past, s.rest, s.whole, s.agents, s.events = nil, nil, nil, 0, false, nil, nil
 	s.guardsBefore = s.guards
-	s.changed, s.entries, s.refs, s.usage, s.declined, s.reversals = false, nil, nil, nil, nil, nil
+	s.changed, s.entries, s.refs, s.usage, s.declined, s.reversals, s.extensions = false, nil, nil, nil, nil, nil, nil
 	var err error
 	if s.today.lines, err = decodeToday(p.todayUsage); err != nil {
 		p.fatalf("%v", err)
@@ -481,7 +481,13 @@ func (r *player) request(s *state) operation {
 		return &Hold{Feature: "auto_selling", Amount: &amount, Agent: pick(r.Rand, "h", "a", ""), ExpiresIn: pick(r.Rand, 0, time.Second, time.Hour, MaxHold, MaxHold+1)}
 	case n < 62:
 		seq := r.earlier(KindHold)
+		if r.IntN(3) == 0 {
+			more := r.paper.holds[seq].amount + r.amount(s.spendable(r.now))
+			return &Capture{Hold: seq, Amount: &more}
+		}
 		return &Capture{Hold: seq, Amount: r.optional(r.paper.holds[seq].amount)}
+	case n < 64:
+		return &Extend{Hold: r.earlier(KindHold), ExpiresIn: pick(r.Rand, 0, time.Second, time.Hour, MaxHold, MaxHold+1)}
 	case n < 66:
 		return &Release{Hold: r.earlier(KindHold)}
 	case n < 76:

@@ -37,6 +37,8 @@ type Entry struct {
 	key         string
 	fingerprint fingerprint // of the request that the key was used for
 	note        Note
+	lastSeq     int64   // the last entry that the same request wrote; 0: no other
+	settled     Balance // after that entry
 }
 
 // Part is the share of one lot in an entry.
@@ -45,10 +47,21 @@ type Part struct {
 	Amount tokens.Amount
 }
 
-// Note is free text about an entry. It lives beside the books, where erasure can delete it.
+// Note is free text about an entry, from the caller. It lives beside the books, where erasure can delete it.
 type Note struct {
 	Reason   string
 	Metadata map[string]string
+}
+
+// or gives the note with what it leaves empty taken from another.
+func (n Note) or(other Note) Note {
+	if n.Reason == "" {
+		n.Reason = other.Reason
+	}
+	if len(n.Metadata) == 0 {
+		n.Metadata = other.Metadata
+	}
+	return n
 }
 
 func (n Note) empty() bool { return n.Reason == "" && len(n.Metadata) == 0 }
@@ -60,6 +73,9 @@ const (
 	idPrefix  = "txn_"
 	idAccount = 8 // bytes of the account in an id: enough to tell accounts apart, and that an id belongs to another one
 )
+
+// balance is what there is after the entry.
+func (e *Entry) balance() Balance { return Balance{e.SpendableAfter, e.HeldAfter, e.BalanceAfter} }
 
 // moved is what the parts of an entry add up to: the amount, or for a hold and its release what is held.
 func (e *Entry) moved() tokens.Amount {

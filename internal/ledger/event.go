@@ -77,8 +77,9 @@ func (s *state) tellGrant(e *Entry) {
 
 // holdEvent is the data of hold.expired.
 type holdEvent struct {
-	Hold    string        `json:"hold"`
-	Feature string        `json:"feature"`
-	Agent   string        `json:"agent,omitempty"`
-	Amount  tokens.Amount `json:"amount"`
+	Hold      string        `json:"hold"`
+	Feature   string        `json:"feature"`
+	Agent     string        `json:"agent,omitempty"`
+	Amount    tokens.Amount `json:"amount"`
+	Reference string        `json:"reference,omitempty"`
 }

@@ -3,6 +3,7 @@ package ledger
 import (
 	"crypto/sha256"
 	"encoding/binary"
+	"maps"
 	"slices"
 )
 
@@ -45,16 +46,13 @@ func (c *Charge) fingerprint() fingerprint {
 	optional(&f, c.Amount)
 	f.text(c.Agent)
 	f.text(c.Reference)
-	f.number(int64(presence(c.UniqueReference)))
-	keys := make([]string, 0, len(c.Metadata))
-	for k := range c.Metadata {
-		keys = append(keys, k)
+	if c.Reason == "" {
+		f.number(int64(presence(c.UniqueReference)))
+	} else {
+		f.number(2 + int64(presence(c.UniqueReference)))
+		f.text(c.Reason)
 	}
-	slices.Sort(keys)
-	for _, k := range keys {
-		f.text(k)
-		f.text(c.Metadata[k])
-	}
+	f.pairs(c.Metadata)
 	return f.sum()
 }
 
@@ -66,6 +64,7 @@ func (g *Grant) fingerprint() fingerprint {
 	f.number(g.ExpiresAt.UnixMicro())
 	f.text(g.Source)
 	f.text(g.Reason)
+	f.further(g.Reference, "", g.Metadata)
 	return f.sum()
 }
 
@@ -94,6 +93,7 @@ func (h *Hold) fingerprint() fingerprint {
 	f.text(h.Agent)
 	f.text(h.Reference)
 	f.number(int64(h.ExpiresIn))
+	f.further("", h.Reason, h.Metadata)
 	return f.sum()
 }
 
@@ -102,6 +102,7 @@ func (c *Capture) fingerprint() fingerprint {
 	f.text("capture")
 	f.number(c.Hold)
 	optional(&f, c.Amount)
+	f.further(c.Reference, c.Reason, c.Metadata)
 	return f.sum()
 }
 
@@ -109,6 +110,7 @@ func (r *Release) fingerprint() fingerprint {
 	f := make(fingerprinter, 0, 32)
 	f.text("release")
 	f.number(r.Hold)
+	f.further(r.Reference, r.Reason, r.Metadata)
 	return f.sum()
 }
 
@@ -118,5 +120,35 @@ func (r *Refund) fingerprint() fingerprint {
 	f.number(r.Entry)
 	optional(&f, r.Amount)
 	f.text(r.Reason)
+	f.further(r.Reference, "", r.Metadata)
 	return f.sum()
+}
+
+func (x *Extend) fingerprint() fingerprint {
+	f := make(fingerprinter, 0, 32)
+	f.text("extend")
+	f.number(x.Hold)
+	f.number(int64(x.ExpiresIn))
+	return f.sum()
+}
+
+// further writes what a request says beside what it always said: nothing where it says none of it, so that keys bound before these fields were
+// known still tell a retry. The bytes before it must not be the beginning of another request's.
+func (f *fingerprinter) further(reference, reason string, metadata map[string]string) {
+	if reference == "" && reason == "" && len(metadata) == 0 {
+		return
+	}
+	f.text(reference)
+	f.text(reason)
+	f.pairs(metadata)
+}
+
+func (f *fingerprinter) pairs(metadata map[string]string) {
+	if len(metadata) == 0 {
+		return
+	}
+	for _, k := range slices.Sorted(maps.Keys(metadata)) {
+		f.text(k)
+		f.text(metadata[k])
+	}
 }

@@ -1,6 +1,7 @@
 package ledger
 
 import (
+	"cmp"
 	"time"
 
 	"pop.store/credits/internal/catalog"
@@ -14,7 +15,9 @@ type Grant struct {
 	Amount    tokens.Amount
 	ExpiresAt time.Time // zero: never
 	Source    string    // a purchase's id
+	Reference string    // the caller's, of what is no purchase
 	Reason    string
+	Metadata  map[string]string
 }
 
 // maxOpenLots bounds what one account's batch has to load. Purchases do not count against it.
@@ -48,7 +51,7 @@ func (g *Grant) decide(s *state, now time.Time, prices *catalog.Catalog) (*Entry
 		return nil, problem.New(problem.Conflict, "too_many_lots", "This account has %d open grants already.", len(s.lots))
 	}
 	e := s.grant(lot{kind: g.Kind, amount: g.Amount, source: g.Source, effectiveAt: now, expiresAt: g.ExpiresAt}, prices, now)
-	e.note = Note{Reason: g.Reason}
+	e.Reference, e.note = cmp.Or(g.Source, g.Reference), Note{g.Reason, g.Metadata}
 	if bought {
 		s.payOwed(s.lot(e.Seq), now)
 	}

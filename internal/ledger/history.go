@@ -14,11 +14,12 @@ import (
 
 // Filter narrows a history. Zero fields do not narrow.
 type Filter struct {
-	Kinds    []Kind
-	LotKinds []LotKind
-	Feature  string
-	Agent    string
-	From, To time.Time // From inclusive, To exclusive
+	Kinds     []Kind
+	LotKinds  []LotKind
+	Feature   string
+	Agent     string
+	Reference string    // the caller's, or the purchase or plan that tokens came from
+	From, To  time.Time // From inclusive, To exclusive
 }
 
 // Page is part of a history, newest first.
@@ -34,8 +35,9 @@ type Page struct {
 // Line is an entry with the free text beside it.
 type Line struct {
 	Entry
-	Reason string
-	Cause  Cause // of a clawback; empty where the notes do not tell it
+	Reason   string
+	Metadata map[string]string
+	Cause    Cause // of a clawback; empty where the notes do not tell it
 }
 
 // Bounds on one page of a history.
@@ -61,6 +63,9 @@ func (l *Ledger) History(ctx context.Context, account uuid.UUID, f Filter, befor
 	r, err := l.bounds(ctx, account, f, before, newest)
 	if err != nil {
 		return Page{}, err
+	}
+	if f.Reference != "" {
+		return l.referenced(ctx, account, f, r.low, r.high, limit)
 	}
 	lines, err := l.readLines(ctx, account, f, r, limit+1)
 	if err != nil {
@@ -116,12 +121,7 @@ func (l *Ledger) readLines(ctx context.Context, account uuid.UUID, f Filter, r s
 	if err != nil {
 		return nil, err
 	}
-	return pgx.CollectRows(rows, func(row pgx.CollectableRow) (Line, error) {
-		var line Line
-		e, err := scanEntry(row, &line.Reason, &line.Cause)
-		line.Entry = e
-		return line, err
-	})
+	return collectLines(rows)
 }
 
 // rareKinds are the kinds that the index entries_rare has: no charge pays for it.
@@ -130,7 +130,7 @@ var rareKinds = []Kind{KindGrant, KindExpiry, KindClawback}
 // indexed says whether the index entries_rare finds what matches the filter.
 func (f *Filter) indexed() bool {
 	common := func(k Kind) bool { return !slices.Contains(rareKinds, k) }
-	return len(f.Kinds) > 0 && f.Feature == "" && f.Agent == "" && !slices.ContainsFunc(f.Kinds, common)
+	return len(f.Kinds) > 0 && f.Feature == "" && f.Agent == "" && f.Reference == "" && !slices.ContainsFunc(f.Kinds, common)
 }
 
 // lotKinds are the kinds of lot that match the filter.
@@ -166,7 +166,7 @@ func (l *Ledger) bounds(ctx context.Context, account uuid.UUID, f Filter, before
 		}
 		r.high = min(r.high, end)
 	}
-	if lowest := r.high - MaxScan; lowest > r.low && !f.indexed() && !f.all() {
+	if lowest := r.high - MaxScan; lowest > r.low && !f.indexed() && !f.all() && f.Reference == "" {
 		r.low, r.cut = lowest, true
 	}
 	return r, nil
@@ -175,6 +175,27 @@ func (l *Ledger) bounds(ctx context.Context, account uuid.UUID, f Filter, before
 // all says whether every entry of the range matches.
 func (f *Filter) all() bool {
 	return len(f.Kinds) == 0 && len(f.LotKinds) == 0 && f.Feature == "" && f.Agent == ""
+}
+
+// collectLines reads lineColumns to the end of the rows.
+func collectLines(rows pgx.Rows) ([]Line, error) {
+	defer rows.Close()
+	var lines []Line
+	for rows.Next() {
+		line, err := scanLine(rows)
+		if err != nil {
+			return nil, ErrUnavailable.Because(err)
+		}
+		lines = append(lines, line)
+	}
+	return lines, orUnavailable(rows.Err())
+}
+
+func scanLine(rows pgx.Rows) (Line, error) {
+	var l Line
+	e, err := scanEntry(rows, &l.Reason, &l.Metadata, &l.Cause)
+	l.Entry = e
+	return l, err
 }
 
 // smallints is null for an empty list, which means all.

@@ -29,7 +29,7 @@ type told struct {
 
 func toldOf(r ledger.Receipt, err error) told {
 	if err == nil {
-		return told{seq: r.Seq, spendable: r.SpendableAfter, held: r.HeldAfter, total: r.BalanceAfter, replayed: r.Replayed}
+		return told{seq: r.Seq, spendable: r.Balance.Spendable, held: r.Balance.Held, total: r.Balance.Total, replayed: r.Replayed}
 	}
 	p := problem.Of(err)
 	if p.Kind == problem.Unavailable {
@@ -120,8 +120,8 @@ func (b rows) endHold(d deed) (rows, told) {
 	if d.Kind == ledger.KindRelease {
 		return b.add(d, 0, -held)
 	}
-	if d.Amount > held {
-		return b, told{code: "invalid_field"}
+	if spendable, _, _ := b.sums(); d.Amount-held > spendable {
+		return b, told{code: "insufficient_tokens", spendable: spendable}
 	}
 	return b.add(d, -d.Amount, -held)
 }

@@ -1,6 +1,7 @@
 package ledger
 
 import (
+	"cmp"
 	"time"
 
 	"pop.store/credits/internal/catalog"
@@ -16,8 +17,9 @@ type hold struct {
 	outcome   Kind // 0 while open, else the kind of the entry that ended it
 	work      work
 	parts     []Part // what is held of which lot
+	note      Note   // of its entry, while that is new or the hold is due: what ends the hold inherits it
 	added     bool
-	changed   bool
+	changed   bool // it ended
 }
 
 // work is what a hold will be captured for, at the price of the time it was made.
@@ -26,11 +28,12 @@ type work struct {
 	quantity       int64
 	unitPrice      tokens.Amount
 	version        string
+	reference      string
 }
 
 func (h *hold) open() bool { return h.outcome == 0 }
 
-// Bounds on how long a hold lives, and on how many an account can have open.
+// Bounds on how long a hold lives from now on, when it is made or extended, and on how many an account can have open.
 const (
 	DefaultHold  = 15 * time.Minute
 	MaxHold      = 24 * time.Hour
@@ -45,6 +48,8 @@ type Hold struct {
 	Agent     string
 	Reference string
 	ExpiresIn time.Duration
+	Reason    string
+	Metadata  map[string]string
 }
 
 func (h *Hold) needs(*catalog.Catalog) needs { return needs{whole: true, agent: h.Agent} }
@@ -64,8 +69,8 @@ func (h *Hold) decide(s *state, now time.Time, prices *catalog.Catalog) (*Entry,
 	if life == 0 {
 		life = DefaultHold
 	}
-	if life < time.Second || life > MaxHold {
-		return nil, problem.Invalid("expires_in", "must be from 1 to %d seconds", int64(MaxHold/time.Second))
+	if err := checkLife(life); err != nil {
+		return nil, err
 	}
 	if open := s.openHolds(); open >= maxOpenHolds {
 		return nil, problem.New(problem.Conflict, "too_many_holds", "This account has %d open holds already.", open)
@@ -76,7 +81,15 @@ func (h *Hold) decide(s *state, now time.Time, prices *catalog.Catalog) (*Entry,
 	return s.hold(h, price, now, life, prices.Version), nil
 }
 
+func checkLife(life time.Duration) error {
+	if life < time.Second || life > MaxHold {
+		return problem.Invalid("expires_in", "must be from 1 to %d seconds", int64(MaxHold/time.Second))
+	}
+	return nil
+}
+
 func (s *state) hold(h *Hold, price catalog.Price, now time.Time, life time.Duration, version string) *Entry {
+	note := Note{h.Reason, h.Metadata}
 	var parts []Part
 	s.split(price.Amount, now, func(l *lot, part tokens.Amount) {
 		l.held += part
@@ -84,61 +97,26 @@ func (s *state) hold(h *Hold, price catalog.Price, now time.Time, life time.Dura
 	})
 	e := s.append(Entry{
 		Kind: KindHold, HeldDelta: price.Amount, Feature: h.Feature, Agent: h.Agent, Quantity: price.Quantity, UnitPrice: price.Unit,
-		CatalogVersion: version, Reference: h.Reference, Parts: parts,
+		CatalogVersion: version, Reference: h.Reference, Parts: parts, note: note,
 	}, now)
 	s.holds = append(s.holds, hold{
-		number: e.Seq, amount: price.Amount, expiresAt: e.At.Add(life), added: true, parts: parts,
-		work: work{h.Feature, h.Agent, price.Quantity, price.Unit, version},
+		number:    e.Seq,
+		amount:    price.Amount,
+		expiresAt: e.At.Add(life),
+		note:      note,
+		added:     true,
+		parts:     parts,
+		work:      work{h.Feature, h.Agent, price.Quantity, price.Unit, version, h.Reference},
 	})
 	return e
 }
 
-// Capture asks to spend held tokens. Nil Amount means all of them; what is not captured is released at once.
-type Capture struct {
-	Hold   int64 // the seq of the hold's entry
-	Amount *tokens.Amount
-}
-
-func (c *Capture) needs(*catalog.Catalog) needs { return needs{whole: true, about: c.Hold} }
-
-func (c *Capture) decide(s *state, now time.Time, _ *catalog.Catalog) (*Entry, error) {
-	if err := s.mustBeOpen(); err != nil {
-		return nil, err
-	}
-	h, err := s.openHold(c.Hold)
-	if err != nil {
-		return nil, err
-	}
-	amount := h.amount
-	if c.Amount != nil {
-		amount = *c.Amount
-	}
-	if amount <= 0 || amount > h.amount {
-		return nil, problem.Invalid("amount", "must be more than zero and at most the %s tokens that are held", h.amount)
-	}
-	rest := amount
-	var parts []Part
-	for _, p := range h.parts {
-		l := s.lot(p.Lot)
-		l.held -= p.Amount
-		if part := min(p.Amount, rest); part > 0 {
-			l.remaining -= part
-			rest -= part
-			parts = append(parts, Part{Lot: p.Lot, Amount: -part})
-		}
-	}
-	h.outcome, h.changed = KindCapture, true
-	e := s.append(Entry{
-		Kind: KindCapture, Amount: -amount, HeldDelta: -h.amount, Contra: ContraSpent, Feature: h.work.feature, Agent: h.work.agent,
-		Quantity: h.work.quantity, UnitPrice: h.work.unitPrice, CatalogVersion: h.work.version, About: h.number, Parts: parts,
-	}, now)
-	s.afterRelease(h, now)
-	return e, nil
-}
-
-// Release asks to end a hold without spending.
+// Release asks to end a hold without spending. An empty Reference or Reason, or no Metadata, means that of the hold.
 type Release struct {
-	Hold int64 // the seq of the hold's entry
+	Hold      int64 // the seq of the hold's entry
+	Reference string
+	Reason    string
+	Metadata  map[string]string
 }
 
 func (r *Release) needs(*catalog.Catalog) needs { return needs{whole: true, about: r.Hold} }
@@ -148,7 +126,22 @@ func (r *Release) decide(s *state, now time.Time, _ *catalog.Catalog) (*Entry, e
 	if err != nil {
 		return nil, err
 	}
-	return s.release(h, KindRelease, now), nil
+	return s.release(h, KindRelease, ending{r.Reference, Note{r.Reason, r.Metadata}}, now), nil
+}
+
+// ending is what a request that ends a hold says about it.
+type ending struct {
+	reference string
+	note      Note
+}
+
+// inherit fills what was left empty from the hold.
+func (e ending) inherit(s *state, h *hold) ending {
+	note := h.note
+	if p, ok := s.past[h.number]; ok {
+		note = p.note
+	}
+	return ending{cmp.Or(e.reference, h.work.reference), e.note.or(note)}
 }
 
 // openHolds counts them: those that ended in this batch are still in the list.
@@ -174,8 +167,10 @@ func (s *state) openHold(number int64) (*hold, error) {
 	if p, ok := s.past[number]; ok && p.hold != nil {
 		return nil, p.hold.ended()
 	}
-	return nil, problem.New(problem.NotFound, "hold_not_found", "There is no such hold.")
+	return nil, errNoHold
 }
+
+var errNoHold = problem.New(problem.NotFound, "hold_not_found", "There is no such hold.")
 
 // ended says how a hold ended; nil while it is open.
 func (h *hold) ended() error {
@@ -192,16 +187,17 @@ func (h *hold) ended() error {
 }
 
 // release ends a hold. outcome is KindRelease, or KindExpiry when its time was over.
-func (s *state) release(h *hold, outcome Kind, now time.Time) *Entry {
+func (s *state) release(h *hold, outcome Kind, said ending, now time.Time) *Entry {
 	parts := make([]Part, len(h.parts))
 	for i, p := range h.parts {
 		s.lot(p.Lot).held -= p.Amount
 		parts[i] = Part{Lot: p.Lot, Amount: -p.Amount}
 	}
 	h.outcome, h.changed = outcome, true
+	said = said.inherit(s, h)
 	e := s.append(Entry{
 		Kind: KindRelease, HeldDelta: -h.amount, Feature: h.work.feature, Agent: h.work.agent, Quantity: h.work.quantity,
-		UnitPrice: h.work.unitPrice, CatalogVersion: h.work.version, About: h.number, Parts: parts,
+		UnitPrice: h.work.unitPrice, CatalogVersion: h.work.version, Reference: said.reference, About: h.number, Parts: parts, note: said.note,
 	}, now)
 	s.afterRelease(h, now)
 	return e
@@ -225,8 +221,14 @@ func (s *state) timeOutHolds(due time.Time) bool {
 	found := false
 	for i := range s.holds {
 		if h := &s.holds[i]; h.open() && h.expiresAt.Equal(due) {
-			s.release(h, KindExpiry, due)
-			s.emit(EventHoldExpired, due, holdEvent{EntryID(s.account, h.number), h.work.feature, h.work.agent, h.amount})
+			s.release(h, KindExpiry, ending{}, due)
+			s.emit(EventHoldExpired, due, holdEvent{
+				Hold:      EntryID(s.account, h.number),
+				Feature:   h.work.feature,
+				Agent:     h.work.agent,
+				Amount:    h.amount,
+				Reference: h.work.reference,
+			})
 			found = true
 		}
 	}

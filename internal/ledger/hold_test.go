@@ -78,7 +78,7 @@ func TestAPartialCaptureReleasesTheRestAtOnce(t *testing.T) {
 	b := newBooks(t)
 	id := b.openWith("100")
 	hold := b.setAside(id, "60", 0)
-	for _, amount := range []string{"0", "-1", "60.000001"} {
+	for _, amount := range []string{"0", "-1"} {
 		_, err := b.tryCapture(id, hold, amount)
 		wantRefusal(t, "a capture of "+amount, err, problem.Meaning, "invalid_field")
 	}

@@ -235,6 +235,12 @@ func (l *loaded) answer(c *call, now time.Time, prices *catalog.Catalog) answer 
 	if err := l.checkClaim(c); err != nil {
 		return answer{err: err}
 	}
+	if known := l.extensionOf(c); known != nil {
+		if known.fingerprint != c.fingerprint {
+			return answer{err: ErrKeyReused}
+		}
+		return answer{extension: known, replayed: true}
+	}
 	if c.needs.scope != "" {
 		if known, ok := l.refs[accountReference{c.account, c.needs.scope, c.needs.reference}]; ok {
 			return usedReference(c.needs.scope, known)
@@ -244,15 +250,19 @@ func (l *loaded) answer(c *call, now time.Time, prices *catalog.Catalog) answer 
 	if s == nil {
 		return answer{err: ErrNoAccount}
 	}
+	extended := len(s.extensions)
 	e, err := s.apply(c.op, now, prices)
-	if err != nil {
+	switch {
+	case err != nil:
 		l.doubt(c)
 		return answer{err: err}
-	}
-	if e != nil {
+	case e != nil:
 		l.bind(c, s, e)
+		return answer{entry: e, note: e.note}
+	case len(s.extensions) > extended:
+		return answer{extension: l.bindExtension(c, s.extensions[extended])}
 	}
-	return answer{entry: e}
+	return answer{}
 }
 
 // entryOf is the entry that was made under the call's key, if there is one.
@@ -265,6 +275,28 @@ func (l *loaded) entryOf(c *call) *Entry {
 		return e
 	}
 	return l.known[key]
+}
+
+// extensionOf is the extension of a hold that was made under the call's key, if there is one.
+func (l *loaded) extensionOf(c *call) *extension {
+	if len(l.extensions) == 0 || c.key == "" {
+		return nil
+	}
+	return l.extensions[accountKey{c.account, c.key}]
+}
+
+// bindExtension ties the call's key to the extension that it made.
+func (l *loaded) bindExtension(c *call, x *extension) *extension {
+	x.key, x.fingerprint = c.key, c.fingerprint
+	l.rememberExtension(c.account, x)
+	return x
+}
+
+func (l *loaded) rememberExtension(account uuid.UUID, x *extension) {
+	if l.extensions == nil {
+		l.extensions = map[accountKey]*extension{}
+	}
+	l.extensions[accountKey{account, x.key}] = x
 }
 
 // doubt notes a refusal from memory. It holds only if the call's key is not in the books: what went through once is answered again, whatever is

@@ -110,7 +110,11 @@ func (d laneDB) queueBegin(batch *pgx.Batch) {
 // Receipt is the durable answer to a request that wrote an entry.
 type Receipt struct {
 	Entry
-	Replayed bool // the entry was made by an earlier request with the same key
+	Note     Note    // inherited where the request left it empty
+	Balance  Balance // after all that the request wrote: what it freed may have expired at once
+	Replayed bool    // the entry was made by an earlier request with the same key
+
+	extension *extension
 }
 
 // Charge spends tokens, all or nothing. key is the caller's idempotency key, at most 200 bytes: the same key with the same request
@@ -119,36 +123,73 @@ type Receipt struct {
 func (l *Ledger) Charge(ctx context.Context, account uuid.UUID, key string, c Charge) (Receipt, error) {
 	call := newCall(account)
 	call.charge = c
-	return l.submitKeyed(ctx, call.keyed(key, call.charge.fingerprint()), &call.charge)
+	r, err := l.submitKeyed(ctx, call.keyed(key, call.charge.fingerprint()), &call.charge)
+	r.Note = Note{c.Reason, c.Metadata}
+	return r, err
 }
 
 // Hold sets tokens aside for a job. Its entry's seq is the hold's number. Errors as Charge.
 func (l *Ledger) Hold(ctx context.Context, account uuid.UUID, key string, h Hold) (Receipt, error) {
-	return l.submitKeyed(ctx, newCall(account).keyed(key, h.fingerprint()), &h)
+	r, err := l.submitKeyed(ctx, newCall(account).keyed(key, h.fingerprint()), &h)
+	r.Note = Note{h.Reason, h.Metadata}
+	return r, err
 }
 
-// Capture spends held tokens and releases the rest of the hold. Conflict when the hold has ended.
+// Capture spends held tokens and releases the rest of the hold, or spends more than the hold where that is spendable: else it is refused as a charge
+// would be, and the hold is kept. Conflict when the hold has ended.
 func (l *Ledger) Capture(ctx context.Context, account uuid.UUID, key string, c Capture) (Receipt, error) {
-	return l.submitKeyed(ctx, newCall(account).keyed(key, c.fingerprint()), &c)
+	return l.submitInheriting(ctx, newCall(account).keyed(key, c.fingerprint()), &c)
 }
 
 // Release ends a hold without spending. Conflict when the hold has ended.
 func (l *Ledger) Release(ctx context.Context, account uuid.UUID, key string, r Release) (Receipt, error) {
-	return l.submitKeyed(ctx, newCall(account).keyed(key, r.fingerprint()), &r)
+	return l.submitInheriting(ctx, newCall(account).keyed(key, r.fingerprint()), &r)
+}
+
+// Extend keeps a hold open for longer. Conflict when the hold has ended.
+func (l *Ledger) Extend(ctx context.Context, account uuid.UUID, key string, x Extend) (Extension, error) {
+	r, err := l.submitKeyed(ctx, newCall(account).keyed(key, x.fingerprint()), &x)
+	if err != nil {
+		return Extension{}, err
+	}
+	made := r.extension
+	return Extension{made.hold, made.at, made.expiresAt, r.Replayed}, nil
 }
 
 // Refund gives a charge or capture back to the lots that paid, in full or in part, never more than was charged.
 func (l *Ledger) Refund(ctx context.Context, account uuid.UUID, key string, r Refund) (Receipt, error) {
-	return l.submitKeyed(ctx, newCall(account).keyed(key, r.fingerprint()), &r)
+	return l.submitInheriting(ctx, newCall(account).keyed(key, r.fingerprint()), &r)
+}
+
+// submitInheriting is submitKeyed for requests whose note may be inherited. No lane remembers notes, so that of a replay is read.
+func (l *Ledger) submitInheriting(ctx context.Context, c *call, op operation) (Receipt, error) {
+	account := c.account
+	r, err := l.submitKeyed(ctx, c, op)
+	if err == nil && r.Replayed {
+		r.Note, err = l.note(ctx, account, r.Seq)
+	}
+	return r, err
+}
+
+// note reads the free text of an entry.
+func (l *Ledger) note(ctx context.Context, account uuid.UUID, seq int64) (n Note, err error) {
+	err = l.pool.QueryRow(ctx, sqlNote, account, seq).Scan(&n.Reason, &n.Metadata)
+	if errors.Is(err, pgx.ErrNoRows) {
+		return Note{}, nil
+	}
+	return n, orUnavailable(err)
 }
 
 // Grant adds a lot of tokens. A purchase is credited once, whatever the key.
 func (l *Ledger) Grant(ctx context.Context, account uuid.UUID, key string, g Grant) (Receipt, error) {
 	c := newCall(account).keyed(key, g.fingerprint())
+	submit := l.submitKeyed
 	if g.Kind == LotPurchase {
-		return l.submit(ctx, c, &g) // its permanent reference makes it safe to decide again
+		submit = l.submit // its permanent reference makes it safe to decide again
 	}
-	return l.submitKeyed(ctx, c, &g)
+	r, err := submit(ctx, c, &g)
+	r.Note = Note{g.Reason, g.Metadata}
+	return r, err
 }
 
 // TakeBack takes tokens out of an account again, all of the amount or nothing. Errors: ErrNoAccount, ErrClosed, ErrKeyReused, kinds Meaning (fields
@@ -253,6 +294,7 @@ func (l *Ledger) ChargeAll(ctx context.Context, charges []BulkCharge) []BulkResu
 			continue
 		}
 		results[i].Receipt, results[i].Err = calls[i].wait(ctx)
+		results[i].Note = Note{charges[i].Reason, charges[i].Metadata}
 	}
 	return results
 }

@@ -18,14 +18,15 @@ import (
 
 // loaded is a batch and what it has to know before it can be decided: locked states, entries under known keys, and used references.
 type loaded struct {
-	calls   []*call
-	parties []*party // each account once, in id order
-	cache   *cache
-	known   map[accountKey]*Entry // in the books, beside those in the cache
-	refs    map[accountReference]*Entry
-	bound   []accountKey // keys that were bound in this batch
-	doubts  []*call
-	began   bool // a transaction is open on the connection
+	calls      []*call
+	parties    []*party // each account once, in id order
+	cache      *cache
+	known      map[accountKey]*Entry     // in the books, beside those in the cache
+	extensions map[accountKey]*extension // in the books or made by this batch
+	refs       map[accountReference]*Entry
+	bound      []accountKey // keys that were bound in this batch
+	doubts     []*call
+	began      bool // a transaction is open on the connection
 
 	claimed   map[accountKey]bool // keys of the batch that other calls have claimed
 	unclaimed claimedKeys         // keys that are decided on from memory, of accounts with claims
@@ -170,6 +171,9 @@ func (l *loaded) loadRest(ctx context.Context, conn *pgx.Conn, now time.Time, al
 	if len(whole) > 0 {
 		l.queueWhole(batch, whole, now)
 	}
+	if accounts, keys := l.keysOfExtended(func(c *call) bool { return !c.party.remembered }); len(keys) > 0 {
+		batch.Queue(sqlKnownExtensions, accounts, keys).Query(l.readExtensions)
+	}
 	if batch.Len() == 0 {
 		return nil
 	}
@@ -182,13 +186,16 @@ func (l *loaded) loadRest(ctx context.Context, conn *pgx.Conn, now time.Time, al
 	return nil
 }
 
-// queueWhole asks for all that there is of some accounts, and for the earlier entries that requests are about.
+// queueWhole asks for all lots, holds and agents of some accounts, and for what requests are about.
 func (l *loaded) queueWhole(batch *pgx.Batch, whole idList, now time.Time) {
+	latest := now // no account settles later than this
 	for _, id := range whole {
-		l.party(id).state.forgetOpenLot()
+		s := l.party(id).state
+		s.forgetOpenLot()
+		latest = later(latest, s.lastAt)
 	}
 	batch.Queue(sqlOpenLots, whole).Query(l.readLots)
-	batch.Queue(sqlOpenHolds, whole).Query(l.readHolds)
+	batch.Queue(sqlOpenHolds, whole, latest).Query(l.readHolds)
 	batch.Queue(sqlAgents, whole).Query(l.readAgents)
 	if months := l.ids(func(p *party) bool { return p.state != nil && p.state.whole && (p.months || p.state.guarded) }); len(months) > 0 {
 		batch.Queue(sqlAgentMonths, months, firstMonth(now)).Query(func(rows pgx.Rows) error { return l.readMonths(rows, now) })
@@ -197,6 +204,31 @@ func (l *loaded) queueWhole(batch *pgx.Batch, whole idList, now time.Time) {
 		batch.Queue(sqlPast, accounts, seqs).Query(l.readPast)
 		batch.Queue(sqlPastLots, accounts, seqs).Query(l.readLots)
 	}
+}
+
+// keysOfExtended lists the keys of calls about accounts whose holds were extended: an extension may have bound one of them.
+func (l *loaded) keysOfExtended(some func(c *call) bool) (accounts idList, keys []string) {
+	for _, c := range l.calls {
+		if s := c.party.state; s != nil && s.hasExtensions && c.key != "" && some(c) {
+			accounts, keys = append(accounts, c.account), append(keys, c.key)
+		}
+	}
+	return accounts, keys
+}
+
+func (l *loaded) readExtensions(rows pgx.Rows) error {
+	for rows.Next() {
+		var account uuid.UUID
+		var mark []byte
+		x := &extension{}
+		if err := rows.Scan(&account, &x.key, &mark, &x.hold, &x.at, &x.expiresAt); err != nil {
+			return err
+		}
+		x.at, x.expiresAt = x.at.UTC(), x.expiresAt.UTC()
+		copy(x.fingerprint[:], mark)
+		l.rememberExtension(account, x)
+	}
+	return rows.Err()
 }
 
 // past lists the earlier entries that requests are about.
@@ -270,7 +302,7 @@ func (l *loaded) readAccounts(rows pgx.Rows) error {
 
 func (l *loaded) readKeys(rows pgx.Rows) error {
 	for rows.Next() {
-		e, err := scanEntry(rows)
+		e, err := scanSettled(rows)
 		if err != nil {
 			return err
 		}
@@ -285,7 +317,7 @@ func (l *loaded) readKeys(rows pgx.Rows) error {
 func (l *loaded) readReferences(rows pgx.Rows) error {
 	for rows.Next() {
 		var scope, reference string
-		e, err := scanEntry(rows, &scope, &reference)
+		e, err := scanSettled(rows, &scope, &reference)
 		if err != nil {
 			return err
 		}
@@ -319,7 +351,7 @@ func (l *loaded) readHolds(rows pgx.Rows) error {
 		var h hold
 		var lots, amounts []int64
 		err := rows.Scan(&account, &h.number, &h.amount, &h.expiresAt, &h.outcome, &h.work.feature, &h.work.agent, &h.work.quantity, &h.work.unitPrice,
-			&h.work.version, &lots, &amounts)
+			&h.work.version, &h.work.reference, &lots, &amounts, &h.note.Reason, &h.note.Metadata)
 		if err != nil {
 			return err
 		}
@@ -382,13 +414,13 @@ func (l *loaded) readMonths(rows pgx.Rows, now time.Time) error {
 
 func (l *loaded) readPast(rows pgx.Rows) error {
 	for rows.Next() {
-		var reversed tokens.Amount
+		p := &past{}
 		var outcome int16
-		e, err := scanEntry(rows, &reversed, &outcome)
+		e, err := scanEntry(rows, &p.reversed, &outcome, &p.note.Reason, &p.note.Metadata)
 		if err != nil {
 			return err
 		}
-		p := &past{entry: e, reversed: reversed}
+		p.entry = e
 		if outcome >= 0 {
 			p.hold = &hold{number: e.Seq, outcome: Kind(outcome)}
 		}
@@ -414,7 +446,7 @@ func scanState(rows pgx.Rows, more ...any) (*state, error) {
 		&s.account, &s.balance, &s.held, &s.unusable, &s.owed, &s.seq, &s.lastAt, &due, &s.openLot, &open.remaining, &open.held,
 		&s.today.day, &usage, &s.today.declined, &s.declinedEver, &s.plan, &s.nextPlan, &s.status, &s.anchor, &zone, &s.period, &s.periodGranted, &s.version,
 		&s.newestLot, &s.level, &s.agentCount, &s.pausedAgents, &s.guarded, &s.reserved, &threshold, &s.eventSeq,
-		&s.claims, &closed,
+		&s.claims, &closed, &s.hasExtensions,
 	}
 	if err := rows.Scan(append(columns, more...)...); err != nil {
 		return nil, err
@@ -463,7 +495,16 @@ func scanEntry(rows pgx.CollectableRow, first ...any) (Entry, error) {
 	if lot != 0 {
 		e.Parts = []Part{{Lot: lot, Amount: e.moved()}}
 	}
+	e.settled = e.balance()
 	return e, nil
+}
+
+// scanSettled reads settledColumns and entryColumns, after the columns before them into first.
+func scanSettled(rows pgx.Rows, first ...any) (Entry, error) {
+	var b Balance
+	e, err := scanEntry(rows, append(first, &b.Spendable, &b.Held, &b.Total)...)
+	e.settled = b
+	return e, err
 }
 
 func partsOf(lots, amounts []int64) []Part {

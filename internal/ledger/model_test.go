@@ -95,7 +95,7 @@ func playModel(t *rapid.T, b *books, servers []*ledger.Ledger) {
 	}
 	t.Repeat(map[string]func(*rapid.T){
 		"charge": m.charge, "charge 2": m.charge, "charge 3": m.charge, "hold": m.hold, "hold 2": m.hold, "capture": m.capture, "capture 2": m.capture,
-		"release": m.release, "refund": m.refund, "refund 2": m.refund, "grant": m.grant, "grant 2": m.grant, "purchase": m.purchase,
+		"release": m.release, "extend": m.extend, "extend 2": m.extend, "open holds": m.openHolds, "refund": m.refund, "refund 2": m.refund, "grant": m.grant, "grant 2": m.grant, "purchase": m.purchase,
 		"revoke": m.revoke, "freeze": m.freeze, "plan": m.plan, "clock": m.move, "clock 2": m.move, "clock 3": m.move, "due": m.due,
 		"again": m.again, "key reused": m.keyReused, "unknown account": m.unknown, "history": m.history, "balance at": m.balanceAt,
 		"usage": m.usage, "quote": m.quote, "settle": m.settle, "bulk": m.bulk, "put agent": m.putAgent,
@@ -118,7 +118,7 @@ func (m *model) sent(r ledger.Receipt, err error) result {
 	if err != nil {
 		return result{err: problem.Of(err)}
 	}
-	return result{entry: r.Entry, replayed: r.Replayed}
+	return result{entry: r.Entry, note: r.Note, balance: r.Balance, replayed: r.Replayed}
 }
 
 func (m *model) compare(t *rapid.T, what string, got, want result) {
@@ -137,6 +137,12 @@ func (m *model) compare(t *rapid.T, what string, got, want result) {
 	}
 	if text(got.entry) != text(want.entry) || got.replayed != want.replayed {
 		t.Fatalf("%s: the ledger answers\n%s %v, its twin\n%s %v", what, text(got.entry), got.replayed, text(want.entry), want.replayed)
+	}
+	if got.balance != want.balance || !got.until.Equal(want.until) {
+		t.Fatalf("%s: the ledger answers %v until %v, its twin %v until %v", what, got.balance, got.until, want.balance, want.until)
+	}
+	if want.entry.Kind != ledger.KindClawback && inText(got.note) != inText(want.note) {
+		t.Fatalf("%s: the ledger answers the note %v, its twin %v", what, got.note, want.note)
 	}
 }
 
@@ -215,6 +221,9 @@ func (m *model) drawCharge(t *rapid.T, id uuid.UUID) ledger.Charge {
 	if rapid.IntRange(0, 5).Draw(t, "referenced") == 0 {
 		c.Reference, c.UniqueReference = rapid.SampledFrom([]string{"job-1", "job-2"}).Draw(t, "reference"), true
 	}
+	if rapid.IntRange(0, 3).Draw(t, "noted") == 0 {
+		c.Reason, c.Metadata = drawNote(t)
+	}
 	return c
 }
 
@@ -244,7 +253,8 @@ func (m *model) bulk(t *rapid.T) {
 
 func (m *model) hold(t *rapid.T) {
 	id := m.account(t)
-	h := ledger.Hold{Feature: "auto_selling", Agent: agent(t), Reference: "job"}
+	h := ledger.Hold{Feature: "auto_selling", Agent: agent(t), Reference: drawReference(t)}
+	h.Reason, h.Metadata = drawNote(t)
 	h.Amount = amount(t, m.roomOf(t, id, h.Agent))
 	h.ExpiresIn = rapid.SampledFrom([]time.Duration{0, 0, time.Second, time.Hour, 24 * time.Hour, 24*time.Hour + 1, -1}).Draw(t, "life")
 	m.both(t, "hold", func(key string) (result, result) {
@@ -279,7 +289,14 @@ func optional(t *rapid.T, of tokens.Amount) *tokens.Amount {
 func (m *model) capture(t *rapid.T) {
 	id := m.account(t)
 	c := ledger.Capture{Hold: m.earlier(t, id, ledger.KindHold)}
-	c.Amount = optional(t, m.entry(id, c.Hold).HeldDelta)
+	if held := m.entry(id, c.Hold); rapid.IntRange(0, 2).Draw(t, "beyond the hold") == 0 {
+		more := held.HeldDelta + *amount(t, m.roomOf(t, id, held.Agent))
+		c.Amount = &more
+	} else {
+		c.Amount = optional(t, held.HeldDelta)
+	}
+	c.Reference = drawReference(t)
+	c.Reason, c.Metadata = drawNote(t)
 	m.both(t, "capture", func(key string) (result, result) {
 		r, err := m.Capture(context.Background(), id, key, c)
 		return m.sent(r, err), m.twin.capture(id, key, c, m.clock.Now())
@@ -296,7 +313,8 @@ func (m *model) entry(id uuid.UUID, seq int64) ledger.Entry {
 
 func (m *model) release(t *rapid.T) {
 	id := m.account(t)
-	release := ledger.Release{Hold: m.earlier(t, id, ledger.KindHold)}
+	release := ledger.Release{Hold: m.earlier(t, id, ledger.KindHold), Reference: drawReference(t)}
+	release.Reason, release.Metadata = drawNote(t)
 	m.both(t, "release", func(key string) (result, result) {
 		r, err := m.Release(context.Background(), id, key, release)
 		return m.sent(r, err), m.twin.release(id, key, release, m.clock.Now())
@@ -306,6 +324,8 @@ func (m *model) release(t *rapid.T) {
 func (m *model) refund(t *rapid.T) {
 	id := m.account(t)
 	refund := ledger.Refund{Entry: m.earlier(t, id, ledger.KindCharge, ledger.KindCapture), Reason: rapid.SampledFrom([]string{"", "sorry"}).Draw(t, "reason")}
+	refund.Reference = drawReference(t)
+	_, refund.Metadata = drawNote(t)
 	refund.Amount = optional(t, max(-m.entry(id, refund.Entry).Amount, 0))
 	m.both(t, "refund", func(key string) (result, result) {
 		r, err := m.Refund(context.Background(), id, key, refund)
@@ -325,8 +345,9 @@ func (m *model) grant(t *rapid.T) {
 	id := m.account(t)
 	g := ledger.Grant{
 		Kind: rapid.SampledFrom([]ledger.LotKind{ledger.LotPromo, ledger.LotAdjustment}).Draw(t, "kind"), Amount: *amount(t, 60*tokens.One),
-		ExpiresAt: m.drawExpiry(t), Reason: "a gift",
+		ExpiresAt: m.drawExpiry(t), Reason: "a gift", Reference: drawReference(t),
 	}
+	_, g.Metadata = drawNote(t)
 	m.both(t, "grant", func(key string) (result, result) {
 		r, err := m.Grant(context.Background(), id, key, g)
 		return m.sent(r, err), m.twin.grant(id, key, g, m.clock.Now())
@@ -461,6 +482,7 @@ func (m *model) history(t *rapid.T) {
 	f.Agent = rapid.SampledFrom([]string{"", "", "sales", "nobody"}).Draw(t, "agent")
 	f.Kinds = rapid.SampledFrom([][]ledger.Kind{nil, nil, {ledger.KindCharge, ledger.KindCapture}, {ledger.KindExpiry}}).Draw(t, "kinds")
 	f.LotKinds = rapid.SampledFrom([][]ledger.LotKind{nil, nil, {ledger.LotPurchase}, {ledger.LotPlan, ledger.LotPromo}}).Draw(t, "lot kinds")
+	f.Reference = rapid.SampledFrom([]string{"", "job", "job-1", "task", "starter", "purchase-0"}).Draw(t, "reference")
 	f.From, f.To = m.drawInstant(t, id), m.drawInstant(t, id)
 	m.compareHistory(t, id, f, rapid.IntRange(1, 12).Draw(t, "limit"))
 }
@@ -479,10 +501,16 @@ func (m *model) compareHistory(t *rapid.T, id uuid.UUID, f ledger.Filter, limit 
 		t.Fatalf("history %+v has %d lines, its twin %d", f, len(got), len(want))
 	}
 	for i, line := range got {
-		if text(line.Entry) != text(want[i]) || line.Reason != m.twin.accounts[id].reasons[line.Seq] {
+		if text(line.Entry) != text(want[i]) || !m.sameNote(id, line) {
 			t.Fatalf("history %+v has\n%s %q, its twin\n%s", f, text(line.Entry), line.Reason, text(want[i]))
 		}
 	}
+}
+
+// sameNote compares what stands beside an entry.
+func (m *model) sameNote(id uuid.UUID, line ledger.Line) bool {
+	want := m.twin.accounts[id].notes[line.Seq]
+	return inText(ledger.Note{Reason: line.Reason, Metadata: line.Metadata}) == inText(want)
 }
 
 // drawInstant picks the time of an entry, one a microsecond beside it, none, or the future.

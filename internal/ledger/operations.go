@@ -49,7 +49,20 @@ func (s *state) apply(op operation, now time.Time, prices *catalog.Catalog) (*En
 	if s.whole && s.guarded {
 		s.sumAgents()
 	}
+	if e != nil {
+		s.conclude(e)
+	}
 	return e, err
+}
+
+// conclude notes with a request's entry what there is after all entries that the request wrote: a release also writes the expiry of what came free of an
+// expired lot. That is what the request answers, now and to a replay.
+func (s *state) conclude(e *Entry) {
+	last := s.entries[len(s.entries)-1]
+	if last != e {
+		e.lastSeq = last.Seq
+	}
+	e.settled = last.balance()
 }
 
 // refused notes a refusal that leaves a trace, and gives the one that the caller gets.

@@ -1,6 +1,7 @@
 package ledger
 
 import (
+	"cmp"
 	"slices"
 	"time"
 
@@ -9,11 +10,14 @@ import (
 	"pop.store/credits/internal/tokens"
 )
 
-// Refund asks to give a charge or capture back, in full when Amount is nil.
+// Refund asks to give a charge or capture back, in full when Amount is nil. An empty Reference or Reason, or no Metadata, means
+// that of the charge.
 type Refund struct {
-	Entry  int64 // the seq of the charge or capture
-	Amount *tokens.Amount
-	Reason string
+	Entry     int64 // the seq of the charge or capture
+	Amount    *tokens.Amount
+	Reference string
+	Reason    string
+	Metadata  map[string]string
 }
 
 func (r *Refund) needs(*catalog.Catalog) needs { return needs{whole: true, about: r.Entry} }
@@ -37,13 +41,13 @@ func (r *Refund) decide(s *state, now time.Time, prices *catalog.Catalog) (*Entr
 	case amount <= 0 || amount > left:
 		return nil, problem.Invalid("amount", "must be more than zero and at most the %s tokens that are left of the charge", left).With("refundable", left)
 	}
-	return s.refund(p, amount, r.Reason, now, prices), nil
+	return s.refund(p, amount, ending{cmp.Or(r.Reference, p.entry.Reference), Note{r.Reason, r.Metadata}.or(p.note)}, now, prices), nil
 }
 
 // refund gives tokens back to the lots that paid. Those that last longest come back first, which is the end of the list. Tokens of a lot
 // that has expired come back as a lot of their own, for a stated grace. Whether in their lot or in that one, tokens of a revoked lot pay what
 // is owed first.
-func (s *state) refund(p *past, amount tokens.Amount, reason string, now time.Time, prices *catalog.Catalog) *Entry {
+func (s *state) refund(p *past, amount tokens.Amount, said ending, now time.Time, prices *catalog.Catalog) *Entry {
 	var parts []Part
 	var grace lot
 	var owing tokens.Amount // how much of the grace is of revoked lots
@@ -70,8 +74,8 @@ func (s *state) refund(p *past, amount tokens.Amount, reason string, now time.Ti
 	s.reverse(p.entry.Seq, amount)
 	p.reversed += amount
 	e := s.append(Entry{
-		Kind: KindRefund, Amount: amount, Contra: ContraSpent, Feature: p.entry.Feature, Agent: p.entry.Agent, About: p.entry.Seq, Parts: parts,
-		note: Note{Reason: reason},
+		Kind: KindRefund, Amount: amount, Contra: ContraSpent, Feature: p.entry.Feature, Agent: p.entry.Agent, Reference: said.reference,
+		About: p.entry.Seq, Parts: parts, note: said.note,
 	}, now)
 	for _, part := range parts {
 		if l := s.lot(part.Lot); l.revoked {

@@ -51,21 +51,23 @@ type state struct {
 	past  map[int64]*past // entries that a request of this batch is about
 	today today
 
-	declinedEver int64
+	declinedEver  int64
+	hasExtensions bool // holds were extended: idempotency keys may be bound by extensions as well as by entries
 
 	guardsBefore guards // as the row says
 	guards
 	agents []agent // all of them when whole, else those that requests are about
 
 	// What to write.
-	changed   bool
-	closing   bool // closedAt is new
-	entries   []*Entry
-	refs      []permanent
-	usage     []dayUsage // days that are over
-	declined  []Declined
-	reversals map[int64]tokens.Amount
-	events    []Event
+	changed    bool
+	closing    bool // closedAt is new
+	entries    []*Entry
+	refs       []permanent
+	usage      []dayUsage // days that are over
+	declined   []Declined
+	reversals  map[int64]tokens.Amount
+	extensions []*extension
+	events     []Event
 
 	grants int // how often tokens were granted since the state was loaded
 }
@@ -120,6 +122,7 @@ type permanent struct {
 // past is an entry that a request is about, the lots that it was paid from, and how much of it was reversed before.
 type past struct {
 	entry    Entry
+	note     Note
 	reversed tokens.Amount
 	hold     *hold // of a hold that is over
 }

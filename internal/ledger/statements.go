@@ -16,7 +16,7 @@ on conflict (account) do nothing`
 
 const accountColumns = `a.account, a.balance, a.held, a.unusable, a.owed, a.seq, a.last_at, a.next_due_at, a.open_lot, a.open_remaining, a.open_held,
 	a.today, a.today_usage, a.today_declined, a.declined, a.plan, a.next_plan, a.plan_status, a.billing_anchor, a.billing_zone, a.period, a.period_granted, a.version, a.newest_lot,
-	a.level, a.agents, a.paused_agents, a.guarded, a.reserved, a.low_threshold, a.event_seq, a.claims, a.closed_at`
+	a.level, a.agents, a.paused_agents, a.guarded, a.reserved, a.low_threshold, a.event_seq, a.claims, a.closed_at, a.extended`
 
 // Rows are locked in id order, so that two servers never wait for each other in a circle.
 const sqlLockAccounts = `
@@ -52,23 +52,53 @@ select u.account, u.agent, date_trunc('month', u.day)::date as month, sum(u.amou
 from usage_days as u where u.account = any($1) and u.day >= $2 and u.agent <> ''
 group by u.account, u.agent, month`
 
-const holdColumns = `h.account, h.hold, h.amount, h.expires_at, h.outcome, h.feature, h.agent, h.quantity, h.unit_price, h.catalog_version, h.lots, h.lot_amounts`
+const holdColumns = `h.account, h.hold, h.amount, h.expires_at, h.outcome, h.feature, h.agent, h.quantity, h.unit_price, h.catalog_version,
+	h.reference, h.lots, h.lot_amounts`
 
+// The note comes with the holds that time out by $2: the release that ends them inherits it.
 const sqlOpenHolds = `
-select ` + holdColumns + ` from holds as h where h.account = any($1) and h.outcome = 0`
+select ` + holdColumns + `, coalesce(n.reason, ''), n.metadata
+from holds as h
+left join lateral (
+	select reason, metadata from entry_notes where account = h.account and seq = h.hold and h.expires_at <= $2 limit 1
+) as n on true
+where h.account = any($1) and h.outcome = 0`
 
 const entryColumns = `e.account, e.seq, e.at, e.kind, e.amount, e.held_delta, e.balance_after, e.held_after, e.spendable_after, e.contra, e.lot_kind, e.feature,
 	e.agent, e.quantity, e.unit_price, e.catalog_version, e.reference, e.about, e.day, e.lot, e.lots, e.lot_amounts, coalesce(e.idempotency_key, ''),
 	e.fingerprint`
 
+// What there is after the last entry that a request wrote: a replay answers it.
+const settledColumns = `coalesce(z.spendable_after, e.spendable_after), coalesce(z.held_after, e.held_after), coalesce(z.balance_after, e.balance_after)`
+
+const settledEntry = `
+left join lateral (
+	select spendable_after, held_after, balance_after from entries where account = k.account and seq = e.last_seq limit 1
+) as z on true`
+
 // LATERAL with LIMIT pins the plan to one index probe per key: a generic plan made while the table is empty would otherwise join the
 // wrong way round for ever.
 const sqlKnownKeys = `
-select ` + entryColumns + `
+select ` + settledColumns + `, ` + entryColumns + `
 from unnest($1::uuid[], $2::text[]) as k (account, key)
 cross join lateral (
 	select * from entries where account = k.account and idempotency_key = k.key limit 1
-) as e`
+) as e` + settledEntry
+
+const sqlKnownExtensions = `
+select x.account, x.idempotency_key, x.fingerprint, x.hold, x.at, x.expires_at
+from unnest($1::uuid[], $2::text[]) as k (account, key)
+cross join lateral (
+	select * from hold_extensions where account = k.account and idempotency_key = k.key limit 1
+) as x`
+
+// The division fails when an extension of a hold has bound one of the keys.
+const sqlNoneExtended = `
+select 1 / (count(x.hold) = 0)::int
+from unnest($1::uuid[], $2::text[]) as k (account, key)
+left join lateral (
+	select hold from hold_extensions where account = k.account and idempotency_key = k.key limit 1
+) as x on true`
 
 // The division fails, and with it the transaction, when one of the keys is in the books.
 const sqlNoneKnown = `
@@ -120,18 +150,18 @@ join ledger_accounts as a on a.account = u.account and a.version = u.version
 where a.account = any($1)`
 
 const sqlKnownReferences = `
-select k.scope, k.reference, ` + entryColumns + `
+select k.scope, k.reference, ` + settledColumns + `, ` + entryColumns + `
 from unnest($1::uuid[], $2::text[], $3::text[]) as k (account, scope, reference)
 cross join lateral (
 	select seq from permanent_references where account = k.account and scope = k.scope and reference = k.reference limit 1
 ) as p
 cross join lateral (
 	select * from entries where account = k.account and seq = p.seq limit 1
-) as e`
+) as e` + settledEntry
 
-// What a request is about: an entry, how much of it was reversed, and how it ended if it is a hold.
+// What a request is about: an entry, how much of it was reversed, how it ended if it is a hold, and its note.
 const sqlPast = `
-select coalesce(r.amount, 0), coalesce(h.outcome, -1), ` + entryColumns + `
+select coalesce(r.amount, 0), coalesce(h.outcome, -1), coalesce(n.reason, ''), n.metadata, ` + entryColumns + `
 from unnest($1::uuid[], $2::bigint[]) as k (account, seq)
 cross join lateral (
 	select * from entries where account = k.account and seq = k.seq limit 1
@@ -141,7 +171,10 @@ left join lateral (
 ) as r on true
 left join lateral (
 	select outcome from holds where account = k.account and hold = k.seq limit 1
-) as h on true`
+) as h on true
+left join lateral (
+	select reason, metadata from entry_notes where account = k.account and seq = k.seq limit 1
+) as n on true`
 
 // The lots that such an entry was paid from or made; they may be closed.
 const sqlPastLots = `
@@ -212,13 +245,36 @@ insert into entries (account, seq, at, kind, amount, held_delta, balance_after, 
 	unit_price, catalog_version, reference, about, day, lot, lots, lot_amounts, idempotency_key, fingerprint)
 select * from unnest($1::entry_row[])`
 
+// Entries after which the same request wrote others.
+const sqlInsertSpans = `
+insert into entries (account, seq, at, kind, amount, held_delta, balance_after, held_after, spendable_after, contra, lot_kind, feature, agent, quantity,
+	unit_price, catalog_version, reference, about, day, lot, lots, lot_amounts, idempotency_key, fingerprint, last_seq)
+select * from unnest($1::entry_span_row[])`
+
 const sqlInsertReferences = `
 insert into permanent_references (account, scope, reference, seq)
 select * from unnest($1::reference_row[])`
 
 const sqlInsertHolds = `
-insert into holds (account, hold, amount, expires_at, feature, agent, quantity, unit_price, catalog_version, lots, lot_amounts)
-select * from unnest($1::hold_row[])`
+insert into holds (account, hold, amount, expires_at, feature, agent, quantity, unit_price, catalog_version, lots, lot_amounts, reference)
+select * from unnest($1::referenced_hold_row[])`
+
+// A hold that one batch extends several times ends at the latest instant.
+const sqlExtendHolds = `
+update holds as h set expires_at = u.expires_at
+from (
+	select account, hold, max(expires_at) as expires_at from unnest($2::hold_extension_row[]) as x group by account, hold
+) as u
+where h.account = u.account and h.hold = u.hold and h.account = any($1)`
+
+const sqlMarkExtended = `
+update ledger_accounts as a set extended = true
+from unnest($2::hold_extension_row[]) as u
+where a.account = u.account and a.account = any($1)`
+
+const sqlInsertExtensions = `
+insert into hold_extensions (account, idempotency_key, fingerprint, hold, at, expires_at)
+select * from unnest($1::hold_extension_row[])`
 
 const sqlEndHolds = `
 update holds as h set outcome = u.outcome
@@ -278,12 +334,18 @@ select ` + accountColumns + ` from ledger_accounts as a where a.account = any($1
 const sqlNewest = `
 select seq, next_due_at from ledger_accounts where account = $1 and plan <> ''`
 
-// The filters are optional: a null array or an empty text means all. Kind 8 is a clawback: what callers write into their metadata is no cause.
-const sqlHistory = `
-select coalesce(n.reason, ''), case when e.kind = 8 then coalesce(n.metadata ->> 'cause', '') else '' end, ` + entryColumns + `
+// The metadata of a clawback, kind 8, are the ledger's: its cause. Those of other entries are their callers'.
+const lineFields = `coalesce(n.reason, ''), case when e.kind <> 8 then n.metadata end, case when e.kind = 8 then coalesce(n.metadata ->> 'cause', '') else '' end,
+	` + entryColumns
+
+const lineColumns = lineFields + `
 from entries as e
 left join entry_notes as n on n.account = e.account and n.seq = e.seq
-where e.account = $1 and e.seq < $2 and e.seq >= $3
+`
+
+// The filters are optional: a null array or an empty text means all.
+const sqlHistory = `
+select ` + lineColumns + `where e.account = $1 and e.seq < $2 and e.seq >= $3
 	and ($4::smallint[] is null or e.kind = any($4)) and ($5::smallint[] is null or e.lot_kind = any($5))
 	and ($6::text = '' or e.feature = $6) and ($7::text = '' or e.agent = $7)
 order by e.seq desc
@@ -291,7 +353,7 @@ limit $8`
 
 // sqlHistory for kinds that the index entries_rare has: it reads at most a page for each pair of kind and kind of lot.
 const sqlRareHistory = `
-select coalesce(n.reason, ''), case when e.kind = 8 then coalesce(n.metadata ->> 'cause', '') else '' end, ` + entryColumns + `
+select ` + lineFields + `
 from unnest($4::smallint[]) as k (kind)
 cross join unnest($5::smallint[]) as l (lot_kind)
 cross join lateral (
@@ -306,6 +368,35 @@ limit $6`
 
 const sqlTimeOf = `
 select e.at from entries as e where e.account = $1 and e.seq = $2`
+const sqlEntry = `
+select ` + lineColumns + `where e.account = $1 and e.seq = $2`
+
+const sqlNote = `
+select reason, metadata from entry_notes where account = $1 and seq = $2`
+
+// Entries with a reference, newest first. The bounds compare rows and not columns, so that only the index on references gives their order: the planner has
+// statistics about references in general, and would sometimes rather walk through all entries of the account.
+const sqlReferenced = `
+select ` + lineColumns + `where e.account = $1 and e.reference <> ''
+	and (e.reference collate "C", e.seq) < ($2::text, $3::bigint) and (e.reference collate "C", e.seq) >= ($2::text, $4::bigint)
+order by e.reference collate "C" desc, e.seq desc
+limit $5`
+
+const holdInfoColumns = `h.hold, e.at, h.expires_at, h.outcome, h.amount, h.feature, h.agent, h.quantity, h.unit_price, h.catalog_version,
+	h.reference, h.lots, h.lot_amounts, coalesce(n.reason, ''), n.metadata
+from holds as h
+join entries as e on e.account = h.account and e.seq = h.hold
+left join entry_notes as n on n.account = h.account and n.seq = h.hold
+`
+
+// Without the holds that time out right now and are not settled yet.
+const sqlListHolds = `
+select ` + holdInfoColumns + `where h.account = $1 and h.hold < $2 and h.outcome = 0 and h.expires_at > $3
+order by h.hold desc
+limit $4`
+
+const sqlReadHold = `
+select ` + holdInfoColumns + `where h.account = $1 and h.hold = $2`
 
 // The first entry at or after an instant. Times never run backwards within an account, so a search by halves over seq finds it with a
 // few index probes.

@@ -17,12 +17,12 @@ import (
 // The tables of the books can be spread over nodes by account (spec "Citus"). These tests read every statement of the package, the schema and the
 // code around them, and want what that takes, as far as text shows it.
 
-// schemaFiles are the migrations of the books: those with "ledger" in their names.
+// schemaFiles are the migrations of the ledger's tables: those with "ledger" in their names.
 const schemaFiles = "../../db/migrations/*ledger*.sql"
 
 // statementFiles are where SQL may stand: the statements of the ledger's work, and the checks of `credits verify`, which read by
 // ranges of accounts.
-var statementFiles = []string{"statements.go", "verify_agents.go", "verify_rules.go", "verify_sums.go"}
+var statementFiles = []string{"statements.go", "verify_agents.go", "verify_holds.go", "verify_rules.go", "verify_sums.go"}
 
 // source is the package's code without its tests.
 func source(t *testing.T) map[string]*ast.File {

@@ -24,7 +24,7 @@ func (a *twinAccount) takeBack(l *twinLot, amount tokens.Amount, reason string, 
 		Kind: ledger.KindClawback, Amount: -amount, Contra: ledger.ContraReturned, LotKind: l.kind, Reference: l.source, About: l.number,
 		Parts: []ledger.Part{{Lot: l.number, Amount: -amount}},
 	}, at)
-	a.reasons[e.Seq] = reason
+	a.notes[e.Seq] = ledger.Note{Reason: reason}
 	return e
 }
 
@@ -45,7 +45,8 @@ func (a *twinAccount) fill(l twinLot, contra ledger.Contra, prices *catalog.Cata
 }
 
 func (w *twin) refund(id uuid.UUID, key string, r ledger.Refund, now time.Time) result {
-	return w.do(id, key, fmt.Sprint("refund", r.Entry, show(r.Amount), r.Reason), "", now, func(a *twinAccount, now time.Time) result {
+	request := fmt.Sprint("refund", r.Entry, show(r.Amount), r.Reference, "|", r.Reason, r.Metadata)
+	return w.do(id, key, request, "", now, func(a *twinAccount, now time.Time) result {
 		if r.Entry < 1 || r.Entry > int64(len(a.entries)) || a.entries[r.Entry-1].Contra != ledger.ContraSpent || a.entries[r.Entry-1].Amount > 0 {
 			return refused(refusal(problem.NotFound, "charge_not_found"))
 		}
@@ -68,12 +69,12 @@ func (w *twin) refund(id uuid.UUID, key string, r ledger.Refund, now time.Time) 
 		if amount < 1 || amount > left {
 			return refused(invalid("amount"))
 		}
-		return result{entry: a.giveBack(charge, before, amount, r.Reason, now, w.prices)}
+		return result{entry: a.giveBack(charge, before, amount, r, now, w.prices)}
 	})
 }
 
 // giveBack walks the payment backwards, token by token as it were: those that came back before are passed over.
-func (a *twinAccount) giveBack(charge ledger.Entry, before, amount tokens.Amount, reason string, now time.Time, prices *catalog.Catalog) ledger.Entry {
+func (a *twinAccount) giveBack(charge ledger.Entry, before, amount tokens.Amount, r ledger.Refund, now time.Time, prices *catalog.Catalog) ledger.Entry {
 	var parts []ledger.Part
 	var grace *twinLot
 	var revokedGrace tokens.Amount
@@ -112,8 +113,9 @@ func (a *twinAccount) giveBack(charge ledger.Entry, before, amount tokens.Amount
 	}
 	e := a.write(ledger.Entry{
 		Kind: ledger.KindRefund, Amount: sum, Contra: ledger.ContraSpent, Feature: charge.Feature, Agent: charge.Agent, About: charge.Seq, Parts: parts,
+		Reference: given(r.Reference, charge.Reference),
 	}, now)
-	a.reasons[e.Seq] = reason
+	a.inherit(e.Seq, charge.Seq, r.Reason, r.Metadata)
 	for _, p := range parts {
 		if l := a.lot(p.Lot); l.revoked {
 			a.payOwed(l, a.remaining(l.number)-a.heldOf(l.number), now)
@@ -130,7 +132,8 @@ func (w *twin) grant(id uuid.UUID, key string, g ledger.Grant, now time.Time) re
 	if g.Kind == ledger.LotPurchase {
 		contra, reference = ledger.ContraSold, "purchase "+g.Source
 	}
-	return w.do(id, key, fmt.Sprint("grant", g.Kind, g.Amount, g.ExpiresAt, g.Source, g.Reason), reference, now, func(a *twinAccount, now time.Time) result {
+	request := fmt.Sprint("grant", g.Kind, g.Amount, g.ExpiresAt, g.Source, g.Reason, g.Reference, g.Metadata)
+	return w.do(id, key, request, reference, now, func(a *twinAccount, now time.Time) result {
 		bought := g.Kind == ledger.LotPurchase
 		switch {
 		case a.over() && !bought:
@@ -141,7 +144,11 @@ func (w *twin) grant(id uuid.UUID, key string, g ledger.Grant, now time.Time) re
 			return refused(invalid("expires_at"))
 		}
 		e := a.fill(twinLot{kind: g.Kind, amount: g.Amount, source: g.Source, expires: g.ExpiresAt}, contra, w.prices, now)
-		a.reasons[e.Seq] = g.Reason
+		if g.Source == "" {
+			a.entries[e.Seq-1].Reference = g.Reference
+			e = a.entries[e.Seq-1]
+		}
+		a.notes[e.Seq] = ledger.Note{Reason: g.Reason, Metadata: g.Metadata}
 		if g.Kind == ledger.LotPurchase {
 			a.payOwed(a.lot(e.Seq), g.Amount, now)
 		}

@@ -40,6 +40,9 @@ func (w *twin) cost(feature string, quantity *int64, amount *tokens.Amount) (cat
 // result is an answer: an entry, possibly an old one, or why not.
 type result struct {
 	entry    ledger.Entry
+	note     ledger.Note
+	balance  ledger.Balance // once all that the request did was done
+	until    time.Time      // the end of a hold that was extended
 	replayed bool
 	err      *problem.Error
 }
@@ -57,11 +60,14 @@ func (w *twin) do(id uuid.UUID, key, request, reference string, now time.Time, d
 		if known.request != request {
 			return refused(refusal(problem.Meaning, "idempotency_key_reused"))
 		}
-		return result{entry: a.entries[known.seq-1], replayed: true}
+		if !known.until.IsZero() {
+			return result{until: known.until, replayed: true}
+		}
+		return a.answered(known.seq, true)
 	}
 	if seq, ok := a.references[reference]; ok && reference != "" {
 		if reference[0] == 'p' {
-			return result{entry: a.entries[seq-1], replayed: true}
+			return a.answered(seq, true)
 		}
 		return refused(refusal(problem.Conflict, "reference_used"))
 	}
@@ -71,16 +77,41 @@ func (w *twin) do(id uuid.UUID, key, request, reference string, now time.Time, d
 	a.settle(now, w.prices)
 	var r result
 	a.meanwhile(now, w.prices, func() { r = decide(a, now) })
-	if r.err != nil || r.entry.Seq == 0 {
+	if r.err != nil || (r.entry.Seq == 0 && r.until.IsZero()) {
 		return r
 	}
 	if key != "" {
-		a.keys[key] = twinKey{request, r.entry.Seq}
+		a.keys[key] = twinKey{request, r.entry.Seq, r.until}
+	}
+	if !r.until.IsZero() {
+		return r
 	}
 	if reference != "" {
 		a.references[reference] = r.entry.Seq
 	}
-	return r
+	a.after[r.entry.Seq] = ledger.Balance{Spendable: a.spendable(a.last), Held: a.held(), Total: a.balance()}
+	return a.answered(r.entry.Seq, false)
+}
+
+// answered is the answer of the request that wrote an entry.
+func (a *twinAccount) answered(seq int64, replayed bool) result {
+	return result{entry: a.entries[seq-1], note: a.notes[seq], balance: a.after[seq], replayed: replayed}
+}
+
+// given is what the request says, or else what it inherits.
+func given(said, inherited string) string {
+	if said != "" {
+		return said
+	}
+	return inherited
+}
+
+// inherit notes what a request said about its entry; what it left open is said by another entry.
+func (a *twinAccount) inherit(seq, from int64, reason string, metadata map[string]string) {
+	if len(metadata) == 0 {
+		metadata = a.notes[from].Metadata
+	}
+	a.notes[seq] = ledger.Note{Reason: given(reason, a.notes[from].Reason), Metadata: metadata}
 }
 
 // lacking notes an attempt that lacked tokens.
@@ -107,7 +138,7 @@ func (w *twin) charge(id uuid.UUID, key string, c ledger.Charge, now time.Time) 
 	if c.UniqueReference {
 		reference = "charge " + c.Reference
 	}
-	return w.do(id, key, fmt.Sprint("charge", c.Feature, show(c.Quantity), show(c.Amount), c.Agent, c.Reference, c.UniqueReference, c.Metadata), reference, now,
+	return w.do(id, key, fmt.Sprint("charge", c.Feature, show(c.Quantity), show(c.Amount), c.Agent, c.Reference, c.UniqueReference, c.Metadata, c.Reason), reference, now,
 		func(a *twinAccount, now time.Time) result {
 			if a.over() {
 				return refused(errTwinClosed)
@@ -119,11 +150,13 @@ func (w *twin) charge(id uuid.UUID, key string, c ledger.Charge, now time.Time) 
 			if no := a.afford(c.Feature, c.Agent, price.Amount, now); no != nil {
 				return refused(no)
 			}
-			return result{entry: a.write(ledger.Entry{
+			e := a.write(ledger.Entry{
 				Kind: ledger.KindCharge, Amount: -price.Amount, Contra: ledger.ContraSpent, Feature: c.Feature, Agent: c.Agent,
 				Quantity: price.Quantity, UnitPrice: price.Unit, CatalogVersion: w.prices.Version, Reference: c.Reference,
 				Parts: negative(a.pay(price.Amount, now)),
-			}, now)}
+			}, now)
+			a.notes[e.Seq] = ledger.Note{Reason: c.Reason, Metadata: c.Metadata}
+			return result{entry: e}
 		})
 }
 
@@ -135,7 +168,7 @@ func show[T any](p *T) string {
 }
 
 func (w *twin) hold(id uuid.UUID, key string, h ledger.Hold, now time.Time) result {
-	request := fmt.Sprint("hold", h.Feature, show(h.Quantity), show(h.Amount), h.Agent, h.Reference, h.ExpiresIn)
+	request := fmt.Sprint("hold", h.Feature, show(h.Quantity), show(h.Amount), h.Agent, h.Reference, h.ExpiresIn, h.Reason, h.Metadata)
 	return w.do(id, key, request, "", now, func(a *twinAccount, now time.Time) result {
 		if a.over() {
 			return refused(errTwinClosed)
@@ -158,6 +191,7 @@ func (w *twin) hold(id uuid.UUID, key string, h ledger.Hold, now time.Time) resu
 			Kind: ledger.KindHold, HeldDelta: price.Amount, Feature: h.Feature, Agent: h.Agent, Quantity: price.Quantity, UnitPrice: price.Unit,
 			CatalogVersion: w.prices.Version, Reference: h.Reference, Parts: a.pay(price.Amount, now),
 		}, now)
+		a.notes[e.Seq] = ledger.Note{Reason: h.Reason, Metadata: h.Metadata}
 		a.holds = append(a.holds, twinHold{entry: e, expires: e.At.Add(life)})
 		return result{entry: e}
 	})
@@ -210,7 +244,8 @@ func (a *twinAccount) openHold(number int64) (*twinHold, error) {
 }
 
 func (w *twin) capture(id uuid.UUID, key string, c ledger.Capture, now time.Time) result {
-	return w.do(id, key, fmt.Sprint("capture", c.Hold, show(c.Amount)), "", now, func(a *twinAccount, now time.Time) result {
+	request := fmt.Sprint("capture", c.Hold, show(c.Amount), c.Reference, "|", c.Reason, c.Metadata)
+	return w.do(id, key, request, "", now, func(a *twinAccount, now time.Time) result {
 		if a.over() {
 			return refused(errTwinClosed)
 		}
@@ -222,34 +257,71 @@ func (w *twin) capture(id uuid.UUID, key string, c ledger.Capture, now time.Time
 		if c.Amount != nil {
 			amount = *c.Amount
 		}
-		if amount < 1 || amount > h.entry.HeldDelta {
+		if amount < 1 {
 			return refused(invalid("amount"))
 		}
-		var parts []ledger.Part
-		rest := amount
-		for _, p := range h.entry.Parts {
-			if part := min(p.Amount, rest); part > 0 {
-				parts = append(parts, ledger.Part{Lot: p.Lot, Amount: -part})
-				rest -= part
+		more := max(0, amount-h.entry.HeldDelta)
+		if more > 0 {
+			if no := a.afford(h.entry.Feature, h.entry.Agent, more, now); no != nil {
+				return refused(no)
 			}
 		}
+		parts := a.payCapture(h, amount-more, more, now)
 		h.ended = "hold_captured"
 		e := a.write(ledger.Entry{
 			Kind: ledger.KindCapture, Amount: -amount, HeldDelta: -h.entry.HeldDelta, Contra: ledger.ContraSpent, Feature: h.entry.Feature,
 			Agent: h.entry.Agent, Quantity: h.entry.Quantity, UnitPrice: h.entry.UnitPrice, CatalogVersion: h.entry.CatalogVersion,
-			About: h.entry.Seq, Parts: parts,
+			About: h.entry.Seq, Parts: parts, Reference: given(c.Reference, h.entry.Reference),
 		}, now)
+		a.inherit(e.Seq, h.entry.Seq, c.Reason, c.Metadata)
 		a.afterHold(h, now)
 		return result{entry: e}
 	})
 }
 
+// payCapture is what each lot pays of a capture, in the order in which lots burn: what the job held of it, and its share of what comes on top.
+func (a *twinAccount) payCapture(h *twinHold, held, more tokens.Amount, at time.Time) (parts []ledger.Part) {
+	pays := map[int64]tokens.Amount{}
+	for _, p := range h.entry.Parts {
+		part := min(p.Amount, held)
+		pays[p.Lot] += part
+		held -= part
+	}
+	for _, p := range a.pay(more, at) {
+		pays[p.Lot] += p.Amount
+	}
+	for _, l := range a.burning() {
+		if pays[l.number] > 0 {
+			parts = append(parts, ledger.Part{Lot: l.number, Amount: -pays[l.number]})
+		}
+	}
+	return parts
+}
+
+// extend lets a job go on for longer, never for shorter.
+func (w *twin) extend(id uuid.UUID, key string, x ledger.Extend, now time.Time) result {
+	return w.do(id, key, fmt.Sprint("extend", x.Hold, x.ExpiresIn), "", now, func(a *twinAccount, now time.Time) result {
+		h, err := a.openHold(x.Hold)
+		if err != nil {
+			return refused(err)
+		}
+		if x.ExpiresIn < time.Second || x.ExpiresIn > 24*time.Hour {
+			return refused(invalid("expires_in"))
+		}
+		if until := now.Add(x.ExpiresIn); h.expires.Before(until) {
+			h.expires = until
+		}
+		a.last = now
+		return result{until: h.expires}
+	})
+}
+
 func (w *twin) release(id uuid.UUID, key string, r ledger.Release, now time.Time) result {
-	return w.do(id, key, fmt.Sprint("release", r.Hold), "", now, func(a *twinAccount, now time.Time) result {
+	return w.do(id, key, fmt.Sprint("release", r.Hold, r.Reference, "|", r.Reason, r.Metadata), "", now, func(a *twinAccount, now time.Time) result {
 		h, err := a.openHold(r.Hold)
 		if err != nil {
 			return refused(err)
 		}
-		return result{entry: a.letGo(h, "hold_released", now)}
+		return result{entry: a.letGo(h, "hold_released", r, now)}
 	})
 }

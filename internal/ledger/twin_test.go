@@ -32,7 +32,8 @@ type twinAccount struct {
 	owed         tokens.Amount
 	last         time.Time
 	entries      []ledger.Entry
-	reasons      map[int64]string
+	notes        map[int64]ledger.Note
+	after        map[int64]ledger.Balance // what there was once the request of an entry was done
 	lots         []twinLot
 	holds        []twinHold
 	keys         map[string]twinKey
@@ -64,6 +65,7 @@ type twinHold struct {
 type twinKey struct {
 	request string
 	seq     int64
+	until   time.Time // of an extension, which has no entry
 }
 
 func newTwin(prices *catalog.Catalog) *twin {

@@ -75,10 +75,13 @@ func (a *twinAccount) nextThing(now time.Time, prices *catalog.Catalog) (at time
 
 // timeOut releases a hold whose time is over, and tells.
 func (a *twinAccount) timeOut(h *twinHold) {
-	a.letGo(h, "hold_expired", h.expires)
+	a.letGo(h, "hold_expired", ledger.Release{}, h.expires)
 	data := map[string]any{"hold": ledger.EntryID(a.id, h.entry.Seq), "feature": h.entry.Feature, "amount": h.entry.HeldDelta.String()}
 	if h.entry.Agent != "" {
 		data["agent"] = h.entry.Agent
+	}
+	if h.entry.Reference != "" {
+		data["reference"] = h.entry.Reference
 	}
 	a.tell("hold.expired", h.expires, data)
 }
@@ -93,12 +96,14 @@ func (a *twinAccount) end(l *twinLot, at time.Time) {
 }
 
 // letGo releases a hold.
-func (a *twinAccount) letGo(h *twinHold, how string, at time.Time) ledger.Entry {
+func (a *twinAccount) letGo(h *twinHold, how string, r ledger.Release, at time.Time) ledger.Entry {
 	h.ended = how
 	e := a.write(ledger.Entry{
 		Kind: ledger.KindRelease, HeldDelta: -h.entry.HeldDelta, Feature: h.entry.Feature, Agent: h.entry.Agent, Quantity: h.entry.Quantity,
 		UnitPrice: h.entry.UnitPrice, CatalogVersion: h.entry.CatalogVersion, About: h.entry.Seq, Parts: negative(h.entry.Parts),
+		Reference: given(r.Reference, h.entry.Reference),
 	}, at)
+	a.inherit(e.Seq, h.entry.Seq, r.Reason, r.Metadata)
 	a.afterHold(h, at)
 	return e
 }
@@ -208,8 +213,9 @@ func (w *twin) open(id uuid.UUID, p ledger.SetPlan, now time.Time) result {
 		return refused(invalid("billing_anchor"))
 	}
 	a := &twinAccount{
-		id: id, plan: p.Plan, status: ledger.PlanActive, anchor: p.Anchor, zone: zone, period: -1, reasons: map[int64]string{},
-		keys: map[string]twinKey{}, references: map[string]int64{},
+		id: id, plan: p.Plan, status: ledger.PlanActive, anchor: p.Anchor, zone: zone, period: -1, notes: map[int64]ledger.Note{},
+		after: map[int64]ledger.Balance{},
+		keys:  map[string]twinKey{}, references: map[string]int64{},
 	}
 	if a.anchor.IsZero() {
 		a.anchor = now

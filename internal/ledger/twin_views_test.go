@@ -2,6 +2,7 @@ package ledger_test
 
 import (
 	"cmp"
+	"maps"
 	"slices"
 	"time"
 
@@ -13,7 +14,7 @@ import (
 // settled is the account as it stands at an instant; nothing is written.
 func (w *twin) settled(id uuid.UUID, now time.Time) (*twinAccount, time.Time) {
 	a := w.accounts[id].copied()
-	a.reasons = map[int64]string{}
+	a.notes = maps.Clone(a.notes)
 	if now.Before(a.last) {
 		now = a.last
 	}
@@ -66,7 +67,7 @@ func (w *twin) write(id uuid.UUID, now time.Time) *twinAccount {
 func (w *twin) history(id uuid.UUID, f ledger.Filter, now time.Time) (lines []ledger.Entry) {
 	for _, e := range slices.Backward(w.write(id, now).entries) {
 		if (f.Kinds == nil || slices.Contains(f.Kinds, e.Kind)) && (f.LotKinds == nil || slices.Contains(f.LotKinds, e.LotKind)) &&
-			(f.Feature == "" || f.Feature == e.Feature) && (f.Agent == "" || f.Agent == e.Agent) &&
+			(f.Feature == "" || f.Feature == e.Feature) && (f.Reference == "" || f.Reference == e.Reference) && (f.Agent == "" || f.Agent == e.Agent) &&
 			!e.At.Before(f.From) && (f.To.IsZero() || e.At.Before(f.To)) {
 			lines = append(lines, e)
 		}
@@ -94,7 +95,9 @@ func (w *twin) usage(id uuid.UUID, from, to time.Time) []ledger.Usage {
 		if e.Contra != ledger.ContraSpent || work.Day.Before(from) || !work.Day.Before(to) {
 			continue
 		}
-		i := slices.IndexFunc(list, func(u ledger.Usage) bool { return u.Day.Equal(work.Day) && u.Feature == e.Feature && u.Agent == e.Agent })
+		i := slices.IndexFunc(list, func(u ledger.Usage) bool {
+			return u.Day.Equal(work.Day) && u.Feature == e.Feature && u.Agent == e.Agent
+		})
 		if i < 0 {
 			list = append(list, ledger.Usage{Day: work.Day, Feature: e.Feature, Agent: e.Agent})
 			i = len(list) - 1

@@ -71,7 +71,7 @@ var sqlVerify = func() string {
 	return `
 with entry as materialized (
 	select account, seq, at, kind, amount, held_delta, balance_after, held_after, spendable_after, contra, lot_kind, feature, agent, quantity, reference, about,
-		day, lot, lots, lot_amounts, hashtextextended(idempotency_key, 0) as key_hash, idempotency_key is null as without_key, fingerprint is null as without_print
+		day, lot, lots, lot_amounts, hashtextextended(idempotency_key, 0) as key_hash, idempotency_key is null as without_key, fingerprint is null as without_print, last_seq
 	from entries where account between $1 and $2
 ), rare as materialized (
 	select * from entry where kind <> 2
@@ -108,7 +108,7 @@ from ledger_accounts where account between $1 and $2`
 // checks are all that is compared.
 var checks = []check{
 	entryCheck, chainCheck, keyCheck, accountCheck, lotCheck, openLotCheck, holdCheck, reversalCheck, referenceCheck, onceCheck, usageCheck,
-	agentSumsCheck, agentCheck, eventCheck,
+	agentSumsCheck, agentCheck, eventCheck, extensionCheck, spanCheck,
 }
 
 // sumOfLots is what the lots of an entry that has several add up to.
@@ -127,7 +127,7 @@ var entryCheck = check{
 			when 2 then r.amount <= 0 and r.held_delta = 0
 			when 3 then r.amount = 0 and r.held_delta > 0
 			when 4 then r.amount = 0 and r.held_delta < 0
-			when 5 then r.amount < 0 and r.held_delta <= r.amount
+			when 5 then r.amount < 0 and r.held_delta < 0
 			when 6 then r.amount > 0 and r.held_delta = 0
 			when 7 then r.amount < 0 and r.held_delta = 0
 			when 8 then r.amount <= 0 and r.held_delta = 0 end`,

@@ -129,14 +129,17 @@ var holdCheck = check{
 	place: "'hold ' || r.hold",
 	rows: `
 	select account, hold, h.account is null as missing, h.amount, h.outcome, h.expires_at, e.made, e.ended, e.ending, e.freed, e.ended_at,
-		(select sum(part) from unnest(h.lot_amounts) as part) as parts
+		(select sum(part) from unnest(h.lot_amounts) as part) as parts, h.reference, e.named, x.extended_to
 	from (select * from holds where account between $1 and $2) as h
 	full join (
 		select account, case when kind = 3 then seq else about end as hold, sum(held_delta) filter (where kind = 3) as made,
 			count(*) filter (where kind <> 3) as ended, max(kind) filter (where kind <> 3) as ending, sum(held_delta) filter (where kind <> 3) as freed,
-			max(at) filter (where kind <> 3) as ended_at
+			max(at) filter (where kind <> 3) as ended_at, max(reference) filter (where kind = 3) as named
 		from rare where kind in (3, 4, 5) group by 1, 2
-	) as e using (account, hold)`,
+	) as e using (account, hold)
+	left join (
+		select account, hold, max(expires_at) as extended_to from hold_extensions where account between $1 and $2 group by 1, 2
+	) as x using (account, hold)`,
 	rules: []rule{
 		must("row", "not r.missing", "one", "'none'"),
 		{"amount, by its entry", "not r.missing and r.amount is distinct from r.made", inTokens("r.made"), inTokens("r.amount")},
@@ -147,6 +150,8 @@ var holdCheck = check{
 		},
 		{"outcome", "r.outcome <> 0 and r.ending is distinct from case when r.outcome = 7 then 4 else r.outcome end", "r.ending::text", "r.outcome::text"},
 		{"freed by its end", "r.outcome <> 0 and r.ended = 1 and r.freed is distinct from -r.amount", inTokens("(-r.amount)"), inTokens("r.freed")},
+		{"reference", "r.reference <> '' and r.reference is distinct from r.named", "r.named", "r.reference"},
+		{"end, by its extensions", "r.expires_at < r.extended_to", "r.extended_to::text", "r.expires_at::text"},
 		{"time of its end", "r.outcome = 7 and r.ended_at < r.expires_at", "'not before ' || r.expires_at", "r.ended_at::text"},
 	},
 }

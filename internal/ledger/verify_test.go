@@ -102,6 +102,17 @@ var damages = []damage{
 	{"hold reopened", "update holds set outcome = 0 where account = $1 and outcome = 5", "entries that ended it"},
 	{"hold ended by nothing", "update holds set outcome = 4 where account = $1 and outcome = 0", "entries that ended it"},
 	{"hold ended too early", "update holds set expires_at = expires_at + interval '1 day' where account = $1 and outcome = 7", "time of its end"},
+	{"hold's reference", "update holds set reference = 'other' where account = $1 and outcome = 0", "reference"},
+	{"hold ends before its extension", "update holds set expires_at = expires_at - interval '1 hour' where account = $1 and outcome = 7", "end, by its extensions"},
+	{"extension later than its hold", "update hold_extensions set expires_at = expires_at + interval '1 day' where account = $1", "end"},
+	{"extension of nothing", "update hold_extensions set hold = 999 where account = $1", "extension of hold 999: hold"},
+	{"extension that no request looks for", "update ledger_accounts set extended = false where account = $1", "account's mark"},
+	{
+		"extension's key used twice", "update hold_extensions set idempotency_key = (select idempotency_key from entries where account = $1 and kind = 5) where account = $1",
+		"idempotency key",
+	},
+	{"last entry before its first", "update entries set last_seq = seq where account = $1 and last_seq is not null", "last entry of its request"},
+	{"last entry of others", "update entries set last_seq = last_seq + 1 where account = $1 and last_seq is not null", "entries of its request"},
 	{"hold gone", "delete from holds where account = $1 and outcome = 0", "row"},
 
 	{"reversal", "update reversals set amount = amount + 1 where account = $1 and seq = (select max(about) from entries where account = $1 and kind = 6)", "reversed, by its refunds"},
@@ -243,7 +254,8 @@ func (b *books) firstDay(id uuid.UUID) {
 		_, err = b.TakeBack(ctx, id, uuid.NewString(), ledger.TakeBack{Amount: 2 * tokens.One, Lot: lot, Reason: "a test"})
 		b.check(err)
 	}
-	b.hold(id, "lip_sync", time.Hour)
+	_, err = b.Extend(ctx, id, uuid.NewString(), ledger.Extend{Hold: b.hold(id, "lip_sync", time.Hour), ExpiresIn: 90 * time.Minute})
+	b.check(err)
 	b.agentsOfTheStory(id)
 }
 

@@ -21,13 +21,14 @@ type writer struct {
 	accounts, plans, guards, lots, lotChanges, entries   records
 	references, holds, holdEnds, reversals, notes, usage records
 	declined, agents, outbox, closings, taken            records
+	spans, extensions                                    records
 }
 
 func (w *writer) reset() {
 	w.ids = w.ids[:0]
 	for _, r := range []*records{
 		&w.accounts, &w.plans, &w.lots, &w.lotChanges, &w.entries, &w.references, &w.holds, &w.holdEnds, &w.reversals, &w.notes, &w.usage, &w.declined,
-		&w.agents, &w.guards, &w.outbox, &w.closings, &w.taken,
+		&w.agents, &w.guards, &w.outbox, &w.closings, &w.taken, &w.spans, &w.extensions,
 	} {
 		r.reset()
 	}
@@ -50,6 +51,7 @@ func (w *writer) write(ctx context.Context, conn *pgx.Conn, l *loaded, now time.
 	w.put(batch)
 	l.queueDoubts(batch)
 	l.queueUnclaimed(batch)
+	l.queueExtensionDoubts(batch)
 	if batch.Len() == opened && !l.began {
 		return nil // decided from memory, and nothing to write
 	}
@@ -67,7 +69,11 @@ func (w *writer) put(batch *pgx.Batch) {
 	w.lotChanges.queue(batch, sqlUpdateLots, w.ids)
 	w.taken.queue(batch, sqlUpdateTaken, w.ids)
 	w.entries.queue(batch, sqlInsertEntries)
+	w.spans.queue(batch, sqlInsertSpans)
 	w.holds.queue(batch, sqlInsertHolds)
+	w.extensions.queue(batch, sqlExtendHolds, w.ids)
+	w.extensions.queue(batch, sqlMarkExtended, w.ids)
+	w.extensions.queue(batch, sqlInsertExtensions)
 	w.holdEnds.queue(batch, sqlEndHolds, w.ids)
 	w.references.queue(batch, sqlInsertReferences)
 	w.reversals.queue(batch, sqlAddReversals)
@@ -96,6 +102,15 @@ func (l *loaded) queueDoubts(batch *pgx.Batch) {
 	batch.Queue(sqlNoneKnown, accounts, keys)
 	if len(remembered) > 0 {
 		batch.Queue(sqlUnchanged, remembered, versions)
+	}
+}
+
+// queueExtensionDoubts checks that no extension of a hold bound the keys of requests that were decided from memory. Those that an entry bound are found
+// when the new entries are inserted.
+func (l *loaded) queueExtensionDoubts(batch *pgx.Batch) {
+	accounts, keys := l.keysOfExtended(func(c *call) bool { return c.party.remembered && !c.answer.replayed })
+	if len(keys) > 0 {
+		batch.Queue(sqlNoneExtended, accounts, keys)
 	}
 }
 
@@ -258,6 +273,9 @@ func (w *writer) changeLot(s *state, l *lot) {
 
 func (w *writer) addEntry(e *Entry) {
 	r := &w.entries
+	if e.lastSeq > 0 {
+		r = &w.spans
+	}
 	r.begin()
 	r.id(e.Account)
 	r.int64(e.Seq)
@@ -291,6 +309,9 @@ func (w *writer) addEntry(e *Entry) {
 	} else {
 		r.text(e.key)
 		r.bytes(e.fingerprint.appendTo)
+	}
+	if e.lastSeq > 0 {
+		r.int64(e.lastSeq)
 	}
 	r.end()
 }
@@ -349,6 +370,19 @@ func (w *writer) addHold(s *state, h *hold) {
 	r.int64(int64(h.work.unitPrice))
 	r.text(h.work.version)
 	r.parts(h.parts)
+	r.text(h.work.reference)
+	r.end()
+}
+
+func (w *writer) addExtension(s *state, x *extension) {
+	r := &w.extensions
+	r.begin()
+	r.id(s.account)
+	r.text(x.key)
+	r.bytes(x.fingerprint.appendTo)
+	r.int64(x.hold)
+	r.time(x.at)
+	r.time(x.expiresAt)
 	r.end()
 }
 
@@ -382,6 +416,9 @@ func (w *writer) addRare(s *state) {
 	}
 	for i := range s.events {
 		w.addEvent(s, &s.events[i])
+	}
+	for _, x := range s.extensions {
+		w.addExtension(s, x)
 	}
 }
 

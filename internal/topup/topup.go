@@ -64,9 +64,9 @@ type Settings struct {
 	Threshold tokens.Amount // below it a pack is bought
 	Agreed    billing.Terms // the pack as its creator agreed to it; one that is worse is never bought. Without tokens it is not known what it brought
 	Times     int           // a month, at most
-	Limit     money.Amount // a month, at most, tax included
-	ChangedAt time.Time    // when its creator last turned it on or off
-	Stopped   Stopped      // why it is off, if its creator did not turn it off
+	Limit     money.Amount  // a month, at most, tax included
+	ChangedAt time.Time     // when its creator last turned it on or off
+	Stopped   Stopped       // why it is off, if its creator did not turn it off
 }
 
 // Stopped says why and when auto top-up was stopped. The zero value: it was not.
@@ -257,6 +257,7 @@ func inWords(p catalog.Pack) string {
 	}
 	return text
 }
+
 const sqlOff = `update topups set enabled = false, stopped = '', stopped_at = null, purchase = null, told_at = null, changed_at = $2 where account = $1`
 
 // TurnOff turns auto top-up off, and puts away why it was stopped. What is being bought already is bought.

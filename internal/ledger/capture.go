@@ -1,0 +1,109 @@
+package ledger
+
+import (
+	"errors"
+	"slices"
+	"time"
+
+	"pop.store/credits/internal/catalog"
+	"pop.store/credits/internal/problem"
+	"pop.store/credits/internal/tokens"
+)
+
+// Capture asks to spend held tokens. Nil Amount means all of them; what is not captured is released at once. An amount above the hold takes the
+// difference from what is spendable, under the conditions of a charge. An empty Reference or Reason, or no Metadata, means
+// that of the hold.
+type Capture struct {
+	Hold      int64 // the seq of the hold's entry
+	Amount    *tokens.Amount
+	Reference string
+	Reason    string
+	Metadata  map[string]string
+}
+
+func (c *Capture) needs(*catalog.Catalog) needs { return needs{whole: true, about: c.Hold} }
+
+func (c *Capture) decide(s *state, now time.Time, _ *catalog.Catalog) (*Entry, error) {
+	if err := s.mustBeOpen(); err != nil {
+		return nil, err
+	}
+	h, err := s.openHold(c.Hold)
+	if err != nil {
+		return nil, err
+	}
+	amount := h.amount
+	if c.Amount != nil {
+		amount = *c.Amount
+	}
+	if amount <= 0 {
+		return nil, problem.Invalid("amount", "must be more than zero")
+	}
+	if more := amount - h.amount; more > 0 {
+		if err := s.affordMore(h, more, now); err != nil {
+			return nil, err
+		}
+	}
+	return s.capture(h, amount, ending{c.Reference, Note{c.Reason, c.Metadata}}, now), nil
+}
+
+// affordMore checks whether a capture may take more than its hold. A refusal keeps the hold as it is.
+func (s *state) affordMore(h *hold, more tokens.Amount, now time.Time) error {
+	err := s.afford(h.work.feature, h.work.agent, more, now)
+	var lacking *shortfall
+	if errors.As(err, &lacking) {
+		lacking.beyond = h.amount
+	}
+	return err
+}
+
+// capture spends an amount: first from the lots that the hold reserved, also where they expired meanwhile, then from what is spendable.
+func (s *state) capture(h *hold, amount tokens.Amount, said ending, now time.Time) *Entry {
+	rest := amount
+	var parts []Part
+	for _, p := range h.parts {
+		l := s.lot(p.Lot)
+		l.held -= p.Amount
+		if part := min(p.Amount, rest); part > 0 {
+			l.remaining -= part
+			rest -= part
+			parts = append(parts, Part{Lot: p.Lot, Amount: -part})
+		}
+	}
+	if rest > 0 {
+		parts = s.mergeParts(parts, s.take(rest, now))
+	}
+	h.outcome, h.changed = KindCapture, true
+	said = said.inherit(s, h)
+	e := s.append(Entry{
+		Kind:           KindCapture,
+		Amount:         -amount,
+		HeldDelta:      -h.amount,
+		Contra:         ContraSpent,
+		Feature:        h.work.feature,
+		Agent:          h.work.agent,
+		Quantity:       h.work.quantity,
+		UnitPrice:      h.work.unitPrice,
+		CatalogVersion: h.work.version,
+		Reference:      said.reference,
+		About:          h.number,
+		Parts:          parts,
+		note:           said.note,
+	}, now)
+	s.afterRelease(h, now)
+	return e
+}
+
+// mergeParts joins two payments of one entry: one part for each lot, in burn order, so that a refund gives back first what lasts longest.
+func (s *state) mergeParts(a, b []Part) []Part {
+	parts := slices.Concat(a, b)
+	slices.SortStableFunc(parts, func(x, y Part) int { return burnOrder(*s.lot(x.Lot), *s.lot(y.Lot)) })
+	merged := parts[:0]
+	for _, p := range parts {
+		if last := len(merged) - 1; last >= 0 && merged[last].Lot == p.Lot {
+			merged[last].Amount += p.Amount
+			continue
+		}
+		merged = append(merged, p)
+	}
+	return merged
+}
