@@ -250,7 +250,7 @@ func (a *App) postGrant(c echo.Context, account uuid.UUID) error {
 // grant adds tokens, or takes them back when the amount is below zero.
 func (a *App) grant(ctx context.Context, account uuid.UUID, key string, j *grantJSON) (ledger.Receipt, error) {
 	if *j.Amount < 0 {
-		t := ledger.TakeBack{Amount: -*j.Amount, Reason: j.Reason}
+		t := ledger.TakeBack{Amount: -*j.Amount, Reference: j.Reference, Reason: j.Reason, Metadata: j.Metadata}
 		if j.Lot != nil {
 			var ok bool
 			if t.Lot, ok = ledger.ParseID(account, *j.Lot); !ok {

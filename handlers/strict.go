@@ -18,7 +18,7 @@ var queryNames = map[string][]string{
 	"/credits/history":              {"tab", "kind", "feature", "agent", "from", "to", "cursor"},
 	"/credits/buy":                  {"need", "next", "keep", "offer"},
 	"/credits/purchases/:id":        {"cancelled"},
-	"/credits/purchases/:id/status": {"cancelled"},
+	"/credits/purchases/:id/status": {"cancelled", "shown"},
 	"/agents":                       {"q", "page", "agent", "saved"},
 	"/plans":                        {"changed"},
 	"/settings":                     {"saved"},

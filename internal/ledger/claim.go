@@ -8,8 +8,8 @@ import (
 	"github.com/jackc/pgx/v5"
 )
 
-// An account has one space of idempotency keys (spec/ledger.md, rule 7). The keys of calls that write an entry stand in entries; those of other calls,
-// such as purchases and results, stand in claimed_keys. A claim locks the account's row and then looks into entries, so it waits for a batch that writes
+// An account has one space of idempotency keys (spec/ledger.md, rule 7). The keys of calls that write an entry stand in entries, those of extensions in
+// hold_extensions, and those of other calls, such as purchases and results, in claimed_keys. A claim locks the account's row and then looks into entries, so it waits for a batch that writes
 // an entry. A batch that is decided from memory holds no lock before it writes, so the account's row says whether there are claims: the first claim
 // raises the row's version, and from then on each batch looks into claimed_keys, after its write has locked the row (queueUnclaimed).
 

@@ -74,6 +74,7 @@ func (t *TakeBack) fingerprint() fingerprint {
 	f.number(int64(t.Amount))
 	f.number(t.Lot)
 	f.text(t.Reason)
+	f.further(t.Reference, "", t.Metadata)
 	return f.sum()
 }
 

@@ -115,7 +115,8 @@ select plan <> '', closed_at is not null from ledger_accounts where account = $1
 // Whether a key is claimed, by which request, and whether an entry has it.
 const sqlKeyUse = `
 select (select fingerprint from claimed_keys where account = $1 and idempotency_key = $2),
-	exists (select from entries where account = $1 and idempotency_key = $2)`
+	exists (select from entries where account = $1 and idempotency_key = $2)
+		or exists (select from hold_extensions where account = $1 and idempotency_key = $2)`
 
 const sqlClaimKey = `
 insert into claimed_keys (account, idempotency_key, fingerprint) values ($1, $2, $3)`

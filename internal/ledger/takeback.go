@@ -11,9 +11,11 @@ import (
 // TakeBack asks to take tokens out of an account again: a negative adjustment by support. It takes what can be spent, also what agents have reserved, and
 // never what is held or frozen.
 type TakeBack struct {
-	Amount tokens.Amount // above zero
-	Lot    int64         // the one lot to take from; 0: the lots in burn order
-	Reason string        // needed: it stands in the creator's history
+	Amount    tokens.Amount // above zero
+	Lot       int64         // the one lot to take from; 0: the lots in burn order
+	Reference string        // the caller's
+	Reason    string        // needed: it stands in the creator's history
+	Metadata  map[string]string
 }
 
 func (t *TakeBack) needs(*catalog.Catalog) needs { return needs{whole: true, fresh: true} }
@@ -34,8 +36,14 @@ func (t *TakeBack) decide(s *state, now time.Time, prices *catalog.Catalog) (*En
 	}
 	parts := s.takeBack(t.Amount, t.Lot, now)
 	return s.append(Entry{
-		Kind: KindGrant, Amount: -t.Amount, Contra: ContraIssued, LotKind: LotAdjustment, CatalogVersion: prices.Version, Parts: parts,
-		note: Note{Reason: t.Reason},
+		Kind:           KindGrant,
+		Amount:         -t.Amount,
+		Contra:         ContraIssued,
+		LotKind:        LotAdjustment,
+		CatalogVersion: prices.Version,
+		Reference:      t.Reference,
+		Parts:          parts,
+		note:           Note{t.Reason, t.Metadata},
 	}, now), nil
 }
 

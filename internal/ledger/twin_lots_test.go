@@ -197,7 +197,7 @@ func (a *twinAccount) lessBySupport(lot int64) (sum tokens.Amount) {
 }
 
 func (w *twin) takeSome(id uuid.UUID, key string, t ledger.TakeBack, now time.Time) result {
-	return w.do(id, key, fmt.Sprint("take back", t.Amount, t.Lot, t.Reason), "", now, func(a *twinAccount, now time.Time) result {
+	return w.do(id, key, fmt.Sprint("take back", t.Amount, t.Lot, t.Reason, t.Reference, t.Metadata), "", now, func(a *twinAccount, now time.Time) result {
 		if a.over() {
 			return refused(errTwinClosed)
 		}
@@ -221,9 +221,9 @@ func (w *twin) takeSome(id uuid.UUID, key string, t ledger.TakeBack, now time.Ti
 		}
 		e := a.write(ledger.Entry{
 			Kind: ledger.KindGrant, Amount: -t.Amount, Contra: ledger.ContraIssued, LotKind: ledger.LotAdjustment,
-			CatalogVersion: w.prices.Version, Parts: negative(parts),
+			CatalogVersion: w.prices.Version, Reference: t.Reference, Parts: negative(parts),
 		}, now)
-		a.reasons[e.Seq] = t.Reason
+		a.notes[e.Seq] = ledger.Note{Reason: t.Reason, Metadata: t.Metadata}
 		return result{entry: e}
 	})
 }

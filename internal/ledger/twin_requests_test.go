@@ -222,7 +222,7 @@ func (w *twin) close(id uuid.UUID, now time.Time) result {
 		}
 		for i := range a.holds {
 			if a.holds[i].ended == "" {
-				a.letGo(&a.holds[i], "hold_released", now)
+				a.letGo(&a.holds[i], "hold_released", ledger.Release{}, now)
 			}
 		}
 		a.closed, a.next = now, ""
@@ -301,6 +301,9 @@ func (a *twinAccount) payCapture(h *twinHold, held, more tokens.Amount, at time.
 // extend lets a job go on for longer, never for shorter.
 func (w *twin) extend(id uuid.UUID, key string, x ledger.Extend, now time.Time) result {
 	return w.do(id, key, fmt.Sprint("extend", x.Hold, x.ExpiresIn), "", now, func(a *twinAccount, now time.Time) result {
+		if a.over() {
+			return refused(errTwinClosed)
+		}
 		h, err := a.openHold(x.Hold)
 		if err != nil {
 			return refused(err)
