@@ -24,6 +24,8 @@ type Agent struct {
 	Reserve     tokens.Amount  // tokens that only this agent may spend
 	Spent       tokens.Amount  // this month, refunds taken off
 	Held        tokens.Amount  // by its jobs under way
+	Reason      Reason         // why it is paused
+	Missing     tokens.Amount  // tokens that have to come before it goes on, for one that waits for them
 }
 
 // Agents lists an account's agents by their ids, and what is reserved for the creator's own tools. ErrNoAccount.
@@ -38,7 +40,7 @@ func (l *Ledger) Agents(ctx context.Context, account uuid.UUID) (list []Agent, o
 	batch.Queue("begin isolation level repeatable read read only")
 	batch.Queue(sqlReadRows, ids).Query(read.readAccounts)
 	batch.Queue(sqlAgents, ids).Query(read.readAgents)
-	batch.Queue(sqlAgentMonths, ids, firstMonth(now)).Query(func(rows pgx.Rows) error { return read.readMonths(rows, now) })
+	batch.Queue(sqlAgentMonths, ids).Query(read.readMonths)
 	batch.Queue(sqlHeldByAgents, account).Query(func(rows pgx.Rows) error {
 		var agent string
 		var held tokens.Amount
@@ -56,6 +58,7 @@ func (l *Ledger) Agents(ctx context.Context, account uuid.UUID) (list []Agent, o
 	if s == nil || !s.exists {
 		return nil, 0, ErrNoAccount
 	}
+	prices := l.prices().At(now)
 	sortAgents(s.agents)
 	for i := range s.agents {
 		a := &s.agents[i]
@@ -63,7 +66,7 @@ func (l *Ledger) Agents(ctx context.Context, account uuid.UUID) (list []Agent, o
 			own = a.reserve
 			continue
 		}
-		shown := s.showAgent(a, now)
+		shown := s.showAgent(a, later(now, s.lastAt), prices)
 		shown.Held = holds[a.id]
 		list = append(list, shown)
 	}

@@ -45,7 +45,7 @@ func (c *Charge) fingerprint() fingerprint {
 	optional(&f, c.Amount)
 	f.text(c.Agent)
 	f.text(c.Reference)
-	f.number(int64(presence(c.UniqueReference)))
+	f.number(int64(presence(c.UniqueReference) + 2*presence(c.KeepAgentOn)))
 	keys := make([]string, 0, len(c.Metadata))
 	for k := range c.Metadata {
 		keys = append(keys, k)
@@ -85,6 +85,9 @@ func (h *Hold) fingerprint() fingerprint {
 	f.text(h.Agent)
 	f.text(h.Reference)
 	f.number(int64(h.ExpiresIn))
+	if h.KeepAgentOn { // absent from what was asked before there was such a choice
+		f.number(1)
+	}
 	return f.sum()
 }
 

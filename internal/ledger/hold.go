@@ -45,7 +45,11 @@ type Hold struct {
 	Agent     string
 	Reference string
 	ExpiresIn time.Duration
+	// KeepAgentOn is as in Charge.
+	KeepAgentOn bool
 }
+
+func (h *Hold) keepsAgentOn() bool { return h.KeepAgentOn }
 
 func (h *Hold) needs(*catalog.Catalog) needs { return needs{whole: true, agent: h.Agent} }
 

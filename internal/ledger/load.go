@@ -173,7 +173,7 @@ func (l *loaded) loadRest(ctx context.Context, conn *pgx.Conn, now time.Time, al
 	batch.Queue(sqlOpenHolds, whole).Query(l.readHolds)
 	batch.Queue(sqlAgents, whole).Query(l.readAgents)
 	if months := l.ids(func(p *party) bool { return p.state != nil && p.state.whole && (p.months || p.state.guarded) }); len(months) > 0 {
-		batch.Queue(sqlAgentMonths, months, firstMonth(now)).Query(func(rows pgx.Rows) error { return l.readMonths(rows, now) })
+		batch.Queue(sqlAgentMonths, months).Query(l.readMonths)
 	}
 	if accounts, seqs := l.past(); len(seqs) > 0 {
 		batch.Queue(sqlPast, accounts, seqs).Query(l.readPast)
@@ -347,10 +347,7 @@ func scanAgent(rows pgx.Rows, account *uuid.UUID, a *agent) error {
 	return nil
 }
 
-// firstMonth is the first day of the oldest month that it can be anywhere on earth.
-func firstMonth(now time.Time) time.Time { return monthOf(dayIn(now.Add(-12*time.Hour), time.UTC)) }
-
-func (l *loaded) readMonths(rows pgx.Rows, now time.Time) error {
+func (l *loaded) readMonths(rows pgx.Rows) error {
 	for rows.Next() {
 		var account uuid.UUID
 		var agent string
@@ -362,7 +359,7 @@ func (l *loaded) readMonths(rows pgx.Rows, now time.Time) error {
 		if s == nil {
 			continue
 		}
-		if a := s.agent(agent); a != nil && m.month.Equal(monthOf(dayIn(later(now, s.lastAt), s.zone))) {
+		if a := s.agent(agent); a != nil {
 			a.before = m
 		}
 	}
@@ -371,13 +368,13 @@ func (l *loaded) readMonths(rows pgx.Rows, now time.Time) error {
 
 func (l *loaded) readPast(rows pgx.Rows) error {
 	for rows.Next() {
-		var reversed tokens.Amount
+		p := &past{}
 		var outcome int16
-		e, err := scanEntry(rows, &reversed, &outcome)
+		e, err := scanEntry(rows, &p.reversed, &p.lapsed, &p.expired, &outcome)
 		if err != nil {
 			return err
 		}
-		p := &past{entry: e, reversed: reversed}
+		p.entry = e
 		if outcome >= 0 {
 			p.hold = &hold{number: e.Seq, outcome: Kind(outcome)}
 		}

@@ -55,13 +55,15 @@ type state struct {
 	guards
 	agents []agent // all of them when whole, else those that requests are about
 
+	stoppedByBudget int // agents that their budget has stopped, of a state that is only read
+
 	// What to write.
 	changed   bool
 	entries   []*Entry
 	refs      []permanent
 	usage     []dayUsage // days that are over
 	declined  []Declined
-	reversals map[int64]tokens.Amount
+	reversals map[int64]reversal
 	events    []Event
 
 	grants int // how often tokens were granted since the state was loaded
@@ -117,6 +119,8 @@ type past struct {
 	entry    Entry
 	reversed tokens.Amount
 	hold     *hold // of a hold that is over
+	// Of a purchase: what has expired of it, and how much of that was taken back.
+	expired, lapsed tokens.Amount
 }
 
 // usable says whether a lot may be spent at an instant.

@@ -107,13 +107,13 @@ func (w *twin) charge(id uuid.UUID, key string, c ledger.Charge, now time.Time) 
 	if c.UniqueReference {
 		reference = "charge " + c.Reference
 	}
-	return w.do(id, key, fmt.Sprint("charge", c.Feature, show(c.Quantity), show(c.Amount), c.Agent, c.Reference, c.UniqueReference, c.Metadata), reference, now,
+	return w.do(id, key, fmt.Sprint("charge", c.Feature, show(c.Quantity), show(c.Amount), c.Agent, c.Reference, c.UniqueReference, c.KeepAgentOn, c.Metadata), reference, now,
 		func(a *twinAccount, now time.Time) result {
 			price, err := w.cost(c.Feature, c.Quantity, c.Amount)
 			if err != nil {
 				return refused(err)
 			}
-			if no := a.afford(c.Feature, c.Agent, price.Amount, now); no != nil {
+			if no := a.afford(c.Feature, c.Agent, price.Amount, c.KeepAgentOn, now, w.prices); no != nil {
 				return refused(no)
 			}
 			return result{entry: a.write(ledger.Entry{
@@ -132,7 +132,7 @@ func show[T any](p *T) string {
 }
 
 func (w *twin) hold(id uuid.UUID, key string, h ledger.Hold, now time.Time) result {
-	request := fmt.Sprint("hold", h.Feature, show(h.Quantity), show(h.Amount), h.Agent, h.Reference, h.ExpiresIn)
+	request := fmt.Sprint("hold", h.Feature, show(h.Quantity), show(h.Amount), h.Agent, h.Reference, h.ExpiresIn, h.KeepAgentOn)
 	return w.do(id, key, request, "", now, func(a *twinAccount, now time.Time) result {
 		price, err := w.cost(h.Feature, h.Quantity, h.Amount)
 		if err != nil {
@@ -145,7 +145,7 @@ func (w *twin) hold(id uuid.UUID, key string, h ledger.Hold, now time.Time) resu
 		if life < time.Second || life > 24*time.Hour {
 			return refused(invalid("expires_in"))
 		}
-		if no := a.afford(h.Feature, h.Agent, price.Amount, now); no != nil {
+		if no := a.afford(h.Feature, h.Agent, price.Amount, h.KeepAgentOn, now, w.prices); no != nil {
 			return refused(no)
 		}
 		e := a.write(ledger.Entry{
