@@ -1,7 +1,6 @@
 package handlers
 
 import (
-	"context"
 	"errors"
 	"net/http"
 	"strings"
@@ -36,9 +35,12 @@ func (a *App) agentsModel(v *visit) (views.AgentsModel, error) {
 	if err != nil {
 		return views.AgentsModel{}, err
 	}
-	m := views.AgentsModel{Chrome: a.chrome(v, views.NavAgents), Own: own, OwnForm: views.LimitsForm{Reserve: amountOrNothing(own)}}
+	m := views.AgentsModel{
+		Chrome: a.chrome(v, views.NavAgents), Spendable: v.Spendable, Reserved: v.Reserved, Own: own,
+		OwnForm: views.LimitsForm{Reserve: amountOrNothing(own)},
+	}
 	for i := range list {
-		agent := a.agentModel(&list[i])
+		agent := a.agentModel(&list[i], agentSet{list, own})
 		agent.Count, agent.Results = done[list[i].ID], earned[list[i].ID]
 		m.Agents = append(m.Agents, agent)
 	}
@@ -83,10 +85,11 @@ func (a *App) earnedThisMonth(v *visit) (map[string][]views.ResultModel, error) 
 	return earned, nil
 }
 
-func (a *App) agentModel(g *ledger.Agent) views.AgentModel {
+// agentModel is one of the agents.
+func (a *App) agentModel(g *ledger.Agent, set agentSet) views.AgentModel {
 	m := views.AgentModel{
 		ID: g.ID, Name: a.agentName(g), State: views.AgentState(g.State.String()), Since: g.PausedSince, TurnedAway: g.TurnedAway, Spent: g.Spent, Held: g.Held,
-		Budget: g.Budget, Reserve: g.Reserve, Form: views.LimitsForm{Reserve: amountOrNothing(g.Reserve)},
+		Stop: a.stopModel(g, set), Budget: g.Budget, Reserve: g.Reserve, Form: views.LimitsForm{Reserve: amountOrNothing(g.Reserve)},
 	}
 	if g.Budget != nil {
 		m.Form.Budget = g.Budget.String()
@@ -151,25 +154,7 @@ func (a *App) resumedModel(g *ledger.Agent) views.ResumedModel {
 	return views.ResumedModel{Name: a.agentName(g), For: worksOn[g.Feature], Missed: g.Missed}
 }
 
-// waiting are the agents that wait for tokens. A page whose agents cannot be read counts them and names none.
-func (a *App) waiting(ctx context.Context, v *visit) []views.WaitingModel {
-	if v.Paused == 0 {
-		return nil
-	}
-	list, _, err := a.Ledger.Agents(ctx, v.ID)
-	if err != nil {
-		return nil
-	}
-	var names []views.WaitingModel
-	for i := range list {
-		if list[i].State == ledger.AgentOutOfToken {
-			names = append(names, views.WaitingModel{Name: a.agentName(&list[i]), Back: a.resumedModel(&list[i]).Words()})
-		}
-	}
-	return names
-}
-
-// switchAgent turns an agent off or on, as the form says: sent twice, it does nothing more.
+// switchAgent turns an agent off or on, as the form says: sent twice, it does nothing more. One that cannot work yet says on its card what it waits for.
 func (a *App) switchAgent(v *visit) error {
 	form, err := completeForm(v, "agent", "on")
 	if err != nil {
@@ -179,10 +164,6 @@ func (a *App) switchAgent(v *visit) error {
 		return problem.Invalid("on", "must be 0 or 1")
 	}
 	agent, err := a.Accounts.SwitchAgent(v.Request().Context(), v.ID, form.Get("agent"), form.Get("on") == "1")
-	var refused *problem.Error
-	if errors.As(err, &refused) && refused.Kind == problem.Conflict {
-		return a.agentsAgain(v, http.StatusConflict, func(m *views.AgentsModel) { m.Problem = refused.Message })
-	}
 	if err != nil {
 		return err
 	}

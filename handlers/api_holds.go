@@ -27,6 +27,7 @@ func entryOf(c echo.Context, account uuid.UUID) int64 {
 func (a *App) postHold(c echo.Context, account uuid.UUID) error {
 	var body struct {
 		workJSON
+		pauseJSON
 		ExpiresIn *int64 `json:"expires_in"`
 	}
 	key, err := idempotencyKey(c)
@@ -44,7 +45,7 @@ func (a *App) postHold(c echo.Context, account uuid.UUID) error {
 		return err
 	}
 	r, err := a.Ledger.Hold(c.Request().Context(), account, key, ledger.Hold{
-		Feature: body.Feature, Quantity: body.Quantity, Amount: body.Amount, Agent: body.Agent, ExpiresIn: life,
+		Feature: body.Feature, Quantity: body.Quantity, Amount: body.Amount, Agent: body.Agent, ExpiresIn: life, KeepAgentOn: body.keepOn(),
 	})
 	if err != nil {
 		return a.withWayOut(err, body.Agent)

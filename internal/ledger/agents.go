@@ -25,6 +25,7 @@ type Agent struct {
 	Spent       tokens.Amount  // this month, refunds taken off
 	Held        tokens.Amount  // by its jobs under way
 	Reason      Reason         // why it is paused
+	Ready       bool           // it is on, and there are tokens and budget for its next piece of work
 	Missing     tokens.Amount  // tokens that have to come before it goes on, for one that waits for them
 }
 
@@ -35,7 +36,6 @@ func (l *Ledger) Agents(ctx context.Context, account uuid.UUID) (list []Agent, o
 	}
 	now := l.now()
 	read := &loaded{parties: []*party{{id: account}}}
-	holds := map[string]tokens.Amount{}
 	batch, ids := &pgx.Batch{}, []uuid.UUID{account}
 	batch.Queue("begin isolation level repeatable read read only")
 	batch.Queue(sqlReadRows, ids).Query(read.readAccounts)
@@ -44,8 +44,11 @@ func (l *Ledger) Agents(ctx context.Context, account uuid.UUID) (list []Agent, o
 	batch.Queue(sqlHeldByAgents, account).Query(func(rows pgx.Rows) error {
 		var agent string
 		var held tokens.Amount
+		s := read.stateOf(account)
 		_, err := pgx.ForEachRow(rows, []any{&agent, &held}, func() error {
-			holds[agent] = held
+			if s != nil {
+				s.holds = append(s.holds, hold{amount: held, work: work{agent: agent}}) // all of an agent's as one
+			}
 			return nil
 		})
 		return err
@@ -66,9 +69,7 @@ func (l *Ledger) Agents(ctx context.Context, account uuid.UUID) (list []Agent, o
 			own = a.reserve
 			continue
 		}
-		shown := s.showAgent(a, later(now, s.lastAt), prices)
-		shown.Held = holds[a.id]
-		list = append(list, shown)
+		list = append(list, s.showAgent(a, later(now, s.lastAt), prices))
 	}
 	return list, own, nil
 }
@@ -100,7 +101,7 @@ func (l *Ledger) PutAgent(ctx context.Context, account uuid.UUID, p PutAgent) er
 	return err
 }
 
-// SwitchAgent turns an agent off or on. Errors: ErrNoAccount, ErrNoAgent, and Conflict for one that cannot go on yet.
+// SwitchAgent turns an agent off or on: one that lacks tokens or budget then waits for them. Errors: ErrNoAccount, ErrNoAgent.
 func (l *Ledger) SwitchAgent(ctx context.Context, account uuid.UUID, p SwitchAgent) error {
 	_, err := l.submit(ctx, newCall(account), &p)
 	return err

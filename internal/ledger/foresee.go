@@ -58,7 +58,7 @@ func (s *state) showAgent(a *agent, now time.Time, prices *catalog.Catalog) Agen
 	return Agent{
 		ID: a.id, Name: a.name, Feature: a.feature, State: a.state, PausedSince: a.pausedSince, TurnedAway: a.turnedAway, ResumedAt: a.resumedAt,
 		Missed: a.missed, Budget: a.budget, Reserve: a.reserve, Spent: s.spentThisMonth(a, now), Held: s.heldBy(a.id),
-		Reason: s.why(a, now, prices), Missing: s.missing(a, now, prices),
+		Reason: s.why(a, now, prices), Missing: s.missing(a, now, prices), Ready: s.ready(a, now, prices),
 	}
 }
 

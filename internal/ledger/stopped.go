@@ -99,6 +99,12 @@ func (s *state) missing(a *agent, now time.Time, prices *catalog.Catalog) tokens
 	return max(0, a.expects(prices)+s.reservedFrom(a.id)-s.spendable(now))
 }
 
+// ready says whether an agent is on and could do its next piece of work.
+func (s *state) ready(a *agent, now time.Time, prices *catalog.Catalog) bool {
+	unit := a.nextUnit(prices)
+	return a.state == AgentOn && s.available(a.id, now) >= unit && s.budgetLeft(a, now) >= unit
+}
+
 // lackingProblem is the 402: what there is, what is set aside, what is needed, what is missing, and what became of the agent that asked.
 func (s *state) lackingProblem(f *shortfall, now time.Time, prices *catalog.Catalog) *problem.Error {
 	why := s.lacks(f.agent, f.required, now, prices)

@@ -459,6 +459,7 @@ func (w *twin) listAgents(id uuid.UUID, now time.Time) (list []ledger.Agent, own
 			ID: g.id, Name: g.name, Feature: g.feature, State: g.state, PausedSince: g.since, TurnedAway: g.away, Budget: g.budget, Reserve: g.reserve,
 			ResumedAt: g.resumed, Missed: g.missed,
 			Spent: spent, Held: held, Reason: a.reason(g, now, w.prices), Missing: missing,
+			Ready: g.state == ledger.AgentOn && min(a.available(g.id, now), a.room(g, now)) >= g.unit(w.prices),
 		})
 	}
 	return list, a.own
