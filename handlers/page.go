@@ -12,6 +12,7 @@ import (
 	"github.com/labstack/echo/v4"
 
 	"pop.store/credits/internal/accounts"
+	"pop.store/credits/internal/ledger"
 	"pop.store/credits/internal/problem"
 	"pop.store/credits/views"
 )
@@ -127,7 +128,7 @@ func (a *App) notice(v *visit, set agentSet) *views.NoticeModel {
 	}
 	if v.Notice == accounts.NoticeEmpty {
 		m.Level = views.LevelEmpty
-		m.Waiting, m.GoOn = set.atEmpty()
+		m.Waiting, m.GoOn = ledger.AtEmpty(set.agents)
 	}
 	if v.First != nil {
 		m.Forecast = &views.Forecast{Feature: v.First.Feature.Name, At: v.First.At, Days: v.Pace.CompleteDays()}

@@ -41,19 +41,6 @@ func (a *App) stopped(set agentSet) []views.StoppedModel {
 	return list
 }
 
-// atEmpty counts those that wait for tokens, and those that can still work.
-func (set agentSet) atEmpty() (waiting, goOn int) {
-	for i := range set.agents {
-		switch g := &set.agents[i]; {
-		case g.Ready:
-			goOn++
-		case g.State == ledger.AgentOn, g.Reason.Cure() == ledger.CureTokens:
-			waiting++
-		}
-	}
-	return waiting, goOn
-}
-
 // stopModel says why an agent is paused, and where that is cured.
 func (a *App) stopModel(g *ledger.Agent, set agentSet) views.StopModel {
 	m := views.StopModel{Reason: views.AgentReason(g.Reason), Budget: g.Budget}

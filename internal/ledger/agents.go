@@ -74,6 +74,19 @@ func (l *Ledger) Agents(ctx context.Context, account uuid.UUID) (list []Agent, o
 	return list, own, nil
 }
 
+// AtEmpty counts, of an account's agents, those that wait for tokens to come, and those that can still work with what is left.
+func AtEmpty(list []Agent) (waiting, goOn int) {
+	for i := range list {
+		switch a := &list[i]; {
+		case a.Ready:
+			goOn++
+		case a.State == AgentOn, a.Reason.Cure() == CureTokens:
+			waiting++
+		}
+	}
+	return waiting, goOn
+}
+
 // AgentName is what an agent is called.
 type AgentName struct {
 	ID      string
