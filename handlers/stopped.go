@@ -50,6 +50,7 @@ func (a *App) stopModel(g *ledger.Agent, set agentSet) views.StopModel {
 	case ledger.CureReserve:
 		m.KeptFor, m.URL = a.keptFor(g, set)
 	case ledger.CureBudget:
+		m.Left = *g.Budget - g.Spent - g.Held
 		m.URL = "/agents#" + views.AgentAnchor(g.ID) + "-budget"
 	case ledger.CureTurnOn:
 		m.URL = "/agents#" + views.AgentAnchor(g.ID)

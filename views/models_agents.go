@@ -34,9 +34,11 @@ const (
 // StopModel says why an agent is paused, and where that is cured. The zero model is that of an agent which is on.
 type StopModel struct {
 	Reason AgentReason
-	// KeptFor is whom the tokens are reserved for ("your own tools"), and Budget the budget that is used; each for its reason.
+	// KeptFor is whom the tokens are reserved for ("your own tools"), Budget the budget that does not cover its work, and Left what is left of it; each
+	// for its reason.
 	KeptFor string
 	Budget  *tokens.Amount
+	Left    tokens.Amount
 	// URL leads to the cure.
 	URL string
 }

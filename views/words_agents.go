@@ -50,9 +50,9 @@ func (m AgentModel) sentence(c Chrome) string {
 	case AgentByCreator:
 		return sentences("Paused by you. Stays off until you turn it on.", missed)
 	case AgentOutOfTokens:
-		return sentences("Paused since "+c.when(m.Since).Since()+": "+m.stop().Clause()+".", missed, m.stop().Advice(false, ones))
+		return sentences("Paused since "+c.when(m.Since).Since()+": "+m.stop().Clause(false)+".", missed, m.stop().Advice(false, ones))
 	case AgentOverBudget:
-		return sentences("Paused: "+m.stop().Clause()+".", missed, m.stop().Advice(false, ones))
+		return sentences("Paused: "+m.stop().Clause(false)+".", missed, m.stop().Advice(false, ones))
 	case AgentOn:
 	}
 	if m.Held > 0 {

@@ -2,25 +2,33 @@ package views
 
 import (
 	"slices"
+	"strings"
 
 	"github.com/a-h/templ"
 
 	"pop.store/credits/internal/tokens"
 )
 
-// Clause says why an agent is paused, in the middle of a sentence: "out of tokens".
-func (m StopModel) Clause() string {
+// Clause says why an agent is paused, or why several are, in the middle of a sentence: "out of tokens".
+func (m StopModel) Clause(several bool) string {
+	its, needs, asked := "its ", "it needs", "it"
+	if several {
+		its, needs, asked = "their ", "they need", "they"
+	}
 	switch m.Reason {
 	case WhyCreator:
-		return "you turned it off"
+		return "you turned " + strings.Replace(asked, "they", "them", 1) + " off"
 	case WhyHeld:
-		return "jobs under way hold the tokens it needs"
+		return "jobs under way hold the tokens " + needs
 	case WhyReserve:
 		return "the tokens left are kept for " + m.keptFor()
 	case WhySize:
-		return "it asked for more tokens at once than you had"
+		return asked + " asked for more tokens at once than you had"
 	case WhyBudget:
-		return "its " + budgetWord(m.Budget) + " budget for this month is used"
+		if m.Left > 0 {
+			return its + budgetWord(m.Budget) + " budget for this month has only " + Number(m.Left) + " left"
+		}
+		return its + budgetWord(m.Budget) + " budget for this month is used"
 	case WhyTokens:
 	}
 	return "out of tokens"
@@ -85,7 +93,7 @@ func sameStop(list []StoppedModel) (StopModel, bool) {
 		return StopModel{}, false
 	}
 	first := list[0].Stop
-	other := func(m StoppedModel) bool { return m.Stop.Clause() != first.Clause() }
+	other := func(m StoppedModel) bool { return m.Stop.Clause(false) != first.Clause(false) }
 	return first, !slices.ContainsFunc(list, other)
 }
 
@@ -108,7 +116,7 @@ func (m BadgeModel) pausedWords() string {
 	}
 	text := m.stopped() + " paused"
 	if stop, same := sameStop(m.Stopped); same {
-		text += ": " + stop.Clause()
+		text += ": " + stop.Clause(m.PausedAgents > 1)
 	}
 	return text + "."
 }
@@ -136,7 +144,7 @@ func pausedStep(b *BadgeModel) step {
 	if !same {
 		return step{b.stopped() + " paused", "Each says why, and what ends it.", LinkProps{Label: "See the agents", Href: "/agents", Kind: ButtonInk}}
 	}
-	title := b.stopped() + " paused: " + stop.Clause()
+	title := b.stopped() + " paused: " + stop.Clause(b.PausedAgents > 1)
 	if stop.Reason == WhyTokens {
 		title = b.stopped() + " waiting for tokens"
 	}

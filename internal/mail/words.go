@@ -82,7 +82,9 @@ type stop struct {
 	stop  views.StopModel
 }
 
-func (s *stop) says() string   { return areOrIs(s.names) + " paused: " + s.stop.Clause() + "." }
+func (s *stop) says() string {
+	return areOrIs(s.names) + " paused: " + s.stop.Clause(len(s.names) > 1) + "."
+}
 func (s *stop) advice() string { return s.stop.Advice(len(s.names) > 1, "requests") }
 
 // stops are the agents that are paused, together where the reason is the same; first who lacks tokens.
@@ -95,10 +97,13 @@ func (m *Mailer) stops(r *reader) []stop {
 			continue
 		}
 		model := views.StopModel{Reason: views.AgentReason(why), Budget: a.Budget}
+		if a.Budget != nil {
+			model.Left = *a.Budget - a.Spent - a.Held
+		}
 		if r.own > 0 {
 			model.KeptFor = "your own tools"
 		}
-		at := slices.IndexFunc(list, func(s stop) bool { return s.stop.Clause() == model.Clause() })
+		at := slices.IndexFunc(list, func(s stop) bool { return s.stop.Clause(false) == model.Clause(false) })
 		if at < 0 {
 			list, at = append(list, stop{stop: model}), len(list)
 		}
