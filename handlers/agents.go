@@ -1,7 +1,6 @@
 package handlers
 
 import (
-	"context"
 	"errors"
 	"net/http"
 	"net/url"
@@ -51,13 +50,22 @@ func (a *App) agentsModel(v *visit, q accounts.AgentQuery) (views.AgentsModel, e
 		return views.AgentsModel{}, err
 	}
 	m := views.AgentsModel{
-		Chrome: a.chrome(v, views.NavAgents), Own: p.Own, OwnForm: views.LimitsForm{Reserve: amountOrNothing(p.Own)},
-		Search: q.Search, All: p.All, Stopped: p.Stopped, Found: p.Found, Page: p.Page, Pages: p.Pages,
-		First: (p.Page-1)*accounts.AgentsPerPage + 1,
+		Chrome:    a.chrome(v, views.NavAgents),
+		Spendable: v.Spendable,
+		Reserved:  v.Reserved,
+		Own:       p.Own,
+		OwnForm:   views.LimitsForm{Reserve: amountOrNothing(p.Own)},
+		Search:    q.Search,
+		All:       p.All,
+		Stopped:   p.Stopped,
+		Found:     p.Found,
+		Page:      p.Page,
+		Pages:     p.Pages,
+		First:     (p.Page-1)*accounts.AgentsPerPage + 1,
 	}
 	for i := range p.Agents {
 		g := &p.Agents[i]
-		agent := a.agentModel(g)
+		agent := a.agentModel(g, agentSet{p.Everyone, p.Own})
 		agent.Count, agent.Results = done[g.ID], earned[g.ID]
 		m.Agents = append(m.Agents, agent)
 	}
@@ -109,10 +117,11 @@ func (a *App) earnedThisMonth(v *visit, agents []ledger.Agent) (map[string][]vie
 	return earned, nil
 }
 
-func (a *App) agentModel(g *ledger.Agent) views.AgentModel {
+// agentModel is one of the agents.
+func (a *App) agentModel(g *ledger.Agent, set agentSet) views.AgentModel {
 	m := views.AgentModel{
 		ID: g.ID, Name: a.agentName(g), State: views.AgentState(g.State.String()), Since: g.PausedSince, TurnedAway: g.TurnedAway, Spent: g.Spent, Held: g.Held,
-		Budget: g.Budget, Reserve: g.Reserve, Form: views.LimitsForm{Reserve: amountOrNothing(g.Reserve)},
+		Stop: a.stopModel(g, set), Budget: g.Budget, Reserve: g.Reserve, Form: views.LimitsForm{Reserve: amountOrNothing(g.Reserve)},
 	}
 	if g.Budget != nil {
 		m.Form.Budget = g.Budget.String()
@@ -169,31 +178,7 @@ func (a *App) resumedModel(g *ledger.Agent) views.ResumedModel {
 	return views.ResumedModel{Name: a.agentName(g), For: worksOn[g.Feature], Missed: g.Missed}
 }
 
-// maxNamed bounds the agents that are called by their names on every page and in every poll of the badge.
-const maxNamed = 20
-
-// waiting are the agents that wait for tokens, of very many only some. A page whose agents cannot be read counts them and names none.
-func (a *App) waiting(ctx context.Context, v *visit) []views.WaitingModel {
-	if v.Paused == 0 {
-		return nil
-	}
-	list, _, err := a.Ledger.Agents(ctx, v.ID)
-	if err != nil {
-		return nil
-	}
-	var names []views.WaitingModel
-	for i := range list {
-		if len(names) == maxNamed {
-			break
-		}
-		if list[i].State == ledger.AgentOutOfToken {
-			names = append(names, views.WaitingModel{Name: a.agentName(&list[i]), Back: a.resumedModel(&list[i]).Words()})
-		}
-	}
-	return names
-}
-
-// switchAgent turns an agent off or on, as the form says: sent twice, it does nothing more.
+// switchAgent turns an agent off or on, as the form says: sent twice, it does nothing more. One that cannot work yet says on its card what it waits for.
 func (a *App) switchAgent(v *visit) error {
 	form, err := completeForm(v, "agent", "on")
 	if err != nil {
@@ -203,10 +188,6 @@ func (a *App) switchAgent(v *visit) error {
 		return problem.Invalid("on", "must be 0 or 1")
 	}
 	agent, err := a.Accounts.SwitchAgent(v.Request().Context(), v.ID, form.Get("agent"), form.Get("on") == "1")
-	var refused *problem.Error
-	if errors.As(err, &refused) && refused.Kind == problem.Conflict {
-		return a.agentsAgain(v, form, http.StatusConflict, func(m *views.AgentsModel) { m.Problem = refused.Message })
-	}
 	if err != nil {
 		return err
 	}

@@ -62,7 +62,7 @@ func TestAnAgentsLifeOnItsPage(t *testing.T) {
 	s.clock.Advance(26 * time.Hour)
 	page = v.get("/agents").want(http.StatusOK)
 	page.wantSaid("replies", "agent-sentence",
-		"Paused since yesterday, 4:02 pm: out of tokens. 3 requests weren't handled. Add tokens and it restarts by itself, for new ones.")
+		"Paused since yesterday, 4:02 pm: it asked for more tokens at once than you had. 3 requests weren't handled. Turn on and it goes on, for new ones.")
 	if got := text(page.badge()); got != "38 tokens · 1 paused" {
 		t.Errorf("the badge says %q", got)
 	}
@@ -105,19 +105,20 @@ func TestTurningAgentsOffAndOn(t *testing.T) {
 	v.submit("/agents/switch", url.Values{"agent": {""}, "on": {"0"}}).want(http.StatusNotFound)
 }
 
-// An agent whose budget is used cannot be turned on; the page says why.
-func TestWhatCannotBeTurnedOn(t *testing.T) {
+// An agent whose budget is used stays paused when it is turned on: the page says why, and what ends that.
+func TestWhatCannotWorkYet(t *testing.T) {
 	t.Parallel()
 	s := newSite(t)
 	s.open("maya", "starter")
 	s.call("PUT", "/v1/accounts/maya/agents/seller", `{"feature":"auto_selling","monthly_budget":"5"}`).want(http.StatusCreated)
+	s.charge("maya", `{"feature":"auto_selling","agent":"seller","amount":"5"}`)
 	s.post("/v1/accounts/maya/charges", `{"feature":"auto_selling","agent":"seller","amount":"6"}`).want(http.StatusConflict)
 	v := s.signIn("maya")
-	v.get("/agents").wantSaid("seller", "agent-sentence", "Paused: its 5-token budget for this month is used. 1 request wasn't handled.")
-	a := v.submit("/agents/switch", url.Values{"agent": {"seller"}, "on": {"1"}}).want(http.StatusConflict)
-	if got := text(a.only("problem")); !strings.Contains(got, "raise it first") {
-		t.Errorf("the page says %q", got)
-	}
+	v.submit("/agents/switch", url.Values{"agent": {"seller"}, "on": {"1"}}).want(http.StatusSeeOther)
+	page := v.get("/agents")
+	page.wantSaid("seller", "agent-sentence", "Paused: its 5-token budget for this month is used. 1 request wasn't handled. "+
+		"Raise the budget and it restarts by itself, for new ones.")
+	page.wantSaid("seller", "agent-cure", "Raise the budget")
 	v.submit("/agents/limits", url.Values{"agent": {"seller"}, "budget": {"20"}, "reserve": {""}}).want(http.StatusSeeOther)
 	v.get("/agents").wantSaid("seller", "agent-state", "On")
 }

@@ -36,6 +36,7 @@ type accountJSON struct {
 	Threshold     tokens.Amount `json:"threshold"`
 	OwnReserve    tokens.Amount `json:"own_reserve"`
 	PausedAgents  int           `json:"paused_agents"`
+	OverBudget    int           `json:"over_budget_agents"`
 	NextResetAt   *string       `json:"next_reset_at"`
 	TimeZone      string        `json:"time_zone"`
 	BillingAnchor *string       `json:"billing_anchor"`
@@ -53,10 +54,20 @@ func (a *App) accountAnswer(c echo.Context, status int, account uuid.UUID) error
 		return err
 	}
 	return c.JSON(status, accountJSON{
-		Account: o.ExternalID, Name: unlessEmpty(o.Name), Email: unlessEmpty(o.Email), Plan: o.Plan, PlanStatus: string(o.PlanStatus),
-		ClosedAt: stamp(o.ClosedAt), NextPlan: unlessEmpty(o.NextPlan),
-		Balance: balanceJSON{o.Spendable, o.Held, o.Total}, State: string(o.State), Threshold: o.Threshold, OwnReserve: own, PausedAgents: o.Paused,
-		NextResetAt: stamp(o.NextReset), TimeZone: o.Zone.String(), BillingAnchor: stamp(o.Anchor), BillingZone: o.Account.Zone.String(),
+		Account:      o.ExternalID,
+		Name:         unlessEmpty(o.Name),
+		Email:        unlessEmpty(o.Email),
+		Plan:         o.Plan,
+		PlanStatus:   string(o.PlanStatus),
+		ClosedAt:     stamp(o.ClosedAt),
+		NextPlan:     unlessEmpty(o.NextPlan),
+		Balance:      balanceJSON{o.Spendable, o.Held, o.Total},
+		State:        string(o.State),
+		Threshold:    o.Threshold,
+		OwnReserve:   own,
+		PausedAgents: o.Paused,
+		OverBudget:   o.OverBudget,
+		NextResetAt:  stamp(o.NextReset), TimeZone: o.Zone.String(), BillingAnchor: stamp(o.Anchor), BillingZone: o.Account.Zone.String(),
 	})
 }
 

@@ -29,6 +29,8 @@ type agentJSON struct {
 	Name           *string        `json:"name"`
 	Feature        *string        `json:"feature"`
 	State          string         `json:"state"`
+	Reason         *string        `json:"reason"`
+	Cure           *string        `json:"cure"`
 	PausedSince    *string        `json:"paused_since"`
 	TurnedAway     int64          `json:"turned_away"`
 	MonthlyBudget  *tokens.Amount `json:"monthly_budget"`
@@ -39,7 +41,8 @@ type agentJSON struct {
 
 func agentAnswer(g *ledger.Agent) agentJSON {
 	return agentJSON{
-		ID: g.ID, Name: unlessEmpty(g.Name), Feature: unlessEmpty(g.Feature), State: g.State.String(), PausedSince: stamp(g.PausedSince), TurnedAway: g.TurnedAway,
+		ID: g.ID, Name: unlessEmpty(g.Name), Feature: unlessEmpty(g.Feature), State: g.State.String(), Reason: unlessEmpty(string(g.Reason)),
+		Cure: unlessEmpty(string(g.Reason.Cure())), PausedSince: stamp(g.PausedSince), TurnedAway: g.TurnedAway,
 		MonthlyBudget: g.Budget, Reserve: g.Reserve, SpentThisMonth: g.Spent, Held: g.Held,
 	}
 }

@@ -136,7 +136,7 @@ func (a *App) postQuote(c echo.Context, account uuid.UUID) error {
 	}
 	answer := map[string]any{
 		"feature": body.Feature, "quantity": q.Quantity, "amount": q.Amount, "affordable": q.Affordable, "spendable": q.Spendable,
-		"balance_after": q.BalanceAfter, "shortfall": q.Shortfall,
+		"balance_after": q.BalanceAfter, "shortfall": q.Shortfall, "held": q.Held, "reserved": q.Reserved,
 	}
 	if q.Unit != 0 {
 		answer["unit_price"] = q.Unit
@@ -144,10 +144,19 @@ func (a *App) postQuote(c echo.Context, account uuid.UUID) error {
 	return c.JSON(http.StatusOK, answer)
 }
 
+// pauseJSON says what a refusal means for the agent that asked; absent: true.
+type pauseJSON struct {
+	PauseAgent *bool `json:"pause_agent"`
+}
+
+// keepOn says that a refusal must not pause the agent.
+func (p pauseJSON) keepOn() bool { return p.PauseAgent != nil && !*p.PauseAgent }
+
 // chargeJSON is a charge as it is asked for, alone or among many.
 type chargeJSON struct {
 	workJSON
 	noteJSON
+	pauseJSON
 	UniqueReference bool `json:"unique_reference"`
 }
 
@@ -160,7 +169,7 @@ func (j *chargeJSON) charge() (ledger.Charge, error) {
 	}
 	return ledger.Charge{
 		Feature: j.Feature, Quantity: j.Quantity, Amount: j.Amount, Agent: j.Agent,
-		Reference: j.Reference, UniqueReference: j.UniqueReference, Reason: j.Reason, Metadata: j.Metadata,
+		Reference: j.Reference, UniqueReference: j.UniqueReference, Reason: j.Reason, Metadata: j.Metadata, KeepAgentOn: j.keepOn(),
 	}, nil
 }
 
@@ -184,19 +193,18 @@ func (a *App) postCharge(c echo.Context, account uuid.UUID) error {
 	return created(c, r.Replayed, chargeAnswer(&r))
 }
 
-// withWayOut tells a caller that lacks tokens where its creator can buy some, and that the agent which asked is paused now.
+// withWayOut tells a caller that lacks tokens where its creator can get on: at the packs, with as many as it takes.
 func (a *App) withWayOut(err error, agent string) error {
 	var p *problem.Error
 	if !errors.As(err, &p) || p.Kind != problem.Insufficient {
 		return err
 	}
 	short, _ := p.Details["shortfall"].(tokens.Amount)
-	if agent == "" {
-		return p.With("buy_url", a.BaseURL.String()+buyURL(short, ""))
+	next := ""
+	if agent != "" {
+		next = "/agents"
 	}
-	p = p.With("buy_url", a.BaseURL.String()+buyURL(short, "/agents")).With("agent", agent).With("state", ledger.AgentOutOfToken.String())
-	p.Message += " The agent is paused until there are more."
-	return p
+	return p.With("buy_url", a.BaseURL.String()+buyURL(short, next))
 }
 
 // grantJSON is a grant as it is asked for. An adjustment below zero takes tokens back.

@@ -29,6 +29,7 @@ func (a *App) postHold(c echo.Context, account uuid.UUID) error {
 	var body struct {
 		workJSON
 		noteJSON
+		pauseJSON
 		ExpiresIn *int64 `json:"expires_in"`
 	}
 	key, err := idempotencyKey(c)
@@ -46,8 +47,15 @@ func (a *App) postHold(c echo.Context, account uuid.UUID) error {
 		return err
 	}
 	r, err := a.Ledger.Hold(c.Request().Context(), account, key, ledger.Hold{
-		Feature: body.Feature, Quantity: body.Quantity, Amount: body.Amount, Agent: body.Agent, ExpiresIn: life,
-		Reference: body.Reference, Reason: body.Reason, Metadata: body.Metadata,
+		Feature:     body.Feature,
+		Quantity:    body.Quantity,
+		Amount:      body.Amount,
+		Agent:       body.Agent,
+		ExpiresIn:   life,
+		KeepAgentOn: body.keepOn(),
+		Reference:   body.Reference,
+		Reason:      body.Reason,
+		Metadata:    body.Metadata,
 	})
 	if err != nil {
 		return a.withWayOut(err, body.Agent)

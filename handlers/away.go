@@ -99,7 +99,7 @@ func (a *App) away(v *visit) (views.AwayModel, error) {
 	}
 	m := views.AwayModel{Since: r.Since, Spent: r.Spent, Bought: r.Bought, Arrived: r.Arrived, Expired: r.Expired, Back: a.agentNames(r.Back)}
 	for i := range r.Paused {
-		m.Paused = append(m.Paused, a.agentModel(&r.Paused[i]))
+		m.Paused = append(m.Paused, a.agentModel(&r.Paused[i], agentSet{r.Agents, r.Own}))
 	}
 	return m, nil
 }

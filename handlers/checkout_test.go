@@ -197,7 +197,7 @@ func TestTheWayBack(t *testing.T) {
 	a.wantMembers(map[string]any{"buy_url": s.url + "/credits/buy?need=74.99"})
 	a = s.post("/v1/accounts/maya/charges", `{"feature":"social_comment_reply","agent":"replies"}`).want(http.StatusPaymentRequired)
 	a.wantMembers(map[string]any{"buy_url": s.url + "/credits/buy?need=0.04&next=%2Fagents"})
-	to := v.get("/agents").said("replies", "agent-buy")
+	to := v.get("/agents").said("replies", "agent-cure")
 	if to != "See the packs" {
 		t.Errorf("a paused agent offers %q", to)
 	}

@@ -10,6 +10,7 @@ import (
 	"github.com/labstack/echo/v4"
 
 	"pop.store/credits/internal/accounts"
+	"pop.store/credits/internal/ledger"
 	"pop.store/credits/internal/problem"
 	"pop.store/credits/views"
 )
@@ -59,13 +60,14 @@ func (a *App) chrome(v *visit, nav views.Nav) views.Chrome {
 		every = min(every, firstPoll)
 		stopped = a.topUpStopped(v)
 	}
+	set := a.agentsOf(v.Request().Context(), v)
 	return views.Chrome{
 		ShopName: v.Name, SignedIn: true, Nav: nav, Now: v.now, Zone: v.Zone, Here: here(v.Request()), Demo: a.DemoAccount != "",
 		Badge: &views.BadgeModel{
-			Level: views.Level(v.State), Spendable: v.Spendable, Held: v.Held, PausedAgents: v.Paused, Waiting: a.waiting(v.Request().Context(), v),
+			Level: views.Level(v.State), Spendable: v.Spendable, Held: v.Held, PausedAgents: v.Paused + v.OverBudget, Stopped: a.stopped(set),
 			Every: jitter(every), Pace: every,
 		},
-		Notice: a.notice(v), TopUp: stopped,
+		Notice: a.notice(v, set), TopUp: stopped,
 	}
 }
 
@@ -110,16 +112,17 @@ func (a *App) chromeOrPlain(c echo.Context) views.Chrome {
 }
 
 // notice says what accounts decided to say.
-func (a *App) notice(v *visit) *views.NoticeModel {
+func (a *App) notice(v *visit, set agentSet) *views.NoticeModel {
 	if v.Notice == accounts.NoNotice {
 		return nil
 	}
 	m := &views.NoticeModel{
 		Level: views.LevelLow, Soon: v.Notice == accounts.NoticeSoon,
-		Spendable: v.Spendable, Equivalents: a.equivalents(v.Spendable, noticeFeatures), NextGrant: a.nextGrant(v),
+		Spendable: v.Spendable, Held: v.Held, Equivalents: a.equivalents(v.Spendable+v.Held, noticeFeatures), NextGrant: a.nextGrant(v),
 	}
 	if v.Notice == accounts.NoticeEmpty {
 		m.Level = views.LevelEmpty
+		m.Waiting, m.GoOn = ledger.AtEmpty(set.agents)
 	}
 	if v.First != nil {
 		m.Forecast = &views.Forecast{Feature: v.First.Feature.Name, At: v.First.At, Days: v.Pace.CompleteDays()}

@@ -42,12 +42,12 @@ func (a *App) toolsPage(v *visit) error {
 
 // toolsModel is the price list with what each tool leaves, and the form of the one that was asked for.
 func (a *App) toolsModel(v *visit, asked toolForm) (views.ToolsModel, error) {
-	available, err := a.availableToTools(v)
+	available, behind, err := a.availableToTools(v)
 	if err != nil {
 		return views.ToolsModel{}, err
 	}
 	m := views.ToolsModel{
-		Chrome: a.chrome(v, views.NavTools), Available: available, Kept: v.Spendable - available, Runs: a.Jobs != nil, Text: asked.text, Fail: asked.fail,
+		Chrome: a.chrome(v, views.NavTools), Available: available, Kept: v.Spendable - available, Held: v.Held, Runs: a.Jobs != nil, Text: asked.text, Fail: asked.fail,
 		Key: uuid.NewString(), Job: a.jobModel(v),
 	}
 	for _, f := range a.Prices().Features {
@@ -56,7 +56,7 @@ func (a *App) toolsModel(v *visit, asked toolForm) (views.ToolsModel, error) {
 		}
 		t := views.ToolModel{ID: f.ID, Name: f.Name, One: f.One, Price: f.Price, Left: m.Available - f.Price}
 		if t.Left < 0 {
-			t.Short, t.Left = -t.Left, 0
+			t.Short, t.Left = behind-t.Left, 0
 		}
 		if f.ID == asked.tool && m.Runs {
 			t.BuyURL = buyURL(t.Short, toolURL(asked))
@@ -68,18 +68,23 @@ func (a *App) toolsModel(v *visit, asked toolForm) (views.ToolsModel, error) {
 	return m, nil
 }
 
-// availableToTools is what the creator's own tools may spend: what is kept for agents is not theirs.
-func (a *App) availableToTools(v *visit) (tokens.Amount, error) {
+// availableToTools is what the creator's own tools may spend: what is kept for agents is not theirs. behind is how much more is kept for agents than
+// there is: tokens that come fill that first.
+func (a *App) availableToTools(v *visit) (available, behind tokens.Amount, err error) {
 	if v.Reserved == 0 {
-		return v.Spendable, nil
+		return v.Spendable, 0, nil
 	}
 	for _, f := range a.Prices().Features {
-		if !f.Agent && f.Price > 0 {
-			q, err := a.Ledger.Quote(v.Request().Context(), v.ID, ledger.Charge{Feature: f.ID})
-			return min(q.Spendable, v.Spendable), err
+		if f.Agent || f.Price == 0 {
+			continue
 		}
+		q, err := a.Ledger.Quote(v.Request().Context(), v.ID, ledger.Charge{Feature: f.ID})
+		if !q.Affordable {
+			behind = q.Shortfall - (q.Amount - q.Spendable)
+		}
+		return min(q.Spendable, v.Spendable), behind, err
 	}
-	return v.Spendable, nil
+	return v.Spendable, 0, nil
 }
 
 // toolURL leads back to a tool, with what was typed.

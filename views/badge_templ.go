@@ -310,10 +310,10 @@ func badgeIcon(state string) templ.Component {
 	})
 }
 
-// back is what to announce of each agent that waits once it is back on, by its name, as JSON for the script.
+// back is what to announce of each agent that is paused once it is back on, by its name, as JSON for the script.
 func (m BadgeModel) back() string {
-	words := make(map[string]string, len(m.Waiting))
-	for _, w := range m.Waiting {
+	words := make(map[string]string, len(m.Stopped))
+	for _, w := range m.Stopped {
 		words[w.Name] = w.Back
 	}
 	text, err := json.Marshal(words)

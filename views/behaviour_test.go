@@ -114,7 +114,7 @@ func (s *site) setWaiting(spendable string, names ...string) {
 	defer s.mu.Unlock()
 	s.chrome.Badge.PausedAgents = len(names)
 	for _, name := range names {
-		s.chrome.Badge.Waiting = append(s.chrome.Badge.Waiting, views.WaitingModel{Name: name, Back: name + " is back on."})
+		s.chrome.Badge.Stopped = append(s.chrome.Badge.Stopped, views.StoppedModel{Name: name, Back: name + " is back on."})
 	}
 }
 

@@ -65,9 +65,9 @@ type BadgeModel struct {
 	Spendable tokens.Amount
 	// Held is what jobs under way have reserved; it is not part of Spendable.
 	Held tokens.Amount
-	// PausedAgents counts the agents that wait for tokens, and Waiting says which, as far as that is known.
+	// PausedAgents counts the agents that are paused although their creator did not turn them off, and Stopped says which, as far as that is known.
 	PausedAgents int
-	Waiting      []WaitingModel
+	Stopped      []StoppedModel
 	// Every is the pause until the next poll, jitter included; zero stops polling. Pace is the same without the jitter: a tab whose pace
 	// is no longer right gets a new badge, even if nothing else has changed.
 	Every time.Duration
@@ -80,6 +80,10 @@ type NoticeModel struct {
 	Level     Level
 	Soon      bool
 	Spendable tokens.Amount
+	// Held is what jobs under way hold: it may come back, so it counts as left.
+	Held tokens.Amount
+	// Waiting counts the agents that wait for tokens at an empty balance, and GoOn those that can work with what is left.
+	Waiting, GoOn int
 	// Forecast says what stops first and when; nil without a forecast.
 	Forecast *Forecast
 	// Equivalents say what is still possible; used when there is no forecast.

@@ -18,6 +18,31 @@ const (
 	AgentOverBudget  AgentState = "paused_over_budget"
 )
 
+// AgentReason says why an agent is paused: the ledger's reasons.
+type AgentReason string
+
+// The reasons, as the ledger names them.
+const (
+	WhyCreator AgentReason = "creator"
+	WhyTokens  AgentReason = "tokens"
+	WhyHeld    AgentReason = "held"    // jobs under way hold what it needs
+	WhyReserve AgentReason = "reserve" // what it needs is there, and reserved for others
+	WhySize    AgentReason = "size"    // it asked for more at once than there was
+	WhyBudget  AgentReason = "budget"
+)
+
+// StopModel says why an agent is paused, and where that is cured. The zero model is that of an agent which is on.
+type StopModel struct {
+	Reason AgentReason
+	// KeptFor is whom the tokens are reserved for ("your own tools"), Budget the budget that does not cover its work, and Left what is left of it; each
+	// for its reason.
+	KeptFor string
+	Budget  *tokens.Amount
+	Left    tokens.Amount
+	// URL leads to the cure.
+	URL string
+}
+
 // AgentsModel is the Agents page.
 type AgentsModel struct {
 	Chrome Chrome
@@ -28,6 +53,8 @@ type AgentsModel struct {
 	All, Stopped, Found int
 	// Page of Pages begins with the agent number First of those found; all count from 1.
 	Page, Pages, First int
+	// Spendable is what there is, and Reserved what of it, or beyond it, is set aside for single agents and the creator's own tools.
+	Spendable, Reserved tokens.Amount
 	// Own is what is kept for the creator's own tools, and OwnForm the form that says so.
 	Own     tokens.Amount
 	OwnForm LimitsForm
@@ -48,6 +75,8 @@ type AgentModel struct {
 	// Since is when it was paused, and TurnedAway counts the requests that were not handled since.
 	Since      time.Time
 	TurnedAway int64
+	// Stop says why.
+	Stop StopModel
 	// Spent is this calendar month's, and Held what its jobs under way have set aside.
 	Spent tokens.Amount
 	Held  tokens.Amount
@@ -84,9 +113,10 @@ type ResumedModel struct {
 	Missed int64
 }
 
-// WaitingModel is an agent that waits for tokens, with the sentence for when it is back on.
-type WaitingModel struct {
+// StoppedModel is an agent that is paused although its creator did not turn it off, with the sentence for when it is back on.
+type StoppedModel struct {
 	Name string
+	Stop StopModel
 	Back string
 }
 

@@ -13,6 +13,8 @@ type ToolsModel struct {
 	Tools  []ToolModel
 	// Available is what the creator's own tools may spend, and Kept what of the balance is kept for agents.
 	Available, Kept tokens.Amount
+	// Held is what jobs under way hold.
+	Held tokens.Amount
 	// Runs says that sample jobs run here; elsewhere tools run in the shop, and the page is a price list.
 	Runs bool
 	// Chosen is the tool whose form is open, nil for none. Text is what was typed, Fail that the sample is to fail, and Key makes a form that is sent

@@ -86,24 +86,29 @@ func every(d time.Duration) string {
 
 // Lead is the notice's first sentence, the one in bold.
 func (m NoticeModel) Lead() string {
+	left := m.Spendable + m.Held
+	text := Tokens(left) + " left"
+	if m.Held > 0 {
+		text += ", " + Number(m.Held) + " of them in use"
+	}
 	switch {
-	case m.Level == LevelEmpty && m.Spendable > 0:
-		return Tokens(m.Spendable) + " left, not enough for an AI tool."
+	case m.Level == LevelEmpty && left > 0:
+		return text + ", not enough for an AI tool."
 	case m.Level == LevelEmpty:
 		return "You're out of tokens."
 	case m.Forecast == nil && equivalents(m.Equivalents) != "":
-		return Tokens(m.Spendable) + " left: " + equivalents(m.Equivalents) + "."
+		return text + ": " + equivalents(m.Equivalents) + "."
 	}
-	return Tokens(m.Spendable) + " left."
+	return text + "."
 }
 
 // Rest is the notice's text after the lead.
 func (m NoticeModel) Rest(c Chrome) string {
 	var s []string
 	if m.Level == LevelEmpty {
-		s = append(s, "Your shop is open as usual. AI tools and agents are waiting for more tokens.")
+		s = append(s, "Your shop is open as usual. "+m.waits())
 	} else if c.Badge != nil && c.Badge.PausedAgents > 0 {
-		s = append(s, c.Badge.waiting()+" waiting for more tokens.")
+		s = append(s, c.Badge.pausedWords())
 	} else if f := m.Forecast; f != nil {
 		s = append(s, paceWords(f.Days)+f.Feature+" stops around "+c.when(f.At).Around()+".")
 	}

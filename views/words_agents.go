@@ -22,6 +22,15 @@ func (m AgentModel) state() string {
 	case AgentByCreator:
 		return "Paused by you"
 	case AgentOutOfTokens:
+		switch m.Stop.Reason {
+		case WhyReserve:
+			return "Held back by a reserve"
+		case WhySize:
+			return "Asked for too much"
+		case WhyHeld:
+			return "Waits for a job"
+		case WhyTokens, WhyCreator, WhyBudget:
+		}
 		return "Out of tokens"
 	case AgentOverBudget:
 		return "Budget used"
@@ -33,17 +42,17 @@ func (m AgentModel) state() string {
 // sentence says how an agent is, and what will make it go on.
 func (m AgentModel) sentence(c Chrome) string {
 	missed := m.missed()
+	ones := "requests"
+	if missed != "" {
+		ones = "ones"
+	}
 	switch m.State {
 	case AgentByCreator:
 		return sentences("Paused by you. Stays off until you turn it on.", missed)
 	case AgentOutOfTokens:
-		ones := "requests"
-		if missed != "" {
-			ones = "ones"
-		}
-		return sentences("Paused since "+c.when(m.Since).Since()+": out of tokens.", missed, "Add tokens and it restarts by itself, for new "+ones+".")
+		return sentences("Paused since "+c.when(m.Since).Since()+": "+m.stop().Clause(false)+".", missed, m.stop().Advice(false, ones))
 	case AgentOverBudget:
-		return sentences("Paused: its "+m.budget()+" budget for this month is used.", missed)
+		return sentences("Paused: "+m.stop().Clause(false)+".", missed, m.stop().Advice(false, ones))
 	case AgentOn:
 	}
 	if m.Held > 0 {
@@ -52,11 +61,14 @@ func (m AgentModel) sentence(c Chrome) string {
 	return "Handles new requests as they come."
 }
 
-func (m AgentModel) budget() string {
-	if m.Budget == nil {
-		return "month's"
+// stop is why it is paused, as its state says where nothing more is known.
+func (m AgentModel) stop() StopModel {
+	stop := m.Stop
+	stop.Budget = m.Budget
+	if stop.Reason == "" && m.State == AgentOverBudget {
+		stop.Reason = WhyBudget
 	}
-	return Number(*m.Budget) + "-token"
+	return stop
 }
 
 // missed says how many requests were not handled while it was paused.
@@ -153,26 +165,6 @@ func resumedWords(list []ResumedModel) string {
 	return who + " " + are + " back on, for new requests. Those from the pause weren't answered."
 }
 
-// waiting names the agents that wait for tokens: "Comment Replies and Brand Scout are", "3 agents are".
-func (m BadgeModel) waiting() string {
-	if len(m.Waiting) == 0 || len(m.Waiting) > 2 {
-		return counted(int64(m.PausedAgents), "agent is", "agents are")
-	}
-	names := make([]string, len(m.Waiting))
-	for i, w := range m.Waiting {
-		names[i] = w.Name
-	}
-	return both(names) + " " + are(len(names) == 1)
-}
-
-// PausedAnnouncement is the sentence that the status region says when one more agent waits.
-func (m BadgeModel) PausedAnnouncement() string {
-	if m.PausedAgents == 0 {
-		return ""
-	}
-	return m.waiting() + " paused: out of tokens."
-}
-
 // says tells whether anything happened while the creator was away.
 func (m AwayModel) says() bool {
 	return m.Spent > 0 || m.Bought > 0 || m.Arrived > 0 || m.Expired > 0 || len(m.Back) > 0 || len(m.Paused) > 0
@@ -195,7 +187,7 @@ func (m AwayModel) lines(c Chrome) []string {
 	}
 	if len(m.Back) > 0 {
 		who, are := named(m.Back)
-		list = append(list, who+" ran out of tokens, and "+are+" back on.")
+		list = append(list, who+" stopped, and "+are+" back on.")
 	}
 	for i, a := range m.Paused {
 		if rest := int64(len(m.Paused) - i); i >= maxPausedLines && rest > 1 {

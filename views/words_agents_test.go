@@ -33,7 +33,7 @@ func TestAgentWords(t *testing.T) {
 		},
 		{AgentModel{State: AgentByCreator}, "Paused by you. Stays off until you turn it on."},
 		{AgentModel{State: AgentByCreator, TurnedAway: 1}, "Paused by you. Stays off until you turn it on. 1 request wasn't handled."},
-		{AgentModel{State: AgentOverBudget, Budget: &fifty}, "Paused: its 50-token budget for this month is used."},
+		{AgentModel{State: AgentOverBudget, Budget: &fifty}, "Paused: its 50-token budget for this month is used. Raise the budget and it restarts by itself, for new requests."},
 		{AgentModel{State: AgentOn, Held: 30 * tokens.One}, "Working: 30 tokens in use right now."},
 	} {
 		if got := test.model.sentence(c); got != test.want {
@@ -70,25 +70,6 @@ func TestResumedWords(t *testing.T) {
 	} {
 		if got := resumedWords(list); got != want {
 			t.Errorf("got %q, want %q", got, want)
-		}
-	}
-}
-
-func TestWaitingWords(t *testing.T) {
-	t.Parallel()
-	c := Chrome{Badge: &BadgeModel{Level: LevelLow, Spendable: 6 * tokens.One, PausedAgents: 1, Waiting: []WaitingModel{{Name: "Scout"}}}}
-	n := NoticeModel{Level: LevelLow, Spendable: 6 * tokens.One, Forecast: &Forecast{Feature: "Scout", At: c.Now}}
-	if got := n.Lead() + " " + n.Rest(c); got != "6 tokens left. Scout is waiting for more tokens." {
-		t.Errorf("one: %q", got)
-	}
-	if got := c.Badge.PausedAnnouncement(); got != "Scout is paused: out of tokens." {
-		t.Errorf("one: %q", got)
-	}
-	// More than two, or such as could not be read, are counted.
-	for _, waiting := range [][]WaitingModel{nil, make([]WaitingModel, 3)} {
-		c.Badge.PausedAgents, c.Badge.Waiting = 3, waiting
-		if got := c.Badge.PausedAnnouncement(); got != "3 agents are paused: out of tokens." {
-			t.Errorf("three: %q", got)
 		}
 	}
 }

@@ -84,12 +84,12 @@ func TestNoticeWords(t *testing.T) {
 		},
 		{
 			"empty",
-			NoticeModel{Level: LevelEmpty, NextGrant: next, Equivalents: few},
+			NoticeModel{Level: LevelEmpty, Waiting: 2, NextGrant: next, Equivalents: few},
 			"You're out of tokens. Your shop is open as usual. AI tools and agents are waiting for more tokens. Your next 200 arrive Thursday.",
 		},
 		{
 			"remainder",
-			NoticeModel{Level: LevelEmpty, Spendable: tokens.MustParse("0.03")},
+			NoticeModel{Level: LevelEmpty, Waiting: 2, Spendable: tokens.MustParse("0.03")},
 			"0.03 tokens left, not enough for an AI tool. Your shop is open as usual. AI tools and agents are waiting for more tokens.",
 		},
 	} {

@@ -11,7 +11,7 @@ func (m ToolModel) after() string {
 // declined says why a tool did not run: "This PDF needs 75 tokens and you have 42. It didn't run, and no tokens were used. You're 33 short; your text
 // is saved."
 func (m ToolsModel) declined() string {
-	text := "This " + m.Chosen.One + " needs " + Tokens(m.Chosen.Price) + " and you have " + Number(m.Available) + ". "
+	text := "This " + m.Chosen.One + " needs " + Tokens(m.Chosen.Price) + " and you have " + Number(m.Available) + m.aside() + ". "
 	if m.Declined {
 		text += "It didn't run, and no tokens were used. "
 	}
@@ -21,6 +21,24 @@ func (m ToolsModel) declined() string {
 	}
 	return text + "."
 }
+
+// aside names what is set aside and therefore not there for tools: " to spend: 150 more are kept for agents and 30 are in use".
+func (m ToolsModel) aside() string {
+	var list []string
+	if m.Kept > 0 {
+		list = append(list, Number(m.Kept)+" more "+are(m.Kept == 1_000_000)+" kept for agents")
+	}
+	if m.Held > 0 {
+		list = append(list, Number(m.Held)+" "+are(m.Held == 1_000_000)+" in use")
+	}
+	if len(list) == 0 {
+		return ""
+	}
+	return " to spend: " + both(list)
+}
+
+// keptWouldDo says whether what is kept for agents is enough for the tool.
+func (m ToolsModel) keptWouldDo() bool { return m.Kept > 0 && m.Available+m.Kept >= m.Chosen.Price }
 
 // lead says what the page is about, with this creator's numbers.
 func (m ToolsModel) lead() string {

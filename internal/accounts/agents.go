@@ -13,13 +13,11 @@ import (
 
 // CheckAgent refuses what the services may not call an agent; field "agent". Agents are called as accounts are.
 func CheckAgent(id string) error {
-	if !validAgent(id) {
-		return problem.Invalid("agent", `must be 1 to 64 of A-Za-z0-9_-.: and not "." or ".."`)
+	if !ValidID(id) {
+		return problem.Invalid("agent", `must be 1 to 64 of A-Za-z0-9_-.: and not "me", "." or ".."`)
 	}
 	return nil
 }
-
-func validAgent(id string) bool { return idSyntax.MatchString(id) && id != "." && id != ".." }
 
 // PutAgent is what is said about an agent. Nil fields stay as they are.
 type PutAgent struct {
@@ -79,10 +77,10 @@ func (p *PutAgent) change(id string) (ledger.PutAgent, error) {
 	return change, nil
 }
 
-// SwitchAgent turns an agent off, or on again. Errors: ledger.ErrNoAccount, ledger.ErrNoAgent, Conflict (out_of_tokens, over_budget) for one that
-// cannot go on yet, and Unavailable.
+// SwitchAgent turns an agent off, or on again; one that lacks tokens or budget then waits for them, as its state says. Errors: ledger.ErrNoAccount,
+// ledger.ErrNoAgent and Unavailable.
 func (a *Accounts) SwitchAgent(ctx context.Context, account uuid.UUID, id string, on bool) (ledger.Agent, error) {
-	if !validAgent(id) {
+	if !ValidID(id) {
 		return ledger.Agent{}, ledger.ErrNoAgent
 	}
 	if err := a.ledger.SwitchAgent(ctx, account, ledger.SwitchAgent{ID: id, On: on}); err != nil {

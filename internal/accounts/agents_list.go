@@ -25,13 +25,14 @@ type AgentQuery struct {
 
 // AgentPage is a page of an account's agents: those that are stopped first, then those that spent most this month, then by name.
 type AgentPage struct {
-	Agents  []ledger.Agent
-	Own     tokens.Amount // kept for the creator's own tools
-	All     int           // agents of the account
-	Stopped int           // of those, the ones that do not work now
-	Found   int           // that match the search
-	Page    int           // from 1 on
-	Pages   int           // at least 1
+	Agents   []ledger.Agent
+	Everyone []ledger.Agent // all agents of the account: what one may spend rests on what is reserved for the others
+	Own      tokens.Amount  // kept for the creator's own tools
+	All      int            // agents of the account
+	Stopped  int            // of those, the ones that do not work now
+	Found    int            // that match the search
+	Page     int            // from 1 on
+	Pages    int            // at least 1
 }
 
 // AgentPage reads a page of an account's agents. An account has at most ledger.MaxAgents, so it reads no more than that. Errors:
@@ -41,7 +42,7 @@ func (a *Accounts) AgentPage(ctx context.Context, account uuid.UUID, q AgentQuer
 	if err != nil {
 		return AgentPage{}, err
 	}
-	p := AgentPage{Own: own, All: len(list)}
+	p := AgentPage{Everyone: list, Own: own, All: len(list)}
 	for i := range list {
 		if list[i].State != ledger.AgentOn {
 			p.Stopped++

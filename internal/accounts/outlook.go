@@ -112,18 +112,18 @@ func (a *Accounts) foretell(ctx context.Context, all []Overview) error {
 	return nil
 }
 
-// decideNotice chooses the notice of an account that is not empty. A job under way alone brings no warning: it may well give its tokens back.
+// decideNotice chooses the notice of an account that is not empty. What jobs under way hold counts as if they gave it back: no job alone brings a warning.
 func (a *Accounts) decideNotice(o *Overview, past forecast.Past, known ledger.Account) {
 	if o.State == Low {
 		o.Notice = NoticeLow
-		o.foresee(a.look(o, past, known, false))
+		o.foresee(a.look(o, past, known))
 		return
 	}
 	if len(known.Lots) == 0 && forecast.Enough(past, o.Spendable+o.Held) {
 		a.pasts.warn(o.ID, func(bool) bool { return false })
 		return
 	}
-	if outlook := a.look(o, past, known, true); a.pasts.warn(o.ID, outlook.Soon) {
+	if outlook := a.look(o, past, known); a.pasts.warn(o.ID, outlook.Soon) {
 		o.Notice = NoticeSoon
 		o.foresee(outlook)
 	}
@@ -136,14 +136,10 @@ func (o *Overview) foresee(outlook forecast.Outlook) {
 }
 
 // look makes the outlook up to the next allowance: what is left counts as one lot unless the lots were read.
-func (a *Accounts) look(o *Overview, past forecast.Past, known ledger.Account, withHeld bool) forecast.Outlook {
-	lots := forecastLots(known.Lots, withHeld)
+func (a *Accounts) look(o *Overview, past forecast.Past, known ledger.Account) forecast.Outlook {
+	lots := forecastLots(known.Lots, true)
 	if len(known.Lots) == 0 {
-		one := forecast.Lot{Source: forecast.Plan, Amount: o.Spendable, Until: o.NextReset}
-		if withHeld {
-			one.Amount += o.Held
-		}
-		lots = []forecast.Lot{one}
+		lots = []forecast.Lot{{Source: forecast.Plan, Amount: o.Spendable + o.Held, Until: o.NextReset}}
 	}
 	return forecast.Look(a.factsOf(o, past, lots))
 }

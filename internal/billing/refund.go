@@ -37,6 +37,7 @@ var (
 	ErrDisputed    = problem.New(problem.Conflict, "purchase_disputed", "This payment is in dispute: the bank decides where the money goes.")
 	ErrRefused     = problem.New(problem.Conflict, "refund_refused", "The payment provider does not give this money back.")
 	ErrTouched     = problem.New(problem.Conflict, "purchase_used", "Some of these tokens were used, so this pack cannot be returned.")
+	ErrHeld        = problem.New(problem.Conflict, "purchase_held", "Some of these tokens are held by a job under way. Try again when it is over.")
 	ErrTooLate     = problem.New(problem.Conflict, "return_too_late", "The time in which this pack could be returned is over.")
 	// ErrRefundUnderWay is for a moment only: the one that is under way decides how much is left.
 	ErrRefundUnderWay = problem.New(problem.Unavailable, "refund_under_way", "Another refund of this purchase is under way. Try again with the same key.")
@@ -61,7 +62,7 @@ func (s *Service) Refund(ctx context.Context, account, id uuid.UUID, key string,
 }
 
 // Return is a creator's own refund of a pack that nothing was used of, within the catalog's days after it came. Errors as Refund, and ErrTouched,
-// ErrTooLate.
+// ErrHeld, ErrTooLate.
 func (s *Service) Return(ctx context.Context, account, id uuid.UUID, key string) (_ Purchase, replayed bool, err error) {
 	return s.giveBack(ctx, account, id, key, RefundParams{Reason: "returned by the creator"}, true)
 }
@@ -69,10 +70,11 @@ func (s *Service) Return(ctx context.Context, account, id uuid.UUID, key string)
 // Returnable says whether a purchase can be returned now, and until when. It is for showing: Return decides.
 func (s *Service) Returnable(ctx context.Context, p Purchase) (until time.Time, ok bool, err error) {
 	until = s.returnUntil(&p)
-	if refusal := s.allowed(&p, true); refusal == nil && p.Refunded.Minor == 0 {
-		ok, err = s.untouched(ctx, &p)
+	if s.allowed(&p, true) != nil || p.Refunded.Minor != 0 {
+		return until, false, nil
 	}
-	return until, ok, err
+	refusal, err := s.touched(ctx, &p)
+	return until, err == nil && refusal == nil, err
 }
 
 func (s *Service) returnUntil(p *Purchase) time.Time {
@@ -331,30 +333,36 @@ func (s *Service) keepUntouched(ctx context.Context, r refund, p *Purchase) erro
 	if err := s.reverse(ctx, p.ID); err != nil { // freezes
 		return err
 	}
-	untouched, err := s.untouched(ctx, p)
+	refusal, err := s.touched(ctx, p)
 	if err != nil {
 		return err
 	}
-	if !untouched && !p.allBack() {
-		return s.refused(ctx, r, p, ErrTouched)
+	if refusal != nil && !p.allBack() {
+		return s.refused(ctx, r, p, refusal)
 	}
 	return nil
 }
 
-// untouched says whether all of a purchase's tokens are there and free.
-func (s *Service) untouched(ctx context.Context, p *Purchase) (bool, error) {
+// touched says why a purchase is not as it came: some of its tokens were used, or are held by a job; nil when all are there and free.
+func (s *Service) touched(ctx context.Context, p *Purchase) (refusal *problem.Error, err error) {
 	bought, err := s.o.Ledger.Purchase(ctx, p.Account, p.ID.String())
 	if err != nil {
-		return false, err
+		return nil, err
 	}
 	a, err := s.o.Ledger.Account(ctx, p.Account)
 	if err != nil {
-		return false, err
+		return nil, err
 	}
 	for i := range a.Lots {
 		if l := &a.Lots[i]; l.Number == bought.Lot() {
-			return l.Remaining == l.Amount && l.Held == 0, nil
+			switch {
+			case l.Remaining < l.Amount:
+				return ErrTouched, nil
+			case l.Held > 0:
+				return ErrHeld, nil
+			}
+			return nil, nil
 		}
 	}
-	return false, nil
+	return ErrTouched, nil
 }

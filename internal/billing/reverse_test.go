@@ -440,7 +440,7 @@ func TestReturningAPack(t *testing.T) {
 		t.Fatal(err)
 	}
 	_, _, err = s.Return(t.Context(), held.Account, held.ID, "k")
-	wantProblem(t, err, problem.Conflict, "purchase_used")
+	wantProblem(t, err, problem.Conflict, "purchase_held")
 
 	late := s.completed()
 	s.clock.Set(late.CompletedAt.AddDate(0, 0, 14))

@@ -29,7 +29,7 @@ func (s AgentState) String() string { return agentStateNames[s] }
 const MaxAgents = 1_000
 
 // resumeActions is how many actions a small arrival of tokens, such as a refund, must pay for before a paused agent goes on: fewer would make it
-// stop again at once (product.md, "no flapping").
+// stop again at once (product.md, "no flapping"). An action of unknown price counts as one token at most.
 const resumeActions = 20
 
 // agent is one of the account's agents. The one without an id is the creator: its reserve is what the creator's own tools keep.
@@ -107,12 +107,16 @@ func (s *state) ensureAgent(id, feature string) (*agent, error) {
 	return s.agent(id), nil
 }
 
-// turnAwayError is why an agent's request was not handled. It is counted, unlike other refusals.
-type turnAwayError struct{ problem *problem.Error }
+// turnAwayError says that an agent's request is refused because of the agent: it is paused, or its budget does not cover the request.
+type turnAwayError struct {
+	agent  string
+	amount tokens.Amount
+	budget bool // the budget does not cover it
+}
 
-func (t *turnAwayError) Error() string { return t.problem.Error() }
+func (t *turnAwayError) Error() string { return "agent " + t.agent + " is turned away" }
 
-// admit checks what an agent wants to spend against its state and its budget; nil for work without an agent. What it refuses is counted.
+// admit checks what an agent wants to spend against its state and its budget; nil for work without an agent.
 func (s *state) admit(id, feature string, amount tokens.Amount, now time.Time) error {
 	if id == "" {
 		return nil
@@ -124,39 +128,47 @@ func (s *state) admit(id, feature string, amount tokens.Amount, now time.Time) e
 	if a.feature == "" {
 		a.feature, s.changed = feature, true // it was registered before it did any work
 	}
-	switch a.state {
-	case AgentByCreator, AgentOutOfToken:
-		return s.turnAway(a, problem.New(problem.Conflict, "agent_paused", "This agent is paused: %s.", pauseReason[a.state]).With("state", a.state.String()))
-	case AgentOn:
-		if !s.overBudget(a, amount, now) {
-			return nil
-		}
-		s.pause(a, AgentOverBudget, amount, now)
-	case AgentOverBudget:
-		if !s.overBudget(a, amount, now) {
-			return nil // the budget has room for this one, if not for what made it pause
-		}
+	switch {
+	case a.state == AgentByCreator, a.state == AgentOutOfToken:
+		return &turnAwayError{agent: id, amount: amount}
+	case s.overBudget(a, amount, now):
+		return &turnAwayError{agent: id, amount: amount, budget: true}
 	}
-	return s.turnAway(a, problem.New(problem.Conflict, "over_budget", "This agent's budget of %s tokens for this month does not cover that.", *a.budget).
-		With("state", a.state.String()))
+	return nil
 }
 
-var pauseReason = map[AgentState]string{AgentByCreator: "its creator turned it off", AgentOutOfToken: "out of tokens"}
-
-func (s *state) turnAway(a *agent, p *problem.Error) error {
-	a.turnedAway++
-	s.changed = true
-	return &turnAwayError{p}
+// turnAway counts a request that an agent's state or budget refuses, and answers why. A request over the budget pauses the agent unless the caller
+// asked to keep it on.
+func (s *state) turnAway(t *turnAwayError, keepOn bool, now time.Time, prices *catalog.Catalog) *problem.Error {
+	a := s.agent(t.agent)
+	if a.state == AgentOn && !keepOn {
+		s.pause(a, AgentOverBudget, t.amount, now)
+	}
+	if a.state != AgentOn {
+		a.turnedAway++
+		s.changed = true
+	}
+	p := problem.New(problem.Conflict, "agent_paused", "This agent is paused: %s.", pauseWords[s.why(a, now, prices)])
+	cure := s.why(a, now, prices).Cure()
+	if t.budget {
+		p = problem.New(problem.Conflict, "over_budget", "This agent's budget of %s tokens for this month does not cover that.", *a.budget)
+		cure = CureBudget
+	}
+	return p.With("state", a.state.String()).With("cure", string(cure))
 }
 
 // overBudget says whether an amount is more than is left of an agent's budget for this month: what it spent, and holds, counts. What is free always
 // fits, also into a budget that was made smaller.
 func (s *state) overBudget(a *agent, amount tokens.Amount, now time.Time) bool {
-	if a.budget == nil || amount == 0 {
-		return false
+	return amount > 0 && amount > s.budgetLeft(a, now)
+}
+
+// budgetLeft is what is left of an agent's budget for this month: below zero where it was made smaller than what is used, tokens.Max without one.
+func (s *state) budgetLeft(a *agent, now time.Time) tokens.Amount {
+	if a.budget == nil {
+		return tokens.Max
 	}
-	used := s.spentThisMonth(a, now) + s.heldBy(a.id)
-	return amount > *a.budget-used
+	return *a.budget - s.spentThisMonth(a, now) - s.heldBy(a.id)
 }
 
 // spentThisMonth is what this month's work of an agent with a budget cost in the end. A refund gives back to the budget of the month in which the
@@ -204,15 +216,20 @@ func (s *state) countMonth(day time.Time, l *usageLine) {
 	a.before.amount += l.net()
 }
 
-// available is what may be spent by an agent, or with no agent by the creator: what is spendable, but for what is reserved for others.
-func (s *state) available(id string, now time.Time) tokens.Amount {
+// reservedFrom is what an agent, or with no agent the creator, may not spend because it is reserved for others.
+func (s *state) reservedFrom(id string) tokens.Amount {
 	others := s.reserved
 	if others > 0 {
 		if a := s.agent(id); a != nil {
 			others -= a.reserve
 		}
 	}
-	return max(0, s.spendable(now)-others)
+	return others
+}
+
+// available is what may be spent by an agent, or with no agent by the creator: what is spendable, but for what is reserved for others.
+func (s *state) available(id string, now time.Time) tokens.Amount {
+	return max(0, s.spendable(now)-s.reservedFrom(id))
 }
 
 // pause stops an agent. Nothing that it asks for is queued: it is turned away, and counted.
@@ -220,11 +237,8 @@ func (s *state) pause(a *agent, to AgentState, unit tokens.Amount, now time.Time
 	if a.state == to {
 		return
 	}
-	if to == AgentOutOfToken {
-		s.pausedAgents++
-	} else if a.state == AgentOutOfToken {
-		s.pausedAgents--
-	}
+	s.count(a.state, -1)
+	s.count(to, +1)
 	data := agentEvent{Agent: a.id, State: to.String(), Since: now, TurnedAway: a.turnedAway} // since it was paused for another reason
 	a.state, a.pausedSince, a.turnedAway, a.unit = to, now, 0, unit
 	if end := s.monthEnd(a); to == AgentOverBudget && compareExpiry(end, s.dueAt) < 0 {
@@ -234,12 +248,21 @@ func (s *state) pause(a *agent, to AgentState, unit tokens.Amount, now time.Time
 	s.emit(EventAgentPaused, now, data)
 }
 
+// count notes that there is an agent more, or less, in a state.
+func (s *state) count(in AgentState, by int) {
+	switch in {
+	case AgentOutOfToken:
+		s.pausedAgents += by
+	case AgentOverBudget:
+		s.stoppedByBudget += by
+	case AgentOn, AgentByCreator:
+	}
+}
+
 // resume lets an agent go on, for new requests only.
 func (s *state) resume(a *agent, now time.Time) {
 	data := agentEvent{Agent: a.id, State: AgentOn.String(), Since: a.pausedSince, TurnedAway: a.turnedAway}
-	if a.state == AgentOutOfToken {
-		s.pausedAgents--
-	}
+	s.count(a.state, -1)
 	a.resumedAt, a.missed = now, a.turnedAway
 	a.state, a.pausedSince, a.turnedAway, a.unit = AgentOn, time.Time{}, 0, 0
 	s.changed = true
@@ -255,8 +278,8 @@ func (s *state) outOfTokens(f *shortfall, now time.Time) {
 	}
 }
 
-// resumeThoseWhoCan lets every agent go on that was paused for lack of tokens and can now afford its next unit of work, or, after an arrival
-// that is small, twenty, and what made it pause: else it would only pause again.
+// resumeThoseWhoCan lets every agent go on that was paused for lack of tokens and can now afford its next piece of work, or, after an arrival
+// that is small, as many as it takes not to stop again at once.
 func (s *state) resumeThoseWhoCan(small bool, now time.Time, prices *catalog.Catalog) {
 	for i := range s.agents {
 		a := &s.agents[i]
@@ -265,7 +288,7 @@ func (s *state) resumeThoseWhoCan(small bool, now time.Time, prices *catalog.Cat
 		}
 		need := a.nextUnit(prices)
 		if small {
-			need = max(timesClamped(need, resumeActions), a.unit)
+			need = a.smallNeed(prices)
 		}
 		if s.available(a.id, now) >= need {
 			s.resume(a, now)
@@ -273,12 +296,42 @@ func (s *state) resumeThoseWhoCan(small bool, now time.Time, prices *catalog.Cat
 	}
 }
 
-// nextUnit is what the next piece of an agent's work takes: its feature's price, or what it asked for last where that has none.
+// nextUnit is the least that the next piece of an agent's work takes: its feature's price, or anything at all where that has none. One refused
+// request says nothing about the next one.
 func (a *agent) nextUnit(prices *catalog.Catalog) tokens.Amount {
 	if f, ok := prices.Feature(a.feature); ok && f.Price > 0 {
 		return f.Price
 	}
-	return max(a.unit, 1)
+	return 1
+}
+
+// expects is what an agent probably asks for next: what it was refused, but no more than resumeActions tokens, so that one request that was far too
+// large is not waited for.
+func (a *agent) expects(prices *catalog.Catalog) tokens.Amount {
+	return max(a.nextUnit(prices), min(a.unit, resumeActions*tokens.One))
+}
+
+// smallNeed is what has to be there after a small arrival of tokens.
+func (a *agent) smallNeed(prices *catalog.Catalog) tokens.Amount {
+	need := a.expects(prices)
+	if f, ok := prices.Feature(a.feature); ok {
+		need = max(need, timesClamped(f.Price, resumeActions))
+	}
+	return need
+}
+
+// resumeWithinBudget lets those go on that their budget had stopped and whose budget has more room than before, if it covers their next piece of
+// work: tokens were released or refunded, less was captured than held, or the budget is larger.
+func (s *state) resumeWithinBudget(before []budgetLeft, now time.Time, prices *catalog.Catalog) {
+	for _, b := range before {
+		a := s.agent(b.agent)
+		if a.state != AgentOverBudget {
+			continue
+		}
+		if left := s.budgetLeft(a, now); left > b.left && left >= a.nextUnit(prices) {
+			s.resume(a, now)
+		}
+	}
 }
 
 func timesClamped(a tokens.Amount, n int64) tokens.Amount {
@@ -337,7 +390,7 @@ func (p *PutAgent) needs(*catalog.Catalog) needs {
 	return needs{whole: true, fresh: true, months: true}
 }
 
-func (p *PutAgent) decide(s *state, now time.Time, prices *catalog.Catalog) (*Entry, error) {
+func (p *PutAgent) decide(s *state, _ time.Time, prices *catalog.Catalog) (*Entry, error) {
 	if err := s.mustBeOpen(); err != nil {
 		return nil, err
 	}
@@ -358,7 +411,10 @@ func (p *PutAgent) decide(s *state, now time.Time, prices *catalog.Catalog) (*En
 		a.reserve = *p.Reserve
 	}
 	if p.Budget != nil {
-		s.setBudget(a, *p.Budget, now)
+		budget := *p.Budget
+		if a.budget = &budget; budget == 0 {
+			a.budget = nil
+		}
 	}
 	s.changed = true
 	s.sumAgents()
@@ -387,17 +443,6 @@ func (p *PutAgent) check(s *state, prices *catalog.Catalog) error {
 	return nil
 }
 
-// setBudget gives an agent a budget, or takes it away; what it had stopped goes on if there is room again.
-func (s *state) setBudget(a *agent, budget tokens.Amount, now time.Time) {
-	unit := max(a.unit, 1)
-	if a.budget = &budget; budget == 0 {
-		a.budget = nil
-	}
-	if a.state == AgentOverBudget && !s.overBudget(a, unit, now) {
-		s.resume(a, now)
-	}
-}
-
 // SwitchAgent is the creator turning an agent off, or on again.
 type SwitchAgent struct {
 	ID string
@@ -406,6 +451,8 @@ type SwitchAgent struct {
 
 func (p *SwitchAgent) needs(*catalog.Catalog) needs { return needs{whole: true, fresh: true} }
 
+// decide ends the creator's pause, or any other one, for as long as the agent can work: what lacks tokens or budget is paused for that, and goes on
+// by itself. So turning on does the same from every state.
 func (p *SwitchAgent) decide(s *state, now time.Time, prices *catalog.Catalog) (*Entry, error) {
 	if err := s.mustBeOpen(); err != nil {
 		return nil, err
@@ -414,16 +461,15 @@ func (p *SwitchAgent) decide(s *state, now time.Time, prices *catalog.Catalog) (
 	if a == nil || p.ID == "" {
 		return nil, ErrNoAgent
 	}
-	switch {
+	switch unit := a.nextUnit(prices); {
 	case !p.On:
 		s.pause(a, AgentByCreator, a.unit, now)
-	case a.state == AgentByCreator:
-		s.resume(a, now)
-	case a.state == AgentOutOfToken && s.available(a.id, now) < a.nextUnit(prices):
-		return nil, problem.New(problem.Conflict, "out_of_tokens", "There are not enough tokens for this agent: it goes on by itself when they arrive.")
-	case a.state == AgentOverBudget && s.overBudget(a, max(a.unit, 1), now):
-		return nil, problem.New(problem.Conflict, "over_budget", "This agent's budget for this month is used: raise it first.")
-	case a.state != AgentOn:
+	case a.state == AgentOn:
+	case s.available(a.id, now) < unit:
+		s.pause(a, AgentOutOfToken, a.unit, now)
+	case s.budgetLeft(a, now) < unit:
+		s.pause(a, AgentOverBudget, a.unit, now)
+	default:
 		s.resume(a, now)
 	}
 	s.sumAgents()

@@ -175,8 +175,9 @@ func TestABudgetOfAMonth(t *testing.T) {
 	b.wantWork(id, "replies", "10.000001", "over_budget")
 	b.wantAgents(id, "replies paused_over_budget 1")
 	b.wantWork(id, "replies", "10", "") // for this there is room
+	b.wantAgents(id, "replies on 0")
 	b.wantWork(id, "replies", "0.05", "over_budget")
-	b.wantAgents(id, "replies paused_over_budget 2")
+	b.wantAgents(id, "replies paused_over_budget 1")
 	if _, err := b.tryRelease(id, hold.Seq); err != nil {
 		t.Fatal(err)
 	}

@@ -24,6 +24,9 @@ type Agent struct {
 	Reserve     tokens.Amount  // tokens that only this agent may spend
 	Spent       tokens.Amount  // on work of this calendar month, less what was returned of that work
 	Held        tokens.Amount  // by its jobs under way
+	Reason      Reason         // why it is paused
+	Ready       bool           // it is on, and there are tokens and budget for its next piece of work
+	Missing     tokens.Amount  // tokens that have to come before it goes on, for one that waits for them
 }
 
 // Agents lists an account's agents by their ids, and what is reserved for the creator's own tools. ErrNoAccount.
@@ -33,17 +36,19 @@ func (l *Ledger) Agents(ctx context.Context, account uuid.UUID) (list []Agent, o
 	}
 	now := l.now()
 	read := &loaded{parties: []*party{{id: account}}}
-	holds := map[string]tokens.Amount{}
 	batch, ids := &pgx.Batch{}, []uuid.UUID{account}
 	batch.Queue("begin isolation level repeatable read read only")
 	batch.Queue(sqlReadRows, ids).Query(read.readAccounts)
 	batch.Queue(sqlAgents, ids).Query(read.readAgents)
-	batch.Queue(sqlAgentMonths, ids, firstMonth(now)).Query(func(rows pgx.Rows) error { return read.readMonths(rows, now) })
+	batch.Queue(sqlAgentMonths, ids).Query(read.readMonths)
 	batch.Queue(sqlHeldByAgents, account).Query(func(rows pgx.Rows) error {
 		var agent string
 		var held tokens.Amount
+		s := read.stateOf(account)
 		_, err := pgx.ForEachRow(rows, []any{&agent, &held}, func() error {
-			holds[agent] = held
+			if s != nil {
+				s.holds = append(s.holds, hold{amount: held, work: work{agent: agent}}) // all of an agent's as one
+			}
 			return nil
 		})
 		return err
@@ -56,6 +61,7 @@ func (l *Ledger) Agents(ctx context.Context, account uuid.UUID) (list []Agent, o
 	if s == nil || !s.exists {
 		return nil, 0, ErrNoAccount
 	}
+	prices := l.prices().At(now)
 	sortAgents(s.agents)
 	for i := range s.agents {
 		a := &s.agents[i]
@@ -63,11 +69,22 @@ func (l *Ledger) Agents(ctx context.Context, account uuid.UUID) (list []Agent, o
 			own = a.reserve
 			continue
 		}
-		shown := s.showAgent(a, now)
-		shown.Held = holds[a.id]
-		list = append(list, shown)
+		list = append(list, s.showAgent(a, later(now, s.lastAt), prices))
 	}
 	return list, own, nil
+}
+
+// AtEmpty counts, of an account's agents, those that wait for tokens to come, and those that can still work with what is left.
+func AtEmpty(list []Agent) (waiting, goOn int) {
+	for i := range list {
+		switch a := &list[i]; {
+		case a.Ready:
+			goOn++
+		case a.State == AgentOn, a.Reason.Cure() == CureTokens:
+			waiting++
+		}
+	}
+	return waiting, goOn
 }
 
 // AgentName is what an agent is called.
@@ -97,7 +114,7 @@ func (l *Ledger) PutAgent(ctx context.Context, account uuid.UUID, p PutAgent) er
 	return err
 }
 
-// SwitchAgent turns an agent off or on. Errors: ErrNoAccount, ErrNoAgent, and Conflict for one that cannot go on yet.
+// SwitchAgent turns an agent off or on: one that lacks tokens or budget then waits for them. Errors: ErrNoAccount, ErrNoAgent.
 func (l *Ledger) SwitchAgent(ctx context.Context, account uuid.UUID, p SwitchAgent) error {
 	_, err := l.submit(ctx, newCall(account), &p)
 	return err

@@ -4,7 +4,6 @@ import (
 	"time"
 
 	"pop.store/credits/internal/catalog"
-	"pop.store/credits/internal/problem"
 	"pop.store/credits/internal/tokens"
 )
 
@@ -19,7 +18,11 @@ type Charge struct {
 	UniqueReference bool
 	Reason          string
 	Metadata        map[string]string
+	// KeepAgentOn refuses what cannot be afforded, or is over the agent's budget, without pausing the agent.
+	KeepAgentOn bool
 }
+
+func (c *Charge) keepsAgentOn() bool { return c.KeepAgentOn }
 
 func (c *Charge) needs(prices *catalog.Catalog) needs {
 	n := needs{agent: c.Agent}
@@ -50,40 +53,45 @@ func (c *Charge) decide(s *state, now time.Time, prices *catalog.Catalog) (*Entr
 	}, now), nil
 }
 
-// afford checks an agent's state first, then what is reserved for others, then what there is.
+// afford checks an agent's state first, then what is reserved for others, then what there is. An agent over its budget whose budget covers this is
+// on again.
 func (s *state) afford(feature, agent string, amount tokens.Amount, now time.Time) error {
 	if err := s.admit(agent, feature, amount, now); err != nil {
 		return err
 	}
 	if available := s.available(agent, now); available < amount {
-		return &shortfall{feature: feature, agent: agent, spendable: available, required: amount}
+		return s.shortfall(feature, agent, amount, now)
 	}
+	s.coveredByBudget(agent, amount, now)
 	return nil
+}
+
+// coveredByBudget ends the pause of an agent over its budget that was admitted for more than nothing.
+func (s *state) coveredByBudget(id string, amount tokens.Amount, now time.Time) {
+	if a := s.agent(id); id != "" && amount > 0 && a.state == AgentOverBudget {
+		s.resume(a, now)
+	}
 }
 
 // shortfall is why a charge, a hold, or a capture of more than its hold cannot be afforded.
 type shortfall struct {
 	feature, agent      string
-	spendable, required tokens.Amount
+	spendable, required tokens.Amount // spendable by who asked
+	missing             tokens.Amount // tokens that have to come for it, while what is reserved stays reserved
+	held                tokens.Amount // by jobs under way
+	reserved            tokens.Amount // for others, of what is there
 	beyond              tokens.Amount // what the hold covers already, for a capture; required comes on top of it
 }
 
-func (f *shortfall) Error() string { return f.problem().Error() }
-
-// problem is the 402: what there is, what is needed, what is missing.
-func (f *shortfall) problem() *problem.Error {
-	p := problem.New(problem.Insufficient, "insufficient_tokens",
-		"This needs %s tokens and you have %s. It didn't run, and no tokens were used.", f.required, f.spendable)
-	if f.beyond > 0 {
-		p = problem.New(problem.Insufficient, "insufficient_tokens",
-			"This needs %s tokens more than the %s that are held, and you have %s. The hold is kept, and no tokens were used.",
-			f.required, f.beyond, f.spendable)
-		if f.agent != "" {
-			p = p.With("agent", f.agent) // the request names only the hold
-		}
+func (s *state) shortfall(feature, agent string, amount tokens.Amount, now time.Time) *shortfall {
+	all, available := s.spendable(now), s.available(agent, now)
+	return &shortfall{
+		feature: feature, agent: agent, spendable: available, required: amount, missing: amount + s.reservedFrom(agent) - all, held: s.held,
+		reserved: all - available,
 	}
-	return p.With("spendable", f.spendable).With("required", f.required).With("shortfall", f.required-f.spendable)
 }
+
+func (f *shortfall) Error() string { return "tokens are lacking" }
 
 // Declined is an attempt that lacked tokens.
 type Declined struct {

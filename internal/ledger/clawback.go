@@ -25,7 +25,8 @@ const (
 const causeKey = "cause"
 
 // revoke takes the tokens of a purchase back, because its money went back: up to a total, so that telling it twice takes them once. It
-// touches only the lot of that purchase; what was spent of it, or is held, is owed.
+// touches only the tokens of that purchase: those that are there are taken first, then those count that expired unused, and what was spent or is held
+// is owed.
 type revoke struct {
 	lot    int64
 	total  tokens.Amount // taken back of this purchase, in all
@@ -52,12 +53,31 @@ func (r *revoke) decide(s *state, now time.Time, _ *catalog.Catalog) (*Entry, er
 	if more <= 0 {
 		return nil, nil
 	}
-	s.reverse(r.lot, more)
+	taken := min(more, l.remaining-l.held)
+	lapsed := min(more-taken, p.expired-p.lapsed)
+	s.reverse(r.lot, reversal{amount: more, lapsed: lapsed})
 	p.reversed += more
-	s.owed += more
-	e := s.clawBack(l, min(more, l.remaining-l.held), r.cause, r.reason, now)
+	p.lapsed += lapsed
+	s.owed += more - lapsed
+	e := s.clawBack(l, taken, r.cause, r.reason, now)
 	s.emit(EventPurchaseBack, e.At, grantEvent{Transaction: e.ID(), Kind: l.kind.String(), Amount: more, Purchase: l.source})
+	s.clawBackGrace(l, more-lapsed-taken, r, now)
 	return e, nil
+}
+
+// clawBackGrace takes tokens of a purchase that came back after its lot had ended, in lots of their own.
+func (s *state) clawBackGrace(of *lot, amount tokens.Amount, r *revoke, now time.Time) {
+	for i := range s.lots {
+		l := &s.lots[i]
+		if amount == 0 || l.kind != LotPurchase || l.source != of.source || l.number == of.number {
+			continue
+		}
+		l.revoked = true // what is held of it pays what is owed when it comes free
+		if part := min(amount, l.remaining-l.held); part > 0 {
+			s.clawBack(l, part, r.cause, r.reason, now)
+			amount -= part
+		}
+	}
 }
 
 // purchase finds the lot of a purchase that the request is about.

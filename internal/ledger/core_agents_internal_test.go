@@ -16,7 +16,7 @@ import (
 // wholeAgents are the agents as they are loaded. What one with a budget spent this month is read from the rollup, or every other time is what the lane
 // remembers, which must be the same.
 func (p *paper) wholeAgents() (list []agent) {
-	month := monthOf(dayIn(p.now, p.row.zone))
+	month := monthOf(p.row.today.day)
 	for _, a := range p.agents {
 		read := monthSpend{month: month}
 		for key, line := range p.usage {

@@ -21,7 +21,6 @@ import (
 type paper struct {
 	t    *testing.T
 	seed uint64
-	now  time.Time
 
 	row                     state // what the account's row carries, in the fields of a state
 	openRemaining, openHeld tokens.Amount
@@ -30,7 +29,7 @@ type paper struct {
 	lots      map[int64]lot
 	holds     map[int64]hold
 	entries   []Entry
-	reversals map[int64]tokens.Amount
+	reversals map[int64]reversal
 	usage     map[usageDay]usageLine
 	refs      map[permanent]bool
 	declined  map[declinedID]bool
@@ -65,7 +64,7 @@ func newPaper(t *testing.T, seed uint64, id uuid.UUID) *paper {
 	return &paper{
 		t: t, seed: seed, row: state{account: id, period: -1, zone: time.UTC, guards: guards{lowThreshold: noThreshold}},
 		agents: map[string]agent{}, told: map[string]AgentState{}, lots: map[int64]lot{}, holds: map[int64]hold{},
-		reversals: map[int64]tokens.Amount{}, usage: map[usageDay]usageLine{},
+		reversals: map[int64]reversal{}, usage: map[usageDay]usageLine{},
 		refs: map[permanent]bool{}, declined: map[declinedID]bool{}, lotRemaining: map[int64]tokens.Amount{}, lotHeld: map[int64]tokens.Amount{},
 		contra: map[Contra]tokens.Amount{}, spent: map[usageDay]usageLine{}, refunded: map[int64]tokens.Amount{},
 	}
@@ -99,7 +98,12 @@ func (p *paper) whole(about ...int64) *state {
 			continue
 		}
 		e := p.entries[seq-1]
-		before := &past{entry: e, reversed: p.reversals[seq]}
+		before := &past{entry: e, reversed: p.reversals[seq].amount, lapsed: p.reversals[seq].lapsed}
+		for _, x := range p.entries {
+			if x.Kind == KindExpiry && x.LotKind == LotPurchase && x.Reference == e.Reference {
+				before.expired -= x.Amount
+			}
+		}
 		if h, ok := p.holds[seq]; ok {
 			before.hold = &hold{number: seq, outcome: h.outcome}
 		}
@@ -169,8 +173,9 @@ func (p *paper) file(s *state, now time.Time) {
 		h.added, h.changed = false, false
 		p.holds[h.number] = h
 	}
-	for seq, amount := range s.reversals {
-		p.reversals[seq] += amount
+	for seq, r := range s.reversals {
+		sum := p.reversals[seq]
+		p.reversals[seq] = reversal{sum.amount + r.amount, sum.lapsed + r.lapsed}
 	}
 	for _, a := range s.agents {
 		a.row, a.added = a.present(), false
@@ -527,7 +532,6 @@ func (r *player) request(s *state) operation {
 func (r *player) play(prices *catalog.Catalog) (steps int) {
 	p := r.paper
 	r.move()
-	p.now = later(r.now, p.row.lastAt)
 	size := 1 + r.IntN(4)
 	if r.playPartial(prices) {
 		return 1

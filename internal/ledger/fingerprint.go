@@ -46,10 +46,11 @@ func (c *Charge) fingerprint() fingerprint {
 	optional(&f, c.Amount)
 	f.text(c.Agent)
 	f.text(c.Reference)
+	choices := int64(presence(c.UniqueReference)) + 4*int64(presence(c.KeepAgentOn))
 	if c.Reason == "" {
-		f.number(int64(presence(c.UniqueReference)))
+		f.number(choices)
 	} else {
-		f.number(2 + int64(presence(c.UniqueReference)))
+		f.number(2 + choices)
 		f.text(c.Reason)
 	}
 	f.pairs(c.Metadata)
@@ -95,6 +96,9 @@ func (h *Hold) fingerprint() fingerprint {
 	f.text(h.Reference)
 	f.number(int64(h.ExpiresIn))
 	f.further("", h.Reason, h.Metadata)
+	if h.KeepAgentOn { // absent from what was asked before there was such a choice
+		f.number(1)
+	}
 	return f.sum()
 }
 

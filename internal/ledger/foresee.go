@@ -39,7 +39,7 @@ func (s *state) wouldResume(g *Grant, now time.Time, prices *catalog.Catalog) []
 	var list []Agent
 	for i := range s.agents {
 		if a := &s.agents[i]; a.state == AgentOutOfToken && after.agents[i].state == AgentOn {
-			list = append(list, s.showAgent(a, now))
+			list = append(list, s.showAgent(a, later(now, s.lastAt), prices))
 		}
 	}
 	return list
@@ -53,11 +53,12 @@ func (s *state) trial() *state {
 	return &c
 }
 
-// showAgent shows an agent; what it holds is told by a state that has all holds.
-func (s *state) showAgent(a *agent, now time.Time) Agent {
+// showAgent shows an agent at an instant that is not before the account's newest; what it holds is told by a state that has all holds.
+func (s *state) showAgent(a *agent, now time.Time, prices *catalog.Catalog) Agent {
 	return Agent{
 		ID: a.id, Name: a.name, Feature: a.feature, State: a.state, PausedSince: a.pausedSince, TurnedAway: a.turnedAway, ResumedAt: a.resumedAt,
-		Missed: a.missed, Budget: a.budget, Reserve: a.reserve, Spent: s.spentThisMonth(a, later(now, s.lastAt)), Held: s.heldBy(a.id),
+		Missed: a.missed, Budget: a.budget, Reserve: a.reserve, Spent: s.spentThisMonth(a, now), Held: s.heldBy(a.id),
+		Reason: s.why(a, now, prices), Missing: s.missing(a, now, prices), Ready: s.ready(a, now, prices),
 	}
 }
 
@@ -76,7 +77,7 @@ func (l *Ledger) readWhole(ctx context.Context, account uuid.UUID, now time.Time
 	batch.Queue(sqlOpenLots, ids).Query(read.readLots)
 	batch.Queue(sqlOpenHolds, ids).Query(read.readHolds)
 	batch.Queue(sqlAgents, ids).Query(read.readAgents)
-	batch.Queue(sqlAgentMonths, ids, firstMonth(now)).Query(func(rows pgx.Rows) error { return read.readMonths(rows, now) })
+	batch.Queue(sqlAgentMonths, ids).Query(read.readMonths)
 	batch.Queue("commit")
 	if err := l.pool.SendBatch(ctx, batch).Close(); err != nil {
 		return nil, ErrUnavailable.Because(err)

@@ -50,7 +50,11 @@ type Hold struct {
 	ExpiresIn time.Duration
 	Reason    string
 	Metadata  map[string]string
+	// KeepAgentOn is as in Charge.
+	KeepAgentOn bool
 }
+
+func (h *Hold) keepsAgentOn() bool { return h.KeepAgentOn }
 
 func (h *Hold) needs(*catalog.Catalog) needs { return needs{whole: true, agent: h.Agent} }
 

@@ -319,13 +319,15 @@ func (l *Ledger) submit(ctx context.Context, c *call, op operation) (Receipt, er
 	return c.wait(ctx)
 }
 
-// Quote says what a piece of work would cost an account now, without doing anything.
+// Quote says what a piece of work would cost an account now, without doing anything. Amounts are millionths of a token.
 type Quote struct {
 	catalog.Price
-	Spendable    tokens.Amount
+	Spendable    tokens.Amount // by who asks
+	Reserved     tokens.Amount // for others, of what is there
+	Held         tokens.Amount // by jobs under way
 	Affordable   bool
 	BalanceAfter tokens.Amount // spendable afterwards; what there is now if not affordable
-	Shortfall    tokens.Amount
+	Shortfall    tokens.Amount // tokens that have to come for it, while what is reserved stays reserved
 }
 
 // Quote prices a charge against the account's present balance. Errors: ErrNoAccount, ErrClosed, those of the price, kind Unavailable.
@@ -341,22 +343,24 @@ func (l *Ledger) Quote(ctx context.Context, account uuid.UUID, c Charge) (Quote,
 	if err != nil {
 		return Quote{}, err
 	}
-	if a.Reserved > 0 {
-		if a.Spendable, err = l.availableTo(ctx, a, c.Agent); err != nil {
+	others := a.Reserved
+	if others > 0 {
+		if others, err = l.reservedFrom(ctx, a, c.Agent); err != nil {
 			return Quote{}, err
 		}
 	}
-	q := Quote{Price: price, Spendable: a.Spendable, BalanceAfter: a.Spendable, Affordable: a.Spendable >= price.Amount}
+	q := Quote{Price: price, Spendable: max(0, a.Spendable-others), Held: a.Held}
+	q.Reserved, q.BalanceAfter, q.Affordable = a.Spendable-q.Spendable, q.Spendable, q.Spendable >= price.Amount
 	if q.Affordable {
 		q.BalanceAfter -= price.Amount
 	} else {
-		q.Shortfall = price.Amount - a.Spendable
+		q.Shortfall = price.Amount + others - a.Spendable
 	}
 	return q, nil
 }
 
-// availableTo is what an agent, or without one the creator, may spend of what is there.
-func (l *Ledger) availableTo(ctx context.Context, a Account, agent string) (tokens.Amount, error) {
+// reservedFrom is what an agent, or without one the creator, may not spend because it is reserved for others.
+func (l *Ledger) reservedFrom(ctx context.Context, a Account, agent string) (tokens.Amount, error) {
 	list, own, err := l.Agents(ctx, a.ID)
 	if err != nil {
 		return 0, err
@@ -370,7 +374,7 @@ func (l *Ledger) availableTo(ctx context.Context, a Account, agent string) (toke
 			others -= list[i].Reserve
 		}
 	}
-	return max(0, a.Spendable-others), nil
+	return max(0, others), nil
 }
 
 // Now is the ledger's time, for those who show what it decided.

@@ -22,13 +22,13 @@ var levelNames = [...]string{"ok", "low", "empty"}
 
 func (l Level) String() string { return levelNames[l] }
 
-// next is the level that follows from what can be spent. A balance that was low is so until it is a quarter above the threshold, so that one that
+// next is the level that follows from what can be spent or is held: a job under way may still give its tokens back. A balance that was low is so until it is a quarter above the threshold, so that one that
 // goes up and down at the threshold is not told of again and again.
-func (l Level) next(spendable, threshold, toolMinimum tokens.Amount) Level {
+func (l Level) next(there, threshold, toolMinimum tokens.Amount) Level {
 	switch {
-	case spendable < toolMinimum:
+	case there < toolMinimum:
 		return LevelEmpty
-	case spendable < threshold, l != LevelOK && 4*(spendable-threshold) < threshold:
+	case there < threshold, l != LevelOK && 4*(there-threshold) < threshold:
 		return LevelLow
 	}
 	return LevelOK
@@ -51,7 +51,7 @@ func (s *state) takeLevel(now time.Time, prices *catalog.Catalog) {
 		return
 	}
 	spendable, threshold := s.spendable(now), s.threshold(prices)
-	to := s.level.next(spendable, threshold, prices.ToolMinimum)
+	to := s.level.next(spendable+s.held, threshold, prices.ToolMinimum)
 	if to == s.level {
 		return
 	}
@@ -74,7 +74,7 @@ type SetThreshold struct {
 	Amount *tokens.Amount // nil: the catalog's part of the plan's allowance
 }
 
-func (p *SetThreshold) needs(*catalog.Catalog) needs { return needs{whole: true, fresh: true} }
+func (p *SetThreshold) needs(*catalog.Catalog) needs { return needs{fresh: true} }
 
 func (p *SetThreshold) decide(s *state, _ time.Time, _ *catalog.Catalog) (*Entry, error) {
 	if err := s.mustBeOpen(); err != nil {
@@ -83,9 +83,12 @@ func (p *SetThreshold) decide(s *state, _ time.Time, _ *catalog.Catalog) (*Entry
 	if p.Amount != nil && (*p.Amount < 0 || *p.Amount > tokens.Max) {
 		return nil, problem.Invalid("threshold", "must not be below zero, nor above %s tokens", tokens.Max)
 	}
-	s.lowThreshold, s.changed = noThreshold, true
+	to := noThreshold
 	if p.Amount != nil {
-		s.lowThreshold = *p.Amount
+		to = *p.Amount
+	}
+	if to != s.lowThreshold {
+		s.lowThreshold, s.changed = to, true
 	}
 	return nil, nil
 }

@@ -198,7 +198,7 @@ func (l *loaded) queueWhole(batch *pgx.Batch, whole idList, now time.Time) {
 	batch.Queue(sqlOpenHolds, whole, latest).Query(l.readHolds)
 	batch.Queue(sqlAgents, whole).Query(l.readAgents)
 	if months := l.ids(func(p *party) bool { return p.state != nil && p.state.whole && (p.months || p.state.guarded) }); len(months) > 0 {
-		batch.Queue(sqlAgentMonths, months, firstMonth(now)).Query(func(rows pgx.Rows) error { return l.readMonths(rows, now) })
+		batch.Queue(sqlAgentMonths, months).Query(l.readMonths)
 	}
 	if accounts, seqs := l.past(); len(seqs) > 0 {
 		batch.Queue(sqlPast, accounts, seqs).Query(l.readPast)
@@ -390,10 +390,7 @@ func scanAgent(rows pgx.Rows, account *uuid.UUID, a *agent) error {
 	return nil
 }
 
-// firstMonth is the first day of the oldest month that it can be anywhere on earth.
-func firstMonth(now time.Time) time.Time { return monthOf(dayIn(now.Add(-12*time.Hour), time.UTC)) }
-
-func (l *loaded) readMonths(rows pgx.Rows, now time.Time) error {
+func (l *loaded) readMonths(rows pgx.Rows) error {
 	for rows.Next() {
 		var account uuid.UUID
 		var agent string
@@ -405,7 +402,7 @@ func (l *loaded) readMonths(rows pgx.Rows, now time.Time) error {
 		if s == nil {
 			continue
 		}
-		if a := s.agent(agent); a != nil && m.month.Equal(monthOf(dayIn(later(now, s.lastAt), s.zone))) {
+		if a := s.agent(agent); a != nil {
 			a.before = m
 		}
 	}
@@ -416,7 +413,7 @@ func (l *loaded) readPast(rows pgx.Rows) error {
 	for rows.Next() {
 		p := &past{}
 		var outcome int16
-		e, err := scanEntry(rows, &p.reversed, &outcome, &p.note.Reason, &p.note.Metadata)
+		e, err := scanEntry(rows, &p.reversed, &p.lapsed, &p.expired, &outcome, &p.note.Reason, &p.note.Metadata)
 		if err != nil {
 			return err
 		}

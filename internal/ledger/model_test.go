@@ -208,7 +208,7 @@ func agent(t *rapid.T) string {
 }
 
 func (m *model) drawCharge(t *rapid.T, id uuid.UUID) ledger.Charge {
-	c := ledger.Charge{Feature: "auto_selling", Agent: agent(t)}
+	c := ledger.Charge{Feature: "auto_selling", Agent: agent(t), KeepAgentOn: rapid.IntRange(0, 3).Draw(t, "keep on") == 0}
 	if rapid.IntRange(0, 3).Draw(t, "fixed") == 0 {
 		c.Feature = rapid.SampledFrom([]string{"lip_sync", "image_generation", "social_comment_reply", "pdf_creation", "nothing"}).Draw(t, "feature")
 		if rapid.Bool().Draw(t, "several") {
@@ -253,7 +253,7 @@ func (m *model) bulk(t *rapid.T) {
 
 func (m *model) hold(t *rapid.T) {
 	id := m.account(t)
-	h := ledger.Hold{Feature: "auto_selling", Agent: agent(t), Reference: drawReference(t)}
+	h := ledger.Hold{Feature: "auto_selling", Agent: agent(t), Reference: drawReference(t), KeepAgentOn: rapid.IntRange(0, 3).Draw(t, "keep on") == 0}
 	h.Reason, h.Metadata = drawNote(t)
 	h.Amount = amount(t, m.roomOf(t, id, h.Agent))
 	h.ExpiresIn = rapid.SampledFrom([]time.Duration{0, 0, time.Second, time.Hour, 24 * time.Hour, 24*time.Hour + 1, -1}).Draw(t, "life")
@@ -571,9 +571,13 @@ func (m *model) quote(t *rapid.T) {
 	}
 	settled, now := m.twin.settled(id, m.clock.Now())
 	spendable := settled.available(c.Agent, now)
-	want := ledger.Quote{Price: price, Spendable: spendable, Affordable: true, BalanceAfter: spendable - price.Amount}
+	want := ledger.Quote{
+		Price: price, Spendable: spendable, Reserved: settled.spendable(now) - spendable, Held: settled.held(), Affordable: true,
+		BalanceAfter: spendable - price.Amount,
+	}
 	if spendable < price.Amount {
-		want = ledger.Quote{Price: price, Spendable: spendable, BalanceAfter: spendable, Shortfall: price.Amount - spendable}
+		want.Affordable, want.BalanceAfter = false, spendable
+		want.Shortfall = price.Amount + settled.keptFrom(c.Agent) - settled.spendable(now)
 	}
 	if q != want {
 		t.Fatalf("quote is %+v, its twin's %+v", q, want)

@@ -43,7 +43,7 @@ func (s *state) apply(op operation, now time.Time, prices *catalog.Catalog) (*En
 		s.dueAt = s.wakeAt(now) // a charge brings nothing nearer
 	}
 	if err != nil {
-		err = s.refused(err, now)
+		err = s.refused(op, err, now, prices)
 	}
 	s.follow(before, now, prices)
 	if s.whole && s.guarded {
@@ -66,39 +66,59 @@ func (s *state) conclude(e *Entry) {
 }
 
 // refused notes a refusal that leaves a trace, and gives the one that the caller gets.
-func (s *state) refused(err error, now time.Time) error {
+func (s *state) refused(op operation, err error, now time.Time, prices *catalog.Catalog) error {
 	var lacking *shortfall
 	var away *turnAwayError
+	work, ok := op.(interface{ keepsAgentOn() bool })
+	keepOn := ok && work.keepsAgentOn()
 	switch {
 	case errors.As(err, &lacking):
 		s.decline(lacking, now)
-		s.outOfTokens(lacking, now)
-		return lacking.problem()
+		if keepOn {
+			s.coveredByBudget(lacking.agent, lacking.required, now)
+		} else {
+			s.outOfTokens(lacking, now)
+		}
+		return s.lackingProblem(lacking, now, prices)
 	case errors.As(err, &away):
-		return away.problem
+		return s.turnAway(away, keepOn, now, prices)
 	}
 	return err
 }
 
-// arrivals is what tells whether tokens have come: what can be spent, what is set aside, and how often tokens were granted.
+// arrivals is what tells whether tokens have come or budgets have more room: what can be spent, what is set aside, how often tokens were granted.
 type arrivals struct {
 	guarded             bool // else nobody waits for them
 	spendable, reserved tokens.Amount
 	grants              int
+	budgets             []budgetLeft // of those that are over it
+}
+
+// budgetLeft is what is left of an agent's budget.
+type budgetLeft struct {
+	agent string
+	left  tokens.Amount
 }
 
 func (s *state) arrivals(now time.Time) arrivals {
 	if !s.guarded {
 		return arrivals{}
 	}
-	return arrivals{true, s.spendable(now), s.reserved, s.grants}
+	before := arrivals{guarded: true, spendable: s.spendable(now), reserved: s.reserved, grants: s.grants}
+	for i := range s.agents {
+		if a := &s.agents[i]; a.state == AgentOverBudget {
+			before.budgets = append(before.budgets, budgetLeft{a.id, s.budgetLeft(a, now)})
+		}
+	}
+	return before
 }
 
-// resumeSince lets agents go on if tokens have come, or if less is reserved for others.
+// resumeSince lets agents go on if tokens have come, if less is reserved for others, or if their budgets have more room.
 func (s *state) resumeSince(before arrivals, now time.Time, prices *catalog.Catalog) {
 	if !s.whole || !before.guarded {
 		return
 	}
+	s.resumeWithinBudget(before.budgets, now, prices)
 	granted, freed := s.grants > before.grants, s.reserved < before.reserved
 	if granted || freed || s.spendable(now) > before.spendable {
 		s.resumeThoseWhoCan(!granted && !freed, now, prices)

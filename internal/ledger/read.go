@@ -1,6 +1,7 @@
 package ledger
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"maps"
@@ -36,6 +37,7 @@ type Account struct {
 	Threshold  tokens.Amount // below it the balance is low
 	Agents     int           // registered ones
 	Paused     int           // agents that wait for tokens
+	OverBudget int           // agents that their budget has stopped
 	Reserved   tokens.Amount // by agents, and for the creator's own tools
 	Today      []Usage       // the newest day's part of the rollup, by feature and agent; Day says which, and a long day may have more (RecentUsage)
 	Lots       []Lot         // in the order in which they are spent
@@ -69,7 +71,7 @@ func (l *Ledger) Account(ctx context.Context, id uuid.UUID) (Account, error) {
 
 // Balances is Accounts without the lots and holds, which is all that most callers need: it reads one row for each account.
 func (l *Ledger) Balances(ctx context.Context, ids []uuid.UUID) (map[uuid.UUID]Account, error) {
-	rows, err := l.pool.Query(ctx, sqlReadRows, ids)
+	rows, err := l.pool.Query(ctx, sqlReadBalances, ids)
 	if err != nil {
 		return nil, ErrUnavailable.Because(err)
 	}
@@ -78,10 +80,12 @@ func (l *Ledger) Balances(ctx context.Context, ids []uuid.UUID) (map[uuid.UUID]A
 	prices := l.prices().At(now)
 	var due []uuid.UUID
 	for rows.Next() {
-		s, err := scanState(rows)
+		var stopped int
+		s, err := scanState(rows, &stopped)
 		if err != nil {
 			return nil, ErrUnavailable.Because(err)
 		}
+		s.stoppedByBudget = stopped
 		switch {
 		case !s.exists:
 		case s.isDue(now):
@@ -152,24 +156,19 @@ func (l *Ledger) readWithAgents(ctx context.Context, states map[uuid.UUID]*state
 	if len(ids) == 0 {
 		return nil
 	}
-	batch := &pgx.Batch{}
+	slices.SortFunc(ids, func(x, y uuid.UUID) int { return bytes.Compare(x[:], y[:]) })
+	again, batch := &loaded{}, &pgx.Batch{}
 	batch.Queue("begin isolation level repeatable read read only")
 	batch.Queue(sqlReadAccounts, ids).Query(func(rows pgx.Rows) error {
-		again, err := readStates(rows)
-		maps.Copy(states, again)
+		read, err := readStates(rows)
+		for _, id := range ids {
+			again.parties = append(again.parties, &party{id: id, state: read[id]})
+		}
+		maps.Copy(states, read)
 		return err
 	})
-	batch.Queue(sqlAgents, ids).Query(func(rows pgx.Rows) error {
-		for rows.Next() {
-			var account uuid.UUID
-			var a agent
-			if err := scanAgent(rows, &account, &a); err != nil {
-				return err
-			}
-			states[account].agents = append(states[account].agents, a)
-		}
-		return rows.Err()
-	})
+	batch.Queue(sqlAgents, ids).Query(again.readAgents)
+	batch.Queue(sqlAgentMonths, ids).Query(again.readMonths)
 	batch.Queue("commit")
 	return l.pool.SendBatch(ctx, batch).Close()
 }
@@ -179,10 +178,12 @@ func readStates(rows pgx.Rows) (map[uuid.UUID]*state, error) {
 	states := map[uuid.UUID]*state{}
 	for rows.Next() {
 		var part partRow
-		s, err := scanState(rows, part.columns()...)
+		var stopped int
+		s, err := scanState(rows, append(part.columns(), &stopped)...)
 		if err != nil {
 			return nil, err
 		}
+		s.stoppedByBudget = stopped
 		if known, ok := states[s.account]; ok {
 			s = known
 		} else {
@@ -207,13 +208,14 @@ type partRow struct {
 
 	hold, holdAmount *int64
 	holdExpires      *time.Time
+	agent            *string
 	lots, amounts    []int64
 }
 
 func (r *partRow) columns() []any {
 	return []any{
 		&r.lot, &r.kind, &r.lotAmount, &r.remaining, &r.held, &r.effective, &r.lotExpires, &r.frozen, &r.revoked, &r.source,
-		&r.hold, &r.holdAmount, &r.holdExpires, &r.lots, &r.amounts,
+		&r.hold, &r.holdAmount, &r.holdExpires, &r.agent, &r.lots, &r.amounts,
 	}
 }
 
@@ -228,6 +230,7 @@ func (r *partRow) addTo(s *state) {
 	if r.hold != nil {
 		s.holds = append(s.holds, hold{
 			number: *r.hold, amount: tokens.Amount(*r.holdAmount), expiresAt: r.holdExpires.UTC(), parts: partsOf(r.lots, r.amounts),
+			work: work{agent: *r.agent},
 		})
 	}
 }
@@ -237,9 +240,10 @@ func (s *state) view(now time.Time, prices *catalog.Catalog) Account {
 	a := Account{
 		ID: s.account, Plan: s.plan, NextPlan: s.nextPlan, PlanStatus: s.status, ClosedAt: s.closedAt, Anchor: s.anchor, Zone: s.zone,
 		Spendable: s.spendable(now), Held: s.held, Total: s.balance, Owed: s.owed, Seq: s.seq, NewestLot: s.newestLot, LastAt: s.lastAt,
-		NextDue: s.dueAt, Today: s.today.usages(), Threshold: s.threshold(prices), Agents: s.agentCount, Paused: s.pausedAgents, Reserved: s.reserved,
+		NextDue: s.dueAt, Today: s.today.usages(), Threshold: s.threshold(prices), Agents: s.agentCount, Paused: s.pausedAgents,
+		OverBudget: s.stoppedByBudget, Reserved: s.reserved,
 	}
-	a.Level = s.level.next(a.Spendable, a.Threshold, prices.ToolMinimum)
+	a.Level = s.level.next(a.Spendable+a.Held, a.Threshold, prices.ToolMinimum)
 	if s.renews() {
 		a.NextReset = boundary(s.anchor, s.zone, s.period+1)
 	}

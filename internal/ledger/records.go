@@ -165,7 +165,7 @@ func appendArrayHead(b []byte, element uint32, n int) []byte {
 
 // recordTypes are the composite types of the statements that write (db/migrations, "Rows on their way in").
 var recordTypes = []string{
-	"account_row", "plan_row", "lot_row", "lot_change_row", "entry_row", "reference_row", "referenced_hold_row", "hold_end_row", "reversal_row",
+	"account_row", "plan_row", "lot_row", "lot_change_row", "entry_row", "reference_row", "referenced_hold_row", "hold_end_row", "reversal_lapsed_row",
 	"note_row", "usage_day_row", "declined_row", "agent_row", "guard_row", "outbox_row", "closing_row", "lot_taken_row", "entry_span_row",
 	"hold_extension_row",
 }

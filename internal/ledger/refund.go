@@ -71,7 +71,7 @@ func (s *state) refund(p *past, amount tokens.Amount, said ending, now time.Time
 		s.addLot(grace)
 		parts = append(parts, Part{Lot: grace.number, Amount: grace.amount})
 	}
-	s.reverse(p.entry.Seq, amount)
+	s.reverse(p.entry.Seq, reversal{amount: amount})
 	p.reversed += amount
 	e := s.append(Entry{
 		Kind: KindRefund, Amount: amount, Contra: ContraSpent, Feature: p.entry.Feature, Agent: p.entry.Agent, Reference: said.reference,
@@ -102,9 +102,16 @@ func portion(paid []Part, offset, amount tokens.Amount) []Part {
 	return parts
 }
 
-func (s *state) reverse(seq int64, amount tokens.Amount) {
+// reversal is how much of a charge was refunded, or of a purchase taken back.
+type reversal struct {
+	amount tokens.Amount
+	lapsed tokens.Amount // of a purchase: what had expired unused, which nobody owes
+}
+
+func (s *state) reverse(seq int64, more reversal) {
 	if s.reversals == nil {
-		s.reversals = map[int64]tokens.Amount{}
+		s.reversals = map[int64]reversal{}
 	}
-	s.reversals[seq] += amount
+	sum := s.reversals[seq]
+	s.reversals[seq] = reversal{sum.amount + more.amount, sum.lapsed + more.lapsed}
 }

@@ -43,6 +43,11 @@ func (s *state) expireAt(due time.Time) bool {
 // expire ends some tokens of a lot.
 func (s *state) expire(l *lot, gone tokens.Amount, now time.Time) {
 	l.remaining -= gone
+	for _, p := range s.past {
+		if l.kind == LotPurchase && p.entry.Kind == KindGrant && p.entry.Reference == l.source {
+			p.expired += gone
+		}
+	}
 	s.append(Entry{
 		Kind: KindExpiry, Amount: -gone, Contra: ContraExpired, LotKind: l.kind, Reference: l.source,
 		Parts: []Part{{Lot: l.number, Amount: -gone}},

@@ -58,6 +58,8 @@ type state struct {
 	guards
 	agents []agent // all of them when whole, else those that requests are about
 
+	stoppedByBudget int // agents that their budget has stopped, of a state that is only read
+
 	// What to write.
 	changed    bool
 	closing    bool // closedAt is new
@@ -65,7 +67,7 @@ type state struct {
 	refs       []permanent
 	usage      []dayUsage // days that are over
 	declined   []Declined
-	reversals  map[int64]tokens.Amount
+	reversals  map[int64]reversal
 	extensions []*extension
 	events     []Event
 
@@ -125,6 +127,8 @@ type past struct {
 	note     Note
 	reversed tokens.Amount
 	hold     *hold // of a hold that is over
+	// Of a purchase: what has expired of it, and how much of that was taken back.
+	expired, lapsed tokens.Amount
 }
 
 // usable says whether a lot may be spent at an instant.

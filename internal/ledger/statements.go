@@ -46,11 +46,15 @@ cross join lateral (
 const sqlAgents = `
 select ` + agentColumns + ` from agents as g where g.account = any($1) order by g.account, g.agent`
 
-// What agents spent in the newest months, but for the day that the account's row carries.
+// What agents spent in the month of the day that the account's row carries, but for that day: of a later month nothing has been spent yet.
 const sqlAgentMonths = `
-select u.account, u.agent, date_trunc('month', u.day)::date as month, sum(u.amount - u.returned)::bigint
-from usage_days as u where u.account = any($1) and u.day >= $2 and u.agent <> ''
-group by u.account, u.agent, month`
+select a.account, u.agent, u.month, u.amount
+from ledger_accounts as a
+cross join lateral (
+	select agent, date_trunc('month', a.today)::date as month, sum(amount - returned)::bigint as amount
+	from usage_days where account = a.account and day >= date_trunc('month', a.today)::date and agent <> '' group by agent
+) as u
+where a.account = any($1)`
 
 const holdColumns = `h.account, h.hold, h.amount, h.expires_at, h.outcome, h.feature, h.agent, h.quantity, h.unit_price, h.catalog_version,
 	h.reference, h.lots, h.lot_amounts`
@@ -160,22 +164,26 @@ cross join lateral (
 	select * from entries where account = k.account and seq = p.seq limit 1
 ) as e` + settledEntry
 
-// What a request is about: an entry, how much of it was reversed, how it ended if it is a hold, and its note.
+// What a request is about: an entry, how much of it was reversed, how it ended if it is a hold, how much has expired if it is a purchase, and its note.
 const sqlPast = `
-select coalesce(r.amount, 0), coalesce(h.outcome, -1), coalesce(n.reason, ''), n.metadata, ` + entryColumns + `
+select coalesce(r.amount, 0), coalesce(r.lapsed, 0), coalesce(x.amount, 0), coalesce(h.outcome, -1), coalesce(n.reason, ''), n.metadata, ` + entryColumns + `
 from unnest($1::uuid[], $2::bigint[]) as k (account, seq)
 cross join lateral (
 	select * from entries where account = k.account and seq = k.seq limit 1
 ) as e
 left join lateral (
-	select amount from reversals where account = k.account and seq = k.seq limit 1
+	select amount, lapsed from reversals where account = k.account and seq = k.seq limit 1
 ) as r on true
 left join lateral (
 	select outcome from holds where account = k.account and hold = k.seq limit 1
 ) as h on true
 left join lateral (
 	select reason, metadata from entry_notes where account = k.account and seq = k.seq limit 1
-) as n on true`
+) as n on true
+left join lateral (
+	select -sum(amount)::bigint as amount from entries
+	where account = k.account and reference = e.reference and kind = 7 and lot_kind = 4 and e.kind = 1 and e.lot_kind = 4
+) as x on true`
 
 // The lots that such an entry was paid from or made; they may be closed.
 const sqlPastLots = `
@@ -283,9 +291,9 @@ from unnest($2::hold_end_row[]) as u
 where h.account = u.account and h.hold = u.hold and h.account = any($1)`
 
 const sqlAddReversals = `
-insert into reversals as r (account, seq, amount)
-select * from unnest($1::reversal_row[])
-on conflict (account, seq) do update set amount = r.amount + excluded.amount`
+insert into reversals as r (account, seq, amount, lapsed)
+select * from unnest($1::reversal_lapsed_row[])
+on conflict (account, seq) do update set amount = r.amount + excluded.amount, lapsed = r.lapsed + excluded.lapsed`
 
 const sqlInsertNotes = `
 insert into entry_notes (account, seq, reason, metadata)
@@ -313,12 +321,18 @@ const sqlInsertOutbox = `
 insert into outbox (account, seq, at, kind, data)
 select account, seq, at, kind, data::jsonb from unnest($1::outbox_row[])`
 
+// How many agents their budget has stopped: the account's row does not count them.
+const overBudget = `
+left join lateral (
+	select count(*) as agents from agents where account = a.account and state = 3
+) as over on a.guarded`
+
 // One statement is one snapshot: an account's row, lots and holds always belong together. Each part comes as rows of its own.
 const sqlReadAccounts = `
 select ` + accountColumns + `,
 	l.lot, l.kind, l.amount, l.remaining, l.held, l.effective_at, l.expires_at, l.frozen, l.revoked, l.source,
-	h.hold, h.amount, h.expires_at, h.lots, h.lot_amounts
-from ledger_accounts as a
+	h.hold, h.amount, h.expires_at, h.agent, h.lots, h.lot_amounts, coalesce(over.agents, 0)
+from ledger_accounts as a` + overBudget + `
 left join lateral (
 	select l.lot, null::bigint as hold from lots as l where l.account = a.account and l.is_open
 	union all
@@ -328,7 +342,11 @@ left join lots as l on l.account = a.account and l.lot = part.lot
 left join holds as h on h.account = a.account and h.hold = part.hold
 where a.account = any($1)`
 
-// The row alone is enough for a balance while nothing is due.
+// The row is enough for a balance while nothing is due.
+const sqlReadBalances = `
+select ` + accountColumns + `, coalesce(over.agents, 0) from ledger_accounts as a` + overBudget + `
+where a.account = any($1)`
+
 const sqlReadRows = `
 select ` + accountColumns + ` from ledger_accounts as a where a.account = any($1)`
 

@@ -110,50 +110,129 @@ func (a *twinAccount) fits(g *twinAgent, amount tokens.Amount, at time.Time) boo
 	return spent+held+amount <= *g.budget
 }
 
-// admit is why an agent may not spend now; nil if it may, as far as its state and its budget go.
-func (a *twinAccount) admit(feature, id string, amount tokens.Amount, at time.Time) *problem.Error {
+// afford is why something cannot be paid; nil if it can. Unless it is to be kept on, an agent whose budget does not cover what it asks for is paused
+// for that, and one that lacks tokens is paused for them. A budget that covers what is asked for is no reason any more.
+func (a *twinAccount) afford(feature, id string, amount tokens.Amount, keepOn bool, at time.Time, prices *catalog.Catalog) *problem.Error {
 	if id == "" {
+		if a.available("", at) < amount {
+			return a.lackingAnswer(feature, "", amount, at, prices)
+		}
 		return nil
 	}
 	g := a.known(id)
 	if g.feature == "" {
 		g.feature = feature
 	}
-	no := func(code string) *problem.Error {
-		g.away++
-		err := refusal(problem.Conflict, code)
-		err.Details = map[string]any{"state": g.state.String()}
-		return err
-	}
 	if g.state == ledger.AgentByCreator || g.state == ledger.AgentOutOfToken {
-		return no("agent_paused")
+		g.away++
+		return a.turnedAway("agent_paused", g, string(a.reason(g, at, prices).Cure()))
 	}
-	if a.fits(g, amount, at) {
+	if !a.fits(g, amount, at) {
+		if g.state == ledger.AgentOn && !keepOn {
+			a.pause(g, ledger.AgentOverBudget, amount, at)
+		}
+		if g.state != ledger.AgentOn {
+			g.away++
+		}
+		return a.turnedAway("over_budget", g, "raise_budget")
+	}
+	lacking := a.available(id, at) < amount
+	if !lacking {
+		if g.state == ledger.AgentOverBudget && amount > 0 {
+			a.resume(g, at)
+		}
 		return nil
 	}
-	if g.state == ledger.AgentOn {
-		a.pause(g, ledger.AgentOverBudget, amount, at)
+	declined := a.available(id, at)
+	a.lacking(feature, id, amount, declined, at)
+	switch {
+	case !keepOn:
+		a.pause(g, ledger.AgentOutOfToken, amount, at)
+		g.away = 1
+	case g.state == ledger.AgentOverBudget:
+		a.resume(g, at)
 	}
-	return no("over_budget")
+	return a.insufficient(id, amount, at, prices)
 }
 
-// afford is why something cannot be paid; nil if it can. What lacks tokens pauses its agent, and is the first that it did not do.
-func (a *twinAccount) afford(feature, id string, amount tokens.Amount, at time.Time) *problem.Error {
-	if no := a.admit(feature, id, amount, at); no != nil {
-		return no
-	}
-	available := a.available(id, at)
-	if available >= amount {
-		return nil
-	}
-	a.lacking(feature, id, amount, available, at)
-	if id != "" {
-		a.pause(a.agent(id), ledger.AgentOutOfToken, amount, at)
-		a.agent(id).away = 1
-	}
-	err := refusal(problem.Insufficient, "insufficient_tokens")
-	err.Details = map[string]any{"spendable": available, "required": amount, "shortfall": amount - available}
+func (a *twinAccount) lackingAnswer(feature, id string, amount tokens.Amount, at time.Time, prices *catalog.Catalog) *problem.Error {
+	a.lacking(feature, id, amount, a.available(id, at), at)
+	return a.insufficient(id, amount, at, prices)
+}
+
+func (a *twinAccount) turnedAway(code string, g *twinAgent, cure string) *problem.Error {
+	err := refusal(problem.Conflict, code)
+	err.Details = map[string]any{"state": g.state.String(), "cure": cure}
 	return err
+}
+
+// insufficient is the 402. Of what can be spent at all, what is not available is reserved for others; what is missing is what has to come while
+// that stays so.
+func (a *twinAccount) insufficient(id string, amount tokens.Amount, at time.Time, prices *catalog.Catalog) *problem.Error {
+	all, available := a.spendable(at), a.available(id, at)
+	err := refusal(problem.Insufficient, "insufficient_tokens")
+	err.Details = map[string]any{
+		"spendable": available, "required": amount, "shortfall": amount + a.keptFrom(id) - all, "held": a.held(), "reserved": all - available,
+		"cure": string(a.lack(id, amount, at, prices).Cure()),
+	}
+	if g := a.agent(id); id != "" {
+		err.Details["agent"], err.Details["state"] = id, g.state.String()
+	}
+	return err
+}
+
+// keptFrom is what others reserved.
+func (a *twinAccount) keptFrom(id string) tokens.Amount {
+	kept := tokens.Amount(0)
+	if id != "" {
+		kept += a.own
+	}
+	for _, g := range a.agents {
+		if g.id != id {
+			kept += g.reserve
+		}
+	}
+	return kept
+}
+
+// lack is what keeps somebody from spending an amount: a reserve of others, if it would do without, or if even the largest pack would not lift
+// what is there over it; jobs under way, if what they hold would do; else there are too few tokens.
+func (a *twinAccount) lack(id string, amount tokens.Amount, at time.Time, prices *catalog.Catalog) ledger.Reason {
+	kept, all, held := a.keptFrom(id), a.spendable(at), a.held()
+	pack := tokens.Amount(0)
+	for _, p := range prices.Packs {
+		pack = max(pack, p.Tokens)
+	}
+	switch {
+	case all-kept >= amount:
+		return ""
+	case kept > 0 && (all >= amount):
+		return "reserve"
+	case all+held-kept >= amount:
+		return "held"
+	case kept > 0 && all+held+pack-kept < amount:
+		return "reserve"
+	}
+	return "tokens"
+}
+
+// reason is why an agent is paused.
+func (a *twinAccount) reason(g *twinAgent, at time.Time, prices *catalog.Catalog) ledger.Reason {
+	switch g.state {
+	case ledger.AgentOn:
+		return ""
+	case ledger.AgentByCreator:
+		return "creator"
+	case ledger.AgentOverBudget:
+		return "budget"
+	}
+	if a.available(g.id, at) >= g.twenty(prices) {
+		return "size"
+	}
+	if r := a.lack(g.id, g.likely(prices), at, prices); r != "" {
+		return r
+	}
+	return "tokens"
 }
 
 func (a *twinAccount) pause(g *twinAgent, to ledger.AgentState, wanted tokens.Amount, at time.Time) {
@@ -180,23 +259,58 @@ func (a *twinAccount) resume(g *twinAgent, at time.Time) {
 
 func moment(at time.Time) string { return at.UTC().Format(time.RFC3339Nano) }
 
-// unit is what an agent's next piece of work takes.
+// unit is the least that an agent's next piece of work takes.
 func (g *twinAgent) unit(prices *catalog.Catalog) tokens.Amount {
 	for _, f := range prices.Features {
 		if f.ID == g.feature && f.Price > 0 {
 			return f.Price
 		}
 	}
-	return max(g.wanted, 1)
+	return 1
 }
 
-// meanwhile lets something happen at an instant, and then what follows: if tokens have come, agents that waited for them go on, and the level
-// is what it is now.
+// likely is what an agent asks for next, as far as one can tell: what it was refused, if that was no more than twenty tokens.
+func (g *twinAgent) likely(prices *catalog.Catalog) tokens.Amount {
+	return max(g.unit(prices), min(g.wanted, 20*tokens.One))
+}
+
+// twenty is enough not to stop again at once: twenty actions, and what it was refused.
+func (g *twinAgent) twenty(prices *catalog.Catalog) tokens.Amount {
+	if unit := g.unit(prices); unit > 1 {
+		return max(20*unit, g.likely(prices))
+	}
+	return g.likely(prices)
+}
+
+// room is what is left of an agent's budget.
+func (a *twinAccount) room(g *twinAgent, at time.Time) tokens.Amount {
+	if g.budget == nil {
+		return tokens.Max
+	}
+	spent, held := a.used(g.id, at)
+	return *g.budget - spent - held
+}
+
+// meanwhile lets something happen at an instant, and then what follows: agents whose budget has more room than before, and some for their work, go on;
+// if tokens have come, agents that waited for them go on; and the level is what it is now.
 func (a *twinAccount) meanwhile(at time.Time, prices *catalog.Catalog, happen func()) {
 	spendable, reserved, entries := a.spendable(at), a.reserved(), len(a.entries)
+	rooms := map[string]tokens.Amount{}
+	for i := range a.agents {
+		if g := &a.agents[i]; g.state == ledger.AgentOverBudget {
+			rooms[g.id] = a.room(g, at)
+		}
+	}
 	happen()
 	if a.over() {
 		return
+	}
+	for i := range a.agents {
+		g := &a.agents[i]
+		before, was := rooms[g.id]
+		if room := a.room(g, at); was && g.state == ledger.AgentOverBudget && room > before && room >= g.unit(prices) {
+			a.resume(g, at)
+		}
 	}
 	granted := slices.ContainsFunc(a.entries[entries:], func(e ledger.Entry) bool { return e.Kind == ledger.KindGrant && e.Amount > 0 })
 	freed := a.reserved() < reserved
@@ -206,7 +320,7 @@ func (a *twinAccount) meanwhile(at time.Time, prices *catalog.Catalog, happen fu
 			continue
 		}
 		enough := a.available(g.id, at) >= g.unit(prices)
-		aLot := a.available(g.id, at) >= 20*g.unit(prices) && a.available(g.id, at) >= g.wanted
+		aLot := a.available(g.id, at) >= g.twenty(prices)
 		if (enough && (granted || freed)) || (aLot && a.spendable(at) > spendable) {
 			a.resume(g, at)
 		}
@@ -226,7 +340,7 @@ func (a *twinAccount) lowBelow(prices *catalog.Catalog) tokens.Amount {
 }
 
 func (a *twinAccount) levelNow(at time.Time, prices *catalog.Catalog) ledger.Level {
-	spendable, low := a.spendable(at), a.lowBelow(prices)
+	there, low := a.spendable(at)+a.held(), a.lowBelow(prices) // what a job holds may come back
 	cheapest := tokens.Max
 	for _, f := range prices.Features {
 		if f.Pricing == catalog.Fixed {
@@ -234,9 +348,9 @@ func (a *twinAccount) levelNow(at time.Time, prices *catalog.Catalog) ledger.Lev
 		}
 	}
 	switch {
-	case spendable < cheapest:
+	case there < cheapest:
 		return ledger.LevelEmpty
-	case spendable < low || (a.level != ledger.LevelOK && 100*spendable < 125*low):
+	case there < low || (a.level != ledger.LevelOK && 100*there < 125*low):
 		return ledger.LevelLow
 	}
 	return ledger.LevelOK
@@ -293,14 +407,12 @@ func (w *twin) putAgent(id uuid.UUID, p ledger.PutAgent, now time.Time) result {
 			if g.budget = &budget; budget == 0 {
 				g.budget = nil
 			}
-			if g.state == ledger.AgentOverBudget && a.fits(g, max(g.wanted, 1), now) {
-				a.resume(g, now)
-			}
 		}
 		return result{}
 	})
 }
 
+// switchAgent turns an agent off; or on, as far as it can work: else it waits for what it lacks.
 func (w *twin) switchAgent(id uuid.UUID, p ledger.SwitchAgent, now time.Time) result {
 	return w.do(id, "", "", "", now, func(a *twinAccount, now time.Time) result {
 		g := a.agent(p.ID)
@@ -311,11 +423,12 @@ func (w *twin) switchAgent(id uuid.UUID, p ledger.SwitchAgent, now time.Time) re
 			return refused(refusal(problem.NotFound, "agent_not_found"))
 		case !p.On:
 			a.pause(g, ledger.AgentByCreator, g.wanted, now)
-		case g.state == ledger.AgentOutOfToken && a.available(g.id, now) < g.unit(w.prices):
-			return refused(refusal(problem.Conflict, "out_of_tokens"))
-		case g.state == ledger.AgentOverBudget && !a.fits(g, max(g.wanted, 1), now):
-			return refused(refusal(problem.Conflict, "over_budget"))
-		case g.state != ledger.AgentOn:
+		case g.state == ledger.AgentOn:
+		case a.available(g.id, now) < g.unit(w.prices):
+			a.pause(g, ledger.AgentOutOfToken, g.wanted, now)
+		case a.room(g, now) < g.unit(w.prices):
+			a.pause(g, ledger.AgentOverBudget, g.wanted, now)
+		default:
 			a.resume(g, now)
 		}
 		return result{}
@@ -350,12 +463,18 @@ func (w *twin) listAgents(id uuid.UUID, now time.Time) (list []ledger.Agent, own
 	if now.Before(a.last) {
 		now = a.last
 	}
-	for _, g := range a.agents {
+	for i := range a.agents {
+		g := &a.agents[i]
 		spent, held := a.used(g.id, now)
+		missing := tokens.Amount(0)
+		if g.state == ledger.AgentOutOfToken {
+			missing = max(0, g.likely(w.prices)+a.keptFrom(g.id)-a.spendable(now))
+		}
 		list = append(list, ledger.Agent{
 			ID: g.id, Name: g.name, Feature: g.feature, State: g.state, PausedSince: g.since, TurnedAway: g.away, Budget: g.budget, Reserve: g.reserve,
 			ResumedAt: g.resumed, Missed: g.missed,
-			Spent: spent, Held: held,
+			Spent: spent, Held: held, Reason: a.reason(g, now, w.prices), Missing: missing,
+			Ready: g.state == ledger.AgentOn && min(a.available(g.id, now), a.room(g, now)) >= g.unit(w.prices),
 		})
 	}
 	return list, a.own

@@ -175,11 +175,30 @@ func (w *twin) revoke(id uuid.UUID, purchase string, total tokens.Amount, reason
 			return result{}
 		}
 		a.references["revoked "+purchase] += int64(more)
-		a.owed += more
-		e := a.takeBack(l, min(more, a.remaining(l.number)-a.heldOf(l.number)), reason, now)
+		there := min(more, a.remaining(l.number)-a.heldOf(l.number))
+		gone := min(more-there, a.expiredOf(purchase)-tokens.Amount(a.references["lapsed "+purchase])) // unused: nobody's debt
+		a.references["lapsed "+purchase] += int64(gone)
+		a.owed += more - gone
+		e := a.takeBack(l, there, reason, now)
 		a.tell("purchase.refunded", e.At, map[string]any{
 			"transaction": e.ID(), "kind": l.kind.String(), "amount": more.String(), "purchase": l.source,
 		})
+		for left := more - there - gone; left > 0; { // what had come back of it in lots of their own, as it burns
+			part := tokens.Amount(0)
+			for _, other := range a.burning() {
+				if other.kind != ledger.LotPurchase || other.source != purchase || other.number == l.number {
+					continue
+				}
+				other.revoked = true
+				if part = min(left, a.remaining(other.number)-a.heldOf(other.number)); part > 0 {
+					a.takeBack(other, part, reason, now)
+					break
+				}
+			}
+			if left -= part; part == 0 {
+				break
+			}
+		}
 		return result{entry: e}
 	})
 }
@@ -191,6 +210,16 @@ func (a *twinAccount) lessBySupport(lot int64) (sum tokens.Amount) {
 			if e.Kind == ledger.KindGrant && p.Amount < 0 && p.Lot == lot {
 				sum -= p.Amount
 			}
+		}
+	}
+	return sum
+}
+
+// expiredOf is how much of a purchase has expired, whichever lot it was in.
+func (a *twinAccount) expiredOf(purchase string) (sum tokens.Amount) {
+	for _, e := range a.entries {
+		if e.Kind == ledger.KindExpiry && e.LotKind == ledger.LotPurchase && e.Reference == purchase {
+			sum -= e.Amount
 		}
 	}
 	return sum

@@ -138,7 +138,8 @@ func (w *twin) charge(id uuid.UUID, key string, c ledger.Charge, now time.Time) 
 	if c.UniqueReference {
 		reference = "charge " + c.Reference
 	}
-	return w.do(id, key, fmt.Sprint("charge", c.Feature, show(c.Quantity), show(c.Amount), c.Agent, c.Reference, c.UniqueReference, c.Metadata, c.Reason), reference, now,
+	request := fmt.Sprint("charge", c.Feature, show(c.Quantity), show(c.Amount), c.Agent, c.Reference, c.UniqueReference, c.KeepAgentOn, c.Metadata, c.Reason)
+	return w.do(id, key, request, reference, now,
 		func(a *twinAccount, now time.Time) result {
 			if a.over() {
 				return refused(errTwinClosed)
@@ -147,7 +148,7 @@ func (w *twin) charge(id uuid.UUID, key string, c ledger.Charge, now time.Time) 
 			if err != nil {
 				return refused(err)
 			}
-			if no := a.afford(c.Feature, c.Agent, price.Amount, now); no != nil {
+			if no := a.afford(c.Feature, c.Agent, price.Amount, c.KeepAgentOn, now, w.prices); no != nil {
 				return refused(no)
 			}
 			e := a.write(ledger.Entry{
@@ -168,7 +169,7 @@ func show[T any](p *T) string {
 }
 
 func (w *twin) hold(id uuid.UUID, key string, h ledger.Hold, now time.Time) result {
-	request := fmt.Sprint("hold", h.Feature, show(h.Quantity), show(h.Amount), h.Agent, h.Reference, h.ExpiresIn, h.Reason, h.Metadata)
+	request := fmt.Sprint("hold", h.Feature, show(h.Quantity), show(h.Amount), h.Agent, h.Reference, h.ExpiresIn, h.KeepAgentOn, h.Reason, h.Metadata)
 	return w.do(id, key, request, "", now, func(a *twinAccount, now time.Time) result {
 		if a.over() {
 			return refused(errTwinClosed)
@@ -184,7 +185,7 @@ func (w *twin) hold(id uuid.UUID, key string, h ledger.Hold, now time.Time) resu
 		if life < time.Second || life > 24*time.Hour {
 			return refused(invalid("expires_in"))
 		}
-		if no := a.afford(h.Feature, h.Agent, price.Amount, now); no != nil {
+		if no := a.afford(h.Feature, h.Agent, price.Amount, h.KeepAgentOn, now, w.prices); no != nil {
 			return refused(no)
 		}
 		e := a.write(ledger.Entry{
@@ -262,7 +263,7 @@ func (w *twin) capture(id uuid.UUID, key string, c ledger.Capture, now time.Time
 		}
 		more := max(0, amount-h.entry.HeldDelta)
 		if more > 0 {
-			if no := a.afford(h.entry.Feature, h.entry.Agent, more, now); no != nil {
+			if no := a.afford(h.entry.Feature, h.entry.Agent, more, false, now, w.prices); no != nil {
 				return refused(no)
 			}
 		}

@@ -32,6 +32,7 @@ func (w *twin) view(id uuid.UUID, now time.Time) ledger.Account {
 	}
 	for _, g := range a.agents {
 		v.Paused += bit(g.state == ledger.AgentOutOfToken)
+		v.OverBudget += bit(g.state == ledger.AgentOverBudget)
 	}
 	if a.status == ledger.PlanActive && !a.over() {
 		v.NextReset = a.month(a.period + 1)

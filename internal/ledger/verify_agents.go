@@ -34,6 +34,7 @@ var agentCheck = check{
 		must("paused since", "(r.state = 0) = (r.paused_since is null)", "an instant for one that is paused, else none", "coalesce(r.paused_since::text, 'none')"),
 		must("budget and reserve", "coalesce(r.budget, 1) > 0 and r.reserve >= 0 and (r.agent <> '' or r.budget is null)",
 			"none below zero, and no budget for the creator", "format('%s, %s', "+inTokens("r.budget")+", "+inTokens("r.reserve")+")"),
+		must("over its budget", "r.state <> 3 or r.budget is not null", "a budget for one that it has stopped", "'none'"),
 		must("turned away", "r.turned_away >= 0 and (r.state <> 0 or r.turned_away = 0)", "none while it is on", "r.turned_away::text"),
 	},
 }

@@ -16,7 +16,8 @@ const lotsNow = `(
 var accountCheck = check{
 	rows: `
 	select account, a.account is null as missing, coalesce(a.balance, 0) as balance, coalesce(a.held, 0) as held, coalesce(a.unusable, 0) as unusable,
-		coalesce(a.owed, 0) as owed, coalesce(a.seq, 0) as seq, a.last_at, a.newest_lot, coalesce(a.next_due_at, 'infinity') as due, a.open_lot, a.open_remaining, a.open_held,
+		coalesce(a.owed, 0) as owed, coalesce(a.seq, 0) as seq, a.last_at, a.newest_lot, coalesce(a.next_due_at, 'infinity') as due, a.level,
+		a.low_threshold::numeric, a.open_lot, a.open_remaining, a.open_held,
 		coalesce(e.entries, 0) as entries, coalesce(e.newest, 0) as newest, coalesce(e.newest_at, '-infinity') as newest_at,
 		coalesce(e.amount, 0) as amount, coalesce(e.held, 0) as held_delta,
 		coalesce(e.issued, 0) + coalesce(e.sold, 0) + coalesce(e.spent, 0) + coalesce(e.expired, 0) + coalesce(e.returned, 0) as contra,
@@ -38,7 +39,7 @@ var accountCheck = check{
 		select account, sum(amount) as held, min(expires_at) as due from holds where account between $1 and $2 and outcome = 0 group by account
 	) as h using (account)
 	full join (
-		select r.account, sum(r.amount) as reversed from reversals as r
+		select r.account, sum(r.amount - r.lapsed) as reversed from reversals as r
 		join lots as l on l.account = r.account and l.lot = r.seq and l.kind = 4 and l.account between $1 and $2
 		where r.account between $1 and $2 group by r.account
 	) as r using (account)`,
@@ -57,6 +58,12 @@ var accountCheck = check{
 		must("amounts", `r.balance >= 0 and r.held between 0 and r.balance and r.unusable between 0 and r.balance - r.held and r.owed >= 0`,
 			"none below zero, and no part above its whole", "format('balance %s, held %s, unusable %s, owed %s', "+
 				inTokens("r.balance")+", "+inTokens("r.held")+", "+inTokens("r.unusable")+", "+inTokens("r.owed")+")"),
+		// A level that rests on a threshold of the creator's own; any other rests on the catalog. What is held counts as if it came back.
+		{
+			"level", `case r.level when 0 then r.balance - r.unusable < r.low_threshold
+				when 1 then 4 * (r.balance - r.unusable - r.low_threshold) >= r.low_threshold end`,
+			"format('that of %s at a threshold of %s', " + inTokens("(r.balance - r.unusable)") + ", " + inTokens("r.low_threshold") + ")", "r.level::text",
+		},
 		{
 			"open lot's remainder", "not r.missing and not (r.open_held between 0 and r.open_remaining and (r.open_lot <> 0 or r.open_remaining = 0))",
 			"'held within what remains, and none without a lot'", "format('%s, held %s', " + inTokens("r.open_remaining") + ", " + inTokens("r.open_held") + ")",
@@ -156,22 +163,30 @@ var holdCheck = check{
 	},
 }
 
-// What was given back of a charge or capture, or taken back of a purchase.
+// What was given back of a charge or capture, or taken back of a purchase. What had lapsed of a purchase has expired.
 var reversalCheck = check{
 	place: "'entry ' || r.seq",
 	rows: `
-	select r.account, r.seq, coalesce(r.refunded, 0) as refunded, coalesce(r.reversed, 0) as reversed, coalesce(e.kind, 0) as kind, e.lot_kind, e.amount
+	select r.account, r.seq, coalesce(r.refunded, 0) as refunded, coalesce(r.reversed, 0) as reversed, coalesce(r.lapsed, 0) as lapsed, coalesce(e.kind, 0) as kind,
+		e.lot_kind, e.amount, coalesce(x.expired, 0) as expired
 	from (
 		select * from (select account, about as seq, sum(amount) as refunded from rare where kind = 6 group by 1, 2) as refund
-		full join (select account, seq, amount as reversed from reversals where account between $1 and $2) as reversal using (account, seq)
+		full join (select account, seq, amount as reversed, lapsed from reversals where account between $1 and $2) as reversal using (account, seq)
 	) as r
-	left join entry as e on e.account = r.account and e.seq = r.seq`,
+	left join entry as e on e.account = r.account and e.seq = r.seq
+	left join (
+		select account, reference, -sum(amount) as expired from rare where kind = 7 and lot_kind = 4 group by 1, 2
+	) as x on x.account = r.account and x.reference = e.reference and e.kind = 1`,
 	rules: []rule{
 		must("what is reversed", "r.kind in (2, 5) or r.kind = 1 and r.lot_kind = 4", "a charge, a capture or a purchase", "'kind ' || r.kind"),
 		{"reversed, by its refunds", "r.kind <> 1 and r.refunded <> r.reversed", inTokens("r.refunded"), inTokens("r.reversed")},
 		{
 			"reversed", "greatest(r.refunded, r.reversed) > abs(r.amount) or r.reversed < 0", "'at most ' || " + inTokens("abs(r.amount)"),
 			inTokens("greatest(r.refunded, r.reversed)"),
+		},
+		{
+			"lapsed, by what expired", "r.lapsed not between 0 and least(r.reversed, r.expired)", "'at most ' || " + inTokens("least(r.reversed, r.expired)"),
+			inTokens("r.lapsed"),
 		},
 	},
 }

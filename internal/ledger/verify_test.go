@@ -121,6 +121,8 @@ var damages = []damage{
 	{"reversal of nothing", "insert into reversals values ($1, 999, 1)", "entry 999: what is reversed"},
 	{"purchase taken back", "delete from reversals r using lots l where r.account = $1 and l.account = $1 and l.lot = r.seq and l.kind = 4", "owed, by purchases taken back"},
 
+	{"lapsed", "update reversals r set lapsed = 1 from lots l where r.account = $1 and l.account = $1 and l.lot = r.seq and l.kind = 4", "lapsed, by what expired"},
+
 	{"reference to nothing", "update permanent_references set seq = 999 where account = $1 and scope = 'charge'", "charge reference job: entry"},
 	{"reference to another", "update permanent_references set seq = 1 where account = $1 and scope = 'charge'", "charge reference job: what it points to"},
 	{"reference renamed", "update permanent_references set reference = 'other' where account = $1 and scope = 'charge'", "charge reference other: reference of its entry"},
@@ -142,6 +144,9 @@ var damages = []damage{
 	{"creator's state", "update agents set state = 1 where account = $1 and agent = ''", "agent of none: state"},
 	{"agent paused at no time", "update agents set paused_since = null where account = $1 and agent = 'seller'", "agent seller: paused since"},
 	{"agent's budget", "update agents set budget = 0 where account = $1 and agent = 'scout'", "agent scout: budget and reserve"},
+	{"agent over no budget", "update agents set state = 3, budget = null where account = $1 and agent = 'scout'", "agent scout: over its budget"},
+	{"level", "update ledger_accounts set level = 0 where account = $1 and level <> 0", "level"},
+	{"level low", "update ledger_accounts set level = 1, low_threshold = 1 where account = $1", "level"},
 	{"agent turned away", "update agents set turned_away = -1 where account = $1 and agent = 'seller'", "agent seller: turned away"},
 	{"agents of nobody", "delete from ledger_accounts where account = $1", "row, by its agents"},
 	{"newest event gone", "delete from outbox where account = $1 and seq = (select max(seq) from outbox where account = $1)", "newest event"},
@@ -214,6 +219,7 @@ func (b *books) tellStory(n int) []uuid.UUID {
 	each(func(id uuid.UUID) {
 		b.charge(id, "auto_selling", "1")
 		b.hold(id, "lip_sync", 0)
+		b.sellerAsks(id) // its first pause ended with the hold that timed out
 	})
 	return ids
 }
@@ -264,15 +270,22 @@ func (b *books) agentsOfTheStory(id uuid.UUID) {
 	b.put(id, "", "", "0.5")
 	b.put(id, "scout", "50", "0.25")
 	b.check(b.SwitchAgent(ctx, id, ledger.SwitchAgent{ID: "scout"}))
-	much := 10_000 * tokens.One
-	_, err := b.Charge(ctx, id, uuid.NewString(), ledger.Charge{Feature: "auto_selling", Amount: &much, Agent: "seller"})
-	if code := problem.Of(err).Code; code != "insufficient_tokens" {
-		b.t.Errorf("the seller got %v", err)
-	}
+	forty := 40 * tokens.One
+	b.check(b.SetThreshold(ctx, id, ledger.SetThreshold{Amount: &forty}))
+	b.sellerAsks(id)
 	events, err := b.Outbox(ctx, 10_000)
 	b.check(err)
 	events = slices.DeleteFunc(events, func(e ledger.Told) bool { return e.Account != id || e.Seq > 3 })
 	b.check(b.Relayed(ctx, events))
+}
+
+// sellerAsks has an agent ask for more than there is.
+func (b *books) sellerAsks(id uuid.UUID) {
+	much := 10_000 * tokens.One
+	_, err := b.Charge(b.t.Context(), id, uuid.NewString(), ledger.Charge{Feature: "auto_selling", Amount: &much, Agent: "seller"})
+	if code := problem.Of(err).Code; code != "insufficient_tokens" {
+		b.t.Errorf("the seller got %v", err)
+	}
 }
 
 func (b *books) hold(id uuid.UUID, feature string, life time.Duration) int64 {

@@ -396,11 +396,12 @@ func (w *writer) addRare(s *state) {
 		w.references.int64(ref.seq)
 		w.references.end()
 	}
-	for seq, amount := range s.reversals {
+	for seq, r := range s.reversals {
 		w.reversals.begin()
 		w.reversals.id(s.account)
 		w.reversals.int64(seq)
-		w.reversals.int64(int64(amount))
+		w.reversals.int64(int64(r.amount))
+		w.reversals.int64(int64(r.lapsed))
 		w.reversals.end()
 	}
 	for _, u := range s.usageSums() {

@@ -4,16 +4,14 @@ import (
 	"time"
 
 	"pop.store/credits/internal/ledger"
-	"pop.store/credits/internal/tokens"
 )
 
 // standing is an account as it stands when its occasions are looked at.
 type standing struct {
-	address bool // there is one
-	alerts  bool // the creator wants to hear of the balance and of agents
-	level   ledger.Level
-	worst   ledger.Level    // what the level would be if jobs under way gave back what they hold: only that is worth an e-mail
-	paused  map[string]bool // agents that wait for tokens
+	address bool                     // there is one
+	alerts  bool                     // the creator wants to hear of the balance and of agents
+	level   ledger.Level             // what jobs under way hold counts as if it came back
+	paused  map[string]ledger.Reason // agents that are paused although their creator did not turn them off, and why
 	told    told
 }
 
@@ -44,7 +42,8 @@ type verdict struct {
 // decide is every rule about who is written to, when and about what.
 //
 //   - Only what still holds is said: a balance that was filled up and an agent that went on are no news.
-//   - What a job under way holds counts as if it came back, so that it alone brings no e-mail; when it is spent, one comes.
+//   - What a job under way holds counts as if it came back, so that it alone brings no e-mail: nothing is said of an agent that lacks only that
+//     until the job has taken it.
 //   - What was said in the last twelve hours is not said again, unless it got worse: low is followed by empty, and either by agents that stop. What
 //     is left unsaid waits, and is said when it still holds after that time.
 //   - One e-mail says all of it. Receipts are apart: each purchase has one.
@@ -59,26 +58,34 @@ func decide(list []occasion, s standing, now time.Time) verdict {
 		case !s.alerts:
 			v.over = append(v.over, o)
 		case o.kind == ledger.EventAgentPaused:
-			v.weighAgent(o, s)
+			v.weighAgent(o, s, now)
 		default:
-			v.weighLevel(o, s, now)
+			v.weighLevel(o, s)
 		}
 	}
 	v.mind(s.told, now)
 	return v
 }
 
-func (v *verdict) weighAgent(o occasion, s standing) {
-	if len(o.agents) == 0 || !s.paused[o.agents[0]] {
-		v.over = append(v.over, o)
-		return
+func (v *verdict) weighAgent(o occasion, s standing, now time.Time) {
+	why := ledger.ReasonNone
+	if len(o.agents) > 0 {
+		why = s.paused[o.agents[0]]
 	}
-	v.alert.paused = true
-	v.alert.about = append(v.alert.about, o)
+	switch why {
+	case ledger.ReasonNone, ledger.ReasonCreator:
+		v.over = append(v.over, o)
+	case ledger.ReasonHeld:
+		o.due = now.Add(lookAgain)
+		v.later = append(v.later, o)
+	case ledger.ReasonTokens, ledger.ReasonReserve, ledger.ReasonSize, ledger.ReasonBudget:
+		v.alert.paused = true
+		v.alert.about = append(v.alert.about, o)
+	}
 }
 
 // weighLevel looks at a crossing. The level may have changed since, down or up.
-func (v *verdict) weighLevel(o occasion, s standing, now time.Time) {
+func (v *verdict) weighLevel(o occasion, s standing) {
 	crossed := ledger.LevelLow
 	if o.kind == ledger.EventBalanceEmpty {
 		crossed = ledger.LevelEmpty
@@ -88,13 +95,8 @@ func (v *verdict) weighLevel(o occasion, s standing, now time.Time) {
 		v.over = append(v.over, o)
 		return
 	}
-	if s.worst >= crossed {
-		v.alert.level = max(v.alert.level, crossed)
-		v.alert.about = append(v.alert.about, o)
-		return
-	}
-	o.due = now.Add(lookAgain) // a job holds what is missing
-	v.later = append(v.later, o)
+	v.alert.level = max(v.alert.level, crossed)
+	v.alert.about = append(v.alert.about, o)
 }
 
 // mind takes back an alert that says nothing new.
@@ -119,18 +121,6 @@ func (t told) after(a alert, now time.Time) told {
 		next.level, next.paused = max(next.level, t.level), next.paused || t.paused
 	}
 	return next
-}
-
-// worstLevel is the level without what the open jobs hold. It is never worse than the level itself.
-func worstLevel(a ledger.Account, toolMinimum tokens.Amount) ledger.Level {
-	level := ledger.LevelOK
-	switch total := a.Spendable + a.Held; {
-	case total < toolMinimum:
-		level = ledger.LevelEmpty
-	case total < a.Threshold:
-		level = ledger.LevelLow
-	}
-	return min(level, a.Level)
 }
 
 // pauseAfter is how long to wait after so many failures.

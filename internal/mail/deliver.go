@@ -9,6 +9,7 @@ import (
 
 	"pop.store/credits/internal/accounts"
 	"pop.store/credits/internal/ledger"
+	"pop.store/credits/internal/tokens"
 )
 
 // Deliver writes what is due to one creator. It says whether there was one: then there may be others. A failure to send is no error: it is in
@@ -68,27 +69,28 @@ type reader struct {
 	standing
 	accounts.Overview
 	agents []ledger.Agent
+	own    tokens.Amount // reserved for the creator's own tools
 }
 
 // read looks at an account. One that is not there, or not any more, has no address.
 func (m *Mailer) read(ctx context.Context, c *claimed) (*reader, error) {
-	r := &reader{standing: standing{alerts: c.alerts, told: c.told, paused: map[string]bool{}}}
+	r := &reader{standing: standing{alerts: c.alerts, told: c.told, paused: map[string]ledger.Reason{}}}
 	var err error
 	if r.Overview, err = m.Accounts.Overview(ctx, c.account); errors.Is(err, ledger.ErrNoAccount) {
 		return r, nil
 	} else if err != nil {
 		return nil, err
 	}
-	r.address, r.level, r.worst = r.Email != "", r.Level, worstLevel(r.Account, m.Prices().ToolMinimum)
+	r.address, r.level = r.Email != "", r.Level
 	if r.Agents == 0 {
 		return r, nil
 	}
-	if r.agents, _, err = m.Ledger.Agents(ctx, c.account); err != nil {
+	if r.agents, r.own, err = m.Ledger.Agents(ctx, c.account); err != nil {
 		return nil, err
 	}
 	for i := range r.agents {
-		if a := &r.agents[i]; a.State == ledger.AgentOutOfToken {
-			r.paused[a.ID] = true
+		if a := &r.agents[i]; a.Reason != ledger.ReasonNone && a.Reason != ledger.ReasonCreator {
+			r.paused[a.ID] = a.Reason
 		}
 	}
 	return r, nil

@@ -1,4 +1,4 @@
-// Package mail writes to creators: when their tokens run low or out, when an agent stops for lack of tokens, and when a purchase has arrived.
+// Package mail writes to creators: when their tokens run low or out, when an agent stops by itself, and when a purchase has arrived.
 //
 // What the books tell becomes an occasion (Sink). A job looks at the occasions of one account at a time, together with the account as it stands
 // by then, and decides what to say (decide.go): so what happens in one moment is one e-mail, and nobody is told what is no longer so. An e-mail

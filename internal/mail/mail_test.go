@@ -254,8 +254,8 @@ func TestAnAgentThatGoesOnIsNoNews(t *testing.T) {
 	o.wantLetters("100 tokens added")
 }
 
-// Pauses for other reasons are the creator's own doing.
-func TestOtherPausesAreNotTold(t *testing.T) {
+// A creator's own pause is no news. A budget that is used, and a reserve that holds an agent back, are told with what ends that: no pack would.
+func TestWhyAnAgentIsPausedIsTold(t *testing.T) {
 	t.Parallel()
 	o := newOffice(t)
 	id := o.maya()
@@ -265,16 +265,51 @@ func TestOtherPausesAreNotTold(t *testing.T) {
 	if err := o.books.SwitchAgent(t.Context(), id, ledger.SwitchAgent{ID: "replies"}); err != nil {
 		t.Fatal(err)
 	}
-	if err := o.books.PutAgent(t.Context(), id, ledger.PutAgent{ID: "books", Budget: new(tokens.One)}); err != nil {
-		t.Fatal(err)
+	o.after(48 * time.Hour)
+	o.wantLetters()
+	put := func(p ledger.PutAgent) {
+		t.Helper()
+		if err := o.books.PutAgent(t.Context(), id, p); err != nil {
+			t.Fatal(err)
+		}
 	}
+	put(ledger.PutAgent{ID: "books", Budget: new(tokens.One)})
 	if err := o.use(id, "books", "pdf_creation", 0); err == nil {
 		t.Error("above its budget")
 	}
-	o.after(48 * time.Hour)
+	o.after(time.Minute)
+	const budget = "PDF is paused: its 1-token budget for this month has only 1 left"
+	first := o.wantLetters(budget)[0]
+	first.says(t, "Raise the budget and it restarts by itself, for new requests.")
+	if strings.Contains(first.html, "Get More Credits") || !strings.Contains(first.html, `href="`+base+`/agents"`) {
+		t.Errorf("it leads elsewhere: %s", first.html)
+	}
+	put(ledger.PutAgent{ID: "books", Budget: new(tokens.Amount)})
+	put(ledger.PutAgent{Reserve: new(500 * tokens.One)})
+	o.clock.Advance(24 * time.Hour)
+	if err := o.use(id, "books", "pdf_creation", 0); err == nil {
+		t.Error("what is reserved was spent")
+	}
+	o.after(time.Minute)
+	const reserve = "PDF is paused: the tokens left are kept for your own tools"
+	o.wantLetters(budget, reserve)[1].says(t, "Keep less for your own tools and it restarts by itself, for new requests.", "Lower the reserve")
+}
+
+// An agent that lacks only what a job holds is told of once the job has taken it.
+func TestAnAgentThatWaitsForAJobIsNoNews(t *testing.T) {
+	t.Parallel()
+	o := newOffice(t)
+	id := o.maya()
+	job := o.hold(id, 180)
+	o.stop(id, "books", "pdf_creation")
+	o.after(time.Hour)
 	o.wantLetters()
-	if n := o.count("select count(*) from mail_occasions"); n != 0 {
-		t.Errorf("%d occasions", n)
+	if _, err := o.books.Capture(t.Context(), id, "c", ledger.Capture{Hold: job}); err != nil {
+		t.Fatal(err)
+	}
+	o.after(10 * time.Minute)
+	if list := o.files(); len(list) != 1 {
+		t.Errorf("%d e-mails", len(list))
 	}
 }
 

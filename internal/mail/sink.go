@@ -67,7 +67,7 @@ func (m *Mailer) occasionOf(t *ledger.Told) (occasion, bool) {
 	switch t.Kind {
 	case ledger.EventBalanceLow, ledger.EventBalanceEmpty:
 	case ledger.EventAgentPaused:
-		if data.State != ledger.AgentOutOfToken.String() {
+		if data.State == ledger.AgentByCreator.String() {
 			return occasion{}, false
 		}
 		o.agents = append(o.agents, data.Agent)

@@ -1,11 +1,14 @@
 package mail
 
 import (
+	"cmp"
 	"context"
+	"slices"
 	"strings"
 	"time"
 	"unicode"
 
+	"pop.store/credits/internal/accounts"
 	"pop.store/credits/internal/forecast"
 	"pop.store/credits/internal/ledger"
 	"pop.store/credits/internal/tokens"
@@ -31,9 +34,9 @@ type words struct {
 // usual is what a balance is said to be good for, as in the notice on the pages: one tool, one agent.
 var usual = []string{"image_generation", "social_comment_reply"}
 
-// alertWords says what the notice on the pages says, and which agents wait.
+// alertWords says what the notice on the pages says, and which agents are paused and why.
 func (m *Mailer) alertWords(ctx context.Context, r *reader, a alert, now time.Time) (words, error) {
-	notice, err := m.notice(ctx, r, max(a.level, r.worst))
+	notice, err := m.notice(ctx, r, max(a.level, r.level))
 	if err != nil {
 		return words{}, err
 	}
@@ -41,33 +44,100 @@ func (m *Mailer) alertWords(ctx context.Context, r *reader, a alert, now time.Ti
 	if w.Unsubscribe, err = m.unsubscribeLink(ctx, r.ID); err != nil {
 		return words{}, err
 	}
-	w.Foot = "We write when tokens run low, when they run out, and when agents stop for lack of them."
+	w.Foot = "We write when tokens run low, when they run out, and when agents stop."
 	title, rest := notice.Lead(), notice.Rest(views.Chrome{Now: now, Zone: r.Zone})
-	paused := m.pausedNames(r)
+	stops := m.stops(r)
+	w.Title = title
 	switch {
-	case a.level == ledger.LevelOK:
-		w.Title = areOrIs(paused) + " paused: out of tokens"
-		w.Paragraphs = []string{restarts(paused), title + " " + rest}
-	case len(paused) > 0:
-		w.Title, w.Paragraphs = title, []string{rest, areOrIs(paused) + " paused: out of tokens. " + restarts(paused)}
+	case a.level != ledger.LevelOK:
+		w.Paragraphs = []string{rest}
+		for _, s := range stops {
+			w.Paragraphs = append(w.Paragraphs, s.says()+" "+s.advice())
+		}
+	case len(stops) == 1:
+		w.Title, w.Paragraphs = stops[0].says(), []string{stops[0].advice(), title + " " + rest}
+		m.cure(&w, stops[0].stop)
 	default:
-		w.Title, w.Paragraphs = title, []string{rest}
+		w.Title = areOrIs(m.pausedNames(r)) + " paused"
+		for _, s := range stops {
+			w.Paragraphs = append(w.Paragraphs, s.says()+" "+s.advice())
+		}
+		w.Paragraphs = append(w.Paragraphs, title+" "+rest)
+		w.Button, w.URL = "See the agents", m.link("/agents")
 	}
 	w.Title = strings.TrimSuffix(w.Title, ".")
 	return w, nil
 }
 
+// cure has the button of an e-mail do what ends the pause; for lack of tokens it does already.
+func (m *Mailer) cure(w *words, stop views.StopModel) {
+	if stop.Reason != views.WhyTokens && stop.Reason != views.WhyHeld {
+		w.Button, w.URL = stop.Button(), m.link("/agents")
+	}
+}
+
+// stop is why some agents are paused.
+type stop struct {
+	names []string
+	stop  views.StopModel
+}
+
+func (s *stop) says() string {
+	return areOrIs(s.names) + " paused: " + s.stop.Clause(len(s.names) > 1) + "."
+}
+func (s *stop) advice() string { return s.stop.Advice(len(s.names) > 1, "requests") }
+
+// stops are the agents that are paused, together where the reason is the same; first who lacks tokens.
+func (m *Mailer) stops(r *reader) []stop {
+	var list []stop
+	for i := range r.agents {
+		a := &r.agents[i]
+		why, paused := r.paused[a.ID]
+		if !paused {
+			continue
+		}
+		model := views.StopModel{Reason: views.AgentReason(why), Budget: a.Budget}
+		if a.Budget != nil {
+			model.Left = *a.Budget - a.Spent - a.Held
+		}
+		if r.own > 0 {
+			model.KeptFor = "your own tools"
+		}
+		at := slices.IndexFunc(list, func(s stop) bool { return s.stop.Clause(false) == model.Clause(false) })
+		if at < 0 {
+			list, at = append(list, stop{stop: model}), len(list)
+		}
+		list[at].names = append(list[at].names, m.agentName(a))
+	}
+	slices.SortStableFunc(list, func(x, y stop) int {
+		return cmp.Compare(presence(x.stop.Reason != views.WhyTokens), presence(y.stop.Reason != views.WhyTokens))
+	})
+	return list
+}
+
+func presence(b bool) int {
+	if b {
+		return 1
+	}
+	return 0
+}
+
 // notice is the one on the pages, but that what jobs under way hold counts as if it came back.
 func (m *Mailer) notice(ctx context.Context, r *reader, level ledger.Level) (views.NoticeModel, error) {
-	n := views.NoticeModel{Level: views.LevelLow, Spendable: r.Spendable + r.Held}
+	n := views.NoticeModel{Level: views.LevelLow, Spendable: r.Spendable, Held: r.Held}
 	if amount := r.NextAllowance(m.Prices()); amount > 0 {
 		n.NextGrant = &views.NextGrant{Amount: amount, At: r.NextReset}
 	}
 	if level == ledger.LevelEmpty {
 		n.Level = views.LevelEmpty
+		n.Waiting, n.GoOn = ledger.AtEmpty(r.agents)
 		return n, nil
 	}
-	n.Equivalents = m.equivalents(n.Spendable)
+	n.Equivalents = m.equivalents(n.Spendable + n.Held)
+	if r.Notice == accounts.NoticeLow {
+		n.Forecast = forecastOf(r.First, r.Pace)
+		return n, nil
+	}
 	account, err := m.Ledger.Account(ctx, r.ID)
 	if err != nil {
 		return n, err
@@ -77,9 +147,17 @@ func (m *Mailer) notice(ctx context.Context, r *reader, level ledger.Level) (vie
 		return n, err
 	}
 	if stop, ok := outlook.First(); ok {
-		n.Forecast = &views.Forecast{Feature: stop.Feature.Name, At: stop.At, Days: outlook.Pace.CompleteDays()}
+		n.Forecast = forecastOf(&stop, outlook.Pace)
 	}
 	return n, nil
+}
+
+// forecastOf says what stops first, as the notice does; nil for nothing.
+func forecastOf(stop *forecast.Stop, pace forecast.Pace) *views.Forecast {
+	if stop == nil {
+		return nil
+	}
+	return &views.Forecast{Feature: stop.Feature.Name, At: stop.At, Days: pace.CompleteDays()}
 }
 
 func (m *Mailer) equivalents(amount tokens.Amount) []views.Equivalent {
@@ -93,7 +171,7 @@ func (m *Mailer) equivalents(amount tokens.Amount) []views.Equivalent {
 func (m *Mailer) pausedNames(r *reader) []string {
 	var names []string
 	for i := range r.agents {
-		if r.paused[r.agents[i].ID] {
+		if _, paused := r.paused[r.agents[i].ID]; paused {
 			names = append(names, m.agentName(&r.agents[i]))
 		}
 	}
@@ -139,13 +217,6 @@ func areOrIs(names []string) string {
 	default:
 		return strings.Join(names[:n-1], ", ") + " and " + names[n-1] + " are"
 	}
-}
-
-func restarts(names []string) string {
-	if len(names) > 1 {
-		return "Add tokens and they restart by themselves, for new requests."
-	}
-	return "Add tokens and it restarts by itself, for new requests."
 }
 
 // maxText bounds a name in an e-mail, in characters.

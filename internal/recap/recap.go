@@ -21,6 +21,8 @@ type Recap struct {
 	Spent, Bought, Arrived, Expired tokens.Amount  // Spent: refunds taken off; Arrived: from plans, gifts and corrections
 	Back                            []ledger.Agent // went on again since
 	Paused                          []ledger.Agent // stopped since for want of tokens or budget, and still are
+	Agents                          []ledger.Agent // all of them
+	Own                             tokens.Amount  // reserved for the creator's own tools
 }
 
 // Of looks at what has happened to an account since an instant, with the account as it stands. The error is the ledger's.
@@ -76,10 +78,11 @@ func (r *Recap) add(e *ledger.Entry) {
 }
 
 func (r *Recap) addAgents(ctx context.Context, books *ledger.Ledger, a *ledger.Account) error {
-	list, _, err := books.Agents(ctx, a.ID)
+	list, own, err := books.Agents(ctx, a.ID)
 	if err != nil {
 		return err
 	}
+	r.Agents, r.Own = list, own
 	for i := range list {
 		stopped := list[i].State == ledger.AgentOutOfToken || list[i].State == ledger.AgentOverBudget
 		if stopped && !list[i].PausedSince.Before(r.Since) {

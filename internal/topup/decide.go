@@ -17,23 +17,23 @@ const coolDown = 10 * time.Minute
 
 // facts are what a decision rests on, besides the settings.
 type facts struct {
-	spendable, owed tokens.Amount
-	kept            bool               // something can be charged
-	closed          bool               // the account is closed
-	attempts        []billing.Purchase // newest first: of this month, and the newest of before
-	month           time.Time          // when this month began
+	there, owed tokens.Amount      // there: what can be spent or is held, for a job under way may give its tokens back
+	kept        bool               // something can be charged
+	closed      bool               // the account is closed
+	attempts    []billing.Purchase // newest first: of this month, and the newest of before
+	month       time.Time          // when this month began
 }
 
 func factsOf(a *ledger.Account, attempts []billing.Purchase, kept bool, now time.Time) facts {
 	today := a.Day(now)
 	month := time.Date(today.Year(), today.Month(), 1, 0, 0, 0, 0, a.Zone)
 	return facts{
-		spendable: a.Spendable,
-		owed:      a.Owed,
-		kept:      kept,
-		closed:    !a.ClosedAt.IsZero(),
-		attempts:  attempts,
-		month:     month,
+		there:    a.Spendable + a.Held,
+		owed:     a.Owed,
+		kept:     kept,
+		closed:   !a.ClosedAt.IsZero(),
+		attempts: attempts,
+		month:    month,
 	}
 }
 
@@ -64,7 +64,7 @@ type decision struct {
 //   - An attempt that failed since the settings were saved ends it: the same card would fail again. So does one that was given back or is disputed,
 //     which nobody wants bought again, and a pack that is gone, or worse than agreed.
 //   - A pack is bought only below the threshold, and only if it lifts the balance over it: what is owed comes off its tokens. So no purchase is by
-//     itself the reason for the next one.
+//     itself the reason for the next one. What jobs under way hold counts as there: a job alone buys nothing.
 //   - One at a time, ten minutes apart, so many and for so much a month. What failed counts for neither; what was given back does.
 func decide(s Settings, f facts, prices *catalog.Catalog, now time.Time) decision {
 	if !s.On {
@@ -82,11 +82,11 @@ func decide(s Settings, f facts, prices *catalog.Catalog, now time.Time) decisio
 		return decision{stop: StopPack}
 	case !s.agreed(prices).KeptBy(pack):
 		return decision{stop: StopPrice}
-	case f.spendable >= s.Threshold:
+	case f.there >= s.Threshold:
 		return decision{}
 	case f.underWay():
 		return decision{wait: WaitUnderWay}
-	case f.spendable+pack.Tokens-min(f.owed, pack.Tokens) <= s.Threshold:
+	case f.there+pack.Tokens-min(f.owed, pack.Tokens) <= s.Threshold:
 		return decision{stop: StopOwed}
 	case !f.kept:
 		return decision{wait: WaitCard}

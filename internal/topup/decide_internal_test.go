@@ -29,7 +29,7 @@ func ready() (Settings, facts) {
 	s := Settings{
 		On: true, Threshold: some(40), Agreed: agreed500(), Times: 3, Limit: usd(12000), ChangedAt: noon.Add(-5 * 24 * time.Hour),
 	}
-	return s, facts{spendable: some(39), kept: true, month: time.Date(2026, 11, 1, 0, 0, 0, 0, time.UTC)}
+	return s, facts{there: some(39), kept: true, month: time.Date(2026, 11, 1, 0, 0, 0, 0, time.UTC)}
 }
 
 // bought is an attempt so long ago.
@@ -54,8 +54,8 @@ func TestEveryRule(t *testing.T) {
 	}{
 		"below":                        {func(*Settings, *facts) {}, decision{buy: true, most: 12000}},
 		"off":                          {func(s *Settings, _ *facts) { s.On = false }, decision{}},
-		"just at the threshold":        {func(_ *Settings, f *facts) { f.spendable = some(40) }, decision{}},
-		"a millionth below":            {func(_ *Settings, f *facts) { f.spendable = some(40) - 1 }, decision{buy: true, most: 12000}},
+		"just at the threshold":        {func(_ *Settings, f *facts) { f.there = some(40) }, decision{}},
+		"a millionth below":            {func(_ *Settings, f *facts) { f.there = some(40) - 1 }, decision{buy: true, most: 12000}},
 		"no card":                      {func(_ *Settings, f *facts) { f.kept = false }, decision{wait: WaitCard}},
 		"pack gone":                    {func(s *Settings, _ *facts) { s.Agreed.Pack = "pack_7" }, decision{stop: StopPack}},
 		"dearer":                       {func(s *Settings, _ *facts) { s.Agreed.Price = usd(3899) }, decision{stop: StopPrice}},
@@ -126,7 +126,7 @@ func TestEveryRule(t *testing.T) {
 	} {
 		s, f := ready()
 		last := failed(hour, why)
-		f.attempts, f.spendable = append(f.attempts, last), some(9000) // also when there is nothing to buy
+		f.attempts, f.there = append(f.attempts, last), some(9000) // also when there is nothing to buy
 		if got := decide(s, f, catalog.Builtin(), noon); got != (decision{stop: want, because: last.ID}) {
 			t.Errorf("%s: %+v", why, got)
 		}
@@ -236,7 +236,7 @@ func wantAllowed(t *testing.T, s Settings, f facts, attempts []billing.Purchase,
 			times, spent = times+1, spent+p.Paid.Minor
 		}
 	}
-	if f.spendable >= s.Threshold || times >= s.Times || spent+d.most > s.Limit.Minor || d.most < s.Agreed.Price.Minor {
-		t.Errorf("bought with %s of %s, %d of %d times, %d and %d of %s", f.spendable, s.Threshold, times, s.Times, spent, d.most, s.Limit)
+	if f.there >= s.Threshold || times >= s.Times || spent+d.most > s.Limit.Minor || d.most < s.Agreed.Price.Minor {
+		t.Errorf("bought with %s of %s, %d of %d times, %d and %d of %s", f.there, s.Threshold, times, s.Times, spent, d.most, s.Limit)
 	}
 }

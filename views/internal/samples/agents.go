@@ -20,10 +20,11 @@ func agents() []views.AgentModel {
 		},
 		{
 			ID: "comment-replies", Name: "Comment Replies", State: views.AgentOutOfTokens, Since: Now.Add(-89 * time.Hour), TurnedAway: 38, Spent: amount("46.35"),
-			Count: 927, One: "reply", Many: "replies",
+			Stop: views.StopModel{Reason: views.WhyTokens, URL: "/credits/buy?need=0.05&next=%2Fagents"}, Count: 927, One: "reply", Many: "replies",
 		},
 		{
 			ID: "auto-selling", Name: "Auto Selling", State: views.AgentOverBudget, Since: Now.Add(-25 * time.Hour), TurnedAway: 1, Spent: amount("49.5"),
+			Stop:    views.StopModel{Reason: views.WhyBudget, URL: "/agents#" + views.AgentAnchor("auto-selling") + "-budget"},
 			Results: []views.ResultModel{{Count: 31, One: "sale", Many: "sales", Money: usd(98750)}, {Count: 4, One: "lead", Many: "leads"}},
 			Budget:  pointer(amount("50")), Form: views.LimitsForm{Budget: "50"},
 		},
@@ -55,9 +56,36 @@ func ManyAgents(all, page int) views.AgentsModel {
 	return m
 }
 
+// heldBackAgents are paused by a reserve, by a request that was too large, and by a job that holds what is left.
+func heldBackAgents() []views.AgentModel {
+	list := agents()[:3]
+	list[0].State, list[0].Since, list[0].TurnedAway = views.AgentOutOfTokens, Now.Add(-time.Hour), 12
+	list[0].Stop = views.StopModel{Reason: views.WhyReserve, KeptFor: "your own tools", URL: "/agents#own-reserve"}
+	list[1].Stop = views.StopModel{Reason: views.WhyHeld, URL: "/credits/buy?next=%2Fagents"}
+	list[2].State, list[2].Stop = views.AgentOutOfTokens, views.StopModel{Reason: views.WhySize, URL: "/agents#" + views.AgentAnchor(list[2].ID)}
+	return list
+}
+
+func heldBack(c views.Chrome) views.Chrome {
+	reserve := views.StopModel{Reason: views.WhyReserve, KeptFor: "your own tools", URL: "/agents#own-reserve"}
+	return withBadge(c, views.BadgeModel{
+		Level: views.LevelOK, Spendable: amount("199"), PausedAgents: 1, Stopped: []views.StoppedModel{{Name: "DM Automation", Stop: reserve}},
+	}, nil)
+}
+
 func agentPages() []Page {
-	m := views.AgentsModel{Chrome: chrome(views.NavAgents), Agents: agents(), All: 5, Found: 5, Page: 1, Pages: 1, First: 1, Own: amount("25"), OwnForm: views.LimitsForm{Reserve: "25"}}
-	waits, none, wrong, refused, saved := m, m, m, m, m
+	m := views.AgentsModel{
+		Chrome:  chrome(views.NavAgents),
+		Agents:  agents(),
+		All:     5,
+		Found:   5,
+		Page:    1,
+		Pages:   1,
+		First:   1,
+		Own:     amount("25"),
+		OwnForm: views.LimitsForm{Reserve: "25"},
+	}
+	waits, none, wrong, reserved, saved := m, m, m, m, m
 	waits.Chrome = paused(m.Chrome)
 	none.All, none.Agents, none.Own, none.OwnForm = 0, nil, 0, views.LimitsForm{}
 	forty, thousand, nothing := ManyAgents(40, 0), ManyAgents(1000, 3), ManyAgents(40, 0)
@@ -68,15 +96,15 @@ func agentPages() []Page {
 		Problems: map[string]string{"budget": "Type a number of tokens, such as 20 or 42.5.", "reserve": "Must not be below zero."},
 	}
 	wrong.OwnForm = views.LimitsForm{Reserve: "1.0000001", Problems: map[string]string{"reserve": "Use at most 6 decimals."}}
-	refused.Problem = "There are not enough tokens for this agent: it goes on by itself when they arrive."
-	refused.Chrome, refused.Still = empty(m.Chrome, "0.03"), true
+	reserved.Chrome, reserved.Agents, reserved.Saved = heldBack(m.Chrome), heldBackAgents(), true
+	reserved.Own, reserved.Reserved, reserved.Spendable, reserved.OwnForm = amount("500"), amount("500"), amount("199"), views.LimitsForm{Reserve: "500"}
 	saved.Saved, saved.Agents = true, agents()[:1]
 	return []Page{
 		page("agents", views.AgentsPage(m)),
 		page("agents-waiting", views.AgentsPage(waits)),
 		page("agents-none", views.AgentsPage(none)),
 		page("agents-wrong", views.AgentsPage(wrong)),
-		page("agents-refused", views.AgentsPage(refused)),
+		page("agents-reserved", views.AgentsPage(reserved)),
 		page("agents-saved", views.AgentsPage(saved)),
 		page("agents-40", views.AgentsPage(forty)),
 		page("agents-1000", views.AgentsPage(thousand)),

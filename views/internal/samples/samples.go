@@ -93,21 +93,22 @@ func lowUnknown(c views.Chrome) views.Chrome {
 }
 
 func empty(c views.Chrome, left string) views.Chrome {
-	return withBadge(c, views.BadgeModel{Level: views.LevelEmpty, Spendable: amount(left), PausedAgents: 2, Waiting: waiting(), Every: 2 * time.Minute},
+	return withBadge(c, views.BadgeModel{Level: views.LevelEmpty, Spendable: amount(left), PausedAgents: 2, Stopped: stopped(), Every: 2 * time.Minute},
 		&views.NoticeModel{
-			Level: views.LevelEmpty, Spendable: amount(left), NextGrant: &views.NextGrant{Amount: amount("200"), At: thursday()},
+			Level: views.LevelEmpty, Spendable: amount(left), Waiting: 2, NextGrant: &views.NextGrant{Amount: amount("200"), At: thursday()},
 		})
 }
 
 func paused(c views.Chrome) views.Chrome {
-	return withBadge(c, views.BadgeModel{Level: views.LevelLow, Spendable: amount("6"), PausedAgents: 2, Waiting: waiting()},
+	return withBadge(c, views.BadgeModel{Level: views.LevelLow, Spendable: amount("6"), PausedAgents: 2, Stopped: stopped()},
 		&views.NoticeModel{Level: views.LevelLow, Spendable: amount("6"), NextGrant: &views.NextGrant{Amount: amount("200"), At: thursday()}})
 }
 
-func waiting() []views.WaitingModel {
-	return []views.WaitingModel{
-		{Name: "Comment Replies", Back: views.ResumedModel{Name: "Comment Replies", For: "comments"}.Words()},
-		{Name: "Auto Selling", Back: views.ResumedModel{Name: "Auto Selling"}.Words()},
+func stopped() []views.StoppedModel {
+	out := views.StopModel{Reason: views.WhyTokens, URL: "/credits/buy?next=%2Fagents"}
+	return []views.StoppedModel{
+		{Name: "Comment Replies", Stop: out, Back: views.ResumedModel{Name: "Comment Replies", For: "comments"}.Words()},
+		{Name: "Auto Selling", Stop: out, Back: views.ResumedModel{Name: "Auto Selling"}.Words()},
 	}
 }
 

@@ -1,0 +1,72 @@
+package handlers
+
+import (
+	"context"
+
+	"pop.store/credits/internal/accounts"
+	"pop.store/credits/internal/ledger"
+	"pop.store/credits/internal/tokens"
+	"pop.store/credits/views"
+)
+
+// agentSet is an account's agents, and what is reserved for the creator's own tools.
+type agentSet struct {
+	agents []ledger.Agent
+	own    tokens.Amount
+}
+
+// agentsOf reads the agents where the badge or the notice has something to say about them: some are paused by more than their creator, or the balance is
+// empty. A page whose agents cannot be read counts them and names none.
+func (a *App) agentsOf(ctx context.Context, v *visit) agentSet {
+	empty := v.State == accounts.Empty && v.Agents > 0
+	if v.Paused+v.OverBudget == 0 && !empty {
+		return agentSet{}
+	}
+	list, own, err := a.Ledger.Agents(ctx, v.ID)
+	if err != nil {
+		return agentSet{}
+	}
+	return agentSet{list, own}
+}
+
+// stopped are the agents that are paused although their creator did not turn them off.
+func (a *App) stopped(set agentSet) []views.StoppedModel {
+	var list []views.StoppedModel
+	for i := range set.agents {
+		g := &set.agents[i]
+		if g.State == ledger.AgentOutOfToken || g.State == ledger.AgentOverBudget {
+			list = append(list, views.StoppedModel{Name: a.agentName(g), Stop: a.stopModel(g, set), Back: a.resumedModel(g).Words()})
+		}
+	}
+	return list
+}
+
+// stopModel says why an agent is paused, and where that is cured.
+func (a *App) stopModel(g *ledger.Agent, set agentSet) views.StopModel {
+	m := views.StopModel{Reason: views.AgentReason(g.Reason), Budget: g.Budget}
+	switch g.Reason.Cure() {
+	case ledger.CureTokens:
+		m.URL = buyURL(g.Missing, "/agents")
+	case ledger.CureReserve:
+		m.KeptFor, m.URL = a.keptFor(g, set)
+	case ledger.CureBudget:
+		m.Left = *g.Budget - g.Spent - g.Held
+		m.URL = "/agents#" + views.AgentAnchor(g.ID) + "-budget"
+	case ledger.CureTurnOn:
+		m.URL = "/agents#" + views.AgentAnchor(g.ID)
+	case ledger.CureNone:
+	}
+	return m
+}
+
+// keptFor says whom most of what an agent may not spend is reserved for, and where that is set.
+func (a *App) keptFor(g *ledger.Agent, set agentSet) (whom, url string) {
+	whom, url = "your own tools", "/agents#own-reserve"
+	most := set.own
+	for i := range set.agents {
+		if other := &set.agents[i]; other.ID != g.ID && other.Reserve > most {
+			most, whom, url = other.Reserve, a.agentName(other), "/agents#"+views.AgentAnchor(other.ID)+"-reserve"
+		}
+	}
+	return whom, url
+}

@@ -1,0 +1,37 @@
+package billing_test
+
+import (
+	"testing"
+	"time"
+
+	"pop.store/credits/internal/billing"
+	"pop.store/credits/internal/ledger"
+	"pop.store/credits/internal/tokens"
+)
+
+// A pack of which 30 tokens were used and 70 expired, and all of whose money goes back: 30 are owed, and told as used.
+func TestAnExpiredPackWhoseMoneyGoesBack(t *testing.T) {
+	t.Parallel()
+	s := newShop(t)
+	p := s.order()
+	s.exec("update purchases set lot_expires_days = 5 where id = $1", p.ID)
+	if _, err := s.provider.Pay(t.Context(), session(p)); err != nil {
+		t.Fatal(err)
+	}
+	p, err := s.Refresh(t.Context(), p.Account, p.ID)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.spend(p, "230") // 200 of the plan
+	s.clock.Advance(6 * 24 * time.Hour)
+	if _, _, err := s.Refund(t.Context(), p.Account, p.ID, "k", billing.RefundParams{}); err != nil {
+		t.Fatal(err)
+	}
+	s.wantBooks(p, "0 30")
+	s.wantStory("all back", p, billing.Story{
+		Back:   tokens.MustParse("100"),
+		Used:   tokens.MustParse("30"),
+		BackAt: s.clock.Now(),
+		Cause:  ledger.CauseRefund,
+	})
+}

@@ -1,0 +1,172 @@
+package ledger
+
+import (
+	"strings"
+	"time"
+
+	"pop.store/credits/internal/catalog"
+	"pop.store/credits/internal/problem"
+	"pop.store/credits/internal/tokens"
+)
+
+// Reason says why an agent is paused, or why a request lacks tokens: what the pages, the e-mails and the API all say (spec "One truth").
+type Reason string
+
+// The reasons.
+const (
+	ReasonNone    Reason = ""
+	ReasonCreator Reason = "creator" // the creator turned it off
+	ReasonTokens  Reason = "tokens"  // there are too few
+	ReasonHeld    Reason = "held"    // jobs under way hold what it needs
+	ReasonReserve Reason = "reserve" // what it needs is there, and reserved for others
+	ReasonSize    Reason = "size"    // one request asked for more than there is; there is enough for others
+	ReasonBudget  Reason = "budget"  // its budget of this month is used
+)
+
+// Cure is the one thing that ends a pause.
+type Cure string
+
+// The cures.
+const (
+	CureNone    Cure = ""
+	CureTurnOn  Cure = "turn_on"
+	CureTokens  Cure = "add_tokens"
+	CureReserve Cure = "lower_reserve"
+	CureBudget  Cure = "raise_budget"
+)
+
+var cures = map[Reason]Cure{
+	ReasonCreator: CureTurnOn,
+	ReasonTokens:  CureTokens,
+	ReasonHeld:    CureTokens,
+	ReasonReserve: CureReserve,
+	ReasonSize:    CureTurnOn,
+	ReasonBudget:  CureBudget,
+}
+
+// Cure is what ends a pause for this reason.
+func (r Reason) Cure() Cure { return cures[r] }
+
+// why says why an agent is paused; ReasonNone while it is on.
+func (s *state) why(a *agent, now time.Time, prices *catalog.Catalog) Reason {
+	switch a.state {
+	case AgentByCreator:
+		return ReasonCreator
+	case AgentOverBudget:
+		return ReasonBudget
+	case AgentOutOfToken:
+	case AgentOn:
+		return ReasonNone
+	}
+	if s.available(a.id, now) >= a.smallNeed(prices) {
+		return ReasonSize
+	}
+	if r := s.lacks(a.id, a.expects(prices), now, prices); r != ReasonNone {
+		return r
+	}
+	return ReasonTokens // enough for a request, and too little not to stop again at once
+}
+
+// lacks says why an agent, or with no agent the creator, cannot spend an amount; ReasonNone if it can. Where no pack would lift what is there over
+// what is reserved for others, the reserve is the reason: nobody is sent to packs that change nothing.
+func (s *state) lacks(id string, amount tokens.Amount, now time.Time, prices *catalog.Catalog) Reason {
+	there, others := s.spendable(now), s.reservedFrom(id)
+	switch {
+	case amount <= there-others:
+		return ReasonNone
+	case others > 0 && amount <= there:
+		return ReasonReserve
+	case amount <= there+s.held-others:
+		return ReasonHeld
+	case others > 0 && amount > there+s.held-others+largestPack(prices):
+		return ReasonReserve
+	}
+	return ReasonTokens
+}
+
+func largestPack(prices *catalog.Catalog) (most tokens.Amount) {
+	for i := range prices.Packs {
+		most = max(most, prices.Packs[i].Tokens)
+	}
+	return most
+}
+
+// missing is how many tokens have to come before an agent that waits for them goes on; zero for any other.
+func (s *state) missing(a *agent, now time.Time, prices *catalog.Catalog) tokens.Amount {
+	if a.state != AgentOutOfToken {
+		return 0
+	}
+	return max(0, a.expects(prices)+s.reservedFrom(a.id)-s.spendable(now))
+}
+
+// ready says whether an agent is on and could do its next piece of work.
+func (s *state) ready(a *agent, now time.Time, prices *catalog.Catalog) bool {
+	unit := a.nextUnit(prices)
+	return a.state == AgentOn && s.available(a.id, now) >= unit && s.budgetLeft(a, now) >= unit
+}
+
+// lackingProblem is the 402: what there is, what is set aside, what is needed, what is missing, and what became of the agent that asked.
+func (s *state) lackingProblem(f *shortfall, now time.Time, prices *catalog.Catalog) *problem.Error {
+	why := s.lacks(f.agent, f.required, now, prices)
+	text := f.words() + " " + f.outcome()
+	a := s.agent(f.agent)
+	if f.agent != "" && a.state != AgentOn {
+		text += " The agent is paused" + untilWords[why] + "."
+	}
+	p := problem.New(problem.Insufficient, "insufficient_tokens", "%s", text).
+		With("spendable", f.spendable).With("required", f.required).With("shortfall", f.missing).With("held", f.held).With("reserved", f.reserved).
+		With("cure", string(why.Cure()))
+	if f.agent == "" {
+		return p
+	}
+	return p.With("agent", f.agent).With("state", a.state.String())
+}
+
+// outcome says what became of the request.
+func (f *shortfall) outcome() string {
+	if f.beyond > 0 {
+		return "The hold is kept, and no tokens were used."
+	}
+	return "It didn't run, and no tokens were used."
+}
+
+// words say what there is. What is set aside is there all the same, and is never passed over in silence.
+func (f *shortfall) words() string {
+	text := "This needs " + f.required.String() + " tokens"
+	if f.beyond > 0 {
+		text += " more than the " + f.beyond.String() + " that are held,"
+	}
+	text += " and you have " + f.spendable.String()
+	var aside []string
+	if f.reserved > 0 {
+		whom := "agents"
+		if f.agent != "" {
+			whom = "others"
+		}
+		aside = append(aside, f.reserved.String()+" more are reserved for "+whom)
+	}
+	if f.held > 0 {
+		aside = append(aside, f.held.String()+" are held by jobs under way")
+	}
+	if len(aside) == 0 {
+		return text + "."
+	}
+	return text + " to spend: " + strings.Join(aside, " and ") + "."
+}
+
+// pauseWords end the sentence that says why an agent is paused.
+var pauseWords = map[Reason]string{
+	ReasonCreator: "its creator turned it off",
+	ReasonTokens:  "out of tokens",
+	ReasonHeld:    "jobs under way hold the tokens that it needs",
+	ReasonReserve: "the tokens that are left are reserved for others",
+	ReasonSize:    "it asked for more tokens at once than there were",
+	ReasonBudget:  "its budget for this month is used",
+}
+
+// untilWords end the sentence that says until when an agent is paused.
+var untilWords = map[Reason]string{
+	ReasonTokens:  " until there are more",
+	ReasonHeld:    " until there are more",
+	ReasonReserve: " until less is reserved for others or tokens come",
+}
