@@ -138,7 +138,7 @@ func TestWhatGotWorseIsTold(t *testing.T) {
 	o.after(time.Minute)
 	o.spend(id, 35)
 	o.after(time.Minute)
-	o.wantLetters(lowAt35, outAt0)[1].says(t, "Your shop is open as usual. AI tools and agents are waiting for more tokens. Your next 200 arrive on 22 December.")
+	o.wantLetters(lowAt35, outAt0)[1].says(t, "Your shop is open as usual. AI tools are waiting for more tokens. Your next 200 arrive on 22 December.")
 	o.after(24 * time.Hour)
 	o.wantLetters(lowAt35, outAt0)
 }
@@ -205,7 +205,7 @@ func TestALetterCountsWhatIsHeld(t *testing.T) {
 	o.spend(id, 165)
 	o.hold(id, 5)
 	o.after(time.Minute)
-	o.wantLetters(lowAt35)
+	o.wantLetters("35 tokens left, 5 of them in use: 3 images or about 700 replies")
 }
 
 func TestAgentsThatStopTogetherAreOneLetter(t *testing.T) {
