@@ -336,7 +336,7 @@ func agentCard(c Chrome, a AgentModel) templ.Component {
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}
-		if a.State == AgentOutOfTokens {
+		if a.State == AgentOutOfTokens && !c.closed() {
 			templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 21, "<p class=\"mt-2\" data-testid=\"agent-buy\">")
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err

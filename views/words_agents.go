@@ -174,7 +174,7 @@ func (m BadgeModel) PausedAnnouncement() string {
 
 // says tells whether anything happened while the creator was away.
 func (m AwayModel) says() bool {
-	return m.Spent > 0 || m.Bought > 0 || m.Arrived > 0 || m.Expired > 0 || len(m.Back) > 0 || len(m.Paused) > 0
+	return m.Spent > 0 || m.Bought > 0 || m.Arrived > 0 || m.Expired > 0 || m.TakenBack > 0 || len(m.Back) > 0 || len(m.Paused) > 0
 }
 
 // lines are what happened, a sentence each.
@@ -191,6 +191,9 @@ func (m AwayModel) lines(c Chrome) []string {
 	}
 	if m.Expired > 0 {
 		list = append(list, Tokens(m.Expired)+" expired unused.")
+	}
+	if m.TakenBack > 0 {
+		list = append(list, Tokens(m.TakenBack)+" taken back.")
 	}
 	if len(m.Back) > 0 {
 		list = append(list, both(m.Back)+" ran out of tokens, and "+are(len(m.Back) == 1)+" back on.")
