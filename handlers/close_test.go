@@ -143,7 +143,8 @@ func TestACanceledPlanOnPages(t *testing.T) {
 	s.signIn("maya").get("/credits").want(http.StatusOK).has("standing", false)
 }
 
-// An order that would take the balance over the limit is refused before it is paid; those that were ordered before count (M8).
+// An order that would take the balance over the limit is refused before it is paid; those that were ordered before
+// count (M8).
 func TestAnOrderAboveTheLimitIsRefused(t *testing.T) {
 	t.Parallel()
 	s := newSite(t)

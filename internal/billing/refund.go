@@ -50,10 +50,11 @@ type refund struct {
 	done      bool
 }
 
-// Refund gives money of a purchase back, and takes its tokens back in proportion: what was spent of them is owed, and comes off the next
-// purchase. The same key with the same request gives it back once, and answers the purchase as it stood then. Errors: ErrNoKey, ErrKeyReused,
-// ErrNoPurchase, ErrNotPaid, ErrAllRefunded, ErrDisputed, ErrRefused, ErrNotSetUp, kinds Meaning (field "amount") and Unavailable (try again
-// with the same key; a refund that was begun is carried out in any case).
+// Refund gives money of a purchase back, and takes its tokens back in proportion: what was spent of them is owed,
+// and comes off the next purchase. The same key with the same request gives it back once, and answers the purchase
+// as it stood then. Errors: ErrNoKey, ErrKeyReused, ErrNoPurchase, ErrNotPaid, ErrAllRefunded, ErrDisputed,
+// ErrRefused, ErrNotSetUp, kinds Meaning (field "amount") and Unavailable (try again with the same key; a refund
+// that was begun is carried out in any case).
 func (s *Service) Refund(ctx context.Context, account, id uuid.UUID, key string, p RefundParams) (_ Purchase, replayed bool, err error) {
 	return s.giveBack(ctx, account, id, key, p, false)
 }
