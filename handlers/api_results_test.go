@@ -30,7 +30,8 @@ func TestAResultIsKept(t *testing.T) {
 		wantMembers(map[string]any{"charge": nil, "agent": "dms", "count": 240.0, "money": nil, "currency": nil})
 	s.post(mayasResults, `{"kind":"sale","count":0,"money":"1500","currency":"JPY"}`).want(http.StatusCreated).
 		wantMembers(map[string]any{"agent": nil, "count": 0.0, "money": "1500"})
-	s.unchanged(before, "results", "result_sums") // no token moves, and no agent is registered
+	s.unchanged(before, "results", "result_sums", "claimed_keys", "ledger_accounts") // no agent is registered
+	s.wantSpendable("maya", "199.95")                                                // and no token moves
 	// The work may be a captured hold, and the agent may be said as well.
 	hold := s.post("/v1/accounts/maya/holds", `{"feature":"auto_selling","amount":"4","agent":"seller"}`).want(http.StatusCreated).at("id").(string)
 	captured := s.post("/v1/accounts/maya/holds/"+hold+"/capture", `{}`).want(http.StatusCreated).at("id").(string)

@@ -16,7 +16,8 @@ type keyedCall struct {
 	send func(key string) answer
 }
 
-// keyedCalls are all calls of an account that take an idempotency key, each with a request that succeeds as often as it comes with a new key.
+// keyedCalls are all calls of an account that take an idempotency key, each with a request that succeeds as often
+// as it comes with a new key.
 func (s *site) keyedCalls() []keyedCall {
 	s.t.Helper()
 	post := func(path, body string) func(key string) answer {

@@ -55,9 +55,12 @@ const firstPoll = 5 * time.Second
 // chrome is what surrounds the page: the shop, the balance, the notice. Fragments have no place in the navigation.
 func (a *App) chrome(v *visit, nav views.Nav) views.Chrome {
 	every := pace(v.now, v.LastAt)
+	closed := !v.ClosedAt.IsZero()
 	var stopped *views.TopUpNotice
 	if nav != views.NavNone {
 		every = min(every, firstPoll)
+	}
+	if nav != views.NavNone && !closed {
 		stopped = a.topUpStopped(v)
 	}
 	set := a.agentsOf(v.Request().Context(), v)
@@ -65,10 +68,24 @@ func (a *App) chrome(v *visit, nav views.Nav) views.Chrome {
 		ShopName: v.Name, SignedIn: true, Nav: nav, Now: v.now, Zone: v.Zone, Here: here(v.Request()), Demo: a.DemoAccount != "",
 		Badge: &views.BadgeModel{
 			Level: views.Level(v.State), Spendable: v.Spendable, Held: v.Held, PausedAgents: v.Paused + v.OverBudget, Stopped: a.stopped(set),
-			Every: jitter(every), Pace: every,
+			Every: jitter(every), Pace: every, Closed: closed,
 		},
-		Notice: a.notice(v, set), TopUp: stopped,
+		Notice: a.notice(v, set), TopUp: stopped, Standing: a.standing(v),
 	}
+}
+
+// standing says that the account is closed or its plan canceled; nil for neither.
+func (a *App) standing(v *visit) *views.StandingModel {
+	closed := !v.ClosedAt.IsZero()
+	if !closed && v.PlanStatus != ledger.PlanCanceled {
+		return nil
+	}
+	plan, _ := a.Prices().Plan(v.Plan)
+	m := &views.StandingModel{Closed: closed, Plan: plan.Name, Left: v.Spendable}
+	if closed {
+		m.Date = v.ClosedAt.In(v.Zone).Format("2 January 2006")
+	}
+	return m
 }
 
 // here is the address of the page that a request is for, or that a fragment is part of, where a purchase may lead back to it; else empty. The pages

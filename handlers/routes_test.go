@@ -83,6 +83,7 @@ var routes = []route{
 
 	{method: "PUT", path: "/v1/accounts/:account", sort: api, scope: apikey.Admin, body: `{"name":"Changed"}`},
 	{method: "GET", path: "/v1/accounts/:account", sort: api, scope: apikey.Read},
+	{method: "POST", path: "/v1/accounts/:account/close", sort: api, scope: apikey.Admin, body: `{}`, bare: true},
 	{method: "POST", path: "/v1/accounts/:account/login-links", sort: api, scope: apikey.Admin, body: `{}`, bare: true},
 	{method: "GET", path: "/v1/accounts/:account/lots", sort: api, scope: apikey.Read},
 	{method: "POST", path: "/v1/accounts/:account/quote", sort: api, scope: apikey.Read, body: `{"feature":"lip_sync"}`},

@@ -29,6 +29,8 @@ type Chrome struct {
 	Here string
 	// TopUp says that auto top-up was stopped; nil when it was not. It is no part of what the badge's poll brings.
 	TopUp *TopUpNotice
+	// Standing says that the account is closed or its plan was cancelled; nil for neither.
+	Standing *StandingModel
 	// Demo marks every page as the demo.
 	Demo bool
 }
@@ -65,6 +67,8 @@ type BadgeModel struct {
 	Spendable tokens.Amount
 	// Held is what jobs under way have reserved; it is not part of Spendable.
 	Held tokens.Amount
+	// Closed marks a balance that cannot be spent any more.
+	Closed bool
 	// PausedAgents counts the agents that are paused although their creator did not turn them off, and Stopped says which, as far as that is known.
 	PausedAgents int
 	Stopped      []StoppedModel

@@ -126,6 +126,8 @@ type AwayModel struct {
 	Spent tokens.Amount
 	// Bought and Arrived came in: packs, and what the plan and gifts gave. Expired was lost.
 	Bought, Arrived, Expired tokens.Amount
+	// TakenBack is what support took out of the account.
+	TakenBack tokens.Amount
 	// Back names the agents that ran out and are on again; Paused are those that stopped since, and still are.
 	Back   []string
 	Paused []AgentModel

@@ -901,7 +901,7 @@ func agentCard(m AgentsModel, a AgentModel) templ.Component {
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}
-		if a.curedElsewhere() {
+		if a.curedElsewhere() && !m.Chrome.closed() {
 			templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 58, "<div class=\"mt-3\" data-testid=\"agent-cure\">")
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err

@@ -27,7 +27,7 @@ func (c Chrome) Version() string {
 	return hex.EncodeToString(sum[:8])
 }
 
-// badgeState is what the badge says, the first match of: empty, agents paused, low, work under way, ok.
+// badgeState is what the badge says, the first match of: closed, empty, agents paused, low, work under way, ok.
 type badgeState struct {
 	// Name is for tests and styles; Word is shown after the amount, empty when all is well.
 	Name, Word string
@@ -35,6 +35,8 @@ type badgeState struct {
 
 func (m BadgeModel) state() badgeState {
 	switch {
+	case m.Closed:
+		return badgeState{"closed", "Closed"}
 	case m.Level == LevelEmpty:
 		return badgeState{"empty", "Empty"}
 	case m.PausedAgents > 0:

@@ -167,7 +167,7 @@ func resumedWords(list []ResumedModel) string {
 
 // says tells whether anything happened while the creator was away.
 func (m AwayModel) says() bool {
-	return m.Spent > 0 || m.Bought > 0 || m.Arrived > 0 || m.Expired > 0 || len(m.Back) > 0 || len(m.Paused) > 0
+	return m.Spent > 0 || m.Bought > 0 || m.Arrived > 0 || m.Expired > 0 || m.TakenBack > 0 || len(m.Back) > 0 || len(m.Paused) > 0
 }
 
 // lines are what happened, a sentence each.
@@ -184,6 +184,9 @@ func (m AwayModel) lines(c Chrome) []string {
 	}
 	if m.Expired > 0 {
 		list = append(list, Tokens(m.Expired)+" expired unused.")
+	}
+	if m.TakenBack > 0 {
+		list = append(list, Tokens(m.TakenBack)+" taken back.")
 	}
 	if len(m.Back) > 0 {
 		who, are := named(m.Back)

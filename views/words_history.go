@@ -38,6 +38,12 @@ func (r HistoryRow) clawbackTitle() string {
 }
 
 func (r HistoryRow) grantTitle() string {
+	if r.takenBack() {
+		if r.Note == "" { // it may have been erased
+			return "Taken back"
+		}
+		return "Taken back: " + r.Note
+	}
 	switch r.Source {
 	case LotPurchase:
 		return "Bought " + Tokens(r.Amount)
@@ -49,6 +55,9 @@ func (r HistoryRow) grantTitle() string {
 	}
 	return "Adjustment"
 }
+
+// takenBack says whether support took tokens out of the account: the title has its reason.
+func (r HistoryRow) takenBack() bool { return r.Kind == EntryGrant && r.Amount < 0 }
 
 // source names where tokens came from, with the kind's own name when it has none.
 func (r HistoryRow) source() string {
@@ -79,7 +88,7 @@ func (r HistoryRow) Detail() string {
 	if r.Agent != "" && r.Agent != r.Feature {
 		parts = append(parts, "by "+r.Agent)
 	}
-	if r.Note != "" {
+	if r.Note != "" && !r.takenBack() {
 		parts = append(parts, r.Note)
 	}
 	return strings.Join(parts, ", ")

@@ -18,6 +18,12 @@ func (m PlansModel) mine() string {
 	if own := m.own(); own.Name != "" {
 		text = "You're on " + own.Name + " and have " + Tokens(m.Spendable) + "."
 	}
+	switch s := m.Chrome.Standing; {
+	case m.Chrome.closed():
+		return "This account is closed: no more plan tokens arrive."
+	case s != nil:
+		return text + " Your plan was cancelled, so no more plan tokens arrive."
+	}
 	if m.ResetsAt.IsZero() {
 		return text + " No more plan tokens arrive until your plan is paid for."
 	}
@@ -64,7 +70,7 @@ func (m PlansModel) resetWord() string {
 // choice is the label of the button on a plan, empty for none.
 func (m PlansModel) choice(p PlanModel) string {
 	switch {
-	case p.Next, p.Current && m.NextPlan == "", !m.Switch && p.URL == "":
+	case p.Next, p.Current && m.NextPlan == "", !m.Switch && p.URL == "", m.Chrome.closed():
 		return ""
 	case p.Current:
 		return "Keep " + p.Name

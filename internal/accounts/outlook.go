@@ -89,6 +89,7 @@ func (a *Accounts) foretell(ctx context.Context, all []Overview) error {
 	var list []*Overview
 	for i := range all {
 		switch o := &all[i]; {
+		case !o.ClosedAt.IsZero(): // nothing that a notice says would help
 		case o.State == Empty:
 			o.Notice = NoticeEmpty
 		case !o.dismissed:

@@ -98,9 +98,9 @@ const sqlInsertAuto = `insert into purchases (id, account, pack, tokens, price_m
 	for share
 	on conflict do nothing`
 
-// OrderAuto writes an auto purchase down, in a transaction of the caller's who decided on it. false: there is one under way already, nothing is kept
-// that could be charged, or the pack is not what was agreed to. Charge goes on with it. Errors: ErrNotSetUp, ledger.ErrClosed, kind Meaning (field
-// "pack"), the database's.
+// OrderAuto writes an auto purchase down, in a transaction of the caller's who decided on it. false: there is one
+// under way already, nothing is kept that could be charged, or the pack is not what was agreed to. Charge goes on
+// with it. Errors: ErrNotSetUp, ledger.ErrClosed, kind Meaning (field "pack"), the database's.
 func (s *Service) OrderAuto(ctx context.Context, tx pgx.Tx, account uuid.UUID, p AutoParams) (_ uuid.UUID, ok bool, err error) {
 	if !s.Available() {
 		return uuid.Nil, false, ErrNotSetUp

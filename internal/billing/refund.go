@@ -105,8 +105,8 @@ func (s *Service) giveBack(ctx context.Context, account, id uuid.UUID, key strin
 			return Purchase{}, false, err
 		}
 	}
-	now, replayed, err := s.answered(ctx, r)
-	return now, replayed, err
+	now, again, err := s.answered(ctx, r)
+	return now, again || r.done, err
 }
 
 // refundAnswer is what can change of a purchase after a refund of it was answered.
@@ -122,7 +122,7 @@ const (
 )
 
 // answered is the purchase as the refund was answered: the first time as it stands, and from then on the same.
-func (s *Service) answered(ctx context.Context, r refund) (_ Purchase, replayed bool, err error) {
+func (s *Service) answered(ctx context.Context, r refund) (_ Purchase, again bool, err error) {
 	p, err := s.Get(ctx, r.account, r.purchase)
 	if err != nil {
 		return p, false, err

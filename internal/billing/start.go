@@ -36,10 +36,12 @@ func (p StartParams) fingerprint() []byte {
 	return sum[:]
 }
 
-// Start orders a pack and opens a checkout for it; the answer's CheckoutURL is where the buyer goes. The same key with the same request
-// answers the same purchase, as it stands (Purchase.Ordered is what was answered first), and goes on with one whose checkout could not be opened;
-// replayed tells that an earlier request had answered already. Errors: ErrNotSetUp, ErrNoKey, ErrKeyReused, ErrNotTaken (final: the order has
-// failed), ErrTooMuch, ErrOpenOrder, ledger.ErrNoAccount, ledger.ErrClosed, kinds Meaning (field "pack", "return_url") and Unavailable (try again with the same key).
+// Start orders a pack and opens a checkout for it; the answer's CheckoutURL is where the buyer goes. The same key
+// with the same request answers the same purchase, as it stands (Purchase.Ordered is what was answered first), and
+// goes on with one whose checkout could not be opened; replayed tells that an earlier request had answered already.
+// Errors: ErrNotSetUp, ErrNoKey, ErrKeyReused, ErrNotTaken (final: the order has failed), ErrTooMuch, ErrOpenOrder,
+// ledger.ErrNoAccount, ledger.ErrClosed, kinds Meaning (field "pack", "return_url") and Unavailable (try again with
+// the same key).
 func (s *Service) Start(ctx context.Context, account uuid.UUID, key string, p StartParams) (_ Purchase, replayed bool, err error) {
 	if !s.Available() {
 		return Purchase{}, false, ErrNotSetUp
@@ -84,8 +86,8 @@ const sqlInsert = `insert into purchases (id, account, pack, tokens, price_minor
 		coalesce((select customer from payment_customers where account = $2 and provider = $9), ''))
 	on conflict (account, idempotency_key) do nothing`
 
-// insert writes down what is ordered, at the catalog's price of now. The key is claimed in the transaction that writes the order: what is refused
-// claims none.
+// insert writes down what is ordered, at the catalog's price of now. The key is claimed in the transaction that
+// writes the order: what is refused claims none.
 func (s *Service) insert(ctx context.Context, account uuid.UUID, key string, p StartParams) error {
 	prices, now := s.o.Prices(), s.o.Clock()
 	pack, err := check(prices, p)
@@ -126,8 +128,9 @@ func orUnavailable(err error) error {
 // sqlOrdered is how many tokens are ordered that may still be paid.
 const sqlOrdered = `select coalesce(sum(tokens), 0)::bigint from purchases where account = $1 and status in ('pending', 'processing')`
 
-// room refuses an order for a closed account, and one that would take the balance over the most that an account holds: before anybody pays, since what
-// is paid is always credited. The account is locked, so of orders that come at once each sees those before it.
+// room refuses an order for a closed account, and one that would take the balance over the most that an account
+// holds: before anybody pays, since what is paid is always credited. The account is locked, so of orders that come
+// at once each sees those before it.
 func (s *Service) room(ctx context.Context, tx pgx.Tx, a *ledger.Account, more tokens.Amount) error {
 	if err := s.o.Ledger.KeepOpen(ctx, tx, a.ID); err != nil {
 		return err

@@ -16,7 +16,8 @@ import (
 	"pop.store/credits/internal/tokens"
 )
 
-// A closed account spends nothing, gets nothing and changes nothing; what is there stays until it expires, and reads go on.
+// A closed account spends nothing, gets nothing and changes nothing; what is there stays until it expires, and
+// reads go on.
 func TestAClosedAccount(t *testing.T) {
 	t.Parallel()
 	b, _ := verified(t)
@@ -88,7 +89,8 @@ func TestAClosedAccountTellsNothing(t *testing.T) {
 	b.wantClean(ledger.VerifyOptions{})
 }
 
-// A canceled plan gives nothing more, and what is there may be spent until it expires. Taken up again it gives this period's allowance once.
+// A canceled plan gives nothing more, and what is there may be spent until it expires. Taken up again it gives this
+// period's allowance once.
 func TestACanceledPlan(t *testing.T) {
 	t.Parallel()
 	b, _ := verified(t)
@@ -112,7 +114,8 @@ func TestACanceledPlan(t *testing.T) {
 	b.wantClean(ledger.VerifyOptions{})
 }
 
-// Requests that come while an account is closed are done before or refused after, on every server; so is a purchase's order.
+// Requests that come while an account is closed are done before or refused after, on every server; so is a
+// purchase's order.
 func TestClosingOnSeveralServers(t *testing.T) {
 	t.Parallel()
 	b := newBooks(t)
@@ -153,7 +156,8 @@ func TestClosingOnSeveralServers(t *testing.T) {
 	}
 }
 
-// A plan that is not changed changes nothing, also when the operator has changed what it gives, or sells it no more (M17).
+// A plan that is not changed changes nothing, also when the operator has changed what it gives, or sells it no more
+// (M17).
 func TestAnUnchangedPlanChangesNothing(t *testing.T) {
 	t.Parallel()
 	b := newBooks(t)

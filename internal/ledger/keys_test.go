@@ -33,8 +33,8 @@ func (b *books) smallCharge(id uuid.UUID, key string) error {
 	return err
 }
 
-// A key is bound once, whether an entry is written under it or another call claims it; also where the lane remembers the account from before the
-// first claim, and whether or not the request could be afforded.
+// A key is bound once, whether an entry is written under it or another call claims it; also where the lane
+// remembers the account from before the first claim, and whether or not the request could be afforded.
 func TestAClaimedKeyIsNoEntrys(t *testing.T) {
 	t.Parallel()
 	b := newBooks(t)
@@ -97,8 +97,8 @@ func TestAClaimThatIsTakenBackBindsNothing(t *testing.T) {
 	b.check(b.smallCharge(id, "l"))
 }
 
-// Several servers, whose lanes remember the accounts, and callers who use each key for a charge and for a claim at the same time: one of the two
-// has it, and all servers agree on which.
+// Several servers, whose lanes remember the accounts, and callers who use each key for a charge and for a claim at
+// the same time: one of the two has it, and all servers agree on which.
 func TestOneKeySpaceOnSeveralServers(t *testing.T) {
 	t.Parallel()
 	b := newBooks(t)

@@ -192,8 +192,8 @@ func (l *Ledger) Grant(ctx context.Context, account uuid.UUID, key string, g Gra
 	return r, err
 }
 
-// TakeBack takes tokens out of an account again, all of the amount or nothing. Errors: ErrNoAccount, ErrClosed, ErrKeyReused, kinds Meaning (fields
-// "amount", "lot", "reason") and Unavailable.
+// TakeBack takes tokens out of an account again, all of the amount or nothing. Errors: ErrNoAccount, ErrClosed,
+// ErrKeyReused, kinds Meaning (fields "amount", "lot", "reason") and Unavailable.
 func (l *Ledger) TakeBack(ctx context.Context, account uuid.UUID, key string, t TakeBack) (Receipt, error) {
 	return l.submitKeyed(ctx, newCall(account).keyed(key, t.fingerprint()), &t)
 }
@@ -330,7 +330,8 @@ type Quote struct {
 	Shortfall    tokens.Amount // tokens that have to come for it, while what is reserved stays reserved
 }
 
-// Quote prices a charge against the account's present balance. Errors: ErrNoAccount, ErrClosed, those of the price, kind Unavailable.
+// Quote prices a charge against the account's present balance. Errors: ErrNoAccount, ErrClosed, those of the price,
+// kind Unavailable.
 func (l *Ledger) Quote(ctx context.Context, account uuid.UUID, c Charge) (Quote, error) {
 	a, err := l.Account(ctx, account)
 	if err != nil {

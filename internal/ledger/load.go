@@ -163,7 +163,8 @@ func (l *loaded) queueLookUps(batch *pgx.Batch) {
 	}
 }
 
-// loadRest loads all lots and holds where the open lot is not enough, or all are wanted, what requests are about, and which keys are claimed.
+// loadRest loads all lots and holds where the open lot is not enough, or all are wanted, what requests are about,
+// and which keys are claimed.
 func (l *loaded) loadRest(ctx context.Context, conn *pgx.Conn, now time.Time, all bool) error {
 	batch := &pgx.Batch{}
 	l.queueClaims(batch)

@@ -86,17 +86,17 @@ func (m *monthly) give(at time.Time, upgrade bool) {
 	}
 }
 
-// set is what the host platform says of the plan. An empty plan leaves it as it is.
+// set is what the host platform says of the plan. An empty plan leaves it as it is; what is not changed changes nothing.
 func (m *monthly) set(plan string, paid bool) {
-	before := m.allowance(m.plan, m.now)
+	before, was := m.allowance(m.plan, m.now), [...]any{m.plan, m.next, m.paid}
 	switch {
-	case plan == "":
+	case plan == "" || plan == m.plan:
 	case m.allowance(plan, m.now) < before:
 		m.next = plan
 	default:
 		m.plan, m.next = plan, ""
 	}
-	if m.paid = paid; !paid {
+	if m.paid = paid; !paid || was == [...]any{m.plan, m.next, m.paid} {
 		return
 	}
 	current := 0
@@ -343,7 +343,9 @@ func TestAPlanThatLeftTheCatalog(t *testing.T) {
 	step(&SetPlan{Plan: "star"}, now, all, 1000)
 	step(settling{}, now.Add(time.Hour), without, 1000)
 	step(settling{}, now.AddDate(0, 0, 40), without, 0)
-	step(&SetPlan{Plan: "star"}, now.AddDate(0, 0, 41), all, 1000) // it is back, and nothing was granted in this period
+	step(&SetPlan{Plan: "star"}, now.AddDate(0, 0, 41), all, 0) // it is back, and the account's plan has not changed
+	step(&SetPlan{Status: PlanPastDue}, now.AddDate(0, 0, 42), all, 0)
+	step(&SetPlan{Status: PlanActive}, now.AddDate(0, 0, 42), all, 1000) // paid for anew, and nothing was granted in this period
 	step(settling{}, now.AddDate(0, 0, 70), without, 0)
 	step(&SetPlan{Plan: "pro"}, now.AddDate(0, 0, 71), without, 400)
 	step(settling{}, now.AddDate(0, 0, 100), without, 400)

@@ -125,8 +125,8 @@ func (s *state) resumeSince(before arrivals, now time.Time, prices *catalog.Cata
 	}
 }
 
-// follow draws the conclusions from what has changed: agents that waited for tokens go on, and the level is taken. Nothing follows for a closed
-// account.
+// follow draws the conclusions from what has changed: agents that waited for tokens go on, and the level is taken.
+// Nothing follows for a closed account.
 func (s *state) follow(before arrivals, now time.Time, prices *catalog.Catalog) {
 	if !s.closedAt.IsZero() {
 		return

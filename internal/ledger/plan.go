@@ -27,7 +27,8 @@ var planStatuses = []PlanStatus{PlanActive, PlanPastDue, PlanCanceled}
 type SetPlan struct {
 	Plan   string
 	Status PlanStatus
-	// Stay drops a downgrade that waits. Sending the present plan does not: a host may send what it knows as often as it likes.
+	// Stay drops a downgrade that waits. Sending the present plan does not: a host may send what it knows as often
+	// as it likes.
 	Stay bool
 	// Anchor and Zone are set when the account is opened (by default: now, UTC) and can never change afterwards.
 	Anchor time.Time
@@ -118,7 +119,8 @@ func (p *SetPlan) open(s *state, now time.Time, prices *catalog.Catalog) error {
 // earliestAnchor is before every creator platform; it only keeps periods countable.
 var earliestAnchor = time.Date(2000, 1, 1, 0, 0, 0, 0, time.UTC)
 
-// change does what differs from what is there. What does not differ changes nothing, whatever the catalog says of the plan by now.
+// change does what differs from what is there. What does not differ changes nothing, whatever the catalog says of
+// the plan by now.
 func (p *SetPlan) change(s *state, now time.Time, prices *catalog.Catalog) error {
 	wanted := *p
 	if p.Plan == s.plan {

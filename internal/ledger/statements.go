@@ -29,7 +29,8 @@ with free as (
 )
 select account from ledger_accounts where account = any($1) and account not in (select account from free)`
 
-const lotColumns = `l.account, l.lot, l.kind, l.amount, l.remaining, l.held, l.effective_at, l.expires_at, l.frozen, l.revoked, l.is_open, l.source, l.taken_back`
+const lotColumns = `l.account, l.lot, l.kind, l.amount, l.remaining, l.held, l.effective_at, l.expires_at, l.frozen, l.revoked, l.is_open,
+	l.source, l.taken_back`
 
 const sqlOpenLots = `
 select ` + lotColumns + ` from lots as l where l.account = any($1) and l.is_open`

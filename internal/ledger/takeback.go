@@ -8,8 +8,8 @@ import (
 	"pop.store/credits/internal/tokens"
 )
 
-// TakeBack asks to take tokens out of an account again: a negative adjustment by support. It takes what can be spent, also what agents have reserved, and
-// never what is held or frozen.
+// TakeBack asks to take tokens out of an account again: a negative adjustment by support. It takes what can be
+// spent, also what agents have reserved, and never what is held or frozen.
 type TakeBack struct {
 	Amount    tokens.Amount // above zero
 	Lot       int64         // the one lot to take from; 0: the lots in burn order
@@ -20,7 +20,8 @@ type TakeBack struct {
 
 func (t *TakeBack) needs(*catalog.Catalog) needs { return needs{whole: true, fresh: true} }
 
-// decide writes an entry of kind grant with a negative amount: the contra account is the one that adjustments come from, whatever lots pay.
+// decide writes an entry of kind grant with a negative amount: the contra account is the one that adjustments come
+// from, whatever lots pay.
 func (t *TakeBack) decide(s *state, now time.Time, prices *catalog.Catalog) (*Entry, error) {
 	if err := s.mustBeOpen(); err != nil {
 		return nil, err

@@ -79,7 +79,8 @@ var lotCheck = check{
 	place: "'lot ' || r.lot",
 	rows: `
 	select account, lot, l.account is null as missing, l.kind, coalesce(l.amount, 0) as amount, coalesce(l.remaining, 0) as remaining,
-		coalesce(l.held, 0) as held, l.priority, l.is_open, coalesce(l.taken_back, 0) as taken_back, coalesce(-e.taken, 0) as taken, coalesce(e.amount, 0) as moved, coalesce(e.granted, 0) as granted, e.kind as granted_kind,
+		coalesce(l.held, 0) as held, l.priority, l.is_open, coalesce(l.taken_back, 0) as taken_back, coalesce(-e.taken, 0) as taken,
+		coalesce(e.amount, 0) as moved, coalesce(e.granted, 0) as granted, e.kind as granted_kind,
 		coalesce(h.amount, 0) as holds
 	from ` + lotsNow + ` as l
 	full join (

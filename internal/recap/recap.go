@@ -19,6 +19,7 @@ const pages = 5
 type Recap struct {
 	Since                           time.Time
 	Spent, Bought, Arrived, Expired tokens.Amount  // Spent: refunds taken off; Arrived: from plans, gifts and corrections
+	TakenBack                       tokens.Amount  // by support
 	Back                            []ledger.Agent // went on again since
 	Paused                          []ledger.Agent // stopped since for want of tokens or budget, and still are
 	Agents                          []ledger.Agent // all of them
@@ -70,6 +71,8 @@ func (r *Recap) add(e *ledger.Entry) {
 	case e.Kind == ledger.KindExpiry:
 		r.Expired -= e.Amount
 	case e.Kind != ledger.KindGrant:
+	case e.Amount < 0:
+		r.TakenBack -= e.Amount
 	case e.LotKind == ledger.LotPurchase:
 		r.Bought += e.Amount
 	default:

@@ -148,7 +148,8 @@ func (r *Results) byKey(ctx context.Context, account uuid.UUID, key string, mark
 	return known, true, nil
 }
 
-// A result and its part of the sums, which are there together or not at all. There is nothing of a result for which there is no room.
+// A result and its part of the sums, which are there together or not at all. There is nothing of a result for which
+// there is no room.
 const sqlInsert = `
 with added as (
 	insert into results (account, id, at, month, agent, kind, charge, count, money_minor, currency, idempotency_key, fingerprint)

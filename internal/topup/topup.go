@@ -184,8 +184,8 @@ const sqlSave = `insert into topups (account, enabled, threshold, pack, price_mi
 		agreed_at = excluded.agreed_at, times = excluded.times, limit_minor = excluded.limit_minor, changed_at = excluded.changed_at,
 		stopped = '', stopped_at = null, purchase = null, told_at = null`
 
-// Save turns auto top-up on, as it is set. Errors: billing.ErrNotSetUp, ledger.ErrNoAccount, ledger.ErrClosed, kinds Meaning (the first
-// of Check) and Unavailable.
+// Save turns auto top-up on, as it is set. Errors: billing.ErrNotSetUp, ledger.ErrNoAccount, ledger.ErrClosed,
+// kinds Meaning (the first of Check) and Unavailable.
 func (s *Service) Save(ctx context.Context, account uuid.UUID, p SaveParams) error {
 	if !s.o.Billing.Available() {
 		return billing.ErrNotSetUp
@@ -258,7 +258,8 @@ func inWords(p catalog.Pack) string {
 	return text
 }
 
-const sqlOff = `update topups set enabled = false, stopped = '', stopped_at = null, purchase = null, told_at = null, changed_at = $2 where account = $1`
+const sqlOff = `update topups set enabled = false, stopped = '', stopped_at = null, purchase = null, told_at = null, changed_at = $2
+	where account = $1`
 
 // TurnOff turns auto top-up off, and puts away why it was stopped. What is being bought already is bought.
 func (s *Service) TurnOff(ctx context.Context, account uuid.UUID) error {

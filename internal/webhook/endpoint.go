@@ -63,7 +63,8 @@ func (s *Service) Create(ctx context.Context, key string, p CreateParams) (_ Sec
 	})
 }
 
-// sqlOneAtATime has endpoints made one after the other: their number is counted, and of those made at the same time none would see the others.
+// sqlOneAtATime has endpoints made one after the other: their number is counted, and of those made at the same time
+// none would see the others.
 const sqlOneAtATime = `select pg_advisory_xact_lock(hashtext('credits webhook endpoints'))`
 
 // checkKinds puts the kinds in order, each once.

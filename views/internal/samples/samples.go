@@ -39,6 +39,7 @@ func Pages() []Page {
 	all = append(all, purchases()...)
 	all = append(all, receipts()...)
 	all = append(all, settings()...)
+	all = append(all, standing()...)
 	all = append(all, others()...)
 	return all
 }

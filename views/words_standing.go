@@ -1,0 +1,42 @@
+package views
+
+func (s StandingModel) lead() string {
+	switch {
+	case s.Closed:
+		return "This account is closed."
+	case s.Plan != "":
+		return "Your " + s.Plan + " plan was cancelled."
+	}
+	return "Your plan was cancelled."
+}
+
+func (s StandingModel) rest() string {
+	switch {
+	case s.Closed && s.Left > 0:
+		return "It was closed on " + s.Date + ". Its " + Tokens(s.Left) + " can't be spent any more, and no new ones come. Your history and receipts stay here."
+	case s.Closed:
+		return "It was closed on " + s.Date + ". No new tokens come. Your history and receipts stay here."
+	case s.Left > 0:
+		return "No new tokens come each month. You can spend the " + Tokens(s.Left) + " that are left until they expire."
+	}
+	return "No new tokens come each month. You can still buy a pack."
+}
+
+// closed says whether the account was closed: then nothing is bought, run or changed.
+func (c Chrome) closed() bool { return c.Standing != nil && c.Standing.Closed }
+
+// spendLabel stands above the balance.
+func (c Chrome) spendLabel() string {
+	if c.closed() {
+		return "Left when it was closed"
+	}
+	return "You can spend"
+}
+
+// goodFor says what the balance is good for, in words that were made for an account that is open.
+func (c Chrome) goodFor(words string) string {
+	if c.closed() {
+		return "cannot be spent any more"
+	}
+	return words
+}
