@@ -26,7 +26,7 @@ func (a answer) usageRows() []string {
 	return rows
 }
 
-// The chart adds up what was used per day of the billing zone, as the address asks.
+// The chart adds up what was used per day of the billing zone, as the address asks. What was returned comes off the day of its work.
 func TestUsageOnTheCreditsPage(t *testing.T) {
 	t.Parallel()
 	s := newSite(t)
@@ -44,13 +44,13 @@ func TestUsageOnTheCreditsPage(t *testing.T) {
 	s.charge("maya", `{"feature":"social_comment_reply","quantity":10,"agent":"night-watch"}`)
 
 	for path, want := range map[string]string{
-		"/credits":                          "Today −74.5 0.5 −75|Mon 23 Nov 77.5 2.5 75|Sun 22 Nov 0 0 0",
-		"/credits?days=7":                   "Today −74.5 0.5 −75|Mon 23 Nov 77.5 2.5 75|Sun 22 Nov 0 0 0",
-		"/credits?days=7&by=agent":          "Today −74.5 0 0.5 −75|Mon 23 Nov 77.5 2.5 0 75|Sun 22 Nov 0 0 0 0",
+		"/credits":                          "Today 0.5 0.5 0|Mon 23 Nov 2.5 2.5 0|Sun 22 Nov 0 0 0",
+		"/credits?days=7":                   "Today 0.5 0.5 0|Mon 23 Nov 2.5 2.5 0|Sun 22 Nov 0 0 0",
+		"/credits?days=7&by=agent":          "Today 0.5 0 0.5 0|Mon 23 Nov 2.5 2.5 0 0|Sun 22 Nov 0 0 0 0",
 		"/credits?days=90":                  "18 to 24 Nov 3 3 0|11 to 17 Nov 0 0 0|4 to 10 Nov 0 0 0",
-		"/credits?days=8&by=day":            "Today −74.5 0.5 −75|Mon 23 Nov 77.5 2.5 75|Sun 22 Nov 0 0 0",
-		"/credits?days=-30&by=AGENT":        "Today −74.5 0.5 −75|Mon 23 Nov 77.5 2.5 75|Sun 22 Nov 0 0 0",
-		"/credits?days=99999999999999&by=x": "Today −74.5 0.5 −75|Mon 23 Nov 77.5 2.5 75|Sun 22 Nov 0 0 0",
+		"/credits?days=8&by=day":            "Today 0.5 0.5 0|Mon 23 Nov 2.5 2.5 0|Sun 22 Nov 0 0 0",
+		"/credits?days=-30&by=AGENT":        "Today 0.5 0.5 0|Mon 23 Nov 2.5 2.5 0|Sun 22 Nov 0 0 0",
+		"/credits?days=99999999999999&by=x": "Today 0.5 0.5 0|Mon 23 Nov 2.5 2.5 0|Sun 22 Nov 0 0 0",
 	} {
 		a := v.get(path).want(http.StatusOK)
 		if rows := a.usageRows(); len(rows) < 7 || strings.Join(rows[:3], "|") != want {

@@ -2,6 +2,7 @@ package handlers
 
 import (
 	"cmp"
+	"time"
 
 	"pop.store/credits/internal/catalog"
 	"pop.store/credits/internal/forecast"
@@ -25,11 +26,19 @@ func (a *App) equivalents(amount tokens.Amount, features []string) []views.Equiv
 	return list
 }
 
-// lotModels sums lots of one source and expiry into one line, in the order in which they are spent.
-func (a *App) lotModels(lots []ledger.Lot) []views.LotModel {
+// lotModels sums lots of one source and expiry into one line, in the order in which they are spent. nextReset is when the next allowance comes, zero
+// for never.
+func (a *App) lotModels(lots []ledger.Lot, nextReset time.Time) []views.LotModel {
 	var list []views.LotModel
 	for _, l := range lots {
-		m := views.LotModel{Kind: views.LotKind(l.Kind.String()), Name: a.sourceName(l.Kind, l.Source), Spendable: l.Remaining - l.Held, Of: l.Amount, ExpiresAt: l.ExpiresAt}
+		m := views.LotModel{
+			Kind:      views.LotKind(l.Kind.String()),
+			Name:      a.sourceName(l.Kind, l.Source),
+			Spendable: l.Remaining - l.Held,
+			Of:        l.Amount,
+			ExpiresAt: l.ExpiresAt,
+			Resets:    l.Kind == ledger.LotPlan && !nextReset.IsZero() && l.ExpiresAt.Equal(nextReset),
+		}
 		if last := len(list) - 1; last >= 0 && sameSource(list[last], m) {
 			list[last].Spendable += m.Spendable
 			list[last].Of += m.Of

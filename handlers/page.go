@@ -66,7 +66,7 @@ func (a *App) chrome(v *visit, nav views.Nav) views.Chrome {
 		stopped = a.topUpStopped(v)
 	}
 	return views.Chrome{
-		ShopName: v.Name, SignedIn: true, Nav: nav, Now: v.now, Zone: v.Zone, Here: here(v.Request()), Demo: a.DemoAccount != "",
+		ShopName: v.Name, SignedIn: true, Nav: nav, Now: v.now, Zone: v.Zone, Billing: v.Account.Zone, Here: here(v.Request()), Demo: a.DemoAccount != "",
 		Badge: &views.BadgeModel{
 			Level: views.Level(v.State), Spendable: v.Spendable, Held: v.Held, PausedAgents: v.Paused, Waiting: a.waiting(v.Request().Context(), v),
 			Every: jitter(every), Pace: every,
@@ -128,7 +128,7 @@ func (a *App) notice(v *visit) *views.NoticeModel {
 		m.Level = views.LevelEmpty
 	}
 	if v.First != nil {
-		m.Forecast = &views.Forecast{Feature: v.First.Feature.Name, At: v.First.At, Days: v.Pace.CompleteDays()}
+		m.Forecast = &views.Forecast{Who: v.First.Who(), At: v.First.At, Days: v.Pace.CompleteDays(), Hour: v.Hurried}
 	}
 	return m
 }

@@ -4,7 +4,9 @@ import (
 	"cmp"
 	"slices"
 	"strconv"
+	"time"
 
+	"pop.store/credits/internal/clock"
 	"pop.store/credits/internal/ledger"
 	"pop.store/credits/views"
 )
@@ -26,6 +28,9 @@ func (a *App) usageChart(v *visit, latest ledger.Page, agents map[string]string)
 	if err != nil {
 		return views.UsageModel{}, err
 	}
+	if !sameDays(v.Zone, v.Account.Zone, series.First, series.Last) {
+		m.Zone = v.Account.Zone.String()
+	}
 	m.First, m.Total = series.First, series.Total.Net()
 	for _, s := range series.Series {
 		one := views.UsageSeries{Name: s.Name, Rest: s.Rest, Total: s.Net(), Days: s.Days}
@@ -37,6 +42,16 @@ func (a *App) usageChart(v *visit, latest ledger.Page, agents map[string]string)
 		m.Series = append(m.Series, one)
 	}
 	return m, nil
+}
+
+// sameDays says whether each of a range of dates begins at the same instant in two zones.
+func sameDays(a, b *time.Location, first, last time.Time) bool {
+	for day := first; !day.After(last); day = day.AddDate(0, 0, 1) {
+		if !clock.StartOfDay(day, a).Equal(clock.StartOfDay(day, b)) {
+			return false
+		}
+	}
+	return true
 }
 
 // neverUsed says whether the newest transactions are all there are and none of them is about work.

@@ -13,7 +13,7 @@ import (
 	"strconv"
 )
 
-// LotsBar shows where the tokens come from as one bar, in spending order.
+// LotsBar shows where the tokens come from as one bar, in spending order. Like every bar it is full when all is there, and what is filled is left.
 func LotsBar(lots []LotModel) templ.Component {
 	return templruntime.GeneratedTemplate(func(templ_7745c5c3_Input templruntime.GeneratedComponentInput) (templ_7745c5c3_Err error) {
 		templ_7745c5c3_W, ctx := templ_7745c5c3_Input.Writer, templ_7745c5c3_Input.Context
@@ -331,9 +331,12 @@ const (
 	shareMin = 1.5
 )
 
-// shares divides the bar. It is a picture: the list beside it has the exact amounts.
+// shares divides the bar, whose whole length is what the lots began with. It is a picture: the list beside it has the exact amounts.
 func shares(lots []LotModel) []share {
-	total := sum(lots)
+	var total tokens.Amount
+	for _, lot := range lots {
+		total += max(lot.Of, lot.Spendable)
+	}
 	if total <= 0 {
 		return nil
 	}
@@ -342,6 +345,7 @@ func shares(lots []LotModel) []share {
 		weights[i] = max(percent(lot.Spendable, total), shareMin)
 		all += weights[i]
 	}
+	all = max(all, 100) // small lots that are kept visible may make it more
 	room := 100 - shareGap*float64(len(lots)-1)
 	out, x := make([]share, len(lots)), 0.0
 	for i, lot := range lots {

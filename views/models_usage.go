@@ -22,8 +22,10 @@ var UsageDays = []int{7, 30, 90}
 type UsageModel struct {
 	By   UsageBy
 	Days int
-	// First is the date of the first day, as midnight UTC whatever the zone; the last of the Days is today.
+	// First is the date of the first day, as midnight UTC whatever the zone; the last of the Days is today in the billing zone.
 	First time.Time
+	// Zone names the billing zone where its days are not the creator's own, else it is empty.
+	Zone string
 	// Series are those that used most, most first; what has no series of its own comes last, as Rest.
 	Series []UsageSeries
 	Total  tokens.Amount
@@ -40,6 +42,6 @@ type UsageSeries struct {
 	// Quantity and its noun ("replies") stand beside the total when both are there.
 	Quantity int64
 	Unit     string
-	// Days holds one amount per day; negative where more came back than was used.
+	// Days holds one amount per day: what its work cost, less what was returned of that work.
 	Days []tokens.Amount
 }

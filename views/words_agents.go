@@ -7,6 +7,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"pop.store/credits/internal/tokens"
 )
 
 // AgentAnchor is the id of an agent's card on the Agents page: agents may be called anything, ids of elements may not.
@@ -102,14 +104,18 @@ func (r ResultModel) words() string {
 	return text
 }
 
-// limits says what was set: "Spends at most 50 a month. 20 are kept for it."
+// budgetLeft is what an agent with a budget may still spend this month: what its jobs hold is not left.
+func (m AgentModel) budgetLeft() tokens.Amount { return max(0, *m.Budget-m.Spent-m.Held) }
+
+// limits says what was set: "Spends at most 50 tokens a month, 38 are left. 20 are kept for it."
 func (m AgentModel) limits() string {
 	var text []string
 	if m.Budget != nil {
-		text = append(text, "Spends at most "+Tokens(*m.Budget)+" a month.")
+		left := m.budgetLeft()
+		text = append(text, "Spends at most "+Tokens(*m.Budget)+" a month, "+Number(left)+" "+are(left == tokens.One)+" left.")
 	}
 	if m.Reserve > 0 {
-		text = append(text, Tokens(m.Reserve)+" of your balance "+are(m.Reserve == 1_000_000)+" kept for it alone.")
+		text = append(text, Tokens(m.Reserve)+" of your balance "+are(m.Reserve == tokens.One)+" kept for it alone.")
 	}
 	return strings.Join(text, " ")
 }
@@ -199,13 +205,6 @@ func (m AwayModel) lines(c Chrome) []string {
 		list = append(list, a.Name+": "+lowerFirst(a.sentence(c)))
 	}
 	return list
-}
-
-func lowerFirst(s string) string {
-	if s == "" {
-		return s
-	}
-	return strings.ToLower(s[:1]) + s[1:]
 }
 
 // sentences puts sentences one after another, but for those that are empty.

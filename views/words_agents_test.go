@@ -77,7 +77,7 @@ func TestResumedWords(t *testing.T) {
 func TestWaitingWords(t *testing.T) {
 	t.Parallel()
 	c := Chrome{Badge: &BadgeModel{Level: LevelLow, Spendable: 6 * tokens.One, PausedAgents: 1, Waiting: []WaitingModel{{Name: "Scout"}}}}
-	n := NoticeModel{Level: LevelLow, Spendable: 6 * tokens.One, Forecast: &Forecast{Feature: "Scout", At: c.Now}}
+	n := NoticeModel{Level: LevelLow, Spendable: 6 * tokens.One, Forecast: &Forecast{Who: "Scout", At: c.Now}}
 	if got := n.Lead() + " " + n.Rest(c); got != "6 tokens left. Scout is waiting for more tokens." {
 		t.Errorf("one: %q", got)
 	}

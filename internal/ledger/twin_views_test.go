@@ -94,7 +94,9 @@ func (w *twin) usage(id uuid.UUID, from, to time.Time) []ledger.Usage {
 		if e.Contra != ledger.ContraSpent || work.Day.Before(from) || !work.Day.Before(to) {
 			continue
 		}
-		i := slices.IndexFunc(list, func(u ledger.Usage) bool { return u.Day.Equal(work.Day) && u.Feature == e.Feature && u.Agent == e.Agent })
+		i := slices.IndexFunc(list, func(u ledger.Usage) bool {
+			return u.Day.Equal(work.Day) && u.Feature == e.Feature && u.Agent == e.Agent
+		})
 		if i < 0 {
 			list = append(list, ledger.Usage{Day: work.Day, Feature: e.Feature, Agent: e.Agent})
 			i = len(list) - 1

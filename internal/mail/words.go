@@ -77,7 +77,7 @@ func (m *Mailer) notice(ctx context.Context, r *reader, level ledger.Level) (vie
 		return n, err
 	}
 	if stop, ok := outlook.First(); ok {
-		n.Forecast = &views.Forecast{Feature: stop.Feature.Name, At: stop.At, Days: outlook.Pace.CompleteDays()}
+		n.Forecast = &views.Forecast{Who: oneLine(stop.Who()), At: stop.At, Days: outlook.Pace.CompleteDays(), Hour: outlook.Hour.Known()}
 	}
 	return n, nil
 }
