@@ -67,10 +67,10 @@ func TestTheHistoryOfADayWithoutMidnight(t *testing.T) {
 		s.charge("maya", `{"feature":"lip_sync"}`)
 	}
 	v := s.signIn("maya")
-	for day, want := range map[string]int{"2026-09-05": 2, "2026-09-06": 2, "2026-09-07": 1} {
-		csv := string(v.get("/credits/history.csv?from=" + day + "&to=" + day).want(http.StatusOK).body)
-		if got := strings.Count(strings.TrimSpace(csv), "\n"); got != want {
-			t.Errorf("%s has %d lines, want %d:\n%s", day, got, want, csv)
+	for day, want := range map[string]int{"2026-09-05": 1, "2026-09-06": 2, "2026-09-07": 1} {
+		rows := marked(v.get("/credits/history?kind=charge&from="+day+"&to="+day).want(http.StatusOK).page(), "history-row")
+		if len(rows) != want {
+			t.Errorf("%s has %d rows, want %d", day, len(rows), want)
 		}
 	}
 	if got := s.usage("group_by=day&from=2026-09-05&to=2026-09-07"); got != "2026-09-05 5 1 1 0, 2026-09-06 10 2 2 0, 2026-09-07 5 1 1 0 = 20 4 4 0" {
