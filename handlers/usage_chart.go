@@ -2,10 +2,12 @@ package handlers
 
 import (
 	"cmp"
+	"hash/fnv"
 	"slices"
 	"strconv"
 	"time"
 
+	"pop.store/credits/internal/catalog"
 	"pop.store/credits/internal/clock"
 	"pop.store/credits/internal/ledger"
 	"pop.store/credits/views"
@@ -41,7 +43,40 @@ func (a *App) usageChart(v *visit, latest ledger.Page, agents map[string]string)
 		}
 		m.Series = append(m.Series, one)
 	}
+	a.colour(m.By, m.Series, series.Series)
 	return m, nil
+}
+
+// colour gives each series its look, whatever the range of the chart and however much it used: a feature's place in the catalog, and of an agent a
+// number made of its id. Where two of one chart would look the same, the one whose id comes later takes the next look that is free.
+func (a *App) colour(by views.UsageBy, shown []views.UsageSeries, of []ledger.Series) {
+	order := make([]int, len(of))
+	for i := range order {
+		order[i] = i
+	}
+	slices.SortFunc(order, func(x, y int) int { return cmp.Compare(of[x].Name, of[y].Name) })
+	taken := map[int]bool{}
+	for _, i := range order {
+		if of[i].Rest {
+			continue
+		}
+		look := a.look(by, of[i].Name)
+		for taken[look] {
+			look = (look + 1) % views.SeriesColours
+		}
+		taken[look], shown[i].Colour = true, look
+	}
+}
+
+func (a *App) look(by views.UsageBy, id string) int {
+	if by == views.UsageByFeature {
+		if at := slices.IndexFunc(a.Prices().Features, func(f catalog.Feature) bool { return f.ID == id }); at >= 0 {
+			return at % views.SeriesColours
+		}
+	}
+	h := fnv.New32a()
+	_, _ = h.Write([]byte(id)) // never fails
+	return int(h.Sum32() % views.SeriesColours)
 }
 
 // sameDays says whether each of a range of dates begins at the same instant in two zones.

@@ -90,6 +90,8 @@ type AwayModel struct {
 	Spent tokens.Amount
 	// Bought and Arrived came in: packs, and what the plan and gifts gave. Expired was lost.
 	Bought, Arrived, Expired tokens.Amount
+	// Returned came back of work from before.
+	Returned tokens.Amount
 	// Back names the agents that ran out and are on again; Paused are those that stopped since, and still are.
 	Back   []string
 	Paused []AgentModel

@@ -18,6 +18,9 @@ const (
 // UsageDays are the ranges of the chart: the values of the parameter "days".
 var UsageDays = []int{7, 30, 90}
 
+// SeriesColours is how many looks of series there are: plain colours, and the same ones striped.
+const SeriesColours = 14
+
 // UsageModel is what was used per day, by feature or by agent.
 type UsageModel struct {
 	By   UsageBy
@@ -36,9 +39,11 @@ type UsageModel struct {
 // UsageSeries is one feature or agent over the days.
 type UsageSeries struct {
 	// Name is the feature's or the agent's; empty for work that the creator did without an agent, and for the rest.
-	Name  string
-	Rest  bool
-	Total tokens.Amount
+	Name string
+	Rest bool
+	// Colour is its look, from 0 to SeriesColours: the same whatever the range of the chart, and however much it used.
+	Colour int
+	Total  tokens.Amount
 	// Quantity and its noun ("replies") stand beside the total when both are there.
 	Quantity int64
 	Unit     string

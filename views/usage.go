@@ -75,6 +75,7 @@ func ticks(top, step tokens.Amount) []tokens.Amount {
 // segment is a series' part of a bar, in percent of the plot.
 type segment struct {
 	series, x, y, width, height string
+	striped                     bool
 }
 
 const (
@@ -102,7 +103,7 @@ func (m UsageModel) segments(list []bar, top tokens.Amount) []segment {
 				drawn -= segmentGap
 			}
 			out = append(out, segment{
-				series: m.Series[i].fill(i), x: short((float64(n) + (1-barShare)/2) * column), width: short(barShare * column),
+				series: m.Series[i].fill(), striped: m.Series[i].striped(), x: short((float64(n) + (1-barShare)/2) * column), width: short(barShare * column),
 				y: short(max(y+height-drawn, 0)), height: short(drawn),
 			})
 		}

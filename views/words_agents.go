@@ -180,7 +180,7 @@ func (m BadgeModel) PausedAnnouncement() string {
 
 // says tells whether anything happened while the creator was away.
 func (m AwayModel) says() bool {
-	return m.Spent > 0 || m.Bought > 0 || m.Arrived > 0 || m.Expired > 0 || len(m.Back) > 0 || len(m.Paused) > 0
+	return m.Spent > 0 || m.Bought > 0 || m.Arrived > 0 || m.Expired > 0 || m.Returned > 0 || len(m.Back) > 0 || len(m.Paused) > 0
 }
 
 // lines are what happened, a sentence each.
@@ -194,6 +194,9 @@ func (m AwayModel) lines(c Chrome) []string {
 	}
 	if m.Arrived > 0 {
 		list = append(list, Tokens(m.Arrived)+" arrived from your plan and gifts.")
+	}
+	if m.Returned > 0 {
+		list = append(list, Tokens(m.Returned)+" returned from earlier work.")
 	}
 	if m.Expired > 0 {
 		list = append(list, Tokens(m.Expired)+" expired unused.")
