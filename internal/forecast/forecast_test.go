@@ -26,6 +26,8 @@ func amount(text string) tokens.Amount { return tokens.MustParse(text) }
 
 func dollars(minor int64) money.Amount { return money.Amount{Minor: minor, Currency: "USD"} }
 
+func euros(minor int64) money.Amount { return money.Amount{Minor: minor, Currency: "EUR"} }
+
 // prices are those of these tests, so that no change of the built-in ones changes a sum.
 func prices() *catalog.Catalog {
 	return &catalog.Catalog{
@@ -79,10 +81,11 @@ func TestPace(t *testing.T) {
 		{"nothing at all", forecast.Past{}, "", 0},
 		{"nothing spent in a week", forecast.Past{Days: 7}, "", 0},
 		{"one day of history", forecast.Past{Days: 1, Active: 1, Uses: []forecast.Use{seventy}}, "", 0},
+		{"the first day is over, and more was spent today", withToday(forecast.Past{Days: 1, Active: 1, Uses: []forecast.Use{seventy}}, use("reply", "1", 20)), "", 0},
 		{"a week with one day of use", forecast.Past{Days: 7, Active: 1, Uses: []forecast.Use{seventy}}, "", 0},
 		{"that day and today", withToday(forecast.Past{Days: 7, Active: 1, Uses: []forecast.Use{seventy}}, use("reply", "1", 20)), "10", 7},
 		{"today alone, however much", withToday(forecast.Past{Days: 7}, use("pdf", "75", 1)), "", 0},
-		{"two days", forecast.Past{Days: 2, Active: 2, Uses: []forecast.Use{seventy}}, "35", 2},                            // 70 / 2
+		{"two days", forecast.Past{Days: 2, Active: 2, Uses: []forecast.Use{seventy}}, "35", 2}, // 70 / 2
 		{"a week", week(seventy), "10", 7},                                                                                 // 70 / 7
 		{"not a whole millionth", week(use("reply", "100", 1)), "14.285715", 7},                                            // 100 / 7 = 14.2857142..., up
 		{"today is an average day so far", withToday(week(seventy), use("reply", "10", 1)), "10", 7},                       // (70 + 10) / 8 is no more than 70 / 7

@@ -224,7 +224,7 @@ func (c *course) settle(at time.Time) tokens.Amount {
 		l := &c.lots[i]
 		switch {
 		case !l.Until.IsZero() && !l.Until.After(at):
-			if l.Amount > 0 && l.Until.After(c.now) {
+			if l.Until.After(c.now) {
 				c.losses = append(c.losses, Loss{Source: l.Source, Amount: l.Amount, At: l.Until})
 			}
 			l.Amount = 0

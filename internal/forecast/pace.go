@@ -23,7 +23,7 @@ func PaceOf(p Past) Pace {
 // rate is the pace without its uses.
 func (p *Past) rate() Pace {
 	days, active := min(p.Days, MaxDays), p.Active
-	spent, today := max(sum(p.Uses), 0), sum(p.Today)
+	spent, today := sum(p.Uses), sum(p.Today)
 	if today > 0 {
 		active++
 	}
@@ -175,13 +175,10 @@ func sum(uses []Use) tokens.Amount {
 	return total
 }
 
-// add adds two amounts and stops at the largest or smallest there is.
+// add adds two amounts, neither of them negative, and stops at the largest there is.
 func add(a, b tokens.Amount) tokens.Amount {
-	switch {
-	case b > 0 && a > math.MaxInt64-b:
+	if a > math.MaxInt64-b {
 		return math.MaxInt64
-	case b < 0 && a < math.MinInt64-b:
-		return math.MinInt64
 	}
 	return a + b
 }
