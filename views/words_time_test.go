@@ -140,3 +140,28 @@ func TestABarShowsWhatIsLeft(t *testing.T) {
 		t.Errorf("%s are left beside a job", got)
 	}
 }
+
+// What rests on the last hour says so, and is no more exact than it can be: the words stay the same while nothing changes much.
+func TestTheLastHourInWords(t *testing.T) {
+	t.Parallel()
+	c := Chrome{Now: time.Date(2026, 12, 20, 15, 2, 0, 0, time.UTC), Zone: time.UTC}
+	next := &NextGrant{Amount: 200 * tokens.One, At: c.Now.AddDate(0, 0, 9)}
+	for left, want := range map[time.Duration][2]string{
+		0:                {"stops within minutes.", ""},
+		2 * time.Minute:  {"stops within minutes.", "for a few minutes."},
+		10 * time.Minute: {"stops within an hour.", "for less than an hour."},
+		time.Hour:        {"stops around today, 4 pm.", "until today, 4 pm; your plan resets on 29 December."},
+	} {
+		n := NoticeModel{Level: LevelLow, Spendable: 18 * tokens.One, Forecast: &Forecast{Who: "Night desk", At: c.Now.Add(left), Hour: true}}
+		if got := n.Rest(c); got != "At the last hour's pace, Night desk "+want[0] {
+			t.Errorf("%v: %q", left, got)
+		}
+		m := OutlookModel{PerDay: tokens.One, PaceDays: 7, PerHour: 25 * tokens.One, RunsOut: c.Now.Add(left), Next: next}
+		if want[1] != "" {
+			want[1] = "At the last hour's pace (about 25 tokens an hour) your tokens last " + want[1]
+		}
+		if got := m.Forecast(c); got != want[1] {
+			t.Errorf("%v: %q", left, got)
+		}
+	}
+}
