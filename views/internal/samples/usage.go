@@ -37,13 +37,15 @@ func Usage(days int) views.UsageModel {
 
 func usageOf(by views.UsageBy, days int, list ...views.UsageSeries) views.UsageModel {
 	m := views.UsageModel{By: by, Days: days, First: time.Date(2026, time.November, 28-days, 0, 0, 0, 0, time.UTC), Series: list}
-	for i, s := range list {
+	for _, s := range list {
 		m.Total += s.Total
-		list[i].Colour = i * 3 % views.SeriesColours
 	}
 	slices.SortStableFunc(m.Series, func(a, b views.UsageSeries) int {
 		return cmp.Compare(b.Total, a.Total)
 	})
+	for i := range m.Series {
+		m.Series[i].Colour = i
+	}
 	return m
 }
 
@@ -55,6 +57,7 @@ func crowd(days int) views.UsageModel {
 		series("the-agent-with-the-longest-name-that-the-ledger-will-take-64-abc", "", "0", "2", 0, days),
 		series("night-watch", "", "0", "0.05", 0, days), views.UsageSeries{Rest: true, Days: make([]tokens.Amount, days), Total: amount("0.123456")})
 	m.Series[7].Days[days-2] = amount("0.123456")
+	m.Series[3].Colour, m.Series[4].Colour = views.SeriesColours-1, views.SeriesColours-2 // striped
 	return m
 }
 
