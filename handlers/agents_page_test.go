@@ -47,12 +47,12 @@ func TestAnAgentsLifeOnItsPage(t *testing.T) {
 	s.call("PUT", "/v1/accounts/maya", `{"time_zone":"Europe/Berlin"}`).want(http.StatusOK)
 	s.call("PUT", "/v1/accounts/maya/agents/replies", `{"name":"Comment Replies","feature":"social_comment_reply"}`).want(http.StatusCreated)
 	v := s.signIn("maya")
-	v.get("/agents").want(http.StatusOK).wantSaid("replies", "agent-month", "This monthNothing spent yet.")
+	v.get("/agents").want(http.StatusOK).wantSaid("replies", "agent-month", "This month (November)Nothing spent yet.")
 
 	s.charge("maya", `{"feature":"social_comment_reply","agent":"replies","quantity":240}`)
 	s.post("/v1/accounts/maya/results", `{"agent":"replies","kind":"sale","count":9,"money":"214","currency":"USD"}`).want(http.StatusCreated)
 	page := v.get("/agents").want(http.StatusOK)
-	page.wantSaid("replies", "agent-month", "This month12 tokens became 240 replies became 9 sales, $214.00")
+	page.wantSaid("replies", "agent-month", "This month (November)12 tokens became 240 replies became 9 sales, $214.00")
 	page.wantSaid("replies", "agent-state", "On")
 
 	s.clock.Advance(time.Hour)
@@ -164,7 +164,7 @@ func TestLimits(t *testing.T) {
 	set("dms", " 50 ", "20.5").leads("/agents?saved=1#" + attr(v.get("/agents").agent("dms"), "id"))
 	set("", "", "30").leads("/agents?saved=1")
 	page := v.get("/agents?saved=1").want(http.StatusOK).has("done", true)
-	page.wantSaid("dms", "agent-limits", "Spends at most 50 tokens a month. 20.5 tokens of your balance are kept for it alone.")
+	page.wantSaid("dms", "agent-limits", "Spends at most 50 tokens a month, 49.95 are left. 20.5 tokens of your balance are kept for it alone.")
 	own := all(page.only("own-tools"), func(n *html.Node) bool { return attr(n, "name") == "reserve" })
 	if len(own) != 1 || attr(own[0], "value") != "30" {
 		t.Error("what is kept for own tools is not shown")

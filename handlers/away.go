@@ -97,7 +97,16 @@ func (a *App) away(v *visit) (views.AwayModel, error) {
 	if err != nil {
 		return views.AwayModel{}, err
 	}
-	m := views.AwayModel{Since: r.Since, Spent: r.Spent, Bought: r.Bought, Arrived: r.Arrived, Expired: r.Expired, TakenBack: r.TakenBack, Back: a.agentNames(r.Back)}
+	m := views.AwayModel{
+		Since:     r.Since,
+		Spent:     r.Spent,
+		Bought:    r.Bought,
+		Arrived:   r.Arrived,
+		Expired:   r.Expired,
+		Returned:  r.Returned,
+		TakenBack: r.TakenBack,
+		Back:      a.agentNames(r.Back),
+	}
 	for i := range r.Paused {
 		m.Paused = append(m.Paused, a.agentModel(&r.Paused[i], agentSet{r.Agents, r.Own}))
 	}

@@ -26,7 +26,7 @@ func (a answer) usageRows() []string {
 	return rows
 }
 
-// The chart adds up what was used per day of the billing zone, as the address asks.
+// The chart adds up what was used per day of the billing zone, as the address asks. What was returned comes off the day of its work.
 func TestUsageOnTheCreditsPage(t *testing.T) {
 	t.Parallel()
 	s := newSite(t)
@@ -44,9 +44,9 @@ func TestUsageOnTheCreditsPage(t *testing.T) {
 	s.charge("maya", `{"feature":"social_comment_reply","quantity":10,"agent":"night-watch"}`)
 
 	for path, want := range map[string]string{
-		"/credits":                 "Today −74.5 0.5 −75|Mon 23 Nov 77.5 2.5 75|Sun 22 Nov 0 0 0",
-		"/credits?days=7":          "Today −74.5 0.5 −75|Mon 23 Nov 77.5 2.5 75|Sun 22 Nov 0 0 0",
-		"/credits?days=7&by=agent": "Today −74.5 0 0.5 −75|Mon 23 Nov 77.5 2.5 0 75|Sun 22 Nov 0 0 0 0",
+		"/credits":                 "Today 0.5 0.5 0|Mon 23 Nov 2.5 2.5 0|Sun 22 Nov 0 0 0",
+		"/credits?days=7":          "Today 0.5 0.5 0|Mon 23 Nov 2.5 2.5 0|Sun 22 Nov 0 0 0",
+		"/credits?days=7&by=agent": "Today 0.5 0 0.5 0|Mon 23 Nov 2.5 2.5 0 0|Sun 22 Nov 0 0 0 0",
 		"/credits?days=90":         "18 to 24 Nov 3 3 0|11 to 17 Nov 0 0 0|4 to 10 Nov 0 0 0",
 	} {
 		a := v.get(path).want(http.StatusOK)
@@ -61,6 +61,59 @@ func TestUsageOnTheCreditsPage(t *testing.T) {
 	}
 	if got := strings.Join(names, "|"); got != "Comment Replies (replies) 2.5|Comment Replies (night-watch) 0.5|You, without an agent 0" {
 		t.Errorf("by agent: %q", got)
+	}
+}
+
+// dots are the colours of the chart's series by their names, which stand in the same order at the head of the table.
+func (a answer) dots() map[string]string {
+	a.t.Helper()
+	found := map[string]string{}
+	names := all(a.only("usage-table"), func(n *html.Node) bool { return n.Data == "th" && attr(n, "scope") == "col" })
+	for i, line := range marked(a.page(), "usage-series") {
+		for _, dot := range all(line, func(n *html.Node) bool { return strings.Contains(attr(n, "class"), "bg-series-") }) {
+			_, colour, _ := strings.Cut(attr(dot, "class"), "bg-series-")
+			found[text(names[i+2])] = colour
+		}
+	}
+	return found
+}
+
+// A feature or agent has the same colour whatever the range of the chart, and however much it and others used.
+func TestASeriesKeepsItsColour(t *testing.T) {
+	t.Parallel()
+	s := newSite(t)
+	s.openWith("maya", "5000")
+	v := s.signIn("maya")
+	features := []string{
+		"image_generation", "photoshoot", "video_5s", "video_10s", "motion_reference_video", "lip_sync", "voice_dubbing", "pdf_creation", "social_comment_reply",
+		"comment_to_dm", "brand_deal_scan",
+	}
+	known := map[string]map[string]string{"feature": {}, "agent": {}}
+	for i := range 3 * len(features) {
+		s.charge("maya", fmt.Sprintf(`{"feature":%q,"agent":"agent-%d"}`, features[i*4%len(features)], i%3))
+		if i%5 == 4 {
+			s.clock.Advance(4 * 24 * time.Hour)
+		}
+		for by, colours := range known {
+			path := fmt.Sprintf("/credits?by=%s&days=%d", by, []int{7, 30, 90}[i%3])
+			seen := map[string]string{}
+			for name, colour := range v.get(path).want(http.StatusOK).dots() {
+				if name == "Everything else" {
+					continue
+				}
+				if other, twice := seen[colour]; twice {
+					t.Errorf("%s: %q and %q have the colour %q", path, name, other, colour)
+				}
+				seen[colour] = name
+				if before, ok := colours[name]; ok && before != colour {
+					t.Errorf("%s: %q has the colour %q, and had %q", path, name, colour, before)
+				}
+				colours[name] = colour
+			}
+		}
+	}
+	if len(known["feature"]) < 9 || len(known["agent"]) != 3 {
+		t.Errorf("%d features and %d agents were seen", len(known["feature"]), len(known["agent"]))
 	}
 }
 

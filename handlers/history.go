@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"pop.store/credits/internal/accounts"
+	"pop.store/credits/internal/clock"
 	"pop.store/credits/internal/ledger"
 	"pop.store/credits/internal/problem"
 	"pop.store/credits/views"
@@ -144,9 +145,9 @@ func date(text string, zone *time.Location, later int) (time.Time, bool) {
 	if text == "" {
 		return time.Time{}, true
 	}
-	day, err := time.ParseInLocation(time.DateOnly, text, zone)
+	day, err := time.Parse(time.DateOnly, text)
 	if err != nil || day.Year() < 1 || day.Year() > 9998 {
 		return time.Time{}, false
 	}
-	return day.AddDate(0, 0, later), true
+	return clock.StartOfDay(day.AddDate(0, 0, later), zone), true
 }

@@ -2,6 +2,7 @@ package handlers
 
 import (
 	"cmp"
+	"time"
 
 	"github.com/google/uuid"
 
@@ -29,14 +30,21 @@ func (a *App) equivalents(amount tokens.Amount, features []string) []views.Equiv
 }
 
 // lotModels sums lots of one source and expiry into one line, in the order in which they are spent. What is frozen has a line for each purchase.
-func (a *App) lotModels(v *visit, lots []ledger.Lot) ([]views.LotModel, error) {
+// nextReset is when the next allowance comes, zero for never.
+func (a *App) lotModels(v *visit, lots []ledger.Lot, nextReset time.Time) ([]views.LotModel, error) {
 	why, err := a.whyFrozen(v, lots)
 	if err != nil {
 		return nil, err
 	}
 	var list []views.LotModel
 	for _, l := range lots {
-		m := views.LotModel{Kind: views.LotKind(l.Kind.String()), Name: a.sourceName(l.Kind, l.Source), Of: l.Amount, ExpiresAt: l.ExpiresAt}
+		m := views.LotModel{
+			Kind:      views.LotKind(l.Kind.String()),
+			Name:      a.sourceName(l.Kind, l.Source),
+			Of:        l.Amount,
+			ExpiresAt: l.ExpiresAt,
+			Resets:    l.Kind == ledger.LotPlan && !nextReset.IsZero() && l.ExpiresAt.Equal(nextReset),
+		}
 		if l.Frozen {
 			m.Frozen, m.Waits, m.Href = why[l.Source], l.Remaining, "/credits/purchases/"+l.Source
 		} else {

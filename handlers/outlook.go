@@ -27,7 +27,13 @@ func (a *App) outlook(v *visit, lots []ledger.Lot) (views.OutlookModel, error) {
 		return views.OutlookModel{}, err
 	}
 	m := views.OutlookModel{
-		PerDay: o.Pace.PerDay(), PaceDays: o.Pace.Days, WithToday: o.Pace.Today, RunsOut: o.RunsOut, NextFirst: o.ResetFirst(), Next: a.nextGrant(v),
+		PerDay:    o.Pace.PerDay(),
+		PerHour:   o.Hour.PerHour(),
+		PaceDays:  o.Pace.Days,
+		WithToday: o.Pace.Today,
+		RunsOut:   o.RunsOut,
+		NextFirst: o.ResetFirst(),
+		Next:      a.nextGrant(v),
 	}
 	for _, l := range o.Losses {
 		m.Expiries = append(m.Expiries, views.ExpiryModel{Kind: lotKind(l.Source), Amount: l.Amount, At: l.At})

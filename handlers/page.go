@@ -65,7 +65,7 @@ func (a *App) chrome(v *visit, nav views.Nav) views.Chrome {
 	}
 	set := a.agentsOf(v.Request().Context(), v)
 	return views.Chrome{
-		ShopName: v.Name, SignedIn: true, Nav: nav, Now: v.now, Zone: v.Zone, Here: here(v.Request()), Demo: a.DemoAccount != "",
+		ShopName: v.Name, SignedIn: true, Nav: nav, Now: v.now, Zone: v.Zone, Billing: v.Account.Zone, Here: here(v.Request()), Demo: a.DemoAccount != "",
 		Badge: &views.BadgeModel{
 			Level: views.Level(v.State), Spendable: v.Spendable, Held: v.Held, PausedAgents: v.Paused + v.OverBudget, Stopped: a.stopped(set),
 			Every: jitter(every), Pace: every, Closed: closed,
@@ -142,7 +142,7 @@ func (a *App) notice(v *visit, set agentSet) *views.NoticeModel {
 		m.Waiting, m.GoOn = ledger.AtEmpty(set.agents)
 	}
 	if v.First != nil {
-		m.Forecast = &views.Forecast{Feature: v.First.Feature.Name, At: v.First.At, Days: v.Pace.CompleteDays()}
+		m.Forecast = &views.Forecast{Who: v.First.Who(), At: v.First.At, Days: v.Pace.CompleteDays(), Hour: v.Hurried}
 	}
 	return m
 }

@@ -4,6 +4,7 @@ import (
 	"net/http"
 
 	"pop.store/credits/internal/ledger"
+	"pop.store/credits/internal/tokens"
 	"pop.store/credits/views"
 )
 
@@ -13,6 +14,10 @@ const latestRows = 5
 func (a *App) homePage(v *visit) error {
 	ctx := v.Request().Context()
 	spent, err := a.Ledger.SpentThisPeriod(ctx, v.Account)
+	if err != nil {
+		return err
+	}
+	account, err := a.Ledger.Account(ctx, v.ID)
 	if err != nil {
 		return err
 	}
@@ -31,9 +36,19 @@ func (a *App) homePage(v *visit) error {
 	plan, _ := a.Prices().Plan(v.Plan)
 	return render(v, http.StatusOK, views.HomePage(views.HomeModel{
 		Chrome: a.chrome(v, views.NavHome), PlanName: plan.Name, Allowance: plan.Allowance, ResetsAt: v.NextReset,
-		Spendable: v.Spendable, Held: v.Held, SpentThisPeriod: spent,
+		Spendable: v.Spendable, Held: v.Held, PlanLeft: planLeft(account.Lots), SpentThisPeriod: spent, PeriodStart: v.PeriodStart(v.now),
 		Equivalents: a.equivalents(v.Spendable, creditsFeatures), Away: away, Latest: a.rows(latest.Lines, agents),
 	}))
+}
+
+// planLeft is what is left of the plan's tokens, what jobs hold included.
+func planLeft(lots []ledger.Lot) (left tokens.Amount) {
+	for _, l := range lots {
+		if l.Kind == ledger.LotPlan {
+			left += l.Remaining
+		}
+	}
+	return left
 }
 
 func (a *App) creditsPage(v *visit) error {
@@ -58,7 +73,7 @@ func (a *App) creditsPage(v *visit) error {
 	if err != nil {
 		return err
 	}
-	lots, err := a.lotModels(v, account.Lots)
+	lots, err := a.lotModels(v, account.Lots, v.NextReset)
 	if err != nil {
 		return err
 	}

@@ -2,9 +2,13 @@ package handlers
 
 import (
 	"cmp"
+	"hash/fnv"
 	"slices"
 	"strconv"
+	"time"
 
+	"pop.store/credits/internal/catalog"
+	"pop.store/credits/internal/clock"
 	"pop.store/credits/internal/ledger"
 	"pop.store/credits/internal/problem"
 	"pop.store/credits/views"
@@ -34,6 +38,9 @@ func (a *App) usageChart(v *visit, latest ledger.Page, agents map[string]string)
 	if err != nil {
 		return views.UsageModel{}, err
 	}
+	if !sameDays(v.Zone, v.Account.Zone, series.First, series.Last) {
+		m.Zone = v.Account.Zone.String()
+	}
 	m.First, m.Total = series.First, series.Total.Net()
 	for _, s := range series.Series {
 		one := views.UsageSeries{Name: s.Name, Rest: s.Rest, Total: s.Net(), Days: s.Days}
@@ -44,7 +51,50 @@ func (a *App) usageChart(v *visit, latest ledger.Page, agents map[string]string)
 		}
 		m.Series = append(m.Series, one)
 	}
+	a.colour(m.By, m.Series, series.Series)
 	return m, nil
+}
+
+// colour gives each series its look, whatever the range of the chart and however much it used: a feature's place in the catalog, and of an agent a
+// number made of its id. Where two of one chart would look the same, the one whose id comes later takes the next look that is free.
+func (a *App) colour(by views.UsageBy, shown []views.UsageSeries, of []ledger.Series) {
+	order := make([]int, len(of))
+	for i := range order {
+		order[i] = i
+	}
+	slices.SortFunc(order, func(x, y int) int { return cmp.Compare(of[x].Name, of[y].Name) })
+	taken := map[int]bool{}
+	for _, i := range order {
+		if of[i].Rest {
+			continue
+		}
+		look := a.look(by, of[i].Name)
+		for taken[look] {
+			look = (look + 1) % views.SeriesColours
+		}
+		taken[look], shown[i].Colour = true, look
+	}
+}
+
+func (a *App) look(by views.UsageBy, id string) int {
+	if by == views.UsageByFeature {
+		if at := slices.IndexFunc(a.Prices().Features, func(f catalog.Feature) bool { return f.ID == id }); at >= 0 {
+			return at % views.SeriesColours
+		}
+	}
+	h := fnv.New32a()
+	_, _ = h.Write([]byte(id)) // never fails
+	return int(h.Sum32() % views.SeriesColours)
+}
+
+// sameDays says whether each of a range of dates begins at the same instant in two zones.
+func sameDays(a, b *time.Location, first, last time.Time) bool {
+	for day := first; !day.After(last); day = day.AddDate(0, 0, 1) {
+		if !clock.StartOfDay(day, a).Equal(clock.StartOfDay(day, b)) {
+			return false
+		}
+	}
+	return true
 }
 
 // neverUsed says whether the newest transactions are all there are and none of them is about work.

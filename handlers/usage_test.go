@@ -8,16 +8,16 @@ import (
 	"time"
 )
 
-// usage gives the sums as "name amount quantity count", and the total.
+// usage gives the sums as "name amount quantity count returned", and the total.
 func (s *site) usage(query string) string {
 	s.t.Helper()
 	a := s.call("GET", "/v1/accounts/maya/usage?"+query, "").want(http.StatusOK)
 	by, _ := a.at("group_by").(string)
 	var lines []string
 	for _, u := range a.list("usage") {
-		lines = append(lines, fmt.Sprint(u[by], " ", u["amount"], " ", u["quantity"], " ", u["count"]))
+		lines = append(lines, fmt.Sprint(u[by], " ", u["amount"], " ", u["quantity"], " ", u["count"], " ", u["returned"]))
 	}
-	return strings.Join(lines, ", ") + " = " + fmt.Sprint(a.at("total", "amount"), " ", a.at("total", "quantity"), " ", a.at("total", "count"))
+	return strings.Join(lines, ", ") + " = " + fmt.Sprint(a.at("total", "amount"), " ", a.at("total", "quantity"), " ", a.at("total", "count"), " ", a.at("total", "returned"))
 }
 
 func TestUsage(t *testing.T) {
@@ -35,19 +35,19 @@ func TestUsage(t *testing.T) {
 	s.post(hold+"/capture", `{"amount":"2.5"}`).want(http.StatusCreated)
 	before := s.contents()
 	for query, want := range map[string]string{
-		"":                               "lip_sync 15 3 2, pdf_creation 5 1 1, auto_selling 2.5 1 1, social_comment_reply 1 20 1 = 23.5 25 5",
-		"group_by=feature":               "lip_sync 15 3 2, pdf_creation 5 1 1, auto_selling 2.5 1 1, social_comment_reply 1 20 1 = 23.5 25 5",
-		"group_by=agent":                 "<nil> 12.5 3 2, studio 10 2 2, replies 1 20 1 = 23.5 25 5",
-		"group_by=day":                   "2026-11-23 6 21 2, 2026-11-24 17.5 4 3 = 23.5 25 5",
-		"group_by=day&to=2026-11-23":     "2026-11-23 6 21 2 = 6 21 2",
-		"group_by=day&from=2026-11-24":   "2026-11-24 17.5 4 3 = 17.5 4 3",
-		"from=2026-11-23&to=2026-11-23":  "lip_sync 5 1 1, social_comment_reply 1 20 1 = 6 21 2",
-		"from=2025-11-01&to=2026-11-22":  " = 0 0 0",
-		"from=2026-11-25&to=2026-12-25":  " = 0 0 0",
-		"group_by=agent&from=2026-10-26": "<nil> 12.5 3 2, studio 10 2 2, replies 1 20 1 = 23.5 25 5",
-		"from=2025-10-21&to=2026-11-24":  "lip_sync 15 3 2, pdf_creation 5 1 1, auto_selling 2.5 1 1, social_comment_reply 1 20 1 = 23.5 25 5",
-		"group_by=day&to=9999-12-31":     " = 0 0 0",
-		"group_by=feature&from=&to=":     "lip_sync 15 3 2, pdf_creation 5 1 1, auto_selling 2.5 1 1, social_comment_reply 1 20 1 = 23.5 25 5",
+		"":                               "lip_sync 15 3 2 0, pdf_creation 75 1 1 70, auto_selling 2.5 1 1 0, social_comment_reply 1 20 1 0 = 93.5 25 5 70",
+		"group_by=feature":               "lip_sync 15 3 2 0, pdf_creation 75 1 1 70, auto_selling 2.5 1 1 0, social_comment_reply 1 20 1 0 = 93.5 25 5 70",
+		"group_by=agent":                 "<nil> 12.5 3 2 0, studio 80 2 2 70, replies 1 20 1 0 = 93.5 25 5 70",
+		"group_by=day":                   "2026-11-23 6 21 2 0, 2026-11-24 87.5 4 3 70 = 93.5 25 5 70",
+		"group_by=day&to=2026-11-23":     "2026-11-23 6 21 2 0 = 6 21 2 0",
+		"group_by=day&from=2026-11-24":   "2026-11-24 87.5 4 3 70 = 87.5 4 3 70",
+		"from=2026-11-23&to=2026-11-23":  "lip_sync 5 1 1 0, social_comment_reply 1 20 1 0 = 6 21 2 0",
+		"from=2025-11-01&to=2026-11-22":  " = 0 0 0 0",
+		"from=2026-11-25&to=2026-12-25":  " = 0 0 0 0",
+		"group_by=agent&from=2026-10-26": "<nil> 12.5 3 2 0, studio 80 2 2 70, replies 1 20 1 0 = 93.5 25 5 70",
+		"from=2025-10-21&to=2026-11-24":  "lip_sync 15 3 2 0, pdf_creation 75 1 1 70, auto_selling 2.5 1 1 0, social_comment_reply 1 20 1 0 = 93.5 25 5 70",
+		"group_by=day&to=9999-12-31":     " = 0 0 0 0",
+		"group_by=feature&from=&to=":     "lip_sync 15 3 2 0, pdf_creation 75 1 1 70, auto_selling 2.5 1 1 0, social_comment_reply 1 20 1 0 = 93.5 25 5 70",
 	} {
 		if got := s.usage(query); got != want {
 			t.Errorf("%q gives\n%s, want\n%s", query, got, want)

@@ -6,6 +6,7 @@ import (
 	"strings"
 	"time"
 
+	"pop.store/credits/internal/clock"
 	"pop.store/credits/internal/money"
 	"pop.store/credits/internal/tokens"
 )
@@ -110,6 +111,28 @@ func (c Chrome) when(at time.Time) when {
 	return when{at: at.In(zone), now: c.Now.In(zone)}
 }
 
+// end is when something ends that is over at an instant, with the day on which it can still be used: what is good until 25 December, 00:00, is good for
+// all of 24 December and not for the 25th.
+func (c Chrome) end(at time.Time) when {
+	w := c.when(at)
+	if w.at.Equal(clock.StartOfDay(w.at, w.at.Location())) {
+		w.at = w.at.Add(-time.Nanosecond)
+	}
+	return w
+}
+
+// billing is the time zone in which days of usage and months are counted.
+func (c Chrome) billing() *time.Location {
+	if c.Billing == nil {
+		return c.when(c.Now).at.Location()
+	}
+	return c.Billing
+}
+
+// month names the present month. "This month" means a calendar month in the billing zone, everywhere; what belongs to a billing period says from
+// which day.
+func (c Chrome) month() string { return "This month (" + c.Now.In(c.billing()).Format("January") + ")" }
+
 // daysAhead counts calendar days from today: 0 is today, 1 tomorrow, -1 yesterday.
 func (w when) daysAhead() int {
 	day := func(t time.Time) time.Time { return time.Date(t.Year(), t.Month(), t.Day(), 0, 0, 0, 0, time.UTC) }
@@ -177,6 +200,17 @@ func (w when) Around() string {
 		return hour.Format("Monday, ") + clock
 	}
 	return hour.Format("2 January")
+}
+
+// expected says when something will probably happen, after a verb: "within minutes", "within an hour", "around today, 2 pm".
+func (w when) expected() string {
+	switch left := w.at.Sub(w.now); {
+	case left < 10*time.Minute:
+		return "within minutes"
+	case left < time.Hour:
+		return "within an hour"
+	}
+	return "around " + w.Around()
 }
 
 // Exact is the whole truth about a time, for the title: "Friday 20 November 2026, 09:12:33 CET".

@@ -19,6 +19,8 @@ type Chrome struct {
 	// Now is the time at which the page is made, and Zone the creator's time zone: together they decide what "Today" means.
 	Now  time.Time
 	Zone *time.Location
+	// Billing is the time zone in which days of usage and months are counted; nil for Zone.
+	Billing *time.Location
 	// Theme is "light" or "dark" when the creator chose, empty to follow the system.
 	Theme string
 	// Badge is the balance at the top right. Nil when signed out, or when the balance could not be read.
@@ -98,8 +100,11 @@ type NoticeModel struct {
 
 // Forecast is what stops first at the present pace, and around when.
 type Forecast struct {
-	Feature string
-	At      time.Time
+	// Who is the agent's name, or the feature's that agents work on.
+	Who string
+	At  time.Time
+	// Hour says that the pace is that of the last hour; then Days says nothing.
+	Hour bool
 	// Days is how many complete days the pace rests on when they are no whole week; zero or seven for a week.
 	Days int
 }
@@ -144,12 +149,14 @@ type LotModel struct {
 	// Spendable is what is left of it and not held; Of is what it began with (shown for plan lots).
 	Spendable tokens.Amount
 	Of        tokens.Amount
-	// ExpiresAt is zero for tokens that never expire. A plan lot's expiry reads as "resets".
+	// ExpiresAt is when it can no longer be spent; zero for tokens that never expire.
 	ExpiresAt time.Time
 	// Frozen says why it cannot be spent now; empty: it can. Waits is what is left of it then, and Href leads to the purchase.
 	Frozen FrozenWhy
 	Waits  tokens.Amount
 	Href   string
+	// Resets says that the next allowance comes at ExpiresAt.
+	Resets bool
 }
 
 // FrozenWhy is why the tokens of a purchase cannot be spent.

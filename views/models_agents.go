@@ -128,6 +128,8 @@ type AwayModel struct {
 	Bought, Arrived, Expired tokens.Amount
 	// TakenBack is what support took out of the account.
 	TakenBack tokens.Amount
+	// Returned came back of work from before.
+	Returned tokens.Amount
 	// Back names the agents that ran out and are on again; Paused are those that stopped since, and still are.
 	Back   []string
 	Paused []AgentModel

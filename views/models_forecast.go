@@ -9,8 +9,10 @@ import (
 
 // OutlookModel is what lies ahead of a balance. The zero model says nothing.
 type OutlookModel struct {
-	// PerDay is the pace in tokens a day; zero when there is too little to go on, and then there is no forecast.
-	PerDay tokens.Amount
+	// PerDay is the pace of the past days in tokens a day, zero when there is too little to go on. PerHour is that of the last hour in tokens an hour,
+	// if RunsOut rests on it. Without either there is no forecast.
+	PerDay  tokens.Amount
+	PerHour tokens.Amount
 	// PaceDays is how many days the pace rests on, today included if WithToday is set.
 	PaceDays  int
 	WithToday bool

@@ -29,8 +29,11 @@ type HomeModel struct {
 	ResetsAt  time.Time
 	Spendable tokens.Amount
 	Held      tokens.Amount
-	// SpentThisPeriod is what was used since the last reset.
+	// PlanLeft is what is left of the plan's tokens, what jobs hold included.
+	PlanLeft tokens.Amount
+	// SpentThisPeriod is what was used since PeriodStart, the date on which the billing period began in the billing zone, as midnight UTC.
 	SpentThisPeriod tokens.Amount
+	PeriodStart     time.Time
 	Equivalents     []Equivalent
 	// Away is what happened since the last visit.
 	Away AwayModel

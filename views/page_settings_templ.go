@@ -409,7 +409,7 @@ func topUpMonth(c Chrome, m TopUpModel) templ.Component {
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
-			templ_7745c5c3_Err = fact("This month so far", m.month()).Render(ctx, templ_7745c5c3_Buffer)
+			templ_7745c5c3_Err = fact(c.month()+", so far", m.month()).Render(ctx, templ_7745c5c3_Buffer)
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}

@@ -43,15 +43,6 @@ func (m UsageModel) bars() []bar {
 	return list
 }
 
-// height is what is drawn of a bar: what came back on a day without more being used cannot be drawn.
-func (b bar) height() tokens.Amount {
-	var sum tokens.Amount
-	for _, a := range b.amounts {
-		sum += max(a, 0)
-	}
-	return sum
-}
-
 // maxTicks is how many lines the axis has at most, zero not counted.
 const maxTicks = 4
 
@@ -59,7 +50,7 @@ const maxTicks = 4
 func scale(list []bar) (top, step tokens.Amount) {
 	var highest tokens.Amount
 	for _, b := range list {
-		highest = max(highest, b.height())
+		highest = max(highest, b.total)
 	}
 	step = 1
 	for factors := 0; (highest+step-1)/step > maxTicks; factors++ {
@@ -84,6 +75,7 @@ func ticks(top, step tokens.Amount) []tokens.Amount {
 // segment is a series' part of a bar, in percent of the plot.
 type segment struct {
 	series, x, y, width, height string
+	striped                     bool
 }
 
 const (
@@ -101,7 +93,7 @@ func (m UsageModel) segments(list []bar, top tokens.Amount) []segment {
 	for n, b := range list {
 		y := 100.0
 		for i, a := range b.amounts {
-			if a <= 0 {
+			if a == 0 {
 				continue
 			}
 			height := max(percent(a, top), segmentMin)
@@ -111,7 +103,7 @@ func (m UsageModel) segments(list []bar, top tokens.Amount) []segment {
 				drawn -= segmentGap
 			}
 			out = append(out, segment{
-				series: m.Series[i].fill(i), x: short((float64(n) + (1-barShare)/2) * column), width: short(barShare * column),
+				series: m.Series[i].fill(), striped: m.Series[i].striped(), x: short((float64(n) + (1-barShare)/2) * column), width: short(barShare * column),
 				y: short(max(y+height-drawn, 0)), height: short(drawn),
 			})
 		}
@@ -140,12 +132,13 @@ func (s UsageSeries) detail() string {
 	return Count(s.Quantity) + " " + s.Unit
 }
 
-// name says which days a bar stands for: "Today", "Sun 22 Nov", "16 to 22 Nov".
+// name says which days a bar stands for: "Today", "Sun 22 Nov", "16 to 22 Nov". "Today" is the creator's own: where days are counted in another zone,
+// each has its date.
 func (b bar) name(m UsageModel) string {
 	switch {
 	case !b.first.Equal(b.last):
 		return dates(b.first, b.last)
-	case b.last.Equal(m.today()):
+	case b.last.Equal(m.today()) && m.Zone == "":
 		return "Today"
 	}
 	return b.last.Format("Mon 2 Jan")
@@ -178,21 +171,36 @@ func (m UsageModel) today() time.Time { return m.First.AddDate(0, 0, m.Days-1) }
 
 // marks are the dates below the chart: each day of a week, else the first, the middle and the last.
 func (m UsageModel) marks(list []bar) []string {
+	newest := "Today"
 	if len(list) <= 7 {
 		var all []string
 		for _, b := range list[:len(list)-1] {
 			all = append(all, b.last.Format("Mon"))
 		}
-		return append(all, "Today")
+		if m.Zone != "" {
+			newest = m.today().Format("Mon")
+		}
+		return append(all, newest)
+	}
+	if m.Zone != "" {
+		newest = m.today().Format("2 Jan")
 	}
 	middle := list[len(list)/2]
-	return []string{list[0].first.Format("2 Jan"), middle.first.Format("2 Jan"), "Today"}
+	return []string{list[0].first.Format("2 Jan"), middle.first.Format("2 Jan"), newest}
+}
+
+// zoneNote says where days are counted, if that is not where the creator is.
+func (m UsageModel) zoneNote() string {
+	if m.Zone == "" {
+		return ""
+	}
+	return "Days here begin at midnight in your billing time zone, " + strings.ReplaceAll(m.Zone, "_", " ") + "."
 }
 
 // sentence sums the chart up: "414 tokens in 30 days, most of them for Images."
 func (m UsageModel) sentence() string {
 	text := aboutTokens(m.Total)
-	text = strings.ToUpper(text[:1]) + text[1:] + " in " + strconv.Itoa(m.Days) + " days"
+	text = upperFirst(text) + " in " + strconv.Itoa(m.Days) + " days"
 	if len(m.Series) > 1 && m.Series[0].Total*2 > m.Total {
 		return text + ", most of them " + m.preposition() + " " + m.label(m.Series[0]) + "."
 	}

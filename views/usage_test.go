@@ -49,7 +49,7 @@ func TestScale(t *testing.T) {
 		highest = append(highest, tokens.Amount(random.Int64N(1<<random.IntN(58)+1)))
 	}
 	for _, high := range highest {
-		top, step := scale([]bar{{amounts: []tokens.Amount{high, -5 * high / 4}}})
+		top, step := scale([]bar{{amounts: []tokens.Amount{high}, total: high}})
 		lines := ticks(top, step)
 		lead := step
 		for lead%10 == 0 {
@@ -61,7 +61,7 @@ func TestScale(t *testing.T) {
 	}
 	for high, want := range map[tokens.Amount]string{44 * tokens.One: "60 40 20 0 ", tokens.One / 20: "0.06 0.04 0.02 0 ", 0: "0.000001 0 "} {
 		got := ""
-		for _, line := range ticks(scale([]bar{{amounts: []tokens.Amount{high}}})) {
+		for _, line := range ticks(scale([]bar{{total: high}})) {
 			got += Number(line) + " "
 		}
 		if got != want {
@@ -81,7 +81,7 @@ func TestBarWords(t *testing.T) {
 	}{
 		{bar{day(11, 22), day(11, 22), []tokens.Amount{75 * one, one / 20, 0}, 75*one + one/20}, "Sun 22 Nov: 75.05 tokens. PDF 75, Other work 0.05."},
 		{bar{day(11, 16), day(11, 22), []tokens.Amount{0, 0, one}, one}, "16 to 22 Nov: 1 token. Everything else 1."},
-		{bar{day(10, 28), day(11, 3), []tokens.Amount{-75 * one, 0, 0}, -75 * one}, "28 Oct to 3 Nov: −75 tokens. PDF −75."},
+		{bar{day(10, 28), day(11, 3), []tokens.Amount{75 * one, 0, 0}, 75 * one}, "28 Oct to 3 Nov: 75 tokens. PDF 75."},
 		{bar{day(11, 27), day(11, 27), []tokens.Amount{0, 0, 0}, 0}, "Today: 0 tokens."},
 	} {
 		if got := c.bar.reading(m); got != c.want {

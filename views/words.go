@@ -7,6 +7,7 @@ import (
 	"strconv"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"pop.store/credits/internal/tokens"
 )
@@ -112,7 +113,7 @@ func (m NoticeModel) Rest(c Chrome) string {
 	} else if c.Badge != nil && c.Badge.PausedAgents > 0 {
 		s = append(s, c.Badge.pausedWords())
 	} else if f := m.Forecast; f != nil {
-		s = append(s, paceWords(f.Days)+f.Feature+" stops around "+c.when(f.At).Around()+".")
+		s = append(s, f.paceWords()+f.Who+" stops "+c.when(f.At).expected()+".")
 	}
 	if g := m.NextGrant; g != nil {
 		s = append(s, "Your next "+Number(g.Amount)+" arrive "+c.when(g.At).Arrives()+".")
@@ -121,9 +122,12 @@ func (m NoticeModel) Rest(c Chrome) string {
 }
 
 // paceWords begin a sentence that rests on a pace, and say on which: "At this week's pace, ".
-func paceWords(days int) string {
-	if days > 0 && days < 7 {
-		return "At the pace of the last " + counted(int64(days), "day", "days") + ", "
+func (f *Forecast) paceWords() string {
+	switch {
+	case f.Hour:
+		return "At the last hour's pace, "
+	case f.Days > 0 && f.Days < 7:
+		return "At the pace of the last " + counted(int64(f.Days), "day", "days") + ", "
 	}
 	return "At this week's pace, "
 }
@@ -169,7 +173,8 @@ func join(parts []string, last string) string {
 	return strings.Join(parts[:n-1], ", ") + last + parts[n-1]
 }
 
-// Fate says what becomes of a lot: "of 200, resets Thu 3 Dec", "until 31 Dec", "never expire".
+// Fate says what becomes of a lot: "of 200, resets Thu 3 Dec", "until 31 Dec", "never expire". A date after "until" is the last day on which it can be
+// spent. Only what a new allowance replaces resets.
 func (m LotModel) Fate(c Chrome) string {
 	switch {
 	case m.Frozen == FrozenByReturn:
@@ -178,12 +183,27 @@ func (m LotModel) Fate(c Chrome) string {
 		return "frozen: your bank is looking into the payment"
 	case m.ExpiresAt.IsZero():
 		return "never expire"
-	case m.Kind == LotPlan && m.Of > 0:
-		return "of " + Number(m.Of) + ", resets " + c.when(m.ExpiresAt).Date()
-	case m.Kind == LotPlan:
-		return "resets " + c.when(m.ExpiresAt).Date()
 	}
-	return "until " + c.when(m.ExpiresAt).Date()
+	text := "until " + c.end(m.ExpiresAt).Date()
+	if m.Resets {
+		text = "resets " + c.when(m.ExpiresAt).Date()
+	}
+	if m.Kind == LotPlan && m.Of > 0 {
+		return "of " + Number(m.Of) + ", " + text
+	}
+	return text
+}
+
+// upperFirst begins a sentence with a text, whatever its first character is.
+func upperFirst(s string) string {
+	_, size := utf8.DecodeRuneInString(s)
+	return strings.ToUpper(s[:size]) + s[size:]
+}
+
+// lowerFirst puts a sentence into another one.
+func lowerFirst(s string) string {
+	_, size := utf8.DecodeRuneInString(s)
+	return strings.ToLower(s[:size]) + s[size:]
 }
 
 // usable leaves out what is frozen.

@@ -7,6 +7,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"pop.store/credits/internal/tokens"
 )
 
 // AgentAnchor is the id of an agent's card on the Agents page: agents may be called anything, ids of elements may not.
@@ -114,14 +116,18 @@ func (r ResultModel) words() string {
 	return text
 }
 
-// limits says what was set: "Spends at most 50 a month. 20 are kept for it."
+// budgetLeft is what an agent with a budget may still spend this month: what its jobs hold is not left.
+func (m AgentModel) budgetLeft() tokens.Amount { return max(0, *m.Budget-m.Spent-m.Held) }
+
+// limits says what was set: "Spends at most 50 tokens a month, 38 are left. 20 are kept for it."
 func (m AgentModel) limits() string {
 	var text []string
 	if m.Budget != nil {
-		text = append(text, "Spends at most "+Tokens(*m.Budget)+" a month.")
+		left := m.budgetLeft()
+		text = append(text, "Spends at most "+Tokens(*m.Budget)+" a month, "+Number(left)+" "+are(left == tokens.One)+" left.")
 	}
 	if m.Reserve > 0 {
-		text = append(text, Tokens(m.Reserve)+" of your balance "+are(m.Reserve == 1_000_000)+" kept for it alone.")
+		text = append(text, Tokens(m.Reserve)+" of your balance "+are(m.Reserve == tokens.One)+" kept for it alone.")
 	}
 	return strings.Join(text, " ")
 }
@@ -167,7 +173,7 @@ func resumedWords(list []ResumedModel) string {
 
 // says tells whether anything happened while the creator was away.
 func (m AwayModel) says() bool {
-	return m.Spent > 0 || m.Bought > 0 || m.Arrived > 0 || m.Expired > 0 || m.TakenBack > 0 || len(m.Back) > 0 || len(m.Paused) > 0
+	return m.Spent > 0 || m.Bought > 0 || m.Arrived > 0 || m.Expired > 0 || m.TakenBack > 0 || m.Returned > 0 || len(m.Back) > 0 || len(m.Paused) > 0
 }
 
 // lines are what happened, a sentence each.
@@ -181,6 +187,9 @@ func (m AwayModel) lines(c Chrome) []string {
 	}
 	if m.Arrived > 0 {
 		list = append(list, Tokens(m.Arrived)+" arrived from your plan and gifts.")
+	}
+	if m.Returned > 0 {
+		list = append(list, Tokens(m.Returned)+" returned from earlier work.")
 	}
 	if m.Expired > 0 {
 		list = append(list, Tokens(m.Expired)+" expired unused.")
@@ -203,13 +212,6 @@ func (m AwayModel) lines(c Chrome) []string {
 
 // maxPausedLines is how many agents that stopped have a line each.
 const maxPausedLines = 5
-
-func lowerFirst(s string) string {
-	if s == "" {
-		return s
-	}
-	return strings.ToLower(s[:1]) + s[1:]
-}
 
 // sentences puts sentences one after another, but for those that are empty.
 func sentences(list ...string) string {

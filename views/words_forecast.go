@@ -10,10 +10,10 @@ import (
 // Forecast says how long the tokens last and on what pace that rests: "At this week's pace (about 6.4 tokens a day) your tokens last until
 // Tuesday; your plan resets on Thursday." It is empty when there is too little to go on, or nothing left.
 func (m OutlookModel) Forecast(c Chrome) string {
-	if m.PerDay <= 0 {
+	if m.PerDay <= 0 && m.PerHour <= 0 {
 		return ""
 	}
-	text := m.pace() + " (about " + About(m.PerDay) + " " + unit(rounded(m.PerDay)) + " a day) your tokens last "
+	text := m.pace() + " your tokens last "
 	switch left := m.RunsOut.Sub(c.Now); {
 	case !m.RunsOut.IsZero() && left <= 0:
 		return "" // they are gone, which the page says everywhere
@@ -21,16 +21,25 @@ func (m OutlookModel) Forecast(c Chrome) string {
 		return text + "beyond your plan's reset " + c.when(m.Next.At).on() + "."
 	case m.RunsOut.IsZero():
 		return text + "for more than three months."
+	case left < 10*time.Minute:
+		return text + "for a few minutes."
 	case left < time.Hour:
 		return text + "for less than an hour."
 	case m.Next != nil:
-		return text + "until " + c.when(m.RunsOut).until() + "; your plan resets " + c.when(m.Next.At).on() + "."
+		return text + "until " + c.end(m.RunsOut).until() + "; your plan resets " + c.when(m.Next.At).on() + "."
 	}
-	return text + "until " + c.when(m.RunsOut).until() + "."
+	return text + "until " + c.end(m.RunsOut).until() + "."
 }
 
-// pace names the days that a forecast rests on.
+// pace names what a forecast rests on: the last hour, or days.
 func (m OutlookModel) pace() string {
+	if m.PerHour > 0 {
+		return "At the last hour's pace (about " + About(m.PerHour) + " " + unit(rounded(m.PerHour)) + " an hour)"
+	}
+	return m.days() + " (about " + About(m.PerDay) + " " + unit(rounded(m.PerDay)) + " a day)"
+}
+
+func (m OutlookModel) days() string {
 	whole := m.PaceDays
 	if m.WithToday {
 		whole--
@@ -72,7 +81,7 @@ func rounded(a tokens.Amount) tokens.Amount {
 // forecast and not a fact.
 func (m OutlookModel) Reminder(c Chrome, e ExpiryModel) string {
 	what := sourceWord(e.Kind) + " " + unit(e.Amount)
-	on := c.when(e.At).on()
+	on := c.end(e.At).on()
 	if m.PerDay > 0 {
 		return "About " + About(e.Amount) + " " + sourceWord(e.Kind) + " " + unit(rounded(e.Amount)) + " will expire unused " + on + "."
 	}
@@ -120,7 +129,7 @@ func (a AdviceModel) buy(c Chrome) string {
 	case a.Covers:
 		return text + " are enough until your next ones arrive."
 	case !a.Until.IsZero():
-		return text + " last until about " + c.when(a.Until).until() + "."
+		return text + " last until about " + c.end(a.Until).until() + "."
 	}
 	return text + " are enough for now."
 }

@@ -99,14 +99,14 @@ func TestPlanWords(t *testing.T) {
 		want [3]string
 	}{
 		{plans(0, -1), "You're on Starter and have 18 tokens. Your next 200 arrive on Thursday.", [3]string{
-			"/", "Change to Pro/Starts at once: 200 more tokens this month.", "Change to Star/Starts at once: 800 more tokens this month.",
+			"/", "Change to Pro/Starts at once: 200 more tokens until they reset.", "Change to Star/Starts at once: 800 more tokens until they reset.",
 		}},
 		{plans(2, -1), "You're on Star and have 18 tokens. Your next 1,000 arrive on Thursday.", [3]string{
-			"Change to Starter/Starts when this month's tokens reset. Until then you keep Star.",
-			"Change to Pro/Starts when this month's tokens reset. Until then you keep Star.", "/",
+			"Change to Starter/Starts when your plan's tokens reset. Until then you keep Star.",
+			"Change to Pro/Starts when your plan's tokens reset. Until then you keep Star.", "/",
 		}},
 		{plans(1, 0), "You're on Pro and have 18 tokens. Your next 200 arrive on Thursday.", [3]string{
-			"/Your plan from Thu 3 Dec.", "Keep Pro/Keeping it takes the change to Starter back.", "Change to Star/Starts at once: 600 more tokens this month.",
+			"/Your plan from Thu 3 Dec.", "Keep Pro/Keeping it takes the change to Starter back.", "Change to Star/Starts at once: 600 more tokens until they reset.",
 		}},
 	} {
 		if got := c.m.mine(); got != c.mine {
@@ -131,7 +131,7 @@ func TestPlanWords(t *testing.T) {
 	if got := unpaid.effect(unpaid.Plans[2]); got != "Starts at once. Its tokens arrive when your plan is paid for." {
 		t.Errorf("%q", got)
 	}
-	if got := unpaid.changed(); got != "Your plan will be Starter from the next month that is paid for. Until then nothing changes." {
+	if got := unpaid.changed(); got != "Your plan will be Starter when your plan is paid for. Until then nothing changes." {
 		t.Errorf("%q", got)
 	}
 	if got := unpaid.mine(); got != "You're on Pro and have 18 tokens. No more plan tokens arrive until your plan is paid for." {

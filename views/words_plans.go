@@ -54,7 +54,7 @@ func (m PlansModel) changed() string {
 // fromReset is "from Sat 12 Dec", when a plan begins that waits for the reset.
 func (m PlansModel) fromReset() string {
 	if m.ResetsAt.IsZero() {
-		return "from the next month that is paid for"
+		return "when your plan is paid for"
 	}
 	return "from " + m.Chrome.when(m.ResetsAt).Date()
 }
@@ -93,9 +93,9 @@ func (m PlansModel) effect(p PlanModel) string {
 	case more > 0:
 		return m.upgrade(more)
 	case m.ResetsAt.IsZero():
-		return "Starts with the next month that is paid for. Until then you keep " + m.own().Name + "."
+		return "Starts when your plan is paid for. Until then you keep " + m.own().Name + "."
 	}
-	return "Starts when this month's tokens reset. Until then you keep " + m.own().Name + "."
+	return "Starts when your plan's tokens reset. Until then you keep " + m.own().Name + "."
 }
 
 func (m PlansModel) upgrade(more tokens.Amount) string {
@@ -105,7 +105,7 @@ func (m PlansModel) upgrade(more tokens.Amount) string {
 	case m.own().Name == "":
 		return "Starts at once."
 	case m.Prorated:
-		return "Starts at once, with the part of " + Number(more) + " more tokens that is left of this month."
+		return "Starts at once, with the part of " + Number(more) + " more tokens that is left until they reset."
 	}
-	return "Starts at once: " + Number(more) + " more tokens this month."
+	return "Starts at once: " + Number(more) + " more tokens until they reset."
 }

@@ -101,7 +101,7 @@ func (m PurchaseModel) bankWords() string {
 
 // words say until when a pack can be returned, and what comes back: "You have used nothing of it. Until Sunday 6 December, 14:02, you can return it: ..."
 func (m ReturnModel) words(c Chrome) string {
-	text := "You have used nothing of it. Until " + c.when(m.Until).deadline() + " you can return it: its tokens go back"
+	text := "You have used nothing of it. Until " + c.end(m.Until).deadline() + " you can return it: its tokens go back"
 	if m.Paid.Minor == 0 {
 		return text + "."
 	}

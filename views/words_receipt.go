@@ -65,7 +65,7 @@ func (m *ReceiptModel) TokenWords() string {
 	if m.ExpiresAt.IsZero() {
 		return text + ". They never expire."
 	}
-	return text + ". They can be used until " + m.Chrome.when(m.ExpiresAt).Calendar() + "."
+	return text + ". They can be used until " + m.Chrome.end(m.ExpiresAt).Calendar() + "."
 }
 
 // Paid is the day of the payment, in the creator's zone.

@@ -85,7 +85,7 @@ func TestSeveralReasonsHaveNoOneCure(t *testing.T) {
 	if next := nextStep(Chrome{Badge: b}); next.Text != "Add tokens and they restart by themselves, for new requests." {
 		t.Errorf("the next step is %+v", next)
 	}
-	n := NoticeModel{Level: LevelLow, Spendable: 6 * tokens.One, Forecast: &Forecast{Feature: "Scout"}}
+	n := NoticeModel{Level: LevelLow, Spendable: 6 * tokens.One, Forecast: &Forecast{Who: "Scout"}}
 	if got := n.Lead() + " " + n.Rest(Chrome{Badge: b}); got != "6 tokens left. Scout and Replies are paused: out of tokens." {
 		t.Errorf("the notice says %q", got)
 	}

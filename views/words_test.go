@@ -63,13 +63,13 @@ func TestNoticeWords(t *testing.T) {
 			"low",
 			NoticeModel{
 				Level: LevelLow, Spendable: 18 * tokens.One, NextGrant: next, Equivalents: few,
-				Forecast: &Forecast{Feature: "Comment Replies", At: friday.AddDate(0, 0, 4)},
+				Forecast: &Forecast{Who: "Comment Replies", At: friday.AddDate(0, 0, 4)},
 			},
 			"18 tokens left. At this week's pace, Comment Replies stops around Tuesday, 2 pm. Your next 200 arrive Thursday.",
 		},
 		{
 			"low, on the pace of a few days",
-			NoticeModel{Level: LevelLow, Spendable: 18 * tokens.One, Forecast: &Forecast{Feature: "PDF", At: friday.AddDate(0, 0, 1), Days: 3}},
+			NoticeModel{Level: LevelLow, Spendable: 18 * tokens.One, Forecast: &Forecast{Who: "PDF", At: friday.AddDate(0, 0, 1), Days: 3}},
 			"18 tokens left. At the pace of the last 3 days, PDF stops around tomorrow, 2 pm.",
 		},
 		{

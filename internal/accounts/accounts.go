@@ -41,9 +41,10 @@ type Overview struct {
 	OpenedAt   time.Time      // when the directory first knew it
 	Notice     Notice         // what to say on every page: what was put away is not said
 	// First is what stops first, and when, at the present pace and before the next allowance; nil when nothing does, when nobody knows, and
-	// without a notice that says it. Pace is what it rests on.
-	First *forecast.Stop
-	Pace  forecast.Pace
+	// without a notice that says it. Pace is what it rests on; Hurried says that it is the last hour's instead.
+	First   *forecast.Stop
+	Pace    forecast.Pace
+	Hurried bool
 
 	dismissed bool // the notice that the state calls for was put away, and no tokens have come since
 }

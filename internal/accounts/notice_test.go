@@ -265,7 +265,8 @@ func TestThePastIsRemembered(t *testing.T) {
 	waiting.Wait()
 }
 
-// A refund belongs to the day on which it is given: yesterday stays as it was, and a slow today makes no pace slower.
+// A refund belongs to the day of its work: what came back of yesterday's was not spent yesterday. What is remembered of complete days is ten minutes
+// behind at most.
 func TestARefundOfYesterdaysCharge(t *testing.T) {
 	t.Parallel()
 	h := newHouse(t)
@@ -276,7 +277,8 @@ func TestARefundOfYesterdaysCharge(t *testing.T) {
 	h.wantPace(id, "41.5", 2) // (4 + 79) / 2
 	_, err := h.books.Refund(t.Context(), id, uuid.NewString(), ledger.Refund{Entry: pdf.Seq})
 	h.check(err)
-	h.wantPace(id, "41.5", 2)
+	h.clock.Advance(10 * time.Minute)
+	h.wantPace(id, "4", 2) // (4 + 79 - 75) / 2
 	h.clock.Advance(day)
 	h.wantPace(id, "2.666667", 3) // (4 + 79 - 75) / 3
 }
@@ -337,14 +339,14 @@ func TestALowNoticeForesees(t *testing.T) {
 	h.spend(id, "image_generation", "")
 	h.days(1, func() { h.spend(id, "auto_selling", "158") })
 	h.clock.Advance(day)
-	// 18 left. 182 in three days: (18 - 10) x 3 / 182 days until there is no image any more.
-	h.wantNotice(id, accounts.NoticeLow, "image_generation 3h9m53.406593406s")
+	// 18 left. 182 in three days: (18 - 0.05) x 3 / 182 days until there is no reply any more. Images are a tool, which stops for nobody.
+	h.wantNotice(id, accounts.NoticeLow, "social_comment_reply 7h6m3.956043956s")
 	// A gift that expires in an hour counts until then: 2.527... of 12 are spent in that hour, and 18 are left.
 	_, err := h.books.Grant(t.Context(), id, uuid.NewString(), ledger.Grant{
 		Kind: ledger.LotPromo, Amount: tokens.MustParse("12"), ExpiresAt: h.clock.Now().Add(time.Hour), Reason: "a test",
 	})
 	h.check(err)
-	h.wantNotice(id, accounts.NoticeLow, "image_generation 4h9m53.406593406s")
+	h.wantNotice(id, accounts.NoticeLow, "social_comment_reply 8h6m3.956043956s")
 }
 
 func TestPuttingNoticesAway(t *testing.T) {

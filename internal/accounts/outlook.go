@@ -20,30 +20,39 @@ const (
 	NoticeEmpty Notice = "empty" // the state is Empty
 )
 
-// Outlook is what will probably happen to an account that was just read, whose lots are given. One read at most, mostly none.
+// Outlook is what will probably happen to an account that was just read, whose lots are given. It is the one that notices and e-mails rest on. What jobs
+// under way hold counts as if it came back. Two reads at most, mostly none.
 func (a *Accounts) Outlook(ctx context.Context, o *Overview, lots []ledger.Lot) (forecast.Outlook, error) {
-	facts, err := a.facts(ctx, o, lots)
+	facts, err := a.facts(ctx, o, forecastLots(lots, true))
 	if err != nil {
 		return forecast.Outlook{}, err
 	}
-	return forecast.Look(facts), nil
+	return a.lookSteadily(o, facts), nil
+}
+
+// lookSteadily makes an outlook of facts, in the words of the last one as long as nothing changes much.
+func (a *Accounts) lookSteadily(o *Overview, facts forecast.Facts) forecast.Outlook {
+	facts.Hurried = a.pasts.hurried(o.ID)
+	outlook := forecast.Look(facts)
+	a.pasts.steady(o, &outlook)
+	return outlook
 }
 
 // Advice is what to tell a creator who looks at the packs, at most two pieces of it. Reads as Outlook.
 func (a *Accounts) Advice(ctx context.Context, o *Overview, lots []ledger.Lot, wish forecast.Wish) ([]forecast.Advice, error) {
-	facts, err := a.facts(ctx, o, lots)
+	facts, err := a.facts(ctx, o, forecastLots(lots, false))
 	if err != nil {
 		return nil, err
 	}
 	return forecast.Advise(facts, wish), nil
 }
 
-func (a *Accounts) facts(ctx context.Context, o *Overview, lots []ledger.Lot) (forecast.Facts, error) {
+func (a *Accounts) facts(ctx context.Context, o *Overview, lots []forecast.Lot) (forecast.Facts, error) {
 	pasts, err := a.pastsOf(ctx, []*Overview{o})
 	if err != nil {
 		return forecast.Facts{}, err
 	}
-	return a.factsOf(o, pasts[o.ID], forecastLots(lots, false)), nil
+	return a.factsOf(o, pasts[o.ID], lots), nil
 }
 
 func (a *Accounts) factsOf(o *Overview, past forecast.Past, lots []forecast.Lot) forecast.Facts {
@@ -132,17 +141,17 @@ func (a *Accounts) decideNotice(o *Overview, past forecast.Past, known ledger.Ac
 
 func (o *Overview) foresee(outlook forecast.Outlook) {
 	if stop, ok := outlook.First(); ok {
-		o.First, o.Pace = &stop, outlook.Pace
+		o.First, o.Pace, o.Hurried = &stop, outlook.Pace, outlook.Hour.Known()
 	}
 }
 
-// look makes the outlook up to the next allowance: what is left counts as one lot unless the lots were read.
+// look makes the outlook up to the next allowance: what is left counts as one lot unless the lots were read. What jobs hold counts as if it came back.
 func (a *Accounts) look(o *Overview, past forecast.Past, known ledger.Account) forecast.Outlook {
 	lots := forecastLots(known.Lots, true)
 	if len(known.Lots) == 0 {
 		lots = []forecast.Lot{{Source: forecast.Plan, Amount: o.Spendable + o.Held, Until: o.NextReset}}
 	}
-	return forecast.Look(a.factsOf(o, past, lots))
+	return a.lookSteadily(o, a.factsOf(o, past, lots))
 }
 
 // lotsThatMatter reads the accounts of which something expires or arrives before the next allowance, and so soon that a notice depends on it. Of all

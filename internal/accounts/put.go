@@ -47,7 +47,7 @@ func (a *Accounts) Put(ctx context.Context, externalID string, p Put) (id uuid.U
 	}
 	plan := ledger.SetPlan{
 		Plan: value(p.Plan), Status: ledger.PlanStatus(value(p.PlanStatus)), Anchor: value(p.BillingAnchor), Zone: value(p.BillingZone),
-		Stay: p.Stay,
+		Stay: p.Stay, OpeningZone: value(p.TimeZone),
 	}
 	if id, err = a.ensure(ctx, externalID, &plan); err != nil {
 		return uuid.Nil, false, err

@@ -25,9 +25,10 @@ const (
 // is left once the wish has come true.
 func Advise(f Facts, w Wish) []Advice {
 	var list []Advice
-	o := Look(f.without(min(w.Needs, f.spendable())))
+	left := f.without(min(w.Needs, f.spendable()))
+	now, o := Look(left), lookDays(left) // what goes on now is a reason not to wait, but none for a pack of a whole month
 	buy, buys := Advice{}, false
-	if wait, ok := adviseWait(f, &o, w.Needs); ok {
+	if wait, ok := adviseWait(f, &now, w.Needs); ok {
 		list = append(list, wait)
 	} else if buy, buys = adviseBuy(f, &o, w.Needs); buys {
 		list = append(list, buy)
@@ -52,7 +53,7 @@ func adviseWait(f Facts, o *Outlook, needs tokens.Amount) (Advice, bool) {
 	switch {
 	case needs > f.spendable():
 		return wait, soon && needs <= o.Reset.Amount
-	case !o.Pace.Known():
+	case !o.Known():
 		return wait, soon
 	case o.ResetFirst():
 		wait.InTime = true
@@ -80,7 +81,7 @@ func adviseBuy(f Facts, o *Outlook, needs tokens.Amount) (Advice, bool) {
 		if needs > with.spendable() {
 			continue
 		}
-		after := Look(with.without(needs))
+		after := lookDays(with.without(needs))
 		best = Advice{Kind: Buy, Pack: p, Until: after.RunsOut, Cover: lasts(&after)}
 		if best.Cover {
 			break

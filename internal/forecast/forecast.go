@@ -6,6 +6,7 @@
 package forecast
 
 import (
+	"cmp"
 	"time"
 
 	"pop.store/credits/internal/catalog"
@@ -25,12 +26,25 @@ const (
 	day     = 24 * time.Hour
 )
 
-// Use is what was spent on one feature, by whomever, in a stretch of days: tokens with refunds taken off, so that it can be negative; units; charges.
+// Several stands for the id of an agent where more than one did the work.
+const Several = "*"
+
+// Use is the work on one feature in a stretch of days.
 type Use struct {
 	Feature  string
-	Amount   tokens.Amount
-	Quantity int64
-	Count    int64
+	Amount   tokens.Amount // what it cost, less what was returned of this very work: never below zero
+	Quantity int64         // units
+	Count    int64         // charges
+	Agent    string        // the id of the one agent that did some of it, Several, or empty: the creator did it all
+	Name     string        // what the creator calls that agent; empty: nothing in particular
+}
+
+// Recent is the work of agents in the last hour: of an agent, or on a feature that agents work on. What creators run by hand says nothing about the
+// next hour.
+type Recent struct {
+	Amount tokens.Amount // what it cost, less what was returned of this very work
+	Count  int64         // charges
+	Since  time.Duration // how long ago the first of it was
 }
 
 // Past is what was spent lately.
@@ -39,6 +53,7 @@ type Past struct {
 	Active int   // on how many of them something was spent
 	Uses   []Use // in all of them
 	Today  []Use // today so far
+	Hour   Recent
 }
 
 // Source says where a lot's tokens come from, as far as it matters here.
@@ -73,27 +88,32 @@ type Facts struct {
 	// Resets are the next allowances, soonest first: those within the Horizon and one more, none while the plan is not paid for. Each lives until
 	// the next one; the last for a short month.
 	Resets []Reset
-	Plan   string        // the plan that the account is on
-	Owed   tokens.Amount // comes off the tokens of the next pack
-	Prices *catalog.Catalog
+	// Hurried says that the last Outlook rested on the last hour: then the next one does until it clearly no longer has to.
+	Hurried bool
+	Plan    string        // the plan that the account is on
+	Owed    tokens.Amount // comes off the tokens of the next pack
+	Prices  *catalog.Catalog
 }
 
-// Pace is how fast tokens are spent: Spent in Days days. The zero Pace means that there is too little to go on.
+// Pace is how fast tokens are spent: Spent in Days days, or in Over. The zero Pace means that there is too little to go on.
 type Pace struct {
 	Spent tokens.Amount // more than zero if known
 	Days  int           // how many days it rests on: MinDays to MaxDays, and one more with today
 	// Today says that today counts as a day of its own, which it does only where it makes the pace faster: more was spent today already than
 	// on an average day.
 	Today bool
-	Uses  []Use // in those days and today, one for each feature, most tokens first
+	Over  time.Duration // of the pace of the last hour: how long the work has been going on; else zero
+	Uses  []Use         // in those days and today, one for each feature, most tokens first
 }
 
 // Known says whether there is enough to go on.
 func (p Pace) Known() bool { return p.Spent > 0 }
 
-// Stop says when what is left no longer pays for a feature.
+// Stop says when what is left no longer pays for the work of an agent, or of several on one feature. Tools do not stop: their creators run them.
 type Stop struct {
 	Feature catalog.Feature
+	Agent   string        // the agent's id; Several; or empty for work on an agents' feature that names no agent
+	Name    string        // what the creator calls that one agent; empty: nothing in particular
 	At      time.Time     // when the balance reaches Unit
 	Unit    tokens.Amount // what one use takes: its price, or the average of the week where it is metered
 }
@@ -108,12 +128,16 @@ type Loss struct {
 // Outlook is what will probably happen.
 type Outlook struct {
 	At      time.Time // the instant that it looks from
-	Pace    Pace      // not Known: then RunsOut and Stops are empty
+	Pace    Pace      // of the past days
+	Hour    Pace      // of the last hour, if RunsOut and Stops rest on it; if neither is Known they are empty
 	RunsOut time.Time // when everything is spent at this pace; zero: not within the Horizon, or there is no pace
-	Stops   []Stop    // features in use that still run now and stop within the Horizon, soonest first
+	Stops   []Stop    // agents' work that still runs now and stops within the Horizon, soonest first
 	Reset   Reset     // the next allowance; zero: none will come
 	Losses  []Loss    // worth a reminder: soonest first
 }
+
+// Who is what stops, as its creator calls it: the one agent that has a name, else the feature.
+func (s *Stop) Who() string { return cmp.Or(s.Name, s.Feature.Name) }
 
 // Equivalent is how often an amount pays for a feature.
 type Equivalent struct {

@@ -19,6 +19,12 @@ const (
 	// Without the difference a shop that sleeps at night would be warned every day and soothed every night. Being six hours wrong
 	// in three days is within what a pace knows.
 	beforeReset = 6 * time.Hour
+	// beforeResetHour is beforeReset where the last hour's pace says so, which is about today.
+	beforeResetHour = time.Hour
+	// HurryWithin is how soon tokens must run out at the last hour's pace for an outlook to rest on it rather than on that of the past days: nobody knows
+	// whether what goes on now goes on tomorrow. Once it does, it does until they last longer than HurryUntil.
+	HurryWithin = 6 * time.Hour
+	HurryUntil  = 9 * time.Hour
 	// RemindGifts and RemindPlan are how long before tokens expire it is time to say so: gifts and bought tokens can be saved in two weeks, while a plan's
 	// are meant to go every month.
 	RemindGifts = 14 * day
@@ -28,31 +34,61 @@ const (
 )
 
 // Look works out what will probably happen: lots are spent in the ledger's order at an even pace, what is left of them expires, allowances
-// arrive. What has stopped is still taken to spend: it makes the rest seem shorter, never longer.
+// arrive. What has stopped is still taken to spend: it makes the rest seem shorter, never longer. Where agents spend so fast that tokens are gone within
+// hours, the pace is that of the last hour.
 func Look(f Facts) Outlook {
+	o := lookDays(f)
+	hour := f.Past.hour()
+	if !hour.Known() {
+		return o
+	}
+	within := HurryWithin
+	if f.Hurried {
+		within = HurryUntil
+	}
+	stops, out := foretell(f, newCourse(f, hour))
+	if out.IsZero() || out.Sub(f.Now) > within || (!o.RunsOut.IsZero() && !out.Before(o.RunsOut)) {
+		return o
+	}
+	o.Hour, o.Stops, o.RunsOut = hour, stops, out
+	return o
+}
+
+// lookDays is Look at the pace of the past days alone.
+func lookDays(f Facts) Outlook {
 	o := Outlook{At: f.Now, Pace: PaceOf(f.Past)}
 	if len(f.Resets) > 0 {
 		o.Reset = f.Resets[0]
 	}
 	c := newCourse(f, o.Pace)
-	marks := append(c.stops(f), mark{})
-	c.run(marks)
-	if o.Pace.Known() {
-		for _, m := range marks[:len(marks)-1] {
-			if !m.at.IsZero() {
-				o.Stops = append(o.Stops, Stop{Feature: m.feature, At: m.at, Unit: m.level})
-			}
-		}
-		slices.SortStableFunc(o.Stops, func(a, b Stop) int { return a.At.Compare(b.At) })
-		o.RunsOut = marks[len(marks)-1].at
-	}
+	o.Stops, o.RunsOut = foretell(f, c)
 	o.Losses = c.reminders()
 	return o
 }
 
+// foretell runs a course, and says what stops in it and when all is spent; nothing without a pace.
+func foretell(f Facts, c *course) (stops []Stop, out time.Time) {
+	marks := append(c.stops(f), mark{})
+	c.run(marks)
+	if !c.pace.Known() {
+		return nil, time.Time{}
+	}
+	for _, m := range marks[:len(marks)-1] {
+		if !m.at.IsZero() {
+			m.stop.At = m.at
+			stops = append(stops, m.stop)
+		}
+	}
+	slices.SortStableFunc(stops, func(a, b Stop) int { return a.At.Compare(b.At) })
+	return stops, marks[len(marks)-1].at
+}
+
+// Known says whether there is a pace that RunsOut and Stops rest on.
+func (o *Outlook) Known() bool { return o.Pace.Known() || o.Hour.Known() }
+
 // ResetFirst says whether the next allowance comes before the tokens run out at the known pace.
 func (o *Outlook) ResetFirst() bool {
-	return o.Pace.Known() && !o.Reset.At.IsZero() && (o.RunsOut.IsZero() || !o.RunsOut.Before(o.Reset.At))
+	return o.Known() && !o.Reset.At.IsZero() && (o.RunsOut.IsZero() || !o.RunsOut.Before(o.Reset.At))
 }
 
 // First is what stops first before the next allowance comes; false when nothing does, or nothing is known.
@@ -80,7 +116,11 @@ func (o *Outlook) Soon(warned bool) bool {
 	if warned {
 		return o.Lasts() < WarnUntil
 	}
-	return o.Lasts() < WarnBelow && (o.Reset.At.IsZero() || o.Reset.At.Sub(o.RunsOut) >= beforeReset)
+	before := beforeReset
+	if o.Hour.Known() {
+		before = beforeResetHour
+	}
+	return o.Lasts() < WarnBelow && (o.Reset.At.IsZero() || o.Reset.At.Sub(o.RunsOut) >= before)
 }
 
 // Equivalents says how often an amount pays for each of the features alone, in their order. What it does not pay for once, and what has no
@@ -106,9 +146,9 @@ type course struct {
 
 // mark is a level of the balance, and when it is reached first; zero: not before the horizon.
 type mark struct {
-	level   tokens.Amount
-	feature catalog.Feature
-	at      time.Time
+	level tokens.Amount
+	stop  Stop // but for its time
+	at    time.Time
 }
 
 func newCourse(f Facts, pace Pace) *course {
@@ -184,7 +224,7 @@ func (c *course) settle(at time.Time) tokens.Amount {
 		l := &c.lots[i]
 		switch {
 		case !l.Until.IsZero() && !l.Until.After(at):
-			if l.Amount > 0 && l.Until.After(c.now) {
+			if l.Until.After(c.now) {
 				c.losses = append(c.losses, Loss{Source: l.Source, Amount: l.Amount, At: l.Until})
 			}
 			l.Amount = 0
@@ -218,14 +258,17 @@ func (m *mark) reach(pace Pace, left tokens.Amount, from, until time.Time) {
 	}
 }
 
-// stops are the marks at which the features in use stop, but for those that have stopped already.
+// stops are the marks at which the work of agents stops, but for what has stopped already.
 func (c *course) stops(f Facts) []mark {
 	left := c.settle(f.Now)
 	var marks []mark
 	for _, u := range c.pace.Uses {
 		feature, ok := f.Prices.Feature(u.Feature)
-		if unit := usualUnit(feature, u); ok && u.Amount > 0 && unit > 0 && unit <= left {
-			marks = append(marks, mark{level: unit, feature: feature})
+		if !ok || (!feature.Agent && u.Agent == "") {
+			continue
+		}
+		if unit := usualUnit(feature, u); u.Amount > 0 && unit > 0 && unit <= left {
+			marks = append(marks, mark{level: unit, stop: Stop{Feature: feature, Agent: u.Agent, Name: u.Name, Unit: unit}})
 		}
 	}
 	return marks

@@ -23,7 +23,7 @@ func PaceOf(p Past) Pace {
 // rate is the pace without its uses.
 func (p *Past) rate() Pace {
 	days, active := min(p.Days, MaxDays), p.Active
-	spent, today := max(sum(p.Uses), 0), sum(p.Today)
+	spent, today := sum(p.Uses), sum(p.Today)
 	if today > 0 {
 		active++
 	}
@@ -37,9 +37,33 @@ func (p *Past) rate() Pace {
 	return Pace{Spent: spent, Days: days}
 }
 
+const (
+	// minPieces is how many pieces of work the last hour must have for a pace, and leastSpan the least time that they are spread over: a few at once
+	// are no pace.
+	minPieces = 10
+	leastSpan = 5 * time.Minute
+)
+
+// hour is the pace of the last hour; the zero Pace when there was too little work in it.
+func (p *Past) hour() Pace {
+	if p.Hour.Count < minPieces || p.Hour.Amount <= 0 {
+		return Pace{}
+	}
+	return Pace{
+		Spent: p.Hour.Amount,
+		Over:  max(p.Hour.Since, leastSpan),
+		Uses:  merge(p.Uses, p.Today),
+	}
+}
+
 // Enough says that an amount lasts so long at the pace of the past days that no warning of Outlook.Soon can follow, warned or not; also when no pace
 // is known. It is far cheaper than Look.
-func Enough(p Past, amount tokens.Amount) bool { return p.rate().takes(amount) >= WarnUntil }
+func Enough(p Past, amount tokens.Amount) bool {
+	return p.rate().takes(amount) >= WarnUntil && p.hour().takes(amount) > HurryUntil
+}
+
+// PerHour is the pace in tokens an hour, rounded up to a millionth; zero when it is not known.
+func (p Pace) PerHour() tokens.Amount { return p.spends(time.Hour) }
 
 // PerDay is the pace in tokens a day, rounded up to a millionth; zero when it is not known.
 func (p Pace) PerDay() tokens.Amount { return p.spends(day) }
@@ -101,9 +125,16 @@ func (p Pace) GoodFor(amount tokens.Amount, expires time.Duration) time.Duration
 }
 
 // span is the time that Spent was spent in. Where clocks change a day is an hour longer or shorter, which is less than a pace can know.
-func (p Pace) span() time.Duration { return time.Duration(p.Days) * day }
+func (p Pace) span() time.Duration {
+	if p.Over > 0 {
+		return p.Over
+	}
+	return time.Duration(p.Days) * day
+}
 
-// merge adds up the uses of each feature, most tokens first.
+// Merge adds up the uses of each feature, most tokens first.
+func Merge(uses []Use) []Use { return merge(uses) }
+
 func merge(lists ...[]Use) []Use {
 	at := map[string]int{}
 	var sums []Use
@@ -117,9 +148,23 @@ func merge(lists ...[]Use) []Use {
 		sums[i].Amount = add(sums[i].Amount, u.Amount)
 		sums[i].Quantity += u.Quantity
 		sums[i].Count += u.Count
+		sums[i].joinAgent(u)
 	}
 	slices.SortFunc(sums, func(a, b Use) int { return cmp.Or(cmp.Compare(b.Amount, a.Amount), cmp.Compare(a.Feature, b.Feature)) })
 	return sums
+}
+
+// joinAgent says who did the work together with more of it.
+func (u *Use) joinAgent(more Use) {
+	switch {
+	case more.Agent == "":
+	case u.Agent == "":
+		u.Agent, u.Name = more.Agent, more.Name
+	case u.Agent == more.Agent:
+		u.Name = cmp.Or(u.Name, more.Name)
+	default:
+		u.Agent, u.Name = Several, ""
+	}
 }
 
 func sum(uses []Use) tokens.Amount {
@@ -130,13 +175,10 @@ func sum(uses []Use) tokens.Amount {
 	return total
 }
 
-// add adds two amounts and stops at the largest or smallest there is.
+// add adds two amounts, neither of them negative, and stops at the largest there is.
 func add(a, b tokens.Amount) tokens.Amount {
-	switch {
-	case b > 0 && a > math.MaxInt64-b:
+	if a > math.MaxInt64-b {
 		return math.MaxInt64
-	case b < 0 && a < math.MinInt64-b:
-		return math.MinInt64
 	}
 	return a + b
 }

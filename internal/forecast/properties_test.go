@@ -21,7 +21,15 @@ func anyFacts() *rapid.Generator[forecast.Facts] {
 		f.Past = forecast.Past{Days: rapid.IntRange(0, 7).Draw(t, "days"), Active: rapid.IntRange(0, 7).Draw(t, "active")}
 		for _, feature := range []string{"reply", "image", "selling"} {
 			f.Past.Uses = append(f.Past.Uses, forecast.Use{Feature: feature, Amount: anyAmount(most).Draw(t, feature), Count: rapid.Int64Range(0, 9).Draw(t, "count")})
-			f.Past.Today = append(f.Past.Today, forecast.Use{Feature: feature, Amount: anyAmount(most).Draw(t, feature) - tokens.Amount(most/4), Count: 1})
+			f.Past.Today = append(f.Past.Today, forecast.Use{Feature: feature, Amount: anyAmount(most).Draw(t, feature), Count: 1, Agent: rapid.SampledFrom([]string{"", "a", "b"}).Draw(t, "agent")})
+		}
+		if rapid.Bool().Draw(t, "busy") {
+			f.Past.Hour = forecast.Recent{
+				Amount: anyAmount(most).Draw(t, "hour"),
+				Count:  rapid.Int64Range(0, 30).Draw(t, "pieces"),
+				Since:  time.Duration(rapid.Int64Range(0, int64(hour)).Draw(t, "since")),
+			}
+			f.Hurried = rapid.Bool().Draw(t, "hurried")
 		}
 		for range rapid.IntRange(0, 5).Draw(t, "lots") {
 			l := forecast.Lot{Source: forecast.Source(rapid.IntRange(0, 2).Draw(t, "source")), Amount: anyAmount(most).Draw(t, "amount")}
@@ -57,7 +65,7 @@ func TestForecastsAreNeverTooGood(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		f := anyFacts().Draw(t, "facts")
 		o := forecast.Look(f)
-		if !o.Pace.Known() {
+		if !o.Known() {
 			if !o.RunsOut.IsZero() || len(o.Stops) > 0 {
 				t.Fatalf("nothing to go on, and yet %+v", o)
 			}

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"pop.store/credits/internal/catalog"
+	"pop.store/credits/internal/clock"
 	"pop.store/credits/internal/problem"
 	"pop.store/credits/internal/tokens"
 )
@@ -361,7 +362,7 @@ func (s *state) waitsForMonth(a *agent) bool {
 // monthEnd is when the month is over in which an agent used up its budget.
 func (s *state) monthEnd(a *agent) time.Time {
 	next := monthOf(dayIn(a.pausedSince, s.zone)).AddDate(0, 1, 0)
-	return instantAt(next, s.zone).UTC()
+	return clock.StartOfDay(next, s.zone)
 }
 
 // sumAgents works out what the account's row says of all agents. They must be loaded.

@@ -1,6 +1,7 @@
 package ledger
 
 import (
+	"cmp"
 	"context"
 	"slices"
 	"time"
@@ -30,9 +31,17 @@ type SetPlan struct {
 	// Stay drops a downgrade that waits. Sending the present plan does not: a host may send what it knows as often
 	// as it likes.
 	Stay bool
-	// Anchor and Zone are set when the account is opened (by default: now, UTC) and can never change afterwards.
+	// Anchor and Zone are set when the account is opened (by default: now, and OpeningZone) and can never change afterwards.
 	Anchor time.Time
 	Zone   string
+	// OpeningZone is the billing zone of a new account for which Zone is empty: the creator's own. By default it is UTC. It says nothing about an
+	// account that is open.
+	OpeningZone string
+}
+
+// openingZone is the billing zone of an account that is opened by the request.
+func (p *SetPlan) openingZone() (*time.Location, error) {
+	return LoadZone(cmp.Or(p.Zone, p.OpeningZone))
 }
 
 func (p *SetPlan) needs(*catalog.Catalog) needs { return needs{whole: true, opens: true} }
@@ -77,7 +86,7 @@ func (p *SetPlan) Check(prices *catalog.Catalog, now time.Time) error {
 	if p.Plan == "" {
 		return problem.Invalid("plan", "is needed for a new account")
 	}
-	if _, err := LoadZone(p.Zone); err != nil {
+	if _, err := p.openingZone(); err != nil {
 		return problem.Invalid("billing_zone", "must be a time zone such as \"Europe/Paris\"")
 	}
 	if !p.Anchor.IsZero() && (p.Anchor.After(now) || p.Anchor.Before(earliestAnchor)) {
@@ -99,7 +108,7 @@ func (p *SetPlan) checkKnown(prices *catalog.Catalog) error {
 
 // open sets up a new account by a request that was checked. Its first allowance comes at once, for the period that holds now.
 func (p *SetPlan) open(s *state, now time.Time, prices *catalog.Catalog) error {
-	zone, err := LoadZone(p.Zone)
+	zone, err := p.openingZone()
 	if err != nil {
 		return err
 	}

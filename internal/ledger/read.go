@@ -410,11 +410,10 @@ func sumUsage(list []Usage) []Usage {
 	return sums
 }
 
-// SpentThisPeriod is what the work since the day on which the account's billing period began cost in the end.
+// SpentThisPeriod is what the work since Account.PeriodStart cost in the end.
 func (l *Ledger) SpentThisPeriod(ctx context.Context, a Account) (tokens.Amount, error) {
 	now := l.now()
-	began := dayIn(boundary(a.Anchor, a.Zone, periodAt(a.Anchor, a.Zone, now)), a.Zone)
-	list, err := l.Usage(ctx, a.ID, began, dayIn(now, a.Zone).AddDate(0, 0, 1))
+	list, err := l.Usage(ctx, a.ID, a.PeriodStart(now), dayIn(now, a.Zone).AddDate(0, 0, 1))
 	if err != nil {
 		return 0, err
 	}

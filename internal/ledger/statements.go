@@ -464,9 +464,27 @@ group by 1, 2, u.day
 order by 1, u.day`
 
 const sqlRecentUsage = `
-select account, day, feature, sum(amount)::bigint, sum(quantity)::bigint, sum(count)::bigint, sum(returned)::bigint
-from usage_days where account = any($1) and day >= $2 and day < $3
-group by account, day, feature`
+select u.account, u.day, u.feature, sum(u.amount)::bigint, sum(u.quantity)::bigint, sum(u.count)::bigint, sum(u.returned)::bigint,
+	case when min(nullif(u.agent, '')) = max(u.agent) then max(u.agent) when max(u.agent) > '' then '*' else '' end,
+	case when min(nullif(u.agent, '')) = max(u.agent) then coalesce(max(g.name), '') else '' end
+from usage_days as u left join agents as g on g.account = u.account and g.agent = u.agent and u.agent <> ''
+where u.account = any($1) and u.day >= $2 and u.day < $3
+group by u.account, u.day, u.feature`
+
+// What agents spent since an instant, less what was returned of it: of each account's newest $3 movements.
+const sqlAgentWork = `
+with newest as (
+	select k.account, e.seq, e.at, e.kind, e.amount, e.about, e.agent <> '' or e.feature = any($4) as counts
+	from unnest($1::uuid[]) as k (account)
+	cross join lateral (
+		select seq, at, kind, amount, about, agent, feature from entries where account = k.account order by seq desc limit $3
+	) as e
+	where e.at >= $2 and e.kind in (2, 5, 6)
+)
+select n.account, sum(-n.amount)::bigint, count(*) filter (where n.kind <> 6), min(n.at) filter (where n.kind <> 6)
+from newest as n
+where n.counts and (n.kind <> 6 or exists (select from newest as w where w.account = n.account and w.seq = n.about and w.counts))
+group by n.account`
 
 const sqlTodays = `
 select account, today, today_usage from ledger_accounts where account = any($1)`

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"time"
 
+	"pop.store/credits/internal/clock"
 	"pop.store/credits/internal/tokens"
 )
 
@@ -41,8 +42,7 @@ const maxTodayLines = 24
 
 // dayIn is the calendar date of an instant in a zone, as midnight UTC of that date.
 func dayIn(at time.Time, zone *time.Location) time.Time {
-	year, month, day := at.In(zone).Date()
-	return time.Date(year, month, day, 0, 0, 0, 0, time.UTC)
+	return clock.Date(at, zone)
 }
 
 // turnDay gives the day of an instant and puts away the lines of a day that is over.

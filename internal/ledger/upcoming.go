@@ -10,6 +10,12 @@ import (
 // Day is the date of an instant in the account's billing zone, as midnight UTC of that date.
 func (a *Account) Day(at time.Time) time.Time { return dayIn(at, a.Zone) }
 
+// PeriodStart is the date in the billing zone on which the billing period of an instant began, as midnight UTC of that date. The first period began when
+// the account was opened, or at the anchor that the host gave.
+func (a *Account) PeriodStart(at time.Time) time.Time {
+	return dayIn(boundary(a.Anchor, a.Zone, max(periodAt(a.Anchor, a.Zone, at), 0)), a.Zone)
+}
+
 // NextAllowance is what comes at NextReset, of the plan that will be in force then; zero when nothing will.
 func (a *Account) NextAllowance(prices *catalog.Catalog) tokens.Amount {
 	if a.NextReset.IsZero() {

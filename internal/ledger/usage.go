@@ -145,20 +145,29 @@ func (u *Usage) name(by UsageBy) string {
 	}
 }
 
-// RecentUsage lists what each of the accounts, as they were just read, spent in its last complete days by day and feature, without agents: up to
-// yesterday in its billing zone, in no order. Accounts that spent nothing are absent. It is two statements for all of them.
-func (l *Ledger) RecentUsage(ctx context.Context, accounts []Account, days int) (map[uuid.UUID][]Usage, error) {
+// SeveralAgents stands for the id of an agent in a sum of the work of more than one.
+const SeveralAgents = "*"
+
+// RecentUse is the work of a day on one feature, by all: its Agent is the one agent that did some of it, SeveralAgents, or empty.
+type RecentUse struct {
+	Usage
+	AgentName string // what the creator calls that one agent, if it was known when the day was over
+}
+
+// RecentUsage lists the work of each of the accounts, as they were just read, in its last complete days by day and feature: up to yesterday in its
+// billing zone, in no order. Accounts without work are absent. It is two statements for all of them.
+func (l *Ledger) RecentUsage(ctx context.Context, accounts []Account, days int) (map[uuid.UUID][]RecentUse, error) {
 	if len(accounts) == 0 {
 		return nil, nil
 	}
-	found, r := map[uuid.UUID][]Usage{}, recentDays(accounts, l.now(), days)
+	found, r := map[uuid.UUID][]RecentUse{}, recentDays(accounts, l.now(), days)
 	batch := &pgx.Batch{}
 	// One snapshot: at midnight the lines move from the account's row to the table.
 	batch.Queue("begin isolation level repeatable read read only")
 	batch.Queue(sqlRecentUsage, r.ids, r.from, r.to).Query(func(rows pgx.Rows) error {
 		var id uuid.UUID
-		var u Usage
-		_, err := pgx.ForEachRow(rows, []any{&id, &u.Day, &u.Feature, &u.Amount, &u.Quantity, &u.Count, &u.Returned}, func() error {
+		var u RecentUse
+		_, err := pgx.ForEachRow(rows, []any{&id, &u.Day, &u.Feature, &u.Amount, &u.Quantity, &u.Count, &u.Returned, &u.Agent, &u.AgentName}, func() error {
 			if r.has(id, u.Day) {
 				found[id] = append(found[id], u)
 			}
@@ -216,9 +225,22 @@ func (r *recent) has(account uuid.UUID, day time.Time) bool {
 }
 
 // byFeature adds up the lines of one day.
-func byFeature(list []Usage) []Usage {
+func byFeature(list []Usage) []RecentUse {
+	agents := map[string]string{}
 	for i := range list {
-		list[i].Agent = ""
+		u := &list[i]
+		switch known := agents[u.Feature]; {
+		case known == "" || u.Agent == "":
+			agents[u.Feature] = cmp.Or(known, u.Agent)
+		case known != u.Agent:
+			agents[u.Feature] = SeveralAgents
+		}
+		u.Agent = ""
 	}
-	return sumUsage(list)
+	var sums []RecentUse
+	for _, u := range sumUsage(list) {
+		u.Agent = agents[u.Feature]
+		sums = append(sums, RecentUse{Usage: u})
+	}
+	return sums
 }

@@ -132,6 +132,7 @@ var damages = []damage{
 	{"usage", "update usage_days set amount = amount + 1 where account = $1 and feature = 'pdf_creation'", "usage on 2026-01-31 of pdf_creation by no agent: amount"},
 	{"usage's quantity", "update usage_days set quantity = 0 where account = $1 and feature = 'pdf_creation'", "usage on 2026-01-31 of pdf_creation by no agent: quantity"},
 	{"usage's count", "update usage_days set count = 7 where account = $1 and feature = 'pdf_creation'", "usage on 2026-01-31 of pdf_creation by no agent: count"},
+	{"usage's returns", "update usage_days set returned = returned + 1 where account = $1 and feature = 'pdf_creation'", "usage on 2026-01-31 of pdf_creation by no agent: returned"},
 	{"usage gone", "delete from usage_days where account = $1 and agent = 'studio'", "usage on 2026-01-31 of auto_selling by studio: count"},
 	{"agents", "update ledger_accounts set agents = agents + 1 where account = $1", "agents"},
 	{"waiting agents", "update ledger_accounts set paused_agents = 0 where account = $1", "agents that wait for tokens"},

@@ -135,7 +135,7 @@ func (m *Mailer) notice(ctx context.Context, r *reader, level ledger.Level) (vie
 	}
 	n.Equivalents = m.equivalents(n.Spendable + n.Held)
 	if r.Notice == accounts.NoticeLow {
-		n.Forecast = forecastOf(r.First, r.Pace)
+		n.Forecast = forecastOf(r.First, r.Pace, r.Hurried)
 		return n, nil
 	}
 	account, err := m.Ledger.Account(ctx, r.ID)
@@ -147,17 +147,17 @@ func (m *Mailer) notice(ctx context.Context, r *reader, level ledger.Level) (vie
 		return n, err
 	}
 	if stop, ok := outlook.First(); ok {
-		n.Forecast = forecastOf(&stop, outlook.Pace)
+		n.Forecast = forecastOf(&stop, outlook.Pace, outlook.Hour.Known())
 	}
 	return n, nil
 }
 
-// forecastOf says what stops first, as the notice does; nil for nothing.
-func forecastOf(stop *forecast.Stop, pace forecast.Pace) *views.Forecast {
+// forecastOf says what stops first, as the notice does; nil for nothing. hour says that it rests on the last hour.
+func forecastOf(stop *forecast.Stop, pace forecast.Pace, hour bool) *views.Forecast {
 	if stop == nil {
 		return nil
 	}
-	return &views.Forecast{Feature: stop.Feature.Name, At: stop.At, Days: pace.CompleteDays()}
+	return &views.Forecast{Who: oneLine(stop.Who()), At: stop.At, Days: pace.CompleteDays(), Hour: hour}
 }
 
 func (m *Mailer) equivalents(amount tokens.Amount) []views.Equivalent {

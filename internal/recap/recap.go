@@ -18,7 +18,8 @@ const pages = 5
 // Recap is what happened from an instant on. Amounts are tokens.
 type Recap struct {
 	Since                           time.Time
-	Spent, Bought, Arrived, Expired tokens.Amount  // Spent: refunds taken off; Arrived: from plans, gifts and corrections
+	Spent, Bought, Arrived, Expired tokens.Amount  // Spent: less what was returned of this very work; Arrived: from plans, gifts and corrections
+	Returned                        tokens.Amount  // of older work
 	TakenBack                       tokens.Amount  // by support
 	Back                            []ledger.Agent // went on again since
 	Paused                          []ledger.Agent // stopped since for want of tokens or budget, and still are
@@ -44,9 +45,17 @@ func Of(ctx context.Context, books *ledger.Ledger, a *ledger.Account, since time
 	return r, r.addAgents(ctx, books, a)
 }
 
-// addMovements adds what came and what was lost. What is missing from the balance beyond that was spent: the books balance.
+// addMovements adds what came and what was lost since then. What is missing from the balance beyond that was spent: the books balance.
 func (r *Recap) addMovements(ctx context.Context, books *ledger.Ledger, a *ledger.Account) error {
-	f := ledger.Filter{Kinds: []ledger.Kind{ledger.KindGrant, ledger.KindExpiry, ledger.KindClawback}, From: r.Since}
+	older, err := books.History(ctx, a.ID, ledger.Filter{To: r.Since}, 0, 1)
+	if err != nil {
+		return err
+	}
+	first := int64(1)
+	if len(older.Lines) > 0 {
+		first = older.Lines[0].Seq + 1
+	}
+	f := ledger.Filter{Kinds: []ledger.Kind{ledger.KindGrant, ledger.KindExpiry, ledger.KindClawback, ledger.KindRefund}, From: r.Since}
 	before := int64(0)
 	for range pages {
 		page, err := books.History(ctx, a.ID, f, before, ledger.MaxPage)
@@ -55,7 +64,7 @@ func (r *Recap) addMovements(ctx context.Context, books *ledger.Ledger, a *ledge
 		}
 		for i := range page.Lines {
 			if l := &page.Lines[i]; l.Seq <= a.Seq { // what is newer is in neither balance
-				r.add(&l.Entry)
+				r.add(&l.Entry, first)
 			}
 		}
 		if before = page.Before; before == 0 {
@@ -65,7 +74,15 @@ func (r *Recap) addMovements(ctx context.Context, books *ledger.Ledger, a *ledge
 	return nil
 }
 
-func (r *Recap) add(e *ledger.Entry) {
+// add takes an entry in; first is the seq of the first one since then. What is returned of older work makes no less of what was spent since.
+func (r *Recap) add(e *ledger.Entry, first int64) {
+	if e.Kind == ledger.KindRefund {
+		if e.About < first {
+			r.Spent += e.Amount
+			r.Returned += e.Amount
+		}
+		return
+	}
 	r.Spent += e.Amount
 	switch {
 	case e.Kind == ledger.KindExpiry:

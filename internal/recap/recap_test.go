@@ -120,6 +120,32 @@ func TestOf(t *testing.T) {
 	w.wantSince(w.clock.Now(), "spent 0 bought 0 arrived 0 expired 0 back  paused ")
 }
 
+// What was returned of work from before is no less of what was spent since; what was returned of this very work is.
+func TestReturnsOfOlderWork(t *testing.T) {
+	t.Parallel()
+	w := newWallet(t)
+	w.work("a", "100")
+	w.clock.Advance(time.Minute)
+	since := w.clock.Now()
+	w.work("a", "30")
+	w.work("a", "20")
+	refund := func(seq int64) {
+		t.Helper()
+		w.clock.Advance(time.Minute)
+		if _, err := w.Refund(t.Context(), w.id, w.key(), ledger.Refund{Entry: seq}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	newest := w.account().Seq
+	refund(newest - 2)
+	refund(newest)
+	w.wantSince(since, "spent 30 bought 0 arrived 0 expired 0 back  paused ")
+	a := w.account()
+	if r, err := recap.Of(t.Context(), w.Ledger, &a, since); err != nil || r.Returned != tokens.MustParse("100") {
+		t.Errorf("returned %s of older work, %v", r.Returned, err)
+	}
+}
+
 // A purchase has put back on who ran out before it, and after the tokens that came before it.
 func TestBackOn(t *testing.T) {
 	t.Parallel()

@@ -7,6 +7,7 @@ import (
 
 	"pop.store/credits/internal/billing"
 	"pop.store/credits/internal/catalog"
+	"pop.store/credits/internal/clock"
 	"pop.store/credits/internal/ledger"
 	"pop.store/credits/internal/money"
 	"pop.store/credits/internal/tokens"
@@ -26,7 +27,7 @@ type facts struct {
 
 func factsOf(a *ledger.Account, attempts []billing.Purchase, kept bool, now time.Time) facts {
 	today := a.Day(now)
-	month := time.Date(today.Year(), today.Month(), 1, 0, 0, 0, 0, a.Zone)
+	month := clock.StartOfDay(today.AddDate(0, 0, 1-today.Day()), a.Zone)
 	return facts{
 		there:    a.Spendable + a.Held,
 		owed:     a.Owed,

@@ -29,12 +29,12 @@ func signIn() []Page {
 func home() []Page {
 	m := views.HomeModel{
 		Chrome: chrome(views.NavHome), PlanName: "Starter", Allowance: amount("200"), ResetsAt: thursday(),
-		Spendable: amount("142"), SpentThisPeriod: amount("58"), Equivalents: good(14, 1, 2840), Latest: rows()[:4],
+		Spendable: amount("142"), PlanLeft: amount("142"), SpentThisPeriod: amount("58"), PeriodStart: time.Date(2026, time.November, 3, 0, 0, 0, 0, time.UTC), Equivalents: good(14, 1, 2840), Latest: rows()[:4],
 	}
 	atLow, atEmpty, fresh := m, m, m
-	atLow.Chrome, atLow.Spendable, atLow.Held, atLow.SpentThisPeriod = low(m.Chrome), amount("18"), amount("30"), amount("194")
+	atLow.Chrome, atLow.Spendable, atLow.Held, atLow.SpentThisPeriod, atLow.PlanLeft = low(m.Chrome), amount("18"), amount("30"), amount("194"), amount("6")
 	atLow.Equivalents = good(1, 0, 360)
-	atEmpty.Chrome, atEmpty.Spendable, atEmpty.SpentThisPeriod, atEmpty.Equivalents = empty(m.Chrome, "0"), 0, amount("200"), nil
+	atEmpty.Chrome, atEmpty.Spendable, atEmpty.SpentThisPeriod, atEmpty.PlanLeft, atEmpty.Equivalents = empty(m.Chrome, "0"), 0, amount("200"), 0, nil
 	fresh.Latest, fresh.SpentThisPeriod = nil, 0
 	away := m
 	away.Away = views.AwayModel{
@@ -54,9 +54,9 @@ func credits() []Page {
 	m := views.CreditsModel{
 		Chrome: low(chrome(views.NavCredits)), Spendable: amount("18"), Held: amount("30"), Jobs: 1, Equivalents: good(1, 0, 360),
 		Lots: []views.LotModel{
-			{Kind: views.LotPlan, Name: "Starter plan", Spendable: amount("6"), Of: amount("200"), ExpiresAt: thursday()},
-			{Kind: views.LotPromo, Name: "Welcome gift", Spendable: amount("2"), ExpiresAt: time.Date(2026, 12, 31, 0, 0, 0, 0, Zone)},
-			{Kind: views.LotPurchase, Name: "Bought", Spendable: amount("10")},
+			{Kind: views.LotPlan, Name: "Starter plan", Spendable: amount("6"), Of: amount("200"), ExpiresAt: thursday(), Resets: true},
+			{Kind: views.LotPromo, Name: "Welcome gift", Spendable: amount("2"), Of: amount("10"), ExpiresAt: time.Date(2027, 1, 1, 0, 0, 0, 0, Zone)},
+			{Kind: views.LotPurchase, Name: "Bought", Spendable: amount("10"), Of: amount("100")},
 		},
 		Latest: rows(),
 	}
@@ -71,7 +71,7 @@ func credits() []Page {
 	plain.Usage.Never = true
 	quarter.Usage = Usage(90)
 	ok.Chrome, ok.Spendable, ok.Held, ok.Equivalents, ok.Lots = chrome(views.NavCredits), amount("142"), 0, good(14, 1, 2840), m.Lots[:1]
-	ok.Lots = []views.LotModel{{Kind: views.LotPlan, Name: "Starter plan", Spendable: amount("142"), Of: amount("200"), ExpiresAt: thursday()}}
+	ok.Lots = []views.LotModel{{Kind: views.LotPlan, Name: "Starter plan", Spendable: amount("142"), Of: amount("200"), ExpiresAt: thursday(), Resets: true}}
 	gone.Chrome, gone.Spendable, gone.Held, gone.Lots, gone.Equivalents = empty(chrome(views.NavCredits), "0"), 0, 0, nil, nil
 	remainder.Chrome, remainder.Spendable, remainder.Held, remainder.Equivalents = empty(chrome(views.NavCredits), "0.03"), amount("0.03"), 0, nil
 	remainder.Lots = []views.LotModel{{Kind: views.LotPurchase, Name: "Bought", Spendable: amount("0.03")}}

@@ -81,7 +81,7 @@ func low(c views.Chrome) views.Chrome {
 	return withBadge(c, views.BadgeModel{Level: views.LevelLow, Spendable: amount("18"), Held: amount("30"), Every: 5 * time.Second},
 		&views.NoticeModel{
 			Level: views.LevelLow, Spendable: amount("18"), NextGrant: &views.NextGrant{Amount: amount("200"), At: thursday()},
-			Forecast: &views.Forecast{Feature: "Comment Replies", At: time.Date(2026, time.December, 1, 14, 10, 0, 0, Zone)},
+			Forecast: &views.Forecast{Who: "Comment Replies", At: time.Date(2026, time.December, 1, 14, 10, 0, 0, Zone)},
 		})
 }
 

@@ -43,17 +43,21 @@ func usageOf(by views.UsageBy, days int, list ...views.UsageSeries) views.UsageM
 	slices.SortStableFunc(m.Series, func(a, b views.UsageSeries) int {
 		return cmp.Compare(b.Total, a.Total)
 	})
+	for i := range m.Series {
+		m.Series[i].Colour = i
+	}
 	return m
 }
 
-// crowd is as many series as there can be, one of them the creator's own work, and a day on which more came back than was used.
+// crowd is as many series as there can be, one of them the creator's own work.
 func crowd(days int) views.UsageModel {
 	m := usageOf(views.UsageByAgent, days,
 		series("comment-replies", "", "8", "12", 4, days), series("", "", "75", "0", 5, days), series("dm-automation", "", "0", "9.5", 0, days),
 		series("brand-scout", "", "4", "4.2", 6, days), series("auto-selling", "", "2.5", "3", 2, days),
 		series("the-agent-with-the-longest-name-that-the-ledger-will-take-64-abc", "", "0", "2", 0, days),
 		series("night-watch", "", "0", "0.05", 0, days), views.UsageSeries{Rest: true, Days: make([]tokens.Amount, days), Total: amount("0.123456")})
-	m.Series[7].Days[days-2], m.Series[0].Days[days-3] = amount("0.123456"), amount("-75")
+	m.Series[7].Days[days-2] = amount("0.123456")
+	m.Series[3].Colour, m.Series[4].Colour = views.SeriesColours-1, views.SeriesColours-2 // striped
 	return m
 }
 

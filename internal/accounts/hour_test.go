@@ -1,0 +1,99 @@
+package accounts_test
+
+import (
+	"testing"
+	"time"
+
+	"github.com/google/uuid"
+
+	"pop.store/credits/internal/accounts"
+	"pop.store/credits/internal/ledger"
+	"pop.store/credits/internal/tokens"
+)
+
+func (h *house) work(id uuid.UUID, agent, feature, amount string) ledger.Receipt {
+	h.t.Helper()
+	n := tokens.MustParse(amount)
+	receipt, err := h.books.Charge(h.t.Context(), id, uuid.NewString(), ledger.Charge{Feature: feature, Agent: agent, Amount: &n})
+	h.check(err)
+	return receipt
+}
+
+// 130 tokens a day for a week, and then a refund of 750 for work of ten days ago: the pace is 130 a day all the same.
+func TestAReturnOfOldWorkIsNoSlowerPace(t *testing.T) {
+	t.Parallel()
+	h := newHouse(t)
+	id := h.open("maya", "UTC")
+	h.grant(id, "2000")
+	old := h.spend(id, "auto_selling", "750")
+	h.clock.Advance(2 * day)
+	h.days(7, func() { h.spend(id, "auto_selling", "130") })
+	h.clock.Advance(day)
+	h.wantPace(id, "130", 7)
+	_, err := h.books.Refund(t.Context(), id, uuid.NewString(), ledger.Refund{Entry: old.Seq})
+	h.check(err)
+	h.wantPace(id, "130", 7)
+	h.clock.Advance(day)
+	h.wantPace(id, "111.428572", 7) // 6 x 130 / 7
+}
+
+// A week of little work, and then an agent that spends half a token every three seconds. From ten minutes before the end on the notice, the Credits
+// page and the e-mail say when it is, and what they say moves by no more than a minute; two minutes before the end they say "within minutes".
+func TestTheForecastLearnsFromTheLastHour(t *testing.T) {
+	t.Parallel()
+	h := newHouse(t)
+	id := h.open("maya", "UTC")
+	name := "Night desk"
+	_, _, err := h.PutAgent(t.Context(), id, "seller", accounts.PutAgent{Name: &name})
+	h.check(err)
+	h.days(3, func() { h.work(id, "seller", "auto_selling", "5") })
+	const each = 3 * time.Second
+	told := map[time.Time]int{}
+	for left := h.overview(id).Spendable; left >= 15*tokens.One; left -= tokens.One / 2 {
+		h.work(id, "seller", "auto_selling", "0.5")
+		h.clock.Advance(each)
+		o := h.overview(id)
+		end := h.clock.Now().Add(time.Duration(2*int64(o.Spendable)/int64(tokens.One)) * each)
+		if left > 100*tokens.One || o.First == nil {
+			continue
+		}
+		outlook := h.outlook(id)
+		if first, ok := outlook.First(); !ok || !first.At.Equal(o.First.At) || outlook.Hour.Known() != o.Hurried {
+			t.Fatalf("%s left: the notice says %v, the page %v", o.Spendable, o.First.At, first.At)
+		}
+		if off := outlook.RunsOut.Sub(end).Abs(); !o.Hurried || off > 2*time.Minute {
+			t.Fatalf("%s left: out at %v, in truth at %v", o.Spendable, outlook.RunsOut, end)
+		}
+		told[outlook.RunsOut]++
+	}
+	if len(told) > 6 || len(told) == 0 {
+		t.Errorf("170 looks told %d different times: %v", len(told), told)
+	}
+	o := h.overview(id)
+	if o.Notice != accounts.NoticeLow || o.First == nil || o.First.Who() != name || o.First.At.Sub(h.clock.Now()) > 3*time.Minute {
+		t.Errorf("at the end: %s, %+v", o.Notice, o.First)
+	}
+	// An hour later nobody knows of the hour any more.
+	h.clock.Advance(61 * time.Minute)
+	if o = h.overview(id); o.Hurried {
+		t.Error("an hour without work is still the last hour's pace")
+	}
+}
+
+// What creators run by hand says nothing about the next hour, and is nothing that stops.
+func TestToolsAreNoHurry(t *testing.T) {
+	t.Parallel()
+	h := newHouse(t)
+	id := h.open("maya", "UTC")
+	h.days(3, func() { h.spend(id, "lip_sync", "") })
+	for range 33 {
+		h.spend(id, "lip_sync", "")
+		h.clock.Advance(time.Second)
+	}
+	if o := h.overview(id); o.Notice != accounts.NoticeLow || o.First != nil || o.Hurried {
+		t.Errorf("%s, %+v", o.Notice, o.First)
+	}
+	if o := h.outlook(id); o.Hour.Known() || len(o.Stops) > 0 || !o.Pace.Known() {
+		t.Errorf("%+v", o)
+	}
+}
