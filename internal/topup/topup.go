@@ -64,9 +64,9 @@ type Settings struct {
 	Threshold tokens.Amount // below it a pack is bought
 	Agreed    billing.Terms // the pack as its creator agreed to it; one that is worse is never bought. Without tokens it is not known what it brought
 	Times     int           // a month, at most
-	Limit     money.Amount // a month, at most, tax included
-	ChangedAt time.Time    // when its creator last turned it on or off
-	Stopped   Stopped      // why it is off, if its creator did not turn it off
+	Limit     money.Amount  // a month, at most, tax included
+	ChangedAt time.Time     // when its creator last turned it on or off
+	Stopped   Stopped       // why it is off, if its creator did not turn it off
 }
 
 // Stopped says why and when auto top-up was stopped. The zero value: it was not.
