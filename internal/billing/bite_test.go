@@ -269,7 +269,9 @@ func TestWritesThatFail(t *testing.T) {
 		},
 		"a dispute": {
 			"purchase_disputes", "true", (*shop).completed,
-			func(s *shop, p billing.Purchase) error { return s.send(dispute("created", p, "dp_1", "needs_response")) },
+			func(s *shop, p billing.Purchase) error {
+				return s.send(dispute("created", p, "dp_1", "needs_response"))
+			},
 			statusIs(billing.StatusDisputed),
 		},
 		"what the books agree with": {
