@@ -88,8 +88,8 @@ func (a *App) buyModel(v *visit, w wish) (views.BuyModel, error) {
 	return m, nil
 }
 
-// suggest suggests one pack, and leaves out advice to buy another one. With a need it is the smallest pack that covers it; without one the pack that the
-// advice names, if it names one.
+// suggest suggests one pack, and leaves out advice to buy another one. With a need it is the smallest pack that
+// covers it; without one the pack that the advice names, if it names one.
 func suggest(packs []views.PackModel, need tokens.Amount, advice []views.AdviceModel) []views.AdviceModel {
 	buy := slices.IndexFunc(advice, func(one views.AdviceModel) bool { return one.Kind == views.AdviceBuy })
 	if need == 0 && buy >= 0 {
@@ -106,8 +106,8 @@ func suggest(packs []views.PackModel, need tokens.Amount, advice []views.AdviceM
 	return advice
 }
 
-// preselect suggests the smallest pack that covers a need, or the largest there is; packs are sorted by size. Without a need the catalog's suggestion
-// stands, unless what is owed takes all of that pack.
+// preselect suggests the smallest pack that covers a need, or the largest there is; packs are sorted by size. Without
+// a need the catalog's suggestion stands, unless what is owed takes all of that pack.
 func preselect(packs []views.PackModel, need tokens.Amount) {
 	worthless := func(p views.PackModel) bool { return p.Suggested && p.Gets <= 0 }
 	if need == 0 && !slices.ContainsFunc(packs, worthless) {

@@ -16,7 +16,8 @@ func (a answer) adviceOf() string {
 	return strings.Join(all, " | ")
 }
 
-// The pack that the advice names is the one that is highlighted, whatever the catalog likes best and however large the pace is.
+// The pack that the advice names is the one that is highlighted, whatever the catalog likes best and however large
+// the pace is.
 func TestTheAdviceAndTheHighlightedPackAgree(t *testing.T) {
 	t.Parallel()
 	for perDay, want := range map[string]struct{ gift, pack, says string }{

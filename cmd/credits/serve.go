@@ -156,8 +156,8 @@ func (p *program) sealKeys() *seal.Keys {
 	return keys
 }
 
-// reseal stores the secrets of webhook endpoints with the key of now. One that cannot be read keeps nobody from being served: requests to its endpoint wait
-// until it can be, or until it is given a new one.
+// reseal stores the secrets of webhook endpoints with the key of now. One that cannot be read keeps nobody from being
+// served: requests to its endpoint wait until it can be, or until it is given a new one.
 func (s *site) reseal(ctx context.Context) {
 	count, err := s.app.Webhooks.Reseal(ctx)
 	if err != nil {

@@ -98,8 +98,9 @@ const sqlInsertAuto = `insert into purchases (id, account, pack, tokens, price_m
 	for share
 	on conflict do nothing`
 
-// OrderAuto writes an auto purchase down, in a transaction of the caller's who decided on it. false: there is one under way already, nothing is kept
-// that could be charged, or the pack is not what was agreed to. Charge goes on with it. Errors: ErrNotSetUp, kind Meaning (field "pack"), the database's.
+// OrderAuto writes an auto purchase down, in a transaction of the caller's who decided on it. false: there is one
+// under way already, nothing is kept that could be charged, or the pack is not what was agreed to. Charge goes on
+// with it. Errors: ErrNotSetUp, kind Meaning (field "pack"), the database's.
 func (s *Service) OrderAuto(ctx context.Context, tx pgx.Tx, account uuid.UUID, p AutoParams) (_ uuid.UUID, ok bool, err error) {
 	if !s.Available() {
 		return uuid.Nil, false, ErrNotSetUp
@@ -161,8 +162,8 @@ func (s *Service) Charge(ctx context.Context, account, id uuid.UUID) (Purchase, 
 
 const sqlForgetMethod = `update payment_customers set method = '', card = '' where account = $1 and provider = $2 and method = $3`
 
-// chargeRefused ends an auto purchase that the provider takes nothing for. What it does not know any more is forgotten first: else the next one would be
-// charged to it.
+// chargeRefused ends an auto purchase that the provider takes nothing for. What it does not know any more is
+// forgotten first: else the next one would be charged to it.
 func (s *Service) chargeRefused(ctx context.Context, p Purchase, why error) error {
 	var err error
 	switch {

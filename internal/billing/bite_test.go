@@ -31,7 +31,8 @@ func (s *shop) asOwner(sql string) {
 	}
 }
 
-// breaks has each write to a table fail that makes a condition true, of the row as it would become. The answer mends it.
+// breaks has each write to a table fail that makes a condition true, of the row as it would become. The answer mends
+// it.
 func (s *shop) breaks(table, when string) (mend func()) {
 	s.t.Helper()
 	name := "broken_" + strings.ReplaceAll(uuid.NewString(), "-", "")
@@ -93,7 +94,8 @@ func TestPaymentAndCustomerOfAnEventAreKept(t *testing.T) {
 	}
 }
 
-// Money goes back before anybody has told that it came: whose payment it was is kept from then on, and another's stays.
+// Money goes back before anybody has told that it came: whose payment it was is kept from then on, and another's
+// stays.
 func TestThePaymentIsKeptWithARefundThatComesFirst(t *testing.T) {
 	t.Parallel()
 	s := newShop(t)
@@ -112,7 +114,8 @@ func TestThePaymentIsKeptWithARefundThatComesFirst(t *testing.T) {
 	s.wantColumn(p, "payment", "pi_known")
 }
 
-// An order that a buyer pays for has the checkout that we opened, whatever an event says: only a charge without the buyer is known by its own id.
+// An order that a buyer pays for has the checkout that we opened, whatever an event says: only a charge without the
+// buyer is known by its own id.
 func TestOnlyAChargeIsKnownByItsOwnID(t *testing.T) {
 	t.Parallel()
 	s := newShop(t)
@@ -219,7 +222,8 @@ func statusIs(want billing.Status) func(*shop, billing.Purchase) bool {
 	}
 }
 
-// A charge whose outcome is not known is asked for again from two minutes on, and until twenty hours have passed: then its key may be forgotten.
+// A charge whose outcome is not known is asked for again from two minutes on, and until twenty hours have passed:
+// then its key may be forgotten.
 func TestTheInstantsOfACharge(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct {

@@ -31,10 +31,11 @@ func (p StartParams) fingerprint() []byte {
 	return sum[:]
 }
 
-// Start orders a pack and opens a checkout for it; the answer's CheckoutURL is where the buyer goes. The same key with the same request
-// answers the same purchase, as it stands, and goes on with one whose checkout could not be opened; replayed tells that an earlier
-// request had answered already. Errors: ErrNotSetUp, ErrNoKey, ErrKeyReused, ErrNotTaken (final: the order has failed), kinds Meaning (field "pack",
-// "return_url"), NotFound (account) and Unavailable (try again with the same key).
+// Start orders a pack and opens a checkout for it; the answer's CheckoutURL is where the buyer goes. The same key
+// with the same request answers the same purchase, as it stands, and goes on with one whose checkout could not be
+// opened; replayed tells that an earlier request had answered already. Errors: ErrNotSetUp, ErrNoKey, ErrKeyReused,
+// ErrNotTaken (final: the order has failed), kinds Meaning (field "pack", "return_url"), NotFound (account) and
+// Unavailable (try again with the same key).
 func (s *Service) Start(ctx context.Context, account uuid.UUID, key string, p StartParams) (_ Purchase, replayed bool, err error) {
 	if !s.Available() {
 		return Purchase{}, false, ErrNotSetUp
@@ -169,7 +170,8 @@ func (s *Service) askToOpen(ctx context.Context, order *Purchase) (payment.Check
 const sqlForgetCustomer = `with gone as (delete from payment_customers where account = $1 and provider = $2 and customer = $3)
 	update purchases set customer = '' where account = $1 and provider = $2 and customer = $3 and provider_session is null and not auto`
 
-// forgetCustomer forgets the buyer of a purchase, whom the provider does not know any more, with what was kept to be charged again.
+// forgetCustomer forgets the buyer of a purchase, whom the provider does not know any more, with what was kept to be
+// charged again.
 func (s *Service) forgetCustomer(ctx context.Context, p *Purchase) error {
 	s.o.Log.Warn("the payment provider does not know a customer any more: forgotten", "account", p.Account, "customer", p.customer)
 	if _, err := s.pool.Exec(ctx, sqlForgetCustomer, p.Account, p.provider, p.customer); err != nil {

@@ -17,8 +17,8 @@ type Holder struct {
 	Email string
 }
 
-// Model is a receipt without what surrounds it. seller is who sells: lines, the name first. Where the payment provider names no buyer it is the holder of
-// the account.
+// Model is a receipt without what surrounds it. seller is who sells: lines, the name first. Where the payment
+// provider names no buyer it is the holder of the account.
 func Model(r *billing.Receipt, prices *catalog.Catalog, seller []string, holder Holder) views.ReceiptModel {
 	m := views.ReceiptModel{
 		ID: r.ID.String(), Number: r.Number, PaidAt: r.CompletedAt, Seller: seller, PackName: PackName(prices, r.Pack), Tokens: r.Tokens, Owed: r.Netted,

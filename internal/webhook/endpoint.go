@@ -40,8 +40,8 @@ type CreateParams struct {
 	Kinds []string // nil: all
 }
 
-// Create makes an endpoint. Errors: kind Meaning (fields "events", "url"), ErrTooMany, ErrKeyReused, ErrUnavailable; ErrNoEndpoint for a request that comes
-// again after the endpoint was deleted.
+// Create makes an endpoint. Errors: kind Meaning (fields "events", "url"), ErrTooMany, ErrKeyReused, ErrUnavailable;
+// ErrNoEndpoint for a request that comes again after the endpoint was deleted.
 func (s *Service) Create(ctx context.Context, key string, p CreateParams) (_ Secret, replayed bool, err error) {
 	if p.Kinds, err = checkKinds(p.Kinds); err != nil {
 		return Secret{}, false, err
@@ -122,7 +122,8 @@ const sqlDelete = `with forgotten as (
 		update webhook_requests set secret = null, answer = answer - 'Secret' where endpoint = $1 or (answer ? 'Secret' and answer->>'ID' = $1::text))
 	update webhook_endpoints set deleted_at = $2, secret = '', old_secret = '' where id = $1 and deleted_at is null`
 
-// Delete ends an endpoint at once, and forgets its secrets. What waits for it is not sent; the sweep removes it. Errors: ErrNoEndpoint, ErrUnavailable.
+// Delete ends an endpoint at once, and forgets its secrets. What waits for it is not sent; the sweep removes it.
+// Errors: ErrNoEndpoint, ErrUnavailable.
 func (s *Service) Delete(ctx context.Context, id uuid.UUID) error {
 	tag, err := s.pool.Exec(ctx, sqlDelete, id, s.o.Clock())
 	if err == nil && tag.RowsAffected() == 0 {

@@ -66,7 +66,8 @@ func (o *office) inside(secret string) (n int) {
 	return n
 }
 
-// A deleted endpoint's secrets are nowhere any more, whatever its requests were answered. A request that comes again learns that it is gone.
+// A deleted endpoint's secrets are nowhere any more, whatever its requests were answered. A request that comes again
+// learns that it is gone.
 func TestADeletedEndpointsSecretsAreGone(t *testing.T) {
 	t.Parallel()
 	o := newOffice(t)
@@ -119,7 +120,8 @@ func (o *office) asBefore(endpoint uuid.UUID, secret string) {
 	}
 }
 
-// Answers of before are given again, their secrets are taken out of them when a server starts, and deleted with their endpoints.
+// Answers of before are given again, their secrets are taken out of them when a server starts, and deleted with their
+// endpoints.
 func TestAnswersOfBefore(t *testing.T) {
 	t.Parallel()
 	o := newOffice(t)
@@ -158,7 +160,8 @@ func TestAnswersOfBefore(t *testing.T) {
 	}
 }
 
-// A key is set, replaced, and the old one left out: secrets are never stored plain any more, and every request is signed rightly all along.
+// A key is set, replaced, and the old one left out: secrets are never stored plain any more, and every request is
+// signed rightly all along.
 func TestSecretsAreStoredEncrypted(t *testing.T) {
 	t.Parallel()
 	o := newOffice(t)
