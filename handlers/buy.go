@@ -85,14 +85,35 @@ func (a *App) buyModel(v *visit, w wish) (views.BuyModel, error) {
 		pack.Lasts = outlook.Pace.GoodFor(pack.Gets, pack.ExpiresAfter)
 		m.Packs = append(m.Packs, pack)
 	}
-	suggest(m.Packs, w.need)
-	m.Advice, err = a.advice(v, account.Lots, w.need)
-	return m, err
+	advice, err := a.advice(v, account.Lots, w.need)
+	if err != nil {
+		return views.BuyModel{}, err
+	}
+	m.Advice = suggest(m.Packs, w.need, advice)
+	return m, nil
 }
 
-// suggest suggests the smallest pack that covers a need, or the largest there is; packs are sorted by size. Without a need the catalog's suggestion
-// stands, unless what is owed takes all of that pack.
-func suggest(packs []views.PackModel, need tokens.Amount) {
+// suggest suggests one pack, and leaves out advice to buy another one. With a need it is the smallest pack that
+// covers it; without one the pack that the advice names, if it names one.
+func suggest(packs []views.PackModel, need tokens.Amount, advice []views.AdviceModel) []views.AdviceModel {
+	buy := slices.IndexFunc(advice, func(one views.AdviceModel) bool { return one.Kind == views.AdviceBuy })
+	if need == 0 && buy >= 0 {
+		for i := range packs {
+			packs[i].Suggested = packs[i].ID == advice[buy].PackID
+		}
+		return advice
+	}
+	preselect(packs, need)
+	other := func(p views.PackModel) bool { return p.Suggested && p.ID != advice[buy].PackID }
+	if buy >= 0 && slices.ContainsFunc(packs, other) {
+		return slices.Delete(advice, buy, buy+1)
+	}
+	return advice
+}
+
+// preselect suggests the smallest pack that covers a need, or the largest there is; packs are sorted by size. Without
+// a need the catalog's suggestion stands, unless what is owed takes all of that pack.
+func preselect(packs []views.PackModel, need tokens.Amount) {
 	worthless := func(p views.PackModel) bool { return p.Suggested && p.Gets <= 0 }
 	if need == 0 && !slices.ContainsFunc(packs, worthless) {
 		return

@@ -65,7 +65,7 @@ func (a *App) advice(v *visit, lots []ledger.Lot, short tokens.Amount) ([]views.
 	for _, one := range list {
 		advice = append(advice, views.AdviceModel{
 			Kind: views.AdviceKind(one.Kind), Next: views.NextGrant{Amount: one.Reset.Amount, At: one.Reset.At}, Lasts: one.InTime,
-			PackName: one.Pack.Name, PackTokens: one.Pack.Tokens, PackPrice: one.Pack.Price, Until: one.Until, Covers: one.Cover,
+			PackID: one.Pack.ID, PackName: one.Pack.Name, PackTokens: one.Pack.Tokens, PackPrice: one.Pack.Price, Until: one.Until, Covers: one.Cover,
 			PlanName: one.Plan.Name, Extra: one.Extra, Packs: one.Packs, Count: one.Count,
 		})
 	}

@@ -18,7 +18,7 @@ func (a *App) receiptPage(v *visit) error {
 	if err != nil {
 		return err
 	}
-	m := receipt.Model(&r, a.Prices(), a.Seller)
+	m := receipt.Model(&r, a.Prices(), a.Seller, receipt.Holder{Name: v.Name, Email: v.Email})
 	m.Chrome = a.chrome(v, views.NavCredits)
 	return render(v, http.StatusOK, views.ReceiptPage(m))
 }

@@ -98,7 +98,8 @@ func oneCurrency(packs []catalog.Pack) string {
 	return packs[0].Price.Currency
 }
 
-// packValue is a pack as a form names it, with what is shown of it: what its creator agrees to. An id may have colons, so it comes last.
+// packValue is a pack as a form names it, with what is shown of it: what its creator agrees to. An id may have
+// colons, so it comes last.
 func packValue(p catalog.Pack) string {
 	return fmt.Sprintf("%d:%s:%s:%d:%s", p.Price.Minor, p.Price.Currency, p.Tokens, p.ExpiresDays, p.ID)
 }

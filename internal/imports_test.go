@@ -30,7 +30,7 @@ var layers = [][]string{
 	{"internal/embedpg"},
 	{
 		"internal/problem", "internal/tokens", "internal/money", "internal/clock", "internal/coalesce", "internal/recent", "internal/logs",
-		"internal/inflight", "internal/sitepath", "internal/plaintext",
+		"internal/inflight", "internal/sitepath", "internal/plaintext", "internal/seal",
 	},
 }
 

@@ -346,7 +346,7 @@ func purchaseActions(m PurchaseModel) templ.Component {
 				}
 			}
 		case PurchaseFailed:
-			templ_7745c5c3_Err = LinkButton(LinkProps{Label: "Try another card", Href: m.retry(), Kind: ButtonAccent, TestID: "purchase-retry"}).Render(ctx, templ_7745c5c3_Buffer)
+			templ_7745c5c3_Err = LinkButton(LinkProps{Label: m.retryLabel(), Href: m.retry(), Kind: ButtonAccent, TestID: "purchase-retry"}).Render(ctx, templ_7745c5c3_Buffer)
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
@@ -726,7 +726,7 @@ func (m PurchaseModel) headline() string {
 	case PurchaseUnpaid:
 		return "Not paid yet."
 	case PurchaseFailed:
-		return "Your payment didn't go through."
+		return m.failedHeadline()
 	case PurchaseCancelled:
 		return "Checkout closed."
 	case PurchaseSlow:
@@ -748,7 +748,7 @@ func (m PurchaseModel) text() string {
 		if m.Auto {
 			return "Auto top-up: " + TopUpAttempt{Failure: m.Failure}.text() + ". No tokens were added."
 		}
-		return "No tokens were added."
+		return m.failedText()
 	case PurchaseCancelled:
 		if m.Open {
 			return "Nothing was bought. The order stays open until you cancel it or a day has passed."

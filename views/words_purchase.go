@@ -136,3 +136,27 @@ func (w when) ago() string {
 
 // deadline is the last moment of something, as exactly as it matters: "Sunday 6 December, 14:02".
 func (w when) deadline() string { return w.at.Format("Monday 2 January, 15:04") }
+
+// refused says that the payment provider did not take the order, so nobody was asked to pay.
+func (m PurchaseModel) refused() bool { return m.Failure == "refused" && !m.Auto }
+
+func (m PurchaseModel) failedHeadline() string {
+	if m.refused() {
+		return "This order could not be placed."
+	}
+	return "Your payment didn't go through."
+}
+
+func (m PurchaseModel) failedText() string {
+	if m.refused() {
+		return "The payment provider did not take it. Nothing was paid, and no tokens were added."
+	}
+	return "No tokens were added."
+}
+
+func (m PurchaseModel) retryLabel() string {
+	if m.refused() {
+		return "See the packs"
+	}
+	return "Try another card"
+}

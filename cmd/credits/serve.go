@@ -31,6 +31,7 @@ import (
 	"pop.store/credits/internal/relay"
 	"pop.store/credits/internal/results"
 	"pop.store/credits/internal/sandbox"
+	"pop.store/credits/internal/seal"
 	"pop.store/credits/internal/session"
 	"pop.store/credits/internal/stripepay"
 	"pop.store/credits/internal/topup"
@@ -136,7 +137,9 @@ func (p *program) assemble(d *database, addr net.Addr) *site {
 			return s.app.Billing.Receipt(ctx, account, purchase)
 		},
 	})
-	s.app.Webhooks = webhook.New(d.pool, webhook.Options{Clock: clock.System, Log: p.log, AllowPrivate: p.config.WebhookPrivate})
+	s.app.Webhooks = webhook.New(d.pool, webhook.Options{
+		Clock: clock.System, Log: p.log, AllowPrivate: p.config.WebhookPrivate, Keys: p.sealKeys(),
+	})
 	s.jobs = jobs.New(d.pool, jobs.Options{
 		Ledger: books, Sessions: s.app.Sessions, Mail: s.app.Mail, Webhooks: s.app.Webhooks,
 		Sinks: []relay.Sink{s.app.Mail.Sink, s.app.Webhooks.Take}, Log: p.log,
@@ -153,6 +156,27 @@ func (p *program) assemble(d *database, addr net.Addr) *site {
 	}
 	s.seed = func(ctx context.Context) error { return s.setUpPayments(ctx, d, local) }
 	return s
+}
+
+// sealKeys are what stored secrets are encrypted with; the configuration has looked at them.
+func (p *program) sealKeys() *seal.Keys {
+	keys, err := seal.New(p.config.EncryptionKeys...)
+	if err != nil {
+		panic(err)
+	}
+	return keys
+}
+
+// reseal stores the secrets of webhook endpoints with the key of now. One that cannot be read keeps nobody from being
+// served: requests to its endpoint wait until it can be, or until it is given a new one.
+func (s *site) reseal(ctx context.Context) {
+	count, err := s.app.Webhooks.Reseal(ctx)
+	if err != nil {
+		s.log.Error("not all webhook secrets could be encrypted anew: check CREDITS_ENCRYPTION_KEY", "error", err)
+	}
+	if count > 0 {
+		s.log.Info("webhook secrets were encrypted anew", "count", count)
+	}
 }
 
 // mailFolder is where e-mails are written to while there is no mail server.
@@ -218,6 +242,7 @@ func (s *site) run(ctx context.Context, listener net.Listener, d *database) erro
 	} else if err != nil {
 		return err
 	}
+	s.reseal(ctx)
 	s.ready.Store(true)
 	s.announce(d)
 	s.sayStarted(listener.Addr(), d)

@@ -165,8 +165,8 @@ func (s *Service) Charge(ctx context.Context, account, id uuid.UUID) (Purchase, 
 
 const sqlForgetMethod = `update payment_customers set method = '', card = '' where account = $1 and provider = $2 and method = $3`
 
-// chargeRefused ends an auto purchase that the provider takes nothing for. What it does not know any more is forgotten first: else the next one would be
-// charged to it.
+// chargeRefused ends an auto purchase that the provider takes nothing for. What it does not know any more is
+// forgotten first: else the next one would be charged to it.
 func (s *Service) chargeRefused(ctx context.Context, p Purchase, why error) error {
 	var err error
 	switch {
@@ -208,11 +208,11 @@ func (s *Service) chargeOpen(ctx context.Context) (more bool, err error) {
 	return false, nil // what is left has failed: the next turn is soon enough
 }
 
-const sqlAdopt = `update purchases set provider_session = $2, payment = $2 where id = $1 and auto and provider_session is null`
+const sqlAdopt = `update purchases set provider_session = $2, payment = $2 where id = $1 and provider_session is null`
 
 // adopt writes down which payment is an auto purchase's: whoever hears of it first, the answer to the charge or an event that is faster.
 func (s *Service) adopt(ctx context.Context, p *Purchase, c *payment.Checkout) error {
-	if !p.Auto || p.session != "" || c.ID == "" || c.Reference != p.ID.String() || c.Customer != p.customer {
+	if !p.Auto || c.ID == "" || c.Reference != p.ID.String() || c.Customer != p.customer {
 		return nil
 	}
 	if _, err := s.pool.Exec(ctx, sqlAdopt, p.ID, c.ID); err != nil {

@@ -21,10 +21,11 @@ var (
 	ErrBadSignature = problem.New(problem.Syntax, "bad_signature", "This event's signature cannot be accepted.")
 )
 
-// HandleEvent takes an event as it came over the wire. Nil means that it is dealt with for good and need not be sent again. That is so, too, when
-// nothing can ever come of it, which is logged: it cannot be read, it is of the other mode, it came before with other contents, it is about nothing of
-// ours, or about a payment that does not match our order. An error means that nothing has changed or that sending it again completes it:
-// ErrBadSignature, ErrNotSetUp, kind Unavailable.
+// HandleEvent takes an event as it came over the wire. Nil means that it is dealt with for good and need not be sent
+// again. That is so, too, when nothing can ever come of it, which is logged: it cannot be read, it is of the other
+// mode, it came before with other contents, it is about nothing of ours, or about a payment that does not match our
+// order. An error means that nothing has changed or that sending it again completes it: ErrBadSignature, ErrNotSetUp,
+// kind Unavailable.
 func (s *Service) HandleEvent(ctx context.Context, payload []byte, signature string) error {
 	event, err := stripepay.Verify(payload, signature, s.o.WebhookSecrets)
 	if errors.Is(err, stripepay.ErrUnreadable) {
@@ -70,8 +71,9 @@ const (
 	sqlInbox   = `select body_hash, processed_at is not null from payment_events where id = $1`
 )
 
-// receive puts the event into the inbox and says whether there is nothing to do: it was dealt with before, or it came before with other contents.
-// Deliveries of one event at the same time all go on: what keeps a credit from happening twice is the ledger.
+// receive puts the event into the inbox and says whether there is nothing to do: it was dealt with before, or it came
+// before with other contents. Deliveries of one event at the same time all go on: what keeps a credit from happening
+// twice is the ledger.
 func (s *Service) receive(ctx context.Context, event payment.Event, hash []byte) (done bool, err error) {
 	if _, err := s.pool.Exec(ctx, sqlReceive, event.ID, event.Type, hash, s.o.Clock()); err != nil {
 		return false, ErrUnavailable.Because(err)

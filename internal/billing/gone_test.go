@@ -115,7 +115,8 @@ func TestOrdersAtOnceOfACustomerWhoIsGone(t *testing.T) {
 	}
 }
 
-// What an auto top-up is charged to is gone: it fails for good, and is forgotten, so that nothing is charged to it again.
+// What an auto top-up is charged to is gone: it fails for good, and is forgotten, so that nothing is charged to it
+// again.
 func TestWhatIsChargedIsGone(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct {
@@ -166,8 +167,8 @@ func TestANewCardSurvivesTheOldOnesEnd(t *testing.T) {
 	}
 }
 
-// Stripe does not know a checkout any more. It is asked about for as long as one can be open, keeps nobody else waiting, and is then closed; if the money
-// did come, an event completes the purchase.
+// Stripe does not know a checkout any more. It is asked about for as long as one can be open, keeps nobody else
+// waiting, and is then closed; if the money did come, an event completes the purchase.
 func TestTheCheckoutIsGone(t *testing.T) {
 	t.Parallel()
 	s, l := stripeShop(t, stripepay.Options{})
@@ -194,7 +195,8 @@ func TestTheCheckoutIsGone(t *testing.T) {
 	s.wantCredits(p, 1)
 }
 
-// Stripe does not know the checkout of a purchase whose bill is asked for: the others' bills are asked for, and it is not asked about again.
+// Stripe does not know the checkout of a purchase whose bill is asked for: the others' bills are asked for, and it is
+// not asked about again.
 func TestTheCheckoutOfABillIsGone(t *testing.T) {
 	t.Parallel()
 	s, l := stripeShop(t, stripepay.Options{})
@@ -214,7 +216,8 @@ func TestTheCheckoutOfABillIsGone(t *testing.T) {
 	}
 }
 
-// The walk through Stripe's events stopped at one that Stripe does not keep any more: it begins again instead of standing still.
+// The walk through Stripe's events stopped at one that Stripe does not keep any more: it begins again instead of
+// standing still.
 func TestTheEventOfAWalkIsGone(t *testing.T) {
 	t.Parallel()
 	s, l := stripeShop(t, stripepay.Options{})
@@ -315,7 +318,8 @@ func TestATopUpThatIsTooSmall(t *testing.T) {
 	}
 }
 
-// Prices go to Stripe in its units, and what it tells comes back in ours: order, bill, part of a refund, dispute, charge without the buyer.
+// Prices go to Stripe in its units, and what it tells comes back in ours: order, bill, part of a refund, dispute,
+// charge without the buyer.
 func TestCurrenciesInStripesUnits(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct {

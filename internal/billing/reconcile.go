@@ -71,8 +71,9 @@ func (s *Service) askOpen(ctx context.Context) (more bool, err error) {
 	return len(list) == chunk, nil
 }
 
-// askAgain asks about one purchase. A checkout that the provider does not know any more tells nothing, now or later: once none can be open, the purchase
-// is closed. If the money did come, an event says so, and the purchase is completed all the same.
+// askAgain asks about one purchase. A checkout that the provider does not know any more tells nothing, now or later:
+// once none can be open, the purchase is closed. If the money did come, an event says so, and the purchase is
+// completed all the same.
 func (s *Service) askAgain(ctx context.Context, p Purchase) error {
 	_, err := s.ask(ctx, p)
 	if !errors.Is(err, payment.ErrNone) {

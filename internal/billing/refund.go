@@ -53,10 +53,11 @@ type refund struct {
 	done      bool
 }
 
-// Refund gives money of a purchase back, and takes its tokens back in proportion: what was spent of them is owed, and comes off the next
-// purchase. The same key with the same request gives it back once, and answers the purchase as it stood then. Errors: ErrNoKey, ErrKeyReused,
-// ErrNoPurchase, ErrNotPaid, ErrAllRefunded, ErrDisputed, ErrRefused, ErrNotSetUp, kinds Meaning (field "amount") and Unavailable (try again
-// with the same key; a refund that was begun is carried out in any case): ErrRefundUnderWay while it depends on another one.
+// Refund gives money of a purchase back, and takes its tokens back in proportion: what was spent of them is owed, and
+// comes off the next purchase. The same key with the same request gives it back once, and answers the purchase as it
+// stood then. Errors: ErrNoKey, ErrKeyReused, ErrNoPurchase, ErrNotPaid, ErrAllRefunded, ErrDisputed, ErrRefused,
+// ErrNotSetUp, kinds Meaning (field "amount") and Unavailable (try again with the same key; a refund that was begun
+// is carried out in any case): ErrRefundUnderWay while it depends on another one.
 func (s *Service) Refund(ctx context.Context, account, id uuid.UUID, key string, p RefundParams) (_ Purchase, replayed bool, err error) {
 	return s.giveBack(ctx, account, id, key, p, false)
 }
@@ -211,12 +212,13 @@ func (s *Service) allowed(p *Purchase, untouched bool) error {
 	return nil
 }
 
-// sqlUnderWay is the money of refunds that are under way. Some of it may be among the money that we know went back already.
+// sqlUnderWay is the money of refunds that are under way. Some of it may be among the money that we know went back
+// already.
 const sqlUnderWay = `select coalesce(sum(amount_minor), 0)::bigint from purchase_refunds where purchase = $1 and done_at is null`
 
-// left is how much a refund gives back: what is asked for, or all that is left. While other refunds are under way it is not known how much that is: their
-// money may be counted as gone already, and they may be refused. What is there in any case is given back; what is not there in any case is refused; for
-// the rest one has to ask again.
+// left is how much a refund gives back: what is asked for, or all that is left. While other refunds are under way it
+// is not known how much that is: their money may be counted as gone already, and they may be refused. What is there
+// in any case is given back; what is not there in any case is refused; for the rest one has to ask again.
 func left(ctx context.Context, tx pgx.Tx, p *Purchase, asked *money.Amount) (int64, error) {
 	var underWay int64
 	if err := tx.QueryRow(ctx, sqlUnderWay, p.ID).Scan(&underWay); err != nil {
@@ -237,7 +239,8 @@ func left(ctx context.Context, tx pgx.Tx, p *Purchase, asked *money.Amount) (int
 	return amount, nil
 }
 
-// checkRefund says what is wrong with an amount that is asked for, of a purchase of which no more than most can go back.
+// checkRefund says what is wrong with an amount that is asked for, of a purchase of which no more than most can go
+// back.
 func checkRefund(p *Purchase, asked *money.Amount, most int64) error {
 	step := money.Amount{Minor: money.Step(p.Paid.Currency), Currency: p.Paid.Currency}
 	switch {
@@ -279,7 +282,8 @@ func (s *Service) carryOut(ctx context.Context, r refund) error {
 	return s.done(ctx, r, &p)
 }
 
-// learn writes down what the provider says went back so far. A checkout that it does not know any more has nothing to tell.
+// learn writes down what the provider says went back so far. A checkout that it does not know any more has nothing to
+// tell.
 func (s *Service) learn(ctx context.Context, p *Purchase) error {
 	c, err := s.o.Provider.Checkout(ctx, p.session)
 	if errors.Is(err, payment.ErrNone) {

@@ -22,7 +22,8 @@ func (s *shop) refundUntilDecided(p billing.Purchase, key string) error {
 	}
 }
 
-// Of $9.00 twenty refunds of $0.70 at once give back twelve times as much. No final refusal is given while the money may still be there.
+// Of $9.00 twenty refunds of $0.70 at once give back twelve times as much. No final refusal is given while the money
+// may still be there.
 func TestParallelRefundsGiveBackAllThatIsThere(t *testing.T) {
 	t.Parallel()
 	s := newShop(t)
@@ -52,7 +53,8 @@ func (s *shop) underWay(p billing.Purchase, minor int64) {
 		values (gen_random_uuid(), $1, $2, $3, '', false, gen_random_uuid(), '', $4)`, p.ID, p.Account, minor, s.clock.Now())
 }
 
-// What a refund under way takes is neither there nor gone until it is done: it may be among the money that we know went back, and it may be refused.
+// What a refund under way takes is neither there nor gone until it is done: it may be among the money that we know
+// went back, and it may be refused.
 func TestARefundBesideOneUnderWay(t *testing.T) {
 	t.Parallel()
 	s := newShop(t)

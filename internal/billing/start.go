@@ -216,7 +216,8 @@ func (s *Service) askToOpen(ctx context.Context, order *Purchase) (payment.Check
 const sqlForgetCustomer = `with gone as (delete from payment_customers where account = $1 and provider = $2 and customer = $3)
 	update purchases set customer = '' where account = $1 and provider = $2 and customer = $3 and provider_session is null and not auto`
 
-// forgetCustomer forgets the buyer of a purchase, whom the provider does not know any more, with what was kept to be charged again.
+// forgetCustomer forgets the buyer of a purchase, whom the provider does not know any more, with what was kept to be
+// charged again.
 func (s *Service) forgetCustomer(ctx context.Context, p *Purchase) error {
 	s.o.Log.Warn("the payment provider does not know a customer any more: forgotten", "account", p.Account, "customer", p.customer)
 	if _, err := s.pool.Exec(ctx, sqlForgetCustomer, p.Account, p.provider, p.customer); err != nil {

@@ -28,7 +28,8 @@ func changedEvent(p billing.Purchase, changes members) members {
 	return event
 }
 
-// Signed events that nothing can ever come of are answered as dealt with, and logged: the provider would send them again for days.
+// Signed events that nothing can ever come of are answered as dealt with, and logged: the provider would send them
+// again for days.
 func TestEventsThatCanNeverBeApplied(t *testing.T) {
 	t.Parallel()
 	s := newShop(t)

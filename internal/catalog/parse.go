@@ -292,8 +292,8 @@ func (o object) price(needed bool) money.Amount {
 	return money.Amount{Minor: o.minor("price", currency, needed), Currency: currency}
 }
 
-// minor reads a price in a currency's minor units: "9.00" is 900 in USD. One that is for sale has to be one that can be paid. Of an unknown currency only
-// the form is looked at.
+// minor reads a price in a currency's minor units: "9.00" is 900 in USD. One that is for sale has to be one that can
+// be paid. Of an unknown currency only the form is looked at.
 func (o object) minor(name, currency string, forSale bool) int64 {
 	const must = `must be a decimal number such as "9.00"`
 	n := o.scalar(name, must)

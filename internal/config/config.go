@@ -2,6 +2,7 @@
 package config
 
 import (
+	"encoding/base64"
 	"fmt"
 	"log/slog"
 	"net"
@@ -32,6 +33,7 @@ type Config struct {
 	WebhookPrivate bool           // CREDITS_WEBHOOK_ALLOW_PRIVATE=1: webhooks may go to private addresses, and without https
 	SMTP           *url.URL       // CREDITS_SMTP_URL: the mail server, smtp or smtps, maybe with a password; nil: e-mails are written as files
 	MailFrom       *mail.Address  // CREDITS_MAIL_FROM: whom e-mails are from
+	EncryptionKeys [][]byte       // CREDITS_ENCRYPTION_KEY: what stored secrets are encrypted with, the first one; the others only decrypt
 	Seller         []string       // CREDITS_SELLER: who sells the packs, as receipts have it: the name, then further lines
 	LogLevel       slog.Level     // CREDITS_LOG_LEVEL: the least important lines that are logged
 	LogFormat      logs.Format    // CREDITS_LOG_FORMAT: text or json
@@ -88,6 +90,9 @@ func Load(getenv func(string) string) (Config, error) {
 		return Config{}, err
 	}
 	if c.Seller, err = seller(getenv("CREDITS_SELLER")); err != nil {
+		return Config{}, err
+	}
+	if c.EncryptionKeys, err = encryptionKeys(getenv("CREDITS_ENCRYPTION_KEY")); err != nil {
 		return Config{}, err
 	}
 	if c.Stripe, err = stripe(getenv, c.Demo); err != nil {
@@ -215,6 +220,29 @@ func seller(value string) ([]string, error) {
 		return nil, &Error{"CREDITS_SELLER", fmt.Sprintf(`must be 1 to %d lines with ";" between them, the name first`, maxSellerLines)}
 	}
 	return lines, nil
+}
+
+// Limits of the keys for stored secrets.
+const (
+	encryptionKey     = 32 // bytes
+	maxEncryptionKeys = 10
+)
+
+// encryptionKeys reads keys with commas between them. What cannot be read is not repeated: it may be a key.
+func encryptionKeys(value string) ([][]byte, error) {
+	if value == "" {
+		return nil, nil
+	}
+	var keys [][]byte
+	for part := range strings.SplitSeq(value, ",") {
+		key, err := base64.StdEncoding.DecodeString(strings.TrimSpace(part))
+		if err != nil || len(key) != encryptionKey || len(keys) == maxEncryptionKeys {
+			return nil, &Error{"CREDITS_ENCRYPTION_KEY", fmt.Sprintf("must be %d random bytes in base64, such as openssl rand -base64 %d prints; up to %d with commas",
+				encryptionKey, encryptionKey, maxEncryptionKeys)}
+		}
+		keys = append(keys, key)
+	}
+	return keys, nil
 }
 
 func prefixes(value string) ([]netip.Prefix, error) {

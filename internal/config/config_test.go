@@ -46,6 +46,7 @@ func TestEveryBadValueNamesItsVariable(t *testing.T) {
 		"CREDITS_TRUSTED_PROXIES":       {"10.0.0.1", "10.0.0.0/8,abc"},
 		"CREDITS_DB_CONNS":              {"1", "abc", "100000"},
 		"CREDITS_SMTP_URL":              {"mail.example", "http://mail.example", "smtp://", "smtp://h:0", "smtp://h:70000", "smtp://h/path", "smtp://h?x=1", "smtp://u:p%zz@h"},
+		"CREDITS_ENCRYPTION_KEY":        {"x", "c2hvcnQ=", strings.Repeat("A", 43), strings.Repeat("A", 43) + "=,", strings.Repeat(strings.Repeat("A", 43)+"=,", 11)},
 		"CREDITS_SELLER":                {";", " ; ;", "a\nb", "a;\xff", strings.Repeat("x", 121), strings.Repeat("x;", 11)},
 		"CREDITS_MAIL_FROM":             {"credits", "a@b, c@d", "Credits <credits@example.com"},
 	} {
@@ -100,5 +101,18 @@ func TestAPasswordIsNotRepeated(t *testing.T) {
 		if err == nil || strings.Contains(err.Error(), "hunter2") {
 			t.Errorf("%s: %v", value, err)
 		}
+	}
+}
+
+func TestEncryptionKeys(t *testing.T) {
+	t.Parallel()
+	one, two := strings.Repeat("A", 43)+"=", strings.Repeat("/", 42)+"8="
+	c, err := config.Load(env(map[string]string{"CREDITS_ENCRYPTION_KEY": one + ", " + two}))
+	if err != nil || len(c.EncryptionKeys) != 2 || len(c.EncryptionKeys[0]) != 32 || c.EncryptionKeys[0][31] != 0 || c.EncryptionKeys[1][0] != 255 {
+		t.Errorf("%v, %v", c.EncryptionKeys, err)
+	}
+	secret := strings.Repeat("secret", 5)
+	if _, err := config.Load(env(map[string]string{"CREDITS_ENCRYPTION_KEY": secret})); err == nil || strings.Contains(err.Error(), "secretsecret") {
+		t.Errorf("it repeats what may be a key: %v", err)
 	}
 }

@@ -54,7 +54,7 @@ func (m *Mailer) arrivedWords(r *reader, o occasion) words {
 
 // addReceipt adds what the receipt on the pages says.
 func (m *Mailer) addReceipt(w *words, r *reader, bought *billing.Receipt, now time.Time) {
-	model := receipt.Model(bought, m.Prices(), m.Seller)
+	model := receipt.Model(bought, m.Prices(), m.Seller, receipt.Holder{Name: r.Name, Email: r.Email})
 	model.Chrome = views.Chrome{Now: now, Zone: r.Zone}
 	w.Sums = model.Lines()
 	w.add("Receipt", model.Number)

@@ -13,15 +13,17 @@ import (
 	"pop.store/credits/internal/money"
 )
 
-// The ways in which a provider does not do what it is asked: final answers, which asking again does not change. Any other error means that its answer
-// is not known: asking again is safe, since every request that moves something carries a key.
+// The ways in which a provider does not do what it is asked: final answers, which asking again does not change. Any
+// other error means that its answer is not known: asking again is safe, since every request that moves something
+// carries a key.
 var (
 	ErrNone    = errors.New("payment: the provider knows of no such thing")
 	ErrRefused = errors.New("payment: the provider refuses this for good")
 	ErrTooMuch = errors.New("payment: with tax it is more than may be taken")
 )
 
-// Both are ErrNone. They say that what we remember of a buyer does not exist at the provider any more, so it has to be forgotten here, too.
+// Both are ErrNone. They say that what we remember of a buyer does not exist at the provider any more, so it has to
+// be forgotten here, too.
 var (
 	ErrNoCustomer = fmt.Errorf("%w: the customer", ErrNone)
 	ErrNoMethod   = fmt.Errorf("%w: the payment method", ErrNone)

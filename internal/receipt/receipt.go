@@ -2,6 +2,8 @@
 package receipt
 
 import (
+	"slices"
+
 	"pop.store/credits/internal/billing"
 	"pop.store/credits/internal/catalog"
 	"pop.store/credits/internal/money"
@@ -9,17 +11,25 @@ import (
 	"pop.store/credits/views"
 )
 
-// Model is a receipt without what surrounds it. seller is who sells: lines, the name first.
-func Model(r *billing.Receipt, prices *catalog.Catalog, seller []string) views.ReceiptModel {
+// Holder is whose account it is, as its profile says. Both may be empty.
+type Holder struct {
+	Name  string
+	Email string
+}
+
+// Model is a receipt without what surrounds it. seller is who sells: lines, the name first. Where the payment
+// provider names no buyer it is the holder of the account.
+func Model(r *billing.Receipt, prices *catalog.Catalog, seller []string, holder Holder) views.ReceiptModel {
 	m := views.ReceiptModel{
 		ID: r.ID.String(), Number: r.Number, PaidAt: r.CompletedAt, Seller: seller, PackName: PackName(prices, r.Pack), Tokens: r.Tokens, Owed: r.Netted,
 		ExpiresAt: r.ExpiresAt, Price: r.Price, Total: r.Paid, Card: r.Card, Refunded: r.Refunded, RefundedAt: r.RefundedAt, Incomplete: r.Bill == nil,
 	}
 	if r.Bill == nil {
+		m.Buyer = buyerLines(payment.Buyer{}, holder)
 		return m
 	}
 	in := func(minor int64) money.Amount { return money.Amount{Minor: minor, Currency: r.Price.Currency} }
-	m.Discount, m.Buyer = in(r.Bill.Discount), buyerLines(r.Bill.Buyer)
+	m.Discount, m.Buyer = in(r.Bill.Discount), buyerLines(r.Bill.Buyer, holder)
 	m.Provider, m.ProviderURL = providers[r.Provider], r.Bill.ReceiptURL
 	if m.Provider == "" {
 		m.Provider = "the provider"
@@ -33,11 +43,12 @@ func Model(r *billing.Receipt, prices *catalog.Catalog, seller []string) views.R
 // providers are what creators know payment providers as.
 var providers = map[string]string{"stripe": "Stripe", "stripe_test": "Stripe", "sandbox": "the sandbox"}
 
-func buyerLines(b payment.Buyer) []string {
-	var lines []string
-	if b.Name != "" {
-		lines = append(lines, b.Name)
+func buyerLines(b payment.Buyer, holder Holder) []string {
+	names := []string{b.Name}
+	if b.Name == "" {
+		names = []string{holder.Name, holder.Email}
 	}
+	lines := slices.DeleteFunc(names, func(name string) bool { return name == "" })
 	lines = append(lines, b.Address...)
 	for _, id := range b.TaxIDs {
 		lines = append(lines, "Tax id "+id)

@@ -42,7 +42,8 @@ func plain(s string, most int) bool {
 	return utf8.ValidString(s) && utf8.RuneCountInString(s) <= most && !strings.ContainsFunc(s, unicode.IsControl)
 }
 
-// VAT is what comes on top of a session's amount when there is tax, in minor units, rounded half up to what can be paid.
+// VAT is what comes on top of a session's amount when there is tax, in minor units, rounded half up to what can be
+// paid.
 func (s *Session) VAT(taxed bool) int64 {
 	if !taxed {
 		return 0

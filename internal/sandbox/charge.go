@@ -46,8 +46,8 @@ const sqlCharge = `insert into sandbox_sessions (id, idempotency_key, client_ref
 	on conflict (idempotency_key) do nothing
 	returning ` + sessionColumns
 
-// Charge takes a payment with a card that is kept; the same reference takes the same one. payment.ErrNoMethod for one that
-// is not kept, or is somebody else's.
+// Charge takes a payment with a card that is kept; the same reference takes the same one. payment.ErrNoMethod for one
+// that is not kept, or is somebody else's.
 func (p *Provider) Charge(ctx context.Context, c payment.Charge) (payment.Checkout, error) {
 	if c.Price.Minor > c.Most {
 		return payment.Checkout{}, payment.ErrTooMuch

@@ -36,7 +36,8 @@ func (p *Provider) Open(ctx context.Context, o payment.Order) (payment.Checkout,
 	return s.checkout(p.o.Clock()), err
 }
 
-// payable refuses, as Stripe does, what is too little or too much to be paid at once, or has a last digit that cannot be.
+// payable refuses, as Stripe does, what is too little or too much to be paid at once, or has a last digit that cannot
+// be.
 func payable(price money.Amount) error {
 	if _, err := price.Stripe(); err != nil {
 		return fmt.Errorf("%w: %w", payment.ErrRefused, err)

@@ -95,8 +95,8 @@ func (p *Provider) taxOf(ctx context.Context, c payment.Charge, price int64) (*s
 	return tax, nil
 }
 
-// taxFailure is failure for tax: final are only a customer that is gone and an address that tax cannot be worked out for. All else is the operator's to
-// mend, and is asked again.
+// taxFailure is failure for tax: final are only a customer that is gone and an address that tax cannot be worked out
+// for. All else is the operator's to mend, and is asked again.
 func taxFailure(err error) error {
 	var refused *stripe.Error
 	mapped := failure(err)

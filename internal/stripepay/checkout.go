@@ -12,8 +12,8 @@ import (
 	"pop.store/credits/internal/payment"
 )
 
-// Open opens a checkout on Stripe's page. The customer is part of the idempotency key: when Stripe knows the customer no more, the same order is asked for
-// without one, which is another request.
+// Open opens a checkout on Stripe's page. The customer is part of the idempotency key: when Stripe knows the customer
+// no more, the same order is asked for without one, which is another request.
 func (p *Provider) Open(ctx context.Context, o payment.Order) (payment.Checkout, error) {
 	price, err := units(o.Price)
 	if err != nil {

@@ -24,8 +24,8 @@ func selling(change func(p *catalog.Pack)) func() *catalog.Catalog {
 	}
 }
 
-// A creator agreed to 500 tokens for $39 that never expire, below 40. What is worse than that is not bought, and the reason is the pack's terms: nothing is
-// owed. What is better is bought.
+// A creator agreed to 500 tokens for $39 that never expire, below 40. What is worse than that is not bought, and the
+// reason is the pack's terms: nothing is owed. What is better is bought.
 func TestConsentIsToAllOfThePack(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct {

@@ -97,7 +97,8 @@ func decide(s Settings, f facts, prices *catalog.Catalog, now time.Time) decisio
 	return f.within(s, pack.Price)
 }
 
-// agreed is what its creator agreed to. Where that was not written down in full it is what the catalog sold at that time, if the price is the one that was.
+// agreed is what its creator agreed to. Where that was not written down in full it is what the catalog sold at that
+// time, if the price is the one that was.
 func (s *Settings) agreed(prices *catalog.Catalog) billing.Terms {
 	if s.Agreed.Tokens > 0 {
 		return s.Agreed

@@ -31,7 +31,7 @@ type Endpoint struct {
 // Secret is an endpoint with what its requests are signed with, which is shown when it is made and not again.
 type Secret struct {
 	Endpoint
-	Secret string // whsec_...
+	Secret string `json:"-"` // whsec_...; it is not among the answers that are kept
 }
 
 // CreateParams ask for an endpoint.
@@ -40,7 +40,8 @@ type CreateParams struct {
 	Kinds []string // nil: all
 }
 
-// Create makes an endpoint. Errors: kind Meaning (fields "events", "url"), ErrTooMany, ErrKeyReused, ErrUnavailable.
+// Create makes an endpoint. Errors: kind Meaning (fields "events", "url"), ErrTooMany, ErrKeyReused, ErrUnavailable;
+// ErrNoEndpoint for a request that comes again after the endpoint was deleted.
 func (s *Service) Create(ctx context.Context, key string, p CreateParams) (_ Secret, replayed bool, err error) {
 	if p.Kinds, err = checkKinds(p.Kinds); err != nil {
 		return Secret{}, false, err
@@ -48,18 +49,17 @@ func (s *Service) Create(ctx context.Context, key string, p CreateParams) (_ Sec
 	if err := checkURL(p.URL, s.o.AllowPrivate); err != nil {
 		return Secret{}, false, err
 	}
-	return request(ctx, s, key, fingerprint(append([]string{"create", p.URL}, p.Kinds...)...), func(tx pgx.Tx) (Secret, error) {
+	return s.secretRequest(ctx, key, fingerprint(append([]string{"create", p.URL}, p.Kinds...)...), func(tx pgx.Tx, secret []byte) (Endpoint, error) {
 		if _, err := tx.Exec(ctx, sqlOneAtATime); err != nil {
-			return Secret{}, err
+			return Endpoint{}, err
 		}
-		secret := newSecret()
 		e := Endpoint{ID: uuid.New(), URL: p.URL, Kinds: p.Kinds, CreatedAt: s.o.Clock()}
 		tag, err := tx.Exec(ctx, `insert into webhook_endpoints (id, url, kinds, secret, created_at) select $1, $2, $3, $4, $5
-			where (select count(*) from webhook_endpoints where deleted_at is null) < $6`, e.ID, e.URL, e.Kinds, secret, e.CreatedAt, MaxEndpoints)
+			where (select count(*) from webhook_endpoints where deleted_at is null) < $6`, e.ID, e.URL, e.Kinds, s.seal(e.ID, secret), e.CreatedAt, MaxEndpoints)
 		if err == nil && tag.RowsAffected() == 0 {
 			err = ErrTooMany
 		}
-		return Secret{e, secretText(secret)}, err
+		return e, err
 	})
 }
 
@@ -124,9 +124,15 @@ func (s *Service) endpoints(ctx context.Context, where string, args ...any) ([]E
 	return list, known(err)
 }
 
-// Delete ends an endpoint at once. What waits for it is not sent; the sweep removes it. Errors: ErrNoEndpoint, ErrUnavailable.
+// sqlDelete removes the secrets, too, also from the answers that are kept; answers of before have them inside.
+const sqlDelete = `with forgotten as (
+		update webhook_requests set secret = null, answer = answer - 'Secret' where endpoint = $1 or (answer ? 'Secret' and answer->>'ID' = $1::text))
+	update webhook_endpoints set deleted_at = $2, secret = '', old_secret = '' where id = $1 and deleted_at is null`
+
+// Delete ends an endpoint at once, and forgets its secrets. What waits for it is not sent; the sweep removes it.
+// Errors: ErrNoEndpoint, ErrUnavailable.
 func (s *Service) Delete(ctx context.Context, id uuid.UUID) error {
-	tag, err := s.pool.Exec(ctx, `update webhook_endpoints set deleted_at = $2, secret = '', old_secret = '' where id = $1 and deleted_at is null`, id, s.o.Clock())
+	tag, err := s.pool.Exec(ctx, sqlDelete, id, s.o.Clock())
 	if err == nil && tag.RowsAffected() == 0 {
 		err = ErrNoEndpoint
 	}
@@ -139,10 +145,8 @@ const sqlRotate = `update webhook_endpoints set old_secret = secret, old_secret_
 
 // Rotate gives an endpoint a new secret. For a day requests are signed with the one before as well. Errors: ErrNoEndpoint, ErrKeyReused, ErrUnavailable.
 func (s *Service) Rotate(ctx context.Context, key string, id uuid.UUID) (_ Secret, replayed bool, err error) {
-	return request(ctx, s, key, fingerprint("rotate", id.String()), func(tx pgx.Tx) (Secret, error) {
-		secret := newSecret()
-		e, err := changed(ctx, tx, sqlRotate, id, s.o.Clock().Add(overlap), secret)
-		return Secret{e, secretText(secret)}, err
+	return s.secretRequest(ctx, key, fingerprint("rotate", id.String()), func(tx pgx.Tx, secret []byte) (Endpoint, error) {
+		return changed(ctx, tx, sqlRotate, id, s.o.Clock().Add(overlap), s.seal(id, secret))
 	})
 }
 

@@ -60,6 +60,7 @@ type head struct {
 	once         bool
 	firstAttempt time.Time // zero: this is the first
 	failing      bool      // nothing has got through to the endpoint lately
+	unread       error     // why the endpoint's secrets cannot be read
 }
 
 const sqlHead = `
@@ -89,12 +90,23 @@ func (s *Service) head(ctx context.Context, lane Lane) (*head, error) {
 	if err != nil {
 		return nil, ErrUnavailable.Because(err)
 	}
-	h.id, h.firstAttempt, h.secrets = EventID(lane.Account, h.seq), orZero(first), [][]byte{secret}
-	if len(old) > 0 {
-		h.secrets = append(h.secrets, old)
-	}
+	h.id, h.firstAttempt = EventID(lane.Account, h.seq), orZero(first)
+	h.secrets, h.unread = s.signing(lane.Endpoint, secret, old)
 	h.body, err = bodyOf(kind, at, externalID, data)
 	return &h, err
+}
+
+// signing are the secrets that an endpoint's requests are signed with. An old one that cannot be read is left out.
+func (s *Service) signing(endpoint uuid.UUID, stored, old []byte) ([][]byte, error) {
+	secret, err := s.unseal(endpoint, stored)
+	if err != nil {
+		return nil, err
+	}
+	secrets := [][]byte{secret}
+	if before, err := s.unseal(endpoint, old); err == nil && len(before) > 0 {
+		secrets = append(secrets, before)
+	}
+	return secrets, nil
 }
 
 // Next sends the next event of a lane, if one is due. more says that another one may be. Of one lane one Next may run at a time: two would send
@@ -107,7 +119,12 @@ func (s *Service) Next(ctx context.Context, lane Lane) (more bool, err error) {
 	if h == nil {
 		return false, s.clear(ctx, lane)
 	}
-	o := s.send(ctx, h.message)
+	o := outcome{failure: "its signing secret cannot be read here"}
+	if h.unread == nil {
+		o = s.send(ctx, h.message)
+	} else {
+		s.o.Log.Error("a webhook cannot be signed", "endpoint", lane.Endpoint, "error", h.unread)
+	}
 	switch {
 	case ended(ctx):
 		return false, nil

@@ -15,13 +15,15 @@ import (
 	"pop.store/credits/internal/clock"
 	"pop.store/credits/internal/ledger"
 	"pop.store/credits/internal/problem"
+	"pop.store/credits/internal/seal"
 )
 
 // Options are what a Service needs besides its database.
 type Options struct {
 	Clock        clock.Clock
 	Log          *slog.Logger
-	AllowPrivate bool // endpoints may be in the operator's own network, and without https
+	AllowPrivate bool       // endpoints may be in the operator's own network, and without https
+	Keys         *seal.Keys // what secrets are stored with; nil: as they are
 }
 
 // Service keeps the endpoints and delivers to them. It is safe for concurrent use, and any number of servers may run it over one database.
