@@ -95,8 +95,8 @@ func (p *program) refuseDemo(ctx context.Context, d *database) error {
 	if !p.config.Demo {
 		return nil
 	}
-	real, err := billing.TookRealMoney(ctx, d.pool)
-	if err != nil || !real {
+	took, err := billing.TookRealMoney(ctx, d.pool)
+	if err != nil || !took {
 		return err
 	}
 	return &config.Error{Name: "CREDITS_DEMO", Reason: "must not be 1 on this database, which has real payments: in the demo tokens cost nothing"}

@@ -3,6 +3,8 @@ package config_test
 import (
 	"errors"
 	"log/slog"
+	"os"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -110,5 +112,22 @@ func TestUnknownVariables(t *testing.T) {
 	}
 	if got := config.Unknowns([]string{"PATH=/bin", "DATABASE_HOST=h", "DATABASE_NAME=n", "CREDIT=1", "CREDITS_DEMO=1"}); got != nil {
 		t.Errorf("%+v", got)
+	}
+}
+
+// The documentation lists every variable that is read, and none that is not.
+func TestEveryVariableIsDocumented(t *testing.T) {
+	t.Parallel()
+	text, err := os.ReadFile("../../docs/configuration.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var listed []string
+	for _, row := range regexp.MustCompile("(?m)^\\| `([A-Z_]+)` \\|").FindAllStringSubmatch(string(text), -1) {
+		listed = append(listed, row[1])
+	}
+	slices.Sort(listed)
+	if names := config.Names(); !slices.Equal(listed, names) {
+		t.Errorf("listed are %q, read are %q", listed, names)
 	}
 }
