@@ -10,6 +10,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"os"
 	"sync"
 	"testing"
@@ -136,6 +137,7 @@ func start() (_ *server, err error) {
 	}
 	s.pg, err = embedpg.Start(ctx, embedpg.Options{
 		DataDir: s.house.data(),
+		Log:     slog.New(slog.DiscardHandler),
 		Settings: map[string]string{
 			"max_connections": "300",
 			"shared_buffers":  "64MB", // several test processes run at a time
