@@ -82,7 +82,8 @@ func settings(t *testing.T) map[string]string {
 	return found
 }
 
-// It starts again after a pause, reloads the catalog, has a folder of its own to write to, and gives a stop the time that it takes.
+// It starts again after a pause, reloads the catalog, has a folder of its own to write to, and gives a stop the time
+// that it takes.
 func TestTheUnitRunsTheServerWell(t *testing.T) {
 	t.Parallel()
 	unit := settings(t)

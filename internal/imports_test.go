@@ -28,7 +28,8 @@ var layers = [][]string{
 	{"internal/sandbox", "internal/stripepay", "internal/ledger", "internal/forecast", "internal/session", "internal/apikey", "static"},
 	{"internal/catalog", "internal/payment", "internal/strictjson", "internal/config", "internal/browser", "db"},
 	{"internal/embedpg"},
-	{"internal/problem", "internal/tokens", "internal/money", "internal/clock", "internal/coalesce", "internal/recent", "internal/logs"},
+	{"internal/problem", "internal/tokens", "internal/money", "internal/clock", "internal/coalesce",
+		"internal/recent", "internal/logs"},
 }
 
 // restricted are imports from outside that only the named packages may have, each with its reason.

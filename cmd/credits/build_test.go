@@ -20,7 +20,8 @@ func root(t *testing.T) string {
 	return dir
 }
 
-// What `make build` makes runs in an empty image: it needs no dynamic loader and no library. And it knows what it was built from.
+// What `make build` makes runs in an empty image: it needs no dynamic loader and no library. And it knows what it was
+// built from.
 func TestTheBinaryIsStatic(t *testing.T) {
 	t.Parallel()
 	binary := filepath.Join(t.TempDir(), "credits")
@@ -60,7 +61,8 @@ func script(t *testing.T, name, text string) {
 	}
 }
 
-// make runs a target of the real Makefile in a folder with stand-ins for what it calls, which note that they were called.
+// make runs a target of the real Makefile in a folder with stand-ins for what it calls, which note that they were
+// called.
 func makeRun(t *testing.T, env ...string) (called string) {
 	t.Helper()
 	dir := t.TempDir()
@@ -92,7 +94,8 @@ func TestMakeRunAsksForPostgresOnlyWhenItIsNeeded(t *testing.T) {
 	if got := makeRun(t); got != ".ci/build  demo=\n.ci/setup postgres demo=\nbin/credits serve demo=1\n" {
 		t.Errorf("without a database: %q", got)
 	}
-	if got := makeRun(t, "DATABASE_URL=postgres://db.example/credits", "CREDITS_DEMO=0"); got != ".ci/build  demo=0\nbin/credits serve demo=0\n" {
+	if got := makeRun(t, "DATABASE_URL=postgres://db.example/credits",
+		"CREDITS_DEMO=0"); got != ".ci/build  demo=0\nbin/credits serve demo=0\n" {
 		t.Errorf("with one: %q", got)
 	}
 	if got := makeRun(t, "DATABASE_URL="); !strings.Contains(got, ".ci/setup postgres") {
@@ -107,7 +110,8 @@ func setup(t *testing.T, programs map[string]string, what ...string) (said strin
 	for _, name := range []string{".ci/setup", ".ci/progress"} {
 		copyFile(t, filepath.Join(root(t), name), filepath.Join(dir, name), 0o700)
 	}
-	for _, name := range []string{"sh", "cat", "cut", "dirname", "env", "grep", "head", "mktemp", "rm", "sleep", "tail", "tr"} {
+	for _, name := range []string{"sh", "cat", "cut", "dirname", "env", "grep", "head", "mktemp", "rm", "sleep",
+		"tail", "tr"} {
 		path, err := exec.LookPath(name)
 		if err != nil {
 			t.Fatal(err)
@@ -143,14 +147,17 @@ func TestSetupShowsItsProgress(t *testing.T) {
 	said, err = setup(t, map[string]string{
 		"uname": linux, "id": root, "apt-get": "echo 'E: no such package'; exit 100\n",
 	}, "cc")
-	if err == nil || !strings.Contains(said, "E: no such package") || !strings.HasSuffix(said, "setup: apt-get could not install: gcc libc6-dev\n") {
+	if err == nil || !strings.Contains(said, "E: no such package") || !strings.HasSuffix(said,
+		"setup: apt-get could not install: gcc libc6-dev\n") {
 		t.Errorf("one that fails: %v: %q", err, said)
 	}
-	said, err = setup(t, map[string]string{"uname": linux, "gcc": "cat\n", "systemd-analyze": "echo 'systemd 252 (252.38)'\n"}, "cc", "systemd")
+	said, err = setup(t, map[string]string{"uname": linux, "gcc": "cat\n",
+		"systemd-analyze": "echo 'systemd 252 (252.38)'\n"}, "cc", "systemd")
 	if err != nil || said != "" {
 		t.Errorf("nothing to do: %v: %q", err, said)
 	}
-	said, err = setup(t, map[string]string{"uname": linux, "id": root, "systemd-analyze": "echo 'systemd 249 (249.11)'\n", "apt-get": "exit 0\n"}, "systemd")
+	said, err = setup(t, map[string]string{"uname": linux, "id": root,
+		"systemd-analyze": "echo 'systemd 249 (249.11)'\n", "apt-get": "exit 0\n"}, "systemd")
 	if err == nil || !strings.Contains(said, "systemd 250 or newer") {
 		t.Errorf("too old: %v: %q", err, said)
 	}

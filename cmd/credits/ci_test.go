@@ -95,7 +95,8 @@ func TestLeaves(t *testing.T) {
 	cmd := exec.Command(filepath.Join(dir, ".ci/test"))
 	cmd.Env = append(os.Environ(), "TMPDIR="+temp)
 	out, err := cmd.CombinedOutput()
-	if err == nil || !strings.Contains(string(out), "left behind among the temporary files:") || !strings.Contains(string(out), "/forgotten-") {
+	if err == nil || !strings.Contains(string(out),
+		"left behind among the temporary files:") || !strings.Contains(string(out), "/forgotten-") {
 		t.Errorf("%v: %s", err, out)
 	}
 	if left, err := os.ReadDir(temp); err != nil || len(left) > 0 {

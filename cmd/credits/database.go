@@ -146,8 +146,9 @@ func (d *database) close() error {
 	return d.server.Stop(ctx)
 }
 
-// keepRunning starts an embedded Postgres again when it ends by itself, until the context ends. Its address stays the same, so the pool heals;
-// meanwhile requests are answered 503. It returns an error when that keeps failing, and when the data have been deleted.
+// keepRunning starts an embedded Postgres again when it ends by itself, until the context ends. Its address stays the
+// same, so the pool heals; meanwhile requests are answered 503. It returns an error when that keeps failing, and when
+// the data have been deleted.
 func (p *program) keepRunning(ctx context.Context, d *database) error {
 	if d.server == nil {
 		<-ctx.Done()
@@ -196,7 +197,8 @@ const (
 	firstPause    = time.Second
 )
 
-// keepTrying starts something until that works, has failed too often, or cannot work any more. Being told to stop is no failure.
+// keepTrying starts something until that works, has failed too often, or cannot work any more. Being told to stop is
+// no failure.
 func (p *program) keepTrying(ctx context.Context, start func() error) error {
 	pause := firstPause
 	for attempt := 1; ; attempt++ {

@@ -24,8 +24,10 @@ func TestNoDemoOnRealPayments(t *testing.T) {
 		}
 		defer owner.Close(t.Context())
 		_, err = owner.Exec(t.Context(), `insert into purchases
-			(id, account, pack, tokens, price_minor, currency, catalog_version, status, provider, idempotency_key, fingerprint, created_at, updated_at)
-			values (gen_random_uuid(), gen_random_uuid(), 'pack_100', 100, 900, 'USD', 'v', 'completed', $1, gen_random_uuid()::text, '', now(), now())`, provider)
+			(id, account, pack, tokens, price_minor, currency, catalog_version, status, provider, idempotency_key,
+				fingerprint, created_at, updated_at)
+			values (gen_random_uuid(), gen_random_uuid(), 'pack_100', 100, 900, 'USD', 'v', 'completed', $1,
+				gen_random_uuid()::text, '', now(), now())`, provider)
 		if err != nil {
 			t.Fatal(err)
 		}

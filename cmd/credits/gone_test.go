@@ -22,8 +22,8 @@ func TestDataFolderDeletedWhileServing(t *testing.T) {
 	}
 }
 
-// The same where the data lie elsewhere, because root runs the server in a folder that Postgres' user cannot enter. The next start says what
-// has become of the data, and makes no other database beside them.
+// The same where the data lie elsewhere, because root runs the server in a folder that Postgres' user cannot enter.
+// The next start says what has become of the data, and makes no other database beside them.
 func TestNoteOfTheDataDeletedWhileServing(t *testing.T) {
 	t.Parallel()
 	if os.Geteuid() != 0 {
@@ -52,13 +52,15 @@ func TestNoteOfTheDataDeletedWhileServing(t *testing.T) {
 	}
 }
 
-// wantGone waits for the end of a server whose data were deleted. What failed within the second until it noticed may be logged before.
+// wantGone waits for the end of a server whose data were deleted. What failed within the second until it noticed may
+// be logged before.
 func wantGone(t *testing.T, p *server) {
 	t.Helper()
 	code := p.wait(t)
 	said := p.stderr.String()
 	end := regexp.MustCompile(`(?m)^credits: the data folder was deleted while it was in use: var/postgres\n\z`)
-	if code != 1 || !end.MatchString(said) || strings.Count(said, "credits: ") != 1 || strings.Contains(said, "starting it again") {
+	if code != 1 || !end.MatchString(said) || strings.Count(said, "credits: ") != 1 || strings.Contains(said,
+		"starting it again") {
 		t.Errorf("exit code %d, said %s", code, p.stderr)
 	}
 }

@@ -77,13 +77,15 @@ func newBalancer(t *testing.T, addrs ...string) *balancer {
 		Rewrite: func(r *httputil.ProxyRequest) {
 			one, _ := r.In.Context().Value(chosen{}).(*backend)
 			r.SetURL(&url.URL{Scheme: "http", Host: one.addr})
-			// net/http would send a request without a body again on a new connection when an idle one turns out to be closed.
+			// net/http would send a request without a body again on a new connection when an idle one turns out to be
+			// closed.
 			tries := 0
-			r.Out = r.Out.WithContext(httptrace.WithClientTrace(r.Out.Context(), &httptrace.ClientTrace{GotConn: func(httptrace.GotConnInfo) {
-				if tries++; tries > 1 {
-					b.failed.add("%s %s was sent again", r.Out.Method, r.Out.URL)
-				}
-			}}))
+			r.Out = r.Out.WithContext(httptrace.WithClientTrace(r.Out.Context(),
+				&httptrace.ClientTrace{GotConn: func(httptrace.GotConnInfo) {
+					if tries++; tries > 1 {
+						b.failed.add("%s %s was sent again", r.Out.Method, r.Out.URL)
+					}
+				}}))
 		},
 		ErrorHandler: func(w http.ResponseWriter, r *http.Request, err error) {
 			b.failed.add("%s %s: %v", r.Method, r.URL, err)
@@ -133,8 +135,9 @@ func (b *balancer) next() *backend {
 	return b.backends[0]
 }
 
-// rolling says how much the drill does: at least how many requests, and a restart with every thousand. As a drill it waits for the set
-// time, as operators do. In a test, on a machine of any speed, the set time is over when the proxy has noticed.
+// rolling says how much the drill does: at least how many requests, and a restart with every thousand. As a drill it
+// waits for the set time, as operators do. In a test, on a machine of any speed, the set time is over when the proxy
+// has noticed.
 func rolling(t *testing.T) (requests int64, restarts int, delay string) {
 	t.Helper()
 	text := os.Getenv("CREDITS_ROLLING_REQUESTS")
@@ -148,16 +151,19 @@ func rolling(t *testing.T) (requests int64, restarts int, delay string) {
 	return n, max(2, int(n/1000)), "5s"
 }
 
-// Servers are restarted one at a time behind a proxy that follows /readyz, while clients work: not one request fails, and none is sent twice.
+// Servers are restarted one at a time behind a proxy that follows /readyz, while clients work: not one request fails,
+// and none is sent twice.
 func TestRollingRestarts(t *testing.T) {
 	t.Parallel()
 	requests, restarts, delay := rolling(t)
-	s := setting{dir: folder(t)}.with("DATABASE_URL="+testdb.Open(t).AppURL, "CREDITS_SHUTDOWN_DELAY="+delay, "CREDITS_DB_CONNS=8")
+	s := setting{dir: folder(t)}.with("DATABASE_URL="+testdb.Open(t).AppURL, "CREDITS_SHUTDOWN_DELAY="+delay,
+		"CREDITS_DB_CONNS=8")
 	servers := []*server{s.serve(t), s.serve(t)}
 	key := s.newKey(t, "admin")
 	servers[0].openAccount(t, key, "studio")
 	proxy := newBalancer(t, servers[0].addr, servers[1].addr)
-	servers[0].until(t, "the proxy knows both", func() bool { return proxy.backends[0].ready.Load() && proxy.backends[1].ready.Load() })
+	servers[0].until(t, "the proxy knows both",
+		func() bool { return proxy.backends[0].ready.Load() && proxy.backends[1].ready.Load() })
 
 	var made, charged atomic.Int64
 	done := make(chan struct{})
@@ -198,12 +204,14 @@ func TestRollingRestarts(t *testing.T) {
 	close(done)
 	clients.Wait()
 	if proxy.failed.n > 0 {
-		t.Errorf("%d of %d requests failed, such as:\n%s", proxy.failed.n, made.Load(), strings.Join(proxy.failed.words, "\n"))
+		t.Errorf("%d of %d requests failed, such as:\n%s", proxy.failed.n, made.Load(),
+			strings.Join(proxy.failed.words, "\n"))
 	}
 	if b := servers[0].books(t, key, "studio"); int64(b.charges()) != charged.Load() {
 		t.Errorf("%d charges in the books, %d answered", b.charges(), charged.Load())
 	}
-	t.Logf("%d restarts, %d requests, %d of them charges, %d failed, in %v", restarts, made.Load(), charged.Load(), proxy.failed.n, time.Since(began).Round(time.Second))
+	t.Logf("%d restarts, %d requests, %d of them charges, %d failed, in %v", restarts, made.Load(), charged.Load(),
+		proxy.failed.n, time.Since(began).Round(time.Second))
 }
 
 // work sends one request of a client through the proxy: charges, reads and pages in turn.

@@ -90,7 +90,8 @@ func listenError(addr string, err error) error {
 	return fmt.Errorf("cannot listen on %s: %w", addr, err)
 }
 
-// refuseDemo keeps play money out of a database with real payments: in the demo anybody could sign in and buy tokens for nothing.
+// refuseDemo keeps play money out of a database with real payments: in the demo anybody could sign in and buy tokens
+// for nothing.
 func (p *program) refuseDemo(ctx context.Context, d *database) error {
 	if !p.config.Demo {
 		return nil
@@ -99,7 +100,8 @@ func (p *program) refuseDemo(ctx context.Context, d *database) error {
 	if err != nil || !took {
 		return err
 	}
-	return &config.Error{Name: "CREDITS_DEMO", Reason: "must not be 1 on this database, which has real payments: in the demo tokens cost nothing"}
+	return &config.Error{Name: "CREDITS_DEMO",
+		Reason: "must not be 1 on this database, which has real payments: in the demo tokens cost nothing"}
 }
 
 func (p *program) warnAboutDurability(ctx context.Context, d *database) {

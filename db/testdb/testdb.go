@@ -199,8 +199,8 @@ var (
 	running   *server // what Main has to stop, complete or not
 )
 
-// Main runs a package's tests, stops the server if they started one, removes its data, then what the package itself has to remove, and ends
-// the process.
+// Main runs a package's tests, stops the server if they started one, removes its data, then what the package itself
+// has to remove, and ends the process.
 func Main(m *testing.M, remove ...func() error) {
 	underMain = true
 	code := m.Run()

@@ -65,8 +65,8 @@ type Options struct {
 	DataDir string
 	// Durable keeps Postgres' default durability. Only tests may do without: then a crash can lose everything.
 	Durable bool
-	// Again starts a server once more on data that this process has used before: no new database is made if they are gone, but the start
-	// fails with ErrGone.
+	// Again starts a server once more on data that this process has used before: no new database is made if they are
+	// gone, but the start fails with ErrGone.
 	Again bool
 	// Log is told what a person should know; nil means slog.Default().
 	Log *slog.Logger
@@ -143,15 +143,20 @@ func start(ctx context.Context, o Options) (_ *Server, err error) {
 		return nil, err
 	}
 	s := &Server{
-		dir: where.dir, socket: socket, proc: proc, lock: lock,
-		data: identify(o.DataDir, where.pgdata()), done: make(chan struct{}), gone: make(chan struct{}),
+		dir:    where.dir,
+		socket: socket,
+		proc:   proc,
+		lock:   lock,
+		data:   identify(o.DataDir, where.pgdata()),
+		done:   make(chan struct{}),
+		gone:   make(chan struct{}),
 	}
 	go s.watch(where)
 	return s, nil
 }
 
-// watch keeps the log bounded and looks whether the data are still there while the server runs, and lets go of the data folder when it has
-// ended.
+// watch keeps the log bounded and looks whether the data are still there while the server runs, and lets go of the
+// data folder when it has ended.
 func (s *Server) watch(where place) {
 	bound, look := time.NewTicker(time.Minute), time.NewTicker(lookEvery)
 	defer bound.Stop()
@@ -188,8 +193,9 @@ func (s *Server) DataDir() string { return s.dir }
 // folder; URL stays the same. It is never closed for an attached server.
 func (s *Server) Done() <-chan struct{} { return s.done }
 
-// Gone is closed soon after the data folder, or the folder that says where the data lie, was deleted or replaced while the server runs. The
-// server may go on for a while with what it has in memory; it has to be stopped. It is never closed for an attached server.
+// Gone is closed soon after the data folder, or the folder that says where the data lie, was deleted or replaced
+// while the server runs. The server may go on for a while with what it has in memory; it has to be stopped. It is
+// never closed for an attached server.
 func (s *Server) Gone() <-chan struct{} { return s.gone }
 
 // Lost says whether that is so now.

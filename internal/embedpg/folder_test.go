@@ -97,11 +97,13 @@ func TestUnreachableFolder(t *testing.T) {
 		t.Errorf("moved to %q, %v", where, ok)
 	}
 
-	// Whoever deletes the folder may want to begin anew, or not: the old data are neither taken nor replaced, and it says what to do.
+	// Whoever deletes the folder may want to begin anew, or not: the old data are neither taken nor replaced, and it
+	// says what to do.
 	if err := os.RemoveAll(o.DataDir); err != nil {
 		t.Fatal(err)
 	}
-	if err := refused(t, o); !strings.Contains(err.Error(), "rm -r "+moved) || !strings.Contains(err.Error(), "echo "+moved) {
+	if err := refused(t, o); !strings.Contains(err.Error(), "rm -r "+moved) || !strings.Contains(err.Error(),
+		"echo "+moved) {
 		t.Error(err)
 	}
 	found, err := filepath.Glob(moved + "*")

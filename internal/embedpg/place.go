@@ -122,8 +122,8 @@ func (p place) makeOrMove() (place, error) {
 	return moved, nil
 }
 
-// move makes a folder elsewhere, named after the wanted one. When there are data in it already, the wanted folder was deleted since: then
-// nobody can tell whether they are to be deleted, too, or used again, so the start is refused.
+// move makes a folder elsewhere, named after the wanted one. When there are data in it already, the wanted folder was
+// deleted since: then nobody can tell whether they are to be deleted, too, or used again, so the start is refused.
 func (p place) move() (place, error) {
 	if err := os.MkdirAll(elsewhere, 0o755); err != nil {
 		return p, fmt.Errorf("data folder: %w", err)

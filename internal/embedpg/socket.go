@@ -37,7 +37,8 @@ func (p place) socketDir() (string, error) {
 	return dir, nil
 }
 
-// removeSocket removes the folder that was made for the socket alone. Only a crash leaves something in it; what else may be there stays.
+// removeSocket removes the folder that was made for the socket alone. Only a crash leaves something in it; what else
+// may be there stays.
 func (s *Server) removeSocket() {
 	if s.socket == s.dir {
 		return
