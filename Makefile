@@ -15,17 +15,17 @@ RACE ?=
 help:
 	@sed -n 's/^# make /make /p' Makefile
 
-# exec: without a shell in between, Ctrl-C is a clean end and not an error of make's.
+# exec: without a shell in between, Ctrl-C is a clean end and not an error of make's. With DATABASE_URL no Postgres is needed here.
 run: build
-	@./.ci/setup postgres
+	@[ -n "$$DATABASE_URL" ] || ./.ci/setup postgres
 	@CREDITS_DEMO=$${CREDITS_DEMO-1} && export CREDITS_DEMO && exec bin/credits serve
 
 build:
-	@go build -trimpath -o bin/credits ./cmd/credits
+	@./.ci/build
 
-# Everything the tests need that this machine lacks: Postgres, Chromium, axe-core from the npm registry.
+# Everything the tests need that this machine lacks: Postgres, Chromium, axe-core from the npm registry, systemd's checks.
 setup:
-	@./.ci/setup postgres pgbouncer browser node npm stripe
+	@./.ci/setup postgres pgbouncer browser node npm stripe systemd
 
 test: setup build
 	@./.ci/test $(RACE)

@@ -81,7 +81,8 @@ func (a *App) Handler() http.Handler {
 	e.HideBanner, e.HidePort = true, true
 	e.HTTPErrorHandler = a.respondError
 	e.IPExtractor = a.ipExtractor()
-	e.Use(a.requestID, a.endConnections, a.securityHeaders, a.limit, a.logRequests, a.recoverPanics, a.readable, a.crossOrigin, strict)
+	e.Use(a.requestID, a.endConnections, a.securityHeaders, a.limit, a.logRequests, a.recoverPanics, a.readable,
+		a.crossOrigin, strict)
 	get(e, "/static/*", echo.WrapHandler(static.Handler()))
 	get(e, "/healthz", a.healthz)
 	get(e, "/readyz", a.readyz)
@@ -108,7 +109,8 @@ func NewServer(h http.Handler, lines *slog.Logger) *http.Server {
 	}
 }
 
-// serverErrors takes what net/http says by itself, such as that no connection can be accepted because there are too many open files.
+// serverErrors takes what net/http says by itself, such as that no connection can be accepted because there are too
+// many open files.
 func serverErrors(lines *slog.Logger) logs.Messages {
 	return func(text string) {
 		message := "http server"

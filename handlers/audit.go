@@ -18,15 +18,15 @@ const (
 	actDetails = "details"    // []any: names and values
 )
 
-// noteAct adds names and values to the line that the log gets when an operator's act succeeds. Names of people, e-mail addresses and
-// reasons stay out: they can be looked up by the ids.
+// noteAct adds names and values to the line that the log gets when an operator's act succeeds. Names of people,
+// e-mail addresses and reasons stay out: they can be looked up by the ids.
 func noteAct(c echo.Context, details ...any) {
 	known, _ := c.Get(actDetails).([]any)
 	c.Set(actDetails, append(known, details...))
 }
 
-// isAct says whether a call is one that an operator answers for: it needs an admin's key and changes something, or gives tokens or money
-// back.
+// isAct says whether a call is one that an operator answers for: it needs an admin's key and changes something, or
+// gives tokens or money back.
 func isAct(c echo.Context, scope apikey.Scope) bool {
 	return !reads(c.Request()) && (scope == apikey.Admin || strings.HasSuffix(c.Path(), "/refund"))
 }
@@ -70,5 +70,6 @@ func (a *App) logRefusal(c echo.Context, p *problem.Error) {
 	a.Log.Warn("request refused", line...)
 }
 
-// errLinkRefused is what the log says of a sign-in link that is not good any more, or never was; its page is made by renderLogin.
+// errLinkRefused is what the log says of a sign-in link that is not good any more, or never was; its page is made by
+// renderLogin.
 var errLinkRefused = problem.New(problem.Forbidden, "login_link_refused", "This link cannot be used.")

@@ -50,7 +50,8 @@ func TestOperatorActsAreLogged(t *testing.T) {
 	s.log.secret("Maya's Secret Studio")
 	s.log.secret("because of the secret incident")
 	const reason = `"reason":"because of the secret incident"`
-	a := s.call("PUT", "/v1/accounts/maya", `{"plan":"starter","name":"Maya's Secret Studio","email":"maya@shop.example"}`).want(http.StatusCreated)
+	a := s.call("PUT", "/v1/accounts/maya",
+		`{"plan":"starter","name":"Maya's Secret Studio","email":"maya@shop.example"}`).want(http.StatusCreated)
 	line := a.logLine(s, "INFO")
 	wantWords(t, line, `msg="operator act"`, `act="PUT /v1/accounts/:account"`, "plan=starter", "key=")
 	id, err := s.app.Accounts.Find(t.Context(), "maya")
@@ -99,18 +100,23 @@ func TestSecurityEventsAreLogged(t *testing.T) {
 	s.log.secret("no-such-token")
 	grant := `{"amount":"1","kind":"promo","reason":"r"}`
 	for code, a := range map[string]answer{
-		"invalid_api_key":    s.send("GET", "/v1/catalog", "", "Authorization", "Bearer crk_no-such-key-at-all").want(http.StatusUnauthorized),
-		"missing_api_key":    s.send("GET", "/v1/catalog", "").want(http.StatusUnauthorized),
-		"insufficient_scope": s.send("POST", "/v1/accounts/maya/grants", grant, "Authorization", "Bearer "+s.keys[apikey.Read]).want(http.StatusForbidden),
-		"bad_signature":      s.send("POST", "/webhooks/stripe", "{}", "Stripe-Signature", "t=1,v1=no-such-token").want(http.StatusBadRequest),
+		"invalid_api_key": s.send("GET", "/v1/catalog", "", "Authorization",
+			"Bearer crk_no-such-key-at-all").want(http.StatusUnauthorized),
+		"missing_api_key": s.send("GET", "/v1/catalog", "").want(http.StatusUnauthorized),
+		"insufficient_scope": s.send("POST", "/v1/accounts/maya/grants", grant, "Authorization",
+			"Bearer "+s.keys[apikey.Read]).want(http.StatusForbidden),
+		"bad_signature": s.send("POST", "/webhooks/stripe", "{}", "Stripe-Signature",
+			"t=1,v1=no-such-token").want(http.StatusBadRequest),
 		"cross_origin":       v.do("POST", "/logout", "", "Sec-Fetch-Site", "cross-site").want(http.StatusForbidden),
 		"login_link_refused": s.send("GET", "/login/link/no-such-token", "").want(http.StatusForbidden),
 	} {
 		wantWords(t, a.logLine(s, "WARN"), `msg="request refused"`, "code="+code, "client=127.0.0.1", "route=")
 	}
-	wantWords(t, s.send("GET", "/v1/catalog", "", "Authorization", "Bearer "+secret).want(http.StatusUnauthorized).logLine(s, "WARN"), "key_prefix="+revoked.Prefix)
+	wantWords(t, s.send("GET", "/v1/catalog", "", "Authorization",
+		"Bearer "+secret).want(http.StatusUnauthorized).logLine(s, "WARN"), "key_prefix="+revoked.Prefix)
 	// A session that has ended, and what is not there, are everyday life.
-	for _, a := range []answer{s.send("GET", "/credits", ""), s.call("GET", "/v1/accounts/nobody", "").want(http.StatusNotFound)} {
+	for _, a := range []answer{s.send("GET", "/credits", ""), s.call("GET", "/v1/accounts/nobody",
+		"").want(http.StatusNotFound)} {
 		if id := a.header.Get("X-Request-Id"); regexp.MustCompile("level=WARN.*" + id).MatchString(s.log.String()) {
 			t.Errorf("%s: a warning", a.to)
 		}
@@ -145,7 +151,8 @@ func TestShedBulkRequests(t *testing.T) {
 	together(len(answers), func(i int) {
 		mine := make([]string, len(charges))
 		for n := range charges {
-			mine[n] = fmt.Sprintf(`{"account":"maya","idempotency_key":"k-%d-%d","feature":"social_comment_reply"}`, i, n)
+			mine[n] = fmt.Sprintf(`{"account":"maya","idempotency_key":"k-%d-%d","feature":"social_comment_reply"}`,
+				i, n)
 		}
 		answers[i] = s.call("POST", "/v1/charges", `{"charges":[`+strings.Join(mine, ",")+`]}`).want(http.StatusOK)
 	})
@@ -179,7 +186,8 @@ func TestDraining(t *testing.T) {
 	if after := a.header.Get("Retry-After"); after < "1" || after > "3" {
 		t.Errorf("Retry-After is %q", after)
 	}
-	for path, status := range map[string]int{"/healthz": http.StatusOK, "/login": http.StatusOK, "/nothing-here": http.StatusNotFound, "/v1/catalog": http.StatusUnauthorized} {
+	for path, status := range map[string]int{"/healthz": http.StatusOK, "/login": http.StatusOK,
+		"/nothing-here": http.StatusNotFound, "/v1/catalog": http.StatusUnauthorized} {
 		res, err := s.client.Get(s.url + path)
 		if err != nil {
 			t.Fatal(err)

@@ -91,7 +91,8 @@ func (a *App) problemOf(err error) *problem.Error {
 	return problem.Of(err)
 }
 
-// logFailure writes a line for what went wrong on our side, and for refusals that matter for security. The rest is logged at debug level.
+// logFailure writes a line for what went wrong on our side, and for refusals that matter for security. The rest is
+// logged at debug level.
 func (a *App) logFailure(c echo.Context, p *problem.Error, status int) {
 	if status < http.StatusInternalServerError {
 		a.logRefusal(c, p)
@@ -104,7 +105,8 @@ func (a *App) logFailure(c echo.Context, p *problem.Error, status int) {
 	if errors.Is(p, context.Canceled) {
 		level = slog.LevelDebug // the client left, which is no failure of ours
 	}
-	lines.Log(c.Request().Context(), level, "request failed", "request_id", requestIDOf(c), "code", p.Code, "method", c.Request().Method,
+	lines.Log(c.Request().Context(), level, "request failed", "request_id", requestIDOf(c), "code", p.Code, "method",
+		c.Request().Method,
 		"route", c.Path(), "status", status, "error", p)
 }
 

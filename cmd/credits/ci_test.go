@@ -67,6 +67,43 @@ func TestCount(t *testing.T) {
 	}
 }
 
+// A run whose tests all pass, but leave something behind, has failed.
+func TestNothingIsLeftBehind(t *testing.T) {
+	t.Parallel()
+	root, err := filepath.Abs("../..")
+	if err != nil {
+		t.Fatal(err)
+	}
+	dir, temp := t.TempDir(), t.TempDir()
+	for _, file := range []string{".ci/test", "internal/tools/go.mod", "internal/tools/go.sum"} {
+		copyFile(t, filepath.Join(root, file), filepath.Join(dir, file), 0o755)
+	}
+	write(t, filepath.Join(dir, "go.mod"), "module tiny\n\ngo 1.26\n")
+	write(t, filepath.Join(dir, "a_test.go"), `package a
+
+import (
+	"os"
+	"testing"
+)
+
+func TestLeaves(t *testing.T) {
+	if _, err := os.MkdirTemp("", "forgotten-"); err != nil {
+		t.Fatal(err)
+	}
+}
+`)
+	cmd := exec.Command(filepath.Join(dir, ".ci/test"))
+	cmd.Env = append(os.Environ(), "TMPDIR="+temp)
+	out, err := cmd.CombinedOutput()
+	if err == nil || !strings.Contains(string(out),
+		"left behind among the temporary files:") || !strings.Contains(string(out), "/forgotten-") {
+		t.Errorf("%v: %s", err, out)
+	}
+	if left, err := os.ReadDir(temp); err != nil || len(left) > 0 {
+		t.Errorf("the run itself leaves %v, %v", left, err)
+	}
+}
+
 func write(t *testing.T, name, text string) {
 	t.Helper()
 	if err := os.MkdirAll(filepath.Dir(name), 0o755); err != nil {

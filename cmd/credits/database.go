@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -68,7 +69,15 @@ func (p *program) embedded() (embedpg.Options, error) {
 	if err := os.MkdirAll(p.config.DataDir, 0o755); err != nil {
 		return embedpg.Options{}, &config.Error{Name: "CREDITS_DATA_DIR", Reason: err.Error()}
 	}
-	return embedpg.Options{DataDir: filepath.Join(p.config.DataDir, "postgres"), Durable: true, Log: p.log}, nil
+	return p.embeddedOptions(), nil
+}
+
+func (p *program) embeddedOptions() embedpg.Options {
+	return embedpg.Options{
+		DataDir: filepath.Join(p.config.DataDir, "postgres"),
+		Durable: true,
+		Log:     p.log,
+	}
 }
 
 // openForCommand is openForServing for a command, which may run beside a server that has the embedded Postgres already.
@@ -141,8 +150,9 @@ func (d *database) close() error {
 	return d.server.Stop(ctx)
 }
 
-// keepRunning starts an embedded Postgres again when it ends by itself, until the context ends. Its address stays the same, so the pool heals;
-// meanwhile requests are answered 503. It returns an error when that keeps failing.
+// keepRunning starts an embedded Postgres again when it ends by itself, until the context ends. Its address stays the
+// same, so the pool heals; meanwhile requests are answered 503. It returns an error when that keeps failing, and when
+// the data have been deleted.
 func (p *program) keepRunning(ctx context.Context, d *database) error {
 	if d.server == nil {
 		<-ctx.Done()
@@ -152,10 +162,15 @@ func (p *program) keepRunning(ctx context.Context, d *database) error {
 		select {
 		case <-ctx.Done():
 			return nil
+		case <-d.server.Gone():
+			return p.dataGone()
 		case <-d.server.Done():
 		}
 		if ctx.Err() != nil {
 			return nil //nolint:nilerr // told to stop, which is no failure
+		}
+		if d.server.Lost() {
+			return p.dataGone()
 		}
 		p.log.Error("the embedded Postgres has ended by itself; starting it again")
 		if err := p.keepTrying(ctx, func() error { return p.startAgain(ctx, d) }); err != nil {
@@ -164,11 +179,13 @@ func (p *program) keepRunning(ctx context.Context, d *database) error {
 	}
 }
 
+func (p *program) dataGone() error {
+	return fmt.Errorf("%w: %s", embedpg.ErrGone, p.embeddedOptions().DataDir)
+}
+
 func (p *program) startAgain(ctx context.Context, d *database) error {
-	o, err := p.embedded()
-	if err != nil {
-		return err
-	}
+	o := p.embeddedOptions()
+	o.Again = true // a new database would be an empty one, without roles
 	server, err := embedpg.Start(ctx, o)
 	if err != nil {
 		return err
@@ -184,7 +201,8 @@ const (
 	firstPause    = time.Second
 )
 
-// keepTrying starts something until that works or has failed too often. Being told to stop is no failure.
+// keepTrying starts something until that works, has failed too often, or cannot work any more. Being told to stop is
+// no failure.
 func (p *program) keepTrying(ctx context.Context, start func() error) error {
 	pause := firstPause
 	for attempt := 1; ; attempt++ {
@@ -192,7 +210,7 @@ func (p *program) keepTrying(ctx context.Context, start func() error) error {
 		if err == nil || ctx.Err() != nil {
 			return nil //nolint:nilerr // told to stop
 		}
-		if attempt == startAttempts {
+		if attempt == startAttempts || errors.Is(err, embedpg.ErrGone) {
 			return err
 		}
 		p.log.Error("the embedded Postgres could not be started; trying again", "in", pause.String(), "error", err)

@@ -19,36 +19,82 @@ type topic struct {
 
 // topics are in the order in which the overview lists them.
 var topics = []topic{
-	{"serve", "[--addr HOST:PORT]", "serve the pages and the API", `  --addr HOST:PORT   where to listen; wins over CREDITS_ADDR, which is 127.0.0.1:8080 if not set
+	{
+		command: "serve",
+		args:    "[--addr HOST:PORT]",
+		summary: "serve the pages and the API",
+		details: `  --addr HOST:PORT   where to listen; wins over CREDITS_ADDR, which is 127.0.0.1:8080 if not set
 
 SIGTERM stops the server without a failed request behind a proxy that follows /readyz: for CREDITS_SHUTDOWN_DELAY
 (5s) /readyz answers 503 while requests are served, then the port closes and requests under way end. Ctrl-C and a
 second SIGTERM leave the delay out. SIGHUP reads the catalog file again.
-`},
-	{"migrate", "", "bring the database schema up to date", `It connects as the owner of the tables (DATABASE_OWNER_URL, else DATABASE_URL) and gives the server's role its rights.
-`},
-	{"key create", "--scopes LIST [--name NAME]", "make an API key; its last line is the key alone", `  --scopes LIST   what it may do: one or more of read, spend, admin, separated by commas; each includes the ones before
+`,
+	},
+	{
+		command: "migrate",
+		summary: "bring the database schema up to date",
+		details: `It connects as the owner of the tables (DATABASE_OWNER_URL, else DATABASE_URL) and gives the server's role its rights.
+`,
+	},
+	{
+		command: "key create",
+		args:    "--scopes LIST [--name NAME]",
+		summary: "make an API key; its last line is the key alone",
+		details: `  --scopes LIST   what it may do: one or more of read, spend, admin, separated by commas; each includes the ones before
   --name NAME     what it is for, for people
-`},
-	{"key list", "", "list the API keys", ""},
-	{"key revoke", "ID", "end an API key at once", `ID is the first column of "credits key list".
-`},
-	{"verify", "[--json]", "prove the books; says where they contradict themselves", `  --json   answer one JSON object
+`,
+	},
+	{
+		command: "key list",
+		summary: "list the API keys",
+	},
+	{
+		command: "key revoke",
+		args:    "ID",
+		summary: "end an API key at once",
+		details: `ID is the first column of "credits key list".
+`,
+	},
+	{
+		command: "verify",
+		args:    "[--json]",
+		summary: "prove the books; says where they contradict themselves",
+		details: `  --json   answer one JSON object
 
 It reads everything, while charges go on, and ends with exit code 1 when something is wrong.
-`},
-	{"catalog check", "FILE", "check a file of plans and prices; prints its warnings and the plan table", ""},
-	{"catalog default", "", "print the built-in catalog, to begin one's own with", ""},
-	{"bench", "NAME", "measure the app against what its parts cost alone", `  --seconds N    length of one measurement; there are three of each
+`,
+	},
+	{
+		command: "catalog check",
+		args:    "FILE",
+		summary: "check a file of plans and prices; prints its warnings and the plan table",
+	},
+	{
+		command: "catalog default",
+		summary: "print the built-in catalog, to begin one's own with",
+	},
+	{
+		command: "bench",
+		args:    "NAME",
+		summary: "measure the app against what its parts cost alone",
+		details: `  --seconds N    length of one measurement; there are three of each
   --callers N    how many ask at once; 0: the benchmark's own number
   --accounts N   how many accounts; 0: the benchmark's own number
   --dir DIR      a folder on a real disk for the database
   --json         one JSON object as the last line
 
 A NAME that does not exist lists those that do; "all" measures everything.
-`},
-	{"version", "", "print which version this is, and what it was built from", ""},
-	{"help", "[COMMAND]", "print this, or the help of one command", ""},
+`,
+	},
+	{
+		command: "version",
+		summary: "print which version this is, and what it was built from",
+	},
+	{
+		command: "help",
+		args:    "[COMMAND]",
+		summary: "print this, or the help of one command",
+	},
 }
 
 const (

@@ -57,7 +57,8 @@ func (p *program) keyCreate(args []string) (keyWork, error) {
 		if err != nil {
 			return err
 		}
-		p.log.Info("operator act", "act", "key create", "key", key.ID, "key_prefix", key.Prefix, "scope", key.Scope.String())
+		p.log.Info("operator act", "act", "key create", "key", key.ID, "key_prefix", key.Prefix, "scope",
+			key.Scope.String())
 		fmt.Fprintf(p.stdout, "Made key %s with scope %s. It is shown this once:\n%s\n", key.ID, key.Scope, secret)
 		return nil
 	}, nil

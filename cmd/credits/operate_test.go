@@ -57,7 +57,8 @@ func TestHelpOfEveryCommand(t *testing.T) {
 			}
 		}
 	}
-	for _, args := range [][]string{{"serve", "--addr", "127.0.0.1:1", "--help"}, {"key", "create", "--scopes", "read", "-h"}, {"bench", "charges", "-h"}} {
+	for _, args := range [][]string{{"serve", "--addr", "127.0.0.1:1", "--help"}, {"key", "create", "--scopes",
+		"read", "-h"}, {"bench", "charges", "-h"}} {
 		if got := s.succeeds(t, args...); !strings.HasPrefix(got, "Usage: credits "+args[0]) {
 			t.Errorf("%q: %q", args, got)
 		}
@@ -75,12 +76,14 @@ func TestUnknownVariablesAreWarnedOf(t *testing.T) {
 	s := setting{dir: t.TempDir()}.with("CREDITS_DMEO="+secret, "CREDITS_BROOM="+secret)
 	o := s.run(t, "catalog", "default")
 	want := regexp.MustCompile(`level=WARN msg="there is no setting CREDITS_BROOM"\n.*level=WARN msg="there is no setting CREDITS_DMEO: did you mean CREDITS_DEMO\?"\n$`)
-	if o.code != 0 || strings.Count(o.stderr, "\n") != 2 || !want.MatchString(o.stderr) || strings.Contains(o.stderr, secret) {
+	if o.code != 0 || strings.Count(o.stderr, "\n") != 2 || !want.MatchString(o.stderr) || strings.Contains(o.stderr,
+		secret) {
 		t.Errorf("exit code %d, %q", o.code, o.stderr)
 	}
 }
 
-// The log in JSON: every line is an object, there is one at the start and one at the end, and what the command line does is logged.
+// The log in JSON: every line is an object, there is one at the start and one at the end, and what the command line
+// does is logged.
 func TestLogInJSON(t *testing.T) {
 	t.Parallel()
 	s := setting{dir: folder(t)}.with("DATABASE_URL="+testdb.Open(t).AppURL, "CREDITS_LOG_FORMAT=json")
@@ -151,7 +154,8 @@ func TestHangupWithoutACatalog(t *testing.T) {
 	p.stop(t)
 }
 
-// SIGTERM: not ready, serving on and ending connections for the set time; then the port closes. A second signal leaves the rest out.
+// SIGTERM: not ready, serving on and ending connections for the set time; then the port closes. A second signal
+// leaves the rest out.
 func TestShutdownDelay(t *testing.T) {
 	t.Parallel()
 	s := setting{dir: folder(t)}.with("DATABASE_URL="+testdb.Open(t).AppURL, "CREDITS_SHUTDOWN_DELAY=5m")
@@ -266,7 +270,8 @@ func TestADeadDatabaseIsALineASecond(t *testing.T) {
 	}
 }
 
-// With no file descriptors left no connection can be accepted. The log says so, once a second, and the server recovers by itself.
+// With no file descriptors left no connection can be accepted. The log says so, once a second, and the server
+// recovers by itself.
 func TestTooManyOpenFiles(t *testing.T) {
 	t.Parallel()
 	s := setting{dir: folder(t)}.with("DATABASE_URL="+testdb.Open(t).AppURL, "CREDITS_DB_CONNS=4")

@@ -150,7 +150,7 @@ func start(t *testing.T, cmd *exec.Cmd, addr string) *server {
 		close(p.ended)
 	}()
 	t.Cleanup(func() {
-		_ = p.cmd.Process.Signal(syscall.SIGTERM) // fails only when it has ended
+		_ = p.cmd.Process.Signal(syscall.SIGINT) // without a delay; fails only when it has ended
 		p.wait(t)
 		if t.Failed() {
 			t.Logf("the server said:\n%s%s", p.stdout, p.stderr)

@@ -69,6 +69,9 @@ func (p *program) serve(ctx context.Context, args []string) error {
 	if err != nil {
 		return err
 	}
+	if err := p.refuseDemo(ctx, d); err != nil {
+		return errors.Join(err, d.close())
+	}
 	p.warnAboutDatabase(ctx, d)
 	s := p.assemble(d, listener.Addr())
 	if err := errors.Join(s.run(ctx, listener, d), d.close()); err != nil {
@@ -86,6 +89,20 @@ func listenError(addr string, err error) error {
 		return fmt.Errorf("%s is in use: stop what listens there, or choose another address with --addr", addr)
 	}
 	return fmt.Errorf("cannot listen on %s: %w", addr, err)
+}
+
+// refuseDemo keeps play money out of a database with real payments: in the demo anybody could sign in and buy tokens
+// for nothing.
+func (p *program) refuseDemo(ctx context.Context, d *database) error {
+	if !p.config.Demo {
+		return nil
+	}
+	took, err := billing.TookRealMoney(ctx, d.pool)
+	if err != nil || !took {
+		return err
+	}
+	return &config.Error{Name: "CREDITS_DEMO",
+		Reason: "must not be 1 on this database, which has real payments: in the demo tokens cost nothing"}
 }
 
 func (p *program) warnAboutDatabase(ctx context.Context, d *database) {

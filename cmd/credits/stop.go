@@ -11,8 +11,8 @@ import (
 	"time"
 )
 
-// leave announces the end and serves on until proxies have noticed it, which takes them a poll of /readyz or two. Ctrl-C comes from
-// somebody who waits, so it ends the server without a delay, as does a second signal.
+// leave announces the end and serves on until proxies have noticed it, which takes them a poll of /readyz or two.
+// Ctrl-C comes from somebody who waits, so it ends the server without a delay, as does a second signal.
 func (s *site) leave(ctx context.Context, failed <-chan error) error {
 	s.app.Drain()
 	if !delays(ctx) {
@@ -52,7 +52,8 @@ func (s *site) sayStarted(at net.Addr, d *database) {
 		kind = "embedded"
 	}
 	s.began = time.Now()
-	s.log.Info("started", "version", version(), "process", os.Getpid(), "address", at.String(), "url", s.app.BaseURL.String(), "database", kind,
+	s.log.Info("started", "version", version(), "process", os.Getpid(), "address", at.String(), "url",
+		s.app.BaseURL.String(), "database", kind,
 		"demo", s.config.Demo, "stripe", s.config.Stripe.SecretKey != "", "catalog", s.prices.InForce().Version)
 }
 

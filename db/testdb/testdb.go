@@ -10,6 +10,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"os"
 	"sync"
 	"testing"
@@ -136,6 +137,7 @@ func start() (_ *server, err error) {
 	}
 	s.pg, err = embedpg.Start(ctx, embedpg.Options{
 		DataDir: s.house.data(),
+		Log:     slog.New(slog.DiscardHandler),
 		Settings: map[string]string{
 			"max_connections": "300",
 			"shared_buffers":  "64MB", // several test processes run at a time
@@ -197,13 +199,16 @@ var (
 	running   *server // what Main has to stop, complete or not
 )
 
-// Main runs a package's tests, stops the server if they started one, removes its data and ends the process.
-func Main(m *testing.M) {
+// Main runs a package's tests, stops the server if they started one, removes its data, then what the package itself
+// has to remove, and ends the process.
+func Main(m *testing.M, remove ...func() error) {
 	underMain = true
 	code := m.Run()
-	if err := running.stop(); err != nil {
-		fmt.Fprintln(os.Stderr, "testdb:", err)
-		code = max(code, 1)
+	for _, clean := range append([]func() error{running.stop}, remove...) {
+		if err := clean(); err != nil {
+			fmt.Fprintln(os.Stderr, "testdb:", err)
+			code = max(code, 1)
+		}
 	}
 	os.Exit(code)
 }

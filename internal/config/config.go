@@ -139,13 +139,14 @@ func flag(name, value string) (bool, error) {
 	return false, &Error{name, fmt.Sprintf("must be 0 or 1, not %q", value)}
 }
 
-// baseURL reads how browsers reach the app: a scheme, a host and maybe a port. What cannot be read is not repeated: there may be a password
-// in it.
+// baseURL reads how browsers reach the app: a scheme, a host and maybe a port. What cannot be read is not repeated:
+// there may be a password in it.
 func baseURL(value string) (*url.URL, error) {
 	if value == "" {
 		return nil, nil
 	}
-	wrong := &Error{"CREDITS_BASE_URL", "is not an address such as https://credits.example.com, without a user, a path, a query or a fragment"}
+	wrong := &Error{"CREDITS_BASE_URL",
+		"is not an address such as https://credits.example.com, without a user, a path, a query or a fragment"}
 	u, err := url.Parse(strings.TrimSuffix(value, "/"))
 	if err != nil || (u.Scheme != "http" && u.Scheme != "https") || u.Path != "" || !hostAlone(u, value) {
 		return nil, wrong
@@ -300,7 +301,8 @@ func shutdownDelay(value string) (time.Duration, error) {
 	}
 	d, err := time.ParseDuration(value)
 	if err != nil || d < 0 || d > maxDelay {
-		return 0, &Error{"CREDITS_SHUTDOWN_DELAY", fmt.Sprintf("must be a time such as 10s, from 0s to 5m, not %q", value)}
+		return 0, &Error{"CREDITS_SHUTDOWN_DELAY", fmt.Sprintf("must be a time such as 10s, from 0s to 5m, not %q",
+			value)}
 	}
 	return d, nil
 }

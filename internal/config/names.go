@@ -25,8 +25,8 @@ type Unknown struct {
 // maxTypos is how many letters may be wrong in a name that is still recognised.
 const maxTypos = 3
 
-// Unknowns finds the variables that were meant for Credits and that nothing reads: those named CREDITS_..., and misspelt ones. environ
-// holds NAME=VALUE pairs as os.Environ gives them.
+// Unknowns finds the variables that were meant for Credits and that nothing reads: those named CREDITS_..., and
+// misspelt ones. environ holds NAME=VALUE pairs as os.Environ gives them.
 func Unknowns(environ []string) []Unknown {
 	known := Names()
 	var found []Unknown
@@ -59,8 +59,8 @@ func nearest(name string, known []string) (best string, typos int) {
 	return best, typos
 }
 
-// within is the one known name that contains all words of a name, such as CREDITS_STRIPE_SECRET_KEY for CREDITS_SECRET_KEY; empty: there is
-// not exactly one.
+// within is the one known name that contains all words of a name, such as CREDITS_STRIPE_SECRET_KEY for
+// CREDITS_SECRET_KEY; empty: there is not exactly one.
 func within(name string, known []string) string {
 	words := strings.Split(name, "_")
 	var found []string
@@ -76,7 +76,8 @@ func within(name string, known []string) string {
 	return found[0]
 }
 
-// distance counts the letters to add, to leave out, to replace or to swap with their neighbour in order to turn one text into another.
+// distance counts the letters to add, to leave out, to replace or to swap with their neighbour in order to turn one
+// text into another.
 func distance(a, b string) int {
 	rows := make([][]int, len(a)+1)
 	for i := range rows {

@@ -3,6 +3,8 @@ package config_test
 import (
 	"errors"
 	"log/slog"
+	"os"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -59,7 +61,8 @@ func TestLogAndShutdown(t *testing.T) {
 	if err != nil || c.LogLevel != slog.LevelInfo || c.LogFormat != logs.Text || c.ShutdownDelay != 5*time.Second {
 		t.Errorf("%+v, %v", c, err)
 	}
-	c, err = config.Load(env(map[string]string{"CREDITS_LOG_LEVEL": "debug", "CREDITS_LOG_FORMAT": "json", "CREDITS_SHUTDOWN_DELAY": "1m30s"}))
+	c, err = config.Load(env(map[string]string{"CREDITS_LOG_LEVEL": "debug", "CREDITS_LOG_FORMAT": "json",
+		"CREDITS_SHUTDOWN_DELAY": "1m30s"}))
 	if err != nil || c.LogLevel != slog.LevelDebug || c.LogFormat != logs.JSON || c.ShutdownDelay != 90*time.Second {
 		t.Errorf("%+v, %v", c, err)
 	}
@@ -86,7 +89,8 @@ func TestLogAndShutdown(t *testing.T) {
 func TestNames(t *testing.T) {
 	t.Parallel()
 	names := config.Names()
-	for _, name := range []string{"CREDITS_ADDR", "DATABASE_URL", "DATABASE_OWNER_URL", "CREDITS_STRIPE_WEBHOOK_SECRET", "CREDITS_LOG_LEVEL", "CREDITS_SHUTDOWN_DELAY"} {
+	for _, name := range []string{"CREDITS_ADDR", "DATABASE_URL", "DATABASE_OWNER_URL",
+		"CREDITS_STRIPE_WEBHOOK_SECRET", "CREDITS_LOG_LEVEL", "CREDITS_SHUTDOWN_DELAY"} {
 		if !slices.Contains(names, name) {
 			t.Errorf("no %s in %q", name, names)
 		}
@@ -103,12 +107,31 @@ func TestUnknownVariables(t *testing.T) {
 		"CREDITS_LOGLEVEL": "CREDITS_LOG_LEVEL", "CREDIT_DEMO": "CREDITS_DEMO", "DATABASE_ULR": "DATABASE_URL", "CREDITS_SECRET_KEY": "CREDITS_STRIPE_SECRET_KEY",
 		"CREDITS_BROOM": "", "CREDITS_": "",
 	} {
-		got := config.Unknowns([]string{"PATH=/bin", name + "=s3cret", "CREDITS_ADDR=127.0.0.1:1", "HOME=/", "DATABASE=1"})
+		got := config.Unknowns([]string{"PATH=/bin", name + "=s3cret", "CREDITS_ADDR=127.0.0.1:1", "HOME=/",
+			"DATABASE=1"})
 		if len(got) != 1 || got[0] != (config.Unknown{Name: name, Meant: meant}) {
 			t.Errorf("%s: %+v, want %q", name, got, meant)
 		}
 	}
-	if got := config.Unknowns([]string{"PATH=/bin", "DATABASE_HOST=h", "DATABASE_NAME=n", "CREDIT=1", "CREDITS_DEMO=1"}); got != nil {
+	if got := config.Unknowns([]string{"PATH=/bin", "DATABASE_HOST=h", "DATABASE_NAME=n", "CREDIT=1",
+		"CREDITS_DEMO=1"}); got != nil {
 		t.Errorf("%+v", got)
+	}
+}
+
+// The documentation lists every variable that is read, and none that is not.
+func TestEveryVariableIsDocumented(t *testing.T) {
+	t.Parallel()
+	text, err := os.ReadFile("../../docs/configuration.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var listed []string
+	for _, row := range regexp.MustCompile("(?m)^\\| `([A-Z_]+)` \\|").FindAllStringSubmatch(string(text), -1) {
+		listed = append(listed, row[1])
+	}
+	slices.Sort(listed)
+	if names := config.Names(); !slices.Equal(listed, names) {
+		t.Errorf("listed are %q, read are %q", listed, names)
 	}
 }

@@ -22,10 +22,13 @@ import (
 	"pop.store/credits/internal/browser"
 )
 
-func TestMain(m *testing.M) { testdb.Main(m) }
+func TestMain(m *testing.M) { testdb.Main(m, func() error { return os.RemoveAll(binaryFolder) }) }
 
 // hang bounds waits so that nothing hangs for ever; it says nothing about speed.
 const hang = time.Minute
+
+// binaryFolder is where the program is; empty until a test needs it.
+var binaryFolder string
 
 // binary builds the program once per test process.
 var binary = sync.OnceValues(func() (string, error) {
@@ -33,6 +36,7 @@ var binary = sync.OnceValues(func() (string, error) {
 	if err != nil {
 		return "", err
 	}
+	binaryFolder = dir
 	path := filepath.Join(dir, "credits")
 	build := exec.Command("go", "build", "-o", path, "pop.store/credits/cmd/credits")
 	if out, err := build.CombinedOutput(); err != nil {
@@ -63,7 +67,7 @@ func startOn(t *testing.T, d testdb.DB, url string) *site {
 	if err != nil {
 		t.Fatal(err)
 	}
-	env := append(os.Environ(), "DATABASE_URL="+url, "CREDITS_DEMO=1")
+	env := append(os.Environ(), "DATABASE_URL="+url, "CREDITS_DEMO=1", "CREDITS_SHUTDOWN_DELAY=0s")
 	server := exec.Command(path, "serve", "--addr", "127.0.0.1:0")
 	server.Env, server.Dir = env, t.TempDir()
 	out, err := server.StdoutPipe()

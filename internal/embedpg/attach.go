@@ -37,7 +37,7 @@ func attach(ctx context.Context, o Options) (*Server, error) {
 		}
 		unready := fmt.Errorf("process %d is still starting on %s", state.pid, where.dir)
 		if state.status == "ready" {
-			s := &Server{dir: where.dir, socket: state.socket, done: make(chan struct{})}
+			s := &Server{dir: where.dir, socket: state.socket, done: make(chan struct{}), gone: make(chan struct{})}
 			if unready = ping(ctx, s); unready == nil {
 				return s, nil
 			}

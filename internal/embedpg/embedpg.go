@@ -7,7 +7,7 @@
 //	postgres.log    what the server says, bounded; postgres.log.1 is what it said before
 //	lock            held (flock) by the process that runs the server, released by the kernel when that process ends
 //	location        only in a folder the server's user cannot reach: where the data lie instead
-//	socket          only when the path is too long for a Unix socket: where the socket lies instead
+//	socket          only when the path is too long for a Unix socket: where the socket lies instead, while the server runs
 //
 // Who may connect is decided by the file system. The socket lies in a folder of mode 0700 that belongs to the user the
 // server runs as, so whoever can open it (that user, or root) could read the data files all the same. A password would
@@ -38,6 +38,8 @@ var (
 	ErrVersion = errors.New("data of another Postgres version")
 	// ErrNotOurs: the data folder holds something else, and is left alone.
 	ErrNotOurs = errors.New("not a data folder of this app")
+	// ErrGone: the data folder was deleted while its server was running. What was in it is lost.
+	ErrGone = errors.New("the data folder was deleted while it was in use")
 )
 
 // Bounds on every wait. They are guards against hanging, not expectations: a warm start takes a tenth of a second.
@@ -51,6 +53,7 @@ const (
 	fastLimit   = 30 * time.Second // fast shutdown, before it becomes an immediate one
 	quitLimit   = 10 * time.Second // immediate shutdown, before it becomes a kill
 	pollEvery   = 10 * time.Millisecond
+	lookEvery   = time.Second // whether the data are still there
 )
 
 // port only names the socket file; nothing listens on TCP.
@@ -64,6 +67,9 @@ type Options struct {
 	Durable bool
 	// Defaults keeps Postgres' own defaults for memory and log as well, so that a measurement shows what users of another server meet.
 	Defaults bool
+	// Again starts a server once more on data that this process has used before: no new database is made if they are
+	// gone, but the start fails with ErrGone.
+	Again bool
 	// Log is told what a person should know; nil means slog.Default().
 	Log *slog.Logger
 	// Settings are further server settings (postgresql.conf names); they win over the defaults of this package.
@@ -83,7 +89,9 @@ type Server struct {
 	socket string // the folder of the socket
 	proc   *process
 	lock   *os.File
+	data   identity
 	done   chan struct{}
+	gone   chan struct{} // closed when the data have been deleted
 
 	stopOnce sync.Once
 	stopErr  error
@@ -100,6 +108,11 @@ func Start(ctx context.Context, o Options) (*Server, error) {
 }
 
 func start(ctx context.Context, o Options) (_ *Server, err error) {
+	if o.Again {
+		if known, err := locate(o.DataDir); err != nil || !exists(known.pgdata()) {
+			return nil, both(err, fmt.Errorf("%w: %s", ErrGone, o.DataDir))
+		}
+	}
 	where, err := prepare(o.DataDir, o.log())
 	if err != nil {
 		return nil, err
@@ -117,7 +130,7 @@ func start(ctx context.Context, o Options) (_ *Server, err error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := where.initialise(ctx, bin, o.Durable); err != nil {
+	if err := where.initialise(ctx, bin, o); err != nil {
 		return nil, err
 	}
 	if err := where.waitUntilFree(ctx, o.log()); err != nil {
@@ -131,19 +144,34 @@ func start(ctx context.Context, o Options) (_ *Server, err error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &Server{dir: where.dir, socket: socket, proc: proc, lock: lock, done: make(chan struct{})}
+	s := &Server{
+		dir:    where.dir,
+		socket: socket,
+		proc:   proc,
+		lock:   lock,
+		data:   identify(o.DataDir, where.pgdata()),
+		done:   make(chan struct{}),
+		gone:   make(chan struct{}),
+	}
 	go s.watch(where)
 	return s, nil
 }
 
-// watch keeps the log bounded while the server runs, and lets go of the data folder when it has ended.
+// watch keeps the log bounded and looks whether the data are still there while the server runs, and lets go of the
+// data folder when it has ended.
 func (s *Server) watch(where place) {
-	tick := time.NewTicker(time.Minute)
-	defer tick.Stop()
+	bound, look := time.NewTicker(time.Minute), time.NewTicker(lookEvery)
+	defer bound.Stop()
+	defer look.Stop()
 	for {
 		select {
-		case <-tick.C:
+		case <-bound.C:
 			where.boundLog()
+		case <-look.C:
+			if s.Lost() {
+				look.Stop()
+				close(s.gone)
+			}
 		case <-s.proc.done:
 			_ = s.lock.Close()
 			close(s.done)
@@ -167,6 +195,14 @@ func (s *Server) DataDir() string { return s.dir }
 // folder; URL stays the same. It is never closed for an attached server.
 func (s *Server) Done() <-chan struct{} { return s.done }
 
+// Gone is closed soon after the data folder, or the folder that says where the data lie, was deleted or replaced
+// while the server runs. The server may go on for a while with what it has in memory; it has to be stopped. It is
+// never closed for an attached server.
+func (s *Server) Gone() <-chan struct{} { return s.gone }
+
+// Lost says whether that is so now.
+func (s *Server) Lost() bool { return !s.data.there() }
+
 // Stop shuts the server down, as fast as that goes without needing recovery, and waits for its end. It may be called
 // more than once, and does nothing to an attached server. When the context ends first, or half a minute has gone by,
 // it is shut down the hard way, which loses nothing but makes the next start recover.
@@ -180,6 +216,7 @@ func (s *Server) Stop(ctx context.Context) error {
 			return
 		}
 		<-s.done
+		s.removeSocket()
 	})
 	return s.stopErr
 }

@@ -97,15 +97,36 @@ func TestUnreachableFolder(t *testing.T) {
 		t.Errorf("moved to %q, %v", where, ok)
 	}
 
-	// Whoever deletes the folder wants to begin anew; the old data stay where they are.
+	// Whoever deletes the folder may want to begin anew, or not: the old data are neither taken nor replaced, and it
+	// says what to do.
 	if err := os.RemoveAll(o.DataDir); err != nil {
 		t.Fatal(err)
 	}
+	if err := refused(t, o); !strings.Contains(err.Error(), "rm -r "+moved) || !strings.Contains(err.Error(),
+		"echo "+moved) {
+		t.Error(err)
+	}
+	found, err := filepath.Glob(moved + "*")
+	if err != nil || len(found) != 1 || !exists(moved, "pgdata") {
+		t.Errorf("%q, %v", found, err)
+	}
+	if err := os.WriteFile(filepath.Join(o.DataDir, "location"), []byte(moved+"\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
 	s = begin(t, o)
-	afresh := s
-	t.Cleanup(func() { cleared(t, afresh) })
-	if s.DataDir() == moved || !exists(moved, "pgdata") {
-		t.Errorf("the old data were taken or removed: %s", s.DataDir())
+	if got := ask(t, s, "SELECT it FROM kept"); got != "yes" {
+		t.Errorf("kept %q", got)
+	}
+	end(t, s)
+	if err := os.RemoveAll(o.DataDir); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.RemoveAll(moved); err != nil {
+		t.Fatal(err)
+	}
+	s = begin(t, o)
+	if got := ask(t, s, "SELECT (to_regclass('kept') IS NULL)::text"); got != "true" {
+		t.Errorf("not new: %q", got)
 	}
 }
 
@@ -167,26 +188,30 @@ func TestFolderOfOtherFiles(t *testing.T) {
 	}
 }
 
-// A path too long for a Unix socket gets its socket elsewhere, in the same place every time.
+// A path too long for a Unix socket gets its socket elsewhere, in a folder that goes when the server stops.
 func TestLongPath(t *testing.T) {
 	t.Parallel()
 	o := Options{DataDir: filepath.Join(folder(t), strings.Repeat("long", 40), "data")}
 	s := begin(t, o)
-	t.Cleanup(func() {
-		if err := os.RemoveAll(s.socket); err != nil {
-			t.Error(err)
-		}
-	})
 	if info, err := os.Stat(s.socket); err != nil || info.Mode().Perm() != 0o700 || filepath.Dir(s.socket) != "/tmp" {
 		t.Errorf("socket in %s: %v", s.socket, err)
 	}
 	if attached, ok, err := Attach(o); err != nil || !ok || attached.socket != s.socket {
 		t.Errorf("not attached: %v", err)
 	}
-	end(t, s)
+	// After a crash its place is the same, so that whoever uses it need not be told.
+	if err := s.proc.cmd.Process.Kill(); err != nil {
+		t.Fatal(err)
+	}
+	<-s.Done()
+	o.Again = true
 	next := begin(t, o)
 	if next.socket != s.socket {
 		t.Errorf("socket in %s, then in %s", s.socket, next.socket)
+	}
+	end(t, next)
+	if _, err := os.Lstat(next.socket); !os.IsNotExist(err) || exists(o.DataDir, "socket") {
+		t.Errorf("%s is left behind: %v", next.socket, err)
 	}
 }
 

@@ -12,20 +12,21 @@ import (
 
 // initialise makes the database cluster when there is none. initdb works in a folder beside it that is renamed at the
 // end, so a start that is killed half-way leaves nothing that looks like a database.
-func (p place) initialise(ctx context.Context, bin binaries, durable bool) error {
+func (p place) initialise(ctx context.Context, bin binaries, o Options) error {
 	if err := p.sweep(); err != nil {
 		return err
 	}
 	if exists(p.pgdata()) {
 		return nil
 	}
+	o.log().Info("making a new database, which takes some seconds", "folder", p.dir)
 	fresh := filepath.Join(p.dir, "new-pgdata")
 	args := []string{
 		"--pgdata=" + fresh, "--username=postgres", "--auth-local=trust", "--auth-host=reject",
 		// Byte order sorts the same on every machine and after every update of the system's locales.
 		"--encoding=UTF8", "--locale=C", "--data-checksums", "--no-instructions",
 	}
-	if !durable {
+	if !o.Durable {
 		args = append(args, "--no-sync")
 	}
 	var output bytes.Buffer
@@ -47,7 +48,7 @@ func (p place) initialise(ctx context.Context, bin binaries, durable bool) error
 	if child.err != nil {
 		return fmt.Errorf("initdb: %w: %s", both(child.err, p.sweep()), complaint(output.String()))
 	}
-	return p.install(fresh, durable)
+	return p.install(fresh, o.Durable)
 }
 
 // install gives the new cluster its name, for good.

@@ -10,7 +10,6 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
-	"strconv"
 	"strings"
 	"syscall"
 	"time"
@@ -115,20 +114,16 @@ func (p place) makeOrMove() (place, error) {
 	if err != nil {
 		return p, err
 	}
+	// Another start may have been first: it has made the same choice.
 	err = writeNote(filepath.Join(p.dir, "location"), moved.dir, os.O_EXCL)
-	if errors.Is(err, os.ErrExist) { // another start was first; its choice holds
-		_ = os.Remove(moved.dir)
-		moved, err = locate(p.dir)
-		moved.who = p.who
-	}
-	if err != nil {
+	if err != nil && !errors.Is(err, os.ErrExist) {
 		return p, fmt.Errorf("data folder: %w", err)
 	}
 	return moved, nil
 }
 
-// move makes a new folder elsewhere, named after the wanted one. A name that is taken belongs to a folder that was
-// here before and has been deleted since: its data are left alone, and this one starts afresh as its owner expects.
+// move makes a folder elsewhere, named after the wanted one. When there are data in it already, the wanted folder was
+// deleted since: then nobody can tell whether they are to be deleted, too, or used again, so the start is refused.
 func (p place) move() (place, error) {
 	if err := os.MkdirAll(elsewhere, 0o755); err != nil {
 		return p, fmt.Errorf("data folder: %w", err)
@@ -137,21 +132,12 @@ func (p place) move() (place, error) {
 		return p, both(err, fmt.Errorf("user %s can reach neither %s nor %s for its data", p.who.name, p.dir, elsewhere))
 	}
 	sum := sha256.Sum256([]byte(p.dir))
-	name := filepath.Join(elsewhere, hex.EncodeToString(sum[:6]))
-	for n := 1; ; n++ {
-		moved := place{dir: name, who: p.who}
-		if n > 1 {
-			moved.dir += "-" + strconv.Itoa(n)
-		}
-		err := os.Mkdir(moved.dir, 0o700)
-		if errors.Is(err, os.ErrExist) {
-			continue
-		}
-		if err != nil {
-			return p, fmt.Errorf("data folder: %w", err)
-		}
-		return moved, moved.make()
+	moved := place{dir: filepath.Join(elsewhere, hex.EncodeToString(sum[:6])), who: p.who}
+	if note := filepath.Join(p.dir, "location"); exists(moved.pgdata()) && !exists(note) {
+		return p, fmt.Errorf("%s was deleted, but its data are still in %s: delete them, too, to begin anew (rm -r %[2]s), or use them again (echo %[2]s >%[3]s)",
+			p.dir, moved.dir, note)
 	}
+	return moved, moved.make()
 }
 
 // make creates the folder, or checks that the one that is there is ours, and gives it to the account.

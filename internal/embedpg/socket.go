@@ -13,7 +13,7 @@ const maxSocketPath = 103
 
 // socketDir gives the folder for the server's socket: the data folder, which is closed to other users. A path too long
 // for a socket is replaced by a folder in /tmp with a random name, made by us with mode 0700: nobody can guess it or have
-// put it there before, and nobody else can enter it. It is used again by the next start.
+// put it there before, and nobody else can enter it. A start after a crash uses it again; Stop removes it.
 func (p place) socketDir() (string, error) {
 	if len(p.dir)+len("/.s.PGSQL.")+len(strconv.Itoa(port)) <= maxSocketPath {
 		return p.dir, nil
@@ -35,6 +35,18 @@ func (p place) socketDir() (string, error) {
 		return "", fmt.Errorf("folder for the socket: %w", err)
 	}
 	return dir, nil
+}
+
+// removeSocket removes the folder that was made for the socket alone. Only a crash leaves something in it; what else
+// may be there stays.
+func (s *Server) removeSocket() {
+	if s.socket == s.dir {
+		return
+	}
+	name := filepath.Join(s.socket, ".s.PGSQL."+strconv.Itoa(port))
+	for _, left := range []string{name, name + ".lock", s.socket, filepath.Join(s.dir, "socket")} {
+		_ = os.Remove(left) // at worst it stays until the next start
+	}
 }
 
 // owns reports whether a path is a folder of the account's that is closed to everybody else.

@@ -77,7 +77,8 @@ func New(pool *pgxpool.Pool, o Options) *Runner {
 		CompletedJobRetentionPeriod: keepDone,
 		// River would rebuild the indexes every night, which only their owner may.
 		ReindexerSchedule: river.NeverSchedule(),
-		Logger:            logs.Database(slog.New(warnings{o.Log.Handler()})), ErrorHandler: failures{o.Log, r.stopping},
+		Logger:            logs.Database(slog.New(warnings{o.Log.Handler()})), ErrorHandler: failures{o.Log,
+			r.stopping},
 	})
 	if err != nil {
 		panic("jobs: River takes none of this configuration: " + err.Error())
@@ -100,7 +101,8 @@ func (r *Runner) Run(ctx context.Context) {
 		if err == nil {
 			break
 		}
-		logs.Database(r.Log).Error("the jobs could not be started; trying again", "in", startAgain.String(), "error", err)
+		logs.Database(r.Log).Error("the jobs could not be started; trying again", "in", startAgain.String(), "error",
+			err)
 		select {
 		case <-ctx.Done():
 			return

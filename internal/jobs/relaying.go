@@ -15,7 +15,8 @@ func (r *Runner) relayAll(ctx context.Context) {
 		pause := pollEvery
 		switch {
 		case err != nil && ctx.Err() == nil:
-			logs.Database(r.Log).Error("events could not be handed on; trying again", "in", startAgain.String(), "error", err)
+			logs.Database(r.Log).Error("events could not be handed on; trying again", "in", startAgain.String(),
+				"error", err)
 			pause = startAgain
 		case more:
 			continue

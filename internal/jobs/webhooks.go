@@ -63,7 +63,8 @@ func (r *Runner) orderDeliveries(ctx context.Context) {
 		}
 		pause := pollEvery
 		if err != nil && ctx.Err() == nil {
-			logs.Database(r.Log).Error("webhooks could not be ordered; trying again", "in", startAgain.String(), "error", err)
+			logs.Database(r.Log).Error("webhooks could not be ordered; trying again", "in", startAgain.String(),
+				"error", err)
 			pause = startAgain
 		}
 		select {

@@ -14,8 +14,8 @@ const (
 	maxBursts = 256         // how many are told apart; what is more is one burst
 )
 
-// limiter is a handler that writes one line a second of each burst. Lines below a warning always pass: they say what operators did, which
-// must not be lost, or were asked for with a low level.
+// limiter is a handler that writes one line a second of each burst. Lines below a warning always pass: they say what
+// operators did, which must not be lost, or were asked for with a low level.
 type limiter struct {
 	slog.Handler
 	burst  string // set by Burst; empty: from the line
@@ -54,7 +54,8 @@ func (l limiter) WithGroup(name string) slog.Handler {
 	return l
 }
 
-// told are the attributes whose values make lines with one message different bursts: kinds of failures, and what has to do with money.
+// told are the attributes whose values make lines with one message different bursts: kinds of failures, and what has
+// to do with money.
 var told = []string{"code", "purchase"}
 
 func (l limiter) key(r *slog.Record) string {

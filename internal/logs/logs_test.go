@@ -110,7 +110,8 @@ func TestANamedBurst(t *testing.T) {
 			db.With("queue", i).Warn("another")
 		}
 		time.Sleep(1500 * time.Millisecond)
-		if got := out.lines(); len(got) != 2 || !strings.Contains(got[1], "repeated=3999") || strings.Contains(got[1], "burst") {
+		if got := out.lines(); len(got) != 2 || !strings.Contains(got[1], "repeated=3999") || strings.Contains(got[1],
+			"burst") {
 			t.Errorf("%q", got)
 		}
 	})

@@ -71,10 +71,13 @@ func Live(key string) (bool, error) {
 	return false, ErrKey
 }
 
+// LiveName is the name of the provider that moves real money.
+const LiveName = "stripe"
+
 // Name tells purchases of Stripe's two modes apart.
 func (p *Provider) Name() string {
 	if p.Live() {
-		return "stripe"
+		return LiveName
 	}
 	return "stripe_test"
 }
