@@ -1,12 +1,15 @@
 package handlers
 
 import (
+	"crypto/sha256"
+	"encoding/hex"
 	"math/rand/v2"
 	"net/http"
 	"net/url"
 	"strings"
 	"time"
 
+	"github.com/google/uuid"
 	"github.com/labstack/echo/v4"
 
 	"pop.store/credits/internal/accounts"
@@ -60,13 +63,19 @@ func (a *App) chrome(v *visit, nav views.Nav) views.Chrome {
 		stopped = a.topUpStopped(v)
 	}
 	return views.Chrome{
-		ShopName: v.Name, SignedIn: true, Nav: nav, Now: v.now, Zone: v.Zone, Here: here(v.Request()), Demo: a.DemoAccount != "",
+		ShopName: v.Name, SignedIn: true, Owner: ownerMark(v.ID), Nav: nav, Now: v.now, Zone: v.Zone, Here: here(v.Request()), Demo: a.DemoAccount != "",
 		Badge: &views.BadgeModel{
 			Level: views.Level(v.State), Spendable: v.Spendable, Held: v.Held, PausedAgents: v.Paused, Waiting: a.waiting(v.Request().Context(), v),
 			Every: jitter(every), Pace: every,
 		},
 		Notice: a.notice(v), TopUp: stopped,
 	}
+}
+
+// ownerMark tells accounts apart without naming them.
+func ownerMark(account uuid.UUID) string {
+	sum := sha256.Sum256(account[:])
+	return hex.EncodeToString(sum[:6])
 }
 
 // here is the address of the page that a request is for, or that a fragment is part of, where a purchase may lead back to it; else empty. The pages
