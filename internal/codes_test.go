@@ -33,6 +33,7 @@ func TestEveryErrorCodeIsDocumented(t *testing.T) {
 		}
 	}
 	used := codes(t)
+	used["headers_too_large 431"] = "handlers/listener.go" // answered in the place of net/http, whose statuses have no kind
 	if len(used) < 40 || len(documented) < 40 {
 		t.Fatalf("%d codes used, %d documented", len(used), len(documented))
 	}
