@@ -120,7 +120,7 @@ func TestPutRefuses(t *testing.T) {
 		s.call("PUT", "/v1/accounts/maya", `{"name":"Not this","plan":`+plan+`}`).problem(http.StatusUnprocessableEntity, "invalid_field", "plan")
 	}
 	names := []string{`"` + strings.Repeat("é", 201) + `"`, `"a\nb"`, `"a\tb"`}
-	for _, r := range "\u0085\u00ad\u061c\u200b\u200e\u200f\u2028\u2029\u202a\u202b\u202c\u202d\u202e\u2060\u2066\u2067\u2068\u2069\ufeff\U000e0041" {
+	for _, r := range "\u0085\u200b\u2028\u2029\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069\ufeff\U000e0041" {
 		names = append(names, `"a`+string(r)+`b"`)
 	}
 	opened := map[string]string{"billing_zone": `"Europe/Paris"`, "billing_anchor": `"2026-11-22T14:01:59Z"`}

@@ -11,7 +11,7 @@ import (
 	"pop.store/credits/internal/accounts"
 	"pop.store/credits/internal/ledger"
 	"pop.store/credits/internal/problem"
-	"pop.store/credits/internal/session"
+	"pop.store/credits/internal/sitepath"
 	"pop.store/credits/internal/strictjson"
 	"pop.store/credits/internal/tokens"
 )
@@ -163,8 +163,8 @@ func (a *App) postLoginLink(c echo.Context, account uuid.UUID) error {
 	if err := decodeOptional(c, &body); err != nil {
 		return err
 	}
-	if body.Next != "" && session.SafeNext(body.Next) != body.Next {
-		return problem.Invalid("next", `must be a path of this site such as "/credits"`)
+	if body.Next != "" && !sitepath.Valid(body.Next) {
+		return problem.Invalid("next", `must be the path of a page of this site such as "/credits"`)
 	}
 	ctx := c.Request().Context()
 	// A link into an account that was never opened would lead nowhere.

@@ -130,6 +130,7 @@ func get(e *echo.Echo, path string, serve echo.HandlerFunc) {
 func (a *App) pageRoutes(e *echo.Echo) {
 	get(e, "/login", a.loginPage)
 	e.GET("/login/link/:token", a.loginLink) // and no HEAD: a preview of the link must not use it up
+	e.POST("/login/link/:token", a.useLink)
 	e.POST("/logout", a.logout)
 	get(e, "/unsubscribe/:token", a.unsubscribePage)
 	e.POST("/unsubscribe/:token", a.unsubscribe)

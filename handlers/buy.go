@@ -15,7 +15,7 @@ import (
 	"pop.store/credits/internal/problem"
 	"pop.store/credits/internal/recap"
 	"pop.store/credits/internal/receipt"
-	"pop.store/credits/internal/session"
+	"pop.store/credits/internal/sitepath"
 	"pop.store/credits/internal/tokens"
 	"pop.store/credits/views"
 )
@@ -40,7 +40,7 @@ func readWish(get func(string) string) wish {
 
 // wayBack is an address if a purchase may lead back there, else empty.
 func wayBack(next string) string {
-	if next == "/" || session.SafeNext(next) != next || len(next) > maxReturn {
+	if next == "/" || !sitepath.Valid(next) || len(next) > maxReturn {
 		return ""
 	}
 	return next

@@ -164,14 +164,14 @@ func (a *App) renderError(c echo.Context, m views.ErrorModel, status int) (err e
 	return render(c, status, views.ErrorPage(dressed))
 }
 
-// toLogin sends a page to the way in. A fragment gets 401 with HX-Redirect: following a redirect would put the login page into the badge.
+// toLogin sends a page to the way in. A fragment gets 401 and nothing else: the page that it is part of stays as it is, with what was typed, and the script
+// says that the session has ended.
 func (a *App) toLogin(c echo.Context) error {
 	target := "/login"
 	if r := c.Request(); reads(r) && r.Header.Get("HX-Request") == "" && r.URL.Path != "/" {
 		target += "?next=" + url.QueryEscape(r.URL.RequestURI())
 	}
 	if c.Request().Header.Get("HX-Request") != "" {
-		c.Response().Header().Set("HX-Redirect", target)
 		return c.NoContent(http.StatusUnauthorized)
 	}
 	return c.Redirect(http.StatusSeeOther, target)

@@ -10,6 +10,7 @@ import (
 	"math/rand/v2"
 	"net"
 	"net/http"
+	"net/netip"
 	"net/url"
 	"runtime/debug"
 	"slices"
@@ -69,6 +70,9 @@ func (a *App) recoverPanics(next echo.HandlerFunc) echo.HandlerFunc {
 const contentSecurity = "default-src 'none'; script-src 'self'; style-src 'self'; font-src 'self'; img-src 'self' data:; connect-src 'self'; " +
 	formsToUs + "; frame-ancestors 'none'; base-uri 'none'"
 
+// permissions turns off what no page uses.
+const permissions = "accelerometer=(), camera=(), display-capture=(), geolocation=(), gyroscope=(), magnetometer=(), microphone=(), midi=(), payment=(), usb=()"
+
 const formsToUs = "form-action 'self'"
 
 // payingSecurity is contentSecurity for the page whose form ends at the payment page: browsers hold the redirect after a form to it, too.
@@ -82,8 +86,10 @@ var alwaysSent = http.Header{
 	"X-Content-Type-Options":  {"nosniff"},
 	"X-Frame-Options":         {"DENY"},
 	// same-origin, not no-referrer: that would make a form's Origin null and the form refused.
-	"Referrer-Policy":            {"same-origin"},
-	"Cross-Origin-Opener-Policy": {"same-origin"},
+	"Referrer-Policy":              {"same-origin"},
+	"Cross-Origin-Opener-Policy":   {"same-origin"},
+	"Cross-Origin-Resource-Policy": {"same-origin"},
+	"Permissions-Policy":           {permissions},
 }
 
 func (a *App) securityHeaders(next echo.HandlerFunc) echo.HandlerFunc {
@@ -97,10 +103,26 @@ func (a *App) securityHeaders(next echo.HandlerFunc) echo.HandlerFunc {
 			h.Set("Strict-Transport-Security", "max-age=31536000; includeSubDomains")
 		}
 		if !strings.HasPrefix(c.Request().URL.Path, "/static/") {
-			h.Set("Cache-Control", "no-store")
+			h.Set("Cache-Control", a.caching(c.Request()))
 		}
 		return next(c)
 	}
+}
+
+// caching lets browsers keep pages for the way back, where they forget them at sign-out: that is what Clear-Site-Data says, which they obey on a secure
+// origin only. Everything else is not kept.
+func (a *App) caching(r *http.Request) string {
+	if a.secureOrigin() && reads(r) && isPage(r) && r.Header.Get("HX-Request") == "" && !under(r, "/login") {
+		return "private, no-cache"
+	}
+	return "no-store"
+}
+
+// secureOrigin says whether browsers take the app's origin for a secure one: https, or this machine.
+func (a *App) secureOrigin() bool {
+	host := a.BaseURL.Hostname()
+	ip, err := netip.ParseAddr(host)
+	return a.BaseURL.Scheme == "https" || host == "localhost" || (err == nil && ip.IsLoopback())
 }
 
 // limit bounds the body and the time of a request.

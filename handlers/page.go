@@ -1,12 +1,15 @@
 package handlers
 
 import (
+	"crypto/sha256"
+	"encoding/hex"
 	"math/rand/v2"
 	"net/http"
 	"net/url"
 	"strings"
 	"time"
 
+	"github.com/google/uuid"
 	"github.com/labstack/echo/v4"
 
 	"pop.store/credits/internal/accounts"
@@ -65,7 +68,8 @@ func (a *App) chrome(v *visit, nav views.Nav) views.Chrome {
 	}
 	set := a.agentsOf(v.Request().Context(), v)
 	return views.Chrome{
-		ShopName: v.Name, SignedIn: true, Nav: nav, Now: v.now, Zone: v.Zone, Billing: v.Account.Zone, Here: here(v.Request()), Demo: a.DemoAccount != "",
+		ShopName: v.Name, SignedIn: true, Owner: ownerMark(v.ID), Nav: nav, Now: v.now, Zone: v.Zone, Billing: v.Account.Zone, Here: here(v.Request()),
+		Demo: a.DemoAccount != "",
 		Badge: &views.BadgeModel{
 			Level: views.Level(v.State), Spendable: v.Spendable, Held: v.Held, PausedAgents: v.Paused + v.OverBudget, Stopped: a.stopped(set),
 			Every: jitter(every), Pace: every, Closed: closed,
@@ -86,6 +90,12 @@ func (a *App) standing(v *visit) *views.StandingModel {
 		m.Date = v.ClosedAt.In(v.Zone).Format("2 January 2006")
 	}
 	return m
+}
+
+// ownerMark tells accounts apart without naming them.
+func ownerMark(account uuid.UUID) string {
+	sum := sha256.Sum256(account[:])
+	return hex.EncodeToString(sum[:6])
 }
 
 // here is the address of the page that a request is for, or that a fragment is part of, where a purchase may lead back to it; else empty. The pages

@@ -42,6 +42,7 @@ var routes = []route{
 	{method: "GET", path: "/readyz"},
 	{method: "GET", path: "/login"},
 	{method: "GET", path: "/login/link/:token", params: []string{"x"}, noHead: true},
+	{method: "POST", path: "/login/link/:token", params: []string{"x"}, sort: form},
 	{method: "GET", path: "/unsubscribe/:token", params: []string{strings.Repeat("A", 64)}},
 	{method: "POST", path: "/unsubscribe/:token", params: []string{strings.Repeat("A", 64)}},
 	{method: "GET", path: "/sandbox/checkout/:id", params: []string{"x"}},

@@ -87,6 +87,7 @@ func newSiteWith(t *testing.T, o options) *site {
 	t.Cleanup(s.checkBooks)
 	server := httptest.NewUnstartedServer(nil)
 	s.url = "http://" + server.Listener.Addr().String()
+	server.Listener = handlers.Listen(server.Listener)
 	s.assemble(o)
 	server.Config = handlers.NewServer(s.watchWebhooks(s.app.Handler()), s.app.Log)
 	server.Start()

@@ -87,9 +87,17 @@ func newSite(t *testing.T) *site {
 
 func send(w http.ResponseWriter, r *http.Request, c templ.Component) {
 	var b bytes.Buffer
-	if err := c.Render(r.Context(), &b); err != nil {
+	ctx, parts := r.Context(), views.ShownParts(r.Header.Get("Credits-Shown"))
+	if r.Header.Get("Credits-Shown") != "" {
+		ctx = views.WithParts(ctx, parts)
+	}
+	if err := c.Render(ctx, &b); err != nil {
 		http.Error(w, err.Error(), http.StatusInternalServerError)
 		return
+	}
+	if r.Header.Get("Credits-Shown") != "" {
+		b.Reset()
+		b.Write(parts.Changed())
 	}
 	w.Header().Set("Content-Security-Policy", policy)
 	w.Header().Set("Content-Type", "text/html; charset=utf-8")

@@ -14,6 +14,8 @@ type Chrome struct {
 	ShopName string
 	// SignedIn shows the navigation, the badge and the way out.
 	SignedIn bool
+	// Owner tells the pages of one account from those of another; it says nothing about the account.
+	Owner string
 	// Nav is the part of the site that this page belongs to.
 	Nav Nav
 	// Now is the time at which the page is made, and Zone the creator's time zone: together they decide what "Today" means.

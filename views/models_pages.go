@@ -378,3 +378,12 @@ type ErrorModel struct {
 	// Detail is a safe sentence about just this case, for people; optional.
 	Detail string
 }
+
+// SwitchModel asks who is signed in whether to go on as somebody else.
+type SwitchModel struct {
+	Chrome Chrome
+	// From and To are the names of the creators; empty where there is none.
+	From, To string
+	// Action is where the answer yes is sent.
+	Action string
+}

@@ -17,7 +17,7 @@ import (
 // "Thursday" becomes "tomorrow". The pace of the polls is part of it, or a tab would go on asking every few seconds long after the work
 // has ended; its jitter is not.
 func (c Chrome) Version() string {
-	var shown []string
+	shown := []string{c.Owner}
 	if b := c.Badge; b != nil {
 		shown = append(shown, string(b.Level), b.state().Word, b.Label(), b.Pace.String(), b.PausedAnnouncement())
 	}

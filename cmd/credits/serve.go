@@ -269,7 +269,7 @@ func (s *site) run(ctx context.Context, listener net.Listener, d *database) erro
 	defer stop()
 	server := handlers.NewServer(s.app.Handler(), s.log)
 	failed := make(chan error, 2)
-	go func() { failed <- server.Serve(listener) }()
+	go func() { failed <- server.Serve(handlers.Listen(listener)) }()
 	working.Go(func() {
 		if err := s.keepRunning(background, d); err != nil {
 			failed <- err

@@ -5,12 +5,12 @@ import (
 	"errors"
 	"net/mail"
 	"time"
-	"unicode"
 	"unicode/utf8"
 
 	"github.com/google/uuid"
 
 	"pop.store/credits/internal/ledger"
+	"pop.store/credits/internal/plaintext"
 	"pop.store/credits/internal/problem"
 	"pop.store/credits/internal/tokens"
 )
@@ -137,27 +137,11 @@ func notNegative(field string, amount tokens.Amount) error {
 }
 
 func checkName(name *string) error {
-	if name != nil && (utf8.RuneCountInString(*name) > maxName || hasControl(*name)) {
+	if name != nil && (utf8.RuneCountInString(*name) > maxName || !plaintext.OneLine(*name)) {
 		return problem.Invalid("name", "must be at most %d printable characters", maxName)
 	}
 	return nil
 }
-
-// hasControl finds what cannot be seen and changes what can: control characters, line ends, and format characters such as those that turn
-// the direction of the text around. The two joiners are allowed: emoji and some scripts are written with them.
-func hasControl(s string) bool {
-	for _, r := range s {
-		if r != zeroWidthJoiner && r != zeroWidthNonJoiner && unicode.In(r, unicode.Cc, unicode.Cf, unicode.Zl, unicode.Zp) {
-			return true
-		}
-	}
-	return false
-}
-
-const (
-	zeroWidthNonJoiner = '\u200c'
-	zeroWidthJoiner    = '\u200d'
-)
 
 func value[T any](p *T) T {
 	if p == nil {

@@ -6,11 +6,11 @@ import (
 	"net/url"
 	"strings"
 	"time"
-	"unicode"
 
 	"github.com/google/uuid"
 
 	"pop.store/credits/internal/payment"
+	"pop.store/credits/internal/plaintext"
 	"pop.store/credits/internal/tokens"
 )
 
@@ -167,12 +167,7 @@ func tidyTexts(list []string) []string {
 
 // tidyText is one line, without what cannot be seen or turns text around.
 func tidyText(text string) string {
-	text = strings.Map(func(r rune) rune {
-		if unicode.In(r, unicode.Cc, unicode.Cf, unicode.Zl, unicode.Zp) || r == unicode.ReplacementChar {
-			return ' '
-		}
-		return r
-	}, text)
+	text = plaintext.Clean(strings.ReplaceAll(text, "\ufffd", " "))
 	runes := []rune(strings.Join(strings.Fields(text), " "))
 	return string(runes[:min(len(runes), maxBillText)])
 }

@@ -4,7 +4,6 @@ import (
 	"context"
 	"crypto/sha256"
 	"errors"
-	"strings"
 
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
@@ -13,6 +12,7 @@ import (
 	"pop.store/credits/internal/ledger"
 	"pop.store/credits/internal/payment"
 	"pop.store/credits/internal/problem"
+	"pop.store/credits/internal/sitepath"
 	"pop.store/credits/internal/tokens"
 )
 
@@ -151,19 +151,14 @@ func check(prices *catalog.Catalog, p StartParams) (catalog.Pack, error) {
 	if !ok {
 		return pack, &problem.Error{Kind: problem.Meaning, Code: "unknown_pack", Field: "pack", Message: "pack is not in the catalog."}
 	}
-	if p.ReturnPath != "" && !ownPath(p.ReturnPath) {
-		return pack, problem.Invalid("return_url", `must be a path of this app such as "/tools"`)
+	if p.ReturnPath != "" && (len(p.ReturnPath) > maxReturnPath || !sitepath.Valid(p.ReturnPath)) {
+		return pack, problem.Invalid("return_url", `must be the path of a page of this app such as "/tools"`)
 	}
 	return pack, nil
 }
 
-// ownPath reports whether a browser that is sent there stays with us: "//host" and "/\host" are other sites.
-func ownPath(path string) bool {
-	const longest = 500
-	printable := func(r rune) bool { return r > ' ' && r < 0x7f && r != '\\' }
-	return len(path) <= longest && strings.HasPrefix(path, "/") && !strings.HasPrefix(path, "//") &&
-		!strings.ContainsFunc(path, func(r rune) bool { return !printable(r) })
-}
+// maxReturnPath is the longest ReturnPath, in bytes.
+const maxReturnPath = 500
 
 const sqlOpened = `update purchases set provider_session = $3, checkout_url = $4, updated_at = $5
 	where account = $1 and id = $2 and provider_session is null`

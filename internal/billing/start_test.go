@@ -91,6 +91,10 @@ func TestRefusedOrders(t *testing.T) {
 		"absolute":      {Pack: pack(0).ID, ReturnPath: "https://evil.test/"},
 		"header ending": {Pack: pack(0).ID, ReturnPath: "/a\r\nX: y"},
 		"no character":  {Pack: pack(0).ID, ReturnPath: "/a\x00"},
+		"up":            {Pack: pack(0).ID, ReturnPath: "/a/..//evil.test"},
+		"decoded later": {Pack: pack(0).ID, ReturnPath: "/%2fevil.test"},
+		"a login link":  {Pack: pack(0).ID, ReturnPath: "/login/link/abc"},
+		"the way out":   {Pack: pack(0).ID, ReturnPath: "/logout"},
 	} {
 		_, _, err := s.Start(t.Context(), account, "k", p)
 		if e := problem.Of(err); err == nil || e.Kind != problem.Meaning || (e.Field != "pack" && e.Field != "return_url") {

@@ -15,6 +15,7 @@ import (
 
 	"go.yaml.in/yaml/v3"
 
+	"pop.store/credits/internal/plaintext"
 	"pop.store/credits/internal/tokens"
 )
 
@@ -215,16 +216,12 @@ func (o object) text(name string, most int) string {
 		o.fail(n.Line, "%s must not begin or end with a space", name)
 	case utf8.RuneCountInString(s) > most:
 		o.fail(n.Line, "%s must have at most %d characters", name, most)
-	case strings.ContainsFunc(s, invisible):
+	case !plaintext.OneLine(s):
 		o.fail(n.Line, "%s must be one line without control characters", name)
 	default:
 		return s
 	}
 	return ""
-}
-
-func invisible(r rune) bool {
-	return unicode.IsControl(r) || unicode.In(r, unicode.Zl, unicode.Zp, unicode.Bidi_Control)
 }
 
 var idSyntax = regexp.MustCompile(`^[A-Za-z0-9_.:-]{1,64}$`)

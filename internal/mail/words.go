@@ -6,11 +6,11 @@ import (
 	"slices"
 	"strings"
 	"time"
-	"unicode"
 
 	"pop.store/credits/internal/accounts"
 	"pop.store/credits/internal/forecast"
 	"pop.store/credits/internal/ledger"
+	"pop.store/credits/internal/plaintext"
 	"pop.store/credits/internal/tokens"
 	"pop.store/credits/views"
 )
@@ -225,12 +225,7 @@ const maxText = 80
 // oneLine is a name that somebody chose, fit for a header and a sentence: no line ends, nothing that cannot be seen or that turns text around, and
 // nothing that a reader of headers would decode.
 func oneLine(name string) string {
-	name = strings.Map(func(r rune) rune {
-		if unicode.In(r, unicode.Cc, unicode.Cf, unicode.Zl, unicode.Zp) || r == unicode.ReplacementChar {
-			return ' '
-		}
-		return r
-	}, strings.ReplaceAll(name, "=?", "= ?"))
+	name = plaintext.Clean(strings.NewReplacer("=?", "= ?", "\ufffd", " ").Replace(name))
 	runes := []rune(strings.Join(strings.Fields(name), " "))
 	if len(runes) > maxText {
 		return string(runes[:maxText-1]) + "…"

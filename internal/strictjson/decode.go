@@ -6,6 +6,7 @@ import (
 	"strconv"
 	"unicode/utf8"
 
+	"pop.store/credits/internal/plaintext"
 	"pop.store/credits/internal/problem"
 	"pop.store/credits/internal/tokens"
 )
@@ -234,7 +235,7 @@ func unmarshal(target reflect.Value, value []byte) error {
 	return target.Addr().Interface().(encoding.TextUnmarshaler).UnmarshalText(value)
 }
 
-// words reads a string that a person may have written: no control characters but line ends and tabs, and not too long.
+// words reads a string that a person may have written, by the rule of plaintext, and not too long.
 func (d *decoder) words(most int) ([]byte, *fault) {
 	if f := d.want(text, "a string"); f != nil {
 		return nil, f
@@ -247,16 +248,20 @@ func (d *decoder) words(most int) ([]byte, *fault) {
 }
 
 func proper(value []byte, most int) *fault {
-	runes := 0
+	runes, ascii := 0, true
 	for i := 0; i < len(value); runes++ {
 		r, size := rune(value[i]), 1
 		if r >= utf8.RuneSelf {
 			r, size = utf8.DecodeRune(value[i:])
+			ascii = false
 		}
 		if isControl(r) && r != '\n' && r != '\t' {
 			return invalid("must not contain control characters")
 		}
 		i += size
+	}
+	if !ascii && !plaintext.Valid(string(value)) {
+		return invalid("must not contain invisible characters that change what others show")
 	}
 	if runes > most {
 		return invalid("must be at most %d characters long", most)

@@ -23,8 +23,9 @@
   document.addEventListener("htmx:before:request", (event) => {
     const { ctx } = event.detail;
     if (!ctx.sourceElement?.hasAttribute("data-poll")) return;
-    const early = isBadge(ctx) && ctx.sourceEvent?.type === "every" && Date.now() < retryAt;
-    if (document.hidden || early) event.preventDefault();
+    const timer = ctx.sourceEvent?.type === "every";
+    const early = isBadge(ctx) && timer && Date.now() < retryAt;
+    if (document.hidden || early || (timer && signedOut)) event.preventDefault();
   });
   document.addEventListener("visibilitychange", () => {
     if (!document.hidden) pollNow();
@@ -68,6 +69,7 @@
   const answered = (ctx) => {
     failures = 0;
     retryAt = 0;
+    sessionGoesOn();
     const date = ctx.response.headers.get("Date");
     if (date) asOf = clock(new Date(date));
     const element = badge();
@@ -79,12 +81,64 @@
 
   document.addEventListener("htmx:after:request", (event) => {
     const { ctx } = event.detail;
+    const { status } = ctx.response;
+    if (status === 401) sessionEnded();
     if (!isBadge(ctx)) return;
-    if (ctx.response.status < 400) answered(ctx);
-    else if (!ctx.hx?.redirect) failed();
+    if (status < 400) answered(ctx);
+    else if (status !== 401) failed();
+    checked();
   });
   document.addEventListener("htmx:error", (event) => {
-    if (event.detail.ctx && isBadge(event.detail.ctx)) failed();
+    if (!event.detail.ctx || !isBadge(event.detail.ctx)) return;
+    failed();
+    checked();
+  });
+
+  // The session has ended: the page stays as it is, with what was typed, and says so. Polling goes on when there is reason to, as after signing in in
+  // another tab.
+
+  let signedOut = false;
+
+  const sessionEnded = () => {
+    if (checking) {
+      location.reload(); // a page that the browser had kept shows nothing to who is not signed in
+      return;
+    }
+    signedOut = true;
+    const notice = find("#signed-out");
+    if (!notice) return;
+    const here = location.pathname + location.search;
+    notice.querySelector("a").href = here === "/" ? "/login" : `/login?next=${encodeURIComponent(here)}`;
+    notice.hidden = false;
+  };
+
+  const sessionGoesOn = () => {
+    signedOut = false;
+    const notice = find("#signed-out");
+    if (notice) notice.hidden = true;
+  };
+
+  // Parts of the page follow a new balance: at once, and while work runs every few seconds. The server is told which parts are shown, in which version,
+  // and sends those that have changed.
+
+  const followEvery = 6_000;
+  let followed = -followEvery;
+  let following = 0;
+
+  const moved = () => {
+    if (following) return;
+    following = setTimeout(() => {
+      following = 0;
+      followed = performance.now();
+      htmx.trigger(document.body, "balance-moved");
+    }, Math.max(0, followed + followEvery - performance.now()));
+  };
+
+  document.addEventListener("htmx:config:request", (event) => {
+    const { ctx } = event.detail;
+    if (!ctx.sourceElement?.hasAttribute("data-live")) return;
+    const parts = [...document.querySelectorAll("[data-part]")];
+    ctx.request.headers["Credits-Shown"] = parts.map((part) => `${part.id}=${part.dataset.part}`).join(", ");
   });
 
   // Announce what changed, once, in the page's one status region: the level, or agents that stop and go on. The rest of the page follows a new
@@ -114,11 +168,15 @@
   document.addEventListener("htmx:after:swap", (event) => {
     const element = badge();
     const source = event.detail.ctx.sourceElement;
-    if (!element || source !== element) return;
+    if (!element || source !== element || event.detail.ctx.response?.status !== 200) return;
+    if (element.dataset.owner !== document.body.dataset.owner) {
+      location.reload(); // somebody else has signed in in another tab
+      return;
+    }
     const words = news(element.dataset);
     if (words) find("#announce").textContent = words;
     last = shown();
-    htmx.trigger(document.body, "balance-moved");
+    moved();
     // The button that was pressed is gone with its notice: go on from the top of the page. A poll may come in between.
     if (dismissing && !find("[data-dismiss]")) {
       dismissing = false;
@@ -149,11 +207,83 @@
     const form = event.detail.ctx.sourceElement;
     if (form instanceof HTMLFormElement) setTimeout(() => enable(form));
   });
-  window.addEventListener("pageshow", (event) => {
-    if (!event.persisted) return;
+
+  // A page that the browser has kept, and shows again on the way back: it is covered until the server has said that this creator is still signed in. What is
+  // on it is made true again: the balance, the parts that follow it, and the keys of forms, each of which is good for one order.
+
+  let checking = false;
+
+  const checked = () => {
+    checking = false;
+    document.documentElement.removeAttribute("data-checking");
+  };
+
+  const keys = (root) => [...root.querySelectorAll('form input[type="hidden"][name="key"]')];
+
+  const renewKeys = async () => {
+    const old = keys(document);
+    if (old.length === 0) return;
+    const answer = await fetch(location.href, { headers: { "HX-Request": "true" } });
+    const fresh = keys(new DOMParser().parseFromString(await answer.text(), "text/html"));
+    if (!answer.ok || fresh.length !== old.length) {
+      location.reload();
+      return;
+    }
+    old.forEach((input, i) => (input.value = fresh[i].value));
+  };
+
+  const restored = () => {
     for (const form of document.forms) enable(form);
+    if (!badge()) return;
+    checking = true;
+    document.documentElement.setAttribute("data-checking", "");
     pollNow();
+    moved();
+    renewKeys().catch(() => {}); // offline: the old keys order nothing twice
+  };
+
+  window.addEventListener("pageshow", (event) => {
+    if (event.persisted) restored();
   });
+  const arrival = performance.getEntriesByType("navigation")[0];
+  const cameBack = arrival?.type === "back_forward";
+  if (cameBack && arrival.transferSize === 0) addEventListener("load", restored);
+
+  // The way back to a list that was continued: as many pages of it as there were, and the same place. A browser that keeps the page does that by itself.
+
+  const most = 20;
+  const place = () => `place ${location.pathname}${location.search}`;
+  let continued = 0;
+
+  document.addEventListener("htmx:after:swap", (event) => {
+    if (event.detail.ctx.sourceElement?.id === "history-more-link") continued += 1;
+  });
+  window.addEventListener("pagehide", () => {
+    if (!find("#history-more")) return;
+    sessionStorage.setItem(place(), JSON.stringify({ continued: Math.min(continued, most), top: scrollY }));
+  });
+
+  const loadMore = () =>
+    new Promise((resolve) => {
+      const link = find("#history-more-link");
+      if (!link?.hasAttribute("hx-get")) return resolve(false);
+      const done = (event) => {
+        if (event.detail.ctx.sourceElement !== link) return;
+        document.removeEventListener("htmx:finally:request", done);
+        resolve(event.detail.ctx.response?.status === 200);
+      };
+      document.addEventListener("htmx:finally:request", done);
+      link.click();
+    });
+
+  const keepPlace = async () => {
+    const kept = JSON.parse(sessionStorage.getItem(place()) ?? "null");
+    if (!kept || !find("#history-more")) return;
+    for (let i = 0; i < kept.continued && (await loadMore()); i++);
+    scrollTo({ top: kept.top, behavior: "instant" });
+  };
+
+  if (cameBack) addEventListener("load", keepPlace);
 
   // A chart's bars are one stop on the way through the page: from there, arrows go from bar to bar. Escape puts away what a bar says.
 

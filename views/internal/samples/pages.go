@@ -19,6 +19,7 @@ func signIn() []Page {
 	return []Page{
 		page("signin-demo", views.SignInPage(views.SignInModel{Chrome: demo, Demo: true, DemoName: "Maya", Next: "/credits"})),
 		page("signin", views.SignInPage(views.SignInModel{Chrome: out})),
+		page("switch-account", views.SwitchPage(views.SwitchModel{Chrome: out, From: "Maya", To: "Noor's Atelier", Action: "/login/link/x"})),
 		page("signin-expired", views.SignInPage(views.SignInModel{Chrome: out, Expired: true})),
 		page("signed-out", views.SignInPage(views.SignInModel{Chrome: demo, Demo: true, DemoName: "Maya", SignedOut: true})),
 		page("unsubscribe", views.UnsubscribePage(views.UnsubscribeModel{Chrome: out, URL: "/unsubscribe/x"})),

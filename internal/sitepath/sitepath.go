@@ -1,4 +1,5 @@
-package session
+// Package sitepath decides where a browser may be sent by an address that came from outside: a next or a return_url. It is the one check for all of them.
+package sitepath
 
 import (
 	"net/url"
@@ -6,20 +7,26 @@ import (
 	"strings"
 )
 
-// maxNext is the longest path that SafeNext passes, in bytes.
-const maxNext = 512
+// MaxLength is the longest path that Safe passes, in bytes.
+const MaxLength = 512
 
-// SafeNext gives next back if a browser that is sent there stays on this site: a plain absolute path with an optional query and
-// fragment, such as "/credits?x=1". Anything else becomes "/". To tell a caller of the API that its next was refused, compare.
-func SafeNext(next string) string {
-	if len(next) > maxNext || !strings.HasPrefix(next, "/") || !plain(next) {
+// elsewhere are the paths that are no pages to arrive at: they sign in or out, spend a link's token, or answer programs.
+var elsewhere = []string{"/login", "/logout", "/unsubscribe", "/sandbox", "/v1", "/webhooks", "/static", "/healthz", "/readyz"}
+
+// Valid says whether Safe would give the path back.
+func Valid(next string) bool { return next != "" && Safe(next) == next }
+
+// Safe gives next back if a browser that is sent there stays among this site's pages: a plain absolute path with an optional query and
+// fragment, such as "/credits?x=1". Anything else becomes "/".
+func Safe(next string) string {
+	if len(next) > MaxLength || !strings.HasPrefix(next, "/") || !plain(next) {
 		return "/"
 	}
 	u, err := url.Parse(next)
 	if err != nil || u.Scheme != "" || u.Host != "" || u.User != nil || u.Opaque != "" {
 		return "/"
 	}
-	if !straight(u.EscapedPath()) || !decodesPlain(u.EscapedPath()) || !decodesPlain(u.RawQuery) || !decodesPlain(u.EscapedFragment()) {
+	if !straight(u.EscapedPath()) || !isPage(u.EscapedPath()) || !decodesPlain(u.EscapedPath()) || !decodesPlain(u.RawQuery) || !decodesPlain(u.EscapedFragment()) {
 		return "/"
 	}
 	return next
@@ -33,6 +40,23 @@ func plain(s string) bool {
 		}
 	}
 	return true
+}
+
+// isPage tells whether an escaped path is none of elsewhere, however often it is decoded on the way and whatever its case.
+func isPage(p string) bool {
+	for {
+		for _, prefix := range elsewhere {
+			rest, found := strings.CutPrefix(strings.ToLower(p), prefix)
+			if found && (rest == "" || rest[0] == '/') {
+				return false
+			}
+		}
+		decoded, err := url.PathUnescape(p)
+		if err != nil || decoded == p {
+			return err == nil
+		}
+		p = decoded
+	}
 }
 
 // straight tells whether an escaped path says where it leads: no empty and no dot segment, however often it is decoded on the way, as

@@ -1,0 +1,134 @@
+package handlers_test
+
+import (
+	"context"
+	"io"
+	"net/http"
+	"os"
+	"slices"
+	"strconv"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+)
+
+// The drill's sizes: the entries of a history, and with them the connections of its creator.
+const (
+	drillEntries     = 200_000
+	drillConnections = 256
+	drillVariable    = "CREDITS_NOISY_ENTRIES"
+)
+
+// noisyPaths are what the creator with a long history asks for: filters that match little or nothing, sums, and a home page whose cookie claims that the
+// last visit was two months ago.
+var noisyPaths = []string{
+	"/credits/history?kind=expiry", "/credits/history?kind=refund", "/credits/history?feature=lip_sync", "/credits/history?agent=idle&kind=charge",
+	"/credits/history?from=2020-01-01&feature=pdf_creation", "/v1/accounts/me/transactions?kind=clawback&limit=200", "/v1/accounts/me/transactions?kind=hold",
+	"/v1/accounts/me/usage?group_by=agent", "/v1/accounts/me/agents", "/credits?by=agent&days=90", "/agents", "/",
+}
+
+// A creator with a very long history, who asks for all that it can be searched for on many connections at once, does not slow another creator's badge down
+// by more than ten times.
+func TestANoisyCreatorDoesNotSlowOthersDown(t *testing.T) {
+	s := newSite(t)
+	entries := 10_000
+	if text := os.Getenv(drillVariable); text != "" {
+		var err error
+		if entries, err = strconv.Atoi(text); err != nil {
+			t.Fatal(err)
+		}
+	}
+	connections := max(drillConnections*entries/drillEntries, 8)
+	s.open("noisy", "star")
+	s.open("quiet", "starter")
+	s.longHistory("noisy", entries)
+	noisy, quiet := s.signIn("noisy"), s.signIn("quiet")
+	noisy.get("/").want(http.StatusOK)
+	badge := quiet.get("/credits").badge()
+	idle := s.badgeTimes(quiet, attr(badge, "hx-get"))
+
+	ctx, stop := context.WithCancel(t.Context())
+	var clients sync.WaitGroup
+	var answered, failed atomic.Int64
+	client := &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: connections}, CheckRedirect: s.client.CheckRedirect}
+	cookie := s.app.Sessions.CookieName() + "=" + noisy.cookie + "; " + noisy.visits
+	for i := range connections {
+		clients.Go(func() {
+			for n := i; ctx.Err() == nil; n++ {
+				if status := ask(ctx, client, s.url+noisyPaths[n%len(noisyPaths)], cookie); status == http.StatusOK {
+					answered.Add(1)
+				} else if ctx.Err() == nil {
+					failed.Add(1)
+				}
+			}
+		})
+	}
+	for answered.Load() < int64(connections) {
+		time.Sleep(time.Millisecond) // until all of them are at it
+	}
+	busy := s.badgeTimes(quiet, attr(badge, "hx-get"))
+	stop()
+	clients.Wait()
+	ratio := float64(busy) / float64(idle)
+	t.Logf("%d entries, %d connections: the other creator's badge has a p99 of %v, idle %v: %.1f times; %d pages answered, %d refused",
+		entries, connections, busy, idle, ratio, answered.Load(), failed.Load())
+	if ratio > 10 {
+		t.Error("that is more than ten times")
+	}
+}
+
+// ask gives the status of an answer, 0 for none.
+func ask(ctx context.Context, client *http.Client, url, cookie string) int {
+	r, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
+	if err != nil {
+		return 0
+	}
+	r.Header.Set("Cookie", cookie)
+	res, err := client.Do(r)
+	if err != nil {
+		return 0
+	}
+	defer res.Body.Close()
+	_, _ = io.Copy(io.Discard, res.Body)
+	return res.StatusCode
+}
+
+// badgeTimes is the p99 of a creator's polls, one after the other.
+func (s *site) badgeTimes(v *visitor, path string) time.Duration {
+	s.t.Helper()
+	times := make([]time.Duration, 300)
+	for i := range times {
+		start := time.Now()
+		a := v.get(path, "HX-Request", "true")
+		times[i] = time.Since(start)
+		if a.status != http.StatusNoContent && a.status != http.StatusOK {
+			s.t.Fatalf("%s: %d", a.to, a.status)
+		}
+	}
+	slices.Sort(times)
+	return times[len(times)*99/100]
+}
+
+// longHistory writes charges, and the grant that paid for them, into the books of an account by plain SQL.
+func (s *site) longHistory(account string, n int) {
+	s.t.Helper()
+	_, err := s.db.Pool.Exec(s.t.Context(), `
+		with a as (select l.* from ledger_accounts l join accounts x on x.id = l.account where x.external_id = $1),
+		granted as (
+			insert into entries (account, seq, at, kind, amount, balance_after, held_after, spendable_after, contra, lot_kind, day, lot)
+			select account, seq + 1, last_at, 1, $2::bigint * 50000, balance + $2::bigint * 50000, 0, balance + $2::bigint * 50000, 1, 1, last_at::date, open_lot from a
+		), charged as (
+			insert into entries (account, seq, at, kind, amount, balance_after, held_after, spendable_after, contra, feature, agent, quantity,
+				unit_price, day, lot)
+			select account, seq + 1 + i, last_at, 2, -50000, balance + ($2 - i) * 50000, 0, balance + ($2 - i) * 50000, 3,
+				'social_comment_reply', 'replies', 1, 50000, last_at::date, open_lot
+			from a, generate_series(1, $2::bigint) i
+		), known as (
+			insert into agents (account, agent) select account, unnest('{replies,idle}'::text[]) from a
+		)
+		update ledger_accounts l set seq = l.seq + 1 + $2, version = l.version + 1, agents = 2 from a where l.account = a.account`, account, n)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+}
