@@ -50,7 +50,7 @@ func (a *App) historyPage(v *visit) error {
 	if err != nil {
 		return err
 	}
-	m.Rows = a.rows(page.Lines, agents)
+	m.Rows = a.rows(v, page.Lines, agents)
 	if page.Before > 0 {
 		q := v.QueryParams()
 		q.Set("cursor", ledger.EntryID(v.ID, page.Before))

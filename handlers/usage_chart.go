@@ -9,13 +9,10 @@ import (
 	"pop.store/credits/views"
 )
 
-// usageDays is how many days the chart shows unless the address says otherwise.
-const usageDays = 30
-
 // usageChart reads what the chart shows, as the address says; what it says wrongly is as if it said nothing, like a tab that is not there.
 // agents are what the creator's agents are called.
 func (a *App) usageChart(v *visit, latest ledger.Page, agents map[string]string) (views.UsageModel, error) {
-	m := views.UsageModel{By: views.UsageByFeature, Days: usageDays, Never: neverUsed(latest)}
+	m := views.UsageModel{By: views.UsageByFeature, Days: views.DefaultUsageDays, Never: neverUsed(latest)}
 	if by := views.UsageBy(v.QueryParam("by")); by == views.UsageByAgent {
 		m.By = by
 	}

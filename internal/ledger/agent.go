@@ -411,7 +411,7 @@ func (p *SwitchAgent) decide(s *state, now time.Time, prices *catalog.Catalog) (
 	case a.state == AgentByCreator:
 		s.resume(a, now)
 	case a.state == AgentOutOfToken && s.available(a.id, now) < a.nextUnit(prices):
-		return nil, problem.New(problem.Conflict, "out_of_tokens", "There are not enough tokens for this agent: it goes on by itself when they arrive.")
+		return nil, problem.New(problem.Conflict, "out_of_tokens", "There are not enough tokens for this agent: it restarts by itself when they arrive.")
 	case a.state == AgentOverBudget && s.overBudget(a, max(a.unit, 1), now):
 		return nil, problem.New(problem.Conflict, "over_budget", "This agent's budget for this month is used: raise it first.")
 	case a.state != AgentOn:

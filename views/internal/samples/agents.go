@@ -68,7 +68,7 @@ func agentPages() []Page {
 		Problems: map[string]string{"budget": "Type a number of tokens, such as 20 or 42.5.", "reserve": "Must not be below zero."},
 	}
 	wrong.OwnForm = views.LimitsForm{Reserve: "1.0000001", Problems: map[string]string{"reserve": "Use at most 6 decimals."}}
-	refused.Problem = "There are not enough tokens for this agent: it goes on by itself when they arrive."
+	refused.Problem = "There are not enough tokens for this agent: it restarts by itself when they arrive."
 	refused.Chrome, refused.Still = empty(m.Chrome, "0.03"), true
 	saved.Saved, saved.Agents = true, agents()[:1]
 	return []Page{
