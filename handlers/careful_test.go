@@ -128,14 +128,14 @@ func TestAnUpgradeInTheHistory(t *testing.T) {
 	s.call("PUT", "/v1/accounts/maya", `{"plan":"pro"}`).want(http.StatusOK)
 	v := s.signIn("maya")
 	rows := marked(v.get("/credits/history").want(http.StatusOK).page(), "history-row")
-	if len(rows) != 2 || !strings.Contains(text(rows[0]), "Pro plan tokensmore tokens this month, with your new plan") ||
-		!strings.Contains(text(rows[1]), "Starter plan tokensyour monthly tokens arrived") {
+	if len(rows) != 2 || !strings.Contains(text(rows[0]), "Pro plan tokens more tokens this month, with your new plan") ||
+		!strings.Contains(text(rows[1]), "Starter plan tokens your monthly tokens arrived") {
 		t.Fatalf("the history says %q, %q", text(rows[0]), text(rows[1]))
 	}
 	s.clock.Advance(30 * 24 * time.Hour)
 	v = s.signIn("maya")
 	rows = marked(v.get("/credits/history").want(http.StatusOK).page(), "history-row")
-	if !strings.Contains(text(rows[0]), "Pro plan tokensyour monthly tokens arrived") {
+	if !strings.Contains(text(rows[0]), "Pro plan tokens your monthly tokens arrived") {
 		t.Errorf("the next month says %q", text(rows[0]))
 	}
 }
