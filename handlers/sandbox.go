@@ -39,8 +39,13 @@ func (a *App) sandboxRoutes(e *echo.Echo) {
 	get(e, "/sandbox/receipts/:payment", a.sandboxReceipt)
 }
 
-func (*App) sandboxBack(c echo.Context) error {
-	return c.Redirect(http.StatusSeeOther, "/sandbox/checkout/"+url.PathEscape(c.Param("id")))
+// sandboxBack leads from the address of a form to the page of its checkout.
+func (a *App) sandboxBack(c echo.Context) error {
+	s, err := a.Sandbox.Session(c.Request().Context(), c.Param("id"))
+	if err != nil {
+		return err
+	}
+	return c.Redirect(http.StatusSeeOther, "/sandbox/checkout/"+url.PathEscape(s.ID))
 }
 
 func (a *App) sandboxPage(c echo.Context) error {
