@@ -62,7 +62,7 @@ func TestAnAgentsLifeOnItsPage(t *testing.T) {
 	s.clock.Advance(26 * time.Hour)
 	page = v.get("/agents").want(http.StatusOK)
 	page.wantSaid("replies", "agent-sentence",
-		"Paused since yesterday, 4:02 pm: it asked for more tokens at once than you had. 3 requests weren't handled. Turn on and it goes on, for new ones.")
+		"Paused since yesterday, 16:02: it asked for more tokens at once than you had. 3 requests weren't handled. Turn on and it goes on, for new ones.")
 	if got := text(page.badge()); got != "38 tokens · 1 paused" {
 		t.Errorf("the badge says %q", got)
 	}

@@ -127,6 +127,15 @@ func get(e *echo.Echo, path string, serve echo.HandlerFunc) {
 	e.HEAD(path, serve)
 }
 
+// form routes a form of signed-in creators. Whoever asks for its address in another way, as by opening the answer to a rejected form again, is led back to
+// the page that the form is on.
+func (a *App) form(e *echo.Echo, path, page string, serve func(v *visit) error) {
+	e.POST(path, a.page(serve))
+	get(e, path, a.page(func(v *visit) error {
+		return v.Redirect(http.StatusSeeOther, strings.Replace(page, ":id", url.PathEscape(v.Param("id")), 1))
+	}))
+}
+
 func (a *App) pageRoutes(e *echo.Echo) {
 	get(e, "/login", a.loginPage)
 	e.GET("/login/link/:token", a.loginLink) // and no HEAD: a preview of the link must not use it up
@@ -134,31 +143,33 @@ func (a *App) pageRoutes(e *echo.Echo) {
 	e.POST("/logout", a.logout)
 	get(e, "/unsubscribe/:token", a.unsubscribePage)
 	e.POST("/unsubscribe/:token", a.unsubscribe)
+	e.POST("/unsubscribe/:token/undo", a.resubscribe)
+	get(e, "/unsubscribe/:token/undo", a.unsubscribePage)
 	if a.DemoAccount != "" {
 		e.POST("/login/demo", a.loginDemo)
 	}
 	get(e, "/", a.page(a.homePage))
 	get(e, "/credits", a.page(a.creditsPage))
 	get(e, "/credits/badge", a.page(a.badge))
-	e.POST("/credits/notice/dismiss", a.page(a.dismissNotice))
+	a.form(e, "/credits/notice/dismiss", "/credits", a.dismissNotice)
 	get(e, "/credits/history", a.page(a.historyPage))
 	get(e, "/credits/buy", a.page(a.buyPage))
 	e.POST("/credits/buy", a.page(a.buy))
 	get(e, "/credits/purchases/:id", a.page(a.purchasePage))
 	get(e, "/credits/purchases/:id/status", a.page(a.purchaseStatus))
-	e.POST("/credits/purchases/:id/return", a.page(a.returnPurchase))
-	e.POST("/credits/purchases/:id/cancel", a.page(a.cancelPurchase))
+	a.form(e, "/credits/purchases/:id/return", "/credits/purchases/:id", a.returnPurchase)
+	a.form(e, "/credits/purchases/:id/cancel", "/credits/purchases/:id", a.cancelPurchase)
 	get(e, "/credits/purchases/:id/receipt", a.page(a.receiptPage))
 	get(e, "/credits/how-tokens-work", a.page(a.guidePage))
 	get(e, "/plans", a.page(a.plansPage))
 	get(e, "/agents", a.page(a.agentsPage))
-	e.POST("/agents/switch", a.page(a.switchAgent))
-	e.POST("/agents/limits", a.page(a.setLimits))
+	a.form(e, "/agents/switch", "/agents", a.switchAgent)
+	a.form(e, "/agents/limits", "/agents", a.setLimits)
 	get(e, "/tools", a.page(a.toolsPage))
 	get(e, "/settings", a.page(a.settingsPage))
-	e.POST("/settings/auto-top-up", a.page(a.saveTopUp))
-	e.POST("/settings/auto-top-up/off", a.page(a.turnTopUpOff))
-	e.POST("/settings/card/forget", a.page(a.forgetCard))
+	a.form(e, "/settings/auto-top-up", "/settings", a.saveTopUp)
+	a.form(e, "/settings/auto-top-up/off", "/settings", a.turnTopUpOff)
+	a.form(e, "/settings/card/forget", "/settings", a.forgetCard)
 	if a.DemoAccount != "" {
 		a.demoRoutes(e)
 	}

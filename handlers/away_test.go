@@ -52,7 +52,7 @@ func TestWhileYouWereAway(t *testing.T) {
 	s.clock.Advance(time.Hour)
 	want := []string{
 		"190 tokens spent.", "12 tokens arrived from your plan and gifts.", "DM Automation stopped, and is back on.",
-		"Auto Selling: paused since 4:32 pm: out of tokens. 1 request wasn't handled. Add tokens and it restarts by itself, for new ones.",
+		"Auto Selling: paused since 16:32: out of tokens. 1 request wasn't handled. Add tokens and it restarts by itself, for new ones.",
 	}
 	got := v.away()
 	if !slices.Equal(got, want) {

@@ -122,8 +122,8 @@ func TestPacksSayWhoGoesOn(t *testing.T) {
 	s.post("/v1/accounts/maya/charges", `{"feature":"brand_deal_scan","agent":"scout"}`).want(http.StatusPaymentRequired)
 	s.call("PUT", "/v1/accounts/maya/agents/off", `{"name":"Off","feature":"comment_to_dm"}`).want(http.StatusCreated)
 	s.post("/v1/accounts/maya/agents/off/pause", `{}`).want(http.StatusOK)
-	v.get("/credits/buy").wantOnPacks("pack-resumes", "pack_100: Deal Scout goes on, for new requests.",
-		"pack_500: Comment Replies and Deal Scout go on, for new requests.", "pack_1000: Comment Replies and Deal Scout go on, for new requests.")
+	v.get("/credits/buy").wantOnPacks("pack-resumes", "pack_100: Deal Scout restarts, for new requests.",
+		"pack_500: Comment Replies and Deal Scout restart, for new requests.", "pack_1000: Comment Replies and Deal Scout restart, for new requests.")
 	v.bought("pack_100")
 	page := v.get("/agents")
 	page.wantSaid("scout", "agent-state", "On")

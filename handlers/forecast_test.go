@@ -53,14 +53,14 @@ func TestTheLowNoticeSaysWhatStopsFirst(t *testing.T) {
 	s.clock.Advance(24 * time.Hour)
 	// Monday, with 18 left: at 8.975 a day the last 0.05 are reached after (18 - 0.05) / 8.975 = 2 days.
 	v := s.signIn("maya")
-	v.wantNoticeText("18 tokens left. At this week's pace, Comment Replies stops around Wednesday, 2 pm. Your next 200 arrive Thursday.")
+	v.wantNoticeText("18 tokens left. At this week's pace, Comment Replies stops around Wednesday, 14:00. Your next 200 arrive Thursday.")
 	badge := v.poll(v.get("/credits").badge()).want(http.StatusOK).badge() // which sets the pace of a quiet shop
 	v.poll(badge).want(http.StatusNoContent)
 	// It goes on saying so while the time comes nearer, and at the new pace once today is worse than the days before.
 	s.charge("maya", `{"feature":"social_comment_reply","amount":"9.1375"}`)
 	v.poll(badge).want(http.StatusOK).wantNotice("low")
 	// 8.8625 left, 71.9625 in eight days are 8.9953125 a day: 8.8125 of them are 23 hours and a half.
-	v.wantNoticeText("8.8625 tokens left. At this week's pace, Comment Replies stops around tomorrow, 2 pm. Your next 200 arrive Thursday.")
+	v.wantNoticeText("8.8625 tokens left. At this week's pace, Comment Replies stops around tomorrow, 14:00. Your next 200 arrive Thursday.")
 	// Nothing is known of a shop that spent on its opening day alone: then what is left is good for something.
 	s.openAnchored("sam")
 	s.charge("sam", `{"feature":"auto_selling","amount":"182"}`)
@@ -75,7 +75,7 @@ func TestAYoungAccountsNoticeSaysOnWhatItRests(t *testing.T) {
 	s.daily("maya", "60", 3)
 	v := s.signIn("maya")
 	// Two complete days at 60, and 60 today: 20 are eight hours, less the last reply.
-	v.wantNoticeText("20 tokens left. At the pace of the last 2 days, Comment Replies stops around today, 10 pm. Your next 200 arrive on 3 December.")
+	v.wantNoticeText("20 tokens left. At the pace of the last 2 days, Comment Replies stops around today, 22:00. Your next 200 arrive on 3 December.")
 }
 
 func TestAWarningThreeDaysAhead(t *testing.T) {
@@ -96,10 +96,10 @@ func TestAWarningThreeDaysAhead(t *testing.T) {
 	}
 	s.call("GET", "/v1/accounts/maya", "").wantMembers(map[string]any{"state": "ok"})
 	// Wednesday: 100 at 35 a day are 2.857 days.
-	v.wantNoticeText("100 tokens left. At the pace of the last 2 days, Comment Replies stops around Saturday, 11 am. Your next 200 arrive on 3 December.")
+	v.wantNoticeText("100 tokens left. At the pace of the last 2 days, Comment Replies stops around Saturday, 11:00. Your next 200 arrive on 3 December.")
 	// A hold takes nothing from it: the job may give its tokens back.
 	s.post("/v1/accounts/maya/holds", `{"feature":"image_generation"}`).want(http.StatusCreated)
-	v.wantNoticeText("90 tokens left. At the pace of the last 2 days, Comment Replies stops around Saturday, 11 am. Your next 200 arrive on 3 December.")
+	v.wantNoticeText("90 tokens left. At the pace of the last 2 days, Comment Replies stops around Saturday, 11:00. Your next 200 arrive on 3 December.")
 	v.submit("/credits/notice/dismiss", map[string][]string{"level": {"low"}}, "HX-Request", "true").want(http.StatusOK).wantNotice("")
 	if got := v.notices(); got != "" {
 		t.Errorf("it was put away: %q", got)

@@ -60,7 +60,7 @@ func (a *App) historyPage(v *visit) error {
 		m.Problems = problems
 		return render(v, http.StatusUnprocessableEntity, views.HistoryPage(m))
 	}
-	m.Rows, m.SearchedTo = a.rows(page.Lines, agents), page.SearchedTo
+	m.Rows, m.SearchedTo = a.rows(v, page.Lines, agents), page.SearchedTo
 	m.NextURL = nextURL(v, entryCursor(v, v.ID, page.Before))
 	return render(v, http.StatusOK, views.HistoryPage(m))
 }

@@ -106,13 +106,23 @@ func (a *App) sourceName(kind ledger.LotKind, source string) string {
 }
 
 // rows turns ledger lines into history rows; agents are what the creator's agents are called.
-func (a *App) rows(lines []ledger.Line, agents map[string]string) []views.HistoryRow {
+func (a *App) rows(v *visit, lines []ledger.Line, agents map[string]string) []views.HistoryRow {
 	list := make([]views.HistoryRow, len(lines))
 	for i, l := range lines {
 		list[i] = a.row(l)
+		list[i].Upgrade = a.isUpgrade(v, &l)
 		list[i].Agent = cmp.Or(agents[l.Agent], l.Agent)
 	}
 	return list
+}
+
+// isUpgrade says whether an entry is the plan's tokens that an upgrade adds: in the middle of a month, and not all that the plan gives.
+func (a *App) isUpgrade(v *visit, l *ledger.Line) bool {
+	if l.Kind != ledger.KindGrant || l.LotKind != ledger.LotPlan || v.StartsPeriod(l.At) {
+		return false
+	}
+	plan, ok := a.Prices().Plan(l.Reference)
+	return ok && l.Amount < plan.Allowance
 }
 
 func (a *App) row(l ledger.Line) views.HistoryRow {

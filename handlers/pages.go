@@ -37,7 +37,7 @@ func (a *App) homePage(v *visit) error {
 	return render(v, http.StatusOK, views.HomePage(views.HomeModel{
 		Chrome: a.chrome(v, views.NavHome), PlanName: plan.Name, Allowance: plan.Allowance, ResetsAt: v.NextReset,
 		Spendable: v.Spendable, Held: v.Held, PlanLeft: planLeft(account.Lots), SpentThisPeriod: spent, PeriodStart: v.PeriodStart(v.now),
-		Equivalents: a.equivalents(v.Spendable, creditsFeatures), Away: away, Latest: a.rows(latest.Lines, agents),
+		Equivalents: a.equivalents(v.Spendable, creditsFeatures), Away: away, Latest: a.rows(v, latest.Lines, agents),
 	}))
 }
 
@@ -84,6 +84,6 @@ func (a *App) creditsPage(v *visit) error {
 	return render(v, http.StatusOK, views.CreditsPage(views.CreditsModel{
 		Chrome: a.chrome(v, views.NavCredits), Open: open, Spendable: v.Spendable, Held: v.Held, Jobs: account.Holds,
 		Equivalents: a.equivalents(v.Spendable, creditsFeatures), Lots: lots, Outlook: outlook, Usage: usage,
-		Latest: a.rows(latest.Lines, agents),
+		Latest: a.rows(v, latest.Lines, agents),
 	}))
 }

@@ -176,7 +176,9 @@ func TestOlderPurchases(t *testing.T) {
 			t.Errorf("%s has %d rows, want %d", next, len(rows), size)
 		}
 		for _, row := range rows {
-			for _, n := range all(row, func(n *html.Node) bool { return n.Data == "a" }) {
+			for _, n := range all(row, func(n *html.Node) bool {
+				return n.Data == "a" && strings.HasPrefix(attr(n, "href"), "/credits/purchases/")
+			}) {
 				seen[attr(n, "href")] = true
 			}
 		}

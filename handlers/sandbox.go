@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io"
 	"net/http"
+	"net/url"
 
 	"github.com/labstack/echo/v4"
 
@@ -32,7 +33,19 @@ func (a *App) sandboxRoutes(e *echo.Echo) {
 	e.POST("/sandbox/checkout/:id/pay", a.sandboxPay)
 	e.POST("/sandbox/checkout/:id/decline", a.sandboxDecline)
 	e.POST("/sandbox/checkout/:id/cancel", a.sandboxCancel)
+	for _, step := range []string{"pay", "decline", "cancel"} { // the answer to a form, opened again
+		get(e, "/sandbox/checkout/:id/"+step, a.sandboxBack)
+	}
 	get(e, "/sandbox/receipts/:payment", a.sandboxReceipt)
+}
+
+// sandboxBack leads from the address of a form to the page of its checkout.
+func (a *App) sandboxBack(c echo.Context) error {
+	s, err := a.Sandbox.Session(c.Request().Context(), c.Param("id"))
+	if err != nil {
+		return err
+	}
+	return c.Redirect(http.StatusSeeOther, "/sandbox/checkout/"+url.PathEscape(s.ID))
 }
 
 func (a *App) sandboxPage(c echo.Context) error {

@@ -62,7 +62,7 @@ func TestASampleJob(t *testing.T) {
 	s.wantBalance("maya", "190", "0")
 	v.get("/tools").wantJob("done")
 
-	v.run("pdf_creation", "", "k2", "fail", "1").leads("/tools#job")
+	v.run("pdf_creation", "a book", "k2", "fail", "1").leads("/tools#job")
 	s.wantBalance("maya", "115", "75")
 	s.clock.Advance(8 * time.Second)
 	a = v.get("/tools/job")
@@ -81,7 +81,7 @@ func TestTwoTabsAreOneJob(t *testing.T) {
 	v := s.signIn("maya")
 	var tabs sync.WaitGroup
 	for _, key := range []string{"one", "one", "two", "three"} {
-		tabs.Go(func() { (&visitor{s: s, cookie: v.cookie}).run("lip_sync", "", key) })
+		tabs.Go(func() { (&visitor{s: s, cookie: v.cookie}).run("lip_sync", "a song", key) })
 	}
 	tabs.Wait()
 	s.wantBalance("maya", "195", "5")

@@ -2,6 +2,7 @@ package handlers
 
 import (
 	"net/http"
+	"strings"
 
 	"github.com/labstack/echo/v4"
 
@@ -14,7 +15,7 @@ func (a *App) unsubscribePage(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	return render(c, http.StatusOK, views.UnsubscribePage(views.UnsubscribeModel{Chrome: a.plainChrome(), URL: c.Request().URL.Path, Done: !on}))
+	return render(c, http.StatusOK, views.UnsubscribePage(views.UnsubscribeModel{Chrome: a.plainChrome(), URL: strings.TrimSuffix(c.Request().URL.Path, "/undo"), Done: !on}))
 }
 
 // unsubscribe takes the page's form and the one click of a mail program (RFC 8058), which has no cookie, comes from anywhere, and follows no
@@ -23,5 +24,14 @@ func (a *App) unsubscribe(c echo.Context) error {
 	if err := a.Mail.Unsubscribe(c.Request().Context(), c.Param("token")); err != nil {
 		return err
 	}
-	return render(c, http.StatusOK, views.UnsubscribePage(views.UnsubscribeModel{Chrome: a.plainChrome(), Done: true}))
+	return render(c, http.StatusOK, views.UnsubscribePage(views.UnsubscribeModel{Chrome: a.plainChrome(), URL: c.Request().URL.Path, Done: true}))
+}
+
+// resubscribe takes that back.
+func (a *App) resubscribe(c echo.Context) error {
+	if err := a.Mail.Resubscribe(c.Request().Context(), c.Param("token")); err != nil {
+		return err
+	}
+	path := strings.TrimSuffix(c.Request().URL.Path, "/undo")
+	return render(c, http.StatusOK, views.UnsubscribePage(views.UnsubscribeModel{Chrome: a.plainChrome(), URL: path, Undone: true}))
 }

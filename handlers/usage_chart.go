@@ -14,13 +14,10 @@ import (
 	"pop.store/credits/views"
 )
 
-// usageDays is how many days the chart shows unless the address says otherwise.
-const usageDays = 30
-
 // usageChart reads what the chart shows, as the address says. agents are what the creator's agents are called. Errors: Meaning (fields "by", "days"), and the
 // ledger's.
 func (a *App) usageChart(v *visit, latest ledger.Page, agents map[string]string) (views.UsageModel, error) {
-	m := views.UsageModel{By: views.UsageByFeature, Days: usageDays, Never: neverUsed(latest)}
+	m := views.UsageModel{By: views.UsageByFeature, Days: views.DefaultUsageDays, Never: neverUsed(latest)}
 	switch by := views.UsageBy(v.QueryParam("by")); by {
 	case views.UsageByFeature, views.UsageByAgent:
 		m.By = by

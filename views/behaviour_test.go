@@ -359,12 +359,12 @@ func TestABarSaysWhatItStandsFor(t *testing.T) {
 
 	browser.Eval[bool](p, `(document.querySelector("[data-testid=usage-bar][tabindex=\"0\"]").focus(), true)`)
 	p.Press("ArrowLeft")
-	p.WaitTrue("document.activeElement.getAttribute('aria-label').startsWith('Thu 26 Nov: ')")
+	p.WaitTrue("document.activeElement.getAttribute('aria-label').replace(/\u00a0/g, ' ').startsWith('Thu 26 Nov: ')")
 	p.Press("Home")
-	p.WaitTrue("document.activeElement.getAttribute('aria-label').startsWith('Thu 29 Oct: ')")
+	p.WaitTrue("document.activeElement.getAttribute('aria-label').replace(/\u00a0/g, ' ').startsWith('Thu 29 Oct: ')")
 	p.Press("ArrowLeft")
 	p.Press("ArrowRight")
-	p.WaitTrue("document.activeElement.getAttribute('aria-label').startsWith('Fri 30 Oct: ')")
+	p.WaitTrue("document.activeElement.getAttribute('aria-label').replace(/\u00a0/g, ' ').startsWith('Fri 30 Oct: ')")
 	if p.Shown(fmt.Sprintf(tip, 2)) {
 		t.Error("two bars speak at once: the mouse is still over one")
 	}

@@ -48,7 +48,7 @@ type LinkProps struct {
 }
 
 func buttonClass(kind ButtonKind, small, wide bool) string {
-	class := "inline-flex cursor-pointer items-center justify-center gap-2 text-center font-[650] no-underline transition-colors disabled:cursor-progress disabled:opacity-60 "
+	class := "inline-flex wrap-normal cursor-pointer items-center justify-center gap-2 text-center font-[650] no-underline transition-colors disabled:cursor-progress disabled:opacity-60 "
 	if small {
 		class += "min-h-10 rounded-small px-3 py-2 sm:px-3.5 text-[0.92rem] leading-snug "
 	} else {
@@ -911,7 +911,7 @@ func Segments(label string, list []Segment) templ.Component {
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}
-		templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 52, "\" class=\"inline-flex rounded-small bg-sunk p-1 text-[0.95rem]\">")
+		templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 52, "\" class=\"inline-flex rounded-small bg-sunk p-1 text-[0.95rem] wrap-normal\">")
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}

@@ -147,59 +147,58 @@ func (w when) Day() string {
 	case w.daysAhead() == -1:
 		return "Yesterday"
 	case w.at.Year() == w.now.Year():
-		return w.at.Format("2 Jan")
+		return w.format("2 Jan")
 	}
-	return w.at.Format("2 Jan 2006")
+	return w.format("2 Jan 2006")
 }
 
 // Moment is the day and the time: "Today, 14:02", "20 Nov, 09:12".
-func (w when) Moment() string { return w.Day() + ", " + w.at.Format("15:04") }
+func (w when) Moment() string { return w.Day() + ", " + w.format("15:04") }
 
 // Clock is the time alone: "14:02".
-func (w when) Clock() string { return w.at.Format("15:04") }
+func (w when) Clock() string { return w.format("15:04") }
 
 // Date is a date ahead, with its weekday while that helps: "Thu 3 Dec", "31 Dec", "3 Jan 2027".
 func (w when) Date() string {
 	switch {
 	case w.at.Year() != w.now.Year():
-		return w.at.Format("2 Jan 2006")
+		return w.format("2 Jan 2006")
 	case w.daysAhead() >= 0 && w.daysAhead() < 31:
-		return w.at.Format("Mon 2 Jan")
+		return w.format("Mon 2 Jan")
 	}
-	return w.at.Format("2 Jan")
+	return w.format("2 Jan")
 }
 
 // Calendar is a date that stands on paper: "22 November 2026".
-func (w when) Calendar() string { return w.at.Format("2 January 2006") }
+func (w when) Calendar() string { return w.format("2 January 2006") }
 
 // Arrives says when something comes, in the middle of a sentence: "today at 14:00", "tomorrow", "Thursday", "on 3 December".
 func (w when) Arrives() string {
 	switch days := w.daysAhead(); {
 	case days <= 0:
-		return "today at " + w.Clock()
+		return "today at" + nbsp + w.Clock()
 	case days == 1:
 		return "tomorrow"
 	case days < 7:
-		return w.at.Format("Monday")
+		return w.format("Monday")
 	case w.at.Year() == w.now.Year():
-		return w.at.Format("on 2 January")
+		return w.format("on 2 January")
 	}
-	return w.at.Format("on 2 January 2006")
+	return w.format("on 2 January 2006")
 }
 
-// Around says when something is expected, never more exactly than a forecast can know: "today, 2 pm", "Tuesday, 2 pm", "3 December".
+// Around says when something is expected, never more exactly than a forecast can know: "today, 14:00", "Tuesday, 14:00", "3 December".
 func (w when) Around() string {
-	hour := w.at.Round(time.Hour)
-	clock := hour.Format("3 pm")
-	switch days := (when{at: hour, now: w.now}).daysAhead(); {
+	hour := when{at: w.at.Round(time.Hour), now: w.now}
+	switch days := hour.daysAhead(); {
 	case days <= 0:
-		return "today, " + clock
+		return "today, " + hour.Clock()
 	case days == 1:
-		return "tomorrow, " + clock
+		return "tomorrow, " + hour.Clock()
 	case days < 7:
-		return hour.Format("Monday, ") + clock
+		return hour.format("Monday, 15:04")
 	}
-	return hour.Format("2 January")
+	return hour.format("2 January")
 }
 
 // expected says when something will probably happen, after a verb: "within minutes", "within an hour", "around today, 2 pm".

@@ -81,14 +81,14 @@ func TestTimesAreInTheCreatorsZone(t *testing.T) {
 		{"arrives this week", c.when(at(33, 9)).Arrives(), "Thursday"},
 		{"arrives in a week", c.when(at(34, 9)).Arrives(), "on 4 December"},
 		{"arrives next year", c.when(at(34+31, 9)).Arrives(), "on 4 January 2027"},
-		{"around", c.when(at(31, 14)).Around(), "Tuesday, 2 pm"},
-		{"around midnight", c.when(time.Date(2026, 11, 27, 23, 40, 0, 0, berlin)).Around(), "tomorrow, 12 am"},
+		{"around", c.when(at(31, 14)).Around(), "Tuesday, 14:00"},
+		{"around midnight", c.when(time.Date(2026, 11, 27, 23, 40, 0, 0, berlin)).Around(), "tomorrow, 00:00"},
 		{"around later", c.when(at(45, 14)).Around(), "15 December"},
 		{"resets", c.when(at(33, 9)).Date(), "Thu 3 Dec"},
 		{"until", c.when(at(61, 9)).Date(), "31 Dec"},
 		{"until next year", c.when(at(90, 9)).Date(), "29 Jan 2027"},
 	} {
-		if check.got != check.want {
+		if Breakable(check.got) != check.want {
 			t.Errorf("%s: got %q, want %q", check.name, check.got, check.want)
 		}
 	}

@@ -422,7 +422,7 @@ func header(c Chrome) templ.Component {
 			return templ_7745c5c3_Err
 		}
 		if c.SignedIn {
-			templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 27, "<nav aria-label=\"Main\" class=\"order-last -mx-1.5 flex w-full flex-wrap text-[0.95rem] sm:order-none sm:-mx-2 sm:w-auto sm:gap-1\">")
+			templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 27, "<nav aria-label=\"Main\" class=\"order-last -mx-1.5 flex w-full flex-wrap text-[0.95rem] wrap-normal sm:order-none sm:-mx-2 sm:w-auto sm:gap-1\">")
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}

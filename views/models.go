@@ -223,6 +223,8 @@ type HistoryRow struct {
 	Shortfall tokens.Amount
 	// Balance is what could be spent after this entry: held tokens are not part of it.
 	Balance tokens.Amount
+	// Upgrade marks plan tokens that came in the middle of a month, with a larger plan.
+	Upgrade bool
 	// Note is the reason that support or a service gave; optional.
 	Note string
 	// Href leads to more, such as the purchase; optional.

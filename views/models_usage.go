@@ -15,6 +15,9 @@ const (
 	UsageByAgent   UsageBy = "agent"
 )
 
+// DefaultUsageDays is how many days the chart shows unless the address says otherwise.
+const DefaultUsageDays = 30
+
 // UsageDays are the ranges of the chart: the values of the parameter "days".
 var UsageDays = []int{7, 30, 90}
 

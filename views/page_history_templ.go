@@ -139,7 +139,7 @@ func HistoryPage(m HistoryModel) templ.Component {
 			}
 			return nil
 		})
-		templ_7745c5c3_Err = layout(m.Chrome, historyTitle(m.Filter.Tab), "history").Render(templ.WithChildren(ctx, templ_7745c5c3_Var2), templ_7745c5c3_Buffer)
+		templ_7745c5c3_Err = layout(m.Chrome, m.title(), "history").Render(templ.WithChildren(ctx, templ_7745c5c3_Var2), templ_7745c5c3_Buffer)
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}
@@ -480,7 +480,7 @@ func historyEmpty(m HistoryModel) templ.Component {
 		ctx = templ.ClearChildren(ctx)
 		switch {
 		case len(m.Problems) > 0:
-			templ_7745c5c3_Err = EmptyState("Nothing to show", "Please mend the filter above.").Render(ctx, templ_7745c5c3_Buffer)
+			templ_7745c5c3_Err = EmptyState("Nothing to show", "Please check the filter above.").Render(ctx, templ_7745c5c3_Buffer)
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}

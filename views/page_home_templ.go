@@ -483,7 +483,7 @@ func nextStep(c Chrome) step {
 		if c.Notice != nil && c.Notice.Waiting > 0 && c.Notice.GoOn == 0 {
 			who = "AI tools and agents are waiting"
 		}
-		return step{who, "Add tokens and they go on, for new requests. Everything else in your shop works as usual.", buy}
+		return step{who, "Add tokens and they restart, for new requests. Everything else in your shop works as usual.", buy}
 	case "paused":
 		return pausedStep(c.Badge)
 	case "low":
@@ -518,11 +518,11 @@ func nextStepCard(s step) templ.Component {
 			templ_7745c5c3_Var22 = templ.NopComponent
 		}
 		ctx = templ.ClearChildren(ctx)
-		templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 30, "<section class=\"flex items-start gap-4 rounded-card border border-line bg-sunk px-5 py-5 sm:px-8\" data-testid=\"next-step\"><span class=\"mt-0.5 grid size-9 shrink-0 place-items-center rounded-full bg-card text-soft\">")
+		templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 30, "<section class=\"flex items-start gap-3 rounded-card border border-line bg-sunk px-5 py-5 sm:px-8\" data-testid=\"next-step\"><span class=\"mt-1 shrink-0 text-soft\">")
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}
-		templ_7745c5c3_Err = iconArrow().Render(ctx, templ_7745c5c3_Buffer)
+		templ_7745c5c3_Err = iconHint().Render(ctx, templ_7745c5c3_Buffer)
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}

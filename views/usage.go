@@ -141,15 +141,15 @@ func (b bar) name(m UsageModel) string {
 	case b.last.Equal(m.today()) && m.Zone == "":
 		return "Today"
 	}
-	return b.last.Format("Mon 2 Jan")
+	return unbroken(b.last, "Mon 2 Jan")
 }
 
 // dates writes a range without saying anything twice: "16 to 22 Nov", "28 Oct to 3 Nov".
 func dates(first, last time.Time) string {
 	if first.Month() == last.Month() {
-		return first.Format("2") + " to " + last.Format("2 Jan")
+		return first.Format("2") + " to " + unbroken(last, "2 Jan")
 	}
-	return first.Format("2 Jan") + " to " + last.Format("2 Jan")
+	return unbroken(first, "2 Jan") + " to " + unbroken(last, "2 Jan")
 }
 
 // reading is a bar for a screen reader: "Sun 22 Nov: 6.4 tokens. Comment Replies 6, Lip sync 0.4."
@@ -183,10 +183,10 @@ func (m UsageModel) marks(list []bar) []string {
 		return append(all, newest)
 	}
 	if m.Zone != "" {
-		newest = m.today().Format("2 Jan")
+		newest = unbroken(m.today(), "2 Jan")
 	}
 	middle := list[len(list)/2]
-	return []string{list[0].first.Format("2 Jan"), middle.first.Format("2 Jan"), newest}
+	return []string{unbroken(list[0].first, "2 Jan"), unbroken(middle.first, "2 Jan"), newest}
 }
 
 // zoneNote says where days are counted, if that is not where the creator is.

@@ -84,7 +84,7 @@ func TestBarWords(t *testing.T) {
 		{bar{day(10, 28), day(11, 3), []tokens.Amount{75 * one, 0, 0}, 75 * one}, "28 Oct to 3 Nov: 75 tokens. PDF 75."},
 		{bar{day(11, 27), day(11, 27), []tokens.Amount{0, 0, 0}, 0}, "Today: 0 tokens."},
 	} {
-		if got := c.bar.reading(m); got != c.want {
+		if got := Breakable(c.bar.reading(m)); got != c.want {
 			t.Errorf("%q, want %q", got, c.want)
 		}
 	}

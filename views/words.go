@@ -38,10 +38,12 @@ func (m BadgeModel) state() badgeState {
 	switch {
 	case m.Closed:
 		return badgeState{"closed", "Closed"}
+	case m.Level == LevelEmpty && m.PausedAgents > 0:
+		return badgeState{"empty", "Empty, " + Count(int64(m.PausedAgents)) + " paused"}
 	case m.Level == LevelEmpty:
 		return badgeState{"empty", "Empty"}
 	case m.PausedAgents > 0:
-		return badgeState{"paused", strconv.Itoa(m.PausedAgents) + " paused"}
+		return badgeState{"paused", Count(int64(m.PausedAgents)) + " paused"}
 	case m.Level == LevelLow:
 		return badgeState{"low", "Low"}
 	case m.Held > 0:
@@ -53,11 +55,11 @@ func (m BadgeModel) state() badgeState {
 // Label is what a screen reader says: "Balance: 42.5 tokens, low".
 func (m BadgeModel) Label() string {
 	label := "Balance: " + Tokens(m.Spendable)
-	if word := m.state().Word; word != "" {
+	switch word := m.state().Word; {
+	case m.Level == LevelEmpty && m.PausedAgents > 0:
+		return label + ", empty, " + counted(int64(m.PausedAgents), "agent paused", "agents paused")
+	case word != "":
 		label += ", " + strings.ToLower(word)
-	}
-	if m.Level == LevelEmpty && m.PausedAgents > 0 {
-		label += ", " + counted(int64(m.PausedAgents), "agent paused", "agents paused")
 	}
 	return label
 }

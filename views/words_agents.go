@@ -218,20 +218,20 @@ func sentences(list ...string) string {
 	return strings.Join(slices.DeleteFunc(list, func(s string) bool { return s == "" }), " ")
 }
 
-// Since is when something began, in the middle of a sentence: "2:05 pm", "yesterday, 9:14 pm", "Monday, 9:14 pm", "3 November, 9:14 pm".
+// Since is when something began, in the middle of a sentence: "14:05", "yesterday, 21:14", "Monday, 21:14", "3 November, 21:14".
 func (w when) Since() string {
-	clock := w.at.Format("3:04 pm")
+	clock := w.Clock()
 	switch days := w.daysAhead(); {
 	case days >= 0:
 		return clock
 	case days == -1:
 		return "yesterday, " + clock
 	case days > -7:
-		return w.at.Format("Monday, ") + clock
+		return w.format("Monday, ") + clock
 	case w.at.Year() == w.now.Year():
-		return w.at.Format("2 January, ") + clock
+		return w.format("2 January, ") + clock
 	}
-	return w.at.Format("2 January 2006, ") + clock
+	return w.format("2 January 2006, ") + clock
 }
 
 // agentsPoll is how often the Agents page asks for what no balance tells, such as requests that were turned away.

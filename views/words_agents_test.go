@@ -21,22 +21,22 @@ func TestAgentWords(t *testing.T) {
 	}{
 		{
 			AgentModel{State: AgentOutOfTokens, Since: monday, TurnedAway: 38},
-			"Paused since Monday, 9:14 pm: out of tokens. 38 requests weren't handled. Add tokens and it restarts by itself, for new ones.",
+			"Paused since Monday, 21:14: out of tokens. 38 requests weren't handled. Add tokens and it restarts by itself, for new ones.",
 		},
 		{
 			AgentModel{State: AgentOutOfTokens, Since: c.Now.Add(-time.Hour)},
-			"Paused since 1:05 pm: out of tokens. Add tokens and it restarts by itself, for new requests.",
+			"Paused since 13:05: out of tokens. Add tokens and it restarts by itself, for new requests.",
 		},
 		{
 			AgentModel{State: AgentOutOfTokens, Since: c.Now.AddDate(0, 0, -20), TurnedAway: 1_234},
-			"Paused since 7 November, 2:05 pm: out of tokens. 1,234 requests weren't handled. Add tokens and it restarts by itself, for new ones.",
+			"Paused since 7 November, 14:05: out of tokens. 1,234 requests weren't handled. Add tokens and it restarts by itself, for new ones.",
 		},
 		{AgentModel{State: AgentByCreator}, "Paused by you. Stays off until you turn it on."},
 		{AgentModel{State: AgentByCreator, TurnedAway: 1}, "Paused by you. Stays off until you turn it on. 1 request wasn't handled."},
 		{AgentModel{State: AgentOverBudget, Budget: &fifty}, "Paused: its 50-token budget for this month is used. Raise the budget and it restarts by itself, for new requests."},
 		{AgentModel{State: AgentOn, Held: 30 * tokens.One}, "Working: 30 tokens in use right now."},
 	} {
-		if got := test.model.sentence(c); got != test.want {
+		if got := Breakable(test.model.sentence(c)); got != test.want {
 			t.Errorf("%s:\n got %q\nwant %q", test.model.State, got, test.want)
 		}
 	}

@@ -66,7 +66,7 @@ func netWords(bought, owed tokens.Amount) string {
 	return Number(bought) + " " + minus + " " + Number(owed) + " owed from a returned payment = " + Tokens(max(bought-owed, 0)) + "."
 }
 
-// resumeWords say which agents go on with a pack: "Comment Replies and Auto DM go on, for new requests."
+// resumeWords say which agents go on with a pack: "Comment Replies and Auto DM restart, for new requests."
 func (m BuyModel) resumeWords(p PackModel) string {
 	switch n := len(p.Resumes); {
 	case m.Waiting == 0:
@@ -74,11 +74,11 @@ func (m BuyModel) resumeWords(p PackModel) string {
 	case n == 0:
 		return "Not enough for the agents that wait."
 	case n == 1:
-		return p.Resumes[0] + " goes on, for new requests."
+		return p.Resumes[0] + " restarts, for new requests."
 	case n > 3:
-		return counted(int64(n), "agent goes", "agents go") + " on, for new requests."
+		return counted(int64(n), "agent restarts", "agents restart") + ", for new requests."
 	}
-	return both(p.Resumes) + " go on, for new requests."
+	return both(p.Resumes) + " restart, for new requests."
 }
 
 const (

@@ -58,10 +58,10 @@ func TestWhoGoesOnWithAPack(t *testing.T) {
 	}{
 		{0, nil, ""},
 		{2, nil, "Not enough for the agents that wait."},
-		{2, []string{"A"}, "A goes on, for new requests."},
-		{2, []string{"A", "B"}, "A and B go on, for new requests."},
-		{3, []string{"A", "B", "C"}, "A, B and C go on, for new requests."},
-		{5, []string{"A", "B", "C", "D"}, "4 agents go on, for new requests."},
+		{2, []string{"A"}, "A restarts, for new requests."},
+		{2, []string{"A", "B"}, "A and B restart, for new requests."},
+		{3, []string{"A", "B", "C"}, "A, B and C restart, for new requests."},
+		{5, []string{"A", "B", "C", "D"}, "4 agents restart, for new requests."},
 	} {
 		if got := (BuyModel{Waiting: c.waiting}).resumeWords(PackModel{Resumes: c.names}); got != c.want {
 			t.Errorf("%v: %q, want %q", c.names, got, c.want)

@@ -159,7 +159,7 @@ func (w when) on() string {
 	return w.Arrives()
 }
 
-// until says how far something lasts, no more exactly than can be known: "today, 2 pm", "tomorrow", "Tuesday", "3 December".
+// until says how far something lasts, no more exactly than can be known: "today, 14:00", "tomorrow", "Tuesday", "3 December".
 func (w when) until() string {
 	switch days := w.daysAhead(); {
 	case days <= 0:
@@ -167,9 +167,9 @@ func (w when) until() string {
 	case days == 1:
 		return "tomorrow"
 	case days < 7:
-		return w.at.Format("Monday")
+		return w.format("Monday")
 	case w.at.Year() == w.now.Year():
-		return w.at.Format("2 January")
+		return w.format("2 January")
 	}
-	return w.at.Format("2 January 2006")
+	return w.format("2 January 2006")
 }

@@ -18,7 +18,7 @@ func (m GuideModel) questions() []question {
 		{Title: "What can I do with mine?", Text: m.goodFor(), Link: "See the plans", Href: "/plans"},
 		{
 			Title: "What happens when I run out?",
-			Text:  m.atZero() + " Agents pause and go on by themselves when tokens arrive, for new requests only: what came in meanwhile isn't answered.",
+			Text:  m.atZero() + " Agents pause and restart by themselves when tokens arrive, for new requests only: what came in meanwhile isn't answered.",
 		},
 		{
 			Title: "Can I keep using my shop without tokens?",

@@ -110,7 +110,10 @@ func (r HistoryRow) outcome() string {
 	case EntryClawback:
 		return r.clawbackOutcome()
 	case EntryGrant:
-		if r.Source == LotPlan {
+		switch {
+		case r.Upgrade:
+			return "more tokens this month, with your new plan"
+		case r.Source == LotPlan:
 			return "your monthly tokens arrived"
 		}
 	case EntryCharge, EntryCapture, EntryExpiry:
@@ -136,6 +139,44 @@ func (r HistoryRow) Change() string {
 		return Number(r.Held) + " held"
 	}
 	return Signed(r.Amount)
+}
+
+// title names the page: the tab, what it is filtered by in the words of the form, and whether it is an older part.
+func (m HistoryModel) title() string {
+	f := m.Filter
+	var parts []string
+	for _, choice := range []struct {
+		options []Option
+		value   string
+	}{{m.Kinds, f.Kind}, {m.Features, f.Feature}, {m.Agents, f.Agent}} {
+		if choice.value != "" {
+			parts = append(parts, labelOf(choice.options, choice.value))
+		}
+	}
+	if f.From != "" {
+		parts = append(parts, "from "+f.From)
+	}
+	if f.To != "" {
+		parts = append(parts, "to "+f.To)
+	}
+	text := historyTitle(f.Tab)
+	if len(parts) > 0 {
+		text += ": " + strings.Join(parts, ", ")
+	}
+	if m.Continued {
+		text += ", older"
+	}
+	return text
+}
+
+// labelOf is what an option is called; one that is not there goes by its value.
+func labelOf(options []Option, value string) string {
+	for _, o := range options {
+		if o.Value == value {
+			return o.Label
+		}
+	}
+	return value
 }
 
 // filtered says whether anything beyond the tab narrows the history.

@@ -127,15 +127,15 @@ func (w when) ago() string {
 	case days == -1:
 		return "yesterday"
 	case days > -7:
-		return w.at.Format("on Monday")
+		return w.format("on Monday")
 	case w.at.Year() == w.now.Year():
-		return w.at.Format("on 2 January")
+		return w.format("on 2 January")
 	}
-	return w.at.Format("on 2 January 2006")
+	return w.format("on 2 January 2006")
 }
 
 // deadline is the last moment of something, as exactly as it matters: "Sunday 6 December, 14:02".
-func (w when) deadline() string { return w.at.Format("Monday 2 January, 15:04") }
+func (w when) deadline() string { return w.format("Monday 2 January, 15:04") }
 
 // refused says that the payment provider did not take the order, so nobody was asked to pay.
 func (m PurchaseModel) refused() bool { return m.Failure == "refused" && !m.Auto }

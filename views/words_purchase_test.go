@@ -51,9 +51,9 @@ func TestWordsOfMoneyThatWentBack(t *testing.T) {
 	} {
 		m := PurchaseModel{
 			Chrome: backChrome(), State: c.state, Tokens: 500 * tokens.One, Price: money.Amount{Minor: 4000, Currency: "USD"}, Balance: 7 * tokens.One,
-			Back: c.back, Left: c.left * tokens.One, Debt: c.debt * tokens.One,
+			Back: c.back, Left: c.left * tokens.One, Debt: c.debt * tokens.One, Fresh: true,
 		}
-		if got := m.headline() + " " + m.text(); got != c.want {
+		if got := Breakable(m.headline() + " " + m.text()); got != c.want {
 			t.Errorf("%s:\n %q, want\n %q", c.name, got, c.want)
 		}
 	}
@@ -63,12 +63,12 @@ func TestReturnWords(t *testing.T) {
 	t.Parallel()
 	m := ReturnModel{Until: time.Date(2026, 12, 6, 23, 30, 0, 0, time.UTC), Paid: money.Amount{Minor: 4000, Currency: "USD"}, Card: "Visa 4242"}
 	want := "You have used nothing of it. Until Monday 7 December, 00:30 you can return it: its tokens go back, and your $40.00 with them, to Visa 4242."
-	if got := m.words(backChrome()); got != want || m.label() != "Return it and get $40.00 back" {
+	if got := Breakable(m.words(backChrome())); got != want || m.label() != "Return it and get $40.00 back" {
 		t.Errorf("%q, %q", got, m.label())
 	}
 	m.Paid.Minor, m.Card = 0, ""
 	want = "You have used nothing of it. Until Monday 7 December, 00:30 you can return it: its tokens go back."
-	if got := m.words(backChrome()); got != want || m.label() != "Return it" {
+	if got := Breakable(m.words(backChrome())); got != want || m.label() != "Return it" {
 		t.Errorf("%q, %q", got, m.label())
 	}
 }

@@ -17,7 +17,7 @@ func TestBadgeWords(t *testing.T) {
 		model              BadgeModel
 		state, word, label string
 	}{
-		{BadgeModel{Level: LevelEmpty, PausedAgents: 2}, "empty", "Empty", "Balance: 0 tokens, empty, 2 agents paused"},
+		{BadgeModel{Level: LevelEmpty, PausedAgents: 2}, "empty", "Empty, 2 paused", "Balance: 0 tokens, empty, 2 agents paused"},
 		{BadgeModel{Level: LevelEmpty, Spendable: amount("0.03")}, "empty", "Empty", "Balance: 0.03 tokens, empty"},
 		{BadgeModel{Level: LevelLow, Spendable: amount("6"), PausedAgents: 2, Held: amount("1")}, "paused", "2 paused", "Balance: 6 tokens, 2 paused"},
 		{BadgeModel{Level: LevelLow, Spendable: amount("18"), Held: amount("30")}, "low", "Low", "Balance: 18 tokens, low"},
@@ -65,12 +65,12 @@ func TestNoticeWords(t *testing.T) {
 				Level: LevelLow, Spendable: 18 * tokens.One, NextGrant: next, Equivalents: few,
 				Forecast: &Forecast{Who: "Comment Replies", At: friday.AddDate(0, 0, 4)},
 			},
-			"18 tokens left. At this week's pace, Comment Replies stops around Tuesday, 2 pm. Your next 200 arrive Thursday.",
+			"18 tokens left. At this week's pace, Comment Replies stops around Tuesday, 14:00. Your next 200 arrive Thursday.",
 		},
 		{
 			"low, on the pace of a few days",
 			NoticeModel{Level: LevelLow, Spendable: 18 * tokens.One, Forecast: &Forecast{Who: "PDF", At: friday.AddDate(0, 0, 1), Days: 3}},
-			"18 tokens left. At the pace of the last 3 days, PDF stops around tomorrow, 2 pm.",
+			"18 tokens left. At the pace of the last 3 days, PDF stops around tomorrow, 14:00.",
 		},
 		{
 			"low without a forecast",
@@ -101,7 +101,7 @@ func TestNoticeWords(t *testing.T) {
 
 func TestPurchaseWords(t *testing.T) {
 	t.Parallel()
-	m := PurchaseModel{Tokens: 500 * tokens.One, Balance: 518 * tokens.One, Resumed: []ResumedModel{{Name: "Comment Replies", For: "comments", Missed: 38}}}
+	m := PurchaseModel{Fresh: true, Tokens: 500 * tokens.One, Balance: 518 * tokens.One, Resumed: []ResumedModel{{Name: "Comment Replies", For: "comments", Missed: 38}}}
 	for state, want := range map[PurchaseState]string{
 		PurchaseProcessing: "Confirming your payment. Your tokens will appear here. No need to pay again.",
 		PurchaseSlow:       "Taking longer than usual. Safe to close; we'll e-mail you.",
@@ -113,6 +113,10 @@ func TestPurchaseWords(t *testing.T) {
 		if got := m.headline() + " " + m.text(); got != want {
 			t.Errorf("%s: got %q, want %q", state, got, want)
 		}
+	}
+	old := PurchaseModel{State: PurchasePaid, Tokens: 500 * tokens.One, Balance: 518 * tokens.One, At: friday.AddDate(0, 0, -24), Chrome: Chrome{Now: friday}}
+	if got := Breakable(old.headline() + " " + old.text()); got != "500 tokens added. Bought on 3 November." {
+		t.Errorf("old: got %q", got)
 	}
 	m.State, m.Owed, m.Balance, m.Resumed = PurchasePaid, 120*tokens.One, 398*tokens.One, []ResumedModel{{Name: "A"}, {Name: "B"}, {Name: "C"}}
 	want := "380 tokens added. 500 − 120 owed from a returned payment = 380 tokens. You now have 398. A, B and C are back on, for new requests. Those from the pause weren't answered."

@@ -83,7 +83,7 @@ func (w when) past() string {
 	case days == 1:
 		return "yesterday"
 	case days < 7:
-		return "on " + w.at.Format("Monday")
+		return "on " + w.format("Monday")
 	}
 	return "on " + w.Day()
 }
@@ -110,9 +110,9 @@ func (m TopUpModel) sentence() string {
 	case "cool_down":
 		return "Below your limit. The next pack can be bought ten minutes after the last attempt."
 	case "times":
-		return "This month's number of packs is reached. It goes on next month."
+		return "This month's number of packs is reached. It starts again next month."
 	case "money":
-		return "This month's money is used, or doesn't cover another pack. It goes on next month."
+		return "This month's money is used, or doesn't cover another pack. It starts again next month."
 	}
 	if m.Spendable < m.Threshold {
 		return "Below your limit: a pack is on its way, unless a payment of yours is being returned or disputed."

@@ -198,6 +198,7 @@ func TestUsingATool(t *testing.T) {
 
 	p.Click(`[data-tool="lip_sync"] ` + testid("tool-choose"))
 	p.WaitShown(testid("tool-run"))
+	p.Type("#tool-text", "A song about glazes")
 	p.Click(`input[name="fail"]`)
 	p.Click(testid("tool-run"))
 	p.WaitText(testid("badge-state"), "5 in use")

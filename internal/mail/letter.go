@@ -27,7 +27,7 @@ type letter struct {
 
 // letter writes an e-mail: text and HTML, with nothing in it that is fetched from elsewhere or tells when it is read.
 func (m *Mailer) letter(to string, w words, about []occasion, now time.Time) (*letter, error) {
-	last := about[len(about)-1]
+	last, w := about[len(about)-1], w.breakable()
 	l := &letter{Msg: gomail.NewMsg(gomail.WithNoDefaultUserAgent()), at: now, id: last.account.String() + "." + strconv.FormatInt(last.seq, 10)}
 	l.FromMailAddress(m.From)
 	if err := l.To(to); err != nil {

@@ -72,7 +72,7 @@ func TestALetterForetells(t *testing.T) {
 		o.spend(id, 18)
 	}
 	o.after(time.Minute)
-	o.wantLetters("38 tokens left")[0].says(t, "At this week's pace, Auto Selling stops around tomorrow, 6 pm. Your next 200 arrive on 22 December.")
+	o.wantLetters("38 tokens left")[0].says(t, "At this week's pace, Auto Selling stops around tomorrow, 18:00. Your next 200 arrive on 22 December.")
 }
 
 // Nothing is fetched, and nothing tells whether an e-mail was read.

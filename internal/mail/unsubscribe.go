@@ -109,6 +109,17 @@ func (m *Mailer) Subscribed(ctx context.Context, token string) (bool, error) {
 const sqlUnsubscribe = `insert into mail_accounts (account, unsubscribed_at) values ($1, $2)
 	on conflict (account) do update set unsubscribed_at = coalesce(mail_accounts.unsubscribed_at, excluded.unsubscribed_at)`
 
+const sqlResubscribe = `update mail_accounts set unsubscribed_at = null where account = $1 and unsubscribed_at is not null`
+
+// Resubscribe takes an Unsubscribe back; doing it twice is doing it once. Errors: ErrBadToken, ErrUnavailable.
+func (m *Mailer) Resubscribe(ctx context.Context, token string) error {
+	account, err := m.accountOf(ctx, token)
+	if err != nil {
+		return err
+	}
+	return m.exec(ctx, sqlResubscribe, account)
+}
+
 // Unsubscribe ends the e-mails about the balance of a link's account; doing it twice is doing it once. Receipts are sent all the same. Errors:
 // ErrBadToken, ErrUnavailable.
 func (m *Mailer) Unsubscribe(ctx context.Context, token string) error {

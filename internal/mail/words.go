@@ -31,6 +31,18 @@ type words struct {
 	Unsubscribe string
 }
 
+// breakable is the same with plain spaces: mail programs break lines as they like, and what people search for in their mail is what they type.
+func (w words) breakable() words {
+	w.Title, w.Paragraphs, w.Sums = views.Breakable(w.Title), slices.Clone(w.Paragraphs), slices.Clone(w.Sums)
+	for i := range w.Paragraphs {
+		w.Paragraphs[i] = views.Breakable(w.Paragraphs[i])
+	}
+	for i := range w.Sums {
+		w.Sums[i].Name, w.Sums[i].Value = views.Breakable(w.Sums[i].Name), views.Breakable(w.Sums[i].Value)
+	}
+	return w
+}
+
 // usual is what a balance is said to be good for, as in the notice on the pages: one tool, one agent.
 var usual = []string{"image_generation", "social_comment_reply"}
 
