@@ -26,7 +26,7 @@ func TestUsageReturnsAreSplitByTheMigration(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	at := slices.IndexFunc(m.Migrations, func(one *migrate.Migration) bool { return strings.Contains(one.Name, "usage_returns") })
+	at := slices.IndexFunc(m.Migrations, func(one *migrate.Migration) bool { return strings.Contains(one.Name, "ledger_usage") })
 	if err := m.MigrateTo(t.Context(), int32(at)); err != nil {
 		t.Fatal(err)
 	}

@@ -25,7 +25,9 @@ func (l *Ledger) CloseAccount(ctx context.Context, account uuid.UUID) error {
 // closing is the operation of Ledger.CloseAccount.
 type closing struct{}
 
-func (closing) needs(*catalog.Catalog) needs { return needs{whole: true, fresh: true, passing: true} }
+func (closing) needs(*catalog.Catalog) needs {
+	return needs{whole: true, fresh: true, passing: true, endsHolds: true}
+}
 
 func (closing) decide(s *state, now time.Time, _ *catalog.Catalog) (*Entry, error) {
 	if !s.exists {

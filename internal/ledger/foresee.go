@@ -75,7 +75,7 @@ func (l *Ledger) readWhole(ctx context.Context, account uuid.UUID, now time.Time
 		return err
 	})
 	batch.Queue(sqlOpenLots, ids).Query(read.readLots)
-	batch.Queue(sqlOpenHolds, ids).Query(read.readHolds)
+	batch.Queue(sqlOpenHolds, ids, now).Query(read.readHolds)
 	batch.Queue(sqlAgents, ids).Query(read.readAgents)
 	batch.Queue(sqlAgentMonths, ids).Query(read.readMonths)
 	batch.Queue("commit")

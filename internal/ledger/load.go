@@ -195,6 +195,9 @@ func (l *loaded) queueWhole(batch *pgx.Batch, whole idList, now time.Time) {
 		s.forgetOpenLot()
 		latest = later(latest, s.lastAt)
 	}
+	if slices.ContainsFunc(l.calls, func(c *call) bool { return c.needs.endsHolds }) {
+		latest = now.Add(2 * MaxHold) // no hold lasts so long: all notes are read
+	}
 	batch.Queue(sqlOpenLots, whole).Query(l.readLots)
 	batch.Queue(sqlOpenHolds, whole, latest).Query(l.readHolds)
 	batch.Queue(sqlAgents, whole).Query(l.readAgents)

@@ -24,6 +24,7 @@ type needs struct {
 	agent            string        // the agent that wants to spend
 	months           bool          // what the agents spent this month
 	opens            bool          // it may be the account's first
+	endsHolds        bool          // it ends all holds, whose notes the entries inherit
 	passing          bool          // it comes by once: not worth remembering the account for
 	fresh            bool          // it may write nothing, which would not tell that the lane remembers what is no longer true
 	scope, reference string        // the permanent reference that it uses up

@@ -65,6 +65,17 @@ func (w *twin) write(id uuid.UUID, now time.Time) *twinAccount {
 	return a
 }
 
+// senseless names the field of a filter that nothing can match; empty: there is none.
+func (w *twin) senseless(id uuid.UUID, f ledger.Filter) string {
+	switch {
+	case !f.From.IsZero() && !f.To.IsZero() && !f.From.Before(f.To):
+		return "from"
+	case f.Agent != "" && w.accounts[id].agent(f.Agent) == nil:
+		return "agent"
+	}
+	return ""
+}
+
 func (w *twin) history(id uuid.UUID, f ledger.Filter, now time.Time) (lines []ledger.Entry) {
 	for _, e := range slices.Backward(w.write(id, now).entries) {
 		if (f.Kinds == nil || slices.Contains(f.Kinds, e.Kind)) && (f.LotKinds == nil || slices.Contains(f.LotKinds, e.LotKind)) &&
