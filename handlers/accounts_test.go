@@ -16,7 +16,7 @@ func TestPutMakesAnAccountAndThenChangesIt(t *testing.T) {
 	a := s.call("PUT", "/v1/accounts/maya", `{"plan":"starter","name":"Maya's Studio","email":"`+email+`","time_zone":"Europe/Paris"}`).want(http.StatusCreated)
 	a.wantMembers(map[string]any{
 		"account": "maya", "plan": "starter", "plan_status": "active", "next_plan": nil, "name": "Maya's Studio", "email": email, "state": "ok",
-		"threshold": "40", "time_zone": "Europe/Paris", "billing_zone": "UTC", "billing_anchor": "2026-11-22T14:02:00Z", "next_reset_at": "2026-12-22T14:02:00Z",
+		"threshold": "40", "time_zone": "Europe/Paris", "billing_zone": "Europe/Paris", "billing_anchor": "2026-11-22T14:02:00Z", "next_reset_at": "2026-12-22T14:02:00Z",
 	})
 	wantBalance(t, a, "200", "0", "200")
 

@@ -66,6 +66,7 @@ var fields = map[string]map[string]string{
 	},
 	"/v1/accounts/:account/agents/:agent":        {"name": "text", "feature": "text", "monthly_budget": "amount or null", "reserve": "amount or null"},
 	"/v1/accounts/:account/agents/:agent/pause":  {},
+	"/v1/accounts/:account/close":                {},
 	"/v1/accounts/:account/agents/:agent/resume": {},
 	"/v1/accounts/:account/results": {
 		"charge": "text", "agent": "text", "kind": "text", "count": "int", "money": "text", "currency": "text",
@@ -195,7 +196,12 @@ func TestBodiesThatAreTooLarge(t *testing.T) {
 		}
 	}
 	s.unchanged(before)
-	for _, r := range jsonRoutes() {
+	routes := jsonRoutes()
+	// Closing the account comes last: it refuses what comes after it.
+	slices.SortStableFunc(routes, func(a, b route) int {
+		return cmp.Compare(strings.Count(a.path, "/close"), strings.Count(b.path, "/close"))
+	})
+	for _, r := range routes {
 		if a := s.submitJSON(r, r.body+strings.Repeat(" ", most(r)-len(r.body))); a.status >= 300 && (!r.absent || a.status != http.StatusNotFound) {
 			t.Errorf("%s: a body of just the limit: %d", a.to, a.status)
 		}

@@ -29,12 +29,20 @@ func (a *App) agentsOf(ctx context.Context, v *visit) agentSet {
 	return agentSet{list, own}
 }
 
-// stopped are the agents that are paused although their creator did not turn them off.
+// maxStopped bounds the agents that every page and every poll of the badge describe.
+const maxStopped = 20
+
+// stopped are the agents that are paused although their creator did not turn them off: of very many some, and at least one for each reason.
 func (a *App) stopped(set agentSet) []views.StoppedModel {
 	var list []views.StoppedModel
+	known := map[ledger.Reason]bool{}
 	for i := range set.agents {
 		g := &set.agents[i]
+		if len(list) >= maxStopped && known[g.Reason] {
+			continue
+		}
 		if g.State == ledger.AgentOutOfToken || g.State == ledger.AgentOverBudget {
+			known[g.Reason] = true
 			list = append(list, views.StoppedModel{Name: a.agentName(g), Stop: a.stopModel(g, set), Back: a.resumedModel(g).Words()})
 		}
 	}

@@ -25,7 +25,7 @@ var queryNames = map[string][]string{
 	"/storefront":                   {"ordered"},
 	"/tools":                        {"tool", "text", "fail"},
 
-	"/v1/accounts/:account/transactions":   {"kind", "feature", "agent", "from", "to", "limit", "cursor"},
+	"/v1/accounts/:account/transactions":   {"kind", "feature", "agent", "reference", "from", "to", "limit", "cursor"},
 	"/v1/accounts/:account/holds":          {"limit", "cursor"},
 	"/v1/accounts/:account/usage":          {"group_by", "from", "to"},
 	"/v1/accounts/:account/purchases":      {"limit", "cursor"},
