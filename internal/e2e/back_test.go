@@ -55,12 +55,23 @@ func TestTheWayBackAfterSigningOutShowsNothing(t *testing.T) {
 	p := s.creator("olaf", "Olaf's Oils")
 	p.Goto("/credits")
 	p.WaitText(testid("balance"), "200")
+	p.AllowConsole("status 401")
+	browser.Eval[bool](p, watchCover)
 	p.Click(testid("sign-out"))
 	p.WaitURL("/login?out=1")
 	p.Back()
 	p.WaitURL("/login?next=%2Fcredits")
 	p.WaitGone(testid("balance"))
+	if seen := browser.Eval[string](p, `sessionStorage.cover ?? ""`); seen != "" && seen != "covered " {
+		t.Errorf("the page that came back was %s", seen)
+	}
 }
+
+// watchCover notes, for the page that comes next, when a page out of the browser's cache is covered and when it is shown again.
+const watchCover = `(new MutationObserver(() => {
+	const covered = document.documentElement.hasAttribute("data-checking");
+	sessionStorage.cover = (sessionStorage.cover ?? "") + (covered ? "covered " : "shown ");
+}).observe(document.documentElement, { attributeFilter: ["data-checking"] }), true)`
 
 // A page that comes back shows the balance of now, and its forms order anew.
 func TestAPageThatComesBackIsTrue(t *testing.T) {

@@ -101,6 +101,7 @@
 
   const sessionEnded = () => {
     if (checking) {
+      leaving = true;
       location.reload(); // a page that the browser had kept shows nothing to who is not signed in
       return;
     }
@@ -212,8 +213,10 @@
   // on it is made true again: the balance, the parts that follow it, and the keys of forms, each of which is good for one order.
 
   let checking = false;
+  let leaving = false; // to sign in: the page stays covered, also when the requests that are under way break off
 
   const checked = () => {
+    if (leaving) return;
     checking = false;
     document.documentElement.removeAttribute("data-checking");
   };
@@ -232,11 +235,16 @@
     old.forEach((input, i) => (input.value = fresh[i].value));
   };
 
-  const restored = () => {
-    for (const form of document.forms) enable(form);
+  const cover = () => {
     if (!badge()) return;
     checking = true;
     document.documentElement.setAttribute("data-checking", "");
+  };
+
+  const restored = () => {
+    for (const form of document.forms) enable(form);
+    cover();
+    if (!checking) return;
     pollNow();
     moved();
     renewKeys().catch(() => {}); // offline: the old keys order nothing twice
@@ -247,7 +255,13 @@
   });
   const arrival = performance.getEntriesByType("navigation")[0];
   const cameBack = arrival?.type === "back_forward";
-  if (cameBack && arrival.transferSize === 0) addEventListener("load", restored);
+  // htmx starts in a task of its own, which may run after the load event. It was queued before this one.
+  const htmxStarted = new Promise((resolve) => setTimeout(resolve));
+  const onceLoaded = (work) => addEventListener("load", () => htmxStarted.then(work));
+  if (cameBack && arrival.transferSize === 0) {
+    cover();
+    onceLoaded(restored);
+  }
 
   // The way back to a list that was continued: as many pages of it as there were, and the same place. A browser that keeps the page does that by itself.
 
@@ -255,8 +269,11 @@
   const place = () => `place ${location.pathname}${location.search}`;
   let continued = 0;
 
+  // By the target: the link itself is replaced with its answer, and htmx then names another source.
+  const loadsMore = (event) => event.detail.ctx.target?.id === "history-rows";
+
   document.addEventListener("htmx:after:swap", (event) => {
-    if (event.detail.ctx.sourceElement?.id === "history-more-link") continued += 1;
+    if (loadsMore(event)) continued += 1;
   });
   window.addEventListener("pagehide", () => {
     if (!find("#history-more")) return;
@@ -268,7 +285,7 @@
       const link = find("#history-more-link");
       if (!link?.hasAttribute("hx-get")) return resolve(false);
       const done = (event) => {
-        if (event.detail.ctx.sourceElement !== link) return;
+        if (!loadsMore(event)) return;
         document.removeEventListener("htmx:finally:request", done);
         resolve(event.detail.ctx.response?.status === 200);
       };
@@ -283,7 +300,7 @@
     scrollTo({ top: kept.top, behavior: "instant" });
   };
 
-  if (cameBack) addEventListener("load", keepPlace);
+  if (cameBack) onceLoaded(keepPlace);
 
   // A chart's bars are one stop on the way through the page: from there, arrows go from bar to bar. Escape puts away what a bar says.
 
@@ -306,7 +323,9 @@
 
   const header = find("#header");
   if (header) {
-    const measure = () => document.documentElement.style.setProperty("--header", `${header.offsetHeight}px`);
+    const sheet = new CSSStyleSheet();
+    document.adoptedStyleSheets.push(sheet);
+    const measure = () => sheet.replaceSync(`html { --header: ${header.offsetHeight}px }`);
     measure();
     new ResizeObserver(measure).observe(header);
   }
