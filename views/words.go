@@ -52,13 +52,10 @@ func (m BadgeModel) state() badgeState {
 	return badgeState{"ok", ""}
 }
 
-// Label is what a screen reader says: "Balance: 42.5 tokens, low".
+// Label is what a screen reader says: "Balance: 42.5 tokens, low". It holds the visible words in their order, as voice control needs.
 func (m BadgeModel) Label() string {
 	label := "Balance: " + Tokens(m.Spendable)
-	switch word := m.state().Word; {
-	case m.Level == LevelEmpty && m.PausedAgents > 0:
-		return label + ", empty, " + counted(int64(m.PausedAgents), "agent paused", "agents paused")
-	case word != "":
+	if word := m.state().Word; word != "" {
 		label += ", " + strings.ToLower(word)
 	}
 	return label

@@ -17,7 +17,7 @@ func TestBadgeWords(t *testing.T) {
 		model              BadgeModel
 		state, word, label string
 	}{
-		{BadgeModel{Level: LevelEmpty, PausedAgents: 2}, "empty", "Empty, 2 paused", "Balance: 0 tokens, empty, 2 agents paused"},
+		{BadgeModel{Level: LevelEmpty, PausedAgents: 2}, "empty", "Empty, 2 paused", "Balance: 0 tokens, empty, 2 paused"},
 		{BadgeModel{Level: LevelEmpty, Spendable: amount("0.03")}, "empty", "Empty", "Balance: 0.03 tokens, empty"},
 		{BadgeModel{Level: LevelLow, Spendable: amount("6"), PausedAgents: 2, Held: amount("1")}, "paused", "2 paused", "Balance: 6 tokens, 2 paused"},
 		{BadgeModel{Level: LevelLow, Spendable: amount("18"), Held: amount("30")}, "low", "Low", "Balance: 18 tokens, low"},
