@@ -179,7 +179,7 @@ func (s *site) purchase() views.PurchaseModel {
 	m := samples.PurchaseModel(views.PurchaseProcessing)
 	m.Chrome, m.Every = s.chrome, time.Duration(200+s.paidAfter)*time.Millisecond
 	if s.paidAfter--; s.paidAfter < 0 {
-		m.State = views.PurchasePaid
+		m.State, m.Every = views.PurchasePaid, 0
 	}
 	return m
 }

@@ -201,7 +201,7 @@ func (w when) Around() string {
 	return hour.format("2 January")
 }
 
-// expected says when something will probably happen, after a verb: "within minutes", "within an hour", "around today, 2 pm".
+// expected says when something will probably happen, after a verb: "within minutes", "within an hour", "around today, 14:00".
 func (w when) expected() string {
 	switch left := w.at.Sub(w.now); {
 	case left < 10*time.Minute:

@@ -450,9 +450,9 @@ func planSummary(m HomeModel) templ.Component {
 // usedSince names the billing period by its first day: "Used since 14 Nov".
 func (m HomeModel) usedSince() string {
 	if m.PeriodStart.Year() != m.Chrome.Now.In(m.Chrome.billing()).Year() {
-		return "Used since " + m.PeriodStart.Format("2 Jan 2006")
+		return "Used since " + unbroken(m.PeriodStart, "2 Jan 2006")
 	}
-	return "Used since " + m.PeriodStart.Format("2 Jan")
+	return "Used since " + unbroken(m.PeriodStart, "2 Jan")
 }
 
 // homeLine says what the balance is good for.

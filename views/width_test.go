@@ -128,6 +128,7 @@ func TestWhatIsScrolledToIsNotUnderTheHeader(t *testing.T) {
 			p := browser.New(t, options...)
 			p.Goto("/sample/credits-long#usage")
 			const gap = `document.querySelector("#usage").getBoundingClientRect().top - Math.max(0, document.querySelector("#header").getBoundingClientRect().bottom)`
+			p.WaitTrue("scrollY > 0")
 			if got := browser.Eval[float64](p, gap); got < 0 || got > 90 {
 				t.Errorf("%v, script %t: it stands %.0f px below the header", size, script, got)
 			}

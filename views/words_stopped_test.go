@@ -23,21 +23,21 @@ func TestWhyAnAgentIsPaused(t *testing.T) {
 		card, badge, title, text, button, url string
 	}{
 		{
-			WhyTokens, "Paused since 1:05 pm: out of tokens. Add tokens and it restarts by itself, for new requests.", "Scout is paused: out of tokens.",
+			WhyTokens, "Paused since 13:05: out of tokens. Add tokens and it restarts by itself, for new requests.", "Scout is paused: out of tokens.",
 			"Scout is waiting for tokens", "Add tokens and it restarts by itself, for new requests.", "See the packs", "/credits/buy",
 		},
 		{
-			WhyHeld, "Paused since 1:05 pm: jobs under way hold the tokens it needs. Add tokens and it restarts by itself, for new requests.",
+			WhyHeld, "Paused since 13:05: jobs under way hold the tokens it needs. Add tokens and it restarts by itself, for new requests.",
 			"Scout is paused: jobs under way hold the tokens it needs.", "Scout is paused: jobs under way hold the tokens it needs",
 			"Add tokens and it restarts by itself, for new requests.", "See the packs", "/credits/buy",
 		},
 		{
-			WhyReserve, "Paused since 1:05 pm: the tokens left are kept for your own tools. Keep less for your own tools and it restarts by itself, for new requests.",
+			WhyReserve, "Paused since 13:05: the tokens left are kept for your own tools. Keep less for your own tools and it restarts by itself, for new requests.",
 			"Scout is paused: the tokens left are kept for your own tools.", "Scout is paused: the tokens left are kept for your own tools",
 			"Keep less for your own tools and it restarts by itself, for new requests.", "Lower the reserve", "/agents#there",
 		},
 		{
-			WhySize, "Paused since 1:05 pm: it asked for more tokens at once than you had. Turn on and it goes on, for new requests.",
+			WhySize, "Paused since 13:05: it asked for more tokens at once than you had. Turn on and it goes on, for new requests.",
 			"Scout is paused: it asked for more tokens at once than you had.", "Scout is paused: it asked for more tokens at once than you had",
 			"Turn on and it goes on, for new requests.", "Turn on", "/agents#there",
 		},
@@ -52,7 +52,7 @@ func TestWhyAnAgentIsPaused(t *testing.T) {
 		if want.reason == WhyBudget {
 			card.State = AgentOverBudget
 		}
-		if got := card.sentence(c); got != want.card {
+		if got := Breakable(card.sentence(c)); got != want.card {
 			t.Errorf("%s: the card says %q, want %q", want.reason, got, want.card)
 		}
 		b := &BadgeModel{Level: LevelOK, Spendable: 199 * tokens.One, PausedAgents: 1, Stopped: []StoppedModel{{Name: "Scout", Stop: stop}}}

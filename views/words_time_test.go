@@ -42,7 +42,7 @@ func TestAnEndIsTheLastDay(t *testing.T) {
 		{receipt.TokenWords(), "100 tokens. They can be used until 24 December 2026."},
 		{ReturnModel{Until: midnight}.words(c), "You have used nothing of it. Until Thursday 24 December, 23:59 you can return it: its tokens go back."},
 	} {
-		if line.got != line.want {
+		if Breakable(line.got) != line.want {
 			t.Errorf("%q, want %q", line.got, line.want)
 		}
 	}
@@ -95,7 +95,7 @@ func TestMonthsAreNamed(t *testing.T) {
 		time.Date(2027, 1, 1, 0, 0, 0, 0, time.UTC):   "Used since 1 Jan",
 		time.Date(2026, 12, 14, 0, 0, 0, 0, time.UTC): "Used since 14 Dec 2026",
 	} {
-		if got := (HomeModel{Chrome: c, PeriodStart: start}).usedSince(); got != want {
+		if got := (HomeModel{Chrome: c, PeriodStart: start}).usedSince(); Breakable(got) != want {
 			t.Errorf("%q, want %q", got, want)
 		}
 	}
@@ -150,17 +150,17 @@ func TestTheLastHourInWords(t *testing.T) {
 		0:                {"stops within minutes.", ""},
 		2 * time.Minute:  {"stops within minutes.", "for a few minutes."},
 		10 * time.Minute: {"stops within an hour.", "for less than an hour."},
-		time.Hour:        {"stops around today, 4 pm.", "until today, 4 pm; your plan resets on 29 December."},
+		time.Hour:        {"stops around today, 16:00.", "until today, 16:00; your plan resets on 29 December."},
 	} {
 		n := NoticeModel{Level: LevelLow, Spendable: 18 * tokens.One, Forecast: &Forecast{Who: "Night desk", At: c.Now.Add(left), Hour: true}}
-		if got := n.Rest(c); got != "At the last hour's pace, Night desk "+want[0] {
+		if got := Breakable(n.Rest(c)); got != "At the last hour's pace, Night desk "+want[0] {
 			t.Errorf("%v: %q", left, got)
 		}
 		m := OutlookModel{PerDay: tokens.One, PaceDays: 7, PerHour: 25 * tokens.One, RunsOut: c.Now.Add(left), Next: next}
 		if want[1] != "" {
 			want[1] = "At the last hour's pace (about 25 tokens an hour) your tokens last " + want[1]
 		}
-		if got := m.Forecast(c); got != want[1] {
+		if got := Breakable(m.Forecast(c)); got != want[1] {
 			t.Errorf("%v: %q", left, got)
 		}
 	}
