@@ -42,7 +42,7 @@ func TestPutMakesAnAgentAndThenChangesIt(t *testing.T) {
 	}
 	a := s.call("PUT", mayasAgents+"/replies", `{"name":"Maya's replies","feature":"social_comment_reply","monthly_budget":"50","reserve":"2.5"}`).want(http.StatusCreated)
 	whole := map[string]any{
-		"id": "replies", "name": "Maya's replies", "feature": "social_comment_reply", "state": "on", "paused_since": nil, "turned_away": 0.0,
+		"id": "replies", "name": "Maya's replies", "feature": "social_comment_reply", "state": "on", "reason": nil, "cure": nil, "paused_since": nil, "turned_away": 0.0,
 		"monthly_budget": "50", "reserve": "2.5", "spent_this_month": "0", "held": "0",
 	}
 	a.wantMembers(whole)

@@ -127,7 +127,7 @@ func TestPacksSayWhoGoesOn(t *testing.T) {
 	v.bought("pack_100")
 	page := v.get("/agents")
 	page.wantSaid("scout", "agent-state", "On")
-	page.wantSaid("replies", "agent-state", "Out of tokens")
+	page.wantSaid("replies", "agent-state", "Held back by a reserve")
 	page.wantSaid("off", "agent-state", "Paused by you")
 	v.bought("pack_500")
 	v.get("/agents").wantSaid("replies", "agent-state", "On")

@@ -99,12 +99,12 @@ func TestAWarningThreeDaysAhead(t *testing.T) {
 	v.wantNoticeText("100 tokens left. At the pace of the last 2 days, Comment Replies stops around Saturday, 11:00. Your next 200 arrive on 3 December.")
 	// A hold takes nothing from it: the job may give its tokens back.
 	s.post("/v1/accounts/maya/holds", `{"feature":"image_generation"}`).want(http.StatusCreated)
-	v.wantNoticeText("90 tokens left. At the pace of the last 2 days, Comment Replies stops around Saturday, 11:00. Your next 200 arrive on 3 December.")
+	v.wantNoticeText("100 tokens left, 10 of them in use. At the pace of the last 2 days, Comment Replies stops around Saturday, 11:00. Your next 200 arrive on 3 December.")
 	v.submit("/credits/notice/dismiss", map[string][]string{"level": {"low"}}, "HX-Request", "true").want(http.StatusOK).wantNotice("")
 	if got := v.notices(); got != "" {
 		t.Errorf("it was put away: %q", got)
 	}
-	s.charge("maya", `{"feature":"social_comment_reply","amount":"55"}`)
+	s.charge("maya", `{"feature":"social_comment_reply","amount":"61"}`) // 39 are left with those that are held
 	if got := v.notices(); got == "" {
 		t.Error("low is another level, and was not put away")
 	}

@@ -196,12 +196,7 @@ func TestBodiesThatAreTooLarge(t *testing.T) {
 		}
 	}
 	s.unchanged(before)
-	routes := jsonRoutes()
-	// Closing the account comes last: it refuses what comes after it.
-	slices.SortStableFunc(routes, func(a, b route) int {
-		return cmp.Compare(strings.Count(a.path, "/close"), strings.Count(b.path, "/close"))
-	})
-	for _, r := range routes {
+	for _, r := range closingLast(jsonRoutes()) {
 		if a := s.submitJSON(r, r.body+strings.Repeat(" ", most(r)-len(r.body))); a.status >= 300 && (!r.absent || a.status != http.StatusNotFound) {
 			t.Errorf("%s: a body of just the limit: %d", a.to, a.status)
 		}

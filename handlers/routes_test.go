@@ -1,6 +1,7 @@
 package handlers_test
 
 import (
+	"cmp"
 	"net/http"
 	"slices"
 	"strings"
@@ -153,6 +154,14 @@ func of(sorts ...sort) []route {
 		}
 	}
 	return out
+}
+
+// closingLast puts the closing of the account last: it refuses what comes after it.
+func closingLast(list []route) []route {
+	slices.SortStableFunc(list, func(a, b route) int {
+		return cmp.Compare(strings.Count(a.path, "/close"), strings.Count(b.path, "/close"))
+	})
+	return list
 }
 
 // of is the route's path for an account.

@@ -3,6 +3,7 @@ package handlers
 import (
 	"cmp"
 	"hash/fnv"
+	"maps"
 	"slices"
 	"strconv"
 	"time"
@@ -48,13 +49,15 @@ func (a *App) usageChart(v *visit, latest ledger.Page, agents map[string]string)
 		}
 		m.Series = append(m.Series, one)
 	}
-	a.colour(m.By, m.Series, series.Series)
+	a.colour(m.By, m.Series, series.Series, agents)
 	return m, nil
 }
 
-// colour gives each series its look, whatever the range of the chart and however much it used: a feature's place in the catalog, and of an agent a
-// number made of its id. Where two of one chart would look the same, the one whose id comes later takes the next look that is free.
-func (a *App) colour(by views.UsageBy, shown []views.UsageSeries, of []ledger.Series) {
+// colour gives each series its look, whatever the range of the chart and however much it used: a feature's place in the catalog, and of an agent its
+// look among all agents of the account. Where two of one chart would look the same, because there are more names than looks, the one whose id
+// comes later takes the next look that is free.
+func (a *App) colour(by views.UsageBy, shown []views.UsageSeries, of []ledger.Series, agents map[string]string) {
+	looks := agentLooks(agents)
 	order := make([]int, len(of))
 	for i := range order {
 		order[i] = i
@@ -65,7 +68,10 @@ func (a *App) colour(by views.UsageBy, shown []views.UsageSeries, of []ledger.Se
 		if of[i].Rest {
 			continue
 		}
-		look := a.look(by, of[i].Name)
+		look, known := looks[of[i].Name]
+		if by == views.UsageByFeature || !known {
+			look = a.look(by, of[i].Name)
+		}
 		for taken[look] {
 			look = (look + 1) % views.SeriesColours
 		}
@@ -79,9 +85,27 @@ func (a *App) look(by views.UsageBy, id string) int {
 			return at % views.SeriesColours
 		}
 	}
+	return hashedLook(id)
+}
+
+func hashedLook(id string) int {
 	h := fnv.New32a()
 	_, _ = h.Write([]byte(id)) // never fails
 	return int(h.Sum32() % views.SeriesColours)
+}
+
+// agentLooks gives each agent of an account, and work without one (""), a look of its own, as far as there are enough: made of its id, or the next
+// one that is free.
+func agentLooks(agents map[string]string) map[string]int {
+	looks, taken := make(map[string]int, len(agents)+1), map[int]bool{}
+	for _, id := range append([]string{""}, slices.Sorted(maps.Keys(agents))...) {
+		look := hashedLook(id)
+		for taken[look] && len(taken) < views.SeriesColours {
+			look = (look + 1) % views.SeriesColours
+		}
+		taken[look], looks[id] = true, look
+	}
+	return looks
 }
 
 // sameDays says whether each of a range of dates begins at the same instant in two zones.
