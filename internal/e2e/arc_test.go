@@ -112,7 +112,7 @@ func TestAgentsPauseAndGoOn(t *testing.T) {
 
 	buyPack(t, p, "pack_500")
 	p.WaitText(testid("purchase"), "500 tokens added.")
-	p.WaitText(testid("purchase-text"), "Auto Selling, Brand Scout, Comment Replies and DM Automation are back on")
+	p.WaitText(testid("purchase-text"), "4 agents are back on, for new requests.")
 	p.WaitTrue(`document.querySelector("#badge").dataset.state === "ok" && document.querySelector("#badge").dataset.paused === "0"`)
 	inspect(t, p)
 	p.Goto("/agents")
