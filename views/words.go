@@ -9,7 +9,6 @@ import (
 	"time"
 	"unicode/utf8"
 
-	"pop.store/credits/internal/tokens"
 )
 
 // Version names what the badge and the notice show: the badge's poll sends it back as ?v=, and the same version is answered
@@ -208,13 +207,4 @@ func lowerFirst(s string) string {
 // usable leaves out what is frozen.
 func usable(lots []LotModel) []LotModel {
 	return slices.DeleteFunc(slices.Clone(lots), func(lot LotModel) bool { return lot.Frozen != NotFrozen })
-}
-
-// sum adds what can be spent of all lots.
-func sum(lots []LotModel) tokens.Amount {
-	var total tokens.Amount
-	for _, lot := range lots {
-		total += lot.Spendable
-	}
-	return total
 }

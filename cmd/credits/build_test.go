@@ -110,8 +110,10 @@ func setup(t *testing.T, programs map[string]string, what ...string) (said strin
 	for _, name := range []string{".ci/setup", ".ci/progress"} {
 		copyFile(t, filepath.Join(root(t), name), filepath.Join(dir, name), 0o700)
 	}
-	for _, name := range []string{"sh", "cat", "cut", "dirname", "env", "grep", "head", "mktemp", "rm", "sleep",
-		"tail", "tr"} {
+	for _, name := range []string{
+		"sh", "cat", "cut", "dirname", "env", "grep", "head", "mktemp", "rm", "sleep",
+		"tail", "tr",
+	} {
 		path, err := exec.LookPath(name)
 		if err != nil {
 			t.Fatal(err)
@@ -151,13 +153,17 @@ func TestSetupShowsItsProgress(t *testing.T) {
 		"setup: apt-get could not install: gcc libc6-dev\n") {
 		t.Errorf("one that fails: %v: %q", err, said)
 	}
-	said, err = setup(t, map[string]string{"uname": linux, "gcc": "cat\n",
-		"systemd-analyze": "echo 'systemd 252 (252.38)'\n"}, "cc", "systemd")
+	said, err = setup(t, map[string]string{
+		"uname": linux, "gcc": "cat\n",
+		"systemd-analyze": "echo 'systemd 252 (252.38)'\n",
+	}, "cc", "systemd")
 	if err != nil || said != "" {
 		t.Errorf("nothing to do: %v: %q", err, said)
 	}
-	said, err = setup(t, map[string]string{"uname": linux, "id": root,
-		"systemd-analyze": "echo 'systemd 249 (249.11)'\n", "apt-get": "exit 0\n"}, "systemd")
+	said, err = setup(t, map[string]string{
+		"uname": linux, "id": root,
+		"systemd-analyze": "echo 'systemd 249 (249.11)'\n", "apt-get": "exit 0\n",
+	}, "systemd")
 	if err == nil || !strings.Contains(said, "systemd 250 or newer") {
 		t.Errorf("too old: %v: %q", err, said)
 	}

@@ -57,8 +57,10 @@ func TestHelpOfEveryCommand(t *testing.T) {
 			}
 		}
 	}
-	for _, args := range [][]string{{"serve", "--addr", "127.0.0.1:1", "--help"}, {"key", "create", "--scopes",
-		"read", "-h"}, {"bench", "charges", "-h"}} {
+	for _, args := range [][]string{{"serve", "--addr", "127.0.0.1:1", "--help"}, {
+		"key", "create", "--scopes",
+		"read", "-h",
+	}, {"bench", "charges", "-h"}} {
 		if got := s.succeeds(t, args...); !strings.HasPrefix(got, "Usage: credits "+args[0]) {
 			t.Errorf("%q: %q", args, got)
 		}

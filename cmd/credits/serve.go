@@ -101,8 +101,10 @@ func (p *program) refuseDemo(ctx context.Context, d *database) error {
 	if err != nil || !took {
 		return err
 	}
-	return &config.Error{Name: "CREDITS_DEMO",
-		Reason: "must not be 1 on this database, which has real payments: in the demo tokens cost nothing"}
+	return &config.Error{
+		Name:   "CREDITS_DEMO",
+		Reason: "must not be 1 on this database, which has real payments: in the demo tokens cost nothing",
+	}
 }
 
 func (p *program) warnAboutDatabase(ctx context.Context, d *database) {

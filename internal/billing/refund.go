@@ -71,7 +71,7 @@ func (s *Service) Return(ctx context.Context, account, id uuid.UUID, key string)
 // Returnable says whether a purchase can be returned now, and until when. It is for showing: Return decides.
 func (s *Service) Returnable(ctx context.Context, p Purchase) (until time.Time, ok bool, err error) {
 	until = s.returnUntil(&p)
-	if s.allowed(&p, true) != nil || p.Refunded.Minor != 0 {
+	if refused := s.allowed(&p, true) != nil; refused || p.Refunded.Minor != 0 {
 		return until, false, nil
 	}
 	refusal, err := s.touched(ctx, &p)

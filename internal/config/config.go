@@ -145,8 +145,10 @@ func baseURL(value string) (*url.URL, error) {
 	if value == "" {
 		return nil, nil
 	}
-	wrong := &Error{"CREDITS_BASE_URL",
-		"is not an address such as https://credits.example.com, without a user, a path, a query or a fragment"}
+	wrong := &Error{
+		"CREDITS_BASE_URL",
+		"is not an address such as https://credits.example.com, without a user, a path, a query or a fragment",
+	}
 	u, err := url.Parse(strings.TrimSuffix(value, "/"))
 	if err != nil || (u.Scheme != "http" && u.Scheme != "https") || u.Path != "" || !hostAlone(u, value) {
 		return nil, wrong

@@ -61,8 +61,10 @@ func TestLogAndShutdown(t *testing.T) {
 	if err != nil || c.LogLevel != slog.LevelInfo || c.LogFormat != logs.Text || c.ShutdownDelay != 5*time.Second {
 		t.Errorf("%+v, %v", c, err)
 	}
-	c, err = config.Load(env(map[string]string{"CREDITS_LOG_LEVEL": "debug", "CREDITS_LOG_FORMAT": "json",
-		"CREDITS_SHUTDOWN_DELAY": "1m30s"}))
+	c, err = config.Load(env(map[string]string{
+		"CREDITS_LOG_LEVEL": "debug", "CREDITS_LOG_FORMAT": "json",
+		"CREDITS_SHUTDOWN_DELAY": "1m30s",
+	}))
 	if err != nil || c.LogLevel != slog.LevelDebug || c.LogFormat != logs.JSON || c.ShutdownDelay != 90*time.Second {
 		t.Errorf("%+v, %v", c, err)
 	}
@@ -89,8 +91,10 @@ func TestLogAndShutdown(t *testing.T) {
 func TestNames(t *testing.T) {
 	t.Parallel()
 	names := config.Names()
-	for _, name := range []string{"CREDITS_ADDR", "DATABASE_URL", "DATABASE_OWNER_URL",
-		"CREDITS_STRIPE_WEBHOOK_SECRET", "CREDITS_LOG_LEVEL", "CREDITS_SHUTDOWN_DELAY"} {
+	for _, name := range []string{
+		"CREDITS_ADDR", "DATABASE_URL", "DATABASE_OWNER_URL",
+		"CREDITS_STRIPE_WEBHOOK_SECRET", "CREDITS_LOG_LEVEL", "CREDITS_SHUTDOWN_DELAY",
+	} {
 		if !slices.Contains(names, name) {
 			t.Errorf("no %s in %q", name, names)
 		}
@@ -107,14 +111,18 @@ func TestUnknownVariables(t *testing.T) {
 		"CREDITS_LOGLEVEL": "CREDITS_LOG_LEVEL", "CREDIT_DEMO": "CREDITS_DEMO", "DATABASE_ULR": "DATABASE_URL", "CREDITS_SECRET_KEY": "CREDITS_STRIPE_SECRET_KEY",
 		"CREDITS_BROOM": "", "CREDITS_": "",
 	} {
-		got := config.Unknowns([]string{"PATH=/bin", name + "=s3cret", "CREDITS_ADDR=127.0.0.1:1", "HOME=/",
-			"DATABASE=1"})
+		got := config.Unknowns([]string{
+			"PATH=/bin", name + "=s3cret", "CREDITS_ADDR=127.0.0.1:1", "HOME=/",
+			"DATABASE=1",
+		})
 		if len(got) != 1 || got[0] != (config.Unknown{Name: name, Meant: meant}) {
 			t.Errorf("%s: %+v, want %q", name, got, meant)
 		}
 	}
-	if got := config.Unknowns([]string{"PATH=/bin", "DATABASE_HOST=h", "DATABASE_NAME=n", "CREDIT=1",
-		"CREDITS_DEMO=1"}); got != nil {
+	if got := config.Unknowns([]string{
+		"PATH=/bin", "DATABASE_HOST=h", "DATABASE_NAME=n", "CREDIT=1",
+		"CREDITS_DEMO=1",
+	}); got != nil {
 		t.Errorf("%+v", got)
 	}
 }

@@ -35,7 +35,7 @@ func (g *Grant) needs(*catalog.Catalog) needs {
 
 func (g *Grant) decide(s *state, now time.Time, prices *catalog.Catalog) (*Entry, error) {
 	bought := g.Kind == LotPurchase // its money was taken: no state of the account refuses it
-	if err := s.mustBeOpen(); err != nil && !(bought && s.exists) {
+	if err := s.mustBeOpen(); err != nil && (!bought || !s.exists) {
 		return nil, err
 	}
 	if g.Amount <= 0 {

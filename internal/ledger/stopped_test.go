@@ -130,7 +130,7 @@ func TestRoomInABudgetLetsAnAgentGoOn(t *testing.T) {
 		b := newBooks(t)
 		id := b.open("star")
 		b.put(id, "seller", "50", "")
-		b.refusal(b.spend(id, "seller", "51"))
+		_ = b.refusal(b.spend(id, "seller", "51"))
 		b.wantAgents(id, "seller paused_over_budget 1")
 		_, err := b.spend(id, "seller", "10")
 		b.check(err)
@@ -151,7 +151,7 @@ func TestAHoldThatTimesOutBeforeTheMonthEnds(t *testing.T) {
 	b.check(err)
 	b.clock.Set(time.Date(2026, 3, 31, 23, 0, 0, 0, time.UTC)) // the day before has moved to the rollup
 	b.agentHold(id, "seller", "5", 30*time.Minute)
-	b.refusal(b.spend(id, "seller", "1"))
+	_ = b.refusal(b.spend(id, "seller", "1"))
 	b.put(id, "seller", "44", "")
 	b.events(id)
 	b.clock.Set(time.Date(2026, 4, 2, 0, 0, 0, 0, time.UTC))
@@ -194,7 +194,7 @@ func TestOneRequestThatWasTooLarge(t *testing.T) {
 	// A refund has to bring what was missing, or some twenty tokens, so that nothing flaps.
 	small := b.openWith("30")
 	charge := b.charge(small, metered, "18")
-	b.refusal(b.spend(small, "seller", "40"))
+	_ = b.refusal(b.spend(small, "seller", "40"))
 	b.wantReason(small, "seller", ledger.ReasonTokens, ledger.CureTokens, "8")
 	b.refund(small, charge.Seq, "7.999999")
 	b.wantAgents(small, "seller paused_out_of_tokens 1")
@@ -245,7 +245,7 @@ func TestTurningOnIsTheSameFromEveryState(t *testing.T) {
 	id := b.openWith("1")
 	_, err := b.spend(id, "seller", "1")
 	b.check(err)
-	b.refusal(b.spend(id, "seller", "1"))
+	_ = b.refusal(b.spend(id, "seller", "1"))
 	for _, first := range []bool{true, false} {
 		b.turn(id, "seller", first)
 		b.turn(id, "seller", true)
@@ -256,7 +256,7 @@ func TestTurningOnIsTheSameFromEveryState(t *testing.T) {
 	b.buy(id, "p")
 	b.wantAgents(id, "seller on 0")
 	b.put(id, "seller", "1", "")
-	b.refusal(b.spend(id, "seller", "1"))
+	_ = b.refusal(b.spend(id, "seller", "1"))
 	for _, first := range []bool{true, false} {
 		b.turn(id, "seller", first)
 		b.turn(id, "seller", true)

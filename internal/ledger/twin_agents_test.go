@@ -225,6 +225,7 @@ func (a *twinAccount) reason(g *twinAgent, at time.Time, prices *catalog.Catalog
 		return "creator"
 	case ledger.AgentOverBudget:
 		return "budget"
+	case ledger.AgentOutOfToken:
 	}
 	if a.available(g.id, at) >= g.twenty(prices) {
 		return "size"

@@ -125,7 +125,7 @@ func test(ctx context.Context, o options, m *mutant) (verdict, string) {
 		if err != nil {
 			return invalid, err.Error()
 		}
-		defer os.RemoveAll(dir)
+		defer func() { _ = os.RemoveAll(dir) }()
 		overlay, err := m.overlay(dir)
 		if err != nil {
 			return invalid, err.Error()

@@ -16,10 +16,8 @@ import (
 	"pop.store/credits/internal/problem"
 )
 
-var (
-	errTooMany = problem.New(problem.Conflict, "too_many_result_kinds",
-		"This account's agents have %d kinds of results this month already, and this is another one.", MaxSums)
-)
+var errTooMany = problem.New(problem.Conflict, "too_many_result_kinds",
+	"This account's agents have %d kinds of results this month already, and this is another one.", MaxSums)
 
 // Result is something that work brought in.
 type Result struct {
