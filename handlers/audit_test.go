@@ -186,8 +186,10 @@ func TestDraining(t *testing.T) {
 	if after := a.header.Get("Retry-After"); after < "1" || after > "3" {
 		t.Errorf("Retry-After is %q", after)
 	}
-	for path, status := range map[string]int{"/healthz": http.StatusOK, "/login": http.StatusOK,
-		"/nothing-here": http.StatusNotFound, "/v1/catalog": http.StatusUnauthorized} {
+	for path, status := range map[string]int{
+		"/healthz": http.StatusOK, "/login": http.StatusOK,
+		"/nothing-here": http.StatusNotFound, "/v1/catalog": http.StatusUnauthorized,
+	} {
 		res, err := s.client.Get(s.url + path)
 		if err != nil {
 			t.Fatal(err)

@@ -8,7 +8,6 @@ import (
 	"strings"
 	"time"
 	"unicode/utf8"
-
 )
 
 // Version names what the badge and the notice show: the badge's poll sends it back as ?v=, and the same version is answered

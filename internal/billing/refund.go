@@ -71,11 +71,15 @@ func (s *Service) Return(ctx context.Context, account, id uuid.UUID, key string)
 // Returnable says whether a purchase can be returned now, and until when. It is for showing: Return decides.
 func (s *Service) Returnable(ctx context.Context, p Purchase) (until time.Time, ok bool, err error) {
 	until = s.returnUntil(&p)
-	if refused := s.allowed(&p, true) != nil; refused || p.Refunded.Minor != 0 {
+	if !s.mayReturn(&p) {
 		return until, false, nil
 	}
 	refusal, err := s.touched(ctx, &p)
 	return until, err == nil && refusal == nil, err
+}
+
+func (s *Service) mayReturn(p *Purchase) bool {
+	return s.allowed(p, true) == nil && p.Refunded.Minor == 0
 }
 
 func (s *Service) returnUntil(p *Purchase) time.Time {

@@ -77,8 +77,10 @@ func New(pool *pgxpool.Pool, o Options) *Runner {
 		CompletedJobRetentionPeriod: keepDone,
 		// River would rebuild the indexes every night, which only their owner may.
 		ReindexerSchedule: river.NeverSchedule(),
-		Logger:            logs.Database(slog.New(warnings{o.Log.Handler()})), ErrorHandler: failures{o.Log,
-			r.stopping},
+		Logger:            logs.Database(slog.New(warnings{o.Log.Handler()})), ErrorHandler: failures{
+			o.Log,
+			r.stopping,
+		},
 	})
 	if err != nil {
 		panic("jobs: River takes none of this configuration: " + err.Error())

@@ -388,6 +388,7 @@ limit $6`
 
 const sqlTimeOf = `
 select e.at from entries as e where e.account = $1 and e.seq = $2`
+
 const sqlEntry = `
 select ` + lineColumns + `where e.account = $1 and e.seq = $2`
 

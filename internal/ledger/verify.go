@@ -115,8 +115,10 @@ func (v *verifier) chunk(ctx context.Context, low, high uuid.UUID) error {
 		if err != nil {
 			return err
 		}
-		args := []any{low, high, v.room(), today.accounts, today.days, today.features, today.agents, today.amounts, today.quantities, today.counts,
-			today.returned}
+		args := []any{
+			low, high, v.room(), today.accounts, today.days, today.features, today.agents, today.amounts, today.quantities, today.counts,
+			today.returned,
+		}
 		if err := v.compare(ctx, tx, args); err != nil {
 			return err
 		}
