@@ -25,7 +25,7 @@ build:
 
 # Everything the tests need that this machine lacks: Postgres, Chromium, axe-core from the npm registry, systemd's checks.
 setup:
-	@./.ci/setup postgres pgbouncer browser node npm stripe systemd
+	@./.ci/setup postgres pgbouncer browser node npm stripe systemd docs
 
 test: setup build
 	@./.ci/test $(RACE)

@@ -3,6 +3,7 @@ package main_test
 import (
 	"fmt"
 	"net/http"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -16,7 +17,10 @@ import (
 func TestAServerOpensNoMoreConnectionsThanAllowed(t *testing.T) {
 	t.Parallel()
 	d := testdb.Open(t)
-	const name = "counted"
+	const (
+		name    = "counted"
+		readers = 30 // accounts: the reads of one take turns
+	)
 	s := setting{
 		dir: folder(t),
 		env: []string{
@@ -27,7 +31,9 @@ func TestAServerOpensNoMoreConnectionsThanAllowed(t *testing.T) {
 	}
 	key := s.newKey(t, "admin")
 	p := s.serve(t)
-	p.api(t, http.StatusCreated, key, http.MethodPut, "/v1/accounts/ann", `{"plan": "star"}`)
+	for i := range readers {
+		p.api(t, http.StatusCreated, key, http.MethodPut, fmt.Sprint("/v1/accounts/reader-", i), `{"plan": "star"}`)
+	}
 	watcher, err := pgx.Connect(t.Context(), d.AppURL)
 	if err != nil {
 		t.Fatal(err)
@@ -38,10 +44,10 @@ func TestAServerOpensNoMoreConnectionsThanAllowed(t *testing.T) {
 	for i := range 300 {
 		working.Go(func() {
 			header := []string{"Authorization", "Bearer " + key, "Content-Type", "application/json", "Idempotency-Key", fmt.Sprint("k", i)}
-			if a, err := p.send(t, http.MethodPost, "/v1/accounts/ann/charges", `{"feature": "lip_sync"}`, header...); err != nil || a.StatusCode/100 == 5 {
+			if a, err := p.send(t, http.MethodPost, "/v1/accounts/reader-"+strconv.Itoa(i%readers)+"/charges", `{"feature": "lip_sync"}`, header...); err != nil || a.StatusCode/100 == 5 {
 				t.Errorf("a charge: %d, %v", a.StatusCode, err)
 			}
-			if a, err := p.send(t, http.MethodGet, "/v1/accounts/ann/transactions", "", header[:2]...); err != nil || a.StatusCode != http.StatusOK {
+			if a, err := p.send(t, http.MethodGet, "/v1/accounts/reader-"+strconv.Itoa(i%readers)+"/transactions", "", header[:2]...); err != nil || a.StatusCode != http.StatusOK {
 				t.Errorf("a page: %d, %v", a.StatusCode, err)
 			}
 		})

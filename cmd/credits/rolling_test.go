@@ -230,6 +230,7 @@ func (b *balancer) work(t *testing.T, key string, client, n int, charged *atomic
 	}
 	r.Header.Set("Authorization", "Bearer "+key)
 	r.Header.Set("Idempotency-Key", fmt.Sprintf("client-%d-%d", client, n))
+	r.Header.Set("Content-Type", "application/json")
 	a, err := b.Client().Do(r)
 	if err != nil {
 		b.failed.add("%s %s: %v", method, path, err)

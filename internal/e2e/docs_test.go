@@ -2,12 +2,14 @@ package e2e_test
 
 import (
 	"bufio"
+	"encoding/json"
 	"fmt"
 	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -27,6 +29,9 @@ var documents = []string{
 	"docs/webhooks.md",
 }
 
+// updateDocuments makes the test write what this server prints into the documents, to be read before it is committed.
+const updateDocuments = "CREDITS_UPDATE_DOCS"
+
 // Every shell block of the documents runs in order, and what it prints is what the document shows. A block that cannot run here has a
 // line before it, <!-- not run: reason -->.
 func TestTheDocumentsExamples(t *testing.T) {
@@ -43,8 +48,11 @@ func TestTheDocumentsExamples(t *testing.T) {
 				return
 			}
 			sh := newShell(t, start(t))
-			for _, e := range examples {
-				sh.check(t, name, e)
+			for i := range examples {
+				sh.check(t, name, &examples[i])
+			}
+			if os.Getenv(updateDocuments) != "" {
+				rewrite(t, name, string(text), examples)
 			}
 		})
 	}
@@ -56,6 +64,8 @@ type example struct {
 	command  string
 	output   string
 	compared bool   // the document shows an output
+	from, to int    // the lines of that output, from inclusive, to exclusive, counted from 0
+	now      string // what was printed, if it differs
 	reason   string // why it does not run; empty: it does
 }
 
@@ -113,6 +123,7 @@ func examplesOf(text string) []example {
 			e := example{line: b.line, command: strings.Join(b.lines, "\n"), reason: b.reason}
 			if i+1 < len(blocks) && blocks[i+1].adjacent && (blocks[i+1].language == "json" || blocks[i+1].language == "") {
 				e.output, e.compared = strings.Join(blocks[i+1].lines, "\n"), true
+				e.from, e.to = blocks[i+1].line, blocks[i+1].line+len(blocks[i+1].lines)
 			}
 			examples = append(examples, e)
 		case "console":
@@ -130,14 +141,18 @@ func console(b block) []example {
 		last := len(examples) - 1
 		switch {
 		case begins:
-			examples = append(examples, example{line: b.line + i + 1, command: command, compared: true, reason: b.reason})
+			at := b.line + i + 1
+			examples = append(examples, example{line: at, command: command, compared: true, reason: b.reason, from: at, to: at})
 			unfinished = goesOn(command)
 		case last < 0:
 		case unfinished:
 			examples[last].command += "\n" + line
+			examples[last].from++
+			examples[last].to++
 			unfinished = goesOn(line)
 		default:
 			examples[last].output += line + "\n"
+			examples[last].to++
 		}
 	}
 	return examples
@@ -170,7 +185,7 @@ func newShell(t *testing.T, s *site) *shell {
 	}
 	cmd := exec.Command("bash", "--norc")
 	cmd.Dir = dir
-	cmd.Env = append(os.Environ(), "DATABASE_URL="+s.db.AppURL, "URL="+s.url, "KEY="+s.key, "PATH="+filepath.Join(dir, "bin")+":"+os.Getenv("PATH"))
+	cmd.Env = append(os.Environ(), "DATABASE_URL="+s.db.AppURL, "URL="+s.url, "KEY="+s.key, "CREDITS_LOG_LEVEL=warn", "PATH="+filepath.Join(dir, "bin")+":"+os.Getenv("PATH"))
 	in, err := cmd.StdinPipe()
 	if err != nil {
 		t.Fatal(err)
@@ -226,18 +241,20 @@ func (sh *shell) run(t *testing.T, command string) (output, code string) {
 
 // check runs an example and compares. Ids, times and secrets differ from run to run: each has to stand where the document has one of its kind,
 // and later commands use this server's in place of the document's.
-func (sh *shell) check(t *testing.T, name string, e example) {
+func (sh *shell) check(t *testing.T, name string, e *example) {
 	t.Helper()
 	if e.reason != "" {
 		return
 	}
 	got, _ := sh.run(t, sh.translate(e.command))
+	sh.remember(t, got)
 	if !e.compared {
 		return
 	}
 	shown, shownValues := skeleton(strings.TrimSpace(e.output))
 	said, values := skeleton(got)
 	if shown != said {
+		e.now = strings.ReplaceAll(got, sh.known["http://127.0.0.1:8080"], "http://127.0.0.1:8080")
 		t.Errorf("%s:%d: %s\nprints\n%s\nand the document shows\n%s", name, e.line, e.command, got, strings.TrimSpace(e.output))
 		return
 	}
@@ -246,6 +263,34 @@ func (sh *shell) check(t *testing.T, name string, e example) {
 			t.Errorf("%s:%d: the document has %s in two places, and they differ: %s and %s", name, e.line, v, known, values[i])
 		}
 		sh.known[v] = values[i]
+	}
+}
+
+// remember sets what the documents call $ID and $HOLD: the id of the newest answer that has one, and of the newest hold.
+func (sh *shell) remember(t *testing.T, answer string) {
+	t.Helper()
+	var made struct{ ID, Kind string }
+	if json.Unmarshal([]byte(answer), &made) != nil || made.ID == "" {
+		return
+	}
+	name := "ID"
+	if made.Kind == "hold" {
+		name = "HOLD"
+	}
+	sh.run(t, name+"="+made.ID)
+}
+
+// rewrite puts what was printed in the place of what the document shows, from the last example to the first.
+func rewrite(t *testing.T, name, text string, examples []example) {
+	t.Helper()
+	lines := strings.Split(text, "\n")
+	for _, e := range slices.Backward(examples) {
+		if e.now != "" {
+			lines = slices.Concat(lines[:e.from], strings.Split(e.now, "\n"), lines[e.to:])
+		}
+	}
+	if err := os.WriteFile(filepath.Join("..", "..", name), []byte(strings.Join(lines, "\n")), 0o644); err != nil {
+		t.Fatal(err)
 	}
 }
 
@@ -264,6 +309,8 @@ var changing = regexp.MustCompile(strings.Join([]string{
 	`crk_[a-z0-9]+_[a-z0-9.]+`,
 	`txn_[a-z0-9]+`,
 	`evt_[a-z0-9]+`,
+	`cur_[a-z0-9]+`,
+	`cs_test_[A-Z0-9]+`,
 	`whsec_[A-Za-z0-9+/=]+`,
 	`[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}`,
 	`\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?Z`,
@@ -286,7 +333,7 @@ func skeleton(text string) (string, []string) {
 }
 
 func kindOf(v string) string {
-	for _, prefix := range []string{"crk_", "txn_", "evt_", "whsec_", `"request_id"`, "http://", "127.", "link/", "in "} {
+	for _, prefix := range []string{"crk_", "txn_", "evt_", "cur_", "cs_test_", "whsec_", `"request_id"`, "http://", "127.", "link/", "in "} {
 		if strings.HasPrefix(v, prefix) {
 			return prefix
 		}
