@@ -1,5 +1,6 @@
 // Command mutants makes small changes to a package's code, one at a time, runs the package's tests against each, and lists the changes that no
-// test noticed. Nothing is written into the tree: the Go tool reads changed files through an overlay.
+// test noticed. The source is left alone: the Go tool reads changed files through an overlay. Property tests may leave what made them fail in
+// testdata/rapid, which git ignores.
 //
 //	go run ./internal/mutants [-sample 60] [-seed 1] [-minutes 60] [-file NAME] ./internal/ledger
 package main
