@@ -157,7 +157,7 @@ func TestAThousandAgents(t *testing.T) {
 			t.Errorf("%s has %d bytes, at most %d are wanted", path, n, most)
 		}
 	}
-	const requests, most = 20, 6 << 20
+	const requests, most = 20, 8 << 20 // 4.8 MB were seen, 6.5 with the race detector
 	var before, after runtime.MemStats
 	runtime.ReadMemStats(&before)
 	for range requests {
