@@ -186,7 +186,7 @@ func TestTheAddressOfAForm(t *testing.T) {
 	}
 }
 
-// Pages that show different things are told apart in the browser's tabs and history.
+// Pages that show different things have different titles in the browser's tabs and history.
 func TestEachPageHasItsTitle(t *testing.T) {
 	t.Parallel()
 	s := newSite(t)
