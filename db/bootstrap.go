@@ -16,7 +16,8 @@ const (
 	Database  = "credits"
 )
 
-// Bootstrap makes the roles and the database where they are missing, as the superuser of an embedded Postgres.
+// Bootstrap makes the roles and the database where they are missing, as the superuser of an
+// embedded Postgres.
 func Bootstrap(ctx context.Context, superURL string) error {
 	conn, err := connect(ctx, superURL)
 	if err != nil {

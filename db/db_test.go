@@ -16,7 +16,8 @@ import (
 
 func TestMain(m *testing.M) { testdb.Main(m) }
 
-// A host that takes connections and says nothing, like one behind a firewall that drops packets, holds nobody up for long.
+// A host that takes connections and says nothing, like one behind a firewall that drops packets,
+// holds nobody up for long.
 func TestASilentHostIsGivenUp(t *testing.T) {
 	t.Parallel()
 	silent, err := net.Listen("tcp", "127.0.0.1:0")
@@ -46,7 +47,8 @@ func TestOnlyTheOwnerSaysWhatTheSchemaIs(t *testing.T) {
 	t.Parallel()
 	d := testdb.Open(t)
 	for _, statement := range []string{
-		"update public.schema_version set version = 0", "delete from public.schema_version", "insert into public.schema_version values (7)", "truncate public.schema_version",
+		"update public.schema_version set version = 0", "delete from public.schema_version",
+		"insert into public.schema_version values (7)", "truncate public.schema_version",
 	} {
 		_, err := d.Pool.Exec(t.Context(), statement)
 		var refused *pgconn.PgError

@@ -11,7 +11,8 @@ import (
 	"pop.store/credits/db/testdb"
 )
 
-// Postgres compiles expensive plans by default. The test server keeps that default, as users' servers do, and connections turn it off.
+// Postgres compiles expensive plans by default. The test server keeps that default, as users'
+// servers do, and connections turn it off.
 func TestConnectionsDoNotCompilePlans(t *testing.T) {
 	t.Parallel()
 	d := testdb.Open(t)
@@ -36,11 +37,13 @@ func TestConnectionsDoNotCompilePlans(t *testing.T) {
 	if err := d.Pool.QueryRow(t.Context(), jit).Scan(&pooled); err != nil {
 		t.Fatal(err)
 	}
-	if err := derived.QueryRow(t.Context(), jit+", current_setting('lock_timeout')").Scan(&lane, &timeout); err != nil {
+	if err := derived.QueryRow(t.Context(), jit+", current_setting('lock_timeout')").Scan(&lane, &timeout); err !=
+		nil {
 		t.Fatal(err)
 	}
 	if byDefault != "on" || pooled != "off" || lane != "off" || timeout != "3s" {
-		t.Errorf("jit by default %s, in the pool %s, in a derived pool %s with lock_timeout %s", byDefault, pooled, lane, timeout)
+		t.Errorf("jit by default %s, in the pool %s, in a derived pool %s with lock_timeout %s", byDefault, pooled,
+			lane, timeout)
 	}
 }
 
@@ -77,7 +80,8 @@ func TestSettingsBehindAPooler(t *testing.T) {
 		t.Fatal(err)
 	}
 	if jit != "off" || statement != "15s" || lock != "3s" || zone != "UTC" {
-		t.Errorf("in a transaction: jit %s, statement_timeout %s, lock_timeout %s, timezone %s", jit, statement, lock, zone)
+		t.Errorf("in a transaction: jit %s, statement_timeout %s, lock_timeout %s, timezone %s", jit, statement,
+			lock, zone)
 	}
 	if _, err := conn.Exec(t.Context(), "commit"); err != nil {
 		t.Fatal(err)

@@ -11,14 +11,16 @@ import (
 	"github.com/riverqueue/river/rivermigrate"
 )
 
-// JobsSchema is where River keeps its tables, apart from ours: what it makes and changes there is its own business.
+// JobsSchema is where River keeps its tables, apart from ours: what it makes and changes there is
+// its own business.
 const JobsSchema = "river"
 
-// lockJobs lets one process at a time migrate River, which has no lock of its own. It is held by the connection until that closes.
+// lockJobs lets one process at a time migrate River, which has no lock of its own. It is held by
+// the connection until that closes.
 const lockJobs = "select pg_advisory_lock(hashtext('credits river migration'))"
 
-// migrateJobs brings River's tables to the version of this binary. conn holds the lock while a pool of River's own does the work: some of
-// its migrations need a transaction each.
+// migrateJobs brings River's tables to the version of this binary. conn holds the lock while a pool
+// of River's own does the work: some of its migrations need a transaction each.
 func migrateJobs(ctx context.Context, conn *pgx.Conn, ownerURL string) error {
 	if _, err := conn.Exec(ctx, lockJobs); err != nil {
 		return fmt.Errorf("wait for another migration of the job tables: %w", err)
@@ -46,7 +48,8 @@ func migrateJobs(ctx context.Context, conn *pgx.Conn, ownerURL string) error {
 	return nil
 }
 
-// makeJobsSchema makes the schema where it is missing. It looks first: `if not exists` wants the right to make one even when it is there.
+// makeJobsSchema makes the schema where it is missing. It looks first: `if not exists` wants the
+// right to make one even when it is there.
 func makeJobsSchema(ctx context.Context, conn *pgx.Conn) error {
 	var there bool
 	if err := conn.QueryRow(ctx, "select to_regnamespace($1) is not null", JobsSchema).Scan(&there); err != nil {
@@ -62,7 +65,8 @@ func makeJobsSchema(ctx context.Context, conn *pgx.Conn) error {
 }
 
 func jobsMigrator(pool *pgxpool.Pool) (*rivermigrate.Migrator[pgx.Tx], error) {
-	return rivermigrate.New(riverpgxv5.New(pool), &rivermigrate.Config{Schema: JobsSchema, Logger: slog.New(slog.DiscardHandler)})
+	return rivermigrate.New(riverpgxv5.New(pool),
+		&rivermigrate.Config{Schema: JobsSchema, Logger: slog.New(slog.DiscardHandler)})
 }
 
 // checkJobs returns ErrOldSchema when River's tables are missing or old. Newer ones are fine.
@@ -81,7 +85,8 @@ func checkJobs(ctx context.Context, pool *pgxpool.Pool) error {
 	return nil
 }
 
-// jobGrants are the rights to River's tables: to work with jobs, not to change the tables or what is said of their version.
+// jobGrants are the rights to River's tables: to work with jobs, not to change the tables or what
+// is said of their version.
 func jobGrants(name string, migrates bool) []string {
 	grants := []string{
 		"grant usage on schema " + JobsSchema + " to " + name,
@@ -89,7 +94,8 @@ func jobGrants(name string, migrates bool) []string {
 		"grant usage on all sequences in schema " + JobsSchema + " to " + name,
 	}
 	if !migrates {
-		grants = append(grants, "revoke insert, update, delete, truncate on "+JobsSchema+".river_migration from "+name)
+		grants = append(grants, "revoke insert, update, delete, truncate on "+JobsSchema+".river_migration from "+
+			name)
 	}
 	return grants
 }

@@ -26,7 +26,8 @@ func TestJobTablesArePartOfTheSchema(t *testing.T) {
 		t.Error("a new database: ", err)
 	}
 	for _, statement := range []string{
-		"delete from river.river_migration where version = (select max(version) from river.river_migration)", "drop schema river cascade",
+		"delete from river.river_migration where version = (select max(version) from river.river_migration)",
+		"drop schema river cascade",
 	} {
 		if _, err := owner.Exec(t.Context(), statement); err != nil {
 			t.Fatal(err)
@@ -52,16 +53,20 @@ func TestJobTablesArePartOfTheSchema(t *testing.T) {
 	}
 }
 
-// The server's role works with jobs; the tables, and what is said of their version, are for the role that migrates.
+// The server's role works with jobs; the tables, and what is said of their version, are for the
+// role that migrates.
 func TestTheServerOnlyWorksWithJobs(t *testing.T) {
 	t.Parallel()
 	d := testdb.Open(t)
-	if _, err := d.Pool.Exec(t.Context(), "insert into river.river_job (kind, max_attempts, args) values ('x', 1, '{}')"); err != nil {
+	if _, err := d.Pool.Exec(t.Context(),
+		"insert into river.river_job (kind, max_attempts, args) values ('x', 1, '{}')"); err != nil {
 		t.Error("it cannot order a job: ", err)
 	}
 	for _, statement := range []string{
-		"create table river.mine (n int)", "alter table river.river_job add x int", "drop table river.river_job", "truncate river.river_job",
-		"delete from river.river_migration", "insert into river.river_migration (line, version) values ('main', 99)", "create schema mine",
+		"create table river.mine (n int)", "alter table river.river_job add x int", "drop table river.river_job",
+		"truncate river.river_job",
+		"delete from river.river_migration",
+		"insert into river.river_migration (line, version) values ('main', 99)", "create schema mine",
 	} {
 		_, err := d.Pool.Exec(t.Context(), statement)
 		var refused *pgconn.PgError

@@ -82,14 +82,20 @@ func settings(t *testing.T) map[string]string {
 	return found
 }
 
-// It starts again after a pause, reloads the catalog, has a folder of its own to write to, and gives a stop the time
-// that it takes.
+// It starts again after a pause, reloads the catalog, has a folder of its own to write to, and
+// gives a stop the time that it takes.
 func TestTheUnitRunsTheServerWell(t *testing.T) {
 	t.Parallel()
 	unit := settings(t)
 	for name, want := range map[string]string{
-		"ExecReload": "/bin/kill -HUP $MAINPID", "Restart": "on-failure", "RestartPreventExitStatus": "2", "StartLimitIntervalSec": "0",
-		"WorkingDirectory": "/var/lib/credits", "StateDirectory": "credits", "ExecStart": "/usr/local/bin/credits serve", "User": "credits",
+		"ExecReload":               "/bin/kill -HUP $MAINPID",
+		"Restart":                  "on-failure",
+		"RestartPreventExitStatus": "2",
+		"StartLimitIntervalSec":    "0",
+		"WorkingDirectory":         "/var/lib/credits",
+		"StateDirectory":           "credits",
+		"ExecStart":                "/usr/local/bin/credits serve",
+		"User":                     "credits",
 	} {
 		if unit[name] != want {
 			t.Errorf("%s=%s, want %s", name, unit[name], want)

@@ -13,22 +13,46 @@ func TestPutMakesAnAccountAndThenChangesIt(t *testing.T) {
 	s := newSite(t)
 	const email = "maya.of.the.tests@example.com"
 	s.log.secret(email)
-	a := s.call("PUT", "/v1/accounts/maya", `{"plan":"starter","name":"Maya's Studio","email":"`+email+`","time_zone":"Europe/Paris"}`).want(http.StatusCreated)
+	a := s.call("PUT", "/v1/accounts/maya",
+		`{"plan":"starter","name":"Maya's Studio","email":"`+email+
+			`","time_zone":"Europe/Paris"}`).want(http.StatusCreated)
 	a.wantMembers(map[string]any{
-		"account": "maya", "plan": "starter", "plan_status": "active", "next_plan": nil, "name": "Maya's Studio", "email": email, "state": "ok",
-		"threshold": "40", "time_zone": "Europe/Paris", "billing_zone": "Europe/Paris", "billing_anchor": "2026-11-22T14:02:00Z", "next_reset_at": "2026-12-22T14:02:00Z",
+		"account":        "maya",
+		"plan":           "starter",
+		"plan_status":    "active",
+		"next_plan":      nil,
+		"name":           "Maya's Studio",
+		"email":          email,
+		"state":          "ok",
+		"threshold":      "40",
+		"time_zone":      "Europe/Paris",
+		"billing_zone":   "Europe/Paris",
+		"billing_anchor": "2026-11-22T14:02:00Z",
+		"next_reset_at":  "2026-12-22T14:02:00Z",
 	})
 	wantBalance(t, a, "200", "0", "200")
 
 	// What is absent stays as it is.
 	a = s.call("PUT", "/v1/accounts/maya", `{"name":"Studio M"}`).want(http.StatusOK)
-	a.wantMembers(map[string]any{"name": "Studio M", "email": email, "plan": "starter", "time_zone": "Europe/Paris"})
-	s.call("PUT", "/v1/accounts/maya", `{}`).want(http.StatusOK).wantMembers(map[string]any{"name": "Studio M", "email": email})
+	a.wantMembers(map[string]any{
+		"name":      "Studio M",
+		"email":     email,
+		"plan":      "starter",
+		"time_zone": "Europe/Paris",
+	})
+	s.call("PUT", "/v1/accounts/maya", `{}`).want(http.StatusOK).wantMembers(map[string]any{
+		"name":  "Studio M",
+		"email": email,
+	})
 	s.call("PUT", "/v1/accounts/maya", `{"name":"","email":""}`).want(http.StatusOK).wantMembers(map[string]any{"name": nil, "email": nil})
 
 	// An upgrade counts at once, a downgrade from the next reset on.
 	a = s.call("PUT", "/v1/accounts/maya", `{"plan":"pro"}`).want(http.StatusOK)
-	a.wantMembers(map[string]any{"plan": "pro", "next_plan": nil, "threshold": "80"})
+	a.wantMembers(map[string]any{
+		"plan":      "pro",
+		"next_plan": nil,
+		"threshold": "80",
+	})
 	wantBalance(t, a, "400", "0", "400")
 	a = s.call("PUT", "/v1/accounts/maya", `{"plan":"starter"}`).want(http.StatusOK)
 	a.wantMembers(map[string]any{"plan": "pro", "next_plan": "starter"})
@@ -41,7 +65,8 @@ func TestPutMakesAnAccountAndThenChangesIt(t *testing.T) {
 
 func wantBalance(t *testing.T, a answer, spendable, held, total string) {
 	t.Helper()
-	if a.at("balance", "spendable") != spendable || a.at("balance", "held") != held || a.at("balance", "total") != total {
+	if a.at("balance", "spendable") != spendable || a.at("balance", "held") != held ||
+		a.at("balance", "total") != total {
 		t.Errorf("%s: balance is %v, want %s, %s, %s", a.to, a.at("balance"), spendable, held, total)
 	}
 }
@@ -49,20 +74,30 @@ func wantBalance(t *testing.T, a answer, spendable, held, total string) {
 func TestEveryPlanGivesItsAllowanceAtOnce(t *testing.T) {
 	t.Parallel()
 	s := newSite(t)
-	for plan, allowance := range map[string]string{"starter": "200", "pro": "400", "star": "1000"} {
-		wantBalance(t, s.call("PUT", "/v1/accounts/"+plan, `{"plan":"`+plan+`"}`).want(http.StatusCreated), allowance, "0", allowance)
+	for plan, allowance := range map[string]string{
+		"starter": "200",
+		"pro":     "400",
+		"star":    "1000",
+	} {
+		wantBalance(t, s.call("PUT", "/v1/accounts/"+plan, `{"plan":"`+plan+`"}`).want(http.StatusCreated),
+			allowance, "0", allowance)
 	}
 }
 
-// Twenty servers hear of one new creator in the same moment, and one of them made the account. So it is too where a PUT broke off
-// after it had named the account and before the ledger opened it.
+// Twenty servers hear of one new creator in the same moment, and one of them made the account. So
+// it is too where a PUT broke off after it had named the account and before the ledger opened it.
 func TestAnAccountIsMadeOnce(t *testing.T) {
 	t.Parallel()
 	s := newSite(t)
-	if _, err := s.db.Pool.Exec(t.Context(), "insert into accounts (external_id, id, created_at) values ('half', gen_random_uuid(), now())"); err != nil {
+	if _, err := s.db.Pool.Exec(t.Context(),
+		"insert into accounts (external_id, id, created_at) values ('half', gen_random_uuid(), now())"); err != nil {
 		t.Fatal(err)
 	}
-	for i, body := range map[string]string{"maya": `{"plan":"starter"}`, "half": `{"plan":"starter"}`, "unpaid": `{"plan":"pro","plan_status":"past_due"}`} {
+	for i, body := range map[string]string{
+		"maya":   `{"plan":"starter"}`,
+		"half":   `{"plan":"starter"}`,
+		"unpaid": `{"plan":"pro","plan_status":"past_due"}`,
+	} {
 		var made atomic.Int64
 		together(20, func(int) {
 			switch a := s.call("PUT", "/v1/accounts/"+i, body); a.status {
@@ -93,7 +128,10 @@ func TestAccountIDs(t *testing.T) {
 		s.call("GET", "/v1/accounts/"+id, "").want(http.StatusOK).wantMembers(map[string]any{"account": id})
 	}
 	before := s.contents()
-	for _, id := range []string{"me", ".", "..", strings.Repeat("x", 65), "a%20b", "a%2Fb", "%00", "%ff", "caf%C3%A9", "a%0a", "%3Cscript%3E"} {
+	for _, id := range []string{
+		"me", ".", "..", strings.Repeat("x", 65), "a%20b", "a%2Fb", "%00", "%ff",
+		"caf%C3%A9", "a%0a", "%3Cscript%3E",
+	} {
 		a := s.call("PUT", "/v1/accounts/"+id, `{"plan":"starter"}`)
 		if a.status < 400 || a.status > 499 {
 			t.Errorf("%s: %d", id, a.status)
@@ -104,7 +142,8 @@ func TestAccountIDs(t *testing.T) {
 			t.Errorf("%s: %d", id, a.status)
 		}
 	}
-	s.call("PUT", "/v1/accounts/me", `{"plan":"starter"}`).problem(http.StatusUnprocessableEntity, "invalid_field", "account")
+	s.call("PUT", "/v1/accounts/me", `{"plan":"starter"}`).problem(http.StatusUnprocessableEntity, "invalid_field",
+		"account")
 	s.unchanged(before)
 }
 
@@ -114,10 +153,13 @@ func TestPutRefuses(t *testing.T) {
 	s.open("maya", "starter")
 	before := s.contents()
 	s.call("PUT", "/v1/accounts/new", `{}`).problem(http.StatusUnprocessableEntity, "invalid_field", "plan")
-	s.call("PUT", "/v1/accounts/new", `{"name":"New"}`).problem(http.StatusUnprocessableEntity, "invalid_field", "plan")
-	s.call("PUT", "/v1/accounts/new", `{"plan":"gold"}`).problem(http.StatusUnprocessableEntity, "invalid_field", "plan")
+	s.call("PUT", "/v1/accounts/new", `{"name":"New"}`).problem(http.StatusUnprocessableEntity, "invalid_field",
+		"plan")
+	s.call("PUT", "/v1/accounts/new", `{"plan":"gold"}`).problem(http.StatusUnprocessableEntity, "invalid_field",
+		"plan")
 	for _, plan := range []string{`"gold"`, `"Starter"`, `" starter"`, `""`} {
-		s.call("PUT", "/v1/accounts/maya", `{"name":"Not this","plan":`+plan+`}`).problem(http.StatusUnprocessableEntity, "invalid_field", "plan")
+		s.call("PUT", "/v1/accounts/maya",
+			`{"name":"Not this","plan":`+plan+`}`).problem(http.StatusUnprocessableEntity, "invalid_field", "plan")
 	}
 	names := []string{`"` + strings.Repeat("é", 201) + `"`, `"a\nb"`, `"a\tb"`}
 	for _, r := range "\u0085\u200b\u2028\u2029\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069\ufeff\U000e0041" {
@@ -125,19 +167,29 @@ func TestPutRefuses(t *testing.T) {
 	}
 	opened := map[string]string{"billing_zone": `"Europe/Paris"`, "billing_anchor": `"2026-11-22T14:01:59Z"`}
 	for field, values := range map[string][]string{
-		"plan_status":    {`"paid"`, `"ACTIVE"`, `""`},
-		"name":           names,
-		"email":          {`"maya"`, `"Maya <maya@example.com>"`, `"a@b c"`, `"` + strings.Repeat("x", 250) + `@example.com"`},
-		"time_zone":      {`"Mars/Olympus"`, `"Local"`, `"../../etc/passwd"`, `"+02:00"`},
-		"billing_zone":   {`"Mars/Olympus"`, `"Local"`, `"Europe/Paris"`, `""`},
-		"billing_anchor": {`"2026-11-22"`, `"2026-11-22T14:02:01Z"`, `"2026-11-22T14:01:59Z"`, `"0001-01-01T00:00:00Z"`, `"9999-12-31T23:59:59-14:00"`, `"1999-01-01T00:00:00Z"`},
+		"plan_status": {`"paid"`, `"ACTIVE"`, `""`},
+		"name":        names,
+		"email": {
+			`"maya"`, `"Maya <maya@example.com>"`, `"a@b c"`,
+			`"` + strings.Repeat("x", 250) + `@example.com"`,
+		},
+		"time_zone":    {`"Mars/Olympus"`, `"Local"`, `"../../etc/passwd"`, `"+02:00"`},
+		"billing_zone": {`"Mars/Olympus"`, `"Local"`, `"Europe/Paris"`, `""`},
+		"billing_anchor": {
+			`"2026-11-22"`, `"2026-11-22T14:02:01Z"`, `"2026-11-22T14:01:59Z"`,
+			`"0001-01-01T00:00:00Z"`, `"9999-12-31T23:59:59-14:00"`, `"1999-01-01T00:00:00Z"`,
+		},
 	} {
 		for _, value := range values {
-			s.call("PUT", "/v1/accounts/maya", `{"plan":"pro","`+field+`":`+value+`}`).problem(http.StatusUnprocessableEntity, "invalid_field", field)
+			s.call("PUT", "/v1/accounts/maya",
+				`{"plan":"pro","`+field+`":`+value+`}`).problem(http.StatusUnprocessableEntity, "invalid_field",
+				field)
 			if value == opened[field] {
 				continue // what an account can be opened with, and cannot be changed to
 			}
-			s.call("PUT", "/v1/accounts/new", `{"plan":"pro","`+field+`":`+value+`}`).problem(http.StatusUnprocessableEntity, "invalid_field", field)
+			s.call("PUT", "/v1/accounts/new",
+				`{"plan":"pro","`+field+`":`+value+`}`).problem(http.StatusUnprocessableEntity, "invalid_field",
+				field)
 		}
 	}
 	s.unchanged(before)
@@ -147,8 +199,12 @@ func TestPutRefuses(t *testing.T) {
 func TestNamesThatNeedAJoiner(t *testing.T) {
 	t.Parallel()
 	s := newSite(t)
-	for _, name := range []string{"Maya \U0001f469\u200d\U0001f3a8", "\u0645\u06cc\u200c\u062e\u0648\u0627\u0647\u0645", "\u05de\u05d0\u05d9\u05d4", "a  b"} {
-		s.call("PUT", "/v1/accounts/maya", `{"plan":"starter","name":"`+name+`"}`).wantMembers(map[string]any{"name": name})
+	for _, name := range []string{
+		"Maya \U0001f469\u200d\U0001f3a8",
+		"\u0645\u06cc\u200c\u062e\u0648\u0627\u0647\u0645", "\u05de\u05d0\u05d9\u05d4", "a  b",
+	} {
+		s.call("PUT", "/v1/accounts/maya",
+			`{"plan":"starter","name":"`+name+`"}`).wantMembers(map[string]any{"name": name})
 	}
 }
 
@@ -162,7 +218,10 @@ func TestTheSamePutTwiceIsOne(t *testing.T) {
 	if string(first.body) != string(second.body) {
 		t.Errorf("first\n%s then\n%s", first.body, second.body)
 	}
-	first.wantMembers(map[string]any{"billing_anchor": "2026-01-31T09:30:00.123456Z", "next_reset_at": "2026-11-30T09:30:00.123456Z"})
+	first.wantMembers(map[string]any{
+		"billing_anchor": "2026-01-31T09:30:00.123456Z",
+		"next_reset_at":  "2026-11-30T09:30:00.123456Z",
+	})
 }
 
 func TestUnknownAccounts(t *testing.T) {
@@ -171,7 +230,8 @@ func TestUnknownAccounts(t *testing.T) {
 	before := s.contents()
 	for _, r := range of(api) {
 		if strings.Contains(r.path, ":account") && r.method != http.MethodPut {
-			s.call(r.method, r.of("nobody"), r.body, "Idempotency-Key", "k").problem(http.StatusNotFound, "account_not_found", "")
+			s.call(r.method, r.of("nobody"), r.body, "Idempotency-Key", "k").problem(http.StatusNotFound,
+				"account_not_found", "")
 		}
 	}
 	s.unchanged(before)
@@ -236,7 +296,8 @@ func TestLoginLinkHasOneWinner(t *testing.T) {
 }
 
 var foreignNexts = []string{
-	"https://evil.example/", "//evil.example", `/\\evil.example`, `\\\\evil.example`, "javascript:alert(1)", "/a//b", "/%2fevil.example", "credits", "/../x",
+	"https://evil.example/", "//evil.example", `/\\evil.example`, `\\\\evil.example`, "javascript:alert(1)",
+	"/a//b", "/%2fevil.example", "credits", "/../x",
 	"/%0d%0aSet-Cookie:x=y",
 }
 
@@ -256,7 +317,8 @@ func TestNextStaysOnTheSite(t *testing.T) {
 		next = strings.ReplaceAll(next, `\\`, `\`)
 		v.get("/login?next=" + escape(next)).leads("/")
 		stranger := &visitor{s: s}
-		if got := stranger.get("/login?next=" + escape(next)).want(http.StatusOK); strings.Contains(string(got.body), "evil") {
+		if got := stranger.get("/login?next=" +
+			escape(next)).want(http.StatusOK); strings.Contains(string(got.body), "evil") {
 			t.Errorf("%q is on the page", next)
 		}
 		stranger.submit("/login/demo", map[string][]string{"next": {next}}).leads("/")

@@ -19,7 +19,11 @@ const maxAgentSearch = 200
 
 func (a *App) agentsPage(v *visit) error {
 	page, _ := strconv.Atoi(v.QueryParam("page")) // what is no number is the first page
-	m, err := a.agentsModel(v, accounts.AgentQuery{Search: agentSearch(v.QueryParam("q")), Page: page, With: v.QueryParam("agent")})
+	m, err := a.agentsModel(v, accounts.AgentQuery{
+		Search: agentSearch(v.QueryParam("q")),
+		Page:   page,
+		With:   v.QueryParam("agent"),
+	})
 	if err != nil {
 		return err
 	}
@@ -75,7 +79,11 @@ func (a *App) agentsModel(v *visit, q accounts.AgentQuery) (views.AgentsModel, e
 // doneThisMonth counts the units of work of each agent in this calendar month of the billing zone.
 func (a *App) doneThisMonth(v *visit) (map[string]int64, error) {
 	today := v.Day(v.now)
-	sums, err := a.Ledger.UsageSums(v.Request().Context(), v.ID, ledger.UsageQuery{By: ledger.ByAgent, First: today.AddDate(0, 0, 1-today.Day()), Last: today})
+	sums, err := a.Ledger.UsageSums(v.Request().Context(), v.ID, ledger.UsageQuery{
+		By:    ledger.ByAgent,
+		First: today.AddDate(0, 0, 1-today.Day()),
+		Last:  today,
+	})
 	if err != nil {
 		return nil, err
 	}
@@ -86,10 +94,14 @@ func (a *App) doneThisMonth(v *visit) (map[string]int64, error) {
 	return done, nil
 }
 
-// resultNames are what results are called that the demo and the documentation know; others keep their own word.
+// resultNames are what results are called that the demo and the documentation know; others keep
+// their own word.
 var resultNames = map[string][2]string{
-	"sale": {"sale", "sales"}, "lead": {"lead", "leads"}, "booking": {"booking", "bookings"}, "dm_answered": {"DM answered", "DMs answered"},
-	"subscriber": {"subscriber", "subscribers"},
+	"sale":        {"sale", "sales"},
+	"lead":        {"lead", "leads"},
+	"booking":     {"booking", "bookings"},
+	"dm_answered": {"DM answered", "DMs answered"},
+	"subscriber":  {"subscriber", "subscribers"},
 }
 
 // earnedThisMonth is what the services say the work of each of the agents brought in this calendar month.
@@ -108,7 +120,12 @@ func (a *App) earnedThisMonth(v *visit, agents []ledger.Agent) (map[string][]vie
 	earned := map[string][]views.ResultModel{}
 	for _, s := range sums {
 		word := strings.ReplaceAll(s.Kind, "_", " ")
-		m := views.ResultModel{Count: s.Count, One: word, Many: word, Money: s.Money}
+		m := views.ResultModel{
+			Count: s.Count,
+			One:   word,
+			Many:  word,
+			Money: s.Money,
+		}
 		if names, ok := resultNames[s.Kind]; ok {
 			m.One, m.Many = names[0], names[1]
 		}
@@ -120,8 +137,17 @@ func (a *App) earnedThisMonth(v *visit, agents []ledger.Agent) (map[string][]vie
 // agentModel is one of the agents.
 func (a *App) agentModel(g *ledger.Agent, set agentSet) views.AgentModel {
 	m := views.AgentModel{
-		ID: g.ID, Name: a.agentName(g), State: views.AgentState(g.State.String()), Since: g.PausedSince, TurnedAway: g.TurnedAway, Spent: g.Spent, Held: g.Held,
-		Stop: a.stopModel(g, set), Budget: g.Budget, Reserve: g.Reserve, Form: views.LimitsForm{Reserve: amountOrNothing(g.Reserve)},
+		ID:         g.ID,
+		Name:       a.agentName(g),
+		State:      views.AgentState(g.State.String()),
+		Since:      g.PausedSince,
+		TurnedAway: g.TurnedAway,
+		Spent:      g.Spent,
+		Held:       g.Held,
+		Stop:       a.stopModel(g, set),
+		Budget:     g.Budget,
+		Reserve:    g.Reserve,
+		Form:       views.LimitsForm{Reserve: amountOrNothing(g.Reserve)},
 	}
 	if g.Budget != nil {
 		m.Form.Budget = g.Budget.String()
@@ -136,13 +162,18 @@ func (a *App) agentModel(g *ledger.Agent, set agentSet) views.AgentModel {
 }
 
 func (a *App) agentName(g *ledger.Agent) string {
-	return a.nameOf(ledger.AgentName{ID: g.ID, Name: g.Name, Feature: g.Feature})
+	return a.nameOf(ledger.AgentName{
+		ID:      g.ID,
+		Name:    g.Name,
+		Feature: g.Feature,
+	})
 }
 
 // nameOf is what a creator calls an agent.
 func (a *App) nameOf(n ledger.AgentName) string { return accounts.AgentLabel(a.Prices(), n) }
 
-// namesOfAgents are what the creator's agents are called, by id. Of some that are called the same each is called by its id as well.
+// namesOfAgents are what the creator's agents are called, by id. Of some that are called the same
+// each is called by its id as well.
 func (a *App) namesOfAgents(v *visit) (map[string]string, error) {
 	list, err := a.Ledger.AgentNames(v.Request().Context(), v.ID)
 	if err != nil {
@@ -175,10 +206,15 @@ func amountOrNothing(amount tokens.Amount) string {
 var worksOn = map[string]string{"social_comment_reply": "comments", "comment_to_dm": "comments"}
 
 func (a *App) resumedModel(g *ledger.Agent) views.ResumedModel {
-	return views.ResumedModel{Name: a.agentName(g), For: worksOn[g.Feature], Missed: g.Missed}
+	return views.ResumedModel{
+		Name:   a.agentName(g),
+		For:    worksOn[g.Feature],
+		Missed: g.Missed,
+	}
 }
 
-// switchAgent turns an agent off or on, as the form says: sent twice, it does nothing more. One that cannot work yet says on its card what it waits for.
+// switchAgent turns an agent off or on, as the form says: sent twice, it does nothing more. One
+// that cannot work yet says on its card what it waits for.
 func (a *App) switchAgent(v *visit) error {
 	form, err := completeForm(v, "agent", "on")
 	if err != nil {
@@ -194,7 +230,8 @@ func (a *App) switchAgent(v *visit) error {
 	return v.Redirect(http.StatusSeeOther, agentsURL(form, agent.ID, url.Values{}))
 }
 
-// agentsURL leads back to the page of the list that an agent is on after a form. A form of a long list says what was searched for there.
+// agentsURL leads back to the page of the list that an agent is on after a form. A form of a long
+// list says what was searched for there.
 func agentsURL(form url.Values, id string, query url.Values) string {
 	if form.Has("q") {
 		if q := agentSearch(form.Get("q")); q != "" {
@@ -225,7 +262,8 @@ func (a *App) agentsAgain(v *visit, form url.Values, status int, set func(*views
 	return render(v, status, views.AgentsPage(m))
 }
 
-// setLimits saves an agent's budget and reserve, or what is kept for the creator's own tools, whose agent has no id.
+// setLimits saves an agent's budget and reserve, or what is kept for the creator's own tools, whose
+// agent has no id.
 func (a *App) setLimits(v *visit) error {
 	form, err := completeForm(v, "agent", "reserve")
 	if err == nil && form.Get("agent") != "" {
@@ -234,7 +272,11 @@ func (a *App) setLimits(v *visit) error {
 	if err != nil {
 		return err
 	}
-	id, typed := form.Get("agent"), views.LimitsForm{Budget: form.Get("budget"), Reserve: form.Get("reserve"), Problems: map[string]string{}}
+	id, typed := form.Get("agent"), views.LimitsForm{
+		Budget:   form.Get("budget"),
+		Reserve:  form.Get("reserve"),
+		Problems: map[string]string{},
+	}
 	if err := a.knowsAgent(v, id); err != nil {
 		return err
 	}
@@ -243,7 +285,9 @@ func (a *App) setLimits(v *visit) error {
 	}
 	switch {
 	case len(typed.Problems) > 0:
-		return a.agentsAgain(v, form, http.StatusUnprocessableEntity, func(m *views.AgentsModel) { showTyped(m, id, typed) })
+		return a.agentsAgain(v, form, http.StatusUnprocessableEntity, func(m *views.AgentsModel) {
+			showTyped(m, id, typed)
+		})
 	}
 	return v.Redirect(http.StatusSeeOther, agentsURL(form, id, url.Values{"saved": {"1"}}))
 }

@@ -11,7 +11,8 @@ import (
 	"golang.org/x/net/html"
 )
 
-// manyAgents gives an account agents from behind: "Agent 1" spent most. Agents 7 and 30 are paused by the creator.
+// manyAgents gives an account agents from behind: "Agent 1" spent most. Agents 7 and 30 are paused
+// by the creator.
 func (s *site) manyAgents(account string, n int) {
 	s.t.Helper()
 	_, err := s.db.Pool.Exec(s.t.Context(), `insert into agents (account, agent, name, feature, state, paused_since)
@@ -20,7 +21,9 @@ func (s *site) manyAgents(account string, n int) {
 	if err != nil {
 		s.t.Fatal(err)
 	}
-	if _, err := s.db.Pool.Exec(s.t.Context(), `update ledger_accounts set agents = $2 where account = (select id from accounts where external_id = $1)`, account, n); err != nil {
+	if _, err := s.db.Pool.Exec(s.t.Context(),
+		`update ledger_accounts set agents = $2 where account = (select id from accounts where external_id = $1)`,
+		account, n); err != nil {
 		s.t.Fatal(err)
 	}
 }
@@ -28,8 +31,10 @@ func (s *site) manyAgents(account string, n int) {
 // spent notes what an agent spent this month, from behind.
 func (s *site) spent(account, agent string, tokens int64) {
 	s.t.Helper()
-	_, err := s.db.Pool.Exec(s.t.Context(), `insert into usage_days (account, day, feature, agent, amount, quantity, count)
-		select id, date '2026-11-21', 'comment_to_dm', $2, $3, 1, 1 from accounts where external_id = $1`, account, agent, tokens*1_000_000)
+	_, err := s.db.Pool.Exec(s.t.Context(),
+		`insert into usage_days (account, day, feature, agent, amount, quantity, count)
+		select id, date '2026-11-21', 'comment_to_dm', $2, $3, 1, 1 from accounts where external_id = $1`, account,
+		agent, tokens*1_000_000)
 	if err != nil {
 		s.t.Fatal(err)
 	}
@@ -45,7 +50,8 @@ func (a answer) agents() []string {
 	return ids
 }
 
-// Stopped agents come first, then those that spent most, then by name with 2 before 10; pages have at most fifty.
+// Stopped agents come first, then those that spent most, then by name with 2 before 10; pages have
+// at most fifty.
 func TestTheListOfAgents(t *testing.T) {
 	t.Parallel()
 	s := newSite(t)
@@ -58,10 +64,14 @@ func TestTheListOfAgents(t *testing.T) {
 	v := s.signIn("maya")
 	page := v.get("/agents")
 	got := page.agents()
-	if len(got) != 50 || !slices.Equal(got[:7], []string{"bot-30", "bot-7", "bot-55", "bot-100", "bot-1", "bot-2", "bot-3"}) || got[12] != "bot-10" {
+	if len(got) != 50 || !slices.Equal(got[:7],
+		[]string{"bot-30", "bot-7", "bot-55", "bot-100", "bot-1", "bot-2", "bot-3"}) || got[12] != "bot-10" {
 		t.Errorf("%d agents: %q", len(got), got)
 	}
-	for id, want := range map[string]string{"agents-count": "120 agents, 2 stopped", "agents-range": "1 to 50 of 120"} {
+	for id, want := range map[string]string{
+		"agents-count": "120 agents, 2 stopped",
+		"agents-range": "1 to 50 of 120",
+	} {
 		if got := text(page.only(id)); got != want {
 			t.Errorf("%s is %q, want %q", id, got, want)
 		}
@@ -104,7 +114,16 @@ func TestSearchingAgents(t *testing.T) {
 	s.open("maya", "starter")
 	s.manyAgents("maya", 120)
 	v := s.signIn("maya")
-	for search, want := range map[string]int{"agent 1": 32, "AGENT 12": 2, "bot-77": 1, "to dm": 120, " ": 120, "nobody": 0, "%": 0, strings.Repeat("ä", 150): 0} {
+	for search, want := range map[string]int{
+		"agent 1":                32,
+		"AGENT 12":               2,
+		"bot-77":                 1,
+		"to dm":                  120,
+		" ":                      120,
+		"nobody":                 0,
+		"%":                      0,
+		strings.Repeat("ä", 150): 0,
+	} {
 		page := v.get("/agents?q=" + url.QueryEscape(search)).want(http.StatusOK)
 		if n := len(page.agents()); n != min(want, 50) {
 			t.Errorf("%q finds %d agents", search, n)
@@ -120,16 +139,30 @@ func TestSearchingAgents(t *testing.T) {
 	if title := text(head(page, "title")); !strings.HasPrefix(title, "Agents: Agent 11 ·") {
 		t.Errorf("the title is %q", title)
 	}
-	to := v.submit("/agents/switch", url.Values{"agent": {"bot-111"}, "on": {"0"}, "q": {"Agent 11"}}).want(http.StatusSeeOther).header.Get("Location")
-	if back := v.get(strings.Split(to, "#")[0]); !slices.Contains(back.agents(), "bot-111") || len(back.agents()) != 11 {
+	to := v.submit("/agents/switch", url.Values{
+		"agent": {"bot-111"},
+		"on":    {"0"},
+		"q":     {"Agent 11"},
+	}).want(http.StatusSeeOther).header.Get("Location")
+	if back := v.get(strings.Split(to, "#")[0]); !slices.Contains(back.agents(), "bot-111") ||
+		len(back.agents()) != 11 {
 		t.Errorf("the form leads to %s", to)
 	}
 	// Turned on again, an agent moves to another page of the list: the form leads there.
-	to = v.submit("/agents/switch", url.Values{"agent": {"bot-111"}, "on": {"1"}, "q": {""}}).want(http.StatusSeeOther).header.Get("Location")
+	to = v.submit("/agents/switch", url.Values{
+		"agent": {"bot-111"},
+		"on":    {"1"},
+		"q":     {""},
+	}).want(http.StatusSeeOther).header.Get("Location")
 	if back := v.get(strings.Split(to, "#")[0]); !slices.Contains(back.agents(), "bot-111") {
 		t.Errorf("the form leads to %s", to)
 	}
-	wrong := v.submit("/agents/limits", url.Values{"agent": {"bot-115"}, "budget": {"x"}, "reserve": {""}, "q": {""}}).want(http.StatusUnprocessableEntity)
+	wrong := v.submit("/agents/limits", url.Values{
+		"agent":   {"bot-115"},
+		"budget":  {"x"},
+		"reserve": {""},
+		"q":       {""},
+	}).want(http.StatusUnprocessableEntity)
 	if len(marked(wrong.agent("bot-115"), "field-problem")) != 1 {
 		t.Error("the problem does not stand at its agent")
 	}
@@ -145,14 +178,19 @@ func head(a answer, tag string) *html.Node {
 	return found[0]
 }
 
-// With a thousand agents a page, the badge and the home page stay small, and what a request allocates is bounded. Not parallel: it counts what the process
-// allocates.
+// With a thousand agents a page, the badge and the home page stay small, and what a request
+// allocates is bounded. Not parallel: it counts what the process allocates.
 func TestAThousandAgents(t *testing.T) {
 	s := newSite(t)
 	s.open("maya", "starter")
 	s.manyAgents("maya", 1000)
 	v := s.signIn("maya")
-	for path, most := range map[string]int{"/agents": 256 << 10, "/agents?page=20": 256 << 10, "/": 64 << 10, "/credits/badge?v=x": 8 << 10} {
+	for path, most := range map[string]int{
+		"/agents":            256 << 10,
+		"/agents?page=20":    256 << 10,
+		"/":                  64 << 10,
+		"/credits/badge?v=x": 8 << 10,
+	} {
 		if n := len(v.get(path).want(http.StatusOK).body); n > most {
 			t.Errorf("%s has %d bytes, at most %d are wanted", path, n, most)
 		}
@@ -170,18 +208,24 @@ func TestAThousandAgents(t *testing.T) {
 		t.Logf("a request allocates %d bytes", each)
 	}
 	// All of them wait for tokens: the badge counts them and names a few.
-	if _, err := s.db.Pool.Exec(t.Context(), `update agents set state = 2, paused_since = now() where agent <> ''`); err != nil {
+	if _, err := s.db.Pool.Exec(t.Context(),
+		`update agents set state = 2, paused_since = now() where agent <> ''`); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := s.db.Pool.Exec(t.Context(), `update ledger_accounts set paused_agents = 1000`); err != nil {
 		t.Fatal(err)
 	}
-	for path, most := range map[string]int{"/agents": 256 << 10, "/": 64 << 10, "/credits/badge?v=x": 16 << 10} {
+	for path, most := range map[string]int{
+		"/agents":            256 << 10,
+		"/":                  64 << 10,
+		"/credits/badge?v=x": 16 << 10,
+	} {
 		if n := len(v.get(path).want(http.StatusOK).body); n > most {
 			t.Errorf("all stopped: %s has %d bytes, at most %d are wanted", path, n, most)
 		}
 	}
-	if got := text(v.get("/agents").badge()); !strings.Contains(got, "1000 paused") && !strings.Contains(got, "1,000 paused") {
+	if got := text(v.get("/agents").badge()); !strings.Contains(got, "1000 paused") &&
+		!strings.Contains(got, "1,000 paused") {
 		t.Errorf("the badge says %q", got)
 	}
 }

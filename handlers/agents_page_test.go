@@ -39,20 +39,24 @@ func (a answer) wantSaid(agent, part, want string) {
 	}
 }
 
-// The whole life of an agent as its creator sees it: at work, out of tokens, back on; what it spent, and what that brought in.
+// The whole life of an agent as its creator sees it: at work, out of tokens, back on; what it
+// spent, and what that brought in.
 func TestAnAgentsLifeOnItsPage(t *testing.T) {
 	t.Parallel()
 	s := newSite(t)
 	s.openWith("maya", "50")
 	s.call("PUT", "/v1/accounts/maya", `{"time_zone":"Europe/Berlin"}`).want(http.StatusOK)
-	s.call("PUT", "/v1/accounts/maya/agents/replies", `{"name":"Comment Replies","feature":"social_comment_reply"}`).want(http.StatusCreated)
+	s.call("PUT", "/v1/accounts/maya/agents/replies",
+		`{"name":"Comment Replies","feature":"social_comment_reply"}`).want(http.StatusCreated)
 	v := s.signIn("maya")
 	v.get("/agents").want(http.StatusOK).wantSaid("replies", "agent-month", "This month (November)Nothing spent yet.")
 
 	s.charge("maya", `{"feature":"social_comment_reply","agent":"replies","quantity":240}`)
-	s.post("/v1/accounts/maya/results", `{"agent":"replies","kind":"sale","count":9,"money":"214","currency":"USD"}`).want(http.StatusCreated)
+	s.post("/v1/accounts/maya/results",
+		`{"agent":"replies","kind":"sale","count":9,"money":"214","currency":"USD"}`).want(http.StatusCreated)
 	page := v.get("/agents").want(http.StatusOK)
-	page.wantSaid("replies", "agent-month", "This month (November)12 tokens became 240 replies became 9 sales, $214.00")
+	page.wantSaid("replies", "agent-month",
+		"This month (November)12 tokens became 240 replies became 9 sales, $214.00")
 	page.wantSaid("replies", "agent-state", "On")
 
 	s.clock.Advance(time.Hour)
@@ -66,7 +70,8 @@ func TestAnAgentsLifeOnItsPage(t *testing.T) {
 	if got := text(page.badge()); got != "38 tokens · 1 paused" {
 		t.Errorf("the badge says %q", got)
 	}
-	if got := attr(page.badge(), "data-back"); !strings.Contains(got, `"Comment Replies":"Comment Replies is back on, for new comments.`) {
+	if got := attr(page.badge(), "data-back"); !strings.Contains(got,
+		`"Comment Replies":"Comment Replies is back on, for new comments.`) {
 		t.Errorf("what to announce is %s", got)
 	}
 	v.get("/").want(http.StatusOK)
@@ -97,7 +102,8 @@ func TestTurningAgentsOffAndOn(t *testing.T) {
 	page := v.get("/agents")
 	page.wantSaid("dms", "agent-sentence", "Paused by you. Stays off until you turn it on.")
 	s.post("/v1/accounts/maya/charges", `{"feature":"comment_to_dm","agent":"dms"}`).want(http.StatusConflict)
-	v.get("/agents").wantSaid("dms", "agent-sentence", "Paused by you. Stays off until you turn it on. 1 request wasn't handled.")
+	v.get("/agents").wantSaid("dms", "agent-sentence",
+		"Paused by you. Stays off until you turn it on. 1 request wasn't handled.")
 	turn(s.signIn("eve"), "1").want(http.StatusNotFound)
 	v.get("/agents").wantSaid("dms", "agent-state", "Paused by you")
 	turn(v, "1").want(http.StatusSeeOther)
@@ -110,16 +116,23 @@ func TestWhatCannotWorkYet(t *testing.T) {
 	t.Parallel()
 	s := newSite(t)
 	s.open("maya", "starter")
-	s.call("PUT", "/v1/accounts/maya/agents/seller", `{"feature":"auto_selling","monthly_budget":"5"}`).want(http.StatusCreated)
+	s.call("PUT", "/v1/accounts/maya/agents/seller",
+		`{"feature":"auto_selling","monthly_budget":"5"}`).want(http.StatusCreated)
 	s.charge("maya", `{"feature":"auto_selling","agent":"seller","amount":"5"}`)
-	s.post("/v1/accounts/maya/charges", `{"feature":"auto_selling","agent":"seller","amount":"6"}`).want(http.StatusConflict)
+	s.post("/v1/accounts/maya/charges",
+		`{"feature":"auto_selling","agent":"seller","amount":"6"}`).want(http.StatusConflict)
 	v := s.signIn("maya")
 	v.submit("/agents/switch", url.Values{"agent": {"seller"}, "on": {"1"}}).want(http.StatusSeeOther)
 	page := v.get("/agents")
-	page.wantSaid("seller", "agent-sentence", "Paused: its 5-token budget for this month is used. 1 request wasn't handled. "+
-		"Raise the budget and it restarts by itself, for new ones.")
+	page.wantSaid("seller", "agent-sentence",
+		"Paused: its 5-token budget for this month is used. 1 request wasn't handled. "+
+			"Raise the budget and it restarts by itself, for new ones.")
 	page.wantSaid("seller", "agent-cure", "Raise the budget")
-	v.submit("/agents/limits", url.Values{"agent": {"seller"}, "budget": {"20"}, "reserve": {""}}).want(http.StatusSeeOther)
+	v.submit("/agents/limits", url.Values{
+		"agent":   {"seller"},
+		"budget":  {"20"},
+		"reserve": {""},
+	}).want(http.StatusSeeOther)
 	v.get("/agents").wantSaid("seller", "agent-state", "On")
 }
 
@@ -131,7 +144,11 @@ func TestLimits(t *testing.T) {
 	s.charge("maya", `{"feature":"comment_to_dm","agent":"dms"}`)
 	v := s.signIn("maya")
 	set := func(agent, budget, reserve string) answer {
-		return v.submit("/agents/limits", url.Values{"agent": {agent}, "budget": {budget}, "reserve": {reserve}})
+		return v.submit("/agents/limits", url.Values{
+			"agent":   {agent},
+			"budget":  {budget},
+			"reserve": {reserve},
+		})
 	}
 	before := s.contents()
 	for _, c := range []struct{ budget, reserve, want string }{
@@ -148,7 +165,9 @@ func TestLimits(t *testing.T) {
 			t.Errorf("%q, %q: %q, want %q", c.budget, c.reserve, got, c.want)
 		}
 		for name, typed := range map[string]string{"budget": c.budget, "reserve": c.reserve} {
-			fields := all(a.agent("dms"), func(n *html.Node) bool { return n.Data == "input" && attr(n, "name") == name })
+			fields := all(a.agent("dms"), func(n *html.Node) bool {
+				return n.Data == "input" && attr(n, "name") == name
+			})
 			if len(fields) != 1 || attr(fields[0], "value") != typed {
 				t.Errorf("%q, %q: %s does not show what was typed", c.budget, c.reserve, name)
 			}
@@ -164,7 +183,8 @@ func TestLimits(t *testing.T) {
 	set("dms", " 50 ", "20.5").leads("/agents?saved=1#" + attr(v.get("/agents").agent("dms"), "id"))
 	set("", "", "30").leads("/agents?saved=1")
 	page := v.get("/agents?saved=1").want(http.StatusOK).has("done", true)
-	page.wantSaid("dms", "agent-limits", "Spends at most 50 tokens a month, 49.95 are left. 20.5 tokens of your balance are kept for it alone.")
+	page.wantSaid("dms", "agent-limits",
+		"Spends at most 50 tokens a month, 49.95 are left. 20.5 tokens of your balance are kept for it alone.")
 	own := all(page.only("own-tools"), func(n *html.Node) bool { return attr(n, "name") == "reserve" })
 	if len(own) != 1 || attr(own[0], "value") != "30" {
 		t.Error("what is kept for own tools is not shown")
@@ -173,7 +193,8 @@ func TestLimits(t *testing.T) {
 	v.get("/agents").wantSaid("dms", "agent-limits", "")
 }
 
-// A field that is missing does not pass for one that was left empty: junk neither pauses an agent nor takes what is kept away.
+// A field that is missing does not pass for one that was left empty: junk neither pauses an agent
+// nor takes what is kept away.
 func TestAFormOfTheAgentsThatIsNotWhole(t *testing.T) {
 	t.Parallel()
 	s := newSite(t)
@@ -181,10 +202,21 @@ func TestAFormOfTheAgentsThatIsNotWhole(t *testing.T) {
 	s.charge("maya", `{"feature":"comment_to_dm","agent":"dms"}`)
 	v := s.signIn("maya")
 	v.submit("/agents/limits", url.Values{"agent": {""}, "reserve": {"30"}}).want(http.StatusSeeOther)
-	v.submit("/agents/limits", url.Values{"agent": {"dms"}, "reserve": {"2"}, "budget": {"50"}}).want(http.StatusSeeOther)
+	v.submit("/agents/limits", url.Values{
+		"agent":   {"dms"},
+		"reserve": {"2"},
+		"budget":  {"50"},
+	}).want(http.StatusSeeOther)
 	before := s.contents()
 	for path, forms := range map[string][]url.Values{
-		"/agents/limits": {{}, {"x": {""}}, {"agent": {""}}, {"reserve": {""}}, {"agent": {"dms"}, "reserve": {"1"}}, {"agent": {"dms"}, "budget": {"1"}}},
+		"/agents/limits": {
+			{},
+			{"x": {""}},
+			{"agent": {""}},
+			{"reserve": {""}},
+			{"agent": {"dms"}, "reserve": {"1"}},
+			{"agent": {"dms"}, "budget": {"1"}},
+		},
 		"/agents/switch": {{}, {"agent": {"dms"}}, {"on": {"0"}}},
 	} {
 		for _, form := range forms {

@@ -19,11 +19,14 @@ import (
 )
 
 var (
-	errNoKey      = problem.New(problem.Unauthenticated, "missing_api_key", "Send an API key: Authorization: Bearer <key>.")
+	errNoKey = problem.New(problem.Unauthenticated, "missing_api_key",
+		"Send an API key: Authorization: Bearer <key>.")
 	errScope      = problem.New(problem.Forbidden, "insufficient_scope", "This API key's scope does not allow that.")
-	errKeyMissing = problem.New(problem.Syntax, "missing_idempotency_key", "Send an Idempotency-Key header: 1 to 200 printable characters.")
-	errKeyInvalid = problem.New(problem.Syntax, "invalid_idempotency_key", "The idempotency key must be 1 to 200 printable characters.")
-	errMediaType  = problem.New(problem.MediaType, "unsupported_media_type", "Send the body as application/json.")
+	errKeyMissing = problem.New(problem.Syntax, "missing_idempotency_key",
+		"Send an Idempotency-Key header: 1 to 200 printable characters.")
+	errKeyInvalid = problem.New(problem.Syntax, "invalid_idempotency_key",
+		"The idempotency key must be 1 to 200 printable characters.")
+	errMediaType = problem.New(problem.MediaType, "unsupported_media_type", "Send the body as application/json.")
 )
 
 // key serves requests that bring an API key with the scope.
@@ -42,8 +45,9 @@ func (a *App) key(scope apikey.Scope, serve echo.HandlerFunc) echo.HandlerFunc {
 	}
 }
 
-// account serves requests about one account: for an API key with the scope or, for reading one's own as "me", a signed-in creator. What needs no more
-// than the scope Read takes its turn among the account's other reads.
+// account serves requests about one account: for an API key with the scope or, for reading one's
+// own as "me", a signed-in creator. What needs no more than the scope Read takes its turn among the
+// account's other reads.
 func (a *App) account(scope apikey.Scope, serve func(c echo.Context, account uuid.UUID) error) echo.HandlerFunc {
 	return func(c echo.Context) error {
 		id, err := a.accountOf(c, scope)
@@ -127,7 +131,8 @@ func decodeOptional(c echo.Context, into any) error {
 	return strictjson.DecodeOptional(body, into)
 }
 
-// jsonBody reads a request's body, which has to say that it is JSON in UTF-8 and nothing on top, such as compression. An empty one need not.
+// jsonBody reads a request's body, which has to say that it is JSON in UTF-8 and nothing on top,
+// such as compression. An empty one need not.
 func jsonBody(c echo.Context) ([]byte, error) {
 	body, err := io.ReadAll(c.Request().Body)
 	if err != nil {
@@ -217,8 +222,9 @@ func instantParam(c echo.Context, name string) (time.Time, error) {
 	return instant(name, t)
 }
 
-// instant is a time that came in as the books keep it: in UTC, to the microsecond. The first instant of year 1 is refused, since further
-// in a zero time means none, and so is what in UTC lies in a year of five digits.
+// instant is a time that came in as the books keep it: in UTC, to the microsecond. The first
+// instant of year 1 is refused, since further in a zero time means none, and so is what in UTC lies
+// in a year of five digits.
 func instant(field string, t time.Time) (time.Time, error) {
 	t = t.UTC().Truncate(time.Microsecond)
 	if t.IsZero() || t.Year() < 1 || t.Year() > 9999 {

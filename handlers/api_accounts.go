@@ -54,20 +54,23 @@ func (a *App) accountAnswer(c echo.Context, status int, account uuid.UUID) error
 		return err
 	}
 	return c.JSON(status, accountJSON{
-		Account:      o.ExternalID,
-		Name:         unlessEmpty(o.Name),
-		Email:        unlessEmpty(o.Email),
-		Plan:         o.Plan,
-		PlanStatus:   string(o.PlanStatus),
-		ClosedAt:     stamp(o.ClosedAt),
-		NextPlan:     unlessEmpty(o.NextPlan),
-		Balance:      balanceJSON{o.Spendable, o.Held, o.Total},
-		State:        string(o.State),
-		Threshold:    o.Threshold,
-		OwnReserve:   own,
-		PausedAgents: o.Paused,
-		OverBudget:   o.OverBudget,
-		NextResetAt:  stamp(o.NextReset), TimeZone: o.Zone.String(), BillingAnchor: stamp(o.Anchor), BillingZone: o.Account.Zone.String(),
+		Account:       o.ExternalID,
+		Name:          unlessEmpty(o.Name),
+		Email:         unlessEmpty(o.Email),
+		Plan:          o.Plan,
+		PlanStatus:    string(o.PlanStatus),
+		ClosedAt:      stamp(o.ClosedAt),
+		NextPlan:      unlessEmpty(o.NextPlan),
+		Balance:       balanceJSON{o.Spendable, o.Held, o.Total},
+		State:         string(o.State),
+		Threshold:     o.Threshold,
+		OwnReserve:    own,
+		PausedAgents:  o.Paused,
+		OverBudget:    o.OverBudget,
+		NextResetAt:   stamp(o.NextReset),
+		TimeZone:      o.Zone.String(),
+		BillingAnchor: stamp(o.Anchor),
+		BillingZone:   o.Account.Zone.String(),
 	})
 }
 
@@ -89,10 +92,17 @@ type putAccountJSON struct {
 
 func (j *putAccountJSON) put() (accounts.Put, error) {
 	p := accounts.Put{
-		Plan: j.Plan, PlanStatus: j.PlanStatus, Name: j.Name, Email: j.Email, TimeZone: j.TimeZone, BillingZone: j.BillingZone, OwnReserve: orZero(j.OwnReserve),
+		Plan:        j.Plan,
+		PlanStatus:  j.PlanStatus,
+		Name:        j.Name,
+		Email:       j.Email,
+		TimeZone:    j.TimeZone,
+		BillingZone: j.BillingZone,
+		OwnReserve:  orZero(j.OwnReserve),
 	}
 	if j.NextPlan.Value != nil {
-		return p, problem.Invalid("next_plan", "can only be null, which drops a downgrade that waits: to change the plan send it as plan")
+		return p, problem.Invalid("next_plan",
+			"can only be null, which drops a downgrade that waits: to change the plan send it as plan")
 	}
 	p.Stay = j.NextPlan.Given
 	if j.LowThreshold.Given {
@@ -154,8 +164,8 @@ func (a *App) postClose(c echo.Context, account uuid.UUID) error {
 	return a.accountAnswer(c, http.StatusOK, account)
 }
 
-// postLoginLink makes a link that signs the creator in once. It takes no idempotency key: each call makes a link of its own, and an unused
-// one is worthless after a minute.
+// postLoginLink makes a link that signs the creator in once. It takes no idempotency key: each call
+// makes a link of its own, and an unused one is worthless after a minute.
 func (a *App) postLoginLink(c echo.Context, account uuid.UUID) error {
 	var body struct {
 		Next string `json:"next" max:"512"`
@@ -200,8 +210,15 @@ func (a *App) getLots(c echo.Context, account uuid.UUID) error {
 	lots := make([]lotJSON, len(state.Lots))
 	for i, l := range state.Lots {
 		lots[i] = lotJSON{
-			ID: ledger.EntryID(account, l.Number), Kind: l.Kind.String(), Source: unlessEmpty(l.Source), Amount: l.Amount, Remaining: l.Remaining, Held: l.Held,
-			EffectiveAt: stamp(l.EffectiveAt), ExpiresAt: stamp(l.ExpiresAt), Frozen: l.Frozen,
+			ID:          ledger.EntryID(account, l.Number),
+			Kind:        l.Kind.String(),
+			Source:      unlessEmpty(l.Source),
+			Amount:      l.Amount,
+			Remaining:   l.Remaining,
+			Held:        l.Held,
+			EffectiveAt: stamp(l.EffectiveAt),
+			ExpiresAt:   stamp(l.ExpiresAt),
+			Frozen:      l.Frozen,
 		}
 	}
 	return c.JSON(http.StatusOK, map[string]any{"lots": lots})

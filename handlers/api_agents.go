@@ -41,13 +41,23 @@ type agentJSON struct {
 
 func agentAnswer(g *ledger.Agent) agentJSON {
 	return agentJSON{
-		ID: g.ID, Name: unlessEmpty(g.Name), Feature: unlessEmpty(g.Feature), State: g.State.String(), Reason: unlessEmpty(string(g.Reason)),
-		Cure: unlessEmpty(string(g.Reason.Cure())), PausedSince: stamp(g.PausedSince), TurnedAway: g.TurnedAway,
-		MonthlyBudget: g.Budget, Reserve: g.Reserve, SpentThisMonth: g.Spent, Held: g.Held,
+		ID:             g.ID,
+		Name:           unlessEmpty(g.Name),
+		Feature:        unlessEmpty(g.Feature),
+		State:          g.State.String(),
+		Reason:         unlessEmpty(string(g.Reason)),
+		Cure:           unlessEmpty(string(g.Reason.Cure())),
+		PausedSince:    stamp(g.PausedSince),
+		TurnedAway:     g.TurnedAway,
+		MonthlyBudget:  g.Budget,
+		Reserve:        g.Reserve,
+		SpentThisMonth: g.Spent,
+		Held:           g.Held,
 	}
 }
 
-// agentOf is the agent that the path names. Programs that escape all that may be escaped write "a:b" as "a%3Ab".
+// agentOf is the agent that the path names. Programs that escape all that may be escaped write
+// "a:b" as "a%3Ab".
 func agentOf(c echo.Context) string {
 	id, err := url.PathUnescape(c.Param("agent"))
 	if err != nil {
@@ -78,7 +88,11 @@ func (a *App) putAgent(c echo.Context, account uuid.UUID) error {
 	if err := decode(c, &body); err != nil {
 		return err
 	}
-	put := accounts.PutAgent{Name: body.Name, Feature: body.Feature, Reserve: orZero(body.Reserve)}
+	put := accounts.PutAgent{
+		Name:    body.Name,
+		Feature: body.Feature,
+		Reserve: orZero(body.Reserve),
+	}
 	if body.MonthlyBudget.Given {
 		put.Budget = &accounts.Budget{Amount: body.MonthlyBudget.Value}
 	}

@@ -40,24 +40,49 @@ func TestPutMakesAnAgentAndThenChangesIt(t *testing.T) {
 	if n := len(s.call("GET", mayasAgents, "").want(http.StatusOK).list("agents")); n != 0 {
 		t.Errorf("%d agents before there is one", n)
 	}
-	a := s.call("PUT", mayasAgents+"/replies", `{"name":"Maya's replies","feature":"social_comment_reply","monthly_budget":"50","reserve":"2.5"}`).want(http.StatusCreated)
+	a := s.call("PUT", mayasAgents+"/replies",
+		`{"name":"Maya's replies","feature":"social_comment_reply","monthly_budget":"50","reserve":"2.5"}`).want(http.StatusCreated)
 	whole := map[string]any{
-		"id": "replies", "name": "Maya's replies", "feature": "social_comment_reply", "state": "on", "reason": nil, "cure": nil, "paused_since": nil, "turned_away": 0.0,
-		"monthly_budget": "50", "reserve": "2.5", "spent_this_month": "0", "held": "0",
+		"id":               "replies",
+		"name":             "Maya's replies",
+		"feature":          "social_comment_reply",
+		"state":            "on",
+		"reason":           nil,
+		"cure":             nil,
+		"paused_since":     nil,
+		"turned_away":      0.0,
+		"monthly_budget":   "50",
+		"reserve":          "2.5",
+		"spent_this_month": "0",
+		"held":             "0",
 	}
 	a.wantMembers(whole)
 	if got := len(a.json()); got != len(whole) {
 		t.Errorf("an agent has %d members, want %d: %s", got, len(whole), a.body)
 	}
 	s.call("PUT", mayasAgents+"/replies", `{}`).want(http.StatusOK).wantMembers(whole)
-	s.call("PUT", mayasAgents+"/replies", `{"monthly_budget":null}`).want(http.StatusOK).wantMembers(map[string]any{"monthly_budget": nil, "reserve": "2.5", "name": "Maya's replies"})
-	s.call("PUT", mayasAgents+"/replies", `{"reserve":null,"name":""}`).want(http.StatusOK).wantMembers(map[string]any{"reserve": "0", "name": nil, "feature": "social_comment_reply"})
-	s.call("PUT", mayasAgents+"/replies", `{"reserve":"0"}`).want(http.StatusOK).wantMembers(map[string]any{"reserve": "0"})
+	s.call("PUT", mayasAgents+"/replies", `{"monthly_budget":null}`).want(http.StatusOK).wantMembers(map[string]any{
+		"monthly_budget": nil,
+		"reserve":        "2.5",
+		"name":           "Maya's replies",
+	})
+	s.call("PUT", mayasAgents+"/replies",
+		`{"reserve":null,"name":""}`).want(http.StatusOK).wantMembers(map[string]any{
+		"reserve": "0",
+		"name":    nil,
+		"feature": "social_comment_reply",
+	})
+	s.call("PUT", mayasAgents+"/replies",
+		`{"reserve":"0"}`).want(http.StatusOK).wantMembers(map[string]any{"reserve": "0"})
 	// One that has worked is there already.
 	s.charge("maya", `{"feature":"auto_selling","amount":"3","agent":"seller"}`)
 	s.post("/v1/accounts/maya/holds", `{"feature":"auto_selling","amount":"4","agent":"seller"}`).want(http.StatusCreated)
 	s.call("PUT", mayasAgents+"/seller", `{"monthly_budget":"10"}`).want(http.StatusOK).wantMembers(map[string]any{
-		"feature": "auto_selling", "name": nil, "monthly_budget": "10", "spent_this_month": "3", "held": "4",
+		"feature":          "auto_selling",
+		"name":             nil,
+		"monthly_budget":   "10",
+		"spent_this_month": "3",
+		"held":             "4",
 	})
 	// A program that escapes whatever may be escaped means the same agent.
 	s.call("PUT", mayasAgents+"/a%3Ab", `{}`).want(http.StatusCreated).wantMembers(map[string]any{"id": "a:b"})
@@ -97,7 +122,10 @@ func TestPutAgentRefuses(t *testing.T) {
 			t.Errorf("%s: %s", body, a.body)
 		}
 	}
-	for _, id := range []string{"a%20b", "%3Cb%3E", "caf%C3%A9", "a%2Fb", "%2e%2e%2fx", "%25zz", strings.Repeat("x", 65)} {
+	for _, id := range []string{
+		"a%20b", "%3Cb%3E", "caf%C3%A9", "a%2Fb", "%2e%2e%2fx", "%25zz",
+		strings.Repeat("x", 65),
+	} {
 		a := s.call("PUT", mayasAgents+"/"+id, `{}`)
 		if a.status < 400 || a.status > 499 {
 			t.Errorf("%s: %d", a.to, a.status)
@@ -117,7 +145,13 @@ func TestTheSwitch(t *testing.T) {
 	s := newSite(t)
 	s.open("maya", "starter")
 	s.charge("maya", `{"feature":"social_comment_reply","agent":"replies"}`)
-	off := map[string]any{"id": "replies", "state": "paused_by_creator", "paused_since": "2026-11-22T14:02:00Z", "turned_away": 0.0, "spent_this_month": "0.05"}
+	off := map[string]any{
+		"id":               "replies",
+		"state":            "paused_by_creator",
+		"paused_since":     "2026-11-22T14:02:00Z",
+		"turned_away":      0.0,
+		"spent_this_month": "0.05",
+	}
 	first := s.call("POST", mayasAgents+"/replies/pause", ``).want(http.StatusOK).wantMembers(off)
 	s.clock.Advance(time.Minute)
 	again := s.call("POST", mayasAgents+"/replies/pause", `{}`).want(http.StatusOK)
@@ -126,53 +160,79 @@ func TestTheSwitch(t *testing.T) {
 	}
 	entries := s.count("select count(*) from entries")
 	for _, path := range []string{"/v1/accounts/maya/charges", "/v1/accounts/maya/holds"} {
-		s.post(path, `{"feature":"social_comment_reply","agent":"replies"}`).problem(http.StatusConflict, "agent_paused", "").
+		s.post(path, `{"feature":"social_comment_reply","agent":"replies"}`).problem(http.StatusConflict,
+			"agent_paused", "").
 			wantMembers(map[string]any{"state": "paused_by_creator"})
 	}
-	results := s.call("POST", "/v1/charges", `{"charges":[{"account":"maya","idempotency_key":"b","feature":"social_comment_reply","agent":"replies"}]}`).list("results")
-	if at(results[0], "status") != 409.0 || at(results[0], "error", "code") != "agent_paused" || at(results[0], "error", "state") != "paused_by_creator" {
+	results := s.call("POST", "/v1/charges",
+		`{"charges":[{"account":"maya","idempotency_key":"b","feature":"social_comment_reply","agent":"replies"}]}`).list("results")
+	if at(results[0], "status") != 409.0 || at(results[0], "error", "code") != "agent_paused" ||
+		at(results[0], "error", "state") != "paused_by_creator" {
 		t.Errorf("of many: %v", results[0])
 	}
 	s.wantAPIAgent("replies", map[string]any{"turned_away": 3.0})
 	if n := s.count("select count(*) from entries"); n != entries {
 		t.Errorf("%d entries were written for an agent that is off", n-entries)
 	}
-	s.call("POST", mayasAgents+"/replies/resume", ``).want(http.StatusOK).wantMembers(map[string]any{"state": "on", "paused_since": nil, "turned_away": 0.0})
+	s.call("POST", mayasAgents+"/replies/resume", ``).want(http.StatusOK).wantMembers(map[string]any{
+		"state":        "on",
+		"paused_since": nil,
+		"turned_away":  0.0,
+	})
 	s.call("POST", mayasAgents+"/replies/resume", `{}`).want(http.StatusOK).wantMembers(map[string]any{"state": "on"})
 	s.charge("maya", `{"feature":"social_comment_reply","agent":"replies"}`)
-	s.call("POST", mayasAgents+"/replies/pause", `{"x":1}`).problem(http.StatusUnprocessableEntity, "unknown_field", "x")
+	s.call("POST", mayasAgents+"/replies/pause", `{"x":1}`).problem(http.StatusUnprocessableEntity,
+		"unknown_field", "x")
 }
 
-// What cannot be afforded pauses its agent, in words, in the balance and in the badge; what is granted lets it go on.
+// What cannot be afforded pauses its agent, in words, in the balance and in the badge; what is
+// granted lets it go on.
 func TestAnAgentThatRunsOut(t *testing.T) {
 	t.Parallel()
 	s := newSite(t)
 	s.openWith("maya", "6")
 	v := s.signIn("maya")
 	badge := v.get("/credits").badge()
-	lacking := s.post("/v1/accounts/maya/charges", `{"feature":"auto_selling","amount":"7","agent":"seller"}`).problem(http.StatusPaymentRequired, "insufficient_tokens", "")
+	lacking := s.post("/v1/accounts/maya/charges",
+		`{"feature":"auto_selling","amount":"7","agent":"seller"}`).problem(http.StatusPaymentRequired,
+		"insufficient_tokens", "")
 	lacking.wantMembers(map[string]any{
-		"agent": "seller", "state": "paused_out_of_tokens", "shortfall": "1",
-		"detail": "This needs 7 tokens and you have 6. It didn't run, and no tokens were used. The agent is paused until there are more.",
+		"agent":     "seller",
+		"state":     "paused_out_of_tokens",
+		"shortfall": "1",
+		"detail":    "This needs 7 tokens and you have 6. It didn't run, and no tokens were used. The agent is paused until there are more.",
 	})
 	s.wantAPIAgent("seller", map[string]any{"state": "paused_out_of_tokens", "turned_away": 1.0})
-	s.post("/v1/accounts/maya/charges", `{"feature":"auto_selling","amount":"1","agent":"seller"}`).problem(http.StatusConflict, "agent_paused", "").
+	s.post("/v1/accounts/maya/charges",
+		`{"feature":"auto_selling","amount":"1","agent":"seller"}`).problem(http.StatusConflict, "agent_paused", "").
 		wantMembers(map[string]any{"state": "paused_out_of_tokens"})
 	s.post("/v1/accounts/maya/holds", `{"feature":"brand_deal_scan","quantity":100,"agent":"scout"}`).problem(http.StatusPaymentRequired, "insufficient_tokens", "").
 		wantMembers(map[string]any{"agent": "scout", "state": "paused_out_of_tokens"})
-	own := s.post("/v1/accounts/maya/charges", `{"feature":"pdf_creation"}`).problem(http.StatusPaymentRequired, "insufficient_tokens", "").json()
+	own := s.post("/v1/accounts/maya/charges", `{"feature":"pdf_creation"}`).problem(http.StatusPaymentRequired,
+		"insufficient_tokens", "").json()
 	if _, ok := own["state"]; ok || strings.Contains(own["detail"].(string), "agent") {
 		t.Errorf("a tool of the creator's own is told of an agent: %v", own)
 	}
-	s.call("GET", "/v1/accounts/maya", "").wantMembers(map[string]any{"paused_agents": 2.0, "state": "low", "threshold": "40"})
+	s.call("GET", "/v1/accounts/maya", "").wantMembers(map[string]any{
+		"paused_agents": 2.0,
+		"state":         "low",
+		"threshold":     "40",
+	})
 	badge = v.poll(badge).want(http.StatusOK).badge()
-	if text(badge) != "6 tokens · 2 paused" && text(badge) != "6 tokens 2 paused" || attr(badge, "aria-label") != "Balance: 6 tokens, 2 paused" {
+	if text(badge) != "6 tokens · 2 paused" && text(badge) != "6 tokens 2 paused" ||
+		attr(badge, "aria-label") != "Balance: 6 tokens, 2 paused" {
 		t.Errorf("the badge says %q, %q", text(badge), attr(badge, "aria-label"))
 	}
-	s.call("POST", mayasAgents+"/seller/resume", ``).want(http.StatusOK).wantMembers(map[string]any{"state": "on"}) // for smaller requests
-	s.post("/v1/accounts/maya/charges", `{"feature":"auto_selling","amount":"7","agent":"seller"}`).want(http.StatusPaymentRequired)
+	// for smaller requests
+	s.call("POST", mayasAgents+"/seller/resume", ``).want(http.StatusOK).wantMembers(map[string]any{"state": "on"})
+	s.post("/v1/accounts/maya/charges",
+		`{"feature":"auto_selling","amount":"7","agent":"seller"}`).want(http.StatusPaymentRequired)
 	s.grant("maya", "100")
-	s.wantAPIAgent("seller", map[string]any{"state": "on", "turned_away": 0.0, "paused_since": nil})
+	s.wantAPIAgent("seller", map[string]any{
+		"state":        "on",
+		"turned_away":  0.0,
+		"paused_since": nil,
+	})
 	s.call("GET", "/v1/accounts/maya", "").wantMembers(map[string]any{"paused_agents": 0.0})
 	if a := v.poll(badge).want(http.StatusOK); text(a.badge()) != "106 tokens" {
 		t.Errorf("the badge says %q", text(a.badge()))
@@ -191,9 +251,15 @@ func TestManyAtOnceNameThePause(t *testing.T) {
 	for i, want := range []struct {
 		status             float64
 		code, state, field any
-	}{{402, "insufficient_tokens", "paused_out_of_tokens", nil}, {409, "agent_paused", "paused_out_of_tokens", nil}, {422, "invalid_field", nil, "agent"}, {201, nil, nil, nil}} {
+	}{
+		{402, "insufficient_tokens", "paused_out_of_tokens", nil},
+		{409, "agent_paused", "paused_out_of_tokens", nil},
+		{422, "invalid_field", nil, "agent"},
+		{201, nil, nil, nil},
+	} {
 		r := list[i]
-		if r["status"] != want.status || at(r, "error", "code") != want.code || at(r, "error", "state") != want.state || at(r, "error", "field") != want.field {
+		if r["status"] != want.status || at(r, "error", "code") != want.code ||
+			at(r, "error", "state") != want.state || at(r, "error", "field") != want.field {
 			t.Errorf("%d: %v", i, r)
 		}
 	}
@@ -208,13 +274,25 @@ func TestABudgetOverTheAPI(t *testing.T) {
 	s.open("maya", "starter")
 	s.call("PUT", mayasAgents+"/seller", `{"monthly_budget":"10"}`).want(http.StatusCreated)
 	s.charge("maya", `{"feature":"auto_selling","amount":"8","agent":"seller"}`)
-	over := s.post("/v1/accounts/maya/charges", `{"feature":"auto_selling","amount":"3","agent":"seller"}`).problem(http.StatusConflict, "over_budget", "")
+	over := s.post("/v1/accounts/maya/charges",
+		`{"feature":"auto_selling","amount":"3","agent":"seller"}`).problem(http.StatusConflict, "over_budget", "")
 	over.wantMembers(map[string]any{"state": "paused_over_budget"})
-	s.wantAPIAgent("seller", map[string]any{"state": "paused_over_budget", "spent_this_month": "8", "turned_away": 1.0})
-	s.call("POST", mayasAgents+"/seller/resume", ``).want(http.StatusOK).wantMembers(map[string]any{"state": "on"}) // for smaller requests
-	s.post("/v1/accounts/maya/charges", `{"feature":"auto_selling","amount":"3","agent":"seller"}`).want(http.StatusConflict)
-	s.call("GET", "/v1/accounts/maya", "").wantMembers(map[string]any{"paused_agents": 0.0}) // none that waits for tokens
-	s.call("PUT", mayasAgents+"/seller", `{"monthly_budget":null}`).want(http.StatusOK).wantMembers(map[string]any{"state": "on", "monthly_budget": nil})
+	s.wantAPIAgent("seller", map[string]any{
+		"state":            "paused_over_budget",
+		"spent_this_month": "8",
+		"turned_away":      1.0,
+	})
+	// for smaller requests
+	s.call("POST", mayasAgents+"/seller/resume", ``).want(http.StatusOK).wantMembers(map[string]any{"state": "on"})
+	s.post("/v1/accounts/maya/charges",
+		`{"feature":"auto_selling","amount":"3","agent":"seller"}`).want(http.StatusConflict)
+	// none that waits for tokens
+	s.call("GET", "/v1/accounts/maya", "").wantMembers(map[string]any{"paused_agents": 0.0})
+	s.call("PUT", mayasAgents+"/seller",
+		`{"monthly_budget":null}`).want(http.StatusOK).wantMembers(map[string]any{
+		"state":          "on",
+		"monthly_budget": nil,
+	})
 	s.charge("maya", `{"feature":"auto_selling","amount":"3","agent":"seller"}`)
 }
 
@@ -224,22 +302,45 @@ func TestTheCreatorsOwnReserveAndThreshold(t *testing.T) {
 	s := newSite(t)
 	const maya = "/v1/accounts/maya"
 	s.call("PUT", maya, `{"plan":"starter","own_reserve":"150","low_threshold":"25"}`).want(http.StatusCreated).
-		wantMembers(map[string]any{"own_reserve": "150", "threshold": "25", "state": "ok"})
-	s.call("PUT", maya, `{"name":"Maya"}`).want(http.StatusOK).wantMembers(map[string]any{"own_reserve": "150", "threshold": "25"})
+		wantMembers(map[string]any{
+			"own_reserve": "150",
+			"threshold":   "25",
+			"state":       "ok",
+		})
+	s.call("PUT", maya, `{"name":"Maya"}`).want(http.StatusOK).wantMembers(map[string]any{
+		"own_reserve": "150",
+		"threshold":   "25",
+	})
 	s.post(maya+"/charges", `{"feature":"auto_selling","amount":"51","agent":"seller"}`).problem(http.StatusPaymentRequired, "insufficient_tokens", "").
 		wantMembers(map[string]any{"spendable": "50", "required": "51"})
 	s.charge("maya", `{"feature":"auto_selling","amount":"170"}`)
-	s.call("GET", maya, "").wantMembers(map[string]any{"state": "ok", "threshold": "25", "own_reserve": "150"})
-	s.call("PUT", maya, `{"low_threshold":null,"own_reserve":null}`).want(http.StatusOK).wantMembers(map[string]any{"own_reserve": "0", "threshold": "40", "state": "low"})
-	s.call("PUT", maya, `{"low_threshold":"0","own_reserve":"0"}`).want(http.StatusOK).wantMembers(map[string]any{"own_reserve": "0", "threshold": "0", "state": "ok"})
+	s.call("GET", maya, "").wantMembers(map[string]any{
+		"state":       "ok",
+		"threshold":   "25",
+		"own_reserve": "150",
+	})
+	s.call("PUT", maya, `{"low_threshold":null,"own_reserve":null}`).want(http.StatusOK).wantMembers(map[string]any{
+		"own_reserve": "0",
+		"threshold":   "40",
+		"state":       "low",
+	})
+	s.call("PUT", maya, `{"low_threshold":"0","own_reserve":"0"}`).want(http.StatusOK).wantMembers(map[string]any{
+		"own_reserve": "0",
+		"threshold":   "0",
+		"state":       "ok",
+	})
 	s.charge("maya", `{"feature":"auto_selling","amount":"5","agent":"scout"}`)
 	before := s.contents()
-	for body, field := range map[string]string{`{"own_reserve":"-1"}`: "own_reserve", `{"plan":"pro","low_threshold":"-0.5"}`: "low_threshold"} {
+	for body, field := range map[string]string{
+		`{"own_reserve":"-1"}`:                  "own_reserve",
+		`{"plan":"pro","low_threshold":"-0.5"}`: "low_threshold",
+	} {
 		s.call("PUT", maya, body).problem(http.StatusUnprocessableEntity, "invalid_field", field)
 	}
 	s.unchanged(before)
 	s.call("PUT", mayasAgents+"/seller", `{"reserve":"1"}`).want(http.StatusOK)
-	s.call("PUT", maya, `{"own_reserve":"100000000000"}`).problem(http.StatusUnprocessableEntity, "invalid_field", "own_reserve")
+	s.call("PUT", maya, `{"own_reserve":"100000000000"}`).problem(http.StatusUnprocessableEntity, "invalid_field",
+		"own_reserve")
 	s.call("GET", maya, "").wantMembers(map[string]any{"own_reserve": "0"})
 }
 
@@ -255,15 +356,19 @@ func TestOtherCreatorsAgents(t *testing.T) {
 	s.call("POST", "/v1/accounts/noor/agents/replies/pause", ``).want(http.StatusOK)
 	s.wantAPIAgent("replies", map[string]any{"state": "on", "reserve": "0"})
 	noor := s.signIn("noor")
-	if list := noor.get("/v1/accounts/me/agents").want(http.StatusOK).list("agents"); len(list) != 1 || list[0]["reserve"] != "9" {
+	if list := noor.get("/v1/accounts/me/agents").want(http.StatusOK).list("agents"); len(list) != 1 ||
+		list[0]["reserve"] != "9" {
 		t.Errorf("noor sees %v", list)
 	}
 	before := s.contents()
-	noor.do("POST", "/v1/accounts/me/agents/replies/resume", ``, "Sec-Fetch-Site", "same-origin").problem(http.StatusUnauthorized, "missing_api_key", "")
+	noor.do("POST", "/v1/accounts/me/agents/replies/resume", ``, "Sec-Fetch-Site",
+		"same-origin").problem(http.StatusUnauthorized, "missing_api_key", "")
 	for _, scope := range []apikey.Scope{apikey.Read} {
 		key := []string{"Authorization", "Bearer " + s.keys[scope]}
-		s.send("PUT", mayasAgents+"/replies", `{"reserve":"1"}`, key...).problem(http.StatusForbidden, "insufficient_scope", "")
-		s.send("POST", mayasAgents+"/replies/pause", ``, key...).problem(http.StatusForbidden, "insufficient_scope", "")
+		s.send("PUT", mayasAgents+"/replies", `{"reserve":"1"}`, key...).problem(http.StatusForbidden,
+			"insufficient_scope", "")
+		s.send("POST", mayasAgents+"/replies/pause", ``, key...).problem(http.StatusForbidden,
+			"insufficient_scope", "")
 	}
 	s.unchanged(before)
 }

@@ -26,8 +26,8 @@ type bulkResultJSON struct {
 	Error    map[string]any `json:"error,omitempty"`
 }
 
-// postCharges makes many charges, each decided by itself. What one of them lacks is its own problem; only a body that cannot be read is
-// everybody's.
+// postCharges makes many charges, each decided by itself. What one of them lacks is its own
+// problem; only a body that cannot be read is everybody's.
 func (a *App) postCharges(c echo.Context) error {
 	var body struct {
 		Charges []bulkChargeJSON `json:"charges"`
@@ -59,7 +59,11 @@ func (a *App) postCharges(c echo.Context) error {
 			continue
 		}
 		answer := chargeAnswer(&r.Receipt)
-		results[places[i]] = bulkResultJSON{Status: http.StatusCreated, Charge: &answer, Replayed: r.Replayed}
+		results[places[i]] = bulkResultJSON{
+			Status:   http.StatusCreated,
+			Charge:   &answer,
+			Replayed: r.Replayed,
+		}
 	}
 	return c.JSON(http.StatusOK, map[string]any{"results": results})
 }
@@ -80,7 +84,8 @@ func (a *App) findAccounts(ctx context.Context, charges []bulkChargeJSON) (map[s
 	return a.Accounts.FindAll(ctx, names)
 }
 
-// toLedger is the charge as the ledger takes it, or why it cannot be one, in the order in which a charge by itself is looked at.
+// toLedger is the charge as the ledger takes it, or why it cannot be one, in the order in which a
+// charge by itself is looked at.
 func (b *bulkChargeJSON) toLedger(ids map[string]uuid.UUID) (ledger.BulkCharge, error) {
 	id, ok := ids[b.Account]
 	switch {
@@ -94,7 +99,11 @@ func (b *bulkChargeJSON) toLedger(ids map[string]uuid.UUID) (ledger.BulkCharge, 
 		return ledger.BulkCharge{}, problem.Invalid("idempotency_key", "must be 1 to 200 printable characters")
 	}
 	charge, err := b.charge()
-	return ledger.BulkCharge{Account: id, Key: b.Key, Charge: charge}, err
+	return ledger.BulkCharge{
+		Account: id,
+		Key:     b.Key,
+		Charge:  charge,
+	}, err
 }
 
 func (a *App) bulkProblem(c echo.Context, err error) bulkResultJSON {

@@ -16,8 +16,8 @@ import (
 	"pop.store/credits/internal/tokens"
 )
 
-// entryJSON is an entry of the books. A charge answers it with what was charged as a positive amount; in the list of transactions the amount is
-// signed.
+// entryJSON is an entry of the books. A charge answers it with what was charged as a positive
+// amount; in the list of transactions the amount is signed.
 type entryJSON struct {
 	ID             string            `json:"id"`
 	Seq            int64             `json:"seq"`
@@ -47,9 +47,17 @@ type partJSON struct {
 
 func entryAnswer(e *ledger.Entry) entryJSON {
 	j := entryJSON{
-		ID: e.ID(), Seq: e.Seq, Kind: e.Kind.String(), At: stamp(e.At), Amount: e.Amount,
-		Balance: balanceJSON{e.SpendableAfter, e.HeldAfter, e.BalanceAfter}, Feature: unlessEmpty(e.Feature), Agent: unlessEmpty(e.Agent),
-		CatalogVersion: unlessEmpty(e.CatalogVersion), Reference: unlessEmpty(e.Reference), Lots: lotParts(e.Account, e.Parts),
+		ID:             e.ID(),
+		Seq:            e.Seq,
+		Kind:           e.Kind.String(),
+		At:             stamp(e.At),
+		Amount:         e.Amount,
+		Balance:        balanceJSON{e.SpendableAfter, e.HeldAfter, e.BalanceAfter},
+		Feature:        unlessEmpty(e.Feature),
+		Agent:          unlessEmpty(e.Agent),
+		CatalogVersion: unlessEmpty(e.CatalogVersion),
+		Reference:      unlessEmpty(e.Reference),
+		Lots:           lotParts(e.Account, e.Parts),
 	}
 	if e.Quantity != 0 { // a refund gives tokens back, not work
 		j.Quantity, j.UnitPrice = &e.Quantity, unitPrice(e)
@@ -83,7 +91,8 @@ func unitPrice(e *ledger.Entry) *tokens.Amount {
 	return &e.UnitPrice
 }
 
-// receiptAnswer answers a request that wrote an entry: with the balance after all that the request wrote, which the entry alone may not show.
+// receiptAnswer answers a request that wrote an entry: with the balance after all that the request
+// wrote, which the entry alone may not show.
 func receiptAnswer(r *ledger.Receipt) entryJSON {
 	j := entryAnswer(&r.Entry)
 	j.Balance = balanceJSON{r.Balance.Spendable, r.Balance.Held, r.Balance.Total}
@@ -130,13 +139,25 @@ func (a *App) postQuote(c echo.Context, account uuid.UUID) error {
 	if err := body.check(); err != nil {
 		return err
 	}
-	q, err := a.Ledger.Quote(c.Request().Context(), account, ledger.Charge{Feature: body.Feature, Quantity: body.Quantity, Amount: body.Amount, Agent: body.Agent})
+	q, err := a.Ledger.Quote(c.Request().Context(), account, ledger.Charge{
+		Feature:  body.Feature,
+		Quantity: body.Quantity,
+		Amount:   body.Amount,
+		Agent:    body.Agent,
+	})
 	if err != nil {
 		return err
 	}
 	answer := map[string]any{
-		"feature": body.Feature, "quantity": q.Quantity, "amount": q.Amount, "affordable": q.Affordable, "spendable": q.Spendable,
-		"balance_after": q.BalanceAfter, "shortfall": q.Shortfall, "held": q.Held, "reserved": q.Reserved,
+		"feature":       body.Feature,
+		"quantity":      q.Quantity,
+		"amount":        q.Amount,
+		"affordable":    q.Affordable,
+		"spendable":     q.Spendable,
+		"balance_after": q.BalanceAfter,
+		"shortfall":     q.Shortfall,
+		"held":          q.Held,
+		"reserved":      q.Reserved,
 	}
 	if q.Unit != 0 {
 		answer["unit_price"] = q.Unit
@@ -168,8 +189,15 @@ func (j *chargeJSON) charge() (ledger.Charge, error) {
 		return ledger.Charge{}, problem.Invalid("reference", "is needed for unique_reference")
 	}
 	return ledger.Charge{
-		Feature: j.Feature, Quantity: j.Quantity, Amount: j.Amount, Agent: j.Agent,
-		Reference: j.Reference, UniqueReference: j.UniqueReference, Reason: j.Reason, Metadata: j.Metadata, KeepAgentOn: j.keepOn(),
+		Feature:         j.Feature,
+		Quantity:        j.Quantity,
+		Amount:          j.Amount,
+		Agent:           j.Agent,
+		Reference:       j.Reference,
+		UniqueReference: j.UniqueReference,
+		Reason:          j.Reason,
+		Metadata:        j.Metadata,
+		KeepAgentOn:     j.keepOn(),
 	}, nil
 }
 
@@ -193,7 +221,8 @@ func (a *App) postCharge(c echo.Context, account uuid.UUID) error {
 	return created(c, r.Replayed, chargeAnswer(&r))
 }
 
-// withWayOut tells a caller that lacks tokens where its creator can get on: at the packs, with as many as it takes.
+// withWayOut tells a caller that lacks tokens where its creator can get on: at the packs, with as
+// many as it takes.
 func (a *App) withWayOut(err error, agent string) error {
 	var p *problem.Error
 	if !errors.As(err, &p) || p.Kind != problem.Insufficient {
@@ -258,7 +287,12 @@ func (a *App) postGrant(c echo.Context, account uuid.UUID) error {
 // grant adds tokens, or takes them back when the amount is below zero.
 func (a *App) grant(ctx context.Context, account uuid.UUID, key string, j *grantJSON) (ledger.Receipt, error) {
 	if *j.Amount < 0 {
-		t := ledger.TakeBack{Amount: -*j.Amount, Reference: j.Reference, Reason: j.Reason, Metadata: j.Metadata}
+		t := ledger.TakeBack{
+			Amount:    -*j.Amount,
+			Reference: j.Reference,
+			Reason:    j.Reason,
+			Metadata:  j.Metadata,
+		}
 		if j.Lot != nil {
 			var ok bool
 			if t.Lot, ok = ledger.ParseID(account, *j.Lot); !ok {
@@ -268,7 +302,13 @@ func (a *App) grant(ctx context.Context, account uuid.UUID, key string, j *grant
 		return a.Ledger.TakeBack(ctx, account, key, t)
 	}
 	kind, _ := ledger.ParseLotKind(j.Kind)
-	g := ledger.Grant{Kind: kind, Amount: *j.Amount, Reference: j.Reference, Reason: j.Reason, Metadata: j.Metadata}
+	g := ledger.Grant{
+		Kind:      kind,
+		Amount:    *j.Amount,
+		Reference: j.Reference,
+		Reason:    j.Reason,
+		Metadata:  j.Metadata,
+	}
 	if j.ExpiresAt != nil {
 		var err error
 		if g.ExpiresAt, err = instant("expires_at", *j.ExpiresAt); err != nil {

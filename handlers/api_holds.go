@@ -18,8 +18,9 @@ type holdJSON struct {
 	ExpiresAt *string `json:"expires_at"`
 }
 
-// entryOf gives the seq of the entry that the path names. What is no id of this account's gives 0, which no entry has, so that the ledger
-// answers what it answers about all entries that are not there.
+// entryOf gives the seq of the entry that the path names. What is no id of this account's gives 0,
+// which no entry has, so that the ledger answers what it answers about all entries that are not
+// there.
 func entryOf(c echo.Context, account uuid.UUID) int64 {
 	seq, _ := ledger.ParseID(account, c.Param("id"))
 	return seq
@@ -65,7 +66,8 @@ func (a *App) postHold(c echo.Context, account uuid.UUID) error {
 	return created(c, r.Replayed, answer)
 }
 
-// holdLife is how long a hold lasts. Seconds are checked before they are counted in nanoseconds, of which there may be too many.
+// holdLife is how long a hold lasts. Seconds are checked before they are counted in nanoseconds, of
+// which there may be too many.
 func holdLife(seconds *int64) (time.Duration, error) {
 	if seconds == nil {
 		return ledger.DefaultHold, nil
@@ -143,7 +145,10 @@ func (a *App) getHolds(c echo.Context, account uuid.UUID) error {
 	for i := range holds {
 		list[i] = holdInfoAnswer(account, &holds[i])
 	}
-	return c.JSON(http.StatusOK, map[string]any{"holds": list, "next_cursor": unlessEmpty(entryCursor(c, account, before))})
+	return c.JSON(http.StatusOK, map[string]any{
+		"holds":       list,
+		"next_cursor": unlessEmpty(entryCursor(c, account, before)),
+	})
 }
 
 func (a *App) getHold(c echo.Context, account uuid.UUID) error {
@@ -199,7 +204,11 @@ func (a *App) postCapture(c echo.Context, account uuid.UUID) error {
 		return err
 	}
 	r, err := a.Ledger.Capture(c.Request().Context(), account, key, ledger.Capture{
-		Hold: entryOf(c, account), Amount: body.Amount, Reference: body.Reference, Reason: body.Reason, Metadata: body.Metadata,
+		Hold:      entryOf(c, account),
+		Amount:    body.Amount,
+		Reference: body.Reference,
+		Reason:    body.Reason,
+		Metadata:  body.Metadata,
 	})
 	if err != nil {
 		agent, _ := problem.Of(err).Details["agent"].(string)
@@ -219,7 +228,10 @@ func (a *App) postRelease(c echo.Context, account uuid.UUID) error {
 		return err
 	}
 	r, err := a.Ledger.Release(c.Request().Context(), account, key, ledger.Release{
-		Hold: entryOf(c, account), Reference: body.Reference, Reason: body.Reason, Metadata: body.Metadata,
+		Hold:      entryOf(c, account),
+		Reference: body.Reference,
+		Reason:    body.Reason,
+		Metadata:  body.Metadata,
 	})
 	if err != nil {
 		return err
@@ -245,7 +257,11 @@ func (a *App) postRefund(c echo.Context, account uuid.UUID) error {
 		return problem.Invalid("reason", "is needed: it stands in the creator's history")
 	}
 	r, err := a.Ledger.Refund(c.Request().Context(), account, key, ledger.Refund{
-		Entry: entryOf(c, account), Amount: body.Amount, Reference: body.Reference, Reason: body.Reason, Metadata: body.Metadata,
+		Entry:     entryOf(c, account),
+		Amount:    body.Amount,
+		Reference: body.Reference,
+		Reason:    body.Reason,
+		Metadata:  body.Metadata,
 	})
 	if err != nil {
 		return err

@@ -37,7 +37,9 @@ func (a *App) getTransactions(c echo.Context, account uuid.UUID) error {
 		list[i] = lineAnswer(&page.Lines[i])
 	}
 	return c.JSON(http.StatusOK, map[string]any{
-		"transactions": list, "next_cursor": unlessEmpty(entryCursor(c, account, page.Before)), "searched_to": stamp(page.SearchedTo),
+		"transactions": list,
+		"next_cursor":  unlessEmpty(entryCursor(c, account, page.Before)),
+		"searched_to":  stamp(page.SearchedTo),
 	})
 }
 
@@ -59,12 +61,18 @@ func lineAnswer(l *ledger.Line) entryJSON {
 
 // causeReasons say why tokens of a purchase were taken back where nobody gave a reason.
 var causeReasons = map[ledger.Cause]string{
-	ledger.CauseRefund: "refunded", ledger.CauseReturn: "returned by the creator", ledger.CauseDispute: "payment dispute lost",
-	ledger.CauseOwed: "owed from a returned payment",
+	ledger.CauseRefund:  "refunded",
+	ledger.CauseReturn:  "returned by the creator",
+	ledger.CauseDispute: "payment dispute lost",
+	ledger.CauseOwed:    "owed from a returned payment",
 }
 
 func transactionFilter(c echo.Context) (ledger.Filter, error) {
-	f := ledger.Filter{Feature: c.QueryParam("feature"), Agent: c.QueryParam("agent"), Reference: c.QueryParam("reference")}
+	f := ledger.Filter{
+		Feature:   c.QueryParam("feature"),
+		Agent:     c.QueryParam("agent"),
+		Reference: c.QueryParam("reference"),
+	}
 	if name := c.QueryParam("kind"); name != "" {
 		kind, ok := ledger.ParseKind(name)
 		if !ok {
@@ -84,9 +92,17 @@ func transactionFilter(c echo.Context) (ledger.Filter, error) {
 func (a *App) getCatalog(c echo.Context) error {
 	prices := a.Prices()
 	return c.JSON(http.StatusOK, map[string]any{
-		"version": prices.Version, "plans": plansJSON(prices), "features": featuresJSON(prices), "packs": packsJSON(prices), "plan_table": tableJSON(prices),
-		"effective_from": stamp(prices.From), "next_change_at": stamp(prices.NextChange()), "upgrade_rule": prices.Upgrade,
-		"low_percent": prices.LowPercent, "refund_grace_days": prices.RefundGraceDays, "return_days": prices.ReturnDays,
+		"version":           prices.Version,
+		"plans":             plansJSON(prices),
+		"features":          featuresJSON(prices),
+		"packs":             packsJSON(prices),
+		"plan_table":        tableJSON(prices),
+		"effective_from":    stamp(prices.From),
+		"next_change_at":    stamp(prices.NextChange()),
+		"upgrade_rule":      prices.Upgrade,
+		"low_percent":       prices.LowPercent,
+		"refund_grace_days": prices.RefundGraceDays,
+		"return_days":       prices.ReturnDays,
 	})
 }
 
@@ -94,7 +110,11 @@ func plansJSON(prices *catalog.Catalog) []map[string]any {
 	list := make([]map[string]any, 0, len(prices.Plans))
 	for _, p := range prices.Plans {
 		list = append(list, map[string]any{
-			"id": p.ID, "name": p.Name, "allowance": p.Allowance, "price": priceJSON(p.Price), "url": unlessEmpty(p.URL),
+			"id":        p.ID,
+			"name":      p.Name,
+			"allowance": p.Allowance,
+			"price":     priceJSON(p.Price),
+			"url":       unlessEmpty(p.URL),
 		})
 	}
 	return list
@@ -107,7 +127,14 @@ func featuresJSON(prices *catalog.Catalog) []map[string]any {
 		if f.Pricing != catalog.Metered {
 			price = &f.Price
 		}
-		list = append(list, map[string]any{"id": f.ID, "name": f.Name, "pricing": f.Pricing, "price": price, "unit": f.One, "agent": f.Agent})
+		list = append(list, map[string]any{
+			"id":      f.ID,
+			"name":    f.Name,
+			"pricing": f.Pricing,
+			"price":   price,
+			"unit":    f.One,
+			"agent":   f.Agent,
+		})
 	}
 	return list
 }
@@ -116,8 +143,12 @@ func packsJSON(prices *catalog.Catalog) []map[string]any {
 	list := make([]map[string]any, 0, len(prices.Packs))
 	for _, p := range prices.Packs {
 		list = append(list, map[string]any{
-			"id": p.ID, "name": p.Name, "tokens": p.Tokens, "price": priceJSON(p.Price),
-			"expires_days": p.ExpiresDays, "popular": p.Popular,
+			"id":           p.ID,
+			"name":         p.Name,
+			"tokens":       p.Tokens,
+			"price":        priceJSON(p.Price),
+			"expires_days": p.ExpiresDays,
+			"popular":      p.Popular,
 		})
 	}
 	return list
@@ -130,7 +161,13 @@ func tableJSON(prices *catalog.Catalog) []map[string]any {
 		for i, n := range prices.Counts(r) {
 			counts[prices.Plans[i].ID] = n
 		}
-		list = append(list, map[string]any{"feature": r.Feature, "name": r.Name, "rate": r.Rate, "about": r.About, "counts": counts})
+		list = append(list, map[string]any{
+			"feature": r.Feature,
+			"name":    r.Name,
+			"rate":    r.Rate,
+			"about":   r.About,
+			"counts":  counts,
+		})
 	}
 	return list
 }

@@ -38,9 +38,16 @@ type purchaseJSON struct {
 
 func purchaseAnswer(p *billing.Purchase) purchaseJSON {
 	j := purchaseJSON{
-		ID: p.ID.String(), Status: string(p.Status), Pack: p.Pack, Tokens: p.Tokens, Owed: p.Owed, Price: moneyJSON(p.Price),
-		CreatedAt: stamp(p.CreatedAt), CompletedAt: stamp(p.CompletedAt),
-		Auto: p.Auto, Failure: unlessEmpty(string(p.Failure)),
+		ID:          p.ID.String(),
+		Status:      string(p.Status),
+		Pack:        p.Pack,
+		Tokens:      p.Tokens,
+		Owed:        p.Owed,
+		Price:       moneyJSON(p.Price),
+		CreatedAt:   stamp(p.CreatedAt),
+		CompletedAt: stamp(p.CompletedAt),
+		Auto:        p.Auto,
+		Failure:     unlessEmpty(string(p.Failure)),
 	}
 	if p.Status == billing.StatusPending {
 		j.CheckoutURL = unlessEmpty(p.CheckoutURL)
@@ -50,7 +57,8 @@ func purchaseAnswer(p *billing.Purchase) purchaseJSON {
 		j.Paid = &paid
 	}
 	if p.Bill != nil {
-		j.Tax, j.ReceiptURL = &moneyJSON{Minor: p.Bill.Tax, Currency: p.Price.Currency}, unlessEmpty(p.Bill.ReceiptURL)
+		j.Tax, j.ReceiptURL = &moneyJSON{Minor: p.Bill.Tax, Currency: p.Price.Currency},
+			unlessEmpty(p.Bill.ReceiptURL)
 	}
 	if p.Refunded.Minor > 0 {
 		refunded := moneyJSON(p.Refunded)
@@ -75,7 +83,8 @@ func (a *App) postPurchase(c echo.Context, account uuid.UUID) error {
 	if body.Pack == "" {
 		return problem.Invalid("pack", "is needed")
 	}
-	p, replayed, err := a.Billing.Start(c.Request().Context(), account, key, billing.StartParams{Pack: body.Pack, ReturnPath: body.ReturnURL})
+	p, replayed, err := a.Billing.Start(c.Request().Context(), account, key,
+		billing.StartParams{Pack: body.Pack, ReturnPath: body.ReturnURL})
 	if err != nil {
 		return err
 	}
@@ -100,7 +109,10 @@ func (a *App) getPurchases(c echo.Context, account uuid.UUID) error {
 	for i := range page {
 		list[i] = purchaseAnswer(&page[i])
 	}
-	return c.JSON(http.StatusOK, map[string]any{"purchases": list, "next_cursor": unlessEmpty(textCursor(c, account, string(next)))})
+	return c.JSON(http.StatusOK, map[string]any{
+		"purchases":   list,
+		"next_cursor": unlessEmpty(textCursor(c, account, string(next))),
+	})
 }
 
 func (a *App) getPurchase(c echo.Context, account uuid.UUID) error {
@@ -115,7 +127,8 @@ func (a *App) getPurchase(c echo.Context, account uuid.UUID) error {
 	return c.JSON(http.StatusOK, purchaseAnswer(&p))
 }
 
-// postPurchaseRefund gives a purchase's money back, all that is left of it or a part, and takes the tokens back that it stood for.
+// postPurchaseRefund gives a purchase's money back, all that is left of it or a part, and takes the
+// tokens back that it stood for.
 func (a *App) postPurchaseRefund(c echo.Context, account uuid.UUID) error {
 	var body struct {
 		Amount *moneyJSON `json:"amount"`
@@ -135,7 +148,8 @@ func (a *App) postPurchaseRefund(c echo.Context, account uuid.UUID) error {
 	if err != nil {
 		return err
 	}
-	p, replayed, err := a.Billing.Refund(c.Request().Context(), account, id, key, billing.RefundParams{Amount: (*money.Amount)(body.Amount), Reason: body.Reason})
+	p, replayed, err := a.Billing.Refund(c.Request().Context(), account, id, key,
+		billing.RefundParams{Amount: (*money.Amount)(body.Amount), Reason: body.Reason})
 	if err != nil {
 		return err
 	}

@@ -20,7 +20,14 @@ type resultJSON struct {
 }
 
 func resultAnswer(r *results.Result) resultJSON {
-	j := resultJSON{ID: r.ID.String(), At: stamp(r.At), Agent: unlessEmpty(r.Agent), Kind: r.Kind, Count: r.Count, Currency: unlessEmpty(r.Money.Currency)}
+	j := resultJSON{
+		ID:       r.ID.String(),
+		At:       stamp(r.At),
+		Agent:    unlessEmpty(r.Agent),
+		Kind:     r.Kind,
+		Count:    r.Count,
+		Currency: unlessEmpty(r.Money.Currency),
+	}
 	if r.Charge != 0 {
 		charge := ledger.EntryID(r.Account, r.Charge)
 		j.Charge = &charge

@@ -27,12 +27,21 @@ func (a *App) getUsage(c echo.Context, account uuid.UUID) error {
 		list[i][string(query.By)] = unlessEmpty(s.Name)
 	}
 	return c.JSON(http.StatusOK, map[string]any{
-		"group_by": query.By, "from": u.First.Format(time.DateOnly), "to": u.Last.Format(time.DateOnly), "usage": list, "total": usageJSON(u.Total),
+		"group_by": query.By,
+		"from":     u.First.Format(time.DateOnly),
+		"to":       u.Last.Format(time.DateOnly),
+		"usage":    list,
+		"total":    usageJSON(u.Total),
 	})
 }
 
 func usageJSON(s ledger.UsageSum) map[string]any {
-	return map[string]any{"amount": s.Amount, "quantity": s.Quantity, "count": s.Count, "returned": s.Returned}
+	return map[string]any{
+		"amount":   s.Amount,
+		"quantity": s.Quantity,
+		"count":    s.Count,
+		"returned": s.Returned,
+	}
 }
 
 func usageQuery(c echo.Context) (ledger.UsageQuery, error) {

@@ -22,7 +22,8 @@ func (a *App) webhookRoutes(e *echo.Echo) {
 	e.POST("/v1/webhook-endpoints/:id/deliveries/:delivery/redeliver", a.endpoint(a.postRedeliver))
 }
 
-// endpoint serves an admin's requests about one endpoint. What cannot be an id is the nil one, which nothing has: that is found out like any other.
+// endpoint serves an admin's requests about one endpoint. What cannot be an id is the nil one,
+// which nothing has: that is found out like any other.
 func (a *App) endpoint(serve func(c echo.Context, id uuid.UUID) error) echo.HandlerFunc {
 	return a.key(apikey.Admin, func(c echo.Context) error {
 		id, err := uuid.Parse(c.Param("id"))
@@ -47,8 +48,13 @@ type endpointJSON struct {
 
 func endpointAnswer(e webhook.Endpoint) endpointJSON {
 	answer := endpointJSON{
-		ID: e.ID.String(), URL: e.URL, CreatedAt: stamp(e.CreatedAt), OldSecretUntil: stamp(e.OldSecretUntil), FailingSince: stamp(e.FailingSince),
-		DisabledAt: stamp(e.DisabledAt), DisabledReason: unlessEmpty(e.DisabledReason),
+		ID:             e.ID.String(),
+		URL:            e.URL,
+		CreatedAt:      stamp(e.CreatedAt),
+		OldSecretUntil: stamp(e.OldSecretUntil),
+		FailingSince:   stamp(e.FailingSince),
+		DisabledAt:     stamp(e.DisabledAt),
+		DisabledReason: unlessEmpty(e.DisabledReason),
 	}
 	if len(e.Kinds) > 0 {
 		answer.Events = e.Kinds
@@ -75,7 +81,8 @@ func (a *App) postEndpoint(c echo.Context) error {
 	if err := decode(c, &body); err != nil {
 		return err
 	}
-	made, replayed, err := a.Webhooks.Create(c.Request().Context(), key, webhook.CreateParams{URL: body.URL, Kinds: body.Events})
+	made, replayed, err := a.Webhooks.Create(c.Request().Context(), key,
+		webhook.CreateParams{URL: body.URL, Kinds: body.Events})
 	if err != nil {
 		return err
 	}
@@ -158,8 +165,16 @@ type deliveryJSON struct {
 
 func deliveryAnswer(d webhook.Delivery) deliveryJSON {
 	answer := deliveryJSON{
-		ID: d.ID(), Type: d.Kind, Account: d.ExternalID, Timestamp: stamp(d.At), State: string(d.State), Attempts: d.Attempts,
-		LastAttempt: stamp(d.LastAttempt), LastError: unlessEmpty(d.LastError), NextAttempt: stamp(d.NextAttempt), CreatedAt: stamp(d.CreatedAt),
+		ID:          d.ID(),
+		Type:        d.Kind,
+		Account:     d.ExternalID,
+		Timestamp:   stamp(d.At),
+		State:       string(d.State),
+		Attempts:    d.Attempts,
+		LastAttempt: stamp(d.LastAttempt),
+		LastError:   unlessEmpty(d.LastError),
+		NextAttempt: stamp(d.NextAttempt),
+		CreatedAt:   stamp(d.CreatedAt),
 	}
 	if d.LastStatus > 0 {
 		answer.LastStatus = &d.LastStatus
@@ -188,7 +203,10 @@ func (a *App) getDeliveries(c echo.Context, id uuid.UUID) error {
 	for i, d := range list {
 		answers[i] = deliveryAnswer(d)
 	}
-	return c.JSON(http.StatusOK, map[string]any{"deliveries": answers, "next_cursor": unlessEmpty(textCursor(c, id, string(next)))})
+	return c.JSON(http.StatusOK, map[string]any{
+		"deliveries":  answers,
+		"next_cursor": unlessEmpty(textCursor(c, id, string(next))),
+	})
 }
 
 // postRedeliver sends an event once more.

@@ -1,5 +1,6 @@
-// Package handlers is the app's face: pages for creators, the JSON API for services, webhooks for the payment provider. A handler decodes,
-// calls one domain method and renders; it holds no rule and no SQL.
+// Package handlers is the app's face: pages for creators, the JSON API for services, webhooks for
+// the payment provider. A handler decodes, calls one domain method and renders; it holds no rule
+// and no SQL.
 package handlers
 
 import (
@@ -109,8 +110,8 @@ func NewServer(h http.Handler, lines *slog.Logger) *http.Server {
 	}
 }
 
-// serverErrors takes what net/http says by itself, such as that no connection can be accepted because there are too
-// many open files.
+// serverErrors takes what net/http says by itself, such as that no connection can be accepted
+// because there are too many open files.
 func serverErrors(lines *slog.Logger) logs.Messages {
 	return func(text string) {
 		message := "http server"
@@ -127,8 +128,8 @@ func get(e *echo.Echo, path string, serve echo.HandlerFunc) {
 	e.HEAD(path, serve)
 }
 
-// form routes a form of signed-in creators. Whoever asks for its address in another way, as by opening the answer to a rejected form again, is led back to
-// the page that the form is on.
+// form routes a form of signed-in creators. Whoever asks for its address in another way, as by
+// opening the answer to a rejected form again, is led back to the page that the form is on.
 func (a *App) form(e *echo.Echo, path, page string, serve func(v *visit) error) {
 	e.POST(path, a.page(serve))
 	get(e, path, a.page(func(v *visit) error {

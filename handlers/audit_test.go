@@ -17,7 +17,8 @@ import (
 	"pop.store/credits/internal/logs"
 )
 
-// logLine is the line of the log about the request that was answered; there must be exactly one with the level.
+// logLine is the line of the log about the request that was answered; there must be exactly one
+// with the level.
 func (a answer) logLine(s *site, level string) string {
 	a.t.Helper()
 	id := a.header.Get("X-Request-Id")
@@ -70,7 +71,8 @@ func TestOperatorActsAreLogged(t *testing.T) {
 	path := fmt.Sprintf("/v1/accounts/maya/charges/%v/refund", charge["id"])
 	key := uuid.NewString()
 	for _, replayed := range []bool{false, true} {
-		line := s.call("POST", path, "{"+reason+"}", "Idempotency-Key", key).want(http.StatusCreated).logLine(s, "INFO")
+		line := s.call("POST", path, "{"+reason+"}", "Idempotency-Key", key).want(http.StatusCreated).logLine(s,
+			"INFO")
 		wantWords(t, line, `/refund"`, "account="+id.String(), "amount=10", fmt.Sprintf("id=%v", charge["id"]))
 		if strings.Contains(line, "replayed=true") != replayed {
 			t.Errorf("replayed is %v: %s", replayed, line)
@@ -123,7 +125,8 @@ func TestSecurityEventsAreLogged(t *testing.T) {
 	}
 }
 
-// Bulk requests that are shed say when to come again, and are a line a second in the log and not one for each charge.
+// Bulk requests that are shed say when to come again, and are a line a second in the log and not
+// one for each charge.
 func TestShedBulkRequests(t *testing.T) {
 	t.Parallel()
 	s := newSite(t)
@@ -174,7 +177,8 @@ func TestShedBulkRequests(t *testing.T) {
 	wantWords(t, out.String(), "repeated=", "code=busy")
 }
 
-// While the server drains it serves as before, but ends every connection, and /readyz sends proxies elsewhere.
+// While the server drains it serves as before, but ends every connection, and /readyz sends proxies
+// elsewhere.
 func TestDraining(t *testing.T) {
 	t.Parallel()
 	s := newSite(t)
@@ -187,8 +191,10 @@ func TestDraining(t *testing.T) {
 		t.Errorf("Retry-After is %q", after)
 	}
 	for path, status := range map[string]int{
-		"/healthz": http.StatusOK, "/login": http.StatusOK,
-		"/nothing-here": http.StatusNotFound, "/v1/catalog": http.StatusUnauthorized,
+		"/healthz":      http.StatusOK,
+		"/login":        http.StatusOK,
+		"/nothing-here": http.StatusNotFound,
+		"/v1/catalog":   http.StatusUnauthorized,
 	} {
 		res, err := s.client.Get(s.url + path)
 		if err != nil {
@@ -206,7 +212,8 @@ func TestDraining(t *testing.T) {
 	}
 }
 
-// What net/http says by itself, such as that there are no file descriptors left, is a warning, and one a second.
+// What net/http says by itself, such as that there are no file descriptors left, is a warning, and
+// one a second.
 func TestTheServersOwnErrorsAreLogged(t *testing.T) {
 	t.Parallel()
 	var out bytes.Buffer

@@ -39,8 +39,11 @@ func (s *site) refusals(scope apikey.Scope) map[string]refusal {
 		"another's end": {"Bearer " + good[:len(good)-1] + last, http.StatusUnauthorized, "invalid_api_key"},
 		"upper case":    {"Bearer " + strings.ToUpper(good), http.StatusUnauthorized, "invalid_api_key"},
 		"two keys":      {"Bearer " + good + " " + good, http.StatusUnauthorized, "invalid_api_key"},
-		"unknown":       {"Bearer crk_" + strings.Repeat("a", 8) + "_" + strings.Repeat("b", 52), http.StatusUnauthorized, "invalid_api_key"},
-		"revoked":       {"Bearer " + revokedSecret, http.StatusUnauthorized, "invalid_api_key"},
+		"unknown": {
+			"Bearer crk_" + strings.Repeat("a", 8) + "_" + strings.Repeat("b", 52),
+			http.StatusUnauthorized, "invalid_api_key",
+		},
+		"revoked": {"Bearer " + revokedSecret, http.StatusUnauthorized, "invalid_api_key"},
 	}
 	for lower := apikey.Read; lower < scope; lower++ {
 		out["scope "+lower.String()] = refusal{"Bearer " + s.keys[lower], http.StatusForbidden, "insufficient_scope"}
@@ -59,11 +62,14 @@ func TestWhoMayUseTheAPI(t *testing.T) {
 		before := s.contents()
 		for _, path := range []string{r.of("maya"), r.of("nobody"), r.of("me")} {
 			for name, c := range refused {
-				if c.code == "missing_api_key" && path == r.of("me") && strings.Contains(r.path, ":account") && r.method == http.MethodGet {
+				if c.code == "missing_api_key" && path == r.of("me") && strings.Contains(r.path, ":account") &&
+					r.method == http.MethodGet {
 					c.code = "signed_out"
 				}
-				a := s.send(r.method, path, r.body, "Authorization", c.authorization, "Idempotency-Key", uuid.NewString()).problem(c.status, c.code, "")
-				if challenge := a.header.Get("WWW-Authenticate"); (challenge != "") != (c.status == http.StatusUnauthorized) {
+				a := s.send(r.method, path, r.body, "Authorization", c.authorization, "Idempotency-Key",
+					uuid.NewString()).problem(c.status, c.code, "")
+				if challenge := a.header.Get("WWW-Authenticate"); (challenge != "") !=
+					(c.status == http.StatusUnauthorized) {
 					t.Errorf("%s, %s: WWW-Authenticate %q", a.to, name, challenge)
 				}
 			}
@@ -72,11 +78,14 @@ func TestWhoMayUseTheAPI(t *testing.T) {
 			}
 		}
 		// A session is no key.
-		v.do(r.method, r.of("maya"), r.body, "Idempotency-Key", "k", "Sec-Fetch-Site", "same-origin").problem(http.StatusUnauthorized, "missing_api_key", "")
+		v.do(r.method, r.of("maya"), r.body, "Idempotency-Key", "k", "Sec-Fetch-Site",
+			"same-origin").problem(http.StatusUnauthorized, "missing_api_key", "")
 		s.unchanged(before)
 		for scope := r.scope; scope <= apikey.Admin; scope++ {
-			a := s.send(r.method, r.of("maya"), r.body, "Authorization", "bearer "+s.keys[scope], "Idempotency-Key", uuid.NewString())
-			if a.status != http.StatusOK && a.status != http.StatusCreated && (!r.absent || a.status != http.StatusNotFound) {
+			a := s.send(r.method, r.of("maya"), r.body, "Authorization", "bearer "+s.keys[scope],
+				"Idempotency-Key", uuid.NewString())
+			if a.status != http.StatusOK && a.status != http.StatusCreated &&
+				(!r.absent || a.status != http.StatusNotFound) {
 				t.Errorf("%s, scope %s: %d: %s", a.to, scope, a.status, a.body)
 			}
 		}
@@ -104,14 +113,17 @@ func TestMe(t *testing.T) {
 		}
 		if strings.HasSuffix(path, "/x") { // a thing of the account that is not there
 			a.problem(http.StatusNotFound, "", "")
-		} else if theirs := s.call(r.method, r.of("maya"), ""); string(theirs.body) != string(a.want(http.StatusOK).body) {
+		} else if theirs := s.call(r.method, r.of("maya"), ""); string(theirs.body) !=
+			string(a.want(http.StatusOK).body) {
 			t.Errorf("%s\n%s\nis not\n%s", a.to, a.body, theirs.body)
 		}
 		s.send(r.method, path, "").problem(http.StatusUnauthorized, "", "")
-		s.send(r.method, path, "", "Cookie", "credits="+strings.Repeat("A", 43)).problem(http.StatusUnauthorized, "", "")
+		s.send(r.method, path, "", "Cookie", "credits="+strings.Repeat("A", 43)).problem(http.StatusUnauthorized,
+			"", "")
 		// A key names its account; nobody is called "me". And a bad key is not made up for by a cookie.
 		s.call(r.method, path, "").problem(http.StatusNotFound, "account_not_found", "")
-		v.do(r.method, path, "", "Authorization", "Bearer crk_x").problem(http.StatusUnauthorized, "invalid_api_key", "")
+		v.do(r.method, path, "", "Authorization", "Bearer crk_x").problem(http.StatusUnauthorized,
+			"invalid_api_key", "")
 	}
 	v.get("/v1/accounts/noor").problem(http.StatusUnauthorized, "missing_api_key", "")
 	v.get("/v1/accounts/maya").problem(http.StatusUnauthorized, "missing_api_key", "")
@@ -144,7 +156,8 @@ func TestOtherCreatorsSeeNothing(t *testing.T) {
 			if a.status == http.StatusSeeOther && a.header.Get("Location") != "" {
 				continue // the address of a form leads to its page
 			}
-			if a.want(http.StatusOK); strings.Contains(string(a.body), "secret-agent") || strings.Contains(string(a.body), id) {
+			if a.want(http.StatusOK); strings.Contains(string(a.body), "secret-agent") ||
+				strings.Contains(string(a.body), id) {
 				t.Errorf("%s shows what is another creator's", a.to)
 			}
 		}
@@ -152,7 +165,8 @@ func TestOtherCreatorsSeeNothing(t *testing.T) {
 	if own := maya.get("/credits/history"); !strings.Contains(string(own.body), "secret-agent") {
 		t.Error("nor does their own")
 	}
-	if me := noor.get("/v1/accounts/me/transactions"); strings.Contains(string(me.body), "secret-agent") || len(me.list("transactions")) != 1 {
+	if me := noor.get("/v1/accounts/me/transactions"); strings.Contains(string(me.body), "secret-agent") ||
+		len(me.list("transactions")) != 1 {
 		t.Errorf("%s", me.body)
 	}
 }
@@ -163,7 +177,10 @@ func TestPagesAreForTheSignedIn(t *testing.T) {
 	s := newSite(t)
 	s.open("maya", "starter")
 	before := s.contents()
-	for _, cookie := range []string{"", "credits=", "credits=x", "credits=" + strings.Repeat("A", 43), "__Host-credits=" + strings.Repeat("A", 43), "credits=\"; x"} {
+	for _, cookie := range []string{
+		"", "credits=", "credits=x", "credits=" + strings.Repeat("A", 43),
+		"__Host-credits=" + strings.Repeat("A", 43), "credits=\"; x",
+	} {
 		for _, r := range of(personal) {
 			path := r.of("")
 			headers := []string{"Sec-Fetch-Site", "same-origin", "Cookie", cookie}
@@ -179,7 +196,8 @@ func TestPagesAreForTheSignedIn(t *testing.T) {
 			// A fragment must not be replaced by the sign-in page.
 			a = s.send(r.method, path, r.body, append(headers, "HX-Request", "true")...).want(http.StatusUnauthorized)
 			if a.header.Get("HX-Redirect") != "" || len(a.body) > 0 || a.header.Get("Location") != "" {
-				t.Errorf("%s: HX-Redirect %q, Location %q, %d bytes", a.to, a.header.Get("HX-Redirect"), a.header.Get("Location"), len(a.body))
+				t.Errorf("%s: HX-Redirect %q, Location %q, %d bytes", a.to, a.header.Get("HX-Redirect"),
+					a.header.Get("Location"), len(a.body))
 			}
 			wantNoCookie(t, a)
 		}

@@ -14,22 +14,23 @@ import (
 	"pop.store/credits/views"
 )
 
-// A visit ends when the home page was not asked for during visitGap. What happened since it is told on the next one, unless that comes after
-// longestAway: then nobody remembers where they left off.
+// A visit ends when the home page was not asked for during visitGap. What happened since it is told
+// on the next one, unless that comes after longestAway: then nobody remembers where they left off.
 const (
 	visitGap    = 30 * time.Minute
 	longestAway = 60 * 24 * time.Hour
 )
 
-// visits is what a browser remembers of its visits to an account's home page: no more than two times, to the second.
+// visits is what a browser remembers of its visits to an account's home page: no more than two
+// times, to the second.
 type visits struct {
 	account uuid.UUID
 	before  time.Time // when the visit before this one ended; zero: this is the first
 	seen    time.Time // when this one was last seen
 }
 
-// visitCookie is the name of the cookie that remembers visits. It is of no use to anybody else: what it says only sets the day from which the creator's
-// own books are summed up.
+// visitCookie is the name of the cookie that remembers visits. It is of no use to anybody else:
+// what it says only sets the day from which the creator's own books are summed up.
 func (a *App) visitCookie() string {
 	if a.BaseURL.Scheme == "https" {
 		return "__Host-visits"
@@ -87,7 +88,12 @@ func (a *App) away(v *visit) (views.AwayModel, error) {
 	}
 	now := readVisits(text, v.ID).at(v.now)
 	v.SetCookie(&http.Cookie{
-		Name: a.visitCookie(), Value: now.String(), Path: "/", MaxAge: int(longestAway / time.Second), HttpOnly: true, Secure: a.BaseURL.Scheme == "https",
+		Name:     a.visitCookie(),
+		Value:    now.String(),
+		Path:     "/",
+		MaxAge:   int(longestAway / time.Second),
+		HttpOnly: true,
+		Secure:   a.BaseURL.Scheme == "https",
 		SameSite: http.SameSiteLaxMode,
 	})
 	if now.before.IsZero() {

@@ -30,8 +30,10 @@ func TestWhileYouWereAway(t *testing.T) {
 	t.Parallel()
 	s := newSite(t)
 	s.open("maya", "starter")
-	s.call("PUT", "/v1/accounts/maya/agents/dms", `{"name":"DM Automation","feature":"comment_to_dm"}`).want(http.StatusCreated)
-	s.call("PUT", "/v1/accounts/maya/agents/seller", `{"name":"Auto Selling","feature":"auto_selling"}`).want(http.StatusCreated)
+	s.call("PUT", "/v1/accounts/maya/agents/dms",
+		`{"name":"DM Automation","feature":"comment_to_dm"}`).want(http.StatusCreated)
+	s.call("PUT", "/v1/accounts/maya/agents/seller",
+		`{"name":"Auto Selling","feature":"auto_selling"}`).want(http.StatusCreated)
 	v := s.signIn("maya")
 	v.wantAway() // a first visit
 	s.charge("maya", `{"feature":"lip_sync"}`)
@@ -48,7 +50,8 @@ func TestWhileYouWereAway(t *testing.T) {
 	s.post("/v1/accounts/maya/charges", `{"feature":"comment_to_dm","agent":"dms"}`).want(http.StatusPaymentRequired)
 	s.clock.Advance(time.Minute)
 	s.grant("maya", "12")
-	s.post("/v1/accounts/maya/charges", `{"feature":"auto_selling","agent":"seller","amount":"13"}`).want(http.StatusPaymentRequired)
+	s.post("/v1/accounts/maya/charges",
+		`{"feature":"auto_selling","agent":"seller","amount":"13"}`).want(http.StatusPaymentRequired)
 	s.clock.Advance(time.Hour)
 	want := []string{
 		"190 tokens spent.", "12 tokens arrived from your plan and gifts.", "DM Automation stopped, and is back on.",

@@ -44,7 +44,8 @@ var pollTrigger = regexp.MustCompile(`^every [1-9][0-9]*ms, credits-changed from
 func (v *visitor) poll(badge *html.Node) answer {
 	v.s.t.Helper()
 	path := attr(badge, "hx-get")
-	if !strings.HasPrefix(path, "/credits/badge?v=") || !pollTrigger.MatchString(attr(badge, "hx-trigger")) || attr(badge, "hx-swap") != "outerMorph" {
+	if !strings.HasPrefix(path, "/credits/badge?v=") || !pollTrigger.MatchString(attr(badge, "hx-trigger")) ||
+		attr(badge, "hx-swap") != "outerMorph" {
 		v.s.t.Errorf("the badge asks %q on %q by %q", path, attr(badge, "hx-trigger"), attr(badge, "hx-swap"))
 	}
 	return v.get(path, "HX-Request", "true")
@@ -65,13 +66,16 @@ func TestTheBadgeIsAskedAgain(t *testing.T) {
 	s.charge("maya", `{"feature":"brand_deal_scan"}`)
 	a := v.poll(badge).want(http.StatusOK).wantNotice("")
 	badge = a.badge()
-	if text(badge) != "199.9 tokens" || attr(badge, "aria-label") != "Balance: 199.9 tokens" || attr(badge, "href") != "/credits" || attr(badge, "id") != "badge" {
+	if text(badge) != "199.9 tokens" || attr(badge, "aria-label") != "Balance: 199.9 tokens" ||
+		attr(badge, "href") != "/credits" || attr(badge, "id") != "badge" {
 		t.Errorf("the badge says %q, %q", text(badge), attr(badge, "aria-label"))
 	}
 	if attr(badge, "hx-get") == old {
 		t.Error("the new badge has the old version")
 	}
-	if n := len(all(a.page(), func(n *html.Node) bool { return attr(n, "aria-live") != "" || attr(n, "role") == "status" })); n > 0 {
+	if n := len(all(a.page(), func(n *html.Node) bool {
+		return attr(n, "aria-live") != "" || attr(n, "role") == "status"
+	})); n > 0 {
 		t.Error("the badge announces every change")
 	}
 	v.poll(badge).want(http.StatusNoContent)
@@ -95,14 +99,18 @@ func (v *visitor) pause() time.Duration {
 	return d
 }
 
-// The server sets the pace: quick while work runs, slower when it is quiet, slow when nothing has happened for long.
+// The server sets the pace: quick while work runs, slower when it is quiet, slow when nothing has
+// happened for long.
 func TestTheBadgesPace(t *testing.T) {
 	t.Parallel()
 	s := newSite(t)
 	s.open("maya", "starter")
 	v := s.signIn("maya")
 	for _, step := range []struct{ after, around time.Duration }{
-		{0, 3 * time.Second}, {2 * time.Minute, 30 * time.Second}, {30 * time.Minute, 2 * time.Minute}, {24 * time.Hour, 2 * time.Minute},
+		{0, 3 * time.Second},
+		{2 * time.Minute, 30 * time.Second},
+		{30 * time.Minute, 2 * time.Minute},
+		{24 * time.Hour, 2 * time.Minute},
 	} {
 		s.clock.Set(start.Add(step.after))
 		seen := map[time.Duration]bool{}
@@ -153,7 +161,8 @@ func TestTheNoticeComesAndGoes(t *testing.T) {
 	badge = v.poll(badge).want(http.StatusOK).wantNotice("").badge()
 	s.charge("maya", `{"feature":"social_comment_reply"}`)
 	a := v.poll(badge).want(http.StatusOK).wantNotice("low").has("get-more-credits", true).has("notice-dismiss", true)
-	if badge = a.badge(); attr(badge, "data-level") != "low" || attr(badge, "aria-label") != "Balance: 39.95 tokens, low" {
+	if badge = a.badge(); attr(badge, "data-level") != "low" ||
+		attr(badge, "aria-label") != "Balance: 39.95 tokens, low" {
 		t.Errorf("the badge is %q, %q", attr(badge, "data-level"), attr(badge, "aria-label"))
 	}
 	for _, page := range []string{"/", "/credits", "/credits/history", "/plans", "/nothing-here"} {
@@ -176,7 +185,8 @@ func TestPuttingTheNoticeAway(t *testing.T) {
 	s.openWith("maya", "30")
 	v := s.signIn("maya")
 	badge := v.get("/credits").has("notice", true).badge()
-	a := v.submit("/credits/notice/dismiss", map[string][]string{"level": {"low"}}, "HX-Request", "true").want(http.StatusOK).wantNotice("")
+	a := v.submit("/credits/notice/dismiss", map[string][]string{"level": {"low"}}, "HX-Request",
+		"true").want(http.StatusOK).wantNotice("")
 	if next := a.badge(); attr(next, "data-level") != "low" || attr(next, "hx-get") == attr(badge, "hx-get") {
 		t.Errorf("the badge after it is %q with %q", attr(next, "data-level"), attr(next, "hx-get"))
 	}
@@ -199,7 +209,8 @@ func TestPuttingTheNoticeAway(t *testing.T) {
 	s.unchanged(before)
 }
 
-// "Not now" from a tab that shows what was true before tokens came puts nothing away: the next low notice comes.
+// "Not now" from a tab that shows what was true before tokens came puts nothing away: the next low
+// notice comes.
 func TestALateNotNow(t *testing.T) {
 	t.Parallel()
 	s := newSite(t)

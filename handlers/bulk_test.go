@@ -63,7 +63,8 @@ func TestBulkChargesAreEachDecidedByItself(t *testing.T) {
 		r := results[i]
 		problem, _ := r["error"].(map[string]any)
 		charge, _ := r["charge"].(map[string]any)
-		if r["status"] != float64(w.status) || (charge != nil) != (w.code == "") || (problem != nil) == (w.code == "") {
+		if r["status"] != float64(w.status) || (charge != nil) != (w.code == "") ||
+			(problem != nil) == (w.code == "") {
 			t.Errorf("%d: %v", i, r)
 			continue
 		}
@@ -71,23 +72,29 @@ func TestBulkChargesAreEachDecidedByItself(t *testing.T) {
 			continue
 		}
 		field, _ := problem["field"].(string)
-		if problem["code"] != w.code || field != w.field || problem["status"] != r["status"] || problem["title"] != http.StatusText(w.status) || problem["detail"] == "" {
+		if problem["code"] != w.code || field != w.field || problem["status"] != r["status"] ||
+			problem["title"] != http.StatusText(w.status) || problem["detail"] == "" {
 			t.Errorf("%d: %v", i, r)
 		}
 	}
-	if at(results[0], "charge", "amount") != "10" || at(results[0], "charge", "balance", "spendable") != "10" || at(results[0], "charge", "agent") != "studio" {
+	if at(results[0], "charge", "amount") != "10" || at(results[0], "charge", "balance", "spendable") != "10" ||
+		at(results[0], "charge", "agent") != "studio" {
 		t.Errorf("%v", results[0])
 	}
-	if results[0]["replayed"] != nil || results[7]["replayed"] != true || at(results[7], "charge", "id") != at(results[0], "charge", "id") {
+	if results[0]["replayed"] != nil || results[7]["replayed"] != true ||
+		at(results[7], "charge", "id") != at(results[0], "charge", "id") {
 		t.Errorf("%v is replayed as %v", results[0], results[7])
 	}
-	if at(results[4], "error", "buy_url") != s.url+"/credits/buy?need=65" || at(results[4], "error", "shortfall") != "65" {
+	if at(results[4], "error", "buy_url") != s.url+"/credits/buy?need=65" ||
+		at(results[4], "error", "shortfall") != "65" {
 		t.Errorf("%v", results[4])
 	}
 	s.wantSpendable("maya", "0")
 	s.wantSpendable("noor", "125")
 	// Alone, the same key and charge are the same.
-	single := s.call("POST", "/v1/accounts/maya/charges", `{"feature":"image_generation","agent":"studio","reference":"r","metadata":{"a":"b"}}`, "Idempotency-Key", "1").
+	single := s.call("POST", "/v1/accounts/maya/charges",
+		`{"feature":"image_generation","agent":"studio","reference":"r","metadata":{"a":"b"}}`, "Idempotency-Key",
+		"1").
 		want(http.StatusCreated)
 	if single.at("id") != at(results[0], "charge", "id") || single.header.Get("Idempotent-Replayed") != "true" {
 		t.Errorf("%s", single.body)
@@ -113,21 +120,25 @@ func TestAThousandAtOnce(t *testing.T) {
 			if i/accounts >= 40 {
 				want = http.StatusPaymentRequired
 			}
-			if replayed, _ := r["replayed"].(bool); r["status"] != want || replayed != (round == 1 && want == http.StatusCreated) {
+			if replayed, _ := r["replayed"].(bool); r["status"] != want ||
+				replayed != (round == 1 && want == http.StatusCreated) {
 				t.Errorf("round %d, charge %d: %v", round, i, r)
 			}
 		}
 	}
-	for i, b := range s.call("POST", "/v1/balances", `{"accounts":[`+strings.Join(names, ",")+`]}`).want(http.StatusOK).list("balances") {
+	for i, b := range s.call("POST", "/v1/balances",
+		`{"accounts":[`+strings.Join(names, ",")+`]}`).want(http.StatusOK).list("balances") {
 		if `"`+b["account"].(string)+`"` != names[i] || at(b, "balance", "total") != "0" {
 			t.Errorf("balance %d: %v", i, b)
 		}
 	}
 	before := s.contents()
 	s.bulk(append(items, items[0])...).problem(http.StatusUnprocessableEntity, "invalid_field", "charges")
-	s.call("POST", "/v1/charges", `{"charges":[]}`).problem(http.StatusUnprocessableEntity, "invalid_field", "charges")
+	s.call("POST", "/v1/charges", `{"charges":[]}`).problem(http.StatusUnprocessableEntity, "invalid_field",
+		"charges")
 	s.call("POST", "/v1/charges", `{}`).problem(http.StatusUnprocessableEntity, "invalid_field", "charges")
-	s.call("POST", "/v1/balances", `{"accounts":[`+strings.Join(names, ",")+`,"x"]}`).problem(http.StatusUnprocessableEntity, "invalid_field", "accounts")
+	s.call("POST", "/v1/balances", `{"accounts":[`+strings.Join(names, ",")+
+		`,"x"]}`).problem(http.StatusUnprocessableEntity, "invalid_field", "accounts")
 	s.call("POST", "/v1/balances", `{}`).problem(http.StatusUnprocessableEntity, "invalid_field", "accounts")
 	s.bulk(`"account":"creator-1","idempotency_key":"new","feature":"lip_sync"`, `"account":"creator-1","amount":5`).
 		problem(http.StatusUnprocessableEntity, "invalid_field", "charges[1].amount")
@@ -141,8 +152,17 @@ func TestBalances(t *testing.T) {
 	s.open("noor", "pro")
 	s.hold("maya", `{"feature":"lip_sync"}`)
 	before := s.contents()
-	list := s.call("POST", "/v1/balances", `{"accounts":["noor","nobody","maya","noor","a b",""]}`).want(http.StatusOK).list("balances")
-	want := []map[string]string{{"spendable": "400", "held": "0", "total": "400"}, nil, {"spendable": "195", "held": "5", "total": "200"}, {"spendable": "400"}, nil, nil}
+	list := s.call("POST", "/v1/balances",
+		`{"accounts":["noor","nobody","maya","noor","a b",""]}`).want(http.StatusOK).list("balances")
+	want := []map[string]string{{
+		"spendable": "400",
+		"held":      "0",
+		"total":     "400",
+	}, nil, {
+		"spendable": "195",
+		"held":      "5",
+		"total":     "200",
+	}, {"spendable": "400"}, nil, nil}
 	if len(list) != len(want) || list[1]["account"] != "nobody" {
 		t.Fatalf("%v", list)
 	}

@@ -10,14 +10,17 @@ import (
 	"pop.store/credits/internal/problem"
 )
 
-// Limits on the reads and pages of one account that are under way at once. Reads share the database's connections with all accounts; four of one account
-// leave room for the others, and are more than a browser or a service needs. Charges and other writes have a queue of their own in the ledger.
+// Limits on the reads and pages of one account that are under way at once. Reads share the
+// database's connections with all accounts; four of one account leave room for the others, and are
+// more than a browser or a service needs. Charges and other writes have a queue of their own in the
+// ledger.
 const (
 	accountReads   = 4
 	accountWaiting = 256
 )
 
-var errBusy = problem.New(problem.TooMany, "too_many_requests", "Too many requests about this account are waiting. Try again in a moment.")
+var errBusy = problem.New(problem.TooMany, "too_many_requests",
+	"Too many requests about this account are waiting. Try again in a moment.")
 
 func newReadLimit() *inflight.Limiter[uuid.UUID] {
 	return inflight.New[uuid.UUID](accountReads, accountWaiting)

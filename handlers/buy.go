@@ -20,7 +20,8 @@ import (
 	"pop.store/credits/views"
 )
 
-// wish is what a creator wants tokens for: how many are missing, and where to go back to. What an address says wrongly is as if it said nothing.
+// wish is what a creator wants tokens for: how many are missing, and where to go back to. What an
+// address says wrongly is as if it said nothing.
 type wish struct {
 	need tokens.Amount
 	next string
@@ -63,8 +64,17 @@ func (a *App) buyModel(v *visit, w wish) (views.BuyModel, error) {
 		return views.BuyModel{}, err
 	}
 	m := views.BuyModel{
-		Chrome: a.chrome(v, views.NavCredits), Open: open, Available: a.Billing.Available(), Spendable: v.Spendable, Need: w.need, Next: w.next, Owed: v.Owed,
-		Waiting: v.Paused, Taxed: a.Billing.Taxed(), OfferKeep: w.asks, Keep: w.keep,
+		Chrome:    a.chrome(v, views.NavCredits),
+		Open:      open,
+		Available: a.Billing.Available(),
+		Spendable: v.Spendable,
+		Need:      w.need,
+		Next:      w.next,
+		Owed:      v.Owed,
+		Waiting:   v.Paused,
+		Taxed:     a.Billing.Taxed(),
+		OfferKeep: w.asks,
+		Keep:      w.keep,
 	}
 	account, err := a.Ledger.Account(v.Request().Context(), v.ID)
 	if err != nil {
@@ -93,8 +103,8 @@ func (a *App) buyModel(v *visit, w wish) (views.BuyModel, error) {
 	return m, nil
 }
 
-// suggest suggests one pack, and leaves out advice to buy another one. With a need it is the smallest pack that
-// covers it; without one the pack that the advice names, if it names one.
+// suggest suggests one pack, and leaves out advice to buy another one. With a need it is the
+// smallest pack that covers it; without one the pack that the advice names, if it names one.
 func suggest(packs []views.PackModel, need tokens.Amount, advice []views.AdviceModel) []views.AdviceModel {
 	buy := slices.IndexFunc(advice, func(one views.AdviceModel) bool { return one.Kind == views.AdviceBuy })
 	if need == 0 && buy >= 0 {
@@ -111,8 +121,9 @@ func suggest(packs []views.PackModel, need tokens.Amount, advice []views.AdviceM
 	return advice
 }
 
-// preselect suggests the smallest pack that covers a need, or the largest there is; packs are sorted by size. Without
-// a need the catalog's suggestion stands, unless what is owed takes all of that pack.
+// preselect suggests the smallest pack that covers a need, or the largest there is; packs are
+// sorted by size. Without a need the catalog's suggestion stands, unless what is owed takes all of
+// that pack.
 func preselect(packs []views.PackModel, need tokens.Amount) {
 	worthless := func(p views.PackModel) bool { return p.Suggested && p.Gets <= 0 }
 	if need == 0 && !slices.ContainsFunc(packs, worthless) {
@@ -148,13 +159,19 @@ func (a *App) resumes(v *visit, packs []catalog.Pack) ([][]string, error) {
 func (a *App) packModel(p catalog.Pack, owed tokens.Amount) views.PackModel {
 	gets := max(p.Tokens-owed, 0)
 	return views.PackModel{
-		ID: p.ID, Name: p.Name, Tokens: p.Tokens, Price: p.Price, Gets: gets, GoodFor: a.equivalents(gets, creditsFeatures),
-		ExpiresAfter: time.Duration(p.ExpiresDays) * 24 * time.Hour, Suggested: p.Popular,
+		ID:           p.ID,
+		Name:         p.Name,
+		Tokens:       p.Tokens,
+		Price:        p.Price,
+		Gets:         gets,
+		GoodFor:      a.equivalents(gets, creditsFeatures),
+		ExpiresAfter: time.Duration(p.ExpiresDays) * 24 * time.Hour,
+		Suggested:    p.Popular,
 	}
 }
 
-// buy orders a pack and sends the browser to the payment page. The key was made with the form, so a form that is sent twice is one
-// purchase.
+// buy orders a pack and sends the browser to the payment page. The key was made with the form, so a
+// form that is sent twice is one purchase.
 func (a *App) buy(v *visit) error {
 	form, err := formParams(v)
 	if err != nil {
@@ -165,7 +182,10 @@ func (a *App) buy(v *visit) error {
 		return errKeyInvalid
 	}
 	p, _, err := a.Billing.Start(v.Request().Context(), v.ID, key, billing.StartParams{
-		Pack: pack, ReturnPath: w.next, KeepMethod: w.keep, Shown: shownOrder(form),
+		Pack:       pack,
+		ReturnPath: w.next,
+		KeepMethod: w.keep,
+		Shown:      shownOrder(form),
 	})
 	var refused *problem.Error
 	if errors.As(err, &refused) && statuses[refused.Kind] < http.StatusInternalServerError {
@@ -188,7 +208,8 @@ func (a *App) buy(v *visit) error {
 	return v.Redirect(http.StatusSeeOther, p.CheckoutURL)
 }
 
-// shownOrder is the newest open order that the form's page has shown, the zero UUID for none, and nil where the form does not say.
+// shownOrder is the newest open order that the form's page has shown, the zero UUID for none, and
+// nil where the form does not say.
 func shownOrder(form url.Values) *uuid.UUID {
 	if !form.Has("open") {
 		return nil
@@ -210,7 +231,12 @@ func (a *App) openOrders(v *visit) ([]views.OpenOrder, error) {
 	for i := range list {
 		p := &list[i]
 		open[i] = views.OpenOrder{
-			ID: p.ID.String(), PackName: receipt.PackName(a.Prices(), p.Pack), Tokens: p.Tokens, Price: p.Price, At: p.CreatedAt, PayURL: p.CheckoutURL,
+			ID:       p.ID.String(),
+			PackName: receipt.PackName(a.Prices(), p.Pack),
+			Tokens:   p.Tokens,
+			Price:    p.Price,
+			At:       p.CreatedAt,
+			PayURL:   p.CheckoutURL,
 		}
 	}
 	return open, nil
@@ -240,7 +266,8 @@ func (a *App) purchasePage(v *visit) error {
 	return render(v, http.StatusOK, views.PurchasePage(m))
 }
 
-// purchaseStatus answers the return page's poll: 204 while the page shows what is true. Once the tokens are there, the badge is told to look at once.
+// purchaseStatus answers the return page's poll: 204 while the page shows what is true. Once the
+// tokens are there, the badge is told to look at once.
 func (a *App) purchaseStatus(v *visit) error {
 	m, err := a.purchaseModel(v)
 	if err != nil {
@@ -254,8 +281,9 @@ func (a *App) purchaseStatus(v *visit) error {
 	return render(v, http.StatusOK, views.PurchaseStatus(m))
 }
 
-// returnPurchase gives a pack back that nothing was used of. The key was made with the form, so a form that is sent twice is one return. One that could
-// not be finished now goes on by itself, which its page says.
+// returnPurchase gives a pack back that nothing was used of. The key was made with the form, so a
+// form that is sent twice is one return. One that could not be finished now goes on by itself,
+// which its page says.
 func (a *App) returnPurchase(v *visit) error {
 	form, err := formParams(v)
 	if err != nil {
@@ -270,7 +298,8 @@ func (a *App) returnPurchase(v *visit) error {
 	}
 	ctx := v.Request().Context()
 	_, _, err = a.Billing.Return(ctx, v.ID, id, form.Get("key"))
-	if refused := problem.Of(err); err != nil && statuses[refused.Kind] < http.StatusInternalServerError && refused.Kind != problem.NotFound {
+	if refused := problem.Of(err); err != nil && statuses[refused.Kind] < http.StatusInternalServerError &&
+		refused.Kind != problem.NotFound {
 		return a.purchaseAgain(v, statuses[refused.Kind], refused.Message)
 	}
 	if err != nil {
@@ -291,7 +320,8 @@ func (a *App) purchaseAgain(v *visit, status int, why string) error {
 	return render(v, status, views.PurchasePage(m))
 }
 
-// purchaseModel asks the provider, never the browser, where the payment stands, and reads the balance after that.
+// purchaseModel asks the provider, never the browser, where the payment stands, and reads the
+// balance after that.
 func (a *App) purchaseModel(v *visit) (views.PurchaseModel, error) {
 	id, err := purchaseOf(v)
 	if err != nil {
@@ -310,10 +340,31 @@ func (a *App) purchaseModel(v *visit) (views.PurchaseModel, error) {
 		return views.PurchaseModel{}, err
 	}
 	m := views.PurchaseModel{
-		Chrome: a.chrome(v, views.NavCredits), ID: p.ID.String(), PackName: receipt.PackName(a.Prices(), p.Pack), Tokens: p.Tokens, Price: p.Price, At: p.CreatedAt,
-		Owed: story.Netted, Balance: v.Spendable, BackURL: p.ReturnPath, RetryURL: buyURL(0, p.ReturnPath), Left: story.Left, Debt: v.Owed,
-		Back:    views.BackModel{Money: p.Refunded, Tokens: story.Back, Used: story.Used, At: story.BackAt, Reason: story.Reason},
-		Receipt: !p.CompletedAt.IsZero(), Paid: p.Paid, PayURL: p.CheckoutURL, Open: p.Open, Auto: p.Auto, Failure: string(p.Failure),
+		Chrome:   a.chrome(v, views.NavCredits),
+		ID:       p.ID.String(),
+		PackName: receipt.PackName(a.Prices(), p.Pack),
+		Tokens:   p.Tokens,
+		Price:    p.Price,
+		At:       p.CreatedAt,
+		Owed:     story.Netted,
+		Balance:  v.Spendable,
+		BackURL:  p.ReturnPath,
+		RetryURL: buyURL(0, p.ReturnPath),
+		Left:     story.Left,
+		Debt:     v.Owed,
+		Back: views.BackModel{
+			Money:  p.Refunded,
+			Tokens: story.Back,
+			Used:   story.Used,
+			At:     story.BackAt,
+			Reason: story.Reason,
+		},
+		Receipt: !p.CompletedAt.IsZero(),
+		Paid:    p.Paid,
+		PayURL:  p.CheckoutURL,
+		Open:    p.Open,
+		Auto:    p.Auto,
+		Failure: string(p.Failure),
 	}
 	if p.Auto {
 		m.RetryURL = views.KeepCardURL
@@ -332,7 +383,8 @@ func (a *App) purchaseModel(v *visit) (views.PurchaseModel, error) {
 	return m, a.addFresh(v, p, &m)
 }
 
-// addFresh adds what is only told of a purchase that is as it was paid: which agents it put back on, and whether it can be returned.
+// addFresh adds what is only told of a purchase that is as it was paid: which agents it put back
+// on, and whether it can be returned.
 func (a *App) addFresh(v *visit, p billing.Purchase, m *views.PurchaseModel) (err error) {
 	if v.now.Sub(p.CreatedAt) <= freshFor {
 		if m.Resumed, err = a.backOn(v, p.ID); err != nil {
@@ -341,7 +393,12 @@ func (a *App) addFresh(v *visit, p billing.Purchase, m *views.PurchaseModel) (er
 	}
 	until, ok, err := a.Billing.Returnable(v.Request().Context(), p)
 	if ok {
-		m.Return = &views.ReturnModel{Until: until, Key: uuid.NewString(), Paid: p.Paid, Card: p.Card}
+		m.Return = &views.ReturnModel{
+			Until: until,
+			Key:   uuid.NewString(),
+			Paid:  p.Paid,
+			Card:  p.Card,
+		}
 	}
 	return err
 }
@@ -353,7 +410,8 @@ func latestOf(a, b time.Time) time.Time {
 	return b
 }
 
-// freshFor is how long the page of a purchase tells what it has changed: the balance now, and which agents it has put back on.
+// freshFor is how long the page of a purchase tells what it has changed: the balance now, and which
+// agents it has put back on.
 const freshFor = time.Hour
 
 func (a *App) backOn(v *visit, purchase uuid.UUID) ([]views.ResumedModel, error) {
@@ -368,8 +426,8 @@ func (a *App) backOn(v *visit, purchase uuid.UUID) ([]views.ResumedModel, error)
 	return back, nil
 }
 
-// A purchase of which the provider has not told how it stands is called slow after slowAfter, and its page stops asking. After unpaidAfter nobody has
-// paid.
+// A purchase of which the provider has not told how it stands is called slow after slowAfter, and
+// its page stops asking. After unpaidAfter nobody has paid.
 const (
 	slowAfter   = 2 * time.Minute
 	unpaidAfter = 10 * time.Minute
@@ -383,7 +441,8 @@ func openPoll(waited time.Duration) time.Duration {
 	return time.Minute
 }
 
-// purchaseState says what the return page shows and how soon it asks again: after 1, then 2, then 5 seconds while a payment is confirmed.
+// purchaseState says what the return page shows and how soon it asks again: after 1, then 2, then 5
+// seconds while a payment is confirmed.
 func purchaseState(p *billing.Purchase, cancelled bool, now time.Time) (views.PurchaseState, time.Duration) {
 	switch p.Status {
 	case billing.StatusCompleted, billing.StatusRefunded, billing.StatusDisputed:

@@ -75,7 +75,8 @@ func (a answer) wantState(want string) answer {
 	return a
 }
 
-// The whole way: order, payment page, payment, the provider's event to our own webhook, tokens, return page, history.
+// The whole way: order, payment page, payment, the provider's event to our own webhook, tokens,
+// return page, history.
 func TestBuying(t *testing.T) {
 	t.Parallel()
 	s := newSiteWith(t, options{deliver: true})
@@ -109,7 +110,8 @@ func TestBuying(t *testing.T) {
 	}
 }
 
-// Before it is paid nothing is shown as bought. While the provider cannot tell how a payment stands, the page goes on asking.
+// Before it is paid nothing is shown as bought. While the provider cannot tell how a payment
+// stands, the page goes on asking.
 func TestReturningUnpaid(t *testing.T) {
 	t.Parallel()
 	s := newSite(t)
@@ -118,8 +120,10 @@ func TestReturningUnpaid(t *testing.T) {
 	checkout := v.order("pack_100")
 	a := v.submit(checkout+"/cancel", nil).want(http.StatusSeeOther)
 	back := strings.TrimPrefix(a.header.Get("Location"), s.url)
-	turned := v.get(back).want(http.StatusOK).wantState("cancelled").has("purchase-pay", true).has("order-cancel", true)
-	if got := text(turned.only("purchase-text")); got != "Nothing was bought. The order stays open until you cancel it or a day has passed." {
+	turned := v.get(back).want(http.StatusOK).wantState("cancelled").has("purchase-pay", true).has("order-cancel",
+		true)
+	if got := text(turned.only("purchase-text")); got !=
+		"Nothing was bought. The order stays open until you cancel it or a day has passed." {
 		t.Errorf("it says %q", got)
 	}
 	path, query, _ := strings.Cut(back, "?")
@@ -167,8 +171,12 @@ func confirming(v *visitor, path string) answer {
 	}
 	defer broken.Close()
 	v.s.app.Billing = billing.New(v.s.pool, billing.Options{
-		Ledger: v.s.app.Ledger, Prices: catalog.Builtin, Clock: v.s.clock.Now, Log: v.s.app.Log, WebhookSecrets: []string{eventSecret},
-		Provider: sandbox.New(broken, sandbox.Options{Clock: v.s.clock.Now, Log: v.s.app.Log}),
+		Ledger:         v.s.app.Ledger,
+		Prices:         catalog.Builtin,
+		Clock:          v.s.clock.Now,
+		Log:            v.s.app.Log,
+		WebhookSecrets: []string{eventSecret},
+		Provider:       sandbox.New(broken, sandbox.Options{Clock: v.s.clock.Now, Log: v.s.app.Log}),
 	})
 	return v.get(path).want(http.StatusOK)
 }
@@ -220,7 +228,8 @@ func TestOneFormIsOnePurchase(t *testing.T) {
 	other := v.forms()["pack_100"]
 	paths := make([]string, 20)
 	together(len(paths), func(i int) {
-		paths[i] = v.s.send("POST", "/credits/buy", other.Encode(), "Cookie", "credits="+v.cookie, "Sec-Fetch-Site", "same-origin",
+		paths[i] = v.s.send("POST", "/credits/buy", other.Encode(), "Cookie", "credits="+v.cookie,
+			"Sec-Fetch-Site", "same-origin",
 			"Content-Type", "application/x-www-form-urlencoded").want(http.StatusSeeOther).header.Get("Location")
 	})
 	for _, path := range paths {
@@ -246,7 +255,10 @@ func TestBuyingRefusesJunk(t *testing.T) {
 	v := s.signIn("maya")
 	before := s.contents()
 	for _, pack := range []string{"", "pack_0", "<script>alert(1)</script>", "\x00", "\xff", "' or 1=1 --"} {
-		a := v.submit("/credits/buy", url.Values{"pack": {pack}, "key": {"k"}}).want(http.StatusUnprocessableEntity).has("problem", true)
+		a := v.submit("/credits/buy", url.Values{
+			"pack": {pack},
+			"key":  {"k"},
+		}).want(http.StatusUnprocessableEntity).has("problem", true)
 		if strings.Contains(string(a.body), "<script>") {
 			t.Error("the pack is on the page as it came")
 		}
@@ -254,7 +266,11 @@ func TestBuyingRefusesJunk(t *testing.T) {
 	for _, key := range []string{"", "\x00", "é", strings.Repeat("k", 201)} {
 		v.submit("/credits/buy", url.Values{"pack": {"pack_100"}, "key": {key}}).want(http.StatusBadRequest)
 	}
-	v.submit("/credits/buy", url.Values{"pack": {"pack_100"}, "key": {"k"}, "more": {strings.Repeat("x", 70_000)}}).want(http.StatusRequestEntityTooLarge)
+	v.submit("/credits/buy", url.Values{
+		"pack": {"pack_100"},
+		"key":  {"k"},
+		"more": {strings.Repeat("x", 70_000)},
+	}).want(http.StatusRequestEntityTooLarge)
 	s.unchanged(before)
 }
 
@@ -295,7 +311,10 @@ func TestASandboxCheckoutThatIsNotThere(t *testing.T) {
 	s := newSite(t)
 	before := s.contents()
 	v := &visitor{s: s}
-	for _, id := range []string{"cs_test_x", "x", "cs_test_%27%20or%201=1", "..", "cs_test_" + strings.Repeat("x", 5000)} {
+	for _, id := range []string{
+		"cs_test_x", "x", "cs_test_%27%20or%201=1", "..",
+		"cs_test_" + strings.Repeat("x", 5000),
+	} {
 		v.get("/sandbox/checkout/" + id).want(http.StatusNotFound)
 		for _, action := range []string{"/pay", "/decline", "/cancel"} {
 			v.submit("/sandbox/checkout/"+id+action, nil).want(http.StatusNotFound)

@@ -16,7 +16,8 @@ func (a answer) title() string {
 	return text(head(a.want(http.StatusOK), "title"))
 }
 
-// The badge leads to what it says: stopped agents, or tokens. Empty does not hide how many agents are stopped.
+// The badge leads to what it says: stopped agents, or tokens. Empty does not hide how many agents
+// are stopped.
 func TestTheBadgeLeadsToWhatItSays(t *testing.T) {
 	t.Parallel()
 	s := newSite(t)
@@ -30,7 +31,8 @@ func TestTheBadgeLeadsToWhatItSays(t *testing.T) {
 		}
 	}
 	want("50 tokens", "/credits")
-	s.post("/v1/accounts/maya/charges", `{"feature":"auto_selling","agent":"seller","amount":"60"}`).want(http.StatusPaymentRequired)
+	s.post("/v1/accounts/maya/charges",
+		`{"feature":"auto_selling","agent":"seller","amount":"60"}`).want(http.StatusPaymentRequired)
 	want("50 tokens · 1 paused", "/agents")
 	s.charge("maya", `{"feature":"lip_sync","quantity":10}`)
 	want("0 tokens · Empty, 1 paused", "/credits")
@@ -92,19 +94,31 @@ func TestAnEmptyPromptDoesNotRun(t *testing.T) {
 	v := s.signIn("maya")
 	before := s.contents()
 	for _, nothing := range []string{"", "  \t "} {
-		a := v.submit("/tools", url.Values{"tool": {"lip_sync"}, "text": {nothing}, "key": {"k"}}).want(http.StatusUnprocessableEntity).has("job", false)
+		a := v.submit("/tools", url.Values{
+			"tool": {"lip_sync"},
+			"text": {nothing},
+			"key":  {"k"},
+		}).want(http.StatusUnprocessableEntity).has("job", false)
 		if got := text(a.only("field-problem")); got != "Type what it should be about." {
 			t.Errorf("it says %q", got)
 		}
 	}
 	s.unchanged(before, "sessions")
-	v.submit("/tools", url.Values{"tool": {"lip_sync"}, "text": {"a song"}, "key": {"k"}}).want(http.StatusSeeOther)
+	v.submit("/tools", url.Values{
+		"tool": {"lip_sync"},
+		"text": {"a song"},
+		"key":  {"k"},
+	}).want(http.StatusSeeOther)
 	// The way to the packs and back keeps what was typed and ticked.
 	page := v.get("/tools?tool=lip_sync&text=a+song&fail=1")
-	if forms := all(page.only("chosen"), func(n *html.Node) bool { return attr(n, "data-draft") == "maya:lip_sync" }); len(forms) != 1 {
+	if forms := all(page.only("chosen"), func(n *html.Node) bool {
+		return attr(n, "data-draft") == "maya:lip_sync"
+	}); len(forms) != 1 {
 		t.Error("the script does not know whose draft it is")
 	}
-	ticked := all(page.only("chosen"), func(n *html.Node) bool { return attr(n, "name") == "fail" && hasAttr(n, "checked") })
+	ticked := all(page.only("chosen"), func(n *html.Node) bool {
+		return attr(n, "name") == "fail" && hasAttr(n, "checked")
+	})
 	if len(ticked) != 1 {
 		t.Error("what was ticked is lost")
 	}
@@ -128,7 +142,8 @@ func TestAnUpgradeInTheHistory(t *testing.T) {
 	s.call("PUT", "/v1/accounts/maya", `{"plan":"pro"}`).want(http.StatusOK)
 	v := s.signIn("maya")
 	rows := marked(v.get("/credits/history").want(http.StatusOK).page(), "history-row")
-	if len(rows) != 2 || !strings.Contains(text(rows[0]), "Pro plan tokens more tokens this month, with your new plan") ||
+	if len(rows) != 2 || !strings.Contains(text(rows[0]),
+		"Pro plan tokens more tokens this month, with your new plan") ||
 		!strings.Contains(text(rows[1]), "Starter plan tokens your monthly tokens arrived") {
 		t.Fatalf("the history says %q, %q", text(rows[0]), text(rows[1]))
 	}
@@ -165,7 +180,8 @@ func TestUnsubscribingCanBeUndone(t *testing.T) {
 	s.unchanged(before)
 }
 
-// Opening the address of a form, as after reloading the answer to a rejected one, leads to the page that has the form.
+// Opening the address of a form, as after reloading the answer to a rejected one, leads to the page
+// that has the form.
 func TestTheAddressOfAForm(t *testing.T) {
 	t.Parallel()
 	s := newSite(t)
@@ -173,11 +189,24 @@ func TestTheAddressOfAForm(t *testing.T) {
 	v := s.signIn("maya")
 	path, _ := v.bought("pack_100")
 	checkout := v.order("pack_100")
-	v.submit("/settings/auto-top-up", url.Values{"threshold": {"x"}, "pack": {""}, "times": {""}, "limit": {""}}).want(http.StatusUnprocessableEntity)
+	v.submit("/settings/auto-top-up", url.Values{
+		"threshold": {"x"},
+		"pack":      {""},
+		"times":     {""},
+		"limit":     {""},
+	}).want(http.StatusUnprocessableEntity)
 	for from, to := range map[string]string{
-		"/settings/auto-top-up": "/settings", "/settings/auto-top-up/off": "/settings", "/settings/card/forget": "/settings", "/agents/limits": "/agents",
-		"/agents/switch": "/agents", path + "/return": path, path + "/cancel": path, "/credits/notice/dismiss": "/credits",
-		checkout + "/pay": checkout, checkout + "/decline": checkout, checkout + "/cancel": checkout,
+		"/settings/auto-top-up":     "/settings",
+		"/settings/auto-top-up/off": "/settings",
+		"/settings/card/forget":     "/settings",
+		"/agents/limits":            "/agents",
+		"/agents/switch":            "/agents",
+		path + "/return":            path,
+		path + "/cancel":            path,
+		"/credits/notice/dismiss":   "/credits",
+		checkout + "/pay":           checkout,
+		checkout + "/decline":       checkout,
+		checkout + "/cancel":        checkout,
 	} {
 		before := s.contents()
 		v.get(from).leads(to)
@@ -195,9 +224,13 @@ func TestEachPageHasItsTitle(t *testing.T) {
 	v := s.signIn("maya")
 	seen := map[string]string{}
 	for _, path := range []string{
-		"/credits", "/credits?by=agent", "/credits?days=90", "/credits/history", "/credits/history?tab=usage", "/credits/history?tab=purchases",
-		"/credits/history?kind=charge", "/credits/history?feature=pdf_creation", "/credits/history?agent=bot-7", "/credits/history?from=2026-11-01",
-		"/credits/history?to=2026-11-01", "/credits/history?tab=usage&feature=pdf_creation&from=2026-11-01&to=2026-11-20", "/tools", "/tools?tool=lip_sync",
+		"/credits", "/credits?by=agent", "/credits?days=90", "/credits/history", "/credits/history?tab=usage",
+		"/credits/history?tab=purchases",
+		"/credits/history?kind=charge", "/credits/history?feature=pdf_creation", "/credits/history?agent=bot-7",
+		"/credits/history?from=2026-11-01",
+		"/credits/history?to=2026-11-01",
+		"/credits/history?tab=usage&feature=pdf_creation&from=2026-11-01&to=2026-11-20", "/tools",
+		"/tools?tool=lip_sync",
 		"/tools?tool=pdf_creation", "/agents", "/agents?q=Agent", "/agents?page=2", "/agents?q=Agent&page=2",
 	} {
 		title := v.get(path).title()

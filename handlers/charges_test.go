@@ -18,8 +18,15 @@ func TestChargeAnswersWhatItDid(t *testing.T) {
 	const body = `{"feature":"image_generation","quantity":3,"agent":"studio","reference":"job-7","metadata":{"prompt":"a cat"}}`
 	a := s.post("/v1/accounts/maya/charges", body).want(http.StatusCreated)
 	a.wantMembers(map[string]any{
-		"seq": 2.0, "kind": "charge", "at": "2026-11-22T14:02:00Z", "amount": "30", "unit_price": "10", "quantity": 3.0, "feature": "image_generation",
-		"agent": "studio", "reference": "job-7",
+		"seq":        2.0,
+		"kind":       "charge",
+		"at":         "2026-11-22T14:02:00Z",
+		"amount":     "30",
+		"unit_price": "10",
+		"quantity":   3.0,
+		"feature":    "image_generation",
+		"agent":      "studio",
+		"reference":  "job-7",
 	})
 	wantBalance(t, a, "170", "0", "170")
 	if id, _ := a.at("id").(string); !strings.HasPrefix(id, "txn_") || a.at("lots", 0, "amount") != "-30" {
@@ -48,14 +55,17 @@ func TestFractionsAreExact(t *testing.T) {
 			t.Errorf("after %d charges %v, want %s", i+1, got, want)
 		}
 	}
-	if got := s.charge("maya", `{"feature":"comment_to_dm","quantity":3}`); got["amount"] != "0.15" || got["unit_price"] != "0.05" {
+	if got := s.charge("maya", `{"feature":"comment_to_dm","quantity":3}`); got["amount"] != "0.15" ||
+		got["unit_price"] != "0.05" {
 		t.Errorf("three DMs: %v", got)
 	}
 	// 199.55 tokens are 3,991 replies, to the last one.
-	if got := s.charge("maya", `{"feature":"social_comment_reply","quantity":3991}`); got["amount"] != "199.55" || at(got, "balance", "spendable") != "0" {
+	if got := s.charge("maya", `{"feature":"social_comment_reply","quantity":3991}`); got["amount"] != "199.55" ||
+		at(got, "balance", "spendable") != "0" {
 		t.Errorf("the rest: %v", got)
 	}
-	s.post("/v1/accounts/maya/charges", `{"feature":"social_comment_reply"}`).problem(http.StatusPaymentRequired, "insufficient_tokens", "")
+	s.post("/v1/accounts/maya/charges", `{"feature":"social_comment_reply"}`).problem(http.StatusPaymentRequired,
+		"insufficient_tokens", "")
 }
 
 func TestAReplayIsTheSameAnswer(t *testing.T) {
@@ -74,11 +84,13 @@ func TestAReplayIsTheSameAnswer(t *testing.T) {
 		s.clock.Advance(1e9)
 		again := s.call("POST", path, body, "Idempotency-Key", "of "+path).want(http.StatusCreated)
 		if again.header.Get("Idempotent-Replayed") != "true" || string(again.body) != string(first.body) {
-			t.Errorf("%s: replayed %q\n%s then\n%s", path, again.header.Get("Idempotent-Replayed"), first.body, again.body)
+			t.Errorf("%s: replayed %q\n%s then\n%s", path, again.header.Get("Idempotent-Replayed"), first.body,
+				again.body)
 		}
 		// Only the words count, not how they are written.
 		spaced := strings.ReplaceAll(strings.ReplaceAll(body, ",", " ,\n "), `":"`, `" : "`)
-		if a := s.call("POST", path, spaced, "Idempotency-Key", "of "+path).want(http.StatusCreated); string(a.body) != string(first.body) {
+		if a := s.call("POST", path, spaced, "Idempotency-Key",
+			"of "+path).want(http.StatusCreated); string(a.body) != string(first.body) {
 			t.Errorf("%s: differently spaced it is %s", path, a.body)
 		}
 		s.unchanged(before)
@@ -94,16 +106,19 @@ func TestAKeyIsForOneRequest(t *testing.T) {
 	s.call("POST", path, `{"feature":"lip_sync"}`, "Idempotency-Key", "k").want(http.StatusCreated)
 	before := s.contents()
 	for _, other := range []string{
-		`{"feature":"photoshoot"}`, `{"feature":"lip_sync","quantity":1}`, `{"feature":"lip_sync","agent":"a"}`, `{"feature":"lip_sync","reference":"r"}`,
+		`{"feature":"photoshoot"}`, `{"feature":"lip_sync","quantity":1}`, `{"feature":"lip_sync","agent":"a"}`,
+		`{"feature":"lip_sync","reference":"r"}`,
 		`{"feature":"lip_sync","metadata":{"a":"b"}}`,
 	} {
-		s.call("POST", path, other, "Idempotency-Key", "k").problem(http.StatusUnprocessableEntity, "idempotency_key_reused", "")
+		s.call("POST", path, other, "Idempotency-Key", "k").problem(http.StatusUnprocessableEntity,
+			"idempotency_key_reused", "")
 	}
 	s.call("POST", "/v1/accounts/maya/grants", `{"amount":"5","kind":"promo","reason":"r"}`, "Idempotency-Key", "k").
 		problem(http.StatusUnprocessableEntity, "idempotency_key_reused", "")
 	s.unchanged(before)
 	// Another account's keys are its own.
-	a := s.call("POST", "/v1/accounts/noor/charges", `{"feature":"lip_sync"}`, "Idempotency-Key", "k").want(http.StatusCreated)
+	a := s.call("POST", "/v1/accounts/noor/charges", `{"feature":"lip_sync"}`, "Idempotency-Key",
+		"k").want(http.StatusCreated)
 	if a.header.Get("Idempotent-Replayed") != "" {
 		t.Error("another account's request was taken for a replay")
 	}
@@ -119,15 +134,19 @@ func TestIdempotencyKeys(t *testing.T) {
 		"/v1/accounts/maya/grants":  `{"amount":"1","kind":"promo","reason":"r"}`,
 	} {
 		s.call("POST", path, body).problem(http.StatusBadRequest, "missing_idempotency_key", "")
-		s.call("POST", path, body, "Idempotency-Key", "").problem(http.StatusBadRequest, "missing_idempotency_key", "")
-		s.call("POST", path, body, "Idempotency-Key", "   ").problem(http.StatusBadRequest, "missing_idempotency_key", "")
+		s.call("POST", path, body, "Idempotency-Key", "").problem(http.StatusBadRequest, "missing_idempotency_key",
+			"")
+		s.call("POST", path, body, "Idempotency-Key", "   ").problem(http.StatusBadRequest,
+			"missing_idempotency_key", "")
 		for _, key := range []string{strings.Repeat("k", 201), "a\tb", "clé", "k\u200b", "\xff"} {
-			s.call("POST", path, body, "Idempotency-Key", key).problem(http.StatusBadRequest, "invalid_idempotency_key", "")
+			s.call("POST", path, body, "Idempotency-Key", key).problem(http.StatusBadRequest,
+				"invalid_idempotency_key", "")
 		}
 	}
 	s.unchanged(before)
 	for _, key := range []string{"k", strings.Repeat("k", 200), "!~ a 'quoted' \"key\"; --"} {
-		s.call("POST", "/v1/accounts/maya/charges", `{"feature":"lip_sync"}`, "Idempotency-Key", key).want(http.StatusCreated)
+		s.call("POST", "/v1/accounts/maya/charges", `{"feature":"lip_sync"}`, "Idempotency-Key",
+			key).want(http.StatusCreated)
 	}
 	s.wantSpendable("maya", "185")
 }
@@ -142,7 +161,12 @@ func TestTooFewTokens(t *testing.T) {
 	before := s.contents()
 	const path, body = "/v1/accounts/maya/charges", `{"feature":"pdf_creation"}`
 	s.call("POST", path, body, "Idempotency-Key", "k").problem(http.StatusPaymentRequired, "insufficient_tokens", "").
-		wantMembers(map[string]any{"spendable": "42", "required": "75", "shortfall": "33", "buy_url": s.url + "/credits/buy?need=33"})
+		wantMembers(map[string]any{
+			"spendable": "42",
+			"required":  "75",
+			"shortfall": "33",
+			"buy_url":   s.url + "/credits/buy?need=33",
+		})
 	s.unchanged(before, declines...)
 	s.wantSpendable("maya", "42")
 	// A refusal binds no key.
@@ -158,8 +182,11 @@ func TestUniqueReference(t *testing.T) {
 	const body = `{"feature":"lip_sync","reference":"job-1","unique_reference":true}`
 	first := s.charge("maya", body)
 	before := s.contents()
-	s.post("/v1/accounts/maya/charges", body).problem(http.StatusConflict, "reference_used", "").wantMembers(map[string]any{"transaction": first["id"]})
-	s.post("/v1/accounts/maya/charges", `{"feature":"lip_sync","unique_reference":true}`).problem(http.StatusUnprocessableEntity, "invalid_field", "reference")
+	s.post("/v1/accounts/maya/charges", body).problem(http.StatusConflict, "reference_used",
+		"").wantMembers(map[string]any{"transaction": first["id"]})
+	s.post("/v1/accounts/maya/charges",
+		`{"feature":"lip_sync","unique_reference":true}`).problem(http.StatusUnprocessableEntity, "invalid_field",
+		"reference")
 	s.unchanged(before)
 	s.charge("maya", `{"feature":"lip_sync","reference":"job-1"}`)
 }
@@ -171,13 +198,27 @@ func TestQuote(t *testing.T) {
 	before := s.contents()
 	const path = "/v1/accounts/maya/quote"
 	s.call("POST", path, `{"feature":"image_generation","quantity":4}`).want(http.StatusOK).wantMembers(map[string]any{
-		"feature": "image_generation", "quantity": 4.0, "amount": "40", "unit_price": "10", "affordable": true, "spendable": "42", "balance_after": "2", "shortfall": "0",
+		"feature":       "image_generation",
+		"quantity":      4.0,
+		"amount":        "40",
+		"unit_price":    "10",
+		"affordable":    true,
+		"spendable":     "42",
+		"balance_after": "2",
+		"shortfall":     "0",
 	})
 	s.call("POST", path, `{"feature":"pdf_creation"}`).want(http.StatusOK).wantMembers(map[string]any{
-		"amount": "75", "affordable": false, "spendable": "42", "balance_after": "42", "shortfall": "33",
+		"amount":        "75",
+		"affordable":    false,
+		"spendable":     "42",
+		"balance_after": "42",
+		"shortfall":     "33",
 	})
 	s.call("POST", path, `{"feature":"auto_selling","amount":"42"}`).want(http.StatusOK).wantMembers(map[string]any{
-		"amount": "42", "unit_price": nil, "affordable": true, "balance_after": "0",
+		"amount":        "42",
+		"unit_price":    nil,
+		"affordable":    true,
+		"balance_after": "0",
 	})
 	s.unchanged(before)
 }
@@ -231,7 +272,13 @@ func TestGrants(t *testing.T) {
 	s.open("maya", "starter")
 	const path = "/v1/accounts/maya/grants"
 	a := s.post(path, `{"amount":"25.5","kind":"promo","reason":"welcome","expires_at":"2026-12-01T00:00:00+01:00"}`).want(http.StatusCreated)
-	a.wantMembers(map[string]any{"kind": "grant", "source": "promo", "amount": "25.5", "reason": "welcome", "seq": 2.0})
+	a.wantMembers(map[string]any{
+		"kind":   "grant",
+		"source": "promo",
+		"amount": "25.5",
+		"reason": "welcome",
+		"seq":    2.0,
+	})
 	wantBalance(t, a, "225.5", "0", "225.5")
 	before := s.contents()
 	for body, field := range map[string]string{
@@ -287,7 +334,8 @@ func TestTheSameKeyAtOnceChargesOnce(t *testing.T) {
 	before := s.count("select count(*) from entries")
 	answers := make([]answer, 50)
 	together(len(answers), func(i int) {
-		answers[i] = s.call("POST", "/v1/accounts/maya/charges", `{"feature":"image_generation"}`, "Idempotency-Key", "once")
+		answers[i] = s.call("POST", "/v1/accounts/maya/charges", `{"feature":"image_generation"}`,
+			"Idempotency-Key", "once")
 	})
 	first := 0
 	for i, a := range answers {

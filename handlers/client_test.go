@@ -28,7 +28,11 @@ type answer struct {
 // send makes a request. pairs are names and values of headers. It may be called from any goroutine.
 func (s *site) send(method, path, body string, pairs ...string) answer {
 	s.t.Helper()
-	a := answer{t: s.t, to: method + " " + path, header: http.Header{}}
+	a := answer{
+		t:      s.t,
+		to:     method + " " + path,
+		header: http.Header{},
+	}
 	r, err := http.NewRequestWithContext(s.t.Context(), method, s.url+path, strings.NewReader(body))
 	if err != nil {
 		s.t.Errorf("%s: %v", a.to, err)
@@ -56,7 +60,8 @@ func (s *site) send(method, path, body string, pairs ...string) answer {
 // call asks the API with an admin's key.
 func (s *site) call(method, path, body string, pairs ...string) answer {
 	s.t.Helper()
-	return s.send(method, path, body, append([]string{"Authorization", "Bearer " + s.keys[apikey.Admin]}, pairs...)...)
+	return s.send(method, path, body, append([]string{"Authorization", "Bearer " + s.keys[apikey.Admin]},
+		pairs...)...)
 }
 
 // post is a POST to the API with a new idempotency key.
@@ -86,7 +91,8 @@ func (s *site) charge(account, body string) map[string]any {
 
 func (s *site) grant(account, amount string) map[string]any {
 	s.t.Helper()
-	return s.post("/v1/accounts/"+account+"/grants", `{"amount":"`+amount+`","kind":"promo","reason":"a test"}`).want(http.StatusCreated).json()
+	return s.post("/v1/accounts/"+account+"/grants",
+		`{"amount":"`+amount+`","kind":"promo","reason":"a test"}`).want(http.StatusCreated).json()
 }
 
 func (s *site) wantSpendable(account, want string) {
@@ -112,7 +118,8 @@ func (a answer) json() map[string]any {
 	if err := json.Unmarshal(a.body, &object); err != nil {
 		a.t.Errorf("%s: not a JSON object: %v: %.200s", a.to, err, a.body)
 	}
-	if kind, _, _ := mime.ParseMediaType(a.header.Get("Content-Type")); kind != "application/json" && kind != "application/problem+json" {
+	if kind, _, _ := mime.ParseMediaType(a.header.Get("Content-Type")); kind != "application/json" &&
+		kind != "application/problem+json" {
 		a.t.Errorf("%s: JSON as %q", a.to, a.header.Get("Content-Type"))
 	}
 	return object
@@ -184,7 +191,8 @@ func (a answer) problem(status int, code, field string) answer {
 		a.t.Errorf("%s: field %v, want %s: %s", a.to, p["field"], field, a.body)
 	}
 	detail, _ := p["detail"].(string)
-	if p["status"] != float64(a.status) || p["type"] != "about:blank" || p["title"] != http.StatusText(a.status) || detail == "" || p["request_id"] == "" {
+	if p["status"] != float64(a.status) || p["type"] != "about:blank" || p["title"] != http.StatusText(a.status) ||
+		detail == "" || p["request_id"] == "" {
 		a.t.Errorf("%s: not a whole problem document: %s", a.to, a.body)
 	}
 	return a
@@ -234,7 +242,8 @@ func (s *site) signIn(account string) *visitor {
 // link is the path of a new login link.
 func (s *site) link(account, body string) string {
 	s.t.Helper()
-	link, _ := s.call("POST", "/v1/accounts/"+account+"/login-links", body).want(http.StatusCreated).at("url").(string)
+	link, _ := s.call("POST", "/v1/accounts/"+account+"/login-links",
+		body).want(http.StatusCreated).at("url").(string)
 	path := strings.TrimPrefix(link, strings.TrimSuffix(s.app.BaseURL.String(), "/"))
 	if !strings.HasPrefix(path, "/login/link/") {
 		s.t.Fatalf("the link is %q", link)

@@ -10,14 +10,20 @@ import (
 
 const mayasGrants = "/v1/accounts/maya/grants"
 
-// An adjustment below zero takes tokens back, in burn order or from one lot; what is wrong with it names the field.
+// An adjustment below zero takes tokens back, in burn order or from one lot; what is wrong with it
+// names the field.
 func TestGrantsBelowZero(t *testing.T) {
 	t.Parallel()
 	s := newSite(t)
 	s.openWith("maya", "50")
 	const body = `{"amount":"-20","kind":"adjustment","reason":"granted twice"}`
 	a := s.call("POST", mayasGrants, body, "Idempotency-Key", "back").want(http.StatusCreated)
-	a.wantMembers(map[string]any{"kind": "grant", "amount": "-20", "source": "adjustment", "reason": "granted twice"})
+	a.wantMembers(map[string]any{
+		"kind":   "grant",
+		"amount": "-20",
+		"source": "adjustment",
+		"reason": "granted twice",
+	})
 	wantBalance(t, a, "30", "0", "30")
 	if a.at("lots", 0, "amount") != "-20" {
 		t.Errorf("lots %v", a.at("lots"))
@@ -27,11 +33,13 @@ func TestGrantsBelowZero(t *testing.T) {
 		t.Errorf("again: %s", again.body)
 	}
 	gift := s.grant("maya", "5")["id"].(string)
-	b := s.post(mayasGrants, `{"amount":"-4.5","kind":"adjustment","lot":"`+gift+`","reason":"r"}`).want(http.StatusCreated)
+	b := s.post(mayasGrants, `{"amount":"-4.5","kind":"adjustment","lot":"`+gift+
+		`","reason":"r"}`).want(http.StatusCreated)
 	if b.at("lots", 0, "lot") != gift || b.at("lots", 0, "amount") != "-4.5" {
 		t.Errorf("lots %v", b.at("lots"))
 	}
-	newest := s.call("GET", "/v1/accounts/maya/transactions?kind=grant&limit=2", "").want(http.StatusOK).list("transactions")
+	newest := s.call("GET", "/v1/accounts/maya/transactions?kind=grant&limit=2",
+		"").want(http.StatusOK).list("transactions")
 	if newest[0]["amount"] != "-4.5" || newest[0]["reason"] != "r" || newest[1]["amount"] != "5" {
 		t.Errorf("listed %v", newest)
 	}
@@ -70,9 +78,14 @@ func TestClosingAnAccount(t *testing.T) {
 	open := s.post(maya+"/purchases", `{"pack":"pack_100"}`).want(http.StatusCreated)
 	hold := s.post(maya+"/holds", `{"feature":"image_generation"}`).want(http.StatusCreated).at("id").(string)
 	charge := s.charge("maya", `{"feature":"image_generation"}`)["id"].(string)
-	s.send("POST", maya+"/close", "", "Authorization", "Bearer "+s.keys[1]).problem(http.StatusForbidden, "insufficient_scope", "")
+	s.send("POST", maya+"/close", "", "Authorization", "Bearer "+s.keys[1]).problem(http.StatusForbidden,
+		"insufficient_scope", "")
 	first := s.call("POST", maya+"/close", "").want(http.StatusOK)
-	first.wantMembers(map[string]any{"closed_at": "2026-11-22T14:02:00Z", "next_reset_at": nil, "plan_status": "active"})
+	first.wantMembers(map[string]any{
+		"closed_at":     "2026-11-22T14:02:00Z",
+		"next_reset_at": nil,
+		"plan_status":   "active",
+	})
 	wantBalance(t, first, "190", "0", "190")
 	before := s.contents()
 	s.clock.Advance(time.Minute)
@@ -80,15 +93,20 @@ func TestClosingAnAccount(t *testing.T) {
 		t.Errorf("again: %s", again.body)
 	}
 	for path, body := range map[string]string{
-		"/charges": `{"feature":"lip_sync"}`, "/holds": `{"feature":"lip_sync"}`, "/holds/" + hold + "/capture": `{}`,
-		"/grants": `{"amount":"1","kind":"promo","reason":"r"}`, "/purchases": `{"pack":"pack_100"}`, "/quote": `{"feature":"lip_sync"}`,
-		"/agents/a/pause": `{}`,
+		"/charges":                    `{"feature":"lip_sync"}`,
+		"/holds":                      `{"feature":"lip_sync"}`,
+		"/holds/" + hold + "/capture": `{}`,
+		"/grants":                     `{"amount":"1","kind":"promo","reason":"r"}`,
+		"/purchases":                  `{"pack":"pack_100"}`,
+		"/quote":                      `{"feature":"lip_sync"}`,
+		"/agents/a/pause":             `{}`,
 	} {
 		s.post(maya+path, body).problem(http.StatusConflict, "account_closed", "")
 	}
 	s.call("PUT", maya+"/agents/a", `{"monthly_budget":"5"}`).problem(http.StatusConflict, "account_closed", "")
 	s.call("PUT", maya, `{"plan":"pro"}`).problem(http.StatusConflict, "account_closed", "")
-	bulk := s.call("POST", "/v1/charges", `{"charges":[{"account":"maya","idempotency_key":"k","feature":"lip_sync"}]}`).want(http.StatusOK)
+	bulk := s.call("POST", "/v1/charges",
+		`{"charges":[{"account":"maya","idempotency_key":"k","feature":"lip_sync"}]}`).want(http.StatusOK)
 	if _, code := bulk.outcome(); code != "account_closed" {
 		t.Errorf("in bulk: %s", bulk.body)
 	}
@@ -108,10 +126,14 @@ func TestClosingAnAccount(t *testing.T) {
 	s.post(maya+"/purchases/"+open.at("id").(string)+"/refund", `{"reason":"closed"}`).want(http.StatusCreated)
 	s.wantSpendable("maya", "200")
 
-	for _, path := range []string{"/", "/credits", "/credits/history", "/credits/buy", "/plans", "/agents", "/tools", "/settings"} {
+	for _, path := range []string{
+		"/", "/credits", "/credits/history", "/credits/buy", "/plans", "/agents",
+		"/tools", "/settings",
+	} {
 		page := v.get(path).want(http.StatusOK).has("buy-more-credits", false).has("get-more-credits", false)
-		if got := text(page.only("standing")); got != "This account is closed. It was closed on 22 November 2026. Its 200 tokens can't be spent any more,"+
-			" and no new ones come. Your history and receipts stay here." {
+		if got := text(page.only("standing")); got !=
+			"This account is closed. It was closed on 22 November 2026. Its 200 tokens can't be spent any more,"+
+				" and no new ones come. Your history and receipts stay here." {
 			t.Errorf("%s says %q", path, got)
 		}
 	}
@@ -125,8 +147,13 @@ func TestACanceledPlanOnPages(t *testing.T) {
 	s := newSite(t)
 	s.open("maya", "starter")
 	s.call("PUT", "/v1/accounts/maya", `{"plan_status":"canceled"}`).want(http.StatusOK).
-		wantMembers(map[string]any{"plan_status": "canceled", "next_reset_at": nil, "closed_at": nil})
-	s.call("PUT", "/v1/accounts/maya", `{"plan_status":"cancelled"}`).problem(http.StatusUnprocessableEntity, "invalid_field", "plan_status")
+		wantMembers(map[string]any{
+			"plan_status":   "canceled",
+			"next_reset_at": nil,
+			"closed_at":     nil,
+		})
+	s.call("PUT", "/v1/accounts/maya", `{"plan_status":"cancelled"}`).problem(http.StatusUnprocessableEntity,
+		"invalid_field", "plan_status")
 	v := s.signIn("maya")
 	if got := text(v.get("/credits").want(http.StatusOK).has("buy-more-credits", true).only("standing")); got !=
 		"Your Starter plan was cancelled. No new tokens come each month. You can spend the 200 tokens that are left until they expire." {
@@ -135,7 +162,8 @@ func TestACanceledPlanOnPages(t *testing.T) {
 	s.charge("maya", `{"feature":"image_generation"}`)
 	s.clock.Advance(31 * 24 * time.Hour)
 	s.wantSpendable("maya", "0")
-	if got := text(s.signIn("maya").get("/plans").want(http.StatusOK).only("plan-mine")); !strings.HasSuffix(got, "Your plan was cancelled, so no more plan tokens arrive.") {
+	if got := text(s.signIn("maya").get("/plans").want(http.StatusOK).only("plan-mine")); !strings.HasSuffix(got,
+		"Your plan was cancelled, so no more plan tokens arrive.") {
 		t.Errorf("the plans say %q", got)
 	}
 	s.call("PUT", "/v1/accounts/maya", `{"plan":"starter","plan_status":"active"}`).want(http.StatusOK)
@@ -143,8 +171,8 @@ func TestACanceledPlanOnPages(t *testing.T) {
 	s.signIn("maya").get("/credits").want(http.StatusOK).has("standing", false)
 }
 
-// An order that would take the balance over the limit is refused before it is paid; those that were ordered before
-// count (M8).
+// An order that would take the balance over the limit is refused before it is paid; those that were
+// ordered before count (M8).
 func TestAnOrderAboveTheLimitIsRefused(t *testing.T) {
 	t.Parallel()
 	s := newSite(t)
@@ -156,7 +184,8 @@ func TestAnOrderAboveTheLimitIsRefused(t *testing.T) {
 	order().problem(http.StatusConflict, "balance_limit", "")
 	s.unchanged(before)
 	v := s.signIn("maya")
-	if page := v.submit("/credits/buy", url.Values{"key": {"k"}, "pack": {"pack_100"}}).want(http.StatusConflict); !strings.Contains(string(page.body), "holds at most 100000000000 tokens") {
+	if page := v.submit("/credits/buy",
+		url.Values{"key": {"k"}, "pack": {"pack_100"}}).want(http.StatusConflict); !strings.Contains(string(page.body), "holds at most 100000000000 tokens") {
 		t.Errorf("the page does not say why: %.2000s", page.body)
 	}
 	s.grant("maya", "150") // a gift in between takes the room

@@ -26,7 +26,8 @@ func (a answer) usageRows() []string {
 	return rows
 }
 
-// The chart adds up what was used per day of the billing zone, as the address asks. What was returned comes off the day of its work.
+// The chart adds up what was used per day of the billing zone, as the address asks. What was
+// returned comes off the day of its work.
 func TestUsageOnTheCreditsPage(t *testing.T) {
 	t.Parallel()
 	s := newSite(t)
@@ -59,18 +60,24 @@ func TestUsageOnTheCreditsPage(t *testing.T) {
 	for _, line := range marked(a.page(), "usage-series") {
 		names = append(names, text(line))
 	}
-	if got := strings.Join(names, "|"); got != "Comment Replies (replies) 2.5|Comment Replies (night-watch) 0.5|You, without an agent 0" {
+	if got := strings.Join(names, "|"); got !=
+		"Comment Replies (replies) 2.5|Comment Replies (night-watch) 0.5|You, without an agent 0" {
 		t.Errorf("by agent: %q", got)
 	}
 }
 
-// dots are the colours of the chart's series by their names, which stand in the same order at the head of the table.
+// dots are the colours of the chart's series by their names, which stand in the same order at the
+// head of the table.
 func (a answer) dots() map[string]string {
 	a.t.Helper()
 	found := map[string]string{}
-	names := all(a.only("usage-table"), func(n *html.Node) bool { return n.Data == "th" && attr(n, "scope") == "col" })
+	names := all(a.only("usage-table"), func(n *html.Node) bool {
+		return n.Data == "th" && attr(n, "scope") == "col"
+	})
 	for i, line := range marked(a.page(), "usage-series") {
-		for _, dot := range all(line, func(n *html.Node) bool { return strings.Contains(attr(n, "class"), "bg-series-") }) {
+		for _, dot := range all(line, func(n *html.Node) bool {
+			return strings.Contains(attr(n, "class"), "bg-series-")
+		}) {
 			_, colour, _ := strings.Cut(attr(dot, "class"), "bg-series-")
 			found[text(names[i+2])] = colour
 		}
@@ -78,14 +85,16 @@ func (a answer) dots() map[string]string {
 	return found
 }
 
-// A feature or agent has the same colour whatever the range of the chart, and however much it and others used.
+// A feature or agent has the same colour whatever the range of the chart, and however much it and
+// others used.
 func TestASeriesKeepsItsColour(t *testing.T) {
 	t.Parallel()
 	s := newSite(t)
 	s.openWith("maya", "5000")
 	v := s.signIn("maya")
 	features := []string{
-		"image_generation", "photoshoot", "video_5s", "video_10s", "motion_reference_video", "lip_sync", "voice_dubbing", "pdf_creation", "social_comment_reply",
+		"image_generation", "photoshoot", "video_5s", "video_10s", "motion_reference_video", "lip_sync",
+		"voice_dubbing", "pdf_creation", "social_comment_reply",
 		"comment_to_dm", "brand_deal_scan",
 	}
 	known := map[string]map[string]string{"feature": {}, "agent": {}}
@@ -129,7 +138,8 @@ func TestAThousandAgentsAreEightLines(t *testing.T) {
 	s.call("POST", "/v1/charges", `{"charges":[`+strings.Join(charges, ",")+`]}`).want(http.StatusOK)
 	a := s.signIn("maya").get("/credits?by=agent&days=7").want(http.StatusOK)
 	lines := marked(a.page(), "usage-series")
-	if len(lines) != 8 || text(lines[0]) != "Lip sync (agent-0999) 5,000" || text(lines[7]) != "Everything else 2,467,805" {
+	if len(lines) != 8 || text(lines[0]) != "Lip sync (agent-0999) 5,000" ||
+		text(lines[7]) != "Everything else 2,467,805" {
 		t.Errorf("%d lines, from %q to %q", len(lines), text(lines[0]), text(lines[len(lines)-1]))
 	}
 	if len(a.body) > 100_000 {
@@ -154,7 +164,8 @@ func TestTheForecastOnTheCreditsPage(t *testing.T) {
 		t.Errorf("%q, want %q", got, want)
 	}
 	s.post("/v1/accounts/maya/grants", `{"amount":"500","kind":"promo","reason":"a test","expires_at":"2026-12-01T14:02:00Z"}`).want(http.StatusCreated)
-	if got := text(v.get("/credits").only("expiry")); !strings.HasPrefix(got, "About ") || !strings.HasSuffix(got, " gift tokens will expire unused on Tuesday.") {
+	if got := text(v.get("/credits").only("expiry")); !strings.HasPrefix(got, "About ") ||
+		!strings.HasSuffix(got, " gift tokens will expire unused on Tuesday.") {
 		t.Errorf("%q", got)
 	}
 	v.get("/credits/buy").want(http.StatusOK)
@@ -197,8 +208,10 @@ func TestTheGuide(t *testing.T) {
 		prices = append(prices, strings.TrimSpace(strings.Join(cells, " ")))
 	}
 	want := []string{
-		"AI image 10 4", "AI photoshoot 10 4", "5-second video 30 1", "10-second video 50 7.5 short", "Motion-reference video 55 12.5 short", "Lip sync 5 8",
-		"Voice dubbing 5 8", "PDF 75 32.5 short", "Comment Replies about 0.05 about 850", "Comment to DM about 0.05 about 850", "Brand Deal Scans about 0.1 about 425",
+		"AI image 10 4", "AI photoshoot 10 4", "5-second video 30 1", "10-second video 50 7.5 short",
+		"Motion-reference video 55 12.5 short", "Lip sync 5 8",
+		"Voice dubbing 5 8", "PDF 75 32.5 short", "Comment Replies about 0.05 about 850",
+		"Comment to DM about 0.05 about 850", "Brand Deal Scans about 0.1 about 425",
 		"Auto Selling by activity",
 	}
 	if strings.Join(prices, "|") != strings.Join(want, "|") {
@@ -211,7 +224,8 @@ func TestTheGuide(t *testing.T) {
 		}
 	}
 	for _, path := range []string{"/", "/credits", "/plans"} {
-		if body := string(s.signIn("maya").get(path).body); !strings.Contains(body, `href="/credits/how-tokens-work"`) {
+		if body := string(s.signIn("maya").get(path).body); !strings.Contains(body,
+			`href="/credits/how-tokens-work"`) {
 			t.Errorf("%s does not lead there", path)
 		}
 	}
@@ -235,11 +249,13 @@ func TestAgentsGoByTheirNames(t *testing.T) {
 		}
 	}
 	filtered := v.get("/credits/history?agent=replies-us").want(http.StatusOK).page()
-	if rows := marked(filtered, "history-row"); len(rows) != 1 || !strings.Contains(text(rows[0]), "20 replies, by Night watch") {
+	if rows := marked(filtered, "history-row"); len(rows) != 1 ||
+		!strings.Contains(text(rows[0]), "20 replies, by Night watch") {
 		t.Errorf("filtered by the agent: %d rows", len(rows))
 	}
 	s.call("PUT", "/v1/accounts/maya/agents/replies-us", `{"name":"Comment Replies"}`).want(http.StatusOK)
-	if page := text(v.get("/credits/history").page()); !strings.Contains(page, "by Comment Replies (replies-eu)") || !strings.Contains(page, "by Comment Replies (replies-us)") {
+	if page := text(v.get("/credits/history").page()); !strings.Contains(page,
+		"by Comment Replies (replies-eu)") || !strings.Contains(page, "by Comment Replies (replies-us)") {
 		t.Errorf("two of one name cannot be told apart: %s", page)
 	}
 }

@@ -15,11 +15,15 @@ import (
 )
 
 var errCursor = &problem.Error{
-	Kind: problem.Syntax, Code: "invalid_cursor", Field: "cursor", Message: "cursor is not one that this list has given.",
+	Kind:    problem.Syntax,
+	Code:    "invalid_cursor",
+	Field:   "cursor",
+	Message: "cursor is not one that this list has given.",
 }
 
-// A cursor is a place in a list, and a mark of the list: its route, whose it is, and its filter. The mark is no secret. It is there because a cursor
-// that is used with another list would silently skip part of it.
+// A cursor is a place in a list, and a mark of the list: its route, whose it is, and its filter.
+// The mark is no secret. It is there because a cursor that is used with another list would silently
+// skip part of it.
 const (
 	cursorPrefix = "cur_"
 	cursorMark   = 8 // bytes
@@ -27,13 +31,14 @@ const (
 
 var cursorEncoding = base32.HexEncoding.WithPadding(base32.NoPadding)
 
-// nextCursor names a place in the list that a request asks for; owner is the account or endpoint whose list it is.
+// nextCursor names a place in the list that a request asks for; owner is the account or endpoint
+// whose list it is.
 func nextCursor(c echo.Context, owner uuid.UUID, place []byte) string {
 	return cursorPrefix + strings.ToLower(cursorEncoding.EncodeToString(append(listMark(c, owner), place...)))
 }
 
-// cursorPlace reads the place at which a request wants its list to go on; nil is the beginning. errCursor for one of another list, or in another form
-// than nextCursor writes.
+// cursorPlace reads the place at which a request wants its list to go on; nil is the beginning.
+// errCursor for one of another list, or in another form than nextCursor writes.
 func cursorPlace(c echo.Context, owner uuid.UUID) ([]byte, error) {
 	text := c.QueryParam("cursor")
 	if text == "" {

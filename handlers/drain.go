@@ -12,9 +12,9 @@ import (
 
 var errDraining = problem.New(problem.Unavailable, "shutting_down", "This server is shutting down.")
 
-// Drain announces that the server is about to stop: from now on /readyz answers 503, so that proxies send new
-// requests elsewhere, and every answer ends its connection, so that no client keeps one open. Requests that come
-// nevertheless are served as before.
+// Drain announces that the server is about to stop: from now on /readyz answers 503, so that
+// proxies send new requests elsewhere, and every answer ends its connection, so that no client
+// keeps one open. Requests that come nevertheless are served as before.
 func (a *App) Drain() { a.draining.Store(true) }
 
 // endConnections makes net/http close the connection after the answer while the server is draining.
@@ -33,8 +33,8 @@ func notReady(c echo.Context) error {
 	return writeProblem(c, errDraining, http.StatusServiceUnavailable)
 }
 
-// setRetryAfter says when to ask again, in seconds. The jitter keeps everyone who was turned away from coming back in
-// the same second.
+// setRetryAfter says when to ask again, in seconds. The jitter keeps everyone who was turned away
+// from coming back in the same second.
 func setRetryAfter(c echo.Context) {
 	c.Response().Header().Set("Retry-After", strconv.Itoa(1+rand.IntN(3)))
 }

@@ -78,7 +78,8 @@ func (a *App) problemOf(err error) *problem.Error {
 	case errors.As(err, &tooLarge):
 		return problem.New(problem.TooLarge, "body_too_large", "The body is larger than %d bytes.", tooLarge.Limit)
 	case errors.Is(err, context.DeadlineExceeded):
-		return problem.New(problem.Unavailable, "timeout", "This took too long. Try again with the same key.").Because(err)
+		return problem.New(problem.Unavailable, "timeout",
+			"This took too long. Try again with the same key.").Because(err)
 	case !errors.As(err, &he):
 		return problem.Of(err)
 	case he.Code == http.StatusNotFound:
@@ -91,8 +92,8 @@ func (a *App) problemOf(err error) *problem.Error {
 	return problem.Of(err)
 }
 
-// logFailure writes a line for what went wrong on our side, and for refusals that matter for security. The rest is
-// logged at debug level.
+// logFailure writes a line for what went wrong on our side, and for refusals that matter for
+// security. The rest is logged at debug level.
 func (a *App) logFailure(c echo.Context, p *problem.Error, status int) {
 	if status < http.StatusInternalServerError {
 		a.logRefusal(c, p)
@@ -124,7 +125,12 @@ func writeProblem(c echo.Context, p *problem.Error, status int) error {
 
 func problemDocument(c echo.Context, p *problem.Error, status int) map[string]any {
 	document := map[string]any{
-		"type": "about:blank", "title": http.StatusText(status), "status": status, "code": p.Code, "detail": p.Message, "request_id": requestIDOf(c),
+		"type":       "about:blank",
+		"title":      http.StatusText(status),
+		"status":     status,
+		"code":       p.Code,
+		"detail":     p.Message,
+		"request_id": requestIDOf(c),
 	}
 	if p.Field != "" {
 		document["field"] = p.Field
@@ -141,7 +147,11 @@ func (a *App) errorPage(c echo.Context, p *problem.Error, status int) error {
 		return a.toLogin(c)
 	}
 	id := requestIDOf(c)
-	m := views.ErrorModel{Chrome: a.plainChrome(), Status: status, RequestID: id}
+	m := views.ErrorModel{
+		Chrome:    a.plainChrome(),
+		Status:    status,
+		RequestID: id,
+	}
 	if p.Kind == problem.Conflict || p.Kind == problem.Meaning || p.Kind == problem.Insufficient {
 		m.Detail = p.Message // a rule of the wallet; what else goes wrong the page words by itself
 	}
@@ -164,8 +174,8 @@ func (a *App) renderError(c echo.Context, m views.ErrorModel, status int) (err e
 	return render(c, status, views.ErrorPage(dressed))
 }
 
-// toLogin sends a page to the way in. A fragment gets 401 and nothing else: the page that it is part of stays as it is, with what was typed, and the script
-// says that the session has ended.
+// toLogin sends a page to the way in. A fragment gets 401 and nothing else: the page that it is
+// part of stays as it is, with what was typed, and the script says that the session has ended.
 func (a *App) toLogin(c echo.Context) error {
 	target := "/login"
 	if r := c.Request(); reads(r) && r.Header.Get("HX-Request") == "" && r.URL.Path != "/" {

@@ -41,13 +41,16 @@ func TestErrorPagesSayWhatIsWrong(t *testing.T) {
 		says(v.get("/login/link/%ff"), http.StatusBadRequest, "We couldn't read that", "Nothing was changed")
 		says(v.do("POST", "/logout", ""), http.StatusForbidden, "This isn't open to you", "came from another site")
 		says(v.get("/nothing-here"), http.StatusNotFound, "This page isn't here", "mistyped")
-		says(v.do("DELETE", "/plans", "", "Sec-Fetch-Site", "same-origin"), http.StatusMethodNotAllowed, "That doesn't work here", "links and buttons")
-		says(v.submit("/login/demo", url.Values{"next": {long}}), http.StatusRequestEntityTooLarge, "That's too much at once", "shorter")
+		says(v.do("DELETE", "/plans", "", "Sec-Fetch-Site", "same-origin"), http.StatusMethodNotAllowed,
+			"That doesn't work here", "links and buttons")
+		says(v.submit("/login/demo", url.Values{"next": {long}}), http.StatusRequestEntityTooLarge,
+			"That's too much at once", "shorter")
 	}
 	if said := text(stranger.do("POST", "/logout", "").only("error-page")); strings.Contains(said, "signed in") {
 		t.Errorf("a stranger is told that they are signed in: %s", said)
 	}
-	says(maya.submit("/credits/notice/dismiss", nil), http.StatusConflict, "That can't be done right now", "This notice stays until there are tokens again.")
+	says(maya.submit("/credits/notice/dismiss", nil), http.StatusConflict, "That can't be done right now",
+		"This notice stays until there are tokens again.")
 	s.pool.Close()
 	says(maya.get("/plans"), http.StatusServiceUnavailable, "We'll be right back", "try again in a moment")
 }
@@ -118,7 +121,8 @@ func TestHeadIsGetWithoutTheBody(t *testing.T) {
 		same(maya, path)
 	}
 	link := s.link("maya", "{}")
-	if a := s.send("HEAD", link, "").want(http.StatusMethodNotAllowed); strings.Contains(a.header.Get("Allow"), "HEAD") {
+	if a := s.send("HEAD", link, "").want(http.StatusMethodNotAllowed); strings.Contains(a.header.Get("Allow"),
+		"HEAD") {
 		t.Errorf("Allow is %q", a.header.Get("Allow"))
 	}
 	s.clock.Advance(time.Second)

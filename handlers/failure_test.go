@@ -19,7 +19,8 @@ func wantSilent(t *testing.T, a answer) {
 	t.Helper()
 	body := strings.ToLower(string(a.body))
 	for _, word := range []string{
-		"pgx", "pool", "postgres", "sqlstate", "select ", "insert ", "update ", "relation", "sandbox_sessions", "dial ", "connection", "goroutine", ".go:",
+		"pgx", "pool", "postgres", "sqlstate", "select ", "insert ", "update ", "relation", "sandbox_sessions",
+		"dial ", "connection", "goroutine", ".go:",
 		"panic", "runtime", "handlers.",
 	} {
 		if at := strings.Index(body, word); at >= 0 {
@@ -30,7 +31,8 @@ func wantSilent(t *testing.T, a answer) {
 
 // withoutDatabase are the routes that can answer without asking the database.
 func withoutDatabase(r route) bool {
-	return r.path == "/healthz" || r.path == "/static/*" || r.path == "/login" || r.path == "/logout" || r.path == "/login/link/:token"
+	return r.path == "/healthz" || r.path == "/static/*" || r.path == "/login" || r.path == "/logout" ||
+		r.path == "/login/link/:token"
 }
 
 // The database is gone: every route says that it cannot answer now, when to ask again, and nothing else.
@@ -48,7 +50,10 @@ func TestWithoutADatabase(t *testing.T) {
 			continue
 		}
 		path, body := r.of("maya"), r.body
-		headers := []string{"Idempotency-Key", uuid.NewString(), "Sec-Fetch-Site", "same-origin", "Content-Type", "application/x-www-form-urlencoded"}
+		headers := []string{
+			"Idempotency-Key", uuid.NewString(), "Sec-Fetch-Site", "same-origin", "Content-Type",
+			"application/x-www-form-urlencoded",
+		}
 		switch r.sort {
 		case api:
 			headers = append(headers, "Authorization", "Bearer "+s.keys[apikey.Admin])

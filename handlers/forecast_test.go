@@ -11,7 +11,8 @@ import (
 // openAnchored opens a Starter account whose next 200 tokens come on Thursday 3 December, 9 am.
 func (s *site) openAnchored(account string) {
 	s.t.Helper()
-	s.call("PUT", "/v1/accounts/"+account, `{"plan":"starter","billing_anchor":"2026-11-03T09:00:00Z"}`).want(http.StatusCreated)
+	s.call("PUT", "/v1/accounts/"+account,
+		`{"plan":"starter","billing_anchor":"2026-11-03T09:00:00Z"}`).want(http.StatusCreated)
 }
 
 // daily spends an amount on comment replies on each of the coming days, at two minutes past two.
@@ -56,12 +57,14 @@ func TestTheLowNoticeSaysWhatStopsFirst(t *testing.T) {
 	v.wantNoticeText("18 tokens left. At this week's pace, Comment Replies stops around Wednesday, 14:00. Your next 200 arrive Thursday.")
 	badge := v.poll(v.get("/credits").badge()).want(http.StatusOK).badge() // which sets the pace of a quiet shop
 	v.poll(badge).want(http.StatusNoContent)
-	// It goes on saying so while the time comes nearer, and at the new pace once today is worse than the days before.
+	// It goes on saying so while the time comes nearer, and at the new pace once today is worse
+	// than the days before.
 	s.charge("maya", `{"feature":"social_comment_reply","amount":"9.1375"}`)
 	v.poll(badge).want(http.StatusOK).wantNotice("low")
 	// 8.8625 left, 71.9625 in eight days are 8.9953125 a day: 8.8125 of them are 23 hours and a half.
 	v.wantNoticeText("8.8625 tokens left. At this week's pace, Comment Replies stops around tomorrow, 14:00. Your next 200 arrive Thursday.")
-	// Nothing is known of a shop that spent on its opening day alone: then what is left is good for something.
+	// Nothing is known of a shop that spent on its opening day alone: then what is left is good for
+	// something.
 	s.openAnchored("sam")
 	s.charge("sam", `{"feature":"auto_selling","amount":"182"}`)
 	s.clock.Set(start.AddDate(0, 0, 8))
@@ -100,7 +103,8 @@ func TestAWarningThreeDaysAhead(t *testing.T) {
 	// A hold takes nothing from it: the job may give its tokens back.
 	s.post("/v1/accounts/maya/holds", `{"feature":"image_generation"}`).want(http.StatusCreated)
 	v.wantNoticeText("100 tokens left, 10 of them in use. At the pace of the last 2 days, Comment Replies stops around Saturday, 11:00. Your next 200 arrive on 3 December.")
-	v.submit("/credits/notice/dismiss", map[string][]string{"level": {"low"}}, "HX-Request", "true").want(http.StatusOK).wantNotice("")
+	v.submit("/credits/notice/dismiss", map[string][]string{"level": {"low"}}, "HX-Request",
+		"true").want(http.StatusOK).wantNotice("")
 	if got := v.notices(); got != "" {
 		t.Errorf("it was put away: %q", got)
 	}
@@ -117,7 +121,8 @@ func TestNoWarningWhenTheResetComesFirst(t *testing.T) {
 	s.charge("maya", `{"feature":"auto_selling","amount":"10"}`)
 	s.daily("maya", "14", 9) // to Tuesday 1 December, two past two
 	v := s.signIn("maya")
-	// 64 left: 4.57 days at 14 a day. With 24 more spent today it is (98 + 38) / 8 = 17 a day: 40 are 2.35 days, and the allowance comes in 1.8.
+	// 64 left: 4.57 days at 14 a day. With 24 more spent today it is (98 + 38) / 8 = 17 a day: 40
+	// are 2.35 days, and the allowance comes in 1.8.
 	if s.charge("maya", `{"feature":"social_comment_reply","amount":"24"}`); v.notices() != "" {
 		t.Errorf("the reset comes first: %q", v.notices())
 	}

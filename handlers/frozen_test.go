@@ -27,7 +27,8 @@ func (a answer) lots() []string {
 	return lines
 }
 
-// A dispute freezes what is left of a pack: it is shown as frozen, with the reason, and is no part of what can be spent.
+// A dispute freezes what is left of a pack: it is shown as frozen, with the reason, and is no part
+// of what can be spent.
 func TestFrozenTokensAreShownAsFrozen(t *testing.T) {
 	t.Parallel()
 	s := newSite(t)
@@ -35,14 +36,16 @@ func TestFrozenTokensAreShownAsFrozen(t *testing.T) {
 	v := s.signIn("maya")
 	v.bought("pack_100")
 	s.charge("maya", `{"feature":"auto_selling","amount":"50.5"}`)
-	back := v.submit(v.order("pack_100")+"/pay", url.Values{"card": {"0259"}}).want(http.StatusSeeOther).header.Get("Location")
+	back := v.submit(v.order("pack_100")+"/pay",
+		url.Values{"card": {"0259"}}).want(http.StatusSeeOther).header.Get("Location")
 	v.get(strings.TrimPrefix(back, s.url)).wantState("disputed")
 
 	page := v.get("/credits")
 	if got := text(page.only("balance")); got != "50" {
 		t.Errorf("%s can be spent", got)
 	}
-	if got := page.lots(); !slices.Equal(got, []string{"Bought50 never expire", "Bought100 frozen: your bank is looking into the payment"}) {
+	if got := page.lots(); !slices.Equal(got,
+		[]string{"Bought50 never expire", "Bought100 frozen: your bank is looking into the payment"}) {
 		t.Errorf("the sources are %q", got)
 	}
 	bars := all(page.page(), func(n *html.Node) bool {
@@ -68,7 +71,12 @@ func TestTokensOfAReturnAreFrozen(t *testing.T) {
 	// The provider fails after the tokens were frozen.
 	down := &refusing{Provider: s.provider}
 	s.app.Billing = billing.New(s.pool, billing.Options{
-		Ledger: s.app.Ledger, Prices: catalog.Builtin, Clock: s.clock.Now, Log: s.app.Log, Provider: down, WebhookSecrets: []string{eventSecret},
+		Ledger:         s.app.Ledger,
+		Prices:         catalog.Builtin,
+		Clock:          s.clock.Now,
+		Log:            s.app.Log,
+		Provider:       down,
+		WebhookSecrets: []string{eventSecret},
 	})
 	v.submit(to, form).leads(path)
 	if got := v.get("/credits").lots(); len(got) != 2 || got[1] != "Bought500 frozen: you are returning this pack" {

@@ -11,11 +11,21 @@ func (a *App) guidePage(v *visit) error {
 	prices := a.Prices()
 	plan, _ := prices.Plan(v.Plan)
 	m := views.GuideModel{
-		Chrome: a.chrome(v, views.NavCredits), PlanName: plan.Name, Allowance: plan.Allowance, Next: a.nextGrant(v), Spendable: v.Spendable, Held: v.Held,
-		Equivalents: a.equivalents(v.Spendable, creditsFeatures), CanBuy: a.Billing.Available() && len(prices.Packs) > 0,
+		Chrome:      a.chrome(v, views.NavCredits),
+		PlanName:    plan.Name,
+		Allowance:   plan.Allowance,
+		Next:        a.nextGrant(v),
+		Spendable:   v.Spendable,
+		Held:        v.Held,
+		Equivalents: a.equivalents(v.Spendable, creditsFeatures),
+		CanBuy:      a.Billing.Available() && len(prices.Packs) > 0,
 	}
 	for _, f := range prices.Features {
-		price := views.PriceModel{Name: f.Name, Unit: f.One, Price: f.Price}
+		price := views.PriceModel{
+			Name:  f.Name,
+			Unit:  f.One,
+			Price: f.Price,
+		}
 		if f.Agent {
 			m.Agents = append(m.Agents, price)
 		} else {

@@ -20,7 +20,10 @@ const historyRows = 50
 
 // Which kinds of entries the tab Usage shows, and which a creator can choose from.
 var (
-	usageKinds  = []ledger.Kind{ledger.KindCharge, ledger.KindCapture, ledger.KindHold, ledger.KindRelease, ledger.KindRefund}
+	usageKinds = []ledger.Kind{
+		ledger.KindCharge, ledger.KindCapture, ledger.KindHold, ledger.KindRelease,
+		ledger.KindRefund,
+	}
 	kindOptions = []views.Option{
 		{Value: "grant", Label: "Tokens added"},
 		{Value: "charge", Label: "Tokens used"},
@@ -30,7 +33,11 @@ var (
 )
 
 func (a *App) historyPage(v *visit) error {
-	m := views.HistoryModel{Filter: historyFilter(v.QueryParams()), Kinds: kindOptions, Features: featureOptions(a.Prices())}
+	m := views.HistoryModel{
+		Filter:   historyFilter(v.QueryParams()),
+		Kinds:    kindOptions,
+		Features: featureOptions(a.Prices()),
+	}
 	if err := checkTab(m.Filter.Tab); err != nil {
 		return err
 	}
@@ -46,7 +53,8 @@ func (a *App) historyPage(v *visit) error {
 	if err != nil {
 		return err
 	}
-	m.Chrome, m.Continued, m.Appends = a.chrome(v, views.NavCredits), before > 0, v.Request().Header.Get("HX-Request") != ""
+	m.Chrome, m.Continued, m.Appends = a.chrome(v, views.NavCredits), before > 0,
+		v.Request().Header.Get("HX-Request") != ""
 	filter, problems := ledgerFilter(v, m.Filter)
 	var page ledger.Page
 	if len(problems) == 0 {
@@ -104,7 +112,12 @@ func agentOptions(names map[string]string) []views.Option {
 
 func historyFilter(q url.Values) views.HistoryFilter {
 	return views.HistoryFilter{
-		Tab: views.HistoryTab(q.Get("tab")), Kind: q.Get("kind"), Feature: q.Get("feature"), Agent: q.Get("agent"), From: q.Get("from"), To: q.Get("to"),
+		Tab:     views.HistoryTab(q.Get("tab")),
+		Kind:    q.Get("kind"),
+		Feature: q.Get("feature"),
+		Agent:   q.Get("agent"),
+		From:    q.Get("from"),
+		To:      q.Get("to"),
 	}
 }
 
@@ -116,7 +129,8 @@ func checkTab(tab views.HistoryTab) error {
 	return problem.Invalid("tab", "must be one of the tabs of the history")
 }
 
-// ledgerFilter turns what stands in the URL into a filter of the ledger, or says per field why it cannot be read.
+// ledgerFilter turns what stands in the URL into a filter of the ledger, or says per field why it
+// cannot be read.
 func ledgerFilter(v *visit, f views.HistoryFilter) (ledger.Filter, map[string]string) {
 	problems := map[string]string{}
 	filter := ledger.Filter{Feature: f.Feature, Agent: f.Agent}

@@ -18,14 +18,20 @@ func (s *site) same(path, body, key string, first answer) {
 	}
 }
 
-// A job that took longer than its hold: the difference comes from what is spendable, also where the price is fixed.
+// A job that took longer than its hold: the difference comes from what is spendable, also where the
+// price is fixed.
 func TestACaptureMayExceedItsHold(t *testing.T) {
 	t.Parallel()
 	s := newSite(t)
 	s.open("maya", "starter")
 	hold, _ := s.hold("maya", `{"feature":"image_generation","quantity":2}`)
 	a := s.call("POST", hold+"/capture", `{"amount":"24"}`, "Idempotency-Key", "k").want(http.StatusCreated)
-	a.wantMembers(map[string]any{"kind": "capture", "amount": "24", "held_delta": "-20", "feature": "image_generation"})
+	a.wantMembers(map[string]any{
+		"kind":       "capture",
+		"amount":     "24",
+		"held_delta": "-20",
+		"feature":    "image_generation",
+	})
 	wantBalance(t, a, "176", "0", "176")
 	if lots, _ := a.at("lots").([]any); len(lots) != 1 || at(lots[0], "amount") != "-24" {
 		t.Errorf("paid by %v", lots)
@@ -36,7 +42,8 @@ func TestACaptureMayExceedItsHold(t *testing.T) {
 		t.Errorf("usage is %s", usage.body)
 	}
 	id, _ := a.at("id").(string)
-	s.post("/v1/accounts/maya/charges/"+id+"/refund", `{"reason":"r"}`).want(http.StatusCreated).wantMembers(map[string]any{"amount": "24"})
+	s.post("/v1/accounts/maya/charges/"+id+"/refund",
+		`{"reason":"r"}`).want(http.StatusCreated).wantMembers(map[string]any{"amount": "24"})
 	s.wantSpendable("maya", "200")
 }
 
@@ -47,8 +54,14 @@ func TestACaptureThatCannotExceedItsHold(t *testing.T) {
 	s.openWith("maya", "22")
 	hold, _ := s.hold("maya", `{"feature":"image_generation","quantity":2}`)
 	a := s.post(hold+"/capture", `{"amount":"24"}`).problem(http.StatusPaymentRequired, "insufficient_tokens", "")
-	a.wantMembers(map[string]any{"spendable": "2", "required": "4", "shortfall": "2", "agent": nil})
-	if detail, _ := a.at("detail").(string); !strings.Contains(detail, "4 tokens more than the 20 that are held") || a.at("buy_url") == nil {
+	a.wantMembers(map[string]any{
+		"spendable": "2",
+		"required":  "4",
+		"shortfall": "2",
+		"agent":     nil,
+	})
+	if detail, _ := a.at("detail").(string); !strings.Contains(detail,
+		"4 tokens more than the 20 that are held") || a.at("buy_url") == nil {
 		t.Errorf("it says %s", a.body)
 	}
 	s.call("GET", hold, "").want(http.StatusOK).wantMembers(map[string]any{"status": "open", "amount": "20"})
@@ -67,12 +80,19 @@ func TestACaptureThatCannotExceedItsHold(t *testing.T) {
 	s.post(other+"/capture", `{"amount":"20.1"}`).problem(http.StatusConflict, "agent_paused", "")
 	s.post(other+"/capture", `{"amount":"20"}`).want(http.StatusCreated)
 
-	// What others reserved is not spendable for it. The agent is named, though the request names only the hold.
+	// What others reserved is not spendable for it. The agent is named, though the request names
+	// only the hold.
 	s.openWith("lena", "50")
 	s.call("PUT", "/v1/accounts/lena/agents/replies", `{"reserve":"25"}`).want(http.StatusCreated)
 	hold, _ = s.hold("lena", `{"feature":"auto_selling","amount":"20","agent":"seller"}`)
 	a = s.post(hold+"/capture", `{"amount":"26"}`).problem(http.StatusPaymentRequired, "insufficient_tokens", "")
-	a.wantMembers(map[string]any{"spendable": "5", "required": "6", "shortfall": "1", "agent": "seller", "state": "paused_out_of_tokens"})
+	a.wantMembers(map[string]any{
+		"spendable": "5",
+		"required":  "6",
+		"shortfall": "1",
+		"agent":     "seller",
+		"state":     "paused_out_of_tokens",
+	})
 	s.post(hold+"/capture", `{"amount":"20"}`).want(http.StatusCreated)
 }
 
@@ -124,7 +144,8 @@ func TestReferencesReasonsAndMetadata(t *testing.T) {
 		a.want(http.StatusCreated)
 		check(a.to, a.json(), reference, reason, metadata)
 		id, _ := a.at("id").(string)
-		check("by id after "+a.to, s.call("GET", "/v1/accounts/maya/transactions/"+id, "").want(http.StatusOK).json(), reference, reason, metadata)
+		check("by id after "+a.to, s.call("GET", "/v1/accounts/maya/transactions/"+id,
+			"").want(http.StatusOK).json(), reference, reason, metadata)
 		for _, e := range s.call("GET", "/v1/accounts/maya/transactions", "").list("transactions") {
 			if e["id"] == id {
 				check("in the list after "+a.to, e, reference, reason, metadata)
@@ -144,7 +165,8 @@ func TestReferencesReasonsAndMetadata(t *testing.T) {
 	const base = "/v1/accounts/maya"
 	charge := post(base+"/charges", `{"feature":"lip_sync",`+said+`}`, "job-7", "scene 4", metadata)
 	post(base+"/charges/"+charge+"/refund", `{"amount":"1","reason":"blurred"}`, "job-7", "blurred", metadata)
-	post(base+"/charges/"+charge+"/refund", `{"amount":"1","reason":"r","reference":"own","metadata":{"a":"b"}}`, "own", "r", map[string]any{"a": "b"})
+	post(base+"/charges/"+charge+"/refund", `{"amount":"1","reason":"r","reference":"own","metadata":{"a":"b"}}`,
+		"own", "r", map[string]any{"a": "b"})
 
 	holds := make([]string, 4)
 	for i := range holds {
@@ -154,11 +176,13 @@ func TestReferencesReasonsAndMetadata(t *testing.T) {
 	}
 	capture := post(holds[0]+"/capture", ``, "job-7", "scene 4", metadata)
 	post(base+"/charges/"+capture+"/refund", `{"reason":"r"}`, "job-7", "r", metadata)
-	post(holds[1]+"/capture", `{"reference":"own","reason":"why","metadata":{"a":"b"}}`, "own", "why", map[string]any{"a": "b"})
+	post(holds[1]+"/capture", `{"reference":"own","reason":"why","metadata":{"a":"b"}}`, "own", "why",
+		map[string]any{"a": "b"})
 	post(holds[2]+"/release", ``, "job-7", "scene 4", metadata)
 	post(holds[3]+"/release", `{"reason":"stopped"}`, "job-7", "stopped", metadata)
 	post(base+"/grants", `{"amount":"1","kind":"promo",`+said+`}`, "job-7", "scene 4", metadata)
-	bulk := s.call("POST", "/v1/charges", `{"charges":[{"account":"maya","idempotency_key":"b","feature":"lip_sync",`+said+`}]}`).want(http.StatusOK)
+	bulk := s.call("POST", "/v1/charges",
+		`{"charges":[{"account":"maya","idempotency_key":"b","feature":"lip_sync",`+said+`}]}`).want(http.StatusOK)
 	item, _ := bulk.at("results", 0, "charge").(map[string]any)
 	check("of a bulk", item, "job-7", "scene 4", metadata)
 
@@ -179,7 +203,8 @@ func TestATransactionByItsIDAndReference(t *testing.T) {
 	s.open("maya", "starter")
 	s.open("noor", "starter")
 	for i := range 7 {
-		s.charge("maya", `{"feature":"lip_sync","reference":"job-`+strconv.Itoa(i%2)+`","agent":"a`+strconv.Itoa(i%3)+`"}`)
+		s.charge("maya", `{"feature":"lip_sync","reference":"job-`+strconv.Itoa(i%2)+`","agent":"a`+
+			strconv.Itoa(i%3)+`"}`)
 	}
 	theirs := s.charge("noor", `{"feature":"lip_sync","reference":"job-0"}`)["id"].(string)
 	var ids []string
@@ -208,7 +233,8 @@ func TestATransactionByItsIDAndReference(t *testing.T) {
 		t.Errorf("a part of a reference finds %v", got)
 	}
 	for _, id := range []string{theirs, "x", "txn_", strings.ToUpper(ids[0])} {
-		s.call("GET", "/v1/accounts/maya/transactions/"+id, "").problem(http.StatusNotFound, "transaction_not_found", "")
+		s.call("GET", "/v1/accounts/maya/transactions/"+id, "").problem(http.StatusNotFound,
+			"transaction_not_found", "")
 	}
 }
 
@@ -226,12 +252,15 @@ func TestHoldsAreListedAndExtended(t *testing.T) {
 	s.post(paths[3]+"/capture", "").want(http.StatusCreated)
 	a := s.call("GET", "/v1/accounts/maya/holds?limit=2", "").want(http.StatusOK)
 	first := a.list("holds")
-	rest := s.call("GET", "/v1/accounts/maya/holds?limit=2&cursor="+a.at("next_cursor").(string), "").want(http.StatusOK)
+	rest := s.call("GET", "/v1/accounts/maya/holds?limit=2&cursor="+a.at("next_cursor").(string),
+		"").want(http.StatusOK)
 	if len(first) != 2 || len(rest.list("holds")) != 1 || rest.at("next_cursor") != nil {
 		t.Fatalf("pages of holds: %s %s", a.body, rest.body)
 	}
 	for i, h := range append(first, rest.list("holds")...) {
-		if path := "/v1/accounts/maya/holds/" + h["id"].(string); path != []string{paths[4], paths[2], paths[0]}[i] || h["status"] != "open" || h["amount"] != "5" {
+		if path := "/v1/accounts/maya/holds/" +
+			h["id"].(string); path != []string{paths[4], paths[2], paths[0]}[i] || h["status"] != "open" ||
+			h["amount"] != "5" {
 			t.Errorf("hold %d is %v", i, h)
 		}
 	}
@@ -239,8 +268,14 @@ func TestHoldsAreListedAndExtended(t *testing.T) {
 	s.call("GET", "/v1/accounts/maya/holds?cursor=x", "").problem(http.StatusBadRequest, "invalid_cursor", "")
 
 	x := s.call("POST", paths[0]+"/extend", `{"expires_in":3600}`, "Idempotency-Key", "x").want(http.StatusCreated)
-	x.wantMembers(map[string]any{"status": "open", "expires_at": "2026-11-22T15:02:05Z", "amount": "5", "feature": "lip_sync"})
-	s.post(paths[0]+"/extend", `{"expires_in":60}`).want(http.StatusCreated).wantMembers(map[string]any{"expires_at": "2026-11-22T15:02:05Z"}) // never sooner
+	x.wantMembers(map[string]any{
+		"status":     "open",
+		"expires_at": "2026-11-22T15:02:05Z",
+		"amount":     "5",
+		"feature":    "lip_sync",
+	})
+	// never sooner
+	s.post(paths[0]+"/extend", `{"expires_in":60}`).want(http.StatusCreated).wantMembers(map[string]any{"expires_at": "2026-11-22T15:02:05Z"})
 	s.post(paths[0]+"/extend", `{"expires_in":7200}`).want(http.StatusCreated).wantMembers(map[string]any{"expires_at": "2026-11-22T16:02:05Z"})
 	s.same(paths[0]+"/extend", `{"expires_in":3600}`, "x", x)
 	s.clock.Advance(time.Hour)
@@ -257,12 +292,16 @@ func TestHoldsAreListedAndExtended(t *testing.T) {
 	for _, body := range []string{`{}`, `{"expires_in":0}`, `{"expires_in":86401}`} {
 		s.post(paths[0]+"/extend", body).problem(http.StatusUnprocessableEntity, "invalid_field", "expires_in")
 	}
-	s.call("POST", paths[0]+"/extend", `{"expires_in":60}`).problem(http.StatusBadRequest, "missing_idempotency_key", "")
+	s.call("POST", paths[0]+"/extend", `{"expires_in":60}`).problem(http.StatusBadRequest,
+		"missing_idempotency_key", "")
 	s.post(paths[0]+"/capture", "").want(http.StatusCreated)
 	s.same(paths[0]+"/extend", `{"expires_in":3600}`, "x", x) // whatever happened since
 
 	// The key is taken for everything else, and what took a key before is none of an extension's.
-	s.call("POST", "/v1/accounts/maya/charges", `{"feature":"lip_sync"}`, "Idempotency-Key", "x").problem(http.StatusUnprocessableEntity, "idempotency_key_reused", "")
-	s.call("POST", "/v1/accounts/maya/charges", `{"feature":"lip_sync"}`, "Idempotency-Key", "c").want(http.StatusCreated)
-	s.call("POST", paths[0]+"/extend", `{"expires_in":60}`, "Idempotency-Key", "c").problem(http.StatusUnprocessableEntity, "idempotency_key_reused", "")
+	s.call("POST", "/v1/accounts/maya/charges", `{"feature":"lip_sync"}`, "Idempotency-Key",
+		"x").problem(http.StatusUnprocessableEntity, "idempotency_key_reused", "")
+	s.call("POST", "/v1/accounts/maya/charges", `{"feature":"lip_sync"}`, "Idempotency-Key",
+		"c").want(http.StatusCreated)
+	s.call("POST", paths[0]+"/extend", `{"expires_in":60}`, "Idempotency-Key",
+		"c").problem(http.StatusUnprocessableEntity, "idempotency_key_reused", "")
 }

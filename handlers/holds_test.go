@@ -20,7 +20,12 @@ func TestAHoldIsCaptured(t *testing.T) {
 	s.open("maya", "starter")
 	hold, a := s.hold("maya", `{"feature":"auto_selling","amount":"40","agent":"seller","expires_in":60}`)
 	a.wantMembers(map[string]any{
-		"kind": "hold", "amount": "40", "feature": "auto_selling", "agent": "seller", "quantity": 1.0, "at": "2026-11-22T14:02:00Z",
+		"kind":       "hold",
+		"amount":     "40",
+		"feature":    "auto_selling",
+		"agent":      "seller",
+		"quantity":   1.0,
+		"at":         "2026-11-22T14:02:00Z",
 		"expires_at": "2026-11-22T14:03:00Z",
 	})
 	wantBalance(t, a, "160", "40", "200")
@@ -28,7 +33,14 @@ func TestAHoldIsCaptured(t *testing.T) {
 
 	// It answers like a charge; what is not captured comes free.
 	a = s.call("POST", hold+"/capture", `{"amount":"15.5"}`, "Idempotency-Key", "k").want(http.StatusCreated)
-	a.wantMembers(map[string]any{"kind": "capture", "amount": "15.5", "feature": "auto_selling", "agent": "seller", "about": id, "held_delta": "-40"})
+	a.wantMembers(map[string]any{
+		"kind":       "capture",
+		"amount":     "15.5",
+		"feature":    "auto_selling",
+		"agent":      "seller",
+		"about":      id,
+		"held_delta": "-40",
+	})
 	wantBalance(t, a, "184.5", "0", "184.5")
 	again := s.call("POST", hold+"/capture", `{"amount":"15.5"}`, "Idempotency-Key", "k").want(http.StatusCreated)
 	if string(again.body) != string(a.body) || again.header.Get("Idempotent-Replayed") != "true" {
@@ -50,8 +62,16 @@ func TestAHoldIsReleased(t *testing.T) {
 	s := newSite(t)
 	s.open("maya", "starter")
 	hold, made := s.hold("maya", `{"feature":"photoshoot","quantity":2}`)
-	made.wantMembers(map[string]any{"amount": "20", "unit_price": "10", "expires_at": "2026-11-22T14:17:00Z"}) // a quarter of an hour by default
-	a := s.post(hold+"/release", "").want(http.StatusCreated).wantMembers(map[string]any{"kind": "release", "amount": "20", "about": made.at("id")})
+	made.wantMembers(map[string]any{
+		"amount":     "20",
+		"unit_price": "10",
+		"expires_at": "2026-11-22T14:17:00Z",
+	}) // a quarter of an hour by default
+	a := s.post(hold+"/release", "").want(http.StatusCreated).wantMembers(map[string]any{
+		"kind":   "release",
+		"amount": "20",
+		"about":  made.at("id"),
+	})
 	wantBalance(t, a, "200", "0", "200")
 	s.post(hold+"/release", `{}`).problem(http.StatusConflict, "hold_released", "")
 	s.post(hold+"/capture", `{}`).problem(http.StatusConflict, "hold_released", "")
@@ -83,23 +103,33 @@ func TestHoldsRefuse(t *testing.T) {
 		s.post("/v1/accounts/maya/holds", body).problem(http.StatusUnprocessableEntity, "", field)
 	}
 	for _, amount := range []string{"0", "-1"} {
-		s.post(mine+"/capture", `{"amount":"`+amount+`"}`).problem(http.StatusUnprocessableEntity, "invalid_field", "amount")
+		s.post(mine+"/capture", `{"amount":"`+amount+`"}`).problem(http.StatusUnprocessableEntity, "invalid_field",
+			"amount")
 	}
 	id := a.at("id").(string)
 	for _, path := range []string{
-		"/v1/accounts/maya/holds/" + id, "/v1/accounts/maya/holds/" + charge, "/v1/accounts/maya/holds/x", "/v1/accounts/maya/holds/txn_",
+		"/v1/accounts/maya/holds/" + id, "/v1/accounts/maya/holds/" + charge, "/v1/accounts/maya/holds/x",
+		"/v1/accounts/maya/holds/txn_",
 	} {
 		s.post(path+"/capture", `{}`).problem(http.StatusNotFound, "hold_not_found", "")
 		s.post(path+"/release", `{}`).problem(http.StatusNotFound, "hold_not_found", "")
 	}
 	s.call("POST", mine+"/capture", `{}`).problem(http.StatusBadRequest, "missing_idempotency_key", "")
 	s.call("POST", mine+"/release", `{}`).problem(http.StatusBadRequest, "missing_idempotency_key", "")
-	s.call("POST", "/v1/accounts/maya/holds", `{"feature":"lip_sync"}`).problem(http.StatusBadRequest, "missing_idempotency_key", "")
+	s.call("POST", "/v1/accounts/maya/holds", `{"feature":"lip_sync"}`).problem(http.StatusBadRequest,
+		"missing_idempotency_key", "")
 	s.unchanged(before)
 	// What is held cannot be held or spent again.
-	s.post("/v1/accounts/maya/holds", `{"feature":"pdf_creation"}`).problem(http.StatusPaymentRequired, "insufficient_tokens", "").
-		wantMembers(map[string]any{"spendable": "32", "required": "75", "shortfall": "43", "buy_url": s.url + "/credits/buy?need=43"})
-	s.post("/v1/accounts/maya/charges", `{"feature":"auto_selling","amount":"33"}`).problem(http.StatusPaymentRequired, "insufficient_tokens", "")
+	s.post("/v1/accounts/maya/holds", `{"feature":"pdf_creation"}`).problem(http.StatusPaymentRequired,
+		"insufficient_tokens", "").
+		wantMembers(map[string]any{
+			"spendable": "32",
+			"required":  "75",
+			"shortfall": "43",
+			"buy_url":   s.url + "/credits/buy?need=43",
+		})
+	s.post("/v1/accounts/maya/charges",
+		`{"feature":"auto_selling","amount":"33"}`).problem(http.StatusPaymentRequired, "insufficient_tokens", "")
 	s.post(theirs+"/capture", `{}`).want(http.StatusCreated)
 }
 
@@ -110,22 +140,33 @@ func TestRefunds(t *testing.T) {
 	s.open("noor", "starter")
 	id := s.charge("maya", `{"feature":"pdf_creation","agent":"studio"}`)["id"].(string)
 	path := "/v1/accounts/maya/charges/" + id + "/refund"
-	a := s.call("POST", path, `{"amount":"25","reason":"it came out <blurred>"}`, "Idempotency-Key", "k").want(http.StatusCreated)
+	a := s.call("POST", path, `{"amount":"25","reason":"it came out <blurred>"}`, "Idempotency-Key",
+		"k").want(http.StatusCreated)
 	a.wantMembers(map[string]any{
-		"kind": "refund", "amount": "25", "about": id, "reason": "it came out <blurred>", "feature": "pdf_creation", "agent": "studio",
+		"kind":    "refund",
+		"amount":  "25",
+		"about":   id,
+		"reason":  "it came out <blurred>",
+		"feature": "pdf_creation",
+		"agent":   "studio",
 	})
 	wantBalance(t, a, "150", "0", "150")
-	again := s.call("POST", path, `{"amount":"25","reason":"it came out <blurred>"}`, "Idempotency-Key", "k").want(http.StatusCreated)
+	again := s.call("POST", path, `{"amount":"25","reason":"it came out <blurred>"}`, "Idempotency-Key",
+		"k").want(http.StatusCreated)
 	if string(again.body) != string(a.body) || again.header.Get("Idempotent-Replayed") != "true" {
 		t.Errorf("%s then %s", a.body, again.body)
 	}
 	before := s.contents()
 	s.post(path, `{}`).problem(http.StatusUnprocessableEntity, "invalid_field", "reason")
 	s.post(path, `{"reason":"r","amount":"0"}`).problem(http.StatusUnprocessableEntity, "invalid_field", "amount")
-	s.post(path, `{"reason":"r","amount":"50.01"}`).problem(http.StatusUnprocessableEntity, "invalid_field", "amount").wantMembers(map[string]any{"refundable": "50"})
+	s.post(path, `{"reason":"r","amount":"50.01"}`).problem(http.StatusUnprocessableEntity, "invalid_field",
+		"amount").wantMembers(map[string]any{"refundable": "50"})
 	s.call("POST", path, `{"reason":"r"}`).problem(http.StatusBadRequest, "missing_idempotency_key", "")
 	refund := a.at("id").(string)
-	for _, other := range []string{"/v1/accounts/noor/charges/" + id, "/v1/accounts/maya/charges/" + refund, "/v1/accounts/maya/charges/x"} {
+	for _, other := range []string{
+		"/v1/accounts/noor/charges/" + id, "/v1/accounts/maya/charges/" + refund,
+		"/v1/accounts/maya/charges/x",
+	} {
 		s.post(other+"/refund", `{"reason":"r"}`).problem(http.StatusNotFound, "charge_not_found", "")
 	}
 	s.unchanged(before)
@@ -136,6 +177,7 @@ func TestRefunds(t *testing.T) {
 	// A capture is refunded like a charge.
 	hold, _ := s.hold("maya", `{"feature":"lip_sync"}`)
 	capture := s.post(hold+"/capture", "").want(http.StatusCreated).at("id").(string)
-	s.post("/v1/accounts/maya/charges/"+capture+"/refund", `{"reason":"r"}`).want(http.StatusCreated).wantMembers(map[string]any{"amount": "5", "about": capture})
+	s.post("/v1/accounts/maya/charges/"+capture+"/refund",
+		`{"reason":"r"}`).want(http.StatusCreated).wantMembers(map[string]any{"amount": "5", "about": capture})
 	s.wantSpendable("maya", "200")
 }

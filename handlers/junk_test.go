@@ -61,29 +61,77 @@ var bodies = map[string]string{
 // fields are each JSON route's own, with the kind of value that they take.
 var fields = map[string]map[string]string{
 	"/v1/accounts/:account": {
-		"plan": "text", "plan_status": "text", "name": "text", "email": "text", "time_zone": "text", "billing_anchor": "time", "billing_zone": "text",
-		"own_reserve": "amount or null", "low_threshold": "amount or null",
+		"plan":           "text",
+		"plan_status":    "text",
+		"name":           "text",
+		"email":          "text",
+		"time_zone":      "text",
+		"billing_anchor": "time",
+		"billing_zone":   "text",
+		"own_reserve":    "amount or null",
+		"low_threshold":  "amount or null",
 	},
-	"/v1/accounts/:account/agents/:agent":        {"name": "text", "feature": "text", "monthly_budget": "amount or null", "reserve": "amount or null"},
+	"/v1/accounts/:account/agents/:agent": {
+		"name":           "text",
+		"feature":        "text",
+		"monthly_budget": "amount or null",
+		"reserve":        "amount or null",
+	},
 	"/v1/accounts/:account/agents/:agent/pause":  {},
 	"/v1/accounts/:account/close":                {},
 	"/v1/accounts/:account/agents/:agent/resume": {},
 	"/v1/accounts/:account/results": {
-		"charge": "text", "agent": "text", "kind": "text", "count": "int", "money": "text", "currency": "text",
+		"charge":   "text",
+		"agent":    "text",
+		"kind":     "text",
+		"count":    "int",
+		"money":    "text",
+		"currency": "text",
 	},
 	"/v1/accounts/:account/login-links": {"next": "text"},
-	"/v1/accounts/:account/quote":       {"feature": "text", "quantity": "int", "amount": "amount", "agent": "text"},
+	"/v1/accounts/:account/quote": {
+		"feature":  "text",
+		"quantity": "int",
+		"amount":   "amount",
+		"agent":    "text",
+	},
 	"/v1/accounts/:account/charges": {
-		"feature": "text", "quantity": "int", "amount": "amount", "agent": "text", "reference": "text", "unique_reference": "bool", "metadata": "pairs",
-		"reason": "text",
+		"feature":          "text",
+		"quantity":         "int",
+		"amount":           "amount",
+		"agent":            "text",
+		"reference":        "text",
+		"unique_reference": "bool",
+		"metadata":         "pairs",
+		"reason":           "text",
 	},
-	"/v1/accounts/:account/charges/:id/refund": {"amount": "amount", "reference": "text", "reason": "text", "metadata": "pairs"},
+	"/v1/accounts/:account/charges/:id/refund": {
+		"amount":    "amount",
+		"reference": "text",
+		"reason":    "text",
+		"metadata":  "pairs",
+	},
 	"/v1/accounts/:account/holds": {
-		"feature": "text", "quantity": "int", "amount": "amount", "agent": "text", "expires_in": "int", "reference": "text", "reason": "text",
-		"metadata": "pairs",
+		"feature":    "text",
+		"quantity":   "int",
+		"amount":     "amount",
+		"agent":      "text",
+		"expires_in": "int",
+		"reference":  "text",
+		"reason":     "text",
+		"metadata":   "pairs",
 	},
-	"/v1/accounts/:account/holds/:id/capture":                  {"amount": "amount", "reference": "text", "reason": "text", "metadata": "pairs"},
-	"/v1/accounts/:account/holds/:id/release":                  {"reference": "text", "reason": "text", "metadata": "pairs"},
+	"/v1/accounts/:account/holds/:id/capture": {
+		"amount":    "amount",
+		"reference": "text",
+		"reason":    "text",
+		"metadata":  "pairs",
+	},
+	"/v1/accounts/:account/holds/:id/release": {
+		"reference": "text",
+		"reason":    "text",
+		"metadata":  "pairs",
+	},
 	"/v1/accounts/:account/holds/:id/extend":                   {"expires_in": "int"},
 	"/v1/webhook-endpoints":                                    {"url": "text", "events": "list"},
 	"/v1/webhook-endpoints/:id":                                {},
@@ -94,23 +142,47 @@ var fields = map[string]map[string]string{
 	"/v1/balances":                               {"accounts": "list"},
 	"/v1/accounts/:account/purchases":            {"pack": "text", "return_url": "text"},
 	"/v1/accounts/:account/purchases/:id/refund": {"amount": "money", "reason": "text"},
-	"/v1/accounts/:account/grants":               {"amount": "amount", "kind": "text", "expires_at": "time", "reason": "text", "reference": "text", "metadata": "pairs"},
+	"/v1/accounts/:account/grants": {
+		"amount":     "amount",
+		"kind":       "text",
+		"expires_at": "time",
+		"reason":     "text",
+		"reference":  "text",
+		"metadata":   "pairs",
+	},
 }
 
 // values are what a kind of field refuses. Strings that it cannot read as its own are among them.
 func values(kind string) []string {
-	junk := []string{`null`, `[]`, `[1]`, `1.5`, `1e3`, `-0`, `-1.0`, `"\u0000"`, `"\udc00"`, `"a\u0007b"`, `"` + strings.Repeat("x", 2000) + `"`}
+	junk := []string{
+		`null`, `[]`, `[1]`, `1.5`, `1e3`, `-0`, `-1.0`, `"\u0000"`, `"\udc00"`, `"a\u0007b"`,
+		`"` + strings.Repeat("x", 2000) + `"`,
+	}
 	add := map[string][]string{
-		"text":  {`{}`, `1`, `true`},
-		"int":   {`{}`, `"1"`, `true`, `9223372036854775808`, `-9223372036854775809`, `1.0`, `1E0`},
-		"bool":  {`{}`, `"true"`, `0`},
-		"money": {`1`, `"9.00"`, `true`, `{"minor":"1","currency":"USD"}`, `{"minor":1.5,"currency":"USD"}`, `{"minor":1,"nope":"USD"}`, `{"minor":null}`, `{"currency":1}`},
-		"list":  {`{}`, `"x"`, `0`, `[null]`, `[[]]`, `[true]`, `[{"nope":1}]`, `["` + strings.Repeat("x", 2000) + `"]`, `[` + strings.Repeat(`"x",`, 1000) + `"x"]`},
-		"pairs": {`1`, `"x"`, `true`, `{"a":1}`, `{"a":null}`, `{"a":{}}`, `{"":"x"}`, `{"a":"` + strings.Repeat("x", 1001) + `"}`, `{"a":"1","a":"2"}`},
-		"time":  {`{}`, `1767225600`, `true`, `"2026-02-30T00:00:00Z"`, `"2026-11-22"`, `"2026-11-22T14:02:00"`, `"now"`, `"10000-01-01T00:00:00Z"`},
+		"text": {`{}`, `1`, `true`},
+		"int":  {`{}`, `"1"`, `true`, `9223372036854775808`, `-9223372036854775809`, `1.0`, `1E0`},
+		"bool": {`{}`, `"true"`, `0`},
+		"money": {
+			`1`, `"9.00"`, `true`, `{"minor":"1","currency":"USD"}`, `{"minor":1.5,"currency":"USD"}`,
+			`{"minor":1,"nope":"USD"}`, `{"minor":null}`, `{"currency":1}`,
+		},
+		"list": {
+			`{}`, `"x"`, `0`, `[null]`, `[[]]`, `[true]`, `[{"nope":1}]`,
+			`["` + strings.Repeat("x", 2000) + `"]`, `[` + strings.Repeat(`"x",`, 1000) + `"x"]`,
+		},
+		"pairs": {
+			`1`, `"x"`, `true`, `{"a":1}`, `{"a":null}`, `{"a":{}}`, `{"":"x"}`,
+			`{"a":"` + strings.Repeat("x", 1001) + `"}`, `{"a":"1","a":"2"}`,
+		},
+		"time": {
+			`{}`, `1767225600`, `true`, `"2026-02-30T00:00:00Z"`, `"2026-11-22"`, `"2026-11-22T14:02:00"`,
+			`"now"`, `"10000-01-01T00:00:00Z"`,
+		},
 		"amount": {
-			`{}`, `1`, `0.05`, `true`, `"1e3"`, `"-0"`, `"NaN"`, `"Infinity"`, `"+1"`, `" 1"`, `"1 "`, `""`, `"."`, `"1."`, `".5"`, `"007"`, `"1,5"`, `"0x10"`, `"١"`,
-			`"0.0000001"`, `"100000000001"`, `"9223372036854775808"`, `"` + strings.Repeat("9", 900) + `"`, `"-9223372036854775808000000"`,
+			`{}`, `1`, `0.05`, `true`, `"1e3"`, `"-0"`, `"NaN"`, `"Infinity"`, `"+1"`, `" 1"`, `"1 "`, `""`, `"."`,
+			`"1."`, `".5"`, `"007"`, `"1,5"`, `"0x10"`, `"١"`,
+			`"0.0000001"`, `"100000000001"`, `"9223372036854775808"`, `"` + strings.Repeat("9", 900) + `"`,
+			`"-9223372036854775808000000"`,
 		},
 	}
 	if kind == "amount or null" {
@@ -153,7 +225,8 @@ func TestJunkIsRefused(t *testing.T) {
 // submitJSON sends a body to a route with all that it needs besides.
 func (s *site) submitJSON(r route, body string) answer {
 	s.t.Helper()
-	return s.call(r.method, r.of("maya"), body, "Idempotency-Key", uuid.NewString(), "Content-Type", "application/json")
+	return s.call(r.method, r.of("maya"), body, "Idempotency-Key", uuid.NewString(), "Content-Type",
+		"application/json")
 }
 
 func TestJunkInAFieldIsRefusedByItsName(t *testing.T) {
@@ -170,7 +243,8 @@ func TestJunkInAFieldIsRefusedByItsName(t *testing.T) {
 			for _, value := range values(kind) {
 				a := s.submitJSON(r, `{"`+field+`":`+value+`}`)
 				a.refused(field + " " + value[:min(len(value), 40)])
-				if got, _ := a.json()["field"].(string); got != field && !strings.HasPrefix(got, field+".") && !strings.HasPrefix(got, field+"[") {
+				if got, _ := a.json()["field"].(string); got != field && !strings.HasPrefix(got, field+".") &&
+					!strings.HasPrefix(got, field+"[") {
 					t.Errorf("%s: %s as %.60s: the problem is with %q: %s", a.to, field, value, got, a.body)
 				}
 			}
@@ -197,7 +271,8 @@ func TestBodiesThatAreTooLarge(t *testing.T) {
 	}
 	s.unchanged(before)
 	for _, r := range closingLast(jsonRoutes()) {
-		if a := s.submitJSON(r, r.body+strings.Repeat(" ", most(r)-len(r.body))); a.status >= 300 && (!r.absent || a.status != http.StatusNotFound) {
+		if a := s.submitJSON(r, r.body+strings.Repeat(" ", most(r)-len(r.body))); a.status >= 300 &&
+			(!r.absent || a.status != http.StatusNotFound) {
 			t.Errorf("%s: a body of just the limit: %d", a.to, a.status)
 		}
 	}
@@ -233,7 +308,9 @@ func TestMethodsAndAddressesThatAreNotThere(t *testing.T) {
 	before := s.contents()
 	for _, r := range of(api, signed) {
 		for _, method := range []string{"DELETE", "PATCH", "PROPFIND", "TRACE"} {
-			if slices.ContainsFunc(routes, func(other route) bool { return other.path == r.path && other.method == method }) {
+			if slices.ContainsFunc(routes, func(other route) bool {
+				return other.path == r.path && other.method == method
+			}) {
 				continue
 			}
 			a := s.call(method, r.of("maya"), "{}").problem(http.StatusMethodNotAllowed, "method_not_allowed", "")
@@ -243,7 +320,8 @@ func TestMethodsAndAddressesThatAreNotThere(t *testing.T) {
 		}
 	}
 	for _, path := range []string{
-		"/v1/", "/v1/nothing", "/v1/accounts", "/v1/accounts/", "/v1/accounts/maya/", "/v1/accounts/maya/nothing", "/v1/catalog/x", "/webhooks/other", "/webhooks/",
+		"/v1/", "/v1/nothing", "/v1/accounts", "/v1/accounts/", "/v1/accounts/maya/", "/v1/accounts/maya/nothing",
+		"/v1/catalog/x", "/webhooks/other", "/webhooks/",
 	} {
 		for _, method := range []string{"GET", "POST", "DELETE"} {
 			s.call(method, path, "{}").problem(http.StatusNotFound, "not_found", "")
@@ -277,7 +355,8 @@ func TestAddressesThatCannotBeRead(t *testing.T) {
 		for _, name := range []string{"agent", "feature", "kind", "from", "to", "cursor", "tab", "v", "next", "id"} {
 			for _, value := range []string{"%00", "a%00b", "%ff", "%c0%af"} {
 				a := v.get(r.of("x") + "?" + name + "=" + value)
-				if a.status != http.StatusBadRequest && a.status != http.StatusUnprocessableEntity && (a.status < 200 || a.status > 404) {
+				if a.status != http.StatusBadRequest && a.status != http.StatusUnprocessableEntity &&
+					(a.status < 200 || a.status > 404) {
 					t.Errorf("%s: %d", a.to, a.status)
 				}
 			}

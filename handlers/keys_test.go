@@ -16,8 +16,8 @@ type keyedCall struct {
 	send func(key string) answer
 }
 
-// keyedCalls are all calls of an account that take an idempotency key, each with a request that succeeds as often
-// as it comes with a new key.
+// keyedCalls are all calls of an account that take an idempotency key, each with a request that
+// succeeds as often as it comes with a new key.
 func (s *site) keyedCalls() []keyedCall {
 	s.t.Helper()
 	post := func(path, body string) func(key string) answer {
@@ -26,7 +26,8 @@ func (s *site) keyedCalls() []keyedCall {
 		}
 	}
 	hold := func() string {
-		id, _ := s.post("/v1/accounts/maya/holds", `{"feature":"image_generation"}`).want(http.StatusCreated).at("id").(string)
+		id, _ := s.post("/v1/accounts/maya/holds",
+			`{"feature":"image_generation"}`).want(http.StatusCreated).at("id").(string)
 		return id
 	}
 	paid := s.paidPurchase("pack_1000")
@@ -35,7 +36,8 @@ func (s *site) keyedCalls() []keyedCall {
 	return []keyedCall{
 		{"charge", post("charges", `{"feature":"image_generation"}`)},
 		{"bulk charge", func(key string) answer {
-			a := s.call("POST", "/v1/charges", `{"charges":[{"account":"maya","idempotency_key":"`+key+`","feature":"lip_sync"}]}`)
+			a := s.call("POST", "/v1/charges",
+				`{"charges":[{"account":"maya","idempotency_key":"`+key+`","feature":"lip_sync"}]}`)
 			a.want(http.StatusOK)
 			return a
 		}},
@@ -45,7 +47,8 @@ func (s *site) keyedCalls() []keyedCall {
 		{"refund", post("charges/"+spent+"/refund", `{"amount":"0.01","reason":"r"}`)},
 		{"grant", post("grants", `{"amount":"5","kind":"promo","reason":"r"}`)},
 		{"purchase", post("purchases", `{"pack":"pack_100"}`)},
-		{"purchase refund", post("purchases/"+paid+"/refund", `{"amount":{"minor":100,"currency":"USD"},"reason":"r"}`)},
+		{"purchase refund", post("purchases/"+paid+"/refund",
+			`{"amount":{"minor":100,"currency":"USD"},"reason":"r"}`)},
 		{"result", post("results", `{"kind":"sale"}`)},
 	}
 }
@@ -88,14 +91,17 @@ func TestOneKeySpaceForAllCalls(t *testing.T) {
 			if i == j {
 				continue
 			}
-			if status, code := other.send(key).outcome(); status != http.StatusUnprocessableEntity || code != "idempotency_key_reused" {
+			if status, code := other.send(key).outcome(); status != http.StatusUnprocessableEntity ||
+				code != "idempotency_key_reused" {
 				t.Errorf("%s with the key of a %s: %d %v", other.name, first.name, status, code)
 			}
 		}
 		s.unchanged(before)
 	}
 	s.open("noor", "star")
-	s.call("POST", "/v1/accounts/noor/results", `{"kind":"sale"}`, "Idempotency-Key", "key-0").want(http.StatusCreated) // a space of its own
+	// a space of its own
+	s.call("POST", "/v1/accounts/noor/results", `{"kind":"sale"}`, "Idempotency-Key",
+		"key-0").want(http.StatusCreated)
 }
 
 // A refusal binds no key, whatever the call was.
@@ -103,14 +109,20 @@ func TestARefusalLeavesTheKeyToOtherCalls(t *testing.T) {
 	t.Parallel()
 	s := newSite(t)
 	s.open("maya", "starter")
-	s.call("POST", "/v1/accounts/maya/purchases", `{"pack":"nothing"}`, "Idempotency-Key", "a").want(http.StatusUnprocessableEntity)
-	s.call("POST", "/v1/accounts/maya/charges", `{"feature":"pdf_creation","quantity":9}`, "Idempotency-Key", "b").want(http.StatusPaymentRequired)
-	s.call("POST", "/v1/accounts/maya/results", `{"kind":"sale","charge":"txn_x"}`, "Idempotency-Key", "c").want(http.StatusUnprocessableEntity)
-	s.call("POST", "/v1/accounts/maya/charges", `{"feature":"lip_sync"}`, "Idempotency-Key", "a").want(http.StatusCreated)
+	s.call("POST", "/v1/accounts/maya/purchases", `{"pack":"nothing"}`, "Idempotency-Key",
+		"a").want(http.StatusUnprocessableEntity)
+	s.call("POST", "/v1/accounts/maya/charges", `{"feature":"pdf_creation","quantity":9}`, "Idempotency-Key",
+		"b").want(http.StatusPaymentRequired)
+	s.call("POST", "/v1/accounts/maya/results", `{"kind":"sale","charge":"txn_x"}`, "Idempotency-Key",
+		"c").want(http.StatusUnprocessableEntity)
+	s.call("POST", "/v1/accounts/maya/charges", `{"feature":"lip_sync"}`, "Idempotency-Key",
+		"a").want(http.StatusCreated)
 	s.call("POST", "/v1/accounts/maya/results", `{"kind":"sale"}`, "Idempotency-Key", "b").want(http.StatusCreated)
-	s.call("POST", "/v1/accounts/maya/purchases", `{"pack":"pack_100"}`, "Idempotency-Key", "c").want(http.StatusCreated)
+	s.call("POST", "/v1/accounts/maya/purchases", `{"pack":"pack_100"}`, "Idempotency-Key",
+		"c").want(http.StatusCreated)
 	// A bound key goes on to be the same request's.
-	again := s.call("POST", "/v1/accounts/maya/results", `{"kind":"sale"}`, "Idempotency-Key", "b").want(http.StatusCreated)
+	again := s.call("POST", "/v1/accounts/maya/results", `{"kind":"sale"}`, "Idempotency-Key",
+		"b").want(http.StatusCreated)
 	if again.header.Get("Idempotent-Replayed") != "true" {
 		t.Errorf("again: %s", again.body)
 	}
@@ -122,8 +134,11 @@ func TestOneKeyForParallelCallsOfDifferentKinds(t *testing.T) {
 	s := newSite(t)
 	s.open("maya", "star")
 	bodies := map[string]string{
-		"charges": `{"feature":"social_comment_reply"}`, "grants": `{"amount":"1","kind":"promo","reason":"r"}`, "purchases": `{"pack":"pack_100"}`,
-		"results": `{"kind":"sale"}`, "holds": `{"feature":"lip_sync"}`,
+		"charges":   `{"feature":"social_comment_reply"}`,
+		"grants":    `{"amount":"1","kind":"promo","reason":"r"}`,
+		"purchases": `{"pack":"pack_100"}`,
+		"results":   `{"kind":"sale"}`,
+		"holds":     `{"feature":"lip_sync"}`,
 	}
 	for round := range 8 {
 		key := uuid.NewString()
@@ -151,14 +166,16 @@ func TestAReplayedPurchaseHasTheSameBody(t *testing.T) {
 	s := newSite(t)
 	s.open("maya", "starter")
 	order := func() answer {
-		return s.call("POST", "/v1/accounts/maya/purchases", `{"pack":"pack_100"}`, "Idempotency-Key", "order").want(http.StatusCreated)
+		return s.call("POST", "/v1/accounts/maya/purchases", `{"pack":"pack_100"}`, "Idempotency-Key",
+			"order").want(http.StatusCreated)
 	}
 	first := order()
 	id := first.at("id").(string)
 	same := func(what string, first, again answer) {
 		t.Helper()
 		if again.header.Get("Idempotent-Replayed") != "true" || string(again.body) != string(first.body) {
-			t.Errorf("%s: replayed %q\n%s then\n%s", what, again.header.Get("Idempotent-Replayed"), first.body, again.body)
+			t.Errorf("%s: replayed %q\n%s then\n%s", what, again.header.Get("Idempotent-Replayed"), first.body,
+				again.body)
 		}
 	}
 	s.clock.Advance(1e9)
@@ -168,7 +185,8 @@ func TestAReplayedPurchaseHasTheSameBody(t *testing.T) {
 	same("when it is paid", first, order())
 
 	refund := func(key, body string) answer {
-		return s.call("POST", "/v1/accounts/maya/purchases/"+id+"/refund", body, "Idempotency-Key", key).want(http.StatusCreated)
+		return s.call("POST", "/v1/accounts/maya/purchases/"+id+"/refund", body, "Idempotency-Key",
+			key).want(http.StatusCreated)
 	}
 	const part = `{"amount":{"minor":200,"currency":"USD"},"reason":"a part"}`
 	half := refund("part", part)

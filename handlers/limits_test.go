@@ -28,7 +28,8 @@ func TestParallelRequestsKeepToTheLimits(t *testing.T) {
 			t.Errorf("endpoint: %d %s", a.status, a.body)
 		}
 	})
-	if n := s.count(`select count(*) from webhook_endpoints`); n != webhook.MaxEndpoints || made.Load() != webhook.MaxEndpoints {
+	if n := s.count(`select count(*) from webhook_endpoints`); n != webhook.MaxEndpoints ||
+		made.Load() != webhook.MaxEndpoints {
 		t.Errorf("%d endpoints, %d answers, want %d", n, made.Load(), webhook.MaxEndpoints)
 	}
 
@@ -37,7 +38,8 @@ func TestParallelRequestsKeepToTheLimits(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := s.db.Pool.Exec(t.Context(), `insert into result_sums select $1, '2026-11-01', '', 'kind_' || n, '', 1, 1, 0
+	if _, err := s.db.Pool.Exec(t.Context(),
+		`insert into result_sums select $1, '2026-11-01', '', 'kind_' || n, '', 1, 1, 0
 		from generate_series(1, $2::int) as n`, maya, results.MaxSums-room); err != nil {
 		t.Fatal(err)
 	}

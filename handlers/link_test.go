@@ -41,7 +41,11 @@ func TestLookingAheadDoesNotUseALinkUp(t *testing.T) {
 	link := s.link("maya", "")
 	before := s.contents()
 	for _, header := range [][]string{
-		{"Sec-Purpose", "prefetch"}, {"Sec-Purpose", "prefetch;prerender"}, {"Purpose", "prefetch"}, {"X-Purpose", "preview"}, {"X-Moz", "prefetch"},
+		{"Sec-Purpose", "prefetch"},
+		{"Sec-Purpose", "prefetch;prerender"},
+		{"Purpose", "prefetch"},
+		{"X-Purpose", "preview"},
+		{"X-Moz", "prefetch"},
 	} {
 		wantNoCookie(t, s.send("GET", link, "", header...).want(http.StatusForbidden))
 	}
@@ -56,12 +60,17 @@ func TestWhereOneMayBeSentIsCheckedOnce(t *testing.T) {
 	s.open("maya", "starter")
 	v := s.signIn("maya")
 	for _, bad := range []string{
-		"/login/link/abc", "/login?next=/x", "/logout", "/%6cogout", "/a/..//evil.example", "/%2fevil.example", "//evil.example", `/\evil.example`, "/v1/accounts/me",
+		"/login/link/abc", "/login?next=/x", "/logout", "/%6cogout", "/a/..//evil.example", "/%2fevil.example",
+		"//evil.example", `/\evil.example`, "/v1/accounts/me",
 	} {
-		s.call("POST", "/v1/accounts/maya/login-links", `{"next":`+strconv.Quote(bad)+`}`).problem(http.StatusUnprocessableEntity, "invalid_field", "next")
-		s.post("/v1/accounts/maya/purchases", `{"pack":"pack_100","return_url":`+strconv.Quote(bad)+`}`).problem(http.StatusUnprocessableEntity, "invalid_field", "return_url")
+		s.call("POST", "/v1/accounts/maya/login-links",
+			`{"next":`+strconv.Quote(bad)+`}`).problem(http.StatusUnprocessableEntity, "invalid_field", "next")
+		s.post("/v1/accounts/maya/purchases",
+			`{"pack":"pack_100","return_url":`+strconv.Quote(bad)+`}`).problem(http.StatusUnprocessableEntity,
+			"invalid_field", "return_url")
 		v.get("/login?next=" + escape(bad)).leads("/")
-		s.send("POST", "/login/demo", "next="+escape(bad), "Sec-Fetch-Site", "same-origin", "Content-Type", "application/x-www-form-urlencoded").leads("/")
+		s.send("POST", "/login/demo", "next="+escape(bad), "Sec-Fetch-Site", "same-origin", "Content-Type",
+			"application/x-www-form-urlencoded").leads("/")
 	}
 	v.get("/login?next=%2Ftools%3Ftool%3Dlip_sync").leads("/tools?tool=lip_sync")
 }

@@ -7,8 +7,9 @@ import (
 	"net/http"
 )
 
-// Listen wraps a listener for NewServer. What net/http refuses before any handler sees it, such as an address that cannot be parsed or a header that is too
-// large, it answers with plain text; behind this listener those answers are problem documents like all others.
+// Listen wraps a listener for NewServer. What net/http refuses before any handler sees it, such as
+// an address that cannot be parsed or a header that is too large, it answers with plain text;
+// behind this listener those answers are problem documents like all others.
 func Listen(l net.Listener) net.Listener { return listener{l} }
 
 type listener struct{ net.Listener }
@@ -21,7 +22,8 @@ func (l listener) Accept() (net.Conn, error) {
 	return &conn{Conn: c}, nil
 }
 
-// conn replaces the answers that net/http writes by itself. Each of them is one write of its own, in a form that no handler's answer has.
+// conn replaces the answers that net/http writes by itself. Each of them is one write of its own,
+// in a form that no handler's answer has.
 type conn struct{ net.Conn }
 
 var refusedByServer = []byte("\r\nContent-Type: text/plain; charset=utf-8\r\nConnection: close\r\n\r\n")
@@ -31,8 +33,11 @@ var serverCodes = map[int]struct{ code, detail string }{
 	http.StatusBadRequest:                  {"bad_request", "The request cannot be read."},
 	http.StatusRequestHeaderFieldsTooLarge: {"headers_too_large", "The headers are larger than 16 KiB."},
 	http.StatusExpectationFailed:           {"bad_request", "The request expects what this server does not do."},
-	http.StatusNotImplemented:              {"bad_request", "The request is sent in a way that this server does not read."},
-	http.StatusHTTPVersionNotSupported:     {"bad_request", "This server does not speak that version of HTTP."},
+	http.StatusNotImplemented: {
+		"bad_request",
+		"The request is sent in a way that this server does not read.",
+	},
+	http.StatusHTTPVersionNotSupported: {"bad_request", "This server does not speak that version of HTTP."},
 }
 
 func (c *conn) Write(p []byte) (int, error) {
@@ -59,7 +64,9 @@ func problemInstead(p []byte) ([]byte, bool) {
 	if !ok {
 		return nil, false
 	}
-	body := fmt.Sprintf(`{"code":%q,"detail":%q,"status":%d,"title":%q,"type":"about:blank"}`+"\n", said.code, said.detail, status, http.StatusText(status))
+	body := fmt.Sprintf(`{"code":%q,"detail":%q,"status":%d,"title":%q,"type":"about:blank"}`+"\n", said.code,
+		said.detail, status, http.StatusText(status))
 	return fmt.Appendf(nil, "HTTP/1.1 %d %s\r\nContent-Type: application/problem+json\r\nContent-Length: %d\r\nCache-Control: no-store\r\n"+
-		"X-Content-Type-Options: nosniff\r\nConnection: close\r\n\r\n%s", status, http.StatusText(status), len(body), body), true
+		"X-Content-Type-Options: nosniff\r\nConnection: close\r\n\r\n%s", status, http.StatusText(status),
+		len(body), body), true
 }

@@ -23,8 +23,12 @@ func TestWhatTheServerRefusesIsAProblemDocument(t *testing.T) {
 		"no host":                {"GET /v1/catalog HTTP/1.1\r\n\r\n", 400, "bad_request"},
 		"junk":                   {"junk\r\n\r\n", 400, "bad_request"},
 		"a header with a space":  {"GET /v1/catalog HTTP/1.1\r\nHost: x\r\nA B: c\r\n\r\n", 400, "bad_request"},
-		"headers too large":      {"GET /v1/catalog HTTP/1.1\r\nHost: x\r\nX: " + strings.Repeat("x", 64<<10) + "\r\n\r\n", 431, "headers_too_large"},
-		"a transfer encoding":    {"POST /v1/charges HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: gzip\r\n\r\n", 501, "bad_request"},
+		"headers too large": {"GET /v1/catalog HTTP/1.1\r\nHost: x\r\nX: " + strings.Repeat("x", 64<<10) +
+			"\r\n\r\n", 431, "headers_too_large"},
+		"a transfer encoding": {
+			"POST /v1/charges HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: gzip\r\n\r\n", 501,
+			"bad_request",
+		},
 	} {
 		c2, err := net.Dial("tcp", strings.TrimPrefix(s.url, "http://"))
 		if err != nil {
@@ -40,7 +44,8 @@ func TestWhatTheServerRefusesIsAProblemDocument(t *testing.T) {
 		if err := json.NewDecoder(res.Body).Decode(&document); err != nil {
 			t.Errorf("%s: %v", name, err)
 		}
-		if res.StatusCode != c.status || res.Header.Get("Content-Type") != "application/problem+json" || document["code"] != c.code || document["status"] != float64(c.status) {
+		if res.StatusCode != c.status || res.Header.Get("Content-Type") != "application/problem+json" ||
+			document["code"] != c.code || document["status"] != float64(c.status) {
 			t.Errorf("%s: %d %s %v", name, res.StatusCode, res.Header.Get("Content-Type"), document)
 		}
 		_ = res.Body.Close()

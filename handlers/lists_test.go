@@ -29,12 +29,14 @@ func TestLotsComeInBurnOrder(t *testing.T) {
 	for _, l := range s.call("GET", "/v1/accounts/maya/lots", "").want(http.StatusOK).list("lots") {
 		expires, _ := l["expires_at"].(string)
 		got = append(got, l["kind"].(string)+" "+l["remaining"].(string)+"/"+l["amount"].(string)+" "+expires)
-		if l["held"] != "0" || l["frozen"] != false || l["effective_at"] != "2026-11-22T14:02:00Z" || !strings.HasPrefix(l["id"].(string), "txn_") {
+		if l["held"] != "0" || l["frozen"] != false || l["effective_at"] != "2026-11-22T14:02:00Z" ||
+			!strings.HasPrefix(l["id"].(string), "txn_") {
 			t.Errorf("lot %v", l)
 		}
 	}
 	want := []string{
-		"promo 1.5/2 2026-11-23T00:00:00Z", "plan 200/200 2026-12-22T14:02:00Z", "adjustment 3/3 2027-11-23T00:00:00Z", "promo 1/1 ", "purchase 100/100 ",
+		"promo 1.5/2 2026-11-23T00:00:00Z", "plan 200/200 2026-12-22T14:02:00Z",
+		"adjustment 3/3 2027-11-23T00:00:00Z", "promo 1/1 ", "purchase 100/100 ",
 	}
 	if !slices.Equal(got, want) {
 		t.Errorf("lots are\n%s\nwant\n%s", strings.Join(got, "\n"), strings.Join(want, "\n"))
@@ -53,7 +55,8 @@ func history(s *site, charges int) {
 	for i := range charges {
 		s.clock.Advance(60e9)
 		s.charge("maya", []string{
-			`{"feature":"lip_sync","agent":"studio"}`, `{"feature":"brand_deal_scan","agent":"scout"}`, `{"feature":"lip_sync"}`,
+			`{"feature":"lip_sync","agent":"studio"}`, `{"feature":"brand_deal_scan","agent":"scout"}`,
+			`{"feature":"lip_sync"}`,
 		}[i%3])
 	}
 }
@@ -66,7 +69,8 @@ func TestTransactionsPage(t *testing.T) {
 		var seqs []int
 		cursor, pages := "", 0
 		for {
-			a := s.call("GET", "/v1/accounts/maya/transactions?limit="+strconv.Itoa(size)+"&cursor="+escape(cursor), "").want(http.StatusOK)
+			a := s.call("GET", "/v1/accounts/maya/transactions?limit="+strconv.Itoa(size)+"&cursor="+
+				escape(cursor), "").want(http.StatusOK)
 			list := a.list("transactions")
 			for _, e := range list {
 				seqs = append(seqs, int(e["seq"].(float64)))
@@ -174,7 +178,8 @@ func TestTransactionsRefuse(t *testing.T) {
 	} {
 		s.call("GET", "/v1/accounts/maya/transactions?"+query, "").problem(want.status, "", want.field)
 	}
-	s.call("GET", "/v1/accounts/noor/transactions?cursor="+mine, "").problem(http.StatusBadRequest, "invalid_cursor", "cursor")
+	s.call("GET", "/v1/accounts/noor/transactions?cursor="+mine, "").problem(http.StatusBadRequest,
+		"invalid_cursor", "cursor")
 }
 
 // The numbers of the article, one by one.
@@ -186,16 +191,29 @@ func TestCatalog(t *testing.T) {
 	for _, p := range a.list("plans") {
 		plans[p["id"].(string)] = p["name"].(string) + " " + p["allowance"].(string)
 	}
-	wantMap(t, plans, map[string]string{"starter": "Starter 200", "pro": "Pro 400", "star": "Star 1000"})
+	wantMap(t, plans, map[string]string{
+		"starter": "Starter 200",
+		"pro":     "Pro 400",
+		"star":    "Star 1000",
+	})
 	prices := map[string]string{}
 	for _, f := range a.list("features") {
 		price, _ := f["price"].(string)
 		prices[f["id"].(string)] = f["pricing"].(string) + " " + price
 	}
 	wantMap(t, prices, map[string]string{
-		"image_generation": "fixed 10", "photoshoot": "fixed 10", "video_5s": "fixed 30", "video_10s": "fixed 50", "motion_reference_video": "fixed 55",
-		"lip_sync": "fixed 5", "voice_dubbing": "fixed 5", "pdf_creation": "fixed 75", "social_comment_reply": "default 0.05",
-		"comment_to_dm": "default 0.05", "brand_deal_scan": "default 0.1", "auto_selling": "metered ",
+		"image_generation":       "fixed 10",
+		"photoshoot":             "fixed 10",
+		"video_5s":               "fixed 30",
+		"video_10s":              "fixed 50",
+		"motion_reference_video": "fixed 55",
+		"lip_sync":               "fixed 5",
+		"voice_dubbing":          "fixed 5",
+		"pdf_creation":           "fixed 75",
+		"social_comment_reply":   "default 0.05",
+		"comment_to_dm":          "default 0.05",
+		"brand_deal_scan":        "default 0.1",
+		"auto_selling":           "metered ",
 	})
 	counts := map[string]string{}
 	for _, r := range a.list("plan_table") {
@@ -206,11 +224,17 @@ func TestCatalog(t *testing.T) {
 		counts[r["name"].(string)] = strings.Join(row, " ")
 	}
 	wantMap(t, counts, map[string]string{
-		"AI Generated PDFs": "2 5 13", "AI Photoshoots": "20 40 100", "Social Comment Replies": "4000 8000 20000", "Comment to DM Automation": "4000 8000 20000",
-		"AI Generated Videos": "10 20 50", "AI Voice Dubbing": "40 80 200", "Brand Deal Scans": "2000 4000 10000",
+		"AI Generated PDFs":        "2 5 13",
+		"AI Photoshoots":           "20 40 100",
+		"Social Comment Replies":   "4000 8000 20000",
+		"Comment to DM Automation": "4000 8000 20000",
+		"AI Generated Videos":      "10 20 50",
+		"AI Voice Dubbing":         "40 80 200",
+		"Brand Deal Scans":         "2000 4000 10000",
 	})
 	for _, p := range a.list("packs") {
-		if minor, _ := at(p, "price", "minor").(float64); minor <= 0 || at(p, "price", "currency") != "USD" || p["tokens"] == "" {
+		if minor, _ := at(p, "price", "minor").(float64); minor <= 0 || at(p, "price", "currency") != "USD" ||
+			p["tokens"] == "" {
 			t.Errorf("pack %v", p)
 		}
 	}
@@ -219,7 +243,8 @@ func TestCatalog(t *testing.T) {
 	}
 }
 
-// What a catalog file can say beyond the built-in one: plan prices, links, and prices to come, which take effect at their time.
+// What a catalog file can say beyond the built-in one: plan prices, links, and prices to come,
+// which take effect at their time.
 func TestCatalogOfAFile(t *testing.T) {
 	t.Parallel()
 	prices, _, err := catalog.Parse("c.yaml", []byte(`version: v1
@@ -236,16 +261,20 @@ features:
 	s := newSiteWith(t, options{prices: catalog.NewSource(prices, now.Now).InForce})
 	a := s.call("GET", "/v1/catalog", "").want(http.StatusOK)
 	plans := a.list("plans")
-	if plans[0]["price"] != nil || plans[0]["url"] != nil || plans[1]["url"] != "/plan" || at(plans[1], "price", "minor") != 950.0 || at(plans[1], "price", "currency") != "EUR" {
+	if plans[0]["price"] != nil || plans[0]["url"] != nil || plans[1]["url"] != "/plan" ||
+		at(plans[1], "price", "minor") != 950.0 || at(plans[1], "price", "currency") != "EUR" {
 		t.Errorf("%v", plans)
 	}
-	if a.at("effective_from") != nil || a.at("next_change_at") != "2027-01-01T00:00:00Z" || a.at("upgrade_rule") != "difference" ||
-		a.at("low_percent") != 20.0 || a.at("refund_grace_days") != 30.0 || len(a.list("packs")) != 0 || !strings.Contains(string(a.body), `"packs":[]`) {
+	if a.at("effective_from") != nil || a.at("next_change_at") != "2027-01-01T00:00:00Z" ||
+		a.at("upgrade_rule") != "difference" ||
+		a.at("low_percent") != 20.0 || a.at("refund_grace_days") != 30.0 || len(a.list("packs")) != 0 ||
+		!strings.Contains(string(a.body), `"packs":[]`) {
 		t.Errorf("%s", a.body)
 	}
 	now.Advance(time.Second)
 	a = s.call("GET", "/v1/catalog", "").want(http.StatusOK)
-	if at(a.list("plans")[1], "price", "minor") != 1200.0 || a.at("effective_from") != "2027-01-01T00:00:00Z" || a.at("next_change_at") != nil {
+	if at(a.list("plans")[1], "price", "minor") != 1200.0 || a.at("effective_from") != "2027-01-01T00:00:00Z" ||
+		a.at("next_change_at") != nil {
 		t.Errorf("%s", a.body)
 	}
 }
@@ -282,8 +311,12 @@ func TestPlanTable(t *testing.T) {
 		got[name] = strings.Join(cells, " | ")
 	}
 	wantMap(t, got, map[string]string{
-		"AI Generated PDFs": "2 | 5 | 13", "AI Photoshoots": "20 | 40 | 100", "Social Comment Replies": "about 4,000 | about 8,000 | about 20,000",
-		"Comment to DM Automation": "about 4,000 | about 8,000 | about 20,000", "AI Generated Videos": "10 | 20 | 50", "AI Voice Dubbing": "40 | 80 | 200",
-		"Brand Deal Scans": "about 2,000 | about 4,000 | about 10,000",
+		"AI Generated PDFs":        "2 | 5 | 13",
+		"AI Photoshoots":           "20 | 40 | 100",
+		"Social Comment Replies":   "about 4,000 | about 8,000 | about 20,000",
+		"Comment to DM Automation": "about 4,000 | about 8,000 | about 20,000",
+		"AI Generated Videos":      "10 | 20 | 50",
+		"AI Voice Dubbing":         "40 | 80 | 200",
+		"Brand Deal Scans":         "about 2,000 | about 4,000 | about 10,000",
 	})
 }

@@ -61,7 +61,8 @@ func (a *App) loginDemo(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	if err := a.Sessions.SignIn(c.Response(), c.Request(), session.Visitor{Account: id, Role: session.RoleCreator}); err != nil {
+	if err := a.Sessions.SignIn(c.Response(), c.Request(),
+		session.Visitor{Account: id, Role: session.RoleCreator}); err != nil {
 		return err
 	}
 	return c.Redirect(http.StatusSeeOther, sitepath.Safe(form.Get("next")))
@@ -69,9 +70,10 @@ func (a *App) loginDemo(c echo.Context) error {
 
 var errPrefetch = problem.New(problem.Forbidden, "prefetch", "A sign-in link works when it is opened, not before.")
 
-// loginLink signs in whoever brings an unused link of the host platform. It is the one GET that changes something: the host's
-// dashboard sends the creator's browser here by a plain link, and the secret in it is good once, for a minute. Where somebody else is signed in it asks
-// first: any site can send a browser here. A browser that only looks ahead does not use the link up.
+// loginLink signs in whoever brings an unused link of the host platform. It is the one GET that
+// changes something: the host's dashboard sends the creator's browser here by a plain link, and the
+// secret in it is good once, for a minute. Where somebody else is signed in it asks first: any site
+// can send a browser here. A browser that only looks ahead does not use the link up.
 func (a *App) loginLink(c echo.Context) error {
 	if looksAhead(c.Request()) {
 		return errPrefetch
@@ -98,14 +100,16 @@ func (a *App) loginLink(c echo.Context) error {
 // looksAhead says whether a browser fetches a page that nobody has opened yet.
 func looksAhead(r *http.Request) bool {
 	for _, name := range []string{"Sec-Purpose", "Purpose", "X-Purpose", "X-Moz"} {
-		if said := strings.ToLower(r.Header.Get(name)); strings.Contains(said, "prefetch") || strings.Contains(said, "preview") || strings.Contains(said, "prerender") {
+		if said := strings.ToLower(r.Header.Get(name)); strings.Contains(said, "prefetch") ||
+			strings.Contains(said, "preview") || strings.Contains(said, "prerender") {
 			return true
 		}
 	}
 	return false
 }
 
-// askToSwitch asks whether to go on as another creator than the one who is signed in. The link is used up by the answer.
+// askToSwitch asks whether to go on as another creator than the one who is signed in. The link is
+// used up by the answer.
 func (a *App) askToSwitch(c echo.Context, from, to uuid.UUID) error {
 	m := views.SwitchModel{Chrome: a.plainChrome(), Action: c.Request().URL.Path}
 	for id, name := range map[uuid.UUID]*string{from: &m.From, to: &m.To} {
@@ -132,7 +136,8 @@ func (a *App) useLink(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	if err := a.Sessions.SignIn(c.Response(), c.Request(), session.Visitor{Account: account, Role: session.RoleCreator}); err != nil {
+	if err := a.Sessions.SignIn(c.Response(), c.Request(),
+		session.Visitor{Account: account, Role: session.RoleCreator}); err != nil {
 		return err
 	}
 	return c.Redirect(http.StatusSeeOther, next)

@@ -16,7 +16,8 @@ func wantCookie(t *testing.T, a answer, name string, secure bool) string {
 		t.Fatalf("%s: cookies %q", a.to, set)
 	}
 	c := cookies[0]
-	if c.Name != name || c.Path != "/" || !c.HttpOnly || c.SameSite != http.SameSiteLaxMode || c.Secure != secure || c.Domain != "" {
+	if c.Name != name || c.Path != "/" || !c.HttpOnly || c.SameSite != http.SameSiteLaxMode ||
+		c.Secure != secure || c.Domain != "" {
 		t.Errorf("%s: the cookie is %q", a.to, set)
 	}
 	return c.Value
@@ -35,8 +36,10 @@ func TestTheCookie(t *testing.T) {
 	if other := wantCookie(t, demo, "credits", false); other == value {
 		t.Error("two sign-ins have one id")
 	}
-	out := s.send("POST", "/logout", "", "Sec-Fetch-Site", "same-origin", "Cookie", "credits="+value).leads("/login?out=1")
-	if rest := wantCookie(t, out, "credits", false); rest != "" || !strings.Contains(out.header.Get("Set-Cookie"), "Max-Age=0") {
+	out := s.send("POST", "/logout", "", "Sec-Fetch-Site", "same-origin", "Cookie",
+		"credits="+value).leads("/login?out=1")
+	if rest := wantCookie(t, out, "credits", false); rest != "" ||
+		!strings.Contains(out.header.Get("Set-Cookie"), "Max-Age=0") {
 		t.Errorf("signing out sets %q", out.header.Values("Set-Cookie"))
 	}
 }

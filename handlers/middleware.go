@@ -38,8 +38,8 @@ func (a *App) requestID(next echo.HandlerFunc) echo.HandlerFunc {
 	}
 }
 
-// logRequests writes one line for what went wrong and, at debug level, for the rest. The path's route is logged, not the path: login
-// links carry their secret in it.
+// logRequests writes one line for what went wrong and, at debug level, for the rest. The path's
+// route is logged, not the path: login links carry their secret in it.
 func (a *App) logRequests(next echo.HandlerFunc) echo.HandlerFunc {
 	return func(c echo.Context) error {
 		start := time.Now()
@@ -66,7 +66,8 @@ func (a *App) recoverPanics(next echo.HandlerFunc) echo.HandlerFunc {
 	}
 }
 
-// contentSecurity allows what the pages are made of and nothing else: no inline code, no eval, nothing from elsewhere.
+// contentSecurity allows what the pages are made of and nothing else: no inline code, no eval,
+// nothing from elsewhere.
 const contentSecurity = "default-src 'none'; script-src 'self'; style-src 'self'; font-src 'self'; img-src 'self' data:; connect-src 'self'; " +
 	formsToUs + "; frame-ancestors 'none'; base-uri 'none'"
 
@@ -75,7 +76,8 @@ const permissions = "accelerometer=(), camera=(), display-capture=(), geolocatio
 
 const formsToUs = "form-action 'self'"
 
-// payingSecurity is contentSecurity for the page whose form ends at the payment page: browsers hold the redirect after a form to it, too.
+// payingSecurity is contentSecurity for the page whose form ends at the payment page: browsers hold
+// the redirect after a form to it, too.
 func (a *App) payingSecurity() string {
 	return strings.Replace(contentSecurity, formsToUs, strings.TrimSpace(formsToUs+" "+a.Billing.PaymentOrigin()), 1)
 }
@@ -109,8 +111,8 @@ func (a *App) securityHeaders(next echo.HandlerFunc) echo.HandlerFunc {
 	}
 }
 
-// caching lets browsers keep pages for the way back, where they forget them at sign-out: that is what Clear-Site-Data says, which they obey on a secure
-// origin only. Everything else is not kept.
+// caching lets browsers keep pages for the way back, where they forget them at sign-out: that is
+// what Clear-Site-Data says, which they obey on a secure origin only. Everything else is not kept.
 func (a *App) caching(r *http.Request) string {
 	if a.secureOrigin() && reads(r) && isPage(r) && r.Header.Get("HX-Request") == "" && !under(r, "/login") {
 		return "private, no-cache"
@@ -149,8 +151,8 @@ func bodyLimit(path string) int64 {
 
 var errAddress = problem.New(problem.Syntax, "bad_address", "The address cannot be read.")
 
-// readable refuses addresses that are no text. The database takes none of it, and its refusal would look like a failure of ours; and what
-// cannot be parsed would be left out of a filter in silence.
+// readable refuses addresses that are no text. The database takes none of it, and its refusal would
+// look like a failure of ours; and what cannot be parsed would be left out of a filter in silence.
 func (a *App) readable(next echo.HandlerFunc) echo.HandlerFunc {
 	return func(c echo.Context) error {
 		u := c.Request().URL
@@ -170,7 +172,8 @@ func (a *App) readable(next echo.HandlerFunc) echo.HandlerFunc {
 	}
 }
 
-// plain says whether a part of an address is nothing but letters, digits and what needs no decoding, as nearly all are.
+// plain says whether a part of an address is nothing but letters, digits and what needs no
+// decoding, as nearly all are.
 func plain(s string) bool {
 	for i := range len(s) {
 		if c := s[i]; c <= ' ' || c >= 0x7f || c == '%' || c == ';' {
@@ -184,8 +187,9 @@ func isText(s string) bool { return utf8.ValidString(s) && !strings.Contains(s, 
 
 var errCrossOrigin = problem.New(problem.Forbidden, "cross_origin", "This form can only be sent from its own page.")
 
-// crossOrigin refuses unsafe requests that another site could have caused: browsers say where a request comes from in Sec-Fetch-Site, older
-// ones in Origin; one that says neither is refused. What does not rest on a cookie is exempt: bearer keys, signatures and the tokens of links to
+// crossOrigin refuses unsafe requests that another site could have caused: browsers say where a
+// request comes from in Sec-Fetch-Site, older ones in Origin; one that says neither is refused.
+// What does not rest on a cookie is exempt: bearer keys, signatures and the tokens of links to
 // unsubscribe cannot be sent by another site's page, which does not know them.
 func (a *App) crossOrigin(next echo.HandlerFunc) echo.HandlerFunc {
 	return func(c echo.Context) error {

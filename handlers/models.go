@@ -14,7 +14,8 @@ import (
 	"pop.store/credits/views"
 )
 
-// What a balance is said to be good for: one tool and one agent in a notice, another tool beside them where there is room.
+// What a balance is said to be good for: one tool and one agent in a notice, another tool beside
+// them where there is room.
 var (
 	noticeFeatures  = []string{"image_generation", "social_comment_reply"}
 	creditsFeatures = []string{"image_generation", "pdf_creation", "social_comment_reply"}
@@ -24,13 +25,19 @@ var (
 func (a *App) equivalents(amount tokens.Amount, features []string) []views.Equivalent {
 	var list []views.Equivalent
 	for _, e := range forecast.Equivalents(a.Prices(), amount, features...) {
-		list = append(list, views.Equivalent{Count: e.Count, Singular: e.Feature.One, Plural: e.Feature.Many, About: e.Feature.Agent})
+		list = append(list, views.Equivalent{
+			Count:    e.Count,
+			Singular: e.Feature.One,
+			Plural:   e.Feature.Many,
+			About:    e.Feature.Agent,
+		})
 	}
 	return list
 }
 
-// lotModels sums lots of one source and expiry into one line, in the order in which they are spent. What is frozen has a line for each purchase.
-// nextReset is when the next allowance comes, zero for never.
+// lotModels sums lots of one source and expiry into one line, in the order in which they are spent.
+// What is frozen has a line for each purchase. nextReset is when the next allowance comes, zero for
+// never.
 func (a *App) lotModels(v *visit, lots []ledger.Lot, nextReset time.Time) ([]views.LotModel, error) {
 	why, err := a.whyFrozen(v, lots)
 	if err != nil {
@@ -60,7 +67,8 @@ func (a *App) lotModels(v *visit, lots []ledger.Lot, nextReset time.Time) ([]vie
 	return list, nil
 }
 
-// whyFrozen says of frozen lots, by their sources, why they are frozen: they are bought, and the purchase knows.
+// whyFrozen says of frozen lots, by their sources, why they are frozen: they are bought, and the
+// purchase knows.
 func (a *App) whyFrozen(v *visit, lots []ledger.Lot) (map[string]views.FrozenWhy, error) {
 	why, ids := map[string]views.FrozenWhy{}, []uuid.UUID{}
 	for _, l := range lots {
@@ -85,7 +93,8 @@ func (a *App) whyFrozen(v *visit, lots []ledger.Lot) (map[string]views.FrozenWhy
 }
 
 func sameSource(a, b views.LotModel) bool {
-	return a.Kind == b.Kind && a.Name == b.Name && a.ExpiresAt.Equal(b.ExpiresAt) && a.Frozen == b.Frozen && a.Href == b.Href
+	return a.Kind == b.Kind && a.Name == b.Name && a.ExpiresAt.Equal(b.ExpiresAt) && a.Frozen == b.Frozen &&
+		a.Href == b.Href
 }
 
 // sourceName is what a creator calls a source of tokens.
@@ -116,7 +125,8 @@ func (a *App) rows(v *visit, lines []ledger.Line, agents map[string]string) []vi
 	return list
 }
 
-// isUpgrade says whether an entry is the plan's tokens that an upgrade adds: in the middle of a month, and not all that the plan gives.
+// isUpgrade says whether an entry is the plan's tokens that an upgrade adds: in the middle of a
+// month, and not all that the plan gives.
 func (a *App) isUpgrade(v *visit, l *ledger.Line) bool {
 	if l.Kind != ledger.KindGrant || l.LotKind != ledger.LotPlan || v.StartsPeriod(l.At) {
 		return false
@@ -127,8 +137,14 @@ func (a *App) isUpgrade(v *visit, l *ledger.Line) bool {
 
 func (a *App) row(l ledger.Line) views.HistoryRow {
 	row := views.HistoryRow{
-		Kind: views.EntryKind(l.Kind.String()), At: l.At, Quantity: l.Quantity, Amount: l.Amount, Held: l.HeldDelta,
-		Balance: l.SpendableAfter, Note: l.Reason, Cause: views.ClawbackCause(l.Cause),
+		Kind:     views.EntryKind(l.Kind.String()),
+		At:       l.At,
+		Quantity: l.Quantity,
+		Amount:   l.Amount,
+		Held:     l.HeldDelta,
+		Balance:  l.SpendableAfter,
+		Note:     l.Reason,
+		Cause:    views.ClawbackCause(l.Cause),
 	}
 	if f, ok := a.Prices().Feature(l.Feature); ok {
 		row.Feature, row.Unit = f.Name, f.Many

@@ -20,16 +20,18 @@ const (
 	drillVariable    = "CREDITS_NOISY_ENTRIES"
 )
 
-// noisyPaths are what the creator with a long history asks for: filters that match little or nothing, sums, and a home page whose cookie claims that the
-// last visit was two months ago.
+// noisyPaths are what the creator with a long history asks for: filters that match little or
+// nothing, sums, and a home page whose cookie claims that the last visit was two months ago.
 var noisyPaths = []string{
-	"/credits/history?kind=expiry", "/credits/history?kind=refund", "/credits/history?feature=lip_sync", "/credits/history?agent=idle&kind=charge",
-	"/credits/history?from=2020-01-01&feature=pdf_creation", "/v1/accounts/me/transactions?kind=clawback&limit=200", "/v1/accounts/me/transactions?kind=hold",
+	"/credits/history?kind=expiry", "/credits/history?kind=refund", "/credits/history?feature=lip_sync",
+	"/credits/history?agent=idle&kind=charge",
+	"/credits/history?from=2020-01-01&feature=pdf_creation",
+	"/v1/accounts/me/transactions?kind=clawback&limit=200", "/v1/accounts/me/transactions?kind=hold",
 	"/v1/accounts/me/usage?group_by=agent", "/v1/accounts/me/agents", "/credits?by=agent&days=90", "/agents", "/",
 }
 
-// A creator with a very long history, who asks for all that it can be searched for on many connections at once, does not slow another creator's badge down
-// by more than ten times.
+// A creator with a very long history, who asks for all that it can be searched for on many
+// connections at once, does not slow another creator's badge down by more than ten times.
 func TestANoisyCreatorDoesNotSlowOthersDown(t *testing.T) {
 	s := newSite(t)
 	entries := 10_000
@@ -51,7 +53,10 @@ func TestANoisyCreatorDoesNotSlowOthersDown(t *testing.T) {
 	ctx, stop := context.WithCancel(t.Context())
 	var clients sync.WaitGroup
 	var answered, failed atomic.Int64
-	client := &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: connections}, CheckRedirect: s.client.CheckRedirect}
+	client := &http.Client{
+		Transport:     &http.Transport{MaxIdleConnsPerHost: connections},
+		CheckRedirect: s.client.CheckRedirect,
+	}
 	cookie := s.app.Sessions.CookieName() + "=" + noisy.cookie + "; " + noisy.visits
 	for i := range connections {
 		clients.Go(func() {

@@ -22,7 +22,8 @@ func (v *visitor) ordered(pack string) string {
 	return ""
 }
 
-// The tab is closed at payment, and the order opened from the list: it says at once what it is, with the way on and the way out.
+// The tab is closed at payment, and the order opened from the list: it says at once what it is,
+// with the way on and the way out.
 func TestAnOrderThatIsNotPaidSaysSo(t *testing.T) {
 	t.Parallel()
 	s := newSite(t)
@@ -30,7 +31,8 @@ func TestAnOrderThatIsNotPaidSaysSo(t *testing.T) {
 	v := s.signIn("maya")
 	path := v.ordered("pack_500")
 	page := v.get(path).want(http.StatusOK).wantState("unpaid")
-	if got := text(page.only("purchase")); !strings.Contains(got, "Not paid yet.") || strings.Contains(got, "Confirming") {
+	if got := text(page.only("purchase")); !strings.Contains(got, "Not paid yet.") || strings.Contains(got,
+		"Confirming") {
 		t.Errorf("it says %s", got)
 	}
 	if got := text(page.only("purchase-pay")); !strings.HasPrefix(got, "Continue") {
@@ -67,7 +69,8 @@ func TestOpenOrdersAreMentioned(t *testing.T) {
 	s.clock.Advance(time.Minute)
 	for _, path := range []string{"/credits", "/credits/buy"} {
 		page := v.get(path).want(http.StatusOK)
-		if got := text(page.only("open-order")); got != "Not paid yet. Medium pack, 500 tokens, $39.00, ordered today, 14:02.Continue : Medium packCancel : Medium pack" {
+		if got := text(page.only("open-order")); got !=
+			"Not paid yet. Medium pack, 500 tokens, $39.00, ordered today, 14:02.Continue : Medium packCancel : Medium pack" {
 			t.Errorf("%s says %q", path, got)
 		}
 		if href := attr(page.only("open-order-pay"), "href"); !strings.Contains(href, "/sandbox/checkout/") {
@@ -81,7 +84,8 @@ func TestOpenOrdersAreMentioned(t *testing.T) {
 	for range 2 { // pressed twice is pressed once
 		v.submit(order+"/cancel", nil).leads(order)
 	}
-	page := v.get(order).want(http.StatusOK).wantState("cancelled").has("purchase-pay", false).has("order-cancel", false)
+	page := v.get(order).want(http.StatusOK).wantState("cancelled").has("purchase-pay", false).has("order-cancel",
+		false)
 	if got := text(page.only("purchase")); !strings.Contains(got, "Checkout closed.Nothing was bought.") {
 		t.Errorf("it says %s", got)
 	}
@@ -116,7 +120,8 @@ func TestAnOldOrderIsClosedInTheList(t *testing.T) {
 	}
 }
 
-// A second tab whose page is from before the order is told of it and orders nothing; pressed again, it orders.
+// A second tab whose page is from before the order is told of it and orders nothing; pressed again,
+// it orders.
 func TestASecondTabIsTold(t *testing.T) {
 	t.Parallel()
 	s := newSite(t)
@@ -124,9 +129,11 @@ func TestASecondTabIsTold(t *testing.T) {
 	v := s.signIn("maya")
 	before := v.forms()
 	v.checkout(v.submit("/credits/buy", before["pack_500"]))
-	path := "/credits/purchases/" + s.call("GET", "/v1/accounts/maya/purchases", "").list("purchases")[0]["id"].(string)
+	path := "/credits/purchases/" + s.call("GET", "/v1/accounts/maya/purchases",
+		"").list("purchases")[0]["id"].(string)
 	told := v.submit("/credits/buy", before["pack_100"]).want(http.StatusConflict).has("open-order", true)
-	if got := text(told.only("problem")); !strings.HasPrefix(got, "You have another order that isn't paid yet. Nothing new was ordered.") {
+	if got := text(told.only("problem")); !strings.HasPrefix(got,
+		"You have another order that isn't paid yet. Nothing new was ordered.") {
 		t.Errorf("it says %q", got)
 	}
 	if n := s.count("select count(*) from purchases"); n != 1 {

@@ -57,7 +57,8 @@ func TestOtherSitesCanSendNothing(t *testing.T) {
 			path = fill(path, strings.TrimPrefix(checkout, "/sandbox/checkout/"))
 		}
 		for name, headers := range foreign(s.url) {
-			headers = append([]string{"Content-Type", "application/x-www-form-urlencoded", "HX-Request", "true"}, headers...)
+			headers = append([]string{"Content-Type", "application/x-www-form-urlencoded", "HX-Request", "true"},
+				headers...)
 			a := v.do(r.method, path, r.body, headers...)
 			if a.status != http.StatusForbidden {
 				t.Errorf("%s, %s: %d", a.to, name, a.status)
@@ -85,7 +86,11 @@ func TestTheSitesOwnPagesCanSend(t *testing.T) {
 		v := s.signIn("maya")
 		checkout := v.order("pack_100")
 		for _, step := range []struct{ path, to string }{
-			{"/credits/notice/dismiss", "/credits"}, {checkout + "/decline", checkout}, {checkout + "/pay", ""}, {"/login/demo", "/"}, {"/logout", "/login?out=1"},
+			{"/credits/notice/dismiss", "/credits"},
+			{checkout + "/decline", checkout},
+			{checkout + "/pay", ""},
+			{"/login/demo", "/"},
+			{"/logout", "/login?out=1"},
 		} {
 			a := v.do("POST", step.path, "", headers...).want(http.StatusSeeOther)
 			if got := a.header.Get("Location"); step.to != "" && got != step.to {
@@ -112,7 +117,8 @@ func TestThePublicOriginCanSend(t *testing.T) {
 	v.do("POST", "/logout", "", "Origin", base).leads("/login?out=1")
 }
 
-// What brings a key or a signature cannot have been sent by another site's page, whatever a proxy says about where it comes from.
+// What brings a key or a signature cannot have been sent by another site's page, whatever a proxy
+// says about where it comes from.
 func TestKeysAndSignaturesNeedNoOrigin(t *testing.T) {
 	t.Parallel()
 	s := newSite(t)
@@ -123,6 +129,7 @@ func TestKeysAndSignaturesNeedNoOrigin(t *testing.T) {
 			continue
 		}
 		s.post("/v1/accounts/maya/charges", `{"feature":"social_comment_reply"}`, headers...).want(http.StatusCreated)
-		s.send("POST", "/webhooks/stripe", event, append(headers, "Stripe-Signature", sign(event, eventSecret, time.Now()))...).want(http.StatusOK)
+		s.send("POST", "/webhooks/stripe", event,
+			append(headers, "Stripe-Signature", sign(event, eventSecret, time.Now()))...).want(http.StatusOK)
 	}
 }

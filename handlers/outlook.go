@@ -10,7 +10,8 @@ import (
 	"pop.store/credits/views"
 )
 
-// What a creator bought lately counts for the advice whether a plan would be cheaper: purchases of a month, as far as they are on one page.
+// What a creator bought lately counts for the advice whether a plan would be cheaper: purchases of
+// a month, as far as they are on one page.
 const (
 	recentPurchases = 30 * 24 * time.Hour
 	mostPurchases   = 50
@@ -36,7 +37,11 @@ func (a *App) outlook(v *visit, lots []ledger.Lot) (views.OutlookModel, error) {
 		Next:      a.nextGrant(v),
 	}
 	for _, l := range o.Losses {
-		m.Expiries = append(m.Expiries, views.ExpiryModel{Kind: lotKind(l.Source), Amount: l.Amount, At: l.At})
+		m.Expiries = append(m.Expiries, views.ExpiryModel{
+			Kind:   lotKind(l.Source),
+			Amount: l.Amount,
+			At:     l.At,
+		})
 	}
 	for _, one := range advice {
 		// That tokens last until the next ones arrive is what the forecast says already.
@@ -47,7 +52,8 @@ func (a *App) outlook(v *visit, lots []ledger.Lot) (views.OutlookModel, error) {
 	return m, nil
 }
 
-// advice is what to tell a creator who looks at the packs, and who may be some tokens short for what they want to do.
+// advice is what to tell a creator who looks at the packs, and who may be some tokens short for
+// what they want to do.
 func (a *App) advice(v *visit, lots []ledger.Lot, short tokens.Amount) ([]views.AdviceModel, error) {
 	bought, err := a.bought(v)
 	if err != nil {
@@ -64,9 +70,19 @@ func (a *App) advice(v *visit, lots []ledger.Lot, short tokens.Amount) ([]views.
 	var advice []views.AdviceModel
 	for _, one := range list {
 		advice = append(advice, views.AdviceModel{
-			Kind: views.AdviceKind(one.Kind), Next: views.NextGrant{Amount: one.Reset.Amount, At: one.Reset.At}, Lasts: one.InTime,
-			PackID: one.Pack.ID, PackName: one.Pack.Name, PackTokens: one.Pack.Tokens, PackPrice: one.Pack.Price, Until: one.Until, Covers: one.Cover,
-			PlanName: one.Plan.Name, Extra: one.Extra, Packs: one.Packs, Count: one.Count,
+			Kind:       views.AdviceKind(one.Kind),
+			Next:       views.NextGrant{Amount: one.Reset.Amount, At: one.Reset.At},
+			Lasts:      one.InTime,
+			PackID:     one.Pack.ID,
+			PackName:   one.Pack.Name,
+			PackTokens: one.Pack.Tokens,
+			PackPrice:  one.Pack.Price,
+			Until:      one.Until,
+			Covers:     one.Cover,
+			PlanName:   one.Plan.Name,
+			Extra:      one.Extra,
+			Packs:      one.Packs,
+			Count:      one.Count,
 		})
 	}
 	return advice, nil

@@ -47,15 +47,20 @@ func (a *App) page(serve func(v *visit) error) echo.HandlerFunc {
 		if err != nil {
 			return err
 		}
-		return serve(&visit{Context: c, Overview: overview, now: a.Clock()})
+		return serve(&visit{
+			Context:  c,
+			Overview: overview,
+			now:      a.Clock(),
+		})
 	}
 }
 
-// firstPoll is how soon a page that was just opened asks, whatever the pace: work often begins with a visit. The answer brings the pace
-// that fits.
+// firstPoll is how soon a page that was just opened asks, whatever the pace: work often begins with
+// a visit. The answer brings the pace that fits.
 const firstPoll = 5 * time.Second
 
-// chrome is what surrounds the page: the shop, the balance, the notice. Fragments have no place in the navigation.
+// chrome is what surrounds the page: the shop, the balance, the notice. Fragments have no place in
+// the navigation.
 func (a *App) chrome(v *visit, nav views.Nav) views.Chrome {
 	every := pace(v.now, v.LastAt)
 	closed := !v.ClosedAt.IsZero()
@@ -68,13 +73,28 @@ func (a *App) chrome(v *visit, nav views.Nav) views.Chrome {
 	}
 	set := a.agentsOf(v.Request().Context(), v)
 	return views.Chrome{
-		ShopName: v.Name, SignedIn: true, Owner: ownerMark(v.ID), Nav: nav, Now: v.now, Zone: v.Zone, Billing: v.Account.Zone, Here: here(v.Request()),
-		Demo: a.DemoAccount != "",
+		ShopName: v.Name,
+		SignedIn: true,
+		Owner:    ownerMark(v.ID),
+		Nav:      nav,
+		Now:      v.now,
+		Zone:     v.Zone,
+		Billing:  v.Account.Zone,
+		Here:     here(v.Request()),
+		Demo:     a.DemoAccount != "",
 		Badge: &views.BadgeModel{
-			Level: views.Level(v.State), Spendable: v.Spendable, Held: v.Held, PausedAgents: v.Paused + v.OverBudget, Stopped: a.stopped(set),
-			Every: jitter(every), Pace: every, Closed: closed,
+			Level:        views.Level(v.State),
+			Spendable:    v.Spendable,
+			Held:         v.Held,
+			PausedAgents: v.Paused + v.OverBudget,
+			Stopped:      a.stopped(set),
+			Every:        jitter(every),
+			Pace:         every,
+			Closed:       closed,
 		},
-		Notice: a.notice(v, set), TopUp: stopped, Standing: a.standing(v),
+		Notice:   a.notice(v, set),
+		TopUp:    stopped,
+		Standing: a.standing(v),
 	}
 }
 
@@ -85,7 +105,11 @@ func (a *App) standing(v *visit) *views.StandingModel {
 		return nil
 	}
 	plan, _ := a.Prices().Plan(v.Plan)
-	m := &views.StandingModel{Closed: closed, Plan: plan.Name, Left: v.Spendable}
+	m := &views.StandingModel{
+		Closed: closed,
+		Plan:   plan.Name,
+		Left:   v.Spendable,
+	}
 	if closed {
 		m.Date = v.ClosedAt.In(v.Zone).Format("2 January 2006")
 	}
@@ -98,8 +122,9 @@ func ownerMark(account uuid.UUID) string {
 	return hex.EncodeToString(sum[:6])
 }
 
-// here is the address of the page that a request is for, or that a fragment is part of, where a purchase may lead back to it; else empty. The pages
-// about balance and buying are where one ends up anyway, and an answer to a form has no address.
+// here is the address of the page that a request is for, or that a fragment is part of, where a
+// purchase may lead back to it; else empty. The pages about balance and buying are where one ends
+// up anyway, and an answer to a form has no address.
 func here(r *http.Request) string {
 	at := r.URL
 	if r.Header.Get("HX-Request") != "" {
@@ -119,7 +144,11 @@ func here(r *http.Request) string {
 
 // plainChrome is the chrome for nobody in particular.
 func (a *App) plainChrome() views.Chrome {
-	return views.Chrome{Now: a.Clock(), Zone: time.UTC, Demo: a.DemoAccount != ""}
+	return views.Chrome{
+		Now:  a.Clock(),
+		Zone: time.UTC,
+		Demo: a.DemoAccount != "",
+	}
 }
 
 // chromeOrPlain is the chrome of an error page: the visitor's own when that can be had, else a plain one.
@@ -133,7 +162,11 @@ func (a *App) chromeOrPlain(c echo.Context) views.Chrome {
 	if err != nil {
 		return a.plainChrome()
 	}
-	chrome := a.chrome(&visit{Context: c, Overview: overview, now: a.Clock()}, views.NavNone)
+	chrome := a.chrome(&visit{
+		Context:  c,
+		Overview: overview,
+		now:      a.Clock(),
+	}, views.NavNone)
 	chrome.Here = "" // nobody wants to come back to this
 	return chrome
 }
@@ -144,15 +177,24 @@ func (a *App) notice(v *visit, set agentSet) *views.NoticeModel {
 		return nil
 	}
 	m := &views.NoticeModel{
-		Level: views.LevelLow, Soon: v.Notice == accounts.NoticeSoon,
-		Spendable: v.Spendable, Held: v.Held, Equivalents: a.equivalents(v.Spendable+v.Held, noticeFeatures), NextGrant: a.nextGrant(v),
+		Level:       views.LevelLow,
+		Soon:        v.Notice == accounts.NoticeSoon,
+		Spendable:   v.Spendable,
+		Held:        v.Held,
+		Equivalents: a.equivalents(v.Spendable+v.Held, noticeFeatures),
+		NextGrant:   a.nextGrant(v),
 	}
 	if v.Notice == accounts.NoticeEmpty {
 		m.Level = views.LevelEmpty
 		m.Waiting, m.GoOn = ledger.AtEmpty(set.agents)
 	}
 	if v.First != nil {
-		m.Forecast = &views.Forecast{Who: v.First.Who(), At: v.First.At, Days: v.Pace.CompleteDays(), Hour: v.Hurried}
+		m.Forecast = &views.Forecast{
+			Who:  v.First.Who(),
+			At:   v.First.At,
+			Days: v.Pace.CompleteDays(),
+			Hour: v.Hurried,
+		}
 	}
 	return m
 }
@@ -165,8 +207,8 @@ func (a *App) nextGrant(v *visit) *views.NextGrant {
 	return nil
 }
 
-// pace is how soon a badge asks again: a few seconds while work runs, half a minute when it is quiet, two minutes when nothing has
-// happened for long.
+// pace is how soon a badge asks again: a few seconds while work runs, half a minute when it is
+// quiet, two minutes when nothing has happened for long.
 func pace(now, lastWork time.Time) time.Duration {
 	switch idle := now.Sub(lastWork); {
 	case idle < 2*time.Minute:
@@ -200,9 +242,11 @@ func formParams(c echo.Context) (url.Values, error) {
 	return form, nil
 }
 
-var errFormType = problem.New(problem.MediaType, "unsupported_media_type", "Send the form as application/x-www-form-urlencoded.")
+var errFormType = problem.New(problem.MediaType, "unsupported_media_type",
+	"Send the form as application/x-www-form-urlencoded.")
 
-// completeForm is formParams for a form that has all of these fields: one that is missing must not pass for one that was left empty.
+// completeForm is formParams for a form that has all of these fields: one that is missing must not
+// pass for one that was left empty.
 func completeForm(c echo.Context, fields ...string) (url.Values, error) {
 	form, err := formParams(c)
 	if err != nil {
@@ -210,13 +254,19 @@ func completeForm(c echo.Context, fields ...string) (url.Values, error) {
 	}
 	for _, name := range fields {
 		if !form.Has(name) {
-			return nil, &problem.Error{Kind: problem.Syntax, Code: "field_missing", Field: name, Message: "The form has no field " + name + ". Nothing was changed."}
+			return nil, &problem.Error{
+				Kind:    problem.Syntax,
+				Code:    "field_missing",
+				Field:   name,
+				Message: "The form has no field " + name + ". Nothing was changed.",
+			}
 		}
 	}
 	return form, nil
 }
 
-// badge answers the poll: 204 while the tab shows what is true, else the new badge, and its notice out of band.
+// badge answers the poll: 204 while the tab shows what is true, else the new badge, and its notice
+// out of band.
 func (a *App) badge(v *visit) error {
 	chrome := a.chrome(v, views.NavNone)
 	if v.QueryParam("v") == chrome.Version() {

@@ -35,9 +35,18 @@ func (a *App) homePage(v *visit) error {
 	}
 	plan, _ := a.Prices().Plan(v.Plan)
 	return render(v, http.StatusOK, views.HomePage(views.HomeModel{
-		Chrome: a.chrome(v, views.NavHome), PlanName: plan.Name, Allowance: plan.Allowance, ResetsAt: v.NextReset,
-		Spendable: v.Spendable, Held: v.Held, PlanLeft: planLeft(account.Lots), SpentThisPeriod: spent, PeriodStart: v.PeriodStart(v.now),
-		Equivalents: a.equivalents(v.Spendable, creditsFeatures), Away: away, Latest: a.rows(v, latest.Lines, agents),
+		Chrome:          a.chrome(v, views.NavHome),
+		PlanName:        plan.Name,
+		Allowance:       plan.Allowance,
+		ResetsAt:        v.NextReset,
+		Spendable:       v.Spendable,
+		Held:            v.Held,
+		PlanLeft:        planLeft(account.Lots),
+		SpentThisPeriod: spent,
+		PeriodStart:     v.PeriodStart(v.now),
+		Equivalents:     a.equivalents(v.Spendable, creditsFeatures),
+		Away:            away,
+		Latest:          a.rows(v, latest.Lines, agents),
 	}))
 }
 
@@ -82,8 +91,15 @@ func (a *App) creditsPage(v *visit) error {
 		return err
 	}
 	return render(v, http.StatusOK, views.CreditsPage(views.CreditsModel{
-		Chrome: a.chrome(v, views.NavCredits), Open: open, Spendable: v.Spendable, Held: v.Held, Jobs: account.Holds,
-		Equivalents: a.equivalents(v.Spendable, creditsFeatures), Lots: lots, Outlook: outlook, Usage: usage,
-		Latest: a.rows(v, latest.Lines, agents),
+		Chrome:      a.chrome(v, views.NavCredits),
+		Open:        open,
+		Spendable:   v.Spendable,
+		Held:        v.Held,
+		Jobs:        account.Holds,
+		Equivalents: a.equivalents(v.Spendable, creditsFeatures),
+		Lots:        lots,
+		Outlook:     outlook,
+		Usage:       usage,
+		Latest:      a.rows(v, latest.Lines, agents),
 	}))
 }

@@ -20,12 +20,23 @@ func (a *App) plansPage(v *visit) error {
 func (a *App) plansModel(v *visit) views.PlansModel {
 	prices := a.Prices()
 	m := views.PlansModel{
-		Chrome: a.chrome(v, views.NavPlans), Spendable: v.Spendable, ResetsAt: v.NextReset, Switch: a.DemoAccount != "",
-		Prorated: prices.Upgrade == catalog.UpgradeProrated,
+		Chrome:    a.chrome(v, views.NavPlans),
+		Spendable: v.Spendable,
+		ResetsAt:  v.NextReset,
+		Switch:    a.DemoAccount != "",
+		Prorated:  prices.Upgrade == catalog.UpgradeProrated,
 	}
 	mine := tokens.Amount(0)
 	for _, p := range prices.Plans {
-		plan := views.PlanModel{ID: p.ID, Name: p.Name, Monthly: p.Allowance, Price: p.Price, URL: p.URL, Current: p.ID == v.Plan, Next: p.ID == v.NextPlan}
+		plan := views.PlanModel{
+			ID:      p.ID,
+			Name:    p.Name,
+			Monthly: p.Allowance,
+			Price:   p.Price,
+			URL:     p.URL,
+			Current: p.ID == v.Plan,
+			Next:    p.ID == v.NextPlan,
+		}
 		m.Plans = append(m.Plans, plan)
 		if plan.Current {
 			mine = p.Allowance
@@ -35,7 +46,11 @@ func (a *App) plansModel(v *visit) views.PlansModel {
 		}
 	}
 	for _, r := range prices.Table {
-		row := views.PlanTableRow{Feature: r.Name, Counts: prices.Counts(r), About: r.About}
+		row := views.PlanTableRow{
+			Feature: r.Name,
+			Counts:  prices.Counts(r),
+			About:   r.About,
+		}
 		// The article counts videos at another rate than its price list: say what today's price makes of it.
 		if f, ok := prices.Feature(r.Feature); ok && f.Price != r.Rate {
 			row.TodayCount, row.TodayNoun = mine.Fits(f.Price), f.Many
@@ -45,8 +60,8 @@ func (a *App) plansModel(v *visit) views.PlansModel {
 	return m
 }
 
-// switchPlan changes the plan in the demo, where no host platform does it: a larger one at once, a smaller one at the next reset, and the
-// present one takes back what was waiting.
+// switchPlan changes the plan in the demo, where no host platform does it: a larger one at once, a
+// smaller one at the next reset, and the present one takes back what was waiting.
 func (a *App) switchPlan(v *visit) error {
 	form, err := formParams(v)
 	if err != nil {

@@ -35,7 +35,8 @@ func TestSwitchingPlans(t *testing.T) {
 	s.call("PUT", "/v1/accounts/maya", `{"plan":"starter","time_zone":"Europe/Berlin"}`).want(http.StatusCreated)
 	v := s.signIn("maya")
 	before := v.get("/plans").want(http.StatusOK).has("plan-changed", false)
-	if got := before.plan("starter"); !strings.Contains(got, "Your plan") || !strings.Contains(got, "Resets Tue 22 Dec, 15:02") {
+	if got := before.plan("starter"); !strings.Contains(got, "Your plan") ||
+		!strings.Contains(got, "Resets Tue 22 Dec, 15:02") {
 		t.Errorf("mine: %s", got)
 	}
 	v.switchTo("pro").leads("/plans?changed=1")
@@ -47,13 +48,16 @@ func TestSwitchingPlans(t *testing.T) {
 	v.switchTo("starter").leads("/plans?changed=1")
 	s.wantSpendable("maya", "400")
 	down := v.get("/plans?changed=1").want(http.StatusOK)
-	if got := text(down.only("plan-changed")); got != "Your plan will be Starter from Tue 22 Dec. Until then nothing changes." {
+	if got := text(down.only("plan-changed")); got !=
+		"Your plan will be Starter from Tue 22 Dec. Until then nothing changes." {
 		t.Errorf("%q", got)
 	}
-	if got := text(down.only("plan-mine")); got != "You're on Pro and have 400 tokens. Your next 200 arrive on 22 December." {
+	if got := text(down.only("plan-mine")); got !=
+		"You're on Pro and have 400 tokens. Your next 200 arrive on 22 December." {
 		t.Errorf("%q", got)
 	}
-	if !strings.Contains(down.plan("pro"), "Keep Pro") || !strings.Contains(down.plan("starter"), "Yours next") || strings.Contains(down.plan("starter"), "Change to") {
+	if !strings.Contains(down.plan("pro"), "Keep Pro") || !strings.Contains(down.plan("starter"), "Yours next") ||
+		strings.Contains(down.plan("starter"), "Change to") {
 		t.Errorf("pro: %s; starter: %s", down.plan("pro"), down.plan("starter"))
 	}
 	v.switchTo("pro").leads("/plans?changed=1")
@@ -73,7 +77,8 @@ func TestAPlanThatIsNotThere(t *testing.T) {
 	v := s.signIn("maya")
 	before := s.contents()
 	for _, plan := range []string{"", "gold", "Starter", " starter", "\x01", strings.Repeat("p", 5000)} {
-		if got := text(v.switchTo(plan).want(http.StatusUnprocessableEntity).only("problem")); got != "There is no such plan. Nothing was changed." {
+		if got := text(v.switchTo(plan).want(http.StatusUnprocessableEntity).only("problem")); got !=
+			"There is no such plan. Nothing was changed." {
 			t.Errorf("%.20q: %q", plan, got)
 		}
 	}
@@ -85,11 +90,13 @@ func TestTheHostsPlans(t *testing.T) {
 	t.Parallel()
 	prices := *catalog.Builtin()
 	prices.Plans = append([]catalog.Plan{}, prices.Plans...)
-	prices.Plans[1].Price, prices.Plans[1].URL = money.Amount{Minor: 4900, Currency: "EUR"}, "https://host.example/plan"
+	prices.Plans[1].Price, prices.Plans[1].URL = money.Amount{Minor: 4900, Currency: "EUR"},
+		"https://host.example/plan"
 	s := newSiteWith(t, options{noDemo: true, prices: func() *catalog.Catalog { return &prices }})
 	s.open("maya", "starter")
 	a := s.signIn("maya").get("/plans").want(http.StatusOK).has("plan-switch", false)
-	if link := a.only("plan-link"); attr(link, "href") != "https://host.example/plan" || text(link) != "Change to Pro" {
+	if link := a.only("plan-link"); attr(link, "href") != "https://host.example/plan" ||
+		text(link) != "Change to Pro" {
 		t.Errorf("%q leads to %q", text(link), attr(link, "href"))
 	}
 	if got := text(a.only("plan-price")); !strings.Contains(got, "49.00 a month") {

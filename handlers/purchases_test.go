@@ -18,7 +18,15 @@ func TestPurchasesOfTheAPI(t *testing.T) {
 	s.open("maya", "starter")
 	body := `{"pack":"pack_100","return_url":"/tools?feature=pdf_creation"}`
 	a := s.call("POST", "/v1/accounts/maya/purchases", body, "Idempotency-Key", "k").want(http.StatusCreated)
-	a.wantMembers(map[string]any{"status": "pending", "pack": "pack_100", "tokens": "100", "owed": "0", "paid": nil, "refunded": nil, "completed_at": nil})
+	a.wantMembers(map[string]any{
+		"status":       "pending",
+		"pack":         "pack_100",
+		"tokens":       "100",
+		"owed":         "0",
+		"paid":         nil,
+		"refunded":     nil,
+		"completed_at": nil,
+	})
 	path := "/v1/accounts/maya/purchases/" + a.at("id").(string)
 	checkout := strings.TrimPrefix(a.at("checkout_url").(string), s.url)
 	if now := s.call("GET", path, "").want(http.StatusOK); string(now.body) != string(a.body) {
@@ -28,7 +36,11 @@ func TestPurchasesOfTheAPI(t *testing.T) {
 	s.signIn("maya").get(back).want(http.StatusOK).wantState("paid")
 	s.wantSpendable("maya", "300")
 	done := s.call("GET", path, "").want(http.StatusOK)
-	done.wantMembers(map[string]any{"status": "completed", "checkout_url": nil, "refunded": nil})
+	done.wantMembers(map[string]any{
+		"status":       "completed",
+		"checkout_url": nil,
+		"refunded":     nil,
+	})
 	if done.at("paid", "minor") != 900.0 || done.at("paid", "currency") != "USD" || done.at("completed_at") == nil {
 		t.Errorf("paid: %s", done.body)
 	}
@@ -48,8 +60,11 @@ func TestPurchasesOfTheAPI(t *testing.T) {
 	s.post(path+"/refund", `{"reason":"more"}`).problem(http.StatusConflict, "already_refunded", "")
 	s.post(path+"/refund", `{}`).problem(http.StatusUnprocessableEntity, "invalid_field", "reason")
 	s.post("/v1/accounts/maya/purchases", `{}`).problem(http.StatusUnprocessableEntity, "invalid_field", "pack")
-	s.post("/v1/accounts/maya/purchases", `{"pack":"x"}`).problem(http.StatusUnprocessableEntity, "unknown_pack", "pack")
-	s.post("/v1/accounts/maya/purchases", `{"pack":"pack_100","return_url":"https://evil.test"}`).problem(http.StatusUnprocessableEntity, "invalid_field", "return_url")
+	s.post("/v1/accounts/maya/purchases", `{"pack":"x"}`).problem(http.StatusUnprocessableEntity, "unknown_pack",
+		"pack")
+	s.post("/v1/accounts/maya/purchases",
+		`{"pack":"pack_100","return_url":"https://evil.test"}`).problem(http.StatusUnprocessableEntity,
+		"invalid_field", "return_url")
 }
 
 func TestTheListOfPurchases(t *testing.T) {
@@ -88,7 +103,13 @@ func TestThePaymentPagesOriginIsAllowed(t *testing.T) {
 	if got := v.get("/credits/buy").header.Get(header); !strings.Contains(got, ours) {
 		t.Errorf("with the sandbox: %s", got)
 	}
-	stripe := billing.Options{Ledger: s.app.Ledger, Prices: catalog.Builtin, Clock: s.clock.Now, Log: s.app.Log, Provider: stripepay.New(stripepay.Options{Key: "sk_test_1"})}
+	stripe := billing.Options{
+		Ledger:   s.app.Ledger,
+		Prices:   catalog.Builtin,
+		Clock:    s.clock.Now,
+		Log:      s.app.Log,
+		Provider: stripepay.New(stripepay.Options{Key: "sk_test_1"}),
+	}
 	stripe.WebhookSecrets = []string{"whsec_1"}
 	s.app.Billing = billing.New(s.pool, stripe)
 	if got := v.get("/credits/buy").header.Get(header); !strings.Contains(got, theirs) {
@@ -107,7 +128,11 @@ func TestTheSandboxsCards(t *testing.T) {
 	s := newSite(t)
 	s.open("maya", "starter")
 	v := s.signIn("maya")
-	for card, want := range map[string]string{"FREE": "paid", "0259": "disputed", "6789": "processing"} {
+	for card, want := range map[string]string{
+		"FREE": "paid",
+		"0259": "disputed",
+		"6789": "processing",
+	} {
 		checkout := v.order("pack_100")
 		v.get(checkout).want(http.StatusOK).has("sandbox-card-"+card, true)
 		back := v.submit(checkout+"/pay", url.Values{"card": {card}}).want(http.StatusSeeOther).header.Get("Location")

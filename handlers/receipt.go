@@ -44,8 +44,15 @@ func (a *App) purchasesPage(v *visit) error {
 // purchaseRow is a line of the list.
 func (a *App) purchaseRow(p *billing.Purchase, now time.Time) views.PurchaseRow {
 	row := views.PurchaseRow{
-		ID: p.ID.String(), At: p.CreatedAt, PackName: receipt.PackName(a.Prices(), p.Pack), Tokens: p.Tokens, Amount: p.Price, Refunded: p.Refunded,
-		Standing: standing(p, now), Receipt: !p.CompletedAt.IsZero(), Auto: p.Auto,
+		ID:       p.ID.String(),
+		At:       p.CreatedAt,
+		PackName: receipt.PackName(a.Prices(), p.Pack),
+		Tokens:   p.Tokens,
+		Amount:   p.Price,
+		Refunded: p.Refunded,
+		Standing: standing(p, now),
+		Receipt:  !p.CompletedAt.IsZero(),
+		Auto:     p.Auto,
 	}
 	if row.Receipt {
 		row.Amount = p.Paid
@@ -71,7 +78,11 @@ func standing(p *billing.Purchase, now time.Time) views.PurchaseStanding {
 }
 
 var standings = map[billing.Status]views.PurchaseStanding{
-	billing.StatusPending: views.StandingUnpaid, billing.StatusProcessing: views.StandingComing, billing.StatusCompleted: views.StandingPaid,
-	billing.StatusFailed: views.StandingFailed, billing.StatusExpired: views.StandingClosed, billing.StatusRefunded: views.StandingRefunded,
-	billing.StatusDisputed: views.StandingDisputed,
+	billing.StatusPending:    views.StandingUnpaid,
+	billing.StatusProcessing: views.StandingComing,
+	billing.StatusCompleted:  views.StandingPaid,
+	billing.StatusFailed:     views.StandingFailed,
+	billing.StatusExpired:    views.StandingClosed,
+	billing.StatusRefunded:   views.StandingRefunded,
+	billing.StatusDisputed:   views.StandingDisputed,
 }

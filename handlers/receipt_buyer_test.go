@@ -15,9 +15,21 @@ func TestTheReceiptNamesItsBuyer(t *testing.T) {
 		form    url.Values
 		want    string // after "To", up to what follows
 	}{
-		"a company":         {`,"name":"Maya's Studio","email":"maya@example.com"`, url.Values{"company": {"Maya GmbH"}}, "To Maya GmbH What was paid"},
-		"no company":        {`,"name":"Maya's Studio","email":"maya@example.com"`, url.Values{}, "To Maya's Studio maya@example.com What was paid"},
-		"a tax id alone":    {`,"name":"Maya's Studio","email":"maya@example.com"`, url.Values{"tax_id": {"DE1"}}, "To Maya's Studio maya@example.com Tax id DE1 What was paid"},
+		"a company": {
+			`,"name":"Maya's Studio","email":"maya@example.com"`,
+			url.Values{"company": {"Maya GmbH"}},
+			"To Maya GmbH What was paid",
+		},
+		"no company": {
+			`,"name":"Maya's Studio","email":"maya@example.com"`,
+			url.Values{},
+			"To Maya's Studio maya@example.com What was paid",
+		},
+		"a tax id alone": {
+			`,"name":"Maya's Studio","email":"maya@example.com"`,
+			url.Values{"tax_id": {"DE1"}},
+			"To Maya's Studio maya@example.com Tax id DE1 What was paid",
+		},
 		"an e-mail alone":   {`,"email":"maya@example.com"`, url.Values{}, "To maya@example.com What was paid"},
 		"nothing is known":  {``, url.Values{}, ""},
 		"a name that is <b": {`,"name":"<b>Maya</b>"`, url.Values{}, "To <b>Maya</b> What was paid"},
@@ -31,7 +43,8 @@ func TestTheReceiptNamesItsBuyer(t *testing.T) {
 			t.Errorf("%s: %s", name, said)
 		}
 		// Also while the provider has not told its bill.
-		if _, err := s.db.Pool.Exec(t.Context(), `update purchase_bills set bill = null, asked_at = now() + interval '100 years'`); err != nil {
+		if _, err := s.db.Pool.Exec(t.Context(),
+			`update purchase_bills set bill = null, asked_at = now() + interval '100 years'`); err != nil {
 			t.Fatal(err)
 		}
 		page := v.get(path+"/receipt").want(http.StatusOK).has("receipt-incomplete", true)

@@ -47,14 +47,19 @@ func TestTheReceipt(t *testing.T) {
 	s := newSite(t)
 	s.call("PUT", "/v1/accounts/maya", `{"plan":"starter","time_zone":"Pacific/Auckland"}`).want(http.StatusCreated)
 	v := s.signIn("maya")
-	path := v.buyAs("pack_500", url.Values{"company": {"Maya GmbH"}, "tax_id": {"DE123456789"}, "tax": {"20"}})
+	path := v.buyAs("pack_500", url.Values{
+		"company": {"Maya GmbH"},
+		"tax_id":  {"DE123456789"},
+		"tax":     {"20"},
+	})
 	a := v.get(path+"/receipt").want(http.StatusOK).has("print", true).has("receipt-incomplete", false)
 	if got := strings.Join(a.lines(), "|"); got != "Medium pack, 500 tokens $39.00|VAT 20% $7.80|Total paid $46.80" {
 		t.Errorf("the sums are %s", got)
 	}
 	said := spaced(a.only("receipt"))
 	for _, want := range []string{
-		"Paid on 23 November 2026", "From Credits Ltd 1 Main Street VAT GB123456789", "To Maya GmbH Tax id DE123456789", "Paid with Visa 4242",
+		"Paid on 23 November 2026", "From Credits Ltd 1 Main Street VAT GB123456789",
+		"To Maya GmbH Tax id DE123456789", "Paid with Visa 4242",
 		"500 tokens. They never expire.", strings.TrimPrefix(path, "/credits/purchases/"),
 	} {
 		if !strings.Contains(said, want) {
@@ -70,7 +75,10 @@ func TestTheReceipt(t *testing.T) {
 	}
 	// The provider's own needs no session, as at Stripe.
 	own := spaced((&visitor{s: s}).get(theirs).want(http.StatusOK).only("sandbox-receipt"))
-	for _, want := range []string{"Sandbox: no real money", "$46.80", "VAT 20% $7.80", "Maya GmbH", "DE123456789", "Visa 4242"} {
+	for _, want := range []string{
+		"Sandbox: no real money", "$46.80", "VAT 20% $7.80", "Maya GmbH", "DE123456789",
+		"Visa 4242",
+	} {
 		if !strings.Contains(own, want) {
 			t.Errorf("the provider's does not say %q: %s", want, own)
 		}
@@ -80,7 +88,8 @@ func TestTheReceipt(t *testing.T) {
 		t.Error("no way to the receipt")
 	}
 	s.clock.Advance(24 * time.Hour)
-	s.post("/v1/accounts/maya"+strings.TrimPrefix(path, "/credits")+"/refund", `{"reason":"r","amount":{"minor":1000,"currency":"USD"}}`).want(http.StatusCreated)
+	s.post("/v1/accounts/maya"+strings.TrimPrefix(path, "/credits")+"/refund",
+		`{"reason":"r","amount":{"minor":1000,"currency":"USD"}}`).want(http.StatusCreated)
 	if got := v.get(path + "/receipt").lines(); len(got) != 4 || got[3] != "Refunded on 24 November 2026 −$10.00" {
 		t.Errorf("after a refund: %q", got)
 	}
@@ -119,7 +128,8 @@ func TestTheListOfPurchasesAsAPage(t *testing.T) {
 	const tab = "/credits/history?tab=purchases"
 	v.get(tab).want(http.StatusOK).has("empty-state", true).has("purchase-row", false).has("history-filter", false)
 	back := func(checkout string, card sandbox.Card) string {
-		to := v.submit(checkout+"/pay", url.Values{"card": {string(card)}}).want(http.StatusSeeOther).header.Get("Location")
+		to := v.submit(checkout+"/pay",
+			url.Values{"card": {string(card)}}).want(http.StatusSeeOther).header.Get("Location")
 		path := strings.TrimPrefix(to, s.url)
 		v.get(path).want(http.StatusOK)
 		s.clock.Advance(time.Minute)
@@ -129,7 +139,8 @@ func TestTheListOfPurchasesAsAPage(t *testing.T) {
 	back(v.order("pack_100"), sandbox.Coupon)
 	back(v.order("pack_100"), sandbox.CardDisputed)
 	back(v.order("pack_100"), sandbox.BankDebit)
-	s.post(back(v.order("pack_100"), sandbox.CardGood), `{"reason":"r","amount":{"minor":300,"currency":"USD"}}`).want(http.StatusCreated)
+	s.post(back(v.order("pack_100"), sandbox.CardGood),
+		`{"reason":"r","amount":{"minor":300,"currency":"USD"}}`).want(http.StatusCreated)
 	s.post(back(v.order("pack_100"), sandbox.CardGood), `{"reason":"r"}`).want(http.StatusCreated)
 	left := v.order("pack_500")
 	s.signIn("other").order("pack_1000")
@@ -203,7 +214,8 @@ func TestTheAPIKnowsTaxAndReceipt(t *testing.T) {
 	taxed, plain := v.buyAs("pack_100", url.Values{"tax": {"20"}}), v.buyAs("pack_100", nil)
 	for path, want := range map[string]float64{taxed: 180, plain: 0} {
 		a := s.call("GET", "/v1/accounts/maya"+strings.TrimPrefix(path, "/credits"), "").want(http.StatusOK)
-		if link, _ := a.at("receipt_url").(string); a.at("tax", "minor") != want || a.at("tax", "currency") != "USD" || !strings.HasPrefix(link, s.url+"/sandbox/receipts/pi_") {
+		if link, _ := a.at("receipt_url").(string); a.at("tax", "minor") != want ||
+			a.at("tax", "currency") != "USD" || !strings.HasPrefix(link, s.url+"/sandbox/receipts/pi_") {
 			t.Errorf("%s", a.body)
 		}
 	}

@@ -18,8 +18,9 @@ import (
 // shownHeader is how the script of a live page says which parts it shows, in which version.
 const shownHeader = "Credits-Shown"
 
-// render makes the whole page before it sends a byte, so that a failure half-way becomes an error page and not half a page. A live page that says which
-// parts it shows is sent those that have changed; 204 when none has.
+// render makes the whole page before it sends a byte, so that a failure half-way becomes an error
+// page and not half a page. A live page that says which parts it shows is sent those that have
+// changed; 204 when none has.
 func render(c echo.Context, status int, component templ.Component) error {
 	ctx := c.Request().Context()
 	var page bytes.Buffer
@@ -58,9 +59,10 @@ func sendHTML(c echo.Context, status int, html []byte) error {
 	return c.HTMLBlob(status, zipped)
 }
 
-// mayCompress says whether an answer may be compressed. The length of a compressed body tells whether a text of the request, such as what an address
-// searches for, stands elsewhere in it as well (BREACH). So nothing is compressed that another site has asked for in the visitor's name, and nothing whose
-// origin the browser does not tell.
+// mayCompress says whether an answer may be compressed. The length of a compressed body tells
+// whether a text of the request, such as what an address searches for, stands elsewhere in it as
+// well (BREACH). So nothing is compressed that another site has asked for in the visitor's name,
+// and nothing whose origin the browser does not tell.
 func mayCompress(r *http.Request) bool {
 	site := r.Header.Get("Sec-Fetch-Site")
 	return (site == "same-origin" || site == "none") && acceptsGzip(r.Header.Values("Accept-Encoding"))

@@ -14,14 +14,15 @@ import (
 	"pop.store/credits/views"
 )
 
-// stripeWebhook takes the payment provider's events. It answers 2xx only when an event is dealt with for good, so that the provider
-// sends everything else again.
+// stripeWebhook takes the payment provider's events. It answers 2xx only when an event is dealt
+// with for good, so that the provider sends everything else again.
 func (a *App) stripeWebhook(c echo.Context) error {
 	payload, err := io.ReadAll(c.Request().Body)
 	if err != nil {
 		return unreadable(err)
 	}
-	if err := a.Billing.HandleEvent(c.Request().Context(), payload, c.Request().Header.Get("Stripe-Signature")); err != nil {
+	if err := a.Billing.HandleEvent(c.Request().Context(), payload,
+		c.Request().Header.Get("Stripe-Signature")); err != nil {
 		return err
 	}
 	return c.JSON(http.StatusOK, map[string]bool{"received": true})
@@ -64,12 +65,23 @@ func sandboxModel(s sandbox.Session) views.SandboxModel {
 			{ID: string(sandbox.CardDisputed), Label: "Pay with a card whose bank disputes it"},
 			{ID: string(sandbox.Coupon), Label: "Use a coupon for all of it"},
 		},
-		Merchant: "Credits", Item: s.Description, Price: s.Amount,
-		WithVAT: money.Amount{Minor: s.Amount.Minor + s.VAT(true), Currency: s.Amount.Currency}, PayURL: path + "/pay", DeclineURL: path + "/decline", CancelURL: path + "/cancel",
+		Merchant:   "Credits",
+		Item:       s.Description,
+		Price:      s.Amount,
+		WithVAT:    money.Amount{Minor: s.Amount.Minor + s.VAT(true), Currency: s.Amount.Currency},
+		PayURL:     path + "/pay",
+		DeclineURL: path + "/decline",
+		CancelURL:  path + "/cancel",
 	}
 	if s.KeepMethod {
-		m.Others = append(m.Others, views.SandboxCard{ID: string(sandbox.CardLater), Label: "Pay with a card that is declined when it is charged again"},
-			views.SandboxCard{ID: string(sandbox.CardConfirm), Label: "Pay with a card whose bank wants a confirmation when it is charged again"})
+		m.Others = append(m.Others, views.SandboxCard{
+			ID:    string(sandbox.CardLater),
+			Label: "Pay with a card that is declined when it is charged again",
+		},
+			views.SandboxCard{
+				ID:    string(sandbox.CardConfirm),
+				Label: "Pay with a card whose bank wants a confirmation when it is charged again",
+			})
 	}
 	switch {
 	case s.Status == sandbox.Complete:
@@ -90,8 +102,15 @@ func (a *App) sandboxReceipt(c echo.Context) error {
 	}
 	in := func(minor int64) money.Amount { return money.Amount{Minor: minor, Currency: s.Amount.Currency} }
 	return render(c, http.StatusOK, views.SandboxReceiptPage(views.SandboxReceiptModel{
-		Merchant: "Credits", Item: s.Description, Price: s.Amount, Tax: in(s.Tax), Total: in(s.Total), Refunded: in(s.Refunded), Card: s.Card,
-		Company: s.Company, TaxID: s.TaxID,
+		Merchant: "Credits",
+		Item:     s.Description,
+		Price:    s.Amount,
+		Tax:      in(s.Tax),
+		Total:    in(s.Total),
+		Refunded: in(s.Refunded),
+		Card:     s.Card,
+		Company:  s.Company,
+		TaxID:    s.TaxID,
 	}))
 }
 
@@ -101,7 +120,11 @@ func (a *App) sandboxPay(c echo.Context) error {
 		return err
 	}
 	card := sandbox.Card(cmp.Or(form.Get("card"), string(sandbox.CardGood)))
-	buyer := sandbox.Buyer{Company: form.Get("company"), TaxID: form.Get("tax_id"), VAT: form.Get("tax") == "20"}
+	buyer := sandbox.Buyer{
+		Company: form.Get("company"),
+		TaxID:   form.Get("tax_id"),
+		VAT:     form.Get("tax") == "20",
+	}
 	target, err := a.Sandbox.PayAs(c.Request().Context(), c.Param("id"), card, buyer)
 	return a.leaveSandbox(c, target, err)
 }

@@ -39,11 +39,21 @@ func (a *App) topUpModel(v *visit) (views.TopUpModel, error) {
 	}
 	prices := a.Prices()
 	m := views.TopUpModel{
-		Available: a.Billing.Available() && len(prices.Packs) > 0, On: o.On, Kept: o.Kept.Any, Card: o.Kept.Card, Wait: string(o.Wait), Threshold: o.Threshold, Spendable: v.Spendable,
-		Form: topUpForm(v, prices, &o), Currency: oneCurrency(prices.Packs),
+		Available: a.Billing.Available() && len(prices.Packs) > 0,
+		On:        o.On,
+		Kept:      o.Kept.Any,
+		Card:      o.Kept.Card,
+		Wait:      string(o.Wait),
+		Threshold: o.Threshold,
+		Spendable: v.Spendable,
+		Form:      topUpForm(v, prices, &o),
+		Currency:  oneCurrency(prices.Packs),
 	}
 	for _, p := range prices.Packs {
-		m.Packs = append(m.Packs, views.Option{Value: packValue(p), Label: p.Name + ", " + views.Tokens(p.Tokens) + ", " + p.Price.String()})
+		m.Packs = append(m.Packs, views.Option{
+			Value: packValue(p),
+			Label: p.Name + ", " + views.Tokens(p.Tokens) + ", " + p.Price.String(),
+		})
 	}
 	if o.Set {
 		m.Times, m.MostTimes, m.Spent, m.Limit = o.Times, o.Settings.Times, o.Spent, o.Limit
@@ -53,7 +63,12 @@ func (a *App) topUpModel(v *visit) (views.TopUpModel, error) {
 	}
 	if p := o.Last; p != nil {
 		m.Last = &views.TopUpAttempt{
-			At: p.CreatedAt, State: string(p.Status), Failure: string(p.Failure), Tokens: p.Tokens, Price: p.Price, Href: "/credits/purchases/" + p.ID.String(),
+			At:      p.CreatedAt,
+			State:   string(p.Status),
+			Failure: string(p.Failure),
+			Tokens:  p.Tokens,
+			Price:   p.Price,
+			Href:    "/credits/purchases/" + p.ID.String(),
 		}
 	}
 	return m, nil
@@ -66,7 +81,11 @@ const suggestedTimes = 3
 func topUpForm(v *visit, prices *catalog.Catalog, o *topup.Overview) views.TopUpForm {
 	pack, sold := prices.Pack(o.Agreed.Pack)
 	if o.Set {
-		f := views.TopUpForm{Threshold: o.Threshold.String(), Times: strconv.Itoa(o.Settings.Times), Limit: o.Limit.Decimal()}
+		f := views.TopUpForm{
+			Threshold: o.Threshold.String(),
+			Times:     strconv.Itoa(o.Settings.Times),
+			Limit:     o.Limit.Decimal(),
+		}
 		if sold {
 			f.Pack = packValue(pack)
 		}
@@ -78,7 +97,11 @@ func topUpForm(v *visit, prices *catalog.Catalog, o *topup.Overview) views.TopUp
 		}
 	}
 	limit := money.Amount{Minor: suggestedTimes * pack.Price.Minor, Currency: pack.Price.Currency}
-	f := views.TopUpForm{Pack: packValue(pack), Times: strconv.Itoa(suggestedTimes), Limit: limit.Decimal()}
+	f := views.TopUpForm{
+		Pack:  packValue(pack),
+		Times: strconv.Itoa(suggestedTimes),
+		Limit: limit.Decimal(),
+	}
 	if v.Threshold > 0 && v.Threshold < pack.Tokens {
 		f.Threshold = v.Threshold.String()
 	}
@@ -98,8 +121,8 @@ func oneCurrency(packs []catalog.Pack) string {
 	return packs[0].Price.Currency
 }
 
-// packValue is a pack as a form names it, with what is shown of it: what its creator agrees to. An id may have
-// colons, so it comes last.
+// packValue is a pack as a form names it, with what is shown of it: what its creator agrees to. An
+// id may have colons, so it comes last.
 func packValue(p catalog.Pack) string {
 	return fmt.Sprintf("%d:%s:%s:%d:%s", p.Price.Minor, p.Price.Currency, p.Tokens, p.ExpiresDays, p.ID)
 }
@@ -116,7 +139,12 @@ func packOf(value string) billing.Terms {
 	if badPrice != nil || badTokens != nil || badDays != nil {
 		return billing.Terms{}
 	}
-	return billing.Terms{Pack: parts[4], Tokens: amount, Price: money.Amount{Minor: minor, Currency: parts[1]}, ExpiresDays: days}
+	return billing.Terms{
+		Pack:        parts[4],
+		Tokens:      amount,
+		Price:       money.Amount{Minor: minor, Currency: parts[1]},
+		ExpiresDays: days,
+	}
 }
 
 // saveTopUp turns auto top-up on, as it is set.
@@ -126,7 +154,11 @@ func (a *App) saveTopUp(v *visit) error {
 		return err
 	}
 	typed := views.TopUpForm{
-		Threshold: form.Get("threshold"), Pack: form.Get("pack"), Times: form.Get("times"), Limit: form.Get("limit"), Problems: map[string]string{},
+		Threshold: form.Get("threshold"),
+		Pack:      form.Get("pack"),
+		Times:     form.Get("times"),
+		Limit:     form.Get("limit"),
+		Problems:  map[string]string{},
 	}
 	p := readTopUp(typed)
 	for _, wrong := range a.TopUp.Check(p) {
@@ -162,7 +194,8 @@ func readTopUp(typed views.TopUpForm) topup.SaveParams {
 	return p
 }
 
-// grouped is a number with commas between its thousands. Any other comma may be a decimal one, which must not be dropped: "117,50" is no 11,750.
+// grouped is a number with commas between its thousands. Any other comma may be a decimal one,
+// which must not be dropped: "117,50" is no 11,750.
 var grouped = regexp.MustCompile(`^[0-9]{1,3}(,[0-9]{3})+(\.[0-9]+)?$`)
 
 // typedMoney reads money as it is typed, with the sign that prices have or without.

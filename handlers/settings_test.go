@@ -35,7 +35,8 @@ func (v *visitor) keepCard(card sandbox.Card) {
 	form := v.forms()["pack_100"]
 	form.Set("keep", "1")
 	form.Set("next", "/settings")
-	back := v.submit(v.checkout(v.submit("/credits/buy", form))+"/pay", url.Values{"card": {string(card)}}).want(http.StatusSeeOther).header.Get("Location")
+	back := v.submit(v.checkout(v.submit("/credits/buy", form))+"/pay",
+		url.Values{"card": {string(card)}}).want(http.StatusSeeOther).header.Get("Location")
 	v.get(strings.TrimPrefix(back, v.s.url)).want(http.StatusOK).wantState("paid")
 }
 
@@ -54,7 +55,8 @@ func (a answer) wantTopUp(on string) answer {
 	return a
 }
 
-// From off to on: the settings are kept without a card, the way leads to the packs and back, and then a pack comes by itself.
+// From off to on: the settings are kept without a card, the way leads to the packs and back, and
+// then a pack comes by itself.
 func TestAutoTopUp(t *testing.T) {
 	t.Parallel()
 	s := newSite(t)
@@ -65,7 +67,12 @@ func TestAutoTopUp(t *testing.T) {
 		t.Errorf("the way to a card leads to %q", href)
 	}
 	form := v.topUpForm()
-	for name, want := range map[string]string{"threshold": "40", "pack": "3900:USD:500:0:pack_500", "times": "3", "limit": "117.00"} {
+	for name, want := range map[string]string{
+		"threshold": "40",
+		"pack":      "3900:USD:500:0:pack_500",
+		"times":     "3",
+		"limit":     "117.00",
+	} {
 		if form.Get(name) != want {
 			t.Errorf("%s is suggested as %q, want %q", name, form.Get(name), want)
 		}
@@ -114,10 +121,12 @@ func TestAutoTopUp(t *testing.T) {
 			v.get(attr(n, "href")).want(http.StatusOK).wantState("paid")
 		}
 	}
-	if rows := marked(v.get("/credits/history").want(http.StatusOK).page(), "history-row"); !strings.Contains(text(rows[0]), "Auto top-up") {
+	if rows := marked(v.get("/credits/history").want(http.StatusOK).page(),
+		"history-row"); !strings.Contains(text(rows[0]), "Auto top-up") {
 		t.Errorf("the history says %q", text(rows[0]))
 	}
-	if p := s.call("GET", "/v1/accounts/maya/purchases", "").want(http.StatusOK).list("purchases")[0]; p["auto"] != true || p["failure"] != nil {
+	if p := s.call("GET", "/v1/accounts/maya/purchases", "").want(http.StatusOK).list("purchases")[0]; p["auto"] !=
+		true || p["failure"] != nil {
 		t.Errorf("the API says %v", p)
 	}
 	v.submit("/settings/card/forget", nil).leads("/settings?saved=1")
@@ -130,8 +139,11 @@ func TestAutoTopUp(t *testing.T) {
 func TestAutoTopUpIsStopped(t *testing.T) {
 	t.Parallel()
 	for card, want := range map[sandbox.Card][3]string{
-		sandbox.CardLater:   {"Auto top-up is off: your card was declined today.", "Check auto top-up", "/settings"},
-		sandbox.CardConfirm: {"Auto top-up is off: your bank wants you to confirm the payment yourself.", "Buy a pack", "/credits/buy?keep=1&next=%2Fsettings"},
+		sandbox.CardLater: {"Auto top-up is off: your card was declined today.", "Check auto top-up", "/settings"},
+		sandbox.CardConfirm: {
+			"Auto top-up is off: your bank wants you to confirm the payment yourself.",
+			"Buy a pack", "/credits/buy?keep=1&next=%2Fsettings",
+		},
 	} {
 		s := newSite(t)
 		s.open("maya", "starter")
@@ -143,7 +155,10 @@ func TestAutoTopUpIsStopped(t *testing.T) {
 		v.get("/credits").has("top-up-notice", false)
 		s.topUp()
 		s.wantSpendable("maya", "10")
-		for _, path := range []string{"/", "/credits", "/credits/history", "/credits/buy", "/plans", "/agents", "/tools", "/credits/how-tokens-work"} {
+		for _, path := range []string{
+			"/", "/credits", "/credits/history", "/credits/buy", "/plans", "/agents",
+			"/tools", "/credits/how-tokens-work",
+		} {
 			a := v.get(path).want(http.StatusOK)
 			if got := text(a.only("top-up-notice")); !strings.HasPrefix(got, want[0]) {
 				t.Errorf("%s says %q", path, got)
@@ -210,7 +225,8 @@ func TestAutoTopUpRefuses(t *testing.T) {
 			t.Error("what was typed is on the page as it came")
 		}
 		for n := range a.only("top-up-form").Descendants() {
-			if n.Data == "input" && attr(n, "name") == c.field && (attr(n, "value") != c.typed || attr(n, "aria-invalid") != "true") {
+			if n.Data == "input" && attr(n, "name") == c.field &&
+				(attr(n, "value") != c.typed || attr(n, "aria-invalid") != "true") {
 				t.Errorf("%s=%q: the field holds %q", c.field, c.typed, attr(n, "value"))
 			}
 		}
@@ -227,7 +243,12 @@ func TestAutoTopUpWithoutAProvider(t *testing.T) {
 	s.open("maya", "starter")
 	v := s.signIn("maya")
 	v.get("/settings").want(http.StatusOK).has("top-up-form", false)
-	form := url.Values{"threshold": {"20"}, "pack": {"3900:USD:500:0:pack_500"}, "times": {"1"}, "limit": {"39"}}
+	form := url.Values{
+		"threshold": {"20"},
+		"pack":      {"3900:USD:500:0:pack_500"},
+		"times":     {"1"},
+		"limit":     {"39"},
+	}
 	v.submit("/settings/auto-top-up", form).want(http.StatusConflict)
 	v.submit("/settings/card/forget", nil).want(http.StatusConflict)
 	s.topUp()

@@ -78,7 +78,14 @@ func newSite(t *testing.T) *site {
 
 func newSiteWith(t *testing.T, o options) *site {
 	t.Helper()
-	s := &site{t: t, db: testdb.Open(t), clock: clock.NewManual(start), log: &logBook{}, keys: map[apikey.Scope]string{}, webhooks: make(chan int, 1000)}
+	s := &site{
+		t:        t,
+		db:       testdb.Open(t),
+		clock:    clock.NewManual(start),
+		log:      &logBook{},
+		keys:     map[apikey.Scope]string{},
+		webhooks: make(chan int, 1000),
+	}
 	var err error
 	if s.pool, err = db.Open(t.Context(), s.db.AppURL, 8); err != nil {
 		t.Fatal(err)
@@ -114,35 +121,73 @@ func (s *site) assemble(o options) {
 	if err != nil {
 		s.t.Fatal(err)
 	}
-	books := ledger.New(s.pool, ledger.Options{Clock: s.clock.Now, Prices: catalog.Builtin, Log: log})
+	books := ledger.New(s.pool, ledger.Options{
+		Clock:  s.clock.Now,
+		Prices: catalog.Builtin,
+		Log:    log,
+	})
 	s.t.Cleanup(books.Close)
 	s.app = &handlers.App{
-		Accounts: accounts.New(s.pool, books, catalog.Builtin), Ledger: books, Prices: catalog.Builtin, Clock: s.clock.Now, Log: log, BaseURL: base,
+		Accounts: accounts.New(s.pool, books, catalog.Builtin),
+		Ledger:   books,
+		Prices:   catalog.Builtin,
+		Clock:    s.clock.Now,
+		Log:      log,
+		BaseURL:  base,
 		Sessions: session.New(s.pool, session.Options{Clock: s.clock.Now, Secure: base.Scheme == "https"}),
-		Keys:     apikey.New(s.pool, apikey.Options{Clock: s.clock.Now}), Ready: s.pool.Ping,
-		Results: results.New(s.pool, books), Seller: seller,
+		Keys:     apikey.New(s.pool, apikey.Options{Clock: s.clock.Now}),
+		Ready:    s.pool.Ping,
+		Results:  results.New(s.pool, books),
+		Seller:   seller,
 	}
 	if o.prices != nil {
 		s.app.Prices = o.prices
 	}
-	s.app.Webhooks = webhook.New(s.pool, webhook.Options{Clock: s.clock.Now, Log: log, AllowPrivate: o.private})
+	s.app.Webhooks = webhook.New(s.pool, webhook.Options{
+		Clock:        s.clock.Now,
+		Log:          log,
+		AllowPrivate: o.private,
+	})
 	s.app.Mail = mail.New(s.pool, mail.Options{
-		Accounts: s.app.Accounts, Ledger: books, Prices: s.app.Prices, BaseURL: base, From: &netmail.Address{Address: "credits@shop.example"},
-		Folder: s.t.TempDir(), Clock: s.clock.Now, Log: log, Seller: seller,
+		Accounts: s.app.Accounts,
+		Ledger:   books,
+		Prices:   s.app.Prices,
+		BaseURL:  base,
+		From:     &netmail.Address{Address: "credits@shop.example"},
+		Folder:   s.t.TempDir(),
+		Clock:    s.clock.Now,
+		Log:      log,
+		Seller:   seller,
 		Receipt: func(ctx context.Context, account, purchase uuid.UUID) (billing.Receipt, error) {
 			return s.app.Billing.Receipt(ctx, account, purchase)
 		},
 	})
-	shop := billing.Options{Ledger: books, Prices: catalog.Builtin, BaseURL: o.base, Clock: s.clock.Now, Log: log}
+	shop := billing.Options{
+		Ledger:  books,
+		Prices:  catalog.Builtin,
+		BaseURL: o.base,
+		Clock:   s.clock.Now,
+		Log:     log,
+	}
 	if !o.noDemo {
 		s.provider = sandbox.New(s.pool, sandbox.Options{
-			Clock: s.clock.Now, BaseURL: o.base, DeliverURL: s.url + "/webhooks/stripe", Secret: eventSecret, Log: log,
+			Clock:      s.clock.Now,
+			BaseURL:    o.base,
+			DeliverURL: s.url + "/webhooks/stripe",
+			Secret:     eventSecret,
+			Log:        log,
 		})
 		s.app.Sandbox, s.app.DemoAccount, s.app.Jobs = s.provider, "maya", demo.NewJobs(books, s.clock.Now, log)
 		shop.Provider, shop.WebhookSecrets = s.provider, []string{eventSecret}
 	}
 	s.app.Billing = billing.New(s.pool, shop)
-	s.app.TopUp = topup.New(s.pool, topup.Options{Ledger: books, Billing: s.app.Billing, Prices: s.app.Prices, Clock: s.clock.Now, Log: log})
+	s.app.TopUp = topup.New(s.pool, topup.Options{
+		Ledger:  books,
+		Billing: s.app.Billing,
+		Prices:  s.app.Prices,
+		Clock:   s.clock.Now,
+		Log:     log,
+	})
 }
 
 // deliver makes the provider send its events, until the test ends.

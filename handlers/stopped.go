@@ -15,8 +15,9 @@ type agentSet struct {
 	own    tokens.Amount
 }
 
-// agentsOf reads the agents where the badge or the notice has something to say about them: some are paused by more than their creator, or the balance is
-// empty. A page whose agents cannot be read counts them and names none.
+// agentsOf reads the agents where the badge or the notice has something to say about them: some are
+// paused by more than their creator, or the balance is empty. A page whose agents cannot be read
+// counts them and names none.
 func (a *App) agentsOf(ctx context.Context, v *visit) agentSet {
 	empty := v.State == accounts.Empty && v.Agents > 0
 	if v.Paused+v.OverBudget == 0 && !empty {
@@ -32,7 +33,8 @@ func (a *App) agentsOf(ctx context.Context, v *visit) agentSet {
 // maxStopped bounds the agents that every page and every poll of the badge describe.
 const maxStopped = 20
 
-// stopped are the agents that are paused although their creator did not turn them off: of very many some, and at least one for each reason.
+// stopped are the agents that are paused although their creator did not turn them off: of very many
+// some, and at least one for each reason.
 func (a *App) stopped(set agentSet) []views.StoppedModel {
 	var list []views.StoppedModel
 	known := map[ledger.Reason]bool{}
@@ -43,7 +45,11 @@ func (a *App) stopped(set agentSet) []views.StoppedModel {
 		}
 		if g.State == ledger.AgentOutOfToken || g.State == ledger.AgentOverBudget {
 			known[g.Reason] = true
-			list = append(list, views.StoppedModel{Name: a.agentName(g), Stop: a.stopModel(g, set), Back: a.resumedModel(g).Words()})
+			list = append(list, views.StoppedModel{
+				Name: a.agentName(g),
+				Stop: a.stopModel(g, set),
+				Back: a.resumedModel(g).Words(),
+			})
 		}
 	}
 	return list

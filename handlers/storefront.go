@@ -12,7 +12,12 @@ import (
 func (a *App) storefrontPage(v *visit) error {
 	m := views.StorefrontModel{Chrome: a.chrome(v, views.NavShop)}
 	for _, p := range demo.Products {
-		m.Products = append(m.Products, views.ProductModel{ID: p.ID, Name: p.Name, Text: p.Text, Price: p.Price})
+		m.Products = append(m.Products, views.ProductModel{
+			ID:    p.ID,
+			Name:  p.Name,
+			Text:  p.Text,
+			Price: p.Price,
+		})
 		if p.ID == v.QueryParam("ordered") {
 			m.Ordered = &m.Products[len(m.Products)-1]
 		}

@@ -10,7 +10,8 @@ import (
 	"pop.store/credits/internal/problem"
 )
 
-// queryNames are the query parameters that the routes read, for GET and HEAD. A route that is not here reads none.
+// queryNames are the query parameters that the routes read, for GET and HEAD. A route that is not
+// here reads none.
 var queryNames = map[string][]string{
 	"/login":                        {"next", "out"},
 	"/credits":                      {"by", "days"},
@@ -25,20 +26,26 @@ var queryNames = map[string][]string{
 	"/storefront":                   {"ordered"},
 	"/tools":                        {"tool", "text", "fail"},
 
-	"/v1/accounts/:account/transactions":   {"kind", "feature", "agent", "reference", "from", "to", "limit", "cursor"},
+	"/v1/accounts/:account/transactions": {
+		"kind", "feature", "agent", "reference", "from", "to", "limit",
+		"cursor",
+	},
 	"/v1/accounts/:account/holds":          {"limit", "cursor"},
 	"/v1/accounts/:account/usage":          {"group_by", "from", "to"},
 	"/v1/accounts/:account/purchases":      {"limit", "cursor"},
 	"/v1/webhook-endpoints/:id/deliveries": {"limit", "cursor"},
 }
 
-// singleHeaders are the headers that are read and must not come twice: a proxy and this server could each believe another one.
+// singleHeaders are the headers that are read and must not come twice: a proxy and this server
+// could each believe another one.
 var singleHeaders = []string{
-	"Authorization", "Idempotency-Key", "Content-Type", "Content-Encoding", "Hx-Request", "Hx-Current-Url", "Stripe-Signature",
+	"Authorization", "Idempotency-Key", "Content-Type", "Content-Encoding", "Hx-Request", "Hx-Current-Url",
+	"Stripe-Signature",
 }
 
-// strict refuses query parameters that the route does not read, and parameters and headers that come twice: on pages and in the API alike. What a payment
-// provider puts behind the address of its webhook is its own business: the signature decides there.
+// strict refuses query parameters that the route does not read, and parameters and headers that
+// come twice: on pages and in the API alike. What a payment provider puts behind the address of its
+// webhook is its own business: the signature decides there.
 func strict(next echo.HandlerFunc) echo.HandlerFunc {
 	return func(c echo.Context) error {
 		r := c.Request()
@@ -73,5 +80,10 @@ func checkQuery(r *http.Request, query url.Values, known []string) error {
 }
 
 func refused(code, field, message string) error {
-	return &problem.Error{Kind: problem.Syntax, Code: code, Field: field, Message: message}
+	return &problem.Error{
+		Kind:    problem.Syntax,
+		Code:    code,
+		Field:   field,
+		Message: message,
+	}
 }

@@ -16,8 +16,8 @@ func (a answer) adviceOf() string {
 	return strings.Join(all, " | ")
 }
 
-// The pack that the advice names is the one that is highlighted, whatever the catalog likes best and however large
-// the pace is.
+// The pack that the advice names is the one that is highlighted, whatever the catalog likes best
+// and however large the pace is.
 func TestTheAdviceAndTheHighlightedPackAgree(t *testing.T) {
 	t.Parallel()
 	for perDay, want := range map[string]struct{ gift, pack, says string }{
@@ -31,13 +31,15 @@ func TestTheAdviceAndTheHighlightedPackAgree(t *testing.T) {
 		s.daily("maya", perDay, 7)
 		s.clock.Advance(2 * time.Hour)
 		page := s.signIn("maya").get("/credits/buy").want(http.StatusOK)
-		if says := page.adviceOf(); !strings.Contains(says, "If you buy, "+want.says) || page.suggested() != want.pack {
+		if says := page.adviceOf(); !strings.Contains(says, "If you buy, "+want.says) ||
+			page.suggested() != want.pack {
 			t.Errorf("%s a day: the advice is %q, and %s is highlighted", perDay, says, page.suggested())
 		}
 	}
 }
 
-// Somebody who is some tokens short is shown the smallest pack that covers them, and no advice to buy another one.
+// Somebody who is some tokens short is shown the smallest pack that covers them, and no advice to
+// buy another one.
 func TestWhoIsShortIsAdvisedNothingElse(t *testing.T) {
 	t.Parallel()
 	s := newSite(t)
@@ -45,7 +47,8 @@ func TestWhoIsShortIsAdvisedNothingElse(t *testing.T) {
 	s.daily("maya", "24", 8)
 	s.clock.Advance(24 * time.Hour)
 	page := s.signIn("maya").get("/credits/buy?need=33").want(http.StatusOK)
-	if says := page.adviceOf(); page.suggested() != "pack_100" || strings.Contains(says, "If you buy, 500") || strings.Contains(says, "If you buy, 1,000") {
+	if says := page.adviceOf(); page.suggested() != "pack_100" || strings.Contains(says, "If you buy, 500") ||
+		strings.Contains(says, "If you buy, 1,000") {
 		t.Errorf("the advice is %q, and %s is highlighted", says, page.suggested())
 	}
 }

@@ -16,7 +16,8 @@ import (
 	"pop.store/credits/views"
 )
 
-// Bounds on the text of a tool's form: in characters, and in what they become in an address, which has to fit into one that leads back from paying.
+// Bounds on the text of a tool's form: in characters, and in what they become in an address, which
+// has to fit into one that leads back from paying.
 const (
 	maxToolText    = 100
 	maxToolAddress = 360
@@ -29,7 +30,11 @@ type toolForm struct {
 }
 
 func (a *App) toolsPage(v *visit) error {
-	asked := toolForm{tool: v.QueryParam("tool"), text: v.QueryParam("text"), fail: v.QueryParam("fail") == "1"}
+	asked := toolForm{
+		tool: v.QueryParam("tool"),
+		text: v.QueryParam("text"),
+		fail: v.QueryParam("fail") == "1",
+	}
 	if textProblem(asked.text) != "" {
 		asked.text = "" // as if the address said nothing
 	}
@@ -47,14 +52,27 @@ func (a *App) toolsModel(v *visit, asked toolForm) (views.ToolsModel, error) {
 		return views.ToolsModel{}, err
 	}
 	m := views.ToolsModel{
-		Chrome: a.chrome(v, views.NavTools), Available: available, Kept: v.Spendable - available, Held: v.Held, Runs: a.Jobs != nil, Text: asked.text, Fail: asked.fail,
-		Key: uuid.NewString(), Job: a.jobModel(v),
+		Chrome:    a.chrome(v, views.NavTools),
+		Available: available,
+		Kept:      v.Spendable - available,
+		Held:      v.Held,
+		Runs:      a.Jobs != nil,
+		Text:      asked.text,
+		Fail:      asked.fail,
+		Key:       uuid.NewString(),
+		Job:       a.jobModel(v),
 	}
 	for _, f := range a.Prices().Features {
 		if f.Agent || f.Price == 0 {
 			continue
 		}
-		t := views.ToolModel{ID: f.ID, Name: f.Name, One: f.One, Price: f.Price, Left: m.Available - f.Price}
+		t := views.ToolModel{
+			ID:    f.ID,
+			Name:  f.Name,
+			One:   f.One,
+			Price: f.Price,
+			Left:  m.Available - f.Price,
+		}
 		if t.Left < 0 {
 			t.Short, t.Left = behind-t.Left, 0
 		}
@@ -68,8 +86,9 @@ func (a *App) toolsModel(v *visit, asked toolForm) (views.ToolsModel, error) {
 	return m, nil
 }
 
-// availableToTools is what the creator's own tools may spend: what is kept for agents is not theirs. behind is how much more is kept for agents than
-// there is: tokens that come fill that first.
+// availableToTools is what the creator's own tools may spend: what is kept for agents is not
+// theirs. behind is how much more is kept for agents than there is: tokens that come fill that
+// first.
 func (a *App) availableToTools(v *visit) (available, behind tokens.Amount, err error) {
 	if v.Reserved == 0 {
 		return v.Spendable, 0, nil
@@ -131,7 +150,11 @@ func (a *App) runTool(v *visit) error {
 	if f, ok := a.Prices().Feature(asked.tool); !ok || f.Agent || f.Price == 0 {
 		return problem.New(problem.NotFound, "tool_not_found", "There is no such tool.")
 	}
-	err = a.Jobs.Start(v.Request().Context(), v.ID, key, demo.Work{Feature: asked.tool, Text: asked.text, Fails: asked.fail})
+	err = a.Jobs.Start(v.Request().Context(), v.ID, key, demo.Work{
+		Feature: asked.tool,
+		Text:    asked.text,
+		Fails:   asked.fail,
+	})
 	var refused *problem.Error
 	if errors.As(err, &refused) && refused.Kind == problem.Insufficient {
 		return a.toolsAgain(v, http.StatusPaymentRequired, asked, func(m *views.ToolsModel) { m.Declined = true })
@@ -194,7 +217,13 @@ func (a *App) jobModel(v *visit) *views.JobModel {
 	if !ok || v.now.Sub(job.EndsAt) > jobShown {
 		return nil
 	}
-	m := &views.JobModel{ToolName: job.Feature, Text: job.Text, Amount: job.Amount, State: views.JobState(job.State), Percent: job.Percent(v.now)}
+	m := &views.JobModel{
+		ToolName: job.Feature,
+		Text:     job.Text,
+		Amount:   job.Amount,
+		State:    views.JobState(job.State),
+		Percent:  job.Percent(v.now),
+	}
 	if f, ok := a.Prices().Feature(job.Feature); ok {
 		m.ToolName, m.Amount = f.Name, f.Price
 	}

@@ -14,7 +14,11 @@ import (
 // run presses the button of a tool, in a form with this key.
 func (v *visitor) run(tool, words, key string, more ...string) answer {
 	v.s.t.Helper()
-	form := url.Values{"tool": {tool}, "text": {words}, "key": {key}}
+	form := url.Values{
+		"tool": {tool},
+		"text": {words},
+		"key":  {key},
+	}
 	for i := 0; i < len(more); i += 2 {
 		form.Set(more[i], more[i+1])
 	}
@@ -35,7 +39,8 @@ func (s *site) wantBalance(account, spendable, held string) {
 	s.t.Helper()
 	a := s.call("GET", "/v1/accounts/"+account, "").want(http.StatusOK)
 	if a.at("balance", "spendable") != spendable || a.at("balance", "held") != held {
-		s.t.Errorf("%s has %v and holds %v, want %s and %s", account, a.at("balance", "spendable"), a.at("balance", "held"), spendable, held)
+		s.t.Errorf("%s has %v and holds %v, want %s and %s", account, a.at("balance", "spendable"),
+			a.at("balance", "held"), spendable, held)
 	}
 }
 
@@ -97,7 +102,8 @@ func TestTwoTabsAreOneJob(t *testing.T) {
 	}
 }
 
-// What lacks tokens says so, and leads to the smallest pack that covers it and back with everything kept, without running by itself.
+// What lacks tokens says so, and leads to the smallest pack that covers it and back with everything
+// kept, without running by itself.
 func TestADeclinedTool(t *testing.T) {
 	t.Parallel()
 	s := newSite(t)
@@ -114,7 +120,8 @@ func TestADeclinedTool(t *testing.T) {
 		t.Errorf("the packs' page says %q", got)
 	}
 	for _, pack := range marked(buy.page(), "pack") {
-		if suggested := strings.Contains(attr(pack, "class"), "border-accent"); suggested != (attr(pack, "data-pack") == "pack_100") {
+		if suggested := strings.Contains(attr(pack, "class"), "border-accent"); suggested !=
+			(attr(pack, "data-pack") == "pack_100") {
 			t.Errorf("%s is suggested: %v", attr(pack, "data-pack"), suggested)
 		}
 	}
@@ -125,9 +132,11 @@ func TestADeclinedTool(t *testing.T) {
 	checkout := v.submit("/credits/buy", fields).want(http.StatusSeeOther).header.Get("Location")
 	back := v.pay(strings.TrimPrefix(checkout, s.url))
 	paid := v.get(back).want(http.StatusOK).wantState("paid")
-	tool := v.get(attr(paid.only("purchase-back"), "href")).want(http.StatusOK).has("declined", false).has("job", false)
+	tool := v.get(attr(paid.only("purchase-back"), "href")).want(http.StatusOK).has("declined", false).has("job",
+		false)
 	typed := all(tool.page(), func(n *html.Node) bool { return attr(n, "id") == "tool-text" })
-	if len(typed) != 1 || attr(typed[0], "value") != "Glazes & kilns, für alle" || len(marked(tool.page(), "tool-run")) != 1 {
+	if len(typed) != 1 || attr(typed[0], "value") != "Glazes & kilns, für alle" ||
+		len(marked(tool.page(), "tool-run")) != 1 {
 		t.Error("the form is not as it was left")
 	}
 	s.wantBalance("maya", "142", "0")
@@ -155,9 +164,11 @@ func TestToolsDoNotCountWhatIsKeptForAgents(t *testing.T) {
 	t.Parallel()
 	s := newSite(t)
 	s.open("maya", "starter")
-	s.call("PUT", "/v1/accounts/maya/agents/dms", `{"feature":"comment_to_dm","reserve":"130"}`).want(http.StatusCreated)
+	s.call("PUT", "/v1/accounts/maya/agents/dms",
+		`{"feature":"comment_to_dm","reserve":"130"}`).want(http.StatusCreated)
 	page := s.signIn("maya").get("/tools").want(http.StatusOK)
-	if got := text(page.only("tools-lead")); !strings.HasPrefix(got, "You have 70 tokens for your tools. 130 more are kept for agents.") {
+	if got := text(page.only("tools-lead")); !strings.HasPrefix(got,
+		"You have 70 tokens for your tools. 130 more are kept for agents.") {
 		t.Errorf("it says %q", got)
 	}
 	for _, tool := range marked(page.page(), "tool") {
@@ -173,7 +184,8 @@ func TestToolsElsewhere(t *testing.T) {
 	s := newSiteWith(t, options{noDemo: true})
 	s.open("maya", "starter")
 	v := s.signIn("maya")
-	v.get("/tools?tool=lip_sync").want(http.StatusOK).has("tool", true).has("tool-run", false).has("tool-choose", false).has("chosen", false)
+	v.get("/tools?tool=lip_sync").want(http.StatusOK).has("tool", true).has("tool-run", false).has("tool-choose",
+		false).has("chosen", false)
 	v.run("lip_sync", "", "k").want(http.StatusMethodNotAllowed)
 	v.get("/tools/job").want(http.StatusNotFound)
 	v.get("/storefront").want(http.StatusNotFound)
@@ -189,7 +201,8 @@ func TestTheStorefrontAtZero(t *testing.T) {
 	v.get("/storefront").want(http.StatusOK).has("shop-open", true).has("product", true)
 	before := s.contents()
 	to := v.submit("/storefront", url.Values{"product": {"studio-mug"}}).want(http.StatusSeeOther).header.Get("Location")
-	if got := text(v.get(to).want(http.StatusOK).only("done")); got != "Sample order taken: Studio Mug, $24.00. No tokens were used, and no money moved." {
+	if got := text(v.get(to).want(http.StatusOK).only("done")); got !=
+		"Sample order taken: Studio Mug, $24.00. No tokens were used, and no money moved." {
 		t.Errorf("it says %q", got)
 	}
 	v.submit("/storefront", url.Values{"product": {"x"}}).want(http.StatusNotFound)

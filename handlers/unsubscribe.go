@@ -15,16 +15,25 @@ func (a *App) unsubscribePage(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	return render(c, http.StatusOK, views.UnsubscribePage(views.UnsubscribeModel{Chrome: a.plainChrome(), URL: strings.TrimSuffix(c.Request().URL.Path, "/undo"), Done: !on}))
+	return render(c, http.StatusOK, views.UnsubscribePage(views.UnsubscribeModel{
+		Chrome: a.plainChrome(),
+		URL:    strings.TrimSuffix(c.Request().URL.Path, "/undo"),
+		Done:   !on,
+	}))
 }
 
-// unsubscribe takes the page's form and the one click of a mail program (RFC 8058), which has no cookie, comes from anywhere, and follows no
-// redirect. The token alone says whom it is about and that it may, so the body is not read.
+// unsubscribe takes the page's form and the one click of a mail program (RFC 8058), which has no
+// cookie, comes from anywhere, and follows no redirect. The token alone says whom it is about and
+// that it may, so the body is not read.
 func (a *App) unsubscribe(c echo.Context) error {
 	if err := a.Mail.Unsubscribe(c.Request().Context(), c.Param("token")); err != nil {
 		return err
 	}
-	return render(c, http.StatusOK, views.UnsubscribePage(views.UnsubscribeModel{Chrome: a.plainChrome(), URL: c.Request().URL.Path, Done: true}))
+	return render(c, http.StatusOK, views.UnsubscribePage(views.UnsubscribeModel{
+		Chrome: a.plainChrome(),
+		URL:    c.Request().URL.Path,
+		Done:   true,
+	}))
 }
 
 // resubscribe takes that back.
@@ -33,5 +42,9 @@ func (a *App) resubscribe(c echo.Context) error {
 		return err
 	}
 	path := strings.TrimSuffix(c.Request().URL.Path, "/undo")
-	return render(c, http.StatusOK, views.UnsubscribePage(views.UnsubscribeModel{Chrome: a.plainChrome(), URL: path, Undone: true}))
+	return render(c, http.StatusOK, views.UnsubscribePage(views.UnsubscribeModel{
+		Chrome: a.plainChrome(),
+		URL:    path,
+		Undone: true,
+	}))
 }

@@ -14,7 +14,8 @@ var unsubscribeLink = regexp.MustCompile(`(?m)^List-Unsubscribe: <https?://[^/>]
 // unsubscribePath is the link of the e-mail that tells a creator of a low balance.
 func (s *site) unsubscribePath(account string) string {
 	s.t.Helper()
-	s.call("PUT", "/v1/accounts/"+account, `{"plan":"starter","email":"maya@studio.example"}`).want(http.StatusCreated)
+	s.call("PUT", "/v1/accounts/"+account,
+		`{"plan":"starter","email":"maya@studio.example"}`).want(http.StatusCreated)
 	s.charge(account, `{"feature":"auto_selling","amount":"165"}`)
 	events, err := s.app.Ledger.Outbox(s.t.Context(), 100)
 	if err != nil {
@@ -65,12 +66,16 @@ func TestUnsubscribeOnThePage(t *testing.T) {
 	}
 }
 
-// A mail program does it with one POST (RFC 8058): without a cookie, from nowhere, in either form, and it is not sent elsewhere.
+// A mail program does it with one POST (RFC 8058): without a cookie, from nowhere, in either form,
+// and it is not sent elsewhere.
 func TestUnsubscribeWithOneClick(t *testing.T) {
 	t.Parallel()
 	for _, headers := range [][]string{
 		{"Content-Type", "application/x-www-form-urlencoded"},
-		{"Content-Type", "application/x-www-form-urlencoded", "Sec-Fetch-Site", "cross-site", "Origin", "https://mail.example"},
+		{
+			"Content-Type", "application/x-www-form-urlencoded", "Sec-Fetch-Site", "cross-site", "Origin",
+			"https://mail.example",
+		},
 		{"Content-Type", "multipart/form-data; boundary=x", "Origin", "null"},
 	} {
 		s := newSite(t)
@@ -95,7 +100,10 @@ func TestUnsubscribeWithAnotherLink(t *testing.T) {
 	if path[len(path)-1] == 'A' {
 		last = "E"
 	}
-	for _, wrong := range []string{"/unsubscribe/x", path + "x", path[:len(path)-1], path[:len(path)-1] + last, "/unsubscribe/%00", "/unsubscribe/" + escape("../x")} {
+	for _, wrong := range []string{
+		"/unsubscribe/x", path + "x", path[:len(path)-1], path[:len(path)-1] + last,
+		"/unsubscribe/%00", "/unsubscribe/" + escape("../x"),
+	} {
 		for _, method := range []string{"GET", "POST"} {
 			a := s.send(method, wrong, "")
 			if a.status != http.StatusNotFound && a.status != http.StatusBadRequest {

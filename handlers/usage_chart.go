@@ -15,10 +15,14 @@ import (
 	"pop.store/credits/views"
 )
 
-// usageChart reads what the chart shows, as the address says. agents are what the creator's agents are called. Errors: Meaning (fields "by", "days"), and the
-// ledger's.
+// usageChart reads what the chart shows, as the address says. agents are what the creator's agents
+// are called. Errors: Meaning (fields "by", "days"), and the ledger's.
 func (a *App) usageChart(v *visit, latest ledger.Page, agents map[string]string) (views.UsageModel, error) {
-	m := views.UsageModel{By: views.UsageByFeature, Days: views.DefaultUsageDays, Never: neverUsed(latest)}
+	m := views.UsageModel{
+		By:    views.UsageByFeature,
+		Days:  views.DefaultUsageDays,
+		Never: neverUsed(latest),
+	}
 	switch by := views.UsageBy(v.QueryParam("by")); by {
 	case views.UsageByFeature, views.UsageByAgent:
 		m.By = by
@@ -41,7 +45,12 @@ func (a *App) usageChart(v *visit, latest ledger.Page, agents map[string]string)
 	}
 	m.First, m.Total = series.First, series.Total.Net()
 	for _, s := range series.Series {
-		one := views.UsageSeries{Name: s.Name, Rest: s.Rest, Total: s.Net(), Days: s.Days}
+		one := views.UsageSeries{
+			Name:  s.Name,
+			Rest:  s.Rest,
+			Total: s.Net(),
+			Days:  s.Days,
+		}
 		if m.By == views.UsageByAgent {
 			one.Name = cmp.Or(agents[s.Name], s.Name)
 		} else if f, ok := a.Prices().Feature(s.Name); ok {
@@ -53,8 +62,9 @@ func (a *App) usageChart(v *visit, latest ledger.Page, agents map[string]string)
 	return m, nil
 }
 
-// colour gives each series its look, whatever the range of the chart and however much it used: a feature's place in the catalog, and of an agent its
-// look among all agents of the account. Where two of one chart would look the same, because there are more names than looks, the one whose id
+// colour gives each series its look, whatever the range of the chart and however much it used: a
+// feature's place in the catalog, and of an agent its look among all agents of the account. Where
+// two of one chart would look the same, because there are more names than looks, the one whose id
 // comes later takes the next look that is free.
 func (a *App) colour(by views.UsageBy, shown []views.UsageSeries, of []ledger.Series, agents map[string]string) {
 	looks := agentLooks(agents)
@@ -94,8 +104,8 @@ func hashedLook(id string) int {
 	return int(h.Sum32() % views.SeriesColours)
 }
 
-// agentLooks gives each agent of an account, and work without one (""), a look of its own, as far as there are enough: made of its id, or the next
-// one that is free.
+// agentLooks gives each agent of an account, and work without one (""), a look of its own, as far
+// as there are enough: made of its id, or the next one that is free.
 func agentLooks(agents map[string]string) map[string]int {
 	looks, taken := make(map[string]int, len(agents)+1), map[int]bool{}
 	for _, id := range append([]string{""}, slices.Sorted(maps.Keys(agents))...) {
@@ -120,5 +130,7 @@ func sameDays(a, b *time.Location, first, last time.Time) bool {
 
 // neverUsed says whether the newest transactions are all there are and none of them is about work.
 func neverUsed(latest ledger.Page) bool {
-	return latest.Before == 0 && !slices.ContainsFunc(latest.Lines, func(l ledger.Line) bool { return slices.Contains(usageKinds, l.Kind) })
+	return latest.Before == 0 && !slices.ContainsFunc(latest.Lines, func(l ledger.Line) bool {
+		return slices.Contains(usageKinds, l.Kind)
+	})
 }

@@ -15,9 +15,11 @@ func (s *site) usage(query string) string {
 	by, _ := a.at("group_by").(string)
 	var lines []string
 	for _, u := range a.list("usage") {
-		lines = append(lines, fmt.Sprint(u[by], " ", u["amount"], " ", u["quantity"], " ", u["count"], " ", u["returned"]))
+		lines = append(lines, fmt.Sprint(u[by], " ", u["amount"], " ", u["quantity"], " ", u["count"], " ",
+			u["returned"]))
 	}
-	return strings.Join(lines, ", ") + " = " + fmt.Sprint(a.at("total", "amount"), " ", a.at("total", "quantity"), " ", a.at("total", "count"), " ", a.at("total", "returned"))
+	return strings.Join(lines, ", ") + " = " + fmt.Sprint(a.at("total", "amount"), " ", a.at("total", "quantity"),
+		" ", a.at("total", "count"), " ", a.at("total", "returned"))
 }
 
 func TestUsage(t *testing.T) {
@@ -53,7 +55,11 @@ func TestUsage(t *testing.T) {
 			t.Errorf("%q gives\n%s, want\n%s", query, got, want)
 		}
 	}
-	s.call("GET", "/v1/accounts/maya/usage", "").wantMembers(map[string]any{"group_by": "feature", "from": "2026-10-26", "to": "2026-11-24"})
+	s.call("GET", "/v1/accounts/maya/usage", "").wantMembers(map[string]any{
+		"group_by": "feature",
+		"from":     "2026-10-26",
+		"to":       "2026-11-24",
+	})
 	for query, field := range map[string]string{
 		"group_by=month":                "group_by",
 		"group_by=Feature":              "group_by",
@@ -65,7 +71,8 @@ func TestUsage(t *testing.T) {
 		"from=2026-12-24":               "from",
 		"from=2025-10-20&to=2026-11-24": "from",
 	} {
-		s.call("GET", "/v1/accounts/maya/usage?"+query, "").problem(http.StatusUnprocessableEntity, "invalid_field", field)
+		s.call("GET", "/v1/accounts/maya/usage?"+query, "").problem(http.StatusUnprocessableEntity,
+			"invalid_field", field)
 	}
 	s.call("GET", "/v1/accounts/nobody/usage", "").problem(http.StatusNotFound, "account_not_found", "")
 	s.unchanged(before)

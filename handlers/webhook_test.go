@@ -13,26 +13,33 @@ import (
 
 // sign is the header of a payload that was sent at an instant.
 func sign(payload, secret string, at time.Time) string {
-	return webhook.GenerateTestSignedPayload(&webhook.UnsignedPayload{Payload: []byte(payload), Secret: secret, Timestamp: at}).Header
+	return webhook.GenerateTestSignedPayload(&webhook.UnsignedPayload{
+		Payload:   []byte(payload),
+		Secret:    secret,
+		Timestamp: at,
+	}).Header
 }
 
 func (s *site) hook(payload, signature string) answer {
 	s.t.Helper()
-	return s.send("POST", "/webhooks/stripe", payload, "Stripe-Signature", signature, "Content-Type", "application/json")
+	return s.send("POST", "/webhooks/stripe", payload, "Stripe-Signature", signature, "Content-Type",
+		"application/json")
 }
 
 // event is the newest one that the provider has to deliver.
 func (s *site) event() string {
 	s.t.Helper()
 	var body string
-	err := s.db.Pool.QueryRow(s.t.Context(), "select body from sandbox_events order by created_at desc, id limit 1").Scan(&body)
+	err := s.db.Pool.QueryRow(s.t.Context(),
+		"select body from sandbox_events order by created_at desc, id limit 1").Scan(&body)
 	if err != nil {
 		s.t.Fatal(err)
 	}
 	return body
 }
 
-// paid is a purchase that was paid and that the app has not heard of yet: its event, and the page that its buyer comes back to.
+// paid is a purchase that was paid and that the app has not heard of yet: its event, and the page
+// that its buyer comes back to.
 func (s *site) paid(v *visitor) (event, back string) {
 	s.t.Helper()
 	back = v.pay(v.order("pack_500"))
@@ -139,16 +146,19 @@ func TestEventsThatDoNotFit(t *testing.T) {
 	send(changed(5, `"livemode":false,"pending_webhooks"`, `"livemode":true,"pending_webhooks"`), http.StatusOK)
 	send(changed(6, `"client_reference_id":"`, `"client_reference_id":"other`), http.StatusOK)
 	for _, junk := range []string{
-		"", "{}", "[]", "null", "x", `{"object":"event"}`, `{"id":"evt_x","object":"event","type":"checkout.session.completed","data":{"object":7}}`,
+		"", "{}", "[]", "null", "x", `{"object":"event"}`,
+		`{"id":"evt_x","object":"event","type":"checkout.session.completed","data":{"object":7}}`,
 	} {
-		s.hook(junk, sign(junk, eventSecret, time.Now())).want(http.StatusOK) // nothing ever comes of it, so it need not come again
+		// nothing ever comes of it, so it need not come again
+		s.hook(junk, sign(junk, eventSecret, time.Now())).want(http.StatusOK)
 	}
 	huge := event + strings.Repeat(" ", 256<<10)
 	s.hook(huge, sign(huge, eventSecret, time.Now())).problem(http.StatusRequestEntityTooLarge, "body_too_large", "")
 	s.wantSpendable("maya", "200")
 	s.hook(event, sign(event, eventSecret, time.Now())).want(http.StatusOK)
 	s.wantSpendable("maya", "700")
-	// The same event with other contents is a mistake of somebody's: it changes nothing, and need not come again.
+	// The same event with other contents is a mistake of somebody's: it changes nothing, and need
+	// not come again.
 	before := s.contents()
 	other := strings.Replace(event, `"amount_total":3900`, `"amount_total":3901`, 1)
 	s.hook(other, sign(other, eventSecret, time.Now())).want(http.StatusOK)

@@ -33,7 +33,8 @@ func TestEveryErrorCodeIsDocumented(t *testing.T) {
 		}
 	}
 	used := codes(t)
-	used["headers_too_large 431"] = "handlers/listener.go" // answered in the place of net/http, whose statuses have no kind
+	// answered in the place of net/http, whose statuses have no kind
+	used["headers_too_large 431"] = "handlers/listener.go"
 	if len(used) < 40 || len(documented) < 40 {
 		t.Fatalf("%d codes used, %d documented", len(used), len(documented))
 	}
@@ -51,8 +52,20 @@ func TestEveryErrorCodeIsDocumented(t *testing.T) {
 
 // statuses are the statuses of the kinds of problem, as docs/api.md has them.
 var statuses = map[string]string{
-	"Internal": "500", "Syntax": "400", "Unauthenticated": "401", "Insufficient": "402", "Forbidden": "403", "NotFound": "404", "Method": "405", "Conflict": "409",
-	"TooLarge": "413", "MediaType": "415", "Meaning": "422", "TooMany": "429", "Unavailable": "503", "": "500",
+	"Internal":        "500",
+	"Syntax":          "400",
+	"Unauthenticated": "401",
+	"Insufficient":    "402",
+	"Forbidden":       "403",
+	"NotFound":        "404",
+	"Method":          "405",
+	"Conflict":        "409",
+	"TooLarge":        "413",
+	"MediaType":       "415",
+	"Meaning":         "422",
+	"TooMany":         "429",
+	"Unavailable":     "503",
+	"":                "500",
 }
 
 // codes are the "code status" of every problem that the code makes, and where.
@@ -88,7 +101,8 @@ func codes(t *testing.T) map[string]string {
 	return found
 }
 
-// problemOf reads problem.New(problem.Kind, "code", ...) and problem.Error{Kind: problem.Kind, Code: "code"}, with or without the package's name.
+// problemOf reads problem.New(problem.Kind, "code", ...) and problem.Error{Kind: problem.Kind,
+// Code: "code"}, with or without the package's name.
 func problemOf(n ast.Node) (kind, code string, ok bool) {
 	switch n := n.(type) {
 	case *ast.CallExpr:

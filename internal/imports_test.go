@@ -14,8 +14,8 @@ import (
 
 const module = "pop.store/credits/"
 
-// layers is the order of ARCHITECTURE.md, top to bottom. A package may import packages of lower layers only; tests may also use the
-// test helpers.
+// layers is the order of ARCHITECTURE.md, top to bottom. A package may import packages of lower
+// layers only; tests may also use the test helpers.
 var layers = [][]string{
 	{"cmd/credits", "internal/mutants"},
 	{"internal/bench"},
@@ -25,11 +25,15 @@ var layers = [][]string{
 	{"internal/receipt"},
 	{"views", "internal/billing", "internal/accounts", "internal/results", "internal/recap"},
 	{"internal/relay", "internal/webhook"},
-	{"internal/sandbox", "internal/stripepay", "internal/ledger", "internal/forecast", "internal/session", "internal/apikey", "static"},
+	{
+		"internal/sandbox", "internal/stripepay", "internal/ledger", "internal/forecast", "internal/session",
+		"internal/apikey", "static",
+	},
 	{"internal/catalog", "internal/payment", "internal/strictjson", "internal/config", "internal/browser", "db"},
 	{"internal/embedpg"},
 	{
-		"internal/problem", "internal/tokens", "internal/money", "internal/clock", "internal/coalesce", "internal/recent", "internal/logs",
+		"internal/problem", "internal/tokens", "internal/money", "internal/clock", "internal/coalesce",
+		"internal/recent", "internal/logs",
 		"internal/inflight", "internal/sitepath", "internal/plaintext", "internal/seal",
 	},
 }
@@ -39,17 +43,34 @@ var restricted = map[string]struct {
 	packages []string
 	reason   string
 }{
-	"github.com/labstack/echo":     {[]string{"handlers", "cmd/credits", "internal/bench"}, "echo v4 will be replaced one day: keep it in one place (bench compares with a bare one)"},
-	"github.com/gorilla/sessions":  {[]string{"internal/session"}, "one package decides how sessions are kept"},
-	"github.com/stripe/stripe-go":  {[]string{"internal/stripepay", "internal/sandbox"}, "one package knows the payment provider, and one plays it"},
-	"github.com/a-h/templ":         {[]string{"views", "handlers"}, "pages are made in views"},
-	"github.com/jackc/tern":        {[]string{"db"}, "migrations are db's"},
-	"github.com/riverqueue/river":  {[]string{"internal/jobs", "db"}, "jobs are made and worked in one place, and db migrates their tables"},
+	"github.com/labstack/echo": {
+		[]string{"handlers", "cmd/credits", "internal/bench"},
+		"echo v4 will be replaced one day: keep it in one place (bench compares with a bare one)",
+	},
+	"github.com/gorilla/sessions": {[]string{"internal/session"}, "one package decides how sessions are kept"},
+	"github.com/stripe/stripe-go": {
+		[]string{"internal/stripepay", "internal/sandbox"},
+		"one package knows the payment provider, and one plays it",
+	},
+	"github.com/a-h/templ":  {[]string{"views", "handlers"}, "pages are made in views"},
+	"github.com/jackc/tern": {[]string{"db"}, "migrations are db's"},
+	"github.com/riverqueue/river": {
+		[]string{"internal/jobs", "db"},
+		"jobs are made and worked in one place, and db migrates their tables",
+	},
 	"go.yaml.in/yaml":              {[]string{"internal/catalog"}, "one package reads YAML, strictly"},
 	"github.com/chromedp/chromedp": {[]string{"internal/browser"}, "browser tests go through one harness"},
-	"github.com/jackc/pgx":         {[]string{"db", "internal/accounts", "internal/apikey", "internal/bench", "internal/billing", "internal/demo", "internal/embedpg", "internal/jobs", "internal/ledger", "internal/mail", "internal/results", "internal/sandbox", "internal/session", "internal/topup", "internal/webhook", "cmd/credits"}, "handlers and views hold no SQL"},
-	"github.com/wneessen/go-mail":  {[]string{"internal/mail"}, "e-mails are written and sent in one place"},
-	"database/sql":                 {nil, "pgx natively: database/sql may run a statement twice after a lost acknowledgement"},
+	"github.com/jackc/pgx": {[]string{
+		"db", "internal/accounts", "internal/apikey", "internal/bench",
+		"internal/billing", "internal/demo", "internal/embedpg", "internal/jobs", "internal/ledger",
+		"internal/mail", "internal/results", "internal/sandbox", "internal/session", "internal/topup",
+		"internal/webhook", "cmd/credits",
+	}, "handlers and views hold no SQL"},
+	"github.com/wneessen/go-mail": {[]string{"internal/mail"}, "e-mails are written and sent in one place"},
+	"database/sql": {
+		nil,
+		"pgx natively: database/sql may run a statement twice after a lost acknowledgement",
+	},
 }
 
 func TestImportsRunStrictlyDownward(t *testing.T) {
@@ -92,7 +113,8 @@ func checkRestricted(t *testing.T, pkg, imported string) {
 	}
 }
 
-// sources lists the imports of every package of the binary. Tests and their helpers stand above everything and are left out.
+// sources lists the imports of every package of the binary. Tests and their helpers stand above
+// everything and are left out.
 func sources(t *testing.T) map[string]map[string]bool {
 	t.Helper()
 	packages := map[string]map[string]bool{}
@@ -136,5 +158,6 @@ func sources(t *testing.T) map[string]map[string]bool {
 func skipped(dir string) bool {
 	base := path.Base(dir)
 	return base == "node_modules" || base == "testdata" || (strings.HasPrefix(base, ".") && base != ".") ||
-		dir == "db/testdb" || dir == "internal/e2e" || dir == "internal/tools" || strings.HasPrefix(dir, "views/internal") || dir == "var" || dir == "bin"
+		dir == "db/testdb" || dir == "internal/e2e" || dir == "internal/tools" || strings.HasPrefix(dir,
+		"views/internal") || dir == "var" || dir == "bin"
 }

@@ -9,7 +9,8 @@ import (
 	"testing"
 )
 
-// Every pair of colours that stands on a page, with the contrast that WCAG AA asks for: 4.5 for text, 3 for what is not.
+// Every pair of colours that stands on a page, with the contrast that WCAG AA asks for: 4.5 for
+// text, 3 for what is not.
 var pairs = []struct {
 	front, back string
 	want        float64
@@ -77,7 +78,11 @@ func palettes(t *testing.T) map[string]map[string]rgb {
 	t.Helper()
 	css := string(assets["app.css"].plain)
 	found := map[string]map[string]rgb{}
-	for name, start := range map[string]string{"light": ":root{--paper", `dark by system`: `:root:not([data-theme=light]){--paper`, "dark by choice": `:root[data-theme=dark]{--paper`} {
+	for name, start := range map[string]string{
+		"light":          ":root{--paper",
+		`dark by system`: `:root:not([data-theme=light]){--paper`,
+		"dark by choice": `:root[data-theme=dark]{--paper`,
+	} {
 		_, rest, ok := strings.Cut(css, start)
 		if !ok {
 			t.Fatalf("no %s colours in the stylesheet", name)
@@ -91,19 +96,29 @@ func palettes(t *testing.T) map[string]map[string]rgb {
 	return found
 }
 
-// eyes are ways to see: what reaches the eye becomes what a person with full colour vision would have to see for the same impression
-// (Machado, Oliveira and Fernandes 2009, severity 1.0).
+// eyes are ways to see: what reaches the eye becomes what a person with full colour vision would
+// have to see for the same impression (Machado, Oliveira and Fernandes 2009, severity 1.0).
 var eyes = map[string][3]rgb{
-	"all colours":  {{1, 0, 0}, {0, 1, 0}, {0, 0, 1}},
-	"protanopia":   {{0.152286, 1.052583, -0.204868}, {0.114503, 0.786281, 0.099216}, {-0.003882, -0.048116, 1.051998}},
-	"deuteranopia": {{0.367322, 0.860646, -0.227968}, {0.280085, 0.672501, 0.047413}, {-0.011820, 0.042940, 0.968881}},
-	"tritanopia":   {{1.255528, -0.076749, -0.178779}, {-0.078411, 0.930809, 0.147602}, {0.004733, 0.691367, 0.303900}},
+	"all colours": {{1, 0, 0}, {0, 1, 0}, {0, 0, 1}},
+	"protanopia": {
+		{0.152286, 1.052583, -0.204868},
+		{0.114503, 0.786281, 0.099216},
+		{-0.003882, -0.048116, 1.051998},
+	},
+	"deuteranopia": {
+		{0.367322, 0.860646, -0.227968},
+		{0.280085, 0.672501, 0.047413},
+		{-0.011820, 0.042940, 0.968881},
+	},
+	"tritanopia": {{1.255528, -0.076749, -0.178779}, {-0.078411, 0.930809, 0.147602}, {0.004733, 0.691367, 0.303900}},
 }
 
-// apart is how far two colours of a chart must be from each other for every eye, in CIE Lab: ten is told apart at a glance.
+// apart is how far two colours of a chart must be from each other for every eye, in CIE Lab: ten is
+// told apart at a glance.
 const apart = 10
 
-// Nobody has to guess which series is which: the colours differ for colour-blind people too, and each has its name beside it.
+// Nobody has to guess which series is which: the colours differ for colour-blind people too, and
+// each has its name beside it.
 func TestSeriesCanBeToldApart(t *testing.T) {
 	t.Parallel()
 	for look, colours := range palettes(t) {

@@ -1,5 +1,6 @@
-// Package static holds the built stylesheet, the fonts, htmx and the script. They are embedded, and served under a path that
-// names their content, so that a browser may keep them for good and never shows a page with the files of another version.
+// Package static holds the built stylesheet, the fonts, htmx and the script. They are embedded, and
+// served under a path that names their content, so that a browser may keep them for good and never
+// shows a page with the files of another version.
 package static
 
 import (
@@ -27,12 +28,13 @@ type asset struct {
 	zipped []byte
 }
 
-// The content is fixed when the binary is built: it is read, hashed and compressed once, at start. Nothing here can fail in a
-// binary that passed its tests, so a failure panics.
+// The content is fixed when the binary is built: it is read, hashed and compressed once, at start.
+// Nothing here can fail in a binary that passed its tests, so a failure panics.
 var assets, hash = load()
 
-// Path is where the asset is served: "/static/<hash>/app.css". The hash is one for all assets, so that relative addresses in
-// the stylesheet lead to the fonts of the same build. It panics on a name that there is no asset of: a mistake in a template.
+// Path is where the asset is served: "/static/<hash>/app.css". The hash is one for all assets, so
+// that relative addresses in the stylesheet lead to the fonts of the same build. It panics on a
+// name that there is no asset of: a mistake in a template.
 func Path(name string) string {
 	if _, ok := assets[name]; !ok {
 		panic("static: no asset " + strconv.Quote(name))
@@ -40,8 +42,8 @@ func Path(name string) string {
 	return "/static/" + hash + "/" + name
 }
 
-// Handler serves GET and HEAD of what Path names, and 404 for any other hash or name: an address from another build must not
-// be answered, or a browser would keep the wrong file for a year.
+// Handler serves GET and HEAD of what Path names, and 404 for any other hash or name: an address
+// from another build must not be answered, or a browser would keep the wrong file for a year.
 func Handler() http.Handler { return http.HandlerFunc(serve) }
 
 func serve(w http.ResponseWriter, r *http.Request) {

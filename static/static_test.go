@@ -40,8 +40,10 @@ func TestEveryAssetIsServed(t *testing.T) {
 			t.Errorf("%s: status %d or another content", name, res.Code)
 		}
 		for header, want := range map[string]string{
-			"Cache-Control": "public, max-age=31536000, immutable", "X-Content-Type-Options": "nosniff",
-			"Content-Type": a.contentType, "Content-Encoding": "",
+			"Cache-Control":          "public, max-age=31536000, immutable",
+			"X-Content-Type-Options": "nosniff",
+			"Content-Type":           a.contentType,
+			"Content-Encoding":       "",
 		} {
 			if got := res.Header().Get(header); got != want {
 				t.Errorf("%s: %s = %q, want %q", name, header, got, want)
@@ -67,8 +69,17 @@ func TestCompression(t *testing.T) {
 		t.Error("a font was compressed twice")
 	}
 	for header, want := range map[string]bool{
-		"gzip": true, "GZIP": true, "*": true, "deflate, gzip": true, "gzip;q=0": false, "gzip; q=0.0": false, "*;q=0": false,
-		"": false, "br": false, "*, gzip;q=0": false, "gzip;q=x": false,
+		"gzip":          true,
+		"GZIP":          true,
+		"*":             true,
+		"deflate, gzip": true,
+		"gzip;q=0":      false,
+		"gzip; q=0.0":   false,
+		"*;q=0":         false,
+		"":              false,
+		"br":            false,
+		"*, gzip;q=0":   false,
+		"gzip;q=x":      false,
 	} {
 		if got := acceptsGzip(header); got != want {
 			t.Errorf("Accept-Encoding %q: %t", header, got)
@@ -81,7 +92,8 @@ func TestOnlyTheRightHashIsServed(t *testing.T) {
 	t.Parallel()
 	right := Path("app.css")
 	for _, path := range []string{
-		strings.Replace(right, hash, "0000000000000000", 1), "/static/app.css", "/static//app.css", "/static/" + hash + "/nothing.css",
+		strings.Replace(right, hash, "0000000000000000", 1), "/static/app.css", "/static//app.css",
+		"/static/" + hash + "/nothing.css",
 		"/static/" + hash + "/", "/static/" + hash, right + "/", "/static/" + hash + "/../app.css", "/static/",
 	} {
 		res := get(t, http.MethodGet, path, "")
@@ -98,7 +110,8 @@ func TestMethods(t *testing.T) {
 	if res.Code != http.StatusOK || body(t, res.Body) != "" || length <= 0 {
 		t.Errorf("HEAD: status %d, length %d", res.Code, length)
 	}
-	if res := get(t, http.MethodPost, Path("app.js"), ""); res.Code != http.StatusMethodNotAllowed || res.Header().Get("Allow") == "" {
+	if res := get(t, http.MethodPost, Path("app.js"), ""); res.Code != http.StatusMethodNotAllowed ||
+		res.Header().Get("Allow") == "" {
 		t.Errorf("POST: status %d", res.Code)
 	}
 }
@@ -113,7 +126,8 @@ func TestUnknownNamesPanic(t *testing.T) {
 	Path("nothing.css")
 }
 
-// What the stylesheet asks for must be there under a relative address, so that it comes with the same hash, and must be ours.
+// What the stylesheet asks for must be there under a relative address, so that it comes with the
+// same hash, and must be ours.
 func TestStylesheetIsSelfContained(t *testing.T) {
 	t.Parallel()
 	found := 0
@@ -139,7 +153,8 @@ func TestTheScriptIsBuiltAndHasNoEval(t *testing.T) {
 			t.Errorf("app.js has %q", bad)
 		}
 	}
-	if licences, err := fs.ReadFile(files, "assets/LICENSES.txt"); err != nil || !strings.Contains(string(licences), "SIL OPEN FONT LICENSE") {
+	if licences, err := fs.ReadFile(files, "assets/LICENSES.txt"); err != nil ||
+		!strings.Contains(string(licences), "SIL OPEN FONT LICENSE") {
 		t.Errorf("licences: %v", err)
 	}
 }

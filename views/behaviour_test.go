@@ -43,14 +43,23 @@ type site struct {
 
 func newSite(t *testing.T) *site {
 	t.Helper()
-	s := &site{chrome: views.Chrome{ShopName: "Maya's Studio", SignedIn: true, Now: samples.Now, Zone: samples.Zone}}
+	s := &site{chrome: views.Chrome{
+		ShopName: "Maya's Studio",
+		SignedIn: true,
+		Now:      samples.Now,
+		Zone:     samples.Zone,
+	}}
 	s.set(views.LevelOK, "142")
 	mux := http.NewServeMux()
 	mux.Handle("/static/", static.Handler())
 	mux.HandleFunc("GET /credits", func(w http.ResponseWriter, r *http.Request) {
 		s.mu.Lock()
 		defer s.mu.Unlock()
-		send(w, r, views.CreditsPage(views.CreditsModel{Chrome: s.chrome, Spendable: s.chrome.Badge.Spendable, Usage: samples.Usage(30)}))
+		send(w, r, views.CreditsPage(views.CreditsModel{
+			Chrome:    s.chrome,
+			Spendable: s.chrome.Badge.Spendable,
+			Usage:     samples.Usage(30),
+		}))
 	})
 	mux.HandleFunc("GET /credits/badge", s.badge)
 	mux.HandleFunc("POST /credits/notice/dismiss", func(w http.ResponseWriter, r *http.Request) {
@@ -60,7 +69,9 @@ func newSite(t *testing.T) *site {
 		send(w, r, views.BadgeFragment(s.chrome))
 	})
 	mux.HandleFunc("GET /credits/history", s.history)
-	mux.HandleFunc("GET /credits/purchases/{id}", func(w http.ResponseWriter, r *http.Request) { send(w, r, views.PurchasePage(s.purchase())) })
+	mux.HandleFunc("GET /credits/purchases/{id}", func(w http.ResponseWriter, r *http.Request) {
+		send(w, r, views.PurchasePage(s.purchase()))
+	})
 	mux.HandleFunc("GET /credits/purchases/{id}/status", func(w http.ResponseWriter, r *http.Request) {
 		m := s.purchase()
 		if m.State == views.PurchasePaid {
@@ -71,7 +82,16 @@ func newSite(t *testing.T) *site {
 	mux.HandleFunc("GET /credits/buy", func(w http.ResponseWriter, r *http.Request) {
 		s.mu.Lock()
 		defer s.mu.Unlock()
-		send(w, r, views.BuyPage(views.BuyModel{Chrome: s.chrome, Available: true, Packs: []views.PackModel{{ID: "small", Name: "Small", Tokens: 100 * tokens.One, Key: "k"}}}))
+		send(w, r, views.BuyPage(views.BuyModel{
+			Chrome:    s.chrome,
+			Available: true,
+			Packs: []views.PackModel{{
+				ID:     "small",
+				Name:   "Small",
+				Tokens: 100 * tokens.One,
+				Key:    "k",
+			}},
+		}))
 	})
 	mux.HandleFunc("POST /credits/buy", func(w http.ResponseWriter, r *http.Request) {
 		s.mu.Lock()
@@ -108,7 +128,11 @@ func (s *site) set(level views.Level, spendable string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	amount := tokens.MustParse(spendable)
-	s.chrome.Badge = &views.BadgeModel{Level: level, Spendable: amount, Every: 100 * time.Millisecond}
+	s.chrome.Badge = &views.BadgeModel{
+		Level:     level,
+		Spendable: amount,
+		Every:     100 * time.Millisecond,
+	}
 	s.chrome.Notice = nil
 	if level != views.LevelOK {
 		s.chrome.Notice = &views.NoticeModel{Level: level, Spendable: amount}
@@ -122,7 +146,8 @@ func (s *site) setWaiting(spendable string, names ...string) {
 	defer s.mu.Unlock()
 	s.chrome.Badge.PausedAgents = len(names)
 	for _, name := range names {
-		s.chrome.Badge.Stopped = append(s.chrome.Badge.Stopped, views.StoppedModel{Name: name, Back: name + " is back on."})
+		s.chrome.Badge.Stopped = append(s.chrome.Badge.Stopped,
+			views.StoppedModel{Name: name, Back: name + " is back on."})
 	}
 }
 
@@ -164,7 +189,12 @@ func (s *site) history(w http.ResponseWriter, r *http.Request) {
 		m.Filter.From = "wrong"
 	}
 	for i := range 2 {
-		m.Rows = append(m.Rows, views.HistoryRow{Kind: views.EntryCharge, At: samples.Now, Feature: fmt.Sprintf("Work %d", 2*n+i), Amount: -1})
+		m.Rows = append(m.Rows, views.HistoryRow{
+			Kind:    views.EntryCharge,
+			At:      samples.Now,
+			Feature: fmt.Sprintf("Work %d", 2*n+i),
+			Amount:  -1,
+		})
 	}
 	if n < 2 {
 		m.NextURL = fmt.Sprintf("/credits/history?cursor=%d", n+1)
@@ -235,7 +265,8 @@ func TestUnreachableKeepsTheLastValue(t *testing.T) {
 	s.setDown(true)
 	p.WaitText("#badge", "142 tokens")
 	p.WaitText("#badge", "as of ")
-	if label := p.Attr("#badge", "aria-label"); !strings.HasPrefix(label, "Balance: 142 tokens, as of ") || strings.Count(label, "as of") != 1 {
+	if label := p.Attr("#badge", "aria-label"); !strings.HasPrefix(label, "Balance: 142 tokens, as of ") ||
+		strings.Count(label, "as of") != 1 {
 		t.Errorf("label %q", label)
 	}
 	p.Axe(t)
@@ -271,7 +302,8 @@ func TestAHiddenTabDoesNotPoll(t *testing.T) {
 	p.WaitText("#badge", "7 tokens")
 }
 
-// Agents that stop and go on are said aloud, by their names; one that only stopped waiting, since its creator turned it off, is not said to be back on.
+// Agents that stop and go on are said aloud, by their names; one that only stopped waiting, since
+// its creator turned it off, is not said to be back on.
 func TestAgentsAreAnnounced(t *testing.T) {
 	t.Parallel()
 	s := newSite(t)
@@ -296,7 +328,8 @@ func TestAPurchaseIsConfirmedWithoutAReload(t *testing.T) {
 	p.WaitText("h1", "Confirming your payment.")
 	s.set(views.LevelOK, "518")
 	p.WaitText("h1", "500 tokens added.")
-	p.WaitText("[data-testid=purchase-text]", "You now have 518. Comment Replies is back on, for new comments. The 38 from the pause weren't answered.")
+	p.WaitText("[data-testid=purchase-text]",
+		"You now have 518. Comment Replies is back on, for new comments. The 38 from the pause weren't answered.")
 	// The badge polls once an hour here: it was told by the purchase.
 	p.WaitText("#badge", "518 tokens")
 	if p.Attr("#purchase-status", "hx-get") != "" || p.Count("#purchase-status") != 1 {
@@ -313,7 +346,8 @@ func TestLoadMorePutsOlderRowsBelow(t *testing.T) {
 	}
 	p.WaitText("#history-more", "That's everything.")
 	p.WaitGone("[data-testid=load-more]")
-	if rows := p.Texts("[data-testid=history-row] b"); strings.Join(rows, ",") != "Work 0,Work 1,Work 2,Work 3,Work 4,Work 5" {
+	if rows := p.Texts("[data-testid=history-row] b"); strings.Join(rows, ",") !=
+		"Work 0,Work 1,Work 2,Work 3,Work 4,Work 5" {
 		t.Errorf("rows %q", rows)
 	}
 	if p.Count("main") != 1 || p.URL() == "" {
@@ -393,7 +427,8 @@ func TestTheTableStaysOpen(t *testing.T) {
 	}
 }
 
-// Every page in every state: nothing for axe to find, nothing in the console, no sideways scrolling at 320 px.
+// Every page in every state: nothing for axe to find, nothing in the console, no sideways scrolling
+// at 320 px.
 func TestEveryPageInABrowser(t *testing.T) {
 	t.Parallel()
 	mux := http.NewServeMux()
@@ -402,7 +437,9 @@ func TestEveryPageInABrowser(t *testing.T) {
 		mux.HandleFunc(polled, func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusNoContent) })
 	}
 	for _, page := range samples.Pages() {
-		mux.HandleFunc("/sample/"+page.Name, func(w http.ResponseWriter, r *http.Request) { send(w, r, page.Component) })
+		mux.HandleFunc("/sample/"+page.Name, func(w http.ResponseWriter, r *http.Request) {
+			send(w, r, page.Component)
+		})
 	}
 	server := httptest.NewServer(mux)
 	t.Cleanup(server.Close)

@@ -14,8 +14,8 @@ import (
 // minus is the true minus sign, U+2212: a hyphen is too short beside figures.
 const minus = "−"
 
-// Number writes an amount with thousands separators and as many decimals as it has: "42", "42.5", "1,234.05", "−9.2". It
-// never rounds, so nobody reads a token that cannot be spent.
+// Number writes an amount with thousands separators and as many decimals as it has: "42", "42.5",
+// "1,234.05", "−9.2". It never rounds, so nobody reads a token that cannot be spent.
 func Number(a tokens.Amount) string {
 	whole, fraction, hasFraction := strings.Cut(a.String(), ".")
 	digits, negative := strings.CutPrefix(whole, "-")
@@ -71,8 +71,9 @@ func group(digits string) string {
 	return digits
 }
 
-// PricePerToken writes what one token of a pack costs, in the currency's major unit and rounded up to at most four decimals:
-// "$0.09", "$0.0756". A price is never made to look smaller than it is. It is empty for an empty pack.
+// PricePerToken writes what one token of a pack costs, in the currency's major unit and rounded up
+// to at most four decimals: "$0.09", "$0.0756". A price is never made to look smaller than it is.
+// It is empty for an empty pack.
 func PricePerToken(price money.Amount, amount tokens.Amount) string {
 	if amount <= 0 || price.Minor < 0 {
 		return ""
@@ -111,8 +112,8 @@ func (c Chrome) when(at time.Time) when {
 	return when{at: at.In(zone), now: c.Now.In(zone)}
 }
 
-// end is when something ends that is over at an instant, with the day on which it can still be used: what is good until 25 December, 00:00, is good for
-// all of 24 December and not for the 25th.
+// end is when something ends that is over at an instant, with the day on which it can still be
+// used: what is good until 25 December, 00:00, is good for all of 24 December and not for the 25th.
 func (c Chrome) end(at time.Time) when {
 	w := c.when(at)
 	if w.at.Equal(clock.StartOfDay(w.at, w.at.Location())) {
@@ -129,8 +130,8 @@ func (c Chrome) billing() *time.Location {
 	return c.Billing
 }
 
-// month names the present month. "This month" means a calendar month in the billing zone, everywhere; what belongs to a billing period says from
-// which day.
+// month names the present month. "This month" means a calendar month in the billing zone,
+// everywhere; what belongs to a billing period says from which day.
 func (c Chrome) month() string { return "This month (" + c.Now.In(c.billing()).Format("January") + ")" }
 
 // daysAhead counts calendar days from today: 0 is today, 1 tomorrow, -1 yesterday.
@@ -172,7 +173,8 @@ func (w when) Date() string {
 // Calendar is a date that stands on paper: "22 November 2026".
 func (w when) Calendar() string { return w.format("2 January 2006") }
 
-// Arrives says when something comes, in the middle of a sentence: "today at 14:00", "tomorrow", "Thursday", "on 3 December".
+// Arrives says when something comes, in the middle of a sentence: "today at 14:00", "tomorrow",
+// "Thursday", "on 3 December".
 func (w when) Arrives() string {
 	switch days := w.daysAhead(); {
 	case days <= 0:
@@ -187,7 +189,8 @@ func (w when) Arrives() string {
 	return w.format("on 2 January 2006")
 }
 
-// Around says when something is expected, never more exactly than a forecast can know: "today, 14:00", "Tuesday, 14:00", "3 December".
+// Around says when something is expected, never more exactly than a forecast can know: "today,
+// 14:00", "Tuesday, 14:00", "3 December".
 func (w when) Around() string {
 	hour := when{at: w.at.Round(time.Hour), now: w.now}
 	switch days := hour.daysAhead(); {
@@ -201,7 +204,8 @@ func (w when) Around() string {
 	return hour.format("2 January")
 }
 
-// expected says when something will probably happen, after a verb: "within minutes", "within an hour", "around today, 14:00".
+// expected says when something will probably happen, after a verb: "within minutes", "within an
+// hour", "around today, 14:00".
 func (w when) expected() string {
 	switch left := w.at.Sub(w.now); {
 	case left < 10*time.Minute:

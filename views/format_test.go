@@ -11,8 +11,16 @@ import (
 func TestNumber(t *testing.T) {
 	t.Parallel()
 	for amount, want := range map[string]string{
-		"0": "0", "42": "42", "42.5": "42.5", "0.05": "0.05", "-9.2": "−9.2", "999": "999", "1000": "1,000",
-		"-1234567.891234": "−1,234,567.891234", "0.999999": "0.999999", "1999.999999": "1,999.999999",
+		"0":               "0",
+		"42":              "42",
+		"42.5":            "42.5",
+		"0.05":            "0.05",
+		"-9.2":            "−9.2",
+		"999":             "999",
+		"1000":            "1,000",
+		"-1234567.891234": "−1,234,567.891234",
+		"0.999999":        "0.999999",
+		"1999.999999":     "1,999.999999",
 	} {
 		if got := Number(tokens.MustParse(amount)); got != want {
 			t.Errorf("Number(%s) = %q, want %q", amount, got, want)
@@ -54,7 +62,8 @@ func TestPricePerTokenNeverLooksCheaper(t *testing.T) {
 		{900, "CHF", "100", "CHF 0.09"},
 		{900, "USD", "0", ""},
 	} {
-		if got := PricePerToken(money.Amount{Minor: c.minor, Currency: c.currency}, tokens.MustParse(c.tokens)); got != c.want {
+		if got := PricePerToken(money.Amount{Minor: c.minor, Currency: c.currency},
+			tokens.MustParse(c.tokens)); got != c.want {
 			t.Errorf("%d %s for %s = %q, want %q", c.minor, c.currency, c.tokens, got, c.want)
 		}
 	}

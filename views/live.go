@@ -12,8 +12,8 @@ import (
 	"github.com/a-h/templ"
 )
 
-// Live pages keep themselves true: after each new balance the script asks for the page again, with the versions of the parts that it shows, and is sent
-// the parts that have changed.
+// Live pages keep themselves true: after each new balance the script asks for the page again, with
+// the versions of the parts that it shows, and is sent the parts that have changed.
 
 // Parts collects the parts of a page that differ from what a browser shows.
 type Parts struct {
@@ -63,12 +63,14 @@ func part(name string) templ.Component {
 }
 
 func writePart(b *bytes.Buffer, name, version, attributes string, content []byte) {
-	fmt.Fprintf(b, `<div id="%s" class="grid grid-cols-[minmax(0,1fr)] empty:hidden" data-part="%s"%s>`, html.EscapeString(name), version, attributes)
+	fmt.Fprintf(b, `<div id="%s" class="grid grid-cols-[minmax(0,1fr)] empty:hidden" data-part="%s"%s>`,
+		html.EscapeString(name), version, attributes)
 	b.Write(content)
 	b.WriteString("</div>")
 }
 
-// liveAttributes make an element ask for the changed parts of the page at path when the badge has shown a new balance.
+// liveAttributes make an element ask for the changed parts of the page at path when the badge has
+// shown a new balance.
 func liveAttributes(path string) templ.Attributes {
 	return templ.Attributes{
 		"hx-get":     path,

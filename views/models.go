@@ -1,5 +1,6 @@
-// Package views turns view models into pages and fragments. It decides every word and nothing else: it knows no database,
-// no echo and no rule of the ledger. Handlers fill the models with facts; the words, the order and the look are here.
+// Package views turns view models into pages and fragments. It decides every word and nothing else:
+// it knows no database, no echo and no rule of the ledger. Handlers fill the models with facts; the
+// words, the order and the look are here.
 package views
 
 import (
@@ -8,7 +9,8 @@ import (
 	"pop.store/credits/internal/tokens"
 )
 
-// Chrome is what surrounds every page: whose shop it is, where one is, what the balance says. Fragments take it too.
+// Chrome is what surrounds every page: whose shop it is, where one is, what the balance says.
+// Fragments take it too.
 type Chrome struct {
 	// ShopName stands in the header. Empty when nobody is signed in.
 	ShopName string
@@ -18,7 +20,8 @@ type Chrome struct {
 	Owner string
 	// Nav is the part of the site that this page belongs to.
 	Nav Nav
-	// Now is the time at which the page is made, and Zone the creator's time zone: together they decide what "Today" means.
+	// Now is the time at which the page is made, and Zone the creator's time zone: together they
+	// decide what "Today" means.
 	Now  time.Time
 	Zone *time.Location
 	// Billing is the time zone in which days of usage and months are counted; nil for Zone.
@@ -31,7 +34,8 @@ type Chrome struct {
 	Notice *NoticeModel
 	// Here is the page's own address where a purchase may lead back to it, else empty.
 	Here string
-	// TopUp says that auto top-up was stopped; nil when it was not. It is no part of what the badge's poll brings.
+	// TopUp says that auto top-up was stopped; nil when it was not. It is no part of what the
+	// badge's poll brings.
 	TopUp *TopUpNotice
 	// Standing says that the account is closed or its plan was cancelled; nil for neither.
 	Standing *StandingModel
@@ -55,7 +59,8 @@ const (
 	NavSettings Nav = "settings" // reached from the foot of the page
 )
 
-// Level is how full the wallet is. Low and empty are the ledger's decision (threshold, hysteresis), never the page's.
+// Level is how full the wallet is. Low and empty are the ledger's decision (threshold, hysteresis),
+// never the page's.
 type Level string
 
 // The three levels. Empty means: less than the cheapest fixed-price feature costs.
@@ -73,24 +78,28 @@ type BadgeModel struct {
 	Held tokens.Amount
 	// Closed marks a balance that cannot be spent any more.
 	Closed bool
-	// PausedAgents counts the agents that are paused although their creator did not turn them off, and Stopped says which, as far as that is known.
+	// PausedAgents counts the agents that are paused although their creator did not turn them off,
+	// and Stopped says which, as far as that is known.
 	PausedAgents int
 	Stopped      []StoppedModel
-	// Every is the pause until the next poll, jitter included; zero stops polling. Pace is the same without the jitter: a tab whose pace
-	// is no longer right gets a new badge, even if nothing else has changed.
+	// Every is the pause until the next poll, jitter included; zero stops polling. Pace is the same
+	// without the jitter: a tab whose pace is no longer right gets a new badge, even if nothing
+	// else has changed.
 	Every time.Duration
 	Pace  time.Duration
 }
 
 // NoticeModel is the low or empty notice that stands on every page.
 type NoticeModel struct {
-	// Level is LevelLow or LevelEmpty. Soon marks a LevelLow that is about a balance which is not low yet but will run out soon.
+	// Level is LevelLow or LevelEmpty. Soon marks a LevelLow that is about a balance which is not
+	// low yet but will run out soon.
 	Level     Level
 	Soon      bool
 	Spendable tokens.Amount
 	// Held is what jobs under way hold: it may come back, so it counts as left.
 	Held tokens.Amount
-	// Waiting counts the agents that wait for tokens at an empty balance, and GoOn those that can work with what is left.
+	// Waiting counts the agents that wait for tokens at an empty balance, and GoOn those that can
+	// work with what is left.
 	Waiting, GoOn int
 	// Forecast says what stops first and when; nil without a forecast.
 	Forecast *Forecast
@@ -153,7 +162,8 @@ type LotModel struct {
 	Of        tokens.Amount
 	// ExpiresAt is when it can no longer be spent; zero for tokens that never expire.
 	ExpiresAt time.Time
-	// Frozen says why it cannot be spent now; empty: it can. Waits is what is left of it then, and Href leads to the purchase.
+	// Frozen says why it cannot be spent now; empty: it can. Waits is what is left of it then, and
+	// Href leads to the purchase.
 	Frozen FrozenWhy
 	Waits  tokens.Amount
 	Href   string
@@ -198,7 +208,8 @@ const (
 	CauseOwed    ClawbackCause = "owed"
 )
 
-// HistoryRow is one line of the credit transaction history: facts, from which the view makes its title and its detail.
+// HistoryRow is one line of the credit transaction history: facts, from which the view makes its
+// title and its detail.
 type HistoryRow struct {
 	Kind EntryKind
 	At   time.Time
@@ -208,10 +219,12 @@ type HistoryRow struct {
 	Source LotKind
 	// SourceName is the plan's or gift's name ("Starter plan", "Welcome gift"); optional.
 	SourceName string
-	// Feature is the name of the feature ("PDF", "Comment Replies"), for work. Agent is the agent's name, when one did it.
+	// Feature is the name of the feature ("PDF", "Comment Replies"), for work. Agent is the agent's
+	// name, when one did it.
 	Feature string
 	Agent   string
-	// Quantity and its noun ("replies") make the detail of folded and counted work; a quantity of 0 or 1 is not shown.
+	// Quantity and its noun ("replies") make the detail of folded and counted work; a quantity of 0
+	// or 1 is not shown.
 	Quantity int64
 	Unit     string
 	// Cause says why a purchase's tokens were taken back; empty where that is not known.

@@ -31,11 +31,12 @@ const (
 	WhyBudget  AgentReason = "budget"
 )
 
-// StopModel says why an agent is paused, and where that is cured. The zero model is that of an agent which is on.
+// StopModel says why an agent is paused, and where that is cured. The zero model is that of an
+// agent which is on.
 type StopModel struct {
 	Reason AgentReason
-	// KeptFor is whom the tokens are reserved for ("your own tools"), Budget the budget that does not cover its work, and Left what is left of it; each
-	// for its reason.
+	// KeptFor is whom the tokens are reserved for ("your own tools"), Budget the budget that does
+	// not cover its work, and Left what is left of it; each for its reason.
 	KeptFor string
 	Budget  *tokens.Amount
 	Left    tokens.Amount
@@ -48,17 +49,20 @@ type AgentsModel struct {
 	Chrome Chrome
 	// Agents are those of this page: the stopped ones first.
 	Agents []AgentModel
-	// All counts the account's agents, Stopped those of them that do not work, and Found those that match Search.
+	// All counts the account's agents, Stopped those of them that do not work, and Found those that
+	// match Search.
 	Search              string
 	All, Stopped, Found int
 	// Page of Pages begins with the agent number First of those found; all count from 1.
 	Page, Pages, First int
-	// Spendable is what there is, and Reserved what of it, or beyond it, is set aside for single agents and the creator's own tools.
+	// Spendable is what there is, and Reserved what of it, or beyond it, is set aside for single
+	// agents and the creator's own tools.
 	Spendable, Reserved tokens.Amount
 	// Own is what is kept for the creator's own tools, and OwnForm the form that says so.
 	Own     tokens.Amount
 	OwnForm LimitsForm
-	// Problem is a sentence about why the last attempt went wrong; Saved says that limits have just been saved.
+	// Problem is a sentence about why the last attempt went wrong; Saved says that limits have just
+	// been saved.
 	Problem string
 	Saved   bool
 	// Still leaves the page as it is: what was typed must not be fetched away.
@@ -98,7 +102,8 @@ type ResultModel struct {
 	Money     money.Amount
 }
 
-// LimitsForm is a form with limits as it was typed. Problems holds a message per field name ("budget", "reserve").
+// LimitsForm is a form with limits as it was typed. Problems holds a message per field name
+// ("budget", "reserve").
 type LimitsForm struct {
 	Budget, Reserve string
 	Problems        map[string]string
@@ -113,7 +118,8 @@ type ResumedModel struct {
 	Missed int64
 }
 
-// StoppedModel is an agent that is paused although its creator did not turn it off, with the sentence for when it is back on.
+// StoppedModel is an agent that is paused although its creator did not turn it off, with the
+// sentence for when it is back on.
 type StoppedModel struct {
 	Name string
 	Stop StopModel
@@ -130,7 +136,8 @@ type AwayModel struct {
 	TakenBack tokens.Amount
 	// Returned came back of work from before.
 	Returned tokens.Amount
-	// Back names the agents that ran out and are on again; Paused are those that stopped since, and still are.
+	// Back names the agents that ran out and are on again; Paused are those that stopped since, and
+	// still are.
 	Back   []string
 	Paused []AgentModel
 }

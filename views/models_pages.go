@@ -15,7 +15,8 @@ type SignInModel struct {
 	DemoName string
 	// Next is the root-relative page to go on to after signing in; sent along as the field "next". Optional.
 	Next string
-	// Expired says that a login link was used before or came too late, and SignedOut that one has just signed out.
+	// Expired says that a login link was used before or came too late, and SignedOut that one has
+	// just signed out.
 	Expired   bool
 	SignedOut bool
 }
@@ -23,7 +24,8 @@ type SignInModel struct {
 // HomeModel is the first page: the shop, the balance, the next step, the latest transactions.
 type HomeModel struct {
 	Chrome Chrome
-	// PlanName is "Starter"; Allowance is what it gives each month; ResetsAt is when the next allowance comes (zero: never).
+	// PlanName is "Starter"; Allowance is what it gives each month; ResetsAt is when the next
+	// allowance comes (zero: never).
 	PlanName  string
 	Allowance tokens.Amount
 	ResetsAt  time.Time
@@ -31,7 +33,8 @@ type HomeModel struct {
 	Held      tokens.Amount
 	// PlanLeft is what is left of the plan's tokens, what jobs hold included.
 	PlanLeft tokens.Amount
-	// SpentThisPeriod is what was used since PeriodStart, the date on which the billing period began in the billing zone, as midnight UTC.
+	// SpentThisPeriod is what was used since PeriodStart, the date on which the billing period
+	// began in the billing zone, as midnight UTC.
 	SpentThisPeriod tokens.Amount
 	PeriodStart     time.Time
 	Equivalents     []Equivalent
@@ -84,9 +87,11 @@ type HistoryFilter struct {
 type HistoryModel struct {
 	Chrome Chrome
 	Filter HistoryFilter
-	// Problems holds a message per field name of the filter ("from": "must be a date"); the page is then sent with status 422.
+	// Problems holds a message per field name of the filter ("from": "must be a date"); the page is
+	// then sent with status 422.
 	Problems map[string]string
-	// Kinds, Features and Agents are the choices; the view adds "Everything" itself. Without agents the field is left out.
+	// Kinds, Features and Agents are the choices; the view adds "Everything" itself. Without agents
+	// the field is left out.
 	Kinds    []Option
 	Features []Option
 	Agents   []Option
@@ -114,8 +119,8 @@ type PlansModel struct {
 	// NextPlan is the name of the plan that begins at ResetsAt when a downgrade is due; empty otherwise.
 	NextPlan string
 	Table    []PlanTableRow
-	// Switch offers a form per plan (POST /plans with the field "plan"): in the demo, where no host platform changes plans. Prorated says that an
-	// upgrade adds only what is left of the month.
+	// Switch offers a form per plan (POST /plans with the field "plan"): in the demo, where no host
+	// platform changes plans. Prorated says that an upgrade adds only what is left of the month.
 	Switch   bool
 	Prorated bool
 	// Changed says that the plan has just been changed; Problem is a sentence about why it was not.
@@ -137,14 +142,15 @@ type PlanModel struct {
 	Next    bool
 }
 
-// PlanTableRow is what a month's tokens are good for: one feature, one count per plan in the order of PlansModel.Plans.
+// PlanTableRow is what a month's tokens are good for: one feature, one count per plan in the order
+// of PlansModel.Plans.
 type PlanTableRow struct {
 	Feature string
 	Counts  []int64
 	// About is set for agents, whose use varies: their counts say "about".
 	About bool
-	// TodayCount and TodayNoun make the footnote "At today's prices: 6 five-second videos." for the creator's own plan.
-	// A count of zero means no footnote.
+	// TodayCount and TodayNoun make the footnote "At today's prices: 6 five-second videos." for the
+	// creator's own plan. A count of zero means no footnote.
 	TodayCount int64
 	TodayNoun  string
 }
@@ -190,18 +196,21 @@ type OpenOrder struct {
 // BuyModel is the page with the credit packs.
 type BuyModel struct {
 	Chrome Chrome
-	// Open are the orders that are not paid yet, newest first. The packs' forms name the newest, so that an order from another tab is noticed.
+	// Open are the orders that are not paid yet, newest first. The packs' forms name the newest, so
+	// that an order from another tab is noticed.
 	Open []OpenOrder
 	// Available is false without a payment provider: the page then says that buying is not set up.
 	Available bool
 	Spendable tokens.Amount
 	Packs     []PackModel
-	// Problem is a sentence about why the last attempt went wrong; empty for none. ProblemPack is the pack it is about.
+	// Problem is a sentence about why the last attempt went wrong; empty for none. ProblemPack is
+	// the pack it is about.
 	Problem     string
 	ProblemPack string
 	// Advice is honest advice beside the packs: wait, buy, upgrade.
 	Advice []AdviceModel
-	// Need is how many tokens are missing for what the creator wanted to do, zero for nothing in particular; Next leads back to it.
+	// Need is how many tokens are missing for what the creator wanted to do, zero for nothing in
+	// particular; Next leads back to it.
 	Need tokens.Amount
 	Next string
 	// Owed is what a returned payment takes off whichever pack is bought.
@@ -210,7 +219,8 @@ type BuyModel struct {
 	Waiting int
 	// Taxed says that tax may come on top of the prices, to be shown on the payment page.
 	Taxed bool
-	// OfferKeep offers to keep the card for auto top-up, which the creator came for; Keep is whether that is ticked.
+	// OfferKeep offers to keep the card for auto top-up, which the creator came for; Keep is
+	// whether that is ticked.
 	OfferKeep, Keep bool
 }
 
@@ -222,7 +232,8 @@ type PackModel struct {
 	Price  money.Amount
 	// Gets is how many of the tokens there will be to spend: what is owed comes off.
 	Gets tokens.Amount
-	// GoodFor says what those are good for, and Lasts for how long at the creator's pace; zero: no pace is known.
+	// GoodFor says what those are good for, and Lasts for how long at the creator's pace; zero: no
+	// pace is known.
 	GoodFor []Equivalent
 	Lasts   time.Duration
 	// Covers says that they are enough for BuyModel.Need.
@@ -251,7 +262,8 @@ type SandboxModel struct {
 	CancelURL  string
 	// Others are further ways to pay, posted to PayURL as "card".
 	Others []SandboxCard
-	// Done is a sentence when this checkout is over (paid, closed, expired): the buttons are then gone. BackURL leads back.
+	// Done is a sentence when this checkout is over (paid, closed, expired): the buttons are then
+	// gone. BackURL leads back.
 	Done    string
 	BackURL string
 	// Problem is a sentence when the last attempt was declined; the buttons stay.
@@ -306,7 +318,8 @@ func (s PurchaseState) Arrived() bool {
 	return true
 }
 
-// PurchaseModel is the page that one comes back to from paying: PurchasePage, and PurchaseStatus for its polls.
+// PurchaseModel is the page that one comes back to from paying: PurchasePage, and PurchaseStatus
+// for its polls.
 type PurchaseModel struct {
 	Chrome Chrome
 	ID     string
@@ -318,12 +331,14 @@ type PurchaseModel struct {
 	At       time.Time
 	// Owed is what a returned payment took off the tokens; zero almost always.
 	Owed tokens.Amount
-	// Balance is the spendable balance now, in the ledger. It is shown when paid while the purchase is Fresh: an old one says nothing of now.
+	// Balance is the spendable balance now, in the ledger. It is shown when paid while the purchase
+	// is Fresh: an old one says nothing of now.
 	Balance tokens.Amount
 	Fresh   bool
 	// Resumed are the agents that are back on.
 	Resumed []ResumedModel
-	// BackURL leads back to what the tokens were bought for, and RetryURL to the packs with that kept; both optional.
+	// BackURL leads back to what the tokens were bought for, and RetryURL to the packs with that
+	// kept; both optional.
 	BackURL, RetryURL string
 	// Back is what went back, where money did; while a return is under way its Money is what will.
 	Back BackModel
@@ -331,12 +346,14 @@ type PurchaseModel struct {
 	Left tokens.Amount
 	// Debt is what the creator owes now.
 	Debt tokens.Amount
-	// Return offers to give it back; nil when that cannot be. Problem is a sentence about why it could not be given back.
+	// Return offers to give it back; nil when that cannot be. Problem is a sentence about why it
+	// could not be given back.
 	Return  *ReturnModel
 	Problem string
 	// Receipt says that there is one.
 	Receipt bool
-	// Paid is what was paid with tax and discounts. PayURL is where it can be paid, and Open says that the provider takes a payment there now.
+	// Paid is what was paid with tax and discounts. PayURL is where it can be paid, and Open says
+	// that the provider takes a payment there now.
 	Paid   money.Amount
 	PayURL string
 	Open   bool
@@ -359,11 +376,13 @@ type BackModel struct {
 	Reason string
 }
 
-// ReturnModel offers to give a purchase back that nothing was used of. Its form posts key=Key to /credits/purchases/ID/return.
+// ReturnModel offers to give a purchase back that nothing was used of. Its form posts key=Key to
+// /credits/purchases/ID/return.
 type ReturnModel struct {
 	Until time.Time
 	Key   string
-	// Paid is what comes back, zero where nothing was paid; Card is where it goes, empty where that is not known.
+	// Paid is what comes back, zero where nothing was paid; Card is where it goes, empty where that
+	// is not known.
 	Paid money.Amount
 	Card string
 }

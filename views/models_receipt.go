@@ -17,12 +17,14 @@ type ReceiptModel struct {
 	// Seller and Buyer are lines: the name first, then the address and tax ids. The buyer's may be empty.
 	Seller []string
 	Buyer  []string
-	// PackName and Tokens are what was bought; Owed of the tokens went to tokens owed from before. ExpiresAt is zero when they never expire.
+	// PackName and Tokens are what was bought; Owed of the tokens went to tokens owed from before.
+	// ExpiresAt is zero when they never expire.
 	PackName  string
 	Tokens    tokens.Amount
 	Owed      tokens.Amount
 	ExpiresAt time.Time
-	// Price is before discounts and added tax, and Total what was paid. What lies between them and is not named says so.
+	// Price is before discounts and added tax, and Total what was paid. What lies between them and
+	// is not named says so.
 	Price    money.Amount
 	Discount money.Amount
 	Taxes    []TaxModel

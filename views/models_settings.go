@@ -34,7 +34,8 @@ type TopUpModel struct {
 	// Times and Spent are of this month, of MostTimes and Limit; without MostTimes it was never set.
 	Times, MostTimes int
 	Spent, Limit     money.Amount
-	// Stopped is why it was stopped, nil when it was not; Wait is why nothing is bought although the balance is low.
+	// Stopped is why it was stopped, nil when it was not; Wait is why nothing is bought although
+	// the balance is low.
 	Stopped *TopUpNotice
 	Wait    string
 	// Last is the last attempt, nil for none.

@@ -7,7 +7,8 @@ import (
 	"pop.store/credits/internal/tokens"
 )
 
-// ToolsModel is the AI tools page: the price list, and in the demo the tool that was chosen and the sample job that ran last.
+// ToolsModel is the AI tools page: the price list, and in the demo the tool that was chosen and the
+// sample job that ran last.
 type ToolsModel struct {
 	Chrome Chrome
 	Tools  []ToolModel
@@ -17,15 +18,16 @@ type ToolsModel struct {
 	Held tokens.Amount
 	// Runs says that sample jobs run here; elsewhere tools run in the shop, and the page is a price list.
 	Runs bool
-	// Chosen is the tool whose form is open, nil for none. Text is what was typed, Fail that the sample is to fail, and Key makes a form that is sent
-	// twice one job.
+	// Chosen is the tool whose form is open, nil for none. Text is what was typed, Fail that the
+	// sample is to fail, and Key makes a form that is sent twice one job.
 	Chosen *ToolModel
 	Text   string
 	Fail   bool
 	Key    string
 	// Draft names what is typed into the chosen tool by this creator: the script keeps it under that name.
 	Draft string
-	// Problem is what is wrong with the text. Declined says that the tool was asked for and did not run for lack of tokens.
+	// Problem is what is wrong with the text. Declined says that the tool was asked for and did not
+	// run for lack of tokens.
 	Problem  string
 	Declined bool
 	// Job is the newest sample job, nil for none.
@@ -39,7 +41,8 @@ type ToolModel struct {
 	Name  string
 	One   string
 	Price tokens.Amount
-	// Left is what the creator's tools can spend after it has run; Short is how much is missing for it, zero when it can run.
+	// Left is what the creator's tools can spend after it has run; Short is how much is missing for
+	// it, zero when it can run.
 	Left, Short tokens.Amount
 	// BuyURL leads to the packs and back to the tool, with what was typed.
 	BuyURL string

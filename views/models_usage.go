@@ -28,7 +28,8 @@ const SeriesColours = 14
 type UsageModel struct {
 	By   UsageBy
 	Days int
-	// First is the date of the first day, as midnight UTC whatever the zone; the last of the Days is today in the billing zone.
+	// First is the date of the first day, as midnight UTC whatever the zone; the last of the Days
+	// is today in the billing zone.
 	First time.Time
 	// Zone names the billing zone where its days are not the creator's own, else it is empty.
 	Zone string
@@ -41,10 +42,12 @@ type UsageModel struct {
 
 // UsageSeries is one feature or agent over the days.
 type UsageSeries struct {
-	// Name is the feature's or the agent's; empty for work that the creator did without an agent, and for the rest.
+	// Name is the feature's or the agent's; empty for work that the creator did without an agent,
+	// and for the rest.
 	Name string
 	Rest bool
-	// Colour is its look, from 0 to SeriesColours: the same whatever the range of the chart, and however much it used.
+	// Colour is its look, from 0 to SeriesColours: the same whatever the range of the chart, and
+	// however much it used.
 	Colour int
 	Total  tokens.Amount
 	// Quantity and its noun ("replies") stand beside the total when both are there.

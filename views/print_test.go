@@ -17,7 +17,9 @@ func paper(t *testing.T, m views.ReceiptModel) string {
 	t.Helper()
 	mux := http.NewServeMux()
 	mux.Handle("/static/", static.Handler())
-	mux.HandleFunc("GET /credits/badge", func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusNoContent) })
+	mux.HandleFunc("GET /credits/badge", func(w http.ResponseWriter, _ *http.Request) {
+		w.WriteHeader(http.StatusNoContent)
+	})
 	mux.HandleFunc("GET /receipt", func(w http.ResponseWriter, r *http.Request) { send(w, r, views.ReceiptPage(m)) })
 	server := httptest.NewServer(mux)
 	t.Cleanup(server.Close)
@@ -34,7 +36,8 @@ func TestAReceiptIsPrinted(t *testing.T) {
 		p := browser.New(t, browser.Base(paper(t, m)), browser.Dark(), browser.Viewport(794, 1123))
 		p.Goto("/receipt")
 		const chrome = "header, footer, nav, #badge, #notice > *, [data-print], [data-testid=provider-receipt], [data-testid=receipt-incomplete], main > .no-print a"
-		const shown = `[...document.querySelectorAll("` + chrome + `")].filter((e) => e.checkVisibility({visibilityProperty: true}))`
+		const shown = `[...document.querySelectorAll("` + chrome +
+			`")].filter((e) => e.checkVisibility({visibilityProperty: true}))`
 		p.WaitShown("[data-print]")
 		if n := browser.Eval[int](p, shown+".length"); n < 8 {
 			t.Errorf("on the screen %d parts of the chrome are shown", n)
@@ -50,7 +53,8 @@ func TestAReceiptIsPrinted(t *testing.T) {
 				t.Errorf("with the theme %q something is printed in %s", theme, colour)
 			}
 		}
-		if got := browser.Eval[string](p, "getComputedStyle(document.body).backgroundColor"); got != "rgb(255, 255, 255)" {
+		if got := browser.Eval[string](p, "getComputedStyle(document.body).backgroundColor"); got !=
+			"rgb(255, 255, 255)" {
 			t.Errorf("the paper is %s", got)
 		}
 		for _, want := range []string{m.Number, "VAT 20%", "Total paid", "Credits Ltd", "Tax id DE123456789"} {

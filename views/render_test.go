@@ -74,7 +74,8 @@ func one(t *testing.T, root *html.Node, keep func(*html.Node) bool) *html.Node {
 	return found[0]
 }
 
-// What the content security policy forbids must not be on any page: it would be blocked, with an error in the console.
+// What the content security policy forbids must not be on any page: it would be blocked, with an
+// error in the console.
 func TestNothingInline(t *testing.T) {
 	t.Parallel()
 	for _, page := range samples.Pages() {
@@ -82,7 +83,8 @@ func TestNothingInline(t *testing.T) {
 		for _, n := range all(root, func(*html.Node) bool { return true }) {
 			for _, a := range n.Attr {
 				key := strings.TrimPrefix(a.Key, "data-")
-				inline := key == "style" || strings.HasPrefix(key, "on") || strings.HasPrefix(key, "hx-on") || strings.HasPrefix(a.Val, "javascript:") ||
+				inline := key == "style" || strings.HasPrefix(key, "on") || strings.HasPrefix(key, "hx-on") ||
+					strings.HasPrefix(a.Val, "javascript:") ||
 					strings.HasPrefix(a.Val, "js:") || (key == "hx-trigger" && strings.Contains(a.Val, "["))
 				if inline {
 					t.Errorf("%s: <%s %s=%q>", page.Name, n.Data, a.Key, a.Val)
@@ -93,7 +95,8 @@ func TestNothingInline(t *testing.T) {
 			}
 			for _, name := range []string{"src", "href", "action", "hx-get", "hx-post"} {
 				// One thing leads away by design: the payment provider's own receipt.
-				if v := attr(n, name); v != "" && attr(n, "data-testid") != "provider-receipt" && !strings.HasPrefix(v, "/") && !strings.HasPrefix(v, "#") {
+				if v := attr(n, name); v != "" && attr(n, "data-testid") != "provider-receipt" &&
+					!strings.HasPrefix(v, "/") && !strings.HasPrefix(v, "#") {
 					t.Errorf("%s: <%s %s=%q> leaves the site", page.Name, n.Data, name, v)
 				}
 			}
@@ -123,7 +126,8 @@ func TestEveryPageIsWhole(t *testing.T) {
 		}
 		for _, form := range all(root, tag("form")) {
 			if method := attr(form, "method"); method != "post" && method != "get" || attr(form, "action") == "" {
-				t.Errorf("%s: form with method %q and action %q works only with a script", page.Name, method, attr(form, "action"))
+				t.Errorf("%s: form with method %q and action %q works only with a script", page.Name, method,
+					attr(form, "action"))
 			}
 		}
 		if len(all(root, func(n *html.Node) bool { return attr(n, "hx-swap-oob") != "" })) > 0 {
@@ -158,8 +162,13 @@ func TestBadgeFragment(t *testing.T) {
 		t.Errorf("text %q", got)
 	}
 	for name, want := range map[string]string{
-		"aria-label": "Balance: 18 tokens, low", "href": "/credits", "hx-swap": "outerMorph", "aria-live": "", "data-level": "low",
-		"hx-trigger": "every 5000ms, credits-changed from:body", "data-as-of": "14:05",
+		"aria-label": "Balance: 18 tokens, low",
+		"href":       "/credits",
+		"hx-swap":    "outerMorph",
+		"aria-live":  "",
+		"data-level": "low",
+		"hx-trigger": "every 5000ms, credits-changed from:body",
+		"data-as-of": "14:05",
 	} {
 		if got := attr(badge, name); got != want {
 			t.Errorf("%s = %q, want %q", name, got, want)
@@ -177,14 +186,17 @@ func TestBadgeFragment(t *testing.T) {
 func TestEmptyNoticeStays(t *testing.T) {
 	t.Parallel()
 	c := views.Chrome{
-		SignedIn: true, Now: samples.Now, Badge: &views.BadgeModel{Level: views.LevelEmpty},
-		Notice: &views.NoticeModel{Level: views.LevelEmpty},
+		SignedIn: true,
+		Now:      samples.Now,
+		Badge:    &views.BadgeModel{Level: views.LevelEmpty},
+		Notice:   &views.NoticeModel{Level: views.LevelEmpty},
 	}
 	root := render(t, views.BadgeFragment(c))
 	if len(all(root, testID("notice-dismiss"))) != 0 {
 		t.Error("the empty notice can be put away")
 	}
-	if link := one(t, root, testID("get-more-credits")); text(link) != "+ Get More Credits" || attr(link, "href") != "/credits/buy" {
+	if link := one(t, root, testID("get-more-credits")); text(link) != "+ Get More Credits" ||
+		attr(link, "href") != "/credits/buy" {
 		t.Errorf("%q leads to %q", text(link), attr(link, "href"))
 	}
 }
@@ -222,7 +234,9 @@ func TestPlanTable(t *testing.T) {
 	if got := text(one(t, root, testID("plan-footnote"))); got != "At today's prices: 6 five-second videos." {
 		t.Errorf("footnote %q", got)
 	}
-	if got := attr(one(t, root, func(n *html.Node) bool { return attr(n, "data-testid") == "plan" && hasAttr(n, "data-current") }), "data-plan"); got != "starter" {
+	if got := attr(one(t, root, func(n *html.Node) bool {
+		return attr(n, "data-testid") == "plan" && hasAttr(n, "data-current")
+	}), "data-plan"); got != "starter" {
 		t.Errorf("current plan %q", got)
 	}
 }

@@ -47,10 +47,12 @@ func TestStandingOfAnAccount(t *testing.T) {
 			t.Errorf("%s: the badge is %s", name, got)
 		}
 	}
-	if got := text(one(t, sample(t, "closed-plans"), testID("plan-mine"))); got != "This account is closed: no more plan tokens arrive." {
+	if got := text(one(t, sample(t, "closed-plans"), testID("plan-mine"))); got !=
+		"This account is closed: no more plan tokens arrive." {
 		t.Errorf("the plans say %q", got)
 	}
-	if got := text(one(t, sample(t, "cancelled-plans"), testID("plan-mine"))); got != "You're on Starter and have 142 tokens. Your plan was cancelled, so no more plan tokens arrive." {
+	if got := text(one(t, sample(t, "cancelled-plans"), testID("plan-mine"))); got !=
+		"You're on Starter and have 142 tokens. Your plan was cancelled, so no more plan tokens arrive." {
 		t.Errorf("the plans say %q", got)
 	}
 }

@@ -19,7 +19,8 @@ type bar struct {
 	total   tokens.Amount
 }
 
-// bars adds the days up to bars. They are counted from today back, so that the newest bar is whole and the first may be short.
+// bars adds the days up to bars. They are counted from today back, so that the newest bar is whole
+// and the first may be short.
 func (m UsageModel) bars() []bar {
 	width := 1
 	if m.Days >= weekly {
@@ -46,7 +47,8 @@ func (m UsageModel) bars() []bar {
 // maxTicks is how many lines the axis has at most, zero not counted.
 const maxTicks = 4
 
-// scale gives the axis' top and the step between its lines, both round numbers: 1, 2 or 5 times a power of ten.
+// scale gives the axis' top and the step between its lines, both round numbers: 1, 2 or 5 times a
+// power of ten.
 func scale(list []bar) (top, step tokens.Amount) {
 	var highest tokens.Amount
 	for _, b := range list {
@@ -81,12 +83,14 @@ type segment struct {
 const (
 	// barShare is how much of its column a bar takes.
 	barShare = 0.74
-	// segmentMin keeps a few replies visible below a video, and segmentGap parts those that are large enough from one another.
+	// segmentMin keeps a few replies visible below a video, and segmentGap parts those that are
+	// large enough from one another.
 	segmentMin = 0.9
 	segmentGap = 0.55
 )
 
-// segments are the chart's bars, each built from the bottom up. It is a picture: the exact amounts stand in the table.
+// segments are the chart's bars, each built from the bottom up. It is a picture: the exact amounts
+// stand in the table.
 func (m UsageModel) segments(list []bar, top tokens.Amount) []segment {
 	var out []segment
 	column := 100 / float64(len(list))
@@ -103,8 +107,12 @@ func (m UsageModel) segments(list []bar, top tokens.Amount) []segment {
 				drawn -= segmentGap
 			}
 			out = append(out, segment{
-				series: m.Series[i].fill(), striped: m.Series[i].striped(), x: short((float64(n) + (1-barShare)/2) * column), width: short(barShare * column),
-				y: short(max(y+height-drawn, 0)), height: short(drawn),
+				series:  m.Series[i].fill(),
+				striped: m.Series[i].striped(),
+				x:       short((float64(n) + (1-barShare)/2) * column),
+				width:   short(barShare * column),
+				y:       short(max(y+height-drawn, 0)),
+				height:  short(drawn),
 			})
 		}
 	}
@@ -132,8 +140,8 @@ func (s UsageSeries) detail() string {
 	return Count(s.Quantity) + " " + s.Unit
 }
 
-// name says which days a bar stands for: "Today", "Sun 22 Nov", "16 to 22 Nov". "Today" is the creator's own: where days are counted in another zone,
-// each has its date.
+// name says which days a bar stands for: "Today", "Sun 22 Nov", "16 to 22 Nov". "Today" is the
+// creator's own: where days are counted in another zone, each has its date.
 func (b bar) name(m UsageModel) string {
 	switch {
 	case !b.first.Equal(b.last):
@@ -236,7 +244,8 @@ func (m UsageModel) empty() (title, text string) {
 	if m.Never {
 		return "Nothing used yet", "What your AI tools and agents use will show here, day by day."
 	}
-	return "Nothing used in " + strconv.Itoa(m.Days) + " days", "What your AI tools and agents use shows here, day by day."
+	return "Nothing used in " + strconv.Itoa(m.Days) + " days",
+		"What your AI tools and agents use shows here, day by day."
 }
 
 // page is the Credits page with this look at usage.

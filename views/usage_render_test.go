@@ -13,7 +13,8 @@ import (
 	"pop.store/credits/views/internal/samples"
 )
 
-// The table says every day's exact amounts, newest first, and the legend what they add up to: nobody depends on the picture.
+// The table says every day's exact amounts, newest first, and the legend what they add up to:
+// nobody depends on the picture.
 func TestTheTableSaysWhatTheChartShows(t *testing.T) {
 	t.Parallel()
 	for _, days := range []int{7, 30} {
@@ -38,11 +39,13 @@ func TestTheTableSaysWhatTheChartShows(t *testing.T) {
 			}
 		}
 		for i, line := range all(root, testID("usage-series")) {
-			if got := text(one(t, line, tag("td"))); got != views.Number(m.Series[i].Total) || !strings.HasPrefix(text(line), m.Series[i].Name) {
+			if got := text(one(t, line, tag("td"))); got != views.Number(m.Series[i].Total) ||
+				!strings.HasPrefix(text(line), m.Series[i].Name) {
 				t.Errorf("legend %d: %q", i, text(line))
 			}
 		}
-		if heads := words(one(t, one(t, root, testID("usage-table")), tag("thead"))); !strings.HasPrefix(heads, "Day All "+m.Series[0].Name) {
+		if heads := words(one(t, one(t, root, testID("usage-table")), tag("thead"))); !strings.HasPrefix(heads,
+			"Day All "+m.Series[0].Name) {
 			t.Errorf("heads %q", heads)
 		}
 	}
@@ -103,7 +106,12 @@ func TestTheChartsLinks(t *testing.T) {
 	if strings.Join(got, "|") != want {
 		t.Errorf("%q", got)
 	}
-	live := one(t, render(t, views.CreditsPage(views.CreditsModel{Chrome: views.Chrome{SignedIn: true, Now: samples.Now}, Usage: m})), func(n *html.Node) bool { return attr(n, "id") == "live" })
+	live := one(t, render(t, views.CreditsPage(views.CreditsModel{Chrome: views.Chrome{
+		SignedIn: true,
+		Now:      samples.Now,
+	}, Usage: m})), func(n *html.Node) bool {
+		return attr(n, "id") == "live"
+	})
 	if attr(live, "hx-get") != "/credits?by=agent&days=90" {
 		t.Errorf("the page fetches %q again", attr(live, "hx-get"))
 	}
@@ -112,11 +120,16 @@ func TestTheChartsLinks(t *testing.T) {
 func TestNothingUsedYet(t *testing.T) {
 	t.Parallel()
 	for want, m := range map[string]views.UsageModel{
-		"Nothing used yet":        {Days: 30, By: views.UsageByFeature, Never: true},
+		"Nothing used yet": {
+			Days:  30,
+			By:    views.UsageByFeature,
+			Never: true,
+		},
 		"Nothing used in 30 days": {Days: 30, By: views.UsageByFeature},
 	} {
 		root := render(t, views.UsageCard(m))
-		if got := text(one(t, root, testID("usage-empty"))); !strings.HasPrefix(got, want) || len(all(root, testID("usage-chart"))) != 0 {
+		if got := text(one(t, root, testID("usage-empty"))); !strings.HasPrefix(got, want) ||
+			len(all(root, testID("usage-chart"))) != 0 {
 			t.Errorf("%q, want %q", got, want)
 		}
 	}
@@ -143,12 +156,22 @@ func TestTheGuide(t *testing.T) {
 	}
 	for name, parts := range map[string][]string{
 		"guide": {
-			"18 tokens, and 30 in use", "200 tokens with Starter", "Thu 3 Dec 200 tokens at 09:00", "PDF 75 57 short", "AI image 10 1", "Comment Replies about 0.05 about 360",
-			"Auto Selling by activity", "One five-second video takes 30: with your 18 it won't run until you have 12 more", "Packs start at 100 tokens for $9.00 and never expire.",
-			"Your 18 tokens are good for 1 image or about 360 comment replies, or a mix.", "The next 200 arrive on Thursday.",
+			"18 tokens, and 30 in use", "200 tokens with Starter", "Thu 3 Dec 200 tokens at 09:00",
+			"PDF 75 57 short", "AI image 10 1", "Comment Replies about 0.05 about 360",
+			"Auto Selling by activity",
+			"One five-second video takes 30: with your 18 it won't run until you have 12 more",
+			"Packs start at 100 tokens for $9.00 and never expire.",
+			"Your 18 tokens are good for 1 image or about 360 comment replies, or a mix.",
+			"The next 200 arrive on Thursday.",
 		},
-		"guide-empty": {"less than the cheapest AI tool takes", "Packs are not on sale here yet.", "One lip sync takes 5: with your 0 it won't run until you have 5 more"},
-		"guide-rich":  {"PDF 75 164", "Otherwise it won't run, and no tokens are used.", "Packs start at 100 tokens for $9.00: use within 365 days."},
+		"guide-empty": {
+			"less than the cheapest AI tool takes", "Packs are not on sale here yet.",
+			"One lip sync takes 5: with your 0 it won't run until you have 5 more",
+		},
+		"guide-rich": {
+			"PDF 75 164", "Otherwise it won't run, and no tokens are used.",
+			"Packs start at 100 tokens for $9.00: use within 365 days.",
+		},
 	} {
 		for _, part := range parts {
 			if !strings.Contains(said[name], part) {

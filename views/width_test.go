@@ -19,7 +19,8 @@ var longWord = strings.Repeat("Donaudampfschiff", 4)[:60]
 
 // names are what shops, agents and features are called on the sample pages.
 var names = []string{
-	"Maya's Studio", "Comment Replies", "Auto Selling", "DM Automation", "Deal Finder for the shop that has everything", "Deal Finder", "Brand Scout", "Clips",
+	"Maya's Studio", "Comment Replies", "Auto Selling", "DM Automation",
+	"Deal Finder for the shop that has everything", "Deal Finder", "Brand Scout", "Clips",
 	"Shop assistant 10", "Comment to DM", "Auto DM",
 }
 
@@ -79,8 +80,8 @@ func TestLongWordsWrap(t *testing.T) {
 	}
 }
 
-// linesOf is a script that gives the texts of the dates, times and ids on a page that are broken over two lines: it measures where their first and last
-// letters stand.
+// linesOf is a script that gives the texts of the dates, times and ids on a page that are broken
+// over two lines: it measures where their first and last letters stand.
 const linesOf = `(() => {
 	const thing = /\b\d{1,2}\s(?:Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec)[a-z]*(?:\s20\d\d)?\b|\b\d{1,2}:\d\d\b|\b[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}\b/g;
 	const broken = [], walk = document.createTreeWalker(document.querySelector("main"), NodeFilter.SHOW_TEXT);
@@ -121,7 +122,10 @@ func TestWhatIsScrolledToIsNotUnderTheHeader(t *testing.T) {
 	server := sampleServer(t, func(page string) string { return page })
 	for _, size := range [][2]int{{320, 700}, {390, 844}, {1440, 900}, {390, 600}} {
 		for _, script := range []bool{true, false} {
-			options := []browser.Option{browser.Viewport(size[0], size[1]), browser.Base(server.URL), browser.ReducedMotion()}
+			options := []browser.Option{
+				browser.Viewport(size[0], size[1]), browser.Base(server.URL),
+				browser.ReducedMotion(),
+			}
 			if !script {
 				options = append(options, browser.NoScript())
 			}

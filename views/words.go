@@ -10,10 +10,11 @@ import (
 	"unicode/utf8"
 )
 
-// Version names what the badge and the notice show: the badge's poll sends it back as ?v=, and the same version is answered
-// with 204. It is made from the words on the page and not from a row's version: an expiry changes no row, and at midnight
-// "Thursday" becomes "tomorrow". The pace of the polls is part of it, or a tab would go on asking every few seconds long after the work
-// has ended; its jitter is not.
+// Version names what the badge and the notice show: the badge's poll sends it back as ?v=, and the
+// same version is answered with 204. It is made from the words on the page and not from a row's
+// version: an expiry changes no row, and at midnight "Thursday" becomes "tomorrow". The pace of the
+// polls is part of it, or a tab would go on asking every few seconds long after the work has ended;
+// its jitter is not.
 func (c Chrome) Version() string {
 	shown := []string{c.Owner}
 	if b := c.Badge; b != nil {
@@ -26,7 +27,8 @@ func (c Chrome) Version() string {
 	return hex.EncodeToString(sum[:8])
 }
 
-// badgeState is what the badge says, the first match of: closed, empty, agents paused, low, work under way, ok.
+// badgeState is what the badge says, the first match of: closed, empty, agents paused, low, work
+// under way, ok.
 type badgeState struct {
 	// Name is for tests and styles; Word is shown after the amount, empty when all is well.
 	Name, Word string
@@ -50,7 +52,8 @@ func (m BadgeModel) state() badgeState {
 	return badgeState{"ok", ""}
 }
 
-// Label is what a screen reader says: "Balance: 42.5 tokens, low". It holds the visible words in their order, as voice control needs.
+// Label is what a screen reader says: "Balance: 42.5 tokens, low". It holds the visible words in
+// their order, as voice control needs.
 func (m BadgeModel) Label() string {
 	label := "Balance: " + Tokens(m.Spendable)
 	if word := m.state().Word; word != "" {
@@ -71,8 +74,8 @@ func (m BadgeModel) Announcement() string {
 	return "Your balance is restored: " + Tokens(m.Spendable) + "."
 }
 
-// poll is the badge's htmx trigger. The pause is written in whole milliseconds: htmx reads "2.5s" as a path of keys and then
-// polls every 2 ms.
+// poll is the badge's htmx trigger. The pause is written in whole milliseconds: htmx reads "2.5s"
+// as a path of keys and then polls every 2 ms.
 func (m BadgeModel) poll() string {
 	if m.Every <= 0 {
 		return "credits-changed from:body"
@@ -140,7 +143,8 @@ func (m NoticeModel) Title() string {
 	return "Low balance"
 }
 
-// equivalents joins what tokens are good for: "1 image or about 360 replies". What does not fit once is left out.
+// equivalents joins what tokens are good for: "1 image or about 360 replies". What does not fit
+// once is left out.
 func equivalents(list []Equivalent) string {
 	var parts []string
 	for _, e := range list {
@@ -170,8 +174,9 @@ func join(parts []string, last string) string {
 	return strings.Join(parts[:n-1], ", ") + last + parts[n-1]
 }
 
-// Fate says what becomes of a lot: "of 200, resets Thu 3 Dec", "until 31 Dec", "never expire". A date after "until" is the last day on which it can be
-// spent. Only what a new allowance replaces resets.
+// Fate says what becomes of a lot: "of 200, resets Thu 3 Dec", "until 31 Dec", "never expire". A
+// date after "until" is the last day on which it can be spent. Only what a new allowance replaces
+// resets.
 func (m LotModel) Fate(c Chrome) string {
 	switch {
 	case m.Frozen == FrozenByReturn:

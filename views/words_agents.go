@@ -11,7 +11,8 @@ import (
 	"pop.store/credits/internal/tokens"
 )
 
-// AgentAnchor is the id of an agent's card on the Agents page: agents may be called anything, ids of elements may not.
+// AgentAnchor is the id of an agent's card on the Agents page: agents may be called anything, ids
+// of elements may not.
 func AgentAnchor(id string) string {
 	h := fnv.New64a()
 	_, _ = h.Write([]byte(id)) // never fails
@@ -52,7 +53,8 @@ func (m AgentModel) sentence(c Chrome) string {
 	case AgentByCreator:
 		return sentences("Paused by you. Stays off until you turn it on.", missed)
 	case AgentOutOfTokens:
-		return sentences("Paused since "+c.when(m.Since).Since()+": "+m.stop().Clause(false)+".", missed, m.stop().Advice(false, ones))
+		return sentences("Paused since "+c.when(m.Since).Since()+": "+m.stop().Clause(false)+".", missed,
+			m.stop().Advice(false, ones))
 	case AgentOverBudget:
 		return sentences("Paused: "+m.stop().Clause(false)+".", missed, m.stop().Advice(false, ones))
 	case AgentOn:
@@ -124,7 +126,8 @@ func (m AgentModel) limits() string {
 	var text []string
 	if m.Budget != nil {
 		left := m.budgetLeft()
-		text = append(text, "Spends at most "+Tokens(*m.Budget)+" a month, "+Number(left)+" "+are(left == tokens.One)+" left.")
+		text = append(text, "Spends at most "+Tokens(*m.Budget)+" a month, "+Number(left)+" "+
+			are(left == tokens.One)+" left.")
 	}
 	if m.Reserve > 0 {
 		text = append(text, Tokens(m.Reserve)+" of your balance "+are(m.Reserve == tokens.One)+" kept for it alone.")
@@ -139,7 +142,8 @@ func are(one bool) string {
 	return "are"
 }
 
-// Words is the sentence about an agent that is back on: "Comment Replies is back on, for new comments. The 38 from the pause weren't answered."
+// Words is the sentence about an agent that is back on: "Comment Replies is back on, for new
+// comments. The 38 from the pause weren't answered."
 func (m ResumedModel) Words() string {
 	what := m.For
 	if what == "" {
@@ -173,7 +177,8 @@ func resumedWords(list []ResumedModel) string {
 
 // says tells whether anything happened while the creator was away.
 func (m AwayModel) says() bool {
-	return m.Spent > 0 || m.Bought > 0 || m.Arrived > 0 || m.Expired > 0 || m.TakenBack > 0 || m.Returned > 0 || len(m.Back) > 0 || len(m.Paused) > 0
+	return m.Spent > 0 || m.Bought > 0 || m.Arrived > 0 || m.Expired > 0 || m.TakenBack > 0 || m.Returned > 0 ||
+		len(m.Back) > 0 || len(m.Paused) > 0
 }
 
 // lines are what happened, a sentence each.
@@ -218,7 +223,8 @@ func sentences(list ...string) string {
 	return strings.Join(slices.DeleteFunc(list, func(s string) bool { return s == "" }), " ")
 }
 
-// Since is when something began, in the middle of a sentence: "14:05", "yesterday, 21:14", "Monday, 21:14", "3 November, 21:14".
+// Since is when something began, in the middle of a sentence: "14:05", "yesterday, 21:14", "Monday,
+// 21:14", "3 November, 21:14".
 func (w when) Since() string {
 	clock := w.Clock()
 	switch days := w.daysAhead(); {
@@ -234,7 +240,8 @@ func (w when) Since() string {
 	return w.format("2 January 2006, ") + clock
 }
 
-// agentsPoll is how often the Agents page asks for what no balance tells, such as requests that were turned away.
+// agentsPoll is how often the Agents page asks for what no balance tells, such as requests that
+// were turned away.
 const agentsPoll = 15 * time.Second
 
 func milliseconds(d time.Duration) string { return strconv.FormatInt(d.Milliseconds(), 10) }

@@ -5,7 +5,8 @@ import (
 	"strconv"
 )
 
-// fewAgents is up to how many agents each has a card of its own. Beyond that those that work are lines, and there is a search.
+// fewAgents is up to how many agents each has a card of its own. Beyond that those that work are
+// lines, and there is a search.
 const fewAgents = 6
 
 func (m AgentsModel) long() bool { return m.All > fewAgents }
@@ -66,7 +67,8 @@ func (m AgentsModel) parted() (stopped, on []AgentModel) {
 	return stopped, on
 }
 
-// named joins names with "and"; of more than three it counts: "40 agents". are is the verb that goes with them.
+// named joins names with "and"; of more than three it counts: "40 agents". are is the verb that
+// goes with them.
 func named(names []string) (who, are string) {
 	switch n := len(names); {
 	case n == 1:

@@ -20,7 +20,11 @@ func TestAgentWords(t *testing.T) {
 		want  string
 	}{
 		{
-			AgentModel{State: AgentOutOfTokens, Since: monday, TurnedAway: 38},
+			AgentModel{
+				State:      AgentOutOfTokens,
+				Since:      monday,
+				TurnedAway: 38,
+			},
 			"Paused since Monday, 21:14: out of tokens. 38 requests weren't handled. Add tokens and it restarts by itself, for new ones.",
 		},
 		{
@@ -28,12 +32,22 @@ func TestAgentWords(t *testing.T) {
 			"Paused since 13:05: out of tokens. Add tokens and it restarts by itself, for new requests.",
 		},
 		{
-			AgentModel{State: AgentOutOfTokens, Since: c.Now.AddDate(0, 0, -20), TurnedAway: 1_234},
+			AgentModel{
+				State:      AgentOutOfTokens,
+				Since:      c.Now.AddDate(0, 0, -20),
+				TurnedAway: 1_234,
+			},
 			"Paused since 7 November, 14:05: out of tokens. 1,234 requests weren't handled. Add tokens and it restarts by itself, for new ones.",
 		},
 		{AgentModel{State: AgentByCreator}, "Paused by you. Stays off until you turn it on."},
-		{AgentModel{State: AgentByCreator, TurnedAway: 1}, "Paused by you. Stays off until you turn it on. 1 request wasn't handled."},
-		{AgentModel{State: AgentOverBudget, Budget: &fifty}, "Paused: its 50-token budget for this month is used. Raise the budget and it restarts by itself, for new requests."},
+		{
+			AgentModel{State: AgentByCreator, TurnedAway: 1},
+			"Paused by you. Stays off until you turn it on. 1 request wasn't handled.",
+		},
+		{
+			AgentModel{State: AgentOverBudget, Budget: &fifty},
+			"Paused: its 50-token budget for this month is used. Raise the budget and it restarts by itself, for new requests.",
+		},
 		{AgentModel{State: AgentOn, Held: 30 * tokens.One}, "Working: 30 tokens in use right now."},
 	} {
 		if got := Breakable(test.model.sentence(c)); got != test.want {
@@ -44,9 +58,24 @@ func TestAgentWords(t *testing.T) {
 
 func TestWhatBecameOfTokens(t *testing.T) {
 	t.Parallel()
-	m := AgentModel{Spent: 12 * tokens.One, Count: 240, One: "DM", Many: "DMs", Results: []ResultModel{
-		{Count: 9, One: "sale", Many: "sales", Money: money.Amount{Minor: 21400, Currency: "USD"}}, {Count: 1, One: "lead", Many: "leads"},
-	}}
+	m := AgentModel{
+		Spent: 12 * tokens.One,
+		Count: 240,
+		One:   "DM",
+		Many:  "DMs",
+		Results: []ResultModel{
+			{
+				Count: 9,
+				One:   "sale",
+				Many:  "sales",
+				Money: money.Amount{Minor: 21400, Currency: "USD"},
+			}, {
+				Count: 1,
+				One:   "lead",
+				Many:  "leads",
+			},
+		},
+	}
 	if got := strings.Join(m.chain(), " -> "); got != "12 tokens -> 240 DMs -> 9 sales, $214.00 and 1 lead" {
 		t.Errorf("got %q", got)
 	}
@@ -54,7 +83,8 @@ func TestWhatBecameOfTokens(t *testing.T) {
 		t.Errorf("nothing spent is %q", got)
 	}
 	// A refund of last month's work can make more come back than was spent.
-	if got := strings.Join((AgentModel{Spent: -1, Results: m.Results[1:]}).chain(), " -> "); got != "0 tokens -> 1 lead" {
+	if got := strings.Join((AgentModel{Spent: -1, Results: m.Results[1:]}).chain(), " -> "); got !=
+		"0 tokens -> 1 lead" {
 		t.Errorf("got %q", got)
 	}
 }
@@ -63,10 +93,21 @@ func TestResumedWords(t *testing.T) {
 	t.Parallel()
 	for want, list := range map[string][]ResumedModel{
 		"": nil,
-		"Comment Replies is back on, for new comments. The 38 from the pause weren't answered.": {{Name: "Comment Replies", For: "comments", Missed: 38}},
-		"Comment Replies is back on, for new comments. The one from the pause wasn't answered.": {{Name: "Comment Replies", For: "comments", Missed: 1}},
-		"Scout is back on, for new requests. Those from the pause weren't answered.":            {{Name: "Scout"}},
-		"A and B are back on, for new requests. Those from the pause weren't answered.":         {{Name: "A"}, {Name: "B", Missed: 3}},
+		"Comment Replies is back on, for new comments. The 38 from the pause weren't answered.": {{
+			Name:   "Comment Replies",
+			For:    "comments",
+			Missed: 38,
+		}},
+		"Comment Replies is back on, for new comments. The one from the pause wasn't answered.": {{
+			Name:   "Comment Replies",
+			For:    "comments",
+			Missed: 1,
+		}},
+		"Scout is back on, for new requests. Those from the pause weren't answered.": {{Name: "Scout"}},
+		"A and B are back on, for new requests. Those from the pause weren't answered.": {
+			{Name: "A"},
+			{Name: "B", Missed: 3},
+		},
 	} {
 		if got := resumedWords(list); got != want {
 			t.Errorf("got %q, want %q", got, want)
@@ -77,8 +118,14 @@ func TestResumedWords(t *testing.T) {
 func TestDeclinedWords(t *testing.T) {
 	t.Parallel()
 	m := ToolsModel{
-		Available: 42 * tokens.One, Text: "Glazes", Declined: true,
-		Chosen: &ToolModel{One: "PDF", Price: 75 * tokens.One, Short: 33 * tokens.One},
+		Available: 42 * tokens.One,
+		Text:      "Glazes",
+		Declined:  true,
+		Chosen: &ToolModel{
+			One:   "PDF",
+			Price: 75 * tokens.One,
+			Short: 33 * tokens.One,
+		},
 	}
 	if got := m.declined(); got != "This PDF needs 75 tokens and you have 42. It didn't run, and no tokens were used. You're 33 short; your text is saved." {
 		t.Errorf("declined: %q", got)

@@ -18,7 +18,8 @@ func (c Chrome) buyHref() templ.SafeURL {
 	return templ.URL("/credits/buy?next=" + url.QueryEscape(c.Here))
 }
 
-// ordered are the packs as they are shown: the one that covers what is missing comes first, so that it is also the first to be reached.
+// ordered are the packs as they are shown: the one that covers what is missing comes first, so that
+// it is also the first to be reached.
 func (m BuyModel) ordered() []PackModel {
 	list := slices.Clone(m.Packs)
 	if m.Need > 0 {
@@ -47,7 +48,8 @@ func (m BuyModel) needWords() string {
 	return text
 }
 
-// owedWords say what a pack comes to when something is owed: "500 − 120 owed from a returned payment = 380 tokens."
+// owedWords say what a pack comes to when something is owed: "500 − 120 owed from a returned
+// payment = 380 tokens."
 func (m BuyModel) owedWords(p PackModel) string {
 	switch {
 	case m.Owed <= 0:
@@ -57,13 +59,15 @@ func (m BuyModel) owedWords(p PackModel) string {
 	case m.Owed == p.Tokens:
 		return "All of it pays what is owed from a returned payment: you get no tokens to spend, and nothing stays owed."
 	}
-	return "All of it pays part of the " + Number(m.Owed) + " owed from a returned payment: you get no tokens to spend, and " +
+	return "All of it pays part of the " + Number(m.Owed) +
+		" owed from a returned payment: you get no tokens to spend, and " +
 		Number(m.Owed-p.Tokens) + " stay owed."
 }
 
 // netWords say what is left of tokens once what is owed is paid.
 func netWords(bought, owed tokens.Amount) string {
-	return Number(bought) + " " + minus + " " + Number(owed) + " owed from a returned payment = " + Tokens(max(bought-owed, 0)) + "."
+	return Number(bought) + " " + minus + " " + Number(owed) + " owed from a returned payment = " +
+		Tokens(max(bought-owed, 0)) + "."
 }
 
 // resumeWords say which agents go on with a pack: "Comment Replies and Auto DM restart, for new requests."
@@ -87,7 +91,8 @@ const (
 	aYear  = 365 * aDay
 )
 
-// lastsWords say for how long a pack is enough, never longer than it is: "about 9 days at your pace". Empty when that is not known.
+// lastsWords say for how long a pack is enough, never longer than it is: "about 9 days at your
+// pace". Empty when that is not known.
 func lastsWords(d time.Duration) string {
 	const pace = " at your pace"
 	switch {

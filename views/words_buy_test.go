@@ -72,7 +72,11 @@ func TestWhoGoesOnWithAPack(t *testing.T) {
 // The pack that is suggested for what is missing comes first; without a need the packs stand by size.
 func TestTheOrderOfPacks(t *testing.T) {
 	t.Parallel()
-	m := BuyModel{Packs: []PackModel{{ID: "s"}, {ID: "m", Suggested: true, Covers: true}, {ID: "l", Covers: true}}}
+	m := BuyModel{Packs: []PackModel{{ID: "s"}, {
+		ID:        "m",
+		Suggested: true,
+		Covers:    true,
+	}, {ID: "l", Covers: true}}}
 	for need, want := range map[tokens.Amount]string{0: "sml", tokens.One: "msl"} {
 		m.Need = need
 		got := ""
@@ -95,7 +99,10 @@ func TestTheOrderOfPacks(t *testing.T) {
 
 func TestTheNoticeLeadsBack(t *testing.T) {
 	t.Parallel()
-	for here, want := range map[string]string{"": "/credits/buy", "/tools?tool=x&text=a+b": "/credits/buy?next=%2Ftools%3Ftool%3Dx%26text%3Da%2Bb"} {
+	for here, want := range map[string]string{
+		"":                       "/credits/buy",
+		"/tools?tool=x&text=a+b": "/credits/buy?next=%2Ftools%3Ftool%3Dx%26text%3Da%2Bb",
+	} {
 		if got := string((Chrome{Here: here}).buyHref()); got != want {
 			t.Errorf("%q: %q, want %q", here, got, want)
 		}

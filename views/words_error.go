@@ -22,7 +22,8 @@ var errorWordsOf = map[int]errorWords{
 		"That doesn't work here", "This address is there for something else. Nothing was changed. Start from home and use the links and buttons.",
 	},
 	http.StatusConflict: {
-		"That can't be done right now", "Things may have changed since you opened the page. Go back and have another look.",
+		"That can't be done right now",
+		"Things may have changed since you opened the page. Go back and have another look.",
 	},
 	http.StatusRequestEntityTooLarge: {
 		"That's too much at once", "What you sent is larger than we can take. Nothing was changed. Make it shorter and try again.",
@@ -38,11 +39,15 @@ var errorWordsOf = map[int]errorWords{
 	},
 }
 
-// words of what went wrong; what has none of its own went wrong on our side. A sentence about just this case takes the general one's place.
+// words of what went wrong; what has none of its own went wrong on our side. A sentence about just
+// this case takes the general one's place.
 func (m ErrorModel) words() errorWords {
 	words, ok := errorWordsOf[m.Status]
 	if !ok {
-		words = errorWords{"That didn't work", "Something went wrong on our side. If you were paying, look at your history before you try again."}
+		words = errorWords{
+			"That didn't work",
+			"Something went wrong on our side. If you were paying, look at your history before you try again.",
+		}
 	}
 	if m.Detail != "" {
 		words.text = m.Detail

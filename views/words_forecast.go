@@ -7,8 +7,9 @@ import (
 	"pop.store/credits/internal/tokens"
 )
 
-// Forecast says how long the tokens last and on what pace that rests: "At this week's pace (about 6.4 tokens a day) your tokens last until
-// Tuesday; your plan resets on Thursday." It is empty when there is too little to go on, or nothing left.
+// Forecast says how long the tokens last and on what pace that rests: "At this week's pace (about
+// 6.4 tokens a day) your tokens last until Tuesday; your plan resets on Thursday." It is empty when
+// there is too little to go on, or nothing left.
 func (m OutlookModel) Forecast(c Chrome) string {
 	if m.PerDay <= 0 && m.PerHour <= 0 {
 		return ""
@@ -54,7 +55,8 @@ func (m OutlookModel) days() string {
 	return text
 }
 
-// About writes an amount no more exactly than an average can be known: whole tokens from a hundred on, one decimal from one on, two below.
+// About writes an amount no more exactly than an average can be known: whole tokens from a hundred
+// on, one decimal from one on, two below.
 func About(a tokens.Amount) string { return Number(rounded(a)) }
 
 // aboutTokens is a sum in a sentence: exact where it is short, else "about 375 tokens".
@@ -77,13 +79,14 @@ func rounded(a tokens.Amount) tokens.Amount {
 	return max((a+step/2)/step, 1) * step
 }
 
-// Reminder says what will expire: "12 gift tokens expire on Friday.", and "About 12 gift tokens will expire unused on Friday." where that is a
-// forecast and not a fact.
+// Reminder says what will expire: "12 gift tokens expire on Friday.", and "About 12 gift tokens
+// will expire unused on Friday." where that is a forecast and not a fact.
 func (m OutlookModel) Reminder(c Chrome, e ExpiryModel) string {
 	what := sourceWord(e.Kind) + " " + unit(e.Amount)
 	on := c.end(e.At).on()
 	if m.PerDay > 0 {
-		return "About " + About(e.Amount) + " " + sourceWord(e.Kind) + " " + unit(rounded(e.Amount)) + " will expire unused " + on + "."
+		return "About " + About(e.Amount) + " " + sourceWord(e.Kind) + " " + unit(rounded(e.Amount)) +
+			" will expire unused " + on + "."
 	}
 	verb := " expire "
 	if e.Amount == tokens.One {
@@ -151,7 +154,8 @@ func small(n int) string {
 	return strconv.Itoa(n)
 }
 
-// on says on which day something happens, after a verb: "today at 14:00", "tomorrow", "on Thursday", "on 3 December".
+// on says on which day something happens, after a verb: "today at 14:00", "tomorrow", "on
+// Thursday", "on 3 December".
 func (w when) on() string {
 	if days := w.daysAhead(); days > 1 && days < 7 {
 		return "on " + w.Arrives()
@@ -159,7 +163,8 @@ func (w when) on() string {
 	return w.Arrives()
 }
 
-// until says how far something lasts, no more exactly than can be known: "today, 14:00", "tomorrow", "Tuesday", "3 December".
+// until says how far something lasts, no more exactly than can be known: "today, 14:00",
+// "tomorrow", "Tuesday", "3 December".
 func (w when) until() string {
 	switch days := w.daysAhead(); {
 	case days <= 0:

@@ -14,8 +14,14 @@ type question struct {
 // questions are the article's, in its order, with this creator's numbers in the answers.
 func (m GuideModel) questions() []question {
 	list := []question{
-		{Title: "What are tokens?", Text: "They are what AI tools and agents run on. " + m.monthly() + " What you don't use of them doesn't roll over. Tokens that you buy are spent last."},
-		{Title: "What can I do with mine?", Text: m.goodFor(), Link: "See the plans", Href: "/plans"},
+		{Title: "What are tokens?", Text: "They are what AI tools and agents run on. " + m.monthly() +
+			" What you don't use of them doesn't roll over. Tokens that you buy are spent last."},
+		{
+			Title: "What can I do with mine?",
+			Text:  m.goodFor(),
+			Link:  "See the plans",
+			Href:  "/plans",
+		},
 		{
 			Title: "What happens when I run out?",
 			Text:  m.atZero() + " Agents pause and restart by themselves when tokens arrive, for new requests only: what came in meanwhile isn't answered.",
@@ -28,7 +34,8 @@ func (m GuideModel) questions() []question {
 		{
 			Title: "Can I see how many tokens I've used?",
 			Text:  "Yes, to the last one: every purchase, every use and everything that came back is in your history. Your balance is at the top right of every page.",
-			Link:  "See your history", Href: "/credits/history",
+			Link:  "See your history",
+			Href:  "/credits/history",
 		},
 	}
 	if m.CanBuy {
@@ -55,16 +62,19 @@ func (m GuideModel) monthly() string {
 func (m GuideModel) goodFor() string {
 	text := equivalents(m.Equivalents)
 	if text == "" {
-		return "You have " + Tokens(m.Spendable) + ", which is less than the cheapest AI tool takes. A month of " + m.planName() + " gives you " + Number(m.Allowance) + "."
+		return "You have " + Tokens(m.Spendable) + ", which is less than the cheapest AI tool takes. A month of " +
+			m.planName() + " gives you " + Number(m.Allowance) + "."
 	}
-	return "Your " + Tokens(m.Spendable) + " are good for " + text + ", or a mix. Agents' counts are estimates: they use tokens by what they do."
+	return "Your " + Tokens(m.Spendable) + " are good for " + text +
+		", or a mix. Agents' counts are estimates: they use tokens by what they do."
 }
 
 // atZero explains the rule with a tool that the balance does not pay for, if there is one.
 func (m GuideModel) atZero() string {
 	text := "A tool only runs when you have all the tokens that it takes."
 	if p, ok := m.beyond(); ok {
-		text += " One " + p.Unit + " takes " + Number(p.Price) + ": with your " + Number(m.Spendable) + " it won't run until you have " +
+		text += " One " + p.Unit + " takes " + Number(p.Price) + ": with your " + Number(m.Spendable) +
+			" it won't run until you have " +
 			Number(p.Price-m.Spendable) + " more, and no tokens are used for what doesn't run."
 	} else {
 		text += " Otherwise it won't run, and no tokens are used."

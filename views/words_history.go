@@ -141,7 +141,8 @@ func (r HistoryRow) Change() string {
 	return Signed(r.Amount)
 }
 
-// title names the page: the tab, what it is filtered by in the words of the form, and whether it is an older part.
+// title names the page: the tab, what it is filtered by in the words of the form, and whether it is
+// an older part.
 func (m HistoryModel) title() string {
 	f := m.Filter
 	var parts []string

@@ -75,7 +75,8 @@ func (m PurchaseModel) usedWords() string {
 	if m.Debt <= 0 {
 		return text + "; nothing is owed for them any more."
 	}
-	return text + ". " + Tokens(m.Debt) + " " + are(Number(m.Debt) == "1") + " owed now, and will come off your next purchase."
+	return text + ". " + Tokens(m.Debt) + " " + are(Number(m.Debt) == "1") +
+		" owed now, and will come off your next purchase."
 }
 
 func (m PurchaseModel) disputedWords() string {
@@ -93,15 +94,18 @@ func (m PurchaseModel) disputedWords() string {
 const slowBanks = 10 * 24 * time.Hour
 
 func (m PurchaseModel) bankWords() string {
-	if m.Back.Money.Minor == 0 || m.State == PurchaseLost || m.Back.At.IsZero() || m.Chrome.Now.Sub(m.Back.At) > slowBanks {
+	if m.Back.Money.Minor == 0 || m.State == PurchaseLost || m.Back.At.IsZero() ||
+		m.Chrome.Now.Sub(m.Back.At) > slowBanks {
 		return ""
 	}
 	return "It may take your bank a few days to show it."
 }
 
-// words say until when a pack can be returned, and what comes back: "You have used nothing of it. Until Sunday 6 December, 14:02, you can return it: ..."
+// words say until when a pack can be returned, and what comes back: "You have used nothing of it.
+// Until Sunday 6 December, 14:02, you can return it: ..."
 func (m ReturnModel) words(c Chrome) string {
-	text := "You have used nothing of it. Until " + c.end(m.Until).deadline() + " you can return it: its tokens go back"
+	text := "You have used nothing of it. Until " + c.end(m.Until).deadline() +
+		" you can return it: its tokens go back"
 	if m.Paid.Minor == 0 {
 		return text + "."
 	}
@@ -119,7 +123,8 @@ func (m ReturnModel) label() string {
 	return "Return it and get " + m.Paid.String() + " back"
 }
 
-// ago says on which day something was, after a verb: "today", "yesterday", "on Tuesday", "on 3 November", "on 3 November 2025".
+// ago says on which day something was, after a verb: "today", "yesterday", "on Tuesday", "on 3
+// November", "on 3 November 2025".
 func (w when) ago() string {
 	switch days := w.daysAhead(); {
 	case days >= 0:

@@ -14,7 +14,8 @@ type ReceiptLine struct {
 	Strong bool
 }
 
-// Lines are a receipt's sums, in their order: what was bought, what came off and on, what was paid, what went back.
+// Lines are a receipt's sums, in their order: what was bought, what came off and on, what was paid,
+// what went back.
 func (m *ReceiptModel) Lines() []ReceiptLine {
 	lines := []ReceiptLine{{Name: m.item(), Value: m.Price.String()}}
 	between := m.Total.Minor - m.Price.Minor
@@ -29,9 +30,16 @@ func (m *ReceiptModel) Lines() []ReceiptLine {
 		}
 	}
 	if between != 0 {
-		lines = append(lines, ReceiptLine{Name: "Tax and discounts", Value: money.Amount{Minor: between, Currency: m.Total.Currency}.String()})
+		lines = append(lines, ReceiptLine{
+			Name:  "Tax and discounts",
+			Value: money.Amount{Minor: between, Currency: m.Total.Currency}.String(),
+		})
 	}
-	lines = append(lines, ReceiptLine{Name: "Total paid", Value: m.Total.String(), Strong: true})
+	lines = append(lines, ReceiptLine{
+		Name:   "Total paid",
+		Value:  m.Total.String(),
+		Strong: true,
+	})
 	for _, t := range m.Taxes {
 		if t.Included {
 			lines = append(lines, ReceiptLine{Name: "Includes " + t.name(), Value: t.Amount.String()})

@@ -11,7 +11,8 @@ func TestARefusedOrder(t *testing.T) {
 		t.Error(got)
 	}
 	m.Failure = "declined"
-	if got := m.headline() + " " + m.text() + " " + m.retryLabel(); got != "Your payment didn't go through. No tokens were added. Try another card" {
+	if got := m.headline() + " " + m.text() + " " + m.retryLabel(); got !=
+		"Your payment didn't go through. No tokens were added. Try another card" {
 		t.Error(got)
 	}
 }
@@ -20,8 +21,9 @@ func TestARefusedOrder(t *testing.T) {
 func TestChangedTerms(t *testing.T) {
 	t.Parallel()
 	n := TopUpNotice{Why: TopUpPrice}
-	if got := n.Lead(Chrome{}) + " " + n.Rest(); got != "Auto top-up is off: its pack is not what you agreed to any more. It costs more now, or brings fewer tokens, "+
-		"or they expire sooner. Nothing was bought. Look at the packs, and turn it on again if you like." {
+	if got := n.Lead(Chrome{}) + " " + n.Rest(); got !=
+		"Auto top-up is off: its pack is not what you agreed to any more. It costs more now, or brings fewer tokens, "+
+			"or they expire sooner. Nothing was bought. Look at the packs, and turn it on again if you like." {
 		t.Error(got)
 	}
 }

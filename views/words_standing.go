@@ -13,11 +13,13 @@ func (s StandingModel) lead() string {
 func (s StandingModel) rest() string {
 	switch {
 	case s.Closed && s.Left > 0:
-		return "It was closed on " + s.Date + ". Its " + Tokens(s.Left) + " can't be spent any more, and no new ones come. Your history and receipts stay here."
+		return "It was closed on " + s.Date + ". Its " + Tokens(s.Left) +
+			" can't be spent any more, and no new ones come. Your history and receipts stay here."
 	case s.Closed:
 		return "It was closed on " + s.Date + ". No new tokens come. Your history and receipts stay here."
 	case s.Left > 0:
-		return "No new tokens come each month. You can spend the " + Tokens(s.Left) + " that are left until they expire."
+		return "No new tokens come each month. You can spend the " + Tokens(s.Left) +
+			" that are left until they expire."
 	}
 	return "No new tokens come each month. You can still buy a pack."
 }

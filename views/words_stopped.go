@@ -48,7 +48,8 @@ func (m StopModel) Button() string {
 	return "See the packs"
 }
 
-// Advice says what ends the pause of one agent, or of several that are paused for the same reason. ones is what they work on from then on.
+// Advice says what ends the pause of one agent, or of several that are paused for the same reason.
+// ones is what they work on from then on.
 func (m StopModel) Advice(several bool, ones string) string {
 	restart, goOn := "it restarts by itself", "it goes on"
 	if several {
@@ -109,7 +110,8 @@ func (m BadgeModel) stopped() string {
 	return both(names) + " " + are(len(names) == 1)
 }
 
-// pausedWords say which agents are paused, and why if that is one reason: "Comment Replies is paused: out of tokens." Empty for none.
+// pausedWords say which agents are paused, and why if that is one reason: "Comment Replies is
+// paused: out of tokens." Empty for none.
 func (m BadgeModel) pausedWords() string {
 	if m.PausedAgents == 0 {
 		return ""
@@ -128,7 +130,8 @@ func (m BadgeModel) PausedAnnouncement() string { return m.pausedWords() }
 func (m NoticeModel) waits() string {
 	switch {
 	case m.Waiting > 0 && m.GoOn > 0:
-		return "AI tools and " + Count(int64(m.Waiting)) + " of " + counted(int64(m.Waiting+m.GoOn), "agent", "agents") +
+		return "AI tools and " + Count(int64(m.Waiting)) + " of " + counted(int64(m.Waiting+m.GoOn), "agent",
+			"agents") +
 			" are waiting for more tokens. The others go on with what is left."
 	case m.Waiting > 0:
 		return "AI tools and agents are waiting for more tokens."
@@ -138,17 +141,26 @@ func (m NoticeModel) waits() string {
 	return "AI tools are waiting for more tokens."
 }
 
-// pausedStep is the next step while agents are paused: what ends the pause, if it is one thing for all of them.
+// pausedStep is the next step while agents are paused: what ends the pause, if it is one thing for
+// all of them.
 func pausedStep(b *BadgeModel) step {
 	stop, same := sameStop(b.Stopped)
 	if !same {
-		return step{b.stopped() + " paused", "Each says why, and what ends it.", LinkProps{Label: "See the agents", Href: "/agents", Kind: ButtonInk}}
+		return step{b.stopped() + " paused", "Each says why, and what ends it.", LinkProps{
+			Label: "See the agents",
+			Href:  "/agents",
+			Kind:  ButtonInk,
+		}}
 	}
 	title := b.stopped() + " paused: " + stop.Clause(b.PausedAgents > 1)
 	if stop.Reason == WhyTokens {
 		title = b.stopped() + " waiting for tokens"
 	}
-	button := LinkProps{Label: stop.Button(), Href: "/agents", Kind: ButtonInk}
+	button := LinkProps{
+		Label: stop.Button(),
+		Href:  "/agents",
+		Kind:  ButtonInk,
+	}
 	if stop.onlyTokens() {
 		button.Href = "/credits/buy"
 	} else if len(b.Stopped) == 1 {

@@ -10,10 +10,16 @@ import (
 
 func stopOf(reason AgentReason) StopModel {
 	fifty := 50 * tokens.One
-	return StopModel{Reason: reason, KeptFor: "your own tools", Budget: &fifty, URL: "/agents#there"}
+	return StopModel{
+		Reason:  reason,
+		KeptFor: "your own tools",
+		Budget:  &fifty,
+		URL:     "/agents#there",
+	}
 }
 
-// Why an agent is paused, what ends that, and the button for it: said once, in the same words on the card, on the badge, on the home page.
+// Why an agent is paused, what ends that, and the button for it: said once, in the same words on
+// the card, on the badge, on the home page.
 func TestWhyAnAgentIsPaused(t *testing.T) {
 	t.Parallel()
 	now := time.Date(2026, 11, 27, 14, 5, 0, 0, time.UTC)
@@ -24,43 +30,61 @@ func TestWhyAnAgentIsPaused(t *testing.T) {
 	}{
 		{
 			WhyTokens, "Paused since 13:05: out of tokens. Add tokens and it restarts by itself, for new requests.", "Scout is paused: out of tokens.",
-			"Scout is waiting for tokens", "Add tokens and it restarts by itself, for new requests.", "See the packs", "/credits/buy",
+			"Scout is waiting for tokens", "Add tokens and it restarts by itself, for new requests.",
+			"See the packs", "/credits/buy",
 		},
 		{
 			WhyHeld, "Paused since 13:05: jobs under way hold the tokens it needs. Add tokens and it restarts by itself, for new requests.",
-			"Scout is paused: jobs under way hold the tokens it needs.", "Scout is paused: jobs under way hold the tokens it needs",
+			"Scout is paused: jobs under way hold the tokens it needs.",
+			"Scout is paused: jobs under way hold the tokens it needs",
 			"Add tokens and it restarts by itself, for new requests.", "See the packs", "/credits/buy",
 		},
 		{
 			WhyReserve, "Paused since 13:05: the tokens left are kept for your own tools. Keep less for your own tools and it restarts by itself, for new requests.",
-			"Scout is paused: the tokens left are kept for your own tools.", "Scout is paused: the tokens left are kept for your own tools",
-			"Keep less for your own tools and it restarts by itself, for new requests.", "Lower the reserve", "/agents#there",
+			"Scout is paused: the tokens left are kept for your own tools.",
+			"Scout is paused: the tokens left are kept for your own tools",
+			"Keep less for your own tools and it restarts by itself, for new requests.", "Lower the reserve",
+			"/agents#there",
 		},
 		{
 			WhySize, "Paused since 13:05: it asked for more tokens at once than you had. Turn on and it goes on, for new requests.",
-			"Scout is paused: it asked for more tokens at once than you had.", "Scout is paused: it asked for more tokens at once than you had",
+			"Scout is paused: it asked for more tokens at once than you had.",
+			"Scout is paused: it asked for more tokens at once than you had",
 			"Turn on and it goes on, for new requests.", "Turn on", "/agents#there",
 		},
 		{
 			WhyBudget, "Paused: its 50-token budget for this month is used. Raise the budget and it restarts by itself, for new requests.",
-			"Scout is paused: its 50-token budget for this month is used.", "Scout is paused: its 50-token budget for this month is used",
+			"Scout is paused: its 50-token budget for this month is used.",
+			"Scout is paused: its 50-token budget for this month is used",
 			"Raise the budget and it restarts by itself, for new requests.", "Raise the budget", "/agents#there",
 		},
 	} {
 		stop := stopOf(want.reason)
-		card := AgentModel{Name: "Scout", State: AgentOutOfTokens, Since: now.Add(-time.Hour), Stop: stop, Budget: stop.Budget}
+		card := AgentModel{
+			Name:   "Scout",
+			State:  AgentOutOfTokens,
+			Since:  now.Add(-time.Hour),
+			Stop:   stop,
+			Budget: stop.Budget,
+		}
 		if want.reason == WhyBudget {
 			card.State = AgentOverBudget
 		}
 		if got := Breakable(card.sentence(c)); got != want.card {
 			t.Errorf("%s: the card says %q, want %q", want.reason, got, want.card)
 		}
-		b := &BadgeModel{Level: LevelOK, Spendable: 199 * tokens.One, PausedAgents: 1, Stopped: []StoppedModel{{Name: "Scout", Stop: stop}}}
+		b := &BadgeModel{
+			Level:        LevelOK,
+			Spendable:    199 * tokens.One,
+			PausedAgents: 1,
+			Stopped:      []StoppedModel{{Name: "Scout", Stop: stop}},
+		}
 		if got := b.PausedAnnouncement(); got != want.badge || b.state().Word != "1 paused" {
 			t.Errorf("%s: the badge says %q and %q, want %q", want.reason, b.state().Word, got, want.badge)
 		}
 		next := nextStep(Chrome{Now: now, Badge: b})
-		if next.Title != want.title || next.Text != want.text || next.Button.Label != want.button || string(next.Button.Href) != want.url {
+		if next.Title != want.title || next.Text != want.text || next.Button.Label != want.button ||
+			string(next.Button.Href) != want.url {
 			t.Errorf("%s: the next step is %+v", want.reason, next)
 		}
 	}
@@ -69,24 +93,36 @@ func TestWhyAnAgentIsPaused(t *testing.T) {
 // Several agents that are paused for several reasons have no one cure.
 func TestSeveralReasonsHaveNoOneCure(t *testing.T) {
 	t.Parallel()
-	b := &BadgeModel{Level: LevelLow, Spendable: 6 * tokens.One, PausedAgents: 2, Stopped: []StoppedModel{
-		{Name: "Scout", Stop: stopOf(WhyBudget)}, {Name: "Replies", Stop: stopOf(WhyTokens)},
-	}}
+	b := &BadgeModel{
+		Level:        LevelLow,
+		Spendable:    6 * tokens.One,
+		PausedAgents: 2,
+		Stopped: []StoppedModel{
+			{Name: "Scout", Stop: stopOf(WhyBudget)}, {Name: "Replies", Stop: stopOf(WhyTokens)},
+		},
+	}
 	if got := b.PausedAnnouncement(); got != "Scout and Replies are paused." {
 		t.Errorf("the badge says %q", got)
 	}
-	if next := nextStep(Chrome{Badge: b}); next.Title != "Scout and Replies are paused" || next.Button.Label != "See the agents" || next.Button.Href != "/agents" {
+	if next := nextStep(Chrome{Badge: b}); next.Title != "Scout and Replies are paused" ||
+		next.Button.Label != "See the agents" || next.Button.Href != "/agents" {
 		t.Errorf("the next step is %+v", next)
 	}
 	b.Stopped[0].Stop = stopOf(WhyTokens)
 	if got := b.PausedAnnouncement(); got != "Scout and Replies are paused: out of tokens." {
 		t.Errorf("the badge says %q", got)
 	}
-	if next := nextStep(Chrome{Badge: b}); next.Text != "Add tokens and they restart by themselves, for new requests." {
+	if next := nextStep(Chrome{Badge: b}); next.Text !=
+		"Add tokens and they restart by themselves, for new requests." {
 		t.Errorf("the next step is %+v", next)
 	}
-	n := NoticeModel{Level: LevelLow, Spendable: 6 * tokens.One, Forecast: &Forecast{Who: "Scout"}}
-	if got := n.Lead() + " " + n.Rest(Chrome{Badge: b}); got != "6 tokens left. Scout and Replies are paused: out of tokens." {
+	n := NoticeModel{
+		Level:     LevelLow,
+		Spendable: 6 * tokens.One,
+		Forecast:  &Forecast{Who: "Scout"},
+	}
+	if got := n.Lead() + " " + n.Rest(Chrome{Badge: b}); got !=
+		"6 tokens left. Scout and Replies are paused: out of tokens." {
 		t.Errorf("the notice says %q", got)
 	}
 	// More than two are counted, and such as could not be read.
@@ -109,13 +145,21 @@ func TestWhoWaitsAtAnEmptyBalance(t *testing.T) {
 	}{
 		{0, 0, 0, "AI tools are waiting for more tokens.", "AI tools are waiting"},
 		{0, 4, 0, "AI tools and agents are waiting for more tokens.", "AI tools and agents are waiting"},
-		{3 * tokens.One, 0, 4, "AI tools are waiting for more tokens. Agents go on with what is left.", "AI tools are waiting"},
+		{
+			3 * tokens.One, 0, 4, "AI tools are waiting for more tokens. Agents go on with what is left.",
+			"AI tools are waiting",
+		},
 		{
 			3 * tokens.One, 1, 3, "AI tools and 1 of 4 agents are waiting for more tokens. The others go on with what is left.",
 			"AI tools are waiting",
 		},
 	} {
-		n := &NoticeModel{Level: LevelEmpty, Spendable: test.left, Waiting: test.waiting, GoOn: test.goOn}
+		n := &NoticeModel{
+			Level:     LevelEmpty,
+			Spendable: test.left,
+			Waiting:   test.waiting,
+			GoOn:      test.goOn,
+		}
 		if got := n.Rest(Chrome{}); got != "Your shop is open as usual. "+test.says {
 			t.Errorf("%d wait, %d go on: %q", test.waiting, test.goOn, got)
 		}
@@ -129,7 +173,12 @@ func TestWhoWaitsAtAnEmptyBalance(t *testing.T) {
 // What jobs hold is there: the notice counts it and says so.
 func TestTheNoticeCountsWhatJobsHold(t *testing.T) {
 	t.Parallel()
-	n := NoticeModel{Level: LevelLow, Spendable: 5 * tokens.One, Held: 30 * tokens.One, Forecast: &Forecast{}}
+	n := NoticeModel{
+		Level:     LevelLow,
+		Spendable: 5 * tokens.One,
+		Held:      30 * tokens.One,
+		Forecast:  &Forecast{},
+	}
 	if got := n.Lead(); got != "35 tokens left, 30 of them in use." {
 		t.Errorf("low: %q", got)
 	}
@@ -147,13 +196,20 @@ func TestReserveWarning(t *testing.T) {
 		spendable, reserved, own tokens.Amount
 		begins                   string
 	}{
-		{199 * one, 500 * one, 500 * one, "You keep 500 for your own tools and have 199 tokens: agents have nothing left to spend"},
+		{
+			199 * one, 500 * one, 500 * one,
+			"You keep 500 for your own tools and have 199 tokens: agents have nothing left to spend",
+		},
 		{199 * one, 300 * one, 100 * one, "300 are kept in all and you have 199 tokens: nobody else"},
 		{200 * one, 200 * one, 200 * one, "You keep 200"},
 		{201 * one, 200 * one, 200 * one, ""},
 		{0, 0, 0, ""},
 	} {
-		got := AgentsModel{Spendable: test.spendable, Reserved: test.reserved, Own: test.own}.reserveWarning()
+		got := AgentsModel{
+			Spendable: test.spendable,
+			Reserved:  test.reserved,
+			Own:       test.own,
+		}.reserveWarning()
 		if !strings.HasPrefix(got, test.begins) || (got == "") != (test.begins == "") {
 			t.Errorf("%v of %v kept: %q", test.reserved, test.spendable, got)
 		}
@@ -163,7 +219,15 @@ func TestReserveWarning(t *testing.T) {
 // A tool that lacks tokens names what is set aside.
 func TestDeclinedToolsNameWhatIsSetAside(t *testing.T) {
 	t.Parallel()
-	m := ToolsModel{Kept: 150 * tokens.One, Held: 30 * tokens.One, Chosen: &ToolModel{One: "image", Price: 10 * tokens.One, Short: 10 * tokens.One}}
+	m := ToolsModel{
+		Kept: 150 * tokens.One,
+		Held: 30 * tokens.One,
+		Chosen: &ToolModel{
+			One:   "image",
+			Price: 10 * tokens.One,
+			Short: 10 * tokens.One,
+		},
+	}
 	want := "This image needs 10 tokens and you have 0 to spend: 150 more are kept for agents and 30 are in use. You're 10 short."
 	if got := m.declined(); got != want || !m.keptWouldDo() {
 		t.Errorf("got %q, want %q", got, want)

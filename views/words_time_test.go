@@ -25,22 +25,51 @@ func TestAnEndIsTheLastDay(t *testing.T) {
 	midnight := time.Date(2026, 12, 25, 0, 0, 0, 0, santiago)
 	noon := midnight.Add(12 * time.Hour)
 	gift := func(at time.Time) string { return LotModel{Kind: LotPromo, ExpiresAt: at}.Fate(c) }
-	outlook := OutlookModel{PerDay: tokens.One, PaceDays: 7, RunsOut: midnight}
-	receipt := ReceiptModel{Chrome: c, Tokens: 100 * tokens.One, ExpiresAt: midnight}
-	pack := AdviceModel{Kind: AdviceBuy, PackTokens: 100 * tokens.One, PackPrice: money.Amount{Minor: 900, Currency: "USD"}, Until: midnight}
+	outlook := OutlookModel{
+		PerDay:   tokens.One,
+		PaceDays: 7,
+		RunsOut:  midnight,
+	}
+	receipt := ReceiptModel{
+		Chrome:    c,
+		Tokens:    100 * tokens.One,
+		ExpiresAt: midnight,
+	}
+	pack := AdviceModel{
+		Kind:       AdviceBuy,
+		PackTokens: 100 * tokens.One,
+		PackPrice:  money.Amount{Minor: 900, Currency: "USD"},
+		Until:      midnight,
+	}
 	for _, line := range []struct{ got, want string }{
 		{gift(midnight), "until Thu 24 Dec"},
 		{gift(noon), "until Fri 25 Dec"},
 		{gift(midnight.Add(time.Microsecond)), "until Fri 25 Dec"},
-		{LotModel{Kind: LotPlan, Of: 200 * tokens.One, ExpiresAt: midnight}.Fate(c), "of 200, until Thu 24 Dec"},
-		{LotModel{Kind: LotPlan, Of: 200 * tokens.One, ExpiresAt: midnight, Resets: true}.Fate(c), "of 200, resets Fri 25 Dec"},
-		{OutlookModel{}.Reminder(c, ExpiryModel{LotPromo, 2 * tokens.One, midnight}), "2 gift tokens expire on Thursday."},
+		{LotModel{
+			Kind:      LotPlan,
+			Of:        200 * tokens.One,
+			ExpiresAt: midnight,
+		}.Fate(c), "of 200, until Thu 24 Dec"},
+		{LotModel{
+			Kind:      LotPlan,
+			Of:        200 * tokens.One,
+			ExpiresAt: midnight,
+			Resets:    true,
+		}.Fate(c), "of 200, resets Fri 25 Dec"},
+		{
+			OutlookModel{}.Reminder(c, ExpiryModel{LotPromo, 2 * tokens.One, midnight}),
+			"2 gift tokens expire on Thursday.",
+		},
 		{OutlookModel{}.Reminder(c, ExpiryModel{LotPromo, 2 * tokens.One, noon}), "2 gift tokens expire on Friday."},
-		{OutlookModel{}.Reminder(Chrome{Now: midnight.Add(-time.Hour), Zone: santiago}, ExpiryModel{LotPromo, 2 * tokens.One, midnight}), "2 gift tokens expire today at 23:59."},
+		{OutlookModel{}.Reminder(Chrome{Now: midnight.Add(-time.Hour), Zone: santiago},
+			ExpiryModel{LotPromo, 2 * tokens.One, midnight}), "2 gift tokens expire today at 23:59."},
 		{outlook.Forecast(c), "At this week's pace (about 1 token a day) your tokens last until Thursday."},
 		{pack.Words(c), "If you buy, 100 tokens for $9.00 last until about Thursday."},
 		{receipt.TokenWords(), "100 tokens. They can be used until 24 December 2026."},
-		{ReturnModel{Until: midnight}.words(c), "You have used nothing of it. Until Thursday 24 December, 23:59 you can return it: its tokens go back."},
+		{
+			ReturnModel{Until: midnight}.words(c),
+			"You have used nothing of it. Until Thursday 24 December, 23:59 you can return it: its tokens go back.",
+		},
 	} {
 		if Breakable(line.got) != line.want {
 			t.Errorf("%q, want %q", line.got, line.want)
@@ -52,10 +81,17 @@ func TestAnEndIsTheLastDay(t *testing.T) {
 func TestFirstLettersAreWholeCharacters(t *testing.T) {
 	t.Parallel()
 	for text, want := range map[string][2]string{
-		"": {"", ""}, "about": {"About", "about"}, "−75 tokens": {"−75 tokens", "−75 tokens"}, "Émile is": {"Émile is", "émile is"}, "éclair": {"Éclair", "éclair"},
-		"𝒳": {"𝒳", "𝒳"}, "Ǆ": {"Ǆ", "ǆ"}, "ß": {"SS", "ß"},
+		"":           {"", ""},
+		"about":      {"About", "about"},
+		"−75 tokens": {"−75 tokens", "−75 tokens"},
+		"Émile is":   {"Émile is", "émile is"},
+		"éclair":     {"Éclair", "éclair"},
+		"𝒳":          {"𝒳", "𝒳"},
+		"Ǆ":          {"Ǆ", "ǆ"},
+		"ß":          {"SS", "ß"},
 	} {
-		if up, low := upperFirst(text), lowerFirst(text); !utf8.ValidString(up+low) || low != want[1] || (text != "ß" && up != want[0]) {
+		if up, low := upperFirst(text),
+			lowerFirst(text); !utf8.ValidString(up+low) || low != want[1] || (text != "ß" && up != want[0]) {
 			t.Errorf("%q becomes %q and %q", text, up, low)
 		}
 	}
@@ -70,7 +106,8 @@ func TestOnlyOneZoneSaysToday(t *testing.T) {
 		own := strings.Join(append(m.marks(list), list[len(list)-1].name(m)), " ")
 		m.Zone = "America/Los_Angeles"
 		other := strings.Join(append(m.marks(list), list[len(list)-1].name(m)), " ")
-		if strings.Count(own, "Today") != 2 || strings.Contains(other, "Today") || m.zoneNote() != "Days here begin at midnight in your billing time zone, America/Los Angeles." {
+		if strings.Count(own, "Today") != 2 || strings.Contains(other, "Today") ||
+			m.zoneNote() != "Days here begin at midnight in your billing time zone, America/Los Angeles." {
 			t.Errorf("%d days: %q, and %q in another zone", days, own, other)
 		}
 	}
@@ -136,12 +173,17 @@ func TestABarShowsWhatIsLeft(t *testing.T) {
 			t.Errorf("%q, want %q", got, want)
 		}
 	}
-	if got := (AgentModel{Budget: &budget, Spent: 12 * one, Held: 8 * one}).budgetLeft(); got != 30*one {
+	if got := (AgentModel{
+		Budget: &budget,
+		Spent:  12 * one,
+		Held:   8 * one,
+	}).budgetLeft(); got != 30*one {
 		t.Errorf("%s are left beside a job", got)
 	}
 }
 
-// What rests on the last hour says so, and is no more exact than it can be: the words stay the same while nothing changes much.
+// What rests on the last hour says so, and is no more exact than it can be: the words stay the same
+// while nothing changes much.
 func TestTheLastHourInWords(t *testing.T) {
 	t.Parallel()
 	c := Chrome{Now: time.Date(2026, 12, 20, 15, 2, 0, 0, time.UTC), Zone: time.UTC}
@@ -152,11 +194,25 @@ func TestTheLastHourInWords(t *testing.T) {
 		10 * time.Minute: {"stops within an hour.", "for less than an hour."},
 		time.Hour:        {"stops around today, 16:00.", "until today, 16:00; your plan resets on 29 December."},
 	} {
-		n := NoticeModel{Level: LevelLow, Spendable: 18 * tokens.One, Forecast: &Forecast{Who: "Night desk", At: c.Now.Add(left), Hour: true}}
+		n := NoticeModel{
+			Level:     LevelLow,
+			Spendable: 18 * tokens.One,
+			Forecast: &Forecast{
+				Who:  "Night desk",
+				At:   c.Now.Add(left),
+				Hour: true,
+			},
+		}
 		if got := Breakable(n.Rest(c)); got != "At the last hour's pace, Night desk "+want[0] {
 			t.Errorf("%v: %q", left, got)
 		}
-		m := OutlookModel{PerDay: tokens.One, PaceDays: 7, PerHour: 25 * tokens.One, RunsOut: c.Now.Add(left), Next: next}
+		m := OutlookModel{
+			PerDay:   tokens.One,
+			PaceDays: 7,
+			PerHour:  25 * tokens.One,
+			RunsOut:  c.Now.Add(left),
+			Next:     next,
+		}
 		if want[1] != "" {
 			want[1] = "At the last hour's pace (about 25 tokens an hour) your tokens last " + want[1]
 		}

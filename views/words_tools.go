@@ -8,10 +8,11 @@ func (m ToolModel) after() string {
 	return "leaves you " + Number(m.Left)
 }
 
-// declined says why a tool did not run: "This PDF needs 75 tokens and you have 42. It didn't run, and no tokens were used. You're 33 short; your text
-// is saved."
+// declined says why a tool did not run: "This PDF needs 75 tokens and you have 42. It didn't run,
+// and no tokens were used. You're 33 short; your text is saved."
 func (m ToolsModel) declined() string {
-	text := "This " + m.Chosen.One + " needs " + Tokens(m.Chosen.Price) + " and you have " + Number(m.Available) + m.aside() + ". "
+	text := "This " + m.Chosen.One + " needs " + Tokens(m.Chosen.Price) + " and you have " + Number(m.Available) +
+		m.aside() + ". "
 	if m.Declined {
 		text += "It didn't run, and no tokens were used. "
 	}
@@ -22,7 +23,8 @@ func (m ToolsModel) declined() string {
 	return text + "."
 }
 
-// aside names what is set aside and therefore not there for tools: " to spend: 150 more are kept for agents and 30 are in use".
+// aside names what is set aside and therefore not there for tools: " to spend: 150 more are kept
+// for agents and 30 are in use".
 func (m ToolsModel) aside() string {
 	var list []string
 	if m.Kept > 0 {

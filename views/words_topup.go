@@ -122,7 +122,8 @@ func (m TopUpModel) sentence() string {
 
 // month is what was bought this month: "1 of 3 times, $40.00 of $150.00".
 func (m TopUpModel) month() string {
-	return Count(int64(m.Times)) + " of " + counted(int64(m.MostTimes), "time", "times") + ", " + m.Spent.String() + " of " + m.Limit.String()
+	return Count(int64(m.Times)) + " of " + counted(int64(m.MostTimes), "time", "times") + ", " +
+		m.Spent.String() + " of " + m.Limit.String()
 }
 
 // text says what became of an attempt.

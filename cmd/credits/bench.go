@@ -29,7 +29,8 @@ func (p *program) bench(ctx context.Context, args []string) error {
 	if len(args) == 0 || !slices.Contains(append(names, bench.PeerCommand), args[0]) {
 		return usage
 	}
-	if err := flags.Parse(args[1:]); err != nil || flags.NArg() > 0 || o.Seconds < 1 || o.Seconds > 600 || o.Callers < 0 || o.Accounts < 0 {
+	if err := flags.Parse(args[1:]); err != nil || flags.NArg() > 0 || o.Seconds < 1 || o.Seconds > 600 ||
+		o.Callers < 0 || o.Accounts < 0 {
 		return usage
 	}
 	relaxCollector(p.getenv)
@@ -72,10 +73,12 @@ func (p *program) benchAll(ctx context.Context, o bench.Options) error {
 			results = append(results, r)
 		}
 	}
-	fmt.Fprintf(p.stdout, "%-20s %10s %9s %9s %8s %8s  %s\n", "benchmark", "per second", "p50 ms", "p99 ms", "app us", "db us", "goals")
+	fmt.Fprintf(p.stdout, "%-20s %10s %9s %9s %8s %8s  %s\n", "benchmark", "per second", "p50 ms", "p99 ms",
+		"app us", "db us", "goals")
 	for _, r := range results {
 		cost := r.CPU[bench.Itself]
-		fmt.Fprintf(p.stdout, "%-20s %10.0f %9.1f %9.1f %8.1f %8.1f  %s\n", r.Name, r.OpsPerS, r.P50, r.P99, cost.App, cost.Postgres, goalsOf(r))
+		fmt.Fprintf(p.stdout, "%-20s %10.0f %9.1f %9.1f %8.1f %8.1f  %s\n", r.Name, r.OpsPerS, r.P50, r.P99,
+			cost.App, cost.Postgres, goalsOf(r))
 	}
 	return nil
 }
@@ -88,7 +91,8 @@ func goalsOf(r bench.Result) string {
 		if g.AtMost > 0 {
 			sign, aim = "<=", g.AtMost
 		}
-		parts = append(parts, fmt.Sprintf("%.2f x %s (goal %s %.2f: %s)", r.Ratios[g.Against], g.Against, sign, aim, reached(g)))
+		parts = append(parts, fmt.Sprintf("%.2f x %s (goal %s %.2f: %s)", r.Ratios[g.Against], g.Against, sign,
+			aim, reached(g)))
 	}
 	if !r.BooksBalance {
 		parts = append(parts, "THE BOOKS DO NOT BALANCE")
@@ -104,12 +108,14 @@ func reached(g bench.Goal) string {
 }
 
 func (p *program) printResult(r bench.Result) {
-	fmt.Fprintf(p.stdout, "%s: %.0f/s, p50 %.1f ms, p99 %.1f ms, books balance: %t\n", r.Name, r.OpsPerS, r.P50, r.P99, r.BooksBalance)
+	fmt.Fprintf(p.stdout, "%s: %.0f/s, p50 %.1f ms, p99 %.1f ms, books balance: %t\n", r.Name, r.OpsPerS, r.P50,
+		r.P99, r.BooksBalance)
 	for _, name := range slices.Sorted(maps.Keys(r.Ratios)) {
 		fmt.Fprintf(p.stdout, "  %.2f x %s\n", r.Ratios[name], name)
 	}
 	for _, name := range slices.Sorted(maps.Keys(r.CPU)) {
-		fmt.Fprintf(p.stdout, "  CPU of one, %s: app %.1f us, Postgres %.1f us\n", name, r.CPU[name].App, r.CPU[name].Postgres)
+		fmt.Fprintf(p.stdout, "  CPU of one, %s: app %.1f us, Postgres %.1f us\n", name, r.CPU[name].App,
+			r.CPU[name].Postgres)
 	}
 	if goals := goalsOf(r); goals != "" {
 		fmt.Fprintf(p.stdout, "  %s\n", goals)

@@ -20,8 +20,8 @@ func root(t *testing.T) string {
 	return dir
 }
 
-// What `make build` makes runs in an empty image: it needs no dynamic loader and no library. And it knows what it was
-// built from.
+// What `make build` makes runs in an empty image: it needs no dynamic loader and no library. And it
+// knows what it was built from.
 func TestTheBinaryIsStatic(t *testing.T) {
 	t.Parallel()
 	binary := filepath.Join(t.TempDir(), "credits")
@@ -61,8 +61,8 @@ func script(t *testing.T, name, text string) {
 	}
 }
 
-// make runs a target of the real Makefile in a folder with stand-ins for what it calls, which note that they were
-// called.
+// make runs a target of the real Makefile in a folder with stand-ins for what it calls, which note
+// that they were called.
 func makeRun(t *testing.T, env ...string) (called string) {
 	t.Helper()
 	dir := t.TempDir()
@@ -139,7 +139,8 @@ func TestSetupShowsItsProgress(t *testing.T) {
 	t.Parallel()
 	const linux, root = "echo Linux\n", "echo 0\n"
 	said, err := setup(t, map[string]string{
-		"uname": linux, "id": root,
+		"uname":   linux,
+		"id":      root,
 		"apt-get": `case "$*" in *install*) echo "Unpacking gcc-12 (12.2.0) ..."; sleep 3 ;; esac` + "\n",
 	}, "cc")
 	if err != nil || !strings.HasPrefix(said, "setup: installing gcc libc6-dev (apt-get)\n") ||
@@ -147,22 +148,27 @@ func TestSetupShowsItsProgress(t *testing.T) {
 		t.Errorf("%v: %q", err, said)
 	}
 	said, err = setup(t, map[string]string{
-		"uname": linux, "id": root, "apt-get": "echo 'E: no such package'; exit 100\n",
+		"uname":   linux,
+		"id":      root,
+		"apt-get": "echo 'E: no such package'; exit 100\n",
 	}, "cc")
 	if err == nil || !strings.Contains(said, "E: no such package") || !strings.HasSuffix(said,
 		"setup: apt-get could not install: gcc libc6-dev\n") {
 		t.Errorf("one that fails: %v: %q", err, said)
 	}
 	said, err = setup(t, map[string]string{
-		"uname": linux, "gcc": "cat\n",
+		"uname":           linux,
+		"gcc":             "cat\n",
 		"systemd-analyze": "echo 'systemd 252 (252.38)'\n",
 	}, "cc", "systemd")
 	if err != nil || said != "" {
 		t.Errorf("nothing to do: %v: %q", err, said)
 	}
 	said, err = setup(t, map[string]string{
-		"uname": linux, "id": root,
-		"systemd-analyze": "echo 'systemd 249 (249.11)'\n", "apt-get": "exit 0\n",
+		"uname":           linux,
+		"id":              root,
+		"systemd-analyze": "echo 'systemd 249 (249.11)'\n",
+		"apt-get":         "exit 0\n",
 	}, "systemd")
 	if err == nil || !strings.Contains(said, "systemd 250 or newer") {
 		t.Errorf("too old: %v: %q", err, said)

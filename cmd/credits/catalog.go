@@ -59,7 +59,8 @@ func count(n int, one string) string {
 	return strconv.Itoa(n) + " " + one + "s"
 }
 
-// planTable is the plan table as cells: the plans above, what a month gives, and how often that pays for each thing.
+// planTable is the plan table as cells: the plans above, what a month gives, and how often that
+// pays for each thing.
 func planTable(c *catalog.Catalog) [][]string {
 	head, allowance := []string{""}, []string{"Tokens a month"}
 	for _, p := range c.Plans {

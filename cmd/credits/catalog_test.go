@@ -46,7 +46,8 @@ func TestCatalogCheck(t *testing.T) {
 	t.Parallel()
 	s := setting{dir: t.TempDir()}
 	file := prices(t, s.dir)
-	want := "prices.yaml" + at(t, file, "feature: video_5s") + `warning: "AI Generated Videos" counts at 20 tokens, but video_5s costs 30
+	want := "prices.yaml" + at(t, file, "feature: video_5s") +
+		`warning: "AI Generated Videos" counts at 20 tokens, but video_5s costs 30
 prices.yaml: no errors, 1 warning
 
 ` + catalog.DefaultVersion + `: 3 plans, 12 features, 3 packs
@@ -75,10 +76,14 @@ prices.yaml: no errors, 1 warning
 func TestCatalogCheckVersions(t *testing.T) {
 	t.Parallel()
 	s := setting{dir: t.TempDir()}
-	prices(t, s.dir, "    allowance: 400\n", "    allowance: 400\n    changes: [{from: 2027-03-01T00:00:00+01:00, allowance: 450.5}]\n")
-	_, second, _ := strings.Cut(s.succeeds(t, "catalog", "check", "prices.yaml"), "Brand Deal Scans            2,000  4,000  10,000\n")
+	prices(t, s.dir, "    allowance: 400\n",
+		"    allowance: 400\n    changes: [{from: 2027-03-01T00:00:00+01:00, allowance: 450.5}]\n")
+	_, second, _ := strings.Cut(s.succeeds(t, "catalog", "check", "prices.yaml"),
+		"Brand Deal Scans            2,000  4,000  10,000\n")
 	for _, want := range []string{
-		"\n2026-11-pop-store+", ", from 2027-02-28T23:00:00Z on: 3 plans,", "  Tokens a month                200  450.5   1,000\n", "  AI Photoshoots                 20     45     100\n",
+		"\n2026-11-pop-store+", ", from 2027-02-28T23:00:00Z on: 3 plans,",
+		"  Tokens a month                200  450.5   1,000\n",
+		"  AI Photoshoots                 20     45     100\n",
 	} {
 		if !strings.Contains(second, want) {
 			t.Errorf("no word of %q in %s", want, second)
@@ -90,7 +95,9 @@ func TestCatalogCheckVersions(t *testing.T) {
 func TestBadCatalog(t *testing.T) {
 	t.Parallel()
 	s := setting{dir: t.TempDir()}
-	file := prices(t, s.dir, imagePrice, strings.Replace(imagePrice, "10", "-10", 1), "tokens: 100\n    price: 9.00\n    currency: USD\n", "price: 9.00\n    tokens: 100\n", "id: pro\n", "id: starter\n")
+	file := prices(t, s.dir, imagePrice, strings.Replace(imagePrice, "10", "-10", 1),
+		"tokens: 100\n    price: 9.00\n    currency: USD\n", "price: 9.00\n    tokens: 100\n", "id: pro\n",
+		"id: starter\n")
 	first := strings.Trim(at(t, file, "id: starter"), ": ")
 	reasons := []string{
 		at(t, file, "id: starter\n    name: Pro") + `duplicate plan id "starter": first at line ` + first,
@@ -107,7 +114,8 @@ func TestBadCatalog(t *testing.T) {
 		t.Errorf("serve: exit code %d, said %q and %q", served.code, served.stdout, served.stderr)
 	}
 	missing := s.with("CREDITS_CATALOG=none.yaml").run(t, "serve", "--addr", freeAddr(t))
-	if missing.code != 1 || missing.stdout != "" || missing.stderr != "none.yaml: cannot be read: no such file or directory\n" {
+	if missing.code != 1 || missing.stdout != "" ||
+		missing.stderr != "none.yaml: cannot be read: no such file or directory\n" {
 		t.Errorf("no file: exit code %d, said %q and %q", missing.code, missing.stdout, missing.stderr)
 	}
 	if left, err := os.ReadDir(s.dir); err != nil || len(left) != 1 {
@@ -131,13 +139,15 @@ func TestReloadCatalog(t *testing.T) {
 		t.Errorf("the start does not warn: %s", p.stderr)
 	}
 
-	prices(t, s.dir, imagePrice, strings.Replace(imagePrice, "10", "12.5", 1), "version: 2026-11-pop-store\n", "version: 2026-12\n")
+	prices(t, s.dir, imagePrice, strings.Replace(imagePrice, "10", "12.5", 1), "version: 2026-11-pop-store\n",
+		"version: 2026-12\n")
 	p.hangUp(t, "the catalog was reloaded")
 	version, _ := p.api(t, http.StatusOK, key, http.MethodGet, "/v1/catalog", "")["version"].(string)
 	if got := p.imagePrice(t, key); got != "12.5" || !strings.HasPrefix(version, "2026-12+") {
 		t.Errorf("an image costs %v in %s", got, version)
 	}
-	charge := decoded(t, p.must(t, http.StatusCreated, http.MethodPost, "/v1/accounts/studio/charges", `{"feature":"image_generation"}`,
+	charge := decoded(t, p.must(t, http.StatusCreated, http.MethodPost, "/v1/accounts/studio/charges",
+		`{"feature":"image_generation"}`,
 		"Authorization", "Bearer "+key, "Content-Type", "application/json", "Idempotency-Key", "image"))
 	if charge["amount"] != "12.5" || charge["unit_price"] != "12.5" || charge["catalog_version"] != version {
 		t.Errorf("charged %v", charge)
@@ -146,7 +156,8 @@ func TestReloadCatalog(t *testing.T) {
 	prices(t, s.dir, imagePrice, strings.Replace(imagePrice, "10", "1e1", 1), "    allowance: 400\n", "")
 	p.hangUp(t, "the catalog was not reloaded")
 	for _, want := range []string{
-		"prices.yaml" + at(t, file, "id: pro") + "allowance is missing", "prices.yaml" + at(t, file, "price: 1e1") + "price must be a decimal number of tokens", version,
+		"prices.yaml" + at(t, file, "id: pro") + "allowance is missing",
+		"prices.yaml" + at(t, file, "price: 1e1") + "price must be a decimal number of tokens", version,
 	} {
 		if !strings.Contains(p.stderr.String(), want) {
 			t.Errorf("no word of %q: %s", want, p.stderr)

@@ -9,7 +9,8 @@ import (
 	"testing"
 )
 
-// The count with which .ci/test ends, on throw-away modules: what it counts as failed, and that it then fails.
+// The count with which .ci/test ends, on throw-away modules: what it counts as failed, and that it
+// then fails.
 func TestCount(t *testing.T) {
 	t.Parallel()
 	root, err := filepath.Abs("../..")
@@ -60,7 +61,8 @@ func TestCount(t *testing.T) {
 				t.Fatal(err)
 			}
 			lines := strings.Split(strings.TrimSpace(string(out)), "\n")
-			if last := lines[len(lines)-1]; last != c.count || (err == nil) != strings.HasSuffix(c.count, "0 failed, 0 skipped") {
+			if last := lines[len(lines)-1]; last != c.count ||
+				(err == nil) != strings.HasSuffix(c.count, "0 failed, 0 skipped") {
 				t.Errorf("%v; the last line is %q, want %q:\n%s", err, last, c.count, out)
 			}
 		})

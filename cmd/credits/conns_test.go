@@ -43,11 +43,16 @@ func TestAServerOpensNoMoreConnectionsThanAllowed(t *testing.T) {
 	done := make(chan struct{})
 	for i := range 300 {
 		working.Go(func() {
-			header := []string{"Authorization", "Bearer " + key, "Content-Type", "application/json", "Idempotency-Key", fmt.Sprint("k", i)}
-			if a, err := p.send(t, http.MethodPost, "/v1/accounts/reader-"+strconv.Itoa(i%readers)+"/charges", `{"feature": "lip_sync"}`, header...); err != nil || a.StatusCode/100 == 5 {
+			header := []string{
+				"Authorization", "Bearer " + key, "Content-Type", "application/json",
+				"Idempotency-Key", fmt.Sprint("k", i),
+			}
+			if a, err := p.send(t, http.MethodPost, "/v1/accounts/reader-"+strconv.Itoa(i%readers)+"/charges",
+				`{"feature": "lip_sync"}`, header...); err != nil || a.StatusCode/100 == 5 {
 				t.Errorf("a charge: %d, %v", a.StatusCode, err)
 			}
-			if a, err := p.send(t, http.MethodGet, "/v1/accounts/reader-"+strconv.Itoa(i%readers)+"/transactions", "", header[:2]...); err != nil || a.StatusCode != http.StatusOK {
+			if a, err := p.send(t, http.MethodGet, "/v1/accounts/reader-"+strconv.Itoa(i%readers)+"/transactions",
+				"", header[:2]...); err != nil || a.StatusCode != http.StatusOK {
 				t.Errorf("a page: %d, %v", a.StatusCode, err)
 			}
 		})
@@ -64,7 +69,8 @@ func TestAServerOpensNoMoreConnectionsThanAllowed(t *testing.T) {
 		default:
 		}
 		var now int
-		if err := watcher.QueryRow(t.Context(), "select count(*) from pg_stat_activity where application_name = $1", name).Scan(&now); err != nil {
+		if err := watcher.QueryRow(t.Context(),
+			"select count(*) from pg_stat_activity where application_name = $1", name).Scan(&now); err != nil {
 			t.Fatal(err)
 		}
 		most = max(most, now)

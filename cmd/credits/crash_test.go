@@ -12,8 +12,8 @@ import (
 	"testing"
 )
 
-// The embedded Postgres is killed under the server: it says that it is not ready, starts another, and goes on; work that is sent again
-// with the same key is charged once.
+// The embedded Postgres is killed under the server: it says that it is not ready, starts another,
+// and goes on; work that is sent again with the same key is charged once.
 func TestPostgresKilled(t *testing.T) {
 	t.Parallel()
 	s := setting{dir: folder(t)}
@@ -37,7 +37,8 @@ func TestPostgresKilled(t *testing.T) {
 	}
 	<-begun
 
-	// A child of the dead Postgres that lingers holds the next start up until it goes, so that nobody can miss that it is down.
+	// A child of the dead Postgres that lingers holds the next start up until it goes, so that
+	// nobody can miss that it is down.
 	lingering := child(t, p.pgdata(t), "checkpointer")
 	if lingering > 0 {
 		signalled(t, lingering, syscall.SIGSTOP)
@@ -54,7 +55,8 @@ func TestPostgresKilled(t *testing.T) {
 		if err != nil || a.StatusCode != http.StatusServiceUnavailable {
 			t.Errorf("a charge without a database: %v, %s", err, a.body)
 		}
-		if page := p.get(t, http.StatusServiceUnavailable, "/", "Cookie", "credits="+strings.Repeat("A", 43)); !strings.Contains(page.body, "</html>") {
+		if page := p.get(t, http.StatusServiceUnavailable, "/", "Cookie",
+			"credits="+strings.Repeat("A", 43)); !strings.Contains(page.body, "</html>") {
 			t.Errorf("a page without a database: %s", page.body)
 		}
 		signalled(t, lingering, syscall.SIGKILL)
@@ -87,7 +89,8 @@ func signalled(t *testing.T, pid int, s syscall.Signal) {
 	}
 }
 
-// child finds a child of the Postgres that works on some data, by its title; 0 where there is no /proc to look in.
+// child finds a child of the Postgres that works on some data, by its title; 0 where there is no
+// /proc to look in.
 func child(t *testing.T, pgdata, title string) int {
 	t.Helper()
 	processes, _ := filepath.Glob("/proc/[0-9]*") // the pattern is valid

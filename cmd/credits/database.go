@@ -23,8 +23,8 @@ type database struct {
 	server *embedpg.Server // nil with DATABASE_URL
 }
 
-// checkDatabaseURLs says that a connection string cannot be read, and does not repeat it: there is a password in it, and in one that
-// cannot be read nobody can tell where.
+// checkDatabaseURLs says that a connection string cannot be read, and does not repeat it: there is
+// a password in it, and in one that cannot be read nobody can tell where.
 func (p *program) checkDatabaseURLs() error {
 	if p.config.DatabaseURL == "" {
 		if p.config.OwnerURL != "" {
@@ -32,7 +32,10 @@ func (p *program) checkDatabaseURLs() error {
 		}
 		return nil
 	}
-	for _, v := range []struct{ name, url string }{{"DATABASE_URL", p.config.DatabaseURL}, {"DATABASE_OWNER_URL", p.config.OwnerURL}} {
+	for _, v := range []struct{ name, url string }{
+		{"DATABASE_URL", p.config.DatabaseURL},
+		{"DATABASE_OWNER_URL", p.config.OwnerURL},
+	} {
 		_, err := pgxpool.ParseConfig(v.url)
 		if err == nil {
 			continue
@@ -47,7 +50,8 @@ func (p *program) checkDatabaseURLs() error {
 	return nil
 }
 
-// openForServing connects what DATABASE_URL names, whose schema must be current, or starts and migrates an embedded Postgres.
+// openForServing connects what DATABASE_URL names, whose schema must be current, or starts and
+// migrates an embedded Postgres.
 func (p *program) openForServing(ctx context.Context) (*database, error) {
 	if p.config.DatabaseURL != "" {
 		return p.openExternal(ctx)
@@ -63,8 +67,9 @@ func (p *program) openForServing(ctx context.Context) (*database, error) {
 	return p.prepareEmbedded(ctx, server)
 }
 
-// embedded says where the embedded Postgres lies: in a folder of its own in the data folder. Others may enter that one: Postgres
-// refuses to run as root, and the user that it runs as instead has to get through.
+// embedded says where the embedded Postgres lies: in a folder of its own in the data folder. Others
+// may enter that one: Postgres refuses to run as root, and the user that it runs as instead has to
+// get through.
 func (p *program) embedded() (embedpg.Options, error) {
 	if err := os.MkdirAll(p.config.DataDir, 0o755); err != nil {
 		return embedpg.Options{}, &config.Error{Name: "CREDITS_DATA_DIR", Reason: err.Error()}
@@ -80,7 +85,8 @@ func (p *program) embeddedOptions() embedpg.Options {
 	}
 }
 
-// openForCommand is openForServing for a command, which may run beside a server that has the embedded Postgres already.
+// openForCommand is openForServing for a command, which may run beside a server that has the
+// embedded Postgres already.
 func (p *program) openForCommand(ctx context.Context) (*database, error) {
 	if p.config.DatabaseURL != "" {
 		return p.openExternal(ctx)
@@ -150,9 +156,9 @@ func (d *database) close() error {
 	return d.server.Stop(ctx)
 }
 
-// keepRunning starts an embedded Postgres again when it ends by itself, until the context ends. Its address stays the
-// same, so the pool heals; meanwhile requests are answered 503. It returns an error when that keeps failing, and when
-// the data have been deleted.
+// keepRunning starts an embedded Postgres again when it ends by itself, until the context ends. Its
+// address stays the same, so the pool heals; meanwhile requests are answered 503. It returns an
+// error when that keeps failing, and when the data have been deleted.
 func (p *program) keepRunning(ctx context.Context, d *database) error {
 	if d.server == nil {
 		<-ctx.Done()
@@ -194,15 +200,16 @@ func (p *program) startAgain(ctx context.Context, d *database) error {
 	return nil
 }
 
-// How often a start is tried, and the pause after the first failure, which doubles with each. That adds up to half a minute: a full disk
-// or a process in the way may be gone by then, and otherwise whoever looks after the server should know.
+// How often a start is tried, and the pause after the first failure, which doubles with each. That
+// adds up to half a minute: a full disk or a process in the way may be gone by then, and otherwise
+// whoever looks after the server should know.
 const (
 	startAttempts = 6
 	firstPause    = time.Second
 )
 
-// keepTrying starts something until that works, has failed too often, or cannot work any more. Being told to stop is
-// no failure.
+// keepTrying starts something until that works, has failed too often, or cannot work any more.
+// Being told to stop is no failure.
 func (p *program) keepTrying(ctx context.Context, start func() error) error {
 	pause := firstPause
 	for attempt := 1; ; attempt++ {

@@ -42,7 +42,8 @@ func TestNoDemoOnRealPayments(t *testing.T) {
 	p = s.serve(t)
 	p.get(t, http.StatusOK, "/readyz")
 	p.stop(t)
-	if left, err := os.ReadDir(s.dir); err != nil || strings.Contains(p.stdout.String(), "one click") || len(left) > 1 {
+	if left, err := os.ReadDir(s.dir); err != nil || strings.Contains(p.stdout.String(), "one click") ||
+		len(left) > 1 {
 		t.Errorf("left behind: %v, %v", left, err)
 	}
 }

@@ -22,8 +22,9 @@ func TestDataFolderDeletedWhileServing(t *testing.T) {
 	}
 }
 
-// The same where the data lie elsewhere, because root runs the server in a folder that Postgres' user cannot enter.
-// The next start says what has become of the data, and makes no other database beside them.
+// The same where the data lie elsewhere, because root runs the server in a folder that Postgres'
+// user cannot enter. The next start says what has become of the data, and makes no other database
+// beside them.
 func TestNoteOfTheDataDeletedWhileServing(t *testing.T) {
 	t.Parallel()
 	if os.Geteuid() != 0 {
@@ -52,8 +53,8 @@ func TestNoteOfTheDataDeletedWhileServing(t *testing.T) {
 	}
 }
 
-// wantGone waits for the end of a server whose data were deleted. What failed within the second until it noticed may
-// be logged before.
+// wantGone waits for the end of a server whose data were deleted. What failed within the second
+// until it noticed may be logged before.
 func wantGone(t *testing.T, p *server) {
 	t.Helper()
 	code := p.wait(t)

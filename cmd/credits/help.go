@@ -121,7 +121,8 @@ func printUsage(w io.Writer) {
 	fmt.Fprint(w, aboutSettings)
 }
 
-// printHelp prints the help of a command; "key" is that of all its commands. Without words it is the overview.
+// printHelp prints the help of a command; "key" is that of all its commands. Without words it is
+// the overview.
 func printHelp(w io.Writer, words []string) error {
 	found := about(words)
 	if len(words) > 0 && len(found) == 0 {

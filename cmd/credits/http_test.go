@@ -23,7 +23,8 @@ type answer struct {
 	body string
 }
 
-// send sends a request to where the server listens, whatever it is called from outside. The error is that of the network.
+// send sends a request to where the server listens, whatever it is called from outside. The error
+// is that of the network.
 func (p *server) send(t *testing.T, method, path, body string, header ...string) (answer, error) {
 	t.Helper()
 	r, err := http.NewRequestWithContext(t.Context(), method, "http://"+p.addr+path, strings.NewReader(body))
@@ -114,7 +115,8 @@ func (p *server) books(t *testing.T, key, account string) books {
 	t.Helper()
 	b := books{account: p.api(t, http.StatusOK, key, http.MethodGet, "/v1/accounts/"+account, "")}
 	for cursor := ""; ; {
-		page := p.api(t, http.StatusOK, key, http.MethodGet, "/v1/accounts/"+account+"/transactions?limit=100&cursor="+url.QueryEscape(cursor), "")
+		page := p.api(t, http.StatusOK, key, http.MethodGet,
+			"/v1/accounts/"+account+"/transactions?limit=100&cursor="+url.QueryEscape(cursor), "")
 		list, _ := page["transactions"].([]any)
 		b.transactions = append(b.transactions, list...)
 		if cursor, _ = page["next_cursor"].(string); cursor == "" {
@@ -156,7 +158,8 @@ func (b books) spendable() any {
 func (p *server) openAccount(t *testing.T, key, account string) {
 	t.Helper()
 	anchor := time.Now().Add(-time.Hour).UTC().Format(time.RFC3339)
-	p.api(t, http.StatusCreated, key, http.MethodPut, "/v1/accounts/"+account, `{"plan":"starter","name":"Studio","billing_anchor":"`+anchor+`"}`)
+	p.api(t, http.StatusCreated, key, http.MethodPut, "/v1/accounts/"+account,
+		`{"plan":"starter","name":"Studio","billing_anchor":"`+anchor+`"}`)
 }
 
 // newKey makes an API key on the command line.

@@ -20,7 +20,9 @@ func (p *program) key(ctx context.Context, args []string) (err error) {
 		return fmt.Errorf("key create, key list or key revoke? %w", errUsage)
 	}
 	parse, ok := map[string]func([]string) (keyWork, error){
-		"create": p.keyCreate, "list": p.keyList, "revoke": p.keyRevoke,
+		"create": p.keyCreate,
+		"list":   p.keyList,
+		"revoke": p.keyRevoke,
 	}[args[0]]
 	if !ok {
 		return fmt.Errorf("there is no command \"key %s\": %w", args[0], errUsage)
@@ -37,7 +39,8 @@ func (p *program) key(ctx context.Context, args []string) (err error) {
 	return work(ctx, apikey.New(d.pool, apikey.Options{Clock: clock.System}))
 }
 
-// keyWork is what a command does once its arguments are known to make sense: for those that do not, no database is started.
+// keyWork is what a command does once its arguments are known to make sense: for those that do not,
+// no database is started.
 type keyWork func(context.Context, *apikey.Keys) error
 
 func (p *program) keyCreate(args []string) (keyWork, error) {
@@ -50,7 +53,8 @@ func (p *program) keyCreate(args []string) (keyWork, error) {
 	}
 	scope, err := apikey.ParseScopes(*scopes)
 	if err != nil {
-		return nil, fmt.Errorf("--scopes must be one or more of read, spend, admin, separated by commas: %w", errUsage)
+		return nil, fmt.Errorf("--scopes must be one or more of read, spend, admin, separated by commas: %w",
+			errUsage)
 	}
 	return func(ctx context.Context, keys *apikey.Keys) error {
 		key, secret, err := keys.Create(ctx, *name, scope)
@@ -78,7 +82,8 @@ func (p *program) keyList(args []string) (keyWork, error) {
 			if !k.RevokedAt.IsZero() {
 				state = "revoked " + k.RevokedAt.Format(time.RFC3339)
 			}
-			fmt.Fprintf(p.stdout, "%s  %s  %-5s  %s  %s  %s\n", k.ID, k.Prefix, k.Scope, k.CreatedAt.Format(time.RFC3339), state, k.Name)
+			fmt.Fprintf(p.stdout, "%s  %s  %-5s  %s  %s  %s\n", k.ID, k.Prefix, k.Scope,
+				k.CreatedAt.Format(time.RFC3339), state, k.Name)
 		}
 		return nil
 	}, nil

@@ -25,7 +25,13 @@ const (
 
 func main() {
 	ctx, again, release := untilTold()
-	p := &program{getenv: os.Getenv, environ: os.Environ, stdout: os.Stdout, stderr: os.Stderr, again: again}
+	p := &program{
+		getenv:  os.Getenv,
+		environ: os.Environ,
+		stdout:  os.Stdout,
+		stderr:  os.Stderr,
+		again:   again,
+	}
 	code := p.run(ctx, os.Args[1:])
 	release()
 	os.Exit(code)
@@ -46,8 +52,8 @@ type program struct {
 // errUsage is a command line that makes no sense.
 var errUsage = errors.New("see `credits help`")
 
-// run carries out a command and gives the exit code. Every failure is one line on standard error; that of a catalog is one for each thing
-// that is wrong with it.
+// run carries out a command and gives the exit code. Every failure is one line on standard error;
+// that of a catalog is one for each thing that is wrong with it.
 func (p *program) run(ctx context.Context, args []string) int {
 	err := p.dispatch(ctx, args)
 	if err == nil {
@@ -101,8 +107,8 @@ func (p *program) version(args []string) error {
 	return nil
 }
 
-// warnAboutUnknown warns of variables that look like settings and are none: a misspelt one would be left out in
-// silence.
+// warnAboutUnknown warns of variables that look like settings and are none: a misspelt one would be
+// left out in silence.
 func (p *program) warnAboutUnknown() {
 	for _, u := range config.Unknowns(p.environ()) {
 		text := "there is no setting " + u.Name

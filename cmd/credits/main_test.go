@@ -1,4 +1,5 @@
-// The tests here run the program as people do: as a process of its own, that is signalled, killed and asked over HTTP.
+// The tests here run the program as people do: as a process of its own, that is signalled, killed
+// and asked over HTTP.
 package main_test
 
 import (

@@ -14,13 +14,15 @@ import (
 	"pop.store/credits/db/testdb"
 )
 
-// A new database is migrated as the owner of the tables and served as another role, which cannot rewrite history.
+// A new database is migrated as the owner of the tables and served as another role, which cannot
+// rewrite history.
 func TestMigrate(t *testing.T) {
 	t.Parallel()
 	d := testdb.Empty(t)
 	for name, s := range map[string]setting{
 		"addresses": setting{dir: folder(t)}.with("DATABASE_URL="+d.AppURL, "DATABASE_OWNER_URL="+d.OwnerURL),
-		"key=value": setting{dir: folder(t)}.with("DATABASE_URL="+keyValue(t, d.AppURL), "DATABASE_OWNER_URL="+keyValue(t, d.OwnerURL)),
+		"key=value": setting{dir: folder(t)}.with("DATABASE_URL="+keyValue(t, d.AppURL),
+			"DATABASE_OWNER_URL="+keyValue(t, d.OwnerURL)),
 	} {
 		for range 2 { // again is harmless
 			if printed := s.succeeds(t, "migrate"); printed != "The schema is up to date.\n" {
@@ -48,7 +50,8 @@ func appendOnly(t *testing.T, d testdb.DB) {
 	t.Helper()
 	for _, statement := range []string{
 		"update entries set amount = 0", "delete from entries", "truncate entries", "drop table entries",
-		"delete from permanent_references", "update hold_extensions set hold = 0", "alter table lots add x int", "create table x (n int)",
+		"delete from permanent_references", "update hold_extensions set hold = 0", "alter table lots add x int",
+		"create table x (n int)",
 	} {
 		_, err := d.Pool.Exec(t.Context(), statement)
 		var refused *pgconn.PgError
@@ -70,7 +73,8 @@ func keyValue(t *testing.T, address string) string {
 		t.Fatal(err)
 	}
 	q := u.Query()
-	return "user=" + u.User.Username() + " dbname=" + strings.TrimPrefix(u.Path, "/") + " host=" + q.Get("host") + " port=" + q.Get("port") + " sslmode=disable"
+	return "user=" + u.User.Username() + " dbname=" + strings.TrimPrefix(u.Path, "/") + " host=" + q.Get("host") +
+		" port=" + q.Get("port") + " sslmode=disable"
 }
 
 // Several deployments migrate at once: each finds the schema up to date in the end.

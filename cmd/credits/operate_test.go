@@ -84,8 +84,8 @@ func TestUnknownVariablesAreWarnedOf(t *testing.T) {
 	}
 }
 
-// The log in JSON: every line is an object, there is one at the start and one at the end, and what the command line
-// does is logged.
+// The log in JSON: every line is an object, there is one at the start and one at the end, and what
+// the command line does is logged.
 func TestLogInJSON(t *testing.T) {
 	t.Parallel()
 	s := setting{dir: folder(t)}.with("DATABASE_URL="+testdb.Open(t).AppURL, "CREDITS_LOG_FORMAT=json")
@@ -128,14 +128,16 @@ func TestLogInJSON(t *testing.T) {
 	}
 }
 
-// At debug level each request has its line, with the id that its answer names; at error level even the start has none.
+// At debug level each request has its line, with the id that its answer names; at error level even
+// the start has none.
 func TestLogLevels(t *testing.T) {
 	t.Parallel()
 	s := setting{dir: folder(t)}.with("DATABASE_URL=" + testdb.Open(t).AppURL)
 	p := s.with("CREDITS_LOG_LEVEL=debug").serve(t)
 	id := p.get(t, http.StatusNotFound, "/v1/nothing").Header.Get("X-Request-Id")
 	p.stop(t)
-	if !regexp.MustCompile(`level=DEBUG msg=request request_id=` + id + ` .*status=404`).MatchString(p.stderr.String()) {
+	if !regexp.MustCompile(`level=DEBUG msg=request request_id=` + id +
+		` .*status=404`).MatchString(p.stderr.String()) {
 		t.Errorf("no line about request %s: %s", id, p.stderr)
 	}
 	p = s.with("CREDITS_LOG_LEVEL=error").serve(t)
@@ -156,8 +158,8 @@ func TestHangupWithoutACatalog(t *testing.T) {
 	p.stop(t)
 }
 
-// SIGTERM: not ready, serving on and ending connections for the set time; then the port closes. A second signal
-// leaves the rest out.
+// SIGTERM: not ready, serving on and ending connections for the set time; then the port closes. A
+// second signal leaves the rest out.
 func TestShutdownDelay(t *testing.T) {
 	t.Parallel()
 	s := setting{dir: folder(t)}.with("DATABASE_URL="+testdb.Open(t).AppURL, "CREDITS_SHUTDOWN_DELAY=5m")
@@ -169,7 +171,8 @@ func TestShutdownDelay(t *testing.T) {
 	}
 	p.until(t, "it is not ready", func() bool {
 		a, err := p.send(t, http.MethodGet, "/readyz", "")
-		return err == nil && a.StatusCode == http.StatusServiceUnavailable && a.Close && a.Header.Get("Retry-After") != ""
+		return err == nil && a.StatusCode == http.StatusServiceUnavailable && a.Close &&
+			a.Header.Get("Retry-After") != ""
 	})
 	a, err := p.charge(t, key, "studio", "during")
 	if err != nil || a.StatusCode != http.StatusCreated || !a.Close {

@@ -138,7 +138,13 @@ func (s setting) launch(t *testing.T, addr string) *server {
 func start(t *testing.T, cmd *exec.Cmd, addr string) *server {
 	t.Helper()
 	slots <- struct{}{}
-	p := &server{cmd: cmd, stdout: &output{}, stderr: &output{}, addr: addr, ended: make(chan struct{})}
+	p := &server{
+		cmd:    cmd,
+		stdout: &output{},
+		stderr: &output{},
+		addr:   addr,
+		ended:  make(chan struct{}),
+	}
 	p.cmd.Stdout, p.cmd.Stderr = p.stdout, p.stderr
 	if err := p.cmd.Start(); err != nil {
 		<-slots
@@ -175,7 +181,8 @@ func (p *server) until(t *testing.T, what string, true func() bool) {
 	for deadline := time.Now().Add(hang); !true(); time.Sleep(2 * time.Millisecond) {
 		select {
 		case <-p.ended:
-			t.Fatalf("the server has ended (%v) before this came about: %s\n%s%s", p.cmd.ProcessState, what, p.stdout, p.stderr)
+			t.Fatalf("the server has ended (%v) before this came about: %s\n%s%s", p.cmd.ProcessState, what,
+				p.stdout, p.stderr)
 		default:
 		}
 		if time.Now().After(deadline) {
@@ -272,13 +279,14 @@ func freeAddr(t *testing.T) string {
 	return l.Addr().String()
 }
 
-// folder is a temporary folder that the user Postgres runs as can enter, which is not so for root's t.TempDir. It lies in memory where
-// there is enough, which makes initdb four times as fast.
+// folder is a temporary folder that the user Postgres runs as can enter, which is not so for root's
+// t.TempDir. It lies in memory where there is enough, which makes initdb four times as fast.
 func folder(t *testing.T) string {
 	t.Helper()
 	const memory = "/dev/shm"
 	var fs syscall.Statfs_t
-	if err := syscall.Statfs(memory, &fs); err != nil || uint64(fs.Bavail)*uint64(fs.Bsize) < 2<<30 { //nolint:unconvert // signed on some systems
+	if err := syscall.Statfs(memory, &fs); err != nil ||
+		uint64(fs.Bavail)*uint64(fs.Bsize) < 2<<30 { //nolint:unconvert // signed on some systems
 		return folderIn(t, "")
 	}
 	if dir, err := os.MkdirTemp(memory, "credits-program-"); err != nil || os.Remove(dir) != nil {

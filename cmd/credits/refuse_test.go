@@ -17,7 +17,8 @@ import (
 func refused(t *testing.T, o outcome, code int, says ...string) {
 	t.Helper()
 	line, ok := strings.CutSuffix(o.stderr, "\n")
-	if o.code != code || !ok || strings.ContainsAny(line, "\n\t") || !strings.HasPrefix(line, "credits: ") || o.stdout != "" {
+	if o.code != code || !ok || strings.ContainsAny(line, "\n\t") || !strings.HasPrefix(line, "credits: ") ||
+		o.stdout != "" {
 		t.Errorf("exit code %d, want %d and one line; said %q and %q", o.code, code, o.stdout, o.stderr)
 	}
 	for _, words := range says {
@@ -27,7 +28,8 @@ func refused(t *testing.T, o outcome, code int, says ...string) {
 	}
 }
 
-// What is wrong with the command line or the configuration is told in one line, before anything is started or made.
+// What is wrong with the command line or the configuration is told in one line, before anything is
+// started or made.
 func TestRefusesWhatMakesNoSense(t *testing.T) {
 	t.Parallel()
 	serve := []string{"serve"}
@@ -84,7 +86,10 @@ func TestHelp(t *testing.T) {
 	t.Parallel()
 	for _, word := range []string{"help", "-h", "--help"} {
 		printed := setting{dir: t.TempDir()}.with("CREDITS_DEMO=broken").succeeds(t, word)
-		for _, command := range []string{"credits serve", "credits migrate", "credits key create", "credits key list", "credits key revoke", "credits catalog check FILE"} {
+		for _, command := range []string{
+			"credits serve", "credits migrate", "credits key create",
+			"credits key list", "credits key revoke", "credits catalog check FILE",
+		} {
 			if !strings.Contains(printed, command) {
 				t.Errorf("credits %s has no word of %q", word, command)
 			}
@@ -114,7 +119,8 @@ const secret = "s3cret"
 // commands are those that need the database.
 var commands = [][]string{{"serve", "--addr", "127.0.0.1:0"}, {"migrate"}, {"key", "list"}}
 
-// A database that cannot be reached, or not with this password: the line says which database, and never the password.
+// A database that cannot be reached, or not with this password: the line says which database, and
+// never the password.
 func TestUnreachableDatabase(t *testing.T) {
 	t.Parallel()
 	nobody := freeAddr(t)
@@ -155,7 +161,10 @@ func TestUnreadableDatabaseURL(t *testing.T) {
 		secret,
 	} {
 		for _, command := range commands {
-			for _, env := range [][]string{{"DATABASE_URL=" + url}, {"DATABASE_OWNER_URL=" + url, "DATABASE_URL=postgres://app@localhost/credits"}} {
+			for _, env := range [][]string{
+				{"DATABASE_URL=" + url},
+				{"DATABASE_OWNER_URL=" + url, "DATABASE_URL=postgres://app@localhost/credits"},
+			} {
 				name, _, _ := strings.Cut(env[0], "=")
 				o := setting{dir: t.TempDir()}.with(env...).run(t, command...)
 				refused(t, o, 2, name+": cannot be read", "postgres://USER:PASSWORD@HOST:PORT/DATABASE")
@@ -165,7 +174,8 @@ func TestUnreadableDatabaseURL(t *testing.T) {
 			}
 		}
 	}
-	o := setting{dir: t.TempDir()}.with("DATABASE_URL=postgres://app:"+secret+"@localhost/credits?sslmode=verify-full&sslrootcert=/nowhere/root.pem").run(t, "serve")
+	o := setting{dir: t.TempDir()}.with("DATABASE_URL=postgres://app:"+secret+
+		"@localhost/credits?sslmode=verify-full&sslrootcert=/nowhere/root.pem").run(t, "serve")
 	refused(t, o, 2, "DATABASE_URL", "/nowhere/root.pem")
 	if strings.Contains(o.stderr, secret) {
 		t.Errorf("it tells the password: %s", o.stderr)
@@ -233,7 +243,8 @@ func TestDataFolderInUse(t *testing.T) {
 	t.Parallel()
 	s := setting{dir: folder(t)}
 	p := s.serve(t)
-	refused(t, s.run(t, "serve", "--addr", "127.0.0.1:0"), 1, "already running", filepath.Join(s.dir, "var", "postgres"))
+	refused(t, s.run(t, "serve", "--addr", "127.0.0.1:0"), 1, "already running",
+		filepath.Join(s.dir, "var", "postgres"))
 	p.get(t, 200, "/readyz")
 	p.stop(t)
 }

@@ -31,7 +31,8 @@ func TestARestartIsTriedAgain(t *testing.T) {
 				}
 				return nil
 			})
-			if given := works > credits.StartAttempts; errors.Is(err, broken) != given || tried != min(works, credits.StartAttempts) {
+			if given := works > credits.StartAttempts; errors.Is(err, broken) != given ||
+				tried != min(works, credits.StartAttempts) {
 				t.Errorf("one that works at the %d. time: tried %d times, %v", works, tried, err)
 			}
 			for i := 2; i < len(pauses); i++ {
@@ -62,7 +63,9 @@ func TestPostgresIsHeldUp(t *testing.T) {
 		t.Fatal(err)
 	}
 	signalled(t, first, syscall.SIGKILL)
-	p.until(t, "a start has failed", func() bool { return strings.Contains(p.stderr.String(), "could not be started; trying again") })
+	p.until(t, "a start has failed", func() bool {
+		return strings.Contains(p.stderr.String(), "could not be started; trying again")
+	})
 	p.get(t, http.StatusOK, "/healthz")
 	p.get(t, http.StatusServiceUnavailable, "/readyz")
 	if err := os.Rename(global+".away", global); err != nil {

@@ -34,7 +34,8 @@ type backend struct {
 	underWay atomic.Int64 // requests
 }
 
-// left says whether the proxy has noticed that a server is not ready any more, and waits for none of its answers.
+// left says whether the proxy has noticed that a server is not ready any more, and waits for none
+// of its answers.
 func (b *backend) left() bool { return !b.ready.Load() && b.underWay.Load() == 0 }
 
 // chosen is the context's key for the backend of a request.
@@ -77,8 +78,8 @@ func newBalancer(t *testing.T, addrs ...string) *balancer {
 		Rewrite: func(r *httputil.ProxyRequest) {
 			one, _ := r.In.Context().Value(chosen{}).(*backend)
 			r.SetURL(&url.URL{Scheme: "http", Host: one.addr})
-			// net/http would send a request without a body again on a new connection when an idle one turns out to be
-			// closed.
+			// net/http would send a request without a body again on a new connection when an idle
+			// one turns out to be closed.
 			tries := 0
 			r.Out = r.Out.WithContext(httptrace.WithClientTrace(r.Out.Context(),
 				&httptrace.ClientTrace{GotConn: func(httptrace.GotConnInfo) {
@@ -135,9 +136,9 @@ func (b *balancer) next() *backend {
 	return b.backends[0]
 }
 
-// rolling says how much the drill does: at least how many requests, and a restart with every thousand. As a drill it
-// waits for the set time, as operators do. In a test, on a machine of any speed, the set time is over when the proxy
-// has noticed.
+// rolling says how much the drill does: at least how many requests, and a restart with every
+// thousand. As a drill it waits for the set time, as operators do. In a test, on a machine of any
+// speed, the set time is over when the proxy has noticed.
 func rolling(t *testing.T) (requests int64, restarts int, delay string) {
 	t.Helper()
 	text := os.Getenv("CREDITS_ROLLING_REQUESTS")
@@ -151,8 +152,8 @@ func rolling(t *testing.T) (requests int64, restarts int, delay string) {
 	return n, max(2, int(n/1000)), "5s"
 }
 
-// Servers are restarted one at a time behind a proxy that follows /readyz, while clients work: not one request fails,
-// and none is sent twice.
+// Servers are restarted one at a time behind a proxy that follows /readyz, while clients work: not
+// one request fails, and none is sent twice.
 func TestRollingRestarts(t *testing.T) {
 	t.Parallel()
 	requests, restarts, delay := rolling(t)

@@ -91,8 +91,8 @@ func listenError(addr string, err error) error {
 	return fmt.Errorf("cannot listen on %s: %w", addr, err)
 }
 
-// refuseDemo keeps play money out of a database with real payments: in the demo anybody could sign in and buy tokens
-// for nothing.
+// refuseDemo keeps play money out of a database with real payments: in the demo anybody could sign
+// in and buy tokens for nothing.
 func (p *program) refuseDemo(ctx context.Context, d *database) error {
 	if !p.config.Demo {
 		return nil
@@ -120,7 +120,8 @@ func (p *program) warnAboutDatabase(ctx context.Context, d *database) {
 		p.log.Warn("the role's settings could not be read", "error", err)
 	}
 	if advice != "" {
-		p.log.Warn("The database is behind a connection pooler, which passes on no settings: set them on the role", "statements", advice)
+		p.log.Warn("The database is behind a connection pooler, which passes on no settings: set them on the role",
+			"statements", advice)
 	}
 }
 
@@ -141,27 +142,53 @@ func (p *program) assemble(d *database, addr net.Addr) *site {
 	if base == nil {
 		base = local
 	}
-	books := ledger.New(d.pool, ledger.Options{Clock: clock.System, Prices: p.prices.InForce, Log: p.log})
+	books := ledger.New(d.pool, ledger.Options{
+		Clock:  clock.System,
+		Prices: p.prices.InForce,
+		Log:    p.log,
+	})
 	s := &site{program: p}
 	s.app = &handlers.App{
-		Accounts: accounts.New(d.pool, books, p.prices.InForce), Ledger: books, Prices: p.prices.InForce, Clock: clock.System, Log: p.log, BaseURL: base,
-		Sessions: session.New(d.pool, session.Options{Clock: clock.System, Secure: base.Scheme == "https"}),
-		Keys:     apikey.New(d.pool, apikey.Options{Clock: clock.System}), Results: results.New(d.pool, books), TrustedProxies: p.config.TrustedProxies,
-		Seller: p.config.Seller,
+		Accounts:       accounts.New(d.pool, books, p.prices.InForce),
+		Ledger:         books,
+		Prices:         p.prices.InForce,
+		Clock:          clock.System,
+		Log:            p.log,
+		BaseURL:        base,
+		Sessions:       session.New(d.pool, session.Options{Clock: clock.System, Secure: base.Scheme == "https"}),
+		Keys:           apikey.New(d.pool, apikey.Options{Clock: clock.System}),
+		Results:        results.New(d.pool, books),
+		TrustedProxies: p.config.TrustedProxies,
+		Seller:         p.config.Seller,
 	}
 	s.app.Mail = mail.New(d.pool, mail.Options{
-		Accounts: s.app.Accounts, Ledger: books, Prices: p.prices.InForce, BaseURL: base, From: p.config.MailFrom, Server: p.config.SMTP,
-		Folder: p.mailFolder(), Clock: clock.System, Log: p.log, Seller: p.config.Seller,
+		Accounts: s.app.Accounts,
+		Ledger:   books,
+		Prices:   p.prices.InForce,
+		BaseURL:  base,
+		From:     p.config.MailFrom,
+		Server:   p.config.SMTP,
+		Folder:   p.mailFolder(),
+		Clock:    clock.System,
+		Log:      p.log,
+		Seller:   p.config.Seller,
 		Receipt: func(ctx context.Context, account, purchase uuid.UUID) (billing.Receipt, error) {
 			return s.app.Billing.Receipt(ctx, account, purchase)
 		},
 	})
 	s.app.Webhooks = webhook.New(d.pool, webhook.Options{
-		Clock: clock.System, Log: p.log, AllowPrivate: p.config.WebhookPrivate, Keys: p.sealKeys(),
+		Clock:        clock.System,
+		Log:          p.log,
+		AllowPrivate: p.config.WebhookPrivate,
+		Keys:         p.sealKeys(),
 	})
 	s.jobs = jobs.New(d.pool, jobs.Options{
-		Ledger: books, Sessions: s.app.Sessions, Mail: s.app.Mail, Webhooks: s.app.Webhooks,
-		Sinks: []relay.Sink{s.app.Mail.Sink, s.app.Webhooks.Take}, Log: p.log,
+		Ledger:   books,
+		Sessions: s.app.Sessions,
+		Mail:     s.app.Mail,
+		Webhooks: s.app.Webhooks,
+		Sinks:    []relay.Sink{s.app.Mail.Sink, s.app.Webhooks.Take},
+		Log:      p.log,
 		Payments: func(ctx context.Context) (bool, error) { return s.app.Billing.Reconcile(ctx) },
 		TopUps: func(ctx context.Context, after uuid.UUID) (uuid.UUID, bool, error) {
 			return s.app.TopUp.Step(ctx, after)
@@ -186,8 +213,9 @@ func (p *program) sealKeys() *seal.Keys {
 	return keys
 }
 
-// reseal stores the secrets of webhook endpoints with the key of now. One that cannot be read keeps nobody from being
-// served: requests to its endpoint wait until it can be, or until it is given a new one.
+// reseal stores the secrets of webhook endpoints with the key of now. One that cannot be read keeps
+// nobody from being served: requests to its endpoint wait until it can be, or until it is given a
+// new one.
 func (s *site) reseal(ctx context.Context) {
 	count, err := s.app.Webhooks.Reseal(ctx)
 	if err != nil {
@@ -216,12 +244,23 @@ func localURL(addr net.Addr) *url.URL {
 	return &url.URL{Scheme: "http", Host: net.JoinHostPort(host, port)}
 }
 
-// setUpPayments connects the payment provider: Stripe where it is set up, else the sandbox in the demo, else none. The demo's creator comes with it.
+// setUpPayments connects the payment provider: Stripe where it is set up, else the sandbox in the
+// demo, else none. The demo's creator comes with it.
 func (s *site) setUpPayments(ctx context.Context, d *database, local *url.URL) error {
-	o := billing.Options{Ledger: s.app.Ledger, Prices: s.prices.InForce, BaseURL: s.app.BaseURL.String(), Clock: clock.System, Log: s.log}
+	o := billing.Options{
+		Ledger:  s.app.Ledger,
+		Prices:  s.prices.InForce,
+		BaseURL: s.app.BaseURL.String(),
+		Clock:   clock.System,
+		Log:     s.log,
+	}
 	switch stripe := s.config.Stripe; {
 	case stripe.SecretKey != "":
-		o.Provider = stripepay.New(stripepay.Options{Key: stripe.SecretKey, Tax: stripe.Tax, PromotionCodes: stripe.PromotionCodes})
+		o.Provider = stripepay.New(stripepay.Options{
+			Key:            stripe.SecretKey,
+			Tax:            stripe.Tax,
+			PromotionCodes: stripe.PromotionCodes,
+		})
 		o.Taxed = stripe.Tax
 		o.WebhookSecrets = stripe.WebhookSecrets
 	case s.config.Demo:
@@ -230,13 +269,21 @@ func (s *site) setUpPayments(ctx context.Context, d *database, local *url.URL) e
 			return err
 		}
 		s.app.Sandbox = sandbox.New(d.pool, sandbox.Options{
-			Clock: clock.System, BaseURL: s.app.BaseURL.String(), DeliverURL: local.String() + "/webhooks/stripe", Secret: secret, Log: s.log,
+			Clock:      clock.System,
+			BaseURL:    s.app.BaseURL.String(),
+			DeliverURL: local.String() + "/webhooks/stripe",
+			Secret:     secret,
+			Log:        s.log,
 		})
 		o.Provider, o.WebhookSecrets = s.app.Sandbox, []string{secret}
 	}
 	s.app.Billing = billing.New(d.pool, o)
 	s.app.TopUp = topup.New(d.pool, topup.Options{
-		Ledger: s.app.Ledger, Billing: s.app.Billing, Prices: s.prices.InForce, Clock: clock.System, Log: s.log,
+		Ledger:  s.app.Ledger,
+		Billing: s.app.Billing,
+		Prices:  s.prices.InForce,
+		Clock:   clock.System,
+		Log:     s.log,
 		Tell: func(ctx context.Context, account uuid.UUID, stopped topup.Stopped) error {
 			return s.app.Mail.TopUpStopped(ctx, account, string(stopped.Why), stopped.At)
 		},
@@ -248,12 +295,19 @@ func (s *site) setUpPayments(ctx context.Context, d *database, local *url.URL) e
 	if err := demo.Seed(ctx, d.pool, clock.System()); err != nil {
 		return fmt.Errorf("seed the demo: %w", err)
 	}
-	s.agent = &demo.Agents{Sessions: s.app.Sessions, Accounts: s.app.Accounts, Keys: s.app.Keys, API: local.String(), Clock: clock.System, Log: s.log}
+	s.agent = &demo.Agents{
+		Sessions: s.app.Sessions,
+		Accounts: s.app.Accounts,
+		Keys:     s.app.Keys,
+		API:      local.String(),
+		Clock:    clock.System,
+		Log:      s.log,
+	}
 	return nil
 }
 
-// run serves until the context ends or the database does, then lets what is under way finish: requests first, then the lanes they
-// wait for, then the database.
+// run serves until the context ends or the database does, then lets what is under way finish:
+// requests first, then the lanes they wait for, then the database.
 func (s *site) run(ctx context.Context, listener net.Listener, d *database) error {
 	defer s.app.Ledger.Close()
 	if err := s.seed(ctx); stopped(ctx, err) {
@@ -309,7 +363,8 @@ func (s *site) announce(d *database) {
 		fmt.Fprintf(s.stdout, "Embedded Postgres: its data are in %s\n", d.server.DataDir())
 	}
 	if s.config.SMTP == nil {
-		fmt.Fprintf(s.stdout, "No mail server is set up (CREDITS_SMTP_URL): e-mails are written to %s\n", s.mailFolder())
+		fmt.Fprintf(s.stdout, "No mail server is set up (CREDITS_SMTP_URL): e-mails are written to %s\n",
+			s.mailFolder())
 	}
 	fmt.Fprintf(s.stdout, "Credits is at %s\n", s.app.BaseURL)
 	if s.config.Demo {

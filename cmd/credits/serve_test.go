@@ -9,7 +9,8 @@ import (
 	"testing"
 )
 
-// The demo in a fresh folder: it says where it is and how to sign in, shows its pages, and tells its story once.
+// The demo in a fresh folder: it says where it is and how to sign in, shows its pages, and tells
+// its story once.
 func TestServeDemo(t *testing.T) {
 	t.Parallel()
 	dir := folder(t)
@@ -18,7 +19,9 @@ func TestServeDemo(t *testing.T) {
 	if p.base != "http://"+p.addr {
 		t.Errorf("it listens on %s and says that it is at %s", p.addr, p.base)
 	}
-	p.until(t, "it says how to sign in", func() bool { return strings.Contains(p.stdout.String(), "one click: "+p.base+"/login\n") })
+	p.until(t, "it says how to sign in", func() bool {
+		return strings.Contains(p.stdout.String(), "one click: "+p.base+"/login\n")
+	})
 	if got := p.pgdata(t); got != filepath.Join(dir, "data", "postgres", "pgdata") {
 		t.Errorf("the data are in %s", got)
 	}
@@ -40,7 +43,8 @@ func TestServeDemo(t *testing.T) {
 	p = s.serve(t)
 	after := p.books(t, key, "maya")
 	if before.String() != after.String() {
-		t.Errorf("%d transactions before a restart, %d after:\n%s\n%s", len(before.transactions), len(after.transactions), before, after)
+		t.Errorf("%d transactions before a restart, %d after:\n%s\n%s", len(before.transactions),
+			len(after.transactions), before, after)
 	}
 	cookie := p.signIn(t)
 	if home := p.get(t, http.StatusOK, "/", "Cookie", cookie); !strings.Contains(home.body, "Maya&#39;s Studio") {
@@ -75,7 +79,8 @@ func assets(t *testing.T, p *server, page answer) {
 	}
 }
 
-// Without CREDITS_DATA_DIR the data lie under ./var of the working directory, and nothing else has to be there.
+// Without CREDITS_DATA_DIR the data lie under ./var of the working directory, and nothing else has
+// to be there.
 func TestServeInAnyDirectory(t *testing.T) {
 	t.Parallel()
 	dir := filepath.Join(folder(t), "some where")
@@ -113,7 +118,8 @@ func TestServeWithoutDemo(t *testing.T) {
 	key := s.newKey(t, "admin")
 	p.api(t, http.StatusNotFound, key, http.MethodGet, "/v1/accounts/maya", "")
 	p.openAccount(t, key, "studio")
-	link, _ := p.api(t, http.StatusCreated, key, http.MethodPost, "/v1/accounts/studio/login-links", "")["url"].(string)
+	link, _ := p.api(t, http.StatusCreated, key, http.MethodPost, "/v1/accounts/studio/login-links",
+		"")["url"].(string)
 	path, ok := strings.CutPrefix(link, base)
 	if !ok {
 		t.Fatalf("a login link to %q", link)
@@ -124,14 +130,16 @@ func TestServeWithoutDemo(t *testing.T) {
 		t.Fatalf("signing in set %v", cookies)
 	}
 	c := cookies[0]
-	if c.Name != "__Host-credits" || !c.Secure || !c.HttpOnly || c.Path != "/" || c.Domain != "" || c.SameSite != http.SameSiteLaxMode {
+	if c.Name != "__Host-credits" || !c.Secure || !c.HttpOnly || c.Path != "/" || c.Domain != "" ||
+		c.SameSite != http.SameSiteLaxMode {
 		t.Errorf("the cookie is %s", c)
 	}
 	if in.Header.Get("Strict-Transport-Security") == "" {
 		t.Error("no Strict-Transport-Security")
 	}
 	cookie := c.Name + "=" + c.Value
-	if page := p.get(t, http.StatusOK, "/credits/buy", "Cookie", cookie); !strings.Contains(page.body, "Buying is not set up") {
+	if page := p.get(t, http.StatusOK, "/credits/buy", "Cookie", cookie); !strings.Contains(page.body,
+		"Buying is not set up") {
 		t.Error("the page does not say that buying is not set up:", page.body)
 	}
 	bought := p.must(t, http.StatusConflict, http.MethodPost, "/credits/buy", "key=k&pack=pack_100", "Cookie", cookie,
@@ -139,7 +147,8 @@ func TestServeWithoutDemo(t *testing.T) {
 	if !strings.Contains(bought.body, "not set up") {
 		t.Error("buying does not say that it is not set up:", bought.body)
 	}
-	if webhook := p.must(t, http.StatusBadRequest, http.MethodPost, "/webhooks/stripe", "{}"); strings.Contains(webhook.body, "received") {
+	if webhook := p.must(t, http.StatusBadRequest, http.MethodPost, "/webhooks/stripe",
+		"{}"); strings.Contains(webhook.body, "received") {
 		t.Error("an unsigned event was taken:", webhook.body)
 	}
 	p.stop(t)

@@ -18,8 +18,8 @@ func (t told) Error() string {
 	return "told to stop by " + name
 }
 
-// untilTold gives a context that ends with the first SIGINT or SIGTERM, whose cause is told, and a channel that is
-// closed by the second.
+// untilTold gives a context that ends with the first SIGINT or SIGTERM, whose cause is told, and a
+// channel that is closed by the second.
 func untilTold() (ctx context.Context, again <-chan struct{}, release func()) {
 	ctx, cancel := context.WithCancelCause(context.Background())
 	signals := make(chan os.Signal, 2)

@@ -11,8 +11,9 @@ import (
 	"time"
 )
 
-// leave announces the end and serves on until proxies have noticed it, which takes them a poll of /readyz or two.
-// Ctrl-C comes from somebody who waits, so it ends the server without a delay, as does a second signal.
+// leave announces the end and serves on until proxies have noticed it, which takes them a poll of
+// /readyz or two. Ctrl-C comes from somebody who waits, so it ends the server without a delay, as
+// does a second signal.
 func (s *site) leave(ctx context.Context, failed <-chan error) error {
 	s.app.Drain()
 	if !delays(ctx) {

@@ -70,7 +70,8 @@ func TestStop(t *testing.T) {
 	p.stop(t)
 }
 
-// begin sends half of a charge, which the server is known to be reading; finish sends the rest and gives the status.
+// begin sends half of a charge, which the server is known to be reading; finish sends the rest and
+// gives the status.
 func (p *server) begin(t *testing.T, key, idempotency string) (finish func() int) {
 	t.Helper()
 	conn, err := net.Dial("tcp", p.addr)
@@ -82,7 +83,8 @@ func (p *server) begin(t *testing.T, key, idempotency string) (finish func() int
 		t.Fatal(err)
 	}
 	fmt.Fprintf(conn, "POST /v1/accounts/studio/charges HTTP/1.1\r\nHost: %s\r\nAuthorization: Bearer %s\r\nIdempotency-Key: %s\r\n"+
-		"Content-Type: application/json\r\nContent-Length: %d\r\nExpect: 100-continue\r\n\r\n", p.addr, key, idempotency, len(oneReply))
+		"Content-Type: application/json\r\nContent-Length: %d\r\nExpect: 100-continue\r\n\r\n", p.addr, key,
+		idempotency, len(oneReply))
 	in := bufio.NewReader(conn)
 	line, err := in.ReadString('\n')
 	if err != nil || !strings.HasPrefix(line, "HTTP/1.1 100 ") {
@@ -149,8 +151,8 @@ func TestStopWhileSeeding(t *testing.T) {
 	p.stop(t)
 }
 
-// Killed, it leaves nothing behind that is in the way: Postgres ends by itself, a start at the same moment works, and the books are as
-// they were.
+// Killed, it leaves nothing behind that is in the way: Postgres ends by itself, a start at the same
+// moment works, and the books are as they were.
 func TestKilled(t *testing.T) {
 	t.Parallel()
 	s := setting{dir: folder(t)}

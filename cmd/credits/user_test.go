@@ -36,7 +36,8 @@ func TestServeAsOrdinaryUser(t *testing.T) {
 		t.Errorf("the data are in %s", got)
 	}
 	cookie := p.signIn(t)
-	if page := p.get(t, http.StatusOK, "/credits", "Cookie", cookie); !strings.Contains(page.body, "Maya&#39;s Studio") {
+	if page := p.get(t, http.StatusOK, "/credits", "Cookie", cookie); !strings.Contains(page.body,
+		"Maya&#39;s Studio") {
 		t.Error("the page does not name the shop")
 	}
 	key := s.newKey(t, "read")
@@ -73,7 +74,8 @@ func TestServeAsOrdinaryUser(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	refused(t, s.with("CREDITS_DATA_DIR="+filepath.Join(closed, "data")).run(t, "serve", "--addr", "127.0.0.1:0"), 2, "CREDITS_DATA_DIR", "permission denied")
+	refused(t, s.with("CREDITS_DATA_DIR="+filepath.Join(closed, "data")).run(t, "serve", "--addr", "127.0.0.1:0"),
+		2, "CREDITS_DATA_DIR", "permission denied")
 }
 
 func nobody(t *testing.T) *syscall.Credential {

@@ -13,7 +13,8 @@ import (
 	"pop.store/credits/internal/ledger"
 )
 
-// verify proves the books, while they are in use or not. Where they contradict themselves it says so and fails.
+// verify proves the books, while they are in use or not. Where they contradict themselves it says
+// so and fails.
 func (p *program) verify(ctx context.Context, args []string) (err error) {
 	flags := flag.NewFlagSet("verify", flag.ContinueOnError)
 	flags.SetOutput(io.Discard)
@@ -49,7 +50,8 @@ func verdict(r ledger.VerifyReport) error {
 	case r.Complete:
 		return fmt.Errorf("the books contradict themselves in %d places", len(r.Differences))
 	}
-	return fmt.Errorf("the books contradict themselves in %d places or more: the search ended there", len(r.Differences))
+	return fmt.Errorf("the books contradict themselves in %d places or more: the search ended there",
+		len(r.Differences))
 }
 
 func printReport(w io.Writer, r ledger.VerifyReport, took time.Duration) {
@@ -57,7 +59,8 @@ func printReport(w io.Writer, r ledger.VerifyReport, took time.Duration) {
 		fmt.Fprintln(w, d)
 	}
 	if len(r.Differences) == 0 {
-		fmt.Fprintf(w, "The books balance: %d accounts, %d entries, in %s.\n", r.Accounts, r.Entries, took.Round(time.Millisecond))
+		fmt.Fprintf(w, "The books balance: %d accounts, %d entries, in %s.\n", r.Accounts, r.Entries,
+			took.Round(time.Millisecond))
 	}
 }
 
@@ -80,8 +83,12 @@ type differenceJSON struct {
 
 func writeReport(w io.Writer, r ledger.VerifyReport, took time.Duration) error {
 	j := reportJSON{
-		BooksBalance: len(r.Differences) == 0, Complete: r.Complete, Accounts: r.Accounts, Entries: r.Entries, Seconds: took.Seconds(),
-		Differences: make([]differenceJSON, len(r.Differences)),
+		BooksBalance: len(r.Differences) == 0,
+		Complete:     r.Complete,
+		Accounts:     r.Accounts,
+		Entries:      r.Entries,
+		Seconds:      took.Seconds(),
+		Differences:  make([]differenceJSON, len(r.Differences)),
 	}
 	for i, d := range r.Differences {
 		j.Differences[i] = differenceJSON{d.Account.String(), d.What, d.Expected, d.Found}

@@ -12,7 +12,8 @@ import (
 	"pop.store/credits/db/testdb"
 )
 
-// The books are proved beside a running server; what contradicts itself is named, a line each, and the command fails.
+// The books are proved beside a running server; what contradicts itself is named, a line each, and
+// the command fails.
 func TestVerify(t *testing.T) {
 	t.Parallel()
 	d := testdb.Open(t)
@@ -22,7 +23,8 @@ func TestVerify(t *testing.T) {
 	for _, account := range []string{"maya", "noor"} {
 		p.api(t, http.StatusCreated, key, http.MethodPut, "/v1/accounts/"+account, `{"plan":"starter"}`)
 	}
-	p.api(t, http.StatusOK, key, http.MethodPost, "/v1/charges", `{"charges":[{"account":"maya","idempotency_key":"k","feature":"lip_sync"}]}`)
+	p.api(t, http.StatusOK, key, http.MethodPost, "/v1/charges",
+		`{"charges":[{"account":"maya","idempotency_key":"k","feature":"lip_sync"}]}`)
 	if said := s.succeeds(t, "verify"); !regexp.MustCompile(`^The books balance: 2 accounts, 3 entries, in \S+\.\n$`).MatchString(said) {
 		t.Errorf("it says %q", said)
 	}
@@ -40,7 +42,8 @@ func TestVerify(t *testing.T) {
 		}
 		return r
 	}
-	if r := report(outcome{stdout: s.succeeds(t, "verify", "--json")}); !r.BooksBalance || !r.Complete || r.Accounts != 2 || r.Entries != 3 || r.Differences == nil {
+	if r := report(outcome{stdout: s.succeeds(t, "verify", "--json")}); !r.BooksBalance || !r.Complete ||
+		r.Accounts != 2 || r.Entries != 3 || r.Differences == nil {
 		t.Errorf("%+v", r)
 	}
 
@@ -54,12 +57,14 @@ func TestVerify(t *testing.T) {
 	}
 	o := s.run(t, "verify")
 	line := regexp.MustCompile(`(?m)^[0-9a-f-]{36}  entry 2: balance after: expected 194, found 195$`)
-	if o.code != 1 || !line.MatchString(o.stdout) || strings.Contains(o.stdout, "books balance") || strings.Count(o.stderr, "\n") != 1 {
+	if o.code != 1 || !line.MatchString(o.stdout) || strings.Contains(o.stdout, "books balance") ||
+		strings.Count(o.stderr, "\n") != 1 {
 		t.Errorf("exit code %d, %q, %q", o.code, o.stdout, o.stderr)
 	}
 	o = s.run(t, "verify", "--json")
 	r := report(o)
-	if o.code != 1 || r.BooksBalance || len(r.Differences) != strings.Count(s.run(t, "verify").stdout, "\n") || r.Differences[0]["account"] == "" {
+	if o.code != 1 || r.BooksBalance || len(r.Differences) != strings.Count(s.run(t, "verify").stdout, "\n") ||
+		r.Differences[0]["account"] == "" {
 		t.Errorf("exit code %d, %+v", o.code, r)
 	}
 	p.stop(t)

@@ -11,8 +11,8 @@ import (
 	"pop.store/credits/internal/embedpg"
 )
 
-// house is the folder of one test process' server. Its lock is held for as long as the process lives, however that
-// ends; so a house whose lock is free was left by a killed run.
+// house is the folder of one test process' server. Its lock is held for as long as the process
+// lives, however that ends; so a house whose lock is free was left by a killed run.
 type house struct {
 	dir  string
 	lock *os.File
@@ -53,7 +53,8 @@ func (h *house) remove() error {
 func roomiest() string {
 	const enough = 1 << 30
 	var fs syscall.Statfs_t
-	if err := syscall.Statfs("/dev/shm", &fs); err == nil && uint64(fs.Bavail)*uint64(fs.Bsize) >= enough { //nolint:unconvert // signed on some systems
+	if err := syscall.Statfs("/dev/shm", &fs); err == nil &&
+		uint64(fs.Bavail)*uint64(fs.Bsize) >= enough { //nolint:unconvert // signed on some systems
 		if f, err := os.CreateTemp("/dev/shm", prefix); err == nil { // it may be read-only
 			_ = f.Close()
 			if os.Remove(f.Name()) == nil {
@@ -76,7 +77,8 @@ func lock(dir string) (*os.File, error) {
 	return f, nil
 }
 
-// removeAll removes a house, and the data that lie elsewhere because Postgres' user cannot reach a closed TMPDIR.
+// removeAll removes a house, and the data that lie elsewhere because Postgres' user cannot reach a
+// closed TMPDIR.
 func removeAll(dir string) error {
 	var err error
 	if where, found := embedpg.Moved(filepath.Join(dir, "pg")); found {
@@ -85,7 +87,8 @@ func removeAll(dir string) error {
 	return errors.Join(err, os.RemoveAll(dir))
 }
 
-// clearOld removes the houses of processes that are gone. What it may not or cannot remove it leaves to the next run.
+// clearOld removes the houses of processes that are gone. What it may not or cannot remove it
+// leaves to the next run.
 func clearOld(mine string) {
 	for _, place := range []string{"/dev/shm", os.TempDir()} {
 		found, _ := filepath.Glob(filepath.Join(place, prefix+"*")) // the pattern is valid

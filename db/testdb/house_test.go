@@ -9,7 +9,8 @@ import (
 	"time"
 )
 
-// What a killed run left is removed by a later one; what belongs to a run that goes on, or is about to, is not.
+// What a killed run left is removed by a later one; what belongs to a run that goes on, or is about
+// to, is not.
 func TestKilledRunsAreClearedAway(t *testing.T) {
 	t.Parallel()
 	left := func(locked bool, age time.Duration) string {

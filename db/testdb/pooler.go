@@ -19,8 +19,9 @@ import (
 	"pop.store/credits/db"
 )
 
-// PooledURL starts a PgBouncer in transaction mode in front of the test's database and gives the server role's URL through it. It has fewer
-// sessions than a server has connections, so that a client meets another session all the time. It ends with the test.
+// PooledURL starts a PgBouncer in transaction mode in front of the test's database and gives the
+// server role's URL through it. It has fewer sessions than a server has connections, so that a
+// client meets another session all the time. It ends with the test.
 func (d DB) PooledURL(t testing.TB) string {
 	t.Helper()
 	program, err := exec.LookPath("pgbouncer")
@@ -70,7 +71,10 @@ pool_mode = transaction
 default_pool_size = 6
 max_client_conn = 500
 `, config.Database, config.Host, config.Port, port, filepath.Join(dir, "users"))
-	for name, content := range map[string]string{"pgbouncer.ini": ini, "users": fmt.Sprintf("%q \"\"\n", db.AppRole)} {
+	for name, content := range map[string]string{
+		"pgbouncer.ini": ini,
+		"users":         fmt.Sprintf("%q \"\"\n", db.AppRole),
+	} {
 		if err := os.WriteFile(filepath.Join(dir, name), []byte(content), 0o644); err != nil {
 			t.Fatal(err)
 		}
@@ -81,7 +85,8 @@ max_client_conn = 500
 	return dir
 }
 
-// poolerUser makes PgBouncer run as the user that Postgres runs as, since both refuse to be root, and the socket is that user's.
+// poolerUser makes PgBouncer run as the user that Postgres runs as, since both refuse to be root,
+// and the socket is that user's.
 func poolerUser() []string {
 	if os.Getuid() != 0 {
 		return nil

@@ -11,7 +11,8 @@ import (
 	"pop.store/credits/db/testdb"
 )
 
-// changed are the settings in which the tests' Postgres differs from a user's, each with its reason. docs/development.md lists them.
+// changed are the settings in which the tests' Postgres differs from a user's, each with its
+// reason. docs/development.md lists them.
 var changed = map[string]string{
 	"cluster_name":            "a name in the process list",
 	"fsync":                   "tests crash processes, not machines",

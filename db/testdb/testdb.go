@@ -1,7 +1,8 @@
 // Package testdb gives every test a migrated database of its own, on a real Postgres.
 //
-// One server runs per test process; it starts with the first test that asks for a database. A database is a copy of a
-// template, so it costs some tens of milliseconds, and tests run in parallel. A package that uses it says so once:
+// One server runs per test process; it starts with the first test that asks for a database. A
+// database is a copy of a template, so it costs some tens of milliseconds, and tests run in
+// parallel. A package that uses it says so once:
 //
 //	func TestMain(m *testing.M) { testdb.Main(m) }
 package testdb
@@ -49,8 +50,8 @@ func New(t testing.TB) *pgxpool.Pool {
 	return Open(t).Pool
 }
 
-// Open makes a database of the test's own: a migrated schema without data. The test's end closes the pool and drops
-// the database, whoever is still connected.
+// Open makes a database of the test's own: a migrated schema without data. The test's end closes
+// the pool and drops the database, whoever is still connected.
 func Open(t testing.TB) DB {
 	t.Helper()
 	return open(t, template)
@@ -124,7 +125,8 @@ type server struct {
 
 var shared = sync.OnceValues(start)
 
-// poolSize is a small pool: many tests share one server's connections. A test that needs more makes a pool of its own.
+// poolSize is a small pool: many tests share one server's connections. A test that needs more makes
+// a pool of its own.
 const poolSize = 8
 
 func start() (_ *server, err error) {
@@ -175,13 +177,15 @@ func (s *server) clone(ctx context.Context, template string) (string, error) {
 	s.copies++
 	name := fmt.Sprintf("test_%d", s.copies)
 	for {
-		// Copying files is ten times as fast as the default, which writes every page to the log, and needs only a
-		// checkpoint, which costs nothing without fsync.
-		_, err := s.admin.Exec(ctx, "CREATE DATABASE "+name+" TEMPLATE "+template+" OWNER "+ownerRole+" STRATEGY file_copy")
+		// Copying files is ten times as fast as the default, which writes every page to the log,
+		// and needs only a checkpoint, which costs nothing without fsync.
+		_, err := s.admin.Exec(ctx, "CREATE DATABASE "+name+" TEMPLATE "+template+" OWNER "+ownerRole+
+			" STRATEGY file_copy")
 		if err == nil {
 			return name, nil
 		}
-		// A background worker of the server's, or a connection that is just closing, is still in the template.
+		// A background worker of the server's, or a connection that is just closing, is still in
+		// the template.
 		var refused *pgconn.PgError
 		if !errors.As(err, &refused) || refused.Code != "55006" {
 			return "", fmt.Errorf("copying the template: %w", err)
@@ -199,8 +203,8 @@ var (
 	running   *server // what Main has to stop, complete or not
 )
 
-// Main runs a package's tests, stops the server if they started one, removes its data, then what the package itself
-// has to remove, and ends the process.
+// Main runs a package's tests, stops the server if they started one, removes its data, then what
+// the package itself has to remove, and ends the process.
 func Main(m *testing.M, remove ...func() error) {
 	underMain = true
 	code := m.Run()

@@ -31,7 +31,8 @@ func TestEachTestHasItsOwn(t *testing.T) {
 				t.Error("the server's role can change the schema")
 			}
 			var user string
-			if err := d.Pool.QueryRow(t.Context(), "SELECT current_user").Scan(&user); err != nil || user != "credits_app" {
+			if err := d.Pool.QueryRow(t.Context(), "SELECT current_user").Scan(&user); err != nil ||
+				user != "credits_app" {
 				t.Errorf("the pool connects as %q: %v", user, err)
 			}
 		})

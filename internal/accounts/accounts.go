@@ -1,5 +1,5 @@
-// Package accounts knows who an account is: the host platform's id and the creator's profile, beside the ledger's own id. All personal data
-// is here, none in the books.
+// Package accounts knows who an account is: the host platform's id and the creator's profile,
+// beside the ledger's own id. All personal data is here, none in the books.
 package accounts
 
 import (
@@ -40,8 +40,9 @@ type Overview struct {
 	State      State          // as the books' level says, with its hysteresis
 	OpenedAt   time.Time      // when the directory first knew it
 	Notice     Notice         // what to say on every page: what was put away is not said
-	// First is what stops first, and when, at the present pace and before the next allowance; nil when nothing does, when nobody knows, and
-	// without a notice that says it. Pace is what it rests on; Hurried says that it is the last hour's instead.
+	// First is what stops first, and when, at the present pace and before the next allowance; nil
+	// when nothing does, when nobody knows, and without a notice that says it. Pace is what it
+	// rests on; Hurried says that it is the last hour's instead.
 	First   *forecast.Stop
 	Pace    forecast.Pace
 	Hurried bool
@@ -62,7 +63,13 @@ type Accounts struct {
 
 // New makes a directory over a ledger.
 func New(pool *pgxpool.Pool, books *ledger.Ledger, prices func() *catalog.Catalog) *Accounts {
-	a := &Accounts{pool: pool, ledger: books, prices: prices, ids: idCache{ids: map[string]uuid.UUID{}}, pasts: pasts{each: map[uuid.UUID]past{}}}
+	a := &Accounts{
+		pool:   pool,
+		ledger: books,
+		prices: prices,
+		ids:    idCache{ids: map[string]uuid.UUID{}},
+		pasts:  pasts{each: map[uuid.UUID]past{}},
+	}
 	a.overviews = coalesce.New(a.readOverviews)
 	return a
 }
@@ -94,7 +101,8 @@ func (a *Accounts) Find(ctx context.Context, externalID string) (uuid.UUID, erro
 	return id, nil
 }
 
-// FindAll is Find for many of the host's ids, with one look-up for all that are not known yet. Those that do not exist are absent.
+// FindAll is Find for many of the host's ids, with one look-up for all that are not known yet.
+// Those that do not exist are absent.
 func (a *Accounts) FindAll(ctx context.Context, externalIDs []string) (map[string]uuid.UUID, error) {
 	found := make(map[string]uuid.UUID, len(externalIDs))
 	var unknown []string
@@ -132,8 +140,9 @@ func displayZone(name string, billing *time.Location) *time.Location {
 	return billing
 }
 
-// DismissNotice puts the notice away until the next one, or until tokens come and run low again. Where there is none, as after tokens have come, it does
-// nothing: what is put away is what the creator saw. An empty balance cannot be dismissed: then it is a Conflict.
+// DismissNotice puts the notice away until the next one, or until tokens come and run low again.
+// Where there is none, as after tokens have come, it does nothing: what is put away is what the
+// creator saw. An empty balance cannot be dismissed: then it is a Conflict.
 func (a *Accounts) DismissNotice(ctx context.Context, id uuid.UUID) error {
 	o, err := a.Overview(ctx, id)
 	if err != nil {
@@ -156,8 +165,9 @@ func (a *Accounts) DismissNotice(ctx context.Context, id uuid.UUID) error {
 	return nil
 }
 
-// dismissed says whether the notice that a state calls for was put away. What was seen is the newest lot of then; it is negative where only the
-// early warning was put away, so that the low notice still comes.
+// dismissed says whether the notice that a state calls for was put away. What was seen is the
+// newest lot of then; it is negative where only the early warning was put away, so that the low
+// notice still comes.
 func dismissed(state State, seen, newest int64) bool {
 	switch state {
 	case OK:
@@ -169,7 +179,8 @@ func dismissed(state State, seen, newest int64) bool {
 	return false
 }
 
-// idCache remembers ids, which never change. It is emptied when it is full, which costs a look-up each and bounds memory.
+// idCache remembers ids, which never change. It is emptied when it is full, which costs a look-up
+// each and bounds memory.
 type idCache struct {
 	mu  sync.RWMutex
 	ids map[string]uuid.UUID

@@ -11,7 +11,8 @@ import (
 	"pop.store/credits/internal/tokens"
 )
 
-// CheckAgent refuses what the services may not call an agent; field "agent". Agents are called as accounts are.
+// CheckAgent refuses what the services may not call an agent; field "agent". Agents are called as
+// accounts are.
 func CheckAgent(id string) error {
 	if !ValidID(id) {
 		return problem.Invalid("agent", `must be 1 to 64 of A-Za-z0-9_-.: and not "me", "." or ".."`)
@@ -38,9 +39,12 @@ func (a *Accounts) Agents(ctx context.Context, account uuid.UUID) ([]ledger.Agen
 	return list, err
 }
 
-// PutAgent registers an agent or changes it. isNew tells that there was none when this call came: of several that come at once each may be told so.
-// Errors: ledger.ErrNoAccount, problem kinds Meaning (naming the field), Conflict (too_many_agents) and Unavailable.
-func (a *Accounts) PutAgent(ctx context.Context, account uuid.UUID, id string, p PutAgent) (_ ledger.Agent, isNew bool, err error) {
+// PutAgent registers an agent or changes it. isNew tells that there was none when this call came:
+// of several that come at once each may be told so. Errors: ledger.ErrNoAccount, problem kinds
+// Meaning (naming the field), Conflict (too_many_agents) and Unavailable.
+func (a *Accounts) PutAgent(ctx context.Context, account uuid.UUID, id string, p PutAgent) (_ ledger.Agent,
+	isNew bool, err error,
+) {
 	change, err := p.change(id)
 	if err != nil {
 		return ledger.Agent{}, false, err
@@ -58,7 +62,12 @@ func (a *Accounts) PutAgent(ctx context.Context, account uuid.UUID, id string, p
 
 // change is the request as the ledger takes it.
 func (p *PutAgent) change(id string) (ledger.PutAgent, error) {
-	change := ledger.PutAgent{ID: id, Name: p.Name, Feature: p.Feature, Reserve: p.Reserve}
+	change := ledger.PutAgent{
+		ID:      id,
+		Name:    p.Name,
+		Feature: p.Feature,
+		Reserve: p.Reserve,
+	}
 	if err := CheckAgent(id); err != nil {
 		return change, err
 	}
@@ -70,15 +79,16 @@ func (p *PutAgent) change(id string) (ledger.PutAgent, error) {
 	case p.Budget.Amount == nil:
 		change.Budget = new(tokens.Amount)
 	case *p.Budget.Amount <= 0:
-		return change, problem.Invalid("monthly_budget", "must be above zero: null takes it away, and pausing the agent lets it spend nothing")
+		return change, problem.Invalid("monthly_budget",
+			"must be above zero: null takes it away, and pausing the agent lets it spend nothing")
 	default:
 		change.Budget = p.Budget.Amount
 	}
 	return change, nil
 }
 
-// SwitchAgent turns an agent off, or on again; one that lacks tokens or budget then waits for them, as its state says. Errors: ledger.ErrNoAccount,
-// ledger.ErrNoAgent and Unavailable.
+// SwitchAgent turns an agent off, or on again; one that lacks tokens or budget then waits for them,
+// as its state says. Errors: ledger.ErrNoAccount, ledger.ErrNoAgent and Unavailable.
 func (a *Accounts) SwitchAgent(ctx context.Context, account uuid.UUID, id string, on bool) (ledger.Agent, error) {
 	if !ValidID(id) {
 		return ledger.Agent{}, ledger.ErrNoAgent
@@ -111,8 +121,8 @@ func (a *Accounts) OwnReserve(ctx context.Context, o *Overview) (tokens.Amount, 
 	return own, err
 }
 
-// SetOwnReserve keeps tokens for the creator's own tools: agents may not spend them. Zero keeps none. Errors: ledger.ErrNoAccount, kinds Meaning
-// (field "own_reserve") and Unavailable.
+// SetOwnReserve keeps tokens for the creator's own tools: agents may not spend them. Zero keeps
+// none. Errors: ledger.ErrNoAccount, kinds Meaning (field "own_reserve") and Unavailable.
 func (a *Accounts) SetOwnReserve(ctx context.Context, account uuid.UUID, amount tokens.Amount) error {
 	if err := notNegative("own_reserve", amount); err != nil {
 		return err
@@ -121,8 +131,8 @@ func (a *Accounts) SetOwnReserve(ctx context.Context, account uuid.UUID, amount 
 	return renamed(err, "reserve", "own_reserve")
 }
 
-// SetThreshold sets below what the balance is low; nil leaves that to the catalog again. Errors: ledger.ErrNoAccount, kinds Meaning (field
-// "low_threshold") and Unavailable.
+// SetThreshold sets below what the balance is low; nil leaves that to the catalog again. Errors:
+// ledger.ErrNoAccount, kinds Meaning (field "low_threshold") and Unavailable.
 func (a *Accounts) SetThreshold(ctx context.Context, account uuid.UUID, amount *tokens.Amount) error {
 	if amount != nil {
 		if err := notNegative("low_threshold", *amount); err != nil {

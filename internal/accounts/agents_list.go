@@ -23,7 +23,8 @@ type AgentQuery struct {
 	With   string // an agent's id: the page that it is on, instead of Page; empty, or not found: Page
 }
 
-// AgentPage is a page of an account's agents: those that are stopped first, then those that spent most this month, then by name.
+// AgentPage is a page of an account's agents: those that are stopped first, then those that spent
+// most this month, then by name.
 type AgentPage struct {
 	Agents   []ledger.Agent
 	Everyone []ledger.Agent // all agents of the account: what one may spend rests on what is reserved for the others
@@ -35,14 +36,18 @@ type AgentPage struct {
 	Pages    int            // at least 1
 }
 
-// AgentPage reads a page of an account's agents. An account has at most ledger.MaxAgents, so it reads no more than that. Errors:
-// ledger.ErrNoAccount and kind Unavailable.
+// AgentPage reads a page of an account's agents. An account has at most ledger.MaxAgents, so it
+// reads no more than that. Errors: ledger.ErrNoAccount and kind Unavailable.
 func (a *Accounts) AgentPage(ctx context.Context, account uuid.UUID, q AgentQuery) (AgentPage, error) {
 	list, own, err := a.ledger.Agents(ctx, account)
 	if err != nil {
 		return AgentPage{}, err
 	}
-	p := AgentPage{Everyone: list, Own: own, All: len(list)}
+	p := AgentPage{
+		Everyone: list,
+		Own:      own,
+		All:      len(list),
+	}
 	for i := range list {
 		if list[i].State != ledger.AgentOn {
 			p.Stopped++
@@ -72,7 +77,11 @@ func listed(agents []ledger.Agent, prices *catalog.Catalog) []listedAgent {
 	list := make([]listedAgent, len(agents))
 	for i := range agents {
 		g := &agents[i]
-		list[i] = listedAgent{Agent: g, label: AgentLabel(prices, ledger.AgentName{ID: g.ID, Name: g.Name, Feature: g.Feature})}
+		list[i] = listedAgent{Agent: g, label: AgentLabel(prices, ledger.AgentName{
+			ID:      g.ID,
+			Name:    g.Name,
+			Feature: g.Feature,
+		})}
 		if f, ok := prices.Feature(g.Feature); ok {
 			list[i].does = f.Name
 		}
@@ -92,7 +101,8 @@ func search(list []listedAgent, text string) []listedAgent {
 }
 
 func compareListed(x, y listedAgent) int {
-	return cmp.Or(cmp.Compare(x.rank(), y.rank()), cmp.Compare(y.Spent, x.Spent), CompareNames(x.label, y.label), cmp.Compare(x.ID, y.ID))
+	return cmp.Or(cmp.Compare(x.rank(), y.rank()), cmp.Compare(y.Spent, x.Spent), CompareNames(x.label, y.label),
+		cmp.Compare(x.ID, y.ID))
 }
 
 // rank puts what is stopped before what works.

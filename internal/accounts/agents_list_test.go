@@ -9,7 +9,10 @@ import (
 
 func TestCompareNames(t *testing.T) {
 	t.Parallel()
-	want := []string{"", "2", "10", "Agent", "agent 1", "Agent 2", "agent 9 b", "Agent 10", "Agent 10 a", "agent 10b", "Agent 18446744073709551616", "Agent 18446744073709551617", "Éclair", "éclair 2"}
+	want := []string{
+		"", "2", "10", "Agent", "agent 1", "Agent 2", "agent 9 b", "Agent 10", "Agent 10 a",
+		"agent 10b", "Agent 18446744073709551616", "Agent 18446744073709551617", "Éclair", "éclair 2",
+	}
 	got := slices.Clone(want)
 	for i := range got { // an order that is not the right one
 		j := (i * 5) % len(got)

@@ -14,12 +14,17 @@ import (
 func (h *house) work(id uuid.UUID, agent, feature, amount string) ledger.Receipt {
 	h.t.Helper()
 	n := tokens.MustParse(amount)
-	receipt, err := h.books.Charge(h.t.Context(), id, uuid.NewString(), ledger.Charge{Feature: feature, Agent: agent, Amount: &n})
+	receipt, err := h.books.Charge(h.t.Context(), id, uuid.NewString(), ledger.Charge{
+		Feature: feature,
+		Agent:   agent,
+		Amount:  &n,
+	})
 	h.check(err)
 	return receipt
 }
 
-// 130 tokens a day for a week, and then a refund of 750 for work of ten days ago: the pace is 130 a day all the same.
+// 130 tokens a day for a week, and then a refund of 750 for work of ten days ago: the pace is 130 a
+// day all the same.
 func TestAReturnOfOldWorkIsNoSlowerPace(t *testing.T) {
 	t.Parallel()
 	h := newHouse(t)
@@ -37,8 +42,9 @@ func TestAReturnOfOldWorkIsNoSlowerPace(t *testing.T) {
 	h.wantPace(id, "111.428572", 7) // 6 x 130 / 7
 }
 
-// A week of little work, and then an agent that spends half a token every three seconds. From ten minutes before the end on the notice, the Credits
-// page and the e-mail say when it is, and what they say moves by no more than a minute; two minutes before the end they say "within minutes".
+// A week of little work, and then an agent that spends half a token every three seconds. From ten
+// minutes before the end on the notice, the Credits page and the e-mail say when it is, and what
+// they say moves by no more than a minute; two minutes before the end they say "within minutes".
 func TestTheForecastLearnsFromTheLastHour(t *testing.T) {
 	t.Parallel()
 	h := newHouse(t)
@@ -70,7 +76,8 @@ func TestTheForecastLearnsFromTheLastHour(t *testing.T) {
 		t.Errorf("170 looks told %d different times: %v", len(told), told)
 	}
 	o := h.overview(id)
-	if o.Notice != accounts.NoticeLow || o.First == nil || o.First.Who() != name || o.First.At.Sub(h.clock.Now()) > 3*time.Minute {
+	if o.Notice != accounts.NoticeLow || o.First == nil || o.First.Who() != name ||
+		o.First.At.Sub(h.clock.Now()) > 3*time.Minute {
 		t.Errorf("at the end: %s, %+v", o.Notice, o.First)
 	}
 	// An hour later nobody knows of the hour any more.

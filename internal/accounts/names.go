@@ -21,8 +21,8 @@ func AgentLabel(prices *catalog.Catalog, n ledger.AgentName) string {
 	return n.ID
 }
 
-// CompareNames orders names as people do: without regard to case, and numbers by their value, so that "Agent 2" comes before "Agent 10". It is
-// zero for equal strings only.
+// CompareNames orders names as people do: without regard to case, and numbers by their value, so
+// that "Agent 2" comes before "Agent 10". It is zero for equal strings only.
 func CompareNames(a, b string) int {
 	x, y := a, b
 	for x != "" && y != "" {

@@ -38,8 +38,16 @@ type house struct {
 
 func newHouse(t *testing.T) *house {
 	t.Helper()
-	h := &house{t: t, pool: testdb.New(t), clock: clock.NewManual(start)}
-	h.books = ledger.New(h.pool, ledger.Options{Clock: h.clock.Now, Prices: catalog.Builtin, Log: slog.New(slog.DiscardHandler)})
+	h := &house{
+		t:     t,
+		pool:  testdb.New(t),
+		clock: clock.NewManual(start),
+	}
+	h.books = ledger.New(h.pool, ledger.Options{
+		Clock:  h.clock.Now,
+		Prices: catalog.Builtin,
+		Log:    slog.New(slog.DiscardHandler),
+	})
 	t.Cleanup(h.books.Close)
 	h.Accounts = accounts.New(h.pool, h.books, catalog.Builtin)
 	return h
@@ -75,7 +83,11 @@ func (h *house) spend(id uuid.UUID, feature, amount string) ledger.Receipt {
 
 func (h *house) grant(id uuid.UUID, amount string) {
 	h.t.Helper()
-	_, err := h.books.Grant(h.t.Context(), id, uuid.NewString(), ledger.Grant{Kind: ledger.LotPromo, Amount: tokens.MustParse(amount), Reason: "a test"})
+	_, err := h.books.Grant(h.t.Context(), id, uuid.NewString(), ledger.Grant{
+		Kind:   ledger.LotPromo,
+		Amount: tokens.MustParse(amount),
+		Reason: "a test",
+	})
 	h.check(err)
 }
 
@@ -100,7 +112,8 @@ func (h *house) wantPace(id uuid.UUID, perDay string, days int) {
 	h.t.Helper()
 	p := h.outlook(id).Pace
 	if p.PerDay() != tokens.MustParse(perDay) || (p.Known() && p.CompleteDays() != days) {
-		h.t.Errorf("%v: %v a day on %d complete days, want %s on %d", h.clock.Now(), p.PerDay(), p.CompleteDays(), perDay, days)
+		h.t.Errorf("%v: %v a day on %d complete days, want %s on %d", h.clock.Now(), p.PerDay(), p.CompleteDays(),
+			perDay, days)
 	}
 }
 
@@ -112,7 +125,8 @@ func (h *house) wantNotice(id uuid.UUID, want accounts.Notice, stops string) {
 		first = o.First.Feature.ID + " " + o.First.At.Sub(h.clock.Now()).String()
 	}
 	if o.Notice != want || first != stops {
-		h.t.Errorf("%v, %v left: the notice is %q, first %q; want %q, %q", h.clock.Now(), o.Spendable, o.Notice, first, want, stops)
+		h.t.Errorf("%v, %v left: the notice is %q, first %q; want %q, %q", h.clock.Now(), o.Spendable, o.Notice,
+			first, want, stops)
 	}
 }
 
@@ -152,7 +166,8 @@ func TestThePaceOfTheLastDays(t *testing.T) {
 func TestDaysAreThoseOfTheBillingZone(t *testing.T) {
 	t.Parallel()
 	h := newHouse(t)
-	h.clock.Set(time.Date(2026, 11, 1, 9, 30, 0, 0, time.UTC)) // 22:30 in Auckland, 23:30 of the day before in Honolulu
+	h.clock.Set(time.Date(2026, 11, 1, 9, 30, 0, 0,
+		time.UTC)) // 22:30 in Auckland, 23:30 of the day before in Honolulu
 	auckland, honolulu := h.open("kiri", "Pacific/Auckland"), h.open("keola", "Pacific/Honolulu")
 	both := []uuid.UUID{auckland, honolulu}
 	for i, amount := range []string{"9", "4", "6"} {
@@ -171,13 +186,14 @@ func TestDaysAreThoseOfTheBillingZone(t *testing.T) {
 	found, err := h.books.RecentUsage(t.Context(), all, 1)
 	h.check(err)
 	for id, date := range map[uuid.UUID]int{auckland: 2, honolulu: 1} {
-		if u := found[id]; len(u) != 1 || u[0].Amount != 4*tokens.One || !u[0].Day.Equal(time.Date(2026, 11, date, 0, 0, 0, 0, time.UTC)) {
+		if u := found[id]; len(u) != 1 || u[0].Amount != 4*tokens.One ||
+			!u[0].Day.Equal(time.Date(2026, 11, date, 0, 0, 0, 0, time.UTC)) {
 			t.Errorf("of %d November: %+v", date, u)
 		}
 	}
 	h.clock.Advance(time.Hour)
-	// In Auckland it is the 3rd, 23:30: opened on the 1st, it has one complete day. In Honolulu it is the 3rd, half past midnight: opened on 31 October,
-	// it spent on the 1st and the 2nd.
+	// In Auckland it is the 3rd, 23:30: opened on the 1st, it has one complete day. In Honolulu it
+	// is the 3rd, half past midnight: opened on 31 October, it spent on the 1st and the 2nd.
 	h.wantPace(auckland, "0", 0)
 	h.wantPace(honolulu, "5", 2)
 	h.clock.Advance(time.Hour)
@@ -192,12 +208,14 @@ func TestADayOfManyAgents(t *testing.T) {
 	id := h.open("maya", "UTC")
 	h.days(2, func() {
 		for i := range 40 {
-			_, err := h.books.Charge(t.Context(), id, uuid.NewString(), ledger.Charge{Feature: "social_comment_reply", Agent: "agent-" + strconv.Itoa(i)})
+			_, err := h.books.Charge(t.Context(), id, uuid.NewString(),
+				ledger.Charge{Feature: "social_comment_reply", Agent: "agent-" + strconv.Itoa(i)})
 			h.check(err)
 		}
 	})
 	var moved int
-	h.check(h.pool.QueryRow(t.Context(), "select count(*) from usage_days where day = date '2026-11-03'").Scan(&moved))
+	h.check(h.pool.QueryRow(t.Context(),
+		"select count(*) from usage_days where day = date '2026-11-03'").Scan(&moved))
 	if moved == 0 || moved >= 40 {
 		t.Errorf("%d of 40 lines have left the account's row: the test proves nothing", moved)
 	}
@@ -208,7 +226,8 @@ func TestADayOfManyAgents(t *testing.T) {
 	}
 }
 
-// What the pace rests on is read once for a day, believed for ten minutes, and read for many accounts at once.
+// What the pace rests on is read once for a day, believed for ten minutes, and read for many
+// accounts at once.
 func TestThePastIsRemembered(t *testing.T) {
 	t.Parallel()
 	h := newHouse(t)
@@ -235,7 +254,8 @@ func TestThePastIsRemembered(t *testing.T) {
 	look("3")
 	h.clock.Advance(time.Microsecond)
 	look("6")
-	// Midnight ends it whatever its age: three days, the last of which was still on the accounts' rows: (6 + 6 + 3) / 3.
+	// Midnight ends it whatever its age: three days, the last of which was still on the accounts'
+	// rows: (6 + 6 + 3) / 3.
 	h.clock.Set(time.Date(2026, 11, 4, 23, 59, 0, 0, time.UTC))
 	look("6")
 	h.clock.Advance(2 * time.Minute)
@@ -257,7 +277,8 @@ func TestThePastIsRemembered(t *testing.T) {
 				t.Error(err)
 				return
 			}
-			if outlook, err := h.Outlook(context.WithoutCancel(t.Context()), &o, nil); err != nil || outlook.Pace.PerDay() != want {
+			if outlook, err := h.Outlook(context.WithoutCancel(t.Context()), &o, nil); err != nil ||
+				outlook.Pace.PerDay() != want {
 				t.Errorf("%d: %v a day, %v", i, outlook.Pace.PerDay(), err)
 			}
 		})
@@ -265,8 +286,8 @@ func TestThePastIsRemembered(t *testing.T) {
 	waiting.Wait()
 }
 
-// A refund belongs to the day of its work: what came back of yesterday's was not spent yesterday. What is remembered of complete days is ten minutes
-// behind at most.
+// A refund belongs to the day of its work: what came back of yesterday's was not spent yesterday.
+// What is remembered of complete days is ten minutes behind at most.
 func TestARefundOfYesterdaysCharge(t *testing.T) {
 	t.Parallel()
 	h := newHouse(t)
@@ -293,7 +314,8 @@ func TestTheNoticeForesees(t *testing.T) {
 	h.clock.Advance(day)
 	h.wantNotice(id, accounts.NoNotice, "") // 120 at 40 a day: just three days
 	h.spend(id, "social_comment_reply", "0.05")
-	// 119.95: at 40 a day less than three days are left. Replies stop at 0.05, which is 119.9 / 40 = 2.9975 days away; selling at 40: 79.95 / 40.
+	// 119.95: at 40 a day less than three days are left. Replies stop at 0.05, which is 119.9 / 40
+	// = 2.9975 days away; selling at 40: 79.95 / 40.
 	h.wantNotice(id, accounts.NoticeSoon, "auto_selling 47h58m12s")
 	h.grant(id, "15") // 134.95: no more than three and a half days are left, so the warning stays
 	h.wantNotice(id, accounts.NoticeSoon, "auto_selling 56h58m12s")
@@ -317,18 +339,20 @@ func TestTheNoticeIsQuietWhenTheResetComesFirst(t *testing.T) {
 	// 28 November, 1 am: 100 / 7 a day would be 7 days, and the allowance comes in 80 hours.
 	h.wantNotice(id, accounts.NoNotice, "")
 	h.spend(id, "auto_selling", "55")
-	// 45 left, not low yet. Today is worse: (100 + 55) / 8 = 19.375 a day are 55 hours 44 minutes, before the 80. Selling takes 155 / 4 = 38.75 at a
-	// time: (45 - 38.75) / 19.375 days.
+	// 45 left, not low yet. Today is worse: (100 + 55) / 8 = 19.375 a day are 55 hours 44 minutes,
+	// before the 80. Selling takes 155 / 4 = 38.75 at a time: (45 - 38.75) / 19.375 days.
 	h.wantNotice(id, accounts.NoticeSoon, "auto_selling 7h44m30.967741935s")
 	h.clock.Advance(27 * time.Hour)
-	// 29 November, 4 am: 155 in seven complete days are 22.14 a day, and 45 are 48 hours 46 minutes; the allowance comes in 53 hours.
+	// 29 November, 4 am: 155 in seven complete days are 22.14 a day, and 45 are 48 hours 46
+	// minutes; the allowance comes in 53 hours.
 	h.wantNotice(id, accounts.NoticeSoon, "auto_selling 6h46m27.096774193s")
 	h.clock.Advance(5 * time.Hour)
 	h.wantNotice(id, accounts.NoNotice, "") // in 48 hours: the allowance comes first
 	h.spend(id, "auto_selling", "0.7")
 	h.wantNotice(id, accounts.NoNotice, "") // 44.3 are 48 hours 1 minute
 	h.spend(id, "auto_selling", "0.1")
-	h.wantNotice(id, accounts.NoNotice, "") // 44.2 are 47 hours 54 minutes: six minutes of difference bring no new warning
+	// 44.2 are 47 hours 54 minutes: six minutes of difference bring no new warning
+	h.wantNotice(id, accounts.NoNotice, "")
 }
 
 func TestALowNoticeForesees(t *testing.T) {
@@ -339,11 +363,16 @@ func TestALowNoticeForesees(t *testing.T) {
 	h.spend(id, "image_generation", "")
 	h.days(1, func() { h.spend(id, "auto_selling", "158") })
 	h.clock.Advance(day)
-	// 18 left. 182 in three days: (18 - 0.05) x 3 / 182 days until there is no reply any more. Images are a tool, which stops for nobody.
+	// 18 left. 182 in three days: (18 - 0.05) x 3 / 182 days until there is no reply any more.
+	// Images are a tool, which stops for nobody.
 	h.wantNotice(id, accounts.NoticeLow, "social_comment_reply 7h6m3.956043956s")
-	// A gift that expires in an hour counts until then: 2.527... of 12 are spent in that hour, and 18 are left.
+	// A gift that expires in an hour counts until then: 2.527... of 12 are spent in that hour, and
+	// 18 are left.
 	_, err := h.books.Grant(t.Context(), id, uuid.NewString(), ledger.Grant{
-		Kind: ledger.LotPromo, Amount: tokens.MustParse("12"), ExpiresAt: h.clock.Now().Add(time.Hour), Reason: "a test",
+		Kind:      ledger.LotPromo,
+		Amount:    tokens.MustParse("12"),
+		ExpiresAt: h.clock.Now().Add(time.Hour),
+		Reason:    "a test",
 	})
 	h.check(err)
 	h.wantNotice(id, accounts.NoticeLow, "social_comment_reply 8h6m3.956043956s")
@@ -358,13 +387,16 @@ func TestPuttingNoticesAway(t *testing.T) {
 	h.check(h.DismissNotice(t.Context(), id))
 	h.wantNotice(id, accounts.NoNotice, "")
 	h.spend(id, "auto_selling", "40.1")
-	// Low is the next level, and was not put away. 39.9 left: selling has stopped, and nothing else is in use.
+	// Low is the next level, and was not put away. 39.9 left: selling has stopped, and nothing else
+	// is in use.
 	h.wantNotice(id, accounts.NoticeLow, "")
 	h.check(h.DismissNotice(t.Context(), id))
 	h.wantNotice(id, accounts.NoNotice, "")
-	// Tokens came: 40.9. 80 in two days and 80.1 today are 160.1 / 3 a day; selling takes 160.1 / 4 at a time: (40.9 - 40.025) x 3 / 160.1 days.
+	// Tokens came: 40.9. 80 in two days and 80.1 today are 160.1 / 3 a day; selling takes 160.1 / 4
+	// at a time: (40.9 - 40.025) x 3 / 160.1 days.
 	h.grant(id, "1")
-	h.wantNotice(id, accounts.NoticeLow, "auto_selling 23m36.614615865s") // 40 is the threshold: what was low is so up to 50
+	// 40 is the threshold: what was low is so up to 50
+	h.wantNotice(id, accounts.NoticeLow, "auto_selling 23m36.614615865s")
 	threshold := tokens.MustParse("32")
 	h.check(h.SetThreshold(t.Context(), id, &threshold)) // and now up to 40
 	h.wantNotice(id, accounts.NoticeSoon, "auto_selling 23m36.614615865s")
@@ -375,7 +407,8 @@ func TestPuttingNoticesAway(t *testing.T) {
 	}
 }
 
-// Where no forecast can matter none is made: neither for an empty account nor for one whose notice was put away.
+// Where no forecast can matter none is made: neither for an empty account nor for one whose notice
+// was put away.
 func TestNoPastIsReadInVain(t *testing.T) {
 	t.Parallel()
 	h := newHouse(t)
@@ -387,7 +420,8 @@ func TestNoPastIsReadInVain(t *testing.T) {
 	h.clock.Advance(day)
 	// Days that cannot be summed up: whoever reads them fails.
 	for _, id := range []uuid.UUID{empty, away, low} {
-		_, err := h.pool.Exec(t.Context(), `insert into usage_days (account, day, feature, agent, amount, quantity, count)
+		_, err := h.pool.Exec(t.Context(),
+			`insert into usage_days (account, day, feature, agent, amount, quantity, count)
 			select $1, date '2026-11-01', 'x', a, 9223372036854775807, 1, 1 from unnest(array['a', 'b']) as a`, id)
 		h.check(err)
 	}

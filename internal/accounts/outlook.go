@@ -20,8 +20,9 @@ const (
 	NoticeEmpty Notice = "empty" // the state is Empty
 )
 
-// Outlook is what will probably happen to an account that was just read, whose lots are given. It is the one that notices and e-mails rest on. What jobs
-// under way hold counts as if it came back. Two reads at most, mostly none.
+// Outlook is what will probably happen to an account that was just read, whose lots are given. It
+// is the one that notices and e-mails rest on. What jobs under way hold counts as if it came back.
+// Two reads at most, mostly none.
 func (a *Accounts) Outlook(ctx context.Context, o *Overview, lots []ledger.Lot) (forecast.Outlook, error) {
 	facts, err := a.facts(ctx, o, forecastLots(lots, true))
 	if err != nil {
@@ -39,7 +40,9 @@ func (a *Accounts) lookSteadily(o *Overview, facts forecast.Facts) forecast.Outl
 }
 
 // Advice is what to tell a creator who looks at the packs, at most two pieces of it. Reads as Outlook.
-func (a *Accounts) Advice(ctx context.Context, o *Overview, lots []ledger.Lot, wish forecast.Wish) ([]forecast.Advice, error) {
+func (a *Accounts) Advice(ctx context.Context, o *Overview, lots []ledger.Lot,
+	wish forecast.Wish,
+) ([]forecast.Advice, error) {
 	facts, err := a.facts(ctx, o, forecastLots(lots, false))
 	if err != nil {
 		return nil, err
@@ -56,7 +59,14 @@ func (a *Accounts) facts(ctx context.Context, o *Overview, lots []forecast.Lot) 
 }
 
 func (a *Accounts) factsOf(o *Overview, past forecast.Past, lots []forecast.Lot) forecast.Facts {
-	f := forecast.Facts{Now: a.ledger.Now(), Past: past, Lots: lots, Plan: o.Plan, Owed: o.Owed, Prices: a.prices()}
+	f := forecast.Facts{
+		Now:    a.ledger.Now(),
+		Past:   past,
+		Lots:   lots,
+		Plan:   o.Plan,
+		Owed:   o.Owed,
+		Prices: a.prices(),
+	}
 	if amount := o.NextAllowance(f.Prices); amount > 0 {
 		for _, at := range o.Resets(f.Now.Add(forecast.Horizon)) {
 			f.Resets = append(f.Resets, forecast.Reset{At: at, Amount: amount})
@@ -65,14 +75,20 @@ func (a *Accounts) factsOf(o *Overview, past forecast.Past, lots []forecast.Lot)
 	return f
 }
 
-// forecastLots are the lots that can be spent, now or later. withHeld counts what jobs under way hold as if they gave it back.
+// forecastLots are the lots that can be spent, now or later. withHeld counts what jobs under way
+// hold as if they gave it back.
 func forecastLots(lots []ledger.Lot, withHeld bool) []forecast.Lot {
 	var list []forecast.Lot
 	for _, l := range lots {
 		if l.Frozen {
 			continue
 		}
-		f := forecast.Lot{Source: source(l.Kind), Amount: l.Remaining, From: l.EffectiveAt, Until: l.ExpiresAt}
+		f := forecast.Lot{
+			Source: source(l.Kind),
+			Amount: l.Remaining,
+			From:   l.EffectiveAt,
+			Until:  l.ExpiresAt,
+		}
 		if !withHeld {
 			f.Amount -= l.Held
 		}
@@ -92,8 +108,9 @@ func source(kind ledger.LotKind) forecast.Source {
 	return forecast.Gift
 }
 
-// foretell adds to overviews what their notices need of a forecast. Empty accounts and those whose notice was put away need none; others cost nothing
-// while their past is in memory, and are looked at more closely only where they might run out in time.
+// foretell adds to overviews what their notices need of a forecast. Empty accounts and those whose
+// notice was put away need none; others cost nothing while their past is in memory, and are looked
+// at more closely only where they might run out in time.
 func (a *Accounts) foretell(ctx context.Context, all []Overview) error {
 	var list []*Overview
 	for i := range all {
@@ -122,7 +139,8 @@ func (a *Accounts) foretell(ctx context.Context, all []Overview) error {
 	return nil
 }
 
-// decideNotice chooses the notice of an account that is not empty. What jobs under way hold counts as if they gave it back: no job alone brings a warning.
+// decideNotice chooses the notice of an account that is not empty. What jobs under way hold counts
+// as if they gave it back: no job alone brings a warning.
 func (a *Accounts) decideNotice(o *Overview, past forecast.Past, known ledger.Account) {
 	if o.State == Low {
 		o.Notice = NoticeLow
@@ -145,17 +163,22 @@ func (o *Overview) foresee(outlook forecast.Outlook) {
 	}
 }
 
-// look makes the outlook up to the next allowance: what is left counts as one lot unless the lots were read. What jobs hold counts as if it came back.
+// look makes the outlook up to the next allowance: what is left counts as one lot unless the lots
+// were read. What jobs hold counts as if it came back.
 func (a *Accounts) look(o *Overview, past forecast.Past, known ledger.Account) forecast.Outlook {
 	lots := forecastLots(known.Lots, true)
 	if len(known.Lots) == 0 {
-		lots = []forecast.Lot{{Source: forecast.Plan, Amount: o.Spendable + o.Held, Until: o.NextReset}}
+		lots = []forecast.Lot{{
+			Source: forecast.Plan,
+			Amount: o.Spendable + o.Held,
+			Until:  o.NextReset,
+		}}
 	}
 	return a.lookSteadily(o, a.factsOf(o, past, lots))
 }
 
-// lotsThatMatter reads the accounts of which something expires or arrives before the next allowance, and so soon that a notice depends on it. Of all
-// others the row says enough.
+// lotsThatMatter reads the accounts of which something expires or arrives before the next
+// allowance, and so soon that a notice depends on it. Of all others the row says enough.
 func (a *Accounts) lotsThatMatter(ctx context.Context, list []*Overview) (map[uuid.UUID]ledger.Account, error) {
 	now := a.ledger.Now()
 	var ids []uuid.UUID
@@ -164,7 +187,8 @@ func (a *Accounts) lotsThatMatter(ctx context.Context, list []*Overview) (map[uu
 		if o.State == OK {
 			within = forecast.WarnUntil
 		}
-		if due := o.NextDue; !due.IsZero() && due.Before(now.Add(within)) && (o.NextReset.IsZero() || due.Before(o.NextReset)) {
+		if due := o.NextDue; !due.IsZero() && due.Before(now.Add(within)) &&
+			(o.NextReset.IsZero() || due.Before(o.NextReset)) {
 			ids = append(ids, o.ID)
 		}
 	}

@@ -30,8 +30,9 @@ func (a *Accounts) Overview(ctx context.Context, id uuid.UUID) (Overview, error)
 	return o, nil
 }
 
-// readOverviews reads many accounts at once: every page and every poll asks for one. Two statements, and more only for what foretell lacks: a profile may
-// be a moment older than its balance, which is of no matter.
+// readOverviews reads many accounts at once: every page and every poll asks for one. Two
+// statements, and more only for what foretell lacks: a profile may be a moment older than its
+// balance, which is of no matter.
 func (a *Accounts) readOverviews(ctx context.Context, ids []uuid.UUID) (map[uuid.UUID]Overview, error) {
 	profiles, err := a.profiles(ctx, ids)
 	if err != nil {
@@ -71,8 +72,13 @@ func (a *Accounts) profiles(ctx context.Context, ids []uuid.UUID) ([]profile, er
 
 func (p *profile) overview(state ledger.Account) Overview {
 	o := Overview{
-		Account: state, ExternalID: p.externalID, Name: p.name, Email: p.email, Zone: displayZone(p.zone, state.Zone), State: State(state.Level.String()),
-		OpenedAt: p.openedAt.UTC(),
+		Account:    state,
+		ExternalID: p.externalID,
+		Name:       p.name,
+		Email:      p.email,
+		Zone:       displayZone(p.zone, state.Zone),
+		State:      State(state.Level.String()),
+		OpenedAt:   p.openedAt.UTC(),
 	}
 	o.dismissed = dismissed(o.State, p.seenLot, o.NewestLot)
 	return o

@@ -11,8 +11,9 @@ import (
 	"pop.store/credits/internal/ledger"
 )
 
-// pasts remembers what accounts spent in their last complete days: every poll of a badge rests on it, and it changes once a day. What was spent
-// today comes with each account's row and is not kept.
+// pasts remembers what accounts spent in their last complete days: every poll of a badge rests on
+// it, and it changes once a day. What was spent today comes with each account's row and is not
+// kept.
 type pasts struct {
 	mu   sync.Mutex
 	each map[uuid.UUID]past
@@ -39,15 +40,18 @@ type past struct {
 }
 
 const (
-	// maxPasts bounds memory: a few hundred bytes each. When it is full it is emptied, which costs a read each.
+	// maxPasts bounds memory: a few hundred bytes each. When it is full it is emptied, which costs
+	// a read each.
 	maxPasts = 1 << 16
-	// pastAge is how long complete days are believed: at midnight a charge of the day before may still be under way to its table.
+	// pastAge is how long complete days are believed: at midnight a charge of the day before may
+	// still be under way to its table.
 	pastAge = 10 * time.Minute
 	// hourAge is how long the work of the last hour is believed.
 	hourAge = time.Minute
 )
 
-// pastsOf gives the past of each of the accounts: from memory, or with one read for all of which something is not there or is too old.
+// pastsOf gives the past of each of the accounts: from memory, or with one read for all of which
+// something is not there or is too old.
 func (a *Accounts) pastsOf(ctx context.Context, list []*Overview) (map[uuid.UUID]forecast.Past, error) {
 	now := a.ledger.Now()
 	found, err := a.daysOf(ctx, list, now)
@@ -60,7 +64,11 @@ func (a *Accounts) pastsOf(ctx context.Context, list []*Overview) (map[uuid.UUID
 	}
 	for id, w := range hours {
 		p := found[id]
-		p.Hour = forecast.Recent{Amount: w.Amount, Count: w.Count, Since: now.Sub(w.First)}
+		p.Hour = forecast.Recent{
+			Amount: w.Amount,
+			Count:  w.Count,
+			Since:  now.Sub(w.First),
+		}
 		found[id] = p
 	}
 	return found, nil
@@ -88,7 +96,9 @@ func (a *Accounts) daysOf(ctx context.Context, list []*Overview, now time.Time) 
 }
 
 // hoursOf gives the work of agents in the last hour; accounts without any are absent.
-func (a *Accounts) hoursOf(ctx context.Context, list []*Overview, now time.Time) (map[uuid.UUID]ledger.RecentWork, error) {
+func (a *Accounts) hoursOf(ctx context.Context, list []*Overview, now time.Time) (map[uuid.UUID]ledger.RecentWork,
+	error,
+) {
 	found, missing := a.pasts.hours(list, now)
 	if len(missing) == 0 {
 		return found, nil
@@ -144,8 +154,9 @@ func (p *pasts) hurried(id uuid.UUID) bool {
 	return p.each[id].said.hurried
 }
 
-// steady repeats what was said last as long as nothing changes much: the same work stops, no tokens have come, and each instant is the same to within
-// a tenth of the time until then, or a minute. So words that are read again do not move by an hour with every charge.
+// steady repeats what was said last as long as nothing changes much: the same work stops, no tokens
+// have come, and each instant is the same to within a tenth of the time until then, or a minute. So
+// words that are read again do not move by an hour with every charge.
 func (p *pasts) steady(o *Overview, outlook *forecast.Outlook) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -163,7 +174,8 @@ func (p *pasts) steady(o *Overview, outlook *forecast.Outlook) {
 }
 
 func (s said) about(other said, now time.Time) bool {
-	if s.hurried != other.hurried || s.newest != other.newest || len(s.stops) != len(other.stops) || !near(s.runsOut, other.runsOut, now) {
+	if s.hurried != other.hurried || s.newest != other.newest || len(s.stops) != len(other.stops) ||
+		!near(s.runsOut, other.runsOut, now) {
 		return false
 	}
 	for i := range s.stops {
@@ -209,8 +221,9 @@ func (p *pasts) put(id uuid.UUID, complete forecast.Past, day, now time.Time) {
 	p.each[id] = known
 }
 
-// warn asks whether to warn, knowing whether it was so the last time. That is remembered by each server for itself and only while it runs: what is at
-// stake is half a day in which one server may warn and another no longer does.
+// warn asks whether to warn, knowing whether it was so the last time. That is remembered by each
+// server for itself and only while it runs: what is at stake is half a day in which one server may
+// warn and another no longer does.
 func (p *pasts) warn(id uuid.UUID, soon func(warned bool) bool) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -223,7 +236,8 @@ func (p *pasts) warn(id uuid.UUID, soon func(warned bool) bool) bool {
 	return warn
 }
 
-// completeDays sums up the usage of the days before today. The day on which the account was opened was no whole one, and does not count.
+// completeDays sums up the usage of the days before today. The day on which the account was opened
+// was no whole one, and does not count.
 func completeDays(usage []ledger.RecentUse, today, opened time.Time) forecast.Past {
 	first := today.AddDate(0, 0, -forecast.MaxDays)
 	if young := opened.AddDate(0, 0, 1); young.After(first) {
@@ -247,7 +261,14 @@ func completeDays(usage []ledger.RecentUse, today, opened time.Time) forecast.Pa
 
 // use is a line of the rollup as forecasts take it: what the work cost in the end.
 func use(u *ledger.Usage, name string) forecast.Use {
-	one := forecast.Use{Feature: u.Feature, Amount: u.Net(), Quantity: u.Quantity, Count: u.Count, Agent: u.Agent, Name: name}
+	one := forecast.Use{
+		Feature:  u.Feature,
+		Amount:   u.Net(),
+		Quantity: u.Quantity,
+		Count:    u.Count,
+		Agent:    u.Agent,
+		Name:     name,
+	}
 	if u.Agent == ledger.SeveralAgents {
 		one.Agent = forecast.Several
 	}

@@ -35,24 +35,31 @@ const (
 	maxEmail = 254
 )
 
-// Put creates an account or changes it. A new account needs a plan and gets its first allowance at once. It answers whether this call made
-// the account: of all that try at once, one did. Errors: problem kinds Meaning (naming the field; nothing is written, but where own_reserve is more
-// than tokens.Max together with what agents reserve: then all else is) and Unavailable.
+// Put creates an account or changes it. A new account needs a plan and gets its first allowance at
+// once. It answers whether this call made the account: of all that try at once, one did. Errors:
+// problem kinds Meaning (naming the field; nothing is written, but where own_reserve is more than
+// tokens.Max together with what agents reserve: then all else is) and Unavailable.
 func (a *Accounts) Put(ctx context.Context, externalID string, p Put) (id uuid.UUID, created bool, err error) {
 	if !ValidID(externalID) {
-		return uuid.Nil, false, problem.Invalid("account", `must be 1 to 64 of A-Za-z0-9_-.: and not "me", "." or ".."`)
+		return uuid.Nil, false, problem.Invalid("account",
+			`must be 1 to 64 of A-Za-z0-9_-.: and not "me", "." or ".."`)
 	}
 	if err := p.check(); err != nil {
 		return uuid.Nil, false, err
 	}
 	plan := ledger.SetPlan{
-		Plan: value(p.Plan), Status: ledger.PlanStatus(value(p.PlanStatus)), Anchor: value(p.BillingAnchor), Zone: value(p.BillingZone),
-		Stay: p.Stay, OpeningZone: value(p.TimeZone),
+		Plan:        value(p.Plan),
+		Status:      ledger.PlanStatus(value(p.PlanStatus)),
+		Anchor:      value(p.BillingAnchor),
+		Zone:        value(p.BillingZone),
+		Stay:        p.Stay,
+		OpeningZone: value(p.TimeZone),
 	}
 	if id, err = a.ensure(ctx, externalID, &plan); err != nil {
 		return uuid.Nil, false, err
 	}
-	// The ledger says who made the account, and not the row that names it: that one may be left of a PUT which got no further.
+	// The ledger says who made the account, and not the row that names it: that one may be left of
+	// a PUT which got no further.
 	if created, err = a.ledger.PutPlan(ctx, id, plan); err != nil {
 		return uuid.Nil, false, err
 	}
@@ -76,7 +83,8 @@ func (a *Accounts) putSettings(ctx context.Context, id uuid.UUID, p Put) error {
 	return nil
 }
 
-// ensure maps the host's id to a ledger id, once, if the request can open an account. A PUT that failed half-way is simply sent again.
+// ensure maps the host's id to a ledger id, once, if the request can open an account. A PUT that
+// failed half-way is simply sent again.
 func (a *Accounts) ensure(ctx context.Context, externalID string, plan *ledger.SetPlan) (uuid.UUID, error) {
 	id, err := a.Find(ctx, externalID)
 	if !errors.Is(err, ledger.ErrNoAccount) {

@@ -1,5 +1,5 @@
-// Package apikey keeps the keys with which programs use the JSON API. A key is shown once, when it is made; the database holds only its
-// SHA-256. Errors that a caller may see are *problem.Error.
+// Package apikey keeps the keys with which programs use the JSON API. A key is shown once, when it
+// is made; the database holds only its SHA-256. Errors that a caller may see are *problem.Error.
 package apikey
 
 import (
@@ -21,12 +21,14 @@ import (
 )
 
 var (
-	// ErrInvalid is the one answer for a key that is malformed, unknown or revoked: they cannot be told apart.
+	// ErrInvalid is the one answer for a key that is malformed, unknown or revoked: they cannot be
+	// told apart.
 	ErrInvalid = problem.New(problem.Unauthenticated, "invalid_api_key", "This API key is not valid.")
 	// ErrNotFound is the answer for a key's id that does not exist.
 	ErrNotFound = problem.New(problem.NotFound, "api_key_not_found", "There is no such API key.")
 	// ErrUnavailable is the answer when the database gives none.
-	ErrUnavailable = problem.New(problem.Unavailable, "unavailable", "API keys cannot be checked just now. Try again in a moment.")
+	ErrUnavailable = problem.New(problem.Unavailable, "unavailable",
+		"API keys cannot be checked just now. Try again in a moment.")
 )
 
 // Key is what is known about a key: everything but the key.
@@ -49,12 +51,13 @@ type Keys struct {
 	pool *pgxpool.Pool
 	now  clock.Clock
 	rows *coalesce.Reader[string, keyRow]
-	// One service sends thousands of requests a second with one key: within recentFor they share a look at it.
+	// One service sends thousands of requests a second with one key: within recentFor they share a
+	// look at it.
 	recent *recent.Memory[string, keyRow]
 }
 
-// For how long a key is believed without asking again, and how many are. It bounds how late a revocation in another process may be: less than a request
-// takes that was let in just before it.
+// For how long a key is believed without asking again, and how many are. It bounds how late a
+// revocation in another process may be: less than a request takes that was let in just before it.
 const (
 	recentFor = 10 * time.Millisecond
 	maxRecent = 1_000
@@ -62,13 +65,17 @@ const (
 
 // New gives the keys in a migrated database.
 func New(pool *pgxpool.Pool, o Options) *Keys {
-	k := &Keys{pool: pool, now: o.Clock, recent: recent.New[string, keyRow](maxRecent)}
+	k := &Keys{
+		pool:   pool,
+		now:    o.Clock,
+		recent: recent.New[string, keyRow](maxRecent),
+	}
 	k.rows = coalesce.New(k.readInForce)
 	return k
 }
 
-// Create makes a key. secret is the key itself, which is never to be had again. Errors: kind Meaning for a name that is not 1 to 100
-// printable characters, or no scope; ErrUnavailable.
+// Create makes a key. secret is the key itself, which is never to be had again. Errors: kind
+// Meaning for a name that is not 1 to 100 printable characters, or no scope; ErrUnavailable.
 func (k *Keys) Create(ctx context.Context, name string, scope Scope) (key Key, secret string, err error) {
 	if err := checkName(name); err != nil {
 		return Key{}, "", err
@@ -78,8 +85,15 @@ func (k *Keys) Create(ctx context.Context, name string, scope Scope) (key Key, s
 	}
 	secret = newSecret()
 	sum := hash(secret)
-	key = Key{ID: uuid.New(), Name: name, Prefix: secret[:prefixLength], Scope: scope, CreatedAt: k.now()}
-	// That two of a thousand keys get one prefix happens once in two million installations, and is an error to try again after.
+	key = Key{
+		ID:        uuid.New(),
+		Name:      name,
+		Prefix:    secret[:prefixLength],
+		Scope:     scope,
+		CreatedAt: k.now(),
+	}
+	// That two of a thousand keys get one prefix happens once in two million installations, and is
+	// an error to try again after.
 	if _, err := k.pool.Exec(ctx, `insert into api_keys (id, name, prefix, secret_hash, scope, created_at) values ($1, $2, $3, $4, $5, $6)`,
 		key.ID, key.Name, key.Prefix, sum[:], key.Scope.String(), key.CreatedAt); err != nil {
 		return Key{}, "", ErrUnavailable.Because(err)
@@ -89,7 +103,8 @@ func (k *Keys) Create(ctx context.Context, name string, scope Scope) (key Key, s
 
 func checkName(name string) error {
 	unprintable := func(r rune) bool { return !unicode.IsPrint(r) }
-	if n := utf8.RuneCountInString(name); n < 1 || n > 100 || !utf8.ValidString(name) || strings.ContainsFunc(name, unprintable) {
+	if n := utf8.RuneCountInString(name); n < 1 || n > 100 || !utf8.ValidString(name) || strings.ContainsFunc(name,
+		unprintable) {
 		return problem.Invalid("name", "must be 1 to 100 printable characters")
 	}
 	return nil
@@ -105,16 +120,16 @@ func (k *Keys) Verify(ctx context.Context, secret string) (Key, error) {
 	if err != nil {
 		return Key{}, err
 	}
-	// The row was found by its public part; whether the secret part fits shows in no timing. Without a row stored is empty and fits
-	// nothing.
+	// The row was found by its public part; whether the secret part fits shows in no timing.
+	// Without a row stored is empty and fits nothing.
 	if sum := hash(secret); subtle.ConstantTimeCompare(stored, sum[:]) != 1 {
 		return Key{}, ErrInvalid
 	}
 	return key, nil
 }
 
-// inForce looks up the key with a public prefix and the hash of its secret: the one question that every request of the API asks. Both
-// are zero if there is none or it is revoked.
+// inForce looks up the key with a public prefix and the hash of its secret: the one question that
+// every request of the API asks. Both are zero if there is none or it is revoked.
 func (k *Keys) inForce(ctx context.Context, prefix string) (key Key, stored []byte, err error) {
 	now := k.now()
 	row, known, mark := k.recent.Get(prefix, now)
@@ -147,7 +162,10 @@ func (k *Keys) readInForce(ctx context.Context, prefixes []string) (map[string]k
 	found := make(map[string]keyRow, len(prefixes))
 	var row keyRow
 	var scope string
-	_, err = pgx.ForEachRow(rows, []any{&row.key.ID, &row.key.Name, &row.key.Prefix, &scope, &row.key.CreatedAt, &row.hash}, func() error {
+	_, err = pgx.ForEachRow(rows, []any{
+		&row.key.ID, &row.key.Name, &row.key.Prefix, &scope, &row.key.CreatedAt,
+		&row.hash,
+	}, func() error {
 		row.key.Scope, _ = scopeNamed(scope) // one this binary does not know allows nothing
 		row.key.CreatedAt = row.key.CreatedAt.UTC()
 		found[row.key.Prefix] = row
@@ -157,9 +175,11 @@ func (k *Keys) readInForce(ctx context.Context, prefixes []string) (map[string]k
 	return found, err
 }
 
-// Revoke ends a key for good: at once here, within recentFor in other processes. Revoking it again changes nothing. Errors: ErrNotFound, ErrUnavailable.
+// Revoke ends a key for good: at once here, within recentFor in other processes. Revoking it again
+// changes nothing. Errors: ErrNotFound, ErrUnavailable.
 func (k *Keys) Revoke(ctx context.Context, id uuid.UUID) error {
-	tag, err := k.pool.Exec(ctx, `update api_keys set revoked_at = coalesce(revoked_at, $2) where id = $1`, id, k.now())
+	tag, err := k.pool.Exec(ctx, `update api_keys set revoked_at = coalesce(revoked_at, $2) where id = $1`, id,
+		k.now())
 	if err != nil {
 		return ErrUnavailable.Because(err)
 	}

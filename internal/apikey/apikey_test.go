@@ -36,7 +36,11 @@ type ring struct {
 
 func newRing(t *testing.T) *ring {
 	t.Helper()
-	r := &ring{t: t, pool: testdb.New(t), clock: clock.NewManual(start)}
+	r := &ring{
+		t:     t,
+		pool:  testdb.New(t),
+		clock: clock.NewManual(start),
+	}
 	r.Keys = apikey.New(r.pool, apikey.Options{Clock: r.clock.Now})
 	return r
 }
@@ -56,12 +60,14 @@ func TestCreateAndVerify(t *testing.T) {
 	seen := map[string]bool{}
 	for _, scope := range []apikey.Scope{apikey.Read, apikey.Spend, apikey.Admin} {
 		key, secret := r.create("the host's server", scope)
-		if !pattern.MatchString(secret) || !strings.HasPrefix(secret, key.Prefix+"_") || seen[secret] || seen[key.Prefix] {
+		if !pattern.MatchString(secret) || !strings.HasPrefix(secret, key.Prefix+"_") || seen[secret] ||
+			seen[key.Prefix] {
 			t.Errorf("the key is %q, with the prefix %q", secret, key.Prefix)
 		}
 		seen[secret], seen[key.Prefix] = true, true
 		got, err := r.Verify(t.Context(), secret)
-		if err != nil || got != key || got.Scope != scope || got.Name != "the host's server" || !got.CreatedAt.Equal(start) {
+		if err != nil || got != key || got.Scope != scope || got.Name != "the host's server" ||
+			!got.CreatedAt.Equal(start) {
 			t.Errorf("verified as %+v (%v), created as %+v", got, err, key)
 		}
 	}
@@ -78,12 +84,23 @@ func TestInvalidKeysAreAlike(t *testing.T) {
 	}
 	last := map[bool]string{true: "b", false: "a"}[good[len(good)-1] == 'a']
 	for name, key := range map[string]string{
-		"empty": "", "prefix only": good[:12], "cut": good[:len(good)-1], "longer": good + "a", "upper case": strings.ToUpper(good), "space": " " + good,
-		"one character": good[:len(good)-1] + last, "another's secret": good[:12] + other[12:], "unknown": "crk_" + strings.Repeat("a", 8) + "_" + strings.Repeat("a", 52),
-		"NUL": good[:20] + "\x00" + good[21:], "not UTF-8": good[:20] + "\xff" + good[21:], "other mark": "srk" + good[3:], "revoked": gone,
+		"empty":            "",
+		"prefix only":      good[:12],
+		"cut":              good[:len(good)-1],
+		"longer":           good + "a",
+		"upper case":       strings.ToUpper(good),
+		"space":            " " + good,
+		"one character":    good[:len(good)-1] + last,
+		"another's secret": good[:12] + other[12:],
+		"unknown":          "crk_" + strings.Repeat("a", 8) + "_" + strings.Repeat("a", 52),
+		"NUL":              good[:20] + "\x00" + good[21:],
+		"not UTF-8":        good[:20] + "\xff" + good[21:],
+		"other mark":       "srk" + good[3:],
+		"revoked":          gone,
 	} {
 		got, err := r.Verify(t.Context(), key)
-		if got != (apikey.Key{}) || !errors.Is(err, apikey.ErrInvalid) || err.Error() != apikey.ErrInvalid.Error() || problem.Of(err).Code != "invalid_api_key" {
+		if got != (apikey.Key{}) || !errors.Is(err, apikey.ErrInvalid) ||
+			err.Error() != apikey.ErrInvalid.Error() || problem.Of(err).Code != "invalid_api_key" {
 			t.Errorf("%s: %+v, %v", name, got, err)
 		}
 	}
@@ -145,7 +162,8 @@ func TestAKeyIsLookedUpOnce(t *testing.T) {
 	if _, err := r.Verify(t.Context(), late); !errors.Is(err, apikey.ErrInvalid) {
 		t.Error(err)
 	}
-	if _, err := r.pool.Exec(t.Context(), `update api_keys set prefix = 'crk_bbbbbbbb', secret_hash = sha256($1::bytea)`, []byte(late)); err != nil {
+	if _, err := r.pool.Exec(t.Context(),
+		`update api_keys set prefix = 'crk_bbbbbbbb', secret_hash = sha256($1::bytea)`, []byte(late)); err != nil {
 		t.Fatal(err)
 	}
 	for _, key := range []string{secret, late} { // the row is another now, and the memory still has it as it was
@@ -183,7 +201,8 @@ func TestCreateRefuses(t *testing.T) {
 	t.Parallel()
 	r := newRing(t)
 	for _, name := range []string{"", strings.Repeat("n", 101), "a\nb", "a\x00b", "\xff"} {
-		if _, secret, err := r.Create(t.Context(), name, apikey.Read); problem.Of(err).Field != "name" || secret != "" {
+		if _, secret, err := r.Create(t.Context(), name, apikey.Read); problem.Of(err).Field != "name" ||
+			secret != "" {
 			t.Errorf("name %q: %v", name, err)
 		}
 	}
@@ -200,7 +219,8 @@ func TestSecretIsNotStored(t *testing.T) {
 	r := newRing(t)
 	_, secret := r.create("a", apikey.Read)
 	var row string
-	if err := r.pool.QueryRow(t.Context(), "select k::text || encode(secret_hash, 'escape') from api_keys k").Scan(&row); err != nil {
+	if err := r.pool.QueryRow(t.Context(),
+		"select k::text || encode(secret_hash, 'escape') from api_keys k").Scan(&row); err != nil {
 		t.Fatal(err)
 	}
 	if strings.Contains(row, secret[13:]) {
@@ -216,7 +236,12 @@ func TestUnavailable(t *testing.T) {
 	_, verify := r.Verify(t.Context(), secret)
 	_, _, create := r.Create(t.Context(), "a", apikey.Read)
 	_, list := r.List(t.Context())
-	for name, err := range map[string]error{"verify": verify, "create": create, "list": list, "revoke": r.Revoke(t.Context(), uuid.New())} {
+	for name, err := range map[string]error{
+		"verify": verify,
+		"create": create,
+		"list":   list,
+		"revoke": r.Revoke(t.Context(), uuid.New()),
+	} {
 		if !errors.Is(err, apikey.ErrUnavailable) {
 			t.Errorf("%s: %v", name, err)
 		}
@@ -226,7 +251,8 @@ func TestUnavailable(t *testing.T) {
 	}
 }
 
-// Keys are checked and revoked from many goroutines; a check that starts after a revocation has returned never passes.
+// Keys are checked and revoked from many goroutines; a check that starts after a revocation has
+// returned never passes.
 func TestConcurrentVerify(t *testing.T) {
 	t.Parallel()
 	r := newRing(t)
@@ -259,8 +285,10 @@ func TestConcurrentVerify(t *testing.T) {
 
 func FuzzPrefixOf(f *testing.F) {
 	for _, seed := range []string{
-		"", "crk_", "crk_abcdefgh_" + strings.Repeat("a", 52), "crk_abcdefgh_" + strings.Repeat("7", 51), "crk_abcdefg1_" + strings.Repeat("a", 52),
-		"crk_abcdefgh-" + strings.Repeat("a", 52), "crk_abcdefgh_" + strings.Repeat("_", 52), "CRK_abcdefgh_" + strings.Repeat("a", 52), "crk_abcdefgh_" + strings.Repeat("é", 26),
+		"", "crk_", "crk_abcdefgh_" + strings.Repeat("a", 52), "crk_abcdefgh_" + strings.Repeat("7", 51),
+		"crk_abcdefg1_" + strings.Repeat("a", 52),
+		"crk_abcdefgh-" + strings.Repeat("a", 52), "crk_abcdefgh_" + strings.Repeat("_", 52),
+		"CRK_abcdefgh_" + strings.Repeat("a", 52), "crk_abcdefgh_" + strings.Repeat("é", 26),
 	} {
 		f.Add(seed)
 	}

@@ -17,7 +17,11 @@ const (
 	Admin                  // and accounts, grants, login links, webhook endpoints
 )
 
-var scopeNames = [...]string{Read: "read", Spend: "spend", Admin: "admin"}
+var scopeNames = [...]string{
+	Read:  "read",
+	Spend: "spend",
+	Admin: "admin",
+}
 
 // String is the scope's name in the API and on the command line.
 func (s Scope) String() string {
@@ -27,14 +31,14 @@ func (s Scope) String() string {
 	return scopeNames[s]
 }
 
-// Allows tells whether a key of scope s may do what needs need. What needs no known scope is allowed to nobody: a route that forgot to
-// say is closed, not open.
+// Allows tells whether a key of scope s may do what needs need. What needs no known scope is
+// allowed to nobody: a route that forgot to say is closed, not open.
 func (s Scope) Allows(need Scope) bool {
 	return Read <= need && need <= s && s <= Admin
 }
 
-// ParseScopes reads a comma-separated list of scope names and gives the highest, which includes the others. The error is a
-// problem.Error of kind Meaning for the field "scopes".
+// ParseScopes reads a comma-separated list of scope names and gives the highest, which includes the
+// others. The error is a problem.Error of kind Meaning for the field "scopes".
 func ParseScopes(list string) (Scope, error) {
 	var highest Scope
 	for name := range strings.SplitSeq(list, ",") {

@@ -10,8 +10,13 @@ import (
 func TestScopes(t *testing.T) {
 	t.Parallel()
 	for list, want := range map[string]apikey.Scope{
-		"read": apikey.Read, "spend": apikey.Spend, "admin": apikey.Admin, "admin,spend,read": apikey.Admin, "read,spend": apikey.Spend,
-		" read , spend ": apikey.Spend, "read,read": apikey.Read,
+		"read":             apikey.Read,
+		"spend":            apikey.Spend,
+		"admin":            apikey.Admin,
+		"admin,spend,read": apikey.Admin,
+		"read,spend":       apikey.Spend,
+		" read , spend ":   apikey.Spend,
+		"read,read":        apikey.Read,
 	} {
 		if got, err := apikey.ParseScopes(list); got != want || err != nil {
 			t.Errorf("%q is %v (%v)", list, got, err)
@@ -27,7 +32,11 @@ func TestScopes(t *testing.T) {
 func TestAllows(t *testing.T) {
 	t.Parallel()
 	scopes := []apikey.Scope{0, apikey.Read, apikey.Spend, apikey.Admin, apikey.Admin + 1}
-	allowed := map[apikey.Scope]int{apikey.Read: 1, apikey.Spend: 2, apikey.Admin: 3}
+	allowed := map[apikey.Scope]int{
+		apikey.Read:  1,
+		apikey.Spend: 2,
+		apikey.Admin: 3,
+	}
 	for _, has := range scopes {
 		n := 0
 		for _, need := range scopes {
@@ -42,7 +51,8 @@ func TestAllows(t *testing.T) {
 			t.Errorf("%v allows %d scopes", has, n)
 		}
 	}
-	if apikey.Spend.String() != "spend" || apikey.Scope(0).String() != "scope(0)" || apikey.Scope(9).String() != "scope(9)" {
+	if apikey.Spend.String() != "spend" || apikey.Scope(0).String() != "scope(0)" ||
+		apikey.Scope(9).String() != "scope(9)" {
 		t.Error("a scope has the wrong name")
 	}
 }

@@ -7,8 +7,9 @@ import (
 	"strings"
 )
 
-// A key reads crk_ppppppppp_ssss...: a mark that secret scanners can look for, a public prefix of 8 characters by which people and the
-// database tell keys apart, and 256 random bits. Its alphabet has no character that ends a double click's selection.
+// A key reads crk_ppppppppp_ssss...: a mark that secret scanners can look for, a public prefix of 8
+// characters by which people and the database tell keys apart, and 256 random bits. Its alphabet
+// has no character that ends a double click's selection.
 const (
 	mark         = "crk_"
 	alphabet     = "abcdefghijklmnopqrstuvwxyz234567"
@@ -27,7 +28,8 @@ func newSecret() string {
 	return mark + encoding.EncodeToString(public[:]) + "_" + encoding.EncodeToString(secret[:])
 }
 
-// prefixOf gives a key's public prefix, mark included; false for what cannot be a key, which spares the database the question.
+// prefixOf gives a key's public prefix, mark included; false for what cannot be a key, which spares
+// the database the question.
 func prefixOf(key string) (string, bool) {
 	if len(key) != keyLength || !strings.HasPrefix(key, mark) || key[prefixLength] != '_' {
 		return "", false
@@ -38,7 +40,8 @@ func prefixOf(key string) (string, bool) {
 	return key[:prefixLength], true
 }
 
-// PublicPart is how a key begins, as Key.Prefix has it; empty for what cannot be a key. It may be shown and logged.
+// PublicPart is how a key begins, as Key.Prefix has it; empty for what cannot be a key. It may be
+// shown and logged.
 func PublicPart(key string) string {
 	prefix, _ := prefixOf(key)
 	return prefix
@@ -53,6 +56,6 @@ func inAlphabet(s string) bool {
 	return true
 }
 
-// hash is what the database knows a key by: of the whole text, so that there is one spelling of a key. Its 256 random bits need no
-// salt and no slow hash.
+// hash is what the database knows a key by: of the whole text, so that there is one spelling of a
+// key. Its 256 random bits need no salt and no slow hash.
 func hash(key string) [sha256.Size]byte { return sha256.Sum256([]byte(key)) }

@@ -1,5 +1,6 @@
-// Package bench measures the app against what its parts cost alone, in the same minutes on the same machine: a figure without such a ratio says
-// little on a machine that is shared. It starts a Postgres of its own with default durability on a real disk.
+// Package bench measures the app against what its parts cost alone, in the same minutes on the same
+// machine: a figure without such a ratio says little on a machine that is shared. It starts a
+// Postgres of its own with default durability on a real disk.
 package bench
 
 import (
@@ -88,7 +89,10 @@ func (l *lab) metered(ctx context.Context, run probe, d time.Duration) (sample, 
 	s, err := run(ctx, d)
 	after, ops := l.spent(), s.perSecond*time.Since(began).Seconds()
 	if ops > 0 {
-		s.cost = CPU{App: microseconds(after.app-before.app) / ops, Postgres: microseconds(after.postgres-before.postgres) / ops}
+		s.cost = CPU{
+			App:      microseconds(after.app-before.app) / ops,
+			Postgres: microseconds(after.postgres-before.postgres) / ops,
+		}
 	}
 	return s, err
 }
@@ -143,10 +147,15 @@ func Run(ctx context.Context, name string, o Options) (Result, error) {
 	return r, err
 }
 
-// measure takes turns between the benchmark and its baselines, so that a machine that slows down slows them all, and compares round by
-// round.
+// measure takes turns between the benchmark and its baselines, so that a machine that slows down
+// slows them all, and compares round by round.
 func (e *experiment) measure(ctx context.Context, d time.Duration, rounds int, l *lab) (Result, error) {
-	r := Result{Ratios: map[string]float64{}, Baselines: map[string]float64{}, CPU: map[string]CPU{}, Goals: e.goals}
+	r := Result{
+		Ratios:    map[string]float64{},
+		Baselines: map[string]float64{},
+		CPU:       map[string]CPU{},
+		Goals:     e.goals,
+	}
 	var own []sample
 	ratios, speeds := map[string][]float64{}, map[string][]float64{}
 	for round := range rounds {
@@ -174,7 +183,8 @@ func (e *experiment) measure(ctx context.Context, d time.Duration, rounds int, l
 	}
 	slices.SortFunc(own, func(a, b sample) int { return int(a.perSecond - b.perSecond) })
 	middle := own[len(own)/2]
-	r.OpsPerS, r.P50, r.P99, r.CPU[Itself] = middle.perSecond, milliseconds(middle.p50), milliseconds(middle.p99), middle.cost
+	r.OpsPerS, r.P50, r.P99, r.CPU[Itself] = middle.perSecond, milliseconds(middle.p50), milliseconds(middle.p99),
+		middle.cost
 	for name, list := range speeds {
 		r.Baselines[name] = median(list)
 	}

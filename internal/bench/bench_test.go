@@ -38,7 +38,13 @@ func TestEveryBenchmarkRuns(t *testing.T) {
 	}
 	for _, name := range bench.Names() {
 		t.Run(name, func(t *testing.T) {
-			o := bench.Options{Seconds: 1, Rounds: 1, Callers: 8, Accounts: 2, Dir: dir}
+			o := bench.Options{
+				Seconds:  1,
+				Rounds:   1,
+				Callers:  8,
+				Accounts: 2,
+				Dir:      dir,
+			}
 			r, err := bench.Run(t.Context(), name, o)
 			if err != nil {
 				t.Fatal(err)

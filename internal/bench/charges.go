@@ -28,7 +28,8 @@ var all = []benchmark{
 	{"raw", "the entries of such charges, inserted without deciding anything", 2, setRaw},
 }
 
-// caller is one client of the ledger: it makes charges, repeats one in twenty, and asks for too much one time in twenty.
+// caller is one client of the ledger: it makes charges, repeats one in twenty, and asks for too
+// much one time in twenty.
 type caller struct {
 	random *rand.Rand
 	ids    []uuid.UUID
@@ -50,7 +51,9 @@ var keyPrefix = "bench-" + strconv.FormatInt(int64(os.Getpid()), 36) + "-"
 
 // agentsWork is what the agents of every account do.
 var agentsWork = []ledger.Charge{
-	{Feature: "brand_deal_scan", Agent: "scout"}, {Feature: "comment_to_dm", Agent: "dm"}, {Feature: "social_comment_reply", Agent: "replies"},
+	{Feature: "brand_deal_scan", Agent: "scout"},
+	{Feature: "comment_to_dm", Agent: "dm"},
+	{Feature: "social_comment_reply", Agent: "replies"},
 }
 
 // mix is what creators spend on: mostly agents' small work, now and then a tool.

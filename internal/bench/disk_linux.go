@@ -18,7 +18,8 @@ func onDisk(dir string) error {
 		return err
 	}
 	if s.Type == tmpfsMagic || s.Type == ramfsMagic {
-		return fmt.Errorf("%s is in memory: a benchmark of durable writes needs a disk; name a folder with --dir", dir)
+		return fmt.Errorf("%s is in memory: a benchmark of durable writes needs a disk; name a folder with --dir",
+			dir)
 	}
 	return nil
 }

@@ -10,13 +10,15 @@ import (
 	"pop.store/credits/internal/ledger"
 )
 
-// Sizes of histories, in entries. The goal is about ten million, which take minutes to write: --accounts 100 makes as many.
+// Sizes of histories, in entries. The goal is about ten million, which take minutes to write:
+// --accounts 100 makes as many.
 const (
 	shortHistory = 10_000
 	longHistory  = 100_000 // per account; there are as many accounts as asked for
 )
 
-// setHistory reads pages and usage of an account among millions of entries, and compares with the same on an account with ten thousand.
+// setHistory reads pages and usage of an account among millions of entries, and compares with the
+// same on an account with ten thousand.
 func setHistory(ctx context.Context, l *lab, o Options) (*experiment, error) {
 	accounts := orDefault(o.Accounts, 10)
 	l.say("writing %d entries", accounts*longHistory+shortHistory)
@@ -43,7 +45,8 @@ func setHistory(ctx context.Context, l *lab, o Options) (*experiment, error) {
 	}, nil
 }
 
-// fill gives an account a long history by plain SQL: charges of 0.05 over ninety days that its grants paid for, with books that balance.
+// fill gives an account a long history by plain SQL: charges of 0.05 over ninety days that its
+// grants paid for, with books that balance.
 func (l *lab) fill(ctx context.Context, id uuid.UUID, n int) error {
 	_, err := l.owner.Exec(ctx, `
 		with a as (

@@ -109,7 +109,8 @@ func (l *lab) start(ctx context.Context) error {
 func (l *lab) saySettings(ctx context.Context) error {
 	var version, changed string
 	err := l.owner.QueryRow(ctx, `select current_setting('server_version'), string_agg(name || '=' || setting, ', ' order by name)
-		from pg_settings where source = 'command line' and setting is distinct from boot_val`).Scan(&version, &changed)
+		from pg_settings where source = 'command line' and setting is distinct from boot_val`).Scan(&version,
+		&changed)
 	if err != nil {
 		return err
 	}
@@ -118,7 +119,11 @@ func (l *lab) saySettings(ctx context.Context) error {
 }
 
 func (l *lab) newLedger() *ledger.Ledger {
-	return ledger.New(l.pool, ledger.Options{Clock: clock.System, Prices: func() *catalog.Catalog { return l.prices }, Log: slog.Default()})
+	return ledger.New(l.pool, ledger.Options{
+		Clock:  clock.System,
+		Prices: func() *catalog.Catalog { return l.prices },
+		Log:    slog.Default(),
+	})
 }
 
 func (l *lab) close() {
@@ -148,7 +153,8 @@ func (l *lab) close() {
 
 func (l *lab) say(format string, args ...any) { l.progress(fmt.Sprintf(format, args...)) }
 
-// open opens accounts, each with an allowance, a gift and a pack, so that charges burn through several lots, and with agents that have worked before.
+// open opens accounts, each with an allowance, a gift and a pack, so that charges burn through
+// several lots, and with agents that have worked before.
 func (l *lab) open(ctx context.Context, n int, more tokens.Amount) ([]uuid.UUID, error) {
 	l.say("opening %d accounts", n)
 	ids := make([]uuid.UUID, n)
@@ -159,11 +165,19 @@ func (l *lab) open(ctx context.Context, n int, more tokens.Amount) ([]uuid.UUID,
 		if err := l.ledger.SetPlan(ctx, ids[i], ledger.SetPlan{Plan: "starter"}); err != nil {
 			return err
 		}
-		gift := ledger.Grant{Kind: ledger.LotPromo, Amount: 300 * tokens.One, Reason: "bench"}
+		gift := ledger.Grant{
+			Kind:   ledger.LotPromo,
+			Amount: 300 * tokens.One,
+			Reason: "bench",
+		}
 		if _, err := l.ledger.Grant(ctx, ids[i], "gift", gift); err != nil {
 			return err
 		}
-		_, err := l.ledger.Grant(ctx, ids[i], "", ledger.Grant{Kind: ledger.LotPurchase, Amount: more, Source: uuid.NewString()})
+		_, err := l.ledger.Grant(ctx, ids[i], "", ledger.Grant{
+			Kind:   ledger.LotPurchase,
+			Amount: more,
+			Source: uuid.NewString(),
+		})
 		if err != nil {
 			return err
 		}
@@ -172,7 +186,8 @@ func (l *lab) open(ctx context.Context, n int, more tokens.Amount) ([]uuid.UUID,
 	return ids, err
 }
 
-// agentsBegin has each of an account's agents charge once: the first charge of an agent makes it known, and the ones after are what is measured.
+// agentsBegin has each of an account's agents charge once: the first charge of an agent makes it
+// known, and the ones after are what is measured.
 func agentsBegin(ctx context.Context, books *ledger.Ledger, id uuid.UUID) error {
 	for _, w := range agentsWork {
 		if _, err := books.Charge(ctx, id, newKey(), w); err != nil {
@@ -206,7 +221,8 @@ func (l *lab) booksBalance(ctx context.Context) (bool, error) {
 
 var tpsLine = regexp.MustCompile(`(?m)^tps = ([0-9.]+)`)
 
-// pgbench is Postgres' own benchmark on the same server: simple-update (-N), 64 clients, a transaction and a commit each.
+// pgbench is Postgres' own benchmark on the same server: simple-update (-N), 64 clients, a
+// transaction and a commit each.
 func (l *lab) pgbench(ctx context.Context) (probe, error) {
 	program, err := findPgbench()
 	if err != nil {
@@ -232,7 +248,8 @@ func (l *lab) pgbench(ctx context.Context) (probe, error) {
 	return func(ctx context.Context, d time.Duration) (sample, error) {
 		// On a machine that has other things to do, a second may go by without a transaction.
 		for seconds := max(1, int(d.Seconds())); ; seconds *= 2 {
-			out, err := run(ctx, "-N", "-c", "64", "-j", "2", "-n", "-T", strconv.Itoa(seconds), "-l", "--log-prefix="+filepath.Join(l.dir, "pgbench"))
+			out, err := run(ctx, "-N", "-c", "64", "-j", "2", "-n", "-T", strconv.Itoa(seconds), "-l",
+				"--log-prefix="+filepath.Join(l.dir, "pgbench"))
 			if err != nil {
 				return sample{}, err
 			}

@@ -9,8 +9,11 @@ import (
 	"time"
 )
 
-// drive runs callers, each asking one thing after the other until the time is over, and measures every answer.
-func drive(ctx context.Context, callers int, d time.Duration, ask func(ctx context.Context, caller int) (done int, err error)) (sample, error) {
+// drive runs callers, each asking one thing after the other until the time is over, and measures
+// every answer.
+func drive(ctx context.Context, callers int, d time.Duration,
+	ask func(ctx context.Context, caller int) (done int, err error),
+) (sample, error) {
 	took := make([][]int32, callers) // microseconds
 	var total atomic.Int64
 	var failed atomic.Pointer[error]
@@ -51,7 +54,11 @@ func summary[N int | int64](took []int32, done N, elapsed time.Duration) sample 
 	at := func(share float64) time.Duration {
 		return time.Duration(took[int(share*float64(len(took)-1))]) * time.Microsecond
 	}
-	return sample{perSecond: float64(done) / elapsed.Seconds(), p50: at(0.5), p99: at(0.99)}
+	return sample{
+		perSecond: float64(done) / elapsed.Seconds(),
+		p50:       at(0.5),
+		p99:       at(0.99),
+	}
 }
 
 // inParallel does n things with some workers and gives the first error.

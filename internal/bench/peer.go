@@ -18,10 +18,12 @@ import (
 	"pop.store/credits/internal/ledger"
 )
 
-// PeerCommand is the argument of "bench" that makes a program another server over a benchmark's database; see Peer.
+// PeerCommand is the argument of "bench" that makes a program another server over a benchmark's
+// database; see Peer.
 const PeerCommand = "peer"
 
-// peerSetup is the first line that a peer is told; after it comes a peerTurn for each measurement, and each is answered with a peerSample.
+// peerSetup is the first line that a peer is told; after it comes a peerTurn for each measurement,
+// and each is answered with a peerSample.
 type peerSetup struct {
 	URL     string
 	IDs     []uuid.UUID
@@ -35,7 +37,8 @@ type peerSample struct {
 	P50, P99  time.Duration
 }
 
-// Peer drives a ledger of its own with callers, as a second server would, whenever it is told to, until its input ends.
+// Peer drives a ledger of its own with callers, as a second server would, whenever it is told to,
+// until its input ends.
 func Peer(ctx context.Context, in io.Reader, out io.Writer) error {
 	lines, answers := json.NewDecoder(in), json.NewEncoder(out)
 	var setup peerSetup
@@ -47,7 +50,11 @@ func Peer(ctx context.Context, in io.Reader, out io.Writer) error {
 		return err
 	}
 	defer pool.Close()
-	books := ledger.New(pool, ledger.Options{Clock: clock.System, Prices: catalog.Builtin, Log: slog.Default()})
+	books := ledger.New(pool, ledger.Options{
+		Clock:  clock.System,
+		Prices: catalog.Builtin,
+		Log:    slog.Default(),
+	})
 	defer books.Close()
 	run := charging(newCallers(setup.Callers, setup.IDs), books)
 	for {
@@ -90,14 +97,22 @@ func (l *lab) peer(callers int, ids []uuid.UUID) (probe, error) {
 	})
 	l.peers = append(l.peers, strconv.Itoa(process.Process.Pid))
 	told, heard := json.NewEncoder(in), json.NewDecoder(out)
-	setup := peerSetup{URL: l.server.URL(db.AppRole, db.Database), IDs: ids, Callers: callers}
+	setup := peerSetup{
+		URL:     l.server.URL(db.AppRole, db.Database),
+		IDs:     ids,
+		Callers: callers,
+	}
 	return func(_ context.Context, d time.Duration) (sample, error) {
 		var s peerSample
 		err := told.Encode(peerTurn{d})
 		if err == nil {
 			err = heard.Decode(&s)
 		}
-		return sample{perSecond: s.PerSecond, p50: s.P50, p99: s.P99}, err
+		return sample{
+			perSecond: s.PerSecond,
+			p50:       s.P50,
+			p99:       s.P99,
+		}, err
 	}, told.Encode(setup)
 }
 
@@ -118,6 +133,10 @@ func together(one, other probe) probe {
 		if err == nil {
 			err = o.err
 		}
-		return sample{perSecond: s.perSecond + o.perSecond, p50: max(s.p50, o.p50), p99: max(s.p99, o.p99)}, err
+		return sample{
+			perSecond: s.perSecond + o.perSecond,
+			p50:       max(s.p50, o.p50),
+			p99:       max(s.p99, o.p99),
+		}, err
 	}
 }

@@ -16,20 +16,23 @@ import (
 	"pop.store/credits/internal/tokens"
 )
 
-// The load of the restart benchmark: few charges on many accounts, so that a lane has to read an account for almost each of them.
+// The load of the restart benchmark: few charges on many accounts, so that a lane has to read an
+// account for almost each of them.
 const (
 	restartAccounts = 200
 	restartRate     = 50 // charges a second
 )
 
-// setRestart charges at a slow pace right after a start, when no server remembers an account and Postgres has planned nothing, and
-// compares with two servers that take turns and with the bare insert of one row.
+// setRestart charges at a slow pace right after a start, when no server remembers an account and
+// Postgres has planned nothing, and compares with two servers that take turns and with the bare
+// insert of one row.
 func setRestart(ctx context.Context, l *lab, o Options) (*experiment, error) {
 	ids, err := l.open(ctx, orDefault(o.Accounts, restartAccounts), 1_000*tokens.One)
 	if err != nil {
 		return nil, err
 	}
-	if _, err := l.owner.Exec(ctx, "create table bare_rows (id uuid primary key); grant insert on bare_rows to "+db.AppRole); err != nil {
+	if _, err := l.owner.Exec(ctx, "create table bare_rows (id uuid primary key); grant insert on bare_rows to "+
+		db.AppRole); err != nil {
 		return nil, err
 	}
 	return &experiment{
@@ -49,11 +52,16 @@ func (l *lab) restarted(servers int, ids []uuid.UUID) probe {
 				return sample{}, err
 			}
 			defer pool.Close()
-			books[i] = ledger.New(pool, ledger.Options{Clock: clock.System, Prices: catalog.Builtin, Log: slog.Default()})
+			books[i] = ledger.New(pool, ledger.Options{
+				Clock:  clock.System,
+				Prices: catalog.Builtin,
+				Log:    slog.Default(),
+			})
 			defer books[i].Close()
 		}
 		return paced(ctx, d, func(ctx context.Context, n int) error {
-			_, err := books[n%servers].Charge(ctx, ids[(n/servers*7)%len(ids)], newKey(), agentsWork[n%len(agentsWork)])
+			_, err := books[n%servers].Charge(ctx, ids[(n/servers*7)%len(ids)], newKey(),
+				agentsWork[n%len(agentsWork)])
 			return err
 		})
 	}
@@ -71,7 +79,8 @@ func insertRow(ctx context.Context, pool *pgxpool.Pool) error {
 	return err
 }
 
-// paced asks restartRate times a second, whether earlier requests are answered or not, and measures every answer.
+// paced asks restartRate times a second, whether earlier requests are answered or not, and measures
+// every answer.
 func paced(ctx context.Context, d time.Duration, ask func(ctx context.Context, n int) error) (sample, error) {
 	total := max(1, int(d.Seconds()*restartRate))
 	took := make([]int32, total) // microseconds

@@ -56,14 +56,38 @@ func (l *lab) site(ctx context.Context) (*site, error) {
 	prices := func() *catalog.Catalog { return l.prices }
 	quiet := slog.New(slog.DiscardHandler)
 	s := &site{app: &handlers.App{
-		Accounts: accounts.New(l.pool, l.ledger, prices), Ledger: l.ledger, Prices: prices, Clock: clock.System, Log: quiet,
-		Billing:  billing.New(l.pool, billing.Options{Ledger: l.ledger, Prices: prices, Clock: clock.System, Log: quiet}),
-		Sessions: session.New(l.pool, session.Options{Clock: clock.System}), Keys: apikey.New(l.pool, apikey.Options{Clock: clock.System}),
-		BaseURL: &url.URL{Scheme: "http", Host: "127.0.0.1"}, Ready: func(context.Context) error { return nil },
+		Accounts: accounts.New(l.pool, l.ledger, prices),
+		Ledger:   l.ledger,
+		Prices:   prices,
+		Clock:    clock.System,
+		Log:      quiet,
+		Billing: billing.New(l.pool, billing.Options{
+			Ledger: l.ledger,
+			Prices: prices,
+			Clock:  clock.System,
+			Log:    quiet,
+		}),
+		Sessions: session.New(l.pool, session.Options{Clock: clock.System}),
+		Keys:     apikey.New(l.pool, apikey.Options{Clock: clock.System}),
+		BaseURL:  &url.URL{Scheme: "http", Host: "127.0.0.1"},
+		Ready:    func(context.Context) error { return nil },
 	}}
 	s.app.Results = results.New(l.pool, l.ledger)
-	s.app.TopUp = topup.New(l.pool, topup.Options{Ledger: l.ledger, Billing: s.app.Billing, Prices: prices, Clock: clock.System, Log: quiet})
-	s.app.Mail = mail.New(l.pool, mail.Options{Accounts: s.app.Accounts, Ledger: l.ledger, Prices: prices, BaseURL: s.app.BaseURL, Clock: clock.System, Log: quiet})
+	s.app.TopUp = topup.New(l.pool, topup.Options{
+		Ledger:  l.ledger,
+		Billing: s.app.Billing,
+		Prices:  prices,
+		Clock:   clock.System,
+		Log:     quiet,
+	})
+	s.app.Mail = mail.New(l.pool, mail.Options{
+		Accounts: s.app.Accounts,
+		Ledger:   l.ledger,
+		Prices:   prices,
+		BaseURL:  s.app.BaseURL,
+		Clock:    clock.System,
+		Log:      quiet,
+	})
 	var err error
 	if s.addr, err = l.serve(s.app.Handler()); err != nil {
 		return nil, err
@@ -82,7 +106,11 @@ func (s *site) accounts(ctx context.Context, n int) ([]string, error) {
 		if err != nil {
 			return err
 		}
-		_, err = s.app.Ledger.Grant(ctx, id, "", ledger.Grant{Kind: ledger.LotPurchase, Amount: 1_000_000 * tokens.One, Source: uuid.NewString()})
+		_, err = s.app.Ledger.Grant(ctx, id, "", ledger.Grant{
+			Kind:   ledger.LotPurchase,
+			Amount: 1_000_000 * tokens.One,
+			Source: uuid.NewString(),
+		})
 		if err != nil {
 			return err
 		}
@@ -91,8 +119,8 @@ func (s *site) accounts(ctx context.Context, n int) ([]string, error) {
 	return names, err
 }
 
-// wire is a connection that sends requests as bytes and reads answers as bytes: a client that costs as little as it can, since it shares
-// the machine with what it measures.
+// wire is a connection that sends requests as bytes and reads answers as bytes: a client that costs
+// as little as it can, since it shares the machine with what it measures.
 type wire struct {
 	conn net.Conn
 	in   *bufio.Reader
@@ -148,7 +176,8 @@ func (w *wire) head() (int, error) {
 		if len(line) == 0 {
 			return length, nil
 		}
-		if name, value, _ := bytes.Cut(line, []byte(":")); len(name) == len("Content-Length") && textproto.CanonicalMIMEHeaderKey(string(name)) == "Content-Length" {
+		if name, value, _ := bytes.Cut(line, []byte(":")); len(name) == len("Content-Length") &&
+			textproto.CanonicalMIMEHeaderKey(string(name)) == "Content-Length" {
 			if length, err = strconv.Atoi(strings.TrimSpace(string(value))); err != nil {
 				return 0, err
 			}
@@ -159,7 +188,8 @@ func (w *wire) head() (int, error) {
 	}
 }
 
-// over drives an address with connections; next makes a caller's request, and want is the status that its answer may have.
+// over drives an address with connections; next makes a caller's request, and want is the status
+// that its answer may have.
 func (l *lab) over(addr string, conns, perRequest int, next func(caller int) []byte, ok func(status int) bool) probe {
 	return func(ctx context.Context, d time.Duration) (sample, error) {
 		wires := make([]*wire, conns)

@@ -11,10 +11,12 @@ import (
 	"pop.store/credits/internal/tokens"
 )
 
-// chargesEach is how many charges each account has whose books are verified: a hundred thousand accounts make ten million entries.
+// chargesEach is how many charges each account has whose books are verified: a hundred thousand
+// accounts make ten million entries.
 const chargesEach = 94
 
-// setVerify compares everything that the books say more than once, and that with one sum over the entries, which is the least that reading them takes.
+// setVerify compares everything that the books say more than once, and that with one sum over the
+// entries, which is the least that reading them takes.
 func setVerify(ctx context.Context, l *lab, o Options) (*experiment, error) {
 	ids, err := l.open(ctx, orDefault(o.Accounts, 10_000), 1_000*tokens.One)
 	if err != nil {
@@ -36,7 +38,11 @@ func (l *lab) chargeEach(ctx context.Context, ids []uuid.UUID, n int) error {
 	return inParallel(16, (len(ids)*n+perCall-1)/perCall, func(call int) error {
 		var charges []ledger.BulkCharge
 		for i := call * perCall; i < min((call+1)*perCall, len(ids)*n); i++ {
-			charges = append(charges, ledger.BulkCharge{Account: ids[i%len(ids)], Key: newKey(), Charge: agentsWork[i%len(agentsWork)]})
+			charges = append(charges, ledger.BulkCharge{
+				Account: ids[i%len(ids)],
+				Key:     newKey(),
+				Charge:  agentsWork[i%len(agentsWork)],
+			})
 		}
 		for _, r := range l.ledger.ChargeAll(ctx, charges) {
 			if r.Err != nil {
@@ -63,7 +69,8 @@ func (l *lab) summing() probe {
 	return func(ctx context.Context, d time.Duration) (sample, error) {
 		return drive(ctx, 1, d, func(ctx context.Context, _ int) (int, error) {
 			var entries int
-			err := l.owner.QueryRow(ctx, `select sum(n)::bigint from (select count(*) as n, sum(amount), max(seq) from entries group by account) as a`).Scan(&entries)
+			err := l.owner.QueryRow(ctx,
+				`select sum(n)::bigint from (select count(*) as n, sum(amount), max(seq) from entries group by account) as a`).Scan(&entries)
 			return entries, err
 		})
 	}

@@ -21,7 +21,8 @@ import (
 const chargeBody = `{"feature":"social_comment_reply","agent":"replies","quantity":3,"reference":"comment-184467"}`
 
 func postRequest(path, key, idempotency, body string) []byte {
-	head := "POST " + path + " HTTP/1.1\r\nHost: 127.0.0.1\r\nAuthorization: Bearer " + key + "\r\nContent-Type: application/json\r\n"
+	head := "POST " + path + " HTTP/1.1\r\nHost: 127.0.0.1\r\nAuthorization: Bearer " + key +
+		"\r\nContent-Type: application/json\r\n"
 	if idempotency != "" {
 		head += "Idempotency-Key: " + idempotency + "\r\n"
 	}
@@ -30,7 +31,8 @@ func postRequest(path, key, idempotency, body string) []byte {
 
 func is(want int) func(int) bool { return func(status int) bool { return status == want } }
 
-// setHTTP makes one charge a request, and compares with a handler that only decodes the same request and encodes the same answer.
+// setHTTP makes one charge a request, and compares with a handler that only decodes the same
+// request and encodes the same answer.
 func setHTTP(ctx context.Context, l *lab, o Options) (*experiment, error) {
 	s, err := l.site(ctx)
 	if err != nil {
@@ -130,7 +132,8 @@ func setBulk(ctx context.Context, l *lab, o Options) (*experiment, error) {
 	return e, nil
 }
 
-// setBadge polls the badge: four polls in five find nothing new. It compares with a handler that answers the same bytes without looking.
+// setBadge polls the badge: four polls in five find nothing new. It compares with a handler that
+// answers the same bytes without looking.
 func setBadge(ctx context.Context, l *lab, o Options) (*experiment, error) {
 	s, err := l.site(ctx)
 	if err != nil {
@@ -148,7 +151,8 @@ func setBadge(ctx context.Context, l *lab, o Options) (*experiment, error) {
 		return nil, err
 	}
 	get := func(version, cookie string) []byte {
-		return []byte("GET /credits/badge?v=" + version + " HTTP/1.1\r\nHost: 127.0.0.1\r\nHX-Request: true\r\nCookie: " + cookie + "\r\n\r\n")
+		return []byte("GET /credits/badge?v=" + version +
+			" HTTP/1.1\r\nHost: 127.0.0.1\r\nHX-Request: true\r\nCookie: " + cookie + "\r\n\r\n")
 	}
 	fragment, err := s.once(get("old", cookies[0]), http.StatusOK)
 	if err != nil {

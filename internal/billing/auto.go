@@ -13,11 +13,13 @@ import (
 	"pop.store/credits/internal/tokens"
 )
 
-// An auto purchase is charged to a method that is kept, without its buyer. It is written down first, like any order, and then goes the same road:
-// the provider's payment is its checkout. Of an account there is one under way at most, which an index sees to.
+// An auto purchase is charged to a method that is kept, without its buyer. It is written down
+// first, like any order, and then goes the same road: the provider's payment is its checkout. Of an
+// account there is one under way at most, which an index sees to.
 
-// chargeTries is how long a charge is asked for again whose outcome is not known. Stripe remembers a key for a day at least: later, asking again could
-// charge twice. What comes of it after that is told by events alone.
+// chargeTries is how long a charge is asked for again whose outcome is not known. Stripe remembers
+// a key for a day at least: later, asking again could charge twice. What comes of it after that is
+// told by events alone.
 const chargeTries = 20 * time.Hour
 
 // Kept is what can be charged without the buyer. The zero value is nothing.
@@ -59,8 +61,8 @@ func (s *Service) KeptOf(ctx context.Context, accounts []uuid.UUID) (map[uuid.UU
 const sqlForget = `with old as (select account, method from payment_customers where account = $1 and provider = $2 and method <> '' for update)
 	update payment_customers c set method = '', card = '' from old where c.account = old.account and c.provider = $2 returning old.method`
 
-// Forget keeps nothing of an account any more that could be charged: from then on nothing is. The provider is told, too; if it cannot be reached, it
-// keeps what nobody will use.
+// Forget keeps nothing of an account any more that could be charged: from then on nothing is. The
+// provider is told, too; if it cannot be reached, it keeps what nobody will use.
 func (s *Service) Forget(ctx context.Context, account uuid.UUID) error {
 	if s.o.Provider == nil {
 		return ErrNotSetUp
@@ -86,8 +88,10 @@ type AutoParams struct {
 	Owed   tokens.Amount // what the account owes: it comes off the pack's tokens
 }
 
-// sqlInsertAuto adds nothing while one is under way, and needs a method that is kept. Its fingerprint is no request's: none can go on with it by its key.
-// It adds nothing either while money goes back or may: what that takes off the balance is no reason to charge the same buyer again.
+// sqlInsertAuto adds nothing while one is under way, and needs a method that is kept. Its
+// fingerprint is no request's: none can go on with it by its key. It adds nothing either while
+// money goes back or may: what that takes off the balance is no reason to charge the same buyer
+// again.
 const sqlInsertAuto = `insert into purchases (id, account, pack, tokens, price_minor, currency, catalog_version, lot_expires_days, status, provider,
 		idempotency_key, fingerprint, created_at, updated_at, ask_at, owed, auto, most_minor, customer, method)
 	select $1, $2, $3, $4, $5, $6, $7, $8, 'pending', $9, $10, $11, $12, $12, $13, $14, true, $15, customer, method
@@ -98,10 +102,13 @@ const sqlInsertAuto = `insert into purchases (id, account, pack, tokens, price_m
 	for share
 	on conflict do nothing`
 
-// OrderAuto writes an auto purchase down, in a transaction of the caller's who decided on it. false: there is one
-// under way already, nothing is kept that could be charged, or the pack is not what was agreed to. Charge goes on
-// with it. Errors: ErrNotSetUp, ledger.ErrClosed, kind Meaning (field "pack"), the database's.
-func (s *Service) OrderAuto(ctx context.Context, tx pgx.Tx, account uuid.UUID, p AutoParams) (_ uuid.UUID, ok bool, err error) {
+// OrderAuto writes an auto purchase down, in a transaction of the caller's who decided on it.
+// false: there is one under way already, nothing is kept that could be charged, or the pack is not
+// what was agreed to. Charge goes on with it. Errors: ErrNotSetUp, ledger.ErrClosed, kind Meaning
+// (field "pack"), the database's.
+func (s *Service) OrderAuto(ctx context.Context, tx pgx.Tx, account uuid.UUID, p AutoParams) (_ uuid.UUID, ok bool,
+	err error,
+) {
 	if !s.Available() {
 		return uuid.Nil, false, ErrNotSetUp
 	}
@@ -116,7 +123,8 @@ func (s *Service) OrderAuto(ctx context.Context, tx pgx.Tx, account uuid.UUID, p
 	if err := s.o.Ledger.KeepOpen(ctx, tx, account); err != nil {
 		return uuid.Nil, false, err
 	}
-	tag, err := tx.Exec(ctx, sqlInsertAuto, id, account, pack.ID, pack.Tokens, pack.Price.Minor, pack.Price.Currency, prices.Version, pack.ExpiresDays,
+	tag, err := tx.Exec(ctx, sqlInsertAuto, id, account, pack.ID, pack.Tokens, pack.Price.Minor,
+		pack.Price.Currency, prices.Version, pack.ExpiresDays,
 		s.o.Provider.Name(), "auto-"+id.String(), []byte("auto"), now, now.Add(firstAsk), p.Owed, p.Most)
 	return id, err == nil && tag.RowsAffected() == 1, err
 }
@@ -126,15 +134,19 @@ type Queryer interface {
 	Query(ctx context.Context, sql string, args ...any) (pgx.Rows, error)
 }
 
-const sqlAutos = `select ` + purchaseColumns + ` from purchases where auto and account = any ($1) and created_at >= $2 order by account, created_at desc, id desc`
+const sqlAutos = `select ` + purchaseColumns +
+	` from purchases where auto and account = any ($1) and created_at >= $2 order by account, created_at desc, id desc`
 
 // Autos lists the auto purchases of accounts since an instant, the newest of each account first.
-func (s *Service) Autos(ctx context.Context, from Queryer, accounts []uuid.UUID, since time.Time) ([]Purchase, error) {
+func (s *Service) Autos(ctx context.Context, from Queryer, accounts []uuid.UUID, since time.Time) ([]Purchase,
+	error,
+) {
 	return collect(from.Query(ctx, sqlAutos, accounts, since))
 }
 
-// Charge has the provider take the money of an auto purchase that waits for it, and answers how it stands then. Asking again changes nothing. While
-// the outcome is not known the purchase stays pending, the error is ErrUnavailable, and the reconciling job asks again.
+// Charge has the provider take the money of an auto purchase that waits for it, and answers how it
+// stands then. Asking again changes nothing. While the outcome is not known the purchase stays
+// pending, the error is ErrUnavailable, and the reconciling job asks again.
 func (s *Service) Charge(ctx context.Context, account, id uuid.UUID) (Purchase, error) {
 	p, err := s.Get(ctx, account, id)
 	if err != nil || !p.Auto || p.Status != StatusPending || p.session != "" {
@@ -144,7 +156,12 @@ func (s *Service) Charge(ctx context.Context, account, id uuid.UUID) (Purchase, 
 		return p, ErrNotSetUp.Because(errors.New("it was ordered from " + p.provider))
 	}
 	checkout, err := s.o.Provider.Charge(ctx, payment.Charge{
-		Reference: p.ID.String(), Price: p.Price, Most: p.most, Description: description(&p), Customer: p.customer, Method: p.method,
+		Reference:   p.ID.String(),
+		Price:       p.Price,
+		Most:        p.most,
+		Description: description(&p),
+		Customer:    p.customer,
+		Method:      p.method,
 	})
 	switch {
 	case errors.Is(err, payment.ErrTooMuch):
@@ -198,7 +215,8 @@ func (s *Service) chargeOpen(ctx context.Context) (more bool, err error) {
 	}
 	for i := range list {
 		p := &list[i]
-		if _, err := s.pool.Exec(ctx, sqlAsked, p.ID, now.Add(min(max(now.Sub(p.CreatedAt)/4, time.Minute), rarestAsk))); err != nil {
+		if _, err := s.pool.Exec(ctx, sqlAsked, p.ID,
+			now.Add(min(max(now.Sub(p.CreatedAt)/4, time.Minute), rarestAsk))); err != nil {
 			return false, ErrUnavailable.Because(err)
 		}
 		if _, err := s.Charge(ctx, p.Account, p.ID); err != nil {
@@ -210,7 +228,8 @@ func (s *Service) chargeOpen(ctx context.Context) (more bool, err error) {
 
 const sqlAdopt = `update purchases set provider_session = $2, payment = $2 where id = $1 and provider_session is null`
 
-// adopt writes down which payment is an auto purchase's: whoever hears of it first, the answer to the charge or an event that is faster.
+// adopt writes down which payment is an auto purchase's: whoever hears of it first, the answer to
+// the charge or an event that is faster.
 func (s *Service) adopt(ctx context.Context, p *Purchase, c *payment.Checkout) error {
 	if !p.Auto || c.ID == "" || c.Reference != p.ID.String() || c.Customer != p.customer {
 		return nil

@@ -14,8 +14,9 @@ import (
 	"pop.store/credits/internal/tokens"
 )
 
-// A bill says who has bought and which taxes were paid. Events do not carry all of it, so it is asked for when a purchase was credited: right then,
-// and if that fails by the job, more and more rarely, and by whoever looks at the receipt. Nothing that has to do with tokens waits for it.
+// A bill says who has bought and which taxes were paid. Events do not carry all of it, so it is
+// asked for when a purchase was credited: right then, and if that fails by the job, more and more
+// rarely, and by whoever looks at the receipt. Nothing that has to do with tokens waits for it.
 
 // When the provider is asked after a bill.
 const (
@@ -26,7 +27,8 @@ const (
 )
 
 const (
-	sqlWanted = `select ` + purchaseColumns + ` from purchases where provider = $2 and provider_session is not null and id in (
+	sqlWanted = `select ` + purchaseColumns +
+		` from purchases where provider = $2 and provider_session is not null and id in (
 		select purchase from purchase_bills where bill is null and ask_at <= $1 order by ask_at limit $3)`
 	// sqlForeign puts off what another provider would have to be asked about.
 	sqlForeign = `update purchase_bills set ask_at = $2 where bill is null and ask_at <= $1 and not exists (
@@ -52,8 +54,8 @@ func (s *Service) askBills(ctx context.Context) (more bool, err error) {
 	return false, nil // a turn a minute is soon enough
 }
 
-// sqlTurn lets one ask at a time, and says when the job does next: after half as long again, at last never. A server of before, which knew no bills,
-// may have credited the purchase.
+// sqlTurn lets one ask at a time, and says when the job does next: after half as long again, at
+// last never. A server of before, which knew no bills, may have credited the purchase.
 const sqlTurn = `insert into purchase_bills as b (purchase, account, since, asked_at, ask_at) values ($1, $2, $3, $3, $3::timestamptz + interval '1 minute')
 	on conflict (purchase) do update set asked_at = $3, ask_at = case when b.since > $3::timestamptz - $5::interval
 		then $3::timestamptz + least(greatest(($3::timestamptz - b.since) / 2, interval '1 minute'), $6::interval) end
@@ -88,20 +90,23 @@ func (s *Service) askBill(ctx context.Context, p *Purchase) error {
 
 // noBill has the job ask no more: the provider does not know the checkout any more.
 func (s *Service) noBill(ctx context.Context, p *Purchase) error {
-	s.o.Log.Error("the payment provider does not know a purchase's checkout: it has no bill", "purchase", p.ID, "session", p.session)
-	if _, err := s.pool.Exec(ctx, `update purchase_bills set ask_at = null where purchase = $1 and bill is null`, p.ID); err != nil {
+	s.o.Log.Error("the payment provider does not know a purchase's checkout: it has no bill", "purchase", p.ID,
+		"session", p.session)
+	if _, err := s.pool.Exec(ctx, `update purchase_bills set ask_at = null where purchase = $1 and bill is null`,
+		p.ID); err != nil {
 		return ErrUnavailable.Because(err)
 	}
 	return nil
 }
 
-// keepLate keeps what a purchase was paid with, and what may be charged again, where whoever credited it could not ask for that. What was kept
-// meanwhile is newer.
+// keepLate keeps what a purchase was paid with, and what may be charged again, where whoever
+// credited it could not ask for that. What was kept meanwhile is newer.
 func (s *Service) keepLate(ctx context.Context, p *Purchase, c *payment.Checkout) error {
 	if p.Card != "" || c.Card == "" {
 		return nil
 	}
-	if _, err := s.pool.Exec(ctx, `update purchases set card = $2 where id = $1 and card = ''`, p.ID, c.Card); err != nil {
+	if _, err := s.pool.Exec(ctx, `update purchases set card = $2 where id = $1 and card = ''`, p.ID,
+		c.Card); err != nil {
 		return ErrUnavailable.Because(err)
 	}
 	kept, err := s.Kept(ctx, p.Account)
@@ -119,7 +124,8 @@ func (s *Service) keepBill(ctx context.Context, p *Purchase, bill *payment.Bill)
 		return
 	}
 	if bill.Subtotal != p.Price.Minor || bill.Total != p.Paid.Minor {
-		s.o.Log.Error("a bill does not match our order: it is not kept", "purchase", p.ID, "subtotal", bill.Subtotal, "total", bill.Total)
+		s.o.Log.Error("a bill does not match our order: it is not kept", "purchase", p.ID, "subtotal",
+			bill.Subtotal, "total", bill.Total)
 		return
 	}
 	if _, err := s.pool.Exec(ctx, sqlKeepBill, p.ID, s.tidy(*bill), s.o.Clock()); err != nil {
@@ -136,7 +142,11 @@ const (
 
 // tidy is a bill of texts that can be kept and shown: they are what a buyer has typed.
 func (s *Service) tidy(b payment.Bill) *payment.Bill {
-	b.Buyer = payment.Buyer{Name: tidyText(b.Buyer.Name), Address: tidyTexts(b.Buyer.Address), TaxIDs: tidyTexts(b.Buyer.TaxIDs)}
+	b.Buyer = payment.Buyer{
+		Name:    tidyText(b.Buyer.Name),
+		Address: tidyTexts(b.Buyer.Address),
+		TaxIDs:  tidyTexts(b.Buyer.TaxIDs),
+	}
 	taxes := make([]payment.TaxLine, 0, len(b.Taxes))
 	for _, t := range b.Taxes[:min(len(b.Taxes), maxBillLines)] {
 		t.Name, t.Rate = tidyText(t.Name), tidyText(t.Rate)
@@ -152,7 +162,8 @@ func (s *Service) tidy(b payment.Bill) *payment.Bill {
 // safeReceipt says whether people can be sent to a receipt: over https, or at our own address.
 func (s *Service) safeReceipt(address string) bool {
 	u, err := url.Parse(address)
-	return err == nil && len(address) <= maxBillURL && (u.Scheme == "https" && u.Host != "" || strings.HasPrefix(address, s.o.BaseURL+"/sandbox/"))
+	return err == nil && len(address) <= maxBillURL &&
+		(u.Scheme == "https" && u.Host != "" || strings.HasPrefix(address, s.o.BaseURL+"/sandbox/"))
 }
 
 func tidyTexts(list []string) []string {
@@ -175,11 +186,12 @@ func tidyText(text string) string {
 // Receipt is what stands on a purchase's receipt.
 type Receipt struct {
 	Purchase
-	Number     string
-	Netted     tokens.Amount // what was owed when the tokens came, and taken off them
-	Provider   string        // whom it was paid to, as it is marked: "stripe", "stripe_test", "sandbox"
-	ExpiresAt  time.Time     // when the tokens expire, or did; zero: never
-	RefundedAt time.Time     // when the last of the money went back; zero while nothing did, and where that is not known for all of it
+	Number    string
+	Netted    tokens.Amount // what was owed when the tokens came, and taken off them
+	Provider  string        // whom it was paid to, as it is marked: "stripe", "stripe_test", "sandbox"
+	ExpiresAt time.Time     // when the tokens expire, or did; zero: never
+	// when the last of the money went back; zero while nothing did, and where that is not known for all of it
+	RefundedAt time.Time
 }
 
 // sqlBack is how much went back at instants that we know, and the last of them.
@@ -187,8 +199,9 @@ const sqlBack = `select coalesce(sum(amount_minor), 0)::bigint, coalesce(max(at)
 		select amount_minor, done_at as at from purchase_refunds where purchase = $1 and done_at is not null
 		union all select amount_minor, at from purchase_disputes where purchase = $1 and state = 'lost') back`
 
-// Receipt reads a purchase that was credited, with its bill; if that is not known yet the provider is asked. One that cost nothing has a receipt, too.
-// Errors: ErrNoPurchase, for another account's, too; ErrNoReceipt; ErrUnavailable.
+// Receipt reads a purchase that was credited, with its bill; if that is not known yet the provider
+// is asked. One that cost nothing has a receipt, too. Errors: ErrNoPurchase, for another account's,
+// too; ErrNoReceipt; ErrUnavailable.
 func (s *Service) Receipt(ctx context.Context, account, id uuid.UUID) (Receipt, error) {
 	p, err := s.Get(ctx, account, id)
 	if err != nil {
@@ -205,7 +218,12 @@ func (s *Service) Receipt(ctx context.Context, account, id uuid.UUID) (Receipt, 
 			return Receipt{}, err
 		}
 	}
-	r := Receipt{Purchase: p, Number: number(p.ID), Provider: p.provider, ExpiresAt: p.expiry(p.CompletedAt)}
+	r := Receipt{
+		Purchase:  p,
+		Number:    number(p.ID),
+		Provider:  p.provider,
+		ExpiresAt: p.expiry(p.CompletedAt),
+	}
 	story, err := s.Story(ctx, p)
 	if err != nil {
 		return Receipt{}, err

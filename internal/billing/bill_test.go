@@ -34,7 +34,11 @@ func TestAReceipt(t *testing.T) {
 	p := s.order()
 	_, err := s.Receipt(t.Context(), p.Account, p.ID)
 	wantProblem(t, err, problem.NotFound, "receipt_not_found")
-	buyer := sandbox.Buyer{Company: " Maya Ltd ", TaxID: "DE123456789", VAT: true}
+	buyer := sandbox.Buyer{
+		Company: " Maya Ltd ",
+		TaxID:   "DE123456789",
+		VAT:     true,
+	}
 	if _, err := s.provider.PayAs(t.Context(), session(p), sandbox.CardGood, buyer); err != nil {
 		t.Fatal(err)
 	}
@@ -43,15 +47,22 @@ func TestAReceipt(t *testing.T) {
 	}
 	r := s.receipt(p)
 	b := r.Bill
-	if b.Subtotal != 900 || b.Discount != 0 || b.Tax != 180 || b.Total != 1080 || r.Paid.Minor != 1080 || len(b.Taxes) != 1 ||
-		b.Taxes[0] != (payment.TaxLine{Name: "VAT", Rate: "20", Amount: 180}) {
+	if b.Subtotal != 900 || b.Discount != 0 || b.Tax != 180 || b.Total != 1080 || r.Paid.Minor != 1080 ||
+		len(b.Taxes) != 1 ||
+		b.Taxes[0] != (payment.TaxLine{
+			Name:   "VAT",
+			Rate:   "20",
+			Amount: 180,
+		}) {
 		t.Errorf("the bill is %+v of %s", b, r.Paid)
 	}
-	if b.Buyer.Name != "Maya Ltd" || !slices.Equal(b.Buyer.TaxIDs, []string{"DE123456789"}) || b.ReceiptURL != baseURL+"/sandbox/receipts/"+payOf(p) {
+	if b.Buyer.Name != "Maya Ltd" || !slices.Equal(b.Buyer.TaxIDs, []string{"DE123456789"}) ||
+		b.ReceiptURL != baseURL+"/sandbox/receipts/"+payOf(p) {
 		t.Errorf("for %+v, at %s", b.Buyer, b.ReceiptURL)
 	}
 	digits := strings.ToUpper(strings.ReplaceAll(p.ID.String(), "-", ""))
-	if r.Number != "R-"+digits[:6]+"-"+digits[6:12] || !r.ExpiresAt.IsZero() || !r.RefundedAt.IsZero() || r.Card != "Visa 4242" {
+	if r.Number != "R-"+digits[:6]+"-"+digits[6:12] || !r.ExpiresAt.IsZero() || !r.RefundedAt.IsZero() ||
+		r.Card != "Visa 4242" {
 		t.Errorf("%+v", r)
 	}
 	_, err = s.Receipt(t.Context(), s.account(), p.ID)
@@ -72,7 +83,8 @@ func TestTheReceiptOfAFreePurchase(t *testing.T) {
 	}
 	s.mustSend(checkoutEvent("completed", p, members{"amount_total": 0, "payment_status": "no_payment_required"}))
 	r := s.receipt(p)
-	if b := r.Bill; b == nil || b.Subtotal != 900 || b.Discount != 900 || b.Tax != 0 || b.Total != 0 || b.ReceiptURL != "" || len(b.Taxes) != 0 {
+	if b := r.Bill; b == nil || b.Subtotal != 900 || b.Discount != 900 || b.Tax != 0 || b.Total != 0 ||
+		b.ReceiptURL != "" || len(b.Taxes) != 0 {
 		t.Errorf("the bill is %+v", b)
 	}
 }
@@ -138,7 +150,8 @@ func (s *shop) unbilled(p *teller) billing.Purchase {
 	return s.wantStatus(order, billing.StatusCompleted)
 }
 
-// A bill that cannot be had holds up nothing; it is asked for more and more rarely, and given up, but for who looks at the receipt.
+// A bill that cannot be had holds up nothing; it is asked for more and more rarely, and given up,
+// but for who looks at the receipt.
 func TestABillThatIsMissing(t *testing.T) {
 	t.Parallel()
 	s := newShop(t)
@@ -149,7 +162,10 @@ func TestABillThatIsMissing(t *testing.T) {
 		t.Errorf("the bill is %+v of %s", r.Bill, r.Paid)
 	}
 	asked := []int32{}
-	for _, wait := range []time.Duration{10 * time.Minute, 50 * time.Minute, 23 * time.Hour, 6*24*time.Hour + time.Hour, 30 * 24 * time.Hour} {
+	for _, wait := range []time.Duration{
+		10 * time.Minute, 50 * time.Minute, 23 * time.Hour,
+		6*24*time.Hour + time.Hour, 30 * 24 * time.Hour,
+	} {
 		provider.asked.Store(0)
 		for end := s.clock.Now().Add(wait); s.clock.Now().Before(end); s.clock.Advance(min(time.Hour, wait/10)) {
 			s.reconcile()
@@ -157,7 +173,8 @@ func TestABillThatIsMissing(t *testing.T) {
 		asked = append(asked, provider.asked.Load())
 	}
 	// Nine times in ten minutes would be each minute; at last it is every six hours, and then never.
-	if asked[0] < 3 || asked[0] > 7 || asked[1] > 6 || asked[2] > 8 || asked[3] < 20 || asked[3] > 28 || asked[4] > 1 {
+	if asked[0] < 3 || asked[0] > 7 || asked[1] > 6 || asked[2] > 8 || asked[3] < 20 || asked[3] > 28 ||
+		asked[4] > 1 {
 		t.Errorf("asked %v times", asked)
 	}
 	provider.silent.Store(false)
@@ -218,11 +235,16 @@ func TestManyLookAtAReceipt(t *testing.T) {
 	}
 }
 
-// What a buyer has typed is kept as plain lines, and nobody is sent to an address that is none of a provider's.
+// What a buyer has typed is kept as plain lines, and nobody is sent to an address that is none of a
+// provider's.
 func TestBillsAreTidied(t *testing.T) {
 	t.Parallel()
 	s := newShop(t)
-	bad := payment.Buyer{Name: "Maya\x00\r\nBcc: x\u202e Ltd", Address: slices.Repeat([]string{"Street\t1", "\xff", ""}, 12), TaxIDs: []string{strings.Repeat("ß", 300)}}
+	bad := payment.Buyer{
+		Name:    "Maya\x00\r\nBcc: x\u202e Ltd",
+		Address: slices.Repeat([]string{"Street\t1", "\xff", ""}, 12),
+		TaxIDs:  []string{strings.Repeat("ß", 300)},
+	}
 	url := ""
 	s.telling(func(c *payment.Checkout) {
 		if c.Bill != nil {
@@ -231,15 +253,23 @@ func TestBillsAreTidied(t *testing.T) {
 		}
 	})
 	for address, want := range map[string]bool{
-		"https://pay.stripe.com/receipts/x": true, baseURL + "/sandbox/receipts/x": true, "http://pay.stripe.com/": false, "javascript:alert(1)": false,
-		baseURL + ".evil/sandbox/": false, "https:///x": false, "//x": false, "https://x/" + strings.Repeat("a", 2000): false, "https://x/\x00": false,
+		"https://pay.stripe.com/receipts/x":      true,
+		baseURL + "/sandbox/receipts/x":          true,
+		"http://pay.stripe.com/":                 false,
+		"javascript:alert(1)":                    false,
+		baseURL + ".evil/sandbox/":               false,
+		"https:///x":                             false,
+		"//x":                                    false,
+		"https://x/" + strings.Repeat("a", 2000): false,
+		"https://x/\x00":                         false,
 	} {
 		url = address
 		b := s.receipt(s.completed()).Bill
 		if b == nil || (b.ReceiptURL == address) != want || (b.ReceiptURL == "") == want {
 			t.Fatalf("%.100q: %+v", address, b)
 		}
-		if b.Buyer.Name != "Maya Bcc: x Ltd" || len(b.Buyer.Address) != 10 || b.Buyer.Address[0] != "Street 1" || b.Buyer.TaxIDs[0] != strings.Repeat("ß", 200) ||
+		if b.Buyer.Name != "Maya Bcc: x Ltd" || len(b.Buyer.Address) != 10 || b.Buyer.Address[0] != "Street 1" ||
+			b.Buyer.TaxIDs[0] != strings.Repeat("ß", 200) ||
 			len(b.Taxes) != 10 || b.Taxes[0].Name != "V AT" || b.Taxes[0].Rate != "2 0" {
 			t.Errorf("%+v", b)
 		}
@@ -270,39 +300,98 @@ func TestStripesBill(t *testing.T) {
 	t.Parallel()
 	s, l := stripeShop(t, stripepay.Options{Tax: true, PromotionCodes: true})
 	taxes := []members{
-		{"amount": int64(160), "taxability_reason": "standard_rated", "rate": members{"display_name": "VAT", "percentage": 20.0, "effective_percentage": 20.0}},
-		{"amount": int64(7), "taxability_reason": "standard_rated", "rate": members{"display_name": "", "percentage": 8.875, "inclusive": true}},
-		{"amount": int64(0), "taxability_reason": "not_collecting", "rate": members{"display_name": "GST"}},
-		{"amount": int64(0), "taxability_reason": "reverse_charge", "rate": members{"display_name": "VAT", "percentage": 19.0}},
+		{
+			"amount":            int64(160),
+			"taxability_reason": "standard_rated",
+			"rate": members{
+				"display_name":         "VAT",
+				"percentage":           20.0,
+				"effective_percentage": 20.0,
+			},
+		},
+		{
+			"amount":            int64(7),
+			"taxability_reason": "standard_rated",
+			"rate": members{
+				"display_name": "",
+				"percentage":   8.875,
+				"inclusive":    true,
+			},
+		},
+		{
+			"amount":            int64(0),
+			"taxability_reason": "not_collecting",
+			"rate":              members{"display_name": "GST"},
+		},
+		{
+			"amount":            int64(0),
+			"taxability_reason": "reverse_charge",
+			"rate":              members{"display_name": "VAT", "percentage": 19.0},
+		},
 	}
 	p := s.order()
 	l.pay(p, members{
-		"amount_total":  int64(960),
-		"total_details": members{"amount_discount": int64(100), "amount_tax": int64(167), "breakdown": members{"taxes": taxes}},
+		"amount_total": int64(960),
+		"total_details": members{
+			"amount_discount": int64(100),
+			"amount_tax":      int64(167),
+			"breakdown":       members{"taxes": taxes},
+		},
 		"customer_details": members{
-			"email": "maya@shop.example", "name": "Maya", "business_name": "Maya GmbH", "tax_ids": []members{{"type": "eu_vat", "value": "DE123456789"}},
-			"address": members{"line1": "Ufer 1", "line2": nil, "postal_code": "10115", "city": "Berlin", "country": "DE"},
+			"email":         "maya@shop.example",
+			"name":          "Maya",
+			"business_name": "Maya GmbH",
+			"tax_ids":       []members{{"type": "eu_vat", "value": "DE123456789"}},
+			"address": members{
+				"line1":       "Ufer 1",
+				"line2":       nil,
+				"postal_code": "10115",
+				"city":        "Berlin",
+				"country":     "DE",
+			},
 		},
 	})
 	s.mustSend(l.newest())
 	b := s.wantStatus(p, billing.StatusCompleted).Bill
-	if b == nil || b.Discount != 100 || b.Tax != 167 || b.Total != 960 || !strings.HasPrefix(b.ReceiptURL, "https://pay.stripe.test/receipts/pi_") {
+	if b == nil || b.Discount != 100 || b.Tax != 167 || b.Total != 960 ||
+		!strings.HasPrefix(b.ReceiptURL, "https://pay.stripe.test/receipts/pi_") {
 		t.Fatalf("%+v", b)
 	}
-	want := []payment.TaxLine{{Name: "VAT", Rate: "20", Amount: 160}, {Name: "Tax", Rate: "8.875", Amount: 7, Included: true}, {Name: "VAT", Rate: "0", Reverse: true}}
+	want := []payment.TaxLine{{
+		Name:   "VAT",
+		Rate:   "20",
+		Amount: 160,
+	}, {
+		Name:     "Tax",
+		Rate:     "8.875",
+		Amount:   7,
+		Included: true,
+	}, {
+		Name:    "VAT",
+		Rate:    "0",
+		Reverse: true,
+	}}
 	if !slices.Equal(b.Taxes, want) {
 		t.Errorf("%+v", b.Taxes)
 	}
-	if got := b.Buyer; got.Name != "Maya GmbH" || !slices.Equal(got.TaxIDs, []string{"DE123456789"}) || !slices.Equal(got.Address, []string{"Ufer 1", "10115 Berlin", "DE"}) {
+	if got := b.Buyer; got.Name != "Maya GmbH" || !slices.Equal(got.TaxIDs, []string{"DE123456789"}) ||
+		!slices.Equal(got.Address, []string{"Ufer 1", "10115 Berlin", "DE"}) {
 		t.Errorf("%+v", got)
 	}
 	if n := s.count(`select count(*) from purchase_bills where bill::text like '%maya@%'`); n != 0 {
 		t.Error("the e-mail address is kept")
 	}
 	plain := s.order()
-	l.pay(plain, members{"customer_details": members{"address": members{"line1": "1 Main St", "city": "Springfield", "state": "IL", "postal_code": "62701", "country": "US"}}})
+	l.pay(plain, members{"customer_details": members{"address": members{
+		"line1":       "1 Main St",
+		"city":        "Springfield",
+		"state":       "IL",
+		"postal_code": "62701",
+		"country":     "US",
+	}}})
 	s.mustSend(l.newest())
-	if b := s.wantStatus(plain, billing.StatusCompleted).Bill; b == nil || b.Tax != 0 || !slices.Equal(b.Buyer.Address, []string{"1 Main St", "Springfield, IL 62701", "US"}) {
+	if b := s.wantStatus(plain, billing.StatusCompleted).Bill; b == nil || b.Tax != 0 ||
+		!slices.Equal(b.Buyer.Address, []string{"1 Main St", "Springfield, IL 62701", "US"}) {
 		t.Errorf("%+v", b)
 	}
 }

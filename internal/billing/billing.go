@@ -1,9 +1,10 @@
-// Package billing sells token packs. A purchase is our own order, made before anybody pays; whatever the payment provider says later is
-// checked against it, and only then do tokens get into the ledger: once, whoever brings the news and however often. When the money goes back,
-// so do the tokens.
+// Package billing sells token packs. A purchase is our own order, made before anybody pays;
+// whatever the payment provider says later is checked against it, and only then do tokens get into
+// the ledger: once, whoever brings the news and however often. When the money goes back, so do the
+// tokens.
 //
-// Tokens are millionths of a token, money is minor units of a currency, instants are UTC. Errors that a caller may see are
-// *problem.Error.
+// Tokens are millionths of a token, money is minor units of a currency, instants are UTC. Errors
+// that a caller may see are *problem.Error.
 package billing
 
 import (
@@ -43,20 +44,29 @@ const maxReversing = 2
 
 // The ways in which a request fails.
 var (
-	ErrNotSetUp    = problem.New(problem.Conflict, "payments_not_set_up", "Buying tokens is not set up here.")
-	ErrNoPurchase  = problem.New(problem.NotFound, "purchase_not_found", "There is no such purchase.")
-	ErrNoReceipt   = problem.New(problem.NotFound, "receipt_not_found", "There is no receipt: this purchase was not paid.")
-	ErrNoKey       = problem.New(problem.Syntax, "missing_idempotency_key", "An idempotency key is needed.")
-	ErrKeyReused   = problem.New(problem.Meaning, "idempotency_key_reused", "This idempotency key was used for a different request.")
-	ErrNotTaken    = problem.New(problem.Conflict, "payment_refused", "The payment provider does not take this order. Nothing was bought.")
-	ErrTooMuch     = problem.New(problem.Conflict, "balance_limit", "An account holds at most %s tokens, and this pack would be too much.", tokens.Max)
-	ErrUnavailable = problem.New(problem.Unavailable, "unavailable", "Purchases cannot be answered just now. Try again with the same key.")
+	ErrNotSetUp   = problem.New(problem.Conflict, "payments_not_set_up", "Buying tokens is not set up here.")
+	ErrNoPurchase = problem.New(problem.NotFound, "purchase_not_found", "There is no such purchase.")
+	ErrNoReceipt  = problem.New(problem.NotFound, "receipt_not_found",
+		"There is no receipt: this purchase was not paid.")
+	ErrNoKey     = problem.New(problem.Syntax, "missing_idempotency_key", "An idempotency key is needed.")
+	ErrKeyReused = problem.New(problem.Meaning, "idempotency_key_reused",
+		"This idempotency key was used for a different request.")
+	ErrNotTaken = problem.New(problem.Conflict, "payment_refused",
+		"The payment provider does not take this order. Nothing was bought.")
+	ErrTooMuch = problem.New(problem.Conflict, "balance_limit",
+		"An account holds at most %s tokens, and this pack would be too much.", tokens.Max)
+	ErrUnavailable = problem.New(problem.Unavailable, "unavailable",
+		"Purchases cannot be answered just now. Try again with the same key.")
 )
 
 // New makes a service over a migrated database.
 func New(pool *pgxpool.Pool, o Options) *Service {
 	o.WebhookSecrets = slices.DeleteFunc(slices.Clone(o.WebhookSecrets), func(s string) bool { return s == "" })
-	return &Service{pool: pool, o: o, reversing: make(chan struct{}, maxReversing)}
+	return &Service{
+		pool:      pool,
+		o:         o,
+		reversing: make(chan struct{}, maxReversing),
+	}
 }
 
 // Available says whether packs can be bought: there is a provider, and its events can be believed.

@@ -31,8 +31,8 @@ func (s *shop) asOwner(sql string) {
 	}
 }
 
-// breaks has each write to a table fail that makes a condition true, of the row as it would become. The answer mends
-// it.
+// breaks has each write to a table fail that makes a condition true, of the row as it would become.
+// The answer mends it.
 func (s *shop) breaks(table, when string) (mend func()) {
 	s.t.Helper()
 	name := "broken_" + strings.ReplaceAll(uuid.NewString(), "-", "")
@@ -40,14 +40,16 @@ func (s *shop) breaks(table, when string) (mend func()) {
 			if ` + when + ` then raise exception 'broken'; end if;
 			return new;
 		end $$;
-		create trigger ` + name + ` before insert or update on ` + table + ` for each row execute function ` + name + `()`)
+		create trigger ` + name + ` before insert or update on ` + table + ` for each row execute function ` +
+		name + `()`)
 	return func() { s.asOwner(`drop trigger ` + name + ` on ` + table) }
 }
 
 // column reads one value of a purchase.
 func (s *shop) column(p billing.Purchase, column string) (value *string) {
 	s.t.Helper()
-	if err := s.pool.QueryRow(s.t.Context(), `select `+column+`::text from purchases where id = $1`, p.ID).Scan(&value); err != nil {
+	if err := s.pool.QueryRow(s.t.Context(), `select `+column+`::text from purchases where id = $1`,
+		p.ID).Scan(&value); err != nil {
 		s.t.Fatal(err)
 	}
 	return value
@@ -94,8 +96,8 @@ func TestPaymentAndCustomerOfAnEventAreKept(t *testing.T) {
 	}
 }
 
-// Money goes back before anybody has told that it came: whose payment it was is kept from then on, and another's
-// stays.
+// Money goes back before anybody has told that it came: whose payment it was is kept from then on,
+// and another's stays.
 func TestThePaymentIsKeptWithARefundThatComesFirst(t *testing.T) {
 	t.Parallel()
 	s := newShop(t)
@@ -114,8 +116,8 @@ func TestThePaymentIsKeptWithARefundThatComesFirst(t *testing.T) {
 	s.wantColumn(p, "payment", "pi_known")
 }
 
-// An order that a buyer pays for has the checkout that we opened, whatever an event says: only a charge without the
-// buyer is known by its own id.
+// An order that a buyer pays for has the checkout that we opened, whatever an event says: only a
+// charge without the buyer is known by its own id.
 func TestOnlyAChargeIsKnownByItsOwnID(t *testing.T) {
 	t.Parallel()
 	s := newShop(t)
@@ -140,8 +142,13 @@ func TestAChargeHasOnePayment(t *testing.T) {
 	}
 	first := *s.column(p, "provider_session")
 	l.intents["pi_second"] = members{
-		"id": "pi_second", "object": "payment_intent", "amount": int64(900), "currency": "usd", "customer": "cus_" + account.String(),
-		"metadata": members{"purchase": p.ID.String()}, "status": "succeeded",
+		"id":       "pi_second",
+		"object":   "payment_intent",
+		"amount":   int64(900),
+		"currency": "usd",
+		"customer": "cus_" + account.String(),
+		"metadata": members{"purchase": p.ID.String()},
+		"status":   "succeeded",
 	}
 	s.mustSend(about("payment_intent.succeeded", l.intents["pi_second"]))
 	s.wantColumn(p, "provider_session", first)
@@ -184,7 +191,8 @@ func TestTheInstantsOfTheJob(t *testing.T) {
 		}, statusIs(billing.StatusExpired)},
 		"a bill is asked for": {time.Minute, func(s *shop) billing.Purchase {
 			p := s.completed()
-			s.exec(`update purchase_bills set bill = null, asked_at = null, ask_at = $2 where purchase = $1`, p.ID, s.clock.Now().Add(time.Minute))
+			s.exec(`update purchase_bills set bill = null, asked_at = null, ask_at = $2 where purchase = $1`, p.ID,
+				s.clock.Now().Add(time.Minute))
 			return p
 		}, func(s *shop, p billing.Purchase) bool {
 			return s.count(`select count(*) from purchase_bills where purchase = $1 and bill is not null`, p.ID) == 1
@@ -222,8 +230,8 @@ func statusIs(want billing.Status) func(*shop, billing.Purchase) bool {
 	}
 }
 
-// A charge whose outcome is not known is asked for again from two minutes on, and until twenty hours have passed:
-// then its key may be forgotten.
+// A charge whose outcome is not known is asked for again from two minutes on, and until twenty
+// hours have passed: then its key may be forgotten.
 func TestTheInstantsOfACharge(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct {
@@ -385,7 +393,8 @@ func TestTheJobsReversalFails(t *testing.T) {
 	s.clock.Advance(time.Hour)
 	mend := s.breaks("purchases", "new.applied > old.applied")
 	service, log := s.logging()
-	if _, err := service.Reconcile(t.Context()); err != nil || !strings.Contains(log.String(), "tokens could not be taken back") {
+	if _, err := service.Reconcile(t.Context()); err != nil ||
+		!strings.Contains(log.String(), "tokens could not be taken back") {
 		t.Errorf("%v, log %q", err, log)
 	}
 	mend()
@@ -406,7 +415,8 @@ func TestARefusalThatCannotBeWrittenDown(t *testing.T) {
 	s.Service = s.with(func(o *billing.Options) { o.Provider = stubborn{s.provider} })
 	mend := s.breaks("purchases", "new.version > old.version")
 	ask := func() error {
-		_, _, err := s.Refund(t.Context(), p.Account, p.ID, "k", billing.RefundParams{Amount: &money.Amount{Minor: 1, Currency: "USD"}})
+		_, _, err := s.Refund(t.Context(), p.Account, p.ID, "k",
+			billing.RefundParams{Amount: &money.Amount{Minor: 1, Currency: "USD"}})
 		return err
 	}
 	wantProblem(t, ask(), problem.Unavailable, "unavailable")

@@ -19,15 +19,18 @@ var (
 	// ErrOpenOrder is the answer to a buyer who has an open order and was not shown it (StartParams.Shown).
 	ErrOpenOrder = problem.New(problem.Conflict, "open_order", "You have an order that isn't paid yet.")
 	// ErrNoCheckout is the answer to cancelling an auto top-up: it is charged without a checkout.
-	ErrNoCheckout = problem.New(problem.Conflict, "no_checkout", "An auto top-up has no checkout that could be closed.")
+	ErrNoCheckout = problem.New(problem.Conflict, "no_checkout",
+		"An auto top-up has no checkout that could be closed.")
 )
 
-// Payable says whether an order waits for its buyer: nobody has paid it as far as we know, and its checkout is still open.
+// Payable says whether an order waits for its buyer: nobody has paid it as far as we know, and its
+// checkout is still open.
 func (p *Purchase) Payable(now time.Time) bool {
 	return p.Status == StatusPending && !p.Auto && p.session != "" && now.Before(p.CreatedAt.Add(checkoutLife))
 }
 
-// Lapsed says whether an order was never paid and can no longer be, although the provider has not told us yet.
+// Lapsed says whether an order was never paid and can no longer be, although the provider has not
+// told us yet.
 func (p *Purchase) Lapsed(now time.Time) bool {
 	return p.Status == StatusPending && !p.Auto && !now.Before(p.CreatedAt.Add(checkoutLife))
 }
@@ -39,7 +42,8 @@ const sqlOpenOrders = `select ` + purchaseColumns + ` from purchases
 	where account = $1 and created_at > $2 and status = 'pending' and not auto and provider_session is not null and provider = $3
 	order by created_at desc, id desc limit $4`
 
-// OpenOrders lists the newest orders of an account that still wait for their buyer, newest first, at most MaxOpenOrders. Error: ErrUnavailable.
+// OpenOrders lists the newest orders of an account that still wait for their buyer, newest first,
+// at most MaxOpenOrders. Error: ErrUnavailable.
 func (s *Service) OpenOrders(ctx context.Context, account uuid.UUID) ([]Purchase, error) {
 	if s.o.Provider == nil {
 		return nil, nil
@@ -65,9 +69,10 @@ func (s *Service) checkShown(ctx context.Context, account uuid.UUID, shown *uuid
 const sqlDrop = `update purchases set status = 'expired', updated_at = $3
 	where account = $1 and id = $2 and status = 'pending' and provider_session is null`
 
-// Cancel closes an order that is not paid, so that nobody can pay it. The answer tells how the order stands: a payment that came first
-// counts, and cancelling twice is cancelling once. Errors: ErrNoPurchase (also for another account's), ErrNoCheckout, ErrNotSetUp (it was
-// ordered from another provider), ErrUnavailable.
+// Cancel closes an order that is not paid, so that nobody can pay it. The answer tells how the
+// order stands: a payment that came first counts, and cancelling twice is cancelling once. Errors:
+// ErrNoPurchase (also for another account's), ErrNoCheckout, ErrNotSetUp (it was ordered from
+// another provider), ErrUnavailable.
 func (s *Service) Cancel(ctx context.Context, account, id uuid.UUID) (Purchase, error) {
 	p, err := s.Get(ctx, account, id)
 	switch {
@@ -89,7 +94,8 @@ func (s *Service) Cancel(ctx context.Context, account, id uuid.UUID) (Purchase, 
 	return s.Get(ctx, account, id)
 }
 
-// closeCheckout has the provider close a checkout, and applies how it stands then. A provider refuses to close what is over: then we ask.
+// closeCheckout has the provider close a checkout, and applies how it stands then. A provider
+// refuses to close what is over: then we ask.
 func (s *Service) closeCheckout(ctx context.Context, p Purchase) error {
 	checkout, err := s.o.Provider.Close(ctx, p.session)
 	if errors.Is(err, payment.ErrRefused) {

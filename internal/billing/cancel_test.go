@@ -21,7 +21,8 @@ func (s *shop) wantOpen(account uuid.UUID, want ...billing.Purchase) {
 	}
 	for i := range got {
 		if got[i].ID != want[i].ID || !got[i].Payable(s.clock.Now()) {
-			s.t.Errorf("open order %d is %s, payable %t, want %s", i, got[i].ID, got[i].Payable(s.clock.Now()), want[i].ID)
+			s.t.Errorf("open order %d is %s, payable %t, want %s", i, got[i].ID, got[i].Payable(s.clock.Now()),
+				want[i].ID)
 		}
 	}
 }
@@ -36,7 +37,8 @@ func (s *shop) orderOf(account uuid.UUID) billing.Purchase {
 	return p
 }
 
-// An order that nobody has paid is known as open at once. It stops being open when it is paid, cancelled, or older than any checkout.
+// An order that nobody has paid is known as open at once. It stops being open when it is paid,
+// cancelled, or older than any checkout.
 func TestOpenOrders(t *testing.T) {
 	t.Parallel()
 	s := newShop(t)
@@ -50,7 +52,8 @@ func TestOpenOrders(t *testing.T) {
 		s.clock.Advance(time.Minute)
 		second = s.orderOf(account)
 	}
-	if list, err := s.OpenOrders(t.Context(), account); err != nil || len(list) != billing.MaxOpenOrders || list[0].ID != second.ID {
+	if list, err := s.OpenOrders(t.Context(), account); err != nil || len(list) != billing.MaxOpenOrders ||
+		list[0].ID != second.ID {
 		t.Errorf("%d open orders (%v)", len(list), err)
 	}
 
@@ -75,7 +78,8 @@ func TestOpenOrders(t *testing.T) {
 	}
 }
 
-// Cancelling closes the checkout at the provider: nobody can pay it afterwards. It can be asked for twice, and tells what it found.
+// Cancelling closes the checkout at the provider: nobody can pay it afterwards. It can be asked for
+// twice, and tells what it found.
 func TestCancellingAnOrder(t *testing.T) {
 	t.Parallel()
 	s := newShop(t)
@@ -135,7 +139,8 @@ func TestCancellingWhilePaying(t *testing.T) {
 	}
 }
 
-// Orders without a checkout: one whose checkout never opened is dropped, an auto top-up is none of the buyer's.
+// Orders without a checkout: one whose checkout never opened is dropped, an auto top-up is none of
+// the buyer's.
 func TestCancellingWithoutACheckout(t *testing.T) {
 	t.Parallel()
 	s := newShop(t)
@@ -157,7 +162,8 @@ func TestCancellingWithoutACheckout(t *testing.T) {
 	}
 }
 
-// A buyer with an open order in another tab is told before there are two. A key that was used goes on, whatever the page has shown.
+// A buyer with an open order in another tab is told before there are two. A key that was used goes
+// on, whatever the page has shown.
 func TestAnOrderThatTheBuyerDoesNotKnowOf(t *testing.T) {
 	t.Parallel()
 	s := newShop(t)
@@ -192,7 +198,8 @@ func TestCancellingAtStripe(t *testing.T) {
 	t.Parallel()
 	s, stripe := stripeShop(t, stripepay.Options{})
 	p, paid, down := s.order(), s.order(), s.order()
-	if got, err := s.Cancel(t.Context(), p.Account, p.ID); err != nil || got.Status != billing.StatusExpired || stripe.of(p)["status"] != "expired" {
+	if got, err := s.Cancel(t.Context(), p.Account, p.ID); err != nil || got.Status != billing.StatusExpired ||
+		stripe.of(p)["status"] != "expired" {
 		t.Errorf("it is %s (%v), at Stripe %v", got.Status, err, stripe.of(p)["status"])
 	}
 	stripe.pay(paid, nil)

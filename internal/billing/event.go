@@ -21,11 +21,11 @@ var (
 	ErrBadSignature = problem.New(problem.Syntax, "bad_signature", "This event's signature cannot be accepted.")
 )
 
-// HandleEvent takes an event as it came over the wire. Nil means that it is dealt with for good and need not be sent
-// again. That is so, too, when nothing can ever come of it, which is logged: it cannot be read, it is of the other
-// mode, it came before with other contents, it is about nothing of ours, or about a payment that does not match our
-// order. An error means that nothing has changed or that sending it again completes it: ErrBadSignature, ErrNotSetUp,
-// kind Unavailable.
+// HandleEvent takes an event as it came over the wire. Nil means that it is dealt with for good and
+// need not be sent again. That is so, too, when nothing can ever come of it, which is logged: it
+// cannot be read, it is of the other mode, it came before with other contents, it is about nothing
+// of ours, or about a payment that does not match our order. An error means that nothing has
+// changed or that sending it again completes it: ErrBadSignature, ErrNotSetUp, kind Unavailable.
 func (s *Service) HandleEvent(ctx context.Context, payload []byte, signature string) error {
 	event, err := stripepay.Verify(payload, signature, s.o.WebhookSecrets)
 	if errors.Is(err, stripepay.ErrUnreadable) {
@@ -50,7 +50,8 @@ func (s *Service) HandleEvent(ctx context.Context, payload []byte, signature str
 func (s *Service) handle(ctx context.Context, event payment.Event, hash []byte) error {
 	news, err := stripepay.Read(event)
 	if err != nil {
-		s.o.Log.Error("a payment event that cannot be read is ignored", "event", event.ID, "type", event.Type, "error", err)
+		s.o.Log.Error("a payment event that cannot be read is ignored", "event", event.ID, "type", event.Type,
+			"error", err)
 		return nil
 	}
 	done, err := s.receive(ctx, event, hash)
@@ -60,7 +61,8 @@ func (s *Service) handle(ctx context.Context, event payment.Event, hash []byte) 
 	if err := s.dispatch(ctx, event, &news); err != nil {
 		return err
 	}
-	if _, err := s.pool.Exec(ctx, `update payment_events set processed_at = $2 where id = $1`, event.ID, s.o.Clock()); err != nil {
+	if _, err := s.pool.Exec(ctx, `update payment_events set processed_at = $2 where id = $1`, event.ID,
+		s.o.Clock()); err != nil {
 		return ErrUnavailable.Because(err)
 	}
 	return nil
@@ -71,9 +73,9 @@ const (
 	sqlInbox   = `select body_hash, processed_at is not null from payment_events where id = $1`
 )
 
-// receive puts the event into the inbox and says whether there is nothing to do: it was dealt with before, or it came
-// before with other contents. Deliveries of one event at the same time all go on: what keeps a credit from happening
-// twice is the ledger.
+// receive puts the event into the inbox and says whether there is nothing to do: it was dealt with
+// before, or it came before with other contents. Deliveries of one event at the same time all go
+// on: what keeps a credit from happening twice is the ledger.
 func (s *Service) receive(ctx context.Context, event payment.Event, hash []byte) (done bool, err error) {
 	if _, err := s.pool.Exec(ctx, sqlReceive, event.ID, event.Type, hash, s.o.Clock()); err != nil {
 		return false, ErrUnavailable.Because(err)
@@ -89,8 +91,8 @@ func (s *Service) receive(ctx context.Context, event payment.Event, hash []byte)
 	return done, nil
 }
 
-// contents hashes what an event says. White space is left out, and how many webhooks are pending: they differ between one delivery and
-// the next.
+// contents hashes what an event says. White space is left out, and how many webhooks are pending:
+// they differ between one delivery and the next.
 func contents(event *payment.Event) []byte {
 	var object bytes.Buffer
 	_ = json.Compact(&object, event.Object) // the library has read it: it is JSON, or nothing
@@ -145,7 +147,8 @@ func (s *Service) take(ctx context.Context, p Purchase, news *payment.News) erro
 	}
 	if back := news.Refunded; back != nil {
 		if back.Currency != p.Price.Currency {
-			s.o.Log.Error("a refund is in another currency than the purchase: nothing taken back", "purchase", p.ID, "refunded", *back)
+			s.o.Log.Error("a refund is in another currency than the purchase: nothing taken back", "purchase",
+				p.ID, "refunded", *back)
 			return nil
 		}
 		if err := s.noteRefunded(ctx, &p, back.Minor); err != nil {
@@ -160,7 +163,8 @@ func (s *Service) take(ctx context.Context, p Purchase, news *payment.News) erro
 	return s.reverse(ctx, p.ID)
 }
 
-// owner finds the purchase that a session claims to pay, or whose session it is. Whether the two agree is for settle to check.
+// owner finds the purchase that a session claims to pay, or whose session it is. Whether the two
+// agree is for settle to check.
 func (s *Service) owner(ctx context.Context, c *payment.Checkout) (Purchase, error) {
 	if id, err := uuid.Parse(c.Reference); err == nil {
 		if p, err := s.one(ctx, "id = $1", id); !errors.Is(err, ErrNoPurchase) {

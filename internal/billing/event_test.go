@@ -60,9 +60,13 @@ func TestMismatchesAreNeverCredited(t *testing.T) {
 	s := newShop(t)
 	other := s.order()
 	for name, change := range map[string]members{
-		"a cent less":       {"amount_subtotal": pack(0).Price.Minor - 1},
-		"a cent more":       {"amount_subtotal": pack(0).Price.Minor + 1},
-		"nothing":           {"amount_subtotal": 0, "amount_total": 0, "payment_status": "no_payment_required"},
+		"a cent less": {"amount_subtotal": pack(0).Price.Minor - 1},
+		"a cent more": {"amount_subtotal": pack(0).Price.Minor + 1},
+		"nothing": {
+			"amount_subtotal": 0,
+			"amount_total":    0,
+			"payment_status":  "no_payment_required",
+		},
 		"total is no price": {"amount_subtotal": 1, "amount_total": pack(0).Price.Minor},
 		"other currency":    {"currency": "jpy"},
 		"no currency":       {"currency": ""},
@@ -120,7 +124,9 @@ func TestOrdersOfEvents(t *testing.T) {
 		free: func(p billing.Purchase) members {
 			return checkoutEvent("completed", p, members{"payment_status": "no_payment_required", "amount_total": 0})
 		},
-		discounted: func(p billing.Purchase) members { return checkoutEvent("completed", p, members{"amount_total": 1}) },
+		discounted: func(p billing.Purchase) members {
+			return checkoutEvent("completed", p, members{"amount_total": 1})
+		},
 	}
 	for _, c := range []struct {
 		events  []string
@@ -198,9 +204,19 @@ func TestEventsAboutNothingOfOurs(t *testing.T) {
 	t.Parallel()
 	s := newShop(t)
 	p := s.order()
-	foreign := checkoutEvent("completed", p, members{"id": "cs_test_foreign", "client_reference_id": "5f0c7cf8-0f0c-4c8c-9d5f-6b2c1f0a8e11"})
-	invoice := members{"id": "evt_invoice", "object": "event", "type": "invoice.paid", "data": members{"object": members{"id": "in_1"}}}
-	empty := members{"id": "evt_empty", "object": "event", "type": "checkout.session.completed"}
+	foreign := checkoutEvent("completed", p,
+		members{"id": "cs_test_foreign", "client_reference_id": "5f0c7cf8-0f0c-4c8c-9d5f-6b2c1f0a8e11"})
+	invoice := members{
+		"id":     "evt_invoice",
+		"object": "event",
+		"type":   "invoice.paid",
+		"data":   members{"object": members{"id": "in_1"}},
+	}
+	empty := members{
+		"id":     "evt_empty",
+		"object": "event",
+		"type":   "checkout.session.completed",
+	}
 	for _, event := range []members{foreign, invoice, empty, checkoutEvent("renamed", p, nil)} {
 		if err := s.send(event); err != nil {
 			t.Errorf("%s: %v", event["type"], err)
@@ -225,7 +241,8 @@ func TestLiveEventsAreIgnored(t *testing.T) {
 
 func FuzzEventBodies(f *testing.F) {
 	f.Add([]byte(`{"object":"event","type":"checkout.session.completed","data":{"object":{"id":1}}}`), "t=1,v1=00")
-	closed := billing.New(nil, billing.Options{WebhookSecrets: []string{secret}}) // without a database: nothing unsigned may get that far
+	// without a database: nothing unsigned may get that far
+	closed := billing.New(nil, billing.Options{WebhookSecrets: []string{secret}})
 	f.Fuzz(func(t *testing.T, payload []byte, header string) {
 		if err := closed.HandleEvent(t.Context(), payload, header); problem.Of(err).Code != "bad_signature" {
 			t.Error(err)

@@ -10,9 +10,10 @@ import (
 	"pop.store/credits/internal/payment"
 )
 
-// Refresh reads a purchase for the page that a buyer comes back to. While its outcome is open it asks the provider, never the browser,
-// and fulfils it when it is paid. The answer's Open tells that the provider has just said that nobody has paid. If that cannot be found
-// out now, the purchase is answered as it stands. ErrNoPurchase for another account's, too.
+// Refresh reads a purchase for the page that a buyer comes back to. While its outcome is open it
+// asks the provider, never the browser, and fulfils it when it is paid. The answer's Open tells
+// that the provider has just said that nobody has paid. If that cannot be found out now, the
+// purchase is answered as it stands. ErrNoPurchase for another account's, too.
 func (s *Service) Refresh(ctx context.Context, account, id uuid.UUID) (Purchase, error) {
 	p, err := s.Get(ctx, account, id)
 	open := p.Status == StatusPending || p.Status == StatusProcessing
@@ -37,8 +38,8 @@ func (s *Service) ask(ctx context.Context, p Purchase) (payment.State, error) {
 	return checkout.State, s.settle(ctx, p, checkout)
 }
 
-// forward lists the states from which a purchase may move into a state. Money that did come always wins; news that comes late never
-// undoes what came after it.
+// forward lists the states from which a purchase may move into a state. Money that did come always
+// wins; news that comes late never undoes what came after it.
 var forward = map[Status][]Status{
 	StatusProcessing: {StatusPending},
 	StatusFailed:     {StatusPending, StatusProcessing},
@@ -48,11 +49,14 @@ var forward = map[Status][]Status{
 
 // outcomes are what a purchase becomes when its checkout comes to a state.
 var outcomes = map[payment.State]Status{
-	payment.Waiting: StatusProcessing, payment.Failed: StatusFailed, payment.Expired: StatusExpired, payment.Paid: StatusCompleted,
+	payment.Waiting: StatusProcessing,
+	payment.Failed:  StatusFailed,
+	payment.Expired: StatusExpired,
+	payment.Paid:    StatusCompleted,
 }
 
-// settle applies what the provider says to our order. A payment that is not the one we asked for is logged and changes nothing, which is
-// final: hearing of it again would not make it match.
+// settle applies what the provider says to our order. A payment that is not the one we asked for is
+// logged and changes nothing, which is final: hearing of it again would not make it match.
 func (s *Service) settle(ctx context.Context, p Purchase, c payment.Checkout) error {
 	outcome, news := outcomes[c.State]
 	if !news {
@@ -62,8 +66,10 @@ func (s *Service) settle(ctx context.Context, p Purchase, c payment.Checkout) er
 		return err
 	}
 	if !s.matches(&p, &c) {
-		s.o.Log.Error("a payment does not match our order: nothing credited", "purchase", p.ID, "provider", p.provider, "session", c.ID,
-			"our_session", p.session, "reference", c.Reference, "price", c.Price, "our_price", p.Price, "live", c.Live, "outcome", c.State)
+		s.o.Log.Error("a payment does not match our order: nothing credited", "purchase", p.ID, "provider",
+			p.provider, "session", c.ID,
+			"our_session", p.session, "reference", c.Reference, "price", c.Price, "our_price", p.Price, "live",
+			c.Live, "outcome", c.State)
 		return nil
 	}
 	if outcome != StatusCompleted {
@@ -75,18 +81,25 @@ func (s *Service) settle(ctx context.Context, p Purchase, c payment.Checkout) er
 	return s.fulfil(ctx, p, c)
 }
 
-// matches compares what the provider says with our order: nothing else is believed, least of all what was sent along with the payment.
+// matches compares what the provider says with our order: nothing else is believed, least of all
+// what was sent along with the payment.
 func (s *Service) matches(p *Purchase, c *payment.Checkout) bool {
-	return c.ID == p.session && c.Reference == p.ID.String() && c.Price == p.Price && c.Total >= 0 && c.OneOff && p.provider == s.o.Provider.Name() &&
+	return c.ID == p.session && c.Reference == p.ID.String() && c.Price == p.Price && c.Total >= 0 && c.OneOff &&
+		p.provider == s.o.Provider.Name() &&
 		c.Live == s.o.Provider.Live() && (!p.Auto || c.Customer == p.customer)
 }
 
-// fulfil puts the tokens into the ledger and then notes that it is done. The ledger lets a purchase be credited once, for ever, so all
-// who hear of a payment can come here at the same time; and after a crash between the two steps the next one to hear finishes.
+// fulfil puts the tokens into the ledger and then notes that it is done. The ledger lets a purchase
+// be credited once, for ever, so all who hear of a payment can come here at the same time; and
+// after a crash between the two steps the next one to hear finishes.
 func (s *Service) fulfil(ctx context.Context, p Purchase, c payment.Checkout) error {
 	if !p.credited() {
 		_, err := s.o.Ledger.Grant(ctx, p.Account, "", ledger.Grant{
-			Kind: ledger.LotPurchase, Amount: p.Tokens, Source: p.ID.String(), ExpiresAt: p.expiry(s.o.Clock()), Reason: p.autoNote(),
+			Kind:      ledger.LotPurchase,
+			Amount:    p.Tokens,
+			Source:    p.ID.String(),
+			ExpiresAt: p.expiry(s.o.Clock()),
+			Reason:    p.autoNote(),
 		})
 		if err != nil {
 			s.o.Log.Error("a paid purchase could not be credited", "purchase", p.ID, "error", err)
@@ -108,7 +121,8 @@ const sqlComplete = `with done as (
 
 func (s *Service) complete(ctx context.Context, p Purchase, c payment.Checkout) error {
 	c, now := s.details(ctx, c), s.o.Clock()
-	_, err := s.pool.Exec(ctx, sqlComplete, p.Account, p.ID, c.Total, c.Card, now, forward[StatusCompleted], c.Payment, now.Add(afterWait))
+	_, err := s.pool.Exec(ctx, sqlComplete, p.Account, p.ID, c.Total, c.Card, now, forward[StatusCompleted],
+		c.Payment, now.Add(afterWait))
 	if err != nil {
 		return ErrUnavailable.Because(err)
 	}
@@ -117,7 +131,8 @@ func (s *Service) complete(ctx context.Context, p Purchase, c payment.Checkout) 
 	return s.keepCustomer(ctx, p, c)
 }
 
-// details asks for what events do not tell: what was paid with, what of that may be charged again, and the bill. Tokens do not depend on the answer.
+// details asks for what events do not tell: what was paid with, what of that may be charged again,
+// and the bill. Tokens do not depend on the answer.
 func (s *Service) details(ctx context.Context, c payment.Checkout) payment.Checkout {
 	if c.Card != "" {
 		return c
@@ -141,8 +156,8 @@ const sqlKeepCustomer = `insert into payment_customers as kept (account, provide
 	on conflict (account, provider) do update set customer = excluded.customer, method = excluded.method, card = excluded.card
 	where excluded.method <> '' or kept.method = ''`
 
-// keepCustomer remembers who the buyer is at the provider, and what may be charged there again, for the next purchase. What an auto purchase was
-// charged to is known, or was forgotten since.
+// keepCustomer remembers who the buyer is at the provider, and what may be charged there again, for
+// the next purchase. What an auto purchase was charged to is known, or was forgotten since.
 func (s *Service) keepCustomer(ctx context.Context, p Purchase, c payment.Checkout) error {
 	if c.Customer == "" || p.Auto {
 		return nil
@@ -168,8 +183,9 @@ func (s *Service) advance(ctx context.Context, p Purchase, to Status, why Failur
 	return nil
 }
 
-// paidWith finds the purchase that a payment was made for. A payment that we have not heard of may be one whose checkout we have not heard of
-// either, so the provider is asked. ErrNoPurchase when it is none of ours.
+// paidWith finds the purchase that a payment was made for. A payment that we have not heard of may
+// be one whose checkout we have not heard of either, so the provider is asked. ErrNoPurchase when
+// it is none of ours.
 func (s *Service) paidWith(ctx context.Context, paid string) (Purchase, error) {
 	p, err := s.one(ctx, "payment = $1 and provider = $2", paid, s.o.Provider.Name())
 	if !errors.Is(err, ErrNoPurchase) {

@@ -48,13 +48,17 @@ func TestAPaymentIsCreditedOnce(t *testing.T) {
 	}
 }
 
-// A crash between the credit and the note that it happened: whoever hears next finishes, and nothing is credited again.
+// A crash between the credit and the note that it happened: whoever hears next finishes, and
+// nothing is credited again.
 func TestACrashBetweenCreditAndNoteIsHarmless(t *testing.T) {
 	t.Parallel()
 	s := newShop(t)
 	finish := map[string]func(p billing.Purchase) error{
-		"webhook":     func(p billing.Purchase) error { return s.send(checkoutEvent("completed", p, nil)) },
-		"return page": func(p billing.Purchase) error { _, err := s.Refresh(t.Context(), p.Account, p.ID); return err },
+		"webhook": func(p billing.Purchase) error { return s.send(checkoutEvent("completed", p, nil)) },
+		"return page": func(p billing.Purchase) error {
+			_, err := s.Refresh(t.Context(), p.Account, p.ID)
+			return err
+		},
 	}
 	for name, hear := range finish {
 		p := s.order()
@@ -84,12 +88,17 @@ func TestTheGuardIsInTheDatabase(t *testing.T) {
 	}
 }
 
-// The ledger cannot answer when the event comes: the webhook says so, and the same event completes the purchase later.
+// The ledger cannot answer when the event comes: the webhook says so, and the same event completes
+// the purchase later.
 func TestAnEventThatCouldNotBeHandledIsHandledNextTime(t *testing.T) {
 	t.Parallel()
 	s := newShop(t)
 	p := s.order()
-	stopped := ledger.New(s.pool, ledger.Options{Clock: s.clock.Now, Prices: catalog.Builtin, Log: s.options.Log})
+	stopped := ledger.New(s.pool, ledger.Options{
+		Clock:  s.clock.Now,
+		Prices: catalog.Builtin,
+		Log:    s.options.Log,
+	})
 	stopped.Close()
 	down := s.with(func(o *billing.Options) { o.Ledger = stopped })
 	event := checkoutEvent("completed", p, nil)
@@ -117,7 +126,8 @@ func TestTheReturnPageAsksTheProvider(t *testing.T) {
 		t.Fatal(err)
 	}
 	refresh(billing.StatusPending)
-	s.exec(`update sandbox_sessions set status = 'complete' where id = $1`, session(p)) // the money is still on its way
+	s.exec(`update sandbox_sessions set status = 'complete' where id = $1`,
+		session(p)) // the money is still on its way
 	refresh(billing.StatusProcessing)
 	s.wantCredits(p, 0)
 	s.exec(`update sandbox_sessions set payment_status = 'paid' where id = $1`, session(p))
@@ -141,7 +151,12 @@ func TestPacksWithAnEnd(t *testing.T) {
 	t.Parallel()
 	s := newShop(t)
 	prices := *catalog.Builtin()
-	prices.Packs = []catalog.Pack{{ID: "short", Tokens: pack(0).Tokens, Price: pack(0).Price, ExpiresDays: 30}}
+	prices.Packs = []catalog.Pack{{
+		ID:          "short",
+		Tokens:      pack(0).Tokens,
+		Price:       pack(0).Price,
+		ExpiresDays: 30,
+	}}
 	account := s.account()
 	p, _, err := s.with(func(o *billing.Options) { o.Prices = func() *catalog.Catalog { return &prices } }).
 		Start(t.Context(), account, "k", billing.StartParams{Pack: "short"})
@@ -180,7 +195,8 @@ func TestPagesOfPurchases(t *testing.T) {
 	s := newShop(t)
 	account := s.account()
 	for i := range 7 {
-		if _, _, err := s.Start(t.Context(), account, uuid.NewString(), billing.StartParams{Pack: pack(0).ID}); err != nil {
+		if _, _, err := s.Start(t.Context(), account, uuid.NewString(),
+			billing.StartParams{Pack: pack(0).ID}); err != nil {
 			t.Fatal(err)
 		}
 		if i%3 == 2 {

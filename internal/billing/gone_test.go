@@ -15,7 +15,8 @@ import (
 // customerOf is who an account is at the provider, empty: nobody.
 func (s *shop) customerOf(p billing.Purchase) (customer, method string) {
 	s.t.Helper()
-	rows, err := s.pool.Query(s.t.Context(), `select customer, method from payment_customers where account = $1`, p.Account)
+	rows, err := s.pool.Query(s.t.Context(), `select customer, method from payment_customers where account = $1`,
+		p.Account)
 	if err != nil {
 		s.t.Fatal(err)
 	}
@@ -43,7 +44,8 @@ func (s *shop) regular(l *stripeLike) billing.Purchase {
 	return p
 }
 
-// The customer was deleted at Stripe: the order is opened without one, and the buyer is known again after paying.
+// The customer was deleted at Stripe: the order is opened without one, and the buyer is known again
+// after paying.
 func TestTheCustomerIsGone(t *testing.T) {
 	t.Parallel()
 	for _, tax := range []bool{false, true} {
@@ -56,7 +58,8 @@ func TestTheCustomerIsGone(t *testing.T) {
 		if err != nil || replayed || p.CheckoutURL == "" {
 			t.Fatalf("tax %t: %q, replayed %t, %v", tax, p.CheckoutURL, replayed, err)
 		}
-		if again, replayed, err := s.Start(t.Context(), first.Account, "next", order); err != nil || !replayed || again.CheckoutURL != p.CheckoutURL {
+		if again, replayed, err := s.Start(t.Context(), first.Account, "next", order); err != nil || !replayed ||
+			again.CheckoutURL != p.CheckoutURL {
 			t.Errorf("tax %t, again: %q, replayed %t, %v", tax, again.CheckoutURL, replayed, err)
 		}
 		if customer, method := s.customerOf(first); customer != "" || method != "" {
@@ -71,7 +74,8 @@ func TestTheCustomerIsGone(t *testing.T) {
 	}
 }
 
-// The answer to the second question is lost: the same key goes on without the customer, and opens one checkout.
+// The answer to the second question is lost: the same key goes on without the customer, and opens
+// one checkout.
 func TestTheCustomerIsGoneAndAnAnswerIsLost(t *testing.T) {
 	t.Parallel()
 	s, l := stripeShop(t, stripepay.Options{})
@@ -105,18 +109,20 @@ func TestOrdersAtOnceOfACustomerWhoIsGone(t *testing.T) {
 	old, _ := s.customerOf(first)
 	l.forget(old)
 	together(10, func(i int) {
-		p, _, err := s.Start(t.Context(), first.Account, "next"+string(rune('a'+i%5)), billing.StartParams{Pack: pack(0).ID})
+		p, _, err := s.Start(t.Context(), first.Account, "next"+string(rune('a'+i%5)),
+			billing.StartParams{Pack: pack(0).ID})
 		if err != nil || p.CheckoutURL == "" {
 			t.Error(err)
 		}
 	})
-	if n := s.count(`select count(*) from purchases where account = $1 and status = 'pending'`, first.Account); n != 5 {
+	if n := s.count(`select count(*) from purchases where account = $1 and status = 'pending'`,
+		first.Account); n != 5 {
 		t.Errorf("%d orders", n)
 	}
 }
 
-// What an auto top-up is charged to is gone: it fails for good, and is forgotten, so that nothing is charged to it
-// again.
+// What an auto top-up is charged to is gone: it fails for good, and is forgotten, so that nothing
+// is charged to it again.
 func TestWhatIsChargedIsGone(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct {
@@ -167,8 +173,8 @@ func TestANewCardSurvivesTheOldOnesEnd(t *testing.T) {
 	}
 }
 
-// Stripe does not know a checkout any more. It is asked about for as long as one can be open, keeps nobody else
-// waiting, and is then closed; if the money did come, an event completes the purchase.
+// Stripe does not know a checkout any more. It is asked about for as long as one can be open, keeps
+// nobody else waiting, and is then closed; if the money did come, an event completes the purchase.
 func TestTheCheckoutIsGone(t *testing.T) {
 	t.Parallel()
 	s, l := stripeShop(t, stripepay.Options{})
@@ -195,20 +201,24 @@ func TestTheCheckoutIsGone(t *testing.T) {
 	s.wantCredits(p, 1)
 }
 
-// Stripe does not know the checkout of a purchase whose bill is asked for: the others' bills are asked for, and it is
-// not asked about again.
+// Stripe does not know the checkout of a purchase whose bill is asked for: the others' bills are
+// asked for, and it is not asked about again.
 func TestTheCheckoutOfABillIsGone(t *testing.T) {
 	t.Parallel()
 	s, l := stripeShop(t, stripepay.Options{})
 	p, other := s.regular(l), s.regular(l)
-	s.exec(`update purchase_bills set bill = null, asked_at = null, ask_at = $2 where purchase = $1`, p.ID, s.clock.Now().Add(-time.Minute))
-	s.exec(`update purchase_bills set bill = null, asked_at = null, ask_at = $2 where purchase = $1`, other.ID, s.clock.Now())
+	s.exec(`update purchase_bills set bill = null, asked_at = null, ask_at = $2 where purchase = $1`, p.ID,
+		s.clock.Now().Add(-time.Minute))
+	s.exec(`update purchase_bills set bill = null, asked_at = null, ask_at = $2 where purchase = $1`, other.ID,
+		s.clock.Now())
 	l.forget(session(p))
 	s.reconcile()
-	if n := s.count(`select count(*) from purchase_bills where purchase = $1 and bill is not null`, other.ID); n != 1 {
+	if n := s.count(`select count(*) from purchase_bills where purchase = $1 and bill is not null`, other.ID); n !=
+		1 {
 		t.Error("the other's bill is not there")
 	}
-	if n := s.count(`select count(*) from purchase_bills where purchase = $1 and bill is null and ask_at is null`, p.ID); n != 1 {
+	if n := s.count(`select count(*) from purchase_bills where purchase = $1 and bill is null and ask_at is null`,
+		p.ID); n != 1 {
 		t.Error("it is asked about again")
 	}
 	if r := s.receipt(p); r.Bill != nil || r.Paid != p.Price {
@@ -216,8 +226,8 @@ func TestTheCheckoutOfABillIsGone(t *testing.T) {
 	}
 }
 
-// The walk through Stripe's events stopped at one that Stripe does not keep any more: it begins again instead of
-// standing still.
+// The walk through Stripe's events stopped at one that Stripe does not keep any more: it begins
+// again instead of standing still.
 func TestTheEventOfAWalkIsGone(t *testing.T) {
 	t.Parallel()
 	s, l := stripeShop(t, stripepay.Options{})
@@ -267,7 +277,8 @@ func TestAnOrderThatIsRefused(t *testing.T) {
 			t.Errorf("%s: Stripe was asked %d times", name, n)
 		}
 		list, _, err := s.List(t.Context(), account, "", 10)
-		if err != nil || len(list) != 1 || list[0].Status != billing.StatusFailed || list[0].Failure != billing.FailureRefused {
+		if err != nil || len(list) != 1 || list[0].Status != billing.StatusFailed ||
+			list[0].Failure != billing.FailureRefused {
 			t.Errorf("%s: %+v, %v", name, list, err)
 		}
 		s.selling(pack(0).Price)
@@ -318,8 +329,8 @@ func TestATopUpThatIsTooSmall(t *testing.T) {
 	}
 }
 
-// Prices go to Stripe in its units, and what it tells comes back in ours: order, bill, part of a refund, dispute,
-// charge without the buyer.
+// Prices go to Stripe in its units, and what it tells comes back in ours: order, bill, part of a
+// refund, dispute, charge without the buyer.
 func TestCurrenciesInStripesUnits(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct {
@@ -341,17 +352,20 @@ func TestCurrenciesInStripesUnits(t *testing.T) {
 		if err != nil {
 			t.Fatal(c.price, err)
 		}
-		if l.asked("POST /v1/checkout/sessions") != 1 || !strings.Contains(l.requests[0], "unit_amount%5D="+c.asked+"&") {
+		if l.asked("POST /v1/checkout/sessions") != 1 ||
+			!strings.Contains(l.requests[0], "unit_amount%5D="+c.asked+"&") {
 			t.Errorf("%s: Stripe was asked %s", c.price, l.requests[0])
 		}
 		l.pay(p, nil)
 		s.mustSend(l.newest())
-		if got := s.wantStatus(p, billing.StatusCompleted); got.Paid != c.price || got.Bill == nil || got.Bill.Subtotal != c.price.Minor || got.Bill.Total != c.price.Minor {
+		if got := s.wantStatus(p, billing.StatusCompleted); got.Paid != c.price || got.Bill == nil ||
+			got.Bill.Subtotal != c.price.Minor || got.Bill.Total != c.price.Minor {
 			t.Errorf("%s: paid %s, bill %+v", c.price, got.Paid, got.Bill)
 		}
 		s.wantCredits(p, 1)
 		part := billing.RefundParams{Amount: &money.Amount{Minor: c.refund, Currency: c.price.Currency}}
-		if got, _, err := s.Refund(t.Context(), p.Account, p.ID, "r", part); err != nil || got.Refunded.Minor != c.refund {
+		if got, _, err := s.Refund(t.Context(), p.Account, p.ID, "r", part); err != nil ||
+			got.Refunded.Minor != c.refund {
 			t.Errorf("%s: %s went back, %v", c.price, got.Refunded, err)
 		}
 		s.mustSend(l.newest())
@@ -373,7 +387,8 @@ func (s *shop) chargeInUnits(price money.Amount, tax int64, charged string) {
 		s.t.Fatal(price, ok, err)
 	}
 	p, err := auto.Charge(s.t.Context(), account, id)
-	if err != nil || p.Status != billing.StatusCompleted || p.Paid.Minor != price.Minor+tax || p.Bill == nil || p.Bill.Tax != tax {
+	if err != nil || p.Status != billing.StatusCompleted || p.Paid.Minor != price.Minor+tax || p.Bill == nil ||
+		p.Bill.Tax != tax {
 		s.t.Errorf("%s: charged %s, %s, %+v, %v", price, p.Paid, p.Status, p.Bill, err)
 	}
 	if n := l.asked("POST /v1/payment_intents?amount=" + charged + "&"); n != 1 {
@@ -401,9 +416,12 @@ func TestARefundOfAFractionThatCannotBePaid(t *testing.T) {
 	p := s.order()
 	l.pay(p, nil)
 	s.mustSend(l.newest())
-	_, _, err := s.Refund(t.Context(), p.Account, p.ID, "r", billing.RefundParams{Amount: &money.Amount{Minor: 1234, Currency: "KWD"}})
+	_, _, err := s.Refund(t.Context(), p.Account, p.ID, "r",
+		billing.RefundParams{Amount: &money.Amount{Minor: 1234, Currency: "KWD"}})
 	wantProblem(t, err, problem.Meaning, "invalid_field")
-	if got, _, err := s.Refund(t.Context(), p.Account, p.ID, "r", billing.RefundParams{Amount: &money.Amount{Minor: 1230, Currency: "KWD"}}); err != nil || got.Refunded.Minor != 1230 {
+	if got, _, err := s.Refund(t.Context(), p.Account, p.ID, "r",
+		billing.RefundParams{Amount: &money.Amount{Minor: 1230, Currency: "KWD"}}); err != nil ||
+		got.Refunded.Minor != 1230 {
 		t.Error(got.Refunded, err)
 	}
 }

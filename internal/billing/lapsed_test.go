@@ -9,7 +9,8 @@ import (
 	"pop.store/credits/internal/tokens"
 )
 
-// A pack of which 30 tokens were used and 70 expired, and all of whose money goes back: 30 are owed, and told as used.
+// A pack of which 30 tokens were used and 70 expired, and all of whose money goes back: 30 are
+// owed, and told as used.
 func TestAnExpiredPackWhoseMoneyGoesBack(t *testing.T) {
 	t.Parallel()
 	s := newShop(t)

@@ -7,10 +7,12 @@ import (
 	"pop.store/credits/internal/payment"
 )
 
-// Provider takes the money. There are two: Stripe (internal/stripepay) and the demo's sandbox. Their errors are payment.ErrNone,
-// payment.ErrRefused, or anything else where the answer is not known and asking again is safe.
+// Provider takes the money. There are two: Stripe (internal/stripepay) and the demo's sandbox.
+// Their errors are payment.ErrNone, payment.ErrRefused, or anything else where the answer is not
+// known and asking again is safe.
 type Provider interface {
-	// Name is what is written on purchases, so that no other provider, and not the same one in another mode, is asked about them.
+	// Name is what is written on purchases, so that no other provider, and not the same one in
+	// another mode, is asked about them.
 	Name() string
 	// Live says whether real money moves.
 	Live() bool
@@ -18,20 +20,23 @@ type Provider interface {
 	Origin() string
 	// Open opens a checkout; the same reference answers the same one.
 	Open(ctx context.Context, o payment.Order) (payment.Checkout, error)
-	// Charge takes a payment with a method that is kept, without the buyer; the same reference takes the same one. A card that does not pay is no
-	// error: the answer has failed. payment.ErrTooMuch when tax makes it more than may be taken: nothing was.
+	// Charge takes a payment with a method that is kept, without the buyer; the same reference
+	// takes the same one. A card that does not pay is no error: the answer has failed.
+	// payment.ErrTooMuch when tax makes it more than may be taken: nothing was.
 	Charge(ctx context.Context, c payment.Charge) (payment.Checkout, error)
 	// Forget has the provider keep a method no longer. payment.ErrNone when it does not.
 	Forget(ctx context.Context, method string) error
 	// Checkout tells how a checkout and its payment stand.
 	Checkout(ctx context.Context, id string) (payment.Checkout, error)
-	// Close ends a checkout that nobody has paid, so that nobody can, and tells how it stands then; closing it again changes nothing.
-	// payment.ErrRefused when it is over in another way, where the provider does not tell in which.
+	// Close ends a checkout that nobody has paid, so that nobody can, and tells how it stands then;
+	// closing it again changes nothing. payment.ErrRefused when it is over in another way, where
+	// the provider does not tell in which.
 	Close(ctx context.Context, id string) (payment.Checkout, error)
 	// CheckoutOf finds the checkout that a payment was made in.
 	CheckoutOf(ctx context.Context, paid string) (payment.Checkout, error)
 	// Refund gives money of a payment back; the same key gives it back once.
 	Refund(ctx context.Context, r payment.Refund) error
-	// Events lists a page of what it told between two instants: newest first, after the event of the given id.
+	// Events lists a page of what it told between two instants: newest first, after the event of
+	// the given id.
 	Events(ctx context.Context, from, to time.Time, after string) (list []payment.Event, more bool, err error)
 }

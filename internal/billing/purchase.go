@@ -19,11 +19,12 @@ type Status string
 const (
 	StatusPending    Status = "pending"    // ordered; nothing is known of a payment
 	StatusProcessing Status = "processing" // the buyer is done, the money is on its way
-	StatusCompleted  Status = "completed"  // paid, and the tokens are in the ledger; part of the money may have gone back
-	StatusFailed     Status = "failed"     // the money did not come
-	StatusExpired    Status = "expired"    // the checkout was left until it closed
-	StatusRefunded   Status = "refunded"   // all of the money went back
-	StatusDisputed   Status = "disputed"   // the buyer's bank wants the money back: the tokens wait
+	// paid, and the tokens are in the ledger; part of the money may have gone back
+	StatusCompleted Status = "completed"
+	StatusFailed    Status = "failed"   // the money did not come
+	StatusExpired   Status = "expired"  // the checkout was left until it closed
+	StatusRefunded  Status = "refunded" // all of the money went back
+	StatusDisputed  Status = "disputed" // the buyer's bank wants the money back: the tokens wait
 )
 
 // Failure says why the money for a purchase did not come.
@@ -87,9 +88,12 @@ const purchaseColumns = `id, account, pack, tokens, price_minor, currency, statu
 
 func scanPurchase(row pgx.CollectableRow) (Purchase, error) {
 	var p Purchase
-	err := row.Scan(&p.ID, &p.Account, &p.Pack, &p.Tokens, &p.Price.Minor, &p.Price.Currency, &p.Status, &p.CheckoutURL, &p.ReturnPath, &p.Owed,
-		&p.Paid.Minor, &p.Card, &p.CreatedAt, &p.UpdatedAt, &p.CompletedAt, &p.expiresDays, &p.provider, &p.session, &p.payment,
-		&p.customer, &p.keepMethod, &p.fingerprint, &p.refunds, &p.lost, &p.disputed, &p.returning, &p.takenBack, &p.version, &p.applied,
+	err := row.Scan(&p.ID, &p.Account, &p.Pack, &p.Tokens, &p.Price.Minor, &p.Price.Currency, &p.Status,
+		&p.CheckoutURL, &p.ReturnPath, &p.Owed,
+		&p.Paid.Minor, &p.Card, &p.CreatedAt, &p.UpdatedAt, &p.CompletedAt, &p.expiresDays, &p.provider,
+		&p.session, &p.payment,
+		&p.customer, &p.keepMethod, &p.fingerprint, &p.refunds, &p.lost, &p.disputed, &p.returning, &p.takenBack,
+		&p.version, &p.applied,
 		&p.Auto, &p.Failure, &p.method, &p.most, &p.Bill)
 	p.CreatedAt, p.UpdatedAt, p.CompletedAt = p.CreatedAt.UTC(), p.UpdatedAt.UTC(), p.CompletedAt.UTC()
 	p.Paid.Currency = p.Price.Currency
@@ -116,7 +120,8 @@ func (p *Purchase) expiry(now time.Time) time.Time {
 // credited says whether its tokens are in the ledger for all we know.
 func (p *Purchase) credited() bool { return !p.CompletedAt.IsZero() }
 
-// Returning says whether its buyer gives it back just now, and nothing has gone back yet: it will, whatever broke off.
+// Returning says whether its buyer gives it back just now, and nothing has gone back yet: it will,
+// whatever broke off.
 func (p *Purchase) Returning() bool { return p.returning && !p.allBack() }
 
 // WhollyBack says whether nothing of it is left to its buyer, also while the books do not say so yet.
@@ -130,7 +135,8 @@ func (p *Purchase) allBack() bool {
 	return p.takenBack || (p.Paid.Minor > 0 && p.moneyBack() == p.Paid.Minor)
 }
 
-// tokensBack are the tokens that go back with the money: the same part of them, and never more than that part.
+// tokensBack are the tokens that go back with the money: the same part of them, and never more than
+// that part.
 func (p *Purchase) tokensBack() tokens.Amount {
 	if p.allBack() {
 		return p.Tokens

@@ -24,7 +24,8 @@ func (s *Service) Get(ctx context.Context, account, id uuid.UUID) (Purchase, err
 
 // Some reads those of an account's purchases that have one of the ids, in no order.
 func (s *Service) Some(ctx context.Context, account uuid.UUID, ids []uuid.UUID) ([]Purchase, error) {
-	return s.query(ctx, "select "+purchaseColumns+" from purchases where account = $1 and id = any ($2)", account, ids)
+	return s.query(ctx, "select "+purchaseColumns+" from purchases where account = $1 and id = any ($2)", account,
+		ids)
 }
 
 func (s *Service) byKey(ctx context.Context, account uuid.UUID, key string) (Purchase, error) {
@@ -64,11 +65,19 @@ const sqlList = `select ` + purchaseColumns + ` from purchases
 	where account = $1 and (created_at, id) < ($2, $3)
 	order by created_at desc, id desc limit $4`
 
-var errCursor = &problem.Error{Kind: problem.Syntax, Code: "invalid_cursor", Field: "cursor", Message: "cursor is not one that this list has given."}
+var errCursor = &problem.Error{
+	Kind:    problem.Syntax,
+	Code:    "invalid_cursor",
+	Field:   "cursor",
+	Message: "cursor is not one that this list has given.",
+}
 
-// List reads a page of an account's purchases, newest first, from a cursor on; next is where the page after it begins, empty when there
-// is none. Errors: kinds Syntax (field "cursor"), Meaning (field "limit").
-func (s *Service) List(ctx context.Context, account uuid.UUID, from Cursor, limit int) (_ []Purchase, next Cursor, err error) {
+// List reads a page of an account's purchases, newest first, from a cursor on; next is where the
+// page after it begins, empty when there is none. Errors: kinds Syntax (field "cursor"), Meaning
+// (field "limit").
+func (s *Service) List(ctx context.Context, account uuid.UUID, from Cursor, limit int) (_ []Purchase, next Cursor,
+	err error,
+) {
 	if limit < 1 || limit > MaxPage {
 		return nil, "", problem.Invalid("limit", "must be between 1 and %d", MaxPage)
 	}

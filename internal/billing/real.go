@@ -9,8 +9,8 @@ import (
 	"pop.store/credits/internal/stripepay"
 )
 
-// TookRealMoney says whether a database has orders at a provider that moves real money, paid or not: they may still
-// be paid. Such a database is no place for play money.
+// TookRealMoney says whether a database has orders at a provider that moves real money, paid or
+// not: they may still be paid. Such a database is no place for play money.
 func TookRealMoney(ctx context.Context, pool *pgxpool.Pool) (took bool, err error) {
 	err = pool.QueryRow(ctx, `select exists (select from purchases where provider = $1)`,
 		stripepay.LiveName).Scan(&took)

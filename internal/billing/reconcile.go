@@ -15,19 +15,21 @@ import (
 
 // Limits of the reconciling job.
 const (
-	firstAsk  = 2 * time.Minute  // after ordering: most buyers are back by then
-	rarestAsk = time.Hour        // however old the purchase is
-	giveUp    = 25 * time.Hour   // when an order whose checkout never opened is left: none opens for longer than a day
-	afterWait = time.Minute      // what is younger may be under way
-	chunk     = 100              // purchases, refunds of a turn
-	pages     = 10               // of events in a turn
-	overlap   = 10 * time.Minute // by which a walk through the events reaches into the one before: not all are there at once
-	firstWalk = 24 * time.Hour   // how far back the first one goes
+	firstAsk  = 2 * time.Minute // after ordering: most buyers are back by then
+	rarestAsk = time.Hour       // however old the purchase is
+	giveUp    = 25 * time.Hour  // when an order whose checkout never opened is left: none opens for longer than a day
+	afterWait = time.Minute     // what is younger may be under way
+	chunk     = 100             // purchases, refunds of a turn
+	pages     = 10              // of events in a turn
+	// by which a walk through the events reaches into the one before: not all are there at once
+	overlap   = 10 * time.Minute
+	firstWalk = 24 * time.Hour // how far back the first one goes
 )
 
-// Reconcile finds out what nobody has told: it asks the provider about each purchase whose outcome is open, finishes refunds and reversals that
-// broke off, fetches the events that did not come, and the bills that were not told. more says that there is more than it did in this turn. One failure does not keep the rest
-// from being done; the error is one that kept it from going on.
+// Reconcile finds out what nobody has told: it asks the provider about each purchase whose outcome
+// is open, finishes refunds and reversals that broke off, fetches the events that did not come, and
+// the bills that were not told. more says that there is more than it did in this turn. One failure
+// does not keep the rest from being done; the error is one that kept it from going on.
 func (s *Service) Reconcile(ctx context.Context) (more bool, err error) {
 	if s.o.Provider == nil {
 		return false, nil
@@ -71,15 +73,16 @@ func (s *Service) askOpen(ctx context.Context) (more bool, err error) {
 	return len(list) == chunk, nil
 }
 
-// askAgain asks about one purchase. A checkout that the provider does not know any more tells nothing, now or later:
-// once none can be open, the purchase is closed. If the money did come, an event says so, and the purchase is
-// completed all the same.
+// askAgain asks about one purchase. A checkout that the provider does not know any more tells
+// nothing, now or later: once none can be open, the purchase is closed. If the money did come, an
+// event says so, and the purchase is completed all the same.
 func (s *Service) askAgain(ctx context.Context, p Purchase) error {
 	_, err := s.ask(ctx, p)
 	if !errors.Is(err, payment.ErrNone) {
 		return err
 	}
-	s.o.Log.Error("the payment provider does not know a purchase's checkout", "purchase", p.ID, "session", p.session, "error", err)
+	s.o.Log.Error("the payment provider does not know a purchase's checkout", "purchase", p.ID, "session",
+		p.session, "error", err)
 	if s.o.Clock().Sub(p.CreatedAt) <= giveUp {
 		return nil
 	}
@@ -160,8 +163,8 @@ const (
 	sqlStep      = `update payment_walks set since = $2, until = $3, after = $4 where provider = $1`
 )
 
-// fetchMissed goes through what the provider told, and deals with what did not arrive. Where it stops it goes on, in whichever server; that two go
-// the same way does no harm.
+// fetchMissed goes through what the provider told, and deals with what did not arrive. Where it
+// stops it goes on, in whichever server; that two go the same way does no harm.
 func (s *Service) fetchMissed(ctx context.Context) (more bool, err error) {
 	now, name := s.o.Clock(), s.o.Provider.Name()
 	if _, err := s.pool.Exec(ctx, sqlBeginWalk, name, now.Add(-firstWalk)); err != nil {
@@ -196,7 +199,8 @@ func (s *Service) fetchMissed(ctx context.Context) (more bool, err error) {
 func (s *Service) step(ctx context.Context, w *walk) (more bool, err error) {
 	list, more, err := s.o.Provider.Events(ctx, w.since, *w.until, w.after)
 	if errors.Is(err, payment.ErrNone) && w.after != "" {
-		s.o.Log.Warn("the payment provider does not know the event that the walk stopped at: it begins again", "event", w.after)
+		s.o.Log.Warn("the payment provider does not know the event that the walk stopped at: it begins again",
+			"event", w.after)
 		w.after = ""
 		list, more, err = s.o.Provider.Events(ctx, w.since, *w.until, "")
 	}

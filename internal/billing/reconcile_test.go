@@ -54,12 +54,14 @@ func TestReconcilingOpenPurchases(t *testing.T) {
 	s.wantStatus(waiting, billing.StatusFailed)
 	s.wantStatus(left, billing.StatusExpired)
 	s.wantCredits(left, 0)
-	if n := s.count(`select count(*) from purchases where ask_at <= $1 and status in ('pending', 'processing')`, s.clock.Now()); n != 0 {
+	if n := s.count(`select count(*) from purchases where ask_at <= $1 and status in ('pending', 'processing')`,
+		s.clock.Now()); n != 0 {
 		t.Errorf("%d purchases are still asked about", n)
 	}
 }
 
-// The endpoint was down for days: the events are fetched, those that came are left alone, and nothing happens twice.
+// The endpoint was down for days: the events are fetched, those that came are left alone, and
+// nothing happens twice.
 func TestMissedEventsAreFetched(t *testing.T) {
 	t.Parallel()
 	s := newShop(t)
@@ -73,7 +75,11 @@ func TestMissedEventsAreFetched(t *testing.T) {
 	}
 	s.exec(`update purchases set ask_at = null`) // only events help
 	gone := s.completed()
-	if err := s.provider.Refund(t.Context(), payment.Refund{Key: "made there", Payment: payOf(gone), Amount: money.Amount{Minor: 900, Currency: "USD"}}); err != nil {
+	if err := s.provider.Refund(t.Context(), payment.Refund{
+		Key:     "made there",
+		Payment: payOf(gone),
+		Amount:  money.Amount{Minor: 900, Currency: "USD"},
+	}); err != nil {
 		t.Fatal(err)
 	}
 	s.clock.Advance(3 * 24 * time.Hour)
@@ -200,7 +206,11 @@ func TestACreditThatWasNotNoted(t *testing.T) {
 	t.Parallel()
 	s := newShop(t)
 	p := s.paidOrder()
-	if _, err := s.ledger.Grant(t.Context(), p.Account, "", ledger.Grant{Kind: ledger.LotPurchase, Amount: p.Tokens, Source: p.ID.String()}); err != nil {
+	if _, err := s.ledger.Grant(t.Context(), p.Account, "", ledger.Grant{
+		Kind:   ledger.LotPurchase,
+		Amount: p.Tokens,
+		Source: p.ID.String(),
+	}); err != nil {
 		t.Fatal(err)
 	}
 	s.clock.Advance(3 * time.Minute)

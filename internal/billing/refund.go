@@ -32,15 +32,23 @@ func (p RefundParams) fingerprint(purchase uuid.UUID, untouched bool) []byte {
 
 // The ways in which a refund is refused.
 var (
-	ErrNotPaid     = problem.New(problem.Conflict, "purchase_not_paid", "This purchase was not paid, so there is nothing to give back.")
-	ErrAllRefunded = problem.New(problem.Conflict, "already_refunded", "All of this purchase's money went back already.")
-	ErrDisputed    = problem.New(problem.Conflict, "purchase_disputed", "This payment is in dispute: the bank decides where the money goes.")
-	ErrRefused     = problem.New(problem.Conflict, "refund_refused", "The payment provider does not give this money back.")
-	ErrTouched     = problem.New(problem.Conflict, "purchase_used", "Some of these tokens were used, so this pack cannot be returned.")
-	ErrHeld        = problem.New(problem.Conflict, "purchase_held", "Some of these tokens are held by a job under way. Try again when it is over.")
-	ErrTooLate     = problem.New(problem.Conflict, "return_too_late", "The time in which this pack could be returned is over.")
+	ErrNotPaid = problem.New(problem.Conflict, "purchase_not_paid",
+		"This purchase was not paid, so there is nothing to give back.")
+	ErrAllRefunded = problem.New(problem.Conflict, "already_refunded",
+		"All of this purchase's money went back already.")
+	ErrDisputed = problem.New(problem.Conflict, "purchase_disputed",
+		"This payment is in dispute: the bank decides where the money goes.")
+	ErrRefused = problem.New(problem.Conflict, "refund_refused",
+		"The payment provider does not give this money back.")
+	ErrTouched = problem.New(problem.Conflict, "purchase_used",
+		"Some of these tokens were used, so this pack cannot be returned.")
+	ErrHeld = problem.New(problem.Conflict, "purchase_held",
+		"Some of these tokens are held by a job under way. Try again when it is over.")
+	ErrTooLate = problem.New(problem.Conflict, "return_too_late",
+		"The time in which this pack could be returned is over.")
 	// ErrRefundUnderWay is for a moment only: the one that is under way decides how much is left.
-	ErrRefundUnderWay = problem.New(problem.Unavailable, "refund_under_way", "Another refund of this purchase is under way. Try again with the same key.")
+	ErrRefundUnderWay = problem.New(problem.Unavailable, "refund_under_way",
+		"Another refund of this purchase is under way. Try again with the same key.")
 )
 
 // refund is a refund that was asked for.
@@ -53,18 +61,23 @@ type refund struct {
 	done      bool
 }
 
-// Refund gives money of a purchase back, and takes its tokens back in proportion: what was spent of them is owed, and
-// comes off the next purchase. The same key with the same request gives it back once, and answers the purchase as it
-// stood then. Errors: ErrNoKey, ErrKeyReused, ErrNoPurchase, ErrNotPaid, ErrAllRefunded, ErrDisputed, ErrRefused,
-// ErrNotSetUp, kinds Meaning (field "amount") and Unavailable (try again with the same key; a refund that was begun
-// is carried out in any case): ErrRefundUnderWay while it depends on another one.
-func (s *Service) Refund(ctx context.Context, account, id uuid.UUID, key string, p RefundParams) (_ Purchase, replayed bool, err error) {
+// Refund gives money of a purchase back, and takes its tokens back in proportion: what was spent of
+// them is owed, and comes off the next purchase. The same key with the same request gives it back
+// once, and answers the purchase as it stood then. Errors: ErrNoKey, ErrKeyReused, ErrNoPurchase,
+// ErrNotPaid, ErrAllRefunded, ErrDisputed, ErrRefused, ErrNotSetUp, kinds Meaning (field "amount")
+// and Unavailable (try again with the same key; a refund that was begun is carried out in any
+// case): ErrRefundUnderWay while it depends on another one.
+func (s *Service) Refund(ctx context.Context, account, id uuid.UUID, key string, p RefundParams) (_ Purchase,
+	replayed bool, err error,
+) {
 	return s.giveBack(ctx, account, id, key, p, false)
 }
 
-// Return is a creator's own refund of a pack that nothing was used of, within the catalog's days after it came. Errors as Refund, and ErrTouched,
-// ErrHeld, ErrTooLate.
-func (s *Service) Return(ctx context.Context, account, id uuid.UUID, key string) (_ Purchase, replayed bool, err error) {
+// Return is a creator's own refund of a pack that nothing was used of, within the catalog's days
+// after it came. Errors as Refund, and ErrTouched, ErrHeld, ErrTooLate.
+func (s *Service) Return(ctx context.Context, account, id uuid.UUID, key string) (_ Purchase, replayed bool,
+	err error,
+) {
 	return s.giveBack(ctx, account, id, key, RefundParams{Reason: "returned by the creator"}, true)
 }
 
@@ -86,7 +99,9 @@ func (s *Service) returnUntil(p *Purchase) time.Time {
 	return p.CompletedAt.AddDate(0, 0, s.o.Prices().ReturnDays)
 }
 
-func (s *Service) giveBack(ctx context.Context, account, id uuid.UUID, key string, p RefundParams, untouched bool) (Purchase, bool, error) {
+func (s *Service) giveBack(ctx context.Context, account, id uuid.UUID, key string, p RefundParams,
+	untouched bool,
+) (Purchase, bool, error) {
 	if key == "" {
 		return Purchase{}, false, ErrNoKey
 	}
@@ -126,7 +141,8 @@ const (
 	sqlAnswer     = `select answer from purchase_refunds where id = $1`
 )
 
-// answered is the purchase as the refund was answered: the first time as it stands, and from then on the same.
+// answered is the purchase as the refund was answered: the first time as it stands, and from then
+// on the same.
 func (s *Service) answered(ctx context.Context, r refund) (_ Purchase, again bool, err error) {
 	p, err := s.Get(ctx, r.account, r.purchase)
 	if err != nil {
@@ -152,12 +168,18 @@ func (s *Service) answered(ctx context.Context, r refund) (_ Purchase, again boo
 }
 
 // request finds the refund of this key, or writes it down if it may be.
-func (s *Service) request(ctx context.Context, tx pgx.Tx, id uuid.UUID, key string, p RefundParams, untouched bool) (refund, error) {
+func (s *Service) request(ctx context.Context, tx pgx.Tx, id uuid.UUID, key string, p RefundParams,
+	untouched bool,
+) (refund, error) {
 	of, err := lock(ctx, tx, id)
 	if err != nil {
 		return refund{}, err
 	}
-	r := refund{purchase: id, account: of.Account, untouched: untouched}
+	r := refund{
+		purchase:  id,
+		account:   of.Account,
+		untouched: untouched,
+	}
 	var known []byte
 	err = tx.QueryRow(ctx, `select id, amount_minor, fingerprint, done_at is not null from purchase_refunds where account = $1 and idempotency_key = $2`,
 		of.Account, key).Scan(&r.id, &r.amount, &known, &r.done)
@@ -183,13 +205,15 @@ func (s *Service) request(ctx context.Context, tx pgx.Tx, id uuid.UUID, key stri
 const (
 	sqlRefund = `insert into purchase_refunds (id, purchase, account, amount_minor, reason, untouched, idempotency_key, fingerprint, created_at)
 		values ($1, $2, $3, $4, $5, $6, $7, $8, $9)`
-	// sqlTouch has the books looked at again: a pack that is being returned must stay as it is, one that is not any more can be used.
+	// sqlTouch has the books looked at again: a pack that is being returned must stay as it is, one
+	// that is not any more can be used.
 	sqlTouch = `update purchases set version = version + 1, updated_at = $2 where id = $1`
 )
 
 func (s *Service) write(ctx context.Context, tx pgx.Tx, r refund, key string, p RefundParams) error {
 	now := s.o.Clock()
-	if _, err := tx.Exec(ctx, sqlRefund, r.id, r.purchase, r.account, r.amount, p.Reason, r.untouched, key, p.fingerprint(r.purchase, r.untouched), now); err != nil {
+	if _, err := tx.Exec(ctx, sqlRefund, r.id, r.purchase, r.account, r.amount, p.Reason, r.untouched, key,
+		p.fingerprint(r.purchase, r.untouched), now); err != nil {
 		return err
 	}
 	if !r.untouched {
@@ -216,13 +240,14 @@ func (s *Service) allowed(p *Purchase, untouched bool) error {
 	return nil
 }
 
-// sqlUnderWay is the money of refunds that are under way. Some of it may be among the money that we know went back
-// already.
+// sqlUnderWay is the money of refunds that are under way. Some of it may be among the money that we
+// know went back already.
 const sqlUnderWay = `select coalesce(sum(amount_minor), 0)::bigint from purchase_refunds where purchase = $1 and done_at is null`
 
-// left is how much a refund gives back: what is asked for, or all that is left. While other refunds are under way it
-// is not known how much that is: their money may be counted as gone already, and they may be refused. What is there
-// in any case is given back; what is not there in any case is refused; for the rest one has to ask again.
+// left is how much a refund gives back: what is asked for, or all that is left. While other refunds
+// are under way it is not known how much that is: their money may be counted as gone already, and
+// they may be refused. What is there in any case is given back; what is not there in any case is
+// refused; for the rest one has to ask again.
 func left(ctx context.Context, tx pgx.Tx, p *Purchase, asked *money.Amount) (int64, error) {
 	var underWay int64
 	if err := tx.QueryRow(ctx, sqlUnderWay, p.ID).Scan(&underWay); err != nil {
@@ -243,22 +268,24 @@ func left(ctx context.Context, tx pgx.Tx, p *Purchase, asked *money.Amount) (int
 	return amount, nil
 }
 
-// checkRefund says what is wrong with an amount that is asked for, of a purchase of which no more than most can go
-// back.
+// checkRefund says what is wrong with an amount that is asked for, of a purchase of which no more
+// than most can go back.
 func checkRefund(p *Purchase, asked *money.Amount, most int64) error {
 	step := money.Amount{Minor: money.Step(p.Paid.Currency), Currency: p.Paid.Currency}
 	switch {
 	case asked.Currency != p.Paid.Currency:
 		return problem.Invalid("amount", "must be in %s, as the purchase is", p.Paid.Currency)
 	case asked.Minor < 1 || asked.Minor > most:
-		return problem.Invalid("amount", "must be more than zero and at most the %s that are left", money.Amount{Minor: most, Currency: p.Paid.Currency})
+		return problem.Invalid("amount", "must be more than zero and at most the %s that are left",
+			money.Amount{Minor: most, Currency: p.Paid.Currency})
 	case asked.Minor%step.Minor != 0:
 		return problem.Invalid("amount", "must be a multiple of %s: nothing else can be paid", step)
 	}
 	return nil
 }
 
-// carryOut does what a refund asks for. Each step can be done again, so whoever comes by may finish what was begun.
+// carryOut does what a refund asks for. Each step can be done again, so whoever comes by may finish
+// what was begun.
 func (s *Service) carryOut(ctx context.Context, r refund) error {
 	p, err := s.Get(ctx, r.account, r.purchase)
 	if err != nil {
@@ -271,7 +298,11 @@ func (s *Service) carryOut(ctx context.Context, r refund) error {
 	}
 	if r.amount > 0 {
 		amount := money.Amount{Minor: r.amount, Currency: p.Paid.Currency}
-		err = s.o.Provider.Refund(ctx, payment.Refund{Key: r.id.String(), Payment: p.payment, Amount: amount})
+		err = s.o.Provider.Refund(ctx, payment.Refund{
+			Key:     r.id.String(),
+			Payment: p.payment,
+			Amount:  amount,
+		})
 	}
 	no := payment.Final(err)
 	if err != nil && !no {
@@ -286,8 +317,8 @@ func (s *Service) carryOut(ctx context.Context, r refund) error {
 	return s.done(ctx, r, &p)
 }
 
-// learn writes down what the provider says went back so far. A checkout that it does not know any more has nothing to
-// tell.
+// learn writes down what the provider says went back so far. A checkout that it does not know any
+// more has nothing to tell.
 func (s *Service) learn(ctx context.Context, p *Purchase) error {
 	c, err := s.o.Provider.Checkout(ctx, p.session)
 	if errors.Is(err, payment.ErrNone) {
@@ -302,7 +333,8 @@ func (s *Service) learn(ctx context.Context, p *Purchase) error {
 const sqlDone = `with ended as (update purchase_refunds set done_at = $2 where id = $1 and done_at is null returning purchase, amount_minor)
 	update purchases set version = version + 1, updated_at = $2, taken_back = taken_back or ended.amount_minor = 0 from ended where id = ended.purchase`
 
-// done notes that a refund is carried out. The books are told before, while it is known what the money goes back for.
+// done notes that a refund is carried out. The books are told before, while it is known what the
+// money goes back for.
 func (s *Service) done(ctx context.Context, r refund, p *Purchase) error {
 	if err := s.reverse(ctx, p.ID); err != nil {
 		return err
@@ -351,7 +383,8 @@ func (s *Service) keepUntouched(ctx context.Context, r refund, p *Purchase) erro
 	return nil
 }
 
-// touched says why a purchase is not as it came: some of its tokens were used, or are held by a job; nil when all are there and free.
+// touched says why a purchase is not as it came: some of its tokens were used, or are held by a
+// job; nil when all are there and free.
 func (s *Service) touched(ctx context.Context, p *Purchase) (refusal *problem.Error, err error) {
 	bought, err := s.o.Ledger.Purchase(ctx, p.Account, p.ID.String())
 	if err != nil {

@@ -15,15 +15,16 @@ import (
 // refundUntilDecided asks for 70 cents with one key until the answer is final.
 func (s *shop) refundUntilDecided(p billing.Purchase, key string) error {
 	for {
-		_, _, err := s.Refund(s.t.Context(), p.Account, p.ID, key, billing.RefundParams{Amount: &money.Amount{Minor: 70, Currency: "USD"}})
+		_, _, err := s.Refund(s.t.Context(), p.Account, p.ID, key,
+			billing.RefundParams{Amount: &money.Amount{Minor: 70, Currency: "USD"}})
 		if problem.Of(err).Kind != problem.Unavailable {
 			return err
 		}
 	}
 }
 
-// Of $9.00 twenty refunds of $0.70 at once give back twelve times as much. No final refusal is given while the money
-// may still be there.
+// Of $9.00 twenty refunds of $0.70 at once give back twelve times as much. No final refusal is
+// given while the money may still be there.
 func TestParallelRefundsGiveBackAllThatIsThere(t *testing.T) {
 	t.Parallel()
 	s := newShop(t)
@@ -50,11 +51,12 @@ func TestParallelRefundsGiveBackAllThatIsThere(t *testing.T) {
 func (s *shop) underWay(p billing.Purchase, minor int64) {
 	s.t.Helper()
 	s.exec(`insert into purchase_refunds (id, purchase, account, amount_minor, reason, untouched, idempotency_key, fingerprint, created_at)
-		values (gen_random_uuid(), $1, $2, $3, '', false, gen_random_uuid(), '', $4)`, p.ID, p.Account, minor, s.clock.Now())
+		values (gen_random_uuid(), $1, $2, $3, '', false, gen_random_uuid(), '', $4)`, p.ID, p.Account, minor,
+		s.clock.Now())
 }
 
-// What a refund under way takes is neither there nor gone until it is done: it may be among the money that we know
-// went back, and it may be refused.
+// What a refund under way takes is neither there nor gone until it is done: it may be among the
+// money that we know went back, and it may be refused.
 func TestARefundBesideOneUnderWay(t *testing.T) {
 	t.Parallel()
 	s := newShop(t)
@@ -88,16 +90,19 @@ func TestARefundOfOneCent(t *testing.T) {
 	s := newShop(t)
 	p := s.completed()
 	for _, minor := range []int64{0, -1} {
-		_, _, err := s.Refund(t.Context(), p.Account, p.ID, "k", billing.RefundParams{Amount: &money.Amount{Minor: minor, Currency: "USD"}})
+		_, _, err := s.Refund(t.Context(), p.Account, p.ID, "k",
+			billing.RefundParams{Amount: &money.Amount{Minor: minor, Currency: "USD"}})
 		wantProblem(t, err, problem.Meaning, "invalid_field")
 	}
-	got, _, err := s.Refund(t.Context(), p.Account, p.ID, "k", billing.RefundParams{Amount: &money.Amount{Minor: 1, Currency: "USD"}})
+	got, _, err := s.Refund(t.Context(), p.Account, p.ID, "k",
+		billing.RefundParams{Amount: &money.Amount{Minor: 1, Currency: "USD"}})
 	if err != nil || got.Refunded.Minor != 1 {
 		t.Errorf("%s, %v", got.Refunded, err)
 	}
 }
 
-// The provider does not know the payment any more, nor its checkout: a final refusal, and nothing stays under way.
+// The provider does not know the payment any more, nor its checkout: a final refusal, and nothing
+// stays under way.
 func TestARefundOfAPaymentThatTheProviderHasForgotten(t *testing.T) {
 	t.Parallel()
 	s := newShop(t)

@@ -11,8 +11,9 @@ import (
 	"pop.store/credits/internal/payment"
 )
 
-// Money that goes back is first written down (note, noteRefunded, noteDispute), whenever and in whatever order we hear of it, and counts the
-// purchase's version up. reverse then makes the books agree with what is written, and remembers the version. Whatever breaks off in between, the
+// Money that goes back is first written down (note, noteRefunded, noteDispute), whenever and in
+// whatever order we hear of it, and counts the purchase's version up. reverse then makes the books
+// agree with what is written, and remembers the version. Whatever breaks off in between, the
 // reconciling job sees a version that is not applied.
 
 // note writes down what a checkout tells of money that went back.
@@ -50,11 +51,13 @@ const sqlDispute = `with told as (
 		returning purchase)
 	update purchases set version = version + 1, updated_at = $6 where id in (select purchase from told)`
 
-// noteDispute writes down how a dispute stands. One that is over does not open again: another dispute has another id.
+// noteDispute writes down how a dispute stands. One that is over does not open again: another
+// dispute has another id.
 func (s *Service) noteDispute(ctx context.Context, p *Purchase, d payment.Dispute) error {
 	amount := d.Amount.Minor
 	if d.Amount.Currency != p.Price.Currency {
-		s.o.Log.Error("a dispute is in another currency than the purchase: it counts as one about all of it", "purchase", p.ID, "dispute", d.ID, "amount", d.Amount)
+		s.o.Log.Error("a dispute is in another currency than the purchase: it counts as one about all of it",
+			"purchase", p.ID, "dispute", d.ID, "amount", d.Amount)
 		amount = max(p.Paid.Minor, p.Price.Minor)
 	}
 	if _, err := s.pool.Exec(ctx, sqlDispute, d.ID, p.ID, d.State, amount, d.At, s.o.Clock()); err != nil {
@@ -63,8 +66,9 @@ func (s *Service) noteDispute(ctx context.Context, p *Purchase, d payment.Disput
 	return nil
 }
 
-// reverse makes the books agree with what is known of a purchase's money: tokens of money that went back are taken back, those of a payment in
-// dispute wait. One at a time for each purchase, and doing it again changes nothing. What was not credited yet has nothing to reverse.
+// reverse makes the books agree with what is known of a purchase's money: tokens of money that went
+// back are taken back, those of a payment in dispute wait. One at a time for each purchase, and
+// doing it again changes nothing. What was not credited yet has nothing to reverse.
 func (s *Service) reverse(ctx context.Context, id uuid.UUID) error {
 	account, behind, err := s.behind(ctx, id)
 	if err != nil || !behind {
@@ -103,8 +107,9 @@ func (s *Service) behind(ctx context.Context, id uuid.UUID) (account uuid.UUID, 
 	return account, behind, nil
 }
 
-// lock reads a purchase that nobody else may change until the transaction ends. What is in other tables is read after the lock is had, by a
-// statement of its own: the one that waited would show what there was before.
+// lock reads a purchase that nobody else may change until the transaction ends. What is in other
+// tables is read after the lock is had, by a statement of its own: the one that waited would show
+// what there was before.
 func lock(ctx context.Context, tx pgx.Tx, id uuid.UUID) (Purchase, error) {
 	if _, err := tx.Exec(ctx, `select from purchases where id = $1 for update`, id); err != nil {
 		return Purchase{}, err
@@ -121,8 +126,9 @@ const sqlApplied = `update purchases set status = $2, applied = version, updated
 // ledgerTime bounds what reverse waits for the ledger; a connection that is left alone for longer is closed.
 const ledgerTime = 10 * time.Second
 
-// apply tells the ledger all there is to say, whatever was said before: one who broke off may have said a part of it. And it waits for the answer
-// even when its caller is gone: a word that is under way when the lock is let go could arrive after that of the next one.
+// apply tells the ledger all there is to say, whatever was said before: one who broke off may have
+// said a part of it. And it waits for the answer even when its caller is gone: a word that is under
+// way when the lock is let go could arrive after that of the next one.
 func (s *Service) apply(ctx context.Context, tx pgx.Tx, p *Purchase, bought *ledger.Purchase) error {
 	patient, cancel := context.WithTimeout(context.WithoutCancel(ctx), ledgerTime)
 	defer cancel()
@@ -166,8 +172,9 @@ func askedFor(ctx context.Context, tx pgx.Tx, p *Purchase) ([]asked, error) {
 	})
 }
 
-// why says what the newest money that went back went back for: the refund that is under way, if its money is among it; a dispute; the refund that was
-// done last, if nothing went back but what was asked for here. What was given back elsewhere, such as at the provider's, has no reason.
+// why says what the newest money that went back went back for: the refund that is under way, if its
+// money is among it; a dispute; the refund that was done last, if nothing went back but what was
+// asked for here. What was given back elsewhere, such as at the provider's, has no reason.
 func (p *Purchase) why(list []asked) (ledger.Cause, string) {
 	var done int64
 	for _, a := range list {

@@ -17,11 +17,18 @@ import (
 	"pop.store/credits/internal/tokens"
 )
 
-// about is an event about the payment of a purchase, as Stripe sends it. Events of one second come in any order.
+// about is an event about the payment of a purchase, as Stripe sends it. Events of one second come
+// in any order.
 func about(kind string, object members) members {
 	return members{
-		"id": "evt_" + uuid.NewString(), "object": "event", "api_version": "2020-08-27", "created": 1769851900, "livemode": false,
-		"pending_webhooks": 1, "type": kind, "data": members{"object": object},
+		"id":               "evt_" + uuid.NewString(),
+		"object":           "event",
+		"api_version":      "2020-08-27",
+		"created":          1769851900,
+		"livemode":         false,
+		"pending_webhooks": 1,
+		"type":             kind,
+		"data":             members{"object": object},
 	}
 }
 
@@ -31,14 +38,25 @@ func payOf(p billing.Purchase) string { return strings.Replace(session(p), "cs_t
 // refunded tells how much of a payment was given back so far.
 func refunded(p billing.Purchase, total int64) members {
 	return about("charge.refunded", members{
-		"id": "ch_1", "object": "charge", "payment_intent": payOf(p), "amount": p.Price.Minor, "amount_refunded": total, "currency": "usd",
+		"id":              "ch_1",
+		"object":          "charge",
+		"payment_intent":  payOf(p),
+		"amount":          p.Price.Minor,
+		"amount_refunded": total,
+		"currency":        "usd",
 	})
 }
 
 // dispute tells how a dispute about all of a payment stands.
 func dispute(kind string, p billing.Purchase, id, status string) members {
 	return about("charge.dispute."+kind, members{
-		"id": id, "object": "dispute", "payment_intent": payOf(p), "charge": "ch_1", "amount": p.Price.Minor, "currency": "usd", "status": status,
+		"id":             id,
+		"object":         "dispute",
+		"payment_intent": payOf(p),
+		"charge":         "ch_1",
+		"amount":         p.Price.Minor,
+		"currency":       "usd",
+		"status":         status,
 	})
 }
 
@@ -67,7 +85,8 @@ func (s *shop) completed() billing.Purchase {
 func (s *shop) spend(p billing.Purchase, amount string) {
 	s.t.Helper()
 	a := tokens.MustParse(amount)
-	if _, err := s.ledger.Charge(s.t.Context(), p.Account, uuid.NewString(), ledger.Charge{Feature: "auto_selling", Amount: &a}); err != nil {
+	if _, err := s.ledger.Charge(s.t.Context(), p.Account, uuid.NewString(),
+		ledger.Charge{Feature: "auto_selling", Amount: &a}); err != nil {
 		s.t.Fatal(err)
 	}
 }
@@ -171,7 +190,8 @@ func TestMoneyThatGoesBack(t *testing.T) {
 	}
 }
 
-// What was spent of a purchase whose money went back is owed, told before the next one is paid, and comes off it.
+// What was spent of a purchase whose money went back is owed, told before the next one is paid, and
+// comes off it.
 func TestWhatWasSpentIsOwedAndNetted(t *testing.T) {
 	t.Parallel()
 	s := newShop(t)
@@ -186,7 +206,8 @@ func TestWhatWasSpentIsOwedAndNetted(t *testing.T) {
 	if err != nil || next.Owed != tokens.MustParse("70") {
 		t.Fatal(next.Owed, err)
 	}
-	if at, err := s.provider.Session(t.Context(), session(next)); err != nil || at.Description != "100 tokens, 70 of them for tokens owed from before" {
+	if at, err := s.provider.Session(t.Context(), session(next)); err != nil ||
+		at.Description != "100 tokens, 70 of them for tokens owed from before" {
 		t.Errorf("the payment page says %q (%v)", at.Description, err)
 	}
 	s.mustSend(checkoutEvent("completed", next, nil))
@@ -245,12 +266,17 @@ func TestADisputeThatOpensAndClosesAtOnce(t *testing.T) {
 	}
 }
 
-// The ledger cannot answer when the money goes back: the event is not taken, and coming again it completes what it began.
+// The ledger cannot answer when the money goes back: the event is not taken, and coming again it
+// completes what it began.
 func TestAReversalThatBrokeOff(t *testing.T) {
 	t.Parallel()
 	s := newShop(t)
 	p := s.completed()
-	stopped := ledger.New(s.pool, ledger.Options{Clock: s.clock.Now, Prices: s.options.Prices, Log: s.options.Log})
+	stopped := ledger.New(s.pool, ledger.Options{
+		Clock:  s.clock.Now,
+		Prices: s.options.Prices,
+		Log:    s.options.Log,
+	})
 	stopped.Close()
 	down := s.with(func(o *billing.Options) { o.Ledger = stopped })
 	event := refunded(p, 900)
@@ -272,7 +298,8 @@ func TestRefunds(t *testing.T) {
 	s := newShop(t)
 	p := s.completed()
 	refund := func(key string, minor int64) (billing.Purchase, bool, error) {
-		return s.Refund(t.Context(), p.Account, p.ID, key, billing.RefundParams{Amount: &money.Amount{Minor: minor, Currency: "USD"}, Reason: "r"})
+		return s.Refund(t.Context(), p.Account, p.ID, key,
+			billing.RefundParams{Amount: &money.Amount{Minor: minor, Currency: "USD"}, Reason: "r"})
 	}
 	got, replayed, err := refund("a", 300)
 	if err != nil || replayed || got.Status != billing.StatusCompleted || got.Refunded.Minor != 300 {
@@ -288,13 +315,15 @@ func TestRefunds(t *testing.T) {
 		_, _, err = refund("b", minor)
 		wantProblem(t, err, problem.Meaning, "invalid_field")
 	}
-	_, _, err = s.Refund(t.Context(), p.Account, p.ID, "b", billing.RefundParams{Amount: &money.Amount{Minor: 1, Currency: "EUR"}})
+	_, _, err = s.Refund(t.Context(), p.Account, p.ID, "b",
+		billing.RefundParams{Amount: &money.Amount{Minor: 1, Currency: "EUR"}})
 	wantProblem(t, err, problem.Meaning, "invalid_field")
 	_, _, err = s.Refund(t.Context(), p.Account, p.ID, "", billing.RefundParams{})
 	wantProblem(t, err, problem.Syntax, "missing_idempotency_key")
 	_, _, err = s.Refund(t.Context(), s.account(), p.ID, "b", billing.RefundParams{})
 	wantProblem(t, err, problem.NotFound, "purchase_not_found")
-	if got, _, err = s.Refund(t.Context(), p.Account, p.ID, "b", billing.RefundParams{Reason: "the rest"}); err != nil || got.Status != billing.StatusRefunded {
+	if got, _, err = s.Refund(t.Context(), p.Account, p.ID, "b",
+		billing.RefundParams{Reason: "the rest"}); err != nil || got.Status != billing.StatusRefunded {
 		t.Errorf("the rest: %+v, %v", got, err)
 	}
 	s.wantBooks(p, "200 0")
@@ -314,8 +343,10 @@ func TestRefundsAtOnce(t *testing.T) {
 	s := newShop(t)
 	p := s.completed()
 	refund := func(i int) {
-		_, _, err := s.Refund(t.Context(), p.Account, p.ID, fmt.Sprint("k", i%4), billing.RefundParams{Amount: &money.Amount{Minor: 400, Currency: "USD"}})
-		if e := problem.Of(err); err != nil && e.Kind != problem.Meaning && !errors.Is(err, billing.ErrRefundUnderWay) {
+		_, _, err := s.Refund(t.Context(), p.Account, p.ID, fmt.Sprint("k", i%4),
+			billing.RefundParams{Amount: &money.Amount{Minor: 400, Currency: "USD"}})
+		if e := problem.Of(err); err != nil && e.Kind != problem.Meaning &&
+			!errors.Is(err, billing.ErrRefundUnderWay) {
 			t.Error(err)
 		}
 	}
@@ -336,7 +367,11 @@ func TestARefundThatBrokeOff(t *testing.T) {
 	t.Parallel()
 	s := newShop(t)
 	p := s.completed()
-	stopped := ledger.New(s.pool, ledger.Options{Clock: s.clock.Now, Prices: s.options.Prices, Log: s.options.Log})
+	stopped := ledger.New(s.pool, ledger.Options{
+		Clock:  s.clock.Now,
+		Prices: s.options.Prices,
+		Log:    s.options.Log,
+	})
 	stopped.Close()
 	down := s.with(func(o *billing.Options) { o.Ledger = stopped })
 	_, _, err := down.Refund(t.Context(), p.Account, p.ID, "k", billing.RefundParams{Reason: "r"})
@@ -353,7 +388,8 @@ func TestARefundThatBrokeOff(t *testing.T) {
 	if at, err := s.provider.Session(t.Context(), session(p)); err != nil || at.Refunded != 900 {
 		t.Errorf("the provider gave back %d (%v)", at.Refunded, err)
 	}
-	if _, replayed, err := s.Refund(t.Context(), p.Account, p.ID, "k", billing.RefundParams{Reason: "r"}); err != nil || !replayed {
+	if _, replayed, err := s.Refund(t.Context(), p.Account, p.ID, "k",
+		billing.RefundParams{Reason: "r"}); err != nil || !replayed {
 		t.Errorf("replayed %t, %v", replayed, err)
 	}
 }
@@ -363,7 +399,8 @@ func TestARefundThatTheProviderRefuses(t *testing.T) {
 	t.Parallel()
 	s := newShop(t)
 	p := s.completed()
-	s.exec(`update sandbox_sessions set refunded_minor = 900 where id = $1`, session(p)) // made elsewhere; the event is lost
+	// made elsewhere; the event is lost
+	s.exec(`update sandbox_sessions set refunded_minor = 900 where id = $1`, session(p))
 	_, _, err := s.Refund(t.Context(), p.Account, p.ID, "k", billing.RefundParams{})
 	wantProblem(t, err, problem.Conflict, "refund_refused")
 	s.wantStatus(p, billing.StatusRefunded)
@@ -390,7 +427,8 @@ func TestARefundOfWhatWasFree(t *testing.T) {
 	if _, err := s.provider.PayWith(t.Context(), session(p), sandbox.Coupon); err != nil {
 		t.Fatal(err)
 	}
-	if got, err := s.Refresh(t.Context(), p.Account, p.ID); err != nil || got.Status != billing.StatusCompleted || got.Paid.Minor != 0 {
+	if got, err := s.Refresh(t.Context(), p.Account, p.ID); err != nil || got.Status != billing.StatusCompleted ||
+		got.Paid.Minor != 0 {
 		t.Fatal(got.Status, got.Paid, err)
 	}
 	s.wantBooks(p, "300 0")
@@ -436,7 +474,11 @@ func TestReturningAPack(t *testing.T) {
 	held := s.completed()
 	s.spend(held, "200")
 	amount := tokens.One
-	if _, err := s.ledger.Hold(t.Context(), held.Account, "h", ledger.Hold{Feature: "auto_selling", Amount: &amount, ExpiresIn: ledger.DefaultHold}); err != nil {
+	if _, err := s.ledger.Hold(t.Context(), held.Account, "h", ledger.Hold{
+		Feature:   "auto_selling",
+		Amount:    &amount,
+		ExpiresIn: ledger.DefaultHold,
+	}); err != nil {
 		t.Fatal(err)
 	}
 	_, _, err = s.Return(t.Context(), held.Account, held.ID, "k")
@@ -449,7 +491,8 @@ func TestReturningAPack(t *testing.T) {
 	s.wantStatus(late, billing.StatusCompleted)
 }
 
-// A pack that was used up before it expired is used, whatever a refund of some work has given back since, in a lot of its own.
+// A pack that was used up before it expired is used, whatever a refund of some work has given back
+// since, in a lot of its own.
 func TestReturningAUsedPackThatHasExpired(t *testing.T) {
 	t.Parallel()
 	s := newShop(t)
@@ -469,7 +512,8 @@ func TestReturningAUsedPackThatHasExpired(t *testing.T) {
 		t.Fatal(err)
 	}
 	s.clock.Advance(6 * 24 * time.Hour)
-	if _, err := s.ledger.Refund(t.Context(), p.Account, "back", ledger.Refund{Entry: last.Seq, Reason: "it failed"}); err != nil {
+	if _, err := s.ledger.Refund(t.Context(), p.Account, "back",
+		ledger.Refund{Entry: last.Seq, Reason: "it failed"}); err != nil {
 		t.Fatal(err)
 	}
 	_, _, err = s.Return(t.Context(), p.Account, p.ID, "k")
@@ -477,7 +521,8 @@ func TestReturningAUsedPackThatHasExpired(t *testing.T) {
 	s.wantBooks(p, "1 0")
 }
 
-// While a pack is returned it cannot be spent, whatever breaks off where: either the money goes back or the tokens stay.
+// While a pack is returned it cannot be spent, whatever breaks off where: either the money goes
+// back or the tokens stay.
 func TestReturningWhileSpending(t *testing.T) {
 	t.Parallel()
 	s := newShop(t)
@@ -488,12 +533,14 @@ func TestReturningWhileSpending(t *testing.T) {
 			amount := tokens.One
 			if i%2 == 0 {
 				_, _, err := s.Return(t.Context(), p.Account, p.ID, fmt.Sprint("k", i))
-				if e := problem.Of(err); err != nil && e.Kind != problem.Conflict && !errors.Is(err, billing.ErrRefundUnderWay) {
+				if e := problem.Of(err); err != nil && e.Kind != problem.Conflict &&
+					!errors.Is(err, billing.ErrRefundUnderWay) {
 					t.Error(err)
 				}
 				return
 			}
-			_, err := s.ledger.Charge(t.Context(), p.Account, uuid.NewString(), ledger.Charge{Feature: "auto_selling", Amount: &amount})
+			_, err := s.ledger.Charge(t.Context(), p.Account, uuid.NewString(),
+				ledger.Charge{Feature: "auto_selling", Amount: &amount})
 			if e := problem.Of(err); err != nil && e.Kind != problem.Insufficient {
 				t.Error(err)
 			}
@@ -507,5 +554,8 @@ func TestReturningWhileSpending(t *testing.T) {
 
 // half asks for half of a purchase's money.
 func half(p billing.Purchase) billing.RefundParams {
-	return billing.RefundParams{Amount: &money.Amount{Minor: p.Price.Minor / 2, Currency: p.Price.Currency}, Reason: "half of it"}
+	return billing.RefundParams{
+		Amount: &money.Amount{Minor: p.Price.Minor / 2, Currency: p.Price.Currency},
+		Reason: "half of it",
+	}
 }

@@ -16,7 +16,8 @@ import (
 	"pop.store/credits/internal/sandbox"
 )
 
-// The whole road: a declined card, a paid one, and the provider's event over HTTP to an app that fails at first.
+// The whole road: a declined card, a paid one, and the provider's event over HTTP to an app that
+// fails at first.
 func TestTheWholeRoad(t *testing.T) {
 	t.Parallel()
 	s := newShop(t)
@@ -37,7 +38,11 @@ func TestTheWholeRoad(t *testing.T) {
 	t.Cleanup(endpoint.Close)
 	// On the machine's clock, since the second try has to fall due.
 	provider := sandbox.New(s.pool, sandbox.Options{
-		Clock: clock.System, BaseURL: baseURL, DeliverURL: endpoint.URL, Secret: secret, Log: slog.New(slog.DiscardHandler),
+		Clock:      clock.System,
+		BaseURL:    baseURL,
+		DeliverURL: endpoint.URL,
+		Secret:     secret,
+		Log:        slog.New(slog.DiscardHandler),
 	})
 	s.Service = s.with(func(o *billing.Options) { o.Provider, o.Clock = provider, clock.System })
 	ctx, stop := context.WithCancel(t.Context())
@@ -50,7 +55,8 @@ func TestTheWholeRoad(t *testing.T) {
 		t.Fatal(err)
 	}
 	s.wantStatus(p, billing.StatusPending)
-	if to, err := provider.Pay(t.Context(), session(p)); err != nil || to != baseURL+"/credits/purchases/"+p.ID.String() {
+	if to, err := provider.Pay(t.Context(), session(p)); err != nil ||
+		to != baseURL+"/credits/purchases/"+p.ID.String() {
 		t.Fatal(to, err)
 	}
 	if to, err := provider.Pay(t.Context(), session(p)); err != nil || to == "" {

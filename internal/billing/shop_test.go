@@ -44,13 +44,33 @@ type shop struct {
 func newShop(t *testing.T) *shop {
 	t.Helper()
 	database := testdb.Open(t)
-	s := &shop{t: t, pool: database.Pool, owner: database.OwnerURL, clock: clock.NewManual(time.Date(2026, 1, 31, 9, 30, 0, 0, time.UTC))}
+	s := &shop{
+		t:     t,
+		pool:  database.Pool,
+		owner: database.OwnerURL,
+		clock: clock.NewManual(time.Date(2026, 1, 31, 9, 30, 0, 0, time.UTC)),
+	}
 	log := slog.New(slog.DiscardHandler)
-	s.ledger = ledger.New(s.pool, ledger.Options{Clock: s.clock.Now, Prices: catalog.Builtin, Log: log})
+	s.ledger = ledger.New(s.pool, ledger.Options{
+		Clock:  s.clock.Now,
+		Prices: catalog.Builtin,
+		Log:    log,
+	})
 	t.Cleanup(s.ledger.Close)
-	s.provider = sandbox.New(s.pool, sandbox.Options{Clock: s.clock.Now, BaseURL: baseURL, Secret: secret, Log: log})
+	s.provider = sandbox.New(s.pool, sandbox.Options{
+		Clock:   s.clock.Now,
+		BaseURL: baseURL,
+		Secret:  secret,
+		Log:     log,
+	})
 	s.options = billing.Options{
-		Ledger: s.ledger, Prices: catalog.Builtin, Provider: s.provider, WebhookSecrets: []string{secret}, BaseURL: baseURL, Clock: s.clock.Now, Log: log,
+		Ledger:         s.ledger,
+		Prices:         catalog.Builtin,
+		Provider:       s.provider,
+		WebhookSecrets: []string{secret},
+		BaseURL:        baseURL,
+		Clock:          s.clock.Now,
+		Log:            log,
 	}
 	s.Service = billing.New(s.pool, s.options)
 	return s
@@ -93,19 +113,34 @@ func session(p billing.Purchase) string {
 // members are the parts of a session or event that a test sets.
 type members map[string]any
 
-// checkoutEvent is an event of the given type as Stripe sends it: about this purchase and paid, but for what a test changes.
+// checkoutEvent is an event of the given type as Stripe sends it: about this purchase and paid, but
+// for what a test changes.
 func checkoutEvent(kind string, p billing.Purchase, changes members) members {
 	object := members{
-		"id": session(p), "object": "checkout.session", "client_reference_id": p.ID.String(), "mode": "payment", "livemode": false,
-		"amount_subtotal": p.Price.Minor, "amount_total": p.Price.Minor, "currency": strings.ToLower(p.Price.Currency),
-		"payment_status": "paid", "status": "complete", "metadata": members{},
+		"id":                  session(p),
+		"object":              "checkout.session",
+		"client_reference_id": p.ID.String(),
+		"mode":                "payment",
+		"livemode":            false,
+		"amount_subtotal":     p.Price.Minor,
+		"amount_total":        p.Price.Minor,
+		"currency":            strings.ToLower(p.Price.Currency),
+		"payment_status":      "paid",
+		"status":              "complete",
+		"metadata":            members{},
 	}
 	for name, value := range changes {
 		object[name] = value
 	}
 	return members{
-		"id": "evt_" + uuid.NewString(), "object": "event", "api_version": "2020-08-27", "created": 1769851800, "livemode": false,
-		"pending_webhooks": 1, "type": "checkout.session." + kind, "data": members{"object": object},
+		"id":               "evt_" + uuid.NewString(),
+		"object":           "event",
+		"api_version":      "2020-08-27",
+		"created":          1769851800,
+		"livemode":         false,
+		"pending_webhooks": 1,
+		"type":             "checkout.session." + kind,
+		"data":             members{"object": object},
 	}
 }
 
@@ -119,7 +154,11 @@ func (m members) payload() []byte {
 
 // sign is the header of a payload that was sent at an instant.
 func sign(payload []byte, secret string, at time.Time) string {
-	return webhook.GenerateTestSignedPayload(&webhook.UnsignedPayload{Payload: payload, Secret: secret, Timestamp: at}).Header
+	return webhook.GenerateTestSignedPayload(&webhook.UnsignedPayload{
+		Payload:   payload,
+		Secret:    secret,
+		Timestamp: at,
+	}).Header
 }
 
 // send delivers an event, rightly signed.
@@ -154,10 +193,12 @@ func (s *shop) wantStatus(p billing.Purchase, want billing.Status) billing.Purch
 	return got
 }
 
-// wantCredits counts how often the account's purchases were credited, and checks that each credit is worth the pack.
+// wantCredits counts how often the account's purchases were credited, and checks that each credit
+// is worth the pack.
 func (s *shop) wantCredits(p billing.Purchase, want int) {
 	s.t.Helper()
-	page, err := s.ledger.History(s.t.Context(), p.Account, ledger.Filter{LotKinds: []ledger.LotKind{ledger.LotPurchase}}, 0, ledger.MaxPage)
+	page, err := s.ledger.History(s.t.Context(), p.Account,
+		ledger.Filter{LotKinds: []ledger.LotKind{ledger.LotPurchase}}, 0, ledger.MaxPage)
 	if err != nil || len(page.Lines) != want {
 		s.t.Errorf("credited %d times (%v), want %d", len(page.Lines), err, want)
 	}

@@ -34,7 +34,8 @@ const (
 	simWorkers    = 8
 )
 
-// A thousand events in CI, as many as you like on request: CREDITS_PAYMENT_EVENTS=100000 go test -run TestPaymentSimulator -v ./internal/billing
+// A thousand events in CI, as many as you like on request: CREDITS_PAYMENT_EVENTS=100000 go test
+// -run TestPaymentSimulator -v ./internal/billing
 func simulatedEvents(t *testing.T) int {
 	t.Helper()
 	text := os.Getenv("CREDITS_PAYMENT_EVENTS")
@@ -48,9 +49,10 @@ func simulatedEvents(t *testing.T) int {
 	return n
 }
 
-// Payments of every outcome, whose events come late, twice, in any order or not at all, to two servers that are killed between statements and whose
-// provider fails. In the end, after the reconciling job, what the provider's books say is what the ledger has: nothing for what was not paid or
-// does not match the order, nothing twice, all that was paid, less what went back.
+// Payments of every outcome, whose events come late, twice, in any order or not at all, to two
+// servers that are killed between statements and whose provider fails. In the end, after the
+// reconciling job, what the provider's books say is what the ledger has: nothing for what was not
+// paid or does not match the order, nothing twice, all that was paid, less what went back.
 func TestPaymentSimulator(t *testing.T) {
 	t.Parallel()
 	events, seed := simulatedEvents(t), uint64(time.Now().UnixNano())
@@ -65,8 +67,10 @@ func TestPaymentSimulator(t *testing.T) {
 		s.reconcile()
 	}
 	m.check()
-	t.Logf("seed %d: %d purchases, %d events delivered (%d dropped, %d broke off), %d credited, in %s", seed, len(m.purchases), m.delivered.Load(), m.dropped,
-		m.broken.Load(), s.count(`select count(*) from permanent_references where scope = 'purchase'`), time.Since(began).Round(time.Second))
+	t.Logf("seed %d: %d purchases, %d events delivered (%d dropped, %d broke off), %d credited, in %s", seed,
+		len(m.purchases), m.delivered.Load(), m.dropped,
+		m.broken.Load(), s.count(`select count(*) from permanent_references where scope = 'purchase'`),
+		time.Since(began).Round(time.Second))
 }
 
 type simulator struct {
@@ -89,7 +93,8 @@ func newSimulator(t *testing.T, seed uint64) *simulator {
 	return m
 }
 
-// server is another server over the same database: with a pool whose statements may be the last, and with a ledger of its own.
+// server is another server over the same database: with a pool whose statements may be the last,
+// and with a ledger of its own.
 func (m *simulator) server() *billing.Service {
 	config := m.pool.Config().Copy()
 	config.ConnConfig.Tracer, config.MaxConns = killer{}, simWorkers
@@ -98,7 +103,11 @@ func (m *simulator) server() *billing.Service {
 		m.t.Fatal(err)
 	}
 	m.t.Cleanup(pool.Close)
-	books := ledger.New(pool, ledger.Options{Clock: m.clock.Now, Prices: m.options.Prices, Log: m.options.Log})
+	books := ledger.New(pool, ledger.Options{
+		Clock:  m.clock.Now,
+		Prices: m.options.Prices,
+		Log:    m.options.Log,
+	})
 	m.t.Cleanup(books.Close)
 	o := m.options
 	o.Ledger, o.Provider = books, &moody{Provider: m.provider, random: m.random(99)}
@@ -151,7 +160,8 @@ func (m *moody) Refund(ctx context.Context, r payment.Refund) error {
 	return errMood
 }
 
-// fuse lets a few statements of a context through; the next one, and all after it, fail: who sent them is dead.
+// fuse lets a few statements of a context through; the next one, and all after it, fail: who sent
+// them is dead.
 type fuse struct {
 	left atomic.Int64
 	blow context.CancelFunc
@@ -188,7 +198,8 @@ func (m *simulator) trade(events int) {
 	m.purchases = make([]billing.Purchase, count)
 	m.spread(count, func(i int, random *rand.Rand) {
 		keep := i%keeps == 0
-		p, _, err := m.Start(context.Background(), m.accounts[i/5], fmt.Sprint("k", i), billing.StartParams{Pack: pack(i % 3).ID, KeepMethod: keep})
+		p, _, err := m.Start(context.Background(), m.accounts[i/5], fmt.Sprint("k", i),
+			billing.StartParams{Pack: pack(i % 3).ID, KeepMethod: keep})
 		switch {
 		case err == nil && keep:
 			err = m.keeper(p, random)
@@ -218,7 +229,11 @@ func (m *simulator) buyer(p billing.Purchase, random *rand.Rand) error {
 	ctx, id := context.Background(), session(p)
 	pay := func(card sandbox.Card) error { _, err := m.provider.PayWith(ctx, id, card); return err }
 	refund := func(minor int64) error {
-		return m.provider.Refund(ctx, payment.Refund{Key: uuid.NewString(), Payment: payOf(p), Amount: money.Amount{Minor: minor, Currency: "USD"}})
+		return m.provider.Refund(ctx, payment.Refund{
+			Key:     uuid.NewString(),
+			Payment: payOf(p),
+			Amount:  money.Amount{Minor: minor, Currency: "USD"},
+		})
 	}
 	then := func(steps ...error) error { return errors.Join(steps...) }
 	switch random.IntN(12) {
@@ -249,8 +264,8 @@ func (m *simulator) buyer(p billing.Purchase, random *rand.Rand) error {
 	return pay(sandbox.CardGood)
 }
 
-// keeper pays with a card that is kept and charged again: by two servers at a time, which are killed while they do it, and whose provider's answers get
-// lost.
+// keeper pays with a card that is kept and charged again: by two servers at a time, which are
+// killed while they do it, and whose provider's answers get lost.
 func (m *simulator) keeper(p billing.Purchase, random *rand.Rand) error {
 	ctx := context.Background()
 	cards := []sandbox.Card{sandbox.CardGood, sandbox.CardGood, sandbox.CardLater, sandbox.CardConfirm}
@@ -264,7 +279,8 @@ func (m *simulator) keeper(p billing.Purchase, random *rand.Rand) error {
 	together(2, func(i int) {
 		server, id := m.servers[i], uuid.Nil
 		err := pgx.BeginFunc(ctx, m.pool, func(tx pgx.Tx) (err error) {
-			id, _, err = server.OrderAuto(ctx, tx, p.Account, billing.AutoParams{Agreed: agreedFor(p), Most: p.Price.Minor})
+			id, _, err = server.OrderAuto(ctx, tx, p.Account,
+				billing.AutoParams{Agreed: agreedFor(p), Most: p.Price.Minor})
 			return err
 		})
 		if err != nil {
@@ -303,7 +319,8 @@ func (m *simulator) inbox() [][]byte {
 	return out
 }
 
-// deliver brings the events to the servers while buyers come back. What a server did not take comes again, three times at most.
+// deliver brings the events to the servers while buyers come back. What a server did not take comes
+// again, three times at most.
 func (m *simulator) deliver(inbox [][]byte) {
 	m.spread(len(inbox), func(i int, random *rand.Rand) {
 		for range 4 {
@@ -319,13 +336,15 @@ func (m *simulator) deliver(inbox [][]byte) {
 		}
 		if random.IntN(100) < returns {
 			p := m.purchases[random.IntN(len(m.purchases))]
-			_, _ = m.servers[random.IntN(len(m.servers))].Refresh(withFuse(context.Background(), random.IntN(40)), p.Account, p.ID)
+			_, _ = m.servers[random.IntN(len(m.servers))].Refresh(withFuse(context.Background(), random.IntN(40)),
+				p.Account, p.ID)
 		}
 	})
 }
 
-// sqlDifferences lists purchases of which the ledger does not have what the provider's books say: how often it was credited, and how many tokens
-// were taken back. The part of the tokens that goes back is rounded down.
+// sqlDifferences lists purchases of which the ledger does not have what the provider's books say:
+// how often it was credited, and how many tokens were taken back. The part of the tokens that goes
+// back is rounded down.
 const sqlDifferences = `with books as (
 		select p.id, p.tokens, p.price_minor, s.amount_minor, coalesce(s.total_minor, s.amount_minor) total, s.payment_status,
 			s.payment_status <> 'unpaid' and s.amount_minor = p.price_minor as paid,
@@ -389,5 +408,9 @@ func (m *simulator) check() {
 
 // agreedFor are the terms under which a purchase's pack was bought.
 func agreedFor(p billing.Purchase) billing.Terms {
-	return billing.Terms{Pack: p.Pack, Tokens: p.Tokens, Price: p.Price}
+	return billing.Terms{
+		Pack:   p.Pack,
+		Tokens: p.Tokens,
+		Price:  p.Price,
+	}
 }

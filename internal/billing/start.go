@@ -21,8 +21,9 @@ type StartParams struct {
 	Pack       string // id of a pack of the catalog
 	ReturnPath string // the page of ours to go back to after paying: "/tools?feature=pdf_creation"; empty: none
 	KeepMethod bool   // what is paid with may be charged again without the buyer
-	// Shown is the newest open order that the buyer was shown, the zero UUID for none. With another one open, a new order is refused
-	// (ErrOpenOrder): another tab has ordered meanwhile. Nil: nobody is asked.
+	// Shown is the newest open order that the buyer was shown, the zero UUID for none. With another
+	// one open, a new order is refused (ErrOpenOrder): another tab has ordered meanwhile. Nil:
+	// nobody is asked.
 	Shown *uuid.UUID
 }
 
@@ -36,13 +37,16 @@ func (p StartParams) fingerprint() []byte {
 	return sum[:]
 }
 
-// Start orders a pack and opens a checkout for it; the answer's CheckoutURL is where the buyer goes. The same key
-// with the same request answers the same purchase, as it stands (Purchase.Ordered is what was answered first), and
-// goes on with one whose checkout could not be opened; replayed tells that an earlier request had answered already.
-// Errors: ErrNotSetUp, ErrNoKey, ErrKeyReused, ErrNotTaken (final: the order has failed), ErrTooMuch, ErrOpenOrder,
-// ledger.ErrNoAccount, ledger.ErrClosed, kinds Meaning (field "pack", "return_url") and Unavailable (try again with
-// the same key).
-func (s *Service) Start(ctx context.Context, account uuid.UUID, key string, p StartParams) (_ Purchase, replayed bool, err error) {
+// Start orders a pack and opens a checkout for it; the answer's CheckoutURL is where the buyer
+// goes. The same key with the same request answers the same purchase, as it stands
+// (Purchase.Ordered is what was answered first), and goes on with one whose checkout could not be
+// opened; replayed tells that an earlier request had answered already. Errors: ErrNotSetUp,
+// ErrNoKey, ErrKeyReused, ErrNotTaken (final: the order has failed), ErrTooMuch, ErrOpenOrder,
+// ledger.ErrNoAccount, ledger.ErrClosed, kinds Meaning (field "pack", "return_url") and Unavailable
+// (try again with the same key).
+func (s *Service) Start(ctx context.Context, account uuid.UUID, key string, p StartParams) (_ Purchase,
+	replayed bool, err error,
+) {
 	if !s.Available() {
 		return Purchase{}, false, ErrNotSetUp
 	}
@@ -62,7 +66,8 @@ func (s *Service) Start(ctx context.Context, account uuid.UUID, key string, p St
 	return s.open(ctx, order)
 }
 
-// order finds the purchase of this key, or makes it. Of requests that come at once one makes it and the others find it.
+// order finds the purchase of this key, or makes it. Of requests that come at once one makes it and
+// the others find it.
 func (s *Service) order(ctx context.Context, account uuid.UUID, key string, p StartParams) (Purchase, error) {
 	order, err := s.byKey(ctx, account, key)
 	if errors.Is(err, ErrNoPurchase) {
@@ -79,15 +84,16 @@ func (s *Service) order(ctx context.Context, account uuid.UUID, key string, p St
 	return order, nil
 }
 
-// sqlInsert takes the customer from what is known now: of orders with one key the provider is asked the same each time.
+// sqlInsert takes the customer from what is known now: of orders with one key the provider is asked
+// the same each time.
 const sqlInsert = `insert into purchases (id, account, pack, tokens, price_minor, currency, catalog_version, lot_expires_days, status, provider,
 		return_path, idempotency_key, fingerprint, created_at, updated_at, ask_at, owed, keep_method, customer)
 	values ($1, $2, $3, $4, $5, $6, $7, $8, 'pending', $9, $10, $11, $12, $13, $13, $14, $15, $16,
 		coalesce((select customer from payment_customers where account = $2 and provider = $9), ''))
 	on conflict (account, idempotency_key) do nothing`
 
-// insert writes down what is ordered, at the catalog's price of now. The key is claimed in the transaction that
-// writes the order: what is refused claims none.
+// insert writes down what is ordered, at the catalog's price of now. The key is claimed in the
+// transaction that writes the order: what is refused claims none.
 func (s *Service) insert(ctx context.Context, account uuid.UUID, key string, p StartParams) error {
 	prices, now := s.o.Prices(), s.o.Clock()
 	pack, err := check(prices, p)
@@ -109,8 +115,10 @@ func (s *Service) insert(ctx context.Context, account uuid.UUID, key string, p S
 		if err := s.room(ctx, tx, &a, pack.Tokens); err != nil {
 			return err
 		}
-		_, err := tx.Exec(ctx, sqlInsert, uuid.New(), account, pack.ID, pack.Tokens, pack.Price.Minor, pack.Price.Currency, prices.Version,
-			pack.ExpiresDays, s.o.Provider.Name(), p.ReturnPath, key, p.fingerprint(), now, now.Add(firstAsk), a.Owed, p.KeepMethod)
+		_, err := tx.Exec(ctx, sqlInsert, uuid.New(), account, pack.ID, pack.Tokens, pack.Price.Minor,
+			pack.Price.Currency, prices.Version,
+			pack.ExpiresDays, s.o.Provider.Name(), p.ReturnPath, key, p.fingerprint(), now, now.Add(firstAsk),
+			a.Owed, p.KeepMethod)
 		return err
 	})
 	return orUnavailable(err)
@@ -128,9 +136,9 @@ func orUnavailable(err error) error {
 // sqlOrdered is how many tokens are ordered that may still be paid.
 const sqlOrdered = `select coalesce(sum(tokens), 0)::bigint from purchases where account = $1 and status in ('pending', 'processing')`
 
-// room refuses an order for a closed account, and one that would take the balance over the most that an account
-// holds: before anybody pays, since what is paid is always credited. The account is locked, so of orders that come
-// at once each sees those before it.
+// room refuses an order for a closed account, and one that would take the balance over the most
+// that an account holds: before anybody pays, since what is paid is always credited. The account is
+// locked, so of orders that come at once each sees those before it.
 func (s *Service) room(ctx context.Context, tx pgx.Tx, a *ledger.Account, more tokens.Amount) error {
 	if err := s.o.Ledger.KeepOpen(ctx, tx, a.ID); err != nil {
 		return err
@@ -149,7 +157,12 @@ func (s *Service) room(ctx context.Context, tx pgx.Tx, a *ledger.Account, more t
 func check(prices *catalog.Catalog, p StartParams) (catalog.Pack, error) {
 	pack, ok := prices.Pack(p.Pack)
 	if !ok {
-		return pack, &problem.Error{Kind: problem.Meaning, Code: "unknown_pack", Field: "pack", Message: "pack is not in the catalog."}
+		return pack, &problem.Error{
+			Kind:    problem.Meaning,
+			Code:    "unknown_pack",
+			Field:   "pack",
+			Message: "pack is not in the catalog.",
+		}
 	}
 	if p.ReturnPath != "" && (len(p.ReturnPath) > maxReturnPath || !sitepath.Valid(p.ReturnPath)) {
 		return pack, problem.Invalid("return_url", `must be the path of a page of this app such as "/tools"`)
@@ -163,8 +176,8 @@ const maxReturnPath = 500
 const sqlOpened = `update purchases set provider_session = $3, checkout_url = $4, updated_at = $5
 	where account = $1 and id = $2 and provider_session is null`
 
-// open asks the provider for the order's checkout. The provider knows it by our purchase id, so whoever asks gets the same one, and
-// after a crash the next request with the key finds it again.
+// open asks the provider for the order's checkout. The provider knows it by our purchase id, so
+// whoever asks gets the same one, and after a crash the next request with the key finds it again.
 func (s *Service) open(ctx context.Context, order Purchase) (_ Purchase, replayed bool, err error) {
 	if order.provider != s.o.Provider.Name() {
 		return Purchase{}, false, ErrNotSetUp.Because(errors.New("it was ordered from " + order.provider))
@@ -178,7 +191,8 @@ func (s *Service) open(ctx context.Context, order Purchase) (_ Purchase, replaye
 	}
 	switch {
 	case payment.Final(err):
-		s.o.Log.Error("the payment provider refuses an order", "purchase", order.ID, "price", order.Price, "error", err)
+		s.o.Log.Error("the payment provider refuses an order", "purchase", order.ID, "price", order.Price, "error",
+			err)
 		if err := s.advance(ctx, order, StatusFailed, FailureRefused); err != nil {
 			return Purchase{}, false, err
 		}
@@ -211,10 +225,11 @@ func (s *Service) askToOpen(ctx context.Context, order *Purchase) (payment.Check
 const sqlForgetCustomer = `with gone as (delete from payment_customers where account = $1 and provider = $2 and customer = $3)
 	update purchases set customer = '' where account = $1 and provider = $2 and customer = $3 and provider_session is null and not auto`
 
-// forgetCustomer forgets the buyer of a purchase, whom the provider does not know any more, with what was kept to be
-// charged again.
+// forgetCustomer forgets the buyer of a purchase, whom the provider does not know any more, with
+// what was kept to be charged again.
 func (s *Service) forgetCustomer(ctx context.Context, p *Purchase) error {
-	s.o.Log.Warn("the payment provider does not know a customer any more: forgotten", "account", p.Account, "customer", p.customer)
+	s.o.Log.Warn("the payment provider does not know a customer any more: forgotten", "account", p.Account,
+		"customer", p.customer)
 	if _, err := s.pool.Exec(ctx, sqlForgetCustomer, p.Account, p.provider, p.customer); err != nil {
 		return ErrUnavailable.Because(err)
 	}

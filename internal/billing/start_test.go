@@ -16,11 +16,13 @@ func TestAnOrderCopiesTheCatalog(t *testing.T) {
 	t.Parallel()
 	s := newShop(t)
 	account, want := s.account(), pack(1)
-	p, replayed, err := s.Start(t.Context(), account, "k", billing.StartParams{Pack: want.ID, ReturnPath: "/tools?feature=pdf_creation"})
+	p, replayed, err := s.Start(t.Context(), account, "k",
+		billing.StartParams{Pack: want.ID, ReturnPath: "/tools?feature=pdf_creation"})
 	if err != nil || replayed {
 		t.Fatal(replayed, err)
 	}
-	if p.Tokens != want.Tokens || p.Price != want.Price || p.Status != billing.StatusPending || p.ReturnPath != "/tools?feature=pdf_creation" {
+	if p.Tokens != want.Tokens || p.Price != want.Price || p.Status != billing.StatusPending ||
+		p.ReturnPath != "/tools?feature=pdf_creation" {
 		t.Errorf("ordered %+v, want pack %+v", p, want)
 	}
 	at, err := s.provider.Session(t.Context(), session(p))
@@ -97,7 +99,8 @@ func TestRefusedOrders(t *testing.T) {
 		"the way out":   {Pack: pack(0).ID, ReturnPath: "/logout"},
 	} {
 		_, _, err := s.Start(t.Context(), account, "k", p)
-		if e := problem.Of(err); err == nil || e.Kind != problem.Meaning || (e.Field != "pack" && e.Field != "return_url") {
+		if e := problem.Of(err); err == nil || e.Kind != problem.Meaning ||
+			(e.Field != "pack" && e.Field != "return_url") {
 			t.Errorf("%s: %v", name, err)
 		}
 	}

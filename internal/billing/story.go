@@ -52,7 +52,9 @@ func (s *Service) Story(ctx context.Context, p Purchase) (Story, error) {
 // addEntries goes back through the account's purchases and clawbacks to where this purchase came.
 func (s *Service) addEntries(ctx context.Context, p *Purchase, story *Story) error {
 	f := ledger.Filter{
-		Kinds: []ledger.Kind{ledger.KindGrant, ledger.KindClawback, ledger.KindExpiry}, LotKinds: []ledger.LotKind{ledger.LotPurchase}, From: p.CreatedAt,
+		Kinds:    []ledger.Kind{ledger.KindGrant, ledger.KindClawback, ledger.KindExpiry},
+		LotKinds: []ledger.LotKind{ledger.LotPurchase},
+		From:     p.CreatedAt,
 	}
 	var mine []ledger.Line
 	before := int64(0)
@@ -74,8 +76,8 @@ func (s *Service) addEntries(ctx context.Context, p *Purchase, story *Story) err
 	return nil
 }
 
-// tell adds the entries of a purchase, newest first: what came after its grant at once paid what was owed. What had expired before its money went
-// back was not used.
+// tell adds the entries of a purchase, newest first: what came after its grant at once paid what
+// was owed. What had expired before its money went back was not used.
 func (story *Story) tell(lines []ledger.Line) {
 	for i := range lines {
 		l := &lines[i]
@@ -84,7 +86,8 @@ func (story *Story) tell(lines []ledger.Line) {
 			story.Used += l.Amount // which is below zero
 		case l.Kind != ledger.KindClawback:
 		case l.Cause == ledger.CauseOwed:
-			if next := i + 1; next < len(lines) && lines[next].Kind == ledger.KindGrant && l.Seq == lines[next].Seq+1 {
+			if next := i + 1; next < len(lines) && lines[next].Kind == ledger.KindGrant &&
+				l.Seq == lines[next].Seq+1 {
 				story.Netted = -l.Amount
 			}
 		default:

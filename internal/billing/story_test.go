@@ -33,7 +33,8 @@ func (s *shop) wantStory(what string, p billing.Purchase, want billing.Story) {
 // clawbacks are the causes and reasons of what was taken back of an account's purchases, newest first.
 func (s *shop) clawbacks(p billing.Purchase) (told []string) {
 	s.t.Helper()
-	page, err := s.ledger.History(s.t.Context(), p.Account, ledger.Filter{Kinds: []ledger.Kind{ledger.KindClawback}}, 0, ledger.MaxPage)
+	page, err := s.ledger.History(s.t.Context(), p.Account,
+		ledger.Filter{Kinds: []ledger.Kind{ledger.KindClawback}}, 0, ledger.MaxPage)
 	if err != nil {
 		s.t.Fatal(err)
 	}
@@ -73,12 +74,19 @@ func TestTheStoryOfAPurchase(t *testing.T) {
 	s.spend(p, "270")
 	s.refund(p, "a", 225, "a video failed")
 	s.wantStory("a quarter back", p, billing.Story{
-		Back: tokens.MustParse("25"), Left: tokens.MustParse("5"), BackAt: paid.Add(time.Hour), Cause: ledger.CauseRefund, Reason: "a video failed",
+		Back:   tokens.MustParse("25"),
+		Left:   tokens.MustParse("5"),
+		BackAt: paid.Add(time.Hour),
+		Cause:  ledger.CauseRefund,
+		Reason: "a video failed",
 	})
 	s.clock.Advance(time.Hour)
 	s.refund(p, "b", 675, "")
 	s.wantStory("all back", p, billing.Story{
-		Back: tokens.MustParse("100"), Used: tokens.MustParse("70"), BackAt: paid.Add(2 * time.Hour), Cause: ledger.CauseRefund,
+		Back:   tokens.MustParse("100"),
+		Used:   tokens.MustParse("70"),
+		BackAt: paid.Add(2 * time.Hour),
+		Cause:  ledger.CauseRefund,
 	})
 
 	next, _, err := s.Start(t.Context(), p.Account, "next", billing.StartParams{Pack: pack(0).ID})
@@ -86,12 +94,16 @@ func TestTheStoryOfAPurchase(t *testing.T) {
 		t.Fatal(err)
 	}
 	s.mustSend(checkoutEvent("completed", next, nil))
-	s.wantStory("what is owed comes off the next", next, billing.Story{Netted: tokens.MustParse("70"), Left: tokens.MustParse("30")})
+	s.wantStory("what is owed comes off the next", next,
+		billing.Story{Netted: tokens.MustParse("70"), Left: tokens.MustParse("30")})
 	if r := s.receipt(next); r.Netted != tokens.MustParse("70") {
 		t.Errorf("its receipt says that %s were owed", r.Netted)
 	}
 	s.wantStory("and changes nothing of the first", p, billing.Story{
-		Back: tokens.MustParse("100"), Used: tokens.MustParse("70"), BackAt: paid.Add(2 * time.Hour), Cause: ledger.CauseRefund,
+		Back:   tokens.MustParse("100"),
+		Used:   tokens.MustParse("70"),
+		BackAt: paid.Add(2 * time.Hour),
+		Cause:  ledger.CauseRefund,
 	})
 
 	disputed := s.completed()
@@ -99,7 +111,12 @@ func TestTheStoryOfAPurchase(t *testing.T) {
 	s.mustSend(words["opened"](disputed))
 	s.wantStory("in dispute", disputed, billing.Story{Left: tokens.MustParse("80")})
 	s.mustSend(words["lost"](disputed))
-	s.wantStory("lost", disputed, billing.Story{Back: tokens.MustParse("100"), Used: tokens.MustParse("20"), BackAt: s.clock.Now(), Cause: ledger.CauseDispute})
+	s.wantStory("lost", disputed, billing.Story{
+		Back:   tokens.MustParse("100"),
+		Used:   tokens.MustParse("20"),
+		BackAt: s.clock.Now(),
+		Cause:  ledger.CauseDispute,
+	})
 	s.exec(`delete from entry_notes where account = $1`, disputed.Account)
 	if got := s.story(disputed).Cause; got != ledger.CauseDispute {
 		t.Errorf("without notes it was taken back for a %s", got)
@@ -133,15 +150,21 @@ func TestWhyTokensWereTakenBack(t *testing.T) {
 	s.wantClawbacks(lost, "-66.666667 dispute: ", "-33.333333 refund: a part before")
 }
 
-// The provider's word comes while a refund is under way, or before it is noted that it is done: its reason is not lost.
+// The provider's word comes while a refund is under way, or before it is noted that it is done: its
+// reason is not lost.
 func TestTheReasonOfARefundThatBrokeOff(t *testing.T) {
 	t.Parallel()
 	s := newShop(t)
 	p := s.completed()
-	stopped := ledger.New(s.pool, ledger.Options{Clock: s.clock.Now, Prices: s.options.Prices, Log: s.options.Log})
+	stopped := ledger.New(s.pool, ledger.Options{
+		Clock:  s.clock.Now,
+		Prices: s.options.Prices,
+		Log:    s.options.Log,
+	})
 	stopped.Close()
 	down := s.with(func(o *billing.Options) { o.Ledger = stopped })
-	if _, _, err := down.Refund(t.Context(), p.Account, p.ID, "k", billing.RefundParams{Reason: "a reason"}); err == nil {
+	if _, _, err := down.Refund(t.Context(), p.Account, p.ID, "k",
+		billing.RefundParams{Reason: "a reason"}); err == nil {
 		t.Fatal("refunded without a ledger")
 	}
 	s.mustSend(refunded(p, 900))

@@ -22,8 +22,9 @@ import (
 	"pop.store/credits/internal/stripepay"
 )
 
-// answerCharge is the part of stripeLike that charges without a buyer. What a method is called says how it pays: "pm_ok", "pm_declined", "pm_confirm",
-// "pm_slow"; any other is not attached. Tax is 19 percent.
+// answerCharge is the part of stripeLike that charges without a buyer. What a method is called says
+// how it pays: "pm_ok", "pm_declined", "pm_confirm", "pm_slow"; any other is not attached. Tax is
+// 19 percent.
 func (l *stripeLike) answerCharge(r *http.Request, path string) (int, members) {
 	switch {
 	case r.Method == http.MethodPost && path == "payment_intents":
@@ -51,11 +52,23 @@ func (l *stripeLike) answerCharge(r *http.Request, path string) (int, members) {
 func calculation(amount int64, currency string) members {
 	tax := amount * 19 / 100
 	return members{
-		"id": fmt.Sprint("taxcalc_", amount), "object": "tax.calculation", "currency": currency, "amount_total": amount + tax, "tax_amount_exclusive": tax,
-		"customer_details": members{"tax_ids": []members{{"type": "eu_vat", "value": "DE123456789"}}},
+		"id":                   fmt.Sprint("taxcalc_", amount),
+		"object":               "tax.calculation",
+		"currency":             currency,
+		"amount_total":         amount + tax,
+		"tax_amount_exclusive": tax,
+		"customer_details":     members{"tax_ids": []members{{"type": "eu_vat", "value": "DE123456789"}}},
 		"tax_breakdown": []members{
-			{"amount": tax, "inclusive": false, "tax_rate_details": members{"percentage_decimal": "19.0", "tax_type": "vat"}},
-			{"amount": 0, "inclusive": false, "taxability_reason": "not_collecting"},
+			{
+				"amount":           tax,
+				"inclusive":        false,
+				"tax_rate_details": members{"percentage_decimal": "19.0", "tax_type": "vat"},
+			},
+			{
+				"amount":            0,
+				"inclusive":         false,
+				"taxability_reason": "not_collecting",
+			},
 		},
 	}
 }
@@ -67,11 +80,21 @@ func (l *stripeLike) charge(form url.Values) (int, members) {
 		return 400, refusal("invalid_request_error", "amount_too_small")
 	}
 	intent := members{
-		"id": id, "object": "payment_intent", "amount": amount, "currency": form.Get("currency"), "customer": form.Get("customer"), "livemode": false,
-		"metadata": members{"purchase": form.Get("metadata[purchase]")}, "status": "succeeded",
+		"id":       id,
+		"object":   "payment_intent",
+		"amount":   amount,
+		"currency": form.Get("currency"),
+		"customer": form.Get("customer"),
+		"livemode": false,
+		"metadata": members{"purchase": form.Get("metadata[purchase]")},
+		"status":   "succeeded",
 	}
 	if slices.Contains(form["expand[]"], "customer") || slices.Contains(form["expand[1]"], "customer") {
-		intent["customer"] = members{"id": form.Get("customer"), "object": "customer", "name": "Maya Ltd"}
+		intent["customer"] = members{
+			"id":     form.Get("customer"),
+			"object": "customer",
+			"name":   "Maya Ltd",
+		}
 	}
 	if tax := form.Get("hooks[inputs][tax][calculation]"); tax != "" {
 		intent["hooks"] = members{"inputs": members{"tax": members{"calculation": tax}}}
@@ -80,9 +103,21 @@ func (l *stripeLike) charge(form url.Values) (int, members) {
 	switch method {
 	case "pm_ok":
 		intent["latest_charge"] = members{
-			"id": "ch_" + id, "object": "charge", "payment_intent": id, "amount": amount, "amount_refunded": int64(0), "currency": form.Get("currency"),
-			"billing_details": members{"name": "Maya Chen", "address": members{"line1": "1 Kiln Lane", "postal_code": "10115", "city": "Berlin", "country": "DE"}},
-			"receipt_url":     "https://pay.stripe.test/receipts/" + id, "disputed": false, "payment_method_details": members{"type": "card", "card": members{"brand": "visa", "last4": "4242"}},
+			"id":              "ch_" + id,
+			"object":          "charge",
+			"payment_intent":  id,
+			"amount":          amount,
+			"amount_refunded": int64(0),
+			"currency":        form.Get("currency"),
+			"billing_details": members{"name": "Maya Chen", "address": members{
+				"line1":       "1 Kiln Lane",
+				"postal_code": "10115",
+				"city":        "Berlin",
+				"country":     "DE",
+			}},
+			"receipt_url":            "https://pay.stripe.test/receipts/" + id,
+			"disputed":               false,
+			"payment_method_details": members{"type": "card", "card": members{"brand": "visa", "last4": "4242"}},
 		}
 		l.tell("payment_intent.succeeded", maps.Clone(intent))
 		return 200, intent
@@ -91,7 +126,11 @@ func (l *stripeLike) charge(form url.Values) (int, members) {
 		return 200, intent
 	case "pm_declined", "pm_confirm":
 		code := map[string]string{"pm_declined": "card_declined", "pm_confirm": "authentication_required"}[method]
-		failed := members{"type": "card_error", "code": code, "message": "no"}
+		failed := members{
+			"type":    "card_error",
+			"code":    code,
+			"message": "no",
+		}
 		intent["status"], intent["last_payment_error"] = "requires_payment_method", maps.Clone(failed)
 		l.tell("payment_intent.payment_failed", maps.Clone(intent))
 		failed["payment_intent"] = intent
@@ -187,7 +226,8 @@ func TestStripeChargesWithoutTheBuyer(t *testing.T) {
 			for _, event := range l.events {
 				s.mustSend(event)
 			}
-			if again, err := s.Charge(t.Context(), account, p.ID); err != nil || again.Status != c.status || again.Failure != c.failure {
+			if again, err := s.Charge(t.Context(), account, p.ID); err != nil || again.Status != c.status ||
+				again.Failure != c.failure {
 				t.Errorf("%+v, again: %s, %q, %v", c, again.Status, again.Failure, err)
 			}
 		}
@@ -198,7 +238,8 @@ func TestStripeChargesWithoutTheBuyer(t *testing.T) {
 	}
 }
 
-// A charge without the buyer has a bill as a checkout has: it comes with the charge, and can be asked for later.
+// A charge without the buyer has a bill as a checkout has: it comes with the charge, and can be
+// asked for later.
 func TestStripesBillOfACharge(t *testing.T) {
 	t.Parallel()
 	for _, tax := range []bool{false, true} {
@@ -212,11 +253,16 @@ func TestStripesBillOfACharge(t *testing.T) {
 			if b == nil {
 				t.Fatalf("tax %t, %s: there is no bill", tax, when)
 			}
-			if b.Subtotal != 900 || b.Total != p.Paid.Minor || b.Tax != p.Paid.Minor-900 || b.Buyer.Name != "Maya Ltd" || len(b.Buyer.Address) != 3 ||
+			if b.Subtotal != 900 || b.Total != p.Paid.Minor || b.Tax != p.Paid.Minor-900 ||
+				b.Buyer.Name != "Maya Ltd" || len(b.Buyer.Address) != 3 ||
 				!strings.HasPrefix(b.ReceiptURL, "https://pay.stripe.test/receipts/pi_") {
 				t.Errorf("tax %t, %s: %+v", tax, when, b)
 			}
-			if tax && (len(b.Taxes) != 1 || b.Taxes[0] != (payment.TaxLine{Name: "VAT", Rate: "19", Amount: 171}) || !slices.Equal(b.Buyer.TaxIDs, []string{"DE123456789"})) {
+			if tax && (len(b.Taxes) != 1 || b.Taxes[0] != (payment.TaxLine{
+				Name:   "VAT",
+				Rate:   "19",
+				Amount: 171,
+			}) || !slices.Equal(b.Buyer.TaxIDs, []string{"DE123456789"})) {
 				t.Errorf("%s: %+v for %+v", when, b.Taxes, b.Buyer)
 			}
 			s.exec(`update purchase_bills set bill = null, read_at = null, asked_at = null where purchase = $1`, p.ID)
@@ -242,8 +288,16 @@ func TestStripesParametersOfACharge(t *testing.T) {
 		}
 	}
 	for name, want := range map[string]string{
-		"amount": "1071", "currency": "usd", "customer": "cus_" + account.String(), "payment_method": "pm_ok", "off_session": "true", "confirm": "true",
-		"error_on_requires_action": "true", "metadata[purchase]": p.ID.String(), "hooks[inputs][tax][calculation]": "taxcalc_900", "description": "100 tokens",
+		"amount":                          "1071",
+		"currency":                        "usd",
+		"customer":                        "cus_" + account.String(),
+		"payment_method":                  "pm_ok",
+		"off_session":                     "true",
+		"confirm":                         "true",
+		"error_on_requires_action":        "true",
+		"metadata[purchase]":              p.ID.String(),
+		"hooks[inputs][tax][calculation]": "taxcalc_900",
+		"description":                     "100 tokens",
 		"automatic_payment_methods[allow_redirects]": "never",
 	} {
 		if sent.Get(name) != want {
@@ -257,7 +311,8 @@ func TestStripesParametersOfACharge(t *testing.T) {
 	}
 }
 
-// The answer to a charge is lost. It stays pending, which keeps another from beginning; whoever hears first finishes it, and the card is charged once.
+// The answer to a charge is lost. It stays pending, which keeps another from beginning; whoever
+// hears first finishes it, and the card is charged once.
 func TestStripesAnswerToAChargeIsLost(t *testing.T) {
 	t.Parallel()
 	for name, hear := range map[string]func(*shop, *stripeLike, billing.Purchase){
@@ -268,12 +323,18 @@ func TestStripesAnswerToAChargeIsLost(t *testing.T) {
 		"the event": func(s *shop, l *stripeLike, _ billing.Purchase) { s.mustSend(l.newest()) },
 		"a refund made in Stripe's pages": func(s *shop, l *stripeLike, _ billing.Purchase) {
 			intent := l.newest()["data"].(members)["object"].(members)["id"]
-			s.mustSend(about("charge.refunded", members{"id": "ch_1", "payment_intent": intent, "amount_refunded": 0, "currency": "usd"}))
+			s.mustSend(about("charge.refunded", members{
+				"id":              "ch_1",
+				"payment_intent":  intent,
+				"amount_refunded": 0,
+				"currency":        "usd",
+			}))
 			s.mustSend(l.newest())
 		},
 		"after a day, the event": func(s *shop, l *stripeLike, p billing.Purchase) {
 			s.clock.Advance(26 * time.Hour)
-			s.exec(`update payment_walks set since = now() + interval '1 year', until = null`) // the list of events does not tell
+			// the list of events does not tell
+			s.exec(`update payment_walks set since = now() + interval '1 year', until = null`)
 			s.reconcile()
 			s.wantStatus(p, billing.StatusExpired)
 			s.mustSend(l.newest())
@@ -318,13 +379,21 @@ func TestMoneyOfATopUpGoesBack(t *testing.T) {
 	s.mustSend(l.newest())
 	s.wantBooks(p, "250 0")
 	intent := l.events[0]["data"].(members)["object"].(members)["id"]
-	d := members{"id": "dp_1", "object": "dispute", "payment_intent": intent, "amount": int64(450), "currency": "usd", "status": "lost"}
+	d := members{
+		"id":             "dp_1",
+		"object":         "dispute",
+		"payment_intent": intent,
+		"amount":         int64(450),
+		"currency":       "usd",
+		"status":         "lost",
+	}
 	s.mustSend(about("charge.dispute.created", d))
 	s.wantStatus(p, billing.StatusRefunded)
 	s.wantBooks(p, "200 0")
 }
 
-// Payments that are not ours, or say that they are: nothing is credited, nothing is lost, nothing comes again.
+// Payments that are not ours, or say that they are: nothing is credited, nothing is lost, nothing
+// comes again.
 func TestPaymentsThatAreNoTopUps(t *testing.T) {
 	t.Parallel()
 	s, l := stripeShop(t, stripepay.Options{})
@@ -335,7 +404,13 @@ func TestPaymentsThatAreNoTopUps(t *testing.T) {
 	}
 	add := func(name, purchase string, amount int64, customer string) {
 		l.intents[name] = members{
-			"id": name, "object": "payment_intent", "amount": amount, "currency": "usd", "customer": customer, "metadata": members{"purchase": purchase}, "status": "succeeded",
+			"id":       name,
+			"object":   "payment_intent",
+			"amount":   amount,
+			"currency": "usd",
+			"customer": customer,
+			"metadata": members{"purchase": purchase},
+			"status":   "succeeded",
 		}
 	}
 	add("pi_page", "", 900, "")
@@ -349,14 +424,16 @@ func TestPaymentsThatAreNoTopUps(t *testing.T) {
 			t.Errorf("%s moved a purchase", name)
 		}
 	}
-	s.mustSend(about("payment_intent.succeeded", members{"id": "pi_away", "metadata": members{"purchase": id.String()}}))
+	s.mustSend(about("payment_intent.succeeded",
+		members{"id": "pi_away", "metadata": members{"purchase": id.String()}}))
 	if n := s.count(`select count(*) from payment_events where processed_at is null`); n != 0 {
 		t.Errorf("%d events are not dealt with", n)
 	}
 	// The page's own payment is credited by its session, once.
 	l.pay(ordered, nil)
 	s.mustSend(l.newest())
-	s.mustSend(about("payment_intent.succeeded", members{"id": l.of(ordered)["payment_intent"], "metadata": members{}}))
+	s.mustSend(about("payment_intent.succeeded",
+		members{"id": l.of(ordered)["payment_intent"], "metadata": members{}}))
 	s.wantStatus(ordered, billing.StatusCompleted)
 	s.wantCredits(ordered, 1)
 	// One of the right customer, but for another amount.
@@ -386,7 +463,8 @@ func TestForgettingACard(t *testing.T) {
 	}
 	l.pay(p, nil)
 	s.mustSend(l.newest())
-	if kept, err := s.Kept(t.Context(), account); err != nil || kept != (billing.Kept{Card: "Mastercard 4444", Any: true}) {
+	if kept, err := s.Kept(t.Context(), account); err != nil ||
+		kept != (billing.Kept{Card: "Mastercard 4444", Any: true}) {
 		t.Error(kept, err)
 	}
 	for range 2 {
@@ -458,7 +536,11 @@ func TestOneTopUpAtATime(t *testing.T) {
 
 func (s *shop) orderAutoOf(name string) (id uuid.UUID, ok bool, err error) {
 	err = pgx.BeginFunc(s.t.Context(), s.pool, func(tx pgx.Tx) error {
-		id, ok, err = s.OrderAuto(s.t.Context(), tx, s.account(), billing.AutoParams{Agreed: billing.Terms{Pack: name, Tokens: pack(0).Tokens, Price: pack(0).Price}, Most: plenty})
+		id, ok, err = s.OrderAuto(s.t.Context(), tx, s.account(), billing.AutoParams{Agreed: billing.Terms{
+			Pack:   name,
+			Tokens: pack(0).Tokens,
+			Price:  pack(0).Price,
+		}, Most: plenty})
 		return err
 	})
 	return id, ok, err

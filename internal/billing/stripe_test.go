@@ -48,7 +48,14 @@ type answered struct {
 func stripeShop(t *testing.T, o stripepay.Options) (*shop, *stripeLike) {
 	t.Helper()
 	s := newShop(t)
-	l := &stripeLike{t: t, answers: map[string]answered{}, sessions: map[string]members{}, intents: map[string]members{}, currencies: map[int64]string{}, now: s.clock.Now}
+	l := &stripeLike{
+		t:          t,
+		answers:    map[string]answered{},
+		sessions:   map[string]members{},
+		intents:    map[string]members{},
+		currencies: map[int64]string{},
+		now:        s.clock.Now,
+	}
 	server := httptest.NewServer(l)
 	t.Cleanup(server.Close)
 	o.Key, o.APIURL = "sk_test_1", server.URL
@@ -94,7 +101,11 @@ func (l *stripeLike) once(r *http.Request) (int, members) {
 }
 
 func refusal(kind, code string) members {
-	return members{"error": members{"type": kind, "code": code, "message": "no"}}
+	return members{"error": members{
+		"type":    kind,
+		"code":    code,
+		"message": "no",
+	}}
 }
 
 func (l *stripeLike) answer(r *http.Request) (int, members) {
@@ -182,9 +193,20 @@ func (l *stripeLike) open(form url.Values) (int, members) {
 		customer = "cus_" + uuid.NewString()
 	}
 	s := members{
-		"id": id, "object": "checkout.session", "url": "https://checkout.stripe.test/" + id, "client_reference_id": form.Get("client_reference_id"),
-		"mode": form.Get("mode"), "livemode": false, "status": "open", "payment_status": "unpaid", "amount_subtotal": amount, "amount_total": amount,
-		"currency": form.Get("line_items[0][price_data][currency]"), "customer": customer, "payment_intent": nil, "_keep": form.Get("payment_intent_data[setup_future_usage]"),
+		"id":                  id,
+		"object":              "checkout.session",
+		"url":                 "https://checkout.stripe.test/" + id,
+		"client_reference_id": form.Get("client_reference_id"),
+		"mode":                form.Get("mode"),
+		"livemode":            false,
+		"status":              "open",
+		"payment_status":      "unpaid",
+		"amount_subtotal":     amount,
+		"amount_total":        amount,
+		"currency":            form.Get("line_items[0][price_data][currency]"),
+		"customer":            customer,
+		"payment_intent":      nil,
+		"_keep":               form.Get("payment_intent_data[setup_future_usage]"),
 	}
 	l.sessions[id] = s
 	return 200, s
@@ -245,7 +267,12 @@ func (l *stripeLike) refund(form url.Values) (int, members) {
 	}
 	charge["amount_refunded"] = back
 	l.tell("charge.refunded", maps.Clone(charge))
-	return 200, members{"id": "re_" + uuid.NewString(), "object": "refund", "amount": amount, "status": "succeeded"}
+	return 200, members{
+		"id":     "re_" + uuid.NewString(),
+		"object": "refund",
+		"amount": amount,
+		"status": "succeeded",
+	}
 }
 
 func (l *stripeLike) list(form url.Values) (int, members) {
@@ -262,13 +289,22 @@ func (l *stripeLike) list(form url.Values) (int, members) {
 			after = ""
 		}
 	}
-	return 200, members{"object": "list", "has_more": len(page) > limit, "data": page[:min(limit, len(page))]}
+	return 200, members{
+		"object":   "list",
+		"has_more": len(page) > limit,
+		"data":     page[:min(limit, len(page))],
+	}
 }
 
 // tell records an event; nobody is sent it but by the tests.
 func (l *stripeLike) tell(kind string, object members) {
 	l.events = append(l.events, members{
-		"id": "evt_" + uuid.NewString(), "object": "event", "type": kind, "created": l.now().Unix(), "livemode": false, "data": members{"object": object},
+		"id":       "evt_" + uuid.NewString(),
+		"object":   "event",
+		"type":     kind,
+		"created":  l.now().Unix(),
+		"livemode": false,
+		"data":     members{"object": object},
 	})
 }
 
@@ -302,10 +338,24 @@ func (l *stripeLike) pay(p billing.Purchase, change members) {
 	pi := "pi_" + uuid.NewString()
 	s["status"], s["payment_status"], s["payment_intent"] = "complete", "paid", pi
 	charge := members{
-		"id": "ch_" + pi, "object": "charge", "payment_intent": pi, "amount": s["amount_total"], "amount_refunded": int64(0), "currency": s["currency"],
-		"disputed": false, "receipt_url": "https://pay.stripe.test/receipts/" + pi, "payment_method_details": members{"type": "card", "card": members{"brand": "mastercard", "last4": "4444"}},
+		"id":                     "ch_" + pi,
+		"object":                 "charge",
+		"payment_intent":         pi,
+		"amount":                 s["amount_total"],
+		"amount_refunded":        int64(0),
+		"currency":               s["currency"],
+		"disputed":               false,
+		"receipt_url":            "https://pay.stripe.test/receipts/" + pi,
+		"payment_method_details": members{"type": "card", "card": members{"brand": "mastercard", "last4": "4444"}},
 	}
-	l.intents[pi] = members{"id": pi, "object": "payment_intent", "status": "succeeded", "latest_charge": charge, "setup_future_usage": s["_keep"], "payment_method": "pm_1"}
+	l.intents[pi] = members{
+		"id":                 pi,
+		"object":             "payment_intent",
+		"status":             "succeeded",
+		"latest_charge":      charge,
+		"setup_future_usage": s["_keep"],
+		"payment_method":     "pm_1",
+	}
 	l.tell("checkout.session.completed", maps.Clone(s))
 }
 
@@ -319,7 +369,8 @@ func (l *stripeLike) changePayment(p billing.Purchase, change members) members {
 	return charge
 }
 
-// The whole way with Stripe: order, page, payment, event, tokens, the card, the customer, a refund here, one there, a dispute.
+// The whole way with Stripe: order, page, payment, event, tokens, the card, the customer, a refund
+// here, one there, a dispute.
 func TestStripe(t *testing.T) {
 	t.Parallel()
 	s, l := stripeShop(t, stripepay.Options{})
@@ -328,7 +379,9 @@ func TestStripe(t *testing.T) {
 	if err != nil || !strings.HasPrefix(p.CheckoutURL, "https://checkout.stripe.test/cs_test_") {
 		t.Fatal(p.CheckoutURL, err)
 	}
-	if again, replayed, err := s.Start(t.Context(), account, "k", billing.StartParams{Pack: pack(0).ID, KeepMethod: true}); err != nil || !replayed || again.CheckoutURL != p.CheckoutURL {
+	if again, replayed, err := s.Start(t.Context(), account, "k",
+		billing.StartParams{Pack: pack(0).ID, KeepMethod: true}); err != nil || !replayed ||
+		again.CheckoutURL != p.CheckoutURL {
 		t.Error(again.CheckoutURL, replayed, err)
 	}
 	l.pay(p, nil)
@@ -356,7 +409,14 @@ func TestStripe(t *testing.T) {
 	s.mustSend(l.newest())
 	s.wantBooks(p, "233.333334 0")
 	l.changePayment(p, members{"disputed": true})
-	d := members{"id": "dp_1", "object": "dispute", "payment_intent": l.of(p)["payment_intent"], "amount": int64(300), "currency": "usd", "status": "needs_response"}
+	d := members{
+		"id":             "dp_1",
+		"object":         "dispute",
+		"payment_intent": l.of(p)["payment_intent"],
+		"amount":         int64(300),
+		"currency":       "usd",
+		"status":         "needs_response",
+	}
 	l.mu.Lock()
 	l.disputes = []members{d}
 	l.mu.Unlock()
@@ -374,7 +434,12 @@ func TestStripe(t *testing.T) {
 func TestStripesTotals(t *testing.T) {
 	t.Parallel()
 	s, l := stripeShop(t, stripepay.Options{Tax: true, PromotionCodes: true})
-	for total, want := range map[int64]billing.Status{900: "completed", 1071: "completed", 450: "completed", 1: "completed"} {
+	for total, want := range map[int64]billing.Status{
+		900:  "completed",
+		1071: "completed",
+		450:  "completed",
+		1:    "completed",
+	} {
 		p := s.order()
 		l.pay(p, members{"amount_total": total})
 		s.mustSend(l.newest())
@@ -383,7 +448,9 @@ func TestStripesTotals(t *testing.T) {
 		}
 		s.wantCredits(p, 1)
 		// The tokens go back with the money that was paid, whatever the price was.
-		if got, _, err := s.Refund(t.Context(), p.Account, p.ID, "r", billing.RefundParams{}); err != nil || got.Status != billing.StatusRefunded || got.Refunded.Minor != total {
+		if got, _, err := s.Refund(t.Context(), p.Account, p.ID, "r",
+			billing.RefundParams{}); err != nil || got.Status != billing.StatusRefunded ||
+			got.Refunded.Minor != total {
 			t.Error(got.Refunded, err)
 		}
 		s.wantBooks(p, "200 0")
@@ -399,7 +466,8 @@ func TestStripesTotals(t *testing.T) {
 	s.wantCredits(subscription, 0)
 }
 
-// Stripe carries a request out and its answer is lost, or it is away: asking again with the same key does it once.
+// Stripe carries a request out and its answer is lost, or it is away: asking again with the same
+// key does it once.
 func TestStripesAnswersAreLost(t *testing.T) {
 	t.Parallel()
 	s, l := stripeShop(t, stripepay.Options{})
@@ -467,9 +535,25 @@ func TestStripesEventsDoNotCome(t *testing.T) {
 func TestStripesOtherBusiness(t *testing.T) {
 	t.Parallel()
 	s, _ := stripeShop(t, stripepay.Options{})
-	s.mustSend(about("charge.refunded", members{"id": "ch_x", "payment_intent": "pi_x", "amount_refunded": 5, "currency": "usd"}))
-	s.mustSend(about("charge.refunded", members{"id": "ch_y", "payment_intent": nil, "amount_refunded": 5, "currency": "usd"}))
-	s.mustSend(about("charge.dispute.created", members{"id": "dp_x", "payment_intent": "pi_x", "amount": 5, "currency": "usd", "status": "lost"}))
+	s.mustSend(about("charge.refunded", members{
+		"id":              "ch_x",
+		"payment_intent":  "pi_x",
+		"amount_refunded": 5,
+		"currency":        "usd",
+	}))
+	s.mustSend(about("charge.refunded", members{
+		"id":              "ch_y",
+		"payment_intent":  nil,
+		"amount_refunded": 5,
+		"currency":        "usd",
+	}))
+	s.mustSend(about("charge.dispute.created", members{
+		"id":             "dp_x",
+		"payment_intent": "pi_x",
+		"amount":         5,
+		"currency":       "usd",
+		"status":         "lost",
+	}))
 	s.mustSend(about("refund.failed", members{"id": "re_x", "payment_intent": "pi_x"}))
 	if n := s.count(`select count(*) from payment_events where processed_at is null`); n != 0 {
 		t.Errorf("%d events are not dealt with", n)
@@ -488,10 +572,19 @@ func TestStripesParameters(t *testing.T) {
 		t.Fatal(err)
 	}
 	for name, want := range map[string]string{
-		"client_reference_id": p.ID.String(), "mode": "payment", "line_items[0][price_data][unit_amount]": fmt.Sprint(p.Price.Minor),
-		"line_items[0][price_data][currency]": "usd", "line_items[0][price_data][product_data][name]": "100 tokens", "line_items[0][quantity]": "1",
-		"success_url": baseURL + "/credits/purchases/" + p.ID.String(), "automatic_tax[enabled]": "true", "allow_promotion_codes": "true",
-		"customer_creation": "always", "adaptive_pricing[enabled]": "false", "tax_id_collection[enabled]": "true", "billing_address_collection": "required",
+		"client_reference_id":                           p.ID.String(),
+		"mode":                                          "payment",
+		"line_items[0][price_data][unit_amount]":        fmt.Sprint(p.Price.Minor),
+		"line_items[0][price_data][currency]":           "usd",
+		"line_items[0][price_data][product_data][name]": "100 tokens",
+		"line_items[0][quantity]":                       "1",
+		"success_url":                                   baseURL + "/credits/purchases/" + p.ID.String(),
+		"automatic_tax[enabled]":                        "true",
+		"allow_promotion_codes":                         "true",
+		"customer_creation":                             "always",
+		"adaptive_pricing[enabled]":                     "false",
+		"tax_id_collection[enabled]":                    "true",
+		"billing_address_collection":                    "required",
 	} {
 		if sent.Get(name) != want {
 			t.Errorf("%s is %q, want %q", name, sent.Get(name), want)

@@ -6,7 +6,8 @@ import (
 	"pop.store/credits/internal/tokens"
 )
 
-// Terms are what somebody agrees to who has a pack bought without being asked again. The zero value is nothing.
+// Terms are what somebody agrees to who has a pack bought without being asked again. The zero value
+// is nothing.
 type Terms struct {
 	Pack        string
 	Tokens      tokens.Amount
@@ -16,12 +17,18 @@ type Terms struct {
 
 // TermsOf is what a pack is sold for.
 func TermsOf(p catalog.Pack) Terms {
-	return Terms{Pack: p.ID, Tokens: p.Tokens, Price: p.Price, ExpiresDays: p.ExpiresDays}
+	return Terms{
+		Pack:        p.ID,
+		Tokens:      p.Tokens,
+		Price:       p.Price,
+		ExpiresDays: p.ExpiresDays,
+	}
 }
 
-// KeptBy says whether a pack may be bought under these terms: it is the same one in the same currency, costs no more,
-// brings no fewer tokens, and they expire no sooner.
+// KeptBy says whether a pack may be bought under these terms: it is the same one in the same
+// currency, costs no more, brings no fewer tokens, and they expire no sooner.
 func (t Terms) KeptBy(p catalog.Pack) bool {
 	lasts := p.ExpiresDays == 0 || (t.ExpiresDays > 0 && p.ExpiresDays >= t.ExpiresDays)
-	return t.Pack == p.ID && t.Tokens > 0 && p.Tokens >= t.Tokens && p.Price.Currency == t.Price.Currency && p.Price.Minor <= t.Price.Minor && lasts
+	return t.Pack == p.ID && t.Tokens > 0 && p.Tokens >= t.Tokens && p.Price.Currency == t.Price.Currency &&
+		p.Price.Minor <= t.Price.Minor && lasts
 }

@@ -28,8 +28,8 @@ func changedEvent(p billing.Purchase, changes members) members {
 	return event
 }
 
-// Signed events that nothing can ever come of are answered as dealt with, and logged: the provider would send them
-// again for days.
+// Signed events that nothing can ever come of are answered as dealt with, and logged: the provider
+// would send them again for days.
 func TestEventsThatCanNeverBeApplied(t *testing.T) {
 	t.Parallel()
 	s := newShop(t)
@@ -37,24 +37,42 @@ func TestEventsThatCanNeverBeApplied(t *testing.T) {
 	long := strings.Repeat("0123456789abcdef", 200)
 	object := func(kind string, object members) members { return about(kind, object) }
 	for name, event := range map[string]members{
-		"NUL in the id":               changedEvent(p, members{"id": "evt_\x00"}),
-		"a long id":                   changedEvent(p, members{"id": "evt_" + long}),
-		"no id":                       changedEvent(p, members{"id": ""}),
-		"NUL in the type":             changedEvent(p, members{"type": "checkout.session.completed\x00"}),
-		"a long type":                 changedEvent(p, members{"type": long}),
-		"NUL in the session":          checkoutEvent("completed", p, members{"id": "cs_\x00"}),
-		"NUL in the reference":        checkoutEvent("completed", p, members{"client_reference_id": p.ID.String() + "\x00"}),
+		"NUL in the id":      changedEvent(p, members{"id": "evt_\x00"}),
+		"a long id":          changedEvent(p, members{"id": "evt_" + long}),
+		"no id":              changedEvent(p, members{"id": ""}),
+		"NUL in the type":    changedEvent(p, members{"type": "checkout.session.completed\x00"}),
+		"a long type":        changedEvent(p, members{"type": long}),
+		"NUL in the session": checkoutEvent("completed", p, members{"id": "cs_\x00"}),
+		"NUL in the reference": checkoutEvent("completed", p,
+			members{"client_reference_id": p.ID.String() + "\x00"}),
 		"a long payment":              checkoutEvent("completed", p, members{"payment_intent": "pi_" + long}),
 		"NUL in the currency":         checkoutEvent("completed", p, members{"currency": "us\x00"}),
 		"less than nothing was paid":  checkoutEvent("completed", p, members{"amount_total": -1}),
 		"an amount beyond all bounds": checkoutEvent("completed", p, members{"amount_total": 1e30}),
 		"before all time":             changedEvent(p, members{"created": -1}),
 		"after all time":              changedEvent(p, members{"created": int64(1) << 60}),
-		"NUL in a charge":             object("charge.refunded", members{"id": "ch_1", "payment_intent": "pi_\x00", "amount_refunded": 5, "currency": "usd"}),
-		"NUL in a dispute":            object("charge.dispute.created", members{"id": "dp_\x00", "payment_intent": "pi_1", "amount": 5, "currency": "usd", "status": "lost"}),
-		"NUL in an intent":            object("payment_intent.succeeded", members{"id": "pi_\x00", "metadata": members{"purchase": uuid.NewString()}}),
-		"an object of another kind":   {"id": "evt_1", "object": "event", "type": "checkout.session.completed", "data": members{"object": 7}},
-		"the other mode":              changedEvent(p, members{"livemode": true}),
+		"NUL in a charge": object("charge.refunded", members{
+			"id":              "ch_1",
+			"payment_intent":  "pi_\x00",
+			"amount_refunded": 5,
+			"currency":        "usd",
+		}),
+		"NUL in a dispute": object("charge.dispute.created", members{
+			"id":             "dp_\x00",
+			"payment_intent": "pi_1",
+			"amount":         5,
+			"currency":       "usd",
+			"status":         "lost",
+		}),
+		"NUL in an intent": object("payment_intent.succeeded",
+			members{"id": "pi_\x00", "metadata": members{"purchase": uuid.NewString()}}),
+		"an object of another kind": {
+			"id":     "evt_1",
+			"object": "event",
+			"type":   "checkout.session.completed",
+			"data":   members{"object": 7},
+		},
+		"the other mode": changedEvent(p, members{"livemode": true}),
 	} {
 		service, log := s.logging()
 		payload := event.payload()
@@ -65,9 +83,13 @@ func TestEventsThatCanNeverBeApplied(t *testing.T) {
 			t.Errorf("%s: nothing is logged", name)
 		}
 	}
-	for _, junk := range []string{"", "null", "[]", "x", `{"object":"v2.core.event","id":"evt_2","created":"2026-11-01T00:00:00Z"}`} {
+	for _, junk := range []string{
+		"", "null", "[]", "x",
+		`{"object":"v2.core.event","id":"evt_2","created":"2026-11-01T00:00:00Z"}`,
+	} {
 		service, log := s.logging()
-		if err := service.HandleEvent(t.Context(), []byte(junk), sign([]byte(junk), secret, time.Now())); err != nil || log.Len() == 0 {
+		if err := service.HandleEvent(t.Context(), []byte(junk),
+			sign([]byte(junk), secret, time.Now())); err != nil || log.Len() == 0 {
 			t.Errorf("%q: %v, logged %q", junk, err, log)
 		}
 	}

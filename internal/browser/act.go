@@ -16,7 +16,8 @@ import (
 // twoFrames is how long two of them take.
 const twoFrames = 34 * time.Millisecond
 
-// Goto opens an address, or a path under Base, and waits until it has loaded. It gives the status of the answer.
+// Goto opens an address, or a path under Base, and waits until it has loaded. It gives the status
+// of the answer.
 func (p *Page) Goto(url string) (status int) {
 	p.t.Helper()
 	if strings.HasPrefix(url, "/") {
@@ -32,7 +33,8 @@ func (p *Page) Reload() {
 	p.do("reload", chromedp.Reload())
 }
 
-// Back goes back by one page. It does not wait: a page from the browser's cache of pages tells of no load. WaitURL does.
+// Back goes back by one page. It does not wait: a page from the browser's cache of pages tells of
+// no load. WaitURL does.
 func (p *Page) Back() {
 	p.t.Helper()
 	p.do("go back", chromedp.Func(func(ctx context.Context, target *chromedp.Target) error {
@@ -47,8 +49,9 @@ func (p *Page) Back() {
 	}))
 }
 
-// Click clicks with the mouse on the first element shown that matches. It waits until the element is there, at rest,
-// enabled, and not covered by another. It does not wait for what the click brings about: WaitURL and WaitText do.
+// Click clicks with the mouse on the first element shown that matches. It waits until the element
+// is there, at rest, enabled, and not covered by another. It does not wait for what the click
+// brings about: WaitURL and WaitText do.
 func (p *Page) Click(selector string) {
 	p.t.Helper()
 	p.ClickText(selector, "")
@@ -97,8 +100,9 @@ func (p *Page) point(selector, text string) (x, y float64) {
 	return x, y
 }
 
-// awaitFrames waits until two frames of the page have been shown: the browser drops what the mouse does before. A page behind another shows none and a
-// page without scripts cannot tell; for those a moment has to do.
+// awaitFrames waits until two frames of the page have been shown: the browser drops what the mouse
+// does before. A page behind another shows none and a page without scripts cannot tell; for those a
+// moment has to do.
 func (p *Page) awaitFrames(ctx context.Context) {
 	if p.noScript {
 		time.Sleep(twoFrames)
@@ -123,8 +127,8 @@ func (p *Page) Type(selector, text string) {
 	p.do("type into "+selector, chromedp.KeyEvent(text))
 }
 
-// Choose takes an option of a select field by its label, with the keyboard: it tabs on nothing, opens nothing, and types
-// the label, as a person may.
+// Choose takes an option of a select field by its label, with the keyboard: it tabs on nothing,
+// opens nothing, and types the label, as a person may.
 func (p *Page) Choose(selector, label string) {
 	p.t.Helper()
 	p.until("choose in "+selector, func(ctx context.Context) (string, error) {
@@ -142,12 +146,24 @@ func (p *Page) Choose(selector, label string) {
 
 // keys are the names of keys without a character of their own, as KeyboardEvent.key has them.
 var keys = map[string]string{
-	"Enter": kb.Enter, "Tab": kb.Tab, "Escape": kb.Escape, "Backspace": kb.Backspace, "Delete": kb.Delete, "Space": " ",
-	"ArrowUp": kb.ArrowUp, "ArrowDown": kb.ArrowDown, "ArrowLeft": kb.ArrowLeft, "ArrowRight": kb.ArrowRight,
-	"Home": kb.Home, "End": kb.End, "PageUp": kb.PageUp, "PageDown": kb.PageDown,
+	"Enter":      kb.Enter,
+	"Tab":        kb.Tab,
+	"Escape":     kb.Escape,
+	"Backspace":  kb.Backspace,
+	"Delete":     kb.Delete,
+	"Space":      " ",
+	"ArrowUp":    kb.ArrowUp,
+	"ArrowDown":  kb.ArrowDown,
+	"ArrowLeft":  kb.ArrowLeft,
+	"ArrowRight": kb.ArrowRight,
+	"Home":       kb.Home,
+	"End":        kb.End,
+	"PageUp":     kb.PageUp,
+	"PageDown":   kb.PageDown,
 }
 
-// Press presses one key where the focus is: a character, "Enter", "Tab", "Shift+Tab", "Escape", "Space", "ArrowDown", ...
+// Press presses one key where the focus is: a character, "Enter", "Tab", "Shift+Tab", "Escape",
+// "Space", "ArrowDown", ...
 func (p *Page) Press(key string) {
 	p.t.Helper()
 	modifier := chromedp.ModifierNone

@@ -109,13 +109,17 @@ func site(t *testing.T, pages map[string]string) string {
 }
 
 func document(title, body string) string {
-	return `<!doctype html><html lang="en"><head><title>` + title + `</title><meta name="viewport" content="width=device-width, initial-scale=1">
+	return `<!doctype html><html lang="en"><head><title>` + title +
+		`</title><meta name="viewport" content="width=device-width, initial-scale=1">
 <script src="/page.js"></script></head><body><main>` + body + `</main></body></html>`
 }
 
 func TestAPageWithoutFaultPasses(t *testing.T) {
 	t.Parallel()
-	base := site(t, map[string]string{"/": document("Fine", "<h1>Fine</h1><p>All is   well</p>"), "/page.js": "console.log('hello'); console.warn('careful')"})
+	base := site(t, map[string]string{
+		"/":        document("Fine", "<h1>Fine</h1><p>All is   well</p>"),
+		"/page.js": "console.log('hello'); console.warn('careful')",
+	})
 	said := record(t, func(t testing.TB) {
 		p := browser.New(t, browser.Base(base))
 		if status := p.Goto("/"); status != 200 {
@@ -137,10 +141,19 @@ func TestAPageWithoutFaultPasses(t *testing.T) {
 func TestFaultsOfThePageFailTheTest(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct{ body, script, want string }{
-		"console error":      {"<h1>x</h1>", `console.error('planted "x"', 42, {a: 1})`, `console error: planted "x" 42 Object`},
-		"assertion":          {"<h1>x</h1>", "console.assert(false, 'planted')", "console error: planted"},
-		"exception":          {"<h1>x</h1>", "null.planted", "exception: Uncaught TypeError: Cannot read properties of null (reading 'planted')"},
-		"rejection":          {"<h1>x</h1>", "Promise.reject(new Error('planted'))", "exception: Uncaught (in promise) Error: planted"},
+		"console error": {
+			"<h1>x</h1>", `console.error('planted "x"', 42, {a: 1})`,
+			`console error: planted "x" 42 Object`,
+		},
+		"assertion": {"<h1>x</h1>", "console.assert(false, 'planted')", "console error: planted"},
+		"exception": {
+			"<h1>x</h1>", "null.planted",
+			"exception: Uncaught TypeError: Cannot read properties of null (reading 'planted')",
+		},
+		"rejection": {
+			"<h1>x</h1>", "Promise.reject(new Error('planted'))",
+			"exception: Uncaught (in promise) Error: planted",
+		},
 		"inline script":      {"<h1>x</h1><script>1</script>", "", "CSP: "},
 		"inline style":       {`<h1 style="color:red">x</h1>`, "", "CSP: "},
 		"style by script":    {"<h1>x</h1>", "document.documentElement.setAttribute('style', 'color:red')", "CSP: "},
@@ -236,7 +249,8 @@ func TestInputIsReal(t *testing.T) {
 	}
 	p.Back()
 	p.WaitURL("/")
-	if p.Count("button") != 3 || p.Attr("#name", "value") != "old" || p.Attr("#name", "missing") != "" || !p.Shown("#go") || p.Shown("div button") {
+	if p.Count("button") != 3 || p.Attr("#name", "value") != "old" || p.Attr("#name", "missing") != "" ||
+		!p.Shown("#go") || p.Shown("div button") {
 		t.Errorf("buttons %q", p.Texts("button"))
 	}
 }
@@ -254,11 +268,15 @@ func TestWaitsSayWhatIsThereInstead(t *testing.T) {
 		act  func(p *browser.Page)
 		want string
 	}{
-		"text":     {"/", func(p *browser.Page) { p.WaitText("h1", "Balance: 43") }, `h1 matches 1: h1#title "Balance: 42"`},
+		"text": {"/", func(p *browser.Page) {
+			p.WaitText("h1", "Balance: 43")
+		}, `h1 matches 1: h1#title "Balance: 42"`},
 		"missing":  {"/", func(p *browser.Page) { p.Click("#nothing") }, "nothing matches #nothing"},
 		"hidden":   {"/", func(p *browser.Page) { p.Click("button[hidden]") }, `is hidden`},
 		"disabled": {"/", func(p *browser.Page) { p.ClickText("button", "Sell") }, `button "Sell" is disabled`},
-		"covered":  {"/loose/covered", func(p *browser.Page) { p.Click("button") }, `button "Buy" is covered by div#veil`},
+		"covered": {"/loose/covered", func(p *browser.Page) {
+			p.Click("button")
+		}, `button "Buy" is covered by div#veil`},
 		"gone":     {"/", func(p *browser.Page) { p.WaitGone("h1") }, `h1 matches 1`},
 		"url":      {"/", func(p *browser.Page) { p.WaitURL("/credits") }, "the page is at " + base + "/"},
 		"selector": {"/", func(p *browser.Page) { p.WaitShown("h1[") }, "is not a valid selector"},
@@ -274,7 +292,8 @@ func TestWaitsSayWhatIsThereInstead(t *testing.T) {
 				c.act(p)
 				t.Errorf("the wait was not in vain")
 			})
-			if !strings.Contains(said, c.want) || strings.Contains(said, "in vain") || !strings.Contains(said, "screenshot: ") {
+			if !strings.Contains(said, c.want) || strings.Contains(said, "in vain") ||
+				!strings.Contains(said, "screenshot: ") {
 				t.Errorf("said %q, want %q", said, c.want)
 			}
 		})
@@ -283,7 +302,11 @@ func TestWaitsSayWhatIsThereInstead(t *testing.T) {
 
 func TestAxeFindsAPlantedViolation(t *testing.T) {
 	t.Parallel()
-	base := site(t, map[string]string{"/": document("Axe", `<h1>Axe</h1><img src="data:image/gif;base64,R0lGODlhAQABAAAAACw=" id="planted"><button></button>`), "/page.js": ""})
+	base := site(t, map[string]string{
+		"/": document("Axe",
+			`<h1>Axe</h1><img src="data:image/gif;base64,R0lGODlhAQABAAAAACw=" id="planted"><button></button>`),
+		"/page.js": "",
+	})
 	said := record(t, func(t testing.TB) {
 		p := browser.New(t, browser.Base(base))
 		p.Goto("/")
@@ -301,7 +324,10 @@ func TestAxeFindsAPlantedViolation(t *testing.T) {
 
 func TestTheLookIsEmulated(t *testing.T) {
 	t.Parallel()
-	base := site(t, map[string]string{"/": document("Look", "<h1>Look</h1><noscript><p>no script</p></noscript>"), "/page.js": ""})
+	base := site(t, map[string]string{
+		"/":        document("Look", "<h1>Look</h1><noscript><p>no script</p></noscript>"),
+		"/page.js": "",
+	})
 	look := func(options ...browser.Option) string {
 		p := browser.New(t, append(options, browser.Base(base))...)
 		p.Goto("/")
@@ -311,7 +337,8 @@ func TestTheLookIsEmulated(t *testing.T) {
 	if got := look(); got != "false false 1280 800 1 UTC visible true" {
 		t.Errorf("plain: %s", got)
 	}
-	got := look(browser.Dark(), browser.ReducedMotion(), browser.Viewport(320, 640), browser.Scale(2), browser.Timezone("America/New_York"))
+	got := look(browser.Dark(), browser.ReducedMotion(), browser.Viewport(320, 640), browser.Scale(2),
+		browser.Timezone("America/New_York"))
 	if got != "true true 320 640 2 America/New_York visible true" {
 		t.Errorf("emulated: %s", got)
 	}
@@ -348,7 +375,8 @@ func TestSidewaysScroll(t *testing.T) {
 		p.Resize(320, 600)
 		p.NoSidewaysScroll(t)
 	})
-	if !strings.Contains(said, "508 px in a window of 320 px") || !strings.Contains(said, `p#wide "wide" ends at 508`) || strings.Contains(said, "may scroll") {
+	if !strings.Contains(said, "508 px in a window of 320 px") ||
+		!strings.Contains(said, `p#wide "wide" ends at 508`) || strings.Contains(said, "may scroll") {
 		t.Errorf("said %q", said)
 	}
 }
@@ -384,8 +412,14 @@ func TestURLsMatch(t *testing.T) {
 	t.Parallel()
 	const at = "http://127.0.0.1:80/credits/buy?pack=small#top"
 	for want, matches := range map[string]bool{
-		"/credits/buy": true, "/credits": false, "/credits/*": true, "/credits/buy?pack=small": true, "/credits/buy?pack=large": false,
-		"http://127.0.0.1:80/credits/buy": true, "http://127.0.0.1:80/*": true, "/": false,
+		"/credits/buy":                    true,
+		"/credits":                        false,
+		"/credits/*":                      true,
+		"/credits/buy?pack=small":         true,
+		"/credits/buy?pack=large":         false,
+		"http://127.0.0.1:80/credits/buy": true,
+		"http://127.0.0.1:80/*":           true,
+		"/":                               false,
 	} {
 		if browser.MatchURL(want, at) != matches {
 			t.Errorf("%s matches %s: %v", want, at, !matches)

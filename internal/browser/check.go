@@ -12,8 +12,8 @@ import (
 	"github.com/chromedp/chromedp"
 )
 
-// axeOptions choose WCAG 2.0, 2.1 and 2.2 at A and AA, and the best practices. Nothing is loaded again: a request that
-// axe made would be one that the page's policy refuses.
+// axeOptions choose WCAG 2.0, 2.1 and 2.2 at A and AA, and the best practices. Nothing is loaded
+// again: a request that axe made would be one that the page's policy refuses.
 const axeOptions = `{
 	runOnly: ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22a", "wcag22aa", "best-practice"],
 	resultTypes: ["violations"], preload: false,
@@ -49,7 +49,8 @@ func (v violation) report(url string) string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "axe: %s (%s) at %s: %s\n%s", v.ID, v.Impact, url, v.Help, v.HelpURL)
 	for _, node := range v.Nodes {
-		fmt.Fprintf(&b, "\n- %v\n  %s\n  %s", node.Target, node.HTML, strings.ReplaceAll(node.FailureSummary, "\n", "\n  "))
+		fmt.Fprintf(&b, "\n- %v\n  %s\n  %s", node.Target, node.HTML,
+			strings.ReplaceAll(node.FailureSummary, "\n", "\n  "))
 	}
 	return b.String()
 }

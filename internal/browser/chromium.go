@@ -45,8 +45,9 @@ func shared() (context.Context, error) {
 	return c.ctx, nil
 }
 
-// Close stops the browser, if one runs, and removes its profile. A later New starts another. It is for a TestMain or a
-// program that takes screenshots; without it the same happens when the process ends, in whatever way it ends.
+// Close stops the browser, if one runs, and removes its profile. A later New starts another. It is
+// for a TestMain or a program that takes screenshots; without it the same happens when the process
+// ends, in whatever way it ends.
 func Close() {
 	running.Lock()
 	defer running.Unlock()
@@ -72,7 +73,8 @@ func start() (*chromium, error) {
 	options := append(chromedp.DefaultExecAllocatorOptions[:],
 		chromedp.ExecPath(path),
 		chromedp.Flag("user-data-dir", dir.path),
-		// The pages are our own, and containers seldom let an ordinary user have the sandbox; root never has it.
+		// The pages are our own, and containers seldom let an ordinary user have the sandbox; root
+		// never has it.
 		chromedp.Flag("no-sandbox", true),
 		chromedp.Flag("disable-gpu", true),
 		chromedp.Flag("disable-quic", true),
@@ -110,20 +112,23 @@ func find() (string, error) {
 	return "", fmt.Errorf("found no Chromium (looked for %q): run `make setup`, or set CHROMIUM to its path", names)
 }
 
-// profile is the browser's data folder. Chromium itself cannot outlive us: it goes when the pipe to it breaks (and, on
-// Linux, is killed by the kernel). Its folder would stay behind a panic or a timeout, which run no deferred call; so a
-// shell waits for the end of this process, seen as the end of its input, and sweeps.
+// profile is the browser's data folder. Chromium itself cannot outlive us: it goes when the pipe to
+// it breaks (and, on Linux, is killed by the kernel). Its folder would stay behind a panic or a
+// timeout, which run no deferred call; so a shell waits for the end of this process, seen as the
+// end of its input, and sweeps.
 type profile struct {
 	path    string
 	sweeper *exec.Cmd
 	alive   io.Closer
 }
 
-// longestTemp leaves room for "/credits-browser-NNNNNNNNNN/org.chromium.Chromium.XXXXXX/SingletonSocket" in a socket's
-// address, which has 108 bytes.
+// longestTemp leaves room for
+// "/credits-browser-NNNNNNNNNN/org.chromium.Chromium.XXXXXX/SingletonSocket" in a socket's address,
+// which has 108 bytes.
 const longestTemp = 32
 
-// sweep ignores Ctrl-C, which reaches the whole process group, and tries again while dying children still write.
+// sweep ignores Ctrl-C, which reaches the whole process group, and tries again while dying children
+// still write.
 const sweep = `trap '' INT TERM HUP
 cat >/dev/null
 for try in 1 2 3 4 5 6 7 8 9 10; do
@@ -148,7 +153,11 @@ func newProfile() (*profile, error) {
 	if err != nil {
 		return nil, fmt.Errorf("start the sweeper of the browser's profile: %w", err)
 	}
-	return &profile{path: path, sweeper: sweeper, alive: alive}, nil
+	return &profile{
+		path:    path,
+		sweeper: sweeper,
+		alive:   alive,
+	}, nil
 }
 
 // environment keeps all that Chromium writes inside of the profile, and gives it one zone on every machine.

@@ -39,7 +39,8 @@ func ask[T any](ctx context.Context, function string, args ...any) (T, error) {
 	return chromedp.Run(ctx, chromedp.Evaluate[T](source, chromedp.EvalAwaitPromise))
 }
 
-// Eval evaluates an expression in the page and decodes its value; a promise is awaited. An exception fails the test.
+// Eval evaluates an expression in the page and decodes its value; a promise is awaited. An
+// exception fails the test.
 func Eval[T any](p *Page, expression string) T {
 	p.t.Helper()
 	ctx, cancel := p.bounded()
@@ -65,8 +66,8 @@ func (p *Page) bounded() (context.Context, context.CancelFunc) {
 	return context.WithTimeout(p.ctx, p.patience)
 }
 
-// until calls try until it says that all is well, by an empty state. An error is a state too: a page that is just being
-// replaced by the next cannot be asked.
+// until calls try until it says that all is well, by an empty state. An error is a state too: a
+// page that is just being replaced by the next cannot be asked.
 func (p *Page) until(what string, try func(context.Context) (state string, err error)) {
 	p.t.Helper()
 	ctx, cancel := p.bounded()

@@ -36,7 +36,8 @@ func TestNothingIsLeftOver(t *testing.T) {
 				t.Fatalf("the other process: %v\n%s", err, out)
 			}
 			var left []string
-			for deadline := time.Now().Add(30 * time.Second); time.Now().Before(deadline); time.Sleep(50 * time.Millisecond) {
+			for deadline := time.Now().Add(30 * time.Second); time.Now().Before(deadline); time.Sleep(50 *
+				time.Millisecond) {
 				if left = append(profiles(t, temp), processes(t, temp)...); len(left) == 0 {
 					return
 				}

@@ -1,12 +1,14 @@
-// Package browser drives a real browser in tests: Chromium, through chromedp. One process serves a whole test binary;
-// each test has a context of its own, without cookies or cache of others.
+// Package browser drives a real browser in tests: Chromium, through chromedp. One process serves a
+// whole test binary; each test has a context of its own, without cookies or cache of others.
 //
-// A page watches itself. What a person would see in the console, such as an error, an uncaught exception, a violation of
-// the content security policy or a failed request, fails the test at its end, whatever the test looks at. What belongs
-// to the test is allowed by name: AllowConsole("status 422").
+// A page watches itself. What a person would see in the console, such as an error, an uncaught
+// exception, a violation of the content security policy or a failed request, fails the test at its
+// end, whatever the test looks at. What belongs to the test is allowed by name:
+// AllowConsole("status 422").
 //
-// Input is real: mouse and keys as the browser gets them from a person. Every wait ends after half a minute, only so that
-// nothing hangs; the failure says what was there instead, and leaves a screenshot.
+// Input is real: mouse and keys as the browser gets them from a person. Every wait ends after half
+// a minute, only so that nothing hangs; the failure says what was there instead, and leaves a
+// screenshot.
 package browser
 
 import (
@@ -67,11 +69,17 @@ func Timezone(zone string) Option { return func(l *look) { l.zone = zone } }
 // NoScript turns the page's own JavaScript off. Axe does not work then.
 func NoScript() Option { return func(l *look) { l.noScript = true } }
 
-// New opens an empty page, which is closed when the test ends. It starts the browser when none runs; a missing browser
-// fails the test.
+// New opens an empty page, which is closed when the test ends. It starts the browser when none
+// runs; a missing browser fails the test.
 func New(t testing.TB, options ...Option) *Page {
 	t.Helper()
-	l := look{width: 1280, height: 800, scale: 1, scheme: "light", motion: "no-preference"}
+	l := look{
+		width:  1280,
+		height: 800,
+		scale:  1,
+		scheme: "light",
+		motion: "no-preference",
+	}
 	for _, option := range options {
 		option(&l)
 	}
@@ -79,8 +87,14 @@ func New(t testing.TB, options ...Option) *Page {
 	if err != nil {
 		t.Fatalf("browser: %v", err)
 	}
-	p := &Page{t: t, base: l.base, patience: patience, noScript: l.noScript}
-	ctx, cancel := chromedp.NewContext(browser, chromedp.WithNewBrowserContext(), chromedp.WithListener(p.watch.event))
+	p := &Page{
+		t:        t,
+		base:     l.base,
+		patience: patience,
+		noScript: l.noScript,
+	}
+	ctx, cancel := chromedp.NewContext(browser, chromedp.WithNewBrowserContext(),
+		chromedp.WithListener(p.watch.event))
 	p.ctx = ctx
 	p.watch.dismiss = p.dismissDialog
 	t.Cleanup(func() {
@@ -103,15 +117,18 @@ func (l *look) apply() []chromedp.Action[chromedp.Void] {
 			{Name: "prefers-color-scheme", Value: l.scheme},
 			{Name: "prefers-reduced-motion", Value: l.motion},
 		}}),
-		command(page.AddScriptToEvaluateOnNewDocument, page.AddScriptToEvaluateOnNewDocumentParams{Source: reportEval}),
+		command(page.AddScriptToEvaluateOnNewDocument,
+			page.AddScriptToEvaluateOnNewDocumentParams{Source: reportEval}),
 		// Pages of parallel tests are all in front, as far as each can tell.
 		command(emulation.SetFocusEmulationEnabled, emulation.SetFocusEmulationEnabledParams{Enabled: true}),
 	}
 	if l.zone != "" {
-		actions = append(actions, command(emulation.SetTimezoneOverride, emulation.SetTimezoneOverrideParams{TimezoneID: l.zone}))
+		actions = append(actions, command(emulation.SetTimezoneOverride,
+			emulation.SetTimezoneOverrideParams{TimezoneID: l.zone}))
 	}
 	if l.noScript {
-		actions = append(actions, command(emulation.SetScriptExecutionDisabled, emulation.SetScriptExecutionDisabledParams{Value: true}))
+		actions = append(actions, command(emulation.SetScriptExecutionDisabled,
+			emulation.SetScriptExecutionDisabledParams{Value: true}))
 	}
 	return actions
 }
@@ -122,8 +139,8 @@ func (p *Page) Resize(width, height int) {
 	p.do("resize", chromedp.EmulateViewport(int64(width), int64(height)))
 }
 
-// AllowConsole lets problems pass whose text contains one of the parts: a deliberate failure of this test. See Problems
-// for the texts.
+// AllowConsole lets problems pass whose text contains one of the parts: a deliberate failure of
+// this test. See Problems for the texts.
 func (p *Page) AllowConsole(parts ...string) { p.watch.allow(parts...) }
 
 // Problems lists what would fail the test so far, such as "console error: ...", "exception: ...", "CSP: ...",
@@ -150,7 +167,8 @@ func (p *Page) finish() {
 	}
 }
 
-// flush waits until what the page has reported up to now has arrived: events come in the order of the answers.
+// flush waits until what the page has reported up to now has arrived: events come in the order of
+// the answers.
 func (p *Page) flush() {
 	ctx, cancel := context.WithTimeout(p.ctx, 5*time.Second)
 	defer cancel()

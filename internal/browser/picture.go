@@ -13,7 +13,8 @@ import (
 	"github.com/chromedp/chromedp"
 )
 
-// Screenshot writes a PNG of the window, or of the whole page, once fonts, pictures and animations are at rest.
+// Screenshot writes a PNG of the window, or of the whole page, once fonts, pictures and animations
+// are at rest.
 func (p *Page) Screenshot(path string, fullPage bool) {
 	p.t.Helper()
 	p.settle()
@@ -53,14 +54,15 @@ func capture(ctx context.Context, path string, fullPage bool) error {
 
 var notInFileNames = regexp.MustCompile(`[^A-Za-z0-9_-]+`)
 
-// snapshot keeps a picture of a failure: in the test's artifacts when go test -artifacts keeps them, else in the folder
-// for temporary files, where it outlives the test.
+// snapshot keeps a picture of a failure: in the test's artifacts when go test -artifacts keeps
+// them, else in the folder for temporary files, where it outlives the test.
 func (p *Page) snapshot(ctx context.Context) (string, error) {
 	dir := filepath.Join(os.TempDir(), "credits-screenshots")
 	if kept := flag.Lookup("test.artifacts"); kept != nil && kept.Value.String() == "true" {
 		dir = p.t.ArtifactDir()
 	}
-	name := fmt.Sprintf("%s-%s.png", notInFileNames.ReplaceAllString(p.t.Name(), "-"), time.Now().Format("150405.000"))
+	name := fmt.Sprintf("%s-%s.png", notInFileNames.ReplaceAllString(p.t.Name(), "-"),
+		time.Now().Format("150405.000"))
 	path := filepath.Join(dir, name)
 	return path, capture(ctx, path, false)
 }

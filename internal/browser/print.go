@@ -8,7 +8,8 @@ import (
 	"github.com/chromedp/chromedp"
 )
 
-// Print shows the page as it would be printed, or on the screen again. The scheme is the one that a dark system would ask for, too.
+// Print shows the page as it would be printed, or on the screen again. The scheme is the one that a
+// dark system would ask for, too.
 func (p *Page) Print(on bool, scheme string) {
 	p.t.Helper()
 	media := "screen"
@@ -23,7 +24,8 @@ func (p *Page) Print(on bool, scheme string) {
 // sheet finds the sheets of a PDF.
 var sheet = regexp.MustCompile(`/Type\s*/Page\b[^s]`)
 
-// Sheets is how many sheets of paper the page takes, of a size in inches: A4 is 8.27 by 11.69, Letter 8.5 by 11.
+// Sheets is how many sheets of paper the page takes, of a size in inches: A4 is 8.27 by 11.69,
+// Letter 8.5 by 11.
 func (p *Page) Sheets(width, height float64) int {
 	p.t.Helper()
 	ctx, cancel := p.bounded()

@@ -50,8 +50,9 @@ func (p *Page) WaitTrue(expression string) {
 	})
 }
 
-// WaitURL waits until the page is at an address and has loaded. A wanted address that begins with "/" is compared with
-// path and query, else with all; a "*" at its end stands for anything, and a query that it does not mention may be there.
+// WaitURL waits until the page is at an address and has loaded. A wanted address that begins with
+// "/" is compared with path and query, else with all; a "*" at its end stands for anything, and a
+// query that it does not mention may be there.
 func (p *Page) WaitURL(want string) {
 	p.t.Helper()
 	p.until("wait for the page "+want, func(ctx context.Context) (string, error) {
@@ -115,7 +116,8 @@ func (p *Page) Attr(selector, name string) string {
 func (p *Page) property(selector, function string) (value string) {
 	p.t.Helper()
 	p.until("look at "+selector, func(ctx context.Context) (string, error) {
-		found, err := ask[*string](ctx, fmt.Sprintf("((s) => { const e = pick(s); return e ? (%s)(e) : null })", function), selector)
+		found, err := ask[*string](ctx,
+			fmt.Sprintf("((s) => { const e = pick(s); return e ? (%s)(e) : null })", function), selector)
 		if err != nil {
 			return "", err
 		}

@@ -13,13 +13,14 @@ import (
 	"github.com/chromedp/cdproto/runtime"
 )
 
-// reportEval makes a refused eval known: the one violation that the browser does not log when a script catches it.
+// reportEval makes a refused eval known: the one violation that the browser does not log when a
+// script catches it.
 const reportEval = `addEventListener("securitypolicyviolation", (e) => {
 	if (/eval/.test(e.blockedURI)) console.error("Content Security Policy: " + e.effectiveDirective + " refuses " + e.blockedURI);
 })`
 
-// watch collects what goes wrong in a page. Chromedp calls event on the goroutine that reads the browser's messages, so
-// it only takes notes.
+// watch collects what goes wrong in a page. Chromedp calls event on the goroutine that reads the
+// browser's messages, so it only takes notes.
 type watch struct {
 	mu       sync.Mutex
 	seen     []string
@@ -63,8 +64,8 @@ func (w *watch) event(event any) {
 	}
 }
 
-// entry reads the browser's own log. Failed requests are in it too, without method or URL in the text: they are taken
-// from the network's events instead.
+// entry reads the browser's own log. Failed requests are in it too, without method or URL in the
+// text: they are taken from the network's events instead.
 func (w *watch) entry(e *log.Entry) {
 	if e.Level == log.EntryLevelError && e.Source != log.EntrySourceNetwork {
 		w.logged(e.Text + where(e.URL, e.LineNumber))
@@ -80,8 +81,9 @@ func (w *watch) logged(text string) {
 	w.note("%s: %s", kind, text)
 }
 
-// response notes refusals and failures. A document may answer 4xx: that is what a test of an error page asks for, and
-// Status tells. Scripts and styles may not, nor may what a page's own script asks for.
+// response notes refusals and failures. A document may answer 4xx: that is what a test of an error
+// page asks for, and Status tells. Scripts and styles may not, nor may what a page's own script
+// asks for.
 func (w *watch) response(e *network.EventResponseReceived) {
 	document := e.Type == network.ResourceTypeDocument
 	if document {
@@ -125,7 +127,8 @@ func (w *watch) documentStatus() int {
 	return int(w.status)
 }
 
-// arguments writes what console.error was given: texts as they are, anything else as the console describes it.
+// arguments writes what console.error was given: texts as they are, anything else as the console
+// describes it.
 func arguments(args []*runtime.RemoteObject) string {
 	parts := make([]string, len(args))
 	for i, arg := range args {
@@ -140,7 +143,8 @@ func arguments(args []*runtime.RemoteObject) string {
 	return strings.Join(parts, " ")
 }
 
-// abortedFade is what Chromium itself throws, for no script to catch, when pages follow one another faster than they fade.
+// abortedFade is what Chromium itself throws, for no script to catch, when pages follow one another
+// faster than they fade.
 const abortedFade = "InvalidStateError: Transition was aborted because of invalid state"
 
 func exception(d *runtime.ExceptionDetails) string {

@@ -18,7 +18,8 @@ type Catalog struct {
 	Features []Feature
 	Packs    []Pack // from the smallest to the largest
 	Table    []Row  // what a month's tokens are good for
-	// LowPercent of the plan's allowance is the threshold under which a balance is low, unless the creator sets one.
+	// LowPercent of the plan's allowance is the threshold under which a balance is low, unless the
+	// creator sets one.
 	LowPercent int64
 	// RefundGraceDays is how long tokens live that come back to a lot which has expired meanwhile.
 	RefundGraceDays int
@@ -26,7 +27,8 @@ type Catalog struct {
 	ReturnDays int
 	// ToolMinimum is the cheapest fixed-price feature: with less than that a balance counts as empty.
 	ToolMinimum tokens.Amount
-	// Upgrade says what a plan's allowance gains when the plan becomes a larger one in the middle of a period.
+	// Upgrade says what a plan's allowance gains when the plan becomes a larger one in the middle
+	// of a period.
 	Upgrade UpgradeRule
 	// versions are all versions of this catalog in order of From, itself among them; nil: it has no other.
 	versions []*Catalog
@@ -41,7 +43,8 @@ func (c *Catalog) At(t time.Time) *Catalog {
 	return c.versions[max(later-1, 0)]
 }
 
-// Versions are all versions of the catalog, in the order in which they take effect; the first one has no beginning.
+// Versions are all versions of the catalog, in the order in which they take effect; the first one
+// has no beginning.
 func (c *Catalog) Versions() []*Catalog {
 	if len(c.versions) == 0 {
 		return []*Catalog{c}
@@ -142,7 +145,8 @@ func find[T any](list []T, id string, key func(*T) string) (T, bool) {
 	return none, false
 }
 
-// Counts is what each plan's allowance is good for in this row, in the order of the plans: floor(allowance / rate).
+// Counts is what each plan's allowance is good for in this row, in the order of the plans:
+// floor(allowance / rate).
 func (c *Catalog) Counts(r Row) []int64 {
 	counts := make([]int64, len(c.Plans))
 	for i, plan := range c.Plans {
@@ -151,7 +155,8 @@ func (c *Catalog) Counts(r Row) []int64 {
 	return counts
 }
 
-// LowThreshold is the balance under which an account on this plan is low by default, in millionths of a token.
+// LowThreshold is the balance under which an account on this plan is low by default, in millionths
+// of a token.
 func (c *Catalog) LowThreshold(plan string) tokens.Amount {
 	p, _ := c.Plan(plan)
 	return p.Allowance * tokens.Amount(c.LowPercent) / 100
@@ -167,12 +172,18 @@ type Price struct {
 	Amount   tokens.Amount
 }
 
-// Price works out what quantity units of a feature cost. quantity nil means one. amount is what the caller says the work used: agents'
-// features accept it, metered ones need it, tools refuse it. Errors are problem.Error of kind Meaning that name the field.
+// Price works out what quantity units of a feature cost. quantity nil means one. amount is what the
+// caller says the work used: agents' features accept it, metered ones need it, tools refuse it.
+// Errors are problem.Error of kind Meaning that name the field.
 func (c *Catalog) Price(feature string, quantity *int64, amount *tokens.Amount) (Price, error) {
 	f, ok := c.Feature(feature)
 	if !ok {
-		return Price{}, &problem.Error{Kind: problem.Meaning, Code: "unknown_feature", Field: "feature", Message: "feature is not in the catalog."}
+		return Price{}, &problem.Error{
+			Kind:    problem.Meaning,
+			Code:    "unknown_feature",
+			Field:   "feature",
+			Message: "feature is not in the catalog.",
+		}
 	}
 	p := Price{Quantity: 1, Unit: f.Price}
 	if quantity != nil {

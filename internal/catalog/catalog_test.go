@@ -16,14 +16,27 @@ import (
 func TestBuiltinReproducesTheArticle(t *testing.T) {
 	t.Parallel()
 	c := catalog.Builtin()
-	for plan, allowance := range map[string]string{"starter": "200", "pro": "400", "star": "1000"} {
+	for plan, allowance := range map[string]string{
+		"starter": "200",
+		"pro":     "400",
+		"star":    "1000",
+	} {
 		if p, ok := c.Plan(plan); !ok || p.Allowance.String() != allowance {
 			t.Errorf("plan %s grants %s, want %s", plan, p.Allowance, allowance)
 		}
 	}
 	prices := map[string]string{
-		"image_generation": "10", "video_5s": "30", "video_10s": "50", "motion_reference_video": "55", "lip_sync": "5", "pdf_creation": "75",
-		"photoshoot": "10", "voice_dubbing": "5", "social_comment_reply": "0.05", "comment_to_dm": "0.05", "brand_deal_scan": "0.1",
+		"image_generation":       "10",
+		"video_5s":               "30",
+		"video_10s":              "50",
+		"motion_reference_video": "55",
+		"lip_sync":               "5",
+		"pdf_creation":           "75",
+		"photoshoot":             "10",
+		"voice_dubbing":          "5",
+		"social_comment_reply":   "0.05",
+		"comment_to_dm":          "0.05",
+		"brand_deal_scan":        "0.1",
 	}
 	for id, price := range prices {
 		if p, err := c.Price(id, nil, nil); err != nil || p.Amount.String() != price {
@@ -33,7 +46,8 @@ func TestBuiltinReproducesTheArticle(t *testing.T) {
 	if c.Version != catalog.DefaultVersion {
 		t.Errorf("the version is %s: DefaultVersion has to say so", c.Version)
 	}
-	if c.LowPercent != 20 || c.RefundGraceDays != 30 || c.Upgrade != catalog.UpgradeDifference || len(c.Packs) != 3 || !c.Packs[1].Popular {
+	if c.LowPercent != 20 || c.RefundGraceDays != 30 || c.Upgrade != catalog.UpgradeDifference ||
+		len(c.Packs) != 3 || !c.Packs[1].Popular {
 		t.Errorf("%+v", c)
 	}
 	if len(c.Features) != len(prices)+1 {
@@ -70,7 +84,8 @@ func TestPlanTable(t *testing.T) {
 func TestBuiltinWarnsAboutVideos(t *testing.T) {
 	t.Parallel()
 	_, warnings, err := catalog.Parse("c.yaml", catalog.DefaultFile)
-	if err != nil || len(warnings) != 1 || warnings[0].Reason != `warning: "AI Generated Videos" counts at 20 tokens, but video_5s costs 30` {
+	if err != nil || len(warnings) != 1 ||
+		warnings[0].Reason != `warning: "AI Generated Videos" counts at 20 tokens, but video_5s costs 30` {
 		t.Errorf("%v, %v", warnings, err)
 	}
 }
@@ -81,7 +96,8 @@ func TestBuiltinIsACopy(t *testing.T) {
 	c := catalog.Builtin()
 	c.Plans[0].Allowance, c.Features[0].Price, c.Packs[0].Tokens, c.Table[0].Rate = 1, 1, 1, 1
 	other := catalog.Builtin()
-	if other.Plans[0].Allowance == 1 || other.Features[0].Price == 1 || other.Packs[0].Tokens == 1 || other.Table[0].Rate == 1 {
+	if other.Plans[0].Allowance == 1 || other.Features[0].Price == 1 || other.Packs[0].Tokens == 1 ||
+		other.Table[0].Rate == 1 {
 		t.Errorf("%+v", other)
 	}
 }
@@ -153,7 +169,8 @@ func TestTheDocumentedExample(t *testing.T) {
 	if err != nil || len(warnings) > 0 {
 		t.Fatal(warnings, err)
 	}
-	if c.Upgrade != catalog.UpgradeProrated || c.LowPercent != 25 || len(c.Versions()) != 3 || len(c.Table) != 3 || c.Packs[1].ExpiresDays != 365 {
+	if c.Upgrade != catalog.UpgradeProrated || c.LowPercent != 25 || len(c.Versions()) != 3 || len(c.Table) != 3 ||
+		c.Packs[1].ExpiresDays != 365 {
 		t.Errorf("%+v", c)
 	}
 }

@@ -11,7 +11,8 @@ import (
 	"pop.store/credits/internal/tokens"
 )
 
-// compile makes the versions of a catalog: the prices before any change, and one version for each instant at which some change.
+// compile makes the versions of a catalog: the prices before any change, and one version for each
+// instant at which some change.
 func (d *draft) compile() []*Catalog {
 	changes := slices.Clone(d.changes)
 	slices.SortStableFunc(changes, func(a, b change) int { return a.from.Compare(b.from) })
@@ -29,7 +30,8 @@ func (d *draft) compile() []*Catalog {
 	return versions
 }
 
-// apply sets what a change changes in a catalog whose lists are in the order of the file, and tells whether anything is different then.
+// apply sets what a change changes in a catalog whose lists are in the order of the file, and tells
+// whether anything is different then.
 func (c *change) apply(to *Catalog) bool {
 	var size *tokens.Amount
 	var price int64 // features have none in money
@@ -54,7 +56,8 @@ func set[T comparable](to, value *T) bool {
 	return true
 }
 
-// finish makes a version of the prices: what follows from them is worked out, and the lists are put in their order.
+// finish makes a version of the prices: what follows from them is worked out, and the lists are put
+// in their order.
 func (d *draft) finish(prices *Catalog, from time.Time) *Catalog {
 	c := prices.copy()
 	c.From = from
@@ -84,8 +87,9 @@ func toolMinimum(features []Feature) tokens.Amount {
 	return least
 }
 
-// fingerprint is a short hash of everything that the books depend on. It is part of the version, so that a price cannot change under the
-// same name, whether or not somebody thinks of the name. Words and links are not in it.
+// fingerprint is a short hash of everything that the books depend on. It is part of the version, so
+// that a price cannot change under the same name, whether or not somebody thinks of the name. Words
+// and links are not in it.
 func (c *Catalog) fingerprint() string {
 	var lines []string
 	for _, p := range c.Plans {
@@ -95,7 +99,8 @@ func (c *Catalog) fingerprint() string {
 		lines = append(lines, fmt.Sprintf("feature %s %s %s", f.ID, f.Pricing, f.Price))
 	}
 	for _, p := range c.Packs {
-		lines = append(lines, fmt.Sprintf("pack %s %s %d %s %d", p.ID, p.Tokens, p.Price.Minor, p.Price.Currency, p.ExpiresDays))
+		lines = append(lines, fmt.Sprintf("pack %s %s %d %s %d", p.ID, p.Tokens, p.Price.Minor, p.Price.Currency,
+			p.ExpiresDays))
 	}
 	lines = append(lines, fmt.Sprintf("rules %d %d %s", c.LowPercent, c.RefundGraceDays, c.Upgrade))
 	slices.Sort(lines)
@@ -106,7 +111,8 @@ func (c *Catalog) fingerprint() string {
 // copy is a catalog of its own, without siblings, that shares nothing with c.
 func (c *Catalog) copy() *Catalog {
 	own := *c
-	own.Plans, own.Features, own.Packs, own.Table = slices.Clone(c.Plans), slices.Clone(c.Features), slices.Clone(c.Packs), slices.Clone(c.Table)
+	own.Plans, own.Features, own.Packs, own.Table = slices.Clone(c.Plans), slices.Clone(c.Features),
+		slices.Clone(c.Packs), slices.Clone(c.Table)
 	own.versions = nil
 	return &own
 }

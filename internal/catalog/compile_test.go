@@ -14,7 +14,8 @@ import (
 // day is midnight of a day in January 2027.
 func day(n int) time.Time { return time.Date(2027, 1, n, 0, 0, 0, 0, time.UTC) }
 
-// changing is small with changes: of a feature on the 1st, 5th and 9th, of a plan on the 5th, of a pack on the 7th.
+// changing is small with changes: of a feature on the 1st, 5th and 9th, of a plan on the 5th, of a
+// pack on the 7th.
 func changing(t testing.TB) string {
 	text := edit(t, small, "    price: 10\n", `    price: 10
     changes:
@@ -25,8 +26,10 @@ func changing(t testing.TB) string {
       - from: 2027-01-05T01:00:00+01:00
         price: 0.5
 `)
-	text = edit(t, text, "    price: 9.50\n", "    changes: [{from: 2027-01-05T00:00:00Z, allowance: 2000, price: 95}]\n    price: 9.50\n")
-	return edit(t, text, "    tokens: 50\n", "    changes: [{from: 2027-01-07T00:00:00Z, tokens: 600, price: 40.25}]\n    tokens: 50\n")
+	text = edit(t, text, "    price: 9.50\n",
+		"    changes: [{from: 2027-01-05T00:00:00Z, allowance: 2000, price: 95}]\n    price: 9.50\n")
+	return edit(t, text, "    tokens: 50\n",
+		"    changes: [{from: 2027-01-07T00:00:00Z, tokens: 600, price: 40.25}]\n    tokens: 50\n")
 }
 
 func TestPricesTakeEffectAtTheirTime(t *testing.T) {
@@ -43,7 +46,12 @@ func TestPricesTakeEffectAtTheirTime(t *testing.T) {
 		{day(1), "12", "100", "50", 950, 500, []int64{8, 83}, "01", "05", "12"},
 		{day(5).Add(-time.Microsecond), "12", "100", "50", 950, 500, []int64{8, 83}, "01", "05", "12"},
 		{day(5), "0.5", "2000", "50", 9500, 500, []int64{2000, 4000}, "05", "07", "0.5"},
-		{day(7).In(time.FixedZone("", -3600)), "0.5", "2000", "600", 9500, 4025, []int64{2000, 4000}, "07", "09", "0.5"},
+		{
+			day(7).In(time.FixedZone("", -3600)), "0.5", "2000", "600", 9500, 4025,
+			[]int64{2000, 4000},
+			"07", "09",
+			"0.5",
+		},
 		{day(9), "10", "2000", "600", 9500, 4025, []int64{100, 200}, "09", "", "10"},
 		{day(31), "10", "2000", "600", 9500, 4025, []int64{100, 200}, "09", "", "10"},
 	} {
@@ -51,9 +59,12 @@ func TestPricesTakeEffectAtTheirTime(t *testing.T) {
 		image, _ := v.Feature("image")
 		basic, _ := v.Plan("basic")
 		few, _ := v.Pack("few")
-		if image.Price.String() != want.image || basic.Allowance.String() != want.basic || few.Tokens.String() != want.few ||
-			basic.Price.Minor != want.basicMinor || few.Price.Minor != want.fewUSD || !slices.Equal(v.Counts(v.Table[0]), want.images) ||
-			dayOf(v.From) != want.from || dayOf(v.NextChange()) != want.next || v.ToolMinimum.String() != want.minimum {
+		if image.Price.String() != want.image || basic.Allowance.String() != want.basic ||
+			few.Tokens.String() != want.few ||
+			basic.Price.Minor != want.basicMinor || few.Price.Minor != want.fewUSD ||
+			!slices.Equal(v.Counts(v.Table[0]), want.images) ||
+			dayOf(v.From) != want.from || dayOf(v.NextChange()) != want.next ||
+			v.ToolMinimum.String() != want.minimum {
 			t.Errorf("at %s: %+v, want %+v", want.at, v, want)
 		}
 		for _, sibling := range c.Versions() {
@@ -79,7 +90,8 @@ func inOrder(c *catalog.Catalog) bool {
 		slices.IsSortedFunc(c.Packs, func(a, b catalog.Pack) int { return int(a.Tokens - b.Tokens) })
 }
 
-// Entries keep the version: each set of prices has a name of its own, whatever `version` says, and words do not change it.
+// Entries keep the version: each set of prices has a name of its own, whatever `version` says, and
+// words do not change it.
 func TestVersionsNameTheirPrices(t *testing.T) {
 	t.Parallel()
 	c, _ := mustParse(t, changing(t))
@@ -110,7 +122,11 @@ func TestVersionsNameTheirPrices(t *testing.T) {
 			t.Errorf("%q does not change the version", e[1])
 		}
 	}
-	for _, e := range [][2]string{{"name: Basic", "name: Base"}, {"price: 10\n", "price: '10.0'\n"}, {"url: /plans", "url: /other"}} {
+	for _, e := range [][2]string{
+		{"name: Basic", "name: Base"},
+		{"price: 10\n", "price: '10.0'\n"},
+		{"url: /plans", "url: /other"},
+	} {
 		if other, _ := mustParse(t, edit(t, small, e[0], e[1])); other.Version != plain.Version {
 			t.Errorf("%q changes the version", e[1])
 		}
@@ -123,23 +139,81 @@ func TestWarnings(t *testing.T) {
 		from, to string
 		want     []string
 	}{
-		"another rate":         {"    name: Images\n", "    name: Images\n    rate: 9\n", []string{`:42: warning: "Images" counts at 9 tokens, but image costs 10`}},
-		"the same rate":        {"    name: Images\n", "    name: Images\n    rate: 10.0\n", nil},
-		"rate of a metered":    {"  - feature: image\n    name: Images\n", "  - {feature: sale, name: Sales, rate: 2}\n", nil},
-		"free":                 {"price: 10\n", "price: 0\n", []string{":16: warning: feature image is free", `:42: warning: "Images" counts nothing: image is free`, `:9: warning: plan big gives no more of anything in the plan table than basic`}},
-		"out of reach":         {"price: 10\n", "price: 1001\n", []string{":16: warning: feature image costs 1001 tokens: more than any plan gives", ":29: warning: pack few does not pay for the cheapest tool, which costs 1001 tokens", ":34: warning: pack many does not pay for the cheapest tool, which costs 1001 tokens", ":9: warning: plan big gives no more of anything in the plan table than basic"}},
-		"no use":               {"allowance: 1000\n", "allowance: 109\n", []string{":9: warning: plan big gives no more of anything in the plan table than basic"}},
-		"as much":              {"allowance: 1000\n", "allowance: 100\n", []string{":9: warning: plan big gives as much as basic"}},
-		"dear plan":            {"price: 90\n", "price: 95.01\n", []string{":9: warning: plan big is dearer per token than the smaller basic"}},
-		"beside a free plan":   {"price: 9.50\n", "price: 0\n", nil},
-		"no price":             {"    price: 90\n    currency: USD\n", "", []string{":9: warning: plan big has no price, others have"}},
-		"no url":               {"    url: /plans\n", "", []string{":3: warning: plan basic has no url, others have"}},
-		"dear pack":            {`price: "45"`, "price: 50.01", []string{":34: warning: pack many is dearer per token than the smaller few"}},
-		"pack of no use":       {"tokens: 50\n", "tokens: 9.99\n", []string{":29: warning: pack few does not pay for the cheapest tool, which costs 10 tokens"}},
-		"packs alike":          {"tokens: 500\n", "tokens: 50\n", []string{":34: warning: pack many holds as many tokens as few", ":34: warning: pack many is dearer per token than the smaller few"}},
-		"two currencies":       {`price: "45"` + "\n    currency: USD", "price: 45\n    currency: EUR", []string{":34: warning: pack many is in EUR, the first pack in USD"}},
-		"a change of nothing":  {"    price: 10\n", "    price: 10\n    changes:\n      - {from: 2027-01-01T00:00:00Z, price: 10.0}\n", []string{":23: warning: the change changes nothing: the values are those from before"}},
-		"a change that is odd": {"    tokens: 50\n", "    tokens: 50\n    changes: [{from: 2027-01-01T00:00:00Z, price: 4}]\n", []string{":35: warning: pack many is dearer per token than the smaller few, from 2027-01-01T00:00:00Z on"}},
+		"another rate": {
+			"    name: Images\n", "    name: Images\n    rate: 9\n",
+			[]string{`:42: warning: "Images" counts at 9 tokens, but image costs 10`},
+		},
+		"the same rate": {"    name: Images\n", "    name: Images\n    rate: 10.0\n", nil},
+		"rate of a metered": {
+			"  - feature: image\n    name: Images\n",
+			"  - {feature: sale, name: Sales, rate: 2}\n", nil,
+		},
+		"free": {
+			"price: 10\n", "price: 0\n",
+			[]string{
+				":16: warning: feature image is free", `:42: warning: "Images" counts nothing: image is free`,
+				`:9: warning: plan big gives no more of anything in the plan table than basic`,
+			},
+		},
+		"out of reach": {
+			"price: 10\n", "price: 1001\n",
+			[]string{
+				":16: warning: feature image costs 1001 tokens: more than any plan gives",
+				":29: warning: pack few does not pay for the cheapest tool, which costs 1001 tokens",
+				":34: warning: pack many does not pay for the cheapest tool, which costs 1001 tokens",
+				":9: warning: plan big gives no more of anything in the plan table than basic",
+			},
+		},
+		"no use": {
+			"allowance: 1000\n", "allowance: 109\n",
+			[]string{":9: warning: plan big gives no more of anything in the plan table than basic"},
+		},
+		"as much": {
+			"allowance: 1000\n", "allowance: 100\n",
+			[]string{":9: warning: plan big gives as much as basic"},
+		},
+		"dear plan": {
+			"price: 90\n", "price: 95.01\n",
+			[]string{":9: warning: plan big is dearer per token than the smaller basic"},
+		},
+		"beside a free plan": {"price: 9.50\n", "price: 0\n", nil},
+		"no price": {
+			"    price: 90\n    currency: USD\n", "",
+			[]string{":9: warning: plan big has no price, others have"},
+		},
+		"no url": {
+			"    url: /plans\n", "",
+			[]string{":3: warning: plan basic has no url, others have"},
+		},
+		"dear pack": {
+			`price: "45"`, "price: 50.01",
+			[]string{":34: warning: pack many is dearer per token than the smaller few"},
+		},
+		"pack of no use": {
+			"tokens: 50\n", "tokens: 9.99\n",
+			[]string{":29: warning: pack few does not pay for the cheapest tool, which costs 10 tokens"},
+		},
+		"packs alike": {
+			"tokens: 500\n", "tokens: 50\n",
+			[]string{
+				":34: warning: pack many holds as many tokens as few",
+				":34: warning: pack many is dearer per token than the smaller few",
+			},
+		},
+		"two currencies": {
+			`price: "45"` + "\n    currency: USD", "price: 45\n    currency: EUR",
+			[]string{":34: warning: pack many is in EUR, the first pack in USD"},
+		},
+		"a change of nothing": {
+			"    price: 10\n",
+			"    price: 10\n    changes:\n      - {from: 2027-01-01T00:00:00Z, price: 10.0}\n",
+			[]string{":23: warning: the change changes nothing: the values are those from before"},
+		},
+		"a change that is odd": {
+			"    tokens: 50\n",
+			"    tokens: 50\n    changes: [{from: 2027-01-01T00:00:00Z, price: 4}]\n",
+			[]string{":35: warning: pack many is dearer per token than the smaller few, from 2027-01-01T00:00:00Z on"},
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -178,7 +252,8 @@ func FuzzParse(f *testing.F) {
 			}
 		}
 		for i, v := range c.Versions() {
-			if (i == 0) != v.From.IsZero() || (i > 0 && (v.At(v.From) != v || v.At(v.From.Add(-1)) != c.Versions()[i-1])) {
+			if (i == 0) != v.From.IsZero() ||
+				(i > 0 && (v.At(v.From) != v || v.At(v.From.Add(-1)) != c.Versions()[i-1])) {
 				t.Fatalf("version %d does not begin at %s", i, v.From)
 			}
 			sound(t, v)
@@ -204,8 +279,10 @@ func sound(t *testing.T, c *catalog.Catalog) {
 	for _, p := range c.Plans {
 		id("plan", p.ID)
 		amount(p.Allowance, 0)
-		if p.Name == "" || p.Price.Minor < 0 || (p.Price.Minor > 0 && p.Price.Currency == "") || c.LowThreshold(p.ID) > p.Allowance || c.LowThreshold(p.ID) < 0 ||
-			(p.URL != "" && !strings.HasPrefix(p.URL, "https://") && !strings.HasPrefix(p.URL, "/")) || strings.HasPrefix(p.URL, "//") {
+		if p.Name == "" || p.Price.Minor < 0 || (p.Price.Minor > 0 && p.Price.Currency == "") ||
+			c.LowThreshold(p.ID) > p.Allowance || c.LowThreshold(p.ID) < 0 ||
+			(p.URL != "" && !strings.HasPrefix(p.URL, "https://") && !strings.HasPrefix(p.URL, "/")) ||
+			strings.HasPrefix(p.URL, "//") {
 			t.Fatalf("%+v", p)
 		}
 	}
@@ -232,7 +309,8 @@ func sound(t *testing.T, c *catalog.Catalog) {
 			t.Fatalf("%+v", r)
 		}
 	}
-	if len(c.Plans) == 0 || len(c.Features) == 0 || popular > 1 || c.ToolMinimum <= 0 || c.RefundGraceDays < 1 || c.LowPercent < 0 ||
+	if len(c.Plans) == 0 || len(c.Features) == 0 || popular > 1 || c.ToolMinimum <= 0 || c.RefundGraceDays < 1 ||
+		c.LowPercent < 0 ||
 		!inOrder(c) || len(c.Version) > 64+9 || !strings.Contains(c.Version, "+") {
 		t.Fatalf("%+v", c)
 	}

@@ -11,7 +11,8 @@ import (
 
 // priced is the small catalog with its pack of 50 tokens at another price.
 func priced(price, currency string) []byte {
-	return []byte(strings.Replace(small, "price: 5.00\n    currency: USD\n", "price: "+price+"\n    currency: "+currency+"\n", 1))
+	return []byte(strings.Replace(small, "price: 5.00\n    currency: USD\n",
+		"price: "+price+"\n    currency: "+currency+"\n", 1))
 }
 
 // Prices have the decimals of their currency, whatever units the payment provider counts in.

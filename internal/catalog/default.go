@@ -22,6 +22,6 @@ var builtin = sync.OnceValue(func() *Catalog {
 	return c
 })
 
-// Builtin is the built-in catalog: the numbers of the help article "How to Understand AI Token Usage and Credits on POP.STORE". Each
-// call gives a copy of its own.
+// Builtin is the built-in catalog: the numbers of the help article "How to Understand AI Token
+// Usage and Credits on POP.STORE". Each call gives a copy of its own.
 func Builtin() *Catalog { return builtin().copy() }

@@ -42,7 +42,11 @@ const maxFindings = 100
 func inOrder(list []Finding) []Finding {
 	slices.SortStableFunc(list, func(a, b Finding) int { return a.Line - b.Line })
 	if len(list) > maxFindings {
-		rest := Finding{File: list[0].File, Line: list[maxFindings].Line, Reason: "and more from here on"}
+		rest := Finding{
+			File:   list[0].File,
+			Line:   list[maxFindings].Line,
+			Reason: "and more from here on",
+		}
 		list = append(list[:maxFindings:maxFindings], rest)
 	}
 	return list

@@ -35,8 +35,9 @@ const (
 	defaultReturnDays = 14
 )
 
-// Parse reads a catalog in YAML. file is only the name that it has in findings. The answer is the first version of the catalog, which
-// knows the later ones, and what an operator may want to look at again; the error is an *Error with everything that is wrong.
+// Parse reads a catalog in YAML. file is only the name that it has in findings. The answer is the
+// first version of the catalog, which knows the later ones, and what an operator may want to look
+// at again; the error is an *Error with everything that is wrong.
 func Parse(file string, text []byte) (*Catalog, []Finding, error) {
 	r := &reader{file: file}
 	if len(text) > MaxFileSize {
@@ -54,7 +55,8 @@ func Parse(file string, text []byte) (*Catalog, []Finding, error) {
 	return versions[0], d.warnings(versions), nil
 }
 
-// draft is a catalog file while it is read: the prices as they are before any change, the changes, and where everything stands.
+// draft is a catalog file while it is read: the prices as they are before any change, the changes,
+// and where everything stands.
 type draft struct {
 	*reader
 	base                         Catalog // its lists are in the order of the file
@@ -83,7 +85,8 @@ const (
 )
 
 func (d *draft) read(doc *yaml.Node) {
-	o := d.object(doc, "the catalog", "version", "plans", "features", "plan_table", "packs", "thresholds", "refund_grace_days", "return_days", "upgrade_rule")
+	o := d.object(doc, "the catalog", "version", "plans", "features", "plan_table", "packs", "thresholds",
+		"refund_grace_days", "return_days", "upgrade_rule")
 	if doc.Kind != yaml.MappingNode {
 		return
 	}
@@ -95,7 +98,8 @@ func (d *draft) read(doc *yaml.Node) {
 	d.readTable(o)
 	d.base.LowPercent = defaultLowPercent
 	if n := o.fields["thresholds"]; n != nil {
-		d.base.LowPercent = int64(d.object(n, "thresholds", "low_percent").number("low_percent", 0, 100, defaultLowPercent))
+		d.base.LowPercent = int64(d.object(n, "thresholds", "low_percent").number("low_percent", 0, 100,
+			defaultLowPercent))
 	}
 	d.base.RefundGraceDays = o.number("refund_grace_days", 1, maxDays, defaultGraceDays)
 	d.base.ReturnDays = o.number("return_days", 0, maxReturn, defaultReturnDays)
@@ -108,7 +112,11 @@ func (d *draft) readPlans(top object) {
 	for i, n := range top.list("plans", 1, maxPlans) {
 		o := d.object(n, "a plan", "id", "name", "allowance", "price", "currency", "url", "changes")
 		o.needs("id", "name", "allowance")
-		p := Plan{ID: o.id("id"), Name: o.text("name", maxName), URL: o.link("url")}
+		p := Plan{
+			ID:   o.id("id"),
+			Name: o.text("name", maxName),
+			URL:  o.link("url"),
+		}
 		p.Allowance, _ = o.amount("allowance")
 		p.Price = o.price(false)
 		o.unique("plan", p.ID, seen)
@@ -122,7 +130,13 @@ func (d *draft) readFeatures(top object) {
 	for i, n := range top.list("features", 1, maxFeatures) {
 		o := d.object(n, "a feature", "id", "name", "one", "many", "pricing", "price", "agent", "changes")
 		o.needs("id", "name", "one", "many", "pricing")
-		f := Feature{ID: o.id("id"), Name: o.text("name", maxName), One: o.text("one", maxName), Many: o.text("many", maxName), Agent: o.flag("agent")}
+		f := Feature{
+			ID:    o.id("id"),
+			Name:  o.text("name", maxName),
+			One:   o.text("one", maxName),
+			Many:  o.text("many", maxName),
+			Agent: o.flag("agent"),
+		}
 		f.Pricing = Pricing(o.oneOf("pricing", string(Fixed), string(Default), string(Metered)))
 		f.Price, _ = o.amount("price")
 		o.unique("feature", f.ID, seen)
@@ -150,7 +164,12 @@ func (d *draft) readPacks(top object) {
 	for i, n := range top.list("packs", 0, maxPacks) {
 		o := d.object(n, "a pack", "id", "name", "tokens", "price", "currency", "expires_days", "popular", "changes")
 		o.needs("id", "name", "tokens", "price")
-		p := Pack{ID: o.id("id"), Name: o.text("name", maxName), Popular: o.flag("popular"), ExpiresDays: o.number("expires_days", 1, maxDays, 0)}
+		p := Pack{
+			ID:          o.id("id"),
+			Name:        o.text("name", maxName),
+			Popular:     o.flag("popular"),
+			ExpiresDays: o.number("expires_days", 1, maxDays, 0),
+		}
 		p.Tokens = o.positive("tokens")
 		p.Price = o.price(true)
 		o.unique("pack", p.ID, seen)
@@ -169,7 +188,12 @@ func (d *draft) readTable(top object) {
 	for _, n := range top.list("plan_table", 0, maxRows) {
 		o := d.object(n, "a row of the plan table", "feature", "name", "rate", "about")
 		o.needs("feature", "name")
-		row := Row{Feature: o.id("feature"), Name: o.text("name", maxName), Rate: o.positive("rate"), About: o.flag("about")}
+		row := Row{
+			Feature: o.id("feature"),
+			Name:    o.text("name", maxName),
+			Rate:    o.positive("rate"),
+			About:   o.flag("about"),
+		}
 		f, known := d.base.Feature(row.Feature)
 		switch {
 		case row.Feature == "": // noted already
@@ -181,7 +205,8 @@ func (d *draft) readTable(top object) {
 		if !o.has("about") {
 			row.About = f.Pricing != Fixed
 		}
-		d.base.Table, d.rows, d.ownRate = append(d.base.Table, row), append(d.rows, o.lineOf("feature")), append(d.ownRate, o.has("rate"))
+		d.base.Table, d.rows, d.ownRate = append(d.base.Table, row), append(d.rows, o.lineOf("feature")),
+			append(d.ownRate, o.has("rate"))
 	}
 }
 
@@ -195,7 +220,11 @@ func (d *draft) readChanges(item object, of itemKind, index int, amount, price s
 	for _, n := range item.list("changes", 1, maxChanges) {
 		o := d.object(n, "a change", known...)
 		o.needs("from")
-		c := change{line: o.line, of: of, item: index}
+		c := change{
+			line: o.line,
+			of:   of,
+			item: index,
+		}
 		c.from, _ = o.instant("from")
 		if len(o.fields) > 0 && !o.has(amount) && (price == "" || !o.has(price)) {
 			d.fail(o.line, "the change changes nothing: it needs %s", strings.Join(known[1:], " or "))
@@ -292,8 +321,8 @@ func (o object) price(needed bool) money.Amount {
 	return money.Amount{Minor: o.minor("price", currency, needed), Currency: currency}
 }
 
-// minor reads a price in a currency's minor units: "9.00" is 900 in USD. One that is for sale has to be one that can
-// be paid. Of an unknown currency only the form is looked at.
+// minor reads a price in a currency's minor units: "9.00" is 900 in USD. One that is for sale has
+// to be one that can be paid. Of an unknown currency only the form is looked at.
 func (o object) minor(name, currency string, forSale bool) int64 {
 	const must = `must be a decimal number such as "9.00"`
 	n := o.scalar(name, must)
@@ -320,7 +349,8 @@ func (o object) minor(name, currency string, forSale bool) int64 {
 	case a == 0 && forSale:
 		o.fail(n.Line, "%s must be more than zero", name)
 	case forSale && int64(a/unit)%step != 0:
-		o.fail(n.Line, "%s must be a multiple of %s: nothing else can be paid", name, money.Amount{Minor: step, Currency: currency})
+		o.fail(n.Line, "%s must be a multiple of %s: nothing else can be paid", name,
+			money.Amount{Minor: step, Currency: currency})
 	default:
 		return int64(a / unit)
 	}
@@ -335,9 +365,11 @@ func (o object) link(name string) string {
 	}
 	u, err := url.Parse(s)
 	local := err == nil && u.Scheme == "" && u.Host == "" && strings.HasPrefix(s, "/") && !strings.HasPrefix(s, "//")
-	remote := err == nil && u.Scheme == "https" && u.Hostname() != "" && u.User == nil && strings.HasPrefix(s, "https://")
+	remote := err == nil && u.Scheme == "https" && u.Hostname() != "" && u.User == nil && strings.HasPrefix(s,
+		"https://")
 	if (!local && !remote) || strings.ContainsAny(s, "\\ ") {
-		o.fail(o.lineOf(name), "%s must begin with https:// or be a path such as /settings/plan, not %s", name, quote(s))
+		o.fail(o.lineOf(name), "%s must begin with https:// or be a path such as /settings/plan, not %s", name,
+			quote(s))
 		return ""
 	}
 	return s

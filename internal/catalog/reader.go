@@ -22,8 +22,8 @@ import (
 // maxDepth is deeper than any catalog nests.
 const maxDepth = 12
 
-// reader takes typed values out of YAML nodes and notes what is wrong with them. It never stops at the first error: a value that cannot
-// be used is noted and read as zero.
+// reader takes typed values out of YAML nodes and notes what is wrong with them. It never stops at
+// the first error: a value that cannot be used is noted and read as zero.
 type reader struct {
 	file   string
 	errors []Finding
@@ -33,7 +33,11 @@ func (r *reader) fail(line int, format string, args ...any) {
 	if len(r.errors) > 100*maxFindings {
 		return // nobody reads that many
 	}
-	r.errors = append(r.errors, Finding{File: r.file, Line: line, Reason: fmt.Sprintf(format, args...)})
+	r.errors = append(r.errors, Finding{
+		File:   r.file,
+		Line:   line,
+		Reason: fmt.Sprintf(format, args...),
+	})
 }
 
 // document reads the one YAML document of a text; nil when there is none that could be read.
@@ -65,7 +69,8 @@ func unreadable(text []byte) int {
 	line := 1
 	for len(text) > 0 {
 		char, size := utf8.DecodeRune(text)
-		if (char == utf8.RuneError && size == 1) || (unicode.IsControl(char) && char != '\n' && char != '\r' && char != '\t') {
+		if (char == utf8.RuneError && size == 1) ||
+			(unicode.IsControl(char) && char != '\n' && char != '\r' && char != '\t') {
 			return line
 		}
 		if char == '\n' {
@@ -93,19 +98,21 @@ func decode(text []byte) (doc yaml.Node, second *yaml.Node, err error) {
 
 var yamlPrefix = regexp.MustCompile(`^yaml: (?:line \d+: )?`)
 
-// failSyntax notes what the YAML parser says. It names the line where the block around the error begins, which may be far above: the line
-// itself is the first one with which the text up to there fails in the same way.
+// failSyntax notes what the YAML parser says. It names the line where the block around the error
+// begins, which may be far above: the line itself is the first one with which the text up to there
+// fails in the same way.
 func (r *reader) failSyntax(text []byte, err error) {
 	lines := bytes.SplitAfter(text, []byte("\n"))
 	failing := sort.Search(len(lines)-1, func(i int) bool {
 		_, _, other := decode(bytes.Join(lines[:i+1], nil))
 		return other != nil && other.Error() == err.Error()
 	})
-	r.fail(failing+1, "is not YAML: %s", strings.Join(strings.Fields(yamlPrefix.ReplaceAllString(err.Error(), "")), " "))
+	r.fail(failing+1, "is not YAML: %s",
+		strings.Join(strings.Fields(yamlPrefix.ReplaceAllString(err.Error(), "")), " "))
 }
 
-// plain refuses what YAML can do and a catalog does not need: anchors, aliases, tags, depth. It reports false when the nodes are too deep
-// to be looked at any further.
+// plain refuses what YAML can do and a catalog does not need: anchors, aliases, tags, depth. It
+// reports false when the nodes are too deep to be looked at any further.
 func (r *reader) plain(n *yaml.Node, depth int) bool {
 	if depth > maxDepth {
 		r.fail(n.Line, "is nested too deeply")
@@ -132,18 +139,24 @@ type object struct {
 	fields map[string]*yaml.Node // nil: it is no mapping, as was noted
 }
 
-// object opens a mapping. what names it in errors: "a plan". Fields other than the known ones, and those that come twice, are errors.
+// object opens a mapping. what names it in errors: "a plan". Fields other than the known ones, and
+// those that come twice, are errors.
 func (r *reader) object(n *yaml.Node, what string, known ...string) object {
 	if n.Kind != yaml.MappingNode {
 		r.failType(n, what, "must be fields with values")
 		return object{reader: r, line: n.Line}
 	}
-	o, lines := object{reader: r, line: n.Line, fields: map[string]*yaml.Node{}}, map[string]int{}
+	o, lines := object{
+		reader: r,
+		line:   n.Line,
+		fields: map[string]*yaml.Node{},
+	}, map[string]int{}
 	for i := 0; i+1 < len(n.Content); i += 2 {
 		key, value := n.Content[i], n.Content[i+1]
 		switch {
 		case key.Kind != yaml.ScalarNode || !slices.Contains(known, key.Value):
-			r.fail(key.Line, "unknown field %s in %s; it can have %s", quote(key.Value), what, strings.Join(known, ", "))
+			r.fail(key.Line, "unknown field %s in %s; it can have %s", quote(key.Value), what,
+				strings.Join(known, ", "))
 		case lines[key.Value] > 0:
 			r.fail(key.Line, "%s is there twice: first at line %d", key.Value, lines[key.Value])
 		default:
@@ -269,7 +282,8 @@ func (o object) number(name string, least, most, otherwise int) int {
 		return otherwise
 	}
 	a, err := tokens.Parse(n.Value) // which knows neither signs, nor exponents, nor leading zeros
-	if err != nil || strings.Contains(n.Value, ".") || a < tokens.Amount(least)*tokens.One || a > tokens.Amount(most)*tokens.One {
+	if err != nil || strings.Contains(n.Value, ".") || a < tokens.Amount(least)*tokens.One ||
+		a > tokens.Amount(most)*tokens.One {
 		o.fail(n.Line, "%s %s, not %s", name, must, quote(n.Value))
 		return otherwise
 	}
@@ -279,7 +293,8 @@ func (o object) number(name string, least, most, otherwise int) int {
 // maxAmount bounds the amounts of a catalog, so that a percentage of one cannot overflow.
 const maxAmount = 1_000_000_000 * tokens.One
 
-// amount is a field with a number of tokens that is not negative. It is read from the text: no float touches it.
+// amount is a field with a number of tokens that is not negative. It is read from the text: no
+// float touches it.
 func (o object) amount(name string) (tokens.Amount, bool) {
 	n := o.scalar(name, tokens.ErrSyntax.Error())
 	if n == nil {

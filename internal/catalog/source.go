@@ -25,8 +25,8 @@ func NewSource(c *Catalog, now clock.Clock) *Source {
 	return s
 }
 
-// Open makes a source of a file; of the built-in catalog, about which there is nothing to warn, when the name is empty. It gives the
-// warnings too. The error is an *Error.
+// Open makes a source of a file; of the built-in catalog, about which there is nothing to warn,
+// when the name is empty. It gives the warnings too. The error is an *Error.
 func Open(file string, now clock.Clock) (*Source, []Finding, error) {
 	if file == "" {
 		return NewSource(Builtin(), now), nil, nil
@@ -66,11 +66,13 @@ func read(file string) ([]byte, error) {
 // InForce is the version of the catalog that is in force now.
 func (s *Source) InForce() *Catalog { return s.loaded.Load().At(s.clock()) }
 
-// Replace puts another catalog in the place of the loaded one. Work under way ends at the prices it began with.
+// Replace puts another catalog in the place of the loaded one. Work under way ends at the prices it
+// began with.
 func (s *Source) Replace(c *Catalog) { s.loaded.Store(c) }
 
-// Reload reads the file again and puts it in force, with warnings also about what is different from before. When it cannot be used, the
-// old catalog stays in force and the error, an *Error, says why. A source without a file stays as it is.
+// Reload reads the file again and puts it in force, with warnings also about what is different from
+// before. When it cannot be used, the old catalog stays in force and the error, an *Error, says
+// why. A source without a file stays as it is.
 func (s *Source) Reload() ([]Finding, error) {
 	if s.file == "" {
 		return nil, nil
@@ -89,7 +91,8 @@ func differences(file string, before, after *Catalog) []Finding {
 	var list []Finding
 	for _, p := range before.Plans {
 		if _, ok := after.Plan(p.ID); !ok {
-			reason := fmt.Sprintf("warning: plan %s is gone: accounts on it keep their tokens and get no new ones", p.ID)
+			reason := fmt.Sprintf("warning: plan %s is gone: accounts on it keep their tokens and get no new ones",
+				p.ID)
 			list = append(list, Finding{File: file, Reason: reason})
 		}
 	}

@@ -28,7 +28,10 @@ func TestOpenAndReload(t *testing.T) {
 	}
 	first := s.InForce()
 
-	for _, bad := range []string{strings.Replace(small, "price: 10\n", "price: -1\n", 1), "", strings.Repeat(" ", catalog.MaxFileSize+1)} {
+	for _, bad := range []string{
+		strings.Replace(small, "price: 10\n", "price: -1\n", 1), "",
+		strings.Repeat(" ", catalog.MaxFileSize+1),
+	} {
 		write(t, file, bad)
 		if _, err := s.Reload(); err == nil || !strings.HasPrefix(err.Error(), file+":") || s.InForce() != first {
 			t.Errorf("a bad file: %v, %+v", err, s.InForce())
@@ -37,7 +40,8 @@ func TestOpenAndReload(t *testing.T) {
 	if err := os.Remove(file); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := s.Reload(); err == nil || err.Error() != file+": cannot be read: no such file or directory" || s.InForce() != first {
+	if _, err := s.Reload(); err == nil || err.Error() != file+": cannot be read: no such file or directory" ||
+		s.InForce() != first {
 		t.Errorf("no file: %v", err)
 	}
 
@@ -46,7 +50,8 @@ func TestOpenAndReload(t *testing.T) {
 	second := s.InForce()
 	want := []string{
 		file + ": warning: plan big is gone: accounts on it keep their tokens and get no new ones",
-		file + ": warning: prices are not what they were, and version still says v1; entries tell them apart as " + first.Version + " and " + second.Version,
+		file + ": warning: prices are not what they were, and version still says v1; entries tell them apart as " +
+			first.Version + " and " + second.Version,
 	}
 	if err != nil || !slices.Equal(lines(warnings), want) || second.Version == first.Version {
 		t.Errorf("%q, %v", lines(warnings), err)
@@ -62,13 +67,15 @@ func TestOpenRefuses(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
 	for file, want := range map[string]string{
-		filepath.Join(dir, "none.yaml"): "cannot be read: no such file or directory", dir: "cannot be read: is a directory",
+		filepath.Join(dir, "none.yaml"): "cannot be read: no such file or directory",
+		dir:                             "cannot be read: is a directory",
 	} {
 		if s, _, err := catalog.Open(file, clock.System); s != nil || err == nil || err.Error() != file+": "+want {
 			t.Errorf("%v, %v", s, err)
 		}
 	}
-	if s, warnings, err := catalog.Open("", clock.System); err != nil || warnings != nil || s.InForce().Version != catalog.DefaultVersion {
+	if s, warnings, err := catalog.Open("", clock.System); err != nil || warnings != nil ||
+		s.InForce().Version != catalog.DefaultVersion {
 		t.Errorf("the built-in catalog: %v, %v", warnings, err)
 	}
 }

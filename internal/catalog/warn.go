@@ -10,8 +10,8 @@ import (
 	"pop.store/credits/internal/tokens"
 )
 
-// warnings is what an operator may want to look at again: nothing in it is wrong in itself. Each is told once, with the first date of
-// which it is true.
+// warnings is what an operator may want to look at again: nothing in it is wrong in itself. Each is
+// told once, with the first date of which it is true.
 func (d *draft) warnings(versions []*Catalog) []Finding {
 	w := &watcher{draft: d, told: map[Finding]bool{}}
 	w.wholes(&d.base)
@@ -35,7 +35,11 @@ type watcher struct {
 }
 
 func (w *watcher) warn(line int, format string, args ...any) {
-	f := Finding{File: w.draft.file, Line: line, Reason: "warning: " + fmt.Sprintf(format, args...)}
+	f := Finding{
+		File:   w.draft.file,
+		Line:   line,
+		Reason: "warning: " + fmt.Sprintf(format, args...),
+	}
 	if w.told[f] {
 		return
 	}
@@ -53,7 +57,8 @@ func (w *watcher) wholes(c *Catalog) {
 	}
 	for i, p := range c.Packs {
 		if p.Price.Currency != c.Packs[0].Price.Currency {
-			w.warn(w.draft.packs[i], "pack %s is in %s, the first pack in %s", p.ID, p.Price.Currency, c.Packs[0].Price.Currency)
+			w.warn(w.draft.packs[i], "pack %s is in %s, the first pack in %s", p.ID, p.Price.Currency,
+				c.Packs[0].Price.Currency)
 		}
 	}
 	priced := slices.ContainsFunc(c.Plans, func(p Plan) bool { return p.Price.Currency != "" })
@@ -111,7 +116,9 @@ func (w *watcher) plans(c *Catalog) {
 			continue
 		}
 		less, line := c.Plans[i-1], w.lineOf(ofPlan, p.ID)
-		gains := slices.ContainsFunc(c.Table, func(r Row) bool { return p.Allowance.Fits(r.Rate) > less.Allowance.Fits(r.Rate) })
+		gains := slices.ContainsFunc(c.Table, func(r Row) bool {
+			return p.Allowance.Fits(r.Rate) > less.Allowance.Fits(r.Rate)
+		})
 		switch {
 		case p.Allowance == less.Allowance:
 			w.warn(line, "plan %s gives as much as %s", p.ID, less.ID)
@@ -154,8 +161,9 @@ func (w *watcher) lineOf(of itemKind, id string) int {
 	return w.draft.packs[slices.IndexFunc(w.draft.base.Packs, func(p Pack) bool { return p.ID == id })]
 }
 
-// dearer tells whether a token costs more in the first offer than in the second. Offers in different currencies, or without tokens, cannot
-// be compared; nor is anything dear beside what is free.
+// dearer tells whether a token costs more in the first offer than in the second. Offers in
+// different currencies, or without tokens, cannot be compared; nor is anything dear beside what is
+// free.
 func dearer(price money.Amount, size tokens.Amount, other money.Amount, otherSize tokens.Amount) bool {
 	if price.Currency == "" || price.Currency != other.Currency || size == 0 || otherSize == 0 || other.Minor == 0 {
 		return false

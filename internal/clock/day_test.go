@@ -29,7 +29,8 @@ func TestStartOfDay(t *testing.T) {
 		{"Africa/Cairo", "2026-04-24", "2026-04-23T22:00:00Z"},     // midnight is skipped
 		{"America/Havana", "2026-03-08", "2026-03-08T05:00:00Z"},   // midnight is skipped
 		{"America/Havana", "2026-11-01", "2026-11-01T04:00:00Z"},   // the hour from midnight on comes twice
-		{"Pacific/Apia", "2011-12-30", "2011-12-30T10:00:00Z"},     // the whole day is skipped: it begins where the next one does
+		// the whole day is skipped: it begins where the next one does
+		{"Pacific/Apia", "2011-12-30", "2011-12-30T10:00:00Z"},
 		{"Pacific/Apia", "2011-12-31", "2011-12-30T10:00:00Z"},
 		{"America/Toronto", "1919-03-31", "1919-03-31T04:30:00Z"}, // clocks went from 23:30 to 00:30
 		{"Australia/Lord_Howe", "2026-10-04", "2026-10-03T13:30:00Z"},
@@ -45,15 +46,20 @@ func TestStartOfDay(t *testing.T) {
 	}
 }
 
-// The first instant of a day is of that day, and the one before is of an earlier one, in zones that move their clocks at or about midnight.
+// The first instant of a day is of that day, and the one before is of an earlier one, in zones that
+// move their clocks at or about midnight.
 func TestStartOfDayIsTheFirstOfItsDate(t *testing.T) {
 	t.Parallel()
-	for _, name := range []string{"America/Santiago", "America/Asuncion", "Asia/Beirut", "Africa/Cairo", "America/Havana", "Asia/Amman", "America/Sao_Paulo", "Asia/Tehran"} {
+	for _, name := range []string{
+		"America/Santiago", "America/Asuncion", "Asia/Beirut", "Africa/Cairo",
+		"America/Havana", "Asia/Amman", "America/Sao_Paulo", "Asia/Tehran",
+	} {
 		z := zone(t, name)
 		for day := time.Date(2015, 1, 1, 0, 0, 0, 0, time.UTC); day.Year() < 2027; day = day.AddDate(0, 0, 1) {
 			at := clock.StartOfDay(day, z)
 			if got := clock.Date(at, z); !got.Equal(day) {
-				t.Errorf("%s begins at %s in %s, which is on %s", day.Format(time.DateOnly), at, name, got.Format(time.DateOnly))
+				t.Errorf("%s begins at %s in %s, which is on %s", day.Format(time.DateOnly), at, name,
+					got.Format(time.DateOnly))
 			}
 			if got := clock.Date(at.Add(-1), z); !got.Before(day) {
 				t.Errorf("%s in %s has an instant before its first, %s", day.Format(time.DateOnly), name, at)

@@ -1,6 +1,7 @@
-// Package coalesce turns many reads of single things, asked for at the same time, into few reads of many. Nobody waits for company: a read
-// begins at once when there is room, and those who come while it is under way share the next one. Nothing is kept, so every
-// answer is read after it was asked for.
+// Package coalesce turns many reads of single things, asked for at the same time, into few reads of
+// many. Nobody waits for company: a read begins at once when there is room, and those who come
+// while it is under way share the next one. Nothing is kept, so every answer is read after it was
+// asked for.
 package coalesce
 
 import (
@@ -11,7 +12,8 @@ import (
 
 // Limits of a Reader.
 const (
-	// maxReads is how many reads are under way at once. With one, the next batch has the longest time to gather, which makes the fewest reads.
+	// maxReads is how many reads are under way at once. With one, the next batch has the longest
+	// time to gather, which makes the fewest reads.
 	maxReads = 1
 	// MaxBatch bounds the keys of one read.
 	MaxBatch = 1_000
@@ -42,7 +44,8 @@ func New[K comparable, V any](read Read[K, V]) *Reader[K, V] {
 	return &Reader[K, V]{read: read}
 }
 
-// Get reads one thing; false when it does not exist. A caller that stops waiting leaves the read to the others.
+// Get reads one thing; false when it does not exist. A caller that stops waiting leaves the read to
+// the others.
 func (r *Reader[K, V]) Get(ctx context.Context, key K) (V, bool, error) {
 	b := r.join(ctx, key)
 	var none V

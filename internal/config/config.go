@@ -30,14 +30,20 @@ type Config struct {
 	MaxConns       int32          // CREDITS_DB_CONNS: size of the connection pool
 	Catalog        string         // CREDITS_CATALOG: file of plans and prices; empty: the built-in catalog
 	Stripe         Stripe         // CREDITS_STRIPE_...: the payment provider
-	WebhookPrivate bool           // CREDITS_WEBHOOK_ALLOW_PRIVATE=1: webhooks may go to private addresses, and without https
-	SMTP           *url.URL       // CREDITS_SMTP_URL: the mail server, smtp or smtps, maybe with a password; nil: e-mails are written as files
-	MailFrom       *mail.Address  // CREDITS_MAIL_FROM: whom e-mails are from
-	EncryptionKeys [][]byte       // CREDITS_ENCRYPTION_KEY: what stored secrets are encrypted with, the first one; the others only decrypt
-	Seller         []string       // CREDITS_SELLER: who sells the packs, as receipts have it: the name, then further lines
-	LogLevel       slog.Level     // CREDITS_LOG_LEVEL: the least important lines that are logged
-	LogFormat      logs.Format    // CREDITS_LOG_FORMAT: text or json
-	ShutdownDelay  time.Duration  // CREDITS_SHUTDOWN_DELAY: from SIGTERM, when /readyz begins to answer 503, until the port closes
+	// CREDITS_WEBHOOK_ALLOW_PRIVATE=1: webhooks may go to private addresses, and without https
+	WebhookPrivate bool
+	// CREDITS_SMTP_URL: the mail server, smtp or smtps, maybe with a password; nil: e-mails are
+	// written as files
+	SMTP     *url.URL
+	MailFrom *mail.Address // CREDITS_MAIL_FROM: whom e-mails are from
+	// CREDITS_ENCRYPTION_KEY: what stored secrets are encrypted with, the first one; the others only decrypt
+	EncryptionKeys [][]byte
+	// CREDITS_SELLER: who sells the packs, as receipts have it: the name, then further lines
+	Seller    []string
+	LogLevel  slog.Level  // CREDITS_LOG_LEVEL: the least important lines that are logged
+	LogFormat logs.Format // CREDITS_LOG_FORMAT: text or json
+	// CREDITS_SHUTDOWN_DELAY: from SIGTERM, when /readyz begins to answer 503, until the port closes
+	ShutdownDelay time.Duration
 }
 
 // Error is a variable that cannot be used. Its text is one line for the person who set it.
@@ -61,8 +67,11 @@ const (
 // Load reads the variables through getenv. The error is an *Error.
 func Load(getenv func(string) string) (Config, error) {
 	c := Config{
-		Addr: or(getenv("CREDITS_ADDR"), defaultAddr), DatabaseURL: getenv("DATABASE_URL"), OwnerURL: getenv("DATABASE_OWNER_URL"),
-		DataDir: or(getenv("CREDITS_DATA_DIR"), defaultDataDir), Catalog: getenv("CREDITS_CATALOG"),
+		Addr:        or(getenv("CREDITS_ADDR"), defaultAddr),
+		DatabaseURL: getenv("DATABASE_URL"),
+		OwnerURL:    getenv("DATABASE_OWNER_URL"),
+		DataDir:     or(getenv("CREDITS_DATA_DIR"), defaultDataDir),
+		Catalog:     getenv("CREDITS_CATALOG"),
 	}
 	if c.OwnerURL == "" {
 		c.OwnerURL = c.DatabaseURL
@@ -71,7 +80,8 @@ func Load(getenv func(string) string) (Config, error) {
 	if c.Demo, err = flag("CREDITS_DEMO", getenv("CREDITS_DEMO")); err != nil {
 		return Config{}, err
 	}
-	if c.WebhookPrivate, err = flag("CREDITS_WEBHOOK_ALLOW_PRIVATE", getenv("CREDITS_WEBHOOK_ALLOW_PRIVATE")); err != nil {
+	if c.WebhookPrivate, err = flag("CREDITS_WEBHOOK_ALLOW_PRIVATE",
+		getenv("CREDITS_WEBHOOK_ALLOW_PRIVATE")); err != nil {
 		return Config{}, err
 	}
 	if c.BaseURL, err = baseURL(getenv("CREDITS_BASE_URL")); err != nil {
@@ -139,8 +149,8 @@ func flag(name, value string) (bool, error) {
 	return false, &Error{name, fmt.Sprintf("must be 0 or 1, not %q", value)}
 }
 
-// baseURL reads how browsers reach the app: a scheme, a host and maybe a port. What cannot be read is not repeated:
-// there may be a password in it.
+// baseURL reads how browsers reach the app: a scheme, a host and maybe a port. What cannot be read
+// is not repeated: there may be a password in it.
 func baseURL(value string) (*url.URL, error) {
 	if value == "" {
 		return nil, nil
@@ -159,7 +169,8 @@ func baseURL(value string) (*url.URL, error) {
 // notInHosts are characters that url.Parse lets through in a host.
 const notInHosts = `"'<>\^{|}`
 
-// hostAlone says whether an address names a host and maybe a port, and no user, query or fragment, not even empty ones.
+// hostAlone says whether an address names a host and maybe a port, and no user, query or fragment,
+// not even empty ones.
 func hostAlone(u *url.URL, value string) bool {
 	return u.User == nil && hostAndMore(u, value)
 }
@@ -181,7 +192,10 @@ func smtpURL(value string) (*url.URL, error) {
 	if value == "" {
 		return nil, nil
 	}
-	wrong := &Error{"CREDITS_SMTP_URL", "is not an address such as smtp://USER:PASSWORD@HOST:587 or smtps://HOST:465, with special characters percent-encoded"}
+	wrong := &Error{
+		"CREDITS_SMTP_URL",
+		"is not an address such as smtp://USER:PASSWORD@HOST:587 or smtps://HOST:465, with special characters percent-encoded",
+	}
 	u, err := url.Parse(strings.TrimSuffix(value, "/"))
 	if err != nil || (u.Scheme != "smtp" && u.Scheme != "smtps") || u.Path != "" || !hostAndMore(u, value) {
 		return nil, wrong
@@ -192,11 +206,17 @@ func smtpURL(value string) (*url.URL, error) {
 // mailFrom reads whom e-mails are from. A mail server wants to know; files do not mind.
 func mailFrom(value string, needed bool) (*mail.Address, error) {
 	if value == "" && needed {
-		return nil, &Error{"CREDITS_MAIL_FROM", `must be set with CREDITS_SMTP_URL, such as "Credits <credits@example.com>"`}
+		return nil, &Error{
+			"CREDITS_MAIL_FROM",
+			`must be set with CREDITS_SMTP_URL, such as "Credits <credits@example.com>"`,
+		}
 	}
 	address, err := mail.ParseAddress(or(value, defaultFrom))
 	if err != nil {
-		return nil, &Error{"CREDITS_MAIL_FROM", fmt.Sprintf(`%q is not an address such as "Credits <credits@example.com>"`, value)}
+		return nil, &Error{
+			"CREDITS_MAIL_FROM",
+			fmt.Sprintf(`%q is not an address such as "Credits <credits@example.com>"`, value),
+		}
 	}
 	return address, nil
 }
@@ -215,12 +235,19 @@ func seller(value string) ([]string, error) {
 		if line != "" {
 			lines = append(lines, line)
 		}
-		if utf8.RuneCountInString(line) > maxSellerLine || strings.ContainsFunc(line, unicode.IsControl) || !utf8.ValidString(line) {
-			return nil, &Error{"CREDITS_SELLER", fmt.Sprintf("has a line of more than %d characters, or one that is no plain text", maxSellerLine)}
+		if utf8.RuneCountInString(line) > maxSellerLine || strings.ContainsFunc(line, unicode.IsControl) ||
+			!utf8.ValidString(line) {
+			return nil, &Error{
+				"CREDITS_SELLER",
+				fmt.Sprintf("has a line of more than %d characters, or one that is no plain text", maxSellerLine),
+			}
 		}
 	}
 	if len(lines) == 0 || len(lines) > maxSellerLines {
-		return nil, &Error{"CREDITS_SELLER", fmt.Sprintf(`must be 1 to %d lines with ";" between them, the name first`, maxSellerLines)}
+		return nil, &Error{
+			"CREDITS_SELLER",
+			fmt.Sprintf(`must be 1 to %d lines with ";" between them, the name first`, maxSellerLines),
+		}
 	}
 	return lines, nil
 }
@@ -240,8 +267,11 @@ func encryptionKeys(value string) ([][]byte, error) {
 	for part := range strings.SplitSeq(value, ",") {
 		key, err := base64.StdEncoding.DecodeString(strings.TrimSpace(part))
 		if err != nil || len(key) != encryptionKey || len(keys) == maxEncryptionKeys {
-			return nil, &Error{"CREDITS_ENCRYPTION_KEY", fmt.Sprintf("must be %d random bytes in base64, such as openssl rand -base64 %d prints; up to %d with commas",
-				encryptionKey, encryptionKey, maxEncryptionKeys)}
+			return nil, &Error{
+				"CREDITS_ENCRYPTION_KEY",
+				fmt.Sprintf("must be %d random bytes in base64, such as openssl rand -base64 %d prints; up to %d with commas",
+					encryptionKey, encryptionKey, maxEncryptionKeys),
+			}
 		}
 		keys = append(keys, key)
 	}

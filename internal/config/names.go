@@ -25,8 +25,8 @@ type Unknown struct {
 // maxTypos is how many letters may be wrong in a name that is still recognised.
 const maxTypos = 3
 
-// Unknowns finds the variables that were meant for Credits and that nothing reads: those named CREDITS_..., and
-// misspelt ones. environ holds NAME=VALUE pairs as os.Environ gives them.
+// Unknowns finds the variables that were meant for Credits and that nothing reads: those named
+// CREDITS_..., and misspelt ones. environ holds NAME=VALUE pairs as os.Environ gives them.
 func Unknowns(environ []string) []Unknown {
 	known := Names()
 	var found []Unknown
@@ -76,8 +76,8 @@ func within(name string, known []string) string {
 	return found[0]
 }
 
-// distance counts the letters to add, to leave out, to replace or to swap with their neighbour in order to turn one
-// text into another.
+// distance counts the letters to add, to leave out, to replace or to swap with their neighbour in
+// order to turn one text into another.
 func distance(a, b string) int {
 	rows := make([][]int, len(a)+1)
 	for i := range rows {

@@ -14,15 +14,21 @@ import (
 	"pop.store/credits/internal/logs"
 )
 
-// An address of the app is a scheme, a host and maybe a port. What is refused may hold a password, and is not repeated.
+// An address of the app is a scheme, a host and maybe a port. What is refused may hold a password,
+// and is not repeated.
 func TestBaseURL(t *testing.T) {
 	t.Parallel()
 	for _, value := range []string{
-		"https://credits.example.com/#top", "https://credits.example.com#hunter2", "https://credits.example.com#", "https://credits.example.com/#",
-		"https://maya:hunter2@credits.example.com", "https://hunter2@credits.example.com", "https://@credits.example.com",
-		"https://credits.example.com/?", "https://credits.example.com?", "https://credits.example.com/path/", "https://credits.example.com//",
-		"https://:8080", "https://credits.example.com:", "https://credits.example.com:0", "https://credits.example.com:65536", "https://credits.example.com:hunter2",
-		"https:credits.example.com", "//credits.example.com", "https://a b.example", "https://maya:hunter2%zz@h", "HTTPS://<script>",
+		"https://credits.example.com/#top", "https://credits.example.com#hunter2", "https://credits.example.com#",
+		"https://credits.example.com/#",
+		"https://maya:hunter2@credits.example.com", "https://hunter2@credits.example.com",
+		"https://@credits.example.com",
+		"https://credits.example.com/?", "https://credits.example.com?", "https://credits.example.com/path/",
+		"https://credits.example.com//",
+		"https://:8080", "https://credits.example.com:", "https://credits.example.com:0",
+		"https://credits.example.com:65536", "https://credits.example.com:hunter2",
+		"https:credits.example.com", "//credits.example.com", "https://a b.example", "https://maya:hunter2%zz@h",
+		"HTTPS://<script>",
 	} {
 		_, err := config.Load(env(map[string]string{"CREDITS_BASE_URL": value}))
 		var bad *config.Error
@@ -33,8 +39,11 @@ func TestBaseURL(t *testing.T) {
 		}
 	}
 	for value, want := range map[string]string{
-		"https://credits.example.com": "https://credits.example.com", "https://credits.example.com/": "https://credits.example.com",
-		"http://127.0.0.1:8080": "http://127.0.0.1:8080", "http://[::1]:8080": "http://[::1]:8080", "HTTPS://Credits.example": "https://Credits.example",
+		"https://credits.example.com":  "https://credits.example.com",
+		"https://credits.example.com/": "https://credits.example.com",
+		"http://127.0.0.1:8080":        "http://127.0.0.1:8080",
+		"http://[::1]:8080":            "http://[::1]:8080",
+		"HTTPS://Credits.example":      "https://Credits.example",
 	} {
 		c, err := config.Load(env(map[string]string{"CREDITS_BASE_URL": value}))
 		if err != nil || c.BaseURL.String() != want {
@@ -62,14 +71,16 @@ func TestLogAndShutdown(t *testing.T) {
 		t.Errorf("%+v, %v", c, err)
 	}
 	c, err = config.Load(env(map[string]string{
-		"CREDITS_LOG_LEVEL": "debug", "CREDITS_LOG_FORMAT": "json",
+		"CREDITS_LOG_LEVEL":      "debug",
+		"CREDITS_LOG_FORMAT":     "json",
 		"CREDITS_SHUTDOWN_DELAY": "1m30s",
 	}))
 	if err != nil || c.LogLevel != slog.LevelDebug || c.LogFormat != logs.JSON || c.ShutdownDelay != 90*time.Second {
 		t.Errorf("%+v, %v", c, err)
 	}
 	for _, level := range []string{"warn", "error"} {
-		if c, err := config.Load(env(map[string]string{"CREDITS_LOG_LEVEL": level})); err != nil || !strings.EqualFold(c.LogLevel.String(), level) {
+		if c, err := config.Load(env(map[string]string{"CREDITS_LOG_LEVEL": level})); err != nil ||
+			!strings.EqualFold(c.LogLevel.String(), level) {
 			t.Errorf("%s is %v, %v", level, c.LogLevel, err)
 		}
 	}
@@ -107,9 +118,16 @@ func TestNames(t *testing.T) {
 func TestUnknownVariables(t *testing.T) {
 	t.Parallel()
 	for name, meant := range map[string]string{
-		"CREDITS_ADDRESS": "CREDITS_ADDR", "CREDITS_BASEURL": "CREDITS_BASE_URL", "CREDITS_DMEO": "CREDITS_DEMO", "CREDITS_DB_CONN": "CREDITS_DB_CONNS",
-		"CREDITS_LOGLEVEL": "CREDITS_LOG_LEVEL", "CREDIT_DEMO": "CREDITS_DEMO", "DATABASE_ULR": "DATABASE_URL", "CREDITS_SECRET_KEY": "CREDITS_STRIPE_SECRET_KEY",
-		"CREDITS_BROOM": "", "CREDITS_": "",
+		"CREDITS_ADDRESS":    "CREDITS_ADDR",
+		"CREDITS_BASEURL":    "CREDITS_BASE_URL",
+		"CREDITS_DMEO":       "CREDITS_DEMO",
+		"CREDITS_DB_CONN":    "CREDITS_DB_CONNS",
+		"CREDITS_LOGLEVEL":   "CREDITS_LOG_LEVEL",
+		"CREDIT_DEMO":        "CREDITS_DEMO",
+		"DATABASE_ULR":       "DATABASE_URL",
+		"CREDITS_SECRET_KEY": "CREDITS_STRIPE_SECRET_KEY",
+		"CREDITS_BROOM":      "",
+		"CREDITS_":           "",
 	} {
 		got := config.Unknowns([]string{
 			"PATH=/bin", name + "=s3cret", "CREDITS_ADDR=127.0.0.1:1", "HOME=/",

@@ -4,10 +4,11 @@ import "strings"
 
 // Stripe is how packs are paid for; without a key they are not.
 type Stripe struct {
-	SecretKey      string   // CREDITS_STRIPE_SECRET_KEY: secret or restricted, of the test or the live mode
-	WebhookSecrets []string // CREDITS_STRIPE_WEBHOOK_SECRET: what its events are signed with; several while one is replaced
-	Tax            bool     // CREDITS_STRIPE_TAX=1: Stripe works out the tax and adds it
-	PromotionCodes bool     // CREDITS_STRIPE_PROMOTION_CODES=1: buyers may enter one
+	SecretKey string // CREDITS_STRIPE_SECRET_KEY: secret or restricted, of the test or the live mode
+	// CREDITS_STRIPE_WEBHOOK_SECRET: what its events are signed with; several while one is replaced
+	WebhookSecrets []string
+	Tax            bool // CREDITS_STRIPE_TAX=1: Stripe works out the tax and adds it
+	PromotionCodes bool // CREDITS_STRIPE_PROMOTION_CODES=1: buyers may enter one
 }
 
 const (
@@ -22,7 +23,8 @@ func stripe(getenv func(string) string, demo bool) (Stripe, error) {
 	if s.Tax, err = flag("CREDITS_STRIPE_TAX", getenv("CREDITS_STRIPE_TAX")); err != nil {
 		return Stripe{}, err
 	}
-	if s.PromotionCodes, err = flag("CREDITS_STRIPE_PROMOTION_CODES", getenv("CREDITS_STRIPE_PROMOTION_CODES")); err != nil {
+	if s.PromotionCodes, err = flag("CREDITS_STRIPE_PROMOTION_CODES",
+		getenv("CREDITS_STRIPE_PROMOTION_CODES")); err != nil {
 		return Stripe{}, err
 	}
 	for secret := range strings.SplitSeq(getenv(stripeSecret), ",") {
@@ -48,7 +50,8 @@ func (s *Stripe) check(demo bool) error {
 	case live && demo:
 		return &Error{stripeKey, "is a live key, and anybody can sign in to the demo: use a test key, or do not set CREDITS_DEMO"}
 	case len(s.WebhookSecrets) == 0:
-		return &Error{stripeSecret, "is needed with " + stripeKey + ": without it nobody could tell Stripe's events from anybody's"}
+		return &Error{stripeSecret, "is needed with " + stripeKey +
+			": without it nobody could tell Stripe's events from anybody's"}
 	}
 	return nil
 }

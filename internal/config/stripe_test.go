@@ -16,12 +16,23 @@ const (
 func TestStripe(t *testing.T) {
 	t.Parallel()
 	for _, k := range []string{"sk_test_1", "rk_test_1", "sk_live_1", "rk_live_1"} {
-		c, err := config.Load(env(map[string]string{key: k, secret: "whsec_new, whsec_old,", "CREDITS_STRIPE_TAX": "1"}))
-		if err != nil || c.Stripe.SecretKey != k || strings.Join(c.Stripe.WebhookSecrets, " ") != "whsec_new whsec_old" || !c.Stripe.Tax || c.Stripe.PromotionCodes {
+		c, err := config.Load(env(map[string]string{
+			key:                  k,
+			secret:               "whsec_new, whsec_old,",
+			"CREDITS_STRIPE_TAX": "1",
+		}))
+		if err != nil || c.Stripe.SecretKey != k ||
+			strings.Join(c.Stripe.WebhookSecrets, " ") != "whsec_new whsec_old" || !c.Stripe.Tax ||
+			c.Stripe.PromotionCodes {
 			t.Errorf("%s: %+v, %v", k, c.Stripe, err)
 		}
 	}
-	c, err := config.Load(env(map[string]string{key: "sk_test_1", secret: "whsec_1", "CREDITS_DEMO": "1", "CREDITS_STRIPE_PROMOTION_CODES": "1"}))
+	c, err := config.Load(env(map[string]string{
+		key:                              "sk_test_1",
+		secret:                           "whsec_1",
+		"CREDITS_DEMO":                   "1",
+		"CREDITS_STRIPE_PROMOTION_CODES": "1",
+	}))
 	if err != nil || !c.Stripe.PromotionCodes {
 		t.Errorf("a test key in the demo: %+v, %v", c.Stripe, err)
 	}
@@ -41,10 +52,18 @@ func TestStripeIsRefused(t *testing.T) {
 		"no key":                {map[string]string{secret: "whsec_hunter2"}, key},
 		"a publishable key":     {map[string]string{key: "pk_test_hunter2", secret: "whsec_a"}, key},
 		"a bare key":            {map[string]string{key: "sk_live_", secret: "whsec_a"}, key},
-		"live in the demo":      {map[string]string{key: "sk_live_hunter2", secret: "whsec_a", "CREDITS_DEMO": "1"}, key},
-		"restricted, live":      {map[string]string{key: "rk_live_hunter2", secret: "whsec_a", "CREDITS_DEMO": "1"}, key},
-		"tax":                   {map[string]string{"CREDITS_STRIPE_TAX": "yes"}, "CREDITS_STRIPE_TAX"},
-		"codes":                 {map[string]string{"CREDITS_STRIPE_PROMOTION_CODES": "yes"}, "CREDITS_STRIPE_PROMOTION_CODES"},
+		"live in the demo": {map[string]string{
+			key:            "sk_live_hunter2",
+			secret:         "whsec_a",
+			"CREDITS_DEMO": "1",
+		}, key},
+		"restricted, live": {map[string]string{
+			key:            "rk_live_hunter2",
+			secret:         "whsec_a",
+			"CREDITS_DEMO": "1",
+		}, key},
+		"tax":   {map[string]string{"CREDITS_STRIPE_TAX": "yes"}, "CREDITS_STRIPE_TAX"},
+		"codes": {map[string]string{"CREDITS_STRIPE_PROMOTION_CODES": "yes"}, "CREDITS_STRIPE_PROMOTION_CODES"},
 	} {
 		_, err := config.Load(env(c.set))
 		var bad *config.Error

@@ -19,8 +19,9 @@ import (
 	"pop.store/credits/internal/session"
 )
 
-// Agents spend a creator's tokens through the JSON API over HTTP, as the platform's AI services would, while somebody looks. They never ask whether
-// there are tokens: who is turned away simply has other work later, and goes on by itself once there are.
+// Agents spend a creator's tokens through the JSON API over HTTP, as the platform's AI services
+// would, while somebody looks. They never ask whether there are tokens: who is turned away simply
+// has other work later, and goes on by itself once there are.
 type Agents struct {
 	Sessions *session.Store
 	Accounts *accounts.Accounts
@@ -35,7 +36,8 @@ type Agents struct {
 
 const (
 	workEvery = 3 * time.Second
-	// watched is how long after a page was asked for the agents go on: nobody should come to a wallet that emptied itself overnight.
+	// watched is how long after a page was asked for the agents go on: nobody should come to a
+	// wallet that emptied itself overnight.
 	watched = 10 * time.Minute
 	keyName = "demo agents"
 )
@@ -106,7 +108,8 @@ func (a *Agents) newKey(ctx context.Context) (string, error) {
 // register tells who the agents are. Doing it again changes nothing.
 func (a *Agents) register(ctx context.Context, secret string) error {
 	for _, m := range crew {
-		status, _, err := a.send(ctx, secret, http.MethodPut, "/agents/"+m.id, map[string]string{"name": m.name, "feature": m.feature})
+		status, _, err := a.send(ctx, secret, http.MethodPut, "/agents/"+m.id,
+			map[string]string{"name": m.name, "feature": m.feature})
 		if err != nil {
 			return err
 		}
@@ -117,7 +120,8 @@ func (a *Agents) register(ctx context.Context, secret string) error {
 	return nil
 }
 
-// work does one piece of work, if somebody looks. Too few tokens, and having to pause, are answers like any other.
+// work does one piece of work, if somebody looks. Too few tokens, and having to pause, are answers
+// like any other.
 func (a *Agents) work(ctx context.Context, secret string) error {
 	id, err := a.Accounts.Find(ctx, a.creator())
 	if err != nil {
@@ -153,7 +157,8 @@ func (a *Agents) report(ctx context.Context, secret string, w work, charge strin
 	return err
 }
 
-// send makes a request about the creator's account and gives the status and the id in the answer, if there is one.
+// send makes a request about the creator's account and gives the status and the id in the answer,
+// if there is one.
 func (a *Agents) send(ctx context.Context, secret, method, path string, what any) (status int, id string, err error) {
 	body, err := json.Marshal(what)
 	if err != nil {

@@ -43,7 +43,8 @@ func (s *said) String() string {
 	return s.text.String()
 }
 
-// Agents whose key cannot be made at the start, because the database is away for a moment, go to work as soon as it can.
+// Agents whose key cannot be made at the start, because the database is away for a moment, go to
+// work as soon as it can.
 func TestAgentsGetTheirKeyLater(t *testing.T) {
 	t.Parallel()
 	d := testdb.Open(t)
@@ -77,7 +78,8 @@ func TestAgentsGetTheirKeyLater(t *testing.T) {
 		stop()
 		running.Wait()
 	})
-	for deadline := time.Now().Add(time.Minute); !strings.Contains(log.String(), "a demo agent failed"); time.Sleep(5 * time.Millisecond) {
+	for deadline := time.Now().Add(time.Minute); !strings.Contains(log.String(),
+		"a demo agent failed"); time.Sleep(5 * time.Millisecond) {
 		if time.Now().After(deadline) {
 			t.Fatal("nobody says that there is no key")
 		}
@@ -93,7 +95,8 @@ func TestAgentsGetTheirKeyLater(t *testing.T) {
 	}
 }
 
-// Agents say who they are before they work. Being told to pause, or that there are no tokens, is no failure: they ask again, and nothing is logged.
+// Agents say who they are before they work. Being told to pause, or that there are no tokens, is no
+// failure: they ask again, and nothing is logged.
 func TestAgentsWhoAreTurnedAwayGoOn(t *testing.T) {
 	t.Parallel()
 	d := testdb.Open(t)
@@ -112,7 +115,8 @@ func TestAgentsWhoAreTurnedAwayGoOn(t *testing.T) {
 	}))
 	t.Cleanup(api.Close)
 	agents := watched(t, d, log)
-	agents.Keys, agents.API, agents.Wait = apikey.New(d.Pool, apikey.Options{Clock: clock.System}), api.URL, func(context.Context) {}
+	agents.Keys, agents.API, agents.Wait = apikey.New(d.Pool, apikey.Options{Clock: clock.System}), api.URL,
+		func(context.Context) {}
 	ctx, stop := context.WithCancel(t.Context())
 	var running sync.WaitGroup
 	running.Go(func() { agents.Run(ctx) })
@@ -121,8 +125,10 @@ func TestAgentsWhoAreTurnedAwayGoOn(t *testing.T) {
 		running.Wait()
 	})
 	for i, want := range []string{
-		"PUT /v1/accounts/maya/agents/auto-selling", "PUT /v1/accounts/maya/agents/brand-scout", "PUT /v1/accounts/maya/agents/comment-replies",
-		"PUT /v1/accounts/maya/agents/dm-automation", "POST /v1/accounts/maya/charges", "POST /v1/accounts/maya/charges", "POST /v1/accounts/maya/charges",
+		"PUT /v1/accounts/maya/agents/auto-selling", "PUT /v1/accounts/maya/agents/brand-scout",
+		"PUT /v1/accounts/maya/agents/comment-replies",
+		"PUT /v1/accounts/maya/agents/dm-automation", "POST /v1/accounts/maya/charges",
+		"POST /v1/accounts/maya/charges", "POST /v1/accounts/maya/charges",
 	} {
 		if got := <-asked; got != want {
 			t.Errorf("request %d is %s, want %s", i, got, want)
@@ -137,10 +143,17 @@ func TestAgentsWhoAreTurnedAwayGoOn(t *testing.T) {
 func watched(t *testing.T, d testdb.DB, log *said) *demo.Agents {
 	t.Helper()
 	text := slog.New(slog.NewTextHandler(log, nil))
-	books := ledger.New(d.Pool, ledger.Options{Clock: clock.System, Prices: catalog.Builtin, Log: text})
+	books := ledger.New(d.Pool, ledger.Options{
+		Clock:  clock.System,
+		Prices: catalog.Builtin,
+		Log:    text,
+	})
 	t.Cleanup(books.Close)
 	a := &demo.Agents{
-		Sessions: session.New(d.Pool, session.Options{Clock: clock.System}), Accounts: accounts.New(d.Pool, books, catalog.Builtin), Clock: clock.System, Log: text,
+		Sessions: session.New(d.Pool, session.Options{Clock: clock.System}),
+		Accounts: accounts.New(d.Pool, books, catalog.Builtin),
+		Clock:    clock.System,
+		Log:      text,
 	}
 	plan := "starter"
 	id, _, err := a.Accounts.Put(t.Context(), demo.Account, accounts.Put{Plan: &plan})
@@ -148,7 +161,8 @@ func watched(t *testing.T, d testdb.DB, log *said) *demo.Agents {
 		t.Fatal(err)
 	}
 	r := httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/", http.NoBody)
-	if err := a.Sessions.SignIn(httptest.NewRecorder(), r, session.Visitor{Account: id, Role: session.RoleCreator}); err != nil {
+	if err := a.Sessions.SignIn(httptest.NewRecorder(), r,
+		session.Visitor{Account: id, Role: session.RoleCreator}); err != nil {
 		t.Fatal(err)
 	}
 	return a

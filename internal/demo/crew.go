@@ -22,18 +22,35 @@ type work struct {
 	Amount   string `json:"amount,omitempty"`
 }
 
-// nextWork is mostly comment replies, now and then something else: about 0.7 tokens on average, so that the demo's balance lasts for three or four
-// minutes of one piece every three seconds. A sale takes so much that its agent is the first to stop.
+// nextWork is mostly comment replies, now and then something else: about 0.7 tokens on average, so
+// that the demo's balance lasts for three or four minutes of one piece every three seconds. A sale
+// takes so much that its agent is the first to stop.
 func nextWork() work {
 	switch n := rand.IntN(24); {
 	case n < 6:
-		return work{Feature: "comment_to_dm", Agent: "dm-automation", Quantity: 4 + rand.IntN(8)}
+		return work{
+			Feature:  "comment_to_dm",
+			Agent:    "dm-automation",
+			Quantity: 4 + rand.IntN(8),
+		}
 	case n < 9:
-		return work{Feature: "brand_deal_scan", Agent: "brand-scout", Quantity: 2 + rand.IntN(5)}
+		return work{
+			Feature:  "brand_deal_scan",
+			Agent:    "brand-scout",
+			Quantity: 2 + rand.IntN(5),
+		}
 	case n < 10:
-		return work{Feature: "auto_selling", Agent: "auto-selling", Amount: []string{"6", "6.5", "7.25", "8"}[rand.IntN(4)]}
+		return work{
+			Feature: "auto_selling",
+			Agent:   "auto-selling",
+			Amount:  []string{"6", "6.5", "7.25", "8"}[rand.IntN(4)],
+		}
 	}
-	return work{Feature: "social_comment_reply", Agent: "comment-replies", Quantity: 8 + rand.IntN(10)}
+	return work{
+		Feature:  "social_comment_reply",
+		Agent:    "comment-replies",
+		Quantity: 8 + rand.IntN(10),
+	}
 }
 
 // result is what a piece of work brought in.
@@ -49,11 +66,27 @@ type result struct {
 func (w work) outcome(charge string) (result, bool) {
 	switch {
 	case w.Agent == "auto-selling":
-		return result{Charge: charge, Kind: "sale", Count: 1, Money: []string{"12.00", "24.00", "49.00"}[rand.IntN(3)], Currency: "USD"}, true
+		return result{
+			Charge:   charge,
+			Kind:     "sale",
+			Count:    1,
+			Money:    []string{"12.00", "24.00", "49.00"}[rand.IntN(3)],
+			Currency: "USD",
+		}, true
 	case w.Agent == "dm-automation" && rand.IntN(4) == 0:
-		return result{Charge: charge, Kind: "sale", Count: 1, Money: "24.00", Currency: "USD"}, true
+		return result{
+			Charge:   charge,
+			Kind:     "sale",
+			Count:    1,
+			Money:    "24.00",
+			Currency: "USD",
+		}, true
 	case w.Agent == "brand-scout" && rand.IntN(4) == 0:
-		return result{Charge: charge, Kind: "lead", Count: 1}, true
+		return result{
+			Charge: charge,
+			Kind:   "lead",
+			Count:  1,
+		}, true
 	}
 	return result{}, false
 }

@@ -54,14 +54,16 @@ func (j *Job) Percent(now time.Time) int {
 }
 
 const (
-	jobTakes   = 8 * time.Second
-	jobGrace   = time.Minute // how long the hold outlives its job: when the server stops meanwhile, the tokens come back by themselves
+	jobTakes = 8 * time.Second
+	// how long the hold outlives its job: when the server stops meanwhile, the tokens come back by themselves
+	jobGrace   = time.Minute
 	lookEvery  = time.Second
 	maxJobs    = 1_000 // accounts whose newest job is remembered
 	endingTime = 10 * time.Second
 )
 
-// Jobs runs sample jobs, one at a time for each account, and remembers the newest of each while the server runs. It is safe for concurrent use.
+// Jobs runs sample jobs, one at a time for each account, and remembers the newest of each while the
+// server runs. It is safe for concurrent use.
 type Jobs struct {
 	ledger *ledger.Ledger
 	clock  clock.Clock
@@ -73,17 +75,24 @@ type Jobs struct {
 
 // NewJobs makes a runner over the books.
 func NewJobs(books *ledger.Ledger, now clock.Clock, log *slog.Logger) *Jobs {
-	return &Jobs{ledger: books, clock: now, log: log, newest: map[uuid.UUID]*Job{}}
+	return &Jobs{
+		ledger: books,
+		clock:  now,
+		log:    log,
+		newest: map[uuid.UUID]*Job{},
+	}
 }
 
-// Start holds what the work takes and begins it. While another job of the account runs, and when the key has started one before, that one goes on and
-// nothing begins. Errors are those of ledger.Hold: Insufficient most of all.
+// Start holds what the work takes and begins it. While another job of the account runs, and when
+// the key has started one before, that one goes on and nothing begins. Errors are those of
+// ledger.Hold: Insufficient most of all.
 func (j *Jobs) Start(ctx context.Context, account uuid.UUID, key string, w Work) error {
 	job, begins := j.reserve(account, key, w)
 	if !begins {
 		return nil
 	}
-	r, err := j.ledger.Hold(ctx, account, "sample-"+key, ledger.Hold{Feature: w.Feature, ExpiresIn: jobTakes + jobGrace})
+	r, err := j.ledger.Hold(ctx, account, "sample-"+key,
+		ledger.Hold{Feature: w.Feature, ExpiresIn: jobTakes + jobGrace})
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	if err != nil {
@@ -105,7 +114,13 @@ func (j *Jobs) reserve(account uuid.UUID, key string, w Work) (job *Job, begins 
 		j.forgetOver()
 	}
 	now := j.clock()
-	job = &Job{Work: w, State: JobRunning, StartedAt: now, EndsAt: now.Add(jobTakes), key: key}
+	job = &Job{
+		Work:      w,
+		State:     JobRunning,
+		StartedAt: now,
+		EndsAt:    now.Add(jobTakes),
+		key:       key,
+	}
 	j.newest[account] = job
 	return job, true
 }
@@ -155,7 +170,8 @@ func (j *Jobs) running() []uuid.UUID {
 	return list
 }
 
-// end captures or releases what a job holds once its time is over. However many do that at the same time, the hold ends once.
+// end captures or releases what a job holds once its time is over. However many do that at the same
+// time, the hold ends once.
 func (j *Jobs) end(ctx context.Context, account uuid.UUID) {
 	j.mu.Lock()
 	job := j.newest[account]

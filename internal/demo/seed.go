@@ -1,4 +1,5 @@
-// Package demo makes the demo's creator: two months of plausible history, and agents that go on spending through the JSON API.
+// Package demo makes the demo's creator: two months of plausible history, and agents that go on
+// spending through the JSON API.
 package demo
 
 import (
@@ -30,8 +31,8 @@ const (
 	Email    = "maya@studio.example"
 )
 
-// The story: 71 days on Starter. The first month leaves some tokens to expire, the second runs out and buys a pack, the third begins with a
-// gift and is now just above the low threshold.
+// The story: 71 days on Starter. The first month leaves some tokens to expire, the second runs out
+// and buys a pack, the third begins with a gift and is now just above the low threshold.
 const (
 	daysAgo      = 71
 	seedMark     = "demo_seeded"
@@ -40,12 +41,14 @@ const (
 	presentLevel = 46 // now: the threshold is 40
 )
 
-// Seed writes the demo's history once. It goes through the real ledger, billing and sandbox on a clock of its own. The story is told of an
-// account of a passing name, which becomes the creator's in the same transaction as the mark: one that broke off is forgotten, and told again
-// from the start.
+// Seed writes the demo's history once. It goes through the real ledger, billing and sandbox on a
+// clock of its own. The story is told of an account of a passing name, which becomes the creator's
+// in the same transaction as the mark: one that broke off is forgotten, and told again from the
+// start.
 func Seed(ctx context.Context, pool *pgxpool.Pool, now time.Time) error {
 	var seeded bool
-	if err := pool.QueryRow(ctx, "select exists (select from installation where name = $1)", seedMark).Scan(&seeded); err != nil || seeded {
+	if err := pool.QueryRow(ctx, "select exists (select from installation where name = $1)",
+		seedMark).Scan(&seeded); err != nil || seeded {
 		return err
 	}
 	s := newStory(pool, now)
@@ -82,14 +85,37 @@ type story struct {
 
 func newStory(pool *pgxpool.Pool, now time.Time) *story {
 	quiet := slog.New(slog.DiscardHandler)
-	s := &story{pool: pool, prices: catalog.Builtin(), random: rand.New(rand.NewPCG(2026, 11)), now: now, clock: clock.NewManual(now.AddDate(0, 0, -daysAgo))}
+	s := &story{
+		pool:   pool,
+		prices: catalog.Builtin(),
+		random: rand.New(rand.NewPCG(2026, 11)),
+		now:    now,
+		clock:  clock.NewManual(now.AddDate(0, 0, -daysAgo)),
+	}
 	prices := func() *catalog.Catalog { return s.prices }
-	s.ledger = ledger.New(pool, ledger.Options{Clock: s.clock.Now, Prices: prices, Log: quiet})
+	s.ledger = ledger.New(pool, ledger.Options{
+		Clock:  s.clock.Now,
+		Prices: prices,
+		Log:    quiet,
+	})
 	s.accounts = accounts.New(pool, s.ledger, prices)
-	// A secret and addresses that lead nowhere: the seeding asks the provider itself, and its events are not delivered.
-	s.provider = sandbox.New(pool, sandbox.Options{Clock: s.clock.Now, BaseURL: "http://127.0.0.1", DeliverURL: "http://127.0.0.1", Secret: "unused", Log: quiet})
+	// A secret and addresses that lead nowhere: the seeding asks the provider itself, and its
+	// events are not delivered.
+	s.provider = sandbox.New(pool, sandbox.Options{
+		Clock:      s.clock.Now,
+		BaseURL:    "http://127.0.0.1",
+		DeliverURL: "http://127.0.0.1",
+		Secret:     "unused",
+		Log:        quiet,
+	})
 	s.billing = billing.New(pool, billing.Options{
-		Ledger: s.ledger, Prices: prices, Provider: s.provider, WebhookSecrets: []string{"unused"}, BaseURL: "http://127.0.0.1", Clock: s.clock.Now, Log: quiet,
+		Ledger:         s.ledger,
+		Prices:         prices,
+		Provider:       s.provider,
+		WebhookSecrets: []string{"unused"},
+		BaseURL:        "http://127.0.0.1",
+		Clock:          s.clock.Now,
+		Log:            quiet,
 	})
 	return s
 }
@@ -99,7 +125,12 @@ func (s *story) tell(ctx context.Context) error {
 	anchor := s.clock.Now()
 	var err error
 	s.id, _, err = s.accounts.Put(ctx, "untold-"+uuid.NewString(), accounts.Put{
-		Plan: &plan, Name: &name, Email: &email, TimeZone: &zone, BillingZone: &zone, BillingAnchor: &anchor,
+		Plan:          &plan,
+		Name:          &name,
+		Email:         &email,
+		TimeZone:      &zone,
+		BillingZone:   &zone,
+		BillingAnchor: &anchor,
 	})
 	if err != nil {
 		return err
@@ -119,7 +150,12 @@ func (s *story) tell(ctx context.Context) error {
 		return err
 	}
 	s.clock.Advance(2*time.Hour + 13*time.Minute)
-	gift := ledger.Grant{Kind: ledger.LotPromo, Amount: 10 * tokens.One, ExpiresAt: s.now.AddDate(0, 0, 39).Truncate(time.Hour), Reason: "Welcome back"}
+	gift := ledger.Grant{
+		Kind:      ledger.LotPromo,
+		Amount:    10 * tokens.One,
+		ExpiresAt: s.now.AddDate(0, 0, 39).Truncate(time.Hour),
+		Reason:    "Welcome back",
+	}
 	if _, err := s.ledger.Grant(ctx, s.id, s.key(), gift); err != nil {
 		return err
 	}
@@ -136,7 +172,12 @@ func (s *story) earn(ctx context.Context) error {
 		agent, kind, money string
 		count              int64
 	}{{"dm-automation", "sale", "214", 9}, {"auto-selling", "sale", "49", 1}, {"brand-scout", "lead", "", 3}} {
-		report := results.Report{Agent: e.agent, Kind: e.kind, Count: &e.count, Money: e.money}
+		report := results.Report{
+			Agent: e.agent,
+			Kind:  e.kind,
+			Count: &e.count,
+			Money: e.money,
+		}
 		if e.money != "" {
 			report.Currency = "USD"
 		}
@@ -150,14 +191,19 @@ func (s *story) earn(ctx context.Context) error {
 // hire registers the agents under their names.
 func (s *story) hire(ctx context.Context) error {
 	for _, m := range crew {
-		if err := s.ledger.PutAgent(ctx, s.id, ledger.PutAgent{ID: m.id, Name: &m.name, Feature: &m.feature}); err != nil {
+		if err := s.ledger.PutAgent(ctx, s.id, ledger.PutAgent{
+			ID:      m.id,
+			Name:    &m.name,
+			Feature: &m.feature,
+		}); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// month spends evenly until just before the next reset, so that about the given tokens are left, and gives the reset's time.
+// month spends evenly until just before the next reset, so that about the given tokens are left,
+// and gives the reset's time.
 func (s *story) month(ctx context.Context, left int64) (time.Time, error) {
 	account, err := s.ledger.Account(ctx, s.id)
 	if err != nil {
@@ -169,7 +215,8 @@ func (s *story) month(ctx context.Context, left int64) (time.Time, error) {
 	return reset, err
 }
 
-// spendUntil spends from now on, day by day along a straight line, until an instant at which a balance is left.
+// spendUntil spends from now on, day by day along a straight line, until an instant at which a
+// balance is left.
 func (s *story) spendUntil(ctx context.Context, until time.Time, left tokens.Amount) error {
 	began := s.clock.Now()
 	account, err := s.ledger.Account(ctx, s.id)
@@ -180,14 +227,16 @@ func (s *story) spendUntil(ctx context.Context, until time.Time, left tokens.Amo
 	for s.clock.Now().Before(until) {
 		s.clock.Set(earlier(until, s.clock.Now().Add(time.Duration(5+s.random.IntN(6))*time.Hour)))
 		gone := float64(s.clock.Now().Sub(began)) / float64(until.Sub(began))
-		if err := s.spendTo(ctx, left+tokens.Amount(float64(above)*(1-gone)), s.clock.Now().Equal(until)); err != nil {
+		if err := s.spendTo(ctx, left+tokens.Amount(float64(above)*(1-gone)), s.clock.Now().Equal(until)); err !=
+			nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// spendTo brings the balance down to a level: a handful of the agents' work, then tools while they fit, and at the end exactly.
+// spendTo brings the balance down to a level: a handful of the agents' work, then tools while they
+// fit, and at the end exactly.
 func (s *story) spendTo(ctx context.Context, level tokens.Amount, exactly bool) error {
 	account, err := s.ledger.Account(ctx, s.id)
 	if err != nil {
@@ -197,14 +246,22 @@ func (s *story) spendTo(ctx context.Context, level tokens.Amount, exactly bool) 
 	for _, work := range []struct {
 		feature, agent string
 		most           int
-	}{{"social_comment_reply", "comment-replies", 40}, {"comment_to_dm", "dm-automation", 16}, {"brand_deal_scan", "brand-scout", 6}} {
+	}{
+		{"social_comment_reply", "comment-replies", 40},
+		{"comment_to_dm", "dm-automation", 16},
+		{"brand_deal_scan", "brand-scout", 6},
+	} {
 		f, _ := s.prices.Feature(work.feature)
 		quantity := min(int64(1+s.random.IntN(work.most)), over.Fits(f.Price))
 		if quantity < 1 {
 			continue
 		}
 		over -= f.Price * tokens.Amount(quantity)
-		if err := s.charge(ctx, ledger.Charge{Feature: f.ID, Quantity: &quantity, Agent: work.agent}); err != nil {
+		if err := s.charge(ctx, ledger.Charge{
+			Feature:  f.ID,
+			Quantity: &quantity,
+			Agent:    work.agent,
+		}); err != nil {
 			return err
 		}
 	}
@@ -216,7 +273,8 @@ func (s *story) useTools(ctx context.Context, over tokens.Amount, exactly bool) 
 		f, _ := s.prices.Feature(id)
 		for over >= f.Price {
 			over -= f.Price
-			if err := s.charge(ctx, ledger.Charge{Feature: id, Reference: fmt.Sprintf("job-%03d", s.step)}); err != nil {
+			if err := s.charge(ctx, ledger.Charge{Feature: id, Reference: fmt.Sprintf("job-%03d", s.step)}); err !=
+				nil {
 				return err
 			}
 		}
@@ -224,7 +282,11 @@ func (s *story) useTools(ctx context.Context, over tokens.Amount, exactly bool) 
 	if !exactly || over <= 0 {
 		return nil
 	}
-	return s.charge(ctx, ledger.Charge{Feature: "auto_selling", Agent: "auto-selling", Amount: &over})
+	return s.charge(ctx, ledger.Charge{
+		Feature: "auto_selling",
+		Agent:   "auto-selling",
+		Amount:  &over,
+	})
 }
 
 func (s *story) charge(ctx context.Context, c ledger.Charge) error {

@@ -17,7 +17,8 @@ import (
 	"pop.store/credits/internal/session"
 )
 
-// crew is the demo's agents at work for an account, through the API like the demo's own, but only when they are told to.
+// crew is the demo's agents at work for an account, through the API like the demo's own, but only
+// when they are told to.
 type crew struct {
 	s       *site
 	account string
@@ -25,13 +26,26 @@ type crew struct {
 }
 
 func (s *site) crew(account string) *crew {
-	c := &crew{s: s, account: account, turns: make(chan struct{})}
+	c := &crew{
+		s:       s,
+		account: account,
+		turns:   make(chan struct{}),
+	}
 	quiet := slog.New(slog.DiscardHandler)
-	books := ledger.New(s.db.Pool, ledger.Options{Clock: clock.System, Prices: catalog.Builtin, Log: quiet})
+	books := ledger.New(s.db.Pool, ledger.Options{
+		Clock:  clock.System,
+		Prices: catalog.Builtin,
+		Log:    quiet,
+	})
 	s.t.Cleanup(books.Close)
 	agents := &demo.Agents{
-		Sessions: session.New(s.db.Pool, session.Options{Clock: clock.System}), Accounts: accounts.New(s.db.Pool, books, catalog.Builtin),
-		Keys: apikey.New(s.db.Pool, apikey.Options{Clock: clock.System}), API: s.url, Clock: clock.System, Log: quiet, Creator: account,
+		Sessions: session.New(s.db.Pool, session.Options{Clock: clock.System}),
+		Accounts: accounts.New(s.db.Pool, books, catalog.Builtin),
+		Keys:     apikey.New(s.db.Pool, apikey.Options{Clock: clock.System}),
+		API:      s.url,
+		Clock:    clock.System,
+		Log:      quiet,
+		Creator:  account,
 		Wait: func(ctx context.Context) {
 			select {
 			case c.turns <- struct{}{}:
@@ -49,7 +63,8 @@ func (s *site) crew(account string) *crew {
 	return c
 }
 
-// until has them work, one piece after another, until something is so. That takes a hundred pieces or two, however fast the machine is.
+// until has them work, one piece after another, until something is so. That takes a hundred pieces
+// or two, however fast the machine is.
 func (c *crew) until(what string, is func() bool) {
 	c.s.t.Helper()
 	for range 5_000 {
@@ -87,12 +102,14 @@ func wantStayed(t *testing.T, p *browser.Page) {
 	}
 }
 
-// The whole arc in front of somebody who only looks: agents work, tokens run low, run out, the agents pause; a pack is bought, and they go on.
+// The whole arc in front of somebody who only looks: agents work, tokens run low, run out, the
+// agents pause; a pack is bought, and they go on.
 func TestAgentsPauseAndGoOn(t *testing.T) {
 	t.Parallel()
 	s := start(t)
 	p := s.creator("rosa", "Rosa's Roses")
-	s.want(http.StatusCreated, http.MethodPost, "/v1/accounts/rosa/charges", map[string]any{"feature": "photoshoot", "quantity": 15})
+	s.want(http.StatusCreated, http.MethodPost, "/v1/accounts/rosa/charges",
+		map[string]any{"feature": "photoshoot", "quantity": 15})
 	p.Goto("/agents")
 	stay(p)
 	c := s.crew("rosa")
@@ -129,12 +146,14 @@ func (s *site) amount(account string) string {
 	return total
 }
 
-// What is kept for the creator's own tools stops an agent while there still are tokens: the badge says so, and says aloud when it is back on.
+// What is kept for the creator's own tools stops an agent while there still are tokens: the badge
+// says so, and says aloud when it is back on.
 func TestAnAgentStopsBeforeWhatIsKept(t *testing.T) {
 	t.Parallel()
 	s := start(t)
 	p := s.creator("olga", "Olga's Oils", browser.Viewport(390, 844))
-	s.want(http.StatusCreated, http.MethodPut, "/v1/accounts/olga/agents/replies", map[string]any{"name": "Comment Replies", "feature": "social_comment_reply"})
+	s.want(http.StatusCreated, http.MethodPut, "/v1/accounts/olga/agents/replies",
+		map[string]any{"name": "Comment Replies", "feature": "social_comment_reply"})
 	p.Goto("/agents")
 	p.Type("#own-reserve", "a lot")
 	p.Click(testid("own-save"))
@@ -147,12 +166,20 @@ func TestAnAgentStopsBeforeWhatIsKept(t *testing.T) {
 	p.Click(testid("own-save"))
 	p.WaitText(testid("done"), "Saved.")
 	stay(p)
-	work := map[string]any{"feature": "social_comment_reply", "agent": "replies", "quantity": 600}
+	work := map[string]any{
+		"feature":  "social_comment_reply",
+		"agent":    "replies",
+		"quantity": 600,
+	}
 	s.want(http.StatusCreated, http.MethodPost, "/v1/accounts/olga/charges", work)
 	s.want(http.StatusPaymentRequired, http.MethodPost, "/v1/accounts/olga/charges", work)
 	p.WaitText(testid("badge-state"), "1 paused")
 	p.WaitText(`[data-agent="replies"]`, "1 request wasn't handled.")
-	s.want(http.StatusCreated, http.MethodPost, "/v1/accounts/olga/grants", map[string]any{"amount": "100", "kind": "promo", "reason": "a gift"})
+	s.want(http.StatusCreated, http.MethodPost, "/v1/accounts/olga/grants", map[string]any{
+		"amount": "100",
+		"kind":   "promo",
+		"reason": "a gift",
+	})
 	p.WaitText("#announce", "Comment Replies is back on, for new comments. Those from the pause weren't answered.")
 	p.WaitText(`[data-agent="replies"] `+testid("agent-state"), "On")
 	wantStayed(t, p)
@@ -163,7 +190,8 @@ func TestAnAgentStopsBeforeWhatIsKept(t *testing.T) {
 	p.WaitText(`[data-agent="replies"] `+testid("agent-state"), "On")
 }
 
-// A tool in the demo: too dear, a pack, back with everything kept, a sample job that a reload does not lose, and one that fails.
+// A tool in the demo: too dear, a pack, back with everything kept, a sample job that a reload does
+// not lose, and one that fails.
 func TestUsingATool(t *testing.T) {
 	t.Parallel()
 	s := start(t)

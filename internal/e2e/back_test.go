@@ -13,14 +13,19 @@ func (s *site) work(account string, times int) {
 	s.t.Helper()
 	var charges []map[string]any
 	for i := range times {
-		charges = append(charges, map[string]any{"account": account, "idempotency_key": fmt.Sprint("work-", i), "feature": "social_comment_reply"})
+		charges = append(charges, map[string]any{
+			"account":         account,
+			"idempotency_key": fmt.Sprint("work-", i),
+			"feature":         "social_comment_reply",
+		})
 	}
 	s.want(http.StatusOK, http.MethodPost, "/v1/charges", map[string]any{"charges": charges})
 }
 
 const rows = `document.querySelectorAll("[data-testid=history-row]").length`
 
-// On the way back to a list that was continued, it is as long as it was and shows the same place: out of the browser's cache of pages, and without it.
+// On the way back to a list that was continued, it is as long as it was and shows the same place:
+// out of the browser's cache of pages, and without it.
 func TestTheWayBackKeepsThePlace(t *testing.T) {
 	t.Parallel()
 	s := start(t)
@@ -67,7 +72,8 @@ func TestTheWayBackAfterSigningOutShowsNothing(t *testing.T) {
 	}
 }
 
-// watchCover notes, for the page that comes next, when a page out of the browser's cache is covered and when it is shown again.
+// watchCover notes, for the page that comes next, when a page out of the browser's cache is covered
+// and when it is shown again.
 const watchCover = `(new MutationObserver(() => {
 	const covered = document.documentElement.hasAttribute("data-checking");
 	sessionStorage.cover = (sessionStorage.cover ?? "") + (covered ? "covered " : "shown ");
@@ -102,7 +108,8 @@ func TestASessionThatEndsLeavesThePageAsItIs(t *testing.T) {
 		t.Fatal(err)
 	}
 	p.WaitShown(testid("signed-out"))
-	if text := browser.Eval[string](p, `document.querySelector("input[name=text]").value`); text != "a pattern for beginners" {
+	if text := browser.Eval[string](p, `document.querySelector("input[name=text]").value`); text !=
+		"a pattern for beginners" {
 		t.Errorf("what was typed is %q", text)
 	}
 	p.ClickText(testid("signed-out")+" a", "Sign in again")

@@ -8,8 +8,8 @@ import (
 	"pop.store/credits/internal/browser"
 )
 
-// What somebody goes through who is short of tokens for what they just typed: the pack that covers it, paying, back at the tool as it was left; and then
-// they think better of it.
+// What somebody goes through who is short of tokens for what they just typed: the pack that covers
+// it, paying, back at the tool as it was left; and then they think better of it.
 func TestShortOfTokensAndBack(t *testing.T) {
 	t.Parallel()
 	s := start(t)

@@ -29,11 +29,12 @@ var documents = []string{
 	"docs/webhooks.md",
 }
 
-// updateDocuments makes the test write what this server prints into the documents, to be read before it is committed.
+// updateDocuments makes the test write what this server prints into the documents, to be read
+// before it is committed.
 const updateDocuments = "CREDITS_UPDATE_DOCS"
 
-// Every shell block of the documents runs in order, and what it prints is what the document shows. A block that cannot run here has a
-// line before it, <!-- not run: reason -->.
+// Every shell block of the documents runs in order, and what it prints is what the document shows.
+// A block that cannot run here has a line before it, <!-- not run: reason -->.
 func TestTheDocumentsExamples(t *testing.T) {
 	t.Parallel()
 	for _, name := range documents {
@@ -97,7 +98,12 @@ func blocksOf(text string) []block {
 		language, fence := strings.CutPrefix(line, "```")
 		switch {
 		case fence && open == nil:
-			open = &block{line: i + 1, language: language, reason: reason, adjacent: adjacent}
+			open = &block{
+				line:     i + 1,
+				language: language,
+				reason:   reason,
+				adjacent: adjacent,
+			}
 			reason, adjacent = "", false
 		case fence:
 			blocks = append(blocks, *open)
@@ -113,15 +119,21 @@ func blocksOf(text string) []block {
 	return blocks
 }
 
-// examplesOf finds the commands: a block of sh, whose output may be in the block right after it, and the lines of a console that begin with $.
+// examplesOf finds the commands: a block of sh, whose output may be in the block right after it,
+// and the lines of a console that begin with $.
 func examplesOf(text string) []example {
 	var examples []example
 	blocks := blocksOf(text)
 	for i, b := range blocks {
 		switch b.language {
 		case "sh":
-			e := example{line: b.line, command: strings.Join(b.lines, "\n"), reason: b.reason}
-			if i+1 < len(blocks) && blocks[i+1].adjacent && (blocks[i+1].language == "json" || blocks[i+1].language == "") {
+			e := example{
+				line:    b.line,
+				command: strings.Join(b.lines, "\n"),
+				reason:  b.reason,
+			}
+			if i+1 < len(blocks) && blocks[i+1].adjacent &&
+				(blocks[i+1].language == "json" || blocks[i+1].language == "") {
 				e.output, e.compared = strings.Join(blocks[i+1].lines, "\n"), true
 				e.from, e.to = blocks[i+1].line, blocks[i+1].line+len(blocks[i+1].lines)
 			}
@@ -142,7 +154,14 @@ func console(b block) []example {
 		switch {
 		case begins:
 			at := b.line + i + 1
-			examples = append(examples, example{line: at, command: command, compared: true, reason: b.reason, from: at, to: at})
+			examples = append(examples, example{
+				line:     at,
+				command:  command,
+				compared: true,
+				reason:   b.reason,
+				from:     at,
+				to:       at,
+			})
 			unfinished = goesOn(command)
 		case last < 0:
 		case unfinished:
@@ -185,7 +204,8 @@ func newShell(t *testing.T, s *site) *shell {
 	}
 	cmd := exec.Command("bash", "--norc")
 	cmd.Dir = dir
-	cmd.Env = append(os.Environ(), "DATABASE_URL="+s.db.AppURL, "URL="+s.url, "KEY="+s.key, "CREDITS_LOG_LEVEL=warn", "PATH="+filepath.Join(dir, "bin")+":"+os.Getenv("PATH"))
+	cmd.Env = append(os.Environ(), "DATABASE_URL="+s.db.AppURL, "URL="+s.url, "KEY="+s.key,
+		"CREDITS_LOG_LEVEL=warn", "PATH="+filepath.Join(dir, "bin")+":"+os.Getenv("PATH"))
 	in, err := cmd.StdinPipe()
 	if err != nil {
 		t.Fatal(err)
@@ -239,8 +259,9 @@ func (sh *shell) run(t *testing.T, command string) (output, code string) {
 	}
 }
 
-// check runs an example and compares. Ids, times and secrets differ from run to run: each has to stand where the document has one of its kind,
-// and later commands use this server's in place of the document's.
+// check runs an example and compares. Ids, times and secrets differ from run to run: each has to
+// stand where the document has one of its kind, and later commands use this server's in place of
+// the document's.
 func (sh *shell) check(t *testing.T, name string, e *example) {
 	t.Helper()
 	if e.reason != "" {
@@ -255,18 +276,21 @@ func (sh *shell) check(t *testing.T, name string, e *example) {
 	said, values := skeleton(got)
 	if shown != said {
 		e.now = strings.ReplaceAll(got, sh.known["http://127.0.0.1:8080"], "http://127.0.0.1:8080")
-		t.Errorf("%s:%d: %s\nprints\n%s\nand the document shows\n%s", name, e.line, e.command, got, strings.TrimSpace(e.output))
+		t.Errorf("%s:%d: %s\nprints\n%s\nand the document shows\n%s", name, e.line, e.command, got,
+			strings.TrimSpace(e.output))
 		return
 	}
 	for i, v := range shownValues {
 		if known := sh.known[v]; known != "" && known != values[i] {
-			t.Errorf("%s:%d: the document has %s in two places, and they differ: %s and %s", name, e.line, v, known, values[i])
+			t.Errorf("%s:%d: the document has %s in two places, and they differ: %s and %s", name, e.line, v,
+				known, values[i])
 		}
 		sh.known[v] = values[i]
 	}
 }
 
-// remember sets what the documents call $ID and $HOLD: the id of the newest answer that has one, and of the newest hold.
+// remember sets what the documents call $ID and $HOLD: the id of the newest answer that has one,
+// and of the newest hold.
 func (sh *shell) remember(t *testing.T, answer string) {
 	t.Helper()
 	var made struct{ ID, Kind string }
@@ -333,7 +357,10 @@ func skeleton(text string) (string, []string) {
 }
 
 func kindOf(v string) string {
-	for _, prefix := range []string{"crk_", "txn_", "evt_", "cur_", "cs_test_", "whsec_", `"request_id"`, "http://", "127.", "link/", "in "} {
+	for _, prefix := range []string{
+		"crk_", "txn_", "evt_", "cur_", "cs_test_", "whsec_", `"request_id"`,
+		"http://", "127.", "link/", "in ",
+	} {
 		if strings.HasPrefix(v, prefix) {
 			return prefix
 		}

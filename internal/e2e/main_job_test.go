@@ -47,7 +47,8 @@ func mainJob(t *testing.T, s *site) {
 	if !browser.Eval[bool](p, "window.notReloaded === true") {
 		t.Error("the page was reloaded: the badge must move without it")
 	}
-	refused := s.want(http.StatusPaymentRequired, http.MethodPost, "/v1/accounts/eve/charges", map[string]any{"feature": "pdf_creation"})
+	refused := s.want(http.StatusPaymentRequired, http.MethodPost, "/v1/accounts/eve/charges",
+		map[string]any{"feature": "pdf_creation"})
 	if refused["code"] != "insufficient_tokens" || refused["shortfall"] != "75" {
 		t.Errorf("the refusal is %v", refused)
 	}
@@ -91,8 +92,9 @@ func wantHistory(t *testing.T, p *browser.Page, path string, parts ...string) {
 	inspect(t, p)
 }
 
-// inspect is what every page has to pass: axe-core finds nothing, nothing sticks out on the narrowest phone. The browser itself fails the
-// test for console errors and violations of the content security policy.
+// inspect is what every page has to pass: axe-core finds nothing, nothing sticks out on the
+// narrowest phone. The browser itself fails the test for console errors and violations of the
+// content security policy.
 func inspect(t *testing.T, p *browser.Page) {
 	t.Helper()
 	p.Axe(t)
@@ -154,10 +156,19 @@ func TestEveryPageIsSoundEverywhere(t *testing.T) {
 		options []browser.Option
 	}{{"light", nil}, {"dark", []browser.Option{browser.Dark()}}} {
 		t.Run(look.name, func(t *testing.T) {
-			sub := &site{t: t, url: s.url, key: s.key}
+			sub := &site{
+				t:   t,
+				url: s.url,
+				key: s.key,
+			}
 			sub.next.Store(map[string]int64{"light": 1000, "dark": 2000}[look.name])
 			p := sub.signIn("maya", look.options...)
-			for _, page := range []string{"/", "/credits", "/credits/history", "/credits/history?tab=purchases", "/credits/history?feature=lip_sync&from=2020-01-01&to=2020-01-02", "/credits/buy", "/plans", "/credits?by=agent&days=90", "/credits/how-tokens-work", "/agents", "/settings", "/tools", "/tools?tool=pdf_creation", "/storefront", "/nothing-here"} {
+			for _, page := range []string{
+				"/", "/credits", "/credits/history", "/credits/history?tab=purchases",
+				"/credits/history?feature=lip_sync&from=2020-01-01&to=2020-01-02", "/credits/buy", "/plans",
+				"/credits?by=agent&days=90", "/credits/how-tokens-work", "/agents", "/settings", "/tools",
+				"/tools?tool=pdf_creation", "/storefront", "/nothing-here",
+			} {
 				p.Goto(page)
 				for _, width := range []int{320, 390, 1440} {
 					p.Resize(width, 844)
@@ -176,8 +187,10 @@ func TestThePlanTable(t *testing.T) {
 	p := s.creator("paul", "Paul's Shop")
 	p.Goto("/plans")
 	want := []string{
-		"AI Generated PDFs 2 5 13", "AI Photoshoots 20 40 100", "Social Comment Replies about 4,000 about 8,000 about 20,000",
-		"Comment to DM Automation about 4,000 about 8,000 about 20,000", "AI Generated Videos 10 20 50", "AI Voice Dubbing 40 80 200",
+		"AI Generated PDFs 2 5 13", "AI Photoshoots 20 40 100",
+		"Social Comment Replies about 4,000 about 8,000 about 20,000",
+		"Comment to DM Automation about 4,000 about 8,000 about 20,000", "AI Generated Videos 10 20 50",
+		"AI Voice Dubbing 40 80 200",
 		"Brand Deal Scans about 2,000 about 4,000 about 10,000",
 	}
 	rows := p.Texts(testid("plan-row"))

@@ -26,7 +26,8 @@ func TestLookingAtUsage(t *testing.T) {
 	p.Hover(testid("usage-bar") + ":last-child")
 	p.WaitText(testid("usage-bar")+":last-child "+testid("usage-tip"), "12.5")
 	p.Click("#usage-details summary")
-	if rows := p.Texts(testid("usage-row")); len(rows) != 7 || strings.Join(strings.Fields(rows[0]), " ") != "Today 12.5 12.5" {
+	if rows := p.Texts(testid("usage-row")); len(rows) != 7 ||
+		strings.Join(strings.Fields(rows[0]), " ") != "Today 12.5 12.5" {
 		t.Errorf("the figures are %q", rows)
 	}
 	inspect(t, p)

@@ -2,7 +2,8 @@ package e2e_test
 
 import "testing"
 
-// A company buys a pack with tax: it gets the receipt, sees it on paper, opens the provider's, and finds it again in the list.
+// A company buys a pack with tax: it gets the receipt, sees it on paper, opens the provider's, and
+// finds it again in the list.
 func TestBuyingAsACompany(t *testing.T) {
 	t.Parallel()
 	s := start(t)
@@ -19,13 +20,19 @@ func TestBuyingAsACompany(t *testing.T) {
 	p.WaitURL("/credits/purchases/*")
 	p.WaitText(testid("purchase"), "500 tokens added.")
 	p.ClickText("main a", "Receipt")
-	for _, want := range []string{"Lena's Lamps GmbH", "Tax id DE123456789", "VAT 20%", "$7.80", "$46.80", "Visa 4242"} {
+	for _, want := range []string{
+		"Lena's Lamps GmbH", "Tax id DE123456789", "VAT 20%", "$7.80", "$46.80",
+		"Visa 4242",
+	} {
 		p.WaitText(testid("receipt"), want)
 	}
 	inspect(t, p)
 	p.Print(true, "light")
 	p.WaitShown(testid("receipt"))
-	for _, gone := range []string{"header", "footer", testid("badge-amount"), testid("print"), testid("provider-receipt")} {
+	for _, gone := range []string{
+		"header", "footer", testid("badge-amount"), testid("print"),
+		testid("provider-receipt"),
+	} {
 		if p.Shown(gone) {
 			t.Errorf("%s is printed", gone)
 		}

@@ -8,8 +8,9 @@ import (
 	"pop.store/credits/internal/browser"
 )
 
-// TestScreenshots takes the pictures of docs/screenshots when CREDITS_SCREENSHOTS names a folder (make screenshots); without it the
-// pictures go to a temporary folder, which still shows that every page can be drawn.
+// TestScreenshots takes the pictures of docs/screenshots when CREDITS_SCREENSHOTS names a folder
+// (make screenshots); without it the pictures go to a temporary folder, which still shows that
+// every page can be drawn.
 func TestScreenshots(t *testing.T) {
 	t.Parallel()
 	dir := os.Getenv("CREDITS_SCREENSHOTS")
@@ -26,7 +27,11 @@ func TestScreenshots(t *testing.T) {
 			if look == "dark" {
 				options = append(options, browser.Dark())
 			}
-			a := &album{t: t, dir: dir, suffix: "-" + device.name + "-" + look + ".png"}
+			a := &album{
+				t:      t,
+				dir:    dir,
+				suffix: "-" + device.name + "-" + look + ".png",
+			}
 			a.signIn(s, options)
 			a.demo(s, options)
 			a.lowToPaid(s, options)
@@ -58,8 +63,16 @@ func (a *album) signIn(s *site, options []browser.Option) {
 func (a *album) demo(s *site, options []browser.Option) {
 	p := s.signIn("maya", options...)
 	for name, path := range map[string]string{
-		"home": "/", "credits": "/credits", "credits-agents": "/credits?days=90&by=agent", "history": "/credits/history", "buy": "/credits/buy", "plans": "/plans",
-		"how-tokens-work": "/credits/how-tokens-work", "agents": "/agents", "tools": "/tools", "storefront": "/storefront",
+		"home":            "/",
+		"credits":         "/credits",
+		"credits-agents":  "/credits?days=90&by=agent",
+		"history":         "/credits/history",
+		"buy":             "/credits/buy",
+		"plans":           "/plans",
+		"how-tokens-work": "/credits/how-tokens-work",
+		"agents":          "/agents",
+		"tools":           "/tools",
+		"storefront":      "/storefront",
 	} {
 		p.Goto(path)
 		a.take(p, name)
@@ -76,7 +89,11 @@ func (a *album) lowToPaid(s *site, options []browser.Option) {
 	p.Goto("/tools?tool=pdf_creation")
 	a.take(p, "tools-short")
 	s.spend(account, "18")
-	s.call("POST", "/v1/accounts/"+account+"/charges", map[string]any{"feature": "auto_selling", "agent": "seller", "amount": "9"})
+	s.call("POST", "/v1/accounts/"+account+"/charges", map[string]any{
+		"feature": "auto_selling",
+		"agent":   "seller",
+		"amount":  "9",
+	})
 	p.Goto("/agents")
 	a.take(p, "agents-paused")
 	p.Goto("/")

@@ -40,7 +40,11 @@ var binary = sync.OnceValues(func() (string, error) {
 	path := filepath.Join(dir, "credits")
 	build := exec.Command("go", "build", "-o", path, "pop.store/credits/cmd/credits")
 	if out, err := build.CombinedOutput(); err != nil {
-		return "", &os.PathError{Op: "build", Path: string(out), Err: err}
+		return "", &os.PathError{
+			Op:   "build",
+			Path: string(out),
+			Err:  err,
+		}
 	}
 	return path, nil
 })
@@ -85,7 +89,11 @@ func startOn(t *testing.T, d testdb.DB, url string) *site {
 			t.Errorf("the server did not stop cleanly: %v\n%s", err, &log)
 		}
 	})
-	s := &site{t: t, db: d, url: address(t, out, &log)}
+	s := &site{
+		t:   t,
+		db:  d,
+		url: address(t, out, &log),
+	}
 	create := exec.Command(path, "key", "create", "--scopes", "admin,spend,read")
 	create.Env = env
 	answer, err := create.Output()
@@ -161,13 +169,21 @@ func (s *site) want(status int, method, path string, body any) map[string]any {
 // spend charges an amount to an account, as a metered agent would.
 func (s *site) spend(account, amount string) {
 	s.t.Helper()
-	s.want(http.StatusCreated, http.MethodPost, "/v1/accounts/"+account+"/charges", map[string]any{"feature": "auto_selling", "agent": "seller", "amount": amount})
+	s.want(http.StatusCreated, http.MethodPost, "/v1/accounts/"+account+"/charges", map[string]any{
+		"feature": "auto_selling",
+		"agent":   "seller",
+		"amount":  amount,
+	})
 }
 
 // creator opens an account on Starter and signs its creator in with a link of the host.
 func (s *site) creator(account, name string, options ...browser.Option) *browser.Page {
 	s.t.Helper()
-	s.want(http.StatusCreated, http.MethodPut, "/v1/accounts/"+account, map[string]any{"plan": "starter", "name": name, "time_zone": "Europe/Berlin"})
+	s.want(http.StatusCreated, http.MethodPut, "/v1/accounts/"+account, map[string]any{
+		"plan":      "starter",
+		"name":      name,
+		"time_zone": "Europe/Berlin",
+	})
 	return s.signIn(account, options...)
 }
 

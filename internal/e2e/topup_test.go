@@ -8,7 +8,8 @@ import (
 	"pop.store/credits/internal/browser"
 )
 
-// From the settings to a pack that comes by itself: turn it on, keep a card, spend, and see the balance move without a reload.
+// From the settings to a pack that comes by itself: turn it on, keep a card, spend, and see the
+// balance move without a reload.
 func TestAutoTopUp(t *testing.T) {
 	t.Parallel()
 	s := start(t)
@@ -71,7 +72,8 @@ func TestAutoTopUpEndsWithADecline(t *testing.T) {
 	p.Click(testid("top-up-save"))
 	p.WaitText(testid("top-up-sentence"), "Ready: a pack is bought when you have fewer than 40 tokens.")
 	s.spend("dora", "290")
-	for end := time.Now().Add(hang); s.count("select count(*) from topups where stopped = 'declined'") == 0; time.Sleep(50 * time.Millisecond) {
+	for end := time.Now().Add(hang); s.count("select count(*) from topups where stopped = 'declined'") ==
+		0; time.Sleep(50 * time.Millisecond) {
 		if time.Now().After(end) {
 			t.Fatal("it is never stopped")
 		}

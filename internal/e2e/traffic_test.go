@@ -64,17 +64,21 @@ func (w *wire) Write(p []byte) (int, error) {
 // measured is how long an open page is watched; what it costs an hour is scaled from that.
 const measured = time.Minute
 
-// An open Credits page costs at most 1 MB an hour while nothing happens, and 10 MB while agents work: bytes on the wire, headers included.
+// An open Credits page costs at most 1 MB an hour while nothing happens, and 10 MB while agents
+// work: bytes on the wire, headers included.
 func TestAnOpenCreditsPageCostsLittle(t *testing.T) {
 	t.Parallel()
 	s := start(t)
 	quiet, busy := s.watched("quiet"), s.watched("busy")
-	// The badge asks often within two minutes of work: the last of these accounts was five minutes ago, and the busy one's agents begin anew.
-	if _, err := s.db.Pool.Exec(t.Context(), `update ledger_accounts set last_at = last_at - interval '5 minutes'`); err != nil {
+	// The badge asks often within two minutes of work: the last of these accounts was five minutes
+	// ago, and the busy one's agents begin anew.
+	if _, err := s.db.Pool.Exec(t.Context(),
+		`update ledger_accounts set last_at = last_at - interval '5 minutes'`); err != nil {
 		t.Fatal(err)
 	}
 	quiet.open("quiet")
-	s.want(http.StatusCreated, http.MethodPost, "/v1/accounts/busy/charges", map[string]any{"feature": "social_comment_reply", "agent": "replies"})
+	s.want(http.StatusCreated, http.MethodPost, "/v1/accounts/busy/charges",
+		map[string]any{"feature": "social_comment_reply", "agent": "replies"})
 	busy.open("busy")
 	done := time.After(measured)
 	work := time.NewTicker(time.Second)
@@ -86,11 +90,15 @@ func TestAnOpenCreditsPageCostsLittle(t *testing.T) {
 			running = false
 		case <-work.C:
 			charged++
-			s.want(http.StatusCreated, http.MethodPost, "/v1/accounts/busy/charges", map[string]any{"feature": "social_comment_reply", "agent": "replies"})
+			s.want(http.StatusCreated, http.MethodPost, "/v1/accounts/busy/charges",
+				map[string]any{"feature": "social_comment_reply", "agent": "replies"})
 		}
 	}
-	perHour := func(p *watchedPage) float64 { return float64(p.wire.bytes.Load()) / 1e6 * float64(time.Hour/measured) }
-	t.Logf("an open Credits page costs %.2f MB an hour quiet, %.2f MB at work with %d charges a minute", perHour(quiet), perHour(busy), charged)
+	perHour := func(p *watchedPage) float64 {
+		return float64(p.wire.bytes.Load()) / 1e6 * float64(time.Hour/measured)
+	}
+	t.Logf("an open Credits page costs %.2f MB an hour quiet, %.2f MB at work with %d charges a minute",
+		perHour(quiet), perHour(busy), charged)
 	if perHour(quiet) > 1 || perHour(busy) > 10 {
 		t.Error("that is too much")
 	}
@@ -98,7 +106,8 @@ func TestAnOpenCreditsPageCostsLittle(t *testing.T) {
 		t.Errorf("nothing was measured: %d bytes, %d charges", quiet.wire.bytes.Load(), charged)
 	}
 	// It still follows.
-	balance := s.want(http.StatusOK, http.MethodGet, "/v1/accounts/busy", nil)["balance"].(map[string]any)["spendable"].(string)
+	balance := s.want(http.StatusOK, http.MethodGet, "/v1/accounts/busy",
+		nil)["balance"].(map[string]any)["spendable"].(string)
 	busy.page.WaitText(testid("badge-amount"), balance)
 	busy.page.WaitText(testid("balance"), balance)
 	busy.page.WaitText(testid("usage-legend"), "Comment")
@@ -113,9 +122,17 @@ type watchedPage struct {
 // watched opens an account with a month of usage by several features, and signs in behind a wire.
 func (s *site) watched(account string) *watchedPage {
 	s.t.Helper()
-	s.want(http.StatusCreated, http.MethodPut, "/v1/accounts/"+account, map[string]any{"plan": "star", "name": account, "time_zone": "Europe/Berlin"})
-	for _, feature := range []string{"lip_sync", "image_generation", "social_comment_reply", "comment_to_dm", "brand_deal_scan"} {
-		s.want(http.StatusCreated, http.MethodPost, "/v1/accounts/"+account+"/charges", map[string]any{"feature": feature})
+	s.want(http.StatusCreated, http.MethodPut, "/v1/accounts/"+account, map[string]any{
+		"plan":      "star",
+		"name":      account,
+		"time_zone": "Europe/Berlin",
+	})
+	for _, feature := range []string{
+		"lip_sync", "image_generation", "social_comment_reply", "comment_to_dm",
+		"brand_deal_scan",
+	} {
+		s.want(http.StatusCreated, http.MethodPost, "/v1/accounts/"+account+"/charges",
+			map[string]any{"feature": feature})
 	}
 	if _, err := s.db.Pool.Exec(s.t.Context(), `insert into usage_days
 		select a.account, a.today - d, f, '', 1000000 * d, d, d from ledger_accounts a, generate_series(1, 29) d,
@@ -124,14 +141,16 @@ func (s *site) watched(account string) *watchedPage {
 		s.t.Fatal(err)
 	}
 	w := newWire(s.t, s.url)
-	link := s.want(http.StatusCreated, http.MethodPost, "/v1/accounts/"+account+"/login-links", map[string]any{})["url"].(string)
+	link := s.want(http.StatusCreated, http.MethodPost, "/v1/accounts/"+account+"/login-links",
+		map[string]any{})["url"].(string)
 	p := browser.New(s.t, browser.Base(w.url))
 	p.Goto(strings.TrimPrefix(link, s.url))
 	p.WaitURL("/")
 	return &watchedPage{w, p}
 }
 
-// open opens the Credits page, waits until all of it is there and its first poll was answered, and begins to count.
+// open opens the Credits page, waits until all of it is there and its first poll was answered, and
+// begins to count.
 func (w *watchedPage) open(name string) {
 	w.page.Goto("/credits")
 	w.page.WaitText(testid("shop-name"), name)

@@ -10,19 +10,24 @@ import (
 	"syscall"
 )
 
-// account is the operating system user the server runs as. Postgres refuses to run as root, so root has to become
-// somebody else; everybody else runs it as themselves.
+// account is the operating system user the server runs as. Postgres refuses to run as root, so root
+// has to become somebody else; everybody else runs it as themselves.
 type account struct {
 	name       string
 	uid, gid   int
 	credential *syscall.Credential // nil: as ourselves
 }
 
-// accountFor chooses who runs the server on a data folder. For root that is the owner of a folder that is somebody's
-// already, so that a folder used once by an ordinary user stays theirs; else postgres, else nobody.
+// accountFor chooses who runs the server on a data folder. For root that is the owner of a folder
+// that is somebody's already, so that a folder used once by an ordinary user stays theirs; else
+// postgres, else nobody.
 func accountFor(dir string) (account, error) {
 	if uid := os.Geteuid(); uid != 0 {
-		return account{name: userName(uid), uid: uid, gid: os.Getegid()}, nil
+		return account{
+			name: userName(uid),
+			uid:  uid,
+			gid:  os.Getegid(),
+		}, nil
 	}
 	if uid, gid, ok := owner(dir); ok && uid != 0 {
 		// initdb wants a user with a name; a folder mounted into a container may belong to a mere number.
@@ -79,8 +84,9 @@ func owner(path string) (uid, gid int, ok bool) {
 	return int(st.Uid), int(st.Gid), true
 }
 
-// canEnter asks the kernel whether the account can get into a folder. Trying it is exact where looking at modes is not:
-// access lists, user namespaces and network file systems all have their say.
+// canEnter asks the kernel whether the account can get into a folder. Trying it is exact where
+// looking at modes is not: access lists, user namespaces and network file systems all have their
+// say.
 func (a account) canEnter(dir string) (bool, error) {
 	if a.credential == nil {
 		return true, nil // whatever is wrong will say so itself, and there is no better place
@@ -88,7 +94,8 @@ func (a account) canEnter(dir string) (bool, error) {
 	err := a.command("/", "/bin/sh", "-c", `cd -- "$1"`, "sh", dir).Run()
 	var refused *exec.ExitError
 	if err != nil && !errors.As(err, &refused) {
-		return false, fmt.Errorf("this is root, Postgres refuses to run as root, and becoming user %s fails: %w", a.name, err)
+		return false, fmt.Errorf("this is root, Postgres refuses to run as root, and becoming user %s fails: %w",
+			a.name, err)
 	}
 	return err == nil, nil
 }
@@ -111,8 +118,9 @@ func (a account) takeFile(f *os.File) error {
 	return f.Chown(a.uid, a.gid)
 }
 
-// command prepares a program that runs as the account, in a process group of its own so that Ctrl-C at the terminal
-// does not reach it, and with an environment of our making: a PGPORT or LC_ALL of the user's must not change anything.
+// command prepares a program that runs as the account, in a process group of its own so that Ctrl-C
+// at the terminal does not reach it, and with an environment of our making: a PGPORT or LC_ALL of
+// the user's must not change anything.
 func (a account) command(dir, program string, args ...string) *exec.Cmd {
 	cmd := exec.Command(program, args...)
 	cmd.Dir = dir

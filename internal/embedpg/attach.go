@@ -7,8 +7,8 @@ import (
 	"os"
 )
 
-// Attach finds the server that another process runs on the data folder, and reports false when there is none. A server
-// that is starting is waited for, one that is stopping does not count.
+// Attach finds the server that another process runs on the data folder, and reports false when
+// there is none. A server that is starting is waited for, one that is stopping does not count.
 func Attach(o Options) (*Server, bool, error) {
 	ctx, cancel := context.WithTimeout(context.Background(), attachLimit)
 	defer cancel()
@@ -37,7 +37,12 @@ func attach(ctx context.Context, o Options) (*Server, error) {
 		}
 		unready := fmt.Errorf("process %d is still starting on %s", state.pid, where.dir)
 		if state.status == "ready" {
-			s := &Server{dir: where.dir, socket: state.socket, done: make(chan struct{}), gone: make(chan struct{})}
+			s := &Server{
+				dir:    where.dir,
+				socket: state.socket,
+				done:   make(chan struct{}),
+				gone:   make(chan struct{}),
+			}
 			if unready = ping(ctx, s); unready == nil {
 				return s, nil
 			}

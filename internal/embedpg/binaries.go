@@ -26,7 +26,8 @@ type binaries struct {
 
 func (b binaries) path(program string) string { return filepath.Join(b.dir, program) }
 
-// choose picks an installation: for existing data the one of their version, else the first that is new enough.
+// choose picks an installation: for existing data the one of their version, else the first that is
+// new enough.
 func (p place) choose(dirs []string) (binaries, error) {
 	want := 0
 	if text, err := os.ReadFile(filepath.Join(p.pgdata(), "PG_VERSION")); err == nil {

@@ -39,14 +39,16 @@ func TestPostgresKilled(t *testing.T) {
 	}
 }
 
-// The process that runs Postgres is killed: Postgres shuts down by itself, cleanly, and a start at the same moment waits.
+// The process that runs Postgres is killed: Postgres shuts down by itself, cleanly, and a start at
+// the same moment waits.
 func TestParentKilled(t *testing.T) {
 	t.Parallel()
 	o := Options{DataDir: filepath.Join(folder(t), "data"), Durable: true}
 	parent := helper(t, o.DataDir)
 	kill(parent)
 	s := begin(t, o)
-	if log := said(t, o.DataDir); strings.Contains(log, "not properly shut down") || !strings.Contains(log, "fast shutdown") {
+	if log := said(t, o.DataDir); strings.Contains(log, "not properly shut down") ||
+		!strings.Contains(log, "fast shutdown") {
 		t.Error("no clean shutdown:", log)
 	}
 	end(t, s)
@@ -114,7 +116,8 @@ func TestCalledOff(t *testing.T) {
 			end(t, s)
 			continue
 		}
-		if !errors.Is(err, context.DeadlineExceeded) || errors.Is(err, ErrRunning) || strings.Contains(err.Error(), "\n") {
+		if !errors.Is(err, context.DeadlineExceeded) || errors.Is(err, ErrRunning) || strings.Contains(err.Error(),
+			"\n") {
 			t.Errorf("after %v: %q", after, err)
 		}
 		if exists(dir, "new-pgdata") {

@@ -1,5 +1,5 @@
-// Package embedpg runs a Postgres server of the app's own: a child process on a private Unix socket, from the binaries
-// the system has, with its data in a folder of the app's.
+// Package embedpg runs a Postgres server of the app's own: a child process on a private Unix
+// socket, from the binaries the system has, with its data in a folder of the app's.
 //
 // The folder given as Options.DataDir belongs to this package alone:
 //
@@ -9,9 +9,10 @@
 //	location        only in a folder the server's user cannot reach: where the data lie instead
 //	socket          only when the path is too long for a Unix socket: where the socket lies instead, while the server runs
 //
-// Who may connect is decided by the file system. The socket lies in a folder of mode 0700 that belongs to the user the
-// server runs as, so whoever can open it (that user, or root) could read the data files all the same. A password would
-// add nothing: local connections are trusted, and there are no others, because the server listens on no TCP port.
+// Who may connect is decided by the file system. The socket lies in a folder of mode 0700 that
+// belongs to the user the server runs as, so whoever can open it (that user, or root) could read
+// the data files all the same. A password would add nothing: local connections are trusted, and
+// there are no others, because the server listens on no TCP port.
 package embedpg
 
 import (
@@ -42,7 +43,8 @@ var (
 	ErrGone = errors.New("the data folder was deleted while it was in use")
 )
 
-// Bounds on every wait. They are guards against hanging, not expectations: a warm start takes a tenth of a second.
+// Bounds on every wait. They are guards against hanging, not expectations: a warm start takes a
+// tenth of a second.
 const (
 	startLimit  = 3 * time.Minute  // accepting connections, crash recovery included
 	initLimit   = 3 * time.Minute  // initdb
@@ -63,16 +65,19 @@ const port = 5432
 type Options struct {
 	// DataDir is the wanted folder, relative or absolute. It must be new, empty or one of ours.
 	DataDir string
-	// Durable keeps Postgres' default durability. Only tests may do without: then a crash can lose everything.
+	// Durable keeps Postgres' default durability. Only tests may do without: then a crash can lose
+	// everything.
 	Durable bool
-	// Defaults keeps Postgres' own defaults for memory and log as well, so that a measurement shows what users of another server meet.
+	// Defaults keeps Postgres' own defaults for memory and log as well, so that a measurement shows
+	// what users of another server meet.
 	Defaults bool
-	// Again starts a server once more on data that this process has used before: no new database is made if they are
-	// gone, but the start fails with ErrGone.
+	// Again starts a server once more on data that this process has used before: no new database is
+	// made if they are gone, but the start fails with ErrGone.
 	Again bool
 	// Log is told what a person should know; nil means slog.Default().
 	Log *slog.Logger
-	// Settings are further server settings (postgresql.conf names); they win over the defaults of this package.
+	// Settings are further server settings (postgresql.conf names); they win over the defaults of
+	// this package.
 	Settings map[string]string
 }
 
@@ -83,7 +88,8 @@ func (o Options) log() *slog.Logger {
 	return o.Log
 }
 
-// Server is a running Postgres server: one we started and will stop, or one of another process that we only talk to.
+// Server is a running Postgres server: one we started and will stop, or one of another process that
+// we only talk to.
 type Server struct {
 	dir    string // what DataDir gives
 	socket string // the folder of the socket
@@ -97,8 +103,9 @@ type Server struct {
 	stopErr  error
 }
 
-// Start initialises the data folder when it is new, starts Postgres on it and waits until it accepts connections. The
-// context bounds the start alone; the server lives until Stop, or until this process ends in whatever way.
+// Start initialises the data folder when it is new, starts Postgres on it and waits until it
+// accepts connections. The context bounds the start alone; the server lives until Stop, or until
+// this process ends in whatever way.
 func Start(ctx context.Context, o Options) (*Server, error) {
 	s, err := start(ctx, o)
 	if err != nil {
@@ -157,8 +164,8 @@ func start(ctx context.Context, o Options) (_ *Server, err error) {
 	return s, nil
 }
 
-// watch keeps the log bounded and looks whether the data are still there while the server runs, and lets go of the
-// data folder when it has ended.
+// watch keeps the log bounded and looks whether the data are still there while the server runs, and
+// lets go of the data folder when it has ended.
 func (s *Server) watch(where place) {
 	bound, look := time.NewTicker(time.Minute), time.NewTicker(lookEvery)
 	defer bound.Stop()
@@ -182,30 +189,40 @@ func (s *Server) watch(where place) {
 
 // URL is the connection string of a user on a database, for pgx and for psql.
 func (s *Server) URL(user, database string) string {
-	u := url.URL{Scheme: "postgres", User: url.User(user), Path: "/" + database}
-	q := url.Values{"host": {s.socket}, "port": {strconv.Itoa(port)}, "sslmode": {"disable"}}
+	u := url.URL{
+		Scheme: "postgres",
+		User:   url.User(user),
+		Path:   "/" + database,
+	}
+	q := url.Values{
+		"host":    {s.socket},
+		"port":    {strconv.Itoa(port)},
+		"sslmode": {"disable"},
+	}
 	u.RawQuery = strings.ReplaceAll(q.Encode(), "+", "%20") // a plus is a plus here, not a blank
 	return u.String()
 }
 
-// DataDir is the folder in which the data really lie: the wanted one, unless the server's user cannot reach that.
+// DataDir is the folder in which the data really lie: the wanted one, unless the server's user
+// cannot reach that.
 func (s *Server) DataDir() string { return s.dir }
 
-// Done is closed when the server has ended, by Stop or by itself. After that Start may be called again on the same
-// folder; URL stays the same. It is never closed for an attached server.
+// Done is closed when the server has ended, by Stop or by itself. After that Start may be called
+// again on the same folder; URL stays the same. It is never closed for an attached server.
 func (s *Server) Done() <-chan struct{} { return s.done }
 
-// Gone is closed soon after the data folder, or the folder that says where the data lie, was deleted or replaced
-// while the server runs. The server may go on for a while with what it has in memory; it has to be stopped. It is
-// never closed for an attached server.
+// Gone is closed soon after the data folder, or the folder that says where the data lie, was
+// deleted or replaced while the server runs. The server may go on for a while with what it has in
+// memory; it has to be stopped. It is never closed for an attached server.
 func (s *Server) Gone() <-chan struct{} { return s.gone }
 
 // Lost says whether that is so now.
 func (s *Server) Lost() bool { return !s.data.there() }
 
-// Stop shuts the server down, as fast as that goes without needing recovery, and waits for its end. It may be called
-// more than once, and does nothing to an attached server. When the context ends first, or half a minute has gone by,
-// it is shut down the hard way, which loses nothing but makes the next start recover.
+// Stop shuts the server down, as fast as that goes without needing recovery, and waits for its end.
+// It may be called more than once, and does nothing to an attached server. When the context ends
+// first, or half a minute has gone by, it is shut down the hard way, which loses nothing but makes
+// the next start recover.
 func (s *Server) Stop(ctx context.Context) error {
 	if s.proc == nil {
 		return nil

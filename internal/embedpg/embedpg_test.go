@@ -19,8 +19,13 @@ func TestColdThenWarm(t *testing.T) {
 	s := begin(t, o)
 	url := s.URL("postgres", "postgres")
 	for setting, want := range map[string]string{
-		"fsync": "on", "synchronous_commit": "on", "full_page_writes": "on", "data_checksums": "on",
-		"server_encoding": "UTF8", "TimeZone": "UTC", "listen_addresses": "",
+		"fsync":              "on",
+		"synchronous_commit": "on",
+		"full_page_writes":   "on",
+		"data_checksums":     "on",
+		"server_encoding":    "UTF8",
+		"TimeZone":           "UTC",
+		"listen_addresses":   "",
 	} {
 		if got := ask(t, s, "SELECT current_setting('"+setting+"', true)"); got != want {
 			t.Errorf("%s = %q, want %q", setting, got, want)
@@ -69,7 +74,8 @@ func TestRelativeFolderAndSettings(t *testing.T) {
 	}
 }
 
-// Other users can reach neither the socket nor the data, and Ctrl-C at the terminal does not reach the server.
+// Other users can reach neither the socket nor the data, and Ctrl-C at the terminal does not reach
+// the server.
 func TestClosedToOthers(t *testing.T) {
 	t.Parallel()
 	dir := filepath.Join(folder(t), "data")

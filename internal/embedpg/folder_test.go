@@ -97,8 +97,8 @@ func TestUnreachableFolder(t *testing.T) {
 		t.Errorf("moved to %q, %v", where, ok)
 	}
 
-	// Whoever deletes the folder may want to begin anew, or not: the old data are neither taken nor replaced, and it
-	// says what to do.
+	// Whoever deletes the folder may want to begin anew, or not: the old data are neither taken nor
+	// replaced, and it says what to do.
 	if err := os.RemoveAll(o.DataDir); err != nil {
 		t.Fatal(err)
 	}

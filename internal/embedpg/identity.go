@@ -2,8 +2,8 @@ package embedpg
 
 import "os"
 
-// identity recognises folders by what they are, not by their names: a folder that was deleted and made again is
-// another one.
+// identity recognises folders by what they are, not by their names: a folder that was deleted and
+// made again is another one.
 type identity map[string]os.FileInfo
 
 // identify looks at folders. One that cannot be looked at is left out.
@@ -17,8 +17,8 @@ func identify(folders ...string) identity {
 	return known
 }
 
-// there says whether all folders are still the same. Only a folder that is certainly not there any more counts as
-// deleted.
+// there says whether all folders are still the same. Only a folder that is certainly not there any
+// more counts as deleted.
 func (known identity) there() bool {
 	for name, before := range known {
 		now, err := os.Stat(name)

@@ -10,8 +10,9 @@ import (
 	"time"
 )
 
-// initialise makes the database cluster when there is none. initdb works in a folder beside it that is renamed at the
-// end, so a start that is killed half-way leaves nothing that looks like a database.
+// initialise makes the database cluster when there is none. initdb works in a folder beside it that
+// is renamed at the end, so a start that is killed half-way leaves nothing that looks like a
+// database.
 func (p place) initialise(ctx context.Context, bin binaries, o Options) error {
 	if err := p.sweep(); err != nil {
 		return err

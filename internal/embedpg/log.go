@@ -9,8 +9,9 @@ import (
 // maxLog bounds the log: it is cut when it has grown beyond, and its end is kept once more in postgres.log.1.
 const maxLog = 8 << 20
 
-// boundLog cuts the log when it has grown too large, and gives its size. The server appends, so a cut under its hands
-// is safe; a line written at that very moment may be lost. A log that cannot be cut is no reason to stop.
+// boundLog cuts the log when it has grown too large, and gives its size. The server appends, so a
+// cut under its hands is safe; a line written at that very moment may be lost. A log that cannot be
+// cut is no reason to stop.
 func (p place) boundLog() int64 {
 	info, err := os.Lstat(p.logName())
 	if err != nil || !info.Mode().IsRegular() {

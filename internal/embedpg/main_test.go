@@ -20,8 +20,8 @@ import (
 // hang guards the tests against waiting forever; it expects nothing of the machine's speed.
 const hang = 3 * time.Minute
 
-// The test binary is also the process whose death a test wants to see: with this variable it starts a server on the
-// folder it names, prints the connection string and waits.
+// The test binary is also the process whose death a test wants to see: with this variable it starts
+// a server on the folder it names, prints the connection string and waits.
 const helperDir = "EMBEDPG_HELPER_DIR"
 
 func TestMain(m *testing.M) {
@@ -38,13 +38,14 @@ func TestMain(m *testing.M) {
 	os.Exit(m.Run())
 }
 
-// folder is a temporary folder that the server's user can enter, which is not so for root's t.TempDir. It lies in memory
-// where there is enough, which makes initdb four times as fast.
+// folder is a temporary folder that the server's user can enter, which is not so for root's
+// t.TempDir. It lies in memory where there is enough, which makes initdb four times as fast.
 func folder(t *testing.T) string {
 	t.Helper()
 	const memory = "/dev/shm"
 	var fs syscall.Statfs_t
-	if err := syscall.Statfs(memory, &fs); err != nil || uint64(fs.Bavail)*uint64(fs.Bsize) < 2<<30 { //nolint:unconvert // signed on some systems
+	if err := syscall.Statfs(memory, &fs); err != nil ||
+		uint64(fs.Bavail)*uint64(fs.Bsize) < 2<<30 { //nolint:unconvert // signed on some systems
 		return folderIn(t, "")
 	}
 	if dir, err := os.MkdirTemp(memory, "embedpg-test-"); err != nil || os.Remove(dir) != nil {

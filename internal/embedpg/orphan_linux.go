@@ -7,7 +7,8 @@ import (
 	"syscall"
 )
 
-// interruptWithUs asks the kernel to send the child SIGINT, for Postgres a fast shutdown, when the forking thread ends.
+// interruptWithUs asks the kernel to send the child SIGINT, for Postgres a fast shutdown, when the
+// forking thread ends.
 func interruptWithUs(cmd *exec.Cmd) { cmd.SysProcAttr.Pdeathsig = syscall.SIGINT }
 
 // watchUs has nothing to do here.

@@ -11,9 +11,10 @@ import (
 // interruptWithUs can do nothing here: only Linux has a signal for it.
 func interruptWithUs(*exec.Cmd) {}
 
-// watchUs starts a shell that waits for the end of a pipe whose other end only we hold. When we end, however that
-// happens, the kernel closes the pipe and the shell interrupts the child, for Postgres a fast shutdown. The shell runs
-// as the child's user and in a group of its own, so that Ctrl-C does not end it before us.
+// watchUs starts a shell that waits for the end of a pipe whose other end only we hold. When we
+// end, however that happens, the kernel closes the pipe and the shell interrupts the child, for
+// Postgres a fast shutdown. The shell runs as the child's user and in a group of its own, so that
+// Ctrl-C does not end it before us.
 //
 // The tag embedpg_watchdog selects this way on Linux too, to test it.
 func watchUs(child *exec.Cmd) (release func()) {

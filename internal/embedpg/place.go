@@ -41,13 +41,14 @@ func locate(wanted string) (place, error) {
 	}
 	moved := strings.TrimSpace(string(text))
 	if filepath.Dir(moved) != elsewhere {
-		return place{}, fmt.Errorf("%w: %s does not name a folder in %s", ErrNotOurs, filepath.Join(dir, "location"), elsewhere)
+		return place{}, fmt.Errorf("%w: %s does not name a folder in %s", ErrNotOurs,
+			filepath.Join(dir, "location"), elsewhere)
 	}
 	return place{dir: moved}, nil
 }
 
-// Moved tells where the data of a wanted folder lie when they lie elsewhere, because the server's user cannot reach it.
-// Whoever deletes the wanted folder for good deletes that too.
+// Moved tells where the data of a wanted folder lie when they lie elsewhere, because the server's
+// user cannot reach it. Whoever deletes the wanted folder for good deletes that too.
 func Moved(wanted string) (string, bool) {
 	asked, err := filepath.Abs(wanted)
 	if err != nil {
@@ -84,8 +85,8 @@ func prepare(wanted string, log *slog.Logger) (place, error) {
 	return p, nil
 }
 
-// makeOrMove makes the folder where it is wanted, or, if the server's user cannot get there, elsewhere. Data that are
-// in the wanted folder already are never left behind in silence.
+// makeOrMove makes the folder where it is wanted, or, if the server's user cannot get there,
+// elsewhere. Data that are in the wanted folder already are never left behind in silence.
 func (p place) makeOrMove() (place, error) {
 	parent := filepath.Dir(p.dir)
 	if err := os.MkdirAll(parent, 0o755); err != nil {
@@ -122,14 +123,16 @@ func (p place) makeOrMove() (place, error) {
 	return moved, nil
 }
 
-// move makes a folder elsewhere, named after the wanted one. When there are data in it already, the wanted folder was
-// deleted since: then nobody can tell whether they are to be deleted, too, or used again, so the start is refused.
+// move makes a folder elsewhere, named after the wanted one. When there are data in it already, the
+// wanted folder was deleted since: then nobody can tell whether they are to be deleted, too, or
+// used again, so the start is refused.
 func (p place) move() (place, error) {
 	if err := os.MkdirAll(elsewhere, 0o755); err != nil {
 		return p, fmt.Errorf("data folder: %w", err)
 	}
 	if ok, err := p.who.canEnter(elsewhere); err != nil || !ok {
-		return p, both(err, fmt.Errorf("user %s can reach neither %s nor %s for its data", p.who.name, p.dir, elsewhere))
+		return p, both(err, fmt.Errorf("user %s can reach neither %s nor %s for its data", p.who.name, p.dir,
+			elsewhere))
 	}
 	sum := sha256.Sum256([]byte(p.dir))
 	moved := place{dir: filepath.Join(elsewhere, hex.EncodeToString(sum[:6])), who: p.who}
@@ -187,8 +190,9 @@ func (p place) mustBeOurs() error {
 	return fmt.Errorf("%w: %s holds other files, and Postgres needs a folder of its own", ErrNotOurs, p.dir)
 }
 
-// acquire takes the lock that says whose server this is. The kernel drops it when its holder ends, however that
-// happens, so a lock that is free means that a server still running here is an orphan about to stop.
+// acquire takes the lock that says whose server this is. The kernel drops it when its holder ends,
+// however that happens, so a lock that is free means that a server still running here is an orphan
+// about to stop.
 func (p place) acquire(ctx context.Context) (*os.File, error) {
 	name := filepath.Join(p.dir, "lock")
 	f, err := os.OpenFile(name, os.O_RDWR|os.O_CREATE|syscall.O_NOFOLLOW, 0o600)
@@ -220,8 +224,8 @@ func (p place) acquire(ctx context.Context) (*os.File, error) {
 	}
 }
 
-// waitUntilFree waits for an old server on the data to end: its owner was killed and it is shutting down, or it was
-// killed itself and its children are about to notice.
+// waitUntilFree waits for an old server on the data to end: its owner was killed and it is shutting
+// down, or it was killed itself and its children are about to notice.
 func (p place) waitUntilFree(ctx context.Context, log *slog.Logger) error {
 	began, told := time.Now(), false
 	for {
@@ -242,7 +246,8 @@ func (p place) waitUntilFree(ctx context.Context, log *slog.Logger) error {
 		}
 		waited := time.Since(began)
 		if waited > limit {
-			return fmt.Errorf("%w: a Postgres that is not ours (process %d) serves the data folder %s", ErrRunning, pids[0], p.dir)
+			return fmt.Errorf("%w: a Postgres that is not ours (process %d) serves the data folder %s", ErrRunning,
+				pids[0], p.dir)
 		}
 		if waited > time.Second && !told {
 			log.Info("waiting for an old Postgres to end", "process", pids[0])
@@ -254,8 +259,9 @@ func (p place) waitUntilFree(ctx context.Context, log *slog.Logger) error {
 	}
 }
 
-// forget removes the pid file of a server that is gone, if its number now belongs to another process: Postgres would
-// take that one for a server. Otherwise the file stays, for Postgres makes checks of its own with it.
+// forget removes the pid file of a server that is gone, if its number now belongs to another
+// process: Postgres would take that one for a server. Otherwise the file stays, for Postgres makes
+// checks of its own with it.
 func (p place) forget(state pidFile) error {
 	if !alive(state.pid) {
 		return nil
@@ -266,7 +272,8 @@ func (p place) forget(state pidFile) error {
 	return nil
 }
 
-// writeNote writes a file of one line. It follows no link: root writes in folders that belong to somebody else.
+// writeNote writes a file of one line. It follows no link: root writes in folders that belong to
+// somebody else.
 func writeNote(name, line string, flags int) error {
 	f, err := os.OpenFile(name, os.O_WRONLY|os.O_CREATE|syscall.O_NOFOLLOW|flags, 0o600)
 	if err != nil {

@@ -19,8 +19,9 @@ type process struct {
 
 // launch starts a child that is interrupted when this process ends, even by kill -9.
 //
-// Linux sends that signal when the thread that forked the child ends, and the Go runtime does end threads. So the fork
-// happens on a thread that is locked to a goroutine for as long as the child lives.
+// Linux sends that signal when the thread that forked the child ends, and the Go runtime does end
+// threads. So the fork happens on a thread that is locked to a goroutine for as long as the child
+// lives.
 func launch(cmd *exec.Cmd) (*process, error) {
 	p := &process{cmd: cmd, done: make(chan struct{})}
 	started := make(chan error)
@@ -45,8 +46,9 @@ func launch(cmd *exec.Cmd) (*process, error) {
 	return p, nil
 }
 
-// stop shuts a server down fast: open transactions are rolled back, everything is written. If that takes too long it
-// becomes an immediate shutdown, from which the next start recovers, and at last a kill.
+// stop shuts a server down fast: open transactions are rolled back, everything is written. If that
+// takes too long it becomes an immediate shutdown, from which the next start recovers, and at last
+// a kill.
 func (p *process) stop(ctx context.Context) error {
 	steps := []struct {
 		signal syscall.Signal

@@ -87,8 +87,11 @@ func settings(socket string, o Options) []string {
 	}
 	if !o.Durable {
 		maps.Copy(all, map[string]string{
-			"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off",
-			"wal_level": "minimal", "max_wal_senders": "0",
+			"fsync":              "off",
+			"synchronous_commit": "off",
+			"full_page_writes":   "off",
+			"wal_level":          "minimal",
+			"max_wal_senders":    "0",
 		})
 	}
 	maps.Copy(all, o.Settings)

@@ -6,8 +6,9 @@ import (
 	"strconv"
 )
 
-// serving lists the processes that work on the data: the server and its children all have the folder as their working
-// directory. Numbers are reused and zombies keep theirs, so the number in the pid file alone proves nothing.
+// serving lists the processes that work on the data: the server and its children all have the
+// folder as their working directory. Numbers are reused and zombies keep theirs, so the number in
+// the pid file alone proves nothing.
 func serving(pgdata string, _ int) []int {
 	resolved, err := filepath.EvalSymlinks(pgdata)
 	if err != nil {

@@ -11,9 +11,10 @@ import (
 // maxSocketPath is what every system takes for a Unix socket's path: macOS 103 bytes, Linux 107.
 const maxSocketPath = 103
 
-// socketDir gives the folder for the server's socket: the data folder, which is closed to other users. A path too long
-// for a socket is replaced by a folder in /tmp with a random name, made by us with mode 0700: nobody can guess it or have
-// put it there before, and nobody else can enter it. A start after a crash uses it again; Stop removes it.
+// socketDir gives the folder for the server's socket: the data folder, which is closed to other
+// users. A path too long for a socket is replaced by a folder in /tmp with a random name, made by
+// us with mode 0700: nobody can guess it or have put it there before, and nobody else can enter it.
+// A start after a crash uses it again; Stop removes it.
 func (p place) socketDir() (string, error) {
 	if len(p.dir)+len("/.s.PGSQL.")+len(strconv.Itoa(port)) <= maxSocketPath {
 		return p.dir, nil
@@ -37,8 +38,8 @@ func (p place) socketDir() (string, error) {
 	return dir, nil
 }
 
-// removeSocket removes the folder that was made for the socket alone. Only a crash leaves something in it; what else
-// may be there stays.
+// removeSocket removes the folder that was made for the socket alone. Only a crash leaves something
+// in it; what else may be there stays.
 func (s *Server) removeSocket() {
 	if s.socket == s.dir {
 		return

@@ -11,7 +11,8 @@ import (
 )
 
 const (
-	// waitable is how soon an allowance must arrive to be worth waiting for by somebody who lacks tokens now, or of whom no pace is known.
+	// waitable is how soon an allowance must arrive to be worth waiting for by somebody who lacks
+	// tokens now, or of whom no pace is known.
 	waitable = 2 * day
 	// bridgeable is how long before an allowance tokens may run out for a pack not to be worth its price.
 	bridgeable = 1 * day
@@ -21,12 +22,13 @@ const (
 	aMonth = 30 * day
 )
 
-// Advise gives at most two pieces of honest advice to somebody who looks at the packs: Wait or Buy first, then Upgrade. There may be none. It looks at what
-// is left once the wish has come true.
+// Advise gives at most two pieces of honest advice to somebody who looks at the packs: Wait or Buy
+// first, then Upgrade. There may be none. It looks at what is left once the wish has come true.
 func Advise(f Facts, w Wish) []Advice {
 	var list []Advice
 	left := f.without(min(w.Needs, f.spendable()))
-	now, o := Look(left), lookDays(left) // what goes on now is a reason not to wait, but none for a pack of a whole month
+	// what goes on now is a reason not to wait, but none for a pack of a whole month
+	now, o := Look(left), lookDays(left)
 	buy, buys := Advice{}, false
 	if wait, ok := adviseWait(f, &now, w.Needs); ok {
 		list = append(list, wait)
@@ -62,8 +64,8 @@ func adviseWait(f Facts, o *Outlook, needs tokens.Amount) (Advice, bool) {
 	return wait, o.Reset.At.Sub(o.RunsOut) <= bridgeable
 }
 
-// adviseBuy finds the smallest pack with which tokens last until the next allowance, after what is needed now. Where none does it is the largest,
-// if it pays for what is needed.
+// adviseBuy finds the smallest pack with which tokens last until the next allowance, after what is
+// needed now. Where none does it is the largest, if it pays for what is needed.
 func adviseBuy(f Facts, o *Outlook, needs tokens.Amount) (Advice, bool) {
 	until := o.Reset.At
 	if until.IsZero() {
@@ -82,7 +84,12 @@ func adviseBuy(f Facts, o *Outlook, needs tokens.Amount) (Advice, bool) {
 			continue
 		}
 		after := lookDays(with.without(needs))
-		best = Advice{Kind: Buy, Pack: p, Until: after.RunsOut, Cover: lasts(&after)}
+		best = Advice{
+			Kind:  Buy,
+			Pack:  p,
+			Until: after.RunsOut,
+			Cover: lasts(&after),
+		}
 		if best.Cover {
 			break
 		}
@@ -118,11 +125,14 @@ func (p Purchases) and(pack catalog.Pack) Purchases {
 		return p
 	}
 	return Purchases{
-		Count: p.Count + 1, Tokens: add(p.Tokens, pack.Tokens), Paid: money.Amount{Minor: p.Paid.Minor + pack.Price.Minor, Currency: pack.Price.Currency},
+		Count:  p.Count + 1,
+		Tokens: add(p.Tokens, pack.Tokens),
+		Paid:   money.Amount{Minor: p.Paid.Minor + pack.Price.Minor, Currency: pack.Price.Currency},
 	}
 }
 
-// adviseUpgrade finds the smallest plan that gives what packs gave or would have to give in a month, and costs less than they.
+// adviseUpgrade finds the smallest plan that gives what packs gave or would have to give in a
+// month, and costs less than they.
 func adviseUpgrade(f Facts, pace Pace, bought Purchases) (Advice, bool) {
 	mine, ok := f.Prices.Plan(f.Plan)
 	if !ok || mine.Price.Currency == "" {
@@ -132,7 +142,11 @@ func adviseUpgrade(f Facts, pace Pace, bought Purchases) (Advice, bool) {
 		if p.Allowance <= mine.Allowance || p.Price.Currency != mine.Price.Currency {
 			continue
 		}
-		a := Advice{Kind: Upgrade, Plan: p, Extra: money.Amount{Minor: p.Price.Minor - mine.Price.Minor, Currency: p.Price.Currency}}
+		a := Advice{
+			Kind:  Upgrade,
+			Plan:  p,
+			Extra: money.Amount{Minor: p.Price.Minor - mine.Price.Minor, Currency: p.Price.Currency},
+		}
 		if bought.dearer(p.Allowance-mine.Allowance, a.Extra) {
 			a.Packs, a.Count = bought.Paid, bought.Count
 			return a, true
@@ -144,13 +158,15 @@ func adviseUpgrade(f Facts, pace Pace, bought Purchases) (Advice, bool) {
 	return Advice{}, false
 }
 
-// dearer says whether packs that were bought cost more than a plan's extra price, and gave no more than its extra tokens. One pack is no habit.
+// dearer says whether packs that were bought cost more than a plan's extra price, and gave no more
+// than its extra tokens. One pack is no habit.
 func (p Purchases) dearer(extra tokens.Amount, price money.Amount) bool {
 	return p.Count >= 2 && p.Paid.Currency == price.Currency && p.Paid.Minor > price.Minor && p.Tokens <= extra
 }
 
-// packsDearer says what packs cost that make up for what the present plan lacks in a month at this pace, if another plan has it and costs less. A month
-// is judged by a whole week only. The comparison is in the packs' favour: the price per token of the best, as if packs could be cut.
+// packsDearer says what packs cost that make up for what the present plan lacks in a month at this
+// pace, if another plan has it and costs less. A month is judged by a whole week only. The
+// comparison is in the packs' favour: the price per token of the best, as if packs could be cut.
 func (f *Facts) packsDearer(pace Pace, mine, other catalog.Plan, extra money.Amount) (money.Amount, int, bool) {
 	need := pace.spends(aMonth)
 	if pace.Days < MaxDays || need <= mine.Allowance || need > other.Allowance {

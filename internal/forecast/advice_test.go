@@ -14,7 +14,13 @@ import (
 func ten() forecast.Past { return week(use("reply", "70", 1400)) }
 
 func starter(past forecast.Past, left string, reset time.Duration) forecast.Facts {
-	f := forecast.Facts{Now: now, Past: past, Lots: []forecast.Lot{lot(forecast.Plan, left, reset)}, Plan: "starter", Prices: prices()}
+	f := forecast.Facts{
+		Now:    now,
+		Past:   past,
+		Lots:   []forecast.Lot{lot(forecast.Plan, left, reset)},
+		Plan:   "starter",
+		Prices: prices(),
+	}
 	if reset > 0 {
 		f.Resets = months("200", reset)
 	}
@@ -55,7 +61,8 @@ func TestAdviceToWait(t *testing.T) {
 		{"33 short of a PDF, the reset is in two days", starter(ten(), "42", 2*day), "75", true, false},
 		{"33 short of a PDF, the reset is later", starter(ten(), "42", 2*day+time.Minute), "75", false, false},
 		{"more than the plan gives", starter(ten(), "42", day), "201", false, false},
-		{"a PDF, and then just until the reset", starter(ten(), "190", 11*day+12*hour), "75", true, true}, // (190 - 75) / 10 = 11.5
+		// (190 - 75) / 10 = 11.5
+		{"a PDF, and then just until the reset", starter(ten(), "190", 11*day+12*hour), "75", true, true},
 		{"a PDF, and then not", starter(ten(), "190", 12*day+12*hour+time.Minute), "75", false, false},
 	} {
 		got, ok := advice(t, c.facts, forecast.Wish{Needs: amount(c.needs)}, forecast.Wait)
@@ -88,7 +95,10 @@ func TestAdviceToBuy(t *testing.T) {
 		// 42 + 100 - 75 = 67, and 67 / 10 = 6.7 days of 9.
 		{"a PDF now, and nine days", starter(ten(), "42", 9*day), "75", "medium", 0, true},
 		// 67 are enough for six days; the months' 200: day 6 to 26, and the last 7 of the pack to day 26.7.
-		{"a PDF now, and six days", starter(ten(), "42", 6*day), "75", "small", 26*day + 16*hour + 48*time.Minute, true},
+		{
+			"a PDF now, and six days", starter(ten(), "42", 6*day), "75", "small", 26*day + 16*hour + 48*time.Minute,
+			true,
+		},
 		{"a PDF now, no pace", starter(forecast.Past{}, "42", 9*day), "75", "small", 0, true},
 		{"what no pack pays for", starter(ten(), "0", 9*day), "1000.000001", "", 0, false},
 		// No reset: a month. 10 + 100 are 11 days, 10 + 500 are 51.
@@ -110,7 +120,16 @@ func TestAdviceToBuy(t *testing.T) {
 func TestAPackThatExpiresIsNotTakenToLast(t *testing.T) {
 	t.Parallel()
 	f := starter(ten(), "0", 0)
-	f.Prices.Packs = []catalog.Pack{{ID: "short", Tokens: amount("1000"), Price: dollars(100), ExpiresDays: 20}, {ID: "long", Tokens: amount("1001"), Price: dollars(9900)}}
+	f.Prices.Packs = []catalog.Pack{{
+		ID:          "short",
+		Tokens:      amount("1000"),
+		Price:       dollars(100),
+		ExpiresDays: 20,
+	}, {
+		ID:     "long",
+		Tokens: amount("1001"),
+		Price:  dollars(9900),
+	}}
 	if got, _ := advice(t, f, forecast.Wish{}, forecast.Buy); got.Pack.ID != "long" {
 		t.Errorf("%+v: the short one lasts twenty days of thirty", got)
 	}
@@ -119,9 +138,17 @@ func TestAPackThatExpiresIsNotTakenToLast(t *testing.T) {
 func TestAdviceToUpgrade(t *testing.T) {
 	t.Parallel()
 	bought := func(count int, text string, minor int64) forecast.Purchases {
-		return forecast.Purchases{Count: count, Tokens: amount(text), Paid: dollars(minor)}
+		return forecast.Purchases{
+			Count:  count,
+			Tokens: amount(text),
+			Paid:   dollars(minor),
+		}
 	}
-	young := forecast.Past{Days: 6, Active: 6, Uses: []forecast.Use{use("reply", "60", 1200)}}
+	young := forecast.Past{
+		Days:   6,
+		Active: 6,
+		Uses:   []forecast.Use{use("reply", "60", 1200)},
+	}
 	for _, c := range []struct {
 		name   string
 		facts  forecast.Facts
@@ -131,28 +158,54 @@ func TestAdviceToUpgrade(t *testing.T) {
 		packs  int64
 		count  int
 	}{
-		// In thirty days: 300, of which 100 are above Starter's 200: 9 dollars of packs at 0.09, at best 6.90 at 0.069. Pro costs 14 more.
+		// In thirty days: 300, of which 100 are above Starter's 200: 9 dollars of packs at 0.09, at
+		// best 6.90 at 0.069. Pro costs 14 more.
 		{"packs are cheaper", starter(ten(), "200", 19*day), bought(0, "0", 0), "", 0, 0, 0},
 		// 12 a day: 360. 160 above: at best 11.04.
-		{"packs are cheaper still", starter(week(use("reply", "84", 1)), "300", 19*day), bought(0, "0", 0), "", 0, 0, 0},
+		{
+			"packs are cheaper still", starter(week(use("reply", "84", 1)), "300", 19*day), bought(0, "0", 0), "", 0,
+			0, 0,
+		},
 		// 13.5 a day: 405 is more than Pro's 400. 205 above: at best 14.145; Star costs 50 more.
-		{"the next plan is too small", starter(week(use("reply", "94.5", 1)), "300", 19*day), bought(0, "0", 0), "", 0, 0, 0},
-		// 31.5 a day: 945. 745 above: at best 51.405, which is more than Star's 50: one large pack for 69 is the cheapest way.
-		{"the largest plan is cheaper", starter(week(use("reply", "220.5", 1)), "900", 19*day), bought(0, "0", 0), "star", 5000, 6900, 1},
+		{
+			"the next plan is too small", starter(week(use("reply", "94.5", 1)), "300", 19*day), bought(0, "0", 0),
+			"", 0, 0, 0,
+		},
+		// 31.5 a day: 945. 745 above: at best 51.405, which is more than Star's 50: one large pack
+		// for 69 is the cheapest way.
+		{
+			"the largest plan is cheaper", starter(week(use("reply", "220.5", 1)), "900", 19*day), bought(0, "0", 0),
+			"star", 5000, 6900, 1,
+		},
 		// 30.5 a day: 915. 715 above: at best 49.335.
 		{"it is not quite", starter(week(use("reply", "213.5", 1)), "900", 19*day), bought(0, "0", 0), "", 0, 0, 0},
-		{"less than a week says nothing of a month", starter(forecast.Past{Days: 6, Active: 6, Uses: []forecast.Use{use("reply", "189", 1)}}, "900", 19*day), bought(0, "0", 0), "", 0, 0, 0},
-		{"two packs cost more than Pro's 14", starter(young, "200", 19*day), bought(2, "200", 1800), "pro", 1400, 1800, 2},
+		{"less than a week says nothing of a month", starter(forecast.Past{
+			Days:   6,
+			Active: 6,
+			Uses:   []forecast.Use{use("reply", "189", 1)},
+		}, "900", 19*day), bought(0, "0", 0), "", 0, 0, 0},
+		{
+			"two packs cost more than Pro's 14", starter(young, "200", 19*day), bought(2, "200", 1800), "pro", 1400,
+			1800, 2,
+		},
 		{"one pack is no habit", starter(young, "200", 19*day), bought(1, "100", 3900), "", 0, 0, 0},
 		{"they gave more than Pro", starter(young, "200", 19*day), bought(2, "600", 4800), "", 0, 0, 0},
-		{"they gave more than Pro and cost more than Star", starter(young, "200", 19*day), bought(3, "700", 5700), "star", 5000, 5700, 3},
+		{
+			"they gave more than Pro and cost more than Star", starter(young, "200", 19*day), bought(3, "700", 5700),
+			"star", 5000, 5700, 3,
+		},
 		{"they cost the same", starter(young, "200", 19*day), bought(2, "200", 1400), "", 0, 0, 0},
 		// One was bought, and now the small one would be the second: 9 + 9.
 		{"the second pack would", starter(young, "30", 12*day), bought(1, "100", 900), "pro", 1400, 1800, 2},
-		{"other money cannot be compared", starter(young, "200", 19*day), forecast.Purchases{Count: 2, Tokens: amount("200"), Paid: money.Amount{Minor: 9900, Currency: "EUR"}}, "", 0, 0, 0},
+		{"other money cannot be compared", starter(young, "200", 19*day), forecast.Purchases{
+			Count:  2,
+			Tokens: amount("200"),
+			Paid:   money.Amount{Minor: 9900, Currency: "EUR"},
+		}, "", 0, 0, 0},
 	} {
 		got, ok := advice(t, c.facts, forecast.Wish{Bought: c.bought}, forecast.Upgrade)
-		if ok != (c.plan != "") || got.Plan.ID != c.plan || got.Extra.Minor != c.extra || got.Packs.Minor != c.packs || got.Count != c.count {
+		if ok != (c.plan != "") || got.Plan.ID != c.plan || got.Extra.Minor != c.extra ||
+			got.Packs.Minor != c.packs || got.Count != c.count {
 			t.Errorf("%s: %v, %+v", c.name, ok, got)
 		}
 	}

@@ -10,11 +10,23 @@ import (
 // A plan that gives exactly what a month takes is enough, and one that gives a millionth less is not.
 func TestAPlanThatIsExactlyEnough(t *testing.T) {
 	t.Parallel()
-	for allowance, want := range map[string]string{"300": "pro", "299.999999": "", "300.000001": "pro"} {
+	for allowance, want := range map[string]string{
+		"300":        "pro",
+		"299.999999": "",
+		"300.000001": "pro",
+	} {
 		f := starter(ten(), "200", 0) // 300 in thirty days
 		f.Prices.Plans = []catalog.Plan{
-			{ID: "starter", Allowance: amount("200"), Price: dollars(1000)},
-			{ID: "pro", Allowance: amount(allowance), Price: dollars(1100)},
+			{
+				ID:        "starter",
+				Allowance: amount("200"),
+				Price:     dollars(1000),
+			},
+			{
+				ID:        "pro",
+				Allowance: amount(allowance),
+				Price:     dollars(1100),
+			},
 		}
 		if got, _ := advice(t, f, forecast.Wish{}, forecast.Upgrade); got.Plan.ID != want {
 			t.Errorf("%s: %+v", allowance, got)
@@ -23,8 +35,16 @@ func TestAPlanThatIsExactlyEnough(t *testing.T) {
 	// And a plan of one's own that gives exactly that needs nothing.
 	f := starter(ten(), "300", 0)
 	f.Prices.Plans = []catalog.Plan{
-		{ID: "starter", Allowance: amount("300"), Price: dollars(1000)},
-		{ID: "pro", Allowance: amount("400"), Price: dollars(1100)},
+		{
+			ID:        "starter",
+			Allowance: amount("300"),
+			Price:     dollars(1000),
+		},
+		{
+			ID:        "pro",
+			Allowance: amount("400"),
+			Price:     dollars(1100),
+		},
 	}
 	if got, ok := advice(t, f, forecast.Wish{}, forecast.Upgrade); ok {
 		t.Errorf("%+v", got)
@@ -34,10 +54,24 @@ func TestAPlanThatIsExactlyEnough(t *testing.T) {
 // Packs without a price or without tokens, or in other money, are no reason for anything.
 func TestPacksWithoutAPrice(t *testing.T) {
 	t.Parallel()
-	dear := catalog.Pack{ID: "dear", Tokens: amount("100"), Price: dollars(3000)}
+	dear := catalog.Pack{
+		ID:     "dear",
+		Tokens: amount("100"),
+		Price:  dollars(3000),
+	}
 	for name, other := range map[string]catalog.Pack{
-		"free": {ID: "free", Tokens: amount("100")}, "free of charge": {ID: "free", Tokens: amount("100"), Price: dollars(0)},
-		"empty": {ID: "empty", Price: dollars(1)}, "euros": {ID: "euros", Tokens: amount("100"), Price: euros(1)},
+		"free": {ID: "free", Tokens: amount("100")},
+		"free of charge": {
+			ID:     "free",
+			Tokens: amount("100"),
+			Price:  dollars(0),
+		},
+		"empty": {ID: "empty", Price: dollars(1)},
+		"euros": {
+			ID:     "euros",
+			Tokens: amount("100"),
+			Price:  euros(1),
+		},
 	} {
 		f := starter(ten(), "300", 0)
 		f.Prices.Packs = []catalog.Pack{other, dear}
@@ -59,7 +93,11 @@ func TestNoPlanNoUpgrade(t *testing.T) {
 	for _, plan := range []string{"", "retired"} {
 		f := starter(ten(), "300", 0)
 		f.Plan = plan
-		w := forecast.Wish{Bought: forecast.Purchases{Count: 9, Tokens: amount("100"), Paid: dollars(99_99)}}
+		w := forecast.Wish{Bought: forecast.Purchases{
+			Count:  9,
+			Tokens: amount("100"),
+			Paid:   dollars(99_99),
+		}}
 		if list := forecast.Advise(f, w); len(list) != 0 {
 			t.Errorf("%q: %+v", plan, list)
 		}

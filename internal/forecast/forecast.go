@@ -1,8 +1,11 @@
-// Package forecast says what a creator's past days tell of the next ones: how long tokens will last and what stops first, which will expire
-// unused, what an amount is good for, and whether to wait, buy or upgrade. It is pure: it knows no clock and no database, and makes no words.
+// Package forecast says what a creator's past days tell of the next ones: how long tokens will last
+// and what stops first, which will expire unused, what an amount is good for, and whether to wait,
+// buy or upgrade. It is pure: it knows no clock and no database, and makes no words.
 //
-// Amounts are tokens.Amount, millionths of a token, and are worked out in whole numbers; where something has to be rounded, it is so that tokens
-// never seem to last longer than they do. Instants are UTC. A forecast rests on a pace, and where there is too little to go on there is none.
+// Amounts are tokens.Amount, millionths of a token, and are worked out in whole numbers; where
+// something has to be rounded, it is so that tokens never seem to last longer than they do.
+// Instants are UTC. A forecast rests on a pace, and where there is too little to go on there is
+// none.
 package forecast
 
 import (
@@ -16,10 +19,12 @@ import (
 
 // How far a forecast looks back and ahead.
 const (
-	// MaxDays is how many complete days of the billing zone a pace rests on at most: a week holds every weekday once.
+	// MaxDays is how many complete days of the billing zone a pace rests on at most: a week holds
+	// every weekday once.
 	MaxDays = 7
-	// MinDays is how many complete days there must be, and on how many days (today included) something must have been spent: one day says how
-	// much was spent on it and nothing about the next.
+	// MinDays is how many complete days there must be, and on how many days (today included)
+	// something must have been spent: one day says how much was spent on it and nothing about the
+	// next.
 	MinDays = 2
 	// Horizon is how far ahead it looks. What lasts longer does not run out as far as anybody can tell.
 	Horizon = 90 * day
@@ -39,8 +44,8 @@ type Use struct {
 	Name     string        // what the creator calls that agent; empty: nothing in particular
 }
 
-// Recent is the work of agents in the last hour: of an agent, or on a feature that agents work on. What creators run by hand says nothing about the
-// next hour.
+// Recent is the work of agents in the last hour: of an agent, or on a feature that agents work on.
+// What creators run by hand says nothing about the next hour.
 type Recent struct {
 	Amount tokens.Amount // what it cost, less what was returned of this very work
 	Count  int64         // charges
@@ -49,7 +54,9 @@ type Recent struct {
 
 // Past is what was spent lately.
 type Past struct {
-	Days   int   // complete days of the billing zone before today that Uses is about: at most MaxDays, fewer for a young account
+	// complete days of the billing zone before today that Uses is about: at most MaxDays, fewer for
+	// a young account
+	Days   int
 	Active int   // on how many of them something was spent
 	Uses   []Use // in all of them
 	Today  []Use // today so far
@@ -85,22 +92,24 @@ type Facts struct {
 	Now  time.Time
 	Past Past
 	Lots []Lot // in any order: a forecast spends them as the ledger does
-	// Resets are the next allowances, soonest first: those within the Horizon and one more, none while the plan is not paid for. Each lives until
-	// the next one; the last for a short month.
+	// Resets are the next allowances, soonest first: those within the Horizon and one more, none
+	// while the plan is not paid for. Each lives until the next one; the last for a short month.
 	Resets []Reset
-	// Hurried says that the last Outlook rested on the last hour: then the next one does until it clearly no longer has to.
+	// Hurried says that the last Outlook rested on the last hour: then the next one does until it
+	// clearly no longer has to.
 	Hurried bool
 	Plan    string        // the plan that the account is on
 	Owed    tokens.Amount // comes off the tokens of the next pack
 	Prices  *catalog.Catalog
 }
 
-// Pace is how fast tokens are spent: Spent in Days days, or in Over. The zero Pace means that there is too little to go on.
+// Pace is how fast tokens are spent: Spent in Days days, or in Over. The zero Pace means that there
+// is too little to go on.
 type Pace struct {
 	Spent tokens.Amount // more than zero if known
 	Days  int           // how many days it rests on: MinDays to MaxDays, and one more with today
-	// Today says that today counts as a day of its own, which it does only where it makes the pace faster: more was spent today already than
-	// on an average day.
+	// Today says that today counts as a day of its own, which it does only where it makes the pace
+	// faster: more was spent today already than on an average day.
 	Today bool
 	Over  time.Duration // of the pace of the last hour: how long the work has been going on; else zero
 	Uses  []Use         // in those days and today, one for each feature, most tokens first
@@ -109,7 +118,8 @@ type Pace struct {
 // Known says whether there is enough to go on.
 func (p Pace) Known() bool { return p.Spent > 0 }
 
-// Stop says when what is left no longer pays for the work of an agent, or of several on one feature. Tools do not stop: their creators run them.
+// Stop says when what is left no longer pays for the work of an agent, or of several on one
+// feature. Tools do not stop: their creators run them.
 type Stop struct {
 	Feature catalog.Feature
 	Agent   string        // the agent's id; Several; or empty for work on an agents' feature that names no agent
@@ -141,8 +151,9 @@ func (s *Stop) Who() string { return cmp.Or(s.Name, s.Feature.Name) }
 
 // Equivalent is how often an amount pays for a feature.
 type Equivalent struct {
-	Feature catalog.Feature // its Agent means that Count is an estimate: agents use tokens differently based on activity
-	Count   int64           // more than zero
+	// its Agent means that Count is an estimate: agents use tokens differently based on activity
+	Feature catalog.Feature
+	Count   int64 // more than zero
 }
 
 // AdviceKind names a piece of advice.
@@ -159,12 +170,15 @@ const (
 type Advice struct {
 	Kind AdviceKind
 
-	Reset  Reset // Wait: what arrives, and when
-	InTime bool  // Wait: tokens last until then at the present pace; otherwise they run out a little before, or there is no pace
+	Reset Reset // Wait: what arrives, and when
+	// Wait: tokens last until then at the present pace; otherwise they run out a little before, or
+	// there is no pace
+	InTime bool
 
-	Pack  catalog.Pack // Buy
-	Until time.Time    // Buy: how long tokens last with it at the present pace; zero: beyond the Horizon, or there is no pace
-	Cover bool         // Buy: with it they last until the next allowance
+	Pack catalog.Pack // Buy
+	// Buy: how long tokens last with it at the present pace; zero: beyond the Horizon, or there is no pace
+	Until time.Time
+	Cover bool // Buy: with it they last until the next allowance
 
 	Plan  catalog.Plan // Upgrade: the smallest plan that is enough and costs less
 	Extra money.Amount // Upgrade: what it costs a month above the present plan
@@ -178,7 +192,8 @@ type Wish struct {
 	Bought Purchases     // packs that were paid in the last 30 days
 }
 
-// Purchases are packs that were paid for: how many, how many tokens in all, and for what money in all (of one currency).
+// Purchases are packs that were paid for: how many, how many tokens in all, and for what money in
+// all (of one currency).
 type Purchases struct {
 	Count  int
 	Tokens tokens.Amount

@@ -9,7 +9,11 @@ import (
 
 // busy is what agents have spent in the last hour.
 func busy(tokens string, count int64, since time.Duration) forecast.Recent {
-	return forecast.Recent{Amount: amount(tokens), Count: count, Since: since}
+	return forecast.Recent{
+		Amount: amount(tokens),
+		Count:  count,
+		Since:  since,
+	}
 }
 
 // Ten a day for a week, and now agents spend faster.
@@ -25,12 +29,24 @@ func TestTheLastHourCountsWhereTokensAreGoneWithinHours(t *testing.T) {
 	}{
 		{"two minutes before empty", busy("150", 3000, hour), "5", false, 2 * time.Minute, true},
 		{"six hours", busy("5", 100, hour), "30", false, 6 * hour, true},
-		{"a little more than six hours", busy("5", 100, hour), "30.01", false, 72*hour + 86*time.Second + 400*time.Millisecond, false},
-		{"a little more, once it has been said", busy("5", 100, hour), "30.01", true, 6*hour + 7*time.Second + 200*time.Millisecond, true},
+		{
+			"a little more than six hours", busy("5", 100, hour), "30.01", false,
+			72*hour + 86*time.Second + 400*time.Millisecond, false,
+		},
+		{
+			"a little more, once it has been said", busy("5", 100, hour), "30.01", true,
+			6*hour + 7*time.Second + 200*time.Millisecond, true,
+		},
 		{"nine hours, once it has been said", busy("5", 100, hour), "45", true, 9 * hour, true},
-		{"more than nine hours", busy("5", 100, hour), "45.01", true, 108*hour + 86*time.Second + 400*time.Millisecond, false},
+		{
+			"more than nine hours", busy("5", 100, hour), "45.01", true,
+			108*hour + 86*time.Second + 400*time.Millisecond, false,
+		},
 		{"work that began twenty minutes ago", busy("50", 10, 20*time.Minute), "50", false, 20 * time.Minute, true},
-		{"work that has only just begun is spread over five minutes", busy("50", 10, time.Second), "100", false, 10 * time.Minute, true},
+		{
+			"work that has only just begun is spread over five minutes", busy("50", 10, time.Second), "100", false,
+			10 * time.Minute, true,
+		},
 		{"work of five minutes", busy("50", 10, 5*time.Minute), "100", false, 10 * time.Minute, true},
 		{"nine pieces are no pace", busy("50", 9, time.Minute), "5", false, 12 * hour, false},
 		{"all of it came back", busy("0", 100, hour), "5", false, 12 * hour, false},
@@ -39,7 +55,11 @@ func TestTheLastHourCountsWhereTokensAreGoneWithinHours(t *testing.T) {
 		past := ten()
 		past.Hour = c.hour
 		o := forecast.Look(forecast.Facts{
-			Now: now, Past: past, Lots: []forecast.Lot{lot(forecast.Bought, c.left, 0)}, Hurried: c.hurried, Prices: prices(),
+			Now:     now,
+			Past:    past,
+			Lots:    []forecast.Lot{lot(forecast.Bought, c.left, 0)},
+			Hurried: c.hurried,
+			Prices:  prices(),
 		})
 		if got := o.RunsOut.Sub(now); got != c.want || o.Hour.Known() != c.hour2 {
 			t.Errorf("%s: out in %v, of the hour: %v; want %v, %v", c.name, got, o.Hour.Known(), c.want, c.hour2)
@@ -50,14 +70,21 @@ func TestTheLastHourCountsWhereTokensAreGoneWithinHours(t *testing.T) {
 	}
 }
 
-// Where nothing is known of the past days, the last hour is still a pace. What expires within the hour does not last.
+// Where nothing is known of the past days, the last hour is still a pace. What expires within the
+// hour does not last.
 func TestTheLastHourAlone(t *testing.T) {
 	t.Parallel()
 	past := forecast.Past{Today: []forecast.Use{use("reply", "20", 400)}, Hour: busy("20", 400, hour)}
-	f := forecast.Facts{Now: now, Past: past, Lots: []forecast.Lot{lot(forecast.Gift, "30", 30*time.Minute), lot(forecast.Bought, "10", 0)}, Prices: prices()}
+	f := forecast.Facts{
+		Now:    now,
+		Past:   past,
+		Lots:   []forecast.Lot{lot(forecast.Gift, "30", 30*time.Minute), lot(forecast.Bought, "10", 0)},
+		Prices: prices(),
+	}
 	o := forecast.Look(f)
 	// 10 of the gift in half an hour, and then 10 in another half.
-	if !o.RunsOut.Equal(in(hour)) || o.Pace.Known() || o.Hour.PerHour() != amount("20") || !o.Known() || !o.Soon(false) || !o.Soon(true) {
+	if !o.RunsOut.Equal(in(hour)) || o.Pace.Known() || o.Hour.PerHour() != amount("20") || !o.Known() ||
+		!o.Soon(false) || !o.Soon(true) {
 		t.Errorf("%+v", o)
 	}
 	if first, ok := o.First(); !ok || first.Who() != "" || !first.At.Equal(in(hour-9*time.Second)) { // at 0.05
@@ -68,7 +95,8 @@ func TestTheLastHourAlone(t *testing.T) {
 	}
 }
 
-// The allowance that comes after an hour without tokens is worth a warning; one that comes a little later than the end is not.
+// The allowance that comes after an hour without tokens is worth a warning; one that comes a little
+// later than the end is not.
 func TestWarningOfTheLastHour(t *testing.T) {
 	t.Parallel()
 	past := ten()
@@ -79,7 +107,12 @@ func TestWarningOfTheLastHour(t *testing.T) {
 		30 * time.Minute:             {false, false},
 		0:                            {true, true},
 	} {
-		f := forecast.Facts{Now: now, Past: past, Lots: []forecast.Lot{lot(forecast.Bought, "30", 0)}, Prices: prices()}
+		f := forecast.Facts{
+			Now:    now,
+			Past:   past,
+			Lots:   []forecast.Lot{lot(forecast.Bought, "30", 0)},
+			Prices: prices(),
+		}
 		if reset > 0 {
 			f.Resets = months("200", reset)
 		}
@@ -95,7 +128,11 @@ func TestEnoughKnowsTheLastHour(t *testing.T) {
 	t.Parallel()
 	past := ten()
 	past.Hour = busy("60", 1200, hour)
-	for left, want := range map[string]bool{"541": true, "540": false, "539": false} {
+	for left, want := range map[string]bool{
+		"541": true,
+		"540": false,
+		"539": false,
+	} {
 		if got := forecast.Enough(past, amount(left)); got != want {
 			t.Errorf("%s: %v", left, got)
 		}
@@ -112,12 +149,18 @@ func TestOnlyAgentsStop(t *testing.T) {
 	named.Name = "Cover maker"
 	past := week(use("image", "50", 5), named, use("reply", "7", 140), by("seller", "selling", "6", 2))
 	past.Today = []forecast.Use{by("other", "selling", "0.5", 1), by("studio", "pdf", "0.5", 1), use("pdf", "0.5", 1)}
-	o := forecast.Look(forecast.Facts{Now: now, Past: past, Lots: []forecast.Lot{lot(forecast.Bought, "100", 0)}, Prices: prices()})
+	o := forecast.Look(forecast.Facts{
+		Now:    now,
+		Past:   past,
+		Lots:   []forecast.Lot{lot(forecast.Bought, "100", 0)},
+		Prices: prices(),
+	})
 	got := map[string]forecast.Stop{}
 	for _, s := range o.Stops {
 		got[s.Feature.ID] = s
 	}
-	if len(got) != 3 || got["pdf"].Agent != "studio" || got["pdf"].Name != "Cover maker" || got["reply"].Agent != "" || got["selling"].Agent != forecast.Several {
+	if len(got) != 3 || got["pdf"].Agent != "studio" || got["pdf"].Name != "Cover maker" ||
+		got["reply"].Agent != "" || got["selling"].Agent != forecast.Several {
 		t.Errorf("%+v", got)
 	}
 	stop := got["pdf"]
@@ -130,7 +173,8 @@ func TestOnlyAgentsStop(t *testing.T) {
 	}
 }
 
-// Nobody waits while the last hour's pace leaves nothing to wait with; and no pack is bought for a month of it.
+// Nobody waits while the last hour's pace leaves nothing to wait with; and no pack is bought for a
+// month of it.
 func TestAdviceAndTheLastHour(t *testing.T) {
 	t.Parallel()
 	f := starter(ten(), "60", 4*day)

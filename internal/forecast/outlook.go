@@ -11,30 +11,34 @@ import (
 
 // When to warn and remind.
 const (
-	// WarnBelow is how long tokens must last for no warning to come. Once one has come it stays until they last longer than WarnUntil: a small refund
-	// or a job that gives its tokens back must not take it away and bring it again.
+	// WarnBelow is how long tokens must last for no warning to come. Once one has come it stays
+	// until they last longer than WarnUntil: a small refund or a job that gives its tokens back
+	// must not take it away and bring it again.
 	WarnBelow = 3 * day
 	WarnUntil = 3*day + 12*time.Hour
-	// beforeReset is how long before the next allowance tokens must run out for a warning to begin. It ends as soon as the allowance comes first.
-	// Without the difference a shop that sleeps at night would be warned every day and soothed every night. Being six hours wrong
-	// in three days is within what a pace knows.
+	// beforeReset is how long before the next allowance tokens must run out for a warning to begin.
+	// It ends as soon as the allowance comes first. Without the difference a shop that sleeps at
+	// night would be warned every day and soothed every night. Being six hours wrong in three days
+	// is within what a pace knows.
 	beforeReset = 6 * time.Hour
 	// beforeResetHour is beforeReset where the last hour's pace says so, which is about today.
 	beforeResetHour = time.Hour
-	// HurryWithin is how soon tokens must run out at the last hour's pace for an outlook to rest on it rather than on that of the past days: nobody knows
-	// whether what goes on now goes on tomorrow. Once it does, it does until they last longer than HurryUntil.
+	// HurryWithin is how soon tokens must run out at the last hour's pace for an outlook to rest on
+	// it rather than on that of the past days: nobody knows whether what goes on now goes on
+	// tomorrow. Once it does, it does until they last longer than HurryUntil.
 	HurryWithin = 6 * time.Hour
 	HurryUntil  = 9 * time.Hour
-	// RemindGifts and RemindPlan are how long before tokens expire it is time to say so: gifts and bought tokens can be saved in two weeks, while a plan's
-	// are meant to go every month.
+	// RemindGifts and RemindPlan are how long before tokens expire it is time to say so: gifts and
+	// bought tokens can be saved in two weeks, while a plan's are meant to go every month.
 	RemindGifts = 14 * day
 	RemindPlan  = 3 * day
 	// remindFrom is how much must be lost for a reminder.
 	remindFrom = tokens.One
 )
 
-// Look works out what will probably happen: lots are spent in the ledger's order at an even pace, what is left of them expires, allowances
-// arrive. What has stopped is still taken to spend: it makes the rest seem shorter, never longer. Where agents spend so fast that tokens are gone within
+// Look works out what will probably happen: lots are spent in the ledger's order at an even pace,
+// what is left of them expires, allowances arrive. What has stopped is still taken to spend: it
+// makes the rest seem shorter, never longer. Where agents spend so fast that tokens are gone within
 // hours, the pace is that of the last hour.
 func Look(f Facts) Outlook {
 	o := lookDays(f)
@@ -107,8 +111,8 @@ func (o *Outlook) Lasts() time.Duration {
 	return o.RunsOut.Sub(o.At)
 }
 
-// Soon says whether to warn that tokens will run out: in less than WarnBelow, and before the next allowance. warned says whether a warning
-// stands already, which then stays until WarnUntil.
+// Soon says whether to warn that tokens will run out: in less than WarnBelow, and before the next
+// allowance. warned says whether a warning stands already, which then stays until WarnUntil.
 func (o *Outlook) Soon(warned bool) bool {
 	if o.RunsOut.IsZero() || o.ResetFirst() {
 		return false
@@ -123,8 +127,8 @@ func (o *Outlook) Soon(warned bool) bool {
 	return o.Lasts() < WarnBelow && (o.Reset.At.IsZero() || o.Reset.At.Sub(o.RunsOut) >= before)
 }
 
-// Equivalents says how often an amount pays for each of the features alone, in their order. What it does not pay for once, and what has no
-// price or is not in the catalog, is left out.
+// Equivalents says how often an amount pays for each of the features alone, in their order. What it
+// does not pay for once, and what has no price or is not in the catalog, is left out.
 func Equivalents(prices *catalog.Catalog, amount tokens.Amount, features ...string) []Equivalent {
 	var list []Equivalent
 	for _, id := range features {
@@ -152,7 +156,11 @@ type mark struct {
 }
 
 func newCourse(f Facts, pace Pace) *course {
-	c := &course{pace: pace, now: f.Now, lots: append(slices.Clone(f.Lots), allowances(f.Resets)...)}
+	c := &course{
+		pace: pace,
+		now:  f.Now,
+		lots: append(slices.Clone(f.Lots), allowances(f.Resets)...),
+	}
 	slices.SortStableFunc(c.lots, burnOrder)
 	end := f.Now.Add(Horizon)
 	c.times = []time.Time{f.Now, end}
@@ -174,7 +182,12 @@ const shortMonth = 28 * day
 func allowances(resets []Reset) []Lot {
 	lots := make([]Lot, len(resets))
 	for i, r := range resets {
-		lots[i] = Lot{Source: Plan, Amount: r.Amount, From: r.At, Until: r.At.Add(shortMonth)}
+		lots[i] = Lot{
+			Source: Plan,
+			Amount: r.Amount,
+			From:   r.At,
+			Until:  r.At.Add(shortMonth),
+		}
 		if i > 0 {
 			lots[i-1].Until = r.At
 		}
@@ -182,7 +195,8 @@ func allowances(resets []Reset) []Lot {
 	return lots
 }
 
-// burnOrder is the ledger's: bought tokens last, else soonest expiry first, never last of all; then as they stand.
+// burnOrder is the ledger's: bought tokens last, else soonest expiry first, never last of all; then
+// as they stand.
 func burnOrder(a, b Lot) int {
 	bought := func(l Lot) int {
 		if l.Source == Bought {
@@ -204,7 +218,8 @@ func burnOrder(a, b Lot) int {
 	return a.Until.Compare(b.Until)
 }
 
-// run spends from one instant at which something comes or goes to the next, and notes when the marks are reached.
+// run spends from one instant at which something comes or goes to the next, and notes when the
+// marks are reached.
 func (c *course) run(marks []mark) {
 	for i, from := range c.times[:len(c.times)-1] {
 		until := c.times[i+1]
@@ -225,7 +240,11 @@ func (c *course) settle(at time.Time) tokens.Amount {
 		switch {
 		case !l.Until.IsZero() && !l.Until.After(at):
 			if l.Until.After(c.now) {
-				c.losses = append(c.losses, Loss{Source: l.Source, Amount: l.Amount, At: l.Until})
+				c.losses = append(c.losses, Loss{
+					Source: l.Source,
+					Amount: l.Amount,
+					At:     l.Until,
+				})
 			}
 			l.Amount = 0
 		case !l.From.After(at):
@@ -246,7 +265,8 @@ func (c *course) spend(amount tokens.Amount, at time.Time) {
 	}
 }
 
-// reach notes when the balance first comes down to the mark in a stretch of time that begins with left. At the very end of it something may come.
+// reach notes when the balance first comes down to the mark in a stretch of time that begins with
+// left. At the very end of it something may come.
 func (m *mark) reach(pace Pace, left tokens.Amount, from, until time.Time) {
 	if !m.at.IsZero() {
 		return
@@ -268,13 +288,19 @@ func (c *course) stops(f Facts) []mark {
 			continue
 		}
 		if unit := usualUnit(feature, u); u.Amount > 0 && unit > 0 && unit <= left {
-			marks = append(marks, mark{level: unit, stop: Stop{Feature: feature, Agent: u.Agent, Name: u.Name, Unit: unit}})
+			marks = append(marks, mark{level: unit, stop: Stop{
+				Feature: feature,
+				Agent:   u.Agent,
+				Name:    u.Name,
+				Unit:    unit,
+			}})
 		}
 	}
 	return marks
 }
 
-// usualUnit is what one use of a feature takes: its price, or on average, rounded up, where it is metered; zero when that cannot be told.
+// usualUnit is what one use of a feature takes: its price, or on average, rounded up, where it is
+// metered; zero when that cannot be told.
 func usualUnit(f catalog.Feature, u Use) tokens.Amount {
 	if f.Pricing != catalog.Metered {
 		return f.Price
@@ -289,7 +315,8 @@ func usualUnit(f catalog.Feature, u Use) tokens.Amount {
 	return unit
 }
 
-// reminders are the losses worth one: enough of it, soon. Without a pace nobody knows what will be left of a plan's tokens.
+// reminders are the losses worth one: enough of it, soon. Without a pace nobody knows what will be
+// left of a plan's tokens.
 func (c *course) reminders() []Loss {
 	var list []Loss
 	for _, l := range sumLosses(c.losses) {
@@ -306,7 +333,9 @@ func (c *course) reminders() []Loss {
 
 // sumLosses adds up what is lost of one source at one instant, soonest first.
 func sumLosses(losses []Loss) []Loss {
-	slices.SortStableFunc(losses, func(a, b Loss) int { return cmp.Or(a.At.Compare(b.At), cmp.Compare(a.Source, b.Source)) })
+	slices.SortStableFunc(losses, func(a, b Loss) int {
+		return cmp.Or(a.At.Compare(b.At), cmp.Compare(a.Source, b.Source))
+	})
 	var sums []Loss
 	for _, l := range losses {
 		if last := len(sums) - 1; last >= 0 && sums[last].Source == l.Source && sums[last].At.Equal(l.At) {

@@ -10,8 +10,8 @@ import (
 	"pop.store/credits/internal/tokens"
 )
 
-// PaceOf works out the pace of the past days; the zero Pace when they say too little: fewer than MinDays complete days of history, or something
-// spent on fewer than MinDays days.
+// PaceOf works out the pace of the past days; the zero Pace when they say too little: fewer than
+// MinDays complete days of history, or something spent on fewer than MinDays days.
 func PaceOf(p Past) Pace {
 	pace := p.rate()
 	if pace.Known() {
@@ -30,16 +30,21 @@ func (p *Past) rate() Pace {
 	if days < MinDays || active < MinDays {
 		return Pace{}
 	}
-	// A day that is not over counts once it is above the average: until then it says nothing, and from then on it can only get worse.
+	// A day that is not over counts once it is above the average: until then it says nothing, and
+	// from then on it can only get worse.
 	if today > 0 && more(today, int64(days), spent, 1) {
-		return Pace{Spent: add(spent, today), Days: days + 1, Today: true}
+		return Pace{
+			Spent: add(spent, today),
+			Days:  days + 1,
+			Today: true,
+		}
 	}
 	return Pace{Spent: spent, Days: days}
 }
 
 const (
-	// minPieces is how many pieces of work the last hour must have for a pace, and leastSpan the least time that they are spread over: a few at once
-	// are no pace.
+	// minPieces is how many pieces of work the last hour must have for a pace, and leastSpan the
+	// least time that they are spread over: a few at once are no pace.
 	minPieces = 10
 	leastSpan = 5 * time.Minute
 )
@@ -56,8 +61,8 @@ func (p *Past) hour() Pace {
 	}
 }
 
-// Enough says that an amount lasts so long at the pace of the past days that no warning of Outlook.Soon can follow, warned or not; also when no pace
-// is known. It is far cheaper than Look.
+// Enough says that an amount lasts so long at the pace of the past days that no warning of
+// Outlook.Soon can follow, warned or not; also when no pace is known. It is far cheaper than Look.
 func Enough(p Past, amount tokens.Amount) bool {
 	return p.rate().takes(amount) >= WarnUntil && p.hour().takes(amount) > HurryUntil
 }
@@ -93,7 +98,8 @@ func (p Pace) spends(d time.Duration) tokens.Amount {
 	return tokens.Amount(min(n, math.MaxInt64))
 }
 
-// takes is how long it takes to spend an amount, rounded down; Horizon when it is longer than that, or nothing is ever spent.
+// takes is how long it takes to spend an amount, rounded down; Horizon when it is longer than that,
+// or nothing is ever spent.
 func (p Pace) takes(amount tokens.Amount) time.Duration { return p.takesAtMost(amount, Horizon) }
 
 func (p Pace) takesAtMost(amount tokens.Amount, most time.Duration) time.Duration {
@@ -111,8 +117,9 @@ func (p Pace) takesAtMost(amount tokens.Amount, most time.Duration) time.Duratio
 // VeryLong is the longest that GoodFor tells: more than a year is all one.
 const VeryLong = 366 * day
 
-// GoodFor is for how long an amount alone lasts at the pace, rounded down, and no longer than until it expires (zero: it never does); at most
-// VeryLong. Zero when no pace is known, or nothing is there.
+// GoodFor is for how long an amount alone lasts at the pace, rounded down, and no longer than until
+// it expires (zero: it never does); at most VeryLong. Zero when no pace is known, or nothing is
+// there.
 func (p Pace) GoodFor(amount tokens.Amount, expires time.Duration) time.Duration {
 	if !p.Known() {
 		return 0
@@ -124,7 +131,8 @@ func (p Pace) GoodFor(amount tokens.Amount, expires time.Duration) time.Duration
 	return p.takesAtMost(amount, most)
 }
 
-// span is the time that Spent was spent in. Where clocks change a day is an hour longer or shorter, which is less than a pace can know.
+// span is the time that Spent was spent in. Where clocks change a day is an hour longer or shorter,
+// which is less than a pace can know.
 func (p Pace) span() time.Duration {
 	if p.Over > 0 {
 		return p.Over
@@ -150,7 +158,9 @@ func merge(lists ...[]Use) []Use {
 		sums[i].Count += u.Count
 		sums[i].joinAgent(u)
 	}
-	slices.SortFunc(sums, func(a, b Use) int { return cmp.Or(cmp.Compare(b.Amount, a.Amount), cmp.Compare(a.Feature, b.Feature)) })
+	slices.SortFunc(sums, func(a, b Use) int {
+		return cmp.Or(cmp.Compare(b.Amount, a.Amount), cmp.Compare(a.Feature, b.Feature))
+	})
 	return sums
 }
 

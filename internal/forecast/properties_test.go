@@ -11,17 +11,35 @@ import (
 )
 
 func anyAmount(most int64) *rapid.Generator[tokens.Amount] {
-	return rapid.Custom(func(t *rapid.T) tokens.Amount { return tokens.Amount(rapid.Int64Range(0, most).Draw(t, "millionths")) })
+	return rapid.Custom(func(t *rapid.T) tokens.Amount {
+		return tokens.Amount(rapid.Int64Range(0, most).Draw(t, "millionths"))
+	})
 }
 
 func anyFacts() *rapid.Generator[forecast.Facts] {
 	return rapid.Custom(func(t *rapid.T) forecast.Facts {
 		most := rapid.SampledFrom([]int64{1_000, 1_000_000_000, int64(tokens.Max)}).Draw(t, "most")
-		f := forecast.Facts{Now: now, Prices: prices(), Plan: "starter"}
-		f.Past = forecast.Past{Days: rapid.IntRange(0, 7).Draw(t, "days"), Active: rapid.IntRange(0, 7).Draw(t, "active")}
+		f := forecast.Facts{
+			Now:    now,
+			Prices: prices(),
+			Plan:   "starter",
+		}
+		f.Past = forecast.Past{
+			Days:   rapid.IntRange(0, 7).Draw(t, "days"),
+			Active: rapid.IntRange(0, 7).Draw(t, "active"),
+		}
 		for _, feature := range []string{"reply", "image", "selling"} {
-			f.Past.Uses = append(f.Past.Uses, forecast.Use{Feature: feature, Amount: anyAmount(most).Draw(t, feature), Count: rapid.Int64Range(0, 9).Draw(t, "count")})
-			f.Past.Today = append(f.Past.Today, forecast.Use{Feature: feature, Amount: anyAmount(most).Draw(t, feature), Count: 1, Agent: rapid.SampledFrom([]string{"", "a", "b"}).Draw(t, "agent")})
+			f.Past.Uses = append(f.Past.Uses, forecast.Use{
+				Feature: feature,
+				Amount:  anyAmount(most).Draw(t, feature),
+				Count:   rapid.Int64Range(0, 9).Draw(t, "count"),
+			})
+			f.Past.Today = append(f.Past.Today, forecast.Use{
+				Feature: feature,
+				Amount:  anyAmount(most).Draw(t, feature),
+				Count:   1,
+				Agent:   rapid.SampledFrom([]string{"", "a", "b"}).Draw(t, "agent"),
+			})
 		}
 		if rapid.Bool().Draw(t, "busy") {
 			f.Past.Hour = forecast.Recent{
@@ -32,7 +50,10 @@ func anyFacts() *rapid.Generator[forecast.Facts] {
 			f.Hurried = rapid.Bool().Draw(t, "hurried")
 		}
 		for range rapid.IntRange(0, 5).Draw(t, "lots") {
-			l := forecast.Lot{Source: forecast.Source(rapid.IntRange(0, 2).Draw(t, "source")), Amount: anyAmount(most).Draw(t, "amount")}
+			l := forecast.Lot{
+				Source: forecast.Source(rapid.IntRange(0, 2).Draw(t, "source")),
+				Amount: anyAmount(most).Draw(t, "amount"),
+			}
 			if rapid.Bool().Draw(t, "expires") {
 				l.Until = in(time.Duration(rapid.Int64Range(0, int64(120*day)).Draw(t, "until")))
 			}
@@ -73,7 +94,8 @@ func TestForecastsAreNeverTooGood(t *testing.T) {
 		}
 		one := f
 		one.Lots, one.Resets = []forecast.Lot{{Source: forecast.Bought, Amount: all(f)}}, nil
-		if naive := forecast.Look(one); !naive.RunsOut.IsZero() && (o.RunsOut.IsZero() || o.RunsOut.After(naive.RunsOut)) {
+		if naive := forecast.Look(one); !naive.RunsOut.IsZero() &&
+			(o.RunsOut.IsZero() || o.RunsOut.After(naive.RunsOut)) {
 			t.Fatalf("out at %v, and at %v if nothing ever expired", o.RunsOut, naive.RunsOut)
 		}
 		for _, s := range o.Stops {
@@ -103,7 +125,8 @@ func TestMoreTokensLastLonger(t *testing.T) {
 		more := f
 		more.Lots = append([]forecast.Lot{}, f.Lots...)
 		more.Lots[i].Amount += anyAmount(int64(tokens.Max)).Draw(t, "more")
-		if longer := forecast.Look(more); !longer.RunsOut.IsZero() && (less.RunsOut.IsZero() || longer.RunsOut.Before(less.RunsOut)) {
+		if longer := forecast.Look(more); !longer.RunsOut.IsZero() &&
+			(less.RunsOut.IsZero() || longer.RunsOut.Before(less.RunsOut)) {
 			t.Fatalf("out at %v, with more at %v", less.RunsOut, longer.RunsOut)
 		}
 	})
@@ -114,9 +137,13 @@ func TestAFasterPaceIsNoLongerOne(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		f := anyFacts().Draw(t, "facts")
 		slow := forecast.Look(f)
-		f.Past.Uses = append([]forecast.Use{{Feature: "reply", Amount: anyAmount(int64(tokens.Max)).Draw(t, "more")}}, f.Past.Uses...)
+		f.Past.Uses = append([]forecast.Use{{
+			Feature: "reply",
+			Amount:  anyAmount(int64(tokens.Max)).Draw(t, "more"),
+		}}, f.Past.Uses...)
 		fast := forecast.Look(f)
-		if slow.Pace.Known() && !slow.RunsOut.IsZero() && (fast.RunsOut.IsZero() || fast.RunsOut.After(slow.RunsOut)) {
+		if slow.Pace.Known() && !slow.RunsOut.IsZero() &&
+			(fast.RunsOut.IsZero() || fast.RunsOut.After(slow.RunsOut)) {
 			t.Fatalf("out at %v, faster at %v", slow.RunsOut, fast.RunsOut)
 		}
 	})
@@ -147,13 +174,18 @@ func TestAdviceIsConsistent(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		f := anyFacts().Draw(t, "facts")
 		w := forecast.Wish{Needs: anyAmount(2_000_000_000).Draw(t, "needs")}
-		w.Bought = forecast.Purchases{Count: rapid.IntRange(0, 3).Draw(t, "bought"), Tokens: anyAmount(900_000_000).Draw(t, "tokens"), Paid: dollars(rapid.Int64Range(0, 99_99).Draw(t, "paid"))}
+		w.Bought = forecast.Purchases{
+			Count:  rapid.IntRange(0, 3).Draw(t, "bought"),
+			Tokens: anyAmount(900_000_000).Draw(t, "tokens"),
+			Paid:   dollars(rapid.Int64Range(0, 99_99).Draw(t, "paid")),
+		}
 		list := forecast.Advise(f, w)
 		for i, a := range list {
 			switch {
 			case i > 1, i == 1 && a.Kind != forecast.Upgrade:
 				t.Fatalf("%+v", list)
-			case a.Kind == forecast.Upgrade && (a.Packs.Minor <= a.Extra.Minor || a.Count < 1 || a.Plan.Allowance <= amount("200")):
+			case a.Kind == forecast.Upgrade &&
+				(a.Packs.Minor <= a.Extra.Minor || a.Count < 1 || a.Plan.Allowance <= amount("200")):
 				t.Fatalf("an upgrade that does not pay: %+v", a)
 			case a.Kind == forecast.Buy && !a.Until.IsZero() && a.Until.Before(now):
 				t.Fatalf("a pack that is gone: %+v", a)

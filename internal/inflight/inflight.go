@@ -1,4 +1,5 @@
-// Package inflight bounds how much work is under way for one key at a time, so that one caller cannot take what all share.
+// Package inflight bounds how much work is under way for one key at a time, so that one caller
+// cannot take what all share.
 package inflight
 
 import (
@@ -10,8 +11,9 @@ import (
 // ErrTooMany means that as many requests of the key are waiting as may.
 var ErrTooMany = errors.New("too many requests of one key are waiting")
 
-// Limiter lets a number of requests of each key run at once, and a number of others wait their turn. Keys do not affect each other. It keeps
-// nothing for a key without requests. It is safe for concurrent use.
+// Limiter lets a number of requests of each key run at once, and a number of others wait their
+// turn. Keys do not affect each other. It keeps nothing for a key without requests. It is safe for
+// concurrent use.
 type Limiter[K comparable] struct {
 	running, waiting int
 
@@ -27,10 +29,15 @@ type slots struct {
 
 // New makes a limiter of at most running requests per key, with at most waiting others behind them.
 func New[K comparable](running, waiting int) *Limiter[K] {
-	return &Limiter[K]{running: running, waiting: waiting, keys: map[K]*slots{}}
+	return &Limiter[K]{
+		running: running,
+		waiting: waiting,
+		keys:    map[K]*slots{},
+	}
 }
 
-// Acquire waits for the key's turn. The caller calls release when its work is done. Errors: ErrTooMany at once, or that of the context.
+// Acquire waits for the key's turn. The caller calls release when its work is done. Errors:
+// ErrTooMany at once, or that of the context.
 func (l *Limiter[K]) Acquire(ctx context.Context, key K) (release func(), err error) {
 	s, ok := l.enter(key)
 	if !ok {

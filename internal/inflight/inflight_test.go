@@ -10,7 +10,8 @@ import (
 	"pop.store/credits/internal/inflight"
 )
 
-// Of one key only so many run, the others take their turn, and those beyond are refused. Another key is not affected.
+// Of one key only so many run, the others take their turn, and those beyond are refused. Another
+// key is not affected.
 func TestOneKeyTakesItsShareOnly(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {

@@ -1,7 +1,9 @@
-// Package jobs is what the servers do by themselves: River's jobs, in the database that everything else is in.
+// Package jobs is what the servers do by themselves: River's jobs, in the database that everything
+// else is in.
 //
-// Any number of servers may run them. One of them, whichever River elects, orders what comes again and again; all of them work. A job can
-// run twice and can be cut off anywhere, so each is a thing that does no harm when done again.
+// Any number of servers may run them. One of them, whichever River elects, orders what comes again
+// and again; all of them work. A job can run twice and can be cut off anywhere, so each is a thing
+// that does no harm when done again.
 package jobs
 
 import (
@@ -47,9 +49,11 @@ type Options struct {
 	Mail     *mail.Mailer     // nil: nobody is written to
 	Webhooks *webhook.Service // nil: none are sent
 	Sinks    []relay.Sink     // who takes over what the books have to tell: Webhooks.Take among them
-	// Payments asks the payment provider after what nobody has told; it says whether there is more to ask. Nil: there is none.
+	// Payments asks the payment provider after what nobody has told; it says whether there is more
+	// to ask. Nil: there is none.
 	Payments func(context.Context) (more bool, err error)
-	// TopUps buys for the next accounts after one that need it, uuid.Nil for the first; it says whether there are others after next. Nil: nobody's.
+	// TopUps buys for the next accounts after one that need it, uuid.Nil for the first; it says
+	// whether there are others after next. Nil: nobody's.
 	TopUps func(ctx context.Context, after uuid.UUID) (next uuid.UUID, more bool, err error)
 	Log    *slog.Logger
 }
@@ -67,17 +71,29 @@ type Runner struct {
 
 // New makes a runner over a migrated database. Nothing runs before Run.
 func New(pool *pgxpool.Pool, o Options) *Runner {
-	r := &Runner{Options: o, turn: turn, relay: relay.New(o.Ledger, o.Sinks...)}
+	r := &Runner{
+		Options: o,
+		turn:    turn,
+		relay:   relay.New(o.Ledger, o.Sinks...),
+	}
 	r.stopping, r.stop = context.WithCancel(context.Background())
 	k := r.kinds()
 	var err error
 	r.client, err = river.NewClient(riverpgxv5.New(pool), &river.Config{
-		Schema: db.JobsSchema, Workers: k.workers, PeriodicJobs: k.periodic, Queues: map[string]river.QueueConfig{river.QueueDefault: {MaxWorkers: workers}},
-		PollOnly: true, FetchPollInterval: pollEvery, JobTimeout: jobTime, RescueStuckJobsAfter: rescueTime, SoftStopTimeout: stopTime,
+		Schema:                      db.JobsSchema,
+		Workers:                     k.workers,
+		PeriodicJobs:                k.periodic,
+		Queues:                      map[string]river.QueueConfig{river.QueueDefault: {MaxWorkers: workers}},
+		PollOnly:                    true,
+		FetchPollInterval:           pollEvery,
+		JobTimeout:                  jobTime,
+		RescueStuckJobsAfter:        rescueTime,
+		SoftStopTimeout:             stopTime,
 		CompletedJobRetentionPeriod: keepDone,
 		// River would rebuild the indexes every night, which only their owner may.
 		ReindexerSchedule: river.NeverSchedule(),
-		Logger:            logs.Database(slog.New(warnings{o.Log.Handler()})), ErrorHandler: failures{
+		Logger:            logs.Database(slog.New(warnings{o.Log.Handler()})),
+		ErrorHandler: failures{
 			o.Log,
 			r.stopping,
 		},
@@ -88,8 +104,8 @@ func New(pool *pgxpool.Pool, o Options) *Runner {
 	return r
 }
 
-// Run works until the context ends, then lets the jobs under way come to an end. While the database cannot be reached it tries again. A
-// runner runs once.
+// Run works until the context ends, then lets the jobs under way come to an end. While the database
+// cannot be reached it tries again. A runner runs once.
 func (r *Runner) Run(ctx context.Context) {
 	defer r.stop()
 	var beside sync.WaitGroup
@@ -143,7 +159,9 @@ func (r *Runner) kinds() *kinds {
 	}
 	if r.Webhooks != nil {
 		again[sweepWebhooks](k, time.Hour, r.sweepWebhooks)
-		onDemand(k, func(ctx context.Context, args deliver) (more bool, err error) { return r.deliver(ctx, args.Lane) })
+		onDemand(k, func(ctx context.Context, args deliver) (more bool, err error) {
+			return r.deliver(ctx, args.Lane)
+		})
 	}
 	return k
 }
@@ -151,18 +169,21 @@ func (r *Runner) kinds() *kinds {
 // work is a job without arguments. It says whether there is more to do than it had time for.
 type work func(ctx context.Context) (more bool, err error)
 
-// again adds a kind of job that is ordered when the servers start and at intervals from then on. There is one of a kind at a time, in all
-// servers. One that is not done yet goes on in its next turn; one that failed is not tried again, since the next one does the same.
+// again adds a kind of job that is ordered when the servers start and at intervals from then on.
+// There is one of a kind at a time, in all servers. One that is not done yet goes on in its next
+// turn; one that failed is not tried again, since the next one does the same.
 func again[T river.JobArgs](k *kinds, every time.Duration, do work) {
 	onDemand(k, func(ctx context.Context, _ T) (more bool, err error) { return do(ctx) })
 	order := func() (river.JobArgs, *river.InsertOpts) {
 		var args T
 		return args, onlyOne()
 	}
-	k.periodic = append(k.periodic, river.NewPeriodicJob(river.PeriodicInterval(every), order, &river.PeriodicJobOpts{RunOnStart: true}))
+	k.periodic = append(k.periodic, river.NewPeriodicJob(river.PeriodicInterval(every), order,
+		&river.PeriodicJobOpts{RunOnStart: true}))
 }
 
-// onDemand adds a kind of job that is ordered when there is something to do. One that is not done yet goes on in its next turn.
+// onDemand adds a kind of job that is ordered when there is something to do. One that is not done
+// yet goes on in its next turn.
 func onDemand[T river.JobArgs](k *kinds, do func(context.Context, T) (more bool, err error)) {
 	river.AddWorker(k.workers, river.WorkFunc(func(ctx context.Context, job *river.Job[T]) error {
 		more, err := do(ctx, job.Args)
@@ -176,7 +197,8 @@ func onDemand[T river.JobArgs](k *kinds, do func(context.Context, T) (more bool,
 // onlyOne orders a job unless there is one of its kind that is not done yet. It is tried once.
 func onlyOne() *river.InsertOpts {
 	return &river.InsertOpts{MaxAttempts: 1, UniqueOpts: river.UniqueOpts{ByState: []rivertype.JobState{
-		rivertype.JobStateAvailable, rivertype.JobStatePending, rivertype.JobStateRunning, rivertype.JobStateRetryable, rivertype.JobStateScheduled,
+		rivertype.JobStateAvailable, rivertype.JobStatePending, rivertype.JobStateRunning,
+		rivertype.JobStateRetryable, rivertype.JobStateScheduled,
 	}}}
 }
 
@@ -194,8 +216,11 @@ func (f failures) HandleError(_ context.Context, job *rivertype.JobRow, err erro
 	return nil
 }
 
-func (f failures) HandlePanic(_ context.Context, job *rivertype.JobRow, value any, trace string) *river.ErrorHandlerResult {
-	f.log.Error("a job panicked", "job", job.ID, "kind", job.Kind, "attempt", job.Attempt, "panic", fmt.Sprint(value), "trace", trace)
+func (f failures) HandlePanic(_ context.Context, job *rivertype.JobRow, value any,
+	trace string,
+) *river.ErrorHandlerResult {
+	f.log.Error("a job panicked", "job", job.ID, "kind", job.Kind, "attempt", job.Attempt, "panic",
+		fmt.Sprint(value), "trace", trace)
 	return nil
 }
 

@@ -53,15 +53,27 @@ func (b *safeBuffer) String() string {
 
 func newOffice(t *testing.T) *office {
 	t.Helper()
-	return &office{t: t, pool: testdb.New(t), clock: clock.NewManual(start)}
+	return &office{
+		t:     t,
+		pool:  testdb.New(t),
+		clock: clock.NewManual(start),
+	}
 }
 
 // server is a server's ledger and jobs.
 func (o *office) server() (*ledger.Ledger, *Runner) {
 	log := slog.New(slog.NewTextHandler(&o.log, nil))
-	books := ledger.New(o.pool, ledger.Options{Clock: o.clock.Now, Prices: catalog.Builtin, Log: log})
+	books := ledger.New(o.pool, ledger.Options{
+		Clock:  o.clock.Now,
+		Prices: catalog.Builtin,
+		Log:    log,
+	})
 	o.t.Cleanup(books.Close)
-	return books, New(o.pool, Options{Ledger: books, Sessions: session.New(o.pool, session.Options{Clock: o.clock.Now}), Log: log})
+	return books, New(o.pool, Options{
+		Ledger:   books,
+		Sessions: session.New(o.pool, session.Options{Clock: o.clock.Now}),
+		Log:      log,
+	})
 }
 
 // run runs a server's jobs; the answer stops them and waits.
@@ -134,7 +146,8 @@ const nothingIsDue = "select count(*) = 0 from ledger_accounts where next_due_at
 // allOrderedAreDone says that what a start orders, all kinds together, was ordered and done.
 const allOrderedAreDone = "select bool_and(state = 'completed') and count(*) filter (where kind = 'sweep_sessions') = 1 from river.river_job"
 
-// Thousands of idle accounts at a boundary are a job or two, also when each has time for one chunk only, whatever number of servers run.
+// Thousands of idle accounts at a boundary are a job or two, also when each has time for one chunk
+// only, whatever number of servers run.
 func TestIdleAccountsAreSettledInAFewJobs(t *testing.T) {
 	t.Parallel()
 	o := newOffice(t)
@@ -152,7 +165,8 @@ func TestIdleAccountsAreSettledInAFewJobs(t *testing.T) {
 	o.wantTrue("select count(*) between 1 and 5 from river.river_job where kind = 'settle_due_accounts'")
 	o.wantTrue("select max((metadata ->> 'snoozes')::int) >= 3 from river.river_job where kind = 'settle_due_accounts'")
 	o.wantCleanBooks(5 * accounts)
-	if log := o.log.String(); !strings.Contains(log, "goes on in the next job") || strings.Contains(log, "level=ERROR") {
+	if log := o.log.String(); !strings.Contains(log, "goes on in the next job") || strings.Contains(log,
+		"level=ERROR") {
 		t.Errorf("the log says %s", log)
 	}
 }
@@ -205,7 +219,8 @@ func TestOneOfAKindAtATime(t *testing.T) {
 			o.until(allOrderedAreDone)
 			stop()
 		}
-		if r, err := other.client.Insert(t.Context(), settleDue{}, onlyOne()); err != nil || r.UniqueSkippedAsDuplicate != want {
+		if r, err := other.client.Insert(t.Context(), settleDue{}, onlyOne()); err != nil ||
+			r.UniqueSkippedAsDuplicate != want {
 			t.Errorf("order %d: %+v, %v", i, r, err)
 		}
 	}
@@ -221,7 +236,8 @@ func TestAFailureIsLogged(t *testing.T) {
 	books.Close()
 	o.run(r)
 	o.until("select count(*) = 1 from river.river_job where kind = 'settle_due_accounts' and state = 'discarded'")
-	if log := o.log.String(); !strings.Contains(log, `level=ERROR msg="a job failed"`) || !strings.Contains(log, "kind=settle_due_accounts") {
+	if log := o.log.String(); !strings.Contains(log, `level=ERROR msg="a job failed"`) ||
+		!strings.Contains(log, "kind=settle_due_accounts") {
 		t.Errorf("the log says %s", log)
 	}
 }

@@ -24,8 +24,14 @@ func TestJobsWriteToCreators(t *testing.T) {
 	folder := t.TempDir()
 	o1 := one.Options
 	o1.Mail = mail.New(o.pool, mail.Options{
-		Accounts: people, Ledger: books, Prices: catalog.Builtin, BaseURL: &url.URL{Scheme: "https", Host: "credits.example"},
-		From: &netmail.Address{Address: "credits@shop.example"}, Folder: folder, Clock: o.clock.Now, Log: o1.Log,
+		Accounts: people,
+		Ledger:   books,
+		Prices:   catalog.Builtin,
+		BaseURL:  &url.URL{Scheme: "https", Host: "credits.example"},
+		From:     &netmail.Address{Address: "credits@shop.example"},
+		Folder:   folder,
+		Clock:    o.clock.Now,
+		Log:      o1.Log,
 	})
 	o1.Sinks = []relay.Sink{o1.Mail.Sink}
 	const creators = 25
@@ -36,7 +42,8 @@ func TestJobsWriteToCreators(t *testing.T) {
 			t.Fatal(err)
 		}
 		amount := 165 * tokens.One
-		if _, err := books.Charge(t.Context(), id, "k", ledger.Charge{Feature: "auto_selling", Amount: &amount}); err != nil {
+		if _, err := books.Charge(t.Context(), id, "k",
+			ledger.Charge{Feature: "auto_selling", Amount: &amount}); err != nil {
 			t.Fatal(err)
 		}
 	}

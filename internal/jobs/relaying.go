@@ -7,8 +7,9 @@ import (
 	"pop.store/credits/internal/logs"
 )
 
-// relayAll carries events from the outbox to the sinks, until ctx ends. Every server does: which of them does it does not matter, and none has to wait
-// for another one that died. It is no job of River's for that reason: a job whose server dies is taken up again after minutes.
+// relayAll carries events from the outbox to the sinks, until ctx ends. Every server does: which of
+// them does it does not matter, and none has to wait for another one that died. It is no job of
+// River's for that reason: a job whose server dies is taken up again after minutes.
 func (r *Runner) relayAll(ctx context.Context) {
 	for ctx.Err() == nil {
 		more, err := r.relay.Step(ctx)

@@ -7,7 +7,8 @@ import (
 	"pop.store/credits/internal/ledger"
 )
 
-// chunk is how many accounts are settled together: enough to fill a batch of the lanes, few enough that charges do not notice.
+// chunk is how many accounts are settled together: enough to fill a batch of the lanes, few enough
+// that charges do not notice.
 const chunk = 500
 
 type settleDue struct{}
@@ -15,8 +16,9 @@ type settleDue struct{}
 // Kind names the job in River's tables.
 func (settleDue) Kind() string { return "settle_due_accounts" }
 
-// settleDue writes what has fallen due for accounts that nobody asks for, chunk after chunk until there is none left or its turn is over.
-// Nobody depends on it: whoever asks for an account settles it first.
+// settleDue writes what has fallen due for accounts that nobody asks for, chunk after chunk until
+// there is none left or its turn is over. Nobody depends on it: whoever asks for an account settles
+// it first.
 func (r *Runner) settleDue(ctx context.Context) (more bool, err error) {
 	mine, cancel := context.WithTimeout(ctx, r.turn)
 	defer cancel()

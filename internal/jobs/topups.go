@@ -30,8 +30,9 @@ func (p *place) set(at uuid.UUID) {
 	p.at = at
 }
 
-// topUp looks at one chunk of the accounts with auto top-up after the other, until there is none left or its turn is over. The next turn goes on where
-// this one ended, so that nobody waits for ever behind those who come first.
+// topUp looks at one chunk of the accounts with auto top-up after the other, until there is none
+// left or its turn is over. The next turn goes on where this one ended, so that nobody waits for
+// ever behind those who come first.
 func (r *Runner) topUp(ctx context.Context) (more bool, err error) {
 	mine, cancel := context.WithTimeout(ctx, r.turn)
 	defer cancel()

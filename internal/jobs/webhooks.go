@@ -14,7 +14,8 @@ import (
 	"pop.store/credits/internal/webhook"
 )
 
-// Limits of the delivery of webhooks. Each endpoint has a queue with workers of its own, so a slow one holds up nobody else.
+// Limits of the delivery of webhooks. Each endpoint has a queue with workers of its own, so a slow
+// one holds up nobody else.
 const (
 	webhookWorkers = 4                      // of an endpoint, at a time and in a server
 	webhookOrders  = 200                    // jobs of an endpoint that are ordered at a time
@@ -22,7 +23,8 @@ const (
 	parting        = 200 * time.Millisecond // what the queue of an endpoint that is gone gets to end; it is asked again
 )
 
-// deliver is the job that sends what waits in a lane, in order. There is one of a lane at a time, in all servers.
+// deliver is the job that sends what waits in a lane, in order. There is one of a lane at a time,
+// in all servers.
 type deliver struct {
 	webhook.Lane
 }
@@ -52,8 +54,9 @@ func (r *Runner) deliver(ctx context.Context, lane webhook.Lane) (more bool, err
 	return more, nil
 }
 
-// orderDeliveries orders a job for every lane in which something is due, and sees to it that each endpoint has its queue, until ctx ends. Every server
-// does; a job that is there already is not ordered again.
+// orderDeliveries orders a job for every lane in which something is due, and sees to it that each
+// endpoint has its queue, until ctx ends. Every server does; a job that is there already is not
+// ordered again.
 func (r *Runner) orderDeliveries(ctx context.Context) {
 	mine := queues{}
 	for ctx.Err() == nil {
@@ -90,7 +93,8 @@ func (r *Runner) orderDue(ctx context.Context) error {
 // queues are those of the endpoints that this server works for: true while one works, false while it ends.
 type queues map[uuid.UUID]bool
 
-// followEndpoints adds a queue for each endpoint that is new, and takes away those of endpoints that are gone.
+// followEndpoints adds a queue for each endpoint that is new, and takes away those of endpoints
+// that are gone.
 func (r *Runner) followEndpoints(ctx context.Context, mine queues) error {
 	active, err := r.Webhooks.Active(ctx)
 	if err != nil {
@@ -113,8 +117,9 @@ func (r *Runner) followEndpoints(ctx context.Context, mine queues) error {
 	return nil
 }
 
-// part takes a queue away once its jobs have ended, and with it those that nobody will work now: what is due for an endpoint that comes back is ordered
-// again. If its jobs take long, the next time; until then it takes no new ones.
+// part takes a queue away once its jobs have ended, and with it those that nobody will work now:
+// what is due for an endpoint that comes back is ordered again. If its jobs take long, the next
+// time; until then it takes no new ones.
 func (r *Runner) part(ctx context.Context, endpoint uuid.UUID, mine queues) {
 	patience, cancel := context.WithTimeout(ctx, parting)
 	defer cancel()
@@ -122,7 +127,8 @@ func (r *Runner) part(ctx context.Context, endpoint uuid.UUID, mine queues) {
 		return
 	}
 	delete(mine, endpoint)
-	left := river.NewJobDeleteManyParams().Queues(webhookQueue(endpoint)).States(rivertype.JobStateAvailable, rivertype.JobStateScheduled)
+	left := river.NewJobDeleteManyParams().Queues(webhookQueue(endpoint)).States(rivertype.JobStateAvailable,
+		rivertype.JobStateScheduled)
 	if _, err := r.client.JobDeleteMany(ctx, left.First(2*webhookOrders)); err != nil {
 		r.Log.Warn("jobs of a webhook endpoint that is gone were left behind", "endpoint", endpoint, "error", err)
 	}

@@ -25,11 +25,23 @@ import (
 // telling is a server that tells of events.
 func (o *office) telling() (*ledger.Ledger, *Runner) {
 	log := slog.New(slog.NewTextHandler(&o.log, nil))
-	books := ledger.New(o.pool, ledger.Options{Clock: o.clock.Now, Prices: catalog.Builtin, Log: log})
+	books := ledger.New(o.pool, ledger.Options{
+		Clock:  o.clock.Now,
+		Prices: catalog.Builtin,
+		Log:    log,
+	})
 	o.t.Cleanup(books.Close)
-	hooks := webhook.New(o.pool, webhook.Options{Clock: o.clock.Now, Log: log, AllowPrivate: true})
+	hooks := webhook.New(o.pool, webhook.Options{
+		Clock:        o.clock.Now,
+		Log:          log,
+		AllowPrivate: true,
+	})
 	return books, New(o.pool, Options{
-		Ledger: books, Sessions: session.New(o.pool, session.Options{Clock: o.clock.Now}), Webhooks: hooks, Sinks: []relay.Sink{hooks.Take}, Log: log,
+		Ledger:   books,
+		Sessions: session.New(o.pool, session.Options{Clock: o.clock.Now}),
+		Webhooks: hooks,
+		Sinks:    []relay.Sink{hooks.Take},
+		Log:      log,
 	})
 }
 
@@ -39,7 +51,9 @@ func (o *office) accounts(books *ledger.Ledger, n int) []uuid.UUID {
 	ids := make([]uuid.UUID, n)
 	for i := range ids {
 		ids[i] = uuid.New()
-		_, err := o.pool.Exec(o.t.Context(), "insert into accounts (external_id, id, created_at) values ($1, $2, $3)", fmt.Sprint("creator-", i), ids[i], start)
+		_, err := o.pool.Exec(o.t.Context(),
+			"insert into accounts (external_id, id, created_at) values ($1, $2, $3)", fmt.Sprint("creator-", i),
+			ids[i], start)
 		if err != nil {
 			o.t.Fatal(err)
 		}
@@ -53,7 +67,11 @@ func (o *office) accounts(books *ledger.Ledger, n int) []uuid.UUID {
 func (o *office) grant(books *ledger.Ledger, ids ...uuid.UUID) {
 	o.t.Helper()
 	for _, id := range ids {
-		g := ledger.Grant{Kind: ledger.LotPromo, Amount: tokens.MustParse("1"), Reason: "a test"}
+		g := ledger.Grant{
+			Kind:   ledger.LotPromo,
+			Amount: tokens.MustParse("1"),
+			Reason: "a test",
+		}
 		if _, err := books.Grant(o.t.Context(), id, uuid.NewString(), g); err != nil {
 			o.t.Fatal(err)
 		}
@@ -101,8 +119,9 @@ const (
 	nothingWaits = "select count(*) = 0 from outbox"
 )
 
-// A subscriber that does not answer keeps its own workers busy and nobody else's: the other one has everything meanwhile, and so does it in the end.
-// Two servers send, and still each event goes out once, in order per account.
+// A subscriber that does not answer keeps its own workers busy and nobody else's: the other one has
+// everything meanwhile, and so does it in the end. Two servers send, and still each event goes out
+// once, in order per account.
 func TestASlowSubscriberDelaysNobody(t *testing.T) {
 	t.Parallel()
 	o := newOffice(t)
@@ -126,7 +145,8 @@ func TestASlowSubscriberDelaysNobody(t *testing.T) {
 	if n := len(slow.got()); n > 2*webhookWorkers || n == 0 {
 		t.Errorf("the slow one was sent %d at a time by two servers", n)
 	}
-	o.wantTrue("select count(*) = 0 from webhook_deliveries where endpoint = '" + slowID.String() + "' and state = 'delivered'")
+	o.wantTrue("select count(*) = 0 from webhook_deliveries where endpoint = '" + slowID.String() +
+		"' and state = 'delivered'")
 	let()
 	o.until(allDelivered, slowID)
 	for name, r := range map[string]*receiver{"slow": slow, "fast": fast} {
@@ -143,7 +163,9 @@ func wantOrder(t *testing.T, name string, got []string, ids []uuid.UUID) {
 		for seq := int64(1); slices.Contains(got, webhook.EventID(id, seq)); seq++ {
 			mine = append(mine, webhook.EventID(id, seq))
 		}
-		theirs := slices.DeleteFunc(slices.Clone(got), func(event string) bool { return !slices.Contains(mine, event) })
+		theirs := slices.DeleteFunc(slices.Clone(got), func(event string) bool {
+			return !slices.Contains(mine, event)
+		})
 		if len(mine) < 3 || !slices.Equal(mine, theirs) {
 			t.Errorf("%s: of an account came %d, in the order %v", name, len(mine), theirs)
 		}
@@ -168,13 +190,15 @@ func TestEndpointsComeAndGo(t *testing.T) {
 	o.until(allDelivered, firstID)
 	// One that nobody would ever work, once the queue is gone.
 	left := deliver{webhook.Lane{Endpoint: firstID, Account: uuid.New()}}
-	if _, err := r.client.Insert(t.Context(), left, &river.InsertOpts{ScheduledAt: time.Now().Add(time.Hour)}); err != nil {
+	if _, err := r.client.Insert(t.Context(), left,
+		&river.InsertOpts{ScheduledAt: time.Now().Add(time.Hour)}); err != nil {
 		t.Fatal(err)
 	}
 	if err := r.Webhooks.Delete(t.Context(), firstID); err != nil {
 		t.Fatal(err)
 	}
-	o.until("select count(*) = 0 from river.river_job where queue = $1 and state in ('available', 'scheduled')", webhookQueue(firstID))
+	o.until("select count(*) = 0 from river.river_job where queue = $1 and state in ('available', 'scheduled')",
+		webhookQueue(firstID))
 	second := newReceiver(t, nil)
 	secondID := o.endpoint(r, second.URL)
 	o.grant(books, ids...)
@@ -188,7 +212,8 @@ func TestEndpointsComeAndGo(t *testing.T) {
 	}
 }
 
-// While one job sends from a lane no other one is ordered, however often the servers look and however many there are.
+// While one job sends from a lane no other one is ordered, however often the servers look and
+// however many there are.
 func TestOneJobOfALaneAtATime(t *testing.T) {
 	t.Parallel()
 	o := newOffice(t)

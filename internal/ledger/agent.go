@@ -29,11 +29,13 @@ func (s AgentState) String() string { return agentStateNames[s] }
 // MaxAgents is how many agents an account can have.
 const MaxAgents = 1_000
 
-// resumeActions is how many actions a small arrival of tokens, such as a refund, must pay for before a paused agent goes on: fewer would make it
-// stop again at once (product.md, "no flapping"). An action of unknown price counts as one token at most.
+// resumeActions is how many actions a small arrival of tokens, such as a refund, must pay for
+// before a paused agent goes on: fewer would make it stop again at once (product.md, "no
+// flapping"). An action of unknown price counts as one token at most.
 const resumeActions = 20
 
-// agent is one of the account's agents. The one without an id is the creator: its reserve is what the creator's own tools keep.
+// agent is one of the account's agents. The one without an id is the creator: its reserve is what
+// the creator's own tools keep.
 type agent struct {
 	id          string
 	name        string // as the creator calls it; empty: as its feature is called
@@ -46,7 +48,9 @@ type agent struct {
 	unit        tokens.Amount // what the request asked for that made it pause
 	budget      *tokens.Amount
 	reserve     tokens.Amount
-	before      monthSpend // what it spent this month, but for the day that the account's row carries; loaded for agents with a budget
+	// what it spent this month, but for the day that the account's row carries; loaded for agents
+	// with a budget
+	before monthSpend
 
 	row   agentRow // as its row says
 	added bool     // has no row yet
@@ -66,7 +70,10 @@ type agentRow struct {
 }
 
 func (a *agent) present() agentRow {
-	r := agentRow{a.name, a.feature, a.state, a.pausedSince, a.turnedAway, a.resumedAt, a.missed, a.unit, -1, a.reserve}
+	r := agentRow{
+		a.name, a.feature, a.state, a.pausedSince, a.turnedAway, a.resumedAt, a.missed, a.unit, -1,
+		a.reserve,
+	}
 	if a.budget != nil {
 		r.budget = *a.budget
 	}
@@ -91,24 +98,31 @@ func (s *state) agent(id string) *agent {
 	return nil
 }
 
-// ensureAgent gives an agent, registered at its first work. The shell has looked it up: what is not loaded is not there.
+// ensureAgent gives an agent, registered at its first work. The shell has looked it up: what is not
+// loaded is not there.
 func (s *state) ensureAgent(id, feature string) (*agent, error) {
 	if a := s.agent(id); a != nil {
 		return a, nil
 	}
 	if id != "" {
 		if s.agentCount >= MaxAgents {
-			return nil, problem.New(problem.Conflict, "too_many_agents", "This account has %d agents already.", s.agentCount)
+			return nil, problem.New(problem.Conflict, "too_many_agents", "This account has %d agents already.",
+				s.agentCount)
 		}
 		s.agentCount++
 	}
-	s.agents = append(s.agents, agent{id: id, feature: feature, added: true})
+	s.agents = append(s.agents, agent{
+		id:      id,
+		feature: feature,
+		added:   true,
+	})
 	sortAgents(s.agents)
 	s.changed = true
 	return s.agent(id), nil
 }
 
-// turnAwayError says that an agent's request is refused because of the agent: it is paused, or its budget does not cover the request.
+// turnAwayError says that an agent's request is refused because of the agent: it is paused, or its
+// budget does not cover the request.
 type turnAwayError struct {
 	agent  string
 	amount tokens.Amount
@@ -133,13 +147,17 @@ func (s *state) admit(id, feature string, amount tokens.Amount, now time.Time) e
 	case a.state == AgentByCreator, a.state == AgentOutOfToken:
 		return &turnAwayError{agent: id, amount: amount}
 	case s.overBudget(a, amount, now):
-		return &turnAwayError{agent: id, amount: amount, budget: true}
+		return &turnAwayError{
+			agent:  id,
+			amount: amount,
+			budget: true,
+		}
 	}
 	return nil
 }
 
-// turnAway counts a request that an agent's state or budget refuses, and answers why. A request over the budget pauses the agent unless the caller
-// asked to keep it on.
+// turnAway counts a request that an agent's state or budget refuses, and answers why. A request
+// over the budget pauses the agent unless the caller asked to keep it on.
 func (s *state) turnAway(t *turnAwayError, keepOn bool, now time.Time, prices *catalog.Catalog) *problem.Error {
 	a := s.agent(t.agent)
 	if a.state == AgentOn && !keepOn {
@@ -152,19 +170,21 @@ func (s *state) turnAway(t *turnAwayError, keepOn bool, now time.Time, prices *c
 	p := problem.New(problem.Conflict, "agent_paused", "This agent is paused: %s.", pauseWords[s.why(a, now, prices)])
 	cure := s.why(a, now, prices).Cure()
 	if t.budget {
-		p = problem.New(problem.Conflict, "over_budget", "This agent's budget of %s tokens for this month does not cover that.", *a.budget)
+		p = problem.New(problem.Conflict, "over_budget",
+			"This agent's budget of %s tokens for this month does not cover that.", *a.budget)
 		cure = CureBudget
 	}
 	return p.With("state", a.state.String()).With("cure", string(cure))
 }
 
-// overBudget says whether an amount is more than is left of an agent's budget for this month: what it spent, and holds, counts. What is free always
-// fits, also into a budget that was made smaller.
+// overBudget says whether an amount is more than is left of an agent's budget for this month: what
+// it spent, and holds, counts. What is free always fits, also into a budget that was made smaller.
 func (s *state) overBudget(a *agent, amount tokens.Amount, now time.Time) bool {
 	return amount > 0 && amount > s.budgetLeft(a, now)
 }
 
-// budgetLeft is what is left of an agent's budget for this month: below zero where it was made smaller than what is used, tokens.Max without one.
+// budgetLeft is what is left of an agent's budget for this month: below zero where it was made
+// smaller than what is used, tokens.Max without one.
 func (s *state) budgetLeft(a *agent, now time.Time) tokens.Amount {
 	if a.budget == nil {
 		return tokens.Max
@@ -172,8 +192,9 @@ func (s *state) budgetLeft(a *agent, now time.Time) tokens.Amount {
 	return *a.budget - s.spentThisMonth(a, now) - s.heldBy(a.id)
 }
 
-// spentThisMonth is what this month's work of an agent with a budget cost in the end. A refund gives back to the budget of the month in which the
-// work was done: of this month's work it makes room again, of an older month's none.
+// spentThisMonth is what this month's work of an agent with a budget cost in the end. A refund
+// gives back to the budget of the month in which the work was done: of this month's work it makes
+// room again, of an older month's none.
 func (s *state) spentThisMonth(a *agent, now time.Time) tokens.Amount {
 	month := monthOf(dayIn(now, s.zone))
 	var spent tokens.Amount
@@ -200,8 +221,9 @@ func (s *state) heldBy(id string) (held tokens.Amount) {
 	return held
 }
 
-// countMonth keeps what agents spent this month when a line moves to the days that are over: also of those without a budget, which may get one in
-// the same batch. What is returned of an older month does not concern the present one.
+// countMonth keeps what agents spent this month when a line moves to the days that are over: also
+// of those without a budget, which may get one in the same batch. What is returned of an older
+// month does not concern the present one.
 func (s *state) countMonth(day time.Time, l *usageLine) {
 	a := s.agent(l.agent)
 	if a == nil {
@@ -217,7 +239,8 @@ func (s *state) countMonth(day time.Time, l *usageLine) {
 	a.before.amount += l.net()
 }
 
-// reservedFrom is what an agent, or with no agent the creator, may not spend because it is reserved for others.
+// reservedFrom is what an agent, or with no agent the creator, may not spend because it is reserved
+// for others.
 func (s *state) reservedFrom(id string) tokens.Amount {
 	others := s.reserved
 	if others > 0 {
@@ -228,7 +251,8 @@ func (s *state) reservedFrom(id string) tokens.Amount {
 	return others
 }
 
-// available is what may be spent by an agent, or with no agent by the creator: what is spendable, but for what is reserved for others.
+// available is what may be spent by an agent, or with no agent by the creator: what is spendable,
+// but for what is reserved for others.
 func (s *state) available(id string, now time.Time) tokens.Amount {
 	return max(0, s.spendable(now)-s.reservedFrom(id))
 }
@@ -240,7 +264,12 @@ func (s *state) pause(a *agent, to AgentState, unit tokens.Amount, now time.Time
 	}
 	s.count(a.state, -1)
 	s.count(to, +1)
-	data := agentEvent{Agent: a.id, State: to.String(), Since: now, TurnedAway: a.turnedAway} // since it was paused for another reason
+	data := agentEvent{
+		Agent:      a.id,
+		State:      to.String(),
+		Since:      now,
+		TurnedAway: a.turnedAway,
+	} // since it was paused for another reason
 	a.state, a.pausedSince, a.turnedAway, a.unit = to, now, 0, unit
 	if end := s.monthEnd(a); to == AgentOverBudget && compareExpiry(end, s.dueAt) < 0 {
 		s.dueAt = end // also after a charge, which brings nothing else nearer
@@ -262,7 +291,12 @@ func (s *state) count(in AgentState, by int) {
 
 // resume lets an agent go on, for new requests only.
 func (s *state) resume(a *agent, now time.Time) {
-	data := agentEvent{Agent: a.id, State: AgentOn.String(), Since: a.pausedSince, TurnedAway: a.turnedAway}
+	data := agentEvent{
+		Agent:      a.id,
+		State:      AgentOn.String(),
+		Since:      a.pausedSince,
+		TurnedAway: a.turnedAway,
+	}
 	s.count(a.state, -1)
 	a.resumedAt, a.missed = now, a.turnedAway
 	a.state, a.pausedSince, a.turnedAway, a.unit = AgentOn, time.Time{}, 0, 0
@@ -270,8 +304,8 @@ func (s *state) resume(a *agent, now time.Time) {
 	s.emit(EventAgentResumed, now, data)
 }
 
-// outOfTokens pauses the agent whose charge or hold could not be afforded, also one that had asked for more than its budget before. That request is
-// the first of those that were not handled.
+// outOfTokens pauses the agent whose charge or hold could not be afforded, also one that had asked
+// for more than its budget before. That request is the first of those that were not handled.
 func (s *state) outOfTokens(f *shortfall, now time.Time) {
 	if a := s.agent(f.agent); a != nil && f.agent != "" {
 		s.pause(a, AgentOutOfToken, f.required, now)
@@ -279,8 +313,9 @@ func (s *state) outOfTokens(f *shortfall, now time.Time) {
 	}
 }
 
-// resumeThoseWhoCan lets every agent go on that was paused for lack of tokens and can now afford its next piece of work, or, after an arrival
-// that is small, as many as it takes not to stop again at once.
+// resumeThoseWhoCan lets every agent go on that was paused for lack of tokens and can now afford
+// its next piece of work, or, after an arrival that is small, as many as it takes not to stop again
+// at once.
 func (s *state) resumeThoseWhoCan(small bool, now time.Time, prices *catalog.Catalog) {
 	for i := range s.agents {
 		a := &s.agents[i]
@@ -297,8 +332,8 @@ func (s *state) resumeThoseWhoCan(small bool, now time.Time, prices *catalog.Cat
 	}
 }
 
-// nextUnit is the least that the next piece of an agent's work takes: its feature's price, or anything at all where that has none. One refused
-// request says nothing about the next one.
+// nextUnit is the least that the next piece of an agent's work takes: its feature's price, or
+// anything at all where that has none. One refused request says nothing about the next one.
 func (a *agent) nextUnit(prices *catalog.Catalog) tokens.Amount {
 	if f, ok := prices.Feature(a.feature); ok && f.Price > 0 {
 		return f.Price
@@ -306,8 +341,8 @@ func (a *agent) nextUnit(prices *catalog.Catalog) tokens.Amount {
 	return 1
 }
 
-// expects is what an agent probably asks for next: what it was refused, but no more than resumeActions tokens, so that one request that was far too
-// large is not waited for.
+// expects is what an agent probably asks for next: what it was refused, but no more than
+// resumeActions tokens, so that one request that was far too large is not waited for.
 func (a *agent) expects(prices *catalog.Catalog) tokens.Amount {
 	return max(a.nextUnit(prices), min(a.unit, resumeActions*tokens.One))
 }
@@ -321,8 +356,9 @@ func (a *agent) smallNeed(prices *catalog.Catalog) tokens.Amount {
 	return need
 }
 
-// resumeWithinBudget lets those go on that their budget had stopped and whose budget has more room than before, if it covers their next piece of
-// work: tokens were released or refunded, less was captured than held, or the budget is larger.
+// resumeWithinBudget lets those go on that their budget had stopped and whose budget has more room
+// than before, if it covers their next piece of work: tokens were released or refunded, less was
+// captured than held, or the budget is larger.
 func (s *state) resumeWithinBudget(before []budgetLeft, now time.Time, prices *catalog.Catalog) {
 	for _, b := range before {
 		a := s.agent(b.agent)
@@ -378,7 +414,8 @@ func (s *state) sumAgents() {
 	}
 }
 
-// PutAgent registers an agent or changes it. Nil fields stay as they are; a budget or reserve of zero takes it away.
+// PutAgent registers an agent or changes it. Nil fields stay as they are; a budget or reserve of
+// zero takes it away.
 type PutAgent struct {
 	ID      string // empty: the creator, whose reserve is for the creator's own tools
 	Name    *string
@@ -388,7 +425,11 @@ type PutAgent struct {
 }
 
 func (p *PutAgent) needs(*catalog.Catalog) needs {
-	return needs{whole: true, fresh: true, months: true}
+	return needs{
+		whole:  true,
+		fresh:  true,
+		months: true,
+	}
 }
 
 func (p *PutAgent) decide(s *state, _ time.Time, prices *catalog.Catalog) (*Entry, error) {
@@ -452,8 +493,9 @@ type SwitchAgent struct {
 
 func (p *SwitchAgent) needs(*catalog.Catalog) needs { return needs{whole: true, fresh: true} }
 
-// decide ends the creator's pause, or any other one, for as long as the agent can work: what lacks tokens or budget is paused for that, and goes on
-// by itself. So turning on does the same from every state.
+// decide ends the creator's pause, or any other one, for as long as the agent can work: what lacks
+// tokens or budget is paused for that, and goes on by itself. So turning on does the same from
+// every state.
 func (p *SwitchAgent) decide(s *state, now time.Time, prices *catalog.Catalog) (*Entry, error) {
 	if err := s.mustBeOpen(); err != nil {
 		return nil, err

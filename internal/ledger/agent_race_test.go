@@ -15,7 +15,8 @@ import (
 	"pop.store/credits/internal/tokens"
 )
 
-// rivals are callers of three servers who spend, hold, capture, release and refund for the agents of one account.
+// rivals are callers of three servers who spend, hold, capture, release and refund for the agents
+// of one account.
 type rivals struct {
 	*books
 	id      uuid.UUID
@@ -39,7 +40,11 @@ func (r *rivals) live(name string, requests int) {
 }
 
 func (r *rivals) chargeAndMore(random *rand.Rand, l *ledger.Ledger, key, agent string, amount tokens.Amount) {
-	e, err := l.Charge(context.Background(), r.id, key, ledger.Charge{Feature: replies, Agent: agent, Amount: &amount})
+	e, err := l.Charge(context.Background(), r.id, key, ledger.Charge{
+		Feature: replies,
+		Agent:   agent,
+		Amount:  &amount,
+	})
 	if !r.done(agent, err) || random.IntN(5) > 0 {
 		return
 	}
@@ -49,7 +54,11 @@ func (r *rivals) chargeAndMore(random *rand.Rand, l *ledger.Ledger, key, agent s
 }
 
 func (r *rivals) holdAndMore(random *rand.Rand, l *ledger.Ledger, key, agent string, amount tokens.Amount) {
-	h, err := l.Hold(context.Background(), r.id, key, ledger.Hold{Feature: replies, Agent: agent, Amount: &amount})
+	h, err := l.Hold(context.Background(), r.id, key, ledger.Hold{
+		Feature: replies,
+		Agent:   agent,
+		Amount:  &amount,
+	})
 	if !r.done(agent, err) {
 		return
 	}
@@ -80,7 +89,8 @@ func (r *rivals) done(agent string, err error) bool {
 	return false
 }
 
-// look checks what must hold at every instant: no budget is overspent, and nobody has touched what the creator keeps.
+// look checks what must hold at every instant: no budget is overspent, and nobody has touched what
+// the creator keeps.
 func (r *rivals) look(l *ledger.Ledger, own tokens.Amount) {
 	list, _, err := l.Agents(context.Background(), r.id)
 	if err != nil {
@@ -97,12 +107,18 @@ func (r *rivals) look(l *ledger.Ledger, own tokens.Amount) {
 	}
 }
 
-// 64 callers with holds, budgets and reserves: nothing leaks at any instant at which somebody looks, requests that were turned away are counted
-// exactly, and every state has its event. Tokens come in between, so that agents pause and go on many times.
+// 64 callers with holds, budgets and reserves: nothing leaks at any instant at which somebody
+// looks, requests that were turned away are counted exactly, and every state has its event. Tokens
+// come in between, so that agents pause and go on many times.
 func TestManyCallersKeepBudgetsAndReserves(t *testing.T) {
 	t.Parallel()
 	b := newBooks(t)
-	r := &rivals{books: b, id: b.openWith("300"), servers: []*ledger.Ledger{b.Ledger, b.server(), b.server()}, away: map[string]*atomic.Int64{}}
+	r := &rivals{
+		books:   b,
+		id:      b.openWith("300"),
+		servers: []*ledger.Ledger{b.Ledger, b.server(), b.server()},
+		away:    map[string]*atomic.Int64{},
+	}
 	for _, agent := range []string{"budgeted", "reserving", "plain"} {
 		r.away[agent] = &atomic.Int64{}
 	}
@@ -117,7 +133,11 @@ func TestManyCallersKeepBudgetsAndReserves(t *testing.T) {
 	working.Go(func() {
 		for i := range 5 {
 			ten := 10 * tokens.One
-			if _, err := r.servers[i%3].Grant(context.Background(), r.id, "", ledger.Grant{Kind: ledger.LotPurchase, Amount: ten, Source: strconv.Itoa(i)}); err != nil {
+			if _, err := r.servers[i%3].Grant(context.Background(), r.id, "", ledger.Grant{
+				Kind:   ledger.LotPurchase,
+				Amount: ten,
+				Source: strconv.Itoa(i),
+			}); err != nil {
 				t.Error(err)
 			}
 		}

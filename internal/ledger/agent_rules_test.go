@@ -10,7 +10,8 @@ import (
 	"pop.store/credits/internal/tokens"
 )
 
-// An agent that a charge took over its budget goes on with the month, also when nobody asks for anything: a sweep finds the account.
+// An agent that a charge took over its budget goes on with the month, also when nobody asks for
+// anything: a sweep finds the account.
 func TestAMonthBeginsForIdleAgents(t *testing.T) {
 	t.Parallel()
 	b := newBooks(t)
@@ -34,7 +35,8 @@ func TestAMonthBeginsForIdleAgents(t *testing.T) {
 	b.wantAgents(id, "replies on 0")
 }
 
-// An agent over its budget that asks for what the budget has room for, and the balance has not, lacks tokens like any other.
+// An agent over its budget that asks for what the budget has room for, and the balance has not,
+// lacks tokens like any other.
 func TestAnAgentOverItsBudgetCanLackTokens(t *testing.T) {
 	t.Parallel()
 	b := newBooks(t)
@@ -62,7 +64,8 @@ func TestTheCreatorIsNoAgent(t *testing.T) {
 	}
 	b.put(id, "", "", "10")
 	one := tokens.One
-	if err := b.PutAgent(t.Context(), id, ledger.PutAgent{ID: "one-more", Reserve: &one}); problem.Of(err).Code != "too_many_agents" {
+	if err := b.PutAgent(t.Context(), id, ledger.PutAgent{ID: "one-more", Reserve: &one}); problem.Of(err).Code !=
+		"too_many_agents" {
 		t.Errorf("one more: %v", err)
 	}
 	if a := b.account(id); a.Reserved != 10*tokens.One || a.Agents != ledger.MaxAgents {
@@ -70,7 +73,8 @@ func TestTheCreatorIsNoAgent(t *testing.T) {
 	}
 }
 
-// A refund is small, also where its tokens come as a lot of their own because the one they came from has expired.
+// A refund is small, also where its tokens come as a lot of their own because the one they came
+// from has expired.
 func TestARefundOfExpiredTokensIsSmall(t *testing.T) {
 	t.Parallel()
 	b := newBooks(t)
@@ -85,7 +89,8 @@ func TestARefundOfExpiredTokensIsSmall(t *testing.T) {
 	b.wantAgents(id, "replies on 0")
 }
 
-// What made an agent pause would make it pause again: a small arrival has to cover it too. A purchase lets it go on in any case.
+// What made an agent pause would make it pause again: a small arrival has to cover it too. A
+// purchase lets it go on in any case.
 func TestASmallArrivalCoversWhatWasMissing(t *testing.T) {
 	t.Parallel()
 	b := newBooks(t)
@@ -108,7 +113,11 @@ func TestABudgetIsNeverLargerThanItIs(t *testing.T) {
 	id := b.open("star")
 	b.put(id, "replies", "50", "")
 	amount := tokens.MustParse("40")
-	charge, err := b.Charge(t.Context(), id, "january", ledger.Charge{Feature: replies, Agent: "replies", Amount: &amount})
+	charge, err := b.Charge(t.Context(), id, "january", ledger.Charge{
+		Feature: replies,
+		Agent:   "replies",
+		Amount:  &amount,
+	})
 	b.check(err)
 	b.clock.Set(time.Date(2026, 2, 1, 0, 0, 0, 0, time.UTC))
 	b.refund(id, charge.Seq, "40")
@@ -120,8 +129,9 @@ func TestABudgetIsNeverLargerThanItIs(t *testing.T) {
 	b.wantWork(id, "replies", "50", "")
 }
 
-// Who only looks sees agents that a reset lets go on; nothing is written. What is told afterwards is of the instant of the reset, and knows
-// nothing of an empty balance between the old allowance and the new one.
+// Who only looks sees agents that a reset lets go on; nothing is written. What is told afterwards
+// is of the instant of the reset, and knows nothing of an empty balance between the old allowance
+// and the new one.
 func TestAResetIsNoEmptyBalance(t *testing.T) {
 	t.Parallel()
 	b := newBooks(t)
@@ -146,7 +156,8 @@ func TestAResetIsNoEmptyBalance(t *testing.T) {
 	b.wantEvents(id, "grant.created, agent.resumed replies, balance.restored")
 }
 
-// An agent that was registered before it worked takes its first feature, and the price of that says what its next piece of work takes.
+// An agent that was registered before it worked takes its first feature, and the price of that says
+// what its next piece of work takes.
 func TestARegisteredAgentLearnsItsFeature(t *testing.T) {
 	t.Parallel()
 	b := newBooks(t)
@@ -168,7 +179,11 @@ func TestAPausedAgentsChargeIsReplayed(t *testing.T) {
 	other := b.server()
 	id := b.openWith("1")
 	amount := tokens.MustParse("0.5")
-	c := ledger.Charge{Feature: replies, Agent: "replies", Amount: &amount}
+	c := ledger.Charge{
+		Feature: replies,
+		Agent:   "replies",
+		Amount:  &amount,
+	}
 	first, err := b.Charge(t.Context(), id, "key", c)
 	b.check(err)
 	b.wantWork(id, "replies", "0.75", "insufficient_tokens")

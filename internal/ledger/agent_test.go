@@ -23,7 +23,11 @@ const replies = "social_comment_reply"
 func (b *books) work(id uuid.UUID, agent, amount string) string {
 	b.t.Helper()
 	a := tokens.MustParse(amount)
-	_, err := b.Charge(b.t.Context(), id, uuid.NewString(), ledger.Charge{Feature: replies, Agent: agent, Amount: &a})
+	_, err := b.Charge(b.t.Context(), id, uuid.NewString(), ledger.Charge{
+		Feature: replies,
+		Agent:   agent,
+		Amount:  &a,
+	})
 	if err == nil {
 		return ""
 	}
@@ -105,7 +109,8 @@ func (b *books) put(id uuid.UUID, agent string, budget, reserve string) {
 	b.check(b.PutAgent(b.t.Context(), id, p))
 }
 
-// What cannot be afforded pauses its agent; later requests are turned away and counted, and leave the books alone; what is bought lets it go on.
+// What cannot be afforded pauses its agent; later requests are turned away and counted, and leave
+// the books alone; what is bought lets it go on.
 func TestAnAgentPausesAndGoesOn(t *testing.T) {
 	t.Parallel()
 	b := newBooks(t)
@@ -156,13 +161,14 @@ func TestAnAgentTheCreatorPausedStaysPaused(t *testing.T) {
 	b.wantAgents(id, "replies paused_by_creator 1")
 	b.check(b.SwitchAgent(ctx, id, ledger.SwitchAgent{ID: "replies", On: true}))
 	b.wantWork(id, "replies", "0.05", "")
-	if err := b.SwitchAgent(ctx, id, ledger.SwitchAgent{ID: "nobody", On: true}); problem.Of(err).Code != "agent_not_found" {
+	if err := b.SwitchAgent(ctx, id, ledger.SwitchAgent{ID: "nobody", On: true}); problem.Of(err).Code !=
+		"agent_not_found" {
 		t.Errorf("an unknown agent: %v", err)
 	}
 }
 
-// A budget is a calendar month's of the billing zone: what was spent before it was set counts, holds count, refunds are taken off; and with the
-// month it begins again.
+// A budget is a calendar month's of the billing zone: what was spent before it was set counts,
+// holds count, refunds are taken off; and with the month it begins again.
 func TestABudgetOfAMonth(t *testing.T) {
 	t.Parallel()
 	b := newBooks(t)
@@ -170,7 +176,11 @@ func TestABudgetOfAMonth(t *testing.T) {
 	b.wantWork(id, "replies", "30", "")
 	b.put(id, "replies", "50", "")
 	ten := tokens.MustParse("10")
-	hold, err := b.Hold(t.Context(), id, "h", ledger.Hold{Feature: replies, Agent: "replies", Amount: &ten})
+	hold, err := b.Hold(t.Context(), id, "h", ledger.Hold{
+		Feature: replies,
+		Agent:   "replies",
+		Amount:  &ten,
+	})
 	b.check(err)
 	b.wantWork(id, "replies", "10.000001", "over_budget")
 	b.wantAgents(id, "replies paused_over_budget 1")
@@ -206,11 +216,13 @@ func TestReserves(t *testing.T) {
 	b.put(id, "replies", "", "0")
 	b.put(id, "", "", "0")
 	b.wantAgents(id, "replies on 0, scout on 0") // what was kept for others is free
-	if q, err := b.Quote(t.Context(), id, ledger.Charge{Feature: replies, Agent: "scout"}); err != nil || q.Spendable != 2*tokens.One {
+	if q, err := b.Quote(t.Context(), id, ledger.Charge{Feature: replies, Agent: "scout"}); err != nil ||
+		q.Spendable != 2*tokens.One {
 		t.Errorf("a quote says %v of %v", err, q.Spendable)
 	}
 	b.put(id, "replies", "", "1.5")
-	if q, err := b.Quote(t.Context(), id, ledger.Charge{Feature: replies, Agent: "scout"}); err != nil || q.Spendable != tokens.One/2 {
+	if q, err := b.Quote(t.Context(), id, ledger.Charge{Feature: replies, Agent: "scout"}); err != nil ||
+		q.Spendable != tokens.One/2 {
 		t.Errorf("a quote beside a reserve says %v of %v", err, q.Spendable)
 	}
 }
@@ -229,7 +241,11 @@ func TestManyCallersAtZeroPauseOnce(t *testing.T) {
 		working.Go(func() {
 			a := tokens.MustParse("0.1")
 			for range 5 {
-				_, err := servers[i%3].Charge(context.Background(), id, uuid.NewString(), ledger.Charge{Feature: replies, Agent: "replies", Amount: &a})
+				_, err := servers[i%3].Charge(context.Background(), id, uuid.NewString(), ledger.Charge{
+					Feature: replies,
+					Agent:   "replies",
+					Amount:  &a,
+				})
 				code := ""
 				if err != nil {
 					code = problem.Of(err).Code

@@ -29,7 +29,8 @@ type Agent struct {
 	Missing     tokens.Amount  // tokens that have to come before it goes on, for one that waits for them
 }
 
-// Agents lists an account's agents by their ids, and what is reserved for the creator's own tools. ErrNoAccount.
+// Agents lists an account's agents by their ids, and what is reserved for the creator's own tools.
+// ErrNoAccount.
 func (l *Ledger) Agents(ctx context.Context, account uuid.UUID) (list []Agent, own tokens.Amount, err error) {
 	if _, err := l.settleIfDue(ctx, account); err != nil {
 		return nil, 0, err
@@ -74,7 +75,8 @@ func (l *Ledger) Agents(ctx context.Context, account uuid.UUID) (list []Agent, o
 	return list, own, nil
 }
 
-// AtEmpty counts, of an account's agents, those that wait for tokens to come, and those that can still work with what is left.
+// AtEmpty counts, of an account's agents, those that wait for tokens to come, and those that can
+// still work with what is left.
 func AtEmpty(list []Agent) (waiting, goOn int) {
 	for i := range list {
 		switch a := &list[i]; {
@@ -107,14 +109,15 @@ func (l *Ledger) AgentNames(ctx context.Context, account uuid.UUID) ([]AgentName
 	return names, orUnavailable(err)
 }
 
-// PutAgent registers an agent or changes it; doing it twice is doing it once. Errors: ErrNoAccount, problem kinds Meaning (naming the field) and
-// Conflict (too_many_agents).
+// PutAgent registers an agent or changes it; doing it twice is doing it once. Errors: ErrNoAccount,
+// problem kinds Meaning (naming the field) and Conflict (too_many_agents).
 func (l *Ledger) PutAgent(ctx context.Context, account uuid.UUID, p PutAgent) error {
 	_, err := l.submit(ctx, newCall(account), &p)
 	return err
 }
 
-// SwitchAgent turns an agent off or on: one that lacks tokens or budget then waits for them. Errors: ErrNoAccount, ErrNoAgent.
+// SwitchAgent turns an agent off or on: one that lacks tokens or budget then waits for them.
+// Errors: ErrNoAccount, ErrNoAgent.
 func (l *Ledger) SwitchAgent(ctx context.Context, account uuid.UUID, p SwitchAgent) error {
 	_, err := l.submit(ctx, newCall(account), &p)
 	return err

@@ -8,8 +8,9 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 )
 
-// Baseline inserts entries as they are into a table of the same shape as entries: nothing is locked, looked up or decided. It is what a benchmark
-// compares the ledger with: the least that the same rows cost.
+// Baseline inserts entries as they are into a table of the same shape as entries: nothing is
+// locked, looked up or decided. It is what a benchmark compares the ledger with: the least that the
+// same rows cost.
 type Baseline struct {
 	db     laneDB
 	insert string
@@ -18,8 +19,9 @@ type Baseline struct {
 // NewBaseline makes a baseline with connections of its own, as a lane has them. Close frees them.
 func NewBaseline(pool *pgxpool.Pool, conns int, table string) *Baseline {
 	return &Baseline{
-		db:     openLaneDB(pool, conns),
-		insert: strings.Replace(sqlInsertEntries, "insert into entries", "insert into "+pgx.Identifier{table}.Sanitize(), 1),
+		db: openLaneDB(pool, conns),
+		insert: strings.Replace(sqlInsertEntries, "insert into entries",
+			"insert into "+pgx.Identifier{table}.Sanitize(), 1),
 	}
 }
 

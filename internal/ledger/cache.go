@@ -6,11 +6,13 @@ import (
 	"github.com/google/uuid"
 )
 
-// cache is what a lane remembers of the accounts that it wrote last, so that their next batch needs no look-up: only the write. It is
-// never trusted. A write is conditional on the version of the row that it began from, and on keys being new, in one transaction; when another
-// server was faster, or a key is older than the lane remembers, nothing is written, the lane forgets the accounts, and decides again on
-// what it reads under their locks. Only the lane itself looks here, and it forgets what a batch added before that batch is answered as failed:
-// what a crash could undo is never told to anybody.
+// cache is what a lane remembers of the accounts that it wrote last, so that their next batch needs
+// no look-up: only the write. It is never trusted. A write is conditional on the version of the row
+// that it began from, and on keys being new, in one transaction; when another server was faster, or
+// a key is older than the lane remembers, nothing is written, the lane forgets the accounts, and
+// decides again on what it reads under their locks. Only the lane itself looks here, and it forgets
+// what a batch added before that batch is answered as failed: what a crash could undo is never told
+// to anybody.
 type cache struct {
 	states  map[uuid.UUID]*state
 	keys    map[accountKey]*Entry
@@ -37,8 +39,8 @@ func newCache() *cache {
 	return &cache{states: map[uuid.UUID]*state{}, keys: map[accountKey]*Entry{}}
 }
 
-// find gives what is remembered of an account if a batch can be decided on it: what its requests need is there, and nothing is due
-// that would need more. Else it gives nil.
+// find gives what is remembered of an account if a batch can be decided on it: what its requests
+// need is there, and nothing is due that would need more. Else it gives nil.
 func (c *cache) find(p *party, now time.Time) *state {
 	if c.careful > 0 || p.outside {
 		return nil
@@ -61,8 +63,8 @@ func (c *cache) find(p *party, now time.Time) *state {
 	return s
 }
 
-// needsWhole says whether the open lot is not enough for what a batch asks of an account. What is above all that can be spent will be
-// refused, for which the account's row is enough.
+// needsWhole says whether the open lot is not enough for what a batch asks of an account. What is
+// above all that can be spent will be refused, for which the account's row is enough.
 func (s *state) needsWhole(p *party, now time.Time) bool {
 	if p.whole || s.isDue(now) || s.guarded || s.openLot == 0 {
 		return true
@@ -113,7 +115,8 @@ func (c *cache) forgetOne() {
 	}
 }
 
-// forget drops the accounts of a batch that failed, whose state may no longer be true, and the keys that it bound.
+// forget drops the accounts of a batch that failed, whose state may no longer be true, and the keys
+// that it bound.
 func (c *cache) forget(parties []*party, bound []accountKey) {
 	for _, p := range parties {
 		delete(c.states, p.id)
@@ -123,8 +126,9 @@ func (c *cache) forget(parties []*party, bound []accountKey) {
 	}
 }
 
-// distrust forgets all accounts, after one was not as remembered: who wrote to that one wrote to others. While that goes on reading at once costs less than
-// being wrong, so it lasts longer each time.
+// distrust forgets all accounts, after one was not as remembered: who wrote to that one wrote to
+// others. While that goes on reading at once costs less than being wrong, so it lasts longer each
+// time.
 func (c *cache) distrust() {
 	clear(c.states)
 	c.caution = min(max(2*c.caution, 1), maxCareful)
@@ -134,8 +138,9 @@ func (c *cache) distrust() {
 // trust is told of a batch that was right to rest on memory.
 func (c *cache) trust() { c.caution /= 2 }
 
-// pays says that reading all of an account now saves reading it later: not when it will be forgotten, because there are more accounts at work than the lane
-// remembers, or because another server writes to them.
+// pays says that reading all of an account now saves reading it later: not when it will be
+// forgotten, because there are more accounts at work than the lane remembers, or because another
+// server writes to them.
 func (c *cache) pays() bool { return len(c.states) < maxCachedAccounts && c.careful == 0 }
 
 // settleDown makes a state that was written the beginning of the next batch.

@@ -13,7 +13,8 @@ import (
 	"pop.store/credits/internal/clock"
 )
 
-// A lane that was wrong reads for a batch, then for twice as many each time, up to a bound; batches that were right make it trust again.
+// A lane that was wrong reads for a batch, then for twice as many each time, up to a bound; batches
+// that were right make it trust again.
 func TestCautionGrowsAndFades(t *testing.T) {
 	t.Parallel()
 	c := newCache()
@@ -55,7 +56,12 @@ func TestCautionGrowsAndFades(t *testing.T) {
 func single(t *testing.T) *Ledger {
 	t.Helper()
 	now := clock.NewManual(time.Date(2026, 1, 31, 9, 30, 0, 0, time.UTC)).Now
-	l := New(testdb.New(t), Options{Clock: now, Prices: catalog.Builtin, Lanes: 1, Log: slog.New(slog.DiscardHandler)})
+	l := New(testdb.New(t), Options{
+		Clock:  now,
+		Prices: catalog.Builtin,
+		Lanes:  1,
+		Log:    slog.New(slog.DiscardHandler),
+	})
 	t.Cleanup(l.Close)
 	return l
 }
@@ -69,7 +75,8 @@ func (l *Ledger) openOne(t *testing.T) uuid.UUID {
 	return id
 }
 
-// A caller who repeats a key that is older than the lane's memory is answered from the books, and says nothing against the rest of that memory.
+// A caller who repeats a key that is older than the lane's memory is answered from the books, and
+// says nothing against the rest of that memory.
 func TestAnOldKeyIsNoReasonForDistrust(t *testing.T) {
 	t.Parallel()
 	l := single(t)
@@ -96,7 +103,8 @@ func TestMetadataIsNotRemembered(t *testing.T) {
 	t.Parallel()
 	l := single(t)
 	id := l.openOne(t)
-	if _, err := l.Charge(t.Context(), id, "k", Charge{Feature: "lip_sync", Metadata: map[string]string{"k": strings.Repeat("x", 1_000)}}); err != nil {
+	if _, err := l.Charge(t.Context(), id, "k",
+		Charge{Feature: "lip_sync", Metadata: map[string]string{"k": strings.Repeat("x", 1_000)}}); err != nil {
 		t.Fatal(err)
 	}
 	e := l.lanes[0].cache.keys[accountKey{id, "k"}]
@@ -104,7 +112,8 @@ func TestMetadataIsNotRemembered(t *testing.T) {
 		t.Errorf("it remembers %+v", e)
 	}
 	var kept int
-	if err := l.pool.QueryRow(t.Context(), "select length(metadata->>'k') from entry_notes where account = $1", id).Scan(&kept); err != nil || kept != 1_000 {
+	if err := l.pool.QueryRow(t.Context(), "select length(metadata->>'k') from entry_notes where account = $1",
+		id).Scan(&kept); err != nil || kept != 1_000 {
 		t.Errorf("the books have %d characters: %v", kept, err)
 	}
 }

@@ -44,8 +44,9 @@ func (c *call) keyed(key string, f fingerprint) *call {
 	return c
 }
 
-// wait gives the call's answer once it is durable; the call is over then. A caller that stops waiting learns nothing: its request may still be
-// carried out, and asking again with the same key tells.
+// wait gives the call's answer once it is durable; the call is over then. A caller that stops
+// waiting learns nothing: its request may still be carried out, and asking again with the same key
+// tells.
 func (c *call) wait(ctx context.Context) (Receipt, error) {
 	select {
 	case <-c.done:
@@ -58,5 +59,10 @@ func (c *call) wait(ctx context.Context) (Receipt, error) {
 	if a.entry == nil {
 		return Receipt{Replayed: a.replayed, extension: a.extension}, a.err
 	}
-	return Receipt{Entry: *a.entry, Note: a.note, Balance: a.entry.settled, Replayed: a.replayed}, a.err
+	return Receipt{
+		Entry:    *a.entry,
+		Note:     a.note,
+		Balance:  a.entry.settled,
+		Replayed: a.replayed,
+	}, a.err
 }

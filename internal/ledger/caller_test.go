@@ -48,7 +48,12 @@ func (p *past) any(random *rand.Rand) (deed, bool) {
 }
 
 func newCaller(name string, ids []uuid.UUID) *caller {
-	return &caller{name: name, random: rand.New(rand.NewPCG(rand.Uint64(), rand.Uint64())), ids: ids, past: &past{}}
+	return &caller{
+		name:   name,
+		random: rand.New(rand.NewPCG(rand.Uint64(), rand.Uint64())),
+		ids:    ids,
+		past:   &past{},
+	}
 }
 
 // next makes up a deed. One in five is an old one.
@@ -65,7 +70,11 @@ func (c *caller) next() deed {
 
 func (c *caller) fresh() deed {
 	c.made++
-	d := deed{Account: c.ids[c.random.IntN(len(c.ids))], Key: c.name + "-" + strconv.Itoa(c.made), Kind: ledger.KindCharge}
+	d := deed{
+		Account: c.ids[c.random.IntN(len(c.ids))],
+		Key:     c.name + "-" + strconv.Itoa(c.made),
+		Kind:    ledger.KindCharge,
+	}
 	d.Amount = tokens.Amount(1+c.random.IntN(3_000_000)) + 1
 	switch dice := c.random.IntN(100); {
 	case dice < 10 && len(c.charges) > 0:

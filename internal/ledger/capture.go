@@ -10,9 +10,9 @@ import (
 	"pop.store/credits/internal/tokens"
 )
 
-// Capture asks to spend held tokens. Nil Amount means all of them; what is not captured is released at once. An amount above the hold takes the
-// difference from what is spendable, under the conditions of a charge. An empty Reference or Reason, or no Metadata, means
-// that of the hold.
+// Capture asks to spend held tokens. Nil Amount means all of them; what is not captured is released
+// at once. An amount above the hold takes the difference from what is spendable, under the
+// conditions of a charge. An empty Reference or Reason, or no Metadata, means that of the hold.
 type Capture struct {
 	Hold      int64 // the seq of the hold's entry
 	Amount    *tokens.Amount
@@ -56,7 +56,8 @@ func (s *state) affordMore(h *hold, more tokens.Amount, now time.Time) error {
 	return err
 }
 
-// capture spends an amount: first from the lots that the hold reserved, also where they expired meanwhile, then from what is spendable.
+// capture spends an amount: first from the lots that the hold reserved, also where they expired
+// meanwhile, then from what is spendable.
 func (s *state) capture(h *hold, amount tokens.Amount, said ending, now time.Time) *Entry {
 	rest := amount
 	var parts []Part
@@ -93,7 +94,8 @@ func (s *state) capture(h *hold, amount tokens.Amount, said ending, now time.Tim
 	return e
 }
 
-// mergeParts joins two payments of one entry: one part for each lot, in burn order, so that a refund gives back first what lasts longest.
+// mergeParts joins two payments of one entry: one part for each lot, in burn order, so that a
+// refund gives back first what lasts longest.
 func (s *state) mergeParts(a, b []Part) []Part {
 	parts := slices.Concat(a, b)
 	slices.SortStableFunc(parts, func(x, y Part) int { return burnOrder(*s.lot(x.Lot), *s.lot(y.Lot)) })

@@ -16,14 +16,19 @@ import (
 // reserve holds tokens for no agent: one would be paused by the first refusal.
 func (b *books) reserve(id uuid.UUID, amount string, life time.Duration) int64 {
 	b.t.Helper()
-	r, err := b.Hold(b.t.Context(), id, uuid.NewString(), ledger.Hold{Feature: "auto_selling", Amount: parsed(amount), ExpiresIn: life})
+	r, err := b.Hold(b.t.Context(), id, uuid.NewString(), ledger.Hold{
+		Feature:   "auto_selling",
+		Amount:    parsed(amount),
+		ExpiresIn: life,
+	})
 	if err != nil {
 		b.t.Fatal(err)
 	}
 	return r.Seq
 }
 
-// What a capture takes beyond its hold comes from what is spendable in burn order. Each lot pays once, and a refund gives back first what lasts longest.
+// What a capture takes beyond its hold comes from what is spendable in burn order. Each lot pays
+// once, and a refund gives back first what lasts longest.
 func TestACaptureBeyondItsHoldPaysInBurnOrder(t *testing.T) {
 	t.Parallel()
 	b := newBooks(t)
@@ -33,19 +38,24 @@ func TestACaptureBeyondItsHoldPaysInBurnOrder(t *testing.T) {
 	soon := b.grant(id, ledger.LotPromo, "3", start.Add(100*time.Hour)).Seq // burns before what is held
 	c := b.capture(id, hold, "12.5")
 	want := []ledger.Part{{Lot: soon, Amount: *parsed("-3")}, {Lot: late, Amount: *parsed("-9.5")}}
-	if inText(c.Parts) != inText(want) || c.Amount.String() != "-12.5" || c.HeldDelta.String() != "-8" || c.About != hold {
+	if inText(c.Parts) != inText(want) || c.Amount.String() != "-12.5" || c.HeldDelta.String() != "-8" ||
+		c.About != hold {
 		t.Errorf("the capture is %+v, want parts %v", c, want)
 	}
 	b.wantBalance(id, "0.5 0 0.5")
 	r := b.refund(id, c.Seq, "10")
-	if want := []ledger.Part{{Lot: late, Amount: *parsed("9.5")}, {Lot: soon, Amount: *parsed("0.5")}}; inText(r.Parts) != inText(want) {
+	if want := []ledger.Part{
+		{Lot: late, Amount: *parsed("9.5")},
+		{Lot: soon, Amount: *parsed("0.5")},
+	}; inText(r.Parts) != inText(want) {
 		t.Errorf("came back as %v, want %v", r.Parts, want)
 	}
 	b.refund(id, c.Seq, "")
 	b.wantBalance(id, "13 0 13")
 }
 
-// A lot that expired while it was held pays its share; what comes on top is paid by lots that can still be spent.
+// A lot that expired while it was held pays its share; what comes on top is paid by lots that can
+// still be spent.
 func TestACaptureBeyondAnExpiredHold(t *testing.T) {
 	t.Parallel()
 	b := newBooks(t)
@@ -61,7 +71,8 @@ func TestACaptureBeyondAnExpiredHold(t *testing.T) {
 	b.wantBalance(id, "0 0 0")
 }
 
-// Captures beyond their holds race with charges and with each other: nothing is spent twice, and who is refused keeps the hold.
+// Captures beyond their holds race with charges and with each other: nothing is spent twice, and
+// who is refused keeps the hold.
 func TestCapturesBeyondTheirHoldsNeverOverspend(t *testing.T) {
 	t.Parallel()
 	b := newBooks(t)
@@ -75,7 +86,8 @@ func TestCapturesBeyondTheirHoldsNeverOverspend(t *testing.T) {
 	var callers sync.WaitGroup
 	for i, hold := range holds { // 60 are spendable, 80 wanted beyond the holds, and 20 by charges
 		callers.Go(func() {
-			_, err := servers[i%2].Capture(t.Context(), id, "c"+strconv.Itoa(i), ledger.Capture{Hold: hold, Amount: parsed("6")})
+			_, err := servers[i%2].Capture(t.Context(), id, "c"+strconv.Itoa(i),
+				ledger.Capture{Hold: hold, Amount: parsed("6")})
 			if err == nil {
 				captured.Add(1)
 			} else if code := problem.Of(err).Code; code != "insufficient_tokens" {
@@ -90,8 +102,10 @@ func TestCapturesBeyondTheirHoldsNeverOverspend(t *testing.T) {
 	}
 	callers.Wait()
 	a := b.account(id)
-	if spent := 6*captured.Load() + charged.Load(); int64(a.Total)/1_000_000 != 100-spent || a.Holds != 20-int(captured.Load()) {
-		t.Errorf("%d captured and %d charged leave %v and %d holds", captured.Load(), charged.Load(), a.Total, a.Holds)
+	if spent := 6*captured.Load() + charged.Load(); int64(a.Total)/1_000_000 != 100-spent ||
+		a.Holds != 20-int(captured.Load()) {
+		t.Errorf("%d captured and %d charged leave %v and %d holds", captured.Load(), charged.Load(), a.Total,
+			a.Holds)
 	}
 	if captured.Load() < 10 {
 		t.Errorf("only %d captures", captured.Load())
@@ -103,7 +117,8 @@ func TestCapturesBeyondTheirHoldsNeverOverspend(t *testing.T) {
 	}
 }
 
-// The answer to a request is what there is after all that it wrote, for replays as well: from memory, from the books, and by another server.
+// The answer to a request is what there is after all that it wrote, for replays as well: from
+// memory, from the books, and by another server.
 func TestAnAnswerIsAfterItsConsequences(t *testing.T) {
 	t.Parallel()
 	b := newBooks(t)
@@ -111,7 +126,11 @@ func TestAnAnswerIsAfterItsConsequences(t *testing.T) {
 	b.grant(id, ledger.LotPromo, "20", start.Add(time.Hour))
 	released, captured := b.setAside(id, "12", 2*time.Hour), b.setAside(id, "8", 2*time.Hour)
 	b.clock.Advance(90 * time.Minute)
-	want := map[string]string{"release": "10 8 18", "capture": "10 0 10", "refund": "7 0 7"}
+	want := map[string]string{
+		"release": "10 8 18",
+		"capture": "10 0 10",
+		"refund":  "7 0 7",
+	}
 	send := map[string]func(l *ledger.Ledger) (ledger.Receipt, error){
 		"release": func(l *ledger.Ledger) (ledger.Receipt, error) {
 			return l.Release(t.Context(), id, "release", ledger.Release{Hold: released})
@@ -133,7 +152,11 @@ func TestAnAnswerIsAfterItsConsequences(t *testing.T) {
 		b.wantBalance(id, want[name])
 	}
 	// A refund of what a purchase paid whose money went back pays what is owed first.
-	p := ledger.Grant{Kind: ledger.LotPurchase, Amount: *parsed("10"), Source: "p"}
+	p := ledger.Grant{
+		Kind:   ledger.LotPurchase,
+		Amount: *parsed("10"),
+		Source: "p",
+	}
 	if _, err := b.Grant(t.Context(), id, "", p); err != nil {
 		t.Fatal(err)
 	}

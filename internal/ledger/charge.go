@@ -7,7 +7,8 @@ import (
 	"pop.store/credits/internal/tokens"
 )
 
-// Charge asks to spend tokens on a feature. Nil Quantity means one; Amount is what an agent's or a metered feature's work used.
+// Charge asks to spend tokens on a feature. Nil Quantity means one; Amount is what an agent's or a
+// metered feature's work used.
 type Charge struct {
 	Feature   string
 	Quantity  *int64
@@ -47,14 +48,22 @@ func (c *Charge) decide(s *state, now time.Time, prices *catalog.Catalog) (*Entr
 		return nil, err
 	}
 	return s.append(Entry{
-		Kind: KindCharge, Amount: -price.Amount, Contra: ContraSpent, Feature: c.Feature, Agent: c.Agent, Quantity: price.Quantity,
-		UnitPrice: price.Unit, CatalogVersion: prices.Version, Reference: c.Reference, Parts: s.take(price.Amount, now),
-		note: Note{c.Reason, c.Metadata},
+		Kind:           KindCharge,
+		Amount:         -price.Amount,
+		Contra:         ContraSpent,
+		Feature:        c.Feature,
+		Agent:          c.Agent,
+		Quantity:       price.Quantity,
+		UnitPrice:      price.Unit,
+		CatalogVersion: prices.Version,
+		Reference:      c.Reference,
+		Parts:          s.take(price.Amount, now),
+		note:           Note{c.Reason, c.Metadata},
 	}, now), nil
 }
 
-// afford checks an agent's state first, then what is reserved for others, then what there is. An agent over its budget whose budget covers this is
-// on again.
+// afford checks an agent's state first, then what is reserved for others, then what there is. An
+// agent over its budget whose budget covers this is on again.
 func (s *state) afford(feature, agent string, amount tokens.Amount, now time.Time) error {
 	if err := s.admit(agent, feature, amount, now); err != nil {
 		return err
@@ -86,8 +95,13 @@ type shortfall struct {
 func (s *state) shortfall(feature, agent string, amount tokens.Amount, now time.Time) *shortfall {
 	all, available := s.spendable(now), s.available(agent, now)
 	return &shortfall{
-		feature: feature, agent: agent, spendable: available, required: amount, missing: amount + s.reservedFrom(agent) - all, held: s.held,
-		reserved: all - available,
+		feature:   feature,
+		agent:     agent,
+		spendable: available,
+		required:  amount,
+		missing:   amount + s.reservedFrom(agent) - all,
+		held:      s.held,
+		reserved:  all - available,
 	}
 }
 
@@ -107,7 +121,8 @@ type Declined struct {
 // maxDeclined is how many attempts a day are kept one by one; the rest is only counted.
 const maxDeclined = 200
 
-// decline notes an attempt. It moves the account's time on like an entry, so that no day begins twice when servers' clocks disagree.
+// decline notes an attempt. It moves the account's time on like an entry, so that no day begins
+// twice when servers' clocks disagree.
 func (s *state) decline(f *shortfall, now time.Time) {
 	s.lastAt = now
 	day := s.turnDay(now)
@@ -115,6 +130,7 @@ func (s *state) decline(f *shortfall, now time.Time) {
 	s.today.declined++
 	s.declinedEver++
 	if s.today.declined <= maxDeclined {
-		s.declined = append(s.declined, Declined{day, s.today.declined, now, f.feature, f.agent, f.required, f.spendable})
+		s.declined = append(s.declined,
+			Declined{day, s.today.declined, now, f.feature, f.agent, f.required, f.spendable})
 	}
 }

@@ -8,17 +8,19 @@ import (
 	"github.com/jackc/pgx/v5"
 )
 
-// An account has one space of idempotency keys (spec/ledger.md, rule 7). The keys of calls that write an entry
-// stand in entries, those of extensions in hold_extensions, and those of other calls, such as purchases and results,
-// in claimed_keys. A claim locks the account's row and then looks into the other two, so it waits for a batch that
-// writes there. A batch that is decided from memory holds no lock before it writes, so the account's row says whether
-// there are claims: the first claim raises the row's version, and from then on each batch looks into claimed_keys,
-// after its write has locked the row (queueUnclaimed).
+// An account has one space of idempotency keys (spec/ledger.md, rule 7). The keys of calls that
+// write an entry stand in entries, those of extensions in hold_extensions, and those of other
+// calls, such as purchases and results, in claimed_keys. A claim locks the account's row and then
+// looks into the other two, so it waits for a batch that writes there. A batch that is decided from
+// memory holds no lock before it writes, so the account's row says whether there are claims: the
+// first claim raises the row's version, and from then on each batch looks into claimed_keys, after
+// its write has locked the row (queueUnclaimed).
 
-// ClaimKey binds an idempotency key of the account, in the caller's transaction, to a call that writes no entry.
-// The account's row stays locked until the transaction ends: it must be short, and may lock no other account. known
-// says that the same request claimed the key before; fingerprint tells requests apart and must cover the kind of
-// call. Errors: ErrNoAccount, ErrKeyReused, and those of the database.
+// ClaimKey binds an idempotency key of the account, in the caller's transaction, to a call that
+// writes no entry. The account's row stays locked until the transaction ends: it must be short, and
+// may lock no other account. known says that the same request claimed the key before; fingerprint
+// tells requests apart and must cover the kind of call. Errors: ErrNoAccount, ErrKeyReused, and
+// those of the database.
 func (l *Ledger) ClaimKey(
 	ctx context.Context, tx pgx.Tx, account uuid.UUID, key string, fingerprint []byte,
 ) (known bool, err error) {
@@ -48,14 +50,15 @@ func (l *Ledger) ClaimKey(
 	return false, tx.SendBatch(ctx, batch).Close()
 }
 
-// DropClaim frees a key that ClaimKey bound, in the transaction that forgets the call: it was refused after all.
+// DropClaim frees a key that ClaimKey bound, in the transaction that forgets the call: it was
+// refused after all.
 func (l *Ledger) DropClaim(ctx context.Context, tx pgx.Tx, account uuid.UUID, key string) error {
 	_, err := tx.Exec(ctx, sqlDropClaim, account, key)
 	return err
 }
 
-// KeepOpen keeps the account from being closed until the caller's transaction ends. Its row stays locked, as with
-// ClaimKey. Errors: ErrNoAccount, ErrClosed, and those of the database.
+// KeepOpen keeps the account from being closed until the caller's transaction ends. Its row stays
+// locked, as with ClaimKey. Errors: ErrNoAccount, ErrClosed, and those of the database.
 func (l *Ledger) KeepOpen(ctx context.Context, tx pgx.Tx, account uuid.UUID) error {
 	var row lockedAccount
 	batch := &pgx.Batch{}
@@ -90,8 +93,8 @@ func (k *claimedKeys) add(account uuid.UUID, key string) {
 	k.accounts, k.keys = append(k.accounts, account), append(k.keys, key)
 }
 
-// queueClaims asks which keys of the batch are claimed, of accounts that have claims and that the lane does not
-// remember. Their rows are locked.
+// queueClaims asks which keys of the batch are claimed, of accounts that have claims and that the
+// lane does not remember. Their rows are locked.
 func (l *loaded) queueClaims(batch *pgx.Batch) {
 	var wanted claimedKeys
 	for _, c := range l.calls {
@@ -114,8 +117,8 @@ func (l *loaded) readClaims(rows pgx.Rows) error {
 	return err
 }
 
-// checkClaim refuses a key that another call has claimed. For an account that the lane remembers, the write finds
-// that out.
+// checkClaim refuses a key that another call has claimed. For an account that the lane remembers,
+// the write finds that out.
 func (l *loaded) checkClaim(c *call) error {
 	p := c.party
 	if c.key == "" || p.state == nil || !p.state.claims {
@@ -131,8 +134,8 @@ func (l *loaded) checkClaim(c *call) error {
 	return nil
 }
 
-// queueUnclaimed has the transaction fail when a key is claimed that was decided on from memory. It must come after
-// the statements that lock the accounts' rows.
+// queueUnclaimed has the transaction fail when a key is claimed that was decided on from memory. It
+// must come after the statements that lock the accounts' rows.
 func (l *loaded) queueUnclaimed(batch *pgx.Batch) {
 	if len(l.unclaimed.keys) > 0 {
 		batch.Queue(sqlNoneClaimed, l.unclaimed.accounts, l.unclaimed.keys)

@@ -24,9 +24,10 @@ const (
 // causeKey is where a note's metadata hold the cause.
 const causeKey = "cause"
 
-// revoke takes the tokens of a purchase back, because its money went back: up to a total, so that telling it twice takes them once. It
-// touches only the tokens of that purchase: those that are there are taken first, then those count that expired unused, and what was spent or is held
-// is owed.
+// revoke takes the tokens of a purchase back, because its money went back: up to a total, so that
+// telling it twice takes them once. It touches only the tokens of that purchase: those that are
+// there are taken first, then those count that expired unused, and what was spent or is held is
+// owed.
 type revoke struct {
 	lot    int64
 	total  tokens.Amount // taken back of this purchase, in all
@@ -42,7 +43,8 @@ func (r *revoke) decide(s *state, now time.Time, _ *catalog.Catalog) (*Entry, er
 		return nil, err
 	}
 	if r.total <= 0 || r.total > l.amount {
-		return nil, problem.Invalid("amount", "must be more than zero and at most the %s tokens that were bought", l.amount)
+		return nil, problem.Invalid("amount", "must be more than zero and at most the %s tokens that were bought",
+			l.amount)
 	}
 	l.revoked = true
 	if r.total == l.amount {
@@ -60,7 +62,12 @@ func (r *revoke) decide(s *state, now time.Time, _ *catalog.Catalog) (*Entry, er
 	p.lapsed += lapsed
 	s.owed += more - lapsed
 	e := s.clawBack(l, taken, r.cause, r.reason, now)
-	s.emit(EventPurchaseBack, e.At, grantEvent{Transaction: e.ID(), Kind: l.kind.String(), Amount: more, Purchase: l.source})
+	s.emit(EventPurchaseBack, e.At, grantEvent{
+		Transaction: e.ID(),
+		Kind:        l.kind.String(),
+		Amount:      more,
+		Purchase:    l.source,
+	})
 	s.clawBackGrace(l, more-lapsed-taken, r, now)
 	return e, nil
 }
@@ -98,12 +105,19 @@ func (s *state) clawBack(l *lot, amount tokens.Amount, cause Cause, reason strin
 	l.remaining -= amount
 	s.owed -= amount
 	return s.append(Entry{
-		Kind: KindClawback, Amount: -amount, Contra: ContraReturned, LotKind: l.kind, Reference: l.source, About: l.number,
-		Parts: []Part{{Lot: l.number, Amount: -amount}}, note: Note{Reason: reason, Metadata: map[string]string{causeKey: string(cause)}},
+		Kind:      KindClawback,
+		Amount:    -amount,
+		Contra:    ContraReturned,
+		LotKind:   l.kind,
+		Reference: l.source,
+		About:     l.number,
+		Parts:     []Part{{Lot: l.number, Amount: -amount}},
+		note:      Note{Reason: reason, Metadata: map[string]string{causeKey: string(cause)}},
 	}, now)
 }
 
-// payOwed nets what is owed against tokens that are free in a lot: a new purchase, or what comes back to a revoked one.
+// payOwed nets what is owed against tokens that are free in a lot: a new purchase, or what comes
+// back to a revoked one.
 func (s *state) payOwed(l *lot, now time.Time) {
 	if amount := min(s.owed, l.remaining-l.held); amount > 0 {
 		s.clawBack(l, amount, CauseOwed, "", now)

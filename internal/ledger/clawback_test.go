@@ -15,7 +15,11 @@ import (
 // buy credits a purchase of a hundred tokens.
 func (b *books) buy(id uuid.UUID, purchase string) ledger.Receipt {
 	b.t.Helper()
-	r, err := b.Grant(b.t.Context(), id, "", ledger.Grant{Kind: ledger.LotPurchase, Amount: 100 * tokens.One, Source: purchase})
+	r, err := b.Grant(b.t.Context(), id, "", ledger.Grant{
+		Kind:   ledger.LotPurchase,
+		Amount: 100 * tokens.One,
+		Source: purchase,
+	})
 	if err != nil {
 		b.t.Fatal(err)
 	}
@@ -61,7 +65,8 @@ func TestRevokingIsCumulative(t *testing.T) {
 	bought := b.buy(id, "p")
 	b.grant(id, ledger.LotAdjustment, "7", time.Time{})
 	r := b.revoke(id, "p", "30")
-	if r.Kind != ledger.KindClawback || r.Amount.String() != "-30" || r.About != bought.Seq || r.Contra != ledger.ContraReturned ||
+	if r.Kind != ledger.KindClawback || r.Amount.String() != "-30" || r.About != bought.Seq ||
+		r.Contra != ledger.ContraReturned ||
 		r.LotKind != ledger.LotPurchase || r.Reference != "p" {
 		t.Errorf("the clawback is %+v", r)
 	}
@@ -83,14 +88,15 @@ func TestRevokingIsCumulative(t *testing.T) {
 	for _, purchase := range []string{"", "q", "starter"} {
 		_, err := revoke(t.Context(), b, id, purchase, tokens.One, ledger.CauseRefund, "")
 		wantRefusal(t, "revoking purchase "+purchase, err, problem.NotFound, "purchase_not_found")
-		wantRefusal(t, "freezing purchase "+purchase, freeze(t.Context(), b, id, purchase, true), problem.NotFound, "purchase_not_found")
+		wantRefusal(t, "freezing purchase "+purchase, freeze(t.Context(), b, id, purchase, true), problem.NotFound,
+			"purchase_not_found")
 	}
 	_, err := revoke(t.Context(), b, b.broke(), "p", tokens.One, ledger.CauseRefund, "")
 	wantRefusal(t, "revoking another account's purchase", err, problem.NotFound, "purchase_not_found")
 }
 
-// What was spent is owed, and comes off the next purchases with entries of its own. Gifts and allowances are left alone, and what can be spent never
-// goes below zero.
+// What was spent is owed, and comes off the next purchases with entries of its own. Gifts and
+// allowances are left alone, and what can be spent never goes below zero.
 func TestWhatWasSpentIsOwed(t *testing.T) {
 	t.Parallel()
 	b := newBooks(t)
@@ -109,7 +115,8 @@ func TestWhatWasSpentIsOwed(t *testing.T) {
 	}
 	b.wantBalance(id, "55 0 55")
 	b.wantOwed(id, "0")
-	b.wantStory(id, "Jan 31 09:30 clawback -5 = 0", "Jan 31 09:30 grant 50 = 50", "Jan 31 09:30 grant 100 = 150", "Jan 31 09:30 clawback -95 = 55")
+	b.wantStory(id, "Jan 31 09:30 clawback -5 = 0", "Jan 31 09:30 grant 50 = 50", "Jan 31 09:30 grant 100 = 150",
+		"Jan 31 09:30 clawback -95 = 55")
 	b.buy(id, "r")
 	b.wantBalance(id, "155 0 155")
 	// Two at once: what one purchase cannot pay, the next one does.
@@ -142,16 +149,23 @@ func TestARefundToARevokedLotPaysWhatIsOwed(t *testing.T) {
 	b.refund(id, charge.Seq, "25")
 	b.wantOwed(id, "0")
 	b.wantBalance(id, "20 0 20")
-	b.wantStory(id, "Jan 31 09:30 refund 25 = 25", "Jan 31 09:30 clawback -25 = 0", "Jan 31 09:30 refund 25 = 25", "Jan 31 09:30 clawback -5 = 20")
+	b.wantStory(id, "Jan 31 09:30 refund 25 = 25", "Jan 31 09:30 clawback -25 = 0", "Jan 31 09:30 refund 25 = 25",
+		"Jan 31 09:30 clawback -5 = 20")
 }
 
-// So do tokens that come back for a lot which was revoked and has ended since; those of other lots stay with the creator.
+// So do tokens that come back for a lot which was revoked and has ended since; those of other lots
+// stay with the creator.
 func TestARefundToARevokedLotThatHasEnded(t *testing.T) {
 	t.Parallel()
 	b := newBooks(t)
 	id := b.broke()
 	b.grant(id, ledger.LotPromo, "10", start.Add(time.Hour))
-	g := ledger.Grant{Kind: ledger.LotPurchase, Amount: 100 * tokens.One, Source: "p", ExpiresAt: start.Add(time.Hour)}
+	g := ledger.Grant{
+		Kind:      ledger.LotPurchase,
+		Amount:    100 * tokens.One,
+		Source:    "p",
+		ExpiresAt: start.Add(time.Hour),
+	}
 	if _, err := b.Grant(t.Context(), id, "", g); err != nil {
 		t.Fatal(err)
 	}
@@ -167,7 +181,8 @@ func TestARefundToARevokedLotThatHasEnded(t *testing.T) {
 	b.wantBalance(id, "10 0 10")
 }
 
-// Tokens that are held when their purchase is revoked stay good for the job; those that come free pay what is owed.
+// Tokens that are held when their purchase is revoked stay good for the job; those that come free
+// pay what is owed.
 func TestHeldTokensOfARevokedLot(t *testing.T) {
 	t.Parallel()
 	b := newBooks(t)
@@ -220,7 +235,8 @@ func TestFrozenTokensCannotBeSpent(t *testing.T) {
 	b.charge(id, "auto_selling", "98")
 }
 
-// A dispute that was lost takes the frozen tokens; what is left of a part that was lost is thawed by whoever knows.
+// A dispute that was lost takes the frozen tokens; what is left of a part that was lost is thawed
+// by whoever knows.
 func TestRevokingAFrozenLot(t *testing.T) {
 	t.Parallel()
 	b := newBooks(t)
@@ -247,7 +263,12 @@ func TestAFrozenLotEnds(t *testing.T) {
 	t.Parallel()
 	b := newBooks(t)
 	id := b.broke()
-	g := ledger.Grant{Kind: ledger.LotPurchase, Amount: 100 * tokens.One, Source: "p", ExpiresAt: start.Add(time.Hour)}
+	g := ledger.Grant{
+		Kind:      ledger.LotPurchase,
+		Amount:    100 * tokens.One,
+		Source:    "p",
+		ExpiresAt: start.Add(time.Hour),
+	}
 	if _, err := b.Grant(t.Context(), id, "", g); err != nil {
 		t.Fatal(err)
 	}
@@ -263,7 +284,9 @@ type purchases interface {
 	Purchase(ctx context.Context, account uuid.UUID, purchase string) (*ledger.Purchase, error)
 }
 
-func revoke(ctx context.Context, l purchases, id uuid.UUID, purchase string, total tokens.Amount, cause ledger.Cause, reason string) (ledger.Receipt, error) {
+func revoke(ctx context.Context, l purchases, id uuid.UUID, purchase string, total tokens.Amount,
+	cause ledger.Cause, reason string,
+) (ledger.Receipt, error) {
 	p, err := l.Purchase(ctx, id, purchase)
 	if err != nil {
 		return ledger.Receipt{}, err
@@ -279,12 +302,18 @@ func freeze(ctx context.Context, l purchases, id uuid.UUID, purchase string, fro
 	return p.Freeze(ctx, frozen)
 }
 
-// What comes free in a lot that was revoked and has ended meanwhile pays what is owed, before the rest expires.
+// What comes free in a lot that was revoked and has ended meanwhile pays what is owed, before the
+// rest expires.
 func TestHeldTokensOfARevokedLotThatHasEnded(t *testing.T) {
 	t.Parallel()
 	b := newBooks(t)
 	id := b.broke()
-	g := ledger.Grant{Kind: ledger.LotPurchase, Amount: 100 * tokens.One, Source: "p", ExpiresAt: start.Add(time.Hour)}
+	g := ledger.Grant{
+		Kind:      ledger.LotPurchase,
+		Amount:    100 * tokens.One,
+		Source:    "p",
+		ExpiresAt: start.Add(time.Hour),
+	}
 	if _, err := b.Grant(t.Context(), id, "", g); err != nil {
 		t.Fatal(err)
 	}

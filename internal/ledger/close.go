@@ -11,12 +11,14 @@ import (
 )
 
 // ErrClosed is the answer to what a closed account does not do any more.
-var ErrClosed = problem.New(problem.Conflict, "account_closed", "This account is closed: its tokens cannot be spent, and none can be added.")
+var ErrClosed = problem.New(problem.Conflict, "account_closed",
+	"This account is closed: its tokens cannot be spent, and none can be added.")
 
-// CloseAccount closes the account for good. Open holds are released. From then on nothing is charged, held,
-// granted, ordered or changed (ErrClosed), and no allowance comes. What is left stays in the books until it
-// expires. Charges and purchases can still be refunded, and a purchase that was paid is credited. Closing a closed
-// account changes nothing. Errors: ErrNoAccount, kind Unavailable.
+// CloseAccount closes the account for good. Open holds are released. From then on nothing is
+// charged, held, granted, ordered or changed (ErrClosed), and no allowance comes. What is left
+// stays in the books until it expires. Charges and purchases can still be refunded, and a purchase
+// that was paid is credited. Closing a closed account changes nothing. Errors: ErrNoAccount, kind
+// Unavailable.
 func (l *Ledger) CloseAccount(ctx context.Context, account uuid.UUID) error {
 	_, err := l.submit(ctx, newCall(account), closing{})
 	return err
@@ -26,7 +28,12 @@ func (l *Ledger) CloseAccount(ctx context.Context, account uuid.UUID) error {
 type closing struct{}
 
 func (closing) needs(*catalog.Catalog) needs {
-	return needs{whole: true, fresh: true, passing: true, endsHolds: true}
+	return needs{
+		whole:     true,
+		fresh:     true,
+		passing:   true,
+		endsHolds: true,
+	}
 }
 
 func (closing) decide(s *state, now time.Time, _ *catalog.Catalog) (*Entry, error) {

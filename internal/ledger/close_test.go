@@ -16,8 +16,8 @@ import (
 	"pop.store/credits/internal/tokens"
 )
 
-// A closed account spends nothing, gets nothing and changes nothing; what is there stays until it expires, and
-// reads go on.
+// A closed account spends nothing, gets nothing and changes nothing; what is there stays until it
+// expires, and reads go on.
 func TestAClosedAccount(t *testing.T) {
 	t.Parallel()
 	b, _ := verified(t)
@@ -31,7 +31,8 @@ func TestAClosedAccount(t *testing.T) {
 	b.check(b.CloseAccount(ctx, id))
 
 	a, err := b.Account(ctx, id)
-	if err != nil || !a.ClosedAt.Equal(start) || !a.NextReset.IsZero() || a.NextPlan != "" || a.Held != 0 || a.Holds != 0 {
+	if err != nil || !a.ClosedAt.Equal(start) || !a.NextReset.IsZero() || a.NextPlan != "" || a.Held != 0 ||
+		a.Holds != 0 {
 		t.Errorf("it is %+v (%v)", a, err)
 	}
 	one := tokens.One
@@ -43,10 +44,17 @@ func TestAClosedAccount(t *testing.T) {
 	_, taken := b.TakeBack(ctx, id, "e", ledger.TakeBack{Amount: one, Reason: "r"})
 	_, quoted := b.Quote(ctx, id, ledger.Charge{Feature: "lip_sync"})
 	for what, err := range map[string]error{
-		"charge": charged, "hold": held, "capture": captured, "grant": granted, "take back": taken, "quote": quoted,
-		"agent": b.PutAgent(ctx, id, ledger.PutAgent{ID: "scout", Reserve: &one}), "switch": b.SwitchAgent(ctx, id, ledger.SwitchAgent{ID: "scout"}),
+		"charge":    charged,
+		"hold":      held,
+		"capture":   captured,
+		"grant":     granted,
+		"take back": taken,
+		"quote":     quoted,
+		"agent":     b.PutAgent(ctx, id, ledger.PutAgent{ID: "scout", Reserve: &one}),
+		"switch":    b.SwitchAgent(ctx, id, ledger.SwitchAgent{ID: "scout"}),
 		"threshold": b.SetThreshold(ctx, id, ledger.SetThreshold{Amount: &one}),
-		"upgrade":   b.SetPlan(ctx, id, ledger.SetPlan{Plan: "pro"}), "status": b.SetPlan(ctx, id, ledger.SetPlan{Status: ledger.PlanPastDue}),
+		"upgrade":   b.SetPlan(ctx, id, ledger.SetPlan{Plan: "pro"}),
+		"status":    b.SetPlan(ctx, id, ledger.SetPlan{Status: ledger.PlanPastDue}),
 	} {
 		b.wantCode(what, err, "account_closed")
 		if problem.Of(err).Kind != problem.Conflict {
@@ -55,7 +63,8 @@ func TestAClosedAccount(t *testing.T) {
 	}
 	_, err = b.Release(ctx, id, "f", ledger.Release{Hold: hold})
 	b.wantCode("release", err, "hold_released")
-	b.check(b.SetPlan(ctx, id, ledger.SetPlan{Plan: "star", Status: ledger.PlanActive})) // a profile sync that changes nothing
+	// a profile sync that changes nothing
+	b.check(b.SetPlan(ctx, id, ledger.SetPlan{Plan: "star", Status: ledger.PlanActive}))
 	if n := b.count("select seq from ledger_accounts where account = $1", id); n != before {
 		t.Errorf("%d entries were written", n-before)
 	}
@@ -63,7 +72,11 @@ func TestAClosedAccount(t *testing.T) {
 	// Money that went back takes its work back, and what was paid is credited.
 	_, err = b.Refund(ctx, id, "g", ledger.Refund{Entry: charge.Seq, Reason: "r"})
 	b.check(err)
-	_, err = b.Grant(ctx, id, "", ledger.Grant{Kind: ledger.LotPurchase, Amount: 100 * tokens.One, Source: "late"})
+	_, err = b.Grant(ctx, id, "", ledger.Grant{
+		Kind:   ledger.LotPurchase,
+		Amount: 100 * tokens.One,
+		Source: "late",
+	})
 	b.check(err)
 	b.clock.Advance(40 * 24 * time.Hour)
 	b.check(b.Settle(ctx, id))
@@ -89,8 +102,8 @@ func TestAClosedAccountTellsNothing(t *testing.T) {
 	b.wantClean(ledger.VerifyOptions{})
 }
 
-// A canceled plan gives nothing more, and what is there may be spent until it expires. Taken up again it gives this
-// period's allowance once.
+// A canceled plan gives nothing more, and what is there may be spent until it expires. Taken up
+// again it gives this period's allowance once.
 func TestACanceledPlan(t *testing.T) {
 	t.Parallel()
 	b, _ := verified(t)
@@ -133,7 +146,9 @@ func TestClosingOnSeveralServers(t *testing.T) {
 				}
 				err := server.smallCharge(id, fmt.Sprint(i, " ", n))
 				if i == 1 {
-					err = pgx.BeginFunc(t.Context(), b.pool, func(tx pgx.Tx) error { return server.KeepOpen(t.Context(), tx, id) })
+					err = pgx.BeginFunc(t.Context(), b.pool, func(tx pgx.Tx) error {
+						return server.KeepOpen(t.Context(), tx, id)
+					})
 				}
 				if err != nil && !errors.Is(err, ledger.ErrClosed) {
 					t.Error(err)
@@ -156,8 +171,8 @@ func TestClosingOnSeveralServers(t *testing.T) {
 	}
 }
 
-// A plan that is not changed changes nothing, also when the operator has changed what it gives, or sells it no more
-// (M17).
+// A plan that is not changed changes nothing, also when the operator has changed what it gives, or
+// sells it no more (M17).
 func TestAnUnchangedPlanChangesNothing(t *testing.T) {
 	t.Parallel()
 	b := newBooks(t)
@@ -172,7 +187,12 @@ func TestAnUnchangedPlanChangesNothing(t *testing.T) {
 	set(ledger.SetPlan{Plan: "starter"})
 	version := b.count("select version from ledger_accounts where account = $1", id)
 	set(ledger.SetPlan{Plan: "star"})
-	set(ledger.SetPlan{Plan: "star", Status: ledger.PlanActive, Zone: "UTC", Anchor: start})
+	set(ledger.SetPlan{
+		Plan:   "star",
+		Status: ledger.PlanActive,
+		Zone:   "UTC",
+		Anchor: start,
+	})
 	want("starter")
 	if n := b.count("select version from ledger_accounts where account = $1", id); n != version {
 		t.Error("the account was written")

@@ -16,8 +16,9 @@ import (
 	"pop.store/credits/internal/tokens"
 )
 
-// 64 callers on one account, a fifth of what they send being sent before, by themselves or by another at the same moment: nothing is lost,
-// doubled or overspent. CREDITS_HOT_OPERATIONS=1000000 (and -timeout 0) is the drill.
+// 64 callers on one account, a fifth of what they send being sent before, by themselves or by
+// another at the same moment: nothing is lost, doubled or overspent. CREDITS_HOT_OPERATIONS=1000000
+// (and -timeout 0) is the drill.
 func TestHotAccount(t *testing.T) {
 	t.Parallel()
 	const callers = 64
@@ -46,15 +47,19 @@ func (j *journal) sendAll(ctx context.Context, l *ledger.Ledger, deeds []deed) {
 	for i := range deeds {
 		d := &deeds[i]
 		on[i] = j.begin(*d)
-		charges[i] = ledger.BulkCharge{Account: d.Account, Key: d.Key, Charge: ledger.Charge{Feature: "auto_selling", Amount: &d.Amount}}
+		charges[i] = ledger.BulkCharge{
+			Account: d.Account,
+			Key:     d.Key,
+			Charge:  ledger.Charge{Feature: "auto_selling", Amount: &d.Amount},
+		}
 	}
 	for i, r := range l.ChargeAll(ctx, charges) {
 		j.end(on[i], r.Receipt, r.Err)
 	}
 }
 
-// Callers of one to three servers go through overlapping accounts in opposite directions: nobody waits in a circle, nothing has to be
-// tried again. Each server has its own connections.
+// Callers of one to three servers go through overlapping accounts in opposite directions: nobody
+// waits in a circle, nothing has to be tried again. Each server has its own connections.
 func TestOppositeDirections(t *testing.T) {
 	t.Parallel()
 	for servers := range 3 {
@@ -98,7 +103,10 @@ func (j *journal) sweep(ctx context.Context, name string, ids []uuid.UUID, ledge
 		for _, i := range c.random.Perm(len(ids))[:16] {
 			c.made++
 			deeds = append(deeds, deed{
-				Account: ids[i], Key: name + "-" + strconv.Itoa(c.made), Kind: ledger.KindCharge, Amount: tokens.Amount(1 + c.random.IntN(3_000_000)),
+				Account: ids[i],
+				Key:     name + "-" + strconv.Itoa(c.made),
+				Kind:    ledger.KindCharge,
+				Amount:  tokens.Amount(1 + c.random.IntN(3_000_000)),
 			})
 		}
 		j.sendAll(ctx, to, append(deeds, deeds[c.random.IntN(len(deeds))]))
@@ -166,18 +174,61 @@ func TestABulkAnswersEachChargeInItsPlace(t *testing.T) {
 	b := newBooks(t)
 	rich, poor, nobody := b.openWith("100"), b.openWith("10"), uuid.New()
 	charges := []ledger.BulkCharge{
-		{Account: rich, Key: "a", Charge: ledger.Charge{Feature: "image_generation"}},
-		{Account: nobody, Key: "a", Charge: ledger.Charge{Feature: "image_generation"}},
-		{Account: poor, Key: "a", Charge: ledger.Charge{Feature: "image_generation"}},
-		{Account: rich, Key: "a", Charge: ledger.Charge{Feature: "image_generation"}},
-		{Account: rich, Key: "a", Charge: ledger.Charge{Feature: "lip_sync"}},
-		{Account: poor, Key: "b", Charge: ledger.Charge{Feature: "image_generation"}},
-		{Account: rich, Key: "c", Charge: ledger.Charge{Feature: "nothing"}},
-		{Account: rich, Key: "b", Charge: ledger.Charge{Feature: "video_10s"}},
-		{Account: rich, Key: "d", Charge: ledger.Charge{Feature: "video_10s"}},
-		{Account: rich, Key: "e", Charge: ledger.Charge{Feature: "motion_reference_video"}},
+		{
+			Account: rich,
+			Key:     "a",
+			Charge:  ledger.Charge{Feature: "image_generation"},
+		},
+		{
+			Account: nobody,
+			Key:     "a",
+			Charge:  ledger.Charge{Feature: "image_generation"},
+		},
+		{
+			Account: poor,
+			Key:     "a",
+			Charge:  ledger.Charge{Feature: "image_generation"},
+		},
+		{
+			Account: rich,
+			Key:     "a",
+			Charge:  ledger.Charge{Feature: "image_generation"},
+		},
+		{
+			Account: rich,
+			Key:     "a",
+			Charge:  ledger.Charge{Feature: "lip_sync"},
+		},
+		{
+			Account: poor,
+			Key:     "b",
+			Charge:  ledger.Charge{Feature: "image_generation"},
+		},
+		{
+			Account: rich,
+			Key:     "c",
+			Charge:  ledger.Charge{Feature: "nothing"},
+		},
+		{
+			Account: rich,
+			Key:     "b",
+			Charge:  ledger.Charge{Feature: "video_10s"},
+		},
+		{
+			Account: rich,
+			Key:     "d",
+			Charge:  ledger.Charge{Feature: "video_10s"},
+		},
+		{
+			Account: rich,
+			Key:     "e",
+			Charge:  ledger.Charge{Feature: "motion_reference_video"},
+		},
 	}
-	want := []string{"", "account_not_found", "", "replay", "idempotency_key_reused", "insufficient_tokens", "unknown_feature", "", "insufficient_tokens", "insufficient_tokens"}
+	want := []string{
+		"", "account_not_found", "", "replay", "idempotency_key_reused", "insufficient_tokens",
+		"unknown_feature", "", "insufficient_tokens", "insufficient_tokens",
+	}
 	told := func(r ledger.BulkResult) string {
 		switch {
 		case r.Err != nil:
@@ -205,7 +256,8 @@ func TestABulkAnswersEachChargeInItsPlace(t *testing.T) {
 	}
 }
 
-// What a server remembers of an account makes it refuse nothing that another server has made possible meanwhile.
+// What a server remembers of an account makes it refuse nothing that another server has made
+// possible meanwhile.
 func TestALimitIsNotFromMemory(t *testing.T) {
 	t.Parallel()
 	b := booksOn(t, testdb.Open(t).AppURL)

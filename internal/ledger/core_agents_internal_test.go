@@ -13,8 +13,8 @@ import (
 	"pop.store/credits/internal/tokens"
 )
 
-// wholeAgents are the agents as they are loaded. What one with a budget spent this month is read from the rollup, or every other time is what the lane
-// remembers, which must be the same.
+// wholeAgents are the agents as they are loaded. What one with a budget spent this month is read
+// from the rollup, or every other time is what the lane remembers, which must be the same.
 func (p *paper) wholeAgents() (list []agent) {
 	month := monthOf(p.row.today.day)
 	for _, a := range p.agents {
@@ -24,8 +24,10 @@ func (p *paper) wholeAgents() (list []agent) {
 				read.amount += line.net()
 			}
 		}
-		if remembered := a.before; a.budget != nil && remembered.month.Equal(month) && remembered.amount != read.amount {
-			p.fatalf("agent %s spent %v in %v before today, and it is remembered that it was %v", a.id, read.amount, month, remembered.amount)
+		if remembered := a.before; a.budget != nil && remembered.month.Equal(month) &&
+			remembered.amount != read.amount {
+			p.fatalf("agent %s spent %v in %v before today, and it is remembered that it was %v", a.id,
+				read.amount, month, remembered.amount)
 		}
 		if a.budget == nil || p.events%2 == 0 {
 			a.before = read
@@ -76,7 +78,8 @@ func (p *paper) checkAgents(s *state) {
 		}
 		want.reserved += a.reserve
 		want.guarded = want.guarded || a.state != AgentOn || a.reserve > 0 || a.budget != nil
-		if a.state != p.told[a.id] || (a.state == AgentOn) != a.pausedSince.IsZero() || (a.state == AgentOn && a.turnedAway != 0) {
+		if a.state != p.told[a.id] || (a.state == AgentOn) != a.pausedSince.IsZero() ||
+			(a.state == AgentOn && a.turnedAway != 0) {
 			p.fatalf("agent %+v was told to be %v", a, p.told[a.id])
 		}
 	}
@@ -89,7 +92,8 @@ func (p *paper) checkAgents(s *state) {
 	}
 }
 
-// checkLimits holds what was just spent against the budget of who spent it, and against what others have reserved. It adds up the entries.
+// checkLimits holds what was just spent against the budget of who spent it, and against what others
+// have reserved. It adds up the entries.
 func (p *paper) checkLimits(s *state, op operation, now time.Time) {
 	id := ""
 	switch o := op.(type) {
@@ -158,7 +162,8 @@ func (s *state) holdOf(c *Capture) *hold {
 	return &s.holds[at]
 }
 
-// checkLacking holds a refusal against what there is but for what others reserved, and wants the agent paused that was refused.
+// checkLacking holds a refusal against what there is but for what others reserved, and wants the
+// agent paused that was refused.
 func (p *paper) checkLacking(s *state, op operation, refusal *problem.Error) {
 	id := ""
 	switch o := op.(type) {
@@ -202,7 +207,11 @@ func (r *player) agentRequest(s *state) operation {
 	id := pick(r.Rand, "a", "a", "b", "h", "new")
 	switch n := r.IntN(12); {
 	case n < 5:
-		p := &PutAgent{ID: id, Budget: limit(), Reserve: limit()}
+		p := &PutAgent{
+			ID:      id,
+			Budget:  limit(),
+			Reserve: limit(),
+		}
 		if feature := "social_comment_reply"; r.IntN(3) == 0 {
 			p.Feature = &feature
 		}
@@ -210,7 +219,11 @@ func (r *player) agentRequest(s *state) operation {
 	case n < 6:
 		return &PutAgent{Reserve: limit()}
 	case n < 7: // everybody is free again, in the end
-		return &PutAgent{ID: id, Budget: new(tokens.Amount), Reserve: new(tokens.Amount)}
+		return &PutAgent{
+			ID:      id,
+			Budget:  new(tokens.Amount),
+			Reserve: new(tokens.Amount),
+		}
 	case n < 10:
 		return &SwitchAgent{ID: id, On: r.IntN(4) > 0}
 	}
@@ -220,7 +233,13 @@ func (r *player) agentRequest(s *state) operation {
 // agentState is a state with one agent on a large plan, opened at an instant.
 func agentState(t *testing.T, at time.Time, zone string, budget tokens.Amount) *state {
 	t.Helper()
-	s := &state{account: uuid.UUID{1}, whole: true, period: -1, zone: time.UTC, guards: guards{lowThreshold: noThreshold}}
+	s := &state{
+		account: uuid.UUID{1},
+		whole:   true,
+		period:  -1,
+		zone:    time.UTC,
+		guards:  guards{lowThreshold: noThreshold},
+	}
 	mustApply(t, s, &SetPlan{Plan: "star", Zone: zone}, at)
 	if budget > 0 {
 		mustApply(t, s, &PutAgent{ID: "a", Budget: &budget}, at)
@@ -236,12 +255,17 @@ func mustApply(t *testing.T, s *state, op operation, at time.Time) {
 }
 
 func agentCharge(amount tokens.Amount) *Charge {
-	return &Charge{Feature: "social_comment_reply", Agent: "a", Amount: &amount}
+	return &Charge{
+		Feature: "social_comment_reply",
+		Agent:   "a",
+		Amount:  &amount,
+	}
 }
 
 func wantOverBudget(t *testing.T, s *state, amount tokens.Amount, at time.Time) {
 	t.Helper()
-	if _, err := s.apply(agentCharge(amount), at, catalog.Builtin()); err == nil || problem.Of(err).Code != "over_budget" {
+	if _, err := s.apply(agentCharge(amount), at, catalog.Builtin()); err == nil ||
+		problem.Of(err).Code != "over_budget" {
 		t.Errorf("a charge over the budget: %v", err)
 	}
 }
@@ -304,7 +328,8 @@ func TestFreeWorkFitsEveryBudget(t *testing.T) {
 	mustApply(t, s, agentCharge(2*tokens.One), now)
 	less := tokens.One
 	mustApply(t, s, &PutAgent{ID: "a", Budget: &less}, now)
-	if _, err := s.apply(&Charge{Feature: "free", Agent: "a"}, now, prices); err != nil || s.agent("a").state != AgentOn {
+	if _, err := s.apply(&Charge{Feature: "free", Agent: "a"}, now, prices); err != nil ||
+		s.agent("a").state != AgentOn {
 		t.Errorf("free work is refused: %v", err)
 	}
 }

@@ -16,8 +16,9 @@ import (
 	"pop.store/credits/internal/tokens"
 )
 
-// paper is one account's books as the shell keeps them, without a database: each batch gets from it what it would load, and files what it would
-// write. The books are kept a second time from the entries alone, and compared after every request.
+// paper is one account's books as the shell keeps them, without a database: each batch gets from it
+// what it would load, and files what it would write. The books are kept a second time from the
+// entries alone, and compared after every request.
 type paper struct {
 	t    *testing.T
 	seed uint64
@@ -62,11 +63,27 @@ type declinedID struct {
 
 func newPaper(t *testing.T, seed uint64, id uuid.UUID) *paper {
 	return &paper{
-		t: t, seed: seed, row: state{account: id, period: -1, zone: time.UTC, guards: guards{lowThreshold: noThreshold}},
-		agents: map[string]agent{}, told: map[string]AgentState{}, lots: map[int64]lot{}, holds: map[int64]hold{},
-		reversals: map[int64]reversal{}, usage: map[usageDay]usageLine{},
-		refs: map[permanent]bool{}, declined: map[declinedID]bool{}, lotRemaining: map[int64]tokens.Amount{}, lotHeld: map[int64]tokens.Amount{},
-		contra: map[Contra]tokens.Amount{}, spent: map[usageDay]usageLine{}, refunded: map[int64]tokens.Amount{},
+		t:    t,
+		seed: seed,
+		row: state{
+			account: id,
+			period:  -1,
+			zone:    time.UTC,
+			guards:  guards{lowThreshold: noThreshold},
+		},
+		agents:       map[string]agent{},
+		told:         map[string]AgentState{},
+		lots:         map[int64]lot{},
+		holds:        map[int64]hold{},
+		reversals:    map[int64]reversal{},
+		usage:        map[usageDay]usageLine{},
+		refs:         map[permanent]bool{},
+		declined:     map[declinedID]bool{},
+		lotRemaining: map[int64]tokens.Amount{},
+		lotHeld:      map[int64]tokens.Amount{},
+		contra:       map[Contra]tokens.Amount{},
+		spent:        map[usageDay]usageLine{},
+		refunded:     map[int64]tokens.Amount{},
 	}
 }
 
@@ -81,7 +98,11 @@ func (p *paper) partial() *state {
 	if s.openLot == 0 || s.guarded {
 		return nil
 	}
-	open := lot{number: s.openLot, remaining: p.openRemaining, held: p.openHeld}
+	open := lot{
+		number:    s.openLot,
+		remaining: p.openRemaining,
+		held:      p.openHeld,
+	}
 	s.lots = []lot{open}
 	s.rest = s.balance - s.held - s.unusable - (open.remaining - open.held)
 	return s
@@ -98,7 +119,11 @@ func (p *paper) whole(about ...int64) *state {
 			continue
 		}
 		e := p.entries[seq-1]
-		before := &past{entry: e, reversed: p.reversals[seq].amount, lapsed: p.reversals[seq].lapsed}
+		before := &past{
+			entry:    e,
+			reversed: p.reversals[seq].amount,
+			lapsed:   p.reversals[seq].lapsed,
+		}
 		for _, x := range p.entries {
 			if x.Kind == KindExpiry && x.LotKind == LotPurchase && x.Reference == e.Reference {
 				before.expired -= x.Amount
@@ -213,18 +238,22 @@ func (p *paper) file(s *state, now time.Time) {
 }
 
 func sumLines(a, b usageLine) usageLine {
-	return usageLine{b.feature, b.agent, a.amount + b.amount, a.quantity + b.quantity, a.count + b.count, a.returned + b.returned}
+	return usageLine{
+		b.feature, b.agent, a.amount + b.amount, a.quantity + b.quantity, a.count + b.count,
+		a.returned + b.returned,
+	}
 }
 
-// check holds a state, in which a request was just decided, against everything that its entries say. from is how many of its entries were
-// added up before.
+// check holds a state, in which a request was just decided, against everything that its entries
+// say. from is how many of its entries were added up before.
 func (p *paper) check(s *state, now time.Time, from int) {
 	now = later(now, s.lastAt)
 	for i := from; i < len(s.entries); i++ {
 		p.addUp(s.entries[i])
 	}
 	if s.balance != p.balance || s.held != p.held || s.balance < 0 || s.held < 0 || s.owed < 0 {
-		p.fatalf("balance %v and held %v, the entries say %v and %v; owed %v", s.balance, s.held, p.balance, p.held, s.owed)
+		p.fatalf("balance %v and held %v, the entries say %v and %v; owed %v", s.balance, s.held, p.balance,
+			p.held, s.owed)
 	}
 	var contra tokens.Amount
 	for _, sum := range p.contra {
@@ -310,7 +339,11 @@ func (p *paper) addUp(e *Entry) {
 		if e.Kind == KindRefund {
 			work := p.entry(e.About)
 			key = usageDay{dayIn(work.At, p.row.zone), work.Feature, work.Agent}
-			line = usageLine{feature: work.Feature, agent: work.Agent, returned: e.Amount}
+			line = usageLine{
+				feature:  work.Feature,
+				agent:    work.Agent,
+				returned: e.Amount,
+			}
 		}
 		p.spent[key] = sumLines(p.spent[key], line)
 	}
@@ -326,7 +359,8 @@ func (p *paper) entry(seq int64) Entry {
 func (p *paper) checkWhole(s *state, now time.Time) {
 	var remaining, held, spendable tokens.Amount
 	for i, l := range s.lots {
-		if l.remaining != p.lotRemaining[l.number] || l.held != p.lotHeld[l.number] || l.held < 0 || l.held > l.remaining || l.remaining > l.amount {
+		if l.remaining != p.lotRemaining[l.number] || l.held != p.lotHeld[l.number] || l.held < 0 ||
+			l.held > l.remaining || l.remaining > l.amount {
 			p.fatalf("lot %+v; the entries say %v, held %v", l, p.lotRemaining[l.number], p.lotHeld[l.number])
 		}
 		if l.expired(now) && l.remaining > l.held {
@@ -342,7 +376,8 @@ func (p *paper) checkWhole(s *state, now time.Time) {
 		}
 	}
 	if remaining != s.balance || held != s.held || spendable != s.spendable(now) {
-		p.fatalf("lots: remaining %v, held %v, spendable %v; state: %v, %v, %v", remaining, held, spendable, s.balance, s.held, s.spendable(now))
+		p.fatalf("lots: remaining %v, held %v, spendable %v; state: %v, %v, %v", remaining, held, spendable,
+			s.balance, s.held, s.spendable(now))
 	}
 	var holds tokens.Amount
 	for i := range s.holds {
@@ -393,7 +428,8 @@ type player struct {
 
 func pick[T any](r *rand.Rand, list ...T) T { return list[r.IntN(len(list))] }
 
-// move moves the clock: seldom far, sometimes to the very instant at which something is due, now and then back, as between two servers.
+// move moves the clock: seldom far, sometimes to the very instant at which something is due, now
+// and then back, as between two servers.
 func (r *player) move() {
 	due := r.paper.row.dueAt
 	switch n := r.IntN(100); {
@@ -449,7 +485,8 @@ func (r *player) earlier(kinds ...Kind) int64 {
 
 func (r *player) purchase() int64 {
 	for range 10 {
-		if seq := r.earlier(KindGrant); seq > 0 && seq <= int64(len(r.paper.entries)) && r.paper.entries[seq-1].LotKind == LotPurchase {
+		if seq := r.earlier(KindGrant); seq > 0 && seq <= int64(len(r.paper.entries)) &&
+			r.paper.entries[seq-1].LotKind == LotPurchase {
 			return seq
 		}
 	}
@@ -483,7 +520,12 @@ func (r *player) request(s *state) operation {
 		return r.charge(s)
 	case n < 54:
 		amount := r.amount(s.spendable(r.now))
-		return &Hold{Feature: "auto_selling", Amount: &amount, Agent: pick(r.Rand, "h", "a", ""), ExpiresIn: pick(r.Rand, 0, time.Second, time.Hour, MaxHold, MaxHold+1)}
+		return &Hold{
+			Feature:   "auto_selling",
+			Amount:    &amount,
+			Agent:     pick(r.Rand, "h", "a", ""),
+			ExpiresIn: pick(r.Rand, 0, time.Second, time.Hour, MaxHold, MaxHold+1),
+		}
 	case n < 62:
 		seq := r.earlier(KindHold)
 		if r.IntN(3) == 0 {
@@ -492,7 +534,10 @@ func (r *player) request(s *state) operation {
 		}
 		return &Capture{Hold: seq, Amount: r.optional(r.paper.holds[seq].amount)}
 	case n < 64:
-		return &Extend{Hold: r.earlier(KindHold), ExpiresIn: pick(r.Rand, 0, time.Second, time.Hour, MaxHold, MaxHold+1)}
+		return &Extend{
+			Hold:      r.earlier(KindHold),
+			ExpiresIn: pick(r.Rand, 0, time.Second, time.Hour, MaxHold, MaxHold+1),
+		}
 	case n < 66:
 		return &Release{Hold: r.earlier(KindHold)}
 	case n < 76:
@@ -504,7 +549,11 @@ func (r *player) request(s *state) operation {
 		}
 		return g
 	case n < 86:
-		g := &Grant{Kind: LotPurchase, Amount: 100 * tokens.One, Source: "pack"}
+		g := &Grant{
+			Kind:   LotPurchase,
+			Amount: 100 * tokens.One,
+			Source: "pack",
+		}
 		if r.IntN(3) == 0 {
 			g.ExpiresAt = r.now.AddDate(0, 0, 1+r.IntN(20))
 		}
@@ -514,7 +563,11 @@ func (r *player) request(s *state) operation {
 	case n < 93:
 		return &freeze{lot: r.purchase(), frozen: r.IntN(2) == 0}
 	case n < 94:
-		return &TakeBack{Amount: r.amount(s.spendable(r.now) / 8), Lot: pick(r.Rand, 0, 0, r.earlier(KindGrant)), Reason: pick(r.Rand, "a mistake", "a mistake", "")}
+		return &TakeBack{
+			Amount: r.amount(s.spendable(r.now) / 8),
+			Lot:    pick(r.Rand, 0, 0, r.earlier(KindGrant)),
+			Reason: pick(r.Rand, "a mistake", "a mistake", ""),
+		}
 	case n < 97:
 		if len(r.paper.entries) > 400 && r.IntN(12) == 0 {
 			return closing{}
@@ -549,11 +602,13 @@ func (r *player) play(prices *catalog.Catalog) (steps int) {
 		if _, err := s.apply(settling{}, r.now, prices); err != nil && !errors.Is(err, ErrNoAccount) {
 			p.fatalf("settling: %v", err)
 		}
-		before := fmt.Sprint(s.balance, s.held, s.owed, s.seq, s.lots, s.holds, s.reversals, s.plan, s.nextPlan, s.period, s.refs)
+		before := fmt.Sprint(s.balance, s.held, s.owed, s.seq, s.lots, s.holds, s.reversals, s.plan, s.nextPlan,
+			s.period, s.refs)
 		off := turnedOff(s)
 		_, err := s.apply(op, r.now, prices)
 		p.checkTurnedOff(s, op, off)
-		if after := fmt.Sprint(s.balance, s.held, s.owed, s.seq, s.lots, s.holds, s.reversals, s.plan, s.nextPlan, s.period, s.refs); err != nil && before != after {
+		if after := fmt.Sprint(s.balance, s.held, s.owed, s.seq, s.lots, s.holds, s.reversals, s.plan, s.nextPlan,
+			s.period, s.refs); err != nil && before != after {
 			p.fatalf("%T was refused (%v) and changed\n%s\nto\n%s", op, err, before, after)
 		}
 		if kind, ok := errors.AsType[*problem.Error](err); ok && kind.Code == "insufficient_tokens" {
@@ -569,8 +624,9 @@ func (r *player) play(prices *catalog.Catalog) (steps int) {
 	return size
 }
 
-// playPartial makes a charge that the open lot can pay, or that is above all there is, both ways: on what the account's row says alone, and on
-// everything. The answers and what is written must be the same. False when there is no such charge now.
+// playPartial makes a charge that the open lot can pay, or that is above all there is, both ways:
+// on what the account's row says alone, and on everything. The answers and what is written must be
+// the same. False when there is no such charge now.
 func (r *player) playPartial(prices *catalog.Catalog) bool {
 	p := r.paper
 	s := p.partial()
@@ -582,7 +638,8 @@ func (r *player) playPartial(prices *catalog.Catalog) bool {
 		a.before = monthSpend{} // nobody needs it
 		s.agents = []agent{a}
 	}
-	if free := s.lots[0].remaining - s.lots[0].held; c.needs(prices).spend > free && c.needs(prices).spend <= free+s.rest {
+	if free := s.lots[0].remaining - s.lots[0].held; c.needs(prices).spend > free &&
+		c.needs(prices).spend <= free+s.rest {
 		if free == 0 || c.Amount == nil {
 			return false
 		}
@@ -594,10 +651,13 @@ func (r *player) playPartial(prices *catalog.Catalog) bool {
 	if !reflect.DeepEqual(got, want) || fmt.Sprint(err) != fmt.Sprint(wantErr) {
 		p.fatalf("the open lot alone answers\n%+v (%v), the whole state\n%+v (%v)", got, err, want, wantErr)
 	}
-	if !reflect.DeepEqual(s.entries, w.entries) || !reflect.DeepEqual(s.today, w.today) || !reflect.DeepEqual(s.usageSums(), w.usageSums()) ||
+	if !reflect.DeepEqual(s.entries, w.entries) || !reflect.DeepEqual(s.today, w.today) ||
+		!reflect.DeepEqual(s.usageSums(), w.usageSums()) ||
 		!reflect.DeepEqual(s.declined, w.declined) || s.declinedEver != w.declinedEver ||
-		s.guards != w.guards || !reflect.DeepEqual(s.events, w.events) || s.agentRowOf(c.Agent) != w.agentRowOf(c.Agent) ||
-		s.balance != w.balance || s.held != w.held || s.owed != w.owed || !s.lastAt.Equal(w.lastAt) || s.changed != w.changed {
+		s.guards != w.guards || !reflect.DeepEqual(s.events, w.events) ||
+		s.agentRowOf(c.Agent) != w.agentRowOf(c.Agent) ||
+		s.balance != w.balance || s.held != w.held || s.owed != w.owed || !s.lastAt.Equal(w.lastAt) ||
+		s.changed != w.changed {
 		p.fatalf("the open lot alone leaves\n%+v, the whole state\n%+v", s, w)
 	}
 	p.check(w, r.now, 0)
@@ -612,8 +672,9 @@ func (r *player) playPartial(prices *catalog.Catalog) bool {
 	return true
 }
 
-// The core by the hundred thousand, without a database: long random lives of accounts, with every rule that can be added up checked after every
-// request. A failure names its seed, which replays it.
+// The core by the hundred thousand, without a database: long random lives of accounts, with every
+// rule that can be added up checked after every request. A failure names its seed, which replays
+// it.
 func TestTheCoreKeepsItsInvariants(t *testing.T) {
 	t.Parallel()
 	steps, partials := 0, 0
@@ -627,14 +688,19 @@ func TestTheCoreKeepsItsInvariants(t *testing.T) {
 	t.Logf("%d requests, %d of them on the open lot alone", steps, partials)
 }
 
-// live plays one account's life of some batches and says how many requests that were, and how many of them were decided both ways.
+// live plays one account's life of some batches and says how many requests that were, and how many
+// of them were decided both ways.
 func live(t *testing.T, seed uint64, batches int) (steps, partials int) {
 	t.Helper()
 	r := &player{Rand: rand.New(rand.NewPCG(seed, 0)), now: time.Date(2026, 1, 31, 9, 30, 0, 0, time.UTC)}
 	r.paper = newPaper(t, seed, uuid.UUID{byte(seed), byte(seed >> 8)})
 	prices := catalogs()
 	s := r.paper.whole()
-	plan := &SetPlan{Plan: "starter", Zone: cycleZones[seed%uint64(len(cycleZones))], Anchor: r.now.Add(-time.Duration(r.IntN(1000)) * time.Hour)}
+	plan := &SetPlan{
+		Plan:   "starter",
+		Zone:   cycleZones[seed%uint64(len(cycleZones))],
+		Anchor: r.now.Add(-time.Duration(r.IntN(1000)) * time.Hour),
+	}
 	if _, err := s.apply(plan, r.now, prices[0]); err != nil {
 		t.Fatal(err)
 	}
@@ -667,7 +733,12 @@ func catalogs() []*catalog.Catalog {
 func TestOnlyOpenHoldsCount(t *testing.T) {
 	t.Parallel()
 	now, prices := time.Date(2026, 1, 31, 9, 30, 0, 0, time.UTC), catalog.Builtin()
-	s := &state{account: uuid.UUID{1}, whole: true, period: -1, zone: time.UTC}
+	s := &state{
+		account: uuid.UUID{1},
+		whole:   true,
+		period:  -1,
+		zone:    time.UTC,
+	}
 	if _, err := s.apply(&SetPlan{Plan: "star"}, now, prices); err != nil {
 		t.Fatal(err)
 	}
@@ -686,7 +757,8 @@ func TestOnlyOpenHoldsCount(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if _, err := s.apply(&Hold{Feature: "auto_selling", Amount: &amount}, now, prices); problem.Of(err).Code != "too_many_holds" {
+	if _, err := s.apply(&Hold{Feature: "auto_selling", Amount: &amount}, now, prices); problem.Of(err).Code !=
+		"too_many_holds" {
 		t.Errorf("one hold more: %v", err)
 	}
 }

@@ -56,7 +56,8 @@ func (b *books) story(id uuid.UUID) []string {
 		if l.Kind == ledger.KindHold || l.Kind == ledger.KindRelease {
 			moved = l.HeldDelta
 		}
-		story[len(story)-1-i] = l.At.Format("Jan 2 15:04 ") + l.Kind.String() + " " + moved.String() + " = " + l.SpendableAfter.String()
+		story[len(story)-1-i] = l.At.Format("Jan 2 15:04 ") + l.Kind.String() + " " + moved.String() + " = " +
+			l.SpendableAfter.String()
 	}
 	return story
 }
@@ -94,26 +95,46 @@ func (b *books) sends(id uuid.UUID, hold, hold2, charge int64) map[string]func(k
 			return b.Charge(ctx, id, key, c)
 		},
 		"hold": func(key string) (ledger.Receipt, error) {
-			return b.Hold(ctx, id, key, ledger.Hold{Feature: "auto_selling", Amount: parsed("55"), ExpiresIn: time.Hour})
+			return b.Hold(ctx, id, key, ledger.Hold{
+				Feature:   "auto_selling",
+				Amount:    parsed("55"),
+				ExpiresIn: time.Hour,
+			})
 		},
 		"capture": func(key string) (ledger.Receipt, error) {
 			return b.Capture(ctx, id, key, ledger.Capture{Hold: hold, Amount: parsed("1.5")})
 		},
-		"release": func(key string) (ledger.Receipt, error) { return b.Release(ctx, id, key, ledger.Release{Hold: hold2}) },
+		"release": func(key string) (ledger.Receipt, error) {
+			return b.Release(ctx, id, key, ledger.Release{Hold: hold2})
+		},
 		"refund": func(key string) (ledger.Receipt, error) {
-			return b.Refund(ctx, id, key, ledger.Refund{Entry: charge, Amount: parsed("2"), Reason: "sorry"})
+			return b.Refund(ctx, id, key, ledger.Refund{
+				Entry:  charge,
+				Amount: parsed("2"),
+				Reason: "sorry",
+			})
 		},
 		"grant": func(key string) (ledger.Receipt, error) {
-			return b.Grant(ctx, id, key, ledger.Grant{Kind: ledger.LotPromo, Amount: 7 * tokens.One, ExpiresAt: start.Add(time.Hour), Reason: "gift"})
+			return b.Grant(ctx, id, key, ledger.Grant{
+				Kind:      ledger.LotPromo,
+				Amount:    7 * tokens.One,
+				ExpiresAt: start.Add(time.Hour),
+				Reason:    "gift",
+			})
 		},
 		"purchase": func(key string) (ledger.Receipt, error) {
-			return b.Grant(ctx, id, key, ledger.Grant{Kind: ledger.LotPurchase, Amount: 100 * tokens.One, Source: "p1"})
+			return b.Grant(ctx, id, key, ledger.Grant{
+				Kind:   ledger.LotPurchase,
+				Amount: 100 * tokens.One,
+				Source: "p1",
+			})
 		},
 	}
 }
 
-// A replay answers what the first answer said to the byte, whichever server is asked, whatever has become of the account, and however long ago it
-// was. The key belongs to that one request: any other one under it is refused.
+// A replay answers what the first answer said to the byte, whichever server is asked, whatever has
+// become of the account, and however long ago it was. The key belongs to that one request: any
+// other one under it is refused.
 func TestEveryOperationIsReplayed(t *testing.T) {
 	t.Parallel()
 	b := newBooks(t)
@@ -180,7 +201,8 @@ func TestAServerSeesWhatAnotherOneWrote(t *testing.T) {
 	b := newBooks(t)
 	other := b.server()
 	id := b.openWith("10")
-	if _, err := other.Hold(t.Context(), id, "h", ledger.Hold{Feature: "auto_selling", Amount: parsed("4")}); err != nil {
+	if _, err := other.Hold(t.Context(), id, "h",
+		ledger.Hold{Feature: "auto_selling", Amount: parsed("4")}); err != nil {
 		t.Fatal(err)
 	}
 	_, err := b.Charge(t.Context(), id, "k", spends("7"))
@@ -191,7 +213,8 @@ func TestAServerSeesWhatAnotherOneWrote(t *testing.T) {
 	// What is due now was made by the other server, and this one never erred so far.
 	b.Ledger = b.server()
 	b.charge(id, "auto_selling", "1")
-	if _, err := other.Hold(t.Context(), id, "h2", ledger.Hold{Feature: "auto_selling", Amount: parsed("1")}); err != nil {
+	if _, err := other.Hold(t.Context(), id, "h2",
+		ledger.Hold{Feature: "auto_selling", Amount: parsed("1")}); err != nil {
 		t.Fatal(err)
 	}
 	b.clock.Advance(20 * time.Minute)
@@ -199,7 +222,8 @@ func TestAServerSeesWhatAnotherOneWrote(t *testing.T) {
 		t.Fatal(err)
 	}
 	var held tokens.Amount
-	if err := b.pool.QueryRow(t.Context(), "select held from ledger_accounts where account = $1", id).Scan(&held); err != nil || held != 0 {
+	if err := b.pool.QueryRow(t.Context(), "select held from ledger_accounts where account = $1",
+		id).Scan(&held); err != nil || held != 0 {
 		t.Errorf("%s are held in the books (%v)", held, err)
 	}
 	b.wantStory(id, "Jan 31 09:50 charge -1 = 2", "Jan 31 09:50 hold 1 = 1", "Jan 31 10:05 release -1 = 2")
@@ -221,7 +245,8 @@ func TestARefusalIsNotFromOldMemory(t *testing.T) {
 	b.wantBalance(id, "6 0 6")
 	b.Ledger = b.server()
 	b.charge(id, "auto_selling", "1") // now this one remembers 5
-	if _, err := other.Grant(t.Context(), id, "o2", ledger.Grant{Kind: ledger.LotPromo, Amount: 20 * tokens.One}); err != nil {
+	if _, err := other.Grant(t.Context(), id, "o2",
+		ledger.Grant{Kind: ledger.LotPromo, Amount: 20 * tokens.One}); err != nil {
 		t.Fatal(err)
 	}
 	b.charge(id, "auto_selling", "20")
@@ -263,7 +288,14 @@ func TestDeclinedAttemptsAreCountedAndBounded(t *testing.T) {
 	if err != nil || len(list) != 3 {
 		t.Fatalf("%d on the second day (%v)", len(list), err)
 	}
-	want := ledger.Declined{Day: day, Number: 3, At: start.Add(24 * time.Hour), Feature: "lip_sync", Required: 5 * tokens.One, Spendable: tokens.One}
+	want := ledger.Declined{
+		Day:       day,
+		Number:    3,
+		At:        start.Add(24 * time.Hour),
+		Feature:   "lip_sync",
+		Required:  5 * tokens.One,
+		Spendable: tokens.One,
+	}
 	if list[0] != want {
 		t.Errorf("the newest is %+v, want %+v", list[0], want)
 	}
@@ -287,8 +319,9 @@ func TestDeclinedAttemptsWhileClocksDisagreeAboutMidnight(t *testing.T) {
 	}
 }
 
-// Clocks in Berlin go forward on 29 March 2026: that day has 23 hours, from 23:00 to 22:00 UTC. What is spent counts on the day of the billing
-// zone on which it is spent, and what is refunded of it on that same day, apart.
+// Clocks in Berlin go forward on 29 March 2026: that day has 23 hours, from 23:00 to 22:00 UTC.
+// What is spent counts on the day of the billing zone on which it is spent, and what is refunded of
+// it on that same day, apart.
 func TestUsageFollowsTheBillingZonesDays(t *testing.T) {
 	t.Parallel()
 	b := newBooks(t)
@@ -302,7 +335,11 @@ func TestUsageFollowsTheBillingZonesDays(t *testing.T) {
 	at(28, 23, 0) // 29 March 00:00
 	b.charge(id, "auto_selling", "20")
 	b.charge(id, "lip_sync", "")
-	hold, err := b.Hold(t.Context(), id, "h", ledger.Hold{Feature: "auto_selling", Amount: parsed("40"), ExpiresIn: 24 * time.Hour})
+	hold, err := b.Hold(t.Context(), id, "h", ledger.Hold{
+		Feature:   "auto_selling",
+		Amount:    parsed("40"),
+		ExpiresIn: 24 * time.Hour,
+	})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -316,9 +353,28 @@ func TestUsageFollowsTheBillingZonesDays(t *testing.T) {
 	}
 	day := func(d int) time.Time { return time.Date(2026, 3, d, 0, 0, 0, 0, time.UTC) }
 	want := []ledger.Usage{
-		{Day: day(28), Feature: "auto_selling", Amount: 10 * tokens.One, Quantity: 1, Count: 1, Returned: 4 * tokens.One},
-		{Day: day(29), Feature: "auto_selling", Amount: 50 * tokens.One, Quantity: 2, Count: 2},
-		{Day: day(29), Feature: "lip_sync", Amount: 5 * tokens.One, Quantity: 1, Count: 1},
+		{
+			Day:      day(28),
+			Feature:  "auto_selling",
+			Amount:   10 * tokens.One,
+			Quantity: 1,
+			Count:    1,
+			Returned: 4 * tokens.One,
+		},
+		{
+			Day:      day(29),
+			Feature:  "auto_selling",
+			Amount:   50 * tokens.One,
+			Quantity: 2,
+			Count:    2,
+		},
+		{
+			Day:      day(29),
+			Feature:  "lip_sync",
+			Amount:   5 * tokens.One,
+			Quantity: 1,
+			Count:    1,
+		},
 	}
 	check := func(from, to int, want []ledger.Usage) {
 		t.Helper()
@@ -362,7 +418,8 @@ func TestUsageOfManyAgentsInADay(t *testing.T) {
 		if n, err := strconv.Atoi(u.Agent[len("agent-"):]); err != nil || n >= 200%67 {
 			want = 2
 		}
-		if u.Count != want || u.Quantity != want || u.Amount != tokens.Amount(want)*tokens.One/2 || (i > 0 && list[i-1].Agent >= u.Agent) {
+		if u.Count != want || u.Quantity != want || u.Amount != tokens.Amount(want)*tokens.One/2 ||
+			(i > 0 && list[i-1].Agent >= u.Agent) {
 			t.Errorf("line %d is %+v", i, u)
 		}
 	}
@@ -377,7 +434,11 @@ func TestBalanceAtTheEdgesOfEntries(t *testing.T) {
 	b.charge(id, "auto_selling", "50")
 	b.charge(id, "auto_selling", "25") // in the same instant
 	b.clock.Advance(time.Minute)
-	if _, err := b.Hold(t.Context(), id, "h", ledger.Hold{Feature: "auto_selling", Amount: parsed("5"), ExpiresIn: time.Minute}); err != nil {
+	if _, err := b.Hold(t.Context(), id, "h", ledger.Hold{
+		Feature:   "auto_selling",
+		Amount:    parsed("5"),
+		ExpiresIn: time.Minute,
+	}); err != nil {
 		t.Fatal(err)
 	}
 	b.clock.Advance(time.Hour) // the hold has timed out, though nothing was written yet
@@ -387,10 +448,18 @@ func TestBalanceAtTheEdgesOfEntries(t *testing.T) {
 		time.Microsecond:               {Spendable: 200 * tokens.One, Total: 200 * tokens.One},
 		time.Minute:                    {Spendable: 200 * tokens.One, Total: 200 * tokens.One},
 		time.Minute + time.Microsecond: {Spendable: 125 * tokens.One, Total: 125 * tokens.One},
-		2*time.Minute + 1000:           {Spendable: 120 * tokens.One, Held: 5 * tokens.One, Total: 125 * tokens.One},
-		3 * time.Minute:                {Spendable: 120 * tokens.One, Held: 5 * tokens.One, Total: 125 * tokens.One},
-		3*time.Minute + 1000:           {Spendable: 125 * tokens.One, Total: 125 * tokens.One},
-		1000 * time.Hour:               {Spendable: 125 * tokens.One, Total: 125 * tokens.One},
+		2*time.Minute + 1000: {
+			Spendable: 120 * tokens.One,
+			Held:      5 * tokens.One,
+			Total:     125 * tokens.One,
+		},
+		3 * time.Minute: {
+			Spendable: 120 * tokens.One,
+			Held:      5 * tokens.One,
+			Total:     125 * tokens.One,
+		},
+		3*time.Minute + 1000: {Spendable: 125 * tokens.One, Total: 125 * tokens.One},
+		1000 * time.Hour:     {Spendable: 125 * tokens.One, Total: 125 * tokens.One},
 	} {
 		if got, err := b.BalanceAt(t.Context(), id, start.Add(at)); err != nil || got != want {
 			t.Errorf("after %v it is %v (%v), want %v", at, got, err, want)
@@ -400,7 +469,8 @@ func TestBalanceAtTheEdgesOfEntries(t *testing.T) {
 	wantRefusal(t, "nobody's balance", err, problem.NotFound, "account_not_found")
 }
 
-// From is inclusive, To is exclusive, to the microsecond, and what fell due belongs to the instant at which it did.
+// From is inclusive, To is exclusive, to the microsecond, and what fell due belongs to the instant
+// at which it did.
 func TestHistoryBetweenTwoInstants(t *testing.T) {
 	t.Parallel()
 	b := newBooks(t)
@@ -430,17 +500,20 @@ func TestHistoryBetweenTwoInstants(t *testing.T) {
 			t.Errorf("from %v to %v: %d lines (%v), want %d", c.from, c.to, len(page.Lines), err, c.want)
 		}
 	}
-	page, err := b.History(t.Context(), id, ledger.Filter{From: start.Add(time.Minute), To: start.Add(5 * time.Minute)}, 0, 3)
+	page, err := b.History(t.Context(), id,
+		ledger.Filter{From: start.Add(time.Minute), To: start.Add(5 * time.Minute)}, 0, 3)
 	if err != nil || len(page.Lines) != 3 || page.Before == 0 {
 		t.Fatalf("the first page: %+v (%v)", page, err)
 	}
-	page, err = b.History(t.Context(), id, ledger.Filter{From: start.Add(time.Minute), To: start.Add(5 * time.Minute)}, page.Before, 3)
+	page, err = b.History(t.Context(), id,
+		ledger.Filter{From: start.Add(time.Minute), To: start.Add(5 * time.Minute)}, page.Before, 3)
 	if err != nil || len(page.Lines) != 1 || page.Before != 0 {
 		t.Errorf("the second page: %+v (%v)", page, err)
 	}
 }
 
-// Everything at one instant: a hold times out first, then the lots end, then the next period begins. The hold's tokens end with their lot.
+// Everything at one instant: a hold times out first, then the lots end, then the next period
+// begins. The hold's tokens end with their lot.
 func TestWhatIsDueAtOneInstantHappensInOrder(t *testing.T) {
 	t.Parallel()
 	b := newBooks(t)
@@ -449,10 +522,18 @@ func TestWhatIsDueAtOneInstantHappensInOrder(t *testing.T) {
 	b.grant(id, ledger.LotPromo, "10", reset)
 	b.grant(id, ledger.LotPromo, "1", reset.Add(-time.Minute))
 	b.clock.Set(reset.Add(-time.Hour))
-	if _, err := b.Hold(t.Context(), id, "h", ledger.Hold{Feature: "auto_selling", Amount: parsed("30"), ExpiresIn: time.Hour}); err != nil {
+	if _, err := b.Hold(t.Context(), id, "h", ledger.Hold{
+		Feature:   "auto_selling",
+		Amount:    parsed("30"),
+		ExpiresIn: time.Hour,
+	}); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := b.Hold(t.Context(), id, "h2", ledger.Hold{Feature: "auto_selling", Amount: parsed("40"), ExpiresIn: time.Hour}); err != nil {
+	if _, err := b.Hold(t.Context(), id, "h2", ledger.Hold{
+		Feature:   "auto_selling",
+		Amount:    parsed("40"),
+		ExpiresIn: time.Hour,
+	}); err != nil {
 		t.Fatal(err)
 	}
 	b.clock.Set(reset)
@@ -500,7 +581,8 @@ func TestQuotesSayWhatAChargeWould(t *testing.T) {
 		{ledger.Charge{Feature: "pdf_creation", Quantity: &two}, "150", "12", "12", "138", false},
 	} {
 		q, err := b.Quote(t.Context(), id, c.charge)
-		if err != nil || q.Amount.String() != c.amount || q.Spendable.String() != c.spendable || q.BalanceAfter.String() != c.balanceAfter ||
+		if err != nil || q.Amount.String() != c.amount || q.Spendable.String() != c.spendable ||
+			q.BalanceAfter.String() != c.balanceAfter ||
 			q.Shortfall.String() != c.missing || q.Affordable != c.affordable {
 			t.Errorf("%+v: %+v (%v)", c.charge, q, err)
 		}
@@ -527,7 +609,8 @@ func TestNothingStaysDue(t *testing.T) {
 		t.Fatal(err)
 	}
 	var due time.Time
-	if err := b.pool.QueryRow(t.Context(), "select next_due_at from ledger_accounts where account = $1", id).Scan(&due); err != nil {
+	if err := b.pool.QueryRow(t.Context(), "select next_due_at from ledger_accounts where account = $1",
+		id).Scan(&due); err != nil {
 		t.Fatal(err)
 	}
 	if want := b.account(id).NextReset; !due.Equal(want) {
@@ -535,7 +618,8 @@ func TestNothingStaysDue(t *testing.T) {
 	}
 }
 
-// The operator raises the allowances within a period: asking for the same plan again changes nothing, another plan gives the difference, once.
+// The operator raises the allowances within a period: asking for the same plan again changes
+// nothing, another plan gives the difference, once.
 func TestRaisedAllowancesInAPeriod(t *testing.T) {
 	t.Parallel()
 	b := newBooks(t)
@@ -571,7 +655,8 @@ func raised() *catalog.Catalog {
 	return c
 }
 
-// An amount that is beyond all bounds is refused like any other that is too much, and its neighbours are served.
+// An amount that is beyond all bounds is refused like any other that is too much, and its
+// neighbours are served.
 func TestAHugeAmountIsOnlyTooMuch(t *testing.T) {
 	t.Parallel()
 	b := newBooks(t)
@@ -579,10 +664,26 @@ func TestAHugeAmountIsOnlyTooMuch(t *testing.T) {
 	b.grant(id, ledger.LotPromo, "10", start.Add(time.Hour))
 	huge := tokens.Amount(math.MaxInt64)
 	results := b.server().ChargeAll(t.Context(), []ledger.BulkCharge{
-		{Account: id, Key: "1", Charge: spends("50")},
-		{Account: id, Key: "2", Charge: ledger.Charge{Feature: "auto_selling", Amount: &huge}},
-		{Account: id, Key: "3", Charge: ledger.Charge{Feature: "auto_selling", Amount: &huge}},
-		{Account: id, Key: "4", Charge: spends("60")},
+		{
+			Account: id,
+			Key:     "1",
+			Charge:  spends("50"),
+		},
+		{
+			Account: id,
+			Key:     "2",
+			Charge:  ledger.Charge{Feature: "auto_selling", Amount: &huge},
+		},
+		{
+			Account: id,
+			Key:     "3",
+			Charge:  ledger.Charge{Feature: "auto_selling", Amount: &huge},
+		},
+		{
+			Account: id,
+			Key:     "4",
+			Charge:  spends("60"),
+		},
 	})
 	for i, code := range []string{"", "insufficient_tokens", "insufficient_tokens", ""} {
 		if err := results[i].Err; (err == nil) != (code == "") || (err != nil && problem.Of(err).Code != code) {
@@ -592,7 +693,8 @@ func TestAHugeAmountIsOnlyTooMuch(t *testing.T) {
 	b.wantBalance(id, "0 0 0")
 }
 
-// While another server has an account's row, a batch waits for it and decides on what it finds then: it neither overtakes nor fails.
+// While another server has an account's row, a batch waits for it and decides on what it finds
+// then: it neither overtakes nor fails.
 func TestABatchWaitsForTheAccountsRow(t *testing.T) {
 	t.Parallel()
 	b := newBooks(t)
@@ -601,7 +703,8 @@ func TestABatchWaitsForTheAccountsRow(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := tx.Exec(t.Context(), "update ledger_accounts set version = version + 1 where account = $1", id); err != nil {
+	if _, err := tx.Exec(t.Context(), "update ledger_accounts set version = version + 1 where account = $1",
+		id); err != nil {
 		t.Fatal(err)
 	}
 	charged := make(chan error, 1)

@@ -45,7 +45,10 @@ func newHouse(t *testing.T) *house {
 		t.Fatal(err)
 	}
 	h := &house{t: t, options: embedpg.Options{
-		DataDir: filepath.Join(dir, "pg"), Durable: true, Log: quiet, Settings: map[string]string{"shared_buffers": "32MB"},
+		DataDir:  filepath.Join(dir, "pg"),
+		Durable:  true,
+		Log:      quiet,
+		Settings: map[string]string{"shared_buffers": "32MB"},
 	}}
 	h.begin()
 	t.Cleanup(func() {
@@ -96,7 +99,8 @@ func (h *house) superuser(ctx context.Context) *pgx.Conn {
 
 func (h *house) appURL() string { return h.running.URL(db.AppRole, db.Database) }
 
-// killServer is kill -9 of the postmaster, and a new start. Its pid is the first line of the server's own pid file.
+// killServer is kill -9 of the postmaster, and a new start. Its pid is the first line of the
+// server's own pid file.
 func (h *house) killServer() {
 	h.t.Helper()
 	text, err := os.ReadFile(filepath.Join(h.running.DataDir(), "pgdata", "postmaster.pid"))
@@ -113,7 +117,8 @@ func (h *house) killServer() {
 	h.begin()
 }
 
-// killBackend is kill -9 of one connection's process, whereupon Postgres ends all others and recovers by itself.
+// killBackend is kill -9 of one connection's process, whereupon Postgres ends all others and
+// recovers by itself.
 func (h *house) killBackend() {
 	h.t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), hang)
@@ -137,14 +142,15 @@ func (h *house) kill(pid string) {
 	if err != nil || n < 2 {
 		h.t.Fatalf("pid %q: %v", pid, err)
 	}
-	// A connection may have ended by itself since it was chosen: then there is nothing left to kill, and the next round chooses again.
+	// A connection may have ended by itself since it was chosen: then there is nothing left to
+	// kill, and the next round chooses again.
 	if err := syscall.Kill(n, syscall.SIGKILL); err != nil && !errors.Is(err, syscall.ESRCH) {
 		h.t.Fatal(err)
 	}
 }
 
-// storm lets callers work without end while something is done to the servers, round after round. Each round begins under load and ends
-// when work goes through again.
+// storm lets callers work without end while something is done to the servers, round after round.
+// Each round begins under load and ends when work goes through again.
 func (j *journal) storm(b *books, servers []server, callers, rounds int, strike func(round int)) {
 	j.t.Helper()
 	ids := j.open(b, 8)
@@ -178,8 +184,9 @@ func (j *journal) storm(b *books, servers []server, callers, rounds int, strike 
 	j.t.Logf("%d kills; work went through again after %v at the latest", rounds, longest.Round(time.Millisecond))
 }
 
-// Postgres is killed under load, again and again: the whole server, or one process of it. What was acknowledged is there once, what was
-// refused is not, what was unknown resolves by asking again; the pool heals. CREDITS_CRASHES=200 (and -timeout 0) is the drill.
+// Postgres is killed under load, again and again: the whole server, or one process of it. What was
+// acknowledged is there once, what was refused is not, what was unknown resolves by asking again;
+// the pool heals. CREDITS_CRASHES=200 (and -timeout 0) is the drill.
 func TestPostgresKilledUnderLoad(t *testing.T) {
 	t.Parallel()
 	n := onRequest(t, "CREDITS_CRASHES", 5)
@@ -201,7 +208,8 @@ func TestPostgresKilledUnderLoad(t *testing.T) {
 	}
 }
 
-// A server process is killed under load while another one works on the same accounts. CREDITS_KILLS=500 (and -timeout 0) is the drill.
+// A server process is killed under load while another one works on the same accounts.
+// CREDITS_KILLS=500 (and -timeout 0) is the drill.
 func TestAServerProcessKilledUnderLoad(t *testing.T) {
 	t.Parallel()
 	n := onRequest(t, "CREDITS_KILLS", 5)

@@ -52,12 +52,16 @@ func (c *cutter) configure(config *pgxpool.Config) {
 		if err != nil {
 			return nil, err
 		}
-		return &cutConn{Conn: conn, cutter: c, commits: map[string]bool{}}, nil
+		return &cutConn{
+			Conn:    conn,
+			cutter:  c,
+			commits: map[string]bool{},
+		}, nil
 	}
 }
 
-// cutConn is a connection that understands as much of Postgres' protocol as it needs to find COMMIT and its answer. It passes on whole
-// messages only.
+// cutConn is a connection that understands as much of Postgres' protocol as it needs to find COMMIT
+// and its answer. It passes on whole messages only.
 type cutConn struct {
 	net.Conn
 	cutter  *cutter
@@ -71,7 +75,8 @@ type cutConn struct {
 	ready   []byte // whole messages for pgx
 }
 
-// message takes the first message off a stream: its type, its body and what follows. A stream that has no whole message gives ok false.
+// message takes the first message off a stream: its type, its body and what follows. A stream that
+// has no whole message gives ok false.
 func message(stream []byte, typed bool) (kind byte, body, rest []byte, ok bool) {
 	start := 0
 	if typed {

@@ -4,9 +4,11 @@ import (
 	"time"
 )
 
-// boundary is the k-th start of a billing period: anchor + k months in the billing zone, on the anchor's day of the month or the month's
-// last day where it has no such day, at the anchor's time of day. It is always computed from the anchor, never from the boundary before,
-// so that 31 January, 28 February, 31 March follow each other. Period 0 begins at the anchor itself, also in the hour that clocks show twice.
+// boundary is the k-th start of a billing period: anchor + k months in the billing zone, on the
+// anchor's day of the month or the month's last day where it has no such day, at the anchor's time
+// of day. It is always computed from the anchor, never from the boundary before, so that 31
+// January, 28 February, 31 March follow each other. Period 0 begins at the anchor itself, also in
+// the hour that clocks show twice.
 func boundary(anchor time.Time, zone *time.Location, k int) time.Time {
 	if k == 0 {
 		return anchor.UTC()
@@ -16,12 +18,14 @@ func boundary(anchor time.Time, zone *time.Location, k int) time.Time {
 	first := time.Date(year, month+time.Month(k), 1, 0, 0, 0, 0, time.UTC)
 	day = min(day, daysIn(first.Year(), first.Month()))
 	hour, minute, second := local.Clock()
-	return instantAt(time.Date(first.Year(), first.Month(), day, hour, minute, second, local.Nanosecond(), time.UTC), zone)
+	return instantAt(time.Date(first.Year(), first.Month(), day, hour, minute, second, local.Nanosecond(),
+		time.UTC), zone)
 }
 
-// instantAt is when clocks in a zone show a local time, which is written as if it were UTC. Where they show it twice, it is the first of the
-// two; where they skip it, it is when they would have shown it had they not been moved. time.Date leaves open which of the zone's two
-// offsets it takes there, and in some zones goes back before the gap: a boundary must not depend on that.
+// instantAt is when clocks in a zone show a local time, which is written as if it were UTC. Where
+// they show it twice, it is the first of the two; where they skip it, it is when they would have
+// shown it had they not been moved. time.Date leaves open which of the zone's two offsets it takes
+// there, and in some zones goes back before the gap: a boundary must not depend on that.
 func instantAt(local time.Time, zone *time.Location) time.Time {
 	before, after := atOffset(local, local.AddDate(0, 0, -1), zone), atOffset(local, local.AddDate(0, 0, 1), zone)
 	if !shows(before, local, zone) && shows(after, local, zone) {
@@ -46,7 +50,8 @@ func daysIn(year int, month time.Month) int {
 	return time.Date(year, month+1, 0, 0, 0, 0, 0, time.UTC).Day()
 }
 
-// periodAt is the k whose period holds the instant: boundary(k) <= at < boundary(k+1). Before the anchor it is negative.
+// periodAt is the k whose period holds the instant: boundary(k) <= at < boundary(k+1). Before the
+// anchor it is negative.
 func periodAt(anchor time.Time, zone *time.Location, at time.Time) int {
 	from, to := anchor.In(zone), at.In(zone)
 	k := (to.Year()-from.Year())*12 + int(to.Month()-from.Month())

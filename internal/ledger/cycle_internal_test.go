@@ -12,8 +12,12 @@ import (
 	"pop.store/credits/internal/tokens"
 )
 
-// cycleZones have summer time, odd offsets, a skipped day (Apia, 30 December 2011), summer time the wrong way round (Casablanca), and none.
-var cycleZones = []string{"Europe/Berlin", "America/New_York", "Asia/Kolkata", "Pacific/Apia", "Africa/Casablanca", "UTC"}
+// cycleZones have summer time, odd offsets, a skipped day (Apia, 30 December 2011), summer time the
+// wrong way round (Casablanca), and none.
+var cycleZones = []string{
+	"Europe/Berlin", "America/New_York", "Asia/Kolkata", "Pacific/Apia", "Africa/Casablanca",
+	"UTC",
+}
 
 func drawZone(t *rapid.T) *time.Location {
 	zone, err := LoadZone(rapid.SampledFrom(cycleZones).Draw(t, "zone"))
@@ -27,11 +31,13 @@ func drawZone(t *rapid.T) *time.Location {
 func drawAnchor(t *rapid.T, zone *time.Location) time.Time {
 	year, month := rapid.IntRange(2003, 2032).Draw(t, "year"), rapid.IntRange(1, 12).Draw(t, "month")
 	day := rapid.SampledFrom([]int{28, 29, 30, 31, 31, 1, 15}).Draw(t, "day")
-	second := rapid.OneOf(rapid.IntRange(0, 24*3600-1), rapid.IntRange(1*3600, 3*3600)).Draw(t, "second of the day") // clocks are moved at night
+	// clocks are moved at night
+	second := rapid.OneOf(rapid.IntRange(0, 24*3600-1), rapid.IntRange(1*3600, 3*3600)).Draw(t, "second of the day")
 	return time.Date(year, time.Month(month), day, 0, 0, second, 0, zone).UTC()
 }
 
-// instantsOf finds by trial every instant at which clocks in a zone show a local time: none when they skip it, two when they show it twice.
+// instantsOf finds by trial every instant at which clocks in a zone show a local time: none when
+// they skip it, two when they show it twice.
 func instantsOf(local time.Time, zone *time.Location) []time.Time {
 	var found []time.Time
 	seen := map[int]bool{}
@@ -65,7 +71,8 @@ func wantWall(anchor time.Time, zone *time.Location, k int) time.Time {
 	for day.Day() < a.Day() && day.Add(24*time.Hour).Month() == month.Month() {
 		day = day.Add(24 * time.Hour)
 	}
-	return day.Add(time.Duration(a.Hour())*time.Hour + time.Duration(a.Minute())*time.Minute + time.Duration(a.Second())*time.Second)
+	return day.Add(time.Duration(a.Hour())*time.Hour + time.Duration(a.Minute())*time.Minute +
+		time.Duration(a.Second())*time.Second)
 }
 
 func TestBoundariesFollowTheAnchor(t *testing.T) {
@@ -81,8 +88,14 @@ func TestBoundariesFollowTheAnchor(t *testing.T) {
 			if !from.Before(to) || to.Sub(from) < 26*24*time.Hour || to.Sub(from) > 33*24*time.Hour {
 				t.Fatalf("period %d of %v is from %v to %v", k, anchor.In(zone), from.In(zone), to.In(zone))
 			}
-			within := from.Add(time.Duration(rapid.Int64Range(0, int64(to.Sub(from)/time.Microsecond)-1).Draw(t, "within")) * time.Microsecond)
-			for at, want := range map[time.Time]int{from: k, within: k, to.Add(-time.Microsecond): k, from.Add(-time.Microsecond): k - 1} {
+			within := from.Add(time.Duration(rapid.Int64Range(0, int64(to.Sub(from)/time.Microsecond)-1).Draw(t,
+				"within")) * time.Microsecond)
+			for at, want := range map[time.Time]int{
+				from:                        k,
+				within:                      k,
+				to.Add(-time.Microsecond):   k,
+				from.Add(-time.Microsecond): k - 1,
+			} {
 				if got := periodAt(anchor, zone, at); got != want {
 					t.Fatalf("%v is in period %d of %v, want %d", at.In(zone), got, anchor.In(zone), want)
 				}
@@ -103,24 +116,38 @@ func checkBoundary(t *rapid.T, anchor time.Time, zone *time.Location, k int) {
 	}
 }
 
-// Clocks in Berlin show 02:30 twice on 25 October 2026. Whoever opens an account in either of those hours gets one allowance, for a month.
+// Clocks in Berlin show 02:30 twice on 25 October 2026. Whoever opens an account in either of those
+// hours gets one allowance, for a month.
 func TestAnAnchorInTheHourThatComesTwice(t *testing.T) {
 	t.Parallel()
 	for zoneName, hours := range map[string][]time.Time{
-		"Europe/Berlin":    {time.Date(2026, 10, 25, 0, 30, 0, 0, time.UTC), time.Date(2026, 10, 25, 1, 30, 0, 0, time.UTC)},
-		"America/New_York": {time.Date(2026, 11, 1, 5, 30, 0, 0, time.UTC), time.Date(2026, 11, 1, 6, 30, 0, 0, time.UTC)},
+		"Europe/Berlin": {
+			time.Date(2026, 10, 25, 0, 30, 0, 0, time.UTC),
+			time.Date(2026, 10, 25, 1, 30, 0, 0, time.UTC),
+		},
+		"America/New_York": {
+			time.Date(2026, 11, 1, 5, 30, 0, 0, time.UTC),
+			time.Date(2026, 11, 1, 6, 30, 0, 0, time.UTC),
+		},
 	} {
 		zone, err := LoadZone(zoneName)
 		if err != nil {
 			t.Fatal(err)
 		}
 		for _, now := range hours {
-			s := &state{account: uuid.New(), whole: true, period: -1, zone: time.UTC}
+			s := &state{
+				account: uuid.New(),
+				whole:   true,
+				period:  -1,
+				zone:    time.UTC,
+			}
 			if _, err := s.apply(&SetPlan{Plan: "starter", Zone: zoneName}, now, catalog.Builtin()); err != nil {
 				t.Fatal(err)
 			}
-			if s.period != 0 || len(s.refs) != 1 || s.refs[0].reference != "0" || s.nextDue().Before(now.AddDate(0, 0, 27)) {
-				t.Errorf("opened at %v: period %d, %v, due at %v", now.In(zone), s.period, s.refs, s.nextDue().In(zone))
+			if s.period != 0 || len(s.refs) != 1 || s.refs[0].reference != "0" ||
+				s.nextDue().Before(now.AddDate(0, 0, 27)) {
+				t.Errorf("opened at %v: period %d, %v, due at %v", now.In(zone), s.period, s.refs,
+					s.nextDue().In(zone))
 			}
 		}
 	}
@@ -138,10 +165,23 @@ func TestCatchingUpIsSettlingAtEachBoundary(t *testing.T) {
 		next := rapid.SampledFrom([]string{"starter", "pro"}).Draw(t, "next plan")
 		promoDays := rapid.IntRange(1, 120).Draw(t, "promo days")
 		prepare := func() *state {
-			s := &state{account: uuid.UUID{1}, whole: true, period: -1, zone: time.UTC}
+			s := &state{
+				account: uuid.UUID{1},
+				whole:   true,
+				period:  -1,
+				zone:    time.UTC,
+			}
 			for _, op := range []operation{
-				&SetPlan{Plan: "pro", Anchor: anchor, Zone: zone.String()}, &Charge{Feature: "auto_selling", Amount: &spent},
-				&Grant{Kind: LotPromo, Amount: 7 * tokens.One, ExpiresAt: opened.AddDate(0, 0, promoDays)}, &SetPlan{Plan: next},
+				&SetPlan{
+					Plan:   "pro",
+					Anchor: anchor,
+					Zone:   zone.String(),
+				}, &Charge{Feature: "auto_selling", Amount: &spent},
+				&Grant{
+					Kind:      LotPromo,
+					Amount:    7 * tokens.One,
+					ExpiresAt: opened.AddDate(0, 0, promoDays),
+				}, &SetPlan{Plan: next},
 			} {
 				if _, err := s.apply(op, opened, prices); err != nil {
 					t.Fatal(err)

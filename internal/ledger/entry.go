@@ -96,7 +96,8 @@ func EntryID(account uuid.UUID, seq int64) string {
 	return idPrefix + strings.ToLower(idEncoding.EncodeToString(raw[:]))
 }
 
-// ParseID gives the seq of an entry of this account; false for anything else, another account's entries and other spellings included.
+// ParseID gives the seq of an entry of this account; false for anything else, another account's
+// entries and other spellings included.
 func ParseID(account uuid.UUID, id string) (int64, bool) {
 	text, _ := strings.CutPrefix(id, idPrefix)
 	raw, err := idEncoding.DecodeString(strings.ToUpper(text)) // which passes line breaks and spare bits

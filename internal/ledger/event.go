@@ -7,8 +7,8 @@ import (
 	"pop.store/credits/internal/tokens"
 )
 
-// Event is something that others are told about. It is written in the transaction that made it true: no event without its state, no state without
-// its event.
+// Event is something that others are told about. It is written in the transaction that made it
+// true: no event without its state, no state without its event.
 type Event struct {
 	Seq  int64 // counts the account's events without gaps
 	At   time.Time
@@ -29,8 +29,9 @@ const (
 	EventPurchaseBack    = "purchase.refunded"
 )
 
-// emit notes an event, to be written with what made it. It moves the account's time on like an entry: events stand in the order of their times, and no
-// month begins twice when servers' clocks disagree.
+// emit notes an event, to be written with what made it. It moves the account's time on like an
+// entry: events stand in the order of their times, and no month begins twice when servers' clocks
+// disagree.
 func (s *state) emit(kind string, now time.Time, data any) {
 	raw, err := json.Marshal(data)
 	if err != nil {
@@ -38,7 +39,12 @@ func (s *state) emit(kind string, now time.Time, data any) {
 	}
 	s.eventSeq++
 	s.lastAt, s.changed = later(now, s.lastAt), true
-	s.events = append(s.events, Event{Seq: s.eventSeq, At: s.lastAt, Kind: kind, Data: raw})
+	s.events = append(s.events, Event{
+		Seq:  s.eventSeq,
+		At:   s.lastAt,
+		Kind: kind,
+		Data: raw,
+	})
 }
 
 // agentEvent is the data of agent.paused and agent.resumed.
@@ -66,7 +72,11 @@ type grantEvent struct {
 
 // tellGrant tells of tokens that came.
 func (s *state) tellGrant(e *Entry) {
-	data := grantEvent{Transaction: e.ID(), Kind: e.LotKind.String(), Amount: e.Amount}
+	data := grantEvent{
+		Transaction: e.ID(),
+		Kind:        e.LotKind.String(),
+		Amount:      e.Amount,
+	}
 	if e.LotKind == LotPurchase {
 		data.Purchase = e.Reference
 		s.emit(EventPurchaseDone, e.At, data)

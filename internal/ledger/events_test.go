@@ -23,8 +23,13 @@ type heard struct {
 // hearAll takes in all events of an account, none of which was relayed.
 func (b *books) hearAll(id uuid.UUID) heard {
 	b.t.Helper()
-	h := heard{agents: map[string]string{}, away: map[string]int64{}, grants: map[string]bool{}}
-	rows, err := b.pool.Query(context.Background(), "select seq, at, kind, data from outbox where account = $1 order by seq", id)
+	h := heard{
+		agents: map[string]string{},
+		away:   map[string]int64{},
+		grants: map[string]bool{},
+	}
+	rows, err := b.pool.Query(context.Background(),
+		"select seq, at, kind, data from outbox where account = $1 order by seq", id)
 	if err != nil {
 		b.t.Fatal(err)
 	}
@@ -69,7 +74,8 @@ func (h *heard) hear(b *books, e ledger.Event) {
 	}
 }
 
-// checkEvents compares an account with what its events tell: each state has its event and each event its state. And no budget is overspent.
+// checkEvents compares an account with what its events tell: each state has its event and each
+// event its state. And no budget is overspent.
 func (b *books) checkEvents(id uuid.UUID) {
 	b.t.Helper()
 	ctx := context.Background()
@@ -92,11 +98,13 @@ func (b *books) checkEvents(id uuid.UUID) {
 	}
 	var events int64
 	var level ledger.Level
-	if err := b.pool.QueryRow(ctx, "select event_seq, level from ledger_accounts where account = $1", id).Scan(&events, &level); err != nil {
+	if err := b.pool.QueryRow(ctx, "select event_seq, level from ledger_accounts where account = $1",
+		id).Scan(&events, &level); err != nil {
 		b.t.Fatal(err)
 	}
 	if events != h.events || (level != ledger.LevelOK) != h.low {
-		b.t.Errorf("%v has %d events, the newest is %d; its level is %v, and it was told that it is low: %v", id, h.events, events, level, h.low)
+		b.t.Errorf("%v has %d events, the newest is %d; its level is %v, and it was told that it is low: %v", id,
+			h.events, events, level, h.low)
 	}
 	rows, err := b.pool.Query(ctx, "select seq from entries where account = $1 and kind = 1", id)
 	if err != nil {

@@ -6,8 +6,9 @@ import (
 	"pop.store/credits/internal/catalog"
 )
 
-// Extend asks to keep a hold open for longer: ExpiresIn from now, at most MaxHold. A hold may be extended again and again, but never ends later than
-// MaxHold from now, and an extension never makes it end earlier. It moves no tokens, so it is no entry of the books.
+// Extend asks to keep a hold open for longer: ExpiresIn from now, at most MaxHold. A hold may be
+// extended again and again, but never ends later than MaxHold from now, and an extension never
+// makes it end earlier. It moves no tokens, so it is no entry of the books.
 type Extend struct {
 	Hold      int64 // the seq of the hold's entry
 	ExpiresIn time.Duration
@@ -45,7 +46,11 @@ func (x *Extend) decide(s *state, now time.Time, _ *catalog.Catalog) (*Entry, er
 	if until := now.Add(x.ExpiresIn); until.After(h.expiresAt) {
 		h.expiresAt = until
 	}
-	s.extensions = append(s.extensions, &extension{hold: h.number, at: now, expiresAt: h.expiresAt})
+	s.extensions = append(s.extensions, &extension{
+		hold:      h.number,
+		at:        now,
+		expiresAt: h.expiresAt,
+	})
 	s.lastAt, s.hasExtensions, s.changed = later(now, s.lastAt), true, true
 	return nil, nil
 }

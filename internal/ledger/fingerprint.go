@@ -7,8 +7,8 @@ import (
 	"slices"
 )
 
-// fingerprinter builds the canonical bytes of a decoded request. Every part carries its length or presence, so that no two requests share
-// bytes.
+// fingerprinter builds the canonical bytes of a decoded request. Every part carries its length or
+// presence, so that no two requests share bytes.
 type fingerprinter []byte
 
 func (f *fingerprinter) text(s string) {
@@ -137,8 +137,9 @@ func (x *Extend) fingerprint() fingerprint {
 	return f.sum()
 }
 
-// further writes what a request says beside what it always said: nothing where it says none of it, so that keys bound before these fields were
-// known still tell a retry. The bytes before it must not be the beginning of another request's.
+// further writes what a request says beside what it always said: nothing where it says none of it,
+// so that keys bound before these fields were known still tell a retry. The bytes before it must
+// not be the beginning of another request's.
 func (f *fingerprinter) further(reference, reason string, metadata map[string]string) {
 	if reference == "" && reason == "" && len(metadata) == 0 {
 		return

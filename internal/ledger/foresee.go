@@ -11,8 +11,9 @@ import (
 	"pop.store/credits/internal/catalog"
 )
 
-// WouldResume tells, for each of some grants alone, which of the account's agents would go on if it came now: of those that are paused for lack of
-// tokens. It writes nothing, and asks the same core that grants do. ErrNoAccount, kind Unavailable.
+// WouldResume tells, for each of some grants alone, which of the account's agents would go on if it
+// came now: of those that are paused for lack of tokens. It writes nothing, and asks the same core
+// that grants do. ErrNoAccount, kind Unavailable.
 func (l *Ledger) WouldResume(ctx context.Context, account uuid.UUID, grants []Grant) ([][]Agent, error) {
 	now := l.now()
 	s, err := l.readWhole(ctx, account, now)
@@ -48,17 +49,31 @@ func (s *state) wouldResume(g *Grant, now time.Time, prices *catalog.Catalog) []
 // trial is a copy to try something on.
 func (s *state) trial() *state {
 	c := *s
-	c.lots, c.holds, c.agents, c.today.lines = slices.Clone(s.lots), slices.Clone(s.holds), slices.Clone(s.agents), slices.Clone(s.today.lines)
+	c.lots, c.holds, c.agents, c.today.lines = slices.Clone(s.lots), slices.Clone(s.holds), slices.Clone(s.agents),
+		slices.Clone(s.today.lines)
 	c.entries, c.refs, c.usage, c.declined, c.events, c.reversals = nil, nil, nil, nil, nil, nil
 	return &c
 }
 
-// showAgent shows an agent at an instant that is not before the account's newest; what it holds is told by a state that has all holds.
+// showAgent shows an agent at an instant that is not before the account's newest; what it holds is
+// told by a state that has all holds.
 func (s *state) showAgent(a *agent, now time.Time, prices *catalog.Catalog) Agent {
 	return Agent{
-		ID: a.id, Name: a.name, Feature: a.feature, State: a.state, PausedSince: a.pausedSince, TurnedAway: a.turnedAway, ResumedAt: a.resumedAt,
-		Missed: a.missed, Budget: a.budget, Reserve: a.reserve, Spent: s.spentThisMonth(a, now), Held: s.heldBy(a.id),
-		Reason: s.why(a, now, prices), Missing: s.missing(a, now, prices), Ready: s.ready(a, now, prices),
+		ID:          a.id,
+		Name:        a.name,
+		Feature:     a.feature,
+		State:       a.state,
+		PausedSince: a.pausedSince,
+		TurnedAway:  a.turnedAway,
+		ResumedAt:   a.resumedAt,
+		Missed:      a.missed,
+		Budget:      a.budget,
+		Reserve:     a.reserve,
+		Spent:       s.spentThisMonth(a, now),
+		Held:        s.heldBy(a.id),
+		Reason:      s.why(a, now, prices),
+		Missing:     s.missing(a, now, prices),
+		Ready:       s.ready(a, now, prices),
 	}
 }
 

@@ -56,7 +56,8 @@ func (b *books) wantForeseen(id uuid.UUID, size string, want ...string) {
 	}
 }
 
-// Only those who wait for tokens, and only with as many as they need: what is reserved and what is owed is not theirs.
+// Only those who wait for tokens, and only with as many as they need: what is reserved and what is
+// owed is not theirs.
 func TestWhoWouldGoOn(t *testing.T) {
 	t.Parallel()
 	b := newBooks(t)
@@ -131,7 +132,11 @@ func TestWhatIsForeseenHappens(t *testing.T) {
 		size := pick("0.05", "1", "30", "60", "100", "500")
 		foreseen := b.foresee(id, "1000", size)[1]
 		waited := b.waiting(id, ledger.AgentOutOfToken)
-		_, err := b.Grant(t.Context(), id, "", ledger.Grant{Kind: ledger.LotPurchase, Amount: tokens.MustParse(size), Source: "second"})
+		_, err := b.Grant(t.Context(), id, "", ledger.Grant{
+			Kind:   ledger.LotPurchase,
+			Amount: tokens.MustParse(size),
+			Source: "second",
+		})
 		b.check(err)
 		still := b.waiting(id, ledger.AgentOutOfToken)
 		happened := slices.DeleteFunc(waited, func(agent string) bool { return slices.Contains(still, agent) })

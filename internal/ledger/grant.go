@@ -9,7 +9,8 @@ import (
 	"pop.store/credits/internal/tokens"
 )
 
-// Grant asks to add tokens of a kind. Purchases carry a permanent reference, so that a payment becomes tokens once.
+// Grant asks to add tokens of a kind. Purchases carry a permanent reference, so that a payment
+// becomes tokens once.
 type Grant struct {
 	Kind      LotKind
 	Amount    tokens.Amount
@@ -48,9 +49,16 @@ func (g *Grant) decide(s *state, now time.Time, prices *catalog.Catalog) (*Entry
 		return nil, problem.Invalid("amount", "would take the balance over %s tokens", tokens.Max)
 	}
 	if !bought && len(s.lots) >= maxOpenLots {
-		return nil, problem.New(problem.Conflict, "too_many_lots", "This account has %d open grants already.", len(s.lots))
+		return nil, problem.New(problem.Conflict, "too_many_lots", "This account has %d open grants already.",
+			len(s.lots))
 	}
-	e := s.grant(lot{kind: g.Kind, amount: g.Amount, source: g.Source, effectiveAt: now, expiresAt: g.ExpiresAt}, prices, now)
+	e := s.grant(lot{
+		kind:        g.Kind,
+		amount:      g.Amount,
+		source:      g.Source,
+		effectiveAt: now,
+		expiresAt:   g.ExpiresAt,
+	}, prices, now)
 	e.Reference, e.note = cmp.Or(g.Source, g.Reference), Note{g.Reason, g.Metadata}
 	if bought {
 		s.payOwed(s.lot(e.Seq), now)

@@ -27,8 +27,9 @@ type Page struct {
 	Lines []Line
 	// Before is where the next page begins: pass it as before; zero when there is none.
 	Before int64
-	// SearchedTo is set when the page ended because it had read MaxScan entries, before it was full: the time of the oldest entry read. Older ones may
-	// match, so Before is set as well, and Lines may be empty.
+	// SearchedTo is set when the page ended because it had read MaxScan entries, before it was
+	// full: the time of the oldest entry read. Older ones may match, so Before is set as well, and
+	// Lines may be empty.
 	SearchedTo time.Time
 }
 
@@ -46,9 +47,10 @@ const (
 	MaxScan = 4_000 // entries read, when the filter has no index
 )
 
-// History reads a page of an account's entries, newest first, from before the given seq; zero begins at the newest. What is due is
-// written first, so that an expiry shows at its time. The work for a page does not grow with the history: see MaxScan. Errors: ErrNoAccount, kinds
-// Meaning (naming the field of the filter) and Unavailable.
+// History reads a page of an account's entries, newest first, from before the given seq; zero
+// begins at the newest. What is due is written first, so that an expiry shows at its time. The work
+// for a page does not grow with the history: see MaxScan. Errors: ErrNoAccount, kinds Meaning
+// (naming the field of the filter) and Unavailable.
 func (l *Ledger) History(ctx context.Context, account uuid.UUID, f Filter, before int64, limit int) (Page, error) {
 	if limit < 1 || limit > MaxPage {
 		return Page{}, problem.Invalid("limit", "must be between 1 and %d", MaxPage)
@@ -114,9 +116,11 @@ func (l *Ledger) readLines(ctx context.Context, account uuid.UUID, f Filter, r s
 	var rows pgx.Rows
 	var err error
 	if f.indexed() {
-		rows, err = l.pool.Query(ctx, sqlRareHistory, account, r.high, r.low, smallints(f.Kinds), smallints(f.lotKinds()), limit)
+		rows, err = l.pool.Query(ctx, sqlRareHistory, account, r.high, r.low, smallints(f.Kinds),
+			smallints(f.lotKinds()), limit)
 	} else {
-		rows, err = l.pool.Query(ctx, sqlHistory, account, r.high, r.low, smallints(f.Kinds), smallints(f.LotKinds), f.Feature, f.Agent, limit)
+		rows, err = l.pool.Query(ctx, sqlHistory, account, r.high, r.low, smallints(f.Kinds),
+			smallints(f.LotKinds), f.Feature, f.Agent, limit)
 	}
 	if err != nil {
 		return nil, err
@@ -130,7 +134,8 @@ var rareKinds = []Kind{KindGrant, KindExpiry, KindClawback}
 // indexed says whether the index entries_rare finds what matches the filter.
 func (f *Filter) indexed() bool {
 	common := func(k Kind) bool { return !slices.Contains(rareKinds, k) }
-	return len(f.Kinds) > 0 && f.Feature == "" && f.Agent == "" && f.Reference == "" && !slices.ContainsFunc(f.Kinds, common)
+	return len(f.Kinds) > 0 && f.Feature == "" && f.Agent == "" && f.Reference == "" &&
+		!slices.ContainsFunc(f.Kinds, common)
 }
 
 // lotKinds are the kinds of lot that match the filter.
@@ -141,15 +146,19 @@ func (f *Filter) lotKinds() []LotKind {
 	return []LotKind{LotPlan, LotPromo, LotAdjustment, LotPurchase}
 }
 
-// seqRange is what a page reads: low inclusive, high exclusive. It was cut when more of the history lies below it.
+// seqRange is what a page reads: low inclusive, high exclusive. It was cut when more of the history
+// lies below it.
 type seqRange struct {
 	low, high int64
 	cut       bool
 }
 
-// bounds turns the filter's times into a range of seq, so that a page deep in a long history costs no more than the newest one. Entries are numbered
-// without gaps, so a range of MaxScan numbers is at most as many rows.
-func (l *Ledger) bounds(ctx context.Context, account uuid.UUID, f Filter, before, newest int64) (r seqRange, err error) {
+// bounds turns the filter's times into a range of seq, so that a page deep in a long history costs
+// no more than the newest one. Entries are numbered without gaps, so a range of MaxScan numbers is
+// at most as many rows.
+func (l *Ledger) bounds(ctx context.Context, account uuid.UUID, f Filter, before, newest int64) (r seqRange,
+	err error,
+) {
 	r = seqRange{low: 1, high: newest + 1}
 	if before > 0 {
 		r.high = min(r.high, before)

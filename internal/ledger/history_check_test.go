@@ -17,8 +17,9 @@ import (
 	"pop.store/credits/internal/tokens"
 )
 
-// Whatever clients of three servers see while they work on the same accounts at once, there is an order of their requests, each between
-// its call and its return, in which a single-minded bookkeeper would have said the same. Some clients leave before they are answered, some
+// Whatever clients of three servers see while they work on the same accounts at once, there is an
+// order of their requests, each between its call and its return, in which a single-minded
+// bookkeeper would have said the same. Some clients leave before they are answered, some
 // connections break around COMMIT. CREDITS_HISTORIES=1000 (and -timeout 0) is the drill.
 func TestHistoriesAreLinearizable(t *testing.T) {
 	t.Parallel()
@@ -28,7 +29,8 @@ func TestHistoriesAreLinearizable(t *testing.T) {
 	var c cutter
 	c.chance.Store(15)
 	ledgers := []*ledger.Ledger{
-		b.Ledger, ledgerOn(t, poolOn(t, database.AppURL, nil), quiet), ledgerOn(t, poolOn(t, database.AppURL, c.configure), quiet),
+		b.Ledger, ledgerOn(t, poolOn(t, database.AppURL, nil), quiet),
+		ledgerOn(t, poolOn(t, database.AppURL, c.configure), quiet),
 	}
 	var mu sync.Mutex
 	counts := map[string]int{}
@@ -47,14 +49,22 @@ func TestHistoriesAreLinearizable(t *testing.T) {
 	}
 	for i := 0; i < n && !t.Failed(); i++ {
 		recorders <- &recorder{
-			name: strconv.Itoa(i) + "-", began: time.Now(), ledgers: ledgers, ids: []uuid.UUID{b.open("star"), b.open("star"), b.open("star")}, past: &past{},
-			holds: map[uuid.UUID][]deed{}, charges: map[uuid.UUID][]deed{},
+			name:    strconv.Itoa(i) + "-",
+			began:   time.Now(),
+			ledgers: ledgers,
+			ids:     []uuid.UUID{b.open("star"), b.open("star"), b.open("star")},
+			past:    &past{},
+			holds:   map[uuid.UUID][]deed{},
+			charges: map[uuid.UUID][]deed{},
 		}
 	}
 	close(recorders)
 	working.Wait()
 	t.Log(counts)
-	for _, outcome := range []string{"", "unknown", "replayed", "insufficient_tokens", "hold_captured", "already_refunded"} {
+	for _, outcome := range []string{
+		"", "unknown", "replayed", "insufficient_tokens", "hold_captured",
+		"already_refunded",
+	} {
 		if counts[outcome] == 0 {
 			t.Errorf("no operation came out %q; the test tests less than it should", outcome)
 		}
@@ -121,7 +131,8 @@ func (r *recorder) record(ctx context.Context) []porcupine.Operation {
 	return r.history
 }
 
-// ask sends a deed to one of the servers, or reads the balance there, and says whether the outcome is unknown.
+// ask sends a deed to one of the servers, or reads the balance there, and says whether the outcome
+// is unknown.
 func (r *recorder) ask(ctx context.Context, client int, random *rand.Rand, d deed) bool {
 	if random.IntN(8) == 0 {
 		var cancel context.CancelFunc
@@ -129,14 +140,23 @@ func (r *recorder) ask(ctx context.Context, client int, random *rand.Rand, d dee
 		defer cancel()
 	}
 	l := r.ledgers[random.IntN(len(r.ledgers))]
-	op := porcupine.Operation{ClientId: client, Input: asked{d}, Call: time.Since(r.began).Nanoseconds()}
+	op := porcupine.Operation{
+		ClientId: client,
+		Input:    asked{d},
+		Call:     time.Since(r.began).Nanoseconds(),
+	}
 	var out told
 	if d.Key == "" {
 		a, err := l.Account(ctx, d.Account)
 		if err != nil {
 			return false // a read that fails says nothing
 		}
-		out = told{seq: a.Seq, spendable: a.Spendable, held: a.Held, total: a.Total}
+		out = told{
+			seq:       a.Seq,
+			spendable: a.Spendable,
+			held:      a.Held,
+			total:     a.Total,
+		}
 	} else {
 		out = toldOf(local{l}.carryOut(ctx, d))
 	}
@@ -167,7 +187,12 @@ func (r *recorder) choose(random *rand.Rand, key string) deed {
 	if old, ok := r.past.any(random); ok && random.IntN(8) == 0 {
 		return old
 	}
-	d := deed{Account: id, Key: key, Kind: ledger.KindCharge, Amount: tokens.Amount(1+random.IntN(250)) * tokens.One}
+	d := deed{
+		Account: id,
+		Key:     key,
+		Kind:    ledger.KindCharge,
+		Amount:  tokens.Amount(1+random.IntN(250)) * tokens.One,
+	}
 	r.mu.Lock()
 	holds, charges := r.holds[id], r.charges[id]
 	r.mu.Unlock()
@@ -198,21 +223,54 @@ func happened(call, back int64, d deed, out told) porcupine.Operation {
 	if out.unknown {
 		back = math.MaxInt64
 	}
-	return porcupine.Operation{Input: asked{d}, Call: call, Output: out, Return: back}
+	return porcupine.Operation{
+		Input:  asked{d},
+		Call:   call,
+		Output: out,
+		Return: back,
+	}
 }
 
-// The checker accepts what is right and refuses what is wrong: a history is only as good as the one who reads it.
+// The checker accepts what is right and refuses what is wrong: a history is only as good as the one
+// who reads it.
 func TestTheCheckerRefusesWrongHistories(t *testing.T) {
 	t.Parallel()
 	const one = tokens.One
 	charge := func(key string, amount tokens.Amount) deed {
-		return deed{Key: key, Kind: ledger.KindCharge, Amount: amount * one}
+		return deed{
+			Key:    key,
+			Kind:   ledger.KindCharge,
+			Amount: amount * one,
+		}
 	}
-	hold := deed{Key: "h", Kind: ledger.KindHold, Amount: 400 * one}
-	capture := func(key string) deed { return deed{Key: key, Kind: ledger.KindCapture, About: 2, Amount: 400 * one} }
-	refund := func(key string) deed { return deed{Key: key, Kind: ledger.KindRefund, About: 2, Amount: 600 * one} }
+	hold := deed{
+		Key:    "h",
+		Kind:   ledger.KindHold,
+		Amount: 400 * one,
+	}
+	capture := func(key string) deed {
+		return deed{
+			Key:    key,
+			Kind:   ledger.KindCapture,
+			About:  2,
+			Amount: 400 * one,
+		}
+	}
+	refund := func(key string) deed {
+		return deed{
+			Key:    key,
+			Kind:   ledger.KindRefund,
+			About:  2,
+			Amount: 600 * one,
+		}
+	}
 	after := func(seq int64, spendable, held tokens.Amount) told {
-		return told{seq: seq, spendable: spendable * one, held: held * one, total: (spendable + held) * one}
+		return told{
+			seq:       seq,
+			spendable: spendable * one,
+			held:      held * one,
+			total:     (spendable + held) * one,
+		}
 	}
 	replay := func(o told) told { o.replayed = true; return o }
 	lacking := func(spendable tokens.Amount) told {
@@ -224,40 +282,98 @@ func TestTheCheckerRefusesWrongHistories(t *testing.T) {
 		right   bool
 		history []porcupine.Operation
 	}{
-		"one after the other": {true, []porcupine.Operation{happened(0, 1, charge("a", 600), after(2, 400, 0)), happened(2, 3, charge("b", 600), lacking(400))}},
+		"one after the other": {true, []porcupine.Operation{
+			happened(0, 1, charge("a", 600), after(2, 400, 0)),
+			happened(2, 3, charge("b", 600), lacking(400)),
+		}},
 		"at once, in either order": {true, []porcupine.Operation{
 			happened(0, 9, charge("a", 600), lacking(400)), happened(1, 8, charge("b", 600), after(2, 400, 0)),
 		}},
-		"a lost update":  {false, []porcupine.Operation{happened(0, 9, charge("a", 1), after(2, 999, 0)), happened(1, 8, charge("b", 1), after(2, 999, 0))}},
-		"spent twice":    {false, []porcupine.Operation{happened(0, 9, charge("a", 600), after(2, 400, 0)), happened(1, 8, charge("b", 600), after(3, -200, 0))}},
-		"a stale read":   {false, []porcupine.Operation{happened(0, 1, charge("a", 1), after(2, 999, 0)), happened(2, 3, read, after(1, 1000, 0))}},
-		"an early read":  {false, []porcupine.Operation{happened(0, 1, read, after(2, 999, 0)), happened(2, 3, charge("a", 1), after(2, 999, 0))}},
-		"a read at once": {true, []porcupine.Operation{happened(0, 9, charge("a", 1), after(2, 999, 0)), happened(2, 3, read, after(1, 1000, 0))}},
+		"a lost update": {false, []porcupine.Operation{
+			happened(0, 9, charge("a", 1), after(2, 999, 0)),
+			happened(1, 8, charge("b", 1), after(2, 999, 0)),
+		}},
+		"spent twice": {false, []porcupine.Operation{
+			happened(0, 9, charge("a", 600), after(2, 400, 0)),
+			happened(1, 8, charge("b", 600), after(3, -200, 0)),
+		}},
+		"a stale read": {false, []porcupine.Operation{
+			happened(0, 1, charge("a", 1), after(2, 999, 0)),
+			happened(2, 3, read, after(1, 1000, 0)),
+		}},
+		"an early read": {false, []porcupine.Operation{
+			happened(0, 1, read, after(2, 999, 0)),
+			happened(2, 3, charge("a", 1), after(2, 999, 0)),
+		}},
+		"a read at once": {true, []porcupine.Operation{
+			happened(0, 9, charge("a", 1), after(2, 999, 0)),
+			happened(2, 3, read, after(1, 1000, 0)),
+		}},
 		"a stale refusal": {false, []porcupine.Operation{
 			happened(0, 1, charge("a", 900), after(2, 100, 0)),
-			happened(2, 3, deed{Key: "r", Kind: ledger.KindRefund, About: 2, Amount: 900 * one}, after(3, 1000, 0)), happened(4, 5, charge("b", 500), lacking(100)),
+			happened(2, 3, deed{
+				Key:    "r",
+				Kind:   ledger.KindRefund,
+				About:  2,
+				Amount: 900 * one,
+			}, after(3, 1000, 0)), happened(4, 5, charge("b", 500), lacking(100)),
 		}},
-		"charged twice under one key": {false, []porcupine.Operation{happened(0, 1, charge("a", 1), after(2, 999, 0)), happened(2, 3, charge("a", 1), after(3, 998, 0))}},
-		"replayed":                    {true, []porcupine.Operation{happened(0, 1, charge("a", 1), after(2, 999, 0)), happened(2, 3, charge("a", 1), replay(after(2, 999, 0)))}},
-		"a lost acknowledgement":      {false, []porcupine.Operation{happened(0, 1, charge("a", 1), after(2, 999, 0)), happened(2, 3, charge("b", 1), after(2, 999, 0))}},
+		"charged twice under one key": {
+			false,
+			[]porcupine.Operation{
+				happened(0, 1, charge("a", 1), after(2, 999, 0)),
+				happened(2, 3, charge("a", 1), after(3, 998, 0)),
+			},
+		},
+		"replayed": {
+			true,
+			[]porcupine.Operation{
+				happened(0, 1, charge("a", 1), after(2, 999, 0)),
+				happened(2, 3, charge("a", 1), replay(after(2, 999, 0))),
+			},
+		},
+		"a lost acknowledgement": {
+			false,
+			[]porcupine.Operation{
+				happened(0, 1, charge("a", 1), after(2, 999, 0)),
+				happened(2, 3, charge("b", 1), after(2, 999, 0)),
+			},
+		},
 		"captured twice": {false, []porcupine.Operation{
-			happened(0, 1, hold, after(2, 600, 400)), happened(2, 9, capture("c"), after(3, 600, 0)), happened(3, 8, capture("d"), after(4, 600, -400)),
+			happened(0, 1, hold, after(2, 600, 400)), happened(2, 9, capture("c"), after(3, 600, 0)),
+			happened(3, 8, capture("d"), after(4, 600, -400)),
 		}},
-		"held tokens spent": {false, []porcupine.Operation{happened(0, 1, hold, after(2, 600, 400)), happened(2, 3, charge("a", 601), after(3, -1, 400))}},
+		"held tokens spent": {false, []porcupine.Operation{
+			happened(0, 1, hold, after(2, 600, 400)),
+			happened(2, 3, charge("a", 601), after(3, -1, 400)),
+		}},
 		"refunded twice": {false, []porcupine.Operation{
-			happened(0, 1, charge("a", 600), after(2, 400, 0)), happened(2, 9, refund("r"), after(3, 1000, 0)), happened(3, 8, refund("s"), after(4, 1600, 0)),
+			happened(0, 1, charge("a", 600), after(2, 400, 0)), happened(2, 9, refund("r"), after(3, 1000, 0)),
+			happened(3, 8, refund("s"), after(4, 1600, 0)),
 		}},
-		"unknown, and seen": {true, []porcupine.Operation{happened(0, 0, charge("a", 1), unknown), happened(2, 3, read, after(2, 999, 0))}},
+		"unknown, and seen": {true, []porcupine.Operation{
+			happened(0, 0, charge("a", 1), unknown),
+			happened(2, 3, read, after(2, 999, 0)),
+		}},
 		"unknown, and seen late": {true, []porcupine.Operation{
-			happened(0, 0, charge("a", 1), unknown), happened(2, 3, read, after(1, 1000, 0)), happened(4, 5, read, after(2, 999, 0)),
+			happened(0, 0, charge("a", 1), unknown), happened(2, 3, read, after(1, 1000, 0)),
+			happened(4, 5, read, after(2, 999, 0)),
 		}},
-		"unknown, and never seen": {true, []porcupine.Operation{happened(0, 0, charge("a", 1), unknown), happened(2, 3, read, after(1, 1000, 0))}},
+		"unknown, and never seen": {
+			true,
+			[]porcupine.Operation{happened(0, 0, charge("a", 1), unknown), happened(2, 3, read, after(1, 1000, 0))},
+		},
 		"unknown, and undone": {false, []porcupine.Operation{
-			happened(0, 0, charge("a", 1), unknown), happened(2, 3, read, after(2, 999, 0)), happened(4, 5, read, after(1, 1000, 0)),
+			happened(0, 0, charge("a", 1), unknown), happened(2, 3, read, after(2, 999, 0)),
+			happened(4, 5, read, after(1, 1000, 0)),
 		}},
-		"unknown, and seen too early": {false, []porcupine.Operation{happened(0, 1, read, after(2, 999, 0)), happened(2, 0, charge("a", 1), unknown)}},
+		"unknown, and seen too early": {
+			false,
+			[]porcupine.Operation{happened(0, 1, read, after(2, 999, 0)), happened(2, 0, charge("a", 1), unknown)},
+		},
 		"unknown, asked again, and done twice": {false, []porcupine.Operation{
-			happened(0, 0, charge("a", 1), unknown), happened(2, 3, read, after(2, 999, 0)), happened(4, 5, charge("a", 1), after(3, 998, 0)),
+			happened(0, 0, charge("a", 1), unknown), happened(2, 3, read, after(2, 999, 0)),
+			happened(4, 5, charge("a", 1), after(3, 998, 0)),
 		}},
 	} {
 		if right := porcupine.CheckOperations(sequential, c.history); right != c.right {

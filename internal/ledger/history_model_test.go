@@ -29,7 +29,13 @@ type told struct {
 
 func toldOf(r ledger.Receipt, err error) told {
 	if err == nil {
-		return told{seq: r.Seq, spendable: r.Balance.Spendable, held: r.Balance.Held, total: r.Balance.Total, replayed: r.Replayed}
+		return told{
+			seq:       r.Seq,
+			spendable: r.Balance.Spendable,
+			held:      r.Balance.Held,
+			total:     r.Balance.Total,
+			replayed:  r.Replayed,
+		}
 	}
 	p := problem.Of(err)
 	if p.Kind == problem.Unavailable {
@@ -61,7 +67,12 @@ func (b rows) sums() (spendable, held, total tokens.Amount) {
 
 func (b rows) told() told {
 	spendable, held, total := b.sums()
-	return told{seq: int64(len(b)), spendable: spendable, held: held, total: total}
+	return told{
+		seq:       int64(len(b)),
+		spendable: spendable,
+		held:      held,
+		total:     total,
+	}
 }
 
 // add is what every accepted deed does.
@@ -127,7 +138,8 @@ func (b rows) endHold(d deed) (rows, told) {
 }
 
 func (b rows) refund(d deed) (rows, told) {
-	if d.About < 1 || d.About > int64(len(b)) || (b[d.About-1].Kind != ledger.KindCharge && b[d.About-1].Kind != ledger.KindCapture) {
+	if d.About < 1 || d.About > int64(len(b)) ||
+		(b[d.About-1].Kind != ledger.KindCharge && b[d.About-1].Kind != ledger.KindCapture) {
 		return b, told{code: "charge_not_found"}
 	}
 	left := -b[d.About-1].amount
@@ -145,8 +157,8 @@ func (b rows) refund(d deed) (rows, told) {
 	return b.add(d, d.Amount, 0)
 }
 
-// sequential says what an account may answer if its requests came one after the other. An unknown outcome is open: it takes effect at
-// some moment after its call, or so late that nobody sees it.
+// sequential says what an account may answer if its requests came one after the other. An unknown
+// outcome is open: it takes effect at some moment after its call, or so late that nobody sees it.
 var sequential = porcupine.Model{
 	Init: func() any { return opened() },
 	Step: func(state, input, output any) (bool, any) {

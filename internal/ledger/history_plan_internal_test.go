@@ -32,7 +32,8 @@ func (n *planNode) read(table string, indexes map[string]bool) float64 {
 	return rows
 }
 
-// Neither statement reads more of a long history than a page may, also when nothing matches and the plan is a generic one.
+// Neither statement reads more of a long history than a page may, also when nothing matches and the
+// plan is a generic one.
 func TestAPageOfALongHistoryReadsFewEntries(t *testing.T) {
 	t.Parallel()
 	pool, id := testdb.New(t), uuid.New()
@@ -41,7 +42,8 @@ func TestAPageOfALongHistoryReadsFewEntries(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer conn.Release()
-	if _, err := conn.Exec(t.Context(), `insert into entries (account, seq, at, kind, amount, balance_after, held_after, spendable_after, contra, lot_kind, day)
+	if _, err := conn.Exec(t.Context(),
+		`insert into entries (account, seq, at, kind, amount, balance_after, held_after, spendable_after, contra, lot_kind, day)
 		select a, i, now(), case when i % 100 = 0 then 1 else 2 end, 0, 0, 0, 0, 1, case when i % 100 = 0 then 2 else 0 end, now()::date
 		from unnest($1::uuid[]) a, generate_series(1, 30000) i`, []uuid.UUID{id, uuid.New()}); err != nil {
 		t.Fatal(err)
@@ -67,9 +69,15 @@ func TestAPageOfALongHistoryReadsFewEntries(t *testing.T) {
 		}
 	}
 	window := []any{id, int64(20_000), int64(20_000 - MaxScan)}
-	look("a filter without a match", sqlHistory, MaxScan, "entries_pkey", append(window, []int16{6}, []int16(nil), "", "", 51)...)
-	look("every entry", sqlHistory, 51, "entries_pkey", id, int64(20_000), int64(1), []int16(nil), []int16(nil), "", "", 51)
-	for name, kinds := range map[string][]int16{"grants": {1}, "expiries": {7}, "all that is rare": {1, 7, 8}} {
+	look("a filter without a match", sqlHistory, MaxScan, "entries_pkey",
+		append(window, []int16{6}, []int16(nil), "", "", 51)...)
+	look("every entry", sqlHistory, 51, "entries_pkey", id, int64(20_000), int64(1), []int16(nil), []int16(nil),
+		"", "", 51)
+	for name, kinds := range map[string][]int16{
+		"grants":           {1},
+		"expiries":         {7},
+		"all that is rare": {1, 7, 8},
+	} {
 		look(name, sqlRareHistory, 4*51, "entries_rare", id, int64(30_001), int64(1), kinds, []int16{1, 2, 3, 4}, 51)
 	}
 }

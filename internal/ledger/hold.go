@@ -33,14 +33,16 @@ type work struct {
 
 func (h *hold) open() bool { return h.outcome == 0 }
 
-// Bounds on how long a hold lives from now on, when it is made or extended, and on how many an account can have open.
+// Bounds on how long a hold lives from now on, when it is made or extended, and on how many an
+// account can have open.
 const (
 	DefaultHold  = 15 * time.Minute
 	MaxHold      = 24 * time.Hour
 	maxOpenHolds = 1_000
 )
 
-// Hold asks to set tokens aside for a job that will be captured or released. Zero ExpiresIn means DefaultHold.
+// Hold asks to set tokens aside for a job that will be captured or released. Zero ExpiresIn means
+// DefaultHold.
 type Hold struct {
 	Feature   string
 	Quantity  *int64
@@ -100,8 +102,16 @@ func (s *state) hold(h *Hold, price catalog.Price, now time.Time, life time.Dura
 		parts = append(parts, Part{Lot: l.number, Amount: part})
 	})
 	e := s.append(Entry{
-		Kind: KindHold, HeldDelta: price.Amount, Feature: h.Feature, Agent: h.Agent, Quantity: price.Quantity, UnitPrice: price.Unit,
-		CatalogVersion: version, Reference: h.Reference, Parts: parts, note: note,
+		Kind:           KindHold,
+		HeldDelta:      price.Amount,
+		Feature:        h.Feature,
+		Agent:          h.Agent,
+		Quantity:       price.Quantity,
+		UnitPrice:      price.Unit,
+		CatalogVersion: version,
+		Reference:      h.Reference,
+		Parts:          parts,
+		note:           note,
 	}, now)
 	s.holds = append(s.holds, hold{
 		number:    e.Seq,
@@ -115,7 +125,8 @@ func (s *state) hold(h *Hold, price catalog.Price, now time.Time, life time.Dura
 	return e
 }
 
-// Release asks to end a hold without spending. An empty Reference or Reason, or no Metadata, means that of the hold.
+// Release asks to end a hold without spending. An empty Reference or Reason, or no Metadata, means
+// that of the hold.
 type Release struct {
 	Hold      int64 // the seq of the hold's entry
 	Reference string
@@ -200,14 +211,24 @@ func (s *state) release(h *hold, outcome Kind, said ending, now time.Time) *Entr
 	h.outcome, h.changed = outcome, true
 	said = said.inherit(s, h)
 	e := s.append(Entry{
-		Kind: KindRelease, HeldDelta: -h.amount, Feature: h.work.feature, Agent: h.work.agent, Quantity: h.work.quantity,
-		UnitPrice: h.work.unitPrice, CatalogVersion: h.work.version, Reference: said.reference, About: h.number, Parts: parts, note: said.note,
+		Kind:           KindRelease,
+		HeldDelta:      -h.amount,
+		Feature:        h.work.feature,
+		Agent:          h.work.agent,
+		Quantity:       h.work.quantity,
+		UnitPrice:      h.work.unitPrice,
+		CatalogVersion: h.work.version,
+		Reference:      said.reference,
+		About:          h.number,
+		Parts:          parts,
+		note:           said.note,
 	}, now)
 	s.afterRelease(h, now)
 	return e
 }
 
-// afterRelease deals with tokens that came free in a lot which has ended meanwhile: they pay what is owed for it, and what is left expires at once.
+// afterRelease deals with tokens that came free in a lot which has ended meanwhile: they pay what
+// is owed for it, and what is left expires at once.
 func (s *state) afterRelease(h *hold, now time.Time) {
 	for _, p := range h.parts {
 		l := s.lot(p.Lot)

@@ -27,13 +27,15 @@ func (b *books) extend(id uuid.UUID, key string, hold int64, life time.Duration)
 func (b *books) dueAt(id uuid.UUID) time.Time {
 	b.t.Helper()
 	var due time.Time
-	if err := b.pool.QueryRow(b.t.Context(), "select next_due_at from ledger_accounts where account = $1", id).Scan(&due); err != nil {
+	if err := b.pool.QueryRow(b.t.Context(), "select next_due_at from ledger_accounts where account = $1",
+		id).Scan(&due); err != nil {
 		b.t.Fatal(err)
 	}
 	return due.UTC()
 }
 
-// An extension counts from its own time, never ends a hold sooner, and moves what is due next. The hold then times out at the new instant.
+// An extension counts from its own time, never ends a hold sooner, and moves what is due next. The
+// hold then times out at the new instant.
 func TestAnExtendedHoldEndsLater(t *testing.T) {
 	t.Parallel()
 	b := newBooks(t)
@@ -72,8 +74,9 @@ func TestAnExtendedHoldEndsLater(t *testing.T) {
 	}
 }
 
-// A replay answers what the extension answered, whichever server is asked and whatever became of the hold. Its key is good for nothing else, and no
-// extension may use another request's, also where a lane decides from memory.
+// A replay answers what the extension answered, whichever server is asked and whatever became of
+// the hold. Its key is good for nothing else, and no extension may use another request's, also
+// where a lane decides from memory.
 func TestTheKeyOfAnExtension(t *testing.T) {
 	t.Parallel()
 	b := newBooks(t)
@@ -95,7 +98,8 @@ func TestTheKeyOfAnExtension(t *testing.T) {
 		if _, err := l.Charge(t.Context(), id, key, spends("1000")); !errors.Is(err, ledger.ErrKeyReused) {
 			t.Errorf("a charge too large with the key %s of an extension: %v", key, err)
 		}
-		if _, err := l.Extend(t.Context(), id, key, ledger.Extend{Hold: hold, ExpiresIn: time.Minute}); !errors.Is(err, ledger.ErrKeyReused) {
+		if _, err := l.Extend(t.Context(), id, key,
+			ledger.Extend{Hold: hold, ExpiresIn: time.Minute}); !errors.Is(err, ledger.ErrKeyReused) {
 			t.Errorf("another extension with the key %s: %v", key, err)
 		}
 	}
@@ -107,18 +111,32 @@ func TestTheKeyOfAnExtension(t *testing.T) {
 		charge(t, l, id, uuid.NewString())
 		refused(l, "x2")
 		again, err := l.Extend(t.Context(), id, "x", ledger.Extend{Hold: hold, ExpiresIn: time.Hour})
-		if want := x; err != nil || !again.Replayed || !again.ExpiresAt.Equal(want.ExpiresAt) || !again.At.Equal(want.At) || again.Hold != hold {
+		if want := x; err != nil || !again.Replayed || !again.ExpiresAt.Equal(want.ExpiresAt) ||
+			!again.At.Equal(want.At) || again.Hold != hold {
 			t.Errorf("replayed: %+v (%v), want %+v", again, err, x)
 		}
 	}
 	// In one batch as well.
 	results := b.ChargeAll(t.Context(), []ledger.BulkCharge{
-		{Account: id, Key: "new", Charge: spends("0.1")}, {Account: id, Key: "x", Charge: spends("0.1")}, {Account: id, Key: "newer", Charge: spends("0.1")},
+		{
+			Account: id,
+			Key:     "new",
+			Charge:  spends("0.1"),
+		}, {
+			Account: id,
+			Key:     "x",
+			Charge:  spends("0.1"),
+		}, {
+			Account: id,
+			Key:     "newer",
+			Charge:  spends("0.1"),
+		},
 	})
 	if results[0].Err != nil || !errors.Is(results[1].Err, ledger.ErrKeyReused) || results[2].Err != nil {
 		t.Errorf("of a bulk: %v, %v, %v", results[0].Err, results[1].Err, results[2].Err)
 	}
-	if _, err := b.Extend(t.Context(), id, "new", ledger.Extend{Hold: hold, ExpiresIn: time.Hour}); !errors.Is(err, ledger.ErrKeyReused) {
+	if _, err := b.Extend(t.Context(), id, "new", ledger.Extend{Hold: hold, ExpiresIn: time.Hour}); !errors.Is(err,
+		ledger.ErrKeyReused) {
 		t.Errorf("an extension with the key of a charge: %v", err)
 	}
 	if _, err := b.tryRelease(id, hold); err != nil {
@@ -162,7 +180,8 @@ func TestOneKeyForAnExtensionAndACharge(t *testing.T) {
 	}
 }
 
-// Extensions, captures, releases and the end of time race: a hold ends once, by one of them, and an extension that was answered held.
+// Extensions, captures, releases and the end of time race: a hold ends once, by one of them, and an
+// extension that was answered held.
 func TestAnExtensionRaces(t *testing.T) {
 	t.Parallel()
 	b := newBooks(t)
@@ -203,8 +222,10 @@ func TestAnExtensionRaces(t *testing.T) {
 			t.Errorf("round %d ended as %v: capture %v, release %v", i, info.Outcome, errs[0], errs[1])
 		}
 		extended := errs[3] == nil || errs[4] == nil || errs[5] == nil
-		if extended && info.Outcome == ledger.KindExpiry || extended != info.ExpiresAt.After(info.At.Add(time.Minute)) {
-			t.Errorf("round %d: extended %v, ended as %v, its end was %v", i, extended, info.Outcome, info.ExpiresAt.Sub(info.At))
+		if extended && info.Outcome == ledger.KindExpiry ||
+			extended != info.ExpiresAt.After(info.At.Add(time.Minute)) {
+			t.Errorf("round %d: extended %v, ended as %v, its end was %v", i, extended, info.Outcome,
+				info.ExpiresAt.Sub(info.At))
 		}
 	}
 }

@@ -16,7 +16,12 @@ import (
 // hold holds tokens for a time; zero means the default.
 func (b *books) setAside(id uuid.UUID, amount string, life time.Duration) int64 {
 	b.t.Helper()
-	r, err := b.Hold(b.t.Context(), id, uuid.NewString(), ledger.Hold{Feature: "auto_selling", Amount: parsed(amount), Agent: "sales", ExpiresIn: life})
+	r, err := b.Hold(b.t.Context(), id, uuid.NewString(), ledger.Hold{
+		Feature:   "auto_selling",
+		Amount:    parsed(amount),
+		Agent:     "sales",
+		ExpiresIn: life,
+	})
 	if err != nil {
 		b.t.Fatal(err)
 	}
@@ -49,12 +54,18 @@ func TestAHoldSetsTokensAside(t *testing.T) {
 	t.Parallel()
 	b := newBooks(t)
 	id := b.openWith("100")
-	r, err := b.Hold(t.Context(), id, "h", ledger.Hold{Feature: "image_generation", Agent: "studio", Reference: "job 1"})
+	r, err := b.Hold(t.Context(), id, "h", ledger.Hold{
+		Feature:   "image_generation",
+		Agent:     "studio",
+		Reference: "job 1",
+	})
 	if err != nil {
 		t.Fatal(err)
 	}
-	if r.Kind != ledger.KindHold || r.Amount != 0 || r.HeldDelta.String() != "10" || r.HeldAfter.String() != "10" || r.BalanceAfter.String() != "100" ||
-		r.SpendableAfter.String() != "90" || r.UnitPrice.String() != "10" || r.Quantity != 1 || r.Contra != 0 || r.Reference != "job 1" {
+	if r.Kind != ledger.KindHold || r.Amount != 0 || r.HeldDelta.String() != "10" ||
+		r.HeldAfter.String() != "10" || r.BalanceAfter.String() != "100" ||
+		r.SpendableAfter.String() != "90" || r.UnitPrice.String() != "10" || r.Quantity != 1 || r.Contra != 0 ||
+		r.Reference != "job 1" {
 		t.Errorf("the hold is %+v", r)
 	}
 	b.wantBalance(id, "90 10 100")
@@ -66,8 +77,10 @@ func TestAHoldSetsTokensAside(t *testing.T) {
 	_, err = b.Hold(t.Context(), id, "h2", ledger.Hold{Feature: "auto_selling", Amount: parsed("90.000001")})
 	wantRefusal(t, "a hold of what is held", err, problem.Insufficient, "insufficient_tokens")
 	c := b.capture(id, r.Seq, "")
-	if c.Kind != ledger.KindCapture || c.Amount.String() != "-10" || c.HeldDelta.String() != "-10" || c.About != r.Seq || c.Feature != "image_generation" ||
-		c.Agent != "studio" || c.UnitPrice.String() != "10" || c.Contra != ledger.ContraSpent || c.SpendableAfter.String() != "90" {
+	if c.Kind != ledger.KindCapture || c.Amount.String() != "-10" || c.HeldDelta.String() != "-10" ||
+		c.About != r.Seq || c.Feature != "image_generation" ||
+		c.Agent != "studio" || c.UnitPrice.String() != "10" || c.Contra != ledger.ContraSpent ||
+		c.SpendableAfter.String() != "90" {
 		t.Errorf("the capture is %+v", c)
 	}
 	b.wantBalance(id, "90 0 90")
@@ -97,7 +110,8 @@ func TestARelease(t *testing.T) {
 	id := b.openWith("100")
 	hold := b.setAside(id, "60", 0)
 	r, err := b.tryRelease(id, hold)
-	if err != nil || r.Kind != ledger.KindRelease || r.Amount != 0 || r.HeldDelta.String() != "-60" || r.About != hold || r.SpendableAfter.String() != "100" {
+	if err != nil || r.Kind != ledger.KindRelease || r.Amount != 0 || r.HeldDelta.String() != "-60" ||
+		r.About != hold || r.SpendableAfter.String() != "100" {
 		t.Errorf("the release is %+v (%v)", r, err)
 	}
 	b.wantBalance(id, "100 0 100")
@@ -127,11 +141,16 @@ func TestWhatIsNoHold(t *testing.T) {
 	}
 }
 
-// A hold lives for a quarter of an hour unless it says otherwise, and for a day at most. Its time is over at the very instant.
+// A hold lives for a quarter of an hour unless it says otherwise, and for a day at most. Its time
+// is over at the very instant.
 func TestAHoldTimesOutAtItsInstant(t *testing.T) {
 	t.Parallel()
 	b := newBooks(t)
-	for _, c := range []struct{ asked, lives time.Duration }{{0, 15 * time.Minute}, {time.Second, time.Second}, {24 * time.Hour, 24 * time.Hour}} {
+	for _, c := range []struct{ asked, lives time.Duration }{
+		{0, 15 * time.Minute},
+		{time.Second, time.Second},
+		{24 * time.Hour, 24 * time.Hour},
+	} {
 		b.clock.Set(start)
 		id := b.openWith("100")
 		hold, last := b.setAside(id, "60", c.asked), b.setAside(id, "10", c.asked)
@@ -148,7 +167,8 @@ func TestAHoldTimesOutAtItsInstant(t *testing.T) {
 		_, err = b.tryCapture(id, hold, "")
 		wantRefusal(t, "a capture later", err, problem.Conflict, "hold_expired")
 		page, err := b.History(t.Context(), id, ledger.Filter{Kinds: []ledger.Kind{ledger.KindRelease}}, 0, 10)
-		if err != nil || len(page.Lines) != 1 || !page.Lines[0].At.Equal(start.Add(c.lives)) || page.Lines[0].About != hold {
+		if err != nil || len(page.Lines) != 1 || !page.Lines[0].At.Equal(start.Add(c.lives)) ||
+			page.Lines[0].About != hold {
 			t.Errorf("releases: %+v (%v)", page.Lines, err)
 		}
 	}
@@ -159,7 +179,8 @@ func TestAHoldTimesOutAtItsInstant(t *testing.T) {
 	}
 }
 
-// What is held of a lot that ends stays good for the job. What is not captured ends with the release, at once.
+// What is held of a lot that ends stays good for the job. What is not captured ends with the
+// release, at once.
 func TestALotThatEndsWhileItIsHeld(t *testing.T) {
 	t.Parallel()
 	b := newBooks(t)
@@ -173,7 +194,8 @@ func TestALotThatEndsWhileItIsHeld(t *testing.T) {
 	b.clock.Advance(30 * time.Minute)
 	b.wantBalance(id, "10 0 10")
 	b.wantStory(id,
-		"Jan 31 09:30 hold 12 = 18", "Jan 31 09:30 hold 5 = 13", "Jan 31 10:30 expiry -3 = 10", "Jan 31 11:00 capture -8 = 10",
+		"Jan 31 09:30 hold 12 = 18", "Jan 31 09:30 hold 5 = 13", "Jan 31 10:30 expiry -3 = 10",
+		"Jan 31 11:00 capture -8 = 10",
 		"Jan 31 11:00 expiry -4 = 10", "Jan 31 11:30 release -5 = 10", "Jan 31 11:30 expiry -5 = 10")
 	_, err := b.tryRelease(id, hold2)
 	wantRefusal(t, "a release after the time-out", err, problem.Conflict, "hold_expired")
@@ -193,7 +215,10 @@ func TestACaptureIsRefundedLikeACharge(t *testing.T) {
 	}
 	b.wantBalance(id, "6 0 6")
 	r := b.refund(id, capture.Seq, "9")
-	if want := []ledger.Part{{Lot: late, Amount: *parsed("4")}, {Lot: soon.Seq, Amount: *parsed("5")}}; inText(r.Parts) != inText(want) || r.Agent != "sales" {
+	if want := []ledger.Part{
+		{Lot: late, Amount: *parsed("4")},
+		{Lot: soon.Seq, Amount: *parsed("5")},
+	}; inText(r.Parts) != inText(want) || r.Agent != "sales" {
 		t.Errorf("came back as %+v, want %v", r, want)
 	}
 	b.refund(id, capture.Seq, "")
@@ -227,7 +252,8 @@ func TestHeldTokensAreNeverSpentTwice(t *testing.T) {
 			var twice sync.WaitGroup
 			for j := range 2 {
 				twice.Go(func() {
-					if _, err := b.Capture(t.Context(), id, key+"-"+strconv.Itoa(j), ledger.Capture{Hold: h.Seq}); err == nil {
+					if _, err := b.Capture(t.Context(), id, key+"-"+strconv.Itoa(j),
+						ledger.Capture{Hold: h.Seq}); err == nil {
 						captured.Add(1)
 					}
 				})

@@ -30,9 +30,12 @@ type HoldInfo struct {
 	Parts          []Part // what it reserves of which lot
 }
 
-// OpenHolds lists an account's open holds, newest first, from before the given number; zero begins at the newest. next is where the following page
-// begins; zero when there is none. What is due is written first.
-func (l *Ledger) OpenHolds(ctx context.Context, account uuid.UUID, before int64, limit int) (list []HoldInfo, next int64, err error) {
+// OpenHolds lists an account's open holds, newest first, from before the given number; zero begins
+// at the newest. next is where the following page begins; zero when there is none. What is due is
+// written first.
+func (l *Ledger) OpenHolds(ctx context.Context, account uuid.UUID, before int64, limit int) (list []HoldInfo,
+	next int64, err error,
+) {
 	if limit < 1 || limit > MaxPage {
 		return nil, 0, problem.Invalid("limit", "must be between 1 and %d", MaxPage)
 	}
@@ -77,7 +80,8 @@ func (l *Ledger) HoldInfo(ctx context.Context, account uuid.UUID, number int64) 
 func scanHoldInfo(row pgx.CollectableRow) (HoldInfo, error) {
 	var h HoldInfo
 	var lots, amounts []int64
-	err := row.Scan(&h.Number, &h.At, &h.ExpiresAt, &h.Outcome, &h.Amount, &h.Feature, &h.Agent, &h.Quantity, &h.UnitPrice, &h.CatalogVersion,
+	err := row.Scan(&h.Number, &h.At, &h.ExpiresAt, &h.Outcome, &h.Amount, &h.Feature, &h.Agent, &h.Quantity,
+		&h.UnitPrice, &h.CatalogVersion,
 		&h.Reference, &lots, &amounts, &h.Reason, &h.Metadata)
 	h.At, h.ExpiresAt, h.Parts = h.At.UTC(), h.ExpiresAt.UTC(), partsOf(lots, amounts)
 	return h, err

@@ -27,7 +27,8 @@ import (
 // hang guards every wait of the drills; it expects nothing of the machine's speed.
 const hang = 5 * time.Minute
 
-// onRequest is how much work a drill does: little by itself, and what the environment variable says on request.
+// onRequest is how much work a drill does: little by itself, and what the environment variable says
+// on request.
 func onRequest(t *testing.T, variable string, usual int) int {
 	t.Helper()
 	text, ok := os.LookupEnv(variable)
@@ -70,9 +71,17 @@ type local struct{ *ledger.Ledger }
 func (s local) carryOut(ctx context.Context, d deed) (ledger.Receipt, error) {
 	switch d.Kind {
 	case ledger.KindCharge:
-		return s.Charge(ctx, d.Account, d.Key, ledger.Charge{Feature: d.feature(), Amount: &d.Amount, Agent: d.Agent})
+		return s.Charge(ctx, d.Account, d.Key, ledger.Charge{
+			Feature: d.feature(),
+			Amount:  &d.Amount,
+			Agent:   d.Agent,
+		})
 	case ledger.KindHold:
-		return s.Hold(ctx, d.Account, d.Key, ledger.Hold{Feature: d.feature(), Amount: &d.Amount, Agent: d.Agent})
+		return s.Hold(ctx, d.Account, d.Key, ledger.Hold{
+			Feature: d.feature(),
+			Amount:  &d.Amount,
+			Agent:   d.Agent,
+		})
 	case ledger.KindCapture:
 		return s.Capture(ctx, d.Account, d.Key, ledger.Capture{Hold: d.About, Amount: &d.Amount})
 	case ledger.KindRelease:
@@ -80,7 +89,11 @@ func (s local) carryOut(ctx context.Context, d deed) (ledger.Receipt, error) {
 	case ledger.KindRefund:
 		return s.Refund(ctx, d.Account, d.Key, ledger.Refund{Entry: d.About, Amount: &d.Amount})
 	case ledger.KindGrant:
-		return s.Grant(ctx, d.Account, d.Key, ledger.Grant{Kind: ledger.LotPurchase, Amount: d.Amount, Source: d.Key})
+		return s.Grant(ctx, d.Account, d.Key, ledger.Grant{
+			Kind:   ledger.LotPurchase,
+			Amount: d.Amount,
+			Source: d.Key,
+		})
 	default:
 		return ledger.Receipt{}, fmt.Errorf("no such deed: %v", d.Kind)
 	}
@@ -108,7 +121,11 @@ type journal struct {
 }
 
 func newJournal(t *testing.T) *journal {
-	return &journal{t: t, stories: map[string]*story{}, opening: map[uuid.UUID]ledger.Account{}}
+	return &journal{
+		t:       t,
+		stories: map[string]*story{},
+		opening: map[uuid.UUID]ledger.Account{},
+	}
 }
 
 // sent is a deed on its way, and what was known of it when it was sent.
@@ -184,11 +201,14 @@ func (j *journal) note(st *story, r ledger.Receipt) {
 }
 
 func sameEntry(a, b ledger.Entry) bool {
-	return a.Account == b.Account && a.Seq == b.Seq && a.Kind == b.Kind && a.Amount == b.Amount && a.HeldDelta == b.HeldDelta &&
-		a.BalanceAfter == b.BalanceAfter && a.HeldAfter == b.HeldAfter && a.SpendableAfter == b.SpendableAfter && a.At.Equal(b.At)
+	return a.Account == b.Account && a.Seq == b.Seq && a.Kind == b.Kind && a.Amount == b.Amount &&
+		a.HeldDelta == b.HeldDelta &&
+		a.BalanceAfter == b.BalanceAfter && a.HeldAfter == b.HeldAfter && a.SpendableAfter == b.SpendableAfter &&
+		a.At.Equal(b.At)
 }
 
-// resolve sends what is still unknown again until its outcome is known, and once more: the outcome must stand.
+// resolve sends what is still unknown again until its outcome is known, and once more: the outcome
+// must stand.
 func (j *journal) resolve(s server) {
 	j.t.Helper()
 	open := make(chan *story)
@@ -232,11 +252,13 @@ func (j *journal) resolveOne(s server, st *story) {
 	}
 }
 
-// check compares the journal with the books: every acknowledged deed is there exactly once and as it was answered, every refused one is
-// not, and there is nothing else. Then it lets the books check themselves.
+// check compares the journal with the books: every acknowledged deed is there exactly once and as
+// it was answered, every refused one is not, and there is nothing else. Then it lets the books
+// check themselves.
 func (j *journal) check(b *books) {
 	j.t.Helper()
-	rows, err := b.pool.Query(context.Background(), `select idempotency_key, account, seq, kind, amount, held_delta, balance_after, held_after, spendable_after, at
+	rows, err := b.pool.Query(context.Background(),
+		`select idempotency_key, account, seq, kind, amount, held_delta, balance_after, held_after, spendable_after, at
 		from entries where idempotency_key is not null and account = any($1)`, j.accounts())
 	if err != nil {
 		j.t.Fatal(err)
@@ -249,7 +271,10 @@ func (j *journal) check(b *books) {
 	}
 	var key string
 	var e ledger.Entry
-	fields := []any{&key, &e.Account, &e.Seq, &e.Kind, &e.Amount, &e.HeldDelta, &e.BalanceAfter, &e.HeldAfter, &e.SpendableAfter, &e.At}
+	fields := []any{
+		&key, &e.Account, &e.Seq, &e.Kind, &e.Amount, &e.HeldDelta, &e.BalanceAfter, &e.HeldAfter,
+		&e.SpendableAfter, &e.At,
+	}
 	_, err = pgx.ForEachRow(rows, fields, func() error {
 		st, ok := j.stories[key]
 		switch {
@@ -279,7 +304,8 @@ func (j *journal) check(b *books) {
 	for id, before := range j.opening {
 		a, err := b.Account(context.Background(), id)
 		if err != nil || a.Total != before.Total+sums[id] || a.Spendable < 0 {
-			complain("account %v has %v of which %v spendable (%v); it had %v and was told of %v", id, a.Total, a.Spendable, err, before.Total, sums[id])
+			complain("account %v has %v of which %v spendable (%v); it had %v and was told of %v", id, a.Total,
+				a.Spendable, err, before.Total, sums[id])
 		}
 	}
 	b.checkInvariants()
@@ -358,7 +384,11 @@ func poolOn(t *testing.T, url string, configure func(*pgxpool.Config)) *pgxpool.
 // ledgerOn is a ledger that ends with the test.
 func ledgerOn(t *testing.T, pool *pgxpool.Pool, log *slog.Logger) *ledger.Ledger {
 	t.Helper()
-	l := ledger.New(pool, ledger.Options{Clock: clock.NewManual(start).Now, Prices: catalog.Builtin, Log: log})
+	l := ledger.New(pool, ledger.Options{
+		Clock:  clock.NewManual(start).Now,
+		Prices: catalog.Builtin,
+		Log:    log,
+	})
 	t.Cleanup(l.Close)
 	return l
 }
@@ -375,10 +405,15 @@ func chargeOf(amount string) ledger.Charge {
 
 var errGone = errors.New("the server is gone")
 
-// booksOn is books on a database that other servers use as well. They are to be checked at the end by the test itself.
+// booksOn is books on a database that other servers use as well. They are to be checked at the end
+// by the test itself.
 func booksOn(t *testing.T, url string) *books {
 	t.Helper()
-	b := &books{t: t, pool: poolOn(t, url, nil), clock: clock.NewManual(start)}
+	b := &books{
+		t:     t,
+		pool:  poolOn(t, url, nil),
+		clock: clock.NewManual(start),
+	}
 	b.Ledger = ledgerOn(t, b.pool, quiet)
 	return b
 }

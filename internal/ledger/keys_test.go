@@ -97,8 +97,8 @@ func TestAClaimThatIsTakenBackBindsNothing(t *testing.T) {
 	b.check(b.smallCharge(id, "l"))
 }
 
-// Several servers, whose lanes remember the accounts, and callers who use each key for a charge and for a claim at
-// the same time: one of the two has it, and all servers agree on which.
+// Several servers, whose lanes remember the accounts, and callers who use each key for a charge and
+// for a claim at the same time: one of the two has it, and all servers agree on which.
 func TestOneKeySpaceOnSeveralServers(t *testing.T) {
 	t.Parallel()
 	b := newBooks(t)
@@ -113,7 +113,8 @@ func TestOneKeySpaceOnSeveralServers(t *testing.T) {
 				server := *b
 				server.Ledger = servers[i%len(servers)]
 				id, key := ids[i%2], fmt.Sprint("key-", round, "-", i%4/2)
-				b.check(server.smallCharge(ids[2], fmt.Sprint("other-", round, "-", i))) // an account that no claim is about
+				// an account that no claim is about
+				b.check(server.smallCharge(ids[2], fmt.Sprint("other-", round, "-", i)))
 				var err error
 				if i%4 == 1 || i%4 == 2 {
 					_, err = server.claim(id, key, "result")
@@ -129,8 +130,10 @@ func TestOneKeySpaceOnSeveralServers(t *testing.T) {
 		for _, id := range ids[:2] {
 			for n := range 2 {
 				key := fmt.Sprint("key-", round, "-", n)
-				entries := b.count("select count(*) from entries where account = $1 and idempotency_key = $2", id, key)
-				claims := b.count("select count(*) from claimed_keys where account = $1 and idempotency_key = $2", id, key)
+				entries := b.count("select count(*) from entries where account = $1 and idempotency_key = $2", id,
+					key)
+				claims := b.count("select count(*) from claimed_keys where account = $1 and idempotency_key = $2",
+					id, key)
 				switch {
 				case entries+claims > 1:
 					t.Errorf("%s has %d entries and %d claims", key, entries, claims)

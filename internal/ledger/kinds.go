@@ -48,7 +48,8 @@ func (k LotKind) priority() int16 {
 	return 100
 }
 
-// Contra is the account of the other side of an entry, kept per creator so that no house row is hot. The numbers are stored.
+// Contra is the account of the other side of an entry, kept per creator so that no house row is
+// hot. The numbers are stored.
 type Contra uint8
 
 // The contra accounts.

@@ -19,7 +19,8 @@ import (
 	"pop.store/credits/internal/problem"
 )
 
-// Limits of a batch: how often it is tried while nobody knows whether it is in the books, and how long one try may take.
+// Limits of a batch: how often it is tried while nobody knows whether it is in the books, and how
+// long one try may take.
 const (
 	maxAttempts = 3
 	batchTime   = 20 * time.Second
@@ -27,13 +28,17 @@ const (
 
 // Errors that a caller can meet whatever the request was.
 var (
-	ErrUnavailable = problem.New(problem.Unavailable, "unavailable", "The ledger cannot answer just now. Try again with the same key.")
-	ErrBusy        = problem.New(problem.Unavailable, "busy", "The ledger has too much to do just now. Try again with the same key.")
-	ErrKeyReused   = problem.New(problem.Meaning, "idempotency_key_reused", "This idempotency key was used for a different request.")
+	ErrUnavailable = problem.New(problem.Unavailable, "unavailable",
+		"The ledger cannot answer just now. Try again with the same key.")
+	ErrBusy = problem.New(problem.Unavailable, "busy",
+		"The ledger has too much to do just now. Try again with the same key.")
+	ErrKeyReused = problem.New(problem.Meaning, "idempotency_key_reused",
+		"This idempotency key was used for a different request.")
 )
 
-// lane decides the requests of its share of the accounts, batch after batch: while one batch is on its way to disk the next one forms.
-// No account belongs to two lanes of a server, so lanes never wait for each other's locks.
+// lane decides the requests of its share of the accounts, batch after batch: while one batch is on
+// its way to disk the next one forms. No account belongs to two lanes of a server, so lanes never
+// wait for each other's locks.
 type lane struct {
 	db     laneDB
 	now    clock.Clock
@@ -49,8 +54,9 @@ type lane struct {
 	byID    map[uuid.UUID]*party
 }
 
-// run works until the queue is closed and empty. Before it takes the next batch it lets those run who are ready to: most of them are about to ask, and a
-// request costs less in a larger batch. Nobody is waited for.
+// run works until the queue is closed and empty. Before it takes the next batch it lets those run
+// who are ready to: most of them are about to ask, and a request costs less in a larger batch.
+// Nobody is waited for.
 func (l *lane) run() {
 	for calls := l.queue.take(); calls != nil; calls = l.queue.take() {
 		l.settleAll(calls)
@@ -61,9 +67,10 @@ func (l *lane) run() {
 	}
 }
 
-// settleAll gets an answer for every call. A batch whose outcome is unknown is simply decided again: its locks make the second try wait
-// for whatever became of the first, and keys and references that are in the books then answer as replays. A batch that Postgres
-// refuses is halved until the poisoned request stands alone, so its neighbours are served.
+// settleAll gets an answer for every call. A batch whose outcome is unknown is simply decided
+// again: its locks make the second try wait for whatever became of the first, and keys and
+// references that are in the books then answer as replays. A batch that Postgres refuses is halved
+// until the poisoned request stands alone, so its neighbours are served.
 func (l *lane) settleAll(calls []*call) {
 	var err error
 	for range maxAttempts {
@@ -89,8 +96,8 @@ func (l *lane) settleAll(calls []*call) {
 // errStale means that the lane remembered what is no longer true. The next try reads.
 var errStale = errors.New("another server was faster, or a key is older than the lane remembers")
 
-// stale recognises that in what became of a batch which began from memory: Postgres says so by the division by zero of sqlUpdateAccounts, or since an
-// entry or a key is there already.
+// stale recognises that in what became of a batch which began from memory: Postgres says so by the
+// division by zero of sqlUpdateAccounts, or since an entry or a key is there already.
 func stale(err error) bool {
 	return errors.Is(err, errStale) || sqlState(err) == "22012" || oldKey(err)
 }
@@ -109,7 +116,8 @@ func sqlState(err error) string {
 	return ""
 }
 
-// lockTimedOut is the SQLSTATE of a wait for a row that another server keeps for longer than any batch takes: it hangs.
+// lockTimedOut is the SQLSTATE of a wait for a row that another server keeps for longer than any
+// batch takes: it hangs.
 const lockTimedOut = "55P03"
 
 // refuseLocked refuses the requests about accounts that are locked now, and gives the others.
@@ -140,13 +148,15 @@ func (l *lane) refuseLocked(calls []*call) (free []*call) {
 
 var errLocked = errors.New("another server keeps the account locked")
 
-// oldKey says whether it was no more than a key that is older than the lane's memory: what the batch began from has been found true when entries are
-// inserted, and claims looked up, which comes later.
+// oldKey says whether it was no more than a key that is older than the lane's memory: what the
+// batch began from has been found true when entries are inserted, and claims looked up, which comes
+// later.
 func oldKey(err error) bool { return sqlState(err) == "23505" || sqlState(err) == claimFound }
 
 func (l *lane) halve(calls []*call, err error) {
 	if len(calls) == 1 {
-		l.log.Error("the database refused a request", "account", calls[0].account, "operation", fmt.Sprintf("%T", calls[0].op), "error", err)
+		l.log.Error("the database refused a request", "account", calls[0].account, "operation",
+			fmt.Sprintf("%T", calls[0].op), "error", err)
 		refuseAll(calls, problem.Of(err))
 		return
 	}
@@ -161,16 +171,19 @@ func refuseAll(calls []*call, err error) {
 	}
 }
 
-// transient are SQLSTATEs that say nothing about the request: connection trouble, resources, shutdown, and lost races.
+// transient are SQLSTATEs that say nothing about the request: connection trouble, resources,
+// shutdown, and lost races.
 func transient(code string) bool {
 	switch code[:2] {
 	case "08", "40", "53", "57", "58":
 		return true
 	}
-	return code == "25P03" || code == "25006" || code == lockTimedOut // an idle transaction ended, a standby or a full disk, a lock
+	// an idle transaction ended, a standby or a full disk, a lock
+	return code == "25P03" || code == "25006" || code == lockTimedOut
 }
 
-// decide gets the batch into the books, or changes nothing: then the lane forgets what it remembered of its accounts.
+// decide gets the batch into the books, or changes nothing: then the lane forgets what it
+// remembered of its accounts.
 func (l *lane) decide(calls []*call) error {
 	now := l.now()
 	prices := l.prices().At(now)
@@ -194,8 +207,8 @@ func (l *lane) decide(calls []*call) error {
 	return err
 }
 
-// transact runs one transaction: load and lock unless the lane knows all that it takes, put the calls through the core in order of
-// arrival, write, commit.
+// transact runs one transaction: load and lock unless the lane knows all that it takes, put the
+// calls through the core in order of arrival, write, commit.
 func (l *lane) transact(batch *loaded, complete bool, now time.Time, prices *catalog.Catalog) error {
 	ctx, cancel := context.WithTimeout(context.Background(), batchTime)
 	defer cancel()
@@ -205,13 +218,16 @@ func (l *lane) transact(batch *loaded, complete bool, now time.Time, prices *cat
 	}
 	defer conn.Release() // a connection with an open or broken transaction is closed by the pool, which rolls it back
 	if err = l.work(ctx, conn.Conn(), batch, complete, now, prices); stale(err) {
-		_, _ = conn.Exec(ctx, "rollback") // it happens again and again where servers share accounts: the connection is still good
+		// it happens again and again where servers share accounts: the connection is still good
+		_, _ = conn.Exec(ctx, "rollback")
 	}
 	return err
 }
 
 // work is the transaction on its connection.
-func (l *lane) work(ctx context.Context, conn *pgx.Conn, batch *loaded, complete bool, now time.Time, prices *catalog.Catalog) error {
+func (l *lane) work(ctx context.Context, conn *pgx.Conn, batch *loaded, complete bool, now time.Time,
+	prices *catalog.Catalog,
+) error {
 	if !complete {
 		if err := batch.load(ctx, conn, now, l.cache.pays(), l.db); err != nil {
 			return err
@@ -223,8 +239,8 @@ func (l *lane) work(ctx context.Context, conn *pgx.Conn, batch *loaded, complete
 	return l.writer.write(ctx, conn, batch, now, l.db)
 }
 
-// answer decides one call: a known key or reference is a replay, everything else goes to the core. Calls later in the batch see what earlier
-// ones did.
+// answer decides one call: a known key or reference is a replay, everything else goes to the core.
+// Calls later in the batch see what earlier ones did.
 func (l *loaded) answer(c *call, now time.Time, prices *catalog.Catalog) answer {
 	if known := l.entryOf(c); known != nil {
 		if known.fingerprint != c.fingerprint {
@@ -299,21 +315,23 @@ func (l *loaded) rememberExtension(account uuid.UUID, x *extension) {
 	l.extensions[accountKey{account, x.key}] = x
 }
 
-// doubt notes a refusal from memory. It holds only if the call's key is not in the books: what went through once is answered again, whatever is
-// there now. And it holds only if what the lane remembers is true: another server may have made possible what this one would refuse.
+// doubt notes a refusal from memory. It holds only if the call's key is not in the books: what went
+// through once is answered again, whatever is there now. And it holds only if what the lane
+// remembers is true: another server may have made possible what this one would refuse.
 func (l *loaded) doubt(c *call) {
 	if c.party.remembered && c.key != "" {
 		l.doubts = append(l.doubts, c)
 	}
 }
 
-// usedReference answers a request whose permanent reference is taken: a purchase is credited already, which is what was asked for; a
-// second charge under a unique reference is a mistake.
+// usedReference answers a request whose permanent reference is taken: a purchase is credited
+// already, which is what was asked for; a second charge under a unique reference is a mistake.
 func usedReference(scope string, known *Entry) answer {
 	if scope == scopePurchase {
 		return answer{entry: known, replayed: true}
 	}
-	return answer{err: problem.New(problem.Conflict, "reference_used", "This unique reference was used before.").With("transaction", known.ID())}
+	return answer{err: problem.New(problem.Conflict, "reference_used",
+		"This unique reference was used before.").With("transaction", known.ID())}
 }
 
 // bind ties the call's key and reference to the entry that it made.
@@ -325,7 +343,11 @@ func (l *loaded) bind(c *call, s *state, e *Entry) {
 		l.bound = append(l.bound, key)
 	}
 	if n := &c.needs; n.scope != "" {
-		s.refs = append(s.refs, permanent{scope: n.scope, reference: n.reference, seq: e.Seq})
+		s.refs = append(s.refs, permanent{
+			scope:     n.scope,
+			reference: n.reference,
+			seq:       e.Seq,
+		})
 		l.useReference(accountReference{c.account, n.scope, n.reference}, e)
 	}
 }

@@ -7,10 +7,12 @@ import (
 	"pop.store/credits/db"
 )
 
-// laneSettings make the planner choose the same plan at any size of table and batch. Lanes find rows by keys that they are given, so every
-// read goes through an index, and rows that change are joined to their accounts by hash: comparing costs more than it does by default, so a nested
-// loop over both, which takes the square of the batch, never looks cheap. No plan that is needed is disabled: Postgres adds a huge cost to
-// a disabled plan, which makes it plan again at each execution and, with JIT, compile.
+// laneSettings make the planner choose the same plan at any size of table and batch. Lanes find
+// rows by keys that they are given, so every read goes through an index, and rows that change are
+// joined to their accounts by hash: comparing costs more than it does by default, so a nested loop
+// over both, which takes the square of the batch, never looks cheap. No plan that is needed is
+// disabled: Postgres adds a huge cost to a disabled plan, which makes it plan again at each
+// execution and, with JIT, compile.
 var laneSettings = db.Settings{
 	"cpu_operator_cost": "1",
 	"enable_bitmapscan": "off",

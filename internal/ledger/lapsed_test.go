@@ -22,8 +22,9 @@ func (b *books) buyUntil(id uuid.UUID, purchase string) {
 	b.check(err)
 }
 
-// What expired unused is nobody's debt: only what was spent is owed once all the money went back, whether the books have seen the expiry yet or not,
-// whether the payment was disputed, and in however many parts the money went back.
+// What expired unused is nobody's debt: only what was spent is owed once all the money went back,
+// whether the books have seen the expiry yet or not, whether the payment was disputed, and in
+// however many parts the money went back.
 func TestWhatExpiredIsNotOwed(t *testing.T) {
 	t.Parallel()
 	b := newBooks(t)
@@ -33,10 +34,21 @@ func TestWhatExpiredIsNotOwed(t *testing.T) {
 		settled bool
 		frozen  bool
 	}{
-		"all at once":      {totals: []string{"100"}, owed: []string{"30"}},
-		"settled before":   {totals: []string{"100"}, owed: []string{"30"}, settled: true},
-		"a dispute":        {totals: []string{"100"}, owed: []string{"30"}, frozen: true},
-		"in parts":         {totals: []string{"50", "70", "70", "80", "100"}, owed: []string{"0", "0", "0", "10", "30"}},
+		"all at once": {totals: []string{"100"}, owed: []string{"30"}},
+		"settled before": {
+			totals:  []string{"100"},
+			owed:    []string{"30"},
+			settled: true,
+		},
+		"a dispute": {
+			totals: []string{"100"},
+			owed:   []string{"30"},
+			frozen: true,
+		},
+		"in parts": {
+			totals: []string{"50", "70", "70", "80", "100"},
+			owed:   []string{"0", "0", "0", "10", "30"},
+		},
 		"the first before": {totals: []string{"-40", "80", "100"}, owed: []string{"0", "10", "30"}},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -70,8 +82,9 @@ func TestWhatExpiredIsNotOwed(t *testing.T) {
 	b.wantClean(ledger.VerifyOptions{})
 }
 
-// Tokens that a job held over the end of their lot expire with its release: they are not owed either, nor what came back with a grace and expired
-// again. What came back and is there still is taken.
+// Tokens that a job held over the end of their lot expire with its release: they are not owed
+// either, nor what came back with a grace and expired again. What came back and is there still is
+// taken.
 func TestWhatExpiredLaterIsNotOwed(t *testing.T) {
 	t.Parallel()
 	b := newBooks(t)

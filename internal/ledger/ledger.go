@@ -1,8 +1,10 @@
-// Package ledger keeps the books: per account an append-only list of entries and the lots that they filled and emptied.
+// Package ledger keeps the books: per account an append-only list of entries and the lots that they
+// filled and emptied.
 //
-// Amounts are tokens.Amount, millionths of a token; instants are UTC. All rules are in a pure core (operation.decide over a state) in a thin
-// shell (lane): requests of many callers are decided and written together, and each caller gets its answer once its batch is
-// durable. Errors that a caller may see are *problem.Error.
+// Amounts are tokens.Amount, millionths of a token; instants are UTC. All rules are in a pure core
+// (operation.decide over a state) in a thin shell (lane): requests of many callers are decided and
+// written together, and each caller gets its answer once its batch is durable. Errors that a caller
+// may see are *problem.Error.
 package ledger
 
 import (
@@ -23,7 +25,8 @@ import (
 	"pop.store/credits/internal/tokens"
 )
 
-// DefaultLanes is how many batches are under way at once. Two keep Postgres and the core busy in turn; more only make batches smaller.
+// DefaultLanes is how many batches are under way at once. Two keep Postgres and the core busy in
+// turn; more only make batches smaller.
 const DefaultLanes = 2
 
 // Options are what a Ledger needs besides its database.
@@ -46,23 +49,38 @@ type Ledger struct {
 	working sync.WaitGroup
 }
 
-// New starts the lanes of a ledger over a migrated database. pool is for reading; the lanes have connections of their own to the same
-// database, so that no reader keeps a charge waiting. Close stops them.
+// New starts the lanes of a ledger over a migrated database. pool is for reading; the lanes have
+// connections of their own to the same database, so that no reader keeps a charge waiting. Close
+// stops them.
 func New(pool *pgxpool.Pool, o Options) *Ledger {
 	if o.Lanes == 0 {
 		o.Lanes = DefaultLanes
 	}
-	l := &Ledger{pool: pool, laneDB: openLaneDB(pool, o.Lanes), now: o.Clock, prices: o.Prices}
+	l := &Ledger{
+		pool:   pool,
+		laneDB: openLaneDB(pool, o.Lanes),
+		now:    o.Clock,
+		prices: o.Prices,
+	}
 	l.reader = coalesce.New(l.Accounts)
 	for range o.Lanes {
-		ln := &lane{db: l.laneDB, now: o.Clock, prices: o.Prices, queue: newQueue(), cache: newCache(), byID: map[uuid.UUID]*party{}, log: o.Log}
+		ln := &lane{
+			db:     l.laneDB,
+			now:    o.Clock,
+			prices: o.Prices,
+			queue:  newQueue(),
+			cache:  newCache(),
+			byID:   map[uuid.UUID]*party{},
+			log:    o.Log,
+		}
 		l.lanes = append(l.lanes, ln)
 		l.working.Go(ln.run)
 	}
 	return l
 }
 
-// Close lets the lanes finish what is queued and stops them. Requests that come later are answered ErrUnavailable.
+// Close lets the lanes finish what is queued and stops them. Requests that come later are answered
+// ErrUnavailable.
 func (l *Ledger) Close() {
 	for _, ln := range l.lanes {
 		ln.queue.close()
@@ -81,9 +99,9 @@ type Receipt struct {
 	extension *extension
 }
 
-// Charge spends tokens, all or nothing. key is the caller's idempotency key, at most 200 bytes: the same key with the same request
-// answers the same entry and spends nothing; with another request it is ErrKeyReused. Refusals bind no key: problem kinds Insufficient,
-// NotFound, Meaning, Conflict.
+// Charge spends tokens, all or nothing. key is the caller's idempotency key, at most 200 bytes: the
+// same key with the same request answers the same entry and spends nothing; with another request it
+// is ErrKeyReused. Refusals bind no key: problem kinds Insufficient, NotFound, Meaning, Conflict.
 func (l *Ledger) Charge(ctx context.Context, account uuid.UUID, key string, c Charge) (Receipt, error) {
 	call := newCall(account)
 	call.charge = c
@@ -99,8 +117,9 @@ func (l *Ledger) Hold(ctx context.Context, account uuid.UUID, key string, h Hold
 	return r, err
 }
 
-// Capture spends held tokens and releases the rest of the hold, or spends more than the hold where that is spendable: else it is refused as a charge
-// would be, and the hold is kept. Conflict when the hold has ended.
+// Capture spends held tokens and releases the rest of the hold, or spends more than the hold where
+// that is spendable: else it is refused as a charge would be, and the hold is kept. Conflict when
+// the hold has ended.
 func (l *Ledger) Capture(ctx context.Context, account uuid.UUID, key string, c Capture) (Receipt, error) {
 	return l.submitInheriting(ctx, newCall(account).keyed(key, c.fingerprint()), &c)
 }
@@ -120,12 +139,14 @@ func (l *Ledger) Extend(ctx context.Context, account uuid.UUID, key string, x Ex
 	return Extension{made.hold, made.at, made.expiresAt, r.Replayed}, nil
 }
 
-// Refund gives a charge or capture back to the lots that paid, in full or in part, never more than was charged.
+// Refund gives a charge or capture back to the lots that paid, in full or in part, never more than
+// was charged.
 func (l *Ledger) Refund(ctx context.Context, account uuid.UUID, key string, r Refund) (Receipt, error) {
 	return l.submitInheriting(ctx, newCall(account).keyed(key, r.fingerprint()), &r)
 }
 
-// submitInheriting is submitKeyed for requests whose note may be inherited. No lane remembers notes, so that of a replay is read.
+// submitInheriting is submitKeyed for requests whose note may be inherited. No lane remembers
+// notes, so that of a replay is read.
 func (l *Ledger) submitInheriting(ctx context.Context, c *call, op operation) (Receipt, error) {
 	account := c.account
 	r, err := l.submitKeyed(ctx, c, op)
@@ -156,15 +177,17 @@ func (l *Ledger) Grant(ctx context.Context, account uuid.UUID, key string, g Gra
 	return r, err
 }
 
-// TakeBack takes tokens out of an account again, all of the amount or nothing. Errors: ErrNoAccount, ErrClosed,
-// ErrKeyReused, kinds Meaning (fields "amount", "lot", "reason") and Unavailable.
+// TakeBack takes tokens out of an account again, all of the amount or nothing. Errors:
+// ErrNoAccount, ErrClosed, ErrKeyReused, kinds Meaning (fields "amount", "lot", "reason") and
+// Unavailable.
 func (l *Ledger) TakeBack(ctx context.Context, account uuid.UUID, key string, t TakeBack) (Receipt, error) {
 	r, err := l.submitKeyed(ctx, newCall(account).keyed(key, t.fingerprint()), &t)
 	r.Note = Note{t.Reason, t.Metadata}
 	return r, err
 }
 
-// Purchase finds a purchase that was credited, to take it back or freeze it. NotFound when it was not, kind Unavailable.
+// Purchase finds a purchase that was credited, to take it back or freeze it. NotFound when it was
+// not, kind Unavailable.
 func (l *Ledger) Purchase(ctx context.Context, account uuid.UUID, purchase string) (*Purchase, error) {
 	p := &Purchase{ledger: l, account: account}
 	err := l.pool.QueryRow(ctx, sqlPurchaseLot, account, scopePurchase, purchase).Scan(&p.lot)
@@ -177,22 +200,30 @@ func (l *Ledger) Purchase(ctx context.Context, account uuid.UUID, purchase strin
 	return p, nil
 }
 
-// Purchase is the lot of a purchase, which never changes. What it is told goes through the lanes, which have connections of their own: so it can be
-// told by one who keeps a connection, and for whom others wait with all the rest.
+// Purchase is the lot of a purchase, which never changes. What it is told goes through the lanes,
+// which have connections of their own: so it can be told by one who keeps a connection, and for
+// whom others wait with all the rest.
 type Purchase struct {
 	ledger  *Ledger
 	account uuid.UUID
 	lot     int64
 }
 
-// Lot is the number of the lot that the purchase filled. What came back to it after it had expired is in another lot.
+// Lot is the number of the lot that the purchase filled. What came back to it after it had expired
+// is in another lot.
 func (p *Purchase) Lot() int64 { return p.lot }
 
-// Revoke takes the tokens of a purchase back because its money went back: total of them in all, so that telling it twice takes them once. What
-// was spent already is owed and will be taken off the next purchase. reason is free text, and may be empty. The receipt's Seq is zero when nothing was
+// Revoke takes the tokens of a purchase back because its money went back: total of them in all, so
+// that telling it twice takes them once. What was spent already is owed and will be taken off the
+// next purchase. reason is free text, and may be empty. The receipt's Seq is zero when nothing was
 // left to take.
 func (p *Purchase) Revoke(ctx context.Context, total tokens.Amount, cause Cause, reason string) (Receipt, error) {
-	return p.ledger.submit(ctx, newCall(p.account), &revoke{lot: p.lot, total: total, cause: cause, reason: reason})
+	return p.ledger.submit(ctx, newCall(p.account), &revoke{
+		lot:    p.lot,
+		total:  total,
+		cause:  cause,
+		reason: reason,
+	})
 }
 
 // Freeze keeps the tokens of a purchase from being spent while its payment is disputed, or thaws them again.
@@ -229,8 +260,9 @@ type BulkResult struct {
 // MaxBulk bounds the charges of one ChargeAll.
 const MaxBulk = 1_000
 
-// ChargeAll makes many charges, each decided by itself, in the order in which they stand; those of one lane share one durable write. The results stand in
-// the order of the charges, of which there may be MaxBulk.
+// ChargeAll makes many charges, each decided by itself, in the order in which they stand; those of
+// one lane share one durable write. The results stand in the order of the charges, of which there
+// may be MaxBulk.
 func (l *Ledger) ChargeAll(ctx context.Context, charges []BulkCharge) []BulkResult {
 	calls := make([]*call, len(charges))
 	byLane := make([][]*call, len(l.lanes))
@@ -265,7 +297,8 @@ func (l *Ledger) ChargeAll(ctx context.Context, charges []BulkCharge) []BulkResu
 	return results
 }
 
-// errNoKey refuses what could be done twice: a batch whose COMMIT was lost is decided again, and only a key tells that it is there already.
+// errNoKey refuses what could be done twice: a batch whose COMMIT was lost is decided again, and
+// only a key tells that it is there already.
 var errNoKey = problem.New(problem.Syntax, "missing_idempotency_key", "An idempotency key is needed.")
 
 // submitKeyed is submit for requests that only their key makes safe to decide again.
@@ -285,7 +318,8 @@ func (l *Ledger) submit(ctx context.Context, c *call, op operation) (Receipt, er
 	return c.wait(ctx)
 }
 
-// Quote says what a piece of work would cost an account now, without doing anything. Amounts are millionths of a token.
+// Quote says what a piece of work would cost an account now, without doing anything. Amounts are
+// millionths of a token.
 type Quote struct {
 	catalog.Price
 	Spendable    tokens.Amount // by who asks
@@ -296,8 +330,8 @@ type Quote struct {
 	Shortfall    tokens.Amount // tokens that have to come for it, while what is reserved stays reserved
 }
 
-// Quote prices a charge against the account's present balance. Errors: ErrNoAccount, ErrClosed, those of the price,
-// kind Unavailable.
+// Quote prices a charge against the account's present balance. Errors: ErrNoAccount, ErrClosed,
+// those of the price, kind Unavailable.
 func (l *Ledger) Quote(ctx context.Context, account uuid.UUID, c Charge) (Quote, error) {
 	a, err := l.Account(ctx, account)
 	if err != nil {
@@ -316,7 +350,11 @@ func (l *Ledger) Quote(ctx context.Context, account uuid.UUID, c Charge) (Quote,
 			return Quote{}, err
 		}
 	}
-	q := Quote{Price: price, Spendable: max(0, a.Spendable-others), Held: a.Held}
+	q := Quote{
+		Price:     price,
+		Spendable: max(0, a.Spendable-others),
+		Held:      a.Held,
+	}
 	q.Reserved, q.BalanceAfter, q.Affordable = a.Spendable-q.Spendable, q.Spendable, q.Spendable >= price.Amount
 	if q.Affordable {
 		q.BalanceAfter -= price.Amount

@@ -40,14 +40,23 @@ var start = time.Date(2026, 1, 31, 9, 30, 0, 0, time.UTC)
 
 func newBooks(t *testing.T) *books {
 	t.Helper()
-	b := &books{t: t, pool: testdb.New(t), clock: clock.NewManual(start)}
-	b.Ledger = ledger.New(b.pool, ledger.Options{Clock: b.clock.Now, Prices: catalog.Builtin, Log: slog.New(slog.DiscardHandler)})
+	b := &books{
+		t:     t,
+		pool:  testdb.New(t),
+		clock: clock.NewManual(start),
+	}
+	b.Ledger = ledger.New(b.pool, ledger.Options{
+		Clock:  b.clock.Now,
+		Prices: catalog.Builtin,
+		Log:    slog.New(slog.DiscardHandler),
+	})
 	t.Cleanup(b.checkInvariants)
 	t.Cleanup(b.Close)
 	return b
 }
 
-// invariants are queries that count what is wrong. lot_now is a lot as it stands: the open one's remainder is in the account's row.
+// invariants are queries that count what is wrong. lot_now is a lot as it stands: the open one's
+// remainder is in the account's row.
 var invariants = map[string]string{
 	"balance is not the sum of the entries": `select count(*) from ledger_accounts a
 		where balance <> (select coalesce(sum(amount), 0) from entries e where e.account = a.account)`,
@@ -178,7 +187,12 @@ func (b *books) charge(id uuid.UUID, feature, amount string) ledger.Receipt {
 
 func (b *books) grant(id uuid.UUID, kind ledger.LotKind, amount string, expires time.Time) ledger.Receipt {
 	b.t.Helper()
-	r, err := b.Grant(b.t.Context(), id, uuid.NewString(), ledger.Grant{Kind: kind, Amount: tokens.MustParse(amount), ExpiresAt: expires, Source: uuid.NewString()})
+	r, err := b.Grant(b.t.Context(), id, uuid.NewString(), ledger.Grant{
+		Kind:      kind,
+		Amount:    tokens.MustParse(amount),
+		ExpiresAt: expires,
+		Source:    uuid.NewString(),
+	})
 	if err != nil {
 		b.t.Fatal(err)
 	}
@@ -206,7 +220,11 @@ func kindOf(err error) problem.Kind { return problem.Of(err).Kind }
 func TestANewAccountGetsItsAllowanceAtOnce(t *testing.T) {
 	t.Parallel()
 	b := newBooks(t)
-	for plan, allowance := range map[string]string{"starter": "200", "pro": "400", "star": "1000"} {
+	for plan, allowance := range map[string]string{
+		"starter": "200",
+		"pro":     "400",
+		"star":    "1000",
+	} {
 		b.wantSpendable(b.open(plan), allowance)
 	}
 }
@@ -227,12 +245,19 @@ func TestChargeAnswersWhatItDid(t *testing.T) {
 	b := newBooks(t)
 	id := b.open("starter")
 	three := int64(3)
-	r, err := b.Charge(t.Context(), id, "k", ledger.Charge{Feature: "image_generation", Quantity: &three, Agent: "studio", Reference: "job-7"})
+	r, err := b.Charge(t.Context(), id, "k", ledger.Charge{
+		Feature:   "image_generation",
+		Quantity:  &three,
+		Agent:     "studio",
+		Reference: "job-7",
+	})
 	if err != nil {
 		t.Fatal(err)
 	}
-	if r.Amount.String() != "-30" || r.UnitPrice.String() != "10" || r.Quantity != 3 || r.SpendableAfter.String() != "170" ||
-		r.CatalogVersion != catalog.DefaultVersion || r.Reference != "job-7" || r.Agent != "studio" || !r.At.Equal(start) {
+	if r.Amount.String() != "-30" || r.UnitPrice.String() != "10" || r.Quantity != 3 ||
+		r.SpendableAfter.String() != "170" ||
+		r.CatalogVersion != catalog.DefaultVersion || r.Reference != "job-7" || r.Agent != "studio" ||
+		!r.At.Equal(start) {
 		t.Errorf("receipt is %+v", r)
 	}
 }
@@ -243,10 +268,12 @@ func TestRefusals(t *testing.T) {
 	id := b.openWith("42")
 	_, err := b.Charge(t.Context(), id, "k", ledger.Charge{Feature: "pdf_creation"})
 	p := problem.Of(err)
-	if p.Kind != problem.Insufficient || p.Details["shortfall"] != tokens.MustParse("33") || p.Details["required"] != tokens.MustParse("75") {
+	if p.Kind != problem.Insufficient || p.Details["shortfall"] != tokens.MustParse("33") ||
+		p.Details["required"] != tokens.MustParse("75") {
 		t.Errorf("a PDF with 42 tokens: %v %v", err, p.Details)
 	}
-	if _, err := b.Charge(t.Context(), uuid.New(), "k", ledger.Charge{Feature: "pdf_creation"}); kindOf(err) != problem.NotFound {
+	if _, err := b.Charge(t.Context(), uuid.New(), "k", ledger.Charge{Feature: "pdf_creation"}); kindOf(err) !=
+		problem.NotFound {
 		t.Errorf("an unknown account: %v", err)
 	}
 	if _, err := b.Charge(t.Context(), id, "k", ledger.Charge{Feature: "nothing"}); kindOf(err) != problem.Meaning {
@@ -298,7 +325,8 @@ func TestTheSameKeyChargesOnce(t *testing.T) {
 	for i := range receipts {
 		callers.Go(func() {
 			var err error
-			if receipts[i], err = b.Charge(t.Context(), id, "once", ledger.Charge{Feature: "image_generation"}); err != nil {
+			if receipts[i], err = b.Charge(t.Context(), id, "once",
+				ledger.Charge{Feature: "image_generation"}); err != nil {
 				t.Error(err)
 			}
 			if !receipts[i].Replayed {
@@ -311,16 +339,19 @@ func TestTheSameKeyChargesOnce(t *testing.T) {
 		t.Errorf("%d answers were not replays", first.Load())
 	}
 	for _, r := range receipts {
-		if r.ID() != receipts[0].ID() || r.SpendableAfter != receipts[0].SpendableAfter || !r.At.Equal(receipts[0].At) {
+		if r.ID() != receipts[0].ID() || r.SpendableAfter != receipts[0].SpendableAfter ||
+			!r.At.Equal(receipts[0].At) {
 			t.Errorf("answers differ: %+v and %+v", r, receipts[0])
 		}
 	}
 	b.wantSpendable(id, "90")
-	if _, err := b.Charge(t.Context(), id, "once", ledger.Charge{Feature: "lip_sync"}); !errors.Is(err, ledger.ErrKeyReused) {
+	if _, err := b.Charge(t.Context(), id, "once", ledger.Charge{Feature: "lip_sync"}); !errors.Is(err,
+		ledger.ErrKeyReused) {
 		t.Errorf("another request with the same key: %v", err)
 	}
 	// Keys belong to accounts: another account may use the same one.
-	if r, err := b.Charge(t.Context(), b.open("pro"), "once", ledger.Charge{Feature: "lip_sync"}); err != nil || r.Replayed {
+	if r, err := b.Charge(t.Context(), b.open("pro"), "once", ledger.Charge{Feature: "lip_sync"}); err != nil ||
+		r.Replayed {
 		t.Errorf("the same key of another account: %v", err)
 	}
 }
@@ -329,7 +360,11 @@ func TestTheSameKeyChargesOnce(t *testing.T) {
 func TestTwoServersNeverOverspend(t *testing.T) {
 	t.Parallel()
 	b := newBooks(t)
-	other := ledger.New(b.pool, ledger.Options{Clock: b.clock.Now, Prices: catalog.Builtin, Log: slog.New(slog.DiscardHandler)})
+	other := ledger.New(b.pool, ledger.Options{
+		Clock:  b.clock.Now,
+		Prices: catalog.Builtin,
+		Log:    slog.New(slog.DiscardHandler),
+	})
 	defer other.Close()
 	ids := []uuid.UUID{b.openWith("100"), b.openWith("100"), b.openWith("100")}
 	var accepted atomic.Int64
@@ -337,7 +372,8 @@ func TestTwoServersNeverOverspend(t *testing.T) {
 	for i := range 96 {
 		server := []*ledger.Ledger{b.Ledger, other}[i%2]
 		callers.Go(func() {
-			if _, err := server.Charge(t.Context(), ids[i%3], "two-"+strconv.Itoa(i), ledger.Charge{Feature: "image_generation"}); err == nil {
+			if _, err := server.Charge(t.Context(), ids[i%3], "two-"+strconv.Itoa(i),
+				ledger.Charge{Feature: "image_generation"}); err == nil {
 				accepted.Add(1)
 			} else if kindOf(err) != problem.Insufficient {
 				t.Error(err)
@@ -358,7 +394,12 @@ func TestAPurchaseIsCreditedOnce(t *testing.T) {
 	var callers sync.WaitGroup
 	for i := range 50 {
 		callers.Go(func() {
-			r, err := b.Grant(t.Context(), id, "", ledger.Grant{Kind: ledger.LotPurchase, Amount: 500 * tokens.One, Source: "purchase-1", Reason: strconv.Itoa(i)})
+			r, err := b.Grant(t.Context(), id, "", ledger.Grant{
+				Kind:   ledger.LotPurchase,
+				Amount: 500 * tokens.One,
+				Source: "purchase-1",
+				Reason: strconv.Itoa(i),
+			})
 			if err != nil {
 				t.Error(err)
 			}
@@ -378,7 +419,11 @@ func TestUniqueReferenceHoldsForEver(t *testing.T) {
 	t.Parallel()
 	b := newBooks(t)
 	id := b.open("starter")
-	c := ledger.Charge{Feature: "lip_sync", Reference: "job-1", UniqueReference: true}
+	c := ledger.Charge{
+		Feature:         "lip_sync",
+		Reference:       "job-1",
+		UniqueReference: true,
+	}
 	first, err := b.Charge(t.Context(), id, "a", c)
 	if err != nil {
 		t.Fatal(err)
@@ -414,7 +459,8 @@ func TestBurnOrder(t *testing.T) {
 	b.wantSpendable(id, "5")
 }
 
-// 31 January, 28 February, 31 March: unused plan tokens end at each boundary and the next allowance begins; bought tokens stay.
+// 31 January, 28 February, 31 March: unused plan tokens end at each boundary and the next allowance
+// begins; bought tokens stay.
 func TestPeriodsCatchUpInOrder(t *testing.T) {
 	t.Parallel()
 	b := newBooks(t)
@@ -433,7 +479,8 @@ func TestPeriodsCatchUpInOrder(t *testing.T) {
 		story = append(story, line.At.Format("Jan 2 ")+line.Kind.String()+" "+line.Amount.String())
 	}
 	want := []string{
-		"Apr 30 charge -205", "Apr 30 grant 200", "Apr 30 expiry -200", "Mar 31 grant 200", "Mar 31 expiry -200", "Feb 28 grant 200", "Feb 28 expiry -150",
+		"Apr 30 charge -205", "Apr 30 grant 200", "Apr 30 expiry -200", "Mar 31 grant 200", "Mar 31 expiry -200",
+		"Feb 28 grant 200", "Feb 28 expiry -150",
 		"Jan 31 charge -50", "Jan 31 grant 10", "Jan 31 grant 200",
 	}
 	for i := range max(len(want), len(story)) {
@@ -451,7 +498,8 @@ func TestReadsSettleWithoutWriting(t *testing.T) {
 	b.clock.Advance(40 * 24 * time.Hour)
 	b.wantSpendable(id, "200")
 	var entries int
-	if err := b.pool.QueryRow(t.Context(), "select count(*) from entries").Scan(&entries); err != nil || entries != 2 {
+	if err := b.pool.QueryRow(t.Context(), "select count(*) from entries").Scan(&entries); err != nil ||
+		entries != 2 {
 		t.Errorf("%d entries (%v), want the grant and the charge", entries, err)
 	}
 }
@@ -499,7 +547,12 @@ func TestBillingAnchorAndZoneNeverChange(t *testing.T) {
 	t.Parallel()
 	b := newBooks(t)
 	id := b.open("starter")
-	for _, p := range []ledger.SetPlan{{Anchor: start.Add(-time.Hour)}, {Zone: "Europe/Paris"}, {Plan: "gold"}, {Status: "odd"}} {
+	for _, p := range []ledger.SetPlan{
+		{Anchor: start.Add(-time.Hour)},
+		{Zone: "Europe/Paris"},
+		{Plan: "gold"},
+		{Status: "odd"},
+	} {
 		if err := b.SetPlan(t.Context(), id, p); kindOf(err) != problem.Meaning {
 			t.Errorf("%+v: %v", p, err)
 		}
@@ -560,7 +613,10 @@ func TestEntriesCannotBeChanged(t *testing.T) {
 	t.Parallel()
 	b := newBooks(t)
 	b.open("starter")
-	for _, statement := range []string{"update entries set amount = 1", "delete from entries", "truncate entries", "delete from permanent_references"} {
+	for _, statement := range []string{
+		"update entries set amount = 1", "delete from entries", "truncate entries",
+		"delete from permanent_references",
+	} {
 		_, err := b.pool.Exec(t.Context(), statement)
 		var refused *pgconn.PgError
 		if !errors.As(err, &refused) || refused.Code != "42501" {
@@ -574,7 +630,8 @@ func TestAClosedLedgerRefuses(t *testing.T) {
 	b := newBooks(t)
 	id := b.open("starter")
 	b.Close()
-	if _, err := b.Charge(t.Context(), id, "k", ledger.Charge{Feature: "lip_sync"}); !errors.Is(err, ledger.ErrUnavailable) {
+	if _, err := b.Charge(t.Context(), id, "k", ledger.Charge{Feature: "lip_sync"}); !errors.Is(err,
+		ledger.ErrUnavailable) {
 		t.Errorf("got %v", err)
 	}
 }
@@ -592,7 +649,11 @@ func TestWhatOnlyAKeyMakesSafeNeedsOne(t *testing.T) {
 	_, released := b.Release(ctx, id, "", ledger.Release{Hold: 1})
 	_, refunded := b.Refund(ctx, id, "", ledger.Refund{Entry: 1})
 	_, granted := b.Grant(ctx, id, "", ledger.Grant{Kind: ledger.LotPromo, Amount: tokens.One})
-	many := b.ChargeAll(ctx, []ledger.BulkCharge{{Account: id, Charge: lip}, {Account: id, Key: "k", Charge: lip}})
+	many := b.ChargeAll(ctx, []ledger.BulkCharge{{Account: id, Charge: lip}, {
+		Account: id,
+		Key:     "k",
+		Charge:  lip,
+	}})
 	for i, err := range []error{charged, held, captured, released, refunded, granted, many[0].Err} {
 		if problem.Of(err).Code != "missing_idempotency_key" {
 			t.Errorf("request %d: %v", i, err)

@@ -22,8 +22,9 @@ var levelNames = [...]string{"ok", "low", "empty"}
 
 func (l Level) String() string { return levelNames[l] }
 
-// next is the level that follows from what can be spent or is held: a job under way may still give its tokens back. A balance that was low is so until it is a quarter above the threshold, so that one that
-// goes up and down at the threshold is not told of again and again.
+// next is the level that follows from what can be spent or is held: a job under way may still give
+// its tokens back. A balance that was low is so until it is a quarter above the threshold, so that
+// one that goes up and down at the threshold is not told of again and again.
 func (l Level) next(there, threshold, toolMinimum tokens.Amount) Level {
 	switch {
 	case there < toolMinimum:
@@ -37,7 +38,8 @@ func (l Level) next(there, threshold, toolMinimum tokens.Amount) Level {
 // noThreshold stands for what the catalog says.
 const noThreshold tokens.Amount = -1
 
-// threshold is below what the account is low: what the creator chose, or else the catalog's part of the plan's allowance.
+// threshold is below what the account is low: what the creator chose, or else the catalog's part of
+// the plan's allowance.
 func (s *state) threshold(prices *catalog.Catalog) tokens.Amount {
 	if s.lowThreshold != noThreshold {
 		return s.lowThreshold
@@ -58,7 +60,11 @@ func (s *state) takeLevel(now time.Time, prices *catalog.Catalog) {
 	from := s.level
 	s.level = to
 	s.changed = true
-	data := balanceEvent{Spendable: spendable, Held: s.held, Threshold: threshold}
+	data := balanceEvent{
+		Spendable: spendable,
+		Held:      s.held,
+		Threshold: threshold,
+	}
 	switch {
 	case to == LevelOK:
 		s.emit(EventBalanceRestored, now, data)

@@ -16,7 +16,8 @@ import (
 	"pop.store/credits/internal/tokens"
 )
 
-// loaded is a batch and what it has to know before it can be decided: locked states, entries under known keys, and used references.
+// loaded is a batch and what it has to know before it can be decided: locked states, entries under
+// known keys, and used references.
 type loaded struct {
 	calls      []*call
 	parties    []*party // each account once, in id order
@@ -54,7 +55,11 @@ type accountReference struct {
 
 // gather finds the parties of a batch and what the lane remembers of them.
 func (l *lane) gather(calls []*call, prices *catalog.Catalog, now time.Time) *loaded {
-	b := &loaded{calls: calls, cache: l.cache, parties: l.order[:0]}
+	b := &loaded{
+		calls:   calls,
+		cache:   l.cache,
+		parties: l.order[:0],
+	}
 	clear(l.byID)
 	for _, c := range calls {
 		p := l.byID[c.account]
@@ -98,9 +103,10 @@ func (l *loaded) remembers() (some, all bool) {
 	return some, all
 }
 
-// load begins the transaction, locks the accounts and reads what the lane does not know of them: one round trip, and a second one for accounts that
-// need more than their row. It locks those that it knows as well: rows are locked in id order, all at once, or two servers could wait
-// for each other.
+// load begins the transaction, locks the accounts and reads what the lane does not know of them:
+// one round trip, and a second one for accounts that need more than their row. It locks those that
+// it knows as well: rows are locked in id order, all at once, or two servers could wait for each
+// other.
 func (l *loaded) load(ctx context.Context, conn *pgx.Conn, now time.Time, whole bool, db laneDB) error {
 	l.began = true
 	batch := &pgx.Batch{}
@@ -152,7 +158,8 @@ func (l *loaded) queueLookUps(batch *pgx.Batch) {
 			keyAccounts, keys = append(keyAccounts, c.account), append(keys, c.key)
 		}
 		if c.needs.scope != "" {
-			refAccounts, scopes, refs = append(refAccounts, c.account), append(scopes, c.needs.scope), append(refs, c.needs.reference)
+			refAccounts, scopes, refs = append(refAccounts, c.account), append(scopes, c.needs.scope),
+				append(refs, c.needs.reference)
 		}
 	}
 	if len(keys) > 0 {
@@ -163,12 +170,14 @@ func (l *loaded) queueLookUps(batch *pgx.Batch) {
 	}
 }
 
-// loadRest loads all lots and holds where the open lot is not enough, or all are wanted, what requests are about,
-// and which keys are claimed.
+// loadRest loads all lots and holds where the open lot is not enough, or all are wanted, what
+// requests are about, and which keys are claimed.
 func (l *loaded) loadRest(ctx context.Context, conn *pgx.Conn, now time.Time, all bool) error {
 	batch := &pgx.Batch{}
 	l.queueClaims(batch)
-	whole := l.ids(func(p *party) bool { return p.state != nil && !p.remembered && (all || p.state.needsWhole(p, now)) })
+	whole := l.ids(func(p *party) bool {
+		return p.state != nil && !p.remembered && (all || p.state.needsWhole(p, now))
+	})
 	if len(whole) > 0 {
 		l.queueWhole(batch, whole, now)
 	}
@@ -201,7 +210,9 @@ func (l *loaded) queueWhole(batch *pgx.Batch, whole idList, now time.Time) {
 	batch.Queue(sqlOpenLots, whole).Query(l.readLots)
 	batch.Queue(sqlOpenHolds, whole, latest).Query(l.readHolds)
 	batch.Queue(sqlAgents, whole).Query(l.readAgents)
-	if months := l.ids(func(p *party) bool { return p.state != nil && p.state.whole && (p.months || p.state.guarded) }); len(months) > 0 {
+	if months := l.ids(func(p *party) bool {
+		return p.state != nil && p.state.whole && (p.months || p.state.guarded)
+	}); len(months) > 0 {
 		batch.Queue(sqlAgentMonths, months).Query(l.readMonths)
 	}
 	if accounts, seqs := l.past(); len(seqs) > 0 {
@@ -210,7 +221,8 @@ func (l *loaded) queueWhole(batch *pgx.Batch, whole idList, now time.Time) {
 	}
 }
 
-// keysOfExtended lists the keys of calls about accounts whose holds were extended: an extension may have bound one of them.
+// keysOfExtended lists the keys of calls about accounts whose holds were extended: an extension may
+// have bound one of them.
 func (l *loaded) keysOfExtended(some func(c *call) bool) (accounts idList, keys []string) {
 	for _, c := range l.calls {
 		if s := c.party.state; s != nil && s.hasExtensions && c.key != "" && some(c) {
@@ -247,14 +259,17 @@ func (l *loaded) past() (accounts idList, seqs []int64) {
 
 // party finds an account's part in the batch.
 func (l *loaded) party(id uuid.UUID) *party {
-	at, found := slices.BinarySearchFunc(l.parties, id, func(p *party, id uuid.UUID) int { return bytes.Compare(p.id[:], id[:]) })
+	at, found := slices.BinarySearchFunc(l.parties, id, func(p *party, id uuid.UUID) int {
+		return bytes.Compare(p.id[:], id[:])
+	})
 	if !found {
 		return nil
 	}
 	return l.parties[at]
 }
 
-// forgetOpenLot prepares a state for being loaded whole: what the account's row says of its open lot waits in stash.
+// forgetOpenLot prepares a state for being loaded whole: what the account's row says of its open
+// lot waits in stash.
 func (s *state) forgetOpenLot() {
 	if s.openLot != 0 {
 		s.stash = s.lots[0]
@@ -262,14 +277,16 @@ func (s *state) forgetOpenLot() {
 	s.lots, s.agents, s.rest, s.whole = nil, nil, 0, true
 }
 
-// lotsAreComplete puts the open lot's true remainder in place of what its row says, the lots into burn order, and the holds and agents into theirs.
+// lotsAreComplete puts the open lot's true remainder in place of what its row says, the lots into
+// burn order, and the holds and agents into theirs.
 func (s *state) lotsAreComplete() {
 	if l := s.lot(s.openLot); l != nil && s.openLot != 0 {
 		l.remaining, l.held = s.stash.remaining, s.stash.held
 	}
 	slices.SortFunc(s.lots, burnOrder)
 	sortAgents(s.agents)
-	slices.SortFunc(s.holds, func(a, b hold) int { return cmp.Compare(a.number, b.number) }) // those of one instant time out in this order
+	// those of one instant time out in this order
+	slices.SortFunc(s.holds, func(a, b hold) int { return cmp.Compare(a.number, b.number) })
 }
 
 // stateOf is the state of an account of the batch; nil when it is not there.
@@ -335,13 +352,20 @@ func (l *loaded) readLots(rows pgx.Rows) error {
 		var account uuid.UUID
 		var t lot
 		var expires *time.Time
-		err := rows.Scan(&account, &t.number, &t.kind, &t.amount, &t.remaining, &t.held, &t.effectiveAt, &expires, &t.frozen, &t.revoked, &t.row.open,
+		err := rows.Scan(&account, &t.number, &t.kind, &t.amount, &t.remaining, &t.held, &t.effectiveAt, &expires,
+			&t.frozen, &t.revoked, &t.row.open,
 			&t.source, &t.taken)
 		if err != nil {
 			return err
 		}
 		t.expiresAt, t.effectiveAt = instant(expires), t.effectiveAt.UTC()
-		t.row = lotRow{remaining: t.remaining, held: t.held, frozen: t.frozen, revoked: t.revoked, open: t.row.open}
+		t.row = lotRow{
+			remaining: t.remaining,
+			held:      t.held,
+			frozen:    t.frozen,
+			revoked:   t.revoked,
+			open:      t.row.open,
+		}
 		if s := l.stateOf(account); s != nil {
 			s.lots = append(s.lots, t)
 		}
@@ -354,7 +378,8 @@ func (l *loaded) readHolds(rows pgx.Rows) error {
 		var account uuid.UUID
 		var h hold
 		var lots, amounts []int64
-		err := rows.Scan(&account, &h.number, &h.amount, &h.expiresAt, &h.outcome, &h.work.feature, &h.work.agent, &h.work.quantity, &h.work.unitPrice,
+		err := rows.Scan(&account, &h.number, &h.amount, &h.expiresAt, &h.outcome, &h.work.feature, &h.work.agent,
+			&h.work.quantity, &h.work.unitPrice,
 			&h.work.version, &h.work.reference, &lots, &amounts, &h.note.Reason, &h.note.Metadata)
 		if err != nil {
 			return err
@@ -385,7 +410,8 @@ func (l *loaded) readAgents(rows pgx.Rows) error {
 func scanAgent(rows pgx.Rows, account *uuid.UUID, a *agent) error {
 	var since, resumed *time.Time
 	var budget *int64
-	err := rows.Scan(account, &a.id, &a.name, &a.feature, &a.state, &since, &a.turnedAway, &a.unit, &budget, &a.reserve, &resumed, &a.missed)
+	err := rows.Scan(account, &a.id, &a.name, &a.feature, &a.state, &since, &a.turnedAway, &a.unit, &budget,
+		&a.reserve, &resumed, &a.missed)
 	if err != nil {
 		return err
 	}
@@ -434,8 +460,9 @@ func (l *loaded) readPast(rows pgx.Rows) error {
 	return rows.Err()
 }
 
-// scanState reads accountColumns, and further columns into more. The state holds its open lot only: it is not whole. A row that was only
-// just inserted has no plan and does not exist yet as an account.
+// scanState reads accountColumns, and further columns into more. The state holds its open lot only:
+// it is not whole. A row that was only just inserted has no plan and does not exist yet as an
+// account.
 func scanState(rows pgx.Rows, more ...any) (*state, error) {
 	s := &state{}
 	var zone string
@@ -444,8 +471,10 @@ func scanState(rows pgx.Rows, more ...any) (*state, error) {
 	var usage []byte
 	var threshold *int64
 	columns := []any{
-		&s.account, &s.balance, &s.held, &s.unusable, &s.owed, &s.seq, &s.lastAt, &due, &s.openLot, &open.remaining, &open.held,
-		&s.today.day, &usage, &s.today.declined, &s.declinedEver, &s.plan, &s.nextPlan, &s.status, &s.anchor, &zone, &s.period, &s.periodGranted, &s.version,
+		&s.account, &s.balance, &s.held, &s.unusable, &s.owed, &s.seq, &s.lastAt, &due, &s.openLot,
+		&open.remaining, &open.held,
+		&s.today.day, &usage, &s.today.declined, &s.declinedEver, &s.plan, &s.nextPlan, &s.status, &s.anchor,
+		&zone, &s.period, &s.periodGranted, &s.version,
 		&s.newestLot, &s.level, &s.agentCount, &s.pausedAgents, &s.guarded, &s.reserved, &threshold, &s.eventSeq,
 		&s.claims, &closed, &s.hasExtensions,
 	}
@@ -484,8 +513,10 @@ func scanEntry(rows pgx.CollectableRow, first ...any) (Entry, error) {
 	var lot int64
 	var mark []byte
 	var lots, amounts []int64
-	columns := append(first, &e.Account, &e.Seq, &e.At, &e.Kind, &e.Amount, &e.HeldDelta, &e.BalanceAfter, &e.HeldAfter, &e.SpendableAfter, &e.Contra,
-		&e.LotKind, &e.Feature, &e.Agent, &e.Quantity, &e.UnitPrice, &e.CatalogVersion, &e.Reference, &e.About, &e.Day, &lot, &lots, &amounts, &e.key,
+	columns := append(first, &e.Account, &e.Seq, &e.At, &e.Kind, &e.Amount, &e.HeldDelta, &e.BalanceAfter,
+		&e.HeldAfter, &e.SpendableAfter, &e.Contra,
+		&e.LotKind, &e.Feature, &e.Agent, &e.Quantity, &e.UnitPrice, &e.CatalogVersion, &e.Reference, &e.About,
+		&e.Day, &lot, &lots, &amounts, &e.key,
 		&mark)
 	if err := rows.Scan(columns...); err != nil {
 		return Entry{}, err

@@ -10,7 +10,8 @@ import (
 	"pop.store/credits/internal/problem"
 )
 
-// fillHistory writes n charges of 0.05 and the grant that paid for them by plain SQL, a second apart, with books that balance.
+// fillHistory writes n charges of 0.05 and the grant that paid for them by plain SQL, a second
+// apart, with books that balance.
 func (b *books) fillHistory(id uuid.UUID, n int) {
 	b.t.Helper()
 	_, err := b.pool.Exec(b.t.Context(), `
@@ -37,7 +38,8 @@ func (b *books) fillHistory(id uuid.UUID, n int) {
 	b.clock.Advance(time.Duration(n+1) * time.Second)
 }
 
-// Whatever a filter leaves out, a page ends after a bounded search and the next one goes on from there: all matches are found, once and in order.
+// Whatever a filter leaves out, a page ends after a bounded search and the next one goes on from
+// there: all matches are found, once and in order.
 func TestAFilteredHistoryGoesOnPageByPage(t *testing.T) {
 	t.Parallel()
 	b := newBooks(t)
@@ -56,10 +58,15 @@ func TestAFilteredHistoryGoesOnPageByPage(t *testing.T) {
 		{"an agent that did nothing", ledger.Filter{Agent: "idle"}, nil, 4},
 		{"an indexed kind", ledger.Filter{Kinds: []ledger.Kind{ledger.KindExpiry}}, nil, 1},
 		{"indexed kinds of one lot kind", ledger.Filter{
-			Kinds: []ledger.Kind{ledger.KindGrant, ledger.KindClawback}, LotKinds: []ledger.LotKind{ledger.LotPurchase},
+			Kinds:    []ledger.Kind{ledger.KindGrant, ledger.KindClawback},
+			LotKinds: []ledger.LotKind{ledger.LotPurchase},
 		}, nil, 1},
 		{"all grants", ledger.Filter{Kinds: []ledger.Kind{ledger.KindGrant}}, []int64{first.Seq + 1, 1}, 1},
-		{"an indexed kind and a feature", ledger.Filter{Kinds: []ledger.Kind{ledger.KindExpiry}, Feature: "lip_sync"}, nil, 4},
+		{
+			"an indexed kind and a feature",
+			ledger.Filter{Kinds: []ledger.Kind{ledger.KindExpiry}, Feature: "lip_sync"},
+			nil, 4,
+		},
 		{"days", ledger.Filter{Feature: "lip_sync", To: start.Add(time.Minute)}, []int64{first.Seq}, 1},
 	} {
 		b.checkSearch(c.name, id, c.filter, c.want, c.searches)
@@ -85,7 +92,8 @@ func (b *books) checkSearch(name string, id uuid.UUID, f ledger.Filter, want []i
 			}
 			break
 		}
-		if before > 0 && (page.Before >= before || page.SearchedTo.IsZero() || !page.SearchedTo.Before(searched)) || pages > searches {
+		if before > 0 && (page.Before >= before || page.SearchedTo.IsZero() ||
+			!page.SearchedTo.Before(searched)) || pages > searches {
 			b.t.Fatalf("%s: page %d goes on before %d, searched to %v", name, pages, page.Before, page.SearchedTo)
 		}
 		before, searched = page.Before, page.SearchedTo
@@ -100,7 +108,8 @@ func (b *books) checkSearch(name string, id uuid.UUID, f ledger.Filter, want []i
 	}
 }
 
-// A filter that names what is not there, or a time that ends before it begins, is refused, and the field is named.
+// A filter that names what is not there, or a time that ends before it begins, is refused, and the
+// field is named.
 func TestHistoryRefusesAFilterThatMeansNothing(t *testing.T) {
 	t.Parallel()
 	b := newBooks(t)
@@ -110,11 +119,13 @@ func TestHistoryRefusesAFilterThatMeansNothing(t *testing.T) {
 		"agent":   {Agent: "nobody"},
 		"from":    {From: start, To: start},
 	} {
-		if _, err := b.History(t.Context(), id, f, 0, 50); problem.Of(err).Field != field || problem.Of(err).Kind != problem.Meaning {
+		if _, err := b.History(t.Context(), id, f, 0, 50); problem.Of(err).Field != field ||
+			problem.Of(err).Kind != problem.Meaning {
 			t.Errorf("%s: %v", field, err)
 		}
 	}
-	if _, err := b.History(t.Context(), uuid.New(), ledger.Filter{Agent: "nobody"}, 0, 50); problem.Of(err).Code != ledger.ErrNoAccount.Code {
+	if _, err := b.History(t.Context(), uuid.New(), ledger.Filter{Agent: "nobody"}, 0, 50); problem.Of(err).Code !=
+		ledger.ErrNoAccount.Code {
 		t.Errorf("an account that is not there: %v", err)
 	}
 }

@@ -28,9 +28,12 @@ func (l *Ledger) Transaction(ctx context.Context, account uuid.UUID, seq int64) 
 	return lines[0], nil
 }
 
-// referenced is a page of the entries with a reference. Where other filters narrow it further it looks at MaxPage entries at most: the page may have
-// fewer lines than asked for, or none, and yet another one after it. So its work does not grow with the history.
-func (l *Ledger) referenced(ctx context.Context, account uuid.UUID, f Filter, low, high int64, limit int) (Page, error) {
+// referenced is a page of the entries with a reference. Where other filters narrow it further it
+// looks at MaxPage entries at most: the page may have fewer lines than asked for, or none, and yet
+// another one after it. So its work does not grow with the history.
+func (l *Ledger) referenced(ctx context.Context, account uuid.UUID, f Filter, low, high int64, limit int) (Page,
+	error,
+) {
 	scanned := limit
 	if len(f.Kinds) > 0 || len(f.LotKinds) > 0 || f.Feature != "" || f.Agent != "" {
 		scanned = MaxPage
@@ -66,6 +69,7 @@ func (l *Ledger) referenced(ctx context.Context, account uuid.UUID, f Filter, lo
 
 // matches says whether an entry passes the filters that narrow a look-up by reference.
 func (f *Filter) matches(e *Entry) bool {
-	return (len(f.Kinds) == 0 || slices.Contains(f.Kinds, e.Kind)) && (len(f.LotKinds) == 0 || slices.Contains(f.LotKinds, e.LotKind)) &&
+	return (len(f.Kinds) == 0 || slices.Contains(f.Kinds, e.Kind)) &&
+		(len(f.LotKinds) == 0 || slices.Contains(f.LotKinds, e.LotKind)) &&
 		(f.Feature == "" || f.Feature == e.Feature) && (f.Agent == "" || f.Agent == e.Agent)
 }

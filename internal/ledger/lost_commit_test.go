@@ -10,9 +10,10 @@ import (
 	"pop.store/credits/internal/ledger"
 )
 
-// Connections break around COMMIT: before it reaches the server, while nobody looks, and after the server has committed but before it can
-// say so. Whoever gets an answer finds it in the books, once; whoever gets none learns it by asking again; mostly nobody notices, since
-// the lane asks by itself. CREDITS_LOST_COMMITS=10000 (and -timeout 0) is the drill: so many cuts.
+// Connections break around COMMIT: before it reaches the server, while nobody looks, and after the
+// server has committed but before it can say so. Whoever gets an answer finds it in the books,
+// once; whoever gets none learns it by asking again; mostly nobody notices, since the lane asks by
+// itself. CREDITS_LOST_COMMITS=10000 (and -timeout 0) is the drill: so many cuts.
 func TestLostCommits(t *testing.T) {
 	t.Parallel()
 	const callers = 8
@@ -40,10 +41,12 @@ func TestLostCommits(t *testing.T) {
 			})
 		}
 		working.Wait()
-		t.Logf("%d%%: %d cuts so far (%d unsent, %d unheard, %d swallowed), %d unknown to a caller", chance, c.broken(), c.made[unsent].Load(),
+		t.Logf("%d%%: %d cuts so far (%d unsent, %d unheard, %d swallowed), %d unknown to a caller", chance,
+			c.broken(), c.made[unsent].Load(),
 			c.made[unheard].Load(), c.made[swallowed].Load(), j.unknown.Load())
 		if chance == 20 && j.unknown.Load()*4 > j.acked.Load() {
-			t.Errorf("%d answers were unknown, %d acknowledged: lanes do not resolve lost commits", j.unknown.Load(), j.acked.Load())
+			t.Errorf("%d answers were unknown, %d acknowledged: lanes do not resolve lost commits",
+				j.unknown.Load(), j.acked.Load())
 		}
 	}
 	if j.unknown.Load() == 0 {
@@ -61,7 +64,8 @@ func TestLostCommits(t *testing.T) {
 	}
 }
 
-// With nobody else around, a commit whose acknowledgement is lost comes out as if nothing had happened, and is made once.
+// With nobody else around, a commit whose acknowledgement is lost comes out as if nothing had
+// happened, and is made once.
 func TestTheLaneResolvesALostCommitByItself(t *testing.T) {
 	t.Parallel()
 	database := testdb.Open(t)
@@ -82,7 +86,8 @@ func TestTheLaneResolvesALostCommitByItself(t *testing.T) {
 		if err != nil || !again.Replayed || !sameEntry(again.Entry, r.Entry) {
 			t.Errorf("cut %d, asked again: %+v, %v", how, again, err)
 		}
-		if _, err := l.Charge(t.Context(), id, "lost", ledger.Charge{Feature: "lip_sync"}); kindOf(err) != kindOf(ledger.ErrKeyReused) {
+		if _, err := l.Charge(t.Context(), id, "lost", ledger.Charge{Feature: "lip_sync"}); kindOf(err) !=
+			kindOf(ledger.ErrKeyReused) {
 			t.Errorf("cut %d, another request: %v", how, err)
 		}
 		b.wantSpendable(id, "150")
@@ -90,7 +95,8 @@ func TestTheLaneResolvesALostCommitByItself(t *testing.T) {
 	b.checkInvariants()
 }
 
-// What is done without a key is done once all the same: a purchase by its reference, a plan because it is a state.
+// What is done without a key is done once all the same: a purchase by its reference, a plan because
+// it is a state.
 func TestLostCommitsWithoutAKey(t *testing.T) {
 	t.Parallel()
 	database := testdb.Open(t)
@@ -110,7 +116,11 @@ func TestLostCommitsWithoutAKey(t *testing.T) {
 		}
 		do("an upgrade", func() error { return l.SetPlan(t.Context(), id, ledger.SetPlan{Plan: "pro"}) })
 		do("a purchase", func() error {
-			_, err := l.Grant(t.Context(), id, "", ledger.Grant{Kind: ledger.LotPurchase, Amount: amountOf("100"), Source: "bought"})
+			_, err := l.Grant(t.Context(), id, "", ledger.Grant{
+				Kind:   ledger.LotPurchase,
+				Amount: amountOf("100"),
+				Source: "bought",
+			})
 			return err
 		})
 		b.wantSpendable(id, "500")

@@ -19,7 +19,10 @@ func (m *model) putAgent(t *rapid.T) {
 	id := m.account(t)
 	p := ledger.PutAgent{ID: agent(t)}
 	if rapid.IntRange(0, 3).Draw(t, "with a feature") == 0 {
-		feature := rapid.SampledFrom([]string{"social_comment_reply", "auto_selling", "lip_sync", "nothing"}).Draw(t, "feature")
+		feature := rapid.SampledFrom([]string{
+			"social_comment_reply", "auto_selling", "lip_sync",
+			"nothing",
+		}).Draw(t, "feature")
 		p.Feature = &feature
 	}
 	if rapid.IntRange(0, 3).Draw(t, "with a name") == 0 {
@@ -34,7 +37,8 @@ func (m *model) putAgent(t *rapid.T) {
 	if p.ID == "" {
 		p.Feature, p.Name, p.Budget = nil, nil, nil // the creator has a reserve only
 	}
-	m.compare(t, "put agent", m.sent(ledger.Receipt{}, m.PutAgent(context.Background(), id, p)), m.twin.putAgent(id, p, m.clock.Now()))
+	m.compare(t, "put agent", m.sent(ledger.Receipt{}, m.PutAgent(context.Background(), id, p)),
+		m.twin.putAgent(id, p, m.clock.Now()))
 }
 
 // drawLimit is none, some of what there is, about what an agent has used, or nonsense.
@@ -42,7 +46,8 @@ func (m *model) drawLimit(t *rapid.T, id uuid.UUID, agent string) *tokens.Amount
 	a, now := m.twin.settled(id, m.clock.Now())
 	spent, held := a.used(agent, now)
 	limit := rapid.SampledFrom([]tokens.Amount{
-		0, 0, 1, a.spendable(now), a.spendable(now) / 2, spent + held, spent + held + 1, spent + held + 2*tokens.One, spent + held + 30*tokens.One,
+		0, 0, 1, a.spendable(now), a.spendable(now) / 2, spent + held, spent + held + 1,
+		spent + held + 2*tokens.One, spent + held + 30*tokens.One,
 		tokens.Max, tokens.Max + 1, -1,
 	}).Draw(t, "limit")
 	return &limit
@@ -65,7 +70,8 @@ func (m *model) roomOf(t *rapid.T, id uuid.UUID, agent string) tokens.Amount {
 func (m *model) switchAgent(t *rapid.T) {
 	id := m.account(t)
 	p := ledger.SwitchAgent{ID: agent(t), On: rapid.IntRange(0, 3).Draw(t, "on") > 0}
-	m.compare(t, "switch agent", m.sent(ledger.Receipt{}, m.SwitchAgent(context.Background(), id, p)), m.twin.switchAgent(id, p, m.clock.Now()))
+	m.compare(t, "switch agent", m.sent(ledger.Receipt{}, m.SwitchAgent(context.Background(), id, p)),
+		m.twin.switchAgent(id, p, m.clock.Now()))
 }
 
 func (m *model) setThreshold(t *rapid.T) {
@@ -74,7 +80,8 @@ func (m *model) setThreshold(t *rapid.T) {
 	if rapid.IntRange(0, 2).Draw(t, "chosen") > 0 {
 		p.Amount = amount(t, m.spendableNow(id))
 	}
-	m.compare(t, "threshold", m.sent(ledger.Receipt{}, m.SetThreshold(context.Background(), id, p)), m.twin.setThreshold(id, p, m.clock.Now()))
+	m.compare(t, "threshold", m.sent(ledger.Receipt{}, m.SetThreshold(context.Background(), id, p)),
+		m.twin.setThreshold(id, p, m.clock.Now()))
 }
 
 // listAgents looks at the agents' page.
@@ -118,7 +125,8 @@ func (m *model) lookAtAgents(t *rapid.T) {
 		events[id] = make([]ledger.Event, m.relayed[id])
 	}
 	batch := &pgx.Batch{}
-	batch.Queue("select account, level from ledger_accounts where account = any($1)", m.ids).Query(func(rows pgx.Rows) error {
+	batch.Queue("select account, level from ledger_accounts where account = any($1)",
+		m.ids).Query(func(rows pgx.Rows) error {
 		var id uuid.UUID
 		var level ledger.Level
 		_, err := pgx.ForEachRow(rows, []any{&id, &level}, func() error { got[id] = fmt.Sprintln(level); return nil })
@@ -128,8 +136,12 @@ func (m *model) lookAtAgents(t *rapid.T) {
 		where account = any($1) and agent <> '' order by agent collate "C"`, m.ids).Query(func(rows pgx.Rows) error {
 		var id uuid.UUID
 		var g ledger.Agent
-		_, err := pgx.ForEachRow(rows, []any{&id, &g.ID, &g.Name, &g.Feature, &g.State, &g.PausedSince, &g.TurnedAway, &g.Budget, &g.Reserve}, func() error {
-			got[id] += fmt.Sprintln(g.ID, g.Name, g.Feature, g.State, moment(g.PausedSince), g.TurnedAway, show(g.Budget), g.Reserve)
+		_, err := pgx.ForEachRow(rows, []any{
+			&id, &g.ID, &g.Name, &g.Feature, &g.State, &g.PausedSince,
+			&g.TurnedAway, &g.Budget, &g.Reserve,
+		}, func() error {
+			got[id] += fmt.Sprintln(g.ID, g.Name, g.Feature, g.State, moment(g.PausedSince), g.TurnedAway,
+				show(g.Budget), g.Reserve)
 			g = ledger.Agent{}
 			return nil
 		})
@@ -171,7 +183,8 @@ func (m *model) compareEvents(t *rapid.T, got []ledger.Event, want []twinEvent, 
 			t.Fatal(err)
 		}
 		if got[i].Kind != want[i].kind || !got[i].At.Equal(want[i].at) || !reflect.DeepEqual(data, want[i].data) {
-			t.Fatalf("event %d is %s, its twin %s at %v, %v", i+1, eventsText(got[i:i+1]), want[i].kind, want[i].at, want[i].data)
+			t.Fatalf("event %d is %s, its twin %s at %v, %v", i+1, eventsText(got[i:i+1]), want[i].kind,
+				want[i].at, want[i].data)
 		}
 	}
 }

@@ -19,14 +19,18 @@ func drawReference(t *rapid.T) string {
 
 func drawNote(t *rapid.T) (reason string, metadata map[string]string) {
 	reason = rapid.SampledFrom([]string{"", "", "scene 4", "take 2"}).Draw(t, "reason")
-	metadata = rapid.SampledFrom([]map[string]string{nil, nil, {"clip": "7"}, {"clip": "8", "take": "2"}}).Draw(t, "metadata")
+	metadata = rapid.SampledFrom([]map[string]string{nil, nil, {"clip": "7"}, {"clip": "8", "take": "2"}}).Draw(t,
+		"metadata")
 	return reason, metadata
 }
 
 func (m *model) extend(t *rapid.T) {
 	id := m.account(t)
 	x := ledger.Extend{Hold: m.earlier(t, id, ledger.KindHold)}
-	x.ExpiresIn = rapid.SampledFrom([]time.Duration{time.Second, time.Hour, time.Hour, 24 * time.Hour, 24*time.Hour + 1, 0}).Draw(t, "life")
+	x.ExpiresIn = rapid.SampledFrom([]time.Duration{
+		time.Second, time.Hour, time.Hour, 24 * time.Hour,
+		24*time.Hour + 1, 0,
+	}).Draw(t, "life")
 	m.both(t, "extend", func(key string) (result, result) {
 		e, err := m.Extend(context.Background(), id, key, x)
 		got := result{until: e.ExpiresAt, replayed: e.Replayed}
@@ -83,11 +87,26 @@ func (w *twin) hold1(id uuid.UUID, number int64) (ledger.HoldInfo, bool) {
 }
 
 func (a *twinAccount) shown(h *twinHold) ledger.HoldInfo {
-	outcomes := map[string]ledger.Kind{"hold_captured": ledger.KindCapture, "hold_released": ledger.KindRelease, "hold_expired": ledger.KindExpiry}
+	outcomes := map[string]ledger.Kind{
+		"hold_captured": ledger.KindCapture,
+		"hold_released": ledger.KindRelease,
+		"hold_expired":  ledger.KindExpiry,
+	}
 	e, note := h.entry, a.notes[h.entry.Seq]
 	return ledger.HoldInfo{
-		Number: e.Seq, At: e.At, ExpiresAt: h.expires, Outcome: outcomes[h.ended], Amount: e.HeldDelta, Feature: e.Feature, Agent: e.Agent,
-		Quantity: e.Quantity, UnitPrice: e.UnitPrice, CatalogVersion: e.CatalogVersion, Reference: e.Reference, Reason: note.Reason,
-		Metadata: note.Metadata, Parts: e.Parts,
+		Number:         e.Seq,
+		At:             e.At,
+		ExpiresAt:      h.expires,
+		Outcome:        outcomes[h.ended],
+		Amount:         e.HeldDelta,
+		Feature:        e.Feature,
+		Agent:          e.Agent,
+		Quantity:       e.Quantity,
+		UnitPrice:      e.UnitPrice,
+		CatalogVersion: e.CatalogVersion,
+		Reference:      e.Reference,
+		Reason:         note.Reason,
+		Metadata:       note.Metadata,
+		Parts:          e.Parts,
 	}
 }

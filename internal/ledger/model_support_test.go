@@ -13,7 +13,8 @@ import (
 // takeBack takes tokens out of the account, or of one of its lots.
 func (m *model) takeBack(t *rapid.T) {
 	id := m.account(t)
-	take := ledger.TakeBack{Reason: rapid.SampledFrom([]string{"a mistake", "a mistake", "a mistake", ""}).Draw(t, "reason")}
+	take := ledger.TakeBack{Reason: rapid.SampledFrom([]string{"a mistake", "a mistake", "a mistake", ""}).Draw(t,
+		"reason")}
 	a, now := m.twin.settled(id, m.clock.Now())
 	of := a.spendable(now)
 	if rapid.Bool().Draw(t, "of a lot") {
@@ -66,5 +67,6 @@ func (m *model) closeAccount(t *rapid.T) {
 	if len(m.twin.accounts[id].entries) < 8 || rapid.IntRange(0, 3).Draw(t, "really") > 0 {
 		t.Skip()
 	}
-	m.compare(t, "close", m.sent(ledger.Receipt{}, m.CloseAccount(context.Background(), id)), m.twin.close(id, m.clock.Now()))
+	m.compare(t, "close", m.sent(ledger.Receipt{}, m.CloseAccount(context.Background(), id)),
+		m.twin.close(id, m.clock.Now()))
 }

@@ -24,12 +24,14 @@ import (
 // modelRun is how many sequences share a database: the books of all of them are added up at its end.
 const modelRun = 100
 
-// The whole ledger, through Postgres, against its twin: random requests, jumps of the clock and looks at the accounts, each answer compared with
-// the twin's, and the books of the sequence added up at its end. Some hundreds of sequences run by default; on request as many as you like:
+// The whole ledger, through Postgres, against its twin: random requests, jumps of the clock and
+// looks at the accounts, each answer compared with the twin's, and the books of the sequence added
+// up at its end. Some hundreds of sequences run by default; on request as many as you like:
 //
 //	CREDITS_MODEL_CHECKS=100000 go test ./internal/ledger -run TestTheLedgerAgreesWithItsTwin -timeout 0
 //
-// They run in rounds of -rapid.checks (100 unless told otherwise). A failure prints the seed and shrinks to a short sequence that shows it.
+// They run in rounds of -rapid.checks (100 unless told otherwise). A failure prints the seed and
+// shrinks to a short sequence that shows it.
 func TestTheLedgerAgreesWithItsTwin(t *testing.T) {
 	t.Parallel()
 	sequences := 2 * modelRun
@@ -53,13 +55,18 @@ func TestTheLedgerAgreesWithItsTwin(t *testing.T) {
 func (b *books) server() *ledger.Ledger { return b.serverWith(catalog.Builtin) }
 
 func (b *books) serverWith(prices func() *catalog.Catalog) *ledger.Ledger {
-	l := ledger.New(b.pool, ledger.Options{Clock: b.clock.Now, Prices: prices, Log: slog.New(slog.DiscardHandler)})
+	l := ledger.New(b.pool, ledger.Options{
+		Clock:  b.clock.Now,
+		Prices: prices,
+		Log:    slog.New(slog.DiscardHandler),
+	})
 	b.t.Cleanup(l.Close)
 	return l
 }
 
-// model is one sequence: accounts in both ledgers, on one clock. The ledger is several servers on one database, of which one is asked at a time:
-// what each of them remembers of an account may be old.
+// model is one sequence: accounts in both ledgers, on one clock. The ledger is several servers on
+// one database, of which one is asked at a time: what each of them remembers of an account may be
+// old.
 type model struct {
 	*books
 	servers  []*ledger.Ledger
@@ -80,29 +87,75 @@ func playModel(t *rapid.T, b *books, servers []*ledger.Ledger) {
 		t.Fatal(err)
 	}
 	m := &model{
-		books: &asked, servers: servers, twin: newTwin(catalog.Builtin()), strange: uuid.New(), bought: map[uuid.UUID][]string{}, requests: map[string]func() (result, result){},
-		relayed: map[uuid.UUID]int64{},
+		books:    &asked,
+		servers:  servers,
+		twin:     newTwin(catalog.Builtin()),
+		strange:  uuid.New(),
+		bought:   map[uuid.UUID][]string{},
+		requests: map[string]func() (result, result){},
+		relayed:  map[uuid.UUID]int64{},
 	}
 	for range 2 {
 		id := uuid.New()
 		m.ids = append(m.ids, id)
-		zone := rapid.SampledFrom([]string{"", "Europe/Berlin", "America/New_York", "Asia/Kolkata", "Pacific/Apia", "Africa/Casablanca"}).Draw(t, "zone")
+		zone := rapid.SampledFrom([]string{
+			"", "Europe/Berlin", "America/New_York", "Asia/Kolkata", "Pacific/Apia",
+			"Africa/Casablanca",
+		}).Draw(t, "zone")
 		plan := ledger.SetPlan{Plan: "starter", Zone: zone}
 		if days := rapid.IntRange(0, 400).Draw(t, "days since the anchor"); days > 0 {
 			plan.Anchor = start.AddDate(0, 0, -days)
 		}
-		m.compare(t, "open", m.sent(ledger.Receipt{}, b.SetPlan(context.Background(), id, plan)), m.twin.setPlan(id, plan, start))
+		m.compare(t, "open", m.sent(ledger.Receipt{}, b.SetPlan(context.Background(), id, plan)),
+			m.twin.setPlan(id, plan, start))
 	}
 	t.Repeat(map[string]func(*rapid.T){
-		"charge": m.charge, "charge 2": m.charge, "charge 3": m.charge, "hold": m.hold, "hold 2": m.hold, "capture": m.capture, "capture 2": m.capture,
-		"release": m.release, "extend": m.extend, "extend 2": m.extend, "open holds": m.openHolds, "refund": m.refund, "refund 2": m.refund, "grant": m.grant, "grant 2": m.grant, "purchase": m.purchase,
-		"revoke": m.revoke, "freeze": m.freeze, "plan": m.plan, "clock": m.move, "clock 2": m.move, "clock 3": m.move, "due": m.due,
-		"again": m.again, "key reused": m.keyReused, "unknown account": m.unknown, "history": m.history, "balance at": m.balanceAt,
-		"usage": m.usage, "quote": m.quote, "settle": m.settle, "bulk": m.bulk, "put agent": m.putAgent,
-		"put agent 2": m.putAgent, "put agent 3": m.putAgent, "switch agent": m.switchAgent, "threshold": m.setThreshold,
-		"agents": m.listAgents, "relay": m.relay, "other server": m.otherServer, "other server 2": m.otherServer,
-		"take back": m.takeBack, "claim": m.claim, "claim 2": m.claim, "close": m.closeAccount,
-		"": m.look,
+		"charge":          m.charge,
+		"charge 2":        m.charge,
+		"charge 3":        m.charge,
+		"hold":            m.hold,
+		"hold 2":          m.hold,
+		"capture":         m.capture,
+		"capture 2":       m.capture,
+		"release":         m.release,
+		"extend":          m.extend,
+		"extend 2":        m.extend,
+		"open holds":      m.openHolds,
+		"refund":          m.refund,
+		"refund 2":        m.refund,
+		"grant":           m.grant,
+		"grant 2":         m.grant,
+		"purchase":        m.purchase,
+		"revoke":          m.revoke,
+		"freeze":          m.freeze,
+		"plan":            m.plan,
+		"clock":           m.move,
+		"clock 2":         m.move,
+		"clock 3":         m.move,
+		"due":             m.due,
+		"again":           m.again,
+		"key reused":      m.keyReused,
+		"unknown account": m.unknown,
+		"history":         m.history,
+		"balance at":      m.balanceAt,
+		"usage":           m.usage,
+		"quote":           m.quote,
+		"settle":          m.settle,
+		"bulk":            m.bulk,
+		"put agent":       m.putAgent,
+		"put agent 2":     m.putAgent,
+		"put agent 3":     m.putAgent,
+		"switch agent":    m.switchAgent,
+		"threshold":       m.setThreshold,
+		"agents":          m.listAgents,
+		"relay":           m.relay,
+		"other server":    m.otherServer,
+		"other server 2":  m.otherServer,
+		"take back":       m.takeBack,
+		"claim":           m.claim,
+		"claim 2":         m.claim,
+		"close":           m.closeAccount,
+		"":                m.look,
 	})
 	m.endCheck(t)
 }
@@ -118,7 +171,12 @@ func (m *model) sent(r ledger.Receipt, err error) result {
 	if err != nil {
 		return result{err: problem.Of(err)}
 	}
-	return result{entry: r.Entry, note: r.Note, balance: r.Balance, replayed: r.Replayed}
+	return result{
+		entry:    r.Entry,
+		note:     r.Note,
+		balance:  r.Balance,
+		replayed: r.Replayed,
+	}
 }
 
 func (m *model) compare(t *rapid.T, what string, got, want result) {
@@ -131,15 +189,18 @@ func (m *model) compare(t *rapid.T, what string, got, want result) {
 			same = reflect.DeepEqual(got.err.Details, want.err.Details)
 		}
 		if !same {
-			t.Fatalf("%s: the ledger refuses with %v %v, its twin with %v %v", what, got.err, got.err.Details, want.err, want.err.Details)
+			t.Fatalf("%s: the ledger refuses with %v %v, its twin with %v %v", what, got.err, got.err.Details,
+				want.err, want.err.Details)
 		}
 		return
 	}
 	if text(got.entry) != text(want.entry) || got.replayed != want.replayed {
-		t.Fatalf("%s: the ledger answers\n%s %v, its twin\n%s %v", what, text(got.entry), got.replayed, text(want.entry), want.replayed)
+		t.Fatalf("%s: the ledger answers\n%s %v, its twin\n%s %v", what, text(got.entry), got.replayed,
+			text(want.entry), want.replayed)
 	}
 	if got.balance != want.balance || !got.until.Equal(want.until) {
-		t.Fatalf("%s: the ledger answers %v until %v, its twin %v until %v", what, got.balance, got.until, want.balance, want.until)
+		t.Fatalf("%s: the ledger answers %v until %v, its twin %v until %v", what, got.balance, got.until,
+			want.balance, want.until)
 	}
 	if want.entry.Kind != ledger.KindClawback && inText(got.note) != inText(want.note) {
 		t.Fatalf("%s: the ledger answers the note %v, its twin %v", what, got.note, want.note)
@@ -148,7 +209,8 @@ func (m *model) compare(t *rapid.T, what string, got, want result) {
 
 // text is everything that an entry shows.
 func text(e ledger.Entry) string {
-	return fmt.Sprintln(e.Account, e.Seq, e.At.UTC(), e.Kind, e.Amount, e.HeldDelta, e.BalanceAfter, e.HeldAfter, e.SpendableAfter, e.Contra, e.LotKind, e.Feature, e.Agent,
+	return fmt.Sprintln(e.Account, e.Seq, e.At.UTC(), e.Kind, e.Amount, e.HeldDelta, e.BalanceAfter, e.HeldAfter,
+		e.SpendableAfter, e.Contra, e.LotKind, e.Feature, e.Agent,
 		e.Quantity, e.UnitPrice, e.CatalogVersion, e.Reference, e.About, e.Day.UTC(), e.Parts)
 }
 
@@ -208,9 +270,16 @@ func agent(t *rapid.T) string {
 }
 
 func (m *model) drawCharge(t *rapid.T, id uuid.UUID) ledger.Charge {
-	c := ledger.Charge{Feature: "auto_selling", Agent: agent(t), KeepAgentOn: rapid.IntRange(0, 3).Draw(t, "keep on") == 0}
+	c := ledger.Charge{
+		Feature:     "auto_selling",
+		Agent:       agent(t),
+		KeepAgentOn: rapid.IntRange(0, 3).Draw(t, "keep on") == 0,
+	}
 	if rapid.IntRange(0, 3).Draw(t, "fixed") == 0 {
-		c.Feature = rapid.SampledFrom([]string{"lip_sync", "image_generation", "social_comment_reply", "pdf_creation", "nothing"}).Draw(t, "feature")
+		c.Feature = rapid.SampledFrom([]string{
+			"lip_sync", "image_generation", "social_comment_reply",
+			"pdf_creation", "nothing",
+		}).Draw(t, "feature")
 		if rapid.Bool().Draw(t, "several") {
 			quantity := rapid.Int64Range(0, 5).Draw(t, "quantity")
 			c.Quantity = &quantity
@@ -243,20 +312,33 @@ func (m *model) bulk(t *rapid.T) {
 		id := m.account(t)
 		m.keys++
 		key := fmt.Sprint("key-", m.keys-rapid.IntRange(0, 1).Draw(t, "key before"))
-		charges[i] = ledger.BulkCharge{Account: id, Key: key, Charge: m.drawCharge(t, id)}
+		charges[i] = ledger.BulkCharge{
+			Account: id,
+			Key:     key,
+			Charge:  m.drawCharge(t, id),
+		}
 	}
 	for i, r := range m.ChargeAll(context.Background(), charges) {
 		c := charges[i]
-		m.compare(t, fmt.Sprint("charge ", i, " of ", len(charges)), m.sent(r.Receipt, r.Err), m.twin.charge(c.Account, c.Key, c.Charge, m.clock.Now()))
+		m.compare(t, fmt.Sprint("charge ", i, " of ", len(charges)), m.sent(r.Receipt, r.Err),
+			m.twin.charge(c.Account, c.Key, c.Charge, m.clock.Now()))
 	}
 }
 
 func (m *model) hold(t *rapid.T) {
 	id := m.account(t)
-	h := ledger.Hold{Feature: "auto_selling", Agent: agent(t), Reference: drawReference(t), KeepAgentOn: rapid.IntRange(0, 3).Draw(t, "keep on") == 0}
+	h := ledger.Hold{
+		Feature:     "auto_selling",
+		Agent:       agent(t),
+		Reference:   drawReference(t),
+		KeepAgentOn: rapid.IntRange(0, 3).Draw(t, "keep on") == 0,
+	}
 	h.Reason, h.Metadata = drawNote(t)
 	h.Amount = amount(t, m.roomOf(t, id, h.Agent))
-	h.ExpiresIn = rapid.SampledFrom([]time.Duration{0, 0, time.Second, time.Hour, 24 * time.Hour, 24*time.Hour + 1, -1}).Draw(t, "life")
+	h.ExpiresIn = rapid.SampledFrom([]time.Duration{
+		0, 0, time.Second, time.Hour, 24 * time.Hour, 24*time.Hour + 1,
+		-1,
+	}).Draw(t, "life")
 	m.both(t, "hold", func(key string) (result, result) {
 		r, err := m.Hold(context.Background(), id, key, h)
 		return m.sent(r, err), m.twin.hold(id, key, h, m.clock.Now())
@@ -323,7 +405,10 @@ func (m *model) release(t *rapid.T) {
 
 func (m *model) refund(t *rapid.T) {
 	id := m.account(t)
-	refund := ledger.Refund{Entry: m.earlier(t, id, ledger.KindCharge, ledger.KindCapture), Reason: rapid.SampledFrom([]string{"", "sorry"}).Draw(t, "reason")}
+	refund := ledger.Refund{
+		Entry:  m.earlier(t, id, ledger.KindCharge, ledger.KindCapture),
+		Reason: rapid.SampledFrom([]string{"", "sorry"}).Draw(t, "reason"),
+	}
 	refund.Reference = drawReference(t)
 	_, refund.Metadata = drawNote(t)
 	refund.Amount = optional(t, max(-m.entry(id, refund.Entry).Amount, 0))
@@ -344,8 +429,11 @@ func (m *model) drawExpiry(t *rapid.T) time.Time {
 func (m *model) grant(t *rapid.T) {
 	id := m.account(t)
 	g := ledger.Grant{
-		Kind: rapid.SampledFrom([]ledger.LotKind{ledger.LotPromo, ledger.LotAdjustment}).Draw(t, "kind"), Amount: *amount(t, 60*tokens.One),
-		ExpiresAt: m.drawExpiry(t), Reason: "a gift", Reference: drawReference(t),
+		Kind:      rapid.SampledFrom([]ledger.LotKind{ledger.LotPromo, ledger.LotAdjustment}).Draw(t, "kind"),
+		Amount:    *amount(t, 60*tokens.One),
+		ExpiresAt: m.drawExpiry(t),
+		Reason:    "a gift",
+		Reference: drawReference(t),
 	}
 	_, g.Metadata = drawNote(t)
 	m.both(t, "grant", func(key string) (result, result) {
@@ -364,7 +452,11 @@ func (m *model) purchase(t *rapid.T) {
 	if source == fmt.Sprint("purchase-", len(m.bought[id])) {
 		m.bought[id] = append(m.bought[id], source)
 	}
-	g := ledger.Grant{Kind: ledger.LotPurchase, Amount: 100 * tokens.One, Source: source}
+	g := ledger.Grant{
+		Kind:   ledger.LotPurchase,
+		Amount: 100 * tokens.One,
+		Source: source,
+	}
 	if rapid.IntRange(0, 3).Draw(t, "expiring") == 0 {
 		g.ExpiresAt = m.clock.Now().AddDate(0, 0, 3)
 	}
@@ -378,7 +470,8 @@ func (m *model) drawPurchase(t *rapid.T, id uuid.UUID) string {
 
 func (m *model) revoke(t *rapid.T) {
 	id := m.account(t)
-	purchase, total := m.drawPurchase(t, id), rapid.SampledFrom([]tokens.Amount{100, 100, 30, 60, 0, 101}).Draw(t, "total")*tokens.One
+	purchase, total := m.drawPurchase(t, id),
+		rapid.SampledFrom([]tokens.Amount{100, 100, 30, 60, 0, 101}).Draw(t, "total")*tokens.One
 	r, err := revoke(context.Background(), m, id, purchase, total, ledger.CauseDispute, "disputed")
 	m.compare(t, "revoke "+purchase, m.sent(r, err), m.twin.revoke(id, purchase, total, "disputed", m.clock.Now()))
 }
@@ -387,18 +480,23 @@ func (m *model) freeze(t *rapid.T) {
 	id := m.account(t)
 	purchase, frozen := m.drawPurchase(t, id), rapid.Bool().Draw(t, "frozen")
 	err := freeze(context.Background(), m, id, purchase, frozen)
-	m.compare(t, "freeze "+purchase, m.sent(ledger.Receipt{}, err), m.twin.freeze(id, purchase, frozen, m.clock.Now()))
+	m.compare(t, "freeze "+purchase, m.sent(ledger.Receipt{}, err),
+		m.twin.freeze(id, purchase, frozen, m.clock.Now()))
 }
 
 func (m *model) plan(t *rapid.T) {
 	id := m.account(t)
 	p := ledger.SetPlan{
-		Plan:   rapid.SampledFrom([]string{"", "starter", "pro", "star", "gold"}).Draw(t, "plan"),
-		Status: rapid.SampledFrom([]ledger.PlanStatus{"", "", "active", "active", "past_due", "canceled", "odd"}).Draw(t, "status"),
-		Stay:   rapid.IntRange(0, 5).Draw(t, "stay") == 0,
-		Zone:   rapid.SampledFrom([]string{"", "", "", "", "Asia/Tokyo"}).Draw(t, "zone"),
+		Plan: rapid.SampledFrom([]string{"", "starter", "pro", "star", "gold"}).Draw(t, "plan"),
+		Status: rapid.SampledFrom([]ledger.PlanStatus{
+			"", "", "active", "active", "past_due", "canceled",
+			"odd",
+		}).Draw(t, "status"),
+		Stay: rapid.IntRange(0, 5).Draw(t, "stay") == 0,
+		Zone: rapid.SampledFrom([]string{"", "", "", "", "Asia/Tokyo"}).Draw(t, "zone"),
 	}
-	m.compare(t, "plan", m.sent(ledger.Receipt{}, m.SetPlan(context.Background(), id, p)), m.twin.setPlan(id, p, m.clock.Now()))
+	m.compare(t, "plan", m.sent(ledger.Receipt{}, m.SetPlan(context.Background(), id, p)),
+		m.twin.setPlan(id, p, m.clock.Now()))
 }
 
 // move moves the clock: by minutes, by days, by months, or a few seconds back, as between two servers.
@@ -461,7 +559,8 @@ func (m *model) look(t *rapid.T) {
 		got.Zone, want.Zone = nil, nil
 		light := balances[id]
 		if late := !got.NextDue.IsZero() && (light.NextDue.IsZero() || light.NextDue.After(got.NextDue)); late {
-			t.Fatalf("at %v something is due at %v, and the balance says at %v", m.clock.Now(), got.NextDue, light.NextDue)
+			t.Fatalf("at %v something is due at %v, and the balance says at %v", m.clock.Now(), got.NextDue,
+				light.NextDue)
 		}
 		light.Zone, light.Lots, light.Holds, light.NextDue = nil, got.Lots, got.Holds, got.NextDue
 		if fmt.Sprint(light) != fmt.Sprint(got) {
@@ -480,9 +579,18 @@ func (m *model) history(t *rapid.T) {
 	var f ledger.Filter
 	f.Feature = rapid.SampledFrom([]string{"", "", "auto_selling", "lip_sync"}).Draw(t, "feature")
 	f.Agent = rapid.SampledFrom([]string{"", "", "sales", "nobody"}).Draw(t, "agent")
-	f.Kinds = rapid.SampledFrom([][]ledger.Kind{nil, nil, {ledger.KindCharge, ledger.KindCapture}, {ledger.KindExpiry}}).Draw(t, "kinds")
-	f.LotKinds = rapid.SampledFrom([][]ledger.LotKind{nil, nil, {ledger.LotPurchase}, {ledger.LotPlan, ledger.LotPromo}}).Draw(t, "lot kinds")
-	f.Reference = rapid.SampledFrom([]string{"", "job", "job-1", "task", "starter", "purchase-0"}).Draw(t, "reference")
+	f.Kinds = rapid.SampledFrom([][]ledger.Kind{
+		nil, nil,
+		{ledger.KindCharge, ledger.KindCapture},
+		{ledger.KindExpiry},
+	}).Draw(t, "kinds")
+	f.LotKinds = rapid.SampledFrom([][]ledger.LotKind{
+		nil, nil,
+		{ledger.LotPurchase},
+		{ledger.LotPlan, ledger.LotPromo},
+	}).Draw(t, "lot kinds")
+	f.Reference = rapid.SampledFrom([]string{"", "job", "job-1", "task", "starter", "purchase-0"}).Draw(t,
+		"reference")
 	f.From, f.To = m.drawInstant(t, id), m.drawInstant(t, id)
 	m.compareHistory(t, id, f, rapid.IntRange(1, 12).Draw(t, "limit"))
 }
@@ -548,7 +656,8 @@ func (m *model) balanceAt(t *rapid.T) {
 func (m *model) usage(t *rapid.T) {
 	id := m.account(t)
 	now := m.clock.Now()
-	from := time.Date(now.Year(), now.Month(), now.Day()-rapid.IntRange(-1, 100).Draw(t, "from"), 0, 0, 0, 0, time.UTC)
+	from := time.Date(now.Year(), now.Month(), now.Day()-rapid.IntRange(-1, 100).Draw(t, "from"), 0, 0, 0, 0,
+		time.UTC)
 	to := from.AddDate(0, 0, rapid.IntRange(0, 100).Draw(t, "days"))
 	got, err := m.Usage(context.Background(), id, from, to)
 	if want := m.twin.usage(id, from, to); err != nil || fmt.Sprint(got) != fmt.Sprint(want) {
@@ -579,7 +688,11 @@ func (m *model) quote(t *rapid.T) {
 	settled, now := m.twin.settled(id, m.clock.Now())
 	spendable := settled.available(c.Agent, now)
 	want := ledger.Quote{
-		Price: price, Spendable: spendable, Reserved: settled.spendable(now) - spendable, Held: settled.held(), Affordable: true,
+		Price:        price,
+		Spendable:    spendable,
+		Reserved:     settled.spendable(now) - spendable,
+		Held:         settled.held(),
+		Affordable:   true,
 		BalanceAfter: spendable - price.Amount,
 	}
 	if spendable < price.Amount {
@@ -611,9 +724,11 @@ func (m *model) endCheck(t *rapid.T) {
 			t.Fatalf("usage is %v (%v), its twin says %v", got, err, want)
 		}
 		var declined int
-		if err := m.pool.QueryRow(context.Background(), "select declined from ledger_accounts where account = $1", id).Scan(&declined); err != nil ||
+		if err := m.pool.QueryRow(context.Background(), "select declined from ledger_accounts where account = $1",
+			id).Scan(&declined); err != nil ||
 			declined != m.twin.accounts[id].declinedEver {
-			t.Fatalf("%d attempts were declined (%v), its twin says %d", declined, err, m.twin.accounts[id].declinedEver)
+			t.Fatalf("%d attempts were declined (%v), its twin says %d", declined, err,
+				m.twin.accounts[id].declinedEver)
 		}
 	}
 	m.addUp(t)
@@ -630,7 +745,8 @@ func (m *model) addUp(t *rapid.T) {
 	ids := fmt.Sprintf("'%s', '%s'", m.ids[0], m.ids[1])
 	var views strings.Builder
 	for _, table := range []string{"ledger_accounts", "lots", "entries", "holds", "reversals", "agents", "outbox"} {
-		fmt.Fprintf(&views, "create temp view %s as select * from public.%s where account in (%s);", table, table, ids)
+		fmt.Fprintf(&views, "create temp view %s as select * from public.%s where account in (%s);", table, table,
+			ids)
 	}
 	if _, err := tx.Exec(ctx, views.String()+invariantViews); err != nil {
 		t.Fatal(err)

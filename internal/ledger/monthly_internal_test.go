@@ -14,8 +14,9 @@ import (
 	"pop.store/credits/internal/tokens"
 )
 
-// monthly is what a plan gives over the months, written from the specification alone: a list of boundaries, found by counting days and looking at
-// clocks, and a list of grants. It knows no lots and no entries.
+// monthly is what a plan gives over the months, written from the specification alone: a list of
+// boundaries, found by counting days and looking at clocks, and a list of grants. It knows no lots
+// and no entries.
 type monthly struct {
 	prices     *catalog.Catalog
 	boundaries []time.Time
@@ -47,7 +48,8 @@ func (m *monthly) allowance(plan string, at time.Time) tokens.Amount {
 	return amount
 }
 
-// pass lets time go by: at each boundary what is left ends, and if the plan is paid for, the next period begins.
+// pass lets time go by: at each boundary what is left ends, and if the plan is paid for, the next
+// period begins.
 func (m *monthly) pass(to time.Time) {
 	for k, at := range m.boundaries {
 		if at.After(m.now) && !at.After(to) {
@@ -86,7 +88,8 @@ func (m *monthly) give(at time.Time, upgrade bool) {
 	}
 }
 
-// set is what the host platform says of the plan. An empty plan leaves it as it is; what is not changed changes nothing.
+// set is what the host platform says of the plan. An empty plan leaves it as it is; what is not
+// changed changes nothing.
 func (m *monthly) set(plan string, paid bool) {
 	before, was := m.allowance(m.plan, m.now), [...]any{m.plan, m.next, m.paid}
 	switch {
@@ -119,8 +122,8 @@ func monthlyBoundaries(anchor time.Time, zone *time.Location, n int) []time.Time
 	return list
 }
 
-// instantByTrial is the first instant at which clocks show a local time. Where they skip it, it is as long after the moment when they are moved as the
-// local time is after what they showed then.
+// instantByTrial is the first instant at which clocks show a local time. Where they skip it, it is
+// as long after the moment when they are moved as the local time is after what they showed then.
 func instantByTrial(local time.Time, zone *time.Location) time.Time {
 	if all := instantsOf(local, zone); len(all) > 0 {
 		return slices.MinFunc(all, time.Time.Compare)
@@ -146,7 +149,8 @@ func drawPrices(t *rapid.T, from time.Time) *catalog.Catalog {
 		text += fmt.Sprintf("  - {id: %s, name: %s, allowance: %d", plan, plan, []int{0, 200, 400, 1000}[i])
 		if rapid.Bool().Draw(t, "changes") {
 			at := from.AddDate(0, 0, rapid.IntRange(0, 700).Draw(t, "change after")).Format(time.RFC3339)
-			text += fmt.Sprintf(", changes: [{from: %s, allowance: %d}]", at, rapid.SampledFrom([]int{0, 150, 333, 500, 1200}).Draw(t, "changed"))
+			text += fmt.Sprintf(", changes: [{from: %s, allowance: %d}]", at,
+				rapid.SampledFrom([]int{0, 150, 333, 500, 1200}).Draw(t, "changed"))
 		}
 		text += "}\n"
 	}
@@ -157,8 +161,9 @@ func drawPrices(t *rapid.T, from time.Time) *catalog.Catalog {
 	return prices
 }
 
-// Two years of one account: upgrades, downgrades, unpaid months, spending, prices that change, and a server that may sleep through three
-// boundaries. Whatever comes, and whenever it is looked at, the grants are those of the specification: each once, at its instant, of its amount.
+// Two years of one account: upgrades, downgrades, unpaid months, spending, prices that change, and
+// a server that may sleep through three boundaries. Whatever comes, and whenever it is looked at,
+// the grants are those of the specification: each once, at its instant, of its amount.
 func TestTwoYearsOfAnAccount(t *testing.T) {
 	t.Parallel()
 	rapid.Check(t, func(t *rapid.T) {
@@ -167,8 +172,18 @@ func TestTwoYearsOfAnAccount(t *testing.T) {
 		opened := anchor.Add(time.Duration(rapid.Int64Range(0, 90*24*3600).Draw(t, "opened")) * time.Second)
 		prices := drawPrices(t, anchor)
 		plans := []string{"free", "starter", "pro", "star"}
-		want := &monthly{prices: prices, boundaries: monthlyBoundaries(anchor, zone, 34), entered: -1, now: opened}
-		s := &state{account: uuid.UUID{1}, whole: true, period: -1, zone: time.UTC}
+		want := &monthly{
+			prices:     prices,
+			boundaries: monthlyBoundaries(anchor, zone, 34),
+			entered:    -1,
+			now:        opened,
+		}
+		s := &state{
+			account: uuid.UUID{1},
+			whole:   true,
+			period:  -1,
+			zone:    time.UTC,
+		}
 		apply := func(op operation) {
 			t.Helper()
 			if _, err := s.apply(op, want.now, prices.At(want.now)); err != nil {
@@ -176,7 +191,12 @@ func TestTwoYearsOfAnAccount(t *testing.T) {
 			}
 		}
 		set := func(plan string, status PlanStatus) {
-			apply(&SetPlan{Plan: plan, Status: status, Anchor: anchor, Zone: zone.String()})
+			apply(&SetPlan{
+				Plan:   plan,
+				Status: status,
+				Anchor: anchor,
+				Zone:   zone.String(),
+			})
 			want.set(plan, status == PlanActive)
 		}
 		want.plan = rapid.SampledFrom(plans).Draw(t, "first plan")
@@ -193,7 +213,8 @@ func TestTwoYearsOfAnAccount(t *testing.T) {
 					want.left -= spent
 				}
 			default:
-				set(rapid.SampledFrom(append(plans, "")).Draw(t, "plan"), rapid.SampledFrom([]PlanStatus{PlanActive, PlanActive, PlanPastDue}).Draw(t, "status"))
+				set(rapid.SampledFrom(append(plans, "")).Draw(t, "plan"),
+					rapid.SampledFrom([]PlanStatus{PlanActive, PlanActive, PlanPastDue}).Draw(t, "status"))
 			}
 			apply(settling{})
 			if got := s.spendable(want.now); got != want.left || s.balance != want.left {
@@ -207,7 +228,8 @@ func TestTwoYearsOfAnAccount(t *testing.T) {
 // drawLater moves on a little, or to just before, just at or just after one of the next three boundaries.
 func drawLater(t *rapid.T, m *monthly) time.Time {
 	if rapid.IntRange(0, 2).Draw(t, "little") == 0 {
-		return m.now.Add(time.Duration(rapid.Int64Range(0, 12*24*3600*1e6).Draw(t, "microseconds")) * time.Microsecond)
+		return m.now.Add(time.Duration(rapid.Int64Range(0, 12*24*3600*1e6).Draw(t, "microseconds")) *
+			time.Microsecond)
 	}
 	next := slices.IndexFunc(m.boundaries, func(at time.Time) bool { return at.After(m.now) })
 	at := m.boundaries[min(next+rapid.IntRange(0, 2).Draw(t, "boundaries"), len(m.boundaries)-1)]
@@ -224,7 +246,8 @@ func checkMonths(t *rapid.T, s *state, want *monthly) {
 	last := &Entry{}
 	for _, e := range s.entries {
 		if e.At.Before(last.At) || (e.At.Equal(last.At) && e.Kind == KindExpiry && last.Kind == KindGrant) {
-			t.Fatalf("entry %d (%s) at %v comes after entry %d (%s) at %v", e.Seq, e.Kind, e.At, last.Seq, last.Kind, last.At)
+			t.Fatalf("entry %d (%s) at %v comes after entry %d (%s) at %v", e.Seq, e.Kind, e.At, last.Seq,
+				last.Kind, last.At)
 		}
 		last = e
 		if e.Kind == KindGrant {
@@ -254,7 +277,8 @@ func checkMonths(t *rapid.T, s *state, want *monthly) {
 	}
 }
 
-// Clocks that are moved: whatever the zone, a time that is skipped comes as much later, and one that is shown twice is the first.
+// Clocks that are moved: whatever the zone, a time that is skipped comes as much later, and one
+// that is shown twice is the first.
 func TestABoundaryWhenClocksAreMoved(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct {
@@ -308,16 +332,24 @@ func TestTheShareOfAPeriodIsExact(t *testing.T) {
 	}
 }
 
-// A server whose clock is behind the one that opened an account gives it the first period's allowance, and no other.
+// A server whose clock is behind the one that opened an account gives it the first period's
+// allowance, and no other.
 func TestNoPeriodBeforeTheFirst(t *testing.T) {
 	t.Parallel()
 	now, prices := time.Date(2026, 1, 31, 9, 30, 0, 0, time.UTC), catalog.Builtin()
-	s := &state{account: uuid.UUID{1}, whole: true, period: -1, zone: time.UTC}
+	s := &state{
+		account: uuid.UUID{1},
+		whole:   true,
+		period:  -1,
+		zone:    time.UTC,
+	}
 	for _, step := range []struct {
 		p  SetPlan
 		at time.Time
 	}{
-		{SetPlan{Plan: "starter", Status: PlanPastDue}, now}, {SetPlan{Status: PlanActive}, now.Add(-time.Second)}, {SetPlan{Plan: "starter"}, now.Add(time.Second)},
+		{SetPlan{Plan: "starter", Status: PlanPastDue}, now},
+		{SetPlan{Status: PlanActive}, now.Add(-time.Second)},
+		{SetPlan{Plan: "starter"}, now.Add(time.Second)},
 	} {
 		if _, err := s.apply(&step.p, step.at, prices); err != nil {
 			t.Fatal(err)
@@ -328,12 +360,18 @@ func TestNoPeriodBeforeTheFirst(t *testing.T) {
 	}
 }
 
-// A plan that is not in the catalog gives nothing while it is missing, and what came before stays; any other plan is there at once.
+// A plan that is not in the catalog gives nothing while it is missing, and what came before stays;
+// any other plan is there at once.
 func TestAPlanThatLeftTheCatalog(t *testing.T) {
 	t.Parallel()
 	now, all, without := time.Date(2026, 1, 31, 9, 30, 0, 0, time.UTC), catalog.Builtin(), catalog.Builtin()
 	without.Plans = slices.DeleteFunc(without.Plans, func(p catalog.Plan) bool { return p.ID == "star" })
-	s := &state{account: uuid.UUID{1}, whole: true, period: -1, zone: time.UTC}
+	s := &state{
+		account: uuid.UUID{1},
+		whole:   true,
+		period:  -1,
+		zone:    time.UTC,
+	}
 	step := func(op operation, at time.Time, prices *catalog.Catalog, want tokens.Amount) {
 		t.Helper()
 		if _, err := s.apply(op, at, prices); err != nil || s.spendable(at) != want*tokens.One {
@@ -345,7 +383,8 @@ func TestAPlanThatLeftTheCatalog(t *testing.T) {
 	step(settling{}, now.AddDate(0, 0, 40), without, 0)
 	step(&SetPlan{Plan: "star"}, now.AddDate(0, 0, 41), all, 0) // it is back, and the account's plan has not changed
 	step(&SetPlan{Status: PlanPastDue}, now.AddDate(0, 0, 42), all, 0)
-	step(&SetPlan{Status: PlanActive}, now.AddDate(0, 0, 42), all, 1000) // paid for anew, and nothing was granted in this period
+	// paid for anew, and nothing was granted in this period
+	step(&SetPlan{Status: PlanActive}, now.AddDate(0, 0, 42), all, 1000)
 	step(settling{}, now.AddDate(0, 0, 70), without, 0)
 	step(&SetPlan{Plan: "pro"}, now.AddDate(0, 0, 71), without, 400)
 	step(settling{}, now.AddDate(0, 0, 100), without, 400)

@@ -9,8 +9,9 @@ import (
 	"pop.store/credits/internal/tokens"
 )
 
-// operation is one request to the core. decide looks at a settled state and either refuses, leaving the state as it was, or
-// applies itself and answers the entry that records it. It is pure: no clock, no database, no goroutine.
+// operation is one request to the core. decide looks at a settled state and either refuses, leaving
+// the state as it was, or applies itself and answers the entry that records it. It is pure: no
+// clock, no database, no goroutine.
 type operation interface {
 	decide(s *state, now time.Time, prices *catalog.Catalog) (*Entry, error)
 	needs(prices *catalog.Catalog) needs
@@ -18,20 +19,21 @@ type operation interface {
 
 // needs is what an operation has to see of its account besides the account's row.
 type needs struct {
-	spend            tokens.Amount // what it takes from the open lot, if that has so much
-	whole            bool          // all lots and holds
-	about            int64         // an earlier entry, by its seq
-	agent            string        // the agent that wants to spend
-	months           bool          // what the agents spent this month
-	opens            bool          // it may be the account's first
-	endsHolds        bool          // it ends all holds, whose notes the entries inherit
-	passing          bool          // it comes by once: not worth remembering the account for
-	fresh            bool          // it may write nothing, which would not tell that the lane remembers what is no longer true
-	scope, reference string        // the permanent reference that it uses up
+	spend     tokens.Amount // what it takes from the open lot, if that has so much
+	whole     bool          // all lots and holds
+	about     int64         // an earlier entry, by its seq
+	agent     string        // the agent that wants to spend
+	months    bool          // what the agents spent this month
+	opens     bool          // it may be the account's first
+	endsHolds bool          // it ends all holds, whose notes the entries inherit
+	passing   bool          // it comes by once: not worth remembering the account for
+	// it may write nothing, which would not tell that the lane remembers what is no longer true
+	fresh            bool
+	scope, reference string // the permanent reference that it uses up
 }
 
-// apply is the core's one door: settle first, then decide, then see to what follows from what there is now. An attempt that lacks tokens is
-// noted, and pauses the agent that made it.
+// apply is the core's one door: settle first, then decide, then see to what follows from what there
+// is now. An attempt that lacks tokens is noted, and pauses the agent that made it.
 func (s *state) apply(op operation, now time.Time, prices *catalog.Catalog) (*Entry, error) {
 	now = later(now, s.lastAt)
 	if s.whole && s.isDue(now) {
@@ -56,8 +58,9 @@ func (s *state) apply(op operation, now time.Time, prices *catalog.Catalog) (*En
 	return e, err
 }
 
-// conclude notes with a request's entry what there is after all entries that the request wrote: a release also writes the expiry of what came free of an
-// expired lot. That is what the request answers, now and to a replay.
+// conclude notes with a request's entry what there is after all entries that the request wrote: a
+// release also writes the expiry of what came free of an expired lot. That is what the request
+// answers, now and to a replay.
 func (s *state) conclude(e *Entry) {
 	last := s.entries[len(s.entries)-1]
 	if last != e {
@@ -87,7 +90,8 @@ func (s *state) refused(op operation, err error, now time.Time, prices *catalog.
 	return err
 }
 
-// arrivals is what tells whether tokens have come or budgets have more room: what can be spent, what is set aside, how often tokens were granted.
+// arrivals is what tells whether tokens have come or budgets have more room: what can be spent,
+// what is set aside, how often tokens were granted.
 type arrivals struct {
 	guarded             bool // else nobody waits for them
 	spendable, reserved tokens.Amount
@@ -105,7 +109,12 @@ func (s *state) arrivals(now time.Time) arrivals {
 	if !s.guarded {
 		return arrivals{}
 	}
-	before := arrivals{guarded: true, spendable: s.spendable(now), reserved: s.reserved, grants: s.grants}
+	before := arrivals{
+		guarded:   true,
+		spendable: s.spendable(now),
+		reserved:  s.reserved,
+		grants:    s.grants,
+	}
 	for i := range s.agents {
 		if a := &s.agents[i]; a.state == AgentOverBudget {
 			before.budgets = append(before.budgets, budgetLeft{a.id, s.budgetLeft(a, now)})
@@ -114,7 +123,8 @@ func (s *state) arrivals(now time.Time) arrivals {
 	return before
 }
 
-// resumeSince lets agents go on if tokens have come, if less is reserved for others, or if their budgets have more room.
+// resumeSince lets agents go on if tokens have come, if less is reserved for others, or if their
+// budgets have more room.
 func (s *state) resumeSince(before arrivals, now time.Time, prices *catalog.Catalog) {
 	if !s.whole || !before.guarded {
 		return
@@ -126,8 +136,8 @@ func (s *state) resumeSince(before arrivals, now time.Time, prices *catalog.Cata
 	}
 }
 
-// follow draws the conclusions from what has changed: agents that waited for tokens go on, and the level is taken.
-// Nothing follows for a closed account.
+// follow draws the conclusions from what has changed: agents that waited for tokens go on, and the
+// level is taken. Nothing follows for a closed account.
 func (s *state) follow(before arrivals, now time.Time, prices *catalog.Catalog) {
 	if !s.closedAt.IsZero() {
 		return
@@ -136,7 +146,8 @@ func (s *state) follow(before arrivals, now time.Time, prices *catalog.Catalog) 
 	s.takeLevel(now, prices)
 }
 
-// later is the later of two instants: an account's time never runs backwards, even when two servers' clocks disagree.
+// later is the later of two instants: an account's time never runs backwards, even when two
+// servers' clocks disagree.
 func later(a, b time.Time) time.Time {
 	if a.Before(b) {
 		return b
@@ -150,7 +161,13 @@ var ErrNoAccount = problem.New(problem.NotFound, "account_not_found", "There is 
 // settling is the operation that does nothing but what is due.
 type settling struct{}
 
-func (settling) needs(*catalog.Catalog) needs { return needs{whole: true, fresh: true, passing: true} }
+func (settling) needs(*catalog.Catalog) needs {
+	return needs{
+		whole:   true,
+		fresh:   true,
+		passing: true,
+	}
+}
 
 func (settling) decide(s *state, _ time.Time, _ *catalog.Catalog) (*Entry, error) {
 	if !s.exists {

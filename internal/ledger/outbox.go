@@ -13,8 +13,9 @@ type Told struct {
 	Event
 }
 
-// Outbox lists events that nobody has taken over yet: of each account in order, at most limit in all. Only who has stored what follows from them,
-// in a way that doing it again does not matter, may call Relayed.
+// Outbox lists events that nobody has taken over yet: of each account in order, at most limit in
+// all. Only who has stored what follows from them, in a way that doing it again does not matter,
+// may call Relayed.
 func (l *Ledger) Outbox(ctx context.Context, limit int) ([]Told, error) {
 	rows, err := l.pool.Query(ctx, sqlOutbox, limit)
 	if err != nil {

@@ -15,7 +15,8 @@ import (
 // PlanStatus says whether the host platform is being paid for the plan.
 type PlanStatus string
 
-// The statuses. Only an active plan grants an allowance; tokens that are there stay spendable until they expire.
+// The statuses. Only an active plan grants an allowance; tokens that are there stay spendable until
+// they expire.
 const (
 	PlanActive   PlanStatus = "active"
 	PlanPastDue  PlanStatus = "past_due"
@@ -28,14 +29,15 @@ var planStatuses = []PlanStatus{PlanActive, PlanPastDue, PlanCanceled}
 type SetPlan struct {
 	Plan   string
 	Status PlanStatus
-	// Stay drops a downgrade that waits. Sending the present plan does not: a host may send what it knows as often
-	// as it likes.
+	// Stay drops a downgrade that waits. Sending the present plan does not: a host may send what it
+	// knows as often as it likes.
 	Stay bool
-	// Anchor and Zone are set when the account is opened (by default: now, and OpeningZone) and can never change afterwards.
+	// Anchor and Zone are set when the account is opened (by default: now, and OpeningZone) and can
+	// never change afterwards.
 	Anchor time.Time
 	Zone   string
-	// OpeningZone is the billing zone of a new account for which Zone is empty: the creator's own. By default it is UTC. It says nothing about an
-	// account that is open.
+	// OpeningZone is the billing zone of a new account for which Zone is empty: the creator's own.
+	// By default it is UTC. It says nothing about an account that is open.
 	OpeningZone string
 }
 
@@ -56,7 +58,8 @@ func (p *SetPlan) decide(s *state, now time.Time, prices *catalog.Catalog) (*Ent
 	return nil, p.open(s, now, prices)
 }
 
-// PutPlan is Ledger.SetPlan for callers who want to know whether it opened the account: of all requests that try at once, one did.
+// PutPlan is Ledger.SetPlan for callers who want to know whether it opened the account: of all
+// requests that try at once, one did.
 func (l *Ledger) PutPlan(ctx context.Context, account uuid.UUID, p SetPlan) (opened bool, err error) {
 	o := &opening{SetPlan: p}
 	if _, err := l.submit(ctx, newCall(account), o); err != nil {
@@ -65,8 +68,8 @@ func (l *Ledger) PutPlan(ctx context.Context, account uuid.UUID, p SetPlan) (ope
 	return o.opened, nil
 }
 
-// opening is a SetPlan that notes whether it opened the account: as it was decided last, which is what was written. The note may be read once
-// the answer is there.
+// opening is a SetPlan that notes whether it opened the account: as it was decided last, which is
+// what was written. The note may be read once the answer is there.
 type opening struct {
 	SetPlan
 	opened bool
@@ -77,8 +80,8 @@ func (o *opening) decide(s *state, now time.Time, prices *catalog.Catalog) (*Ent
 	return o.SetPlan.decide(s, now, prices)
 }
 
-// Check says why the request cannot open an account, nil when it can: for callers who have something to write before it is sent. The
-// ledger checks again.
+// Check says why the request cannot open an account, nil when it can: for callers who have
+// something to write before it is sent. The ledger checks again.
 func (p *SetPlan) Check(prices *catalog.Catalog, now time.Time) error {
 	if err := p.checkKnown(prices); err != nil {
 		return err
@@ -106,7 +109,8 @@ func (p *SetPlan) checkKnown(prices *catalog.Catalog) error {
 	return nil
 }
 
-// open sets up a new account by a request that was checked. Its first allowance comes at once, for the period that holds now.
+// open sets up a new account by a request that was checked. Its first allowance comes at once, for
+// the period that holds now.
 func (p *SetPlan) open(s *state, now time.Time, prices *catalog.Catalog) error {
 	zone, err := p.openingZone()
 	if err != nil {
@@ -128,8 +132,8 @@ func (p *SetPlan) open(s *state, now time.Time, prices *catalog.Catalog) error {
 // earliestAnchor is before every creator platform; it only keeps periods countable.
 var earliestAnchor = time.Date(2000, 1, 1, 0, 0, 0, 0, time.UTC)
 
-// change does what differs from what is there. What does not differ changes nothing, whatever the catalog says of
-// the plan by now.
+// change does what differs from what is there. What does not differ changes nothing, whatever the
+// catalog says of the plan by now.
 func (p *SetPlan) change(s *state, now time.Time, prices *catalog.Catalog) error {
 	wanted := *p
 	if p.Plan == s.plan {
@@ -169,8 +173,9 @@ func (p *SetPlan) change(s *state, now time.Time, prices *catalog.Catalog) error
 	return nil
 }
 
-// switchPlan upgrades at once; a downgrade waits for the next boundary. From a plan that has left the catalog, which is the zero Plan,
-// everything is an upgrade: there is nothing to keep until then.
+// switchPlan upgrades at once; a downgrade waits for the next boundary. From a plan that has left
+// the catalog, which is the zero Plan, everything is an upgrade: there is nothing to keep until
+// then.
 func (s *state) switchPlan(from, to catalog.Plan) {
 	if to.Allowance < from.Allowance {
 		s.nextPlan = to.ID
@@ -179,10 +184,12 @@ func (s *state) switchPlan(from, to catalog.Plan) {
 	s.plan, s.nextPlan = to.ID, ""
 }
 
-// enterPeriod grants, while the plan is paid for, what is still missing of the allowance of the period that holds now. Periods that
-// passed while it was not paid for are not made up for, and a downgrade that waits takes effect with the period that is paid at last. An
-// account has no period before its first, even for a server whose clock is behind that of the one which opened it. gaveNothing says that
-// the plan until now has an allowance of zero: of that, everything was granted.
+// enterPeriod grants, while the plan is paid for, what is still missing of the allowance of the
+// period that holds now. Periods that passed while it was not paid for are not made up for, and a
+// downgrade that waits takes effect with the period that is paid at last. An account has no period
+// before its first, even for a server whose clock is behind that of the one which opened it.
+// gaveNothing says that the plan until now has an allowance of zero: of that, everything was
+// granted.
 func (s *state) enterPeriod(now time.Time, prices *catalog.Catalog, gaveNothing bool) {
 	if s.status != PlanActive {
 		return

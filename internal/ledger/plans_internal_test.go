@@ -64,7 +64,8 @@ func laneStatements() map[string]string {
 	}
 }
 
-// hashed are the statements that join rows to the accounts they change. A nested loop over both would take the square of the batch.
+// hashed are the statements that join rows to the accounts they change. A nested loop over both
+// would take the square of the batch.
 var hashed = []string{"unchanged", "update accounts", "update plans", "update guards", "update lots", "end holds"}
 
 func TestNoLaneStatementIsPlannedForCompilation(t *testing.T) {
@@ -96,13 +97,15 @@ func checkPlans(t *testing.T, readers *pgxpool.Pool, size string) {
 	}
 	defer conn.Release()
 	var limit float64
-	if err := conn.QueryRow(t.Context(), "select setting::float8 from pg_settings where name = 'jit_above_cost'").Scan(&limit); err != nil {
+	if err := conn.QueryRow(t.Context(),
+		"select setting::float8 from pg_settings where name = 'jit_above_cost'").Scan(&limit); err != nil {
 		t.Fatal(err)
 	}
 	for name, statement := range laneStatements() {
 		root := explainGeneric(t, conn.Conn(), statement)
 		if root.Cost >= limit {
-			t.Errorf("%s, %s: planned at a cost of %.0f, and Postgres compiles plans above %.0f", size, name, root.Cost, limit)
+			t.Errorf("%s, %s: planned at a cost of %.0f, and Postgres compiles plans above %.0f", size, name,
+				root.Cost, limit)
 		}
 		root.walk(func(n lanePlan) {
 			if n.Type == "Seq Scan" || (n.Type == "Nested Loop" && slices.Contains(hashed, name)) {

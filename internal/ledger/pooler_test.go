@@ -28,7 +28,11 @@ func TestChargesBehindATransactionPooler(t *testing.T) {
 		if !db.BehindPooler(pool) {
 			t.Fatal("the pooler was not noticed")
 		}
-		servers[i] = ledger.New(pool, ledger.Options{Clock: clock.NewManual(start).Now, Prices: catalog.Builtin, Log: quiet})
+		servers[i] = ledger.New(pool, ledger.Options{
+			Clock:  clock.NewManual(start).Now,
+			Prices: catalog.Builtin,
+			Log:    quiet,
+		})
 		t.Cleanup(pool.Close)
 		t.Cleanup(servers[i].Close)
 	}

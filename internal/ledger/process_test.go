@@ -18,8 +18,8 @@ import (
 	"pop.store/credits/internal/problem"
 )
 
-// asServer makes the test binary a server process: a ledger over the database it names, which reads deeds from its input and writes
-// answers to its output until it is killed or its input ends.
+// asServer makes the test binary a server process: a ledger over the database it names, which reads
+// deeds from its input and writes answers to its output until it is killed or its input ends.
 const asServer = "CREDITS_LEDGER_PROCESS"
 
 // request and response are lines of JSON.
@@ -47,7 +47,11 @@ func serveIfAsked() {
 		fmt.Fprintln(os.Stderr, err)
 		os.Exit(1)
 	}
-	serve(ledger.New(pool, ledger.Options{Clock: clock.NewManual(start).Now, Prices: catalog.Builtin, Log: quiet}))
+	serve(ledger.New(pool, ledger.Options{
+		Clock:  clock.NewManual(start).Now,
+		Prices: catalog.Builtin,
+		Log:    quiet,
+	}))
 	os.Exit(0)
 }
 
@@ -108,7 +112,11 @@ func newProcess(t *testing.T, url string) *process {
 
 func (p *process) start() {
 	p.t.Helper()
-	l := &life{cmd: exec.Command(os.Args[0]), over: make(chan struct{}), waiting: map[int]chan response{}}
+	l := &life{
+		cmd:     exec.Command(os.Args[0]),
+		over:    make(chan struct{}),
+		waiting: map[int]chan response{},
+	}
 	l.cmd.Env = append(os.Environ(), asServer+"="+p.url)
 	l.cmd.Stderr = &p.said
 	var err error

@@ -6,8 +6,9 @@ import (
 	"github.com/google/uuid"
 )
 
-// Limits of a lane's queue. A full queue answers at once that it is full, so memory is bounded and nobody waits for long; one account may
-// fill half of it, so that a flood of requests about one leaves room for the others.
+// Limits of a lane's queue. A full queue answers at once that it is full, so memory is bounded and
+// nobody waits for long; one account may fill half of it, so that a flood of requests about one
+// leaves room for the others.
 const (
 	maxQueue      = 8_192
 	maxPerAccount = maxQueue / 2
@@ -79,8 +80,9 @@ func (q *queue) signal() {
 	}
 }
 
-// take waits until something is there and takes it, up to a batch; nil once the queue is closed and empty. Nothing is waited for beyond
-// that: while one batch is on its way to disk the next one forms by itself. The batch is good until the next take.
+// take waits until something is there and takes it, up to a batch; nil once the queue is closed and
+// empty. Nothing is waited for beyond that: while one batch is on its way to disk the next one
+// forms by itself. The batch is good until the next take.
 func (q *queue) take() []*call {
 	for {
 		if batch, done := q.grab(); batch != nil || done {

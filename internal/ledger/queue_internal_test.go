@@ -15,7 +15,8 @@ func callsOf(account uuid.UUID, n int) []*call {
 	return calls
 }
 
-// One account gets half of the queue and no more, whether its calls come one by one or in bulk; what is turned away leaves no trace.
+// One account gets half of the queue and no more, whether its calls come one by one or in bulk;
+// what is turned away leaves no trace.
 func TestOneAccountGetsHalfTheQueue(t *testing.T) {
 	t.Parallel()
 	for _, step := range []int{1, 7, 1_000, maxPerAccount} {
@@ -25,7 +26,8 @@ func TestOneAccountGetsHalfTheQueue(t *testing.T) {
 			taken += step
 		}
 		if taken > maxPerAccount || taken+step <= maxPerAccount || q.waiting[hot] != taken || len(q.calls) != taken {
-			t.Errorf("by %d: %d taken, %d counted, %d queued; half is %d", step, taken, q.waiting[hot], len(q.calls), maxPerAccount)
+			t.Errorf("by %d: %d taken, %d counted, %d queued; half is %d", step, taken, q.waiting[hot],
+				len(q.calls), maxPerAccount)
 		}
 		for range maxQueue - taken {
 			if err := q.push(callsOf(uuid.New(), 1)...); err != nil {

@@ -28,7 +28,8 @@ func (b *books) gate(id uuid.UUID) (open func()) {
 	if err != nil {
 		b.t.Fatal(err)
 	}
-	if _, err := tx.Exec(context.Background(), "select 1 from ledger_accounts where account = $1 for update", id); err != nil {
+	if _, err := tx.Exec(context.Background(), "select 1 from ledger_accounts where account = $1 for update",
+		id); err != nil {
 		b.t.Fatal(err)
 	}
 	return sync.OnceFunc(func() {
@@ -61,8 +62,17 @@ func (b *books) until(what string, true func() bool) {
 // narrow is books with a single lane, held at a gate: what is sent to it queues.
 func narrow(t *testing.T) (b *books, first uuid.UUID, open func()) {
 	t.Helper()
-	b = &books{t: t, pool: testdb.New(t), clock: clock.NewManual(start)}
-	b.Ledger = ledger.New(b.pool, ledger.Options{Clock: b.clock.Now, Prices: catalog.Builtin, Lanes: 1, Log: quiet})
+	b = &books{
+		t:     t,
+		pool:  testdb.New(t),
+		clock: clock.NewManual(start),
+	}
+	b.Ledger = ledger.New(b.pool, ledger.Options{
+		Clock:  b.clock.Now,
+		Prices: catalog.Builtin,
+		Lanes:  1,
+		Log:    quiet,
+	})
 	t.Cleanup(b.checkInvariants)
 	t.Cleanup(b.Close)
 	first = b.open("star")
@@ -77,13 +87,18 @@ func narrow(t *testing.T) (b *books, first uuid.UUID, open func()) {
 func bulkOf(name string, n int, ids ...uuid.UUID) []ledger.BulkCharge {
 	charges := make([]ledger.BulkCharge, n)
 	for i := range charges {
-		charges[i] = ledger.BulkCharge{Account: ids[i%len(ids)], Key: name + "-" + strconv.Itoa(i), Charge: ledger.Charge{Feature: "social_comment_reply"}}
+		charges[i] = ledger.BulkCharge{
+			Account: ids[i%len(ids)],
+			Key:     name + "-" + strconv.Itoa(i),
+			Charge:  ledger.Charge{Feature: "social_comment_reply"},
+		}
 	}
 	return charges
 }
 
-// flood sends bulks at once and waits until at least some were turned away, which has to happen while everything else still waits. The
-// function that it gives waits for the rest, and counts the charges that were made.
+// flood sends bulks at once and waits until at least some were turned away, which has to happen
+// while everything else still waits. The function that it gives waits for the rest, and counts the
+// charges that were made.
 func (b *books) flood(name string, bulks, busy int, ids ...uuid.UUID) (wait func() (made int64)) {
 	b.t.Helper()
 	var turnedAway, made, busyCharges atomic.Int64
@@ -110,13 +125,15 @@ func (b *books) flood(name string, bulks, busy int, ids ...uuid.UUID) (wait func
 	return func() int64 {
 		working.Wait()
 		if made.Load()+busyCharges.Load() != int64(bulks*ledger.MaxBulk) {
-			b.t.Errorf("%d charges made and %d turned away, of %d", made.Load(), busyCharges.Load(), bulks*ledger.MaxBulk)
+			b.t.Errorf("%d charges made and %d turned away, of %d", made.Load(), busyCharges.Load(),
+				bulks*ledger.MaxBulk)
 		}
 		return made.Load()
 	}
 }
 
-// A queue that is full says so while nothing moves, so it is bounded; what it has taken it carries out, and nothing else.
+// A queue that is full says so while nothing moves, so it is bounded; what it has taken it carries
+// out, and nothing else.
 func TestAFullQueueTurnsAway(t *testing.T) {
 	t.Parallel()
 	b, first, open := narrow(t)
@@ -138,7 +155,8 @@ func TestAFullQueueTurnsAway(t *testing.T) {
 	open()
 	made := wait()
 	var charged int64
-	if err := b.pool.QueryRow(t.Context(), "select count(*) from entries where kind = 2 and account <> $1", first).Scan(&charged); err != nil {
+	if err := b.pool.QueryRow(t.Context(), "select count(*) from entries where kind = 2 and account <> $1",
+		first).Scan(&charged); err != nil {
 		t.Fatal(err)
 	}
 	if made != charged || made == 0 {
@@ -157,7 +175,8 @@ func TestOneAccountCannotTakeTheWholeQueue(t *testing.T) {
 	go func() { opened <- b.SetPlan(context.Background(), neighbour, ledger.SetPlan{Plan: "star"}) }()
 	results := make(chan []ledger.BulkResult)
 	go func() {
-		results <- b.ChargeAll(context.Background(), bulkOf("neighbour", ledger.MaxBulk, uuid.New(), uuid.New(), uuid.New()))
+		results <- b.ChargeAll(context.Background(),
+			bulkOf("neighbour", ledger.MaxBulk, uuid.New(), uuid.New(), uuid.New()))
 	}()
 	select {
 	case err := <-opened:
@@ -180,7 +199,8 @@ func TestOneAccountCannotTakeTheWholeQueue(t *testing.T) {
 	}
 }
 
-// What Postgres refuses fails alone, wherever it stands in its batch; the charges around it, of the same account too, are made.
+// What Postgres refuses fails alone, wherever it stands in its batch; the charges around it, of the
+// same account too, are made.
 func TestAPoisonedRequestFailsAlone(t *testing.T) {
 	t.Parallel()
 	far := time.Date(400_000, 1, 1, 0, 0, 0, 0, time.UTC)
@@ -200,11 +220,13 @@ func TestAPoisonedRequestFailsAlone(t *testing.T) {
 			return err
 		},
 		"NUL in the key of a permanent reference": func(b *books, id uuid.UUID) error {
-			_, err := b.Charge(context.Background(), id, "poison", reply(ledger.Charge{Reference: "\x00", UniqueReference: true}))
+			_, err := b.Charge(context.Background(), id, "poison",
+				reply(ledger.Charge{Reference: "\x00", UniqueReference: true}))
 			return err
 		},
 		"NUL in metadata": func(b *books, id uuid.UUID) error {
-			_, err := b.Charge(context.Background(), id, "poison", reply(ledger.Charge{Metadata: map[string]string{"k": "\x00"}}))
+			_, err := b.Charge(context.Background(), id, "poison",
+				reply(ledger.Charge{Metadata: map[string]string{"k": "\x00"}}))
 			return err
 		},
 		"a key longer than an index entry": func(b *books, id uuid.UUID) error {
@@ -212,11 +234,16 @@ func TestAPoisonedRequestFailsAlone(t *testing.T) {
 			return err
 		},
 		"an end of time": func(b *books, id uuid.UUID) error {
-			_, err := b.Grant(context.Background(), id, "poison", ledger.Grant{Kind: ledger.LotPromo, Amount: 1, ExpiresAt: far})
+			_, err := b.Grant(context.Background(), id, "poison", ledger.Grant{
+				Kind:      ledger.LotPromo,
+				Amount:    1,
+				ExpiresAt: far,
+			})
 			return err
 		},
 		"an amount beyond all bounds": func(b *books, id uuid.UUID) error {
-			_, err := b.Charge(context.Background(), id, "poison", ledger.Charge{Feature: "auto_selling", Amount: &huge})
+			_, err := b.Charge(context.Background(), id, "poison",
+				ledger.Charge{Feature: "auto_selling", Amount: &huge})
 			return err
 		},
 	} {
@@ -257,7 +284,8 @@ func poisoned(t *testing.T, poison func(b *books, id uuid.UUID) error) {
 			if i%3 == 1 && i < 4 {
 				amount = 250 * tokens.One
 			}
-			r, err := b.Charge(context.Background(), ids[i%3], "good-"+strconv.Itoa(i), ledger.Charge{Feature: "auto_selling", Amount: &amount})
+			r, err := b.Charge(context.Background(), ids[i%3], "good-"+strconv.Itoa(i),
+				ledger.Charge{Feature: "auto_selling", Amount: &amount})
 			if err != nil || r.Replayed {
 				t.Errorf("a neighbour: %v", err)
 			}
@@ -280,7 +308,8 @@ func poisoned(t *testing.T, poison func(b *books, id uuid.UUID) error) {
 	open()
 	working.Wait()
 	var n int
-	if err := b.pool.QueryRow(t.Context(), "select count(*) from entries where idempotency_key like 'good-%'").Scan(&n); err != nil || n != around {
+	if err := b.pool.QueryRow(t.Context(),
+		"select count(*) from entries where idempotency_key like 'good-%'").Scan(&n); err != nil || n != around {
 		t.Errorf("%d charges in the books (%v), want %d", n, err, around)
 	}
 }

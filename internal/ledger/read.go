@@ -31,17 +31,22 @@ type Account struct {
 	Seq        int64         // of the newest entry
 	NewestLot  int64         // the highest number of a lot
 	LastAt     time.Time     // of the newest entry or declined attempt
-	NextReset  time.Time     // when the next allowance comes; zero while none does: the plan is past due or canceled, or the account is closed
-	NextDue    time.Time     // no later than the next instant at which something expires, ends or comes of itself; zero: never
+	// when the next allowance comes; zero while none does: the plan is past due or canceled, or the
+	// account is closed
+	NextReset time.Time
+	// no later than the next instant at which something expires, ends or comes of itself; zero: never
+	NextDue    time.Time
 	Level      Level
 	Threshold  tokens.Amount // below it the balance is low
 	Agents     int           // registered ones
 	Paused     int           // agents that wait for tokens
 	OverBudget int           // agents that their budget has stopped
 	Reserved   tokens.Amount // by agents, and for the creator's own tools
-	Today      []Usage       // the newest day's part of the rollup, by feature and agent; Day says which, and a long day may have more (RecentUsage)
-	Lots       []Lot         // in the order in which they are spent
-	Holds      int           // open ones
+	// the newest day's part of the rollup, by feature and agent; Day says which, and a long day may
+	// have more (RecentUsage)
+	Today []Usage
+	Lots  []Lot // in the order in which they are spent
+	Holds int   // open ones
 }
 
 // Lot is a grant's tokens and what is left of them.
@@ -57,7 +62,8 @@ type Lot struct {
 	Source      string
 }
 
-// Account reads an account and settles it to now without writing: what a charge would decide on. ErrNoAccount when it was never opened.
+// Account reads an account and settles it to now without writing: what a charge would decide on.
+// ErrNoAccount when it was never opened.
 func (l *Ledger) Account(ctx context.Context, id uuid.UUID) (Account, error) {
 	a, ok, err := l.reader.Get(ctx, id)
 	switch {
@@ -69,7 +75,8 @@ func (l *Ledger) Account(ctx context.Context, id uuid.UUID) (Account, error) {
 	return a, nil
 }
 
-// Balances is Accounts without the lots and holds, which is all that most callers need: it reads one row for each account.
+// Balances is Accounts without the lots and holds, which is all that most callers need: it reads
+// one row for each account.
 func (l *Ledger) Balances(ctx context.Context, ids []uuid.UUID) (map[uuid.UUID]Account, error) {
 	rows, err := l.pool.Query(ctx, sqlReadBalances, ids)
 	if err != nil {
@@ -145,7 +152,8 @@ func (l *Ledger) Accounts(ctx context.Context, ids []uuid.UUID) (map[uuid.UUID]A
 	return accounts, nil
 }
 
-// readWithAgents reads those accounts again, and their agents in the same snapshot, whose agents may go on by what has fallen due.
+// readWithAgents reads those accounts again, and their agents in the same snapshot, whose agents
+// may go on by what has fallen due.
 func (l *Ledger) readWithAgents(ctx context.Context, states map[uuid.UUID]*state, now time.Time) error {
 	var ids []uuid.UUID
 	for id, s := range states {
@@ -198,7 +206,8 @@ func readStates(rows pgx.Rows) (map[uuid.UUID]*state, error) {
 	return states, rows.Err()
 }
 
-// partRow is a lot or a hold of an account, the other's columns being null; all are null when the account has neither.
+// partRow is a lot or a hold of an account, the other's columns being null; all are null when the
+// account has neither.
 type partRow struct {
 	lot, lotAmount, remaining, held *int64
 	kind                            *int16
@@ -214,7 +223,8 @@ type partRow struct {
 
 func (r *partRow) columns() []any {
 	return []any{
-		&r.lot, &r.kind, &r.lotAmount, &r.remaining, &r.held, &r.effective, &r.lotExpires, &r.frozen, &r.revoked, &r.source,
+		&r.lot, &r.kind, &r.lotAmount, &r.remaining, &r.held, &r.effective, &r.lotExpires, &r.frozen, &r.revoked,
+		&r.source,
 		&r.hold, &r.holdAmount, &r.holdExpires, &r.agent, &r.lots, &r.amounts,
 	}
 }
@@ -222,15 +232,25 @@ func (r *partRow) columns() []any {
 func (r *partRow) addTo(s *state) {
 	if r.lot != nil {
 		s.lots = append(s.lots, lot{
-			number: *r.lot, kind: LotKind(*r.kind), amount: tokens.Amount(*r.lotAmount), remaining: tokens.Amount(*r.remaining),
-			held: tokens.Amount(*r.held), effectiveAt: r.effective.UTC(), expiresAt: instant(r.lotExpires), frozen: *r.frozen, revoked: *r.revoked,
-			source: *r.source,
+			number:      *r.lot,
+			kind:        LotKind(*r.kind),
+			amount:      tokens.Amount(*r.lotAmount),
+			remaining:   tokens.Amount(*r.remaining),
+			held:        tokens.Amount(*r.held),
+			effectiveAt: r.effective.UTC(),
+			expiresAt:   instant(r.lotExpires),
+			frozen:      *r.frozen,
+			revoked:     *r.revoked,
+			source:      *r.source,
 		})
 	}
 	if r.hold != nil {
 		s.holds = append(s.holds, hold{
-			number: *r.hold, amount: tokens.Amount(*r.holdAmount), expiresAt: r.holdExpires.UTC(), parts: partsOf(r.lots, r.amounts),
-			work: work{agent: *r.agent},
+			number:    *r.hold,
+			amount:    tokens.Amount(*r.holdAmount),
+			expiresAt: r.holdExpires.UTC(),
+			parts:     partsOf(r.lots, r.amounts),
+			work:      work{agent: *r.agent},
 		})
 	}
 }
@@ -238,10 +258,27 @@ func (r *partRow) addTo(s *state) {
 // view shows a settled state.
 func (s *state) view(now time.Time, prices *catalog.Catalog) Account {
 	a := Account{
-		ID: s.account, Plan: s.plan, NextPlan: s.nextPlan, PlanStatus: s.status, ClosedAt: s.closedAt, Anchor: s.anchor, Zone: s.zone,
-		Spendable: s.spendable(now), Held: s.held, Total: s.balance, Owed: s.owed, Seq: s.seq, NewestLot: s.newestLot, LastAt: s.lastAt,
-		NextDue: s.dueAt, Today: s.today.usages(), Threshold: s.threshold(prices), Agents: s.agentCount, Paused: s.pausedAgents,
-		OverBudget: s.stoppedByBudget, Reserved: s.reserved,
+		ID:         s.account,
+		Plan:       s.plan,
+		NextPlan:   s.nextPlan,
+		PlanStatus: s.status,
+		ClosedAt:   s.closedAt,
+		Anchor:     s.anchor,
+		Zone:       s.zone,
+		Spendable:  s.spendable(now),
+		Held:       s.held,
+		Total:      s.balance,
+		Owed:       s.owed,
+		Seq:        s.seq,
+		NewestLot:  s.newestLot,
+		LastAt:     s.lastAt,
+		NextDue:    s.dueAt,
+		Today:      s.today.usages(),
+		Threshold:  s.threshold(prices),
+		Agents:     s.agentCount,
+		Paused:     s.pausedAgents,
+		OverBudget: s.stoppedByBudget,
+		Reserved:   s.reserved,
 	}
 	a.Level = s.level.next(a.Spendable+a.Held, a.Threshold, prices.ToolMinimum)
 	if s.renews() {
@@ -250,8 +287,15 @@ func (s *state) view(now time.Time, prices *catalog.Catalog) Account {
 	for _, t := range s.lots {
 		if t.remaining > 0 {
 			a.Lots = append(a.Lots, Lot{
-				Number: t.number, Kind: t.kind, Amount: t.amount, Remaining: t.remaining, Held: t.held,
-				EffectiveAt: t.effectiveAt, ExpiresAt: t.expiresAt, Frozen: t.frozen, Source: t.source,
+				Number:      t.number,
+				Kind:        t.kind,
+				Amount:      t.amount,
+				Remaining:   t.remaining,
+				Held:        t.held,
+				EffectiveAt: t.effectiveAt,
+				ExpiresAt:   t.expiresAt,
+				Frozen:      t.frozen,
+				Source:      t.source,
 			})
 		}
 	}
@@ -268,8 +312,9 @@ type Balance struct {
 	Spendable, Held, Total tokens.Amount
 }
 
-// BalanceAt tells what the account had right after its last entry before the instant; zero before its first. What fell due between that
-// entry and the instant shows once it is written, which any later request does.
+// BalanceAt tells what the account had right after its last entry before the instant; zero before
+// its first. What fell due between that entry and the instant shows once it is written, which any
+// later request does.
 func (l *Ledger) BalanceAt(ctx context.Context, account uuid.UUID, at time.Time) (Balance, error) {
 	if _, err := l.settleIfDue(ctx, account); err != nil {
 		return Balance{}, err
@@ -325,7 +370,8 @@ func (l *Ledger) newest(ctx context.Context, account uuid.UUID) (seq int64, due 
 	return seq, instant(at), nil
 }
 
-// Usage is the work of one agent on one feature in a day of the billing zone, and what was returned of that work, on whatever day.
+// Usage is the work of one agent on one feature in a day of the billing zone, and what was returned
+// of that work, on whatever day.
 type Usage struct {
 	Day            time.Time // midnight UTC of the date
 	Feature, Agent string
@@ -335,10 +381,12 @@ type Usage struct {
 	Returned       tokens.Amount // of Amount, by refunds: at most all of it
 }
 
-// Net is what the work cost in the end. It is never below zero: a server of the version before took refunds off the day on which they were given.
+// Net is what the work cost in the end. It is never below zero: a server of the version before took
+// refunds off the day on which they were given.
 func (u *Usage) Net() tokens.Amount { return max(0, u.Amount-u.Returned) }
 
-// Usage lists what was spent from one day to before another, both as midnight UTC of the date, oldest day first.
+// Usage lists what was spent from one day to before another, both as midnight UTC of the date,
+// oldest day first.
 func (l *Ledger) Usage(ctx context.Context, account uuid.UUID, from, to time.Time) ([]Usage, error) {
 	batch := &pgx.Batch{}
 	batch.Queue("begin isolation level repeatable read read only")
@@ -346,7 +394,8 @@ func (l *Ledger) Usage(ctx context.Context, account uuid.UUID, from, to time.Tim
 	add := func(rows pgx.Rows) error {
 		for rows.Next() {
 			var u Usage
-			if err := rows.Scan(&u.Day, &u.Feature, &u.Agent, &u.Amount, &u.Quantity, &u.Count, &u.Returned); err != nil {
+			if err := rows.Scan(&u.Day, &u.Feature, &u.Agent, &u.Amount, &u.Quantity, &u.Count,
+				&u.Returned); err != nil {
 				return err
 			}
 			list = append(list, u)
@@ -391,7 +440,8 @@ func (t *today) usages() []Usage {
 	return list
 }
 
-// sumUsage adds up the lines of one day, feature and agent: part of a long day may have moved to its table already.
+// sumUsage adds up the lines of one day, feature and agent: part of a long day may have moved to
+// its table already.
 func sumUsage(list []Usage) []Usage {
 	slices.SortFunc(list, func(a, b Usage) int {
 		return compareUsage(a, b)

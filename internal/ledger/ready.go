@@ -9,8 +9,9 @@ import (
 	"github.com/google/uuid"
 )
 
-// Ready asks every lane for what a charge needs: its queue, its own connection, a lock and a commit. It writes nothing. The error says which
-// lane did not answer before ctx ended. A lane whose queue is full is ready: it works.
+// Ready asks every lane for what a charge needs: its queue, its own connection, a lock and a
+// commit. It writes nothing. The error says which lane did not answer before ctx ended. A lane
+// whose queue is full is ready: it works.
 func (l *Ledger) Ready(ctx context.Context) error {
 	probes := make([]*call, len(l.lanes))
 	for i, ln := range l.lanes {
@@ -34,7 +35,8 @@ func (l *Ledger) Ready(ctx context.Context) error {
 	return nil
 }
 
-// probeAccount is an account of a lane that nobody has: ids are random (version 4), and this one is of no version.
+// probeAccount is an account of a lane that nobody has: ids are random (version 4), and this one is
+// of no version.
 func probeAccount(lane, lanes int) uuid.UUID {
 	for n := uint64(1); ; n++ {
 		var id uuid.UUID

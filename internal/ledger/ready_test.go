@@ -13,13 +13,18 @@ import (
 	"pop.store/credits/internal/ledger"
 )
 
-// A server whose readers have connections while its lanes get none is not ready: every charge would be refused.
+// A server whose readers have connections while its lanes get none is not ready: every charge would
+// be refused.
 func TestALedgerWithoutConnectionsForItsLanesIsNotReady(t *testing.T) {
 	t.Parallel()
 	d := testdb.Open(t)
 	account := booksOn(t, d.AppURL).open("star")
 	pool := poolOn(t, d.AppURL, nil)
-	l := ledger.New(pool, ledger.Options{Clock: clock.NewManual(start).Now, Prices: catalog.Builtin, Log: quiet})
+	l := ledger.New(pool, ledger.Options{
+		Clock:  clock.NewManual(start).Now,
+		Prices: catalog.Builtin,
+		Log:    quiet,
+	})
 	t.Cleanup(l.Close)
 	owner, err := pgx.Connect(t.Context(), d.OwnerURL)
 	if err != nil {
@@ -28,7 +33,8 @@ func TestALedgerWithoutConnectionsForItsLanesIsNotReady(t *testing.T) {
 	defer owner.Close(t.Context())
 	limit := func(connections int) {
 		t.Helper()
-		statement := fmt.Sprintf("alter database %s connection limit %d", pgx.Identifier{owner.Config().Database}.Sanitize(), connections)
+		statement := fmt.Sprintf("alter database %s connection limit %d",
+			pgx.Identifier{owner.Config().Database}.Sanitize(), connections)
 		if _, err := owner.Exec(t.Context(), statement); err != nil {
 			t.Fatal(err)
 		}

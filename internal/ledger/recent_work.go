@@ -17,12 +17,16 @@ type RecentWork struct {
 	First  time.Time     // when the first of them was
 }
 
-// maxRecentEntries bounds what is read of an account: where more happened in that time, only the newest count, and First says since when.
+// maxRecentEntries bounds what is read of an account: where more happened in that time, only the
+// newest count, and First says since when.
 const maxRecentEntries = 1_000
 
-// RecentWork adds up what the agents of each account have spent since an instant, and all work on the given features, which are agents'. Accounts without
-// such work are absent. It is one statement for all of them.
-func (l *Ledger) RecentWork(ctx context.Context, accounts []uuid.UUID, since time.Time, features []string) (map[uuid.UUID]RecentWork, error) {
+// RecentWork adds up what the agents of each account have spent since an instant, and all work on
+// the given features, which are agents'. Accounts without such work are absent. It is one statement
+// for all of them.
+func (l *Ledger) RecentWork(ctx context.Context, accounts []uuid.UUID, since time.Time,
+	features []string,
+) (map[uuid.UUID]RecentWork, error) {
 	found := make(map[uuid.UUID]RecentWork, len(accounts))
 	if len(accounts) == 0 {
 		return found, nil

@@ -11,8 +11,8 @@ import (
 	"pop.store/credits/internal/tokens"
 )
 
-// Agents' work since an instant, and work on agents' features by whomever, less what came back of that very work; of each account's newest thousand
-// movements at most.
+// Agents' work since an instant, and work on agents' features by whomever, less what came back of
+// that very work; of each account's newest thousand movements at most.
 func TestRecentWork(t *testing.T) {
 	t.Parallel()
 	b := newBooks(t)
@@ -39,7 +39,11 @@ func TestRecentWork(t *testing.T) {
 	b.refund(busy, old.Seq, "")
 	b.refund(busy, half.Seq, "4")
 	b.refund(busy, back.Seq, "")
-	hold, err := b.Hold(t.Context(), busy, "h", ledger.Hold{Feature: "auto_selling", Agent: "seller", Amount: parsed("9")})
+	hold, err := b.Hold(t.Context(), busy, "h", ledger.Hold{
+		Feature: "auto_selling",
+		Agent:   "seller",
+		Amount:  parsed("9"),
+	})
 	b.check(err)
 	_, err = b.Capture(t.Context(), busy, "c", ledger.Capture{Hold: hold.Seq, Amount: parsed("2")})
 	b.check(err)
@@ -49,11 +53,20 @@ func TestRecentWork(t *testing.T) {
 		b.check(err)
 		b.clock.Advance(time.Millisecond)
 	}
-	found, err := b.RecentWork(t.Context(), []uuid.UUID{busy, quiet, many, uuid.New()}, since, []string{"auto_selling"})
+	found, err := b.RecentWork(t.Context(), []uuid.UUID{busy, quiet, many, uuid.New()}, since,
+		[]string{"auto_selling"})
 	b.check(err)
 	want := map[uuid.UUID]ledger.RecentWork{
-		busy: {Amount: 11 * tokens.One, Count: 4, First: since}, // 5, 8 - 4, 3 - 3, 2
-		many: {Amount: 50 * tokens.One, Count: 1_000, First: since.Add(time.Minute + 3*time.Millisecond)},
+		busy: {
+			Amount: 11 * tokens.One,
+			Count:  4,
+			First:  since,
+		}, // 5, 8 - 4, 3 - 3, 2
+		many: {
+			Amount: 50 * tokens.One,
+			Count:  1_000,
+			First:  since.Add(time.Minute + 3*time.Millisecond),
+		},
 	}
 	if len(found) != len(want) || found[busy] != want[busy] || found[many] != want[many] {
 		t.Errorf("got %+v, want %+v", found, want)

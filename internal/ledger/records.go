@@ -14,8 +14,9 @@ import (
 	"pop.store/credits/internal/tokens"
 )
 
-// records are rows on their way to Postgres as one parameter: an array of a composite type, in the binary form of the protocol. Of rows that travel as
-// an array for each column, Postgres unpacks every array into a store of its own before it can put the rows together.
+// records are rows on their way to Postgres as one parameter: an array of a composite type, in the
+// binary form of the protocol. Of rows that travel as an array for each column, Postgres unpacks
+// every array into a store of its own before it can put the rows together.
 type records struct {
 	count  int
 	fields int // written so far of the row being written
@@ -153,7 +154,8 @@ func (r *records) numbers(parts []Part, of func(Part) int64) {
 	}
 }
 
-// arrayHead is the size of what stands before the elements of an array: dimensions, nulls, element type, length, lower bound.
+// arrayHead is the size of what stands before the elements of an array: dimensions, nulls, element
+// type, length, lower bound.
 const arrayHead = 20
 
 func appendArrayHead(b []byte, element uint32, n int) []byte {
@@ -165,8 +167,10 @@ func appendArrayHead(b []byte, element uint32, n int) []byte {
 
 // recordTypes are the composite types of the statements that write (db/migrations, "Rows on their way in").
 var recordTypes = []string{
-	"account_row", "plan_row", "lot_row", "lot_change_row", "entry_row", "reference_row", "referenced_hold_row", "hold_end_row", "reversal_lapsed_row",
-	"note_row", "usage_day_row", "declined_row", "agent_row", "guard_row", "outbox_row", "closing_row", "lot_taken_row", "entry_span_row",
+	"account_row", "plan_row", "lot_row", "lot_change_row", "entry_row", "reference_row", "referenced_hold_row",
+	"hold_end_row", "reversal_lapsed_row",
+	"note_row", "usage_day_row", "declined_row", "agent_row", "guard_row", "outbox_row", "closing_row",
+	"lot_taken_row", "entry_span_row",
 	"hold_extension_row",
 }
 
@@ -179,14 +183,23 @@ func learnRecords(ctx context.Context, conn *pgx.Conn) error {
 	types := conn.TypeMap()
 	var element, array uint32
 	found, err := pgx.ForEachRow(rows, []any{&element, &array}, func() error {
-		types.RegisterType(&pgtype.Type{Name: fmt.Sprintf("records of %d", element), OID: array, Codec: recordsCodec{element: element}})
+		types.RegisterType(&pgtype.Type{
+			Name:  fmt.Sprintf("records of %d", element),
+			OID:   array,
+			Codec: recordsCodec{element: element},
+		})
 		return nil
 	})
 	if err == nil && int(found.RowsAffected()) != len(recordTypes) {
-		err = fmt.Errorf("the database has %d of the %d types that the ledger writes", found.RowsAffected(), len(recordTypes))
+		err = fmt.Errorf("the database has %d of the %d types that the ledger writes", found.RowsAffected(),
+			len(recordTypes))
 	}
 	if ids, ok := types.TypeForOID(pgtype.UUIDArrayOID); ok {
-		types.RegisterType(&pgtype.Type{Name: ids.Name, OID: ids.OID, Codec: idsCodec{ids.Codec}})
+		types.RegisterType(&pgtype.Type{
+			Name:  ids.Name,
+			OID:   ids.OID,
+			Codec: idsCodec{ids.Codec},
+		})
 	}
 	return err
 }

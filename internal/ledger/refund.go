@@ -10,8 +10,8 @@ import (
 	"pop.store/credits/internal/tokens"
 )
 
-// Refund asks to give a charge or capture back, in full when Amount is nil. An empty Reference or Reason, or no Metadata, means
-// that of the charge.
+// Refund asks to give a charge or capture back, in full when Amount is nil. An empty Reference or
+// Reason, or no Metadata, means that of the charge.
 type Refund struct {
 	Entry     int64 // the seq of the charge or capture
 	Amount    *tokens.Amount
@@ -39,14 +39,20 @@ func (r *Refund) decide(s *state, now time.Time, prices *catalog.Catalog) (*Entr
 	case left == 0:
 		return nil, problem.New(problem.Conflict, "already_refunded", "This charge was refunded in full already.")
 	case amount <= 0 || amount > left:
-		return nil, problem.Invalid("amount", "must be more than zero and at most the %s tokens that are left of the charge", left).With("refundable", left)
+		return nil, problem.Invalid("amount",
+			"must be more than zero and at most the %s tokens that are left of the charge",
+			left).With("refundable", left)
 	}
-	return s.refund(p, amount, ending{cmp.Or(r.Reference, p.entry.Reference), Note{r.Reason, r.Metadata}.or(p.note)}, now, prices), nil
+	return s.refund(p, amount, ending{
+		cmp.Or(r.Reference, p.entry.Reference),
+		Note{r.Reason, r.Metadata}.or(p.note),
+	}, now, prices), nil
 }
 
-// refund gives tokens back to the lots that paid. Those that last longest come back first, which is the end of the list. Tokens of a lot
-// that has expired come back as a lot of their own, for a stated grace. Whether in their lot or in that one, tokens of a revoked lot pay what
-// is owed first.
+// refund gives tokens back to the lots that paid. Those that last longest come back first, which is
+// the end of the list. Tokens of a lot that has expired come back as a lot of their own, for a
+// stated grace. Whether in their lot or in that one, tokens of a revoked lot pay what is owed
+// first.
 func (s *state) refund(p *past, amount tokens.Amount, said ending, now time.Time, prices *catalog.Catalog) *Entry {
 	var parts []Part
 	var grace lot
@@ -56,7 +62,8 @@ func (s *state) refund(p *past, amount tokens.Amount, said ending, now time.Time
 			l.remaining += part.Amount
 			parts = append(parts, part)
 		} else {
-			if grace.amount == 0 || l.kind.priority() > grace.kind.priority() { // tokens of several kinds come back as the kind that burns last
+			// tokens of several kinds come back as the kind that burns last
+			if grace.amount == 0 || l.kind.priority() > grace.kind.priority() {
 				grace.kind, grace.source = l.kind, l.source
 			}
 			grace.amount += part.Amount
@@ -74,8 +81,15 @@ func (s *state) refund(p *past, amount tokens.Amount, said ending, now time.Time
 	s.reverse(p.entry.Seq, reversal{amount: amount})
 	p.reversed += amount
 	e := s.append(Entry{
-		Kind: KindRefund, Amount: amount, Contra: ContraSpent, Feature: p.entry.Feature, Agent: p.entry.Agent, Reference: said.reference,
-		About: p.entry.Seq, Parts: parts, note: said.note,
+		Kind:      KindRefund,
+		Amount:    amount,
+		Contra:    ContraSpent,
+		Feature:   p.entry.Feature,
+		Agent:     p.entry.Agent,
+		Reference: said.reference,
+		About:     p.entry.Seq,
+		Parts:     parts,
+		note:      said.note,
 	}, now)
 	for _, part := range parts {
 		if l := s.lot(part.Lot); l.revoked {

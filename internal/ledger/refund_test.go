@@ -41,7 +41,8 @@ func TestRefundsNeverExceedTheCharge(t *testing.T) {
 		wantRefusal(t, "a refund of "+amount, err, problem.Meaning, "invalid_field")
 	}
 	r := b.refund(id, charge.Seq, "20")
-	if r.Kind != ledger.KindRefund || r.Amount.String() != "20" || r.About != charge.Seq || r.Contra != ledger.ContraSpent || r.Feature != "auto_selling" ||
+	if r.Kind != ledger.KindRefund || r.Amount.String() != "20" || r.About != charge.Seq ||
+		r.Contra != ledger.ContraSpent || r.Feature != "auto_selling" ||
 		r.SpendableAfter.String() != "60" {
 		t.Errorf("the refund is %+v", r)
 	}
@@ -68,7 +69,8 @@ func TestConcurrentRefundsNeverExceedTheCharge(t *testing.T) {
 	var callers sync.WaitGroup
 	for i := range 40 {
 		callers.Go(func() {
-			_, err := b.Refund(t.Context(), id, strconv.Itoa(i), ledger.Refund{Entry: charge.Seq, Amount: parsed("4")})
+			_, err := b.Refund(t.Context(), id, strconv.Itoa(i),
+				ledger.Refund{Entry: charge.Seq, Amount: parsed("4")})
 			if kind := kindOf(err); err != nil && kind != problem.Conflict {
 				t.Error(err)
 			}
@@ -78,7 +80,8 @@ func TestConcurrentRefundsNeverExceedTheCharge(t *testing.T) {
 	b.wantBalance(id, "100 0 100")
 }
 
-// What burned last comes back first, whatever pieces it comes back in; a lot that was spent to its end is open again.
+// What burned last comes back first, whatever pieces it comes back in; a lot that was spent to its
+// end is open again.
 func TestRefundsGoBackInReverseBurnOrder(t *testing.T) {
 	t.Parallel()
 	b := newBooks(t)
@@ -120,7 +123,8 @@ func TestRefundsToALotThatHasEnded(t *testing.T) {
 		t.Fatalf("came back as %v", r.Parts)
 	}
 	lots := b.account(id).Lots
-	if l := lots[0]; l.Number != r.Seq || l.Kind != ledger.LotPromo || l.Amount.String() != "4" || !l.ExpiresAt.Equal(start.Add(time.Hour+30*24*time.Hour)) {
+	if l := lots[0]; l.Number != r.Seq || l.Kind != ledger.LotPromo || l.Amount.String() != "4" ||
+		!l.ExpiresAt.Equal(start.Add(time.Hour+30*24*time.Hour)) {
 		t.Errorf("the lot of the grace is %+v", l)
 	}
 	b.wantBalance(id, "104 0 104")
@@ -164,7 +168,13 @@ func TestWhatCannotBeRefunded(t *testing.T) {
 		t.Fatal(err)
 	}
 	for name, seq := range map[string]int64{
-		"a refund": refund.Seq, "a hold": hold, "a release": release.Seq, "a grant": 1, "nothing": 1000, "zero": 0, "less than nothing": -1,
+		"a refund":          refund.Seq,
+		"a hold":            hold,
+		"a release":         release.Seq,
+		"a grant":           1,
+		"nothing":           1000,
+		"zero":              0,
+		"less than nothing": -1,
 	} {
 		_, err := b.tryRefund(id, seq, "1")
 		wantRefusal(t, "a refund of "+name, err, problem.NotFound, "charge_not_found")
@@ -185,14 +195,20 @@ func TestBoughtTokensComeBackAsBoughtOnes(t *testing.T) {
 	b := newBooks(t)
 	id := b.broke()
 	b.grant(id, ledger.LotPromo, "1", start.Add(time.Hour))
-	g := ledger.Grant{Kind: ledger.LotPurchase, Amount: 100 * tokens.One, Source: "p", ExpiresAt: start.Add(time.Hour)}
+	g := ledger.Grant{
+		Kind:      ledger.LotPurchase,
+		Amount:    100 * tokens.One,
+		Source:    "p",
+		ExpiresAt: start.Add(time.Hour),
+	}
 	if _, err := b.Grant(t.Context(), id, "", g); err != nil {
 		t.Fatal(err)
 	}
 	c := b.charge(id, "auto_selling", "101")
 	b.clock.Advance(2 * time.Hour)
 	b.refund(id, c.Seq, "")
-	if l := b.account(id).Lots; len(l) != 1 || l[0].Kind != ledger.LotPurchase || l[0].Amount != 101*tokens.One || l[0].Source != "p" {
+	if l := b.account(id).Lots; len(l) != 1 || l[0].Kind != ledger.LotPurchase || l[0].Amount != 101*tokens.One ||
+		l[0].Source != "p" {
 		t.Errorf("they came back as %+v", l)
 	}
 }

@@ -9,8 +9,9 @@ import (
 	"pop.store/credits/internal/tokens"
 )
 
-// What a creator changes is decided on what the books say, and not on what a lane remembers: another server may have changed it since, and a request
-// that changes nothing would write nothing that tells.
+// What a creator changes is decided on what the books say, and not on what a lane remembers:
+// another server may have changed it since, and a request that changes nothing would write nothing
+// that tells.
 func TestWhatTheCreatorChangesIsReadAnew(t *testing.T) {
 	t.Parallel()
 	b := newBooks(t)
@@ -50,7 +51,8 @@ func TestWhatTheCreatorChangesIsReadAnew(t *testing.T) {
 	b.check(b.SetThreshold(ctx, id, ledger.SetThreshold{Amount: &ten}))
 	remembers()
 	b.check(other.SetThreshold(ctx, id, ledger.SetThreshold{Amount: &twenty}))
-	b.check(b.SetThreshold(ctx, id, ledger.SetThreshold{Amount: &ten})) // it is so, as far as the first server remembers
+	// it is so, as far as the first server remembers
+	b.check(b.SetThreshold(ctx, id, ledger.SetThreshold{Amount: &ten}))
 	if a := b.account(id); a.Threshold != ten {
 		t.Errorf("the threshold is %v", a.Threshold)
 	}
@@ -63,8 +65,8 @@ func TestWhatTheCreatorChangesIsReadAnew(t *testing.T) {
 	}
 }
 
-// A lane that was wrong several times remembers nothing for a while, and reads no more of an account than a request needs: turning an agent off or on needs
-// all of it.
+// A lane that was wrong several times remembers nothing for a while, and reads no more of an
+// account than a request needs: turning an agent off or on needs all of it.
 func TestSwitchingAnAgentNeedsTheWholeAccount(t *testing.T) {
 	t.Parallel()
 	b := newBooks(t)

@@ -9,9 +9,11 @@ import (
 	"pop.store/credits/internal/tokens"
 )
 
-// settle brings the account to now: everything that fell due since it was last touched happens in time order, at the instant at which it
-// fell due. At one instant, what ends comes before what begins, and conclusions are drawn from both together: a reset is no empty balance. So who asks
-// at the second of a reset is not turned away, and what is told does not depend on when somebody looked.
+// settle brings the account to now: everything that fell due since it was last touched happens in
+// time order, at the instant at which it fell due. At one instant, what ends comes before what
+// begins, and conclusions are drawn from both together: a reset is no empty balance. So who asks at
+// the second of a reset is not turned away, and what is told does not depend on when somebody
+// looked.
 func (s *state) settle(now time.Time, prices *catalog.Catalog) {
 	for due := s.nextDue(); !due.IsZero() && !due.After(now); due = s.nextDue() {
 		before := s.arrivals(due)
@@ -24,8 +26,8 @@ func (s *state) settle(now time.Time, prices *catalog.Catalog) {
 	}
 }
 
-// expireAt ends the lots whose time has come at the instant and says whether there were any. What is held of a lot stays for
-// the job that holds it.
+// expireAt ends the lots whose time has come at the instant and says whether there were any. What
+// is held of a lot stays for the job that holds it.
 func (s *state) expireAt(due time.Time) bool {
 	found := false
 	for i := range s.lots {
@@ -49,13 +51,18 @@ func (s *state) expire(l *lot, gone tokens.Amount, now time.Time) {
 		}
 	}
 	s.append(Entry{
-		Kind: KindExpiry, Amount: -gone, Contra: ContraExpired, LotKind: l.kind, Reference: l.source,
-		Parts: []Part{{Lot: l.number, Amount: -gone}},
+		Kind:      KindExpiry,
+		Amount:    -gone,
+		Contra:    ContraExpired,
+		LotKind:   l.kind,
+		Reference: l.source,
+		Parts:     []Part{{Lot: l.number, Amount: -gone}},
 	}, now)
 }
 
-// startPeriod begins the next billing period: a waiting downgrade takes effect and the allowance is granted, as the catalog was when the
-// period began, however long ago that is. A plan that was not in it gives nothing.
+// startPeriod begins the next billing period: a waiting downgrade takes effect and the allowance is
+// granted, as the catalog was when the period began, however long ago that is. A plan that was not
+// in it gives nothing.
 func (s *state) startPeriod(due time.Time, prices *catalog.Catalog) {
 	s.beginPeriod(s.period + 1)
 	s.grantAllowance(due, prices.At(due), false)
@@ -68,9 +75,10 @@ func (s *state) beginPeriod(k int) {
 	}
 }
 
-// grantAllowance grants what the plan gives above the highest allowance already granted in this period: all of it at the
-// start, the difference after an upgrade midway (or the part of it that is left of the period, where the catalog says so), nothing
-// after flipping back and forth. The permanent reference makes it once only, whatever happens around it; it names the allowance too,
+// grantAllowance grants what the plan gives above the highest allowance already granted in this
+// period: all of it at the start, the difference after an upgrade midway (or the part of it that is
+// left of the period, where the catalog says so), nothing after flipping back and forth. The
+// permanent reference makes it once only, whatever happens around it; it names the allowance too,
 // which the operator may raise within a period.
 func (s *state) grantAllowance(now time.Time, prices *catalog.Catalog, midway bool) {
 	plan, ok := prices.Plan(s.plan)
@@ -90,12 +98,23 @@ func (s *state) grantAllowance(now time.Time, prices *catalog.Catalog, midway bo
 	if s.periodGranted, s.changed = plan.Allowance, true; more == 0 {
 		return
 	}
-	s.grant(lot{kind: LotPlan, amount: more, source: s.plan, effectiveAt: now, expiresAt: ends}, prices, now)
-	s.refs = append(s.refs, permanent{scope: "period", reference: reference, seq: s.seq})
+	s.grant(lot{
+		kind:        LotPlan,
+		amount:      more,
+		source:      s.plan,
+		effectiveAt: now,
+		expiresAt:   ends,
+	}, prices, now)
+	s.refs = append(s.refs, permanent{
+		scope:     "period",
+		reference: reference,
+		seq:       s.seq,
+	})
 }
 
-// prorated is the share of an amount that is left of a period, rounded down to millionths: never more than all of it, never less than
-// nothing. The product has 128 bits, so that no amount is too large and none is rounded twice.
+// prorated is the share of an amount that is left of a period, rounded down to millionths: never
+// more than all of it, never less than nothing. The product has 128 bits, so that no amount is too
+// large and none is rounded twice.
 func prorated(amount tokens.Amount, left, whole time.Duration) tokens.Amount {
 	if left <= 0 || whole <= 0 {
 		return 0
@@ -111,8 +130,13 @@ func (s *state) grant(l lot, prices *catalog.Catalog, now time.Time) *Entry {
 	s.addLot(l)
 	s.grants++
 	e := s.append(Entry{
-		Kind: KindGrant, Amount: l.amount, Contra: l.kind.contra(), LotKind: l.kind, Reference: l.source,
-		CatalogVersion: prices.Version, Parts: []Part{{Lot: l.number, Amount: l.amount}},
+		Kind:           KindGrant,
+		Amount:         l.amount,
+		Contra:         l.kind.contra(),
+		LotKind:        l.kind,
+		Reference:      l.source,
+		CatalogVersion: prices.Version,
+		Parts:          []Part{{Lot: l.number, Amount: l.amount}},
 	}, now)
 	s.tellGrant(e)
 	return e

@@ -20,7 +20,9 @@ func TestLanesFollowTheHashOfPostgres(t *testing.T) {
 	pool := testdb.New(t)
 	for _, lanes := range []int{1, 2, 3, 32} {
 		seen := map[int]int{}
-		rows, err := pool.Query(t.Context(), `select id, (((uuid_hash(id)::bigint + 2147483648) * $2) >> 32)::int from unnest($1::uuid[]) as id`, ids, lanes)
+		rows, err := pool.Query(t.Context(),
+			`select id, (((uuid_hash(id)::bigint + 2147483648) * $2) >> 32)::int from unnest($1::uuid[]) as id`,
+			ids, lanes)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -10,12 +10,13 @@ import (
 	"pop.store/credits/internal/tokens"
 )
 
-// state is what the core knows of one account: its row, its lots and holds, and what this batch has changed so far. It is owned by one
-// goroutine.
+// state is what the core knows of one account: its row, its lots and holds, and what this batch has
+// changed so far. It is owned by one goroutine.
 //
-// Most charges are paid by one lot, and the account's row carries the remainder of that lot. So a state may be loaded without its other
-// lots: then it is not whole, rest counts what could be spent of them, and only a charge that the open lot can pay may be applied. The
-// shell loads what a batch needs; take checks it.
+// Most charges are paid by one lot, and the account's row carries the remainder of that lot. So a
+// state may be loaded without its other lots: then it is not whole, rest counts what could be spent
+// of them, and only a charge that the open lot can pay may be applied. The shell loads what a batch
+// needs; take checks it.
 type state struct {
 	account uuid.UUID
 	exists  bool // false until a plan was set
@@ -78,8 +79,9 @@ type state struct {
 type guards struct {
 	level        Level
 	agentCount   int
-	pausedAgents int           // for lack of tokens
-	guarded      bool          // an agent is paused, or has a budget or a reserve: then every request needs the account whole
+	pausedAgents int // for lack of tokens
+	// an agent is paused, or has a budget or a reserve: then every request needs the account whole
+	guarded      bool
 	reserved     tokens.Amount // by all agents
 	lowThreshold tokens.Amount // below it the balance is low, as the creator chose; noThreshold: as the catalog says
 	eventSeq     int64         // of the newest event
@@ -112,7 +114,13 @@ type lotRow struct {
 }
 
 func (l *lot) present() lotRow {
-	return lotRow{remaining: l.remaining, held: l.held, frozen: l.frozen, revoked: l.revoked, open: l.remaining > 0}
+	return lotRow{
+		remaining: l.remaining,
+		held:      l.held,
+		frozen:    l.frozen,
+		revoked:   l.revoked,
+		open:      l.remaining > 0,
+	}
 }
 
 // permanent is a reference that can be used once only, for ever.
@@ -121,7 +129,8 @@ type permanent struct {
 	seq              int64
 }
 
-// past is an entry that a request is about, the lots that it was paid from, and how much of it was reversed before.
+// past is an entry that a request is about, the lots that it was paid from, and how much of it was
+// reversed before.
 type past struct {
 	entry    Entry
 	note     Note
@@ -193,7 +202,8 @@ func (s *state) lot(number int64) *lot {
 	return nil
 }
 
-// split goes through the lots in burn order and shares an amount among them. The caller has checked that it is there.
+// split goes through the lots in burn order and shares an amount among them. The caller has checked
+// that it is there.
 func (s *state) split(amount tokens.Amount, now time.Time, share func(l *lot, part tokens.Amount)) {
 	for i := range s.lots {
 		if amount == 0 {
@@ -219,7 +229,8 @@ func (s *state) take(amount tokens.Amount, now time.Time) []Part {
 	return parts
 }
 
-// append numbers an entry, stamps it, and adds it to the books. Everything that changes a balance goes through here.
+// append numbers an entry, stamps it, and adds it to the books. Everything that changes a balance
+// goes through here.
 func (s *state) append(e Entry, now time.Time) *Entry {
 	s.seq++
 	s.balance += e.Amount
@@ -263,7 +274,8 @@ func (s *state) nextDue() time.Time {
 // renews says whether the account gets an allowance with each period.
 func (s *state) renews() bool { return s.exists && s.status == PlanActive && s.closedAt.IsZero() }
 
-// wakeAt is when a state stops being true without anybody's doing: when something is due, or a lot comes into effect.
+// wakeAt is when a state stops being true without anybody's doing: when something is due, or a lot
+// comes into effect.
 func (s *state) wakeAt(now time.Time) time.Time {
 	due := s.nextDue()
 	for i := range s.lots {
@@ -277,8 +289,8 @@ func (s *state) wakeAt(now time.Time) time.Time {
 // isDue says whether something may have fallen due.
 func (s *state) isDue(now time.Time) bool { return !s.dueAt.IsZero() && !s.dueAt.After(now) }
 
-// chooseOpenLot picks the lot that will be spent next and sums up what cannot be. A state that is not whole keeps both, unless its lot is
-// used up.
+// chooseOpenLot picks the lot that will be spent next and sums up what cannot be. A state that is
+// not whole keeps both, unless its lot is used up.
 func (s *state) chooseOpenLot(now time.Time) {
 	if !s.whole {
 		if s.lots[0].remaining == 0 {

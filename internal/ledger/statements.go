@@ -1,8 +1,9 @@
 package ledger
 
-// Every statement that touches the books stands here. Rules that they keep, so that the tables can be spread over nodes by account
-// (spec "Citus"): the account is in every WHERE and every key; no triggers, no MERGE, no volatile function in SET; UPDATE ... FROM
-// unnest also filters by account = ANY.
+// Every statement that touches the books stands here. Rules that they keep, so that the tables can
+// be spread over nodes by account (spec "Citus"): the account is in every WHERE and every key; no
+// triggers, no MERGE, no volatile function in SET; UPDATE ... FROM unnest also filters by account =
+// ANY.
 
 // What the database calls the types of rows on their way in: of each, and of an array of it.
 const sqlRecordTypes = `
@@ -47,7 +48,8 @@ cross join lateral (
 const sqlAgents = `
 select ` + agentColumns + ` from agents as g where g.account = any($1) order by g.account, g.agent`
 
-// What agents spent in the month of the day that the account's row carries, but for that day: of a later month nothing has been spent yet.
+// What agents spent in the month of the day that the account's row carries, but for that day: of a
+// later month nothing has been spent yet.
 const sqlAgentMonths = `
 select a.account, u.agent, u.month, u.amount
 from ledger_accounts as a
@@ -81,8 +83,8 @@ left join lateral (
 	select spendable_after, held_after, balance_after from entries where account = k.account and seq = e.last_seq limit 1
 ) as z on true`
 
-// LATERAL with LIMIT pins the plan to one index probe per key: a generic plan made while the table is empty would otherwise join the
-// wrong way round for ever.
+// LATERAL with LIMIT pins the plan to one index probe per key: a generic plan made while the table
+// is empty would otherwise join the wrong way round for ever.
 const sqlKnownKeys = `
 select ` + settledColumns + `, ` + entryColumns + `
 from unnest($1::uuid[], $2::text[]) as k (account, key)
@@ -165,7 +167,8 @@ cross join lateral (
 	select * from entries where account = k.account and seq = p.seq limit 1
 ) as e` + settledEntry
 
-// What a request is about: an entry, how much of it was reversed, how it ended if it is a hold, how much has expired if it is a purchase, and its note.
+// What a request is about: an entry, how much of it was reversed, how it ended if it is a hold, how
+// much has expired if it is a purchase, and its note.
 const sqlPast = `
 select coalesce(r.amount, 0), coalesce(r.lapsed, 0), coalesce(x.amount, 0), coalesce(h.outcome, -1), coalesce(n.reason, ''), n.metadata, ` + entryColumns + `
 from unnest($1::uuid[], $2::bigint[]) as k (account, seq)
@@ -200,7 +203,8 @@ cross join lateral (
 	select * from lots where account = k.account and lot = part.lot and not is_open limit 1
 ) as l`
 
-// The division fails, and with it the transaction, unless every row still has the version that the batch began from.
+// The division fails, and with it the transaction, unless every row still has the version that the
+// batch began from.
 const sqlUpdateAccounts = `
 with written as (
 update ledger_accounts as a
@@ -328,7 +332,8 @@ left join lateral (
 	select count(*) as agents from agents where account = a.account and state = 3
 ) as over on a.guarded`
 
-// One statement is one snapshot: an account's row, lots and holds always belong together. Each part comes as rows of its own.
+// One statement is one snapshot: an account's row, lots and holds always belong together. Each part
+// comes as rows of its own.
 const sqlReadAccounts = `
 select ` + accountColumns + `,
 	l.lot, l.kind, l.amount, l.remaining, l.held, l.effective_at, l.expires_at, l.frozen, l.revoked, l.source,
@@ -371,7 +376,8 @@ select ` + lineColumns + `where e.account = $1 and e.seq < $2 and e.seq >= $3
 order by e.seq desc
 limit $8`
 
-// sqlHistory for kinds that the index entries_rare has: it reads at most a page for each pair of kind and kind of lot.
+// sqlHistory for kinds that the index entries_rare has: it reads at most a page for each pair of
+// kind and kind of lot.
 const sqlRareHistory = `
 select ` + lineFields + `
 from unnest($4::smallint[]) as k (kind)
@@ -395,8 +401,9 @@ select ` + lineColumns + `where e.account = $1 and e.seq = $2`
 const sqlNote = `
 select reason, metadata from entry_notes where account = $1 and seq = $2`
 
-// Entries with a reference, newest first. The bounds compare rows and not columns, so that only the index on references gives their order: the planner has
-// statistics about references in general, and would sometimes rather walk through all entries of the account.
+// Entries with a reference, newest first. The bounds compare rows and not columns, so that only the
+// index on references gives their order: the planner has statistics about references in general,
+// and would sometimes rather walk through all entries of the account.
 const sqlReferenced = `
 select ` + lineColumns + `where e.account = $1 and e.reference <> ''
 	and (e.reference collate "C", e.seq) < ($2::text, $3::bigint) and (e.reference collate "C", e.seq) >= ($2::text, $4::bigint)
@@ -419,8 +426,8 @@ limit $4`
 const sqlReadHold = `
 select ` + holdInfoColumns + `where h.account = $1 and h.hold = $2`
 
-// The first entry at or after an instant. Times never run backwards within an account, so a search by halves over seq finds it with a
-// few index probes.
+// The first entry at or after an instant. Times never run backwards within an account, so a search
+// by halves over seq finds it with a few index probes.
 const sqlSeqAt = `
 with recursive search (low, high) as (
 	select 1::bigint, a.seq + 1 from ledger_accounts as a where a.account = $1
@@ -446,8 +453,8 @@ select case $4 when 'feature' then feature when 'agent' then agent else to_char(
 from usage_days where account = $1 and day >= $2 and day <= $3
 group by name`
 
-// What was used per day by the names that used most, each with its place, and by all others together in the last place. Today's part comes in arrays:
-// it counts towards the places as well.
+// What was used per day by the names that used most, each with its place, and by all others
+// together in the last place. Today's part comes in arrays: it counts towards the places as well.
 const sqlUsageSeries = `
 with used as (
 	select day, case $4 when 'agent' then agent else feature end as name, amount, quantity, count, returned
@@ -503,7 +510,8 @@ select agent, sum(amount)::bigint from holds where account = $1 and outcome = 0 
 const sqlOutbox = `
 select account, seq, at, kind, data from outbox order by account, seq limit $1`
 
-// What another server is forgetting at the same time is passed over: waiting for each other could end in a circle.
+// What another server is forgetting at the same time is passed over: waiting for each other could
+// end in a circle.
 const sqlForgetOutbox = `
 with mine as (
 	select o.account, o.seq
@@ -523,8 +531,9 @@ select day, number, at, feature, agent, required, spendable from declined_attemp
 const sqlPurchaseLot = `
 select seq from permanent_references where account = $1 and scope = $2 and reference = $3`
 
-// The accounts with something due, the longest due first. It names no account: each shard finds its own due accounts by the index on the
-// instant. It decides nothing, and a row that is behind only means that an account is settled once more.
+// The accounts with something due, the longest due first. It names no account: each shard finds its
+// own due accounts by the index on the instant. It decides nothing, and a row that is behind only
+// means that an account is settled once more.
 const sqlDueAccounts = `
 select next_due_at, account from ledger_accounts where next_due_at <= $1 and (next_due_at, account) > ($2, $3::uuid)
 order by next_due_at, account

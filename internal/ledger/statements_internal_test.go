@@ -14,15 +14,19 @@ import (
 	"testing"
 )
 
-// The tables of the books can be spread over nodes by account (spec "Citus"). These tests read every statement of the package, the schema and the
-// code around them, and want what that takes, as far as text shows it.
+// The tables of the books can be spread over nodes by account (spec "Citus"). These tests read
+// every statement of the package, the schema and the code around them, and want what that takes, as
+// far as text shows it.
 
 // schemaFiles are the migrations of the ledger's tables: those with "ledger" in their names.
 const schemaFiles = "../../db/migrations/*ledger*.sql"
 
-// statementFiles are where SQL may stand: the statements of the ledger's work, and the checks of `credits verify`, which read by
-// ranges of accounts.
-var statementFiles = []string{"statements.go", "verify_agents.go", "verify_holds.go", "verify_rules.go", "verify_sums.go"}
+// statementFiles are where SQL may stand: the statements of the ledger's work, and the checks of
+// `credits verify`, which read by ranges of accounts.
+var statementFiles = []string{
+	"statements.go", "verify_agents.go", "verify_holds.go", "verify_rules.go",
+	"verify_sums.go",
+}
 
 // source is the package's code without its tests.
 func source(t *testing.T) map[string]*ast.File {
@@ -43,7 +47,8 @@ func source(t *testing.T) map[string]*ast.File {
 	return files
 }
 
-// statements are the constants of statements.go by name, put together, in lower case, with white space made even.
+// statements are the constants of statements.go by name, put together, in lower case, with white
+// space made even.
 func statements(t *testing.T) map[string]string {
 	t.Helper()
 	texts := map[string]string{}
@@ -131,7 +136,8 @@ var (
 	clauseEnd     = regexp.MustCompile(` (?:order by|group by|limit|returning|for no key update|for update|union|on conflict|window|having) `)
 )
 
-// blocks takes a statement apart into its queries, the innermost first: each is free of the parentheses in it.
+// blocks takes a statement apart into its queries, the innermost first: each is free of the
+// parentheses in it.
 func blocks(statement string) []string {
 	var list []string
 	rest := statement
@@ -142,7 +148,8 @@ func blocks(statement string) []string {
 		}
 		inner := rest[at[0]+1 : at[1]-1]
 		replaced := "⟦" + inner + "⟧"
-		if strings.HasPrefix(strings.TrimSpace(inner), "select ") || strings.HasPrefix(strings.TrimSpace(inner), "update ") {
+		if strings.HasPrefix(strings.TrimSpace(inner), "select ") || strings.HasPrefix(strings.TrimSpace(inner),
+			"update ") {
 			list = append(list, halves(inner)...)
 			replaced = "query"
 		} else if regexp.MustCompile(`any ?$`).MatchString(rest[:at[0]]) {
@@ -179,7 +186,8 @@ func TestStatementsNameTheAccountInEveryWhere(t *testing.T) {
 	for name, statement := range all {
 		for _, block := range blocks(statement) {
 			for table := range tables {
-				for _, m := range regexp.MustCompile(`\b(from|join|update) `+table+`\b(?: as (\w+))?`).FindAllStringSubmatchIndex(block, -1) {
+				for _, m := range regexp.MustCompile(`\b(from|join|update) `+table+
+					`\b(?: as (\w+))?`).FindAllStringSubmatchIndex(block, -1) {
 					checked++
 					verb := block[m[2]:m[3]]
 					clause := " where "
@@ -196,7 +204,8 @@ func TestStatementsNameTheAccountInEveryWhere(t *testing.T) {
 					if verb == "join" {
 						condition = regexp.MustCompile(` (?:left join|join|cross join|where) `).Split(condition, 2)[0]
 					}
-					if condition = clauseEnd.Split(condition, 2)[0]; !keyed.MatchString(condition) || strings.Contains(condition, " or account") {
+					if condition = clauseEnd.Split(condition, 2)[0]; !keyed.MatchString(condition) ||
+						strings.Contains(condition, " or account") {
 						t.Errorf("%s: %s %s is not by account: %q", name, verb, table, condition)
 					}
 				}
@@ -240,18 +249,23 @@ func TestStatementsKeepTheRulesOfCitus(t *testing.T) {
 		if found := volatile.FindString(statement); found != "" {
 			t.Errorf("%s is volatile: %s", name, found)
 		}
-		for _, word := range []string{"merge", "trigger", "on constraint", "lock table", "notify", "truncate", "delete"} {
+		for _, word := range []string{
+			"merge", "trigger", "on constraint", "lock table", "notify", "truncate",
+			"delete",
+		} {
 			// Neither the outbox nor the keys of calls that write no entry are part of the books.
 			allowed := word == "delete" && (name == "sqlForgetOutbox" || name == "sqlDropClaim")
 			if regexp.MustCompile(`\b`+word+`\b`).MatchString(statement) && !allowed {
 				t.Errorf("%s says %s", name, word)
 			}
 		}
-		// Types are written uuid[]; anything in the brackets is an element of an array, which must come by unnest.
+		// Types are written uuid[]; anything in the brackets is an element of an array, which must
+		// come by unnest.
 		if found := regexp.MustCompile(`\[[^\]]+\]`).FindString(statement); found != "" {
 			t.Errorf("%s takes the element %s of an array", name, found)
 		}
-		if strings.Contains(statement, " set ") && strings.Contains(statement, "from unnest(") && !strings.Contains(statement, "on conflict") {
+		if strings.Contains(statement, " set ") && strings.Contains(statement, "from unnest(") &&
+			!strings.Contains(statement, "on conflict") {
 			updates++
 			if !regexp.MustCompile(`where \w+\.account = u\.account and .*\w+\.account = any\(\$1\)`).MatchString(statement) {
 				t.Errorf("%s updates from unnest, without account = any($1)", name)
@@ -272,7 +286,10 @@ func TestStatementsKeepTheRulesOfCitus(t *testing.T) {
 func TestTheSchemaKeepsTheRulesOfCitus(t *testing.T) {
 	t.Parallel()
 	text := schema(t)
-	for _, word := range []string{"trigger", "serial", "bigserial", "identity", "sequence", "references", "function", "procedure", "exclude", "rule"} {
+	for _, word := range []string{
+		"trigger", "serial", "bigserial", "identity", "sequence", "references",
+		"function", "procedure", "exclude", "rule",
+	} {
 		if regexp.MustCompile(`\b` + word + `\b`).MatchString(text) {
 			t.Errorf("the schema says %s", word)
 		}
@@ -352,7 +369,8 @@ func TestSQLStandsInItsFilesOnly(t *testing.T) {
 			continue
 		}
 		ast.Inspect(parsed, func(n ast.Node) bool {
-			if lit, ok := n.(*ast.BasicLit); ok && lit.Kind == token.STRING && looksLikeSQL.MatchString(lit.Value) && !measures(file) {
+			if lit, ok := n.(*ast.BasicLit); ok && lit.Kind == token.STRING &&
+				looksLikeSQL.MatchString(lit.Value) && !measures(file) {
 				t.Errorf("%s has SQL: %s", file, lit.Value)
 			}
 			if call, ok := n.(*ast.CallExpr); ok && !measures(file) {
@@ -363,7 +381,8 @@ func TestSQLStandsInItsFilesOnly(t *testing.T) {
 	}
 }
 
-// measures says whether a file only serves `credits bench`, which compares the ledger with plain inserts, or sends what db says opens a transaction.
+// measures says whether a file only serves `credits bench`, which compares the ledger with plain
+// inserts, or sends what db says opens a transaction.
 func measures(file string) bool { return file == "baseline.go" || file == "lane_db.go" }
 
 // checkSend wants what is sent to be one of the statements by its name.
@@ -389,7 +408,9 @@ func checkSend(t *testing.T, file string, call *ast.CallExpr) {
 		return // a queued statement's reader
 	}
 	if strings.HasPrefix(file, "verify") || (file == "records.go" && sel.Sel.Name == "Queue") {
-		return // verify puts its checks together from parts in its own files; records pass on what it was given by queue
+		// verify puts its checks together from parts in its own files; records pass on what it was
+		// given by queue
+		return
 	}
 	t.Errorf("%s: %s sends something that is not one of the statements", file, sel.Sel.Name)
 }
@@ -407,7 +428,8 @@ func TestOnlyTheLedgerTouchesItsTables(t *testing.T) {
 		if err != nil {
 			return err
 		}
-		if d.IsDir() && (d.Name() == "node_modules" || d.Name() == "ledger" || d.Name() == "bench" || (strings.HasPrefix(d.Name(), ".") && d.Name() != "..")) {
+		if d.IsDir() && (d.Name() == "node_modules" || d.Name() == "ledger" || d.Name() == "bench" ||
+			(strings.HasPrefix(d.Name(), ".") && d.Name() != "..")) {
 			return filepath.SkipDir
 		}
 		if d.IsDir() || !strings.HasSuffix(path, ".go") || strings.HasSuffix(path, "_test.go") {
@@ -419,7 +441,8 @@ func TestOnlyTheLedgerTouchesItsTables(t *testing.T) {
 			return err
 		}
 		ast.Inspect(file, func(n ast.Node) bool {
-			if lit, ok := n.(*ast.BasicLit); ok && lit.Kind == token.STRING && looksLikeSQL.MatchString(lit.Value) && touches.MatchString(lit.Value) {
+			if lit, ok := n.(*ast.BasicLit); ok && lit.Kind == token.STRING &&
+				looksLikeSQL.MatchString(lit.Value) && touches.MatchString(lit.Value) {
 				t.Errorf("%s: %s", path, lit.Value)
 			}
 			return true

@@ -9,7 +9,8 @@ import (
 	"pop.store/credits/internal/tokens"
 )
 
-// Reason says why an agent is paused, or why a request lacks tokens: what the pages, the e-mails and the API all say (spec "One truth").
+// Reason says why an agent is paused, or why a request lacks tokens: what the pages, the e-mails
+// and the API all say (spec "One truth").
 type Reason string
 
 // The reasons.
@@ -67,8 +68,9 @@ func (s *state) why(a *agent, now time.Time, prices *catalog.Catalog) Reason {
 	return ReasonTokens // enough for a request, and too little not to stop again at once
 }
 
-// lacks says why an agent, or with no agent the creator, cannot spend an amount; ReasonNone if it can. Where no pack would lift what is there over
-// what is reserved for others, the reserve is the reason: nobody is sent to packs that change nothing.
+// lacks says why an agent, or with no agent the creator, cannot spend an amount; ReasonNone if it
+// can. Where no pack would lift what is there over what is reserved for others, the reserve is the
+// reason: nobody is sent to packs that change nothing.
 func (s *state) lacks(id string, amount tokens.Amount, now time.Time, prices *catalog.Catalog) Reason {
 	there, others := s.spendable(now), s.reservedFrom(id)
 	switch {
@@ -105,7 +107,8 @@ func (s *state) ready(a *agent, now time.Time, prices *catalog.Catalog) bool {
 	return a.state == AgentOn && s.available(a.id, now) >= unit && s.budgetLeft(a, now) >= unit
 }
 
-// lackingProblem is the 402: what there is, what is set aside, what is needed, what is missing, and what became of the agent that asked.
+// lackingProblem is the 402: what there is, what is set aside, what is needed, what is missing, and
+// what became of the agent that asked.
 func (s *state) lackingProblem(f *shortfall, now time.Time, prices *catalog.Catalog) *problem.Error {
 	why := s.lacks(f.agent, f.required, now, prices)
 	text := f.words() + " " + f.outcome()
@@ -114,7 +117,8 @@ func (s *state) lackingProblem(f *shortfall, now time.Time, prices *catalog.Cata
 		text += " The agent is paused" + untilWords[why] + "."
 	}
 	p := problem.New(problem.Insufficient, "insufficient_tokens", "%s", text).
-		With("spendable", f.spendable).With("required", f.required).With("shortfall", f.missing).With("held", f.held).With("reserved", f.reserved).
+		With("spendable", f.spendable).With("required", f.required).With("shortfall", f.missing).With("held",
+		f.held).With("reserved", f.reserved).
 		With("cure", string(why.Cure()))
 	if f.agent == "" {
 		return p

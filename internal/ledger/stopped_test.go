@@ -17,7 +17,12 @@ const metered = "auto_selling"
 // agentHold makes an agent's hold of an amount.
 func (b *books) agentHold(id uuid.UUID, agent, amount string, life time.Duration) int64 {
 	b.t.Helper()
-	h, err := b.Hold(b.t.Context(), id, uuid.NewString(), ledger.Hold{Feature: metered, Agent: agent, Amount: parsed(amount), ExpiresIn: life})
+	h, err := b.Hold(b.t.Context(), id, uuid.NewString(), ledger.Hold{
+		Feature:   metered,
+		Agent:     agent,
+		Amount:    parsed(amount),
+		ExpiresIn: life,
+	})
 	b.check(err)
 	return h.Seq
 }
@@ -25,7 +30,11 @@ func (b *books) agentHold(id uuid.UUID, agent, amount string, life time.Duration
 // spend makes an agent's charge for the metered feature.
 func (b *books) spend(id uuid.UUID, agent, amount string) (ledger.Receipt, error) {
 	b.t.Helper()
-	return b.Charge(b.t.Context(), id, uuid.NewString(), ledger.Charge{Feature: metered, Agent: agent, Amount: parsed(amount)})
+	return b.Charge(b.t.Context(), id, uuid.NewString(), ledger.Charge{
+		Feature: metered,
+		Agent:   agent,
+		Amount:  parsed(amount),
+	})
 }
 
 // refusal is the problem of a request that must be refused.
@@ -60,7 +69,8 @@ func (b *books) wantReason(id uuid.UUID, agent string, reason ledger.Reason, cur
 	b.check(err)
 	for _, a := range list {
 		if a.ID == agent && (a.Reason != reason || a.Reason.Cure() != cure || a.Missing.String() != missing) {
-			b.t.Errorf("%s: %q cured by %q, %s missing; want %q, %q, %s", agent, a.Reason, a.Reason.Cure(), a.Missing, reason, cure, missing)
+			b.t.Errorf("%s: %q cured by %q, %s missing; want %q, %q, %s", agent, a.Reason, a.Reason.Cure(),
+				a.Missing, reason, cure, missing)
 		}
 	}
 }
@@ -70,8 +80,8 @@ func (b *books) turn(id uuid.UUID, agent string, on bool) {
 	b.check(b.SwitchAgent(b.t.Context(), id, ledger.SwitchAgent{ID: agent, On: on}))
 }
 
-// Whatever gives a budget room lets its agent go on at once: a release, a time-out, a capture of less, a refund, a higher budget or none, and also a
-// request that it covers.
+// Whatever gives a budget room lets its agent go on at once: a release, a time-out, a capture of
+// less, a refund, a higher budget or none, and also a request that it covers.
 func TestRoomInABudgetLetsAnAgentGoOn(t *testing.T) {
 	t.Parallel()
 	over := func(t *testing.T) (*books, uuid.UUID, int64) {
@@ -79,7 +89,8 @@ func TestRoomInABudgetLetsAnAgentGoOn(t *testing.T) {
 		id := b.open("star")
 		b.put(id, "seller", "50", "")
 		hold := b.agentHold(id, "seller", "50", time.Hour)
-		if p := b.refusal(b.spend(id, "seller", "1")); p.Code != "over_budget" || p.Details["cure"] != "raise_budget" {
+		if p := b.refusal(b.spend(id, "seller", "1")); p.Code != "over_budget" ||
+			p.Details["cure"] != "raise_budget" {
 			t.Errorf("over the budget: %+v", p)
 		}
 		b.wantAgents(id, "seller paused_over_budget 1")
@@ -139,8 +150,8 @@ func TestRoomInABudgetLetsAnAgentGoOn(t *testing.T) {
 	})
 }
 
-// A budget that is spent in one month has room again only with the next one, also where a hold times out shortly before and nobody looked until
-// afterwards.
+// A budget that is spent in one month has room again only with the next one, also where a hold
+// times out shortly before and nobody looked until afterwards.
 func TestAHoldThatTimesOutBeforeTheMonthEnds(t *testing.T) {
 	t.Parallel()
 	b := newBooks(t)
@@ -164,7 +175,8 @@ func TestAHoldThatTimesOutBeforeTheMonthEnds(t *testing.T) {
 	}
 }
 
-// One request that was far too large is no state of the agent: any tokens that arrive let it go on, and so does its creator.
+// One request that was far too large is no state of the agent: any tokens that arrive let it go on,
+// and so does its creator.
 func TestOneRequestThatWasTooLarge(t *testing.T) {
 	t.Parallel()
 	b := newBooks(t)
@@ -172,8 +184,14 @@ func TestOneRequestThatWasTooLarge(t *testing.T) {
 	tooLarge := func() {
 		t.Helper()
 		b.wantDetails(b.refusal(b.spend(id, "seller", "5000")), map[string]string{
-			"spendable": "1000", "required": "5000", "shortfall": "4000", "held": "0", "reserved": "0", "agent": "seller",
-			"state": "paused_out_of_tokens", "cure": "add_tokens",
+			"spendable": "1000",
+			"required":  "5000",
+			"shortfall": "4000",
+			"held":      "0",
+			"reserved":  "0",
+			"agent":     "seller",
+			"state":     "paused_out_of_tokens",
+			"cure":      "add_tokens",
 		})
 		b.wantReason(id, "seller", ledger.ReasonSize, ledger.CureTurnOn, "0")
 	}
@@ -202,7 +220,8 @@ func TestOneRequestThatWasTooLarge(t *testing.T) {
 	b.wantAgents(small, "seller on 0")
 }
 
-// A caller can ask for a plain refusal: then neither what is there nor a budget pauses the agent, and nothing is counted as turned away.
+// A caller can ask for a plain refusal: then neither what is there nor a budget pauses the agent,
+// and nothing is counted as turned away.
 func TestARefusalThatLeavesTheAgentOn(t *testing.T) {
 	t.Parallel()
 	b := newBooks(t)
@@ -210,12 +229,28 @@ func TestARefusalThatLeavesTheAgentOn(t *testing.T) {
 	id := b.openWith("10")
 	b.put(id, "seller", "8", "")
 	big, twelve := parsed("9"), parsed("7.5")
-	_, err := b.Hold(ctx, id, "h", ledger.Hold{Feature: metered, Agent: "seller", Amount: big, KeepAgentOn: true})
+	_, err := b.Hold(ctx, id, "h", ledger.Hold{
+		Feature:     metered,
+		Agent:       "seller",
+		Amount:      big,
+		KeepAgentOn: true,
+	})
 	wantRefusal(t, "a hold over the budget", err, problem.Conflict, "over_budget")
 	b.put(id, "", "", "3")
-	_, err = b.Charge(ctx, id, "c", ledger.Charge{Feature: metered, Agent: "seller", Amount: twelve, KeepAgentOn: true})
+	_, err = b.Charge(ctx, id, "c", ledger.Charge{
+		Feature:     metered,
+		Agent:       "seller",
+		Amount:      twelve,
+		KeepAgentOn: true,
+	})
 	wantRefusal(t, "a charge", err, problem.Insufficient, "insufficient_tokens")
-	b.wantDetails(problem.Of(err), map[string]string{"state": "on", "spendable": "7", "reserved": "3", "shortfall": "0.5", "cure": "lower_reserve"})
+	b.wantDetails(problem.Of(err), map[string]string{
+		"state":     "on",
+		"spendable": "7",
+		"reserved":  "3",
+		"shortfall": "0.5",
+		"cure":      "lower_reserve",
+	})
 	if strings.Contains(problem.Of(err).Message, "paused") {
 		t.Errorf("it says %q", problem.Of(err).Message)
 	}
@@ -224,16 +259,35 @@ func TestARefusalThatLeavesTheAgentOn(t *testing.T) {
 		t.Errorf("paused: %d and %d", a.Paused, a.OverBudget)
 	}
 	// The same request without that is another one, which its key must not pass for.
-	r, err := b.Charge(ctx, id, "k", ledger.Charge{Feature: metered, Agent: "seller", Amount: parsed("1"), KeepAgentOn: true})
+	r, err := b.Charge(ctx, id, "k", ledger.Charge{
+		Feature:     metered,
+		Agent:       "seller",
+		Amount:      parsed("1"),
+		KeepAgentOn: true,
+	})
 	b.check(err)
-	if again, err := b.Charge(ctx, id, "k", ledger.Charge{Feature: metered, Agent: "seller", Amount: parsed("1"), KeepAgentOn: true}); err != nil || again.Seq != r.Seq {
+	if again, err := b.Charge(ctx, id, "k", ledger.Charge{
+		Feature:     metered,
+		Agent:       "seller",
+		Amount:      parsed("1"),
+		KeepAgentOn: true,
+	}); err != nil || again.Seq != r.Seq {
 		t.Errorf("again: %v", err)
 	}
-	_, err = b.Charge(ctx, id, "k", ledger.Charge{Feature: metered, Agent: "seller", Amount: parsed("1")})
+	_, err = b.Charge(ctx, id, "k", ledger.Charge{
+		Feature: metered,
+		Agent:   "seller",
+		Amount:  parsed("1"),
+	})
 	wantRefusal(t, "another request", err, problem.Meaning, "idempotency_key_reused")
 	// One that is paused is refused like any other.
 	b.turn(id, "seller", false)
-	_, err = b.Charge(ctx, id, "p", ledger.Charge{Feature: metered, Agent: "seller", Amount: parsed("1"), KeepAgentOn: true})
+	_, err = b.Charge(ctx, id, "p", ledger.Charge{
+		Feature:     metered,
+		Agent:       "seller",
+		Amount:      parsed("1"),
+		KeepAgentOn: true,
+	})
 	wantRefusal(t, "a paused agent", err, problem.Conflict, "agent_paused")
 	b.wantAgents(id, "seller paused_by_creator 1")
 }
@@ -275,14 +329,28 @@ func TestARefusalTellsWhatIsSetAside(t *testing.T) {
 	id := b.openWith("150")
 	b.put(id, "seller", "", "150")
 	p := b.refusal(b.Charge(t.Context(), id, "image", ledger.Charge{Feature: "image_generation"}))
-	b.wantDetails(p, map[string]string{"spendable": "0", "required": "10", "shortfall": "10", "held": "0", "reserved": "150", "cure": "lower_reserve"})
+	b.wantDetails(p, map[string]string{
+		"spendable": "0",
+		"required":  "10",
+		"shortfall": "10",
+		"held":      "0",
+		"reserved":  "150",
+		"cure":      "lower_reserve",
+	})
 	if want := "This needs 10 tokens and you have 0 to spend: 150 more are reserved for agents. It didn't run, and no tokens were used."; p.Message != want {
 		t.Errorf("it says %q, want %q", p.Message, want)
 	}
 	b.agentHold(id, "seller", "145", time.Hour)
 	p = b.refusal(b.Charge(t.Context(), id, "image 2", ledger.Charge{Feature: "image_generation"}))
-	b.wantDetails(p, map[string]string{"spendable": "0", "shortfall": "155", "held": "145", "reserved": "5", "cure": "add_tokens"})
-	if want := "5 more are reserved for agents and 145 are held by jobs under way."; !strings.Contains(p.Message, want) {
+	b.wantDetails(p, map[string]string{
+		"spendable": "0",
+		"shortfall": "155",
+		"held":      "145",
+		"reserved":  "5",
+		"cure":      "add_tokens",
+	})
+	if want := "5 more are reserved for agents and 145 are held by jobs under way."; !strings.Contains(p.Message,
+		want) {
 		t.Errorf("it says %q", p.Message)
 	}
 	q, err := b.Quote(t.Context(), id, ledger.Charge{Feature: "image_generation"})
@@ -292,8 +360,8 @@ func TestARefusalTellsWhatIsSetAside(t *testing.T) {
 	}
 }
 
-// Why an agent waits for tokens, and what would help. A reserve of others is the reason where they would do, and where no pack would lift what
-// there is over it.
+// Why an agent waits for tokens, and what would help. A reserve of others is the reason where they
+// would do, and where no pack would lift what there is over it.
 func TestWhyAnAgentWaits(t *testing.T) {
 	t.Parallel()
 	b := newBooks(t)
@@ -305,9 +373,11 @@ func TestWhyAnAgentWaits(t *testing.T) {
 	}{
 		{"199", "500", "0", "0.05", ledger.ReasonReserve, ledger.CureReserve, "301.05"},
 		{"0.04", "0", "0", "0.05", ledger.ReasonTokens, ledger.CureTokens, "0.01"},
-		{"0.04", "100", "0", "0.05", ledger.ReasonTokens, ledger.CureTokens, "100.01"},     // the large pack lifts it over the reserve
+		// the large pack lifts it over the reserve
+		{"0.04", "100", "0", "0.05", ledger.ReasonTokens, ledger.CureTokens, "100.01"},
 		{"0.04", "1000", "0", "0.05", ledger.ReasonReserve, ledger.CureReserve, "1000.01"}, // no pack does
-		{"280.04", "0", "280", "0.05", ledger.ReasonHeld, ledger.CureTokens, "0.01"},       // the job may give them back
+		// the job may give them back
+		{"280.04", "0", "280", "0.05", ledger.ReasonHeld, ledger.CureTokens, "0.01"},
 		{"280.04", "280", "280", "0.05", ledger.ReasonTokens, ledger.CureTokens, "280.01"}, // but not to this agent
 		{"30", "0", "0", "5000", ledger.ReasonSize, ledger.CureTurnOn, "0"},                // enough for others
 		{"3", "0", "0", "5", ledger.ReasonTokens, ledger.CureTokens, "2"},                  // what it was refused
@@ -316,7 +386,8 @@ func TestWhyAnAgentWaits(t *testing.T) {
 		{"500.04", "0", "500", "5000", ledger.ReasonHeld, ledger.CureTokens, "19.96"},      // the same of a job
 		{"30", "0", "10", "21", ledger.ReasonSize, ledger.CureTurnOn, "0"},                 // 20 are there
 		{"2000.04", "1500", "500", "600", ledger.ReasonReserve, ledger.CureReserve, "19.96"},
-		{"0.04", "999.94", "0", "0.05", ledger.ReasonTokens, ledger.CureTokens, "999.95"}, // the large pack is just enough
+		// the large pack is just enough
+		{"0.04", "999.94", "0", "0.05", ledger.ReasonTokens, ledger.CureTokens, "999.95"},
 		{"0.04", "999.990001", "0", "0.05", ledger.ReasonReserve, ledger.CureReserve, "1000.000001"},
 	} {
 		id := b.openWith(c.there)
@@ -326,7 +397,11 @@ func TestWhyAnAgentWaits(t *testing.T) {
 		b.put(id, "", "", c.own)
 		feature := replies
 		b.check(b.PutAgent(t.Context(), id, ledger.PutAgent{ID: "replies", Feature: &feature}))
-		if p := b.refusal(b.Charge(t.Context(), id, "ask", ledger.Charge{Feature: replies, Agent: "replies", Amount: parsed(c.asks)})); p.Code != "insufficient_tokens" {
+		if p := b.refusal(b.Charge(t.Context(), id, "ask", ledger.Charge{
+			Feature: replies,
+			Agent:   "replies",
+			Amount:  parsed(c.asks),
+		})); p.Code != "insufficient_tokens" {
 			t.Fatalf("%+v: %v", c, p)
 		}
 		b.wantReason(id, "replies", c.reason, c.cure, c.missing)

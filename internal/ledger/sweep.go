@@ -14,7 +14,8 @@ import (
 // MaxSweep bounds the accounts of one chunk of a sweep.
 const MaxSweep = MaxBulk
 
-// DuePlace is a place among the accounts with something due, which stand in order of when it fell due. The zero value is before the first.
+// DuePlace is a place among the accounts with something due, which stand in order of when it fell
+// due. The zero value is before the first.
 type DuePlace struct {
 	due     time.Time
 	account uuid.UUID
@@ -28,10 +29,12 @@ type Swept struct {
 	More    bool     // the chunk was full, so others may follow
 }
 
-// SettleDue writes what has fallen due for up to limit accounts (at most MaxSweep) behind a place: one chunk of a sweep over accounts that
-// nobody asks for. It is no more than Settle for each of them, through the same lanes, so any number of servers may sweep at once, and
-// an account that a charge has settled meanwhile is none the worse. What cannot be settled is passed over; it is due again for the next
-// sweep. When the lanes have no room or no database it returns ErrBusy or ErrUnavailable, and how far it came.
+// SettleDue writes what has fallen due for up to limit accounts (at most MaxSweep) behind a place:
+// one chunk of a sweep over accounts that nobody asks for. It is no more than Settle for each of
+// them, through the same lanes, so any number of servers may sweep at once, and an account that a
+// charge has settled meanwhile is none the worse. What cannot be settled is passed over; it is due
+// again for the next sweep. When the lanes have no room or no database it returns ErrBusy or
+// ErrUnavailable, and how far it came.
 func (l *Ledger) SettleDue(ctx context.Context, after DuePlace, limit int) (Swept, error) {
 	places, err := l.due(ctx, after, min(limit, MaxSweep))
 	if err != nil {
@@ -56,10 +59,11 @@ func (l *Ledger) SettleDue(ctx context.Context, after DuePlace, limit int) (Swep
 	return swept, err
 }
 
-// due lists accounts with something due, the longest due first. Its plan is made for each call: one that was made while the table was small
-// would read all of it ever after.
+// due lists accounts with something due, the longest due first. Its plan is made for each call: one
+// that was made while the table was small would read all of it ever after.
 func (l *Ledger) due(ctx context.Context, after DuePlace, limit int) ([]DuePlace, error) {
-	rows, err := l.pool.Query(ctx, sqlDueAccounts, pgx.QueryExecModeCacheDescribe, l.now(), after.due, after.account, limit)
+	rows, err := l.pool.Query(ctx, sqlDueAccounts, pgx.QueryExecModeCacheDescribe, l.now(), after.due,
+		after.account, limit)
 	if err != nil {
 		return nil, err
 	}
@@ -71,7 +75,8 @@ func (l *Ledger) due(ctx context.Context, after DuePlace, limit int) ([]DuePlace
 	})
 }
 
-// settleAll queues the settling of accounts, those of one lane together, and gives the calls that are on their way: a lane without room takes none.
+// settleAll queues the settling of accounts, those of one lane together, and gives the calls that
+// are on their way: a lane without room takes none.
 func (l *Ledger) settleAll(places []DuePlace) (queued []*call, refused error) {
 	byLane := make([][]*call, len(l.lanes))
 	for _, p := range places {

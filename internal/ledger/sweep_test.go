@@ -28,7 +28,8 @@ func sweep(ctx context.Context, l *ledger.Ledger, chunk int) (settled, failed in
 	return settled, failed, nil
 }
 
-// Two servers, two sweeps in each, after everybody has slept through three boundaries: each period's allowance comes once, and goes, in order.
+// Two servers, two sweeps in each, after everybody has slept through three boundaries: each
+// period's allowance comes once, and goes, in order.
 func TestSweepsThatRaceGrantOnce(t *testing.T) {
 	t.Parallel()
 	b := newBooks(t)
@@ -58,7 +59,8 @@ func TestSweepsThatRaceGrantOnce(t *testing.T) {
 		t.Errorf("%d were settled, want 61 or some of them more than once", n)
 	}
 	want := []string{
-		"Jan 31 09:30 grant 200 = 200", "Feb 28 09:30 expiry -200 = 0", "Feb 28 09:30 grant 200 = 200", "Mar 31 09:30 expiry -200 = 0",
+		"Jan 31 09:30 grant 200 = 200", "Feb 28 09:30 expiry -200 = 0", "Feb 28 09:30 grant 200 = 200",
+		"Mar 31 09:30 expiry -200 = 0",
 		"Mar 31 09:30 grant 200 = 200", "Apr 30 09:30 expiry -200 = 0", "Apr 30 09:30 grant 200 = 200",
 	}
 	for _, id := range ids {
@@ -85,7 +87,9 @@ func TestASweepPassesOverWhatItCannotSettle(t *testing.T) {
 	}
 	reset := b.account(ids[0]).NextReset
 	// Somebody has used up what makes the grant one that happens once.
-	if _, err := b.pool.Exec(t.Context(), "insert into permanent_references (account, scope, reference, seq) values ($1, 'period', '1', 1)", ids[4]); err != nil {
+	if _, err := b.pool.Exec(t.Context(),
+		"insert into permanent_references (account, scope, reference, seq) values ($1, 'period', '1', 1)",
+		ids[4]); err != nil {
 		t.Fatal(err)
 	}
 	if s, err := b.SettleDue(t.Context(), ledger.DuePlace{}, 4); err != nil || s.Settled != 0 || s.More {
@@ -116,12 +120,14 @@ func TestASweepOfAClosedLedger(t *testing.T) {
 	b := newBooks(t)
 	b.clock.Set(b.account(b.open("starter")).NextReset)
 	b.Close()
-	if s, err := b.SettleDue(t.Context(), ledger.DuePlace{}, 10); problem.Of(err).Code != "unavailable" || s.Settled != 0 || s.Next != (ledger.DuePlace{}) {
+	if s, err := b.SettleDue(t.Context(), ledger.DuePlace{},
+		10); problem.Of(err).Code != "unavailable" || s.Settled != 0 || s.Next != (ledger.DuePlace{}) {
 		t.Errorf("%+v, %v", s, err)
 	}
 }
 
-// At the very second of the reset all of the new allowance can be spent, though nobody has swept; a microsecond before there is nothing.
+// At the very second of the reset all of the new allowance can be spent, though nobody has swept; a
+// microsecond before there is nothing.
 func TestAChargeAtTheInstantOfTheReset(t *testing.T) {
 	t.Parallel()
 	b := newBooks(t)
@@ -146,7 +152,8 @@ func TestAChargeAtTheInstantOfTheReset(t *testing.T) {
 	b.wantClean(ledger.VerifyOptions{})
 }
 
-// A hundred flips from plan to plan give what the highest plan gives, in this period and the next, by both rules.
+// A hundred flips from plan to plan give what the highest plan gives, in this period and the next,
+// by both rules.
 func TestAHundredFlips(t *testing.T) {
 	t.Parallel()
 	b := newBooks(t)
@@ -163,7 +170,8 @@ func TestAHundredFlips(t *testing.T) {
 		id := b.open("starter")
 		b.clock.Set(start.Add(14 * 24 * time.Hour)) // half of the period
 		for i := range 100 {
-			if err := c.server.SetPlan(t.Context(), id, ledger.SetPlan{Plan: []string{"star", "starter", "pro", "starter"}[i%4]}); err != nil {
+			if err := c.server.SetPlan(t.Context(), id,
+				ledger.SetPlan{Plan: []string{"star", "starter", "pro", "starter"}[i%4]}); err != nil {
 				t.Fatal(err)
 			}
 		}
@@ -178,8 +186,9 @@ func TestAHundredFlips(t *testing.T) {
 	b.wantClean(ledger.VerifyOptions{})
 }
 
-// A failed renewal: no allowance at the boundaries, bought tokens stay. Once it is paid, the period that holds gives its allowance, of the plan that
-// waited for it, and the months in between give none.
+// A failed renewal: no allowance at the boundaries, bought tokens stay. Once it is paid, the period
+// that holds gives its allowance, of the plan that waited for it, and the months in between give
+// none.
 func TestARenewalThatIsPaidLate(t *testing.T) {
 	t.Parallel()
 	b := newBooks(t)
@@ -207,7 +216,8 @@ func TestARenewalThatIsPaidLate(t *testing.T) {
 	set(ledger.SetPlan{Status: ledger.PlanActive})
 	b.wantSpendable(id, "1030")
 	want := []string{
-		"Jan 31 09:30 grant 400 = 400", "Jan 31 09:30 grant 50 = 450", "Feb 28 09:30 expiry -400 = 50", "May 11 09:30 charge -20 = 30",
+		"Jan 31 09:30 grant 400 = 400", "Jan 31 09:30 grant 50 = 450", "Feb 28 09:30 expiry -400 = 50",
+		"May 11 09:30 charge -20 = 30",
 		"May 11 09:30 grant 200 = 230", "May 11 09:30 grant 800 = 1030",
 	}
 	if got := b.story(id); !slices.Equal(got, want) {

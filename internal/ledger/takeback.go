@@ -8,8 +8,8 @@ import (
 	"pop.store/credits/internal/tokens"
 )
 
-// TakeBack asks to take tokens out of an account again: a negative adjustment by support. It takes what can be
-// spent, also what agents have reserved, and never what is held or frozen.
+// TakeBack asks to take tokens out of an account again: a negative adjustment by support. It takes
+// what can be spent, also what agents have reserved, and never what is held or frozen.
 type TakeBack struct {
 	Amount    tokens.Amount // above zero
 	Lot       int64         // the one lot to take from; 0: the lots in burn order
@@ -20,8 +20,8 @@ type TakeBack struct {
 
 func (t *TakeBack) needs(*catalog.Catalog) needs { return needs{whole: true, fresh: true} }
 
-// decide writes an entry of kind grant with a negative amount: the contra account is the one that adjustments come
-// from, whatever lots pay.
+// decide writes an entry of kind grant with a negative amount: the contra account is the one that
+// adjustments come from, whatever lots pay.
 func (t *TakeBack) decide(s *state, now time.Time, prices *catalog.Catalog) (*Entry, error) {
 	if err := s.mustBeOpen(); err != nil {
 		return nil, err
@@ -33,7 +33,8 @@ func (t *TakeBack) decide(s *state, now time.Time, prices *catalog.Catalog) (*En
 	case t.Reason == "":
 		return nil, problem.Invalid("reason", "is needed: it stands in the creator's history")
 	case t.Amount <= 0 || t.Amount > most:
-		return nil, problem.Invalid("amount", "must take at most the %s tokens that can be taken back", most).With("spendable", most)
+		return nil, problem.Invalid("amount", "must take at most the %s tokens that can be taken back",
+			most).With("spendable", most)
 	}
 	parts := s.takeBack(t.Amount, t.Lot, now)
 	return s.append(Entry{

@@ -11,22 +11,33 @@ import (
 )
 
 func (b *books) takeBack(id uuid.UUID, amount string, lot int64) (ledger.Receipt, error) {
-	return b.TakeBack(b.t.Context(), id, uuid.NewString(), ledger.TakeBack{Amount: tokens.MustParse(amount), Lot: lot, Reason: "counted twice"})
+	return b.TakeBack(b.t.Context(), id, uuid.NewString(), ledger.TakeBack{
+		Amount: tokens.MustParse(amount),
+		Lot:    lot,
+		Reason: "counted twice",
+	})
 }
 
-// Tokens are taken back in burn order, all or nothing, and never what is held; the entry is a grant below zero.
+// Tokens are taken back in burn order, all or nothing, and never what is held; the entry is a grant
+// below zero.
 func TestTakeBackInBurnOrder(t *testing.T) {
 	t.Parallel()
 	b, _ := verified(t)
 	id := b.openWith("30")
 	later := b.grant(id, ledger.LotAdjustment, "50", start.AddDate(1, 0, 0)) // burns first: it ends
-	_, err := b.Grant(t.Context(), id, "", ledger.Grant{Kind: ledger.LotPurchase, Amount: 100 * tokens.One, Source: "bought"})
+	_, err := b.Grant(t.Context(), id, "", ledger.Grant{
+		Kind:   ledger.LotPurchase,
+		Amount: 100 * tokens.One,
+		Source: "bought",
+	})
 	b.check(err)
 	b.hold(id, "lip_sync", time.Hour) // 5 of the adjustment
 	r, err := b.takeBack(id, "50", 0)
 	b.check(err)
-	if r.Kind != ledger.KindGrant || r.Amount != -50*tokens.One || r.Contra != ledger.ContraIssued || r.LotKind != ledger.LotAdjustment ||
-		len(r.Parts) != 2 || r.Parts[0] != (ledger.Part{Lot: later.Seq, Amount: -45 * tokens.One}) || r.Parts[1].Amount != -5*tokens.One {
+	if r.Kind != ledger.KindGrant || r.Amount != -50*tokens.One || r.Contra != ledger.ContraIssued ||
+		r.LotKind != ledger.LotAdjustment ||
+		len(r.Parts) != 2 || r.Parts[0] != (ledger.Part{Lot: later.Seq, Amount: -45 * tokens.One}) ||
+		r.Parts[1].Amount != -5*tokens.One {
 		t.Errorf("taken back: %+v", r.Entry)
 	}
 	b.wantSpendable(id, "125")
@@ -51,7 +62,11 @@ func TestTakeBackFromALot(t *testing.T) {
 	b, _ := verified(t)
 	id := b.openWith("10")
 	gift := b.grant(id, ledger.LotPromo, "20", start.AddDate(0, 0, 1))
-	bought, err := b.Grant(t.Context(), id, "", ledger.Grant{Kind: ledger.LotPurchase, Amount: 100 * tokens.One, Source: "bought"})
+	bought, err := b.Grant(t.Context(), id, "", ledger.Grant{
+		Kind:   ledger.LotPurchase,
+		Amount: 100 * tokens.One,
+		Source: "bought",
+	})
 	b.check(err)
 	if _, err = b.takeBack(id, "20.5", gift.Seq); err == nil {
 		t.Error("more was taken than the lot has")
@@ -77,7 +92,11 @@ func TestWhatWasTakenBackIsNotOwed(t *testing.T) {
 	b, _ := verified(t)
 	id := b.open("starter")
 	b.charge(id, "auto_selling", "200")
-	bought, err := b.Grant(t.Context(), id, "", ledger.Grant{Kind: ledger.LotPurchase, Amount: 100 * tokens.One, Source: "bought"})
+	bought, err := b.Grant(t.Context(), id, "", ledger.Grant{
+		Kind:   ledger.LotPurchase,
+		Amount: 100 * tokens.One,
+		Source: "bought",
+	})
 	b.check(err)
 	b.charge(id, "auto_selling", "20")
 	_, err = b.takeBack(id, "30", bought.Seq)
@@ -100,7 +119,8 @@ func TestTakeBackAndReserves(t *testing.T) {
 	_, err := b.takeBack(id, "95", 0)
 	b.check(err)
 	b.wantSpendable(id, "5")
-	if n := b.count("select count(*) from outbox where account = $1 and kind in ('balance.low', 'balance.empty')", id); n == 0 {
+	if n := b.count("select count(*) from outbox where account = $1 and kind in ('balance.low', 'balance.empty')",
+		id); n == 0 {
 		t.Error("nobody was told of the low balance")
 	}
 	b.wantClean(ledger.VerifyOptions{})
@@ -116,7 +136,11 @@ func TestAPaidPurchaseIsAlwaysCredited(t *testing.T) {
 	_, err := b.Grant(t.Context(), id, "gift", ledger.Grant{Kind: ledger.LotPromo, Amount: 2})
 	b.wantCode("a gift above the limit", err, "invalid_field")
 	for _, source := range []string{"first", "second"} {
-		_, err = b.Grant(t.Context(), id, "", ledger.Grant{Kind: ledger.LotPurchase, Amount: 100 * tokens.One, Source: source})
+		_, err = b.Grant(t.Context(), id, "", ledger.Grant{
+			Kind:   ledger.LotPurchase,
+			Amount: 100 * tokens.One,
+			Source: source,
+		})
 		b.check(err)
 	}
 	b.wantSpendable(id, "100000000199.999999")

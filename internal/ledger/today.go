@@ -10,16 +10,18 @@ import (
 	"pop.store/credits/internal/tokens"
 )
 
-// today is the present day's part of the usage rollup, which the account's row carries: a charge updates it for the price of the row that
-// it updates anyway. When the day is over, or there are too many lines, it moves to usage_days.
+// today is the present day's part of the usage rollup, which the account's row carries: a charge
+// updates it for the price of the row that it updates anyway. When the day is over, or there are
+// too many lines, it moves to usage_days.
 type today struct {
 	day      time.Time
 	lines    []usageLine
 	declined int
 }
 
-// usageLine is the work of one agent on one feature in a day (tokens, units, charges) and the tokens of that work which were returned later,
-// on whatever day. It never returns more than its amount.
+// usageLine is the work of one agent on one feature in a day (tokens, units, charges) and the
+// tokens of that work which were returned later, on whatever day. It never returns more than its
+// amount.
 type usageLine struct {
 	feature, agent string
 	amount         tokens.Amount
@@ -82,8 +84,9 @@ func (s *state) flushToday() {
 	s.today.lines = nil
 }
 
-// countUsage adds an entry of today to the rollup, which is the contra account "spent" by day, feature and agent. A refund counts on the day of the
-// work that it is about, apart from that work: what a day's work cost in the end is never negative.
+// countUsage adds an entry of today to the rollup, which is the contra account "spent" by day,
+// feature and agent. A refund counts on the day of the work that it is about, apart from that work:
+// what a day's work cost in the end is never negative.
 func (s *state) countUsage(e *Entry) {
 	switch {
 	case e.Contra != ContraSpent:
@@ -102,7 +105,11 @@ func (s *state) countReturn(worked time.Time, e *Entry) {
 		s.today.line(e.Feature, e.Agent).returned += e.Amount
 		return
 	}
-	u := dayUsage{worked, usageLine{feature: e.Feature, agent: e.Agent, returned: e.Amount}}
+	u := dayUsage{worked, usageLine{
+		feature:  e.Feature,
+		agent:    e.Agent,
+		returned: e.Amount,
+	}}
 	s.countMonth(worked, &u.usageLine)
 	s.usage = append(s.usage, u)
 }
@@ -117,8 +124,9 @@ func (t *today) line(feature, agent string) *usageLine {
 	return &t.lines[len(t.lines)-1]
 }
 
-// encode appends the lines for the account's row. What was returned of a line follows as a second line of the same feature and agent, below zero and
-// without quantity and count: a server of the version before, which has one line each, adds both up.
+// encode appends the lines for the account's row. What was returned of a line follows as a second
+// line of the same feature and agent, below zero and without quantity and count: a server of the
+// version before, which has one line each, adds both up.
 func (t *today) encode(b []byte) []byte {
 	text := func(s string) {
 		b = binary.AppendUvarint(b, uint64(len(s)))
@@ -134,7 +142,11 @@ func (t *today) encode(b []byte) []byte {
 	for _, l := range t.lines {
 		line(l)
 		if l.returned != 0 {
-			line(usageLine{feature: l.feature, agent: l.agent, amount: -l.returned})
+			line(usageLine{
+				feature: l.feature,
+				agent:   l.agent,
+				amount:  -l.returned,
+			})
 		}
 	}
 	return b

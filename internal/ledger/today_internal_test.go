@@ -8,7 +8,8 @@ import (
 	"pop.store/credits/internal/tokens"
 )
 
-// decodeBefore is how a server of the version before reads the account's row: lines of feature, agent, amount, quantity and count, to the end.
+// decodeBefore is how a server of the version before reads the account's row: lines of feature,
+// agent, amount, quantity and count, to the end.
 func decodeBefore(t *testing.T, b []byte) map[[2]string][3]int64 {
 	t.Helper()
 	sums := map[[2]string][3]int64{}
@@ -53,11 +54,15 @@ func TestTodaysLinesAreReadByTheVersionBefore(t *testing.T) {
 	}
 }
 
-// A row that the version before wrote has one line for each feature and agent, from which refunds were taken off: the migration has added to
-// usage_days what such a line lacks.
+// A row that the version before wrote has one line for each feature and agent, from which refunds
+// were taken off: the migration has added to usage_days what such a line lacks.
 func TestTodaysLinesOfTheVersionBeforeAreRead(t *testing.T) {
 	t.Parallel()
-	old := today{lines: []usageLine{{"pdf", "", -60 * tokens.One, 0, 0, 0}, {"reply", "", 5, 1, 1, 0}, {"reply", "bot", -5, 1, 1, 0}}}
+	old := today{lines: []usageLine{
+		{"pdf", "", -60 * tokens.One, 0, 0, 0},
+		{"reply", "", 5, 1, 1, 0},
+		{"reply", "bot", -5, 1, 1, 0},
+	}}
 	lines, err := decodeToday(old.encode(nil))
 	if err != nil || !reflect.DeepEqual(lines, old.lines) {
 		t.Errorf("read %+v, %v", lines, err)

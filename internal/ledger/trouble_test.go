@@ -17,7 +17,12 @@ import (
 // single is a ledger with one lane, which has all accounts.
 func single(t *testing.T, database testdb.DB) *ledger.Ledger {
 	t.Helper()
-	l := ledger.New(poolOn(t, database.AppURL, nil), ledger.Options{Clock: clock.NewManual(start).Now, Prices: catalog.Builtin, Lanes: 1, Log: quiet})
+	l := ledger.New(poolOn(t, database.AppURL, nil), ledger.Options{
+		Clock:  clock.NewManual(start).Now,
+		Prices: catalog.Builtin,
+		Lanes:  1,
+		Log:    quiet,
+	})
 	t.Cleanup(l.Close)
 	return l
 }
@@ -25,11 +30,20 @@ func single(t *testing.T, database testdb.DB) *ledger.Ledger {
 // chargeBoth sends a charge on each of two accounts in one batch.
 func chargeBoth(t *testing.T, l *ledger.Ledger, key string, first, second uuid.UUID) (one, other error) {
 	t.Helper()
-	r := l.ChargeAll(t.Context(), []ledger.BulkCharge{{Account: first, Key: key, Charge: chargeOf("1")}, {Account: second, Key: key, Charge: chargeOf("1")}})
+	r := l.ChargeAll(t.Context(), []ledger.BulkCharge{{
+		Account: first,
+		Key:     key,
+		Charge:  chargeOf("1"),
+	}, {
+		Account: second,
+		Key:     key,
+		Charge:  chargeOf("1"),
+	}})
 	return r[0].Err, r[1].Err
 }
 
-// Another server hangs while it has an account locked: who asks about that account is told to try again, and nobody else notices.
+// Another server hangs while it has an account locked: who asks about that account is told to try
+// again, and nobody else notices.
 func TestALockedAccountHoldsUpNobodyElse(t *testing.T) {
 	t.Parallel()
 	database := testdb.Open(t)
@@ -43,7 +57,8 @@ func TestALockedAccountHoldsUpNobodyElse(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := tx.Exec(t.Context(), "select 1 from ledger_accounts where account = $1 for update", locked); err != nil {
+	if _, err := tx.Exec(t.Context(), "select 1 from ledger_accounts where account = $1 for update",
+		locked); err != nil {
 		t.Fatal(err)
 	}
 	for _, round := range []string{"remembered", "read"} {
@@ -62,13 +77,15 @@ func TestALockedAccountHoldsUpNobodyElse(t *testing.T) {
 	b.wantSpendable(free, "996")
 }
 
-// A row that one server cannot read, such as one with a zone that it does not know, is that account's trouble alone.
+// A row that one server cannot read, such as one with a zone that it does not know, is that
+// account's trouble alone.
 func TestAnUnreadableAccountHoldsUpNobodyElse(t *testing.T) {
 	t.Parallel()
 	database := testdb.Open(t)
 	b := booksOn(t, database.AppURL)
 	strange, fine := b.open("star"), b.open("star")
-	if _, err := database.Pool.Exec(t.Context(), "update ledger_accounts set billing_zone = 'Atlantis/Capital' where account = $1", strange); err != nil {
+	if _, err := database.Pool.Exec(t.Context(),
+		"update ledger_accounts set billing_zone = 'Atlantis/Capital' where account = $1", strange); err != nil {
 		t.Fatal(err)
 	}
 	one, other := chargeBoth(t, single(t, database), "k", strange, fine)
@@ -89,7 +106,8 @@ func TestAReadOnlyDatabaseIsUnavailable(t *testing.T) {
 	}
 	defer owner.Close(t.Context())
 	name := pgx.Identifier{owner.Config().Database}.Sanitize()
-	if _, err := owner.Exec(t.Context(), "alter database "+name+" set default_transaction_read_only = on"); err != nil {
+	if _, err := owner.Exec(t.Context(), "alter database "+name+" set default_transaction_read_only = on"); err !=
+		nil {
 		t.Fatal(err)
 	}
 	_, err = single(t, database).Charge(t.Context(), id, "k", chargeOf("1"))
@@ -100,7 +118,10 @@ func TestAReadOnlyDatabaseIsUnavailable(t *testing.T) {
 
 func TestZonesThatAreNotTheSameEverywhere(t *testing.T) {
 	t.Parallel()
-	for _, name := range []string{"Local", "localtime", "posixrules", "posix/Europe/Paris", "right/Europe/Paris", "europe/Paris", "../Europe/Paris", "Nowhere"} {
+	for _, name := range []string{
+		"Local", "localtime", "posixrules", "posix/Europe/Paris", "right/Europe/Paris",
+		"europe/Paris", "../Europe/Paris", "Nowhere",
+	} {
 		if zone, err := ledger.LoadZone(name); err == nil {
 			t.Errorf("%q is taken for %v", name, zone)
 		}

@@ -68,7 +68,8 @@ func (a *twinAccount) reserved() tokens.Amount {
 	return sum
 }
 
-// available is what is left for someone once what all others reserved is put aside; the creator is the one without a name.
+// available is what is left for someone once what all others reserved is put aside; the creator is
+// the one without a name.
 func (a *twinAccount) available(id string, at time.Time) tokens.Amount {
 	left := a.spendable(at)
 	if id != "" {
@@ -82,7 +83,8 @@ func (a *twinAccount) available(id string, at time.Time) tokens.Amount {
 	return max(left, 0)
 }
 
-// used is what counts towards an agent's budget: its charges of the calendar month, less what was refunded of them, and what its jobs hold.
+// used is what counts towards an agent's budget: its charges of the calendar month, less what was
+// refunded of them, and what its jobs hold.
 func (a *twinAccount) used(id string, at time.Time) (spent, held tokens.Amount) {
 	year, month, _ := at.In(a.zone).Date()
 	for _, e := range a.entries {
@@ -110,9 +112,12 @@ func (a *twinAccount) fits(g *twinAgent, amount tokens.Amount, at time.Time) boo
 	return spent+held+amount <= *g.budget
 }
 
-// afford is why something cannot be paid; nil if it can. Unless it is to be kept on, an agent whose budget does not cover what it asks for is paused
-// for that, and one that lacks tokens is paused for them. A budget that covers what is asked for is no reason any more.
-func (a *twinAccount) afford(feature, id string, amount tokens.Amount, keepOn bool, at time.Time, prices *catalog.Catalog) *problem.Error {
+// afford is why something cannot be paid; nil if it can. Unless it is to be kept on, an agent whose
+// budget does not cover what it asks for is paused for that, and one that lacks tokens is paused
+// for them. A budget that covers what is asked for is no reason any more.
+func (a *twinAccount) afford(feature, id string, amount tokens.Amount, keepOn bool, at time.Time,
+	prices *catalog.Catalog,
+) *problem.Error {
 	if id == "" {
 		if a.available("", at) < amount {
 			return a.lackingAnswer(feature, "", amount, at, prices)
@@ -155,7 +160,9 @@ func (a *twinAccount) afford(feature, id string, amount tokens.Amount, keepOn bo
 	return a.insufficient(id, amount, at, prices)
 }
 
-func (a *twinAccount) lackingAnswer(feature, id string, amount tokens.Amount, at time.Time, prices *catalog.Catalog) *problem.Error {
+func (a *twinAccount) lackingAnswer(feature, id string, amount tokens.Amount, at time.Time,
+	prices *catalog.Catalog,
+) *problem.Error {
 	a.lacking(feature, id, amount, a.available(id, at), at)
 	return a.insufficient(id, amount, at, prices)
 }
@@ -166,14 +173,20 @@ func (a *twinAccount) turnedAway(code string, g *twinAgent, cure string) *proble
 	return err
 }
 
-// insufficient is the 402. Of what can be spent at all, what is not available is reserved for others; what is missing is what has to come while
-// that stays so.
-func (a *twinAccount) insufficient(id string, amount tokens.Amount, at time.Time, prices *catalog.Catalog) *problem.Error {
+// insufficient is the 402. Of what can be spent at all, what is not available is reserved for
+// others; what is missing is what has to come while that stays so.
+func (a *twinAccount) insufficient(id string, amount tokens.Amount, at time.Time,
+	prices *catalog.Catalog,
+) *problem.Error {
 	all, available := a.spendable(at), a.available(id, at)
 	err := refusal(problem.Insufficient, "insufficient_tokens")
 	err.Details = map[string]any{
-		"spendable": available, "required": amount, "shortfall": amount + a.keptFrom(id) - all, "held": a.held(), "reserved": all - available,
-		"cure": string(a.lack(id, amount, at, prices).Cure()),
+		"spendable": available,
+		"required":  amount,
+		"shortfall": amount + a.keptFrom(id) - all,
+		"held":      a.held(),
+		"reserved":  all - available,
+		"cure":      string(a.lack(id, amount, at, prices).Cure()),
 	}
 	if g := a.agent(id); id != "" {
 		err.Details["agent"], err.Details["state"] = id, g.state.String()
@@ -195,8 +208,9 @@ func (a *twinAccount) keptFrom(id string) tokens.Amount {
 	return kept
 }
 
-// lack is what keeps somebody from spending an amount: a reserve of others, if it would do without, or if even the largest pack would not lift
-// what is there over it; jobs under way, if what they hold would do; else there are too few tokens.
+// lack is what keeps somebody from spending an amount: a reserve of others, if it would do without,
+// or if even the largest pack would not lift what is there over it; jobs under way, if what they
+// hold would do; else there are too few tokens.
 func (a *twinAccount) lack(id string, amount tokens.Amount, at time.Time, prices *catalog.Catalog) ledger.Reason {
 	kept, all, held := a.keptFrom(id), a.spendable(at), a.held()
 	pack := tokens.Amount(0)
@@ -240,7 +254,11 @@ func (a *twinAccount) pause(g *twinAgent, to ledger.AgentState, wanted tokens.Am
 	if g.state == to {
 		return
 	}
-	data := map[string]any{"agent": g.id, "state": to.String(), "paused_since": moment(at)}
+	data := map[string]any{
+		"agent":        g.id,
+		"state":        to.String(),
+		"paused_since": moment(at),
+	}
 	if g.away > 0 { // in another pause, which is over
 		data["turned_away"] = float64(g.away)
 	}
@@ -249,7 +267,11 @@ func (a *twinAccount) pause(g *twinAgent, to ledger.AgentState, wanted tokens.Am
 }
 
 func (a *twinAccount) resume(g *twinAgent, at time.Time) {
-	data := map[string]any{"agent": g.id, "state": "on", "paused_since": moment(g.since)}
+	data := map[string]any{
+		"agent":        g.id,
+		"state":        "on",
+		"paused_since": moment(g.since),
+	}
 	if g.away > 0 {
 		data["turned_away"] = float64(g.away)
 	}
@@ -270,7 +292,8 @@ func (g *twinAgent) unit(prices *catalog.Catalog) tokens.Amount {
 	return 1
 }
 
-// likely is what an agent asks for next, as far as one can tell: what it was refused, if that was no more than twenty tokens.
+// likely is what an agent asks for next, as far as one can tell: what it was refused, if that was
+// no more than twenty tokens.
 func (g *twinAgent) likely(prices *catalog.Catalog) tokens.Amount {
 	return max(g.unit(prices), min(g.wanted, 20*tokens.One))
 }
@@ -292,8 +315,9 @@ func (a *twinAccount) room(g *twinAgent, at time.Time) tokens.Amount {
 	return *g.budget - spent - held
 }
 
-// meanwhile lets something happen at an instant, and then what follows: agents whose budget has more room than before, and some for their work, go on;
-// if tokens have come, agents that waited for them go on; and the level is what it is now.
+// meanwhile lets something happen at an instant, and then what follows: agents whose budget has
+// more room than before, and some for their work, go on; if tokens have come, agents that waited
+// for them go on; and the level is what it is now.
 func (a *twinAccount) meanwhile(at time.Time, prices *catalog.Catalog, happen func()) {
 	spendable, reserved, entries := a.spendable(at), a.reserved(), len(a.entries)
 	rooms := map[string]tokens.Amount{}
@@ -309,11 +333,14 @@ func (a *twinAccount) meanwhile(at time.Time, prices *catalog.Catalog, happen fu
 	for i := range a.agents {
 		g := &a.agents[i]
 		before, was := rooms[g.id]
-		if room := a.room(g, at); was && g.state == ledger.AgentOverBudget && room > before && room >= g.unit(prices) {
+		if room := a.room(g, at); was && g.state == ledger.AgentOverBudget && room > before &&
+			room >= g.unit(prices) {
 			a.resume(g, at)
 		}
 	}
-	granted := slices.ContainsFunc(a.entries[entries:], func(e ledger.Entry) bool { return e.Kind == ledger.KindGrant && e.Amount > 0 })
+	granted := slices.ContainsFunc(a.entries[entries:], func(e ledger.Entry) bool {
+		return e.Kind == ledger.KindGrant && e.Amount > 0
+	})
 	freed := a.reserved() < reserved
 	for i := range a.agents {
 		g := &a.agents[i]
@@ -328,8 +355,13 @@ func (a *twinAccount) meanwhile(at time.Time, prices *catalog.Catalog, happen fu
 	}
 	was := a.level
 	a.level = a.levelNow(at, prices)
-	if kind := [...]string{"balance.restored", "balance.low", "balance.empty"}[a.level]; a.level != was && (kind != "balance.low" || was == ledger.LevelOK) {
-		a.tell(kind, at, map[string]any{"spendable": a.spendable(at).String(), "held": a.held().String(), "threshold": a.lowBelow(prices).String()})
+	if kind := [...]string{"balance.restored", "balance.low", "balance.empty"}[a.level]; a.level != was &&
+		(kind != "balance.low" || was == ledger.LevelOK) {
+		a.tell(kind, at, map[string]any{
+			"spendable": a.spendable(at).String(),
+			"held":      a.held().String(),
+			"threshold": a.lowBelow(prices).String(),
+		})
 	}
 }
 
@@ -357,7 +389,8 @@ func (a *twinAccount) levelNow(at time.Time, prices *catalog.Catalog) ledger.Lev
 	return ledger.LevelOK
 }
 
-// monthAfter is the first instant of the next calendar month: found by walking, for there are zones whose clocks skip midnight.
+// monthAfter is the first instant of the next calendar month: found by walking, for there are zones
+// whose clocks skip midnight.
 func (a *twinAccount) monthAfter(at time.Time) time.Time {
 	local := at.In(a.zone)
 	next := time.Date(local.Year(), local.Month()+1, 1, 0, 0, 0, 0, time.UTC)
@@ -380,7 +413,9 @@ func (w *twin) putAgent(id uuid.UUID, p ledger.PutAgent, now time.Time) result {
 			others -= a.own
 		}
 		switch {
-		case p.Feature != nil && !slices.ContainsFunc(w.prices.Features, func(f catalog.Feature) bool { return f.ID == *p.Feature }):
+		case p.Feature != nil && !slices.ContainsFunc(w.prices.Features, func(f catalog.Feature) bool {
+			return f.ID == *p.Feature
+		}):
 			return refused(invalid("feature"))
 		case p.Budget != nil && (*p.Budget < 0 || *p.Budget > tokens.Max):
 			return refused(invalid("monthly_budget"))
@@ -449,7 +484,8 @@ func (w *twin) setThreshold(id uuid.UUID, p ledger.SetThreshold, now time.Time) 
 	})
 }
 
-// agentsText is what the books say of an account's agents and its level, in rows; as the account was when it was last written.
+// agentsText is what the books say of an account's agents and its level, in rows; as the account
+// was when it was last written.
 func (a *twinAccount) agentsText() string {
 	text := fmt.Sprintln(a.level)
 	for _, g := range a.agents {
@@ -472,10 +508,21 @@ func (w *twin) listAgents(id uuid.UUID, now time.Time) (list []ledger.Agent, own
 			missing = max(0, g.likely(w.prices)+a.keptFrom(g.id)-a.spendable(now))
 		}
 		list = append(list, ledger.Agent{
-			ID: g.id, Name: g.name, Feature: g.feature, State: g.state, PausedSince: g.since, TurnedAway: g.away, Budget: g.budget, Reserve: g.reserve,
-			ResumedAt: g.resumed, Missed: g.missed,
-			Spent: spent, Held: held, Reason: a.reason(g, now, w.prices), Missing: missing,
-			Ready: g.state == ledger.AgentOn && min(a.available(g.id, now), a.room(g, now)) >= g.unit(w.prices),
+			ID:          g.id,
+			Name:        g.name,
+			Feature:     g.feature,
+			State:       g.state,
+			PausedSince: g.since,
+			TurnedAway:  g.away,
+			Budget:      g.budget,
+			Reserve:     g.reserve,
+			ResumedAt:   g.resumed,
+			Missed:      g.missed,
+			Spent:       spent,
+			Held:        held,
+			Reason:      a.reason(g, now, w.prices),
+			Missing:     missing,
+			Ready:       g.state == ledger.AgentOn && min(a.available(g.id, now), a.room(g, now)) >= g.unit(w.prices),
 		})
 	}
 	return list, a.own

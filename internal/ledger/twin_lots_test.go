@@ -21,8 +21,13 @@ func (a *twinAccount) payOwed(l *twinLot, atMost tokens.Amount, at time.Time) {
 func (a *twinAccount) takeBack(l *twinLot, amount tokens.Amount, reason string, at time.Time) ledger.Entry {
 	a.owed -= amount
 	e := a.write(ledger.Entry{
-		Kind: ledger.KindClawback, Amount: -amount, Contra: ledger.ContraReturned, LotKind: l.kind, Reference: l.source, About: l.number,
-		Parts: []ledger.Part{{Lot: l.number, Amount: -amount}},
+		Kind:      ledger.KindClawback,
+		Amount:    -amount,
+		Contra:    ledger.ContraReturned,
+		LotKind:   l.kind,
+		Reference: l.source,
+		About:     l.number,
+		Parts:     []ledger.Part{{Lot: l.number, Amount: -amount}},
 	}, at)
 	a.notes[e.Seq] = ledger.Note{Reason: reason}
 	return e
@@ -33,10 +38,19 @@ func (a *twinAccount) fill(l twinLot, contra ledger.Contra, prices *catalog.Cata
 	l.number, l.effective = int64(len(a.entries)+1), at
 	a.lots = append(a.lots, l)
 	e := a.write(ledger.Entry{
-		Kind: ledger.KindGrant, Amount: l.amount, Contra: contra, LotKind: l.kind, Reference: l.source, CatalogVersion: prices.Version,
-		Parts: []ledger.Part{{Lot: l.number, Amount: l.amount}},
+		Kind:           ledger.KindGrant,
+		Amount:         l.amount,
+		Contra:         contra,
+		LotKind:        l.kind,
+		Reference:      l.source,
+		CatalogVersion: prices.Version,
+		Parts:          []ledger.Part{{Lot: l.number, Amount: l.amount}},
 	}, at)
-	kind, data := "grant.created", map[string]any{"transaction": e.ID(), "kind": l.kind.String(), "amount": l.amount.String()}
+	kind, data := "grant.created", map[string]any{
+		"transaction": e.ID(),
+		"kind":        l.kind.String(),
+		"amount":      l.amount.String(),
+	}
 	if l.kind == ledger.LotPurchase {
 		kind, data["purchase"] = "purchase.completed", l.source
 	}
@@ -47,11 +61,13 @@ func (a *twinAccount) fill(l twinLot, contra ledger.Contra, prices *catalog.Cata
 func (w *twin) refund(id uuid.UUID, key string, r ledger.Refund, now time.Time) result {
 	request := fmt.Sprint("refund", r.Entry, show(r.Amount), r.Reference, "|", r.Reason, r.Metadata)
 	return w.do(id, key, request, "", now, func(a *twinAccount, now time.Time) result {
-		if r.Entry < 1 || r.Entry > int64(len(a.entries)) || a.entries[r.Entry-1].Contra != ledger.ContraSpent || a.entries[r.Entry-1].Amount > 0 {
+		if r.Entry < 1 || r.Entry > int64(len(a.entries)) || a.entries[r.Entry-1].Contra != ledger.ContraSpent ||
+			a.entries[r.Entry-1].Amount > 0 {
 			return refused(refusal(problem.NotFound, "charge_not_found"))
 		}
 		charge := a.entries[r.Entry-1]
-		// What each lot got back so far is of no interest: tokens come back to the last lot first, so the sum says it all.
+		// What each lot got back so far is of no interest: tokens come back to the last lot first,
+		// so the sum says it all.
 		var before tokens.Amount
 		for _, e := range a.entries {
 			if e.Kind == ledger.KindRefund && e.About == charge.Seq {
@@ -73,8 +89,11 @@ func (w *twin) refund(id uuid.UUID, key string, r ledger.Refund, now time.Time) 
 	})
 }
 
-// giveBack walks the payment backwards, token by token as it were: those that came back before are passed over.
-func (a *twinAccount) giveBack(charge ledger.Entry, before, amount tokens.Amount, r ledger.Refund, now time.Time, prices *catalog.Catalog) ledger.Entry {
+// giveBack walks the payment backwards, token by token as it were: those that came back before are
+// passed over.
+func (a *twinAccount) giveBack(charge ledger.Entry, before, amount tokens.Amount, r ledger.Refund, now time.Time,
+	prices *catalog.Catalog,
+) ledger.Entry {
 	var parts []ledger.Part
 	var grace *twinLot
 	var revokedGrace tokens.Amount
@@ -93,9 +112,14 @@ func (a *twinAccount) giveBack(charge ledger.Entry, before, amount tokens.Amount
 			continue
 		}
 		if grace == nil {
-			grace = &twinLot{number: int64(len(a.entries) + 1), effective: now, expires: now.AddDate(0, 0, prices.RefundGraceDays)}
+			grace = &twinLot{
+				number:    int64(len(a.entries) + 1),
+				effective: now,
+				expires:   now.AddDate(0, 0, prices.RefundGraceDays),
+			}
 		}
-		if grace.amount == 0 || (l.kind == ledger.LotPurchase && grace.kind != ledger.LotPurchase) { // bought tokens stay bought ones
+		// bought tokens stay bought ones
+		if grace.amount == 0 || (l.kind == ledger.LotPurchase && grace.kind != ledger.LotPurchase) {
 			grace.kind, grace.source = l.kind, l.source
 		}
 		grace.amount += back
@@ -112,7 +136,13 @@ func (a *twinAccount) giveBack(charge ledger.Entry, before, amount tokens.Amount
 		sum += p.Amount
 	}
 	e := a.write(ledger.Entry{
-		Kind: ledger.KindRefund, Amount: sum, Contra: ledger.ContraSpent, Feature: charge.Feature, Agent: charge.Agent, About: charge.Seq, Parts: parts,
+		Kind:      ledger.KindRefund,
+		Amount:    sum,
+		Contra:    ledger.ContraSpent,
+		Feature:   charge.Feature,
+		Agent:     charge.Agent,
+		About:     charge.Seq,
+		Parts:     parts,
 		Reference: given(r.Reference, charge.Reference),
 	}, now)
 	a.inherit(e.Seq, charge.Seq, r.Reason, r.Metadata)
@@ -143,7 +173,12 @@ func (w *twin) grant(id uuid.UUID, key string, g ledger.Grant, now time.Time) re
 		case !g.ExpiresAt.IsZero() && !now.Before(g.ExpiresAt):
 			return refused(invalid("expires_at"))
 		}
-		e := a.fill(twinLot{kind: g.Kind, amount: g.Amount, source: g.Source, expires: g.ExpiresAt}, contra, w.prices, now)
+		e := a.fill(twinLot{
+			kind:    g.Kind,
+			amount:  g.Amount,
+			source:  g.Source,
+			expires: g.ExpiresAt,
+		}, contra, w.prices, now)
 		if g.Source == "" {
 			a.entries[e.Seq-1].Reference = g.Reference
 			e = a.entries[e.Seq-1]
@@ -176,12 +211,16 @@ func (w *twin) revoke(id uuid.UUID, purchase string, total tokens.Amount, reason
 		}
 		a.references["revoked "+purchase] += int64(more)
 		there := min(more, a.remaining(l.number)-a.heldOf(l.number))
-		gone := min(more-there, a.expiredOf(purchase)-tokens.Amount(a.references["lapsed "+purchase])) // unused: nobody's debt
+		// unused: nobody's debt
+		gone := min(more-there, a.expiredOf(purchase)-tokens.Amount(a.references["lapsed "+purchase]))
 		a.references["lapsed "+purchase] += int64(gone)
 		a.owed += more - gone
 		e := a.takeBack(l, there, reason, now)
 		a.tell("purchase.refunded", e.At, map[string]any{
-			"transaction": e.ID(), "kind": l.kind.String(), "amount": more.String(), "purchase": l.source,
+			"transaction": e.ID(),
+			"kind":        l.kind.String(),
+			"amount":      more.String(),
+			"purchase":    l.source,
 		})
 		for left := more - there - gone; left > 0; { // what had come back of it in lots of their own, as it burns
 			part := tokens.Amount(0)
@@ -226,35 +265,41 @@ func (a *twinAccount) expiredOf(purchase string) (sum tokens.Amount) {
 }
 
 func (w *twin) takeSome(id uuid.UUID, key string, t ledger.TakeBack, now time.Time) result {
-	return w.do(id, key, fmt.Sprint("take back", t.Amount, t.Lot, t.Reason, t.Reference, t.Metadata), "", now, func(a *twinAccount, now time.Time) result {
-		if a.over() {
-			return refused(errTwinClosed)
-		}
-		there := a.spendable(now)
-		if t.Lot != 0 {
-			l := a.lot(t.Lot)
-			if l == nil || a.remaining(t.Lot) == 0 {
-				return refused(invalid("lot"))
+	return w.do(id, key, fmt.Sprint("take back", t.Amount, t.Lot, t.Reason, t.Reference, t.Metadata), "", now,
+		func(a *twinAccount, now time.Time) result {
+			if a.over() {
+				return refused(errTwinClosed)
 			}
-			there = a.spendableOf(l, now)
-		}
-		switch {
-		case t.Reason == "":
-			return refused(invalid("reason"))
-		case t.Amount < 1 || t.Amount > there:
-			return refused(invalid("amount"))
-		}
-		parts := []ledger.Part{{Lot: t.Lot, Amount: t.Amount}}
-		if t.Lot == 0 {
-			parts = a.pay(t.Amount, now)
-		}
-		e := a.write(ledger.Entry{
-			Kind: ledger.KindGrant, Amount: -t.Amount, Contra: ledger.ContraIssued, LotKind: ledger.LotAdjustment,
-			CatalogVersion: w.prices.Version, Reference: t.Reference, Parts: negative(parts),
-		}, now)
-		a.notes[e.Seq] = ledger.Note{Reason: t.Reason, Metadata: t.Metadata}
-		return result{entry: e}
-	})
+			there := a.spendable(now)
+			if t.Lot != 0 {
+				l := a.lot(t.Lot)
+				if l == nil || a.remaining(t.Lot) == 0 {
+					return refused(invalid("lot"))
+				}
+				there = a.spendableOf(l, now)
+			}
+			switch {
+			case t.Reason == "":
+				return refused(invalid("reason"))
+			case t.Amount < 1 || t.Amount > there:
+				return refused(invalid("amount"))
+			}
+			parts := []ledger.Part{{Lot: t.Lot, Amount: t.Amount}}
+			if t.Lot == 0 {
+				parts = a.pay(t.Amount, now)
+			}
+			e := a.write(ledger.Entry{
+				Kind:           ledger.KindGrant,
+				Amount:         -t.Amount,
+				Contra:         ledger.ContraIssued,
+				LotKind:        ledger.LotAdjustment,
+				CatalogVersion: w.prices.Version,
+				Reference:      t.Reference,
+				Parts:          negative(parts),
+			}, now)
+			a.notes[e.Seq] = ledger.Note{Reason: t.Reason, Metadata: t.Metadata}
+			return result{entry: e}
+		})
 }
 
 // calledBack is how many of a purchase's tokens were called back so far.

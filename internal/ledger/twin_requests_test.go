@@ -32,9 +32,17 @@ func (w *twin) cost(feature string, quantity *int64, amount *tokens.Amount) (cat
 		case f.Pricing == catalog.Metered:
 			return catalog.Price{}, invalid("amount")
 		}
-		return catalog.Price{Quantity: n, Unit: f.Price, Amount: f.Price * tokens.Amount(n)}, nil
+		return catalog.Price{
+			Quantity: n,
+			Unit:     f.Price,
+			Amount:   f.Price * tokens.Amount(n),
+		}, nil
 	}
-	return catalog.Price{}, &problem.Error{Kind: problem.Meaning, Code: "unknown_feature", Field: "feature"}
+	return catalog.Price{}, &problem.Error{
+		Kind:  problem.Meaning,
+		Code:  "unknown_feature",
+		Field: "feature",
+	}
 }
 
 // result is an answer: an entry, possibly an old one, or why not.
@@ -49,9 +57,12 @@ type result struct {
 
 func refused(err error) result { return result{err: problem.Of(err)} }
 
-// do is the way of every request: a known key answers what it answered, a used reference too or refuses, then everything due happens, then
-// the request is decided. Only success binds the key and the reference.
-func (w *twin) do(id uuid.UUID, key, request, reference string, now time.Time, decide func(a *twinAccount, now time.Time) result) result {
+// do is the way of every request: a known key answers what it answered, a used reference too or
+// refuses, then everything due happens, then the request is decided. Only success binds the key and
+// the reference.
+func (w *twin) do(id uuid.UUID, key, request, reference string, now time.Time,
+	decide func(a *twinAccount, now time.Time) result,
+) result {
 	a := w.accounts[id]
 	if a == nil {
 		return refused(errNoTwin)
@@ -89,13 +100,22 @@ func (w *twin) do(id uuid.UUID, key, request, reference string, now time.Time, d
 	if reference != "" {
 		a.references[reference] = r.entry.Seq
 	}
-	a.after[r.entry.Seq] = ledger.Balance{Spendable: a.spendable(a.last), Held: a.held(), Total: a.balance()}
+	a.after[r.entry.Seq] = ledger.Balance{
+		Spendable: a.spendable(a.last),
+		Held:      a.held(),
+		Total:     a.balance(),
+	}
 	return a.answered(r.entry.Seq, false)
 }
 
 // answered is the answer of the request that wrote an entry.
 func (a *twinAccount) answered(seq int64, replayed bool) result {
-	return result{entry: a.entries[seq-1], note: a.notes[seq], balance: a.after[seq], replayed: replayed}
+	return result{
+		entry:    a.entries[seq-1],
+		note:     a.notes[seq],
+		balance:  a.after[seq],
+		replayed: replayed,
+	}
 }
 
 // given is what the request says, or else what it inherits.
@@ -128,7 +148,13 @@ func (a *twinAccount) lacking(feature, agent string, required, spendable tokens.
 	a.declinedEver++
 	if number <= 200 {
 		a.declined = append(a.declined, ledger.Declined{
-			Day: date, Number: number, At: at, Feature: feature, Agent: agent, Required: required, Spendable: spendable,
+			Day:       date,
+			Number:    number,
+			At:        at,
+			Feature:   feature,
+			Agent:     agent,
+			Required:  required,
+			Spendable: spendable,
 		})
 	}
 }
@@ -138,7 +164,8 @@ func (w *twin) charge(id uuid.UUID, key string, c ledger.Charge, now time.Time) 
 	if c.UniqueReference {
 		reference = "charge " + c.Reference
 	}
-	request := fmt.Sprint("charge", c.Feature, show(c.Quantity), show(c.Amount), c.Agent, c.Reference, c.UniqueReference, c.KeepAgentOn, c.Metadata, c.Reason)
+	request := fmt.Sprint("charge", c.Feature, show(c.Quantity), show(c.Amount), c.Agent, c.Reference,
+		c.UniqueReference, c.KeepAgentOn, c.Metadata, c.Reason)
 	return w.do(id, key, request, reference, now,
 		func(a *twinAccount, now time.Time) result {
 			if a.over() {
@@ -152,9 +179,16 @@ func (w *twin) charge(id uuid.UUID, key string, c ledger.Charge, now time.Time) 
 				return refused(no)
 			}
 			e := a.write(ledger.Entry{
-				Kind: ledger.KindCharge, Amount: -price.Amount, Contra: ledger.ContraSpent, Feature: c.Feature, Agent: c.Agent,
-				Quantity: price.Quantity, UnitPrice: price.Unit, CatalogVersion: w.prices.Version, Reference: c.Reference,
-				Parts: negative(a.pay(price.Amount, now)),
+				Kind:           ledger.KindCharge,
+				Amount:         -price.Amount,
+				Contra:         ledger.ContraSpent,
+				Feature:        c.Feature,
+				Agent:          c.Agent,
+				Quantity:       price.Quantity,
+				UnitPrice:      price.Unit,
+				CatalogVersion: w.prices.Version,
+				Reference:      c.Reference,
+				Parts:          negative(a.pay(price.Amount, now)),
 			}, now)
 			a.notes[e.Seq] = ledger.Note{Reason: c.Reason, Metadata: c.Metadata}
 			return result{entry: e}
@@ -169,7 +203,8 @@ func show[T any](p *T) string {
 }
 
 func (w *twin) hold(id uuid.UUID, key string, h ledger.Hold, now time.Time) result {
-	request := fmt.Sprint("hold", h.Feature, show(h.Quantity), show(h.Amount), h.Agent, h.Reference, h.ExpiresIn, h.KeepAgentOn, h.Reason, h.Metadata)
+	request := fmt.Sprint("hold", h.Feature, show(h.Quantity), show(h.Amount), h.Agent, h.Reference, h.ExpiresIn,
+		h.KeepAgentOn, h.Reason, h.Metadata)
 	return w.do(id, key, request, "", now, func(a *twinAccount, now time.Time) result {
 		if a.over() {
 			return refused(errTwinClosed)
@@ -189,8 +224,15 @@ func (w *twin) hold(id uuid.UUID, key string, h ledger.Hold, now time.Time) resu
 			return refused(no)
 		}
 		e := a.write(ledger.Entry{
-			Kind: ledger.KindHold, HeldDelta: price.Amount, Feature: h.Feature, Agent: h.Agent, Quantity: price.Quantity, UnitPrice: price.Unit,
-			CatalogVersion: w.prices.Version, Reference: h.Reference, Parts: a.pay(price.Amount, now),
+			Kind:           ledger.KindHold,
+			HeldDelta:      price.Amount,
+			Feature:        h.Feature,
+			Agent:          h.Agent,
+			Quantity:       price.Quantity,
+			UnitPrice:      price.Unit,
+			CatalogVersion: w.prices.Version,
+			Reference:      h.Reference,
+			Parts:          a.pay(price.Amount, now),
 		}, now)
 		a.notes[e.Seq] = ledger.Note{Reason: h.Reason, Metadata: h.Metadata}
 		a.holds = append(a.holds, twinHold{entry: e, expires: e.At.Add(life)})
@@ -270,9 +312,18 @@ func (w *twin) capture(id uuid.UUID, key string, c ledger.Capture, now time.Time
 		parts := a.payCapture(h, amount-more, more, now)
 		h.ended = "hold_captured"
 		e := a.write(ledger.Entry{
-			Kind: ledger.KindCapture, Amount: -amount, HeldDelta: -h.entry.HeldDelta, Contra: ledger.ContraSpent, Feature: h.entry.Feature,
-			Agent: h.entry.Agent, Quantity: h.entry.Quantity, UnitPrice: h.entry.UnitPrice, CatalogVersion: h.entry.CatalogVersion,
-			About: h.entry.Seq, Parts: parts, Reference: given(c.Reference, h.entry.Reference),
+			Kind:           ledger.KindCapture,
+			Amount:         -amount,
+			HeldDelta:      -h.entry.HeldDelta,
+			Contra:         ledger.ContraSpent,
+			Feature:        h.entry.Feature,
+			Agent:          h.entry.Agent,
+			Quantity:       h.entry.Quantity,
+			UnitPrice:      h.entry.UnitPrice,
+			CatalogVersion: h.entry.CatalogVersion,
+			About:          h.entry.Seq,
+			Parts:          parts,
+			Reference:      given(c.Reference, h.entry.Reference),
 		}, now)
 		a.inherit(e.Seq, h.entry.Seq, c.Reason, c.Metadata)
 		a.afterHold(h, now)
@@ -280,7 +331,8 @@ func (w *twin) capture(id uuid.UUID, key string, c ledger.Capture, now time.Time
 	})
 }
 
-// payCapture is what each lot pays of a capture, in the order in which lots burn: what the job held of it, and its share of what comes on top.
+// payCapture is what each lot pays of a capture, in the order in which lots burn: what the job held
+// of it, and its share of what comes on top.
 func (a *twinAccount) payCapture(h *twinHold, held, more tokens.Amount, at time.Time) (parts []ledger.Part) {
 	pays := map[int64]tokens.Amount{}
 	for _, p := range h.entry.Parts {
@@ -301,31 +353,33 @@ func (a *twinAccount) payCapture(h *twinHold, held, more tokens.Amount, at time.
 
 // extend lets a job go on for longer, never for shorter.
 func (w *twin) extend(id uuid.UUID, key string, x ledger.Extend, now time.Time) result {
-	return w.do(id, key, fmt.Sprint("extend", x.Hold, x.ExpiresIn), "", now, func(a *twinAccount, now time.Time) result {
-		if a.over() {
-			return refused(errTwinClosed)
-		}
-		h, err := a.openHold(x.Hold)
-		if err != nil {
-			return refused(err)
-		}
-		if x.ExpiresIn < time.Second || x.ExpiresIn > 24*time.Hour {
-			return refused(invalid("expires_in"))
-		}
-		if until := now.Add(x.ExpiresIn); h.expires.Before(until) {
-			h.expires = until
-		}
-		a.last = now
-		return result{until: h.expires}
-	})
+	return w.do(id, key, fmt.Sprint("extend", x.Hold, x.ExpiresIn), "", now,
+		func(a *twinAccount, now time.Time) result {
+			if a.over() {
+				return refused(errTwinClosed)
+			}
+			h, err := a.openHold(x.Hold)
+			if err != nil {
+				return refused(err)
+			}
+			if x.ExpiresIn < time.Second || x.ExpiresIn > 24*time.Hour {
+				return refused(invalid("expires_in"))
+			}
+			if until := now.Add(x.ExpiresIn); h.expires.Before(until) {
+				h.expires = until
+			}
+			a.last = now
+			return result{until: h.expires}
+		})
 }
 
 func (w *twin) release(id uuid.UUID, key string, r ledger.Release, now time.Time) result {
-	return w.do(id, key, fmt.Sprint("release", r.Hold, r.Reference, "|", r.Reason, r.Metadata), "", now, func(a *twinAccount, now time.Time) result {
-		h, err := a.openHold(r.Hold)
-		if err != nil {
-			return refused(err)
-		}
-		return result{entry: a.letGo(h, "hold_released", r, now)}
-	})
+	return w.do(id, key, fmt.Sprint("release", r.Hold, r.Reference, "|", r.Reason, r.Metadata), "", now,
+		func(a *twinAccount, now time.Time) result {
+			h, err := a.openHold(r.Hold)
+			if err != nil {
+				return refused(err)
+			}
+			return result{entry: a.letGo(h, "hold_released", r, now)}
+		})
 }

@@ -13,8 +13,9 @@ import (
 	"pop.store/credits/internal/tokens"
 )
 
-// twin is the ledger once more, written from the specification alone and as plainly as possible: lists of everything that ever was, and every figure
-// added up anew whenever it is asked for. It shares no rule with the ledger; the types of requests and answers are all that it knows of it.
+// twin is the ledger once more, written from the specification alone and as plainly as possible:
+// lists of everything that ever was, and every figure added up anew whenever it is asked for. It
+// shares no rule with the ledger; the types of requests and answers are all that it knows of it.
 type twin struct {
 	prices   *catalog.Catalog
 	accounts map[uuid.UUID]*twinAccount
@@ -77,7 +78,11 @@ func refusal(kind problem.Kind, code string) *problem.Error {
 }
 
 func invalid(field string) *problem.Error {
-	return &problem.Error{Kind: problem.Meaning, Code: "invalid_field", Field: field}
+	return &problem.Error{
+		Kind:  problem.Meaning,
+		Code:  "invalid_field",
+		Field: field,
+	}
 }
 
 var errTwinClosed = refusal(problem.Conflict, "account_closed")

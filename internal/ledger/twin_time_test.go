@@ -11,7 +11,8 @@ import (
 	"pop.store/credits/internal/tokens"
 )
 
-// month is the k-th boundary: as many months after the anchor, on its day or the month's last, at its local time.
+// month is the k-th boundary: as many months after the anchor, on its day or the month's last, at
+// its local time.
 func (a *twinAccount) month(k int) time.Time {
 	l := a.anchor.In(a.zone)
 	year, month := l.Year(), int(l.Month())+k
@@ -22,7 +23,8 @@ func (a *twinAccount) month(k int) time.Time {
 		year, month = year-1, month+12
 	}
 	for day := l.Day(); ; day-- {
-		if at := time.Date(year, time.Month(month), day, l.Hour(), l.Minute(), l.Second(), l.Nanosecond(), a.zone); at.Day() == day {
+		if at := time.Date(year, time.Month(month), day, l.Hour(), l.Minute(), l.Second(), l.Nanosecond(),
+			a.zone); at.Day() == day {
 			return at.UTC()
 		}
 	}
@@ -43,7 +45,8 @@ func (a *twinAccount) settle(now time.Time, prices *catalog.Catalog) {
 	}
 }
 
-// nextThing is what is due first: at one instant holds time out, then lots end, then a calendar month begins, then a period.
+// nextThing is what is due first: at one instant holds time out, then lots end, then a calendar
+// month begins, then a period.
 func (a *twinAccount) nextThing(now time.Time, prices *catalog.Catalog) (at time.Time, happen func()) {
 	consider := func(due time.Time, f func()) {
 		if !due.After(now) && (happen == nil || due.Before(at)) {
@@ -76,7 +79,11 @@ func (a *twinAccount) nextThing(now time.Time, prices *catalog.Catalog) (at time
 // timeOut releases a hold whose time is over, and tells.
 func (a *twinAccount) timeOut(h *twinHold) {
 	a.letGo(h, "hold_expired", ledger.Release{}, h.expires)
-	data := map[string]any{"hold": ledger.EntryID(a.id, h.entry.Seq), "feature": h.entry.Feature, "amount": h.entry.HeldDelta.String()}
+	data := map[string]any{
+		"hold":    ledger.EntryID(a.id, h.entry.Seq),
+		"feature": h.entry.Feature,
+		"amount":  h.entry.HeldDelta.String(),
+	}
 	if h.entry.Agent != "" {
 		data["agent"] = h.entry.Agent
 	}
@@ -90,8 +97,12 @@ func (a *twinAccount) timeOut(h *twinHold) {
 func (a *twinAccount) end(l *twinLot, at time.Time) {
 	free := a.remaining(l.number) - a.heldOf(l.number)
 	a.write(ledger.Entry{
-		Kind: ledger.KindExpiry, Amount: -free, Contra: ledger.ContraExpired, LotKind: l.kind, Reference: l.source,
-		Parts: []ledger.Part{{Lot: l.number, Amount: -free}},
+		Kind:      ledger.KindExpiry,
+		Amount:    -free,
+		Contra:    ledger.ContraExpired,
+		LotKind:   l.kind,
+		Reference: l.source,
+		Parts:     []ledger.Part{{Lot: l.number, Amount: -free}},
 	}, at)
 }
 
@@ -99,9 +110,16 @@ func (a *twinAccount) end(l *twinLot, at time.Time) {
 func (a *twinAccount) letGo(h *twinHold, how string, r ledger.Release, at time.Time) ledger.Entry {
 	h.ended = how
 	e := a.write(ledger.Entry{
-		Kind: ledger.KindRelease, HeldDelta: -h.entry.HeldDelta, Feature: h.entry.Feature, Agent: h.entry.Agent, Quantity: h.entry.Quantity,
-		UnitPrice: h.entry.UnitPrice, CatalogVersion: h.entry.CatalogVersion, About: h.entry.Seq, Parts: negative(h.entry.Parts),
-		Reference: given(r.Reference, h.entry.Reference),
+		Kind:           ledger.KindRelease,
+		HeldDelta:      -h.entry.HeldDelta,
+		Feature:        h.entry.Feature,
+		Agent:          h.entry.Agent,
+		Quantity:       h.entry.Quantity,
+		UnitPrice:      h.entry.UnitPrice,
+		CatalogVersion: h.entry.CatalogVersion,
+		About:          h.entry.Seq,
+		Parts:          negative(h.entry.Parts),
+		Reference:      given(r.Reference, h.entry.Reference),
 	}, at)
 	a.inherit(e.Seq, h.entry.Seq, r.Reason, r.Metadata)
 	a.afterHold(h, at)
@@ -137,7 +155,12 @@ func (a *twinAccount) topUp(at time.Time, prices *catalog.Catalog) {
 		return
 	}
 	a.granted += more
-	a.fill(twinLot{kind: ledger.LotPlan, amount: more, source: a.plan, expires: a.month(a.period + 1)}, ledger.ContraIssued, prices, at)
+	a.fill(twinLot{
+		kind:    ledger.LotPlan,
+		amount:  more,
+		source:  a.plan,
+		expires: a.month(a.period + 1),
+	}, ledger.ContraIssued, prices, at)
 }
 
 func allowanceOf(prices *catalog.Catalog, plan string) tokens.Amount {
@@ -213,9 +236,16 @@ func (w *twin) open(id uuid.UUID, p ledger.SetPlan, now time.Time) result {
 		return refused(invalid("billing_anchor"))
 	}
 	a := &twinAccount{
-		id: id, plan: p.Plan, status: ledger.PlanActive, anchor: p.Anchor, zone: zone, period: -1, notes: map[int64]ledger.Note{},
-		after: map[int64]ledger.Balance{},
-		keys:  map[string]twinKey{}, references: map[string]int64{},
+		id:         id,
+		plan:       p.Plan,
+		status:     ledger.PlanActive,
+		anchor:     p.Anchor,
+		zone:       zone,
+		period:     -1,
+		notes:      map[int64]ledger.Note{},
+		after:      map[int64]ledger.Balance{},
+		keys:       map[string]twinKey{},
+		references: map[string]int64{},
 	}
 	if a.anchor.IsZero() {
 		a.anchor = now
@@ -228,7 +258,8 @@ func (w *twin) open(id uuid.UUID, p ledger.SetPlan, now time.Time) result {
 	return result{}
 }
 
-// present makes sure, while the plan is paid for, that the period that holds now has begun and its allowance is granted.
+// present makes sure, while the plan is paid for, that the period that holds now has begun and its
+// allowance is granted.
 func (a *twinAccount) present(now time.Time, prices *catalog.Catalog) {
 	if a.status != ledger.PlanActive {
 		return

@@ -26,9 +26,23 @@ func (w *twin) settled(id uuid.UUID, now time.Time) (*twinAccount, time.Time) {
 func (w *twin) view(id uuid.UUID, now time.Time) ledger.Account {
 	a, now := w.settled(id, now)
 	v := ledger.Account{
-		ID: id, Plan: a.plan, NextPlan: a.next, PlanStatus: a.status, ClosedAt: a.closed, Anchor: a.anchor, Zone: a.zone,
-		Spendable: a.spendable(now), Held: a.held(), Total: a.balance(), Owed: a.owed, Seq: int64(len(a.entries)), LastAt: a.last,
-		Level: a.levelNow(now, w.prices), Threshold: a.lowBelow(w.prices), Agents: len(a.agents), Reserved: a.reserved(),
+		ID:         id,
+		Plan:       a.plan,
+		NextPlan:   a.next,
+		PlanStatus: a.status,
+		ClosedAt:   a.closed,
+		Anchor:     a.anchor,
+		Zone:       a.zone,
+		Spendable:  a.spendable(now),
+		Held:       a.held(),
+		Total:      a.balance(),
+		Owed:       a.owed,
+		Seq:        int64(len(a.entries)),
+		LastAt:     a.last,
+		Level:      a.levelNow(now, w.prices),
+		Threshold:  a.lowBelow(w.prices),
+		Agents:     len(a.agents),
+		Reserved:   a.reserved(),
 	}
 	for _, g := range a.agents {
 		v.Paused += bit(g.state == ledger.AgentOutOfToken)
@@ -41,8 +55,15 @@ func (w *twin) view(id uuid.UUID, now time.Time) ledger.Account {
 		v.NewestLot = max(v.NewestLot, l.number)
 		if remaining := a.remaining(l.number); remaining > 0 {
 			v.Lots = append(v.Lots, ledger.Lot{
-				Number: l.number, Kind: l.kind, Amount: l.amount, Remaining: remaining, Held: a.heldOf(l.number), EffectiveAt: l.effective,
-				ExpiresAt: l.expires, Frozen: l.frozen, Source: l.source,
+				Number:      l.number,
+				Kind:        l.kind,
+				Amount:      l.amount,
+				Remaining:   remaining,
+				Held:        a.heldOf(l.number),
+				EffectiveAt: l.effective,
+				ExpiresAt:   l.expires,
+				Frozen:      l.frozen,
+				Source:      l.source,
 			})
 		}
 	}
@@ -78,8 +99,10 @@ func (w *twin) senseless(id uuid.UUID, f ledger.Filter) string {
 
 func (w *twin) history(id uuid.UUID, f ledger.Filter, now time.Time) (lines []ledger.Entry) {
 	for _, e := range slices.Backward(w.write(id, now).entries) {
-		if (f.Kinds == nil || slices.Contains(f.Kinds, e.Kind)) && (f.LotKinds == nil || slices.Contains(f.LotKinds, e.LotKind)) &&
-			(f.Feature == "" || f.Feature == e.Feature) && (f.Reference == "" || f.Reference == e.Reference) && (f.Agent == "" || f.Agent == e.Agent) &&
+		if (f.Kinds == nil || slices.Contains(f.Kinds, e.Kind)) &&
+			(f.LotKinds == nil || slices.Contains(f.LotKinds, e.LotKind)) &&
+			(f.Feature == "" || f.Feature == e.Feature) && (f.Reference == "" || f.Reference == e.Reference) &&
+			(f.Agent == "" || f.Agent == e.Agent) &&
 			!e.At.Before(f.From) && (f.To.IsZero() || e.At.Before(f.To)) {
 			lines = append(lines, e)
 		}
@@ -90,7 +113,11 @@ func (w *twin) history(id uuid.UUID, f ledger.Filter, now time.Time) (lines []le
 func (w *twin) balanceAt(id uuid.UUID, at, now time.Time) (b ledger.Balance) {
 	for _, e := range w.write(id, now).entries {
 		if e.At.Before(at) {
-			b = ledger.Balance{Spendable: e.SpendableAfter, Held: e.HeldAfter, Total: e.BalanceAfter}
+			b = ledger.Balance{
+				Spendable: e.SpendableAfter,
+				Held:      e.HeldAfter,
+				Total:     e.BalanceAfter,
+			}
 		}
 	}
 	return b
@@ -111,7 +138,11 @@ func (w *twin) usage(id uuid.UUID, from, to time.Time) []ledger.Usage {
 			return u.Day.Equal(work.Day) && u.Feature == e.Feature && u.Agent == e.Agent
 		})
 		if i < 0 {
-			list = append(list, ledger.Usage{Day: work.Day, Feature: e.Feature, Agent: e.Agent})
+			list = append(list, ledger.Usage{
+				Day:     work.Day,
+				Feature: e.Feature,
+				Agent:   e.Agent,
+			})
 			i = len(list) - 1
 		}
 		if e.Kind == ledger.KindRefund {

@@ -10,8 +10,9 @@ import (
 // Day is the date of an instant in the account's billing zone, as midnight UTC of that date.
 func (a *Account) Day(at time.Time) time.Time { return dayIn(at, a.Zone) }
 
-// PeriodStart is the date in the billing zone on which the billing period of an instant began, as midnight UTC of that date. The first period began when
-// the account was opened, or at the anchor that the host gave.
+// PeriodStart is the date in the billing zone on which the billing period of an instant began, as
+// midnight UTC of that date. The first period began when the account was opened, or at the anchor
+// that the host gave.
 func (a *Account) PeriodStart(at time.Time) time.Time {
 	return dayIn(boundary(a.Anchor, a.Zone, max(periodAt(a.Anchor, a.Zone, at), 0)), a.Zone)
 }
@@ -29,8 +30,8 @@ func (a *Account) NextAllowance(prices *catalog.Catalog) tokens.Amount {
 	return plan.Allowance
 }
 
-// Resets are the instants at which the next allowances come, soonest first: those before an instant and one more. None while the plan is not
-// paid for.
+// Resets are the instants at which the next allowances come, soonest first: those before an instant
+// and one more. None while the plan is not paid for.
 func (a *Account) Resets(before time.Time) []time.Time {
 	if a.NextReset.IsZero() {
 		return nil

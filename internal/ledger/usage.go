@@ -23,8 +23,8 @@ const (
 	ByDay     UsageBy = "day"
 )
 
-// UsageQuery asks what was spent in a range of days of the billing zone, First and Last included, each as midnight UTC of the date. Zero Last is
-// today, zero First the thirtieth day up to Last.
+// UsageQuery asks what was spent in a range of days of the billing zone, First and Last included,
+// each as midnight UTC of the date. Zero Last is today, zero First the thirtieth day up to Last.
 type UsageQuery struct {
 	By          UsageBy
 	First, Last time.Time
@@ -49,7 +49,8 @@ func (s *UsageSum) add(more UsageSum) {
 	s.Returned += more.Returned
 }
 
-// UsageSums are sums over a range of days and what they add up to: days in their order, features and agents by what they cost in the end, most first.
+// UsageSums are sums over a range of days and what they add up to: days in their order, features
+// and agents by what they cost in the end, most first.
 type UsageSums struct {
 	First, Last time.Time
 	Sums        []UsageSum
@@ -83,7 +84,8 @@ func (l *Ledger) UsageSums(ctx context.Context, account uuid.UUID, q UsageQuery)
 	return l.sumUsage(ctx, account, q)
 }
 
-// sumUsage reads the days that are over and today's part in one snapshot: at midnight the lines move from one to the other.
+// sumUsage reads the days that are over and today's part in one snapshot: at midnight the lines
+// move from one to the other.
 func (l *Ledger) sumUsage(ctx context.Context, account uuid.UUID, q UsageQuery) (UsageSums, error) {
 	byName := map[string]*UsageSum{}
 	add := func(s UsageSum) {
@@ -148,14 +150,16 @@ func (u *Usage) name(by UsageBy) string {
 // SeveralAgents stands for the id of an agent in a sum of the work of more than one.
 const SeveralAgents = "*"
 
-// RecentUse is the work of a day on one feature, by all: its Agent is the one agent that did some of it, SeveralAgents, or empty.
+// RecentUse is the work of a day on one feature, by all: its Agent is the one agent that did some
+// of it, SeveralAgents, or empty.
 type RecentUse struct {
 	Usage
 	AgentName string // what the creator calls that one agent, if it was known when the day was over
 }
 
-// RecentUsage lists the work of each of the accounts, as they were just read, in its last complete days by day and feature: up to yesterday in its
-// billing zone, in no order. Accounts without work are absent. It is two statements for all of them.
+// RecentUsage lists the work of each of the accounts, as they were just read, in its last complete
+// days by day and feature: up to yesterday in its billing zone, in no order. Accounts without work
+// are absent. It is two statements for all of them.
 func (l *Ledger) RecentUsage(ctx context.Context, accounts []Account, days int) (map[uuid.UUID][]RecentUse, error) {
 	if len(accounts) == 0 {
 		return nil, nil
@@ -167,7 +171,10 @@ func (l *Ledger) RecentUsage(ctx context.Context, accounts []Account, days int) 
 	batch.Queue(sqlRecentUsage, r.ids, r.from, r.to).Query(func(rows pgx.Rows) error {
 		var id uuid.UUID
 		var u RecentUse
-		_, err := pgx.ForEachRow(rows, []any{&id, &u.Day, &u.Feature, &u.Amount, &u.Quantity, &u.Count, &u.Returned, &u.Agent, &u.AgentName}, func() error {
+		_, err := pgx.ForEachRow(rows, []any{
+			&id, &u.Day, &u.Feature, &u.Amount, &u.Quantity, &u.Count,
+			&u.Returned, &u.Agent, &u.AgentName,
+		}, func() error {
 			if r.has(id, u.Day) {
 				found[id] = append(found[id], u)
 			}
@@ -194,7 +201,8 @@ func (l *Ledger) RecentUsage(ctx context.Context, accounts []Account, days int) 
 	return found, nil
 }
 
-// recent are days that differ between accounts, for it is not the same day everywhere: from is the first of all, to the last.
+// recent are days that differ between accounts, for it is not the same day everywhere: from is the
+// first of all, to the last.
 type recent struct {
 	ids      []uuid.UUID
 	from, to time.Time

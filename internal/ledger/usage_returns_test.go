@@ -12,12 +12,17 @@ import (
 
 func (b *books) sums(id uuid.UUID, by ledger.UsageBy, first, last time.Time) ledger.UsageSums {
 	b.t.Helper()
-	sums, err := b.UsageSums(b.t.Context(), id, ledger.UsageQuery{By: by, First: first, Last: last})
+	sums, err := b.UsageSums(b.t.Context(), id, ledger.UsageQuery{
+		By:    by,
+		First: first,
+		Last:  last,
+	})
 	b.check(err)
 	return sums
 }
 
-// A charge of 60 that is refunded 35 days later: the day of the refund has no use, and that of the work says how much of it was returned.
+// A charge of 60 that is refunded 35 days later: the day of the refund has no use, and that of the
+// work says how much of it was returned.
 func TestAReturnCountsOnTheDayOfItsWork(t *testing.T) {
 	t.Parallel()
 	b := newBooks(t)
@@ -63,7 +68,8 @@ func sumText(s ledger.UsageSum) string {
 	return s.Amount.String() + " " + inText(s.Quantity) + " " + inText(s.Count) + " " + s.Returned.String()
 }
 
-// A refund makes room in the budget of the month in which its work was done: in today's, when a day is put away, and whatever the order.
+// A refund makes room in the budget of the month in which its work was done: in today's, when a day
+// is put away, and whatever the order.
 func TestARefundMakesRoomInTheMonthOfItsWork(t *testing.T) {
 	t.Parallel()
 	b := newBooks(t)
@@ -71,7 +77,11 @@ func TestARefundMakesRoomInTheMonthOfItsWork(t *testing.T) {
 	b.put(id, "replies", "50", "")
 	work := func(amount string) ledger.Receipt {
 		t.Helper()
-		r, err := b.Charge(t.Context(), id, uuid.NewString(), ledger.Charge{Feature: replies, Agent: "replies", Amount: parsed(amount)})
+		r, err := b.Charge(t.Context(), id, uuid.NewString(), ledger.Charge{
+			Feature: replies,
+			Agent:   "replies",
+			Amount:  parsed(amount),
+		})
 		b.check(err)
 		return r
 	}

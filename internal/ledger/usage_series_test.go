@@ -18,7 +18,8 @@ import (
 // spent is what the entries say that work cost in the end, per day of the work and name.
 func (b *books) spent(id uuid.UUID, by ledger.UsageBy, first time.Time) map[string]map[time.Time]tokens.Amount {
 	b.t.Helper()
-	rows, err := b.pool.Query(b.t.Context(), `select case $2 when 'agent' then e.agent else e.feature end, w.day, -sum(e.amount)::bigint
+	rows, err := b.pool.Query(b.t.Context(),
+		`select case $2 when 'agent' then e.agent else e.feature end, w.day, -sum(e.amount)::bigint
 		from entries as e join entries as w on w.account = e.account and w.seq = case e.kind when 6 then e.about else e.seq end
 		where e.account = $1 and e.contra = 3 and w.day >= $3 group by 1, 2`, id, string(by), first)
 	b.check(err)
@@ -38,7 +39,8 @@ func (b *books) spent(id uuid.UUID, by ledger.UsageBy, first time.Time) map[stri
 	return found
 }
 
-// series reads and checks what holds of every series: it says the same as the entries, biggest first, and the rest is what is left.
+// series reads and checks what holds of every series: it says the same as the entries, biggest
+// first, and the rest is what is left.
 func (b *books) series(id uuid.UUID, by ledger.UsageBy, days int) ledger.UsageSeries {
 	b.t.Helper()
 	a, err := b.Account(b.t.Context(), id)
@@ -56,7 +58,9 @@ func (b *books) series(id uuid.UUID, by ledger.UsageBy, days int) ledger.UsageSe
 		}
 		want := map[time.Time]tokens.Amount{}
 		for name, amounts := range spent {
-			if named := slices.ContainsFunc(s.Series, func(o ledger.Series) bool { return !o.Rest && o.Name == name }); name != one.Name && !one.Rest || one.Rest && named {
+			if named := slices.ContainsFunc(s.Series, func(o ledger.Series) bool {
+				return !o.Rest && o.Name == name
+			}); name != one.Name && !one.Rest || one.Rest && named {
 				continue
 			}
 			for day, amount := range amounts {
@@ -66,7 +70,8 @@ func (b *books) series(id uuid.UUID, by ledger.UsageBy, days int) ledger.UsageSe
 		var sum tokens.Amount
 		for n, got := range one.Days {
 			if day := s.First.AddDate(0, 0, n); got != want[day] {
-				b.t.Errorf("%s %q on %s: %s, the entries say %s", by, one.Name, day.Format(time.DateOnly), got, want[day])
+				b.t.Errorf("%s %q on %s: %s, the entries say %s", by, one.Name, day.Format(time.DateOnly), got,
+					want[day])
 			}
 			sum += got
 		}
@@ -84,7 +89,8 @@ func (b *books) series(id uuid.UUID, by ledger.UsageBy, days int) ledger.UsageSe
 	return s
 }
 
-// Many agents over many days, with refunds, days without work, and a day on which more agents work than the account's row carries.
+// Many agents over many days, with refunds, days without work, and a day on which more agents work
+// than the account's row carries.
 func TestUsageSeriesSayWhatTheEntriesSay(t *testing.T) {
 	t.Parallel()
 	b := newBooks(t)
@@ -96,7 +102,11 @@ func TestUsageSeriesSayWhatTheEntriesSay(t *testing.T) {
 	var last ledger.Receipt
 	for day := range 12 {
 		for range random.IntN(5) + 40*(day%6/5) { // days 5 and 11, which is today, are long
-			c := ledger.Charge{Feature: features[random.IntN(len(features))], Agent: fmt.Sprint("agent-", random.IntN(33)), Quantity: quantity(1 + random.Int64N(3))}
+			c := ledger.Charge{
+				Feature:  features[random.IntN(len(features))],
+				Agent:    fmt.Sprint("agent-", random.IntN(33)),
+				Quantity: quantity(1 + random.Int64N(3)),
+			}
 			r, err := b.Charge(t.Context(), id, uuid.NewString(), c)
 			b.check(err)
 			last = r
@@ -109,7 +119,8 @@ func TestUsageSeriesSayWhatTheEntriesSay(t *testing.T) {
 			b.clock.Advance(24 * time.Hour)
 		}
 	}
-	// The clock's 09:30 UTC is the evening of the same date in Auckland; three hours later it is tomorrow there.
+	// The clock's 09:30 UTC is the evening of the same date in Auckland; three hours later it is
+	// tomorrow there.
 	for _, days := range []int{1, 2, 7, 12, 30, 90} {
 		for _, by := range []ledger.UsageBy{ledger.ByFeature, ledger.ByAgent} {
 			b.series(id, by, days)
@@ -127,7 +138,11 @@ func TestUsageSeriesKeepTheSmallOnesTogether(t *testing.T) {
 	b := newBooks(t)
 	id := b.open("star")
 	for n := range 10 {
-		c := ledger.Charge{Feature: "lip_sync", Agent: fmt.Sprint("agent-", n), Quantity: quantity(int64(10 - n))}
+		c := ledger.Charge{
+			Feature:  "lip_sync",
+			Agent:    fmt.Sprint("agent-", n),
+			Quantity: quantity(int64(10 - n)),
+		}
 		if n == 3 {
 			c.Agent = "" // the creator
 		}
@@ -143,13 +158,18 @@ func TestUsageSeriesKeepTheSmallOnesTogether(t *testing.T) {
 	}
 	s := b.series(id, ledger.ByAgent, 7)
 	rest := s.Series[7]
-	if !rest.Rest || rest.Name != "" || rest.Amount != 30*tokens.One || rest.Count != 3 || rest.Quantity != 6 || s.Series[3].Name != "" || s.Series[3].Rest {
+	if !rest.Rest || rest.Name != "" || rest.Amount != 30*tokens.One || rest.Count != 3 || rest.Quantity != 6 ||
+		s.Series[3].Name != "" || s.Series[3].Rest {
 		t.Errorf("the rest is %+v", rest)
 	}
 	// A newcomer of today outgrows them all, and its earlier days count as well.
 	b.clock.Advance(24 * time.Hour)
 	big := tokens.MustParse("300")
-	_, err := b.Charge(t.Context(), id, uuid.NewString(), ledger.Charge{Feature: "auto_selling", Agent: "agent-9", Amount: &big})
+	_, err := b.Charge(t.Context(), id, uuid.NewString(), ledger.Charge{
+		Feature: "auto_selling",
+		Agent:   "agent-9",
+		Amount:  &big,
+	})
 	b.check(err)
 	if first := b.series(id, ledger.ByAgent, 7).Series[0]; first.Name != "agent-9" || first.Amount != 305*tokens.One {
 		t.Errorf("first is %q with %s", first.Name, first.Amount)
@@ -171,7 +191,8 @@ func TestUsageSeriesRefusals(t *testing.T) {
 			t.Errorf("%q of %d days: %v", c.by, c.days, err)
 		}
 	}
-	if s, err := b.UsageSeries(t.Context(), a, ledger.ByAgent, 90); err != nil || len(s.Series) != 0 || s.Total.Amount != 0 {
+	if s, err := b.UsageSeries(t.Context(), a, ledger.ByAgent, 90); err != nil || len(s.Series) != 0 ||
+		s.Total.Amount != 0 {
 		t.Errorf("nothing used: %+v, %v", s, err)
 	}
 }

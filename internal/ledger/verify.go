@@ -37,16 +37,19 @@ func (d Difference) String() string {
 	return fmt.Sprintf("%s  %s: expected %s, found %s", d.Account, d.What, d.Expected, d.Found)
 }
 
-// Limits of a chunk: accounts whose rows of today travel through this process, and entries that one snapshot has to hold still for.
+// Limits of a chunk: accounts whose rows of today travel through this process, and entries that one
+// snapshot has to hold still for.
 const (
 	chunkAccounts       = 20_000
 	defaultChunkEntries = 4_000_000
 	defaultDifferences  = 100
 )
 
-// Verify compares everything that the books say more than once, account by account, while charges go on: range after range of accounts
-// is read in a snapshot of its own, in which rows, lots and entries belong together. All comparing and adding up is done by Postgres,
-// over the tables as they are, so memory here is bounded whatever the size of an account, and a mistake of the core's cannot hide itself.
+// Verify compares everything that the books say more than once, account by account, while charges
+// go on: range after range of accounts is read in a snapshot of its own, in which rows, lots and
+// entries belong together. All comparing and adding up is done by Postgres, over the tables as they
+// are, so memory here is bounded whatever the size of an account, and a mistake of the core's
+// cannot hide itself.
 func Verify(ctx context.Context, pool *pgxpool.Pool, o VerifyOptions) (VerifyReport, error) {
 	if o.MaxDifferences == 0 {
 		o.MaxDifferences = defaultDifferences
@@ -80,8 +83,8 @@ type verifier struct {
 	report  VerifyReport
 }
 
-// end chooses the last account of a chunk. Behind the last account of all the chunk reaches to the end of the ids: rows without an account are
-// looked for, too.
+// end chooses the last account of a chunk. Behind the last account of all the chunk reaches to the
+// end of the ids: rows without an account are looked for, too.
 func (v *verifier) end(ctx context.Context, low uuid.UUID) (uuid.UUID, error) {
 	rows, err := v.pool.Query(ctx, sqlVerifyChunk, low, chunkAccounts, v.options.ChunkEntries)
 	if err != nil {
@@ -116,7 +119,8 @@ func (v *verifier) chunk(ctx context.Context, low, high uuid.UUID) error {
 			return err
 		}
 		args := []any{
-			low, high, v.room(), today.accounts, today.days, today.features, today.agents, today.amounts, today.quantities, today.counts,
+			low, high, v.room(), today.accounts, today.days, today.features, today.agents, today.amounts,
+			today.quantities, today.counts,
 			today.returned,
 		}
 		if err := v.compare(ctx, tx, args); err != nil {
@@ -155,7 +159,8 @@ func (v *verifier) compare(ctx context.Context, tx pgx.Tx, args []any) error {
 	return err
 }
 
-// todayColumns are the lines of usage that the accounts' rows carry, which only this program can read, for comparing them where all else is.
+// todayColumns are the lines of usage that the accounts' rows carry, which only this program can
+// read, for comparing them where all else is.
 type todayColumns struct {
 	accounts                    []uuid.UUID
 	days                        []time.Time
@@ -164,8 +169,8 @@ type todayColumns struct {
 	returned                    []int64
 }
 
-// accounts goes through the rows of a chunk's accounts and looks at what cannot be told in SQL: whether the account wakes in time for its next
-// period, and what it has spent today.
+// accounts goes through the rows of a chunk's accounts and looks at what cannot be told in SQL:
+// whether the account wakes in time for its next period, and what it has spent today.
 func (v *verifier) accounts(ctx context.Context, tx pgx.Tx, low, high uuid.UUID) (*todayColumns, error) {
 	rows, err := tx.Query(ctx, sqlVerifyAccounts, low, high)
 	if err != nil {
@@ -175,7 +180,8 @@ func (v *verifier) accounts(ctx context.Context, tx pgx.Tx, low, high uuid.UUID)
 	today := &todayColumns{}
 	for rows.Next() {
 		var a accountRow
-		if err := rows.Scan(&a.account, &a.seq, &a.due, &a.day, &a.usage, &a.active, &a.anchor, &a.zone, &a.period); err != nil {
+		if err := rows.Scan(&a.account, &a.seq, &a.due, &a.day, &a.usage, &a.active, &a.anchor, &a.zone,
+			&a.period); err != nil {
 			return nil, err
 		}
 		v.report.Accounts++
@@ -210,7 +216,10 @@ func (a *accountRow) wakesInTime(differs func(Difference)) {
 	}
 	reset := boundary(a.anchor, zone, a.period+1)
 	if due := instant(a.due); due.IsZero() || due.After(reset) {
-		differs(Difference{a.account, "next due", "not after the reset at " + reset.Format(time.RFC3339Nano), instantText(due)})
+		differs(Difference{
+			a.account, "next due", "not after the reset at " + reset.Format(time.RFC3339Nano),
+			instantText(due),
+		})
 	}
 }
 
@@ -229,7 +238,8 @@ func (a *accountRow) addToday(c *todayColumns, differs func(Difference)) {
 	for _, l := range lines {
 		c.accounts, c.days = append(c.accounts, a.account), append(c.days, a.day)
 		c.features, c.agents = append(c.features, l.feature), append(c.agents, l.agent)
-		c.amounts, c.quantities, c.counts = append(c.amounts, int64(l.amount)), append(c.quantities, l.quantity), append(c.counts, l.count)
+		c.amounts, c.quantities, c.counts = append(c.amounts, int64(l.amount)), append(c.quantities, l.quantity),
+			append(c.counts, l.count)
 		c.returned = append(c.returned, int64(l.returned))
 	}
 }

@@ -30,17 +30,22 @@ var agentCheck = check{
 	left join ledger_accounts as a on a.account = g.account and a.account between $1 and $2
 	where g.account between $1 and $2`,
 	rules: []rule{
-		must("state", "r.state between 0 and 3 and (r.agent <> '' or r.state = 0)", "0 to 3, and 0 for the creator", "r.state::text"),
-		must("paused since", "(r.state = 0) = (r.paused_since is null)", "an instant for one that is paused, else none", "coalesce(r.paused_since::text, 'none')"),
+		must("state", "r.state between 0 and 3 and (r.agent <> '' or r.state = 0)",
+			"0 to 3, and 0 for the creator", "r.state::text"),
+		must("paused since", "(r.state = 0) = (r.paused_since is null)",
+			"an instant for one that is paused, else none", "coalesce(r.paused_since::text, 'none')"),
 		must("budget and reserve", "coalesce(r.budget, 1) > 0 and r.reserve >= 0 and (r.agent <> '' or r.budget is null)",
-			"none below zero, and no budget for the creator", "format('%s, %s', "+inTokens("r.budget")+", "+inTokens("r.reserve")+")"),
-		must("over its budget", "r.state <> 3 or r.budget is not null", "a budget for one that it has stopped", "'none'"),
-		must("turned away", "r.turned_away >= 0 and (r.state <> 0 or r.turned_away = 0)", "none while it is on", "r.turned_away::text"),
+			"none below zero, and no budget for the creator",
+			"format('%s, %s', "+inTokens("r.budget")+", "+inTokens("r.reserve")+")"),
+		must("over its budget", "r.state <> 3 or r.budget is not null", "a budget for one that it has stopped",
+			"'none'"),
+		must("turned away", "r.turned_away >= 0 and (r.state <> 0 or r.turned_away = 0)", "none while it is on",
+			"r.turned_away::text"),
 	},
 }
 
-// The events that wait to be relayed. They are taken over in order, so those that are left are the newest, without a gap, up to what the account's
-// row has counted.
+// The events that wait to be relayed. They are taken over in order, so those that are left are the
+// newest, without a gap, up to what the account's row has counted.
 var eventCheck = check{
 	rows: `
 	select account, a.account is null as missing, coalesce(a.event_seq, 0) as counted, o.newest, o.oldest, o.waiting
@@ -51,6 +56,9 @@ var eventCheck = check{
 	rules: []rule{
 		must("row, by its events", "not r.missing", "one", "'none'"),
 		{"newest event", "r.newest <> r.counted", "r.counted::text", "r.newest::text"},
-		{"events that wait", "r.waiting <> r.newest - r.oldest + 1 or r.oldest < 1", "(r.newest - r.oldest + 1)::text || ', from 1 on'", "r.waiting::text || ', from ' || r.oldest"},
+		{
+			"events that wait", "r.waiting <> r.newest - r.oldest + 1 or r.oldest < 1",
+			"(r.newest - r.oldest + 1)::text || ', from 1 on'", "r.waiting::text || ', from ' || r.oldest",
+		},
 	},
 }

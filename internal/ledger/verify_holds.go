@@ -33,7 +33,8 @@ var spanCheck = check{
 	rules: []rule{
 		must("last entry of its request", "r.last_seq > r.seq", "a later one", "r.last_seq::text"),
 		{
-			"entries of its request", "r.followers <> r.last_seq - r.seq", "'expiries and clawbacks up to ' || r.last_seq", "r.followers || ' of them'",
+			"entries of its request", "r.followers <> r.last_seq - r.seq",
+			"'expiries and clawbacks up to ' || r.last_seq", "r.followers || ' of them'",
 		},
 	},
 }

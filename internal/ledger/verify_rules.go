@@ -5,9 +5,10 @@ import (
 	"strings"
 )
 
-// A check brings together what the books say about one sort of thing (an entry, a lot, a hold) in different places: rows, in SQL. Its rules
-// say what must be true of each. Every check is about a range of accounts, from $1 to $2, rather than about accounts by name as
-// the statements of the lanes are: what no account knows of has to be found, too.
+// A check brings together what the books say about one sort of thing (an entry, a lot, a hold) in
+// different places: rows, in SQL. Its rules say what must be true of each. Every check is about a
+// range of accounts, from $1 to $2, rather than about accounts by name as the statements of the
+// lanes are: what no account knows of has to be found, too.
 type check struct {
 	place string // what a difference is about: SQL over a row r, empty for the account itself
 	rows  string // SQL: a table expression with a column account
@@ -45,7 +46,8 @@ func (c *check) statement() string {
 	broken, values := make([]string, len(c.rules)), make([]string, len(c.rules))
 	for i, r := range c.rules {
 		broken[i] = r.broken
-		values[i] = fmt.Sprintf("('%s', %s, %s, %s)", strings.ReplaceAll(r.what, "'", "''"), r.broken, r.expected, r.found)
+		values[i] = fmt.Sprintf("('%s', %s, %s, %s)", strings.ReplaceAll(r.what, "'", "''"), r.broken, r.expected,
+			r.found)
 	}
 	place := ""
 	if c.place != "" {
@@ -60,9 +62,10 @@ cross join lateral (values
 where (%s) and v.broken`, place, c.rows, strings.Join(values, ",\n\t"), strings.Join(broken, "\n\tor "))
 }
 
-// sqlVerify makes all checks of a range of accounts, from $1 to $2, and lists at most $3 differences; from $4 to $11 are today's lines of usage.
-// It is one statement so that the entries, which may fill the disk, are read once: they wait in a file of Postgres' while one check
-// after another goes through them.
+// sqlVerify makes all checks of a range of accounts, from $1 to $2, and lists at most $3
+// differences; from $4 to $11 are today's lines of usage. It is one statement so that the entries,
+// which may fill the disk, are read once: they wait in a file of Postgres' while one check after
+// another goes through them.
 var sqlVerify = func() string {
 	statements := make([]string, len(checks))
 	for i, c := range checks {
@@ -82,8 +85,9 @@ select * from (
 limit $3`
 }()
 
-// Settings of a chunk's transaction. The time limits are the server's, for its short statements. Nested loops are what a planner without
-// statistics falls into and never gets out of; merging would sort all entries where hashing the few others does.
+// Settings of a chunk's transaction. The time limits are the server's, for its short statements.
+// Nested loops are what a planner without statistics falls into and never gets out of; merging
+// would sort all entries where hashing the few others does.
 const sqlVerifySettings = `
 set local statement_timeout = 0; set local idle_in_transaction_session_timeout = 0;
 set local work_mem = '64MB'; set local jit = off; set local enable_nestloop = off; set local enable_mergejoin = off; set local plan_cache_mode = force_custom_plan`
@@ -91,7 +95,8 @@ set local work_mem = '64MB'; set local jit = off; set local enable_nestloop = of
 const sqlVerifyTotal = `
 select coalesce(sum(seq), 0)::bigint from ledger_accounts`
 
-// The last account of a chunk: as many accounts from $1 on as there may be, up to the one with which the entries become too many.
+// The last account of a chunk: as many accounts from $1 on as there may be, up to the one with
+// which the entries become too many.
 const sqlVerifyChunk = `
 select account from (
 	select account, sum(seq) over (order by account) - seq as before
@@ -107,7 +112,8 @@ from ledger_accounts where account between $1 and $2`
 
 // checks are all that is compared.
 var checks = []check{
-	entryCheck, chainCheck, keyCheck, accountCheck, lotCheck, openLotCheck, holdCheck, reversalCheck, referenceCheck, onceCheck, usageCheck,
+	entryCheck, chainCheck, keyCheck, accountCheck, lotCheck, openLotCheck, holdCheck, reversalCheck,
+	referenceCheck, onceCheck, usageCheck,
 	agentSumsCheck, agentCheck, eventCheck, extensionCheck, spanCheck,
 }
 
@@ -131,19 +137,26 @@ var entryCheck = check{
 			when 6 then r.amount > 0 and r.held_delta = 0
 			when 7 then r.amount < 0 and r.held_delta = 0
 			when 8 then r.amount <= 0 and r.held_delta = 0 end`,
-			"what its kind does", "format('%s and %s, kind %s', "+inTokens("r.amount")+", "+inTokens("r.held_delta")+", r.kind)"),
+			"what its kind does", "format('%s and %s, kind %s', "+inTokens("r.amount")+", "+
+				inTokens("r.held_delta")+", r.kind)"),
 		same("contra account", `case when r.kind = 1 and r.lot_kind = 4 then 2 when r.kind = 1 then 1 when r.kind in (2, 5, 6) then 3 when r.kind = 7 then 4
 			when r.kind = 8 then 5 else 0 end`, "r.contra"),
 		{
-			"sum of its lots", "case when r.lot = 0 then r.moved <> coalesce(" + sumOfLots + ", 0) else r.lots is not null or r.lot_amounts is not null end",
+			"sum of its lots", "case when r.lot = 0 then r.moved <> coalesce(" + sumOfLots +
+				", 0) else r.lots is not null or r.lot_amounts is not null end",
 			inTokens("r.moved"), inTokens(sumOfLots),
 		},
-		must("lots", "r.lot <> 0 or cardinality(r.lots) = cardinality(r.lot_amounts)", "an amount for each", "r.lots::text || ' with ' || r.lot_amounts::text"),
-		must("spendable after", "r.spendable_after between 0 and r.balance_after - r.held_after", "between zero and what is not held", inTokens("r.spendable_after")),
-		must("held after", "r.held_after between 0 and r.balance_after", "between zero and the balance", inTokens("r.held_after")),
-		must("about", "case when r.kind in (4, 5, 6, 8) then r.about between 1 and r.seq - 1 else r.about = 0 end", "an earlier entry where its kind has one",
+		must("lots", "r.lot <> 0 or cardinality(r.lots) = cardinality(r.lot_amounts)", "an amount for each",
+			"r.lots::text || ' with ' || r.lot_amounts::text"),
+		must("spendable after", "r.spendable_after between 0 and r.balance_after - r.held_after",
+			"between zero and what is not held", inTokens("r.spendable_after")),
+		must("held after", "r.held_after between 0 and r.balance_after", "between zero and the balance",
+			inTokens("r.held_after")),
+		must("about", "case when r.kind in (4, 5, 6, 8) then r.about between 1 and r.seq - 1 else r.about = 0 end",
+			"an earlier entry where its kind has one",
 			"r.about::text"),
-		must("idempotency key", "r.without_key = r.without_print", "a key with a fingerprint, or neither", "'one of them'"),
+		must("idempotency key", "r.without_key = r.without_print", "a key with a fingerprint, or neither",
+			"'one of them'"),
 	},
 }
 
@@ -165,7 +178,8 @@ var chainCheck = check{
 	},
 }
 
-// Idempotency keys. They are compared by a hash first, which is a tenth of the memory; what that finds is looked at again.
+// Idempotency keys. They are compared by a hash first, which is a tenth of the memory; what that
+// finds is looked at again.
 var keyCheck = check{
 	place: "'entry ' || r.seq",
 	rows: `
@@ -178,8 +192,8 @@ var keyCheck = check{
 	rules: []rule{same("entries with its idempotency key", "1", "r.times")},
 }
 
-// Work and what was returned of it, by the day of the work, feature and agent, as the entries have it and as the rollup has it: usage_days and
-// the lines of today.
+// Work and what was returned of it, by the day of the work, feature and agent, as the entries have
+// it and as the rollup has it: usage_days and the lines of today.
 var usageCheck = check{
 	place: "format('usage on %s of %s by %s', r.day, r.feature, coalesce(nullif(r.agent, ''), 'no agent'))",
 	rows: `

@@ -1,7 +1,7 @@
 package ledger
 
-// lotsNow are the lots as they stand: the remainder of the open one is on its account's row. What cannot be spent is told from next_due_at,
-// which is when that changes.
+// lotsNow are the lots as they stand: the remainder of the open one is on its account's row. What
+// cannot be spent is told from next_due_at, which is when that changes.
 const lotsNow = `(
 		select l.account, l.lot, l.kind, l.amount, l.priority, l.effective_at, l.expires_at, l.frozen, l.is_open, l.taken_back,
 			case when a.open_lot = l.lot then a.open_remaining else l.remaining end as remaining,
@@ -57,16 +57,20 @@ var accountCheck = check{
 		same("entries", "r.seq", "r.entries"),
 		must("amounts", `r.balance >= 0 and r.held between 0 and r.balance and r.unusable between 0 and r.balance - r.held and r.owed >= 0`,
 			"none below zero, and no part above its whole", "format('balance %s, held %s, unusable %s, owed %s', "+
-				inTokens("r.balance")+", "+inTokens("r.held")+", "+inTokens("r.unusable")+", "+inTokens("r.owed")+")"),
-		// A level that rests on a threshold of the creator's own; any other rests on the catalog. What is held counts as if it came back.
+				inTokens("r.balance")+", "+inTokens("r.held")+", "+inTokens("r.unusable")+", "+inTokens("r.owed")+
+				")"),
+		// A level that rests on a threshold of the creator's own; any other rests on the catalog.
+		// What is held counts as if it came back.
 		{
 			"level", `case r.level when 0 then r.balance - r.unusable < r.low_threshold
 				when 1 then 4 * (r.balance - r.unusable - r.low_threshold) >= r.low_threshold end`,
-			"format('that of %s at a threshold of %s', " + inTokens("(r.balance - r.unusable)") + ", " + inTokens("r.low_threshold") + ")", "r.level::text",
+			"format('that of %s at a threshold of %s', " + inTokens("(r.balance - r.unusable)") + ", " +
+				inTokens("r.low_threshold") + ")", "r.level::text",
 		},
 		{
 			"open lot's remainder", "not r.missing and not (r.open_held between 0 and r.open_remaining and (r.open_lot <> 0 or r.open_remaining = 0))",
-			"'held within what remains, and none without a lot'", "format('%s, held %s', " + inTokens("r.open_remaining") + ", " + inTokens("r.open_held") + ")",
+			"'held within what remains, and none without a lot'",
+			"format('%s, held %s', " + inTokens("r.open_remaining") + ", " + inTokens("r.open_held") + ")",
 		},
 		{"last at", "not r.missing and r.last_at < r.newest_at", "'not before ' || r.newest_at", "r.last_at::text"},
 		{"newest lot", "r.newest_lot <> r.lots_newest", "r.lots_newest::text", "r.newest_lot::text"},
@@ -104,15 +108,23 @@ var lotCheck = check{
 		sameTokens("remaining, by its entries", "r.moved", "r.remaining"),
 		sameTokens("held, by the open holds", "r.holds", "r.held"),
 		sameTokens("taken back, by its entries", "r.taken", "r.taken_back"),
-		must("amounts", "r.amount >= r.remaining and r.remaining >= r.held and r.held >= 0", "amount, remaining and held from large to small, not below zero",
+		must("amounts", "r.amount >= r.remaining and r.remaining >= r.held and r.held >= 0",
+			"amount, remaining and held from large to small, not below zero",
 			"format('%s, %s, %s', "+inTokens("r.amount")+", "+inTokens("r.remaining")+", "+inTokens("r.held")+")"),
-		{"kind", "r.kind is distinct from coalesce(r.granted_kind, r.kind) or r.kind not between 1 and 4", "coalesce(r.granted_kind, r.kind)::text", "r.kind::text"},
-		{"priority", "r.priority <> case when r.kind = 4 then 200 else 100 end", "'that of its kind'", "r.priority::text"},
+		{
+			"kind", "r.kind is distinct from coalesce(r.granted_kind, r.kind) or r.kind not between 1 and 4",
+			"coalesce(r.granted_kind, r.kind)::text", "r.kind::text",
+		},
+		{
+			"priority", "r.priority <> case when r.kind = 4 then 200 else 100 end", "'that of its kind'",
+			"r.priority::text",
+		},
 		{"open", "r.is_open <> (r.remaining > 0)", "(r.remaining > 0)::text", "r.is_open::text"},
 	},
 }
 
-// The lot that an account's row carries, and the one that is first in burn order of those that have something to spend.
+// The lot that an account's row carries, and the one that is first in burn order of those that have
+// something to spend.
 var openLotCheck = check{
 	rows: `
 	select a.account, a.open_lot, a.open_remaining > a.open_held as free, f.lot as first,
@@ -127,12 +139,15 @@ var openLotCheck = check{
 	where a.account between $1 and $2 and a.open_lot <> 0`,
 	rules: []rule{
 		{"open lot", "r.wrong is not null", "'one that can be spent'", "r.wrong || ', ' || r.open_lot"},
-		{"open lot, by burn order", "r.free and r.first is distinct from r.open_lot", "r.first::text", "r.open_lot::text"},
+		{
+			"open lot, by burn order", "r.free and r.first is distinct from r.open_lot", "r.first::text",
+			"r.open_lot::text",
+		},
 	},
 }
 
-// A hold, and the entries that made it and ended it. Its outcome is the kind of the entry that ended it, but 7 when its time was over, which
-// a release records.
+// A hold, and the entries that made it and ended it. Its outcome is the kind of the entry that
+// ended it, but 7 when its time was over, which a release records.
 var holdCheck = check{
 	place: "'hold ' || r.hold",
 	rows: `
@@ -150,21 +165,34 @@ var holdCheck = check{
 	) as x using (account, hold)`,
 	rules: []rule{
 		must("row", "not r.missing", "one", "'none'"),
-		{"amount, by its entry", "not r.missing and r.amount is distinct from r.made", inTokens("r.made"), inTokens("r.amount")},
-		{"sum of its lots", "not r.missing and r.amount is distinct from r.parts", inTokens("r.amount"), inTokens("r.parts")},
+		{
+			"amount, by its entry", "not r.missing and r.amount is distinct from r.made", inTokens("r.made"),
+			inTokens("r.amount"),
+		},
+		{
+			"sum of its lots", "not r.missing and r.amount is distinct from r.parts", inTokens("r.amount"),
+			inTokens("r.parts"),
+		},
 		{
 			"entries that ended it", "not r.missing and coalesce(r.ended, 0) <> case when r.outcome = 0 then 0 else 1 end",
 			"case when r.outcome = 0 then '0' else '1' end", "coalesce(r.ended, 0)::text",
 		},
 		{"outcome", "r.outcome <> 0 and r.ending is distinct from case when r.outcome = 7 then 4 else r.outcome end", "r.ending::text", "r.outcome::text"},
-		{"freed by its end", "r.outcome <> 0 and r.ended = 1 and r.freed is distinct from -r.amount", inTokens("(-r.amount)"), inTokens("r.freed")},
+		{
+			"freed by its end", "r.outcome <> 0 and r.ended = 1 and r.freed is distinct from -r.amount",
+			inTokens("(-r.amount)"), inTokens("r.freed"),
+		},
 		{"reference", "r.reference <> '' and r.reference is distinct from r.named", "r.named", "r.reference"},
 		{"end, by its extensions", "r.expires_at < r.extended_to", "r.extended_to::text", "r.expires_at::text"},
-		{"time of its end", "r.outcome = 7 and r.ended_at < r.expires_at", "'not before ' || r.expires_at", "r.ended_at::text"},
+		{
+			"time of its end", "r.outcome = 7 and r.ended_at < r.expires_at", "'not before ' || r.expires_at",
+			"r.ended_at::text",
+		},
 	},
 }
 
-// What was given back of a charge or capture, or taken back of a purchase. What had lapsed of a purchase has expired.
+// What was given back of a charge or capture, or taken back of a purchase. What had lapsed of a
+// purchase has expired.
 var reversalCheck = check{
 	place: "'entry ' || r.seq",
 	rows: `
@@ -179,14 +207,20 @@ var reversalCheck = check{
 		select account, reference, -sum(amount) as expired from rare where kind = 7 and lot_kind = 4 group by 1, 2
 	) as x on x.account = r.account and x.reference = e.reference and e.kind = 1`,
 	rules: []rule{
-		must("what is reversed", "r.kind in (2, 5) or r.kind = 1 and r.lot_kind = 4", "a charge, a capture or a purchase", "'kind ' || r.kind"),
-		{"reversed, by its refunds", "r.kind <> 1 and r.refunded <> r.reversed", inTokens("r.refunded"), inTokens("r.reversed")},
+		must("what is reversed", "r.kind in (2, 5) or r.kind = 1 and r.lot_kind = 4",
+			"a charge, a capture or a purchase", "'kind ' || r.kind"),
 		{
-			"reversed", "greatest(r.refunded, r.reversed) > abs(r.amount) or r.reversed < 0", "'at most ' || " + inTokens("abs(r.amount)"),
+			"reversed, by its refunds", "r.kind <> 1 and r.refunded <> r.reversed", inTokens("r.refunded"),
+			inTokens("r.reversed"),
+		},
+		{
+			"reversed", "greatest(r.refunded, r.reversed) > abs(r.amount) or r.reversed < 0",
+			"'at most ' || " + inTokens("abs(r.amount)"),
 			inTokens("greatest(r.refunded, r.reversed)"),
 		},
 		{
-			"lapsed, by what expired", "r.lapsed not between 0 and least(r.reversed, r.expired)", "'at most ' || " + inTokens("least(r.reversed, r.expired)"),
+			"lapsed, by what expired", "r.lapsed not between 0 and least(r.reversed, r.expired)",
+			"'at most ' || " + inTokens("least(r.reversed, r.expired)"),
 			inTokens("r.lapsed"),
 		},
 	},
@@ -202,8 +236,11 @@ var referenceCheck = check{
 	where p.account between $1 and $2`,
 	rules: []rule{
 		{"entry", "r.missing", "'entry ' || r.seq", "'none'"},
-		{"what it points to", `not r.missing and case r.scope when 'charge' then r.kind <> 2 when 'purchase' then r.kind <> 1 or r.lot_kind <> 4
-			when 'period' then r.kind <> 1 or r.lot_kind <> 1 else false end`, "'an entry of its scope'", "format('entry %s of kind %s', r.seq, r.kind)"},
+		{
+			"what it points to", `not r.missing and case r.scope when 'charge' then r.kind <> 2 when 'purchase' then r.kind <> 1 or r.lot_kind <> 4
+			when 'period' then r.kind <> 1 or r.lot_kind <> 1 else false end`, "'an entry of its scope'",
+			"format('entry %s of kind %s', r.seq, r.kind)",
+		},
 		{"reference of its entry", "not r.missing and r.scope in ('charge', 'purchase') and r.named <> r.reference", "r.reference", "r.named"},
 	},
 }

@@ -27,15 +27,16 @@ type writer struct {
 func (w *writer) reset() {
 	w.ids = w.ids[:0]
 	for _, r := range []*records{
-		&w.accounts, &w.plans, &w.lots, &w.lotChanges, &w.entries, &w.references, &w.holds, &w.holdEnds, &w.reversals, &w.notes, &w.usage, &w.declined,
+		&w.accounts, &w.plans, &w.lots, &w.lotChanges, &w.entries, &w.references, &w.holds, &w.holdEnds,
+		&w.reversals, &w.notes, &w.usage, &w.declined,
 		&w.agents, &w.guards, &w.outbox, &w.closings, &w.taken, &w.spans, &w.extensions,
 	} {
 		r.reset()
 	}
 }
 
-// write puts everything that the batch changed into the books and commits, in one round trip. When nothing changed it only ends the
-// transaction, which frees the locks.
+// write puts everything that the batch changed into the books and commits, in one round trip. When
+// nothing changed it only ends the transaction, which frees the locks.
 func (w *writer) write(ctx context.Context, conn *pgx.Conn, l *loaded, now time.Time, db laneDB) error {
 	w.reset()
 	for _, p := range l.parties {
@@ -59,7 +60,8 @@ func (w *writer) write(ctx context.Context, conn *pgx.Conn, l *loaded, now time.
 	return commitError(conn.SendBatch(ctx, batch).Close())
 }
 
-// put queues the statements, a hold's beginning before its end. Those that update name the accounts as well (spec "Citus").
+// put queues the statements, a hold's beginning before its end. Those that update name the accounts
+// as well (spec "Citus").
 func (w *writer) put(batch *pgx.Batch) {
 	w.accounts.queue(batch, sqlUpdateAccounts, w.ids)
 	w.plans.queue(batch, sqlUpdatePlans, w.ids)
@@ -84,8 +86,8 @@ func (w *writer) put(batch *pgx.Batch) {
 	w.outbox.queue(batch, sqlInsertOutbox)
 }
 
-// queueDoubts checks what refusals from memory rest on: that their keys are new, and that accounts are still as the lane remembers them where
-// nothing is written that would tell.
+// queueDoubts checks what refusals from memory rest on: that their keys are new, and that accounts
+// are still as the lane remembers them where nothing is written that would tell.
 func (l *loaded) queueDoubts(batch *pgx.Batch) {
 	if len(l.doubts) == 0 {
 		return
@@ -105,8 +107,8 @@ func (l *loaded) queueDoubts(batch *pgx.Batch) {
 	}
 }
 
-// queueExtensionDoubts checks that no extension of a hold bound the keys of requests that were decided from memory. Those that an entry bound are found
-// when the new entries are inserted.
+// queueExtensionDoubts checks that no extension of a hold bound the keys of requests that were
+// decided from memory. Those that an entry bound are found when the new entries are inserted.
 func (l *loaded) queueExtensionDoubts(batch *pgx.Batch) {
 	accounts, keys := l.keysOfExtended(func(c *call) bool { return c.party.remembered && !c.answer.replayed })
 	if len(keys) > 0 {
@@ -114,8 +116,9 @@ func (l *loaded) queueExtensionDoubts(batch *pgx.Batch) {
 	}
 }
 
-// commitError tells a refusal by Postgres, after which nothing was written, from a broken connection, after which nobody knows: the
-// COMMIT travels with the writes. SafeToRetry is not asked, since it claims too much for a lost acknowledgement.
+// commitError tells a refusal by Postgres, after which nothing was written, from a broken
+// connection, after which nobody knows: the COMMIT travels with the writes. SafeToRetry is not
+// asked, since it claims too much for a lost acknowledgement.
 func commitError(err error) error {
 	var refused *pgconn.PgError
 	if err == nil || errors.As(err, &refused) {
@@ -215,7 +218,8 @@ func (w *writer) addClosing(s *state) {
 	w.closings.end()
 }
 
-// addLots notes the lots that are not the open one: the open lot's remainder is in the account's row until another one takes its place.
+// addLots notes the lots that are not the open one: the open lot's remainder is in the account's
+// row until another one takes its place.
 func (w *writer) addLots(s *state) {
 	for i := range s.lots {
 		l := &s.lots[i]

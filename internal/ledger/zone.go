@@ -13,8 +13,9 @@ var zones sync.Map
 
 var errZone = errors.New("unknown time zone")
 
-// LoadZone finds an IANA time zone. Empty means UTC. What means something else on every machine, or is there on some only, is refused: "Local", and all that a
-// system keeps beside the zones, such as "localtime" and "right/Europe/Paris", none of which begins with a capital.
+// LoadZone finds an IANA time zone. Empty means UTC. What means something else on every machine, or
+// is there on some only, is refused: "Local", and all that a system keeps beside the zones, such as
+// "localtime" and "right/Europe/Paris", none of which begins with a capital.
 func LoadZone(name string) (*time.Location, error) {
 	if zone, ok := zones.Load(name); ok {
 		return zone.(*time.Location), nil

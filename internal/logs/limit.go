@@ -14,8 +14,8 @@ const (
 	maxBursts = 256         // how many are told apart; what is more is one burst
 )
 
-// limiter is a handler that writes one line a second of each burst. Lines below a warning always pass: they say what
-// operators did, which must not be lost, or were asked for with a low level.
+// limiter is a handler that writes one line a second of each burst. Lines below a warning always
+// pass: they say what operators did, which must not be lost, or were asked for with a low level.
 type limiter struct {
 	slog.Handler
 	burst  string // set by Burst; empty: from the line
@@ -54,8 +54,8 @@ func (l limiter) WithGroup(name string) slog.Handler {
 	return l
 }
 
-// told are the attributes whose values make lines with one message different bursts: kinds of failures, and what has
-// to do with money.
+// told are the attributes whose values make lines with one message different bursts: kinds of
+// failures, and what has to do with money.
 var told = []string{"code", "purchase"}
 
 func (l limiter) key(r *slog.Record) string {
@@ -86,7 +86,8 @@ type burst struct {
 	to      slog.Handler
 }
 
-// begin says whether a line has to be written because it is the first of a burst. Otherwise the line is counted.
+// begin says whether a line has to be written because it is the first of a burst. Otherwise the
+// line is counted.
 func (b *bursts) begin(key string, to slog.Handler, r *slog.Record) bool {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -103,7 +104,8 @@ func (b *bursts) begin(key string, to slog.Handler, r *slog.Record) bool {
 	return false
 }
 
-// expire writes the last line of those that were counted, with their number, or ends the burst when there were none.
+// expire writes the last line of those that were counted, with their number, or ends the burst when
+// there were none.
 func (b *bursts) expire(key string) {
 	b.mu.Lock()
 	one, known := b.open[key]

@@ -1,5 +1,6 @@
-// Package logs writes the log: lines of text or JSON from a chosen level on. A burst of warnings or errors becomes
-// one line a second with a count, so that no failure can fill a disk or hide the rest of the log.
+// Package logs writes the log: lines of text or JSON from a chosen level on. A burst of warnings or
+// errors becomes one line a second with a count, so that no failure can fill a disk or hide the
+// rest of the log.
 package logs
 
 import (
@@ -23,8 +24,8 @@ type Options struct {
 	Format Format     // empty: Text
 }
 
-// New makes a logger that writes to w. flush writes what was counted in the current second and not written yet; call
-// it before the process ends.
+// New makes a logger that writes to w. flush writes what was counted in the current second and not
+// written yet; call it before the process ends.
 func New(w io.Writer, o Options) (log *slog.Logger, flush func()) {
 	settings := &slog.HandlerOptions{Level: o.Level}
 	var lines slog.Handler = slog.NewTextHandler(w, settings)
@@ -38,8 +39,9 @@ func New(w io.Writer, o Options) (log *slog.Logger, flush func()) {
 // burstKey marks the attribute that names a burst. It is not written.
 const burstKey = "burst"
 
-// Burst is an attribute for slog.Logger.With: all warnings and errors of the logger count as one burst with this
-// name, whatever they say. Without it lines with the same message, code and purchase are one burst.
+// Burst is an attribute for slog.Logger.With: all warnings and errors of the logger count as one
+// burst with this name, whatever they say. Without it lines with the same message, code and
+// purchase are one burst.
 func Burst(name string) slog.Attr { return slog.String(burstKey, name) }
 
 // Database is the burst of everything that fails while the database is away.

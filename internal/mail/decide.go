@@ -116,7 +116,11 @@ func (v *verdict) mind(t told, now time.Time) {
 
 // after is what was said once an alert has gone out.
 func (t told) after(a alert, now time.Time) told {
-	next := told{at: now, level: a.level, paused: a.paused}
+	next := told{
+		at:     now,
+		level:  a.level,
+		paused: a.paused,
+	}
 	if !t.at.IsZero() && now.Before(t.at.Add(coolDown)) {
 		next.level, next.paused = max(next.level, t.level), next.paused || t.paused
 	}

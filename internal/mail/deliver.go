@@ -12,8 +12,9 @@ import (
 	"pop.store/credits/internal/tokens"
 )
 
-// Deliver writes what is due to one creator. It says whether there was one: then there may be others. A failure to send is no error: it is in
-// the log, and the e-mail is tried again. Errors are the database's.
+// Deliver writes what is due to one creator. It says whether there was one: then there may be
+// others. A failure to send is no error: it is in the log, and the e-mail is tried again. Errors
+// are the database's.
 func (m *Mailer) Deliver(ctx context.Context) (found bool, err error) {
 	now := m.Clock()
 	if m.quiet(now) {
@@ -74,7 +75,11 @@ type reader struct {
 
 // read looks at an account. One that is not there, or not any more, has no address.
 func (m *Mailer) read(ctx context.Context, c *claimed) (*reader, error) {
-	r := &reader{standing: standing{alerts: c.alerts, told: c.told, paused: map[string]ledger.Reason{}}}
+	r := &reader{standing: standing{
+		alerts: c.alerts,
+		told:   c.told,
+		paused: map[string]ledger.Reason{},
+	}}
 	var err error
 	if r.Overview, err = m.Accounts.Overview(ctx, c.account); errors.Is(err, ledger.ErrNoAccount) {
 		return r, nil
@@ -176,5 +181,6 @@ func (m *Mailer) logFailure(account uuid.UUID, f failure, givenUp bool, attempt 
 		m.Log.Error("an e-mail was given up", "account", account, "attempt", attempt, "reason", f.reason)
 		return
 	}
-	m.Log.Warn("an e-mail could not be sent; it will be tried again", "account", account, "attempt", attempt, "reason", f.reason)
+	m.Log.Warn("an e-mail could not be sent; it will be tried again", "account", account, "attempt", attempt,
+		"reason", f.reason)
 }

@@ -18,17 +18,23 @@ var (
 	htmlLetter = htmltemplate.Must(htmltemplate.ParseFS(templates, "letter.html"))
 )
 
-// letter is an e-mail on its way. The same occasions make the same id: one that is sent twice, since a server died in between, can be told.
+// letter is an e-mail on its way. The same occasions make the same id: one that is sent twice,
+// since a server died in between, can be told.
 type letter struct {
 	*gomail.Msg
 	at time.Time
 	id string
 }
 
-// letter writes an e-mail: text and HTML, with nothing in it that is fetched from elsewhere or tells when it is read.
+// letter writes an e-mail: text and HTML, with nothing in it that is fetched from elsewhere or
+// tells when it is read.
 func (m *Mailer) letter(to string, w words, about []occasion, now time.Time) (*letter, error) {
 	last, w := about[len(about)-1], w.breakable()
-	l := &letter{Msg: gomail.NewMsg(gomail.WithNoDefaultUserAgent()), at: now, id: last.account.String() + "." + strconv.FormatInt(last.seq, 10)}
+	l := &letter{
+		Msg: gomail.NewMsg(gomail.WithNoDefaultUserAgent()),
+		at:  now,
+		id:  last.account.String() + "." + strconv.FormatInt(last.seq, 10),
+	}
 	l.FromMailAddress(m.From)
 	if err := l.To(to); err != nil {
 		return nil, errAddress

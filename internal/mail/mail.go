@@ -1,8 +1,10 @@
-// Package mail writes to creators: when their tokens run low or out, when an agent stops by itself, and when a purchase has arrived.
+// Package mail writes to creators: when their tokens run low or out, when an agent stops by itself,
+// and when a purchase has arrived.
 //
-// What the books tell becomes an occasion (Sink). A job looks at the occasions of one account at a time, together with the account as it stands
-// by then, and decides what to say (decide.go): so what happens in one moment is one e-mail, and nobody is told what is no longer so. An e-mail
-// goes to an SMTP server, or, where none is set up, into a folder.
+// What the books tell becomes an occasion (Sink). A job looks at the occasions of one account at a
+// time, together with the account as it stands by then, and decides what to say (decide.go): so
+// what happens in one moment is one e-mail, and nobody is told what is no longer so. An e-mail goes
+// to an SMTP server, or, where none is set up, into a folder.
 //
 // Tokens are millionths of a token, instants are UTC. No address gets into a log.
 package mail
@@ -46,9 +48,10 @@ type Options struct {
 // Mailer writes to creators. It is safe for concurrent use.
 type Mailer struct {
 	Options
-	pool  *pgxpool.Pool
-	post  func(context.Context, *letter) error // to the server or into the folder
-	roots *x509.CertPool                       // whom the server's certificate must be from; nil: whom the system trusts
+	pool *pgxpool.Pool
+	post func(context.Context, *letter) error // to the server or into the folder
+	// whom the server's certificate must be from; nil: whom the system trusts
+	roots *x509.CertPool
 
 	mu         sync.Mutex
 	secret     []byte    // signs the links to unsubscribe; nil: not read yet
@@ -57,17 +60,21 @@ type Mailer struct {
 
 // When an e-mail is written, and how often.
 const (
-	// settleTime is how long after an event its e-mail is written: what follows from it, such as agents that stop one after the other, comes along.
+	// settleTime is how long after an event its e-mail is written: what follows from it, such as
+	// agents that stop one after the other, comes along.
 	settleTime = time.Minute
-	// coolDown is how long nothing is said about the balance that was said before. What is worse is said at once.
+	// coolDown is how long nothing is said about the balance that was said before. What is worse is
+	// said at once.
 	coolDown = 12 * time.Hour
-	// lookAgain is the pause before it is looked again whether a job under way has taken the tokens that it holds.
+	// lookAgain is the pause before it is looked again whether a job under way has taken the tokens
+	// that it holds.
 	lookAgain = 5 * time.Minute
-	// billTime is how long the e-mail about a purchase waits for what the payment provider has put on the bill, and billPause after what it is looked
-	// at again.
+	// billTime is how long the e-mail about a purchase waits for what the payment provider has put
+	// on the bill, and billPause after what it is looked at again.
 	billTime  = 5 * time.Minute
 	billPause = 15 * time.Second
-	// maxAge is how old an event may be for anybody to be written to about it, and for how long one that cannot be sent is tried.
+	// maxAge is how old an event may be for anybody to be written to about it, and for how long one
+	// that cannot be sent is tried.
 	maxAge = 24 * time.Hour
 	// keepDone is how long done occasions are kept: longer than events can come again.
 	keepDone = 7 * 24 * time.Hour
@@ -83,7 +90,8 @@ const (
 )
 
 // ErrUnavailable is the answer while the database cannot be asked.
-var ErrUnavailable = problem.New(problem.Unavailable, "unavailable", "This cannot be answered just now. Try again in a moment.")
+var ErrUnavailable = problem.New(problem.Unavailable, "unavailable",
+	"This cannot be answered just now. Try again in a moment.")
 
 // New makes a mailer over a migrated database.
 func New(pool *pgxpool.Pool, o Options) *Mailer {

@@ -47,8 +47,11 @@ func TestOneLetterForACrossing(t *testing.T) {
 	m := o.wantLetters(lowAt35)[0]
 	m.says(t, "Maya's Studio", lowAt35, "Your next 200 arrive on 22 December.", "+ Get More Credits", "Unsubscribe")
 	for name, want := range map[string]string{
-		"From": `"Credits" <credits@shop.example>`, "To": "<" + address + ">", "Auto-Submitted": "auto-generated",
-		"List-Unsubscribe-Post": "List-Unsubscribe=One-Click", "Date": "Sun, 22 Nov 2026 15:03:00 +0000",
+		"From":                  `"Credits" <credits@shop.example>`,
+		"To":                    "<" + address + ">",
+		"Auto-Submitted":        "auto-generated",
+		"List-Unsubscribe-Post": "List-Unsubscribe=One-Click",
+		"Date":                  "Sun, 22 Nov 2026 15:03:00 +0000",
 	} {
 		if got := m.header.Get(name); got != want {
 			t.Errorf("%s: %q, want %q", name, got, want)
@@ -72,7 +75,8 @@ func TestALetterForetells(t *testing.T) {
 		o.spend(id, 18)
 	}
 	o.after(time.Minute)
-	o.wantLetters("38 tokens left")[0].says(t, "At this week's pace, Auto Selling stops around tomorrow, 18:00. Your next 200 arrive on 22 December.")
+	o.wantLetters("38 tokens left")[0].says(t,
+		"At this week's pace, Auto Selling stops around tomorrow, 18:00. Your next 200 arrive on 22 December.")
 }
 
 // Nothing is fetched, and nothing tells whether an e-mail was read.
@@ -138,7 +142,8 @@ func TestWhatGotWorseIsTold(t *testing.T) {
 	o.after(time.Minute)
 	o.spend(id, 35)
 	o.after(time.Minute)
-	o.wantLetters(lowAt35, outAt0)[1].says(t, "Your shop is open as usual. AI tools are waiting for more tokens. Your next 200 arrive on 22 December.")
+	o.wantLetters(lowAt35, outAt0)[1].says(t,
+		"Your shop is open as usual. AI tools are waiting for more tokens. Your next 200 arrive on 22 December.")
 	o.after(24 * time.Hour)
 	o.wantLetters(lowAt35, outAt0)
 }
@@ -222,7 +227,8 @@ func TestAgentsThatStopTogetherAreOneLetter(t *testing.T) {
 	}
 	o.after(10 * time.Second)
 	const both = "Book Maker and PDF are paused: out of tokens"
-	o.wantLetters(both)[0].says(t, "Add tokens and they restart by themselves, for new requests.", "60 tokens left", "Your next 200 arrive on 22 December.")
+	o.wantLetters(both)[0].says(t, "Add tokens and they restart by themselves, for new requests.",
+		"60 tokens left", "Your next 200 arrive on 22 December.")
 	o.after(time.Hour)
 	o.wantLetters(both)
 	o.spend(id, 60) // now it is empty, too: that is news, and names them again
@@ -254,7 +260,8 @@ func TestAnAgentThatGoesOnIsNoNews(t *testing.T) {
 	o.wantLetters("100 tokens added")
 }
 
-// A creator's own pause is no news. A budget that is used, and a reserve that holds an agent back, are told with what ends that: no pack would.
+// A creator's own pause is no news. A budget that is used, and a reserve that holds an agent back,
+// are told with what ends that: no pack would.
 func TestWhyAnAgentIsPausedIsTold(t *testing.T) {
 	t.Parallel()
 	o := newOffice(t)
@@ -292,7 +299,8 @@ func TestWhyAnAgentIsPausedIsTold(t *testing.T) {
 	}
 	o.after(time.Minute)
 	const reserve = "PDF is paused: the tokens left are kept for your own tools"
-	o.wantLetters(budget, reserve)[1].says(t, "Keep less for your own tools and it restarts by itself, for new requests.", "Lower the reserve")
+	o.wantLetters(budget, reserve)[1].says(t,
+		"Keep less for your own tools and it restarts by itself, for new requests.", "Lower the reserve")
 }
 
 // An agent that lacks only what a job holds is told of once the job has taken it.
@@ -328,7 +336,8 @@ func TestAReceipt(t *testing.T) {
 	o.work()
 	m := o.wantLetters(low, "500 tokens added")[1]
 	m.says(t, "500 tokens added", "You now have 518. PDF is back on.", "See your purchase")
-	if !strings.Contains(m.html, `href="`+base+`/credits/purchases/`+purchase+`"`) || m.header.Get("List-Unsubscribe") != "" {
+	if !strings.Contains(m.html, `href="`+base+`/credits/purchases/`+purchase+`"`) ||
+		m.header.Get("List-Unsubscribe") != "" {
 		t.Errorf("%v\n%s", m.header, m.html)
 	}
 	o.after(48 * time.Hour)
@@ -340,7 +349,11 @@ func TestTimesAreTheCreators(t *testing.T) {
 	t.Parallel()
 	o := newOffice(t)
 	anchor := time.Date(2026, 10, 25, 0, 30, 0, 0, time.UTC)
-	id := o.open(accounts.Put{Email: new(address), TimeZone: new("Europe/Berlin"), BillingAnchor: &anchor})
+	id := o.open(accounts.Put{
+		Email:         new(address),
+		TimeZone:      new("Europe/Berlin"),
+		BillingAnchor: &anchor,
+	})
 	o.clock.Set(time.Date(2026, 11, 23, 22, 58, 0, 0, time.UTC))
 	o.spend(id, 165)
 	o.after(2 * time.Minute)
@@ -400,13 +413,19 @@ func TestEventsThatComeAgain(t *testing.T) {
 	s.wantSent(shops)
 }
 
-// Servers that take over the same events wait for each other, in whatever order the events come: each is at an account that the other wants next.
+// Servers that take over the same events wait for each other, in whatever order the events come:
+// each is at an account that the other wants next.
 func TestSinksAtTheSameTime(t *testing.T) {
 	t.Parallel()
 	o := newOffice(t)
 	events := make([]ledger.Told, 101)
 	for i := range events {
-		events[i] = ledger.Told{Account: uuid.New(), Event: ledger.Event{Seq: 1, At: o.clock.Now(), Kind: ledger.EventBalanceLow, Data: []byte("{}")}}
+		events[i] = ledger.Told{Account: uuid.New(), Event: ledger.Event{
+			Seq:  1,
+			At:   o.clock.Now(),
+			Kind: ledger.EventBalanceLow,
+			Data: []byte("{}"),
+		}}
 	}
 	backwards := slices.Clone(events)
 	slices.Reverse(backwards)
@@ -414,7 +433,8 @@ func TestSinksAtTheSameTime(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := tx.Exec(t.Context(), "insert into mail_accounts (account) values ($1)", events[50].Account); err != nil {
+	if _, err := tx.Exec(t.Context(), "insert into mail_accounts (account) values ($1)",
+		events[50].Account); err != nil {
 		t.Fatal(err)
 	}
 	var both sync.WaitGroup
@@ -445,7 +465,8 @@ func together(times int, f func(i int)) {
 	all.Wait()
 }
 
-// An event that comes a day late is no news; and what is done is forgotten only when events cannot come again.
+// An event that comes a day late is no news; and what is done is forgotten only when events cannot
+// come again.
 func TestOldEvents(t *testing.T) {
 	t.Parallel()
 	o := newOffice(t)

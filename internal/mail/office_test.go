@@ -79,9 +79,18 @@ func newOffice(t *testing.T) *office {
 
 func newOfficeWith(t *testing.T, server *url.URL) *office {
 	t.Helper()
-	o := &office{t: t, pool: testdb.New(t), clock: clock.NewManual(start), folder: filepath.Join(t.TempDir(), "mail")}
+	o := &office{
+		t:      t,
+		pool:   testdb.New(t),
+		clock:  clock.NewManual(start),
+		folder: filepath.Join(t.TempDir(), "mail"),
+	}
 	log := slog.New(slog.NewTextHandler(&o.log, &slog.HandlerOptions{Level: slog.LevelDebug}))
-	o.books = ledger.New(o.pool, ledger.Options{Clock: o.clock.Now, Prices: catalog.Builtin, Log: log})
+	o.books = ledger.New(o.pool, ledger.Options{
+		Clock:  o.clock.Now,
+		Prices: catalog.Builtin,
+		Log:    log,
+	})
 	t.Cleanup(o.books.Close)
 	o.people = accounts.New(o.pool, o.books, catalog.Builtin)
 	public, err := url.Parse(base)
@@ -89,8 +98,15 @@ func newOfficeWith(t *testing.T, server *url.URL) *office {
 		t.Fatal(err)
 	}
 	o.mailer = mail.New(o.pool, mail.Options{
-		Accounts: o.people, Ledger: o.books, Prices: catalog.Builtin, BaseURL: public, From: &netmail.Address{Name: "Credits", Address: "credits@shop.example"},
-		Server: server, Folder: o.folder, Clock: o.clock.Now, Log: log,
+		Accounts: o.people,
+		Ledger:   o.books,
+		Prices:   catalog.Builtin,
+		BaseURL:  public,
+		From:     &netmail.Address{Name: "Credits", Address: "credits@shop.example"},
+		Server:   server,
+		Folder:   o.folder,
+		Clock:    o.clock.Now,
+		Log:      log,
 	})
 	o.relay = relay.New(o.books, o.mailer.Sink)
 	t.Cleanup(func() {
@@ -146,7 +162,12 @@ func (o *office) stop(id uuid.UUID, agent, feature string) {
 
 func (o *office) grant(id uuid.UUID, kind ledger.LotKind, amount int64, source string) {
 	o.t.Helper()
-	g := ledger.Grant{Kind: kind, Amount: tokens.Amount(amount) * tokens.One, Source: source, Reason: "a test"}
+	g := ledger.Grant{
+		Kind:   kind,
+		Amount: tokens.Amount(amount) * tokens.One,
+		Source: source,
+		Reason: "a test",
+	}
 	if _, err := o.books.Grant(o.t.Context(), id, uuid.NewString(), g); err != nil {
 		o.t.Fatal(err)
 	}
@@ -155,7 +176,11 @@ func (o *office) grant(id uuid.UUID, kind ledger.LotKind, amount int64, source s
 func (o *office) hold(id uuid.UUID, amount int64) int64 {
 	o.t.Helper()
 	whole := tokens.Amount(amount) * tokens.One
-	e, err := o.books.Hold(o.t.Context(), id, uuid.NewString(), ledger.Hold{Feature: "auto_selling", Amount: &whole, ExpiresIn: 24 * time.Hour})
+	e, err := o.books.Hold(o.t.Context(), id, uuid.NewString(), ledger.Hold{
+		Feature:   "auto_selling",
+		Amount:    &whole,
+		ExpiresIn: 24 * time.Hour,
+	})
 	if err != nil {
 		o.t.Fatal(err)
 	}
@@ -258,7 +283,8 @@ func read(t *testing.T, raw string) *message {
 			t.Fatalf("part %d: %v", i, err)
 		}
 		body, err := io.ReadAll(part)
-		if kind, params, _ := mime.ParseMediaType(part.Header.Get("Content-Type")); err != nil || kind != want || !strings.EqualFold(params["charset"], "utf-8") {
+		if kind, params, _ := mime.ParseMediaType(part.Header.Get("Content-Type")); err != nil || kind != want ||
+			!strings.EqualFold(params["charset"], "utf-8") {
 			t.Errorf("part %d is %q, %v (%v)", i, kind, params, err)
 		}
 		if text := strings.ReplaceAll(string(body), "\r\n", "\n"); i == 0 {

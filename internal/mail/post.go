@@ -49,7 +49,11 @@ func (m *Mailer) toServer(ctx context.Context, l *letter) error {
 func (m *Mailer) client() (*gomail.Client, error) {
 	host := m.Server.Hostname()
 	o := []gomail.Option{
-		gomail.WithTimeout(sendTime), gomail.WithTLSConfig(&tls.Config{MinVersion: tls.VersionTLS12, ServerName: host, RootCAs: m.roots}),
+		gomail.WithTimeout(sendTime), gomail.WithTLSConfig(&tls.Config{
+			MinVersion: tls.VersionTLS12,
+			ServerName: host,
+			RootCAs:    m.roots,
+		}),
 		gomail.WithTLSPolicy(gomail.TLSMandatory), gomail.WithHELO(m.host()),
 	}
 	port := 587
@@ -83,7 +87,8 @@ func loopback(host string) bool {
 	return host == "localhost" || (err == nil && address.IsLoopback())
 }
 
-// failure is why an e-mail did not go out. Its reason has no address in it and no secret: what a server says is left out but for its number.
+// failure is why an e-mail did not go out. Its reason has no address in it and no secret: what a
+// server says is left out but for its number.
 type failure struct {
 	reason      string
 	unreachable bool // the server, for everybody
@@ -98,7 +103,8 @@ func failureOf(err error) failure {
 	case errors.Is(err, errAddress):
 		return failure{reason: err.Error(), final: true}
 	case errors.As(err, &sending):
-		f := failure{reason: sending.Reason.String() + ": " + strings.TrimSpace(fmt.Sprint(sending.ErrorCode(), " ", sending.EnhancedStatusCode()))}
+		f := failure{reason: sending.Reason.String() + ": " +
+			strings.TrimSpace(fmt.Sprint(sending.ErrorCode(), " ", sending.EnhancedStatusCode()))}
 		refused := sending.ErrorCode() >= 500
 		f.final = refused && (sending.Reason == gomail.ErrSMTPRcptTo || sending.Reason == gomail.ErrSMTPDataClose)
 		f.unreachable = !refused && sending.ErrorCode() == 0
@@ -111,7 +117,8 @@ func failureOf(err error) failure {
 	return failure{reason: err.Error(), unreachable: true} // of the folder
 }
 
-// connectionReason words what has to do with the network or with certificates. Anything else may repeat what was sent.
+// connectionReason words what has to do with the network or with certificates. Anything else may
+// repeat what was sent.
 func connectionReason(err error) string {
 	var network *net.OpError
 	var certificate *tls.CertificateVerificationError
@@ -131,7 +138,8 @@ func connectionReason(err error) string {
 // maxFiles is how many e-mails the folder keeps: the newest.
 const maxFiles = 500
 
-// intoFolder writes an e-mail into a file that only the server's user can read. Its name begins with the time, so that files stand in order.
+// intoFolder writes an e-mail into a file that only the server's user can read. Its name begins
+// with the time, so that files stand in order.
 func (m *Mailer) intoFolder(_ context.Context, l *letter) error {
 	if err := os.MkdirAll(m.Folder, 0o700); err != nil {
 		return err

@@ -37,7 +37,9 @@ func (s *mailServer) wantSent(want int) []delivery {
 func TestTheWayToTheServer(t *testing.T) {
 	t.Parallel()
 	for name, set := range map[string]func(*mailServer){
-		"STARTTLS and a password":      func(s *mailServer) { s.host, s.starttls, s.login = anyAddress, true, "credits hunter2!" },
+		"STARTTLS and a password": func(s *mailServer) {
+			s.host, s.starttls, s.login = anyAddress, true, "credits hunter2!"
+		},
 		"TLS at once and a password":   func(s *mailServer) { s.implicit, s.login = true, "credits hunter2!" },
 		"this machine":                 func(*mailServer) {},
 		"this machine, and a password": func(s *mailServer) { s.login = "credits hunter2!" },
@@ -64,12 +66,15 @@ func TestTheWayToTheServer(t *testing.T) {
 	}
 }
 
-// Over a network nothing goes out in the clear, least of all the password; nor to a server that cannot show who it is.
+// Over a network nothing goes out in the clear, least of all the password; nor to a server that
+// cannot show who it is.
 func TestNothingGoesOutInTheClear(t *testing.T) {
 	t.Parallel()
 	for name, set := range map[string]func(*mailServer){
-		"no STARTTLS":             func(s *mailServer) { s.host, s.login = anyAddress, "credits hunter2!" },
-		"an unknown certificate":  func(s *mailServer) { s.host, s.starttls, s.login = anyAddress, true, "credits hunter2!" },
+		"no STARTTLS": func(s *mailServer) { s.host, s.login = anyAddress, "credits hunter2!" },
+		"an unknown certificate": func(s *mailServer) {
+			s.host, s.starttls, s.login = anyAddress, true, "credits hunter2!"
+		},
 		"the same from the start": func(s *mailServer) { s.implicit, s.login = true, "credits hunter2!" },
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -107,7 +112,8 @@ func TestAServerThatIsDownForAWhile(t *testing.T) {
 	for _, d := range s.wantSent(2) {
 		subjects = append(subjects, read(t, d.data).subject)
 	}
-	if all := strings.Join(subjects, "|"); !strings.Contains(all, lowAt35) || !strings.Contains(all, "25 tokens left") {
+	if all := strings.Join(subjects, "|"); !strings.Contains(all, lowAt35) ||
+		!strings.Contains(all, "25 tokens left") {
 		t.Errorf("the e-mails say %s", all)
 	}
 	o.after(24 * time.Hour)
@@ -166,7 +172,8 @@ func TestWhatCannotBeSentIsGivenUpAfterADay(t *testing.T) {
 	s.wantSent(0)
 }
 
-// A server that says no for good is not asked again; and one creator's bad address holds up nobody else's e-mail.
+// A server that says no for good is not asked again; and one creator's bad address holds up nobody
+// else's e-mail.
 func TestAnAddressThatIsRefused(t *testing.T) {
 	t.Parallel()
 	o, s := newPost(t, func(s *mailServer) { s.rcptReply = "550 5.1.1 <" + address + "> unknown" })
@@ -186,7 +193,9 @@ func TestAnAddressThatIsRefused(t *testing.T) {
 // A password that the server refuses is in no log, though the server repeats it.
 func TestARefusedPassword(t *testing.T) {
 	t.Parallel()
-	s, roots := newMailServer(t, func(s *mailServer) { s.host, s.starttls, s.login = anyAddress, true, "credits other" })
+	s, roots := newMailServer(t, func(s *mailServer) {
+		s.host, s.starttls, s.login = anyAddress, true, "credits other"
+	})
 	wrong := s.address()
 	s.login = "credits secret"
 	o := newOfficeWith(t, wrong)
@@ -246,10 +255,14 @@ func TestAFolderThatCannotBeMade(t *testing.T) {
 
 // hostile are names that would be more than names in an e-mail which takes them as they are.
 var hostile = []string{
-	"x\r\nBcc: eve@evil.example", "x\nBcc: eve@evil.example", "x\r\n\r\n<b>body", "x\rBcc: eve@evil.example", "\r\n.\r\nMAIL FROM:<eve@evil.example>",
-	"=?utf-8?q?x=0D=0ABcc:_eve@evil.example?=", "x\u2028Bcc: eve@evil.example", "\u202egnp.exe", "\x00", "\x1b[31m", "\"; Bcc: eve@evil.example", strings.Repeat("long ", 40), "Ünïcödé 店", "--boundary",
-	`<script>alert(1)</script>`, `"><img src=x onerror=alert(1)>`, `</title><script>alert(1)</script>`, `</style><svg/onload=alert(1)>`, `{{.URL}}{{7}}`,
-	`<a href="https://evil.example">x</a>`, `javascript:alert(1)`, `<!--`, `]]>`, `&lt;script&gt;`, `' style='x:expression(1)`,
+	"x\r\nBcc: eve@evil.example", "x\nBcc: eve@evil.example", "x\r\n\r\n<b>body", "x\rBcc: eve@evil.example",
+	"\r\n.\r\nMAIL FROM:<eve@evil.example>",
+	"=?utf-8?q?x=0D=0ABcc:_eve@evil.example?=", "x\u2028Bcc: eve@evil.example", "\u202egnp.exe", "\x00",
+	"\x1b[31m", "\"; Bcc: eve@evil.example", strings.Repeat("long ", 40), "Ünïcödé 店", "--boundary",
+	`<script>alert(1)</script>`, `"><img src=x onerror=alert(1)>`, `</title><script>alert(1)</script>`,
+	`</style><svg/onload=alert(1)>`, `{{.URL}}{{7}}`,
+	`<a href="https://evil.example">x</a>`, `javascript:alert(1)`, `<!--`, `]]>`, `&lt;script&gt;`,
+	`' style='x:expression(1)`,
 }
 
 // Whatever shops and agents are called, it is a name: no header, no recipient, no element.
@@ -259,12 +272,14 @@ func TestHostileNames(t *testing.T) {
 	for i, evil := range hostile {
 		id := o.open(accounts.Put{Email: new(address)})
 		// Past the door that keeps control characters out of profiles.
-		if _, err := o.pool.Exec(t.Context(), "update accounts set name = $2 where id = $1", id, strings.ReplaceAll(evil, "\x00", "")); err != nil {
+		if _, err := o.pool.Exec(t.Context(), "update accounts set name = $2 where id = $1", id,
+			strings.ReplaceAll(evil, "\x00", "")); err != nil {
 			t.Fatal(err)
 		}
 		o.spend(id, 140)
 		o.stop(id, "books", "pdf_creation")
-		if _, err := o.pool.Exec(t.Context(), "update agents set name = $2 where account = $1 and agent = 'books'", id, strings.ReplaceAll(evil, "\x00", "")); err != nil {
+		if _, err := o.pool.Exec(t.Context(), "update agents set name = $2 where account = $1 and agent = 'books'",
+			id, strings.ReplaceAll(evil, "\x00", "")); err != nil {
 			t.Fatal(err)
 		}
 		o.after(time.Minute)
@@ -275,7 +290,8 @@ func TestHostileNames(t *testing.T) {
 		m := read(t, d.data)
 		wantOwnHeaders(t, m, evil)
 		wantOwnElements(t, m, evil)
-		if strings.ContainsAny(m.subject, "\r\n\x1b\u202e\u2028") || !strings.HasSuffix(m.subject, " is paused: out of tokens") {
+		if strings.ContainsAny(m.subject, "\r\n\x1b\u202e\u2028") ||
+			!strings.HasSuffix(m.subject, " is paused: out of tokens") {
 			t.Errorf("%q: about %q", evil, m.subject)
 		}
 	}
@@ -284,8 +300,17 @@ func TestHostileNames(t *testing.T) {
 func wantOwnHeaders(t *testing.T, m *message, evil string) {
 	t.Helper()
 	own := map[string]bool{
-		"From": true, "To": true, "Subject": true, "Date": true, "Message-Id": true, "Mime-Version": true, "Content-Type": true,
-		"Auto-Submitted": true, "X-Auto-Response-Suppress": true, "List-Unsubscribe": true, "List-Unsubscribe-Post": true,
+		"From":                     true,
+		"To":                       true,
+		"Subject":                  true,
+		"Date":                     true,
+		"Message-Id":               true,
+		"Mime-Version":             true,
+		"Content-Type":             true,
+		"Auto-Submitted":           true,
+		"X-Auto-Response-Suppress": true,
+		"List-Unsubscribe":         true,
+		"List-Unsubscribe-Post":    true,
 	}
 	for name, values := range m.header {
 		if !own[name] || len(values) != 1 {

@@ -37,7 +37,8 @@ func (m *Mailer) claim(ctx context.Context, now time.Time) (claimed, bool, error
 	var c claimed
 	var toldAt *time.Time
 	var level int16
-	err := m.pool.QueryRow(ctx, sqlClaim, now, now.Add(busyTime)).Scan(&c.account, &c.alerts, &toldAt, &level, &c.told.paused)
+	err := m.pool.QueryRow(ctx, sqlClaim, now, now.Add(busyTime)).Scan(&c.account, &c.alerts, &toldAt, &level,
+		&c.told.paused)
 	switch {
 	case errors.Is(err, pgx.ErrNoRows):
 		return c, false, nil
@@ -70,7 +71,8 @@ const maxAtOnce = 1_000
 const sqlOccasions = `select seq, at, kind, agents, amount, purchase, due_at, failures, failing_since from mail_occasions
 	where account = $1 and done_at is null order by seq limit $2`
 
-// occasions lists those that are not done, also those that are not due yet: they may belong to the same moment.
+// occasions lists those that are not done, also those that are not due yet: they may belong to the
+// same moment.
 func (m *Mailer) occasions(ctx context.Context, account uuid.UUID) ([]occasion, error) {
 	rows, err := m.pool.Query(ctx, sqlOccasions, account, maxAtOnce)
 	if err != nil {

@@ -16,9 +16,12 @@ import (
 // fact is a line such as "Paid with: Visa 4242".
 type fact struct{ Name, Value string }
 
-// receiptWords say that tokens that were bought have come, and what was paid. ready is false while more is to be expected: the bill comes from the
-// payment provider, and the purchase itself may not be noted yet. After billTime it is said without.
-func (m *Mailer) receiptWords(ctx context.Context, r *reader, o occasion, now time.Time) (w words, ready bool, err error) {
+// receiptWords say that tokens that were bought have come, and what was paid. ready is false while
+// more is to be expected: the bill comes from the payment provider, and the purchase itself may not
+// be noted yet. After billTime it is said without.
+func (m *Mailer) receiptWords(ctx context.Context, r *reader, o occasion, now time.Time) (w words, ready bool,
+	err error,
+) {
 	w = m.arrivedWords(r, o)
 	if m.Receipt == nil {
 		return w, true, nil
@@ -47,8 +50,12 @@ func (m *Mailer) arrivedWords(r *reader, o occasion) words {
 		text += " " + areOrIs(names) + " back on."
 	}
 	return words{
-		Shop: oneLine(r.Name), Title: views.Tokens(o.amount) + " added", Paragraphs: []string{text},
-		Button: "See your purchase", URL: m.link("/credits/purchases/" + o.purchase), Foot: "This is about a purchase in your shop.",
+		Shop:       oneLine(r.Name),
+		Title:      views.Tokens(o.amount) + " added",
+		Paragraphs: []string{text},
+		Button:     "See your purchase",
+		URL:        m.link("/credits/purchases/" + o.purchase),
+		Foot:       "This is about a purchase in your shop.",
 	}
 }
 
@@ -63,7 +70,8 @@ func (m *Mailer) addReceipt(w *words, r *reader, bought *billing.Receipt, now ti
 	w.add("Tokens", model.TokenWords())
 	w.add("From", strings.Join(model.Seller, ", "))
 	w.add("To", strings.Join(model.Buyer, ", "))
-	w.Button, w.URL, w.Foot = "See your receipt", m.link("/credits/purchases/"+model.ID+"/receipt"), "This is the receipt for a purchase in your shop."
+	w.Button, w.URL, w.Foot = "See your receipt", m.link("/credits/purchases/"+model.ID+"/receipt"),
+		"This is the receipt for a purchase in your shop."
 	if model.ProviderURL != "" {
 		w.Other, w.OtherURL = model.ProviderLabel(), model.ProviderURL
 	}

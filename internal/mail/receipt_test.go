@@ -44,10 +44,20 @@ func (p provider) Checkout(ctx context.Context, id string) (payment.Checkout, er
 func (o *office) till() *till {
 	t := &till{o: o}
 	log := slog.New(slog.DiscardHandler)
-	t.provider = sandbox.New(o.pool, sandbox.Options{Clock: o.clock.Now, BaseURL: base, Secret: "whsec_1", Log: log})
+	t.provider = sandbox.New(o.pool, sandbox.Options{
+		Clock:   o.clock.Now,
+		BaseURL: base,
+		Secret:  "whsec_1",
+		Log:     log,
+	})
 	t.Service = billing.New(o.pool, billing.Options{
-		Ledger: o.books, Prices: catalog.Builtin, Provider: provider{t.provider, &t.silent}, WebhookSecrets: []string{"whsec_1"}, BaseURL: base,
-		Clock: o.clock.Now, Log: log,
+		Ledger:         o.books,
+		Prices:         catalog.Builtin,
+		Provider:       provider{t.provider, &t.silent},
+		WebhookSecrets: []string{"whsec_1"},
+		BaseURL:        base,
+		Clock:          o.clock.Now,
+		Log:            log,
 	})
 	o.mailer.Receipt, o.mailer.Seller = t.Receipt, []string{"Credits Ltd", "1 Main Street", "VAT GB1"}
 	return t
@@ -60,7 +70,8 @@ func (t *till) order(account uuid.UUID, buyer sandbox.Buyer, card sandbox.Card) 
 	if err != nil {
 		t.o.t.Fatal(err)
 	}
-	if _, err := t.provider.PayAs(t.o.t.Context(), p.CheckoutURL[strings.LastIndex(p.CheckoutURL, "/")+1:], card, buyer); err != nil {
+	if _, err := t.provider.PayAs(t.o.t.Context(), p.CheckoutURL[strings.LastIndex(p.CheckoutURL, "/")+1:], card,
+		buyer); err != nil {
 		t.o.t.Fatal(err)
 	}
 	return p
@@ -78,23 +89,37 @@ func (t *till) buy(account uuid.UUID, buyer sandbox.Buyer) billing.Purchase {
 func TestTheLetterIsTheReceipt(t *testing.T) {
 	t.Parallel()
 	o := newOffice(t)
-	id := o.open(accounts.Put{Email: new(address), Name: new("Maya's Studio"), TimeZone: new("Pacific/Auckland")})
+	id := o.open(accounts.Put{
+		Email:    new(address),
+		Name:     new("Maya's Studio"),
+		TimeZone: new("Pacific/Auckland"),
+	})
 	shop := o.till()
-	p := shop.buy(id, sandbox.Buyer{Company: "Maya GmbH", TaxID: "DE123456789", VAT: true})
+	p := shop.buy(id, sandbox.Buyer{
+		Company: "Maya GmbH",
+		TaxID:   "DE123456789",
+		VAT:     true,
+	})
 	o.work()
 	m := o.wantLetters("500 tokens added")[0]
 	digits := strings.ToUpper(strings.ReplaceAll(p.ID.String(), "-", ""))
-	m.says(t, "You now have 700.", "R-"+digits[:6]+"-"+digits[6:12], "23 November 2026", "Visa 4242", "500 tokens. They never expire.",
-		"Credits Ltd, 1 Main Street, VAT GB1", "Maya GmbH, Tax id DE123456789", "This is the receipt for a purchase in your shop.")
+	m.says(t, "You now have 700.", "R-"+digits[:6]+"-"+digits[6:12], "23 November 2026", "Visa 4242",
+		"500 tokens. They never expire.",
+		"Credits Ltd, 1 Main Street, VAT GB1", "Maya GmbH, Tax id DE123456789",
+		"This is the receipt for a purchase in your shop.")
 	for _, line := range []string{"500 tokens: $39.00\n", "VAT 20%: $7.80\n", "Total paid: $46.80\n"} {
 		if !strings.Contains(m.text, line) {
 			t.Errorf("the text does not say %q:\n%s", line, m.text)
 		}
-		if flat := strings.ReplaceAll(strings.TrimSpace(line), ": $", "$"); !strings.Contains(strings.ReplaceAll(textOf(t, m.html), " $", "$"), flat) {
+		if flat := strings.ReplaceAll(strings.TrimSpace(line), ": $",
+			"$"); !strings.Contains(strings.ReplaceAll(textOf(t, m.html), " $", "$"), flat) {
 			t.Errorf("the HTML does not say %q:\n%s", flat, textOf(t, m.html))
 		}
 	}
-	for _, link := range []string{base + "/credits/purchases/" + p.ID.String() + "/receipt", base + "/sandbox/receipts/pi_"} {
+	for _, link := range []string{
+		base + "/credits/purchases/" + p.ID.String() + "/receipt",
+		base + "/sandbox/receipts/pi_",
+	} {
 		if !strings.Contains(m.text, "\n"+link) || !strings.Contains(m.html, `href="`+link) {
 			t.Errorf("no link to %s:\n%s", link, m.text)
 		}
@@ -152,7 +177,8 @@ func TestALetterWaitsForTheBill(t *testing.T) {
 	shop := o.till()
 	lost := func(id uuid.UUID) {
 		p := shop.buy(id, sandbox.Buyer{VAT: true})
-		if _, err := o.pool.Exec(t.Context(), `update purchase_bills set bill = null where purchase = $1`, p.ID); err != nil {
+		if _, err := o.pool.Exec(t.Context(), `update purchase_bills set bill = null where purchase = $1`,
+			p.ID); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -206,8 +232,10 @@ func TestALetterAboutAPurchaseThatIsNotNoted(t *testing.T) {
 
 // hostileBuyers are texts that would be more than text in an e-mail that does not escape them.
 var hostileBuyers = []string{
-	`<script>alert(1)</script>`, `"><img src=x onerror=alert(1)>`, `'><svg/onload=alert(1)>`, `</td></table><h1>Pay here</h1>`, `<a href="//evil">x</a>`,
-	`javascript:alert(1)`, `{{.URL}}{{printf "%s" 1}}`, `<!--`, `]]>`, `&lt;script&gt;`, `" style="color:red`, `<style>*{display:none}</style>`, `=?utf-8?q?x?=`,
+	`<script>alert(1)</script>`, `"><img src=x onerror=alert(1)>`, `'><svg/onload=alert(1)>`,
+	`</td></table><h1>Pay here</h1>`, `<a href="//evil">x</a>`,
+	`javascript:alert(1)`, `{{.URL}}{{printf "%s" 1}}`, `<!--`, `]]>`, `&lt;script&gt;`, `" style="color:red`,
+	`<style>*{display:none}</style>`, `=?utf-8?q?x?=`,
 }
 
 // What a buyer says of themselves is text in the receipt, and nothing else.

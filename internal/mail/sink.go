@@ -38,7 +38,8 @@ type eventData struct {
 	Purchase string        `json:"purchase"`
 }
 
-// Sink takes events over, in the relay's way: one that it took before changes nothing. What is a day old is no news any more.
+// Sink takes events over, in the relay's way: one that it took before changes nothing. What is a
+// day old is no news any more.
 func (m *Mailer) Sink(ctx context.Context, events []ledger.Told) error {
 	var list []occasion
 	for i := range events {
@@ -60,10 +61,18 @@ func (m *Mailer) Sink(ctx context.Context, events []ledger.Told) error {
 func (m *Mailer) occasionOf(t *ledger.Told) (occasion, bool) {
 	var data eventData
 	if err := json.Unmarshal(t.Data, &data); err != nil {
-		m.Log.Error("an event cannot be read: no e-mail about it", "account", t.Account, "seq", t.Seq, "kind", t.Kind, "error", err)
+		m.Log.Error("an event cannot be read: no e-mail about it", "account", t.Account, "seq", t.Seq, "kind",
+			t.Kind, "error", err)
 		return occasion{}, false
 	}
-	o := occasion{account: t.Account, seq: t.Seq, at: t.At, kind: t.Kind, agents: []string{}, due: t.At.Add(settleTime)}
+	o := occasion{
+		account: t.Account,
+		seq:     t.Seq,
+		at:      t.At,
+		kind:    t.Kind,
+		agents:  []string{},
+		due:     t.At.Add(settleTime),
+	}
 	switch t.Kind {
 	case ledger.EventBalanceLow, ledger.EventBalanceEmpty:
 	case ledger.EventAgentPaused:
@@ -89,7 +98,8 @@ func (m *Mailer) addResumed(list []occasion, events []ledger.Told) {
 		for j := range events {
 			e := &events[j]
 			var data eventData
-			if e.Kind == ledger.EventAgentResumed && e.Account == o.account && e.At.Equal(o.at) && json.Unmarshal(e.Data, &data) == nil {
+			if e.Kind == ledger.EventAgentResumed && e.Account == o.account && e.At.Equal(o.at) &&
+				json.Unmarshal(e.Data, &data) == nil {
 				o.agents = append(o.agents, data.Agent)
 			}
 		}

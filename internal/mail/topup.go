@@ -10,17 +10,26 @@ import (
 	"pop.store/credits/views"
 )
 
-// topUpStopped begins the kinds of occasions that tell of a stopped auto top-up; why it was stopped follows. The books know nothing of it.
+// topUpStopped begins the kinds of occasions that tell of a stopped auto top-up; why it was stopped
+// follows. The books know nothing of it.
 const topUpStopped = "topup.stopped."
 
-// TopUpStopped has a creator written to whose auto top-up was stopped at an instant, for one of the reasons that views knows. Told twice it is one
-// e-mail. It is about money, so it goes out whatever e-mails about the balance are wanted.
+// TopUpStopped has a creator written to whose auto top-up was stopped at an instant, for one of the
+// reasons that views knows. Told twice it is one e-mail. It is about money, so it goes out whatever
+// e-mails about the balance are wanted.
 func (m *Mailer) TopUpStopped(ctx context.Context, account uuid.UUID, why string, at time.Time) error {
 	if m.Clock().Sub(at) >= maxAge {
 		return nil
 	}
 	// Events count up from one, so below zero there is room. The same stop has the same place.
-	return m.keep(ctx, []occasion{{account: account, seq: -at.UnixMicro(), at: at, kind: topUpStopped + why, agents: []string{}, due: at}})
+	return m.keep(ctx, []occasion{{
+		account: account,
+		seq:     -at.UnixMicro(),
+		at:      at,
+		kind:    topUpStopped + why,
+		agents:  []string{},
+		due:     at,
+	}})
 }
 
 // aboutTopUp says whether an occasion is a stopped auto top-up.
@@ -31,8 +40,12 @@ func (m *Mailer) topUpWords(r *reader, o occasion, now time.Time) words {
 	notice := views.TopUpNotice{Why: views.TopUpStop(strings.TrimPrefix(o.kind, topUpStopped)), At: o.at}
 	title, rest := notice.Lead(views.Chrome{Now: now, Zone: r.Zone}), notice.Rest()
 	return words{
-		Shop: oneLine(r.Name), Title: strings.TrimSuffix(title, "."), Paragraphs: []string{rest}, Button: notice.Action(), URL: m.url(notice.Href()),
-		Foot: "This is about auto top-up in your shop.",
+		Shop:       oneLine(r.Name),
+		Title:      strings.TrimSuffix(title, "."),
+		Paragraphs: []string{rest},
+		Button:     notice.Action(),
+		URL:        m.url(notice.Href()),
+		Foot:       "This is about auto top-up in your shop.",
 	}
 }
 

@@ -6,7 +6,8 @@ import (
 	"time"
 )
 
-// A stop of auto top-up is one e-mail, however often it is told, also to who wants none about the balance; the next stop is another.
+// A stop of auto top-up is one e-mail, however often it is told, also to who wants none about the
+// balance; the next stop is another.
 func TestAutoTopUpWasStopped(t *testing.T) {
 	t.Parallel()
 	o := newOffice(t)
@@ -28,8 +29,10 @@ func TestAutoTopUpWasStopped(t *testing.T) {
 	tell("declined", at)
 	o.after(0)
 	m := o.wantLetters(declined)[0]
-	m.says(t, "Maya's Studio", declined, "No tokens were added, and nothing more is charged until you turn it on again.", "Check auto top-up")
-	if m.header.Get("List-Unsubscribe") != "" || !strings.Contains(m.html, `href="`+base+`/settings"`) || !strings.Contains(m.text, base+"/settings\n") {
+	m.says(t, "Maya's Studio", declined,
+		"No tokens were added, and nothing more is charged until you turn it on again.", "Check auto top-up")
+	if m.header.Get("List-Unsubscribe") != "" || !strings.Contains(m.html, `href="`+base+`/settings"`) ||
+		!strings.Contains(m.text, base+"/settings\n") {
 		t.Errorf("%v\n%s", m.header, m.text)
 	}
 	o.clock.Advance(time.Second)
@@ -40,7 +43,8 @@ func TestAutoTopUpWasStopped(t *testing.T) {
 	tell("authentication", o.clock.Now())
 	o.after(0)
 	last := o.wantLetters(declined, confirm)[1]
-	if want := base + "/credits/buy?keep=1&next=%2Fsettings"; !strings.Contains(last.text, want+"\n") || strings.Contains(last.html, "&amp;amp;") {
+	if want := base + "/credits/buy?keep=1&next=%2Fsettings"; !strings.Contains(last.text, want+"\n") ||
+		strings.Contains(last.html, "&amp;amp;") {
 		t.Errorf("no way to buy:\n%s\n%s", last.text, last.html)
 	}
 	tell("price", o.clock.Now().Add(-25*time.Hour)) // no news any more

@@ -25,13 +25,15 @@ const (
 	sqlKeepSecret = `insert into installation (name, value, created_at) values ($1, $2, $3) on conflict (name) do nothing`
 )
 
-// unsubscribeLink is where an account's creator says that there are to be no more e-mails about the balance. It stays good: old e-mails have it, too.
+// unsubscribeLink is where an account's creator says that there are to be no more e-mails about the
+// balance. It stays good: old e-mails have it, too.
 func (m *Mailer) unsubscribeLink(ctx context.Context, account uuid.UUID) (string, error) {
 	secret, err := m.ensureSecret(ctx)
 	if err != nil {
 		return "", err
 	}
-	return m.link("/unsubscribe/" + base64.RawURLEncoding.EncodeToString(append(account[:], seal(secret, account)...))), nil
+	return m.link("/unsubscribe/" + base64.RawURLEncoding.EncodeToString(append(account[:],
+		seal(secret, account)...))), nil
 }
 
 // seal shows that we have made a link for an account.
@@ -61,7 +63,8 @@ func (m *Mailer) accountOf(ctx context.Context, token string) (uuid.UUID, error)
 	return account, nil
 }
 
-// ensureSecret makes the installation's secret, unless there is one: whoever calls at the same time gets the same one.
+// ensureSecret makes the installation's secret, unless there is one: whoever calls at the same time
+// gets the same one.
 func (m *Mailer) ensureSecret(ctx context.Context) ([]byte, error) {
 	secret, err := m.readSecret(ctx)
 	if errors.Is(err, pgx.ErrNoRows) {
@@ -92,7 +95,8 @@ func (m *Mailer) readSecret(ctx context.Context) ([]byte, error) {
 	return m.secret, nil
 }
 
-// Subscribed says whether the account of a link gets e-mails about its balance. Errors: ErrBadToken, ErrUnavailable.
+// Subscribed says whether the account of a link gets e-mails about its balance. Errors:
+// ErrBadToken, ErrUnavailable.
 func (m *Mailer) Subscribed(ctx context.Context, token string) (bool, error) {
 	account, err := m.accountOf(ctx, token)
 	if err != nil {
@@ -111,7 +115,8 @@ const sqlUnsubscribe = `insert into mail_accounts (account, unsubscribed_at) val
 
 const sqlResubscribe = `update mail_accounts set unsubscribed_at = null where account = $1 and unsubscribed_at is not null`
 
-// Resubscribe takes an Unsubscribe back; doing it twice is doing it once. Errors: ErrBadToken, ErrUnavailable.
+// Resubscribe takes an Unsubscribe back; doing it twice is doing it once. Errors: ErrBadToken,
+// ErrUnavailable.
 func (m *Mailer) Resubscribe(ctx context.Context, token string) error {
 	account, err := m.accountOf(ctx, token)
 	if err != nil {
@@ -120,8 +125,8 @@ func (m *Mailer) Resubscribe(ctx context.Context, token string) error {
 	return m.exec(ctx, sqlResubscribe, account)
 }
 
-// Unsubscribe ends the e-mails about the balance of a link's account; doing it twice is doing it once. Receipts are sent all the same. Errors:
-// ErrBadToken, ErrUnavailable.
+// Unsubscribe ends the e-mails about the balance of a link's account; doing it twice is doing it
+// once. Receipts are sent all the same. Errors: ErrBadToken, ErrUnavailable.
 func (m *Mailer) Unsubscribe(ctx context.Context, token string) error {
 	account, err := m.accountOf(ctx, token)
 	if err != nil {

@@ -73,7 +73,10 @@ func TestTokensThatAreNotOurs(t *testing.T) {
 		t.Fatal(err)
 	}
 	other := uuid.New()
-	tokens := []string{"", "x", made, good + "A", good[:len(good)-1], good[1:], strings.Repeat("A", len(good)), good + "=", strings.Repeat("é", 32), base64.RawURLEncoding.EncodeToString(append(other[:], raw[16:]...))}
+	tokens := []string{
+		"", "x", made, good + "A", good[:len(good)-1], good[1:], strings.Repeat("A", len(good)),
+		good + "=", strings.Repeat("é", 32), base64.RawURLEncoding.EncodeToString(append(other[:], raw[16:]...)),
+	}
 	for i := range raw {
 		changed := append([]byte(nil), raw...)
 		changed[i] ^= 1

@@ -31,7 +31,8 @@ type words struct {
 	Unsubscribe string
 }
 
-// breakable is the same with plain spaces: mail programs break lines as they like, and what people search for in their mail is what they type.
+// breakable is the same with plain spaces: mail programs break lines as they like, and what people
+// search for in their mail is what they type.
 func (w words) breakable() words {
 	w.Title, w.Paragraphs, w.Sums = views.Breakable(w.Title), slices.Clone(w.Paragraphs), slices.Clone(w.Sums)
 	for i := range w.Paragraphs {
@@ -52,7 +53,11 @@ func (m *Mailer) alertWords(ctx context.Context, r *reader, a alert, now time.Ti
 	if err != nil {
 		return words{}, err
 	}
-	w := words{Shop: oneLine(r.Name), Button: "+ Get More Credits", URL: m.link("/credits/buy")}
+	w := words{
+		Shop:   oneLine(r.Name),
+		Button: "+ Get More Credits",
+		URL:    m.link("/credits/buy"),
+	}
 	if w.Unsubscribe, err = m.unsubscribeLink(ctx, r.ID); err != nil {
 		return words{}, err
 	}
@@ -136,7 +141,11 @@ func presence(b bool) int {
 
 // notice is the one on the pages, but that what jobs under way hold counts as if it came back.
 func (m *Mailer) notice(ctx context.Context, r *reader, level ledger.Level) (views.NoticeModel, error) {
-	n := views.NoticeModel{Level: views.LevelLow, Spendable: r.Spendable, Held: r.Held}
+	n := views.NoticeModel{
+		Level:     views.LevelLow,
+		Spendable: r.Spendable,
+		Held:      r.Held,
+	}
 	if amount := r.NextAllowance(m.Prices()); amount > 0 {
 		n.NextGrant = &views.NextGrant{Amount: amount, At: r.NextReset}
 	}
@@ -164,18 +173,29 @@ func (m *Mailer) notice(ctx context.Context, r *reader, level ledger.Level) (vie
 	return n, nil
 }
 
-// forecastOf says what stops first, as the notice does; nil for nothing. hour says that it rests on the last hour.
+// forecastOf says what stops first, as the notice does; nil for nothing. hour says that it rests on
+// the last hour.
 func forecastOf(stop *forecast.Stop, pace forecast.Pace, hour bool) *views.Forecast {
 	if stop == nil {
 		return nil
 	}
-	return &views.Forecast{Who: oneLine(stop.Who()), At: stop.At, Days: pace.CompleteDays(), Hour: hour}
+	return &views.Forecast{
+		Who:  oneLine(stop.Who()),
+		At:   stop.At,
+		Days: pace.CompleteDays(),
+		Hour: hour,
+	}
 }
 
 func (m *Mailer) equivalents(amount tokens.Amount) []views.Equivalent {
 	var list []views.Equivalent
 	for _, e := range forecast.Equivalents(m.Prices(), amount, usual...) {
-		list = append(list, views.Equivalent{Count: e.Count, Singular: e.Feature.One, Plural: e.Feature.Many, About: e.Feature.Agent})
+		list = append(list, views.Equivalent{
+			Count:    e.Count,
+			Singular: e.Feature.One,
+			Plural:   e.Feature.Many,
+			About:    e.Feature.Agent,
+		})
 	}
 	return list
 }
@@ -234,8 +254,8 @@ func areOrIs(names []string) string {
 // maxText bounds a name in an e-mail, in characters.
 const maxText = 80
 
-// oneLine is a name that somebody chose, fit for a header and a sentence: no line ends, nothing that cannot be seen or that turns text around, and
-// nothing that a reader of headers would decode.
+// oneLine is a name that somebody chose, fit for a header and a sentence: no line ends, nothing
+// that cannot be seen or that turns text around, and nothing that a reader of headers would decode.
 func oneLine(name string) string {
 	name = plaintext.Clean(strings.NewReplacer("=?", "= ?", "\ufffd", " ").Replace(name))
 	runes := []rune(strings.Join(strings.Fields(name), " "))

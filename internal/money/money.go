@@ -12,16 +12,22 @@ type Amount struct {
 	Currency string
 }
 
-// zeroDecimal are the currencies that prices have no decimals in (ISO 4217; MGA has fifths, which nobody uses).
+// zeroDecimal are the currencies that prices have no decimals in (ISO 4217; MGA has fifths, which
+// nobody uses).
 const zeroDecimal = "BIF CLP DJF GNF ISK JPY KMF KRW MGA PYG RWF UGX VND VUV XAF XOF XPF"
 
-var symbols = map[string]string{"USD": "$", "EUR": "€", "GBP": "£", "JPY": "¥"}
+var symbols = map[string]string{
+	"USD": "$",
+	"EUR": "€",
+	"GBP": "£",
+	"JPY": "¥",
+}
 
 // threeDecimal are the currencies with a thousand minor units in the major one (ISO 4217).
 const threeDecimal = "BHD IQD JOD KWD LYD OMR TND"
 
-// Exponent says how many decimals the currency has: 2, or 0, or 3. A payment provider may count in other units: see
-// Stripe.
+// Exponent says how many decimals the currency has: 2, or 0, or 3. A payment provider may count in
+// other units: see Stripe.
 func Exponent(currency string) int {
 	switch {
 	case len(currency) != 3:

@@ -14,8 +14,9 @@ var (
 	ErrRange  = errors.New("is too large")
 )
 
-// Parse reads a decimal number of a currency's major unit: digits, and after a point at most as many decimals as the currency has. It accepts neither
-// signs, nor exponents, nor a bare point, nor leading zeros ("007"). The error's text can be shown.
+// Parse reads a decimal number of a currency's major unit: digits, and after a point at most as
+// many decimals as the currency has. It accepts neither signs, nor exponents, nor a bare point, nor
+// leading zeros ("007"). The error's text can be shown.
 func Parse(text, currency string) (Amount, error) {
 	whole, fraction, hasPoint := strings.Cut(text, ".")
 	if !allDigits(whole) || (len(whole) > 1 && whole[0] == '0') || (hasPoint && !allDigits(fraction)) {
@@ -47,7 +48,8 @@ func allDigits(s string) bool {
 	return s != "" && strings.Trim(s, "0123456789") == ""
 }
 
-// Known says whether a code is that of a currency that money is paid in today (ISO 4217; no funds, metals or test codes).
+// Known says whether a code is that of a currency that money is paid in today (ISO 4217; no funds,
+// metals or test codes).
 func Known(currency string) bool {
 	return len(currency) == 3 && !strings.Contains(currency, " ") && strings.Contains(codes, currency)
 }

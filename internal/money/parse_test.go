@@ -41,7 +41,8 @@ func TestParse(t *testing.T) {
 		if got != want || (err == nil) != (want.Currency != "") {
 			t.Errorf("Parse(%q) = %+v, %v; want %+v", text, got, err, want)
 		}
-		if again, err := money.Parse(got.Decimal(), got.Currency); want.Currency != "" && (err != nil || again != want) {
+		if again, err := money.Parse(got.Decimal(), got.Currency); want.Currency != "" &&
+			(err != nil || again != want) {
 			t.Errorf("%+v is written as %q and read as %+v, %v", got, got.Decimal(), again, err)
 		}
 	}
@@ -50,7 +51,10 @@ func TestParse(t *testing.T) {
 func TestDecimalHasAllDecimals(t *testing.T) {
 	t.Parallel()
 	for want, a := range map[string]money.Amount{
-		"19.90": {Minor: 1990, Currency: "EUR"}, "0.05": {Minor: 5, Currency: "USD"}, "0": {Currency: "JPY"}, "0.000": {Currency: "BHD"},
+		"19.90": {Minor: 1990, Currency: "EUR"},
+		"0.05":  {Minor: 5, Currency: "USD"},
+		"0":     {Currency: "JPY"},
+		"0.000": {Currency: "BHD"},
 	} {
 		if got := a.Decimal(); got != want {
 			t.Errorf("%+v: %q, want %q", a, got, want)
@@ -61,7 +65,19 @@ func TestDecimalHasAllDecimals(t *testing.T) {
 func TestKnownCurrencies(t *testing.T) {
 	t.Parallel()
 	for code, want := range map[string]bool{
-		"USD": true, "EUR": true, "ZWG": true, "AED": true, "usd": false, "XXX": false, "XAU": false, "SD ": false, "D E": false, "": false, "US": false, "USDE": false, "DEU": false,
+		"USD":  true,
+		"EUR":  true,
+		"ZWG":  true,
+		"AED":  true,
+		"usd":  false,
+		"XXX":  false,
+		"XAU":  false,
+		"SD ":  false,
+		"D E":  false,
+		"":     false,
+		"US":   false,
+		"USDE": false,
+		"DEU":  false,
 	} {
 		if money.Known(code) != want {
 			t.Errorf("Known(%q) is %v", code, !want)

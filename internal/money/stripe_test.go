@@ -48,8 +48,14 @@ func TestAmountsThatStripeDoesNotTake(t *testing.T) {
 		}
 	}
 	for currency, want := range map[string]string{
-		"USD": "$999,999.99", "UGX": "UGX 999,999", "ISK": "ISK 999,999", "JPY": "¥99,999,999", "KWD": "KWD 99,999.990", "IDR": "IDR 9,999,999,999.99",
-		"COP": "COP 99,999,999.99", "INR": "INR 9,999,999.99",
+		"USD": "$999,999.99",
+		"UGX": "UGX 999,999",
+		"ISK": "ISK 999,999",
+		"JPY": "¥99,999,999",
+		"KWD": "KWD 99,999.990",
+		"IDR": "IDR 9,999,999,999.99",
+		"COP": "COP 99,999,999.99",
+		"INR": "INR 9,999,999.99",
 	} {
 		most := money.MostAtOnce(currency)
 		if most.String() != want {
@@ -77,7 +83,13 @@ func TestFractionsOfStripe(t *testing.T) {
 
 func TestTheLeastAtOnce(t *testing.T) {
 	t.Parallel()
-	for currency, want := range map[string]string{"USD": "$0.50", "GBP": "£0.30", "JPY": "¥50", "HUF": "HUF 175.00", "THB": "THB 10.00"} {
+	for currency, want := range map[string]string{
+		"USD": "$0.50",
+		"GBP": "£0.30",
+		"JPY": "¥50",
+		"HUF": "HUF 175.00",
+		"THB": "THB 10.00",
+	} {
 		if least, known := money.LeastAtOnce(currency); !known || least.String() != want {
 			t.Errorf("%s, known %t, want %s", least, known, want)
 		}

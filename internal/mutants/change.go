@@ -37,7 +37,8 @@ func oneLine(code string) string {
 	return code
 }
 
-// candidates are all changes to a package's own code, in order of file and place. Tests and generated code are left alone.
+// candidates are all changes to a package's own code, in order of file and place. Tests and
+// generated code are left alone.
 func candidates(dir, only string) ([]mutant, error) {
 	names, err := filepath.Glob(filepath.Join(dir, "*.go"))
 	if err != nil {
@@ -46,7 +47,8 @@ func candidates(dir, only string) ([]mutant, error) {
 	var all []mutant
 	for _, name := range names {
 		base := filepath.Base(name)
-		if strings.HasSuffix(base, "_test.go") || strings.HasSuffix(base, "_templ.go") || (only != "" && base != only) {
+		if strings.HasSuffix(base, "_test.go") || strings.HasSuffix(base, "_templ.go") ||
+			(only != "" && base != only) {
 			continue
 		}
 		source, err := os.ReadFile(name)
@@ -72,7 +74,11 @@ func changes(name string, source []byte) ([]mutant, error) {
 	if err != nil {
 		return nil, err
 	}
-	c := &collector{files: files, path: name, source: source}
+	c := &collector{
+		files:  files,
+		path:   name,
+		source: source,
+	}
 	for _, declaration := range file.Decls {
 		if f, ok := declaration.(*ast.FuncDecl); ok && f.Body != nil {
 			ast.Inspect(f.Body, c.visit)

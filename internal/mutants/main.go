@@ -1,5 +1,6 @@
-// Command mutants makes small changes to a package's code, one at a time, runs the package's tests against each, and lists the changes that no
-// test noticed. The source is left alone: the Go tool reads changed files through an overlay. Property tests may leave what made them fail in
+// Command mutants makes small changes to a package's code, one at a time, runs the package's tests
+// against each, and lists the changes that no test noticed. The source is left alone: the Go tool
+// reads changed files through an overlay. Property tests may leave what made them fail in
 // testdata/rapid, which git ignores.
 //
 //	go run ./internal/mutants [-sample 60] [-seed 1] [-minutes 60] [-file NAME] ./internal/ledger
@@ -94,16 +95,19 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 	if tried == 0 {
 		return errors.New("no change was tried")
 	}
-	fmt.Fprintf(out, "%d changes, %d red (%.0f %%), %d green\n", tried, counts[noticed], 100*float64(counts[noticed])/float64(tried), counts[survived])
+	fmt.Fprintf(out, "%d changes, %d red (%.0f %%), %d green\n", tried, counts[noticed],
+		100*float64(counts[noticed])/float64(tried), counts[survived])
 	return ctx.Err()
 }
 
-// tryAll tries changes until the sample is full, they run out, or time does. A change that does not build counts for nothing.
+// tryAll tries changes until the sample is full, they run out, or time does. A change that does not
+// build counts for nothing.
 func tryAll(ctx context.Context, o options, all []mutant, out io.Writer) map[verdict]int {
 	counts := map[verdict]int{}
 	end := time.Now().Add(time.Duration(o.minutes) * time.Minute)
 	for i := range all {
-		if ctx.Err() != nil || time.Now().After(end) || (o.sample > 0 && counts[noticed]+counts[survived] >= o.sample) {
+		if ctx.Err() != nil || time.Now().After(end) ||
+			(o.sample > 0 && counts[noticed]+counts[survived] >= o.sample) {
 			break
 		}
 		verdict, said := test(ctx, o, &all[i])
@@ -118,7 +122,8 @@ func tryAll(ctx context.Context, o options, all []mutant, out io.Writer) map[ver
 	return counts
 }
 
-// test runs the package's tests with one change, or with none. It gives the name of the test that noticed, or what the compiler said.
+// test runs the package's tests with one change, or with none. It gives the name of the test that
+// noticed, or what the compiler said.
 func test(ctx context.Context, o options, m *mutant) (verdict, string) {
 	args := []string{"test", "-count=1", "-failfast", "-timeout", o.testFor.String()}
 	if m != nil {
@@ -136,7 +141,8 @@ func test(ctx context.Context, o options, m *mutant) (verdict, string) {
 	ctx, cancel := context.WithTimeout(ctx, o.testFor+5*time.Minute)
 	defer cancel()
 	cmd := exec.CommandContext(ctx, "go", append(args, "./"+filepath.ToSlash(filepath.Clean(o.dir)))...)
-	cmd.Cancel = func() error { return cmd.Process.Signal(os.Interrupt) } // go test ends its program, and that its Postgres
+	// go test ends its program, and that its Postgres
+	cmd.Cancel = func() error { return cmd.Process.Signal(os.Interrupt) }
 	cmd.WaitDelay = time.Minute
 	said, err := cmd.CombinedOutput()
 	switch {
@@ -160,7 +166,8 @@ func failedTest(said string) string {
 	return lines[max(0, len(lines)-2)]
 }
 
-// overlay writes the changed file into dir, and the file that tells the Go tool to read it in place of the original.
+// overlay writes the changed file into dir, and the file that tells the Go tool to read it in place
+// of the original.
 func (m *mutant) overlay(dir string) (string, error) {
 	original, err := filepath.Abs(m.path)
 	if err != nil {

@@ -43,7 +43,8 @@ func TestChangesOfAFile(t *testing.T) {
 	}
 }
 
-// A package whose test sees the limit and not what is below zero: the changes below zero stay green, and the tree is as it was.
+// A package whose test sees the limit and not what is below zero: the changes below zero stay
+// green, and the tree is as it was.
 func TestWhatNoTestNoticesIsListed(t *testing.T) {
 	dir := t.TempDir()
 	write(t, dir, "go.mod", "module small\n\ngo 1.24\n")

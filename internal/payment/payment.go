@@ -1,5 +1,5 @@
-// Package payment holds the words in which billing and the payment providers talk: orders, checkouts, refunds, disputes, events. It knows no
-// provider.
+// Package payment holds the words in which billing and the payment providers talk: orders,
+// checkouts, refunds, disputes, events. It knows no provider.
 //
 // Money is minor units of a currency, instants are UTC.
 package payment
@@ -13,17 +13,17 @@ import (
 	"pop.store/credits/internal/money"
 )
 
-// The ways in which a provider does not do what it is asked: final answers, which asking again does not change. Any
-// other error means that its answer is not known: asking again is safe, since every request that moves something
-// carries a key.
+// The ways in which a provider does not do what it is asked: final answers, which asking again does
+// not change. Any other error means that its answer is not known: asking again is safe, since every
+// request that moves something carries a key.
 var (
 	ErrNone    = errors.New("payment: the provider knows of no such thing")
 	ErrRefused = errors.New("payment: the provider refuses this for good")
 	ErrTooMuch = errors.New("payment: with tax it is more than may be taken")
 )
 
-// Both are ErrNone. They say that what we remember of a buyer does not exist at the provider any more, so it has to
-// be forgotten here, too.
+// Both are ErrNone. They say that what we remember of a buyer does not exist at the provider any
+// more, so it has to be forgotten here, too.
 var (
 	ErrNoCustomer = fmt.Errorf("%w: the customer", ErrNone)
 	ErrNoMethod   = fmt.Errorf("%w: the payment method", ErrNone)
@@ -76,7 +76,8 @@ const (
 	Expired State = "expired" // nobody paid in time
 )
 
-// Checkout is what the provider says about one, and about its payment. A charge without the buyer is one, too: the payment is its own checkout.
+// Checkout is what the provider says about one, and about its payment. A charge without the buyer
+// is one, too: the payment is its own checkout.
 type Checkout struct {
 	ID        string
 	URL       string // its page; empty once it is closed
@@ -96,7 +97,8 @@ type Checkout struct {
 	Bill      *Bill // nil until it is paid, and where the provider does not tell: events do not
 }
 
-// Bill is what a provider has put on the bill of a checkout that was paid. Money is minor units of the price's currency.
+// Bill is what a provider has put on the bill of a checkout that was paid. Money is minor units of
+// the price's currency.
 type Bill struct {
 	Subtotal   int64     `json:"subtotal"` // before discounts, and before tax that comes on top
 	Discount   int64     `json:"discount"`
@@ -157,7 +159,8 @@ type Event struct {
 	Object  json.RawMessage
 }
 
-// News is what an event says: about a checkout, or about the money of a payment that goes back. All empty: nothing that concerns us.
+// News is what an event says: about a checkout, or about the money of a payment that goes back. All
+// empty: nothing that concerns us.
 type News struct {
 	Checkout *Checkout
 	Ask      string        // a checkout that something happened to; the provider has to be asked what

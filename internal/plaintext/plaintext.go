@@ -1,5 +1,6 @@
-// Package plaintext is the one rule for texts that people and services write: names, reasons, references, metadata. It passes what every script and every
-// emoji needs, and refuses what shows a reader something else than what is there.
+// Package plaintext is the one rule for texts that people and services write: names, reasons,
+// references, metadata. It passes what every script and every emoji needs, and refuses what shows a
+// reader something else than what is there.
 package plaintext
 
 import (
@@ -8,7 +9,8 @@ import (
 	"unicode/utf8"
 )
 
-// Valid says whether a text, of one or several lines, is valid UTF-8 and without dangerous characters. Tabs and line feeds are fine.
+// Valid says whether a text, of one or several lines, is valid UTF-8 and without dangerous
+// characters. Tabs and line feeds are fine.
 func Valid(s string) bool {
 	if !utf8.ValidString(s) {
 		return false
@@ -58,7 +60,8 @@ func walk(s string, see func(r rune, dangerous bool)) {
 	}
 }
 
-// regionLength is how many bytes the name of a region takes that a text begins with; 0 when there is none, or its end is missing.
+// regionLength is how many bytes the name of a region takes that a text begins with; 0 when there
+// is none, or its end is missing.
 func regionLength(s string) int {
 	for i, r := range s {
 		switch {
@@ -71,17 +74,19 @@ func regionLength(s string) int {
 	return 0
 }
 
-// needed are the invisible characters that scripts and emoji are written with: joiners, the marks of direction, which turn nothing around, the soft hyphen
-// and the word joiner.
+// needed are the invisible characters that scripts and emoji are written with: joiners, the marks
+// of direction, which turn nothing around, the soft hyphen and the word joiner.
 var needed = []rune{'\u00ad', '\u061c', '\u200c', '\u200d', '\u200e', '\u200f', '\u2060'}
 
-// dangerous says whether a character cannot be seen and changes what can: control characters, line and paragraph separators, what embeds, overrides or
-// isolates the direction of a text, and other format characters.
+// dangerous says whether a character cannot be seen and changes what can: control characters, line
+// and paragraph separators, what embeds, overrides or isolates the direction of a text, and other
+// format characters.
 func dangerous(r rune) bool {
 	if r < utf8.RuneSelf {
 		return r < ' ' || r == 0x7f
 	}
-	if !unicode.In(r, unicode.Cc, unicode.Cf, unicode.Zl, unicode.Zp) || unicode.Is(unicode.Prepended_Concatenation_Mark, r) {
+	if !unicode.In(r, unicode.Cc, unicode.Cf, unicode.Zl, unicode.Zp) ||
+		unicode.Is(unicode.Prepended_Concatenation_Mark, r) {
 		return false
 	}
 	for _, n := range needed {

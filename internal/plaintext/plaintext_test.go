@@ -8,12 +8,15 @@ import (
 )
 
 var good = []string{
-	"", "Maya", "Zoë's Atelier", "חנות\u200f!", "\u200eshop\u200f", "می\u200cخواهم", "👩\u200d👩\u200d👧", "🏴\U000E0067\U000E0062\U000E0065\U000E006E\U000E0067\U000E007F",
-	"🏴\U000E0067\U000E0062\U000E0073\U000E0063\U000E0074\U000E007F FC", "🏴\u200d☠\ufe0f", "\u0600\u0661\u0662", "co\u00adoperate", "🇩🇪", "a\u0301",
+	"", "Maya", "Zoë's Atelier", "חנות\u200f!", "\u200eshop\u200f", "می\u200cخواهم",
+	"👩\u200d👩\u200d👧", "🏴\U000E0067\U000E0062\U000E0065\U000E006E\U000E0067\U000E007F",
+	"🏴\U000E0067\U000E0062\U000E0073\U000E0063\U000E0074\U000E007F FC", "🏴\u200d☠\ufe0f",
+	"\u0600\u0661\u0662", "co\u00adoperate", "🇩🇪", "a\u0301",
 }
 
 var bad = []string{
-	"a\u202eb", "a\u202ab", "\u2066x\u2069", "a\u2028b", "a\u2029b", "a\u0085b", "a\x00", "a\x1b[0m", "\x7f", "\ufeffa", "a\u206ab", "\ufff9", "\U000E0041", "\xff",
+	"a\u202eb", "a\u202ab", "\u2066x\u2069", "a\u2028b", "a\u2029b", "a\u0085b", "a\x00", "a\x1b[0m", "\x7f",
+	"\ufeffa", "a\u206ab", "\ufff9", "\U000E0041", "\xff",
 	"🏴\U000E0067\U000E0062", "🏴\U000E007F", "x\U000E0067\U000E007F", "\r",
 }
 
@@ -32,7 +35,8 @@ func TestOneRuleForTexts(t *testing.T) {
 			t.Errorf("%+q is cleaned to %+q", s, clean)
 		}
 	}
-	if !plaintext.Valid("a\n\tb") || plaintext.OneLine("a\nb") || plaintext.OneLine("a\tb") || plaintext.Clean("a\nb") != "a b" {
+	if !plaintext.Valid("a\n\tb") || plaintext.OneLine("a\nb") || plaintext.OneLine("a\tb") ||
+		plaintext.Clean("a\nb") != "a b" {
 		t.Error("lines and tabs: a text may have them, a name may not")
 	}
 }
@@ -42,7 +46,8 @@ func FuzzClean(f *testing.F) {
 		f.Add(s)
 	}
 	f.Fuzz(func(t *testing.T, s string) {
-		if clean := plaintext.Clean(s); !plaintext.OneLine(clean) || plaintext.Clean(clean) != clean || (plaintext.OneLine(s) && clean != s) {
+		if clean := plaintext.Clean(s); !plaintext.OneLine(clean) || plaintext.Clean(clean) != clean ||
+			(plaintext.OneLine(s) && clean != s) {
 			t.Errorf("%+q is cleaned to %+q", s, clean)
 		}
 	})

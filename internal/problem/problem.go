@@ -1,5 +1,5 @@
-// Package problem is the one error type that may reach a caller: what kind of failure it is, a stable code, a message
-// that is safe to show, and a cause that never leaves the process.
+// Package problem is the one error type that may reach a caller: what kind of failure it is, a
+// stable code, a message that is safe to show, and a cause that never leaves the process.
 package problem
 
 import (
@@ -7,7 +7,8 @@ import (
 	"fmt"
 )
 
-// Kind says whose fault a failure is and what a caller can do about it. The handlers map it to a status in one place.
+// Kind says whose fault a failure is and what a caller can do about it. The handlers map it to a
+// status in one place.
 type Kind uint8
 
 // The kinds, with the HTTP status each becomes (the contract of the JSON API).
@@ -39,12 +40,21 @@ type Error struct {
 
 // New makes an Error with a formatted safe message.
 func New(kind Kind, code, format string, args ...any) *Error {
-	return &Error{Kind: kind, Code: code, Message: fmt.Sprintf(format, args...)}
+	return &Error{
+		Kind:    kind,
+		Code:    code,
+		Message: fmt.Sprintf(format, args...),
+	}
 }
 
 // Invalid is a field whose value makes no sense: 422 "invalid_field".
 func Invalid(field, format string, args ...any) *Error {
-	return &Error{Kind: Meaning, Code: "invalid_field", Message: field + " " + fmt.Sprintf(format, args...) + ".", Field: field}
+	return &Error{
+		Kind:    Meaning,
+		Code:    "invalid_field",
+		Message: field + " " + fmt.Sprintf(format, args...) + ".",
+		Field:   field,
+	}
 }
 
 // Error gives the safe message and the cause, for logs and tests.
@@ -87,5 +97,10 @@ func Of(err error) *Error {
 	if errors.As(err, &e) {
 		return e
 	}
-	return &Error{Kind: Internal, Code: "internal", Message: "Something went wrong on our side.", Cause: err}
+	return &Error{
+		Kind:    Internal,
+		Code:    "internal",
+		Message: "Something went wrong on our side.",
+		Cause:   err,
+	}
 }

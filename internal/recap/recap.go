@@ -1,4 +1,5 @@
-// Package recap tells what happened to an account while nobody looked, from what the books hold: what they do not say is not told.
+// Package recap tells what happened to an account while nobody looked, from what the books hold:
+// what they do not say is not told.
 package recap
 
 import (
@@ -17,8 +18,9 @@ const pages = 5
 
 // Recap is what happened from an instant on. Amounts are tokens.
 type Recap struct {
-	Since                           time.Time
-	Spent, Bought, Arrived, Expired tokens.Amount  // Spent: less what was returned of this very work; Arrived: from plans, gifts and corrections
+	Since time.Time
+	// Spent: less what was returned of this very work; Arrived: from plans, gifts and corrections
+	Spent, Bought, Arrived, Expired tokens.Amount
 	Returned                        tokens.Amount  // of older work
 	TakenBack                       tokens.Amount  // by support
 	Back                            []ledger.Agent // went on again since
@@ -27,7 +29,8 @@ type Recap struct {
 	Own                             tokens.Amount  // reserved for the creator's own tools
 }
 
-// Of looks at what has happened to an account since an instant, with the account as it stands. The error is the ledger's.
+// Of looks at what has happened to an account since an instant, with the account as it stands. The
+// error is the ledger's.
 func Of(ctx context.Context, books *ledger.Ledger, a *ledger.Account, since time.Time) (Recap, error) {
 	r := Recap{Since: since}
 	before, err := books.BalanceAt(ctx, a.ID, since)
@@ -45,7 +48,8 @@ func Of(ctx context.Context, books *ledger.Ledger, a *ledger.Account, since time
 	return r, r.addAgents(ctx, books, a)
 }
 
-// addMovements adds what came and what was lost since then. What is missing from the balance beyond that was spent: the books balance.
+// addMovements adds what came and what was lost since then. What is missing from the balance beyond
+// that was spent: the books balance.
 func (r *Recap) addMovements(ctx context.Context, books *ledger.Ledger, a *ledger.Account) error {
 	older, err := books.History(ctx, a.ID, ledger.Filter{To: r.Since}, 0, 1)
 	if err != nil {
@@ -55,7 +59,10 @@ func (r *Recap) addMovements(ctx context.Context, books *ledger.Ledger, a *ledge
 	if len(older.Lines) > 0 {
 		first = older.Lines[0].Seq + 1
 	}
-	f := ledger.Filter{Kinds: []ledger.Kind{ledger.KindGrant, ledger.KindExpiry, ledger.KindClawback, ledger.KindRefund}, From: r.Since}
+	f := ledger.Filter{Kinds: []ledger.Kind{
+		ledger.KindGrant, ledger.KindExpiry, ledger.KindClawback,
+		ledger.KindRefund,
+	}, From: r.Since}
 	before := int64(0)
 	for range pages {
 		page, err := books.History(ctx, a.ID, f, before, ledger.MaxPage)
@@ -74,7 +81,8 @@ func (r *Recap) addMovements(ctx context.Context, books *ledger.Ledger, a *ledge
 	return nil
 }
 
-// add takes an entry in; first is the seq of the first one since then. What is returned of older work makes no less of what was spent since.
+// add takes an entry in; first is the seq of the first one since then. What is returned of older
+// work makes no less of what was spent since.
 func (r *Recap) add(e *ledger.Entry, first int64) {
 	if e.Kind == ledger.KindRefund {
 		if e.About < first {
@@ -120,9 +128,11 @@ func (r *Recap) addAgents(ctx context.Context, books *ledger.Ledger, a *ledger.A
 // grants is how many of the newest grants are looked through for one of a purchase.
 const grants = 50
 
-// BackOn gives the agents that a purchase has put back on: in the same transaction, so at the same instant. None when the purchase is not among
-// the newest arrivals. The error is the ledger's.
-func BackOn(ctx context.Context, books *ledger.Ledger, a *ledger.Account, purchase uuid.UUID) ([]ledger.Agent, error) {
+// BackOn gives the agents that a purchase has put back on: in the same transaction, so at the same
+// instant. None when the purchase is not among the newest arrivals. The error is the ledger's.
+func BackOn(ctx context.Context, books *ledger.Ledger, a *ledger.Account, purchase uuid.UUID) ([]ledger.Agent,
+	error,
+) {
 	if a.Agents == 0 {
 		return nil, nil
 	}
@@ -130,7 +140,9 @@ func BackOn(ctx context.Context, books *ledger.Ledger, a *ledger.Account, purcha
 	if err != nil {
 		return nil, err
 	}
-	at := slices.IndexFunc(page.Lines, func(l ledger.Line) bool { return l.LotKind == ledger.LotPurchase && l.Reference == purchase.String() })
+	at := slices.IndexFunc(page.Lines, func(l ledger.Line) bool {
+		return l.LotKind == ledger.LotPurchase && l.Reference == purchase.String()
+	})
 	if at < 0 {
 		return nil, nil
 	}

@@ -32,8 +32,16 @@ type wallet struct {
 
 func newWallet(t *testing.T) *wallet {
 	t.Helper()
-	w := &wallet{t: t, clock: clock.NewManual(start), id: uuid.New()}
-	w.Ledger = ledger.New(testdb.New(t), ledger.Options{Clock: w.clock.Now, Prices: catalog.Builtin, Log: slog.New(slog.DiscardHandler)})
+	w := &wallet{
+		t:     t,
+		clock: clock.NewManual(start),
+		id:    uuid.New(),
+	}
+	w.Ledger = ledger.New(testdb.New(t), ledger.Options{
+		Clock:  w.clock.Now,
+		Prices: catalog.Builtin,
+		Log:    slog.New(slog.DiscardHandler),
+	})
 	t.Cleanup(w.Close)
 	if err := w.SetPlan(t.Context(), w.id, ledger.SetPlan{Plan: "starter"}); err != nil {
 		t.Fatal(err)
@@ -50,13 +58,22 @@ func (w *wallet) key() string {
 func (w *wallet) work(agent, amount string) {
 	w.clock.Advance(time.Minute)
 	a := tokens.MustParse(amount)
-	_, _ = w.Charge(w.t.Context(), w.id, w.key(), ledger.Charge{Feature: "auto_selling", Agent: agent, Amount: &a})
+	_, _ = w.Charge(w.t.Context(), w.id, w.key(), ledger.Charge{
+		Feature: "auto_selling",
+		Agent:   agent,
+		Amount:  &a,
+	})
 }
 
 func (w *wallet) grant(kind ledger.LotKind, amount, reference string) {
 	w.t.Helper()
 	w.clock.Advance(time.Minute)
-	g := ledger.Grant{Kind: kind, Amount: tokens.MustParse(amount), Source: reference, Reason: "a test"}
+	g := ledger.Grant{
+		Kind:   kind,
+		Amount: tokens.MustParse(amount),
+		Source: reference,
+		Reason: "a test",
+	}
 	if kind == ledger.LotPromo {
 		g.ExpiresAt = w.clock.Now().Add(time.Hour)
 	}
@@ -89,7 +106,8 @@ func (w *wallet) wantSince(since time.Time, want string) {
 	if err != nil {
 		w.t.Fatal(err)
 	}
-	got := fmt.Sprintf("spent %s bought %s arrived %s expired %s back %s paused %s", r.Spent, r.Bought, r.Arrived, r.Expired, ids(r.Back), ids(r.Paused))
+	got := fmt.Sprintf("spent %s bought %s arrived %s expired %s back %s paused %s", r.Spent, r.Bought, r.Arrived,
+		r.Expired, ids(r.Back), ids(r.Paused))
 	if got != want {
 		w.t.Errorf("got  %s\nwant %s", got, want)
 	}
@@ -120,7 +138,8 @@ func TestOf(t *testing.T) {
 	w.wantSince(w.clock.Now(), "spent 0 bought 0 arrived 0 expired 0 back  paused ")
 }
 
-// What was returned of work from before is no less of what was spent since; what was returned of this very work is.
+// What was returned of work from before is no less of what was spent since; what was returned of
+// this very work is.
 func TestReturnsOfOlderWork(t *testing.T) {
 	t.Parallel()
 	w := newWallet(t)
@@ -163,7 +182,8 @@ func TestBackOn(t *testing.T) {
 	w.work("a", "200")
 	w.work("b", "1")
 	w.work("c", "1")
-	if err := w.SwitchAgent(t.Context(), w.id, ledger.SwitchAgent{ID: "c"}); err != nil { // its creator turns it off meanwhile
+	// its creator turns it off meanwhile
+	if err := w.SwitchAgent(t.Context(), w.id, ledger.SwitchAgent{ID: "c"}); err != nil {
 		t.Fatal(err)
 	}
 	w.grant(ledger.LotPurchase, "100", first.String())

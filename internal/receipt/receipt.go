@@ -21,8 +21,20 @@ type Holder struct {
 // provider names no buyer it is the holder of the account.
 func Model(r *billing.Receipt, prices *catalog.Catalog, seller []string, holder Holder) views.ReceiptModel {
 	m := views.ReceiptModel{
-		ID: r.ID.String(), Number: r.Number, PaidAt: r.CompletedAt, Seller: seller, PackName: PackName(prices, r.Pack), Tokens: r.Tokens, Owed: r.Netted,
-		ExpiresAt: r.ExpiresAt, Price: r.Price, Total: r.Paid, Card: r.Card, Refunded: r.Refunded, RefundedAt: r.RefundedAt, Incomplete: r.Bill == nil,
+		ID:         r.ID.String(),
+		Number:     r.Number,
+		PaidAt:     r.CompletedAt,
+		Seller:     seller,
+		PackName:   PackName(prices, r.Pack),
+		Tokens:     r.Tokens,
+		Owed:       r.Netted,
+		ExpiresAt:  r.ExpiresAt,
+		Price:      r.Price,
+		Total:      r.Paid,
+		Card:       r.Card,
+		Refunded:   r.Refunded,
+		RefundedAt: r.RefundedAt,
+		Incomplete: r.Bill == nil,
 	}
 	if r.Bill == nil {
 		m.Buyer = buyerLines(payment.Buyer{}, holder)
@@ -35,13 +47,23 @@ func Model(r *billing.Receipt, prices *catalog.Catalog, seller []string, holder 
 		m.Provider = "the provider"
 	}
 	for _, t := range r.Bill.Taxes {
-		m.Taxes = append(m.Taxes, views.TaxModel{Name: t.Name, Rate: t.Rate, Amount: in(t.Amount), Included: t.Included, Reverse: t.Reverse})
+		m.Taxes = append(m.Taxes, views.TaxModel{
+			Name:     t.Name,
+			Rate:     t.Rate,
+			Amount:   in(t.Amount),
+			Included: t.Included,
+			Reverse:  t.Reverse,
+		})
 	}
 	return m
 }
 
 // providers are what creators know payment providers as.
-var providers = map[string]string{"stripe": "Stripe", "stripe_test": "Stripe", "sandbox": "the sandbox"}
+var providers = map[string]string{
+	"stripe":      "Stripe",
+	"stripe_test": "Stripe",
+	"sandbox":     "the sandbox",
+}
 
 func buyerLines(b payment.Buyer, holder Holder) []string {
 	names := []string{b.Name}

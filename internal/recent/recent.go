@@ -1,5 +1,6 @@
-// Package recent remembers for a moment what was read, so that many requests about one thing do not each ask the database. What a server changes
-// itself it forgets at once; what another changes it believes until its moment is over.
+// Package recent remembers for a moment what was read, so that many requests about one thing do not
+// each ask the database. What a server changes itself it forgets at once; what another changes it
+// believes until its moment is over.
 package recent
 
 import (
@@ -12,7 +13,8 @@ type Memory[K comparable, V any] struct {
 	max  int
 	mu   sync.RWMutex
 	rows map[K]row[V]
-	// changes counts what was forgotten: what was read before something changed must not be remembered after it.
+	// changes counts what was forgotten: what was read before something changed must not be
+	// remembered after it.
 	changes Mark
 }
 
@@ -29,7 +31,8 @@ func New[K comparable, V any](limit int) *Memory[K, V] {
 	return &Memory[K, V]{max: limit, rows: map[K]row[V]{}}
 }
 
-// Get gives what is remembered at an instant, or else the mark with which to remember what is read from now on.
+// Get gives what is remembered at an instant, or else the mark with which to remember what is read
+// from now on.
 func (m *Memory[K, V]) Get(key K, now time.Time) (value V, ok bool, mark Mark) {
 	m.mu.RLock()
 	defer m.mu.RUnlock()
@@ -39,7 +42,8 @@ func (m *Memory[K, V]) Get(key K, now time.Time) (value V, ok bool, mark Mark) {
 	return r.value, live, m.changes
 }
 
-// Put remembers a value from the instant before it was read until another, unless something has been forgotten since the mark was given.
+// Put remembers a value from the instant before it was read until another, unless something has
+// been forgotten since the mark was given.
 func (m *Memory[K, V]) Put(key K, value V, from, until time.Time, mark Mark) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -49,7 +53,11 @@ func (m *Memory[K, V]) Put(key K, value V, from, until time.Time, mark Mark) {
 	if len(m.rows) >= m.max {
 		clear(m.rows)
 	}
-	m.rows[key] = row[V]{value: value, from: from, until: until}
+	m.rows[key] = row[V]{
+		value: value,
+		from:  from,
+		until: until,
+	}
 }
 
 // Forget is called after something has changed in the database.

@@ -1,5 +1,6 @@
-// Package relay carries what the books have to tell to those who are told: it takes events from the outbox, gives them to sinks, and only then has
-// the outbox forget them. So nothing is lost, whatever breaks off where, and a sink may see an event more than once.
+// Package relay carries what the books have to tell to those who are told: it takes events from the
+// outbox, gives them to sinks, and only then has the outbox forget them. So nothing is lost,
+// whatever breaks off where, and a sink may see an event more than once.
 package relay
 
 import (
@@ -8,8 +9,9 @@ import (
 	"pop.store/credits/internal/ledger"
 )
 
-// Sink takes events over: it stores, durably, what follows from them. Events of an account come in order. One that was taken before, by its account
-// and Seq, must change nothing: after a crash, and from servers that relay at the same time, events come again. A sink that cannot take them all
+// Sink takes events over: it stores, durably, what follows from them. Events of an account come in
+// order. One that was taken before, by its account and Seq, must change nothing: after a crash, and
+// from servers that relay at the same time, events come again. A sink that cannot take them all
 // fails, and they all come again.
 type Sink func(ctx context.Context, events []ledger.Told) error
 
@@ -25,7 +27,8 @@ type Relay struct {
 // New makes a relay. Without sinks events are forgotten: there is nobody to tell.
 func New(books *ledger.Ledger, sinks ...Sink) *Relay { return &Relay{books, sinks} }
 
-// Step carries one chunk. more says that there may be another. After an error, which is the ledger's or a sink's, nothing is forgotten.
+// Step carries one chunk. more says that there may be another. After an error, which is the
+// ledger's or a sink's, nothing is forgotten.
 func (r *Relay) Step(ctx context.Context) (more bool, err error) {
 	events, err := r.books.Outbox(ctx, chunk)
 	if err != nil || len(events) == 0 {

@@ -36,8 +36,16 @@ type office struct {
 
 func newOffice(t *testing.T) *office {
 	t.Helper()
-	o := &office{t: t, pool: testdb.New(t), clock: clock.NewManual(start)}
-	o.books = ledger.New(o.pool, ledger.Options{Clock: o.clock.Now, Prices: catalog.Builtin, Log: slog.New(slog.DiscardHandler)})
+	o := &office{
+		t:     t,
+		pool:  testdb.New(t),
+		clock: clock.NewManual(start),
+	}
+	o.books = ledger.New(o.pool, ledger.Options{
+		Clock:  o.clock.Now,
+		Prices: catalog.Builtin,
+		Log:    slog.New(slog.DiscardHandler),
+	})
 	t.Cleanup(o.books.Close)
 	return o
 }
@@ -46,7 +54,8 @@ func newOffice(t *testing.T) *office {
 func (o *office) account(name string) uuid.UUID {
 	o.t.Helper()
 	id := uuid.New()
-	if _, err := o.pool.Exec(o.t.Context(), "insert into accounts (external_id, id, created_at) values ($1, $2, $3)", name, id, start); err != nil {
+	if _, err := o.pool.Exec(o.t.Context(),
+		"insert into accounts (external_id, id, created_at) values ($1, $2, $3)", name, id, start); err != nil {
 		o.t.Fatal(err)
 	}
 	if err := o.books.SetPlan(o.t.Context(), id, ledger.SetPlan{Plan: "starter"}); err != nil {
@@ -57,7 +66,11 @@ func (o *office) account(name string) uuid.UUID {
 
 func (o *office) grant(account uuid.UUID) {
 	o.t.Helper()
-	g := ledger.Grant{Kind: ledger.LotPromo, Amount: tokens.MustParse("1"), Reason: "a test"}
+	g := ledger.Grant{
+		Kind:   ledger.LotPromo,
+		Amount: tokens.MustParse("1"),
+		Reason: "a test",
+	}
 	if _, err := o.books.Grant(o.t.Context(), account, uuid.NewString(), g); err != nil {
 		o.t.Fatal(err)
 	}
@@ -95,7 +108,8 @@ func TestEventsReachEverySinkInOrder(t *testing.T) {
 	if more, err := relay.New(o.books, keep(&one), keep(&other)).Step(t.Context()); more || err != nil {
 		t.Error(more, err)
 	}
-	if len(want) < 8 || !slices.EqualFunc(one, want, same) || !slices.EqualFunc(other, want, same) || len(o.waiting()) != 0 {
+	if len(want) < 8 || !slices.EqualFunc(one, want, same) || !slices.EqualFunc(other, want, same) ||
+		len(o.waiting()) != 0 {
 		t.Errorf("%d and %d of %d came, %d wait", len(one), len(other), len(want), len(o.waiting()))
 	}
 	last := map[uuid.UUID]int64{}
@@ -136,7 +150,8 @@ func TestASinkThatFails(t *testing.T) {
 	}
 }
 
-// A crash after the sinks have taken the events, and before the outbox has forgotten them: they come again, and are delivered once.
+// A crash after the sinks have taken the events, and before the outbox has forgotten them: they
+// come again, and are delivered once.
 func TestACrashBeforeForgetting(t *testing.T) {
 	t.Parallel()
 	o := newOffice(t)
@@ -185,7 +200,9 @@ func TestChunks(t *testing.T) {
 			}
 		}
 		place := func(e ledger.Told) int { return 10_000*int(e.Account[15]) + int(e.Seq) }
-		if len(got) != 1101 || steps < 4 || !slices.IsSortedFunc(got, func(a, b ledger.Told) int { return place(a) - place(b) }) {
+		if len(got) != 1101 || steps < 4 || !slices.IsSortedFunc(got, func(a, b ledger.Told) int {
+			return place(a) - place(b)
+		}) {
 			t.Errorf("%d in %d steps", len(got), steps-1)
 		}
 	}

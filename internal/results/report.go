@@ -61,12 +61,14 @@ func (p *Report) amount() (money.Amount, error) {
 		return money.Amount{}, problem.Invalid("money", "%s", err)
 	}
 	if amount.Minor > MaxMoney {
-		return money.Amount{}, problem.Invalid("money", "must not be above %s", money.Amount{Minor: MaxMoney, Currency: p.Currency})
+		return money.Amount{}, problem.Invalid("money", "must not be above %s",
+			money.Amount{Minor: MaxMoney, Currency: p.Currency})
 	}
 	return amount, nil
 }
 
-// fingerprint tells reports apart that came with the same key, by what they say and not by how they write it. Every part carries its length or presence.
+// fingerprint tells reports apart that came with the same key, by what they say and not by how they
+// write it. Every part carries its length or presence.
 func (p *Report) fingerprint(paid money.Amount) []byte {
 	b := []byte("result")
 	for _, text := range []string{p.Charge, p.Agent, p.Kind, paid.Currency} {

@@ -1,5 +1,5 @@
-// Package results keeps what work brought in, as the services report it: a sale, a message that was answered. It stands beside the books and
-// moves no tokens.
+// Package results keeps what work brought in, as the services report it: a sale, a message that was
+// answered. It stands beside the books and moves no tokens.
 package results
 
 import (
@@ -40,12 +40,16 @@ type Results struct {
 // New keeps results beside a ledger.
 func New(pool *pgxpool.Pool, books *ledger.Ledger) *Results { return &Results{pool, books} }
 
-// Add keeps a result, once for each idempotency key: the same key with the same report answers what was kept then, replayed; with another one it is a
-// Meaning (idempotency_key_reused). Refusals bind no key. Errors: ledger.ErrNoAccount, problem kinds Syntax (no key), Meaning (naming the field),
+// Add keeps a result, once for each idempotency key: the same key with the same report answers what
+// was kept then, replayed; with another one it is a Meaning (idempotency_key_reused). Refusals bind
+// no key. Errors: ledger.ErrNoAccount, problem kinds Syntax (no key), Meaning (naming the field),
 // Conflict (too_many_result_kinds) and Unavailable: try again with the same key.
-func (r *Results) Add(ctx context.Context, account uuid.UUID, key string, report Report) (_ Result, replayed bool, err error) {
+func (r *Results) Add(ctx context.Context, account uuid.UUID, key string, report Report) (_ Result, replayed bool,
+	err error,
+) {
 	if key == "" {
-		return Result{}, false, problem.New(problem.Syntax, "missing_idempotency_key", "An idempotency key is needed.")
+		return Result{}, false, problem.New(problem.Syntax, "missing_idempotency_key",
+			"An idempotency key is needed.")
 	}
 	if err := report.check(); err != nil {
 		return Result{}, false, err
@@ -82,7 +86,15 @@ type dated struct {
 
 // decide makes of a report what will be kept.
 func (r *Results) decide(ctx context.Context, account uuid.UUID, report Report, paid money.Amount) (dated, error) {
-	n := dated{Result: Result{ID: uuid.New(), Account: account, At: r.books.Now(), Agent: report.Agent, Kind: report.Kind, Count: 1, Money: paid}}
+	n := dated{Result: Result{
+		ID:      uuid.New(),
+		Account: account,
+		At:      r.books.Now(),
+		Agent:   report.Agent,
+		Kind:    report.Kind,
+		Count:   1,
+		Money:   paid,
+	}}
 	if report.Count != nil {
 		n.Count = *report.Count
 	}
@@ -130,9 +142,12 @@ func (r *Results) charge(ctx context.Context, account uuid.UUID, id string) (*le
 const sqlByKey = `
 select id, account, at, agent, kind, charge, count, money_minor, currency, fingerprint from results where account = $1 and idempotency_key = $2`
 
-func (r *Results) byKey(ctx context.Context, account uuid.UUID, key string, mark []byte) (known Result, ok bool, err error) {
+func (r *Results) byKey(ctx context.Context, account uuid.UUID, key string, mark []byte) (known Result, ok bool,
+	err error,
+) {
 	var theirs []byte
-	err = r.pool.QueryRow(ctx, sqlByKey, account, key).Scan(&known.ID, &known.Account, &known.At, &known.Agent, &known.Kind, &known.Charge, &known.Count,
+	err = r.pool.QueryRow(ctx, sqlByKey, account, key).Scan(&known.ID, &known.Account, &known.At, &known.Agent,
+		&known.Kind, &known.Charge, &known.Count,
 		&known.Money.Minor, &known.Money.Currency, &theirs)
 	known.At = known.At.UTC()
 	switch {
@@ -146,8 +161,8 @@ func (r *Results) byKey(ctx context.Context, account uuid.UUID, key string, mark
 	return known, true, nil
 }
 
-// A result and its part of the sums, which are there together or not at all. There is nothing of a result for which
-// there is no room.
+// A result and its part of the sums, which are there together or not at all. There is nothing of a
+// result for which there is no room.
 const sqlInsert = `
 with added as (
 	insert into results (account, id, at, month, agent, kind, charge, count, money_minor, currency, idempotency_key, fingerprint)
@@ -164,7 +179,8 @@ set reports = s.reports + 1, count = s.count + excluded.count, money_minor = s.m
 // errKnown means that another request with the same key was faster.
 var errKnown = errors.New("the result is known")
 
-// insert keeps a result. Claiming the key locks the account, so results of one account are counted one after the other.
+// insert keeps a result. Claiming the key locks the account, so results of one account are counted
+// one after the other.
 func (r *Results) insert(ctx context.Context, tx pgx.Tx, n dated, key string, mark []byte) error {
 	known, err := r.books.ClaimKey(ctx, tx, n.Account, key, mark)
 	switch {
@@ -173,7 +189,8 @@ func (r *Results) insert(ctx context.Context, tx pgx.Tx, n dated, key string, ma
 	case known:
 		return errKnown
 	}
-	tag, err := tx.Exec(ctx, sqlInsert, n.Account, n.ID, n.At, n.month, n.Agent, n.Kind, n.Charge, n.Count, n.Money.Minor, n.Money.Currency, key, mark, MaxSums)
+	tag, err := tx.Exec(ctx, sqlInsert, n.Account, n.ID, n.At, n.month, n.Agent, n.Kind, n.Charge, n.Count,
+		n.Money.Minor, n.Money.Currency, key, mark, MaxSums)
 	if err == nil && tag.RowsAffected() == 0 {
 		err = errTooMany
 	}

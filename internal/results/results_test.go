@@ -36,8 +36,16 @@ type house struct {
 
 func newHouse(t *testing.T) *house {
 	t.Helper()
-	h := &house{t: t, pool: testdb.New(t), clock: clock.NewManual(start)}
-	h.books = ledger.New(h.pool, ledger.Options{Clock: h.clock.Now, Prices: catalog.Builtin, Log: slog.New(slog.DiscardHandler)})
+	h := &house{
+		t:     t,
+		pool:  testdb.New(t),
+		clock: clock.NewManual(start),
+	}
+	h.books = ledger.New(h.pool, ledger.Options{
+		Clock:  h.clock.Now,
+		Prices: catalog.Builtin,
+		Log:    slog.New(slog.DiscardHandler),
+	})
 	t.Cleanup(h.books.Close)
 	h.Results = results.New(h.pool, h.books)
 	return h
@@ -54,7 +62,8 @@ func (h *house) open(zone string) uuid.UUID {
 
 func (h *house) add(id uuid.UUID, r results.Report) {
 	h.t.Helper()
-	if _, replayed, err := h.Add(context.WithoutCancel(h.t.Context()), id, uuid.NewString(), r); err != nil || replayed {
+	if _, replayed, err := h.Add(context.WithoutCancel(h.t.Context()), id, uuid.NewString(), r); err != nil ||
+		replayed {
 		h.t.Errorf("%+v: replayed %v, %v", r, replayed, err)
 	}
 }
@@ -92,14 +101,37 @@ func TestSumsOfAMonth(t *testing.T) {
 	h := newHouse(t)
 	utc, auckland := h.open("UTC"), h.open("Pacific/Auckland")
 	for _, id := range []uuid.UUID{utc, auckland} {
-		h.add(id, results.Report{Agent: "dms", Kind: "sale", Money: "19.90", Currency: "USD"})
-		h.add(id, results.Report{Agent: "dms", Kind: "sale", Count: ptr[int64](2), Money: "0.10", Currency: "USD"})
-		h.add(id, results.Report{Agent: "dms", Kind: "sale", Money: "5", Currency: "EUR"})
-		h.add(id, results.Report{Agent: "dms", Kind: "dm_answered", Count: ptr[int64](240)})
+		h.add(id, results.Report{
+			Agent:    "dms",
+			Kind:     "sale",
+			Money:    "19.90",
+			Currency: "USD",
+		})
+		h.add(id, results.Report{
+			Agent:    "dms",
+			Kind:     "sale",
+			Count:    ptr[int64](2),
+			Money:    "0.10",
+			Currency: "USD",
+		})
+		h.add(id, results.Report{
+			Agent:    "dms",
+			Kind:     "sale",
+			Money:    "5",
+			Currency: "EUR",
+		})
+		h.add(id, results.Report{
+			Agent: "dms",
+			Kind:  "dm_answered",
+			Count: ptr[int64](240),
+		})
 		h.add(id, results.Report{Kind: "dm_answered"})
 	}
 	november, december := time.Date(2026, 11, 17, 0, 0, 0, 0, time.UTC), time.Date(2026, 12, 31, 0, 0, 0, 0, time.UTC)
-	all := []string{"dm_answered: 1 reports, 1", "dms dm_answered: 1 reports, 240", "dms sale: 1 reports, 1, €5.00", "dms sale: 2 reports, 3, $20.00"}
+	all := []string{
+		"dm_answered: 1 reports, 1", "dms dm_answered: 1 reports, 240",
+		"dms sale: 1 reports, 1, €5.00", "dms sale: 2 reports, 3, $20.00",
+	}
 	h.wantSums(utc, november, all...)
 	h.wantSums(utc, december)
 	h.wantSums(auckland, november)
@@ -111,7 +143,8 @@ func TestSumsOfAMonth(t *testing.T) {
 	h.wantSums(uuid.New(), december)
 }
 
-// However many report at once, with keys of their own and keys that others use too, the sums are those of what was kept.
+// However many report at once, with keys of their own and keys that others use too, the sums are
+// those of what was kept.
 func TestSumsAreExact(t *testing.T) {
 	t.Parallel()
 	h := newHouse(t)
@@ -120,8 +153,16 @@ func TestSumsAreExact(t *testing.T) {
 	for i := range 24 {
 		all.Go(func() {
 			for n := range 15 {
-				r := results.Report{Agent: []string{"", "a", "b"}[n%3], Kind: []string{"sale", "lead"}[i%2], Count: ptr(int64(n)), Money: strconv.Itoa(n) + ".05", Currency: "USD"}
-				if _, _, err := h.Add(context.WithoutCancel(t.Context()), ids[n%2], fmt.Sprintf("%d %d", i/2*2+i%2*(n%2), n), r); err != nil && problem.Of(err).Code != "idempotency_key_reused" {
+				r := results.Report{
+					Agent:    []string{"", "a", "b"}[n%3],
+					Kind:     []string{"sale", "lead"}[i%2],
+					Count:    ptr(int64(n)),
+					Money:    strconv.Itoa(n) + ".05",
+					Currency: "USD",
+				}
+				if _, _, err := h.Add(context.WithoutCancel(t.Context()), ids[n%2],
+					fmt.Sprintf("%d %d", i/2*2+i%2*(n%2), n), r); err != nil &&
+					problem.Of(err).Code != "idempotency_key_reused" {
 					t.Error(err)
 				}
 			}
@@ -166,10 +207,12 @@ func TestKindsAreBounded(t *testing.T) {
 func TestAddRefuses(t *testing.T) {
 	t.Parallel()
 	h := newHouse(t)
-	if _, _, err := h.Add(t.Context(), uuid.New(), "k", results.Report{Kind: "sale"}); problem.Of(err).Code != "account_not_found" {
+	if _, _, err := h.Add(t.Context(), uuid.New(), "k", results.Report{Kind: "sale"}); problem.Of(err).Code !=
+		"account_not_found" {
 		t.Errorf("of nobody: %v", err)
 	}
-	if _, _, err := h.Add(t.Context(), h.open("UTC"), "", results.Report{Kind: "sale"}); problem.Of(err).Code != "missing_idempotency_key" {
+	if _, _, err := h.Add(t.Context(), h.open("UTC"), "", results.Report{Kind: "sale"}); problem.Of(err).Code !=
+		"missing_idempotency_key" {
 		t.Errorf("without a key: %v", err)
 	}
 }

@@ -29,8 +29,9 @@ const sqlSums = `
 select agent, kind, reports, count, money_minor, currency from result_sums
 where account = $1 and month = $2 and ($4::text[] is null or agent = any ($4)) order by agent, kind, currency limit $3`
 
-// Sums lists what an account's agents brought in in the calendar month of a day of the billing zone (ledger.Account.Day): by agent, kind and currency.
-// With agents only those of these agents. It reads a few rows, however many results there are. Errors: kind Unavailable.
+// Sums lists what an account's agents brought in in the calendar month of a day of the billing zone
+// (ledger.Account.Day): by agent, kind and currency. With agents only those of these agents. It
+// reads a few rows, however many results there are. Errors: kind Unavailable.
 func (r *Results) Sums(ctx context.Context, account uuid.UUID, day time.Time, agents ...string) ([]Sum, error) {
 	rows, err := r.pool.Query(ctx, sqlSums, account, monthOf(day), 2*MaxSums, agents)
 	if err != nil {

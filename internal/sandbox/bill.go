@@ -42,8 +42,8 @@ func plain(s string, most int) bool {
 	return utf8.ValidString(s) && utf8.RuneCountInString(s) <= most && !strings.ContainsFunc(s, unicode.IsControl)
 }
 
-// VAT is what comes on top of a session's amount when there is tax, in minor units, rounded half up to what can be
-// paid.
+// VAT is what comes on top of a session's amount when there is tax, in minor units, rounded half up
+// to what can be paid.
 func (s *Session) VAT(taxed bool) int64 {
 	if !taxed {
 		return 0
@@ -54,14 +54,25 @@ func (s *Session) VAT(taxed bool) int64 {
 
 func (s *Session) discount() int64 { return s.Amount.Minor + s.Tax - s.Total }
 
-// bill is what the receipt of a session that was paid says. Where nothing was paid there is none at the provider, as at Stripe.
+// bill is what the receipt of a session that was paid says. Where nothing was paid there is none at
+// the provider, as at Stripe.
 func (s *Session) bill() *payment.Bill {
-	b := &payment.Bill{Subtotal: s.Amount.Minor, Discount: s.discount(), Tax: s.Tax, Total: s.Total, Buyer: payment.Buyer{Name: s.Company}}
+	b := &payment.Bill{
+		Subtotal: s.Amount.Minor,
+		Discount: s.discount(),
+		Tax:      s.Tax,
+		Total:    s.Total,
+		Buyer:    payment.Buyer{Name: s.Company},
+	}
 	if s.TaxID != "" {
 		b.Buyer.TaxIDs = []string{s.TaxID}
 	}
 	if s.Tax > 0 {
-		b.Taxes = []payment.TaxLine{{Name: "VAT", Rate: "20", Amount: s.Tax}}
+		b.Taxes = []payment.TaxLine{{
+			Name:   "VAT",
+			Rate:   "20",
+			Amount: s.Tax,
+		}}
 	}
 	if s.Payment != "" {
 		b.ReceiptURL = strings.Replace(s.URL, "/sandbox/checkout/"+s.ID, "/sandbox/receipts/"+s.Payment, 1)
@@ -69,8 +80,8 @@ func (s *Session) bill() *payment.Bill {
 	return b
 }
 
-// Receipt is the session that a payment was made in, for the provider's own receipt. ErrNoSession when there is no such payment, or its money did
-// not come.
+// Receipt is the session that a payment was made in, for the provider's own receipt. ErrNoSession
+// when there is no such payment, or its money did not come.
 func (p *Provider) Receipt(ctx context.Context, paid string) (Session, error) {
 	s, err := p.find(ctx, "payment", paid)
 	if err == nil && s.PaymentStatus != Paid {

@@ -31,7 +31,8 @@ func (b *bank) told() string {
 	}
 	var out []string
 	for _, kind := range []string{
-		"checkout.session.completed", "checkout.session.async_payment_succeeded", "checkout.session.async_payment_failed", "charge.refunded",
+		"checkout.session.completed", "checkout.session.async_payment_succeeded",
+		"checkout.session.async_payment_failed", "charge.refunded",
 		"charge.dispute.created", "charge.dispute.closed",
 	} {
 		for range kinds[kind] {
@@ -54,10 +55,16 @@ func TestCards(t *testing.T) {
 		{sandbox.CardDeclined, nil, payment.Open, ""},
 		{sandbox.Coupon, nil, payment.Paid, "completed"},
 		{sandbox.BankDebit, nil, payment.Waiting, "completed"},
-		{sandbox.BankDebit, func(b *bank, id string) error { return b.Arrive(t.Context(), id) }, payment.Paid, "completed async_payment_succeeded"},
-		{sandbox.BankDebit, func(b *bank, id string) error { return b.Bounce(t.Context(), id) }, payment.Failed, "completed async_payment_failed"},
+		{sandbox.BankDebit, func(b *bank, id string) error {
+			return b.Arrive(t.Context(), id)
+		}, payment.Paid, "completed async_payment_succeeded"},
+		{sandbox.BankDebit, func(b *bank, id string) error {
+			return b.Bounce(t.Context(), id)
+		}, payment.Failed, "completed async_payment_failed"},
 		{sandbox.CardDisputed, nil, payment.Paid, "completed created"},
-		{sandbox.CardDisputed, func(b *bank, id string) error { return b.CloseDispute(t.Context(), id, true) }, payment.Paid, "completed created closed"},
+		{sandbox.CardDisputed, func(b *bank, id string) error {
+			return b.CloseDispute(t.Context(), id, true)
+		}, payment.Paid, "completed created closed"},
 	} {
 		b := newBank(t)
 		s := b.open("a")
@@ -85,7 +92,8 @@ func TestCards(t *testing.T) {
 	wantProblem(t, b.OpenDispute(t.Context(), s.ID), sandbox.ErrNotPaid)
 }
 
-// What is kept can be charged later: each card ends as it says, and tells so; the same reference charges once.
+// What is kept can be charged later: each card ends as it says, and tells so; the same reference
+// charges once.
 func TestCharges(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct {
@@ -103,7 +111,12 @@ func TestCharges(t *testing.T) {
 		{sandbox.Coupon, true, "", "", ""},
 	} {
 		b := newBank(t)
-		order := payment.Order{Reference: "o", Price: money.Amount{Minor: 900, Currency: "USD"}, Description: "100 tokens", KeepMethod: c.keep}
+		order := payment.Order{
+			Reference:   "o",
+			Price:       money.Amount{Minor: 900, Currency: "USD"},
+			Description: "100 tokens",
+			KeepMethod:  c.keep,
+		}
 		opened, err := b.Open(t.Context(), order)
 		if err != nil {
 			t.Fatal(err)
@@ -115,7 +128,14 @@ func TestCharges(t *testing.T) {
 		if err != nil || paid.State != payment.Paid || (paid.Method != "") != (c.state != "") {
 			t.Errorf("%s: %+v, %v", c.card, paid, err)
 		}
-		charge := payment.Charge{Reference: "c", Price: order.Price, Most: 900, Description: "100 tokens", Customer: paid.Customer, Method: paid.Method}
+		charge := payment.Charge{
+			Reference:   "c",
+			Price:       order.Price,
+			Most:        900,
+			Description: "100 tokens",
+			Customer:    paid.Customer,
+			Method:      paid.Method,
+		}
 		if c.state == "" {
 			if _, err := b.Charge(t.Context(), charge); !errors.Is(err, payment.ErrNoMethod) {
 				t.Errorf("%s: %v", c.card, err)
@@ -125,12 +145,14 @@ func TestCharges(t *testing.T) {
 		var first payment.Checkout
 		for i := range 2 {
 			got, err := b.Charge(t.Context(), charge)
-			if err != nil || got.State != c.state || got.Reason != c.reason || got.Reference != "c" || got.Price != order.Price || (i > 0 && got.ID != first.ID) {
+			if err != nil || got.State != c.state || got.Reason != c.reason || got.Reference != "c" ||
+				got.Price != order.Price || (i > 0 && got.ID != first.ID) {
 				t.Errorf("%s: %+v, %v", c.card, got, err)
 			}
 			first = got
 		}
-		if n := b.count(`select count(*) from sandbox_events where body like '%"type":"` + c.told + `"%' and body like '%"purchase":"c"%'`); n != 1 {
+		if n := b.count(`select count(*) from sandbox_events where body like '%"type":"` + c.told +
+			`"%' and body like '%"purchase":"c"%'`); n != 1 {
 			t.Errorf("%s: it was told %d times", c.card, n)
 		}
 		if _, err := b.Session(t.Context(), first.ID); !errors.Is(err, sandbox.ErrNoSession) {
@@ -171,15 +193,29 @@ func TestSandboxRefunds(t *testing.T) {
 		amount int64
 		want   error
 		back   int64
-	}{{"a", 400, nil, 400}, {"a", 400, nil, 400}, {"b", 501, payment.ErrRefused, 400}, {"b", 500, nil, 900}, {"c", 1, payment.ErrRefused, 900}} {
-		if err := b.Refund(t.Context(), payment.Refund{Key: r.key, Payment: c.Payment, Amount: money.Amount{Minor: r.amount, Currency: "USD"}}); !errors.Is(err, r.want) {
+	}{
+		{"a", 400, nil, 400},
+		{"a", 400, nil, 400},
+		{"b", 501, payment.ErrRefused, 400},
+		{"b", 500, nil, 900},
+		{"c", 1, payment.ErrRefused, 900},
+	} {
+		if err := b.Refund(t.Context(), payment.Refund{
+			Key:     r.key,
+			Payment: c.Payment,
+			Amount:  money.Amount{Minor: r.amount, Currency: "USD"},
+		}); !errors.Is(err, r.want) {
 			t.Errorf("%+v: %v", r, err)
 		}
 		if now, err := b.CheckoutOf(t.Context(), c.Payment); err != nil || now.Refunded != r.back {
 			t.Errorf("%+v: %d back (%v)", r, now.Refunded, err)
 		}
 	}
-	if err := b.Refund(t.Context(), payment.Refund{Key: "d", Payment: "pi_none", Amount: money.Amount{Minor: 1, Currency: "USD"}}); !errors.Is(err, payment.ErrNone) {
+	if err := b.Refund(t.Context(), payment.Refund{
+		Key:     "d",
+		Payment: "pi_none",
+		Amount:  money.Amount{Minor: 1, Currency: "USD"},
+	}); !errors.Is(err, payment.ErrNone) {
 		t.Error(err)
 	}
 	if _, err := b.CheckoutOf(t.Context(), "pi_none"); !errors.Is(err, payment.ErrNone) {
@@ -194,11 +230,17 @@ func TestMisbehaviour(t *testing.T) {
 	endpoint := httptest.NewServer(http.HandlerFunc(b.receive))
 	t.Cleanup(endpoint.Close)
 	how := map[string]sandbox.Delivery{
-		"checkout.session.completed": {Late: time.Minute}, "charge.dispute.created": {Again: 1}, "charge.dispute.closed": {Never: true},
+		"checkout.session.completed": {Late: time.Minute},
+		"charge.dispute.created":     {Again: 1},
+		"charge.dispute.closed":      {Never: true},
 	}
 	b.Provider = sandbox.New(b.pool, sandbox.Options{
-		Clock: b.clock.Now, BaseURL: "http://credits.test", DeliverURL: endpoint.URL, Secret: secret, Log: slog.New(slog.DiscardHandler),
-		Misbehave: func(kind string) sandbox.Delivery { return how[kind] },
+		Clock:      b.clock.Now,
+		BaseURL:    "http://credits.test",
+		DeliverURL: endpoint.URL,
+		Secret:     secret,
+		Log:        slog.New(slog.DiscardHandler),
+		Misbehave:  func(kind string) sandbox.Delivery { return how[kind] },
 	})
 	s := b.open("a")
 	if _, err := b.PayWith(t.Context(), s.ID, sandbox.CardDisputed); err != nil {
@@ -229,7 +271,11 @@ func TestACompanyPaysTax(t *testing.T) {
 	b := newBank(t)
 	b.run()
 	s := b.open("a")
-	buyer := sandbox.Buyer{Company: "Maya Ltd", TaxID: "DE123456789", VAT: true}
+	buyer := sandbox.Buyer{
+		Company: "Maya Ltd",
+		TaxID:   "DE123456789",
+		VAT:     true,
+	}
 	if _, err := b.PayAs(t.Context(), s.ID, sandbox.CardGood, buyer); err != nil {
 		t.Fatal(err)
 	}
@@ -238,7 +284,8 @@ func TestACompanyPaysTax(t *testing.T) {
 		t.Fatal(err)
 	}
 	d := told.CustomerDetails
-	if told.AmountSubtotal != 900 || told.AmountTotal != 1080 || told.TotalDetails.AmountTax != 180 || told.TotalDetails.AmountDiscount != 0 ||
+	if told.AmountSubtotal != 900 || told.AmountTotal != 1080 || told.TotalDetails.AmountTax != 180 ||
+		told.TotalDetails.AmountDiscount != 0 ||
 		d.BusinessName != "Maya Ltd" || d.TaxIDs[0].Value != "DE123456789" {
 		t.Errorf("told %+v, %+v, %+v", told, told.TotalDetails, d)
 	}
@@ -246,7 +293,11 @@ func TestACompanyPaysTax(t *testing.T) {
 	if err != nil || s.Company != "Maya Ltd" || s.Tax != 180 || s.Total != 1080 {
 		t.Errorf("%+v, %v", s, err)
 	}
-	if err := b.Refund(t.Context(), payment.Refund{Key: "k", Payment: s.Payment, Amount: money.Amount{Minor: 1080, Currency: "USD"}}); err != nil {
+	if err := b.Refund(t.Context(), payment.Refund{
+		Key:     "k",
+		Payment: s.Payment,
+		Amount:  money.Amount{Minor: 1080, Currency: "USD"},
+	}); err != nil {
 		t.Error("all of it does not go back:", err)
 	}
 	waiting := b.open("b")
@@ -258,7 +309,10 @@ func TestACompanyPaysTax(t *testing.T) {
 	}
 	_, err = b.Receipt(t.Context(), waiting.Payment)
 	wantProblem(t, err, sandbox.ErrNoSession)
-	for field, bad := range map[string]sandbox.Buyer{"company": {Company: strings.Repeat("x", 121)}, "tax_id": {TaxID: "D\x00E"}} {
+	for field, bad := range map[string]sandbox.Buyer{
+		"company": {Company: strings.Repeat("x", 121)},
+		"tax_id":  {TaxID: "D\x00E"},
+	} {
 		open := b.open(field)
 		if _, err := b.PayAs(t.Context(), open.ID, sandbox.CardGood, bad); problem.Of(err).Field != field {
 			t.Errorf("%s: %v", field, err)

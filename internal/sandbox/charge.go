@@ -18,13 +18,19 @@ const (
 
 var reasons = map[string]payment.Reason{codeDeclined: payment.Declined, codeConfirm: payment.NeedsBuyer}
 
-// later says what becomes of a card that is charged later, without the buyer: why it fails, or nothing. Cards that are not here cannot be kept.
-var later = map[Card]string{CardGood: "", CardLater: codeDeclined, CardConfirm: codeConfirm}
+// later says what becomes of a card that is charged later, without the buyer: why it fails, or
+// nothing. Cards that are not here cannot be kept.
+var later = map[Card]string{
+	CardGood:    "",
+	CardLater:   codeDeclined,
+	CardConfirm: codeConfirm,
+}
 
 const sqlKeepMethod = `insert into sandbox_methods (id, customer, card)
 	select $2, customer, $3 from sandbox_sessions where id = $1 and keep_method and status = 'open'`
 
-// keep keeps what a session is about to be paid with, if its buyer agreed to that, and answers its id: nothing when nothing is kept.
+// keep keeps what a session is about to be paid with, if its buyer agreed to that, and answers its
+// id: nothing when nothing is kept.
 func (p *Provider) keep(ctx context.Context, id string, card Card) (string, error) {
 	if _, keeps := later[card]; !keeps {
 		return "", nil
@@ -46,8 +52,8 @@ const sqlCharge = `insert into sandbox_sessions (id, idempotency_key, client_ref
 	on conflict (idempotency_key) do nothing
 	returning ` + sessionColumns
 
-// Charge takes a payment with a card that is kept; the same reference takes the same one. payment.ErrNoMethod for one
-// that is not kept, or is somebody else's.
+// Charge takes a payment with a card that is kept; the same reference takes the same one.
+// payment.ErrNoMethod for one that is not kept, or is somebody else's.
 func (p *Provider) Charge(ctx context.Context, c payment.Charge) (payment.Checkout, error) {
 	if c.Price.Minor > c.Most {
 		return payment.Checkout{}, payment.ErrTooMuch
@@ -60,7 +66,8 @@ func (p *Provider) Charge(ctx context.Context, c payment.Charge) (payment.Checko
 		return first, err
 	}
 	var card Card
-	err := p.pool.QueryRow(ctx, `select card from sandbox_methods where id = $1 and customer = $2`, c.Method, c.Customer).Scan(&card)
+	err := p.pool.QueryRow(ctx, `select card from sandbox_methods where id = $1 and customer = $2`, c.Method,
+		c.Customer).Scan(&card)
 	if errors.Is(err, pgx.ErrNoRows) {
 		return payment.Checkout{}, payment.ErrNoMethod
 	}
@@ -71,7 +78,8 @@ func (p *Provider) Charge(ctx context.Context, c payment.Charge) (payment.Checko
 	if code != "" {
 		paid, event = Unpaid, "payment_intent.payment_failed"
 	}
-	_, err = p.change(ctx, []string{event}, sqlCharge, "pi_"+rand.Text(), key, c.Reference, c.Price.Minor, c.Price.Currency, c.Description, string(paid),
+	_, err = p.change(ctx, []string{event}, sqlCharge, "pi_"+rand.Text(), key, c.Reference, c.Price.Minor,
+		c.Price.Currency, c.Description, string(paid),
 		"Visa "+string(card), code != "", code, c.Customer, c.Method, p.o.Clock())
 	if err != nil && !errors.Is(err, pgx.ErrNoRows) {
 		return payment.Checkout{}, err

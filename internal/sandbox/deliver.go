@@ -19,16 +19,21 @@ import (
 const (
 	maxDeliveries = 16
 	maxAttempts   = 20
-	lease         = time.Minute // after that an event that a crash left behind is tried again; longer than the client's timeout
-	longestWait   = time.Minute
-	shortestWait  = 100 * time.Millisecond
-	troubleWait   = 2 * time.Second // while the database cannot be asked
+	// after that an event that a crash left behind is tried again; longer than the client's timeout
+	lease        = time.Minute
+	longestWait  = time.Minute
+	shortestWait = 100 * time.Millisecond
+	troubleWait  = 2 * time.Second // while the database cannot be asked
 )
 
 // backoffs are the waits after the first failures; the last one also stands for all later ones.
-var backoffs = []time.Duration{time.Second, 5 * time.Second, 30 * time.Second, 2 * time.Minute, 10 * time.Minute, time.Hour}
+var backoffs = []time.Duration{
+	time.Second, 5 * time.Second, 30 * time.Second, 2 * time.Minute, 10 * time.Minute,
+	time.Hour,
+}
 
-// Run delivers events until ctx ends. A payment's event goes out at once; failures are tried again later and later.
+// Run delivers events until ctx ends. A payment's event goes out at once; failures are tried again
+// later and later.
 func (p *Provider) Run(ctx context.Context) {
 	for ctx.Err() == nil {
 		wait, err := p.work(ctx)
@@ -104,7 +109,8 @@ const sqlClaim = `update sandbox_events set attempts = attempts + 1, next_attemp
 		order by next_attempt_at limit $4 for update skip locked))
 	returning id, body, attempts`
 
-// claim takes a batch of due events, each for the time of a lease, so that several servers do not all send the same ones.
+// claim takes a batch of due events, each for the time of a lease, so that several servers do not
+// all send the same ones.
 func (p *Provider) claim(ctx context.Context) ([]delivery, error) {
 	now := p.o.Clock()
 	rows, err := p.pool.Query(ctx, sqlClaim, now, now.Add(lease), maxAttempts, maxDeliveries)
@@ -118,8 +124,8 @@ func (p *Provider) claim(ctx context.Context) ([]delivery, error) {
 const sqlDelivered = `update sandbox_events set delivered_at = case when copies = 0 then $2::timestamptz end, next_attempt_at = $2, copies = greatest(copies - 1, 0)
 	where id = $1`
 
-// deliver sends an event and notes what became of it. If even the note fails, the lease ends and the event is sent again: a receiver
-// has to cope with an event that comes twice.
+// deliver sends an event and notes what became of it. If even the note fails, the lease ends and
+// the event is sent again: a receiver has to cope with an event that comes twice.
 func (p *Provider) deliver(ctx context.Context, d delivery) {
 	failure := p.post(ctx, d)
 	if ctx.Err() != nil {
@@ -129,18 +135,24 @@ func (p *Provider) deliver(ctx context.Context, d delivery) {
 	if failure == nil {
 		_, err = p.pool.Exec(ctx, sqlDelivered, d.ID, p.o.Clock())
 	} else {
-		p.o.Log.Warn("sandbox event not delivered", "event", d.ID, "attempt", d.Attempt, "last", d.Attempt >= maxAttempts, "error", failure)
-		_, err = p.pool.Exec(ctx, `update sandbox_events set next_attempt_at = $2 where id = $1`, d.ID, p.o.Clock().Add(backoff(d.Attempt)))
+		p.o.Log.Warn("sandbox event not delivered", "event", d.ID, "attempt", d.Attempt, "last",
+			d.Attempt >= maxAttempts, "error", failure)
+		_, err = p.pool.Exec(ctx, `update sandbox_events set next_attempt_at = $2 where id = $1`, d.ID,
+			p.o.Clock().Add(backoff(d.Attempt)))
 	}
 	if err != nil {
 		p.o.Log.Warn("sandbox event's delivery not noted", "event", d.ID, "error", err)
 	}
 }
 
-// post sends the event, signed as Stripe signs. The signature's time is the real one: its receiver compares it with its own clock on
-// the wall, whatever a test's clock says.
+// post sends the event, signed as Stripe signs. The signature's time is the real one: its receiver
+// compares it with its own clock on the wall, whatever a test's clock says.
 func (p *Provider) post(ctx context.Context, d delivery) error {
-	signed := webhook.GenerateTestSignedPayload(&webhook.UnsignedPayload{Payload: []byte(d.Body), Secret: p.o.Secret, Timestamp: time.Now()})
+	signed := webhook.GenerateTestSignedPayload(&webhook.UnsignedPayload{
+		Payload:   []byte(d.Body),
+		Secret:    p.o.Secret,
+		Timestamp: time.Now(),
+	})
 	req, err := http.NewRequestWithContext(ctx, http.MethodPost, p.o.DeliverURL, bytes.NewReader(signed.Payload))
 	if err != nil {
 		return err

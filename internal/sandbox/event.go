@@ -127,8 +127,13 @@ const sqlRecord = `insert into sandbox_events (id, body, created_at, next_attemp
 func (p *Provider) record(ctx context.Context, tx pgx.Tx, kind string, s Session) error {
 	now := p.o.Clock()
 	e := event{
-		ID: "evt_" + rand.Text(), Object: "event", APIVersion: stripe.APIVersion, Created: now.Unix(), PendingWebhooks: 1, Type: kind,
-		Data: eventData{Object: object(kind, s)},
+		ID:              "evt_" + rand.Text(),
+		Object:          "event",
+		APIVersion:      stripe.APIVersion,
+		Created:         now.Unix(),
+		PendingWebhooks: 1,
+		Type:            kind,
+		Data:            eventData{Object: object(kind, s)},
 	}
 	body, err := json.Marshal(e)
 	if err != nil {
@@ -157,15 +162,25 @@ func object(kind string, s Session) any {
 	switch {
 	case strings.HasPrefix(kind, "charge.dispute."):
 		return dispute{
-			ID: s.disputeID(), Object: "dispute", Amount: s.units(s.Total), Charge: s.chargeID(), Currency: currency, PaymentIntent: s.Payment,
-			Status: disputeStatuses[s.Dispute],
+			ID:            s.disputeID(),
+			Object:        "dispute",
+			Amount:        s.units(s.Total),
+			Charge:        s.chargeID(),
+			Currency:      currency,
+			PaymentIntent: s.Payment,
+			Status:        disputeStatuses[s.Dispute],
 		}
 	case strings.HasPrefix(kind, "payment_intent."):
 		return intent(s, currency)
 	case strings.HasPrefix(kind, "charge."):
 		return charge{
-			ID: s.chargeID(), Object: "charge", Amount: s.units(s.Total), AmountRefunded: s.units(s.Refunded), Currency: currency, PaymentIntent: s.Payment,
-			Refunded: s.Refunded == s.Total,
+			ID:             s.chargeID(),
+			Object:         "charge",
+			Amount:         s.units(s.Total),
+			AmountRefunded: s.units(s.Refunded),
+			Currency:       currency,
+			PaymentIntent:  s.Payment,
+			Refunded:       s.Refunded == s.Total,
 		}
 	}
 	return snapshot(s)
@@ -174,28 +189,53 @@ func object(kind string, s Session) any {
 // intent is a charge. As at Stripe one that failed has no method any more, and could be paid with another.
 func intent(s Session, currency string) paymentIntent {
 	i := paymentIntent{
-		ID: s.ID, Object: "payment_intent", Amount: s.units(s.Total), Created: s.CreatedAt.Unix(), Currency: currency, Customer: s.Customer,
-		Metadata: map[string]string{"purchase": s.ClientReference}, PaymentMethod: unlessEmpty(s.Method), Status: "succeeded",
+		ID:            s.ID,
+		Object:        "payment_intent",
+		Amount:        s.units(s.Total),
+		Created:       s.CreatedAt.Unix(),
+		Currency:      currency,
+		Customer:      s.Customer,
+		Metadata:      map[string]string{"purchase": s.ClientReference},
+		PaymentMethod: unlessEmpty(s.Method),
+		Status:        "succeeded",
 	}
 	if s.Failed {
-		i.Status, i.PaymentMethod, i.LastPaymentError = "requires_payment_method", nil, &paymentError{Type: "card_error", Code: s.Reason}
+		i.Status, i.PaymentMethod, i.LastPaymentError = "requires_payment_method", nil,
+			&paymentError{Type: "card_error", Code: s.Reason}
 	}
 	return i
 }
 
 // disputeStatuses are Stripe's words for how a dispute stands.
-var disputeStatuses = map[string]string{"open": "needs_response", "won": "won", "lost": "lost"}
+var disputeStatuses = map[string]string{
+	"open": "needs_response",
+	"won":  "won",
+	"lost": "lost",
+}
 
 func (s *Session) chargeID() string  { return strings.Replace(s.Payment, "pi_", "ch_", 1) }
 func (s *Session) disputeID() string { return strings.Replace(s.Payment, "pi_", "dp_", 1) }
 
 func snapshot(s Session) checkoutSession {
 	return checkoutSession{
-		ID: s.ID, Object: "checkout.session", AmountSubtotal: s.units(s.Amount.Minor), AmountTotal: s.units(s.Total), CancelURL: s.CancelURL,
-		ClientReferenceID: s.ClientReference, Created: s.CreatedAt.Unix(), Currency: strings.ToLower(s.Amount.Currency), Customer: unlessEmpty(s.Customer),
-		CustomerDetails: s.details(), TotalDetails: totalDetails{AmountDiscount: s.units(s.discount()), AmountTax: s.units(s.Tax)},
-		ExpiresAt: s.ExpiresAt.Unix(), Metadata: map[string]string{}, Mode: "payment", PaymentIntent: unlessEmpty(s.Payment),
-		PaymentStatus: s.PaymentStatus, Status: s.Status, SuccessURL: s.SuccessURL,
+		ID:                s.ID,
+		Object:            "checkout.session",
+		AmountSubtotal:    s.units(s.Amount.Minor),
+		AmountTotal:       s.units(s.Total),
+		CancelURL:         s.CancelURL,
+		ClientReferenceID: s.ClientReference,
+		Created:           s.CreatedAt.Unix(),
+		Currency:          strings.ToLower(s.Amount.Currency),
+		Customer:          unlessEmpty(s.Customer),
+		CustomerDetails:   s.details(),
+		TotalDetails:      totalDetails{AmountDiscount: s.units(s.discount()), AmountTax: s.units(s.Tax)},
+		ExpiresAt:         s.ExpiresAt.Unix(),
+		Metadata:          map[string]string{},
+		Mode:              "payment",
+		PaymentIntent:     unlessEmpty(s.Payment),
+		PaymentStatus:     s.PaymentStatus,
+		Status:            s.Status,
+		SuccessURL:        s.SuccessURL,
 	}
 }
 
@@ -203,7 +243,11 @@ func (s *Session) details() *customerDetails {
 	if s.Status != Complete {
 		return nil
 	}
-	d := &customerDetails{BusinessName: unlessEmpty(s.Company), Name: unlessEmpty(s.Company), TaxIDs: []taxID{}}
+	d := &customerDetails{
+		BusinessName: unlessEmpty(s.Company),
+		Name:         unlessEmpty(s.Company),
+		TaxIDs:       []taxID{},
+	}
 	if s.TaxID != "" {
 		d.TaxIDs = append(d.TaxIDs, taxID{Type: "unknown", Value: s.TaxID})
 	}

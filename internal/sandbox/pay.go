@@ -50,15 +50,16 @@ const sqlPay = `update sandbox_sessions set status = 'complete', payment_status 
 	where id = $1 and status = 'open' and expires_at > $2
 	returning ` + sessionColumns
 
-// PayWith pays a session with a card and answers where the browser goes next. Payment and event are one transaction; paying twice is paying
-// once. ErrCard for a card that is not known, ErrExpired when it is too late, ErrNoSession when there is none. A declined card leads back to
-// the checkout's own page.
+// PayWith pays a session with a card and answers where the browser goes next. Payment and event are
+// one transaction; paying twice is paying once. ErrCard for a card that is not known, ErrExpired
+// when it is too late, ErrNoSession when there is none. A declined card leads back to the
+// checkout's own page.
 func (p *Provider) PayWith(ctx context.Context, id string, card Card) (redirectURL string, err error) {
 	return p.PayAs(ctx, id, card, Buyer{})
 }
 
-// PayAs is PayWith for a buyer who says who they are. A declined card forgets it again. Errors as PayWith, and kind Meaning (fields "company",
-// "tax_id").
+// PayAs is PayWith for a buyer who says who they are. A declined card forgets it again. Errors as
+// PayWith, and kind Meaning (fields "company", "tax_id").
 func (p *Provider) PayAs(ctx context.Context, id string, card Card, buyer Buyer) (redirectURL string, err error) {
 	if err := buyer.check(); err != nil {
 		return "", err
@@ -85,14 +86,16 @@ func (p *Provider) PayAs(ctx context.Context, id string, card Card, buyer Buyer)
 	if err != nil {
 		return "", err
 	}
-	s, err := p.change(ctx, o.events, sqlPay, id, p.o.Clock(), string(o.paid), o.shown, paid, dispute, buyer.Company, buyer.TaxID, was.VAT(buyer.VAT), method)
+	s, err := p.change(ctx, o.events, sqlPay, id, p.o.Clock(), string(o.paid), o.shown, paid, dispute,
+		buyer.Company, buyer.TaxID, was.VAT(buyer.VAT), method)
 	if errors.Is(err, pgx.ErrNoRows) {
 		return p.alreadyClosed(ctx, id)
 	}
 	return s.SuccessURL, err
 }
 
-// change changes a session and records the events of that, in one transaction. pgx.ErrNoRows when the session is not in the state for it.
+// change changes a session and records the events of that, in one transaction. pgx.ErrNoRows when
+// the session is not in the state for it.
 func (p *Provider) change(ctx context.Context, events []string, sql string, args ...any) (s Session, err error) {
 	err = pgx.BeginFunc(ctx, p.pool, func(tx pgx.Tx) error {
 		if s, err = p.scan(tx.QueryRow(ctx, sql, args...)); err != nil {
@@ -112,7 +115,8 @@ func (p *Provider) change(ctx context.Context, events []string, sql string, args
 	return s, err
 }
 
-// alreadyClosed answers a payment of a session that is not open: the second of two clicks, or one that comes too late.
+// alreadyClosed answers a payment of a session that is not open: the second of two clicks, or one
+// that comes too late.
 func (p *Provider) alreadyClosed(ctx context.Context, id string) (redirectURL string, err error) {
 	s, err := p.Session(ctx, id)
 	if err != nil {
@@ -146,7 +150,8 @@ const sqlDispute = `update sandbox_sessions set dispute = $2
 	where id = $1 and payment_status = 'paid' and dispute = $3
 	returning ` + sessionColumns
 
-// OpenDispute plays a bank that wants a payment back, and CloseDispute the end of that. ErrNotPaid when there is no such payment or dispute.
+// OpenDispute plays a bank that wants a payment back, and CloseDispute the end of that. ErrNotPaid
+// when there is no such payment or dispute.
 func (p *Provider) OpenDispute(ctx context.Context, id string) error {
 	return p.must(p.change(ctx, []string{"charge.dispute.created"}, sqlDispute, id, "open", ""))
 }
@@ -170,8 +175,8 @@ func (*Provider) must(_ Session, err error) error {
 const sqlDecline = `update sandbox_sessions set declines = declines + 1
 	where id = $1 and status = 'open' and expires_at > $2`
 
-// Decline plays a card that is refused: it is counted, and the session stays open for another try. ErrPaid or ErrExpired when the
-// session is closed, ErrNoSession when there is none.
+// Decline plays a card that is refused: it is counted, and the session stays open for another try.
+// ErrPaid or ErrExpired when the session is closed, ErrNoSession when there is none.
 func (p *Provider) Decline(ctx context.Context, id string) error {
 	tag, err := p.pool.Exec(ctx, sqlDecline, id, p.o.Clock())
 	if err != nil {
@@ -186,7 +191,8 @@ func (p *Provider) Decline(ctx context.Context, id string) error {
 	return ErrPaid
 }
 
-// Cancel answers where a browser goes that turns back. As at Stripe the session stays as it is: it can still be paid until it expires.
+// Cancel answers where a browser goes that turns back. As at Stripe the session stays as it is: it
+// can still be paid until it expires.
 func (p *Provider) Cancel(ctx context.Context, id string) (redirectURL string, err error) {
 	s, err := p.Session(ctx, id)
 	return s.CancelURL, err

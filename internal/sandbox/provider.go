@@ -30,14 +30,20 @@ func (p *Provider) Open(ctx context.Context, o payment.Order) (payment.Checkout,
 		return payment.Checkout{}, err
 	}
 	s, err := p.CreateSession(ctx, SessionParams{
-		IdempotencyKey: o.Reference, ClientReference: o.Reference, Amount: o.Price, Description: o.Description, SuccessURL: o.SuccessURL,
-		CancelURL: o.CancelURL, Customer: o.Customer, KeepMethod: o.KeepMethod,
+		IdempotencyKey:  o.Reference,
+		ClientReference: o.Reference,
+		Amount:          o.Price,
+		Description:     o.Description,
+		SuccessURL:      o.SuccessURL,
+		CancelURL:       o.CancelURL,
+		Customer:        o.Customer,
+		KeepMethod:      o.KeepMethod,
 	})
 	return s.checkout(p.o.Clock()), err
 }
 
-// payable refuses, as Stripe does, what is too little or too much to be paid at once, or has a last digit that cannot
-// be.
+// payable refuses, as Stripe does, what is too little or too much to be paid at once, or has a last
+// digit that cannot be.
 func payable(price money.Amount) error {
 	if _, err := price.Stripe(); err != nil {
 		return fmt.Errorf("%w: %w", payment.ErrRefused, err)
@@ -53,9 +59,11 @@ func (p *Provider) Checkout(ctx context.Context, id string) (payment.Checkout, e
 	return p.checkoutBy(ctx, "id", id)
 }
 
-const sqlClose = `update sandbox_sessions set status = 'expired' where id = $1 and status = 'open' returning ` + sessionColumns
+const sqlClose = `update sandbox_sessions set status = 'expired' where id = $1 and status = 'open' returning ` +
+	sessionColumns
 
-// Close closes a checkout, and tells how it stands: also one that was closed or paid before. payment.ErrNone when there is none.
+// Close closes a checkout, and tells how it stands: also one that was closed or paid before.
+// payment.ErrNone when there is none.
 func (p *Provider) Close(ctx context.Context, id string) (payment.Checkout, error) {
 	s, err := p.change(ctx, []string{"checkout.session.expired"}, sqlClose, id)
 	if errors.Is(err, pgx.ErrNoRows) {
@@ -79,15 +87,30 @@ func (p *Provider) checkoutBy(ctx context.Context, column, value string) (paymen
 
 func (s *Session) checkout(now time.Time) payment.Checkout {
 	c := payment.Checkout{
-		ID: s.ID, URL: s.URL, Reference: s.ClientReference, State: s.state(), OneOff: true, Price: s.Amount, Total: s.Total, Payment: s.Payment,
-		Customer: s.Customer, Card: s.Card, Refunded: s.Refunded, Method: s.Method,
+		ID:        s.ID,
+		URL:       s.URL,
+		Reference: s.ClientReference,
+		State:     s.state(),
+		OneOff:    true,
+		Price:     s.Amount,
+		Total:     s.Total,
+		Payment:   s.Payment,
+		Customer:  s.Customer,
+		Card:      s.Card,
+		Refunded:  s.Refunded,
+		Method:    s.Method,
 	}
 	if c.State == payment.Failed {
 		c.Reason = reasons[s.Reason]
 	}
 	if s.Dispute != "" {
 		amount := money.Amount{Minor: s.Total, Currency: s.Amount.Currency}
-		c.Disputes = []payment.Dispute{{ID: s.disputeID(), State: payment.DisputeState(s.Dispute), Amount: amount, At: now}}
+		c.Disputes = []payment.Dispute{{
+			ID:     s.disputeID(),
+			State:  payment.DisputeState(s.Dispute),
+			Amount: amount,
+			At:     now,
+		}}
 	}
 	if c.State == payment.Paid {
 		c.Bill = s.bill()
@@ -117,7 +140,8 @@ const (
 		returning ` + sessionColumns
 )
 
-// Refund gives money of a payment back, once for each key. payment.ErrRefused when there is not so much left of it, or it is in dispute.
+// Refund gives money of a payment back, once for each key. payment.ErrRefused when there is not so
+// much left of it, or it is in dispute.
 func (p *Provider) Refund(ctx context.Context, r payment.Refund) error {
 	err := pgx.BeginFunc(ctx, p.pool, func(tx pgx.Tx) error {
 		tag, err := tx.Exec(ctx, sqlNoteRefund, r.Key, r.Payment, r.Amount.Minor)
@@ -145,7 +169,8 @@ func (p *Provider) Refund(ctx context.Context, r payment.Refund) error {
 // known says whether a refund was made with the key before; else there is no such payment.
 func known(ctx context.Context, tx pgx.Tx, key string) error {
 	var there bool
-	err := tx.QueryRow(ctx, `select exists (select from sandbox_refunds where idempotency_key = $1)`, key).Scan(&there)
+	err := tx.QueryRow(ctx, `select exists (select from sandbox_refunds where idempotency_key = $1)`,
+		key).Scan(&there)
 	if err == nil && !there {
 		err = payment.ErrNone
 	}
@@ -161,7 +186,9 @@ const sqlEvents = `select body from sandbox_events
 	order by created_at desc, id desc limit $4`
 
 // Events lists what was told between two instants, newest first, after the event of the given id.
-func (p *Provider) Events(ctx context.Context, from, to time.Time, after string) (list []payment.Event, more bool, err error) {
+func (p *Provider) Events(ctx context.Context, from, to time.Time, after string) (list []payment.Event, more bool,
+	err error,
+) {
 	rows, err := p.pool.Query(ctx, sqlEvents, from, to, after, eventPage)
 	if err != nil {
 		return nil, false, errUnavailable.Because(err)
@@ -182,7 +209,12 @@ func (p *Provider) Events(ctx context.Context, from, to time.Time, after string)
 		if err := json.Unmarshal([]byte(body), &e); err != nil {
 			return nil, false, err
 		}
-		list = append(list, payment.Event{ID: e.ID, Type: e.Type, Created: time.Unix(e.Created, 0).UTC(), Object: e.Data.Object})
+		list = append(list, payment.Event{
+			ID:      e.ID,
+			Type:    e.Type,
+			Created: time.Unix(e.Created, 0).UTC(),
+			Object:  e.Data.Object,
+		})
 	}
 	return list, len(list) == eventPage, nil
 }

@@ -1,5 +1,6 @@
-// Package sandbox is the demo's payment provider. It keeps books of its own and talks to the app as Stripe would: checkout pages on
-// its side, and signed, Stripe-shaped events over real HTTP. Nobody's money moves.
+// Package sandbox is the demo's payment provider. It keeps books of its own and talks to the app as
+// Stripe would: checkout pages on its side, and signed, Stripe-shaped events over real HTTP.
+// Nobody's money moves.
 //
 // Money is minor units of a currency. Errors that a caller may see are *problem.Error.
 package sandbox
@@ -43,20 +44,28 @@ type Provider struct {
 
 // The ways in which a request fails.
 var (
-	ErrNoSession   = problem.New(problem.NotFound, "session_not_found", "There is no such checkout.")
-	ErrExpired     = problem.New(problem.Conflict, "session_expired", "This checkout has expired. Nothing was bought.")
+	ErrNoSession = problem.New(problem.NotFound, "session_not_found", "There is no such checkout.")
+	ErrExpired   = problem.New(problem.Conflict, "session_expired",
+		"This checkout has expired. Nothing was bought.")
 	ErrPaid        = problem.New(problem.Conflict, "session_complete", "This checkout is paid already.")
 	ErrCard        = problem.New(problem.Meaning, "card_unknown", "The sandbox has no such card.")
 	ErrNotPaid     = problem.New(problem.Conflict, "session_unpaid", "This checkout is not paid.")
-	errUnavailable = problem.New(problem.Unavailable, "provider_unavailable", "The payment page cannot answer just now. Try again.")
+	errUnavailable = problem.New(problem.Unavailable, "provider_unavailable",
+		"The payment page cannot answer just now. Try again.")
 )
 
 // New makes a provider over a migrated database.
 func New(pool *pgxpool.Pool, o Options) *Provider {
-	return &Provider{pool: pool, o: o, wake: make(chan struct{}, 1), client: &http.Client{
-		Timeout:   10 * time.Second,
-		Transport: &http.Transport{MaxIdleConnsPerHost: maxDeliveries, IdleConnTimeout: time.Minute}, // no proxy: it is our own address
-		// An endpoint that redirects is set up wrongly; following would send the event elsewhere.
-		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
-	}}
+	return &Provider{
+		pool: pool,
+		o:    o,
+		wake: make(chan struct{}, 1),
+		client: &http.Client{
+			Timeout: 10 * time.Second,
+			// no proxy: it is our own address
+			Transport: &http.Transport{MaxIdleConnsPerHost: maxDeliveries, IdleConnTimeout: time.Minute},
+			// An endpoint that redirects is set up wrongly; following would send the event elsewhere.
+			CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+		},
+	}
 }

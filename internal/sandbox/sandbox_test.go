@@ -40,13 +40,20 @@ type bank struct {
 func newBank(t *testing.T) *bank {
 	t.Helper()
 	b := &bank{
-		t: t, pool: testdb.New(t), clock: clock.NewManual(time.Date(2026, 1, 31, 9, 30, 0, 0, time.UTC)), events: make(chan stripe.Event, 100),
+		t:      t,
+		pool:   testdb.New(t),
+		clock:  clock.NewManual(time.Date(2026, 1, 31, 9, 30, 0, 0, time.UTC)),
+		events: make(chan stripe.Event, 100),
 		answer: func(stripe.Event) int { return http.StatusOK },
 	}
 	endpoint := httptest.NewServer(http.HandlerFunc(b.receive))
 	t.Cleanup(endpoint.Close)
 	b.Provider = sandbox.New(b.pool, sandbox.Options{
-		Clock: b.clock.Now, BaseURL: "http://credits.test", DeliverURL: endpoint.URL, Secret: secret, Log: slog.New(slog.DiscardHandler),
+		Clock:      b.clock.Now,
+		BaseURL:    "http://credits.test",
+		DeliverURL: endpoint.URL,
+		Secret:     secret,
+		Log:        slog.New(slog.DiscardHandler),
 	})
 	return b
 }
@@ -92,8 +99,12 @@ func (b *bank) next() stripe.Event {
 func (b *bank) open(key string) sandbox.Session {
 	b.t.Helper()
 	s, err := b.CreateSession(b.t.Context(), sandbox.SessionParams{
-		IdempotencyKey: key, ClientReference: "order-" + key, Amount: money.Amount{Minor: 900, Currency: "USD"}, Description: "500 tokens",
-		SuccessURL: "http://credits.test/paid", CancelURL: "http://credits.test/cancelled",
+		IdempotencyKey:  key,
+		ClientReference: "order-" + key,
+		Amount:          money.Amount{Minor: 900, Currency: "USD"},
+		Description:     "500 tokens",
+		SuccessURL:      "http://credits.test/paid",
+		CancelURL:       "http://credits.test/cancelled",
 	})
 	if err != nil {
 		b.t.Fatal(err)
@@ -127,7 +138,8 @@ func TestASessionPerKey(t *testing.T) {
 	if !strings.HasPrefix(first.ID, "cs_test_") || first.URL != "http://credits.test/sandbox/checkout/"+first.ID {
 		t.Errorf("id %s, URL %s", first.ID, first.URL)
 	}
-	if first.Status != sandbox.Open || first.PaymentStatus != sandbox.Unpaid || first.Amount.String() != "$9.00" || first.ClientReference != "order-a" {
+	if first.Status != sandbox.Open || first.PaymentStatus != sandbox.Unpaid || first.Amount.String() != "$9.00" ||
+		first.ClientReference != "order-a" {
 		t.Errorf("%+v", first)
 	}
 	_, err := b.Session(t.Context(), "cs_test_none")
@@ -196,14 +208,16 @@ func TestTheEventOfAPayment(t *testing.T) {
 		t.Fatal(err)
 	}
 	e := b.next()
-	if e.Type != stripe.EventTypeCheckoutSessionCompleted || !strings.HasPrefix(e.ID, "evt_") || e.Livemode || e.APIVersion != stripe.APIVersion {
+	if e.Type != stripe.EventTypeCheckoutSessionCompleted || !strings.HasPrefix(e.ID, "evt_") || e.Livemode ||
+		e.APIVersion != stripe.APIVersion {
 		t.Errorf("event %s %s", e.ID, e.Type)
 	}
 	var got stripe.CheckoutSession
 	if err := json.Unmarshal(e.Data.Raw, &got); err != nil {
 		t.Fatal(err)
 	}
-	if got.ID != s.ID || got.ClientReferenceID != "order-a" || got.AmountSubtotal != 900 || got.AmountTotal != 900 || got.Currency != "usd" ||
+	if got.ID != s.ID || got.ClientReferenceID != "order-a" || got.AmountSubtotal != 900 ||
+		got.AmountTotal != 900 || got.Currency != "usd" ||
 		got.PaymentStatus != "paid" || got.Status != "complete" || got.Mode != "payment" || got.Livemode {
 		t.Errorf("%+v", got)
 	}
@@ -216,7 +230,8 @@ func TestTheEventOfAPayment(t *testing.T) {
 	}
 }
 
-// An endpoint that answers anything but 2xx gets the event again, the same one, and is not left for another address.
+// An endpoint that answers anything but 2xx gets the event again, the same one, and is not left for
+// another address.
 func TestRetries(t *testing.T) {
 	t.Parallel()
 	b := newBank(t)
@@ -253,13 +268,15 @@ func (b *bank) until(done func() bool) {
 	}
 }
 
-// hurry waits until a failure is noted, lets the time go by that the provider would wait, and has it look again at once. An event that is
-// on its way is due in a minute, one that failed much sooner.
+// hurry waits until a failure is noted, lets the time go by that the provider would wait, and has
+// it look again at once. An event that is on its way is due in a minute, one that failed much
+// sooner.
 func (b *bank) hurry() {
 	b.t.Helper()
 	var failed *time.Time
 	b.until(func() bool {
-		err := b.pool.QueryRow(b.t.Context(), `select min(next_attempt_at) from sandbox_events where next_attempt_at - $1 < interval '30 seconds'`,
+		err := b.pool.QueryRow(b.t.Context(),
+			`select min(next_attempt_at) from sandbox_events where next_attempt_at - $1 < interval '30 seconds'`,
 			b.clock.Now()).Scan(&failed)
 		return err == nil && failed != nil
 	})
@@ -300,7 +317,8 @@ func TestExpiry(t *testing.T) {
 	wantProblem(t, err, sandbox.ErrExpired)
 	wantProblem(t, b.Decline(t.Context(), s.ID), sandbox.ErrExpired)
 	b.run()
-	if e := b.next(); e.Type != stripe.EventTypeCheckoutSessionExpired || !strings.Contains(string(e.Data.Raw), `"payment_status":"unpaid","status":"expired"`) {
+	if e := b.next(); e.Type != stripe.EventTypeCheckoutSessionExpired ||
+		!strings.Contains(string(e.Data.Raw), `"payment_status":"unpaid","status":"expired"`) {
 		t.Errorf("event %s: %s", e.Type, e.Data.Raw)
 	}
 	if n := b.count(`select count(*) from sandbox_events`); n != 1 {
@@ -328,7 +346,8 @@ func TestEnsureSecret(t *testing.T) {
 			t.Errorf("secrets %q and %q", s, secrets[0])
 		}
 	}
-	if other, err := sandbox.EnsureSecret(t.Context(), testdb.New(t), clock.System); err != nil || other == secrets[0] {
+	if other, err := sandbox.EnsureSecret(t.Context(), testdb.New(t), clock.System); err != nil ||
+		other == secrets[0] {
 		t.Error("two installations have the same secret", err)
 	}
 }

@@ -16,8 +16,8 @@ const secretName = "sandbox_webhook_secret"
 
 const sqlKeepSecret = `insert into installation (name, value, created_at) values ($1, $2, $3) on conflict (name) do nothing`
 
-// EnsureSecret answers the secret that signs this installation's sandbox events. The first call makes it; whoever calls at the same
-// time gets the same one.
+// EnsureSecret answers the secret that signs this installation's sandbox events. The first call
+// makes it; whoever calls at the same time gets the same one.
 func EnsureSecret(ctx context.Context, pool *pgxpool.Pool, now clock.Clock) (string, error) {
 	raw := make([]byte, 32)
 	_, _ = rand.Read(raw) // never fails
@@ -26,7 +26,8 @@ func EnsureSecret(ctx context.Context, pool *pgxpool.Pool, now clock.Clock) (str
 		return "", fmt.Errorf("keep the sandbox's signing secret: %w", err)
 	}
 	var secret string
-	if err := pool.QueryRow(ctx, `select value from installation where name = $1`, secretName).Scan(&secret); err != nil {
+	if err := pool.QueryRow(ctx, `select value from installation where name = $1`,
+		secretName).Scan(&secret); err != nil {
 		return "", fmt.Errorf("read the sandbox's signing secret: %w", err)
 	}
 	return secret, nil

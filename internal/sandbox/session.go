@@ -86,7 +86,8 @@ const sqlCreateSession = `insert into sandbox_sessions
 func (p *Provider) CreateSession(ctx context.Context, s SessionParams) (Session, error) {
 	now := p.o.Clock()
 	customer := cmp.Or(s.Customer, "cus_"+rand.Text())
-	_, err := p.pool.Exec(ctx, sqlCreateSession, "cs_test_"+rand.Text(), s.IdempotencyKey, s.ClientReference, s.Amount.Minor, s.Amount.Currency,
+	_, err := p.pool.Exec(ctx, sqlCreateSession, "cs_test_"+rand.Text(), s.IdempotencyKey, s.ClientReference,
+		s.Amount.Minor, s.Amount.Currency,
 		s.Description, s.SuccessURL, s.CancelURL, customer, now, now.Add(lifetime), s.KeepMethod)
 	if err != nil {
 		return Session{}, errUnavailable.Because(err)
@@ -94,7 +95,8 @@ func (p *Provider) CreateSession(ctx context.Context, s SessionParams) (Session,
 	return p.find(ctx, "idempotency_key", s.IdempotencyKey)
 }
 
-// Session answers how a checkout stands now. ErrNoSession when there is none, also for a charge, which has no page.
+// Session answers how a checkout stands now. ErrNoSession when there is none, also for a charge,
+// which has no page.
 func (p *Provider) Session(ctx context.Context, id string) (Session, error) {
 	if strings.HasPrefix(id, "pi_") {
 		return Session{}, ErrNoSession
@@ -108,7 +110,8 @@ const sessionColumns = `id, client_reference, amount_minor, currency, coalesce(t
 
 // find reads the session that has a value in a unique column.
 func (p *Provider) find(ctx context.Context, column, value string) (Session, error) {
-	s, err := p.scan(p.pool.QueryRow(ctx, "select "+sessionColumns+" from sandbox_sessions where "+column+" = $1", value))
+	s, err := p.scan(p.pool.QueryRow(ctx, "select "+sessionColumns+" from sandbox_sessions where "+column+" = $1",
+		value))
 	if errors.Is(err, pgx.ErrNoRows) {
 		return Session{}, ErrNoSession
 	}
@@ -124,8 +127,10 @@ func (p *Provider) find(ctx context.Context, column, value string) (Session, err
 
 func (p *Provider) scan(row pgx.Row) (Session, error) {
 	var s Session
-	err := row.Scan(&s.ID, &s.ClientReference, &s.Amount.Minor, &s.Amount.Currency, &s.Total, &s.Description, &s.Status, &s.PaymentStatus, &s.Card,
-		&s.Declines, &s.SuccessURL, &s.CancelURL, &s.Payment, &s.Failed, &s.Refunded, &s.Dispute, &s.Customer, &s.CreatedAt, &s.ExpiresAt,
+	err := row.Scan(&s.ID, &s.ClientReference, &s.Amount.Minor, &s.Amount.Currency, &s.Total, &s.Description,
+		&s.Status, &s.PaymentStatus, &s.Card,
+		&s.Declines, &s.SuccessURL, &s.CancelURL, &s.Payment, &s.Failed, &s.Refunded, &s.Dispute, &s.Customer,
+		&s.CreatedAt, &s.ExpiresAt,
 		&s.Tax, &s.Company, &s.TaxID, &s.KeepMethod, &s.Method, &s.Reason)
 	s.URL = p.o.BaseURL + "/sandbox/checkout/" + s.ID
 	s.CreatedAt, s.ExpiresAt = s.CreatedAt.UTC(), s.ExpiresAt.UTC()

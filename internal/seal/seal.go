@@ -23,8 +23,8 @@ const (
 // ErrNoKey says that a value is sealed with a key that is not at hand.
 var ErrNoKey = errors.New("seal: it is sealed with another key")
 
-// Keys seal and open. The first one seals, all of them open. No keys leave everything plain; so does a nil *Keys.
-// They are safe for concurrent use.
+// Keys seal and open. The first one seals, all of them open. No keys leave everything plain; so
+// does a nil *Keys. They are safe for concurrent use.
 type Keys struct {
 	list []key
 }
@@ -55,8 +55,8 @@ func New(raw ...[]byte) (*Keys, error) {
 	return keys, nil
 }
 
-// Seal is a value as it is stored. It opens only with the same context, such as the id of the row that it belongs to.
-// Nothing stays nothing.
+// Seal is a value as it is stored. It opens only with the same context, such as the id of the row
+// that it belongs to. Nothing stays nothing.
 func (k *Keys) Seal(plain []byte, context string) []byte {
 	if k == nil || len(k.list) == 0 || len(plain) == 0 {
 		return plain
@@ -69,8 +69,8 @@ func (k *Keys) Seal(plain []byte, context string) []byte {
 	return first.aead.Seal(sealed, nonce, plain, []byte(context))
 }
 
-// Open is the value that was stored, plain ones included. Errors: ErrNoKey, and others when it was changed or belongs
-// to another context.
+// Open is the value that was stored, plain ones included. Errors: ErrNoKey, and others when it was
+// changed or belongs to another context.
 func (k *Keys) Open(stored []byte, context string) ([]byte, error) {
 	rest, sealed := bytes.CutPrefix(stored, []byte(mark))
 	if !sealed {
@@ -93,7 +93,8 @@ func (k *Keys) Open(stored []byte, context string) ([]byte, error) {
 	return nil, ErrNoKey
 }
 
-// Current says whether a value is stored as Seal would store it now: with the first key, or plain when there is none.
+// Current says whether a value is stored as Seal would store it now: with the first key, or plain
+// when there is none.
 func (k *Keys) Current(stored []byte) bool {
 	rest, sealed := bytes.CutPrefix(stored, []byte(mark))
 	if k == nil || len(k.list) == 0 || len(stored) == 0 {

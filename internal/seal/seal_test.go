@@ -37,7 +37,11 @@ func TestSealing(t *testing.T) {
 	if _, err := both.Open(sealed, "row 2"); err == nil {
 		t.Error("it opens for another row")
 	}
-	for name, k := range map[string]*seal.Keys{"another key": fresh, "no keys": keys(t), "nil": nil} {
+	for name, k := range map[string]*seal.Keys{
+		"another key": fresh,
+		"no keys":     keys(t),
+		"nil":         nil,
+	} {
 		if _, err := k.Open(sealed, "row 1"); !errors.Is(err, seal.ErrNoKey) {
 			t.Errorf("%s: %v", name, err)
 		}
@@ -52,7 +56,8 @@ func TestSealing(t *testing.T) {
 			t.Errorf("its first %d bytes open", i)
 		}
 	}
-	if !old.Current(sealed) || both.Current(sealed) || fresh.Current(sealed) || keys(t).Current(sealed) || !both.Current(both.Seal(secret, "")) {
+	if !old.Current(sealed) || both.Current(sealed) || fresh.Current(sealed) || keys(t).Current(sealed) ||
+		!both.Current(both.Seal(secret, "")) {
 		t.Error("which values are sealed with the first key is not known")
 	}
 }

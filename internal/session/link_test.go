@@ -45,10 +45,17 @@ func TestLinkIsUsedOnce(t *testing.T) {
 
 	var texts []string
 	for name, token := range map[string]string{
-		"used": token, "late": late, "unknown": strings.Repeat("A", 43), "empty": "", "cut": late[:42], "longer": late + "A", "junk": strings.Repeat("\x00", 43),
+		"used":    token,
+		"late":    late,
+		"unknown": strings.Repeat("A", 43),
+		"empty":   "",
+		"cut":     late[:42],
+		"longer":  late + "A",
+		"junk":    strings.Repeat("\x00", 43),
 	} {
 		account, next, err := d.UseLink(t.Context(), token)
-		if !errors.Is(err, session.ErrLinkInvalid) || problem.Of(err).Code != "link_invalid" || account != uuid.Nil || next != "" {
+		if !errors.Is(err, session.ErrLinkInvalid) || problem.Of(err).Code != "link_invalid" ||
+			account != uuid.Nil || next != "" {
 			t.Errorf("%s: %v, %q, %v", name, account, next, err)
 			continue
 		}

@@ -12,7 +12,8 @@ import (
 	"github.com/jackc/pgx/v5"
 )
 
-// find looks a live session up: the one question that every request asks. What is unknown, expired or ended is simply not found.
+// find looks a live session up: the one question that every request asks. What is unknown, expired
+// or ended is simply not found.
 func (s *Store) find(ctx context.Context, id digest) (Visitor, bool, error) {
 	now := s.now()
 	v, known, mark := s.recent.Get(id, now)
@@ -29,8 +30,10 @@ func (s *Store) find(ctx context.Context, id digest) (Visitor, bool, error) {
 	v, seen := row.visitor, row.seen
 	s.recent.Put(id, v, now, earliest(now.Add(recentFor), row.expires, seen.Add(Idle)), mark)
 	if due := now.Add(-seenEvery); !seen.After(due) {
-		// Best effort: the next request tries again, and a page need not fail for it. Of parallel requests one writes.
-		_, _ = s.pool.Exec(ctx, `update sessions set seen_at = $2 where token_hash = $1 and seen_at <= $3`, id[:], now, due)
+		// Best effort: the next request tries again, and a page need not fail for it. Of parallel
+		// requests one writes.
+		_, _ = s.pool.Exec(ctx, `update sessions set seen_at = $2 where token_hash = $1 and seen_at <= $3`, id[:],
+			now, due)
 	}
 	return v, true, nil
 }
@@ -65,10 +68,11 @@ func (s *Store) readLive(ctx context.Context, ids []digest) (map[digest]sessionR
 	found := make(map[digest]sessionRow, len(ids))
 	var hash []byte
 	var row sessionRow
-	_, err = pgx.ForEachRow(rows, []any{&hash, &row.visitor.Account, &row.visitor.Role, &row.seen, &row.expires}, func() error {
-		found[digest(hash)] = row
-		return nil
-	})
+	_, err = pgx.ForEachRow(rows, []any{&hash, &row.visitor.Account, &row.visitor.Role, &row.seen, &row.expires},
+		func() error {
+			found[digest(hash)] = row
+			return nil
+		})
 	return found, err
 }
 
@@ -89,8 +93,9 @@ func (s *Store) begin(r *http.Request, w http.ResponseWriter, session *sessions.
 	return nil
 }
 
-// change moves a session that holds someone else now, or another role, to a new id, so that the old one does not gain what the new one
-// may do. It moves only a live row: a session that was ended while the request ran stays ended.
+// change moves a session that holds someone else now, or another role, to a new id, so that the old
+// one does not gain what the new one may do. It moves only a live row: a session that was ended
+// while the request ran stays ended.
 func (s *Store) change(r *http.Request, w http.ResponseWriter, session *sessions.Session, v Visitor) error {
 	old, ok := parseDigest(session.ID)
 	if !ok {
@@ -125,7 +130,8 @@ func (s *Store) change(r *http.Request, w http.ResponseWriter, session *sessions
 	return nil
 }
 
-// end deletes the session's row and then clears the cookie, in this order: a cookie that is gone cannot ask again.
+// end deletes the session's row and then clears the cookie, in this order: a cookie that is gone
+// cannot ask again.
 func (s *Store) end(r *http.Request, w http.ResponseWriter, session *sessions.Session) error {
 	if row := rowOf(session); row != nil {
 		if _, err := s.pool.Exec(r.Context(), `delete from sessions where token_hash = $1`, row); err != nil {
@@ -138,8 +144,9 @@ func (s *Store) end(r *http.Request, w http.ResponseWriter, session *sessions.Se
 	return nil
 }
 
-// EndAll ends every session of the account: at once on this server, within recentFor on others. A login link that the host has just made still works:
-// its minute is the host's to decide about. The error is ErrUnavailable.
+// EndAll ends every session of the account: at once on this server, within recentFor on others. A
+// login link that the host has just made still works: its minute is the host's to decide about. The
+// error is ErrUnavailable.
 func (s *Store) EndAll(ctx context.Context, account uuid.UUID) error {
 	if _, err := s.pool.Exec(ctx, `delete from sessions where account = $1`, account); err != nil {
 		return ErrUnavailable.Because(err)

@@ -34,7 +34,11 @@ type door struct {
 
 func newDoor(t testing.TB, secure bool) *door {
 	t.Helper()
-	d := &door{t: t, pool: testdb.New(t), clock: clock.NewManual(start)}
+	d := &door{
+		t:     t,
+		pool:  testdb.New(t),
+		clock: clock.NewManual(start),
+	}
 	d.Store = session.New(d.pool, session.Options{Clock: d.clock.Now, Secure: secure})
 	return d
 }
@@ -122,7 +126,8 @@ func TestSignInAndOut(t *testing.T) {
 	b.want(v)
 
 	stolen := *b
-	elsewhere := &browser{door: &door{Store: session.New(d.pool, session.Options{Clock: d.clock.Now, Secure: true}), t: t}, cookie: b.cookie}
+	elsewhere := &browser{door: &door{Store: session.New(d.pool,
+		session.Options{Clock: d.clock.Now, Secure: true}), t: t}, cookie: b.cookie}
 	elsewhere.want(v)
 	b.signOut()
 	b.wantNobody()
@@ -148,7 +153,8 @@ func TestCookieAttributes(t *testing.T) {
 			check := func(maxAge int) {
 				t.Helper()
 				k := b.last
-				if k == nil || k.Name != c.name || k.Secure != c.secure || !k.HttpOnly || k.SameSite != http.SameSiteLaxMode || k.Path != "/" ||
+				if k == nil || k.Name != c.name || k.Secure != c.secure || !k.HttpOnly ||
+					k.SameSite != http.SameSiteLaxMode || k.Path != "/" ||
 					k.Domain != "" || k.MaxAge != maxAge {
 					t.Errorf("cookie is %v", k)
 				}
@@ -233,8 +239,15 @@ func TestSignInRefusesAnInvalidVisitor(t *testing.T) {
 	b := newDoor(t, false).browser()
 	v := creator()
 	b.signIn(v)
-	for _, wrong := range []session.Visitor{{}, {Account: uuid.New()}, {Role: session.RoleCreator}, {Account: uuid.New(), Role: "root"}} {
-		if err := b.visit(func(w http.ResponseWriter, r *http.Request) error { return b.SignIn(w, r, wrong) }); err == nil {
+	for _, wrong := range []session.Visitor{
+		{},
+		{Account: uuid.New()},
+		{Role: session.RoleCreator},
+		{Account: uuid.New(), Role: "root"},
+	} {
+		if err := b.visit(func(w http.ResponseWriter, r *http.Request) error {
+			return b.SignIn(w, r, wrong)
+		}); err == nil {
 			t.Errorf("%v could sign in", wrong)
 		}
 		b.want(v)
@@ -248,13 +261,15 @@ func TestUnknownIDsAreNobody(t *testing.T) {
 	b.signIn(v)
 	good := b.cookie.Value
 	for _, value := range []string{
-		"", "x", strings.Repeat("A", 43), good[:42], good + "A", " " + good, strings.ToUpper(good), good + "=", good[:40] + "%00", "../../etc/passwd",
+		"", "x", strings.Repeat("A", 43), good[:42], good + "A", " " + good, strings.ToUpper(good), good + "=",
+		good[:40] + "%00", "../../etc/passwd",
 		"'; drop table sessions; --", strings.Repeat("A", 8000),
 	} {
 		b.cookie = &http.Cookie{Name: b.CookieName(), Value: value}
 		b.wantNobody()
 	}
-	b.cookie = &http.Cookie{Name: "credits", Value: good} // the name without the prefix, which any sibling domain could set
+	// the name without the prefix, which any sibling domain could set
+	b.cookie = &http.Cookie{Name: "credits", Value: good}
 	b.wantNobody()
 	b.cookie = &http.Cookie{Name: b.CookieName(), Value: good}
 	b.want(v)
@@ -288,7 +303,8 @@ func TestSecretsAreNotStored(t *testing.T) {
 	}
 	for table, secret := range map[string]string{"sessions": b.cookie.Value, "login_links": token} {
 		var row string
-		if err := d.pool.QueryRow(t.Context(), "select encode(token_hash, 'escape') || t::text from "+table+" t").Scan(&row); err != nil {
+		if err := d.pool.QueryRow(t.Context(),
+			"select encode(token_hash, 'escape') || t::text from "+table+" t").Scan(&row); err != nil {
 			t.Fatal(err)
 		}
 		if strings.Contains(row, secret) {
@@ -319,7 +335,12 @@ func TestUnavailable(t *testing.T) {
 	_, sweep := d.Sweep(t.Context())
 	_, _, create := d.CreateLink(t.Context(), uuid.New(), "/")
 	_, _, use := d.UseLink(t.Context(), strings.Repeat("A", 43))
-	for name, err := range map[string]error{"sweep": sweep, "create": create, "use": use, "end all": d.EndAll(t.Context(), uuid.New())} {
+	for name, err := range map[string]error{
+		"sweep":   sweep,
+		"create":  create,
+		"use":     use,
+		"end all": d.EndAll(t.Context(), uuid.New()),
+	} {
 		if !errors.Is(err, session.ErrUnavailable) {
 			t.Errorf("%s: %v", name, err)
 		}
@@ -353,7 +374,11 @@ func TestOneQueryInFiveSeconds(t *testing.T) {
 		t.Fatal(err)
 	}
 	t.Cleanup(pool.Close)
-	d := &door{t: t, pool: pool, clock: clock.NewManual(start)}
+	d := &door{
+		t:     t,
+		pool:  pool,
+		clock: clock.NewManual(start),
+	}
 	d.Store = session.New(pool, session.Options{Clock: d.clock.Now})
 	b, v := d.browser(), creator()
 	b.signIn(v)
@@ -391,7 +416,8 @@ func FuzzCookie(f *testing.F) {
 	b := d.browser()
 	b.signIn(creator())
 	for _, seed := range []string{
-		"", "x", strings.Repeat("A", 43), b.cookie.Value[:42] + "\n", b.cookie.Value[1:] + "\x00", `"` + strings.Repeat("_", 43) + `"`, "a; __Host-credits=b",
+		"", "x", strings.Repeat("A", 43), b.cookie.Value[:42] + "\n", b.cookie.Value[1:] + "\x00",
+		`"` + strings.Repeat("_", 43) + `"`, "a; __Host-credits=b",
 	} {
 		f.Add(seed)
 	}

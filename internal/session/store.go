@@ -1,8 +1,10 @@
-// Package session knows which browser is whose: sessions of signed-in people, behind gorilla/sessions' Store interface, and the single-use
-// links with which the host hands a creator over.
+// Package session knows which browser is whose: sessions of signed-in people, behind
+// gorilla/sessions' Store interface, and the single-use links with which the host hands a creator
+// over.
 //
-// A browser holds 256 random bits; the database holds only their SHA-256, so that a copy of it opens no session. Every decision by time
-// uses the injected clock. Errors that a caller may see are *problem.Error.
+// A browser holds 256 random bits; the database holds only their SHA-256, so that a copy of it
+// opens no session. Every decision by time uses the injected clock. Errors that a caller may see
+// are *problem.Error.
 package session
 
 import (
@@ -20,14 +22,15 @@ import (
 	"pop.store/credits/internal/recent"
 )
 
-// How long a session lives: Idle after the last visit (or up to seenEvery less, as visits are known no better), and Lifetime after the
-// sign-in however often it is used.
+// How long a session lives: Idle after the last visit (or up to seenEvery less, as visits are known
+// no better), and Lifetime after the sign-in however often it is used.
 const (
 	Idle     = 14 * 24 * time.Hour
 	Lifetime = 60 * 24 * time.Hour
 )
 
-// seenEvery is how precisely the last visit is known. Writing it on each request would make every page view a write.
+// seenEvery is how precisely the last visit is known. Writing it on each request would make every
+// page view a write.
 const seenEvery = 5 * time.Minute
 
 // What a session may hold. Save refuses anything else: there is a column for each and no place for more.
@@ -41,9 +44,11 @@ type Value string
 
 var (
 	// ErrUnavailable is the answer when the database gives none.
-	ErrUnavailable = problem.New(problem.Unavailable, "unavailable", "Credits cannot answer just now. Please try again in a moment.")
+	ErrUnavailable = problem.New(problem.Unavailable, "unavailable",
+		"Credits cannot answer just now. Please try again in a moment.")
 	// ErrEnded is the answer to changing a session that has been ended meanwhile.
-	ErrEnded = problem.New(problem.Unauthenticated, "session_ended", "You have been signed out. Please sign in again.")
+	ErrEnded = problem.New(problem.Unauthenticated, "session_ended",
+		"You have been signed out. Please sign in again.")
 )
 
 // Options are what a Store needs besides its database.
@@ -58,8 +63,9 @@ const (
 	maxRecent = 100_000
 )
 
-// Store keeps sessions in Postgres. It is safe for concurrent use, and implements gorilla's sessions.Store for the one cookie that
-// CookieName names. Handlers use its typed face: Visitor, SignIn, SignOut.
+// Store keeps sessions in Postgres. It is safe for concurrent use, and implements gorilla's
+// sessions.Store for the one cookie that CookieName names. Handlers use its typed face: Visitor,
+// SignIn, SignOut.
 type Store struct {
 	pool   *pgxpool.Pool
 	now    clock.Clock
@@ -73,10 +79,17 @@ var _ sessions.Store = (*Store)(nil)
 
 // New makes a store over a migrated database.
 func New(pool *pgxpool.Pool, o Options) *Store {
-	s := &Store{pool: pool, now: o.Clock, secure: o.Secure, cookie: "credits", recent: recent.New[digest, Visitor](maxRecent)}
+	s := &Store{
+		pool:   pool,
+		now:    o.Clock,
+		secure: o.Secure,
+		cookie: "credits",
+		recent: recent.New[digest, Visitor](maxRecent),
+	}
 	s.rows = coalesce.New(s.readLive)
 	if o.Secure {
-		// With this prefix a browser takes the cookie only from this very host over https, so no sibling domain can plant one.
+		// With this prefix a browser takes the cookie only from this very host over https, so no
+		// sibling domain can plant one.
 		s.cookie = "__Host-credits"
 	}
 	return s
@@ -85,14 +98,14 @@ func New(pool *pgxpool.Pool, o Options) *Store {
 // CookieName is the session cookie's name: "__Host-credits" on https, "credits" otherwise.
 func (s *Store) CookieName() string { return s.cookie }
 
-// Get gives the request's session, looking it up once per request. A browser without a live one gets an empty session with IsNew set,
-// which costs nothing until it is saved with someone in it.
+// Get gives the request's session, looking it up once per request. A browser without a live one
+// gets an empty session with IsNew set, which costs nothing until it is saved with someone in it.
 func (s *Store) Get(r *http.Request, name string) (*sessions.Session, error) {
 	return sessions.GetRegistry(r).Get(s, name)
 }
 
-// New is Get without remembering the answer for the rest of the request. The session is never nil; the error is ErrUnavailable, or
-// that name is not CookieName.
+// New is Get without remembering the answer for the rest of the request. The session is never nil;
+// the error is ErrUnavailable, or that name is not CookieName.
 func (s *Store) New(r *http.Request, name string) (*sessions.Session, error) {
 	session := sessions.NewSession(s, name)
 	s.empty(session)
@@ -116,10 +129,11 @@ func (s *Store) New(r *http.Request, name string) (*sessions.Session, error) {
 	return session, nil
 }
 
-// Save makes the database and the browser agree with the session: a negative Options.MaxAge, or an emptied session, ends it; a new one
-// begins under a new id; one whose account or role changed moves to a new id and keeps its end; an unchanged one writes nothing. Its
-// other Options are the store's own and not for setting. Errors: ErrUnavailable, ErrEnded, and what is no problem.Error for values
-// that a session cannot hold.
+// Save makes the database and the browser agree with the session: a negative Options.MaxAge, or an
+// emptied session, ends it; a new one begins under a new id; one whose account or role changed
+// moves to a new id and keeps its end; an unchanged one writes nothing. Its other Options are the
+// store's own and not for setting. Errors: ErrUnavailable, ErrEnded, and what is no problem.Error
+// for values that a session cannot hold.
 func (s *Store) Save(r *http.Request, w http.ResponseWriter, session *sessions.Session) error {
 	if session.Options.MaxAge < 0 {
 		return s.end(r, w, session)
@@ -165,13 +179,24 @@ func (s *Store) empty(session *sessions.Session) {
 	clear(session.Values)
 	session.ID, session.IsNew = "", true
 	*session.Options = sessions.Options{
-		Path: "/", MaxAge: int(Lifetime / time.Second), Secure: s.secure, HttpOnly: true, SameSite: http.SameSiteLaxMode,
+		Path:     "/",
+		MaxAge:   int(Lifetime / time.Second),
+		Secure:   s.secure,
+		HttpOnly: true,
+		SameSite: http.SameSiteLaxMode,
 	}
 }
 
-// setCookie hands the browser a token until the session's end, or takes it away when maxAge, in whole seconds, is negative.
+// setCookie hands the browser a token until the session's end, or takes it away when maxAge, in
+// whole seconds, is negative.
 func (s *Store) setCookie(w http.ResponseWriter, token string, maxAge int) {
 	http.SetCookie(w, &http.Cookie{
-		Name: s.cookie, Value: token, Path: "/", MaxAge: maxAge, Secure: s.secure, HttpOnly: true, SameSite: http.SameSiteLaxMode,
+		Name:     s.cookie,
+		Value:    token,
+		Path:     "/",
+		MaxAge:   maxAge,
+		Secure:   s.secure,
+		HttpOnly: true,
+		SameSite: http.SameSiteLaxMode,
 	})
 }

@@ -52,7 +52,9 @@ func TestStoreSaves(t *testing.T) {
 		t.Errorf("the session is %+v (%v)", s, err)
 	}
 
-	if err := b.edit(func(s *sessions.Session) { s.Options.MaxAge = -1 }); err != nil || b.last == nil || b.last.MaxAge >= 0 {
+	if err := b.edit(func(s *sessions.Session) {
+		s.Options.MaxAge = -1
+	}); err != nil || b.last == nil || b.last.MaxAge >= 0 {
 		t.Errorf("ending it sets %v: %v", b.last, err)
 	}
 	if n := b.rows("sessions"); n != 0 {
@@ -61,7 +63,9 @@ func TestStoreSaves(t *testing.T) {
 	b.wantNobody()
 
 	b.signIn(v)
-	if err := b.edit(func(s *sessions.Session) { clear(s.Values) }); err != nil || b.cookie != nil || b.rows("sessions") != 0 {
+	if err := b.edit(func(s *sessions.Session) {
+		clear(s.Values)
+	}); err != nil || b.cookie != nil || b.rows("sessions") != 0 {
 		t.Errorf("an emptied session was kept: %v, %v", b.cookie, err)
 	}
 }
@@ -106,14 +110,20 @@ func TestStoreRevivesNothing(t *testing.T) {
 	} {
 		for _, role := range []string{session.RoleCreator, session.RoleSupport} {
 			b.signIn(v)
-			err := b.edit(func(s *sessions.Session) { end(); put(session.Visitor{Account: v.Account, Role: role})(s) })
+			err := b.edit(func(s *sessions.Session) {
+				end()
+				put(session.Visitor{Account: v.Account, Role: role})(s)
+			})
 			if !errors.Is(err, session.ErrEnded) || b.last != nil {
 				t.Errorf("%s, then saved as %s: %v, cookie %v", name, role, err, b.last)
 			}
 			b.wantNobody()
 		}
 	}
-	if err := b.edit(func(s *sessions.Session) { s.ID, s.IsNew = "made up", false; put(v)(s) }); !errors.Is(err, session.ErrEnded) {
+	if err := b.edit(func(s *sessions.Session) {
+		s.ID, s.IsNew = "made up", false
+		put(v)(s)
+	}); !errors.Is(err, session.ErrEnded) {
 		t.Errorf("a made-up id: %v", err)
 	}
 }

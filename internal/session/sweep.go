@@ -8,8 +8,9 @@ import (
 // sweepBatch bounds what one statement deletes, and so how long it holds its locks.
 const sweepBatch = 1_000
 
-// sweeps are the three ways in which a row becomes useless. Rows that another server is sweeping are left to it; the condition is
-// checked again on what is deleted, in case a visit has come in between.
+// sweeps are the three ways in which a row becomes useless. Rows that another server is sweeping
+// are left to it; the condition is checked again on what is deleted, in case a visit has come in
+// between.
 var sweeps = []struct {
 	statement string
 	age       time.Duration
@@ -22,8 +23,9 @@ var sweeps = []struct {
 		select token_hash from login_links where expires_at <= $1 limit $2 for update skip locked))`, 0},
 }
 
-// Sweep deletes expired sessions and login links, in batches, and says how many. They were dead already: this only frees the space. The
-// error is ErrUnavailable; what was deleted before it stays deleted, and counted.
+// Sweep deletes expired sessions and login links, in batches, and says how many. They were dead
+// already: this only frees the space. The error is ErrUnavailable; what was deleted before it stays
+// deleted, and counted.
 func (s *Store) Sweep(ctx context.Context) (int64, error) {
 	var total int64
 	now := s.now()

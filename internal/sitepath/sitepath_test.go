@@ -9,16 +9,23 @@ import (
 )
 
 var goodNext = []string{
-	"/", "/credits", "/credits/", "/credits?x=1", "/credits/history?kind=charge&from=2026-01-01T00:00:00Z", "/a#part", "/?q=100%25", "/a?q=%20b+c%C3%A9",
-	"/caf%C3%A9", "/logins", "/loginx/link", "/a/login", "/v10", "/a?u=https://elsewhere.example/x", "/@name", "/:80", "/.well-known/x", "/a..b", "/" + strings.Repeat("a", 511),
+	"/", "/credits", "/credits/", "/credits?x=1", "/credits/history?kind=charge&from=2026-01-01T00:00:00Z",
+	"/a#part", "/?q=100%25", "/a?q=%20b+c%C3%A9",
+	"/caf%C3%A9", "/logins", "/loginx/link", "/a/login", "/v10", "/a?u=https://elsewhere.example/x", "/@name",
+	"/:80", "/.well-known/x", "/a..b", "/" + strings.Repeat("a", 511),
 }
 
 var badNext = []string{
-	"", "credits", "//evil", "///evil", "/\\evil", "\\\\evil", "\\/evil", "/a\\b", "http:", "http://evil", "https:evil", "javascript:alert(1)", "?x", "#x", " /credits",
-	"/ credits", "/\t/evil", "/\n/evil", "/\r\nSet-Cookie: a=b", "/\x00", "/\x7f", "/café", "/\u2028", "/\xff", "/a//b", "/./a", "/../a", "/a/..//evil", "/a/.", "/..",
-	"/%2fevil", "/%2Fevil", "/%5cevil", "/%255cevil", "/%252fevil", "/%25252f/evil", "/%2e%2e//evil", "/%2e/", "/%09/evil", "/a%00b", "/a%0d%0ab", "/a?b=%0d%0a",
-	"/login", "/login?next=/credits", "/login/link/abc", "/logout", "/logout/", "/LOGOUT", "/%6cogin/link/abc", "/%256cogout", "/login%2flink", "/login#x",
-	"/unsubscribe/abc", "/v1", "/v1/accounts/me", "/webhooks/stripe", "/sandbox/checkout/cs", "/static/x/app.js", "/healthz", "/readyz",
+	"", "credits", "//evil", "///evil", "/\\evil", "\\\\evil", "\\/evil", "/a\\b", "http:", "http://evil",
+	"https:evil", "javascript:alert(1)", "?x", "#x", " /credits",
+	"/ credits", "/\t/evil", "/\n/evil", "/\r\nSet-Cookie: a=b", "/\x00", "/\x7f", "/café", "/\u2028", "/\xff",
+	"/a//b", "/./a", "/../a", "/a/..//evil", "/a/.", "/..",
+	"/%2fevil", "/%2Fevil", "/%5cevil", "/%255cevil", "/%252fevil", "/%25252f/evil", "/%2e%2e//evil", "/%2e/",
+	"/%09/evil", "/a%00b", "/a%0d%0ab", "/a?b=%0d%0a",
+	"/login", "/login?next=/credits", "/login/link/abc", "/logout", "/logout/", "/LOGOUT", "/%6cogin/link/abc",
+	"/%256cogout", "/login%2flink", "/login#x",
+	"/unsubscribe/abc", "/v1", "/v1/accounts/me", "/webhooks/stripe", "/sandbox/checkout/cs", "/static/x/app.js",
+	"/healthz", "/readyz",
 	"/a?b=%5c", "/a#%00", "/%", "/%zz", "/a?b=%", "/%25", "/a%25zz%255cb", "/" + strings.Repeat("a", 512),
 }
 
@@ -56,7 +63,8 @@ func FuzzSafe(f *testing.F) {
 		if err != nil || u.Scheme != base.Scheme || u.Host != base.Host || u.User != nil {
 			t.Fatalf("%q leads to %v (%v)", got, u, err)
 		}
-		// What browsers make of it: they drop tabs and line ends, and take a backslash for a slash. And what a proxy may: decode the path.
+		// What browsers make of it: they drop tabs and line ends, and take a backslash for a slash.
+		// And what a proxy may: decode the path.
 		for seen := got; ; {
 			read := strings.NewReplacer("\t", "", "\r", "", "\n", "", "\\", "/").Replace(seen)
 			if read != seen || strings.HasPrefix(read, "//") || !strings.HasPrefix(read, "/") || len(read) > 512 {

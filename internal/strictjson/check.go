@@ -1,7 +1,8 @@
 package strictjson
 
-// check reads a whole body without types, for the one question whether it is readable JSON: no name twice in an object,
-// not too deep, nothing after it. It runs only when a body is refused, to decide between 400 and 422.
+// check reads a whole body without types, for the one question whether it is readable JSON: no name
+// twice in an object, not too deep, nothing after it. It runs only when a body is refused, to
+// decide between 400 and 422.
 func check(body []byte) *fault {
 	s := scanner{body: body}
 	if f := s.skip(1); f != nil {

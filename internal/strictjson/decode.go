@@ -44,8 +44,9 @@ func (d *decoder) value(target reflect.Value, s *shape) *fault {
 	}
 }
 
-// want refuses any value but one of the wanted kind. Null is refused everywhere but in a Nullable: an absent field says the same, and a
-// reader cannot tell whether null means "leave it" or "clear it".
+// want refuses any value but one of the wanted kind. Null is refused everywhere but in a Nullable:
+// an absent field says the same, and a reader cannot tell whether null means "leave it" or "clear
+// it".
 func (d *decoder) want(wanted what, description string) *fault {
 	switch found := d.peek(); found {
 	case wanted:
@@ -81,7 +82,11 @@ func (d *decoder) object(target reflect.Value, s *shape) *fault {
 		}
 		i := s.find(key)
 		if i < 0 {
-			return (&fault{kind: problem.Meaning, code: "unknown_field", text: "is not a known field"}).in(shown(key))
+			return (&fault{
+				kind: problem.Meaning,
+				code: "unknown_field",
+				text: "is not a known field",
+			}).in(shown(key))
 		}
 		field := &s.fields[i]
 		if seen&(1<<i) != 0 {

@@ -16,8 +16,8 @@ import (
 	"pop.store/credits/internal/strictjson"
 )
 
-// agree fails unless Decode refuses a body, or decodes it as encoding/json with DisallowUnknownFields does. It gives
-// what Decode said.
+// agree fails unless Decode refuses a body, or decodes it as encoding/json with
+// DisallowUnknownFields does. It gives what Decode said.
 func agree(t interface {
 	Helper()
 	Fatalf(format string, args ...any)
@@ -28,7 +28,8 @@ func agree(t interface {
 	err := strictjson.Decode(bytes.Clone(body), &ours)
 	if err != nil {
 		var e *problem.Error
-		if !errors.As(err, &e) || (e.Kind != problem.Syntax && e.Kind != problem.Meaning) || e.Code == "" || e.Message == "" {
+		if !errors.As(err, &e) || (e.Kind != problem.Syntax && e.Kind != problem.Meaning) || e.Code == "" ||
+			e.Message == "" {
 			t.Fatalf("Decode(%q) = %#v", body, err)
 		}
 		if readable := json.Valid(body); !readable && e.Kind != problem.Syntax {
@@ -50,7 +51,8 @@ func agree(t interface {
 	return nil
 }
 
-// Bodies that are right or nearly right: every form of field, each sometimes with a value that is not its own.
+// Bodies that are right or nearly right: every form of field, each sometimes with a value that is
+// not its own.
 func TestAgreesWithEncodingJSON(t *testing.T) {
 	t.Parallel()
 	accepted, refused := 0, 0
@@ -78,13 +80,21 @@ func bulkBody(t *rapid.T) string {
 
 func chargeBody(t *rapid.T) string {
 	return members(t, map[string]func(*rapid.T) string{
-		"reference": textValue, "unique_reference": one("true", "false"), "feature": textValue, "kind": textValue,
-		"quantity": intValue, "small": intValue,
-		"amount":     one(`"1"`, `"0.05"`, `"-3"`, `"\u0031"`),
-		"price":      one(`"100"`, `"0"`),
-		"expires_at": one(`"2026-01-31T09:30:00Z"`, `"2026-01-31T09:30:00.5+01:00"`),
+		"reference":        textValue,
+		"unique_reference": one("true", "false"),
+		"feature":          textValue,
+		"kind":             textValue,
+		"quantity":         intValue,
+		"small":            intValue,
+		"amount":           one(`"1"`, `"0.05"`, `"-3"`, `"\u0031"`),
+		"price":            one(`"100"`, `"0"`),
+		"expires_at":       one(`"2026-01-31T09:30:00Z"`, `"2026-01-31T09:30:00.5+01:00"`),
 		"metadata": func(t *rapid.T) string {
-			return members(t, map[string]func(*rapid.T) string{"a": textValue, "é": textValue, "Feature": textValue})
+			return members(t, map[string]func(*rapid.T) string{
+				"a":       textValue,
+				"é":       textValue,
+				"Feature": textValue,
+			})
 		},
 	})
 }
@@ -94,7 +104,10 @@ func one(values ...string) func(*rapid.T) string {
 }
 
 func textValue(t *rapid.T) string {
-	part := rapid.SampledFrom([]string{"a", "é", "🙂", " ", `\n`, `\t`, `\u00e9`, `\ud83d\ude00`, `\/`, `\\`, `\"`, "\u2028", "<"})
+	part := rapid.SampledFrom([]string{
+		"a", "é", "🙂", " ", `\n`, `\t`, `\u00e9`, `\ud83d\ude00`, `\/`, `\\`,
+		`\"`, "\u2028", "<",
+	})
 	return `"` + strings.Join(rapid.SliceOfN(part, 0, 3).Draw(t, "text"), "") + `"`
 }
 
@@ -117,7 +130,8 @@ func items(t *rapid.T, item func(*rapid.T) string) string {
 	return "[" + strings.Join(parts, ",") + "]"
 }
 
-// members writes an object with some of the fields in any order; one in forty values is swapped for a stray one.
+// members writes an object with some of the fields in any order; one in forty values is swapped for
+// a stray one.
 func members(t *rapid.T, fields map[string]func(*rapid.T) string) string {
 	names := make([]string, 0, len(fields))
 	for name := range fields {
@@ -130,7 +144,8 @@ func members(t *rapid.T, fields map[string]func(*rapid.T) string) string {
 	for i, name := range names {
 		value := fields[name](t)
 		if rapid.IntRange(0, 39).Draw(t, "stray") == 0 {
-			value = one("null", "1", `"x"`, "[]", "{}", "1e3", "-0", "1.0", "NaN", "", "true", `"\ud800"`, "[[[[[[[[[]]]]]]]]]")(t)
+			value = one("null", "1", `"x"`, "[]", "{}", "1e3", "-0", "1.0", "NaN", "", "true", `"\ud800"`,
+				"[[[[[[[[[]]]]]]]]]")(t)
 		}
 		parts[i] = space(t) + `"` + name + `"` + space(t) + ":" + space(t) + value
 	}

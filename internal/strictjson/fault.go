@@ -13,8 +13,8 @@ import (
 // longestName is how much of a name that a caller made up is repeated to the caller.
 const longestName = 64
 
-// fault is what is wrong with a body. The path is collected from the inside out while the decoder returns, so that a
-// body without a fault pays nothing for it.
+// fault is what is wrong with a body. The path is collected from the inside out while the decoder
+// returns, so that a body without a fault pays nothing for it.
 type fault struct {
 	kind  problem.Kind
 	code  string
@@ -30,7 +30,11 @@ func unreadable(format string, args ...any) *fault {
 
 // invalid is a value that can be read but makes no sense where it is.
 func invalid(format string, args ...any) *fault {
-	return &fault{kind: problem.Meaning, code: "invalid_field", text: fmt.Sprintf(format, args...)}
+	return &fault{
+		kind: problem.Meaning,
+		code: "invalid_field",
+		text: fmt.Sprintf(format, args...),
+	}
 }
 
 // in says that the fault is inside the field called name.
@@ -58,7 +62,12 @@ func (f *fault) field() string {
 
 func (f *fault) problem() *problem.Error {
 	path := f.field()
-	e := &problem.Error{Kind: f.kind, Code: f.code, Field: path, Message: f.whole}
+	e := &problem.Error{
+		Kind:    f.kind,
+		Code:    f.code,
+		Field:   path,
+		Message: f.whole,
+	}
 	if f.kind == problem.Syntax {
 		e.Code = "invalid_json"
 	}

@@ -97,8 +97,8 @@ func (s *scanner) end() *fault {
 	return unreadable("something follows the object at byte %d", s.pos+1)
 }
 
-// more steps through the items of an object or array, whose opening byte has been read: it says whether another item
-// follows, and reads the comma before it or the closing byte.
+// more steps through the items of an object or array, whose opening byte has been read: it says
+// whether another item follows, and reads the comma before it or the closing byte.
 func (s *scanner) more(first bool, closing byte) (bool, *fault) {
 	if s.take(closing) {
 		return false, nil
@@ -142,8 +142,8 @@ func (s *scanner) boolean() (bool, *fault) {
 	return false, s.literal("false")
 }
 
-// number reads a number by the grammar of JSON and gives its bytes; whole says that it has neither fraction nor
-// exponent, and is not -0.
+// number reads a number by the grammar of JSON and gives its bytes; whole says that it has neither
+// fraction nor exponent, and is not -0.
 func (s *scanner) number() (digits []byte, whole bool, f *fault) {
 	start := s.pos
 	negative := s.body[s.pos] == '-'
@@ -282,7 +282,8 @@ func (s *scanner) escape() *fault {
 	return nil
 }
 
-// unicode reads what follows \u. Half a surrogate pair is no character: other decoders replace it, each in its way.
+// unicode reads what follows \u. Half a surrogate pair is no character: other decoders replace it,
+// each in its way.
 func (s *scanner) unicode(at int) *fault {
 	r, ok := s.hex()
 	if !ok {

@@ -78,8 +78,8 @@ func shapeOf(t reflect.Type) *shape {
 	return s.(*shape)
 }
 
-// build makes the shape of a type; level is the depth that an object or array of it has. A type that could take in more
-// than MaxDepth levels is refused here, so that the decoder need not count.
+// build makes the shape of a type; level is the depth that an object or array of it has. A type
+// that could take in more than MaxDepth levels is refused here, so that the decoder need not count.
 func build(t reflect.Type, tag reflect.StructTag, level int) *shape {
 	s := &shape{typ: t, max: limit(tag, "max", defaultMaxText)}
 	if t.Kind() == reflect.Pointer {
@@ -119,7 +119,8 @@ func build(t reflect.Type, tag reflect.StructTag, level int) *shape {
 	return s
 }
 
-// addFields adds the fields of struct t, which is reached by the index prefix, and those of its embedded structs.
+// addFields adds the fields of struct t, which is reached by the index prefix, and those of its
+// embedded structs.
 func (s *shape) addFields(t reflect.Type, prefix []int, level int) {
 	for i := range t.NumField() {
 		f := t.Field(i)
@@ -143,7 +144,11 @@ func (s *shape) addFields(t reflect.Type, prefix []int, level int) {
 				unsupported(t, "has two fields "+name)
 			}
 		}
-		s.fields = append(s.fields, field{name: name, index: index, shape: build(f.Type, f.Tag, level+1)})
+		s.fields = append(s.fields, field{
+			name:  name,
+			index: index,
+			shape: build(f.Type, f.Tag, level+1),
+		})
 	}
 	if len(s.fields) > maxFields {
 		unsupported(t, "has too many fields")

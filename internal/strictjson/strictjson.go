@@ -1,10 +1,12 @@
-// Package strictjson decodes the JSON body of a request into a struct and accepts nothing that leaves room for two
-// readings: no unknown or repeated field, no null, no number where an amount is text, no "1e3" for a count. What it
-// accepts, encoding/json with DisallowUnknownFields decodes to the same value; much of what that accepts is refused.
+// Package strictjson decodes the JSON body of a request into a struct and accepts nothing that
+// leaves room for two readings: no unknown or repeated field, no null, no number where an amount is
+// text, no "1e3" for a count. What it accepts, encoding/json with DisallowUnknownFields decodes to
+// the same value; much of what that accepts is refused.
 //
-// A field may be a string, an integer, a bool, a tokens.Amount, a time.Time (RFC 3339), a type with UnmarshalText, a
-// struct, a slice of these, or a map[string]string; a pointer to one makes "absent" visible. Null is accepted for a Nullable
-// alone. Embedded structs are flattened. Tags: `json:"name"`, `max:"200"` bounds a text in characters (default 1,000), `maxitems:"50"` bounds a
+// A field may be a string, an integer, a bool, a tokens.Amount, a time.Time (RFC 3339), a type with
+// UnmarshalText, a struct, a slice of these, or a map[string]string; a pointer to one makes
+// "absent" visible. Null is accepted for a Nullable alone. Embedded structs are flattened. Tags:
+// `json:"name"`, `max:"200"` bounds a text in characters (default 1,000), `maxitems:"50"` bounds a
 // list (default 1,000) or a map (default 20).
 package strictjson
 
@@ -31,10 +33,11 @@ const givenIndex, valueIndex = 0, 1
 // MaxDepth is how deep objects and arrays may be nested.
 const MaxDepth = 8
 
-// Decode reads a body, which must be one JSON object, into the struct that into points to. Fields that are absent stay
-// as they are. The error is always a *problem.Error: 400 "invalid_json" for what cannot be read, even if something else
-// is wrong too; else 422 "unknown_field" or "invalid_field", with the path of the field, such as "charges[3].amount".
-// After an error the struct may be filled in part. A type that cannot be decoded is a mistake in the program: a panic.
+// Decode reads a body, which must be one JSON object, into the struct that into points to. Fields
+// that are absent stay as they are. The error is always a *problem.Error: 400 "invalid_json" for
+// what cannot be read, even if something else is wrong too; else 422 "unknown_field" or
+// "invalid_field", with the path of the field, such as "charges[3].amount". After an error the
+// struct may be filled in part. A type that cannot be decoded is a mistake in the program: a panic.
 func Decode(body []byte, into any) error {
 	pointer := reflect.ValueOf(into)
 	if pointer.Kind() != reflect.Pointer || pointer.IsNil() || pointer.Type().Elem().Kind() != reflect.Struct {
@@ -46,7 +49,8 @@ func Decode(body []byte, into any) error {
 		return nil
 	}
 	if f.kind == problem.Meaning {
-		// Readable comes before sensible: a body that breaks off after a wrong value is a 400 wherever the break is.
+		// Readable comes before sensible: a body that breaks off after a wrong value is a 400
+		// wherever the break is.
 		if unreadable := check(body); unreadable != nil {
 			f = unreadable
 		}

@@ -56,10 +56,14 @@ func TestDecodeReadsEveryForm(t *testing.T) {
 	want := bulk{
 		Charges: []charge{{
 			reference: reference{Reference: "r/1", Unique: ptr(false)},
-			Feature:   "pdf é😀\n", Quantity: ptr(int64(3)), Small: -128,
-			Amount: ptr(tokens.Amount(50_000)), Price: 42_500_000, Kind: "promo",
-			Expires:  ptr(time.Date(2026, 1, 31, 9, 30, 0, 0, time.UTC)),
-			Metadata: map[string]string{"post": "a\tb", "x": ""},
+			Feature:   "pdf é😀\n",
+			Quantity:  ptr(int64(3)),
+			Small:     -128,
+			Amount:    ptr(tokens.Amount(50_000)),
+			Price:     42_500_000,
+			Kind:      "promo",
+			Expires:   ptr(time.Date(2026, 1, 31, 9, 30, 0, 0, time.UTC)),
+			Metadata:  map[string]string{"post": "a\tb", "x": ""},
 		}, {}},
 		Accounts: []string{"a", "é🙂b"},
 	}
@@ -71,12 +75,17 @@ func TestDecodeReadsEveryForm(t *testing.T) {
 
 func TestAbsentFieldsStayAsTheyAre(t *testing.T) {
 	t.Parallel()
-	got := charge{Feature: "kept", Quantity: ptr(int64(7)), Metadata: map[string]string{"old": "1"}}
+	got := charge{
+		Feature:  "kept",
+		Quantity: ptr(int64(7)),
+		Metadata: map[string]string{"old": "1"},
+	}
 	quantity := got.Quantity
 	if err := strictjson.Decode([]byte(`{"metadata":{"new":"2"}}`), &got); err != nil {
 		t.Fatal(err)
 	}
-	if got.Feature != "kept" || got.Quantity != quantity || !reflect.DeepEqual(got.Metadata, map[string]string{"new": "2"}) {
+	if got.Feature != "kept" || got.Quantity != quantity ||
+		!reflect.DeepEqual(got.Metadata, map[string]string{"new": "2"}) {
 		t.Errorf("got %+v", got)
 	}
 	if err := strictjson.Decode([]byte(`{"quantity":9}`), &got); err != nil || *quantity != 7 || *got.Quantity != 9 {
@@ -113,14 +122,29 @@ var refusals = []struct {
 	{"NUL after the object", "{}\x00", problem.Syntax, "invalid_json", "", "something follows"},
 	{"trailing junk after a wrong type", `{"accounts":1} x`, problem.Syntax, "invalid_json", "", "something follows"},
 	{"duplicate", `{"accounts":[],"accounts":[]}`, problem.Syntax, "invalid_json", "accounts", "appears twice"},
-	{"duplicate, escaped", `{"accounts":[],"\u0061ccounts":[]}`, problem.Syntax, "invalid_json", "accounts", "appears twice"},
-	{"duplicate in an item", `{"charges":[{},{"amount":"1","amount":"2"}]}`, problem.Syntax, "invalid_json", "charges[1].amount", "appears twice"},
-	{"duplicate flattened", `{"charges":[{"reference":"1","reference":"2"}]}`, problem.Syntax, "invalid_json", "charges[0].reference", "twice"},
-	{"duplicate in metadata", `{"charges":[{"metadata":{"a":"1","a":"1"}}]}`, problem.Syntax, "invalid_json", "charges[0].metadata.a", "twice"},
+	{
+		"duplicate, escaped", `{"accounts":[],"\u0061ccounts":[]}`, problem.Syntax, "invalid_json", "accounts",
+		"appears twice",
+	},
+	{
+		"duplicate in an item", `{"charges":[{},{"amount":"1","amount":"2"}]}`, problem.Syntax, "invalid_json",
+		"charges[1].amount", "appears twice",
+	},
+	{
+		"duplicate flattened", `{"charges":[{"reference":"1","reference":"2"}]}`, problem.Syntax, "invalid_json",
+		"charges[0].reference", "twice",
+	},
+	{
+		"duplicate in metadata", `{"charges":[{"metadata":{"a":"1","a":"1"}}]}`, problem.Syntax, "invalid_json",
+		"charges[0].metadata.a", "twice",
+	},
 	{"duplicate unknown", `{"x":1,"x":1}`, problem.Syntax, "invalid_json", "x", "twice"},
 	{"duplicate deep in unknown", `{"x":[{"y":1,"y":2}]}`, problem.Syntax, "invalid_json", "x[0].y", "twice"},
 	{"bad UTF-8", "{\"accounts\":[\"\xff\"]}", problem.Syntax, "invalid_json", "accounts[0]", "not valid UTF-8"},
-	{"bad UTF-8 after an escape", "{\"accounts\":[\"\\n\xc3\x28\"]}", problem.Syntax, "invalid_json", "accounts[0]", "not valid UTF-8"},
+	{
+		"bad UTF-8 after an escape", "{\"accounts\":[\"\\n\xc3\x28\"]}", problem.Syntax, "invalid_json",
+		"accounts[0]", "not valid UTF-8",
+	},
 	{"bad UTF-8 in a name", "{\"a\xed\xa0\x80\":1}", problem.Syntax, "invalid_json", "", "not valid UTF-8"},
 	{"bad UTF-8 outside text", "{\"accounts\":[\xff]}", problem.Syntax, "invalid_json", "accounts[0]", "byte 0xff"},
 	{"NUL outside", "{\x00}", problem.Syntax, "invalid_json", "", "byte 0x00"},
@@ -131,64 +155,208 @@ var refusals = []struct {
 	{"bad hex", `{"accounts":["\u00g0"]}`, problem.Syntax, "invalid_json", "accounts[0]", "unexpected 'g'"},
 	{"lone high surrogate", `{"accounts":["\ud83d"]}`, problem.Syntax, "invalid_json", "accounts[0]", "surrogate"},
 	{"lone low surrogate", `{"accounts":["\ude00"]}`, problem.Syntax, "invalid_json", "accounts[0]", "surrogate"},
-	{"high, then a letter", `{"accounts":["\ud83d\u0041"]}`, problem.Syntax, "invalid_json", "accounts[0]", "surrogate"},
-	{"NaN", `{"charges":[{"quantity":NaN}]}`, problem.Syntax, "invalid_json", "charges[0].quantity", "unexpected 'N'"},
-	{"Infinity", `{"charges":[{"quantity":-Infinity}]}`, problem.Syntax, "invalid_json", "charges[0].quantity", "unexpected 'I'"},
-	{"plus", `{"charges":[{"quantity":+1}]}`, problem.Syntax, "invalid_json", "charges[0].quantity", "unexpected '+'"},
-	{"leading zero", `{"charges":[{"quantity":01}]}`, problem.Syntax, "invalid_json", "charges[0].quantity", "starts with 0"},
-	{"negative leading zero", `{"charges":[{"quantity":-01}]}`, problem.Syntax, "invalid_json", "charges[0].quantity", "starts with 0"},
-	{"bare point", `{"charges":[{"quantity":1.}]}`, problem.Syntax, "invalid_json", "charges[0].quantity", "unexpected '}'"},
-	{"bare exponent", `{"charges":[{"quantity":1e}]}`, problem.Syntax, "invalid_json", "charges[0].quantity", "unexpected '}'"},
+	{
+		"high, then a letter", `{"accounts":["\ud83d\u0041"]}`, problem.Syntax, "invalid_json", "accounts[0]",
+		"surrogate",
+	},
+	{
+		"NaN", `{"charges":[{"quantity":NaN}]}`, problem.Syntax, "invalid_json", "charges[0].quantity",
+		"unexpected 'N'",
+	},
+	{
+		"Infinity", `{"charges":[{"quantity":-Infinity}]}`, problem.Syntax, "invalid_json", "charges[0].quantity",
+		"unexpected 'I'",
+	},
+	{
+		"plus", `{"charges":[{"quantity":+1}]}`, problem.Syntax, "invalid_json", "charges[0].quantity",
+		"unexpected '+'",
+	},
+	{
+		"leading zero", `{"charges":[{"quantity":01}]}`, problem.Syntax, "invalid_json", "charges[0].quantity",
+		"starts with 0",
+	},
+	{
+		"negative leading zero", `{"charges":[{"quantity":-01}]}`, problem.Syntax, "invalid_json",
+		"charges[0].quantity", "starts with 0",
+	},
+	{
+		"bare point", `{"charges":[{"quantity":1.}]}`, problem.Syntax, "invalid_json", "charges[0].quantity",
+		"unexpected '}'",
+	},
+	{
+		"bare exponent", `{"charges":[{"quantity":1e}]}`, problem.Syntax, "invalid_json", "charges[0].quantity",
+		"unexpected '}'",
+	},
 	{"hexadecimal", `{"charges":[{"quantity":0x1}]}`, problem.Syntax, "invalid_json", "charges[0]", "unexpected 'x'"},
 	{"half a literal", `{"nested":{"on":tru}}`, problem.Syntax, "invalid_json", "nested.on", "unexpected '}'"},
 	{"not null after all", `{"nested":nope}`, problem.Syntax, "invalid_json", "nested", "unexpected 'o'"},
-	{"9 levels", `{"x":` + strings.Repeat("[", 8) + strings.Repeat("]", 8) + `}`, problem.Syntax, "invalid_json", "x" + strings.Repeat("[0]", 7), "more than 8 levels"},
-	{"100,000 levels", `{"x":` + strings.Repeat("[", 100_000), problem.Syntax, "invalid_json", "x" + strings.Repeat("[0]", 7), "more than 8 levels"},
+	{
+		"9 levels", `{"x":` + strings.Repeat("[", 8) + strings.Repeat("]", 8) + `}`, problem.Syntax, "invalid_json",
+		"x" + strings.Repeat("[0]", 7), "more than 8 levels",
+	},
+	{
+		"100,000 levels", `{"x":` + strings.Repeat("[", 100_000), problem.Syntax, "invalid_json",
+		"x" + strings.Repeat("[0]", 7), "more than 8 levels",
+	},
 
-	{"8 levels", `{"x":` + strings.Repeat("[", 7) + strings.Repeat("]", 7) + `}`, problem.Meaning, "unknown_field", "x", "x is not a known field."},
-	{"unknown", `{"charges":[{},{"ammount":"1"}]}`, problem.Meaning, "unknown_field", "charges[1].ammount", "charges[1].ammount is not a known field."}, //nolint:misspell // what the caller typed
+	{
+		"8 levels", `{"x":` + strings.Repeat("[", 7) + strings.Repeat("]", 7) + `}`, problem.Meaning, "unknown_field",
+		"x", "x is not a known field.",
+	},
+	{
+		"unknown", `{"charges":[{},{"ammount":"1"}]}`, problem.Meaning, "unknown_field", "charges[1].ammount",
+		"charges[1].ammount is not a known field.",
+	}, //nolint:misspell // what the caller typed
 	{"other case", `{"Accounts":[]}`, problem.Meaning, "unknown_field", "Accounts", "not a known field"},
-	{"unexported", `{"charges":[{"secret":"x"}]}`, problem.Meaning, "unknown_field", "charges[0].secret", "not a known field"},
-	{"skipped", `{"charges":[{"Skipped":"x"}]}`, problem.Meaning, "unknown_field", "charges[0].Skipped", "not a known field"},
-	{"embedded by its name", `{"charges":[{"reference":{}}]}`, problem.Meaning, "invalid_field", "charges[0].reference", "must be a string, not an object"},
+	{
+		"unexported", `{"charges":[{"secret":"x"}]}`, problem.Meaning, "unknown_field", "charges[0].secret",
+		"not a known field",
+	},
+	{
+		"skipped", `{"charges":[{"Skipped":"x"}]}`, problem.Meaning, "unknown_field", "charges[0].Skipped",
+		"not a known field",
+	},
+	{
+		"embedded by its name", `{"charges":[{"reference":{}}]}`, problem.Meaning, "invalid_field",
+		"charges[0].reference", "must be a string, not an object",
+	},
 	{"empty name", `{"":1}`, problem.Meaning, "unknown_field", `""`, "not a known field"},
-	{"ugly name", `{"a\u001b\u202eb` + strings.Repeat("x", 500) + `":1}`, problem.Meaning, "unknown_field", "a??b" + strings.Repeat("x", 60) + "…", "not a known field"},
-	{"null text", `{"charges":[{"feature":null}]}`, problem.Meaning, "invalid_field", "charges[0].feature", "must not be null"},
-	{"null pointer", `{"charges":[{"amount":null}]}`, problem.Meaning, "invalid_field", "charges[0].amount", "must not be null: leave it out instead."},
+	{
+		"ugly name", `{"a\u001b\u202eb` + strings.Repeat("x", 500) + `":1}`, problem.Meaning, "unknown_field",
+		"a??b" + strings.Repeat("x", 60) + "…", "not a known field",
+	},
+	{
+		"null text", `{"charges":[{"feature":null}]}`, problem.Meaning, "invalid_field", "charges[0].feature",
+		"must not be null",
+	},
+	{
+		"null pointer", `{"charges":[{"amount":null}]}`, problem.Meaning, "invalid_field", "charges[0].amount",
+		"must not be null: leave it out instead.",
+	},
 	{"null item", `{"charges":[null]}`, problem.Meaning, "invalid_field", "charges[0]", "must not be null"},
-	{"amount as a number", `{"charges":[{},{},{},{"amount":0.05}]}`, problem.Meaning, "invalid_field", "charges[3].amount", `charges[3].amount must be a string such as "0.05", not a number.`},
-	{"amount as an object", `{"charges":[{"price":{}}]}`, problem.Meaning, "invalid_field", "charges[0].price", `must be a string such as "0.05", not an object.`},
-	{"amount 1e3", `{"charges":[{"price":"1e3"}]}`, problem.Meaning, "invalid_field", "charges[0].price", "must be a decimal number of tokens"},
-	{"amount -0", `{"charges":[{"price":"-0"}]}`, problem.Meaning, "invalid_field", "charges[0].price", "must be a decimal number of tokens"},
-	{"amount too fine", `{"charges":[{"amount":"0.0000001"}]}`, problem.Meaning, "invalid_field", "charges[0].amount", "at most 6 decimals"},
-	{"amount too large", `{"charges":[{"amount":"100000000001"}]}`, problem.Meaning, "invalid_field", "charges[0].amount", "is too large"},
-	{"amount far too long", `{"charges":[{"amount":"` + strings.Repeat("9", 5000) + `"}]}`, problem.Meaning, "invalid_field", "charges[0].amount", "at most 1000 characters"},
-	{"count as text", `{"charges":[{"quantity":"1"}]}`, problem.Meaning, "invalid_field", "charges[0].quantity", "must be a whole number, not a string"},
-	{"count 1e3", `{"charges":[{"quantity":1e3}]}`, problem.Meaning, "invalid_field", "charges[0].quantity", "digits only"},
-	{"count 1.0", `{"charges":[{"quantity":1.0}]}`, problem.Meaning, "invalid_field", "charges[0].quantity", "digits only"},
-	{"count -0", `{"charges":[{"quantity":-0}]}`, problem.Meaning, "invalid_field", "charges[0].quantity", "digits only"},
-	{"count overflows", `{"charges":[{"quantity":9223372036854775808}]}`, problem.Meaning, "invalid_field", "charges[0].quantity", "out of range"},
-	{"small count overflows", `{"charges":[{"small":128}]}`, problem.Meaning, "invalid_field", "charges[0].small", "out of range"},
-	{"bool as a number", `{"nested":{"on":1}}`, problem.Meaning, "invalid_field", "nested.on", "must be true or false, not a number"},
-	{"object as an array", `{"nested":[]}`, problem.Meaning, "invalid_field", "nested", "must be an object, not an array"},
-	{"array as an object", `{"charges":{}}`, problem.Meaning, "invalid_field", "charges", "must be an array, not an object"},
-	{"too long", `{"charges":[{"feature":"` + strings.Repeat("é", 21) + `"}]}`, problem.Meaning, "invalid_field", "charges[0].feature", "at most 20 characters"},
-	{"item too long", `{"accounts":["abcd"]}`, problem.Meaning, "invalid_field", "accounts[0]", "at most 3 characters"},
-	{"escape sequence", `{"accounts":["\u001b"]}`, problem.Meaning, "invalid_field", "accounts[0]", "control characters"},
+	{
+		"amount as a number", `{"charges":[{},{},{},{"amount":0.05}]}`, problem.Meaning, "invalid_field",
+		"charges[3].amount", `charges[3].amount must be a string such as "0.05", not a number.`,
+	},
+	{
+		"amount as an object", `{"charges":[{"price":{}}]}`, problem.Meaning, "invalid_field", "charges[0].price",
+		`must be a string such as "0.05", not an object.`,
+	},
+	{
+		"amount 1e3", `{"charges":[{"price":"1e3"}]}`, problem.Meaning, "invalid_field", "charges[0].price",
+		"must be a decimal number of tokens",
+	},
+	{
+		"amount -0", `{"charges":[{"price":"-0"}]}`, problem.Meaning, "invalid_field", "charges[0].price",
+		"must be a decimal number of tokens",
+	},
+	{
+		"amount too fine", `{"charges":[{"amount":"0.0000001"}]}`, problem.Meaning, "invalid_field",
+		"charges[0].amount", "at most 6 decimals",
+	},
+	{
+		"amount too large", `{"charges":[{"amount":"100000000001"}]}`, problem.Meaning, "invalid_field",
+		"charges[0].amount", "is too large",
+	},
+	{
+		"amount far too long", `{"charges":[{"amount":"` + strings.Repeat("9", 5000) + `"}]}`, problem.Meaning,
+		"invalid_field", "charges[0].amount", "at most 1000 characters",
+	},
+	{
+		"count as text", `{"charges":[{"quantity":"1"}]}`, problem.Meaning, "invalid_field", "charges[0].quantity",
+		"must be a whole number, not a string",
+	},
+	{
+		"count 1e3", `{"charges":[{"quantity":1e3}]}`, problem.Meaning, "invalid_field", "charges[0].quantity",
+		"digits only",
+	},
+	{
+		"count 1.0", `{"charges":[{"quantity":1.0}]}`, problem.Meaning, "invalid_field", "charges[0].quantity",
+		"digits only",
+	},
+	{
+		"count -0", `{"charges":[{"quantity":-0}]}`, problem.Meaning, "invalid_field", "charges[0].quantity",
+		"digits only",
+	},
+	{
+		"count overflows", `{"charges":[{"quantity":9223372036854775808}]}`, problem.Meaning, "invalid_field",
+		"charges[0].quantity", "out of range",
+	},
+	{
+		"small count overflows", `{"charges":[{"small":128}]}`, problem.Meaning, "invalid_field", "charges[0].small",
+		"out of range",
+	},
+	{
+		"bool as a number", `{"nested":{"on":1}}`, problem.Meaning, "invalid_field", "nested.on",
+		"must be true or false, not a number",
+	},
+	{
+		"object as an array", `{"nested":[]}`, problem.Meaning, "invalid_field", "nested",
+		"must be an object, not an array",
+	},
+	{
+		"array as an object", `{"charges":{}}`, problem.Meaning, "invalid_field", "charges",
+		"must be an array, not an object",
+	},
+	{
+		"too long", `{"charges":[{"feature":"` + strings.Repeat("é", 21) + `"}]}`, problem.Meaning, "invalid_field",
+		"charges[0].feature", "at most 20 characters",
+	},
+	{
+		"item too long", `{"accounts":["abcd"]}`, problem.Meaning, "invalid_field", "accounts[0]",
+		"at most 3 characters",
+	},
+	{
+		"escape sequence", `{"accounts":["\u001b"]}`, problem.Meaning, "invalid_field", "accounts[0]",
+		"control characters",
+	},
 	{"delete", "{\"accounts\":[\"\x7f\"]}", problem.Meaning, "invalid_field", "accounts[0]", "control characters"},
 	{"C1 control", `{"accounts":["\u0085"]}`, problem.Meaning, "invalid_field", "accounts[0]", "control characters"},
 	{"carriage return", `{"accounts":["\r"]}`, problem.Meaning, "invalid_field", "accounts[0]", "control characters"},
-	{"too many items", `{"charges":[{},{},{},{},{}]}`, problem.Meaning, "invalid_field", "charges", "at most 4 items"},
-	{"metadata as text", `{"charges":[{"metadata":"x"}]}`, problem.Meaning, "invalid_field", "charges[0].metadata", "must be an object"},
-	{"metadata of numbers", `{"charges":[{"metadata":{"a":1}}]}`, problem.Meaning, "invalid_field", "charges[0].metadata.a", "must be a string, not a number"},
-	{"too much metadata", `{"charges":[{"metadata":{"a":"","b":"","c":"","d":""}}]}`, problem.Meaning, "invalid_field", "charges[0].metadata", "at most 3 entries"},
-	{"long metadata", `{"charges":[{"metadata":{"a":"12345678901"}}]}`, problem.Meaning, "invalid_field", "charges[0].metadata.a", "at most 10 characters"},
-	{"long metadata name", `{"charges":[{"metadata":{"` + strings.Repeat("n", 101) + `":""}}]}`, problem.Meaning, "invalid_field", "charges[0].metadata", "has a name that must be at most 100"},
-	{"empty metadata name", `{"charges":[{"metadata":{"":""}}]}`, problem.Meaning, "invalid_field", "charges[0].metadata", "empty name"},
-	{"time as a number", `{"charges":[{"expires_at":1767225600}]}`, problem.Meaning, "invalid_field", "charges[0].expires_at", "must be a string, not a number"},
-	{"time without zone", `{"charges":[{"expires_at":"2026-01-31T09:30:00"}]}`, problem.Meaning, "invalid_field", "charges[0].expires_at", "must be a time such as"},
-	{"no such day", `{"charges":[{"expires_at":"2026-02-30T09:30:00Z"}]}`, problem.Meaning, "invalid_field", "charges[0].expires_at", "must be a time such as"},
-	{"time with escapes", `{"charges":[{"expires_at":"2026-01-31T09:30:00\u005a"}]}`, problem.Meaning, "invalid_field", "charges[0].expires_at", "must be a time such as"},
+	{
+		"too many items", `{"charges":[{},{},{},{},{}]}`, problem.Meaning, "invalid_field", "charges",
+		"at most 4 items",
+	},
+	{
+		"metadata as text", `{"charges":[{"metadata":"x"}]}`, problem.Meaning, "invalid_field", "charges[0].metadata",
+		"must be an object",
+	},
+	{
+		"metadata of numbers", `{"charges":[{"metadata":{"a":1}}]}`, problem.Meaning, "invalid_field",
+		"charges[0].metadata.a", "must be a string, not a number",
+	},
+	{
+		"too much metadata", `{"charges":[{"metadata":{"a":"","b":"","c":"","d":""}}]}`, problem.Meaning,
+		"invalid_field", "charges[0].metadata", "at most 3 entries",
+	},
+	{
+		"long metadata", `{"charges":[{"metadata":{"a":"12345678901"}}]}`, problem.Meaning, "invalid_field",
+		"charges[0].metadata.a", "at most 10 characters",
+	},
+	{
+		"long metadata name", `{"charges":[{"metadata":{"` + strings.Repeat("n", 101) + `":""}}]}`, problem.Meaning,
+		"invalid_field", "charges[0].metadata", "has a name that must be at most 100",
+	},
+	{
+		"empty metadata name", `{"charges":[{"metadata":{"":""}}]}`, problem.Meaning, "invalid_field",
+		"charges[0].metadata", "empty name",
+	},
+	{
+		"time as a number", `{"charges":[{"expires_at":1767225600}]}`, problem.Meaning, "invalid_field",
+		"charges[0].expires_at", "must be a string, not a number",
+	},
+	{
+		"time without zone", `{"charges":[{"expires_at":"2026-01-31T09:30:00"}]}`, problem.Meaning, "invalid_field",
+		"charges[0].expires_at", "must be a time such as",
+	},
+	{
+		"no such day", `{"charges":[{"expires_at":"2026-02-30T09:30:00Z"}]}`, problem.Meaning, "invalid_field",
+		"charges[0].expires_at", "must be a time such as",
+	},
+	{
+		"time with escapes", `{"charges":[{"expires_at":"2026-01-31T09:30:00\u005a"}]}`, problem.Meaning,
+		"invalid_field", "charges[0].expires_at", "must be a time such as",
+	},
 }
 
 func TestRefusals(t *testing.T) {
@@ -231,10 +399,16 @@ func TestNullTakesAwayWhereItMay(t *testing.T) {
 		Name   strictjson.Nullable[string]        `json:"name" max:"3"`
 	}
 	for body, want := range map[string]put{
-		`{}`:                             {},
-		`{"budget":null}`:                {Budget: strictjson.Nullable[tokens.Amount]{Given: true}},
-		`{"budget": null ,"name":"abc"}`: {strictjson.Nullable[tokens.Amount]{Given: true}, strictjson.Nullable[string]{Given: true, Value: ptr("abc")}},
-		`{"budget":"0.05","name":null}`:  {strictjson.Nullable[tokens.Amount]{Given: true, Value: ptr(tokens.Amount(50_000))}, strictjson.Nullable[string]{Given: true}},
+		`{}`:              {},
+		`{"budget":null}`: {Budget: strictjson.Nullable[tokens.Amount]{Given: true}},
+		`{"budget": null ,"name":"abc"}`: {
+			strictjson.Nullable[tokens.Amount]{Given: true},
+			strictjson.Nullable[string]{Given: true, Value: ptr("abc")},
+		},
+		`{"budget":"0.05","name":null}`: {strictjson.Nullable[tokens.Amount]{
+			Given: true,
+			Value: ptr(tokens.Amount(50_000)),
+		}, strictjson.Nullable[string]{Given: true}},
 	} {
 		var got put
 		if err := strictjson.Decode([]byte(body), &got); err != nil || !reflect.DeepEqual(got, want) {
@@ -259,10 +433,13 @@ func TestNullTakesAwayWhereItMay(t *testing.T) {
 func TestBordersAreAccepted(t *testing.T) {
 	t.Parallel()
 	for _, body := range []string{
-		`{"charges":[{"quantity":9223372036854775807}]}`, `{"charges":[{"quantity":-9223372036854775808}]}`, `{"charges":[{"quantity":0}]}`,
-		`{"charges":[{"feature":"` + strings.Repeat("é", 20) + `"}]}`, `{"charges":[{},{},{},{}]}`, `{"accounts":["\ud83d\ude00"]}`,
+		`{"charges":[{"quantity":9223372036854775807}]}`, `{"charges":[{"quantity":-9223372036854775808}]}`,
+		`{"charges":[{"quantity":0}]}`,
+		`{"charges":[{"feature":"` + strings.Repeat("é", 20) + `"}]}`, `{"charges":[{},{},{},{}]}`,
+		`{"accounts":["\ud83d\ude00"]}`,
 		`{"charges":[{"amount":"-100000000000"}]}`, `{"charges":[{"reference":"` + strings.Repeat("x", 1000) + `"}]}`,
-		`{"charges":[{"expires_at":"2026-01-31T09:30:00.123456789+05:30"}]}`, `{"accounts":["\"\\\/","\b"]}`[:len(`{"accounts":["\"\\\/"`)] + `]}`,
+		`{"charges":[{"expires_at":"2026-01-31T09:30:00.123456789+05:30"}]}`,
+		`{"accounts":["\"\\\/","\b"]}`[:len(`{"accounts":["\"\\\/"`)] + `]}`,
 	} {
 		if err := strictjson.Decode([]byte(body), new(bulk)); err != nil {
 			t.Errorf("Decode(%.80q) = %v", body, err)
@@ -277,12 +454,16 @@ func TestTypesThatCannotBeDecodedPanic(t *testing.T) {
 	}
 	type embedded struct{ *reference }
 	for name, into := range map[string]any{
-		"no pointer": bulk{}, "no struct": new(int), "nil": (*bulk)(nil), "recursive": new(recursive), "embedded pointer": new(embedded),
-		"float":          new(struct{ F float64 }),
-		"bytes":          new(struct{ B []byte }),
-		"any":            new(struct{ A any }),
-		"two pointers":   new(struct{ P **int }),
-		"map of numbers": new(struct{ M map[string]int }),
+		"no pointer":       bulk{},
+		"no struct":        new(int),
+		"nil":              (*bulk)(nil),
+		"recursive":        new(recursive),
+		"embedded pointer": new(embedded),
+		"float":            new(struct{ F float64 }),
+		"bytes":            new(struct{ B []byte }),
+		"any":              new(struct{ A any }),
+		"two pointers":     new(struct{ P **int }),
+		"map of numbers":   new(struct{ M map[string]int }),
 		"number as text": new(struct {
 			N int `json:",string"`
 		}),

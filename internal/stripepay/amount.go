@@ -18,8 +18,8 @@ func units(a money.Amount) (int64, error) {
 	return n, nil
 }
 
-// amountOf is an amount that Stripe tells. One that is no whole number of our minor units is none of ours: it has no
-// currency, so it matches nothing.
+// amountOf is an amount that Stripe tells. One that is no whole number of our minor units is none
+// of ours: it has no currency, so it matches nothing.
 func amountOf(n int64, currency stripe.Currency) money.Amount {
 	a, exact := money.FromStripe(n, upper(currency))
 	if !exact {
@@ -28,8 +28,8 @@ func amountOf(n int64, currency stripe.Currency) money.Amount {
 	return a
 }
 
-// minorOf is an amount that Stripe tells, in minor units, rounded down: for what is shown, or compared with what was
-// paid.
+// minorOf is an amount that Stripe tells, in minor units, rounded down: for what is shown, or
+// compared with what was paid.
 func minorOf(n int64, currency stripe.Currency) int64 {
 	a, _ := money.FromStripe(n, upper(currency))
 	return a.Minor

@@ -10,10 +10,15 @@ import (
 	"pop.store/credits/internal/payment"
 )
 
-// billOf reads what a session's receipt has to say. The session has to be fetched with its breakdown and its charge.
+// billOf reads what a session's receipt has to say. The session has to be fetched with its
+// breakdown and its charge.
 func billOf(s *stripe.CheckoutSession) *payment.Bill {
 	in := func(n int64) int64 { return minorOf(n, s.Currency) }
-	b := &payment.Bill{Subtotal: in(s.AmountSubtotal), Total: in(s.AmountTotal), Buyer: buyerOf(s.CustomerDetails)}
+	b := &payment.Bill{
+		Subtotal: in(s.AmountSubtotal),
+		Total:    in(s.AmountTotal),
+		Buyer:    buyerOf(s.CustomerDetails),
+	}
 	if d := s.TotalDetails; d != nil {
 		b.Discount, b.Tax = in(d.AmountDiscount), in(d.AmountTax)
 		if d.Breakdown != nil {
@@ -31,9 +36,10 @@ func taxesOf(list []*stripe.CheckoutSessionTotalDetailsBreakdownTax, currency st
 	var lines []payment.TaxLine
 	for _, t := range list {
 		line := payment.TaxLine{
-			Name:    "Tax",
-			Amount:  minorOf(t.Amount, currency),
-			Reverse: t.TaxabilityReason == stripe.CheckoutSessionTotalDetailsBreakdownTaxTaxabilityReasonReverseCharge,
+			Name:   "Tax",
+			Amount: minorOf(t.Amount, currency),
+			Reverse: t.TaxabilityReason ==
+				stripe.CheckoutSessionTotalDetailsBreakdownTaxTaxabilityReasonReverseCharge,
 		}
 		if t.Rate != nil {
 			line.Name, line.Included, line.Rate = cmp.Or(t.Rate.DisplayName, line.Name), t.Rate.Inclusive, rateOf(t)
@@ -45,7 +51,8 @@ func taxesOf(list []*stripe.CheckoutSessionTotalDetailsBreakdownTax, currency st
 	return lines
 }
 
-// rateOf is the rate that was used, in percent: Stripe Tax may use another than the one that the law gives in general.
+// rateOf is the rate that was used, in percent: Stripe Tax may use another than the one that the
+// law gives in general.
 func rateOf(t *stripe.CheckoutSessionTotalDetailsBreakdownTax) string {
 	percent := t.Rate.EffectivePercentage
 	if percent == 0 && t.Amount != 0 {
@@ -54,8 +61,8 @@ func rateOf(t *stripe.CheckoutSessionTotalDetailsBreakdownTax) string {
 	return strconv.FormatFloat(percent, 'f', -1, 64)
 }
 
-// chargeBill reads what the receipt of a charge without the buyer has to say; tax is nil where none was worked out. The charge and the customer have to
-// be there in full.
+// chargeBill reads what the receipt of a charge without the buyer has to say; tax is nil where none
+// was worked out. The charge and the customer have to be there in full.
 func chargeBill(i *stripe.PaymentIntent, subtotal int64, tax *stripe.TaxCalculation) *payment.Bill {
 	b := &payment.Bill{Subtotal: subtotal, Total: minorOf(i.Amount, i.Currency)}
 	if charge := i.LatestCharge; charge != nil {
@@ -78,8 +85,10 @@ func chargeBill(i *stripe.PaymentIntent, subtotal int64, tax *stripe.TaxCalculat
 	}
 	for _, t := range tax.TaxBreakdown {
 		line := payment.TaxLine{
-			Name: "Tax", Amount: minorOf(t.Amount, i.Currency), Included: t.Inclusive,
-			Reverse: t.TaxabilityReason == stripe.TaxCalculationTaxBreakdownTaxabilityReasonReverseCharge,
+			Name:     "Tax",
+			Amount:   minorOf(t.Amount, i.Currency),
+			Included: t.Inclusive,
+			Reverse:  t.TaxabilityReason == stripe.TaxCalculationTaxBreakdownTaxabilityReasonReverseCharge,
 		}
 		if d := t.TaxRateDetails; d != nil {
 			line.Name, line.Rate = cmp.Or(taxNames[d.TaxType], line.Name), shortest(d.PercentageDecimal)
@@ -101,7 +110,15 @@ func shortest(decimal string) string {
 
 // taxNames are the names of taxes, by Stripe's.
 var taxNames = map[stripe.TaxCalculationTaxBreakdownTaxRateDetailsTaxType]string{
-	"gst": "GST", "hst": "HST", "igst": "IGST", "jct": "JCT", "pst": "PST", "qst": "QST", "rst": "RST", "sales_tax": "Sales tax", "vat": "VAT",
+	"gst":       "GST",
+	"hst":       "HST",
+	"igst":      "IGST",
+	"jct":       "JCT",
+	"pst":       "PST",
+	"qst":       "QST",
+	"rst":       "RST",
+	"sales_tax": "Sales tax",
+	"vat":       "VAT",
 }
 
 func buyerOf(d *stripe.CheckoutSessionCustomerDetails) payment.Buyer {

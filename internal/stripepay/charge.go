@@ -12,8 +12,8 @@ import (
 	"pop.store/credits/internal/payment"
 )
 
-// A charge without the buyer is a payment intent of its own, and known as a checkout by its id. Which purchase it is for stands in its metadata: only
-// to find it again.
+// A charge without the buyer is a payment intent of its own, and known as a checkout by its id.
+// Which purchase it is for stands in its metadata: only to find it again.
 const (
 	intentPrefix = "pi_"
 	purchaseKey  = "purchase"
@@ -44,7 +44,8 @@ func (p *Provider) Charge(ctx context.Context, c payment.Charge) (payment.Checko
 	intent, err := p.client.V1PaymentIntents.Create(ctx, params)
 	var refused *stripe.Error
 	if errors.As(err, &refused) && refused.PaymentIntent != nil {
-		if checkout := chargedOf(refused.PaymentIntent); refused.Type == stripe.ErrorTypeCard || checkout.State == payment.Failed {
+		if checkout := chargedOf(refused.PaymentIntent); refused.Type == stripe.ErrorTypeCard ||
+			checkout.State == payment.Failed {
 			checkout.Price, checkout.State, checkout.Reason = price, payment.Failed, reasonOf(refused)
 			return checkout, nil
 		}
@@ -59,9 +60,15 @@ func (p *Provider) Charge(ctx context.Context, c payment.Charge) (payment.Checko
 
 func chargeParams(c payment.Charge, total int64, calculation string) *stripe.PaymentIntentCreateParams {
 	params := &stripe.PaymentIntentCreateParams{
-		Amount: stripe.Int64(total), Currency: stripe.String(strings.ToLower(c.Price.Currency)), Customer: stripe.String(c.Customer),
-		PaymentMethod: stripe.String(c.Method), OffSession: stripe.Bool(true), Confirm: stripe.Bool(true), ErrorOnRequiresAction: stripe.Bool(true),
-		Description: stripe.String(c.Description), Metadata: map[string]string{purchaseKey: c.Reference},
+		Amount:                stripe.Int64(total),
+		Currency:              stripe.String(strings.ToLower(c.Price.Currency)),
+		Customer:              stripe.String(c.Customer),
+		PaymentMethod:         stripe.String(c.Method),
+		OffSession:            stripe.Bool(true),
+		Confirm:               stripe.Bool(true),
+		ErrorOnRequiresAction: stripe.Bool(true),
+		Description:           stripe.String(c.Description),
+		Metadata:              map[string]string{purchaseKey: c.Reference},
 		// There is nobody who could be sent anywhere.
 		AutomaticPaymentMethods: &stripe.PaymentIntentCreateAutomaticPaymentMethodsParams{Enabled: stripe.Bool(true), AllowRedirects: stripe.String("never")},
 	}
@@ -75,16 +82,20 @@ func chargeParams(c payment.Charge, total int64, calculation string) *stripe.Pay
 	return params
 }
 
-// taxOf has Stripe work out the tax for the customer, on top of the price or in it as Stripe's tax settings say: as a checkout does.
+// taxOf has Stripe work out the tax for the customer, on top of the price or in it as Stripe's tax
+// settings say: as a checkout does.
 func (p *Provider) taxOf(ctx context.Context, c payment.Charge, price int64) (*stripe.TaxCalculation, error) {
 	settings, err := p.client.V1TaxSettings.Retrieve(ctx, nil)
 	if err != nil {
 		return nil, taxFailure(err)
 	}
 	params := &stripe.TaxCalculationCreateParams{
-		Currency: stripe.String(strings.ToLower(c.Price.Currency)), Customer: stripe.String(c.Customer),
+		Currency: stripe.String(strings.ToLower(c.Price.Currency)),
+		Customer: stripe.String(c.Customer),
 		LineItems: []*stripe.TaxCalculationCreateLineItemParams{{
-			Amount: stripe.Int64(price), Reference: stripe.String(c.Description), TaxBehavior: stripe.String(behaviorOf(settings, c.Price.Currency)),
+			Amount:      stripe.Int64(price),
+			Reference:   stripe.String(c.Description),
+			TaxBehavior: stripe.String(behaviorOf(settings, c.Price.Currency)),
 		}},
 	}
 	params.SetIdempotencyKey("tax-" + c.Reference)
@@ -95,8 +106,8 @@ func (p *Provider) taxOf(ctx context.Context, c payment.Charge, price int64) (*s
 	return tax, nil
 }
 
-// taxFailure is failure for tax: final are only a customer that is gone and an address that tax cannot be worked out
-// for. All else is the operator's to mend, and is asked again.
+// taxFailure is failure for tax: final are only a customer that is gone and an address that tax
+// cannot be worked out for. All else is the operator's to mend, and is asked again.
 func taxFailure(err error) error {
 	var refused *stripe.Error
 	mapped := failure(err)
@@ -113,7 +124,8 @@ func behaviorOf(settings *stripe.TaxSettings, currency string) string {
 		return "exclusive"
 	case settings.Defaults.TaxBehavior == stripe.TaxSettingsDefaultsTaxBehaviorInclusive:
 		return "inclusive"
-	case settings.Defaults.TaxBehavior == stripe.TaxSettingsDefaultsTaxBehaviorInferredByCurrency && currency != "USD" && currency != "CAD":
+	case settings.Defaults.TaxBehavior == stripe.TaxSettingsDefaultsTaxBehaviorInferredByCurrency &&
+		currency != "USD" && currency != "CAD":
 		return "inclusive"
 	}
 	return "exclusive"
@@ -140,7 +152,8 @@ func (p *Provider) charged(ctx context.Context, id string) (payment.Checkout, er
 	c.Bill = chargeBill(intent, c.Price.Minor, nil)
 	if calculation := calculationOf(intent); calculation != "" {
 		tax, err := p.client.V1TaxCalculations.Retrieve(ctx, calculation, nil)
-		if err != nil && !errors.Is(failure(err), payment.ErrNone) { // Stripe forgets it after 90 days, long after anybody compares the price
+		// Stripe forgets it after 90 days, long after anybody compares the price
+		if err != nil && !errors.Is(failure(err), payment.ErrNone) {
 			return payment.Checkout{}, failure(err)
 		}
 		c.Price.Minor, c.Bill = 0, nil
@@ -162,11 +175,18 @@ func calculationOf(i *stripe.PaymentIntent) string {
 	return i.Hooks.Inputs.Tax.Calculation
 }
 
-// chargedOf reads a payment intent that was charged without the buyer. Its price is without tax only where there is none.
+// chargedOf reads a payment intent that was charged without the buyer. Its price is without tax
+// only where there is none.
 func chargedOf(i *stripe.PaymentIntent) payment.Checkout {
 	c := payment.Checkout{
-		ID: i.ID, Payment: i.ID, Reference: i.Metadata[purchaseKey], Live: i.Livemode, OneOff: true,
-		Price: amountOf(i.Amount, i.Currency), Total: minorOf(i.Amount, i.Currency), State: payment.Open,
+		ID:        i.ID,
+		Payment:   i.ID,
+		Reference: i.Metadata[purchaseKey],
+		Live:      i.Livemode,
+		OneOff:    true,
+		Price:     amountOf(i.Amount, i.Currency),
+		Total:     minorOf(i.Amount, i.Currency),
+		State:     payment.Open,
 	}
 	if i.Customer != nil {
 		c.Customer = i.Customer.ID
@@ -184,7 +204,8 @@ func chargedOf(i *stripe.PaymentIntent) payment.Checkout {
 		if i.LastPaymentError != nil { // nobody tries it again
 			c.State, c.Reason = payment.Failed, reasonOf(i.LastPaymentError)
 		}
-	case stripe.PaymentIntentStatusRequiresCapture, stripe.PaymentIntentStatusRequiresConfirmation: // we never make such a one
+	case stripe.PaymentIntentStatusRequiresCapture, stripe.PaymentIntentStatusRequiresConfirmation:
+		// we never make such a one
 	}
 	if i.LatestCharge != nil {
 		c.Refunded, c.Card = minorOf(i.LatestCharge.AmountRefunded, i.Currency), cardOf(i.LatestCharge)

@@ -12,8 +12,8 @@ import (
 	"pop.store/credits/internal/payment"
 )
 
-// Open opens a checkout on Stripe's page. The customer is part of the idempotency key: when Stripe knows the customer
-// no more, the same order is asked for without one, which is another request.
+// Open opens a checkout on Stripe's page. The customer is part of the idempotency key: when Stripe
+// knows the customer no more, the same order is asked for without one, which is another request.
 func (p *Provider) Open(ctx context.Context, o payment.Order) (payment.Checkout, error) {
 	price, err := units(o.Price)
 	if err != nil {
@@ -30,12 +30,15 @@ func (p *Provider) Open(ctx context.Context, o payment.Order) (payment.Checkout,
 
 func (p *Provider) checkoutParams(o payment.Order, price int64) *stripe.CheckoutSessionCreateParams {
 	params := &stripe.CheckoutSessionCreateParams{
-		Mode: stripe.String(string(stripe.CheckoutSessionModePayment)), ClientReferenceID: stripe.String(o.Reference),
-		SuccessURL: stripe.String(o.SuccessURL), CancelURL: stripe.String(o.CancelURL),
+		Mode:              stripe.String(string(stripe.CheckoutSessionModePayment)),
+		ClientReferenceID: stripe.String(o.Reference),
+		SuccessURL:        stripe.String(o.SuccessURL),
+		CancelURL:         stripe.String(o.CancelURL),
 		LineItems: []*stripe.CheckoutSessionCreateLineItemParams{{
 			Quantity: stripe.Int64(1),
 			PriceData: &stripe.CheckoutSessionCreateLineItemPriceDataParams{
-				Currency: stripe.String(strings.ToLower(o.Price.Currency)), UnitAmount: stripe.Int64(price),
+				Currency:    stripe.String(strings.ToLower(o.Price.Currency)),
+				UnitAmount:  stripe.Int64(price),
 				ProductData: &stripe.CheckoutSessionCreateLineItemPriceDataProductDataParams{Name: stripe.String(o.Description)},
 			},
 		}},
@@ -144,8 +147,14 @@ func (p *Provider) Refund(ctx context.Context, r payment.Refund) error {
 // checkoutOf reads a session, as an answer or an event has it.
 func checkoutOf(s *stripe.CheckoutSession) payment.Checkout {
 	c := payment.Checkout{
-		ID: s.ID, URL: s.URL, Reference: s.ClientReferenceID, State: stateOf(s), Live: s.Livemode, OneOff: s.Mode == stripe.CheckoutSessionModePayment,
-		Price: amountOf(s.AmountSubtotal, s.Currency), Total: minorOf(s.AmountTotal, s.Currency),
+		ID:        s.ID,
+		URL:       s.URL,
+		Reference: s.ClientReferenceID,
+		State:     stateOf(s),
+		Live:      s.Livemode,
+		OneOff:    s.Mode == stripe.CheckoutSessionModePayment,
+		Price:     amountOf(s.AmountSubtotal, s.Currency),
+		Total:     minorOf(s.AmountTotal, s.Currency),
 	}
 	if s.Customer != nil {
 		c.Customer = s.Customer.ID
@@ -164,7 +173,8 @@ func checkoutOf(s *stripe.CheckoutSession) payment.Checkout {
 
 func stateOf(s *stripe.CheckoutSession) payment.State {
 	switch {
-	case s.PaymentStatus == stripe.CheckoutSessionPaymentStatusPaid, s.PaymentStatus == stripe.CheckoutSessionPaymentStatusNoPaymentRequired:
+	case s.PaymentStatus == stripe.CheckoutSessionPaymentStatusPaid, s.PaymentStatus ==
+		stripe.CheckoutSessionPaymentStatusNoPaymentRequired:
 		return payment.Paid
 	case s.Status == stripe.CheckoutSessionStatusExpired:
 		return payment.Expired
@@ -196,24 +206,39 @@ func cardOf(charge *stripe.Charge) string {
 
 // brands are the names of cards, by Stripe's.
 var brands = map[string]string{
-	"amex": "American Express", "diners": "Diners Club", "discover": "Discover", "jcb": "JCB", "mastercard": "Mastercard",
-	"unionpay": "UnionPay", "visa": "Visa", "cartes_bancaires": "Cartes Bancaires", "eftpos_au": "eftpos",
+	"amex":             "American Express",
+	"diners":           "Diners Club",
+	"discover":         "Discover",
+	"jcb":              "JCB",
+	"mastercard":       "Mastercard",
+	"unionpay":         "UnionPay",
+	"visa":             "Visa",
+	"cartes_bancaires": "Cartes Bancaires",
+	"eftpos_au":        "eftpos",
 }
 
 func upper(c stripe.Currency) string { return strings.ToUpper(string(c)) }
 
 func disputeOf(d *stripe.Dispute, at time.Time) payment.Dispute {
 	amount := money.Amount{Minor: minorOf(d.Amount, d.Currency), Currency: upper(d.Currency)}
-	return payment.Dispute{ID: d.ID, State: disputeState(d.Status), Amount: amount, At: at}
+	return payment.Dispute{
+		ID:     d.ID,
+		State:  disputeState(d.Status),
+		Amount: amount,
+		At:     at,
+	}
 }
 
 // endings are the states in which a dispute is over.
 var endings = map[stripe.DisputeStatus]payment.DisputeState{
-	stripe.DisputeStatusLost: payment.DisputeLost, stripe.DisputeStatusWon: payment.DisputeWon, stripe.DisputeStatusWarningClosed: payment.DisputeWon,
-	stripe.DisputeStatusPrevented: payment.DisputeWon,
+	stripe.DisputeStatusLost:          payment.DisputeLost,
+	stripe.DisputeStatusWon:           payment.DisputeWon,
+	stripe.DisputeStatusWarningClosed: payment.DisputeWon,
+	stripe.DisputeStatusPrevented:     payment.DisputeWon,
 }
 
-// disputeState takes what Stripe may think of later for open: tokens that wait can be let go, spent ones cannot be got back.
+// disputeState takes what Stripe may think of later for open: tokens that wait can be let go, spent
+// ones cannot be got back.
 func disputeState(s stripe.DisputeStatus) payment.DisputeState {
 	return cmp.Or(endings[s], payment.DisputeOpen)
 }

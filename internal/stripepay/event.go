@@ -29,10 +29,15 @@ var kinds = []stripe.EventType{
 // page is how many events Stripe is asked for at a time.
 const page = 100
 
-// Events lists a page of what Stripe told, or tried to tell, between two instants: newest first, after the event of the given id. Stripe keeps
-// events for thirty days.
-func (p *Provider) Events(ctx context.Context, from, to time.Time, after string) (list []payment.Event, more bool, err error) {
-	params := &stripe.EventListParams{CreatedRange: &stripe.RangeQueryParams{GreaterThanOrEqual: from.Unix(), LesserThanOrEqual: to.Unix()}}
+// Events lists a page of what Stripe told, or tried to tell, between two instants: newest first,
+// after the event of the given id. Stripe keeps events for thirty days.
+func (p *Provider) Events(ctx context.Context, from, to time.Time, after string) (list []payment.Event, more bool,
+	err error,
+) {
+	params := &stripe.EventListParams{CreatedRange: &stripe.RangeQueryParams{
+		GreaterThanOrEqual: from.Unix(),
+		LesserThanOrEqual:  to.Unix(),
+	}}
 	params.Limit, params.Single = stripe.Int64(page), true
 	if after != "" {
 		params.StartingAfter = stripe.String(after)
@@ -52,7 +57,12 @@ func (p *Provider) Events(ctx context.Context, from, to time.Time, after string)
 
 // plain is an event in our words.
 func plain(e *stripe.Event) payment.Event {
-	event := payment.Event{ID: e.ID, Type: string(e.Type), Created: time.Unix(e.Created, 0).UTC(), Live: e.Livemode}
+	event := payment.Event{
+		ID:      e.ID,
+		Type:    string(e.Type),
+		Created: time.Unix(e.Created, 0).UTC(),
+		Live:    e.Livemode,
+	}
 	if e.Data != nil {
 		event.Object = e.Data.Raw
 	}
@@ -146,8 +156,9 @@ func readCheckout(kind stripe.EventType, e payment.Event) (payment.News, error) 
 	return payment.News{Checkout: &c}, nil
 }
 
-// readIntent reads of a payment. Those of a checkout's page are told about with it, so only charges of our own matter; how they stand is asked, since
-// what a payment was for before tax does not stand in it.
+// readIntent reads of a payment. Those of a checkout's page are told about with it, so only charges
+// of our own matter; how they stand is asked, since what a payment was for before tax does not
+// stand in it.
 func readIntent(e payment.Event) (payment.News, error) {
 	var i stripe.PaymentIntent
 	if err := json.Unmarshal(e.Object, &i); err != nil || i.Metadata[purchaseKey] == "" {
@@ -170,7 +181,10 @@ func readRefund(e payment.Event) (payment.News, error) {
 	if err := json.Unmarshal(e.Object, &r); err != nil || r.PaymentIntent == nil {
 		return payment.News{}, err
 	}
-	return payment.News{Payment: r.PaymentIntent.ID, Mishap: "a refund has failed: the buyer does not have the money, and the tokens were taken back"}, nil
+	return payment.News{
+		Payment: r.PaymentIntent.ID,
+		Mishap:  "a refund has failed: the buyer does not have the money, and the tokens were taken back",
+	}, nil
 }
 
 func readDispute(e payment.Event) (payment.News, error) {

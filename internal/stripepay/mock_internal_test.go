@@ -20,7 +20,8 @@ import (
 	"pop.store/credits/internal/payment"
 )
 
-// mock starts Stripe's own stand-in, which knows each parameter of each call and refuses what is not one. It answers made-up objects.
+// mock starts Stripe's own stand-in, which knows each parameter of each call and refuses what is
+// not one. It answers made-up objects.
 func mock(t *testing.T) string {
 	t.Helper()
 	cmd := exec.CommandContext(t.Context(), mockBinary(t), "-http-addr", "127.0.0.1:0", "-https-addr", "127.0.0.1:0")
@@ -51,7 +52,10 @@ func mockBinary(t *testing.T) string {
 		t.Fatal(err)
 	}
 	dirs := strings.Split(string(out), "\n")
-	for _, path := range []string{filepath.Join(dirs[0], "stripe-mock"), filepath.Join(dirs[1], "bin", "stripe-mock")} {
+	for _, path := range []string{
+		filepath.Join(dirs[0], "stripe-mock"),
+		filepath.Join(dirs[1], "bin", "stripe-mock"),
+	} {
 		if _, err := os.Stat(path); err == nil {
 			return path
 		}
@@ -65,11 +69,19 @@ func TestEveryRequestIsAsStripeWantsIt(t *testing.T) {
 	t.Parallel()
 	url := mock(t)
 	order := payment.Order{
-		Reference: "11111111-1111-4111-8111-111111111111", Price: money.Amount{Minor: 900, Currency: "USD"}, Description: "100 tokens",
-		SuccessURL: "https://credits.test/a", CancelURL: "https://credits.test/b",
+		Reference:   "11111111-1111-4111-8111-111111111111",
+		Price:       money.Amount{Minor: 900, Currency: "USD"},
+		Description: "100 tokens",
+		SuccessURL:  "https://credits.test/a",
+		CancelURL:   "https://credits.test/b",
 	}
 	charge := payment.Charge{
-		Reference: order.Reference, Price: order.Price, Most: 1 << 40, Description: order.Description, Customer: "cus_1", Method: "pm_1",
+		Reference:   order.Reference,
+		Price:       order.Price,
+		Most:        1 << 40,
+		Description: order.Description,
+		Customer:    "cus_1",
+		Method:      "pm_1",
 	}
 	for i := range 16 {
 		o := order
@@ -77,7 +89,12 @@ func TestEveryRequestIsAsStripeWantsIt(t *testing.T) {
 			o.Customer = "cus_1"
 		}
 		o.KeepMethod = i&2 != 0
-		p := New(Options{Key: "sk_test_1", APIURL: url, Tax: i&4 != 0, PromotionCodes: i&8 != 0})
+		p := New(Options{
+			Key:            "sk_test_1",
+			APIURL:         url,
+			Tax:            i&4 != 0,
+			PromotionCodes: i&8 != 0,
+		})
 		if c, err := p.Open(t.Context(), o); err != nil || c.ID == "" {
 			t.Errorf("open %04b: %+v, %v", i, c, err)
 		}
@@ -96,12 +113,17 @@ func TestEveryRequestIsAsStripeWantsIt(t *testing.T) {
 		t.Errorf("disputes: %+v, %v", list, err)
 	}
 	for _, tax := range []bool{false, true} {
-		p := New(Options{Key: "sk_test_1", APIURL: url, Tax: tax})
+		p := New(Options{
+			Key:    "sk_test_1",
+			APIURL: url,
+			Tax:    tax,
+		})
 		if c, err := p.Charge(t.Context(), charge); err != nil || !strings.HasPrefix(c.ID, "pi_") {
 			t.Errorf("charge, tax %t: %+v, %v", tax, c, err)
 		}
 	}
-	if c, err := p.Checkout(t.Context(), "pi_1"); !errors.Is(err, payment.ErrNone) { // the stand-in's own is no purchase of ours
+	// the stand-in's own is no purchase of ours
+	if c, err := p.Checkout(t.Context(), "pi_1"); !errors.Is(err, payment.ErrNone) {
 		t.Errorf("checkout of a charge: %+v, %v", c, err)
 	}
 	if _, err := p.client.V1TaxCalculations.Retrieve(t.Context(), "taxcalc_1", nil); err != nil {
@@ -110,7 +132,11 @@ func TestEveryRequestIsAsStripeWantsIt(t *testing.T) {
 	if err := p.Forget(t.Context(), "pm_1"); err != nil {
 		t.Error("forget:", err)
 	}
-	if err := p.Refund(t.Context(), payment.Refund{Key: "k", Payment: "pi_1", Amount: money.Amount{Minor: 1, Currency: "USD"}}); err != nil {
+	if err := p.Refund(t.Context(), payment.Refund{
+		Key:     "k",
+		Payment: "pi_1",
+		Amount:  money.Amount{Minor: 1, Currency: "USD"},
+	}); err != nil {
 		t.Error("refund:", err)
 	}
 	now := time.Now()
@@ -135,7 +161,10 @@ func TestFailures(t *testing.T) {
 		body   string
 		want   error // nil: not known
 	}{
-		{404, `{"error":{"type":"invalid_request_error","code":"resource_missing","message":"No such session"}}`, payment.ErrNone},
+		{
+			404, `{"error":{"type":"invalid_request_error","code":"resource_missing","message":"No such session"}}`,
+			payment.ErrNone,
+		},
 		{400, `{"error":{"type":"invalid_request_error","code":"resource_missing"}}`, payment.ErrNone},
 		{400, `{"error":{"type":"invalid_request_error","code":"charge_already_refunded","message":"of maya@shop.example"}}`, payment.ErrRefused},
 		{402, `{"error":{"type":"card_error"}}`, payment.ErrRefused},
@@ -151,7 +180,11 @@ func TestFailures(t *testing.T) {
 			fmt.Fprint(w, c.body)
 		}))
 		p := New(Options{Key: "sk_test_1", APIURL: server.URL})
-		err := p.Refund(t.Context(), payment.Refund{Key: "k", Payment: "pi_1", Amount: money.Amount{Minor: 1, Currency: "USD"}})
+		err := p.Refund(t.Context(), payment.Refund{
+			Key:     "k",
+			Payment: "pi_1",
+			Amount:  money.Amount{Minor: 1, Currency: "USD"},
+		})
 		server.Close()
 		known := errors.Is(err, payment.ErrNone) || errors.Is(err, payment.ErrRefused)
 		if err == nil || (c.want != nil && !errors.Is(err, c.want)) || (c.want == nil && known) {
@@ -163,15 +196,23 @@ func TestFailures(t *testing.T) {
 	}
 	gone, cancel := context.WithCancel(t.Context())
 	cancel()
-	if err := New(Options{Key: "sk_test_1", APIURL: "http://127.0.0.1:1"}).Refund(gone, payment.Refund{Amount: money.Amount{Currency: "USD"}}); err == nil || errors.Is(err, payment.ErrRefused) {
+	if err := New(Options{Key: "sk_test_1", APIURL: "http://127.0.0.1:1"}).Refund(gone,
+		payment.Refund{Amount: money.Amount{Currency: "USD"}}); err == nil || errors.Is(err, payment.ErrRefused) {
 		t.Error("nobody there:", err)
 	}
 }
 
 func TestTaxFailures(t *testing.T) {
 	t.Parallel()
-	for code, refused := range map[stripe.ErrorCode]bool{stripe.ErrorCodeCustomerTaxLocationInvalid: true, "stripe_tax_inactive": false} {
-		err := &stripe.Error{Type: stripe.ErrorTypeInvalidRequest, HTTPStatusCode: 400, Code: code}
+	for code, refused := range map[stripe.ErrorCode]bool{
+		stripe.ErrorCodeCustomerTaxLocationInvalid: true,
+		"stripe_tax_inactive":                      false,
+	} {
+		err := &stripe.Error{
+			Type:           stripe.ErrorTypeInvalidRequest,
+			HTTPStatusCode: 400,
+			Code:           code,
+		}
 		if got := taxFailure(err); errors.Is(got, payment.ErrRefused) != refused {
 			t.Errorf("%s: %v", code, got)
 		}
@@ -180,7 +221,12 @@ func TestTaxFailures(t *testing.T) {
 
 func TestModes(t *testing.T) {
 	t.Parallel()
-	for key, want := range map[string]string{"sk_test_1": "stripe_test", "rk_test_1": "stripe_test", "sk_live_1": "stripe", "rk_live_1": "stripe"} {
+	for key, want := range map[string]string{
+		"sk_test_1": "stripe_test",
+		"rk_test_1": "stripe_test",
+		"sk_live_1": "stripe",
+		"rk_live_1": "stripe",
+	} {
 		p := New(Options{Key: key})
 		if p.Name() != want || p.Live() != (want == "stripe") {
 			t.Errorf("%s: %s, live %t", key, p.Name(), p.Live())
@@ -196,9 +242,15 @@ func TestModes(t *testing.T) {
 func TestDisputeStates(t *testing.T) {
 	t.Parallel()
 	for status, want := range map[stripe.DisputeStatus]payment.DisputeState{
-		"needs_response": payment.DisputeOpen, "under_review": payment.DisputeOpen, "warning_needs_response": payment.DisputeOpen,
-		"warning_under_review": payment.DisputeOpen, "of_the_future": payment.DisputeOpen, "won": payment.DisputeWon, "prevented": payment.DisputeWon,
-		"warning_closed": payment.DisputeWon, "lost": payment.DisputeLost,
+		"needs_response":         payment.DisputeOpen,
+		"under_review":           payment.DisputeOpen,
+		"warning_needs_response": payment.DisputeOpen,
+		"warning_under_review":   payment.DisputeOpen,
+		"of_the_future":          payment.DisputeOpen,
+		"won":                    payment.DisputeWon,
+		"prevented":              payment.DisputeWon,
+		"warning_closed":         payment.DisputeWon,
+		"lost":                   payment.DisputeLost,
 	} {
 		if got := disputeState(status); got != want {
 			t.Errorf("%s is %s, want %s", status, got, want)

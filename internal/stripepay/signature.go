@@ -20,11 +20,11 @@ const tolerance = webhook.DefaultTolerance
 // ErrUnreadable is a body that was signed rightly and is no event.
 var ErrUnreadable = errors.New("the body is no event")
 
-// Verify reads an event that was signed with one of the secrets: while they are changed there are several. It
-// compares with the wall clock, as the library does: how old a request is has nothing to do with the time at which we
-// decide. The library accepts an empty secret and timestamps in the future; this does not. ErrUnreadable when the
-// signature is right and the body is none. Any API version will do, since the few members that are read have not
-// changed for years.
+// Verify reads an event that was signed with one of the secrets: while they are changed there are
+// several. It compares with the wall clock, as the library does: how old a request is has nothing
+// to do with the time at which we decide. The library accepts an empty secret and timestamps in the
+// future; this does not. ErrUnreadable when the signature is right and the body is none. Any API
+// version will do, since the few members that are read have not changed for years.
 func Verify(payload []byte, header string, secrets []string) (payment.Event, error) {
 	signedAt, err := timestamp(header)
 	if err != nil {
@@ -53,7 +53,8 @@ func parse(payload []byte) (payment.Event, error) {
 	return plain(&event), nil
 }
 
-// timestamp reads the one t=... of a signature header. Of several the library would take the last, so several are none.
+// timestamp reads the one t=... of a signature header. Of several the library would take the last,
+// so several are none.
 func timestamp(header string) (time.Time, error) {
 	var found []string
 	for pair := range strings.SplitSeq(header, ",") {

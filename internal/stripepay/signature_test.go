@@ -13,14 +13,19 @@ import (
 const payload = `{"id":"evt_1","object":"event","created":1769851800,"type":"charge.refunded","data":{"object":{}}}`
 
 func sign(secret string, at time.Time) string {
-	return webhook.GenerateTestSignedPayload(&webhook.UnsignedPayload{Payload: []byte(payload), Secret: secret, Timestamp: at}).Header
+	return webhook.GenerateTestSignedPayload(&webhook.UnsignedPayload{
+		Payload:   []byte(payload),
+		Secret:    secret,
+		Timestamp: at,
+	}).Header
 }
 
 // The two holes of the library: it accepts an empty secret, and timestamps however far in the future.
 func TestTheLibrarysHolesAreClosed(t *testing.T) {
 	t.Parallel()
 	now := time.Now()
-	if _, err := webhook.ConstructEventWithOptions([]byte(payload), sign("", now), "", webhook.ConstructEventOptions{IgnoreAPIVersionMismatch: true, Tolerance: time.Minute}); err != nil {
+	if _, err := webhook.ConstructEventWithOptions([]byte(payload), sign("", now), "",
+		webhook.ConstructEventOptions{IgnoreAPIVersionMismatch: true, Tolerance: time.Minute}); err != nil {
 		t.Error("the library has closed the first hole:", err)
 	}
 	for name, c := range map[string]struct {
@@ -50,7 +55,8 @@ func TestRotation(t *testing.T) {
 	now := time.Now()
 	both := []string{"whsec_new", "whsec_old"}
 	for _, header := range []string{
-		sign("whsec_old", now), sign("whsec_new", now), sign("whsec_old", now) + strings.TrimLeft(sign("whsec_new", now), "t=0123456789"),
+		sign("whsec_old", now), sign("whsec_new", now),
+		sign("whsec_old", now) + strings.TrimLeft(sign("whsec_new", now), "t=0123456789"),
 	} {
 		e, err := stripepay.Verify([]byte(payload), header, both)
 		if err != nil || e.ID != "evt_1" || e.Type != "charge.refunded" || e.Created.Unix() != 1769851800 {

@@ -1,4 +1,5 @@
-// Package stripepay takes money with Stripe Checkout, and reads what Stripe tells: the one package that knows Stripe's API.
+// Package stripepay takes money with Stripe Checkout, and reads what Stripe tells: the one package
+// that knows Stripe's API.
 package stripepay
 
 import (
@@ -37,8 +38,10 @@ const (
 // New makes a provider; see Live for the key.
 func New(o Options) *Provider {
 	config := &stripe.BackendConfig{
-		HTTPClient:    &http.Client{Timeout: callTime},
-		LeveledLogger: silent{}, MaxNetworkRetries: stripe.Int64(retries), EnableTelemetry: stripe.Bool(false),
+		HTTPClient:        &http.Client{Timeout: callTime},
+		LeveledLogger:     silent{},
+		MaxNetworkRetries: stripe.Int64(retries),
+		EnableTelemetry:   stripe.Bool(false),
 	}
 	if o.APIURL != "" {
 		config.URL = stripe.String(o.APIURL)
@@ -46,7 +49,8 @@ func New(o Options) *Provider {
 	return &Provider{o: o, client: stripe.NewClient(o.Key, stripe.WithBackends(stripe.NewBackendsWithConfig(config)))}
 }
 
-// silent leaves logging to those who get the errors: the library's own lines could carry what a buyer is called.
+// silent leaves logging to those who get the errors: the library's own lines could carry what a
+// buyer is called.
 type silent struct{}
 
 func (silent) Debugf(string, ...any) {}
@@ -94,7 +98,8 @@ func (*Provider) Origin() string { return "https://checkout.stripe.com" }
 // missing are the things that Stripe knows no more, by the parameter that names them.
 var missing = map[string]error{"customer": payment.ErrNoCustomer, "payment_method": payment.ErrNoMethod}
 
-// failure sorts Stripe's errors: what is not there, what is refused for good, and the rest, whose outcome is not known.
+// failure sorts Stripe's errors: what is not there, what is refused for good, and the rest, whose
+// outcome is not known.
 func failure(err error) error {
 	var e *stripe.Error
 	if !errors.As(err, &e) {
@@ -107,8 +112,10 @@ func failure(err error) error {
 		return fmt.Errorf("%w: %s", payment.ErrNoMethod, what)
 	case e.HTTPStatusCode == http.StatusNotFound || e.Code == stripe.ErrorCodeResourceMissing:
 		return fmt.Errorf("%w: %s", cmp.Or(missing[e.Param], payment.ErrNone), what)
-	case e.Type == stripe.ErrorTypeIdempotency, e.HTTPStatusCode == http.StatusConflict, e.HTTPStatusCode == http.StatusTooManyRequests,
-		e.HTTPStatusCode == http.StatusUnauthorized, e.HTTPStatusCode == http.StatusForbidden, e.HTTPStatusCode >= http.StatusInternalServerError:
+	case e.Type == stripe.ErrorTypeIdempotency, e.HTTPStatusCode == http.StatusConflict, e.HTTPStatusCode ==
+		http.StatusTooManyRequests,
+		e.HTTPStatusCode == http.StatusUnauthorized, e.HTTPStatusCode == http.StatusForbidden, e.HTTPStatusCode >=
+			http.StatusInternalServerError:
 		return errors.New(what)
 	}
 	return fmt.Errorf("%w: %s", payment.ErrRefused, what)

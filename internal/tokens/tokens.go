@@ -33,9 +33,9 @@ var (
 	ErrRange     = errors.New("is too large")
 )
 
-// Parse reads a decimal number of tokens: an optional minus, digits, and at most six decimals after a point. It accepts
-// neither exponents, nor "+", nor a bare point, nor leading zeros ("007"), nor a negative zero. It returns ErrSyntax,
-// ErrPrecision or ErrRange.
+// Parse reads a decimal number of tokens: an optional minus, digits, and at most six decimals after
+// a point. It accepts neither exponents, nor "+", nor a bare point, nor leading zeros ("007"), nor
+// a negative zero. It returns ErrSyntax, ErrPrecision or ErrRange.
 func Parse(s string) (Amount, error) {
 	digits, negative := strings.CutPrefix(s, "-")
 	whole, fraction, hasPoint := strings.Cut(digits, ".")
@@ -108,7 +108,8 @@ func (a *Amount) UnmarshalText(text []byte) error {
 	return nil
 }
 
-// Times multiplies a non-negative amount by a non-negative count. It reports false when the product is above Max.
+// Times multiplies a non-negative amount by a non-negative count. It reports false when the product
+// is above Max.
 func (a Amount) Times(count int64) (Amount, bool) {
 	if a < 0 || count < 0 {
 		return 0, false
@@ -120,7 +121,8 @@ func (a Amount) Times(count int64) (Amount, bool) {
 	return Amount(lo), true
 }
 
-// Fits says how many whole units of the given price this amount pays for, rounded down; none at a price of zero.
+// Fits says how many whole units of the given price this amount pays for, rounded down; none at a
+// price of zero.
 func (a Amount) Fits(price Amount) int64 {
 	if price <= 0 || a <= 0 {
 		return 0

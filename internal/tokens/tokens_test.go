@@ -14,8 +14,15 @@ import (
 func TestParse(t *testing.T) {
 	t.Parallel()
 	good := map[string]tokens.Amount{
-		"0": 0, "1": tokens.One, "0.05": 50_000, "42.5": 42_500_000, "-0.1": -100_000, "0.000001": 1,
-		"200": 200 * tokens.One, "100000000000": tokens.Max, "1.500000": 1_500_000,
+		"0":            0,
+		"1":            tokens.One,
+		"0.05":         50_000,
+		"42.5":         42_500_000,
+		"-0.1":         -100_000,
+		"0.000001":     1,
+		"200":          200 * tokens.One,
+		"100000000000": tokens.Max,
+		"1.500000":     1_500_000,
 	}
 	for text, want := range good {
 		got, err := tokens.Parse(text)
@@ -24,9 +31,22 @@ func TestParse(t *testing.T) {
 		}
 	}
 	bad := map[string]error{
-		"": tokens.ErrSyntax, "-": tokens.ErrSyntax, ".5": tokens.ErrSyntax, "5.": tokens.ErrSyntax, "+1": tokens.ErrSyntax, "1e3": tokens.ErrSyntax,
-		"-0": tokens.ErrSyntax, "-0.000": tokens.ErrSyntax, "007": tokens.ErrSyntax, "NaN": tokens.ErrSyntax, "1,5": tokens.ErrSyntax, " 1": tokens.ErrSyntax,
-		"٣": tokens.ErrSyntax, "1.0000001": tokens.ErrPrecision, "100000000000.000001": tokens.ErrRange, strings.Repeat("9", 400): tokens.ErrRange,
+		"":                       tokens.ErrSyntax,
+		"-":                      tokens.ErrSyntax,
+		".5":                     tokens.ErrSyntax,
+		"5.":                     tokens.ErrSyntax,
+		"+1":                     tokens.ErrSyntax,
+		"1e3":                    tokens.ErrSyntax,
+		"-0":                     tokens.ErrSyntax,
+		"-0.000":                 tokens.ErrSyntax,
+		"007":                    tokens.ErrSyntax,
+		"NaN":                    tokens.ErrSyntax,
+		"1,5":                    tokens.ErrSyntax,
+		" 1":                     tokens.ErrSyntax,
+		"٣":                      tokens.ErrSyntax,
+		"1.0000001":              tokens.ErrPrecision,
+		"100000000000.000001":    tokens.ErrRange,
+		strings.Repeat("9", 400): tokens.ErrRange,
 	}
 	for text, want := range bad {
 		if got, err := tokens.Parse(text); !errors.Is(err, want) {
@@ -37,7 +57,13 @@ func TestParse(t *testing.T) {
 
 func TestStringIsShortestAndReadsBack(t *testing.T) {
 	t.Parallel()
-	for amount, want := range map[tokens.Amount]string{200 * tokens.One: "200", 199_850_000: "199.85", -50_000: "-0.05", 0: "0", 1: "0.000001"} {
+	for amount, want := range map[tokens.Amount]string{
+		200 * tokens.One: "200",
+		199_850_000:      "199.85",
+		-50_000:          "-0.05",
+		0:                "0",
+		1:                "0.000001",
+	} {
 		if got := amount.String(); got != want {
 			t.Errorf("%d.String() = %q, want %q", int64(amount), got, want)
 		}
@@ -74,7 +100,14 @@ func TestFits(t *testing.T) {
 	for _, c := range []struct {
 		amount, price string
 		want          int64
-	}{{"200", "0.05", 4000}, {"200", "75", 2}, {"1000", "75", 13}, {"400", "0.1", 4000}, {"0", "5", 0}, {"5", "0", 0}} {
+	}{
+		{"200", "0.05", 4000},
+		{"200", "75", 2},
+		{"1000", "75", 13},
+		{"400", "0.1", 4000},
+		{"0", "5", 0},
+		{"5", "0", 0},
+	} {
 		if got := tokens.MustParse(c.amount).Fits(tokens.MustParse(c.price)); got != c.want {
 			t.Errorf("%s fits %s %d times, want %d", c.amount, c.price, got, c.want)
 		}

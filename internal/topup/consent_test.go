@@ -24,8 +24,8 @@ func selling(change func(p *catalog.Pack)) func() *catalog.Catalog {
 	}
 }
 
-// A creator agreed to 500 tokens for $39 that never expire, below 40. What is worse than that is not bought, and the
-// reason is the pack's terms: nothing is owed. What is better is bought.
+// A creator agreed to 500 tokens for $39 that never expire, below 40. What is worse than that is
+// not bought, and the reason is the pack's terms: nothing is owed. What is better is bought.
 func TestConsentIsToAllOfThePack(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct {
@@ -61,9 +61,24 @@ func TestConsentIsToAllOfThePack(t *testing.T) {
 // Of tokens that expire after 90 days, 89 are less and 91 or for ever are more.
 func TestConsentToAnExpiry(t *testing.T) {
 	t.Parallel()
-	agreed := billing.Terms{Pack: "p", Tokens: 500 * tokens.One, Price: money.Amount{Minor: 3900, Currency: "USD"}, ExpiresDays: 90}
-	pack := catalog.Pack{ID: "p", Tokens: agreed.Tokens, Price: agreed.Price}
-	for days, want := range map[int]bool{0: true, 1: false, 89: false, 90: true, 91: true} {
+	agreed := billing.Terms{
+		Pack:        "p",
+		Tokens:      500 * tokens.One,
+		Price:       money.Amount{Minor: 3900, Currency: "USD"},
+		ExpiresDays: 90,
+	}
+	pack := catalog.Pack{
+		ID:     "p",
+		Tokens: agreed.Tokens,
+		Price:  agreed.Price,
+	}
+	for days, want := range map[int]bool{
+		0:  true,
+		1:  false,
+		89: false,
+		90: true,
+		91: true,
+	} {
 		pack.ExpiresDays = days
 		if agreed.KeptBy(pack) != want {
 			t.Errorf("%d days: %t", days, !want)
@@ -95,7 +110,8 @@ func TestTermsThatChangeBeforeTheOrder(t *testing.T) {
 // saveAsBefore saves as a server of the version before does, which knows of the price alone.
 func (d *desk) saveAsBefore(id uuid.UUID, pack string, minor int64) {
 	d.t.Helper()
-	_, err := d.pool.Exec(d.t.Context(), `insert into topups (account, enabled, threshold, pack, price_minor, currency, times, limit_minor, changed_at)
+	_, err := d.pool.Exec(d.t.Context(),
+		`insert into topups (account, enabled, threshold, pack, price_minor, currency, times, limit_minor, changed_at)
 		values ($1, true, 40000000, $2, $3, 'USD', 3, 15000, $4)
 		on conflict (account) do update set enabled = true, pack = excluded.pack, price_minor = excluded.price_minor, changed_at = excluded.changed_at,
 			stopped = '', stopped_at = null`, id, pack, minor, d.clock.Now())
@@ -111,10 +127,14 @@ func TestConsentFromBefore(t *testing.T) {
 		stop   topup.Stop
 		left   int64
 	}{
-		"unchanged":          {func(*desk) func() *catalog.Catalog { return catalog.Builtin }, 3900, "", 510},
-		"at another price":   {func(*desk) func() *catalog.Catalog { return catalog.Builtin }, 4000, topup.StopPrice, 10},
-		"a change, dated":    {dated, 3900, topup.StopPrice, 10},
-		"a pack not sold":    {func(*desk) func() *catalog.Catalog { return selling(func(p *catalog.Pack) { p.ID = "x" }) }, 3900, topup.StopPack, 10},
+		"unchanged": {func(*desk) func() *catalog.Catalog { return catalog.Builtin }, 3900, "", 510},
+		"at another price": {func(*desk) func() *catalog.Catalog {
+			return catalog.Builtin
+		}, 4000, topup.StopPrice, 10},
+		"a change, dated": {dated, 3900, topup.StopPrice, 10},
+		"a pack not sold": {func(*desk) func() *catalog.Catalog {
+			return selling(func(p *catalog.Pack) { p.ID = "x" })
+		}, 3900, topup.StopPack, 10},
 		"over a newer saved": {func(*desk) func() *catalog.Catalog { return catalog.Builtin }, 3900, "", 510},
 	} {
 		d := newDesk(t)
@@ -168,7 +188,13 @@ func TestTheBoundsOfTheMonthsMoney(t *testing.T) {
 	} {
 		d := newDesk(t)
 		d.prices = selling(func(p *catalog.Pack) { p.Price = c.price })
-		for minor, fine := range map[int64]bool{c.price.Minor - 1: false, c.price.Minor: true, 30 * c.price.Minor: true, c.most: true, c.most + 1: false} {
+		for minor, fine := range map[int64]bool{
+			c.price.Minor - 1:  false,
+			c.price.Minor:      true,
+			30 * c.price.Minor: true,
+			c.most:             true,
+			c.most + 1:         false,
+		} {
 			p := below40()
 			p.Agreed.Price, p.Limit = c.price, money.Amount{Minor: minor, Currency: c.price.Currency}
 			if wrong := d.Check(p); (len(wrong) == 0) != fine {

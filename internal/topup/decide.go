@@ -97,8 +97,8 @@ func decide(s Settings, f facts, prices *catalog.Catalog, now time.Time) decisio
 	return f.within(s, pack.Price)
 }
 
-// agreed is what its creator agreed to. Where that was not written down in full it is what the catalog sold at that
-// time, if the price is the one that was.
+// agreed is what its creator agreed to. Where that was not written down in full it is what the
+// catalog sold at that time, if the price is the one that was.
 func (s *Settings) agreed(prices *catalog.Catalog) billing.Terms {
 	if s.Agreed.Tokens > 0 {
 		return s.Agreed
@@ -125,7 +125,9 @@ func (f *facts) within(s Settings, price money.Amount) decision {
 
 // stops are the failures that end it.
 var stops = map[billing.Failure]Stop{
-	billing.FailureDeclined: StopDeclined, billing.FailureRefused: StopDeclined, billing.FailureConfirm: StopConfirm,
+	billing.FailureDeclined: StopDeclined,
+	billing.FailureRefused:  StopDeclined,
+	billing.FailureConfirm:  StopConfirm,
 }
 
 // failed is the reason to stop that attempts since an instant give, and the newest of them that does.
@@ -168,7 +170,8 @@ func (f *facts) thisMonth(currency string) (times int, spent money.Amount) {
 	return times, spent
 }
 
-// tooMuch says whether an attempt of this month, since an instant, would have taken more with its tax than was left: so would the next.
+// tooMuch says whether an attempt of this month, since an instant, would have taken more with its
+// tax than was left: so would the next.
 func (f *facts) tooMuch(since time.Time) bool {
 	for i := range f.attempts {
 		p := &f.attempts[i]

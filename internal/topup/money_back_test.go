@@ -56,9 +56,21 @@ func flakyDesk(t *testing.T) (*desk, *flaky) {
 	f := &flaky{Provider: d.provider.Provider}
 	log := slog.New(slog.DiscardHandler)
 	d.billing = billing.New(d.pool, billing.Options{
-		Ledger: d.books, Prices: d.prices, Provider: f, WebhookSecrets: []string{"s"}, BaseURL: "http://credits.test", Clock: d.clock.Now, Log: log,
+		Ledger:         d.books,
+		Prices:         d.prices,
+		Provider:       f,
+		WebhookSecrets: []string{"s"},
+		BaseURL:        "http://credits.test",
+		Clock:          d.clock.Now,
+		Log:            log,
 	})
-	d.Service = topup.New(d.pool, topup.Options{Ledger: d.books, Billing: d.billing, Prices: d.prices, Clock: d.clock.Now, Log: log})
+	d.Service = topup.New(d.pool, topup.Options{
+		Ledger:  d.books,
+		Billing: d.billing,
+		Prices:  d.prices,
+		Clock:   d.clock.Now,
+		Log:     log,
+	})
 	return d, f
 }
 
@@ -110,7 +122,8 @@ func TestADisputeStopsItWhateverWasSavedSince(t *testing.T) {
 	d.save(id) // nothing changed
 	d.clock.Advance(24 * time.Hour)
 	var session string
-	d.must(d.pool.QueryRow(t.Context(), `select provider_session from purchases where id = $1`, list[0].ID).Scan(&session))
+	d.must(d.pool.QueryRow(t.Context(), `select provider_session from purchases where id = $1`,
+		list[0].ID).Scan(&session))
 	d.must(f.OpenDispute(t.Context(), session))
 	_, err := d.billing.Reconcile(t.Context())
 	d.must(err)
@@ -146,7 +159,8 @@ func TestACardIsKeptLate(t *testing.T) {
 	t.Parallel()
 	d, f := flakyDesk(t)
 	id := d.account("")
-	p, _, err := d.billing.Start(t.Context(), id, uuid.NewString(), billing.StartParams{Pack: "pack_100", KeepMethod: true})
+	p, _, err := d.billing.Start(t.Context(), id, uuid.NewString(),
+		billing.StartParams{Pack: "pack_100", KeepMethod: true})
 	d.must(err)
 	_, err = f.PayWith(t.Context(), p.CheckoutURL[len("http://credits.test/sandbox/checkout/"):], sandbox.CardGood)
 	d.must(err)
@@ -179,7 +193,8 @@ func TestADisputedCardIsNotCharged(t *testing.T) {
 	list, _, err := d.billing.List(t.Context(), id, "", 10)
 	d.must(err)
 	var session string
-	d.must(d.pool.QueryRow(t.Context(), `select provider_session from purchases where id = $1`, list[0].ID).Scan(&session))
+	d.must(d.pool.QueryRow(t.Context(), `select provider_session from purchases where id = $1`,
+		list[0].ID).Scan(&session))
 	d.must(f.OpenDispute(t.Context(), session))
 	_, err = d.billing.Reconcile(t.Context())
 	d.must(err)
@@ -216,12 +231,14 @@ func TestAnotherPurchaseKeepsTheCard(t *testing.T) {
 	d, f := flakyDesk(t)
 	id := d.account("")
 	order := func(keep bool) billing.Purchase {
-		p, _, err := d.billing.Start(t.Context(), id, uuid.NewString(), billing.StartParams{Pack: "pack_100", KeepMethod: keep})
+		p, _, err := d.billing.Start(t.Context(), id, uuid.NewString(),
+			billing.StartParams{Pack: "pack_100", KeepMethod: keep})
 		d.must(err)
 		return p
 	}
 	pay := func(p billing.Purchase) {
-		_, err := f.PayWith(t.Context(), p.CheckoutURL[len("http://credits.test/sandbox/checkout/"):], sandbox.CardGood)
+		_, err := f.PayWith(t.Context(), p.CheckoutURL[len("http://credits.test/sandbox/checkout/"):],
+			sandbox.CardGood)
 		d.must(err)
 		_, err = d.billing.Refresh(t.Context(), id, p.ID)
 		d.must(err)

@@ -20,10 +20,12 @@ const (
 	past    = 62 * 24 * time.Hour // how far back attempts are looked at: longer than any month
 )
 
-const sqlEnabled = `select ` + settingsColumns + ` from topups where enabled and account > $1 order by account limit $2`
+const sqlEnabled = `select ` + settingsColumns +
+	` from topups where enabled and account > $1 order by account limit $2`
 
-// Step looks at the next accounts after one, uuid.Nil for the first, and buys for those that need it. more says that there are others after next. What
-// goes wrong with one account is logged, and keeps nobody else from being looked at; the error is one that kept it from going on.
+// Step looks at the next accounts after one, uuid.Nil for the first, and buys for those that need
+// it. more says that there are others after next. What goes wrong with one account is logged, and
+// keeps nobody else from being looked at; the error is one that kept it from going on.
 func (s *Service) Step(ctx context.Context, after uuid.UUID) (next uuid.UUID, more bool, err error) {
 	rows, err := s.pool.Query(ctx, sqlEnabled, after, chunk)
 	if err != nil {
@@ -55,7 +57,8 @@ func (s *Service) serve(ctx context.Context, list []setting) error {
 		acting.Go(func() {
 			defer func() { <-places }()
 			if err := s.act(ctx, account); err != nil {
-				s.o.Log.Warn("auto top-up could not be looked after; it will be tried again", "account", account, "error", err)
+				s.o.Log.Warn("auto top-up could not be looked after; it will be tried again", "account", account,
+					"error", err)
 			}
 		})
 	}
@@ -97,7 +100,9 @@ func (s *Service) due(ctx context.Context, list []setting) (due []uuid.UUID, err
 }
 
 // attempts are what was bought by itself lately, newest first for each account.
-func (s *Service) attempts(ctx context.Context, from billing.Queryer, ids []uuid.UUID, now time.Time) (map[uuid.UUID][]billing.Purchase, error) {
+func (s *Service) attempts(ctx context.Context, from billing.Queryer, ids []uuid.UUID,
+	now time.Time,
+) (map[uuid.UUID][]billing.Purchase, error) {
 	list, err := s.o.Billing.Autos(ctx, from, ids, now.Add(-past))
 	if err != nil {
 		return nil, err
@@ -127,8 +132,9 @@ func (s *Service) act(ctx context.Context, account uuid.UUID) error {
 	return nil
 }
 
-// settle decides with the settings held, and writes down what follows: the answer is the purchase to charge, uuid.Nil for none. The balance is read
-// before: if another server has bought a pack in between, the attempt is seen, and the cool-down keeps this one from buying a second.
+// settle decides with the settings held, and writes down what follows: the answer is the purchase
+// to charge, uuid.Nil for none. The balance is read before: if another server has bought a pack in
+// between, the attempt is seen, and the cool-down keeps this one from buying a second.
 func (s *Service) settle(ctx context.Context, account uuid.UUID) (order uuid.UUID, err error) {
 	a, err := s.o.Ledger.Account(ctx, account)
 	if err != nil {
@@ -161,7 +167,9 @@ func (s *Service) settle(ctx context.Context, account uuid.UUID) (order uuid.UUI
 const sqlStop = `update topups set enabled = false, stopped = $2, stopped_at = $3, purchase = nullif($4, '00000000-0000-0000-0000-000000000000'::uuid),
 	told_at = null where account = $1 and enabled`
 
-func (s *Service) write(ctx context.Context, tx pgx.Tx, a *ledger.Account, set setting, d decision) (order uuid.UUID, err error) {
+func (s *Service) write(ctx context.Context, tx pgx.Tx, a *ledger.Account, set setting,
+	d decision,
+) (order uuid.UUID, err error) {
 	if d.stop != "" {
 		_, err := tx.Exec(ctx, sqlStop, a.ID, d.stop, s.o.Clock(), d.because)
 		return uuid.Nil, err
@@ -173,7 +181,11 @@ func (s *Service) write(ctx context.Context, tx pgx.Tx, a *ledger.Account, set s
 	if !d.buy {
 		return uuid.Nil, nil
 	}
-	order, ok, err := s.o.Billing.OrderAuto(ctx, tx, a.ID, billing.AutoParams{Agreed: set.agreed(s.o.Prices()), Most: d.most, Owed: a.Owed})
+	order, ok, err := s.o.Billing.OrderAuto(ctx, tx, a.ID, billing.AutoParams{
+		Agreed: set.agreed(s.o.Prices()),
+		Most:   d.most,
+		Owed:   a.Owed,
+	})
 	if !ok {
 		order = uuid.Nil
 	}
@@ -185,7 +197,8 @@ const (
 	sqlTold   = `update topups set told_at = $3 where account = $1 and stopped_at = $2`
 )
 
-// tell has those written to whose auto top-up was stopped. Cut off in between it tells the same again, which is known there.
+// tell has those written to whose auto top-up was stopped. Cut off in between it tells the same
+// again, which is known there.
 func (s *Service) tell(ctx context.Context) error {
 	if s.o.Tell == nil {
 		return nil

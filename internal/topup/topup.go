@@ -1,11 +1,13 @@
-// Package topup buys a pack by itself when an account's tokens fall below what its creator has set: at most so often and for so much money a month,
-// one at a time, and never again after a card did not pay until its creator says so. Off by default.
+// Package topup buys a pack by itself when an account's tokens fall below what its creator has set:
+// at most so often and for so much money a month, one at a time, and never again after a card did
+// not pay until its creator says so. Off by default.
 //
-// Every rule is in one pure function (decide.go). What it decides is written down together with the purchase, in a transaction that holds the
-// account's settings; billing then has it charged.
+// Every rule is in one pure function (decide.go). What it decides is written down together with the
+// purchase, in a transaction that holds the account's settings; billing then has it charged.
 //
-// Tokens are millionths of a token, money is minor units of a currency, instants are UTC. Months are those of agents' budgets: calendar months of the
-// account's billing zone. Errors that a caller may see are *problem.Error.
+// Tokens are millionths of a token, money is minor units of a currency, instants are UTC. Months
+// are those of agents' budgets: calendar months of the account's billing zone. Errors that a caller
+// may see are *problem.Error.
 package topup
 
 import (
@@ -35,7 +37,8 @@ type Options struct {
 	Prices  func() *catalog.Catalog // the catalog in force
 	Clock   clock.Clock
 	Log     *slog.Logger
-	// Tell has a creator written to whose auto top-up was stopped. It may be told the same twice. Nil: nobody is written to.
+	// Tell has a creator written to whose auto top-up was stopped. It may be told the same twice.
+	// Nil: nobody is written to.
 	Tell func(ctx context.Context, account uuid.UUID, s Stopped) error
 }
 
@@ -51,22 +54,26 @@ func New(pool *pgxpool.Pool, o Options) *Service { return &Service{pool: pool, o
 // The most that can be set.
 const MostTimes = 30
 
-// mostMoney is the most money a month: that for MostTimes of the dearest pack that can be paid in the currency.
+// mostMoney is the most money a month: that for MostTimes of the dearest pack that can be paid in
+// the currency.
 func mostMoney(currency string) money.Amount {
 	return money.Amount{Minor: MostTimes * money.MostAtOnce(currency).Minor, Currency: currency}
 }
 
-var errUnavailable = problem.New(problem.Unavailable, "unavailable", "Auto top-up cannot be answered just now. Try again in a moment.")
+var errUnavailable = problem.New(problem.Unavailable, "unavailable",
+	"Auto top-up cannot be answered just now. Try again in a moment.")
 
 // Settings are what a creator has set.
 type Settings struct {
 	On        bool
 	Threshold tokens.Amount // below it a pack is bought
-	Agreed    billing.Terms // the pack as its creator agreed to it; one that is worse is never bought. Without tokens it is not known what it brought
-	Times     int           // a month, at most
-	Limit     money.Amount  // a month, at most, tax included
-	ChangedAt time.Time     // when its creator last turned it on or off
-	Stopped   Stopped       // why it is off, if its creator did not turn it off
+	// the pack as its creator agreed to it; one that is worse is never bought. Without tokens it is
+	// not known what it brought
+	Agreed    billing.Terms
+	Times     int          // a month, at most
+	Limit     money.Amount // a month, at most, tax included
+	ChangedAt time.Time    // when its creator last turned it on or off
+	Stopped   Stopped      // why it is off, if its creator did not turn it off
 }
 
 // Stopped says why and when auto top-up was stopped. The zero value: it was not.
@@ -83,10 +90,13 @@ type Stop string
 const (
 	StopDeclined Stop = "declined"       // the card's bank said no, or nothing could be charged
 	StopConfirm  Stop = "authentication" // the bank wants the creator to confirm the payment
-	StopPrice    Stop = "price"          // the pack is worse than was agreed to: dearer, in another currency, of fewer tokens, or of tokens that expire sooner
-	StopPack     Stop = "pack"           // the pack is not sold any more
-	StopReturned Stop = "returned"       // a pack that was bought by itself was given back, or its payment is in dispute
-	StopOwed     Stop = "owed"           // so much is owed that a pack would not lift the balance over the threshold
+	// the pack is worse than was agreed to: dearer, in another currency, of fewer tokens, or of
+	// tokens that expire sooner
+	StopPrice Stop = "price"
+	StopPack  Stop = "pack" // the pack is not sold any more
+	// a pack that was bought by itself was given back, or its payment is in dispute
+	StopReturned Stop = "returned"
+	StopOwed     Stop = "owed" // so much is owed that a pack would not lift the balance over the threshold
 )
 
 // Overview is auto top-up as its creator sees it.
@@ -113,7 +123,8 @@ type setting struct {
 func scanSetting(row pgx.CollectableRow) (setting, error) {
 	var s setting
 	agreed := &s.Agreed
-	err := row.Scan(&s.account, &s.On, &s.Threshold, &agreed.Pack, &agreed.Price.Minor, &agreed.Price.Currency, &s.Times, &s.Limit.Minor, &s.ChangedAt,
+	err := row.Scan(&s.account, &s.On, &s.Threshold, &agreed.Pack, &agreed.Price.Minor, &agreed.Price.Currency,
+		&s.Times, &s.Limit.Minor, &s.ChangedAt,
 		&s.Stopped.Why, &s.Stopped.At, &s.Stopped.Purchase, &agreed.Tokens, &agreed.ExpiresDays)
 	s.Limit.Currency, s.ChangedAt, s.Stopped.At = agreed.Price.Currency, s.ChangedAt.UTC(), s.Stopped.At.UTC()
 	return s, err
@@ -184,8 +195,8 @@ const sqlSave = `insert into topups (account, enabled, threshold, pack, price_mi
 		agreed_at = excluded.agreed_at, times = excluded.times, limit_minor = excluded.limit_minor, changed_at = excluded.changed_at,
 		stopped = '', stopped_at = null, purchase = null, told_at = null`
 
-// Save turns auto top-up on, as it is set. Errors: billing.ErrNotSetUp, ledger.ErrNoAccount, ledger.ErrClosed,
-// kinds Meaning (the first of Check) and Unavailable.
+// Save turns auto top-up on, as it is set. Errors: billing.ErrNotSetUp, ledger.ErrNoAccount,
+// ledger.ErrClosed, kinds Meaning (the first of Check) and Unavailable.
 func (s *Service) Save(ctx context.Context, account uuid.UUID, p SaveParams) error {
 	if !s.o.Billing.Available() {
 		return billing.ErrNotSetUp
@@ -201,7 +212,8 @@ func (s *Service) Save(ctx context.Context, account uuid.UUID, p SaveParams) err
 		return ledger.ErrClosed
 	}
 	agreed := p.Agreed
-	_, err = s.pool.Exec(ctx, sqlSave, account, p.Threshold, agreed.Pack, agreed.Price.Minor, agreed.Price.Currency, p.Times, p.Limit.Minor, s.o.Clock(),
+	_, err = s.pool.Exec(ctx, sqlSave, account, p.Threshold, agreed.Pack, agreed.Price.Minor,
+		agreed.Price.Currency, p.Times, p.Limit.Minor, s.o.Clock(),
 		agreed.Tokens, agreed.ExpiresDays)
 	if err != nil {
 		return errUnavailable.Because(err)
@@ -209,7 +221,8 @@ func (s *Service) Save(ctx context.Context, account uuid.UUID, p SaveParams) err
 	return nil
 }
 
-// Check says what is wrong with settings, a problem for each field at most: "threshold", "pack", "times", "limit".
+// Check says what is wrong with settings, a problem for each field at most: "threshold", "pack",
+// "times", "limit".
 func (s *Service) Check(p SaveParams) []*problem.Error {
 	var wrong []*problem.Error
 	bad := func(field, format string, args ...any) {

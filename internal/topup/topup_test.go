@@ -27,7 +27,8 @@ import (
 
 func TestMain(m *testing.M) { testdb.Main(m) }
 
-// desk is auto top-up over a database of its own, with the sandbox as its provider, on a clock that stands still.
+// desk is auto top-up over a database of its own, with the sandbox as its provider, on a clock that
+// stands still.
 type desk struct {
 	*topup.Service
 	t        *testing.T
@@ -66,17 +67,41 @@ func (l *lossy) Charge(ctx context.Context, c payment.Charge) (payment.Checkout,
 
 func newDesk(t *testing.T) *desk {
 	t.Helper()
-	d := &desk{t: t, pool: testdb.New(t), clock: clock.NewManual(time.Date(2026, 11, 10, 9, 30, 0, 0, time.UTC)), prices: catalog.Builtin}
+	d := &desk{
+		t:      t,
+		pool:   testdb.New(t),
+		clock:  clock.NewManual(time.Date(2026, 11, 10, 9, 30, 0, 0, time.UTC)),
+		prices: catalog.Builtin,
+	}
 	log := slog.New(slog.DiscardHandler)
 	prices := func() *catalog.Catalog { return d.prices() }
-	d.books = ledger.New(d.pool, ledger.Options{Clock: d.clock.Now, Prices: prices, Log: log})
+	d.books = ledger.New(d.pool, ledger.Options{
+		Clock:  d.clock.Now,
+		Prices: prices,
+		Log:    log,
+	})
 	t.Cleanup(d.books.Close)
-	d.provider = &lossy{Provider: sandbox.New(d.pool, sandbox.Options{Clock: d.clock.Now, BaseURL: "http://credits.test", Secret: "s", Log: log})}
+	d.provider = &lossy{Provider: sandbox.New(d.pool, sandbox.Options{
+		Clock:   d.clock.Now,
+		BaseURL: "http://credits.test",
+		Secret:  "s",
+		Log:     log,
+	})}
 	d.billing = billing.New(d.pool, billing.Options{
-		Ledger: d.books, Prices: prices, Provider: d.provider, WebhookSecrets: []string{"s"}, BaseURL: "http://credits.test", Clock: d.clock.Now, Log: log,
+		Ledger:         d.books,
+		Prices:         prices,
+		Provider:       d.provider,
+		WebhookSecrets: []string{"s"},
+		BaseURL:        "http://credits.test",
+		Clock:          d.clock.Now,
+		Log:            log,
 	})
 	d.Service = topup.New(d.pool, topup.Options{
-		Ledger: d.books, Billing: d.billing, Prices: prices, Clock: d.clock.Now, Log: log,
+		Ledger:  d.books,
+		Billing: d.billing,
+		Prices:  prices,
+		Clock:   d.clock.Now,
+		Log:     log,
 		Tell: func(_ context.Context, _ uuid.UUID, s topup.Stopped) error {
 			d.told = append(d.told, s)
 			return d.tellErr
@@ -105,7 +130,8 @@ func (d *desk) account(card sandbox.Card) uuid.UUID {
 
 func (d *desk) buy(id uuid.UUID, card sandbox.Card) {
 	d.t.Helper()
-	p, _, err := d.billing.Start(d.t.Context(), id, uuid.NewString(), billing.StartParams{Pack: "pack_100", KeepMethod: true})
+	p, _, err := d.billing.Start(d.t.Context(), id, uuid.NewString(),
+		billing.StartParams{Pack: "pack_100", KeepMethod: true})
 	d.must(err)
 	_, err = d.provider.PayWith(d.t.Context(), p.CheckoutURL[strings.LastIndex(p.CheckoutURL, "/")+1:], card)
 	d.must(err)
@@ -115,13 +141,20 @@ func (d *desk) buy(id uuid.UUID, card sandbox.Card) {
 
 // agreed500 is the pack of 500 as the builtin catalog sells it.
 func agreed500() billing.Terms {
-	return billing.Terms{Pack: "pack_500", Tokens: 500 * tokens.One, Price: money.Amount{Minor: 3900, Currency: "USD"}}
+	return billing.Terms{
+		Pack:   "pack_500",
+		Tokens: 500 * tokens.One,
+		Price:  money.Amount{Minor: 3900, Currency: "USD"},
+	}
 }
 
 // below40 buys 500 for $39, three times a month at most and for $150.
 func below40() topup.SaveParams {
 	return topup.SaveParams{
-		Threshold: 40 * tokens.One, Agreed: agreed500(), Times: 3, Limit: money.Amount{Minor: 15000, Currency: "USD"},
+		Threshold: 40 * tokens.One,
+		Agreed:    agreed500(),
+		Times:     3,
+		Limit:     money.Amount{Minor: 15000, Currency: "USD"},
 	}
 }
 
@@ -139,7 +172,8 @@ func (d *desk) spendTo(id uuid.UUID, left int64) {
 	if amount == 0 {
 		return
 	}
-	_, err = d.books.Charge(d.t.Context(), id, uuid.NewString(), ledger.Charge{Feature: "auto_selling", Amount: &amount})
+	_, err = d.books.Charge(d.t.Context(), id, uuid.NewString(),
+		ledger.Charge{Feature: "auto_selling", Amount: &amount})
 	d.must(err)
 }
 
@@ -194,7 +228,8 @@ func TestTheWholeWay(t *testing.T) {
 	d.step()
 	d.wantSpendable(id, 510)
 	o := d.overview(id)
-	if o.Last == nil || o.Last.Status != billing.StatusCompleted || o.Last.Paid.Minor != 3900 || !o.Last.Auto || o.Times != 1 || o.Spent.Minor != 3900 {
+	if o.Last == nil || o.Last.Status != billing.StatusCompleted || o.Last.Paid.Minor != 3900 || !o.Last.Auto ||
+		o.Times != 1 || o.Spent.Minor != 3900 {
 		t.Errorf("%+v", o)
 	}
 	h, err := d.books.History(t.Context(), id, ledger.Filter{LotKinds: []ledger.LotKind{ledger.LotPurchase}}, 0, 10)
@@ -266,7 +301,8 @@ func TestFiftyServersBuyOnce(t *testing.T) {
 	}
 }
 
-// Another server's purchase came to its end while this one was about to decide: it decides with that one seen.
+// Another server's purchase came to its end while this one was about to decide: it decides with
+// that one seen.
 func TestADecisionHoldsTheSettings(t *testing.T) {
 	t.Parallel()
 	d := newDesk(t)
@@ -278,7 +314,8 @@ func TestADecisionHoldsTheSettings(t *testing.T) {
 	_, err = tx.Exec(t.Context(), `select from topups where account = $1 for update`, id)
 	d.must(err)
 	p := below40()
-	order, ok, err := d.billing.OrderAuto(t.Context(), tx, id, billing.AutoParams{Agreed: p.Agreed, Most: p.Limit.Minor})
+	order, ok, err := d.billing.OrderAuto(t.Context(), tx, id,
+		billing.AutoParams{Agreed: p.Agreed, Most: p.Limit.Minor})
 	if err != nil || !ok {
 		t.Fatal(ok, err)
 	}
@@ -311,9 +348,17 @@ func TestAChargeThatNobodyMade(t *testing.T) {
 	d.spendTo(id, 10)
 	ctx, cancel := context.WithCancel(t.Context())
 	d.Service = topup.New(d.pool, topup.Options{
-		Ledger: d.books, Prices: d.prices, Clock: d.clock.Now, Log: slog.New(slog.DiscardHandler),
+		Ledger: d.books,
+		Prices: d.prices,
+		Clock:  d.clock.Now,
+		Log:    slog.New(slog.DiscardHandler),
 		Billing: billing.New(d.pool, billing.Options{
-			Ledger: d.books, Prices: d.prices, Provider: dying{d.provider, cancel}, WebhookSecrets: []string{"s"}, Clock: d.clock.Now, Log: slog.New(slog.DiscardHandler),
+			Ledger:         d.books,
+			Prices:         d.prices,
+			Provider:       dying{d.provider, cancel},
+			WebhookSecrets: []string{"s"},
+			Clock:          d.clock.Now,
+			Log:            slog.New(slog.DiscardHandler),
 		}),
 	})
 	_, _, _ = d.Step(ctx, uuid.Nil)
@@ -345,7 +390,10 @@ func (d dying) Charge(ctx context.Context, _ payment.Charge) (payment.Checkout, 
 // A card that does not pay ends it, with a reason and one e-mail, until its creator turns it on again.
 func TestOffAfterADecline(t *testing.T) {
 	t.Parallel()
-	for card, want := range map[sandbox.Card]topup.Stop{sandbox.CardLater: topup.StopDeclined, sandbox.CardConfirm: topup.StopConfirm} {
+	for card, want := range map[sandbox.Card]topup.Stop{
+		sandbox.CardLater:   topup.StopDeclined,
+		sandbox.CardConfirm: topup.StopConfirm,
+	} {
 		d := newDesk(t)
 		id := d.account(card)
 		d.save(id)
@@ -360,7 +408,8 @@ func TestOffAfterADecline(t *testing.T) {
 			t.Errorf("%s: %+v, %t, %v", card, stopped, is, err)
 		}
 		o := d.overview(id)
-		if o.On || o.Last == nil || o.Last.ID != stopped.Purchase || o.Last.Status != billing.StatusFailed || o.Times != 0 || o.Spent.Minor != 0 {
+		if o.On || o.Last == nil || o.Last.ID != stopped.Purchase || o.Last.Status != billing.StatusFailed ||
+			o.Times != 0 || o.Spent.Minor != 0 {
 			t.Errorf("%s: %+v", card, o)
 		}
 		d.tellErr = nil
@@ -405,12 +454,22 @@ func TestReasons(t *testing.T) {
 		wait topup.Wait
 		left int64
 	}{
-		"no card is kept":     {"", func(*desk, uuid.UUID) {}, "", topup.WaitCard, 10},
-		"a forgotten card":    {sandbox.CardGood, func(d *desk, id uuid.UUID) { d.must(d.billing.Forget(t.Context(), id)) }, "", topup.WaitCard, 10},
-		"a dearer pack":       {sandbox.CardGood, func(d *desk, _ uuid.UUID) { d.prices = cheaper(func(p *catalog.Pack) { p.Price.Minor++ }) }, topup.StopPrice, "", 10},
-		"another currency":    {sandbox.CardGood, func(d *desk, _ uuid.UUID) { d.prices = cheaper(func(p *catalog.Pack) { p.Price.Currency = "EUR" }) }, topup.StopPrice, "", 10},
-		"a pack that is gone": {sandbox.CardGood, func(d *desk, _ uuid.UUID) { d.prices = cheaper(func(p *catalog.Pack) { p.ID = "new" }) }, topup.StopPack, "", 10},
-		"a cheaper pack":      {sandbox.CardGood, func(d *desk, _ uuid.UUID) { d.prices = cheaper(func(p *catalog.Pack) { p.Price.Minor = 100 }) }, "", "", 510},
+		"no card is kept": {"", func(*desk, uuid.UUID) {}, "", topup.WaitCard, 10},
+		"a forgotten card": {sandbox.CardGood, func(d *desk, id uuid.UUID) {
+			d.must(d.billing.Forget(t.Context(), id))
+		}, "", topup.WaitCard, 10},
+		"a dearer pack": {sandbox.CardGood, func(d *desk, _ uuid.UUID) {
+			d.prices = cheaper(func(p *catalog.Pack) { p.Price.Minor++ })
+		}, topup.StopPrice, "", 10},
+		"another currency": {sandbox.CardGood, func(d *desk, _ uuid.UUID) {
+			d.prices = cheaper(func(p *catalog.Pack) { p.Price.Currency = "EUR" })
+		}, topup.StopPrice, "", 10},
+		"a pack that is gone": {sandbox.CardGood, func(d *desk, _ uuid.UUID) {
+			d.prices = cheaper(func(p *catalog.Pack) { p.ID = "new" })
+		}, topup.StopPack, "", 10},
+		"a cheaper pack": {sandbox.CardGood, func(d *desk, _ uuid.UUID) {
+			d.prices = cheaper(func(p *catalog.Pack) { p.Price.Minor = 100 })
+		}, "", "", 510},
 		"a card that another customer's is": {sandbox.CardGood, func(d *desk, _ uuid.UUID) {
 			_, err := d.pool.Exec(t.Context(), `update payment_customers set customer = 'cus_other'`)
 			d.must(err)
@@ -450,7 +509,8 @@ func TestAReturnedTopUpIsNotBoughtAgain(t *testing.T) {
 	}
 }
 
-// All accounts have their turn, in as many steps as it takes; one whose account is not there keeps nobody from it.
+// All accounts have their turn, in as many steps as it takes; one whose account is not there keeps
+// nobody from it.
 func TestAllHaveTheirTurn(t *testing.T) {
 	t.Parallel()
 	d := newDesk(t)
@@ -478,7 +538,9 @@ func TestWhatCannotBeSet(t *testing.T) {
 		set  func(p *topup.SaveParams)
 		want string
 	}{
-		"nothing":                   {func(p *topup.SaveParams) { *p = topup.SaveParams{} }, "threshold pack times limit"},
+		"nothing": {func(p *topup.SaveParams) {
+			*p = topup.SaveParams{}
+		}, "threshold pack times limit"},
 		"no threshold":              {func(p *topup.SaveParams) { p.Threshold = 0 }, "threshold"},
 		"a negative one":            {func(p *topup.SaveParams) { p.Threshold = -1 }, "threshold"},
 		"as much as the pack":       {func(p *topup.SaveParams) { p.Threshold = 500 * tokens.One }, "threshold"},
@@ -503,14 +565,20 @@ func TestWhatCannotBeSet(t *testing.T) {
 			fields = append(fields, e.Field)
 		}
 		err := d.Save(t.Context(), id, p)
-		if got := strings.Join(fields, " "); got != c.want || (err == nil) != (c.want == "") || (err != nil && problem.Of(err).Kind != problem.Meaning) {
+		if got := strings.Join(fields, " "); got != c.want || (err == nil) != (c.want == "") ||
+			(err != nil && problem.Of(err).Kind != problem.Meaning) {
 			t.Errorf("%s: %q, %v, want %q", name, got, err, c.want)
 		}
 	}
 	if err := d.Save(t.Context(), uuid.New(), below40()); !errors.Is(err, ledger.ErrNoAccount) {
 		t.Error("for nobody:", err)
 	}
-	none := topup.New(d.pool, topup.Options{Ledger: d.books, Prices: d.prices, Clock: d.clock.Now, Billing: billing.New(d.pool, billing.Options{})})
+	none := topup.New(d.pool, topup.Options{
+		Ledger:  d.books,
+		Prices:  d.prices,
+		Clock:   d.clock.Now,
+		Billing: billing.New(d.pool, billing.Options{}),
+	})
 	if err := none.Save(t.Context(), id, below40()); !errors.Is(err, billing.ErrNotSetUp) {
 		t.Error("without a provider:", err)
 	}

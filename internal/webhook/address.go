@@ -14,16 +14,19 @@ import (
 // errAddress is a connection that was not made because of where it would have gone.
 var errAddress = errors.New("webhook: this address is not allowed")
 
-// closedRanges are not on the public internet, or lead back from it: this network, private, shared (carrier NAT), loopback, link-local, protocol
-// assignments, documentation, 6to4 relays, benchmarks, multicast, reserved.
+// closedRanges are not on the public internet, or lead back from it: this network, private, shared
+// (carrier NAT), loopback, link-local, protocol assignments, documentation, 6to4 relays,
+// benchmarks, multicast, reserved.
 var closedRanges = prefixes(
-	"0.0.0.0/8", "10.0.0.0/8", "100.64.0.0/10", "127.0.0.0/8", "169.254.0.0/16", "172.16.0.0/12", "192.0.0.0/24", "192.0.2.0/24", "192.88.99.0/24",
+	"0.0.0.0/8", "10.0.0.0/8", "100.64.0.0/10", "127.0.0.0/8", "169.254.0.0/16", "172.16.0.0/12", "192.0.0.0/24",
+	"192.0.2.0/24", "192.88.99.0/24",
 	"192.168.0.0/16", "198.18.0.0/15", "198.51.100.0/24", "203.0.113.0/24", "224.0.0.0/4", "240.0.0.0/4",
 	// Within global unicast: protocol assignments with Teredo, documentation, 6to4.
 	"2001::/23", "2001:db8::/32", "2002::/16", "3fff::/20",
 )
 
-// globalUnicast is all that IPv6 has for public addresses. Loopback, mapped, NAT64, unique local, link-local and multicast are outside.
+// globalUnicast is all that IPv6 has for public addresses. Loopback, mapped, NAT64, unique local,
+// link-local and multicast are outside.
 var globalUnicast = netip.MustParsePrefix("2000::/3")
 
 func prefixes(texts ...string) []netip.Prefix {
@@ -47,7 +50,8 @@ func public(a netip.Addr) bool {
 	return true
 }
 
-// onlyPublic is asked before each connection, with the address that was found for the name: what the name meant earlier does not matter.
+// onlyPublic is asked before each connection, with the address that was found for the name: what
+// the name meant earlier does not matter.
 func onlyPublic(_, address string, _ syscall.RawConn) error {
 	to, err := netip.ParseAddrPort(address)
 	if err != nil || !public(to.Addr()) {
@@ -59,12 +63,13 @@ func onlyPublic(_, address string, _ syscall.RawConn) error {
 // maxURL bounds the address of an endpoint, in characters.
 const maxURL = 1000
 
-// checkURL says whether an endpoint may be at this address, as far as the text tells; where the name leads is seen when it is dialled. The error is
-// a problem.Error for the field "url".
+// checkURL says whether an endpoint may be at this address, as far as the text tells; where the
+// name leads is seen when it is dialled. The error is a problem.Error for the field "url".
 func checkURL(text string, allowPrivate bool) error {
 	u, err := url.Parse(text)
 	switch {
-	case err != nil || len(text) > maxURL || strings.ContainsFunc(text, unprintable) || u.Opaque != "" || u.Hostname() == "":
+	case err != nil || len(text) > maxURL || strings.ContainsFunc(text, unprintable) || u.Opaque != "" ||
+		u.Hostname() == "":
 		return problem.Invalid("url", `must be an address such as "https://example.com/credits", of at most %d characters`, maxURL)
 	case u.Scheme != "https" && (u.Scheme != "http" || !allowPrivate):
 		return problem.Invalid("url", "must begin with https://")
@@ -92,7 +97,8 @@ func validPort(host string) bool {
 	return err == nil && port > 0
 }
 
-// publicHost refuses addresses that are not public and names that never are. Names that end in a number are other ways to write an address.
+// publicHost refuses addresses that are not public and names that never are. Names that end in a
+// number are other ways to write an address.
 func publicHost(host string) bool {
 	if a, err := netip.ParseAddr(host); err == nil {
 		return public(a)

@@ -20,18 +20,67 @@ import (
 func TestPublicAddresses(t *testing.T) {
 	t.Parallel()
 	for text, want := range map[string]bool{
-		"8.8.8.8": true, "1.1.1.1": true, "100.63.255.255": true, "100.128.0.0": true, "172.15.255.255": true, "172.32.0.0": true, "223.255.255.255": true,
-		"192.0.1.0": true, "198.17.255.255": true, "198.20.0.0": true, "2606:4700:4700::1111": true, "2a00:1450::1": true, "2001:200::1": true,
+		"8.8.8.8":              true,
+		"1.1.1.1":              true,
+		"100.63.255.255":       true,
+		"100.128.0.0":          true,
+		"172.15.255.255":       true,
+		"172.32.0.0":           true,
+		"223.255.255.255":      true,
+		"192.0.1.0":            true,
+		"198.17.255.255":       true,
+		"198.20.0.0":           true,
+		"2606:4700:4700::1111": true,
+		"2a00:1450::1":         true,
+		"2001:200::1":          true,
 		// loopback, this network, private, carrier NAT, link-local
-		"127.0.0.1": false, "127.255.255.254": false, "0.0.0.0": false, "0.1.2.3": false, "10.0.0.1": false, "172.16.0.1": false, "172.31.255.255": false,
-		"192.168.1.1": false, "100.64.0.1": false, "100.127.255.255": false, "169.254.169.254": false,
+		"127.0.0.1":       false,
+		"127.255.255.254": false,
+		"0.0.0.0":         false,
+		"0.1.2.3":         false,
+		"10.0.0.1":        false,
+		"172.16.0.1":      false,
+		"172.31.255.255":  false,
+		"192.168.1.1":     false,
+		"100.64.0.1":      false,
+		"100.127.255.255": false,
+		"169.254.169.254": false,
 		// protocol assignments, documentation, benchmarks, 6to4 relay, multicast, reserved, broadcast
-		"192.0.0.1": false, "192.0.2.1": false, "198.51.100.1": false, "203.0.113.1": false, "198.18.0.1": false, "198.19.255.255": false,
-		"192.88.99.1": false, "224.0.0.1": false, "239.255.255.255": false, "240.0.0.1": false, "255.255.255.255": false,
-		// IPv6: unspecified, loopback, mapped, compatible, NAT64, discard, Teredo, documentation, 6to4, segments, unique local, link-local, multicast
-		"::": false, "::1": false, "::ffff:8.8.8.8": false, "::ffff:127.0.0.1": false, "::8.8.8.8": false, "64:ff9b::808:808": false, "64:ff9b::7f00:1": false,
-		"64:ff9b:1::1": false, "100::1": false, "2001::1": false, "2001:2::1": false, "2001:20::1": false, "2001:db8::1": false, "2002:7f00:1::1": false,
-		"3fff::1": false, "5f00::1": false, "fc00::1": false, "fd00:ec2::254": false, "fe80::1": false, "fe80::1%eth0": false, "fec0::1": false, "ff02::1": false,
+		"192.0.0.1":       false,
+		"192.0.2.1":       false,
+		"198.51.100.1":    false,
+		"203.0.113.1":     false,
+		"198.18.0.1":      false,
+		"198.19.255.255":  false,
+		"192.88.99.1":     false,
+		"224.0.0.1":       false,
+		"239.255.255.255": false,
+		"240.0.0.1":       false,
+		"255.255.255.255": false,
+		// IPv6: unspecified, loopback, mapped, compatible, NAT64, discard, Teredo, documentation,
+		// 6to4, segments, unique local, link-local, multicast
+		"::":                        false,
+		"::1":                       false,
+		"::ffff:8.8.8.8":            false,
+		"::ffff:127.0.0.1":          false,
+		"::8.8.8.8":                 false,
+		"64:ff9b::808:808":          false,
+		"64:ff9b::7f00:1":           false,
+		"64:ff9b:1::1":              false,
+		"100::1":                    false,
+		"2001::1":                   false,
+		"2001:2::1":                 false,
+		"2001:20::1":                false,
+		"2001:db8::1":               false,
+		"2002:7f00:1::1":            false,
+		"3fff::1":                   false,
+		"5f00::1":                   false,
+		"fc00::1":                   false,
+		"fd00:ec2::254":             false,
+		"fe80::1":                   false,
+		"fe80::1%eth0":              false,
+		"fec0::1":                   false,
+		"ff02::1":                   false,
 		"2606:4700:4700::1111%eth0": false,
 	} {
 		if got := public(netip.MustParseAddr(text)); got != want {
@@ -100,11 +149,14 @@ func TestURLPolicy(t *testing.T) {
 	}
 }
 
-// What the policy lets pass is what is then called: the same host over TLS, no credentials, and no address that is closed.
+// What the policy lets pass is what is then called: the same host over TLS, no credentials, and no
+// address that is closed.
 func FuzzURLPolicy(f *testing.F) {
 	for _, seed := range []string{
-		"https://example.com/credits", "https://[::ffff:127.0.0.1]/", "https://127.1/", "https://a@b/", "https://example.com:99999/", "https://[fe80::1%25a]/",
-		"https://0x7f.1/", "https://localhost", "https://a\\@b", "https://a#b", "HTTPS://A/", "https://[64:ff9b::1]:1/", "https://1.1.1.1:443/?x=%00",
+		"https://example.com/credits", "https://[::ffff:127.0.0.1]/", "https://127.1/", "https://a@b/",
+		"https://example.com:99999/", "https://[fe80::1%25a]/",
+		"https://0x7f.1/", "https://localhost", "https://a\\@b", "https://a#b", "HTTPS://A/",
+		"https://[64:ff9b::1]:1/", "https://1.1.1.1:443/?x=%00",
 	} {
 		f.Add(seed)
 	}
@@ -117,7 +169,8 @@ func FuzzURLPolicy(f *testing.F) {
 			t.Fatalf("%q cannot be called: %v", text, err)
 		}
 		u, err := url.Parse(text)
-		if err != nil || r.URL.Host != u.Host || r.URL.Scheme != "https" || r.URL.User != nil || r.URL.Hostname() == "" || r.URL.Fragment != "" {
+		if err != nil || r.URL.Host != u.Host || r.URL.Scheme != "https" || r.URL.User != nil ||
+			r.URL.Hostname() == "" || r.URL.Fragment != "" {
 			t.Errorf("%q is called as %q", text, r.URL)
 		}
 		for i := range len(text) {
@@ -125,7 +178,8 @@ func FuzzURLPolicy(f *testing.F) {
 				t.Errorf("%q has a byte %#x", text, text[i])
 			}
 		}
-		if ip := net.ParseIP(u.Hostname()); ip != nil && (ip.IsLoopback() || ip.IsPrivate() || ip.IsLinkLocalUnicast() || ip.IsUnspecified() || ip.IsMulticast()) {
+		if ip := net.ParseIP(u.Hostname()); ip != nil &&
+			(ip.IsLoopback() || ip.IsPrivate() || ip.IsLinkLocalUnicast() || ip.IsUnspecified() || ip.IsMulticast()) {
 			t.Errorf("%q is in nobody's public network", text)
 		}
 		if checkURL(text, true) != nil {
@@ -135,7 +189,10 @@ func FuzzURLPolicy(f *testing.F) {
 }
 
 func FuzzEventID(f *testing.F) {
-	for _, seed := range []string{"", "evt_", EventID([16]byte{1}, 1), EventID([16]byte{255}, 1<<62), strings.ToUpper(EventID([16]byte{1}, 1)), "evt_zzzz", "evt_ÿ"} {
+	for _, seed := range []string{
+		"", "evt_", EventID([16]byte{1}, 1), EventID([16]byte{255}, 1<<62),
+		strings.ToUpper(EventID([16]byte{1}, 1)), "evt_zzzz", "evt_ÿ",
+	} {
 		f.Add(seed)
 	}
 	f.Fuzz(func(t *testing.T, id string) {
@@ -146,7 +203,10 @@ func FuzzEventID(f *testing.F) {
 }
 
 func FuzzCursor(f *testing.F) {
-	for _, seed := range []string{"", "AAAA", string(cursorAfter(Delivery{CreatedAt: latest, Seq: 1})), strings.Repeat("_", 43)} {
+	for _, seed := range []string{
+		"", "AAAA", string(cursorAfter(Delivery{CreatedAt: latest, Seq: 1})),
+		strings.Repeat("_", 43),
+	} {
 		f.Add(seed)
 	}
 	f.Fuzz(func(t *testing.T, text string) {
@@ -178,7 +238,14 @@ func TestNamesThatLeadToClosedAddresses(t *testing.T) {
 	for _, c := range []struct {
 		client *http.Client
 		host   string
-	}{{strict, "127.0.0.1"}, {strict, "localhost"}, {strict, "[::ffff:127.0.0.1]"}, {strict, "[::1]"}, {strict, "0.0.0.0"}, {named, "hooks.example.com"}} {
+	}{
+		{strict, "127.0.0.1"},
+		{strict, "localhost"},
+		{strict, "[::ffff:127.0.0.1]"},
+		{strict, "[::1]"},
+		{strict, "0.0.0.0"},
+		{named, "hooks.example.com"},
+	} {
 		o := caller(c.client).send(t.Context(), message{url: "http://" + c.host + ":" + port, secrets: [][]byte{{1}}})
 		if o.status != 0 || o.failure != "the address is not on the public internet" {
 			t.Errorf("%s: %+v", c.host, o)
@@ -189,7 +256,8 @@ func TestNamesThatLeadToClosedAddresses(t *testing.T) {
 	}
 	// The name does lead there.
 	dialer.Control = nil
-	if o := caller(named).send(t.Context(), message{url: "http://hooks.example.com:" + port, secrets: [][]byte{{1}}}); !o.delivered() || !reached {
+	if o := caller(named).send(t.Context(),
+		message{url: "http://hooks.example.com:" + port, secrets: [][]byte{{1}}}); !o.delivered() || !reached {
 		t.Errorf("without the policy: %+v", o)
 	}
 }
@@ -210,7 +278,8 @@ func nameServer(address string) func(context.Context, string, string) (net.Conn,
 					return
 				}
 				answer := answerTo(question, netip.MustParseAddr(address))
-				if _, err := ours.Write(append([]byte{byte(len(answer) >> 8), byte(len(answer))}, answer...)); err != nil {
+				if _, err := ours.Write(append([]byte{byte(len(answer) >> 8), byte(len(answer))},
+					answer...)); err != nil {
 					return
 				}
 			}
@@ -227,7 +296,12 @@ func answerTo(question []byte, address netip.Addr) []byte {
 	m.Response, m.Additionals = true, nil
 	if q := m.Questions[0]; q.Type == dnsmessage.TypeA {
 		m.Answers = []dnsmessage.Resource{{
-			Header: dnsmessage.ResourceHeader{Name: q.Name, Type: q.Type, Class: q.Class, TTL: 1}, Body: &dnsmessage.AResource{A: address.As4()},
+			Header: dnsmessage.ResourceHeader{
+				Name:  q.Name,
+				Type:  q.Type,
+				Class: q.Class,
+				TTL:   1,
+			}, Body: &dnsmessage.AResource{A: address.As4()},
 		}}
 	}
 	packed, err := m.Pack()
@@ -240,7 +314,9 @@ func answerTo(question []byte, address netip.Addr) []byte {
 // What goes wrong is worded for the operator of the endpoint, and says nothing of our network.
 func TestOutcomes(t *testing.T) {
 	t.Parallel()
-	elsewhere := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { t.Error("a redirect was followed") }))
+	elsewhere := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {
+		t.Error("a redirect was followed")
+	}))
 	t.Cleanup(elsewhere.Close)
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		switch r.URL.Path {
@@ -289,7 +365,10 @@ func TestOutcomes(t *testing.T) {
 	} {
 		client := newClient(true)
 		if strings.Contains(to, "invalid") {
-			client.Transport.(*http.Transport).DialContext = (&net.Dialer{Resolver: &net.Resolver{PreferGo: true, Dial: noNames}}).DialContext
+			client.Transport.(*http.Transport).DialContext = (&net.Dialer{Resolver: &net.Resolver{
+				PreferGo: true,
+				Dial:     noNames,
+			}}).DialContext
 		}
 		if got := caller(client).send(t.Context(), message{url: to, secrets: [][]byte{{1}}}); got != want {
 			t.Errorf("%s: %+v, want %+v", to, got, want)
@@ -304,21 +383,27 @@ func noNames(context.Context, string, string) (net.Conn, error) { return nil, ne
 // A receiver that does not answer has its time, and no more.
 func TestNoAnswer(t *testing.T) {
 	t.Parallel()
-	server := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() }))
+	server := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+		<-r.Context().Done()
+	}))
 	t.Cleanup(server.Close)
 	client := newClient(true)
 	if client.Timeout != requestTime || requestTime != 15*time.Second {
 		t.Errorf("the time is %v", client.Timeout)
 	}
 	client.Timeout = time.Millisecond
-	if got := caller(client).send(t.Context(), message{url: server.URL, secrets: [][]byte{{1}}}); got != (outcome{0, "no answer within 15 seconds"}) {
+	if got := caller(client).send(t.Context(), message{url: server.URL, secrets: [][]byte{{1}}}); got !=
+		(outcome{0, "no answer within 15 seconds"}) {
 		t.Errorf("%+v", got)
 	}
 }
 
 func TestWaits(t *testing.T) {
 	t.Parallel()
-	for attempts, want := range []time.Duration{5 * time.Second, 15 * time.Second, 45 * time.Second, 135 * time.Second, 405 * time.Second, 1215 * time.Second, time.Hour, time.Hour} {
+	for attempts, want := range []time.Duration{
+		5 * time.Second, 15 * time.Second, 45 * time.Second,
+		135 * time.Second, 405 * time.Second, 1215 * time.Second, time.Hour, time.Hour,
+	} {
 		for range 100 {
 			if got := wait(attempts); got < want*4/5 || got > want*6/5 {
 				t.Errorf("after %d attempts: %v, want about %v", attempts, got, want)

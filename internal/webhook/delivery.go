@@ -81,7 +81,8 @@ where d.endpoint = $1`
 func scanDelivery(row pgx.CollectableRow) (Delivery, error) {
 	var d Delivery
 	var last, next *time.Time
-	err := row.Scan(&d.Account, &d.Seq, &d.ExternalID, &d.Kind, &d.At, &d.State, &d.Attempts, &last, &d.LastStatus, &d.LastError, &next, &d.CreatedAt)
+	err := row.Scan(&d.Account, &d.Seq, &d.ExternalID, &d.Kind, &d.At, &d.State, &d.Attempts, &last, &d.LastStatus,
+		&d.LastError, &next, &d.CreatedAt)
 	d.At, d.LastAttempt, d.NextAttempt, d.CreatedAt = d.At.UTC(), orZero(last), orZero(next), d.CreatedAt.UTC()
 	return d, err
 }
@@ -89,9 +90,12 @@ func scanDelivery(row pgx.CollectableRow) (Delivery, error) {
 // Cursor is a place in a list of deliveries, opaque to callers. Empty is the beginning, and the end.
 type Cursor string
 
-// Deliveries reads a page of an endpoint's deliveries, newest first, from a cursor on; next is where the page after it begins, empty when there is
-// none. Errors: kind Meaning (fields "cursor", "limit"), ErrNoEndpoint, ErrUnavailable.
-func (s *Service) Deliveries(ctx context.Context, endpoint uuid.UUID, from Cursor, limit int) (_ []Delivery, next Cursor, err error) {
+// Deliveries reads a page of an endpoint's deliveries, newest first, from a cursor on; next is
+// where the page after it begins, empty when there is none. Errors: kind Meaning (fields "cursor",
+// "limit"), ErrNoEndpoint, ErrUnavailable.
+func (s *Service) Deliveries(ctx context.Context, endpoint uuid.UUID, from Cursor, limit int) (_ []Delivery,
+	next Cursor, err error,
+) {
 	if limit < 1 || limit > MaxPage {
 		return nil, "", problem.Invalid("limit", "must be between 1 and %d", MaxPage)
 	}
@@ -103,7 +107,8 @@ func (s *Service) Deliveries(ctx context.Context, endpoint uuid.UUID, from Curso
 		return nil, "", err
 	}
 	rows, err := s.pool.Query(ctx, sqlDeliveries+` and (d.created_at, d.account, d.seq) < ($2, $3, $4)
-		order by d.created_at desc, d.account desc, d.seq desc limit $5`, endpoint, before.CreatedAt, before.Account, before.Seq, limit+1)
+		order by d.created_at desc, d.account desc, d.seq desc limit $5`, endpoint, before.CreatedAt,
+		before.Account, before.Seq, limit+1)
 	if err != nil {
 		return nil, "", ErrUnavailable.Because(err)
 	}
@@ -146,7 +151,11 @@ func (c Cursor) parse() (Delivery, error) {
 	if micros > math.MaxInt64 || time.UnixMicro(int64(micros)).After(latest) || seq > math.MaxInt64 {
 		return Delivery{}, errors.New("out of range")
 	}
-	return Delivery{CreatedAt: time.UnixMicro(int64(micros)).UTC(), Account: uuid.UUID(raw[8 : 8+16]), Seq: int64(seq)}, nil
+	return Delivery{
+		CreatedAt: time.UnixMicro(int64(micros)).UTC(),
+		Account:   uuid.UUID(raw[8 : 8+16]),
+		Seq:       int64(seq),
+	}, nil
 }
 
 const (
@@ -157,33 +166,38 @@ const (
 	on conflict (endpoint, account) do update set next_at = least(webhook_lanes.next_at, excluded.next_at)`
 )
 
-// Redeliver sends an event once more, by the id that Delivery.ID gives: once, before what waits in its lane. One that is pending is tried at once.
-// Errors: ErrNoEndpoint, ErrNoDelivery, ErrDisabled, ErrKeyReused, ErrUnavailable.
-func (s *Service) Redeliver(ctx context.Context, key string, endpoint uuid.UUID, id string) (_ Delivery, replayed bool, err error) {
-	return request(ctx, s, key, fingerprint("redeliver", endpoint.String(), id), func(tx pgx.Tx) (d Delivery, err error) {
-		account, seq, ok := parseEventID(id)
-		e, err := changed(ctx, tx, "select "+endpointColumns+" from webhook_endpoints where id = $1 and deleted_at is null", endpoint)
-		switch {
-		case err != nil:
+// Redeliver sends an event once more, by the id that Delivery.ID gives: once, before what waits in
+// its lane. One that is pending is tried at once. Errors: ErrNoEndpoint, ErrNoDelivery,
+// ErrDisabled, ErrKeyReused, ErrUnavailable.
+func (s *Service) Redeliver(ctx context.Context, key string, endpoint uuid.UUID, id string) (_ Delivery,
+	replayed bool, err error,
+) {
+	return request(ctx, s, key, fingerprint("redeliver", endpoint.String(), id),
+		func(tx pgx.Tx) (d Delivery, err error) {
+			account, seq, ok := parseEventID(id)
+			e, err := changed(ctx, tx, "select "+endpointColumns+
+				" from webhook_endpoints where id = $1 and deleted_at is null", endpoint)
+			switch {
+			case err != nil:
+				return d, err
+			case !ok:
+				return d, ErrNoDelivery
+			case !e.DisabledAt.IsZero():
+				return d, ErrDisabled
+			}
+			if _, err = tx.Exec(ctx, sqlDueNow, endpoint, account, s.o.Clock()); err != nil {
+				return d, err
+			}
+			if _, err = tx.Exec(ctx, sqlAgain, account, seq, endpoint); err != nil {
+				return d, err
+			}
+			rows, err := tx.Query(ctx, sqlDeliveries+" and d.account = $2 and d.seq = $3", endpoint, account, seq)
+			if err != nil {
+				return d, err
+			}
+			if d, err = pgx.CollectExactlyOneRow(rows, scanDelivery); errors.Is(err, pgx.ErrNoRows) {
+				err = ErrNoDelivery
+			}
 			return d, err
-		case !ok:
-			return d, ErrNoDelivery
-		case !e.DisabledAt.IsZero():
-			return d, ErrDisabled
-		}
-		if _, err = tx.Exec(ctx, sqlDueNow, endpoint, account, s.o.Clock()); err != nil {
-			return d, err
-		}
-		if _, err = tx.Exec(ctx, sqlAgain, account, seq, endpoint); err != nil {
-			return d, err
-		}
-		rows, err := tx.Query(ctx, sqlDeliveries+" and d.account = $2 and d.seq = $3", endpoint, account, seq)
-		if err != nil {
-			return d, err
-		}
-		if d, err = pgx.CollectExactlyOneRow(rows, scanDelivery); errors.Is(err, pgx.ErrNoRows) {
-			err = ErrNoDelivery
-		}
-		return d, err
-	})
+		})
 }

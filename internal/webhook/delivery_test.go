@@ -27,12 +27,14 @@ func TestAnEventArrivesSigned(t *testing.T) {
 		t.Fatalf("%d arrived", len(all))
 	}
 	for i, a := range all {
-		if a.kind != webhook.Kinds[i] || a.account != "maya" || a.number != i+1 || a.signed != 1 || a.id != webhook.EventID(maya, int64(i+1)) {
+		if a.kind != webhook.Kinds[i] || a.account != "maya" || a.number != i+1 || a.signed != 1 ||
+			a.id != webhook.EventID(maya, int64(i+1)) {
 			t.Errorf("%+v", a)
 		}
 	}
 	for i, d := range o.deliveries(e.ID) {
-		if d.State != webhook.Delivered || d.Attempts != 1 || d.LastStatus != http.StatusNoContent || d.LastError != "" || d.ID() != all[i].id || d.ExternalID != "maya" {
+		if d.State != webhook.Delivered || d.Attempts != 1 || d.LastStatus != http.StatusNoContent ||
+			d.LastError != "" || d.ID() != all[i].id || d.ExternalID != "maya" {
 			t.Errorf("%+v", d)
 		}
 	}
@@ -59,7 +61,8 @@ func TestWhoGetsWhat(t *testing.T) {
 	o.deliver()
 	o.tell(maya, 1)
 	o.deliver()
-	if got := fmt.Sprint(grants.taken("maya"), all.taken("maya"), len(grants.arrivals()), len(all.arrivals())); got != "[3 4 5 6] [2 3 4] 4 3" {
+	if got := fmt.Sprint(grants.taken("maya"), all.taken("maya"), len(grants.arrivals()),
+		len(all.arrivals())); got != "[3 4 5 6] [2 3 4] 4 3" {
 		t.Error(got)
 	}
 	if n := o.count("select count(*) from webhook_events where seq = 1"); n != 0 {
@@ -93,7 +96,8 @@ func TestEventsThatComeAgain(t *testing.T) {
 	}
 }
 
-// A receiver that refuses every third request, is down for an hour and comes back takes every event in the end, in order per account.
+// A receiver that refuses every third request, is down for an hour and comes back takes every event
+// in the end, in order per account.
 func TestOrderUnderFailures(t *testing.T) {
 	t.Parallel()
 	o := newOffice(t)
@@ -164,7 +168,8 @@ func TestTheFirstToGetThroughWakesTheOthers(t *testing.T) {
 	s.wantTaken("maya", 2)
 }
 
-// An event comes in while its lane is being cleared away: it must not be left behind. Both are done by many, over and over.
+// An event comes in while its lane is being cleared away: it must not be left behind. Both are done
+// by many, over and over.
 func TestNoEventIsLeftBehind(t *testing.T) {
 	t.Parallel()
 	o := newOffice(t)
@@ -209,7 +214,8 @@ func TestNoEventIsLeftBehind(t *testing.T) {
 	}
 }
 
-// With nothing getting through for three days the endpoint is disabled, and says so. What happens meanwhile waits for it.
+// With nothing getting through for three days the endpoint is disabled, and says so. What happens
+// meanwhile waits for it.
 func TestPersistentFailureDisables(t *testing.T) {
 	t.Parallel()
 	o := newOffice(t)
@@ -228,7 +234,8 @@ func TestPersistentFailureDisables(t *testing.T) {
 	if got.DisabledAt.IsZero() || got.DisabledReason != "Nothing got through for 3 days. Last: answered 500." {
 		t.Errorf("%+v", got)
 	}
-	if log := o.log.String(); strings.Count(log, "a webhook endpoint is disabled") != 1 || !strings.Contains(log, e.ID.String()) {
+	if log := o.log.String(); strings.Count(log, "a webhook endpoint is disabled") != 1 ||
+		!strings.Contains(log, e.ID.String()) {
 		t.Errorf("the log says %s", log)
 	}
 	tries := len(s.arrivals())
@@ -241,11 +248,13 @@ func TestPersistentFailureDisables(t *testing.T) {
 		t.Errorf("%d more attempts after it was disabled", n-tries)
 	}
 	other.wantTaken("maya", 4)
-	if _, _, err := o.Redeliver(t.Context(), "k", e.ID, webhook.EventID(maya, 1)); err == nil || err.Error() != webhook.ErrDisabled.Error() {
+	if _, _, err := o.Redeliver(t.Context(), "k", e.ID, webhook.EventID(maya, 1)); err == nil ||
+		err.Error() != webhook.ErrDisabled.Error() {
 		t.Errorf("redelivery: %v", err)
 	}
 	s.set(nil)
-	if got, err := o.Enable(t.Context(), e.ID); err != nil || !got.DisabledAt.IsZero() || got.DisabledReason != "" || !got.FailingSince.IsZero() {
+	if got, err := o.Enable(t.Context(),
+		e.ID); err != nil || !got.DisabledAt.IsZero() || got.DisabledReason != "" || !got.FailingSince.IsZero() {
 		t.Errorf("%+v, %v", got, err)
 	}
 	o.deliver()
@@ -280,13 +289,14 @@ func TestGoneDisablesAtOnce(t *testing.T) {
 	o.tell(o.account("maya"), 2)
 	o.deliver()
 	o.pass(time.Hour)
-	if got := o.get(e.ID); !got.DisabledAt.Equal(start) || got.DisabledReason != "It answered 410 Gone." || len(s.arrivals()) != 1 {
+	if got := o.get(e.ID); !got.DisabledAt.Equal(start) || got.DisabledReason != "It answered 410 Gone." ||
+		len(s.arrivals()) != 1 {
 		t.Errorf("%+v after %d", got, len(s.arrivals()))
 	}
 }
 
-// One event that a receiver never takes, while it takes others, is given up after three days; the rest of its account goes on in order, and the other
-// accounts never waited.
+// One event that a receiver never takes, while it takes others, is given up after three days; the
+// rest of its account goes on in order, and the other accounts never waited.
 func TestAnEventThatIsNeverTaken(t *testing.T) {
 	t.Parallel()
 	o := newOffice(t)
@@ -314,7 +324,8 @@ func TestAnEventThatIsNeverTaken(t *testing.T) {
 	list := o.deliveries(e.ID)
 	for _, d := range list {
 		refused := d.Account == maya && d.Seq == 2
-		if (d.State == webhook.Failed) != refused || refused && (d.LastStatus != 422 || d.LastError != "answered 422" || d.Attempts < 60) {
+		if (d.State == webhook.Failed) != refused ||
+			refused && (d.LastStatus != 422 || d.LastError != "answered 422" || d.Attempts < 60) {
 			t.Errorf("%+v", d)
 		}
 	}
@@ -332,7 +343,8 @@ func TestAnEventThatIsNeverTaken(t *testing.T) {
 		t.Errorf("taken: %s", got)
 	}
 	s.set(nil)
-	if _, replayed, err := o.Redeliver(t.Context(), "again", e.ID, webhook.EventID(maya, 2)); err != nil || !replayed {
+	if _, replayed, err := o.Redeliver(t.Context(), "again", e.ID, webhook.EventID(maya, 2)); err != nil ||
+		!replayed {
 		t.Errorf("the same key: %v, %v", replayed, err)
 	}
 	o.deliver()
@@ -354,7 +366,8 @@ func TestRotation(t *testing.T) {
 	if err != nil || rotated.Secret == e.Secret || !rotated.OldSecretUntil.Equal(start.Add(24*time.Hour)) {
 		t.Fatalf("%+v, %v", rotated, err)
 	}
-	if again, replayed, err := o.Rotate(t.Context(), "k", e.ID); err != nil || !replayed || again.Secret != rotated.Secret {
+	if again, replayed, err := o.Rotate(t.Context(), "k", e.ID); err != nil || !replayed ||
+		again.Secret != rotated.Secret {
 		t.Errorf("the same key: %+v, %v", again, err)
 	}
 	s.secrets = []string{e.Secret, rotated.Secret}
@@ -378,7 +391,8 @@ func TestRotation(t *testing.T) {
 	if all := s.arrivals(); all[3].signed != 1 {
 		t.Error("the new secret does not sign")
 	}
-	if _, _, err := o.Rotate(t.Context(), "k2", uuid.New()); err == nil || err.Error() != webhook.ErrNoEndpoint.Error() {
+	if _, _, err := o.Rotate(t.Context(), "k2", uuid.New()); err == nil ||
+		err.Error() != webhook.ErrNoEndpoint.Error() {
 		t.Errorf("rotating nothing: %v", err)
 	}
 }
@@ -410,8 +424,11 @@ func TestSweep(t *testing.T) {
 	o.deliver()
 	s.wantTaken("maya", 8)
 	for query, want := range map[string]int{
-		"select count(*) from webhook_events": 1, "select count(*) from webhook_deliveries": 1, "select count(*) from webhook_lanes": 0,
-		"select count(*) from webhook_endpoints": 1, "select count(*) from webhook_requests": 0,
+		"select count(*) from webhook_events":     1,
+		"select count(*) from webhook_deliveries": 1,
+		"select count(*) from webhook_lanes":      0,
+		"select count(*) from webhook_endpoints":  1,
+		"select count(*) from webhook_requests":   0,
 	} {
 		if n := o.count(query); n != want {
 			t.Errorf("%s: %d, want %d", query, n, want)
@@ -463,7 +480,8 @@ func TestALaneThatIsSentFromTwice(t *testing.T) {
 	}
 }
 
-// A server dies after the subscriber has answered, and before that is noted: the event goes out again, with the id that tells the subscriber so.
+// A server dies after the subscriber has answered, and before that is noted: the event goes out
+// again, with the id that tells the subscriber so.
 func TestACrashBeforeTheNote(t *testing.T) {
 	t.Parallel()
 	o := newOffice(t)
@@ -483,7 +501,8 @@ func TestACrashBeforeTheNote(t *testing.T) {
 		if more, err := o.Next(ctx, lanes[0]); more || err != nil {
 			t.Errorf("%v, %v", more, err)
 		}
-		if list := o.deliveries(e.ID); list[0].Attempts != 0 || list[0].State != webhook.Pending || !o.get(e.ID).FailingSince.IsZero() {
+		if list := o.deliveries(e.ID); list[0].Attempts != 0 || list[0].State != webhook.Pending ||
+			!o.get(e.ID).FailingSince.IsZero() {
 			t.Errorf("something is noted: %+v", list[0])
 		}
 	}

@@ -13,7 +13,8 @@ import (
 	"pop.store/credits/internal/problem"
 )
 
-// overlap is how long the secret before signs as well, so that receivers can change to the new one when it suits them.
+// overlap is how long the secret before signs as well, so that receivers can change to the new one
+// when it suits them.
 const overlap = 24 * time.Hour
 
 // Endpoint is where events are sent. Zero instants: never.
@@ -40,8 +41,9 @@ type CreateParams struct {
 	Kinds []string // nil: all
 }
 
-// Create makes an endpoint. Errors: kind Meaning (fields "events", "url"), ErrTooMany, ErrKeyReused, ErrUnavailable;
-// ErrNoEndpoint for a request that comes again after the endpoint was deleted.
+// Create makes an endpoint. Errors: kind Meaning (fields "events", "url"), ErrTooMany,
+// ErrKeyReused, ErrUnavailable; ErrNoEndpoint for a request that comes again after the endpoint was
+// deleted.
 func (s *Service) Create(ctx context.Context, key string, p CreateParams) (_ Secret, replayed bool, err error) {
 	if p.Kinds, err = checkKinds(p.Kinds); err != nil {
 		return Secret{}, false, err
@@ -49,22 +51,29 @@ func (s *Service) Create(ctx context.Context, key string, p CreateParams) (_ Sec
 	if err := checkURL(p.URL, s.o.AllowPrivate); err != nil {
 		return Secret{}, false, err
 	}
-	return s.secretRequest(ctx, key, fingerprint(append([]string{"create", p.URL}, p.Kinds...)...), func(tx pgx.Tx, secret []byte) (Endpoint, error) {
-		if _, err := tx.Exec(ctx, sqlOneAtATime); err != nil {
-			return Endpoint{}, err
-		}
-		e := Endpoint{ID: uuid.New(), URL: p.URL, Kinds: p.Kinds, CreatedAt: s.o.Clock()}
-		tag, err := tx.Exec(ctx, `insert into webhook_endpoints (id, url, kinds, secret, created_at) select $1, $2, $3, $4, $5
-			where (select count(*) from webhook_endpoints where deleted_at is null) < $6`, e.ID, e.URL, e.Kinds, s.seal(e.ID, secret), e.CreatedAt, MaxEndpoints)
-		if err == nil && tag.RowsAffected() == 0 {
-			err = ErrTooMany
-		}
-		return e, err
-	})
+	return s.secretRequest(ctx, key, fingerprint(append([]string{"create", p.URL}, p.Kinds...)...),
+		func(tx pgx.Tx, secret []byte) (Endpoint, error) {
+			if _, err := tx.Exec(ctx, sqlOneAtATime); err != nil {
+				return Endpoint{}, err
+			}
+			e := Endpoint{
+				ID:        uuid.New(),
+				URL:       p.URL,
+				Kinds:     p.Kinds,
+				CreatedAt: s.o.Clock(),
+			}
+			tag, err := tx.Exec(ctx, `insert into webhook_endpoints (id, url, kinds, secret, created_at) select $1, $2, $3, $4, $5
+			where (select count(*) from webhook_endpoints where deleted_at is null) < $6`, e.ID, e.URL, e.Kinds,
+				s.seal(e.ID, secret), e.CreatedAt, MaxEndpoints)
+			if err == nil && tag.RowsAffected() == 0 {
+				err = ErrTooMany
+			}
+			return e, err
+		})
 }
 
-// sqlOneAtATime has endpoints made one after the other: their number is counted, and of those made at the same time
-// none would see the others.
+// sqlOneAtATime has endpoints made one after the other: their number is counted, and of those made
+// at the same time none would see the others.
 const sqlOneAtATime = `select pg_advisory_xact_lock(hashtext('credits webhook endpoints'))`
 
 // checkKinds puts the kinds in order, each once.
@@ -87,7 +96,8 @@ func scanEndpoint(row pgx.CollectableRow) (Endpoint, error) {
 	var e Endpoint
 	var oldUntil, failing, disabled *time.Time
 	err := row.Scan(&e.ID, &e.URL, &e.Kinds, &e.CreatedAt, &oldUntil, &failing, &disabled, &e.DisabledReason)
-	e.CreatedAt, e.OldSecretUntil, e.FailingSince, e.DisabledAt = e.CreatedAt.UTC(), orZero(oldUntil), orZero(failing), orZero(disabled)
+	e.CreatedAt, e.OldSecretUntil, e.FailingSince, e.DisabledAt = e.CreatedAt.UTC(), orZero(oldUntil),
+		orZero(failing), orZero(disabled)
 	return e, err
 }
 
@@ -116,7 +126,8 @@ func (s *Service) Get(ctx context.Context, id uuid.UUID) (Endpoint, error) {
 }
 
 func (s *Service) endpoints(ctx context.Context, where string, args ...any) ([]Endpoint, error) {
-	rows, err := s.pool.Query(ctx, "select "+endpointColumns+" from webhook_endpoints where deleted_at is null and "+where+" order by created_at, id", args...)
+	rows, err := s.pool.Query(ctx, "select "+endpointColumns+
+		" from webhook_endpoints where deleted_at is null and "+where+" order by created_at, id", args...)
 	if err != nil {
 		return nil, ErrUnavailable.Because(err)
 	}
@@ -124,13 +135,14 @@ func (s *Service) endpoints(ctx context.Context, where string, args ...any) ([]E
 	return list, known(err)
 }
 
-// sqlDelete removes the secrets, too, also from the answers that are kept; answers of before have them inside.
+// sqlDelete removes the secrets, too, also from the answers that are kept; answers of before have
+// them inside.
 const sqlDelete = `with forgotten as (
 		update webhook_requests set secret = null, answer = answer - 'Secret' where endpoint = $1 or (answer ? 'Secret' and answer->>'ID' = $1::text))
 	update webhook_endpoints set deleted_at = $2, secret = '', old_secret = '' where id = $1 and deleted_at is null`
 
-// Delete ends an endpoint at once, and forgets its secrets. What waits for it is not sent; the sweep removes it.
-// Errors: ErrNoEndpoint, ErrUnavailable.
+// Delete ends an endpoint at once, and forgets its secrets. What waits for it is not sent; the
+// sweep removes it. Errors: ErrNoEndpoint, ErrUnavailable.
 func (s *Service) Delete(ctx context.Context, id uuid.UUID) error {
 	tag, err := s.pool.Exec(ctx, sqlDelete, id, s.o.Clock())
 	if err == nil && tag.RowsAffected() == 0 {
@@ -143,11 +155,13 @@ const sqlRotate = `update webhook_endpoints set old_secret = secret, old_secret_
 	where id = $1 and deleted_at is null
 	returning ` + endpointColumns
 
-// Rotate gives an endpoint a new secret. For a day requests are signed with the one before as well. Errors: ErrNoEndpoint, ErrKeyReused, ErrUnavailable.
+// Rotate gives an endpoint a new secret. For a day requests are signed with the one before as well.
+// Errors: ErrNoEndpoint, ErrKeyReused, ErrUnavailable.
 func (s *Service) Rotate(ctx context.Context, key string, id uuid.UUID) (_ Secret, replayed bool, err error) {
-	return s.secretRequest(ctx, key, fingerprint("rotate", id.String()), func(tx pgx.Tx, secret []byte) (Endpoint, error) {
-		return changed(ctx, tx, sqlRotate, id, s.o.Clock().Add(overlap), s.seal(id, secret))
-	})
+	return s.secretRequest(ctx, key, fingerprint("rotate", id.String()),
+		func(tx pgx.Tx, secret []byte) (Endpoint, error) {
+			return changed(ctx, tx, sqlRotate, id, s.o.Clock().Add(overlap), s.seal(id, secret))
+		})
 }
 
 // changed carries out a statement about one endpoint: ErrNoEndpoint when there is none.
@@ -177,8 +191,9 @@ const (
 	where l.endpoint = $1 and l.account = w.account`
 )
 
-// Enable lets an endpoint have events again, beginning with what has waited for it; one that was never disabled gets them tried at once. Doing it again
-// changes nothing. Errors: ErrNoEndpoint, ErrUnavailable.
+// Enable lets an endpoint have events again, beginning with what has waited for it; one that was
+// never disabled gets them tried at once. Doing it again changes nothing. Errors: ErrNoEndpoint,
+// ErrUnavailable.
 func (s *Service) Enable(ctx context.Context, id uuid.UUID) (e Endpoint, err error) {
 	err = pgx.BeginFunc(ctx, s.pool, func(tx pgx.Tx) error {
 		if e, err = changed(ctx, tx, sqlEnable, id); err != nil {

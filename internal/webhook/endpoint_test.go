@@ -20,9 +20,13 @@ import (
 func TestCreate(t *testing.T) {
 	t.Parallel()
 	o := newOffice(t)
-	p := webhook.CreateParams{URL: "https://example.com/x", Kinds: []string{ledger.EventHoldExpired, ledger.EventBalanceLow, ledger.EventHoldExpired}}
+	p := webhook.CreateParams{
+		URL:   "https://example.com/x",
+		Kinds: []string{ledger.EventHoldExpired, ledger.EventBalanceLow, ledger.EventHoldExpired},
+	}
 	first, replayed, err := o.Create(t.Context(), "k", p)
-	if err != nil || replayed || first.URL != p.URL || !slices.Equal(first.Kinds, []string{"balance.low", "hold.expired"}) || !first.CreatedAt.Equal(start) {
+	if err != nil || replayed || first.URL != p.URL ||
+		!slices.Equal(first.Kinds, []string{"balance.low", "hold.expired"}) || !first.CreatedAt.Equal(start) {
 		t.Errorf("%+v, %v", first, err)
 	}
 	o.clock.Advance(time.Hour)
@@ -40,7 +44,8 @@ func TestCreate(t *testing.T) {
 	}
 	other := o.endpoint("https://example.com/x")
 	list, err := o.List(t.Context())
-	if err != nil || len(list) != 2 || list[0].ID != first.ID || list[1].ID != other.ID || len(list[1].Kinds) != 0 || first.Secret == other.Secret {
+	if err != nil || len(list) != 2 || list[0].ID != first.ID || list[1].ID != other.ID ||
+		len(list[1].Kinds) != 0 || first.Secret == other.Secret {
 		t.Errorf("%+v, %v", list, err)
 	}
 }
@@ -85,20 +90,25 @@ func TestCreateRefuses(t *testing.T) {
 		p     webhook.CreateParams
 		field string
 	}{
-		"no address":    {o.Service, webhook.CreateParams{}, "url"},
-		"http":          {strict, webhook.CreateParams{URL: "http://example.com/"}, "url"},
-		"loopback":      {strict, webhook.CreateParams{URL: "https://127.0.0.1/"}, "url"},
-		"no events":     {o.Service, webhook.CreateParams{URL: "https://example.com/", Kinds: []string{}}, "events"},
-		"unknown event": {o.Service, webhook.CreateParams{URL: "https://example.com/", Kinds: []string{"balance.low", "balance.*"}}, "events[1]"},
+		"no address": {o.Service, webhook.CreateParams{}, "url"},
+		"http":       {strict, webhook.CreateParams{URL: "http://example.com/"}, "url"},
+		"loopback":   {strict, webhook.CreateParams{URL: "https://127.0.0.1/"}, "url"},
+		"no events":  {o.Service, webhook.CreateParams{URL: "https://example.com/", Kinds: []string{}}, "events"},
+		"unknown event": {o.Service, webhook.CreateParams{
+			URL:   "https://example.com/",
+			Kinds: []string{"balance.low", "balance.*"},
+		}, "events[1]"},
 	} {
-		if _, _, err := c.s.Create(t.Context(), "k", c.p); problem.Of(err).Kind != problem.Meaning || problem.Of(err).Field != c.field {
+		if _, _, err := c.s.Create(t.Context(), "k", c.p); problem.Of(err).Kind != problem.Meaning ||
+			problem.Of(err).Field != c.field {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
 	for range webhook.MaxEndpoints {
 		o.endpoint("https://example.com/")
 	}
-	if _, _, err := o.Create(t.Context(), "k", webhook.CreateParams{URL: "https://example.com/"}); !errors.Is(err, webhook.ErrTooMany) {
+	if _, _, err := o.Create(t.Context(), "k", webhook.CreateParams{URL: "https://example.com/"}); !errors.Is(err,
+		webhook.ErrTooMany) {
 		t.Errorf("one too many: %v", err)
 	}
 	// A refusal binds no key.
@@ -109,7 +119,8 @@ func TestCreateRefuses(t *testing.T) {
 	if err := o.Delete(t.Context(), list[0].ID); err != nil {
 		t.Fatal(err)
 	}
-	if _, replayed, err := o.Create(t.Context(), "k", webhook.CreateParams{URL: "https://example.com/"}); err != nil || replayed {
+	if _, replayed, err := o.Create(t.Context(), "k",
+		webhook.CreateParams{URL: "https://example.com/"}); err != nil || replayed {
 		t.Error(replayed, err)
 	}
 }
@@ -135,7 +146,14 @@ func TestDelete(t *testing.T) {
 	_, _, rotate := o.Rotate(t.Context(), "a", e.ID)
 	_, _, again := o.Redeliver(t.Context(), "b", e.ID, webhook.EventID(maya, 1))
 	_, _, list := o.Deliveries(t.Context(), e.ID, "", 1)
-	for what, err := range map[string]error{"delete": o.Delete(t.Context(), e.ID), "get": get, "enable": enable, "rotate": rotate, "redeliver": again, "deliveries": list} {
+	for what, err := range map[string]error{
+		"delete":     o.Delete(t.Context(), e.ID),
+		"get":        get,
+		"enable":     enable,
+		"rotate":     rotate,
+		"redeliver":  again,
+		"deliveries": list,
+	} {
 		if !errors.Is(err, webhook.ErrNoEndpoint) {
 			t.Errorf("%s: %v", what, err)
 		}
@@ -170,7 +188,9 @@ func TestPagesOfDeliveries(t *testing.T) {
 				got = append(got, d.ID())
 			}
 		}
-		if len(got) != 9 || !slices.EqualFunc(got, all, func(id string, d webhook.Delivery) bool { return id == d.ID() }) {
+		if len(got) != 9 || !slices.EqualFunc(got, all, func(id string, d webhook.Delivery) bool {
+			return id == d.ID()
+		}) {
 			t.Errorf("pages of %d: %v", size, got)
 		}
 	}
@@ -194,7 +214,10 @@ func TestPagesOfDeliveries(t *testing.T) {
 	if _, _, err := o.Deliveries(t.Context(), e.ID, "x", 1); problem.Of(err).Field != "cursor" {
 		t.Error(err)
 	}
-	for _, id := range []string{"", "x", webhook.EventID(maya, 7), webhook.EventID(uuid.New(), 1), strings.ToUpper(webhook.EventID(maya, 1))} {
+	for _, id := range []string{
+		"", "x", webhook.EventID(maya, 7), webhook.EventID(uuid.New(), 1),
+		strings.ToUpper(webhook.EventID(maya, 1)),
+	} {
 		if _, _, err := o.Redeliver(t.Context(), "k", e.ID, id); !errors.Is(err, webhook.ErrNoDelivery) {
 			t.Errorf("redelivery of %q: %v", id, err)
 		}
@@ -221,8 +244,19 @@ func TestUnavailable(t *testing.T) {
 	_, next := o.Next(t.Context(), webhook.Lane{})
 	_, sweep := o.Sweep(t.Context(), 1)
 	for what, err := range map[string]error{
-		"create": create, "list": list, "get": get, "delete": o.Delete(t.Context(), id), "rotate": rotate, "enable": enable, "redeliver": again,
-		"deliveries": log, "due": due, "active": active, "next": next, "sweep": sweep, "take": o.Take(t.Context(), o.events(id, "balance.low")),
+		"create":     create,
+		"list":       list,
+		"get":        get,
+		"delete":     o.Delete(t.Context(), id),
+		"rotate":     rotate,
+		"enable":     enable,
+		"redeliver":  again,
+		"deliveries": log,
+		"due":        due,
+		"active":     active,
+		"next":       next,
+		"sweep":      sweep,
+		"take":       o.Take(t.Context(), o.events(id, "balance.low")),
 	} {
 		if !errors.Is(err, webhook.ErrUnavailable) {
 			t.Errorf("%s: %v", what, err)

@@ -10,7 +10,8 @@ import (
 	"pop.store/credits/db/testdb"
 )
 
-// An event is on its way into a lane that is just being cleared away as empty: whoever clears waits for it, sees it, and leaves the lane.
+// An event is on its way into a lane that is just being cleared away as empty: whoever clears waits
+// for it, sees it, and leaves the lane.
 func TestALaneIsNotClearedUnderAnEvent(t *testing.T) {
 	t.Parallel()
 	pool := testdb.New(t)
@@ -23,7 +24,8 @@ func TestALaneIsNotClearedUnderAnEvent(t *testing.T) {
 	lane := Lane{made.ID, uuid.New()}
 	_, err = pool.Exec(t.Context(), "insert into webhook_lanes values ($1, $2, $3)", lane.Endpoint, lane.Account, now)
 	if err == nil {
-		_, err = pool.Exec(t.Context(), "insert into accounts (external_id, id, created_at) values ('maya', $1, $2)", lane.Account, now)
+		_, err = pool.Exec(t.Context(),
+			"insert into accounts (external_id, id, created_at) values ('maya', $1, $2)", lane.Account, now)
 	}
 	if err != nil {
 		t.Fatal(err)
@@ -32,14 +34,16 @@ func TestALaneIsNotClearedUnderAnEvent(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	_, err = tx.Exec(t.Context(), sqlTake, []uuid.UUID{lane.Account}, []int64{1}, []time.Time{now}, []string{"balance.low"}, []string{"{}"}, now)
+	_, err = tx.Exec(t.Context(), sqlTake, []uuid.UUID{lane.Account}, []int64{1}, []time.Time{now},
+		[]string{"balance.low"}, []string{"{}"}, now)
 	if err != nil {
 		t.Fatal(err)
 	}
 	cleared := make(chan error, 1)
 	go func() { cleared <- s.clear(t.Context(), lane) }()
 	for waits := false; !waits && len(cleared) == 0; {
-		err := pool.QueryRow(t.Context(), "select count(*) > 0 from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'").Scan(&waits)
+		err := pool.QueryRow(t.Context(),
+			"select count(*) > 0 from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'").Scan(&waits)
 		if err != nil {
 			t.Fatal(err)
 		}

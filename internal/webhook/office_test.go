@@ -59,8 +59,17 @@ func (b *lockedBuffer) String() string {
 
 func newOffice(t *testing.T) *office {
 	t.Helper()
-	o := &office{t: t, pool: testdb.New(t), clock: clock.NewManual(start), told: map[uuid.UUID]int64{}}
-	o.Service = webhook.New(o.pool, webhook.Options{Clock: o.clock.Now, Log: slog.New(slog.NewTextHandler(&o.log, nil)), AllowPrivate: true})
+	o := &office{
+		t:     t,
+		pool:  testdb.New(t),
+		clock: clock.NewManual(start),
+		told:  map[uuid.UUID]int64{},
+	}
+	o.Service = webhook.New(o.pool, webhook.Options{
+		Clock:        o.clock.Now,
+		Log:          slog.New(slog.NewTextHandler(&o.log, nil)),
+		AllowPrivate: true,
+	})
 	return o
 }
 
@@ -68,7 +77,8 @@ func newOffice(t *testing.T) *office {
 func (o *office) account(name string) uuid.UUID {
 	o.t.Helper()
 	id := uuid.New()
-	if _, err := o.pool.Exec(o.t.Context(), "insert into accounts (external_id, id, created_at) values ($1, $2, $3)", name, id, start); err != nil {
+	if _, err := o.pool.Exec(o.t.Context(),
+		"insert into accounts (external_id, id, created_at) values ($1, $2, $3)", name, id, start); err != nil {
 		o.t.Fatal(err)
 	}
 	return id
@@ -80,7 +90,12 @@ func (o *office) events(account uuid.UUID, kinds ...string) []ledger.Told {
 	for i, kind := range kinds {
 		o.told[account]++
 		data := json.RawMessage(`{"amount":"0.05","number":` + strconv.FormatInt(o.told[account], 10) + `}`)
-		list[i] = ledger.Told{Account: account, Event: ledger.Event{Seq: o.told[account], At: o.clock.Now(), Kind: kind, Data: data}}
+		list[i] = ledger.Told{Account: account, Event: ledger.Event{
+			Seq:  o.told[account],
+			At:   o.clock.Now(),
+			Kind: kind,
+			Data: data,
+		}}
 	}
 	return list
 }
@@ -234,10 +249,15 @@ func (s *subscriber) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		s.t.Errorf("the body is %s: %v", body, err)
 	}
 	a := arrival{
-		id: r.Header.Get("webhook-id"), signature: r.Header.Get("webhook-signature"), kind: event.Type, account: event.Data.Account, number: event.Data.Number,
-		status: http.StatusNoContent,
+		id:        r.Header.Get("webhook-id"),
+		signature: r.Header.Get("webhook-signature"),
+		kind:      event.Type,
+		account:   event.Data.Account,
+		number:    event.Data.Number,
+		status:    http.StatusNoContent,
 	}
-	if r.Method != http.MethodPost || r.Header.Get("Content-Type") != "application/json" || r.URL.RequestURI() != "/hooks?of=credits" {
+	if r.Method != http.MethodPost || r.Header.Get("Content-Type") != "application/json" ||
+		r.URL.RequestURI() != "/hooks?of=credits" {
 		s.t.Errorf("%s %s as %q", r.Method, r.URL, r.Header.Get("Content-Type"))
 	}
 	a.signed = s.verify(r.Header, body)
@@ -248,7 +268,8 @@ func (s *subscriber) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	w.WriteHeader(a.status)
 }
 
-// verify counts the secrets by which a request is signed, as the specification says: HMAC-SHA256 of "id.timestamp.body".
+// verify counts the secrets by which a request is signed, as the specification says: HMAC-SHA256 of
+// "id.timestamp.body".
 func (s *subscriber) verify(h http.Header, body []byte) (signed int) {
 	seconds, err := strconv.ParseInt(h.Get("webhook-timestamp"), 10, 64)
 	if age := s.o.clock.Now().Sub(time.Unix(seconds, 0)); err != nil || age < -time.Minute || age > 5*time.Minute {
@@ -260,7 +281,8 @@ func (s *subscriber) verify(h http.Header, body []byte) (signed int) {
 			s.t.Errorf("the secret is %q", secret)
 		}
 		mac := hmac.New(sha256.New, key)
-		mac.Write(slices.Concat([]byte(h.Get("webhook-id")), []byte("."), []byte(h.Get("webhook-timestamp")), []byte("."), body))
+		mac.Write(slices.Concat([]byte(h.Get("webhook-id")), []byte("."), []byte(h.Get("webhook-timestamp")),
+			[]byte("."), body))
 		for _, part := range strings.Fields(h.Get("webhook-signature")) {
 			version, text, _ := strings.Cut(part, ",")
 			theirs, err := base64.StdEncoding.DecodeString(text)

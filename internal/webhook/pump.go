@@ -10,11 +10,12 @@ import (
 	"github.com/jackc/pgx/v5"
 )
 
-// patience is how long an event is tried from its first attempt on, and how long nothing may get through to an endpoint until it is disabled.
+// patience is how long an event is tried from its first attempt on, and how long nothing may get
+// through to an endpoint until it is disabled.
 const patience = 3 * 24 * time.Hour
 
-// The waits after failures: the first one, three times as long after each, up to the longest; a fifth more or less, so that lanes which failed together
-// do not come back together.
+// The waits after failures: the first one, three times as long after each, up to the longest; a
+// fifth more or less, so that lanes which failed together do not come back together.
 const (
 	firstWait   = 5 * time.Second
 	longestWait = time.Hour
@@ -42,7 +43,8 @@ from webhook_endpoints as e
 cross join lateral (select account from webhook_lanes where endpoint = e.id and next_at <= $1 order by next_at limit $2) as l
 where e.deleted_at is null and e.disabled_at is null`
 
-// Due lists the lanes in which something can be sent now: of each endpoint those that have waited longest, at most limit. The error is ErrUnavailable.
+// Due lists the lanes in which something can be sent now: of each endpoint those that have waited
+// longest, at most limit. The error is ErrUnavailable.
 func (s *Service) Due(ctx context.Context, limit int) ([]Lane, error) {
 	rows, err := s.pool.Query(ctx, sqlDue, s.o.Clock(), limit)
 	if err != nil {
@@ -96,7 +98,8 @@ func (s *Service) head(ctx context.Context, lane Lane) (*head, error) {
 	return &h, err
 }
 
-// signing are the secrets that an endpoint's requests are signed with. An old one that cannot be read is left out.
+// signing are the secrets that an endpoint's requests are signed with. An old one that cannot be
+// read is left out.
 func (s *Service) signing(endpoint uuid.UUID, stored, old []byte) ([][]byte, error) {
 	secret, err := s.unseal(endpoint, stored)
 	if err != nil {
@@ -109,8 +112,9 @@ func (s *Service) signing(endpoint uuid.UUID, stored, old []byte) ([][]byte, err
 	return secrets, nil
 }
 
-// Next sends the next event of a lane, if one is due. more says that another one may be. Of one lane one Next may run at a time: two would send
-// events twice. When ctx ends meanwhile, nothing is noted, and the event is sent again.
+// Next sends the next event of a lane, if one is due. more says that another one may be. Of one
+// lane one Next may run at a time: two would send events twice. When ctx ends meanwhile, nothing is
+// noted, and the event is sent again.
 func (s *Service) Next(ctx context.Context, lane Lane) (more bool, err error) {
 	h, err := s.head(ctx, lane)
 	if err != nil {
@@ -142,7 +146,8 @@ const (
 	and not exists (select from webhook_deliveries where endpoint = $1 and account = $2 and state = 'pending')`
 )
 
-// clear removes a lane in which nothing waits. The lock comes first, in a statement of its own: whoever added an event holds it until that can be seen.
+// clear removes a lane in which nothing waits. The lock comes first, in a statement of its own:
+// whoever added an event holds it until that can be seen.
 func (s *Service) clear(ctx context.Context, lane Lane) error {
 	err := pgx.BeginFunc(ctx, s.pool, func(tx pgx.Tx) error {
 		if _, err := tx.Exec(ctx, sqlLockLane, lane.Endpoint, lane.Account); err != nil {
@@ -154,7 +159,8 @@ func (s *Service) clear(ctx context.Context, lane Lane) error {
 	return known(err)
 }
 
-// What is noted is conditional on the attempts that were counted before: if another one sent the event too, the first note stands.
+// What is noted is conditional on the attempts that were counted before: if another one sent the
+// event too, the first note stands.
 const (
 	sqlAttempted = `update webhook_deliveries set state = $5, attempts = attempts + 1, first_attempt_at = coalesce(first_attempt_at, $6),
 		last_attempt_at = $6, last_status = $7, last_error = $8
@@ -170,13 +176,17 @@ const (
 	sqlWait = `update webhook_lanes set next_at = $3 where endpoint = $1 and account = $2`
 )
 
-func (s *Service) attempted(ctx context.Context, tx pgx.Tx, lane Lane, h *head, state State, o outcome) (first bool, err error) {
-	tag, err := tx.Exec(ctx, sqlAttempted, lane.Account, h.seq, lane.Endpoint, h.attempts, string(state), s.o.Clock(), o.status, o.failure)
+func (s *Service) attempted(ctx context.Context, tx pgx.Tx, lane Lane, h *head, state State,
+	o outcome,
+) (first bool, err error) {
+	tag, err := tx.Exec(ctx, sqlAttempted, lane.Account, h.seq, lane.Endpoint, h.attempts, string(state),
+		s.o.Clock(), o.status, o.failure)
 	return tag.RowsAffected() == 1, err
 }
 
-// noteSuccess goes on to the next event. The first one that gets through again wakes all that wait for the endpoint. Locks are taken in one order
-// everywhere: endpoint, then lanes in their order or one delivery and its lane.
+// noteSuccess goes on to the next event. The first one that gets through again wakes all that wait
+// for the endpoint. Locks are taken in one order everywhere: endpoint, then lanes in their order or
+// one delivery and its lane.
 func (s *Service) noteSuccess(ctx context.Context, lane Lane, h *head, o outcome) (more bool, err error) {
 	err = pgx.BeginFunc(ctx, s.pool, func(tx pgx.Tx) error {
 		if h.failing {
@@ -194,8 +204,10 @@ func (s *Service) noteSuccess(ctx context.Context, lane Lane, h *head, o outcome
 	return more, known(err)
 }
 
-// noteFailure waits before the next attempt; once an event was tried for its time it is given up, and the next one goes on. If nothing else got through
-// in that time either, it is the endpoint that is disabled, and the event waits with all others; so it is when the endpoint says it is gone.
+// noteFailure waits before the next attempt; once an event was tried for its time it is given up,
+// and the next one goes on. If nothing else got through in that time either, it is the endpoint
+// that is disabled, and the event waits with all others; so it is when the endpoint says it is
+// gone.
 func (s *Service) noteFailure(ctx context.Context, lane Lane, h *head, o outcome) (more bool, err error) {
 	disabled := false
 	err = pgx.BeginFunc(ctx, s.pool, func(tx pgx.Tx) error {
@@ -219,8 +231,11 @@ func (s *Service) noteFailure(ctx context.Context, lane Lane, h *head, o outcome
 	return more, known(err)
 }
 
-// endure notes on the endpoint that it failed, and says whether that disables it. An event that is sent again by hand says nothing about it.
-func (s *Service) endure(ctx context.Context, tx pgx.Tx, endpoint uuid.UUID, h *head, o outcome) (disabled bool, err error) {
+// endure notes on the endpoint that it failed, and says whether that disables it. An event that is
+// sent again by hand says nothing about it.
+func (s *Service) endure(ctx context.Context, tx pgx.Tx, endpoint uuid.UUID, h *head, o outcome) (disabled bool,
+	err error,
+) {
 	now := s.o.Clock()
 	if !h.once {
 		if _, err := tx.Exec(ctx, sqlFailing, endpoint, now); err != nil {

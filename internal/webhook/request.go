@@ -18,9 +18,12 @@ func fingerprint(parts ...string) []byte {
 	return sum[:]
 }
 
-// request carries out a POST once: do, which fills the answer, and the answer are one transaction. The same key with the same request gives the same
-// answer, for as long as the sweep leaves it. Of those that come at once one does it and the others wait for that.
-func request[T any](ctx context.Context, s *Service, key string, print []byte, do func(pgx.Tx) (T, error)) (answer T, replayed bool, err error) {
+// request carries out a POST once: do, which fills the answer, and the answer are one transaction.
+// The same key with the same request gives the same answer, for as long as the sweep leaves it. Of
+// those that come at once one does it and the others wait for that.
+func request[T any](ctx context.Context, s *Service, key string, print []byte,
+	do func(pgx.Tx) (T, error),
+) (answer T, replayed bool, err error) {
 	err = pgx.BeginFunc(ctx, s.pool, func(tx pgx.Tx) error {
 		tag, err := tx.Exec(ctx, `insert into webhook_requests (idempotency_key, fingerprint, created_at) values ($1, $2, $3)
 			on conflict do nothing`, key, print, s.o.Clock())
@@ -37,7 +40,8 @@ func request[T any](ctx context.Context, s *Service, key string, print []byte, d
 		if err != nil {
 			return err
 		}
-		_, err = tx.Exec(ctx, "update webhook_requests set answer = $2::jsonb where idempotency_key = $1", key, string(raw))
+		_, err = tx.Exec(ctx, "update webhook_requests set answer = $2::jsonb where idempotency_key = $1", key,
+			string(raw))
 		return err
 	})
 	return answer, replayed, known(err)
@@ -45,7 +49,8 @@ func request[T any](ctx context.Context, s *Service, key string, print []byte, d
 
 func replay(ctx context.Context, tx pgx.Tx, key string, print []byte, answer any) error {
 	var theirs, raw []byte
-	err := tx.QueryRow(ctx, "select fingerprint, answer::text from webhook_requests where idempotency_key = $1", key).Scan(&theirs, &raw)
+	err := tx.QueryRow(ctx, "select fingerprint, answer::text from webhook_requests where idempotency_key = $1",
+		key).Scan(&theirs, &raw)
 	if err != nil {
 		return err
 	}

@@ -34,7 +34,10 @@ func sealKeys(t *testing.T, fill ...byte) *seal.Keys {
 func (o *office) restart(fill ...byte) (count int, err error) {
 	o.t.Helper()
 	o.Service = webhook.New(o.pool, webhook.Options{
-		Clock: o.clock.Now, Log: slog.New(slog.NewTextHandler(&o.log, nil)), AllowPrivate: true, Keys: sealKeys(o.t, fill...),
+		Clock:        o.clock.Now,
+		Log:          slog.New(slog.NewTextHandler(&o.log, nil)),
+		AllowPrivate: true,
+		Keys:         sealKeys(o.t, fill...),
 	})
 	return o.Reseal(o.t.Context())
 }
@@ -47,16 +50,22 @@ func (o *office) wantRestart(count int, fill ...byte) {
 	}
 }
 
-// inside counts the rows of all webhook tables in which a secret stands, in any of the forms in which it could.
+// inside counts the rows of all webhook tables in which a secret stands, in any of the forms in
+// which it could.
 func (o *office) inside(secret string) (n int) {
 	o.t.Helper()
 	raw, err := base64.StdEncoding.DecodeString(strings.TrimPrefix(secret, "whsec_"))
 	if err != nil {
 		o.t.Fatal(err)
 	}
-	for _, table := range []string{"webhook_endpoints", "webhook_requests", "webhook_events", "webhook_deliveries", "webhook_lanes"} {
+	for _, table := range []string{
+		"webhook_endpoints", "webhook_requests", "webhook_events", "webhook_deliveries",
+		"webhook_lanes",
+	} {
 		var found int
-		err := o.pool.QueryRow(o.t.Context(), "select count(*) from "+table+" as t where position($1 in t::text) > 0 or position(encode($2, 'hex') in t::text) > 0",
+		err := o.pool.QueryRow(o.t.Context(),
+			"select count(*) from "+table+
+				" as t where position($1 in t::text) > 0 or position(encode($2, 'hex') in t::text) > 0",
 			strings.TrimPrefix(secret, "whsec_"), raw).Scan(&found)
 		if err != nil {
 			o.t.Fatal(err)
@@ -66,8 +75,8 @@ func (o *office) inside(secret string) (n int) {
 	return n
 }
 
-// A deleted endpoint's secrets are nowhere any more, whatever its requests were answered. A request that comes again
-// learns that it is gone.
+// A deleted endpoint's secrets are nowhere any more, whatever its requests were answered. A request
+// that comes again learns that it is gone.
 func TestADeletedEndpointsSecretsAreGone(t *testing.T) {
 	t.Parallel()
 	o := newOffice(t)
@@ -87,7 +96,8 @@ func TestADeletedEndpointsSecretsAreGone(t *testing.T) {
 	if o.inside(made.Secret) == 0 || o.inside(rotated.Secret) == 0 {
 		t.Fatal("the test does not find secrets")
 	}
-	if again, replayed, err := o.Rotate(t.Context(), "rotate", made.ID); err != nil || !replayed || again.Secret != rotated.Secret {
+	if again, replayed, err := o.Rotate(t.Context(), "rotate", made.ID); err != nil || !replayed ||
+		again.Secret != rotated.Secret {
 		t.Errorf("%+v, replayed %t, %v", again, replayed, err)
 	}
 	if err := o.Delete(t.Context(), made.ID); err != nil {
@@ -102,7 +112,8 @@ func TestADeletedEndpointsSecretsAreGone(t *testing.T) {
 	if _, _, err := o.Rotate(t.Context(), "rotate", made.ID); !errors.Is(err, webhook.ErrNoEndpoint) {
 		t.Errorf("rotated again: %v", err)
 	}
-	if again, replayed, err := o.Create(t.Context(), "other", p); err != nil || !replayed || again.Secret != other.Secret {
+	if again, replayed, err := o.Create(t.Context(), "other", p); err != nil || !replayed ||
+		again.Secret != other.Secret {
 		t.Errorf("another endpoint's secret is gone, too: %v", err)
 	}
 	if n := o.count("select count(*) from webhook_endpoints where deleted_at is null"); n != 1 {
@@ -113,15 +124,16 @@ func TestADeletedEndpointsSecretsAreGone(t *testing.T) {
 // asBefore turns an endpoint's answers into those of a version that kept the secret inside.
 func (o *office) asBefore(endpoint uuid.UUID, secret string) {
 	o.t.Helper()
-	tag, err := o.pool.Exec(o.t.Context(), `update webhook_requests set answer = answer || jsonb_build_object('Secret', $2::text), secret = null, endpoint = null
+	tag, err := o.pool.Exec(o.t.Context(),
+		`update webhook_requests set answer = answer || jsonb_build_object('Secret', $2::text), secret = null, endpoint = null
 		where endpoint = $1`, endpoint, secret)
 	if err != nil || tag.RowsAffected() == 0 {
 		o.t.Fatal(tag, err)
 	}
 }
 
-// Answers of before are given again, their secrets are taken out of them when a server starts, and deleted with their
-// endpoints.
+// Answers of before are given again, their secrets are taken out of them when a server starts, and
+// deleted with their endpoints.
 func TestAnswersOfBefore(t *testing.T) {
 	t.Parallel()
 	o := newOffice(t)
@@ -142,7 +154,8 @@ func TestAnswersOfBefore(t *testing.T) {
 		t.Fatal(err)
 	}
 	// A server of before deletes the row alone.
-	if _, err := o.pool.Exec(t.Context(), `update webhook_endpoints set deleted_at = now(), secret = '' where id = $1`, gone.ID); err != nil {
+	if _, err := o.pool.Exec(t.Context(),
+		`update webhook_endpoints set deleted_at = now(), secret = '' where id = $1`, gone.ID); err != nil {
 		t.Fatal(err)
 	}
 	if o.inside(gone.Secret) != 1 {
@@ -160,8 +173,8 @@ func TestAnswersOfBefore(t *testing.T) {
 	}
 }
 
-// A key is set, replaced, and the old one left out: secrets are never stored plain any more, and every request is
-// signed rightly all along.
+// A key is set, replaced, and the old one left out: secrets are never stored plain any more, and
+// every request is signed rightly all along.
 func TestSecretsAreStoredEncrypted(t *testing.T) {
 	t.Parallel()
 	o := newOffice(t)
@@ -172,7 +185,8 @@ func TestSecretsAreStoredEncrypted(t *testing.T) {
 		o.tell(maya, 1)
 		o.deliver()
 		all := s.arrivals()
-		if last := all[len(all)-1]; len(all) != n || last.signed != len(s.secrets) || last.status != http.StatusNoContent {
+		if last := all[len(all)-1]; len(all) != n || last.signed != len(s.secrets) ||
+			last.status != http.StatusNoContent {
 			t.Errorf("request %d of %d has %d signatures that are right", len(all), n, last.signed)
 		}
 	}
@@ -198,7 +212,8 @@ func TestSecretsAreStoredEncrypted(t *testing.T) {
 	sends(4)
 	o.wantRestart(0, 'b')
 	sends(5)
-	if again, replayed, err := o.Rotate(t.Context(), "rotate", plain.ID); err != nil || !replayed || again.Secret != rotated.Secret {
+	if again, replayed, err := o.Rotate(t.Context(), "rotate", plain.ID); err != nil || !replayed ||
+		again.Secret != rotated.Secret {
 		t.Errorf("%q, replayed %t, %v", again.Secret, replayed, err)
 	}
 }
@@ -210,7 +225,8 @@ func TestALostKey(t *testing.T) {
 	o.wantRestart(0, 'a')
 	s, e := o.subscribe()
 	for name, fill := range map[string][]byte{"another": {'b'}, "none": nil} {
-		if n, err := o.restart(fill...); n != 0 || !errors.Is(err, seal.ErrNoKey) || !strings.Contains(err.Error(), e.ID.String()) {
+		if n, err := o.restart(fill...); n != 0 || !errors.Is(err, seal.ErrNoKey) ||
+			!strings.Contains(err.Error(), e.ID.String()) {
 			t.Errorf("%s: %d, %v", name, n, err)
 		}
 	}
@@ -223,7 +239,8 @@ func TestALostKey(t *testing.T) {
 	if n := len(s.arrivals()); n != 0 {
 		t.Errorf("%d requests without a signature", n)
 	}
-	if d := o.deliveries(e.ID); len(d) != 1 || d[0].State != webhook.Pending || d[0].LastError != "its signing secret cannot be read here" {
+	if d := o.deliveries(e.ID); len(d) != 1 || d[0].State != webhook.Pending ||
+		d[0].LastError != "its signing secret cannot be read here" {
 		t.Errorf("%+v", d)
 	}
 	if !strings.Contains(o.log.String(), "a webhook cannot be signed") {

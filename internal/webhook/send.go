@@ -28,7 +28,8 @@ const (
 	statusBeyond = 300
 )
 
-// newClient makes what endpoints are called with: straight, without the environment's proxies, and without following anybody anywhere.
+// newClient makes what endpoints are called with: straight, without the environment's proxies, and
+// without following anybody anywhere.
 func newClient(allowPrivate bool) *http.Client {
 	dialer := &net.Dialer{Timeout: dialTime}
 	if !allowPrivate {
@@ -38,8 +39,13 @@ func newClient(allowPrivate bool) *http.Client {
 		Timeout:       requestTime,
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 		Transport: &http.Transport{
-			DialContext: dialer.DialContext, TLSHandshakeTimeout: dialTime, MaxResponseHeaderBytes: maxHeader, DisableCompression: true,
-			MaxIdleConnsPerHost: idlePerHost, IdleConnTimeout: idleTime, ForceAttemptHTTP2: true,
+			DialContext:            dialer.DialContext,
+			TLSHandshakeTimeout:    dialTime,
+			MaxResponseHeaderBytes: maxHeader,
+			DisableCompression:     true,
+			MaxIdleConnsPerHost:    idlePerHost,
+			IdleConnTimeout:        idleTime,
+			ForceAttemptHTTP2:      true,
 		},
 	}
 }
@@ -68,7 +74,8 @@ func bodyOf(kind string, at time.Time, externalID string, data []byte) ([]byte, 
 	}{kind, at.UTC().Format(time.RFC3339Nano), members})
 }
 
-// outcome is what became of a request. The failure is for the log of deliveries: it says nothing of the inside of any network.
+// outcome is what became of a request. The failure is for the log of deliveries: it says nothing of
+// the inside of any network.
 type outcome struct {
 	status  int // 0: no answer
 	failure string

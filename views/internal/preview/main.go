@@ -41,7 +41,11 @@ func main() {
 		})
 	}
 	log.Println("http://" + *addr)
-	server := &http.Server{Addr: *addr, Handler: mux, ReadHeaderTimeout: 5 * time.Second}
+	server := &http.Server{
+		Addr:              *addr,
+		Handler:           mux,
+		ReadHeaderTimeout: 5 * time.Second,
+	}
 	log.Fatal(server.ListenAndServe())
 }
 

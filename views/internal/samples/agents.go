@@ -12,24 +12,79 @@ func pointer(a tokens.Amount) *tokens.Amount { return &a }
 
 // agents are one in each state.
 func agents() []views.AgentModel {
-	sales := views.ResultModel{Count: 9, One: "sale", Many: "sales", Money: usd(21400)}
+	sales := views.ResultModel{
+		Count: 9,
+		One:   "sale",
+		Many:  "sales",
+		Money: usd(21400),
+	}
 	return []views.AgentModel{
 		{
-			ID: "dm-automation", Name: "DM Automation", Does: "Comment to DM", State: views.AgentOn, Spent: amount("12"), Count: 240, One: "DM", Many: "DMs",
-			Results: []views.ResultModel{sales}, Reserve: amount("20"), Form: views.LimitsForm{Reserve: "20"},
+			ID:      "dm-automation",
+			Name:    "DM Automation",
+			Does:    "Comment to DM",
+			State:   views.AgentOn,
+			Spent:   amount("12"),
+			Count:   240,
+			One:     "DM",
+			Many:    "DMs",
+			Results: []views.ResultModel{sales},
+			Reserve: amount("20"),
+			Form:    views.LimitsForm{Reserve: "20"},
 		},
 		{
-			ID: "comment-replies", Name: "Comment Replies", State: views.AgentOutOfTokens, Since: Now.Add(-89 * time.Hour), TurnedAway: 38, Spent: amount("46.35"),
-			Stop: views.StopModel{Reason: views.WhyTokens, URL: "/credits/buy?need=0.05&next=%2Fagents"}, Count: 927, One: "reply", Many: "replies",
+			ID:         "comment-replies",
+			Name:       "Comment Replies",
+			State:      views.AgentOutOfTokens,
+			Since:      Now.Add(-89 * time.Hour),
+			TurnedAway: 38,
+			Spent:      amount("46.35"),
+			Stop:       views.StopModel{Reason: views.WhyTokens, URL: "/credits/buy?need=0.05&next=%2Fagents"},
+			Count:      927,
+			One:        "reply",
+			Many:       "replies",
 		},
 		{
-			ID: "auto-selling", Name: "Auto Selling", State: views.AgentOverBudget, Since: Now.Add(-25 * time.Hour), TurnedAway: 1, Spent: amount("49.5"),
-			Stop:    views.StopModel{Reason: views.WhyBudget, URL: "/agents#" + views.AgentAnchor("auto-selling") + "-budget"},
-			Results: []views.ResultModel{{Count: 31, One: "sale", Many: "sales", Money: usd(98750)}, {Count: 4, One: "lead", Many: "leads"}},
-			Budget:  pointer(amount("50")), Form: views.LimitsForm{Budget: "50"},
+			ID:         "auto-selling",
+			Name:       "Auto Selling",
+			State:      views.AgentOverBudget,
+			Since:      Now.Add(-25 * time.Hour),
+			TurnedAway: 1,
+			Spent:      amount("49.5"),
+			Stop: views.StopModel{
+				Reason: views.WhyBudget,
+				URL:    "/agents#" + views.AgentAnchor("auto-selling") + "-budget",
+			},
+			Results: []views.ResultModel{{
+				Count: 31,
+				One:   "sale",
+				Many:  "sales",
+				Money: usd(98750),
+			}, {
+				Count: 4,
+				One:   "lead",
+				Many:  "leads",
+			}},
+			Budget: pointer(amount("50")),
+			Form:   views.LimitsForm{Budget: "50"},
 		},
-		{ID: "brand-scout", Name: "Deal Finder for the shop that has everything", Does: "Brand Deal Scans", State: views.AgentByCreator, Since: Now.Add(-2 * time.Hour)},
-		{ID: "video/1", Name: "Clips", State: views.AgentOn, Held: amount("30"), Spent: amount("30"), Count: 1, One: "five-second video", Many: "five-second videos"},
+		{
+			ID:    "brand-scout",
+			Name:  "Deal Finder for the shop that has everything",
+			Does:  "Brand Deal Scans",
+			State: views.AgentByCreator,
+			Since: Now.Add(-2 * time.Hour),
+		},
+		{
+			ID:    "video/1",
+			Name:  "Clips",
+			State: views.AgentOn,
+			Held:  amount("30"),
+			Spent: amount("30"),
+			Count: 1,
+			One:   "five-second video",
+			Many:  "five-second videos",
+		},
 	}
 }
 
@@ -37,39 +92,68 @@ func agents() []views.AgentModel {
 func ManyAgents(all, page int) views.AgentsModel {
 	const most = 50
 	m := views.AgentsModel{
-		Chrome: chrome(views.NavAgents), All: all, Stopped: 3, Found: all, Page: page + 1, Pages: (all + most - 1) / most, First: page*most + 1,
+		Chrome:  chrome(views.NavAgents),
+		All:     all,
+		Stopped: 3,
+		Found:   all,
+		Page:    page + 1,
+		Pages:   (all + most - 1) / most,
+		First:   page*most + 1,
 		OwnForm: views.LimitsForm{Reserve: "25"},
 	}
 	for i := page * most; i < min((page+1)*most, all); i++ {
 		a := views.AgentModel{
-			ID: fmt.Sprintf("agent-%d", i+1), Name: fmt.Sprintf("Shop assistant %d", i+1), State: views.AgentOn, Spent: amount("50") / tokens.Amount(i+1) / 10_000 * 10_000,
-			Count: int64(1000 / (i + 1)), One: "reply", Many: "replies",
+			ID:    fmt.Sprintf("agent-%d", i+1),
+			Name:  fmt.Sprintf("Shop assistant %d", i+1),
+			State: views.AgentOn,
+			Spent: amount("50") / tokens.Amount(i+1) / 10_000 * 10_000,
+			Count: int64(1000 / (i + 1)),
+			One:   "reply",
+			Many:  "replies",
 		}
 		if i < 3 {
 			a = agents()[i+1]
 		}
 		if i%7 == 4 {
-			a.Does, a.Results = "Comment to DM", []views.ResultModel{{Count: 9, One: "sale", Many: "sales", Money: usd(21400)}}
+			a.Does, a.Results = "Comment to DM", []views.ResultModel{{
+				Count: 9,
+				One:   "sale",
+				Many:  "sales",
+				Money: usd(21400),
+			}}
 		}
 		m.Agents = append(m.Agents, a)
 	}
 	return m
 }
 
-// heldBackAgents are paused by a reserve, by a request that was too large, and by a job that holds what is left.
+// heldBackAgents are paused by a reserve, by a request that was too large, and by a job that holds
+// what is left.
 func heldBackAgents() []views.AgentModel {
 	list := agents()[:3]
 	list[0].State, list[0].Since, list[0].TurnedAway = views.AgentOutOfTokens, Now.Add(-time.Hour), 12
-	list[0].Stop = views.StopModel{Reason: views.WhyReserve, KeptFor: "your own tools", URL: "/agents#own-reserve"}
+	list[0].Stop = views.StopModel{
+		Reason:  views.WhyReserve,
+		KeptFor: "your own tools",
+		URL:     "/agents#own-reserve",
+	}
 	list[1].Stop = views.StopModel{Reason: views.WhyHeld, URL: "/credits/buy?next=%2Fagents"}
-	list[2].State, list[2].Stop = views.AgentOutOfTokens, views.StopModel{Reason: views.WhySize, URL: "/agents#" + views.AgentAnchor(list[2].ID)}
+	list[2].State, list[2].Stop = views.AgentOutOfTokens,
+		views.StopModel{Reason: views.WhySize, URL: "/agents#" + views.AgentAnchor(list[2].ID)}
 	return list
 }
 
 func heldBack(c views.Chrome) views.Chrome {
-	reserve := views.StopModel{Reason: views.WhyReserve, KeptFor: "your own tools", URL: "/agents#own-reserve"}
+	reserve := views.StopModel{
+		Reason:  views.WhyReserve,
+		KeptFor: "your own tools",
+		URL:     "/agents#own-reserve",
+	}
 	return withBadge(c, views.BadgeModel{
-		Level: views.LevelOK, Spendable: amount("199"), PausedAgents: 1, Stopped: []views.StoppedModel{{Name: "DM Automation", Stop: reserve}},
+		Level:        views.LevelOK,
+		Spendable:    amount("199"),
+		PausedAgents: 1,
+		Stopped:      []views.StoppedModel{{Name: "DM Automation", Stop: reserve}},
 	}, nil)
 }
 
@@ -92,12 +176,20 @@ func agentPages() []Page {
 	nothing.Search, nothing.Agents, nothing.Found = "sellr", nil, 0
 	wrong.Agents, wrong.Still = agents(), true
 	wrong.Agents[0].Form = views.LimitsForm{
-		Budget: "ten", Reserve: "-1",
-		Problems: map[string]string{"budget": "Type a number of tokens, such as 20 or 42.5.", "reserve": "Must not be below zero."},
+		Budget:  "ten",
+		Reserve: "-1",
+		Problems: map[string]string{
+			"budget":  "Type a number of tokens, such as 20 or 42.5.",
+			"reserve": "Must not be below zero.",
+		},
 	}
-	wrong.OwnForm = views.LimitsForm{Reserve: "1.0000001", Problems: map[string]string{"reserve": "Use at most 6 decimals."}}
+	wrong.OwnForm = views.LimitsForm{
+		Reserve:  "1.0000001",
+		Problems: map[string]string{"reserve": "Use at most 6 decimals."},
+	}
 	reserved.Chrome, reserved.Agents, reserved.Saved = heldBack(m.Chrome), heldBackAgents(), true
-	reserved.Own, reserved.Reserved, reserved.Spendable, reserved.OwnForm = amount("500"), amount("500"), amount("199"), views.LimitsForm{Reserve: "500"}
+	reserved.Own, reserved.Reserved, reserved.Spendable, reserved.OwnForm = amount("500"), amount("500"),
+		amount("199"), views.LimitsForm{Reserve: "500"}
 	saved.Saved, saved.Agents = true, agents()[:1]
 	return []Page{
 		page("agents", views.AgentsPage(m)),
@@ -125,7 +217,13 @@ func priceList(available string) []views.ToolModel {
 		{"voice_dubbing", "Voice dubbing", "dubbing", "5"},
 		{"pdf_creation", "PDF", "PDF", "75"},
 	} {
-		m := views.ToolModel{ID: t.id, Name: t.name, One: t.one, Price: amount(t.price), BuyURL: "/credits/buy?need=33"}
+		m := views.ToolModel{
+			ID:     t.id,
+			Name:   t.name,
+			One:    t.one,
+			Price:  amount(t.price),
+			BuyURL: "/credits/buy?need=33",
+		}
 		if m.Left = amount(available) - m.Price; m.Left < 0 {
 			m.Short, m.Left = -m.Left, 0
 		}
@@ -135,23 +233,53 @@ func priceList(available string) []views.ToolModel {
 }
 
 func tools() []Page {
-	m := views.ToolsModel{Chrome: chrome(views.NavTools), Tools: priceList("142"), Available: amount("142"), Runs: true, Key: "k", Draft: "maya:image_generation"}
+	m := views.ToolsModel{
+		Chrome:    chrome(views.NavTools),
+		Tools:     priceList("142"),
+		Available: amount("142"),
+		Runs:      true,
+		Key:       "k",
+		Draft:     "maya:image_generation",
+	}
 	chosen, declined, wrong, running, done, failed, elsewhere := m, m, m, m, m, m, m
 	chosen.Chosen, chosen.Text = &chosen.Tools[0], "A mug on a shelf"
-	declined.Chrome, declined.Tools, declined.Available, declined.Kept = low(m.Chrome), priceList("42"), amount("42"), amount("20")
+	declined.Chrome, declined.Tools, declined.Available, declined.Kept = low(m.Chrome), priceList("42"),
+		amount("42"), amount("20")
 	declined.Chosen, declined.Text, declined.Declined = &declined.Tools[7], "Forty glazes for a home kiln", true
 	short := declined
 	short.Declined = false
 	wrong.Chosen, wrong.Problem = &wrong.Tools[0], "That is too long for a sample. Use fewer words."
-	job := views.JobModel{ToolName: "PDF", Text: "Forty glazes for a home kiln", Amount: amount("75"), State: views.JobRunning, Percent: 40, Every: time.Second}
+	job := views.JobModel{
+		ToolName: "PDF",
+		Text:     "Forty glazes for a home kiln",
+		Amount:   amount("75"),
+		State:    views.JobRunning,
+		Percent:  40,
+		Every:    time.Second,
+	}
 	over, broken := job, job
 	over.State, over.Every, broken.State, broken.Every = views.JobDone, 0, views.JobFailed, 0
 	running.Chrome, running.Job, done.Job, failed.Job = working(m.Chrome), &job, &over, &broken
 	elsewhere.Runs = false
 	shop := views.StorefrontModel{Chrome: empty(chrome(views.NavShop), "0"), Products: []views.ProductModel{
-		{ID: "glaze-guide", Name: "The Glaze Guide", Text: "Forty glazes that work in a home kiln, as a PDF.", Price: usd(1200)},
-		{ID: "first-bowl", Name: "Your First Bowl", Text: "Six short lessons, from a lump of clay to the table.", Price: usd(4900)},
-		{ID: "studio-mug", Name: "Studio Mug", Text: "Thrown and glazed by hand. No two are alike.", Price: usd(2400)},
+		{
+			ID:    "glaze-guide",
+			Name:  "The Glaze Guide",
+			Text:  "Forty glazes that work in a home kiln, as a PDF.",
+			Price: usd(1200),
+		},
+		{
+			ID:    "first-bowl",
+			Name:  "Your First Bowl",
+			Text:  "Six short lessons, from a lump of clay to the table.",
+			Price: usd(4900),
+		},
+		{
+			ID:    "studio-mug",
+			Name:  "Studio Mug",
+			Text:  "Thrown and glazed by hand. No two are alike.",
+			Price: usd(2400),
+		},
 	}}
 	ordered := shop
 	ordered.Chrome, ordered.Ordered = chrome(views.NavShop), &shop.Products[2]
@@ -165,7 +293,11 @@ func tools() []Page {
 		page("tools-done", views.ToolsPage(done)),
 		page("tools-failed", views.ToolsPage(failed)),
 		page("tools-elsewhere", views.ToolsPage(elsewhere)),
-		{Name: "job-fragment", Component: views.JobPanel(&job), Fragment: true},
+		{
+			Name:      "job-fragment",
+			Component: views.JobPanel(&job),
+			Fragment:  true,
+		},
 		page("storefront", views.StorefrontPage(shop)),
 		page("storefront-ordered", views.StorefrontPage(ordered)),
 	}

@@ -1,5 +1,5 @@
-// Package samples holds every page of the product in every state, with made-up facts: for the tests of the views, and for
-// looking at them (see ../preview).
+// Package samples holds every page of the product in every state, with made-up facts: for the tests
+// of the views, and for looking at them (see ../preview).
 package samples
 
 import (
@@ -58,17 +58,39 @@ func thursday() time.Time { return time.Date(2026, time.December, 3, 9, 0, 0, 0,
 
 func good(images, pdfs, replies int64) []views.Equivalent {
 	return []views.Equivalent{
-		{Count: images, Singular: "image", Plural: "images"},
-		{Count: pdfs, Singular: "PDF", Plural: "PDFs"},
-		{Count: replies, Singular: "comment reply", Plural: "comment replies", About: true},
+		{
+			Count:    images,
+			Singular: "image",
+			Plural:   "images",
+		},
+		{
+			Count:    pdfs,
+			Singular: "PDF",
+			Plural:   "PDFs",
+		},
+		{
+			Count:    replies,
+			Singular: "comment reply",
+			Plural:   "comment replies",
+			About:    true,
+		},
 	}
 }
 
 // chrome is the frame of a shop that has enough tokens.
 func chrome(nav views.Nav) views.Chrome {
 	return views.Chrome{
-		ShopName: "Maya's Studio", SignedIn: true, Nav: nav, Now: Now, Zone: Zone, Demo: true,
-		Badge: &views.BadgeModel{Level: views.LevelOK, Spendable: amount("142"), Every: 30 * time.Second},
+		ShopName: "Maya's Studio",
+		SignedIn: true,
+		Nav:      nav,
+		Now:      Now,
+		Zone:     Zone,
+		Demo:     true,
+		Badge: &views.BadgeModel{
+			Level:     views.LevelOK,
+			Spendable: amount("142"),
+			Every:     30 * time.Second,
+		},
 	}
 }
 
@@ -78,43 +100,97 @@ func withBadge(c views.Chrome, b views.BadgeModel, n *views.NoticeModel) views.C
 }
 
 func low(c views.Chrome) views.Chrome {
-	return withBadge(c, views.BadgeModel{Level: views.LevelLow, Spendable: amount("18"), Held: amount("30"), Every: 5 * time.Second},
+	return withBadge(c, views.BadgeModel{
+		Level:     views.LevelLow,
+		Spendable: amount("18"),
+		Held:      amount("30"),
+		Every:     5 * time.Second,
+	},
 		&views.NoticeModel{
-			Level: views.LevelLow, Spendable: amount("18"), NextGrant: &views.NextGrant{Amount: amount("200"), At: thursday()},
-			Forecast: &views.Forecast{Who: "Comment Replies", At: time.Date(2026, time.December, 1, 14, 10, 0, 0, Zone)},
+			Level:     views.LevelLow,
+			Spendable: amount("18"),
+			NextGrant: &views.NextGrant{Amount: amount("200"), At: thursday()},
+			Forecast: &views.Forecast{
+				Who: "Comment Replies",
+				At:  time.Date(2026, time.December, 1, 14, 10, 0, 0, Zone),
+			},
 		})
 }
 
 func lowUnknown(c views.Chrome) views.Chrome {
 	return withBadge(c, views.BadgeModel{Level: views.LevelLow, Spendable: amount("18")},
-		&views.NoticeModel{Level: views.LevelLow, Spendable: amount("18"), Equivalents: []views.Equivalent{
-			{Count: 1, Singular: "image", Plural: "images"},
-			{Count: 360, Singular: "reply", Plural: "replies", About: true},
-		}})
+		&views.NoticeModel{
+			Level:     views.LevelLow,
+			Spendable: amount("18"),
+			Equivalents: []views.Equivalent{
+				{
+					Count:    1,
+					Singular: "image",
+					Plural:   "images",
+				},
+				{
+					Count:    360,
+					Singular: "reply",
+					Plural:   "replies",
+					About:    true,
+				},
+			},
+		})
 }
 
 func empty(c views.Chrome, left string) views.Chrome {
-	return withBadge(c, views.BadgeModel{Level: views.LevelEmpty, Spendable: amount(left), PausedAgents: 2, Stopped: stopped(), Every: 2 * time.Minute},
+	return withBadge(c, views.BadgeModel{
+		Level:        views.LevelEmpty,
+		Spendable:    amount(left),
+		PausedAgents: 2,
+		Stopped:      stopped(),
+		Every:        2 * time.Minute,
+	},
 		&views.NoticeModel{
-			Level: views.LevelEmpty, Spendable: amount(left), Waiting: 2, NextGrant: &views.NextGrant{Amount: amount("200"), At: thursday()},
+			Level:     views.LevelEmpty,
+			Spendable: amount(left),
+			Waiting:   2,
+			NextGrant: &views.NextGrant{Amount: amount("200"), At: thursday()},
 		})
 }
 
 func paused(c views.Chrome) views.Chrome {
-	return withBadge(c, views.BadgeModel{Level: views.LevelLow, Spendable: amount("6"), PausedAgents: 2, Stopped: stopped()},
-		&views.NoticeModel{Level: views.LevelLow, Spendable: amount("6"), NextGrant: &views.NextGrant{Amount: amount("200"), At: thursday()}})
+	return withBadge(c, views.BadgeModel{
+		Level:        views.LevelLow,
+		Spendable:    amount("6"),
+		PausedAgents: 2,
+		Stopped:      stopped(),
+	},
+		&views.NoticeModel{
+			Level:     views.LevelLow,
+			Spendable: amount("6"),
+			NextGrant: &views.NextGrant{Amount: amount("200"), At: thursday()},
+		})
 }
 
 func stopped() []views.StoppedModel {
 	out := views.StopModel{Reason: views.WhyTokens, URL: "/credits/buy?next=%2Fagents"}
 	return []views.StoppedModel{
-		{Name: "Comment Replies", Stop: out, Back: views.ResumedModel{Name: "Comment Replies", For: "comments"}.Words()},
-		{Name: "Auto Selling", Stop: out, Back: views.ResumedModel{Name: "Auto Selling"}.Words()},
+		{
+			Name: "Comment Replies",
+			Stop: out,
+			Back: views.ResumedModel{Name: "Comment Replies", For: "comments"}.Words(),
+		},
+		{
+			Name: "Auto Selling",
+			Stop: out,
+			Back: views.ResumedModel{Name: "Auto Selling"}.Words(),
+		},
 	}
 }
 
 func working(c views.Chrome) views.Chrome {
-	return withBadge(c, views.BadgeModel{Level: views.LevelOK, Spendable: amount("112"), Held: amount("30"), Every: 3 * time.Second}, nil)
+	return withBadge(c, views.BadgeModel{
+		Level:     views.LevelOK,
+		Spendable: amount("112"),
+		Held:      amount("30"),
+		Every:     3 * time.Second,
+	}, nil)
 }
 
 func rows() []views.HistoryRow {
@@ -122,23 +198,77 @@ func rows() []views.HistoryRow {
 		return time.Date(2026, time.November, day, hour, minute, 12, 0, Zone)
 	}
 	return []views.HistoryRow{
-		{Kind: views.EntryHold, At: at(27, 14, 2), Feature: "5-second video", Held: amount("30"), Balance: amount("18")},
 		{
-			Kind: views.EntryCharge, At: at(27, 13, 58), DayOnly: true, Feature: "Comment Replies", Quantity: 184, Unit: "replies",
-			Amount: amount("-9.2"), Balance: amount("48"),
+			Kind:    views.EntryHold,
+			At:      at(27, 14, 2),
+			Feature: "5-second video",
+			Held:    amount("30"),
+			Balance: amount("18"),
 		},
-		{Kind: views.EntryRefund, At: at(26, 19, 40), Feature: "PDF", Amount: amount("75"), Balance: amount("57.2"), Note: "the file was empty"},
-		{Kind: views.EntryDeclined, At: at(26, 19, 31), Feature: "10-second video", Shortfall: amount("12"), Balance: amount("38")},
 		{
-			Kind: views.EntryGrant, At: at(20, 9, 12), Source: views.LotPurchase, Amount: amount("1000"), Balance: amount("1013.05"),
-			Href: "/credits/purchases/pur_7Kd2",
+			Kind:     views.EntryCharge,
+			At:       at(27, 13, 58),
+			DayOnly:  true,
+			Feature:  "Comment Replies",
+			Quantity: 184,
+			Unit:     "replies",
+			Amount:   amount("-9.2"),
+			Balance:  amount("48"),
 		},
-		{Kind: views.EntryCharge, At: at(19, 23, 5), Feature: "Brand deal scan", Agent: "Deal Finder", Amount: amount("-0.1"), Balance: amount("13.05")},
-		{Kind: views.EntryGrant, At: at(3, 9, 0), Source: views.LotPlan, SourceName: "Starter plan", Amount: amount("200"), Balance: amount("213.15")},
-		{Kind: views.EntryExpiry, At: at(3, 9, 0), Source: views.LotPlan, SourceName: "Starter plan", Amount: amount("-13.15"), Balance: 0},
 		{
-			Kind: views.EntryGrant, At: time.Date(2025, time.December, 31, 18, 0, 0, 0, Zone), Source: views.LotPromo, SourceName: "Welcome gift",
-			Amount: amount("5"), Balance: amount("5"),
+			Kind:    views.EntryRefund,
+			At:      at(26, 19, 40),
+			Feature: "PDF",
+			Amount:  amount("75"),
+			Balance: amount("57.2"),
+			Note:    "the file was empty",
+		},
+		{
+			Kind:      views.EntryDeclined,
+			At:        at(26, 19, 31),
+			Feature:   "10-second video",
+			Shortfall: amount("12"),
+			Balance:   amount("38"),
+		},
+		{
+			Kind:    views.EntryGrant,
+			At:      at(20, 9, 12),
+			Source:  views.LotPurchase,
+			Amount:  amount("1000"),
+			Balance: amount("1013.05"),
+			Href:    "/credits/purchases/pur_7Kd2",
+		},
+		{
+			Kind:    views.EntryCharge,
+			At:      at(19, 23, 5),
+			Feature: "Brand deal scan",
+			Agent:   "Deal Finder",
+			Amount:  amount("-0.1"),
+			Balance: amount("13.05"),
+		},
+		{
+			Kind:       views.EntryGrant,
+			At:         at(3, 9, 0),
+			Source:     views.LotPlan,
+			SourceName: "Starter plan",
+			Amount:     amount("200"),
+			Balance:    amount("213.15"),
+		},
+		{
+			Kind:       views.EntryExpiry,
+			At:         at(3, 9, 0),
+			Source:     views.LotPlan,
+			SourceName: "Starter plan",
+			Amount:     amount("-13.15"),
+			Balance:    0,
+		},
+		{
+			Kind:       views.EntryGrant,
+			At:         time.Date(2025, time.December, 31, 18, 0, 0, 0, Zone),
+			Source:     views.LotPromo,
+			SourceName: "Welcome gift",
+			Amount:     amount("5"),
+			Balance:    amount("5"),
 		},
 	}
 }
