@@ -311,7 +311,7 @@ func (a *App) saveLimits(v *visit, id string, typed views.LimitsForm) (err error
 		_, _, err = a.Accounts.PutAgent(ctx, v.ID, id, put)
 	}
 	var refused *problem.Error
-	if errors.As(err, &refused) && refused.Kind == problem.Meaning {
+	if errors.As(err, &refused) && refused.Kind == problem.Unprocessable {
 		// What can still be wrong is that all reserves together are more than a wallet can hold.
 		typed.Problems["reserve"] = "That is more than a wallet can hold."
 		return nil

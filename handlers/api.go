@@ -22,9 +22,9 @@ var (
 	errNoKey = problem.New(problem.Unauthenticated, "missing_api_key",
 		"Send an API key: Authorization: Bearer <key>.")
 	errScope      = problem.New(problem.Forbidden, "insufficient_scope", "This API key's scope does not allow that.")
-	errKeyMissing = problem.New(problem.Syntax, "missing_idempotency_key",
+	errKeyMissing = problem.New(problem.Malformed, "missing_idempotency_key",
 		"Send an Idempotency-Key header: 1 to 200 printable characters.")
-	errKeyInvalid = problem.New(problem.Syntax, "invalid_idempotency_key",
+	errKeyInvalid = problem.New(problem.Malformed, "invalid_idempotency_key",
 		"The idempotency key must be 1 to 200 printable characters.")
 	errMediaType = problem.New(problem.MediaType, "unsupported_media_type", "Send the body as application/json.")
 )
@@ -161,7 +161,7 @@ func unreadable(err error) error {
 	if errors.As(err, &tooLarge) {
 		return err
 	}
-	return problem.New(problem.Syntax, "body_unreadable", "The body could not be read to its end.").Because(err)
+	return problem.New(problem.Malformed, "body_unreadable", "The body could not be read to its end.").Wrap(err)
 }
 
 // idempotencyKey reads the header that every POST that writes needs.

@@ -194,7 +194,7 @@ func (a *App) getDeliveries(c echo.Context, id uuid.UUID) error {
 	}
 	list, next, err := a.Webhooks.Deliveries(c.Request().Context(), id, webhook.Cursor(from), size)
 	if problem.Of(err).Field == "cursor" {
-		return errCursor.Because(err)
+		return errCursor.Wrap(err)
 	}
 	if err != nil {
 		return err

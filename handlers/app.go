@@ -225,7 +225,7 @@ func (a *App) readyz(c echo.Context) error {
 		return notReady(c)
 	}
 	if err := a.Ready(c.Request().Context()); err != nil {
-		return ledger.ErrUnavailable.Because(err)
+		return ledger.ErrUnavailable.Wrap(err)
 	}
 	return c.String(http.StatusOK, "ready\n")
 }

@@ -19,7 +19,7 @@ const (
 	accountWaiting = 256
 )
 
-var errBusy = problem.New(problem.TooMany, "too_many_requests",
+var errBusy = problem.New(problem.RateLimited, "too_many_requests",
 	"Too many requests about this account are waiting. Try again in a moment.")
 
 func newReadLimit() *inflight.Limiter[uuid.UUID] {

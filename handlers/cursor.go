@@ -15,7 +15,7 @@ import (
 )
 
 var errCursor = &problem.Error{
-	Kind:    problem.Syntax,
+	Kind:    problem.Malformed,
 	Code:    "invalid_cursor",
 	Field:   "cursor",
 	Message: "cursor is not one that this list has given.",

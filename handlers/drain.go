@@ -41,5 +41,5 @@ func setRetryAfter(c echo.Context) {
 
 // asksAgain says whether a failure goes away by itself.
 func asksAgain(p *problem.Error) bool {
-	return p.Kind == problem.Unavailable || p.Kind == problem.TooMany
+	return p.Kind == problem.Unavailable || p.Kind == problem.RateLimited
 }

@@ -19,19 +19,19 @@ import (
 
 // statuses is the one place where a kind of failure becomes a status.
 var statuses = map[problem.Kind]int{
-	problem.Internal:        http.StatusInternalServerError,
-	problem.Syntax:          http.StatusBadRequest,
-	problem.Unauthenticated: http.StatusUnauthorized,
-	problem.Insufficient:    http.StatusPaymentRequired,
-	problem.Forbidden:       http.StatusForbidden,
-	problem.NotFound:        http.StatusNotFound,
-	problem.Method:          http.StatusMethodNotAllowed,
-	problem.Conflict:        http.StatusConflict,
-	problem.TooLarge:        http.StatusRequestEntityTooLarge,
-	problem.MediaType:       http.StatusUnsupportedMediaType,
-	problem.Meaning:         http.StatusUnprocessableEntity,
-	problem.TooMany:         http.StatusTooManyRequests,
-	problem.Unavailable:     http.StatusServiceUnavailable,
+	problem.Internal:         http.StatusInternalServerError,
+	problem.Malformed:        http.StatusBadRequest,
+	problem.Unauthenticated:  http.StatusUnauthorized,
+	problem.Insufficient:     http.StatusPaymentRequired,
+	problem.Forbidden:        http.StatusForbidden,
+	problem.NotFound:         http.StatusNotFound,
+	problem.MethodNotAllowed: http.StatusMethodNotAllowed,
+	problem.Conflict:         http.StatusConflict,
+	problem.TooLarge:         http.StatusRequestEntityTooLarge,
+	problem.MediaType:        http.StatusUnsupportedMediaType,
+	problem.Unprocessable:    http.StatusUnprocessableEntity,
+	problem.RateLimited:      http.StatusTooManyRequests,
+	problem.Unavailable:      http.StatusServiceUnavailable,
 }
 
 // answerTime bounds the making of an error page, which reads the balance for its header.
@@ -79,15 +79,15 @@ func (a *App) problemOf(err error) *problem.Error {
 		return problem.New(problem.TooLarge, "body_too_large", "The body is larger than %d bytes.", tooLarge.Limit)
 	case errors.Is(err, context.DeadlineExceeded):
 		return problem.New(problem.Unavailable, "timeout",
-			"This took too long. Try again with the same key.").Because(err)
+			"This took too long. Try again with the same key.").Wrap(err)
 	case !errors.As(err, &he):
 		return problem.Of(err)
 	case he.Code == http.StatusNotFound:
 		return problem.New(problem.NotFound, "not_found", "There is nothing at this address.")
 	case he.Code == http.StatusMethodNotAllowed:
-		return problem.New(problem.Method, "method_not_allowed", "This address does not take that method.")
+		return problem.New(problem.MethodNotAllowed, "method_not_allowed", "This address does not take that method.")
 	case he.Code < http.StatusInternalServerError:
-		return problem.New(problem.Syntax, "bad_request", "The request cannot be read.").Because(err)
+		return problem.New(problem.Malformed, "bad_request", "The request cannot be read.").Wrap(err)
 	}
 	return problem.Of(err)
 }
@@ -152,7 +152,7 @@ func (a *App) errorPage(c echo.Context, p *problem.Error, status int) error {
 		Status:    status,
 		RequestID: id,
 	}
-	if p.Kind == problem.Conflict || p.Kind == problem.Meaning || p.Kind == problem.Insufficient {
+	if p.Kind == problem.Conflict || p.Kind == problem.Unprocessable || p.Kind == problem.Insufficient {
 		m.Detail = p.Message // a rule of the wallet; what else goes wrong the page words by itself
 	}
 	return a.renderError(c, m, status)

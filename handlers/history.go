@@ -86,7 +86,7 @@ func nextURL(v *visit, cursor string) string {
 // filterProblems says at each field what the ledger refused; what is no refusal of a field stays an error.
 func filterProblems(err error) (map[string]string, error) {
 	var refused *problem.Error
-	if !errors.As(err, &refused) || refused.Kind != problem.Meaning {
+	if !errors.As(err, &refused) || refused.Kind != problem.Unprocessable {
 		return nil, err
 	}
 	switch refused.Field {

@@ -149,7 +149,7 @@ func bodyLimit(path string) int64 {
 	return maxBody
 }
 
-var errAddress = problem.New(problem.Syntax, "bad_address", "The address cannot be read.")
+var errAddress = problem.New(problem.Malformed, "bad_address", "The address cannot be read.")
 
 // readable refuses addresses that are no text. The database takes none of it, and its refusal would
 // look like a failure of ours; and what cannot be parsed would be left out of a filter in silence.

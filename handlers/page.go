@@ -255,7 +255,7 @@ func completeForm(c echo.Context, fields ...string) (url.Values, error) {
 	for _, name := range fields {
 		if !form.Has(name) {
 			return nil, &problem.Error{
-				Kind:    problem.Syntax,
+				Kind:    problem.Malformed,
 				Code:    "field_missing",
 				Field:   name,
 				Message: "The form has no field " + name + ". Nothing was changed.",

@@ -70,7 +70,7 @@ func (a *App) switchPlan(v *visit) error {
 	plan := form.Get("plan")
 	_, _, err = a.Accounts.Put(v.Request().Context(), v.ExternalID, accounts.Put{Plan: &plan, Stay: plan == v.Plan})
 	var refused *problem.Error
-	if errors.As(err, &refused) && refused.Kind == problem.Meaning {
+	if errors.As(err, &refused) && refused.Kind == problem.Unprocessable {
 		m := a.plansModel(v)
 		m.Problem = "There is no such plan. Nothing was changed."
 		return render(v, http.StatusUnprocessableEntity, views.PlansPage(m))

@@ -81,7 +81,7 @@ func checkQuery(r *http.Request, query url.Values, known []string) error {
 
 func refused(code, field, message string) error {
 	return &problem.Error{
-		Kind:    problem.Syntax,
+		Kind:    problem.Malformed,
 		Code:    code,
 		Field:   field,
 		Message: message,

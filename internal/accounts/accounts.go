@@ -95,7 +95,7 @@ func (a *Accounts) Find(ctx context.Context, externalID string) (uuid.UUID, erro
 	case errors.Is(err, pgx.ErrNoRows):
 		return uuid.Nil, ledger.ErrNoAccount
 	case err != nil:
-		return uuid.Nil, ledger.ErrUnavailable.Because(err)
+		return uuid.Nil, ledger.ErrUnavailable.Wrap(err)
 	}
 	a.ids.put(externalID, id)
 	return id, nil
@@ -118,7 +118,7 @@ func (a *Accounts) FindAll(ctx context.Context, externalIDs []string) (map[strin
 	}
 	rows, err := a.pool.Query(ctx, "select external_id, id from accounts where external_id = any($1)", unknown)
 	if err != nil {
-		return nil, ledger.ErrUnavailable.Because(err)
+		return nil, ledger.ErrUnavailable.Wrap(err)
 	}
 	var externalID string
 	var id uuid.UUID
@@ -128,7 +128,7 @@ func (a *Accounts) FindAll(ctx context.Context, externalIDs []string) (map[strin
 		return nil
 	})
 	if err != nil {
-		return nil, ledger.ErrUnavailable.Because(err)
+		return nil, ledger.ErrUnavailable.Wrap(err)
 	}
 	return found, nil
 }
@@ -160,7 +160,7 @@ func (a *Accounts) DismissNotice(ctx context.Context, id uuid.UUID) error {
 	}
 	_, err = a.pool.Exec(ctx, "update accounts set notice_seen_lot = $2 where id = $1", id, seen)
 	if err != nil {
-		return ledger.ErrUnavailable.Because(err)
+		return ledger.ErrUnavailable.Wrap(err)
 	}
 	return nil
 }

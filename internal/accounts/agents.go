@@ -148,5 +148,5 @@ func renamed(err error, from, to string) error {
 	if !errors.As(err, &p) || p.Field != from {
 		return err
 	}
-	return problem.Invalid(to, "must not be above %s tokens with what agents reserve", tokens.Max).Because(err)
+	return problem.Invalid(to, "must not be above %s tokens with what agents reserve", tokens.Max).Wrap(err)
 }

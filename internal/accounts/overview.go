@@ -23,7 +23,7 @@ func (a *Accounts) Overview(ctx context.Context, id uuid.UUID) (Overview, error)
 	o, ok, err := a.overviews.Get(ctx, id)
 	switch {
 	case err != nil:
-		return Overview{}, ledger.ErrUnavailable.Because(err)
+		return Overview{}, ledger.ErrUnavailable.Wrap(err)
 	case !ok:
 		return Overview{}, ledger.ErrNoAccount
 	}

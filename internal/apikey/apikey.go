@@ -96,7 +96,7 @@ func (k *Keys) Create(ctx context.Context, name string, scope Scope) (key Key, s
 	// an error to try again after.
 	if _, err := k.pool.Exec(ctx, `insert into api_keys (id, name, prefix, secret_hash, scope, created_at) values ($1, $2, $3, $4, $5, $6)`,
 		key.ID, key.Name, key.Prefix, sum[:], key.Scope.String(), key.CreatedAt); err != nil {
-		return Key{}, "", ErrUnavailable.Because(err)
+		return Key{}, "", ErrUnavailable.Wrap(err)
 	}
 	return key, secret, nil
 }
@@ -138,7 +138,7 @@ func (k *Keys) inForce(ctx context.Context, prefix string) (key Key, stored []by
 	}
 	row, ok, err := k.rows.Get(ctx, prefix)
 	if err != nil {
-		return Key{}, nil, ErrUnavailable.Because(err)
+		return Key{}, nil, ErrUnavailable.Wrap(err)
 	}
 	if !ok {
 		return Key{}, nil, nil
@@ -181,7 +181,7 @@ func (k *Keys) Revoke(ctx context.Context, id uuid.UUID) error {
 	tag, err := k.pool.Exec(ctx, `update api_keys set revoked_at = coalesce(revoked_at, $2) where id = $1`, id,
 		k.now())
 	if err != nil {
-		return ErrUnavailable.Because(err)
+		return ErrUnavailable.Wrap(err)
 	}
 	if tag.RowsAffected() == 0 {
 		return ErrNotFound
@@ -194,7 +194,7 @@ func (k *Keys) Revoke(ctx context.Context, id uuid.UUID) error {
 func (k *Keys) List(ctx context.Context) ([]Key, error) {
 	rows, err := k.pool.Query(ctx, `select id, name, prefix, scope, created_at, revoked_at from api_keys order by created_at desc, id`)
 	if err != nil {
-		return nil, ErrUnavailable.Because(err)
+		return nil, ErrUnavailable.Wrap(err)
 	}
 	keys, err := pgx.CollectRows(rows, func(row pgx.CollectableRow) (Key, error) {
 		var key Key
@@ -211,7 +211,7 @@ func (k *Keys) List(ctx context.Context) ([]Key, error) {
 		return key, nil
 	})
 	if err != nil {
-		return nil, ErrUnavailable.Because(err)
+		return nil, ErrUnavailable.Wrap(err)
 	}
 	return keys, nil
 }

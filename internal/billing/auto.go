@@ -43,7 +43,7 @@ func (s *Service) KeptOf(ctx context.Context, accounts []uuid.UUID) (map[uuid.UU
 	}
 	rows, err := s.pool.Query(ctx, sqlKept, accounts, s.o.Provider.Name())
 	if err != nil {
-		return nil, ErrUnavailable.Because(err)
+		return nil, ErrUnavailable.Wrap(err)
 	}
 	found := map[uuid.UUID]Kept{}
 	var account uuid.UUID
@@ -53,7 +53,7 @@ func (s *Service) KeptOf(ctx context.Context, accounts []uuid.UUID) (map[uuid.UU
 		return nil
 	})
 	if err != nil {
-		return nil, ErrUnavailable.Because(err)
+		return nil, ErrUnavailable.Wrap(err)
 	}
 	return found, nil
 }
@@ -73,7 +73,7 @@ func (s *Service) Forget(ctx context.Context, account uuid.UUID) error {
 		return nil
 	}
 	if err != nil {
-		return ErrUnavailable.Because(err)
+		return ErrUnavailable.Wrap(err)
 	}
 	if err := s.o.Provider.Forget(ctx, method); err != nil && !errors.Is(err, payment.ErrNone) {
 		s.o.Log.Warn("the payment provider still keeps a method that was forgotten", "account", account, "error", err)
@@ -153,7 +153,7 @@ func (s *Service) Charge(ctx context.Context, account, id uuid.UUID) (Purchase, 
 		return p, err
 	}
 	if s.o.Provider == nil || p.provider != s.o.Provider.Name() {
-		return p, ErrNotSetUp.Because(errors.New("it was ordered from " + p.provider))
+		return p, ErrNotSetUp.Wrap(errors.New("it was ordered from " + p.provider))
 	}
 	checkout, err := s.o.Provider.Charge(ctx, payment.Charge{
 		Reference:   p.ID.String(),
@@ -170,7 +170,7 @@ func (s *Service) Charge(ctx context.Context, account, id uuid.UUID) (Purchase, 
 		s.o.Log.Warn("an auto top-up was refused", "purchase", p.ID, "error", err)
 		err = s.chargeRefused(ctx, p, err)
 	case err != nil:
-		err = ErrUnavailable.Because(err)
+		err = ErrUnavailable.Wrap(err)
 	default:
 		err = s.settle(ctx, p, checkout)
 	}
@@ -191,7 +191,7 @@ func (s *Service) chargeRefused(ctx context.Context, p Purchase, why error) erro
 		err = s.forgetCustomer(ctx, &p)
 	case errors.Is(why, payment.ErrNoMethod):
 		if _, err = s.pool.Exec(ctx, sqlForgetMethod, p.Account, p.provider, p.method); err != nil {
-			err = ErrUnavailable.Because(err)
+			err = ErrUnavailable.Wrap(err)
 		}
 	}
 	if err != nil {
@@ -217,7 +217,7 @@ func (s *Service) chargeOpen(ctx context.Context) (more bool, err error) {
 		p := &list[i]
 		if _, err := s.pool.Exec(ctx, sqlAsked, p.ID,
 			now.Add(min(max(now.Sub(p.CreatedAt)/4, time.Minute), rarestAsk))); err != nil {
-			return false, ErrUnavailable.Because(err)
+			return false, ErrUnavailable.Wrap(err)
 		}
 		if _, err := s.Charge(ctx, p.Account, p.ID); err != nil {
 			s.o.Log.Warn("the outcome of an auto top-up is not known yet", "purchase", p.ID, "error", err)
@@ -235,7 +235,7 @@ func (s *Service) adopt(ctx context.Context, p *Purchase, c *payment.Checkout) e
 		return nil
 	}
 	if _, err := s.pool.Exec(ctx, sqlAdopt, p.ID, c.ID); err != nil {
-		return ErrUnavailable.Because(err)
+		return ErrUnavailable.Wrap(err)
 	}
 	now, err := s.Get(ctx, p.Account, p.ID)
 	if err == nil {

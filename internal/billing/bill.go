@@ -39,7 +39,7 @@ const (
 func (s *Service) askBills(ctx context.Context) (more bool, err error) {
 	now, name := s.o.Clock(), s.o.Provider.Name()
 	if _, err := s.pool.Exec(ctx, sqlForeign, now, now.Add(rarestBill), name); err != nil {
-		return false, ErrUnavailable.Because(err)
+		return false, ErrUnavailable.Wrap(err)
 	}
 	list, err := s.query(ctx, sqlWanted, now, name, billChunk)
 	if err != nil {
@@ -65,7 +65,7 @@ const sqlTurn = `insert into purchase_bills as b (purchase, account, since, aske
 func (s *Service) askBill(ctx context.Context, p *Purchase) error {
 	tag, err := s.pool.Exec(ctx, sqlTurn, p.ID, p.Account, s.o.Clock(), soonestBill, giveUpBill, rarestBill)
 	if err != nil {
-		return ErrUnavailable.Because(err)
+		return ErrUnavailable.Wrap(err)
 	}
 	if tag.RowsAffected() == 0 {
 		return nil
@@ -75,7 +75,7 @@ func (s *Service) askBill(ctx context.Context, p *Purchase) error {
 		return s.noBill(ctx, p)
 	}
 	if err != nil {
-		return ErrUnavailable.Because(err)
+		return ErrUnavailable.Wrap(err)
 	}
 	if !s.matches(p, &c) {
 		s.o.Log.Error("a bill does not match our order: it is not kept", "purchase", p.ID)
@@ -94,7 +94,7 @@ func (s *Service) noBill(ctx context.Context, p *Purchase) error {
 		"session", p.session)
 	if _, err := s.pool.Exec(ctx, `update purchase_bills set ask_at = null where purchase = $1 and bill is null`,
 		p.ID); err != nil {
-		return ErrUnavailable.Because(err)
+		return ErrUnavailable.Wrap(err)
 	}
 	return nil
 }
@@ -107,7 +107,7 @@ func (s *Service) keepLate(ctx context.Context, p *Purchase, c *payment.Checkout
 	}
 	if _, err := s.pool.Exec(ctx, `update purchases set card = $2 where id = $1 and card = ''`, p.ID,
 		c.Card); err != nil {
-		return ErrUnavailable.Because(err)
+		return ErrUnavailable.Wrap(err)
 	}
 	kept, err := s.Kept(ctx, p.Account)
 	if err != nil || kept.Any {
@@ -231,7 +231,7 @@ func (s *Service) Receipt(ctx context.Context, account, id uuid.UUID) (Receipt, 
 	r.Netted = story.Netted
 	var known int64
 	if err := s.pool.QueryRow(ctx, sqlBack, id).Scan(&known, &r.RefundedAt); err != nil {
-		return Receipt{}, ErrUnavailable.Because(err)
+		return Receipt{}, ErrUnavailable.Wrap(err)
 	}
 	if r.RefundedAt = r.RefundedAt.UTC(); p.Refunded.Minor == 0 || known < p.Refunded.Minor {
 		r.RefundedAt = time.Time{}

@@ -82,11 +82,11 @@ func (s *Service) Cancel(ctx context.Context, account, id uuid.UUID) (Purchase, 
 		return p, ErrNoCheckout
 	case p.session == "":
 		if _, err := s.pool.Exec(ctx, sqlDrop, account, id, s.o.Clock()); err != nil {
-			return p, ErrUnavailable.Because(err)
+			return p, ErrUnavailable.Wrap(err)
 		}
 		return s.Get(ctx, account, id)
 	case !s.ours(&p):
-		return p, ErrNotSetUp.Because(errors.New("it was ordered from " + p.provider))
+		return p, ErrNotSetUp.Wrap(errors.New("it was ordered from " + p.provider))
 	}
 	if err := s.closeCheckout(ctx, p); err != nil {
 		return p, err
@@ -103,7 +103,7 @@ func (s *Service) closeCheckout(ctx context.Context, p Purchase) error {
 		return err
 	}
 	if err != nil {
-		return ErrUnavailable.Because(err)
+		return ErrUnavailable.Wrap(err)
 	}
 	return s.settle(ctx, p, checkout)
 }

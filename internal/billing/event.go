@@ -18,7 +18,7 @@ import (
 // Errors of HandleEvent besides ErrUnavailable.
 var (
 	// ErrBadSignature is the answer to an event that the provider did not send, or not just now.
-	ErrBadSignature = problem.New(problem.Syntax, "bad_signature", "This event's signature cannot be accepted.")
+	ErrBadSignature = problem.New(problem.Malformed, "bad_signature", "This event's signature cannot be accepted.")
 )
 
 // HandleEvent takes an event as it came over the wire. Nil means that it is dealt with for good and
@@ -33,7 +33,7 @@ func (s *Service) HandleEvent(ctx context.Context, payload []byte, signature str
 		return nil
 	}
 	if err != nil {
-		return ErrBadSignature.Because(err)
+		return ErrBadSignature.Wrap(err)
 	}
 	if s.o.Provider == nil {
 		return ErrNotSetUp
@@ -63,7 +63,7 @@ func (s *Service) handle(ctx context.Context, event payment.Event, hash []byte) 
 	}
 	if _, err := s.pool.Exec(ctx, `update payment_events set processed_at = $2 where id = $1`, event.ID,
 		s.o.Clock()); err != nil {
-		return ErrUnavailable.Because(err)
+		return ErrUnavailable.Wrap(err)
 	}
 	return nil
 }
@@ -78,11 +78,11 @@ const (
 // on: what keeps a credit from happening twice is the ledger.
 func (s *Service) receive(ctx context.Context, event payment.Event, hash []byte) (done bool, err error) {
 	if _, err := s.pool.Exec(ctx, sqlReceive, event.ID, event.Type, hash, s.o.Clock()); err != nil {
-		return false, ErrUnavailable.Because(err)
+		return false, ErrUnavailable.Wrap(err)
 	}
 	var known []byte
 	if err := s.pool.QueryRow(ctx, sqlInbox, event.ID).Scan(&known, &done); err != nil {
-		return false, ErrUnavailable.Because(err)
+		return false, ErrUnavailable.Wrap(err)
 	}
 	if known != nil && hash != nil && !bytes.Equal(known, hash) {
 		s.o.Log.Error("a payment event that came before with other contents is ignored", "event", event.ID)
@@ -131,7 +131,7 @@ func (s *Service) askAbout(ctx context.Context, news *payment.News) (Purchase, e
 		return Purchase{}, ErrNoPurchase
 	}
 	if err != nil {
-		return Purchase{}, ErrUnavailable.Because(err)
+		return Purchase{}, ErrUnavailable.Wrap(err)
 	}
 	news.Checkout = &checkout
 	return s.owner(ctx, &checkout)

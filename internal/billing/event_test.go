@@ -37,7 +37,7 @@ func TestBadSignatures(t *testing.T) {
 		"empty secret of the sender": {s.Service, payload, sign(payload, "", now)},
 	} {
 		err := c.service.HandleEvent(t.Context(), c.payload, c.header)
-		if e := problem.Of(err); err == nil || e.Kind != problem.Syntax || e.Code != "bad_signature" {
+		if e := problem.Of(err); err == nil || e.Kind != problem.Malformed || e.Code != "bad_signature" {
 			t.Errorf("%s: %v", name, err)
 		}
 	}

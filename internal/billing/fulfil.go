@@ -33,7 +33,7 @@ func (s *Service) Refresh(ctx context.Context, account, id uuid.UUID) (Purchase,
 func (s *Service) ask(ctx context.Context, p Purchase) (payment.State, error) {
 	checkout, err := s.o.Provider.Checkout(ctx, p.session)
 	if err != nil {
-		return "", ErrUnavailable.Because(err)
+		return "", ErrUnavailable.Wrap(err)
 	}
 	return checkout.State, s.settle(ctx, p, checkout)
 }
@@ -124,7 +124,7 @@ func (s *Service) complete(ctx context.Context, p Purchase, c payment.Checkout) 
 	_, err := s.pool.Exec(ctx, sqlComplete, p.Account, p.ID, c.Total, c.Card, now, forward[StatusCompleted],
 		c.Payment, now.Add(afterWait))
 	if err != nil {
-		return ErrUnavailable.Because(err)
+		return ErrUnavailable.Wrap(err)
 	}
 	p.Paid.Minor = c.Total
 	s.keepBill(ctx, &p, c.Bill)
@@ -167,7 +167,7 @@ func (s *Service) keepCustomer(ctx context.Context, p Purchase, c payment.Checko
 		card = c.Card
 	}
 	if _, err := s.pool.Exec(ctx, sqlKeepCustomer, p.Account, p.provider, c.Customer, c.Method, card); err != nil {
-		return ErrUnavailable.Because(err)
+		return ErrUnavailable.Wrap(err)
 	}
 	return nil
 }
@@ -178,7 +178,7 @@ const sqlAdvance = `update purchases set status = $3, updated_at = $4, failure =
 // advance moves a purchase forward, if it still can.
 func (s *Service) advance(ctx context.Context, p Purchase, to Status, why Failure) error {
 	if _, err := s.pool.Exec(ctx, sqlAdvance, p.Account, p.ID, to, s.o.Clock(), forward[to], why); err != nil {
-		return ErrUnavailable.Because(err)
+		return ErrUnavailable.Wrap(err)
 	}
 	return nil
 }
@@ -196,7 +196,7 @@ func (s *Service) paidWith(ctx context.Context, paid string) (Purchase, error) {
 		return Purchase{}, ErrNoPurchase
 	}
 	if err != nil {
-		return Purchase{}, ErrUnavailable.Because(err)
+		return Purchase{}, ErrUnavailable.Wrap(err)
 	}
 	if p, err = s.owner(ctx, &checkout); err != nil {
 		return Purchase{}, err
@@ -209,7 +209,7 @@ func (s *Service) paidWith(ctx context.Context, paid string) (Purchase, error) {
 	}
 	_, err = s.pool.Exec(ctx, `update purchases set payment = $2 where id = $1 and payment is null`, p.ID, paid)
 	if err != nil {
-		return Purchase{}, ErrUnavailable.Because(err)
+		return Purchase{}, ErrUnavailable.Wrap(err)
 	}
 	p.payment = paid
 	return p, nil

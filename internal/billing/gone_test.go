@@ -418,7 +418,7 @@ func TestARefundOfAFractionThatCannotBePaid(t *testing.T) {
 	s.mustSend(l.newest())
 	_, _, err := s.Refund(t.Context(), p.Account, p.ID, "r",
 		billing.RefundParams{Amount: &money.Amount{Minor: 1234, Currency: "KWD"}})
-	wantProblem(t, err, problem.Meaning, "invalid_field")
+	wantProblem(t, err, problem.Unprocessable, "invalid_field")
 	if got, _, err := s.Refund(t.Context(), p.Account, p.ID, "r",
 		billing.RefundParams{Amount: &money.Amount{Minor: 1230, Currency: "KWD"}}); err != nil ||
 		got.Refunded.Minor != 1230 {

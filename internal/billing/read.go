@@ -49,11 +49,11 @@ func (s *Service) query(ctx context.Context, sql string, args ...any) ([]Purchas
 
 func collect(rows pgx.Rows, err error) ([]Purchase, error) {
 	if err != nil {
-		return nil, ErrUnavailable.Because(err)
+		return nil, ErrUnavailable.Wrap(err)
 	}
 	list, err := pgx.CollectRows(rows, scanPurchase)
 	if err != nil {
-		return nil, ErrUnavailable.Because(err)
+		return nil, ErrUnavailable.Wrap(err)
 	}
 	return list, nil
 }
@@ -66,7 +66,7 @@ const sqlList = `select ` + purchaseColumns + ` from purchases
 	order by created_at desc, id desc limit $4`
 
 var errCursor = &problem.Error{
-	Kind:    problem.Syntax,
+	Kind:    problem.Malformed,
 	Code:    "invalid_cursor",
 	Field:   "cursor",
 	Message: "cursor is not one that this list has given.",
@@ -83,7 +83,7 @@ func (s *Service) List(ctx context.Context, account uuid.UUID, from Cursor, limi
 	}
 	at, id, err := from.parse()
 	if err != nil {
-		return nil, "", errCursor.Because(err)
+		return nil, "", errCursor.Wrap(err)
 	}
 	list, err := s.query(ctx, sqlList, account, at, id, limit+1)
 	if err != nil {

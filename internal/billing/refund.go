@@ -118,7 +118,7 @@ func (s *Service) giveBack(ctx context.Context, account, id uuid.UUID, key strin
 		return Purchase{}, false, refused
 	}
 	if err != nil {
-		return Purchase{}, false, ErrUnavailable.Because(err)
+		return Purchase{}, false, ErrUnavailable.Wrap(err)
 	}
 	if !r.done {
 		if err := s.carryOut(ctx, r); err != nil {
@@ -154,14 +154,14 @@ func (s *Service) answered(ctx context.Context, r refund) (_ Purchase, again boo
 	}
 	tag, err := s.pool.Exec(ctx, sqlKeepAnswer, r.id, now)
 	if err != nil {
-		return p, false, ErrUnavailable.Because(err)
+		return p, false, ErrUnavailable.Wrap(err)
 	}
 	if tag.RowsAffected() == 1 {
 		return p, false, nil
 	}
 	var kept refundAnswer
 	if err := s.pool.QueryRow(ctx, sqlAnswer, r.id).Scan(&kept); err != nil {
-		return p, false, ErrUnavailable.Because(err)
+		return p, false, ErrUnavailable.Wrap(err)
 	}
 	p.Status, p.Refunded.Minor, p.Bill = kept.Status, kept.Refunded, kept.Bill
 	return p, true, nil
@@ -306,13 +306,13 @@ func (s *Service) carryOut(ctx context.Context, r refund) error {
 	}
 	no := payment.Final(err)
 	if err != nil && !no {
-		return ErrUnavailable.Because(err)
+		return ErrUnavailable.Wrap(err)
 	}
 	if err := s.learn(ctx, &p); err != nil { // a refusal, too, may be because money went back that we have not heard of
 		return err
 	}
 	if no {
-		return s.refused(ctx, r, &p, ErrRefused.Because(err))
+		return s.refused(ctx, r, &p, ErrRefused.Wrap(err))
 	}
 	return s.done(ctx, r, &p)
 }
@@ -325,7 +325,7 @@ func (s *Service) learn(ctx context.Context, p *Purchase) error {
 		return nil
 	}
 	if err != nil {
-		return ErrUnavailable.Because(err)
+		return ErrUnavailable.Wrap(err)
 	}
 	return s.note(ctx, p, &c)
 }
@@ -340,7 +340,7 @@ func (s *Service) done(ctx context.Context, r refund, p *Purchase) error {
 		return err
 	}
 	if _, err := s.pool.Exec(ctx, sqlDone, r.id, s.o.Clock()); err != nil {
-		return ErrUnavailable.Because(err)
+		return ErrUnavailable.Wrap(err)
 	}
 	return s.reverse(ctx, p.ID)
 }
@@ -360,7 +360,7 @@ func (s *Service) refused(ctx context.Context, r refund, p *Purchase, why error)
 		return err
 	})
 	if err != nil {
-		return ErrUnavailable.Because(err)
+		return ErrUnavailable.Wrap(err)
 	}
 	if err := s.reverse(ctx, p.ID); err != nil {
 		return err

@@ -37,7 +37,7 @@ func TestParallelRefundsGiveBackAllThatIsThere(t *testing.T) {
 			return
 		}
 		refused.Add(1)
-		wantProblem(t, err, problem.Meaning, "invalid_field")
+		wantProblem(t, err, problem.Unprocessable, "invalid_field")
 	})
 	if done.Load() != 12 || refused.Load() != 8 {
 		t.Errorf("%d were done and %d refused, want 12 and 8", done.Load(), refused.Load())
@@ -67,7 +67,7 @@ func TestARefundBesideOneUnderWay(t *testing.T) {
 		return err
 	}
 	usd := func(minor int64) *money.Amount { return &money.Amount{Minor: minor, Currency: "USD"} }
-	wantProblem(t, ask("too much in any case", usd(901)), problem.Meaning, "invalid_field")
+	wantProblem(t, ask("too much in any case", usd(901)), problem.Unprocessable, "invalid_field")
 	wantProblem(t, ask("too much if the other is done", usd(601)), problem.Unavailable, "refund_under_way")
 	wantProblem(t, ask("all", nil), problem.Unavailable, "refund_under_way")
 	if err := ask("there in any case", usd(600)); err != nil {
@@ -92,7 +92,7 @@ func TestARefundOfOneCent(t *testing.T) {
 	for _, minor := range []int64{0, -1} {
 		_, _, err := s.Refund(t.Context(), p.Account, p.ID, "k",
 			billing.RefundParams{Amount: &money.Amount{Minor: minor, Currency: "USD"}})
-		wantProblem(t, err, problem.Meaning, "invalid_field")
+		wantProblem(t, err, problem.Unprocessable, "invalid_field")
 	}
 	got, _, err := s.Refund(t.Context(), p.Account, p.ID, "k",
 		billing.RefundParams{Amount: &money.Amount{Minor: 1, Currency: "USD"}})

@@ -36,7 +36,7 @@ const sqlRefunded = `update purchases set refunded_minor = $2, version = version
 // noteRefunded writes down how much was given back so far, in all. Less than is known already is old news.
 func (s *Service) noteRefunded(ctx context.Context, p *Purchase, total int64) error {
 	if _, err := s.pool.Exec(ctx, sqlRefunded, p.ID, total, s.o.Clock()); err != nil {
-		return ErrUnavailable.Because(err)
+		return ErrUnavailable.Wrap(err)
 	}
 	return nil
 }
@@ -61,7 +61,7 @@ func (s *Service) noteDispute(ctx context.Context, p *Purchase, d payment.Disput
 		amount = max(p.Paid.Minor, p.Price.Minor)
 	}
 	if _, err := s.pool.Exec(ctx, sqlDispute, d.ID, p.ID, d.State, amount, d.At, s.o.Clock()); err != nil {
-		return ErrUnavailable.Because(err)
+		return ErrUnavailable.Wrap(err)
 	}
 	return nil
 }
@@ -82,7 +82,7 @@ func (s *Service) reverse(ctx context.Context, id uuid.UUID) error {
 	select {
 	case s.reversing <- struct{}{}:
 	case <-ctx.Done():
-		return ErrUnavailable.Because(ctx.Err())
+		return ErrUnavailable.Wrap(ctx.Err())
 	}
 	defer func() { <-s.reversing }()
 	err = pgx.BeginFunc(ctx, s.pool, func(tx pgx.Tx) error {
@@ -93,7 +93,7 @@ func (s *Service) reverse(ctx context.Context, id uuid.UUID) error {
 		return s.apply(ctx, tx, &p, bought)
 	})
 	if err != nil {
-		return ErrUnavailable.Because(err)
+		return ErrUnavailable.Wrap(err)
 	}
 	return nil
 }
@@ -102,7 +102,7 @@ func (s *Service) reverse(ctx context.Context, id uuid.UUID) error {
 func (s *Service) behind(ctx context.Context, id uuid.UUID) (account uuid.UUID, behind bool, err error) {
 	err = s.pool.QueryRow(ctx, `select account, applied < version and completed_at is not null from purchases where id = $1`, id).Scan(&account, &behind)
 	if err != nil {
-		return uuid.Nil, false, ErrUnavailable.Because(err)
+		return uuid.Nil, false, ErrUnavailable.Wrap(err)
 	}
 	return account, behind, nil
 }

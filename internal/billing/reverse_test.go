@@ -310,16 +310,16 @@ func TestRefunds(t *testing.T) {
 		t.Errorf("again: %+v, replayed %t, %v", got, replayed, err)
 	}
 	_, _, err = refund("a", 301)
-	wantProblem(t, err, problem.Meaning, "idempotency_key_reused")
+	wantProblem(t, err, problem.Unprocessable, "idempotency_key_reused")
 	for _, minor := range []int64{0, -1, 601} {
 		_, _, err = refund("b", minor)
-		wantProblem(t, err, problem.Meaning, "invalid_field")
+		wantProblem(t, err, problem.Unprocessable, "invalid_field")
 	}
 	_, _, err = s.Refund(t.Context(), p.Account, p.ID, "b",
 		billing.RefundParams{Amount: &money.Amount{Minor: 1, Currency: "EUR"}})
-	wantProblem(t, err, problem.Meaning, "invalid_field")
+	wantProblem(t, err, problem.Unprocessable, "invalid_field")
 	_, _, err = s.Refund(t.Context(), p.Account, p.ID, "", billing.RefundParams{})
-	wantProblem(t, err, problem.Syntax, "missing_idempotency_key")
+	wantProblem(t, err, problem.Malformed, "missing_idempotency_key")
 	_, _, err = s.Refund(t.Context(), s.account(), p.ID, "b", billing.RefundParams{})
 	wantProblem(t, err, problem.NotFound, "purchase_not_found")
 	if got, _, err = s.Refund(t.Context(), p.Account, p.ID, "b",
@@ -345,7 +345,7 @@ func TestRefundsAtOnce(t *testing.T) {
 	refund := func(i int) {
 		_, _, err := s.Refund(t.Context(), p.Account, p.ID, fmt.Sprint("k", i%4),
 			billing.RefundParams{Amount: &money.Amount{Minor: 400, Currency: "USD"}})
-		if e := problem.Of(err); err != nil && e.Kind != problem.Meaning &&
+		if e := problem.Of(err); err != nil && e.Kind != problem.Unprocessable &&
 			!errors.Is(err, billing.ErrRefundUnderWay) {
 			t.Error(err)
 		}

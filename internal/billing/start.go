@@ -130,7 +130,7 @@ func orUnavailable(err error) error {
 	if err == nil || errors.As(err, &own) {
 		return err
 	}
-	return ErrUnavailable.Because(err)
+	return ErrUnavailable.Wrap(err)
 }
 
 // sqlOrdered is how many tokens are ordered that may still be paid.
@@ -158,7 +158,7 @@ func check(prices *catalog.Catalog, p StartParams) (catalog.Pack, error) {
 	pack, ok := prices.Pack(p.Pack)
 	if !ok {
 		return pack, &problem.Error{
-			Kind:    problem.Meaning,
+			Kind:    problem.Unprocessable,
 			Code:    "unknown_pack",
 			Field:   "pack",
 			Message: "pack is not in the catalog.",
@@ -180,7 +180,7 @@ const sqlOpened = `update purchases set provider_session = $3, checkout_url = $4
 // whoever asks gets the same one, and after a crash the next request with the key finds it again.
 func (s *Service) open(ctx context.Context, order Purchase) (_ Purchase, replayed bool, err error) {
 	if order.provider != s.o.Provider.Name() {
-		return Purchase{}, false, ErrNotSetUp.Because(errors.New("it was ordered from " + order.provider))
+		return Purchase{}, false, ErrNotSetUp.Wrap(errors.New("it was ordered from " + order.provider))
 	}
 	checkout, err := s.askToOpen(ctx, &order)
 	if errors.Is(err, payment.ErrNoCustomer) && order.customer != "" {
@@ -196,13 +196,13 @@ func (s *Service) open(ctx context.Context, order Purchase) (_ Purchase, replaye
 		if err := s.advance(ctx, order, StatusFailed, FailureRefused); err != nil {
 			return Purchase{}, false, err
 		}
-		return Purchase{}, false, ErrNotTaken.Because(err)
+		return Purchase{}, false, ErrNotTaken.Wrap(err)
 	case err != nil:
-		return Purchase{}, false, ErrUnavailable.Because(err)
+		return Purchase{}, false, ErrUnavailable.Wrap(err)
 	}
 	tag, err := s.pool.Exec(ctx, sqlOpened, order.Account, order.ID, checkout.ID, checkout.URL, s.o.Clock())
 	if err != nil {
-		return Purchase{}, false, ErrUnavailable.Because(err)
+		return Purchase{}, false, ErrUnavailable.Wrap(err)
 	}
 	order, err = s.Get(ctx, order.Account, order.ID)
 	return order, tag.RowsAffected() == 0, err
@@ -231,7 +231,7 @@ func (s *Service) forgetCustomer(ctx context.Context, p *Purchase) error {
 	s.o.Log.Warn("the payment provider does not know a customer any more: forgotten", "account", p.Account,
 		"customer", p.customer)
 	if _, err := s.pool.Exec(ctx, sqlForgetCustomer, p.Account, p.provider, p.customer); err != nil {
-		return ErrUnavailable.Because(err)
+		return ErrUnavailable.Wrap(err)
 	}
 	p.customer = ""
 	return nil

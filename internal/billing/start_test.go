@@ -75,7 +75,7 @@ func TestAKeyIsGoodForOneRequest(t *testing.T) {
 		t.Fatal(err)
 	}
 	_, _, err := s.Start(t.Context(), account, "k", billing.StartParams{Pack: pack(1).ID})
-	wantProblem(t, err, problem.Meaning, "idempotency_key_reused")
+	wantProblem(t, err, problem.Unprocessable, "idempotency_key_reused")
 	_, replayed, err := s.Start(t.Context(), s.account(), "k", billing.StartParams{Pack: pack(1).ID})
 	if err != nil || replayed {
 		t.Errorf("another account's same key: replayed %t, %v", replayed, err)
@@ -99,7 +99,7 @@ func TestRefusedOrders(t *testing.T) {
 		"the way out":   {Pack: pack(0).ID, ReturnPath: "/logout"},
 	} {
 		_, _, err := s.Start(t.Context(), account, "k", p)
-		if e := problem.Of(err); err == nil || e.Kind != problem.Meaning ||
+		if e := problem.Of(err); err == nil || e.Kind != problem.Unprocessable ||
 			(e.Field != "pack" && e.Field != "return_url") {
 			t.Errorf("%s: %v", name, err)
 		}
@@ -107,7 +107,7 @@ func TestRefusedOrders(t *testing.T) {
 	_, _, err := s.Start(t.Context(), uuid.New(), "k", billing.StartParams{Pack: pack(0).ID})
 	wantProblem(t, err, problem.NotFound, "account_not_found")
 	_, _, err = s.Start(t.Context(), account, "", billing.StartParams{Pack: pack(0).ID})
-	wantProblem(t, err, problem.Syntax, "missing_idempotency_key")
+	wantProblem(t, err, problem.Malformed, "missing_idempotency_key")
 	if n := s.count(`select count(*) from purchases`); n != 0 {
 		t.Errorf("%d purchases were made all the same", n)
 	}

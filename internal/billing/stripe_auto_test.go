@@ -349,7 +349,7 @@ func TestStripesAnswerToAChargeIsLost(t *testing.T) {
 		l.lose("")
 		s.wantStatus(p, billing.StatusPending)
 		_, _, err = s.Start(t.Context(), account, "auto-"+p.ID.String(), billing.StartParams{Pack: pack(0).ID})
-		wantProblem(t, err, problem.Meaning, "idempotency_key_reused") // nobody else goes on with it
+		wantProblem(t, err, problem.Unprocessable, "idempotency_key_reused") // nobody else goes on with it
 		if _, ok, err := s.orderAuto(account, plenty); ok || err != nil {
 			t.Errorf("%s: another began meanwhile, %v", name, err)
 		}

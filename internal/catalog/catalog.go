@@ -179,7 +179,7 @@ func (c *Catalog) Price(feature string, quantity *int64, amount *tokens.Amount) 
 	f, ok := c.Feature(feature)
 	if !ok {
 		return Price{}, &problem.Error{
-			Kind:    problem.Meaning,
+			Kind:    problem.Unprocessable,
 			Code:    "unknown_feature",
 			Field:   "feature",
 			Message: "feature is not in the catalog.",

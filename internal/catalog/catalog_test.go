@@ -138,7 +138,7 @@ func TestPriceRefusals(t *testing.T) {
 	} {
 		_, err := c.Price(call.feature, call.quantity, call.amount)
 		var p *problem.Error
-		if !errors.As(err, &p) || p.Kind != problem.Meaning || p.Field != call.field {
+		if !errors.As(err, &p) || p.Kind != problem.Unprocessable || p.Field != call.field {
 			t.Errorf("%s: %v, want a 422 about %s", name, err, call.field)
 		}
 	}

@@ -56,7 +56,7 @@ func (l *Ledger) Agents(ctx context.Context, account uuid.UUID) (list []Agent, o
 	})
 	batch.Queue("commit")
 	if err := l.pool.SendBatch(ctx, batch).Close(); err != nil {
-		return nil, 0, ErrUnavailable.Because(err)
+		return nil, 0, ErrUnavailable.Wrap(err)
 	}
 	s := read.stateOf(account)
 	if s == nil || !s.exists {
@@ -103,7 +103,7 @@ const maxAgentNames = 1_000
 func (l *Ledger) AgentNames(ctx context.Context, account uuid.UUID) ([]AgentName, error) {
 	rows, err := l.pool.Query(ctx, sqlAgentNames, account, maxAgentNames)
 	if err != nil {
-		return nil, ErrUnavailable.Because(err)
+		return nil, ErrUnavailable.Wrap(err)
 	}
 	names, err := pgx.CollectRows(rows, pgx.RowToStructByPos[AgentName])
 	return names, orUnavailable(err)

@@ -51,7 +51,7 @@ func (c *call) wait(ctx context.Context) (Receipt, error) {
 	select {
 	case <-c.done:
 	case <-ctx.Done():
-		return Receipt{}, ErrUnavailable.Because(ctx.Err()) // the lane still has the call: it is not used again
+		return Receipt{}, ErrUnavailable.Wrap(ctx.Err()) // the lane still has the call: it is not used again
 	}
 	a := c.answer
 	*c = call{done: c.done}

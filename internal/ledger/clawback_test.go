@@ -83,7 +83,7 @@ func TestRevokingIsCumulative(t *testing.T) {
 	b.wantOwed(id, "0")
 	for _, total := range []string{"0", "-1", "100.000001"} {
 		_, err := revoke(t.Context(), b, id, "p", tokens.MustParse(total), ledger.CauseRefund, "")
-		wantRefusal(t, "revoking "+total, err, problem.Meaning, "invalid_field")
+		wantRefusal(t, "revoking "+total, err, problem.Unprocessable, "invalid_field")
 	}
 	for _, purchase := range []string{"", "q", "starter"} {
 		_, err := revoke(t.Context(), b, id, purchase, tokens.One, ledger.CauseRefund, "")

@@ -588,7 +588,7 @@ func TestQuotesSayWhatAChargeWould(t *testing.T) {
 		}
 	}
 	_, err := b.Quote(t.Context(), id, ledger.Charge{Feature: "auto_selling"})
-	wantRefusal(t, "a metered feature without an amount", err, problem.Meaning, "invalid_field")
+	wantRefusal(t, "a metered feature without an amount", err, problem.Unprocessable, "invalid_field")
 	_, err = b.Quote(t.Context(), uuid.New(), ledger.Charge{Feature: "lip_sync"})
 	wantRefusal(t, "nobody's quote", err, problem.NotFound, "account_not_found")
 	b.clock.Advance(40 * 24 * time.Hour)

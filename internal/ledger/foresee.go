@@ -95,7 +95,7 @@ func (l *Ledger) readWhole(ctx context.Context, account uuid.UUID, now time.Time
 	batch.Queue(sqlAgentMonths, ids).Query(read.readMonths)
 	batch.Queue("commit")
 	if err := l.pool.SendBatch(ctx, batch).Close(); err != nil {
-		return nil, ErrUnavailable.Because(err)
+		return nil, ErrUnavailable.Wrap(err)
 	}
 	s := read.stateOf(account)
 	if s == nil || !s.exists {

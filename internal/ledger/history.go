@@ -89,7 +89,7 @@ func (l *Ledger) checkFilter(ctx context.Context, account uuid.UUID, f Filter) e
 	}
 	var known bool
 	if err := l.pool.QueryRow(ctx, sqlHasAgent, account, f.Agent).Scan(&known); err != nil {
-		return ErrUnavailable.Because(err)
+		return ErrUnavailable.Wrap(err)
 	}
 	if !known {
 		return problem.Invalid("agent", "is not an agent of this account")
@@ -193,7 +193,7 @@ func collectLines(rows pgx.Rows) ([]Line, error) {
 	for rows.Next() {
 		line, err := scanLine(rows)
 		if err != nil {
-			return nil, ErrUnavailable.Because(err)
+			return nil, ErrUnavailable.Wrap(err)
 		}
 		lines = append(lines, line)
 	}
@@ -224,11 +224,11 @@ func compareUsage(a, b Usage) int {
 func (l *Ledger) DeclinedOn(ctx context.Context, account uuid.UUID, day time.Time) ([]Declined, error) {
 	rows, err := l.pool.Query(ctx, sqlDeclined, account, day, MaxPage)
 	if err != nil {
-		return nil, ErrUnavailable.Because(err)
+		return nil, ErrUnavailable.Wrap(err)
 	}
 	list, err := pgx.CollectRows(rows, pgx.RowToStructByPos[Declined])
 	if err != nil {
-		return nil, ErrUnavailable.Because(err)
+		return nil, ErrUnavailable.Wrap(err)
 	}
 	for i := range list {
 		list[i].At = list[i].At.UTC()

@@ -70,7 +70,7 @@ func TestAnExtendedHoldEndsLater(t *testing.T) {
 	}
 	for _, life := range []time.Duration{24*time.Hour + 1, 0, -time.Hour, time.Millisecond, math.MaxInt64} {
 		_, err := b.Extend(t.Context(), id, "too long", ledger.Extend{Hold: hold, ExpiresIn: life})
-		wantRefusal(t, "for "+life.String(), err, problem.Meaning, "invalid_field")
+		wantRefusal(t, "for "+life.String(), err, problem.Unprocessable, "invalid_field")
 	}
 }
 

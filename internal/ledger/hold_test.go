@@ -93,7 +93,7 @@ func TestAPartialCaptureReleasesTheRestAtOnce(t *testing.T) {
 	hold := b.setAside(id, "60", 0)
 	for _, amount := range []string{"0", "-1"} {
 		_, err := b.tryCapture(id, hold, amount)
-		wantRefusal(t, "a capture of "+amount, err, problem.Meaning, "invalid_field")
+		wantRefusal(t, "a capture of "+amount, err, problem.Unprocessable, "invalid_field")
 	}
 	b.wantBalance(id, "40 60 100")
 	b.capture(id, hold, "25.5")
@@ -175,7 +175,7 @@ func TestAHoldTimesOutAtItsInstant(t *testing.T) {
 	id := b.openWith("100")
 	for _, life := range []time.Duration{-time.Second, time.Millisecond, 24*time.Hour + time.Second} {
 		_, err := b.Hold(t.Context(), id, "h", ledger.Hold{Feature: "lip_sync", ExpiresIn: life})
-		wantRefusal(t, "a hold for "+life.String(), err, problem.Meaning, "invalid_field")
+		wantRefusal(t, "a hold for "+life.String(), err, problem.Unprocessable, "invalid_field")
 	}
 }
 

@@ -47,7 +47,7 @@ func (l *Ledger) OpenHolds(ctx context.Context, account uuid.UUID, before int64,
 	}
 	rows, err := l.pool.Query(ctx, sqlListHolds, account, before, l.now(), limit+1)
 	if err != nil {
-		return nil, 0, ErrUnavailable.Because(err)
+		return nil, 0, ErrUnavailable.Wrap(err)
 	}
 	list, err = pgx.CollectRows(rows, scanHoldInfo)
 	if len(list) > limit {
@@ -64,12 +64,12 @@ func (l *Ledger) HoldInfo(ctx context.Context, account uuid.UUID, number int64) 
 	}
 	rows, err := l.pool.Query(ctx, sqlReadHold, account, number)
 	if err != nil {
-		return HoldInfo{}, ErrUnavailable.Because(err)
+		return HoldInfo{}, ErrUnavailable.Wrap(err)
 	}
 	list, err := pgx.CollectRows(rows, scanHoldInfo)
 	switch {
 	case err != nil:
-		return HoldInfo{}, ErrUnavailable.Because(err)
+		return HoldInfo{}, ErrUnavailable.Wrap(err)
 	case len(list) == 0:
 		return HoldInfo{}, errNoHold
 	}

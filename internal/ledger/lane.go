@@ -32,7 +32,7 @@ var (
 		"The ledger cannot answer just now. Try again with the same key.")
 	ErrBusy = problem.New(problem.Unavailable, "busy",
 		"The ledger has too much to do just now. Try again with the same key.")
-	ErrKeyReused = problem.New(problem.Meaning, "idempotency_key_reused",
+	ErrKeyReused = problem.New(problem.Unprocessable, "idempotency_key_reused",
 		"This idempotency key was used for a different request.")
 )
 
@@ -90,7 +90,7 @@ func (l *lane) settleAll(calls []*call) {
 			logs.Database(l.log).Warn("ledger batch failed", "calls", len(calls), "error", err)
 		}
 	}
-	refuseAll(calls, ErrUnavailable.Because(err))
+	refuseAll(calls, ErrUnavailable.Wrap(err))
 }
 
 // errStale means that the lane remembered what is no longer true. The next try reads.
@@ -138,7 +138,7 @@ func (l *lane) refuseLocked(calls []*call) (free []*call) {
 	}
 	for _, c := range calls {
 		if slices.Contains(locked, c.account) {
-			c.answer = answer{err: ErrUnavailable.Because(errLocked)}
+			c.answer = answer{err: ErrUnavailable.Wrap(errLocked)}
 		} else {
 			free = append(free, c)
 		}

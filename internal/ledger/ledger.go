@@ -195,7 +195,7 @@ func (l *Ledger) Purchase(ctx context.Context, account uuid.UUID, purchase strin
 	case errors.Is(err, pgx.ErrNoRows):
 		return nil, errNoPurchase
 	case err != nil:
-		return nil, ErrUnavailable.Because(err)
+		return nil, ErrUnavailable.Wrap(err)
 	}
 	return p, nil
 }
@@ -299,7 +299,7 @@ func (l *Ledger) ChargeAll(ctx context.Context, charges []BulkCharge) []BulkResu
 
 // errNoKey refuses what could be done twice: a batch whose COMMIT was lost is decided again, and
 // only a key tells that it is there already.
-var errNoKey = problem.New(problem.Syntax, "missing_idempotency_key", "An idempotency key is needed.")
+var errNoKey = problem.New(problem.Malformed, "missing_idempotency_key", "An idempotency key is needed.")
 
 // submitKeyed is submit for requests that only their key makes safe to decide again.
 func (l *Ledger) submitKeyed(ctx context.Context, c *call, op operation) (Receipt, error) {

@@ -276,7 +276,7 @@ func TestRefusals(t *testing.T) {
 		problem.NotFound {
 		t.Errorf("an unknown account: %v", err)
 	}
-	if _, err := b.Charge(t.Context(), id, "k", ledger.Charge{Feature: "nothing"}); kindOf(err) != problem.Meaning {
+	if _, err := b.Charge(t.Context(), id, "k", ledger.Charge{Feature: "nothing"}); kindOf(err) != problem.Unprocessable {
 		t.Errorf("an unknown feature: %v", err)
 	}
 	b.wantSpendable(id, "42")
@@ -553,7 +553,7 @@ func TestBillingAnchorAndZoneNeverChange(t *testing.T) {
 		{Plan: "gold"},
 		{Status: "odd"},
 	} {
-		if err := b.SetPlan(t.Context(), id, p); kindOf(err) != problem.Meaning {
+		if err := b.SetPlan(t.Context(), id, p); kindOf(err) != problem.Unprocessable {
 			t.Errorf("%+v: %v", p, err)
 		}
 	}

@@ -120,7 +120,7 @@ func TestHistoryRefusesAFilterThatMeansNothing(t *testing.T) {
 		"from":    {From: start, To: start},
 	} {
 		if _, err := b.History(t.Context(), id, f, 0, 50); problem.Of(err).Field != field ||
-			problem.Of(err).Kind != problem.Meaning {
+			problem.Of(err).Kind != problem.Unprocessable {
 			t.Errorf("%s: %v", field, err)
 		}
 	}

@@ -16,7 +16,7 @@ var errNoTransaction = problem.New(problem.NotFound, "transaction_not_found", "T
 func (l *Ledger) Transaction(ctx context.Context, account uuid.UUID, seq int64) (Line, error) {
 	rows, err := l.pool.Query(ctx, sqlEntry, account, seq)
 	if err != nil {
-		return Line{}, ErrUnavailable.Because(err)
+		return Line{}, ErrUnavailable.Wrap(err)
 	}
 	lines, err := collectLines(rows)
 	switch {
@@ -40,7 +40,7 @@ func (l *Ledger) referenced(ctx context.Context, account uuid.UUID, f Filter, lo
 	}
 	rows, err := l.pool.Query(ctx, sqlReferenced, account, f.Reference, high, low, scanned+1)
 	if err != nil {
-		return Page{}, ErrUnavailable.Because(err)
+		return Page{}, ErrUnavailable.Wrap(err)
 	}
 	found, err := collectLines(rows)
 	if err != nil {

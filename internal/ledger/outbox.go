@@ -19,7 +19,7 @@ type Told struct {
 func (l *Ledger) Outbox(ctx context.Context, limit int) ([]Told, error) {
 	rows, err := l.pool.Query(ctx, sqlOutbox, limit)
 	if err != nil {
-		return nil, ErrUnavailable.Because(err)
+		return nil, ErrUnavailable.Wrap(err)
 	}
 	list, err := pgx.CollectRows(rows, func(row pgx.CollectableRow) (Told, error) {
 		var t Told
@@ -28,7 +28,7 @@ func (l *Ledger) Outbox(ctx context.Context, limit int) ([]Told, error) {
 		return t, err
 	})
 	if err != nil {
-		return nil, ErrUnavailable.Because(err)
+		return nil, ErrUnavailable.Wrap(err)
 	}
 	return list, nil
 }
@@ -40,7 +40,7 @@ func (l *Ledger) Relayed(ctx context.Context, events []Told) error {
 		accounts[i], seqs[i] = t.Account, t.Seq
 	}
 	if _, err := l.pool.Exec(ctx, sqlForgetOutbox, accounts, seqs); err != nil {
-		return ErrUnavailable.Because(err)
+		return ErrUnavailable.Wrap(err)
 	}
 	return nil
 }

@@ -68,7 +68,7 @@ func (l *Ledger) Account(ctx context.Context, id uuid.UUID) (Account, error) {
 	a, ok, err := l.reader.Get(ctx, id)
 	switch {
 	case err != nil:
-		return Account{}, ErrUnavailable.Because(err)
+		return Account{}, ErrUnavailable.Wrap(err)
 	case !ok:
 		return Account{}, ErrNoAccount
 	}
@@ -80,7 +80,7 @@ func (l *Ledger) Account(ctx context.Context, id uuid.UUID) (Account, error) {
 func (l *Ledger) Balances(ctx context.Context, ids []uuid.UUID) (map[uuid.UUID]Account, error) {
 	rows, err := l.pool.Query(ctx, sqlReadBalances, ids)
 	if err != nil {
-		return nil, ErrUnavailable.Because(err)
+		return nil, ErrUnavailable.Wrap(err)
 	}
 	defer rows.Close()
 	now, accounts := l.now(), make(map[uuid.UUID]Account, len(ids))
@@ -90,7 +90,7 @@ func (l *Ledger) Balances(ctx context.Context, ids []uuid.UUID) (map[uuid.UUID]A
 		var stopped int
 		s, err := scanState(rows, &stopped)
 		if err != nil {
-			return nil, ErrUnavailable.Because(err)
+			return nil, ErrUnavailable.Wrap(err)
 		}
 		s.stoppedByBudget = stopped
 		switch {
@@ -118,22 +118,22 @@ func orUnavailable(err error) error {
 	if err == nil {
 		return nil
 	}
-	return ErrUnavailable.Because(err)
+	return ErrUnavailable.Wrap(err)
 }
 
 // Accounts reads several accounts in one consistent look. Those that do not exist are absent.
 func (l *Ledger) Accounts(ctx context.Context, ids []uuid.UUID) (map[uuid.UUID]Account, error) {
 	rows, err := l.pool.Query(ctx, sqlReadAccounts, ids)
 	if err != nil {
-		return nil, ErrUnavailable.Because(err)
+		return nil, ErrUnavailable.Wrap(err)
 	}
 	states, err := readStates(rows)
 	if err != nil {
-		return nil, ErrUnavailable.Because(err)
+		return nil, ErrUnavailable.Wrap(err)
 	}
 	now := l.now()
 	if err := l.readWithAgents(ctx, states, now); err != nil {
-		return nil, ErrUnavailable.Because(err)
+		return nil, ErrUnavailable.Wrap(err)
 	}
 	prices := l.prices().At(now)
 	accounts := make(map[uuid.UUID]Account, len(states))
@@ -326,7 +326,7 @@ func (l *Ledger) BalanceAt(ctx context.Context, account uuid.UUID, at time.Time)
 	var b Balance
 	err = l.pool.QueryRow(ctx, sqlBalanceAt, account, seq-1).Scan(&b.Total, &b.Held, &b.Spendable)
 	if err != nil && !errors.Is(err, pgx.ErrNoRows) {
-		return Balance{}, ErrUnavailable.Because(err)
+		return Balance{}, ErrUnavailable.Wrap(err)
 	}
 	return b, nil
 }
@@ -339,7 +339,7 @@ func (l *Ledger) seqAt(ctx context.Context, account uuid.UUID, at time.Time) (in
 	case errors.Is(err, pgx.ErrNoRows):
 		return 0, ErrNoAccount
 	case err != nil:
-		return 0, ErrUnavailable.Because(err)
+		return 0, ErrUnavailable.Wrap(err)
 	}
 	return seq, nil
 }
@@ -365,7 +365,7 @@ func (l *Ledger) newest(ctx context.Context, account uuid.UUID) (seq int64, due 
 	case errors.Is(err, pgx.ErrNoRows):
 		return 0, due, ErrNoAccount
 	case err != nil:
-		return 0, due, ErrUnavailable.Because(err)
+		return 0, due, ErrUnavailable.Wrap(err)
 	}
 	return seq, instant(at), nil
 }
@@ -412,7 +412,7 @@ func (l *Ledger) Usage(ctx context.Context, account uuid.UUID, from, to time.Tim
 	})
 	batch.Queue("commit")
 	if err := l.pool.SendBatch(ctx, batch).Close(); err != nil {
-		return nil, ErrUnavailable.Because(err)
+		return nil, ErrUnavailable.Wrap(err)
 	}
 	return sumUsage(list), nil
 }

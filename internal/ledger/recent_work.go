@@ -33,7 +33,7 @@ func (l *Ledger) RecentWork(ctx context.Context, accounts []uuid.UUID, since tim
 	}
 	rows, err := l.pool.Query(ctx, sqlAgentWork, accounts, since, maxRecentEntries, features)
 	if err != nil {
-		return nil, ErrUnavailable.Because(err)
+		return nil, ErrUnavailable.Wrap(err)
 	}
 	var id uuid.UUID
 	var w RecentWork

@@ -38,7 +38,7 @@ func TestRefundsNeverExceedTheCharge(t *testing.T) {
 	charge := b.charge(id, "auto_selling", "60")
 	for _, amount := range []string{"0", "-1", "60.000001"} {
 		_, err := b.tryRefund(id, charge.Seq, amount)
-		wantRefusal(t, "a refund of "+amount, err, problem.Meaning, "invalid_field")
+		wantRefusal(t, "a refund of "+amount, err, problem.Unprocessable, "invalid_field")
 	}
 	r := b.refund(id, charge.Seq, "20")
 	if r.Kind != ledger.KindRefund || r.Amount.String() != "20" || r.About != charge.Seq ||
@@ -47,7 +47,7 @@ func TestRefundsNeverExceedTheCharge(t *testing.T) {
 		t.Errorf("the refund is %+v", r)
 	}
 	_, err := b.tryRefund(id, charge.Seq, "40.000001")
-	wantRefusal(t, "more than is left", err, problem.Meaning, "invalid_field")
+	wantRefusal(t, "more than is left", err, problem.Unprocessable, "invalid_field")
 	if p := problem.Of(err); p.Details["refundable"] != 40*tokens.One {
 		t.Errorf("refundable is %v, want 40", p.Details["refundable"])
 	}

@@ -279,7 +279,7 @@ func TestARefusalThatLeavesTheAgentOn(t *testing.T) {
 		Agent:   "seller",
 		Amount:  parsed("1"),
 	})
-	wantRefusal(t, "another request", err, problem.Meaning, "idempotency_key_reused")
+	wantRefusal(t, "another request", err, problem.Unprocessable, "idempotency_key_reused")
 	// One that is paused is refused like any other.
 	b.turn(id, "seller", false)
 	_, err = b.Charge(ctx, id, "p", ledger.Charge{

@@ -38,7 +38,7 @@ type Swept struct {
 func (l *Ledger) SettleDue(ctx context.Context, after DuePlace, limit int) (Swept, error) {
 	places, err := l.due(ctx, after, min(limit, MaxSweep))
 	if err != nil {
-		return Swept{Next: after}, ErrUnavailable.Because(err)
+		return Swept{Next: after}, ErrUnavailable.Wrap(err)
 	}
 	swept := Swept{Next: after, More: limit > 0 && len(places) == min(limit, MaxSweep)}
 	calls, err := l.settleAll(places)

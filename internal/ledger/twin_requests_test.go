@@ -39,7 +39,7 @@ func (w *twin) cost(feature string, quantity *int64, amount *tokens.Amount) (cat
 		}, nil
 	}
 	return catalog.Price{}, &problem.Error{
-		Kind:  problem.Meaning,
+		Kind:  problem.Unprocessable,
 		Code:  "unknown_feature",
 		Field: "feature",
 	}
@@ -69,7 +69,7 @@ func (w *twin) do(id uuid.UUID, key, request, reference string, now time.Time,
 	}
 	if known, ok := a.keys[key]; ok && key != "" {
 		if known.request != request {
-			return refused(refusal(problem.Meaning, "idempotency_key_reused"))
+			return refused(refusal(problem.Unprocessable, "idempotency_key_reused"))
 		}
 		if !known.until.IsZero() {
 			return result{until: known.until, replayed: true}
@@ -251,7 +251,7 @@ func (w *twin) claim(id uuid.UUID, key, request string) result {
 	}
 	known, ok := a.keys[key]
 	if ok && known.request != request {
-		return refused(refusal(problem.Meaning, "idempotency_key_reused"))
+		return refused(refusal(problem.Unprocessable, "idempotency_key_reused"))
 	}
 	a.keys[key] = twinKey{request: request}
 	return result{replayed: ok}

@@ -79,7 +79,7 @@ func refusal(kind problem.Kind, code string) *problem.Error {
 
 func invalid(field string) *problem.Error {
 	return &problem.Error{
-		Kind:  problem.Meaning,
+		Kind:  problem.Unprocessable,
 		Code:  "invalid_field",
 		Field: field,
 	}

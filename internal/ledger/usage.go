@@ -116,7 +116,7 @@ func (l *Ledger) sumUsage(ctx context.Context, account uuid.UUID, q UsageQuery) 
 	})
 	batch.Queue("commit")
 	if err := l.pool.SendBatch(ctx, batch).Close(); err != nil {
-		return UsageSums{}, ErrUnavailable.Because(err)
+		return UsageSums{}, ErrUnavailable.Wrap(err)
 	}
 	return q.order(byName), nil
 }
@@ -196,7 +196,7 @@ func (l *Ledger) RecentUsage(ctx context.Context, accounts []Account, days int) 
 	})
 	batch.Queue("commit")
 	if err := l.pool.SendBatch(ctx, batch).Close(); err != nil {
-		return nil, ErrUnavailable.Because(err)
+		return nil, ErrUnavailable.Wrap(err)
 	}
 	return found, nil
 }

@@ -187,7 +187,7 @@ func TestUsageSeriesRefusals(t *testing.T) {
 		by   ledger.UsageBy
 		days int
 	}{{ledger.ByFeature, 0}, {ledger.ByFeature, ledger.MaxUsageDays + 1}, {ledger.ByDay, 7}, {"", 7}} {
-		if _, err := b.UsageSeries(t.Context(), a, c.by, c.days); kindOf(err) != problem.Meaning {
+		if _, err := b.UsageSeries(t.Context(), a, c.by, c.days); kindOf(err) != problem.Unprocessable {
 			t.Errorf("%q of %d days: %v", c.by, c.days, err)
 		}
 	}

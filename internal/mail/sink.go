@@ -127,7 +127,7 @@ func (m *Mailer) keep(ctx context.Context, list []occasion) error {
 	}
 	batch.Queue("commit")
 	if err := m.pool.SendBatch(ctx, batch).Close(); err != nil {
-		return ErrUnavailable.Because(err)
+		return ErrUnavailable.Wrap(err)
 	}
 	return nil
 }

@@ -56,7 +56,7 @@ func (m *Mailer) accountOf(ctx context.Context, token string) (uuid.UUID, error)
 	case errors.Is(err, pgx.ErrNoRows):
 		return uuid.Nil, ErrBadToken
 	case err != nil:
-		return uuid.Nil, ErrUnavailable.Because(err)
+		return uuid.Nil, ErrUnavailable.Wrap(err)
 	case !hmac.Equal(seal(secret, account), raw[len(uuid.UUID{}):]):
 		return uuid.Nil, ErrBadToken
 	}
@@ -73,7 +73,7 @@ func (m *Mailer) ensureSecret(ctx context.Context) ([]byte, error) {
 		}
 	}
 	if err != nil {
-		return nil, ErrUnavailable.Because(err)
+		return nil, ErrUnavailable.Wrap(err)
 	}
 	return secret, nil
 }
@@ -105,7 +105,7 @@ func (m *Mailer) Subscribed(ctx context.Context, token string) (bool, error) {
 	var gone bool
 	err = m.pool.QueryRow(ctx, `select exists (select from mail_accounts where account = $1 and unsubscribed_at is not null)`, account).Scan(&gone)
 	if err != nil {
-		return false, ErrUnavailable.Because(err)
+		return false, ErrUnavailable.Wrap(err)
 	}
 	return !gone, nil
 }

@@ -13,19 +13,19 @@ type Kind uint8
 
 // The kinds, with the HTTP status each becomes (the contract of the JSON API).
 const (
-	Internal        Kind = iota // 500: ours; the caller learns nothing more
-	Syntax                      // 400: cannot be read, or a header is missing
-	Unauthenticated             // 401: who are you?
-	Insufficient                // 402: not enough tokens
-	Forbidden                   // 403: known, but not allowed
-	NotFound                    // 404: no such thing, or not yours
-	Method                      // 405: the path exists, not with this method
-	Conflict                    // 409: the state does not allow it
-	TooLarge                    // 413: the body is over its limit
-	MediaType                   // 415: a body of another type
-	Meaning                     // 422: readable, but makes no sense
-	TooMany                     // 429: slow down
-	Unavailable                 // 503: try again with the same key
+	Internal         Kind = iota // 500: ours; the caller learns nothing more
+	Malformed                    // 400: cannot be read, or a header is missing
+	Unauthenticated              // 401: who are you?
+	Insufficient                 // 402: not enough tokens
+	Forbidden                    // 403: known, but not allowed
+	NotFound                     // 404: no such thing, or not yours
+	MethodNotAllowed             // 405: the path exists, not with this method
+	Conflict                     // 409: the state does not allow it
+	TooLarge                     // 413: the body is over its limit
+	MediaType                    // 415: a body of another type
+	Unprocessable                // 422: readable, but makes no sense
+	RateLimited                  // 429: slow down
+	Unavailable                  // 503: try again with the same key
 )
 
 // Error is a failure as a caller may see it.
@@ -50,7 +50,7 @@ func New(kind Kind, code, format string, args ...any) *Error {
 // Invalid is a field whose value makes no sense: 422 "invalid_field".
 func Invalid(field, format string, args ...any) *Error {
 	return &Error{
-		Kind:    Meaning,
+		Kind:    Unprocessable,
 		Code:    "invalid_field",
 		Message: field + " " + fmt.Sprintf(format, args...) + ".",
 		Field:   field,
@@ -68,8 +68,8 @@ func (e *Error) Error() string {
 // Unwrap gives the cause.
 func (e *Error) Unwrap() error { return e.Cause }
 
-// Because returns a copy of e that carries a cause for the log.
-func (e *Error) Because(cause error) *Error {
+// Wrap returns a copy of e that carries a cause for the log.
+func (e *Error) Wrap(cause error) *Error {
 	c := *e
 	c.Cause = cause
 	return &c

@@ -48,7 +48,7 @@ func (r *Results) Add(ctx context.Context, account uuid.UUID, key string, report
 	err error,
 ) {
 	if key == "" {
-		return Result{}, false, problem.New(problem.Syntax, "missing_idempotency_key",
+		return Result{}, false, problem.New(problem.Malformed, "missing_idempotency_key",
 			"An idempotency key is needed.")
 	}
 	if err := report.check(); err != nil {
@@ -73,7 +73,7 @@ func (r *Results) Add(ctx context.Context, account uuid.UUID, key string, report
 	}
 	var own *problem.Error
 	if err != nil && !errors.As(err, &own) {
-		err = ledger.ErrUnavailable.Because(err)
+		err = ledger.ErrUnavailable.Wrap(err)
 	}
 	return n.Result, false, err
 }
@@ -154,7 +154,7 @@ func (r *Results) byKey(ctx context.Context, account uuid.UUID, key string, mark
 	case errors.Is(err, pgx.ErrNoRows):
 		return Result{}, false, nil
 	case err != nil:
-		return Result{}, false, ledger.ErrUnavailable.Because(err)
+		return Result{}, false, ledger.ErrUnavailable.Wrap(err)
 	case string(theirs) != string(mark):
 		return Result{}, false, ledger.ErrKeyReused
 	}

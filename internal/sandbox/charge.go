@@ -38,7 +38,7 @@ func (p *Provider) keep(ctx context.Context, id string, card Card) (string, erro
 	method := "pm_" + rand.Text()
 	tag, err := p.pool.Exec(ctx, sqlKeepMethod, id, method, string(card))
 	if err != nil {
-		return "", errUnavailable.Because(err)
+		return "", errUnavailable.Wrap(err)
 	}
 	if tag.RowsAffected() == 0 {
 		return "", nil
@@ -72,7 +72,7 @@ func (p *Provider) Charge(ctx context.Context, c payment.Charge) (payment.Checko
 		return payment.Checkout{}, payment.ErrNoMethod
 	}
 	if err != nil {
-		return payment.Checkout{}, errUnavailable.Because(err)
+		return payment.Checkout{}, errUnavailable.Wrap(err)
 	}
 	code, paid, event := later[card], Paid, "payment_intent.succeeded"
 	if code != "" {
@@ -91,7 +91,7 @@ func (p *Provider) Charge(ctx context.Context, c payment.Charge) (payment.Checko
 func (p *Provider) Forget(ctx context.Context, method string) error {
 	tag, err := p.pool.Exec(ctx, `delete from sandbox_methods where id = $1`, method)
 	if err != nil {
-		return errUnavailable.Because(err)
+		return errUnavailable.Wrap(err)
 	}
 	if tag.RowsAffected() == 0 {
 		return payment.ErrNone

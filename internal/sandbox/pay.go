@@ -109,7 +109,7 @@ func (p *Provider) change(ctx context.Context, events []string, sql string, args
 		return nil
 	})
 	if err != nil && !errors.Is(err, pgx.ErrNoRows) {
-		return s, errUnavailable.Because(err)
+		return s, errUnavailable.Wrap(err)
 	}
 	p.wakeUp()
 	return s, err
@@ -180,7 +180,7 @@ const sqlDecline = `update sandbox_sessions set declines = declines + 1
 func (p *Provider) Decline(ctx context.Context, id string) error {
 	tag, err := p.pool.Exec(ctx, sqlDecline, id, p.o.Clock())
 	if err != nil {
-		return errUnavailable.Because(err)
+		return errUnavailable.Wrap(err)
 	}
 	if tag.RowsAffected() == 1 {
 		return nil

@@ -191,11 +191,11 @@ func (p *Provider) Events(ctx context.Context, from, to time.Time, after string)
 ) {
 	rows, err := p.pool.Query(ctx, sqlEvents, from, to, after, eventPage)
 	if err != nil {
-		return nil, false, errUnavailable.Because(err)
+		return nil, false, errUnavailable.Wrap(err)
 	}
 	bodies, err := pgx.CollectRows(rows, pgx.RowTo[string])
 	if err != nil {
-		return nil, false, errUnavailable.Because(err)
+		return nil, false, errUnavailable.Wrap(err)
 	}
 	for _, body := range bodies {
 		var e struct {

@@ -48,7 +48,7 @@ var (
 	ErrExpired   = problem.New(problem.Conflict, "session_expired",
 		"This checkout has expired. Nothing was bought.")
 	ErrPaid        = problem.New(problem.Conflict, "session_complete", "This checkout is paid already.")
-	ErrCard        = problem.New(problem.Meaning, "card_unknown", "The sandbox has no such card.")
+	ErrCard        = problem.New(problem.Unprocessable, "card_unknown", "The sandbox has no such card.")
 	ErrNotPaid     = problem.New(problem.Conflict, "session_unpaid", "This checkout is not paid.")
 	errUnavailable = problem.New(problem.Unavailable, "provider_unavailable",
 		"The payment page cannot answer just now. Try again.")

@@ -90,7 +90,7 @@ func (p *Provider) CreateSession(ctx context.Context, s SessionParams) (Session,
 		s.Amount.Minor, s.Amount.Currency,
 		s.Description, s.SuccessURL, s.CancelURL, customer, now, now.Add(lifetime), s.KeepMethod)
 	if err != nil {
-		return Session{}, errUnavailable.Because(err)
+		return Session{}, errUnavailable.Wrap(err)
 	}
 	return p.find(ctx, "idempotency_key", s.IdempotencyKey)
 }
@@ -116,7 +116,7 @@ func (p *Provider) find(ctx context.Context, column, value string) (Session, err
 		return Session{}, ErrNoSession
 	}
 	if err != nil {
-		return Session{}, errUnavailable.Because(err)
+		return Session{}, errUnavailable.Wrap(err)
 	}
 	// The sweep may be late; a checkout never is.
 	if s.Status == Open && !s.ExpiresAt.After(p.o.Clock()) {

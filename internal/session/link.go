@@ -30,7 +30,7 @@ func (s *Store) CreateLink(ctx context.Context, account uuid.UUID, next string) 
 	expires = s.now().Add(LinkLifetime)
 	if _, err := s.pool.Exec(ctx, `insert into login_links (token_hash, account, next, expires_at) values ($1, $2, $3, $4)`,
 		id[:], account, sitepath.Safe(next), expires); err != nil {
-		return "", time.Time{}, ErrUnavailable.Because(err)
+		return "", time.Time{}, ErrUnavailable.Wrap(err)
 	}
 	return token, expires, nil
 }
@@ -47,7 +47,7 @@ func (s *Store) LinkAccount(ctx context.Context, token string) (account uuid.UUI
 	case errors.Is(err, pgx.ErrNoRows):
 		return uuid.Nil, ErrLinkInvalid
 	case err != nil:
-		return uuid.Nil, ErrUnavailable.Because(err)
+		return uuid.Nil, ErrUnavailable.Wrap(err)
 	}
 	return account, nil
 }
@@ -66,7 +66,7 @@ func (s *Store) UseLink(ctx context.Context, token string) (account uuid.UUID, n
 	case errors.Is(err, pgx.ErrNoRows):
 		return uuid.Nil, "", ErrLinkInvalid
 	case err != nil:
-		return uuid.Nil, "", ErrUnavailable.Because(err)
+		return uuid.Nil, "", ErrUnavailable.Wrap(err)
 	}
 	return account, next, nil
 }

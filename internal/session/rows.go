@@ -22,7 +22,7 @@ func (s *Store) find(ctx context.Context, id digest) (Visitor, bool, error) {
 	}
 	row, ok, err := s.rows.Get(ctx, id)
 	if err != nil {
-		return Visitor{}, false, ErrUnavailable.Because(err)
+		return Visitor{}, false, ErrUnavailable.Wrap(err)
 	}
 	if !ok {
 		return Visitor{}, false, nil
@@ -85,7 +85,7 @@ func (s *Store) begin(r *http.Request, w http.ResponseWriter, session *sessions.
 		insert into sessions (token_hash, account, role, created_at, seen_at, expires_at) values ($2, $3, $4, $5, $5, $6)`,
 		rowOf(session), id[:], v.Account, v.Role, now, now.Add(Lifetime))
 	if err != nil {
-		return ErrUnavailable.Because(err)
+		return ErrUnavailable.Wrap(err)
 	}
 	s.forget(session)
 	session.ID, session.IsNew = id.String(), false
@@ -123,7 +123,7 @@ func (s *Store) change(r *http.Request, w http.ResponseWriter, session *sessions
 		return ErrEnded
 	}
 	if err != nil {
-		return ErrUnavailable.Because(err)
+		return ErrUnavailable.Wrap(err)
 	}
 	session.ID = id.String()
 	s.setCookie(w, token, max(1, int(expires.Sub(now)/time.Second)))
@@ -135,7 +135,7 @@ func (s *Store) change(r *http.Request, w http.ResponseWriter, session *sessions
 func (s *Store) end(r *http.Request, w http.ResponseWriter, session *sessions.Session) error {
 	if row := rowOf(session); row != nil {
 		if _, err := s.pool.Exec(r.Context(), `delete from sessions where token_hash = $1`, row); err != nil {
-			return ErrUnavailable.Because(err)
+			return ErrUnavailable.Wrap(err)
 		}
 		s.forget(session)
 	}
@@ -149,7 +149,7 @@ func (s *Store) end(r *http.Request, w http.ResponseWriter, session *sessions.Se
 // error is ErrUnavailable.
 func (s *Store) EndAll(ctx context.Context, account uuid.UUID) error {
 	if _, err := s.pool.Exec(ctx, `delete from sessions where account = $1`, account); err != nil {
-		return ErrUnavailable.Because(err)
+		return ErrUnavailable.Wrap(err)
 	}
 	s.recent.ForgetAll()
 	return nil

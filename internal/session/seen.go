@@ -15,7 +15,7 @@ func (s *Store) SeenSince(ctx context.Context, account uuid.UUID, since time.Tim
 	err := s.pool.QueryRow(ctx, `select exists (select from sessions where account = $1 and seen_at >= $2 and expires_at > $3)`,
 		account, since, s.now()).Scan(&seen)
 	if err != nil {
-		return false, ErrUnavailable.Because(err)
+		return false, ErrUnavailable.Wrap(err)
 	}
 	return seen, nil
 }

@@ -33,7 +33,7 @@ func (s *Store) Sweep(ctx context.Context) (int64, error) {
 		for {
 			tag, err := s.pool.Exec(ctx, sweep.statement, now.Add(-sweep.age), sweepBatch)
 			if err != nil {
-				return total, ErrUnavailable.Because(err)
+				return total, ErrUnavailable.Wrap(err)
 			}
 			total += tag.RowsAffected()
 			if tag.RowsAffected() < sweepBatch {

@@ -83,7 +83,7 @@ func (d *decoder) object(target reflect.Value, s *shape) *fault {
 		i := s.find(key)
 		if i < 0 {
 			return (&fault{
-				kind: problem.Meaning,
+				kind: problem.Unprocessable,
 				code: "unknown_field",
 				text: "is not a known field",
 			}).in(shown(key))

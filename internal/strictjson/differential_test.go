@@ -28,11 +28,11 @@ func agree(t interface {
 	err := strictjson.Decode(bytes.Clone(body), &ours)
 	if err != nil {
 		var e *problem.Error
-		if !errors.As(err, &e) || (e.Kind != problem.Syntax && e.Kind != problem.Meaning) || e.Code == "" ||
+		if !errors.As(err, &e) || (e.Kind != problem.Malformed && e.Kind != problem.Unprocessable) || e.Code == "" ||
 			e.Message == "" {
 			t.Fatalf("Decode(%q) = %#v", body, err)
 		}
-		if readable := json.Valid(body); !readable && e.Kind != problem.Syntax {
+		if readable := json.Valid(body); !readable && e.Kind != problem.Malformed {
 			t.Fatalf("Decode(%q) = %v, which is not readable", body, err)
 		}
 		return err

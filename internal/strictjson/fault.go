@@ -25,13 +25,13 @@ type fault struct {
 
 // unreadable is a fault of syntax.
 func unreadable(format string, args ...any) *fault {
-	return &fault{kind: problem.Syntax, text: fmt.Sprintf(format, args...)}
+	return &fault{kind: problem.Malformed, text: fmt.Sprintf(format, args...)}
 }
 
 // invalid is a value that can be read but makes no sense where it is.
 func invalid(format string, args ...any) *fault {
 	return &fault{
-		kind: problem.Meaning,
+		kind: problem.Unprocessable,
 		code: "invalid_field",
 		text: fmt.Sprintf(format, args...),
 	}
@@ -68,12 +68,12 @@ func (f *fault) problem() *problem.Error {
 		Field:   path,
 		Message: f.whole,
 	}
-	if f.kind == problem.Syntax {
+	if f.kind == problem.Malformed {
 		e.Code = "invalid_json"
 	}
 	switch {
 	case e.Message != "":
-	case f.kind != problem.Syntax:
+	case f.kind != problem.Malformed:
 		e.Message = path + " " + f.text + "."
 	case path == "":
 		e.Message = "The body is not valid JSON: " + f.text + "."

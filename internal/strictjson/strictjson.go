@@ -48,7 +48,7 @@ func Decode(body []byte, into any) error {
 	if f == nil {
 		return nil
 	}
-	if f.kind == problem.Meaning {
+	if f.kind == problem.Unprocessable {
 		// Readable comes before sensible: a body that breaks off after a wrong value is a 400
 		// wherever the break is.
 		if unreadable := check(body); unreadable != nil {
@@ -70,7 +70,7 @@ func decode(body []byte, target reflect.Value, s *shape) *fault {
 	d := decoder{scanner{body: body}}
 	switch what := d.peek(); what {
 	case nothing:
-		return &fault{kind: problem.Syntax, whole: "A JSON object is needed."}
+		return &fault{kind: problem.Malformed, whole: "A JSON object is needed."}
 	case object:
 		if f := d.object(target, s); f != nil {
 			return f
@@ -79,6 +79,6 @@ func decode(body []byte, target reflect.Value, s *shape) *fault {
 	case junk:
 		return d.unexpected()
 	default:
-		return &fault{kind: problem.Syntax, whole: "A JSON object is needed, not " + what.String() + "."}
+		return &fault{kind: problem.Malformed, whole: "A JSON object is needed, not " + what.String() + "."}
 	}
 }

@@ -29,11 +29,11 @@ const sqlEnabled = `select ` + settingsColumns +
 func (s *Service) Step(ctx context.Context, after uuid.UUID) (next uuid.UUID, more bool, err error) {
 	rows, err := s.pool.Query(ctx, sqlEnabled, after, chunk)
 	if err != nil {
-		return uuid.Nil, false, errUnavailable.Because(err)
+		return uuid.Nil, false, errUnavailable.Wrap(err)
 	}
 	list, err := pgx.CollectRows(rows, scanSetting)
 	if err != nil {
-		return uuid.Nil, false, errUnavailable.Because(err)
+		return uuid.Nil, false, errUnavailable.Wrap(err)
 	}
 	if len(list) > 0 {
 		next = list[len(list)-1].account
@@ -159,7 +159,7 @@ func (s *Service) settle(ctx context.Context, account uuid.UUID) (order uuid.UUI
 		return err
 	})
 	if err != nil {
-		return uuid.Nil, errUnavailable.Because(err)
+		return uuid.Nil, errUnavailable.Wrap(err)
 	}
 	return order, nil
 }
@@ -205,18 +205,18 @@ func (s *Service) tell(ctx context.Context) error {
 	}
 	rows, err := s.pool.Query(ctx, sqlUntold, letters)
 	if err != nil {
-		return errUnavailable.Because(err)
+		return errUnavailable.Wrap(err)
 	}
 	list, err := pgx.CollectRows(rows, scanSetting)
 	if err != nil {
-		return errUnavailable.Because(err)
+		return errUnavailable.Wrap(err)
 	}
 	for i := range list {
 		if err := s.o.Tell(ctx, list[i].account, list[i].Stopped); err != nil {
 			return err
 		}
 		if _, err := s.pool.Exec(ctx, sqlTold, list[i].account, list[i].Stopped.At, s.o.Clock()); err != nil {
-			return errUnavailable.Because(err)
+			return errUnavailable.Wrap(err)
 		}
 	}
 	return nil

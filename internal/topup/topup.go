@@ -147,7 +147,7 @@ func settings(ctx context.Context, from billing.Queryer, account uuid.UUID, lock
 func (s *Service) Overview(ctx context.Context, a *ledger.Account) (Overview, error) {
 	set, found, err := settings(ctx, s.pool, a.ID, "")
 	if err != nil {
-		return Overview{}, errUnavailable.Because(err)
+		return Overview{}, errUnavailable.Wrap(err)
 	}
 	o := Overview{Settings: set.Settings, Set: found}
 	if o.Kept, err = s.o.Billing.Kept(ctx, a.ID); err != nil {
@@ -174,7 +174,7 @@ func (s *Service) Overview(ctx context.Context, a *ledger.Account) (Overview, er
 func (s *Service) Stopped(ctx context.Context, account uuid.UUID) (Stopped, bool, error) {
 	set, _, err := settings(ctx, s.pool, account, "")
 	if err != nil {
-		return Stopped{}, false, errUnavailable.Because(err)
+		return Stopped{}, false, errUnavailable.Wrap(err)
 	}
 	return set.Stopped, set.Stopped.Why != "", nil
 }
@@ -216,7 +216,7 @@ func (s *Service) Save(ctx context.Context, account uuid.UUID, p SaveParams) err
 		agreed.Price.Currency, p.Times, p.Limit.Minor, s.o.Clock(),
 		agreed.Tokens, agreed.ExpiresDays)
 	if err != nil {
-		return errUnavailable.Because(err)
+		return errUnavailable.Wrap(err)
 	}
 	return nil
 }
@@ -226,7 +226,7 @@ func (s *Service) Save(ctx context.Context, account uuid.UUID, p SaveParams) err
 func (s *Service) Check(p SaveParams) []*problem.Error {
 	var wrong []*problem.Error
 	bad := func(field, format string, args ...any) {
-		e := problem.New(problem.Meaning, "invalid_field", format, args...)
+		e := problem.New(problem.Unprocessable, "invalid_field", format, args...)
 		e.Field = field
 		wrong = append(wrong, e)
 	}
@@ -278,7 +278,7 @@ const sqlOff = `update topups set enabled = false, stopped = '', stopped_at = nu
 func (s *Service) TurnOff(ctx context.Context, account uuid.UUID) error {
 	_, err := s.pool.Exec(ctx, sqlOff, account, s.o.Clock())
 	if err != nil {
-		return errUnavailable.Because(err)
+		return errUnavailable.Wrap(err)
 	}
 	return nil
 }

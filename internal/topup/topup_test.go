@@ -566,7 +566,7 @@ func TestWhatCannotBeSet(t *testing.T) {
 		}
 		err := d.Save(t.Context(), id, p)
 		if got := strings.Join(fields, " "); got != c.want || (err == nil) != (c.want == "") ||
-			(err != nil && problem.Of(err).Kind != problem.Meaning) {
+			(err != nil && problem.Of(err).Kind != problem.Unprocessable) {
 			t.Errorf("%s: %q, %v, want %q", name, got, err, c.want)
 		}
 	}

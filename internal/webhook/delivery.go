@@ -101,7 +101,7 @@ func (s *Service) Deliveries(ctx context.Context, endpoint uuid.UUID, from Curso
 	}
 	before, err := from.parse()
 	if err != nil {
-		return nil, "", problem.Invalid("cursor", "must be one that this list gave").Because(err)
+		return nil, "", problem.Invalid("cursor", "must be one that this list gave").Wrap(err)
 	}
 	if _, err := s.Get(ctx, endpoint); err != nil {
 		return nil, "", err
@@ -110,11 +110,11 @@ func (s *Service) Deliveries(ctx context.Context, endpoint uuid.UUID, from Curso
 		order by d.created_at desc, d.account desc, d.seq desc limit $5`, endpoint, before.CreatedAt,
 		before.Account, before.Seq, limit+1)
 	if err != nil {
-		return nil, "", ErrUnavailable.Because(err)
+		return nil, "", ErrUnavailable.Wrap(err)
 	}
 	list, err := pgx.CollectRows(rows, scanDelivery)
 	if err != nil {
-		return nil, "", ErrUnavailable.Because(err)
+		return nil, "", ErrUnavailable.Wrap(err)
 	}
 	if len(list) > limit {
 		list = list[:limit]

@@ -129,7 +129,7 @@ func (s *Service) endpoints(ctx context.Context, where string, args ...any) ([]E
 	rows, err := s.pool.Query(ctx, "select "+endpointColumns+
 		" from webhook_endpoints where deleted_at is null and "+where+" order by created_at, id", args...)
 	if err != nil {
-		return nil, ErrUnavailable.Because(err)
+		return nil, ErrUnavailable.Wrap(err)
 	}
 	list, err := pgx.CollectRows(rows, scanEndpoint)
 	return list, known(err)

@@ -99,7 +99,7 @@ func TestCreateRefuses(t *testing.T) {
 			Kinds: []string{"balance.low", "balance.*"},
 		}, "events[1]"},
 	} {
-		if _, _, err := c.s.Create(t.Context(), "k", c.p); problem.Of(err).Kind != problem.Meaning ||
+		if _, _, err := c.s.Create(t.Context(), "k", c.p); problem.Of(err).Kind != problem.Unprocessable ||
 			problem.Of(err).Field != c.field {
 			t.Errorf("%s: %v", name, err)
 		}

@@ -31,7 +31,7 @@ type Lane struct {
 func (s *Service) Active(ctx context.Context) ([]uuid.UUID, error) {
 	rows, err := s.pool.Query(ctx, "select id from webhook_endpoints where deleted_at is null and disabled_at is null order by id")
 	if err != nil {
-		return nil, ErrUnavailable.Because(err)
+		return nil, ErrUnavailable.Wrap(err)
 	}
 	list, err := pgx.CollectRows(rows, pgx.RowTo[uuid.UUID])
 	return list, known(err)
@@ -48,7 +48,7 @@ where e.deleted_at is null and e.disabled_at is null`
 func (s *Service) Due(ctx context.Context, limit int) ([]Lane, error) {
 	rows, err := s.pool.Query(ctx, sqlDue, s.o.Clock(), limit)
 	if err != nil {
-		return nil, ErrUnavailable.Because(err)
+		return nil, ErrUnavailable.Wrap(err)
 	}
 	list, err := pgx.CollectRows(rows, pgx.RowToStructByPos[Lane])
 	return list, known(err)
@@ -90,7 +90,7 @@ func (s *Service) head(ctx context.Context, lane Lane) (*head, error) {
 		return nil, nil
 	}
 	if err != nil {
-		return nil, ErrUnavailable.Because(err)
+		return nil, ErrUnavailable.Wrap(err)
 	}
 	h.id, h.firstAttempt = EventID(lane.Account, h.seq), orZero(first)
 	h.secrets, h.unread = s.signing(lane.Endpoint, secret, old)

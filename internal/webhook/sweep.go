@@ -41,7 +41,7 @@ func (s *Service) Sweep(ctx context.Context, chunk int) (more bool, err error) {
 	for _, sweep := range sweeps {
 		tag, err := s.pool.Exec(ctx, sweep.sql, s.o.Clock().Add(-sweep.keep), chunk)
 		if err != nil {
-			return false, ErrUnavailable.Because(err)
+			return false, ErrUnavailable.Wrap(err)
 		}
 		more = more || tag.RowsAffected() == int64(chunk)
 	}

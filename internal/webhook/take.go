@@ -44,7 +44,7 @@ func (s *Service) Take(ctx context.Context, events []ledger.Told) error {
 		accounts[i], seqs[i], times[i], kinds[i], data[i] = t.Account, t.Seq, t.At, t.Kind, string(t.Data)
 	}
 	if _, err := s.pool.Exec(ctx, sqlTake, accounts, seqs, times, kinds, data, s.o.Clock()); err != nil {
-		return ErrUnavailable.Because(err)
+		return ErrUnavailable.Wrap(err)
 	}
 	return nil
 }
