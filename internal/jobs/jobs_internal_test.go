@@ -16,6 +16,7 @@ import (
 	"pop.store/credits/internal/catalog"
 	"pop.store/credits/internal/clock"
 	"pop.store/credits/internal/ledger"
+	"pop.store/credits/internal/ledger/audit"
 	"pop.store/credits/internal/session"
 )
 
@@ -134,7 +135,7 @@ func (o *office) open(books *ledger.Ledger, n int) {
 
 func (o *office) wantCleanBooks(entries int) {
 	o.t.Helper()
-	report, err := ledger.Verify(o.t.Context(), o.pool, ledger.VerifyOptions{})
+	report, err := audit.Verify(o.t.Context(), o.pool, audit.Options{})
 	if err != nil || len(report.Differences) > 0 {
 		o.t.Errorf("the books: %v (%v)", report.Differences, err)
 	}

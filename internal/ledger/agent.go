@@ -203,7 +203,7 @@ func (s *state) spentThisMonth(a *agent, now time.Time) tokens.Amount {
 	}
 	if monthOf(s.today.day).Equal(month) {
 		for i := range s.today.lines {
-			if l := &s.today.lines[i]; l.agent == a.id {
+			if l := &s.today.lines[i]; l.Agent == a.id {
 				spent += l.net()
 			}
 		}
@@ -224,8 +224,8 @@ func (s *state) heldBy(id string) (held tokens.Amount) {
 // countMonth keeps what agents spent this month when a line moves to the days that are over: also
 // of those without a budget, which may get one in the same batch. What is returned of an older
 // month does not concern the present one.
-func (s *state) countMonth(day time.Time, l *usageLine) {
-	a := s.agent(l.agent)
+func (s *state) countMonth(day time.Time, l *UsageLine) {
+	a := s.agent(l.Agent)
 	if a == nil {
 		return
 	}

@@ -12,6 +12,7 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"pop.store/credits/internal/ledger"
+	"pop.store/credits/internal/ledger/audit"
 	"pop.store/credits/internal/problem"
 	"pop.store/credits/internal/tokens"
 )
@@ -81,7 +82,7 @@ func TestAClosedAccount(t *testing.T) {
 	b.clock.Advance(40 * 24 * time.Hour)
 	b.check(b.Settle(ctx, id))
 	b.wantSpendable(id, "100") // the allowance has expired, and no other came
-	b.wantClean(ledger.VerifyOptions{})
+	b.wantClean(audit.Options{})
 }
 
 // What nobody is told of a closed account: that it runs low, that an agent goes on.
@@ -99,7 +100,7 @@ func TestAClosedAccountTellsNothing(t *testing.T) {
 	if n := b.count("select event_seq from ledger_accounts where account = $1", id); n != told {
 		t.Errorf("%d events more", n-told)
 	}
-	b.wantClean(ledger.VerifyOptions{})
+	b.wantClean(audit.Options{})
 }
 
 // A canceled plan gives nothing more, and what is there may be spent until it expires. Taken up
@@ -124,7 +125,7 @@ func TestACanceledPlan(t *testing.T) {
 	set(ledger.SetPlan{Status: ledger.PlanCanceled})
 	set(ledger.SetPlan{Status: ledger.PlanActive})
 	b.wantSpendable(id, "400")
-	b.wantClean(ledger.VerifyOptions{})
+	b.wantClean(audit.Options{})
 }
 
 // Requests that come while an account is closed are done before or refused after, on every server; so is a

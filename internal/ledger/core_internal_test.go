@@ -31,7 +31,7 @@ type paper struct {
 	holds     map[int64]hold
 	entries   []Entry
 	reversals map[int64]reversal
-	usage     map[usageDay]usageLine
+	usage     map[usageDay]UsageLine
 	refs      map[permanent]bool
 	declined  map[declinedID]bool
 	declines  int64
@@ -45,7 +45,7 @@ type paper struct {
 	lotRemaining  map[int64]tokens.Amount
 	lotHeld       map[int64]tokens.Amount
 	contra        map[Contra]tokens.Amount
-	spent         map[usageDay]usageLine
+	spent         map[usageDay]UsageLine
 	refunded      map[int64]tokens.Amount
 	checked       int // entries that were added up so far
 	seen          []Entry
@@ -76,13 +76,13 @@ func newPaper(t *testing.T, seed uint64, id uuid.UUID) *paper {
 		lots:         map[int64]lot{},
 		holds:        map[int64]hold{},
 		reversals:    map[int64]reversal{},
-		usage:        map[usageDay]usageLine{},
+		usage:        map[usageDay]UsageLine{},
 		refs:         map[permanent]bool{},
 		declined:     map[declinedID]bool{},
 		lotRemaining: map[int64]tokens.Amount{},
 		lotHeld:      map[int64]tokens.Amount{},
 		contra:       map[Contra]tokens.Amount{},
-		spent:        map[usageDay]usageLine{},
+		spent:        map[usageDay]UsageLine{},
 		refunded:     map[int64]tokens.Amount{},
 	}
 }
@@ -161,7 +161,7 @@ func (p *paper) blank() *state {
 	s.guardsBefore = s.guards
 	s.changed, s.entries, s.refs, s.usage, s.declined, s.reversals, s.extensions = false, nil, nil, nil, nil, nil, nil
 	var err error
-	if s.today.lines, err = decodeToday(p.todayUsage); err != nil {
+	if s.today.lines, err = DecodeToday(p.todayUsage); err != nil {
 		p.fatalf("%v", err)
 	}
 	return &s
@@ -181,8 +181,8 @@ func (p *paper) file(s *state, now time.Time) {
 		s.flushToday()
 	}
 	for _, u := range s.usageSums() {
-		key := usageDay{u.day, u.feature, u.agent}
-		p.usage[key] = sumLines(p.usage[key], u.usageLine)
+		key := usageDay{u.day, u.Feature, u.Agent}
+		p.usage[key] = sumLines(p.usage[key], u.UsageLine)
 	}
 	for _, l := range s.lots {
 		if s.whole {
@@ -237,10 +237,10 @@ func (p *paper) file(s *state, now time.Time) {
 	}
 }
 
-func sumLines(a, b usageLine) usageLine {
-	return usageLine{
-		b.feature, b.agent, a.amount + b.amount, a.quantity + b.quantity, a.count + b.count,
-		a.returned + b.returned,
+func sumLines(a, b UsageLine) UsageLine {
+	return UsageLine{
+		b.Feature, b.Agent, a.Amount + b.Amount, a.Quantity + b.Quantity, a.Count + b.Count,
+		a.Returned + b.Returned,
 	}
 }
 
@@ -335,14 +335,14 @@ func (p *paper) addUp(e *Entry) {
 	}
 	if e.Contra == ContraSpent {
 		key := usageDay{dayIn(e.At, p.row.zone), e.Feature, e.Agent}
-		line := usageLine{e.Feature, e.Agent, -e.Amount, e.Quantity, 1, 0}
+		line := UsageLine{e.Feature, e.Agent, -e.Amount, e.Quantity, 1, 0}
 		if e.Kind == KindRefund {
 			work := p.entry(e.About)
 			key = usageDay{dayIn(work.At, p.row.zone), work.Feature, work.Agent}
-			line = usageLine{
-				feature:  work.Feature,
-				agent:    work.Agent,
-				returned: e.Amount,
+			line = UsageLine{
+				Feature:  work.Feature,
+				Agent:    work.Agent,
+				Returned: e.Amount,
 			}
 		}
 		p.spent[key] = sumLines(p.spent[key], line)
@@ -398,16 +398,16 @@ func (p *paper) checkWhole(s *state, now time.Time) {
 
 // checkAtEnd compares the rollup by day, feature and agent.
 func (p *paper) checkAtEnd() {
-	sums := map[usageDay]usageLine{}
+	sums := map[usageDay]UsageLine{}
 	for key, line := range p.usage {
 		sums[key] = line
 	}
-	lines, err := decodeToday(p.todayUsage)
+	lines, err := DecodeToday(p.todayUsage)
 	if err != nil {
 		p.fatalf("%v", err)
 	}
 	for _, line := range lines {
-		key := usageDay{p.row.today.day, line.feature, line.agent}
+		key := usageDay{p.row.today.day, line.Feature, line.Agent}
 		sums[key] = sumLines(sums[key], line)
 	}
 	if !reflect.DeepEqual(sums, p.spent) {

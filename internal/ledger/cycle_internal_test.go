@@ -80,11 +80,11 @@ func TestBoundariesFollowTheAnchor(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		zone := drawZone(t)
 		anchor := drawAnchor(t, zone)
-		if !boundary(anchor, zone, 0).Equal(anchor) {
-			t.Fatalf("period 0 of %v begins at %v", anchor.In(zone), boundary(anchor, zone, 0).In(zone))
+		if !Boundary(anchor, zone, 0).Equal(anchor) {
+			t.Fatalf("period 0 of %v begins at %v", anchor.In(zone), Boundary(anchor, zone, 0).In(zone))
 		}
 		for k := range 25 {
-			from, to := boundary(anchor, zone, k), boundary(anchor, zone, k+1)
+			from, to := Boundary(anchor, zone, k), Boundary(anchor, zone, k+1)
 			if !from.Before(to) || to.Sub(from) < 26*24*time.Hour || to.Sub(from) > 33*24*time.Hour {
 				t.Fatalf("period %d of %v is from %v to %v", k, anchor.In(zone), from.In(zone), to.In(zone))
 			}
@@ -111,7 +111,7 @@ func checkBoundary(t *rapid.T, anchor time.Time, zone *time.Location, k int) {
 	if k > 0 {
 		want = instantByTrial(wantWall(anchor, zone, k), zone)
 	}
-	if at := boundary(anchor, zone, k); !at.Equal(want) {
+	if at := Boundary(anchor, zone, k); !at.Equal(want) {
 		t.Fatalf("boundary %d of %v is %v, want %v", k, anchor.In(zone), at.In(zone), want.In(zone))
 	}
 }
@@ -192,9 +192,9 @@ func TestCatchingUpIsSettlingAtEachBoundary(t *testing.T) {
 		once, each := prepare(), prepare()
 		first := periodAt(anchor, zone, opened) + 1
 		for k := first; k < first+3; k++ {
-			each.settle(boundary(anchor, zone, k), prices)
+			each.settle(Boundary(anchor, zone, k), prices)
 		}
-		once.settle(boundary(anchor, zone, first+2), prices)
+		once.settle(Boundary(anchor, zone, first+2), prices)
 		if !reflect.DeepEqual(once, each) {
 			t.Fatalf("settled at once:\n%+v\nat each boundary:\n%+v", once, each)
 		}

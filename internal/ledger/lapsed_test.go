@@ -7,6 +7,7 @@ import (
 	"github.com/google/uuid"
 
 	"pop.store/credits/internal/ledger"
+	"pop.store/credits/internal/ledger/audit"
 	"pop.store/credits/internal/tokens"
 )
 
@@ -79,7 +80,7 @@ func TestWhatExpiredIsNotOwed(t *testing.T) {
 			b.wantOwed(id, "0")
 		})
 	}
-	b.wantClean(ledger.VerifyOptions{})
+	b.wantClean(audit.Options{})
 }
 
 // Tokens that a job held over the end of their lot expire with its release: they are not owed
@@ -118,5 +119,5 @@ func TestWhatExpiredLaterIsNotOwed(t *testing.T) {
 	b.clock.Advance(40 * 24 * time.Hour)
 	b.revoke(again, "p", "100")
 	b.wantOwed(again, "10")
-	b.wantClean(ledger.VerifyOptions{})
+	b.wantClean(audit.Options{})
 }

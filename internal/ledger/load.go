@@ -496,7 +496,7 @@ func scanState(rows pgx.Rows, more ...any) (*state, error) {
 	s.guardsBefore = s.guards
 	var err error
 	if s.zone, err = LoadZone(zone); err == nil {
-		s.today.lines, err = decodeToday(usage)
+		s.today.lines, err = DecodeToday(usage)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("%w: account %s: %w", errUnreadable, s.account, err)

@@ -303,7 +303,7 @@ func TestABoundaryWhenClocksAreMoved(t *testing.T) {
 		}
 		anchor, _ := time.Parse(time.RFC3339, c.anchor)
 		want, err := time.Parse(time.RFC3339, c.want)
-		if got := boundary(anchor.UTC(), zone, c.k); err != nil || !got.Equal(want) {
+		if got := Boundary(anchor.UTC(), zone, c.k); err != nil || !got.Equal(want) {
 			t.Errorf("%s %s, %d months on: %v, want %v (%v)", c.zone, c.anchor, c.k, got.In(zone), want, err)
 		}
 	}

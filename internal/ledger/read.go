@@ -282,7 +282,7 @@ func (s *state) view(now time.Time, prices *catalog.Catalog) Account {
 	}
 	a.Level = s.level.next(a.Spendable+a.Held, a.Threshold, prices.ToolMinimum)
 	if s.renews() {
-		a.NextReset = boundary(s.anchor, s.zone, s.period+1)
+		a.NextReset = Boundary(s.anchor, s.zone, s.period+1)
 	}
 	for _, t := range s.lots {
 		if t.remaining > 0 {
@@ -425,7 +425,7 @@ func readToday(rows pgx.Rows) (today, error) {
 			return today{}, err
 		}
 		var err error
-		if t.lines, err = decodeToday(usage); err != nil {
+		if t.lines, err = DecodeToday(usage); err != nil {
 			return today{}, err
 		}
 	}
@@ -435,7 +435,7 @@ func readToday(rows pgx.Rows) (today, error) {
 func (t *today) usages() []Usage {
 	list := make([]Usage, len(t.lines))
 	for i, l := range t.lines {
-		list[i] = Usage{t.day, l.feature, l.agent, l.amount, l.quantity, l.count, l.returned}
+		list[i] = Usage{t.day, l.Feature, l.Agent, l.Amount, l.Quantity, l.Count, l.Returned}
 	}
 	return list
 }

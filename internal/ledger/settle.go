@@ -90,9 +90,9 @@ func (s *state) grantAllowance(now time.Time, prices *catalog.Catalog, midway bo
 	if s.periodGranted > 0 {
 		reference += ":" + s.plan + ":" + plan.Allowance.String()
 	}
-	ends := boundary(s.anchor, s.zone, s.period+1)
+	ends := Boundary(s.anchor, s.zone, s.period+1)
 	if midway && prices.Upgrade == catalog.UpgradeProrated {
-		more = prorated(more, ends.Sub(now), ends.Sub(boundary(s.anchor, s.zone, s.period)))
+		more = prorated(more, ends.Sub(now), ends.Sub(Boundary(s.anchor, s.zone, s.period)))
 	}
 	// Also when the share is nothing: the next upgrade counts from the allowance that this one came up to.
 	if s.periodGranted, s.changed = plan.Allowance, true; more == 0 {

@@ -251,7 +251,7 @@ func (s *state) append(e Entry, now time.Time) *Entry {
 func (s *state) nextDue() time.Time {
 	var due time.Time
 	if s.renews() {
-		due = boundary(s.anchor, s.zone, s.period+1)
+		due = Boundary(s.anchor, s.zone, s.period+1)
 	}
 	for i := range s.lots {
 		if l := &s.lots[i]; l.remaining > l.held && compareExpiry(l.expiresAt, due) < 0 {

@@ -13,6 +13,7 @@ import (
 
 	"pop.store/credits/internal/catalog"
 	"pop.store/credits/internal/ledger"
+	"pop.store/credits/internal/ledger/audit"
 	"pop.store/credits/internal/problem"
 )
 
@@ -74,7 +75,7 @@ func TestSweepsThatRaceGrantOnce(t *testing.T) {
 	if n, failed, err := sweep(t.Context(), b.Ledger, 7); n != 0 || failed != 0 || err != nil {
 		t.Errorf("afterwards a sweep settled %d, %d failed (%v)", n, failed, err)
 	}
-	b.wantClean(ledger.VerifyOptions{})
+	b.wantClean(audit.Options{})
 }
 
 // A sweep goes on behind what Postgres refuses, and stops where it was told to.
@@ -149,7 +150,7 @@ func TestAChargeAtTheInstantOfTheReset(t *testing.T) {
 			t.Errorf("server %d, at the reset: %+v, %v", i, r, err)
 		}
 	}
-	b.wantClean(ledger.VerifyOptions{})
+	b.wantClean(audit.Options{})
 }
 
 // A hundred flips from plan to plan give what the highest plan gives, in this period and the next,
@@ -183,7 +184,7 @@ func TestAHundredFlips(t *testing.T) {
 			t.Errorf("on %s, then %s", a.Plan, a.NextPlan)
 		}
 	}
-	b.wantClean(ledger.VerifyOptions{})
+	b.wantClean(audit.Options{})
 }
 
 // A failed renewal: no allowance at the boundaries, bought tokens stay. Once it is paid, the period
@@ -225,7 +226,7 @@ func TestARenewalThatIsPaidLate(t *testing.T) {
 	}
 	b.clock.Set(time.Date(2026, 5, 31, 9, 30, 0, 0, time.UTC))
 	b.wantSpendable(id, "1030")
-	b.wantClean(ledger.VerifyOptions{})
+	b.wantClean(audit.Options{})
 }
 
 // Charges leave the instant that sweeps look for as it is, so that their updates touch no index.

@@ -7,6 +7,7 @@ import (
 	"github.com/google/uuid"
 
 	"pop.store/credits/internal/ledger"
+	"pop.store/credits/internal/ledger/audit"
 	"pop.store/credits/internal/tokens"
 )
 
@@ -53,7 +54,7 @@ func TestTakeBackInBurnOrder(t *testing.T) {
 	if err != nil || page.Lines[0].Reason != "counted twice" {
 		t.Errorf("the history says %+v, %v", page.Lines, err)
 	}
-	b.wantClean(ledger.VerifyOptions{})
+	b.wantClean(audit.Options{})
 }
 
 // A lot by its number: what is free of it, and nothing of a frozen, an expired or an empty one.
@@ -83,7 +84,7 @@ func TestTakeBackFromALot(t *testing.T) {
 	_, err = b.takeBack(id, "1", 9_999)
 	b.wantCode("no lot", err, "invalid_field")
 	b.wantSpendable(id, "110")
-	b.wantClean(ledger.VerifyOptions{})
+	b.wantClean(audit.Options{})
 }
 
 // A purchase's tokens that support took back are no debt when its money goes back later.
@@ -107,7 +108,7 @@ func TestWhatWasTakenBackIsNotOwed(t *testing.T) {
 	if err != nil || a.Owed != 20*tokens.One || a.Total != 0 {
 		t.Errorf("owed %s of total %s (%v), want the 20 that were spent and nothing left", a.Owed, a.Total, err)
 	}
-	b.wantClean(ledger.VerifyOptions{})
+	b.wantClean(audit.Options{})
 }
 
 // Agents that reserve tokens do not keep support from taking them back; a level that is crossed is told.
@@ -123,7 +124,7 @@ func TestTakeBackAndReserves(t *testing.T) {
 		id); n == 0 {
 		t.Error("nobody was told of the low balance")
 	}
-	b.wantClean(ledger.VerifyOptions{})
+	b.wantClean(audit.Options{})
 }
 
 // A purchase that was paid is credited however full the account is, and whatever became of it (M8).
@@ -146,5 +147,5 @@ func TestAPaidPurchaseIsAlwaysCredited(t *testing.T) {
 	b.wantSpendable(id, "100000000199.999999")
 	b.charge(id, "lip_sync", "")
 	b.wantSpendable(id, "100000000194.999999")
-	b.wantClean(ledger.VerifyOptions{})
+	b.wantClean(audit.Options{})
 }

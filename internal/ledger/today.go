@@ -15,28 +15,28 @@ import (
 // too many lines, it moves to usage_days.
 type today struct {
 	day      time.Time
-	lines    []usageLine
+	lines    []UsageLine
 	declined int
 }
 
-// usageLine is the work of one agent on one feature in a day (tokens, units, charges) and the
+// UsageLine is the work of one agent on one feature in a day (tokens, units, charges) and the
 // tokens of that work which were returned later, on whatever day. It never returns more than its
 // amount.
-type usageLine struct {
-	feature, agent string
-	amount         tokens.Amount
-	quantity       int64
-	count          int64
-	returned       tokens.Amount
+type UsageLine struct {
+	Feature, Agent string
+	Amount         tokens.Amount
+	Quantity       int64
+	Count          int64
+	Returned       tokens.Amount
 }
 
 // net is what the work cost in the end.
-func (l *usageLine) net() tokens.Amount { return l.amount - l.returned }
+func (l *UsageLine) net() tokens.Amount { return l.Amount - l.Returned }
 
 // dayUsage is a line of a day that goes to usage_days.
 type dayUsage struct {
 	day time.Time
-	usageLine
+	UsageLine
 }
 
 // maxTodayLines bounds what each update of the account's row carries along.
@@ -63,11 +63,11 @@ func (s *state) usageSums() []dayUsage {
 next:
 	for _, u := range s.usage {
 		for i := range sums {
-			if t := &sums[i]; t.day.Equal(u.day) && t.feature == u.feature && t.agent == u.agent {
-				t.amount += u.amount
-				t.quantity += u.quantity
-				t.count += u.count
-				t.returned += u.returned
+			if t := &sums[i]; t.day.Equal(u.day) && t.Feature == u.Feature && t.Agent == u.Agent {
+				t.Amount += u.Amount
+				t.Quantity += u.Quantity
+				t.Count += u.Count
+				t.Returned += u.Returned
 				continue next
 			}
 		}
@@ -94,33 +94,33 @@ func (s *state) countUsage(e *Entry) {
 		s.countReturn(s.past[e.About].entry.Day, e)
 	default:
 		l := s.today.line(e.Feature, e.Agent)
-		l.amount -= e.Amount
-		l.quantity += e.Quantity
-		l.count++
+		l.Amount -= e.Amount
+		l.Quantity += e.Quantity
+		l.Count++
 	}
 }
 
 func (s *state) countReturn(worked time.Time, e *Entry) {
 	if worked.Equal(s.today.day) {
-		s.today.line(e.Feature, e.Agent).returned += e.Amount
+		s.today.line(e.Feature, e.Agent).Returned += e.Amount
 		return
 	}
-	u := dayUsage{worked, usageLine{
-		feature:  e.Feature,
-		agent:    e.Agent,
-		returned: e.Amount,
+	u := dayUsage{worked, UsageLine{
+		Feature:  e.Feature,
+		Agent:    e.Agent,
+		Returned: e.Amount,
 	}}
-	s.countMonth(worked, &u.usageLine)
+	s.countMonth(worked, &u.UsageLine)
 	s.usage = append(s.usage, u)
 }
 
-func (t *today) line(feature, agent string) *usageLine {
+func (t *today) line(feature, agent string) *UsageLine {
 	for i := range t.lines {
-		if l := &t.lines[i]; l.feature == feature && l.agent == agent {
+		if l := &t.lines[i]; l.Feature == feature && l.Agent == agent {
 			return l
 		}
 	}
-	t.lines = append(t.lines, usageLine{feature: feature, agent: agent})
+	t.lines = append(t.lines, UsageLine{Feature: feature, Agent: agent})
 	return &t.lines[len(t.lines)-1]
 }
 
@@ -132,20 +132,20 @@ func (t *today) encode(b []byte) []byte {
 		b = binary.AppendUvarint(b, uint64(len(s)))
 		b = append(b, s...)
 	}
-	line := func(l usageLine) {
-		text(l.feature)
-		text(l.agent)
-		b = binary.AppendVarint(b, int64(l.amount))
-		b = binary.AppendVarint(b, l.quantity)
-		b = binary.AppendVarint(b, l.count)
+	line := func(l UsageLine) {
+		text(l.Feature)
+		text(l.Agent)
+		b = binary.AppendVarint(b, int64(l.Amount))
+		b = binary.AppendVarint(b, l.Quantity)
+		b = binary.AppendVarint(b, l.Count)
 	}
 	for _, l := range t.lines {
 		line(l)
-		if l.returned != 0 {
-			line(usageLine{
-				feature: l.feature,
-				agent:   l.agent,
-				amount:  -l.returned,
+		if l.Returned != 0 {
+			line(UsageLine{
+				Feature: l.Feature,
+				Agent:   l.Agent,
+				Amount:  -l.Returned,
 			})
 		}
 	}
@@ -154,20 +154,20 @@ func (t *today) encode(b []byte) []byte {
 
 var errTodayUsage = errors.New("ledger: the account's usage of today cannot be read")
 
-// decodeToday reads what encode wrote.
-func decodeToday(b []byte) ([]usageLine, error) {
-	var lines []usageLine
+// DecodeToday reads what encode wrote.
+func DecodeToday(b []byte) ([]UsageLine, error) {
+	var lines []UsageLine
 	r := todayReader{b: b}
 	for len(r.b) > 0 && !r.bad {
-		l := usageLine{
-			feature:  r.text(),
-			agent:    r.text(),
-			amount:   tokens.Amount(r.number()),
-			quantity: r.number(),
-			count:    r.number(),
+		l := UsageLine{
+			Feature:  r.text(),
+			Agent:    r.text(),
+			Amount:   tokens.Amount(r.number()),
+			Quantity: r.number(),
+			Count:    r.number(),
 		}
-		if last := len(lines) - 1; last >= 0 && lines[last].feature == l.feature && lines[last].agent == l.agent {
-			lines[last].returned -= l.amount
+		if last := len(lines) - 1; last >= 0 && lines[last].Feature == l.Feature && lines[last].Agent == l.Agent {
+			lines[last].Returned -= l.Amount
 			continue
 		}
 		lines = append(lines, l)

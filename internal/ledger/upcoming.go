@@ -14,7 +14,7 @@ func (a *Account) Day(at time.Time) time.Time { return dayIn(at, a.Zone) }
 // midnight UTC of that date. The first period began when the account was opened, or at the anchor
 // that the host gave.
 func (a *Account) PeriodStart(at time.Time) time.Time {
-	return dayIn(boundary(a.Anchor, a.Zone, max(periodAt(a.Anchor, a.Zone, at), 0)), a.Zone)
+	return dayIn(Boundary(a.Anchor, a.Zone, max(periodAt(a.Anchor, a.Zone, at), 0)), a.Zone)
 }
 
 // NextAllowance is what comes at NextReset, of the plan that will be in force then; zero when nothing will.
@@ -39,7 +39,7 @@ func (a *Account) Resets(before time.Time) []time.Time {
 	list := []time.Time{a.NextReset}
 	for k := periodAt(a.Anchor, a.Zone, a.NextReset); list[len(list)-1].Before(before); {
 		k++
-		list = append(list, boundary(a.Anchor, a.Zone, k))
+		list = append(list, Boundary(a.Anchor, a.Zone, k))
 	}
 	return list
 }

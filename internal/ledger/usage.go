@@ -187,7 +187,7 @@ func (l *Ledger) RecentUsage(ctx context.Context, accounts []Account, days int) 
 		var t today
 		var lines []byte
 		_, err := pgx.ForEachRow(rows, []any{&id, &t.day, &lines}, func() (err error) {
-			if t.lines, err = decodeToday(lines); err == nil && r.has(id, t.day) {
+			if t.lines, err = DecodeToday(lines); err == nil && r.has(id, t.day) {
 				found[id] = append(found[id], byFeature(t.usages())...)
 			}
 			return err

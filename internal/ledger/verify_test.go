@@ -18,6 +18,7 @@ import (
 	"pop.store/credits/internal/catalog"
 	"pop.store/credits/internal/clock"
 	"pop.store/credits/internal/ledger"
+	"pop.store/credits/internal/ledger/audit"
 	"pop.store/credits/internal/problem"
 	"pop.store/credits/internal/tokens"
 )
@@ -286,16 +287,16 @@ func verified(t *testing.T) (*books, testdb.DB) {
 	return b, d
 }
 
-func (b *books) verify(o ledger.VerifyOptions) ledger.VerifyReport {
+func (b *books) verify(o audit.Options) audit.Report {
 	b.t.Helper()
-	report, err := ledger.Verify(b.t.Context(), b.pool, o)
+	report, err := audit.Verify(b.t.Context(), b.pool, o)
 	if err != nil {
 		b.t.Fatal(err)
 	}
 	return report
 }
 
-func (b *books) wantClean(o ledger.VerifyOptions) ledger.VerifyReport {
+func (b *books) wantClean(o audit.Options) audit.Report {
 	b.t.Helper()
 	report := b.verify(o)
 	for _, d := range report.Differences {
@@ -447,7 +448,7 @@ func TestVerifyFindsDamage(t *testing.T) {
 	t.Parallel()
 	b, d := verified(t)
 	ids := b.tellStory(len(damages) + 3)
-	b.wantClean(ledger.VerifyOptions{ChunkEntries: 50})
+	b.wantClean(audit.Options{ChunkEntries: 50})
 	owner, err := pgx.Connect(t.Context(), d.OwnerURL)
 	if err != nil {
 		t.Fatal(err)
@@ -462,7 +463,7 @@ func TestVerifyFindsDamage(t *testing.T) {
 			t.Errorf("%s: %d rows were damaged: %v", damage.name, done.RowsAffected(), err)
 		}
 	}
-	report := b.verify(ledger.VerifyOptions{MaxDifferences: 100_000, ChunkEntries: 100})
+	report := b.verify(audit.Options{MaxDifferences: 100_000, ChunkEntries: 100})
 	found := map[uuid.UUID][]string{}
 	for _, d := range report.Differences {
 		found[d.Account] = append(found[d.Account], d.What)
@@ -493,11 +494,11 @@ func TestVerifyEndsAfterEnough(t *testing.T) {
 	if _, err := b.pool.Exec(t.Context(), "update ledger_accounts set owed = owed + 1"); err != nil {
 		t.Fatal(err)
 	}
-	if report := b.verify(ledger.VerifyOptions{MaxDifferences: 2, ChunkEntries: 1}); len(report.Differences) !=
+	if report := b.verify(audit.Options{MaxDifferences: 2, ChunkEntries: 1}); len(report.Differences) !=
 		2 || report.Complete {
 		t.Errorf("%+v", report)
 	}
-	if report := b.verify(ledger.VerifyOptions{}); len(report.Differences) != 5 || !report.Complete ||
+	if report := b.verify(audit.Options{}); len(report.Differences) != 5 || !report.Complete ||
 		report.Accounts != 5 {
 		t.Errorf("%+v", report)
 	}
@@ -506,7 +507,7 @@ func TestVerifyEndsAfterEnough(t *testing.T) {
 func TestVerifyOfNothing(t *testing.T) {
 	t.Parallel()
 	b, _ := verified(t)
-	if report := b.wantClean(ledger.VerifyOptions{}); report.Accounts != 0 || report.Entries != 0 {
+	if report := b.wantClean(audit.Options{}); report.Accounts != 0 || report.Entries != 0 {
 		t.Errorf("%+v", report)
 	}
 }
@@ -518,12 +519,12 @@ func TestVerifyOfAgentsThatAreOn(t *testing.T) {
 	id := b.openWith("100")
 	b.wantWork(id, "replies", "1", "")
 	b.put(id, "replies", "50", "5")
-	b.wantClean(ledger.VerifyOptions{})
+	b.wantClean(audit.Options{})
 	b.put(id, "replies", "0", "0")
-	b.wantClean(ledger.VerifyOptions{})
+	b.wantClean(audit.Options{})
 	for _, on := range []bool{false, true} {
 		b.check(b.SwitchAgent(t.Context(), id, ledger.SwitchAgent{ID: "replies", On: on}))
-		b.wantClean(ledger.VerifyOptions{})
+		b.wantClean(audit.Options{})
 	}
 }
 
@@ -532,7 +533,7 @@ func TestVerifyTellsHowFarItIs(t *testing.T) {
 	b, _ := verified(t)
 	b.tellStory(4)
 	var last, most int64
-	report := b.wantClean(ledger.VerifyOptions{ChunkEntries: 1, Progress: func(done, total int64) {
+	report := b.wantClean(audit.Options{ChunkEntries: 1, Progress: func(done, total int64) {
 		if done < last || done > total {
 			t.Errorf("%d of %d after %d", done, total, last)
 		}
@@ -559,7 +560,7 @@ func TestVerifyWhileChargesGoOn(t *testing.T) {
 		})
 	}
 	for i := range 12 {
-		b.wantClean(ledger.VerifyOptions{ChunkEntries: []int64{1, 0}[i%2]})
+		b.wantClean(audit.Options{ChunkEntries: []int64{1, 0}[i%2]})
 		b.clock.Advance(7 * time.Hour)
 	}
 	over.Store(true)
@@ -568,7 +569,7 @@ func TestVerifyWhileChargesGoOn(t *testing.T) {
 	for _, id := range ids {
 		b.check(b.Settle(t.Context(), id))
 	}
-	b.wantClean(ledger.VerifyOptions{})
+	b.wantClean(audit.Options{})
 }
 
 // anything does something at random; refusals are as good as success.

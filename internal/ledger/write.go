@@ -479,12 +479,12 @@ func (w *writer) addUsage(s *state, u dayUsage) {
 	r.begin()
 	r.id(s.account)
 	r.day(u.day)
-	r.text(u.feature)
-	r.text(u.agent)
-	r.int64(int64(u.amount))
-	r.int64(u.quantity)
-	r.int64(u.count)
-	r.int64(int64(u.returned))
+	r.text(u.Feature)
+	r.text(u.Agent)
+	r.int64(int64(u.Amount))
+	r.int64(u.Quantity)
+	r.int64(u.Count)
+	r.int64(int64(u.Returned))
 	r.end()
 }
 

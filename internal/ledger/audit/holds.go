@@ -1,4 +1,4 @@
-package ledger
+package audit
 
 // An extension of a hold: the hold, its end, the account's mark and its idempotency key.
 var extensionCheck = check{

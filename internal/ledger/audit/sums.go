@@ -1,4 +1,4 @@
-package ledger
+package audit
 
 // lotsNow are the lots as they stand: the remainder of the open one is on its account's row. What
 // cannot be spent is told from next_due_at, which is when that changes.

@@ -1,4 +1,4 @@
-package ledger
+package audit
 
 // What an account's row says of its agents, and the agents' own rows.
 var agentSumsCheck = check{

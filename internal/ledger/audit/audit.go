@@ -1,4 +1,8 @@
-package ledger
+// Package audit proves the books: it compares everything that they say more than once, in plain SQL.
+//
+// It shares no code with the rules that wrote the books, except what a row cannot be read without: the
+// boundary of a billing period, the billing zone and the encoding of today's usage.
+package audit
 
 import (
 	"context"
@@ -8,18 +12,20 @@ import (
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
+
+	"pop.store/credits/internal/ledger"
 )
 
-// VerifyOptions tune a look at the books. The zero value is good.
-type VerifyOptions struct {
+// Options tune an audit. The zero value is good.
+type Options struct {
 	MaxDifferences int   // after so many the search ends; zero: 100
 	ChunkEntries   int64 // about so many entries are compared in one snapshot; zero: four million
 	// Progress is told, now and then, how much is done: counts of entries. It may be nil.
 	Progress func(done, total int64)
 }
 
-// VerifyReport is what was found.
-type VerifyReport struct {
+// Report is what an audit found.
+type Report struct {
 	Accounts, Entries int64 // compared
 	Differences       []Difference
 	// Complete says that all accounts were looked at: fewer differences were found than were asked for.
@@ -45,12 +51,11 @@ const (
 	defaultDifferences  = 100
 )
 
-// Verify compares everything that the books say more than once, account by account, while charges
-// go on: range after range of accounts is read in a snapshot of its own, in which rows, lots and
-// entries belong together. All comparing and adding up is done by Postgres, over the tables as they
-// are, so memory here is bounded whatever the size of an account, and a mistake of the core's
-// cannot hide itself.
-func Verify(ctx context.Context, pool *pgxpool.Pool, o VerifyOptions) (VerifyReport, error) {
+// Verify audits all accounts while charges go on. It reads one range of accounts after the other, each
+// in a snapshot of its own, in which rows, lots and entries belong together. Postgres does all comparing
+// and adding up, so memory is bounded whatever the size of an account, and a mistake of the rules cannot
+// hide itself.
+func Verify(ctx context.Context, pool *pgxpool.Pool, o Options) (Report, error) {
 	if o.MaxDifferences == 0 {
 		o.MaxDifferences = defaultDifferences
 	}
@@ -59,7 +64,7 @@ func Verify(ctx context.Context, pool *pgxpool.Pool, o VerifyOptions) (VerifyRep
 	}
 	v := &verifier{pool: pool, options: o}
 	if err := pool.QueryRow(ctx, sqlVerifyTotal).Scan(&v.total); err != nil {
-		return VerifyReport{}, fmt.Errorf("count the entries: %w", err)
+		return Report{}, fmt.Errorf("count the entries: %w", err)
 	}
 	var low uuid.UUID
 	for more := true; more && len(v.report.Differences) < o.MaxDifferences; {
@@ -68,7 +73,7 @@ func Verify(ctx context.Context, pool *pgxpool.Pool, o VerifyOptions) (VerifyRep
 			err = v.chunk(ctx, low, high)
 		}
 		if err != nil {
-			return VerifyReport{}, fmt.Errorf("verify the accounts from %s on: %w", low, err)
+			return Report{}, fmt.Errorf("verify the accounts from %s on: %w", low, err)
 		}
 		low, more = after(high)
 	}
@@ -78,9 +83,9 @@ func Verify(ctx context.Context, pool *pgxpool.Pool, o VerifyOptions) (VerifyRep
 
 type verifier struct {
 	pool    *pgxpool.Pool
-	options VerifyOptions
+	options Options
 	total   int64 // entries, as of the beginning
-	report  VerifyReport
+	report  Report
 }
 
 // end chooses the last account of a chunk. Behind the last account of all the chunk reaches to the
@@ -159,8 +164,8 @@ func (v *verifier) compare(ctx context.Context, tx pgx.Tx, args []any) error {
 	return err
 }
 
-// todayColumns are the lines of usage that the accounts' rows carry, which only this program can
-// read, for comparing them where all else is.
+// todayColumns are the usage lines of the accounts' rows. Only this program can decode them, so they are
+// sent back to Postgres, which compares them with the rest.
 type todayColumns struct {
 	accounts                    []uuid.UUID
 	days                        []time.Time
@@ -169,8 +174,8 @@ type todayColumns struct {
 	returned                    []int64
 }
 
-// accounts goes through the rows of a chunk's accounts and looks at what cannot be told in SQL:
-// whether the account wakes in time for its next period, and what it has spent today.
+// accounts reads the rows of a chunk's accounts and checks what SQL cannot: whether the account is due no
+// later than its next period. It collects today's usage.
 func (v *verifier) accounts(ctx context.Context, tx pgx.Tx, low, high uuid.UUID) (*todayColumns, error) {
 	rows, err := tx.Query(ctx, sqlVerifyAccounts, low, high)
 	if err != nil {
@@ -209,18 +214,26 @@ func (a *accountRow) wakesInTime(differs func(Difference)) {
 	if !a.active {
 		return
 	}
-	zone, err := LoadZone(a.zone)
+	zone, err := ledger.LoadZone(a.zone)
 	if err != nil {
 		differs(Difference{a.account, "billing zone", "a time zone", a.zone})
 		return
 	}
-	reset := boundary(a.anchor, zone, a.period+1)
+	reset := ledger.Boundary(a.anchor, zone, a.period+1)
 	if due := instant(a.due); due.IsZero() || due.After(reset) {
 		differs(Difference{
 			a.account, "next due", "not after the reset at " + reset.Format(time.RFC3339Nano),
 			instantText(due),
 		})
 	}
+}
+
+// instant turns a database time, null for never, into a time whose zero means never.
+func instant(t *time.Time) time.Time {
+	if t == nil {
+		return time.Time{}
+	}
+	return t.UTC()
 }
 
 func instantText(t time.Time) string {
@@ -231,15 +244,15 @@ func instantText(t time.Time) string {
 }
 
 func (a *accountRow) addToday(c *todayColumns, differs func(Difference)) {
-	lines, err := decodeToday(a.usage)
+	lines, err := ledger.DecodeToday(a.usage)
 	if err != nil {
 		differs(Difference{a.account, "usage of today", "lines that can be read", fmt.Sprintf("%x", a.usage)})
 	}
 	for _, l := range lines {
 		c.accounts, c.days = append(c.accounts, a.account), append(c.days, a.day)
-		c.features, c.agents = append(c.features, l.feature), append(c.agents, l.agent)
-		c.amounts, c.quantities, c.counts = append(c.amounts, int64(l.amount)), append(c.quantities, l.quantity),
-			append(c.counts, l.count)
-		c.returned = append(c.returned, int64(l.returned))
+		c.features, c.agents = append(c.features, l.Feature), append(c.agents, l.Agent)
+		c.amounts, c.quantities, c.counts = append(c.amounts, int64(l.Amount)), append(c.quantities, l.Quantity),
+			append(c.counts, l.Count)
+		c.returned = append(c.returned, int64(l.Returned))
 	}
 }
