@@ -12,7 +12,7 @@ import (
 
 	"pop.store/credits/internal/billing"
 	"pop.store/credits/internal/catalog"
-	"pop.store/credits/internal/ledger"
+	"pop.store/credits/internal/ledger/engine"
 	"pop.store/credits/internal/stripepay"
 )
 
@@ -346,7 +346,7 @@ func TestAReturnThatBrokeOff(t *testing.T) {
 	path, _ := v.bought("pack_500")
 	to, form := v.get(path).returnForm()
 	working := s.app.Billing
-	stopped := ledger.New(s.pool, ledger.Options{
+	stopped := engine.New(s.pool, engine.Options{
 		Clock:  s.clock.Now,
 		Prices: catalog.Builtin,
 		Log:    s.app.Log,

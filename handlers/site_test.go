@@ -27,7 +27,7 @@ import (
 	"pop.store/credits/internal/catalog"
 	"pop.store/credits/internal/clock"
 	"pop.store/credits/internal/demo"
-	"pop.store/credits/internal/ledger"
+	"pop.store/credits/internal/ledger/engine"
 	"pop.store/credits/internal/mail"
 	"pop.store/credits/internal/results"
 	"pop.store/credits/internal/sandbox"
@@ -121,7 +121,7 @@ func (s *site) assemble(o options) {
 	if err != nil {
 		s.t.Fatal(err)
 	}
-	books := ledger.New(s.pool, ledger.Options{
+	books := engine.New(s.pool, engine.Options{
 		Clock:  s.clock.Now,
 		Prices: catalog.Builtin,
 		Log:    log,

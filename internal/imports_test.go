@@ -25,7 +25,7 @@ var layers = [][]string{
 	{"internal/receipt"},
 	{"views", "internal/billing", "internal/accounts", "internal/results", "internal/recap"},
 	{"internal/relay", "internal/webhook"},
-	{"internal/ledger/audit"},
+	{"internal/ledger/engine", "internal/ledger/audit"},
 	{
 		"internal/sandbox", "internal/stripepay", "internal/ledger", "internal/forecast", "internal/session",
 		"internal/apikey", "static",
@@ -63,7 +63,8 @@ var restricted = map[string]struct {
 	"github.com/chromedp/chromedp": {[]string{"internal/browser"}, "browser tests go through one harness"},
 	"github.com/jackc/pgx": {[]string{
 		"db", "internal/accounts", "internal/apikey", "internal/bench",
-		"internal/billing", "internal/demo", "internal/embedpg", "internal/jobs", "internal/ledger", "internal/ledger/audit",
+		"internal/billing", "internal/demo", "internal/embedpg", "internal/jobs",
+		"internal/ledger/audit", "internal/ledger/engine",
 		"internal/mail", "internal/results", "internal/sandbox", "internal/session", "internal/topup",
 		"internal/webhook", "cmd/credits",
 	}, "handlers and views hold no SQL"},

@@ -26,7 +26,7 @@ import (
 	"pop.store/credits/internal/config"
 	"pop.store/credits/internal/demo"
 	"pop.store/credits/internal/jobs"
-	"pop.store/credits/internal/ledger"
+	"pop.store/credits/internal/ledger/engine"
 	"pop.store/credits/internal/mail"
 	"pop.store/credits/internal/relay"
 	"pop.store/credits/internal/results"
@@ -142,7 +142,7 @@ func (p *program) assemble(d *database, addr net.Addr) *site {
 	if base == nil {
 		base = local
 	}
-	books := ledger.New(d.pool, ledger.Options{
+	books := engine.New(d.pool, engine.Options{
 		Clock:  clock.System,
 		Prices: p.prices.InForce,
 		Log:    p.log,

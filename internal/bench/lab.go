@@ -21,6 +21,7 @@ import (
 	"pop.store/credits/internal/clock"
 	"pop.store/credits/internal/embedpg"
 	"pop.store/credits/internal/ledger"
+	"pop.store/credits/internal/ledger/engine"
 	"pop.store/credits/internal/tokens"
 )
 
@@ -32,7 +33,7 @@ type lab struct {
 	peers      []string // the processes of other servers
 	pool       *pgxpool.Pool
 	owner      *pgxpool.Pool
-	ledger     *ledger.Ledger
+	ledger     *engine.Engine
 	prices     *catalog.Catalog
 	progress   func(string)
 	closers    []func()
@@ -118,8 +119,8 @@ func (l *lab) saySettings(ctx context.Context) error {
 	return nil
 }
 
-func (l *lab) newLedger() *ledger.Ledger {
-	return ledger.New(l.pool, ledger.Options{
+func (l *lab) newLedger() *engine.Engine {
+	return engine.New(l.pool, engine.Options{
 		Clock:  clock.System,
 		Prices: func() *catalog.Catalog { return l.prices },
 		Log:    slog.Default(),
@@ -188,7 +189,7 @@ func (l *lab) open(ctx context.Context, n int, more tokens.Amount) ([]uuid.UUID,
 
 // agentsBegin has each of an account's agents charge once: the first charge of an agent makes it
 // known, and the ones after are what is measured.
-func agentsBegin(ctx context.Context, books *ledger.Ledger, id uuid.UUID) error {
+func agentsBegin(ctx context.Context, books *engine.Engine, id uuid.UUID) error {
 	for _, w := range agentsWork {
 		if _, err := books.Charge(ctx, id, newKey(), w); err != nil {
 			return err

@@ -63,8 +63,3 @@ func periodAt(anchor time.Time, zone *time.Location, at time.Time) int {
 	}
 	return k
 }
-
-// StartsPeriod says whether an instant is the very beginning of one of the account's periods.
-func (a *Account) StartsPeriod(at time.Time) bool {
-	return Boundary(a.Anchor, a.Zone, periodAt(a.Anchor, a.Zone, at)).Equal(at)
-}

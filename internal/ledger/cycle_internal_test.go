@@ -135,18 +135,20 @@ func TestAnAnchorInTheHourThatComesTwice(t *testing.T) {
 			t.Fatal(err)
 		}
 		for _, now := range hours {
-			s := &state{
-				account: uuid.New(),
-				whole:   true,
-				period:  -1,
-				zone:    time.UTC,
+			s := &State{
+				complete: true,
+				AccountRow: AccountRow{
+					AccountID: uuid.New(),
+					Period:    -1,
+					Zone:      time.UTC,
+				},
 			}
-			if _, err := s.apply(&SetPlan{Plan: "starter", Zone: zoneName}, now, catalog.Builtin()); err != nil {
+			if _, err := s.Apply(&SetPlan{Plan: "starter", Zone: zoneName}, now, catalog.Builtin()); err != nil {
 				t.Fatal(err)
 			}
-			if s.period != 0 || len(s.refs) != 1 || s.refs[0].reference != "0" ||
+			if s.Period != 0 || len(s.refs) != 1 || s.refs[0].Reference != "0" ||
 				s.nextDue().Before(now.AddDate(0, 0, 27)) {
-				t.Errorf("opened at %v: period %d, %v, due at %v", now.In(zone), s.period, s.refs,
+				t.Errorf("opened at %v: period %d, %v, due at %v", now.In(zone), s.Period, s.refs,
 					s.nextDue().In(zone))
 			}
 		}
@@ -164,14 +166,16 @@ func TestCatchingUpIsSettlingAtEachBoundary(t *testing.T) {
 		spent := tokens.Amount(rapid.Int64Range(1, int64(200*tokens.One)).Draw(t, "spent"))
 		next := rapid.SampledFrom([]string{"starter", "pro"}).Draw(t, "next plan")
 		promoDays := rapid.IntRange(1, 120).Draw(t, "promo days")
-		prepare := func() *state {
-			s := &state{
-				account: uuid.UUID{1},
-				whole:   true,
-				period:  -1,
-				zone:    time.UTC,
+		prepare := func() *State {
+			s := &State{
+				complete: true,
+				AccountRow: AccountRow{
+					AccountID: uuid.UUID{1},
+					Period:    -1,
+					Zone:      time.UTC,
+				},
 			}
-			for _, op := range []operation{
+			for _, op := range []Operation{
 				&SetPlan{
 					Plan:   "pro",
 					Anchor: anchor,
@@ -183,7 +187,7 @@ func TestCatchingUpIsSettlingAtEachBoundary(t *testing.T) {
 					ExpiresAt: opened.AddDate(0, 0, promoDays),
 				}, &SetPlan{Plan: next},
 			} {
-				if _, err := s.apply(op, opened, prices); err != nil {
+				if _, err := s.Apply(op, opened, prices); err != nil {
 					t.Fatal(err)
 				}
 			}
@@ -198,8 +202,8 @@ func TestCatchingUpIsSettlingAtEachBoundary(t *testing.T) {
 		if !reflect.DeepEqual(once, each) {
 			t.Fatalf("settled at once:\n%+v\nat each boundary:\n%+v", once, each)
 		}
-		if once.period != first+2 || once.plan != next {
-			t.Fatalf("period %d, plan %s", once.period, once.plan)
+		if once.Period != first+2 || once.Plan != next {
+			t.Fatalf("period %d, plan %s", once.Period, once.Plan)
 		}
 	})
 }

@@ -13,10 +13,10 @@ import (
 // today is the present day's part of the usage rollup, which the account's row carries: a charge
 // updates it for the price of the row that it updates anyway. When the day is over, or there are
 // too many lines, it moves to usage_days.
-type today struct {
-	day      time.Time
-	lines    []UsageLine
-	declined int
+type Today struct {
+	Day      time.Time
+	Lines    []UsageLine
+	Declined int
 }
 
 // UsageLine is the work of one agent on one feature in a day (tokens, units, charges) and the
@@ -34,8 +34,8 @@ type UsageLine struct {
 func (l *UsageLine) net() tokens.Amount { return l.Amount - l.Returned }
 
 // dayUsage is a line of a day that goes to usage_days.
-type dayUsage struct {
-	day time.Time
+type DayUsage struct {
+	Day time.Time
 	UsageLine
 }
 
@@ -43,27 +43,27 @@ type dayUsage struct {
 const maxTodayLines = 24
 
 // dayIn is the calendar date of an instant in a zone, as midnight UTC of that date.
-func dayIn(at time.Time, zone *time.Location) time.Time {
+func DayIn(at time.Time, zone *time.Location) time.Time {
 	return clock.Date(at, zone)
 }
 
 // turnDay gives the day of an instant and puts away the lines of a day that is over.
-func (s *state) turnDay(at time.Time) time.Time {
-	day := dayIn(at, s.zone)
-	if !day.Equal(s.today.day) {
+func (s *State) turnDay(at time.Time) time.Time {
+	day := DayIn(at, s.Zone)
+	if !day.Equal(s.Today.Day) {
 		s.flushToday()
-		s.today.day, s.today.declined = day, 0
+		s.Today.Day, s.Today.Declined = day, 0
 	}
 	return day
 }
 
 // usageSums adds up lines of one key: a batch may have flushed a day more than once.
-func (s *state) usageSums() []dayUsage {
-	var sums []dayUsage
+func (s *State) usageSums() []DayUsage {
+	var sums []DayUsage
 next:
 	for _, u := range s.usage {
 		for i := range sums {
-			if t := &sums[i]; t.day.Equal(u.day) && t.Feature == u.Feature && t.Agent == u.Agent {
+			if t := &sums[i]; t.Day.Equal(u.Day) && t.Feature == u.Feature && t.Agent == u.Agent {
 				t.Amount += u.Amount
 				t.Quantity += u.Quantity
 				t.Count += u.Count
@@ -76,36 +76,36 @@ next:
 	return sums
 }
 
-func (s *state) flushToday() {
-	for _, line := range s.today.lines {
-		s.countMonth(s.today.day, &line)
-		s.usage = append(s.usage, dayUsage{s.today.day, line})
+func (s *State) flushToday() {
+	for _, line := range s.Today.Lines {
+		s.countMonth(s.Today.Day, &line)
+		s.usage = append(s.usage, DayUsage{s.Today.Day, line})
 	}
-	s.today.lines = nil
+	s.Today.Lines = nil
 }
 
 // countUsage adds an entry of today to the rollup, which is the contra account "spent" by day,
 // feature and agent. A refund counts on the day of the work that it is about, apart from that work:
 // what a day's work cost in the end is never negative.
-func (s *state) countUsage(e *Entry) {
+func (s *State) countUsage(e *Entry) {
 	switch {
 	case e.Contra != ContraSpent:
 	case e.Kind == KindRefund:
-		s.countReturn(s.past[e.About].entry.Day, e)
+		s.countReturn(s.pastEntries[e.About].Entry.Day, e)
 	default:
-		l := s.today.line(e.Feature, e.Agent)
+		l := s.Today.line(e.Feature, e.Agent)
 		l.Amount -= e.Amount
 		l.Quantity += e.Quantity
 		l.Count++
 	}
 }
 
-func (s *state) countReturn(worked time.Time, e *Entry) {
-	if worked.Equal(s.today.day) {
-		s.today.line(e.Feature, e.Agent).Returned += e.Amount
+func (s *State) countReturn(worked time.Time, e *Entry) {
+	if worked.Equal(s.Today.Day) {
+		s.Today.line(e.Feature, e.Agent).Returned += e.Amount
 		return
 	}
-	u := dayUsage{worked, UsageLine{
+	u := DayUsage{worked, UsageLine{
 		Feature:  e.Feature,
 		Agent:    e.Agent,
 		Returned: e.Amount,
@@ -114,20 +114,20 @@ func (s *state) countReturn(worked time.Time, e *Entry) {
 	s.usage = append(s.usage, u)
 }
 
-func (t *today) line(feature, agent string) *UsageLine {
-	for i := range t.lines {
-		if l := &t.lines[i]; l.Feature == feature && l.Agent == agent {
+func (t *Today) line(feature, agent string) *UsageLine {
+	for i := range t.Lines {
+		if l := &t.Lines[i]; l.Feature == feature && l.Agent == agent {
 			return l
 		}
 	}
-	t.lines = append(t.lines, UsageLine{Feature: feature, Agent: agent})
-	return &t.lines[len(t.lines)-1]
+	t.Lines = append(t.Lines, UsageLine{Feature: feature, Agent: agent})
+	return &t.Lines[len(t.Lines)-1]
 }
 
 // encode appends the lines for the account's row. What was returned of a line follows as a second
 // line of the same feature and agent, below zero and without quantity and count: a server of the
 // version before, which has one line each, adds both up.
-func (t *today) encode(b []byte) []byte {
+func (t *Today) AppendTo(b []byte) []byte {
 	text := func(s string) {
 		b = binary.AppendUvarint(b, uint64(len(s)))
 		b = append(b, s...)
@@ -139,7 +139,7 @@ func (t *today) encode(b []byte) []byte {
 		b = binary.AppendVarint(b, l.Quantity)
 		b = binary.AppendVarint(b, l.Count)
 	}
-	for _, l := range t.lines {
+	for _, l := range t.Lines {
 		line(l)
 		if l.Returned != 0 {
 			line(UsageLine{

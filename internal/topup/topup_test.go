@@ -17,6 +17,7 @@ import (
 	"pop.store/credits/internal/catalog"
 	"pop.store/credits/internal/clock"
 	"pop.store/credits/internal/ledger"
+	"pop.store/credits/internal/ledger/engine"
 	"pop.store/credits/internal/money"
 	"pop.store/credits/internal/payment"
 	"pop.store/credits/internal/problem"
@@ -34,7 +35,7 @@ type desk struct {
 	t        *testing.T
 	pool     *pgxpool.Pool
 	clock    *clock.Manual
-	books    *ledger.Ledger
+	books    *engine.Engine
 	provider *lossy
 	billing  *billing.Service
 	prices   func() *catalog.Catalog
@@ -75,7 +76,7 @@ func newDesk(t *testing.T) *desk {
 	}
 	log := slog.New(slog.DiscardHandler)
 	prices := func() *catalog.Catalog { return d.prices() }
-	d.books = ledger.New(d.pool, ledger.Options{
+	d.books = engine.New(d.pool, engine.Options{
 		Clock:  d.clock.Now,
 		Prices: prices,
 		Log:    log,
