@@ -134,6 +134,7 @@ func TestShedBulkRequests(t *testing.T) {
 	var out logBook
 	limited, flush := logs.New(&out, logs.Options{Level: slog.LevelWarn})
 	s.app.Log = limited
+	s.rebuild()
 	// The account is locked, so that what comes in waits until the queue is full.
 	tx, err := s.db.Pool.Begin(t.Context())
 	if err != nil {

@@ -164,7 +164,10 @@ func TestReturningUnpaid(t *testing.T) {
 func confirming(v *visitor, path string) answer {
 	v.s.t.Helper()
 	working := v.s.app.Billing
-	defer func() { v.s.app.Billing = working }()
+	defer func() {
+		v.s.app.Billing = working
+		v.s.rebuild()
+	}()
 	broken, err := pgxpool.New(v.s.t.Context(), "postgres://nobody@127.0.0.1:1/none")
 	if err != nil {
 		v.s.t.Fatal(err)
@@ -178,6 +181,7 @@ func confirming(v *visitor, path string) answer {
 		WebhookSecrets: []string{eventSecret},
 		Provider:       sandbox.New(broken, sandbox.Options{Clock: v.s.clock.Now, Log: v.s.app.Log}),
 	})
+	v.s.rebuild()
 	return v.get(path).want(http.StatusOK)
 }
 

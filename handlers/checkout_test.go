@@ -185,6 +185,7 @@ func TestTaxIsAnnounced(t *testing.T) {
 			WebhookSecrets: []string{"whsec_1"},
 			Taxed:          taxed,
 		})
+		s.rebuild()
 		v.get("/credits/buy").want(http.StatusOK).has("pack-tax", taxed)
 	}
 }
@@ -360,8 +361,10 @@ func TestAReturnThatBrokeOff(t *testing.T) {
 		Provider:       s.provider,
 		WebhookSecrets: []string{eventSecret},
 	})
+	s.rebuild()
 	v.submit(to, form).leads(path)
 	s.app.Billing = working
+	s.rebuild()
 	page := v.get(path).wantState("returning").has("return", false)
 	if got := text(page.only("purchase-text")); got !=
 		"Your $39.00 will go back, and its 500 tokens wait until then. There is nothing more to do." {

@@ -78,6 +78,7 @@ func TestTokensOfAReturnAreFrozen(t *testing.T) {
 		Provider:       down,
 		WebhookSecrets: []string{eventSecret},
 	})
+	s.rebuild()
 	v.submit(to, form).leads(path)
 	if got := v.get("/credits").lots(); len(got) != 2 || got[1] != "Bought500 frozen: you are returning this pack" {
 		t.Errorf("the sources are %q", got)

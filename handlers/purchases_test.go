@@ -112,6 +112,7 @@ func TestThePaymentPagesOriginIsAllowed(t *testing.T) {
 	}
 	stripe.WebhookSecrets = []string{"whsec_1"}
 	s.app.Billing = billing.New(s.pool, stripe)
+	s.rebuild()
 	if got := v.get("/credits/buy").header.Get(header); !strings.Contains(got, theirs) {
 		t.Errorf("with Stripe: %s", got)
 	}

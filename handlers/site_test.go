@@ -12,6 +12,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -59,6 +60,7 @@ type site struct {
 	provider *sandbox.Provider
 	keys     map[apikey.Scope]string
 	log      *logBook
+	handler  atomic.Pointer[http.Handler]
 	webhooks chan int // statuses that webhook deliveries were answered with
 }
 
@@ -96,7 +98,9 @@ func newSiteWith(t *testing.T, o options) *site {
 	s.url = "http://" + server.Listener.Addr().String()
 	server.Listener = handlers.Listen(server.Listener)
 	s.assemble(o)
-	server.Config = handlers.NewServer(s.watchWebhooks(s.app.Handler()), s.app.Log)
+	server.Config = handlers.NewServer(s.watchWebhooks(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		(*s.handler.Load()).ServeHTTP(w, r)
+	})), s.app.Log)
 	server.Start()
 	t.Cleanup(server.Close)
 	s.client = server.Client()
@@ -188,6 +192,13 @@ func (s *site) assemble(o options) {
 		Clock:   s.clock.Now,
 		Log:     log,
 	})
+	s.rebuild()
+}
+
+// rebuild makes the server use the app's fields as they are now.
+func (s *site) rebuild() {
+	h := s.app.Handler()
+	s.handler.Store(&h)
 }
 
 // deliver makes the provider send its events, until the test ends.
