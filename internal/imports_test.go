@@ -24,7 +24,7 @@ var layers = [][]string{
 	{"handlers/web"},
 	{"internal/demo", "internal/jobs"},
 	{"internal/mail", "internal/topup"},
-	{"internal/receipt"},
+	{"internal/receipt", "internal/present"},
 	{"views", "internal/billing", "internal/accounts", "internal/results", "internal/recap"},
 	{"internal/relay", "internal/webhook"},
 	{
