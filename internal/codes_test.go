@@ -52,13 +52,12 @@ func TestEveryErrorCodeIsDocumented(t *testing.T) {
 
 // statuses are the statuses of the kinds of problem, as docs/api.md has them.
 var statuses = map[string]string{
-	"Internal":        "500",
-	"Malformed":       "400",
-	"Unauthenticated": "401",
-	"Insufficient":    "402",
-	"Forbidden":       "403",
-	"NotFound":        "404",
-
+	"Internal":         "500",
+	"Malformed":        "400",
+	"Unauthenticated":  "401",
+	"Insufficient":     "402",
+	"Forbidden":        "403",
+	"NotFound":         "404",
 	"MethodNotAllowed": "405",
 	"Conflict":         "409",
 	"TooLarge":         "413",

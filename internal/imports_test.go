@@ -22,6 +22,7 @@ var layers = [][]string{
 	{"handlers"},
 	{"handlers/api", "handlers/pages"},
 	{"handlers/web"},
+	{"internal/app"},
 	{"internal/demo", "internal/jobs"},
 	{"internal/mail", "internal/topup"},
 	{"internal/receipt", "internal/present"},
@@ -63,7 +64,7 @@ var restricted = map[string]struct {
 	"go.yaml.in/yaml":              {[]string{"internal/catalog"}, "one package reads YAML, strictly"},
 	"github.com/chromedp/chromedp": {[]string{"internal/browser"}, "browser tests go through one harness"},
 	"github.com/jackc/pgx": {[]string{
-		"db", "internal/accounts", "internal/apikey", "internal/bench",
+		"db", "internal/accounts", "internal/apikey", "internal/app", "internal/bench",
 		"internal/billing", "internal/demo", "internal/embedpg", "internal/jobs", "internal/ledger",
 		"internal/mail", "internal/results", "internal/sandbox", "internal/session", "internal/topup",
 		"internal/webhook", "cmd/credits",
