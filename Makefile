@@ -1,11 +1,11 @@
 # make run    build and serve the demo, on an embedded Postgres unless DATABASE_URL is set
 # make test   every test, browser tests included, and what they need
-# make check  what CI checks beside the tests: lint, and that generated files are current
+# make check  what CI checks beside the tests: lint, dead code, and that generated files are current
 # make drills crashes, races and lost answers at full size, for hours; PERCENT=1 for a while
 # make mutants PACKAGE=./internal/ledger   small changes to its code, and which of them no test notices
 # make bench  every benchmark beside its baselines, in one table
 .DEFAULT_GOAL := help
-.PHONY: help run test drills mutants bench build setup setup-dev generate check lint screenshots clean
+.PHONY: help run test drills mutants bench build setup setup-dev generate check lint deadcode screenshots clean
 
 LINT := go tool -modfile=internal/tools/go.mod golangci-lint
 GOTESTSUM := go tool -modfile=internal/tools/go.mod gotestsum
@@ -47,12 +47,17 @@ generate:
 	@go tool templ generate -log-level warn
 	@npm --prefix static run --silent build
 
-check: lint
+check: lint deadcode
 	@./.ci/generated-is-current
 
 lint:
 	@go vet ./...
 	@$(LINT) run ./...
+
+# Functions that neither the program nor a test calls.
+deadcode:
+	@found=$$(go tool -modfile=internal/tools/go.mod deadcode -test ./...) || exit 1; \
+	[ -z "$$found" ] || { echo "$$found"; exit 1; }
 
 # The pictures of docs/screenshots, from a real browser on the real app.
 screenshots: setup build

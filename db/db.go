@@ -154,7 +154,8 @@ func CheckSchema(ctx context.Context, pool *pgxpool.Pool) error {
 // when all is well.
 func Durability(ctx context.Context, pool *pgxpool.Pool) ([]string, error) {
 	rows, err := pool.Query(ctx, `select name || '=' || setting from pg_settings
-		where (name in ('fsync', 'full_page_writes') and setting <> 'on') or (name = 'synchronous_commit' and setting = 'off')`)
+		where (name in ('fsync', 'full_page_writes') and setting <> 'on')
+			or (name = 'synchronous_commit' and setting = 'off')`)
 	if err != nil {
 		return nil, fmt.Errorf("read durability settings: %w", err)
 	}

@@ -153,7 +153,8 @@ func PoolerAdvice(ctx context.Context, pool *pgxpool.Pool) (string, error) {
 	}
 	var role string
 	var jit, unlimited bool
-	err := pool.QueryRow(ctx, `select current_user, current_setting('jit')::bool, current_setting('statement_timeout') = '0'`).
+	err := pool.QueryRow(ctx, `
+		select current_user, current_setting('jit')::bool, current_setting('statement_timeout') = '0'`).
 		Scan(&role, &jit, &unlimited)
 	if err != nil {
 		return "", fmt.Errorf("read the role's settings: %w", err)
@@ -167,4 +168,5 @@ func PoolerAdvice(ctx context.Context, pool *pgxpool.Pool) (string, error) {
 
 // ErrPooler means that the owner's URL leads to a transaction pooler: migrations hold a lock for a
 // session of their own.
-var ErrPooler = errors.New("DATABASE_OWNER_URL leads to a connection pooler: migrations need the address of Postgres itself")
+var ErrPooler = errors.New(
+	"DATABASE_OWNER_URL leads to a connection pooler: migrations need the address of Postgres itself")

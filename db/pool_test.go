@@ -74,7 +74,9 @@ func TestSettingsBehindAPooler(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	const settings = "select current_setting('jit'), current_setting('statement_timeout'), current_setting('lock_timeout'), current_setting('timezone')"
+	const settings = `
+		select current_setting('jit'), current_setting('statement_timeout'), current_setting('lock_timeout'),
+			current_setting('timezone')`
 	var jit, statement, lock, zone string
 	if err := conn.QueryRow(t.Context(), settings).Scan(&jit, &statement, &lock, &zone); err != nil {
 		t.Fatal(err)
@@ -107,7 +109,8 @@ func TestThePoolersAdviceIsGivenUntilTheRoleFollowsIt(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if want := `alter role "credits_app" set jit = off; alter role "credits_app" set statement_timeout = '15s'`; advice != want {
+	want := `alter role "credits_app" set jit = off; alter role "credits_app" set statement_timeout = '15s'`
+	if advice != want {
 		t.Errorf("the advice is %q", advice)
 	}
 	if advice, err := db.PoolerAdvice(t.Context(), d.Pool); advice != "" || err != nil {

@@ -37,7 +37,8 @@ func TestUsageReturnsAreSplitByTheMigration(t *testing.T) {
 	// on 5 April, which is still on the account's row.
 	const a = "00000000-0000-0000-0000-000000000001"
 	if _, err := conn.Exec(t.Context(), `
-		insert into entries (account, seq, at, kind, amount, balance_after, held_after, spendable_after, contra, feature, agent, quantity, about, day) values
+		insert into entries (account, seq, at, kind, amount, balance_after, held_after, spendable_after, contra,
+			feature, agent, quantity, about, day) values
 			('`+a+`', 1, '2026-03-01', 2, -60, 0, 0, 0, 3, 'pdf', '', 1, 0, '2026-03-01'),
 			('`+a+`', 2, '2026-03-02', 2, -20, 0, 0, 0, 3, 'pdf', 'bot', 1, 0, '2026-03-02'),
 			('`+a+`', 3, '2026-03-09', 6, 5, 0, 0, 0, 3, 'pdf', 'bot', 0, 2, '2026-03-09'),
@@ -54,7 +55,8 @@ func TestUsageReturnsAreSplitByTheMigration(t *testing.T) {
 		t.Fatal(err)
 	}
 	rows, err := conn.Query(t.Context(),
-		`select concat_ws(' ', day, feature, agent, amount, quantity, count, returned) from usage_days order by day, agent`)
+		`select concat_ws(' ', day, feature, agent, amount, quantity, count, returned) from usage_days
+			order by day, agent`)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -69,7 +71,8 @@ func TestUsageReturnsAreSplitByTheMigration(t *testing.T) {
 	if _, err := conn.Exec(t.Context(),
 		`insert into usage_days as d (account, day, feature, agent, amount, quantity, count)
 		select * from unnest(array[row('`+a+`', '2026-04-05', 'pdf', '', 0, 1, 1)::usage_row])
-		on conflict (account, day, feature, agent) do update set amount = d.amount + excluded.amount, quantity = d.quantity + excluded.quantity,
+		on conflict (account, day, feature, agent) do update set amount = d.amount + excluded.amount,
+			quantity = d.quantity + excluded.quantity,
 			count = d.count + excluded.count`); err != nil {
 		t.Error(err)
 	}

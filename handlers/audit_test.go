@@ -13,26 +13,10 @@ import (
 	"github.com/google/uuid"
 
 	"pop.store/credits/handlers"
+	"pop.store/credits/handlers/handlerstest"
 	"pop.store/credits/internal/apikey"
 	"pop.store/credits/internal/logs"
 )
-
-// logLine is the line of the log about the request that was answered; there must be exactly one
-// with the level.
-func (a answer) logLine(s *site, level string) string {
-	a.t.Helper()
-	id := a.header.Get("X-Request-Id")
-	var found []string
-	for line := range strings.Lines(s.log.String()) {
-		if strings.Contains(line, "request_id="+id) && strings.Contains(line, "level="+level) {
-			found = append(found, line)
-		}
-	}
-	if id == "" || len(found) != 1 {
-		a.t.Fatalf("%s: %d lines of level %s about request %q: %q", a.to, len(found), level, id, found)
-	}
-	return found[0]
-}
 
 func wantWords(t *testing.T, line string, words ...string) {
 	t.Helper()
@@ -46,16 +30,16 @@ func wantWords(t *testing.T, line string, words ...string) {
 // What operators do is logged: who, what, to whom, how much. No name, no e-mail address, no reason.
 func TestOperatorActsAreLogged(t *testing.T) {
 	t.Parallel()
-	s := newSite(t)
-	s.log.secret("maya@shop.example")
-	s.log.secret("Maya's Secret Studio")
-	s.log.secret("because of the secret incident")
+	s := handlerstest.New(t)
+	s.Log.AddSecret("maya@shop.example")
+	s.Log.AddSecret("Maya's Secret Studio")
+	s.Log.AddSecret("because of the secret incident")
 	const reason = `"reason":"because of the secret incident"`
-	a := s.call("PUT", "/v1/accounts/maya",
-		`{"plan":"starter","name":"Maya's Secret Studio","email":"maya@shop.example"}`).want(http.StatusCreated)
-	line := a.logLine(s, "INFO")
+	a := s.Call("PUT", "/v1/accounts/maya",
+		`{"plan":"starter","name":"Maya's Secret Studio","email":"maya@shop.example"}`).Want(http.StatusCreated)
+	line := a.LogLine(s, "INFO")
 	wantWords(t, line, `msg="operator act"`, `act="PUT /v1/accounts/:account"`, "plan=starter", "key=")
-	id, err := s.app.Accounts.Find(t.Context(), "maya")
+	id, err := s.App.Accounts.Find(t.Context(), "maya")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -65,13 +49,13 @@ func TestOperatorActsAreLogged(t *testing.T) {
 		{"/v1/accounts/maya/login-links", `{}`, "login-links"},
 		{"/v1/webhook-endpoints", `{"url":"https://example.com/hook","events":["balance.low"]}`, "webhook-endpoints"},
 	} {
-		wantWords(t, s.post(c.path, c.body).want(http.StatusCreated).logLine(s, "INFO"), `msg="operator act"`, c.act)
+		wantWords(t, s.Post(c.path, c.body).Want(http.StatusCreated).LogLine(s, "INFO"), `msg="operator act"`, c.act)
 	}
-	charge := s.charge("maya", `{"feature":"image_generation"}`)
+	charge := s.Charge("maya", `{"feature":"image_generation"}`)
 	path := fmt.Sprintf("/v1/accounts/maya/charges/%v/refund", charge["id"])
 	key := uuid.NewString()
 	for _, replayed := range []bool{false, true} {
-		line := s.call("POST", path, "{"+reason+"}", "Idempotency-Key", key).want(http.StatusCreated).logLine(s,
+		line := s.Call("POST", path, "{"+reason+"}", "Idempotency-Key", key).Want(http.StatusCreated).LogLine(s,
 			"INFO")
 		wantWords(t, line, `/refund"`, "account="+id.String(), "amount=10", fmt.Sprintf("id=%v", charge["id"]))
 		if strings.Contains(line, "replayed=true") != replayed {
@@ -79,11 +63,11 @@ func TestOperatorActsAreLogged(t *testing.T) {
 		}
 	}
 	// Charges and reads are no acts, and an act that failed is none.
-	before := strings.Count(s.log.String(), "operator act")
-	s.charge("maya", `{"feature":"image_generation"}`)
-	s.call("GET", "/v1/catalog", "").want(http.StatusOK)
-	s.post("/v1/accounts/maya/grants", `{"amount":"7.5","kind":"promo"}`).want(http.StatusUnprocessableEntity)
-	if after := strings.Count(s.log.String(), "operator act"); after != before {
+	before := strings.Count(s.Log.String(), "operator act")
+	s.Charge("maya", `{"feature":"image_generation"}`)
+	s.Call("GET", "/v1/catalog", "").Want(http.StatusOK)
+	s.Post("/v1/accounts/maya/grants", `{"amount":"7.5","kind":"promo"}`).Want(http.StatusUnprocessableEntity)
+	if after := strings.Count(s.Log.String(), "operator act"); after != before {
 		t.Errorf("%d acts too many", after-before)
 	}
 }
@@ -91,36 +75,36 @@ func TestOperatorActsAreLogged(t *testing.T) {
 // Refusals that may be somebody trying are logged with where they came from, and never with what was tried.
 func TestSecurityEventsAreLogged(t *testing.T) {
 	t.Parallel()
-	s := newSite(t)
-	s.open("maya", "starter")
-	v := s.signIn("maya")
-	revoked, secret := s.newKey(apikey.Admin)
-	if err := s.app.Keys.Revoke(t.Context(), revoked.ID); err != nil {
+	s := handlerstest.New(t)
+	s.Open("maya", "starter")
+	v := s.SignIn("maya")
+	revoked, secret := s.NewKey(apikey.Admin)
+	if err := s.App.Keys.Revoke(t.Context(), revoked.ID); err != nil {
 		t.Fatal(err)
 	}
-	s.log.secret("crk_no-such-key-at-all")
-	s.log.secret("no-such-token")
+	s.Log.AddSecret("crk_no-such-key-at-all")
+	s.Log.AddSecret("no-such-token")
 	grant := `{"amount":"1","kind":"promo","reason":"r"}`
-	for code, a := range map[string]answer{
-		"invalid_api_key": s.send("GET", "/v1/catalog", "", "Authorization",
-			"Bearer crk_no-such-key-at-all").want(http.StatusUnauthorized),
-		"missing_api_key": s.send("GET", "/v1/catalog", "").want(http.StatusUnauthorized),
-		"insufficient_scope": s.send("POST", "/v1/accounts/maya/grants", grant, "Authorization",
-			"Bearer "+s.keys[apikey.Read]).want(http.StatusForbidden),
-		"bad_signature": s.send("POST", "/webhooks/stripe", "{}", "Stripe-Signature",
-			"t=1,v1=no-such-token").want(http.StatusBadRequest),
-		"cross_origin":       v.do("POST", "/logout", "", "Sec-Fetch-Site", "cross-site").want(http.StatusForbidden),
-		"login_link_refused": s.send("GET", "/login/link/no-such-token", "").want(http.StatusForbidden),
+	for code, a := range map[string]handlerstest.Response{
+		"invalid_api_key": s.Send("GET", "/v1/catalog", "", "Authorization",
+			"Bearer crk_no-such-key-at-all").Want(http.StatusUnauthorized),
+		"missing_api_key": s.Send("GET", "/v1/catalog", "").Want(http.StatusUnauthorized),
+		"insufficient_scope": s.Send("POST", "/v1/accounts/maya/grants", grant, "Authorization",
+			"Bearer "+s.Keys[apikey.Read]).Want(http.StatusForbidden),
+		"bad_signature": s.Send("POST", "/webhooks/stripe", "{}", "Stripe-Signature",
+			"t=1,v1=no-such-token").Want(http.StatusBadRequest),
+		"cross_origin":       v.Do("POST", "/logout", "", "Sec-Fetch-Site", "cross-site").Want(http.StatusForbidden),
+		"login_link_refused": s.Send("GET", "/login/link/no-such-token", "").Want(http.StatusForbidden),
 	} {
-		wantWords(t, a.logLine(s, "WARN"), `msg="request refused"`, "code="+code, "client=127.0.0.1", "route=")
+		wantWords(t, a.LogLine(s, "WARN"), `msg="request refused"`, "code="+code, "client=127.0.0.1", "route=")
 	}
-	wantWords(t, s.send("GET", "/v1/catalog", "", "Authorization",
-		"Bearer "+secret).want(http.StatusUnauthorized).logLine(s, "WARN"), "key_prefix="+revoked.Prefix)
+	wantWords(t, s.Send("GET", "/v1/catalog", "", "Authorization",
+		"Bearer "+secret).Want(http.StatusUnauthorized).LogLine(s, "WARN"), "key_prefix="+revoked.Prefix)
 	// A session that has ended, and what is not there, are everyday life.
-	for _, a := range []answer{s.send("GET", "/credits", ""), s.call("GET", "/v1/accounts/nobody",
-		"").want(http.StatusNotFound)} {
-		if id := a.header.Get("X-Request-Id"); regexp.MustCompile("level=WARN.*" + id).MatchString(s.log.String()) {
-			t.Errorf("%s: a warning", a.to)
+	for _, a := range []handlerstest.Response{s.Send("GET", "/credits", ""), s.Call("GET", "/v1/accounts/nobody",
+		"").Want(http.StatusNotFound)} {
+		if id := a.Header.Get("X-Request-Id"); regexp.MustCompile("level=WARN.*" + id).MatchString(s.Log.String()) {
+			t.Errorf("%s: a warning", a.Request)
 		}
 	}
 }
@@ -129,13 +113,14 @@ func TestSecurityEventsAreLogged(t *testing.T) {
 // one for each charge.
 func TestShedBulkRequests(t *testing.T) {
 	t.Parallel()
-	s := newSite(t)
-	s.open("maya", "star")
-	var out logBook
+	s := handlerstest.New(t)
+	s.Open("maya", "star")
+	var out handlerstest.LogBuffer
 	limited, flush := logs.New(&out, logs.Options{Level: slog.LevelWarn})
-	s.app.Log = limited
+	s.App.Log = limited
+	s.Rebuild()
 	// The account is locked, so that what comes in waits until the queue is full.
-	tx, err := s.db.Pool.Begin(t.Context())
+	tx, err := s.DB.Pool.Begin(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -150,20 +135,20 @@ func TestShedBulkRequests(t *testing.T) {
 		_ = tx.Rollback(t.Context()) // the test's end rolls back, too
 	}()
 	charges := make([]string, 1000)
-	answers := make([]answer, 12)
-	together(len(answers), func(i int) {
+	answers := make([]handlerstest.Response, 12)
+	handlerstest.Concurrently(len(answers), func(i int) {
 		mine := make([]string, len(charges))
 		for n := range charges {
 			mine[n] = fmt.Sprintf(`{"account":"maya","idempotency_key":"k-%d-%d","feature":"social_comment_reply"}`,
 				i, n)
 		}
-		answers[i] = s.call("POST", "/v1/charges", `{"charges":[`+strings.Join(mine, ",")+`]}`).want(http.StatusOK)
+		answers[i] = s.Call("POST", "/v1/charges", `{"charges":[`+strings.Join(mine, ",")+`]}`).Want(http.StatusOK)
 	})
 	shed := 0
 	for _, a := range answers {
-		busy := strings.Count(string(a.body), `"status":503`)
+		busy := strings.Count(string(a.Body), `"status":503`)
 		shed += busy
-		if after := a.header.Get("Retry-After"); (busy > 0) != (after >= "1" && after <= "3") {
+		if after := a.Header.Get("Retry-After"); (busy > 0) != (after >= "1" && after <= "3") {
 			t.Errorf("%d of the charges are shed, Retry-After is %q", busy, after)
 		}
 	}
@@ -181,13 +166,13 @@ func TestShedBulkRequests(t *testing.T) {
 // elsewhere.
 func TestDraining(t *testing.T) {
 	t.Parallel()
-	s := newSite(t)
-	s.open("maya", "starter")
-	v := s.signIn("maya")
-	s.send("GET", "/readyz", "").want(http.StatusOK)
-	s.app.Drain()
-	a := s.send("GET", "/readyz", "").problem(http.StatusServiceUnavailable, "shutting_down", "")
-	if after := a.header.Get("Retry-After"); after < "1" || after > "3" {
+	s := handlerstest.New(t)
+	s.Open("maya", "starter")
+	v := s.SignIn("maya")
+	s.Send("GET", "/readyz", "").Want(http.StatusOK)
+	s.App.Drain()
+	a := s.Send("GET", "/readyz", "").WantProblem(http.StatusServiceUnavailable, "shutting_down", "")
+	if after := a.Header.Get("Retry-After"); after < "1" || after > "3" {
 		t.Errorf("Retry-After is %q", after)
 	}
 	for path, status := range map[string]int{
@@ -196,7 +181,7 @@ func TestDraining(t *testing.T) {
 		"/nothing-here": http.StatusNotFound,
 		"/v1/catalog":   http.StatusUnauthorized,
 	} {
-		res, err := s.client.Get(s.url + path)
+		res, err := s.Client.Get(s.URL + path)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -205,10 +190,10 @@ func TestDraining(t *testing.T) {
 			t.Errorf("%s: %d, and the connection ends: %v", path, res.StatusCode, res.Close)
 		}
 	}
-	v.get("/credits").want(http.StatusOK)
-	s.charge("maya", `{"feature":"image_generation"}`)
-	if strings.Contains(s.log.String(), "level=ERROR") {
-		t.Errorf("draining is no error: %s", s.log.String())
+	v.Get("/credits").Want(http.StatusOK)
+	s.Charge("maya", `{"feature":"image_generation"}`)
+	if strings.Contains(s.Log.String(), "level=ERROR") {
+		t.Errorf("draining is no error: %s", s.Log.String())
 	}
 }
 

@@ -8,6 +8,7 @@ import (
 
 	"github.com/google/uuid"
 
+	"pop.store/credits/handlers/handlerstest"
 	"pop.store/credits/internal/apikey"
 )
 
@@ -19,13 +20,13 @@ type refusal struct {
 }
 
 // refusals are the credentials that do not suffice for a scope, by name.
-func (s *site) refusals(scope apikey.Scope) map[string]refusal {
-	s.t.Helper()
-	revoked, revokedSecret := s.newKey(apikey.Admin)
-	if err := s.app.Keys.Revoke(s.t.Context(), revoked.ID); err != nil {
-		s.t.Fatal(err)
+func refusals(s *handlerstest.Site, scope apikey.Scope) map[string]refusal {
+	s.T.Helper()
+	revoked, revokedSecret := s.NewKey(apikey.Admin)
+	if err := s.App.Keys.Revoke(s.T.Context(), revoked.ID); err != nil {
+		s.T.Fatal(err)
 	}
-	good := s.keys[apikey.Admin]
+	good := s.Keys[apikey.Admin]
 	last := "a"
 	if strings.HasSuffix(good, "a") {
 		last = "b"
@@ -46,7 +47,7 @@ func (s *site) refusals(scope apikey.Scope) map[string]refusal {
 		"revoked": {"Bearer " + revokedSecret, http.StatusUnauthorized, "invalid_api_key"},
 	}
 	for lower := apikey.Read; lower < scope; lower++ {
-		out["scope "+lower.String()] = refusal{"Bearer " + s.keys[lower], http.StatusForbidden, "insufficient_scope"}
+		out["scope "+lower.String()] = refusal{"Bearer " + s.Keys[lower], http.StatusForbidden, "insufficient_scope"}
 	}
 	return out
 }
@@ -54,39 +55,39 @@ func (s *site) refusals(scope apikey.Scope) map[string]refusal {
 // Every route of the API, with every credential that does not suffice: refused, and nothing written.
 func TestWhoMayUseTheAPI(t *testing.T) {
 	t.Parallel()
-	s := newSite(t)
-	s.open("maya", "starter")
-	v := s.signIn("maya")
+	s := handlerstest.New(t)
+	s.Open("maya", "starter")
+	v := s.SignIn("maya")
 	for _, r := range closingLast(of(api)) {
-		refused := s.refusals(r.scope)
-		before := s.contents()
-		for _, path := range []string{r.of("maya"), r.of("nobody"), r.of("me")} {
+		refused := refusals(s, r.Scope)
+		before := s.Contents()
+		for _, path := range []string{r.Of("maya"), r.Of("nobody"), r.Of("me")} {
 			for name, c := range refused {
-				if c.code == "missing_api_key" && path == r.of("me") && strings.Contains(r.path, ":account") &&
-					r.method == http.MethodGet {
+				if c.code == "missing_api_key" && path == r.Of("me") && strings.Contains(r.Path, ":account") &&
+					r.Method == http.MethodGet {
 					c.code = "signed_out"
 				}
-				a := s.send(r.method, path, r.body, "Authorization", c.authorization, "Idempotency-Key",
-					uuid.NewString()).problem(c.status, c.code, "")
-				if challenge := a.header.Get("WWW-Authenticate"); (challenge != "") !=
+				a := s.Send(r.Method, path, r.Body, "Authorization", c.authorization, "Idempotency-Key",
+					uuid.NewString()).WantProblem(c.status, c.code, "")
+				if challenge := a.Header.Get("WWW-Authenticate"); (challenge != "") !=
 					(c.status == http.StatusUnauthorized) {
-					t.Errorf("%s, %s: WWW-Authenticate %q", a.to, name, challenge)
+					t.Errorf("%s, %s: WWW-Authenticate %q", a.Request, name, challenge)
 				}
 			}
-			if a := s.send(r.method, path, r.body, "Idempotency-Key", "k"); a.status != http.StatusUnauthorized {
-				t.Errorf("%s, without a key: %d", a.to, a.status)
+			if a := s.Send(r.Method, path, r.Body, "Idempotency-Key", "k"); a.Status != http.StatusUnauthorized {
+				t.Errorf("%s, without a key: %d", a.Request, a.Status)
 			}
 		}
 		// A session is no key.
-		v.do(r.method, r.of("maya"), r.body, "Idempotency-Key", "k", "Sec-Fetch-Site",
-			"same-origin").problem(http.StatusUnauthorized, "missing_api_key", "")
-		s.unchanged(before)
-		for scope := r.scope; scope <= apikey.Admin; scope++ {
-			a := s.send(r.method, r.of("maya"), r.body, "Authorization", "bearer "+s.keys[scope],
+		v.Do(r.Method, r.Of("maya"), r.Body, "Idempotency-Key", "k", "Sec-Fetch-Site",
+			"same-origin").WantProblem(http.StatusUnauthorized, "missing_api_key", "")
+		s.WantUnchanged(before)
+		for scope := r.Scope; scope <= apikey.Admin; scope++ {
+			a := s.Send(r.Method, r.Of("maya"), r.Body, "Authorization", "bearer "+s.Keys[scope],
 				"Idempotency-Key", uuid.NewString())
-			if a.status != http.StatusOK && a.status != http.StatusCreated &&
-				(!r.absent || a.status != http.StatusNotFound) {
-				t.Errorf("%s, scope %s: %d: %s", a.to, scope, a.status, a.body)
+			if a.Status != http.StatusOK && a.Status != http.StatusCreated &&
+				(!r.Absent || a.Status != http.StatusNotFound) {
+				t.Errorf("%s, scope %s: %d: %s", a.Request, scope, a.Status, a.Body)
 			}
 		}
 	}
@@ -95,119 +96,125 @@ func TestWhoMayUseTheAPI(t *testing.T) {
 // A creator's session reads its own account as "me", and that is all that it does here.
 func TestMe(t *testing.T) {
 	t.Parallel()
-	s := newSite(t)
-	s.open("maya", "starter")
-	s.open("noor", "pro")
-	v := s.signIn("maya")
-	s.charge("maya", `{"feature":"lip_sync"}`)
-	before := s.contents()
+	s := handlerstest.New(t)
+	s.Open("maya", "starter")
+	s.Open("noor", "pro")
+	v := s.SignIn("maya")
+	s.Charge("maya", `{"feature":"lip_sync"}`)
+	before := s.Contents()
 	for _, r := range of(api) {
-		path := r.of("me")
-		if !strings.Contains(r.path, ":account") {
+		path := r.Of("me")
+		if !strings.Contains(r.Path, ":account") {
 			continue
 		}
-		a := v.do(r.method, path, r.body, "Idempotency-Key", "k", "Sec-Fetch-Site", "same-origin")
-		if r.method != http.MethodGet {
-			a.problem(http.StatusUnauthorized, "missing_api_key", "")
+		a := v.Do(r.Method, path, r.Body, "Idempotency-Key", "k", "Sec-Fetch-Site", "same-origin")
+		if r.Method != http.MethodGet {
+			a.WantProblem(http.StatusUnauthorized, "missing_api_key", "")
 			continue
 		}
 		if strings.HasSuffix(path, "/x") { // a thing of the account that is not there
-			a.problem(http.StatusNotFound, "", "")
-		} else if theirs := s.call(r.method, r.of("maya"), ""); string(theirs.body) !=
-			string(a.want(http.StatusOK).body) {
-			t.Errorf("%s\n%s\nis not\n%s", a.to, a.body, theirs.body)
+			a.WantProblem(http.StatusNotFound, "", "")
+		} else if theirs := s.Call(r.Method, r.Of("maya"), ""); string(theirs.Body) !=
+			string(a.Want(http.StatusOK).Body) {
+			t.Errorf("%s\n%s\nis not\n%s", a.Request, a.Body, theirs.Body)
 		}
-		s.send(r.method, path, "").problem(http.StatusUnauthorized, "", "")
-		s.send(r.method, path, "", "Cookie", "credits="+strings.Repeat("A", 43)).problem(http.StatusUnauthorized,
+		s.Send(r.Method, path, "").WantProblem(http.StatusUnauthorized, "", "")
+		s.Send(r.Method, path, "", "Cookie", "credits="+strings.Repeat("A", 43)).WantProblem(http.StatusUnauthorized,
 			"", "")
 		// A key names its account; nobody is called "me". And a bad key is not made up for by a cookie.
-		s.call(r.method, path, "").problem(http.StatusNotFound, "account_not_found", "")
-		v.do(r.method, path, "", "Authorization", "Bearer crk_x").problem(http.StatusUnauthorized,
+		s.Call(r.Method, path, "").WantProblem(http.StatusNotFound, "account_not_found", "")
+		v.Do(r.Method, path, "", "Authorization", "Bearer crk_x").WantProblem(http.StatusUnauthorized,
 			"invalid_api_key", "")
 	}
-	v.get("/v1/accounts/noor").problem(http.StatusUnauthorized, "missing_api_key", "")
-	v.get("/v1/accounts/maya").problem(http.StatusUnauthorized, "missing_api_key", "")
-	s.unchanged(before)
+	v.Get("/v1/accounts/noor").WantProblem(http.StatusUnauthorized, "missing_api_key", "")
+	v.Get("/v1/accounts/maya").WantProblem(http.StatusUnauthorized, "missing_api_key", "")
+	s.WantUnchanged(before)
 }
 
 // What one creator has, another one's session does not see.
 func TestOtherCreatorsSeeNothing(t *testing.T) {
 	t.Parallel()
-	s := newSite(t)
-	s.open("maya", "starter")
-	s.open("noor", "pro")
-	maya, noor := s.signIn("maya"), s.signIn("noor")
-	s.charge("maya", `{"feature":"lip_sync","agent":"secret-agent-of-maya"}`)
-	checkout := maya.order("pack_100")
-	back := maya.pay(checkout)
-	before := s.contents()
+	s := handlerstest.New(t)
+	s.Open("maya", "starter")
+	s.Open("noor", "pro")
+	maya, noor := s.SignIn("maya"), s.SignIn("noor")
+	s.Charge("maya", `{"feature":"lip_sync","agent":"secret-agent-of-maya"}`)
+	checkout := maya.Order("pack_100")
+	back := maya.Pay(checkout)
+	before := s.Contents()
 	for _, path := range []string{back, back + "/status", back + "?cancelled=1"} {
-		noor.get(path).want(http.StatusNotFound)
+		noor.Get(path).Want(http.StatusNotFound)
 	}
-	s.unchanged(before) // not even fulfilled by somebody else's look
-	maya.get(back).want(http.StatusOK).wantState("paid")
-	cursor := s.call("GET", "/v1/accounts/maya/transactions?limit=1", "").at("next_cursor").(string)
-	noor.get("/credits/history?cursor=" + cursor).want(http.StatusBadRequest)
-	noor.get("/v1/accounts/me/transactions?cursor="+cursor).problem(http.StatusBadRequest, "invalid_cursor", "cursor")
+	s.WantUnchanged(before) // not even fulfilled by somebody else's look
+	maya.Get(back).Want(http.StatusOK).WantState("paid")
+	cursor := s.Call("GET", "/v1/accounts/maya/transactions?limit=1", "").At("next_cursor").(string)
+	noor.Get("/credits/history?cursor=" + cursor).Want(http.StatusBadRequest)
+	noor.Get("/v1/accounts/me/transactions?cursor="+cursor).WantProblem(http.StatusBadRequest, "invalid_cursor", "cursor")
 	id := strings.TrimPrefix(back, "/credits/purchases/")
 	for _, r := range of(personal) {
-		if r.method == http.MethodGet && !strings.Contains(r.path, ":") {
-			a := noor.get(r.path)
-			if a.status == http.StatusSeeOther && a.header.Get("Location") != "" {
+		if r.Method == http.MethodGet && !strings.Contains(r.Path, ":") {
+			a := noor.Get(r.Path)
+			if a.Status == http.StatusSeeOther && a.Header.Get("Location") != "" {
 				continue // the address of a form leads to its page
 			}
-			if a.want(http.StatusOK); strings.Contains(string(a.body), "secret-agent") ||
-				strings.Contains(string(a.body), id) {
-				t.Errorf("%s shows what is another creator's", a.to)
+			if a.Want(http.StatusOK); strings.Contains(string(a.Body), "secret-agent") ||
+				strings.Contains(string(a.Body), id) {
+				t.Errorf("%s shows what is another creator's", a.Request)
 			}
 		}
 	}
-	if own := maya.get("/credits/history"); !strings.Contains(string(own.body), "secret-agent") {
+	if own := maya.Get("/credits/history"); !strings.Contains(string(own.Body), "secret-agent") {
 		t.Error("nor does their own")
 	}
-	if me := noor.get("/v1/accounts/me/transactions"); strings.Contains(string(me.body), "secret-agent") ||
-		len(me.list("transactions")) != 1 {
-		t.Errorf("%s", me.body)
+	if me := noor.Get("/v1/accounts/me/transactions"); strings.Contains(string(me.Body), "secret-agent") ||
+		len(me.List("transactions")) != 1 {
+		t.Errorf("%s", me.Body)
 	}
 }
 
 // Strangers are sent to the way in, and come back to where they wanted to go.
 func TestPagesAreForTheSignedIn(t *testing.T) {
 	t.Parallel()
-	s := newSite(t)
-	s.open("maya", "starter")
-	before := s.contents()
+	s := handlerstest.New(t)
+	s.Open("maya", "starter")
+	before := s.Contents()
 	for _, cookie := range []string{
 		"", "credits=", "credits=x", "credits=" + strings.Repeat("A", 43),
 		"__Host-credits=" + strings.Repeat("A", 43), "credits=\"; x",
 	} {
 		for _, r := range of(personal) {
-			path := r.of("")
+			path := r.Of("")
 			headers := []string{"Sec-Fetch-Site", "same-origin", "Cookie", cookie}
 			to := "/login"
-			if r.method == http.MethodGet && path != "/" {
+			if r.Method == http.MethodGet && path != "/" {
 				if path == "/credits/history" {
 					path += "?kind=b&agent=%2Fd"
 				}
 				to += "?next=" + url.QueryEscape(path)
 			}
-			a := s.send(r.method, path, r.body, headers...).leads(to)
-			wantNoCookie(t, a)
+			a := s.Send(r.Method, path, r.Body, headers...).WantRedirect(to)
+			handlerstest.WantNoCookie(t, a)
 			// A fragment must not be replaced by the sign-in page.
-			a = s.send(r.method, path, r.body, append(headers, "HX-Request", "true")...).want(http.StatusUnauthorized)
-			if a.header.Get("HX-Redirect") != "" || len(a.body) > 0 || a.header.Get("Location") != "" {
-				t.Errorf("%s: HX-Redirect %q, Location %q, %d bytes", a.to, a.header.Get("HX-Redirect"),
-					a.header.Get("Location"), len(a.body))
+			a = s.Send(r.Method, path, r.Body, append(headers, "HX-Request", "true")...).Want(http.StatusUnauthorized)
+			if a.Header.Get("HX-Redirect") != "" || len(a.Body) > 0 || a.Header.Get("Location") != "" {
+				t.Errorf("%s: HX-Redirect %q, Location %q, %d bytes", a.Request, a.Header.Get("HX-Redirect"),
+					a.Header.Get("Location"), len(a.Body))
 			}
-			wantNoCookie(t, a)
+			handlerstest.WantNoCookie(t, a)
 		}
 	}
-	s.unchanged(before)
+	s.WantUnchanged(before)
 }
 
-func wantNoCookie(t *testing.T, a answer) {
-	t.Helper()
-	if got := a.header.Values("Set-Cookie"); len(got) > 0 {
-		t.Errorf("%s: cookies %q", a.to, got)
+func TestUnknownAccounts(t *testing.T) {
+	t.Parallel()
+	s := handlerstest.New(t)
+	before := s.Contents()
+	for _, r := range of(api) {
+		if strings.Contains(r.Path, ":account") && r.Method != http.MethodPut {
+			s.Call(r.Method, r.Of("nobody"), r.Body, "Idempotency-Key", "k").WantProblem(http.StatusNotFound,
+				"account_not_found", "")
+		}
 	}
+	s.WantUnchanged(before)
 }

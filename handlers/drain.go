@@ -1,12 +1,11 @@
 package handlers
 
 import (
-	"math/rand/v2"
 	"net/http"
-	"strconv"
 
 	"github.com/labstack/echo/v4"
 
+	"pop.store/credits/handlers/web"
 	"pop.store/credits/internal/problem"
 )
 
@@ -29,17 +28,6 @@ func (a *App) endConnections(next echo.HandlerFunc) echo.HandlerFunc {
 
 // notReady answers /readyz while draining. That is no failure, so the log says nothing.
 func notReady(c echo.Context) error {
-	setRetryAfter(c)
-	return writeProblem(c, errDraining, http.StatusServiceUnavailable)
-}
-
-// setRetryAfter says when to ask again, in seconds. The jitter keeps everyone who was turned away
-// from coming back in the same second.
-func setRetryAfter(c echo.Context) {
-	c.Response().Header().Set("Retry-After", strconv.Itoa(1+rand.IntN(3)))
-}
-
-// asksAgain says whether a failure goes away by itself.
-func asksAgain(p *problem.Error) bool {
-	return p.Kind == problem.Unavailable || p.Kind == problem.RateLimited
+	web.SetRetryAfter(c)
+	return web.WriteProblem(c, errDraining, http.StatusServiceUnavailable)
 }

@@ -10,79 +10,65 @@ import (
 	"github.com/google/uuid"
 	"golang.org/x/net/html"
 
+	"pop.store/credits/handlers/handlerstest"
 	"pop.store/credits/internal/apikey"
 	"pop.store/credits/internal/catalog"
 )
 
-// wantSilent checks that an answer tells nothing of what is inside.
-func wantSilent(t *testing.T, a answer) {
-	t.Helper()
-	body := strings.ToLower(string(a.body))
-	for _, word := range []string{
-		"pgx", "pool", "postgres", "sqlstate", "select ", "insert ", "update ", "relation", "sandbox_sessions",
-		"dial ", "connection", "goroutine", ".go:",
-		"panic", "runtime", "handlers.",
-	} {
-		if at := strings.Index(body, word); at >= 0 {
-			t.Errorf("%s: the answer says %q: %.200s", a.to, word, body[max(0, at-80):])
-		}
-	}
-}
-
 // withoutDatabase are the routes that can answer without asking the database.
 func withoutDatabase(r route) bool {
-	return r.path == "/healthz" || r.path == "/static/*" || r.path == "/login" || r.path == "/logout" ||
-		r.path == "/login/link/:token"
+	return r.Path == "/healthz" || r.Path == "/static/*" || r.Path == "/login" || r.Path == "/logout" ||
+		r.Path == "/login/link/:token"
 }
 
 // The database is gone: every route says that it cannot answer now, when to ask again, and nothing else.
 func TestWithoutADatabase(t *testing.T) {
 	t.Parallel()
-	s := newSite(t)
-	s.open("maya", "starter")
-	v := s.signIn("maya")
-	event, back := s.paid(v)
-	before := s.contents()
-	s.pool.Close()
-	s.clock.Advance(5 * time.Second) // as long as a session is remembered without asking
+	s := handlerstest.New(t)
+	s.Open("maya", "starter")
+	v := s.SignIn("maya")
+	event, back := s.PayAndTakeEvent(v)
+	before := s.Contents()
+	s.Pool.Close()
+	s.Clock.Advance(5 * time.Second) // as long as a session is remembered without asking
 	for _, r := range routes {
 		if withoutDatabase(r) {
 			continue
 		}
-		path, body := r.of("maya"), r.body
+		path, body := r.Of("maya"), r.Body
 		headers := []string{
 			"Idempotency-Key", uuid.NewString(), "Sec-Fetch-Site", "same-origin", "Content-Type",
 			"application/x-www-form-urlencoded",
 		}
-		switch r.sort {
+		switch r.Sort {
 		case api:
-			headers = append(headers, "Authorization", "Bearer "+s.keys[apikey.Admin])
+			headers = append(headers, "Authorization", "Bearer "+s.Keys[apikey.Admin])
 		case signed:
-			body, headers = event, append(headers, "Stripe-Signature", sign(event, eventSecret, time.Now()))
+			body, headers = event, append(headers, "Stripe-Signature", handlerstest.SignEvent(event, handlerstest.EventSecret, time.Now()))
 		case public, form, personal:
 		}
-		a := v.do(r.method, path, body, headers...).want(http.StatusServiceUnavailable)
-		if after := a.header.Get("Retry-After"); after != "1" && after != "2" && after != "3" {
-			t.Errorf("%s: Retry-After is %q", a.to, after)
+		a := v.Do(r.Method, path, body, headers...).Want(http.StatusServiceUnavailable)
+		if after := a.Header.Get("Retry-After"); after != "1" && after != "2" && after != "3" {
+			t.Errorf("%s: Retry-After is %q", a.Request, after)
 		}
-		wantSilent(t, a)
-		if r.sort == api || r.sort == signed || r.path == "/readyz" {
-			a.problem(http.StatusServiceUnavailable, "", "")
+		handlerstest.WantSilent(t, a)
+		if r.Sort == api || r.Sort == signed || r.Path == "/readyz" {
+			a.WantProblem(http.StatusServiceUnavailable, "", "")
 		} else {
-			a.has("error-page", true).has("badge", false)
+			a.WantElement("error-page", true).WantElement("badge", false)
 		}
 	}
-	v.get("/v1/accounts/me").problem(http.StatusServiceUnavailable, "", "")
-	v.get(back, "HX-Request", "true").want(http.StatusServiceUnavailable)
-	s.send("GET", "/healthz", "").want(http.StatusOK)
-	s.send("GET", "/login", "").want(http.StatusOK).has("demo-sign-in", true)
-	v.get("/login").want(http.StatusServiceUnavailable)
+	v.Get("/v1/accounts/me").WantProblem(http.StatusServiceUnavailable, "", "")
+	v.Get(back, "HX-Request", "true").Want(http.StatusServiceUnavailable)
+	s.Send("GET", "/healthz", "").Want(http.StatusOK)
+	s.Send("GET", "/login", "").Want(http.StatusOK).WantElement("demo-sign-in", true)
+	v.Get("/login").Want(http.StatusServiceUnavailable)
 	// Who wants to leave is told that it has not worked, and keeps the cookie to try again.
-	cookie := v.cookie
-	wantNoCookie(t, v.submit("/logout", nil).want(http.StatusServiceUnavailable))
-	v.get("/login/link/" + cookie).want(http.StatusServiceUnavailable)
-	s.unchanged(before)
-	if !strings.Contains(s.log.String(), "closed pool") {
+	cookie := v.Cookie
+	handlerstest.WantNoCookie(t, v.Submit("/logout", nil).Want(http.StatusServiceUnavailable))
+	v.Get("/login/link/" + cookie).Want(http.StatusServiceUnavailable)
+	s.WantUnchanged(before)
+	if !strings.Contains(s.Log.String(), "closed pool") {
 		t.Error("the log does not say what happened")
 	}
 }
@@ -97,52 +83,52 @@ func TestAPanicSaysNothing(t *testing.T) {
 		}
 		return catalog.Builtin()
 	}
-	s := newSiteWith(t, options{prices: prices})
-	s.open("maya", "starter")
-	s.openWith("noor", "20") // low: her chrome says what that is good for, at the broken prices
-	maya, noor := s.signIn("maya"), s.signIn("noor")
+	s := handlerstest.NewWith(t, handlerstest.Options{Prices: prices})
+	s.Open("maya", "starter")
+	s.OpenWith("noor", "20") // low: her chrome says what that is good for, at the broken prices
+	maya, noor := s.SignIn("maya"), s.SignIn("noor")
 	broken.Store(true)
-	a := s.call("GET", "/v1/catalog", "").problem(http.StatusInternalServerError, "internal", "")
-	wantSilent(t, a)
-	for _, v := range []*visitor{maya, noor} {
+	a := s.Call("GET", "/v1/catalog", "").WantProblem(http.StatusInternalServerError, "internal", "")
+	handlerstest.WantSilent(t, a)
+	for _, v := range []*handlerstest.Browser{maya, noor} {
 		for _, path := range []string{"/plans", "/credits/buy", "/credits/history"} {
-			a := v.get(path).want(http.StatusInternalServerError).has("error-page", true)
-			wantSilent(t, a)
+			a := v.Get(path).Want(http.StatusInternalServerError).WantElement("error-page", true)
+			handlerstest.WantSilent(t, a)
 		}
 	}
-	noor.get("/credits/badge", "HX-Request", "true").want(http.StatusInternalServerError)
-	noor.get("/nothing-here").want(http.StatusNotFound).has("error-page", true)
-	if !strings.Contains(s.log.String(), "goes without its chrome") {
+	noor.Get("/credits/badge", "HX-Request", "true").Want(http.StatusInternalServerError)
+	noor.Get("/nothing-here").Want(http.StatusNotFound).WantElement("error-page", true)
+	if !strings.Contains(s.Log.String(), "goes without its chrome") {
 		t.Error("the log does not say that the chrome is broken, too")
 	}
-	if !strings.Contains(s.log.String(), "secret-of-the-panic") || !strings.Contains(s.log.String(), "goroutine") {
+	if !strings.Contains(s.Log.String(), "secret-of-the-panic") || !strings.Contains(s.Log.String(), "goroutine") {
 		t.Error("the log does not say what happened")
 	}
 	broken.Store(false)
-	for _, v := range []*visitor{maya, noor} {
-		v.get("/plans").want(http.StatusOK)
+	for _, v := range []*handlerstest.Browser{maya, noor} {
+		v.Get("/plans").Want(http.StatusOK)
 	}
 }
 
 // The server's own limits hold before a handler is asked.
 func TestHeadersThatAreTooLarge(t *testing.T) {
 	t.Parallel()
-	s := newSite(t)
-	s.send("GET", "/healthz", "", "X-Long", strings.Repeat("x", 32<<10)).want(http.StatusRequestHeaderFieldsTooLarge)
-	s.send("GET", "/healthz", "", "X-Long", strings.Repeat("x", 8<<10)).want(http.StatusOK)
+	s := handlerstest.New(t)
+	s.Send("GET", "/healthz", "", "X-Long", strings.Repeat("x", 32<<10)).Want(http.StatusRequestHeaderFieldsTooLarge)
+	s.Send("GET", "/healthz", "", "X-Long", strings.Repeat("x", 8<<10)).Want(http.StatusOK)
 }
 
 // What went wrong on our side is found again by the number that its page names.
 func TestFailuresAreFoundInTheLog(t *testing.T) {
 	t.Parallel()
-	s := newSite(t)
-	s.open("maya", "starter")
-	v := s.signIn("maya")
-	s.pool.Close()
-	a := v.get("/credits").want(http.StatusServiceUnavailable)
-	id := a.header.Get("X-Request-Id")
-	named := all(a.page(), func(n *html.Node) bool { return n.Data == "code" })
-	if len(named) != 1 || text(named[0]) != id || !strings.Contains(s.log.String(), "id="+id) {
+	s := handlerstest.New(t)
+	s.Open("maya", "starter")
+	v := s.SignIn("maya")
+	s.Pool.Close()
+	a := v.Get("/credits").Want(http.StatusServiceUnavailable)
+	id := a.Header.Get("X-Request-Id")
+	named := handlerstest.Elements(a.HTML(), func(n *html.Node) bool { return n.Data == "code" })
+	if len(named) != 1 || handlerstest.Text(named[0]) != id || !strings.Contains(s.Log.String(), "id="+id) {
 		t.Errorf("request %q is not on the page or not in the log", id)
 	}
 }

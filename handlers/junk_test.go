@@ -10,6 +10,8 @@ import (
 	"testing"
 
 	"github.com/google/uuid"
+
+	"pop.store/credits/handlers/handlerstest"
 )
 
 // bodies are what no route accepts, whatever its fields are.
@@ -192,99 +194,89 @@ func values(kind string) []string {
 }
 
 func jsonRoutes() []route {
-	return slices.DeleteFunc(of(api), func(r route) bool { return r.method == http.MethodGet })
-}
-
-// refused checks that junk was called the caller's mistake, in a problem document.
-func (a answer) refused(what string) {
-	a.t.Helper()
-	if a.status != http.StatusBadRequest && a.status != http.StatusUnprocessableEntity {
-		a.t.Errorf("%s: %s: %d: %.300s", a.to, what, a.status, a.body)
-		return
-	}
-	a.problem(a.status, "", "")
+	return slices.DeleteFunc(of(api), func(r route) bool { return r.Method == http.MethodGet })
 }
 
 func TestJunkIsRefused(t *testing.T) {
 	t.Parallel()
-	s := newSite(t)
-	s.open("maya", "starter")
-	before := s.contents()
+	s := handlerstest.New(t)
+	s.Open("maya", "starter")
+	before := s.Contents()
 	for _, r := range jsonRoutes() {
 		for name, body := range bodies {
-			if strings.TrimSpace(body) == "" && r.bare {
+			if strings.TrimSpace(body) == "" && r.Bare {
 				continue
 			}
-			s.submitJSON(r, body).refused(name)
+			submitJSON(s, r, body).WantRefused(name)
 		}
-		s.submitJSON(r, `{"nope":1}`).problem(http.StatusUnprocessableEntity, "unknown_field", "nope")
+		submitJSON(s, r, `{"nope":1}`).WantProblem(http.StatusUnprocessableEntity, "unknown_field", "nope")
 	}
-	s.unchanged(before)
+	s.WantUnchanged(before)
 }
 
 // submitJSON sends a body to a route with all that it needs besides.
-func (s *site) submitJSON(r route, body string) answer {
-	s.t.Helper()
-	return s.call(r.method, r.of("maya"), body, "Idempotency-Key", uuid.NewString(), "Content-Type",
+func submitJSON(s *handlerstest.Site, r route, body string) handlerstest.Response {
+	s.T.Helper()
+	return s.Call(r.Method, r.Of("maya"), body, "Idempotency-Key", uuid.NewString(), "Content-Type",
 		"application/json")
 }
 
 func TestJunkInAFieldIsRefusedByItsName(t *testing.T) {
 	t.Parallel()
-	s := newSite(t)
-	s.open("maya", "starter")
-	before := s.contents()
+	s := handlerstest.New(t)
+	s.Open("maya", "starter")
+	before := s.Contents()
 	for _, r := range jsonRoutes() {
-		known, ok := fields[r.path]
+		known, ok := fields[r.Path]
 		if !ok {
-			t.Errorf("%s %s: the tests know none of its fields", r.method, r.path)
+			t.Errorf("%s %s: the tests know none of its fields", r.Method, r.Path)
 		}
 		for field, kind := range known {
 			for _, value := range values(kind) {
-				a := s.submitJSON(r, `{"`+field+`":`+value+`}`)
-				a.refused(field + " " + value[:min(len(value), 40)])
-				if got, _ := a.json()["field"].(string); got != field && !strings.HasPrefix(got, field+".") &&
+				a := submitJSON(s, r, `{"`+field+`":`+value+`}`)
+				a.WantRefused(field + " " + value[:min(len(value), 40)])
+				if got, _ := a.JSON()["field"].(string); got != field && !strings.HasPrefix(got, field+".") &&
 					!strings.HasPrefix(got, field+"[") {
-					t.Errorf("%s: %s as %.60s: the problem is with %q: %s", a.to, field, value, got, a.body)
+					t.Errorf("%s: %s as %.60s: the problem is with %q: %s", a.Request, field, value, got, a.Body)
 				}
 			}
-			a := s.submitJSON(r, `{"`+field+`":"x","`+field+`":"x"}`)
-			a.refused(field + " twice")
+			a := submitJSON(s, r, `{"`+field+`":"x","`+field+`":"x"}`)
+			a.WantRefused(field + " twice")
 			// Whatever is wrong with the value, what cannot be read at all is a 400.
-			s.submitJSON(r, `{"`+field+`":[],`).problem(http.StatusBadRequest, "invalid_json", "")
+			submitJSON(s, r, `{"`+field+`":[],`).WantProblem(http.StatusBadRequest, "invalid_json", "")
 		}
 	}
-	s.unchanged(before)
+	s.WantUnchanged(before)
 }
 
 func TestBodiesThatAreTooLarge(t *testing.T) {
 	t.Parallel()
-	s := newSite(t)
-	s.open("maya", "starter")
-	before := s.contents()
-	most := func(r route) int { return cmp.Or(r.most, 64<<10) }
+	s := handlerstest.New(t)
+	s.Open("maya", "starter")
+	before := s.Contents()
+	most := func(r route) int { return cmp.Or(r.Most, 64<<10) }
 	for _, r := range jsonRoutes() {
 		for _, size := range []int{most(r) + 1, most(r) + 1<<20} {
-			body := r.body + strings.Repeat(" ", size-len(r.body))
-			s.submitJSON(r, body).problem(http.StatusRequestEntityTooLarge, "body_too_large", "")
+			body := r.Body + strings.Repeat(" ", size-len(r.Body))
+			submitJSON(s, r, body).WantProblem(http.StatusRequestEntityTooLarge, "body_too_large", "")
 		}
 	}
-	s.unchanged(before)
+	s.WantUnchanged(before)
 	for _, r := range closingLast(jsonRoutes()) {
-		if a := s.submitJSON(r, r.body+strings.Repeat(" ", most(r)-len(r.body))); a.status >= 300 &&
-			(!r.absent || a.status != http.StatusNotFound) {
-			t.Errorf("%s: a body of just the limit: %d", a.to, a.status)
+		if a := submitJSON(s, r, r.Body+strings.Repeat(" ", most(r)-len(r.Body))); a.Status >= 300 &&
+			(!r.Absent || a.Status != http.StatusNotFound) {
+			t.Errorf("%s: a body of just the limit: %d", a.Request, a.Status)
 		}
 	}
 }
 
 func TestZippedBodiesAreNotUnpacked(t *testing.T) {
 	t.Parallel()
-	s := newSite(t)
-	s.open("maya", "starter")
-	before := s.contents()
+	s := handlerstest.New(t)
+	s.Open("maya", "starter")
+	before := s.Contents()
 	for _, r := range jsonRoutes() {
-		for _, plain := range []string{r.body, `{"nope":"` + strings.Repeat("0", 10<<20) + `"}`} {
+		for _, plain := range []string{r.Body, `{"nope":"` + strings.Repeat("0", 10<<20) + `"}`} {
 			var zipped bytes.Buffer
 			w := gzip.NewWriter(&zipped)
 			if _, err := w.Write([]byte(plain)); err != nil {
@@ -293,29 +285,29 @@ func TestZippedBodiesAreNotUnpacked(t *testing.T) {
 			if err := w.Close(); err != nil {
 				t.Fatal(err)
 			}
-			s.call(r.method, r.of("maya"), zipped.String(), "Idempotency-Key", "k", "Content-Encoding", "gzip").
-				problem(http.StatusUnsupportedMediaType, "unsupported_media_type", "")
+			s.Call(r.Method, r.Of("maya"), zipped.String(), "Idempotency-Key", "k", "Content-Encoding", "gzip").
+				WantProblem(http.StatusUnsupportedMediaType, "unsupported_media_type", "")
 		}
 	}
-	s.unchanged(before)
+	s.WantUnchanged(before)
 }
 
 func TestMethodsAndAddressesThatAreNotThere(t *testing.T) {
 	t.Parallel()
-	s := newSite(t)
-	s.open("maya", "starter")
-	v := s.signIn("maya")
-	before := s.contents()
+	s := handlerstest.New(t)
+	s.Open("maya", "starter")
+	v := s.SignIn("maya")
+	before := s.Contents()
 	for _, r := range of(api, signed) {
 		for _, method := range []string{"DELETE", "PATCH", "PROPFIND", "TRACE"} {
 			if slices.ContainsFunc(routes, func(other route) bool {
-				return other.path == r.path && other.method == method
+				return other.Path == r.Path && other.Method == method
 			}) {
 				continue
 			}
-			a := s.call(method, r.of("maya"), "{}").problem(http.StatusMethodNotAllowed, "method_not_allowed", "")
-			if !strings.Contains(a.header.Get("Allow"), r.method) {
-				t.Errorf("%s: Allow is %q", a.to, a.header.Get("Allow"))
+			a := s.Call(method, r.Of("maya"), "{}").WantProblem(http.StatusMethodNotAllowed, "method_not_allowed", "")
+			if !strings.Contains(a.Header.Get("Allow"), r.Method) {
+				t.Errorf("%s: Allow is %q", a.Request, a.Header.Get("Allow"))
 			}
 		}
 	}
@@ -324,56 +316,56 @@ func TestMethodsAndAddressesThatAreNotThere(t *testing.T) {
 		"/v1/catalog/x", "/webhooks/other", "/webhooks/",
 	} {
 		for _, method := range []string{"GET", "POST", "DELETE"} {
-			s.call(method, path, "{}").problem(http.StatusNotFound, "not_found", "")
+			s.Call(method, path, "{}").WantProblem(http.StatusNotFound, "not_found", "")
 		}
 	}
 	for _, path := range []string{"/v1/accounts/maya/../noor", "/v1//catalog", "/v1/catalog%00", "/v1/%ff"} {
-		if a := s.call("GET", path, ""); a.status < 400 || a.status > 499 {
-			t.Errorf("%s: %d", a.to, a.status)
+		if a := s.Call("GET", path, ""); a.Status < 400 || a.Status > 499 {
+			t.Errorf("%s: %d", a.Request, a.Status)
 		}
 	}
 	for _, r := range of(personal, form) {
-		if r.of("x") == "/" {
+		if r.Of("x") == "/" {
 			continue
 		}
-		a := v.do("DELETE", r.of("x"), "", "Sec-Fetch-Site", "same-origin").want(http.StatusMethodNotAllowed)
-		a.page()
+		a := v.Do("DELETE", r.Of("x"), "", "Sec-Fetch-Site", "same-origin").Want(http.StatusMethodNotAllowed)
+		a.HTML()
 	}
-	s.unchanged(before)
+	s.WantUnchanged(before)
 }
 
 // What cannot be in an address cannot be looked up: that is the caller's mistake, and no reason to try again.
 func TestAddressesThatCannotBeRead(t *testing.T) {
 	t.Parallel()
-	s := newSite(t)
-	s.open("maya", "starter")
-	v := s.signIn("maya")
+	s := handlerstest.New(t)
+	s.Open("maya", "starter")
+	v := s.SignIn("maya")
 	for _, r := range of(personal, public) {
-		if r.method != http.MethodGet || r.path == "/static/*" {
+		if r.Method != http.MethodGet || r.Path == "/static/*" {
 			continue
 		}
 		for _, name := range []string{"agent", "feature", "kind", "from", "to", "cursor", "tab", "v", "next", "id"} {
 			for _, value := range []string{"%00", "a%00b", "%ff", "%c0%af"} {
-				a := v.get(r.of("x") + "?" + name + "=" + value)
-				if a.status != http.StatusBadRequest && a.status != http.StatusUnprocessableEntity &&
-					(a.status < 200 || a.status > 404) {
-					t.Errorf("%s: %d", a.to, a.status)
+				a := v.Get(r.Of("x") + "?" + name + "=" + value)
+				if a.Status != http.StatusBadRequest && a.Status != http.StatusUnprocessableEntity &&
+					(a.Status < 200 || a.Status > 404) {
+					t.Errorf("%s: %d", a.Request, a.Status)
 				}
 			}
 		}
 	}
-	v.get("/credits/history?agent=%00").want(http.StatusBadRequest)
-	v.get("/credits/history?agent=%ff").want(http.StatusBadRequest)
-	v.get("/credits/purchases/%00").want(http.StatusBadRequest)
-	v.get("/credits/purchases/nonsense").want(http.StatusNotFound)
-	v.get("/login/link/%00").want(http.StatusBadRequest)
+	v.Get("/credits/history?agent=%00").Want(http.StatusBadRequest)
+	v.Get("/credits/history?agent=%ff").Want(http.StatusBadRequest)
+	v.Get("/credits/purchases/%00").Want(http.StatusBadRequest)
+	v.Get("/credits/purchases/nonsense").Want(http.StatusNotFound)
+	v.Get("/login/link/%00").Want(http.StatusBadRequest)
 }
 
 func TestHistoryFilterRefuses(t *testing.T) {
 	t.Parallel()
-	s := newSite(t)
-	history(s, 3)
-	v := s.signIn("maya")
+	s := handlerstest.New(t)
+	handlerstest.ChargeInTurn(s, 3)
+	v := s.SignIn("maya")
 	for query, status := range map[string]int{
 		"":                                http.StatusOK,
 		"kind=charge&feature=lip_sync":    http.StatusOK,
@@ -390,12 +382,12 @@ func TestHistoryFilterRefuses(t *testing.T) {
 		"cursor=x":                        http.StatusBadRequest,
 		"from=%3Cscript%3Ealert(1)%3C%2F": http.StatusUnprocessableEntity,
 	} {
-		a := v.get("/credits/history?" + query).want(status)
-		if strings.Contains(string(a.body), "<script>alert") {
-			t.Errorf("%s: it is on the page as it came", a.to)
+		a := v.Get("/credits/history?" + query).Want(status)
+		if strings.Contains(string(a.Body), "<script>alert") {
+			t.Errorf("%s: it is on the page as it came", a.Request)
 		}
 		if status != http.StatusOK {
-			a.has("history-row", false)
+			a.WantElement("history-row", false)
 		}
 	}
 }

@@ -8,12 +8,14 @@ import (
 	"net/http"
 	"strings"
 	"testing"
+
+	"pop.store/credits/handlers/handlerstest"
 )
 
 // What the server refuses before any route is asked is a problem document as well.
 func TestWhatTheServerRefusesIsAProblemDocument(t *testing.T) {
 	t.Parallel()
-	s := newSite(t)
+	s := handlerstest.New(t)
 	for name, c := range map[string]struct {
 		request string
 		status  int
@@ -30,7 +32,7 @@ func TestWhatTheServerRefusesIsAProblemDocument(t *testing.T) {
 			"bad_request",
 		},
 	} {
-		c2, err := net.Dial("tcp", strings.TrimPrefix(s.url, "http://"))
+		c2, err := net.Dial("tcp", strings.TrimPrefix(s.URL, "http://"))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -51,5 +53,5 @@ func TestWhatTheServerRefusesIsAProblemDocument(t *testing.T) {
 		_ = res.Body.Close()
 		_ = c2.Close()
 	}
-	s.send("GET", "/healthz", "").want(http.StatusOK) // which the log of this test has to show
+	s.Send("GET", "/healthz", "").Want(http.StatusOK) // which the log of this test has to show
 }

@@ -16,24 +16,19 @@ import (
 	"slices"
 	"strings"
 	"time"
-	"unicode/utf8"
 
 	"github.com/labstack/echo/v4"
 
+	"pop.store/credits/handlers/web"
 	"pop.store/credits/internal/problem"
 )
-
-const requestIDHeader = "X-Request-Id"
-
-// requestIDOf is the name of a request, which its answer carries.
-func requestIDOf(c echo.Context) string { return c.Response().Header().Get(requestIDHeader) }
 
 // requestID names the request in answers and logs. It is always ours: a client's own id could be anything.
 func (a *App) requestID(next echo.HandlerFunc) echo.HandlerFunc {
 	return func(c echo.Context) error {
 		var raw [8]byte
 		binary.BigEndian.PutUint64(raw[:], rand.Uint64()) // a name, not a secret
-		c.Response().Header().Set(requestIDHeader, hex.EncodeToString(raw[:]))
+		c.Response().Header().Set(web.RequestIDHeader, hex.EncodeToString(raw[:]))
 		return next(c)
 	}
 }
@@ -49,7 +44,7 @@ func (a *App) logRequests(next echo.HandlerFunc) echo.HandlerFunc {
 		if !a.Log.Enabled(c.Request().Context(), slog.LevelDebug) {
 			return nil
 		}
-		a.Log.Debug("request", "request_id", requestIDOf(c), "method", c.Request().Method, "route", c.Path(),
+		a.Log.Debug("request", "request_id", web.RequestID(c), "method", c.Request().Method, "route", c.Path(),
 			"status", c.Response().Status, "bytes", c.Response().Size, "took", time.Since(start).String())
 		return nil
 	}
@@ -114,7 +109,7 @@ func (a *App) securityHeaders(next echo.HandlerFunc) echo.HandlerFunc {
 // caching lets browsers keep pages for the way back, where they forget them at sign-out: that is
 // what Clear-Site-Data says, which they obey on a secure origin only. Everything else is not kept.
 func (a *App) caching(r *http.Request) string {
-	if a.secureOrigin() && reads(r) && isPage(r) && r.Header.Get("HX-Request") == "" && !under(r, "/login") {
+	if a.secureOrigin() && web.IsSafe(r) && isPage(r) && r.Header.Get("HX-Request") == "" && !web.HasPathPrefix(r, "/login") {
 		return "private, no-cache"
 	}
 	return "no-store"
@@ -160,11 +155,11 @@ func (a *App) readable(next echo.HandlerFunc) echo.HandlerFunc {
 			return next(c)
 		}
 		query, err := url.ParseQuery(u.RawQuery)
-		if err != nil || !isText(u.Path) {
+		if err != nil || !web.IsText(u.Path) {
 			return errAddress
 		}
 		for name, values := range query {
-			if !isText(name) || slices.ContainsFunc(values, func(v string) bool { return !isText(v) }) {
+			if !web.IsText(name) || slices.ContainsFunc(values, func(v string) bool { return !web.IsText(v) }) {
 				return errAddress
 			}
 		}
@@ -183,8 +178,6 @@ func plain(s string) bool {
 	return true
 }
 
-func isText(s string) bool { return utf8.ValidString(s) && !strings.Contains(s, "\x00") }
-
 var errCrossOrigin = problem.New(problem.Forbidden, "cross_origin", "This form can only be sent from its own page.")
 
 // crossOrigin refuses unsafe requests that another site could have caused: browsers say where a
@@ -194,19 +187,13 @@ var errCrossOrigin = problem.New(problem.Forbidden, "cross_origin", "This form c
 func (a *App) crossOrigin(next echo.HandlerFunc) echo.HandlerFunc {
 	return func(c echo.Context) error {
 		r := c.Request()
-		safe := reads(r) || r.Method == http.MethodOptions
-		exempt := under(r, "/v1") || under(r, "/webhooks") || under(r, "/unsubscribe")
+		safe := web.IsSafe(r) || r.Method == http.MethodOptions
+		exempt := web.HasPathPrefix(r, "/v1") || web.HasPathPrefix(r, "/webhooks") || web.HasPathPrefix(r, "/unsubscribe")
 		if !safe && !exempt && !a.sameOrigin(r) {
 			return errCrossOrigin
 		}
 		return next(c)
 	}
-}
-
-// under says whether a request is for a path or something below it.
-func under(r *http.Request, path string) bool {
-	rest, ok := strings.CutPrefix(r.URL.Path, path)
-	return ok && (rest == "" || rest[0] == '/')
 }
 
 func (a *App) sameOrigin(r *http.Request) bool {

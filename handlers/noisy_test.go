@@ -11,6 +11,8 @@ import (
 	"sync/atomic"
 	"testing"
 	"time"
+
+	"pop.store/credits/handlers/handlerstest"
 )
 
 // The drill's sizes: the entries of a history, and with them the connections of its creator.
@@ -33,7 +35,7 @@ var noisyPaths = []string{
 // A creator with a very long history, who asks for all that it can be searched for on many
 // connections at once, does not slow another creator's badge down by more than ten times.
 func TestANoisyCreatorDoesNotSlowOthersDown(t *testing.T) {
-	s := newSite(t)
+	s := handlerstest.New(t)
 	entries := 10_000
 	if text := os.Getenv(drillVariable); text != "" {
 		var err error
@@ -42,26 +44,26 @@ func TestANoisyCreatorDoesNotSlowOthersDown(t *testing.T) {
 		}
 	}
 	connections := max(drillConnections*entries/drillEntries, 8)
-	s.open("noisy", "star")
-	s.open("quiet", "starter")
-	s.longHistory("noisy", entries)
-	noisy, quiet := s.signIn("noisy"), s.signIn("quiet")
-	noisy.get("/").want(http.StatusOK)
-	badge := quiet.get("/credits").badge()
-	idle := s.badgeTimes(quiet, attr(badge, "hx-get"))
+	s.Open("noisy", "star")
+	s.Open("quiet", "starter")
+	longHistory(s, "noisy", entries)
+	noisy, quiet := s.SignIn("noisy"), s.SignIn("quiet")
+	noisy.Get("/").Want(http.StatusOK)
+	badge := quiet.Get("/credits").Badge()
+	idle := badgeTimes(s, quiet, handlerstest.Attr(badge, "hx-get"))
 
 	ctx, stop := context.WithCancel(t.Context())
 	var clients sync.WaitGroup
 	var answered, failed atomic.Int64
 	client := &http.Client{
 		Transport:     &http.Transport{MaxIdleConnsPerHost: connections},
-		CheckRedirect: s.client.CheckRedirect,
+		CheckRedirect: s.Client.CheckRedirect,
 	}
-	cookie := s.app.Sessions.CookieName() + "=" + noisy.cookie + "; " + noisy.visits
+	cookie := s.App.Sessions.CookieName() + "=" + noisy.Cookie + "; " + noisy.VisitsCookie
 	for i := range connections {
 		clients.Go(func() {
 			for n := i; ctx.Err() == nil; n++ {
-				if status := ask(ctx, client, s.url+noisyPaths[n%len(noisyPaths)], cookie); status == http.StatusOK {
+				if status := ask(ctx, client, s.URL+noisyPaths[n%len(noisyPaths)], cookie); status == http.StatusOK {
 					answered.Add(1)
 				} else if ctx.Err() == nil {
 					failed.Add(1)
@@ -72,7 +74,7 @@ func TestANoisyCreatorDoesNotSlowOthersDown(t *testing.T) {
 	for answered.Load() < int64(connections) {
 		time.Sleep(time.Millisecond) // until all of them are at it
 	}
-	busy := s.badgeTimes(quiet, attr(badge, "hx-get"))
+	busy := badgeTimes(s, quiet, handlerstest.Attr(badge, "hx-get"))
 	stop()
 	clients.Wait()
 	ratio := float64(busy) / float64(idle)
@@ -100,15 +102,15 @@ func ask(ctx context.Context, client *http.Client, url, cookie string) int {
 }
 
 // badgeTimes is the p99 of a creator's polls, one after the other.
-func (s *site) badgeTimes(v *visitor, path string) time.Duration {
-	s.t.Helper()
+func badgeTimes(s *handlerstest.Site, v *handlerstest.Browser, path string) time.Duration {
+	s.T.Helper()
 	times := make([]time.Duration, 300)
 	for i := range times {
 		start := time.Now()
-		a := v.get(path, "HX-Request", "true")
+		a := v.Get(path, "HX-Request", "true")
 		times[i] = time.Since(start)
-		if a.status != http.StatusNoContent && a.status != http.StatusOK {
-			s.t.Fatalf("%s: %d", a.to, a.status)
+		if a.Status != http.StatusNoContent && a.Status != http.StatusOK {
+			s.T.Fatalf("%s: %d", a.Request, a.Status)
 		}
 	}
 	slices.Sort(times)
@@ -116,9 +118,9 @@ func (s *site) badgeTimes(v *visitor, path string) time.Duration {
 }
 
 // longHistory writes charges, and the grant that paid for them, into the books of an account by plain SQL.
-func (s *site) longHistory(account string, n int) {
-	s.t.Helper()
-	_, err := s.db.Pool.Exec(s.t.Context(), `
+func longHistory(s *handlerstest.Site, account string, n int) {
+	s.T.Helper()
+	_, err := s.DB.Pool.Exec(s.T.Context(), `
 		with a as (select l.* from ledger_accounts l join accounts x on x.id = l.account where x.external_id = $1),
 		granted as (
 			insert into entries (account, seq, at, kind, amount, balance_after, held_after, spendable_after, contra, lot_kind, day, lot)
@@ -134,6 +136,6 @@ func (s *site) longHistory(account string, n int) {
 		)
 		update ledger_accounts l set seq = l.seq + 1 + $2, version = l.version + 1, agents = 2 from a where l.account = a.account`, account, n)
 	if err != nil {
-		s.t.Fatal(err)
+		s.T.Fatal(err)
 	}
 }

@@ -6,6 +6,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"pop.store/credits/handlers/handlerstest"
 )
 
 // foreign are headers of requests that another site may have caused; own is the site's origin.
@@ -42,26 +44,26 @@ func foreign(own string) map[string][]string {
 // Every unsafe route that rests on a cookie, or on nothing, refuses what other sites may have sent.
 func TestOtherSitesCanSendNothing(t *testing.T) {
 	t.Parallel()
-	s := newSite(t)
-	s.openWith("maya", "30")
-	v := s.signIn("maya")
-	checkout := v.order("pack_100")
-	before := s.contents()
+	s := handlerstest.New(t)
+	s.OpenWith("maya", "30")
+	v := s.SignIn("maya")
+	checkout := v.Order("pack_100")
+	before := s.Contents()
 	tried := 0
 	for _, r := range of(form, personal) {
-		if r.safe() {
+		if r.Safe() {
 			continue
 		}
-		path := r.path
+		path := r.Path
 		if strings.HasPrefix(path, "/sandbox/") {
-			path = fill(path, strings.TrimPrefix(checkout, "/sandbox/checkout/"))
+			path = handlerstest.FillPath(path, strings.TrimPrefix(checkout, "/sandbox/checkout/"))
 		}
-		for name, headers := range foreign(s.url) {
+		for name, headers := range foreign(s.URL) {
 			headers = append([]string{"Content-Type", "application/x-www-form-urlencoded", "HX-Request", "true"},
 				headers...)
-			a := v.do(r.method, path, r.body, headers...)
-			if a.status != http.StatusForbidden {
-				t.Errorf("%s, %s: %d", a.to, name, a.status)
+			a := v.Do(r.Method, path, r.Body, headers...)
+			if a.Status != http.StatusForbidden {
+				t.Errorf("%s, %s: %d", a.Request, name, a.Status)
 			}
 			tried++
 		}
@@ -69,22 +71,22 @@ func TestOtherSitesCanSendNothing(t *testing.T) {
 	if tried < 6*10 {
 		t.Errorf("only %d tried", tried)
 	}
-	s.unchanged(before)
-	v.get("/credits").want(http.StatusOK)
+	s.WantUnchanged(before)
+	v.Get("/credits").Want(http.StatusOK)
 }
 
 func TestTheSitesOwnPagesCanSend(t *testing.T) {
 	t.Parallel()
-	s := newSite(t)
-	s.openWith("maya", "30")
+	s := handlerstest.New(t)
+	s.OpenWith("maya", "30")
 	for name, headers := range map[string][]string{
 		"Sec-Fetch-Site":         {"Sec-Fetch-Site", "same-origin"},
-		"Origin":                 {"Origin", s.url},
-		"both":                   {"Sec-Fetch-Site", "same-origin", "Origin", s.url},
+		"Origin":                 {"Origin", s.URL},
+		"both":                   {"Sec-Fetch-Site", "same-origin", "Origin", s.URL},
 		"Sec-Fetch-Site decides": {"Sec-Fetch-Site", "same-origin", "Origin", "null"},
 	} {
-		v := s.signIn("maya")
-		checkout := v.order("pack_100")
+		v := s.SignIn("maya")
+		checkout := v.Order("pack_100")
 		for _, step := range []struct{ path, to string }{
 			{"/credits/notice/dismiss", "/credits"},
 			{checkout + "/decline", checkout},
@@ -92,8 +94,8 @@ func TestTheSitesOwnPagesCanSend(t *testing.T) {
 			{"/login/demo", "/"},
 			{"/logout", "/login?out=1"},
 		} {
-			a := v.do("POST", step.path, "", headers...).want(http.StatusSeeOther)
-			if got := a.header.Get("Location"); step.to != "" && got != step.to {
+			a := v.Do("POST", step.path, "", headers...).Want(http.StatusSeeOther)
+			if got := a.Header.Get("Location"); step.to != "" && got != step.to {
 				t.Errorf("%s, %s leads to %q", name, step.path, got)
 			}
 		}
@@ -104,32 +106,32 @@ func TestTheSitesOwnPagesCanSend(t *testing.T) {
 func TestThePublicOriginCanSend(t *testing.T) {
 	t.Parallel()
 	const base = "https://credits.example"
-	s := newSiteWith(t, options{base: base})
-	s.open("maya", "starter")
-	v := s.signIn("maya")
-	before := s.contents()
+	s := handlerstest.NewWith(t, handlerstest.Options{BaseURL: base})
+	s.Open("maya", "starter")
+	v := s.SignIn("maya")
+	before := s.Contents()
 	for name, headers := range foreign(base) {
-		if a := v.do("POST", "/logout", "", headers...); a.status != http.StatusForbidden {
-			t.Errorf("%s: %d", name, a.status)
+		if a := v.Do("POST", "/logout", "", headers...); a.Status != http.StatusForbidden {
+			t.Errorf("%s: %d", name, a.Status)
 		}
 	}
-	s.unchanged(before)
-	v.do("POST", "/logout", "", "Origin", base).leads("/login?out=1")
+	s.WantUnchanged(before)
+	v.Do("POST", "/logout", "", "Origin", base).WantRedirect("/login?out=1")
 }
 
 // What brings a key or a signature cannot have been sent by another site's page, whatever a proxy
 // says about where it comes from.
 func TestKeysAndSignaturesNeedNoOrigin(t *testing.T) {
 	t.Parallel()
-	s := newSite(t)
-	s.open("maya", "starter")
-	event, _ := s.paid(s.signIn("maya"))
-	for name, headers := range foreign(s.url) {
+	s := handlerstest.New(t)
+	s.Open("maya", "starter")
+	event, _ := s.PayAndTakeEvent(s.SignIn("maya"))
+	for name, headers := range foreign(s.URL) {
 		if name == "a key does not excuse" {
 			continue
 		}
-		s.post("/v1/accounts/maya/charges", `{"feature":"social_comment_reply"}`, headers...).want(http.StatusCreated)
-		s.send("POST", "/webhooks/stripe", event,
-			append(headers, "Stripe-Signature", sign(event, eventSecret, time.Now()))...).want(http.StatusOK)
+		s.Post("/v1/accounts/maya/charges", `{"feature":"social_comment_reply"}`, headers...).Want(http.StatusCreated)
+		s.Send("POST", "/webhooks/stripe", event,
+			append(headers, "Stripe-Signature", handlerstest.SignEvent(event, handlerstest.EventSecret, time.Now()))...).Want(http.StatusOK)
 	}
 }

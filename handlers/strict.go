@@ -7,7 +7,7 @@ import (
 
 	"github.com/labstack/echo/v4"
 
-	"pop.store/credits/internal/problem"
+	"pop.store/credits/handlers/web"
 )
 
 // queryNames are the query parameters that the routes read, for GET and HEAD. A route that is not
@@ -51,10 +51,10 @@ func strict(next echo.HandlerFunc) echo.HandlerFunc {
 		r := c.Request()
 		for _, name := range singleHeaders {
 			if len(r.Header[name]) > 1 {
-				return refused("duplicate_header", name, "The header "+name+" must come once.")
+				return web.Malformed("duplicate_header", name, "The header "+name+" must come once.")
 			}
 		}
-		if r.URL.RawQuery == "" || c.Path() == "" || under(r, "/webhooks") || under(r, "/static") {
+		if r.URL.RawQuery == "" || c.Path() == "" || web.HasPathPrefix(r, "/webhooks") || web.HasPathPrefix(r, "/static") {
 			return next(c)
 		}
 		if err := checkQuery(r, c.QueryParams(), queryNames[c.Path()]); err != nil {
@@ -65,25 +65,16 @@ func strict(next echo.HandlerFunc) echo.HandlerFunc {
 }
 
 func checkQuery(r *http.Request, query url.Values, known []string) error {
-	if !reads(r) {
+	if !web.IsSafe(r) {
 		known = nil
 	}
 	for name, values := range query {
 		if !slices.Contains(known, name) {
-			return refused("unknown_parameter", name, "This address takes no parameter of that name.")
+			return web.Malformed("unknown_parameter", name, "This address takes no parameter of that name.")
 		}
 		if len(values) > 1 {
-			return refused("duplicate_parameter", name, name+" must come once.")
+			return web.Malformed("duplicate_parameter", name, name+" must come once.")
 		}
 	}
 	return nil
-}
-
-func refused(code, field, message string) error {
-	return &problem.Error{
-		Kind:    problem.Malformed,
-		Code:    code,
-		Field:   field,
-		Message: message,
-	}
 }

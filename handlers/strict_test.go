@@ -3,30 +3,33 @@ package handlers_test
 import (
 	"encoding/base32"
 	"net/http"
+	"net/url"
 	"strconv"
 	"strings"
 	"testing"
+
+	"pop.store/credits/handlers/handlerstest"
 )
 
 // What is asked twice, or under a name that is not read, is refused on pages and in the API alike.
 func TestWhatIsAskedTwiceOrUnderNoNameIsRefused(t *testing.T) {
 	t.Parallel()
-	s := newSite(t)
-	history(s, 3)
-	v := s.signIn("maya")
+	s := handlerstest.New(t)
+	handlerstest.ChargeInTurn(s, 3)
+	v := s.SignIn("maya")
 	for _, path := range []string{
 		"/credits/history?tab=usage&tab=", "/credits?days=7&days=30", "/tools?tool=lip_sync&owner=eve",
 		"/agents?SAVED=1", "/?x", "/settings?saved=1&saved=1",
 	} {
-		v.get(path).want(http.StatusBadRequest)
+		v.Get(path).Want(http.StatusBadRequest)
 	}
 	for _, path := range []string{
 		"/credits?by=day", "/credits?days=8", "/credits?days=-30",
 		"/credits?days=99999999999999999999", "/credits?by=AGENT",
 	} {
-		v.get(path).want(http.StatusUnprocessableEntity)
+		v.Get(path).Want(http.StatusUnprocessableEntity)
 	}
-	v.submit("/credits/buy?pack=pack_500", map[string][]string{"pack": {"pack_100"}}).want(http.StatusBadRequest)
+	v.Submit("/credits/buy?pack=pack_500", map[string][]string{"pack": {"pack_100"}}).Want(http.StatusBadRequest)
 	for path, code := range map[string]string{
 		"/v1/accounts/maya?x=1":                                      "unknown_parameter",
 		"/v1/catalog?version=1":                                      "unknown_parameter",
@@ -36,107 +39,107 @@ func TestWhatIsAskedTwiceOrUnderNoNameIsRefused(t *testing.T) {
 		"/v1/webhook-endpoints?limit=1":                              "unknown_parameter",
 		"/v1/accounts/maya/transactions?limit=1&unheard_of=whatever": "unknown_parameter",
 	} {
-		s.call("GET", path, "").problem(http.StatusBadRequest, code,
+		s.Call("GET", path, "").WantProblem(http.StatusBadRequest, code,
 			strings.FieldsFunc(path[strings.LastIndexAny(path, "?&")+1:], func(r rune) bool {
 				return r == '='
 			})[0])
 	}
-	s.call("GET", "/v1/accounts/maya", "", "Authorization", "Bearer x").problem(http.StatusBadRequest,
+	s.Call("GET", "/v1/accounts/maya", "", "Authorization", "Bearer x").WantProblem(http.StatusBadRequest,
 		"duplicate_header", "Authorization")
-	before := s.contents()
-	s.post("/v1/accounts/maya/charges", `{"feature":"lip_sync"}`, "Idempotency-Key",
-		"another").problem(http.StatusBadRequest, "duplicate_header", "Idempotency-Key")
-	s.post("/v1/accounts/maya/charges?feature=lip_sync", `{"feature":"lip_sync"}`).problem(http.StatusBadRequest,
+	before := s.Contents()
+	s.Post("/v1/accounts/maya/charges", `{"feature":"lip_sync"}`, "Idempotency-Key",
+		"another").WantProblem(http.StatusBadRequest, "duplicate_header", "Idempotency-Key")
+	s.Post("/v1/accounts/maya/charges?feature=lip_sync", `{"feature":"lip_sync"}`).WantProblem(http.StatusBadRequest,
 		"unknown_parameter", "feature")
-	s.unchanged(before)
+	s.WantUnchanged(before)
 }
 
 // A body has to say that it is JSON.
 func TestABodyOfAnotherTypeIsRefused(t *testing.T) {
 	t.Parallel()
-	s := newSite(t)
-	s.open("maya", "starter")
-	before := s.contents()
+	s := handlerstest.New(t)
+	s.Open("maya", "starter")
+	before := s.Contents()
 	for _, kind := range []string{
 		"", "text/plain", "application/x-www-form-urlencoded", "application/json; charset=iso-8859-1",
 		"application/json, text/plain", "application/jsonp",
 		"multipart/form-data; boundary=x", "application/problem+json",
 	} {
 		for _, r := range jsonRoutes() {
-			s.call(r.method, r.of("maya"), r.body, "Idempotency-Key", "k", "Content-Type", kind).
-				problem(http.StatusUnsupportedMediaType, "unsupported_media_type", "")
+			s.Call(r.Method, r.Of("maya"), r.Body, "Idempotency-Key", "k", "Content-Type", kind).
+				WantProblem(http.StatusUnsupportedMediaType, "unsupported_media_type", "")
 		}
 	}
-	s.unchanged(before)
+	s.WantUnchanged(before)
 	for _, kind := range []string{
 		"application/json", "Application/JSON", "application/json; charset=UTF-8",
 		`application/json;charset="utf-8"`,
 	} {
-		s.post("/v1/accounts/maya/charges", `{"feature":"lip_sync"}`, "Content-Type", kind).want(http.StatusCreated)
+		s.Post("/v1/accounts/maya/charges", `{"feature":"lip_sync"}`, "Content-Type", kind).Want(http.StatusCreated)
 	}
-	v := s.signIn("maya")
-	s.call("POST", "/v1/accounts/maya/login-links", "").want(http.StatusCreated)
-	v.do("POST", "/agents/limits", `{"agent":"","reserve":"5"}`, "Sec-Fetch-Site", "same-origin", "Content-Type",
+	v := s.SignIn("maya")
+	s.Call("POST", "/v1/accounts/maya/login-links", "").Want(http.StatusCreated)
+	v.Do("POST", "/agents/limits", `{"agent":"","reserve":"5"}`, "Sec-Fetch-Site", "same-origin", "Content-Type",
 		"application/json").
-		want(http.StatusUnsupportedMediaType)
+		Want(http.StatusUnsupportedMediaType)
 }
 
 // A cursor goes on with the list that gave it. With another account, filter or list, or written
 // otherwise, it is refused.
 func TestACursorIsBoundToItsList(t *testing.T) {
 	t.Parallel()
-	s := newSite(t)
-	history(s, 6)
+	s := handlerstest.New(t)
+	handlerstest.ChargeInTurn(s, 6)
 	for range 60 {
-		s.charge("maya", `{"feature":"social_comment_reply"}`)
+		s.Charge("maya", `{"feature":"social_comment_reply"}`)
 	}
-	s.open("noor", "starter")
+	s.Open("noor", "starter")
 	maya, noor := "/v1/accounts/maya/transactions", "/v1/accounts/noor/transactions"
-	cursor, _ := s.call("GET", maya+"?feature=lip_sync&limit=2", "").want(http.StatusOK).at("next_cursor").(string)
+	cursor, _ := s.Call("GET", maya+"?feature=lip_sync&limit=2", "").Want(http.StatusOK).At("next_cursor").(string)
 	// the size is no part of the list
-	s.call("GET", maya+"?limit=9&agent=&feature=lip_sync&cursor="+cursor, "").want(http.StatusOK)
-	v := s.signIn("maya")
-	v.get("/v1/accounts/me/transactions?feature=lip_sync&cursor=" + cursor).want(http.StatusOK) // nor is who asks
+	s.Call("GET", maya+"?limit=9&agent=&feature=lip_sync&cursor="+cursor, "").Want(http.StatusOK)
+	v := s.SignIn("maya")
+	v.Get("/v1/accounts/me/transactions?feature=lip_sync&cursor=" + cursor).Want(http.StatusOK) // nor is who asks
 	for _, path := range []string{
 		noor + "?feature=lip_sync&cursor=", maya + "?cursor=", maya + "?feature=lip_sync&agent=studio&cursor=",
 		maya + "?feature=brand_deal_scan&cursor=",
 		"/v1/accounts/maya/purchases?cursor=",
 	} {
-		s.call("GET", path+cursor, "").problem(http.StatusBadRequest, "invalid_cursor", "cursor")
+		s.Call("GET", path+cursor, "").WantProblem(http.StatusBadRequest, "invalid_cursor", "cursor")
 	}
-	v.get("/credits/history?feature=lip_sync&cursor=" + cursor).want(http.StatusBadRequest)
+	v.Get("/credits/history?feature=lip_sync&cursor=" + cursor).Want(http.StatusBadRequest)
 	for _, other := range otherSpellings(cursor) {
-		s.call("GET", maya+"?feature=lip_sync&cursor="+escape(other), "").problem(http.StatusBadRequest,
+		s.Call("GET", maya+"?feature=lip_sync&cursor="+url.QueryEscape(other), "").WantProblem(http.StatusBadRequest,
 			"invalid_cursor", "cursor")
 	}
-	next := attr(v.get("/credits/history?from=2026-01-01").only("load-more"), "href")
-	v.get(next).want(http.StatusOK)
-	v.get(strings.Replace(next, "from=2026-01-01", "from=2026-01-02", 1)).want(http.StatusBadRequest)
+	next := handlerstest.Attr(v.Get("/credits/history?from=2026-01-01").Element("load-more"), "href")
+	v.Get(next).Want(http.StatusOK)
+	v.Get(strings.Replace(next, "from=2026-01-01", "from=2026-01-02", 1)).Want(http.StatusBadRequest)
 }
 
 // Ids have one spelling.
 func TestIDsHaveOneSpelling(t *testing.T) {
 	t.Parallel()
-	s := newSite(t)
-	s.open("maya", "starter")
-	id := s.charge("maya", `{"feature":"lip_sync"}`)["id"].(string)
+	s := handlerstest.New(t)
+	s.Open("maya", "starter")
+	id := s.Charge("maya", `{"feature":"lip_sync"}`)["id"].(string)
 	for _, other := range otherSpellings(id) {
-		s.post("/v1/accounts/maya/charges/"+escape(other)+"/refund", `{"reason":"r"}`).want(http.StatusNotFound)
-		s.post("/v1/accounts/maya/results",
-			`{"charge":`+strconv.Quote(other)+`,"kind":"sale"}`).want(http.StatusUnprocessableEntity)
+		s.Post("/v1/accounts/maya/charges/"+url.QueryEscape(other)+"/refund", `{"reason":"r"}`).Want(http.StatusNotFound)
+		s.Post("/v1/accounts/maya/results",
+			`{"charge":`+strconv.Quote(other)+`,"kind":"sale"}`).Want(http.StatusUnprocessableEntity)
 	}
-	s.post("/v1/accounts/maya/charges/"+id+"/refund", `{"reason":"r"}`).want(http.StatusCreated)
-	purchase := s.post("/v1/accounts/maya/purchases",
-		`{"pack":"pack_100"}`).want(http.StatusCreated).at("id").(string)
-	s.call("GET", "/v1/accounts/maya/purchases/"+purchase, "").want(http.StatusOK)
-	v := s.signIn("maya")
+	s.Post("/v1/accounts/maya/charges/"+id+"/refund", `{"reason":"r"}`).Want(http.StatusCreated)
+	purchase := s.Post("/v1/accounts/maya/purchases",
+		`{"pack":"pack_100"}`).Want(http.StatusCreated).At("id").(string)
+	s.Call("GET", "/v1/accounts/maya/purchases/"+purchase, "").Want(http.StatusOK)
+	v := s.SignIn("maya")
 	for _, other := range []string{
 		strings.ToUpper(purchase), "{" + purchase + "}", "urn:uuid:" + purchase,
 		strings.ReplaceAll(purchase, "-", ""),
 	} {
-		s.call("GET", "/v1/accounts/maya/purchases/"+escape(other), "").problem(http.StatusNotFound,
+		s.Call("GET", "/v1/accounts/maya/purchases/"+url.QueryEscape(other), "").WantProblem(http.StatusNotFound,
 			"purchase_not_found", "")
-		v.get("/credits/purchases/" + escape(other)).want(http.StatusNotFound)
+		v.Get("/credits/purchases/" + url.QueryEscape(other)).Want(http.StatusNotFound)
 	}
 }
 
@@ -165,11 +168,11 @@ func otherSpellings(text string) []string {
 // Where a request comes from is said once, or not believed.
 func TestTwoOriginsAreNoOrigin(t *testing.T) {
 	t.Parallel()
-	s := newSite(t)
-	s.open("maya", "starter")
-	v := s.signIn("maya")
-	v.do("POST", "/logout", "", "Sec-Fetch-Site", "same-origin", "Sec-Fetch-Site",
-		"cross-site").want(http.StatusForbidden)
-	v.do("POST", "/logout", "", "Origin", s.url, "Origin", "https://evil.example").want(http.StatusForbidden)
-	v.get("/credits").want(http.StatusOK)
+	s := handlerstest.New(t)
+	s.Open("maya", "starter")
+	v := s.SignIn("maya")
+	v.Do("POST", "/logout", "", "Sec-Fetch-Site", "same-origin", "Sec-Fetch-Site",
+		"cross-site").Want(http.StatusForbidden)
+	v.Do("POST", "/logout", "", "Origin", s.URL, "Origin", "https://evil.example").Want(http.StatusForbidden)
+	v.Get("/credits").Want(http.StatusOK)
 }

@@ -52,20 +52,20 @@ func TestEveryErrorCodeIsDocumented(t *testing.T) {
 
 // statuses are the statuses of the kinds of problem, as docs/api.md has them.
 var statuses = map[string]string{
-	"Internal":        "500",
-	"Syntax":          "400",
-	"Unauthenticated": "401",
-	"Insufficient":    "402",
-	"Forbidden":       "403",
-	"NotFound":        "404",
-	"Method":          "405",
-	"Conflict":        "409",
-	"TooLarge":        "413",
-	"MediaType":       "415",
-	"Meaning":         "422",
-	"TooMany":         "429",
-	"Unavailable":     "503",
-	"":                "500",
+	"Internal":         "500",
+	"Malformed":        "400",
+	"Unauthenticated":  "401",
+	"Insufficient":     "402",
+	"Forbidden":        "403",
+	"NotFound":         "404",
+	"MethodNotAllowed": "405",
+	"Conflict":         "409",
+	"TooLarge":         "413",
+	"MediaType":        "415",
+	"Unprocessable":    "422",
+	"RateLimited":      "429",
+	"Unavailable":      "503",
+	"":                 "500",
 }
 
 // codes are the "code status" of every problem that the code makes, and where.
@@ -106,8 +106,8 @@ func codes(t *testing.T) map[string]string {
 func problemOf(n ast.Node) (kind, code string, ok bool) {
 	switch n := n.(type) {
 	case *ast.CallExpr:
-		if lastName(n.Fun) == "refused" && len(n.Args) == 3 {
-			return "Syntax", literal(n.Args[0]), literal(n.Args[0]) != "" // of handlers
+		if lastName(n.Fun) == "Malformed" && len(n.Args) == 3 {
+			return "Malformed", literal(n.Args[0]), literal(n.Args[0]) != "" // of handlers/web
 		}
 		if lastName(n.Fun) != "New" || len(n.Args) < 3 {
 			return "", "", false
@@ -115,7 +115,7 @@ func problemOf(n ast.Node) (kind, code string, ok bool) {
 		kind, code = lastName(n.Args[0]), literal(n.Args[1])
 	case *ast.AssignStmt:
 		if lastName(n.Lhs[0]) == "Code" {
-			return "Syntax", literal(n.Rhs[0]), literal(n.Rhs[0]) != "" // of strictjson
+			return "Malformed", literal(n.Rhs[0]), literal(n.Rhs[0]) != "" // of strictjson
 		}
 	case *ast.CompositeLit:
 		if name := lastName(n.Type); name != "Error" && name != "fault" { // of strictjson

@@ -131,7 +131,8 @@ func TestUnknownNamesPanic(t *testing.T) {
 func TestStylesheetIsSelfContained(t *testing.T) {
 	t.Parallel()
 	found := 0
-	for _, match := range regexp.MustCompile(`url\(["']?([^"')]+)`).FindAllStringSubmatch(string(assets["app.css"].plain), -1) {
+	urls := regexp.MustCompile(`url\(["']?([^"')]+)`)
+	for _, match := range urls.FindAllStringSubmatch(string(assets["app.css"].plain), -1) {
 		if strings.HasPrefix(match[1], "data:") {
 			continue
 		}

@@ -24,13 +24,13 @@ const (
 )
 
 func main() {
-	ctx, again, release := untilTold()
+	ctx, secondSignal, release := notifyStop()
 	p := &program{
-		getenv:  os.Getenv,
-		environ: os.Environ,
-		stdout:  os.Stdout,
-		stderr:  os.Stderr,
-		again:   again,
+		getenv:       os.Getenv,
+		environ:      os.Environ,
+		stdout:       os.Stdout,
+		stderr:       os.Stderr,
+		secondSignal: secondSignal,
 	}
 	code := p.run(ctx, os.Args[1:])
 	release()
@@ -46,7 +46,7 @@ type program struct {
 	log            *slog.Logger
 	prices         *catalog.Source // set by serve
 	hangups        chan os.Signal  // SIGHUP, while serving
-	again          <-chan struct{} // closed when the program was told twice to stop
+	secondSignal   <-chan struct{} // closed by the second signal to stop
 }
 
 // errUsage is a command line that makes no sense.

@@ -7,28 +7,28 @@ import (
 	"syscall"
 )
 
-// told is why the program's context has ended: the signal that told it to stop.
-type told struct{ by os.Signal }
+// stopSignal is the cause of the program's context once a signal has ended it.
+type stopSignal struct{ signal os.Signal }
 
-func (t told) Error() string {
+func (s stopSignal) Error() string {
 	name := "SIGINT"
-	if t.by == syscall.SIGTERM {
+	if s.signal == syscall.SIGTERM {
 		name = "SIGTERM"
 	}
 	return "told to stop by " + name
 }
 
-// untilTold gives a context that ends with the first SIGINT or SIGTERM, whose cause is told, and a
-// channel that is closed by the second.
-func untilTold() (ctx context.Context, again <-chan struct{}, release func()) {
+// notifyStop returns a context that the first SIGINT or SIGTERM ends, with a stopSignal as its
+// cause, and a channel that the second one closes.
+func notifyStop() (ctx context.Context, second <-chan struct{}, release func()) {
 	ctx, cancel := context.WithCancelCause(context.Background())
 	signals := make(chan os.Signal, 2)
 	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
-	hurry := make(chan struct{})
+	closed := make(chan struct{})
 	go func() {
-		cancel(told{<-signals})
+		cancel(stopSignal{<-signals})
 		<-signals
-		close(hurry)
+		close(closed)
 	}()
-	return ctx, hurry, func() { signal.Stop(signals) }
+	return ctx, closed, func() { signal.Stop(signals) }
 }

@@ -11,29 +11,28 @@ import (
 	"time"
 )
 
-// leave announces the end and serves on until proxies have noticed it, which takes them a poll of
-// /readyz or two. Ctrl-C comes from somebody who waits, so it ends the server without a delay, as
-// does a second signal.
-func (s *site) leave(ctx context.Context, failed <-chan error) error {
-	s.app.Drain()
-	if !delays(ctx) {
+// waitForProxies has /readyz answer 503 and goes on serving until proxies have noticed, which takes
+// them a poll or two. A person who pressed Ctrl-C waits, so that ends the server without a delay,
+// as does a second signal.
+func (s *server) waitForProxies(ctx context.Context, failed <-chan error) error {
+	s.handler.Drain()
+	if !stoppedBySIGTERM(ctx) {
 		return nil
 	}
 	delay := time.NewTimer(s.config.ShutdownDelay)
 	defer delay.Stop()
 	select {
 	case <-delay.C:
-	case <-s.again:
+	case <-s.secondSignal:
 	case err := <-failed:
 		return err
 	}
 	return nil
 }
 
-// delays says whether a program waits before its port closes: when SIGTERM told it to stop.
-func delays(ctx context.Context) bool {
-	var why told
-	return errors.As(context.Cause(ctx), &why) && why.by == syscall.SIGTERM
+func stoppedBySIGTERM(ctx context.Context) bool {
+	var cause stopSignal
+	return errors.As(context.Cause(ctx), &cause) && cause.signal == syscall.SIGTERM
 }
 
 // drain closes the port and lets the requests under way end.
@@ -46,25 +45,30 @@ func drain(server *http.Server) error {
 	return nil
 }
 
-// sayStarted and sayStopped frame what a server logs.
-func (s *site) sayStarted(at net.Addr, d *database) {
+func (s *server) logStarted(at net.Addr, d *database) {
 	kind := "external"
 	if d.server != nil {
 		kind = "embedded"
 	}
-	s.began = time.Now()
-	s.log.Info("started", "version", version(), "process", os.Getpid(), "address", at.String(), "url",
-		s.app.BaseURL.String(), "database", kind,
-		"demo", s.config.Demo, "stripe", s.config.Stripe.SecretKey != "", "catalog", s.prices.InForce().Version)
+	s.started = time.Now()
+	s.log.Info("started",
+		"version", version(),
+		"process", os.Getpid(),
+		"address", at.String(),
+		"url", s.app.BaseURL.String(),
+		"database", kind,
+		"demo", s.config.Demo,
+		"stripe", s.config.Stripe.SecretKey != "",
+		"catalog", s.prices.InForce().Version)
 }
 
-func (s *site) sayStopped(ctx context.Context) {
-	if s.began.IsZero() {
+func (s *server) logStopped(ctx context.Context) {
+	if s.started.IsZero() {
 		return
 	}
 	why := "the end of its context"
 	if cause := context.Cause(ctx); cause != nil {
 		why = cause.Error()
 	}
-	s.log.Info("stopped", "why", why, "ran", time.Since(s.began).Round(time.Second).String())
+	s.log.Info("stopped", "why", why, "ran", time.Since(s.started).Round(time.Second).String())
 }

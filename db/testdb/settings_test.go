@@ -40,7 +40,8 @@ func TestTheServerKeepsPostgresDefaults(t *testing.T) {
 	defer conn.Close(t.Context())
 	rows, err := conn.Query(t.Context(), `select lower(name) from pg_settings
 		where source in ('command line', 'configuration file', 'database', 'user') and setting is distinct from boot_val
-		and context <> 'internal' and lower(name) not like 'lc\_%' and lower(name) not in ('port', 'datestyle', 'default_text_search_config',
+		and context <> 'internal' and lower(name) not like 'lc\_%' 
+		and lower(name) not in ('port', 'datestyle', 'default_text_search_config', 
 			'dynamic_shared_memory_type', 'max_wal_size', 'min_wal_size')`)
 	if err != nil {
 		t.Fatal(err)

@@ -66,7 +66,7 @@ func Empty(t testing.TB) DB {
 func open(t testing.TB, template string) DB {
 	t.Helper()
 	if !underMain {
-		t.Fatal("testdb: this package needs `func TestMain(m *testing.M) { testdb.Main(m) }`, which stops the server at the end")
+		t.Fatal("testdb: this package needs `func TestMain(m *testing.M) { testdb.Main(m) }`, to stop the server")
 	}
 	s, err := shared()
 	if err != nil {

@@ -47,6 +47,10 @@ type Overview struct {
 	First   *forecast.Stop
 	Pace    forecast.Pace
 	Hurried bool
+	// Stopped are the agents that are paused by more than their creator; of an empty account all its
+	// agents, since some may still work. It is the zero value where StoppedErr says why it could not be read.
+	Stopped    ledger.StoppedAgents
+	StoppedErr error
 
 	dismissed bool // the notice that the state calls for was put away, and no tokens have come since
 }

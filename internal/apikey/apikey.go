@@ -94,7 +94,8 @@ func (k *Keys) Create(ctx context.Context, name string, scope Scope) (key Key, s
 	}
 	// That two of a thousand keys get one prefix happens once in two million installations, and is
 	// an error to try again after.
-	if _, err := k.pool.Exec(ctx, `insert into api_keys (id, name, prefix, secret_hash, scope, created_at) values ($1, $2, $3, $4, $5, $6)`,
+	if _, err := k.pool.Exec(ctx, `
+		insert into api_keys (id, name, prefix, secret_hash, scope, created_at) values ($1, $2, $3, $4, $5, $6)`,
 		key.ID, key.Name, key.Prefix, sum[:], key.Scope.String(), key.CreatedAt); err != nil {
 		return Key{}, "", ErrUnavailable.Wrap(err)
 	}
@@ -155,7 +156,9 @@ type keyRow struct {
 
 // readInForce reads many keys at once: on the hot path every request asks for one.
 func (k *Keys) readInForce(ctx context.Context, prefixes []string) (map[string]keyRow, error) {
-	rows, err := k.pool.Query(ctx, `select id, name, prefix, scope, created_at, secret_hash from api_keys where prefix = any($1) and revoked_at is null`, prefixes)
+	rows, err := k.pool.Query(ctx, `
+		select id, name, prefix, scope, created_at, secret_hash from api_keys
+		where prefix = any($1) and revoked_at is null`, prefixes)
 	if err != nil {
 		return nil, err
 	}
@@ -192,7 +195,8 @@ func (k *Keys) Revoke(ctx context.Context, id uuid.UUID) error {
 
 // List gives all keys, newest first, revoked ones included. The error is ErrUnavailable.
 func (k *Keys) List(ctx context.Context) ([]Key, error) {
-	rows, err := k.pool.Query(ctx, `select id, name, prefix, scope, created_at, revoked_at from api_keys order by created_at desc, id`)
+	rows, err := k.pool.Query(ctx, `
+		select id, name, prefix, scope, created_at, revoked_at from api_keys order by created_at desc, id`)
 	if err != nil {
 		return nil, ErrUnavailable.Wrap(err)
 	}

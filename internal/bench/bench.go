@@ -106,16 +106,6 @@ func Names() []string {
 	return names
 }
 
-// About says in a line what a benchmark measures.
-func About(name string) string {
-	for _, b := range all {
-		if b.name == name {
-			return b.about
-		}
-	}
-	return ""
-}
-
 // Run measures one benchmark.
 func Run(ctx context.Context, name string, o Options) (Result, error) {
 	i := slices.IndexFunc(all, func(b benchmark) bool { return b.name == name })

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"net/url"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -17,6 +18,7 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"pop.store/credits/db"
+	"pop.store/credits/internal/app"
 	"pop.store/credits/internal/catalog"
 	"pop.store/credits/internal/clock"
 	"pop.store/credits/internal/embedpg"
@@ -33,15 +35,15 @@ type lab struct {
 	peers      []string // the processes of other servers
 	pool       *pgxpool.Pool
 	owner      *pgxpool.Pool
-	ledger     *engine.Engine
-	prices     *catalog.Catalog
+	app        *app.App
+	ledger     *engine.Engine // the app's
 	progress   func(string)
 	closers    []func()
 }
 
 // openLab starts it. The data must lie on a real disk: in memory, group commit would have nothing to save.
 func openLab(ctx context.Context, o Options) (*lab, error) {
-	l := &lab{prices: catalog.Builtin(), progress: func(string) {}}
+	l := &lab{progress: func(string) {}}
 	if o.Progress != nil {
 		l.progress = func(line string) { fmt.Fprintln(o.Progress, line) }
 	}
@@ -102,16 +104,27 @@ func (l *lab) start(ctx context.Context) error {
 	if err := l.saySettings(ctx); err != nil {
 		return err
 	}
-	l.ledger = l.newLedger()
-	return nil
+	l.app, err = app.New(ctx, app.Options{
+		Pool:   l.pool,
+		Prices: catalog.Builtin,
+		Clock:  clock.System,
+		Log:    slog.Default(),
+		Local:  &url.URL{Scheme: "http", Host: "127.0.0.1"},
+	})
+	if err != nil {
+		return err
+	}
+	l.ledger = l.app.Ledger
+	return l.app.Prepare(ctx)
 }
 
 // saySettings names what differs from Postgres' own defaults.
 func (l *lab) saySettings(ctx context.Context) error {
 	var version, changed string
 	err := l.owner.QueryRow(ctx, `select current_setting('server_version'), string_agg(name || '=' || setting, ', ' order by name)
-		from pg_settings where source = 'command line' and setting is distinct from boot_val`).Scan(&version,
-		&changed)
+		from pg_settings where source = 'command line' and setting is distinct from boot_val`).
+		Scan(&version,
+			&changed)
 	if err != nil {
 		return err
 	}
@@ -119,20 +132,12 @@ func (l *lab) saySettings(ctx context.Context) error {
 	return nil
 }
 
-func (l *lab) newLedger() *engine.Engine {
-	return engine.New(l.pool, engine.Options{
-		Clock:  clock.System,
-		Prices: func() *catalog.Catalog { return l.prices },
-		Log:    slog.Default(),
-	})
-}
-
 func (l *lab) close() {
 	for _, c := range l.closers {
 		c()
 	}
-	if l.ledger != nil {
-		l.ledger.Close()
+	if l.app != nil {
+		l.app.Close()
 	}
 	for _, pool := range []*pgxpool.Pool{l.pool, l.owner} {
 		if pool != nil {

@@ -12,7 +12,6 @@ import (
 	"net/http"
 	"net/http/httputil"
 	"net/textproto"
-	"net/url"
 	"strconv"
 	"strings"
 	"time"
@@ -22,22 +21,17 @@ import (
 	"pop.store/credits/handlers"
 	"pop.store/credits/internal/accounts"
 	"pop.store/credits/internal/apikey"
-	"pop.store/credits/internal/billing"
-	"pop.store/credits/internal/catalog"
-	"pop.store/credits/internal/clock"
+	"pop.store/credits/internal/app"
 	"pop.store/credits/internal/ledger"
-	"pop.store/credits/internal/mail"
-	"pop.store/credits/internal/results"
-	"pop.store/credits/internal/session"
 	"pop.store/credits/internal/tokens"
-	"pop.store/credits/internal/topup"
 )
 
 // site is the whole app, served over loopback.
 type site struct {
-	app  *handlers.App
-	addr string
-	key  string
+	app     *app.App
+	handler *handlers.App
+	addr    string
+	key     string // an API key
 }
 
 // serve puts a handler on a loopback address, as the app's own server would.
@@ -53,43 +47,10 @@ func (l *lab) serve(h http.Handler) (string, error) {
 }
 
 func (l *lab) site(ctx context.Context) (*site, error) {
-	prices := func() *catalog.Catalog { return l.prices }
-	quiet := slog.New(slog.DiscardHandler)
-	s := &site{app: &handlers.App{
-		Accounts: accounts.New(l.pool, l.ledger, prices),
-		Ledger:   l.ledger,
-		Prices:   prices,
-		Clock:    clock.System,
-		Log:      quiet,
-		Billing: billing.New(l.pool, billing.Options{
-			Ledger: l.ledger,
-			Prices: prices,
-			Clock:  clock.System,
-			Log:    quiet,
-		}),
-		Sessions: session.New(l.pool, session.Options{Clock: clock.System}),
-		Keys:     apikey.New(l.pool, apikey.Options{Clock: clock.System}),
-		BaseURL:  &url.URL{Scheme: "http", Host: "127.0.0.1"},
-		Ready:    func(context.Context) error { return nil },
-	}}
-	s.app.Results = results.New(l.pool, l.ledger)
-	s.app.TopUp = topup.New(l.pool, topup.Options{
-		Ledger:  l.ledger,
-		Billing: s.app.Billing,
-		Prices:  prices,
-		Clock:   clock.System,
-		Log:     quiet,
-	})
-	s.app.Mail = mail.New(l.pool, mail.Options{
-		Accounts: s.app.Accounts,
-		Ledger:   l.ledger,
-		Prices:   prices,
-		BaseURL:  s.app.BaseURL,
-		Clock:    clock.System,
-		Log:      quiet,
-	})
+	s := &site{app: l.app, handler: handlers.New(l.app)}
+	s.handler.Log = slog.New(slog.DiscardHandler)
 	var err error
-	if s.addr, err = l.serve(s.app.Handler()); err != nil {
+	if s.addr, err = l.serve(s.handler.Handler()); err != nil {
 		return nil, err
 	}
 	_, s.key, err = s.app.Keys.Create(ctx, "bench", apikey.Admin)

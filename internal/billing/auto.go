@@ -102,31 +102,32 @@ const sqlInsertAuto = `insert into purchases (id, account, pack, tokens, price_m
 	for share
 	on conflict do nothing`
 
-// OrderAuto writes an auto purchase down, in a transaction of the caller's who decided on it.
-// false: there is one under way already, nothing is kept that could be charged, or the pack is not
-// what was agreed to. Charge goes on with it. Errors: ErrNotSetUp, ledger.ErrClosed, kind Meaning
-// (field "pack"), the database's.
-func (s *Service) OrderAuto(ctx context.Context, tx pgx.Tx, account uuid.UUID, p AutoParams) (_ uuid.UUID, ok bool,
-	err error,
-) {
+// OrderAuto writes an auto purchase in the transaction of the caller who decided on it, and returns
+// its id; Charge then takes the money. uuid.Nil: one is under way already, no card is kept, or the
+// pack is not what was agreed to. Errors: ErrNotSetUp, ledger.ErrClosed, kind Unprocessable (field
+// "pack"), the database's.
+func (s *Service) OrderAuto(ctx context.Context, tx pgx.Tx, account uuid.UUID, p AutoParams) (uuid.UUID, error) {
 	if !s.Available() {
-		return uuid.Nil, false, ErrNotSetUp
+		return uuid.Nil, ErrNotSetUp
 	}
 	prices, now, id := s.o.Prices(), s.o.Clock(), uuid.New()
 	pack, err := check(prices, StartParams{Pack: p.Agreed.Pack})
 	if err != nil {
-		return uuid.Nil, false, err
+		return uuid.Nil, err
 	}
 	if !p.Agreed.KeptBy(pack) {
-		return uuid.Nil, false, nil
+		return uuid.Nil, nil
 	}
 	if err := s.o.Ledger.KeepOpen(ctx, tx, account); err != nil {
-		return uuid.Nil, false, err
+		return uuid.Nil, err
 	}
 	tag, err := tx.Exec(ctx, sqlInsertAuto, id, account, pack.ID, pack.Tokens, pack.Price.Minor,
 		pack.Price.Currency, prices.Version, pack.ExpiresDays,
 		s.o.Provider.Name(), "auto-"+id.String(), []byte("auto"), now, now.Add(firstAsk), p.Owed, p.Most)
-	return id, err == nil && tag.RowsAffected() == 1, err
+	if err != nil || tag.RowsAffected() == 0 {
+		return uuid.Nil, err
+	}
+	return id, nil
 }
 
 // Queryer is a pool or a transaction.

@@ -34,8 +34,10 @@ const (
 type shop struct {
 	*billing.Service
 	t        *testing.T
+	database testdb.DB
 	pool     *pgxpool.Pool
-	owner    string // address of the database for the role that owns the schema
+	failing  *pgxpool.Pool // of testdb.Faults; nil in most tests
+	owner    string        // address of the database for the role that owns the schema
 	clock    *clock.Manual
 	ledger   *engine.Engine
 	provider *sandbox.Provider
@@ -46,10 +48,11 @@ func newShop(t *testing.T) *shop {
 	t.Helper()
 	database := testdb.Open(t)
 	s := &shop{
-		t:     t,
-		pool:  database.Pool,
-		owner: database.OwnerURL,
-		clock: clock.NewManual(time.Date(2026, 1, 31, 9, 30, 0, 0, time.UTC)),
+		t:        t,
+		database: database,
+		pool:     database.Pool,
+		owner:    database.OwnerURL,
+		clock:    clock.NewManual(time.Date(2026, 1, 31, 9, 30, 0, 0, time.UTC)),
 	}
 	log := slog.New(slog.DiscardHandler)
 	s.ledger = engine.New(s.pool, engine.Options{

@@ -279,7 +279,7 @@ func (m *simulator) keeper(p billing.Purchase, random *rand.Rand) error {
 	together(2, func(i int) {
 		server, id := m.servers[i], uuid.Nil
 		err := pgx.BeginFunc(ctx, m.pool, func(tx pgx.Tx) (err error) {
-			id, _, err = server.OrderAuto(ctx, tx, p.Account,
+			id, err = server.OrderAuto(ctx, tx, p.Account,
 				billing.AutoParams{Agreed: agreedFor(p), Most: p.Price.Minor})
 			return err
 		})

@@ -170,10 +170,10 @@ func terms(price money.Amount) billing.Terms {
 
 func (s *shop) orderAutoAt(account uuid.UUID, price money.Amount, most int64) (id uuid.UUID, ok bool, err error) {
 	err = pgx.BeginFunc(s.t.Context(), s.pool, func(tx pgx.Tx) error {
-		id, ok, err = s.OrderAuto(s.t.Context(), tx, account, billing.AutoParams{Agreed: terms(price), Most: most})
+		id, err = s.OrderAuto(s.t.Context(), tx, account, billing.AutoParams{Agreed: terms(price), Most: most})
 		return err
 	})
-	return id, ok, err
+	return id, id != uuid.Nil, err
 }
 
 // topUp orders and charges.
@@ -536,12 +536,12 @@ func TestOneTopUpAtATime(t *testing.T) {
 
 func (s *shop) orderAutoOf(name string) (id uuid.UUID, ok bool, err error) {
 	err = pgx.BeginFunc(s.t.Context(), s.pool, func(tx pgx.Tx) error {
-		id, ok, err = s.OrderAuto(s.t.Context(), tx, s.account(), billing.AutoParams{Agreed: billing.Terms{
+		id, err = s.OrderAuto(s.t.Context(), tx, s.account(), billing.AutoParams{Agreed: billing.Terms{
 			Pack:   name,
 			Tokens: pack(0).Tokens,
 			Price:  pack(0).Price,
 		}, Most: plenty})
 		return err
 	})
-	return id, ok, err
+	return id, id != uuid.Nil, err
 }

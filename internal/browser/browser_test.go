@@ -75,7 +75,8 @@ func record(t *testing.T, test func(testing.TB)) string {
 	return r.text()
 }
 
-const strictPolicy = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; form-action 'self'"
+const strictPolicy = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; " +
+	"connect-src 'self'; form-action 'self'"
 
 // site serves pages by path: "/name" with the strict policy, "/loose/name" without.
 func site(t *testing.T, pages map[string]string) string {
@@ -206,13 +207,16 @@ func TestInputIsReal(t *testing.T) {
 	base := site(t, map[string]string{
 		"/": document("Input", `<h1>Input</h1><a href="/slow">Slow page</a><div hidden><button>Go</button></div>
 			<button id="go">Go</button><button id="late" disabled>Late</button>
-			<form><label>Name <input id="name" value="old"></label><label>Kind <select id="kind"><option value="a">All</option>
-			<option value="p">Purchases</option><option value="u">Usage</option></select></label></form><p id="log"></p>`),
+			<form><label>Name <input id="name" value="old"></label>
+			<label>Kind <select id="kind"><option value="a">All</option>
+			<option value="p">Purchases</option><option value="u">Usage</option></select></label></form>
+			<p id="log"></p>`),
 		"/page.js": `addEventListener("DOMContentLoaded", () => {
 			const log = (text) => { document.querySelector("#log").textContent += text + ";" };
 			const down = [];
 			addEventListener("mousedown", () => down.push(1));
-			for (const b of document.querySelectorAll("button")) b.addEventListener("click", (e) => log(b.textContent + " " + e.isTrusted + " " + down.length));
+			for (const b of document.querySelectorAll("button"))
+				b.addEventListener("click", (e) => log(b.textContent + " " + e.isTrusted + " " + down.length));
 			document.querySelector("#name").addEventListener("keydown", (e) => log("key " + e.key + " " + e.isTrusted));
 			document.querySelector("form").addEventListener("submit", (e) => { e.preventDefault(); log("submit") });
 			document.querySelector("#kind").addEventListener("change", (e) => log("kind " + e.target.value));
@@ -258,8 +262,9 @@ func TestInputIsReal(t *testing.T) {
 func TestWaitsSayWhatIsThereInstead(t *testing.T) {
 	t.Parallel()
 	base := site(t, map[string]string{
-		"/loose/":  "",
-		"/":        document("Waits", `<h1 id="title">Balance: 42</h1><button hidden>Buy</button><button disabled>Sell</button>`),
+		"/loose/": "",
+		"/": document("Waits", `
+			<h1 id="title">Balance: 42</h1><button hidden>Buy</button><button disabled>Sell</button>`),
 		"/covered": `<h1>x</h1><button>Buy</button><div id="veil" style="position:fixed;inset:0"></div>`,
 		"/page.js": "",
 	})
@@ -331,8 +336,9 @@ func TestTheLookIsEmulated(t *testing.T) {
 	look := func(options ...browser.Option) string {
 		p := browser.New(t, append(options, browser.Base(base))...)
 		p.Goto("/")
-		return browser.Eval[string](p, `[matchMedia("(prefers-color-scheme: dark)").matches, matchMedia("(prefers-reduced-motion: reduce)").matches,
-			innerWidth, innerHeight, devicePixelRatio, Intl.DateTimeFormat().resolvedOptions().timeZone, document.visibilityState, document.hasFocus()].join(" ")`)
+		return browser.Eval[string](p, `[matchMedia("(prefers-color-scheme: dark)").matches,
+			matchMedia("(prefers-reduced-motion: reduce)").matches, innerWidth, innerHeight, devicePixelRatio,
+			Intl.DateTimeFormat().resolvedOptions().timeZone, document.visibilityState, document.hasFocus()].join(" ")`)
 	}
 	if got := look(); got != "false false 1280 800 1 UTC visible true" {
 		t.Errorf("plain: %s", got)
@@ -383,7 +389,9 @@ func TestSidewaysScroll(t *testing.T) {
 
 func TestScreenshot(t *testing.T) {
 	t.Parallel()
-	base := site(t, map[string]string{"/": `<!doctype html><title>Tall</title><body style="margin:0"><div style="height:3000px">tall</div>`})
+	base := site(t, map[string]string{
+		"/": `<!doctype html><title>Tall</title><body style="margin:0"><div style="height:3000px">tall</div>`,
+	})
 	p := browser.New(t, browser.Base(base), browser.Viewport(400, 300), browser.Scale(2))
 	p.Goto("/loose/")
 	for full, want := range map[bool][2]int{false: {800, 600}, true: {800, 6000}} {

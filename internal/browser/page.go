@@ -139,20 +139,10 @@ func (p *Page) Resize(width, height int) {
 	p.do("resize", chromedp.EmulateViewport(int64(width), int64(height)))
 }
 
-// AllowConsole lets problems pass whose text contains one of the parts: a deliberate failure of
-// this test. See Problems for the texts.
+// AllowConsole accepts problems whose text contains one of the parts: a deliberate failure of this
+// test. Texts are such as "console error: ...", "exception: ...", "CSP: ...", "dialog: ...",
+// "request: status 500 GET http://..." and "request: net::ERR_... GET http://...".
 func (p *Page) AllowConsole(parts ...string) { p.watch.allow(parts...) }
-
-// Problems lists what would fail the test so far, such as "console error: ...", "exception: ...", "CSP: ...",
-// "request: status 500 GET http://...", "request: net::ERR_... GET http://...", "dialog: ...".
-func (p *Page) Problems() []string {
-	p.t.Helper()
-	p.flush()
-	return p.watch.problems()
-}
-
-// Context is the page's chromedp context, for what this package does not do.
-func (p *Page) Context() context.Context { return p.ctx }
 
 // finish fails the test for what the page saw, and leaves a picture of a failed test.
 func (p *Page) finish() {

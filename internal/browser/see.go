@@ -91,9 +91,6 @@ func (p *Page) URL() string {
 	return Eval[string](p, "location.href")
 }
 
-// Status is the HTTP status of the last document.
-func (p *Page) Status() int { return p.watch.documentStatus() }
-
 // Text waits for an element and gives its text as a person sees it, with single spaces.
 func (p *Page) Text(selector string) string {
 	p.t.Helper()

@@ -16,7 +16,8 @@ import (
 // reportEval makes a refused eval known: the one violation that the browser does not log when a
 // script catches it.
 const reportEval = `addEventListener("securitypolicyviolation", (e) => {
-	if (/eval/.test(e.blockedURI)) console.error("Content Security Policy: " + e.effectiveDirective + " refuses " + e.blockedURI);
+	if (/eval/.test(e.blockedURI))
+		console.error("Content Security Policy: " + e.effectiveDirective + " refuses " + e.blockedURI);
 })`
 
 // watch collects what goes wrong in a page. Chromedp calls event on the goroutine that reads the
@@ -35,9 +36,7 @@ func (w *watch) event(event any) {
 	defer w.mu.Unlock()
 	switch e := event.(type) {
 	case *runtime.EventConsoleAPICalled:
-		if e.Type == runtime.ConsoleAPICalledTypeError || e.Type == runtime.ConsoleAPICalledTypeAssert {
-			w.logged(arguments(e.Args))
-		}
+		w.console(e)
 	case *runtime.EventExceptionThrown:
 		if text := exception(e.ExceptionDetails); !strings.Contains(text, abortedFade) {
 			w.note("exception: %s", text)
@@ -52,15 +51,26 @@ func (w *watch) event(event any) {
 	case *network.EventResponseReceived:
 		w.response(e)
 	case *network.EventLoadingFailed:
-		// Leaving a page cancels what it still loads, and a policy's refusal is in the log.
-		if !e.Canceled && e.ErrorText != "net::ERR_ABORTED" && e.BlockedReason == "" {
-			w.note("request: %s %s", e.ErrorText, w.requests[e.RequestID])
-		}
+		w.failed(e)
 	case *inspector.EventTargetCrashed:
 		w.note("the page crashed")
 	case *page.EventJavascriptDialogOpening:
 		w.note("dialog: %s %q", e.Type, e.Message)
 		go w.dismiss()
+	}
+}
+
+func (w *watch) console(e *runtime.EventConsoleAPICalled) {
+	if e.Type == runtime.ConsoleAPICalledTypeError || e.Type == runtime.ConsoleAPICalledTypeAssert {
+		w.logged(arguments(e.Args))
+	}
+}
+
+// failed notes a failed request. Leaving a page cancels what it still loads, and the log has what a
+// content security policy refuses.
+func (w *watch) failed(e *network.EventLoadingFailed) {
+	if !e.Canceled && e.ErrorText != "net::ERR_ABORTED" && e.BlockedReason == "" {
+		w.note("request: %s %s", e.ErrorText, w.requests[e.RequestID])
 	}
 }
 

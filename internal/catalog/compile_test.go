@@ -237,7 +237,8 @@ func FuzzParse(f *testing.F) {
 	f.Add(changing(f))
 	f.Add("version: &a [*a, *a]\n")
 	f.Add("? {a: b}\n: !!float 1\n<<: ~\n")
-	f.Add("version: v\nplans: [{id: p, name: P, allowance: 1000000000}]\nfeatures: [{id: f, name: F, one: f, many: f, pricing: default, price: 1000000000}]\n")
+	f.Add("version: v\nplans: [{id: p, name: P, allowance: 1000000000}]\n" +
+		"features: [{id: f, name: F, one: f, many: f, pricing: default, price: 1000000000}]\n")
 	f.Fuzz(func(t *testing.T, text string) {
 		c, warnings, err := catalog.Parse("c.yaml", []byte(text))
 		if err != nil {

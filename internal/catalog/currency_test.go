@@ -67,7 +67,10 @@ func TestPacksThatAreTooCheapToBePaid(t *testing.T) {
 		{"0.50", "USD", ""},
 		{"0.49", "USD", "c.yaml:29: warning: pack few costs $0.49, and Stripe takes no payment of less than $0.50"},
 		{"49", "JPY", "c.yaml:29: warning: pack few costs ¥49, and Stripe takes no payment of less than ¥50"},
-		{"174.99", "HUF", "c.yaml:29: warning: pack few costs HUF 174.99, and Stripe takes no payment of less than HUF 175.00"},
+		{
+			"174.99", "HUF",
+			"c.yaml:29: warning: pack few costs HUF 174.99, and Stripe takes no payment of less than HUF 175.00",
+		},
 		{"10", "THB", ""},
 		{"1", "UGX", ""}, // nobody names a least
 	} {

@@ -160,11 +160,13 @@ func TestParse(t *testing.T) {
 // What may be left out, and what may be set instead of a default.
 func TestParseOptional(t *testing.T) {
 	t.Parallel()
-	c, _ := mustParse(t, small+"thresholds:\n  low_percent: 35\nrefund_grace_days: 7\nreturn_days: 0\nupgrade_rule: prorated\n")
+	c, _ := mustParse(t, small+"thresholds:\n  low_percent: 35\n"+
+		"refund_grace_days: 7\nreturn_days: 0\nupgrade_rule: prorated\n")
 	if c.LowPercent != 35 || c.RefundGraceDays != 7 || c.ReturnDays != 0 || c.Upgrade != catalog.UpgradeProrated {
 		t.Errorf("%+v", c)
 	}
-	c, warnings := mustParse(t, "version: v1\nplans: [{id: p, name: P, allowance: 5}]\nfeatures: [{id: f, name: F, one: f, many: fs, pricing: metered}]\n")
+	c, warnings := mustParse(t, "version: v1\nplans: [{id: p, name: P, allowance: 5}]\n"+
+		"features: [{id: f, name: F, one: f, many: fs, pricing: metered}]\n")
 	if c.ToolMinimum != tokens.Micro || c.ReturnDays != 14 || c.Packs != nil || c.Table != nil ||
 		c.Plans[0].Price.Currency != "" {
 		t.Errorf("%+v", c)
@@ -200,7 +202,8 @@ func TestParseRefuses(t *testing.T) {
 		},
 		"unknown top field": {
 			"version: v1\n", "version: v1\ncolour: red\n",
-			`:2: unknown field "colour" in the catalog; it can have version, plans, features, plan_table, packs, thresholds, refund_grace_days, return_days, upgrade_rule`,
+			`:2: unknown field "colour" in the catalog; it can have version, plans, features, plan_table, packs, ` +
+				`thresholds, refund_grace_days, return_days, upgrade_rule`,
 		},
 		"capital in a field": {
 			"    allowance: 100\n", "    allowance: 100\n    URL: /x\n",
@@ -459,7 +462,9 @@ func TestParseRefuses(t *testing.T) {
 		},
 		"two changes at one instant": {
 			"    price: 10\n",
-			changes("\n    - {from: 2027-01-01T00:00:00Z, price: 12}\n    - {from: 2027-01-01T01:00:00+01:00, price: 13}"), ":24: two changes at the same instant: the other is at line 23",
+			changes("\n    - {from: 2027-01-01T00:00:00Z, price: 12}" +
+				"\n    - {from: 2027-01-01T01:00:00+01:00, price: 13}"),
+			":24: two changes at the same instant: the other is at line 23",
 		},
 
 		"anchor": {"name: Big\n", "name: &a Big\n", ":10: anchors and aliases are not allowed"},
@@ -536,7 +541,8 @@ plans:
 		`c.yaml:1: upgrade_rule must be difference or prorated, not "none"`,
 		`c.yaml:5: tokens must not be negative`,
 		`c.yaml:6: currency is missing: a price needs one, such as USD`,
-		`c.yaml:7: unknown field "colour" in a pack; it can have id, name, tokens, price, currency, expires_days, popular, changes`,
+		`c.yaml:7: unknown field "colour" in a pack; it can have id, name, tokens, price, currency, `+
+			`expires_days, popular, changes`,
 		`c.yaml:10: anchors and aliases are not allowed`,
 		`c.yaml:11: allowance must be a decimal number of tokens such as "0.05" or "42.5", not "1e3"`,
 		`c.yaml:12: allowance is missing`,
@@ -625,7 +631,8 @@ func TestParseLimitsVersions(t *testing.T) {
 	text := func(n int) string {
 		var list strings.Builder
 		for i := range n {
-			fmt.Fprintf(&list, "  - {id: f%d, name: F, one: f, many: f, pricing: fixed, price: 1, changes: [{from: 2027-01-01T00:00:00Z, price: 2}, {from: 2027-01-02T00:%02d:%02dZ, price: 3}]}\n",
+			fmt.Fprintf(&list, "  - {id: f%d, name: F, one: f, many: f, pricing: fixed, price: 1, changes: ["+
+				"{from: 2027-01-01T00:00:00Z, price: 2}, {from: 2027-01-02T00:%02d:%02dZ, price: 3}]}\n",
 				i, i/60, i%60)
 		}
 		return edit(t, small, "features:\n", "features:\n"+list.String())

@@ -99,7 +99,9 @@ func differences(file string, before, after *Catalog) []Finding {
 	was, _, _ := strings.Cut(before.Version, "+")
 	is, _, _ := strings.Cut(after.Version, "+")
 	if was == is && before.Version != after.Version {
-		reason := fmt.Sprintf("warning: prices are not what they were, and version still says %s; entries tell them apart as %s and %s", is, before.Version, after.Version)
+		reason := fmt.Sprintf("warning: prices are not what they were, and version still says %s; "+
+			"entries tell them apart as %s and %s",
+			is, before.Version, after.Version)
 		list = append(list, Finding{File: file, Reason: reason})
 	}
 	return list

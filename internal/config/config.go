@@ -194,7 +194,8 @@ func smtpURL(value string) (*url.URL, error) {
 	}
 	wrong := &Error{
 		"CREDITS_SMTP_URL",
-		"is not an address such as smtp://USER:PASSWORD@HOST:587 or smtps://HOST:465, with special characters percent-encoded",
+		"is not an address such as smtp://USER:PASSWORD@HOST:587 or smtps://HOST:465, " +
+			"with special characters percent-encoded",
 	}
 	u, err := url.Parse(strings.TrimSuffix(value, "/"))
 	if err != nil || (u.Scheme != "smtp" && u.Scheme != "smtps") || u.Path != "" || !hostAndMore(u, value) {
@@ -269,7 +270,8 @@ func encryptionKeys(value string) ([][]byte, error) {
 		if err != nil || len(key) != encryptionKey || len(keys) == maxEncryptionKeys {
 			return nil, &Error{
 				"CREDITS_ENCRYPTION_KEY",
-				fmt.Sprintf("must be %d random bytes in base64, such as openssl rand -base64 %d prints; up to %d with commas",
+				fmt.Sprintf("must be %d random bytes in base64, such as openssl rand -base64 %d prints; "+
+					"up to %d with commas",
 					encryptionKey, encryptionKey, maxEncryptionKeys),
 			}
 		}

@@ -48,7 +48,8 @@ func (s *Stripe) check(demo bool) error {
 	case !live && !hasPrefix(s.SecretKey, "sk_test_", "rk_test_"):
 		return &Error{stripeKey, "is no secret key of Stripe's (sk_test_..., sk_live_..., rk_test_... or rk_live_...)"}
 	case live && demo:
-		return &Error{stripeKey, "is a live key, and anybody can sign in to the demo: use a test key, or do not set CREDITS_DEMO"}
+		return &Error{stripeKey, "is a live key, and anybody can sign in to the demo: " +
+			"use a test key, or do not set CREDITS_DEMO"}
 	case len(s.WebhookSecrets) == 0:
 		return &Error{stripeSecret, "is needed with " + stripeKey +
 			": without it nobody could tell Stripe's events from anybody's"}

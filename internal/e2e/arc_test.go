@@ -130,7 +130,8 @@ func TestAgentsPauseAndGoOn(t *testing.T) {
 	buyPack(t, p, "pack_500")
 	p.WaitText(testid("purchase"), "500 tokens added.")
 	p.WaitText(testid("purchase-text"), "4 agents are back on, for new requests.")
-	p.WaitTrue(`document.querySelector("#badge").dataset.state === "ok" && document.querySelector("#badge").dataset.paused === "0"`)
+	p.WaitTrue(`document.querySelector("#badge").dataset.state === "ok" &&
+		document.querySelector("#badge").dataset.paused === "0"`)
 	inspect(t, p)
 	p.Goto("/agents")
 	c.until("at work again", func() bool { return s.amount("rosa") != "500" && c.waiting() == 0 })
@@ -203,7 +204,8 @@ func TestUsingATool(t *testing.T) {
 	p.Type("#tool-text", "Forty glazes")
 	p.AllowConsole("402")
 	p.Click(testid("tool-run"))
-	p.WaitText(testid("declined"), "This PDF needs 75 tokens and you have 42. It didn't run, and no tokens were used. You're 33 short; your text is saved.")
+	p.WaitText(testid("declined"), "This PDF needs 75 tokens and you have 42. It didn't run, and no tokens were used. "+
+		"You're 33 short; your text is saved.")
 	inspect(t, p)
 	p.Click(testid("tool-buy"))
 	p.WaitText(testid("buy-need"), "You're 33 short.")

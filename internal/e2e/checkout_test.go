@@ -22,7 +22,8 @@ func TestShortOfTokensAndBack(t *testing.T) {
 	p.WaitText(testid("declined"), "It didn't run, and no tokens were used. You're 33 short; your text is saved.")
 	p.Click(testid("tool-buy"))
 	p.WaitURL("/credits/buy?*")
-	p.WaitText(testid("buy-need"), "You're 33 short. After paying you are back where you were, with everything as you left it.")
+	p.WaitText(testid("buy-need"),
+		"You're 33 short. After paying you are back where you were, with everything as you left it.")
 	p.WaitText(`[data-pack="pack_100"] `+testid("pack-covers"), "covers the 33 you are short")
 	first := p.Attr(testid("pack"), "data-pack")
 	if first != "pack_100" {

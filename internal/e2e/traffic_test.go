@@ -136,7 +136,8 @@ func (s *site) watched(account string) *watchedPage {
 	}
 	if _, err := s.db.Pool.Exec(s.t.Context(), `insert into usage_days
 		select a.account, a.today - d, f, '', 1000000 * d, d, d from ledger_accounts a, generate_series(1, 29) d,
-			unnest('{lip_sync,image_generation,social_comment_reply,comment_to_dm,brand_deal_scan,voice_dubbing}'::text[]) f
+			unnest('{lip_sync,image_generation,social_comment_reply,comment_to_dm,brand_deal_scan,
+				voice_dubbing}'::text[]) f
 		where not exists (select 1 from usage_days u where u.account = a.account)`); err != nil {
 		s.t.Fatal(err)
 	}
@@ -154,6 +155,7 @@ func (s *site) watched(account string) *watchedPage {
 func (w *watchedPage) open(name string) {
 	w.page.Goto("/credits")
 	w.page.WaitText(testid("shop-name"), name)
-	w.page.WaitTrue(`performance.getEntriesByType("resource").some((e) => e.name.includes("/credits/badge") && e.responseEnd > 0)`)
+	w.page.WaitTrue(`performance.getEntriesByType("resource").
+		some((e) => e.name.includes("/credits/badge") && e.responseEnd > 0)`)
 	w.wire.bytes.Store(0)
 }

@@ -50,7 +50,8 @@ func accountFor(dir string) (account, error) {
 		}
 		return dropped(name, uid, gid), nil
 	}
-	return account{}, fmt.Errorf("this is root, Postgres refuses to run as root, and there is neither a user postgres nor a user nobody")
+	return account{}, errors.New(
+		"this is root, Postgres refuses to run as root, and there is neither a user postgres nor a user nobody")
 }
 
 func dropped(name string, uid, gid int) account {

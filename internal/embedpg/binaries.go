@@ -16,7 +16,9 @@ import (
 // oldest is the first major version with everything the app relies on.
 const oldest = 15
 
-const howToInstall = "install it with `apt-get install postgresql` (Debian, Ubuntu), `dnf install postgresql-server` (Fedora) or `brew install postgresql` (Homebrew), or set DATABASE_URL to a database of your own"
+const howToInstall = "install it with `apt-get install postgresql` (Debian, Ubuntu), " +
+	"`dnf install postgresql-server` (Fedora) or `brew install postgresql` (Homebrew), " +
+	"or set DATABASE_URL to a database of your own"
 
 // binaries are the programs of one Postgres installation.
 type binaries struct {
@@ -53,7 +55,8 @@ func (p place) choose(dirs []string) (binaries, error) {
 		return binaries{}, fmt.Errorf("%w that is new enough (version %d; here is %s): %s",
 			ErrNotInstalled, oldest, strings.Join(found, ", "), howToInstall)
 	}
-	return binaries{}, fmt.Errorf("%w: %s was made by Postgres %d, but this machine has %s: install Postgres %[3]d, or move the folder away to begin anew",
+	return binaries{}, fmt.Errorf("%w: %s was made by Postgres %d, but this machine has %s: install Postgres %[3]d, "+
+		"or move the folder away to begin anew",
 		ErrVersion, p.dir, want, strings.Join(found, ", "))
 }
 

@@ -7,7 +7,7 @@
 //	postgres.log    what the server says, bounded; postgres.log.1 is what it said before
 //	lock            held (flock) by the process that runs the server, released by the kernel when that process ends
 //	location        only in a folder the server's user cannot reach: where the data lie instead
-//	socket          only when the path is too long for a Unix socket: where the socket lies instead, while the server runs
+//	socket          only when the path is too long for a Unix socket: where the socket is instead, while it runs
 //
 // Who may connect is decided by the file system. The socket lies in a folder of mode 0700 that
 // belongs to the user the server runs as, so whoever can open it (that user, or root) could read

@@ -69,7 +69,9 @@ func TestRelativeFolderAndSettings(t *testing.T) {
 	if s.DataDir() != dir {
 		t.Errorf("data in %s, want %s", s.DataDir(), dir)
 	}
-	if got := ask(t, s, "SELECT string_agg(setting, ' ' ORDER BY name) FROM pg_settings WHERE name IN ('max_connections', 'work_mem', 'fsync')"); got != "off 37 5120" {
+	got := ask(t, s, `SELECT string_agg(setting, ' ' ORDER BY name) FROM pg_settings
+		WHERE name IN ('max_connections', 'work_mem', 'fsync')`)
+	if got != "off 37 5120" {
 		t.Errorf("settings %q", got)
 	}
 }

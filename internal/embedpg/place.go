@@ -103,7 +103,8 @@ func (p place) makeOrMove() (place, error) {
 		}
 	}
 	if exists(p.pgdata()) {
-		return p, fmt.Errorf("the data folder %s holds a database, but user %s, who has to run it, cannot reach it: open the folders above it (chmod o+x)", p.dir, p.who.name)
+		return p, fmt.Errorf("the data folder %s holds a database, but user %s, who has to run it, cannot reach it: "+
+			"open the folders above it (chmod o+x)", p.dir, p.who.name)
 	}
 	if err := os.Mkdir(p.dir, 0o700); err != nil && !errors.Is(err, os.ErrExist) {
 		return p, fmt.Errorf("data folder: %w", err)
@@ -137,7 +138,8 @@ func (p place) move() (place, error) {
 	sum := sha256.Sum256([]byte(p.dir))
 	moved := place{dir: filepath.Join(elsewhere, hex.EncodeToString(sum[:6])), who: p.who}
 	if note := filepath.Join(p.dir, "location"); exists(moved.pgdata()) && !exists(note) {
-		return p, fmt.Errorf("%s was deleted, but its data are still in %s: delete them, too, to begin anew (rm -r %[2]s), or use them again (echo %[2]s >%[3]s)",
+		return p, fmt.Errorf("%s was deleted, but its data are still in %s: "+
+			"delete them, too, to begin anew (rm -r %[2]s), or use them again (echo %[2]s >%[3]s)",
 			p.dir, moved.dir, note)
 	}
 	return moved, moved.make()
@@ -162,7 +164,9 @@ func (p place) make() error {
 	case p.who.credential == nil:
 		return fmt.Errorf("the data folder %s belongs to user %s", p.dir, userName(uid))
 	case exists(p.pgdata()):
-		return fmt.Errorf("the data folder %s belongs to root, but user %s has to run Postgres on it: chown -R %[2]s %[1]s", p.dir, p.who.name)
+		return fmt.Errorf("the data folder %s belongs to root, but user %s has to run Postgres on it: "+
+			"chown -R %[2]s %[1]s",
+			p.dir, p.who.name)
 	}
 	if err := p.who.take(p.dir); err != nil {
 		return fmt.Errorf("data folder: %w", err)

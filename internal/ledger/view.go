@@ -247,3 +247,10 @@ type AgentName struct {
 	Name    string // as the creator calls it; empty: as its feature is called
 	Feature string // what it spends on; empty until it is known
 }
+
+// StoppedAgents are an account's agents that are paused by tokens or by their budget, with all that
+// have a reserve, since a reserve may be the reason. The zero value is an account without any.
+type StoppedAgents struct {
+	Agents     []Agent       // by id
+	OwnReserve tokens.Amount // of the creator's own tools
+}

@@ -51,7 +51,7 @@ func parse(args []string) (options, error) {
 	flags.Uint64Var(&o.seed, "seed", 1, "of the choice")
 	flags.IntVar(&o.minutes, "minutes", 60, "no change is begun after so many")
 	flags.StringVar(&o.file, "file", "", "only changes to this file of the package")
-	flags.DurationVar(&o.testFor, "test-timeout", 10*time.Minute, "tests that take longer have noticed the change")
+	flags.DurationVar(&o.testFor, "test-timeout", 20*time.Minute, "tests that take longer have noticed the change")
 	if err := flags.Parse(args); err != nil {
 		return o, err
 	}
@@ -84,13 +84,12 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 		random := rand.New(rand.NewPCG(o.seed, 0))
 		random.Shuffle(len(all), func(i, j int) { all[i], all[j] = all[j], all[i] })
 	}
-	if verdict, said := test(ctx, o, nil); verdict != noticed && verdict != survived {
-		return fmt.Errorf("the package does not build as it is: %s", said)
-	} else if verdict == noticed {
-		return fmt.Errorf("the package's tests fail as it is:\n%s", said)
+	slow, err := slowTests(ctx, o)
+	if err != nil {
+		return err
 	}
 	fmt.Fprintf(out, "%s: %d possible changes, seed %d\n", o.dir, len(all), o.seed)
-	counts := tryAll(ctx, o, all, out)
+	counts := tryAll(ctx, o, slow, all, out)
 	tried := counts[noticed] + counts[survived]
 	if tried == 0 {
 		return errors.New("no change was tried")
@@ -102,7 +101,7 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 
 // tryAll tries changes until the sample is full, they run out, or time does. A change that does not
 // build counts for nothing.
-func tryAll(ctx context.Context, o options, all []mutant, out io.Writer) map[verdict]int {
+func tryAll(ctx context.Context, o options, slow string, all []mutant, out io.Writer) map[verdict]int {
 	counts := map[verdict]int{}
 	end := time.Now().Add(time.Duration(o.minutes) * time.Minute)
 	for i := range all {
@@ -110,7 +109,7 @@ func tryAll(ctx context.Context, o options, all []mutant, out io.Writer) map[ver
 			(o.sample > 0 && counts[noticed]+counts[survived] >= o.sample) {
 			break
 		}
-		verdict, said := test(ctx, o, &all[i])
+		verdict, said := try(ctx, o, slow, &all[i])
 		if ctx.Err() != nil {
 			break
 		}
@@ -122,29 +121,28 @@ func tryAll(ctx context.Context, o options, all []mutant, out io.Writer) map[ver
 	return counts
 }
 
-// test runs the package's tests with one change, or with none. It gives the name of the test that
-// noticed, or what the compiler said.
-func test(ctx context.Context, o options, m *mutant) (verdict, string) {
-	args := []string{"test", "-count=1", "-failfast", "-timeout", o.testFor.String()}
-	if m != nil {
-		dir, err := os.MkdirTemp("", "mutants-")
-		if err != nil {
-			return invalid, err.Error()
-		}
-		defer func() { _ = os.RemoveAll(dir) }()
-		overlay, err := m.overlay(dir)
-		if err != nil {
-			return invalid, err.Error()
-		}
-		args = append(args, "-overlay", overlay)
+// try runs the quick tests with a change, and the slow ones only when those have not noticed it.
+func try(ctx context.Context, o options, slow string, m *mutant) (verdict, string) {
+	dir, err := os.MkdirTemp("", "mutants-")
+	if err != nil {
+		return invalid, err.Error()
 	}
-	ctx, cancel := context.WithTimeout(ctx, o.testFor+5*time.Minute)
-	defer cancel()
-	cmd := exec.CommandContext(ctx, "go", append(args, "./"+filepath.ToSlash(filepath.Clean(o.dir)))...)
-	// go test ends its program, and that its Postgres
-	cmd.Cancel = func() error { return cmd.Process.Signal(os.Interrupt) }
-	cmd.WaitDelay = time.Minute
-	said, err := cmd.CombinedOutput()
+	defer func() { _ = os.RemoveAll(dir) }()
+	overlay, err := m.overlay(dir)
+	if err != nil {
+		return invalid, err.Error()
+	}
+	verdict, said := test(ctx, o, "-overlay", overlay, "-skip", slow)
+	if verdict == survived {
+		verdict, said = test(ctx, o, "-overlay", overlay, "-run", slow)
+	}
+	return verdict, said
+}
+
+// test runs some of the package's tests. It gives the name of the test that failed, or what the
+// compiler said.
+func test(ctx context.Context, o options, args ...string) (verdict, string) {
+	said, err := goTest(ctx, o, append(args, "-failfast")...)
 	switch {
 	case err == nil:
 		return survived, ""
@@ -153,6 +151,17 @@ func test(ctx context.Context, o options, m *mutant) (verdict, string) {
 	default:
 		return noticed, "  <- " + failedTest(string(said))
 	}
+}
+
+func goTest(ctx context.Context, o options, args ...string) ([]byte, error) {
+	ctx, cancel := context.WithTimeout(ctx, o.testFor+5*time.Minute)
+	defer cancel()
+	args = append([]string{"test", "-count=1", "-vet=off", "-timeout", o.testFor.String()}, args...)
+	cmd := exec.CommandContext(ctx, "go", append(args, "./"+filepath.ToSlash(filepath.Clean(o.dir)))...)
+	// go test ends its program, and that its Postgres
+	cmd.Cancel = func() error { return cmd.Process.Signal(os.Interrupt) }
+	cmd.WaitDelay = time.Minute
+	return cmd.CombinedOutput()
 }
 
 // failedTest names the test that failed first.

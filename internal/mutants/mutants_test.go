@@ -79,6 +79,22 @@ func TestFits(t *testing.T) {
 	}
 }
 
+// Only changes that the quick tests do not notice cost the time of the slow ones.
+func TestTheSlowestTestsRunLast(t *testing.T) {
+	t.Parallel()
+	output := `{"Action":"pass","Test":"TestQuick","Elapsed":0.1}
+{"Action":"pass","Test":"TestModel","Elapsed":6}
+{"Action":"pass","Test":"TestModel/part","Elapsed":5}
+{"Action":"output","Test":"TestModel","Output":"ok"}
+{"Action":"pass","Test":"TestCrash","Elapsed":5}
+{"Action":"pass","Test":"TestOther","Elapsed":0.5}
+{"Action":"pass","Elapsed":12}
+`
+	if got := slowest(timesOf([]byte(output))); got != "^(TestModel|TestCrash)$" {
+		t.Errorf("the slow tests are %s", got)
+	}
+}
+
 func write(t *testing.T, dir, name, content string) {
 	t.Helper()
 	if err := os.WriteFile(filepath.Join(dir, name), []byte(content), 0o600); err != nil {

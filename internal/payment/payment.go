@@ -100,13 +100,14 @@ type Checkout struct {
 // Bill is what a provider has put on the bill of a checkout that was paid. Money is minor units of
 // the price's currency.
 type Bill struct {
-	Subtotal   int64     `json:"subtotal"` // before discounts, and before tax that comes on top
-	Discount   int64     `json:"discount"`
-	Tax        int64     `json:"tax"` // all of it, on top or in the price
-	Taxes      []TaxLine `json:"taxes"`
-	Total      int64     `json:"total"` // what was paid
-	Buyer      Buyer     `json:"buyer"`
-	ReceiptURL string    `json:"receipt_url"` // the provider's own receipt; empty where there is none, as when nothing was paid
+	Subtotal int64     `json:"subtotal"` // before discounts, and before tax that comes on top
+	Discount int64     `json:"discount"`
+	Tax      int64     `json:"tax"` // all of it, on top or in the price
+	Taxes    []TaxLine `json:"taxes"`
+	Total    int64     `json:"total"` // what was paid
+	Buyer    Buyer     `json:"buyer"`
+	// ReceiptURL is the provider's own receipt; empty where there is none, as when nothing was paid.
+	ReceiptURL string `json:"receipt_url"`
 }
 
 // TaxLine is one tax of a bill.

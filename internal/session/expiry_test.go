@@ -55,7 +55,8 @@ func TestSweep(t *testing.T) {
 		t.Helper()
 		if _, err := d.pool.Exec(t.Context(),
 			`insert into sessions (token_hash, account, role, created_at, seen_at, expires_at)
-			select sha256(gen_random_uuid()::text::bytea), gen_random_uuid(), 'creator', $2, $3, $4 from generate_series(1, $1)`,
+			select sha256(gen_random_uuid()::text::bytea), gen_random_uuid(), 'creator', $2, $3, $4
+			from generate_series(1, $1)`,
 			n, start.Add(-100*24*time.Hour), start.Add(seen), start.Add(expires)); err != nil {
 			t.Fatal(err)
 		}

@@ -28,7 +28,8 @@ func (s *Store) CreateLink(ctx context.Context, account uuid.UUID, next string) 
 ) {
 	token, id := newToken()
 	expires = s.now().Add(LinkLifetime)
-	if _, err := s.pool.Exec(ctx, `insert into login_links (token_hash, account, next, expires_at) values ($1, $2, $3, $4)`,
+	if _, err := s.pool.Exec(ctx, `
+		insert into login_links (token_hash, account, next, expires_at) values ($1, $2, $3, $4)`,
 		id[:], account, sitepath.Safe(next), expires); err != nil {
 		return "", time.Time{}, ErrUnavailable.Wrap(err)
 	}
@@ -42,7 +43,9 @@ func (s *Store) LinkAccount(ctx context.Context, token string) (account uuid.UUI
 	if !ok {
 		return uuid.Nil, ErrLinkInvalid
 	}
-	err = s.pool.QueryRow(ctx, `select account from login_links where token_hash = $1 and used_at is null and expires_at > $2`, id[:], s.now()).Scan(&account)
+	err = s.pool.QueryRow(ctx, `
+		select account from login_links where token_hash = $1 and used_at is null and expires_at > $2`,
+		id[:], s.now()).Scan(&account)
 	switch {
 	case errors.Is(err, pgx.ErrNoRows):
 		return uuid.Nil, ErrLinkInvalid
@@ -60,7 +63,8 @@ func (s *Store) UseLink(ctx context.Context, token string) (account uuid.UUID, n
 	if !ok {
 		return uuid.Nil, "", ErrLinkInvalid
 	}
-	err = s.pool.QueryRow(ctx, `update login_links set used_at = $2 where token_hash = $1 and used_at is null and expires_at > $2
+	err = s.pool.QueryRow(ctx, `
+		update login_links set used_at = $2 where token_hash = $1 and used_at is null and expires_at > $2
 		returning account, next`, id[:], s.now()).Scan(&account, &next)
 	switch {
 	case errors.Is(err, pgx.ErrNoRows):

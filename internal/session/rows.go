@@ -60,7 +60,9 @@ func (s *Store) readLive(ctx context.Context, ids []digest) (map[digest]sessionR
 	for i := range ids {
 		hashes[i] = ids[i][:]
 	}
-	rows, err := s.pool.Query(ctx, `select token_hash, account, role, seen_at, expires_at from sessions where token_hash = any($1) and expires_at > $2 and seen_at > $3`,
+	rows, err := s.pool.Query(ctx, `
+		select token_hash, account, role, seen_at, expires_at from sessions
+		where token_hash = any($1) and expires_at > $2 and seen_at > $3`,
 		hashes, now, now.Add(-Idle))
 	if err != nil {
 		return nil, err
@@ -82,7 +84,8 @@ func (s *Store) begin(r *http.Request, w http.ResponseWriter, session *sessions.
 	token, id := newToken()
 	_, err := s.pool.Exec(r.Context(), `
 		with gone as (delete from sessions where token_hash = $1)
-		insert into sessions (token_hash, account, role, created_at, seen_at, expires_at) values ($2, $3, $4, $5, $5, $6)`,
+		insert into sessions (token_hash, account, role, created_at, seen_at, expires_at)
+		values ($2, $3, $4, $5, $5, $6)`,
 		rowOf(session), id[:], v.Account, v.Role, now, now.Add(Lifetime))
 	if err != nil {
 		return ErrUnavailable.Wrap(err)
@@ -112,7 +115,9 @@ func (s *Store) change(r *http.Request, w http.ResponseWriter, session *sessions
 	token, id := newToken()
 	var expires time.Time
 	err = s.pool.QueryRow(r.Context(), `
-		with gone as (delete from sessions where token_hash = $1 and expires_at > $5 and seen_at > $6 returning created_at, expires_at)
+		with gone as (
+			delete from sessions where token_hash = $1 and expires_at > $5 and seen_at > $6
+			returning created_at, expires_at)
 		insert into sessions (token_hash, account, role, created_at, seen_at, expires_at)
 		select $2, $3, $4, created_at, $5, expires_at from gone
 		returning expires_at`,

@@ -12,7 +12,8 @@ import (
 // ErrUnavailable.
 func (s *Store) SeenSince(ctx context.Context, account uuid.UUID, since time.Time) (bool, error) {
 	var seen bool
-	err := s.pool.QueryRow(ctx, `select exists (select from sessions where account = $1 and seen_at >= $2 and expires_at > $3)`,
+	err := s.pool.QueryRow(ctx, `
+		select exists (select from sessions where account = $1 and seen_at >= $2 and expires_at > $3)`,
 		account, since, s.now()).Scan(&seen)
 	if err != nil {
 		return false, ErrUnavailable.Wrap(err)

@@ -113,8 +113,8 @@ func (s *Store) New(r *http.Request, name string) (*sessions.Session, error) {
 		return session, fmt.Errorf("session: the store keeps %s, not %q", s.cookie, name)
 	}
 	cookie, err := r.Cookie(name)
-	if err != nil {
-		return session, nil //nolint:nilerr // the only error is that there is no such cookie: a visitor without a session
+	if err != nil { // always http.ErrNoCookie: a visitor without a session
+		return session, nil //nolint:nilerr // see above
 	}
 	id, ok := hash(cookie.Value)
 	if !ok {

@@ -20,7 +20,8 @@ type hot struct {
 	Metadata  map[string]string `json:"metadata"`
 }
 
-var hotBody = []byte(`{"feature":"social_comment_reply","quantity":1,"amount":"0.05","agent":"replies","reference":"comment-18290"}`)
+var hotBody = []byte(`{"feature":"social_comment_reply","quantity":1,"amount":"0.05","agent":"replies",` +
+	`"reference":"comment-18290"}`)
 
 func BenchmarkDecode(b *testing.B) {
 	b.ReportAllocs()

@@ -159,8 +159,10 @@ func FuzzDecode(f *testing.F) {
 		}
 	}
 	f.Add([]byte(smallCharge))
-	f.Add([]byte(` {"charges":[{"amount":"1","metadata":{"a":"b\n"},"expires_at":"2026-01-31T09:30:00Z"}],"accounts":["x"],"nested":{"on":true}} `))
+	f.Add([]byte(` {"charges":[{"amount":"1","metadata":{"a":"b\n"},"expires_at":"2026-01-31T09:30:00Z"}],` +
+		`"accounts":["x"],"nested":{"on":true}} `))
 	f.Fuzz(func(t *testing.T, body []byte) { _ = agree(t, body) })
 }
 
-const smallCharge = `{"charges":[{"feature":"social_reply","quantity":3,"reference":"post-123456","metadata":{"post":"42"}}]}`
+const smallCharge = `{"charges":[{"feature":"social_reply","quantity":3,"reference":"post-123456",` +
+	`"metadata":{"post":"42"}}]}`

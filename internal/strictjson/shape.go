@@ -85,24 +85,45 @@ func build(t reflect.Type, tag reflect.StructTag, level int) *shape {
 	if t.Kind() == reflect.Pointer {
 		s.typ, s.optional = t.Elem(), true
 	}
+	if form, ok := scalarForm(s.typ); ok {
+		s.form = form
+		return s
+	}
+	s.addItems(t, tag, level)
+	return s
+}
+
+// scalarForm is the form of a type that is read from one string, number or boolean.
+func scalarForm(t reflect.Type) (form, bool) {
+	switch kind := t.Kind(); {
+	case t == amountType:
+		return formAmount, true
+	case t == timeType:
+		return formTime, true
+	case t.Implements(nullableType):
+		return 0, false
+	case reflect.PointerTo(t).Implements(jsonUnmarshalerType):
+		unsupported(t, "reads JSON itself, and nothing is known about how strictly")
+		return 0, false
+	case reflect.PointerTo(t).Implements(unmarshalerType):
+		return formUnmarshaler, true
+	case kind == reflect.String:
+		return formText, true
+	case reflect.Int <= kind && kind <= reflect.Int64:
+		return formInt, true
+	case kind == reflect.Bool:
+		return formBool, true
+	default:
+		return 0, false
+	}
+}
+
+// addItems sets the form of an object, map, list or nullable value, and builds what it contains.
+func (s *shape) addItems(t reflect.Type, tag reflect.StructTag, level int) {
 	switch kind := s.typ.Kind(); {
-	case s.typ == amountType:
-		s.form = formAmount
-	case s.typ == timeType:
-		s.form = formTime
 	case s.typ.Implements(nullableType):
 		s.form = formNullable
 		s.item = build(s.typ.Field(valueIndex).Type, tag, level)
-	case reflect.PointerTo(s.typ).Implements(jsonUnmarshalerType):
-		unsupported(t, "reads JSON itself, and who knows how strictly")
-	case reflect.PointerTo(s.typ).Implements(unmarshalerType):
-		s.form = formUnmarshaler
-	case kind == reflect.String:
-		s.form = formText
-	case reflect.Int <= kind && kind <= reflect.Int64:
-		s.form = formInt
-	case kind == reflect.Bool:
-		s.form = formBool
 	case level > MaxDepth && (kind == reflect.Struct || kind == reflect.Map || kind == reflect.Slice):
 		unsupported(t, "is nested too deeply")
 	case kind == reflect.Struct:
@@ -116,7 +137,6 @@ func build(t reflect.Type, tag reflect.StructTag, level int) *shape {
 	default:
 		unsupported(t, "cannot be decoded")
 	}
-	return s
 }
 
 // addFields adds the fields of struct t, which is reached by the index prefix, and those of its

@@ -45,8 +45,9 @@ func ptr[T any](v T) *T { return &v }
 
 func TestDecodeReadsEveryForm(t *testing.T) {
 	t.Parallel()
-	body := ` { "charges" : [ {"feature":"pdf \u00e9\ud83d\ude00\n","quantity":3,"small":-128,"amount":"0.05","price":"42.5",
-		"kind":"promo","expires_at":"2026-01-31T09:30:00Z","metadata":{"post":"a\tb","":""},"reference":"r\/1","unique_reference":false}, {} ],
+	body := ` { "charges" : [ {"feature":"pdf \u00e9\ud83d\ude00\n","quantity":3,"small":-128,"amount":"0.05",
+		"price":"42.5","kind":"promo","expires_at":"2026-01-31T09:30:00Z","metadata":{"post":"a\tb","":""},
+		"reference":"r\/1","unique_reference":false}, {} ],
 		"accounts":["a","é🙂b"], "nested":{"on":true}}` + "\r\n\t "
 	body = strings.Replace(body, `,"":""`, `,"x":""`, 1)
 	var got bulk
@@ -120,7 +121,10 @@ var refusals = []struct {
 	{"trailing junk", `{} x`, problem.Malformed, "invalid_json", "", "something follows the object at byte 4"},
 	{"second object", `{}{}`, problem.Malformed, "invalid_json", "", "something follows"},
 	{"NUL after the object", "{}\x00", problem.Malformed, "invalid_json", "", "something follows"},
-	{"trailing junk after a wrong type", `{"accounts":1} x`, problem.Malformed, "invalid_json", "", "something follows"},
+	{
+		"trailing junk after a wrong type", `{"accounts":1} x`, problem.Malformed, "invalid_json", "",
+		"something follows",
+	},
 	{"duplicate", `{"accounts":[],"accounts":[]}`, problem.Malformed, "invalid_json", "accounts", "appears twice"},
 	{
 		"duplicate, escaped", `{"accounts":[],"\u0061ccounts":[]}`, problem.Malformed, "invalid_json", "accounts",
@@ -187,7 +191,10 @@ var refusals = []struct {
 		"bare exponent", `{"charges":[{"quantity":1e}]}`, problem.Malformed, "invalid_json", "charges[0].quantity",
 		"unexpected '}'",
 	},
-	{"hexadecimal", `{"charges":[{"quantity":0x1}]}`, problem.Malformed, "invalid_json", "charges[0]", "unexpected 'x'"},
+	{
+		"hexadecimal", `{"charges":[{"quantity":0x1}]}`, problem.Malformed, "invalid_json", "charges[0]",
+		"unexpected 'x'",
+	},
 	{"half a literal", `{"nested":{"on":tru}}`, problem.Malformed, "invalid_json", "nested.on", "unexpected '}'"},
 	{"not null after all", `{"nested":nope}`, problem.Malformed, "invalid_json", "nested", "unexpected 'o'"},
 	{
@@ -200,13 +207,13 @@ var refusals = []struct {
 	},
 
 	{
-		"8 levels", `{"x":` + strings.Repeat("[", 7) + strings.Repeat("]", 7) + `}`, problem.Unprocessable, "unknown_field",
-		"x", "x is not a known field.",
+		"8 levels", `{"x":` + strings.Repeat("[", 7) + strings.Repeat("]", 7) + `}`, problem.Unprocessable,
+		"unknown_field", "x", "x is not a known field.",
 	},
 	{
-		"unknown", `{"charges":[{},{"ammount":"1"}]}`, problem.Unprocessable, "unknown_field", "charges[1].ammount",
-		"charges[1].ammount is not a known field.",
-	}, //nolint:misspell // what the caller typed
+		"unknown", `{"charges":[{},{"amuont":"1"}]}`, problem.Unprocessable, "unknown_field", "charges[1].amuont",
+		"charges[1].amuont is not a known field.",
+	},
 	{"other case", `{"Accounts":[]}`, problem.Unprocessable, "unknown_field", "Accounts", "not a known field"},
 	{
 		"unexported", `{"charges":[{"secret":"x"}]}`, problem.Unprocessable, "unknown_field", "charges[0].secret",
@@ -263,8 +270,8 @@ var refusals = []struct {
 		"invalid_field", "charges[0].amount", "at most 1000 characters",
 	},
 	{
-		"count as text", `{"charges":[{"quantity":"1"}]}`, problem.Unprocessable, "invalid_field", "charges[0].quantity",
-		"must be a whole number, not a string",
+		"count as text", `{"charges":[{"quantity":"1"}]}`, problem.Unprocessable, "invalid_field",
+		"charges[0].quantity", "must be a whole number, not a string",
 	},
 	{
 		"count 1e3", `{"charges":[{"quantity":1e3}]}`, problem.Unprocessable, "invalid_field", "charges[0].quantity",
@@ -283,8 +290,8 @@ var refusals = []struct {
 		"charges[0].quantity", "out of range",
 	},
 	{
-		"small count overflows", `{"charges":[{"small":128}]}`, problem.Unprocessable, "invalid_field", "charges[0].small",
-		"out of range",
+		"small count overflows", `{"charges":[{"small":128}]}`, problem.Unprocessable, "invalid_field",
+		"charges[0].small", "out of range",
 	},
 	{
 		"bool as a number", `{"nested":{"on":1}}`, problem.Unprocessable, "invalid_field", "nested.on",
@@ -299,8 +306,8 @@ var refusals = []struct {
 		"must be an array, not an object",
 	},
 	{
-		"too long", `{"charges":[{"feature":"` + strings.Repeat("é", 21) + `"}]}`, problem.Unprocessable, "invalid_field",
-		"charges[0].feature", "at most 20 characters",
+		"too long", `{"charges":[{"feature":"` + strings.Repeat("é", 21) + `"}]}`, problem.Unprocessable,
+		"invalid_field", "charges[0].feature", "at most 20 characters",
 	},
 	{
 		"item too long", `{"accounts":["abcd"]}`, problem.Unprocessable, "invalid_field", "accounts[0]",
@@ -310,16 +317,25 @@ var refusals = []struct {
 		"escape sequence", `{"accounts":["\u001b"]}`, problem.Unprocessable, "invalid_field", "accounts[0]",
 		"control characters",
 	},
-	{"delete", "{\"accounts\":[\"\x7f\"]}", problem.Unprocessable, "invalid_field", "accounts[0]", "control characters"},
-	{"C1 control", `{"accounts":["\u0085"]}`, problem.Unprocessable, "invalid_field", "accounts[0]", "control characters"},
-	{"carriage return", `{"accounts":["\r"]}`, problem.Unprocessable, "invalid_field", "accounts[0]", "control characters"},
+	{
+		"delete", "{\"accounts\":[\"\x7f\"]}", problem.Unprocessable, "invalid_field", "accounts[0]",
+		"control characters",
+	},
+	{
+		"C1 control", `{"accounts":["\u0085"]}`, problem.Unprocessable, "invalid_field", "accounts[0]",
+		"control characters",
+	},
+	{
+		"carriage return", `{"accounts":["\r"]}`, problem.Unprocessable, "invalid_field", "accounts[0]",
+		"control characters",
+	},
 	{
 		"too many items", `{"charges":[{},{},{},{},{}]}`, problem.Unprocessable, "invalid_field", "charges",
 		"at most 4 items",
 	},
 	{
-		"metadata as text", `{"charges":[{"metadata":"x"}]}`, problem.Unprocessable, "invalid_field", "charges[0].metadata",
-		"must be an object",
+		"metadata as text", `{"charges":[{"metadata":"x"}]}`, problem.Unprocessable, "invalid_field",
+		"charges[0].metadata", "must be an object",
 	},
 	{
 		"metadata of numbers", `{"charges":[{"metadata":{"a":1}}]}`, problem.Unprocessable, "invalid_field",
@@ -334,8 +350,8 @@ var refusals = []struct {
 		"charges[0].metadata.a", "at most 10 characters",
 	},
 	{
-		"long metadata name", `{"charges":[{"metadata":{"` + strings.Repeat("n", 101) + `":""}}]}`, problem.Unprocessable,
-		"invalid_field", "charges[0].metadata", "has a name that must be at most 100",
+		"long metadata name", `{"charges":[{"metadata":{"` + strings.Repeat("n", 101) + `":""}}]}`,
+		problem.Unprocessable, "invalid_field", "charges[0].metadata", "has a name that must be at most 100",
 	},
 	{
 		"empty metadata name", `{"charges":[{"metadata":{"":""}}]}`, problem.Unprocessable, "invalid_field",
@@ -346,8 +362,8 @@ var refusals = []struct {
 		"charges[0].expires_at", "must be a string, not a number",
 	},
 	{
-		"time without zone", `{"charges":[{"expires_at":"2026-01-31T09:30:00"}]}`, problem.Unprocessable, "invalid_field",
-		"charges[0].expires_at", "must be a time such as",
+		"time without zone", `{"charges":[{"expires_at":"2026-01-31T09:30:00"}]}`, problem.Unprocessable,
+		"invalid_field", "charges[0].expires_at", "must be a time such as",
 	},
 	{
 		"no such day", `{"charges":[{"expires_at":"2026-02-30T09:30:00Z"}]}`, problem.Unprocessable, "invalid_field",
@@ -370,7 +386,8 @@ func TestRefusals(t *testing.T) {
 				t.Fatalf("Decode(%q) = %v, want a problem", c.body, err)
 			}
 			if e.Kind != c.kind || e.Code != c.code || e.Field != c.field || !strings.Contains(e.Message, c.message) {
-				t.Errorf("Decode(%.80q)\ngot  kind %d, code %q, field %q, message %q\nwant kind %d, code %q, field %q, message with %q",
+				t.Errorf("Decode(%.80q)\ngot  kind %d, code %q, field %q, message %q\n"+
+					"want kind %d, code %q, field %q, message with %q",
 					c.body, e.Kind, e.Code, e.Field, e.Message, c.kind, c.code, c.field, c.message)
 			}
 			if !strings.HasSuffix(e.Message, ".") || len(e.Message) > 250 {

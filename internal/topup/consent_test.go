@@ -100,9 +100,9 @@ func TestTermsThatChangeBeforeTheOrder(t *testing.T) {
 	d.prices = selling(func(p *catalog.Pack) { p.Tokens = 45 * tokens.One })
 	tx, err := d.pool.Begin(t.Context())
 	d.must(err)
-	_, ok, err := d.billing.OrderAuto(t.Context(), tx, id, billing.AutoParams{Agreed: agreed500(), Most: 3900})
-	if ok || err != nil {
-		t.Error(ok, err)
+	order, err := d.billing.OrderAuto(t.Context(), tx, id, billing.AutoParams{Agreed: agreed500(), Most: 3900})
+	if order != uuid.Nil || err != nil {
+		t.Error(order, err)
 	}
 	d.must(tx.Rollback(t.Context()))
 }

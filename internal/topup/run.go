@@ -181,15 +181,11 @@ func (s *Service) write(ctx context.Context, tx pgx.Tx, a *ledger.Account, set s
 	if !d.buy {
 		return uuid.Nil, nil
 	}
-	order, ok, err := s.o.Billing.OrderAuto(ctx, tx, a.ID, billing.AutoParams{
+	return s.o.Billing.OrderAuto(ctx, tx, a.ID, billing.AutoParams{
 		Agreed: set.agreed(s.o.Prices()),
 		Most:   d.most,
 		Owed:   a.Owed,
 	})
-	if !ok {
-		order = uuid.Nil
-	}
-	return order, err
 }
 
 const (

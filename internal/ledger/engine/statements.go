@@ -48,6 +48,23 @@ cross join lateral (
 const sqlAgents = `
 select ` + agentColumns + ` from agents as g where g.account = any($1) order by g.account, g.agent`
 
+// Agents that are paused by tokens (2) or their budget (3) and those with a reserve; of the accounts $2 all.
+const sqlStoppedAgents = `
+select ` + agentColumns + ` from agents as g
+where g.account = any($1) and (g.account = any($2) or g.state in (2, 3) or g.reserve > 0) order by g.account, g.agent`
+
+const sqlBudgetMonths = `
+select a.account, u.agent, u.month, u.amount
+from ledger_accounts as a
+cross join lateral (
+	select d.agent, date_trunc('month', a.today)::date as month, sum(d.amount - d.returned)::bigint as amount
+	from agents as g
+	join usage_days as d on d.account = g.account and d.agent = g.agent and d.day >= date_trunc('month', a.today)::date
+	where g.account = a.account and g.budget is not null
+	group by d.agent
+) as u
+where a.account = any($1)`
+
 // What agents spent in the month of the day that the account's row carries, but for that day: of a
 // later month nothing has been spent yet.
 const sqlAgentMonths = `
@@ -505,6 +522,9 @@ select exists (select 1 from agents where account = $1 and agent = $2)`
 
 const sqlHeldByAgents = `
 select agent, sum(amount)::bigint from holds where account = $1 and outcome = 0 group by agent`
+
+const sqlHeldByAgentsOf = `
+select account, agent, sum(amount)::bigint from holds where account = any($1) and outcome = 0 group by account, agent`
 
 // It names no account: each shard gives what waits in it, which nobody decides on.
 const sqlOutbox = `

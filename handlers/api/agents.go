@@ -1,0 +1,118 @@
+package api
+
+import (
+	"net/http"
+	"net/url"
+
+	"github.com/google/uuid"
+	"github.com/labstack/echo/v4"
+
+	"pop.store/credits/internal/accounts"
+	"pop.store/credits/internal/ledger"
+	"pop.store/credits/internal/strictjson"
+	"pop.store/credits/internal/tokens"
+)
+
+// nullableAmount is an amount that null takes away.
+type nullableAmount = strictjson.Nullable[tokens.Amount]
+
+// orZero is for amounts of which none is as good as zero: null is zero, absent is nil.
+func orZero(n nullableAmount) *tokens.Amount {
+	if n.Given && n.Value == nil {
+		return new(tokens.Amount)
+	}
+	return n.Value
+}
+
+type agentJSON struct {
+	ID             string         `json:"id"`
+	Name           *string        `json:"name"`
+	Feature        *string        `json:"feature"`
+	State          string         `json:"state"`
+	Reason         *string        `json:"reason"`
+	Cure           *string        `json:"cure"`
+	PausedSince    *string        `json:"paused_since"`
+	TurnedAway     int64          `json:"turned_away"`
+	MonthlyBudget  *tokens.Amount `json:"monthly_budget"`
+	Reserve        tokens.Amount  `json:"reserve"`
+	SpentThisMonth tokens.Amount  `json:"spent_this_month"`
+	Held           tokens.Amount  `json:"held"`
+}
+
+func agentAnswer(g *ledger.Agent) agentJSON {
+	return agentJSON{
+		ID:             g.ID,
+		Name:           unlessEmpty(g.Name),
+		Feature:        unlessEmpty(g.Feature),
+		State:          g.State.String(),
+		Reason:         unlessEmpty(string(g.Reason)),
+		Cure:           unlessEmpty(string(g.Reason.Cure())),
+		PausedSince:    stamp(g.PausedSince),
+		TurnedAway:     g.TurnedAway,
+		MonthlyBudget:  g.Budget,
+		Reserve:        g.Reserve,
+		SpentThisMonth: g.Spent,
+		Held:           g.Held,
+	}
+}
+
+// agentOf is the agent that the path names. Programs that escape all that may be escaped write
+// "a:b" as "a%3Ab".
+func agentOf(c echo.Context) string {
+	id, err := url.PathUnescape(c.Param("agent"))
+	if err != nil {
+		return ""
+	}
+	return id
+}
+
+func (h *Handlers) getAgents(c echo.Context, account uuid.UUID) error {
+	list, err := h.Accounts.Agents(c.Request().Context(), account)
+	if err != nil {
+		return err
+	}
+	agents := make([]agentJSON, len(list))
+	for i := range list {
+		agents[i] = agentAnswer(&list[i])
+	}
+	return c.JSON(http.StatusOK, map[string]any{"agents": agents})
+}
+
+func (h *Handlers) putAgent(c echo.Context, account uuid.UUID) error {
+	var body struct {
+		Name          *string        `json:"name"`
+		Feature       *string        `json:"feature"`
+		MonthlyBudget nullableAmount `json:"monthly_budget"`
+		Reserve       nullableAmount `json:"reserve"`
+	}
+	if err := decode(c, &body); err != nil {
+		return err
+	}
+	put := accounts.PutAgent{
+		Name:    body.Name,
+		Feature: body.Feature,
+		Reserve: orZero(body.Reserve),
+	}
+	if body.MonthlyBudget.Given {
+		put.Budget = &accounts.Budget{Amount: body.MonthlyBudget.Value}
+	}
+	agent, isNew, err := h.Accounts.PutAgent(c.Request().Context(), account, agentOf(c), put)
+	if err != nil {
+		return err
+	}
+	return c.JSON(okOrCreated(isNew), agentAnswer(&agent))
+}
+
+// postSwitch serves the creator's switch. It takes no idempotency key: what is off already is off.
+func (h *Handlers) postSwitch(on bool) func(c echo.Context, account uuid.UUID) error {
+	return func(c echo.Context, account uuid.UUID) error {
+		if err := decodeOptional(c, &struct{}{}); err != nil {
+			return err
+		}
+		agent, err := h.Accounts.SwitchAgent(c.Request().Context(), account, agentOf(c), on)
+		if err != nil {
+			return err
+		}
+		return c.JSON(http.StatusOK, agentAnswer(&agent))
+	}
+}

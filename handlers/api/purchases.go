@@ -1,0 +1,159 @@
+package api
+
+import (
+	"net/http"
+
+	"github.com/google/uuid"
+	"github.com/labstack/echo/v4"
+
+	"pop.store/credits/handlers/web"
+	"pop.store/credits/internal/billing"
+	"pop.store/credits/internal/money"
+	"pop.store/credits/internal/problem"
+	"pop.store/credits/internal/tokens"
+)
+
+// moneyJSON is money in minor units of a currency.
+type moneyJSON struct {
+	Minor    int64  `json:"minor"`
+	Currency string `json:"currency"`
+}
+
+type purchaseJSON struct {
+	ID          string        `json:"id"`
+	Status      string        `json:"status"`
+	Pack        string        `json:"pack"`
+	Tokens      tokens.Amount `json:"tokens"`
+	Owed        tokens.Amount `json:"owed"`         // what comes off the tokens, as it was when they were ordered
+	Price       moneyJSON     `json:"price"`        // before tax and discounts
+	Paid        *moneyJSON    `json:"paid"`         // after them; null until it is paid
+	Tax         *moneyJSON    `json:"tax"`          // all of it, on top or in the price; null until the provider has told
+	Refunded    *moneyJSON    `json:"refunded"`     // null while nothing went back
+	ReceiptURL  *string       `json:"receipt_url"`  // the provider's own receipt; null where it is not known, or there is none
+	CheckoutURL *string       `json:"checkout_url"` // null once it cannot be paid there any more
+	CreatedAt   *string       `json:"created_at"`
+	CompletedAt *string       `json:"completed_at"`
+	Auto        bool          `json:"auto"`    // an auto top-up
+	Failure     *string       `json:"failure"` // why the money did not come, where that is known
+}
+
+func purchaseAnswer(p *billing.Purchase) purchaseJSON {
+	j := purchaseJSON{
+		ID:          p.ID.String(),
+		Status:      string(p.Status),
+		Pack:        p.Pack,
+		Tokens:      p.Tokens,
+		Owed:        p.Owed,
+		Price:       moneyJSON(p.Price),
+		CreatedAt:   stamp(p.CreatedAt),
+		CompletedAt: stamp(p.CompletedAt),
+		Auto:        p.Auto,
+		Failure:     unlessEmpty(string(p.Failure)),
+	}
+	if p.Status == billing.StatusPending {
+		j.CheckoutURL = unlessEmpty(p.CheckoutURL)
+	}
+	if !p.CompletedAt.IsZero() {
+		paid := moneyJSON(p.Paid)
+		j.Paid = &paid
+	}
+	if p.Bill != nil {
+		j.Tax, j.ReceiptURL = &moneyJSON{Minor: p.Bill.Tax, Currency: p.Price.Currency},
+			unlessEmpty(p.Bill.ReceiptURL)
+	}
+	if p.Refunded.Minor > 0 {
+		refunded := moneyJSON(p.Refunded)
+		j.Refunded = &refunded
+	}
+	return j
+}
+
+// postPurchase orders a pack. What it answers leads to the payment page; tokens come when it is paid.
+func (h *Handlers) postPurchase(c echo.Context, account uuid.UUID) error {
+	var body struct {
+		Pack      string `json:"pack" max:"64"`
+		ReturnURL string `json:"return_url" max:"500"`
+	}
+	key, err := idempotencyKey(c)
+	if err != nil {
+		return err
+	}
+	if err := decode(c, &body); err != nil {
+		return err
+	}
+	if body.Pack == "" {
+		return problem.Invalid("pack", "is needed")
+	}
+	p, replayed, err := h.Billing.Start(c.Request().Context(), account, key,
+		billing.StartParams{Pack: body.Pack, ReturnPath: body.ReturnURL})
+	if err != nil {
+		return err
+	}
+	p = p.Ordered()
+	return created(c, replayed, purchaseAnswer(&p))
+}
+
+func (h *Handlers) getPurchases(c echo.Context, account uuid.UUID) error {
+	size, err := limit(c)
+	if err != nil {
+		return err
+	}
+	from, err := web.CursorPosition(c, account)
+	if err != nil {
+		return err
+	}
+	page, next, err := h.Billing.List(c.Request().Context(), account, billing.Cursor(from), size)
+	if err != nil {
+		return err
+	}
+	list := make([]purchaseJSON, len(page))
+	for i := range page {
+		list[i] = purchaseAnswer(&page[i])
+	}
+	return c.JSON(http.StatusOK, map[string]any{
+		"purchases":   list,
+		"next_cursor": unlessEmpty(web.TextCursor(c, account, string(next))),
+	})
+}
+
+func (h *Handlers) getPurchase(c echo.Context, account uuid.UUID) error {
+	id, err := web.PurchaseID(c)
+	if err != nil {
+		return err
+	}
+	p, err := h.Billing.Get(c.Request().Context(), account, id)
+	if err != nil {
+		return err
+	}
+	return c.JSON(http.StatusOK, purchaseAnswer(&p))
+}
+
+// postPurchaseRefund gives a purchase's money back, all that is left of it or a part, and takes the
+// tokens back that it stood for.
+func (h *Handlers) postPurchaseRefund(c echo.Context, account uuid.UUID) error {
+	var body struct {
+		Amount *moneyJSON `json:"amount"`
+		Reason string     `json:"reason" max:"500"`
+	}
+	key, err := idempotencyKey(c)
+	if err != nil {
+		return err
+	}
+	if err := decode(c, &body); err != nil {
+		return err
+	}
+	if body.Reason == "" {
+		return problem.Invalid("reason", "is needed")
+	}
+	id, err := web.PurchaseID(c)
+	if err != nil {
+		return err
+	}
+	p, replayed, err := h.Billing.Refund(c.Request().Context(), account, id, key,
+		billing.RefundParams{Amount: (*money.Amount)(body.Amount), Reason: body.Reason})
+	if err != nil {
+		return err
+	}
+	noteAct(c, "refunded", p.Refunded.Minor, "currency", p.Price.Currency)
+	return created(c, replayed, purchaseAnswer(&p))
+}

@@ -1,0 +1,243 @@
+package api
+
+import (
+	"io"
+	"net/http"
+
+	"github.com/google/uuid"
+	"github.com/labstack/echo/v4"
+
+	"pop.store/credits/handlers/web"
+	"pop.store/credits/internal/apikey"
+	"pop.store/credits/internal/problem"
+	"pop.store/credits/internal/webhook"
+)
+
+func (h *Handlers) webhookRoutes(e *echo.Echo) {
+	e.POST("/v1/webhook-endpoints", h.requireKey(apikey.Admin, h.postEndpoint))
+	web.Get(e, "/v1/webhook-endpoints", h.requireKey(apikey.Admin, h.getEndpoints))
+	web.Get(e, "/v1/webhook-endpoints/:id", h.requireEndpoint(h.getEndpoint))
+	e.DELETE("/v1/webhook-endpoints/:id", h.requireEndpoint(h.deleteEndpoint))
+	e.POST("/v1/webhook-endpoints/:id/rotate", h.requireEndpoint(h.postRotate))
+	e.POST("/v1/webhook-endpoints/:id/enable", h.requireEndpoint(h.postEnable))
+	web.Get(e, "/v1/webhook-endpoints/:id/deliveries", h.requireEndpoint(h.getDeliveries))
+	e.POST("/v1/webhook-endpoints/:id/deliveries/:delivery/redeliver", h.requireEndpoint(h.postRedeliver))
+}
+
+// requireEndpoint serves an admin's requests about one endpoint. What cannot be an id is the nil one,
+// which nothing has: that is found out like any other.
+func (h *Handlers) requireEndpoint(serve func(c echo.Context, id uuid.UUID) error) echo.HandlerFunc {
+	return h.requireKey(apikey.Admin, func(c echo.Context) error {
+		id, err := uuid.Parse(c.Param("id"))
+		if err != nil || id.String() != c.Param("id") {
+			id = uuid.Nil
+		}
+		return serve(c, id)
+	})
+}
+
+type endpointJSON struct {
+	ID             string   `json:"id"`
+	URL            string   `json:"url"`
+	Events         []string `json:"events"` // null: all
+	CreatedAt      *string  `json:"created_at"`
+	OldSecretUntil *string  `json:"old_secret_until"`
+	FailingSince   *string  `json:"failing_since"`
+	DisabledAt     *string  `json:"disabled_at"`
+	DisabledReason *string  `json:"disabled_reason"`
+	Secret         string   `json:"secret,omitempty"`
+}
+
+func endpointAnswer(e webhook.Endpoint) endpointJSON {
+	answer := endpointJSON{
+		ID:             e.ID.String(),
+		URL:            e.URL,
+		CreatedAt:      stamp(e.CreatedAt),
+		OldSecretUntil: stamp(e.OldSecretUntil),
+		FailingSince:   stamp(e.FailingSince),
+		DisabledAt:     stamp(e.DisabledAt),
+		DisabledReason: unlessEmpty(e.DisabledReason),
+	}
+	if len(e.Kinds) > 0 {
+		answer.Events = e.Kinds
+	}
+	return answer
+}
+
+// secretAnswer is an endpoint with its secret, which is told this once.
+func secretAnswer(s webhook.Secret) endpointJSON {
+	answer := endpointAnswer(s.Endpoint)
+	answer.Secret = s.Secret
+	return answer
+}
+
+func (h *Handlers) postEndpoint(c echo.Context) error {
+	var body struct {
+		URL    string   `json:"url"`
+		Events []string `json:"events" max:"50" maxitems:"50"`
+	}
+	key, err := idempotencyKey(c)
+	if err != nil {
+		return err
+	}
+	if err := decode(c, &body); err != nil {
+		return err
+	}
+	made, replayed, err := h.Webhooks.Create(c.Request().Context(), key,
+		webhook.CreateParams{URL: body.URL, Kinds: body.Events})
+	if err != nil {
+		return err
+	}
+	return created(c, replayed, secretAnswer(made))
+}
+
+func (h *Handlers) getEndpoints(c echo.Context) error {
+	list, err := h.Webhooks.List(c.Request().Context())
+	if err != nil {
+		return err
+	}
+	answers := make([]endpointJSON, len(list))
+	for i, e := range list {
+		answers[i] = endpointAnswer(e)
+	}
+	return c.JSON(http.StatusOK, map[string]any{"webhook_endpoints": answers})
+}
+
+func (h *Handlers) getEndpoint(c echo.Context, id uuid.UUID) error {
+	e, err := h.Webhooks.Get(c.Request().Context(), id)
+	if err != nil {
+		return err
+	}
+	return c.JSON(http.StatusOK, endpointAnswer(e))
+}
+
+func (h *Handlers) deleteEndpoint(c echo.Context, id uuid.UUID) error {
+	var body struct{}
+	if err := decodeOptional(c, &body); err != nil {
+		return err
+	}
+	if err := h.Webhooks.Delete(c.Request().Context(), id); err != nil {
+		return err
+	}
+	return c.NoContent(http.StatusNoContent)
+}
+
+func (h *Handlers) postRotate(c echo.Context, id uuid.UUID) error {
+	var body struct{}
+	key, err := idempotencyKey(c)
+	if err != nil {
+		return err
+	}
+	if err := decodeOptional(c, &body); err != nil {
+		return err
+	}
+	rotated, replayed, err := h.Webhooks.Rotate(c.Request().Context(), key, id)
+	if err != nil {
+		return err
+	}
+	return created(c, replayed, secretAnswer(rotated))
+}
+
+// postEnable takes no idempotency key: enabling twice is enabling.
+func (h *Handlers) postEnable(c echo.Context, id uuid.UUID) error {
+	var body struct{}
+	if err := decodeOptional(c, &body); err != nil {
+		return err
+	}
+	e, err := h.Webhooks.Enable(c.Request().Context(), id)
+	if err != nil {
+		return err
+	}
+	return c.JSON(http.StatusOK, endpointAnswer(e))
+}
+
+type deliveryJSON struct {
+	ID          string  `json:"id"`
+	Type        string  `json:"type"`
+	Account     string  `json:"account"`
+	Timestamp   *string `json:"timestamp"`
+	State       string  `json:"state"`
+	Attempts    int     `json:"attempts"`
+	LastAttempt *string `json:"last_attempt_at"`
+	LastStatus  *int    `json:"last_status"`
+	LastError   *string `json:"last_error"`
+	NextAttempt *string `json:"next_attempt_at"`
+	CreatedAt   *string `json:"created_at"`
+}
+
+func deliveryAnswer(d webhook.Delivery) deliveryJSON {
+	answer := deliveryJSON{
+		ID:          d.ID(),
+		Type:        d.Kind,
+		Account:     d.ExternalID,
+		Timestamp:   stamp(d.At),
+		State:       string(d.State),
+		Attempts:    d.Attempts,
+		LastAttempt: stamp(d.LastAttempt),
+		LastError:   unlessEmpty(d.LastError),
+		NextAttempt: stamp(d.NextAttempt),
+		CreatedAt:   stamp(d.CreatedAt),
+	}
+	if d.LastStatus > 0 {
+		answer.LastStatus = &d.LastStatus
+	}
+	return answer
+}
+
+// getDeliveries lists what was sent to an endpoint, and what waits, newest first.
+func (h *Handlers) getDeliveries(c echo.Context, id uuid.UUID) error {
+	size, err := limit(c)
+	if err != nil {
+		return err
+	}
+	from, err := web.CursorPosition(c, id)
+	if err != nil {
+		return err
+	}
+	list, next, err := h.Webhooks.Deliveries(c.Request().Context(), id, webhook.Cursor(from), size)
+	if problem.Of(err).Field == "cursor" {
+		return web.ErrCursor.Wrap(err)
+	}
+	if err != nil {
+		return err
+	}
+	answers := make([]deliveryJSON, len(list))
+	for i, d := range list {
+		answers[i] = deliveryAnswer(d)
+	}
+	return c.JSON(http.StatusOK, map[string]any{
+		"deliveries":  answers,
+		"next_cursor": unlessEmpty(web.TextCursor(c, id, string(next))),
+	})
+}
+
+// postRedeliver sends an event once more.
+func (h *Handlers) postRedeliver(c echo.Context, id uuid.UUID) error {
+	var body struct{}
+	key, err := idempotencyKey(c)
+	if err != nil {
+		return err
+	}
+	if err := decodeOptional(c, &body); err != nil {
+		return err
+	}
+	d, replayed, err := h.Webhooks.Redeliver(c.Request().Context(), key, id, c.Param("delivery"))
+	if err != nil {
+		return err
+	}
+	return created(c, replayed, deliveryAnswer(d))
+}
+
+// stripeWebhook takes the payment provider's events. It answers 2xx only when an event is dealt
+// with for good, so that the provider sends everything else again.
+func (h *Handlers) stripeWebhook(c echo.Context) error {
+	payload, err := io.ReadAll(c.Request().Body)
+	if err != nil {
+		return web.BodyError(err)
+	}
+	if err := h.Billing.HandleEvent(c.Request().Context(), payload,
+		c.Request().Header.Get("Stripe-Signature")); err != nil {
+		return err
+	}
+	return c.JSON(http.StatusOK, map[string]bool{"received": true})
+}

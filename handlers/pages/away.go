@@ -1,0 +1,128 @@
+package pages
+
+import (
+	"fmt"
+	"net/http"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/google/uuid"
+
+	"pop.store/credits/internal/ledger"
+	"pop.store/credits/internal/recap"
+	"pop.store/credits/views"
+)
+
+// A visit ends when the home page was not asked for during visitGap. What happened since it is told
+// on the next one, unless that comes after longestAway: then nobody remembers where they left off.
+const (
+	visitGap    = 30 * time.Minute
+	longestAway = 60 * 24 * time.Hour
+)
+
+// visits is what a browser remembers of its visits to an account's home page: no more than two
+// times, to the second.
+type visits struct {
+	account uuid.UUID
+	before  time.Time // when the visit before this one ended; zero: this is the first
+	seen    time.Time // when this one was last seen
+}
+
+// visitCookie is the name of the cookie that remembers visits. It is of no use to anybody else:
+// what it says only sets the day from which the creator's own books are summed up.
+func (h *Handlers) visitCookie() string {
+	if h.BaseURL.Scheme == "https" {
+		return "__Host-visits"
+	}
+	return "visits"
+}
+
+// readVisits takes only what it has written itself, for the account that is signed in.
+func readVisits(text string, account uuid.UUID) visits {
+	parts := strings.Split(text, ".")
+	none := visits{account: account}
+	if len(parts) != 3 || parts[0] != account.String() {
+		return none
+	}
+	before, err := strconv.ParseInt(parts[1], 10, 64)
+	if err != nil {
+		return none
+	}
+	seen, err := strconv.ParseInt(parts[2], 10, 64)
+	if err != nil || before < 0 || seen < before {
+		return none
+	}
+	v := visits{account: account, seen: time.Unix(seen, 0).UTC()}
+	if before > 0 {
+		v.before = time.Unix(before, 0).UTC()
+	}
+	return v
+}
+
+func (l visits) String() string {
+	before := int64(0)
+	if !l.before.IsZero() {
+		before = l.before.Unix()
+	}
+	return fmt.Sprintf("%s.%d.%d", l.account, before, l.seen.Unix())
+}
+
+// at moves on to a visit now.
+func (l visits) at(now time.Time) visits {
+	if !l.seen.IsZero() && now.Sub(l.seen) >= visitGap {
+		l.before = l.seen
+	}
+	l.seen = now
+	if now.Sub(l.before) > longestAway || l.before.After(now) {
+		l.before = time.Time{}
+	}
+	return l
+}
+
+// away is what happened since the last visit of this browser, and notes this one.
+func (h *Handlers) away(v *visit) (views.AwayModel, error) {
+	text := ""
+	if c, err := v.Cookie(h.visitCookie()); err == nil {
+		text = c.Value
+	}
+	now := readVisits(text, v.ID).at(v.now)
+	v.SetCookie(&http.Cookie{
+		Name:     h.visitCookie(),
+		Value:    now.String(),
+		Path:     "/",
+		MaxAge:   int(longestAway / time.Second),
+		HttpOnly: true,
+		Secure:   h.BaseURL.Scheme == "https",
+		SameSite: http.SameSiteLaxMode,
+	})
+	if now.before.IsZero() {
+		return views.AwayModel{}, nil
+	}
+	r, err := recap.Of(v.Request().Context(), h.Ledger, &v.Account, now.before)
+	if err != nil {
+		return views.AwayModel{}, err
+	}
+	m := views.AwayModel{
+		Since:     r.Since,
+		Spent:     r.Spent,
+		Bought:    r.Bought,
+		Arrived:   r.Arrived,
+		Expired:   r.Expired,
+		Returned:  r.Returned,
+		TakenBack: r.TakenBack,
+		Back:      h.agentNames(r.Back),
+	}
+	for i := range r.Paused {
+		m.Paused = append(m.Paused, h.agentModel(&r.Paused[i], ledger.StoppedAgents{Agents: r.Agents, OwnReserve: r.Own}))
+	}
+	return m, nil
+}
+
+func (h *Handlers) agentNames(list []ledger.Agent) []string {
+	var names []string
+	for i := range list {
+		names = append(names, h.agentName(&list[i]))
+	}
+	return names
+}

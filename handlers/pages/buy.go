@@ -1,0 +1,493 @@
+package pages
+
+import (
+	"errors"
+	"net/http"
+	"net/url"
+	"slices"
+	"time"
+
+	"github.com/google/uuid"
+
+	"pop.store/credits/handlers/web"
+	"pop.store/credits/internal/billing"
+	"pop.store/credits/internal/catalog"
+	"pop.store/credits/internal/ledger"
+	"pop.store/credits/internal/present"
+	"pop.store/credits/internal/problem"
+	"pop.store/credits/internal/recap"
+	"pop.store/credits/internal/receipt"
+	"pop.store/credits/internal/sitepath"
+	"pop.store/credits/internal/tokens"
+	"pop.store/credits/views"
+)
+
+// wish is what a creator wants tokens for: how many are missing, and where to go back to. What an
+// address says wrongly is as if it said nothing.
+type wish struct {
+	need tokens.Amount
+	next string
+	keep bool // the card, for auto top-up
+	asks bool // whether to keep it
+}
+
+func readWish(get func(string) string) wish {
+	w := wish{keep: get("keep") == "1"}
+	w.asks = w.keep || get("offer") == "1"
+	if need, err := tokens.Parse(get("need")); err == nil && need > 0 {
+		w.need = need
+	}
+	w.next = wayBack(get("next"))
+	return w
+}
+
+// wayBack is an address if a purchase may lead back there, else empty.
+func wayBack(next string) string {
+	if next == "/" || !sitepath.Valid(next) || len(next) > maxReturn {
+		return ""
+	}
+	return next
+}
+
+// maxReturn is the longest way back that billing keeps.
+const maxReturn = 500
+
+func (h *Handlers) buyPage(v *visit) error {
+	m, err := h.buyModel(v, readWish(v.QueryParam))
+	if err != nil {
+		return err
+	}
+	return render(v, http.StatusOK, views.BuyPage(m))
+}
+
+func (h *Handlers) buyModel(v *visit, w wish) (views.BuyModel, error) {
+	open, err := h.openOrders(v)
+	if err != nil {
+		return views.BuyModel{}, err
+	}
+	m := views.BuyModel{
+		Chrome:    h.chrome(v, views.NavCredits),
+		Open:      open,
+		Available: h.Billing.Available(),
+		Spendable: v.Spendable,
+		Need:      w.need,
+		Next:      w.next,
+		Owed:      v.Owed,
+		Waiting:   v.Paused,
+		Taxed:     h.Billing.Taxed(),
+		OfferKeep: w.asks,
+		Keep:      w.keep,
+	}
+	account, err := h.Ledger.Account(v.Request().Context(), v.ID)
+	if err != nil {
+		return views.BuyModel{}, err
+	}
+	outlook, err := h.Accounts.Outlook(v.Request().Context(), &v.Overview, account.Lots)
+	if err != nil {
+		return views.BuyModel{}, err
+	}
+	packs := h.Prices().Packs
+	resumes, err := h.resumes(v, packs)
+	if err != nil {
+		return views.BuyModel{}, err
+	}
+	for i, p := range packs {
+		pack := h.packModel(p, v.Owed)
+		pack.Key, pack.Resumes, pack.Covers = uuid.NewString(), resumes[i], w.need > 0 && pack.Gets >= w.need
+		pack.Lasts = outlook.Pace.GoodFor(pack.Gets, pack.ExpiresAfter)
+		m.Packs = append(m.Packs, pack)
+	}
+	advice, err := h.advice(v, account.Lots, w.need)
+	if err != nil {
+		return views.BuyModel{}, err
+	}
+	m.Advice = suggest(m.Packs, w.need, advice)
+	return m, nil
+}
+
+// suggest suggests one pack, and leaves out advice to buy another one. With a need it is the
+// smallest pack that covers it; without one the pack that the advice names, if it names one.
+func suggest(packs []views.PackModel, need tokens.Amount, advice []views.AdviceModel) []views.AdviceModel {
+	buy := slices.IndexFunc(advice, func(one views.AdviceModel) bool { return one.Kind == views.AdviceBuy })
+	if need == 0 && buy >= 0 {
+		for i := range packs {
+			packs[i].Suggested = packs[i].ID == advice[buy].PackID
+		}
+		return advice
+	}
+	preselect(packs, need)
+	other := func(p views.PackModel) bool { return p.Suggested && p.ID != advice[buy].PackID }
+	if buy >= 0 && slices.ContainsFunc(packs, other) {
+		return slices.Delete(advice, buy, buy+1)
+	}
+	return advice
+}
+
+// preselect suggests the smallest pack that covers a need, or the largest there is; packs are
+// sorted by size. Without a need the catalog's suggestion stands, unless what is owed takes all of
+// that pack.
+func preselect(packs []views.PackModel, need tokens.Amount) {
+	worthless := func(p views.PackModel) bool { return p.Suggested && p.Gets <= 0 }
+	if need == 0 && !slices.ContainsFunc(packs, worthless) {
+		return
+	}
+	suggested := false
+	for i := range packs {
+		packs[i].Suggested = !suggested && (packs[i].Gets >= max(need, 1) || i == len(packs)-1)
+		suggested = suggested || packs[i].Suggested
+	}
+}
+
+// resumes names, for each of the packs, the waiting agents that would go on with it.
+func (h *Handlers) resumes(v *visit, packs []catalog.Pack) ([][]string, error) {
+	names := make([][]string, len(packs))
+	if v.Paused == 0 {
+		return names, nil
+	}
+	grants := make([]ledger.Grant, len(packs))
+	for i, p := range packs {
+		grants[i] = ledger.Grant{Kind: ledger.LotPurchase, Amount: p.Tokens}
+	}
+	lists, err := h.Ledger.WouldResume(v.Request().Context(), v.ID, grants)
+	for i, list := range lists {
+		for j := range list {
+			names[i] = append(names[i], h.agentName(&list[j]))
+		}
+	}
+	return names, err
+}
+
+// packModel is a pack as it is shown to somebody who owes some tokens, without the key that its form needs.
+func (h *Handlers) packModel(p catalog.Pack, owed tokens.Amount) views.PackModel {
+	gets := max(p.Tokens-owed, 0)
+	return views.PackModel{
+		ID:           p.ID,
+		Name:         p.Name,
+		Tokens:       p.Tokens,
+		Price:        p.Price,
+		Gets:         gets,
+		GoodFor:      present.Equivalents(h.Prices(), gets, present.CreditsFeatures),
+		ExpiresAfter: time.Duration(p.ExpiresDays) * 24 * time.Hour,
+		Suggested:    p.Popular,
+	}
+}
+
+// buy orders a pack and sends the browser to the payment page. The key was made with the form, so a
+// form that is sent twice is one purchase.
+func (h *Handlers) buy(v *visit) error {
+	form, err := formParams(v)
+	if err != nil {
+		return err
+	}
+	key, pack, w := form.Get("key"), form.Get("pack"), readWish(form.Get)
+	if !web.ValidKey(key) {
+		return web.ErrInvalidKey
+	}
+	p, _, err := h.Billing.Start(v.Request().Context(), v.ID, key, billing.StartParams{
+		Pack:       pack,
+		ReturnPath: w.next,
+		KeepMethod: w.keep,
+		Shown:      shownOrder(form),
+	})
+	var refused *problem.Error
+	if errors.As(err, &refused) && web.Status(refused.Kind) < http.StatusInternalServerError {
+		m, err := h.buyModel(v, w)
+		if err != nil {
+			return err
+		}
+		m.Problem, m.ProblemPack = refused.Message, pack
+		switch {
+		case errors.Is(refused, billing.ErrKeyReused):
+			m.Problem = "This page was used for another order already. Nothing new was ordered. Press Pay again to order what you see."
+		case errors.Is(refused, billing.ErrOpenOrder):
+			m.Problem = "You have another order that isn't paid yet. Nothing new was ordered. Continue or cancel it below, or press Pay again to order this pack as well."
+		}
+		return render(v, web.Status(refused.Kind), views.BuyPage(m))
+	}
+	if err != nil {
+		return err
+	}
+	return v.Redirect(http.StatusSeeOther, p.CheckoutURL)
+}
+
+// shownOrder is the newest open order that the form's page has shown, the zero UUID for none, and
+// nil where the form does not say.
+func shownOrder(form url.Values) *uuid.UUID {
+	if !form.Has("open") {
+		return nil
+	}
+	id, err := uuid.Parse(form.Get("open"))
+	if err != nil {
+		id = uuid.Nil
+	}
+	return &id
+}
+
+// openOrders are the orders that still wait for their buyer, newest first.
+func (h *Handlers) openOrders(v *visit) ([]views.OpenOrder, error) {
+	list, err := h.Billing.OpenOrders(v.Request().Context(), v.ID)
+	if err != nil {
+		return nil, err
+	}
+	open := make([]views.OpenOrder, len(list))
+	for i := range list {
+		p := &list[i]
+		open[i] = views.OpenOrder{
+			ID:       p.ID.String(),
+			PackName: receipt.PackName(h.Prices(), p.Pack),
+			Tokens:   p.Tokens,
+			Price:    p.Price,
+			At:       p.CreatedAt,
+			PayURL:   p.CheckoutURL,
+		}
+	}
+	return open, nil
+}
+
+// cancelPurchase closes an order that is not paid. Its page tells how it stands then.
+func (h *Handlers) cancelPurchase(v *visit) error {
+	id, err := web.PurchaseID(v)
+	if err != nil {
+		return err
+	}
+	_, err = h.Billing.Cancel(v.Request().Context(), v.ID, id)
+	if errors.Is(err, billing.ErrNoCheckout) {
+		return h.purchaseAgain(v, http.StatusConflict, billing.ErrNoCheckout.Message)
+	}
+	if err != nil {
+		return err
+	}
+	return v.Redirect(http.StatusSeeOther, "/credits/purchases/"+id.String())
+}
+
+func (h *Handlers) purchasePage(v *visit) error {
+	m, err := h.purchaseModel(v)
+	if err != nil {
+		return err
+	}
+	return render(v, http.StatusOK, views.PurchasePage(m))
+}
+
+// purchaseStatus answers the return page's poll: 204 while the page shows what is true. Once the
+// tokens are there, the badge is told to look at once.
+func (h *Handlers) purchaseStatus(v *visit) error {
+	m, err := h.purchaseModel(v)
+	if err != nil {
+		return err
+	}
+	if m.State.Arrived() {
+		v.Response().Header().Set("HX-Trigger", "credits-changed")
+	} else if v.QueryParam("shown") == m.Version() {
+		return v.NoContent(http.StatusNoContent)
+	}
+	return render(v, http.StatusOK, views.PurchaseStatus(m))
+}
+
+// returnPurchase gives a pack back that nothing was used of. The key was made with the form, so a
+// form that is sent twice is one return. One that could not be finished now goes on by itself,
+// which its page says.
+func (h *Handlers) returnPurchase(v *visit) error {
+	form, err := formParams(v)
+	if err != nil {
+		return err
+	}
+	if !web.ValidKey(form.Get("key")) {
+		return web.ErrInvalidKey
+	}
+	id, err := web.PurchaseID(v)
+	if err != nil {
+		return err
+	}
+	ctx := v.Request().Context()
+	_, _, err = h.Billing.Return(ctx, v.ID, id, form.Get("key"))
+	if refused := problem.Of(err); err != nil && web.Status(refused.Kind) < http.StatusInternalServerError &&
+		refused.Kind != problem.NotFound {
+		return h.purchaseAgain(v, web.Status(refused.Kind), refused.Message)
+	}
+	if err != nil {
+		if p, unknown := h.Billing.Get(ctx, v.ID, id); unknown != nil || !p.Returning() {
+			return err
+		}
+	}
+	return v.Redirect(http.StatusSeeOther, "/credits/purchases/"+id.String())
+}
+
+// purchaseAgain answers a form with the page and why it could not be done.
+func (h *Handlers) purchaseAgain(v *visit, status int, why string) error {
+	m, err := h.purchaseModel(v)
+	if err != nil {
+		return err
+	}
+	m.Problem = why
+	return render(v, status, views.PurchasePage(m))
+}
+
+// purchaseModel asks the provider, never the browser, where the payment stands, and reads the
+// balance after that.
+func (h *Handlers) purchaseModel(v *visit) (views.PurchaseModel, error) {
+	id, err := web.PurchaseID(v)
+	if err != nil {
+		return views.PurchaseModel{}, err
+	}
+	ctx := v.Request().Context()
+	p, err := h.Billing.Refresh(ctx, v.ID, id)
+	if err != nil {
+		return views.PurchaseModel{}, err
+	}
+	story, err := h.Billing.Story(ctx, p)
+	if err != nil {
+		return views.PurchaseModel{}, err
+	}
+	if v.Overview, err = h.Accounts.Overview(ctx, v.ID); err != nil {
+		return views.PurchaseModel{}, err
+	}
+	m := views.PurchaseModel{
+		Chrome:   h.chrome(v, views.NavCredits),
+		ID:       p.ID.String(),
+		PackName: receipt.PackName(h.Prices(), p.Pack),
+		Tokens:   p.Tokens,
+		Price:    p.Price,
+		At:       p.CreatedAt,
+		Owed:     story.Netted,
+		Balance:  v.Spendable,
+		BackURL:  p.ReturnPath,
+		RetryURL: web.BuyURL(0, p.ReturnPath),
+		Left:     story.Left,
+		Debt:     v.Owed,
+		Back: views.BackModel{
+			Money:  p.Refunded,
+			Tokens: story.Back,
+			Used:   story.Used,
+			At:     story.BackAt,
+			Reason: story.Reason,
+		},
+		Receipt: !p.CompletedAt.IsZero(),
+		Paid:    p.Paid,
+		PayURL:  p.CheckoutURL,
+		Open:    p.Open,
+		Auto:    p.Auto,
+		Failure: string(p.Failure),
+	}
+	if p.Auto {
+		m.RetryURL = views.KeepCardURL
+	}
+	m.State, m.Every = purchaseState(&p, v.QueryParam("cancelled") == "1", v.now)
+	if m.State.Arrived() {
+		m.State = arrivedState(&p, story.Cause)
+	}
+	m.Fresh = v.now.Sub(latestOf(p.CompletedAt, story.BackAt)) <= freshFor
+	if m.State == views.PurchaseReturning {
+		m.Back.Money = p.Paid
+	}
+	if m.State != views.PurchasePaid {
+		return m, nil
+	}
+	return m, h.addFresh(v, p, &m)
+}
+
+// addFresh adds what is only told of a purchase that is as it was paid: which agents it put back
+// on, and whether it can be returned.
+func (h *Handlers) addFresh(v *visit, p billing.Purchase, m *views.PurchaseModel) (err error) {
+	if v.now.Sub(p.CreatedAt) <= freshFor {
+		if m.Resumed, err = h.backOn(v, p.ID); err != nil {
+			return err
+		}
+	}
+	until, ok, err := h.Billing.Returnable(v.Request().Context(), p)
+	if ok {
+		m.Return = &views.ReturnModel{
+			Until: until,
+			Key:   uuid.NewString(),
+			Paid:  p.Paid,
+			Card:  p.Card,
+		}
+	}
+	return err
+}
+
+func latestOf(a, b time.Time) time.Time {
+	if a.After(b) {
+		return a
+	}
+	return b
+}
+
+// freshFor is how long the page of a purchase tells what it has changed: the balance now, and which
+// agents it has put back on.
+const freshFor = time.Hour
+
+func (h *Handlers) backOn(v *visit, purchase uuid.UUID) ([]views.ResumedModel, error) {
+	list, err := recap.BackOn(v.Request().Context(), h.Ledger, &v.Account, purchase)
+	if err != nil {
+		return nil, err
+	}
+	var back []views.ResumedModel
+	for i := range list {
+		back = append(back, h.resumedModel(&list[i]))
+	}
+	return back, nil
+}
+
+// A purchase of which the provider has not told how it stands is called slow after slowAfter, and
+// its page stops asking. After unpaidAfter nobody has paid.
+const (
+	slowAfter   = 2 * time.Minute
+	unpaidAfter = 10 * time.Minute
+)
+
+// openPoll is how soon the page of an open order asks again: another tab may pay or cancel it.
+func openPoll(waited time.Duration) time.Duration {
+	if waited < unpaidAfter {
+		return 5 * time.Second
+	}
+	return time.Minute
+}
+
+// purchaseState says what the return page shows and how soon it asks again: after 1, then 2, then 5
+// seconds while a payment is confirmed.
+func purchaseState(p *billing.Purchase, cancelled bool, now time.Time) (views.PurchaseState, time.Duration) {
+	switch p.Status {
+	case billing.StatusCompleted, billing.StatusRefunded, billing.StatusDisputed:
+		return views.PurchasePaid, 0
+	case billing.StatusFailed:
+		return views.PurchaseFailed, 0
+	case billing.StatusExpired:
+		return views.PurchaseCancelled, 0
+	case billing.StatusPending, billing.StatusProcessing:
+	}
+	waited := now.Sub(p.CreatedAt)
+	switch {
+	case cancelled && p.Status == billing.StatusPending:
+		return views.PurchaseCancelled, openPoll(waited)
+	case p.Open, p.Status == billing.StatusPending && p.CheckoutURL == "" && !p.Auto:
+		return views.PurchaseUnpaid, openPoll(waited)
+	case waited > unpaidAfter && p.Status == billing.StatusPending && !p.Auto:
+		return views.PurchaseUnpaid, 0
+	case waited > slowAfter:
+		return views.PurchaseSlow, 0
+	case waited < 5*time.Second:
+		return views.PurchaseProcessing, time.Second
+	case waited < 20*time.Second:
+		return views.PurchaseProcessing, 2 * time.Second
+	}
+	return views.PurchaseProcessing, 5 * time.Second
+}
+
+// arrivedState says how a purchase stands whose tokens came; cause is what its money went back for.
+func arrivedState(p *billing.Purchase, cause ledger.Cause) views.PurchaseState {
+	switch {
+	case p.WhollyBack() && cause == ledger.CauseReturn:
+		return views.PurchaseReturned
+	case p.WhollyBack() && cause == ledger.CauseDispute:
+		return views.PurchaseLost
+	case p.WhollyBack():
+		return views.PurchaseRefunded
+	case p.Status == billing.StatusDisputed:
+		return views.PurchaseDisputed
+	case p.Returning():
+		return views.PurchaseReturning
+	case p.Refunded.Minor > 0:
+		return views.PurchasePartly
+	}
+	return views.PurchasePaid
+}

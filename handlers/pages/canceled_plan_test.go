@@ -1,0 +1,40 @@
+package pages_test
+
+import (
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+
+	"pop.store/credits/handlers/handlerstest"
+)
+
+// A canceled plan: what is there may be spent, nothing more comes, and pages say so.
+func TestACanceledPlanOnPages(t *testing.T) {
+	t.Parallel()
+	s := handlerstest.New(t)
+	s.Open("maya", "starter")
+	s.Call("PUT", "/v1/accounts/maya", `{"plan_status":"canceled"}`).Want(http.StatusOK).
+		WantMembers(map[string]any{
+			"plan_status":   "canceled",
+			"next_reset_at": nil,
+			"closed_at":     nil,
+		})
+	s.Call("PUT", "/v1/accounts/maya", `{"plan_status":"cancelled"}`).WantProblem(http.StatusUnprocessableEntity,
+		"invalid_field", "plan_status")
+	v := s.SignIn("maya")
+	if got := handlerstest.Text(v.Get("/credits").Want(http.StatusOK).WantElement("buy-more-credits", true).Element("standing")); got !=
+		"Your Starter plan was cancelled. No new tokens come each month. You can spend the 200 tokens that are left until they expire." {
+		t.Errorf("it says %q", got)
+	}
+	s.Charge("maya", `{"feature":"image_generation"}`)
+	s.Clock.Advance(31 * 24 * time.Hour)
+	s.WantSpendable("maya", "0")
+	if got := handlerstest.Text(s.SignIn("maya").Get("/plans").Want(http.StatusOK).Element("plan-mine")); !strings.HasSuffix(got,
+		"Your plan was cancelled, so no more plan tokens arrive.") {
+		t.Errorf("the plans say %q", got)
+	}
+	s.Call("PUT", "/v1/accounts/maya", `{"plan":"starter","plan_status":"active"}`).Want(http.StatusOK)
+	s.WantSpendable("maya", "200")
+	s.SignIn("maya").Get("/credits").Want(http.StatusOK).WantElement("standing", false)
+}

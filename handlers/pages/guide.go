@@ -1,0 +1,40 @@
+package pages
+
+import (
+	"net/http"
+
+	"pop.store/credits/internal/present"
+	"pop.store/credits/views"
+)
+
+// guidePage answers the article's questions with the creator's own numbers.
+func (h *Handlers) guidePage(v *visit) error {
+	prices := h.Prices()
+	plan, _ := prices.Plan(v.Plan)
+	m := views.GuideModel{
+		Chrome:      h.chrome(v, views.NavCredits),
+		PlanName:    plan.Name,
+		Allowance:   plan.Allowance,
+		Next:        present.NextGrant(h.Prices(), &v.Overview),
+		Spendable:   v.Spendable,
+		Held:        v.Held,
+		Equivalents: present.Equivalents(h.Prices(), v.Spendable, present.CreditsFeatures),
+		CanBuy:      h.Billing.Available() && len(prices.Packs) > 0,
+	}
+	for _, f := range prices.Features {
+		price := views.PriceModel{
+			Name:  f.Name,
+			Unit:  f.One,
+			Price: f.Price,
+		}
+		if f.Agent {
+			m.Agents = append(m.Agents, price)
+		} else {
+			m.Tools = append(m.Tools, price)
+		}
+	}
+	if m.CanBuy {
+		m.Pack = h.packModel(prices.Packs[0], 0)
+	}
+	return render(v, http.StatusOK, views.GuidePage(m))
+}

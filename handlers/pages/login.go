@@ -1,0 +1,158 @@
+package pages
+
+import (
+	"errors"
+	"net/http"
+	"strings"
+
+	"github.com/google/uuid"
+	"github.com/labstack/echo/v4"
+
+	"pop.store/credits/handlers/web"
+	"pop.store/credits/internal/problem"
+	"pop.store/credits/internal/session"
+	"pop.store/credits/internal/sitepath"
+	"pop.store/credits/views"
+)
+
+func (h *Handlers) loginPage(c echo.Context) error {
+	_, signedIn, err := h.Sessions.Visitor(c.Request())
+	if err != nil {
+		return err
+	}
+	if signedIn {
+		return c.Redirect(http.StatusSeeOther, sitepath.Safe(c.QueryParam("next")))
+	}
+	return h.renderLogin(c, http.StatusOK, func(m *views.SignInModel) { m.SignedOut = c.QueryParam("out") == "1" })
+}
+
+func (h *Handlers) renderLogin(c echo.Context, status int, set func(*views.SignInModel)) error {
+	m := views.SignInModel{Chrome: h.plainChrome(), Demo: h.DemoAccount != ""}
+	if next := sitepath.Safe(c.QueryParam("next")); next != "/" {
+		m.Next = next
+	}
+	if m.Demo {
+		m.DemoName = h.demoName(c)
+	}
+	set(&m)
+	return render(c, status, views.SignInPage(m))
+}
+
+// demoName is what the demo's shop is called; the page words it without a name when it cannot be read.
+func (h *Handlers) demoName(c echo.Context) string {
+	ctx := c.Request().Context()
+	id, err := h.Accounts.Find(ctx, h.DemoAccount)
+	if err != nil {
+		return ""
+	}
+	overview, err := h.Accounts.Overview(ctx, id)
+	if err != nil {
+		return ""
+	}
+	return overview.Name
+}
+
+// loginDemo is the demo's one click.
+func (h *Handlers) loginDemo(c echo.Context) error {
+	form, err := formParams(c)
+	if err != nil {
+		return err
+	}
+	id, err := h.Accounts.Find(c.Request().Context(), h.DemoAccount)
+	if err != nil {
+		return err
+	}
+	if err := h.Sessions.SignIn(c.Response(), c.Request(),
+		session.Visitor{Account: id, Role: session.RoleCreator}); err != nil {
+		return err
+	}
+	return c.Redirect(http.StatusSeeOther, sitepath.Safe(form.Get("next")))
+}
+
+var errPrefetch = problem.New(problem.Forbidden, "prefetch", "A sign-in link works when it is opened, not before.")
+
+// loginLink signs in whoever brings an unused link of the host platform. It is the one GET that
+// changes something: the host's dashboard sends the creator's browser here by a plain link, and the
+// secret in it is good once, for a minute. Where somebody else is signed in it asks first: any site
+// can send a browser here. A browser that only looks ahead does not use the link up.
+func (h *Handlers) loginLink(c echo.Context) error {
+	if looksAhead(c.Request()) {
+		return errPrefetch
+	}
+	visitor, signedIn, err := h.Sessions.Visitor(c.Request())
+	if err != nil {
+		return err
+	}
+	if !signedIn {
+		return h.useLink(c)
+	}
+	account, err := h.Sessions.LinkAccount(c.Request().Context(), c.Param("token"))
+	switch {
+	case errors.Is(err, session.ErrLinkInvalid):
+		return h.linkExpired(c)
+	case err != nil:
+		return err
+	case account == visitor.Account:
+		return h.useLink(c)
+	}
+	return h.askToSwitch(c, visitor.Account, account)
+}
+
+// looksAhead says whether a browser fetches a page that nobody has opened yet.
+func looksAhead(r *http.Request) bool {
+	for _, name := range []string{"Sec-Purpose", "Purpose", "X-Purpose", "X-Moz"} {
+		if said := strings.ToLower(r.Header.Get(name)); strings.Contains(said, "prefetch") ||
+			strings.Contains(said, "preview") || strings.Contains(said, "prerender") {
+			return true
+		}
+	}
+	return false
+}
+
+// askToSwitch asks whether to go on as another creator than the one who is signed in. The link is
+// used up by the answer.
+func (h *Handlers) askToSwitch(c echo.Context, from, to uuid.UUID) error {
+	m := views.SwitchModel{Chrome: h.plainChrome(), Action: c.Request().URL.Path}
+	for id, name := range map[uuid.UUID]*string{from: &m.From, to: &m.To} {
+		overview, err := h.Accounts.Overview(c.Request().Context(), id)
+		if err != nil {
+			return err
+		}
+		*name = overview.Name
+	}
+	return render(c, http.StatusOK, views.SwitchPage(m))
+}
+
+func (h *Handlers) linkExpired(c echo.Context) error {
+	web.LogRefusal(h.Log, c, errLinkRefused)
+	return h.renderLogin(c, http.StatusForbidden, func(m *views.SignInModel) { m.Expired = true })
+}
+
+// useLink uses a link up and signs its creator in. As POST it is the answer to askToSwitch.
+func (h *Handlers) useLink(c echo.Context) error {
+	account, next, err := h.Sessions.UseLink(c.Request().Context(), c.Param("token"))
+	if errors.Is(err, session.ErrLinkInvalid) {
+		return h.linkExpired(c)
+	}
+	if err != nil {
+		return err
+	}
+	if err := h.Sessions.SignIn(c.Response(), c.Request(),
+		session.Visitor{Account: account, Role: session.RoleCreator}); err != nil {
+		return err
+	}
+	return c.Redirect(http.StatusSeeOther, next)
+}
+
+func (h *Handlers) logout(c echo.Context) error {
+	if err := h.Sessions.SignOut(c.Response(), c.Request()); err != nil {
+		return err
+	}
+	// What the browser has kept of this site, for the way back, is nobody's business any more.
+	c.Response().Header().Set("Clear-Site-Data", `"cache"`)
+	return c.Redirect(http.StatusSeeOther, "/login?out=1")
+}
+
+// errLinkRefused is what the log says of a sign-in link that is not good any more, or never was;
+// its page is made by renderLogin.
+var errLinkRefused = problem.New(problem.Forbidden, "login_link_refused", "This link cannot be used.")

@@ -1,0 +1,121 @@
+package pages
+
+import (
+	"time"
+
+	"pop.store/credits/internal/billing"
+	"pop.store/credits/internal/forecast"
+	"pop.store/credits/internal/ledger"
+	"pop.store/credits/internal/present"
+	"pop.store/credits/internal/tokens"
+	"pop.store/credits/views"
+)
+
+// What a creator bought lately counts for the advice whether a plan would be cheaper: purchases of
+// a month, as far as they are on one page.
+const (
+	recentPurchases = 30 * 24 * time.Hour
+	mostPurchases   = 50
+)
+
+// outlook is what lies ahead of the account, with what to do about it.
+func (h *Handlers) outlook(v *visit, lots []ledger.Lot) (views.OutlookModel, error) {
+	o, err := h.Accounts.Outlook(v.Request().Context(), &v.Overview, lots)
+	if err != nil {
+		return views.OutlookModel{}, err
+	}
+	advice, err := h.advice(v, lots, 0)
+	if err != nil {
+		return views.OutlookModel{}, err
+	}
+	m := views.OutlookModel{
+		PerDay:    o.Pace.PerDay(),
+		PerHour:   o.Hour.PerHour(),
+		PaceDays:  o.Pace.Days,
+		WithToday: o.Pace.Today,
+		RunsOut:   o.RunsOut,
+		NextFirst: o.ResetFirst(),
+		Next:      present.NextGrant(h.Prices(), &v.Overview),
+	}
+	for _, l := range o.Losses {
+		m.Expiries = append(m.Expiries, views.ExpiryModel{
+			Kind:   lotKind(l.Source),
+			Amount: l.Amount,
+			At:     l.At,
+		})
+	}
+	for _, one := range advice {
+		// That tokens last until the next ones arrive is what the forecast says already.
+		if !one.Lasts {
+			m.Advice = append(m.Advice, one)
+		}
+	}
+	return m, nil
+}
+
+// advice is what to tell a creator who looks at the packs, and who may be some tokens short for
+// what they want to do.
+func (h *Handlers) advice(v *visit, lots []ledger.Lot, short tokens.Amount) ([]views.AdviceModel, error) {
+	bought, err := h.bought(v)
+	if err != nil {
+		return nil, err
+	}
+	wish := forecast.Wish{Bought: bought}
+	if short > 0 {
+		wish.Needs = v.Spendable + min(short, tokens.Max)
+	}
+	list, err := h.Accounts.Advice(v.Request().Context(), &v.Overview, lots, wish)
+	if err != nil {
+		return nil, err
+	}
+	var advice []views.AdviceModel
+	for _, one := range list {
+		advice = append(advice, views.AdviceModel{
+			Kind:       views.AdviceKind(one.Kind),
+			Next:       views.NextGrant{Amount: one.Reset.Amount, At: one.Reset.At},
+			Lasts:      one.InTime,
+			PackID:     one.Pack.ID,
+			PackName:   one.Pack.Name,
+			PackTokens: one.Pack.Tokens,
+			PackPrice:  one.Pack.Price,
+			Until:      one.Until,
+			Covers:     one.Cover,
+			PlanName:   one.Plan.Name,
+			Extra:      one.Extra,
+			Packs:      one.Packs,
+			Count:      one.Count,
+		})
+	}
+	return advice, nil
+}
+
+// bought adds up the packs that were paid for lately, in the currency of the newest.
+func (h *Handlers) bought(v *visit) (forecast.Purchases, error) {
+	list, _, err := h.Billing.List(v.Request().Context(), v.ID, "", mostPurchases)
+	var sum forecast.Purchases
+	for _, p := range list {
+		if p.Status != billing.StatusCompleted || v.now.Sub(p.CreatedAt) > recentPurchases {
+			continue
+		}
+		if sum.Count == 0 {
+			sum.Paid.Currency = p.Price.Currency
+		}
+		if p.Price.Currency == sum.Paid.Currency {
+			sum.Count++
+			sum.Tokens += p.Tokens
+			sum.Paid.Minor += p.Price.Minor
+		}
+	}
+	return sum, err
+}
+
+func lotKind(s forecast.Source) views.LotKind {
+	switch s {
+	case forecast.Plan:
+		return views.LotPlan
+	case forecast.Bought:
+		return views.LotPurchase
+	case forecast.Gift:
+	}
+	return views.LotPromo
+}

@@ -1,0 +1,82 @@
+package pages
+
+import (
+	"errors"
+	"net/http"
+
+	"pop.store/credits/internal/accounts"
+	"pop.store/credits/internal/catalog"
+	"pop.store/credits/internal/problem"
+	"pop.store/credits/internal/tokens"
+	"pop.store/credits/views"
+)
+
+func (h *Handlers) plansPage(v *visit) error {
+	m := h.plansModel(v)
+	m.Changed = v.QueryParam("changed") == "1"
+	return render(v, http.StatusOK, views.PlansPage(m))
+}
+
+func (h *Handlers) plansModel(v *visit) views.PlansModel {
+	prices := h.Prices()
+	m := views.PlansModel{
+		Chrome:    h.chrome(v, views.NavPlans),
+		Spendable: v.Spendable,
+		ResetsAt:  v.NextReset,
+		Switch:    h.DemoAccount != "",
+		Prorated:  prices.Upgrade == catalog.UpgradeProrated,
+	}
+	mine := tokens.Amount(0)
+	for _, p := range prices.Plans {
+		plan := views.PlanModel{
+			ID:      p.ID,
+			Name:    p.Name,
+			Monthly: p.Allowance,
+			Price:   p.Price,
+			URL:     p.URL,
+			Current: p.ID == v.Plan,
+			Next:    p.ID == v.NextPlan,
+		}
+		m.Plans = append(m.Plans, plan)
+		if plan.Current {
+			mine = p.Allowance
+		}
+		if plan.Next {
+			m.NextPlan = p.Name
+		}
+	}
+	for _, r := range prices.Table {
+		row := views.PlanTableRow{
+			Feature: r.Name,
+			Counts:  prices.Counts(r),
+			About:   r.About,
+		}
+		// The article counts videos at another rate than its price list: say what today's price makes of it.
+		if f, ok := prices.Feature(r.Feature); ok && f.Price != r.Rate {
+			row.TodayCount, row.TodayNoun = mine.Fits(f.Price), f.Many
+		}
+		m.Table = append(m.Table, row)
+	}
+	return m
+}
+
+// switchPlan changes the plan in the demo, where no host platform does it: a larger one at once, a
+// smaller one at the next reset, and the present one takes back what was waiting.
+func (h *Handlers) switchPlan(v *visit) error {
+	form, err := formParams(v)
+	if err != nil {
+		return err
+	}
+	plan := form.Get("plan")
+	_, _, err = h.Accounts.Put(v.Request().Context(), v.ExternalID, accounts.Put{Plan: &plan, Stay: plan == v.Plan})
+	var refused *problem.Error
+	if errors.As(err, &refused) && refused.Kind == problem.Unprocessable {
+		m := h.plansModel(v)
+		m.Problem = "There is no such plan. Nothing was changed."
+		return render(v, http.StatusUnprocessableEntity, views.PlansPage(m))
+	}
+	if err != nil {
+		return err
+	}
+	return v.Redirect(http.StatusSeeOther, "/plans?changed=1")
+}

@@ -1,0 +1,89 @@
+package pages
+
+import (
+	"net/http"
+	"time"
+
+	"pop.store/credits/handlers/web"
+	"pop.store/credits/internal/billing"
+	"pop.store/credits/internal/receipt"
+	"pop.store/credits/views"
+)
+
+func (h *Handlers) receiptPage(v *visit) error {
+	id, err := web.PurchaseID(v)
+	if err != nil {
+		return err
+	}
+	r, err := h.Billing.Receipt(v.Request().Context(), v.ID, id)
+	if err != nil {
+		return err
+	}
+	m := receipt.Model(&r, h.Prices(), h.Seller, receipt.Holder{Name: v.Name, Email: v.Email})
+	m.Chrome = h.chrome(v, views.NavCredits)
+	return render(v, http.StatusOK, views.ReceiptPage(m))
+}
+
+// purchasesPage is the tab of the history that lists purchases. What became of their tokens stands under All.
+func (h *Handlers) purchasesPage(v *visit) error {
+	from, err := web.CursorPosition(v, v.ID)
+	if err != nil {
+		return err
+	}
+	list, next, err := h.Billing.List(v.Request().Context(), v.ID, billing.Cursor(from), historyRows)
+	if err != nil {
+		return err
+	}
+	m := views.PurchasesModel{Chrome: h.chrome(v, views.NavCredits), Continued: from != nil}
+	for i := range list {
+		m.Rows = append(m.Rows, h.purchaseRow(&list[i], v.now))
+	}
+	m.NextURL = nextURL(v, web.TextCursor(v, v.ID, string(next)))
+	return render(v, http.StatusOK, views.PurchasesPage(m))
+}
+
+// purchaseRow is a line of the list.
+func (h *Handlers) purchaseRow(p *billing.Purchase, now time.Time) views.PurchaseRow {
+	row := views.PurchaseRow{
+		ID:       p.ID.String(),
+		At:       p.CreatedAt,
+		PackName: receipt.PackName(h.Prices(), p.Pack),
+		Tokens:   p.Tokens,
+		Amount:   p.Price,
+		Refunded: p.Refunded,
+		Standing: standing(p, now),
+		Receipt:  !p.CompletedAt.IsZero(),
+		Auto:     p.Auto,
+	}
+	if row.Receipt {
+		row.Amount = p.Paid
+	}
+	if p.Payable(now) {
+		row.PayURL = p.CheckoutURL
+	}
+	return row
+}
+
+func standing(p *billing.Purchase, now time.Time) views.PurchaseStanding {
+	switch {
+	case p.Status == billing.StatusFailed && p.Failure == billing.FailureDeclined:
+		return views.StandingDeclined
+	case p.Status == billing.StatusFailed && p.Failure == billing.FailureConfirm:
+		return views.StandingConfirm
+	case p.Lapsed(now):
+		return views.StandingClosed
+	case p.Auto && p.Status == billing.StatusPending: // nobody has to do anything
+		return views.StandingComing
+	}
+	return standings[p.Status]
+}
+
+var standings = map[billing.Status]views.PurchaseStanding{
+	billing.StatusPending:    views.StandingUnpaid,
+	billing.StatusProcessing: views.StandingComing,
+	billing.StatusCompleted:  views.StandingPaid,
+	billing.StatusFailed:     views.StandingFailed,
+	billing.StatusExpired:    views.StandingClosed,
+	billing.StatusRefunded:   views.StandingRefunded,
+	billing.StatusDisputed:   views.StandingDisputed,
+}

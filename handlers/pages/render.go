@@ -1,0 +1,98 @@
+package pages
+
+import (
+	"bytes"
+	"compress/gzip"
+	"mime"
+	"net/http"
+	"strconv"
+	"strings"
+	"sync"
+
+	"github.com/a-h/templ"
+	"github.com/labstack/echo/v4"
+
+	"pop.store/credits/views"
+)
+
+// shownHeader is how the script of a live page says which parts it shows, in which version.
+const shownHeader = "Credits-Shown"
+
+// render makes the whole page before it sends a byte, so that a failure half-way becomes an error
+// page and not half a page. A live page that says which parts it shows is sent those that have
+// changed; 204 when none has.
+func render(c echo.Context, status int, component templ.Component) error {
+	ctx := c.Request().Context()
+	var page bytes.Buffer
+	shown := c.Request().Header.Get(shownHeader)
+	if shown == "" || status != http.StatusOK {
+		if err := component.Render(ctx, &page); err != nil {
+			return err
+		}
+		return sendHTML(c, status, page.Bytes())
+	}
+	parts := views.ShownParts(shown)
+	if err := component.Render(views.WithParts(ctx, parts), &page); err != nil {
+		return err
+	}
+	if len(parts.Changed()) == 0 {
+		return c.NoContent(http.StatusNoContent)
+	}
+	return sendHTML(c, status, parts.Changed())
+}
+
+// Below smallest, compression gains nothing.
+const smallest = 500 // bytes
+
+func sendHTML(c echo.Context, status int, html []byte) error {
+	h := c.Response().Header()
+	h.Add("Vary", "Accept-Encoding, Sec-Fetch-Site")
+	if len(html) < smallest || !mayCompress(c.Request()) {
+		return c.HTMLBlob(status, html)
+	}
+	zipped, err := compressed(html)
+	if err != nil {
+		return err
+	}
+	h.Set("Content-Encoding", "gzip")
+	h.Set("Content-Length", strconv.Itoa(len(zipped)))
+	return c.HTMLBlob(status, zipped)
+}
+
+// mayCompress says whether an answer may be compressed. The length of a compressed body tells
+// whether a text of the request, such as what an address searches for, stands elsewhere in it as
+// well (BREACH). So nothing is compressed that another site has asked for in the visitor's name,
+// and nothing whose origin the browser does not tell.
+func mayCompress(r *http.Request) bool {
+	site := r.Header.Get("Sec-Fetch-Site")
+	return (site == "same-origin" || site == "none") && acceptsGzip(r.Header.Values("Accept-Encoding"))
+}
+
+// acceptsGzip reads Accept-Encoding: gzip is named, and not with a weight of zero.
+func acceptsGzip(values []string) bool {
+	for item := range strings.SplitSeq(strings.Join(values, ","), ",") {
+		coding, params, err := mime.ParseMediaType(strings.TrimSpace(item))
+		if err != nil || coding != "gzip" {
+			continue
+		}
+		weight, err := strconv.ParseFloat(params["q"], 64)
+		return params["q"] == "" || (err == nil && weight > 0)
+	}
+	return false
+}
+
+var zippers = sync.Pool{New: func() any { return gzip.NewWriter(nil) }}
+
+func compressed(body []byte) ([]byte, error) {
+	var out bytes.Buffer
+	w := zippers.Get().(*gzip.Writer)
+	defer zippers.Put(w)
+	w.Reset(&out)
+	if _, err := w.Write(body); err != nil {
+		return nil, err
+	}
+	if err := w.Close(); err != nil {
+		return nil, err
+	}
+	return out.Bytes(), nil
+}

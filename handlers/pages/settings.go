@@ -1,0 +1,248 @@
+package pages
+
+import (
+	"fmt"
+	"net/http"
+	"regexp"
+	"strconv"
+	"strings"
+
+	"pop.store/credits/handlers/web"
+	"pop.store/credits/internal/billing"
+	"pop.store/credits/internal/catalog"
+	"pop.store/credits/internal/money"
+	"pop.store/credits/internal/tokens"
+	"pop.store/credits/internal/topup"
+	"pop.store/credits/views"
+)
+
+func (h *Handlers) settingsPage(v *visit) error {
+	m, err := h.settingsModel(v)
+	if err != nil {
+		return err
+	}
+	m.Saved = v.QueryParam("saved") == "1"
+	return render(v, http.StatusOK, views.SettingsPage(m))
+}
+
+func (h *Handlers) settingsModel(v *visit) (views.SettingsModel, error) {
+	m := views.SettingsModel{Chrome: h.chrome(v, views.NavSettings)}
+	var err error
+	m.TopUp, err = h.topUpModel(v)
+	m.Chrome.TopUp = nil // its own section says it
+	return m, err
+}
+
+func (h *Handlers) topUpModel(v *visit) (views.TopUpModel, error) {
+	o, err := h.TopUp.Overview(v.Request().Context(), &v.Account)
+	if err != nil {
+		return views.TopUpModel{}, err
+	}
+	prices := h.Prices()
+	m := views.TopUpModel{
+		Available: h.Billing.Available() && len(prices.Packs) > 0,
+		On:        o.On,
+		Kept:      o.Kept.Any,
+		Card:      o.Kept.Card,
+		Wait:      string(o.Wait),
+		Threshold: o.Threshold,
+		Spendable: v.Spendable,
+		Form:      topUpForm(v, prices, &o),
+		Currency:  oneCurrency(prices.Packs),
+	}
+	for _, p := range prices.Packs {
+		m.Packs = append(m.Packs, views.Option{
+			Value: packValue(p),
+			Label: p.Name + ", " + views.Tokens(p.Tokens) + ", " + p.Price.String(),
+		})
+	}
+	if o.Set {
+		m.Times, m.MostTimes, m.Spent, m.Limit = o.Times, o.Settings.Times, o.Spent, o.Limit
+	}
+	if o.Stopped.Why != "" {
+		m.Stopped = &views.TopUpNotice{Why: views.TopUpStop(o.Stopped.Why), At: o.Stopped.At}
+	}
+	if p := o.Last; p != nil {
+		m.Last = &views.TopUpAttempt{
+			At:      p.CreatedAt,
+			State:   string(p.Status),
+			Failure: string(p.Failure),
+			Tokens:  p.Tokens,
+			Price:   p.Price,
+			Href:    "/credits/purchases/" + p.ID.String(),
+		}
+	}
+	return m, nil
+}
+
+// suggestedTimes is how often a month is suggested to who has set nothing yet.
+const suggestedTimes = 3
+
+// topUpForm is what is set, or a suggestion to begin with.
+func topUpForm(v *visit, prices *catalog.Catalog, o *topup.Overview) views.TopUpForm {
+	pack, sold := prices.Pack(o.Agreed.Pack)
+	if o.Set {
+		f := views.TopUpForm{
+			Threshold: o.Threshold.String(),
+			Times:     strconv.Itoa(o.Settings.Times),
+			Limit:     o.Limit.Decimal(),
+		}
+		if sold {
+			f.Pack = packValue(pack)
+		}
+		return f
+	}
+	for i, p := range prices.Packs {
+		if i == 0 || p.Popular {
+			pack = p
+		}
+	}
+	limit := money.Amount{Minor: suggestedTimes * pack.Price.Minor, Currency: pack.Price.Currency}
+	f := views.TopUpForm{
+		Pack:  packValue(pack),
+		Times: strconv.Itoa(suggestedTimes),
+		Limit: limit.Decimal(),
+	}
+	if v.Threshold > 0 && v.Threshold < pack.Tokens {
+		f.Threshold = v.Threshold.String()
+	}
+	return f
+}
+
+// oneCurrency is the currency that all packs are sold in; empty when there are several.
+func oneCurrency(packs []catalog.Pack) string {
+	for _, p := range packs {
+		if p.Price.Currency != packs[0].Price.Currency {
+			return ""
+		}
+	}
+	if len(packs) == 0 {
+		return ""
+	}
+	return packs[0].Price.Currency
+}
+
+// packValue is a pack as a form names it, with what is shown of it: what its creator agrees to. An
+// id may have colons, so it comes last.
+func packValue(p catalog.Pack) string {
+	return fmt.Sprintf("%d:%s:%s:%d:%s", p.Price.Minor, p.Price.Currency, p.Tokens, p.ExpiresDays, p.ID)
+}
+
+// packOf reads what packValue wrote. What cannot be read is no pack.
+func packOf(value string) billing.Terms {
+	parts := strings.SplitN(value, ":", 5)
+	if len(parts) != 5 {
+		return billing.Terms{}
+	}
+	minor, badPrice := strconv.ParseInt(parts[0], 10, 64)
+	amount, badTokens := tokens.Parse(parts[2])
+	days, badDays := strconv.Atoi(parts[3])
+	if badPrice != nil || badTokens != nil || badDays != nil {
+		return billing.Terms{}
+	}
+	return billing.Terms{
+		Pack:        parts[4],
+		Tokens:      amount,
+		Price:       money.Amount{Minor: minor, Currency: parts[1]},
+		ExpiresDays: days,
+	}
+}
+
+// saveTopUp turns auto top-up on, as it is set.
+func (h *Handlers) saveTopUp(v *visit) error {
+	form, err := completeForm(v, "threshold", "pack", "times", "limit")
+	if err != nil {
+		return err
+	}
+	typed := views.TopUpForm{
+		Threshold: form.Get("threshold"),
+		Pack:      form.Get("pack"),
+		Times:     form.Get("times"),
+		Limit:     form.Get("limit"),
+		Problems:  map[string]string{},
+	}
+	p := readTopUp(typed)
+	for _, wrong := range h.TopUp.Check(p) {
+		if typed.Problems[wrong.Field] == "" {
+			typed.Problems[wrong.Field] = wrong.Message
+		}
+	}
+	if len(typed.Problems) > 0 {
+		return h.settingsAgain(v, typed)
+	}
+	if err := h.TopUp.Save(v.Request().Context(), v.ID, p); err != nil {
+		return err
+	}
+	return v.Redirect(http.StatusSeeOther, "/settings?saved=1")
+}
+
+// readTopUp reads what was typed; what is wrong with the writing goes into its problems.
+func readTopUp(typed views.TopUpForm) topup.SaveParams {
+	var p topup.SaveParams
+	p.Agreed = packOf(typed.Pack)
+	if strings.TrimSpace(typed.Threshold) == "" {
+		typed.Problems["threshold"] = "Type a number of tokens, such as 20 or 42.5."
+	} else {
+		p.Threshold = *typedAmount(typed.Threshold, "threshold", typed.Problems)
+	}
+	var err error
+	if p.Times, err = strconv.Atoi(strings.TrimSpace(typed.Times)); err != nil {
+		typed.Problems["times"] = "Choose a number from 1 to " + strconv.Itoa(topup.MostTimes) + "."
+	}
+	if p.Limit, err = typedMoney(typed.Limit, p.Agreed.Price); err != nil {
+		typed.Problems["limit"] = "Type an amount of money, such as 100 or 117.50."
+	}
+	return p
+}
+
+// grouped is a number with commas between its thousands. Any other comma may be a decimal one,
+// which must not be dropped: "117,50" is no 11,750.
+var grouped = regexp.MustCompile(`^[0-9]{1,3}(,[0-9]{3})+(\.[0-9]+)?$`)
+
+// typedMoney reads money as it is typed, with the sign that prices have or without.
+func typedMoney(text string, price money.Amount) (money.Amount, error) {
+	sign := strings.TrimRight(money.Amount{Currency: price.Currency}.String(), "0.")
+	text = strings.TrimSpace(strings.TrimPrefix(strings.TrimSpace(text), strings.TrimSpace(sign)))
+	if grouped.MatchString(text) {
+		text = strings.ReplaceAll(text, ",", "")
+	}
+	return money.Parse(text, price.Currency)
+}
+
+// settingsAgain answers a form with the page, what was typed and what is wrong with it.
+func (h *Handlers) settingsAgain(v *visit, typed views.TopUpForm) error {
+	m, err := h.settingsModel(v)
+	if err != nil {
+		return err
+	}
+	m.TopUp.Form = typed
+	return render(v, http.StatusUnprocessableEntity, views.SettingsPage(m))
+}
+
+// turnTopUpOff turns auto top-up off, or leaves it off.
+func (h *Handlers) turnTopUpOff(v *visit) error {
+	if err := h.TopUp.TurnOff(v.Request().Context(), v.ID); err != nil {
+		return err
+	}
+	return v.Redirect(http.StatusSeeOther, "/settings?saved=1")
+}
+
+// forgetCard keeps no card any more.
+func (h *Handlers) forgetCard(v *visit) error {
+	if err := h.Billing.Forget(v.Request().Context(), v.ID); err != nil {
+		return err
+	}
+	return v.Redirect(http.StatusSeeOther, "/settings?saved=1")
+}
+
+// topUpStopped is the notice that auto top-up was stopped. A page goes without it when it cannot be read.
+func (h *Handlers) topUpStopped(v *visit) *views.TopUpNotice {
+	stopped, is, err := h.TopUp.Stopped(v.Request().Context(), v.ID)
+	if err != nil {
+		h.Log.Warn("auto top-up cannot be read", "request_id", web.RequestID(v), "error", err)
+	}
+	if err != nil || !is {
+		return nil
+	}
+	return &views.TopUpNotice{Why: views.TopUpStop(stopped.Why), At: stopped.At}
+}

@@ -1,0 +1,220 @@
+package pages
+
+import (
+	"errors"
+	"net/http"
+	"net/url"
+	"strings"
+	"time"
+
+	"github.com/google/uuid"
+
+	"pop.store/credits/handlers/web"
+	"pop.store/credits/internal/demo"
+	"pop.store/credits/internal/ledger"
+	"pop.store/credits/internal/problem"
+	"pop.store/credits/internal/tokens"
+	"pop.store/credits/views"
+)
+
+// Bounds on the text of a tool's form: in characters, and in what they become in an address, which
+// has to fit into one that leads back from paying.
+const (
+	maxToolText    = 100
+	maxToolAddress = 360
+)
+
+// toolForm is what somebody wants of a tool.
+type toolForm struct {
+	tool, text string
+	fail       bool
+}
+
+func (h *Handlers) toolsPage(v *visit) error {
+	asked := toolForm{
+		tool: v.QueryParam("tool"),
+		text: v.QueryParam("text"),
+		fail: v.QueryParam("fail") == "1",
+	}
+	if textProblem(asked.text) != "" {
+		asked.text = "" // as if the address said nothing
+	}
+	m, err := h.toolsModel(v, asked)
+	if err != nil {
+		return err
+	}
+	return render(v, http.StatusOK, views.ToolsPage(m))
+}
+
+// toolsModel is the price list with what each tool leaves, and the form of the one that was asked for.
+func (h *Handlers) toolsModel(v *visit, asked toolForm) (views.ToolsModel, error) {
+	available, behind, err := h.availableToTools(v)
+	if err != nil {
+		return views.ToolsModel{}, err
+	}
+	m := views.ToolsModel{
+		Chrome:    h.chrome(v, views.NavTools),
+		Available: available,
+		Kept:      v.Spendable - available,
+		Held:      v.Held,
+		Runs:      h.Jobs != nil,
+		Text:      asked.text,
+		Fail:      asked.fail,
+		Key:       uuid.NewString(),
+		Job:       h.jobModel(v),
+	}
+	for _, f := range h.Prices().Features {
+		if f.Agent || f.Price == 0 {
+			continue
+		}
+		t := views.ToolModel{
+			ID:    f.ID,
+			Name:  f.Name,
+			One:   f.One,
+			Price: f.Price,
+			Left:  m.Available - f.Price,
+		}
+		if t.Left < 0 {
+			t.Short, t.Left = behind-t.Left, 0
+		}
+		if f.ID == asked.tool && m.Runs {
+			t.BuyURL = web.BuyURL(t.Short, toolURL(asked))
+			chosen := t
+			m.Chosen, m.Draft = &chosen, v.ExternalID+":"+f.ID
+		}
+		m.Tools = append(m.Tools, t)
+	}
+	return m, nil
+}
+
+// availableToTools is what the creator's own tools may spend: what is kept for agents is not
+// theirs. behind is how much more is kept for agents than there is: tokens that come fill that
+// first.
+func (h *Handlers) availableToTools(v *visit) (available, behind tokens.Amount, err error) {
+	if v.Reserved == 0 {
+		return v.Spendable, 0, nil
+	}
+	for _, f := range h.Prices().Features {
+		if f.Agent || f.Price == 0 {
+			continue
+		}
+		q, err := h.Ledger.Quote(v.Request().Context(), v.ID, ledger.Charge{Feature: f.ID})
+		if !q.Affordable {
+			behind = q.Shortfall - (q.Amount - q.Spendable)
+		}
+		return min(q.Spendable, v.Spendable), behind, err
+	}
+	return v.Spendable, 0, nil
+}
+
+// toolURL leads back to a tool, with what was typed.
+func toolURL(f toolForm) string {
+	query := url.Values{"tool": {f.tool}}
+	if f.text != "" {
+		query.Set("text", f.text)
+	}
+	if f.fail {
+		query.Set("fail", "1")
+	}
+	return "/tools?" + query.Encode()
+}
+
+// runTool begins a sample job. What lacks tokens did not run, and the form comes back with what was typed.
+func (h *Handlers) runTool(v *visit) error {
+	form, err := formParams(v)
+	if err != nil {
+		return err
+	}
+	asked := toolForm{form.Get("tool"), strings.TrimSpace(form.Get("text")), form.Get("fail") == "1"}
+	key := form.Get("key")
+	if !web.ValidKey(key) {
+		return web.ErrInvalidKey
+	}
+	if wrong := textProblem(asked.text); wrong != "" {
+		return h.toolsAgain(v, http.StatusUnprocessableEntity, asked, func(m *views.ToolsModel) { m.Problem = wrong })
+	}
+	if f, ok := h.Prices().Feature(asked.tool); !ok || f.Agent || f.Price == 0 {
+		return problem.New(problem.NotFound, "tool_not_found", "There is no such tool.")
+	}
+	err = h.Jobs.Start(v.Request().Context(), v.ID, key, demo.Work{
+		Feature: asked.tool,
+		Text:    asked.text,
+		Fails:   asked.fail,
+	})
+	var refused *problem.Error
+	if errors.As(err, &refused) && refused.Kind == problem.Insufficient {
+		return h.toolsAgain(v, http.StatusPaymentRequired, asked, func(m *views.ToolsModel) { m.Declined = true })
+	}
+	if err != nil {
+		return err
+	}
+	return v.Redirect(http.StatusSeeOther, "/tools#job")
+}
+
+// toolsAgain answers a form with the page as it is now.
+func (h *Handlers) toolsAgain(v *visit, status int, asked toolForm, set func(*views.ToolsModel)) error {
+	overview, err := h.Accounts.Overview(v.Request().Context(), v.ID)
+	if err != nil {
+		return err
+	}
+	v.Overview = overview
+	m, err := h.toolsModel(v, asked)
+	if err != nil {
+		return err
+	}
+	if set(&m); m.Chosen != nil && m.Chosen.Short == 0 {
+		m.Declined = false // tokens have come since
+	}
+	return render(v, status, views.ToolsPage(m))
+}
+
+// textProblem says what is wrong with a text, empty for nothing.
+func textProblem(text string) string {
+	switch {
+	case text == "":
+		return "Type what it should be about."
+	case !web.IsText(text) || strings.ContainsFunc(text, func(r rune) bool { return r < ' ' || r == 0x7f || r == '\\' }):
+		return "Use plain text, on one line and without backslashes."
+	case len([]rune(text)) > maxToolText || len(url.QueryEscape(url.QueryEscape(text))) > maxToolAddress:
+		return "That is too long for a sample. Use fewer words."
+	}
+	return ""
+}
+
+// toolJob answers the poll of a sample job; when it is over, the badge is told to look at once.
+func (h *Handlers) toolJob(v *visit) error {
+	m := h.jobModel(v)
+	if m != nil && m.Every == 0 {
+		v.Response().Header().Set("HX-Trigger", "credits-changed")
+	}
+	return render(v, http.StatusOK, views.JobPanel(m))
+}
+
+const (
+	jobPoll  = time.Second
+	jobShown = 10 * time.Minute // how long a job that is over is still shown
+)
+
+func (h *Handlers) jobModel(v *visit) *views.JobModel {
+	if h.Jobs == nil {
+		return nil
+	}
+	job, ok := h.Jobs.Newest(v.Request().Context(), v.ID)
+	if !ok || v.now.Sub(job.EndsAt) > jobShown {
+		return nil
+	}
+	m := &views.JobModel{
+		ToolName: job.Feature,
+		Text:     job.Text,
+		Amount:   job.Amount,
+		State:    views.JobState(job.State),
+		Percent:  job.Percent(v.now),
+	}
+	if f, ok := h.Prices().Feature(job.Feature); ok {
+		m.ToolName, m.Amount = f.Name, f.Price
+	}
+	if job.State == demo.JobRunning {
+		m.Every = jobPoll
+	}
+	return m
+}

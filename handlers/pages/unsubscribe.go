@@ -1,0 +1,50 @@
+package pages
+
+import (
+	"net/http"
+	"strings"
+
+	"github.com/labstack/echo/v4"
+
+	"pop.store/credits/views"
+)
+
+// unsubscribePage asks. It changes nothing: mail programs open links by themselves.
+func (h *Handlers) unsubscribePage(c echo.Context) error {
+	on, err := h.Mail.Subscribed(c.Request().Context(), c.Param("token"))
+	if err != nil {
+		return err
+	}
+	return render(c, http.StatusOK, views.UnsubscribePage(views.UnsubscribeModel{
+		Chrome: h.plainChrome(),
+		URL:    strings.TrimSuffix(c.Request().URL.Path, "/undo"),
+		Done:   !on,
+	}))
+}
+
+// unsubscribe takes the page's form and the one click of a mail program (RFC 8058), which has no
+// cookie, comes from anywhere, and follows no redirect. The token alone says whom it is about and
+// that it may, so the body is not read.
+func (h *Handlers) unsubscribe(c echo.Context) error {
+	if err := h.Mail.Unsubscribe(c.Request().Context(), c.Param("token")); err != nil {
+		return err
+	}
+	return render(c, http.StatusOK, views.UnsubscribePage(views.UnsubscribeModel{
+		Chrome: h.plainChrome(),
+		URL:    c.Request().URL.Path,
+		Done:   true,
+	}))
+}
+
+// resubscribe takes that back.
+func (h *Handlers) resubscribe(c echo.Context) error {
+	if err := h.Mail.Resubscribe(c.Request().Context(), c.Param("token")); err != nil {
+		return err
+	}
+	path := strings.TrimSuffix(c.Request().URL.Path, "/undo")
+	return render(c, http.StatusOK, views.UnsubscribePage(views.UnsubscribeModel{
+		Chrome: h.plainChrome(),
+		URL:    path,
+		Undone: true,
+	}))
+}
