@@ -399,6 +399,7 @@ type PutAgent struct {
 	Reserve *tokens.Amount
 }
 
+// Needs is part of Operation.
 func (p *PutAgent) Needs(*catalog.Catalog) Needs {
 	return Needs{
 		Complete:    true,
@@ -466,6 +467,7 @@ type SwitchAgent struct {
 	On bool
 }
 
+// Needs is part of Operation.
 func (p *SwitchAgent) Needs(*catalog.Catalog) Needs { return Needs{Complete: true, BypassCache: true} }
 
 // decide ends the creator's pause, or any other one, for as long as the agent can work: what lacks

@@ -21,6 +21,7 @@ type Capture struct {
 	Metadata  map[string]string
 }
 
+// Needs is part of Operation.
 func (c *Capture) Needs(*catalog.Catalog) Needs { return Needs{Complete: true, RefersTo: c.Hold} }
 
 func (c *Capture) decide(s *State, now time.Time, _ *catalog.Catalog) (Outcome, error) {

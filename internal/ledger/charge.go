@@ -25,6 +25,7 @@ type Charge struct {
 
 func (c *Charge) keepsAgentOn() bool { return c.KeepAgentOn }
 
+// Needs is part of Operation.
 func (c *Charge) Needs(prices *catalog.Catalog) Needs {
 	n := Needs{Agent: c.Agent}
 	if price, err := prices.Price(c.Feature, c.Quantity, c.Amount); err == nil {

@@ -22,7 +22,7 @@ const (
 // causeKey is where a note's metadata hold the cause.
 const causeKey = "cause"
 
-// revoke takes the tokens of a purchase back, because its money went back: up to a total, so that
+// Revoke takes the tokens of a purchase back, because its money went back: up to a total, so that
 // telling it twice takes them once. It touches only the tokens of that purchase: those that are
 // there are taken first, then those count that expired unused, and what was spent or is held is
 // owed.
@@ -33,6 +33,7 @@ type Revoke struct {
 	Reason string
 }
 
+// Needs is part of Operation.
 func (r *Revoke) Needs(*catalog.Catalog) Needs { return Needs{Complete: true, RefersTo: r.Lot} }
 
 func (r *Revoke) decide(s *State, now time.Time, _ *catalog.Catalog) (Outcome, error) {
@@ -122,12 +123,13 @@ func (s *State) payOwed(l *lot, now time.Time) {
 	}
 }
 
-// freeze stops a purchase's tokens from being spent while its payment is disputed, or thaws them.
+// Freeze stops a purchase's tokens from being spent while its payment is disputed, or thaws them.
 type Freeze struct {
 	Lot    int64
 	Frozen bool
 }
 
+// Needs is part of Operation.
 func (f *Freeze) Needs(*catalog.Catalog) Needs { return Needs{Complete: true, RefersTo: f.Lot} }
 
 func (f *Freeze) decide(s *State, _ time.Time, _ *catalog.Catalog) (Outcome, error) {

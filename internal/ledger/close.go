@@ -6,9 +6,10 @@ import (
 	"pop.store/credits/internal/catalog"
 )
 
-// closing is the operation of Ledger.CloseAccount.
+// CloseAccount is the operation that closes an account for good.
 type CloseAccount struct{}
 
+// Needs is part of Operation.
 func (CloseAccount) Needs(*catalog.Catalog) Needs {
 	return Needs{
 		Complete:    true,

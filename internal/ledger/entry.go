@@ -64,6 +64,7 @@ func (n Note) or(other Note) Note {
 	return n
 }
 
+// Empty says whether there is no text at all.
 func (n Note) Empty() bool { return n.Reason == "" && len(n.Metadata) == 0 }
 
 // idEncoding keeps ids lower-case, sortable by seq within an account, and free of punctuation.
@@ -74,10 +75,10 @@ const (
 	idAccount = 8 // bytes of the account in an id: enough to tell accounts apart, and that an id belongs to another one
 )
 
-// balance is what there is after the entry.
+// Balance is what there is after the entry.
 func (e *Entry) Balance() Balance { return Balance{e.SpendableAfter, e.HeldAfter, e.BalanceAfter} }
 
-// moved is what the parts of an entry add up to: the amount, or for a hold and its release what is held.
+// Moved is what the parts of an entry add up to: the amount, or for a hold and its release what is held.
 func (e *Entry) Moved() tokens.Amount {
 	if e.Kind == KindHold || e.Kind == KindRelease {
 		return e.HeldDelta

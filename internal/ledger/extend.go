@@ -22,7 +22,7 @@ type Extension struct {
 	Replayed  bool      // an earlier request with the same key made it
 }
 
-// extension is an Extension on its way to the books, with the key under which a replay finds it.
+// ExtensionRow is an Extension on its way to the books, with the key under which a replay finds it.
 type ExtensionRow struct {
 	Hold          int64
 	At, ExpiresAt time.Time
@@ -30,6 +30,7 @@ type ExtensionRow struct {
 	Fingerprint   Fingerprint
 }
 
+// Needs is part of Operation.
 func (x *Extend) Needs(*catalog.Catalog) Needs { return Needs{Complete: true, RefersTo: x.Hold} }
 
 func (x *Extend) decide(s *State, now time.Time, _ *catalog.Catalog) (Outcome, error) {

@@ -28,9 +28,10 @@ func optional[N ~int64](f *fingerprinter, n *N) {
 	f.number(int64(*n))
 }
 
-// fingerprint tells a mistake from a retry, within one account and key, so it is short on purpose.
+// Fingerprint tells a mistake from a retry, within one account and key, so it is short on purpose.
 type Fingerprint [16]byte
 
+// AppendTo appends the fingerprint as it is stored.
 func (f *Fingerprint) AppendTo(b []byte) []byte { return append(b, f[:]...) }
 
 func (f *fingerprinter) sum() Fingerprint {
@@ -38,6 +39,7 @@ func (f *fingerprinter) sum() Fingerprint {
 	return Fingerprint(sum[:16])
 }
 
+// Fingerprint tells the request from another one with the same key.
 func (c *Charge) Fingerprint() Fingerprint {
 	f := make(fingerprinter, 0, 128)
 	f.text("charge")
@@ -57,6 +59,7 @@ func (c *Charge) Fingerprint() Fingerprint {
 	return f.sum()
 }
 
+// Fingerprint tells the request from another one with the same key.
 func (g *Grant) Fingerprint() Fingerprint {
 	f := make(fingerprinter, 0, 128)
 	f.text("grant")
@@ -69,6 +72,7 @@ func (g *Grant) Fingerprint() Fingerprint {
 	return f.sum()
 }
 
+// Fingerprint tells the request from another one with the same key.
 func (t *TakeBack) Fingerprint() Fingerprint {
 	f := make(fingerprinter, 0, 64)
 	f.text("take back")
@@ -86,6 +90,7 @@ func presence(b bool) int {
 	return 0
 }
 
+// Fingerprint tells the request from another one with the same key.
 func (h *Hold) Fingerprint() Fingerprint {
 	f := make(fingerprinter, 0, 128)
 	f.text("hold")
@@ -102,6 +107,7 @@ func (h *Hold) Fingerprint() Fingerprint {
 	return f.sum()
 }
 
+// Fingerprint tells the request from another one with the same key.
 func (c *Capture) Fingerprint() Fingerprint {
 	f := make(fingerprinter, 0, 32)
 	f.text("capture")
@@ -111,6 +117,7 @@ func (c *Capture) Fingerprint() Fingerprint {
 	return f.sum()
 }
 
+// Fingerprint tells the request from another one with the same key.
 func (r *Release) Fingerprint() Fingerprint {
 	f := make(fingerprinter, 0, 32)
 	f.text("release")
@@ -119,6 +126,7 @@ func (r *Release) Fingerprint() Fingerprint {
 	return f.sum()
 }
 
+// Fingerprint tells the request from another one with the same key.
 func (r *Refund) Fingerprint() Fingerprint {
 	f := make(fingerprinter, 0, 64)
 	f.text("refund")
@@ -129,6 +137,7 @@ func (r *Refund) Fingerprint() Fingerprint {
 	return f.sum()
 }
 
+// Fingerprint tells the request from another one with the same key.
 func (x *Extend) Fingerprint() Fingerprint {
 	f := make(fingerprinter, 0, 32)
 	f.text("extend")

@@ -26,6 +26,7 @@ const maxOpenLots = 1_000
 
 const ScopePurchase = "purchase"
 
+// Needs is part of Operation.
 func (g *Grant) Needs(*catalog.Catalog) Needs {
 	n := Needs{Complete: true, BypassCache: true} // rare, and a refusal must be about what is there now
 	if g.Kind == LotPurchase {

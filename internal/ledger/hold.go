@@ -36,6 +36,7 @@ type Hold struct {
 
 func (h *Hold) keepsAgentOn() bool { return h.KeepAgentOn }
 
+// Needs is part of Operation.
 func (h *Hold) Needs(*catalog.Catalog) Needs { return Needs{Complete: true, Agent: h.Agent} }
 
 func (h *Hold) decide(s *State, now time.Time, prices *catalog.Catalog) (Outcome, error) {
@@ -119,6 +120,7 @@ type Release struct {
 	Metadata  map[string]string
 }
 
+// Needs is part of Operation.
 func (r *Release) Needs(*catalog.Catalog) Needs { return Needs{Complete: true, RefersTo: r.Hold} }
 
 func (r *Release) decide(s *State, now time.Time, _ *catalog.Catalog) (Outcome, error) {

@@ -80,6 +80,7 @@ type SetThreshold struct {
 	Amount *tokens.Amount // nil: the catalog's part of the plan's allowance
 }
 
+// Needs is part of Operation.
 func (p *SetThreshold) Needs(*catalog.Catalog) Needs { return Needs{BypassCache: true} }
 
 func (p *SetThreshold) decide(s *State, _ time.Time, _ *catalog.Catalog) (Outcome, error) {

@@ -208,7 +208,7 @@ func (s *State) follow(before arrivals, now time.Time, prices *catalog.Catalog) 
 	s.takeLevel(now, prices)
 }
 
-// later is the later of two instants: an account's time never runs backwards, even when two
+// Later is the later of two instants: an account's time never runs backwards, even when two
 // servers' clocks disagree.
 func Later(a, b time.Time) time.Time {
 	if a.Before(b) {
@@ -217,9 +217,10 @@ func Later(a, b time.Time) time.Time {
 	return a
 }
 
-// settling is the operation that does nothing but what is due.
+// Settle is the operation that does only what is due.
 type Settle struct{}
 
+// Needs is part of Operation.
 func (Settle) Needs(*catalog.Catalog) Needs {
 	return Needs{
 		Complete:    true,

@@ -20,6 +20,7 @@ type Refund struct {
 	Metadata  map[string]string
 }
 
+// Needs is part of Operation.
 func (r *Refund) Needs(*catalog.Catalog) Needs { return Needs{Complete: true, RefersTo: r.Entry} }
 
 func (r *Refund) decide(s *State, now time.Time, prices *catalog.Catalog) (Outcome, error) {
@@ -116,7 +117,7 @@ func portion(paid []Part, offset, amount tokens.Amount) []Part {
 	return parts
 }
 
-// reversal is how much of a charge was refunded, or of a purchase taken back.
+// Reversal is how much of a charge was refunded, or of a purchase taken back.
 type Reversal struct {
 	Amount tokens.Amount
 	Lapsed tokens.Amount // of a purchase: what had expired unused, which nobody owes

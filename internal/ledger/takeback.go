@@ -18,6 +18,7 @@ type TakeBack struct {
 	Metadata  map[string]string
 }
 
+// Needs is part of Operation.
 func (t *TakeBack) Needs(*catalog.Catalog) Needs { return Needs{Complete: true, BypassCache: true} }
 
 // decide writes an entry of kind grant with a negative amount: the contra account is the one that

@@ -10,7 +10,7 @@ import (
 	"pop.store/credits/internal/tokens"
 )
 
-// today is the present day's part of the usage rollup, which the account's row carries: a charge
+// Today is the present day's part of the usage rollup, which the account's row carries: a charge
 // updates it for the price of the row that it updates anyway. When the day is over, or there are
 // too many lines, it moves to usage_days.
 type Today struct {
@@ -33,7 +33,7 @@ type UsageLine struct {
 // net is what the work cost in the end.
 func (l *UsageLine) net() tokens.Amount { return l.Amount - l.Returned }
 
-// dayUsage is a line of a day that goes to usage_days.
+// DayUsage is a line of a day that goes to usage_days.
 type DayUsage struct {
 	Day time.Time
 	UsageLine
@@ -42,7 +42,7 @@ type DayUsage struct {
 // maxTodayLines bounds what each update of the account's row carries along.
 const maxTodayLines = 24
 
-// dayIn is the calendar date of an instant in a zone, as midnight UTC of that date.
+// DayIn is the calendar date of an instant in a zone, as midnight UTC of that date.
 func DayIn(at time.Time, zone *time.Location) time.Time {
 	return clock.Date(at, zone)
 }
@@ -124,7 +124,7 @@ func (t *Today) line(feature, agent string) *UsageLine {
 	return &t.Lines[len(t.Lines)-1]
 }
 
-// encode appends the lines for the account's row. What was returned of a line follows as a second
+// AppendTo appends the lines for the account's row. What was returned of a line follows as a second
 // line of the same feature and agent, below zero and without quantity and count: a server of the
 // version before, which has one line each, adds both up.
 func (t *Today) AppendTo(b []byte) []byte {
@@ -154,7 +154,7 @@ func (t *Today) AppendTo(b []byte) []byte {
 
 var errTodayUsage = errors.New("ledger: the account's usage of today cannot be read")
 
-// DecodeToday reads what encode wrote.
+// DecodeToday reads what AppendTo wrote.
 func DecodeToday(b []byte) ([]UsageLine, error) {
 	var lines []UsageLine
 	r := todayReader{b: b}

@@ -48,6 +48,7 @@ type Balance struct {
 	Spendable, Held, Total tokens.Amount
 }
 
+// Usages lists the lines as usage of the day.
 func (t *Today) Usages() []Usage {
 	list := make([]Usage, len(t.Lines))
 	for i, l := range t.Lines {

@@ -36,7 +36,7 @@ type Options struct {
 	Log    *slog.Logger
 }
 
-// Ledger answers requests about accounts. It is safe for concurrent use.
+// Engine answers requests about accounts. It is safe for concurrent use.
 type Engine struct {
 	pool   *pgxpool.Pool
 	store  Store

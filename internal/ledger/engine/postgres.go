@@ -17,10 +17,13 @@ type pgStore struct {
 	lanes   laneDB
 }
 
+// Session is part of Store.
 func (s *pgStore) Session() Session { return &pgSession{db: s.lanes} }
 
+// Close is part of Store.
 func (s *pgStore) Close() { s.lanes.Close() }
 
+// Locked is part of Store.
 func (s *pgStore) Locked(ctx context.Context, accounts []uuid.UUID) ([]uuid.UUID, error) {
 	rows, err := s.lanes.Query(ctx, sqlLockedAccounts, idList(accounts))
 	if err != nil {
@@ -45,6 +48,7 @@ func (s *pgStore) Due(ctx context.Context, now time.Time, after DuePlace, limit 
 	})
 }
 
+// Outbox is part of Store.
 func (s *pgStore) Outbox(ctx context.Context, limit int) ([]ledger.Told, error) {
 	rows, err := s.readers.Query(ctx, sqlOutbox, limit)
 	if err != nil {
@@ -58,6 +62,7 @@ func (s *pgStore) Outbox(ctx context.Context, limit int) ([]ledger.Told, error) 
 	})
 }
 
+// Forget is part of Store.
 func (s *pgStore) Forget(ctx context.Context, events []ledger.Told) error {
 	accounts, seqs := make([]uuid.UUID, len(events)), make([]int64, len(events))
 	for i, t := range events {
@@ -75,6 +80,7 @@ type pgSession struct {
 	writer writer
 }
 
+// Begin is part of Session.
 func (s *pgSession) Begin(ctx context.Context) (err error) {
 	s.began = false
 	s.conn, err = s.db.Acquire(ctx)
