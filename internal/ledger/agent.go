@@ -1,8 +1,6 @@
 package ledger
 
 import (
-	"cmp"
-	"slices"
 	"time"
 
 	"pop.store/credits/internal/catalog"
@@ -11,21 +9,6 @@ import (
 	"pop.store/credits/internal/tokens"
 )
 
-// AgentState says whether an agent works, and if not, why. The numbers are stored.
-type AgentState uint8
-
-// The four states of an agent (spec "agents").
-const (
-	AgentOn         AgentState = 0
-	AgentByCreator  AgentState = 1 // stays off until the creator turns it on
-	AgentOutOfToken AgentState = 2 // goes on by itself when tokens arrive
-	AgentOverBudget AgentState = 3 // goes on by itself with a new month or a larger budget
-)
-
-var agentStateNames = [...]string{"on", "paused_by_creator", "paused_out_of_tokens", "paused_over_budget"}
-
-func (s AgentState) String() string { return agentStateNames[s] }
-
 // MaxAgents is how many agents an account can have.
 const MaxAgents = 1_000
 
@@ -33,49 +16,6 @@ const MaxAgents = 1_000
 // before a paused agent goes on: fewer would make it stop again at once (product.md, "no
 // flapping"). An action of unknown price counts as one token at most.
 const resumeActions = 20
-
-// agent is an AgentRow and what is stored of it.
-type agent struct {
-	AgentRow
-	stored agentState
-	added  bool // has no row yet
-}
-
-// agentState is what can change about an agent.
-type agentState struct {
-	name, feature string
-	state         AgentState
-	pausedSince   time.Time
-	turnedAway    int64
-	resumedAt     time.Time
-	missed        int64
-	unit          tokens.Amount
-	budget        tokens.Amount // -1: none
-	reserve       tokens.Amount
-}
-
-func (a *agent) present() agentState {
-	r := agentState{
-		a.Name, a.Feature, a.State, a.PausedSince, a.TurnedAway, a.ResumedAt, a.Missed, a.Unit, -1,
-		a.Reserve,
-	}
-	if a.Budget != nil {
-		r.budget = *a.Budget
-	}
-	return r
-}
-
-func monthOf(day time.Time) time.Time { return day.AddDate(0, 0, 1-day.Day()) }
-
-// agent finds an agent that is loaded.
-func (s *State) agent(id string) *agent {
-	for i := range s.agents {
-		if s.agents[i].ID == id {
-			return &s.agents[i]
-		}
-	}
-	return nil
-}
 
 // ensureAgent gives an agent, registered at its first work. The shell has looked it up: what is not
 // loaded is not there.
@@ -131,27 +71,6 @@ func (s *State) admit(id, feature string, amount tokens.Amount, now time.Time) e
 	return nil
 }
 
-// turnAway counts a request that an agent's state or budget refuses, and answers why. A request
-// over the budget pauses the agent unless the caller asked to keep it on.
-func (s *State) turnAway(t *turnAwayError, keepOn bool, now time.Time, prices *catalog.Catalog) *problem.Error {
-	a := s.agent(t.agent)
-	if a.State == AgentOn && !keepOn {
-		s.pause(a, AgentOverBudget, t.amount, now)
-	}
-	if a.State != AgentOn {
-		a.TurnedAway++
-		s.changed = true
-	}
-	p := problem.New(problem.Conflict, "agent_paused", "This agent is paused: %s.", pauseWords[s.why(a, now, prices)])
-	cure := s.why(a, now, prices).Cure()
-	if t.budget {
-		p = problem.New(problem.Conflict, "over_budget",
-			"This agent's budget of %s tokens for this month does not cover that.", *a.Budget)
-		cure = CureBudget
-	}
-	return p.With("state", a.State.String()).With("cure", string(cure))
-}
-
 // overBudget says whether an amount is more than is left of an agent's budget for this month: what
 // it spent, and holds, counts. What is free always fits, also into a budget that was made smaller.
 func (s *State) overBudget(a *agent, amount tokens.Amount, now time.Time) bool {
@@ -194,24 +113,6 @@ func (s *State) heldBy(id string) (held tokens.Amount) {
 		}
 	}
 	return held
-}
-
-// countMonth keeps what agents spent this month when a line moves to the days that are over: also
-// of those without a budget, which may get one in the same batch. What is returned of an older
-// month does not concern the present one.
-func (s *State) countMonth(day time.Time, l *UsageLine) {
-	a := s.agent(l.Agent)
-	if a == nil {
-		return
-	}
-	month := monthOf(day)
-	if month.Before(a.Month.Month) {
-		return
-	}
-	if !a.Month.Month.Equal(month) {
-		a.Month = MonthSpend{Month: month}
-	}
-	a.Month.Amount += l.net()
 }
 
 // reservedFrom is what an agent, or with no agent the creator, may not spend because it is reserved
@@ -387,115 +288,4 @@ func (s *State) sumAgents() {
 		}
 		s.AgentRules = s.AgentRules || a.State != AgentOn || a.Budget != nil || a.Reserve > 0
 	}
-}
-
-// PutAgent registers an agent or changes it. Nil fields stay as they are; a budget or reserve of
-// zero takes it away.
-type PutAgent struct {
-	ID      string // empty: the creator, whose reserve is for the creator's own tools
-	Name    *string
-	Feature *string
-	Budget  *tokens.Amount // tokens a month; zero: no limit
-	Reserve *tokens.Amount
-}
-
-// Needs is part of Operation.
-func (p *PutAgent) Needs(*catalog.Catalog) Needs {
-	return Needs{
-		Complete:    true,
-		BypassCache: true,
-		Months:      true,
-	}
-}
-
-func (p *PutAgent) decide(s *State, _ time.Time, prices *catalog.Catalog) (Outcome, error) {
-	if err := s.mustBeOpen(); err != nil {
-		return Outcome{}, err
-	}
-	if err := p.check(s, prices); err != nil {
-		return Outcome{}, err
-	}
-	a, err := s.ensureAgent(p.ID, "")
-	if err != nil {
-		return Outcome{}, err
-	}
-	if p.Name != nil {
-		a.Name = *p.Name
-	}
-	if p.Feature != nil {
-		a.Feature = *p.Feature
-	}
-	if p.Reserve != nil {
-		a.Reserve = *p.Reserve
-	}
-	if p.Budget != nil {
-		budget := *p.Budget
-		if a.Budget = &budget; budget == 0 {
-			a.Budget = nil
-		}
-	}
-	s.changed = true
-	s.sumAgents()
-	return Outcome{}, nil
-}
-
-func (p *PutAgent) check(s *State, prices *catalog.Catalog) error {
-	if p.Feature != nil {
-		if _, ok := prices.Feature(*p.Feature); !ok {
-			return problem.Invalid("feature", "is not in the catalog")
-		}
-	}
-	if p.Budget != nil && (*p.Budget < 0 || *p.Budget > tokens.Max) {
-		return problem.Invalid("monthly_budget", "must not be below zero, nor above %s tokens", tokens.Max)
-	}
-	if p.Reserve == nil {
-		return nil
-	}
-	others := s.Reserved
-	if a := s.agent(p.ID); a != nil {
-		others -= a.Reserve
-	}
-	if *p.Reserve < 0 || *p.Reserve > tokens.Max-others {
-		return problem.Invalid("reserve", "must not be below zero, nor above %s tokens with all others", tokens.Max)
-	}
-	return nil
-}
-
-// SwitchAgent is the creator turning an agent off, or on again.
-type SwitchAgent struct {
-	ID string
-	On bool
-}
-
-// Needs is part of Operation.
-func (p *SwitchAgent) Needs(*catalog.Catalog) Needs { return Needs{Complete: true, BypassCache: true} }
-
-// decide ends the creator's pause, or any other one, for as long as the agent can work: what lacks
-// tokens or budget is paused for that, and goes on by itself. So turning on does the same from
-// every state.
-func (p *SwitchAgent) decide(s *State, now time.Time, prices *catalog.Catalog) (Outcome, error) {
-	if err := s.mustBeOpen(); err != nil {
-		return Outcome{}, err
-	}
-	a := s.agent(p.ID)
-	if a == nil || p.ID == "" {
-		return Outcome{}, ErrNoAgent
-	}
-	switch unit := a.nextUnit(prices); {
-	case !p.On:
-		s.pause(a, AgentByCreator, a.Unit, now)
-	case a.State == AgentOn:
-	case s.available(a.ID, now) < unit:
-		s.pause(a, AgentOutOfToken, a.Unit, now)
-	case s.budgetLeft(a, now) < unit:
-		s.pause(a, AgentOverBudget, a.Unit, now)
-	default:
-		s.resume(a, now)
-	}
-	s.sumAgents()
-	return Outcome{}, nil
-}
-
-func sortAgents(list []agent) {
-	slices.SortFunc(list, func(x, y agent) int { return cmp.Compare(x.ID, y.ID) })
 }

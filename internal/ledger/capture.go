@@ -99,7 +99,7 @@ func (s *State) capture(h *hold, amount tokens.Amount, said ending, now time.Tim
 // refund gives back first what lasts longest.
 func (s *State) mergeParts(a, b []Part) []Part {
 	parts := slices.Concat(a, b)
-	slices.SortStableFunc(parts, func(x, y Part) int { return burnOrder(*s.lot(x.Lot), *s.lot(y.Lot)) })
+	slices.SortStableFunc(parts, func(x, y Part) int { return burnOrder(&s.lot(x.Lot).Lot, &s.lot(y.Lot).Lot) })
 	merged := parts[:0]
 	for _, p := range parts {
 		if last := len(merged) - 1; last >= 0 && merged[last].Lot == p.Lot {

@@ -24,12 +24,6 @@ type Changes struct {
 	Events      []Event
 }
 
-// PermanentReference is a reference that can be used once only, for ever.
-type PermanentReference struct {
-	Scope, Reference string
-	Seq              int64 // of the entry that uses it
-}
-
 // Changed says whether there is anything to write.
 func (s *State) Changed() bool { return s.changed }
 

@@ -108,17 +108,6 @@ func (s *State) shortfall(feature, agent string, amount tokens.Amount, now time.
 
 func (f *shortfall) Error() string { return "tokens are lacking" }
 
-// Declined is an attempt that lacked tokens.
-type Declined struct {
-	Day       time.Time // in the billing zone, as midnight UTC
-	Number    int       // within the day
-	At        time.Time
-	Feature   string
-	Agent     string
-	Required  tokens.Amount
-	Spendable tokens.Amount
-}
-
 // maxDeclined is how many attempts a day are kept one by one; the rest is only counted.
 const maxDeclined = 200
 

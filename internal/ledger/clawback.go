@@ -141,3 +141,11 @@ func (f *Freeze) decide(s *State, _ time.Time, _ *catalog.Catalog) (Outcome, err
 	s.changed = true
 	return Outcome{}, nil
 }
+
+func (s *State) reverse(seq int64, more Reversal) {
+	if s.reversals == nil {
+		s.reversals = map[int64]Reversal{}
+	}
+	sum := s.reversals[seq]
+	s.reversals[seq] = Reversal{sum.Amount + more.Amount, sum.Lapsed + more.Lapsed}
+}

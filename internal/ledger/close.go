@@ -34,14 +34,3 @@ func (CloseAccount) decide(s *State, now time.Time, _ *catalog.Catalog) (Outcome
 	s.ClosedAt, s.closing, s.NextPlan, s.changed = now, true, "", true
 	return Outcome{}, nil
 }
-
-// mustBeOpen says why an account takes no request that spends, adds or changes something; nil when it does.
-func (s *State) mustBeOpen() error {
-	switch {
-	case !s.Exists():
-		return ErrNoAccount
-	case !s.ClosedAt.IsZero():
-		return ErrClosed
-	}
-	return nil
-}

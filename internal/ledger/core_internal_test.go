@@ -348,7 +348,7 @@ func (p *paper) checkWhole(s *State, now time.Time) {
 		if l.expired(now) && l.Remaining > l.Held {
 			p.fatalf("%+v is over since %v and still there at %v", l, l.ExpiresAt, now)
 		}
-		if i > 0 && burnOrder(s.lots[i-1], l) >= 0 {
+		if i > 0 && burnOrder(&s.lots[i-1].Lot, &l.Lot) >= 0 {
 			p.fatalf("lots %d and %d are not in burn order", s.lots[i-1].Number, l.Number)
 		}
 		remaining += l.Remaining

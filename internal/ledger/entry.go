@@ -117,3 +117,14 @@ func (e Entry) WithKey(key string) Entry {
 	e.Key = key
 	return e
 }
+
+// Balance is what an account had at an instant.
+type Balance struct {
+	Spendable, Held, Total tokens.Amount
+}
+
+// Fingerprint tells a mistake from a retry, within one account and key, so it is short on purpose.
+type Fingerprint [16]byte
+
+// AppendTo appends the fingerprint as it is stored.
+func (f *Fingerprint) AppendTo(b []byte) []byte { return append(b, f[:]...) }

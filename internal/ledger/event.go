@@ -7,15 +7,6 @@ import (
 	"pop.store/credits/internal/tokens"
 )
 
-// Event is something that others are told about. It is written in the transaction that made it
-// true: no event without its state, no state without its event.
-type Event struct {
-	Seq  int64 // counts the account's events without gaps
-	At   time.Time
-	Kind string
-	Data json.RawMessage
-}
-
 // The kinds of events that the books bring about (spec "webhook-endpoints").
 const (
 	EventBalanceLow      = "balance.low"

@@ -22,14 +22,6 @@ type Extension struct {
 	Replayed  bool      // an earlier request with the same key made it
 }
 
-// ExtensionRow is an Extension on its way to the books, with the key under which a replay finds it.
-type ExtensionRow struct {
-	Hold          int64
-	At, ExpiresAt time.Time
-	Key           string
-	Fingerprint   Fingerprint
-}
-
 // Needs is part of Operation.
 func (x *Extend) Needs(*catalog.Catalog) Needs { return Needs{Complete: true, RefersTo: x.Hold} }
 

@@ -28,12 +28,6 @@ func optional[N ~int64](f *fingerprinter, n *N) {
 	f.number(int64(*n))
 }
 
-// Fingerprint tells a mistake from a retry, within one account and key, so it is short on purpose.
-type Fingerprint [16]byte
-
-// AppendTo appends the fingerprint as it is stored.
-func (f *Fingerprint) AppendTo(b []byte) []byte { return append(b, f[:]...) }
-
 func (f *fingerprinter) sum() Fingerprint {
 	sum := sha256.Sum256(*f)
 	return Fingerprint(sum[:16])

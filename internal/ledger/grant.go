@@ -66,3 +66,21 @@ func (g *Grant) decide(s *State, now time.Time, prices *catalog.Catalog) (Outcom
 	}
 	return Outcome{Entry: e}, nil
 }
+
+// grant adds a lot and its entry. The lot's number is the entry's seq.
+func (s *State) grant(l Lot, prices *catalog.Catalog, now time.Time) *Entry {
+	l.Number, l.Remaining = s.Seq+1, l.Amount
+	s.addLot(lot{Lot: l, added: true})
+	s.grants++
+	e := s.append(Entry{
+		Kind:           KindGrant,
+		Amount:         l.Amount,
+		Contra:         l.Kind.contra(),
+		LotKind:        l.Kind,
+		Reference:      l.Source,
+		CatalogVersion: prices.Version,
+		Parts:          []Part{{Lot: l.Number, Amount: l.Amount}},
+	}, now)
+	s.tellGrant(e)
+	return e
+}

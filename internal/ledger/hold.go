@@ -9,8 +9,6 @@ import (
 	"pop.store/credits/internal/tokens"
 )
 
-func (h *HoldRow) open() bool { return h.Outcome == 0 }
-
 // Bounds on how long a hold lives from now on, when it is made or extended, and on how many an
 // account can have open.
 const (

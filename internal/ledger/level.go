@@ -8,20 +8,6 @@ import (
 	"pop.store/credits/internal/tokens"
 )
 
-// Level is how full an account is. The numbers are stored.
-type Level uint8
-
-// The levels, fullest first.
-const (
-	LevelOK    Level = 0
-	LevelLow   Level = 1 // under the threshold
-	LevelEmpty Level = 2 // less than the cheapest fixed-price feature costs
-)
-
-var levelNames = [...]string{"ok", "low", "empty"}
-
-func (l Level) String() string { return levelNames[l] }
-
 // next is the level that follows from what can be spent or is held: a job under way may still give
 // its tokens back. A balance that was low is so until it is a quarter above the threshold, so that
 // one that goes up and down at the threshold is not told of again and again.
@@ -34,9 +20,6 @@ func (l Level) next(there, threshold, toolMinimum tokens.Amount) Level {
 	}
 	return LevelOK
 }
-
-// noThreshold stands for what the catalog says.
-const NoThreshold tokens.Amount = -1
 
 // threshold is below what the account is low: what the creator chose, or else the catalog's part of
 // the plan's allowance.

@@ -38,7 +38,7 @@ func (l *Lot) free(now time.Time) tokens.Amount {
 func (l *Lot) expired(now time.Time) bool { return !l.ExpiresAt.IsZero() && !l.ExpiresAt.After(now) }
 
 // burnOrder: priority, then soonest expiry (never last), then older.
-func burnOrder(a, b lot) int {
+func burnOrder(a, b *Lot) int {
 	return cmp.Or(
 		cmp.Compare(a.Kind.Priority(), b.Kind.Priority()),
 		compareExpiry(a.ExpiresAt, b.ExpiresAt),

@@ -7,21 +7,7 @@ import (
 
 	"pop.store/credits/internal/catalog"
 	"pop.store/credits/internal/problem"
-	"pop.store/credits/internal/tokens"
 )
-
-// PlanStatus says whether the host platform is being paid for the plan.
-type PlanStatus string
-
-// The statuses. Only an active plan grants an allowance; tokens that are there stay spendable until
-// they expire.
-const (
-	PlanActive   PlanStatus = "active"
-	PlanPastDue  PlanStatus = "past_due"
-	PlanCanceled PlanStatus = "canceled" // its creator has ended it
-)
-
-var planStatuses = []PlanStatus{PlanActive, PlanPastDue, PlanCanceled}
 
 // SetPlan opens an account or changes its plan. Zero fields stay as they are.
 type SetPlan struct {
@@ -162,34 +148,4 @@ func (s *State) switchPlan(from, to catalog.Plan) {
 		return
 	}
 	s.Plan, s.NextPlan = to.ID, ""
-}
-
-// enterPeriod grants, while the plan is paid for, what is still missing of the allowance of the
-// period that holds now. Periods that passed while it was not paid for are not made up for, and a
-// downgrade that waits takes effect with the period that is paid at last. An account has no period
-// before its first, even for a server whose clock is behind that of the one which opened it.
-// gaveNothing says that the plan until now has an allowance of zero: of that, everything was
-// granted.
-func (s *State) enterPeriod(now time.Time, prices *catalog.Catalog, gaveNothing bool) {
-	if s.PlanStatus != PlanActive {
-		return
-	}
-	midway := s.PeriodGranted > 0 || gaveNothing
-	if current := max(periodAt(s.Anchor, s.Zone, now), 0); current > s.Period {
-		s.beginPeriod(current)
-		midway = false
-	}
-	s.grantAllowance(now, prices, midway)
-}
-
-// planState is the part of an account that changes a few times a month.
-type planState struct {
-	id, next string
-	status   PlanStatus
-	period   int
-	granted  tokens.Amount
-}
-
-func (s *State) presentPlan() planState {
-	return planState{s.Plan, s.NextPlan, s.PlanStatus, s.Period, s.PeriodGranted}
 }

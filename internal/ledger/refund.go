@@ -116,17 +116,3 @@ func portion(paid []Part, offset, amount tokens.Amount) []Part {
 	}
 	return parts
 }
-
-// Reversal is how much of a charge was refunded, or of a purchase taken back.
-type Reversal struct {
-	Amount tokens.Amount
-	Lapsed tokens.Amount // of a purchase: what had expired unused, which nobody owes
-}
-
-func (s *State) reverse(seq int64, more Reversal) {
-	if s.reversals == nil {
-		s.reversals = map[int64]Reversal{}
-	}
-	sum := s.reversals[seq]
-	s.reversals[seq] = Reversal{sum.Amount + more.Amount, sum.Lapsed + more.Lapsed}
-}

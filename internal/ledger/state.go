@@ -1,6 +1,7 @@
 package ledger
 
 import (
+	"cmp"
 	"slices"
 	"time"
 
@@ -81,9 +82,11 @@ func (s *State) spendable(now time.Time) tokens.Amount {
 	return sum
 }
 
+func byBurnOrder(a, b lot) int { return burnOrder(&a.Lot, &b.Lot) }
+
 func (s *State) addLot(l lot) {
 	s.NewestLot = max(s.NewestLot, l.Number)
-	at, _ := slices.BinarySearchFunc(s.lots, l, burnOrder)
+	at, _ := slices.BinarySearchFunc(s.lots, l, byBurnOrder)
 	s.lots = slices.Insert(s.lots, at, l)
 }
 
@@ -124,63 +127,6 @@ func (s *State) take(amount tokens.Amount, now time.Time) []Part {
 	return parts
 }
 
-// append numbers an entry, stamps it, and adds it to the books. Everything that changes a balance
-// goes through here.
-func (s *State) append(e Entry, now time.Time) *Entry {
-	s.Seq++
-	s.Balance += e.Amount
-	s.Held += e.HeldDelta
-	if s.LastAt.Before(now) {
-		s.LastAt = now
-	}
-	e.Account, e.Seq, e.At = s.AccountID, s.Seq, s.LastAt
-	e.BalanceAfter, e.HeldAfter, e.SpendableAfter = s.Balance, s.Held, s.spendable(s.LastAt)
-	e.Day = s.turnDay(s.LastAt)
-	s.countUsage(&e)
-	s.entries = append(s.entries, &e)
-	s.changed = true
-	return &e
-}
-
-// nextDue is the earliest instant at which settling will have something to do; zero when never.
-func (s *State) nextDue() time.Time {
-	var due time.Time
-	if s.renews() {
-		due = Boundary(s.Anchor, s.Zone, s.Period+1)
-	}
-	for i := range s.lots {
-		if l := &s.lots[i]; l.Remaining > l.Held && compareExpiry(l.ExpiresAt, due) < 0 {
-			due = l.ExpiresAt
-		}
-	}
-	for i := range s.holds {
-		if h := &s.holds[i]; h.open() && compareExpiry(h.ExpiresAt, due) < 0 {
-			due = h.ExpiresAt
-		}
-	}
-	for i := range s.agents {
-		if a := &s.agents[i]; s.waitsForMonth(a) && compareExpiry(s.monthEnd(a), due) < 0 {
-			due = s.monthEnd(a)
-		}
-	}
-	return due
-}
-
-// renews says whether the account gets an allowance with each period.
-func (s *State) renews() bool { return s.Exists() && s.PlanStatus == PlanActive && s.ClosedAt.IsZero() }
-
-// wakeAt is when a state stops being true without anybody's doing: when something is due, or a lot
-// comes into effect.
-func (s *State) wakeAt(now time.Time) time.Time {
-	due := s.nextDue()
-	for i := range s.lots {
-		if l := &s.lots[i]; l.EffectiveAt.After(now) && compareExpiry(l.EffectiveAt, due) < 0 {
-			due = l.EffectiveAt
-		}
-	}
-	return due
-}
-
 // chooseOpenLot picks the lot that will be spent next and sums up what cannot be. A state that is
 // not whole keeps both, unless its lot is used up.
 func (s *State) chooseOpenLot(now time.Time) {
@@ -200,4 +146,81 @@ func (s *State) chooseOpenLot(now time.Time) {
 			s.OpenLot = l.Number
 		}
 	}
+}
+
+// Later is the later of two instants: an account's time never runs backwards, even when two
+// servers' clocks disagree.
+func Later(a, b time.Time) time.Time {
+	if a.Before(b) {
+		return b
+	}
+	return a
+}
+
+// planState is the part of an account that changes a few times a month.
+type planState struct {
+	id, next string
+	status   PlanStatus
+	period   int
+	granted  tokens.Amount
+}
+
+func (s *State) presentPlan() planState {
+	return planState{s.Plan, s.NextPlan, s.PlanStatus, s.Period, s.PeriodGranted}
+}
+
+// agent is an AgentRow and what is stored of it.
+type agent struct {
+	AgentRow
+	stored agentState
+	added  bool // has no row yet
+}
+
+// agentState is what can change about an agent.
+type agentState struct {
+	name, feature string
+	state         AgentState
+	pausedSince   time.Time
+	turnedAway    int64
+	resumedAt     time.Time
+	missed        int64
+	unit          tokens.Amount
+	budget        tokens.Amount // -1: none
+	reserve       tokens.Amount
+}
+
+func (a *agent) present() agentState {
+	r := agentState{
+		a.Name, a.Feature, a.State, a.PausedSince, a.TurnedAway, a.ResumedAt, a.Missed, a.Unit, -1,
+		a.Reserve,
+	}
+	if a.Budget != nil {
+		r.budget = *a.Budget
+	}
+	return r
+}
+
+func sortAgents(list []agent) {
+	slices.SortFunc(list, func(x, y agent) int { return cmp.Compare(x.ID, y.ID) })
+}
+
+// agent finds an agent that is loaded.
+func (s *State) agent(id string) *agent {
+	for i := range s.agents {
+		if s.agents[i].ID == id {
+			return &s.agents[i]
+		}
+	}
+	return nil
+}
+
+// mustBeOpen says why an account takes no request that spends, adds or changes something; nil when it does.
+func (s *State) mustBeOpen() error {
+	switch {
+	case !s.Exists():
+		return ErrNoAccount
+	case !s.ClosedAt.IsZero():
+		return ErrClosed
+	}
+	return nil
 }

@@ -174,3 +174,24 @@ var untilWords = map[Reason]string{
 	ReasonHeld:    " until there are more",
 	ReasonReserve: " until less is reserved for others or tokens come",
 }
+
+// turnAway counts a request that an agent's state or budget refuses, and answers why. A request
+// over the budget pauses the agent unless the caller asked to keep it on.
+func (s *State) turnAway(t *turnAwayError, keepOn bool, now time.Time, prices *catalog.Catalog) *problem.Error {
+	a := s.agent(t.agent)
+	if a.State == AgentOn && !keepOn {
+		s.pause(a, AgentOverBudget, t.amount, now)
+	}
+	if a.State != AgentOn {
+		a.TurnedAway++
+		s.changed = true
+	}
+	p := problem.New(problem.Conflict, "agent_paused", "This agent is paused: %s.", pauseWords[s.why(a, now, prices)])
+	cure := s.why(a, now, prices).Cure()
+	if t.budget {
+		p = problem.New(problem.Conflict, "over_budget",
+			"This agent's budget of %s tokens for this month does not cover that.", *a.Budget)
+		cure = CureBudget
+	}
+	return p.With("state", a.State.String()).With("cure", string(cure))
+}

@@ -43,11 +43,6 @@ type Account struct {
 	Holds int   // open ones
 }
 
-// Balance is what an account had at an instant.
-type Balance struct {
-	Spendable, Held, Total tokens.Amount
-}
-
 // Usages lists the lines as usage of the day.
 func (t *Today) Usages() []Usage {
 	list := make([]Usage, len(t.Lines))

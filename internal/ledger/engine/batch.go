@@ -28,47 +28,9 @@ type batch struct {
 	unclaimed claimedKeys         // keys that are decided on from memory, of accounts with claims
 }
 
-// batchAccount is an account's part in a batch: what its calls need, and what is known of it.
-type batchAccount struct {
-	id         uuid.UUID
-	state      *ledger.State    // nil until it is loaded, and for an account that does not exist
-	remembered bool             // the state is the lane's memory of it
-	snapshot   *ledger.Snapshot // what was read, of an account that is not remembered
-	ledger.Demand
-}
-
 type accountReference struct {
 	account          uuid.UUID
 	scope, reference string
-}
-
-// gather finds the accounts of a batch and what the lane remembers of them.
-func (l *lane) gather(calls []*call, prices *catalog.Catalog, now time.Time) *batch {
-	b := &batch{
-		calls:    calls,
-		cache:    l.cache,
-		accounts: l.order[:0],
-	}
-	clear(l.byID)
-	for _, c := range calls {
-		a := l.byID[c.account]
-		if a == nil {
-			a = &l.accounts[len(b.accounts)]
-			*a = batchAccount{id: c.account, Demand: ledger.Demand{Agents: a.Agents[:0]}}
-			l.byID[c.account] = a
-			b.accounts = append(b.accounts, a)
-		} else {
-			a.Multiple = true
-		}
-		c.part, c.needs = a, c.op.Needs(prices)
-		a.Add(&c.needs)
-	}
-	slices.SortFunc(b.accounts, func(x, y *batchAccount) int { return bytes.Compare(x.id[:], y.id[:]) })
-	for _, a := range b.accounts {
-		a.state = l.cache.find(a, now)
-		a.remembered = a.state != nil
-	}
-	return b
 }
 
 // remembers says whether the lane remembers some of the accounts, and whether all.
@@ -260,4 +222,14 @@ func (b *batch) checkClaim(c *call) error {
 		return ledger.ErrKeyReused
 	}
 	return nil
+}
+
+// claimedKeys are idempotency keys that a batch looks up in claimed_keys.
+type claimedKeys struct {
+	accounts idList
+	keys     []string
+}
+
+func (k *claimedKeys) add(account uuid.UUID, key string) {
+	k.accounts, k.keys = append(k.accounts, account), append(k.keys, key)
 }

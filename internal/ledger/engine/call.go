@@ -71,3 +71,12 @@ func (a *answer) receipt() ledger.Receipt {
 	}
 	return r
 }
+
+// batchAccount is an account's part in a batch: what its calls need, and what is known of it.
+type batchAccount struct {
+	id         uuid.UUID
+	state      *ledger.State    // nil until it is loaded, and for an account that does not exist
+	remembered bool             // the state is the lane's memory of it
+	snapshot   *ledger.Snapshot // what was read, of an account that is not remembered
+	ledger.Demand
+}

@@ -84,13 +84,3 @@ func (a *lockedAccount) read(rows pgx.Rows) error {
 	_, err := pgx.ForEachRow(rows, []any{&a.exists, &a.closed}, func() error { return nil })
 	return err
 }
-
-// claimedKeys are idempotency keys that a batch looks up in claimed_keys.
-type claimedKeys struct {
-	accounts idList
-	keys     []string
-}
-
-func (k *claimedKeys) add(account uuid.UUID, key string) {
-	k.accounts, k.keys = append(k.accounts, account), append(k.keys, key)
-}

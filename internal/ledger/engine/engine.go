@@ -21,7 +21,6 @@ import (
 	"pop.store/credits/internal/coalesce"
 	"pop.store/credits/internal/ledger"
 	"pop.store/credits/internal/problem"
-	"pop.store/credits/internal/tokens"
 )
 
 // DefaultLanes is how many batches are under way at once. Two keep Postgres and the core busy in
@@ -183,53 +182,6 @@ func (l *Engine) TakeBack(ctx context.Context, account uuid.UUID, key string, t 
 	return r, err
 }
 
-// Purchase finds a purchase that was credited, to take it back or freeze it. NotFound when it was
-// not, kind Unavailable.
-func (l *Engine) Purchase(ctx context.Context, account uuid.UUID, purchase string) (*Purchase, error) {
-	p := &Purchase{ledger: l, account: account}
-	err := l.pool.QueryRow(ctx, sqlPurchaseLot, account, ledger.ScopePurchase, purchase).Scan(&p.lot)
-	switch {
-	case errors.Is(err, pgx.ErrNoRows):
-		return nil, ledger.ErrNoPurchase
-	case err != nil:
-		return nil, ledger.ErrUnavailable.Wrap(err)
-	}
-	return p, nil
-}
-
-// Purchase is the lot of a purchase, which never changes. What it is told goes through the lanes,
-// which have connections of their own: so it can be told by one who keeps a connection, and for
-// whom others wait with all the rest.
-type Purchase struct {
-	ledger  *Engine
-	account uuid.UUID
-	lot     int64
-}
-
-// Lot is the number of the lot that the purchase filled. What came back to it after it had expired
-// is in another lot.
-func (p *Purchase) Lot() int64 { return p.lot }
-
-// Revoke takes the tokens of a purchase back because its money went back: total of them in all, so
-// that telling it twice takes them once. What was spent already is owed and will be taken off the
-// next purchase. reason is free text, and may be empty. The receipt's Seq is zero when nothing was
-// left to take.
-func (p *Purchase) Revoke(ctx context.Context, total tokens.Amount, cause ledger.Cause, reason string) (ledger.Receipt, error) {
-	a, err := p.ledger.submit(ctx, newCall(p.account), &ledger.Revoke{
-		Lot:    p.lot,
-		Total:  total,
-		Cause:  cause,
-		Reason: reason,
-	})
-	return a.receipt(), err
-}
-
-// Freeze keeps the tokens of a purchase from being spent while its payment is disputed, or thaws them again.
-func (p *Purchase) Freeze(ctx context.Context, frozen bool) error {
-	_, err := p.ledger.submit(ctx, newCall(p.account), &ledger.Freeze{Lot: p.lot, Frozen: frozen})
-	return err
-}
-
 // SetPlan opens the account or changes its plan. It needs no key: doing it twice is doing it once.
 func (l *Engine) SetPlan(ctx context.Context, account uuid.UUID, p ledger.SetPlan) error {
 	_, err := l.PutPlan(ctx, account, p)
@@ -259,44 +211,6 @@ func (l *Engine) CloseAccount(ctx context.Context, account uuid.UUID) error {
 	return err
 }
 
-// ChargeAll makes many charges, each decided by itself, in the order in which they stand; those of
-// one lane share one durable write. The results stand in the order of the charges, of which there
-// may be MaxBulk.
-func (l *Engine) ChargeAll(ctx context.Context, charges []ledger.BulkCharge) []ledger.BulkResult {
-	calls := make([]*call, len(charges))
-	byLane := make([][]*call, len(l.lanes))
-	for i := range charges {
-		c := newCall(charges[i].Account)
-		c.charge = charges[i].Charge
-		c.op = &c.charge
-		if calls[i] = c.keyed(charges[i].Key, c.charge.Fingerprint()); c.key != "" {
-			lane := laneOf(c.account, len(l.lanes))
-			byLane[lane] = append(byLane[lane], c)
-		}
-	}
-	refused := make([]error, len(l.lanes))
-	for i, group := range byLane {
-		if len(group) > 0 {
-			refused[i] = l.lanes[i].queue.push(group...)
-		}
-	}
-	results := make([]ledger.BulkResult, len(charges))
-	for i := range calls {
-		if calls[i].key == "" {
-			results[i].Err = errNoKey
-			continue
-		}
-		if err := refused[laneOf(calls[i].account, len(l.lanes))]; err != nil {
-			results[i].Err = err
-			continue
-		}
-		a, err := calls[i].wait(ctx)
-		results[i].Receipt, results[i].Err = a.receipt(), err
-		results[i].Note = ledger.Note{Reason: charges[i].Reason, Metadata: charges[i].Metadata}
-	}
-	return results
-}
-
 // errNoKey refuses what could be done twice: a batch whose COMMIT was lost is decided again, and
 // only a key tells that it is there already.
 var errNoKey = problem.New(problem.Malformed, "missing_idempotency_key", "An idempotency key is needed.")
@@ -317,58 +231,6 @@ func (l *Engine) submit(ctx context.Context, c *call, op ledger.Operation) (answ
 		return answer{}, err
 	}
 	return c.wait(ctx)
-}
-
-// Quote prices a charge against the account's present balance. Errors: ErrNoAccount, ErrClosed,
-// those of the price, kind Unavailable.
-func (l *Engine) Quote(ctx context.Context, account uuid.UUID, c ledger.Charge) (ledger.Quote, error) {
-	a, err := l.Account(ctx, account)
-	if err != nil {
-		return ledger.Quote{}, err
-	}
-	if !a.ClosedAt.IsZero() {
-		return ledger.Quote{}, ledger.ErrClosed
-	}
-	price, err := l.prices().At(l.now()).Price(c.Feature, c.Quantity, c.Amount)
-	if err != nil {
-		return ledger.Quote{}, err
-	}
-	others := a.Reserved
-	if others > 0 {
-		if others, err = l.reservedFrom(ctx, a, c.Agent); err != nil {
-			return ledger.Quote{}, err
-		}
-	}
-	q := ledger.Quote{
-		Price:     price,
-		Spendable: max(0, a.Spendable-others),
-		Held:      a.Held,
-	}
-	q.Reserved, q.BalanceAfter, q.Affordable = a.Spendable-q.Spendable, q.Spendable, q.Spendable >= price.Amount
-	if q.Affordable {
-		q.BalanceAfter -= price.Amount
-	} else {
-		q.Shortfall = price.Amount + others - a.Spendable
-	}
-	return q, nil
-}
-
-// reservedFrom is what an agent, or without one the creator, may not spend because it is reserved for others.
-func (l *Engine) reservedFrom(ctx context.Context, a ledger.Account, agent string) (tokens.Amount, error) {
-	list, own, err := l.Agents(ctx, a.ID)
-	if err != nil {
-		return 0, err
-	}
-	others := a.Reserved
-	if agent == "" {
-		others -= own
-	}
-	for i := range list {
-		if list[i].ID == agent {
-			others -= list[i].Reserve
-		}
-	}
-	return max(0, others), nil
 }
 
 // Now is the ledger's time, for those who show what it decided.

@@ -1,7 +1,6 @@
 package engine
 
 import (
-	"cmp"
 	"context"
 	"slices"
 	"time"
@@ -152,27 +151,6 @@ func matchesAll(f *ledger.Filter) bool {
 	return len(f.Kinds) == 0 && len(f.LotKinds) == 0 && f.Feature == "" && f.Agent == ""
 }
 
-// collectLines reads lineColumns to the end of the rows.
-func collectLines(rows pgx.Rows) ([]ledger.Line, error) {
-	defer rows.Close()
-	var lines []ledger.Line
-	for rows.Next() {
-		line, err := scanLine(rows)
-		if err != nil {
-			return nil, ledger.ErrUnavailable.Wrap(err)
-		}
-		lines = append(lines, line)
-	}
-	return lines, orUnavailable(rows.Err())
-}
-
-func scanLine(rows pgx.Rows) (ledger.Line, error) {
-	var l ledger.Line
-	e, err := scanEntry(rows, &l.Reason, &l.Metadata, &l.Cause)
-	l.Entry = e
-	return l, err
-}
-
 // smallints is null for an empty list, which means all.
 func smallints[T ~uint8](list []T) []int16 {
 	var out []int16
@@ -180,10 +158,6 @@ func smallints[T ~uint8](list []T) []int16 {
 		out = append(out, int16(k))
 	}
 	return out
-}
-
-func compareUsage(a, b ledger.Usage) int {
-	return cmp.Or(a.Day.Compare(b.Day), cmp.Compare(a.Feature, b.Feature), cmp.Compare(a.Agent, b.Agent))
 }
 
 // DeclinedOn lists the newest attempts of a day of the billing zone that lacked tokens, at most MaxPage.

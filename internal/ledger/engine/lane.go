@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -10,7 +11,6 @@ import (
 	"time"
 
 	"github.com/google/uuid"
-	"github.com/jackc/pgx/v5/pgconn"
 
 	"pop.store/credits/internal/catalog"
 	"pop.store/credits/internal/clock"
@@ -83,27 +83,9 @@ func (l *lane) process(calls []*call) {
 	refuseAll(calls, ledger.ErrUnavailable.Wrap(err))
 }
 
-// errStale means that the lane remembered what is no longer true. The next try reads.
-var errStale = errors.New("another server was faster, or a key is older than the lane remembers")
-
-// stale recognises that in what became of a batch which began from memory: Postgres says so by the
-// division by zero of sqlUpdateAccounts, or since an entry or a key is there already.
-func stale(err error) bool {
-	return errors.Is(err, errStale) || sqlState(err) == "22012" || oldKey(err)
-}
-
 // ofOne says whether it is about one request of the batch: what it is, or its account.
 func ofOne(err error) bool {
 	return errors.Is(err, errUnreadable) || (sqlState(err) != "" && !transient(sqlState(err)))
-}
-
-// sqlState is that of a refusal by Postgres; empty for anything else.
-func sqlState(err error) string {
-	var refused *pgconn.PgError
-	if errors.As(err, &refused) {
-		return refused.Code
-	}
-	return ""
 }
 
 // lockTimedOut is the SQLSTATE of a wait for a row that another server keeps for longer than any
@@ -133,11 +115,6 @@ func (l *lane) refuseLocked(calls []*call) (free []*call) {
 }
 
 var errLocked = errors.New("another server keeps the account locked")
-
-// oldKey says whether it was no more than a key that is older than the lane's memory: what the
-// batch began from has been found true when entries are inserted, and claims looked up, which comes
-// later.
-func oldKey(err error) bool { return sqlState(err) == "23505" || sqlState(err) == claimFound }
 
 func (l *lane) halve(calls []*call, err error) {
 	if len(calls) == 1 {
@@ -234,4 +211,33 @@ func (l *lane) load(ctx context.Context, b *batch, now time.Time) error {
 	}
 	b.open(func(a *batchAccount) bool { return a.snapshot.Complete })
 	return nil
+}
+
+// gather finds the accounts of a batch and what the lane remembers of them.
+func (l *lane) gather(calls []*call, prices *catalog.Catalog, now time.Time) *batch {
+	b := &batch{
+		calls:    calls,
+		cache:    l.cache,
+		accounts: l.order[:0],
+	}
+	clear(l.byID)
+	for _, c := range calls {
+		a := l.byID[c.account]
+		if a == nil {
+			a = &l.accounts[len(b.accounts)]
+			*a = batchAccount{id: c.account, Demand: ledger.Demand{Agents: a.Agents[:0]}}
+			l.byID[c.account] = a
+			b.accounts = append(b.accounts, a)
+		} else {
+			a.Multiple = true
+		}
+		c.part, c.needs = a, c.op.Needs(prices)
+		a.Add(&c.needs)
+	}
+	slices.SortFunc(b.accounts, func(x, y *batchAccount) int { return bytes.Compare(x.id[:], y.id[:]) })
+	for _, a := range b.accounts {
+		a.state = l.cache.find(a, now)
+		a.remembered = a.state != nil
+	}
+	return b
 }

@@ -2,7 +2,6 @@ package engine
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"slices"
 	"time"
@@ -339,9 +338,6 @@ func scanAccount(rows pgx.Rows, a *ledger.AccountRow, more ...any) error {
 	}
 	return nil
 }
-
-// errUnreadable is about one account, and no reason to refuse others.
-var errUnreadable = errors.New("the account's row makes no sense to this server")
 
 // scanEntry reads entryColumns, after the columns before them into first.
 func scanEntry(rows pgx.CollectableRow, first ...any) (ledger.Entry, error) {

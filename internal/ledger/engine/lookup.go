@@ -5,6 +5,7 @@ import (
 	"slices"
 
 	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
 
 	"pop.store/credits/internal/ledger"
 	"pop.store/credits/internal/problem"
@@ -73,4 +74,25 @@ func matches(f *ledger.Filter, e *ledger.Entry) bool {
 	return (len(f.Kinds) == 0 || slices.Contains(f.Kinds, e.Kind)) &&
 		(len(f.LotKinds) == 0 || slices.Contains(f.LotKinds, e.LotKind)) &&
 		(f.Feature == "" || f.Feature == e.Feature) && (f.Agent == "" || f.Agent == e.Agent)
+}
+
+// collectLines reads lineColumns to the end of the rows.
+func collectLines(rows pgx.Rows) ([]ledger.Line, error) {
+	defer rows.Close()
+	var lines []ledger.Line
+	for rows.Next() {
+		line, err := scanLine(rows)
+		if err != nil {
+			return nil, ledger.ErrUnavailable.Wrap(err)
+		}
+		lines = append(lines, line)
+	}
+	return lines, orUnavailable(rows.Err())
+}
+
+func scanLine(rows pgx.Rows) (ledger.Line, error) {
+	var l ledger.Line
+	e, err := scanEntry(rows, &l.Reason, &l.Metadata, &l.Cause)
+	l.Entry = e
+	return l, err
 }

@@ -66,13 +66,6 @@ func (l *Engine) Balances(ctx context.Context, ids []uuid.UUID) (map[uuid.UUID]l
 	return accounts, err
 }
 
-func orUnavailable(err error) error {
-	if err == nil {
-		return nil
-	}
-	return ledger.ErrUnavailable.Wrap(err)
-}
-
 // Accounts reads several accounts in one consistent look. Those that do not exist are absent.
 func (l *Engine) Accounts(ctx context.Context, ids []uuid.UUID) (map[uuid.UUID]ledger.Account, error) {
 	rows, err := l.pool.Query(ctx, sqlReadAccounts, ids)
@@ -265,85 +258,4 @@ func (l *Engine) newest(ctx context.Context, account uuid.UUID) (seq int64, due 
 		return 0, due, ledger.ErrUnavailable.Wrap(err)
 	}
 	return seq, instant(at), nil
-}
-
-// Usage lists what was spent from one day to before another, both as midnight UTC of the date,
-// oldest day first.
-func (l *Engine) Usage(ctx context.Context, account uuid.UUID, from, to time.Time) ([]ledger.Usage, error) {
-	batch := &pgx.Batch{}
-	batch.Queue("begin isolation level repeatable read read only")
-	var list []ledger.Usage
-	add := func(rows pgx.Rows) error {
-		for rows.Next() {
-			var u ledger.Usage
-			if err := rows.Scan(&u.Day, &u.Feature, &u.Agent, &u.Amount, &u.Quantity, &u.Count,
-				&u.Returned); err != nil {
-				return err
-			}
-			list = append(list, u)
-		}
-		return rows.Err()
-	}
-	batch.Queue(sqlUsage, account, from, to).Query(add)
-	batch.Queue(sqlToday, account).Query(func(rows pgx.Rows) error {
-		today, err := readToday(rows)
-		if !today.Day.Before(from) && today.Day.Before(to) {
-			list = append(list, today.Usages()...)
-		}
-		return err
-	})
-	batch.Queue("commit")
-	if err := l.pool.SendBatch(ctx, batch).Close(); err != nil {
-		return nil, ledger.ErrUnavailable.Wrap(err)
-	}
-	return addUpUsage(list), nil
-}
-
-func readToday(rows pgx.Rows) (ledger.Today, error) {
-	var t ledger.Today
-	for rows.Next() {
-		var usage []byte
-		if err := rows.Scan(&t.Day, &usage); err != nil {
-			return ledger.Today{}, err
-		}
-		var err error
-		if t.Lines, err = ledger.DecodeToday(usage); err != nil {
-			return ledger.Today{}, err
-		}
-	}
-	return t, rows.Err()
-}
-
-// addUpUsage adds up the lines of one day, feature and agent: part of a long day may have moved to
-// its table already.
-func addUpUsage(list []ledger.Usage) []ledger.Usage {
-	slices.SortFunc(list, func(a, b ledger.Usage) int {
-		return compareUsage(a, b)
-	})
-	var sums []ledger.Usage
-	for _, u := range list {
-		if last := len(sums) - 1; last >= 0 && compareUsage(sums[last], u) == 0 {
-			sums[last].Amount += u.Amount
-			sums[last].Quantity += u.Quantity
-			sums[last].Count += u.Count
-			sums[last].Returned += u.Returned
-			continue
-		}
-		sums = append(sums, u)
-	}
-	return sums
-}
-
-// SpentThisPeriod is what the work since Account.PeriodStart cost in the end.
-func (l *Engine) SpentThisPeriod(ctx context.Context, a ledger.Account) (tokens.Amount, error) {
-	now := l.now()
-	list, err := l.Usage(ctx, a.ID, a.PeriodStart(now), ledger.DayIn(now, a.Zone).AddDate(0, 0, 1))
-	if err != nil {
-		return 0, err
-	}
-	var spent tokens.Amount
-	for i := range list {
-		spent += list[i].Net()
-	}
-	return spent, nil
 }

@@ -2,9 +2,11 @@ package engine
 
 import (
 	"context"
+	"errors"
 	"time"
 
 	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5/pgconn"
 
 	"pop.store/credits/internal/ledger"
 )
@@ -43,3 +45,46 @@ type Session interface {
 	// End is told how the transaction ended, and frees what it used.
 	End(ctx context.Context, err error)
 }
+
+func orUnavailable(err error) error {
+	if err == nil {
+		return nil
+	}
+	return ledger.ErrUnavailable.Wrap(err)
+}
+
+// DuePlace is a place among the accounts with something due, which stand in order of when it fell
+// due. The zero value is before the first.
+type DuePlace struct {
+	due     time.Time
+	account uuid.UUID
+}
+
+// errUnreadable is about one account, and no reason to refuse others.
+var errUnreadable = errors.New("the account's row makes no sense to this server")
+
+// errStale means that the lane remembered what is no longer true. The next try reads.
+var errStale = errors.New("another server was faster, or a key is older than the lane remembers")
+
+// stale recognises that in what became of a batch which began from memory: Postgres says so by the
+// division by zero of sqlUpdateAccounts, or since an entry or a key is there already.
+func stale(err error) bool {
+	return errors.Is(err, errStale) || sqlState(err) == "22012" || oldKey(err)
+}
+
+// oldKey says whether it was no more than a key that is older than the lane's memory: what the
+// batch began from has been found true when entries are inserted, and claims looked up, which comes
+// later.
+func oldKey(err error) bool { return sqlState(err) == "23505" || sqlState(err) == claimFound }
+
+// sqlState is that of a refusal by Postgres; empty for anything else.
+func sqlState(err error) string {
+	var refused *pgconn.PgError
+	if errors.As(err, &refused) {
+		return refused.Code
+	}
+	return ""
+}
+
+// claimFound is the SQLSTATE by which sqlNoneClaimed fails.
+const claimFound = "22003"

@@ -3,9 +3,6 @@ package engine
 import (
 	"context"
 	"errors"
-	"time"
-
-	"github.com/google/uuid"
 
 	"pop.store/credits/internal/ledger"
 	"pop.store/credits/internal/problem"
@@ -13,13 +10,6 @@ import (
 
 // MaxSweep bounds the accounts of one chunk of a sweep.
 const MaxSweep = ledger.MaxBulk
-
-// DuePlace is a place among the accounts with something due, which stand in order of when it fell
-// due. The zero value is before the first.
-type DuePlace struct {
-	due     time.Time
-	account uuid.UUID
-}
 
 // Swept is what one chunk of a sweep did, and where the next one goes on.
 type Swept struct {
