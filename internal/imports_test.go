@@ -35,7 +35,8 @@ var layers = [][]string{
 	{"internal/catalog", "internal/payment", "internal/strictjson", "internal/config", "internal/browser", "db"},
 	{"internal/embedpg"},
 	{
-		"internal/problem", "internal/tokens", "internal/money", "internal/clock", "internal/coalesce",
+		"internal/problem", "internal/tokens", "internal/money", "internal/clock", "internal/burnorder",
+		"internal/coalesce",
 		"internal/recent", "internal/logs",
 		"internal/inflight", "internal/sitepath", "internal/plaintext", "internal/seal",
 	},
