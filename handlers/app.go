@@ -83,7 +83,7 @@ func (a *App) Handler() http.Handler {
 	e.HideBanner, e.HidePort = true, true
 	e.HTTPErrorHandler = a.respondError(browser)
 	e.IPExtractor = a.ipExtractor()
-	e.Use(a.requestID, a.endConnections, a.securityHeaders, a.limit, a.logRequests, a.recoverPanics, a.readable,
+	e.Use(a.requestID, a.endConnections, a.securityHeaders(), a.limit, a.logRequests, a.recoverPanics, a.readable,
 		a.crossOrigin, strict)
 	web.Get(e, "/static/*", echo.WrapHandler(static.Handler()))
 	web.Get(e, "/healthz", a.healthz)
