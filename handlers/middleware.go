@@ -127,7 +127,8 @@ func (a *App) securityHeaders() echo.MiddlewareFunc {
 // caching lets browsers keep pages for the back button only where signing out clears them: browsers
 // obey Clear-Site-Data on secure origins only. Nothing else is kept.
 func caching(r *http.Request, secureOrigin bool) []string {
-	if secureOrigin && web.IsSafe(r) && isPage(r) && r.Header.Get("HX-Request") == "" && !web.HasPathPrefix(r, "/login") {
+	if secureOrigin && web.IsSafe(r) && isPage(r) && r.Header.Get("HX-Request") == "" &&
+		!web.HasPathPrefix(r, "/login") {
 		return cacheRevalidate
 	}
 	return cacheNever
@@ -140,8 +141,8 @@ func (a *App) secureOrigin() bool {
 	return a.BaseURL.Scheme == "https" || host == "localhost" || (err == nil && ip.IsLoopback())
 }
 
-// limit bounds the body and the time of a request.
-func (a *App) limit(next echo.HandlerFunc) echo.HandlerFunc {
+// limitRequest bounds the body and the time of a request.
+func (a *App) limitRequest(next echo.HandlerFunc) echo.HandlerFunc {
 	return func(c echo.Context) error {
 		r := c.Request()
 		r.Body = http.MaxBytesReader(c.Response(), r.Body, bodyLimit(r.URL.Path))
@@ -164,12 +165,12 @@ func bodyLimit(path string) int64 {
 
 var errAddress = problem.New(problem.Malformed, "bad_address", "The address cannot be read.")
 
-// readable refuses addresses that are no text. The database takes none of it, and its refusal would
+// rejectInvalidText refuses addresses that are no text. The database takes none of it, and its refusal would
 // look like a failure of ours; and what cannot be parsed would be left out of a filter in silence.
-func (a *App) readable(next echo.HandlerFunc) echo.HandlerFunc {
+func (a *App) rejectInvalidText(next echo.HandlerFunc) echo.HandlerFunc {
 	return func(c echo.Context) error {
 		u := c.Request().URL
-		if plain(u.Path) && plain(u.RawQuery) {
+		if isUnescaped(u.Path) && isUnescaped(u.RawQuery) {
 			return next(c)
 		}
 		query, err := url.ParseQuery(u.RawQuery)
@@ -185,9 +186,9 @@ func (a *App) readable(next echo.HandlerFunc) echo.HandlerFunc {
 	}
 }
 
-// plain says whether a part of an address is nothing but letters, digits and what needs no
+// isUnescaped says whether a part of an address is nothing but letters, digits and what needs no
 // decoding, as nearly all are.
-func plain(s string) bool {
+func isUnescaped(s string) bool {
 	for i := range len(s) {
 		if c := s[i]; c <= ' ' || c >= 0x7f || c == '%' || c == ';' {
 			return false
@@ -198,15 +199,16 @@ func plain(s string) bool {
 
 var errCrossOrigin = problem.New(problem.Forbidden, "cross_origin", "This form can only be sent from its own page.")
 
-// crossOrigin refuses unsafe requests that another site could have caused: browsers say where a
+// rejectCrossOrigin refuses unsafe requests that another site could have caused: browsers say where a
 // request comes from in Sec-Fetch-Site, older ones in Origin; one that says neither is refused.
 // What does not rest on a cookie is exempt: bearer keys, signatures and the tokens of links to
 // unsubscribe cannot be sent by another site's page, which does not know them.
-func (a *App) crossOrigin(next echo.HandlerFunc) echo.HandlerFunc {
+func (a *App) rejectCrossOrigin(next echo.HandlerFunc) echo.HandlerFunc {
 	return func(c echo.Context) error {
 		r := c.Request()
 		safe := web.IsSafe(r) || r.Method == http.MethodOptions
-		exempt := web.HasPathPrefix(r, "/v1") || web.HasPathPrefix(r, "/webhooks") || web.HasPathPrefix(r, "/unsubscribe")
+		exempt := web.HasPathPrefix(r, "/v1") || web.HasPathPrefix(r, "/webhooks") ||
+			web.HasPathPrefix(r, "/unsubscribe")
 		if !safe && !exempt && !a.sameOrigin(r) {
 			return errCrossOrigin
 		}
