@@ -161,6 +161,7 @@ func sources(t *testing.T) map[string]map[string]bool {
 func skipped(dir string) bool {
 	base := path.Base(dir)
 	return base == "node_modules" || base == "testdata" || (strings.HasPrefix(base, ".") && base != ".") ||
-		dir == "db/testdb" || dir == "handlers/handlerstest" || dir == "internal/e2e" || dir == "internal/tools" || strings.HasPrefix(dir,
+		dir == "db/testdb" || dir == "handlers/handlerstest" || dir == "internal/e2e" || dir == "internal/testkit" ||
+		dir == "internal/tools" || strings.HasPrefix(dir,
 		"views/internal") || dir == "var" || dir == "bin"
 }

@@ -10,33 +10,33 @@ import (
 	"pop.store/credits/internal/tokens"
 )
 
-func (s *shop) story(p billing.Purchase) billing.Story {
-	s.t.Helper()
-	now, err := s.Get(s.t.Context(), p.Account, p.ID)
+func (s *fixture) story(p billing.Purchase) billing.Story {
+	s.T.Helper()
+	now, err := s.Get(s.T.Context(), p.Account, p.ID)
 	if err != nil {
-		s.t.Fatal(err)
+		s.T.Fatal(err)
 	}
-	story, err := s.Story(s.t.Context(), now)
+	story, err := s.Story(s.T.Context(), now)
 	if err != nil {
-		s.t.Fatal(err)
+		s.T.Fatal(err)
 	}
 	return story
 }
 
-func (s *shop) wantStory(what string, p billing.Purchase, want billing.Story) {
-	s.t.Helper()
+func (s *fixture) wantStory(what string, p billing.Purchase, want billing.Story) {
+	s.T.Helper()
 	if got := s.story(p); got != want {
-		s.t.Errorf("%s: %+v, want %+v", what, got, want)
+		s.T.Errorf("%s: %+v, want %+v", what, got, want)
 	}
 }
 
 // clawbacks are the causes and reasons of what was taken back of an account's purchases, newest first.
-func (s *shop) clawbacks(p billing.Purchase) (told []string) {
-	s.t.Helper()
-	page, err := s.ledger.History(s.t.Context(), p.Account,
+func (s *fixture) clawbacks(p billing.Purchase) (told []string) {
+	s.T.Helper()
+	page, err := s.Ledger.History(s.T.Context(), p.Account,
 		ledger.Filter{Kinds: []ledger.Kind{ledger.KindClawback}}, 0, ledger.MaxPage)
 	if err != nil {
-		s.t.Fatal(err)
+		s.T.Fatal(err)
 	}
 	for i := range page.Lines {
 		told = append(told, page.Lines[i].Amount.String()+" "+string(page.Lines[i].Cause)+": "+page.Lines[i].Reason)
@@ -44,33 +44,33 @@ func (s *shop) clawbacks(p billing.Purchase) (told []string) {
 	return told
 }
 
-func (s *shop) wantClawbacks(p billing.Purchase, want ...string) {
-	s.t.Helper()
+func (s *fixture) wantClawbacks(p billing.Purchase, want ...string) {
+	s.T.Helper()
 	got := s.clawbacks(p)
 	for i := range max(len(got), len(want)) {
 		if i >= len(got) || i >= len(want) || got[i] != want[i] {
-			s.t.Errorf("taken back %q, want %q", got, want)
+			s.T.Errorf("taken back %q, want %q", got, want)
 			return
 		}
 	}
 }
 
-func (s *shop) refund(p billing.Purchase, key string, minor int64, reason string) {
-	s.t.Helper()
+func (s *fixture) refund(p billing.Purchase, key string, minor int64, reason string) {
+	s.T.Helper()
 	params := billing.RefundParams{Amount: &money.Amount{Minor: minor, Currency: "USD"}, Reason: reason}
-	if _, _, err := s.Refund(s.t.Context(), p.Account, p.ID, key, params); err != nil {
-		s.t.Fatal(err)
+	if _, _, err := s.Refund(s.T.Context(), p.Account, p.ID, key, params); err != nil {
+		s.T.Fatal(err)
 	}
 }
 
 // What went back, when, why, and what of it was used.
 func TestTheStoryOfAPurchase(t *testing.T) {
 	t.Parallel()
-	s := newShop(t)
+	s := newFixture(t)
 	p := s.completed()
 	s.wantStory("as it was paid", p, billing.Story{})
-	paid := s.clock.Now()
-	s.clock.Advance(time.Hour)
+	paid := s.Clock.Now()
+	s.Clock.Advance(time.Hour)
 	s.spend(p, "270")
 	s.refund(p, "a", 225, "a video failed")
 	s.wantStory("a quarter back", p, billing.Story{
@@ -80,7 +80,7 @@ func TestTheStoryOfAPurchase(t *testing.T) {
 		Cause:  ledger.CauseRefund,
 		Reason: "a video failed",
 	})
-	s.clock.Advance(time.Hour)
+	s.Clock.Advance(time.Hour)
 	s.refund(p, "b", 675, "")
 	s.wantStory("all back", p, billing.Story{
 		Back:   tokens.MustParse("100"),
@@ -114,10 +114,10 @@ func TestTheStoryOfAPurchase(t *testing.T) {
 	s.wantStory("lost", disputed, billing.Story{
 		Back:   tokens.MustParse("100"),
 		Used:   tokens.MustParse("20"),
-		BackAt: s.clock.Now(),
+		BackAt: s.Clock.Now(),
 		Cause:  ledger.CauseDispute,
 	})
-	s.exec(`delete from entry_notes where account = $1`, disputed.Account)
+	s.Exec(`delete from entry_notes where account = $1`, disputed.Account)
 	if got := s.story(disputed).Cause; got != ledger.CauseDispute {
 		t.Errorf("without notes it was taken back for a %s", got)
 	}
@@ -126,11 +126,11 @@ func TestTheStoryOfAPurchase(t *testing.T) {
 // Why tokens were taken back is told of just the money that went back for it, whoever brings the news.
 func TestWhyTokensWereTakenBack(t *testing.T) {
 	t.Parallel()
-	s := newShop(t)
+	s := newFixture(t)
 	p := s.completed()
 	s.refund(p, "a", 300, "first reason")
 	s.mustSend(refunded(p, 300)) // the provider's word about it says nothing new
-	s.exec(`update sandbox_sessions set refunded_minor = 600 where id = $1`, session(p))
+	s.Exec(`update sandbox_sessions set refunded_minor = 600 where id = $1`, session(p))
 	s.mustSend(refunded(p, 600)) // made at the provider
 	s.refund(p, "b", 300, "second reason")
 	s.wantClawbacks(p, "-33.333334 refund: second reason", "-33.333333 refund: ", "-33.333333 refund: first reason")
@@ -154,10 +154,10 @@ func TestWhyTokensWereTakenBack(t *testing.T) {
 // reason is not lost.
 func TestTheReasonOfARefundThatBrokeOff(t *testing.T) {
 	t.Parallel()
-	s := newShop(t)
+	s := newFixture(t)
 	p := s.completed()
-	stopped := ledger.New(s.pool, ledger.Options{
-		Clock:  s.clock.Now,
+	stopped := ledger.New(s.DB.Pool, ledger.Options{
+		Clock:  s.Clock.Now,
 		Prices: s.options.Prices,
 		Log:    s.options.Log,
 	})
@@ -169,13 +169,13 @@ func TestTheReasonOfARefundThatBrokeOff(t *testing.T) {
 	}
 	s.mustSend(refunded(p, 900))
 	s.wantClawbacks(p, "-100 refund: a reason")
-	s.clock.Advance(2 * time.Minute)
+	s.Clock.Advance(2 * time.Minute)
 	if _, err := s.Reconcile(t.Context()); err != nil {
 		t.Fatal(err)
 	}
 	s.wantStatus(p, billing.StatusRefunded)
 	s.wantClawbacks(p, "-100 refund: a reason")
-	if n := s.count(`select count(*) from purchase_refunds where done_at is null`); n != 0 {
+	if n := s.Count(`select count(*) from purchase_refunds where done_at is null`); n != 0 {
 		t.Errorf("%d refunds are open", n)
 	}
 }

@@ -1,10 +1,8 @@
 package mail_test
 
 import (
-	"bytes"
 	"errors"
 	"io"
-	"log/slog"
 	"mime"
 	"mime/multipart"
 	netmail "net/mail"
@@ -13,218 +11,157 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
 	"github.com/google/uuid"
-	"github.com/jackc/pgx/v5/pgxpool"
 
 	"pop.store/credits/db/testdb"
 	"pop.store/credits/internal/accounts"
-	"pop.store/credits/internal/catalog"
-	"pop.store/credits/internal/clock"
+	"pop.store/credits/internal/config"
 	"pop.store/credits/internal/ledger"
 	"pop.store/credits/internal/mail"
 	"pop.store/credits/internal/problem"
 	"pop.store/credits/internal/relay"
+	"pop.store/credits/internal/testkit"
 	"pop.store/credits/internal/tokens"
 )
 
 func TestMain(m *testing.M) { testdb.Main(m) }
-
-// A Sunday.
-var start = time.Date(2026, 11, 22, 14, 2, 0, 0, time.UTC)
 
 const (
 	address = "maya@studio.example"
 	base    = "https://credits.example"
 )
 
-// office is the books, the mailer, and the way between them, on a clock that stands still.
-type office struct {
-	t      *testing.T
-	pool   *pgxpool.Pool
-	clock  *clock.Manual
-	books  *ledger.Ledger
-	people *accounts.Accounts
+// fixture is the mailer and what gives it events to write about.
+type fixture struct {
+	*testkit.Fixture
 	mailer *mail.Mailer
 	relay  *relay.Relay
-	folder string
-	log    safeBuffer
 }
 
-type safeBuffer struct {
-	mu   sync.Mutex
-	text bytes.Buffer
-}
-
-func (b *safeBuffer) Write(p []byte) (int, error) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.text.Write(p)
-}
-
-func (b *safeBuffer) String() string {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.text.String()
-}
-
-// newOffice has no mail server: e-mails are files.
-func newOffice(t *testing.T) *office {
+// newFixture has no mail server: e-mails are files.
+func newFixture(t *testing.T) *fixture {
 	t.Helper()
-	return newOfficeWith(t, nil)
+	return newFixtureWith(t, nil)
 }
 
-func newOfficeWith(t *testing.T, server *url.URL) *office {
+func newFixtureWith(t *testing.T, server *url.URL, change ...testkit.Option) *fixture {
 	t.Helper()
-	o := &office{
-		t:      t,
-		pool:   testdb.New(t),
-		clock:  clock.NewManual(start),
-		folder: filepath.Join(t.TempDir(), "mail"),
-	}
-	log := slog.New(slog.NewTextHandler(&o.log, &slog.HandlerOptions{Level: slog.LevelDebug}))
-	o.books = ledger.New(o.pool, ledger.Options{
-		Clock:  o.clock.Now,
-		Prices: catalog.Builtin,
-		Log:    log,
-	})
-	t.Cleanup(o.books.Close)
-	o.people = accounts.New(o.pool, o.books, catalog.Builtin)
 	public, err := url.Parse(base)
 	if err != nil {
 		t.Fatal(err)
 	}
-	o.mailer = mail.New(o.pool, mail.Options{
-		Accounts: o.people,
-		Ledger:   o.books,
-		Prices:   catalog.Builtin,
-		BaseURL:  public,
-		From:     &netmail.Address{Name: "Credits", Address: "credits@shop.example"},
-		Server:   server,
-		Folder:   o.folder,
-		Clock:    o.clock.Now,
-		Log:      log,
-	})
-	o.relay = relay.New(o.books, o.mailer.Sink)
+	k := testkit.New(t, append(change, testkit.Config(func(c *config.Config) { c.BaseURL, c.SMTP = public, server }))...)
+	f := &fixture{
+		Fixture: k,
+		mailer:  k.Mail,
+		relay:   relay.New(k.Ledger, k.Mail.Sink),
+	}
+	f.mailer.Receipt = nil
 	t.Cleanup(func() {
-		if said := o.log.String(); strings.Contains(said, "@") || strings.Contains(said, "hunter2") {
+		if said := f.Log.String(); strings.Contains(said, "@") || strings.Contains(said, "hunter2") {
 			t.Errorf("an address or a secret is in the log: %s", said)
 		}
 	})
-	return o
+	return f
 }
 
 // open opens an account on Starter: 200 tokens, low under 40.
-func (o *office) open(put accounts.Put) uuid.UUID {
-	o.t.Helper()
-	plan := "starter"
-	put.Plan = &plan
-	id, _, err := o.people.Put(o.t.Context(), "shop-"+uuid.NewString(), put)
-	if err != nil {
-		o.t.Fatal(err)
-	}
-	return id
+func (f *fixture) open(put accounts.Put) uuid.UUID {
+	f.T.Helper()
+	return f.Register("shop-"+uuid.NewString(), put)
 }
 
-func (o *office) maya() uuid.UUID {
-	o.t.Helper()
-	return o.open(accounts.Put{Email: new(address), Name: new("Maya's Studio")})
+func (f *fixture) maya() uuid.UUID {
+	f.T.Helper()
+	return f.open(accounts.Put{Email: new(address), Name: new("Maya's Studio")})
 }
 
 // spend charges whole tokens.
-func (o *office) spend(id uuid.UUID, amount int64) {
-	o.t.Helper()
-	if err := o.use(id, "", "auto_selling", tokens.Amount(amount)*tokens.One); err != nil {
-		o.t.Fatal(err)
+func (f *fixture) spend(id uuid.UUID, amount int64) {
+	f.T.Helper()
+	if err := f.use(id, "", "auto_selling", tokens.Amount(amount)*tokens.One); err != nil {
+		f.T.Fatal(err)
 	}
 }
 
-func (o *office) use(id uuid.UUID, agent, feature string, amount tokens.Amount) error {
+func (f *fixture) use(id uuid.UUID, agent, feature string, amount tokens.Amount) error {
 	c := ledger.Charge{Feature: feature, Agent: agent}
 	if amount > 0 {
 		c.Amount = &amount
 	}
-	_, err := o.books.Charge(o.t.Context(), id, uuid.NewString(), c)
+	_, err := f.Ledger.Charge(f.T.Context(), id, uuid.NewString(), c)
 	return err
 }
 
 // stop makes an agent ask for more than there is.
-func (o *office) stop(id uuid.UUID, agent, feature string) {
-	o.t.Helper()
+func (f *fixture) stop(id uuid.UUID, agent, feature string) {
+	f.T.Helper()
 	var p *problem.Error
-	if err := o.use(id, agent, feature, 0); !errors.As(err, &p) || p.Kind != problem.Insufficient {
-		o.t.Fatalf("%s was to be stopped: %v", agent, err)
+	if err := f.use(id, agent, feature, 0); !errors.As(err, &p) || p.Kind != problem.Insufficient {
+		f.T.Fatalf("%s was to be stopped: %v", agent, err)
 	}
 }
 
-func (o *office) grant(id uuid.UUID, kind ledger.LotKind, amount int64, source string) {
-	o.t.Helper()
-	g := ledger.Grant{
-		Kind:   kind,
-		Amount: tokens.Amount(amount) * tokens.One,
-		Source: source,
-		Reason: "a test",
-	}
-	if _, err := o.books.Grant(o.t.Context(), id, uuid.NewString(), g); err != nil {
-		o.t.Fatal(err)
-	}
+func (f *fixture) grant(id uuid.UUID, kind ledger.LotKind, amount int64, source string) {
+	f.T.Helper()
+	f.Grant(id, kind, tokens.Amount(amount)*tokens.One, source)
 }
 
-func (o *office) hold(id uuid.UUID, amount int64) int64 {
-	o.t.Helper()
+func (f *fixture) hold(id uuid.UUID, amount int64) int64 {
+	f.T.Helper()
 	whole := tokens.Amount(amount) * tokens.One
-	e, err := o.books.Hold(o.t.Context(), id, uuid.NewString(), ledger.Hold{
+	e, err := f.Ledger.Hold(f.T.Context(), id, uuid.NewString(), ledger.Hold{
 		Feature:   "auto_selling",
 		Amount:    &whole,
 		ExpiresIn: 24 * time.Hour,
 	})
 	if err != nil {
-		o.t.Fatal(err)
+		f.T.Fatal(err)
 	}
 	return e.Seq
 }
 
 // work relays what the books have to tell, and writes all that is due.
-func (o *office) work() {
-	o.t.Helper()
+func (f *fixture) work() {
+	f.T.Helper()
 	for more := true; more; {
 		var err error
-		if more, err = o.relay.Step(o.t.Context()); err != nil {
-			o.t.Fatal(err)
+		if more, err = f.relay.Step(f.T.Context()); err != nil {
+			f.T.Fatal(err)
 		}
 	}
 	for found := true; found; {
 		var err error
-		if found, err = o.mailer.Deliver(o.t.Context()); err != nil {
-			o.t.Fatal(err)
+		if found, err = f.mailer.Deliver(f.T.Context()); err != nil {
+			f.T.Fatal(err)
 		}
 	}
 }
 
 // after lets time pass, with the jobs at work.
-func (o *office) after(d time.Duration) {
-	o.t.Helper()
-	o.work()
-	o.clock.Advance(d)
-	o.work()
+func (f *fixture) after(d time.Duration) {
+	f.T.Helper()
+	f.work()
+	f.Clock.Advance(d)
+	f.work()
 }
 
 // files are the e-mails in the folder, as they were written.
-func (o *office) files() []string {
-	o.t.Helper()
-	names, err := filepath.Glob(filepath.Join(o.folder, "*"))
+func (f *fixture) files() []string {
+	f.T.Helper()
+	names, err := filepath.Glob(filepath.Join(f.MailFolder, "*"))
 	if err != nil {
-		o.t.Fatal(err)
+		f.T.Fatal(err)
 	}
 	slices.Sort(names)
 	var list []string
 	for _, name := range names {
 		text, err := os.ReadFile(name)
 		if err != nil {
-			o.t.Fatal(err)
+			f.T.Fatal(err)
 		}
 		list = append(list, string(text))
 	}
@@ -232,27 +169,18 @@ func (o *office) files() []string {
 }
 
 // wantLetters checks the subjects of all e-mails so far, and gives them.
-func (o *office) wantLetters(subjects ...string) []*message {
-	o.t.Helper()
+func (f *fixture) wantLetters(subjects ...string) []*message {
+	f.T.Helper()
 	var list []*message
 	var got []string
-	for _, text := range o.files() {
-		m := read(o.t, text)
+	for _, text := range f.files() {
+		m := read(f.T, text)
 		list, got = append(list, m), append(got, m.subject)
 	}
 	if !slices.Equal(got, subjects) {
-		o.t.Fatalf("e-mails so far: %q, want %q\n%s", got, subjects, o.log.String())
+		f.T.Fatalf("e-mails so far: %q, want %q\n%s", got, subjects, f.Log.String())
 	}
 	return list
-}
-
-func (o *office) count(query string, args ...any) int {
-	o.t.Helper()
-	var n int
-	if err := o.pool.QueryRow(o.t.Context(), query, args...).Scan(&n); err != nil {
-		o.t.Fatal(err)
-	}
-	return n
 }
 
 // message is an e-mail as a mail program reads it.
