@@ -29,9 +29,10 @@ var layers = [][]string{
 	{"views", "internal/billing", "internal/accounts", "internal/results", "internal/recap"},
 	{"internal/relay", "internal/webhook"},
 	{
-		"internal/sandbox", "internal/stripepay", "internal/ledger", "internal/forecast", "internal/session",
+		"internal/sandbox", "internal/ledger", "internal/forecast", "internal/session",
 		"internal/apikey", "static",
 	},
+	{"internal/stripepay"},
 	{"internal/catalog", "internal/payment", "internal/strictjson", "internal/config", "internal/browser", "db"},
 	{"internal/embedpg"},
 	{
@@ -70,6 +71,10 @@ var restricted = map[string]struct {
 		"internal/webhook", "cmd/credits",
 	}, "handlers and views hold no SQL"},
 	"github.com/wneessen/go-mail": {[]string{"internal/mail"}, "e-mails are written and sent in one place"},
+	module + "internal/stripepay": {
+		[]string{"internal/app", "internal/sandbox", "cmd/credits"},
+		"billing knows payment providers by its own interface only; the sandbox plays Stripe",
+	},
 	"database/sql": {
 		nil,
 		"pgx natively: database/sql may run a statement twice after a lost acknowledgement",

@@ -299,7 +299,9 @@ func TestWritesThatFail(t *testing.T) {
 		},
 		"that it has failed": {
 			"purchases", "new.status = 'failed'", (*fixture).order,
-			func(s *fixture, p billing.Purchase) error { return s.send(checkoutEvent("async_payment_failed", p, nil)) },
+			func(s *fixture, p billing.Purchase) error {
+				return s.send(checkoutEvent("async_payment_failed", p, nil))
+			},
 			statusIs(billing.StatusFailed),
 		},
 		"who the customer is": {

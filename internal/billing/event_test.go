@@ -1,12 +1,14 @@
 package billing_test
 
 import (
+	"log/slog"
 	"strings"
 	"testing"
 	"time"
 
 	"pop.store/credits/internal/billing"
 	"pop.store/credits/internal/problem"
+	"pop.store/credits/internal/sandbox"
 )
 
 // Nothing that is not signed by the provider, just now, changes anything.
@@ -17,7 +19,9 @@ func TestBadSignatures(t *testing.T) {
 	payload := checkoutEvent("completed", p, nil).payload()
 	now := time.Now()
 	good := sign(payload, secret, now)
-	noSecret := s.with(func(o *billing.Options) { o.WebhookSecrets = []string{""} })
+	noSecret := s.with(func(o *billing.Options) {
+		o.Provider = sandbox.New(s.DB.Pool, sandbox.Options{Clock: s.Clock.Now, Log: o.Log})
+	})
 	for name, c := range map[string]struct {
 		service *billing.Service
 		payload []byte
@@ -242,7 +246,10 @@ func TestLiveEventsAreIgnored(t *testing.T) {
 func FuzzEventBodies(f *testing.F) {
 	f.Add([]byte(`{"object":"event","type":"checkout.session.completed","data":{"object":{"id":1}}}`), "t=1,v1=00")
 	// without a database: nothing unsigned may get that far
-	closed := billing.New(nil, billing.Options{WebhookSecrets: []string{secret}})
+	closed := billing.New(nil, billing.Options{
+		Provider: sandbox.New(nil, sandbox.Options{Secret: secret}),
+		Log:      slog.New(slog.DiscardHandler),
+	})
 	f.Fuzz(func(t *testing.T, payload []byte, header string) {
 		if err := closed.HandleEvent(t.Context(), payload, header); problem.Of(err).Code != "bad_signature" {
 			t.Error(err)

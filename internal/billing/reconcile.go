@@ -10,7 +10,6 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"pop.store/credits/internal/payment"
-	"pop.store/credits/internal/stripepay"
 )
 
 // Limits of the reconciling job.
@@ -211,7 +210,7 @@ func (s *Service) step(ctx context.Context, w *walk) (more bool, err error) {
 		if err := s.handle(ctx, event, nil); err != nil {
 			return false, err
 		}
-		if stripepay.Storable(event.ID) {
+		if event.ID != "" {
 			w.after = event.ID
 		}
 	}

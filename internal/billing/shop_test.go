@@ -43,13 +43,12 @@ func newFixture(t *testing.T) *fixture {
 		Service:  f.Billing,
 		provider: f.Sandbox,
 		options: billing.Options{
-			Ledger:         f.Ledger,
-			Prices:         catalog.Builtin,
-			Provider:       f.Sandbox,
-			WebhookSecrets: []string{secret},
-			BaseURL:        baseURL,
-			Clock:          f.Clock.Now,
-			Log:            f.App.Log,
+			Ledger:   f.Ledger,
+			Prices:   catalog.Builtin,
+			Provider: f.Sandbox,
+			BaseURL:  baseURL,
+			Clock:    f.Clock.Now,
+			Log:      f.App.Log,
 		},
 	}
 }

@@ -122,7 +122,7 @@ func TestWithoutAProviderBuyingIsNotSetUp(t *testing.T) {
 	s := newFixture(t)
 	for name, change := range map[string]func(*billing.Options){
 		"no provider": func(o *billing.Options) { o.Provider = nil },
-		"no secret":   func(o *billing.Options) { o.WebhookSecrets = []string{""} },
+		"no secret":   func(o *billing.Options) { o.Provider = sandbox.New(s.DB.Pool, sandbox.Options{Clock: s.Clock.Now}) },
 	} {
 		closed := s.with(change)
 		_, _, err := closed.Start(t.Context(), s.Account(), "k", billing.StartParams{Pack: pack(0).ID})

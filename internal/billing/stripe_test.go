@@ -59,7 +59,7 @@ func newStripeFixture(t *testing.T, o stripepay.Options) (*fixture, *stripeLike)
 	}
 	server := httptest.NewServer(l)
 	t.Cleanup(server.Close)
-	o.Key, o.APIURL = "sk_test_1", server.URL
+	o.Key, o.APIURL, o.WebhookSecrets = "sk_test_1", server.URL, []string{secret}
 	s.Service = s.with(func(b *billing.Options) { b.Provider = stripepay.New(o) })
 	s.options.Provider = stripepay.New(o)
 	return s, l

@@ -12,7 +12,6 @@ import (
 	"pop.store/credits/internal/billing"
 	"pop.store/credits/internal/payment"
 	"pop.store/credits/internal/sandbox"
-	"pop.store/credits/internal/testkit"
 	"pop.store/credits/internal/topup"
 )
 
@@ -57,13 +56,12 @@ func newFlakyFixture(t *testing.T) (*fixture, *flaky) {
 	p := &flaky{Provider: f.provider.Provider}
 	log := slog.New(slog.DiscardHandler)
 	f.billing = billing.New(f.DB.Pool, billing.Options{
-		Ledger:         f.Ledger,
-		Prices:         f.prices,
-		Provider:       p,
-		WebhookSecrets: []string{testkit.EventSecret},
-		BaseURL:        "http://credits.test",
-		Clock:          f.Clock.Now,
-		Log:            log,
+		Ledger:   f.Ledger,
+		Prices:   f.prices,
+		Provider: p,
+		BaseURL:  "http://credits.test",
+		Clock:    f.Clock.Now,
+		Log:      log,
 	})
 	f.Service = topup.New(f.DB.Pool, topup.Options{
 		Ledger:  f.Ledger,

@@ -80,13 +80,12 @@ func newFixture(t *testing.T) *fixture {
 func (f *fixture) services(pool *pgxpool.Pool, books *ledger.Ledger) (*billing.Service, *topup.Service) {
 	prices := func() *catalog.Catalog { return f.prices() }
 	bills := billing.New(pool, billing.Options{
-		Ledger:         books,
-		Prices:         prices,
-		Provider:       f.provider,
-		WebhookSecrets: []string{testkit.EventSecret},
-		BaseURL:        "http://credits.test",
-		Clock:          f.Clock.Now,
-		Log:            f.log,
+		Ledger:   books,
+		Prices:   prices,
+		Provider: f.provider,
+		BaseURL:  "http://credits.test",
+		Clock:    f.Clock.Now,
+		Log:      f.log,
 	})
 	return bills, topup.New(pool, topup.Options{
 		Ledger:  books,
@@ -331,12 +330,11 @@ func TestAChargeThatNobodyMade(t *testing.T) {
 		Clock:  f.Clock.Now,
 		Log:    slog.New(slog.DiscardHandler),
 		Billing: billing.New(f.DB.Pool, billing.Options{
-			Ledger:         f.Ledger,
-			Prices:         f.prices,
-			Provider:       dying{f.provider, cancel},
-			WebhookSecrets: []string{testkit.EventSecret},
-			Clock:          f.Clock.Now,
-			Log:            slog.New(slog.DiscardHandler),
+			Ledger:   f.Ledger,
+			Prices:   f.prices,
+			Provider: dying{f.provider, cancel},
+			Clock:    f.Clock.Now,
+			Log:      slog.New(slog.DiscardHandler),
 		}),
 	})
 	_, _, _ = f.Step(ctx, uuid.Nil)
