@@ -25,9 +25,10 @@ var layers = [][]string{
 	{"internal/app"},
 	{"internal/demo", "internal/jobs"},
 	{"internal/mail", "internal/topup"},
-	{"internal/receipt"},
+	{"internal/receipt", "internal/present"},
 	{"views", "internal/billing", "internal/accounts", "internal/results", "internal/recap"},
 	{"internal/relay", "internal/webhook"},
+	{"internal/ledger/engine", "internal/ledger/audit"},
 	{
 		"internal/sandbox", "internal/ledger", "internal/forecast", "internal/session",
 		"internal/apikey", "static",
@@ -66,7 +67,8 @@ var restricted = map[string]struct {
 	"github.com/chromedp/chromedp": {[]string{"internal/browser"}, "browser tests go through one harness"},
 	"github.com/jackc/pgx": {[]string{
 		"db", "internal/accounts", "internal/apikey", "internal/app", "internal/bench",
-		"internal/billing", "internal/demo", "internal/embedpg", "internal/jobs", "internal/ledger",
+		"internal/billing", "internal/demo", "internal/embedpg", "internal/jobs",
+		"internal/ledger/audit", "internal/ledger/engine",
 		"internal/mail", "internal/results", "internal/sandbox", "internal/session", "internal/topup",
 		"internal/webhook", "cmd/credits",
 	}, "handlers and views hold no SQL"},

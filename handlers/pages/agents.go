@@ -9,6 +9,7 @@ import (
 
 	"pop.store/credits/internal/accounts"
 	"pop.store/credits/internal/ledger"
+	"pop.store/credits/internal/present"
 	"pop.store/credits/internal/problem"
 	"pop.store/credits/internal/tokens"
 	"pop.store/credits/views"
@@ -69,7 +70,7 @@ func (h *Handlers) agentsModel(v *visit, q accounts.AgentQuery) (views.AgentsMod
 	}
 	for i := range p.Agents {
 		g := &p.Agents[i]
-		agent := h.agentModel(g, agentSet{p.Everyone, p.Own})
+		agent := h.agentModel(g, ledger.StoppedAgents{Agents: p.Everyone, OwnReserve: p.Own})
 		agent.Count, agent.Results = done[g.ID], earned[g.ID]
 		m.Agents = append(m.Agents, agent)
 	}
@@ -135,7 +136,7 @@ func (h *Handlers) earnedThisMonth(v *visit, agents []ledger.Agent) (map[string]
 }
 
 // agentModel is one of the agents.
-func (h *Handlers) agentModel(g *ledger.Agent, set agentSet) views.AgentModel {
+func (h *Handlers) agentModel(g *ledger.Agent, set ledger.StoppedAgents) views.AgentModel {
 	m := views.AgentModel{
 		ID:         g.ID,
 		Name:       h.agentName(g),
@@ -161,16 +162,7 @@ func (h *Handlers) agentModel(g *ledger.Agent, set agentSet) views.AgentModel {
 	return m
 }
 
-func (h *Handlers) agentName(g *ledger.Agent) string {
-	return h.nameOf(ledger.AgentName{
-		ID:      g.ID,
-		Name:    g.Name,
-		Feature: g.Feature,
-	})
-}
-
-// nameOf is what a creator calls an agent.
-func (h *Handlers) nameOf(n ledger.AgentName) string { return accounts.AgentLabel(h.Prices(), n) }
+func (h *Handlers) agentName(g *ledger.Agent) string { return present.AgentName(h.Prices(), g) }
 
 // namesOfAgents are what the creator's agents are called, by id. Of some that are called the same
 // each is called by its id as well.

@@ -114,7 +114,7 @@ func (h *Handlers) away(v *visit) (views.AwayModel, error) {
 		Back:      h.agentNames(r.Back),
 	}
 	for i := range r.Paused {
-		m.Paused = append(m.Paused, h.agentModel(&r.Paused[i], agentSet{r.Agents, r.Own}))
+		m.Paused = append(m.Paused, h.agentModel(&r.Paused[i], ledger.StoppedAgents{Agents: r.Agents, OwnReserve: r.Own}))
 	}
 	return m, nil
 }

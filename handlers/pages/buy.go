@@ -13,6 +13,7 @@ import (
 	"pop.store/credits/internal/billing"
 	"pop.store/credits/internal/catalog"
 	"pop.store/credits/internal/ledger"
+	"pop.store/credits/internal/present"
 	"pop.store/credits/internal/problem"
 	"pop.store/credits/internal/recap"
 	"pop.store/credits/internal/receipt"
@@ -165,7 +166,7 @@ func (h *Handlers) packModel(p catalog.Pack, owed tokens.Amount) views.PackModel
 		Tokens:       p.Tokens,
 		Price:        p.Price,
 		Gets:         gets,
-		GoodFor:      h.equivalents(gets, creditsFeatures),
+		GoodFor:      present.Equivalents(h.Prices(), gets, present.CreditsFeatures),
 		ExpiresAfter: time.Duration(p.ExpiresDays) * 24 * time.Hour,
 		Suggested:    p.Popular,
 	}

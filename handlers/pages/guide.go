@@ -3,6 +3,7 @@ package pages
 import (
 	"net/http"
 
+	"pop.store/credits/internal/present"
 	"pop.store/credits/views"
 )
 
@@ -14,10 +15,10 @@ func (h *Handlers) guidePage(v *visit) error {
 		Chrome:      h.chrome(v, views.NavCredits),
 		PlanName:    plan.Name,
 		Allowance:   plan.Allowance,
-		Next:        h.nextGrant(v),
+		Next:        present.NextGrant(h.Prices(), &v.Overview),
 		Spendable:   v.Spendable,
 		Held:        v.Held,
-		Equivalents: h.equivalents(v.Spendable, creditsFeatures),
+		Equivalents: present.Equivalents(h.Prices(), v.Spendable, present.CreditsFeatures),
 		CanBuy:      h.Billing.Available() && len(prices.Packs) > 0,
 	}
 	for _, f := range prices.Features {

@@ -8,32 +8,9 @@ import (
 
 	"pop.store/credits/internal/billing"
 	"pop.store/credits/internal/catalog"
-	"pop.store/credits/internal/forecast"
 	"pop.store/credits/internal/ledger"
-	"pop.store/credits/internal/tokens"
 	"pop.store/credits/views"
 )
-
-// What a balance is said to be good for: one tool and one agent in a notice, another tool beside
-// them where there is room.
-var (
-	noticeFeatures  = []string{"image_generation", "social_comment_reply"}
-	creditsFeatures = []string{"image_generation", "pdf_creation", "social_comment_reply"}
-)
-
-// equivalents says how often an amount pays for each feature; what it does not pay for once is left out.
-func (h *Handlers) equivalents(amount tokens.Amount, features []string) []views.Equivalent {
-	var list []views.Equivalent
-	for _, e := range forecast.Equivalents(h.Prices(), amount, features...) {
-		list = append(list, views.Equivalent{
-			Count:    e.Count,
-			Singular: e.Feature.One,
-			Plural:   e.Feature.Many,
-			About:    e.Feature.Agent,
-		})
-	}
-	return list
-}
 
 // lotModels sums lots of one source and expiry into one line, in the order in which they are spent.
 // What is frozen has a line for each purchase. nextReset is when the next allowance comes, zero for

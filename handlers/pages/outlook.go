@@ -6,6 +6,7 @@ import (
 	"pop.store/credits/internal/billing"
 	"pop.store/credits/internal/forecast"
 	"pop.store/credits/internal/ledger"
+	"pop.store/credits/internal/present"
 	"pop.store/credits/internal/tokens"
 	"pop.store/credits/views"
 )
@@ -34,7 +35,7 @@ func (h *Handlers) outlook(v *visit, lots []ledger.Lot) (views.OutlookModel, err
 		WithToday: o.Pace.Today,
 		RunsOut:   o.RunsOut,
 		NextFirst: o.ResetFirst(),
-		Next:      h.nextGrant(v),
+		Next:      present.NextGrant(h.Prices(), &v.Overview),
 	}
 	for _, l := range o.Losses {
 		m.Expiries = append(m.Expiries, views.ExpiryModel{

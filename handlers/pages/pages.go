@@ -4,6 +4,7 @@ import (
 	"net/http"
 
 	"pop.store/credits/internal/ledger"
+	"pop.store/credits/internal/present"
 	"pop.store/credits/internal/tokens"
 	"pop.store/credits/views"
 )
@@ -44,7 +45,7 @@ func (h *Handlers) homePage(v *visit) error {
 		PlanLeft:        planLeft(account.Lots),
 		SpentThisPeriod: spent,
 		PeriodStart:     v.PeriodStart(v.now),
-		Equivalents:     h.equivalents(v.Spendable, creditsFeatures),
+		Equivalents:     present.Equivalents(h.Prices(), v.Spendable, present.CreditsFeatures),
 		Away:            away,
 		Latest:          h.rows(v, latest.Lines, agents),
 	}))
@@ -96,7 +97,7 @@ func (h *Handlers) creditsPage(v *visit) error {
 		Spendable:   v.Spendable,
 		Held:        v.Held,
 		Jobs:        account.Holds,
-		Equivalents: h.equivalents(v.Spendable, creditsFeatures),
+		Equivalents: present.Equivalents(h.Prices(), v.Spendable, present.CreditsFeatures),
 		Lots:        lots,
 		Outlook:     outlook,
 		Usage:       usage,

@@ -7,6 +7,7 @@ import (
 	"strconv"
 	"strings"
 
+	"pop.store/credits/handlers/web"
 	"pop.store/credits/internal/billing"
 	"pop.store/credits/internal/catalog"
 	"pop.store/credits/internal/money"
@@ -234,9 +235,12 @@ func (h *Handlers) forgetCard(v *visit) error {
 	return v.Redirect(http.StatusSeeOther, "/settings?saved=1")
 }
 
-// topUpStopped is the notice that auto top-up was stopped. A page for which that cannot be read goes without.
+// topUpStopped is the notice that auto top-up was stopped. A page goes without it when it cannot be read.
 func (h *Handlers) topUpStopped(v *visit) *views.TopUpNotice {
 	stopped, is, err := h.TopUp.Stopped(v.Request().Context(), v.ID)
+	if err != nil {
+		h.Log.Warn("auto top-up cannot be read", "request_id", web.RequestID(v), "error", err)
+	}
 	if err != nil || !is {
 		return nil
 	}

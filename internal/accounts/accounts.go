@@ -17,6 +17,7 @@ import (
 	"pop.store/credits/internal/coalesce"
 	"pop.store/credits/internal/forecast"
 	"pop.store/credits/internal/ledger"
+	"pop.store/credits/internal/ledger/engine"
 	"pop.store/credits/internal/problem"
 )
 
@@ -46,6 +47,10 @@ type Overview struct {
 	First   *forecast.Stop
 	Pace    forecast.Pace
 	Hurried bool
+	// Stopped are the agents that are paused by more than their creator; of an empty account all its
+	// agents, since some may still work. It is the zero value where StoppedErr says why it could not be read.
+	Stopped    ledger.StoppedAgents
+	StoppedErr error
 
 	dismissed bool // the notice that the state calls for was put away, and no tokens have come since
 }
@@ -53,7 +58,7 @@ type Overview struct {
 // Accounts is the directory of accounts. It is safe for concurrent use.
 type Accounts struct {
 	pool   *pgxpool.Pool
-	ledger *ledger.Ledger
+	ledger *engine.Engine
 	prices func() *catalog.Catalog
 	ids    idCache
 	pasts  pasts
@@ -62,7 +67,7 @@ type Accounts struct {
 }
 
 // New makes a directory over a ledger.
-func New(pool *pgxpool.Pool, books *ledger.Ledger, prices func() *catalog.Catalog) *Accounts {
+func New(pool *pgxpool.Pool, books *engine.Engine, prices func() *catalog.Catalog) *Accounts {
 	a := &Accounts{
 		pool:   pool,
 		ledger: books,

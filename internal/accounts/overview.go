@@ -2,6 +2,7 @@ package accounts
 
 import (
 	"context"
+	"slices"
 	"time"
 
 	"github.com/google/uuid"
@@ -51,11 +52,37 @@ func (a *Accounts) readOverviews(ctx context.Context, ids []uuid.UUID) (map[uuid
 	if err := a.foretell(ctx, list); err != nil {
 		return nil, err
 	}
+	a.addStopped(ctx, list)
 	found := make(map[uuid.UUID]Overview, len(list))
 	for i := range list {
 		found[list[i].ID] = list[i]
 	}
 	return found, nil
+}
+
+// addStopped adds the paused agents to the overviews that have any. If they cannot be read, the
+// overviews are still good: they count the agents.
+func (a *Accounts) addStopped(ctx context.Context, list []Overview) {
+	var ids, all []uuid.UUID
+	for i := range list {
+		o := &list[i]
+		if o.State == Empty && o.Agents > 0 {
+			all = append(all, o.ID)
+		} else if o.Paused+o.OverBudget == 0 {
+			continue
+		}
+		ids = append(ids, o.ID)
+	}
+	if len(ids) == 0 {
+		return
+	}
+	stopped, err := a.ledger.StoppedAgents(ctx, ids, all)
+	for i := range list {
+		if err != nil && slices.Contains(ids, list[i].ID) {
+			list[i].StoppedErr = err
+		}
+		list[i].Stopped = stopped[list[i].ID]
+	}
 }
 
 func (a *Accounts) profiles(ctx context.Context, ids []uuid.UUID) ([]profile, error) {

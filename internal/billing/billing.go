@@ -14,14 +14,14 @@ import (
 
 	"pop.store/credits/internal/catalog"
 	"pop.store/credits/internal/clock"
-	"pop.store/credits/internal/ledger"
+	"pop.store/credits/internal/ledger/engine"
 	"pop.store/credits/internal/problem"
 	"pop.store/credits/internal/tokens"
 )
 
 // Options are what a Service needs besides its database.
 type Options struct {
-	Ledger         *ledger.Ledger
+	Ledger         *engine.Engine
 	Prices         func() *catalog.Catalog // the catalog in force
 	Provider       Provider                // nil: buying is not set up
 	Taxed          bool                    // the provider works out tax, which may come on top of a price

@@ -10,6 +10,7 @@ import (
 	"pop.store/credits/internal/billing"
 	"pop.store/credits/internal/catalog"
 	"pop.store/credits/internal/ledger"
+	"pop.store/credits/internal/ledger/engine"
 	"pop.store/credits/internal/problem"
 	"pop.store/credits/internal/testkit"
 )
@@ -95,7 +96,7 @@ func TestAnEventThatCouldNotBeHandledIsHandledNextTime(t *testing.T) {
 	t.Parallel()
 	s := newFixture(t)
 	p := s.order()
-	stopped := ledger.New(s.DB.Pool, ledger.Options{
+	stopped := engine.New(s.DB.Pool, engine.Options{
 		Clock:  s.Clock.Now,
 		Prices: catalog.Builtin,
 		Log:    s.options.Log,

@@ -11,6 +11,7 @@ import (
 
 	"pop.store/credits/internal/billing"
 	"pop.store/credits/internal/ledger"
+	"pop.store/credits/internal/ledger/engine"
 	"pop.store/credits/internal/money"
 	"pop.store/credits/internal/problem"
 	"pop.store/credits/internal/sandbox"
@@ -273,7 +274,7 @@ func TestAReversalThatBrokeOff(t *testing.T) {
 	t.Parallel()
 	s := newFixture(t)
 	p := s.completed()
-	stopped := ledger.New(s.DB.Pool, ledger.Options{
+	stopped := engine.New(s.DB.Pool, engine.Options{
 		Clock:  s.Clock.Now,
 		Prices: s.options.Prices,
 		Log:    s.options.Log,
@@ -368,7 +369,7 @@ func TestARefundThatBrokeOff(t *testing.T) {
 	t.Parallel()
 	s := newFixture(t)
 	p := s.completed()
-	stopped := ledger.New(s.DB.Pool, ledger.Options{
+	stopped := engine.New(s.DB.Pool, engine.Options{
 		Clock:  s.Clock.Now,
 		Prices: s.options.Prices,
 		Log:    s.options.Log,

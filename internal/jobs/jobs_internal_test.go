@@ -16,6 +16,8 @@ import (
 	"pop.store/credits/internal/catalog"
 	"pop.store/credits/internal/clock"
 	"pop.store/credits/internal/ledger"
+	"pop.store/credits/internal/ledger/audit"
+	"pop.store/credits/internal/ledger/engine"
 	"pop.store/credits/internal/session"
 )
 
@@ -61,9 +63,9 @@ func newFixture(t *testing.T) *fixture {
 }
 
 // server is a server's ledger and jobs.
-func (f *fixture) server() (*ledger.Ledger, *Runner) {
+func (f *fixture) server() (*engine.Engine, *Runner) {
 	log := slog.New(slog.NewTextHandler(&f.log, nil))
-	books := ledger.New(f.pool, ledger.Options{
+	books := engine.New(f.pool, engine.Options{
 		Clock:  f.clock.Now,
 		Prices: catalog.Builtin,
 		Log:    log,
@@ -119,7 +121,7 @@ func (f *fixture) wantTrue(query string) {
 }
 
 // open opens accounts that nobody will ask for.
-func (f *fixture) open(books *ledger.Ledger, n int) {
+func (f *fixture) open(books *engine.Engine, n int) {
 	f.t.Helper()
 	var opening sync.WaitGroup
 	for range n {
@@ -134,7 +136,7 @@ func (f *fixture) open(books *ledger.Ledger, n int) {
 
 func (f *fixture) wantCleanBooks(entries int) {
 	f.t.Helper()
-	report, err := ledger.Verify(f.t.Context(), f.pool, ledger.VerifyOptions{})
+	report, err := audit.Verify(f.t.Context(), f.pool, audit.Options{})
 	if err != nil || len(report.Differences) > 0 {
 		f.t.Errorf("the books: %v (%v)", report.Differences, err)
 	}

@@ -10,7 +10,7 @@ import (
 	"github.com/google/uuid"
 
 	"pop.store/credits/internal/catalog"
-	"pop.store/credits/internal/ledger"
+	"pop.store/credits/internal/ledger/engine"
 	"pop.store/credits/internal/session"
 )
 
@@ -20,7 +20,7 @@ func TestTopUpsGoThroughAllAccounts(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)
 	log := slog.New(slog.NewTextHandler(&f.log, nil))
-	books := ledger.New(f.pool, ledger.Options{
+	books := engine.New(f.pool, engine.Options{
 		Clock:  f.clock.Now,
 		Prices: catalog.Builtin,
 		Log:    log,

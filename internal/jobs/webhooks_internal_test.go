@@ -16,6 +16,7 @@ import (
 
 	"pop.store/credits/internal/catalog"
 	"pop.store/credits/internal/ledger"
+	"pop.store/credits/internal/ledger/engine"
 	"pop.store/credits/internal/relay"
 	"pop.store/credits/internal/session"
 	"pop.store/credits/internal/tokens"
@@ -23,9 +24,9 @@ import (
 )
 
 // telling is a server that tells of events.
-func (f *fixture) telling() (*ledger.Ledger, *Runner) {
+func (f *fixture) telling() (*engine.Engine, *Runner) {
 	log := slog.New(slog.NewTextHandler(&f.log, nil))
-	books := ledger.New(f.pool, ledger.Options{
+	books := engine.New(f.pool, engine.Options{
 		Clock:  f.clock.Now,
 		Prices: catalog.Builtin,
 		Log:    log,
@@ -46,7 +47,7 @@ func (f *fixture) telling() (*ledger.Ledger, *Runner) {
 }
 
 // accounts opens accounts that the directory knows.
-func (f *fixture) accounts(books *ledger.Ledger, n int) []uuid.UUID {
+func (f *fixture) accounts(books *engine.Engine, n int) []uuid.UUID {
 	f.t.Helper()
 	ids := make([]uuid.UUID, n)
 	for i := range ids {
@@ -64,7 +65,7 @@ func (f *fixture) accounts(books *ledger.Ledger, n int) []uuid.UUID {
 	return ids
 }
 
-func (f *fixture) grant(books *ledger.Ledger, ids ...uuid.UUID) {
+func (f *fixture) grant(books *engine.Engine, ids ...uuid.UUID) {
 	f.t.Helper()
 	for _, id := range ids {
 		g := ledger.Grant{

@@ -34,11 +34,11 @@ type Entry struct {
 	Day            time.Time // the date in the billing zone, at midnight UTC
 	Parts          []Part    // which lots paid or received how much
 
-	key         string
-	fingerprint fingerprint // of the request that the key was used for
-	note        Note
-	lastSeq     int64   // the last entry that the same request wrote; 0: no other
-	settled     Balance // after that entry
+	Key         string
+	Fingerprint Fingerprint // of the request that the key was used for
+	Note        Note
+	LastSeq     int64   // the last entry that the same request wrote; 0: no other
+	Settled     Balance // after that entry
 }
 
 // Part is the share of one lot in an entry.
@@ -64,7 +64,7 @@ func (n Note) or(other Note) Note {
 	return n
 }
 
-func (n Note) empty() bool { return n.Reason == "" && len(n.Metadata) == 0 }
+func (n Note) Empty() bool { return n.Reason == "" && len(n.Metadata) == 0 }
 
 // idEncoding keeps ids lower-case, sortable by seq within an account, and free of punctuation.
 var idEncoding = base32.HexEncoding.WithPadding(base32.NoPadding)
@@ -75,10 +75,10 @@ const (
 )
 
 // balance is what there is after the entry.
-func (e *Entry) balance() Balance { return Balance{e.SpendableAfter, e.HeldAfter, e.BalanceAfter} }
+func (e *Entry) Balance() Balance { return Balance{e.SpendableAfter, e.HeldAfter, e.BalanceAfter} }
 
 // moved is what the parts of an entry add up to: the amount, or for a hold and its release what is held.
-func (e *Entry) moved() tokens.Amount {
+func (e *Entry) Moved() tokens.Amount {
 	if e.Kind == KindHold || e.Kind == KindRelease {
 		return e.HeldDelta
 	}
@@ -109,4 +109,10 @@ func ParseID(account uuid.UUID, id string) (int64, bool) {
 		return 0, false
 	}
 	return seq, true
+}
+
+// WithKey gives a copy of the entry under another idempotency key.
+func (e Entry) WithKey(key string) Entry {
+	e.Key = key
+	return e
 }

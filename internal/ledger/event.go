@@ -32,16 +32,16 @@ const (
 // emit notes an event, to be written with what made it. It moves the account's time on like an
 // entry: events stand in the order of their times, and no month begins twice when servers' clocks
 // disagree.
-func (s *state) emit(kind string, now time.Time, data any) {
+func (s *State) emit(kind string, now time.Time, data any) {
 	raw, err := json.Marshal(data)
 	if err != nil {
 		panic("ledger: an event has no JSON form: " + err.Error())
 	}
-	s.eventSeq++
-	s.lastAt, s.changed = later(now, s.lastAt), true
+	s.EventSeq++
+	s.LastAt, s.changed = Later(now, s.LastAt), true
 	s.events = append(s.events, Event{
-		Seq:  s.eventSeq,
-		At:   s.lastAt,
+		Seq:  s.EventSeq,
+		At:   s.LastAt,
 		Kind: kind,
 		Data: raw,
 	})
@@ -71,7 +71,7 @@ type grantEvent struct {
 }
 
 // tellGrant tells of tokens that came.
-func (s *state) tellGrant(e *Entry) {
+func (s *State) tellGrant(e *Entry) {
 	data := grantEvent{
 		Transaction: e.ID(),
 		Kind:        e.LotKind.String(),

@@ -29,16 +29,16 @@ func optional[N ~int64](f *fingerprinter, n *N) {
 }
 
 // fingerprint tells a mistake from a retry, within one account and key, so it is short on purpose.
-type fingerprint [16]byte
+type Fingerprint [16]byte
 
-func (f *fingerprint) appendTo(b []byte) []byte { return append(b, f[:]...) }
+func (f *Fingerprint) AppendTo(b []byte) []byte { return append(b, f[:]...) }
 
-func (f *fingerprinter) sum() fingerprint {
+func (f *fingerprinter) sum() Fingerprint {
 	sum := sha256.Sum256(*f)
-	return fingerprint(sum[:16])
+	return Fingerprint(sum[:16])
 }
 
-func (c *Charge) fingerprint() fingerprint {
+func (c *Charge) Fingerprint() Fingerprint {
 	f := make(fingerprinter, 0, 128)
 	f.text("charge")
 	f.text(c.Feature)
@@ -57,7 +57,7 @@ func (c *Charge) fingerprint() fingerprint {
 	return f.sum()
 }
 
-func (g *Grant) fingerprint() fingerprint {
+func (g *Grant) Fingerprint() Fingerprint {
 	f := make(fingerprinter, 0, 128)
 	f.text("grant")
 	f.number(int64(g.Kind))
@@ -69,7 +69,7 @@ func (g *Grant) fingerprint() fingerprint {
 	return f.sum()
 }
 
-func (t *TakeBack) fingerprint() fingerprint {
+func (t *TakeBack) Fingerprint() Fingerprint {
 	f := make(fingerprinter, 0, 64)
 	f.text("take back")
 	f.number(int64(t.Amount))
@@ -86,7 +86,7 @@ func presence(b bool) int {
 	return 0
 }
 
-func (h *Hold) fingerprint() fingerprint {
+func (h *Hold) Fingerprint() Fingerprint {
 	f := make(fingerprinter, 0, 128)
 	f.text("hold")
 	f.text(h.Feature)
@@ -102,7 +102,7 @@ func (h *Hold) fingerprint() fingerprint {
 	return f.sum()
 }
 
-func (c *Capture) fingerprint() fingerprint {
+func (c *Capture) Fingerprint() Fingerprint {
 	f := make(fingerprinter, 0, 32)
 	f.text("capture")
 	f.number(c.Hold)
@@ -111,7 +111,7 @@ func (c *Capture) fingerprint() fingerprint {
 	return f.sum()
 }
 
-func (r *Release) fingerprint() fingerprint {
+func (r *Release) Fingerprint() Fingerprint {
 	f := make(fingerprinter, 0, 32)
 	f.text("release")
 	f.number(r.Hold)
@@ -119,7 +119,7 @@ func (r *Release) fingerprint() fingerprint {
 	return f.sum()
 }
 
-func (r *Refund) fingerprint() fingerprint {
+func (r *Refund) Fingerprint() Fingerprint {
 	f := make(fingerprinter, 0, 64)
 	f.text("refund")
 	f.number(r.Entry)
@@ -129,7 +129,7 @@ func (r *Refund) fingerprint() fingerprint {
 	return f.sum()
 }
 
-func (x *Extend) fingerprint() fingerprint {
+func (x *Extend) Fingerprint() Fingerprint {
 	f := make(fingerprinter, 0, 32)
 	f.text("extend")
 	f.number(x.Hold)

@@ -40,8 +40,8 @@ func (k LotKind) String() string { return lotKindNames[k] }
 // ParseLotKind finds a lot kind by its name.
 func ParseLotKind(name string) (LotKind, bool) { return parse[LotKind](lotKindNames[:], name) }
 
-// priority is the first part of the burn order: bought tokens burn last (spec "Lot").
-func (k LotKind) priority() int16 {
+// Priority is the first part of the burn order: bought tokens burn last (spec "Lot").
+func (k LotKind) Priority() int16 {
 	if k == LotPurchase {
 		return 200
 	}

@@ -14,7 +14,7 @@ import (
 // begins, and conclusions are drawn from both together: a reset is no empty balance. So who asks at
 // the second of a reset is not turned away, and what is told does not depend on when somebody
 // looked.
-func (s *state) settle(now time.Time, prices *catalog.Catalog) {
+func (s *State) settle(now time.Time, prices *catalog.Catalog) {
 	for due := s.nextDue(); !due.IsZero() && !due.After(now); due = s.nextDue() {
 		before := s.arrivals(due)
 		for next := due; next.Equal(due); next = s.nextDue() {
@@ -28,12 +28,12 @@ func (s *state) settle(now time.Time, prices *catalog.Catalog) {
 
 // expireAt ends the lots whose time has come at the instant and says whether there were any. What
 // is held of a lot stays for the job that holds it.
-func (s *state) expireAt(due time.Time) bool {
+func (s *State) expireAt(due time.Time) bool {
 	found := false
 	for i := range s.lots {
 		l := &s.lots[i]
-		gone := l.remaining - l.held
-		if !l.expiresAt.Equal(due) || gone == 0 {
+		gone := l.Remaining - l.Held
+		if !l.ExpiresAt.Equal(due) || gone == 0 {
 			continue
 		}
 		found = true
@@ -43,35 +43,35 @@ func (s *state) expireAt(due time.Time) bool {
 }
 
 // expire ends some tokens of a lot.
-func (s *state) expire(l *lot, gone tokens.Amount, now time.Time) {
-	l.remaining -= gone
-	for _, p := range s.past {
-		if l.kind == LotPurchase && p.entry.Kind == KindGrant && p.entry.Reference == l.source {
-			p.expired += gone
+func (s *State) expire(l *lot, gone tokens.Amount, now time.Time) {
+	l.Remaining -= gone
+	for _, p := range s.pastEntries {
+		if l.Kind == LotPurchase && p.Entry.Kind == KindGrant && p.Entry.Reference == l.Source {
+			p.Expired += gone
 		}
 	}
 	s.append(Entry{
 		Kind:      KindExpiry,
 		Amount:    -gone,
 		Contra:    ContraExpired,
-		LotKind:   l.kind,
-		Reference: l.source,
-		Parts:     []Part{{Lot: l.number, Amount: -gone}},
+		LotKind:   l.Kind,
+		Reference: l.Source,
+		Parts:     []Part{{Lot: l.Number, Amount: -gone}},
 	}, now)
 }
 
 // startPeriod begins the next billing period: a waiting downgrade takes effect and the allowance is
 // granted, as the catalog was when the period began, however long ago that is. A plan that was not
 // in it gives nothing.
-func (s *state) startPeriod(due time.Time, prices *catalog.Catalog) {
-	s.beginPeriod(s.period + 1)
+func (s *State) startPeriod(due time.Time, prices *catalog.Catalog) {
+	s.beginPeriod(s.Period + 1)
 	s.grantAllowance(due, prices.At(due), false)
 }
 
-func (s *state) beginPeriod(k int) {
-	s.period, s.periodGranted, s.changed = k, 0, true
-	if s.nextPlan != "" {
-		s.plan, s.nextPlan = s.nextPlan, ""
+func (s *State) beginPeriod(k int) {
+	s.Period, s.PeriodGranted, s.changed = k, 0, true
+	if s.NextPlan != "" {
+		s.Plan, s.NextPlan = s.NextPlan, ""
 	}
 }
 
@@ -80,35 +80,35 @@ func (s *state) beginPeriod(k int) {
 // left of the period, where the catalog says so), nothing after flipping back and forth. The
 // permanent reference makes it once only, whatever happens around it; it names the allowance too,
 // which the operator may raise within a period.
-func (s *state) grantAllowance(now time.Time, prices *catalog.Catalog, midway bool) {
-	plan, ok := prices.Plan(s.plan)
-	more := plan.Allowance - s.periodGranted
+func (s *State) grantAllowance(now time.Time, prices *catalog.Catalog, midway bool) {
+	plan, ok := prices.Plan(s.Plan)
+	more := plan.Allowance - s.PeriodGranted
 	if !ok || more <= 0 {
 		return
 	}
-	reference := strconv.Itoa(s.period)
-	if s.periodGranted > 0 {
-		reference += ":" + s.plan + ":" + plan.Allowance.String()
+	reference := strconv.Itoa(s.Period)
+	if s.PeriodGranted > 0 {
+		reference += ":" + s.Plan + ":" + plan.Allowance.String()
 	}
-	ends := boundary(s.anchor, s.zone, s.period+1)
+	ends := Boundary(s.Anchor, s.Zone, s.Period+1)
 	if midway && prices.Upgrade == catalog.UpgradeProrated {
-		more = prorated(more, ends.Sub(now), ends.Sub(boundary(s.anchor, s.zone, s.period)))
+		more = prorated(more, ends.Sub(now), ends.Sub(Boundary(s.Anchor, s.Zone, s.Period)))
 	}
 	// Also when the share is nothing: the next upgrade counts from the allowance that this one came up to.
-	if s.periodGranted, s.changed = plan.Allowance, true; more == 0 {
+	if s.PeriodGranted, s.changed = plan.Allowance, true; more == 0 {
 		return
 	}
-	s.grant(lot{
-		kind:        LotPlan,
-		amount:      more,
-		source:      s.plan,
-		effectiveAt: now,
-		expiresAt:   ends,
+	s.grant(Lot{
+		Kind:        LotPlan,
+		Amount:      more,
+		Source:      s.Plan,
+		EffectiveAt: now,
+		ExpiresAt:   ends,
 	}, prices, now)
-	s.refs = append(s.refs, permanent{
-		scope:     "period",
-		reference: reference,
-		seq:       s.seq,
+	s.refs = append(s.refs, PermanentReference{
+		Scope:     "period",
+		Reference: reference,
+		Seq:       s.Seq,
 	})
 }
 
@@ -125,18 +125,18 @@ func prorated(amount tokens.Amount, left, whole time.Duration) tokens.Amount {
 }
 
 // grant adds a lot and its entry. The lot's number is the entry's seq.
-func (s *state) grant(l lot, prices *catalog.Catalog, now time.Time) *Entry {
-	l.number, l.remaining = s.seq+1, l.amount
-	s.addLot(l)
+func (s *State) grant(l Lot, prices *catalog.Catalog, now time.Time) *Entry {
+	l.Number, l.Remaining = s.Seq+1, l.Amount
+	s.addLot(lot{Lot: l, added: true})
 	s.grants++
 	e := s.append(Entry{
 		Kind:           KindGrant,
-		Amount:         l.amount,
-		Contra:         l.kind.contra(),
-		LotKind:        l.kind,
-		Reference:      l.source,
+		Amount:         l.Amount,
+		Contra:         l.Kind.contra(),
+		LotKind:        l.Kind,
+		Reference:      l.Source,
 		CatalogVersion: prices.Version,
-		Parts:          []Part{{Lot: l.number, Amount: l.amount}},
+		Parts:          []Part{{Lot: l.Number, Amount: l.Amount}},
 	}, now)
 	s.tellGrant(e)
 	return e

@@ -11,7 +11,7 @@ import (
 	"pop.store/credits/internal/forecast"
 	"pop.store/credits/internal/ledger"
 	"pop.store/credits/internal/plaintext"
-	"pop.store/credits/internal/tokens"
+	"pop.store/credits/internal/present"
 	"pop.store/credits/views"
 )
 
@@ -43,9 +43,6 @@ func (w words) breakable() words {
 	}
 	return w
 }
-
-// usual is what a balance is said to be good for, as in the notice on the pages: one tool, one agent.
-var usual = []string{"image_generation", "social_comment_reply"}
 
 // alertWords says what the notice on the pages says, and which agents are paused and why.
 func (m *Mailer) alertWords(ctx context.Context, r *reader, a alert, now time.Time) (words, error) {
@@ -113,10 +110,7 @@ func (m *Mailer) stops(r *reader) []stop {
 		if !paused {
 			continue
 		}
-		model := views.StopModel{Reason: views.AgentReason(why), Budget: a.Budget}
-		if a.Budget != nil {
-			model.Left = *a.Budget - a.Spent - a.Held
-		}
+		model := present.Stop(a, why)
 		if r.own > 0 {
 			model.KeptFor = "your own tools"
 		}
@@ -141,20 +135,14 @@ func presence(b bool) int {
 
 // notice is the one on the pages, but that what jobs under way hold counts as if it came back.
 func (m *Mailer) notice(ctx context.Context, r *reader, level ledger.Level) (views.NoticeModel, error) {
-	n := views.NoticeModel{
-		Level:     views.LevelLow,
-		Spendable: r.Spendable,
-		Held:      r.Held,
-	}
-	if amount := r.NextAllowance(m.Prices()); amount > 0 {
-		n.NextGrant = &views.NextGrant{Amount: amount, At: r.NextReset}
-	}
+	shown := views.LevelLow
 	if level == ledger.LevelEmpty {
-		n.Level = views.LevelEmpty
-		n.Waiting, n.GoOn = ledger.AtEmpty(r.agents)
+		shown = views.LevelEmpty
+	}
+	n := present.Notice(m.Prices(), &r.Overview, shown, r.agents)
+	if level == ledger.LevelEmpty {
 		return n, nil
 	}
-	n.Equivalents = m.equivalents(n.Spendable + n.Held)
 	if r.Notice == accounts.NoticeLow {
 		n.Forecast = forecastOf(r.First, r.Pace, r.Hurried)
 		return n, nil
@@ -173,31 +161,13 @@ func (m *Mailer) notice(ctx context.Context, r *reader, level ledger.Level) (vie
 	return n, nil
 }
 
-// forecastOf says what stops first, as the notice does; nil for nothing. hour says that it rests on
-// the last hour.
-func forecastOf(stop *forecast.Stop, pace forecast.Pace, hour bool) *views.Forecast {
-	if stop == nil {
-		return nil
+// forecastOf is present.Forecast with the agent's name fit for an e-mail.
+func forecastOf(stop *forecast.Stop, pace forecast.Pace, lastHour bool) *views.Forecast {
+	f := present.Forecast(stop, pace, lastHour)
+	if f != nil {
+		f.Who = oneLine(f.Who)
 	}
-	return &views.Forecast{
-		Who:  oneLine(stop.Who()),
-		At:   stop.At,
-		Days: pace.CompleteDays(),
-		Hour: hour,
-	}
-}
-
-func (m *Mailer) equivalents(amount tokens.Amount) []views.Equivalent {
-	var list []views.Equivalent
-	for _, e := range forecast.Equivalents(m.Prices(), amount, usual...) {
-		list = append(list, views.Equivalent{
-			Count:    e.Count,
-			Singular: e.Feature.One,
-			Plural:   e.Feature.Many,
-			About:    e.Feature.Agent,
-		})
-	}
-	return list
+	return f
 }
 
 func (m *Mailer) pausedNames(r *reader) []string {
@@ -223,15 +193,14 @@ func (m *Mailer) resumedNames(r *reader, ids []string) []string {
 	return names
 }
 
-// agentName is what the creator calls an agent, else its feature's name, else its id.
+// agentName is present.AgentName, fit for an e-mail.
 func (m *Mailer) agentName(a *ledger.Agent) string {
-	if name := oneLine(a.Name); name != "" {
-		return name
+	clean := ledger.Agent{
+		ID:      oneLine(a.ID),
+		Name:    oneLine(a.Name),
+		Feature: a.Feature,
 	}
-	if f, ok := m.Prices().Feature(a.Feature); ok {
-		return f.Name
-	}
-	return oneLine(a.ID)
+	return present.AgentName(m.Prices(), &clean)
 }
 
 // maxNames is how many agents are named.

@@ -10,6 +10,7 @@ import (
 
 	"pop.store/credits/db/testdb"
 	"pop.store/credits/internal/ledger"
+	"pop.store/credits/internal/ledger/engine"
 	"pop.store/credits/internal/recap"
 	"pop.store/credits/internal/testkit"
 	"pop.store/credits/internal/tokens"
@@ -20,7 +21,7 @@ func TestMain(m *testing.M) { testdb.Main(m) }
 // wallet is an account on Starter, in books on a clock that stands still.
 type wallet struct {
 	*testkit.Fixture
-	*ledger.Ledger
+	*engine.Engine
 	id uuid.UUID
 	n  int
 }
@@ -30,7 +31,7 @@ func newWallet(t *testing.T) *wallet {
 	f := testkit.New(t)
 	return &wallet{
 		Fixture: f,
-		Ledger:  f.Ledger,
+		Engine:  f.Ledger,
 		id:      f.Account(),
 	}
 }

@@ -16,6 +16,7 @@ import (
 	"pop.store/credits/internal/billing"
 	"pop.store/credits/internal/catalog"
 	"pop.store/credits/internal/ledger"
+	"pop.store/credits/internal/ledger/engine"
 	"pop.store/credits/internal/money"
 	"pop.store/credits/internal/payment"
 	"pop.store/credits/internal/problem"
@@ -77,7 +78,7 @@ func newFixture(t *testing.T) *fixture {
 }
 
 // services are billing and top-up over a pool and a ledger.
-func (f *fixture) services(pool *pgxpool.Pool, books *ledger.Ledger) (*billing.Service, *topup.Service) {
+func (f *fixture) services(pool *pgxpool.Pool, books *engine.Engine) (*billing.Service, *topup.Service) {
 	prices := func() *catalog.Catalog { return f.prices() }
 	bills := billing.New(pool, billing.Options{
 		Ledger:   books,

@@ -1,0 +1,44 @@
+package pages
+
+import (
+	"time"
+
+	"github.com/labstack/echo/v4"
+
+	"pop.store/credits/handlers/web"
+	"pop.store/credits/internal/accounts"
+)
+
+// visit is a signed-in creator's request for a page.
+type visit struct {
+	echo.Context
+	accounts.Overview
+	now time.Time
+}
+
+// requireCreator serves signed-in creators, with their account as of now.
+func (h *Handlers) requireCreator(serve func(v *visit) error) echo.HandlerFunc {
+	return func(c echo.Context) error {
+		visitor, ok, err := h.Sessions.Visitor(c.Request())
+		if err != nil {
+			return err
+		}
+		if !ok {
+			return web.ErrSignedOut
+		}
+		done, err := h.Reads.Acquire(c.Request().Context(), visitor.Account)
+		if err != nil {
+			return err
+		}
+		defer done()
+		overview, err := h.Accounts.Overview(c.Request().Context(), visitor.Account)
+		if err != nil {
+			return err
+		}
+		return serve(&visit{
+			Context:  c,
+			Overview: overview,
+			now:      h.Clock(),
+		})
+	}
+}
