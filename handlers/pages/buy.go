@@ -334,7 +334,7 @@ func (h *Handlers) purchaseModel(v *visit) (views.PurchaseModel, error) {
 	if err != nil {
 		return views.PurchaseModel{}, err
 	}
-	story, err := h.Billing.Story(ctx, p)
+	story, err := h.Billing.TokenBreakdown(ctx, p)
 	if err != nil {
 		return views.PurchaseModel{}, err
 	}

@@ -21,13 +21,13 @@ import (
 
 // Options are what a Service needs besides its database.
 type Options struct {
-	Ledger         *engine.Engine
-	Prices         func() *catalog.Catalog // the catalog in force
-	Provider       Provider                // nil: buying is not set up
-	Taxed          bool                    // the provider works out tax, which may come on top of a price
-	BaseURL        string                  // public base of the app, where the provider sends browsers back to
-	Clock          clock.Clock
-	Log            *slog.Logger
+	Ledger   *engine.Engine
+	Prices   func() *catalog.Catalog // the catalog in force
+	Provider Provider                // nil: buying is not set up
+	Taxed    bool                    // the provider works out tax, which may come on top of a price
+	BaseURL  string                  // public base of the app, where the provider sends browsers back to
+	Clock    clock.Clock
+	Log      *slog.Logger
 }
 
 // Service takes orders, fulfils them and takes them back. It is safe for concurrent use.

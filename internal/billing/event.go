@@ -158,7 +158,7 @@ func (s *Service) applyUpdate(ctx context.Context, p Purchase, update *payment.U
 			return err
 		}
 	}
-	return s.reverse(ctx, p.ID)
+	return s.applyReversals(ctx, p.ID)
 }
 
 // owner finds the purchase that a session claims to pay, or whose session it is. Whether the two

@@ -29,7 +29,7 @@ func TestAnExpiredPackWhoseMoneyGoesBack(t *testing.T) {
 		t.Fatal(err)
 	}
 	s.wantBooks(p, "0 30")
-	s.wantStory("all back", p, billing.Story{
+	s.wantStory("all back", p, billing.TokenBreakdown{
 		Back:   tokens.MustParse("100"),
 		Used:   tokens.MustParse("30"),
 		BackAt: s.Clock.Now(),

@@ -77,7 +77,7 @@ func TestAQueryThatFails(t *testing.T) {
 			return err
 		}, false},
 		"its story": {(*fixture).completed, func(s *fixture, failing *billing.Service, p billing.Purchase) error {
-			_, err := failing.Story(s.T.Context(), p)
+			_, err := failing.TokenBreakdown(s.T.Context(), p)
 			return err
 		}, true},
 		"whether it can be returned": {(*fixture).completed, func(s *fixture, failing *billing.Service, p billing.Purchase) error {

@@ -177,7 +177,7 @@ func (r *Runner) kinds() *kinds {
 	if r.Webhooks != nil {
 		addPeriodic[sweepWebhooks](k, time.Hour, r.sweepWebhooks)
 		addOnDemand(k, func(ctx context.Context, args deliver) (more bool, err error) {
-			return r.deliver(ctx, args.Lane)
+			return r.deliver(ctx, args.Stream)
 		})
 	}
 	return k

@@ -26,7 +26,7 @@ const (
 // deliver is the job that sends what waits in a lane, in order. There is one of a lane at a time,
 // in all servers.
 type deliver struct {
-	webhook.Lane
+	webhook.Stream
 }
 
 // Kind names the job in River's tables.
@@ -42,7 +42,7 @@ func (d deliver) InsertOpts() river.InsertOpts {
 func webhookQueue(endpoint uuid.UUID) string { return "webhook_" + endpoint.String() }
 
 // deliver sends the events of a lane in order.
-func (r *Runner) deliver(ctx context.Context, lane webhook.Lane) (more bool, err error) {
+func (r *Runner) deliver(ctx context.Context, lane webhook.Stream) (more bool, err error) {
 	return r.inTurn(ctx, func(ctx context.Context) (bool, error) { return r.Webhooks.Next(ctx, lane) })
 }
 

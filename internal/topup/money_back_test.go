@@ -218,7 +218,7 @@ func TestWhatWasNettedIsTold(t *testing.T) {
 	f.Must(err)
 	p, err = f.billing.Refresh(t.Context(), id, p.ID)
 	f.Must(err)
-	s, err := f.billing.Story(t.Context(), p)
+	s, err := f.billing.TokenBreakdown(t.Context(), p)
 	f.Must(err)
 	if s.Netted == 0 {
 		t.Error("what was netted is not told")

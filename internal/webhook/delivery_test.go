@@ -196,7 +196,7 @@ func TestNoEventIsLeftBehind(t *testing.T) {
 		sending.Go(func() {
 			lanes, err := f.Active(t.Context())
 			for err == nil && ctx.Err() == nil {
-				_, err = f.Next(t.Context(), webhook.Lane{Endpoint: lanes[0], Account: id})
+				_, err = f.Next(t.Context(), webhook.Stream{Endpoint: lanes[0], Account: id})
 			}
 			if err != nil {
 				t.Error(err)

@@ -242,7 +242,7 @@ func TestUnavailable(t *testing.T) {
 	_, _, log := f.Deliveries(t.Context(), id, "", 1)
 	_, due := f.Due(t.Context(), 1)
 	_, active := f.Active(t.Context())
-	_, next := f.Next(t.Context(), webhook.Lane{})
+	_, next := f.Next(t.Context(), webhook.Stream{})
 	_, sweep := f.Sweep(t.Context(), 1)
 	for what, err := range map[string]error{
 		"create":     create,

@@ -17,9 +17,9 @@ import (
 	"pop.store/credits/internal/testkit"
 )
 
-// The whole road: a declined card, a paid one, and the provider's event over HTTP to an app that
+// A purchase with a declined card, then a paid one, and the provider's event over HTTP to an app that
 // fails at first.
-func TestTheWholeRoad(t *testing.T) {
+func TestPurchaseEndToEnd(t *testing.T) {
 	t.Parallel()
 	s := newFixture(t)
 	answers := make(chan int, 8)

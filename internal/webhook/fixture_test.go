@@ -106,7 +106,7 @@ func (f *fixture) deliver() {
 }
 
 // drain sends all that is due in a lane. It may be called from any goroutine.
-func (f *fixture) drain(lane webhook.Lane) {
+func (f *fixture) drain(lane webhook.Stream) {
 	f.T.Helper()
 	for more := true; more; {
 		var err error

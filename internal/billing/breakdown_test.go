@@ -11,20 +11,20 @@ import (
 	"pop.store/credits/internal/tokens"
 )
 
-func (s *fixture) story(p billing.Purchase) billing.Story {
+func (s *fixture) story(p billing.Purchase) billing.TokenBreakdown {
 	s.T.Helper()
 	now, err := s.Get(s.T.Context(), p.Account, p.ID)
 	if err != nil {
 		s.T.Fatal(err)
 	}
-	story, err := s.Story(s.T.Context(), now)
+	story, err := s.TokenBreakdown(s.T.Context(), now)
 	if err != nil {
 		s.T.Fatal(err)
 	}
 	return story
 }
 
-func (s *fixture) wantStory(what string, p billing.Purchase, want billing.Story) {
+func (s *fixture) wantStory(what string, p billing.Purchase, want billing.TokenBreakdown) {
 	s.T.Helper()
 	if got := s.story(p); got != want {
 		s.T.Errorf("%s: %+v, want %+v", what, got, want)
@@ -69,12 +69,12 @@ func TestTheStoryOfAPurchase(t *testing.T) {
 	t.Parallel()
 	s := newFixture(t)
 	p := s.completed()
-	s.wantStory("as it was paid", p, billing.Story{})
+	s.wantStory("as it was paid", p, billing.TokenBreakdown{})
 	paid := s.Clock.Now()
 	s.Clock.Advance(time.Hour)
 	s.spend(p, "270")
 	s.refund(p, "a", 225, "a video failed")
-	s.wantStory("a quarter back", p, billing.Story{
+	s.wantStory("a quarter back", p, billing.TokenBreakdown{
 		Back:   tokens.MustParse("25"),
 		Left:   tokens.MustParse("5"),
 		BackAt: paid.Add(time.Hour),
@@ -83,7 +83,7 @@ func TestTheStoryOfAPurchase(t *testing.T) {
 	})
 	s.Clock.Advance(time.Hour)
 	s.refund(p, "b", 675, "")
-	s.wantStory("all back", p, billing.Story{
+	s.wantStory("all back", p, billing.TokenBreakdown{
 		Back:   tokens.MustParse("100"),
 		Used:   tokens.MustParse("70"),
 		BackAt: paid.Add(2 * time.Hour),
@@ -96,11 +96,11 @@ func TestTheStoryOfAPurchase(t *testing.T) {
 	}
 	s.mustSend(checkoutEvent("completed", next, nil))
 	s.wantStory("what is owed comes off the next", next,
-		billing.Story{Netted: tokens.MustParse("70"), Left: tokens.MustParse("30")})
+		billing.TokenBreakdown{Netted: tokens.MustParse("70"), Left: tokens.MustParse("30")})
 	if r := s.receipt(next); r.Netted != tokens.MustParse("70") {
 		t.Errorf("its receipt says that %s were owed", r.Netted)
 	}
-	s.wantStory("and changes nothing of the first", p, billing.Story{
+	s.wantStory("and changes nothing of the first", p, billing.TokenBreakdown{
 		Back:   tokens.MustParse("100"),
 		Used:   tokens.MustParse("70"),
 		BackAt: paid.Add(2 * time.Hour),
@@ -110,9 +110,9 @@ func TestTheStoryOfAPurchase(t *testing.T) {
 	disputed := s.completed()
 	s.spend(disputed, "220")
 	s.mustSend(words["opened"](disputed))
-	s.wantStory("in dispute", disputed, billing.Story{Left: tokens.MustParse("80")})
+	s.wantStory("in dispute", disputed, billing.TokenBreakdown{Left: tokens.MustParse("80")})
 	s.mustSend(words["lost"](disputed))
-	s.wantStory("lost", disputed, billing.Story{
+	s.wantStory("lost", disputed, billing.TokenBreakdown{
 		Back:   tokens.MustParse("100"),
 		Used:   tokens.MustParse("20"),
 		BackAt: s.Clock.Now(),
