@@ -25,9 +25,8 @@ func TestThePaymentPagesOriginIsAllowed(t *testing.T) {
 		Prices:   catalog.Builtin,
 		Clock:    s.Clock.Now,
 		Log:      s.App.Log,
-		Provider: stripepay.New(stripepay.Options{Key: "sk_test_1"}),
+		Provider: stripepay.New(stripepay.Options{Key: "sk_test_1", WebhookSecrets: []string{"whsec_1"}}),
 	}
-	stripe.WebhookSecrets = []string{"whsec_1"}
 	s.App.Billing = billing.New(s.Pool, stripe)
 	s.Rebuild()
 	if got := v.Get("/credits/buy").Header.Get(header); !strings.Contains(got, theirs) {

@@ -20,6 +20,7 @@ import (
 	"pop.store/credits/internal/clock"
 	"pop.store/credits/internal/config"
 	"pop.store/credits/internal/demo"
+	"pop.store/credits/internal/stripepay"
 )
 
 // drainTime is how long requests under way may take to end once the port is closed.
@@ -87,8 +88,8 @@ func (p *program) refuseDemo(ctx context.Context, d *database) error {
 	if !p.config.Demo {
 		return nil
 	}
-	took, err := billing.TookRealMoney(ctx, d.pool)
-	if err != nil || !took {
+	real, err := billing.HasPurchasesAt(ctx, d.pool, stripepay.LiveName)
+	if err != nil || !real {
 		return err
 	}
 	return &config.Error{

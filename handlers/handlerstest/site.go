@@ -182,7 +182,7 @@ func (s *Site) assemble(o Options) {
 			Log:        log,
 		})
 		s.App.Sandbox, s.App.DemoAccount, s.App.Jobs = s.Provider, "maya", demo.NewJobs(books, s.Clock.Now, log)
-		shop.Provider, shop.WebhookSecrets = s.Provider, []string{EventSecret}
+		shop.Provider = s.Provider
 	}
 	s.App.Billing = billing.New(s.Pool, shop)
 	s.App.TopUp = topup.New(s.Pool, topup.Options{

@@ -334,7 +334,7 @@ func (h *Handlers) purchaseModel(req *creatorRequest) (views.PurchaseModel, erro
 	if err != nil {
 		return views.PurchaseModel{}, err
 	}
-	breakdown, err := h.Billing.Story(ctx, p)
+	breakdown, err := h.Billing.TokenBreakdown(ctx, p)
 	if err != nil {
 		return views.PurchaseModel{}, err
 	}

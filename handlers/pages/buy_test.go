@@ -122,12 +122,11 @@ func confirming(v *handlerstest.Browser, path string) handlerstest.Response {
 	}
 	defer broken.Close()
 	v.Site.App.Billing = billing.New(v.Site.Pool, billing.Options{
-		Ledger:         v.Site.App.Ledger,
-		Prices:         catalog.Builtin,
-		Clock:          v.Site.Clock.Now,
-		Log:            v.Site.App.Log,
-		WebhookSecrets: []string{handlerstest.EventSecret},
-		Provider:       sandbox.New(broken, sandbox.Options{Clock: v.Site.Clock.Now, Log: v.Site.App.Log}),
+		Ledger:   v.Site.App.Ledger,
+		Prices:   catalog.Builtin,
+		Clock:    v.Site.Clock.Now,
+		Log:      v.Site.App.Log,
+		Provider: sandbox.New(broken, sandbox.Options{Clock: v.Site.Clock.Now, Log: v.Site.App.Log}),
 	})
 	v.Site.Rebuild()
 	return v.Get(path).Want(http.StatusOK)

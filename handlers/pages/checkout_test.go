@@ -131,13 +131,12 @@ func TestTaxIsAnnounced(t *testing.T) {
 	v.Get("/credits/buy").Want(http.StatusOK).WantElement("pack-tax", false)
 	for _, taxed := range []bool{false, true} {
 		s.App.Billing = billing.New(s.Pool, billing.Options{
-			Ledger:         s.App.Ledger,
-			Prices:         catalog.Builtin,
-			Clock:          s.Clock.Now,
-			Log:            s.App.Log,
-			Provider:       stripepay.New(stripepay.Options{Key: "sk_test_1"}),
-			WebhookSecrets: []string{"whsec_1"},
-			Taxed:          taxed,
+			Ledger:   s.App.Ledger,
+			Prices:   catalog.Builtin,
+			Clock:    s.Clock.Now,
+			Log:      s.App.Log,
+			Provider: stripepay.New(stripepay.Options{Key: "sk_test_1", WebhookSecrets: []string{"whsec_1"}}),
+			Taxed:    taxed,
 		})
 		s.Rebuild()
 		v.Get("/credits/buy").Want(http.StatusOK).WantElement("pack-tax", taxed)
@@ -295,12 +294,11 @@ func TestAReturnThatBrokeOff(t *testing.T) {
 	})
 	stopped.Close()
 	s.App.Billing = billing.New(s.Pool, billing.Options{
-		Ledger:         stopped,
-		Prices:         catalog.Builtin,
-		Clock:          s.Clock.Now,
-		Log:            s.App.Log,
-		Provider:       s.Provider,
-		WebhookSecrets: []string{handlerstest.EventSecret},
+		Ledger:   stopped,
+		Prices:   catalog.Builtin,
+		Clock:    s.Clock.Now,
+		Log:      s.App.Log,
+		Provider: s.Provider,
 	})
 	s.Rebuild()
 	v.Submit(to, form).WantRedirect(path)

@@ -66,12 +66,11 @@ func TestTokensOfAReturnAreFrozen(t *testing.T) {
 	// The provider fails after the tokens were frozen.
 	down := &refusing{Provider: s.Provider}
 	s.App.Billing = billing.New(s.Pool, billing.Options{
-		Ledger:         s.App.Ledger,
-		Prices:         catalog.Builtin,
-		Clock:          s.Clock.Now,
-		Log:            s.App.Log,
-		Provider:       down,
-		WebhookSecrets: []string{handlerstest.EventSecret},
+		Ledger:   s.App.Ledger,
+		Prices:   catalog.Builtin,
+		Clock:    s.Clock.Now,
+		Log:      s.App.Log,
+		Provider: down,
 	})
 	s.Rebuild()
 	v.Submit(to, form).WantRedirect(path)

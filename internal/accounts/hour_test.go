@@ -11,15 +11,15 @@ import (
 	"pop.store/credits/internal/tokens"
 )
 
-func (h *house) work(id uuid.UUID, agent, feature, amount string) ledger.Receipt {
-	h.t.Helper()
+func (f *fixture) work(id uuid.UUID, agent, feature, amount string) ledger.Receipt {
+	f.T.Helper()
 	n := tokens.MustParse(amount)
-	receipt, err := h.books.Charge(h.t.Context(), id, uuid.NewString(), ledger.Charge{
+	receipt, err := f.Ledger.Charge(f.T.Context(), id, uuid.NewString(), ledger.Charge{
 		Feature: feature,
 		Agent:   agent,
 		Amount:  &n,
 	})
-	h.check(err)
+	f.Must(err)
 	return receipt
 }
 
@@ -27,19 +27,19 @@ func (h *house) work(id uuid.UUID, agent, feature, amount string) ledger.Receipt
 // day all the same.
 func TestAReturnOfOldWorkIsNoSlowerPace(t *testing.T) {
 	t.Parallel()
-	h := newHouse(t)
-	id := h.open("maya", "UTC")
-	h.grant(id, "2000")
-	old := h.spend(id, "auto_selling", "750")
-	h.clock.Advance(2 * day)
-	h.days(7, func() { h.spend(id, "auto_selling", "130") })
-	h.clock.Advance(day)
-	h.wantPace(id, "130", 7)
-	_, err := h.books.Refund(t.Context(), id, uuid.NewString(), ledger.Refund{Entry: old.Seq})
-	h.check(err)
-	h.wantPace(id, "130", 7)
-	h.clock.Advance(day)
-	h.wantPace(id, "111.428572", 7) // 6 x 130 / 7
+	f := newFixture(t)
+	id := f.open("maya", "UTC")
+	f.grant(id, "2000")
+	old := f.spend(id, "auto_selling", "750")
+	f.Clock.Advance(2 * day)
+	f.days(7, func() { f.spend(id, "auto_selling", "130") })
+	f.Clock.Advance(day)
+	f.wantPace(id, "130", 7)
+	_, err := f.Ledger.Refund(t.Context(), id, uuid.NewString(), ledger.Refund{Entry: old.Seq})
+	f.Must(err)
+	f.wantPace(id, "130", 7)
+	f.Clock.Advance(day)
+	f.wantPace(id, "111.428572", 7) // 6 x 130 / 7
 }
 
 // A week of little work, and then an agent that spends half a token every three seconds. From ten
@@ -47,23 +47,23 @@ func TestAReturnOfOldWorkIsNoSlowerPace(t *testing.T) {
 // they say moves by no more than a minute; two minutes before the end they say "within minutes".
 func TestTheForecastLearnsFromTheLastHour(t *testing.T) {
 	t.Parallel()
-	h := newHouse(t)
-	id := h.open("maya", "UTC")
+	f := newFixture(t)
+	id := f.open("maya", "UTC")
 	name := "Night desk"
-	_, _, err := h.PutAgent(t.Context(), id, "seller", accounts.PutAgent{Name: &name})
-	h.check(err)
-	h.days(3, func() { h.work(id, "seller", "auto_selling", "5") })
+	_, _, err := f.PutAgent(t.Context(), id, "seller", accounts.PutAgent{Name: &name})
+	f.Must(err)
+	f.days(3, func() { f.work(id, "seller", "auto_selling", "5") })
 	const each = 3 * time.Second
 	told := map[time.Time]int{}
-	for left := h.overview(id).Spendable; left >= 15*tokens.One; left -= tokens.One / 2 {
-		h.work(id, "seller", "auto_selling", "0.5")
-		h.clock.Advance(each)
-		o := h.overview(id)
-		end := h.clock.Now().Add(time.Duration(2*int64(o.Spendable)/int64(tokens.One)) * each)
+	for left := f.overview(id).Spendable; left >= 15*tokens.One; left -= tokens.One / 2 {
+		f.work(id, "seller", "auto_selling", "0.5")
+		f.Clock.Advance(each)
+		o := f.overview(id)
+		end := f.Clock.Now().Add(time.Duration(2*int64(o.Spendable)/int64(tokens.One)) * each)
 		if left > 100*tokens.One || o.First == nil {
 			continue
 		}
-		outlook := h.outlook(id)
+		outlook := f.outlook(id)
 		if first, ok := outlook.First(); !ok || !first.At.Equal(o.First.At) || outlook.Hour.Known() != o.Hurried {
 			t.Fatalf("%s left: the notice says %v, the page %v", o.Spendable, o.First.At, first.At)
 		}
@@ -75,14 +75,14 @@ func TestTheForecastLearnsFromTheLastHour(t *testing.T) {
 	if len(told) > 6 || len(told) == 0 {
 		t.Errorf("170 looks told %d different times: %v", len(told), told)
 	}
-	o := h.overview(id)
+	o := f.overview(id)
 	if o.Notice != accounts.NoticeLow || o.First == nil || o.First.Who() != name ||
-		o.First.At.Sub(h.clock.Now()) > 3*time.Minute {
+		o.First.At.Sub(f.Clock.Now()) > 3*time.Minute {
 		t.Errorf("at the end: %s, %+v", o.Notice, o.First)
 	}
 	// An hour later nobody knows of the hour any more.
-	h.clock.Advance(61 * time.Minute)
-	if o = h.overview(id); o.Hurried {
+	f.Clock.Advance(61 * time.Minute)
+	if o = f.overview(id); o.Hurried {
 		t.Error("an hour without work is still the last hour's pace")
 	}
 }
@@ -90,17 +90,17 @@ func TestTheForecastLearnsFromTheLastHour(t *testing.T) {
 // What creators run by hand says nothing about the next hour, and is nothing that stops.
 func TestToolsAreNoHurry(t *testing.T) {
 	t.Parallel()
-	h := newHouse(t)
-	id := h.open("maya", "UTC")
-	h.days(3, func() { h.spend(id, "lip_sync", "") })
+	f := newFixture(t)
+	id := f.open("maya", "UTC")
+	f.days(3, func() { f.spend(id, "lip_sync", "") })
 	for range 33 {
-		h.spend(id, "lip_sync", "")
-		h.clock.Advance(time.Second)
+		f.spend(id, "lip_sync", "")
+		f.Clock.Advance(time.Second)
 	}
-	if o := h.overview(id); o.Notice != accounts.NoticeLow || o.First != nil || o.Hurried {
+	if o := f.overview(id); o.Notice != accounts.NoticeLow || o.First != nil || o.Hurried {
 		t.Errorf("%s, %+v", o.Notice, o.First)
 	}
-	if o := h.outlook(id); o.Hour.Known() || len(o.Stops) > 0 || !o.Pace.Known() {
+	if o := f.outlook(id); o.Hour.Known() || len(o.Stops) > 0 || !o.Pace.Known() {
 		t.Errorf("%+v", o)
 	}
 }

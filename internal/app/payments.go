@@ -8,31 +8,22 @@ import (
 	"pop.store/credits/internal/stripepay"
 )
 
-// payments are what the configuration says about taking money.
-type payments struct {
-	provider billing.Provider // nil: buying is not set up
-	secrets  []string         // that sign its events
-	taxed    bool
-}
-
-// newProvider is Stripe where it is set up, else the sandbox in the demo, else nothing.
-func (a *App) newProvider(ctx context.Context) (payments, error) {
-	var p payments
+// newProvider is Stripe where it is set up, else the sandbox in the demo, else nil: then buying is
+// not set up.
+func (a *App) newProvider(ctx context.Context) (billing.Provider, error) {
+	var provider billing.Provider
 	switch stripe := a.Config.Stripe; {
 	case stripe.SecretKey != "":
-		p = payments{
-			provider: stripepay.New(stripepay.Options{
-				Key:            stripe.SecretKey,
-				Tax:            stripe.Tax,
-				PromotionCodes: stripe.PromotionCodes,
-			}),
-			secrets: stripe.WebhookSecrets,
-			taxed:   stripe.Tax,
-		}
+		provider = stripepay.New(stripepay.Options{
+			Key:            stripe.SecretKey,
+			Tax:            stripe.Tax,
+			PromotionCodes: stripe.PromotionCodes,
+			WebhookSecrets: stripe.WebhookSecrets,
+		})
 	case a.Config.Demo:
 		secret, err := sandbox.EnsureSecret(ctx, a.Pool, a.Clock)
 		if err != nil {
-			return payments{}, err
+			return nil, err
 		}
 		a.Sandbox = sandbox.New(a.Pool, sandbox.Options{
 			Clock:      a.Clock,
@@ -41,23 +32,22 @@ func (a *App) newProvider(ctx context.Context) (payments, error) {
 			Secret:     secret,
 			Log:        a.Log,
 		})
-		p = payments{provider: a.Sandbox, secrets: []string{secret}}
+		provider = a.Sandbox
 	}
 	if a.Options.Provider != nil {
-		p.provider = a.Options.Provider(a.Sandbox)
+		provider = a.Options.Provider(a.Sandbox)
 	}
-	return p, nil
+	return provider, nil
 }
 
-func (a *App) newBilling(p payments) *billing.Service {
+func (a *App) newBilling(provider billing.Provider) *billing.Service {
 	return billing.New(a.Pool, billing.Options{
-		Ledger:         a.Ledger,
-		Prices:         a.Prices,
-		Provider:       p.provider,
-		WebhookSecrets: p.secrets,
-		Taxed:          p.taxed,
-		BaseURL:        a.BaseURL.String(),
-		Clock:          a.Clock,
-		Log:            a.Log,
+		Ledger:   a.Ledger,
+		Prices:   a.Prices,
+		Provider: provider,
+		Taxed:    a.Config.Stripe.SecretKey != "" && a.Config.Stripe.Tax,
+		BaseURL:  a.BaseURL.String(),
+		Clock:    a.Clock,
+		Log:      a.Log,
 	})
 }

@@ -229,9 +229,9 @@ func (s *Service) chargeOpen(ctx context.Context) (more bool, err error) {
 
 const sqlAdopt = `update purchases set provider_session = $2, payment = $2 where id = $1 and provider_session is null`
 
-// adopt writes down which payment is an auto purchase's: whoever hears of it first, the answer to
+// attachCheckout writes down which payment is an auto purchase's: whoever hears of it first, the answer to
 // the charge or an event that is faster.
-func (s *Service) adopt(ctx context.Context, p *Purchase, c *payment.Checkout) error {
+func (s *Service) attachCheckout(ctx context.Context, p *Purchase, c *payment.Checkout) error {
 	if !p.Auto || c.ID == "" || c.Reference != p.ID.String() || c.Customer != p.customer {
 		return nil
 	}

@@ -224,7 +224,7 @@ func (s *Service) Receipt(ctx context.Context, account, id uuid.UUID) (Receipt, 
 		Provider:  p.provider,
 		ExpiresAt: p.expiry(p.CompletedAt),
 	}
-	story, err := s.Story(ctx, p)
+	story, err := s.TokenBreakdown(ctx, p)
 	if err != nil {
 		return Receipt{}, err
 	}

@@ -16,24 +16,25 @@ import (
 	"pop.store/credits/internal/problem"
 	"pop.store/credits/internal/sandbox"
 	"pop.store/credits/internal/stripepay"
+	"pop.store/credits/internal/testkit"
 )
 
 // receipt is that of a purchase, which must have one.
-func (s *shop) receipt(p billing.Purchase) billing.Receipt {
-	s.t.Helper()
-	r, err := s.Receipt(s.t.Context(), p.Account, p.ID)
+func (s *fixture) receipt(p billing.Purchase) billing.Receipt {
+	s.T.Helper()
+	r, err := s.Receipt(s.T.Context(), p.Account, p.ID)
 	if err != nil {
-		s.t.Fatal(err)
+		s.T.Fatal(err)
 	}
 	return r
 }
 
 func TestAReceipt(t *testing.T) {
 	t.Parallel()
-	s := newShop(t)
+	s := newFixture(t)
 	p := s.order()
 	_, err := s.Receipt(t.Context(), p.Account, p.ID)
-	wantProblem(t, err, problem.NotFound, "receipt_not_found")
+	testkit.WantProblem(t, err, problem.NotFound, "receipt_not_found")
 	buyer := sandbox.Buyer{
 		Company: " Maya Ltd ",
 		TaxID:   "DE123456789",
@@ -65,8 +66,8 @@ func TestAReceipt(t *testing.T) {
 		r.Card != "Visa 4242" {
 		t.Errorf("%+v", r)
 	}
-	_, err = s.Receipt(t.Context(), s.account(), p.ID)
-	wantProblem(t, err, problem.NotFound, "purchase_not_found")
+	_, err = s.Receipt(t.Context(), s.Account(), p.ID)
+	testkit.WantProblem(t, err, problem.NotFound, "purchase_not_found")
 	list, _, err := s.List(t.Context(), p.Account, "", 1)
 	if err != nil || list[0].Bill == nil || list[0].Bill.Tax != 180 {
 		t.Errorf("the list knows nothing of it: %v", err)
@@ -76,7 +77,7 @@ func TestAReceipt(t *testing.T) {
 // A purchase that cost nothing has a receipt, too; there is none at the provider.
 func TestTheReceiptOfAFreePurchase(t *testing.T) {
 	t.Parallel()
-	s := newShop(t)
+	s := newFixture(t)
 	p := s.order()
 	if _, err := s.provider.PayAs(t.Context(), session(p), sandbox.Coupon, sandbox.Buyer{VAT: true}); err != nil {
 		t.Fatal(err)
@@ -91,13 +92,13 @@ func TestTheReceiptOfAFreePurchase(t *testing.T) {
 
 func TestWhatWentBackStandsOnTheReceipt(t *testing.T) {
 	t.Parallel()
-	s := newShop(t)
+	s := newFixture(t)
 	p := s.completed()
-	s.clock.Advance(24 * time.Hour)
+	s.Clock.Advance(24 * time.Hour)
 	if _, _, err := s.Refund(t.Context(), p.Account, p.ID, "r", half(p)); err != nil {
 		t.Fatal(err)
 	}
-	if r := s.receipt(p); r.Refunded.Minor != 450 || !r.RefundedAt.Equal(s.clock.Now()) {
+	if r := s.receipt(p); r.Refunded.Minor != 450 || !r.RefundedAt.Equal(s.Clock.Now()) {
 		t.Errorf("%s went back at %v", r.Refunded, r.RefundedAt)
 	}
 	// The rest is given back in the provider's own pages: it does not tell us when.
@@ -133,16 +134,16 @@ func (p teller) Checkout(ctx context.Context, id string) (payment.Checkout, erro
 }
 
 // telling makes the shop's provider one.
-func (s *shop) telling(change func(*payment.Checkout)) *teller {
+func (s *fixture) telling(change func(*payment.Checkout)) *teller {
 	p := &teller{s.provider, new(atomic.Int32), new(atomic.Bool), change}
 	s.options.Provider = *p
-	s.Service = billing.New(s.pool, s.options)
+	s.Service = billing.New(s.DB.Pool, s.options)
 	return p
 }
 
 // unbilled is a purchase that was credited while the provider could not be asked.
-func (s *shop) unbilled(p *teller) billing.Purchase {
-	s.t.Helper()
+func (s *fixture) unbilled(p *teller) billing.Purchase {
+	s.T.Helper()
 	p.silent.Store(true)
 	order := s.paidOrder()
 	s.mustSend(checkoutEvent("completed", order, nil))
@@ -154,7 +155,7 @@ func (s *shop) unbilled(p *teller) billing.Purchase {
 // but for who looks at the receipt.
 func TestABillThatIsMissing(t *testing.T) {
 	t.Parallel()
-	s := newShop(t)
+	s := newFixture(t)
 	provider := s.telling(nil)
 	p := s.unbilled(provider)
 	s.wantCredits(p, 1)
@@ -167,7 +168,7 @@ func TestABillThatIsMissing(t *testing.T) {
 		6*24*time.Hour + time.Hour, 30 * 24 * time.Hour,
 	} {
 		provider.asked.Store(0)
-		for end := s.clock.Now().Add(wait); s.clock.Now().Before(end); s.clock.Advance(min(time.Hour, wait/10)) {
+		for end := s.Clock.Now().Add(wait); s.Clock.Now().Before(end); s.Clock.Advance(min(time.Hour, wait/10)) {
 			s.reconcile()
 		}
 		asked = append(asked, provider.asked.Load())
@@ -185,23 +186,23 @@ func TestABillThatIsMissing(t *testing.T) {
 
 func TestTheJobReadsBills(t *testing.T) {
 	t.Parallel()
-	s := newShop(t)
+	s := newFixture(t)
 	provider := s.telling(nil)
 	p := s.unbilled(provider)
 	provider.silent.Store(false)
-	s.clock.Advance(2 * time.Minute)
+	s.Clock.Advance(2 * time.Minute)
 	s.reconcile()
 	if got := s.wantStatus(p, billing.StatusCompleted); got.Bill == nil {
 		t.Error("it did not")
 	}
-	if n := s.count(`select count(*) from purchase_bills where ask_at is not null`); n != 0 {
+	if n := s.Count(`select count(*) from purchase_bills where ask_at is not null`); n != 0 {
 		t.Error("it is asked again")
 	}
 	// Another provider's are left alone.
 	other := s.unbilled(provider)
 	provider.silent.Store(false)
-	s.exec(`update purchases set provider = 'stripe' where id = $1`, other.ID)
-	s.clock.Advance(time.Hour)
+	s.Exec(`update purchases set provider = 'stripe' where id = $1`, other.ID)
+	s.Clock.Advance(time.Hour)
 	s.reconcile()
 	if r := s.receipt(other); r.Bill != nil || provider.asked.Load() != 0 {
 		t.Errorf("asked %d times, and told %+v", provider.asked.Load(), r.Bill)
@@ -211,10 +212,10 @@ func TestTheJobReadsBills(t *testing.T) {
 // Many who look at a receipt at once ask once, and one who goes on looking does not ask each time.
 func TestManyLookAtAReceipt(t *testing.T) {
 	t.Parallel()
-	s := newShop(t)
+	s := newFixture(t)
 	provider := s.telling(nil)
 	p := s.unbilled(provider)
-	together(30, func(int) {
+	testkit.Concurrently(30, func(int) {
 		if _, err := s.Receipt(t.Context(), p.Account, p.ID); err != nil {
 			t.Error(err)
 		}
@@ -222,13 +223,13 @@ func TestManyLookAtAReceipt(t *testing.T) {
 	if n := provider.asked.Load(); n != 1 {
 		t.Errorf("asked %d times", n)
 	}
-	s.clock.Advance(5 * time.Second)
+	s.Clock.Advance(5 * time.Second)
 	s.receipt(p)
 	if n := provider.asked.Load(); n != 2 {
 		t.Errorf("asked %d times", n)
 	}
 	// A server of before has noted nothing of a bill.
-	s.exec(`delete from purchase_bills`)
+	s.Exec(`delete from purchase_bills`)
 	provider.silent.Store(false)
 	if r := s.receipt(p); r.Bill == nil {
 		t.Error("no bill")
@@ -239,7 +240,7 @@ func TestManyLookAtAReceipt(t *testing.T) {
 // provider's.
 func TestBillsAreTidied(t *testing.T) {
 	t.Parallel()
-	s := newShop(t)
+	s := newFixture(t)
 	bad := payment.Buyer{
 		Name:    "Maya\x00\r\nBcc: x\u202e Ltd",
 		Address: slices.Repeat([]string{"Street\t1", "\xff", ""}, 12),
@@ -285,7 +286,7 @@ func TestABillThatDoesNotMatch(t *testing.T) {
 		"other order":     func(c *payment.Checkout) { c.Reference = uuid.NewString() },
 		"another session": func(c *payment.Checkout) { c.ID = "cs_test_other" },
 	} {
-		s := newShop(t)
+		s := newFixture(t)
 		provider := s.telling(change)
 		p := s.unbilled(provider)
 		provider.silent.Store(false)
@@ -298,7 +299,7 @@ func TestABillThatDoesNotMatch(t *testing.T) {
 // The bill as Stripe tells it: taxes by rate, the company, the receipt.
 func TestStripesBill(t *testing.T) {
 	t.Parallel()
-	s, l := stripeShop(t, stripepay.Options{Tax: true, PromotionCodes: true})
+	s, l := newStripeFixture(t, stripepay.Options{Tax: true, PromotionCodes: true})
 	taxes := []members{
 		{
 			"amount":            int64(160),
@@ -378,7 +379,7 @@ func TestStripesBill(t *testing.T) {
 		!slices.Equal(got.Address, []string{"Ufer 1", "10115 Berlin", "DE"}) {
 		t.Errorf("%+v", got)
 	}
-	if n := s.count(`select count(*) from purchase_bills where bill::text like '%maya@%'`); n != 0 {
+	if n := s.Count(`select count(*) from purchase_bills where bill::text like '%maya@%'`); n != 0 {
 		t.Error("the e-mail address is kept")
 	}
 	plain := s.order()

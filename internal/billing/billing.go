@@ -9,7 +9,6 @@ package billing
 
 import (
 	"log/slog"
-	"slices"
 
 	"github.com/jackc/pgx/v5/pgxpool"
 
@@ -22,14 +21,13 @@ import (
 
 // Options are what a Service needs besides its database.
 type Options struct {
-	Ledger         *engine.Engine
-	Prices         func() *catalog.Catalog // the catalog in force
-	Provider       Provider                // nil: buying is not set up
-	WebhookSecrets []string                // what the provider's events may be signed with; empty ones count as none
-	Taxed          bool                    // the provider works out tax, which may come on top of a price
-	BaseURL        string                  // public base of the app, where the provider sends browsers back to
-	Clock          clock.Clock
-	Log            *slog.Logger
+	Ledger   *engine.Engine
+	Prices   func() *catalog.Catalog // the catalog in force
+	Provider Provider                // nil: buying is not set up
+	Taxed    bool                    // the provider works out tax, which may come on top of a price
+	BaseURL  string                  // public base of the app, where the provider sends browsers back to
+	Clock    clock.Clock
+	Log      *slog.Logger
 }
 
 // Service takes orders, fulfils them and takes them back. It is safe for concurrent use.
@@ -61,7 +59,6 @@ var (
 
 // New makes a service over a migrated database.
 func New(pool *pgxpool.Pool, o Options) *Service {
-	o.WebhookSecrets = slices.DeleteFunc(slices.Clone(o.WebhookSecrets), func(s string) bool { return s == "" })
 	return &Service{
 		pool:      pool,
 		o:         o,
@@ -70,7 +67,7 @@ func New(pool *pgxpool.Pool, o Options) *Service {
 }
 
 // Available says whether packs can be bought: there is a provider, and its events can be believed.
-func (s *Service) Available() bool { return s.o.Provider != nil && len(s.o.WebhookSecrets) > 0 }
+func (s *Service) Available() bool { return s.o.Provider != nil && s.o.Provider.CanVerify() }
 
 // Taxed says whether tax may come on top of a pack's price, to be shown on the payment page.
 func (s *Service) Taxed() bool { return s.Available() && s.o.Taxed }

@@ -16,25 +16,26 @@ import (
 	"pop.store/credits/internal/problem"
 	"pop.store/credits/internal/sandbox"
 	"pop.store/credits/internal/stripepay"
+	"pop.store/credits/internal/testkit"
 )
 
 // asOwner changes the schema, which only its owner may.
-func (s *shop) asOwner(sql string) {
-	s.t.Helper()
-	owner, err := pgx.Connect(s.t.Context(), s.owner)
+func (s *fixture) asOwner(sql string) {
+	s.T.Helper()
+	owner, err := pgx.Connect(s.T.Context(), s.DB.OwnerURL)
 	if err != nil {
-		s.t.Fatal(err)
+		s.T.Fatal(err)
 	}
-	defer owner.Close(s.t.Context())
-	if _, err := owner.Exec(s.t.Context(), sql); err != nil {
-		s.t.Fatal(err)
+	defer owner.Close(s.T.Context())
+	if _, err := owner.Exec(s.T.Context(), sql); err != nil {
+		s.T.Fatal(err)
 	}
 }
 
 // breaks has each write to a table fail that makes a condition true, of the row as it would become.
 // The answer mends it.
-func (s *shop) breaks(table, when string) (mend func()) {
-	s.t.Helper()
+func (s *fixture) breaks(table, when string) (mend func()) {
+	s.T.Helper()
 	name := "broken_" + strings.ReplaceAll(uuid.NewString(), "-", "")
 	s.asOwner(`create function ` + name + `() returns trigger language plpgsql as $$ begin
 			if ` + when + ` then raise exception 'broken'; end if;
@@ -46,26 +47,26 @@ func (s *shop) breaks(table, when string) (mend func()) {
 }
 
 // column reads one value of a purchase.
-func (s *shop) column(p billing.Purchase, column string) (value *string) {
-	s.t.Helper()
-	if err := s.pool.QueryRow(s.t.Context(), `select `+column+`::text from purchases where id = $1`,
+func (s *fixture) column(p billing.Purchase, column string) (value *string) {
+	s.T.Helper()
+	if err := s.DB.Pool.QueryRow(s.T.Context(), `select `+column+`::text from purchases where id = $1`,
 		p.ID).Scan(&value); err != nil {
-		s.t.Fatal(err)
+		s.T.Fatal(err)
 	}
 	return value
 }
 
-func (s *shop) wantColumn(p billing.Purchase, column, want string) {
-	s.t.Helper()
+func (s *fixture) wantColumn(p billing.Purchase, column, want string) {
+	s.T.Helper()
 	if got := s.column(p, column); got == nil || *got != want {
-		s.t.Errorf("%s is not %q", column, want)
+		s.T.Errorf("%s is not %q", column, want)
 	}
 }
 
 // An event that names neither payment nor customer: the provider is asked, and both are kept.
 func TestPaymentAndCustomerAreAskedForWhenMissing(t *testing.T) {
 	t.Parallel()
-	s := newShop(t)
+	s := newFixture(t)
 	p := s.paidOrder()
 	s.mustSend(checkoutEvent("completed", p, nil))
 	s.wantColumn(p, "payment", payOf(p))
@@ -86,7 +87,7 @@ func (v vague) Checkout(ctx context.Context, id string) (payment.Checkout, error
 // What an event names is kept, also when the provider does not name it when it is asked for the rest.
 func TestPaymentAndCustomerOfAnEventAreKept(t *testing.T) {
 	t.Parallel()
-	s := newShop(t)
+	s := newFixture(t)
 	p := s.paidOrder()
 	s.Service = s.with(func(o *billing.Options) { o.Provider = vague{s.provider} })
 	s.mustSend(checkoutEvent("completed", p, members{"payment_intent": payOf(p), "customer": "cus_of_the_event"}))
@@ -100,7 +101,7 @@ func TestPaymentAndCustomerOfAnEventAreKept(t *testing.T) {
 // and another's stays.
 func TestThePaymentIsKeptWithARefundThatComesFirst(t *testing.T) {
 	t.Parallel()
-	s := newShop(t)
+	s := newFixture(t)
 	p := s.paidOrder()
 	if s.column(p, "payment") != nil {
 		t.Fatal("it is known already")
@@ -111,7 +112,7 @@ func TestThePaymentIsKeptWithARefundThatComesFirst(t *testing.T) {
 	s.wantColumn(p, "payment", payOf(p))
 	s.wantBooks(p, "250 0")
 	// A checkout has one payment: what is known of it is not replaced.
-	s.exec(`update purchases set payment = 'pi_known' where id = $1`, p.ID)
+	s.Exec(`update purchases set payment = 'pi_known' where id = $1`, p.ID)
 	s.mustSend(refunded(p, 900))
 	s.wantColumn(p, "payment", "pi_known")
 }
@@ -120,9 +121,9 @@ func TestThePaymentIsKeptWithARefundThatComesFirst(t *testing.T) {
 // charge without the buyer is known by its own id.
 func TestOnlyAChargeIsKnownByItsOwnID(t *testing.T) {
 	t.Parallel()
-	s := newShop(t)
+	s := newFixture(t)
 	p := s.order()
-	s.exec(`update purchases set provider_session = null, customer = 'cus_1' where id = $1`, p.ID)
+	s.Exec(`update purchases set provider_session = null, customer = 'cus_1' where id = $1`, p.ID)
 	s.mustSend(checkoutEvent("completed", p, members{"id": "cs_of_somebody", "customer": "cus_1"}))
 	if s.column(p, "provider_session") != nil {
 		t.Error("it took a checkout that we did not open")
@@ -134,7 +135,7 @@ func TestOnlyAChargeIsKnownByItsOwnID(t *testing.T) {
 // A charge whose payment is known is no other payment's.
 func TestAChargeHasOnePayment(t *testing.T) {
 	t.Parallel()
-	s, l := stripeShop(t, stripepay.Options{})
+	s, l := newStripeFixture(t, stripepay.Options{})
 	account := s.kept("stripe_test", "pm_slow")
 	p, err := s.topUp(account, plenty)
 	if err != nil || p.Status != billing.StatusProcessing {
@@ -168,46 +169,46 @@ func TestTheInstantsOfTheJob(t *testing.T) {
 	const micro = time.Microsecond
 	for name, c := range map[string]struct {
 		wait time.Duration // until it is due
-		set  func(s *shop) billing.Purchase
-		done func(s *shop, p billing.Purchase) bool
+		set  func(s *fixture) billing.Purchase
+		done func(s *fixture, p billing.Purchase) bool
 	}{
-		"an order is asked about": {2 * time.Minute, (*shop).paidOrder, statusIs(billing.StatusCompleted)},
-		"a refund is finished": {time.Minute, func(s *shop) billing.Purchase {
+		"an order is asked about": {2 * time.Minute, (*fixture).paidOrder, statusIs(billing.StatusCompleted)},
+		"a refund is finished": {time.Minute, func(s *fixture) billing.Purchase {
 			p := s.completed()
 			s.underWay(p, 300)
 			return p
-		}, func(s *shop, p billing.Purchase) bool {
-			return s.count(`select count(*) from purchase_refunds where purchase = $1 and done_at is null`, p.ID) == 0
+		}, func(s *fixture, p billing.Purchase) bool {
+			return s.Count(`select count(*) from purchase_refunds where purchase = $1 and done_at is null`, p.ID) == 0
 		}},
-		"a reversal is finished": {time.Minute, func(s *shop) billing.Purchase {
+		"a reversal is finished": {time.Minute, func(s *fixture) billing.Purchase {
 			p := s.completed()
-			s.exec(`update purchases set refunded_minor = 900, version = version + 1, updated_at = $2 where id = $1`, p.ID, s.clock.Now())
+			s.Exec(`update purchases set refunded_minor = 900, version = version + 1, updated_at = $2 where id = $1`, p.ID, s.Clock.Now())
 			return p
 		}, statusIs(billing.StatusRefunded)},
-		"an order without a checkout is closed": {25 * time.Hour, func(s *shop) billing.Purchase {
+		"an order without a checkout is closed": {25 * time.Hour, func(s *fixture) billing.Purchase {
 			p := s.order()
-			s.exec(`update purchases set provider_session = null where id = $1`, p.ID)
+			s.Exec(`update purchases set provider_session = null where id = $1`, p.ID)
 			return p
 		}, statusIs(billing.StatusExpired)},
-		"a bill is asked for": {time.Minute, func(s *shop) billing.Purchase {
+		"a bill is asked for": {time.Minute, func(s *fixture) billing.Purchase {
 			p := s.completed()
-			s.exec(`update purchase_bills set bill = null, asked_at = null, ask_at = $2 where purchase = $1`, p.ID,
-				s.clock.Now().Add(time.Minute))
+			s.Exec(`update purchase_bills set bill = null, asked_at = null, ask_at = $2 where purchase = $1`, p.ID,
+				s.Clock.Now().Add(time.Minute))
 			return p
-		}, func(s *shop, p billing.Purchase) bool {
-			return s.count(`select count(*) from purchase_bills where purchase = $1 and bill is not null`, p.ID) == 1
+		}, func(s *fixture, p billing.Purchase) bool {
+			return s.Count(`select count(*) from purchase_bills where purchase = $1 and bill is not null`, p.ID) == 1
 		}},
 	} {
-		s := newShop(t)
+		s := newFixture(t)
 		s.reconcile()
 		p := c.set(s)
 		s.withoutEvents()
-		s.clock.Advance(c.wait - micro)
+		s.Clock.Advance(c.wait - micro)
 		s.reconcile()
 		if c.done(s, p) {
 			t.Errorf("%s: too soon", name)
 		}
-		s.clock.Advance(micro)
+		s.Clock.Advance(micro)
 		s.reconcile()
 		if !c.done(s, p) {
 			t.Errorf("%s: not at its time", name)
@@ -216,16 +217,16 @@ func TestTheInstantsOfTheJob(t *testing.T) {
 }
 
 // withoutEvents has the sandbox forget what it has to tell, so that only asking helps.
-func (s *shop) withoutEvents() {
-	s.t.Helper()
-	if _, err := s.pool.Exec(s.t.Context(), `delete from sandbox_events`); err != nil {
-		s.t.Fatal(err)
+func (s *fixture) withoutEvents() {
+	s.T.Helper()
+	if _, err := s.DB.Pool.Exec(s.T.Context(), `delete from sandbox_events`); err != nil {
+		s.T.Fatal(err)
 	}
 }
 
-func statusIs(want billing.Status) func(*shop, billing.Purchase) bool {
-	return func(s *shop, p billing.Purchase) bool {
-		got, err := s.Get(s.t.Context(), p.Account, p.ID)
+func statusIs(want billing.Status) func(*fixture, billing.Purchase) bool {
+	return func(s *fixture, p billing.Purchase) bool {
+		got, err := s.Get(s.T.Context(), p.Account, p.ID)
 		return err == nil && got.Status == want
 	}
 }
@@ -243,12 +244,12 @@ func TestTheInstantsOfACharge(t *testing.T) {
 		"before twenty hours": {20*time.Hour - time.Microsecond, true},
 		"at twenty hours":     {20 * time.Hour, false},
 	} {
-		s, l := stripeShop(t, stripepay.Options{})
+		s, l := newStripeFixture(t, stripepay.Options{})
 		l.lose("/v1/payment_intents")
 		p, err := s.topUp(s.kept("stripe_test", "pm_ok"), plenty)
-		wantProblem(t, err, problem.Unavailable, "unavailable")
+		testkit.WantProblem(t, err, problem.Unavailable, "unavailable")
 		l.lose("")
-		s.clock.Advance(c.age)
+		s.Clock.Advance(c.age)
 		before := l.asked("POST /v1/payment_intents?")
 		l.mu.Lock()
 		l.events = nil // only asking helps
@@ -270,99 +271,101 @@ func TestWritesThatFail(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct {
 		table, when string
-		set         func(s *shop) billing.Purchase
-		do          func(s *shop, p billing.Purchase) error
-		done        func(s *shop, p billing.Purchase) bool
+		set         func(s *fixture) billing.Purchase
+		do          func(s *fixture, p billing.Purchase) error
+		done        func(s *fixture, p billing.Purchase) bool
 	}{
 		"money that went back": {
-			"purchases", "new.refunded_minor > 0", (*shop).completed,
-			func(s *shop, p billing.Purchase) error { return s.send(refunded(p, 450)) },
-			func(s *shop, p billing.Purchase) bool { return s.spendableIs(p, 250) },
+			"purchases", "new.refunded_minor > 0", (*fixture).completed,
+			func(s *fixture, p billing.Purchase) error { return s.send(refunded(p, 450)) },
+			func(s *fixture, p billing.Purchase) bool { return s.spendableIs(p, 250) },
 		},
 		"a dispute": {
-			"purchase_disputes", "true", (*shop).completed,
-			func(s *shop, p billing.Purchase) error {
+			"purchase_disputes", "true", (*fixture).completed,
+			func(s *fixture, p billing.Purchase) error {
 				return s.send(dispute("created", p, "dp_1", "needs_response"))
 			},
 			statusIs(billing.StatusDisputed),
 		},
 		"what the books agree with": {
-			"purchases", "new.applied > old.applied", (*shop).completed,
-			func(s *shop, p billing.Purchase) error { return s.send(refunded(p, 900)) },
+			"purchases", "new.applied > old.applied", (*fixture).completed,
+			func(s *fixture, p billing.Purchase) error { return s.send(refunded(p, 900)) },
 			statusIs(billing.StatusRefunded),
 		},
 		"that it is completed": {
-			"purchases", "new.status = 'completed'", (*shop).paidOrder,
-			func(s *shop, p billing.Purchase) error { return s.send(checkoutEvent("completed", p, nil)) },
+			"purchases", "new.status = 'completed'", (*fixture).paidOrder,
+			func(s *fixture, p billing.Purchase) error { return s.send(checkoutEvent("completed", p, nil)) },
 			statusIs(billing.StatusCompleted),
 		},
 		"that it has failed": {
-			"purchases", "new.status = 'failed'", (*shop).order,
-			func(s *shop, p billing.Purchase) error { return s.send(checkoutEvent("async_payment_failed", p, nil)) },
+			"purchases", "new.status = 'failed'", (*fixture).order,
+			func(s *fixture, p billing.Purchase) error {
+				return s.send(checkoutEvent("async_payment_failed", p, nil))
+			},
 			statusIs(billing.StatusFailed),
 		},
 		"who the customer is": {
-			"payment_customers", "true", (*shop).paidOrder,
-			func(s *shop, p billing.Purchase) error { return s.send(checkoutEvent("completed", p, nil)) },
+			"payment_customers", "true", (*fixture).paidOrder,
+			func(s *fixture, p billing.Purchase) error { return s.send(checkoutEvent("completed", p, nil)) },
 			statusIs(billing.StatusCompleted),
 		},
 		"that an event is dealt with": {
-			"payment_events", "new.processed_at is not null", (*shop).paidOrder,
-			func(s *shop, p billing.Purchase) error { return s.send(checkoutEvent("completed", p, nil)) },
-			func(s *shop, _ billing.Purchase) bool {
-				return s.count(`select count(*) from payment_events where processed_at is not null`) > 0
+			"payment_events", "new.processed_at is not null", (*fixture).paidOrder,
+			func(s *fixture, p billing.Purchase) error { return s.send(checkoutEvent("completed", p, nil)) },
+			func(s *fixture, _ billing.Purchase) bool {
+				return s.Count(`select count(*) from payment_events where processed_at is not null`) > 0
 			},
 		},
 		"that an event came": {
-			"payment_events", "true", (*shop).paidOrder,
-			func(s *shop, p billing.Purchase) error { return s.send(checkoutEvent("completed", p, nil)) },
+			"payment_events", "true", (*fixture).paidOrder,
+			func(s *fixture, p billing.Purchase) error { return s.send(checkoutEvent("completed", p, nil)) },
 			statusIs(billing.StatusCompleted),
 		},
 		"a refund that is asked for": {
-			"purchase_refunds", "true", (*shop).completed,
-			func(s *shop, p billing.Purchase) error {
-				_, _, err := s.Refund(s.t.Context(), p.Account, p.ID, "k", billing.RefundParams{})
+			"purchase_refunds", "true", (*fixture).completed,
+			func(s *fixture, p billing.Purchase) error {
+				_, _, err := s.Refund(s.T.Context(), p.Account, p.ID, "k", billing.RefundParams{})
 				return err
 			},
 			statusIs(billing.StatusRefunded),
 		},
 		"that a refund is done": {
-			"purchase_refunds", "new.done_at is not null", (*shop).completed,
-			func(s *shop, p billing.Purchase) error {
-				_, _, err := s.Refund(s.t.Context(), p.Account, p.ID, "k", billing.RefundParams{})
+			"purchase_refunds", "new.done_at is not null", (*fixture).completed,
+			func(s *fixture, p billing.Purchase) error {
+				_, _, err := s.Refund(s.T.Context(), p.Account, p.ID, "k", billing.RefundParams{})
 				return err
 			},
-			func(s *shop, _ billing.Purchase) bool {
-				return s.count(`select count(*) from purchase_refunds where done_at is not null`) == 1
+			func(s *fixture, _ billing.Purchase) bool {
+				return s.Count(`select count(*) from purchase_refunds where done_at is not null`) == 1
 			},
 		},
 		"where the walk is": {
-			"payment_walks", "true", (*shop).paidOrder,
-			func(s *shop, _ billing.Purchase) error { _, err := s.Reconcile(s.t.Context()); return err },
+			"payment_walks", "true", (*fixture).paidOrder,
+			func(s *fixture, _ billing.Purchase) error { _, err := s.Reconcile(s.T.Context()); return err },
 			statusIs(billing.StatusCompleted),
 		},
 		"when an order is asked about next": {
-			"purchases", "new.ask_at <> old.ask_at", func(s *shop) billing.Purchase {
+			"purchases", "new.ask_at <> old.ask_at", func(s *fixture) billing.Purchase {
 				p := s.paidOrder()
-				s.exec(`delete from sandbox_events`)
-				s.clock.Advance(3 * time.Minute)
+				s.Exec(`delete from sandbox_events`)
+				s.Clock.Advance(3 * time.Minute)
 				return p
 			},
-			func(s *shop, _ billing.Purchase) error { _, err := s.Reconcile(s.t.Context()); return err },
+			func(s *fixture, _ billing.Purchase) error { _, err := s.Reconcile(s.T.Context()); return err },
 			statusIs(billing.StatusCompleted),
 		},
 		"that an order is closed": {
-			"purchases", "new.status = 'expired'", func(s *shop) billing.Purchase {
+			"purchases", "new.status = 'expired'", func(s *fixture) billing.Purchase {
 				p := s.order()
-				s.exec(`update purchases set provider_session = null where id = $1`, p.ID)
-				s.clock.Advance(25 * time.Hour)
+				s.Exec(`update purchases set provider_session = null where id = $1`, p.ID)
+				s.Clock.Advance(25 * time.Hour)
 				return p
 			},
-			func(s *shop, _ billing.Purchase) error { _, err := s.Reconcile(s.t.Context()); return err },
+			func(s *fixture, _ billing.Purchase) error { _, err := s.Reconcile(s.T.Context()); return err },
 			statusIs(billing.StatusExpired),
 		},
 	} {
-		s := newShop(t)
+		s := newFixture(t)
 		p := c.set(s)
 		mend := s.breaks(c.table, c.when)
 		if err := c.do(s, p); problem.Of(err).Kind != problem.Unavailable {
@@ -378,19 +381,19 @@ func TestWritesThatFail(t *testing.T) {
 	}
 }
 
-func (s *shop) spendableIs(p billing.Purchase, tokens int64) bool {
-	a, err := s.ledger.Account(s.t.Context(), p.Account)
+func (s *fixture) spendableIs(p billing.Purchase, tokens int64) bool {
+	a, err := s.Ledger.Account(s.T.Context(), p.Account)
 	return err == nil && int64(a.Spendable) == tokens*1_000_000
 }
 
 // The job says in its log what it could not take back, and does it in its next turn.
 func TestTheJobsReversalFails(t *testing.T) {
 	t.Parallel()
-	s := newShop(t)
+	s := newFixture(t)
 	p := s.completed()
-	s.exec(`update purchases set refunded_minor = 900, version = version + 1 where id = $1`, p.ID)
+	s.Exec(`update purchases set refunded_minor = 900, version = version + 1 where id = $1`, p.ID)
 	s.withoutEvents()
-	s.clock.Advance(time.Hour)
+	s.Clock.Advance(time.Hour)
 	mend := s.breaks("purchases", "new.applied > old.applied")
 	service, log := s.logging()
 	if _, err := service.Reconcile(t.Context()); err != nil ||
@@ -410,7 +413,7 @@ func (stubborn) Refund(context.Context, payment.Refund) error { return payment.E
 // A refusal that cannot be written down is not told: the refund is still under way.
 func TestARefusalThatCannotBeWrittenDown(t *testing.T) {
 	t.Parallel()
-	s := newShop(t)
+	s := newFixture(t)
 	p := s.completed()
 	s.Service = s.with(func(o *billing.Options) { o.Provider = stubborn{s.provider} })
 	mend := s.breaks("purchases", "new.version > old.version")
@@ -419,9 +422,9 @@ func TestARefusalThatCannotBeWrittenDown(t *testing.T) {
 			billing.RefundParams{Amount: &money.Amount{Minor: 1, Currency: "USD"}})
 		return err
 	}
-	wantProblem(t, ask(), problem.Unavailable, "unavailable")
+	testkit.WantProblem(t, ask(), problem.Unavailable, "unavailable")
 	mend()
-	wantProblem(t, ask(), problem.Conflict, "refund_refused")
+	testkit.WantProblem(t, ask(), problem.Conflict, "refund_refused")
 	if err := ask(); !errors.Is(err, billing.ErrRefused) {
 		t.Error(err)
 	}

@@ -10,29 +10,30 @@ import (
 	"pop.store/credits/internal/billing"
 	"pop.store/credits/internal/problem"
 	"pop.store/credits/internal/stripepay"
+	"pop.store/credits/internal/testkit"
 )
 
 // wantOpen checks which orders of an account wait for their buyer, newest first.
-func (s *shop) wantOpen(account uuid.UUID, want ...billing.Purchase) {
-	s.t.Helper()
-	got, err := s.OpenOrders(s.t.Context(), account)
+func (s *fixture) wantOpen(account uuid.UUID, want ...billing.Purchase) {
+	s.T.Helper()
+	got, err := s.OpenOrders(s.T.Context(), account)
 	if err != nil || len(got) != len(want) {
-		s.t.Fatalf("%d open orders (%v), want %d", len(got), err, len(want))
+		s.T.Fatalf("%d open orders (%v), want %d", len(got), err, len(want))
 	}
 	for i := range got {
-		if got[i].ID != want[i].ID || !got[i].Payable(s.clock.Now()) {
-			s.t.Errorf("open order %d is %s, payable %t, want %s", i, got[i].ID, got[i].Payable(s.clock.Now()),
+		if got[i].ID != want[i].ID || !got[i].Payable(s.Clock.Now()) {
+			s.T.Errorf("open order %d is %s, payable %t, want %s", i, got[i].ID, got[i].Payable(s.Clock.Now()),
 				want[i].ID)
 		}
 	}
 }
 
 // orderOf is one more order of an account.
-func (s *shop) orderOf(account uuid.UUID) billing.Purchase {
-	s.t.Helper()
-	p, _, err := s.Start(s.t.Context(), account, uuid.NewString(), billing.StartParams{Pack: pack(0).ID})
+func (s *fixture) orderOf(account uuid.UUID) billing.Purchase {
+	s.T.Helper()
+	p, _, err := s.Start(s.T.Context(), account, uuid.NewString(), billing.StartParams{Pack: pack(0).ID})
 	if err != nil {
-		s.t.Fatal(err)
+		s.T.Fatal(err)
 	}
 	return p
 }
@@ -41,15 +42,15 @@ func (s *shop) orderOf(account uuid.UUID) billing.Purchase {
 // cancelled, or older than any checkout.
 func TestOpenOrders(t *testing.T) {
 	t.Parallel()
-	s := newShop(t)
+	s := newFixture(t)
 	first := s.order()
 	account := first.Account
-	s.clock.Advance(time.Minute)
+	s.Clock.Advance(time.Minute)
 	second := s.orderOf(account)
 	s.wantOpen(account, second, first)
-	s.wantOpen(s.account())
+	s.wantOpen(s.Account())
 	for range billing.MaxOpenOrders + 1 {
-		s.clock.Advance(time.Minute)
+		s.Clock.Advance(time.Minute)
 		second = s.orderOf(account)
 	}
 	if list, err := s.OpenOrders(t.Context(), account); err != nil || len(list) != billing.MaxOpenOrders ||
@@ -69,11 +70,11 @@ func TestOpenOrders(t *testing.T) {
 		t.Errorf("a paid order is %s, open %t (%v)", got.Status, got.Open, err)
 	}
 	other := s.order()
-	s.clock.Advance(24*time.Hour - time.Second)
+	s.Clock.Advance(24*time.Hour - time.Second)
 	s.wantOpen(other.Account, other)
-	s.clock.Advance(time.Second)
+	s.Clock.Advance(time.Second)
 	s.wantOpen(other.Account)
-	if got := s.wantStatus(other, billing.StatusPending); got.Payable(s.clock.Now()) || !got.Lapsed(s.clock.Now()) {
+	if got := s.wantStatus(other, billing.StatusPending); got.Payable(s.Clock.Now()) || !got.Lapsed(s.Clock.Now()) {
 		t.Error("an order that nobody can pay any more passes for an open one")
 	}
 }
@@ -82,10 +83,10 @@ func TestOpenOrders(t *testing.T) {
 // twice, and tells what it found.
 func TestCancellingAnOrder(t *testing.T) {
 	t.Parallel()
-	s := newShop(t)
+	s := newFixture(t)
 	p := s.order()
-	_, err := s.Cancel(t.Context(), s.account(), p.ID)
-	wantProblem(t, err, problem.NotFound, "purchase_not_found")
+	_, err := s.Cancel(t.Context(), s.Account(), p.ID)
+	testkit.WantProblem(t, err, problem.NotFound, "purchase_not_found")
 	s.wantStatus(p, billing.StatusPending)
 	for range 2 {
 		if got, err := s.Cancel(t.Context(), p.Account, p.ID); err != nil || got.Status != billing.StatusExpired {
@@ -95,7 +96,7 @@ func TestCancellingAnOrder(t *testing.T) {
 	if _, err := s.provider.Pay(t.Context(), session(p)); err == nil {
 		t.Error("it was paid all the same")
 	}
-	if n := s.count(`select count(*) from sandbox_events where body::jsonb->>'type' = 'checkout.session.expired'`); n != 1 {
+	if n := s.Count(`select count(*) from sandbox_events where body::jsonb->>'type' = 'checkout.session.expired'`); n != 1 {
 		t.Errorf("the provider tells of it %d times", n)
 	}
 	s.wantOpen(p.Account)
@@ -113,11 +114,11 @@ func TestCancellingAnOrder(t *testing.T) {
 // Many cancel and pay at once: what was paid is credited, what was not is closed, and nothing is both.
 func TestCancellingWhilePaying(t *testing.T) {
 	t.Parallel()
-	s := newShop(t)
+	s := newFixture(t)
 	for range 10 {
 		p := s.order()
 		var paid bool
-		together(4, func(i int) {
+		testkit.Concurrently(4, func(i int) {
 			if i == 0 {
 				_, err := s.provider.Pay(t.Context(), session(p))
 				paid = err == nil
@@ -143,20 +144,20 @@ func TestCancellingWhilePaying(t *testing.T) {
 // the buyer's.
 func TestCancellingWithoutACheckout(t *testing.T) {
 	t.Parallel()
-	s := newShop(t)
+	s := newFixture(t)
 	p := s.order()
-	s.exec(`update purchases set provider_session = null, checkout_url = '' where id = $1`, p.ID)
+	s.Exec(`update purchases set provider_session = null, checkout_url = '' where id = $1`, p.ID)
 	if got, err := s.Cancel(t.Context(), p.Account, p.ID); err != nil || got.Status != billing.StatusExpired {
 		t.Errorf("it is %s (%v)", got.Status, err)
 	}
 	auto := s.order()
-	s.exec(`update purchases set auto = true where id = $1`, auto.ID)
+	s.Exec(`update purchases set auto = true where id = $1`, auto.ID)
 	_, err := s.Cancel(t.Context(), auto.Account, auto.ID)
-	wantProblem(t, err, problem.Conflict, "no_checkout")
+	testkit.WantProblem(t, err, problem.Conflict, "no_checkout")
 	other := s.order()
-	s.exec(`update purchases set provider = 'another' where id = $1`, other.ID)
+	s.Exec(`update purchases set provider = 'another' where id = $1`, other.ID)
 	_, err = s.Cancel(t.Context(), other.Account, other.ID)
-	wantProblem(t, err, problem.Conflict, "payments_not_set_up")
+	testkit.WantProblem(t, err, problem.Conflict, "payments_not_set_up")
 	for _, p := range []billing.Purchase{auto, other} {
 		s.wantStatus(p, billing.StatusPending)
 	}
@@ -166,8 +167,8 @@ func TestCancellingWithoutACheckout(t *testing.T) {
 // on, whatever the page has shown.
 func TestAnOrderThatTheBuyerDoesNotKnowOf(t *testing.T) {
 	t.Parallel()
-	s := newShop(t)
-	account, none := s.account(), uuid.Nil
+	s := newFixture(t)
+	account, none := s.Account(), uuid.Nil
 	start := func(key string, shown *uuid.UUID) (billing.Purchase, error) {
 		p, _, err := s.Start(t.Context(), account, key, billing.StartParams{Pack: pack(0).ID, Shown: shown})
 		return p, err
@@ -179,7 +180,7 @@ func TestAnOrderThatTheBuyerDoesNotKnowOf(t *testing.T) {
 	if _, err := start("second", &none); !errors.Is(err, billing.ErrOpenOrder) {
 		t.Errorf("a second tab gets %v", err)
 	}
-	if n := s.count(`select count(*) from purchases`); n != 1 {
+	if n := s.Count(`select count(*) from purchases`); n != 1 {
 		t.Errorf("%d orders", n)
 	}
 	if again, err := start("first", &none); err != nil || again.ID != first.ID {
@@ -196,7 +197,7 @@ func TestAnOrderThatTheBuyerDoesNotKnowOf(t *testing.T) {
 // With Stripe: an open checkout is expired there, a paid one is found to be paid.
 func TestCancellingAtStripe(t *testing.T) {
 	t.Parallel()
-	s, stripe := stripeShop(t, stripepay.Options{})
+	s, stripe := newStripeFixture(t, stripepay.Options{})
 	p, paid, down := s.order(), s.order(), s.order()
 	if got, err := s.Cancel(t.Context(), p.Account, p.ID); err != nil || got.Status != billing.StatusExpired ||
 		stripe.of(p)["status"] != "expired" {
@@ -209,7 +210,7 @@ func TestCancellingAtStripe(t *testing.T) {
 	s.wantCredits(paid, 1)
 	stripe.fail(true)
 	_, err := s.Cancel(t.Context(), down.Account, down.ID)
-	wantProblem(t, err, problem.Unavailable, "unavailable")
+	testkit.WantProblem(t, err, problem.Unavailable, "unavailable")
 	s.wantStatus(down, billing.StatusPending)
 	stripe.fail(false)
 	if got, err := s.Cancel(t.Context(), down.Account, down.ID); err != nil || got.Status != billing.StatusExpired {

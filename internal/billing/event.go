@@ -12,7 +12,6 @@ import (
 
 	"pop.store/credits/internal/payment"
 	"pop.store/credits/internal/problem"
-	"pop.store/credits/internal/stripepay"
 )
 
 // Errors of HandleEvent besides ErrUnavailable.
@@ -25,18 +24,18 @@ var (
 // need not be sent again. That is so, too, when nothing can ever come of it, which is logged: it
 // cannot be read, it is of the other mode, it came before with other contents, it is about nothing
 // of ours, or about a payment that does not match our order. An error means that nothing has
-// changed or that sending it again completes it: ErrBadSignature, ErrNotSetUp, kind Unavailable.
+// changed or that sending it again completes it: ErrBadSignature, kind Unavailable.
 func (s *Service) HandleEvent(ctx context.Context, payload []byte, signature string) error {
-	event, err := stripepay.Verify(payload, signature, s.o.WebhookSecrets)
-	if errors.Is(err, stripepay.ErrUnreadable) {
+	if s.o.Provider == nil {
+		return ErrBadSignature.Wrap(errors.New("there is no payment provider"))
+	}
+	event, err := s.o.Provider.Event(payload, signature)
+	if errors.Is(err, payment.ErrUnreadable) {
 		s.o.Log.Error("a payment event that cannot be read is ignored", "error", err)
 		return nil
 	}
 	if err != nil {
 		return ErrBadSignature.Wrap(err)
-	}
-	if s.o.Provider == nil {
-		return ErrNotSetUp
 	}
 	// The modes are kept apart: play money buys nothing real, and real money is not taken for play.
 	if event.Live != s.o.Provider.Live() {
@@ -48,17 +47,16 @@ func (s *Service) HandleEvent(ctx context.Context, payload []byte, signature str
 
 // handle deals with an event that the provider sent or was asked for; hash is nil for the latter.
 func (s *Service) handle(ctx context.Context, event payment.Event, hash []byte) error {
-	news, err := stripepay.Read(event)
-	if err != nil {
+	if event.Unreadable != nil {
 		s.o.Log.Error("a payment event that cannot be read is ignored", "event", event.ID, "type", event.Type,
-			"error", err)
+			"error", event.Unreadable)
 		return nil
 	}
 	done, err := s.receive(ctx, event, hash)
 	if done || err != nil {
 		return err
 	}
-	if err := s.dispatch(ctx, event, &news); err != nil {
+	if err := s.dispatch(ctx, event, &event.Update); err != nil {
 		return err
 	}
 	if _, err := s.pool.Exec(ctx, `update payment_events set processed_at = $2 where id = $1`, event.ID,
@@ -101,16 +99,16 @@ func contents(event *payment.Event) []byte {
 }
 
 // dispatch turns an event into what it says about one of our purchases.
-func (s *Service) dispatch(ctx context.Context, event payment.Event, news *payment.News) error {
+func (s *Service) dispatch(ctx context.Context, event payment.Event, update *payment.Update) error {
 	var p Purchase
 	var err error
 	switch {
-	case news.Ask != "":
-		p, err = s.askAbout(ctx, news)
-	case news.Checkout != nil:
-		p, err = s.owner(ctx, news.Checkout)
-	case news.Payment != "":
-		p, err = s.paidWith(ctx, news.Payment)
+	case update.CheckoutID != "":
+		p, err = s.askAbout(ctx, update)
+	case update.Checkout != nil:
+		p, err = s.owner(ctx, update.Checkout)
+	case update.Payment != "":
+		p, err = s.paidWith(ctx, update.Payment)
 	default:
 		err = ErrNoPurchase
 	}
@@ -121,31 +119,31 @@ func (s *Service) dispatch(ctx context.Context, event payment.Event, news *payme
 	if err != nil {
 		return err
 	}
-	return s.take(ctx, p, news)
+	return s.applyUpdate(ctx, p, update)
 }
 
 // askAbout has the provider tell what happened to a checkout, and finds the purchase that it is for.
-func (s *Service) askAbout(ctx context.Context, news *payment.News) (Purchase, error) {
-	checkout, err := s.o.Provider.Checkout(ctx, news.Ask)
+func (s *Service) askAbout(ctx context.Context, update *payment.Update) (Purchase, error) {
+	checkout, err := s.o.Provider.Checkout(ctx, update.CheckoutID)
 	if errors.Is(err, payment.ErrNone) || errors.Is(err, payment.ErrRefused) {
 		return Purchase{}, ErrNoPurchase
 	}
 	if err != nil {
 		return Purchase{}, ErrUnavailable.Wrap(err)
 	}
-	news.Checkout = &checkout
+	update.Checkout = &checkout
 	return s.owner(ctx, &checkout)
 }
 
-// take makes news of a purchase true.
-func (s *Service) take(ctx context.Context, p Purchase, news *payment.News) error {
-	if news.Checkout != nil {
-		return s.settle(ctx, p, *news.Checkout)
+// applyUpdate changes a purchase as an event says.
+func (s *Service) applyUpdate(ctx context.Context, p Purchase, update *payment.Update) error {
+	if update.Checkout != nil {
+		return s.settle(ctx, p, *update.Checkout)
 	}
-	if news.Mishap != "" {
-		s.o.Log.Error(news.Mishap, "purchase", p.ID)
+	if update.Alert != "" {
+		s.o.Log.Error(update.Alert, "purchase", p.ID)
 	}
-	if back := news.Refunded; back != nil {
+	if back := update.Refunded; back != nil {
 		if back.Currency != p.Price.Currency {
 			s.o.Log.Error("a refund is in another currency than the purchase: nothing taken back", "purchase",
 				p.ID, "refunded", *back)
@@ -155,12 +153,12 @@ func (s *Service) take(ctx context.Context, p Purchase, news *payment.News) erro
 			return err
 		}
 	}
-	if news.Dispute != nil {
-		if err := s.noteDispute(ctx, &p, *news.Dispute); err != nil {
+	if update.Dispute != nil {
+		if err := s.noteDispute(ctx, &p, *update.Dispute); err != nil {
 			return err
 		}
 	}
-	return s.reverse(ctx, p.ID)
+	return s.applyReversals(ctx, p.ID)
 }
 
 // owner finds the purchase that a session claims to pay, or whose session it is. Whether the two

@@ -1,23 +1,27 @@
 package billing_test
 
 import (
+	"log/slog"
 	"strings"
 	"testing"
 	"time"
 
 	"pop.store/credits/internal/billing"
 	"pop.store/credits/internal/problem"
+	"pop.store/credits/internal/sandbox"
 )
 
 // Nothing that is not signed by the provider, just now, changes anything.
 func TestBadSignatures(t *testing.T) {
 	t.Parallel()
-	s := newShop(t)
+	s := newFixture(t)
 	p := s.order()
 	payload := checkoutEvent("completed", p, nil).payload()
 	now := time.Now()
 	good := sign(payload, secret, now)
-	noSecret := s.with(func(o *billing.Options) { o.WebhookSecrets = []string{""} })
+	noSecret := s.with(func(o *billing.Options) {
+		o.Provider = sandbox.New(s.DB.Pool, sandbox.Options{Clock: s.Clock.Now, Log: o.Log})
+	})
 	for name, c := range map[string]struct {
 		service *billing.Service
 		payload []byte
@@ -43,7 +47,7 @@ func TestBadSignatures(t *testing.T) {
 	}
 	s.wantStatus(p, billing.StatusPending)
 	s.wantCredits(p, 0)
-	if n := s.count(`select count(*) from payment_events`); n != 0 {
+	if n := s.Count(`select count(*) from payment_events`); n != 0 {
 		t.Errorf("%d events got into the inbox", n)
 	}
 	for _, within := range []time.Duration{-4 * time.Minute, 4 * time.Minute} {
@@ -57,7 +61,7 @@ func TestBadSignatures(t *testing.T) {
 // A payment that is not for our order, at our price, is acknowledged and never credited.
 func TestMismatchesAreNeverCredited(t *testing.T) {
 	t.Parallel()
-	s := newShop(t)
+	s := newFixture(t)
 	other := s.order()
 	for name, change := range map[string]members{
 		"a cent less": {"amount_subtotal": pack(0).Price.Minor - 1},
@@ -90,10 +94,10 @@ func TestMismatchesAreNeverCredited(t *testing.T) {
 // The return page checks what the provider says as the webhook does.
 func TestMismatchesOnTheReturnPage(t *testing.T) {
 	t.Parallel()
-	s := newShop(t)
+	s := newFixture(t)
 	for _, change := range []string{"amount_minor = 1", "currency = 'JPY'", "client_reference = 'another'"} {
 		p := s.order()
-		s.exec(`update sandbox_sessions set `+change+` where id = $1`, session(p))
+		s.Exec(`update sandbox_sessions set `+change+` where id = $1`, session(p))
 		if _, err := s.provider.Pay(t.Context(), session(p)); err != nil {
 			t.Fatal(err)
 		}
@@ -107,7 +111,7 @@ func TestMismatchesOnTheReturnPage(t *testing.T) {
 // Events come in any order, some twice; what counts is whether money came.
 func TestOrdersOfEvents(t *testing.T) {
 	t.Parallel()
-	s := newShop(t)
+	s := newFixture(t)
 	const paid, unpaid, succeeded, failed, expired, free, discounted = "paid", "unpaid", "succeeded", "failed", "expired", "free", "discounted"
 	event := map[string]func(billing.Purchase) members{
 		paid: func(p billing.Purchase) members { return checkoutEvent("completed", p, nil) },
@@ -165,11 +169,11 @@ func TestOrdersOfEvents(t *testing.T) {
 // What came back from the provider later is never undone by news of the payment.
 func TestRefundedAndDisputedStay(t *testing.T) {
 	t.Parallel()
-	s := newShop(t)
+	s := newFixture(t)
 	for _, status := range []billing.Status{billing.StatusRefunded, billing.StatusDisputed} {
 		p := s.order()
 		s.mustSend(checkoutEvent("completed", p, nil))
-		s.exec(`update purchases set status = $2 where id = $1`, p.ID, status)
+		s.Exec(`update purchases set status = $2 where id = $1`, p.ID, status)
 		for _, kind := range []string{"completed", "async_payment_succeeded", "async_payment_failed", "expired"} {
 			s.mustSend(checkoutEvent(kind, p, nil))
 		}
@@ -181,7 +185,7 @@ func TestRefundedAndDisputedStay(t *testing.T) {
 // One event id stands for one event. White space and the number of waiting webhooks may differ.
 func TestAnEventIDWithOtherContents(t *testing.T) {
 	t.Parallel()
-	s := newShop(t)
+	s := newFixture(t)
 	p := s.order()
 	event := checkoutEvent("completed", p, members{"payment_status": "unpaid"})
 	s.mustSend(event)
@@ -202,7 +206,7 @@ func TestAnEventIDWithOtherContents(t *testing.T) {
 
 func TestEventsAboutNothingOfOurs(t *testing.T) {
 	t.Parallel()
-	s := newShop(t)
+	s := newFixture(t)
 	p := s.order()
 	foreign := checkoutEvent("completed", p,
 		members{"id": "cs_test_foreign", "client_reference_id": "5f0c7cf8-0f0c-4c8c-9d5f-6b2c1f0a8e11"})
@@ -223,14 +227,14 @@ func TestEventsAboutNothingOfOurs(t *testing.T) {
 		}
 	}
 	s.wantStatus(p, billing.StatusPending)
-	if n := s.count(`select count(*) from payment_events where processed_at is null`); n != 0 {
+	if n := s.Count(`select count(*) from payment_events where processed_at is null`); n != 0 {
 		t.Errorf("%d events are not dealt with", n)
 	}
 }
 
 func TestLiveEventsAreIgnored(t *testing.T) {
 	t.Parallel()
-	s := newShop(t)
+	s := newFixture(t)
 	p := s.order()
 	event := checkoutEvent("completed", p, nil)
 	event["livemode"] = true
@@ -242,7 +246,10 @@ func TestLiveEventsAreIgnored(t *testing.T) {
 func FuzzEventBodies(f *testing.F) {
 	f.Add([]byte(`{"object":"event","type":"checkout.session.completed","data":{"object":{"id":1}}}`), "t=1,v1=00")
 	// without a database: nothing unsigned may get that far
-	closed := billing.New(nil, billing.Options{WebhookSecrets: []string{secret}})
+	closed := billing.New(nil, billing.Options{
+		Provider: sandbox.New(nil, sandbox.Options{Secret: secret}),
+		Log:      slog.New(slog.DiscardHandler),
+	})
 	f.Fuzz(func(t *testing.T, payload []byte, header string) {
 		if err := closed.HandleEvent(t.Context(), payload, header); problem.Of(err).Code != "bad_signature" {
 			t.Error(err)

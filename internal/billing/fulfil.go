@@ -62,7 +62,7 @@ func (s *Service) settle(ctx context.Context, p Purchase, c payment.Checkout) er
 	if !news {
 		return nil
 	}
-	if err := s.adopt(ctx, &p, &c); err != nil {
+	if err := s.attachCheckout(ctx, &p, &c); err != nil {
 		return err
 	}
 	if !s.matches(&p, &c) {
@@ -109,7 +109,7 @@ func (s *Service) fulfil(ctx context.Context, p Purchase, c payment.Checkout) er
 			return err
 		}
 	}
-	return s.reverse(ctx, p.ID) // what went back before the tokens came
+	return s.applyReversals(ctx, p.ID) // what went back before the tokens came
 }
 
 // sqlComplete also notes that there is to be a bill, so that none is forgotten.
@@ -201,7 +201,7 @@ func (s *Service) paidWith(ctx context.Context, paid string) (Purchase, error) {
 	if p, err = s.owner(ctx, &checkout); err != nil {
 		return Purchase{}, err
 	}
-	if err := s.adopt(ctx, &p, &checkout); err != nil {
+	if err := s.attachCheckout(ctx, &p, &checkout); err != nil {
 		return Purchase{}, err
 	}
 	if p.session != checkout.ID || p.provider != s.o.Provider.Name() {

@@ -12,19 +12,20 @@ import (
 	"pop.store/credits/internal/ledger"
 	"pop.store/credits/internal/ledger/engine"
 	"pop.store/credits/internal/problem"
+	"pop.store/credits/internal/testkit"
 )
 
 // One payment becomes tokens once, however many webhooks and return pages hear of it at the same time.
 func TestAPaymentIsCreditedOnce(t *testing.T) {
 	t.Parallel()
 	for _, times := range []int{5, 50} {
-		s := newShop(t)
+		s := newFixture(t)
 		p := s.order()
 		if _, err := s.provider.Pay(t.Context(), session(p)); err != nil {
 			t.Fatal(err)
 		}
 		same := checkoutEvent("completed", p, nil)
-		together(3*times, func(i int) {
+		testkit.Concurrently(3*times, func(i int) {
 			var err error
 			switch i % 3 {
 			case 0:
@@ -43,7 +44,7 @@ func TestAPaymentIsCreditedOnce(t *testing.T) {
 			t.Errorf("paid %s with %q", got.Paid, got.Card)
 		}
 		s.wantCredits(p, 1)
-		if a, err := s.ledger.Account(t.Context(), p.Account); err != nil || a.Spendable != 200_000_000+p.Tokens {
+		if a, err := s.Ledger.Account(t.Context(), p.Account); err != nil || a.Spendable != 200_000_000+p.Tokens {
 			t.Errorf("spendable is %s (%v)", a.Spendable, err)
 		}
 	}
@@ -53,7 +54,7 @@ func TestAPaymentIsCreditedOnce(t *testing.T) {
 // nothing is credited again.
 func TestACrashBetweenCreditAndNoteIsHarmless(t *testing.T) {
 	t.Parallel()
-	s := newShop(t)
+	s := newFixture(t)
 	finish := map[string]func(p billing.Purchase) error{
 		"webhook": func(p billing.Purchase) error { return s.send(checkoutEvent("completed", p, nil)) },
 		"return page": func(p billing.Purchase) error {
@@ -67,7 +68,7 @@ func TestACrashBetweenCreditAndNoteIsHarmless(t *testing.T) {
 			t.Fatal(err)
 		}
 		s.mustSend(checkoutEvent("completed", p, nil))
-		s.exec(`update purchases set status = 'pending', paid_minor = null, completed_at = null where id = $1`, p.ID)
+		s.Exec(`update purchases set status = 'pending', paid_minor = null, completed_at = null where id = $1`, p.ID)
 		if err := hear(p); err != nil {
 			t.Errorf("%s: %v", name, err)
 		}
@@ -79,9 +80,9 @@ func TestACrashBetweenCreditAndNoteIsHarmless(t *testing.T) {
 // What lets a purchase be credited once holds also against those who go past the ledger's code.
 func TestTheGuardIsInTheDatabase(t *testing.T) {
 	t.Parallel()
-	s := newShop(t)
+	s := newFixture(t)
 	p := s.completed()
-	_, err := s.pool.Exec(t.Context(), `insert into permanent_references (account, scope, reference, seq)
+	_, err := s.DB.Pool.Exec(t.Context(), `insert into permanent_references (account, scope, reference, seq)
 		select account, scope, reference, seq + 1 from permanent_references where account = $1 and scope = 'purchase'`, p.Account)
 	var refused *pgconn.PgError
 	if !errors.As(err, &refused) || refused.Code != "23505" {
@@ -93,17 +94,17 @@ func TestTheGuardIsInTheDatabase(t *testing.T) {
 // the purchase later.
 func TestAnEventThatCouldNotBeHandledIsHandledNextTime(t *testing.T) {
 	t.Parallel()
-	s := newShop(t)
+	s := newFixture(t)
 	p := s.order()
-	stopped := engine.New(s.pool, engine.Options{
-		Clock:  s.clock.Now,
+	stopped := engine.New(s.DB.Pool, engine.Options{
+		Clock:  s.Clock.Now,
 		Prices: catalog.Builtin,
 		Log:    s.options.Log,
 	})
 	stopped.Close()
 	down := s.with(func(o *billing.Options) { o.Ledger = stopped })
 	event := checkoutEvent("completed", p, nil)
-	wantProblem(t, (&shop{Service: down}).send(event), problem.Unavailable, "unavailable")
+	testkit.WantProblem(t, (&fixture{Service: down}).send(event), problem.Unavailable, "unavailable")
 	s.wantStatus(p, billing.StatusPending)
 	s.mustSend(event)
 	s.wantStatus(p, billing.StatusCompleted)
@@ -113,7 +114,7 @@ func TestAnEventThatCouldNotBeHandledIsHandledNextTime(t *testing.T) {
 // The page that a buyer comes back to believes the provider, not the browser.
 func TestTheReturnPageAsksTheProvider(t *testing.T) {
 	t.Parallel()
-	s := newShop(t)
+	s := newFixture(t)
 	p := s.order()
 	refresh := func(want billing.Status) {
 		t.Helper()
@@ -127,20 +128,20 @@ func TestTheReturnPageAsksTheProvider(t *testing.T) {
 		t.Fatal(err)
 	}
 	refresh(billing.StatusPending)
-	s.exec(`update sandbox_sessions set status = 'complete' where id = $1`,
+	s.Exec(`update sandbox_sessions set status = 'complete' where id = $1`,
 		session(p)) // the money is still on its way
 	refresh(billing.StatusProcessing)
 	s.wantCredits(p, 0)
-	s.exec(`update sandbox_sessions set payment_status = 'paid' where id = $1`, session(p))
+	s.Exec(`update sandbox_sessions set payment_status = 'paid' where id = $1`, session(p))
 	refresh(billing.StatusCompleted)
 	s.wantCredits(p, 1)
 }
 
 func TestAnAbandonedCheckoutExpires(t *testing.T) {
 	t.Parallel()
-	s := newShop(t)
+	s := newFixture(t)
 	p := s.order()
-	s.clock.Advance(25 * 60 * 60 * 1e9)
+	s.Clock.Advance(25 * 60 * 60 * 1e9)
 	if got, err := s.Refresh(t.Context(), p.Account, p.ID); err != nil || got.Status != billing.StatusExpired {
 		t.Errorf("is %s (%v)", got.Status, err)
 	}
@@ -150,7 +151,7 @@ func TestAnAbandonedCheckoutExpires(t *testing.T) {
 // Tokens of a pack with an end last that long from the credit on, whatever the catalog says by then.
 func TestPacksWithAnEnd(t *testing.T) {
 	t.Parallel()
-	s := newShop(t)
+	s := newFixture(t)
 	prices := *catalog.Builtin()
 	prices.Packs = []catalog.Pack{{
 		ID:          "short",
@@ -158,19 +159,19 @@ func TestPacksWithAnEnd(t *testing.T) {
 		Price:       pack(0).Price,
 		ExpiresDays: 30,
 	}}
-	account := s.account()
+	account := s.Account()
 	p, _, err := s.with(func(o *billing.Options) { o.Prices = func() *catalog.Catalog { return &prices } }).
 		Start(t.Context(), account, "k", billing.StartParams{Pack: "short"})
 	if err != nil {
 		t.Fatal(err)
 	}
 	s.mustSend(checkoutEvent("completed", p, nil))
-	a, err := s.ledger.Account(t.Context(), account)
+	a, err := s.Ledger.Account(t.Context(), account)
 	if err != nil {
 		t.Fatal(err)
 	}
 	for _, lot := range a.Lots {
-		if lot.Kind == ledger.LotPurchase && !lot.ExpiresAt.Equal(s.clock.Now().AddDate(0, 0, 30)) {
+		if lot.Kind == ledger.LotPurchase && !lot.ExpiresAt.Equal(s.Clock.Now().AddDate(0, 0, 30)) {
 			t.Errorf("expires at %s", lot.ExpiresAt)
 		}
 	}
@@ -179,12 +180,12 @@ func TestPacksWithAnEnd(t *testing.T) {
 
 func TestPurchasesAreTheirAccountsOwn(t *testing.T) {
 	t.Parallel()
-	s := newShop(t)
-	p, other := s.order(), s.account()
+	s := newFixture(t)
+	p, other := s.order(), s.Account()
 	_, err := s.Get(t.Context(), other, p.ID)
-	wantProblem(t, err, problem.NotFound, "purchase_not_found")
+	testkit.WantProblem(t, err, problem.NotFound, "purchase_not_found")
 	_, err = s.Refresh(t.Context(), other, p.ID)
-	wantProblem(t, err, problem.NotFound, "purchase_not_found")
+	testkit.WantProblem(t, err, problem.NotFound, "purchase_not_found")
 	if list, _, err := s.List(t.Context(), other, "", 10); err != nil || len(list) != 0 {
 		t.Errorf("another account sees %d purchases (%v)", len(list), err)
 	}
@@ -193,15 +194,15 @@ func TestPurchasesAreTheirAccountsOwn(t *testing.T) {
 // Pages follow each other without a gap or a repeat, also where purchases were made in the same instant.
 func TestPagesOfPurchases(t *testing.T) {
 	t.Parallel()
-	s := newShop(t)
-	account := s.account()
+	s := newFixture(t)
+	account := s.Account()
 	for i := range 7 {
 		if _, _, err := s.Start(t.Context(), account, uuid.NewString(),
 			billing.StartParams{Pack: pack(0).ID}); err != nil {
 			t.Fatal(err)
 		}
 		if i%3 == 2 {
-			s.clock.Advance(1e9)
+			s.Clock.Advance(1e9)
 		}
 	}
 	seen := map[uuid.UUID]bool{}

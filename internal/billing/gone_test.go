@@ -10,36 +10,37 @@ import (
 	"pop.store/credits/internal/money"
 	"pop.store/credits/internal/problem"
 	"pop.store/credits/internal/stripepay"
+	"pop.store/credits/internal/testkit"
 )
 
 // customerOf is who an account is at the provider, empty: nobody.
-func (s *shop) customerOf(p billing.Purchase) (customer, method string) {
-	s.t.Helper()
-	rows, err := s.pool.Query(s.t.Context(), `select customer, method from payment_customers where account = $1`,
+func (s *fixture) customerOf(p billing.Purchase) (customer, method string) {
+	s.T.Helper()
+	rows, err := s.DB.Pool.Query(s.T.Context(), `select customer, method from payment_customers where account = $1`,
 		p.Account)
 	if err != nil {
-		s.t.Fatal(err)
+		s.T.Fatal(err)
 	}
 	defer rows.Close()
 	for rows.Next() {
 		if err := rows.Scan(&customer, &method); err != nil {
-			s.t.Fatal(err)
+			s.T.Fatal(err)
 		}
 	}
 	return customer, method
 }
 
 // regular is an account that has bought once and is known to Stripe, with a card that is kept.
-func (s *shop) regular(l *stripeLike) billing.Purchase {
-	s.t.Helper()
-	p, _, err := s.Start(s.t.Context(), s.account(), "first", billing.StartParams{Pack: pack(0).ID, KeepMethod: true})
+func (s *fixture) regular(l *stripeLike) billing.Purchase {
+	s.T.Helper()
+	p, _, err := s.Start(s.T.Context(), s.Account(), "first", billing.StartParams{Pack: pack(0).ID, KeepMethod: true})
 	if err != nil {
-		s.t.Fatal(err)
+		s.T.Fatal(err)
 	}
 	l.pay(p, nil)
 	s.mustSend(l.newest())
 	if customer, method := s.customerOf(p); customer == "" || method == "" {
-		s.t.Fatal("nothing is kept")
+		s.T.Fatal("nothing is kept")
 	}
 	return p
 }
@@ -49,7 +50,7 @@ func (s *shop) regular(l *stripeLike) billing.Purchase {
 func TestTheCustomerIsGone(t *testing.T) {
 	t.Parallel()
 	for _, tax := range []bool{false, true} {
-		s, l := stripeShop(t, stripepay.Options{Tax: tax})
+		s, l := newStripeFixture(t, stripepay.Options{Tax: tax})
 		first := s.regular(l)
 		old, _ := s.customerOf(first)
 		l.forget(old)
@@ -78,14 +79,14 @@ func TestTheCustomerIsGone(t *testing.T) {
 // one checkout.
 func TestTheCustomerIsGoneAndAnAnswerIsLost(t *testing.T) {
 	t.Parallel()
-	s, l := stripeShop(t, stripepay.Options{})
+	s, l := newStripeFixture(t, stripepay.Options{})
 	first := s.regular(l)
 	old, _ := s.customerOf(first)
 	l.forget(old)
 	l.lose("/v1/checkout/sessions")
 	order := billing.StartParams{Pack: pack(0).ID}
 	_, _, err := s.Start(t.Context(), first.Account, "next", order)
-	wantProblem(t, err, problem.Unavailable, "unavailable")
+	testkit.WantProblem(t, err, problem.Unavailable, "unavailable")
 	if customer, _ := s.customerOf(first); customer != old {
 		t.Error("forgotten, although Stripe has not answered")
 	}
@@ -104,18 +105,18 @@ func TestTheCustomerIsGoneAndAnAnswerIsLost(t *testing.T) {
 // Many orders at once of a buyer who is gone: all are opened.
 func TestOrdersAtOnceOfACustomerWhoIsGone(t *testing.T) {
 	t.Parallel()
-	s, l := stripeShop(t, stripepay.Options{})
+	s, l := newStripeFixture(t, stripepay.Options{})
 	first := s.regular(l)
 	old, _ := s.customerOf(first)
 	l.forget(old)
-	together(10, func(i int) {
+	testkit.Concurrently(10, func(i int) {
 		p, _, err := s.Start(t.Context(), first.Account, "next"+string(rune('a'+i%5)),
 			billing.StartParams{Pack: pack(0).ID})
 		if err != nil || p.CheckoutURL == "" {
 			t.Error(err)
 		}
 	})
-	if n := s.count(`select count(*) from purchases where account = $1 and status = 'pending'`,
+	if n := s.Count(`select count(*) from purchases where account = $1 and status = 'pending'`,
 		first.Account); n != 5 {
 		t.Errorf("%d orders", n)
 	}
@@ -135,7 +136,7 @@ func TestWhatIsChargedIsGone(t *testing.T) {
 		"the customer":           {false, func(customer, _ string) string { return customer }, false},
 		"the customer, with tax": {true, func(customer, _ string) string { return customer }, false},
 	} {
-		s, l := stripeShop(t, stripepay.Options{Tax: c.tax})
+		s, l := newStripeFixture(t, stripepay.Options{Tax: c.tax})
 		account := s.kept("stripe_test", "pm_ok")
 		l.forget(c.gone("cus_"+account.String(), "pm_ok"))
 		p, err := s.topUp(account, plenty)
@@ -157,13 +158,13 @@ func TestWhatIsChargedIsGone(t *testing.T) {
 // Another card was kept while the old one was refused: it stays.
 func TestANewCardSurvivesTheOldOnesEnd(t *testing.T) {
 	t.Parallel()
-	s, l := stripeShop(t, stripepay.Options{})
+	s, l := newStripeFixture(t, stripepay.Options{})
 	account := s.kept("stripe_test", "pm_old")
 	id, ok, err := s.orderAuto(account, plenty)
 	if err != nil || !ok {
 		t.Fatal(ok, err)
 	}
-	s.exec(`update payment_customers set method = 'pm_ok' where account = $1`, account)
+	s.Exec(`update payment_customers set method = 'pm_ok' where account = $1`, account)
 	l.forget("pm_old")
 	if p, err := s.Charge(t.Context(), account, id); err != nil || p.Status != billing.StatusFailed {
 		t.Error(p.Status, err)
@@ -177,22 +178,22 @@ func TestANewCardSurvivesTheOldOnesEnd(t *testing.T) {
 // nobody else waiting, and is then closed; if the money did come, an event completes the purchase.
 func TestTheCheckoutIsGone(t *testing.T) {
 	t.Parallel()
-	s, l := stripeShop(t, stripepay.Options{})
+	s, l := newStripeFixture(t, stripepay.Options{})
 	s.reconcile()
 	p, waiting := s.order(), s.order()
-	s.exec(`update purchases set status = 'processing' where id = $1`, waiting.ID)
+	s.Exec(`update purchases set status = 'processing' where id = $1`, waiting.ID)
 	l.forget(session(p), session(waiting))
-	s.clock.Advance(3 * time.Minute)
+	s.Clock.Advance(3 * time.Minute)
 	behind := s.order()
 	l.pay(behind, nil)
-	s.exec(`update purchases set ask_at = $2 where id = $1`, behind.ID, s.clock.Now())
+	s.Exec(`update purchases set ask_at = $2 where id = $1`, behind.ID, s.Clock.Now())
 	s.reconcile()
 	s.wantStatus(p, billing.StatusPending)
 	s.wantStatus(behind, billing.StatusCompleted)
-	s.clock.Advance(25*time.Hour - 3*time.Minute)
+	s.Clock.Advance(25*time.Hour - 3*time.Minute)
 	s.reconcile()
 	s.wantStatus(p, billing.StatusPending) // exactly as long as one can be open
-	s.clock.Advance(time.Hour)
+	s.Clock.Advance(time.Hour)
 	s.reconcile()
 	s.wantStatus(p, billing.StatusExpired)
 	s.wantStatus(waiting, billing.StatusFailed)
@@ -205,19 +206,19 @@ func TestTheCheckoutIsGone(t *testing.T) {
 // asked for, and it is not asked about again.
 func TestTheCheckoutOfABillIsGone(t *testing.T) {
 	t.Parallel()
-	s, l := stripeShop(t, stripepay.Options{})
+	s, l := newStripeFixture(t, stripepay.Options{})
 	p, other := s.regular(l), s.regular(l)
-	s.exec(`update purchase_bills set bill = null, asked_at = null, ask_at = $2 where purchase = $1`, p.ID,
-		s.clock.Now().Add(-time.Minute))
-	s.exec(`update purchase_bills set bill = null, asked_at = null, ask_at = $2 where purchase = $1`, other.ID,
-		s.clock.Now())
+	s.Exec(`update purchase_bills set bill = null, asked_at = null, ask_at = $2 where purchase = $1`, p.ID,
+		s.Clock.Now().Add(-time.Minute))
+	s.Exec(`update purchase_bills set bill = null, asked_at = null, ask_at = $2 where purchase = $1`, other.ID,
+		s.Clock.Now())
 	l.forget(session(p))
 	s.reconcile()
-	if n := s.count(`select count(*) from purchase_bills where purchase = $1 and bill is not null`, other.ID); n !=
+	if n := s.Count(`select count(*) from purchase_bills where purchase = $1 and bill is not null`, other.ID); n !=
 		1 {
 		t.Error("the other's bill is not there")
 	}
-	if n := s.count(`select count(*) from purchase_bills where purchase = $1 and bill is null and ask_at is null`,
+	if n := s.Count(`select count(*) from purchase_bills where purchase = $1 and bill is null and ask_at is null`,
 		p.ID); n != 1 {
 		t.Error("it is asked about again")
 	}
@@ -230,22 +231,22 @@ func TestTheCheckoutOfABillIsGone(t *testing.T) {
 // again instead of standing still.
 func TestTheEventOfAWalkIsGone(t *testing.T) {
 	t.Parallel()
-	s, l := stripeShop(t, stripepay.Options{})
+	s, l := newStripeFixture(t, stripepay.Options{})
 	s.reconcile()
 	p := s.order()
 	l.pay(p, nil)
-	s.exec(`update purchases set ask_at = null`)
-	s.exec(`update payment_walks set until = $1, after = 'evt_old'`, s.clock.Now())
+	s.Exec(`update purchases set ask_at = null`)
+	s.Exec(`update payment_walks set until = $1, after = 'evt_old'`, s.Clock.Now())
 	l.forget("evt_old")
 	s.reconcile()
 	s.wantStatus(p, billing.StatusCompleted)
-	if n := s.count(`select count(*) from payment_walks where until is null and after = ''`); n != 1 {
+	if n := s.Count(`select count(*) from payment_walks where until is null and after = ''`); n != 1 {
 		t.Error("the walk is not over")
 	}
 }
 
 // selling has the shop sell its first pack at a price.
-func (s *shop) selling(price money.Amount) {
+func (s *fixture) selling(price money.Amount) {
 	o := s.options
 	o.Prices = func() *catalog.Catalog {
 		c := *catalog.Builtin()
@@ -253,13 +254,13 @@ func (s *shop) selling(price money.Amount) {
 		c.Packs[0].Price = price
 		return &c
 	}
-	s.Service = billing.New(s.pool, o)
+	s.Service = billing.New(s.DB.Pool, o)
 }
 
 // An order that Stripe refuses has failed. It is not asked about again, whoever comes with its key.
 func TestAnOrderThatIsRefused(t *testing.T) {
 	t.Parallel()
-	s, l := stripeShop(t, stripepay.Options{})
+	s, l := newStripeFixture(t, stripepay.Options{})
 	for name, price := range map[string]money.Amount{
 		"too small":             {Minor: 49, Currency: "USD"},
 		"too small in yen":      {Minor: 49, Currency: "JPY"},
@@ -268,10 +269,10 @@ func TestAnOrderThatIsRefused(t *testing.T) {
 		"a million of shilling": {Minor: 1_000_000, Currency: "UGX"},
 	} {
 		s.selling(price)
-		account, before := s.account(), l.asked("POST /v1/checkout/sessions")
+		account, before := s.Account(), l.asked("POST /v1/checkout/sessions")
 		for range 3 {
 			_, _, err := s.Start(t.Context(), account, "k", billing.StartParams{Pack: pack(0).ID})
-			wantProblem(t, err, problem.Conflict, "payment_refused")
+			testkit.WantProblem(t, err, problem.Conflict, "payment_refused")
 		}
 		if n := l.asked("POST /v1/checkout/sessions") - before; n > 1 {
 			t.Errorf("%s: Stripe was asked %d times", name, n)
@@ -286,7 +287,7 @@ func TestAnOrderThatIsRefused(t *testing.T) {
 			t.Errorf("%s: the next order: %v", name, err)
 		}
 	}
-	if n := s.count(`select count(*) from purchases where status = 'failed' and ask_at > created_at and provider_session is not null`); n != 0 {
+	if n := s.Count(`select count(*) from purchases where status = 'failed' and ask_at > created_at and provider_session is not null`); n != 0 {
 		t.Errorf("%d refused orders have a checkout", n)
 	}
 }
@@ -294,11 +295,11 @@ func TestAnOrderThatIsRefused(t *testing.T) {
 // What only says that Stripe cannot answer now leaves the order as it is.
 func TestAnOrderThatCannotBeAnswered(t *testing.T) {
 	t.Parallel()
-	s, l := stripeShop(t, stripepay.Options{})
+	s, l := newStripeFixture(t, stripepay.Options{})
 	l.fail(true)
-	account := s.account()
+	account := s.Account()
 	_, _, err := s.Start(t.Context(), account, "k", billing.StartParams{Pack: pack(0).ID})
-	wantProblem(t, err, problem.Unavailable, "unavailable")
+	testkit.WantProblem(t, err, problem.Unavailable, "unavailable")
 	list, _, err := s.List(t.Context(), account, "", 10)
 	if err != nil || len(list) != 1 || list[0].Status != billing.StatusPending {
 		t.Errorf("%+v, %v", list, err)
@@ -308,16 +309,16 @@ func TestAnOrderThatCannotBeAnswered(t *testing.T) {
 // The sandbox refuses what Stripe would.
 func TestTheSandboxRefusesToo(t *testing.T) {
 	t.Parallel()
-	s := newShop(t)
+	s := newFixture(t)
 	s.selling(money.Amount{Minor: 49, Currency: "USD"})
-	_, _, err := s.Start(t.Context(), s.account(), "k", billing.StartParams{Pack: pack(0).ID})
-	wantProblem(t, err, problem.Conflict, "payment_refused")
+	_, _, err := s.Start(t.Context(), s.Account(), "k", billing.StartParams{Pack: pack(0).ID})
+	testkit.WantProblem(t, err, problem.Conflict, "payment_refused")
 }
 
 // An auto top-up that Stripe refuses for its amount has failed, too.
 func TestATopUpThatIsTooSmall(t *testing.T) {
 	t.Parallel()
-	s, _ := stripeShop(t, stripepay.Options{})
+	s, _ := newStripeFixture(t, stripepay.Options{})
 	account := s.kept("stripe_test", "pm_ok")
 	s.selling(money.Amount{Minor: 49, Currency: "USD"})
 	p, err := s.topUp(account, plenty)
@@ -346,9 +347,9 @@ func TestCurrenciesInStripesUnits(t *testing.T) {
 		{money.Amount{Minor: 1300, Currency: "JPY"}, "1300", 650, 247, "1547"},
 		{money.Amount{Minor: 130_000_000, Currency: "IDR"}, "130000000", 65_000_000, 24_700_000, "154700000"},
 	} {
-		s, l := stripeShop(t, stripepay.Options{})
+		s, l := newStripeFixture(t, stripepay.Options{})
 		s.selling(c.price)
-		p, _, err := s.Start(t.Context(), s.account(), "k", billing.StartParams{Pack: pack(0).ID})
+		p, _, err := s.Start(t.Context(), s.Account(), "k", billing.StartParams{Pack: pack(0).ID})
 		if err != nil {
 			t.Fatal(c.price, err)
 		}
@@ -377,29 +378,29 @@ func TestCurrenciesInStripesUnits(t *testing.T) {
 }
 
 // chargeInUnits has an auto top-up charged with tax, as Stripe is asked for it.
-func (s *shop) chargeInUnits(price money.Amount, tax int64, charged string) {
-	s.t.Helper()
-	auto, l := stripeShop(s.t, stripepay.Options{Tax: true})
+func (s *fixture) chargeInUnits(price money.Amount, tax int64, charged string) {
+	s.T.Helper()
+	auto, l := newStripeFixture(s.T, stripepay.Options{Tax: true})
 	auto.selling(price)
 	account := auto.kept("stripe_test", "pm_ok")
 	id, ok, err := auto.orderAutoAt(account, price, price.Minor+tax)
 	if err != nil || !ok {
-		s.t.Fatal(price, ok, err)
+		s.T.Fatal(price, ok, err)
 	}
-	p, err := auto.Charge(s.t.Context(), account, id)
+	p, err := auto.Charge(s.T.Context(), account, id)
 	if err != nil || p.Status != billing.StatusCompleted || p.Paid.Minor != price.Minor+tax || p.Bill == nil ||
 		p.Bill.Tax != tax {
-		s.t.Errorf("%s: charged %s, %s, %+v, %v", price, p.Paid, p.Status, p.Bill, err)
+		s.T.Errorf("%s: charged %s, %s, %+v, %v", price, p.Paid, p.Status, p.Bill, err)
 	}
 	if n := l.asked("POST /v1/payment_intents?amount=" + charged + "&"); n != 1 {
-		s.t.Errorf("%s: Stripe was not asked for %s", price, charged)
+		s.T.Errorf("%s: Stripe was not asked for %s", price, charged)
 	}
 }
 
 // A fraction that the currency does not have is not the price of our order.
 func TestAFractionIsNotOurPrice(t *testing.T) {
 	t.Parallel()
-	s, l := stripeShop(t, stripepay.Options{})
+	s, l := newStripeFixture(t, stripepay.Options{})
 	s.selling(money.Amount{Minor: 33000, Currency: "UGX"})
 	p := s.order()
 	l.pay(p, members{"amount_subtotal": int64(3_300_050)})
@@ -411,14 +412,14 @@ func TestAFractionIsNotOurPrice(t *testing.T) {
 // A part of a refund that cannot be paid is a mistake in the request.
 func TestARefundOfAFractionThatCannotBePaid(t *testing.T) {
 	t.Parallel()
-	s, l := stripeShop(t, stripepay.Options{})
+	s, l := newStripeFixture(t, stripepay.Options{})
 	s.selling(money.Amount{Minor: 5000, Currency: "KWD"})
 	p := s.order()
 	l.pay(p, nil)
 	s.mustSend(l.newest())
 	_, _, err := s.Refund(t.Context(), p.Account, p.ID, "r",
 		billing.RefundParams{Amount: &money.Amount{Minor: 1234, Currency: "KWD"}})
-	wantProblem(t, err, problem.Unprocessable, "invalid_field")
+	testkit.WantProblem(t, err, problem.Unprocessable, "invalid_field")
 	if got, _, err := s.Refund(t.Context(), p.Account, p.ID, "r",
 		billing.RefundParams{Amount: &money.Amount{Minor: 1230, Currency: "KWD"}}); err != nil ||
 		got.Refunded.Minor != 1230 {

@@ -13,9 +13,9 @@ import (
 // owed, and told as used.
 func TestAnExpiredPackWhoseMoneyGoesBack(t *testing.T) {
 	t.Parallel()
-	s := newShop(t)
+	s := newFixture(t)
 	p := s.order()
-	s.exec("update purchases set lot_expires_days = 5 where id = $1", p.ID)
+	s.Exec("update purchases set lot_expires_days = 5 where id = $1", p.ID)
 	if _, err := s.provider.Pay(t.Context(), session(p)); err != nil {
 		t.Fatal(err)
 	}
@@ -24,15 +24,15 @@ func TestAnExpiredPackWhoseMoneyGoesBack(t *testing.T) {
 		t.Fatal(err)
 	}
 	s.spend(p, "230") // 200 of the plan
-	s.clock.Advance(6 * 24 * time.Hour)
+	s.Clock.Advance(6 * 24 * time.Hour)
 	if _, _, err := s.Refund(t.Context(), p.Account, p.ID, "k", billing.RefundParams{}); err != nil {
 		t.Fatal(err)
 	}
 	s.wantBooks(p, "0 30")
-	s.wantStory("all back", p, billing.Story{
+	s.wantStory("all back", p, billing.TokenBreakdown{
 		Back:   tokens.MustParse("100"),
 		Used:   tokens.MustParse("30"),
-		BackAt: s.clock.Now(),
+		BackAt: s.Clock.Now(),
 		Cause:  ledger.CauseRefund,
 	})
 }

@@ -36,6 +36,11 @@ type Provider interface {
 	CheckoutOf(ctx context.Context, paid string) (payment.Checkout, error)
 	// Refund gives money of a payment back; the same key gives it back once.
 	Refund(ctx context.Context, r payment.Refund) error
+	// CanVerify says whether there is a secret to verify webhooks with. Without one nothing is sold.
+	CanVerify() bool
+	// Event reads a webhook, once its signature is verified. Errors: payment.ErrBadSignature,
+	// payment.ErrUnreadable.
+	Event(payload []byte, header string) (payment.Event, error)
 	// Events lists a page of what it told between two instants: newest first, after the event of
 	// the given id.
 	Events(ctx context.Context, from, to time.Time, after string) (list []payment.Event, more bool, err error)

@@ -27,103 +27,103 @@ func (c *countLines) Write(line []byte) (int, error) {
 func TestAQueryThatFails(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct {
-		prepare   func(s *shop) billing.Purchase
-		operation func(s *shop, failing *billing.Service, p billing.Purchase) error
+		prepare   func(s *fixture) billing.Purchase
+		operation func(s *fixture, failing *billing.Service, p billing.Purchase) error
 		// readsLedger has the ledger's own queries fail, too.
 		readsLedger bool
 	}{
-		"a start": {(*shop).order, func(s *shop, failing *billing.Service, p billing.Purchase) error {
-			_, _, err := failing.Start(s.t.Context(), p.Account, uuid.NewString(), billing.StartParams{Pack: pack(0).ID})
+		"a start": {(*fixture).order, func(s *fixture, failing *billing.Service, p billing.Purchase) error {
+			_, _, err := failing.Start(s.T.Context(), p.Account, uuid.NewString(), billing.StartParams{Pack: pack(0).ID})
 			return err
 		}, false},
-		"a start that is repeated": {(*shop).order, func(s *shop, failing *billing.Service, p billing.Purchase) error {
+		"a start that is repeated": {(*fixture).order, func(s *fixture, failing *billing.Service, p billing.Purchase) error {
 			key := uuid.NewString()
-			_, _, err := s.Start(s.t.Context(), p.Account, key, billing.StartParams{Pack: pack(0).ID})
+			_, _, err := s.Start(s.T.Context(), p.Account, key, billing.StartParams{Pack: pack(0).ID})
 			s.must(err)
-			_, _, err = failing.Start(s.t.Context(), p.Account, key, billing.StartParams{Pack: pack(0).ID})
+			_, _, err = failing.Start(s.T.Context(), p.Account, key, billing.StartParams{Pack: pack(0).ID})
 			return err
 		}, false},
-		"a purchase": {(*shop).order, func(s *shop, failing *billing.Service, p billing.Purchase) error {
-			_, err := failing.Get(s.t.Context(), p.Account, p.ID)
+		"a purchase": {(*fixture).order, func(s *fixture, failing *billing.Service, p billing.Purchase) error {
+			_, err := failing.Get(s.T.Context(), p.Account, p.ID)
 			return err
 		}, false},
-		"some purchases": {(*shop).order, func(s *shop, failing *billing.Service, p billing.Purchase) error {
-			_, err := failing.Some(s.t.Context(), p.Account, []uuid.UUID{p.ID})
+		"some purchases": {(*fixture).order, func(s *fixture, failing *billing.Service, p billing.Purchase) error {
+			_, err := failing.Some(s.T.Context(), p.Account, []uuid.UUID{p.ID})
 			return err
 		}, false},
-		"a list": {(*shop).order, func(s *shop, failing *billing.Service, p billing.Purchase) error {
-			_, _, err := failing.List(s.t.Context(), p.Account, "", 10)
+		"a list": {(*fixture).order, func(s *fixture, failing *billing.Service, p billing.Purchase) error {
+			_, _, err := failing.List(s.T.Context(), p.Account, "", 10)
 			return err
 		}, false},
-		"open orders": {(*shop).order, func(s *shop, failing *billing.Service, p billing.Purchase) error {
-			_, err := failing.OpenOrders(s.t.Context(), p.Account)
+		"open orders": {(*fixture).order, func(s *fixture, failing *billing.Service, p billing.Purchase) error {
+			_, err := failing.OpenOrders(s.T.Context(), p.Account)
 			return err
 		}, false},
-		"what is kept": {(*shop).completed, func(s *shop, failing *billing.Service, p billing.Purchase) error {
-			_, err := failing.Kept(s.t.Context(), p.Account)
+		"what is kept": {(*fixture).completed, func(s *fixture, failing *billing.Service, p billing.Purchase) error {
+			_, err := failing.Kept(s.T.Context(), p.Account)
 			return err
 		}, false},
-		"purchases by themselves": {(*shop).completed, func(s *shop, failing *billing.Service, p billing.Purchase) error {
-			return pgx.BeginFunc(s.t.Context(), s.failing, func(tx pgx.Tx) error {
-				_, err := failing.Autos(s.t.Context(), tx, []uuid.UUID{p.Account}, s.clock.Now().Add(-time.Hour))
+		"purchases by themselves": {(*fixture).completed, func(s *fixture, failing *billing.Service, p billing.Purchase) error {
+			return pgx.BeginFunc(s.T.Context(), s.failing, func(tx pgx.Tx) error {
+				_, err := failing.Autos(s.T.Context(), tx, []uuid.UUID{p.Account}, s.Clock.Now().Add(-time.Hour))
 				return err
 			})
 		}, false},
-		"forgetting a card": {(*shop).completed, func(s *shop, failing *billing.Service, p billing.Purchase) error {
-			return failing.Forget(s.t.Context(), p.Account)
+		"forgetting a card": {(*fixture).completed, func(s *fixture, failing *billing.Service, p billing.Purchase) error {
+			return failing.Forget(s.T.Context(), p.Account)
 		}, false},
-		"a receipt": {(*shop).completed, func(s *shop, failing *billing.Service, p billing.Purchase) error {
-			_, err := failing.Receipt(s.t.Context(), p.Account, p.ID)
+		"a receipt": {(*fixture).completed, func(s *fixture, failing *billing.Service, p billing.Purchase) error {
+			_, err := failing.Receipt(s.T.Context(), p.Account, p.ID)
 			return err
 		}, false},
-		"its story": {(*shop).completed, func(s *shop, failing *billing.Service, p billing.Purchase) error {
-			_, err := failing.Story(s.t.Context(), p)
+		"its story": {(*fixture).completed, func(s *fixture, failing *billing.Service, p billing.Purchase) error {
+			_, err := failing.TokenBreakdown(s.T.Context(), p)
 			return err
 		}, true},
-		"whether it can be returned": {(*shop).completed, func(s *shop, failing *billing.Service, p billing.Purchase) error {
-			_, _, err := failing.Returnable(s.t.Context(), p)
+		"whether it can be returned": {(*fixture).completed, func(s *fixture, failing *billing.Service, p billing.Purchase) error {
+			_, _, err := failing.Returnable(s.T.Context(), p)
 			return err
 		}, true},
-		"a cancellation": {(*shop).order, func(s *shop, failing *billing.Service, p billing.Purchase) error {
-			_, err := failing.Cancel(s.t.Context(), p.Account, p.ID)
+		"a cancellation": {(*fixture).order, func(s *fixture, failing *billing.Service, p billing.Purchase) error {
+			_, err := failing.Cancel(s.T.Context(), p.Account, p.ID)
 			return err
 		}, false},
-		"a look at a payment": {(*shop).paidOrder, func(s *shop, failing *billing.Service, p billing.Purchase) error {
-			_, err := failing.Refresh(s.t.Context(), p.Account, p.ID)
+		"a look at a payment": {(*fixture).paidOrder, func(s *fixture, failing *billing.Service, p billing.Purchase) error {
+			_, err := failing.Refresh(s.T.Context(), p.Account, p.ID)
 			return err
 		}, false},
-		"an event of a payment": {(*shop).paidOrder, func(s *shop, failing *billing.Service, p billing.Purchase) error {
+		"an event of a payment": {(*fixture).paidOrder, func(s *fixture, failing *billing.Service, p billing.Purchase) error {
 			return s.sendTo(failing, checkoutEvent("completed", p, nil))
 		}, false},
-		"an event of a failure": {(*shop).order, func(s *shop, failing *billing.Service, p billing.Purchase) error {
+		"an event of a failure": {(*fixture).order, func(s *fixture, failing *billing.Service, p billing.Purchase) error {
 			return s.sendTo(failing, checkoutEvent("async_payment_failed", p, nil))
 		}, false},
-		"an event of a refund": {(*shop).completed, func(s *shop, failing *billing.Service, p billing.Purchase) error {
+		"an event of a refund": {(*fixture).completed, func(s *fixture, failing *billing.Service, p billing.Purchase) error {
 			return s.sendTo(failing, refunded(p, 450))
 		}, false},
-		"an event of a dispute": {(*shop).completed, func(s *shop, failing *billing.Service, p billing.Purchase) error {
+		"an event of a dispute": {(*fixture).completed, func(s *fixture, failing *billing.Service, p billing.Purchase) error {
 			return s.sendTo(failing, dispute("created", p, "dp_"+p.ID.String(), "needs_response"))
 		}, false},
-		"a refund": {(*shop).completed, func(s *shop, failing *billing.Service, p billing.Purchase) error {
-			_, _, err := failing.Refund(s.t.Context(), p.Account, p.ID, uuid.NewString(), billing.RefundParams{})
+		"a refund": {(*fixture).completed, func(s *fixture, failing *billing.Service, p billing.Purchase) error {
+			_, _, err := failing.Refund(s.T.Context(), p.Account, p.ID, uuid.NewString(), billing.RefundParams{})
 			return err
 		}, false},
-		"a return": {(*shop).completed, func(s *shop, failing *billing.Service, p billing.Purchase) error {
-			_, _, err := failing.Return(s.t.Context(), p.Account, p.ID, uuid.NewString())
+		"a return": {(*fixture).completed, func(s *fixture, failing *billing.Service, p billing.Purchase) error {
+			_, _, err := failing.Return(s.T.Context(), p.Account, p.ID, uuid.NewString())
 			return err
 		}, false},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			s := newShop(t)
-			pool, faults := s.database.Failing(t)
+			s := newFixture(t)
+			pool, faults := s.DB.Failing(t)
 			s.failing = pool
 			lines := &countLines{}
 			options := s.options
 			options.Log = slog.New(slog.NewTextHandler(lines, nil))
 			if c.readsLedger {
 				options.Ledger = engine.New(pool, engine.Options{
-					Clock:  s.clock.Now,
+					Clock:  s.Clock.Now,
 					Prices: options.Prices,
 					Log:    options.Log,
 				})
@@ -142,15 +142,15 @@ func TestAQueryThatFails(t *testing.T) {
 	}
 }
 
-func (s *shop) must(err error) {
-	s.t.Helper()
+func (s *fixture) must(err error) {
+	s.T.Helper()
 	if err != nil {
-		s.t.Fatal(err)
+		s.T.Fatal(err)
 	}
 }
 
 // sendTo delivers an event to one of several servers.
-func (s *shop) sendTo(server *billing.Service, event members) error {
+func (s *fixture) sendTo(server *billing.Service, event members) error {
 	payload := event.payload()
-	return server.HandleEvent(s.t.Context(), payload, sign(payload, secret, time.Now()))
+	return server.HandleEvent(s.T.Context(), payload, sign(payload, secret, time.Now()))
 }

@@ -5,17 +5,14 @@ import (
 	"fmt"
 
 	"github.com/jackc/pgx/v5/pgxpool"
-
-	"pop.store/credits/internal/stripepay"
 )
 
-// TookRealMoney says whether a database has orders at a provider that moves real money, paid or
-// not: they may still be paid. Such a database is no place for play money.
-func TookRealMoney(ctx context.Context, pool *pgxpool.Pool) (took bool, err error) {
-	err = pool.QueryRow(ctx, `select exists (select from purchases where provider = $1)`,
-		stripepay.LiveName).Scan(&took)
+// HasPurchasesAt says whether a database has purchases at a provider, paid or not: the others may
+// still be paid.
+func HasPurchasesAt(ctx context.Context, pool *pgxpool.Pool, provider string) (has bool, err error) {
+	err = pool.QueryRow(ctx, `select exists (select from purchases where provider = $1)`, provider).Scan(&has)
 	if err != nil {
-		return false, fmt.Errorf("look for real payments: %w", err)
+		return false, fmt.Errorf("look for purchases: %w", err)
 	}
-	return took, nil
+	return has, nil
 }

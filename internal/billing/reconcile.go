@@ -10,7 +10,6 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"pop.store/credits/internal/payment"
-	"pop.store/credits/internal/stripepay"
 )
 
 // Limits of the reconciling job.
@@ -111,7 +110,7 @@ func (s *Service) finishRefunds(ctx context.Context) (more bool, err error) {
 		if p, err := s.Get(ctx, r.account, r.purchase); err != nil || !s.ours(&p) {
 			continue // another provider's
 		}
-		if err := s.carryOut(ctx, r); err != nil {
+		if err := s.executeRefund(ctx, r); err != nil {
 			s.o.Log.Warn("a refund could not be finished", "purchase", r.purchase, "refund", r.id, "error", err)
 		}
 	}
@@ -131,7 +130,7 @@ func (s *Service) finishReversals(ctx context.Context) (more bool, err error) {
 		return false, ErrUnavailable.Wrap(err)
 	}
 	for _, id := range list {
-		if err := s.reverse(ctx, id); err != nil {
+		if err := s.applyReversals(ctx, id); err != nil {
 			s.o.Log.Error("a purchase's tokens could not be taken back", "purchase", id, "error", err)
 		}
 	}
@@ -211,7 +210,7 @@ func (s *Service) step(ctx context.Context, w *walk) (more bool, err error) {
 		if err := s.handle(ctx, event, nil); err != nil {
 			return false, err
 		}
-		if stripepay.Storable(event.ID) {
+		if event.ID != "" {
 			w.after = event.ID
 		}
 	}

@@ -11,15 +11,16 @@ import (
 	"pop.store/credits/internal/money"
 	"pop.store/credits/internal/payment"
 	"pop.store/credits/internal/sandbox"
+	"pop.store/credits/internal/testkit"
 )
 
 // reconcile runs the job until nothing is left to do.
-func (s *shop) reconcile() {
-	s.t.Helper()
+func (s *fixture) reconcile() {
+	s.T.Helper()
 	for more := true; more; {
 		var err error
-		if more, err = s.Reconcile(s.t.Context()); err != nil {
-			s.t.Fatal(err)
+		if more, err = s.Reconcile(s.T.Context()); err != nil {
+			s.T.Fatal(err)
 		}
 	}
 }
@@ -27,17 +28,17 @@ func (s *shop) reconcile() {
 // Nobody comes back and no event comes: the job finds out all the same, in time.
 func TestReconcilingOpenPurchases(t *testing.T) {
 	t.Parallel()
-	s := newShop(t)
+	s := newFixture(t)
 	paid, free, waiting, left := s.paidOrder(), s.order(), s.order(), s.order()
 	for p, card := range map[*billing.Purchase]sandbox.Card{&free: sandbox.Coupon, &waiting: sandbox.BankDebit} {
 		if _, err := s.provider.PayWith(t.Context(), session(*p), card); err != nil {
 			t.Fatal(err)
 		}
 	}
-	s.exec(`delete from sandbox_events`) // so that only asking helps
+	s.Exec(`delete from sandbox_events`) // so that only asking helps
 	s.reconcile()
 	s.wantStatus(paid, billing.StatusPending) // its buyer may be on the way back
-	s.clock.Advance(3 * time.Minute)
+	s.Clock.Advance(3 * time.Minute)
 	s.reconcile()
 	s.wantStatus(paid, billing.StatusCompleted)
 	s.wantCredits(paid, 1)
@@ -48,14 +49,14 @@ func TestReconcilingOpenPurchases(t *testing.T) {
 	if err := s.provider.Bounce(t.Context(), session(waiting)); err != nil {
 		t.Fatal(err)
 	}
-	s.exec(`delete from sandbox_events`)
-	s.clock.Advance(24 * time.Hour)
+	s.Exec(`delete from sandbox_events`)
+	s.Clock.Advance(24 * time.Hour)
 	s.reconcile()
 	s.wantStatus(waiting, billing.StatusFailed)
 	s.wantStatus(left, billing.StatusExpired)
 	s.wantCredits(left, 0)
-	if n := s.count(`select count(*) from purchases where ask_at <= $1 and status in ('pending', 'processing')`,
-		s.clock.Now()); n != 0 {
+	if n := s.Count(`select count(*) from purchases where ask_at <= $1 and status in ('pending', 'processing')`,
+		s.Clock.Now()); n != 0 {
 		t.Errorf("%d purchases are still asked about", n)
 	}
 }
@@ -64,16 +65,16 @@ func TestReconcilingOpenPurchases(t *testing.T) {
 // nothing happens twice.
 func TestMissedEventsAreFetched(t *testing.T) {
 	t.Parallel()
-	s := newShop(t)
+	s := newFixture(t)
 	s.reconcile()
 	heard := s.completed()
 	var missed []billing.Purchase
 	for range 130 { // more than a page of events
 		p := s.paidOrder()
 		missed = append(missed, p)
-		s.clock.Advance(time.Second)
+		s.Clock.Advance(time.Second)
 	}
-	s.exec(`update purchases set ask_at = null`) // only events help
+	s.Exec(`update purchases set ask_at = null`) // only events help
 	gone := s.completed()
 	if err := s.provider.Refund(t.Context(), payment.Refund{
 		Key:     "made there",
@@ -82,7 +83,7 @@ func TestMissedEventsAreFetched(t *testing.T) {
 	}); err != nil {
 		t.Fatal(err)
 	}
-	s.clock.Advance(3 * 24 * time.Hour)
+	s.Clock.Advance(3 * 24 * time.Hour)
 	s.reconcile()
 	for _, p := range missed {
 		s.wantStatus(p, billing.StatusCompleted)
@@ -91,7 +92,7 @@ func TestMissedEventsAreFetched(t *testing.T) {
 	s.wantCredits(heard, 1)
 	s.wantStatus(gone, billing.StatusRefunded)
 	s.wantBooks(gone, "200 0")
-	if n := s.count(`select count(*) from payment_events where processed_at is null`); n != 0 {
+	if n := s.Count(`select count(*) from payment_events where processed_at is null`); n != 0 {
 		t.Errorf("%d events are not dealt with", n)
 	}
 	// They come by themselves after all, written otherwise.
@@ -105,10 +106,10 @@ func TestMissedEventsAreFetched(t *testing.T) {
 // webhook, return page and job at once, fifty times.
 func TestEverybodyHearsAtOnce(t *testing.T) {
 	t.Parallel()
-	s := newShop(t)
+	s := newFixture(t)
 	p := s.paidOrder()
-	s.clock.Advance(3 * time.Minute)
-	together(150, func(i int) {
+	s.Clock.Advance(3 * time.Minute)
+	testkit.Concurrently(150, func(i int) {
 		var err error
 		switch i % 3 {
 		case 0:
@@ -136,18 +137,18 @@ func (deaf) Checkout(context.Context, string) (payment.Checkout, error) {
 // A purchase about which the provider does not answer does not keep others waiting for ever.
 func TestAProviderThatDoesNotAnswer(t *testing.T) {
 	t.Parallel()
-	s := newShop(t)
+	s := newFixture(t)
 	p := s.paidOrder()
-	s.clock.Advance(3 * time.Minute)
+	s.Clock.Advance(3 * time.Minute)
 	down := s.with(func(o *billing.Options) { o.Provider = deaf{s.provider} })
 	if _, err := down.Reconcile(t.Context()); err == nil {
 		t.Error("no error")
 	}
-	if n := s.count(`select count(*) from purchases where ask_at > $1`, s.clock.Now()); n != 1 {
+	if n := s.Count(`select count(*) from purchases where ask_at > $1`, s.Clock.Now()); n != 1 {
 		t.Error("it is asked again at once")
 	}
 	// An event suffices: only the card is not known then.
-	if err := (&shop{Service: down}).send(checkoutEvent("completed", p, nil)); err != nil {
+	if err := (&fixture{Service: down}).send(checkoutEvent("completed", p, nil)); err != nil {
 		t.Error(err)
 	}
 	s.wantCredits(p, 1)
@@ -159,10 +160,10 @@ func TestAProviderThatDoesNotAnswer(t *testing.T) {
 // Another provider's purchases, or the same one's in another mode, are left alone.
 func TestAnotherProvidersPurchases(t *testing.T) {
 	t.Parallel()
-	s := newShop(t)
+	s := newFixture(t)
 	p := s.paidOrder()
-	s.exec(`update purchases set provider = 'stripe' where id = $1`, p.ID)
-	s.clock.Advance(time.Hour)
+	s.Exec(`update purchases set provider = 'stripe' where id = $1`, p.ID)
+	s.Clock.Advance(time.Hour)
 	s.reconcile()
 	if got, err := s.Refresh(t.Context(), p.Account, p.ID); err != nil || got.Status != billing.StatusPending {
 		t.Error(got.Status, err)
@@ -175,7 +176,7 @@ func TestAnotherProvidersPurchases(t *testing.T) {
 // A customer who comes again is the same one at the provider.
 func TestACustomerIsKept(t *testing.T) {
 	t.Parallel()
-	s := newShop(t)
+	s := newFixture(t)
 	p := s.completed()
 	first, err := s.provider.Session(t.Context(), session(p))
 	if err != nil || first.Customer == "" {
@@ -193,10 +194,10 @@ func TestACustomerIsKept(t *testing.T) {
 // An order whose checkout nobody ever saw is closed in the end.
 func TestAnOrderWithoutACheckoutIsAbandoned(t *testing.T) {
 	t.Parallel()
-	s := newShop(t)
+	s := newFixture(t)
 	p := s.order()
-	s.exec(`update purchases set provider_session = null where id = $1`, p.ID)
-	s.clock.Advance(26 * time.Hour)
+	s.Exec(`update purchases set provider_session = null where id = $1`, p.ID)
+	s.Clock.Advance(26 * time.Hour)
 	s.reconcile()
 	s.wantStatus(p, billing.StatusExpired)
 }
@@ -204,16 +205,16 @@ func TestAnOrderWithoutACheckoutIsAbandoned(t *testing.T) {
 // What is stopped between credit and note is found by the job.
 func TestACreditThatWasNotNoted(t *testing.T) {
 	t.Parallel()
-	s := newShop(t)
+	s := newFixture(t)
 	p := s.paidOrder()
-	if _, err := s.ledger.Grant(t.Context(), p.Account, "", ledger.Grant{
+	if _, err := s.Ledger.Grant(t.Context(), p.Account, "", ledger.Grant{
 		Kind:   ledger.LotPurchase,
 		Amount: p.Tokens,
 		Source: p.ID.String(),
 	}); err != nil {
 		t.Fatal(err)
 	}
-	s.clock.Advance(3 * time.Minute)
+	s.Clock.Advance(3 * time.Minute)
 	s.reconcile()
 	s.wantStatus(p, billing.StatusCompleted)
 	s.wantCredits(p, 1)

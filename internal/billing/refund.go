@@ -121,7 +121,7 @@ func (s *Service) giveBack(ctx context.Context, account, id uuid.UUID, key strin
 		return Purchase{}, false, ErrUnavailable.Wrap(err)
 	}
 	if !r.done {
-		if err := s.carryOut(ctx, r); err != nil {
+		if err := s.executeRefund(ctx, r); err != nil {
 			return Purchase{}, false, err
 		}
 	}
@@ -284,9 +284,9 @@ func checkRefund(p *Purchase, asked *money.Amount, most int64) error {
 	return nil
 }
 
-// carryOut does what a refund asks for. Each step can be done again, so whoever comes by may finish
+// executeRefund does what a refund asks for. Each step can be done again, so whoever comes by may finish
 // what was begun.
-func (s *Service) carryOut(ctx context.Context, r refund) error {
+func (s *Service) executeRefund(ctx context.Context, r refund) error {
 	p, err := s.Get(ctx, r.account, r.purchase)
 	if err != nil {
 		return err
@@ -308,7 +308,7 @@ func (s *Service) carryOut(ctx context.Context, r refund) error {
 	if err != nil && !no {
 		return ErrUnavailable.Wrap(err)
 	}
-	if err := s.learn(ctx, &p); err != nil { // a refusal, too, may be because money went back that we have not heard of
+	if err := s.recordRefunds(ctx, &p); err != nil { // a refusal, too, may be because money went back that we have not heard of
 		return err
 	}
 	if no {
@@ -317,9 +317,9 @@ func (s *Service) carryOut(ctx context.Context, r refund) error {
 	return s.done(ctx, r, &p)
 }
 
-// learn writes down what the provider says went back so far. A checkout that it does not know any
+// recordRefunds writes down what the provider says went back so far. A checkout that it does not know any
 // more has nothing to tell.
-func (s *Service) learn(ctx context.Context, p *Purchase) error {
+func (s *Service) recordRefunds(ctx context.Context, p *Purchase) error {
 	c, err := s.o.Provider.Checkout(ctx, p.session)
 	if errors.Is(err, payment.ErrNone) {
 		return nil
@@ -336,13 +336,13 @@ const sqlDone = `with ended as (update purchase_refunds set done_at = $2 where i
 // done notes that a refund is carried out. The books are told before, while it is known what the
 // money goes back for.
 func (s *Service) done(ctx context.Context, r refund, p *Purchase) error {
-	if err := s.reverse(ctx, p.ID); err != nil {
+	if err := s.applyReversals(ctx, p.ID); err != nil {
 		return err
 	}
 	if _, err := s.pool.Exec(ctx, sqlDone, r.id, s.o.Clock()); err != nil {
 		return ErrUnavailable.Wrap(err)
 	}
-	return s.reverse(ctx, p.ID)
+	return s.applyReversals(ctx, p.ID)
 }
 
 // refused forgets a refund that cannot be, so that its key is free again.
@@ -362,7 +362,7 @@ func (s *Service) refused(ctx context.Context, r refund, p *Purchase, why error)
 	if err != nil {
 		return ErrUnavailable.Wrap(err)
 	}
-	if err := s.reverse(ctx, p.ID); err != nil {
+	if err := s.applyReversals(ctx, p.ID); err != nil {
 		return err
 	}
 	return why
@@ -370,7 +370,7 @@ func (s *Service) refused(ctx context.Context, r refund, p *Purchase, why error)
 
 // keepUntouched sees to it that nothing of a pack is used while it is returned, and refuses if something was.
 func (s *Service) keepUntouched(ctx context.Context, r refund, p *Purchase) error {
-	if err := s.reverse(ctx, p.ID); err != nil { // freezes
+	if err := s.applyReversals(ctx, p.ID); err != nil { // freezes
 		return err
 	}
 	refusal, err := s.touched(ctx, p)

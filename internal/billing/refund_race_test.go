@@ -10,12 +10,13 @@ import (
 	"pop.store/credits/internal/money"
 	"pop.store/credits/internal/payment"
 	"pop.store/credits/internal/problem"
+	"pop.store/credits/internal/testkit"
 )
 
 // refundUntilDecided asks for 70 cents with one key until the answer is final.
-func (s *shop) refundUntilDecided(p billing.Purchase, key string) error {
+func (s *fixture) refundUntilDecided(p billing.Purchase, key string) error {
 	for {
-		_, _, err := s.Refund(s.t.Context(), p.Account, p.ID, key,
+		_, _, err := s.Refund(s.T.Context(), p.Account, p.ID, key,
 			billing.RefundParams{Amount: &money.Amount{Minor: 70, Currency: "USD"}})
 		if problem.Of(err).Kind != problem.Unavailable {
 			return err
@@ -27,17 +28,17 @@ func (s *shop) refundUntilDecided(p billing.Purchase, key string) error {
 // given while the money may still be there.
 func TestParallelRefundsGiveBackAllThatIsThere(t *testing.T) {
 	t.Parallel()
-	s := newShop(t)
+	s := newFixture(t)
 	p := s.completed()
 	var done, refused atomic.Int32
-	together(20, func(i int) {
+	testkit.Concurrently(20, func(i int) {
 		err := s.refundUntilDecided(p, fmt.Sprint("k", i))
 		if err == nil {
 			done.Add(1)
 			return
 		}
 		refused.Add(1)
-		wantProblem(t, err, problem.Unprocessable, "invalid_field")
+		testkit.WantProblem(t, err, problem.Unprocessable, "invalid_field")
 	})
 	if done.Load() != 12 || refused.Load() != 8 {
 		t.Errorf("%d were done and %d refused, want 12 and 8", done.Load(), refused.Load())
@@ -48,18 +49,18 @@ func TestParallelRefundsGiveBackAllThatIsThere(t *testing.T) {
 }
 
 // underWay writes a refund down that nobody carries out.
-func (s *shop) underWay(p billing.Purchase, minor int64) {
-	s.t.Helper()
-	s.exec(`insert into purchase_refunds (id, purchase, account, amount_minor, reason, untouched, idempotency_key, fingerprint, created_at)
+func (s *fixture) underWay(p billing.Purchase, minor int64) {
+	s.T.Helper()
+	s.Exec(`insert into purchase_refunds (id, purchase, account, amount_minor, reason, untouched, idempotency_key, fingerprint, created_at)
 		values (gen_random_uuid(), $1, $2, $3, '', false, gen_random_uuid(), '', $4)`, p.ID, p.Account, minor,
-		s.clock.Now())
+		s.Clock.Now())
 }
 
 // What a refund under way takes is neither there nor gone until it is done: it may be among the
 // money that we know went back, and it may be refused.
 func TestARefundBesideOneUnderWay(t *testing.T) {
 	t.Parallel()
-	s := newShop(t)
+	s := newFixture(t)
 	p := s.completed() // of $9.00
 	s.underWay(p, 300)
 	ask := func(key string, amount *money.Amount) error {
@@ -67,14 +68,14 @@ func TestARefundBesideOneUnderWay(t *testing.T) {
 		return err
 	}
 	usd := func(minor int64) *money.Amount { return &money.Amount{Minor: minor, Currency: "USD"} }
-	wantProblem(t, ask("too much in any case", usd(901)), problem.Unprocessable, "invalid_field")
-	wantProblem(t, ask("too much if the other is done", usd(601)), problem.Unavailable, "refund_under_way")
-	wantProblem(t, ask("all", nil), problem.Unavailable, "refund_under_way")
+	testkit.WantProblem(t, ask("too much in any case", usd(901)), problem.Unprocessable, "invalid_field")
+	testkit.WantProblem(t, ask("too much if the other is done", usd(601)), problem.Unavailable, "refund_under_way")
+	testkit.WantProblem(t, ask("all", nil), problem.Unavailable, "refund_under_way")
 	if err := ask("there in any case", usd(600)); err != nil {
 		t.Error(err)
 	}
-	wantProblem(t, ask("nothing if the other is done", usd(1)), problem.Unavailable, "refund_under_way")
-	s.exec(`delete from purchase_refunds where done_at is null`) // it was refused
+	testkit.WantProblem(t, ask("nothing if the other is done", usd(1)), problem.Unavailable, "refund_under_way")
+	s.Exec(`delete from purchase_refunds where done_at is null`) // it was refused
 	if err := ask("nothing if the other is done", usd(1)); err != nil {
 		t.Error("the key was bound:", err)
 	}
@@ -87,12 +88,12 @@ func TestARefundBesideOneUnderWay(t *testing.T) {
 // The smallest refund is one minor unit.
 func TestARefundOfOneCent(t *testing.T) {
 	t.Parallel()
-	s := newShop(t)
+	s := newFixture(t)
 	p := s.completed()
 	for _, minor := range []int64{0, -1} {
 		_, _, err := s.Refund(t.Context(), p.Account, p.ID, "k",
 			billing.RefundParams{Amount: &money.Amount{Minor: minor, Currency: "USD"}})
-		wantProblem(t, err, problem.Unprocessable, "invalid_field")
+		testkit.WantProblem(t, err, problem.Unprocessable, "invalid_field")
 	}
 	got, _, err := s.Refund(t.Context(), p.Account, p.ID, "k",
 		billing.RefundParams{Amount: &money.Amount{Minor: 1, Currency: "USD"}})
@@ -105,17 +106,17 @@ func TestARefundOfOneCent(t *testing.T) {
 // stays under way.
 func TestARefundOfAPaymentThatTheProviderHasForgotten(t *testing.T) {
 	t.Parallel()
-	s := newShop(t)
+	s := newFixture(t)
 	p := s.completed()
-	s.exec(`delete from sandbox_sessions`)
+	s.Exec(`delete from sandbox_sessions`)
 	if _, err := s.provider.Checkout(t.Context(), session(p)); !errors.Is(err, payment.ErrNone) {
 		t.Fatal(err)
 	}
 	for range 2 {
 		_, _, err := s.Refund(t.Context(), p.Account, p.ID, "k", billing.RefundParams{})
-		wantProblem(t, err, problem.Conflict, "refund_refused")
+		testkit.WantProblem(t, err, problem.Conflict, "refund_refused")
 	}
-	if n := s.count(`select count(*) from purchase_refunds`); n != 0 {
+	if n := s.Count(`select count(*) from purchase_refunds`); n != 0 {
 		t.Errorf("%d refunds are under way", n)
 	}
 	s.wantStatus(p, billing.StatusCompleted)

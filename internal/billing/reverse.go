@@ -13,7 +13,7 @@ import (
 )
 
 // Money that goes back is first written down (note, noteRefunded, noteDispute), whenever and in
-// whatever order we hear of it, and counts the purchase's version up. reverse then makes the books
+// whatever order we hear of it, and counts the purchase's version up. applyReversals then makes the books
 // agree with what is written, and remembers the version. Whatever breaks off in between, the
 // reconciling job sees a version that is not applied.
 
@@ -67,10 +67,10 @@ func (s *Service) noteDispute(ctx context.Context, p *Purchase, d payment.Disput
 	return nil
 }
 
-// reverse makes the books agree with what is known of a purchase's money: tokens of money that went
+// applyReversals makes the books agree with what is known of a purchase's money: tokens of money that went
 // back are taken back, those of a payment in dispute wait. One at a time for each purchase, and
 // doing it again changes nothing. What was not credited yet has nothing to reverse.
-func (s *Service) reverse(ctx context.Context, id uuid.UUID) error {
+func (s *Service) applyReversals(ctx context.Context, id uuid.UUID) error {
 	account, behind, err := s.behind(ctx, id)
 	if err != nil || !behind {
 		return err
@@ -124,7 +124,7 @@ func lock(ctx context.Context, tx pgx.Tx, id uuid.UUID) (Purchase, error) {
 
 const sqlApplied = `update purchases set status = $2, applied = version, updated_at = $3 where id = $1`
 
-// ledgerTime bounds what reverse waits for the ledger; a connection that is left alone for longer is closed.
+// ledgerTime bounds what applyReversals waits for the ledger; a connection that is left alone for longer is closed.
 const ledgerTime = 10 * time.Second
 
 // apply tells the ledger all there is to say, whatever was said before: one who broke off may have

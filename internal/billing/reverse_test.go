@@ -15,6 +15,7 @@ import (
 	"pop.store/credits/internal/money"
 	"pop.store/credits/internal/problem"
 	"pop.store/credits/internal/sandbox"
+	"pop.store/credits/internal/testkit"
 	"pop.store/credits/internal/tokens"
 )
 
@@ -62,42 +63,42 @@ func dispute(kind string, p billing.Purchase, id, status string) members {
 }
 
 // paidOrder is a purchase that was paid at the provider and that nobody has told us of.
-func (s *shop) paidOrder() billing.Purchase {
-	s.t.Helper()
+func (s *fixture) paidOrder() billing.Purchase {
+	s.T.Helper()
 	p := s.order()
-	if _, err := s.provider.Pay(s.t.Context(), session(p)); err != nil {
-		s.t.Fatal(err)
+	if _, err := s.provider.Pay(s.T.Context(), session(p)); err != nil {
+		s.T.Fatal(err)
 	}
 	return p
 }
 
 // completed is a purchase whose tokens are there.
-func (s *shop) completed() billing.Purchase {
-	s.t.Helper()
+func (s *fixture) completed() billing.Purchase {
+	s.T.Helper()
 	p := s.paidOrder()
-	got, err := s.Refresh(s.t.Context(), p.Account, p.ID)
+	got, err := s.Refresh(s.T.Context(), p.Account, p.ID)
 	if err != nil || got.Status != billing.StatusCompleted {
-		s.t.Fatal(got.Status, err)
+		s.T.Fatal(got.Status, err)
 	}
 	return got
 }
 
 // spend uses tokens; bought ones come after the allowance of 200.
-func (s *shop) spend(p billing.Purchase, amount string) {
-	s.t.Helper()
+func (s *fixture) spend(p billing.Purchase, amount string) {
+	s.T.Helper()
 	a := tokens.MustParse(amount)
-	if _, err := s.ledger.Charge(s.t.Context(), p.Account, uuid.NewString(),
+	if _, err := s.Ledger.Charge(s.T.Context(), p.Account, uuid.NewString(),
 		ledger.Charge{Feature: "auto_selling", Amount: &a}); err != nil {
-		s.t.Fatal(err)
+		s.T.Fatal(err)
 	}
 }
 
 // wantBooks compares what the account can spend and what it owes: "300 0".
-func (s *shop) wantBooks(p billing.Purchase, want string) {
-	s.t.Helper()
-	a, err := s.ledger.Account(s.t.Context(), p.Account)
+func (s *fixture) wantBooks(p billing.Purchase, want string) {
+	s.T.Helper()
+	a, err := s.Ledger.Account(s.T.Context(), p.Account)
 	if got := fmt.Sprint(a.Spendable, a.Owed); err != nil || got != want {
-		s.t.Errorf("spendable and owed are %s (%v), want %s", got, err, want)
+		s.T.Errorf("spendable and owed are %s (%v), want %s", got, err, want)
 	}
 }
 
@@ -139,7 +140,7 @@ var words = map[string]func(billing.Purchase) members{
 // Money goes back and is disputed in every order, some of it twice, before and after the tokens come.
 func TestMoneyThatGoesBack(t *testing.T) {
 	t.Parallel()
-	s := newShop(t)
+	s := newFixture(t)
 	for _, c := range []struct {
 		events string
 		want   billing.Status
@@ -195,7 +196,7 @@ func TestMoneyThatGoesBack(t *testing.T) {
 // comes off it.
 func TestWhatWasSpentIsOwedAndNetted(t *testing.T) {
 	t.Parallel()
-	s := newShop(t)
+	s := newFixture(t)
 	p := s.completed()
 	s.spend(p, "270")
 	s.mustSend(refunded(p, 900))
@@ -218,10 +219,10 @@ func TestWhatWasSpentIsOwedAndNetted(t *testing.T) {
 // The same news from everywhere at once takes the tokens back once.
 func TestARefundIsTakenBackOnce(t *testing.T) {
 	t.Parallel()
-	s := newShop(t)
+	s := newFixture(t)
 	p := s.completed()
 	same := refunded(p, 300)
-	together(40, func(i int) {
+	testkit.Concurrently(40, func(i int) {
 		event := same
 		if i%2 == 1 {
 			event = refunded(p, 300)
@@ -236,9 +237,9 @@ func TestARefundIsTakenBackOnce(t *testing.T) {
 // One who broke off had told the ledger to freeze, and nobody has noted it.
 func TestAFreezeThatWasNotNoted(t *testing.T) {
 	t.Parallel()
-	s := newShop(t)
+	s := newFixture(t)
 	p := s.completed()
-	bought, err := s.ledger.Purchase(t.Context(), p.Account, p.ID.String())
+	bought, err := s.Ledger.Purchase(t.Context(), p.Account, p.ID.String())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -253,11 +254,11 @@ func TestAFreezeThatWasNotNoted(t *testing.T) {
 // Two words about a dispute at the same time end as the last one has it.
 func TestADisputeThatOpensAndClosesAtOnce(t *testing.T) {
 	t.Parallel()
-	s := newShop(t)
+	s := newFixture(t)
 	for range 10 {
 		p := s.completed()
 		events := []string{"opened", "won", "answered", "withdrawn"}
-		together(len(events), func(i int) {
+		testkit.Concurrently(len(events), func(i int) {
 			if err := s.send(words[events[i]](p)); err != nil {
 				t.Error(err)
 			}
@@ -271,19 +272,19 @@ func TestADisputeThatOpensAndClosesAtOnce(t *testing.T) {
 // completes what it began.
 func TestAReversalThatBrokeOff(t *testing.T) {
 	t.Parallel()
-	s := newShop(t)
+	s := newFixture(t)
 	p := s.completed()
-	stopped := engine.New(s.pool, engine.Options{
-		Clock:  s.clock.Now,
+	stopped := engine.New(s.DB.Pool, engine.Options{
+		Clock:  s.Clock.Now,
 		Prices: s.options.Prices,
 		Log:    s.options.Log,
 	})
 	stopped.Close()
 	down := s.with(func(o *billing.Options) { o.Ledger = stopped })
 	event := refunded(p, 900)
-	wantProblem(t, (&shop{Service: down}).send(event), problem.Unavailable, "unavailable")
+	testkit.WantProblem(t, (&fixture{Service: down}).send(event), problem.Unavailable, "unavailable")
 	s.wantStatus(p, billing.StatusCompleted)
-	s.clock.Advance(2 * 60e9)
+	s.Clock.Advance(2 * 60e9)
 	if _, err := s.Reconcile(t.Context()); err != nil {
 		t.Fatal(err)
 	}
@@ -296,7 +297,7 @@ func TestAReversalThatBrokeOff(t *testing.T) {
 // Support's refunds: all, a part, a part more, and no more than there was.
 func TestRefunds(t *testing.T) {
 	t.Parallel()
-	s := newShop(t)
+	s := newFixture(t)
 	p := s.completed()
 	refund := func(key string, minor int64) (billing.Purchase, bool, error) {
 		return s.Refund(t.Context(), p.Account, p.ID, key,
@@ -311,28 +312,28 @@ func TestRefunds(t *testing.T) {
 		t.Errorf("again: %+v, replayed %t, %v", got, replayed, err)
 	}
 	_, _, err = refund("a", 301)
-	wantProblem(t, err, problem.Unprocessable, "idempotency_key_reused")
+	testkit.WantProblem(t, err, problem.Unprocessable, "idempotency_key_reused")
 	for _, minor := range []int64{0, -1, 601} {
 		_, _, err = refund("b", minor)
-		wantProblem(t, err, problem.Unprocessable, "invalid_field")
+		testkit.WantProblem(t, err, problem.Unprocessable, "invalid_field")
 	}
 	_, _, err = s.Refund(t.Context(), p.Account, p.ID, "b",
 		billing.RefundParams{Amount: &money.Amount{Minor: 1, Currency: "EUR"}})
-	wantProblem(t, err, problem.Unprocessable, "invalid_field")
+	testkit.WantProblem(t, err, problem.Unprocessable, "invalid_field")
 	_, _, err = s.Refund(t.Context(), p.Account, p.ID, "", billing.RefundParams{})
-	wantProblem(t, err, problem.Malformed, "missing_idempotency_key")
-	_, _, err = s.Refund(t.Context(), s.account(), p.ID, "b", billing.RefundParams{})
-	wantProblem(t, err, problem.NotFound, "purchase_not_found")
+	testkit.WantProblem(t, err, problem.Malformed, "missing_idempotency_key")
+	_, _, err = s.Refund(t.Context(), s.Account(), p.ID, "b", billing.RefundParams{})
+	testkit.WantProblem(t, err, problem.NotFound, "purchase_not_found")
 	if got, _, err = s.Refund(t.Context(), p.Account, p.ID, "b",
 		billing.RefundParams{Reason: "the rest"}); err != nil || got.Status != billing.StatusRefunded {
 		t.Errorf("the rest: %+v, %v", got, err)
 	}
 	s.wantBooks(p, "200 0")
 	_, _, err = s.Refund(t.Context(), p.Account, p.ID, "c", billing.RefundParams{})
-	wantProblem(t, err, problem.Conflict, "already_refunded")
+	testkit.WantProblem(t, err, problem.Conflict, "already_refunded")
 	open := s.order()
 	_, _, err = s.Refund(t.Context(), open.Account, open.ID, "c", billing.RefundParams{})
-	wantProblem(t, err, problem.Conflict, "purchase_not_paid")
+	testkit.WantProblem(t, err, problem.Conflict, "purchase_not_paid")
 	if at, err := s.provider.Session(t.Context(), session(p)); err != nil || at.Refunded != 900 {
 		t.Errorf("the provider gave back %d (%v)", at.Refunded, err)
 	}
@@ -341,7 +342,7 @@ func TestRefunds(t *testing.T) {
 // Clicks at once, with one key and with several, give no more back than there is.
 func TestRefundsAtOnce(t *testing.T) {
 	t.Parallel()
-	s := newShop(t)
+	s := newFixture(t)
 	p := s.completed()
 	refund := func(i int) {
 		_, _, err := s.Refund(t.Context(), p.Account, p.ID, fmt.Sprint("k", i%4),
@@ -351,7 +352,7 @@ func TestRefundsAtOnce(t *testing.T) {
 			t.Error(err)
 		}
 	}
-	together(20, refund)
+	testkit.Concurrently(20, refund)
 	for i := range 4 { // one that was under way may have stood in the way of another
 		refund(i)
 	}
@@ -366,19 +367,19 @@ func TestRefundsAtOnce(t *testing.T) {
 // A refund breaks off after the provider gave the money back: the reconciling job finishes it, once.
 func TestARefundThatBrokeOff(t *testing.T) {
 	t.Parallel()
-	s := newShop(t)
+	s := newFixture(t)
 	p := s.completed()
-	stopped := engine.New(s.pool, engine.Options{
-		Clock:  s.clock.Now,
+	stopped := engine.New(s.DB.Pool, engine.Options{
+		Clock:  s.Clock.Now,
 		Prices: s.options.Prices,
 		Log:    s.options.Log,
 	})
 	stopped.Close()
 	down := s.with(func(o *billing.Options) { o.Ledger = stopped })
 	_, _, err := down.Refund(t.Context(), p.Account, p.ID, "k", billing.RefundParams{Reason: "r"})
-	wantProblem(t, err, problem.Unavailable, "unavailable")
+	testkit.WantProblem(t, err, problem.Unavailable, "unavailable")
 	s.wantBooks(p, "300 0")
-	s.clock.Advance(2 * 60e9)
+	s.Clock.Advance(2 * 60e9)
 	for range 2 {
 		if _, err := s.Reconcile(t.Context()); err != nil {
 			t.Fatal(err)
@@ -398,15 +399,15 @@ func TestARefundThatBrokeOff(t *testing.T) {
 // What the provider refuses is forgotten, and what it knows better is learnt.
 func TestARefundThatTheProviderRefuses(t *testing.T) {
 	t.Parallel()
-	s := newShop(t)
+	s := newFixture(t)
 	p := s.completed()
 	// made elsewhere; the event is lost
-	s.exec(`update sandbox_sessions set refunded_minor = 900 where id = $1`, session(p))
+	s.Exec(`update sandbox_sessions set refunded_minor = 900 where id = $1`, session(p))
 	_, _, err := s.Refund(t.Context(), p.Account, p.ID, "k", billing.RefundParams{})
-	wantProblem(t, err, problem.Conflict, "refund_refused")
+	testkit.WantProblem(t, err, problem.Conflict, "refund_refused")
 	s.wantStatus(p, billing.StatusRefunded)
 	s.wantBooks(p, "200 0")
-	if n := s.count(`select count(*) from purchase_refunds`); n != 0 {
+	if n := s.Count(`select count(*) from purchase_refunds`); n != 0 {
 		t.Errorf("%d refunds are kept", n)
 	}
 	q := s.completed()
@@ -414,16 +415,16 @@ func TestARefundThatTheProviderRefuses(t *testing.T) {
 		t.Fatal(err)
 	}
 	_, _, err = s.Refund(t.Context(), q.Account, q.ID, "k", billing.RefundParams{})
-	wantProblem(t, err, problem.Conflict, "refund_refused")
+	testkit.WantProblem(t, err, problem.Conflict, "refund_refused")
 	s.wantStatus(q, billing.StatusDisputed)
 	_, _, err = s.Refund(t.Context(), q.Account, q.ID, "k", billing.RefundParams{})
-	wantProblem(t, err, problem.Conflict, "purchase_disputed")
+	testkit.WantProblem(t, err, problem.Conflict, "purchase_disputed")
 }
 
 // What cost nothing is given back without money.
 func TestARefundOfWhatWasFree(t *testing.T) {
 	t.Parallel()
-	s := newShop(t)
+	s := newFixture(t)
 	p := s.order()
 	if _, err := s.provider.PayWith(t.Context(), session(p), sandbox.Coupon); err != nil {
 		t.Fatal(err)
@@ -445,7 +446,7 @@ func TestARefundOfWhatWasFree(t *testing.T) {
 // A creator can give back a pack that nothing was used of, for two weeks.
 func TestReturningAPack(t *testing.T) {
 	t.Parallel()
-	s := newShop(t)
+	s := newFixture(t)
 	p := s.completed()
 	until, ok, err := s.Returnable(t.Context(), p)
 	if err != nil || !ok || !until.Equal(p.CompletedAt.AddDate(0, 0, 14)) {
@@ -464,7 +465,7 @@ func TestReturningAPack(t *testing.T) {
 	used := s.completed()
 	s.spend(used, "200.05")
 	_, _, err = s.Return(t.Context(), used.Account, used.ID, "k")
-	wantProblem(t, err, problem.Conflict, "purchase_used")
+	testkit.WantProblem(t, err, problem.Conflict, "purchase_used")
 	s.wantStatus(used, billing.StatusCompleted)
 	s.wantBooks(used, "99.95 0")
 	s.spend(used, "99.95") // not frozen any more
@@ -475,7 +476,7 @@ func TestReturningAPack(t *testing.T) {
 	held := s.completed()
 	s.spend(held, "200")
 	amount := tokens.One
-	if _, err := s.ledger.Hold(t.Context(), held.Account, "h", ledger.Hold{
+	if _, err := s.Ledger.Hold(t.Context(), held.Account, "h", ledger.Hold{
 		Feature:   "auto_selling",
 		Amount:    &amount,
 		ExpiresIn: ledger.DefaultHold,
@@ -483,12 +484,12 @@ func TestReturningAPack(t *testing.T) {
 		t.Fatal(err)
 	}
 	_, _, err = s.Return(t.Context(), held.Account, held.ID, "k")
-	wantProblem(t, err, problem.Conflict, "purchase_held")
+	testkit.WantProblem(t, err, problem.Conflict, "purchase_held")
 
 	late := s.completed()
-	s.clock.Set(late.CompletedAt.AddDate(0, 0, 14))
+	s.Clock.Set(late.CompletedAt.AddDate(0, 0, 14))
 	_, _, err = s.Return(t.Context(), late.Account, late.ID, "k")
-	wantProblem(t, err, problem.Conflict, "return_too_late")
+	testkit.WantProblem(t, err, problem.Conflict, "return_too_late")
 	s.wantStatus(late, billing.StatusCompleted)
 }
 
@@ -496,9 +497,9 @@ func TestReturningAPack(t *testing.T) {
 // since, in a lot of its own.
 func TestReturningAUsedPackThatHasExpired(t *testing.T) {
 	t.Parallel()
-	s := newShop(t)
+	s := newFixture(t)
 	p := s.order()
-	s.exec("update purchases set lot_expires_days = 5 where id = $1", p.ID)
+	s.Exec("update purchases set lot_expires_days = 5 where id = $1", p.ID)
 	if _, err := s.provider.Pay(t.Context(), session(p)); err != nil {
 		t.Fatal(err)
 	}
@@ -508,17 +509,17 @@ func TestReturningAUsedPackThatHasExpired(t *testing.T) {
 	}
 	s.spend(p, "299")
 	one := tokens.One
-	last, err := s.ledger.Charge(t.Context(), p.Account, "last", ledger.Charge{Feature: "auto_selling", Amount: &one})
+	last, err := s.Ledger.Charge(t.Context(), p.Account, "last", ledger.Charge{Feature: "auto_selling", Amount: &one})
 	if err != nil {
 		t.Fatal(err)
 	}
-	s.clock.Advance(6 * 24 * time.Hour)
-	if _, err := s.ledger.Refund(t.Context(), p.Account, "back",
+	s.Clock.Advance(6 * 24 * time.Hour)
+	if _, err := s.Ledger.Refund(t.Context(), p.Account, "back",
 		ledger.Refund{Entry: last.Seq, Reason: "it failed"}); err != nil {
 		t.Fatal(err)
 	}
 	_, _, err = s.Return(t.Context(), p.Account, p.ID, "k")
-	wantProblem(t, err, problem.Conflict, "purchase_used")
+	testkit.WantProblem(t, err, problem.Conflict, "purchase_used")
 	s.wantBooks(p, "1 0")
 }
 
@@ -526,11 +527,11 @@ func TestReturningAUsedPackThatHasExpired(t *testing.T) {
 // back or the tokens stay.
 func TestReturningWhileSpending(t *testing.T) {
 	t.Parallel()
-	s := newShop(t)
+	s := newFixture(t)
 	for range 10 {
 		p := s.completed()
 		s.spend(p, "200")
-		together(6, func(i int) {
+		testkit.Concurrently(6, func(i int) {
 			amount := tokens.One
 			if i%2 == 0 {
 				_, _, err := s.Return(t.Context(), p.Account, p.ID, fmt.Sprint("k", i))
@@ -540,13 +541,13 @@ func TestReturningWhileSpending(t *testing.T) {
 				}
 				return
 			}
-			_, err := s.ledger.Charge(t.Context(), p.Account, uuid.NewString(),
+			_, err := s.Ledger.Charge(t.Context(), p.Account, uuid.NewString(),
 				ledger.Charge{Feature: "auto_selling", Amount: &amount})
 			if e := problem.Of(err); err != nil && e.Kind != problem.Insufficient {
 				t.Error(err)
 			}
 		})
-		a, err := s.ledger.Account(t.Context(), p.Account)
+		a, err := s.Ledger.Account(t.Context(), p.Account)
 		if err != nil || a.Owed != 0 {
 			t.Fatalf("returned what was spent: %s owed (%v)", a.Owed, err)
 		}

@@ -21,6 +21,7 @@ import (
 	"pop.store/credits/internal/money"
 	"pop.store/credits/internal/payment"
 	"pop.store/credits/internal/sandbox"
+	"pop.store/credits/internal/testkit"
 )
 
 // What goes wrong in the simulator, in percent of deliveries or questions.
@@ -61,20 +62,20 @@ func TestPaymentSimulator(t *testing.T) {
 	m.trade(events)
 	inbox := m.inbox()
 	m.deliver(inbox)
-	s := m.shop
+	s := m.fixture
 	for range 6 { // longer than any checkout is open, or asked about
-		s.clock.Advance(9 * time.Hour)
+		s.Clock.Advance(9 * time.Hour)
 		s.reconcile()
 	}
 	m.check()
 	t.Logf("seed %d: %d purchases, %d events delivered (%d dropped, %d broke off), %d credited, in %s", seed,
 		len(m.purchases), m.delivered.Load(), m.dropped,
-		m.broken.Load(), s.count(`select count(*) from permanent_references where scope = 'purchase'`),
+		m.broken.Load(), s.Count(`select count(*) from permanent_references where scope = 'purchase'`),
 		time.Since(began).Round(time.Second))
 }
 
 type simulator struct {
-	*shop
+	*fixture
 	seed      uint64
 	servers   []*billing.Service
 	accounts  []uuid.UUID
@@ -86,7 +87,7 @@ type simulator struct {
 
 func newSimulator(t *testing.T, seed uint64) *simulator {
 	t.Helper()
-	m := &simulator{shop: newShop(t), seed: seed}
+	m := &simulator{fixture: newFixture(t), seed: seed}
 	for range 2 {
 		m.servers = append(m.servers, m.server())
 	}
@@ -96,19 +97,19 @@ func newSimulator(t *testing.T, seed uint64) *simulator {
 // server is another server over the same database: with a pool whose statements may be the last,
 // and with a ledger of its own.
 func (m *simulator) server() *billing.Service {
-	config := m.pool.Config().Copy()
+	config := m.DB.Pool.Config().Copy()
 	config.ConnConfig.Tracer, config.MaxConns = killer{}, simWorkers
 	pool, err := pgxpool.NewWithConfig(context.Background(), config)
 	if err != nil {
-		m.t.Fatal(err)
+		m.T.Fatal(err)
 	}
-	m.t.Cleanup(pool.Close)
+	m.T.Cleanup(pool.Close)
 	books := engine.New(pool, engine.Options{
-		Clock:  m.clock.Now,
+		Clock:  m.Clock.Now,
 		Prices: m.options.Prices,
 		Log:    m.options.Log,
 	})
-	m.t.Cleanup(books.Close)
+	m.T.Cleanup(books.Close)
 	o := m.options
 	o.Ledger, o.Provider = books, &moody{Provider: m.provider, random: m.random(99)}
 	return billing.New(pool, o)
@@ -190,10 +191,10 @@ func (killer) TraceQueryEnd(context.Context, *pgx.Conn, pgx.TraceQueryEndData) {
 
 // trade has buyers order and pay, or not, until there are enough events.
 func (m *simulator) trade(events int) {
-	m.t.Helper()
+	m.T.Helper()
 	count := max(20, events*4/6)
 	for range count/5 + 1 {
-		m.accounts = append(m.accounts, m.account())
+		m.accounts = append(m.accounts, m.Account())
 	}
 	m.purchases = make([]billing.Purchase, count)
 	m.spread(count, func(i int, random *rand.Rand) {
@@ -207,7 +208,7 @@ func (m *simulator) trade(events int) {
 			err = m.buyer(p, random)
 		}
 		if err != nil {
-			m.t.Error(err)
+			m.T.Error(err)
 		}
 		m.purchases[i] = p
 	})
@@ -216,7 +217,7 @@ func (m *simulator) trade(events int) {
 // spread calls f for each number, from several goroutines, each with randomness of its own.
 func (m *simulator) spread(count int, f func(i int, random *rand.Rand)) {
 	var next atomic.Int64
-	together(simWorkers, func(w int) {
+	testkit.Concurrently(simWorkers, func(w int) {
 		random := m.random(uint64(w))
 		for i := int(next.Add(1)) - 1; i < count; i = int(next.Add(1)) - 1 {
 			f(i, random)
@@ -258,7 +259,7 @@ func (m *simulator) buyer(p billing.Purchase, random *rand.Rand) error {
 	case 9:
 		return then(pay(sandbox.CardGood), refund(p.Price.Minor))
 	case 10: // pays what we did not ask for
-		_, err := m.pool.Exec(ctx, `update sandbox_sessions set amount_minor = amount_minor - 1 where id = $1`, id)
+		_, err := m.DB.Pool.Exec(ctx, `update sandbox_sessions set amount_minor = amount_minor - 1 where id = $1`, id)
 		return then(err, pay(sandbox.CardGood))
 	}
 	return pay(sandbox.CardGood)
@@ -276,15 +277,15 @@ func (m *simulator) keeper(p billing.Purchase, random *rand.Rand) error {
 		return err
 	}
 	fuses := []int{random.IntN(30), random.IntN(30)}
-	together(2, func(i int) {
+	testkit.Concurrently(2, func(i int) {
 		server, id := m.servers[i], uuid.Nil
-		err := pgx.BeginFunc(ctx, m.pool, func(tx pgx.Tx) (err error) {
+		err := pgx.BeginFunc(ctx, m.DB.Pool, func(tx pgx.Tx) (err error) {
 			id, err = server.OrderAuto(ctx, tx, p.Account,
 				billing.AutoParams{Agreed: agreedFor(p), Most: p.Price.Minor})
 			return err
 		})
 		if err != nil {
-			m.t.Error(err)
+			m.T.Error(err)
 			return
 		}
 		_, _ = server.Charge(withFuse(ctx, fuses[i]), p.Account, id)
@@ -294,14 +295,14 @@ func (m *simulator) keeper(p billing.Purchase, random *rand.Rand) error {
 
 // inbox is what is delivered, in order: some of it twice, some of it never.
 func (m *simulator) inbox() [][]byte {
-	m.t.Helper()
-	rows, err := m.pool.Query(m.t.Context(), `select body from sandbox_events order by id`)
+	m.T.Helper()
+	rows, err := m.DB.Pool.Query(m.T.Context(), `select body from sandbox_events order by id`)
 	if err != nil {
-		m.t.Fatal(err)
+		m.T.Fatal(err)
 	}
 	bodies, err := pgx.CollectRows(rows, pgx.RowTo[string])
 	if err != nil {
-		m.t.Fatal(err)
+		m.T.Fatal(err)
 	}
 	random := m.random(77)
 	var out [][]byte
@@ -372,37 +373,37 @@ const sqlFrozen = `select count(*) from purchases p join sandbox_sessions s on s
 
 // check compares the ledger with the provider's books.
 func (m *simulator) check() {
-	m.t.Helper()
-	rows, err := m.pool.Query(m.t.Context(), sqlDifferences)
+	m.T.Helper()
+	rows, err := m.DB.Pool.Query(m.T.Context(), sqlDifferences)
 	if err != nil {
-		m.t.Fatal(err)
+		m.T.Fatal(err)
 	}
 	wrong, err := pgx.CollectRows(rows, pgx.RowTo[string])
 	if err != nil {
-		m.t.Fatal(err)
+		m.T.Fatal(err)
 	}
 	for i, line := range wrong {
 		if i < 20 {
-			m.t.Error(line)
+			m.T.Error(line)
 		}
 	}
 	if len(wrong) > 0 {
-		m.t.Errorf("seed %d: %d of %d purchases are wrong", m.seed, len(wrong), len(m.purchases))
+		m.T.Errorf("seed %d: %d of %d purchases are wrong", m.seed, len(wrong), len(m.purchases))
 	}
-	if n := m.count(sqlFrozen); n != 0 {
-		m.t.Errorf("seed %d: %d lots are frozen and should not be, or are not and should be", m.seed, n)
+	if n := m.Count(sqlFrozen); n != 0 {
+		m.T.Errorf("seed %d: %d lots are frozen and should not be, or are not and should be", m.seed, n)
 	}
-	if n := m.count(`select count(*) from sandbox_sessions s where id like 'pi_%' and not exists (select from purchases where provider_session = s.id)`); n != 0 {
-		m.t.Errorf("seed %d: %d charges belong to no purchase", m.seed, n)
+	if n := m.Count(`select count(*) from sandbox_sessions s where id like 'pi_%' and not exists (select from purchases where provider_session = s.id)`); n != 0 {
+		m.T.Errorf("seed %d: %d charges belong to no purchase", m.seed, n)
 	}
-	if n := m.count(`select count(*) from purchases where auto and status in ('pending', 'processing', 'expired')`); n != 0 {
-		m.t.Errorf("seed %d: %d top-ups have no end", m.seed, n)
+	if n := m.Count(`select count(*) from purchases where auto and status in ('pending', 'processing', 'expired')`); n != 0 {
+		m.T.Errorf("seed %d: %d top-ups have no end", m.seed, n)
 	}
-	if n := m.count(`select count(*) from purchases where auto and status = 'completed'`); n == 0 {
-		m.t.Errorf("seed %d: nobody was topped up", m.seed)
+	if n := m.Count(`select count(*) from purchases where auto and status = 'completed'`); n == 0 {
+		m.T.Errorf("seed %d: nobody was topped up", m.seed)
 	}
-	if n := m.count(`select count(*) from purchases where applied < version and completed_at is not null`); n != 0 {
-		m.t.Errorf("seed %d: %d purchases wait for the books", m.seed, n)
+	if n := m.Count(`select count(*) from purchases where applied < version and completed_at is not null`); n != 0 {
+		m.T.Errorf("seed %d: %d purchases wait for the books", m.seed, n)
 	}
 }
 

@@ -10,12 +10,13 @@ import (
 	"pop.store/credits/internal/billing"
 	"pop.store/credits/internal/problem"
 	"pop.store/credits/internal/sandbox"
+	"pop.store/credits/internal/testkit"
 )
 
 func TestAnOrderCopiesTheCatalog(t *testing.T) {
 	t.Parallel()
-	s := newShop(t)
-	account, want := s.account(), pack(1)
+	s := newFixture(t)
+	account, want := s.Account(), pack(1)
 	p, replayed, err := s.Start(t.Context(), account, "k",
 		billing.StartParams{Pack: want.ID, ReturnPath: "/tools?feature=pdf_creation"})
 	if err != nil || replayed {
@@ -37,11 +38,11 @@ func TestAnOrderCopiesTheCatalog(t *testing.T) {
 
 func TestOneKeyIsOnePurchase(t *testing.T) {
 	t.Parallel()
-	s := newShop(t)
-	account := s.account()
+	s := newFixture(t)
+	account := s.Account()
 	ids := make([]uuid.UUID, 50)
 	var first atomic.Int32
-	together(len(ids), func(i int) {
+	testkit.Concurrently(len(ids), func(i int) {
 		p, replayed, err := s.Start(t.Context(), account, "same", billing.StartParams{Pack: pack(0).ID})
 		if err != nil {
 			t.Error(err)
@@ -56,10 +57,10 @@ func TestOneKeyIsOnePurchase(t *testing.T) {
 			t.Fatal("one key answered two purchases")
 		}
 	}
-	if n := s.count(`select count(*) from purchases`); n != 1 {
+	if n := s.Count(`select count(*) from purchases`); n != 1 {
 		t.Errorf("%d purchases", n)
 	}
-	if n := s.count(`select count(*) from sandbox_sessions`); n != 1 {
+	if n := s.Count(`select count(*) from sandbox_sessions`); n != 1 {
 		t.Errorf("%d checkout sessions", n)
 	}
 	if first.Load() != 1 {
@@ -69,14 +70,14 @@ func TestOneKeyIsOnePurchase(t *testing.T) {
 
 func TestAKeyIsGoodForOneRequest(t *testing.T) {
 	t.Parallel()
-	s := newShop(t)
-	account := s.account()
+	s := newFixture(t)
+	account := s.Account()
 	if _, _, err := s.Start(t.Context(), account, "k", billing.StartParams{Pack: pack(0).ID}); err != nil {
 		t.Fatal(err)
 	}
 	_, _, err := s.Start(t.Context(), account, "k", billing.StartParams{Pack: pack(1).ID})
-	wantProblem(t, err, problem.Unprocessable, "idempotency_key_reused")
-	_, replayed, err := s.Start(t.Context(), s.account(), "k", billing.StartParams{Pack: pack(1).ID})
+	testkit.WantProblem(t, err, problem.Unprocessable, "idempotency_key_reused")
+	_, replayed, err := s.Start(t.Context(), s.Account(), "k", billing.StartParams{Pack: pack(1).ID})
 	if err != nil || replayed {
 		t.Errorf("another account's same key: replayed %t, %v", replayed, err)
 	}
@@ -84,8 +85,8 @@ func TestAKeyIsGoodForOneRequest(t *testing.T) {
 
 func TestRefusedOrders(t *testing.T) {
 	t.Parallel()
-	s := newShop(t)
-	account := s.account()
+	s := newFixture(t)
+	account := s.Account()
 	for name, p := range map[string]billing.StartParams{
 		"unknown pack":  {Pack: "gold"},
 		"other site":    {Pack: pack(0).ID, ReturnPath: "//evil.test"},
@@ -105,10 +106,10 @@ func TestRefusedOrders(t *testing.T) {
 		}
 	}
 	_, _, err := s.Start(t.Context(), uuid.New(), "k", billing.StartParams{Pack: pack(0).ID})
-	wantProblem(t, err, problem.NotFound, "account_not_found")
+	testkit.WantProblem(t, err, problem.NotFound, "account_not_found")
 	_, _, err = s.Start(t.Context(), account, "", billing.StartParams{Pack: pack(0).ID})
-	wantProblem(t, err, problem.Malformed, "missing_idempotency_key")
-	if n := s.count(`select count(*) from purchases`); n != 0 {
+	testkit.WantProblem(t, err, problem.Malformed, "missing_idempotency_key")
+	if n := s.Count(`select count(*) from purchases`); n != 0 {
 		t.Errorf("%d purchases were made all the same", n)
 	}
 	if _, _, err := s.Start(t.Context(), account, "k", billing.StartParams{Pack: pack(0).ID}); err != nil {
@@ -118,14 +119,14 @@ func TestRefusedOrders(t *testing.T) {
 
 func TestWithoutAProviderBuyingIsNotSetUp(t *testing.T) {
 	t.Parallel()
-	s := newShop(t)
+	s := newFixture(t)
 	for name, change := range map[string]func(*billing.Options){
 		"no provider": func(o *billing.Options) { o.Provider = nil },
-		"no secret":   func(o *billing.Options) { o.WebhookSecrets = []string{""} },
+		"no secret":   func(o *billing.Options) { o.Provider = sandbox.New(s.DB.Pool, sandbox.Options{Clock: s.Clock.Now}) },
 	} {
 		closed := s.with(change)
-		_, _, err := closed.Start(t.Context(), s.account(), "k", billing.StartParams{Pack: pack(0).ID})
-		wantProblem(t, err, problem.Conflict, "payments_not_set_up")
+		_, _, err := closed.Start(t.Context(), s.Account(), "k", billing.StartParams{Pack: pack(0).ID})
+		testkit.WantProblem(t, err, problem.Conflict, "payments_not_set_up")
 		if closed.Available() {
 			t.Errorf("%s: says that it sells", name)
 		}
@@ -138,18 +139,18 @@ func TestWithoutAProviderBuyingIsNotSetUp(t *testing.T) {
 // The provider fails after our order is written down: the same key goes on from there.
 func TestAnOrderWithoutACheckoutIsResumed(t *testing.T) {
 	t.Parallel()
-	s := newShop(t)
-	account := s.account()
+	s := newFixture(t)
+	account := s.Account()
 	broken, err := pgxpool.New(t.Context(), "postgres://nobody@127.0.0.1:1/none")
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(broken.Close)
 	down := s.with(func(o *billing.Options) {
-		o.Provider = sandbox.New(broken, sandbox.Options{Clock: s.clock.Now, Log: o.Log})
+		o.Provider = sandbox.New(broken, sandbox.Options{Clock: s.Clock.Now, Log: o.Log})
 	})
 	_, _, err = down.Start(t.Context(), account, "k", billing.StartParams{Pack: pack(0).ID})
-	wantProblem(t, err, problem.Unavailable, "unavailable")
+	testkit.WantProblem(t, err, problem.Unavailable, "unavailable")
 	list, _, err := s.List(t.Context(), account, "", 10)
 	if err != nil || len(list) != 1 {
 		t.Fatalf("%d orders (%v), want the one", len(list), err)

@@ -20,6 +20,7 @@ import (
 	"pop.store/credits/internal/payment"
 	"pop.store/credits/internal/problem"
 	"pop.store/credits/internal/stripepay"
+	"pop.store/credits/internal/testkit"
 )
 
 // answerCharge is the part of stripeLike that charges without a buyer. What a method is called says
@@ -148,16 +149,16 @@ func (l *stripeLike) lose(path string) {
 }
 
 // kept is an account of which a method is kept.
-func (s *shop) kept(provider, method string) uuid.UUID {
-	s.t.Helper()
-	account := s.account()
-	s.exec(`insert into payment_customers (account, provider, customer, method, card) values ($1, $2, $3, $4, 'Visa 4242')`,
+func (s *fixture) kept(provider, method string) uuid.UUID {
+	s.T.Helper()
+	account := s.Account()
+	s.Exec(`insert into payment_customers (account, provider, customer, method, card) values ($1, $2, $3, $4, 'Visa 4242')`,
 		account, provider, "cus_"+account.String(), method)
 	return account
 }
 
 // orderAuto writes an auto purchase down.
-func (s *shop) orderAuto(account uuid.UUID, most int64) (id uuid.UUID, ok bool, err error) {
+func (s *fixture) orderAuto(account uuid.UUID, most int64) (id uuid.UUID, ok bool, err error) {
 	return s.orderAutoAt(account, pack(0).Price, most)
 }
 
@@ -168,24 +169,24 @@ func terms(price money.Amount) billing.Terms {
 	return t
 }
 
-func (s *shop) orderAutoAt(account uuid.UUID, price money.Amount, most int64) (id uuid.UUID, ok bool, err error) {
-	err = pgx.BeginFunc(s.t.Context(), s.pool, func(tx pgx.Tx) error {
-		id, err = s.OrderAuto(s.t.Context(), tx, account, billing.AutoParams{Agreed: terms(price), Most: most})
+func (s *fixture) orderAutoAt(account uuid.UUID, price money.Amount, most int64) (id uuid.UUID, ok bool, err error) {
+	err = pgx.BeginFunc(s.T.Context(), s.DB.Pool, func(tx pgx.Tx) error {
+		id, err = s.OrderAuto(s.T.Context(), tx, account, billing.AutoParams{Agreed: terms(price), Most: most})
 		return err
 	})
 	return id, id != uuid.Nil, err
 }
 
 // topUp orders and charges.
-func (s *shop) topUp(account uuid.UUID, most int64) (billing.Purchase, error) {
-	s.t.Helper()
+func (s *fixture) topUp(account uuid.UUID, most int64) (billing.Purchase, error) {
+	s.T.Helper()
 	id, ok, err := s.orderAuto(account, most)
 	if err != nil || !ok {
-		s.t.Fatal(ok, err)
+		s.T.Fatal(ok, err)
 	}
-	p, err := s.Charge(s.t.Context(), account, id)
+	p, err := s.Charge(s.T.Context(), account, id)
 	if p.ID != id {
-		s.t.Fatal(p.ID, err)
+		s.T.Fatal(p.ID, err)
 	}
 	return p, err
 }
@@ -212,7 +213,7 @@ func TestStripeChargesWithoutTheBuyer(t *testing.T) {
 		{"pm_confirm", false, plenty, billing.StatusFailed, billing.FailureConfirm, 0},
 		{"pm_gone", false, plenty, billing.StatusFailed, billing.FailureRefused, 0},
 	} {
-		s, l := stripeShop(t, stripepay.Options{Tax: c.tax})
+		s, l := newStripeFixture(t, stripepay.Options{Tax: c.tax})
 		account := s.kept("stripe_test", c.method)
 		p, err := s.topUp(account, c.most)
 		if err != nil || p.Status != c.status || p.Failure != c.failure || p.Paid.Minor != c.paid || !p.Auto {
@@ -232,7 +233,7 @@ func TestStripeChargesWithoutTheBuyer(t *testing.T) {
 			}
 		}
 		s.wantCredits(p, credits)
-		if n := s.count(`select count(*) from payment_events where processed_at is null`); n != 0 {
+		if n := s.Count(`select count(*) from payment_events where processed_at is null`); n != 0 {
 			t.Errorf("%d events are not dealt with", n)
 		}
 	}
@@ -243,7 +244,7 @@ func TestStripeChargesWithoutTheBuyer(t *testing.T) {
 func TestStripesBillOfACharge(t *testing.T) {
 	t.Parallel()
 	for _, tax := range []bool{false, true} {
-		s, _ := stripeShop(t, stripepay.Options{Tax: tax})
+		s, _ := newStripeFixture(t, stripepay.Options{Tax: tax})
 		p, err := s.topUp(s.kept("stripe_test", "pm_ok"), plenty)
 		if err != nil {
 			t.Fatal(err)
@@ -265,7 +266,7 @@ func TestStripesBillOfACharge(t *testing.T) {
 			}) || !slices.Equal(b.Buyer.TaxIDs, []string{"DE123456789"})) {
 				t.Errorf("%s: %+v for %+v", when, b.Taxes, b.Buyer)
 			}
-			s.exec(`update purchase_bills set bill = null, read_at = null, asked_at = null where purchase = $1`, p.ID)
+			s.Exec(`update purchase_bills set bill = null, read_at = null, asked_at = null where purchase = $1`, p.ID)
 		}
 	}
 }
@@ -273,7 +274,7 @@ func TestStripesBillOfACharge(t *testing.T) {
 // What is asked of Stripe for a charge.
 func TestStripesParametersOfACharge(t *testing.T) {
 	t.Parallel()
-	s, l := stripeShop(t, stripepay.Options{Tax: true})
+	s, l := newStripeFixture(t, stripepay.Options{Tax: true})
 	account := s.kept("stripe_test", "pm_ok")
 	p, err := s.topUp(account, plenty)
 	if err != nil {
@@ -315,13 +316,13 @@ func TestStripesParametersOfACharge(t *testing.T) {
 // hears first finishes it, and the card is charged once.
 func TestStripesAnswerToAChargeIsLost(t *testing.T) {
 	t.Parallel()
-	for name, hear := range map[string]func(*shop, *stripeLike, billing.Purchase){
-		"the job asks again": func(s *shop, _ *stripeLike, _ billing.Purchase) {
-			s.clock.Advance(3 * time.Minute)
+	for name, hear := range map[string]func(*fixture, *stripeLike, billing.Purchase){
+		"the job asks again": func(s *fixture, _ *stripeLike, _ billing.Purchase) {
+			s.Clock.Advance(3 * time.Minute)
 			s.reconcile()
 		},
-		"the event": func(s *shop, l *stripeLike, _ billing.Purchase) { s.mustSend(l.newest()) },
-		"a refund made in Stripe's pages": func(s *shop, l *stripeLike, _ billing.Purchase) {
+		"the event": func(s *fixture, l *stripeLike, _ billing.Purchase) { s.mustSend(l.newest()) },
+		"a refund made in Stripe's pages": func(s *fixture, l *stripeLike, _ billing.Purchase) {
 			intent := l.newest()["data"].(members)["object"].(members)["id"]
 			s.mustSend(about("charge.refunded", members{
 				"id":              "ch_1",
@@ -331,25 +332,25 @@ func TestStripesAnswerToAChargeIsLost(t *testing.T) {
 			}))
 			s.mustSend(l.newest())
 		},
-		"after a day, the event": func(s *shop, l *stripeLike, p billing.Purchase) {
-			s.clock.Advance(26 * time.Hour)
+		"after a day, the event": func(s *fixture, l *stripeLike, p billing.Purchase) {
+			s.Clock.Advance(26 * time.Hour)
 			// the list of events does not tell
-			s.exec(`update payment_walks set since = now() + interval '1 year', until = null`)
+			s.Exec(`update payment_walks set since = now() + interval '1 year', until = null`)
 			s.reconcile()
 			s.wantStatus(p, billing.StatusExpired)
 			s.mustSend(l.newest())
 		},
 	} {
-		s, l := stripeShop(t, stripepay.Options{Tax: true})
+		s, l := newStripeFixture(t, stripepay.Options{Tax: true})
 		s.reconcile()
 		account := s.kept("stripe_test", "pm_ok")
 		l.lose("/v1/payment_intents")
 		p, err := s.topUp(account, plenty)
-		wantProblem(t, err, problem.Unavailable, "unavailable")
+		testkit.WantProblem(t, err, problem.Unavailable, "unavailable")
 		l.lose("")
 		s.wantStatus(p, billing.StatusPending)
 		_, _, err = s.Start(t.Context(), account, "auto-"+p.ID.String(), billing.StartParams{Pack: pack(0).ID})
-		wantProblem(t, err, problem.Unprocessable, "idempotency_key_reused") // nobody else goes on with it
+		testkit.WantProblem(t, err, problem.Unprocessable, "idempotency_key_reused") // nobody else goes on with it
 		if _, ok, err := s.orderAuto(account, plenty); ok || err != nil {
 			t.Errorf("%s: another began meanwhile, %v", name, err)
 		}
@@ -367,7 +368,7 @@ func TestStripesAnswerToAChargeIsLost(t *testing.T) {
 // Refunds and disputes of an auto top-up go as those of any purchase.
 func TestMoneyOfATopUpGoesBack(t *testing.T) {
 	t.Parallel()
-	s, l := stripeShop(t, stripepay.Options{})
+	s, l := newStripeFixture(t, stripepay.Options{})
 	p, err := s.topUp(s.kept("stripe_test", "pm_ok"), plenty)
 	if err != nil {
 		t.Fatal(err)
@@ -396,7 +397,7 @@ func TestMoneyOfATopUpGoesBack(t *testing.T) {
 // comes again.
 func TestPaymentsThatAreNoTopUps(t *testing.T) {
 	t.Parallel()
-	s, l := stripeShop(t, stripepay.Options{})
+	s, l := newStripeFixture(t, stripepay.Options{})
 	ordered := s.order()
 	id, _, err := s.orderAuto(s.kept("stripe_test", "pm_ok"), plenty)
 	if err != nil {
@@ -420,13 +421,13 @@ func TestPaymentsThatAreNoTopUps(t *testing.T) {
 	for name, intent := range l.intents {
 		s.mustSend(about("payment_intent.succeeded", intent))
 		s.mustSend(about("payment_intent.payment_failed", intent))
-		if n := s.count(`select count(*) from purchases where status <> 'pending' or provider_session like 'pi_%' or payment is not null`); n != 0 {
+		if n := s.Count(`select count(*) from purchases where status <> 'pending' or provider_session like 'pi_%' or payment is not null`); n != 0 {
 			t.Errorf("%s moved a purchase", name)
 		}
 	}
 	s.mustSend(about("payment_intent.succeeded",
 		members{"id": "pi_away", "metadata": members{"purchase": id.String()}}))
-	if n := s.count(`select count(*) from payment_events where processed_at is null`); n != 0 {
+	if n := s.Count(`select count(*) from payment_events where processed_at is null`); n != 0 {
 		t.Errorf("%d events are not dealt with", n)
 	}
 	// The page's own payment is credited by its session, once.
@@ -452,8 +453,8 @@ func TestPaymentsThatAreNoTopUps(t *testing.T) {
 // What is kept can be forgotten, here and there.
 func TestForgettingACard(t *testing.T) {
 	t.Parallel()
-	s, l := stripeShop(t, stripepay.Options{})
-	account := s.account()
+	s, l := newStripeFixture(t, stripepay.Options{})
+	account := s.Account()
 	p, _, err := s.Start(t.Context(), account, "k", billing.StartParams{Pack: pack(0).ID, KeepMethod: true})
 	if err != nil {
 		t.Fatal(err)
@@ -488,10 +489,10 @@ func TestForgettingACard(t *testing.T) {
 // Of an account one top-up is under way, however many begin: the index sees to it, and nothing else does.
 func TestOneTopUpAtATime(t *testing.T) {
 	t.Parallel()
-	s := newShop(t)
+	s := newFixture(t)
 	race := func(account uuid.UUID) (began int) {
 		done := make(chan bool, 50)
-		together(50, func(int) {
+		testkit.Concurrently(50, func(int) {
 			_, ok, err := s.orderAuto(account, plenty)
 			if err != nil {
 				t.Error(err)
@@ -509,16 +510,16 @@ func TestOneTopUpAtATime(t *testing.T) {
 	if began := race(account); began != 1 {
 		t.Errorf("%d of 50 began", began)
 	}
-	s.exec(`update purchases set status = 'processing'`)
+	s.Exec(`update purchases set status = 'processing'`)
 	if began := race(account); began != 0 {
 		t.Errorf("%d began while one's money was on its way", began)
 	}
-	s.exec(`update purchases set status = 'failed'`)
+	s.Exec(`update purchases set status = 'failed'`)
 	if began := race(account); began != 1 {
 		t.Errorf("%d of 50 began after one had failed", began)
 	}
 	// The test can fail: without the index all of them begin.
-	owner, err := pgx.Connect(t.Context(), s.owner)
+	owner, err := pgx.Connect(t.Context(), s.DB.OwnerURL)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -534,9 +535,9 @@ func TestOneTopUpAtATime(t *testing.T) {
 	}
 }
 
-func (s *shop) orderAutoOf(name string) (id uuid.UUID, ok bool, err error) {
-	err = pgx.BeginFunc(s.t.Context(), s.pool, func(tx pgx.Tx) error {
-		id, err = s.OrderAuto(s.t.Context(), tx, s.account(), billing.AutoParams{Agreed: billing.Terms{
+func (s *fixture) orderAutoOf(name string) (id uuid.UUID, ok bool, err error) {
+	err = pgx.BeginFunc(s.T.Context(), s.DB.Pool, func(tx pgx.Tx) error {
+		id, err = s.OrderAuto(s.T.Context(), tx, s.Account(), billing.AutoParams{Agreed: billing.Terms{
 			Pack:   name,
 			Tokens: pack(0).Tokens,
 			Price:  pack(0).Price,

@@ -19,6 +19,7 @@ import (
 	"pop.store/credits/internal/billing"
 	"pop.store/credits/internal/problem"
 	"pop.store/credits/internal/stripepay"
+	"pop.store/credits/internal/testkit"
 )
 
 // stripeLike answers as Stripe does, as far as we ask it: it keeps sessions, payments, refunds and events.
@@ -44,21 +45,21 @@ type answered struct {
 	body   members
 }
 
-// stripeShop is a shop whose provider is Stripe, played by the project's own server.
-func stripeShop(t *testing.T, o stripepay.Options) (*shop, *stripeLike) {
+// newStripeFixture is a shop whose provider is Stripe, played by the project's own server.
+func newStripeFixture(t *testing.T, o stripepay.Options) (*fixture, *stripeLike) {
 	t.Helper()
-	s := newShop(t)
+	s := newFixture(t)
 	l := &stripeLike{
 		t:          t,
 		answers:    map[string]answered{},
 		sessions:   map[string]members{},
 		intents:    map[string]members{},
 		currencies: map[int64]string{},
-		now:        s.clock.Now,
+		now:        s.Clock.Now,
 	}
 	server := httptest.NewServer(l)
 	t.Cleanup(server.Close)
-	o.Key, o.APIURL = "sk_test_1", server.URL
+	o.Key, o.APIURL, o.WebhookSecrets = "sk_test_1", server.URL, []string{secret}
 	s.Service = s.with(func(b *billing.Options) { b.Provider = stripepay.New(o) })
 	s.options.Provider = stripepay.New(o)
 	return s, l
@@ -373,8 +374,8 @@ func (l *stripeLike) changePayment(p billing.Purchase, change members) members {
 // here, one there, a dispute.
 func TestStripe(t *testing.T) {
 	t.Parallel()
-	s, l := stripeShop(t, stripepay.Options{})
-	account := s.account()
+	s, l := newStripeFixture(t, stripepay.Options{})
+	account := s.Account()
 	p, _, err := s.Start(t.Context(), account, "k", billing.StartParams{Pack: pack(0).ID, KeepMethod: true})
 	if err != nil || !strings.HasPrefix(p.CheckoutURL, "https://checkout.stripe.test/cs_test_") {
 		t.Fatal(p.CheckoutURL, err)
@@ -391,7 +392,7 @@ func TestStripe(t *testing.T) {
 		t.Errorf("paid %s with %q", got.Paid, got.Card)
 	}
 	s.wantCredits(p, 1)
-	if n := s.count(`select count(*) from payment_customers where account = $1 and customer like 'cus_%' and method = 'pm_1' and provider = 'stripe_test'`, account); n != 1 {
+	if n := s.Count(`select count(*) from payment_customers where account = $1 and customer like 'cus_%' and method = 'pm_1' and provider = 'stripe_test'`, account); n != 1 {
 		t.Error("the customer and the card are not kept")
 	}
 	next, _, err := s.Start(t.Context(), account, "next", billing.StartParams{Pack: pack(0).ID})
@@ -433,7 +434,7 @@ func TestStripe(t *testing.T) {
 // Tax comes on top, discounts come off, and what is checked is the price before both.
 func TestStripesTotals(t *testing.T) {
 	t.Parallel()
-	s, l := stripeShop(t, stripepay.Options{Tax: true, PromotionCodes: true})
+	s, l := newStripeFixture(t, stripepay.Options{Tax: true, PromotionCodes: true})
 	for total, want := range map[int64]billing.Status{
 		900:  "completed",
 		1071: "completed",
@@ -470,11 +471,11 @@ func TestStripesTotals(t *testing.T) {
 // key does it once.
 func TestStripesAnswersAreLost(t *testing.T) {
 	t.Parallel()
-	s, l := stripeShop(t, stripepay.Options{})
-	account := s.account()
+	s, l := newStripeFixture(t, stripepay.Options{})
+	account := s.Account()
 	l.fail(true)
 	_, _, err := s.Start(t.Context(), account, "k", billing.StartParams{Pack: pack(0).ID})
-	wantProblem(t, err, problem.Unavailable, "unavailable")
+	testkit.WantProblem(t, err, problem.Unavailable, "unavailable")
 	l.fail(false)
 	p, _, err := s.Start(t.Context(), account, "k", billing.StartParams{Pack: pack(0).ID})
 	l.mu.Lock()
@@ -487,7 +488,7 @@ func TestStripesAnswersAreLost(t *testing.T) {
 	s.mustSend(l.newest())
 	l.fail(true)
 	_, _, err = s.Refund(t.Context(), account, p.ID, "r", half(p))
-	wantProblem(t, err, problem.Unavailable, "unavailable")
+	testkit.WantProblem(t, err, problem.Unavailable, "unavailable")
 	l.fail(false)
 	if got, _, err := s.Refund(t.Context(), account, p.ID, "r", half(p)); err != nil || got.Refunded.Minor != 450 {
 		t.Error(got.Refunded, err)
@@ -498,7 +499,7 @@ func TestStripesAnswersAreLost(t *testing.T) {
 // No event comes at all: what was paid, given back and disputed is found out by asking.
 func TestStripesEventsDoNotCome(t *testing.T) {
 	t.Parallel()
-	s, l := stripeShop(t, stripepay.Options{})
+	s, l := newStripeFixture(t, stripepay.Options{})
 	s.reconcile()
 	var paid []billing.Purchase
 	for range 110 { // two pages of events
@@ -506,9 +507,9 @@ func TestStripesEventsDoNotCome(t *testing.T) {
 		l.pay(p, nil)
 		paid = append(paid, p)
 	}
-	s.exec(`update purchases set ask_at = null`)
+	s.Exec(`update purchases set ask_at = null`)
 	l.changePayment(paid[0], members{"amount_refunded": int64(900)})
-	s.clock.Advance(time.Hour)
+	s.Clock.Advance(time.Hour)
 	s.reconcile()
 	for _, p := range paid[1:] {
 		s.wantStatus(p, billing.StatusCompleted)
@@ -520,12 +521,12 @@ func TestStripesEventsDoNotCome(t *testing.T) {
 	more := s.order()
 	l.pay(more, nil)
 	l.fail(true)
-	s.clock.Advance(time.Hour)
+	s.Clock.Advance(time.Hour)
 	if _, err := s.Reconcile(t.Context()); err == nil {
 		t.Error("no error")
 	}
 	l.fail(false)
-	s.clock.Advance(time.Hour)
+	s.Clock.Advance(time.Hour)
 	s.reconcile()
 	s.wantStatus(more, billing.StatusCompleted)
 	s.wantCredits(more, 1)
@@ -534,7 +535,7 @@ func TestStripesEventsDoNotCome(t *testing.T) {
 // A charge of the same Stripe account that has nothing to do with us.
 func TestStripesOtherBusiness(t *testing.T) {
 	t.Parallel()
-	s, _ := stripeShop(t, stripepay.Options{})
+	s, _ := newStripeFixture(t, stripepay.Options{})
 	s.mustSend(about("charge.refunded", members{
 		"id":              "ch_x",
 		"payment_intent":  "pi_x",
@@ -555,7 +556,7 @@ func TestStripesOtherBusiness(t *testing.T) {
 		"status":         "lost",
 	}))
 	s.mustSend(about("refund.failed", members{"id": "re_x", "payment_intent": "pi_x"}))
-	if n := s.count(`select count(*) from payment_events where processed_at is null`); n != 0 {
+	if n := s.Count(`select count(*) from payment_events where processed_at is null`); n != 0 {
 		t.Errorf("%d events are not dealt with", n)
 	}
 }
@@ -563,7 +564,7 @@ func TestStripesOtherBusiness(t *testing.T) {
 // What is asked of Stripe when a checkout is opened.
 func TestStripesParameters(t *testing.T) {
 	t.Parallel()
-	s, l := stripeShop(t, stripepay.Options{Tax: true, PromotionCodes: true})
+	s, l := newStripeFixture(t, stripepay.Options{Tax: true, PromotionCodes: true})
 	p := s.order()
 	l.mu.Lock()
 	defer l.mu.Unlock()

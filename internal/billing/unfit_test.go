@@ -14,7 +14,7 @@ import (
 )
 
 // logging is the same shop with its log in a buffer.
-func (s *shop) logging() (*billing.Service, *bytes.Buffer) {
+func (s *fixture) logging() (*billing.Service, *bytes.Buffer) {
 	var log bytes.Buffer
 	return s.with(func(o *billing.Options) { o.Log = slog.New(slog.NewTextHandler(&log, nil)) }), &log
 }
@@ -32,7 +32,7 @@ func changedEvent(p billing.Purchase, changes members) members {
 // would send them again for days.
 func TestEventsThatCanNeverBeApplied(t *testing.T) {
 	t.Parallel()
-	s := newShop(t)
+	s := newFixture(t)
 	p := s.order()
 	long := strings.Repeat("0123456789abcdef", 200)
 	object := func(kind string, object members) members { return about(kind, object) }
@@ -95,7 +95,7 @@ func TestEventsThatCanNeverBeApplied(t *testing.T) {
 	}
 	s.wantStatus(p, billing.StatusPending)
 	s.wantCredits(p, 0)
-	if n := s.count(`select count(*) from payment_events where processed_at is null`); n != 0 {
+	if n := s.Count(`select count(*) from payment_events where processed_at is null`); n != 0 {
 		t.Errorf("%d events wait", n)
 	}
 	// The right one is still taken.
@@ -106,7 +106,7 @@ func TestEventsThatCanNeverBeApplied(t *testing.T) {
 // A shop with a live key ignores test events.
 func TestTestEventsAreIgnoredByALiveShop(t *testing.T) {
 	t.Parallel()
-	s := newShop(t)
+	s := newFixture(t)
 	p := s.order()
 	live := s.with(func(o *billing.Options) { o.Provider = liveOne{s.provider} })
 	payload := checkoutEvent("completed", p, nil).payload()
@@ -114,7 +114,7 @@ func TestTestEventsAreIgnoredByALiveShop(t *testing.T) {
 		t.Error(err)
 	}
 	s.wantStatus(p, billing.StatusPending)
-	if n := s.count(`select count(*) from payment_events`); n != 0 {
+	if n := s.Count(`select count(*) from payment_events`); n != 0 {
 		t.Error("it is kept")
 	}
 }

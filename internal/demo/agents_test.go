@@ -25,19 +25,19 @@ import (
 
 func TestMain(m *testing.M) { testdb.Main(m) }
 
-// said is a log that can be read while it is written.
-type said struct {
+// logBuffer is a log that can be read while it is written.
+type logBuffer struct {
 	mu   sync.Mutex
 	text bytes.Buffer
 }
 
-func (s *said) Write(line []byte) (int, error) {
+func (s *logBuffer) Write(line []byte) (int, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.text.Write(line)
 }
 
-func (s *said) String() string {
+func (s *logBuffer) String() string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.text.String()
@@ -59,7 +59,7 @@ func TestAgentsGetTheirKeyLater(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	log := &said{}
+	log := &logBuffer{}
 	keys := apikey.New(d.Pool, apikey.Options{Clock: clock.System})
 	worked := make(chan string, 100)
 	api := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -100,7 +100,7 @@ func TestAgentsGetTheirKeyLater(t *testing.T) {
 func TestAgentsWhoAreTurnedAwayGoOn(t *testing.T) {
 	t.Parallel()
 	d := testdb.Open(t)
-	log := &said{}
+	log := &logBuffer{}
 	asked := make(chan string, 100)
 	statuses := map[bool]int{true: http.StatusConflict, false: http.StatusPaymentRequired}
 	charges := 0
@@ -140,7 +140,7 @@ func TestAgentsWhoAreTurnedAwayGoOn(t *testing.T) {
 }
 
 // watched is the demo's creator with somebody who looks at their pages.
-func watched(t *testing.T, d testdb.DB, log *said) *demo.Agents {
+func watched(t *testing.T, d testdb.DB, log *logBuffer) *demo.Agents {
 	t.Helper()
 	text := slog.New(slog.NewTextHandler(log, nil))
 	books := engine.New(d.Pool, engine.Options{

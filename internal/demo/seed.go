@@ -110,13 +110,12 @@ func newStory(pool *pgxpool.Pool, now time.Time) *story {
 		Log:        quiet,
 	})
 	s.billing = billing.New(pool, billing.Options{
-		Ledger:         s.ledger,
-		Prices:         prices,
-		Provider:       s.provider,
-		WebhookSecrets: []string{"unused"},
-		BaseURL:        "http://127.0.0.1",
-		Clock:          s.clock.Now,
-		Log:            quiet,
+		Ledger:   s.ledger,
+		Prices:   prices,
+		Provider: s.provider,
+		BaseURL:  "http://127.0.0.1",
+		Clock:    s.clock.Now,
+		Log:      quiet,
 	})
 	return s
 }

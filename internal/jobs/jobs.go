@@ -1,9 +1,8 @@
-// Package jobs is what the servers do by themselves: River's jobs, in the database that everything
-// else is in.
+// Package jobs runs background work in the servers, such as settling idle accounts and sending
+// e-mails and webhooks. It uses River, whose tables are in the same database.
 //
-// Any number of servers may run them. One of them, whichever River elects, orders what comes again
-// and again; all of them work. A job can run twice and can be cut off anywhere, so each is a thing
-// that does no harm when done again.
+// Any number of servers may run them. The server that River elects inserts the periodic jobs; all
+// servers work them. A job can run twice and can be cut off anywhere, so each must be safe to repeat.
 package jobs
 
 import (
@@ -65,7 +64,7 @@ type Runner struct {
 	stopping context.Context // ends when the server stops: jobs come to an end of their own accord
 	stop     context.CancelFunc
 	relay    *relay.Relay
-	toppedUp place
+	toppedUp cursor
 	client   *river.Client[pgx.Tx]
 }
 
@@ -104,8 +103,8 @@ func New(pool *pgxpool.Pool, o Options) *Runner {
 	return r
 }
 
-// Run works until the context ends, then lets the jobs under way come to an end. While the database
-// cannot be reached it tries again. A runner runs once.
+// Run works until ctx ends, then waits for the running jobs. While the database cannot be reached it
+// retries. A runner runs once.
 func (r *Runner) Run(ctx context.Context) {
 	defer r.stop()
 	var beside sync.WaitGroup
@@ -129,14 +128,32 @@ func (r *Runner) Run(ctx context.Context) {
 	}
 	<-ctx.Done()
 	r.stop()
-	patience, cancel := context.WithTimeout(context.WithoutCancel(ctx), giveUpTime)
+	stopCtx, cancel := context.WithTimeout(context.WithoutCancel(ctx), giveUpTime)
 	defer cancel()
-	if err := r.client.Stop(patience); err != nil {
+	if err := r.client.Stop(stopCtx); err != nil {
 		r.Log.Warn("some jobs did not end in time; they will be done again", "error", err)
 	}
 }
 
-// kinds are the kinds of jobs that River is told of.
+// inTurn repeats a step until nothing is left to do, the job's turn is over or the server stops.
+// more says that something is left: the next job continues. A step that has begun is finished, since
+// its context outlives the turn; there is at least one.
+func (r *Runner) inTurn(ctx context.Context, step work) (more bool, err error) {
+	turnCtx, cancel := context.WithTimeout(ctx, r.turn)
+	defer cancel()
+	defer context.AfterFunc(r.stopping, cancel)()
+	for {
+		more, err := step(ctx)
+		if err != nil {
+			return false, err
+		}
+		if !more || turnCtx.Err() != nil {
+			return more, nil
+		}
+	}
+}
+
+// kinds are the kinds of jobs that River works.
 type kinds struct {
 	workers  *river.Workers
 	periodic []*river.PeriodicJob
@@ -145,22 +162,22 @@ type kinds struct {
 // kinds lists every kind of job: one line each.
 func (r *Runner) kinds() *kinds {
 	k := &kinds{workers: river.NewWorkers()}
-	again[settleDue](k, time.Minute, r.settleDue)
-	again[sweepSessions](k, time.Hour, r.sweepSessions)
+	addPeriodic[settleDue](k, time.Minute, r.settleDue)
+	addPeriodic[sweepSessions](k, time.Hour, r.sweepSessions)
 	if r.Payments != nil {
-		again[reconcilePayments](k, time.Minute, r.Payments)
+		addPeriodic[reconcilePayments](k, time.Minute, r.Payments)
 	}
 	if r.TopUps != nil {
-		again[topUp](k, 10*time.Second, r.topUp)
+		addPeriodic[topUp](k, 10*time.Second, r.topUp)
 	}
 	if r.Mail != nil {
-		again[sendMail](k, 10*time.Second, r.sendMail)
-		again[sweepMail](k, time.Hour, r.Mail.Sweep)
+		addPeriodic[sendMail](k, 10*time.Second, r.sendMail)
+		addPeriodic[sweepMail](k, time.Hour, r.Mail.Sweep)
 	}
 	if r.Webhooks != nil {
-		again[sweepWebhooks](k, time.Hour, r.sweepWebhooks)
-		onDemand(k, func(ctx context.Context, args deliver) (more bool, err error) {
-			return r.deliver(ctx, args.Lane)
+		addPeriodic[sweepWebhooks](k, time.Hour, r.sweepWebhooks)
+		addOnDemand(k, func(ctx context.Context, args deliver) (more bool, err error) {
+			return r.deliver(ctx, args.Stream)
 		})
 	}
 	return k
@@ -169,22 +186,22 @@ func (r *Runner) kinds() *kinds {
 // work is a job without arguments. It says whether there is more to do than it had time for.
 type work func(ctx context.Context) (more bool, err error)
 
-// again adds a kind of job that is ordered when the servers start and at intervals from then on.
-// There is one of a kind at a time, in all servers. One that is not done yet goes on in its next
-// turn; one that failed is not tried again, since the next one does the same.
-func again[T river.JobArgs](k *kinds, every time.Duration, do work) {
-	onDemand(k, func(ctx context.Context, _ T) (more bool, err error) { return do(ctx) })
-	order := func() (river.JobArgs, *river.InsertOpts) {
+// addPeriodic adds a kind of job that is inserted when the servers start and at intervals from then
+// on. There is one of a kind at a time, in all servers. One that has more to do is snoozed; one that
+// failed is not retried, since the next one does the same.
+func addPeriodic[T river.JobArgs](k *kinds, every time.Duration, do work) {
+	addOnDemand(k, func(ctx context.Context, _ T) (more bool, err error) { return do(ctx) })
+	newJob := func() (river.JobArgs, *river.InsertOpts) {
 		var args T
 		return args, onlyOne()
 	}
-	k.periodic = append(k.periodic, river.NewPeriodicJob(river.PeriodicInterval(every), order,
+	k.periodic = append(k.periodic, river.NewPeriodicJob(river.PeriodicInterval(every), newJob,
 		&river.PeriodicJobOpts{RunOnStart: true}))
 }
 
-// onDemand adds a kind of job that is ordered when there is something to do. One that is not done
-// yet goes on in its next turn.
-func onDemand[T river.JobArgs](k *kinds, do func(context.Context, T) (more bool, err error)) {
+// addOnDemand adds a kind of job that is inserted when there is something to do. One that has more to
+// do is snoozed.
+func addOnDemand[T river.JobArgs](k *kinds, do func(context.Context, T) (more bool, err error)) {
 	river.AddWorker(k.workers, river.WorkFunc(func(ctx context.Context, job *river.Job[T]) error {
 		more, err := do(ctx, job.Args)
 		if err == nil && more {
@@ -194,7 +211,7 @@ func onDemand[T river.JobArgs](k *kinds, do func(context.Context, T) (more bool,
 	}))
 }
 
-// onlyOne orders a job unless there is one of its kind that is not done yet. It is tried once.
+// onlyOne inserts a job unless there is one of its kind that is not done yet. It is tried once.
 func onlyOne() *river.InsertOpts {
 	return &river.InsertOpts{MaxAttempts: 1, UniqueOpts: river.UniqueOpts{ByState: []rivertype.JobState{
 		rivertype.JobStateAvailable, rivertype.JobStatePending, rivertype.JobStateRunning,
@@ -202,7 +219,7 @@ func onlyOne() *river.InsertOpts {
 	}}}
 }
 
-// failures tells the log of jobs that failed.
+// failures logs jobs that failed.
 type failures struct {
 	log      *slog.Logger
 	stopping context.Context
@@ -224,7 +241,7 @@ func (f failures) HandlePanic(_ context.Context, job *rivertype.JobRow, value an
 	return nil
 }
 
-// warnings lets pass what River warns of: it talks a lot.
+// warnings passes on River's lines from level Warn up: it logs a lot below that.
 type warnings struct{ slog.Handler }
 
 func (w warnings) Enabled(ctx context.Context, level slog.Level) bool {

@@ -18,19 +18,19 @@ import (
 // What the books tell becomes e-mails by itself, whatever number of servers run, and one for each creator.
 func TestJobsWriteToCreators(t *testing.T) {
 	t.Parallel()
-	o := newOffice(t)
-	books, one := o.server()
-	people := accounts.New(o.pool, books, catalog.Builtin)
+	f := newFixture(t)
+	books, one := f.server()
+	people := accounts.New(f.pool, books, catalog.Builtin)
 	folder := t.TempDir()
 	o1 := one.Options
-	o1.Mail = mail.New(o.pool, mail.Options{
+	o1.Mail = mail.New(f.pool, mail.Options{
 		Accounts: people,
 		Ledger:   books,
 		Prices:   catalog.Builtin,
 		BaseURL:  &url.URL{Scheme: "https", Host: "credits.example"},
 		From:     &netmail.Address{Address: "credits@shop.example"},
 		Folder:   folder,
-		Clock:    o.clock.Now,
+		Clock:    f.clock.Now,
 		Log:      o1.Log,
 	})
 	o1.Sinks = []relay.Sink{o1.Mail.Sink}
@@ -47,14 +47,14 @@ func TestJobsWriteToCreators(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	first, second := New(o.pool, o1), New(o.pool, o1)
-	stop := o.run(first)
-	o.until("select count(*) = $1 from mail_occasions", creators)
-	o.until("select count(*) = 1 from river.river_job where kind = 'send_mail' and state = 'completed'")
+	first, second := New(f.pool, o1), New(f.pool, o1)
+	stop := f.run(first)
+	f.until("select count(*) = $1 from mail_occasions", creators)
+	f.until("select count(*) = 1 from river.river_job where kind = 'send_mail' and state = 'completed'")
 	stop()
-	o.clock.Advance(2 * time.Minute)
-	o.run(second)
-	o.until("select count(*) = $1 from mail_occasions where outcome = 'sent'", creators)
+	f.clock.Advance(2 * time.Minute)
+	f.run(second)
+	f.until("select count(*) = $1 from mail_occasions where outcome = 'sent'", creators)
 	files, err := os.ReadDir(folder)
 	if err != nil || len(files) != creators {
 		t.Errorf("%d e-mails to %d creators, %v", len(files), creators, err)

@@ -17,27 +17,23 @@ type settleDue struct{}
 // Kind names the job in River's tables.
 func (settleDue) Kind() string { return "settle_due_accounts" }
 
-// settleDue writes what has fallen due for accounts that nobody asks for, chunk after chunk until
-// there is none left or its turn is over. Nobody depends on it: whoever asks for an account settles
-// it first.
+// settleDue settles idle accounts that have something due, chunk after chunk. Nothing depends on it:
+// an account is also settled when it is next read or charged.
 func (r *Runner) settleDue(ctx context.Context) (more bool, err error) {
-	mine, cancel := context.WithTimeout(ctx, r.turn)
-	defer cancel()
-	defer context.AfterFunc(r.stopping, cancel)()
-	var sum engine.Swept
-	for sum.More = true; sum.More; {
-		// Not mine: a chunk that was begun is finished.
+	sum := engine.Swept{More: true}
+	_, err = r.inTurn(ctx, func(ctx context.Context) (bool, error) {
 		swept, err := r.Ledger.SettleDue(ctx, sum.Next, chunk)
 		sum.Settled, sum.Failed = sum.Settled+swept.Settled, sum.Failed+swept.Failed
 		if errors.Is(err, ledger.ErrBusy) {
-			break // charges come first
+			return false, nil // charges come first: the next job continues
 		}
-		if err != nil {
-			return false, err
+		if err == nil {
+			sum.Next, sum.More = swept.Next, swept.More
 		}
-		if sum.Next, sum.More = swept.Next, swept.More; mine.Err() != nil {
-			break
-		}
+		return sum.More, err
+	})
+	if err != nil {
+		return false, err
 	}
 	r.report(sum)
 	return sum.More, nil

@@ -12,44 +12,36 @@ type topUp struct{}
 // Kind names the job in River's tables.
 func (topUp) Kind() string { return "top_up" }
 
-// place is how far this server has come in a walk through accounts that is longer than a turn.
-type place struct {
+// cursor is where a pass through all accounts, which takes several turns, continues in this server.
+type cursor struct {
 	mu sync.Mutex
 	at uuid.UUID
 }
 
-func (p *place) get() uuid.UUID {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	return p.at
+func (c *cursor) get() uuid.UUID {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.at
 }
 
-func (p *place) set(at uuid.UUID) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	p.at = at
+func (c *cursor) set(at uuid.UUID) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.at = at
 }
 
-// topUp looks at one chunk of the accounts with auto top-up after the other, until there is none
-// left or its turn is over. The next turn goes on where this one ended, so that nobody waits for
-// ever behind those who come first.
+// topUp processes the accounts with auto top-up, chunk after chunk. The next turn continues where
+// this one ended, so that the accounts that come first do not starve the others.
 func (r *Runner) topUp(ctx context.Context) (more bool, err error) {
-	mine, cancel := context.WithTimeout(ctx, r.turn)
-	defer cancel()
-	defer context.AfterFunc(r.stopping, cancel)()
-	for {
-		// Not mine: a charge that was begun is finished.
+	return r.inTurn(ctx, func(ctx context.Context) (bool, error) {
 		next, more, err := r.TopUps(ctx, r.toppedUp.get())
 		if err != nil {
 			return false, err
 		}
 		if !more {
-			r.toppedUp.set(uuid.Nil)
-			return false, nil
+			next = uuid.Nil
 		}
 		r.toppedUp.set(next)
-		if mine.Err() != nil {
-			return true, nil
-		}
-	}
+		return more, nil
+	})
 }

@@ -18,19 +18,19 @@ import (
 // chunk that it is at, and the next goes on from there.
 func TestTopUpsGoThroughAllAccounts(t *testing.T) {
 	t.Parallel()
-	o := newOffice(t)
-	log := slog.New(slog.NewTextHandler(&o.log, nil))
-	books := engine.New(o.pool, engine.Options{
-		Clock:  o.clock.Now,
+	f := newFixture(t)
+	log := slog.New(slog.NewTextHandler(&f.log, nil))
+	books := engine.New(f.pool, engine.Options{
+		Clock:  f.clock.Now,
 		Prices: catalog.Builtin,
 		Log:    log,
 	})
 	t.Cleanup(books.Close)
 	var asked []uuid.UUID
 	chunks := []uuid.UUID{{1}, {2}, {3}}
-	r := New(o.pool, Options{
+	r := New(f.pool, Options{
 		Ledger:   books,
-		Sessions: session.New(o.pool, session.Options{Clock: o.clock.Now}),
+		Sessions: session.New(f.pool, session.Options{Clock: f.clock.Now}),
 		Log:      log,
 		TopUps: func(_ context.Context, after uuid.UUID) (uuid.UUID, bool, error) {
 			asked = append(asked, after)

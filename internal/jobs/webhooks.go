@@ -20,13 +20,13 @@ const (
 	webhookWorkers = 4                      // of an endpoint, at a time and in a server
 	webhookOrders  = 200                    // jobs of an endpoint that are ordered at a time
 	webhookChunk   = 1000                   // rows that are swept at a time
-	parting        = 200 * time.Millisecond // what the queue of an endpoint that is gone gets to end; it is asked again
+	removeTime     = 200 * time.Millisecond // how long removing a queue waits for its jobs; it is tried again
 )
 
 // deliver is the job that sends what waits in a lane, in order. There is one of a lane at a time,
 // in all servers.
 type deliver struct {
-	webhook.Lane
+	webhook.Stream
 }
 
 // Kind names the job in River's tables.
@@ -41,26 +41,18 @@ func (d deliver) InsertOpts() river.InsertOpts {
 
 func webhookQueue(endpoint uuid.UUID) string { return "webhook_" + endpoint.String() }
 
-// deliver sends the events of a lane, one after the other, until none is due or its turn is over.
-func (r *Runner) deliver(ctx context.Context, lane webhook.Lane) (more bool, err error) {
-	mine, cancel := context.WithTimeout(ctx, r.turn)
-	defer cancel()
-	defer context.AfterFunc(r.stopping, cancel)()
-	for more = true; more && mine.Err() == nil; {
-		if more, err = r.Webhooks.Next(ctx, lane); err != nil {
-			return false, err
-		}
-	}
-	return more, nil
+// deliver sends the events of a lane in order.
+func (r *Runner) deliver(ctx context.Context, lane webhook.Stream) (more bool, err error) {
+	return r.inTurn(ctx, func(ctx context.Context) (bool, error) { return r.Webhooks.Next(ctx, lane) })
 }
 
 // orderDeliveries orders a job for every lane in which something is due, and sees to it that each
 // endpoint has its queue, until ctx ends. Every server does; a job that is there already is not
 // ordered again.
 func (r *Runner) orderDeliveries(ctx context.Context) {
-	mine := queues{}
+	working := queues{}
 	for ctx.Err() == nil {
-		err := r.followEndpoints(ctx, mine)
+		err := r.followEndpoints(ctx, working)
 		if err == nil {
 			err = r.orderDue(ctx)
 		}
@@ -95,38 +87,38 @@ type queues map[uuid.UUID]bool
 
 // followEndpoints adds a queue for each endpoint that is new, and takes away those of endpoints
 // that are gone.
-func (r *Runner) followEndpoints(ctx context.Context, mine queues) error {
+func (r *Runner) followEndpoints(ctx context.Context, working queues) error {
 	active, err := r.Webhooks.Active(ctx)
 	if err != nil {
 		return err
 	}
-	for id := range mine {
-		if mine[id] = mine[id] && slices.Contains(active, id); !mine[id] {
-			r.part(ctx, id, mine)
+	for id := range working {
+		if working[id] = working[id] && slices.Contains(active, id); !working[id] {
+			r.removeQueue(ctx, id, working)
 		}
 	}
 	for _, id := range active {
-		if _, there := mine[id]; there {
+		if _, there := working[id]; there {
 			continue
 		}
 		if err := r.client.Queues().Add(webhookQueue(id), river.QueueConfig{MaxWorkers: webhookWorkers}); err != nil {
 			return fmt.Errorf("add a queue: %w", err)
 		}
-		mine[id] = true
+		working[id] = true
 	}
 	return nil
 }
 
-// part takes a queue away once its jobs have ended, and with it those that nobody will work now:
-// what is due for an endpoint that comes back is ordered again. If its jobs take long, the next
-// time; until then it takes no new ones.
-func (r *Runner) part(ctx context.Context, endpoint uuid.UUID, mine queues) {
-	patience, cancel := context.WithTimeout(ctx, parting)
+// removeQueue removes an endpoint's queue once its running jobs have ended, and deletes the jobs that
+// wait in it: if the endpoint comes back, they are inserted again. If its jobs take long, the next
+// call removes it; until then it takes no new jobs.
+func (r *Runner) removeQueue(ctx context.Context, endpoint uuid.UUID, working queues) {
+	stopCtx, cancel := context.WithTimeout(ctx, removeTime)
 	defer cancel()
-	if err := r.client.Queues().Remove(patience, webhookQueue(endpoint)); err != nil {
+	if err := r.client.Queues().Remove(stopCtx, webhookQueue(endpoint)); err != nil {
 		return
 	}
-	delete(mine, endpoint)
+	delete(working, endpoint)
 	left := river.NewJobDeleteManyParams().Queues(webhookQueue(endpoint)).States(rivertype.JobStateAvailable,
 		rivertype.JobStateScheduled)
 	if _, err := r.client.JobDeleteMany(ctx, left.First(2*webhookOrders)); err != nil {
@@ -139,15 +131,7 @@ type sweepWebhooks struct{}
 // Kind names the job in River's tables.
 func (sweepWebhooks) Kind() string { return "sweep_webhooks" }
 
-// sweepWebhooks removes what nobody needs any more of the log of deliveries.
+// sweepWebhooks deletes old deliveries.
 func (r *Runner) sweepWebhooks(ctx context.Context) (more bool, err error) {
-	mine, cancel := context.WithTimeout(ctx, r.turn)
-	defer cancel()
-	defer context.AfterFunc(r.stopping, cancel)()
-	for more = true; more && mine.Err() == nil; {
-		if more, err = r.Webhooks.Sweep(ctx, webhookChunk); err != nil {
-			return false, err
-		}
-	}
-	return more, nil
+	return r.inTurn(ctx, func(ctx context.Context) (bool, error) { return r.Webhooks.Sweep(ctx, webhookChunk) })
 }

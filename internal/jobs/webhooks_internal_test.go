@@ -24,22 +24,22 @@ import (
 )
 
 // telling is a server that tells of events.
-func (o *office) telling() (*engine.Engine, *Runner) {
-	log := slog.New(slog.NewTextHandler(&o.log, nil))
-	books := engine.New(o.pool, engine.Options{
-		Clock:  o.clock.Now,
+func (f *fixture) telling() (*engine.Engine, *Runner) {
+	log := slog.New(slog.NewTextHandler(&f.log, nil))
+	books := engine.New(f.pool, engine.Options{
+		Clock:  f.clock.Now,
 		Prices: catalog.Builtin,
 		Log:    log,
 	})
-	o.t.Cleanup(books.Close)
-	hooks := webhook.New(o.pool, webhook.Options{
-		Clock:        o.clock.Now,
+	f.t.Cleanup(books.Close)
+	hooks := webhook.New(f.pool, webhook.Options{
+		Clock:        f.clock.Now,
 		Log:          log,
 		AllowPrivate: true,
 	})
-	return books, New(o.pool, Options{
+	return books, New(f.pool, Options{
 		Ledger:   books,
-		Sessions: session.New(o.pool, session.Options{Clock: o.clock.Now}),
+		Sessions: session.New(f.pool, session.Options{Clock: f.clock.Now}),
 		Webhooks: hooks,
 		Sinks:    []relay.Sink{hooks.Take},
 		Log:      log,
@@ -47,34 +47,34 @@ func (o *office) telling() (*engine.Engine, *Runner) {
 }
 
 // accounts opens accounts that the directory knows.
-func (o *office) accounts(books *engine.Engine, n int) []uuid.UUID {
-	o.t.Helper()
+func (f *fixture) accounts(books *engine.Engine, n int) []uuid.UUID {
+	f.t.Helper()
 	ids := make([]uuid.UUID, n)
 	for i := range ids {
 		ids[i] = uuid.New()
-		_, err := o.pool.Exec(o.t.Context(),
+		_, err := f.pool.Exec(f.t.Context(),
 			"insert into accounts (external_id, id, created_at) values ($1, $2, $3)", fmt.Sprint("creator-", i),
 			ids[i], start)
 		if err != nil {
-			o.t.Fatal(err)
+			f.t.Fatal(err)
 		}
-		if err := books.SetPlan(o.t.Context(), ids[i], ledger.SetPlan{Plan: "starter"}); err != nil {
-			o.t.Fatal(err)
+		if err := books.SetPlan(f.t.Context(), ids[i], ledger.SetPlan{Plan: "starter"}); err != nil {
+			f.t.Fatal(err)
 		}
 	}
 	return ids
 }
 
-func (o *office) grant(books *engine.Engine, ids ...uuid.UUID) {
-	o.t.Helper()
+func (f *fixture) grant(books *engine.Engine, ids ...uuid.UUID) {
+	f.t.Helper()
 	for _, id := range ids {
 		g := ledger.Grant{
 			Kind:   ledger.LotPromo,
 			Amount: tokens.MustParse("1"),
 			Reason: "a test",
 		}
-		if _, err := books.Grant(o.t.Context(), id, uuid.NewString(), g); err != nil {
-			o.t.Fatal(err)
+		if _, err := books.Grant(f.t.Context(), id, uuid.NewString(), g); err != nil {
+			f.t.Fatal(err)
 		}
 	}
 }
@@ -106,11 +106,11 @@ func (r *receiver) got() []string {
 	return slices.Clone(r.ids)
 }
 
-func (o *office) endpoint(r *Runner, url string) uuid.UUID {
-	o.t.Helper()
-	e, _, err := r.Webhooks.Create(o.t.Context(), uuid.NewString(), webhook.CreateParams{URL: url})
+func (f *fixture) endpoint(r *Runner, url string) uuid.UUID {
+	f.t.Helper()
+	e, _, err := r.Webhooks.Create(f.t.Context(), uuid.NewString(), webhook.CreateParams{URL: url})
 	if err != nil {
-		o.t.Fatal(err)
+		f.t.Fatal(err)
 	}
 	return e.ID
 }
@@ -125,31 +125,31 @@ const (
 // once, in order per account.
 func TestASlowSubscriberDelaysNobody(t *testing.T) {
 	t.Parallel()
-	o := newOffice(t)
-	books, one := o.telling()
-	_, other := o.telling()
+	f := newFixture(t)
+	books, one := f.telling()
+	_, other := f.telling()
 	release := make(chan struct{})
 	slow, fast := newReceiver(t, release), newReceiver(t, nil)
 	var once sync.Once
 	let := func() { once.Do(func() { close(release) }) }
 	t.Cleanup(let)
-	slowID, fastID := o.endpoint(one, slow.URL), o.endpoint(one, fast.URL)
-	ids := o.accounts(books, 3*webhookWorkers)
-	o.grant(books, ids...)
-	o.run(one)
-	o.run(other)
-	o.until(nothingWaits)
-	o.until(allDelivered, fastID)
-	o.grant(books, ids...)
-	o.until(nothingWaits)
-	o.until(allDelivered, fastID)
+	slowID, fastID := f.endpoint(one, slow.URL), f.endpoint(one, fast.URL)
+	ids := f.accounts(books, 3*webhookWorkers)
+	f.grant(books, ids...)
+	f.run(one)
+	f.run(other)
+	f.until(nothingWaits)
+	f.until(allDelivered, fastID)
+	f.grant(books, ids...)
+	f.until(nothingWaits)
+	f.until(allDelivered, fastID)
 	if n := len(slow.got()); n > 2*webhookWorkers || n == 0 {
 		t.Errorf("the slow one was sent %d at a time by two servers", n)
 	}
-	o.wantTrue("select count(*) = 0 from webhook_deliveries where endpoint = '" + slowID.String() +
+	f.wantTrue("select count(*) = 0 from webhook_deliveries where endpoint = '" + slowID.String() +
 		"' and state = 'delivered'")
 	let()
-	o.until(allDelivered, slowID)
+	f.until(allDelivered, slowID)
 	for name, r := range map[string]*receiver{"slow": slow, "fast": fast} {
 		wantOrder(t, name, r.got(), ids)
 	}
@@ -180,17 +180,17 @@ func wantOrder(t *testing.T, name string, got []string, ids []uuid.UUID) {
 // Endpoints come and go while the servers run.
 func TestEndpointsComeAndGo(t *testing.T) {
 	t.Parallel()
-	o := newOffice(t)
-	books, r := o.telling()
-	o.run(r)
-	ids := o.accounts(books, 2)
-	o.until(nothingWaits) // before there was anybody to tell
+	f := newFixture(t)
+	books, r := f.telling()
+	f.run(r)
+	ids := f.accounts(books, 2)
+	f.until(nothingWaits) // before there was anybody to tell
 	first := newReceiver(t, nil)
-	firstID := o.endpoint(r, first.URL)
-	o.grant(books, ids...)
-	o.until(allDelivered, firstID)
+	firstID := f.endpoint(r, first.URL)
+	f.grant(books, ids...)
+	f.until(allDelivered, firstID)
 	// One that nobody would ever work, once the queue is gone.
-	left := deliver{webhook.Lane{Endpoint: firstID, Account: uuid.New()}}
+	left := deliver{webhook.Stream{Endpoint: firstID, Account: uuid.New()}}
 	if _, err := r.client.Insert(t.Context(), left,
 		&river.InsertOpts{ScheduledAt: time.Now().Add(time.Hour)}); err != nil {
 		t.Fatal(err)
@@ -198,17 +198,17 @@ func TestEndpointsComeAndGo(t *testing.T) {
 	if err := r.Webhooks.Delete(t.Context(), firstID); err != nil {
 		t.Fatal(err)
 	}
-	o.until("select count(*) = 0 from river.river_job where queue = $1 and state in ('available', 'scheduled')",
+	f.until("select count(*) = 0 from river.river_job where queue = $1 and state in ('available', 'scheduled')",
 		webhookQueue(firstID))
 	second := newReceiver(t, nil)
-	secondID := o.endpoint(r, second.URL)
-	o.grant(books, ids...)
-	o.until(allDelivered, secondID)
+	secondID := f.endpoint(r, second.URL)
+	f.grant(books, ids...)
+	f.until(allDelivered, secondID)
 	if a, b := len(first.got()), len(second.got()); a != 2 || b != 2 {
 		t.Errorf("%d and %d arrived", a, b)
 	}
-	o.wantTrue("select count(*) = 1 from river.river_job where kind = 'sweep_webhooks'")
-	if log := o.log.String(); strings.Contains(log, "level=ERROR") {
+	f.wantTrue("select count(*) = 1 from river.river_job where kind = 'sweep_webhooks'")
+	if log := f.log.String(); strings.Contains(log, "level=ERROR") {
 		t.Errorf("the log says %s", log)
 	}
 }
@@ -217,25 +217,25 @@ func TestEndpointsComeAndGo(t *testing.T) {
 // however many there are.
 func TestOneJobOfALaneAtATime(t *testing.T) {
 	t.Parallel()
-	o := newOffice(t)
-	books, one := o.telling()
-	_, other := o.telling()
+	f := newFixture(t)
+	books, one := f.telling()
+	_, other := f.telling()
 	release := make(chan struct{})
 	slow, fast := newReceiver(t, release), newReceiver(t, nil)
 	var once sync.Once
 	let := func() { once.Do(func() { close(release) }) }
 	t.Cleanup(let)
-	slowID, fastID := o.endpoint(one, slow.URL), o.endpoint(one, fast.URL)
-	ids := o.accounts(books, 1)
-	o.run(one)
-	o.run(other)
+	slowID, fastID := f.endpoint(one, slow.URL), f.endpoint(one, fast.URL)
+	ids := f.accounts(books, 1)
+	f.run(one)
+	f.run(other)
 	for range 3 { // each time the lanes of both were ordered together
-		o.grant(books, ids...)
-		o.until(nothingWaits)
-		o.until(allDelivered, fastID)
+		f.grant(books, ids...)
+		f.until(nothingWaits)
+		f.until(allDelivered, fastID)
 	}
-	o.wantTrue("select count(*) = 1 from river.river_job where kind = 'deliver_webhooks' and state <> 'completed' and queue = '" + webhookQueue(slowID) + "'")
+	f.wantTrue("select count(*) = 1 from river.river_job where kind = 'deliver_webhooks' and state <> 'completed' and queue = '" + webhookQueue(slowID) + "'")
 	let()
-	o.until(allDelivered, slowID)
+	f.until(allDelivered, slowID)
 	wantOrder(t, "slow", slow.got(), ids)
 }

@@ -37,14 +37,14 @@ func textOf(t *testing.T, page string) string {
 
 func TestOneLetterForACrossing(t *testing.T) {
 	t.Parallel()
-	o := newOffice(t)
-	id := o.maya()
-	o.after(time.Hour)
-	o.spend(id, 165)
-	o.after(59 * time.Second)
-	o.wantLetters()
-	o.after(time.Second)
-	m := o.wantLetters(lowAt35)[0]
+	f := newFixture(t)
+	id := f.maya()
+	f.after(time.Hour)
+	f.spend(id, 165)
+	f.after(59 * time.Second)
+	f.wantLetters()
+	f.after(time.Second)
+	m := f.wantLetters(lowAt35)[0]
 	m.says(t, "Maya's Studio", lowAt35, "Your next 200 arrive on 22 December.", "+ Get More Credits", "Unsubscribe")
 	for name, want := range map[string]string{
 		"From":                  `"Credits" <credits@shop.example>`,
@@ -60,32 +60,32 @@ func TestOneLetterForACrossing(t *testing.T) {
 	if !strings.Contains(m.text, base+"/credits/buy\n") || !strings.Contains(m.html, `href="`+base+`/credits/buy"`) {
 		t.Errorf("no way to buy:\n%s\n%s", m.text, m.html)
 	}
-	o.spend(id, 1)
-	o.after(48 * time.Hour)
-	o.wantLetters(lowAt35)
+	f.spend(id, 1)
+	f.after(48 * time.Hour)
+	f.wantLetters(lowAt35)
 }
 
 // Where there is a pace to go by, an e-mail says what the notice on the pages says.
 func TestALetterForetells(t *testing.T) {
 	t.Parallel()
-	o := newOffice(t)
-	id := o.open(accounts.Put{Email: new(address), TimeZone: new("Europe/Berlin")})
+	f := newFixture(t)
+	id := f.open(accounts.Put{Email: new(address), TimeZone: new("Europe/Berlin")})
 	for range 9 {
-		o.clock.Advance(24 * time.Hour)
-		o.spend(id, 18)
+		f.Clock.Advance(24 * time.Hour)
+		f.spend(id, 18)
 	}
-	o.after(time.Minute)
-	o.wantLetters("38 tokens left")[0].says(t,
+	f.after(time.Minute)
+	f.wantLetters("38 tokens left")[0].says(t,
 		"At this week's pace, Auto Selling stops around tomorrow, 18:00. Your next 200 arrive on 22 December.")
 }
 
 // Nothing is fetched, and nothing tells whether an e-mail was read.
 func TestALetterStandsAlone(t *testing.T) {
 	t.Parallel()
-	o := newOffice(t)
-	o.spend(o.maya(), 165)
-	o.after(time.Minute)
-	root, err := html.Parse(strings.NewReader(o.wantLetters(lowAt35)[0].html))
+	f := newFixture(t)
+	f.spend(f.maya(), 165)
+	f.after(time.Minute)
+	root, err := html.Parse(strings.NewReader(f.wantLetters(lowAt35)[0].html))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -114,261 +114,261 @@ func TestALetterStandsAlone(t *testing.T) {
 // What is low again within twelve hours is told when they are over, if it is still so.
 func TestTheCoolDown(t *testing.T) {
 	t.Parallel()
-	o := newOffice(t)
-	again, filled := o.maya(), o.maya()
-	o.spend(again, 165)
-	o.spend(filled, 165)
-	o.after(time.Minute)
-	o.wantLetters(lowAt35, lowAt35)
-	o.grant(again, ledger.LotPromo, 100, "")
-	o.grant(filled, ledger.LotPromo, 100, "")
-	o.after(time.Hour)
-	o.spend(again, 110) // 25 left
-	o.spend(filled, 110)
-	o.after(12*time.Hour - time.Hour - time.Second)
-	o.wantLetters(lowAt35, lowAt35)
-	o.grant(filled, ledger.LotPromo, 100, "")
-	o.after(time.Second)
-	o.wantLetters(lowAt35, lowAt35, "25 tokens left: 2 images or about 500 replies")
-	o.after(24 * time.Hour)
-	o.wantLetters(lowAt35, lowAt35, "25 tokens left: 2 images or about 500 replies")
+	f := newFixture(t)
+	again, filled := f.maya(), f.maya()
+	f.spend(again, 165)
+	f.spend(filled, 165)
+	f.after(time.Minute)
+	f.wantLetters(lowAt35, lowAt35)
+	f.grant(again, ledger.LotPromo, 100, "")
+	f.grant(filled, ledger.LotPromo, 100, "")
+	f.after(time.Hour)
+	f.spend(again, 110) // 25 left
+	f.spend(filled, 110)
+	f.after(12*time.Hour - time.Hour - time.Second)
+	f.wantLetters(lowAt35, lowAt35)
+	f.grant(filled, ledger.LotPromo, 100, "")
+	f.after(time.Second)
+	f.wantLetters(lowAt35, lowAt35, "25 tokens left: 2 images or about 500 replies")
+	f.after(24 * time.Hour)
+	f.wantLetters(lowAt35, lowAt35, "25 tokens left: 2 images or about 500 replies")
 }
 
 func TestWhatGotWorseIsTold(t *testing.T) {
 	t.Parallel()
-	o := newOffice(t)
-	id := o.maya()
-	o.spend(id, 165)
-	o.after(time.Minute)
-	o.spend(id, 35)
-	o.after(time.Minute)
-	o.wantLetters(lowAt35, outAt0)[1].says(t,
+	f := newFixture(t)
+	id := f.maya()
+	f.spend(id, 165)
+	f.after(time.Minute)
+	f.spend(id, 35)
+	f.after(time.Minute)
+	f.wantLetters(lowAt35, outAt0)[1].says(t,
 		"Your shop is open as usual. AI tools are waiting for more tokens. Your next 200 arrive on 22 December.")
-	o.after(24 * time.Hour)
-	o.wantLetters(lowAt35, outAt0)
+	f.after(24 * time.Hour)
+	f.wantLetters(lowAt35, outAt0)
 }
 
 // Down in one moment: one e-mail, about where it ended.
 func TestLowAndEmptyAtOnceAreOneLetter(t *testing.T) {
 	t.Parallel()
-	o := newOffice(t)
-	id := o.maya()
-	o.spend(id, 165)
-	o.after(30 * time.Second)
-	o.spend(id, 35)
-	o.after(24 * time.Hour)
-	o.wantLetters(outAt0)
+	f := newFixture(t)
+	id := f.maya()
+	f.spend(id, 165)
+	f.after(30 * time.Second)
+	f.spend(id, 35)
+	f.after(24 * time.Hour)
+	f.wantLetters(outAt0)
 }
 
 // Empty, and then a few tokens: by the time of the e-mail it is low.
 func TestALetterIsAboutWhatIsSo(t *testing.T) {
 	t.Parallel()
-	o := newOffice(t)
-	id := o.maya()
-	o.spend(id, 200)
-	o.after(30 * time.Second)
-	o.grant(id, ledger.LotPromo, 25, "")
-	o.after(24 * time.Hour)
-	o.wantLetters("25 tokens left: 2 images or about 500 replies")
+	f := newFixture(t)
+	id := f.maya()
+	f.spend(id, 200)
+	f.after(30 * time.Second)
+	f.grant(id, ledger.LotPromo, 25, "")
+	f.after(24 * time.Hour)
+	f.wantLetters("25 tokens left: 2 images or about 500 replies")
 }
 
 func TestWhatIsOverIsNotTold(t *testing.T) {
 	t.Parallel()
-	o := newOffice(t)
-	id := o.maya()
-	o.spend(id, 200)
-	o.after(30 * time.Second)
-	o.grant(id, ledger.LotPromo, 100, "")
-	o.after(24 * time.Hour)
-	o.wantLetters()
+	f := newFixture(t)
+	id := f.maya()
+	f.spend(id, 200)
+	f.after(30 * time.Second)
+	f.grant(id, ledger.LotPromo, 100, "")
+	f.after(24 * time.Hour)
+	f.wantLetters()
 }
 
 func TestARunningJobAloneSendsNothing(t *testing.T) {
 	t.Parallel()
-	o := newOffice(t)
-	released, captured := o.maya(), o.maya()
-	jobs := []int64{o.hold(released, 200), o.hold(captured, 165)}
-	o.after(3 * time.Hour)
-	o.wantLetters()
-	if _, err := o.books.Release(t.Context(), released, "r", ledger.Release{Hold: jobs[0]}); err != nil {
+	f := newFixture(t)
+	released, captured := f.maya(), f.maya()
+	jobs := []int64{f.hold(released, 200), f.hold(captured, 165)}
+	f.after(3 * time.Hour)
+	f.wantLetters()
+	if _, err := f.Ledger.Release(t.Context(), released, "r", ledger.Release{Hold: jobs[0]}); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := o.books.Capture(t.Context(), captured, "c", ledger.Capture{Hold: jobs[1]}); err != nil {
+	if _, err := f.Ledger.Capture(t.Context(), captured, "c", ledger.Capture{Hold: jobs[1]}); err != nil {
 		t.Fatal(err)
 	}
-	o.after(5 * time.Minute)
-	o.wantLetters(lowAt35)
-	o.after(48 * time.Hour)
-	o.wantLetters(lowAt35)
+	f.after(5 * time.Minute)
+	f.wantLetters(lowAt35)
+	f.after(48 * time.Hour)
+	f.wantLetters(lowAt35)
 }
 
 // What a job holds counts as if it came back, also in what the e-mail says.
 func TestALetterCountsWhatIsHeld(t *testing.T) {
 	t.Parallel()
-	o := newOffice(t)
-	id := o.maya()
-	o.spend(id, 165)
-	o.hold(id, 5)
-	o.after(time.Minute)
-	o.wantLetters("35 tokens left, 5 of them in use: 3 images or about 700 replies")
+	f := newFixture(t)
+	id := f.maya()
+	f.spend(id, 165)
+	f.hold(id, 5)
+	f.after(time.Minute)
+	f.wantLetters("35 tokens left, 5 of them in use: 3 images or about 700 replies")
 }
 
 func TestAgentsThatStopTogetherAreOneLetter(t *testing.T) {
 	t.Parallel()
-	o := newOffice(t)
-	id := o.maya()
-	o.spend(id, 140)
-	o.stop(id, "books", "pdf_creation")
-	o.clock.Advance(50 * time.Second)
-	o.work()
-	o.stop(id, "brochures", "pdf_creation")
-	if err := o.books.PutAgent(t.Context(), id, ledger.PutAgent{ID: "books", Name: new("Book Maker")}); err != nil {
+	f := newFixture(t)
+	id := f.maya()
+	f.spend(id, 140)
+	f.stop(id, "books", "pdf_creation")
+	f.Clock.Advance(50 * time.Second)
+	f.work()
+	f.stop(id, "brochures", "pdf_creation")
+	if err := f.Ledger.PutAgent(t.Context(), id, ledger.PutAgent{ID: "books", Name: new("Book Maker")}); err != nil {
 		t.Fatal(err)
 	}
-	o.after(10 * time.Second)
+	f.after(10 * time.Second)
 	const both = "Book Maker and PDF are paused: out of tokens"
-	o.wantLetters(both)[0].says(t, "Add tokens and they restart by themselves, for new requests.",
+	f.wantLetters(both)[0].says(t, "Add tokens and they restart by themselves, for new requests.",
 		"60 tokens left", "Your next 200 arrive on 22 December.")
-	o.after(time.Hour)
-	o.wantLetters(both)
-	o.spend(id, 60) // now it is empty, too: that is news, and names them again
-	o.after(time.Minute)
-	o.wantLetters(both, outAt0)[1].says(t, both+".")
-	o.after(48 * time.Hour)
-	o.wantLetters(both, outAt0)
+	f.after(time.Hour)
+	f.wantLetters(both)
+	f.spend(id, 60) // now it is empty, too: that is news, and names them again
+	f.after(time.Minute)
+	f.wantLetters(both, outAt0)[1].says(t, both+".")
+	f.after(48 * time.Hour)
+	f.wantLetters(both, outAt0)
 }
 
 // A letter about the balance names the agents that stopped with it; there is none about them beside it.
 func TestTheBalanceAndItsAgentsAreOneLetter(t *testing.T) {
 	t.Parallel()
-	o := newOffice(t)
-	id := o.maya()
-	o.spend(id, 165)
-	o.stop(id, "books", "pdf_creation")
-	o.after(48 * time.Hour)
-	o.wantLetters(lowAt35)[0].says(t, "PDF is paused: out of tokens. Add tokens and it restarts by itself, for new requests.")
+	f := newFixture(t)
+	id := f.maya()
+	f.spend(id, 165)
+	f.stop(id, "books", "pdf_creation")
+	f.after(48 * time.Hour)
+	f.wantLetters(lowAt35)[0].says(t, "PDF is paused: out of tokens. Add tokens and it restarts by itself, for new requests.")
 }
 
 func TestAnAgentThatGoesOnIsNoNews(t *testing.T) {
 	t.Parallel()
-	o := newOffice(t)
-	id := o.maya()
-	o.spend(id, 140)
-	o.stop(id, "books", "pdf_creation")
-	o.grant(id, ledger.LotPurchase, 100, "11111111-1111-4111-8111-111111111111")
-	o.after(48 * time.Hour)
-	o.wantLetters("100 tokens added")
+	f := newFixture(t)
+	id := f.maya()
+	f.spend(id, 140)
+	f.stop(id, "books", "pdf_creation")
+	f.grant(id, ledger.LotPurchase, 100, "11111111-1111-4111-8111-111111111111")
+	f.after(48 * time.Hour)
+	f.wantLetters("100 tokens added")
 }
 
 // A creator's own pause is no news. A budget that is used, and a reserve that holds an agent back,
 // are told with what ends that: no pack would.
 func TestWhyAnAgentIsPausedIsTold(t *testing.T) {
 	t.Parallel()
-	o := newOffice(t)
-	id := o.maya()
-	if err := o.use(id, "replies", "social_comment_reply", 0); err != nil {
+	f := newFixture(t)
+	id := f.maya()
+	if err := f.use(id, "replies", "social_comment_reply", 0); err != nil {
 		t.Fatal(err)
 	}
-	if err := o.books.SwitchAgent(t.Context(), id, ledger.SwitchAgent{ID: "replies"}); err != nil {
+	if err := f.Ledger.SwitchAgent(t.Context(), id, ledger.SwitchAgent{ID: "replies"}); err != nil {
 		t.Fatal(err)
 	}
-	o.after(48 * time.Hour)
-	o.wantLetters()
+	f.after(48 * time.Hour)
+	f.wantLetters()
 	put := func(p ledger.PutAgent) {
 		t.Helper()
-		if err := o.books.PutAgent(t.Context(), id, p); err != nil {
+		if err := f.Ledger.PutAgent(t.Context(), id, p); err != nil {
 			t.Fatal(err)
 		}
 	}
 	put(ledger.PutAgent{ID: "books", Budget: new(tokens.One)})
-	if err := o.use(id, "books", "pdf_creation", 0); err == nil {
+	if err := f.use(id, "books", "pdf_creation", 0); err == nil {
 		t.Error("above its budget")
 	}
-	o.after(time.Minute)
+	f.after(time.Minute)
 	const budget = "PDF is paused: its 1-token budget for this month has only 1 left"
-	first := o.wantLetters(budget)[0]
+	first := f.wantLetters(budget)[0]
 	first.says(t, "Raise the budget and it restarts by itself, for new requests.")
 	if strings.Contains(first.html, "Get More Credits") || !strings.Contains(first.html, `href="`+base+`/agents"`) {
 		t.Errorf("it leads elsewhere: %s", first.html)
 	}
 	put(ledger.PutAgent{ID: "books", Budget: new(tokens.Amount)})
 	put(ledger.PutAgent{Reserve: new(500 * tokens.One)})
-	o.clock.Advance(24 * time.Hour)
-	if err := o.use(id, "books", "pdf_creation", 0); err == nil {
+	f.Clock.Advance(24 * time.Hour)
+	if err := f.use(id, "books", "pdf_creation", 0); err == nil {
 		t.Error("what is reserved was spent")
 	}
-	o.after(time.Minute)
+	f.after(time.Minute)
 	const reserve = "PDF is paused: the tokens left are kept for your own tools"
-	o.wantLetters(budget, reserve)[1].says(t,
+	f.wantLetters(budget, reserve)[1].says(t,
 		"Keep less for your own tools and it restarts by itself, for new requests.", "Lower the reserve")
 }
 
 // An agent that lacks only what a job holds is told of once the job has taken it.
 func TestAnAgentThatWaitsForAJobIsNoNews(t *testing.T) {
 	t.Parallel()
-	o := newOffice(t)
-	id := o.maya()
-	job := o.hold(id, 180)
-	o.stop(id, "books", "pdf_creation")
-	o.after(time.Hour)
-	o.wantLetters()
-	if _, err := o.books.Capture(t.Context(), id, "c", ledger.Capture{Hold: job}); err != nil {
+	f := newFixture(t)
+	id := f.maya()
+	job := f.hold(id, 180)
+	f.stop(id, "books", "pdf_creation")
+	f.after(time.Hour)
+	f.wantLetters()
+	if _, err := f.Ledger.Capture(t.Context(), id, "c", ledger.Capture{Hold: job}); err != nil {
 		t.Fatal(err)
 	}
-	o.after(10 * time.Minute)
-	if list := o.files(); len(list) != 1 {
+	f.after(10 * time.Minute)
+	if list := f.files(); len(list) != 1 {
 		t.Errorf("%d e-mails", len(list))
 	}
 }
 
 func TestAReceipt(t *testing.T) {
 	t.Parallel()
-	o := newOffice(t)
-	id := o.maya()
-	o.spend(id, 182)
-	o.stop(id, "books", "pdf_creation")
-	o.after(time.Minute)
+	f := newFixture(t)
+	id := f.maya()
+	f.spend(id, 182)
+	f.stop(id, "books", "pdf_creation")
+	f.after(time.Minute)
 	const low = "18 tokens left: 1 image or about 360 replies"
-	o.wantLetters(low)
-	o.clock.Advance(time.Hour)
+	f.wantLetters(low)
+	f.Clock.Advance(time.Hour)
 	const purchase = "11111111-1111-4111-8111-111111111111"
-	o.grant(id, ledger.LotPurchase, 500, purchase)
-	o.work()
-	m := o.wantLetters(low, "500 tokens added")[1]
+	f.grant(id, ledger.LotPurchase, 500, purchase)
+	f.work()
+	m := f.wantLetters(low, "500 tokens added")[1]
 	m.says(t, "500 tokens added", "You now have 518. PDF is back on.", "See your purchase")
 	if !strings.Contains(m.html, `href="`+base+`/credits/purchases/`+purchase+`"`) ||
 		m.header.Get("List-Unsubscribe") != "" {
 		t.Errorf("%v\n%s", m.header, m.html)
 	}
-	o.after(48 * time.Hour)
-	o.wantLetters(low, "500 tokens added")
+	f.after(48 * time.Hour)
+	f.wantLetters(low, "500 tokens added")
 }
 
 // Times are those of the creator: at 23:30 UTC it is the next day in Berlin already.
 func TestTimesAreTheCreators(t *testing.T) {
 	t.Parallel()
-	o := newOffice(t)
+	f := newFixture(t)
 	anchor := time.Date(2026, 10, 25, 0, 30, 0, 0, time.UTC)
-	id := o.open(accounts.Put{
+	id := f.open(accounts.Put{
 		Email:         new(address),
 		TimeZone:      new("Europe/Berlin"),
 		BillingAnchor: &anchor,
 	})
-	o.clock.Set(time.Date(2026, 11, 23, 22, 58, 0, 0, time.UTC))
-	o.spend(id, 165)
-	o.after(2 * time.Minute)
-	o.wantLetters(lowAt35)[0].says(t, "Your next 200 arrive tomorrow.")
+	f.Clock.Set(time.Date(2026, 11, 23, 22, 58, 0, 0, time.UTC))
+	f.spend(id, 165)
+	f.after(2 * time.Minute)
+	f.wantLetters(lowAt35)[0].says(t, "Your next 200 arrive tomorrow.")
 }
 
 func TestNobodyWithoutAnAddress(t *testing.T) {
 	t.Parallel()
-	o := newOffice(t)
-	id := o.open(accounts.Put{Name: new("Nobody")})
-	o.spend(id, 165)
-	o.grant(id, ledger.LotPurchase, 10, "11111111-1111-4111-8111-111111111111")
-	o.after(time.Hour)
-	o.wantLetters()
-	if n := o.count("select count(*) from mail_occasions where done_at is null"); n != 0 {
+	f := newFixture(t)
+	id := f.open(accounts.Put{Name: new("Nobody")})
+	f.spend(id, 165)
+	f.grant(id, ledger.LotPurchase, 10, "11111111-1111-4111-8111-111111111111")
+	f.after(time.Hour)
+	f.wantLetters()
+	if n := f.Count("select count(*) from mail_occasions where done_at is null"); n != 0 {
 		t.Errorf("%d wait for ever", n)
 	}
 }
@@ -376,40 +376,40 @@ func TestNobodyWithoutAnAddress(t *testing.T) {
 // The relay may bring events again, from several servers at the same time, and every server may be at work.
 func TestEventsThatComeAgain(t *testing.T) {
 	t.Parallel()
-	o, s := newPost(t, func(*mailServer) {})
+	f, s := newPost(t, func(*mailServer) {})
 	const shops = 20
 	for range shops {
-		o.spend(o.maya(), 165)
+		f.spend(f.maya(), 165)
 	}
-	events, err := o.books.Outbox(t.Context(), 500)
+	events, err := f.Ledger.Outbox(t.Context(), 500)
 	if err != nil || len(events) < shops {
 		t.Fatal(len(events), err)
 	}
 	together(4, func(int) {
 		for range 3 {
-			if err := o.mailer.Sink(t.Context(), events); err != nil {
+			if err := f.mailer.Sink(t.Context(), events); err != nil {
 				t.Error(err)
 			}
 		}
 	})
-	o.clock.Advance(time.Minute)
+	f.Clock.Advance(time.Minute)
 	together(4, func(int) {
 		for more := true; more; {
 			var err error
-			if more, err = o.mailer.Deliver(t.Context()); err != nil {
+			if more, err = f.mailer.Deliver(t.Context()); err != nil {
 				t.Error(err)
 			}
 		}
 	})
-	o.after(time.Minute)
+	f.after(time.Minute)
 	s.wantSent(shops)
-	if n := o.count("select count(*) from mail_occasions where outcome = 'sent'"); n != shops {
+	if n := f.Count("select count(*) from mail_occasions where outcome = 'sent'"); n != shops {
 		t.Errorf("%d sent", n)
 	}
-	if err := o.mailer.Sink(t.Context(), events); err != nil {
+	if err := f.mailer.Sink(t.Context(), events); err != nil {
 		t.Fatal(err)
 	}
-	o.after(time.Hour)
+	f.after(time.Hour)
 	s.wantSent(shops)
 }
 
@@ -417,19 +417,19 @@ func TestEventsThatComeAgain(t *testing.T) {
 // each is at an account that the other wants next.
 func TestSinksAtTheSameTime(t *testing.T) {
 	t.Parallel()
-	o := newOffice(t)
+	f := newFixture(t)
 	events := make([]ledger.Told, 101)
 	for i := range events {
 		events[i] = ledger.Told{Account: uuid.New(), Event: ledger.Event{
 			Seq:  1,
-			At:   o.clock.Now(),
+			At:   f.Clock.Now(),
 			Kind: ledger.EventBalanceLow,
 			Data: []byte("{}"),
 		}}
 	}
 	backwards := slices.Clone(events)
 	slices.Reverse(backwards)
-	tx, err := o.pool.Begin(t.Context())
+	tx, err := f.DB.Pool.Begin(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -440,19 +440,19 @@ func TestSinksAtTheSameTime(t *testing.T) {
 	var both sync.WaitGroup
 	for _, mine := range [][]ledger.Told{events, backwards} {
 		both.Go(func() {
-			if err := o.mailer.Sink(t.Context(), mine); err != nil {
+			if err := f.mailer.Sink(t.Context(), mine); err != nil {
 				t.Error(err)
 			}
 		})
 	}
-	for o.count("select count(*) from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'") < 2 {
+	for f.Count("select count(*) from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'") < 2 {
 		time.Sleep(10 * time.Millisecond)
 	}
 	if err := tx.Rollback(t.Context()); err != nil {
 		t.Fatal(err)
 	}
 	both.Wait()
-	if n := o.count("select count(*) from mail_occasions"); n != len(events) {
+	if n := f.Count("select count(*) from mail_occasions"); n != len(events) {
 		t.Errorf("%d occasions", n)
 	}
 }
@@ -469,23 +469,23 @@ func together(times int, f func(i int)) {
 // come again.
 func TestOldEvents(t *testing.T) {
 	t.Parallel()
-	o := newOffice(t)
-	late, told := o.maya(), o.maya()
-	o.spend(told, 165)
-	o.after(time.Minute)
-	o.spend(late, 165)
-	o.clock.Advance(24*time.Hour + time.Second)
-	o.after(time.Hour)
-	o.wantLetters(lowAt35)
+	f := newFixture(t)
+	late, told := f.maya(), f.maya()
+	f.spend(told, 165)
+	f.after(time.Minute)
+	f.spend(late, 165)
+	f.Clock.Advance(24*time.Hour + time.Second)
+	f.after(time.Hour)
+	f.wantLetters(lowAt35)
 	for _, step := range []struct {
 		after time.Duration
 		left  int
 	}{{24 * time.Hour, 1}, {7 * 24 * time.Hour, 0}} {
-		o.clock.Advance(step.after)
-		if _, err := o.mailer.Sweep(t.Context()); err != nil {
+		f.Clock.Advance(step.after)
+		if _, err := f.mailer.Sweep(t.Context()); err != nil {
 			t.Fatal(err)
 		}
-		if n := o.count("select count(*) from mail_occasions where account = $1", told); n != step.left {
+		if n := f.Count("select count(*) from mail_occasions where account = $1", told); n != step.left {
 			t.Errorf("%d occasions, want %d", n, step.left)
 		}
 	}

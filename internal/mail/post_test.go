@@ -16,12 +16,12 @@ import (
 )
 
 // newPost is an office with a mail server.
-func newPost(t *testing.T, set func(*mailServer)) (*office, *mailServer) {
+func newPost(t *testing.T, set func(*mailServer)) (*fixture, *mailServer) {
 	t.Helper()
 	s, roots := newMailServer(t, set)
-	o := newOfficeWith(t, s.address())
-	o.mailer.Trust(roots)
-	return o, s
+	f := newFixtureWith(t, s.address())
+	f.mailer.Trust(roots)
+	return f, s
 }
 
 // wantSent checks how many e-mails the server took.
@@ -46,9 +46,9 @@ func TestTheWayToTheServer(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			o, s := newPost(t, set)
-			o.spend(o.maya(), 165)
-			o.after(time.Minute)
+			f, s := newPost(t, set)
+			f.spend(f.maya(), 165)
+			f.after(time.Minute)
 			d := s.wantSent(1)[0]
 			if d.encrypted != (s.starttls || s.implicit) || d.signedIn != (s.login != "") {
 				t.Errorf("encrypted %v, signed in %v", d.encrypted, d.signedIn)
@@ -59,7 +59,7 @@ func TestTheWayToTheServer(t *testing.T) {
 			if m := read(t, d.data); m.subject != lowAt35 {
 				t.Errorf("about %q", m.subject)
 			}
-			if len(o.files()) != 0 {
+			if len(f.files()) != 0 {
 				t.Error("and into the folder")
 			}
 		})
@@ -75,19 +75,19 @@ func TestNothingGoesOutInTheClear(t *testing.T) {
 		"an unknown certificate": func(s *mailServer) {
 			s.host, s.starttls, s.login = anyAddress, true, "credits hunter2!"
 		},
-		"the same from the start": func(s *mailServer) { s.implicit, s.login = true, "credits hunter2!" },
+		"the same from the testkit.Start": func(s *mailServer) { s.implicit, s.login = true, "credits hunter2!" },
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			o, s := newPost(t, set)
-			o.mailer.Trust(nil)
-			o.spend(o.maya(), 165)
-			o.after(time.Minute)
+			f, s := newPost(t, set)
+			f.mailer.Trust(nil)
+			f.spend(f.maya(), 165)
+			f.after(time.Minute)
 			s.wantSent(0)
 			if said := s.said(); strings.Contains(said, "AUTH") || strings.Contains(said, "MAIL") {
 				t.Errorf("clients said %s", said)
 			}
-			if log := o.log.String(); !strings.Contains(log, "it will be tried again") {
+			if log := f.Log.String(); !strings.Contains(log, "it will be tried again") {
 				t.Errorf("the log says %s", log)
 			}
 		})
@@ -96,18 +96,18 @@ func TestNothingGoesOutInTheClear(t *testing.T) {
 
 func TestAServerThatIsDownForAWhile(t *testing.T) {
 	t.Parallel()
-	o, s := newPost(t, func(*mailServer) {})
+	f, s := newPost(t, func(*mailServer) {})
 	s.change(func() { s.down = true })
-	one, other := o.maya(), o.maya()
-	o.spend(one, 165)
-	o.spend(other, 165)
+	one, other := f.maya(), f.maya()
+	f.spend(one, 165)
+	f.spend(other, 165)
 	for range 50 {
-		o.after(10 * time.Minute)
+		f.after(10 * time.Minute)
 	}
 	s.wantSent(0)
-	o.spend(one, 10) // by then the e-mail says what is so by then
+	f.spend(one, 10) // by then the e-mail says what is so by then
 	s.change(func() { s.down = false })
-	o.after(time.Hour)
+	f.after(time.Hour)
 	var subjects []string
 	for _, d := range s.wantSent(2) {
 		subjects = append(subjects, read(t, d.data).subject)
@@ -116,59 +116,59 @@ func TestAServerThatIsDownForAWhile(t *testing.T) {
 		!strings.Contains(all, "25 tokens left") {
 		t.Errorf("the e-mails say %s", all)
 	}
-	o.after(24 * time.Hour)
+	f.after(24 * time.Hour)
 	s.wantSent(2)
 }
 
 // What a server took is sent, whatever it does next.
 func TestAServerThatHangsUp(t *testing.T) {
 	t.Parallel()
-	o, s := newPost(t, func(s *mailServer) { s.hasty = true })
-	o.spend(o.maya(), 165)
-	o.after(time.Minute)
-	o.after(24 * time.Hour)
+	f, s := newPost(t, func(s *mailServer) { s.hasty = true })
+	f.spend(f.maya(), 165)
+	f.after(time.Minute)
+	f.after(24 * time.Hour)
 	s.wantSent(1)
 }
 
 // While nobody answers it is tried once a minute, however many e-mails there are.
 func TestADeadServerIsLeftAlone(t *testing.T) {
 	t.Parallel()
-	o, s := newPost(t, func(s *mailServer) { s.down = true })
+	f, s := newPost(t, func(s *mailServer) { s.down = true })
 	for range 20 {
-		o.spend(o.maya(), 165)
+		f.spend(f.maya(), 165)
 	}
-	o.after(time.Minute)
+	f.after(time.Minute)
 	for range 3 {
-		o.after(time.Second)
+		f.after(time.Second)
 	}
 	s.change(func() {
 		if s.down = false; s.calls != 1 {
 			t.Errorf("%d calls", s.calls)
 		}
 	})
-	o.after(time.Minute)
+	f.after(time.Minute)
 	s.wantSent(20)
 }
 
 func TestWhatCannotBeSentIsGivenUpAfterADay(t *testing.T) {
 	t.Parallel()
-	o, s := newPost(t, func(s *mailServer) { s.rcptReply = "450 4.2.0 <" + address + "> later" })
-	o.spend(o.maya(), 165)
+	f, s := newPost(t, func(s *mailServer) { s.rcptReply = "450 4.2.0 <" + address + "> later" })
+	f.spend(f.maya(), 165)
 	for range 24*6 - 1 {
-		o.after(10 * time.Minute)
+		f.after(10 * time.Minute)
 	}
-	if log := o.log.String(); strings.Contains(log, "given up") || !strings.Contains(log, "450 4.2.0") {
+	if log := f.Log.String(); strings.Contains(log, "given up") || !strings.Contains(log, "450 4.2.0") {
 		t.Errorf("the log says %s", log)
 	}
-	o.after(2 * time.Hour)
-	if log := o.log.String(); strings.Count(log, "given up") != 1 {
+	f.after(2 * time.Hour)
+	if log := f.Log.String(); strings.Count(log, "given up") != 1 {
 		t.Errorf("the log says %s", log)
 	}
 	if n := strings.Count(s.said(), "RCPT"); n < 24 || n > 40 {
 		t.Errorf("%d attempts", n)
 	}
 	s.change(func() { s.rcptReply = "" })
-	o.after(24 * time.Hour)
+	f.after(24 * time.Hour)
 	s.wantSent(0)
 }
 
@@ -176,16 +176,16 @@ func TestWhatCannotBeSentIsGivenUpAfterADay(t *testing.T) {
 // else's e-mail.
 func TestAnAddressThatIsRefused(t *testing.T) {
 	t.Parallel()
-	o, s := newPost(t, func(s *mailServer) { s.rcptReply = "550 5.1.1 <" + address + "> unknown" })
-	o.spend(o.maya(), 165)
-	o.after(time.Minute)
+	f, s := newPost(t, func(s *mailServer) { s.rcptReply = "550 5.1.1 <" + address + "> unknown" })
+	f.spend(f.maya(), 165)
+	f.after(time.Minute)
 	s.change(func() { s.rcptReply = "" })
-	o.spend(o.maya(), 165)
-	o.after(time.Minute)
+	f.spend(f.maya(), 165)
+	f.after(time.Minute)
 	s.wantSent(1)
-	o.after(24 * time.Hour)
+	f.after(24 * time.Hour)
 	s.wantSent(1)
-	if log := o.log.String(); strings.Count(log, "given up") != 1 || !strings.Contains(log, "550 5.1.1") {
+	if log := f.Log.String(); strings.Count(log, "given up") != 1 || !strings.Contains(log, "550 5.1.1") {
 		t.Errorf("the log says %s", log)
 	}
 }
@@ -198,27 +198,27 @@ func TestARefusedPassword(t *testing.T) {
 	})
 	wrong := s.address()
 	s.login = "credits secret"
-	o := newOfficeWith(t, wrong)
-	o.mailer.Trust(roots)
-	o.spend(o.maya(), 165)
-	o.after(time.Minute)
+	f := newFixtureWith(t, wrong)
+	f.mailer.Trust(roots)
+	f.spend(f.maya(), 165)
+	f.after(time.Minute)
 	s.wantSent(0)
-	if log := o.log.String(); !strings.Contains(log, "535") || strings.Contains(log, "other") {
+	if log := f.Log.String(); !strings.Contains(log, "535") || strings.Contains(log, "other") {
 		t.Errorf("the log says %s", log)
 	}
 }
 
 func TestFiles(t *testing.T) {
 	t.Parallel()
-	o := newOffice(t)
-	id := o.maya()
+	f := newFixture(t)
+	id := f.maya()
 	const more = 20
 	for i := range mail.MaxFiles + more {
-		o.grant(id, ledger.LotPurchase, int64(i+1), fmt.Sprintf("11111111-1111-4111-8111-%012d", i))
-		o.work()
-		o.clock.Advance(time.Second)
+		f.grant(id, ledger.LotPurchase, int64(i+1), fmt.Sprintf("11111111-1111-4111-8111-%012d", i))
+		f.work()
+		f.Clock.Advance(time.Second)
 	}
-	entries, err := os.ReadDir(o.folder)
+	entries, err := os.ReadDir(f.MailFolder)
 	if err != nil || len(entries) != mail.MaxFiles {
 		t.Fatalf("%d files, %v", len(entries), err)
 	}
@@ -228,10 +228,10 @@ func TestFiles(t *testing.T) {
 			t.Errorf("%s: %v, %v", e.Name(), info.Mode(), err)
 		}
 	}
-	if info, err := os.Stat(o.folder); err != nil || info.Mode().Perm() != 0o700 {
+	if info, err := os.Stat(f.MailFolder); err != nil || info.Mode().Perm() != 0o700 {
 		t.Errorf("the folder: %v, %v", info.Mode(), err)
 	}
-	files := o.files()
+	files := f.files()
 	if last := read(t, files[len(files)-1]).subject; last != fmt.Sprint(mail.MaxFiles+more, " tokens added") {
 		t.Errorf("the newest is about %q", last)
 	}
@@ -240,17 +240,17 @@ func TestFiles(t *testing.T) {
 // Without a folder to write into, e-mails wait like those for a server that is down.
 func TestAFolderThatCannotBeMade(t *testing.T) {
 	t.Parallel()
-	o := newOffice(t)
-	if err := os.WriteFile(o.folder, nil, 0o600); err != nil {
+	f := newFixture(t)
+	if err := os.WriteFile(f.MailFolder, nil, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	o.spend(o.maya(), 165)
-	o.after(time.Minute)
-	if err := os.Remove(o.folder); err != nil {
+	f.spend(f.maya(), 165)
+	f.after(time.Minute)
+	if err := os.Remove(f.MailFolder); err != nil {
 		t.Fatal(err)
 	}
-	o.after(2 * time.Minute)
-	o.wantLetters(lowAt35)
+	f.after(2 * time.Minute)
+	f.wantLetters(lowAt35)
 }
 
 // hostile are names that would be more than names in an e-mail which takes them as they are.
@@ -268,21 +268,21 @@ var hostile = []string{
 // Whatever shops and agents are called, it is a name: no header, no recipient, no element.
 func TestHostileNames(t *testing.T) {
 	t.Parallel()
-	o, s := newPost(t, func(*mailServer) {})
+	f, s := newPost(t, func(*mailServer) {})
 	for i, evil := range hostile {
-		id := o.open(accounts.Put{Email: new(address)})
+		id := f.open(accounts.Put{Email: new(address)})
 		// Past the door that keeps control characters out of profiles.
-		if _, err := o.pool.Exec(t.Context(), "update accounts set name = $2 where id = $1", id,
+		if _, err := f.DB.Pool.Exec(t.Context(), "update accounts set name = $2 where id = $1", id,
 			strings.ReplaceAll(evil, "\x00", "")); err != nil {
 			t.Fatal(err)
 		}
-		o.spend(id, 140)
-		o.stop(id, "books", "pdf_creation")
-		if _, err := o.pool.Exec(t.Context(), "update agents set name = $2 where account = $1 and agent = 'books'",
+		f.spend(id, 140)
+		f.stop(id, "books", "pdf_creation")
+		if _, err := f.DB.Pool.Exec(t.Context(), "update agents set name = $2 where account = $1 and agent = 'books'",
 			id, strings.ReplaceAll(evil, "\x00", "")); err != nil {
 			t.Fatal(err)
 		}
-		o.after(time.Minute)
+		f.after(time.Minute)
 		d := s.wantSent(i + 1)[i]
 		if d.to != "TO:<"+address+">" {
 			t.Errorf("%q: to %s", evil, d.to)

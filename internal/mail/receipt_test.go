@@ -3,7 +3,6 @@ package mail_test
 import (
 	"context"
 	"errors"
-	"log/slog"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -14,21 +13,21 @@ import (
 
 	"pop.store/credits/internal/accounts"
 	"pop.store/credits/internal/billing"
-	"pop.store/credits/internal/catalog"
 	"pop.store/credits/internal/ledger"
 	"pop.store/credits/internal/payment"
 	"pop.store/credits/internal/sandbox"
+	"pop.store/credits/internal/testkit"
 )
 
-// till sells packs to the office's creators.
-type till struct {
+// shop sells packs to the fixture's creators.
+type shop struct {
 	*billing.Service
-	o        *office
+	f        *fixture
 	provider *sandbox.Provider
 	silent   atomic.Bool // the provider does not answer
 }
 
-// provider is the till's: it can be silent.
+// provider is the sandbox, which can stop answering.
 type provider struct {
 	*sandbox.Provider
 	silent *atomic.Bool
@@ -41,67 +40,57 @@ func (p provider) Checkout(ctx context.Context, id string) (payment.Checkout, er
 	return p.Provider.Checkout(ctx, id)
 }
 
-func (o *office) till() *till {
-	t := &till{o: o}
-	log := slog.New(slog.DiscardHandler)
-	t.provider = sandbox.New(o.pool, sandbox.Options{
-		Clock:   o.clock.Now,
-		BaseURL: base,
-		Secret:  "whsec_1",
-		Log:     log,
-	})
-	t.Service = billing.New(o.pool, billing.Options{
-		Ledger:         o.books,
-		Prices:         catalog.Builtin,
-		Provider:       provider{t.provider, &t.silent},
-		WebhookSecrets: []string{"whsec_1"},
-		BaseURL:        base,
-		Clock:          o.clock.Now,
-		Log:            log,
-	})
-	o.mailer.Receipt, o.mailer.Seller = t.Receipt, []string{"Credits Ltd", "1 Main Street", "VAT GB1"}
-	return t
+// newShop is a fixture with a payment provider and a seller.
+func newShop(t *testing.T) (*fixture, *shop) {
+	t.Helper()
+	s := &shop{}
+	s.f = newFixtureWith(t, nil, testkit.Provider(func(p *sandbox.Provider) billing.Provider {
+		s.provider = p
+		return provider{p, &s.silent}
+	}))
+	s.Service = s.f.Billing
+	s.f.mailer.Receipt, s.f.mailer.Seller = s.Receipt, []string{"Credits Ltd", "1 Main Street", "VAT GB1"}
+	return s.f, s
 }
 
 // order is a pack of 500 that was paid, of which nobody has told the app.
-func (t *till) order(account uuid.UUID, buyer sandbox.Buyer, card sandbox.Card) billing.Purchase {
-	t.o.t.Helper()
-	p, _, err := t.Start(t.o.t.Context(), account, uuid.NewString(), billing.StartParams{Pack: "pack_500"})
+func (s *shop) order(account uuid.UUID, buyer sandbox.Buyer, card sandbox.Card) billing.Purchase {
+	s.f.T.Helper()
+	p, _, err := s.Start(s.f.T.Context(), account, uuid.NewString(), billing.StartParams{Pack: "pack_500"})
 	if err != nil {
-		t.o.t.Fatal(err)
+		s.f.T.Fatal(err)
 	}
-	if _, err := t.provider.PayAs(t.o.t.Context(), p.CheckoutURL[strings.LastIndex(p.CheckoutURL, "/")+1:], card,
+	if _, err := s.provider.PayAs(s.f.T.Context(), p.CheckoutURL[strings.LastIndex(p.CheckoutURL, "/")+1:], card,
 		buyer); err != nil {
-		t.o.t.Fatal(err)
+		s.f.T.Fatal(err)
 	}
 	return p
 }
 
-func (t *till) buy(account uuid.UUID, buyer sandbox.Buyer) billing.Purchase {
-	t.o.t.Helper()
-	p := t.order(account, buyer, sandbox.CardGood)
-	if p, err := t.Refresh(t.o.t.Context(), account, p.ID); err != nil || p.Status != billing.StatusCompleted {
-		t.o.t.Fatal(p.Status, err)
+func (s *shop) buy(account uuid.UUID, buyer sandbox.Buyer) billing.Purchase {
+	s.f.T.Helper()
+	p := s.order(account, buyer, sandbox.CardGood)
+	if p, err := s.Refresh(s.f.T.Context(), account, p.ID); err != nil || p.Status != billing.StatusCompleted {
+		s.f.T.Fatal(p.Status, err)
 	}
 	return p
 }
 
 func TestTheLetterIsTheReceipt(t *testing.T) {
 	t.Parallel()
-	o := newOffice(t)
-	id := o.open(accounts.Put{
+	f, shop := newShop(t)
+	id := f.open(accounts.Put{
 		Email:    new(address),
 		Name:     new("Maya's Studio"),
 		TimeZone: new("Pacific/Auckland"),
 	})
-	shop := o.till()
 	p := shop.buy(id, sandbox.Buyer{
 		Company: "Maya GmbH",
 		TaxID:   "DE123456789",
 		VAT:     true,
 	})
-	o.work()
-	m := o.wantLetters("500 tokens added")[0]
+	f.work()
+	m := f.wantLetters("500 tokens added")[0]
 	digits := strings.ToUpper(strings.ReplaceAll(p.ID.String(), "-", ""))
 	m.says(t, "You now have 700.", "R-"+digits[:6]+"-"+digits[6:12], "23 November 2026", "Visa 4242",
 		"500 tokens. They never expire.",
@@ -129,40 +118,38 @@ func TestTheLetterIsTheReceipt(t *testing.T) {
 			t.Errorf("%s on a receipt", name)
 		}
 	}
-	o.after(48 * time.Hour)
-	o.wantLetters("500 tokens added")
+	f.after(48 * time.Hour)
+	f.wantLetters("500 tokens added")
 }
 
 // Who wants no e-mails about the balance, and has just had one, gets each receipt all the same.
 func TestReceiptsAreNoNotices(t *testing.T) {
 	t.Parallel()
-	o := newOffice(t)
-	id := o.maya()
-	shop := o.till()
-	o.spend(id, 165)
-	o.after(time.Minute)
-	link := o.wantLetters(lowAt35)[0].header.Get("List-Unsubscribe")
+	f, shop := newShop(t)
+	id := f.maya()
+	f.spend(id, 165)
+	f.after(time.Minute)
+	link := f.wantLetters(lowAt35)[0].header.Get("List-Unsubscribe")
 	token := strings.TrimSuffix(link[strings.LastIndex(link, "/")+1:], ">")
-	if err := o.mailer.Unsubscribe(t.Context(), token); err != nil {
+	if err := f.mailer.Unsubscribe(t.Context(), token); err != nil {
 		t.Fatal(err)
 	}
 	shop.buy(id, sandbox.Buyer{})
 	shop.buy(id, sandbox.Buyer{})
-	o.after(time.Minute)
-	o.wantLetters(lowAt35, "500 tokens added", "500 tokens added")
+	f.after(time.Minute)
+	f.wantLetters(lowAt35, "500 tokens added", "500 tokens added")
 }
 
 func TestAFreeReceipt(t *testing.T) {
 	t.Parallel()
-	o := newOffice(t)
-	id := o.maya()
-	shop := o.till()
+	f, shop := newShop(t)
+	id := f.maya()
 	p := shop.order(id, sandbox.Buyer{}, sandbox.Coupon)
 	if _, err := shop.Refresh(t.Context(), id, p.ID); err != nil {
 		t.Fatal(err)
 	}
-	o.work()
-	m := o.wantLetters("500 tokens added")[0]
+	f.work()
+	m := f.wantLetters("500 tokens added")[0]
 	m.says(t, "Nothing to pay", "Discount", "−$39.00", "$0.00")
 	if strings.Contains(m.text, "/sandbox/") || !strings.Contains(m.text, "To: Maya's Studio, "+address) {
 		t.Errorf("a receipt of a provider's, or of nobody's:\n%s", m.text)
@@ -172,58 +159,56 @@ func TestAFreeReceipt(t *testing.T) {
 // The letter waits for the bill, and goes out without it when it does not come.
 func TestALetterWaitsForTheBill(t *testing.T) {
 	t.Parallel()
-	o := newOffice(t)
-	late, never := o.maya(), o.maya()
-	shop := o.till()
+	f, shop := newShop(t)
+	late, never := f.maya(), f.maya()
 	lost := func(id uuid.UUID) {
 		p := shop.buy(id, sandbox.Buyer{VAT: true})
-		if _, err := o.pool.Exec(t.Context(), `update purchase_bills set bill = null where purchase = $1`,
+		if _, err := f.DB.Pool.Exec(t.Context(), `update purchase_bills set bill = null where purchase = $1`,
 			p.ID); err != nil {
 			t.Fatal(err)
 		}
 	}
 	lost(late)
 	shop.silent.Store(true)
-	o.after(time.Minute)
-	o.wantLetters()
+	f.after(time.Minute)
+	f.wantLetters()
 	shop.silent.Store(false)
-	o.after(15 * time.Second)
-	o.wantLetters("500 tokens added")[0].says(t, "VAT 20%")
+	f.after(15 * time.Second)
+	f.wantLetters("500 tokens added")[0].says(t, "VAT 20%")
 	lost(never)
 	shop.silent.Store(true)
-	o.after(5*time.Minute - time.Second)
-	o.wantLetters("500 tokens added")
-	o.after(15 * time.Second)
-	m := o.wantLetters("500 tokens added", "500 tokens added")[1]
+	f.after(5*time.Minute - time.Second)
+	f.wantLetters("500 tokens added")
+	f.after(15 * time.Second)
+	m := f.wantLetters("500 tokens added", "500 tokens added")[1]
 	m.says(t, "$39.00", "Tax and discounts", "$46.80", "See your receipt")
 	if strings.Contains(m.text, "VAT 20%") {
 		t.Errorf("where from?\n%s", m.text)
 	}
-	o.after(48 * time.Hour)
-	o.wantLetters("500 tokens added", "500 tokens added")
+	f.after(48 * time.Hour)
+	f.wantLetters("500 tokens added", "500 tokens added")
 }
 
 // The tokens are there, and whoever was to note it has died: first it is waited for, then said without sums.
 func TestALetterAboutAPurchaseThatIsNotNoted(t *testing.T) {
 	t.Parallel()
-	o := newOffice(t)
-	noted, left := o.maya(), o.maya()
-	shop := o.till()
+	f, shop := newShop(t)
+	noted, left := f.maya(), f.maya()
 	p := shop.order(noted, sandbox.Buyer{}, sandbox.CardGood)
-	o.grant(noted, ledger.LotPurchase, 500, p.ID.String())
-	o.after(time.Second)
-	o.wantLetters()
+	f.grant(noted, ledger.LotPurchase, 500, p.ID.String())
+	f.after(time.Second)
+	f.wantLetters()
 	if _, err := shop.Refresh(t.Context(), noted, p.ID); err != nil {
 		t.Fatal(err)
 	}
-	o.after(time.Minute)
-	o.wantLetters("500 tokens added")[0].says(t, "Total paid")
+	f.after(time.Minute)
+	f.wantLetters("500 tokens added")[0].says(t, "Total paid")
 	p = shop.order(left, sandbox.Buyer{}, sandbox.CardGood)
-	o.grant(left, ledger.LotPurchase, 500, p.ID.String())
-	o.after(4 * time.Minute)
-	o.wantLetters("500 tokens added")
-	o.after(time.Minute)
-	m := o.wantLetters("500 tokens added", "500 tokens added")[1]
+	f.grant(left, ledger.LotPurchase, 500, p.ID.String())
+	f.after(4 * time.Minute)
+	f.wantLetters("500 tokens added")
+	f.after(time.Minute)
+	m := f.wantLetters("500 tokens added", "500 tokens added")[1]
 	m.says(t, "See your purchase")
 	if strings.Contains(m.text, "Total paid") {
 		t.Errorf("%s", m.text)
@@ -241,19 +226,18 @@ var hostileBuyers = []string{
 // What a buyer says of themselves is text in the receipt, and nothing else.
 func TestHostileBuyers(t *testing.T) {
 	t.Parallel()
-	o := newOffice(t)
-	shop := o.till()
-	id := o.maya()
+	f, shop := newShop(t)
+	id := f.maya()
 	shop.buy(id, sandbox.Buyer{Company: "Plain", TaxID: "1"})
-	o.work()
-	shape := elements(t, o.wantLetters("500 tokens added")[0].html)
+	f.work()
+	shape := elements(t, f.wantLetters("500 tokens added")[0].html)
 	subjects := []string{"500 tokens added"}
 	for _, evil := range hostileBuyers {
-		o.clock.Advance(time.Hour)
+		f.Clock.Advance(time.Hour)
 		shop.buy(id, sandbox.Buyer{Company: evil, TaxID: evil[:min(len(evil), 40)]})
-		o.work()
+		f.work()
 		subjects = append(subjects, "500 tokens added")
-		list := o.wantLetters(subjects...)
+		list := f.wantLetters(subjects...)
 		m := list[len(list)-1]
 		m.says(t, evil)
 		if got := elements(t, m.html); got != shape {

@@ -10,44 +10,44 @@ import (
 // balance; the next stop is another.
 func TestAutoTopUpWasStopped(t *testing.T) {
 	t.Parallel()
-	o := newOffice(t)
-	id := o.maya()
-	if _, err := o.pool.Exec(t.Context(), `insert into mail_accounts (account, unsubscribed_at) values ($1, now())
+	f := newFixture(t)
+	id := f.maya()
+	if _, err := f.DB.Pool.Exec(t.Context(), `insert into mail_accounts (account, unsubscribed_at) values ($1, now())
 		on conflict (account) do update set unsubscribed_at = now()`, id); err != nil {
 		t.Fatal(err)
 	}
-	at := o.clock.Now().Add(-time.Second)
+	at := f.Clock.Now().Add(-time.Second)
 	tell := func(why string, at time.Time) {
 		t.Helper()
-		if err := o.mailer.TopUpStopped(t.Context(), id, why, at); err != nil {
+		if err := f.mailer.TopUpStopped(t.Context(), id, why, at); err != nil {
 			t.Fatal(err)
 		}
 	}
 	const declined = "Auto top-up is off: your card was declined today"
 	tell("declined", at)
-	o.clock.Advance(time.Second)
+	f.Clock.Advance(time.Second)
 	tell("declined", at)
-	o.after(0)
-	m := o.wantLetters(declined)[0]
+	f.after(0)
+	m := f.wantLetters(declined)[0]
 	m.says(t, "Maya's Studio", declined,
 		"No tokens were added, and nothing more is charged until you turn it on again.", "Check auto top-up")
 	if m.header.Get("List-Unsubscribe") != "" || !strings.Contains(m.html, `href="`+base+`/settings"`) ||
 		!strings.Contains(m.text, base+"/settings\n") {
 		t.Errorf("%v\n%s", m.header, m.text)
 	}
-	o.clock.Advance(time.Second)
+	f.Clock.Advance(time.Second)
 	tell("declined", at)
-	o.after(time.Hour)
-	o.wantLetters(declined)
+	f.after(time.Hour)
+	f.wantLetters(declined)
 	const confirm = "Auto top-up is off: your bank wants you to confirm the payment yourself"
-	tell("authentication", o.clock.Now())
-	o.after(0)
-	last := o.wantLetters(declined, confirm)[1]
+	tell("authentication", f.Clock.Now())
+	f.after(0)
+	last := f.wantLetters(declined, confirm)[1]
 	if want := base + "/credits/buy?keep=1&next=%2Fsettings"; !strings.Contains(last.text, want+"\n") ||
 		strings.Contains(last.html, "&amp;amp;") {
 		t.Errorf("no way to buy:\n%s\n%s", last.text, last.html)
 	}
-	tell("price", o.clock.Now().Add(-25*time.Hour)) // no news any more
-	o.after(0)
-	o.wantLetters(declined, confirm)
+	tell("price", f.Clock.Now().Add(-25*time.Hour)) // no news any more
+	f.after(0)
+	f.wantLetters(declined, confirm)
 }

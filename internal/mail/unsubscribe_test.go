@@ -26,40 +26,40 @@ func (m *message) token(t *testing.T) string {
 
 func TestUnsubscribe(t *testing.T) {
 	t.Parallel()
-	o := newOffice(t)
-	id, other := o.maya(), o.maya()
-	o.spend(id, 165)
-	o.after(time.Minute)
-	token := o.wantLetters(lowAt35)[0].token(t)
-	if on, err := o.mailer.Subscribed(t.Context(), token); !on || err != nil {
+	f := newFixture(t)
+	id, other := f.maya(), f.maya()
+	f.spend(id, 165)
+	f.after(time.Minute)
+	token := f.wantLetters(lowAt35)[0].token(t)
+	if on, err := f.mailer.Subscribed(t.Context(), token); !on || err != nil {
 		t.Fatal(on, err)
 	}
 	for range 2 {
-		if err := o.mailer.Unsubscribe(t.Context(), token); err != nil {
+		if err := f.mailer.Unsubscribe(t.Context(), token); err != nil {
 			t.Fatal(err)
 		}
-		o.clock.Advance(time.Second)
+		f.Clock.Advance(time.Second)
 	}
-	if on, err := o.mailer.Subscribed(t.Context(), token); on || err != nil {
+	if on, err := f.mailer.Subscribed(t.Context(), token); on || err != nil {
 		t.Fatal(on, err)
 	}
-	o.spend(id, 35)
-	o.stop(id, "books", "pdf_creation")
-	o.spend(other, 165)
-	o.after(24 * time.Hour)
-	o.wantLetters(lowAt35, lowAt35) // the other's
-	o.clock.Advance(time.Second)
-	o.grant(id, ledger.LotPurchase, 10, "11111111-1111-4111-8111-111111111111")
-	o.after(time.Minute)
-	o.wantLetters(lowAt35, lowAt35, "10 tokens added")
+	f.spend(id, 35)
+	f.stop(id, "books", "pdf_creation")
+	f.spend(other, 165)
+	f.after(24 * time.Hour)
+	f.wantLetters(lowAt35, lowAt35) // the other's
+	f.Clock.Advance(time.Second)
+	f.grant(id, ledger.LotPurchase, 10, "11111111-1111-4111-8111-111111111111")
+	f.after(time.Minute)
+	f.wantLetters(lowAt35, lowAt35, "10 tokens added")
 }
 
 // Only what was made here opens: no part of it can be changed, and no other installation's will do.
 func TestTokensThatAreNotOurs(t *testing.T) {
 	t.Parallel()
-	o, elsewhere := newOffice(t), newOffice(t)
+	f, elsewhere := newFixture(t), newFixture(t)
 	made := ""
-	for _, office := range []*office{elsewhere, o} {
+	for _, office := range []*fixture{elsewhere, f} {
 		id := office.maya()
 		office.spend(id, 165)
 		office.after(time.Minute)
@@ -67,7 +67,7 @@ func TestTokensThatAreNotOurs(t *testing.T) {
 			made = office.wantLetters(lowAt35)[0].token(t)
 		}
 	}
-	good := o.wantLetters(lowAt35)[0].token(t)
+	good := f.wantLetters(lowAt35)[0].token(t)
 	raw, err := base64.RawURLEncoding.DecodeString(good)
 	if err != nil {
 		t.Fatal(err)
@@ -83,14 +83,14 @@ func TestTokensThatAreNotOurs(t *testing.T) {
 		tokens = append(tokens, base64.RawURLEncoding.EncodeToString(changed))
 	}
 	for _, token := range tokens {
-		if err := o.mailer.Unsubscribe(t.Context(), token); !errors.Is(err, mail.ErrBadToken) {
+		if err := f.mailer.Unsubscribe(t.Context(), token); !errors.Is(err, mail.ErrBadToken) {
 			t.Errorf("%q: %v", token, err)
 		}
-		if _, err := o.mailer.Subscribed(t.Context(), token); !errors.Is(err, mail.ErrBadToken) {
+		if _, err := f.mailer.Subscribed(t.Context(), token); !errors.Is(err, mail.ErrBadToken) {
 			t.Errorf("%q: %v", token, err)
 		}
 	}
-	if n := o.count("select count(*) from mail_accounts where unsubscribed_at is not null"); n != 0 {
+	if n := f.Count("select count(*) from mail_accounts where unsubscribed_at is not null"); n != 0 {
 		t.Errorf("%d unsubscribed", n)
 	}
 }

@@ -149,22 +149,30 @@ type Refund struct {
 	Amount  money.Amount
 }
 
-// Event is something that the provider tells of its own accord. Its object is in Stripe's form.
+// Why a provider does not accept a webhook as an event.
+var (
+	ErrBadSignature = errors.New("payment: the provider did not sign this, or not just now")
+	ErrUnreadable   = errors.New("payment: the body is no event")
+)
+
+// Event is what a provider reports on its own, as a webhook or in its list of events.
 type Event struct {
-	ID      string
-	Type    string
-	Created time.Time
-	Live    bool
-	Object  json.RawMessage
+	ID         string // empty if it is not text that can be stored
+	Type       string
+	Created    time.Time
+	Live       bool            // real money
+	Object     json.RawMessage // what it is about, as the provider sent it; only compared
+	Update     Update
+	Unreadable error // why there is no Update and never will be
 }
 
-// News is what an event says: about a checkout, or about the money of a payment that goes back. All
-// empty: nothing that concerns us.
-type News struct {
-	Checkout *Checkout
-	Ask      string        // a checkout that something happened to; the provider has to be asked what
-	Payment  string        // the payment that the rest is about
-	Refunded *money.Amount // given back so far, in all
-	Dispute  *Dispute
-	Mishap   string // what a person has to look at
+// Update is what an event says about a checkout, or about the money of a payment that goes back.
+// All empty: nothing that concerns us.
+type Update struct {
+	Checkout   *Checkout
+	CheckoutID string        // a checkout that has changed; its state has to be fetched
+	Payment    string        // the payment that the rest is about
+	Refunded   *money.Amount // in all, so far
+	Dispute    *Dispute
+	Alert      string // what a person has to look at
 }

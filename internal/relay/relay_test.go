@@ -6,82 +6,45 @@ import (
 	"log/slog"
 	"slices"
 	"testing"
-	"time"
 
 	"github.com/google/uuid"
-	"github.com/jackc/pgx/v5/pgxpool"
 
 	"pop.store/credits/db/testdb"
-	"pop.store/credits/internal/catalog"
-	"pop.store/credits/internal/clock"
+	"pop.store/credits/internal/accounts"
 	"pop.store/credits/internal/ledger"
-	"pop.store/credits/internal/ledger/engine"
 	"pop.store/credits/internal/relay"
+	"pop.store/credits/internal/testkit"
 	"pop.store/credits/internal/tokens"
 	"pop.store/credits/internal/webhook"
 )
 
 func TestMain(m *testing.M) { testdb.Main(m) }
 
-var (
-	start    = time.Date(2026, 11, 22, 14, 2, 0, 0, time.UTC)
-	errCrash = errors.New("a crash")
-)
+var errCrash = errors.New("a crash")
 
-type office struct {
-	t     *testing.T
-	pool  *pgxpool.Pool
-	books *engine.Engine
-	clock *clock.Manual
-}
+type fixture struct{ *testkit.Fixture }
 
-func newOffice(t *testing.T) *office {
+func newFixture(t *testing.T) *fixture {
 	t.Helper()
-	o := &office{
-		t:     t,
-		pool:  testdb.New(t),
-		clock: clock.NewManual(start),
-	}
-	o.books = engine.New(o.pool, engine.Options{
-		Clock:  o.clock.Now,
-		Prices: catalog.Builtin,
-		Log:    slog.New(slog.DiscardHandler),
-	})
-	t.Cleanup(o.books.Close)
-	return o
+	return &fixture{testkit.New(t)}
 }
 
-// account is one that is open, and that the directory knows.
-func (o *office) account(name string) uuid.UUID {
-	o.t.Helper()
-	id := uuid.New()
-	if _, err := o.pool.Exec(o.t.Context(),
-		"insert into accounts (external_id, id, created_at) values ($1, $2, $3)", name, id, start); err != nil {
-		o.t.Fatal(err)
-	}
-	if err := o.books.SetPlan(o.t.Context(), id, ledger.SetPlan{Plan: "starter"}); err != nil {
-		o.t.Fatal(err)
-	}
-	return id
+// account opens an account that the directory knows.
+func (f *fixture) account(name string) uuid.UUID {
+	f.T.Helper()
+	return f.Register(name, accounts.Put{})
 }
 
-func (o *office) grant(account uuid.UUID) {
-	o.t.Helper()
-	g := ledger.Grant{
-		Kind:   ledger.LotPromo,
-		Amount: tokens.MustParse("1"),
-		Reason: "a test",
-	}
-	if _, err := o.books.Grant(o.t.Context(), account, uuid.NewString(), g); err != nil {
-		o.t.Fatal(err)
-	}
+func (f *fixture) grant(account uuid.UUID) {
+	f.T.Helper()
+	f.Grant(account, ledger.LotPromo, tokens.One, "")
 }
 
-func (o *office) waiting() []ledger.Told {
-	o.t.Helper()
-	events, err := o.books.Outbox(o.t.Context(), 10_000)
+func (f *fixture) waiting() []ledger.Told {
+	f.T.Helper()
+	events, err := f.Ledger.Outbox(f.T.Context(), 10_000)
 	if err != nil {
-		o.t.Fatal(err)
+		f.T.Fatal(err)
 	}
 	return events
 }
@@ -98,20 +61,20 @@ func keep(all *[]ledger.Told) relay.Sink {
 
 func TestEventsReachEverySinkInOrder(t *testing.T) {
 	t.Parallel()
-	o := newOffice(t)
-	maya, noor := o.account("maya"), o.account("noor")
+	f := newFixture(t)
+	maya, noor := f.account("maya"), f.account("noor")
 	for range 3 {
-		o.grant(maya)
-		o.grant(noor)
+		f.grant(maya)
+		f.grant(noor)
 	}
-	want := o.waiting()
+	want := f.waiting()
 	var one, other []ledger.Told
-	if more, err := relay.New(o.books, keep(&one), keep(&other)).Step(t.Context()); more || err != nil {
+	if more, err := relay.New(f.Ledger, keep(&one), keep(&other)).Step(t.Context()); more || err != nil {
 		t.Error(more, err)
 	}
 	if len(want) < 8 || !slices.EqualFunc(one, want, same) || !slices.EqualFunc(other, want, same) ||
-		len(o.waiting()) != 0 {
-		t.Errorf("%d and %d of %d came, %d wait", len(one), len(other), len(want), len(o.waiting()))
+		len(f.waiting()) != 0 {
+		t.Errorf("%d and %d of %d came, %d wait", len(one), len(other), len(want), len(f.waiting()))
 	}
 	last := map[uuid.UUID]int64{}
 	for _, e := range one {
@@ -125,12 +88,12 @@ func TestEventsReachEverySinkInOrder(t *testing.T) {
 // Whatever breaks off where: what not all sinks have taken comes again.
 func TestASinkThatFails(t *testing.T) {
 	t.Parallel()
-	o := newOffice(t)
-	o.grant(o.account("maya"))
-	want := o.waiting()
+	f := newFixture(t)
+	f.grant(f.account("maya"))
+	want := f.waiting()
 	fail := true
 	var got []ledger.Told
-	r := relay.New(o.books, keep(&got), func(context.Context, []ledger.Told) error {
+	r := relay.New(f.Ledger, keep(&got), func(context.Context, []ledger.Told) error {
 		if fail {
 			return errCrash
 		}
@@ -139,15 +102,15 @@ func TestASinkThatFails(t *testing.T) {
 	if _, err := r.Step(t.Context()); !errors.Is(err, errCrash) {
 		t.Error(err)
 	}
-	if !slices.EqualFunc(o.waiting(), want, same) {
+	if !slices.EqualFunc(f.waiting(), want, same) {
 		t.Error("events are forgotten that a sink has not taken")
 	}
 	fail = false
 	if _, err := r.Step(t.Context()); err != nil {
 		t.Error(err)
 	}
-	if len(got) != 2*len(want) || len(o.waiting()) != 0 {
-		t.Errorf("%d came of %d, twice; %d wait", len(got), len(want), len(o.waiting()))
+	if len(got) != 2*len(want) || len(f.waiting()) != 0 {
+		t.Errorf("%d came of %d, twice; %d wait", len(got), len(want), len(f.waiting()))
 	}
 }
 
@@ -155,46 +118,46 @@ func TestASinkThatFails(t *testing.T) {
 // come again, and are delivered once.
 func TestACrashBeforeForgetting(t *testing.T) {
 	t.Parallel()
-	o := newOffice(t)
-	hooks := webhook.New(o.pool, webhook.Options{Clock: o.clock.Now, Log: slog.New(slog.DiscardHandler)})
+	f := newFixture(t)
+	hooks := webhook.New(f.DB.Pool, webhook.Options{Clock: f.Clock.Now, Log: slog.New(slog.DiscardHandler)})
 	if _, _, err := hooks.Create(t.Context(), "k", webhook.CreateParams{URL: "https://example.com/"}); err != nil {
 		t.Fatal(err)
 	}
-	maya := o.account("maya")
-	o.grant(maya)
-	want := len(o.waiting())
+	maya := f.account("maya")
+	f.grant(maya)
+	want := len(f.waiting())
 	ctx, crash := context.WithCancel(t.Context())
-	_, err := relay.New(o.books, hooks.Take, func(context.Context, []ledger.Told) error {
+	_, err := relay.New(f.Ledger, hooks.Take, func(context.Context, []ledger.Told) error {
 		crash()
 		return nil
 	}).Step(ctx)
-	if err == nil || len(o.waiting()) != want {
-		t.Fatalf("there was no crash: %v, %d of %d wait", err, len(o.waiting()), want)
+	if err == nil || len(f.waiting()) != want {
+		t.Fatalf("there was no crash: %v, %d of %d wait", err, len(f.waiting()), want)
 	}
-	o.grant(maya)
-	if _, err := relay.New(o.books, hooks.Take).Step(t.Context()); err != nil {
+	f.grant(maya)
+	if _, err := relay.New(f.Ledger, hooks.Take).Step(t.Context()); err != nil {
 		t.Fatal(err)
 	}
 	var events, deliveries int
-	err = o.pool.QueryRow(t.Context(), "select (select count(*) from webhook_events), (select count(*) from webhook_deliveries)").Scan(&events, &deliveries)
-	if err != nil || events != want+1 || deliveries != want+1 || len(o.waiting()) != 0 {
-		t.Errorf("%d events and %d deliveries of %d, %d wait, %v", events, deliveries, want+1, len(o.waiting()), err)
+	err = f.DB.Pool.QueryRow(t.Context(), "select (select count(*) from webhook_events), (select count(*) from webhook_deliveries)").Scan(&events, &deliveries)
+	if err != nil || events != want+1 || deliveries != want+1 || len(f.waiting()) != 0 {
+		t.Errorf("%d events and %d deliveries of %d, %d wait, %v", events, deliveries, want+1, len(f.waiting()), err)
 	}
 }
 
 // Many events go in chunks, each account's in order; without sinks they are forgotten.
 func TestChunks(t *testing.T) {
 	t.Parallel()
-	o := newOffice(t)
+	f := newFixture(t)
 	for range 2 {
-		_, err := o.pool.Exec(t.Context(), `insert into outbox (account, seq, at, kind, data)
-			select ('00000000-0000-0000-0000-00000000000' || n % 3)::uuid, n / 3 + 1, $1, 'balance.low', '{}' from generate_series(0, 1100) as n`, start)
+		_, err := f.DB.Pool.Exec(t.Context(), `insert into outbox (account, seq, at, kind, data)
+			select ('00000000-0000-0000-0000-00000000000' || n % 3)::uuid, n / 3 + 1, $1, 'balance.low', '{}' from generate_series(0, 1100) as n`, testkit.Start)
 		if err != nil {
 			t.Fatal(err)
 		}
 		var got []ledger.Told
 		steps := 1
-		r := relay.New(o.books, keep(&got))
+		r := relay.New(f.Ledger, keep(&got))
 		for more := true; more; steps++ {
 			if more, err = r.Step(t.Context()); err != nil {
 				t.Fatal(err)
@@ -207,17 +170,17 @@ func TestChunks(t *testing.T) {
 			t.Errorf("%d in %d steps", len(got), steps-1)
 		}
 	}
-	o.grant(o.account("maya"))
-	if _, err := relay.New(o.books).Step(t.Context()); err != nil || len(o.waiting()) != 0 {
-		t.Errorf("%v, %d wait", err, len(o.waiting()))
+	f.grant(f.account("maya"))
+	if _, err := relay.New(f.Ledger).Step(t.Context()); err != nil || len(f.waiting()) != 0 {
+		t.Errorf("%v, %d wait", err, len(f.waiting()))
 	}
 }
 
 func TestNoDatabase(t *testing.T) {
 	t.Parallel()
-	o := newOffice(t)
-	o.pool.Close()
-	if _, err := relay.New(o.books).Step(t.Context()); !errors.Is(err, ledger.ErrUnavailable) {
+	f := newFixture(t)
+	f.DB.Pool.Close()
+	if _, err := relay.New(f.Ledger).Step(t.Context()); !errors.Is(err, ledger.ErrUnavailable) {
 		t.Error(err)
 	}
 }

@@ -2,7 +2,6 @@ package sandbox
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"time"
@@ -11,6 +10,7 @@ import (
 
 	"pop.store/credits/internal/money"
 	"pop.store/credits/internal/payment"
+	"pop.store/credits/internal/stripepay"
 )
 
 // What billing asks of a provider, in its words.
@@ -177,6 +177,15 @@ func known(ctx context.Context, tx pgx.Tx, key string) error {
 	return err
 }
 
+// CanVerify says whether there is a secret to verify events with.
+func (p *Provider) CanVerify() bool { return p.o.Secret != "" }
+
+// Event reads a webhook that the sandbox signed, as Stripe's are. Errors: payment.ErrBadSignature,
+// payment.ErrUnreadable.
+func (p *Provider) Event(payload []byte, header string) (payment.Event, error) {
+	return stripepay.Verify(payload, header, []string{p.o.Secret})
+}
+
 // eventPage is how many events are listed at a time.
 const eventPage = 100
 
@@ -198,23 +207,11 @@ func (p *Provider) Events(ctx context.Context, from, to time.Time, after string)
 		return nil, false, errUnavailable.Wrap(err)
 	}
 	for _, body := range bodies {
-		var e struct {
-			ID      string `json:"id"`
-			Created int64  `json:"created"`
-			Type    string `json:"type"`
-			Data    struct {
-				Object json.RawMessage `json:"object"`
-			} `json:"data"`
-		}
-		if err := json.Unmarshal([]byte(body), &e); err != nil {
+		e, err := stripepay.Parse([]byte(body))
+		if err != nil {
 			return nil, false, err
 		}
-		list = append(list, payment.Event{
-			ID:      e.ID,
-			Type:    e.Type,
-			Created: time.Unix(e.Created, 0).UTC(),
-			Object:  e.Data.Object,
-		})
+		list = append(list, e)
 	}
 	return list, len(list) == eventPage, nil
 }

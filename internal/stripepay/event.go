@@ -50,13 +50,23 @@ func (p *Provider) Events(ctx context.Context, from, to time.Time, after string)
 		return nil, false, failure(err)
 	}
 	for _, e := range answer.Data() {
-		list = append(list, plain(e))
+		list = append(list, eventOf(e))
 	}
 	return list, answer.Meta().HasMore, nil
 }
 
-// plain is an event in our words.
-func plain(e *stripe.Event) payment.Event {
+// CanVerify says whether there is a secret to verify events with.
+func (p *Provider) CanVerify() bool {
+	return slices.ContainsFunc(p.o.WebhookSecrets, func(secret string) bool { return secret != "" })
+}
+
+// Event reads a webhook that Stripe signed with one of the secrets. Errors: payment.ErrBadSignature,
+// payment.ErrUnreadable.
+func (p *Provider) Event(payload []byte, header string) (payment.Event, error) {
+	return Verify(payload, header, p.o.WebhookSecrets)
+}
+
+func eventOf(e *stripe.Event) payment.Event {
 	event := payment.Event{
 		ID:      e.ID,
 		Type:    string(e.Type),
@@ -66,19 +76,23 @@ func plain(e *stripe.Event) payment.Event {
 	if e.Data != nil {
 		event.Object = e.Data.Raw
 	}
+	event.Update, event.Unreadable = readUpdate(event)
+	if !storable(event.ID) {
+		event.ID = ""
+	}
 	return event
 }
 
-// Read says what an event means. An error means that it cannot be read, now or ever.
-func Read(e payment.Event) (payment.News, error) {
+// readUpdate says what an event means. An error means that it cannot be read, now or ever.
+func readUpdate(e payment.Event) (payment.Update, error) {
 	if err := checkEvent(&e); err != nil {
-		return payment.News{}, err
+		return payment.Update{}, err
 	}
-	news, err := read(e)
+	update, err := read(e)
 	if err != nil {
-		return payment.News{}, err
+		return payment.Update{}, err
 	}
-	return news, checkNews(&news)
+	return update, checkUpdate(&update)
 }
 
 // Limits of what an event says. Stripe's ids are at most 255 characters.
@@ -87,14 +101,14 @@ const (
 	maxCreated = 253402300799 // the end of the year 9999
 )
 
-// Storable says whether an id is text that can be kept and looked for.
-func Storable(id string) bool {
+// storable says whether an id is text that Postgres can store and find.
+func storable(id string) bool {
 	return len(id) <= maxID && utf8.ValidString(id) && !strings.ContainsFunc(id, unicode.IsControl)
 }
 
-// checkEvent looks at the event itself, checkNews at what it says.
+// checkEvent looks at the event itself, checkUpdate at what it says.
 func checkEvent(e *payment.Event) error {
-	if e.ID == "" || !Storable(e.ID) || !Storable(e.Type) {
+	if e.ID == "" || !storable(e.ID) || !storable(e.Type) {
 		return errors.New("its id or type is no text that Stripe sends")
 	}
 	if at := e.Created.Unix(); at < 0 || at > maxCreated {
@@ -103,23 +117,23 @@ func checkEvent(e *payment.Event) error {
 	return nil
 }
 
-func checkNews(n *payment.News) error {
-	ids := []string{n.Ask, n.Payment}
+func checkUpdate(n *payment.Update) error {
+	ids := []string{n.CheckoutID, n.Payment}
 	if c := n.Checkout; c != nil {
 		ids = append(ids, c.ID, c.Reference, c.Payment, c.Customer, c.Method, c.Price.Currency)
 	}
 	if d := n.Dispute; d != nil {
 		ids = append(ids, d.ID)
 	}
-	if slices.ContainsFunc(ids, func(id string) bool { return !Storable(id) }) {
+	if slices.ContainsFunc(ids, func(id string) bool { return !storable(id) }) {
 		return errors.New("an id in it is no text that Stripe sends")
 	}
 	return nil
 }
 
-func read(e payment.Event) (payment.News, error) {
+func read(e payment.Event) (payment.Update, error) {
 	if len(e.Object) == 0 {
-		return payment.News{}, nil
+		return payment.Update{}, nil
 	}
 	switch kind := stripe.EventType(e.Type); kind {
 	case stripe.EventTypeCheckoutSessionCompleted, stripe.EventTypeCheckoutSessionAsyncPaymentSucceeded,
@@ -135,13 +149,13 @@ func read(e payment.Event) (payment.News, error) {
 		stripe.EventTypeChargeDisputeFundsWithdrawn, stripe.EventTypeChargeDisputeFundsReinstated:
 		return readDispute(e)
 	}
-	return payment.News{}, nil
+	return payment.Update{}, nil
 }
 
-func readCheckout(kind stripe.EventType, e payment.Event) (payment.News, error) {
+func readCheckout(kind stripe.EventType, e payment.Event) (payment.Update, error) {
 	var s stripe.CheckoutSession
 	if err := json.Unmarshal(e.Object, &s); err != nil {
-		return payment.News{}, err
+		return payment.Update{}, err
 	}
 	c := checkoutOf(&s)
 	// What the event is called says more than the session: that a payment failed is not written there.
@@ -153,45 +167,45 @@ func readCheckout(kind stripe.EventType, e payment.Event) (payment.News, error) 
 	case c.State != payment.Paid:
 		c.State = payment.Waiting
 	}
-	return payment.News{Checkout: &c}, nil
+	return payment.Update{Checkout: &c}, nil
 }
 
 // readIntent reads of a payment. Those of a checkout's page are told about with it, so only charges
 // of our own matter; how they stand is asked, since what a payment was for before tax does not
 // stand in it.
-func readIntent(e payment.Event) (payment.News, error) {
+func readIntent(e payment.Event) (payment.Update, error) {
 	var i stripe.PaymentIntent
 	if err := json.Unmarshal(e.Object, &i); err != nil || i.Metadata[purchaseKey] == "" {
-		return payment.News{}, err
+		return payment.Update{}, err
 	}
-	return payment.News{Ask: i.ID}, nil
+	return payment.Update{CheckoutID: i.ID}, nil
 }
 
-func readCharge(e payment.Event) (payment.News, error) {
+func readCharge(e payment.Event) (payment.Update, error) {
 	var c stripe.Charge
 	if err := json.Unmarshal(e.Object, &c); err != nil || c.PaymentIntent == nil {
-		return payment.News{}, err
+		return payment.Update{}, err
 	}
 	refunded := money.Amount{Minor: minorOf(c.AmountRefunded, c.Currency), Currency: upper(c.Currency)}
-	return payment.News{Payment: c.PaymentIntent.ID, Refunded: &refunded}, nil
+	return payment.Update{Payment: c.PaymentIntent.ID, Refunded: &refunded}, nil
 }
 
-func readRefund(e payment.Event) (payment.News, error) {
+func readRefund(e payment.Event) (payment.Update, error) {
 	var r stripe.Refund
 	if err := json.Unmarshal(e.Object, &r); err != nil || r.PaymentIntent == nil {
-		return payment.News{}, err
+		return payment.Update{}, err
 	}
-	return payment.News{
+	return payment.Update{
 		Payment: r.PaymentIntent.ID,
-		Mishap:  "a refund has failed: the buyer does not have the money, and the tokens were taken back",
+		Alert:   "a refund has failed: the buyer does not have the money, and the tokens were taken back",
 	}, nil
 }
 
-func readDispute(e payment.Event) (payment.News, error) {
+func readDispute(e payment.Event) (payment.Update, error) {
 	var d stripe.Dispute
 	if err := json.Unmarshal(e.Object, &d); err != nil || d.PaymentIntent == nil {
-		return payment.News{}, err
+		return payment.Update{}, err
 	}
 	dispute := disputeOf(&d, e.Created)
-	return payment.News{Payment: d.PaymentIntent.ID, Dispute: &dispute}, nil
+	return payment.Update{Payment: d.PaymentIntent.ID, Dispute: &dispute}, nil
 }

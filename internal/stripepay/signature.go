@@ -17,21 +17,25 @@ import (
 // tolerance is how far an event's timestamp may be from the wall clock, either way.
 const tolerance = webhook.DefaultTolerance
 
-// ErrUnreadable is a body that was signed rightly and is no event.
-var ErrUnreadable = errors.New("the body is no event")
-
 // Verify reads an event that was signed with one of the secrets: while they are changed there are
 // several. It compares with the wall clock, as the library does: how old a request is has nothing
 // to do with the time at which we decide. The library accepts an empty secret and timestamps in the
-// future; this does not. ErrUnreadable when the signature is right and the body is none. Any API
-// version will do, since the few members that are read have not changed for years.
+// future; this does not. Any API version will do, since the few members that are read have not
+// changed for years. Errors: payment.ErrBadSignature, payment.ErrUnreadable.
 func Verify(payload []byte, header string, secrets []string) (payment.Event, error) {
+	if err := checkSignature(payload, header, secrets); err != nil {
+		return payment.Event{}, fmt.Errorf("%w: %w", payment.ErrBadSignature, err)
+	}
+	return Parse(payload)
+}
+
+func checkSignature(payload []byte, header string, secrets []string) error {
 	signedAt, err := timestamp(header)
 	if err != nil {
-		return payment.Event{}, err
+		return err
 	}
 	if time.Until(signedAt) > tolerance {
-		return payment.Event{}, errors.New("timestamp is in the future")
+		return errors.New("timestamp is in the future")
 	}
 	err = errors.New("there is no secret to check it with")
 	for _, secret := range secrets {
@@ -39,18 +43,19 @@ func Verify(payload []byte, header string, secrets []string) (payment.Event, err
 			continue
 		}
 		if err = webhook.ValidatePayloadWithTolerance(payload, header, secret, tolerance); err == nil {
-			return parse(payload)
+			return nil
 		}
 	}
-	return payment.Event{}, err
+	return err
 }
 
-func parse(payload []byte) (payment.Event, error) {
+// Parse reads an event whose sender is known. Error: payment.ErrUnreadable.
+func Parse(payload []byte) (payment.Event, error) {
 	var event stripe.Event
 	if err := json.Unmarshal(payload, &event); err != nil {
-		return payment.Event{}, fmt.Errorf("%w: %w", ErrUnreadable, err)
+		return payment.Event{}, fmt.Errorf("%w: %w", payment.ErrUnreadable, err)
 	}
-	return plain(&event), nil
+	return eventOf(&event), nil
 }
 
 // timestamp reads the one t=... of a signature header. Of several the library would take the last,

@@ -20,7 +20,8 @@ type Options struct {
 	Key            string // secret or restricted, of the test or the live mode
 	Tax            bool   // Stripe works out the tax and adds it
 	PromotionCodes bool   // buyers may enter one
-	APIURL         string // for tests; empty: Stripe's own
+	WebhookSecrets []string // what events may be signed with; empty ones count as none
+	APIURL         string   // for tests; empty: Stripe's own
 }
 
 // Provider is Stripe. It is safe for concurrent use.

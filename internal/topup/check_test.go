@@ -14,7 +14,7 @@ import (
 // The bounds of what can be set, each with what its field is told.
 func TestWhatCanBeSet(t *testing.T) {
 	t.Parallel()
-	d := newDesk(t)
+	f := newFixture(t)
 	most := topup.MostTimes * money.MaxPayment("USD").Minor
 	for name, c := range map[string]struct {
 		change func(p *topup.SaveParams)
@@ -47,7 +47,7 @@ func TestWhatCanBeSet(t *testing.T) {
 	} {
 		p := below40()
 		c.change(&p)
-		if got := told(d.Check(p)); got != c.want {
+		if got := told(f.Check(p)); got != c.want {
 			t.Errorf("%s: %q, want %q", name, got, c.want)
 		}
 	}
@@ -56,16 +56,16 @@ func TestWhatCanBeSet(t *testing.T) {
 // A pack for nothing cannot be bought by itself, one for a cent can.
 func TestAPackForNothing(t *testing.T) {
 	t.Parallel()
-	d := newDesk(t)
+	f := newFixture(t)
 	for price, want := range map[int64]string{
 		0: "pack: This pack costs nothing, so it cannot be bought by itself.",
 		1: "",
 	} {
-		d.prices = selling(func(p *catalog.Pack) { p.Price.Minor = price })
-		pack, _ := d.prices().Pack("pack_500")
+		f.prices = selling(func(p *catalog.Pack) { p.Price.Minor = price })
+		pack, _ := f.prices().Pack("pack_500")
 		p := below40()
 		p.Agreed = billing.TermsOf(pack)
-		if got := told(d.Check(p)); got != want {
+		if got := told(f.Check(p)); got != want {
 			t.Errorf("for %d: %q, want %q", price, got, want)
 		}
 	}
@@ -74,16 +74,16 @@ func TestAPackForNothing(t *testing.T) {
 // How long tokens last is part of what is agreed to.
 func TestAPackIsNamedWithItsExpiry(t *testing.T) {
 	t.Parallel()
-	d := newDesk(t)
+	f := newFixture(t)
 	for days, want := range map[int]string{
 		0: "pack: This pack is 500 tokens for $39.00 now. Save again if that is fine.",
 		1: "pack: This pack is 500 tokens for $39.00, which expire after a day now. Save again if that is fine.",
 		2: "pack: This pack is 500 tokens for $39.00, which expire after 2 days now. Save again if that is fine.",
 	} {
-		d.prices = selling(func(p *catalog.Pack) { p.ExpiresDays = days })
+		f.prices = selling(func(p *catalog.Pack) { p.ExpiresDays = days })
 		p := below40()
 		p.Agreed.ExpiresDays = 3
-		if got := told(d.Check(p)); got != want {
+		if got := told(f.Check(p)); got != want {
 			t.Errorf("%d days: %q, want %q", days, got, want)
 		}
 	}

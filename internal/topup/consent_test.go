@@ -42,17 +42,17 @@ func TestConsentIsToAllOfThePack(t *testing.T) {
 		"more tokens":                   {func(p *catalog.Pack) { p.Tokens = 600 * tokens.One }, "", 610},
 		"a lower price":                 {func(p *catalog.Pack) { p.Price.Minor-- }, "", 510},
 	} {
-		d := newDesk(t)
-		id := d.account(sandbox.CardGood)
-		d.save(id)
-		d.spendTo(id, 10)
-		d.prices = selling(c.change)
-		d.step()
-		if o := d.overview(id); o.Stopped.Why != c.stop || o.On != (c.stop == "") {
+		f := newFixture(t)
+		id := f.account(sandbox.CardGood)
+		f.save(id)
+		f.spendTo(id, 10)
+		f.prices = selling(c.change)
+		f.step()
+		if o := f.overview(id); o.Stopped.Why != c.stop || o.On != (c.stop == "") {
 			t.Errorf("%s: %+v", name, o)
 		}
-		d.wantSpendable(id, c.left)
-		if n := d.count(autos, id); (n == 0) != (c.stop != "") {
+		f.wantSpendable(id, c.left)
+		if n := f.Count(autos, id); (n == 0) != (c.stop != "") {
 			t.Errorf("%s: %d were ordered", name, n)
 		}
 	}
@@ -95,72 +95,72 @@ func TestConsentToAnExpiry(t *testing.T) {
 // The terms change between the decision and the order: nothing is ordered.
 func TestTermsThatChangeBeforeTheOrder(t *testing.T) {
 	t.Parallel()
-	d := newDesk(t)
-	id := d.account(sandbox.CardGood)
-	d.prices = selling(func(p *catalog.Pack) { p.Tokens = 45 * tokens.One })
-	tx, err := d.pool.Begin(t.Context())
-	d.must(err)
-	order, err := d.billing.OrderAuto(t.Context(), tx, id, billing.AutoParams{Agreed: agreed500(), Most: 3900})
+	f := newFixture(t)
+	id := f.account(sandbox.CardGood)
+	f.prices = selling(func(p *catalog.Pack) { p.Tokens = 45 * tokens.One })
+	tx, err := f.DB.Pool.Begin(t.Context())
+	f.Must(err)
+	order, err := f.billing.OrderAuto(t.Context(), tx, id, billing.AutoParams{Agreed: agreed500(), Most: 3900})
 	if order != uuid.Nil || err != nil {
 		t.Error(order, err)
 	}
-	d.must(tx.Rollback(t.Context()))
+	f.Must(tx.Rollback(t.Context()))
 }
 
 // saveAsBefore saves as a server of the version before does, which knows of the price alone.
-func (d *desk) saveAsBefore(id uuid.UUID, pack string, minor int64) {
-	d.t.Helper()
-	_, err := d.pool.Exec(d.t.Context(),
+func (f *fixture) saveAsBefore(id uuid.UUID, pack string, minor int64) {
+	f.T.Helper()
+	_, err := f.DB.Pool.Exec(f.T.Context(),
 		`insert into topups (account, enabled, threshold, pack, price_minor, currency, times, limit_minor, changed_at)
 		values ($1, true, 40000000, $2, $3, 'USD', 3, 15000, $4)
 		on conflict (account) do update set enabled = true, pack = excluded.pack, price_minor = excluded.price_minor, changed_at = excluded.changed_at,
-			stopped = '', stopped_at = null`, id, pack, minor, d.clock.Now())
-	d.must(err)
+			stopped = '', stopped_at = null`, id, pack, minor, f.Clock.Now())
+	f.Must(err)
 }
 
 // What was saved before tokens and expiry were written down is what the catalog sold then, at that price.
 func TestConsentFromBefore(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct {
-		prices func(d *desk) func() *catalog.Catalog
+		prices func(f *fixture) func() *catalog.Catalog
 		minor  int64
 		stop   topup.Stop
 		left   int64
 	}{
-		"unchanged": {func(*desk) func() *catalog.Catalog { return catalog.Builtin }, 3900, "", 510},
-		"at another price": {func(*desk) func() *catalog.Catalog {
+		"unchanged": {func(*fixture) func() *catalog.Catalog { return catalog.Builtin }, 3900, "", 510},
+		"at another price": {func(*fixture) func() *catalog.Catalog {
 			return catalog.Builtin
 		}, 4000, topup.StopPrice, 10},
 		"a change, dated": {dated, 3900, topup.StopPrice, 10},
-		"a pack not sold": {func(*desk) func() *catalog.Catalog {
+		"a pack not sold": {func(*fixture) func() *catalog.Catalog {
 			return selling(func(p *catalog.Pack) { p.ID = "x" })
 		}, 3900, topup.StopPack, 10},
-		"over a newer saved": {func(*desk) func() *catalog.Catalog { return catalog.Builtin }, 3900, "", 510},
+		"over a newer saved": {func(*fixture) func() *catalog.Catalog { return catalog.Builtin }, 3900, "", 510},
 	} {
-		d := newDesk(t)
-		id := d.account(sandbox.CardGood)
+		f := newFixture(t)
+		id := f.account(sandbox.CardGood)
 		if name == "over a newer saved" { // of another pack; its terms must not count for this one
 			p := below40()
 			p.Agreed = billing.TermsOf(catalog.Builtin().Packs[2])
 			p.Limit.Minor = 100_000
-			d.must(d.Save(t.Context(), id, p))
-			d.clock.Advance(time.Minute)
+			f.Must(f.Save(t.Context(), id, p))
+			f.Clock.Advance(time.Minute)
 		}
-		d.saveAsBefore(id, "pack_500", c.minor)
-		d.spendTo(id, 10)
-		d.clock.Advance(48 * time.Hour)
-		d.prices = c.prices(d)
-		d.step()
-		if o := d.overview(id); o.Stopped.Why != c.stop {
+		f.saveAsBefore(id, "pack_500", c.minor)
+		f.spendTo(id, 10)
+		f.Clock.Advance(48 * time.Hour)
+		f.prices = c.prices(f)
+		f.step()
+		if o := f.overview(id); o.Stopped.Why != c.stop {
 			t.Errorf("%s: stopped %q", name, o.Stopped.Why)
 		}
-		d.wantSpendable(id, c.left)
+		f.wantSpendable(id, c.left)
 	}
 }
 
 // dated is a catalog file that says when the pack began to bring fewer tokens: after the settings were saved.
-func dated(d *desk) func() *catalog.Catalog {
-	d.t.Helper()
+func dated(f *fixture) func() *catalog.Catalog {
+	f.T.Helper()
 	c, _, err := catalog.Parse("c.yaml", []byte(`version: v1
 plans: [{id: starter, name: Starter, allowance: 200}]
 features: [{id: auto_selling, name: Auto selling, one: sale, many: sales, pricing: metered, agent: true}]
@@ -168,8 +168,8 @@ packs:
   - {id: pack_100, name: A, tokens: 100, price: 9.00, currency: USD}
   - {id: pack_500, name: B, tokens: 500, price: 39.00, currency: USD, changes: [{from: 2026-11-11T00:00:00Z, tokens: 300}]}
 `))
-	d.must(err)
-	source := catalog.NewSource(c, d.clock.Now)
+	f.Must(err)
+	source := catalog.NewSource(c, f.Clock.Now)
 	return source.InForce
 }
 
@@ -186,8 +186,8 @@ func TestTheBoundsOfTheMonthsMoney(t *testing.T) {
 		{money.Amount{Minor: 999_999, Currency: "UGX"}, 30 * 999_999},
 		{money.Amount{Minor: 5000, Currency: "KWD"}, 30 * 99_999_990},
 	} {
-		d := newDesk(t)
-		d.prices = selling(func(p *catalog.Pack) { p.Price = c.price })
+		f := newFixture(t)
+		f.prices = selling(func(p *catalog.Pack) { p.Price = c.price })
 		for minor, fine := range map[int64]bool{
 			c.price.Minor - 1:  false,
 			c.price.Minor:      true,
@@ -197,7 +197,7 @@ func TestTheBoundsOfTheMonthsMoney(t *testing.T) {
 		} {
 			p := below40()
 			p.Agreed.Price, p.Limit = c.price, money.Amount{Minor: minor, Currency: c.price.Currency}
-			if wrong := d.Check(p); (len(wrong) == 0) != fine {
+			if wrong := f.Check(p); (len(wrong) == 0) != fine {
 				t.Errorf("%s a month for packs of %s: %v", p.Limit, c.price, wrong)
 			}
 		}

@@ -24,42 +24,42 @@ func (c *countLines) Write(line []byte) (int, error) {
 // Whatever query fails, the caller learns of it, and what was asked for is done the next time.
 func TestAQueryThatFails(t *testing.T) {
 	t.Parallel()
-	for name, operation := range map[string]func(d *desk, s *topup.Service, id uuid.UUID) error{
-		"saving": func(d *desk, s *topup.Service, id uuid.UUID) error {
-			return s.Save(d.t.Context(), id, below40())
+	for name, operation := range map[string]func(f *fixture, s *topup.Service, id uuid.UUID) error{
+		"saving": func(f *fixture, s *topup.Service, id uuid.UUID) error {
+			return s.Save(f.T.Context(), id, below40())
 		},
-		"turning off": func(d *desk, s *topup.Service, id uuid.UUID) error {
-			return s.TurnOff(d.t.Context(), id)
+		"turning off": func(f *fixture, s *topup.Service, id uuid.UUID) error {
+			return s.TurnOff(f.T.Context(), id)
 		},
-		"whether it stopped": func(d *desk, s *topup.Service, id uuid.UUID) error {
-			_, _, err := s.Stopped(d.t.Context(), id)
+		"whether it stopped": func(f *fixture, s *topup.Service, id uuid.UUID) error {
+			_, _, err := s.Stopped(f.T.Context(), id)
 			return err
 		},
-		"the overview": func(d *desk, s *topup.Service, id uuid.UUID) error {
-			a, err := d.books.Account(d.t.Context(), id)
-			d.must(err)
-			_, err = s.Overview(d.t.Context(), &a)
+		"the overview": func(f *fixture, s *topup.Service, id uuid.UUID) error {
+			a, err := f.Ledger.Account(f.T.Context(), id)
+			f.Must(err)
+			_, err = s.Overview(f.T.Context(), &a)
 			return err
 		},
-		"a step with nothing to buy": func(d *desk, s *topup.Service, _ uuid.UUID) error {
-			_, _, err := s.Step(d.t.Context(), uuid.Nil)
+		"a step with nothing to buy": func(f *fixture, s *topup.Service, _ uuid.UUID) error {
+			_, _, err := s.Step(f.T.Context(), uuid.Nil)
 			return err
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			d := newDesk(t)
-			pool, faults := d.db.Failing(t)
+			f := newFixture(t)
+			pool, faults := f.DB.Failing(t)
 			books := engine.New(pool, engine.Options{
-				Clock:  d.clock.Now,
-				Prices: d.prices,
-				Log:    d.log,
+				Clock:  f.Clock.Now,
+				Prices: f.prices,
+				Log:    f.log,
 			})
 			t.Cleanup(books.Close)
-			_, service := d.services(pool, books)
-			id := d.account(sandbox.CardGood)
-			d.save(id)
-			faults.Each(t, func() error { return operation(d, service, id) })
+			_, service := f.services(pool, books)
+			id := f.account(sandbox.CardGood)
+			f.save(id)
+			faults.Each(t, func() error { return operation(f, service, id) })
 		})
 	}
 }
@@ -67,21 +67,21 @@ func TestAQueryThatFails(t *testing.T) {
 // A step in which an account's turn fails says so in the log and serves the others.
 func TestAQueryThatFailsWhileOneAccountIsServed(t *testing.T) {
 	t.Parallel()
-	for name, prepare := range map[string]func(d *desk, id uuid.UUID){
-		"buying":  func(d *desk, id uuid.UUID) { d.spendTo(id, 10) },
-		"closing": func(d *desk, id uuid.UUID) { d.must(d.books.CloseAccount(d.t.Context(), id)) },
+	for name, prepare := range map[string]func(f *fixture, id uuid.UUID){
+		"buying":  func(f *fixture, id uuid.UUID) { f.spendTo(id, 10) },
+		"closing": func(f *fixture, id uuid.UUID) { f.Must(f.Ledger.CloseAccount(f.T.Context(), id)) },
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			d := newDesk(t)
+			f := newFixture(t)
 			lines := &countLines{}
-			d.log = slog.New(slog.NewTextHandler(lines, nil))
-			pool, faults := d.db.Failing(t)
-			_, service := d.services(pool, d.books)
+			f.log = slog.New(slog.NewTextHandler(lines, nil))
+			pool, faults := f.DB.Failing(t)
+			_, service := f.services(pool, f.Ledger)
 			faults.Each(t, func() error {
-				id := d.account(sandbox.CardGood)
-				d.save(id)
-				prepare(d, id)
+				id := f.account(sandbox.CardGood)
+				f.save(id)
+				prepare(f, id)
 				before := lines.n.Load()
 				_, _, err := service.Step(t.Context(), uuid.Nil)
 				if err == nil && lines.n.Load() > before {
@@ -96,26 +96,26 @@ func TestAQueryThatFailsWhileOneAccountIsServed(t *testing.T) {
 // A stop that its creator could not be written to about is told again.
 func TestAStopIsToldUntilItIsKnown(t *testing.T) {
 	t.Parallel()
-	d := newDesk(t)
-	pool, faults := d.db.Failing(t)
-	_, service := d.services(pool, d.books)
+	f := newFixture(t)
+	pool, faults := f.DB.Failing(t)
+	_, service := f.services(pool, f.Ledger)
 	faults.Each(t, func() error {
-		id := d.account(sandbox.CardLater)
-		d.save(id)
-		d.spendTo(id, 10)
-		d.mustStop(id)
+		id := f.account(sandbox.CardLater)
+		f.save(id)
+		f.spendTo(id, 10)
+		f.mustStop(id)
 		_, _, err := service.Step(t.Context(), uuid.Nil)
 		return err
 	})
-	if n := d.count(`select count(*) from topups where stopped <> '' and told_at is null`); n != 0 {
+	if n := f.Count(`select count(*) from topups where stopped <> '' and told_at is null`); n != 0 {
 		t.Errorf("%d stops were told to nobody", n)
 	}
 }
 
 // mustStop stops an account's auto top-up without telling.
-func (d *desk) mustStop(id uuid.UUID) {
-	d.t.Helper()
-	_, err := d.pool.Exec(d.t.Context(), `update topups set enabled = false, stopped = 'declined', stopped_at = $2,
-		told_at = null where account = $1`, id, d.clock.Now())
-	d.must(err)
+func (f *fixture) mustStop(id uuid.UUID) {
+	f.T.Helper()
+	_, err := f.DB.Pool.Exec(f.T.Context(), `update topups set enabled = false, stopped = 'declined', stopped_at = $2,
+		told_at = null where account = $1`, id, f.Clock.Now())
+	f.Must(err)
 }

@@ -23,162 +23,161 @@ type flaky struct {
 
 var errDown = errors.New("down")
 
-func (f *flaky) Charge(ctx context.Context, c payment.Charge) (payment.Checkout, error) {
-	if f.down {
+func (p *flaky) Charge(ctx context.Context, c payment.Charge) (payment.Checkout, error) {
+	if p.down {
 		return payment.Checkout{}, errDown
 	}
-	return f.Provider.Charge(ctx, c)
+	return p.Provider.Charge(ctx, c)
 }
 
-func (f *flaky) Forget(ctx context.Context, m string) error {
-	if f.down {
+func (p *flaky) Forget(ctx context.Context, m string) error {
+	if p.down {
 		return errDown
 	}
-	return f.Provider.Forget(ctx, m)
+	return p.Provider.Forget(ctx, m)
 }
 
-func (f *flaky) Refund(ctx context.Context, r payment.Refund) error {
-	if f.noRefund {
+func (p *flaky) Refund(ctx context.Context, r payment.Refund) error {
+	if p.noRefund {
 		return errDown
 	}
-	return f.Provider.Refund(ctx, r)
+	return p.Provider.Refund(ctx, r)
 }
 
-func (f *flaky) Checkout(ctx context.Context, id string) (payment.Checkout, error) {
-	if f.noCheckout {
+func (p *flaky) Checkout(ctx context.Context, id string) (payment.Checkout, error) {
+	if p.noCheckout {
 		return payment.Checkout{}, errDown
 	}
-	return f.Provider.Checkout(ctx, id)
+	return p.Provider.Checkout(ctx, id)
 }
 
-func flakyDesk(t *testing.T) (*desk, *flaky) {
-	d := newDesk(t)
-	f := &flaky{Provider: d.provider.Provider}
+func newFlakyFixture(t *testing.T) (*fixture, *flaky) {
+	f := newFixture(t)
+	p := &flaky{Provider: f.provider.Provider}
 	log := slog.New(slog.DiscardHandler)
-	d.billing = billing.New(d.pool, billing.Options{
-		Ledger:         d.books,
-		Prices:         d.prices,
-		Provider:       f,
-		WebhookSecrets: []string{"s"},
-		BaseURL:        "http://credits.test",
-		Clock:          d.clock.Now,
-		Log:            log,
+	f.billing = billing.New(f.DB.Pool, billing.Options{
+		Ledger:   f.Ledger,
+		Prices:   f.prices,
+		Provider: p,
+		BaseURL:  "http://credits.test",
+		Clock:    f.Clock.Now,
+		Log:      log,
 	})
-	d.Service = topup.New(d.pool, topup.Options{
-		Ledger:  d.books,
-		Billing: d.billing,
-		Prices:  d.prices,
-		Clock:   d.clock.Now,
+	f.Service = topup.New(f.DB.Pool, topup.Options{
+		Ledger:  f.Ledger,
+		Billing: f.billing,
+		Prices:  f.prices,
+		Clock:   f.Clock.Now,
 		Log:     log,
 	})
-	return d, f
+	return f, p
 }
 
-func (d *desk) stepped() {
-	d.t.Helper()
-	_, _, err := d.Step(d.t.Context(), uuid.Nil)
-	d.must(err)
+func (f *fixture) stepped() {
+	f.T.Helper()
+	_, _, err := f.Step(f.T.Context(), uuid.Nil)
+	f.Must(err)
 }
 
-func (d *desk) bought(id uuid.UUID) []billing.Purchase {
-	d.t.Helper()
-	list, err := d.billing.Autos(d.t.Context(), d.pool, []uuid.UUID{id}, time.Time{})
-	d.must(err)
+func (f *fixture) bought(id uuid.UUID) []billing.Purchase {
+	f.T.Helper()
+	list, err := f.billing.Autos(f.T.Context(), f.DB.Pool, []uuid.UUID{id}, time.Time{})
+	f.Must(err)
 	return list
 }
 
 func TestNothingIsBoughtWhileAPackGoesBack(t *testing.T) {
 	t.Parallel()
-	d, f := flakyDesk(t)
-	id := d.account(sandbox.CardGood)
-	d.save(id)
-	d.spendTo(id, 30)
-	d.stepped()
-	list := d.bought(id)
+	f, p := newFlakyFixture(t)
+	id := f.account(sandbox.CardGood)
+	f.save(id)
+	f.spendTo(id, 30)
+	f.stepped()
+	list := f.bought(id)
 	if len(list) != 1 || list[0].Status != billing.StatusCompleted {
 		t.Fatal(list)
 	}
-	d.clock.Advance(15 * time.Minute)
-	f.noRefund = true
-	_, _, err := d.billing.Return(t.Context(), id, list[0].ID, "back")
+	f.Clock.Advance(15 * time.Minute)
+	p.noRefund = true
+	_, _, err := f.billing.Return(t.Context(), id, list[0].ID, "back")
 	if err == nil {
 		t.Fatal("the provider gave the money back")
 	}
-	d.stepped()
-	if n := len(d.bought(id)); n != 1 {
+	f.stepped()
+	if n := len(f.bought(id)); n != 1 {
 		t.Errorf("while a pack was being returned another was bought: %d", n)
 	}
 }
 
 func TestADisputeStopsItWhateverWasSavedSince(t *testing.T) {
 	t.Parallel()
-	d, f := flakyDesk(t)
-	id := d.account(sandbox.CardGood)
-	d.save(id)
-	d.spendTo(id, 30)
-	d.stepped()
-	list := d.bought(id)
-	d.clock.Advance(24 * time.Hour)
-	d.save(id) // nothing changed
-	d.clock.Advance(24 * time.Hour)
+	f, p := newFlakyFixture(t)
+	id := f.account(sandbox.CardGood)
+	f.save(id)
+	f.spendTo(id, 30)
+	f.stepped()
+	list := f.bought(id)
+	f.Clock.Advance(24 * time.Hour)
+	f.save(id) // nothing changed
+	f.Clock.Advance(24 * time.Hour)
 	var session string
-	d.must(d.pool.QueryRow(t.Context(), `select provider_session from purchases where id = $1`,
+	f.Must(f.DB.Pool.QueryRow(t.Context(), `select provider_session from purchases where id = $1`,
 		list[0].ID).Scan(&session))
-	d.must(f.OpenDispute(t.Context(), session))
-	_, err := d.billing.Reconcile(t.Context())
-	d.must(err)
-	d.stepped()
-	if n := len(d.bought(id)); n != 1 {
+	f.Must(p.OpenDispute(t.Context(), session))
+	_, err := f.billing.Reconcile(t.Context())
+	f.Must(err)
+	f.stepped()
+	if n := len(f.bought(id)); n != 1 {
 		t.Errorf("the disputed card was charged again: %d", n)
 	}
-	if s, stopped, err := d.Stopped(t.Context(), id); err != nil || !stopped || s.Why != topup.StopReturned {
+	if s, stopped, err := f.Stopped(t.Context(), id); err != nil || !stopped || s.Why != topup.StopReturned {
 		t.Errorf("it was not stopped: %+v, %v", s, err)
 	}
 }
 
 func TestAForgottenCardIsNotCharged(t *testing.T) {
 	t.Parallel()
-	d, f := flakyDesk(t)
-	id := d.account(sandbox.CardGood)
-	d.save(id)
-	d.spendTo(id, 30)
-	f.down = true
-	d.stepped()
-	d.must(d.billing.Forget(t.Context(), id))
-	d.must(d.TurnOff(t.Context(), id))
-	f.down = false
-	d.clock.Advance(3 * time.Hour)
-	_, err := d.billing.Reconcile(t.Context())
-	d.must(err)
-	if list := d.bought(id); list[0].Status == billing.StatusCompleted {
+	f, p := newFlakyFixture(t)
+	id := f.account(sandbox.CardGood)
+	f.save(id)
+	f.spendTo(id, 30)
+	p.down = true
+	f.stepped()
+	f.Must(f.billing.Forget(t.Context(), id))
+	f.Must(f.TurnOff(t.Context(), id))
+	p.down = false
+	f.Clock.Advance(3 * time.Hour)
+	_, err := f.billing.Reconcile(t.Context())
+	f.Must(err)
+	if list := f.bought(id); list[0].Status == billing.StatusCompleted {
 		t.Errorf("a card that was forgotten three hours ago was charged")
 	}
 }
 
 func TestACardIsKeptLate(t *testing.T) {
 	t.Parallel()
-	d, f := flakyDesk(t)
-	id := d.account("")
-	p, _, err := d.billing.Start(t.Context(), id, uuid.NewString(),
+	f, provider := newFlakyFixture(t)
+	id := f.account("")
+	p, _, err := f.billing.Start(t.Context(), id, uuid.NewString(),
 		billing.StartParams{Pack: "pack_100", KeepMethod: true})
-	d.must(err)
-	_, err = f.PayWith(t.Context(), p.CheckoutURL[len("http://credits.test/sandbox/checkout/"):], sandbox.CardGood)
-	d.must(err)
-	f.noCheckout = true
-	_, err = d.billing.Reconcile(t.Context()) // the event, as a webhook would bring it
+	f.Must(err)
+	_, err = provider.PayWith(t.Context(), p.CheckoutURL[len("http://credits.test/sandbox/checkout/"):], sandbox.CardGood)
+	f.Must(err)
+	provider.noCheckout = true
+	_, err = f.billing.Reconcile(t.Context()) // the event, as a webhook would bring it
 	if err != nil {
 		t.Log("the checkout could not be asked for:", err)
 	}
-	f.noCheckout = false
+	provider.noCheckout = false
 	for range 5 {
-		d.clock.Advance(2 * time.Minute)
-		_, err = d.billing.Reconcile(t.Context())
-		d.must(err)
+		f.Clock.Advance(2 * time.Minute)
+		_, err = f.billing.Reconcile(t.Context())
+		f.Must(err)
 	}
-	p, err = d.billing.Get(t.Context(), id, p.ID)
-	d.must(err)
-	kept, err := d.billing.Kept(t.Context(), id)
-	d.must(err)
+	p, err = f.billing.Get(t.Context(), id, p.ID)
+	f.Must(err)
+	kept, err := f.billing.Kept(t.Context(), id)
+	f.Must(err)
 	if p.Status != billing.StatusCompleted || p.Card != "Visa 4242" || !kept.Any {
 		t.Errorf("%s with %q, kept %t", p.Status, p.Card, kept.Any)
 	}
@@ -186,41 +185,41 @@ func TestACardIsKeptLate(t *testing.T) {
 
 func TestADisputedCardIsNotCharged(t *testing.T) {
 	t.Parallel()
-	d, f := flakyDesk(t)
-	id := d.account(sandbox.CardGood)
-	d.save(id)
-	d.spendTo(id, 90)
-	list, _, err := d.billing.List(t.Context(), id, "", 10)
-	d.must(err)
+	f, p := newFlakyFixture(t)
+	id := f.account(sandbox.CardGood)
+	f.save(id)
+	f.spendTo(id, 90)
+	list, _, err := f.billing.List(t.Context(), id, "", 10)
+	f.Must(err)
 	var session string
-	d.must(d.pool.QueryRow(t.Context(), `select provider_session from purchases where id = $1`,
+	f.Must(f.DB.Pool.QueryRow(t.Context(), `select provider_session from purchases where id = $1`,
 		list[0].ID).Scan(&session))
-	d.must(f.OpenDispute(t.Context(), session))
-	_, err = d.billing.Reconcile(t.Context())
-	d.must(err)
-	d.stepped()
-	if n := len(d.bought(id)); n != 0 {
+	f.Must(p.OpenDispute(t.Context(), session))
+	_, err = f.billing.Reconcile(t.Context())
+	f.Must(err)
+	f.stepped()
+	if n := len(f.bought(id)); n != 0 {
 		t.Errorf("a card in dispute was charged: %d", n)
 	}
 }
 
 func TestWhatWasNettedIsTold(t *testing.T) {
 	t.Parallel()
-	d, f := flakyDesk(t)
-	id := d.account(sandbox.CardGood) // 200 + 100
-	list, _, err := d.billing.List(t.Context(), id, "", 10)
-	d.must(err)
-	p, _, err := d.billing.Start(t.Context(), id, uuid.NewString(), billing.StartParams{Pack: "pack_100"})
-	d.must(err)
-	d.spendTo(id, 40) // 60 of the first pack are used
-	_, _, err = d.billing.Refund(t.Context(), id, list[0].ID, "r", billing.RefundParams{})
-	d.must(err)
-	_, err = f.PayWith(t.Context(), p.CheckoutURL[len("http://credits.test/sandbox/checkout/"):], sandbox.CardGood)
-	d.must(err)
-	p, err = d.billing.Refresh(t.Context(), id, p.ID)
-	d.must(err)
-	s, err := d.billing.Story(t.Context(), p)
-	d.must(err)
+	f, provider := newFlakyFixture(t)
+	id := f.account(sandbox.CardGood) // 200 + 100
+	list, _, err := f.billing.List(t.Context(), id, "", 10)
+	f.Must(err)
+	p, _, err := f.billing.Start(t.Context(), id, uuid.NewString(), billing.StartParams{Pack: "pack_100"})
+	f.Must(err)
+	f.spendTo(id, 40) // 60 of the first pack are used
+	_, _, err = f.billing.Refund(t.Context(), id, list[0].ID, "r", billing.RefundParams{})
+	f.Must(err)
+	_, err = provider.PayWith(t.Context(), p.CheckoutURL[len("http://credits.test/sandbox/checkout/"):], sandbox.CardGood)
+	f.Must(err)
+	p, err = f.billing.Refresh(t.Context(), id, p.ID)
+	f.Must(err)
+	s, err := f.billing.TokenBreakdown(t.Context(), p)
+	f.Must(err)
 	if s.Netted == 0 {
 		t.Error("what was netted is not told")
 	}
@@ -228,25 +227,25 @@ func TestWhatWasNettedIsTold(t *testing.T) {
 
 func TestAnotherPurchaseKeepsTheCard(t *testing.T) {
 	t.Parallel()
-	d, f := flakyDesk(t)
-	id := d.account("")
+	f, provider := newFlakyFixture(t)
+	id := f.account("")
 	order := func(keep bool) billing.Purchase {
-		p, _, err := d.billing.Start(t.Context(), id, uuid.NewString(),
+		p, _, err := f.billing.Start(t.Context(), id, uuid.NewString(),
 			billing.StartParams{Pack: "pack_100", KeepMethod: keep})
-		d.must(err)
+		f.Must(err)
 		return p
 	}
 	pay := func(p billing.Purchase) {
-		_, err := f.PayWith(t.Context(), p.CheckoutURL[len("http://credits.test/sandbox/checkout/"):],
+		_, err := provider.PayWith(t.Context(), p.CheckoutURL[len("http://credits.test/sandbox/checkout/"):],
 			sandbox.CardGood)
-		d.must(err)
-		_, err = d.billing.Refresh(t.Context(), id, p.ID)
-		d.must(err)
+		f.Must(err)
+		_, err = f.billing.Refresh(t.Context(), id, p.ID)
+		f.Must(err)
 	}
 	a, b := order(false), order(true)
 	pay(b)
 	pay(a)
-	if k, err := d.billing.Kept(t.Context(), id); err != nil || !k.Any {
+	if k, err := f.billing.Kept(t.Context(), id); err != nil || !k.Any {
 		t.Error("the kept card is gone")
 	}
 }

@@ -15,33 +15,28 @@ import (
 	"pop.store/credits/db/testdb"
 	"pop.store/credits/internal/billing"
 	"pop.store/credits/internal/catalog"
-	"pop.store/credits/internal/clock"
 	"pop.store/credits/internal/ledger"
 	"pop.store/credits/internal/ledger/engine"
 	"pop.store/credits/internal/money"
 	"pop.store/credits/internal/payment"
 	"pop.store/credits/internal/problem"
 	"pop.store/credits/internal/sandbox"
+	"pop.store/credits/internal/testkit"
 	"pop.store/credits/internal/tokens"
 	"pop.store/credits/internal/topup"
 )
 
 func TestMain(m *testing.M) { testdb.Main(m) }
 
-// desk is auto top-up over a database of its own, with the sandbox as its provider, on a clock that
-// stands still.
-type desk struct {
+// fixture is auto top-up over a database of its own, with the sandbox as its payment provider.
+type fixture struct {
+	*testkit.Fixture
 	*topup.Service
-	t        *testing.T
-	db       testdb.DB
-	pool     *pgxpool.Pool
-	clock    *clock.Manual
-	books    *engine.Engine
 	provider *lossy
 	billing  *billing.Service
 	prices   func() *catalog.Catalog
 	log      *slog.Logger
-	told     []topup.Stopped
+	stopped  []topup.Stopped // what Tell was called with
 	tellErr  error
 }
 
@@ -68,86 +63,64 @@ func (l *lossy) Charge(ctx context.Context, c payment.Charge) (payment.Checkout,
 	return checkout, err
 }
 
-func newDesk(t *testing.T) *desk {
+func newFixture(t *testing.T) *fixture {
 	t.Helper()
-	database := testdb.Open(t)
-	d := &desk{
-		t:      t,
-		db:     database,
-		pool:   database.Pool,
-		clock:  clock.NewManual(time.Date(2026, 11, 10, 9, 30, 0, 0, time.UTC)),
-		prices: catalog.Builtin,
-	}
-	d.log = slog.New(slog.DiscardHandler)
-	prices := func() *catalog.Catalog { return d.prices() }
-	d.books = engine.New(d.pool, engine.Options{
-		Clock:  d.clock.Now,
-		Prices: prices,
-		Log:    d.log,
-	})
-	t.Cleanup(d.books.Close)
-	d.provider = &lossy{Provider: sandbox.New(d.pool, sandbox.Options{
-		Clock:   d.clock.Now,
-		BaseURL: "http://credits.test",
-		Secret:  "s",
-		Log:     d.log,
-	})}
-	d.billing, d.Service = d.services(d.pool, d.books)
-	return d
+	f := &fixture{prices: catalog.Builtin, log: slog.New(slog.DiscardHandler)}
+	f.Fixture = testkit.New(t,
+		testkit.At(time.Date(2026, 11, 10, 9, 30, 0, 0, time.UTC)),
+		testkit.Prices(func() *catalog.Catalog { return f.prices() }),
+		testkit.Provider(func(p *sandbox.Provider) billing.Provider {
+			f.provider = &lossy{Provider: p}
+			return f.provider
+		}))
+	f.billing, f.Service = f.services(f.DB.Pool, f.Ledger)
+	return f
 }
 
 // services are billing and top-up over a pool and a ledger.
-func (d *desk) services(pool *pgxpool.Pool, books *engine.Engine) (*billing.Service, *topup.Service) {
-	prices := func() *catalog.Catalog { return d.prices() }
+func (f *fixture) services(pool *pgxpool.Pool, books *engine.Engine) (*billing.Service, *topup.Service) {
+	prices := func() *catalog.Catalog { return f.prices() }
 	bills := billing.New(pool, billing.Options{
-		Ledger:         books,
-		Prices:         prices,
-		Provider:       d.provider,
-		WebhookSecrets: []string{"s"},
-		BaseURL:        "http://credits.test",
-		Clock:          d.clock.Now,
-		Log:            d.log,
+		Ledger:   books,
+		Prices:   prices,
+		Provider: f.provider,
+		BaseURL:  "http://credits.test",
+		Clock:    f.Clock.Now,
+		Log:      f.log,
 	})
 	return bills, topup.New(pool, topup.Options{
 		Ledger:  books,
 		Billing: bills,
 		Prices:  prices,
-		Clock:   d.clock.Now,
-		Log:     d.log,
+		Clock:   f.Clock.Now,
+		Log:     f.log,
 		Tell: func(_ context.Context, _ uuid.UUID, s topup.Stopped) error {
-			d.told = append(d.told, s)
-			return d.tellErr
+			f.stopped = append(f.stopped, s)
+			return f.tellErr
 		},
 	})
 }
 
-func (d *desk) must(err error) {
-	d.t.Helper()
-	if err != nil {
-		d.t.Fatal(err)
-	}
-}
-
 // account is a new one on Starter, with 200 tokens; with a card it has bought 100 more, and the card is kept.
-func (d *desk) account(card sandbox.Card) uuid.UUID {
-	d.t.Helper()
+func (f *fixture) account(card sandbox.Card) uuid.UUID {
+	f.T.Helper()
 	id := uuid.New()
-	d.must(d.books.SetPlan(d.t.Context(), id, ledger.SetPlan{Plan: "starter"}))
+	f.Must(f.Ledger.SetPlan(f.T.Context(), id, ledger.SetPlan{Plan: "starter"}))
 	if card != "" {
-		d.buy(id, card)
+		f.buy(id, card)
 	}
 	return id
 }
 
-func (d *desk) buy(id uuid.UUID, card sandbox.Card) {
-	d.t.Helper()
-	p, _, err := d.billing.Start(d.t.Context(), id, uuid.NewString(),
+func (f *fixture) buy(id uuid.UUID, card sandbox.Card) {
+	f.T.Helper()
+	p, _, err := f.billing.Start(f.T.Context(), id, uuid.NewString(),
 		billing.StartParams{Pack: "pack_100", KeepMethod: true})
-	d.must(err)
-	_, err = d.provider.PayWith(d.t.Context(), p.CheckoutURL[strings.LastIndex(p.CheckoutURL, "/")+1:], card)
-	d.must(err)
-	_, err = d.billing.Refresh(d.t.Context(), id, p.ID)
-	d.must(err)
+	f.Must(err)
+	_, err = f.provider.PayWith(f.T.Context(), p.CheckoutURL[strings.LastIndex(p.CheckoutURL, "/")+1:], card)
+	f.Must(err)
+	_, err = f.billing.Refresh(f.T.Context(), id, p.ID)
+	f.Must(err)
 }
 
 // agreed500 is the pack of 500 as the builtin catalog sells it.
@@ -169,57 +142,51 @@ func below40() topup.SaveParams {
 	}
 }
 
-func (d *desk) save(id uuid.UUID) {
-	d.t.Helper()
-	d.must(d.Save(d.t.Context(), id, below40()))
+func (f *fixture) save(id uuid.UUID) {
+	f.T.Helper()
+	f.Must(f.Save(f.T.Context(), id, below40()))
 }
 
 // spendTo leaves so many tokens.
-func (d *desk) spendTo(id uuid.UUID, left int64) {
-	d.t.Helper()
-	a, err := d.books.Account(d.t.Context(), id)
-	d.must(err)
+func (f *fixture) spendTo(id uuid.UUID, left int64) {
+	f.T.Helper()
+	a, err := f.Ledger.Account(f.T.Context(), id)
+	f.Must(err)
 	amount := a.Spendable - tokens.Amount(left)*tokens.One
 	if amount == 0 {
 		return
 	}
-	_, err = d.books.Charge(d.t.Context(), id, uuid.NewString(),
+	_, err = f.Ledger.Charge(f.T.Context(), id, uuid.NewString(),
 		ledger.Charge{Feature: "auto_selling", Amount: &amount})
-	d.must(err)
+	f.Must(err)
 }
 
 // step goes through all accounts once.
-func (d *desk) step() {
-	d.t.Helper()
+func (f *fixture) step() {
+	f.T.Helper()
 	after, more := uuid.Nil, true
 	var err error
 	for more {
-		after, more, err = d.Step(d.t.Context(), after)
-		d.must(err)
+		after, more, err = f.Step(f.T.Context(), after)
+		f.Must(err)
 	}
 }
 
-func (d *desk) wantSpendable(id uuid.UUID, want int64) {
-	d.t.Helper()
-	a, err := d.books.Account(d.t.Context(), id)
+func (f *fixture) wantSpendable(id uuid.UUID, want int64) {
+	f.T.Helper()
+	a, err := f.Ledger.Account(f.T.Context(), id)
 	if err != nil || a.Spendable != tokens.Amount(want)*tokens.One {
-		d.t.Errorf("%s tokens (%v), want %d", a.Spendable, err, want)
+		f.T.Errorf("%s tokens (%v), want %d", a.Spendable, err, want)
 	}
 }
 
-func (d *desk) overview(id uuid.UUID) topup.Overview {
-	d.t.Helper()
-	a, err := d.books.Account(d.t.Context(), id)
-	d.must(err)
-	o, err := d.Overview(d.t.Context(), &a)
-	d.must(err)
+func (f *fixture) overview(id uuid.UUID) topup.Overview {
+	f.T.Helper()
+	a, err := f.Ledger.Account(f.T.Context(), id)
+	f.Must(err)
+	o, err := f.Overview(f.T.Context(), &a)
+	f.Must(err)
 	return o
-}
-
-func (d *desk) count(query string, args ...any) (n int) {
-	d.t.Helper()
-	d.must(d.pool.QueryRow(d.t.Context(), query, args...).Scan(&n))
-	return n
 }
 
 const autos = `select count(*) from purchases where auto and account = $1`
@@ -227,86 +194,86 @@ const autos = `select count(*) from purchases where auto and account = $1`
 // Off by default; on, a pack comes when the balance falls below the threshold, within the month's limits.
 func TestTheWholeWay(t *testing.T) {
 	t.Parallel()
-	d := newDesk(t)
-	id := d.account(sandbox.CardGood)
-	if o := d.overview(id); o.On || o.Set || !o.Kept.Any || o.Kept.Card != "Visa 4242" {
+	f := newFixture(t)
+	id := f.account(sandbox.CardGood)
+	if o := f.overview(id); o.On || o.Set || !o.Kept.Any || o.Kept.Card != "Visa 4242" {
 		t.Errorf("%+v", o)
 	}
-	d.spendTo(id, 10)
-	d.step()
-	d.wantSpendable(id, 10)
-	d.save(id)
-	d.step()
-	d.wantSpendable(id, 510)
-	o := d.overview(id)
+	f.spendTo(id, 10)
+	f.step()
+	f.wantSpendable(id, 10)
+	f.save(id)
+	f.step()
+	f.wantSpendable(id, 510)
+	o := f.overview(id)
 	if o.Last == nil || o.Last.Status != billing.StatusCompleted || o.Last.Paid.Minor != 3900 || !o.Last.Auto ||
 		o.Times != 1 || o.Spent.Minor != 3900 {
 		t.Errorf("%+v", o)
 	}
-	h, err := d.books.History(t.Context(), id, ledger.Filter{LotKinds: []ledger.LotKind{ledger.LotPurchase}}, 0, 10)
+	h, err := f.Ledger.History(t.Context(), id, ledger.Filter{LotKinds: []ledger.LotKind{ledger.LotPurchase}}, 0, 10)
 	if err != nil || h.Lines[0].Reason != "Auto top-up" || h.Lines[1].Reason != "" {
 		t.Errorf("the history says %+v, %v", h.Lines, err)
 	}
 	for i := range 5 { // the second at once, which is too soon; then a third, and none
-		d.spendTo(id, 10)
-		d.step()
+		f.spendTo(id, 10)
+		f.step()
 		if i == 0 {
-			d.wantSpendable(id, 10)
-			if w := d.overview(id).Wait; w != topup.WaitCoolDown {
+			f.wantSpendable(id, 10)
+			if w := f.overview(id).Wait; w != topup.WaitCoolDown {
 				t.Errorf("waits for %q", w)
 			}
 		}
-		d.clock.Advance(10 * time.Minute)
-		d.step()
+		f.Clock.Advance(10 * time.Minute)
+		f.step()
 	}
-	d.wantSpendable(id, 10)
-	if n := d.count(autos, id); n != 3 || d.overview(id).Wait != topup.WaitTimes {
-		t.Errorf("%d purchases, waits for %q", n, d.overview(id).Wait)
+	f.wantSpendable(id, 10)
+	if n := f.Count(autos, id); n != 3 || f.overview(id).Wait != topup.WaitTimes {
+		t.Errorf("%d purchases, waits for %q", n, f.overview(id).Wait)
 	}
-	d.clock.Set(time.Date(2026, 12, 1, 0, 0, 0, 0, time.UTC)) // the next month; the plan's tokens come later
-	d.step()
-	d.wantSpendable(id, 510)
-	d.must(d.TurnOff(t.Context(), id))
-	d.spendTo(id, 10)
-	d.clock.Advance(time.Hour)
-	d.step()
-	d.wantSpendable(id, 10)
+	f.Clock.Set(time.Date(2026, 12, 1, 0, 0, 0, 0, time.UTC)) // the next month; the plan's tokens come later
+	f.step()
+	f.wantSpendable(id, 510)
+	f.Must(f.TurnOff(t.Context(), id))
+	f.spendTo(id, 10)
+	f.Clock.Advance(time.Hour)
+	f.step()
+	f.wantSpendable(id, 10)
 }
 
 // Fifty servers look at the same moment: one purchase, also when its outcome stays open.
 func TestFiftyServersBuyOnce(t *testing.T) {
 	t.Parallel()
 	for _, lost := range []bool{false, true} {
-		d := newDesk(t)
-		id := d.account(sandbox.CardGood)
-		d.save(id)
-		d.spendTo(id, 10)
-		d.provider.lose(lost)
+		f := newFixture(t)
+		id := f.account(sandbox.CardGood)
+		f.save(id)
+		f.spendTo(id, 10)
+		f.provider.lose(lost)
 		var all sync.WaitGroup
 		for range 50 {
 			all.Go(func() {
-				if _, _, err := d.Step(context.Background(), uuid.Nil); err != nil {
+				if _, _, err := f.Step(context.Background(), uuid.Nil); err != nil {
 					t.Error(err)
 				}
 			})
 		}
 		all.Wait()
-		if n := d.count(autos, id); n != 1 {
+		if n := f.Count(autos, id); n != 1 {
 			t.Errorf("lost %t: %d purchases", lost, n)
 		}
-		d.clock.Advance(time.Hour)
-		d.step()
-		if n := d.count(autos, id); n != 1 {
+		f.Clock.Advance(time.Hour)
+		f.step()
+		if n := f.Count(autos, id); n != 1 {
 			t.Errorf("lost %t: %d purchases after an hour", lost, n)
 		}
-		if d.overview(id).Wait != topup.WaitUnderWay && lost {
-			t.Errorf("waits for %q", d.overview(id).Wait)
+		if f.overview(id).Wait != topup.WaitUnderWay && lost {
+			t.Errorf("waits for %q", f.overview(id).Wait)
 		}
-		d.provider.lose(false)
-		_, err := d.billing.Reconcile(t.Context())
-		d.must(err)
-		d.wantSpendable(id, 510)
-		if n := d.count(`select count(*) from sandbox_sessions where id like 'pi_%'`); n != 1 {
+		f.provider.lose(false)
+		_, err := f.billing.Reconcile(t.Context())
+		f.Must(err)
+		f.wantSpendable(id, 510)
+		if n := f.Count(`select count(*) from sandbox_sessions where id like 'pi_%'`); n != 1 {
 			t.Errorf("lost %t: charged %d times", lost, n)
 		}
 	}
@@ -316,36 +283,36 @@ func TestFiftyServersBuyOnce(t *testing.T) {
 // that one seen.
 func TestADecisionHoldsTheSettings(t *testing.T) {
 	t.Parallel()
-	d := newDesk(t)
-	id := d.account(sandbox.CardGood)
-	d.save(id)
-	d.spendTo(id, 10)
-	tx, err := d.pool.Begin(t.Context())
-	d.must(err)
+	f := newFixture(t)
+	id := f.account(sandbox.CardGood)
+	f.save(id)
+	f.spendTo(id, 10)
+	tx, err := f.DB.Pool.Begin(t.Context())
+	f.Must(err)
 	_, err = tx.Exec(t.Context(), `select from topups where account = $1 for update`, id)
-	d.must(err)
+	f.Must(err)
 	p := below40()
-	order, err := d.billing.OrderAuto(t.Context(), tx, id,
+	order, err := f.billing.OrderAuto(t.Context(), tx, id,
 		billing.AutoParams{Agreed: p.Agreed, Most: p.Limit.Minor})
 	if err != nil || order == uuid.Nil {
 		t.Fatal(order, err)
 	}
 	_, err = tx.Exec(t.Context(), `update purchases set status = 'completed', paid_minor = 3900, completed_at = created_at where id = $1`, order)
-	d.must(err)
+	f.Must(err)
 	done := make(chan error)
 	go func() {
-		_, _, err := d.Step(context.Background(), uuid.Nil)
+		_, _, err := f.Step(context.Background(), uuid.Nil)
 		done <- err
 	}()
 	const waiting = `select count(*) from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'`
-	for end := time.Now().Add(time.Minute); d.count(waiting) == 0; time.Sleep(5 * time.Millisecond) {
+	for end := time.Now().Add(time.Minute); f.Count(waiting) == 0; time.Sleep(5 * time.Millisecond) {
 		if time.Now().After(end) {
 			t.Fatal("the other server does not wait")
 		}
 	}
-	d.must(tx.Commit(t.Context()))
-	d.must(<-done)
-	if n := d.count(autos, id); n != 1 {
+	f.Must(tx.Commit(t.Context()))
+	f.Must(<-done)
+	if n := f.Count(autos, id); n != 1 {
 		t.Errorf("%d purchases", n)
 	}
 }
@@ -353,36 +320,35 @@ func TestADecisionHoldsTheSettings(t *testing.T) {
 // A server dies after the purchase was written down and before it was charged: another charges it, once.
 func TestAChargeThatNobodyMade(t *testing.T) {
 	t.Parallel()
-	d := newDesk(t)
-	id := d.account(sandbox.CardGood)
-	d.save(id)
-	d.spendTo(id, 10)
+	f := newFixture(t)
+	id := f.account(sandbox.CardGood)
+	f.save(id)
+	f.spendTo(id, 10)
 	ctx, cancel := context.WithCancel(t.Context())
-	d.Service = topup.New(d.pool, topup.Options{
-		Ledger: d.books,
-		Prices: d.prices,
-		Clock:  d.clock.Now,
+	f.Service = topup.New(f.DB.Pool, topup.Options{
+		Ledger: f.Ledger,
+		Prices: f.prices,
+		Clock:  f.Clock.Now,
 		Log:    slog.New(slog.DiscardHandler),
-		Billing: billing.New(d.pool, billing.Options{
-			Ledger:         d.books,
-			Prices:         d.prices,
-			Provider:       dying{d.provider, cancel},
-			WebhookSecrets: []string{"s"},
-			Clock:          d.clock.Now,
-			Log:            slog.New(slog.DiscardHandler),
+		Billing: billing.New(f.DB.Pool, billing.Options{
+			Ledger:   f.Ledger,
+			Prices:   f.prices,
+			Provider: dying{f.provider, cancel},
+			Clock:    f.Clock.Now,
+			Log:      slog.New(slog.DiscardHandler),
 		}),
 	})
-	_, _, _ = d.Step(ctx, uuid.Nil)
-	d.wantSpendable(id, 10)
-	if n := d.count(autos+` and status = 'pending'`, id); n != 1 {
+	_, _, _ = f.Step(ctx, uuid.Nil)
+	f.wantSpendable(id, 10)
+	if n := f.Count(autos+` and status = 'pending'`, id); n != 1 {
 		t.Fatalf("%d purchases wait", n)
 	}
-	d.step()
-	d.clock.Advance(3 * time.Minute)
-	_, err := d.billing.Reconcile(t.Context())
-	d.must(err)
-	d.wantSpendable(id, 510)
-	if n := d.count(autos, id); n != 1 {
+	f.step()
+	f.Clock.Advance(3 * time.Minute)
+	_, err := f.billing.Reconcile(t.Context())
+	f.Must(err)
+	f.wantSpendable(id, 510)
+	if n := f.Count(autos, id); n != 1 {
 		t.Errorf("%d purchases", n)
 	}
 }
@@ -393,8 +359,8 @@ type dying struct {
 	die context.CancelFunc
 }
 
-func (d dying) Charge(ctx context.Context, _ payment.Charge) (payment.Checkout, error) {
-	d.die()
+func (f dying) Charge(ctx context.Context, _ payment.Charge) (payment.Checkout, error) {
+	f.die()
 	return payment.Checkout{}, ctx.Err()
 }
 
@@ -405,45 +371,45 @@ func TestOffAfterADecline(t *testing.T) {
 		sandbox.CardLater:   topup.StopDeclined,
 		sandbox.CardConfirm: topup.StopConfirm,
 	} {
-		d := newDesk(t)
-		id := d.account(card)
-		d.save(id)
-		d.spendTo(id, 10)
-		d.clock.Advance(time.Minute)
-		d.tellErr = errors.New("the post is closed")
-		if _, _, err := d.Step(t.Context(), uuid.Nil); !errors.Is(err, d.tellErr) {
+		f := newFixture(t)
+		id := f.account(card)
+		f.save(id)
+		f.spendTo(id, 10)
+		f.Clock.Advance(time.Minute)
+		f.tellErr = errors.New("the post is closed")
+		if _, _, err := f.Step(t.Context(), uuid.Nil); !errors.Is(err, f.tellErr) {
 			t.Error(err)
 		}
-		stopped, is, err := d.Stopped(t.Context(), id)
-		if err != nil || !is || stopped.Why != want || !stopped.At.Equal(d.clock.Now()) {
+		stopped, is, err := f.Stopped(t.Context(), id)
+		if err != nil || !is || stopped.Why != want || !stopped.At.Equal(f.Clock.Now()) {
 			t.Errorf("%s: %+v, %t, %v", card, stopped, is, err)
 		}
-		o := d.overview(id)
+		o := f.overview(id)
 		if o.On || o.Last == nil || o.Last.ID != stopped.Purchase || o.Last.Status != billing.StatusFailed ||
 			o.Times != 0 || o.Spent.Minor != 0 {
 			t.Errorf("%s: %+v", card, o)
 		}
-		d.tellErr = nil
+		f.tellErr = nil
 		for range 3 {
-			d.clock.Advance(time.Hour)
-			d.step()
+			f.Clock.Advance(time.Hour)
+			f.step()
 		}
-		if len(d.told) != 2 || d.told[0] != d.told[1] || d.told[0] != stopped {
-			t.Errorf("%s: told %+v", card, d.told)
+		if len(f.stopped) != 2 || f.stopped[0] != f.stopped[1] || f.stopped[0] != stopped {
+			t.Errorf("%s: told %+v", card, f.stopped)
 		}
-		if n := d.count(autos, id); n != 1 {
+		if n := f.Count(autos, id); n != 1 {
 			t.Errorf("%s: %d attempts", card, n)
 		}
-		d.wantSpendable(id, 10)
+		f.wantSpendable(id, 10)
 		// On again, with a card that pays.
-		d.buy(id, sandbox.CardGood)
-		d.spendTo(id, 10)
-		d.save(id)
-		if _, is, err := d.Stopped(t.Context(), id); is || err != nil {
+		f.buy(id, sandbox.CardGood)
+		f.spendTo(id, 10)
+		f.save(id)
+		if _, is, err := f.Stopped(t.Context(), id); is || err != nil {
 			t.Error("still stopped", err)
 		}
-		d.step()
-		d.wantSpendable(id, 510)
+		f.step()
+		f.wantSpendable(id, 510)
 	}
 }
 
@@ -460,62 +426,62 @@ func TestReasons(t *testing.T) {
 	}
 	for name, c := range map[string]struct {
 		card sandbox.Card
-		do   func(d *desk, id uuid.UUID)
+		do   func(f *fixture, id uuid.UUID)
 		stop topup.Stop
 		wait topup.Wait
 		left int64
 	}{
-		"no card is kept": {"", func(*desk, uuid.UUID) {}, "", topup.WaitCard, 10},
-		"a forgotten card": {sandbox.CardGood, func(d *desk, id uuid.UUID) {
-			d.must(d.billing.Forget(t.Context(), id))
+		"no card is kept": {"", func(*fixture, uuid.UUID) {}, "", topup.WaitCard, 10},
+		"a forgotten card": {sandbox.CardGood, func(f *fixture, id uuid.UUID) {
+			f.Must(f.billing.Forget(t.Context(), id))
 		}, "", topup.WaitCard, 10},
-		"a dearer pack": {sandbox.CardGood, func(d *desk, _ uuid.UUID) {
-			d.prices = cheaper(func(p *catalog.Pack) { p.Price.Minor++ })
+		"a dearer pack": {sandbox.CardGood, func(f *fixture, _ uuid.UUID) {
+			f.prices = cheaper(func(p *catalog.Pack) { p.Price.Minor++ })
 		}, topup.StopPrice, "", 10},
-		"another currency": {sandbox.CardGood, func(d *desk, _ uuid.UUID) {
-			d.prices = cheaper(func(p *catalog.Pack) { p.Price.Currency = "EUR" })
+		"another currency": {sandbox.CardGood, func(f *fixture, _ uuid.UUID) {
+			f.prices = cheaper(func(p *catalog.Pack) { p.Price.Currency = "EUR" })
 		}, topup.StopPrice, "", 10},
-		"a pack that is gone": {sandbox.CardGood, func(d *desk, _ uuid.UUID) {
-			d.prices = cheaper(func(p *catalog.Pack) { p.ID = "new" })
+		"a pack that is gone": {sandbox.CardGood, func(f *fixture, _ uuid.UUID) {
+			f.prices = cheaper(func(p *catalog.Pack) { p.ID = "new" })
 		}, topup.StopPack, "", 10},
-		"a cheaper pack": {sandbox.CardGood, func(d *desk, _ uuid.UUID) {
-			d.prices = cheaper(func(p *catalog.Pack) { p.Price.Minor = 100 })
+		"a cheaper pack": {sandbox.CardGood, func(f *fixture, _ uuid.UUID) {
+			f.prices = cheaper(func(p *catalog.Pack) { p.Price.Minor = 100 })
 		}, "", "", 510},
-		"a card that another customer's is": {sandbox.CardGood, func(d *desk, _ uuid.UUID) {
-			_, err := d.pool.Exec(t.Context(), `update payment_customers set customer = 'cus_other'`)
-			d.must(err)
+		"a card that another customer's is": {sandbox.CardGood, func(f *fixture, _ uuid.UUID) {
+			_, err := f.DB.Pool.Exec(t.Context(), `update payment_customers set customer = 'cus_other'`)
+			f.Must(err)
 		}, topup.StopDeclined, "", 10},
 	} {
-		d := newDesk(t)
-		id := d.account(c.card)
-		d.save(id)
-		d.spendTo(id, 10)
-		d.clock.Advance(time.Second)
-		c.do(d, id)
-		d.step()
-		o := d.overview(id)
+		f := newFixture(t)
+		id := f.account(c.card)
+		f.save(id)
+		f.spendTo(id, 10)
+		f.Clock.Advance(time.Second)
+		c.do(f, id)
+		f.step()
+		o := f.overview(id)
 		if o.Stopped.Why != c.stop || o.Wait != c.wait || o.On != (c.stop == "") {
 			t.Errorf("%s: %+v", name, o)
 		}
-		d.wantSpendable(id, c.left)
+		f.wantSpendable(id, c.left)
 	}
 }
 
 // What was bought by itself and given back is not bought again.
 func TestAReturnedTopUpIsNotBoughtAgain(t *testing.T) {
 	t.Parallel()
-	d := newDesk(t)
-	id := d.account(sandbox.CardGood)
-	d.save(id)
-	d.spendTo(id, 10)
-	d.step()
-	_, _, err := d.billing.Return(t.Context(), id, d.overview(id).Last.ID, "k")
-	d.must(err)
-	d.wantSpendable(id, 10)
-	d.clock.Advance(time.Hour)
-	d.step()
-	d.wantSpendable(id, 10)
-	if o := d.overview(id); o.Stopped.Why != topup.StopReturned || o.Times != 1 || o.Spent.Minor != 3900 {
+	f := newFixture(t)
+	id := f.account(sandbox.CardGood)
+	f.save(id)
+	f.spendTo(id, 10)
+	f.step()
+	_, _, err := f.billing.Return(t.Context(), id, f.overview(id).Last.ID, "k")
+	f.Must(err)
+	f.wantSpendable(id, 10)
+	f.Clock.Advance(time.Hour)
+	f.step()
+	f.wantSpendable(id, 10)
+	if o := f.overview(id); o.Stopped.Why != topup.StopReturned || o.Times != 1 || o.Spent.Minor != 3900 {
 		t.Errorf("%+v", o)
 	}
 }
@@ -524,27 +490,27 @@ func TestAReturnedTopUpIsNotBoughtAgain(t *testing.T) {
 // nobody from it.
 func TestAllHaveTheirTurn(t *testing.T) {
 	t.Parallel()
-	d := newDesk(t)
-	_, err := d.pool.Exec(t.Context(), `insert into topups (account, enabled, threshold, pack, price_minor, currency, times, limit_minor, changed_at)
+	f := newFixture(t)
+	_, err := f.DB.Pool.Exec(t.Context(), `insert into topups (account, enabled, threshold, pack, price_minor, currency, times, limit_minor, changed_at)
 		select gen_random_uuid(), true, 1, 'pack_500', 3900, 'USD', 1, 3900, now() from generate_series(1, 1100)`)
-	d.must(err)
+	f.Must(err)
 	var ids []uuid.UUID
 	for range 7 {
-		ids = append(ids, d.account(sandbox.CardGood))
-		d.save(ids[len(ids)-1])
-		d.spendTo(ids[len(ids)-1], 10)
+		ids = append(ids, f.account(sandbox.CardGood))
+		f.save(ids[len(ids)-1])
+		f.spendTo(ids[len(ids)-1], 10)
 	}
-	d.step()
+	f.step()
 	for _, id := range ids {
-		d.wantSpendable(id, 510)
+		f.wantSpendable(id, 510)
 	}
 }
 
 // What cannot be set says why, at its field.
 func TestWhatCannotBeSet(t *testing.T) {
 	t.Parallel()
-	d := newDesk(t)
-	id := d.account("")
+	f := newFixture(t)
+	id := f.account("")
 	for name, c := range map[string]struct {
 		set  func(p *topup.SaveParams)
 		want string
@@ -572,23 +538,23 @@ func TestWhatCannotBeSet(t *testing.T) {
 		p := below40()
 		c.set(&p)
 		var fields []string
-		for _, e := range d.Check(p) {
+		for _, e := range f.Check(p) {
 			fields = append(fields, e.Field)
 		}
-		err := d.Save(t.Context(), id, p)
+		err := f.Save(t.Context(), id, p)
 		if got := strings.Join(fields, " "); got != c.want || (err == nil) != (c.want == "") ||
 			(err != nil && problem.Of(err).Kind != problem.Unprocessable) {
 			t.Errorf("%s: %q, %v, want %q", name, got, err, c.want)
 		}
 	}
-	if err := d.Save(t.Context(), uuid.New(), below40()); !errors.Is(err, ledger.ErrNoAccount) {
+	if err := f.Save(t.Context(), uuid.New(), below40()); !errors.Is(err, ledger.ErrNoAccount) {
 		t.Error("for nobody:", err)
 	}
-	none := topup.New(d.pool, topup.Options{
-		Ledger:  d.books,
-		Prices:  d.prices,
-		Clock:   d.clock.Now,
-		Billing: billing.New(d.pool, billing.Options{}),
+	none := topup.New(f.DB.Pool, topup.Options{
+		Ledger:  f.Ledger,
+		Prices:  f.prices,
+		Clock:   f.Clock.Now,
+		Billing: billing.New(f.DB.Pool, billing.Options{}),
 	})
 	if err := none.Save(t.Context(), id, below40()); !errors.Is(err, billing.ErrNotSetUp) {
 		t.Error("without a provider:", err)

@@ -12,16 +12,17 @@ import (
 	"github.com/google/uuid"
 
 	"pop.store/credits/internal/ledger"
+	"pop.store/credits/internal/testkit"
 	"pop.store/credits/internal/webhook"
 )
 
 func TestAnEventArrivesSigned(t *testing.T) {
 	t.Parallel()
-	o := newOffice(t)
-	s, e := o.subscribe()
-	maya := o.account("maya")
-	o.take(o.events(maya, webhook.Kinds...)...)
-	o.deliver()
+	f := newFixture(t)
+	s, e := f.subscribe()
+	maya := f.account("maya")
+	f.take(f.events(maya, webhook.Kinds...)...)
+	f.deliver()
 	all := s.arrivals()
 	if len(all) != len(webhook.Kinds) {
 		t.Fatalf("%d arrived", len(all))
@@ -32,13 +33,13 @@ func TestAnEventArrivesSigned(t *testing.T) {
 			t.Errorf("%+v", a)
 		}
 	}
-	for i, d := range o.deliveries(e.ID) {
+	for i, d := range f.deliveries(e.ID) {
 		if d.State != webhook.Delivered || d.Attempts != 1 || d.LastStatus != http.StatusNoContent ||
 			d.LastError != "" || d.ID() != all[i].id || d.ExternalID != "maya" {
 			t.Errorf("%+v", d)
 		}
 	}
-	if n := o.count("select count(*) from webhook_lanes"); n != 0 {
+	if n := f.Count("select count(*) from webhook_lanes"); n != 0 {
 		t.Errorf("%d lanes are left", n)
 	}
 }
@@ -46,26 +47,26 @@ func TestAnEventArrivesSigned(t *testing.T) {
 // Endpoints get what they asked for, from when they are there until they are not.
 func TestWhoGetsWhat(t *testing.T) {
 	t.Parallel()
-	o := newOffice(t)
-	maya, stranger := o.account("maya"), uuid.New()
-	o.tell(maya, 1)
-	grants, _ := o.subscribe(ledger.EventGrantCreated, ledger.EventHoldExpired, ledger.EventGrantCreated)
-	all, gone := o.subscribe()
-	o.take(o.events(maya, ledger.EventBalanceLow, ledger.EventHoldExpired, ledger.EventGrantCreated)...)
-	o.take(o.events(stranger, ledger.EventGrantCreated)...) // has no name to be told by
-	o.deliver()
-	o.tell(maya, 1)
-	if err := o.Delete(t.Context(), gone.ID); err != nil {
+	f := newFixture(t)
+	maya, stranger := f.account("maya"), uuid.New()
+	f.tell(maya, 1)
+	grants, _ := f.subscribe(ledger.EventGrantCreated, ledger.EventHoldExpired, ledger.EventGrantCreated)
+	all, gone := f.subscribe()
+	f.take(f.events(maya, ledger.EventBalanceLow, ledger.EventHoldExpired, ledger.EventGrantCreated)...)
+	f.take(f.events(stranger, ledger.EventGrantCreated)...) // has no name to be told by
+	f.deliver()
+	f.tell(maya, 1)
+	if err := f.Delete(t.Context(), gone.ID); err != nil {
 		t.Fatal(err)
 	}
-	o.deliver()
-	o.tell(maya, 1)
-	o.deliver()
+	f.deliver()
+	f.tell(maya, 1)
+	f.deliver()
 	if got := fmt.Sprint(grants.taken("maya"), all.taken("maya"), len(grants.arrivals()),
 		len(all.arrivals())); got != "[3 4 5 6] [2 3 4] 4 3" {
 		t.Error(got)
 	}
-	if n := o.count("select count(*) from webhook_events where seq = 1"); n != 0 {
+	if n := f.Count("select count(*) from webhook_events where seq = 1"); n != 0 {
 		t.Error("an event that nobody wanted is kept")
 	}
 }
@@ -73,25 +74,25 @@ func TestWhoGetsWhat(t *testing.T) {
 // The relay gives an event again after a crash, and from several servers at a time: it is delivered once.
 func TestEventsThatComeAgain(t *testing.T) {
 	t.Parallel()
-	o := newOffice(t)
-	s, e := o.subscribe()
-	maya, noor := o.account("maya"), o.account("noor")
-	first := append(o.events(maya, "balance.low", "balance.empty"), o.events(noor, "balance.low")...)
-	o.take(first...)
-	o.take(first...)
-	o.deliver()
-	late, _ := o.subscribe()
-	o.take(first...) // a new endpoint does not bring old events back
-	all := append(first, o.events(maya, "balance.restored")...)
+	f := newFixture(t)
+	s, e := f.subscribe()
+	maya, noor := f.account("maya"), f.account("noor")
+	first := append(f.events(maya, "balance.low", "balance.empty"), f.events(noor, "balance.low")...)
+	f.take(first...)
+	f.take(first...)
+	f.deliver()
+	late, _ := f.subscribe()
+	f.take(first...) // a new endpoint does not bring old events back
+	all := append(first, f.events(maya, "balance.restored")...)
 	var together sync.WaitGroup
 	for range 8 {
-		together.Go(func() { o.take(all...) })
+		together.Go(func() { f.take(all...) })
 	}
 	together.Wait()
-	o.deliver()
+	f.deliver()
 	s.wantTaken("maya", 3)
 	s.wantTaken("noor", 1)
-	if n := len(o.deliveries(e.ID)); n != 4 || len(s.arrivals()) != 4 || len(late.arrivals()) != 1 {
+	if n := len(f.deliveries(e.ID)); n != 4 || len(s.arrivals()) != 4 || len(late.arrivals()) != 1 {
 		t.Errorf("%d deliveries, %d and %d arrivals", n, len(s.arrivals()), len(late.arrivals()))
 	}
 }
@@ -100,18 +101,18 @@ func TestEventsThatComeAgain(t *testing.T) {
 // in the end, in order per account.
 func TestOrderUnderFailures(t *testing.T) {
 	t.Parallel()
-	o := newOffice(t)
-	s, e := o.subscribe()
+	f := newFixture(t)
+	s, e := f.subscribe()
 	ids := map[string]uuid.UUID{}
 	for i := range 5 {
 		name := fmt.Sprintf("creator-%d", i)
-		ids[name] = o.account(name)
+		ids[name] = f.account(name)
 	}
 	tellAll := func() {
 		for _, id := range ids {
-			o.tell(id, 4)
+			f.tell(id, 4)
 		}
-		o.deliver()
+		f.deliver()
 	}
 	everyThird := func(n int, _ arrival) int {
 		if n%3 == 2 {
@@ -121,27 +122,27 @@ func TestOrderUnderFailures(t *testing.T) {
 	}
 	s.set(everyThird)
 	tellAll()
-	o.pass(5 * time.Minute)
+	f.pass(5 * time.Minute)
 	s.set(always(http.StatusServiceUnavailable))
 	tellAll()
 	before := len(s.arrivals())
-	o.pass(time.Hour)
+	f.pass(time.Hour)
 	if tries := len(s.arrivals()) - before; tries < 5*4 || tries > 5*12 {
 		t.Errorf("%d attempts in the hour", tries)
 	}
-	if failing := o.get(e.ID).FailingSince; failing.IsZero() {
+	if failing := f.get(e.ID).FailingSince; failing.IsZero() {
 		t.Error("the endpoint does not say that it fails")
 	}
 	tellAll()
 	s.set(everyThird)
-	o.pass(80 * time.Minute) // the longest wait, and a fifth, and some failures
+	f.pass(80 * time.Minute) // the longest wait, and a fifth, and some failures
 	for name := range ids {
 		s.wantTaken(name, 12)
 	}
-	if got := o.get(e.ID); !got.FailingSince.IsZero() || !got.DisabledAt.IsZero() {
+	if got := f.get(e.ID); !got.FailingSince.IsZero() || !got.DisabledAt.IsZero() {
 		t.Errorf("%+v", got)
 	}
-	if n := o.count("select count(*) from webhook_lanes"); n != 0 {
+	if n := f.Count("select count(*) from webhook_lanes"); n != 0 {
 		t.Errorf("%d lanes are left", n)
 	}
 }
@@ -149,21 +150,21 @@ func TestOrderUnderFailures(t *testing.T) {
 // The first lane that gets through wakes the others: they need not wait to the end of what they were told to.
 func TestTheFirstToGetThroughWakesTheOthers(t *testing.T) {
 	t.Parallel()
-	o := newOffice(t)
-	s, _ := o.subscribe()
+	f := newFixture(t)
+	s, _ := f.subscribe()
 	s.set(always(http.StatusBadGateway))
-	maya := o.account("maya")
-	o.tell(maya, 2)
-	o.deliver()
-	o.pass(3 * time.Hour)
+	maya := f.account("maya")
+	f.tell(maya, 2)
+	f.deliver()
+	f.pass(3 * time.Hour)
 	s.set(nil)
-	o.deliver()
+	f.deliver()
 	if got := s.taken("maya"); len(got) != 0 {
 		t.Fatalf("%v: it was not waiting", got)
 	}
-	noor := o.account("noor")
-	o.tell(noor, 1)
-	o.deliver()
+	noor := f.account("noor")
+	f.tell(noor, 1)
+	f.deliver()
 	s.wantTaken("noor", 1)
 	s.wantTaken("maya", 2)
 }
@@ -172,30 +173,30 @@ func TestTheFirstToGetThroughWakesTheOthers(t *testing.T) {
 // by many, over and over.
 func TestNoEventIsLeftBehind(t *testing.T) {
 	t.Parallel()
-	o := newOffice(t)
-	s, _ := o.subscribe()
+	f := newFixture(t)
+	s, _ := f.subscribe()
 	const accounts, each = 4, 60
 	ids := map[string]uuid.UUID{}
 	ctx, stop := context.WithCancel(t.Context())
 	var telling, sending sync.WaitGroup
 	for i := range accounts {
 		name := fmt.Sprintf("creator-%d", i)
-		id := o.account(name)
+		id := f.account(name)
 		ids[name] = id
 		events := make([]ledger.Told, 0, each)
 		for range each {
-			events = append(events, o.events(id, ledger.EventGrantCreated)...)
+			events = append(events, f.events(id, ledger.EventGrantCreated)...)
 		}
 		telling.Go(func() {
 			for _, event := range events {
-				o.take(event)
+				f.take(event)
 			}
 		})
 		// One sender a lane, which looks all the time, also when nothing is there.
 		sending.Go(func() {
-			lanes, err := o.Active(t.Context())
+			lanes, err := f.Active(t.Context())
 			for err == nil && ctx.Err() == nil {
-				_, err = o.Next(t.Context(), webhook.Lane{Endpoint: lanes[0], Account: id})
+				_, err = f.Next(t.Context(), webhook.Stream{Endpoint: lanes[0], Account: id})
 			}
 			if err != nil {
 				t.Error(err)
@@ -205,11 +206,11 @@ func TestNoEventIsLeftBehind(t *testing.T) {
 	telling.Wait()
 	stop()
 	sending.Wait()
-	o.deliver()
+	f.deliver()
 	for name := range ids {
 		s.wantTaken(name, each)
 	}
-	if n := o.count("select count(*) from webhook_deliveries where state = 'pending'"); n != 0 {
+	if n := f.Count("select count(*) from webhook_deliveries where state = 'pending'"); n != 0 {
 		t.Errorf("%d are left behind", n)
 	}
 }
@@ -218,23 +219,23 @@ func TestNoEventIsLeftBehind(t *testing.T) {
 // meanwhile waits for it.
 func TestPersistentFailureDisables(t *testing.T) {
 	t.Parallel()
-	o := newOffice(t)
-	s, e := o.subscribe()
-	other, _ := o.subscribe()
+	f := newFixture(t)
+	s, e := f.subscribe()
+	other, _ := f.subscribe()
 	s.set(always(http.StatusInternalServerError))
-	maya := o.account("maya")
-	o.tell(maya, 2)
-	o.deliver()
-	o.pass(71 * time.Hour)
-	if got := o.get(e.ID); !got.DisabledAt.IsZero() || !got.FailingSince.Equal(start) {
+	maya := f.account("maya")
+	f.tell(maya, 2)
+	f.deliver()
+	f.pass(71 * time.Hour)
+	if got := f.get(e.ID); !got.DisabledAt.IsZero() || !got.FailingSince.Equal(testkit.Start) {
 		t.Fatalf("after 71 hours: %+v", got)
 	}
-	o.pass(3 * time.Hour)
-	got := o.get(e.ID)
+	f.pass(3 * time.Hour)
+	got := f.get(e.ID)
 	if got.DisabledAt.IsZero() || got.DisabledReason != "Nothing got through for 3 days. Last: answered 500." {
 		t.Errorf("%+v", got)
 	}
-	if log := o.log.String(); strings.Count(log, "a webhook endpoint is disabled") != 1 ||
+	if log := f.Log.String(); strings.Count(log, "a webhook endpoint is disabled") != 1 ||
 		!strings.Contains(log, e.ID.String()) {
 		t.Errorf("the log says %s", log)
 	}
@@ -242,22 +243,22 @@ func TestPersistentFailureDisables(t *testing.T) {
 	if tries < 60 || tries > 120 {
 		t.Errorf("%d attempts in three days", tries)
 	}
-	o.tell(maya, 2)
-	o.pass(2 * time.Hour)
+	f.tell(maya, 2)
+	f.pass(2 * time.Hour)
 	if n := len(s.arrivals()); n != tries {
 		t.Errorf("%d more attempts after it was disabled", n-tries)
 	}
 	other.wantTaken("maya", 4)
-	if _, _, err := o.Redeliver(t.Context(), "k", e.ID, webhook.EventID(maya, 1)); err == nil ||
+	if _, _, err := f.Redeliver(t.Context(), "k", e.ID, webhook.EventID(maya, 1)); err == nil ||
 		err.Error() != webhook.ErrDisabled.Error() {
 		t.Errorf("redelivery: %v", err)
 	}
 	s.set(nil)
-	if got, err := o.Enable(t.Context(),
+	if got, err := f.Enable(t.Context(),
 		e.ID); err != nil || !got.DisabledAt.IsZero() || got.DisabledReason != "" || !got.FailingSince.IsZero() {
 		t.Errorf("%+v, %v", got, err)
 	}
-	o.deliver()
+	f.deliver()
 	s.wantTaken("maya", 4)
 	other.wantTaken("maya", 4)
 }
@@ -265,31 +266,31 @@ func TestPersistentFailureDisables(t *testing.T) {
 // An endpoint that was enabled gets its three days anew.
 func TestEnabledAgain(t *testing.T) {
 	t.Parallel()
-	o := newOffice(t)
-	s, e := o.subscribe()
+	f := newFixture(t)
+	s, e := f.subscribe()
 	s.set(always(http.StatusInternalServerError))
-	o.tell(o.account("maya"), 1)
-	o.deliver()
-	o.pass(74 * time.Hour)
-	if _, err := o.Enable(t.Context(), e.ID); err != nil {
+	f.tell(f.account("maya"), 1)
+	f.deliver()
+	f.pass(74 * time.Hour)
+	if _, err := f.Enable(t.Context(), e.ID); err != nil {
 		t.Fatal(err)
 	}
-	o.deliver()
-	o.pass(24 * time.Hour)
-	if got := o.get(e.ID); !got.DisabledAt.IsZero() || got.FailingSince.IsZero() {
+	f.deliver()
+	f.pass(24 * time.Hour)
+	if got := f.get(e.ID); !got.DisabledAt.IsZero() || got.FailingSince.IsZero() {
 		t.Errorf("%+v", got)
 	}
 }
 
 func TestGoneDisablesAtOnce(t *testing.T) {
 	t.Parallel()
-	o := newOffice(t)
-	s, e := o.subscribe()
+	f := newFixture(t)
+	s, e := f.subscribe()
 	s.set(always(http.StatusGone))
-	o.tell(o.account("maya"), 2)
-	o.deliver()
-	o.pass(time.Hour)
-	if got := o.get(e.ID); !got.DisabledAt.Equal(start) || got.DisabledReason != "It answered 410 Gone." ||
+	f.tell(f.account("maya"), 2)
+	f.deliver()
+	f.pass(time.Hour)
+	if got := f.get(e.ID); !got.DisabledAt.Equal(testkit.Start) || got.DisabledReason != "It answered 410 Gone." ||
 		len(s.arrivals()) != 1 {
 		t.Errorf("%+v after %d", got, len(s.arrivals()))
 	}
@@ -299,29 +300,29 @@ func TestGoneDisablesAtOnce(t *testing.T) {
 // rest of its account goes on in order, and the other accounts never waited.
 func TestAnEventThatIsNeverTaken(t *testing.T) {
 	t.Parallel()
-	o := newOffice(t)
-	s, e := o.subscribe()
+	f := newFixture(t)
+	s, e := f.subscribe()
 	s.set(func(_ int, a arrival) int {
 		if a.account == "maya" && a.number == 2 {
 			return http.StatusUnprocessableEntity
 		}
 		return http.StatusOK
 	})
-	maya, noor := o.account("maya"), o.account("noor")
-	o.tell(maya, 4)
-	o.deliver()
+	maya, noor := f.account("maya"), f.account("noor")
+	f.tell(maya, 4)
+	f.deliver()
 	for day := range 3 {
-		o.tell(noor, 1)
-		o.deliver()
+		f.tell(noor, 1)
+		f.deliver()
 		s.wantTaken("noor", day+1)
-		o.pass(24 * time.Hour)
+		f.pass(24 * time.Hour)
 		s.wantTaken("maya", 1)
 	}
-	o.pass(2 * time.Hour)
+	f.pass(2 * time.Hour)
 	if got := fmt.Sprint(s.taken("maya")); got != "[1 3 4]" {
 		t.Errorf("taken: %s", got)
 	}
-	list := o.deliveries(e.ID)
+	list := f.deliveries(e.ID)
 	for _, d := range list {
 		refused := d.Account == maya && d.Seq == 2
 		if (d.State == webhook.Failed) != refused ||
@@ -329,29 +330,29 @@ func TestAnEventThatIsNeverTaken(t *testing.T) {
 			t.Errorf("%+v", d)
 		}
 	}
-	if got := o.get(e.ID); !got.DisabledAt.IsZero() {
+	if got := f.get(e.ID); !got.DisabledAt.IsZero() {
 		t.Errorf("%+v", got)
 	}
 	// By hand it can be sent once more, which holds up nobody.
-	again, replayed, err := o.Redeliver(t.Context(), "again", e.ID, webhook.EventID(maya, 2))
+	again, replayed, err := f.Redeliver(t.Context(), "again", e.ID, webhook.EventID(maya, 2))
 	if err != nil || replayed || again.State != webhook.Pending {
 		t.Errorf("%+v, %v", again, err)
 	}
-	o.tell(maya, 1)
-	o.deliver()
+	f.tell(maya, 1)
+	f.deliver()
 	if got := fmt.Sprint(s.taken("maya")); got != "[1 3 4 5]" {
 		t.Errorf("taken: %s", got)
 	}
 	s.set(nil)
-	if _, replayed, err := o.Redeliver(t.Context(), "again", e.ID, webhook.EventID(maya, 2)); err != nil ||
+	if _, replayed, err := f.Redeliver(t.Context(), "again", e.ID, webhook.EventID(maya, 2)); err != nil ||
 		!replayed {
 		t.Errorf("the same key: %v, %v", replayed, err)
 	}
-	o.deliver()
-	if _, _, err := o.Redeliver(t.Context(), "once more", e.ID, webhook.EventID(maya, 2)); err != nil {
+	f.deliver()
+	if _, _, err := f.Redeliver(t.Context(), "once more", e.ID, webhook.EventID(maya, 2)); err != nil {
 		t.Error(err)
 	}
-	o.deliver()
+	f.deliver()
 	if got := fmt.Sprint(s.taken("maya")); got != "[1 3 4 5 2]" {
 		t.Errorf("taken: %s", got)
 	}
@@ -360,38 +361,38 @@ func TestAnEventThatIsNeverTaken(t *testing.T) {
 // Requests are signed with both secrets for a day, then with the new one.
 func TestRotation(t *testing.T) {
 	t.Parallel()
-	o := newOffice(t)
-	s, e := o.subscribe()
-	rotated, _, err := o.Rotate(t.Context(), "k", e.ID)
-	if err != nil || rotated.Secret == e.Secret || !rotated.OldSecretUntil.Equal(start.Add(24*time.Hour)) {
+	f := newFixture(t)
+	s, e := f.subscribe()
+	rotated, _, err := f.Rotate(t.Context(), "k", e.ID)
+	if err != nil || rotated.Secret == e.Secret || !rotated.OldSecretUntil.Equal(testkit.Start.Add(24*time.Hour)) {
 		t.Fatalf("%+v, %v", rotated, err)
 	}
-	if again, replayed, err := o.Rotate(t.Context(), "k", e.ID); err != nil || !replayed ||
+	if again, replayed, err := f.Rotate(t.Context(), "k", e.ID); err != nil || !replayed ||
 		again.Secret != rotated.Secret {
 		t.Errorf("the same key: %+v, %v", again, err)
 	}
 	s.secrets = []string{e.Secret, rotated.Secret}
-	maya := o.account("maya")
+	maya := f.account("maya")
 	for i, want := range []struct {
 		after time.Duration
 		of    string
 		both  bool
 	}{{0, e.Secret, true}, {24*time.Hour - time.Second, e.Secret, true}, {time.Second, rotated.Secret, false}} {
-		o.clock.Advance(want.after)
-		o.tell(maya, 1)
-		o.deliver()
+		f.Clock.Advance(want.after)
+		f.tell(maya, 1)
+		f.deliver()
 		a := s.arrivals()[i]
 		if (a.signed == 2) != want.both || a.signed == 0 || len(strings.Fields(a.signature)) != a.signed {
 			t.Errorf("after %v: %d signatures: %s", want.after, a.signed, a.signature)
 		}
 	}
 	s.secrets = []string{rotated.Secret}
-	o.tell(maya, 1)
-	o.deliver()
+	f.tell(maya, 1)
+	f.deliver()
 	if all := s.arrivals(); all[3].signed != 1 {
 		t.Error("the new secret does not sign")
 	}
-	if _, _, err := o.Rotate(t.Context(), "k2", uuid.New()); err == nil ||
+	if _, _, err := f.Rotate(t.Context(), "k2", uuid.New()); err == nil ||
 		err.Error() != webhook.ErrNoEndpoint.Error() {
 		t.Errorf("rotating nothing: %v", err)
 	}
@@ -400,28 +401,28 @@ func TestRotation(t *testing.T) {
 // What is done is swept after a month, what waits is not, and what a deleted endpoint leaves goes soon.
 func TestSweep(t *testing.T) {
 	t.Parallel()
-	o := newOffice(t)
-	s, e := o.subscribe()
-	down, waiting := o.subscribe()
+	f := newFixture(t)
+	s, e := f.subscribe()
+	down, waiting := f.subscribe()
 	down.set(always(http.StatusInternalServerError))
-	maya := o.account("maya")
-	o.tell(maya, 7)
-	o.deliver()
-	o.clock.Advance(31 * 24 * time.Hour)
-	o.sweep()
-	if a, b := len(o.deliveries(e.ID)), len(o.deliveries(waiting.ID)); a != 0 || b != 7 {
+	maya := f.account("maya")
+	f.tell(maya, 7)
+	f.deliver()
+	f.Clock.Advance(31 * 24 * time.Hour)
+	f.sweep()
+	if a, b := len(f.deliveries(e.ID)), len(f.deliveries(waiting.ID)); a != 0 || b != 7 {
 		t.Errorf("%d and %d deliveries are left", a, b)
 	}
-	if n := o.count("select count(*) from webhook_events"); n != 7 {
+	if n := f.Count("select count(*) from webhook_events"); n != 7 {
 		t.Errorf("%d events are left", n)
 	}
-	o.tell(maya, 1)
-	if err := o.Delete(t.Context(), waiting.ID); err != nil {
+	f.tell(maya, 1)
+	if err := f.Delete(t.Context(), waiting.ID); err != nil {
 		t.Fatal(err)
 	}
-	o.clock.Advance(2 * time.Hour)
-	o.sweep()
-	o.deliver()
+	f.Clock.Advance(2 * time.Hour)
+	f.sweep()
+	f.deliver()
 	s.wantTaken("maya", 8)
 	for query, want := range map[string]int{
 		"select count(*) from webhook_events":     1,
@@ -430,18 +431,18 @@ func TestSweep(t *testing.T) {
 		"select count(*) from webhook_endpoints":  1,
 		"select count(*) from webhook_requests":   0,
 	} {
-		if n := o.count(query); n != want {
+		if n := f.Count(query); n != want {
 			t.Errorf("%s: %d, want %d", query, n, want)
 		}
 	}
 }
 
-func (o *office) sweep() {
-	o.t.Helper()
+func (f *fixture) sweep() {
+	f.T.Helper()
 	for more := true; more; {
 		var err error
-		if more, err = o.Sweep(o.t.Context(), 3); err != nil {
-			o.t.Fatal(err)
+		if more, err = f.Sweep(f.T.Context(), 3); err != nil {
+			f.T.Fatal(err)
 		}
 	}
 }
@@ -449,20 +450,20 @@ func (o *office) sweep() {
 // Of two that send from one lane the first note stands: neither an attempt nor an event is lost.
 func TestALaneThatIsSentFromTwice(t *testing.T) {
 	t.Parallel()
-	o := newOffice(t)
-	s, e := o.subscribe()
-	maya := o.account("maya")
-	o.tell(maya, 6)
-	lanes, err := o.Due(t.Context(), 10)
+	f := newFixture(t)
+	s, e := f.subscribe()
+	maya := f.account("maya")
+	f.tell(maya, 6)
+	lanes, err := f.Due(t.Context(), 10)
 	if err != nil || len(lanes) != 1 {
 		t.Fatal(lanes, err)
 	}
 	var both sync.WaitGroup
 	for range 2 {
-		both.Go(func() { o.drain(lanes[0]) })
+		both.Go(func() { f.drain(lanes[0]) })
 	}
 	both.Wait()
-	o.deliver()
+	f.deliver()
 	seen := map[int]bool{}
 	for _, a := range s.arrivals() {
 		if a.number > 1 && !seen[a.number-1] {
@@ -470,7 +471,7 @@ func TestALaneThatIsSentFromTwice(t *testing.T) {
 		}
 		seen[a.number] = true
 	}
-	for _, d := range o.deliveries(e.ID) {
+	for _, d := range f.deliveries(e.ID) {
 		if d.State != webhook.Delivered || d.Attempts != 1 {
 			t.Errorf("%+v", d)
 		}
@@ -484,11 +485,11 @@ func TestALaneThatIsSentFromTwice(t *testing.T) {
 // again, with the id that tells the subscriber so.
 func TestACrashBeforeTheNote(t *testing.T) {
 	t.Parallel()
-	o := newOffice(t)
-	s, e := o.subscribe()
-	maya := o.account("maya")
-	o.tell(maya, 2)
-	lanes, err := o.Due(t.Context(), 1)
+	f := newFixture(t)
+	s, e := f.subscribe()
+	maya := f.account("maya")
+	f.tell(maya, 2)
+	lanes, err := f.Due(t.Context(), 1)
 	if err != nil || len(lanes) != 1 {
 		t.Fatal(lanes, err)
 	}
@@ -498,16 +499,16 @@ func TestACrashBeforeTheNote(t *testing.T) {
 			crash()
 			return status
 		})
-		if more, err := o.Next(ctx, lanes[0]); more || err != nil {
+		if more, err := f.Next(ctx, lanes[0]); more || err != nil {
 			t.Errorf("%v, %v", more, err)
 		}
-		if list := o.deliveries(e.ID); list[0].Attempts != 0 || list[0].State != webhook.Pending ||
-			!o.get(e.ID).FailingSince.IsZero() {
+		if list := f.deliveries(e.ID); list[0].Attempts != 0 || list[0].State != webhook.Pending ||
+			!f.get(e.ID).FailingSince.IsZero() {
 			t.Errorf("something is noted: %+v", list[0])
 		}
 	}
 	s.set(nil)
-	o.deliver()
+	f.deliver()
 	all := s.arrivals()
 	if len(all) != 4 || all[0].id != all[1].id || all[1].id != all[2].id || all[2].id == all[3].id {
 		t.Errorf("%+v", all)

@@ -14,36 +14,37 @@ import (
 
 	"pop.store/credits/internal/ledger"
 	"pop.store/credits/internal/problem"
+	"pop.store/credits/internal/testkit"
 	"pop.store/credits/internal/webhook"
 )
 
 func TestCreate(t *testing.T) {
 	t.Parallel()
-	o := newOffice(t)
+	f := newFixture(t)
 	p := webhook.CreateParams{
 		URL:   "https://example.com/x",
 		Kinds: []string{ledger.EventHoldExpired, ledger.EventBalanceLow, ledger.EventHoldExpired},
 	}
-	first, replayed, err := o.Create(t.Context(), "k", p)
+	first, replayed, err := f.Create(t.Context(), "k", p)
 	if err != nil || replayed || first.URL != p.URL ||
-		!slices.Equal(first.Kinds, []string{"balance.low", "hold.expired"}) || !first.CreatedAt.Equal(start) {
+		!slices.Equal(first.Kinds, []string{"balance.low", "hold.expired"}) || !first.CreatedAt.Equal(testkit.Start) {
 		t.Errorf("%+v, %v", first, err)
 	}
-	o.clock.Advance(time.Hour)
+	f.Clock.Advance(time.Hour)
 	p.Kinds = []string{ledger.EventBalanceLow, ledger.EventHoldExpired} // the same, put otherwise
-	again, replayed, err := o.Create(t.Context(), "k", p)
+	again, replayed, err := f.Create(t.Context(), "k", p)
 	if err != nil || !replayed || fmt.Sprint(again) != fmt.Sprint(first) {
 		t.Errorf("the same key: %+v, %v, %v", again, replayed, err)
 	}
 	p.Kinds = nil
-	if _, _, err := o.Create(t.Context(), "k", p); !errors.Is(err, webhook.ErrKeyReused) {
+	if _, _, err := f.Create(t.Context(), "k", p); !errors.Is(err, webhook.ErrKeyReused) {
 		t.Errorf("another request with the same key: %v", err)
 	}
-	if _, _, err := o.Rotate(t.Context(), "k", first.ID); !errors.Is(err, webhook.ErrKeyReused) {
+	if _, _, err := f.Rotate(t.Context(), "k", first.ID); !errors.Is(err, webhook.ErrKeyReused) {
 		t.Errorf("another call with the same key: %v", err)
 	}
-	other := o.endpoint("https://example.com/x")
-	list, err := o.List(t.Context())
+	other := f.endpoint("https://example.com/x")
+	list, err := f.List(t.Context())
 	if err != nil || len(list) != 2 || list[0].ID != first.ID || list[1].ID != other.ID ||
 		len(list[1].Kinds) != 0 || first.Secret == other.Secret {
 		t.Errorf("%+v, %v", list, err)
@@ -53,13 +54,13 @@ func TestCreate(t *testing.T) {
 // Of requests with one key that come at once, one makes the endpoint and all have its answer.
 func TestCreateAtOnce(t *testing.T) {
 	t.Parallel()
-	o := newOffice(t)
+	f := newFixture(t)
 	var together sync.WaitGroup
 	answers := make([]webhook.Secret, 16)
 	fresh := make([]bool, len(answers))
 	for i := range answers {
 		together.Go(func() {
-			made, replayed, err := o.Create(t.Context(), "k", webhook.CreateParams{URL: "https://example.com/"})
+			made, replayed, err := f.Create(t.Context(), "k", webhook.CreateParams{URL: "https://example.com/"})
 			if err != nil {
 				t.Error(err)
 			}
@@ -76,25 +77,25 @@ func TestCreateAtOnce(t *testing.T) {
 			made++
 		}
 	}
-	if n := o.count("select count(*) from webhook_endpoints"); n != 1 || made != 1 {
+	if n := f.Count("select count(*) from webhook_endpoints"); n != 1 || made != 1 {
 		t.Errorf("%d endpoints, %d times new", n, made)
 	}
 }
 
 func TestCreateRefuses(t *testing.T) {
 	t.Parallel()
-	o := newOffice(t)
-	strict := webhook.New(o.pool, webhook.Options{Clock: o.clock.Now})
+	f := newFixture(t)
+	strict := webhook.New(f.DB.Pool, webhook.Options{Clock: f.Clock.Now})
 	for name, c := range map[string]struct {
 		s     *webhook.Service
 		p     webhook.CreateParams
 		field string
 	}{
-		"no address": {o.Service, webhook.CreateParams{}, "url"},
+		"no address": {f.Service, webhook.CreateParams{}, "url"},
 		"http":       {strict, webhook.CreateParams{URL: "http://example.com/"}, "url"},
 		"loopback":   {strict, webhook.CreateParams{URL: "https://127.0.0.1/"}, "url"},
-		"no events":  {o.Service, webhook.CreateParams{URL: "https://example.com/", Kinds: []string{}}, "events"},
-		"unknown event": {o.Service, webhook.CreateParams{
+		"no events":  {f.Service, webhook.CreateParams{URL: "https://example.com/", Kinds: []string{}}, "events"},
+		"unknown event": {f.Service, webhook.CreateParams{
 			URL:   "https://example.com/",
 			Kinds: []string{"balance.low", "balance.*"},
 		}, "events[1]"},
@@ -105,21 +106,21 @@ func TestCreateRefuses(t *testing.T) {
 		}
 	}
 	for range webhook.MaxEndpoints {
-		o.endpoint("https://example.com/")
+		f.endpoint("https://example.com/")
 	}
-	if _, _, err := o.Create(t.Context(), "k", webhook.CreateParams{URL: "https://example.com/"}); !errors.Is(err,
+	if _, _, err := f.Create(t.Context(), "k", webhook.CreateParams{URL: "https://example.com/"}); !errors.Is(err,
 		webhook.ErrTooMany) {
 		t.Errorf("one too many: %v", err)
 	}
 	// A refusal binds no key.
-	list, err := o.List(t.Context())
+	list, err := f.List(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := o.Delete(t.Context(), list[0].ID); err != nil {
+	if err := f.Delete(t.Context(), list[0].ID); err != nil {
 		t.Fatal(err)
 	}
-	if _, replayed, err := o.Create(t.Context(), "k",
+	if _, replayed, err := f.Create(t.Context(), "k",
 		webhook.CreateParams{URL: "https://example.com/"}); err != nil || replayed {
 		t.Error(replayed, err)
 	}
@@ -127,27 +128,27 @@ func TestCreateRefuses(t *testing.T) {
 
 func TestDelete(t *testing.T) {
 	t.Parallel()
-	o := newOffice(t)
-	s, e := o.subscribe()
+	f := newFixture(t)
+	s, e := f.subscribe()
 	s.set(always(http.StatusInternalServerError))
-	maya := o.account("maya")
-	o.tell(maya, 2)
-	o.deliver()
-	if err := o.Delete(t.Context(), e.ID); err != nil {
+	maya := f.account("maya")
+	f.tell(maya, 2)
+	f.deliver()
+	if err := f.Delete(t.Context(), e.ID); err != nil {
 		t.Fatal(err)
 	}
 	before := len(s.arrivals())
-	o.pass(time.Hour)
+	f.pass(time.Hour)
 	if n := len(s.arrivals()); n != before {
 		t.Errorf("%d requests after it was deleted", n-before)
 	}
-	_, get := o.Get(t.Context(), e.ID)
-	_, enable := o.Enable(t.Context(), e.ID)
-	_, _, rotate := o.Rotate(t.Context(), "a", e.ID)
-	_, _, again := o.Redeliver(t.Context(), "b", e.ID, webhook.EventID(maya, 1))
-	_, _, list := o.Deliveries(t.Context(), e.ID, "", 1)
+	_, get := f.Get(t.Context(), e.ID)
+	_, enable := f.Enable(t.Context(), e.ID)
+	_, _, rotate := f.Rotate(t.Context(), "a", e.ID)
+	_, _, again := f.Redeliver(t.Context(), "b", e.ID, webhook.EventID(maya, 1))
+	_, _, list := f.Deliveries(t.Context(), e.ID, "", 1)
 	for what, err := range map[string]error{
-		"delete":     o.Delete(t.Context(), e.ID),
+		"delete":     f.Delete(t.Context(), e.ID),
 		"get":        get,
 		"enable":     enable,
 		"rotate":     rotate,
@@ -158,30 +159,30 @@ func TestDelete(t *testing.T) {
 			t.Errorf("%s: %v", what, err)
 		}
 	}
-	if n := o.count("select count(*) from webhook_endpoints where length(secret) + length(old_secret) > 0"); n != 0 {
+	if n := f.Count("select count(*) from webhook_endpoints where length(secret) + length(old_secret) > 0"); n != 0 {
 		t.Error("the secret is kept")
 	}
 }
 
 func TestPagesOfDeliveries(t *testing.T) {
 	t.Parallel()
-	o := newOffice(t)
-	s, e := o.subscribe()
+	f := newFixture(t)
+	s, e := f.subscribe()
 	s.set(always(http.StatusTeapot))
-	maya, noor := o.account("maya"), o.account("noor")
+	maya, noor := f.account("maya"), f.account("noor")
 	for range 3 {
-		o.take(append(o.events(maya, "balance.low", "balance.empty"), o.events(noor, "balance.low")...)...)
-		o.clock.Advance(time.Second)
+		f.take(append(f.events(maya, "balance.low", "balance.empty"), f.events(noor, "balance.low")...)...)
+		f.Clock.Advance(time.Second)
 	}
-	o.deliver()
-	all := o.deliveries(e.ID)
+	f.deliver()
+	all := f.deliveries(e.ID)
 	slices.Reverse(all)
 	for size := 1; size <= 10; size++ {
 		var got []string
 		for next, first := webhook.Cursor(""), true; first || next != ""; first = false {
 			var page []webhook.Delivery
 			var err error
-			if page, next, err = o.Deliveries(t.Context(), e.ID, next, size); err != nil || len(page) > size {
+			if page, next, err = f.Deliveries(t.Context(), e.ID, next, size); err != nil || len(page) > size {
 				t.Fatal(len(page), err)
 			}
 			for _, d := range page {
@@ -207,47 +208,47 @@ func TestPagesOfDeliveries(t *testing.T) {
 		t.Errorf("%d lanes were tried", waiting)
 	}
 	for _, limit := range []int{0, webhook.MaxPage + 1} {
-		if _, _, err := o.Deliveries(t.Context(), e.ID, "", limit); problem.Of(err).Field != "limit" {
+		if _, _, err := f.Deliveries(t.Context(), e.ID, "", limit); problem.Of(err).Field != "limit" {
 			t.Errorf("limit %d: %v", limit, err)
 		}
 	}
-	if _, _, err := o.Deliveries(t.Context(), e.ID, "x", 1); problem.Of(err).Field != "cursor" {
+	if _, _, err := f.Deliveries(t.Context(), e.ID, "x", 1); problem.Of(err).Field != "cursor" {
 		t.Error(err)
 	}
 	for _, id := range []string{
 		"", "x", webhook.EventID(maya, 7), webhook.EventID(uuid.New(), 1),
 		strings.ToUpper(webhook.EventID(maya, 1)),
 	} {
-		if _, _, err := o.Redeliver(t.Context(), "k", e.ID, id); !errors.Is(err, webhook.ErrNoDelivery) {
+		if _, _, err := f.Redeliver(t.Context(), "k", e.ID, id); !errors.Is(err, webhook.ErrNoDelivery) {
 			t.Errorf("redelivery of %q: %v", id, err)
 		}
 	}
-	if n := o.count("select count(*) from webhook_lanes"); n != 2 {
+	if n := f.Count("select count(*) from webhook_lanes"); n != 2 {
 		t.Errorf("%d lanes: a refused redelivery left one", n)
 	}
 }
 
 func TestUnavailable(t *testing.T) {
 	t.Parallel()
-	o := newOffice(t)
-	o.pool.Close()
+	f := newFixture(t)
+	f.DB.Pool.Close()
 	id := uuid.New()
-	_, _, create := o.Create(t.Context(), "k", webhook.CreateParams{URL: "https://example.com/"})
-	_, list := o.List(t.Context())
-	_, get := o.Get(t.Context(), id)
-	_, _, rotate := o.Rotate(t.Context(), "k", id)
-	_, enable := o.Enable(t.Context(), id)
-	_, _, again := o.Redeliver(t.Context(), "k", id, webhook.EventID(id, 1))
-	_, _, log := o.Deliveries(t.Context(), id, "", 1)
-	_, due := o.Due(t.Context(), 1)
-	_, active := o.Active(t.Context())
-	_, next := o.Next(t.Context(), webhook.Lane{})
-	_, sweep := o.Sweep(t.Context(), 1)
+	_, _, create := f.Create(t.Context(), "k", webhook.CreateParams{URL: "https://example.com/"})
+	_, list := f.List(t.Context())
+	_, get := f.Get(t.Context(), id)
+	_, _, rotate := f.Rotate(t.Context(), "k", id)
+	_, enable := f.Enable(t.Context(), id)
+	_, _, again := f.Redeliver(t.Context(), "k", id, webhook.EventID(id, 1))
+	_, _, log := f.Deliveries(t.Context(), id, "", 1)
+	_, due := f.Due(t.Context(), 1)
+	_, active := f.Active(t.Context())
+	_, next := f.Next(t.Context(), webhook.Stream{})
+	_, sweep := f.Sweep(t.Context(), 1)
 	for what, err := range map[string]error{
 		"create":     create,
 		"list":       list,
 		"get":        get,
-		"delete":     o.Delete(t.Context(), id),
+		"delete":     f.Delete(t.Context(), id),
 		"rotate":     rotate,
 		"enable":     enable,
 		"redeliver":  again,
@@ -256,7 +257,7 @@ func TestUnavailable(t *testing.T) {
 		"active":     active,
 		"next":       next,
 		"sweep":      sweep,
-		"take":       o.Take(t.Context(), o.events(id, "balance.low")),
+		"take":       f.Take(t.Context(), f.events(id, "balance.low")),
 	} {
 		if !errors.Is(err, webhook.ErrUnavailable) {
 			t.Errorf("%s: %v", what, err)

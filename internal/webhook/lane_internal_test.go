@@ -21,7 +21,7 @@ func TestALaneIsNotClearedUnderAnEvent(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	lane := Lane{made.ID, uuid.New()}
+	lane := Stream{made.ID, uuid.New()}
 	_, err = pool.Exec(t.Context(), "insert into webhook_lanes values ($1, $2, $3)", lane.Endpoint, lane.Account, now)
 	if err == nil {
 		_, err = pool.Exec(t.Context(),

@@ -21,8 +21,8 @@ const (
 	longestWait = time.Hour
 )
 
-// Lane is what one endpoint is told of one account.
-type Lane struct {
+// Stream is the events of one account for one endpoint. They are delivered in order.
+type Stream struct {
 	Endpoint uuid.UUID `json:"endpoint"`
 	Account  uuid.UUID `json:"account"`
 }
@@ -45,12 +45,12 @@ where e.deleted_at is null and e.disabled_at is null`
 
 // Due lists the lanes in which something can be sent now: of each endpoint those that have waited
 // longest, at most limit. The error is ErrUnavailable.
-func (s *Service) Due(ctx context.Context, limit int) ([]Lane, error) {
+func (s *Service) Due(ctx context.Context, limit int) ([]Stream, error) {
 	rows, err := s.pool.Query(ctx, sqlDue, s.o.Clock(), limit)
 	if err != nil {
 		return nil, ErrUnavailable.Wrap(err)
 	}
-	list, err := pgx.CollectRows(rows, pgx.RowToStructByPos[Lane])
+	list, err := pgx.CollectRows(rows, pgx.RowToStructByPos[Stream])
 	return list, known(err)
 }
 
@@ -77,7 +77,7 @@ join webhook_events as v on v.account = $2 and v.seq = d.seq
 where l.endpoint = $1 and l.account = $2 and l.next_at <= $3`
 
 // head finds what to send next in a lane; nil when there is nothing, or nothing yet.
-func (s *Service) head(ctx context.Context, lane Lane) (*head, error) {
+func (s *Service) head(ctx context.Context, lane Stream) (*head, error) {
 	var h head
 	var secret, old, data []byte
 	var first *time.Time
@@ -115,7 +115,7 @@ func (s *Service) signing(endpoint uuid.UUID, stored, old []byte) ([][]byte, err
 // Next sends the next event of a lane, if one is due. more says that another one may be. Of one
 // lane one Next may run at a time: two would send events twice. When ctx ends meanwhile, nothing is
 // noted, and the event is sent again.
-func (s *Service) Next(ctx context.Context, lane Lane) (more bool, err error) {
+func (s *Service) Next(ctx context.Context, lane Stream) (more bool, err error) {
 	h, err := s.head(ctx, lane)
 	if err != nil {
 		return false, err
@@ -148,7 +148,7 @@ const (
 
 // clear removes a lane in which nothing waits. The lock comes first, in a statement of its own:
 // whoever added an event holds it until that can be seen.
-func (s *Service) clear(ctx context.Context, lane Lane) error {
+func (s *Service) clear(ctx context.Context, lane Stream) error {
 	err := pgx.BeginFunc(ctx, s.pool, func(tx pgx.Tx) error {
 		if _, err := tx.Exec(ctx, sqlLockLane, lane.Endpoint, lane.Account); err != nil {
 			return err
@@ -176,7 +176,7 @@ const (
 	sqlWait = `update webhook_lanes set next_at = $3 where endpoint = $1 and account = $2`
 )
 
-func (s *Service) attempted(ctx context.Context, tx pgx.Tx, lane Lane, h *head, state State,
+func (s *Service) attempted(ctx context.Context, tx pgx.Tx, lane Stream, h *head, state State,
 	o outcome,
 ) (first bool, err error) {
 	tag, err := tx.Exec(ctx, sqlAttempted, lane.Account, h.seq, lane.Endpoint, h.attempts, string(state),
@@ -187,7 +187,7 @@ func (s *Service) attempted(ctx context.Context, tx pgx.Tx, lane Lane, h *head, 
 // noteSuccess goes on to the next event. The first one that gets through again wakes all that wait
 // for the endpoint. Locks are taken in one order everywhere: endpoint, then lanes in their order or
 // one delivery and its lane.
-func (s *Service) noteSuccess(ctx context.Context, lane Lane, h *head, o outcome) (more bool, err error) {
+func (s *Service) noteSuccess(ctx context.Context, lane Stream, h *head, o outcome) (more bool, err error) {
 	err = pgx.BeginFunc(ctx, s.pool, func(tx pgx.Tx) error {
 		if h.failing {
 			tag, err := tx.Exec(ctx, sqlRecovered, lane.Endpoint)
@@ -208,7 +208,7 @@ func (s *Service) noteSuccess(ctx context.Context, lane Lane, h *head, o outcome
 // and the next one goes on. If nothing else got through in that time either, it is the endpoint
 // that is disabled, and the event waits with all others; so it is when the endpoint says it is
 // gone.
-func (s *Service) noteFailure(ctx context.Context, lane Lane, h *head, o outcome) (more bool, err error) {
+func (s *Service) noteFailure(ctx context.Context, lane Stream, h *head, o outcome) (more bool, err error) {
 	disabled := false
 	err = pgx.BeginFunc(ctx, s.pool, func(tx pgx.Tx) error {
 		if disabled, err = s.endure(ctx, tx, lane.Endpoint, h, o); err != nil {

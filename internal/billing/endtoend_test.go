@@ -14,13 +14,14 @@ import (
 	"pop.store/credits/internal/clock"
 	"pop.store/credits/internal/problem"
 	"pop.store/credits/internal/sandbox"
+	"pop.store/credits/internal/testkit"
 )
 
-// The whole road: a declined card, a paid one, and the provider's event over HTTP to an app that
+// A purchase with a declined card, then a paid one, and the provider's event over HTTP to an app that
 // fails at first.
-func TestTheWholeRoad(t *testing.T) {
+func TestPurchaseEndToEnd(t *testing.T) {
 	t.Parallel()
-	s := newShop(t)
+	s := newFixture(t)
 	answers := make(chan int, 8)
 	var tries atomic.Int32
 	endpoint := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -37,7 +38,7 @@ func TestTheWholeRoad(t *testing.T) {
 	}))
 	t.Cleanup(endpoint.Close)
 	// On the machine's clock, since the second try has to fall due.
-	provider := sandbox.New(s.pool, sandbox.Options{
+	provider := sandbox.New(s.DB.Pool, sandbox.Options{
 		Clock:      clock.System,
 		BaseURL:    baseURL,
 		DeliverURL: endpoint.URL,
@@ -62,7 +63,7 @@ func TestTheWholeRoad(t *testing.T) {
 	if to, err := provider.Pay(t.Context(), session(p)); err != nil || to == "" {
 		t.Error("a second click:", to, err)
 	}
-	wantProblem(t, provider.Decline(t.Context(), session(p)), problem.Conflict, "session_complete")
+	testkit.WantProblem(t, provider.Decline(t.Context(), session(p)), problem.Conflict, "session_complete")
 	for _, want := range []int{500, 200} {
 		select {
 		case got := <-answers:

@@ -8,8 +8,8 @@ import (
 	"pop.store/credits/internal/tokens"
 )
 
-// Story is what became of a purchase's tokens, as the books tell it.
-type Story struct {
+// TokenBreakdown is what became of a purchase's tokens, as the books tell it.
+type TokenBreakdown struct {
 	Netted tokens.Amount // taken off for what was owed when they came
 	Left   tokens.Amount // there still, also while they wait for a dispute to be decided
 	Back   tokens.Amount // gone back with the money, used ones included
@@ -22,17 +22,17 @@ type Story struct {
 // storyPages bounds the entries that are looked through for those of a purchase.
 const storyPages = 5
 
-// Story reads what became of a purchase's tokens. The error is the ledger's.
-func (s *Service) Story(ctx context.Context, p Purchase) (Story, error) {
+// TokenBreakdown reads what became of a purchase's tokens. The error is the ledger's.
+func (s *Service) TokenBreakdown(ctx context.Context, p Purchase) (TokenBreakdown, error) {
 	if !p.credited() {
-		return Story{}, nil
+		return TokenBreakdown{}, nil
 	}
-	story := Story{Back: p.tokensBack(), Used: p.tokensBack()}
+	story := TokenBreakdown{Back: p.tokensBack(), Used: p.tokensBack()}
 	if err := s.addEntries(ctx, &p, &story); err != nil {
-		return Story{}, err
+		return TokenBreakdown{}, err
 	}
 	if p.version == 0 && story.Netted == 0 {
-		return Story{}, nil
+		return TokenBreakdown{}, nil
 	}
 	if story.Back > 0 && story.Cause == "" { // the notes may have been erased
 		story.Cause = ledger.CauseRefund
@@ -50,7 +50,7 @@ func (s *Service) Story(ctx context.Context, p Purchase) (Story, error) {
 }
 
 // addEntries goes back through the account's purchases and clawbacks to where this purchase came.
-func (s *Service) addEntries(ctx context.Context, p *Purchase, story *Story) error {
+func (s *Service) addEntries(ctx context.Context, p *Purchase, story *TokenBreakdown) error {
 	f := ledger.Filter{
 		Kinds:    []ledger.Kind{ledger.KindGrant, ledger.KindClawback, ledger.KindExpiry},
 		LotKinds: []ledger.LotKind{ledger.LotPurchase},
@@ -78,7 +78,7 @@ func (s *Service) addEntries(ctx context.Context, p *Purchase, story *Story) err
 
 // tell adds the entries of a purchase, newest first: what came after its grant at once paid what
 // was owed. What had expired before its money went back was not used.
-func (story *Story) tell(lines []ledger.Line) {
+func (story *TokenBreakdown) tell(lines []ledger.Line) {
 	for i := range lines {
 		l := &lines[i]
 		switch {

@@ -1,13 +1,11 @@
 package webhook_test
 
 import (
-	"bytes"
 	"crypto/hmac"
 	"crypto/sha256"
 	"encoding/base64"
 	"encoding/json"
 	"io"
-	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"slices"
@@ -18,81 +16,52 @@ import (
 	"time"
 
 	"github.com/google/uuid"
-	"github.com/jackc/pgx/v5/pgxpool"
 
 	"pop.store/credits/db/testdb"
-	"pop.store/credits/internal/clock"
 	"pop.store/credits/internal/ledger"
+	"pop.store/credits/internal/testkit"
 	"pop.store/credits/internal/webhook"
 )
 
 func TestMain(m *testing.M) { testdb.Main(m) }
 
-var start = time.Date(2026, 11, 22, 14, 2, 0, 0, time.UTC)
-
-// office is a service over a database of its own, on a clock that stands still.
-type office struct {
+// fixture is the service over a database of its own.
+type fixture struct {
+	*testkit.Fixture
 	*webhook.Service
-	t     *testing.T
-	pool  *pgxpool.Pool
-	clock *clock.Manual
-	log   lockedBuffer
-	told  map[uuid.UUID]int64 // the last number of each account's events
+	lastSeq map[uuid.UUID]int64 // of each account's events
 }
 
-type lockedBuffer struct {
-	mu  sync.Mutex
-	all bytes.Buffer
-}
-
-func (b *lockedBuffer) Write(p []byte) (int, error) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.all.Write(p)
-}
-
-func (b *lockedBuffer) String() string {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.all.String()
-}
-
-func newOffice(t *testing.T) *office {
+func newFixture(t *testing.T) *fixture {
 	t.Helper()
-	o := &office{
-		t:     t,
-		pool:  testdb.New(t),
-		clock: clock.NewManual(start),
-		told:  map[uuid.UUID]int64{},
+	f := testkit.New(t)
+	return &fixture{
+		Fixture: f,
+		Service: f.Webhooks,
+		lastSeq: map[uuid.UUID]int64{},
 	}
-	o.Service = webhook.New(o.pool, webhook.Options{
-		Clock:        o.clock.Now,
-		Log:          slog.New(slog.NewTextHandler(&o.log, nil)),
-		AllowPrivate: true,
-	})
-	return o
 }
 
 // account makes an account that the directory knows.
-func (o *office) account(name string) uuid.UUID {
-	o.t.Helper()
+func (f *fixture) account(name string) uuid.UUID {
+	f.T.Helper()
 	id := uuid.New()
-	if _, err := o.pool.Exec(o.t.Context(),
-		"insert into accounts (external_id, id, created_at) values ($1, $2, $3)", name, id, start); err != nil {
-		o.t.Fatal(err)
+	if _, err := f.DB.Pool.Exec(f.T.Context(),
+		"insert into accounts (external_id, id, created_at) values ($1, $2, $3)", name, id, testkit.Start); err != nil {
+		f.T.Fatal(err)
 	}
 	return id
 }
 
 // events are the next ones of an account.
-func (o *office) events(account uuid.UUID, kinds ...string) []ledger.Told {
+func (f *fixture) events(account uuid.UUID, kinds ...string) []ledger.Told {
 	list := make([]ledger.Told, len(kinds))
 	for i, kind := range kinds {
-		o.told[account]++
-		data := json.RawMessage(`{"amount":"0.05","number":` + strconv.FormatInt(o.told[account], 10) + `}`)
+		f.lastSeq[account]++
+		data := json.RawMessage(`{"amount":"0.05","number":` + strconv.FormatInt(f.lastSeq[account], 10) + `}`)
 		list[i] = ledger.Told{Account: account, Event: ledger.Event{
-			Seq:  o.told[account],
-			At:   o.clock.Now(),
+			Seq:  f.lastSeq[account],
+			At:   f.Clock.Now(),
 			Kind: kind,
 			Data: data,
 		}}
@@ -101,94 +70,86 @@ func (o *office) events(account uuid.UUID, kinds ...string) []ledger.Told {
 }
 
 // take may be called from any goroutine.
-func (o *office) take(events ...ledger.Told) {
-	o.t.Helper()
-	if err := o.Take(o.t.Context(), events); err != nil {
-		o.t.Error(err)
+func (f *fixture) take(events ...ledger.Told) {
+	f.T.Helper()
+	if err := f.Take(f.T.Context(), events); err != nil {
+		f.T.Error(err)
 	}
 }
 
 // tell takes the next n events of an account.
-func (o *office) tell(account uuid.UUID, n int) {
-	o.t.Helper()
+func (f *fixture) tell(account uuid.UUID, n int) {
+	f.T.Helper()
 	for range n {
-		o.take(o.events(account, ledger.EventGrantCreated)...)
+		f.take(f.events(account, ledger.EventGrantCreated)...)
 	}
 }
 
 // deliver sends all that is due.
-func (o *office) deliver() {
-	o.t.Helper()
+func (f *fixture) deliver() {
+	f.T.Helper()
 	for rounds := 0; ; rounds++ {
 		if rounds > 1000 {
-			o.t.Fatal("something is due that cannot be sent")
+			f.T.Fatal("something is due that cannot be sent")
 		}
-		lanes, err := o.Due(o.t.Context(), 100)
+		lanes, err := f.Due(f.T.Context(), 100)
 		if err != nil {
-			o.t.Fatal(err)
+			f.T.Fatal(err)
 		}
 		if len(lanes) == 0 {
 			return
 		}
 		for _, lane := range lanes {
-			o.drain(lane)
+			f.drain(lane)
 		}
 	}
 }
 
 // drain sends all that is due in a lane. It may be called from any goroutine.
-func (o *office) drain(lane webhook.Lane) {
-	o.t.Helper()
+func (f *fixture) drain(lane webhook.Stream) {
+	f.T.Helper()
 	for more := true; more; {
 		var err error
-		if more, err = o.Next(o.t.Context(), lane); err != nil {
-			o.t.Error(err)
+		if more, err = f.Next(f.T.Context(), lane); err != nil {
+			f.T.Error(err)
 			return
 		}
 	}
 }
 
 // pass lets time go by, minute after minute, and sends what falls due.
-func (o *office) pass(d time.Duration) {
-	o.t.Helper()
-	for end := o.clock.Now().Add(d); o.clock.Now().Before(end); {
-		o.clock.Advance(min(time.Minute, end.Sub(o.clock.Now())))
-		o.deliver()
+func (f *fixture) pass(d time.Duration) {
+	f.T.Helper()
+	for end := f.Clock.Now().Add(d); f.Clock.Now().Before(end); {
+		f.Clock.Advance(min(time.Minute, end.Sub(f.Clock.Now())))
+		f.deliver()
 	}
 }
 
-func (o *office) count(query string, args ...any) (n int) {
-	o.t.Helper()
-	if err := o.pool.QueryRow(o.t.Context(), query, args...).Scan(&n); err != nil {
-		o.t.Fatal(err)
-	}
-	return n
-}
-
-func (o *office) endpoint(url string, kinds ...string) webhook.Secret {
-	o.t.Helper()
-	made, replayed, err := o.Create(o.t.Context(), uuid.NewString(), webhook.CreateParams{URL: url, Kinds: kinds})
+func (f *fixture) endpoint(url string, kinds ...string) webhook.Secret {
+	f.T.Helper()
+	made, replayed, err := f.Create(f.T.Context(), uuid.NewString(), webhook.CreateParams{URL: url, Kinds: kinds})
 	if err != nil || replayed {
-		o.t.Fatal(err, replayed)
+		f.T.Fatal(err, replayed)
 	}
 	return made
 }
 
-func (o *office) get(id uuid.UUID) webhook.Endpoint {
-	o.t.Helper()
-	e, err := o.Get(o.t.Context(), id)
+func (f *fixture) get(id uuid.UUID) webhook.Endpoint {
+	f.T.Helper()
+	e, err := f.Get(f.T.Context(), id)
 	if err != nil {
-		o.t.Fatal(err)
+		f.T.Fatal(err)
 	}
 	return e
 }
 
 // deliveries are all of an endpoint's, oldest first.
-func (o *office) deliveries(id uuid.UUID) []webhook.Delivery {
-	o.t.Helper()
-	list, next, err := o.Deliveries(o.t.Context(), id, "", webhook.MaxPage)
+func (f *fixture) deliveries(id uuid.UUID) []webhook.Delivery {
+	f.T.Helper()
+	list, next, err := f.Deliveries(f.T.Context(), id, "", webhook.MaxPage)
 	if err != nil || next != "" {
-		o.t.Fatal(err, next)
+		f.T.Fatal(err, next)
 	}
 	slices.Reverse(list)
 	return list
@@ -206,25 +167,25 @@ type arrival struct {
 type subscriber struct {
 	*httptest.Server
 	t       *testing.T
-	o       *office
+	f       *fixture
 	mu      sync.Mutex
 	secrets []string
 	answer  func(n int, a arrival) int // the status for the nth request; nil: 204
 	all     []arrival
 }
 
-func (o *office) subscriber() *subscriber {
-	s := &subscriber{t: o.t, o: o}
+func (f *fixture) subscriber() *subscriber {
+	s := &subscriber{t: f.T, f: f}
 	s.Server = httptest.NewServer(s)
-	o.t.Cleanup(s.Close)
+	f.T.Cleanup(s.Close)
 	return s
 }
 
 // subscribe is a receiver with an endpoint.
-func (o *office) subscribe(kinds ...string) (*subscriber, webhook.Secret) {
-	o.t.Helper()
-	s := o.subscriber()
-	e := o.endpoint(s.URL+"/hooks?of=credits", kinds...)
+func (f *fixture) subscribe(kinds ...string) (*subscriber, webhook.Secret) {
+	f.T.Helper()
+	s := f.subscriber()
+	e := f.endpoint(s.URL+"/hooks?of=credits", kinds...)
 	s.secrets = []string{e.Secret}
 	return s, e
 }
@@ -272,7 +233,7 @@ func (s *subscriber) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 // "id.timestamp.body".
 func (s *subscriber) verify(h http.Header, body []byte) (signed int) {
 	seconds, err := strconv.ParseInt(h.Get("webhook-timestamp"), 10, 64)
-	if age := s.o.clock.Now().Sub(time.Unix(seconds, 0)); err != nil || age < -time.Minute || age > 5*time.Minute {
+	if age := s.f.Clock.Now().Sub(time.Unix(seconds, 0)); err != nil || age < -time.Minute || age > 5*time.Minute {
 		s.t.Errorf("the timestamp is %q", h.Get("webhook-timestamp"))
 	}
 	for _, secret := range s.secrets {

@@ -11,33 +11,33 @@ import (
 	"pop.store/credits/internal/tokens"
 )
 
-func (s *shop) story(p billing.Purchase) billing.Story {
-	s.t.Helper()
-	now, err := s.Get(s.t.Context(), p.Account, p.ID)
+func (s *fixture) story(p billing.Purchase) billing.TokenBreakdown {
+	s.T.Helper()
+	now, err := s.Get(s.T.Context(), p.Account, p.ID)
 	if err != nil {
-		s.t.Fatal(err)
+		s.T.Fatal(err)
 	}
-	story, err := s.Story(s.t.Context(), now)
+	story, err := s.TokenBreakdown(s.T.Context(), now)
 	if err != nil {
-		s.t.Fatal(err)
+		s.T.Fatal(err)
 	}
 	return story
 }
 
-func (s *shop) wantStory(what string, p billing.Purchase, want billing.Story) {
-	s.t.Helper()
+func (s *fixture) wantStory(what string, p billing.Purchase, want billing.TokenBreakdown) {
+	s.T.Helper()
 	if got := s.story(p); got != want {
-		s.t.Errorf("%s: %+v, want %+v", what, got, want)
+		s.T.Errorf("%s: %+v, want %+v", what, got, want)
 	}
 }
 
 // clawbacks are the causes and reasons of what was taken back of an account's purchases, newest first.
-func (s *shop) clawbacks(p billing.Purchase) (told []string) {
-	s.t.Helper()
-	page, err := s.ledger.History(s.t.Context(), p.Account,
+func (s *fixture) clawbacks(p billing.Purchase) (told []string) {
+	s.T.Helper()
+	page, err := s.Ledger.History(s.T.Context(), p.Account,
 		ledger.Filter{Kinds: []ledger.Kind{ledger.KindClawback}}, 0, ledger.MaxPage)
 	if err != nil {
-		s.t.Fatal(err)
+		s.T.Fatal(err)
 	}
 	for i := range page.Lines {
 		told = append(told, page.Lines[i].Amount.String()+" "+string(page.Lines[i].Cause)+": "+page.Lines[i].Reason)
@@ -45,45 +45,45 @@ func (s *shop) clawbacks(p billing.Purchase) (told []string) {
 	return told
 }
 
-func (s *shop) wantClawbacks(p billing.Purchase, want ...string) {
-	s.t.Helper()
+func (s *fixture) wantClawbacks(p billing.Purchase, want ...string) {
+	s.T.Helper()
 	got := s.clawbacks(p)
 	for i := range max(len(got), len(want)) {
 		if i >= len(got) || i >= len(want) || got[i] != want[i] {
-			s.t.Errorf("taken back %q, want %q", got, want)
+			s.T.Errorf("taken back %q, want %q", got, want)
 			return
 		}
 	}
 }
 
-func (s *shop) refund(p billing.Purchase, key string, minor int64, reason string) {
-	s.t.Helper()
+func (s *fixture) refund(p billing.Purchase, key string, minor int64, reason string) {
+	s.T.Helper()
 	params := billing.RefundParams{Amount: &money.Amount{Minor: minor, Currency: "USD"}, Reason: reason}
-	if _, _, err := s.Refund(s.t.Context(), p.Account, p.ID, key, params); err != nil {
-		s.t.Fatal(err)
+	if _, _, err := s.Refund(s.T.Context(), p.Account, p.ID, key, params); err != nil {
+		s.T.Fatal(err)
 	}
 }
 
 // What went back, when, why, and what of it was used.
 func TestTheStoryOfAPurchase(t *testing.T) {
 	t.Parallel()
-	s := newShop(t)
+	s := newFixture(t)
 	p := s.completed()
-	s.wantStory("as it was paid", p, billing.Story{})
-	paid := s.clock.Now()
-	s.clock.Advance(time.Hour)
+	s.wantStory("as it was paid", p, billing.TokenBreakdown{})
+	paid := s.Clock.Now()
+	s.Clock.Advance(time.Hour)
 	s.spend(p, "270")
 	s.refund(p, "a", 225, "a video failed")
-	s.wantStory("a quarter back", p, billing.Story{
+	s.wantStory("a quarter back", p, billing.TokenBreakdown{
 		Back:   tokens.MustParse("25"),
 		Left:   tokens.MustParse("5"),
 		BackAt: paid.Add(time.Hour),
 		Cause:  ledger.CauseRefund,
 		Reason: "a video failed",
 	})
-	s.clock.Advance(time.Hour)
+	s.Clock.Advance(time.Hour)
 	s.refund(p, "b", 675, "")
-	s.wantStory("all back", p, billing.Story{
+	s.wantStory("all back", p, billing.TokenBreakdown{
 		Back:   tokens.MustParse("100"),
 		Used:   tokens.MustParse("70"),
 		BackAt: paid.Add(2 * time.Hour),
@@ -96,11 +96,11 @@ func TestTheStoryOfAPurchase(t *testing.T) {
 	}
 	s.mustSend(checkoutEvent("completed", next, nil))
 	s.wantStory("what is owed comes off the next", next,
-		billing.Story{Netted: tokens.MustParse("70"), Left: tokens.MustParse("30")})
+		billing.TokenBreakdown{Netted: tokens.MustParse("70"), Left: tokens.MustParse("30")})
 	if r := s.receipt(next); r.Netted != tokens.MustParse("70") {
 		t.Errorf("its receipt says that %s were owed", r.Netted)
 	}
-	s.wantStory("and changes nothing of the first", p, billing.Story{
+	s.wantStory("and changes nothing of the first", p, billing.TokenBreakdown{
 		Back:   tokens.MustParse("100"),
 		Used:   tokens.MustParse("70"),
 		BackAt: paid.Add(2 * time.Hour),
@@ -110,15 +110,15 @@ func TestTheStoryOfAPurchase(t *testing.T) {
 	disputed := s.completed()
 	s.spend(disputed, "220")
 	s.mustSend(words["opened"](disputed))
-	s.wantStory("in dispute", disputed, billing.Story{Left: tokens.MustParse("80")})
+	s.wantStory("in dispute", disputed, billing.TokenBreakdown{Left: tokens.MustParse("80")})
 	s.mustSend(words["lost"](disputed))
-	s.wantStory("lost", disputed, billing.Story{
+	s.wantStory("lost", disputed, billing.TokenBreakdown{
 		Back:   tokens.MustParse("100"),
 		Used:   tokens.MustParse("20"),
-		BackAt: s.clock.Now(),
+		BackAt: s.Clock.Now(),
 		Cause:  ledger.CauseDispute,
 	})
-	s.exec(`delete from entry_notes where account = $1`, disputed.Account)
+	s.Exec(`delete from entry_notes where account = $1`, disputed.Account)
 	if got := s.story(disputed).Cause; got != ledger.CauseDispute {
 		t.Errorf("without notes it was taken back for a %s", got)
 	}
@@ -127,11 +127,11 @@ func TestTheStoryOfAPurchase(t *testing.T) {
 // Why tokens were taken back is told of just the money that went back for it, whoever brings the news.
 func TestWhyTokensWereTakenBack(t *testing.T) {
 	t.Parallel()
-	s := newShop(t)
+	s := newFixture(t)
 	p := s.completed()
 	s.refund(p, "a", 300, "first reason")
 	s.mustSend(refunded(p, 300)) // the provider's word about it says nothing new
-	s.exec(`update sandbox_sessions set refunded_minor = 600 where id = $1`, session(p))
+	s.Exec(`update sandbox_sessions set refunded_minor = 600 where id = $1`, session(p))
 	s.mustSend(refunded(p, 600)) // made at the provider
 	s.refund(p, "b", 300, "second reason")
 	s.wantClawbacks(p, "-33.333334 refund: second reason", "-33.333333 refund: ", "-33.333333 refund: first reason")
@@ -155,10 +155,10 @@ func TestWhyTokensWereTakenBack(t *testing.T) {
 // reason is not lost.
 func TestTheReasonOfARefundThatBrokeOff(t *testing.T) {
 	t.Parallel()
-	s := newShop(t)
+	s := newFixture(t)
 	p := s.completed()
-	stopped := engine.New(s.pool, engine.Options{
-		Clock:  s.clock.Now,
+	stopped := engine.New(s.DB.Pool, engine.Options{
+		Clock:  s.Clock.Now,
 		Prices: s.options.Prices,
 		Log:    s.options.Log,
 	})
@@ -170,13 +170,13 @@ func TestTheReasonOfARefundThatBrokeOff(t *testing.T) {
 	}
 	s.mustSend(refunded(p, 900))
 	s.wantClawbacks(p, "-100 refund: a reason")
-	s.clock.Advance(2 * time.Minute)
+	s.Clock.Advance(2 * time.Minute)
 	if _, err := s.Reconcile(t.Context()); err != nil {
 		t.Fatal(err)
 	}
 	s.wantStatus(p, billing.StatusRefunded)
 	s.wantClawbacks(p, "-100 refund: a reason")
-	if n := s.count(`select count(*) from purchase_refunds where done_at is null`); n != 0 {
+	if n := s.Count(`select count(*) from purchase_refunds where done_at is null`); n != 0 {
 		t.Errorf("%d refunds are open", n)
 	}
 }
