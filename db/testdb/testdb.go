@@ -24,7 +24,7 @@ import (
 	"pop.store/credits/internal/embedpg"
 )
 
-// limit guards every step against hanging; it is no expectation.
+// limit only stops what hangs.
 const limit = 5 * time.Minute
 
 // leakLimit is how long a connection in use may take to come back after its test has ended.
@@ -44,20 +44,19 @@ type DB struct {
 	OwnerURL string        // the role that owns the schema
 }
 
-// New is the pool of a database of the test's own.
+// New returns the pool of a new migrated database.
 func New(t testing.TB) *pgxpool.Pool {
 	t.Helper()
 	return Open(t).Pool
 }
 
-// Open makes a database of the test's own: a migrated schema without data. The test's end closes
-// the pool and drops the database, whoever is still connected.
+// Open makes a migrated database without data. It is dropped at the end of the test.
 func Open(t testing.TB) DB {
 	t.Helper()
 	return open(t, template)
 }
 
-// Empty is Open without the schema: for tests of what makes it.
+// Empty is Open without the schema.
 func Empty(t testing.TB) DB {
 	t.Helper()
 	return open(t, "template1")
@@ -91,15 +90,15 @@ func open(t testing.TB, template string) DB {
 		t.Fatalf("testdb: %v", err)
 	}
 	t.Cleanup(func() {
-		if !closes(out.Pool) {
+		if !closePool(out.Pool) {
 			t.Error("testdb: the test has not given a connection back to its pool")
 		}
 	})
 	return out
 }
 
-// closes closes a pool. That waits for connections that are still in use, for ever if somebody lost one.
-func closes(p *pgxpool.Pool) bool {
+// closePool closes a pool and returns false if a connection is still in use after leakLimit.
+func closePool(p *pgxpool.Pool) bool {
 	done := make(chan struct{})
 	go func() {
 		defer close(done)

@@ -16,8 +16,7 @@ import (
 // twoFrames is how long two of them take.
 const twoFrames = 34 * time.Millisecond
 
-// Goto opens an address, or a path under Base, and waits until it has loaded. It gives the status
-// of the answer.
+// Goto opens an address, or a path under Base, waits until it has loaded, and returns the status.
 func (p *Page) Goto(url string) (status int) {
 	p.t.Helper()
 	if strings.HasPrefix(url, "/") {
@@ -33,8 +32,8 @@ func (p *Page) Reload() {
 	p.do("reload", chromedp.Reload())
 }
 
-// Back goes back by one page. It does not wait: a page from the browser's cache of pages tells of
-// no load. WaitURL does.
+// Back goes back by one page. It does not wait, since a cached page does not report that it loaded;
+// use WaitURL.
 func (p *Page) Back() {
 	p.t.Helper()
 	p.do("go back", chromedp.Func(func(ctx context.Context, target *chromedp.Target) error {
@@ -49,9 +48,8 @@ func (p *Page) Back() {
 	}))
 }
 
-// Click clicks with the mouse on the first element shown that matches. It waits until the element
-// is there, at rest, enabled, and not covered by another. It does not wait for what the click
-// brings about: WaitURL and WaitText do.
+// Click clicks the first visible element that matches, once it is at rest, enabled and not covered.
+// It does not wait for the effect; use WaitURL or WaitText.
 func (p *Page) Click(selector string) {
 	p.t.Helper()
 	p.ClickText(selector, "")
@@ -77,7 +75,7 @@ type spot struct {
 	Name, Why string
 }
 
-// point finds where the mouse hits an element. It looks twice, for an element on the move is hard to hit.
+// point finds where the mouse hits an element. It looks twice, because elements move.
 func (p *Page) point(selector, text string) (x, y float64) {
 	p.t.Helper()
 	what := "point at " + selector
@@ -113,7 +111,7 @@ func (p *Page) awaitFrames(ctx context.Context) {
 	_, _ = ask[chromedp.Void](ctx, "frames")
 }
 
-// Type clicks into a field and types a text, in place of what was there.
+// Type replaces the content of a field.
 func (p *Page) Type(selector, text string) {
 	p.t.Helper()
 	p.Click(selector)

@@ -10,17 +10,16 @@ import (
 	"syscall"
 )
 
-// account is the operating system user the server runs as. Postgres refuses to run as root, so root
-// has to become somebody else; everybody else runs it as themselves.
+// account is the operating system user that Postgres runs as: another user if this process is root,
+// which Postgres refuses, else the same.
 type account struct {
 	name       string
 	uid, gid   int
 	credential *syscall.Credential // nil: as ourselves
 }
 
-// accountFor chooses who runs the server on a data folder. For root that is the owner of a folder
-// that is somebody's already, so that a folder used once by an ordinary user stays theirs; else
-// postgres, else nobody.
+// accountFor chooses the account for a data folder. For root that is the owner of an existing
+// folder, else postgres, else nobody.
 func accountFor(dir string) (account, error) {
 	if uid := os.Geteuid(); uid != 0 {
 		return account{
@@ -72,7 +71,7 @@ func userName(uid int) string {
 	return u.Username
 }
 
-// owner tells whose a file is.
+// owner returns the owner of a file.
 func owner(path string) (uid, gid int, ok bool) {
 	info, err := os.Lstat(path)
 	if err != nil {
@@ -85,9 +84,8 @@ func owner(path string) (uid, gid int, ok bool) {
 	return int(st.Uid), int(st.Gid), true
 }
 
-// canEnter asks the kernel whether the account can get into a folder. Trying it is exact where
-// looking at modes is not: access lists, user namespaces and network file systems all have their
-// say.
+// canEnter tries whether the account can enter a folder. Modes alone do not tell: access lists,
+// user namespaces and network file systems matter too.
 func (a account) canEnter(dir string) (bool, error) {
 	if a.credential == nil {
 		return true, nil // whatever is wrong will say so itself, and there is no better place
@@ -101,7 +99,7 @@ func (a account) canEnter(dir string) (bool, error) {
 	return err == nil, nil
 }
 
-// take makes a folder the account's own and closes it to everybody else.
+// take gives a folder to the account and closes it to other users.
 func (a account) take(dir string) error {
 	if a.credential != nil {
 		if err := os.Lchown(dir, a.uid, a.gid); err != nil {
@@ -111,7 +109,7 @@ func (a account) take(dir string) error {
 	return os.Chmod(dir, 0o700)
 }
 
-// takeFile gives the account a file that we opened.
+// takeFile gives an open file to the account.
 func (a account) takeFile(f *os.File) error {
 	if a.credential == nil {
 		return nil
@@ -119,9 +117,9 @@ func (a account) takeFile(f *os.File) error {
 	return f.Chown(a.uid, a.gid)
 }
 
-// command prepares a program that runs as the account, in a process group of its own so that Ctrl-C
-// at the terminal does not reach it, and with an environment of our making: a PGPORT or LC_ALL of
-// the user's must not change anything.
+// command prepares a program that runs as the account, in a process group of its own, so that
+// Ctrl-C at the terminal does not reach it, and with a fixed environment, so that variables such as
+// PGPORT have no effect.
 func (a account) command(dir, program string, args ...string) *exec.Cmd {
 	cmd := exec.Command(program, args...)
 	cmd.Dir = dir

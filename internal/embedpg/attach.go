@@ -7,8 +7,8 @@ import (
 	"os"
 )
 
-// Attach finds the server that another process runs on the data folder, and reports false when
-// there is none. A server that is starting is waited for, one that is stopping does not count.
+// Attach finds the server that another process runs on the data folder; false if there is none. It
+// waits for a server that is starting and ignores one that is stopping.
 func Attach(o Options) (*Server, bool, error) {
 	ctx, cancel := context.WithTimeout(context.Background(), attachLimit)
 	defer cancel()

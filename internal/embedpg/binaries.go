@@ -13,7 +13,7 @@ import (
 	"time"
 )
 
-// oldest is the first major version with everything the app relies on.
+// oldest is the first major version that the app supports.
 const oldest = 15
 
 const howToInstall = "install it with `apt-get install postgresql` (Debian, Ubuntu), " +
@@ -28,8 +28,7 @@ type binaries struct {
 
 func (b binaries) path(program string) string { return filepath.Join(b.dir, program) }
 
-// choose picks an installation: for existing data the one of their version, else the first that is
-// new enough.
+// choose picks an installation: the version of existing data, else the first that is new enough.
 func (p place) choose(dirs []string) (binaries, error) {
 	want := 0
 	if text, err := os.ReadFile(filepath.Join(p.pgdata(), "PG_VERSION")); err == nil {
@@ -60,7 +59,7 @@ func (p place) choose(dirs []string) (binaries, error) {
 		ErrVersion, p.dir, want, strings.Join(found, ", "))
 }
 
-// candidates lists the folders that hold a Postgres server, best first, without repetition.
+// candidates lists the folders with a Postgres server, best first.
 func candidates() []string {
 	dirs := filepath.SplitList(os.Getenv("PATH"))
 	if pgConfig, err := exec.LookPath("pg_config"); err == nil {
@@ -98,7 +97,7 @@ func candidates() []string {
 
 var digits = regexp.MustCompile(`\d+`)
 
-// newestFirst expands a pattern; the highest number in the path comes first.
+// newestFirst expands a pattern, highest version first.
 func newestFirst(pattern string) []string {
 	dirs, _ := filepath.Glob(pattern) // the patterns are constants and valid
 	number := func(dir string) int {
@@ -111,7 +110,7 @@ func newestFirst(pattern string) []string {
 
 var versionLine = regexp.MustCompile(`\(PostgreSQL\) (\d+)`)
 
-// versionOf asks an installation for its major version, as the account that will have to run it.
+// versionOf returns the major version of an installation. It runs the program as the account.
 func versionOf(who account, dir string) (int, bool) {
 	out, err := who.command("/", filepath.Join(dir, "postgres"), "--version").Output()
 	if err != nil {

@@ -103,9 +103,8 @@ type Server struct {
 	stopErr  error
 }
 
-// Start initialises the data folder when it is new, starts Postgres on it and waits until it
-// accepts connections. The context bounds the start alone; the server lives until Stop, or until
-// this process ends in whatever way.
+// Start initialises a new data folder, starts Postgres on it and waits until it accepts
+// connections. ctx limits the start only; the server runs until Stop or the end of this process.
 func Start(ctx context.Context, o Options) (*Server, error) {
 	s, err := start(ctx, o)
 	if err != nil {
@@ -164,8 +163,8 @@ func start(ctx context.Context, o Options) (_ *Server, err error) {
 	return s, nil
 }
 
-// watch keeps the log bounded and looks whether the data are still there while the server runs, and
-// lets go of the data folder when it has ended.
+// watch limits the log, checks that the data still exist, and releases the data folder when the
+// server has ended.
 func (s *Server) watch(where place) {
 	bound, look := time.NewTicker(time.Minute), time.NewTicker(lookEvery)
 	defer bound.Stop()
@@ -203,26 +202,25 @@ func (s *Server) URL(user, database string) string {
 	return u.String()
 }
 
-// DataDir is the folder in which the data really lie: the wanted one, unless the server's user
-// cannot reach that.
+// DataDir is the folder that has the data: the wanted one, unless the server's user cannot reach
+// that.
 func (s *Server) DataDir() string { return s.dir }
 
 // Done is closed when the server has ended, by Stop or by itself. After that Start may be called
 // again on the same folder; URL stays the same. It is never closed for an attached server.
 func (s *Server) Done() <-chan struct{} { return s.done }
 
-// Gone is closed soon after the data folder, or the folder that says where the data lie, was
-// deleted or replaced while the server runs. The server may go on for a while with what it has in
-// memory; it has to be stopped. It is never closed for an attached server.
+// Gone is closed soon after the data folder, or the folder that points to it, was deleted or
+// replaced. The server may run on for a while and has to be stopped. It is never closed for an
+// attached server.
 func (s *Server) Gone() <-chan struct{} { return s.gone }
 
-// Lost says whether that is so now.
+// Lost says whether the data folder is deleted now.
 func (s *Server) Lost() bool { return !s.data.there() }
 
-// Stop shuts the server down, as fast as that goes without needing recovery, and waits for its end.
-// It may be called more than once, and does nothing to an attached server. When the context ends
-// first, or half a minute has gone by, it is shut down the hard way, which loses nothing but makes
-// the next start recover.
+// Stop shuts the server down and waits for its end. It may be called again and does nothing to an
+// attached server. When ctx ends or after half a minute it shuts down the hard way, which loses
+// nothing but makes the next start recover.
 func (s *Server) Stop(ctx context.Context) error {
 	if s.proc == nil {
 		return nil

@@ -2,11 +2,11 @@ package embedpg
 
 import "os"
 
-// identity recognises folders by what they are, not by their names: a folder that was deleted and
-// made again is another one.
+// identity recognises folders by their inodes: a folder that was deleted and made again is another
+// one.
 type identity map[string]os.FileInfo
 
-// identify looks at folders. One that cannot be looked at is left out.
+// identify reads folders and leaves out those that cannot be read.
 func identify(folders ...string) identity {
 	known := identity{}
 	for _, name := range folders {
@@ -17,8 +17,7 @@ func identify(folders ...string) identity {
 	return known
 }
 
-// there says whether all folders are still the same. Only a folder that is certainly not there any
-// more counts as deleted.
+// there says whether all folders are the same. A folder counts as deleted only if that is certain.
 func (known identity) there() bool {
 	for name, before := range known {
 		now, err := os.Stat(name)

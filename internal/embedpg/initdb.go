@@ -10,9 +10,8 @@ import (
 	"time"
 )
 
-// initialise makes the database cluster when there is none. initdb works in a folder beside it that
-// is renamed at the end, so a start that is killed half-way leaves nothing that looks like a
-// database.
+// initialise makes the database cluster if there is none. initdb works in another folder that is
+// renamed at the end, so an interrupted start leaves no half-made database.
 func (p place) initialise(ctx context.Context, bin binaries, o Options) error {
 	if err := p.sweep(); err != nil {
 		return err
@@ -52,7 +51,7 @@ func (p place) initialise(ctx context.Context, bin binaries, o Options) error {
 	return p.install(fresh, o.Durable)
 }
 
-// install gives the new cluster its name, for good.
+// install renames the new cluster into place.
 func (p place) install(fresh string, durable bool) error {
 	if err := os.Rename(fresh, p.pgdata()); err != nil {
 		return fmt.Errorf("data folder: %w", err)
@@ -71,7 +70,7 @@ func (p place) install(fresh string, durable bool) error {
 	return nil
 }
 
-// sweep removes what an initdb that did not finish has left.
+// sweep removes what an unfinished initdb left.
 func (p place) sweep() error {
 	if err := os.RemoveAll(filepath.Join(p.dir, "new-pgdata")); err != nil {
 		return fmt.Errorf("removing an unfinished database: %w", err)
@@ -79,7 +78,7 @@ func (p place) sweep() error {
 	return nil
 }
 
-// complaint finds the one line of a program's output that says what went wrong.
+// complaint returns the line of a program's output that names the error.
 func complaint(output string) string {
 	last := ""
 	for line := range strings.Lines(output) {

@@ -6,12 +6,11 @@ import (
 	"syscall"
 )
 
-// maxLog bounds the log: it is cut when it has grown beyond, and its end is kept once more in postgres.log.1.
+// maxLog is the size at which the log is cut; its end is kept in postgres.log.1.
 const maxLog = 8 << 20
 
-// boundLog cuts the log when it has grown too large, and gives its size. The server appends, so a
-// cut under its hands is safe; a line written at that very moment may be lost. A log that cannot be
-// cut is no reason to stop.
+// boundLog cuts the log if it is too large, and returns its size. The server appends to the file,
+// so cutting is safe; a line written at that moment may be lost. Errors are ignored.
 func (p place) boundLog() int64 {
 	info, err := os.Lstat(p.logName())
 	if err != nil || !info.Mode().IsRegular() {
@@ -41,7 +40,7 @@ func (p place) boundLog() int64 {
 	return 0
 }
 
-// logSince gives what the log says from a position on, at most a sixteenth of its bound.
+// logSince returns the log from a position on, at most maxLog/16 bytes.
 func (p place) logSince(from int64) string {
 	f, err := os.OpenFile(p.logName(), os.O_RDONLY|syscall.O_NOFOLLOW, 0)
 	if err != nil {

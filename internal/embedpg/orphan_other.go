@@ -8,7 +8,7 @@ import (
 	"syscall"
 )
 
-// interruptWithUs can do nothing here: only Linux has a signal for it.
+// interruptWithUs does nothing: only Linux has a signal for this.
 func interruptWithUs(*exec.Cmd) {}
 
 // watchUs starts a shell that waits for the end of a pipe whose other end only we hold. When we

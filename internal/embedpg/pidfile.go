@@ -10,14 +10,14 @@ import (
 	"syscall"
 )
 
-// pidFile is what a server says of itself in postmaster.pid.
+// pidFile is the content of postmaster.pid.
 type pidFile struct {
 	pid    int
 	socket string // folder of the socket
 	status string // starting, ready, stopping; empty until known
 }
 
-// readPidFile reads postmaster.pid. The server writes it in several steps, so later lines may be missing.
+// readPidFile reads postmaster.pid. The server writes it in steps, so later lines may be missing.
 func readPidFile(pgdata string) (pidFile, error) {
 	name := filepath.Join(pgdata, "postmaster.pid")
 	text, err := os.ReadFile(name)
@@ -37,7 +37,7 @@ func readPidFile(pgdata string) (pidFile, error) {
 	return f, nil
 }
 
-// alive reports whether there is a process of that number, whosever it is.
+// alive says whether a process with that number exists.
 func alive(pid int) bool {
 	if pid <= 0 {
 		return false

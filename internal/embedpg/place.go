@@ -18,7 +18,7 @@ import (
 // elsewhere is where root keeps the data of a folder that the server's user cannot reach.
 const elsewhere = "/var/lib/credits"
 
-// place is a data folder and the account that works in it.
+// place is a data folder and the account that uses it.
 type place struct {
 	dir string
 	who account
@@ -26,7 +26,7 @@ type place struct {
 
 func (p place) pgdata() string { return filepath.Join(p.dir, "pgdata") }
 
-// locate finds out where the data of a wanted folder lie, and changes nothing.
+// locate finds where the data of a wanted folder are. It changes nothing.
 func locate(wanted string) (place, error) {
 	dir, err := filepath.Abs(wanted)
 	if err != nil {
@@ -47,8 +47,8 @@ func locate(wanted string) (place, error) {
 	return place{dir: moved}, nil
 }
 
-// Moved tells where the data of a wanted folder lie when they lie elsewhere, because the server's
-// user cannot reach it. Whoever deletes the wanted folder for good deletes that too.
+// Moved returns the folder of the data if they are not in the wanted folder because the server's
+// user cannot reach it. To delete the data for good, delete both.
 func Moved(wanted string) (string, bool) {
 	asked, err := filepath.Abs(wanted)
 	if err != nil {
@@ -58,7 +58,7 @@ func Moved(wanted string) (string, bool) {
 	return p.dir, err == nil && p.dir != asked
 }
 
-// prepare finds or makes the data folder, in a place the server's user can reach.
+// prepare finds or makes the data folder where the server's user can reach it.
 func prepare(wanted string, log *slog.Logger) (place, error) {
 	p, err := locate(wanted)
 	if err != nil {
@@ -85,8 +85,8 @@ func prepare(wanted string, log *slog.Logger) (place, error) {
 	return p, nil
 }
 
-// makeOrMove makes the folder where it is wanted, or, if the server's user cannot get there,
-// elsewhere. Data that are in the wanted folder already are never left behind in silence.
+// makeOrMove makes the wanted folder, or one elsewhere if the server's user cannot reach it. It
+// fails if the wanted folder already has data.
 func (p place) makeOrMove() (place, error) {
 	parent := filepath.Dir(p.dir)
 	if err := os.MkdirAll(parent, 0o755); err != nil {
@@ -124,9 +124,9 @@ func (p place) makeOrMove() (place, error) {
 	return moved, nil
 }
 
-// move makes a folder elsewhere, named after the wanted one. When there are data in it already, the
-// wanted folder was deleted since: then nobody can tell whether they are to be deleted, too, or
-// used again, so the start is refused.
+// move makes a folder elsewhere, with a name derived from the wanted one. If that has data already,
+// the wanted folder was deleted; whether the data should be deleted or used again is unknown, so it
+// fails.
 func (p place) move() (place, error) {
 	if err := os.MkdirAll(elsewhere, 0o755); err != nil {
 		return p, fmt.Errorf("data folder: %w", err)
@@ -145,7 +145,7 @@ func (p place) move() (place, error) {
 	return moved, moved.make()
 }
 
-// make creates the folder, or checks that the one that is there is ours, and gives it to the account.
+// make creates the folder, or checks that an existing one is ours, and gives it to the account.
 func (p place) make() error {
 	if err := os.MkdirAll(filepath.Dir(p.dir), 0o755); err != nil {
 		return fmt.Errorf("data folder: %w", err)
@@ -174,7 +174,7 @@ func (p place) make() error {
 	return nil
 }
 
-// denied says whose the folder is when that is why it cannot be used.
+// denied adds the owner of the folder to the error if that is the cause.
 func (p place) denied(err error) error {
 	if uid, _, ok := owner(p.dir); ok && uid != os.Geteuid() && errors.Is(err, os.ErrPermission) {
 		return fmt.Errorf("the data folder belongs to user %s: %w", userName(uid), err)
@@ -182,7 +182,7 @@ func (p place) denied(err error) error {
 	return fmt.Errorf("data folder: %w", err)
 }
 
-// mustBeOurs refuses a folder that holds something, but not what this package puts there.
+// mustBeOurs fails if the folder has files that this package did not make.
 func (p place) mustBeOurs() error {
 	entries, err := os.ReadDir(p.dir)
 	if err != nil {
@@ -194,9 +194,8 @@ func (p place) mustBeOurs() error {
 	return fmt.Errorf("%w: %s holds other files, and Postgres needs a folder of its own", ErrNotOurs, p.dir)
 }
 
-// acquire takes the lock that says whose server this is. The kernel drops it when its holder ends,
-// however that happens, so a lock that is free means that a server still running here is an orphan
-// about to stop.
+// acquire takes the lock of the folder. The kernel releases it when the holder ends, so a server
+// that still runs under a free lock is about to stop.
 func (p place) acquire(ctx context.Context) (*os.File, error) {
 	name := filepath.Join(p.dir, "lock")
 	f, err := os.OpenFile(name, os.O_RDWR|os.O_CREATE|syscall.O_NOFOLLOW, 0o600)
@@ -228,8 +227,7 @@ func (p place) acquire(ctx context.Context) (*os.File, error) {
 	}
 }
 
-// waitUntilFree waits for an old server on the data to end: its owner was killed and it is shutting
-// down, or it was killed itself and its children are about to notice.
+// waitUntilFree waits for an old server on the data to end after its parent was killed.
 func (p place) waitUntilFree(ctx context.Context, log *slog.Logger) error {
 	began, told := time.Now(), false
 	for {
@@ -263,9 +261,8 @@ func (p place) waitUntilFree(ctx context.Context, log *slog.Logger) error {
 	}
 }
 
-// forget removes the pid file of a server that is gone, if its number now belongs to another
-// process: Postgres would take that one for a server. Otherwise the file stays, for Postgres makes
-// checks of its own with it.
+// forget removes the pid file of a server that ended if its number now belongs to another process,
+// which Postgres would mistake for a server. Otherwise Postgres checks the file itself.
 func (p place) forget(state pidFile) error {
 	if !alive(state.pid) {
 		return nil
@@ -276,8 +273,8 @@ func (p place) forget(state pidFile) error {
 	return nil
 }
 
-// writeNote writes a file of one line. It follows no link: root writes in folders that belong to
-// somebody else.
+// writeNote writes a file of one line. It follows no link, because root writes in other users'
+// folders.
 func writeNote(name, line string, flags int) error {
 	f, err := os.OpenFile(name, os.O_WRONLY|os.O_CREATE|syscall.O_NOFOLLOW|flags, 0o600)
 	if err != nil {
@@ -287,7 +284,7 @@ func writeNote(name, line string, flags int) error {
 	return both(err, f.Close())
 }
 
-// both keeps two failures in one line.
+// both joins two errors in one line.
 func both(a, b error) error {
 	switch {
 	case a == nil:

@@ -10,7 +10,7 @@ import (
 	"time"
 )
 
-// process is a child that ends when we do.
+// process is a child that ends with this process.
 type process struct {
 	cmd  *exec.Cmd
 	done chan struct{} // closed when it has ended; then err says how
@@ -46,9 +46,8 @@ func launch(cmd *exec.Cmd) (*process, error) {
 	return p, nil
 }
 
-// stop shuts a server down fast: open transactions are rolled back, everything is written. If that
-// takes too long it becomes an immediate shutdown, from which the next start recovers, and at last
-// a kill.
+// stop shuts the server down fast: transactions are rolled back and data written. If that takes too
+// long it sends an immediate shutdown, after which the next start recovers, and finally a kill.
 func (p *process) stop(ctx context.Context) error {
 	steps := []struct {
 		signal syscall.Signal
@@ -76,7 +75,7 @@ func (p *process) stop(ctx context.Context) error {
 	return errors.New("the server does not stop, not even when killed")
 }
 
-// exit says how an ended child ended.
+// exit describes how the child ended.
 func (p *process) exit() error {
 	if p.err == nil {
 		return errors.New("it ended by itself")

@@ -65,7 +65,7 @@ func (p place) launchServer(bin binaries, socket string, o Options) (*process, e
 	return child, nil
 }
 
-// settings are given on the command line, so that they hold whatever the files in the data folder say.
+// settings are passed on the command line, so that they override files in the data folder.
 func settings(socket string, o Options) []string {
 	all := map[string]string{
 		"listen_addresses":        "", // the socket alone
@@ -104,7 +104,7 @@ func settings(socket string, o Options) []string {
 
 var errEnded = errors.New("it has ended")
 
-// waitReady waits until the server says that it is ready, and then for a first connection.
+// waitReady waits until the server reports ready and accepts a connection.
 func (p place) waitReady(ctx context.Context, child *process, socket string, o Options) error {
 	tell := time.Now().Add(5 * time.Second)
 	for {

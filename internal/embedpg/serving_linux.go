@@ -6,9 +6,8 @@ import (
 	"strconv"
 )
 
-// serving lists the processes that work on the data: the server and its children all have the
-// folder as their working directory. Numbers are reused and zombies keep theirs, so the number in
-// the pid file alone proves nothing.
+// serving lists the processes whose working directory is the data folder: the server and its
+// children. The number in the pid file alone proves nothing, since numbers are reused.
 func serving(pgdata string, _ int) []int {
 	resolved, err := filepath.EvalSymlinks(pgdata)
 	if err != nil {

@@ -8,13 +8,12 @@ import (
 	"strings"
 )
 
-// maxSocketPath is what every system takes for a Unix socket's path: macOS 103 bytes, Linux 107.
+// maxSocketPath is the longest socket path that every system accepts: macOS 103 bytes, Linux 107.
 const maxSocketPath = 103
 
-// socketDir gives the folder for the server's socket: the data folder, which is closed to other
-// users. A path too long for a socket is replaced by a folder in /tmp with a random name, made by
-// us with mode 0700: nobody can guess it or have put it there before, and nobody else can enter it.
-// A start after a crash uses it again; Stop removes it.
+// socketDir returns the folder of the server's socket: the data folder, or, if the path is too
+// long, a folder in /tmp with a random name and mode 0700, which nobody else can guess or enter. A
+// start after a crash uses it again; Stop removes it.
 func (p place) socketDir() (string, error) {
 	if len(p.dir)+len("/.s.PGSQL.")+len(strconv.Itoa(port)) <= maxSocketPath {
 		return p.dir, nil
@@ -38,8 +37,7 @@ func (p place) socketDir() (string, error) {
 	return dir, nil
 }
 
-// removeSocket removes the folder that was made for the socket alone. Only a crash leaves something
-// in it; what else may be there stays.
+// removeSocket removes the folder that was made for the socket, if it is empty.
 func (s *Server) removeSocket() {
 	if s.socket == s.dir {
 		return
@@ -50,7 +48,7 @@ func (s *Server) removeSocket() {
 	}
 }
 
-// owns reports whether a path is a folder of the account's that is closed to everybody else.
+// owns says whether a path is a folder of the account that is closed to other users.
 func (p place) owns(dir string) bool {
 	info, err := os.Lstat(dir)
 	if err != nil || !info.IsDir() || info.Mode().Perm() != 0o700 {
