@@ -1,8 +1,9 @@
 // Package engine runs the rules of package ledger over Postgres: it decides the requests of many
 // callers together, writes them in one transaction, and answers each caller once that is durable.
 //
-// Reads are here as well; what is due is settled by the same rules, without writing. Errors that a
-// caller may see are *problem.Error.
+// Reads are here as well; what is due is settled by the same rules, without writing. They share the
+// statements and the row readers with the lanes, which is why the package is larger than others. Errors
+// that a caller may see are *problem.Error.
 package engine
 
 import (
