@@ -84,8 +84,17 @@ func (a *App) Handler() http.Handler {
 	e.HideBanner, e.HidePort = true, true
 	e.HTTPErrorHandler = a.respondError(browser)
 	e.IPExtractor = a.ipExtractor()
-	e.Use(a.requestID, a.endConnections, a.securityHeaders, a.limit, a.logRequests, a.recoverPanics, a.readable,
-		a.crossOrigin, strict)
+	e.Use(
+		a.requestID,
+		a.endConnections,
+		a.securityHeaders(),
+		a.limitRequest,
+		a.logRequests,
+		a.recoverPanics,
+		a.rejectInvalidText,
+		a.rejectCrossOrigin,
+		rejectUnknownInput,
+	)
 	web.Get(e, "/static/*", echo.WrapHandler(static.Handler()))
 	web.Get(e, "/healthz", a.healthz)
 	web.Get(e, "/readyz", a.readyz)

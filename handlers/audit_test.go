@@ -205,7 +205,10 @@ func TestTheServersOwnErrorsAreLogged(t *testing.T) {
 	log, flush := logs.New(&out, logs.Options{})
 	server := handlers.NewServer(http.NotFoundHandler(), log)
 	for wait := range 8 {
-		server.ErrorLog.Printf("http: Accept error: accept tcp 127.0.0.1:1: accept4: too many open files; retrying in %dms", wait)
+		server.ErrorLog.Printf(
+			"http: Accept error: accept tcp 127.0.0.1:1: accept4: too many open files; retrying in %dms",
+			wait,
+		)
 	}
 	flush()
 	if strings.Count(out.String(), "\n") != 2 {

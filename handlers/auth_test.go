@@ -149,7 +149,8 @@ func TestOtherCreatorsSeeNothing(t *testing.T) {
 	maya.Get(back).Want(http.StatusOK).WantState("paid")
 	cursor := s.Call("GET", "/v1/accounts/maya/transactions?limit=1", "").At("next_cursor").(string)
 	noor.Get("/credits/history?cursor=" + cursor).Want(http.StatusBadRequest)
-	noor.Get("/v1/accounts/me/transactions?cursor="+cursor).WantProblem(http.StatusBadRequest, "invalid_cursor", "cursor")
+	noor.Get("/v1/accounts/me/transactions?cursor="+cursor).
+		WantProblem(http.StatusBadRequest, "invalid_cursor", "cursor")
 	id := strings.TrimPrefix(back, "/credits/purchases/")
 	for _, r := range of(personal) {
 		if r.Method == http.MethodGet && !strings.Contains(r.Path, ":") {

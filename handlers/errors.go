@@ -43,5 +43,6 @@ func (a *App) respondError(p *pages.Handlers) echo.HTTPErrorHandler {
 
 // isPage says whether a person's browser asked.
 func isPage(r *http.Request) bool {
-	return !web.HasPathPrefix(r, "/v1") && !web.HasPathPrefix(r, "/webhooks") && !web.HasPathPrefix(r, "/healthz") && !web.HasPathPrefix(r, "/readyz")
+	return !web.HasPathPrefix(r, "/v1") && !web.HasPathPrefix(r, "/webhooks") && !web.HasPathPrefix(r, "/healthz") &&
+		!web.HasPathPrefix(r, "/readyz")
 }

@@ -36,7 +36,10 @@ func TestErrorPagesSayWhatIsWrong(t *testing.T) {
 		says(v.Submit("/login/demo", url.Values{"next": {long}}), http.StatusRequestEntityTooLarge,
 			"That's too much at once", "shorter")
 	}
-	if said := handlerstest.Text(stranger.Do("POST", "/logout", "").Element("error-page")); strings.Contains(said, "signed in") {
+	if said := handlerstest.Text(stranger.Do("POST", "/logout", "").Element("error-page")); strings.Contains(
+		said,
+		"signed in",
+	) {
 		t.Errorf("a stranger is told that they are signed in: %s", said)
 	}
 	says(maya.Submit("/credits/notice/dismiss", nil), http.StatusConflict, "That can't be done right now",

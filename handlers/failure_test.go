@@ -44,7 +44,11 @@ func TestWithoutADatabase(t *testing.T) {
 		case api:
 			headers = append(headers, "Authorization", "Bearer "+s.Keys[apikey.Admin])
 		case signed:
-			body, headers = event, append(headers, "Stripe-Signature", handlerstest.SignEvent(event, handlerstest.EventSecret, time.Now()))
+			body, headers = event, append(
+				headers,
+				"Stripe-Signature",
+				handlerstest.SignEvent(event, handlerstest.EventSecret, time.Now()),
+			)
 		case public, form, personal:
 		}
 		a := v.Do(r.Method, path, body, headers...).Want(http.StatusServiceUnavailable)

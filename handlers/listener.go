@@ -66,7 +66,13 @@ func problemInstead(p []byte) ([]byte, bool) {
 	}
 	body := fmt.Sprintf(`{"code":%q,"detail":%q,"status":%d,"title":%q,"type":"about:blank"}`+"\n", said.code,
 		said.detail, status, http.StatusText(status))
-	return fmt.Appendf(nil, "HTTP/1.1 %d %s\r\nContent-Type: application/problem+json\r\nContent-Length: %d\r\nCache-Control: no-store\r\n"+
-		"X-Content-Type-Options: nosniff\r\nConnection: close\r\n\r\n%s", status, http.StatusText(status),
-		len(body), body), true
+	return fmt.Appendf(
+		nil,
+		"HTTP/1.1 %d %s\r\nContent-Type: application/problem+json\r\nContent-Length: %d\r\nCache-Control: no-store\r\n"+
+			"X-Content-Type-Options: nosniff\r\nConnection: close\r\n\r\n%s",
+		status,
+		http.StatusText(status),
+		len(body),
+		body,
+	), true
 }

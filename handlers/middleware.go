@@ -6,7 +6,6 @@ import (
 	"encoding/hex"
 	"fmt"
 	"log/slog"
-	"maps"
 	"math/rand/v2"
 	"net"
 	"net/http"
@@ -77,53 +76,73 @@ func (a *App) payingSecurity() string {
 	return strings.Replace(contentSecurity, formsToUs, strings.TrimSpace(formsToUs+" "+a.Billing.PaymentOrigin()), 1)
 }
 
-// alwaysSent stands in every answer. The values are shared: headers are set anew, never written in place.
-var alwaysSent = http.Header{
-	"Content-Security-Policy": {contentSecurity},
-	"X-Content-Type-Options":  {"nosniff"},
-	"X-Frame-Options":         {"DENY"},
-	// same-origin, not no-referrer: that would make a form's Origin null and the form refused.
-	"Referrer-Policy":              {"same-origin"},
-	"Cross-Origin-Opener-Policy":   {"same-origin"},
-	"Cross-Origin-Resource-Policy": {"same-origin"},
-	"Permissions-Policy":           {permissions},
+// header is one header of a response. values is shared by all responses, so it is never modified.
+type header struct {
+	name   string
+	values []string
 }
 
-func (a *App) securityHeaders(next echo.HandlerFunc) echo.HandlerFunc {
-	return func(c echo.Context) error {
-		h := c.Response().Header()
-		maps.Copy(h, alwaysSent)
-		if c.Request().URL.Path == "/credits/buy" {
-			h.Set("Content-Security-Policy", a.payingSecurity())
+// fixedHeaders are sent with every response.
+var fixedHeaders = []header{
+	{"Content-Security-Policy", []string{contentSecurity}},
+	{"X-Content-Type-Options", []string{"nosniff"}},
+	{"X-Frame-Options", []string{"DENY"}},
+	// same-origin, not no-referrer: no-referrer makes a form's Origin null, and the form is refused.
+	{"Referrer-Policy", []string{"same-origin"}},
+	{"Cross-Origin-Opener-Policy", []string{"same-origin"}},
+	{"Cross-Origin-Resource-Policy", []string{"same-origin"}},
+	{"Permissions-Policy", []string{permissions}},
+}
+
+var (
+	cacheNever      = []string{"no-store"}
+	cacheRevalidate = []string{"private, no-cache"}
+)
+
+// securityHeaders computes what is the same for all requests once: echo calls a middleware anew for
+// each request.
+func (a *App) securityHeaders() echo.MiddlewareFunc {
+	fixed, secure := fixedHeaders, a.secureOrigin()
+	if a.BaseURL.Scheme == "https" {
+		fixed = append(slices.Clone(fixed),
+			header{"Strict-Transport-Security", []string{"max-age=31536000; includeSubDomains"}})
+	}
+	return func(next echo.HandlerFunc) echo.HandlerFunc {
+		return func(c echo.Context) error {
+			h, path := c.Response().Header(), c.Request().URL.Path
+			for i := range fixed {
+				h[fixed[i].name] = fixed[i].values
+			}
+			if path == "/credits/buy" {
+				h.Set("Content-Security-Policy", a.payingSecurity())
+			}
+			if !strings.HasPrefix(path, "/static/") {
+				h["Cache-Control"] = caching(c.Request(), secure)
+			}
+			return next(c)
 		}
-		if a.BaseURL.Scheme == "https" {
-			h.Set("Strict-Transport-Security", "max-age=31536000; includeSubDomains")
-		}
-		if !strings.HasPrefix(c.Request().URL.Path, "/static/") {
-			h.Set("Cache-Control", a.caching(c.Request()))
-		}
-		return next(c)
 	}
 }
 
-// caching lets browsers keep pages for the way back, where they forget them at sign-out: that is
-// what Clear-Site-Data says, which they obey on a secure origin only. Everything else is not kept.
-func (a *App) caching(r *http.Request) string {
-	if a.secureOrigin() && web.IsSafe(r) && isPage(r) && r.Header.Get("HX-Request") == "" && !web.HasPathPrefix(r, "/login") {
-		return "private, no-cache"
+// caching lets browsers keep pages for the back button only where signing out clears them: browsers
+// obey Clear-Site-Data on secure origins only. Nothing else is kept.
+func caching(r *http.Request, secureOrigin bool) []string {
+	if secureOrigin && web.IsSafe(r) && isPage(r) && r.Header.Get("HX-Request") == "" &&
+		!web.HasPathPrefix(r, "/login") {
+		return cacheRevalidate
 	}
-	return "no-store"
+	return cacheNever
 }
 
-// secureOrigin says whether browsers take the app's origin for a secure one: https, or this machine.
+// secureOrigin reports whether browsers treat the app's origin as secure: https, or this machine.
 func (a *App) secureOrigin() bool {
 	host := a.BaseURL.Hostname()
 	ip, err := netip.ParseAddr(host)
 	return a.BaseURL.Scheme == "https" || host == "localhost" || (err == nil && ip.IsLoopback())
 }
 
-// limit bounds the body and the time of a request.
-func (a *App) limit(next echo.HandlerFunc) echo.HandlerFunc {
+// limitRequest bounds the body and the time of a request.
+func (a *App) limitRequest(next echo.HandlerFunc) echo.HandlerFunc {
 	return func(c echo.Context) error {
 		r := c.Request()
 		r.Body = http.MaxBytesReader(c.Response(), r.Body, bodyLimit(r.URL.Path))
@@ -146,12 +165,12 @@ func bodyLimit(path string) int64 {
 
 var errAddress = problem.New(problem.Malformed, "bad_address", "The address cannot be read.")
 
-// readable refuses addresses that are no text. The database takes none of it, and its refusal would
+// rejectInvalidText refuses addresses that are no text. The database takes none of it, and its refusal would
 // look like a failure of ours; and what cannot be parsed would be left out of a filter in silence.
-func (a *App) readable(next echo.HandlerFunc) echo.HandlerFunc {
+func (a *App) rejectInvalidText(next echo.HandlerFunc) echo.HandlerFunc {
 	return func(c echo.Context) error {
 		u := c.Request().URL
-		if plain(u.Path) && plain(u.RawQuery) {
+		if isUnescaped(u.Path) && isUnescaped(u.RawQuery) {
 			return next(c)
 		}
 		query, err := url.ParseQuery(u.RawQuery)
@@ -167,9 +186,9 @@ func (a *App) readable(next echo.HandlerFunc) echo.HandlerFunc {
 	}
 }
 
-// plain says whether a part of an address is nothing but letters, digits and what needs no
+// isUnescaped says whether a part of an address is nothing but letters, digits and what needs no
 // decoding, as nearly all are.
-func plain(s string) bool {
+func isUnescaped(s string) bool {
 	for i := range len(s) {
 		if c := s[i]; c <= ' ' || c >= 0x7f || c == '%' || c == ';' {
 			return false
@@ -180,15 +199,16 @@ func plain(s string) bool {
 
 var errCrossOrigin = problem.New(problem.Forbidden, "cross_origin", "This form can only be sent from its own page.")
 
-// crossOrigin refuses unsafe requests that another site could have caused: browsers say where a
+// rejectCrossOrigin refuses unsafe requests that another site could have caused: browsers say where a
 // request comes from in Sec-Fetch-Site, older ones in Origin; one that says neither is refused.
 // What does not rest on a cookie is exempt: bearer keys, signatures and the tokens of links to
 // unsubscribe cannot be sent by another site's page, which does not know them.
-func (a *App) crossOrigin(next echo.HandlerFunc) echo.HandlerFunc {
+func (a *App) rejectCrossOrigin(next echo.HandlerFunc) echo.HandlerFunc {
 	return func(c echo.Context) error {
 		r := c.Request()
 		safe := web.IsSafe(r) || r.Method == http.MethodOptions
-		exempt := web.HasPathPrefix(r, "/v1") || web.HasPathPrefix(r, "/webhooks") || web.HasPathPrefix(r, "/unsubscribe")
+		exempt := web.HasPathPrefix(r, "/v1") || web.HasPathPrefix(r, "/webhooks") ||
+			web.HasPathPrefix(r, "/unsubscribe")
 		if !safe && !exempt && !a.sameOrigin(r) {
 			return errCrossOrigin
 		}

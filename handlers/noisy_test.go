@@ -78,8 +78,16 @@ func TestANoisyCreatorDoesNotSlowOthersDown(t *testing.T) {
 	stop()
 	clients.Wait()
 	ratio := float64(busy) / float64(idle)
-	t.Logf("%d entries, %d connections: the other creator's badge has a p99 of %v, idle %v: %.1f times; %d pages answered, %d refused",
-		entries, connections, busy, idle, ratio, answered.Load(), failed.Load())
+	t.Logf(
+		"%d entries, %d connections: the other creator's badge has a p99 of %v, idle %v: %.1f times; %d pages answered, %d refused",
+		entries,
+		connections,
+		busy,
+		idle,
+		ratio,
+		answered.Load(),
+		failed.Load(),
+	)
 	if ratio > 10 {
 		t.Error("that is more than ten times")
 	}

@@ -131,7 +131,14 @@ func TestKeysAndSignaturesNeedNoOrigin(t *testing.T) {
 			continue
 		}
 		s.Post("/v1/accounts/maya/charges", `{"feature":"social_comment_reply"}`, headers...).Want(http.StatusCreated)
-		s.Send("POST", "/webhooks/stripe", event,
-			append(headers, "Stripe-Signature", handlerstest.SignEvent(event, handlerstest.EventSecret, time.Now()))...).Want(http.StatusOK)
+		s.Send(
+			"POST",
+			"/webhooks/stripe",
+			event,
+			append(
+				headers,
+				"Stripe-Signature",
+				handlerstest.SignEvent(event, handlerstest.EventSecret, time.Now()),
+			)...).Want(http.StatusOK)
 	}
 }

@@ -193,7 +193,11 @@ func TestAPageThatIsNotThere(t *testing.T) {
 		"/nothing-here", "/credits/", "/credits/nothing", "/v2/accounts", "/.env",
 		"/wp-login.php",
 	} {
-		mine := s.SignIn("maya").Get(path).Want(http.StatusNotFound).WantElement("error-page", true).WantElement("sign-out", true)
+		mine := s.SignIn("maya").
+			Get(path).
+			Want(http.StatusNotFound).
+			WantElement("error-page", true).
+			WantElement("sign-out", true)
 		if handlerstest.Text(mine.Badge()) != "200 tokens" {
 			t.Errorf("the badge says %q", handlerstest.Text(mine.Badge()))
 		}

@@ -124,7 +124,8 @@ func TestIDsHaveOneSpelling(t *testing.T) {
 	s.Open("maya", "starter")
 	id := s.Charge("maya", `{"feature":"lip_sync"}`)["id"].(string)
 	for _, other := range otherSpellings(id) {
-		s.Post("/v1/accounts/maya/charges/"+url.QueryEscape(other)+"/refund", `{"reason":"r"}`).Want(http.StatusNotFound)
+		s.Post("/v1/accounts/maya/charges/"+url.QueryEscape(other)+"/refund", `{"reason":"r"}`).
+			Want(http.StatusNotFound)
 		s.Post("/v1/accounts/maya/results",
 			`{"charge":`+strconv.Quote(other)+`,"kind":"sale"}`).Want(http.StatusUnprocessableEntity)
 	}

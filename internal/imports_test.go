@@ -36,7 +36,8 @@ var layers = [][]string{
 	{"internal/catalog", "internal/payment", "internal/strictjson", "internal/config", "internal/browser", "db"},
 	{"internal/embedpg"},
 	{
-		"internal/problem", "internal/tokens", "internal/money", "internal/clock", "internal/coalesce",
+		"internal/problem", "internal/tokens", "internal/money", "internal/clock", "internal/burnorder",
+		"internal/coalesce",
 		"internal/recent", "internal/logs",
 		"internal/inflight", "internal/sitepath", "internal/plaintext", "internal/seal",
 	},
@@ -163,6 +164,6 @@ func sources(t *testing.T) map[string]map[string]bool {
 func skipped(dir string) bool {
 	base := path.Base(dir)
 	return base == "node_modules" || base == "testdata" || (strings.HasPrefix(base, ".") && base != ".") ||
-		dir == "db/testdb" || dir == "handlers/handlerstest" || dir == "internal/e2e" || dir == "internal/tools" || strings.HasPrefix(dir,
-		"views/internal") || dir == "var" || dir == "bin"
+		dir == "db/testdb" || dir == "handlers/handlerstest" || dir == "internal/e2e" || dir == "internal/tools" ||
+		strings.HasPrefix(dir, "views/internal") || dir == "var" || dir == "bin"
 }

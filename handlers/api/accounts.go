@@ -55,21 +55,21 @@ func (h *Handlers) accountAnswer(c echo.Context, status int, account uuid.UUID) 
 	}
 	return c.JSON(status, accountJSON{
 		Account:       o.ExternalID,
-		Name:          unlessEmpty(o.Name),
-		Email:         unlessEmpty(o.Email),
+		Name:          nullIfEmpty(o.Name),
+		Email:         nullIfEmpty(o.Email),
 		Plan:          o.Plan,
 		PlanStatus:    string(o.PlanStatus),
-		ClosedAt:      stamp(o.ClosedAt),
-		NextPlan:      unlessEmpty(o.NextPlan),
+		ClosedAt:      formatTime(o.ClosedAt),
+		NextPlan:      nullIfEmpty(o.NextPlan),
 		Balance:       balanceJSON{o.Spendable, o.Held, o.Total},
 		State:         string(o.State),
 		Threshold:     o.Threshold,
 		OwnReserve:    own,
 		PausedAgents:  o.Paused,
 		OverBudget:    o.OverBudget,
-		NextResetAt:   stamp(o.NextReset),
+		NextResetAt:   formatTime(o.NextReset),
 		TimeZone:      o.Zone.String(),
-		BillingAnchor: stamp(o.Anchor),
+		BillingAnchor: formatTime(o.Anchor),
 		BillingZone:   o.Account.Zone.String(),
 	})
 }
@@ -98,7 +98,7 @@ func (j *putAccountJSON) put() (accounts.Put, error) {
 		Email:       j.Email,
 		TimeZone:    j.TimeZone,
 		BillingZone: j.BillingZone,
-		OwnReserve:  orZero(j.OwnReserve),
+		OwnReserve:  zeroIfNull(j.OwnReserve),
 	}
 	if j.NextPlan.Value != nil {
 		return p, problem.Invalid("next_plan",
@@ -109,7 +109,7 @@ func (j *putAccountJSON) put() (accounts.Put, error) {
 		p.LowThreshold = &ledger.SetThreshold{Amount: j.LowThreshold.Value}
 	}
 	if j.BillingAnchor != nil {
-		anchor, err := instant("billing_anchor", *j.BillingAnchor)
+		anchor, err := validTime("billing_anchor", *j.BillingAnchor)
 		if err != nil {
 			return p, err
 		}
@@ -131,12 +131,12 @@ func (h *Handlers) putAccount(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	noteAct(c, "account", id)
+	addAuditDetails(c, "account", id)
 	if put.Plan != nil {
-		noteAct(c, "plan", *put.Plan)
+		addAuditDetails(c, "plan", *put.Plan)
 	}
 	if put.PlanStatus != nil {
-		noteAct(c, "plan_status", *put.PlanStatus)
+		addAuditDetails(c, "plan_status", *put.PlanStatus)
 	}
 	return h.accountAnswer(c, okOrCreated(isNew), id)
 }
@@ -186,7 +186,7 @@ func (h *Handlers) postLoginLink(c echo.Context, account uuid.UUID) error {
 		return err
 	}
 	return c.JSON(http.StatusCreated, map[string]any{
-		"url": strings.TrimSuffix(h.BaseURL.String(), "/") + "/login/link/" + token, "expires_at": stamp(expires),
+		"url": strings.TrimSuffix(h.BaseURL.String(), "/") + "/login/link/" + token, "expires_at": formatTime(expires),
 	})
 }
 
@@ -212,12 +212,12 @@ func (h *Handlers) getLots(c echo.Context, account uuid.UUID) error {
 		lots[i] = lotJSON{
 			ID:          ledger.EntryID(account, l.Number),
 			Kind:        l.Kind.String(),
-			Source:      unlessEmpty(l.Source),
+			Source:      nullIfEmpty(l.Source),
 			Amount:      l.Amount,
 			Remaining:   l.Remaining,
 			Held:        l.Held,
-			EffectiveAt: stamp(l.EffectiveAt),
-			ExpiresAt:   stamp(l.ExpiresAt),
+			EffectiveAt: formatTime(l.EffectiveAt),
+			ExpiresAt:   formatTime(l.ExpiresAt),
 			Frozen:      l.Frozen,
 		}
 	}

@@ -47,7 +47,9 @@ func TestPutMakesAnAccountAndThenChangesIt(t *testing.T) {
 		"name":  "Studio M",
 		"email": email,
 	})
-	s.Call("PUT", "/v1/accounts/maya", `{"name":"","email":""}`).Want(http.StatusOK).WantMembers(map[string]any{"name": nil, "email": nil})
+	s.Call("PUT", "/v1/accounts/maya", `{"name":"","email":""}`).
+		Want(http.StatusOK).
+		WantMembers(map[string]any{"name": nil, "email": nil})
 
 	// An upgrade counts at once, a downgrade from the next reset on.
 	a = s.Call("PUT", "/v1/accounts/maya", `{"plan":"pro"}`).Want(http.StatusOK)
@@ -63,7 +65,9 @@ func TestPutMakesAnAccountAndThenChangesIt(t *testing.T) {
 	if string(got.Body) != string(a.Body) {
 		t.Errorf("PUT answers\n%s and GET\n%s", a.Body, got.Body)
 	}
-	s.Call("PUT", "/v1/accounts/maya", `{"plan_status":"past_due"}`).Want(http.StatusOK).WantMembers(map[string]any{"plan_status": "past_due", "next_reset_at": nil})
+	s.Call("PUT", "/v1/accounts/maya", `{"plan_status":"past_due"}`).
+		Want(http.StatusOK).
+		WantMembers(map[string]any{"plan_status": "past_due", "next_reset_at": nil})
 }
 
 func wantBalance(t *testing.T, a handlerstest.Response, spendable, held, total string) {
@@ -314,5 +318,6 @@ func TestNextStaysOnTheSite(t *testing.T) {
 		stranger.Submit("/login/demo", map[string][]string{"next": {next}}).WantRedirect("/")
 	}
 	v.Get("/login?next=/credits/history%3Ftab%3Dusage").WantRedirect("/credits/history?tab=usage")
-	(&handlerstest.Browser{Site: s}).Submit("/login/demo", map[string][]string{"next": {"/plans"}}).WantRedirect("/plans")
+	(&handlerstest.Browser{Site: s}).Submit("/login/demo", map[string][]string{"next": {"/plans"}}).
+		WantRedirect("/plans")
 }

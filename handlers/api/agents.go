@@ -16,8 +16,8 @@ import (
 // nullableAmount is an amount that null takes away.
 type nullableAmount = strictjson.Nullable[tokens.Amount]
 
-// orZero is for amounts of which none is as good as zero: null is zero, absent is nil.
-func orZero(n nullableAmount) *tokens.Amount {
+// zeroIfNull is for amounts of which none is as good as zero: null is zero, absent is nil.
+func zeroIfNull(n nullableAmount) *tokens.Amount {
 	if n.Given && n.Value == nil {
 		return new(tokens.Amount)
 	}
@@ -42,12 +42,12 @@ type agentJSON struct {
 func agentAnswer(g *ledger.Agent) agentJSON {
 	return agentJSON{
 		ID:             g.ID,
-		Name:           unlessEmpty(g.Name),
-		Feature:        unlessEmpty(g.Feature),
+		Name:           nullIfEmpty(g.Name),
+		Feature:        nullIfEmpty(g.Feature),
 		State:          g.State.String(),
-		Reason:         unlessEmpty(string(g.Reason)),
-		Cure:           unlessEmpty(string(g.Reason.Cure())),
-		PausedSince:    stamp(g.PausedSince),
+		Reason:         nullIfEmpty(string(g.Reason)),
+		Cure:           nullIfEmpty(string(g.Reason.Cure())),
+		PausedSince:    formatTime(g.PausedSince),
 		TurnedAway:     g.TurnedAway,
 		MonthlyBudget:  g.Budget,
 		Reserve:        g.Reserve,
@@ -91,7 +91,7 @@ func (h *Handlers) putAgent(c echo.Context, account uuid.UUID) error {
 	put := accounts.PutAgent{
 		Name:    body.Name,
 		Feature: body.Feature,
-		Reserve: orZero(body.Reserve),
+		Reserve: zeroIfNull(body.Reserve),
 	}
 	if body.MonthlyBudget.Given {
 		put.Budget = &accounts.Budget{Amount: body.MonthlyBudget.Value}

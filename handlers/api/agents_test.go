@@ -17,8 +17,11 @@ func TestPutMakesAnAgentAndThenChangesIt(t *testing.T) {
 	if n := len(s.Call("GET", handlerstest.MayasAgentsPath, "").Want(http.StatusOK).List("agents")); n != 0 {
 		t.Errorf("%d agents before there is one", n)
 	}
-	a := s.Call("PUT", handlerstest.MayasAgentsPath+"/replies",
-		`{"name":"Maya's replies","feature":"social_comment_reply","monthly_budget":"50","reserve":"2.5"}`).Want(http.StatusCreated)
+	a := s.Call(
+		"PUT",
+		handlerstest.MayasAgentsPath+"/replies",
+		`{"name":"Maya's replies","feature":"social_comment_reply","monthly_budget":"50","reserve":"2.5"}`,
+	).Want(http.StatusCreated)
 	whole := map[string]any{
 		"id":               "replies",
 		"name":             "Maya's replies",
@@ -38,11 +41,13 @@ func TestPutMakesAnAgentAndThenChangesIt(t *testing.T) {
 		t.Errorf("an agent has %d members, want %d: %s", got, len(whole), a.Body)
 	}
 	s.Call("PUT", handlerstest.MayasAgentsPath+"/replies", `{}`).Want(http.StatusOK).WantMembers(whole)
-	s.Call("PUT", handlerstest.MayasAgentsPath+"/replies", `{"monthly_budget":null}`).Want(http.StatusOK).WantMembers(map[string]any{
-		"monthly_budget": nil,
-		"reserve":        "2.5",
-		"name":           "Maya's replies",
-	})
+	s.Call("PUT", handlerstest.MayasAgentsPath+"/replies", `{"monthly_budget":null}`).
+		Want(http.StatusOK).
+		WantMembers(map[string]any{
+			"monthly_budget": nil,
+			"reserve":        "2.5",
+			"name":           "Maya's replies",
+		})
 	s.Call("PUT", handlerstest.MayasAgentsPath+"/replies",
 		`{"reserve":null,"name":""}`).Want(http.StatusOK).WantMembers(map[string]any{
 		"reserve": "0",
@@ -53,16 +58,21 @@ func TestPutMakesAnAgentAndThenChangesIt(t *testing.T) {
 		`{"reserve":"0"}`).Want(http.StatusOK).WantMembers(map[string]any{"reserve": "0"})
 	// One that has worked is there already.
 	s.Charge("maya", `{"feature":"auto_selling","amount":"3","agent":"seller"}`)
-	s.Post("/v1/accounts/maya/holds", `{"feature":"auto_selling","amount":"4","agent":"seller"}`).Want(http.StatusCreated)
-	s.Call("PUT", handlerstest.MayasAgentsPath+"/seller", `{"monthly_budget":"10"}`).Want(http.StatusOK).WantMembers(map[string]any{
-		"feature":          "auto_selling",
-		"name":             nil,
-		"monthly_budget":   "10",
-		"spent_this_month": "3",
-		"held":             "4",
-	})
+	s.Post("/v1/accounts/maya/holds", `{"feature":"auto_selling","amount":"4","agent":"seller"}`).
+		Want(http.StatusCreated)
+	s.Call("PUT", handlerstest.MayasAgentsPath+"/seller", `{"monthly_budget":"10"}`).
+		Want(http.StatusOK).
+		WantMembers(map[string]any{
+			"feature":          "auto_selling",
+			"name":             nil,
+			"monthly_budget":   "10",
+			"spent_this_month": "3",
+			"held":             "4",
+		})
 	// A program that escapes whatever may be escaped means the same agent.
-	s.Call("PUT", handlerstest.MayasAgentsPath+"/a%3Ab", `{}`).Want(http.StatusCreated).WantMembers(map[string]any{"id": "a:b"})
+	s.Call("PUT", handlerstest.MayasAgentsPath+"/a%3Ab", `{}`).
+		Want(http.StatusCreated).
+		WantMembers(map[string]any{"id": "a:b"})
 	s.Call("PUT", handlerstest.MayasAgentsPath+"/a:b", `{}`).Want(http.StatusOK)
 	if n := len(s.Call("GET", handlerstest.MayasAgentsPath, "").List("agents")); n != 3 {
 		t.Errorf("%d agents, want 3", n)
@@ -109,10 +119,14 @@ func TestPutAgentRefuses(t *testing.T) {
 		}
 		s.Call("POST", handlerstest.MayasAgentsPath+"/"+id+"/pause", ``)
 	}
-	s.Call("PUT", handlerstest.MayasAgentsPath+"/a%20b", `{}`).WantProblem(http.StatusUnprocessableEntity, "invalid_field", "agent")
-	s.Call("POST", handlerstest.MayasAgentsPath+"/a%20b/pause", ``).WantProblem(http.StatusNotFound, "agent_not_found", "")
-	s.Call("POST", handlerstest.MayasAgentsPath+"/nobody/pause", ``).WantProblem(http.StatusNotFound, "agent_not_found", "")
-	s.Call("POST", handlerstest.MayasAgentsPath+"/nobody/resume", `{}`).WantProblem(http.StatusNotFound, "agent_not_found", "")
+	s.Call("PUT", handlerstest.MayasAgentsPath+"/a%20b", `{}`).
+		WantProblem(http.StatusUnprocessableEntity, "invalid_field", "agent")
+	s.Call("POST", handlerstest.MayasAgentsPath+"/a%20b/pause", ``).
+		WantProblem(http.StatusNotFound, "agent_not_found", "")
+	s.Call("POST", handlerstest.MayasAgentsPath+"/nobody/pause", ``).
+		WantProblem(http.StatusNotFound, "agent_not_found", "")
+	s.Call("POST", handlerstest.MayasAgentsPath+"/nobody/resume", `{}`).
+		WantProblem(http.StatusNotFound, "agent_not_found", "")
 	s.WantUnchanged(before)
 }
 
@@ -141,9 +155,13 @@ func TestTheSwitch(t *testing.T) {
 			"agent_paused", "").
 			WantMembers(map[string]any{"state": "paused_by_creator"})
 	}
-	results := s.Call("POST", "/v1/charges",
-		`{"charges":[{"account":"maya","idempotency_key":"b","feature":"social_comment_reply","agent":"replies"}]}`).List("results")
-	if handlerstest.At(results[0], "status") != 409.0 || handlerstest.At(results[0], "error", "code") != "agent_paused" ||
+	results := s.Call(
+		"POST",
+		"/v1/charges",
+		`{"charges":[{"account":"maya","idempotency_key":"b","feature":"social_comment_reply","agent":"replies"}]}`,
+	).List("results")
+	if handlerstest.At(results[0], "status") != 409.0 ||
+		handlerstest.At(results[0], "error", "code") != "agent_paused" ||
 		handlerstest.At(results[0], "error", "state") != "paused_by_creator" {
 		t.Errorf("of many: %v", results[0])
 	}
@@ -156,7 +174,9 @@ func TestTheSwitch(t *testing.T) {
 		"paused_since": nil,
 		"turned_away":  0.0,
 	})
-	s.Call("POST", handlerstest.MayasAgentsPath+"/replies/resume", `{}`).Want(http.StatusOK).WantMembers(map[string]any{"state": "on"})
+	s.Call("POST", handlerstest.MayasAgentsPath+"/replies/resume", `{}`).
+		Want(http.StatusOK).
+		WantMembers(map[string]any{"state": "on"})
 	s.Charge("maya", `{"feature":"social_comment_reply","agent":"replies"}`)
 	s.Call("POST", handlerstest.MayasAgentsPath+"/replies/pause", `{"x":1}`).WantProblem(http.StatusUnprocessableEntity,
 		"unknown_field", "x")
@@ -180,10 +200,13 @@ func TestAnAgentThatRunsOut(t *testing.T) {
 		"detail":    "This needs 7 tokens and you have 6. It didn't run, and no tokens were used. The agent is paused until there are more.",
 	})
 	s.WantAPIAgent("seller", map[string]any{"state": "paused_out_of_tokens", "turned_away": 1.0})
-	s.Post("/v1/accounts/maya/charges",
-		`{"feature":"auto_selling","amount":"1","agent":"seller"}`).WantProblem(http.StatusConflict, "agent_paused", "").
+	s.Post(
+		"/v1/accounts/maya/charges",
+		`{"feature":"auto_selling","amount":"1","agent":"seller"}`,
+	).WantProblem(http.StatusConflict, "agent_paused", "").
 		WantMembers(map[string]any{"state": "paused_out_of_tokens"})
-	s.Post("/v1/accounts/maya/holds", `{"feature":"brand_deal_scan","quantity":100,"agent":"scout"}`).WantProblem(http.StatusPaymentRequired, "insufficient_tokens", "").
+	s.Post("/v1/accounts/maya/holds", `{"feature":"brand_deal_scan","quantity":100,"agent":"scout"}`).
+		WantProblem(http.StatusPaymentRequired, "insufficient_tokens", "").
 		WantMembers(map[string]any{"agent": "scout", "state": "paused_out_of_tokens"})
 	own := s.Post("/v1/accounts/maya/charges", `{"feature":"pdf_creation"}`).WantProblem(http.StatusPaymentRequired,
 		"insufficient_tokens", "").JSON()
@@ -201,7 +224,9 @@ func TestAnAgentThatRunsOut(t *testing.T) {
 		t.Errorf("the badge says %q, %q", handlerstest.Text(badge), handlerstest.Attr(badge, "aria-label"))
 	}
 	// for smaller requests
-	s.Call("POST", handlerstest.MayasAgentsPath+"/seller/resume", ``).Want(http.StatusOK).WantMembers(map[string]any{"state": "on"})
+	s.Call("POST", handlerstest.MayasAgentsPath+"/seller/resume", ``).
+		Want(http.StatusOK).
+		WantMembers(map[string]any{"state": "on"})
 	s.Post("/v1/accounts/maya/charges",
 		`{"feature":"auto_selling","amount":"7","agent":"seller"}`).Want(http.StatusPaymentRequired)
 	s.Grant("maya", "100")
@@ -260,7 +285,9 @@ func TestABudgetOverTheAPI(t *testing.T) {
 		"turned_away":      1.0,
 	})
 	// for smaller requests
-	s.Call("POST", handlerstest.MayasAgentsPath+"/seller/resume", ``).Want(http.StatusOK).WantMembers(map[string]any{"state": "on"})
+	s.Call("POST", handlerstest.MayasAgentsPath+"/seller/resume", ``).
+		Want(http.StatusOK).
+		WantMembers(map[string]any{"state": "on"})
 	s.Post("/v1/accounts/maya/charges",
 		`{"feature":"auto_selling","amount":"3","agent":"seller"}`).Want(http.StatusConflict)
 	// none that waits for tokens
@@ -288,7 +315,8 @@ func TestTheCreatorsOwnReserveAndThreshold(t *testing.T) {
 		"own_reserve": "150",
 		"threshold":   "25",
 	})
-	s.Post(maya+"/charges", `{"feature":"auto_selling","amount":"51","agent":"seller"}`).WantProblem(http.StatusPaymentRequired, "insufficient_tokens", "").
+	s.Post(maya+"/charges", `{"feature":"auto_selling","amount":"51","agent":"seller"}`).
+		WantProblem(http.StatusPaymentRequired, "insufficient_tokens", "").
 		WantMembers(map[string]any{"spendable": "50", "required": "51"})
 	s.Charge("maya", `{"feature":"auto_selling","amount":"170"}`)
 	s.Call("GET", maya, "").WantMembers(map[string]any{
@@ -342,8 +370,9 @@ func TestOtherCreatorsAgents(t *testing.T) {
 		"same-origin").WantProblem(http.StatusUnauthorized, "missing_api_key", "")
 	for _, scope := range []apikey.Scope{apikey.Read} {
 		key := []string{"Authorization", "Bearer " + s.Keys[scope]}
-		s.Send("PUT", handlerstest.MayasAgentsPath+"/replies", `{"reserve":"1"}`, key...).WantProblem(http.StatusForbidden,
-			"insufficient_scope", "")
+		s.Send("PUT", handlerstest.MayasAgentsPath+"/replies", `{"reserve":"1"}`, key...).
+			WantProblem(http.StatusForbidden,
+				"insufficient_scope", "")
 		s.Send("POST", handlerstest.MayasAgentsPath+"/replies/pause", ``, key...).WantProblem(http.StatusForbidden,
 			"insufficient_scope", "")
 	}

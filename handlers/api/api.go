@@ -4,7 +4,6 @@ package api
 import (
 	"io"
 	"log/slog"
-	"net/http"
 	"net/url"
 	"strconv"
 	"time"
@@ -56,29 +55,29 @@ func (h *Handlers) Routes(e *echo.Echo) {
 	e.POST("/v1/accounts/:account/login-links", h.requireAccount(apikey.Admin, h.postLoginLink))
 	web.Get(e, "/v1/accounts/:account/lots", h.requireAccount(apikey.Read, h.getLots))
 	e.POST("/v1/accounts/:account/quote", h.requireAccount(apikey.Read, h.postQuote))
-	e.POST("/v1/accounts/:account/charges", h.requireAccount(apikey.Spend, h.postCharge))
-	e.POST("/v1/accounts/:account/charges/:id/refund", h.requireAccount(apikey.Spend, h.postRefund))
-	e.POST("/v1/accounts/:account/holds", h.requireAccount(apikey.Spend, h.postHold))
+	e.POST("/v1/accounts/:account/charges", h.requireAccount(apikey.Spend, post(h.postCharge)))
+	e.POST("/v1/accounts/:account/charges/:id/refund", h.requireAccount(apikey.Spend, post(h.postRefund)))
+	e.POST("/v1/accounts/:account/holds", h.requireAccount(apikey.Spend, post(h.postHold)))
 	web.Get(e, "/v1/accounts/:account/holds", h.requireAccount(apikey.Read, h.getHolds))
 	web.Get(e, "/v1/accounts/:account/holds/:id", h.requireAccount(apikey.Read, h.getHold))
-	e.POST("/v1/accounts/:account/holds/:id/extend", h.requireAccount(apikey.Spend, h.postExtend))
-	e.POST("/v1/accounts/:account/holds/:id/capture", h.requireAccount(apikey.Spend, h.postCapture))
-	e.POST("/v1/accounts/:account/holds/:id/release", h.requireAccount(apikey.Spend, h.postRelease))
+	e.POST("/v1/accounts/:account/holds/:id/extend", h.requireAccount(apikey.Spend, post(h.postExtend)))
+	e.POST("/v1/accounts/:account/holds/:id/capture", h.requireAccount(apikey.Spend, postOptional(h.postCapture)))
+	e.POST("/v1/accounts/:account/holds/:id/release", h.requireAccount(apikey.Spend, postOptional(h.postRelease)))
 	e.POST("/v1/charges", h.requireKey(apikey.Spend, h.postCharges))
 	e.POST("/v1/balances", h.requireKey(apikey.Read, h.postBalances))
-	e.POST("/v1/accounts/:account/grants", h.requireAccount(apikey.Admin, h.postGrant))
+	e.POST("/v1/accounts/:account/grants", h.requireAccount(apikey.Admin, post(h.postGrant)))
 	web.Get(e, "/v1/accounts/:account/agents", h.requireAccount(apikey.Read, h.getAgents))
 	e.PUT("/v1/accounts/:account/agents/:agent", h.requireAccount(apikey.Spend, h.putAgent))
 	e.POST("/v1/accounts/:account/agents/:agent/pause", h.requireAccount(apikey.Spend, h.postSwitch(false)))
 	e.POST("/v1/accounts/:account/agents/:agent/resume", h.requireAccount(apikey.Spend, h.postSwitch(true)))
-	e.POST("/v1/accounts/:account/results", h.requireAccount(apikey.Spend, h.postResult))
+	e.POST("/v1/accounts/:account/results", h.requireAccount(apikey.Spend, post(h.postResult)))
 	web.Get(e, "/v1/accounts/:account/transactions", h.requireAccount(apikey.Read, h.getTransactions))
 	web.Get(e, "/v1/accounts/:account/transactions/:id", h.requireAccount(apikey.Read, h.getTransaction))
 	web.Get(e, "/v1/accounts/:account/usage", h.requireAccount(apikey.Read, h.getUsage))
-	e.POST("/v1/accounts/:account/purchases", h.requireAccount(apikey.Spend, h.postPurchase))
+	e.POST("/v1/accounts/:account/purchases", h.requireAccount(apikey.Spend, post(h.postPurchase)))
 	web.Get(e, "/v1/accounts/:account/purchases", h.requireAccount(apikey.Read, h.getPurchases))
 	web.Get(e, "/v1/accounts/:account/purchases/:id", h.requireAccount(apikey.Read, h.getPurchase))
-	e.POST("/v1/accounts/:account/purchases/:id/refund", h.requireAccount(apikey.Admin, h.postPurchaseRefund))
+	e.POST("/v1/accounts/:account/purchases/:id/refund", h.requireAccount(apikey.Admin, post(h.postPurchaseRefund)))
 	web.Get(e, "/v1/catalog", h.requireKey(apikey.Read, h.getCatalog))
 	h.webhookRoutes(e)
 	e.POST("/webhooks/stripe", h.stripeWebhook)
@@ -93,8 +92,8 @@ func (h *Handlers) requireKey(scope apikey.Scope, serve echo.HandlerFunc) echo.H
 		if err := serve(c); err != nil {
 			return err
 		}
-		if isAct(c, scope) {
-			h.logAct(c, uuid.Nil)
+		if isOperatorAction(c, scope) {
+			h.logOperatorAction(c, uuid.Nil)
 		}
 		return nil
 	}
@@ -103,7 +102,10 @@ func (h *Handlers) requireKey(scope apikey.Scope, serve echo.HandlerFunc) echo.H
 // requireAccount serves requests about one account: for an API key with the scope or, for reading one's
 // own as "me", a signed-in creator. What needs no more than the scope Read takes its turn among the
 // account's other reads.
-func (h *Handlers) requireAccount(scope apikey.Scope, serve func(c echo.Context, account uuid.UUID) error) echo.HandlerFunc {
+func (h *Handlers) requireAccount(
+	scope apikey.Scope,
+	serve func(c echo.Context, account uuid.UUID) error,
+) echo.HandlerFunc {
 	return func(c echo.Context) error {
 		id, err := h.accountOf(c, scope)
 		if err != nil {
@@ -119,8 +121,8 @@ func (h *Handlers) requireAccount(scope apikey.Scope, serve func(c echo.Context,
 		if err := serve(c, id); err != nil {
 			return err
 		}
-		if isAct(c, scope) {
-			h.logAct(c, id)
+		if isOperatorAction(c, scope) {
+			h.logOperatorAction(c, id)
 		}
 		return nil
 	}
@@ -183,7 +185,8 @@ func jsonBody(c echo.Context) ([]byte, error) {
 		return nil, web.BodyError(err)
 	}
 	h := c.Request().Header
-	if len(body) > 0 && (!web.IsMediaType(h.Get("Content-Type"), "application/json") || h.Get("Content-Encoding") != "") {
+	if len(body) > 0 &&
+		(!web.IsMediaType(h.Get("Content-Type"), "application/json") || h.Get("Content-Encoding") != "") {
 		return nil, errMediaType
 	}
 	return body, nil
@@ -201,19 +204,11 @@ func idempotencyKey(c echo.Context) (string, error) {
 	return key, nil
 }
 
-// created answers a POST that wrote an entry, or replays its answer.
-func created(c echo.Context, replayed bool, body any) error {
-	if replayed {
-		c.Response().Header().Set("Idempotent-Replayed", "true")
-	}
-	return c.JSON(http.StatusCreated, body)
-}
-
 // defaultPage is the size of a list's page when the request names none.
 const defaultPage = 50
 
-// limit reads the size of a page, at most ledger.MaxPage.
-func limit(c echo.Context) (int, error) {
+// pageSize reads the size of a page, at most ledger.MaxPage.
+func pageSize(c echo.Context) (int, error) {
 	text := c.QueryParam("limit")
 	if text == "" {
 		return defaultPage, nil
@@ -225,8 +220,8 @@ func limit(c echo.Context) (int, error) {
 	return n, nil
 }
 
-// instantParam reads an optional time of the query string.
-func instantParam(c echo.Context, name string) (time.Time, error) {
+// timeParam reads an optional time of the query string.
+func timeParam(c echo.Context, name string) (time.Time, error) {
 	text := c.QueryParam(name)
 	if text == "" {
 		return time.Time{}, nil
@@ -235,13 +230,13 @@ func instantParam(c echo.Context, name string) (time.Time, error) {
 	if err != nil {
 		return time.Time{}, problem.Invalid(name, `must be a time such as "2026-11-22T14:02:00Z"`)
 	}
-	return instant(name, t)
+	return validTime(name, t)
 }
 
-// instant is a time that came in as the books keep it: in UTC, to the microsecond. The first
+// validTime is a time that came in as the books keep it: in UTC, to the microsecond. The first
 // instant of year 1 is refused, since further in a zero time means none, and so is what in UTC lies
 // in a year of five digits.
-func instant(field string, t time.Time) (time.Time, error) {
+func validTime(field string, t time.Time) (time.Time, error) {
 	t = t.UTC().Truncate(time.Microsecond)
 	if t.IsZero() || t.Year() < 1 || t.Year() > 9999 {
 		return time.Time{}, problem.Invalid(field, "must be within the years 1 to 9999")
@@ -249,8 +244,8 @@ func instant(field string, t time.Time) (time.Time, error) {
 	return t, nil
 }
 
-// stamp writes an instant as the API does, null for none.
-func stamp(t time.Time) *string {
+// formatTime writes an instant as the API does, null for none.
+func formatTime(t time.Time) *string {
 	if t.IsZero() {
 		return nil
 	}
@@ -258,8 +253,8 @@ func stamp(t time.Time) *string {
 	return &text
 }
 
-// unlessEmpty writes a text, null for none.
-func unlessEmpty(s string) *string {
+// nullIfEmpty writes a text, null for none.
+func nullIfEmpty(s string) *string {
 	if s == "" {
 		return nil
 	}

@@ -12,26 +12,26 @@ import (
 
 // Names of what a request keeps for the log.
 const (
-	keyID      = "api key id" // uuid.UUID: which key authorized the request
-	actDetails = "details"    // []any: names and values
+	keyID        = "api key id" // uuid.UUID: which key authorized the request
+	auditDetails = "details"    // []any: names and values
 )
 
-// noteAct adds names and values to the line that the log gets when an operator's act succeeds.
+// addAuditDetails adds names and values to the line that the log gets when an operator's act succeeds.
 // Names of people, e-mail addresses and reasons stay out: they can be looked up by the ids.
-func noteAct(c echo.Context, details ...any) {
-	known, _ := c.Get(actDetails).([]any)
-	c.Set(actDetails, append(known, details...))
+func addAuditDetails(c echo.Context, details ...any) {
+	known, _ := c.Get(auditDetails).([]any)
+	c.Set(auditDetails, append(known, details...))
 }
 
-// isAct says whether a call is one that an operator answers for: it needs an admin's key and
+// isOperatorAction says whether a call is one that an operator answers for: it needs an admin's key and
 // changes something, or gives tokens or money back.
-func isAct(c echo.Context, scope apikey.Scope) bool {
+func isOperatorAction(c echo.Context, scope apikey.Scope) bool {
 	return !web.IsSafe(c.Request()) && (scope == apikey.Admin || strings.HasSuffix(c.Path(), "/refund"))
 }
 
-// logAct writes the line of an operator's act that succeeded. account is uuid.Nil for acts that are
+// logOperatorAction writes the line of an operator's act that succeeded. account is uuid.Nil for acts that are
 // not about one.
-func (h *Handlers) logAct(c echo.Context, account uuid.UUID) {
+func (h *Handlers) logOperatorAction(c echo.Context, account uuid.UUID) {
 	line := []any{"request_id", web.RequestID(c), "act", c.Request().Method + " " + c.Path(), "key", c.Get(keyID)}
 	if account != uuid.Nil {
 		line = append(line, "account", account)
@@ -41,7 +41,7 @@ func (h *Handlers) logAct(c echo.Context, account uuid.UUID) {
 			line = append(line, name, value)
 		}
 	}
-	details, _ := c.Get(actDetails).([]any)
+	details, _ := c.Get(auditDetails).([]any)
 	line = append(line, details...)
 	if c.Response().Header().Get("Idempotent-Replayed") != "" {
 		line = append(line, "replayed", true)

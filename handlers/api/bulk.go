@@ -14,7 +14,7 @@ import (
 
 // bulkChargeJSON is one charge of many: it names its account and brings its own key.
 type bulkChargeJSON struct {
-	Account string `json:"account" max:"200"`
+	Account string `json:"account"         max:"200"`
 	Key     string `json:"idempotency_key"`
 	chargeJSON
 }
@@ -36,7 +36,7 @@ func (h *Handlers) postCharges(c echo.Context) error {
 	if err := decode(c, &body); err != nil {
 		return err
 	}
-	if err := someOf("charges", len(body.Charges)); err != nil {
+	if err := checkBulkSize("charges", len(body.Charges)); err != nil {
 		return err
 	}
 	ctx := c.Request().Context()
@@ -45,22 +45,22 @@ func (h *Handlers) postCharges(c echo.Context) error {
 		return err
 	}
 	results := make([]bulkResultJSON, len(body.Charges))
-	charges, places := make([]ledger.BulkCharge, 0, len(body.Charges)), make([]int, 0, len(body.Charges))
+	charges, positions := make([]ledger.BulkCharge, 0, len(body.Charges)), make([]int, 0, len(body.Charges))
 	for i := range body.Charges {
 		charge, err := body.Charges[i].toLedger(ids)
 		if err != nil {
 			results[i] = h.bulkProblem(c, err)
 			continue
 		}
-		charges, places = append(charges, charge), append(places, i)
+		charges, positions = append(charges, charge), append(positions, i)
 	}
 	for i, r := range h.Ledger.ChargeAll(ctx, charges) {
 		if r.Err != nil {
-			results[places[i]] = h.bulkProblem(c, h.withBuyURL(r.Err, charges[i].Agent))
+			results[positions[i]] = h.bulkProblem(c, h.withBuyURL(r.Err, charges[i].Agent))
 			continue
 		}
 		answer := chargeAnswer(&r.Receipt)
-		results[places[i]] = bulkResultJSON{
+		results[positions[i]] = bulkResultJSON{
 			Status:   http.StatusCreated,
 			Charge:   &answer,
 			Replayed: r.Replayed,
@@ -69,8 +69,8 @@ func (h *Handlers) postCharges(c echo.Context) error {
 	return c.JSON(http.StatusOK, map[string]any{"results": results})
 }
 
-// someOf checks that a list is not empty and not too long.
-func someOf(field string, n int) error {
+// checkBulkSize checks that a list is not empty and not too long.
+func checkBulkSize(field string, n int) error {
 	if n < 1 || n > ledger.MaxBulk {
 		return problem.Invalid(field, "must have from 1 to %d items", ledger.MaxBulk)
 	}
@@ -130,7 +130,7 @@ func (h *Handlers) postBalances(c echo.Context) error {
 	if err := decode(c, &body); err != nil {
 		return err
 	}
-	if err := someOf("accounts", len(body.Accounts)); err != nil {
+	if err := checkBulkSize("accounts", len(body.Accounts)); err != nil {
 		return err
 	}
 	ctx := c.Request().Context()

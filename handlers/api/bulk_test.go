@@ -73,7 +73,8 @@ func TestBulkChargesAreEachDecidedByItself(t *testing.T) {
 			t.Errorf("%d: %v", i, r)
 		}
 	}
-	if handlerstest.At(results[0], "charge", "amount") != "10" || handlerstest.At(results[0], "charge", "balance", "spendable") != "10" ||
+	if handlerstest.At(results[0], "charge", "amount") != "10" ||
+		handlerstest.At(results[0], "charge", "balance", "spendable") != "10" ||
 		handlerstest.At(results[0], "charge", "agent") != "studio" {
 		t.Errorf("%v", results[0])
 	}
@@ -92,7 +93,8 @@ func TestBulkChargesAreEachDecidedByItself(t *testing.T) {
 		`{"feature":"image_generation","agent":"studio","reference":"r","metadata":{"a":"b"}}`, "Idempotency-Key",
 		"1").
 		Want(http.StatusCreated)
-	if single.At("id") != handlerstest.At(results[0], "charge", "id") || single.Header.Get("Idempotent-Replayed") != "true" {
+	if single.At("id") != handlerstest.At(results[0], "charge", "id") ||
+		single.Header.Get("Idempotent-Replayed") != "true" {
 		t.Errorf("%s", single.Body)
 	}
 }
@@ -107,7 +109,12 @@ func TestAThousandAtOnce(t *testing.T) {
 	items, names := make([]string, most), make([]string, most)
 	for i := range items {
 		names[i] = fmt.Sprintf(`"creator-%d"`, i%accounts)
-		items[i] = fmt.Sprintf(`"account":%s,"idempotency_key":"k%d","feature":"lip_sync","metadata":{"note":"%s"}`, names[i], i, strings.Repeat("x", 500))
+		items[i] = fmt.Sprintf(
+			`"account":%s,"idempotency_key":"k%d","feature":"lip_sync","metadata":{"note":"%s"}`,
+			names[i],
+			i,
+			strings.Repeat("x", 500),
+		)
 	}
 	// 50 charges of 5 an account where there is enough for 40: the first forty get it.
 	for round := range 2 {

@@ -51,13 +51,13 @@ func entryAnswer(e *ledger.Entry) entryJSON {
 		ID:             e.ID(),
 		Seq:            e.Seq,
 		Kind:           e.Kind.String(),
-		At:             stamp(e.At),
+		At:             formatTime(e.At),
 		Amount:         e.Amount,
 		Balance:        balanceJSON{e.SpendableAfter, e.HeldAfter, e.BalanceAfter},
-		Feature:        unlessEmpty(e.Feature),
-		Agent:          unlessEmpty(e.Agent),
-		CatalogVersion: unlessEmpty(e.CatalogVersion),
-		Reference:      unlessEmpty(e.Reference),
+		Feature:        nullIfEmpty(e.Feature),
+		Agent:          nullIfEmpty(e.Agent),
+		CatalogVersion: nullIfEmpty(e.CatalogVersion),
+		Reference:      nullIfEmpty(e.Reference),
 		Lots:           lotParts(e.Account, e.Parts),
 	}
 	if e.Quantity != 0 { // a refund gives tokens back, not work
@@ -71,7 +71,7 @@ func entryAnswer(e *ledger.Entry) entryJSON {
 		j.About = &about
 	}
 	if e.LotKind != 0 {
-		j.Source = unlessEmpty(e.LotKind.String())
+		j.Source = nullIfEmpty(e.LotKind.String())
 	}
 	return j
 }
@@ -97,7 +97,7 @@ func unitPrice(e *ledger.Entry) *tokens.Amount {
 func receiptAnswer(r *ledger.Receipt) entryJSON {
 	j := entryAnswer(&r.Entry)
 	j.Balance = balanceJSON{r.Balance.Spendable, r.Balance.Held, r.Balance.Total}
-	j.Reason, j.Metadata = unlessEmpty(r.Note.Reason), r.Note.Metadata
+	j.Reason, j.Metadata = nullIfEmpty(r.Note.Reason), r.Note.Metadata
 	return j
 }
 
@@ -110,16 +110,16 @@ func chargeAnswer(r *ledger.Receipt) entryJSON {
 // noteJSON is what a caller says about a request in words of its own.
 type noteJSON struct {
 	Reference string            `json:"reference" max:"200"`
-	Reason    string            `json:"reason" max:"500"`
+	Reason    string            `json:"reason"    max:"500"`
 	Metadata  map[string]string `json:"metadata"`
 }
 
 // workJSON is what a piece of work is: the part that quote and charge share.
 type workJSON struct {
-	Feature  string         `json:"feature" max:"64"`
+	Feature  string         `json:"feature"  max:"64"`
 	Quantity *int64         `json:"quantity"`
 	Amount   *tokens.Amount `json:"amount"`
-	Agent    string         `json:"agent" max:"64"`
+	Agent    string         `json:"agent"    max:"64"`
 }
 
 func (w *workJSON) check() error {
@@ -171,8 +171,8 @@ type pauseJSON struct {
 	PauseAgent *bool `json:"pause_agent"`
 }
 
-// keepOn says that a refusal must not pause the agent.
-func (p pauseJSON) keepOn() bool { return p.PauseAgent != nil && !*p.PauseAgent }
+// keepAgentOn says that a refusal must not pause the agent.
+func (p pauseJSON) keepAgentOn() bool { return p.PauseAgent != nil && !*p.PauseAgent }
 
 // chargeJSON is a charge as it is asked for, alone or among many.
 type chargeJSON struct {
@@ -198,28 +198,20 @@ func (j *chargeJSON) charge() (ledger.Charge, error) {
 		UniqueReference: j.UniqueReference,
 		Reason:          j.Reason,
 		Metadata:        j.Metadata,
-		KeepAgentOn:     j.keepOn(),
+		KeepAgentOn:     j.keepAgentOn(),
 	}, nil
 }
 
-func (h *Handlers) postCharge(c echo.Context, account uuid.UUID) error {
-	var body chargeJSON
-	key, err := idempotencyKey(c)
+func (h *Handlers) postCharge(req *keyedRequest[chargeJSON]) (any, bool, error) {
+	charge, err := req.body.charge()
 	if err != nil {
-		return err
+		return nil, false, err
 	}
-	if err := decode(c, &body); err != nil {
-		return err
-	}
-	charge, err := body.charge()
+	r, err := h.Ledger.Charge(req.Request().Context(), req.id, req.key, charge)
 	if err != nil {
-		return err
+		return nil, false, h.withBuyURL(err, req.body.Agent)
 	}
-	r, err := h.Ledger.Charge(c.Request().Context(), account, key, charge)
-	if err != nil {
-		return h.withBuyURL(err, body.Agent)
-	}
-	return created(c, r.Replayed, chargeAnswer(&r))
+	return chargeAnswer(&r), r.Replayed, nil
 }
 
 // withBuyURL tells a caller that lacks tokens where its creator can get on: at the packs, with as
@@ -242,7 +234,7 @@ type grantJSON struct {
 	Amount    *tokens.Amount `json:"amount"`
 	Kind      string         `json:"kind"`
 	ExpiresAt *time.Time     `json:"expires_at"`
-	Lot       *string        `json:"lot" max:"64"`
+	Lot       *string        `json:"lot"        max:"64"`
 	noteJSON
 }
 
@@ -265,24 +257,16 @@ func (j *grantJSON) check() error {
 	return nil
 }
 
-func (h *Handlers) postGrant(c echo.Context, account uuid.UUID) error {
-	var body grantJSON
-	key, err := idempotencyKey(c)
+func (h *Handlers) postGrant(req *keyedRequest[grantJSON]) (any, bool, error) {
+	if err := req.body.check(); err != nil {
+		return nil, false, err
+	}
+	r, err := h.grant(req.Request().Context(), req.id, req.key, &req.body)
 	if err != nil {
-		return err
+		return nil, false, err
 	}
-	if err := decode(c, &body); err != nil {
-		return err
-	}
-	if err := body.check(); err != nil {
-		return err
-	}
-	r, err := h.grant(c.Request().Context(), account, key, &body)
-	if err != nil {
-		return err
-	}
-	noteAct(c, "entry", ledger.EntryID(account, r.Seq), "kind", body.Kind, "amount", r.Amount.String())
-	return created(c, r.Replayed, receiptAnswer(&r))
+	addAuditDetails(req, "entry", ledger.EntryID(req.id, r.Seq), "kind", req.body.Kind, "amount", r.Amount.String())
+	return receiptAnswer(&r), r.Replayed, nil
 }
 
 // grant adds tokens, or takes them back when the amount is below zero.
@@ -312,7 +296,7 @@ func (h *Handlers) grant(ctx context.Context, account uuid.UUID, key string, j *
 	}
 	if j.ExpiresAt != nil {
 		var err error
-		if g.ExpiresAt, err = instant("expires_at", *j.ExpiresAt); err != nil {
+		if g.ExpiresAt, err = validTime("expires_at", *j.ExpiresAt); err != nil {
 			return ledger.Receipt{}, err
 		}
 	}

@@ -32,7 +32,8 @@ func TestChargeAnswersWhatItDid(t *testing.T) {
 		t.Errorf("id %v, lots %v", a.At("id"), a.At("lots"))
 	}
 	newest := s.Call("GET", "/v1/accounts/maya/transactions?limit=1", "").Want(http.StatusOK).List("transactions")[0]
-	if newest["id"] != a.At("id") || newest["amount"] != "-30" || handlerstest.At(newest, "balance", "spendable") != "170" {
+	if newest["id"] != a.At("id") || newest["amount"] != "-30" ||
+		handlerstest.At(newest, "balance", "spendable") != "170" {
 		t.Errorf("in the list it is %v", newest)
 	}
 	if n := s.Count(`select count(*) from entry_notes where metadata = '{"prompt": "a cat"}'`); n != 1 {
@@ -159,7 +160,8 @@ func TestTooFewTokens(t *testing.T) {
 	s.OpenWith("maya", "42")
 	before := s.Contents()
 	const path, body = "/v1/accounts/maya/charges", `{"feature":"pdf_creation"}`
-	s.Call("POST", path, body, "Idempotency-Key", "k").WantProblem(http.StatusPaymentRequired, "insufficient_tokens", "").
+	s.Call("POST", path, body, "Idempotency-Key", "k").
+		WantProblem(http.StatusPaymentRequired, "insufficient_tokens", "").
 		WantMembers(map[string]any{
 			"spendable": "42",
 			"required":  "75",
@@ -270,7 +272,8 @@ func TestGrants(t *testing.T) {
 	s := handlerstest.New(t)
 	s.Open("maya", "starter")
 	const path = "/v1/accounts/maya/grants"
-	a := s.Post(path, `{"amount":"25.5","kind":"promo","reason":"welcome","expires_at":"2026-12-01T00:00:00+01:00"}`).Want(http.StatusCreated)
+	a := s.Post(path, `{"amount":"25.5","kind":"promo","reason":"welcome","expires_at":"2026-12-01T00:00:00+01:00"}`).
+		Want(http.StatusCreated)
 	a.WantMembers(map[string]any{
 		"kind":   "grant",
 		"source": "promo",

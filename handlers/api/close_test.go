@@ -66,7 +66,8 @@ func TestGrantsBelowZero(t *testing.T) {
 	}
 	s.WantUnchanged(before)
 	row := handlerstest.Marked(s.SignIn("maya").Get("/credits/history").Want(http.StatusOK).HTML(), "history-row")[2]
-	if got := handlerstest.Text(row); !strings.Contains(got, "Taken back: granted twice") || !strings.Contains(got, "−20") {
+	if got := handlerstest.Text(row); !strings.Contains(got, "Taken back: granted twice") ||
+		!strings.Contains(got, "−20") {
 		t.Errorf("the history says %q", got)
 	}
 }
@@ -116,7 +117,9 @@ func TestClosingAnAccount(t *testing.T) {
 	for _, path := range []string{"", "/lots", "/transactions", "/usage?group_by=feature", "/purchases", "/agents"} {
 		s.Call("GET", maya+path, "").Want(http.StatusOK)
 	}
-	s.Call("PUT", maya, `{"plan":"starter","name":"Maya"}`).Want(http.StatusOK).WantMembers(map[string]any{"name": "Maya"})
+	s.Call("PUT", maya, `{"plan":"starter","name":"Maya"}`).
+		Want(http.StatusOK).
+		WantMembers(map[string]any{"name": "Maya"})
 	s.Call("POST", "/v1/accounts/nobody/close", "").WantProblem(http.StatusNotFound, "account_not_found", "")
 
 	// Money that is on its way comes all the same, and goes back.
@@ -132,7 +135,10 @@ func TestClosingAnAccount(t *testing.T) {
 		"/", "/credits", "/credits/history", "/credits/buy", "/plans", "/agents",
 		"/tools", "/settings",
 	} {
-		page := v.Get(path).Want(http.StatusOK).WantElement("buy-more-credits", false).WantElement("get-more-credits", false)
+		page := v.Get(path).
+			Want(http.StatusOK).
+			WantElement("buy-more-credits", false).
+			WantElement("get-more-credits", false)
 		if got := handlerstest.Text(page.Element("standing")); got !=
 			"This account is closed. It was closed on 22 November 2026. Its 200 tokens can't be spent any more,"+
 				" and no new ones come. Your history and receipts stay here." {

@@ -14,7 +14,9 @@ import (
 func TestWebhookEndpoints(t *testing.T) {
 	t.Parallel()
 	s := handlerstest.New(t)
-	if list := s.Call("GET", handlerstest.EndpointsPath, "").Want(http.StatusOK).List("webhook_endpoints"); len(list) != 0 {
+	if list := s.Call("GET", handlerstest.EndpointsPath, "").Want(http.StatusOK).List("webhook_endpoints"); len(
+		list,
+	) != 0 {
 		t.Errorf("%v", list)
 	}
 	const body = `{"url":"https://hooks.example.com/credits","events":["hold.expired","balance.low"]}`
@@ -99,8 +101,9 @@ func TestWebhookEndpointsRefuse(t *testing.T) {
 			"POST /deliveries/evt_x/redeliver",
 		} {
 			method, rest, _ := strings.Cut(call, " ")
-			s.Call(method, handlerstest.EndpointsPath+"/"+id+rest, "", "Idempotency-Key", "n").WantProblem(http.StatusNotFound,
-				"webhook_endpoint_not_found", "")
+			s.Call(method, handlerstest.EndpointsPath+"/"+id+rest, "", "Idempotency-Key", "n").
+				WantProblem(http.StatusNotFound,
+					"webhook_endpoint_not_found", "")
 		}
 	}
 	s.Post(path+"/deliveries/evt_x/redeliver", "").WantProblem(http.StatusNotFound, "delivery_not_found", "")
@@ -124,7 +127,10 @@ func TestWebhookDeliveries(t *testing.T) {
 	for range 3 {
 		last = <-bodies
 	}
-	if !strings.HasPrefix(last, `{"type":"grant.created","timestamp":"2026-11-22T14:03:00Z","data":{"account":"maya","amount":"6","kind":"promo",`) {
+	if !strings.HasPrefix(
+		last,
+		`{"type":"grant.created","timestamp":"2026-11-22T14:03:00Z","data":{"account":"maya","amount":"6","kind":"promo",`,
+	) {
 		t.Errorf("the body is %s", last)
 	}
 	page := s.Call("GET", path+"/deliveries?limit=2", "").Want(http.StatusOK)

@@ -27,44 +27,38 @@ func entryOf(c echo.Context, account uuid.UUID) int64 {
 	return seq
 }
 
-func (h *Handlers) postHold(c echo.Context, account uuid.UUID) error {
-	var body struct {
-		workJSON
-		noteJSON
-		pauseJSON
-		ExpiresIn *int64 `json:"expires_in"`
+type holdBody struct {
+	workJSON
+	noteJSON
+	pauseJSON
+	ExpiresIn *int64 `json:"expires_in"`
+}
+
+func (h *Handlers) postHold(req *keyedRequest[holdBody]) (any, bool, error) {
+	if err := req.body.check(); err != nil {
+		return nil, false, err
 	}
-	key, err := idempotencyKey(c)
+	life, err := holdLife(req.body.ExpiresIn)
 	if err != nil {
-		return err
+		return nil, false, err
 	}
-	if err := decode(c, &body); err != nil {
-		return err
-	}
-	if err := body.check(); err != nil {
-		return err
-	}
-	life, err := holdLife(body.ExpiresIn)
-	if err != nil {
-		return err
-	}
-	r, err := h.Ledger.Hold(c.Request().Context(), account, key, ledger.Hold{
-		Feature:     body.Feature,
-		Quantity:    body.Quantity,
-		Amount:      body.Amount,
-		Agent:       body.Agent,
+	r, err := h.Ledger.Hold(req.Request().Context(), req.id, req.key, ledger.Hold{
+		Feature:     req.body.Feature,
+		Quantity:    req.body.Quantity,
+		Amount:      req.body.Amount,
+		Agent:       req.body.Agent,
 		ExpiresIn:   life,
-		KeepAgentOn: body.keepOn(),
-		Reference:   body.Reference,
-		Reason:      body.Reason,
-		Metadata:    body.Metadata,
+		KeepAgentOn: req.body.keepAgentOn(),
+		Reference:   req.body.Reference,
+		Reason:      req.body.Reason,
+		Metadata:    req.body.Metadata,
 	})
 	if err != nil {
-		return h.withBuyURL(err, body.Agent)
+		return nil, false, h.withBuyURL(err, req.body.Agent)
 	}
-	answer := holdJSON{receiptAnswer(&r), stamp(r.At.Add(life))}
+	answer := holdJSON{receiptAnswer(&r), formatTime(r.At.Add(life))}
 	answer.Amount = r.HeldDelta
-	return created(c, r.Replayed, answer)
+	return answer, r.Replayed, nil
 }
 
 // holdLife is how long a hold lasts. Seconds are checked before they are counted in nanoseconds, of
@@ -110,15 +104,15 @@ func holdInfoAnswer(account uuid.UUID, h *ledger.HoldInfo) holdInfoJSON {
 	j := holdInfoJSON{
 		ID:             ledger.EntryID(account, h.Number),
 		Status:         holdStatuses[h.Outcome],
-		At:             stamp(h.At),
-		ExpiresAt:      stamp(h.ExpiresAt),
+		At:             formatTime(h.At),
+		ExpiresAt:      formatTime(h.ExpiresAt),
 		Amount:         h.Amount,
 		Feature:        h.Feature,
-		Agent:          unlessEmpty(h.Agent),
+		Agent:          nullIfEmpty(h.Agent),
 		Quantity:       h.Quantity,
 		CatalogVersion: h.CatalogVersion,
-		Reference:      unlessEmpty(h.Reference),
-		Reason:         unlessEmpty(h.Reason),
+		Reference:      nullIfEmpty(h.Reference),
+		Reason:         nullIfEmpty(h.Reason),
 		Metadata:       h.Metadata,
 		Lots:           lotParts(account, h.Parts),
 	}
@@ -130,7 +124,7 @@ func holdInfoAnswer(account uuid.UUID, h *ledger.HoldInfo) holdInfoJSON {
 
 // getHolds lists the open holds, newest first.
 func (h *Handlers) getHolds(c echo.Context, account uuid.UUID) error {
-	size, err := limit(c)
+	size, err := pageSize(c)
 	if err != nil {
 		return err
 	}
@@ -148,7 +142,7 @@ func (h *Handlers) getHolds(c echo.Context, account uuid.UUID) error {
 	}
 	return c.JSON(http.StatusOK, map[string]any{
 		"holds":       list,
-		"next_cursor": unlessEmpty(web.EntryCursor(c, account, before)),
+		"next_cursor": nullIfEmpty(web.EntryCursor(c, account, before)),
 	})
 }
 
@@ -160,113 +154,87 @@ func (h *Handlers) getHold(c echo.Context, account uuid.UUID) error {
 	return c.JSON(http.StatusOK, holdInfoAnswer(account, &hold))
 }
 
-// postExtend answers the hold as the extension left it, to replays as well, whatever happened to it since.
-func (h *Handlers) postExtend(c echo.Context, account uuid.UUID) error {
-	var body struct {
-		ExpiresIn *int64 `json:"expires_in"`
-	}
-	key, err := idempotencyKey(c)
-	if err != nil {
-		return err
-	}
-	if err := decode(c, &body); err != nil {
-		return err
-	}
-	if body.ExpiresIn == nil {
-		return problem.Invalid("expires_in", "is needed: seconds from now")
-	}
-	life, err := holdLife(body.ExpiresIn)
-	if err != nil {
-		return err
-	}
-	ctx := c.Request().Context()
-	x, err := h.Ledger.Extend(ctx, account, key, ledger.Extend{Hold: entryOf(c, account), ExpiresIn: life})
-	if err != nil {
-		return err
-	}
-	hold, err := h.Ledger.HoldInfo(ctx, account, x.Hold)
-	if err != nil {
-		return err
-	}
-	hold.Outcome, hold.ExpiresAt = 0, x.ExpiresAt
-	return created(c, x.Replayed, holdInfoAnswer(account, &hold))
+type extendBody struct {
+	ExpiresIn *int64 `json:"expires_in"`
 }
 
-func (h *Handlers) postCapture(c echo.Context, account uuid.UUID) error {
-	var body struct {
-		Amount *tokens.Amount `json:"amount"`
-		noteJSON
+// postExtend answers the hold as the extension left it, to replays as well, whatever happened to it since.
+func (h *Handlers) postExtend(req *keyedRequest[extendBody]) (any, bool, error) {
+	if req.body.ExpiresIn == nil {
+		return nil, false, problem.Invalid("expires_in", "is needed: seconds from now")
 	}
-	key, err := idempotencyKey(c)
+	life, err := holdLife(req.body.ExpiresIn)
 	if err != nil {
-		return err
+		return nil, false, err
 	}
-	if err := decodeOptional(c, &body); err != nil {
-		return err
+	ctx := req.Request().Context()
+	x, err := h.Ledger.Extend(ctx, req.id, req.key, ledger.Extend{Hold: entryOf(req, req.id), ExpiresIn: life})
+	if err != nil {
+		return nil, false, err
 	}
-	r, err := h.Ledger.Capture(c.Request().Context(), account, key, ledger.Capture{
-		Hold:      entryOf(c, account),
-		Amount:    body.Amount,
-		Reference: body.Reference,
-		Reason:    body.Reason,
-		Metadata:  body.Metadata,
+	hold, err := h.Ledger.HoldInfo(ctx, req.id, x.Hold)
+	if err != nil {
+		return nil, false, err
+	}
+	hold.Outcome, hold.ExpiresAt = 0, x.ExpiresAt
+	return holdInfoAnswer(req.id, &hold), x.Replayed, nil
+}
+
+type captureBody struct {
+	Amount *tokens.Amount `json:"amount"`
+	noteJSON
+}
+
+func (h *Handlers) postCapture(req *keyedRequest[captureBody]) (any, bool, error) {
+	r, err := h.Ledger.Capture(req.Request().Context(), req.id, req.key, ledger.Capture{
+		Hold:      entryOf(req, req.id),
+		Amount:    req.body.Amount,
+		Reference: req.body.Reference,
+		Reason:    req.body.Reason,
+		Metadata:  req.body.Metadata,
 	})
 	if err != nil {
 		agent, _ := problem.Of(err).Details["agent"].(string)
-		return h.withBuyURL(err, agent)
+		return nil, false, h.withBuyURL(err, agent)
 	}
-	return created(c, r.Replayed, chargeAnswer(&r))
+	return chargeAnswer(&r), r.Replayed, nil
 }
 
 // postRelease answers what came free as the amount.
-func (h *Handlers) postRelease(c echo.Context, account uuid.UUID) error {
-	key, err := idempotencyKey(c)
-	if err != nil {
-		return err
-	}
-	var body noteJSON
-	if err := decodeOptional(c, &body); err != nil {
-		return err
-	}
-	r, err := h.Ledger.Release(c.Request().Context(), account, key, ledger.Release{
-		Hold:      entryOf(c, account),
-		Reference: body.Reference,
-		Reason:    body.Reason,
-		Metadata:  body.Metadata,
+func (h *Handlers) postRelease(req *keyedRequest[noteJSON]) (any, bool, error) {
+	r, err := h.Ledger.Release(req.Request().Context(), req.id, req.key, ledger.Release{
+		Hold:      entryOf(req, req.id),
+		Reference: req.body.Reference,
+		Reason:    req.body.Reason,
+		Metadata:  req.body.Metadata,
 	})
 	if err != nil {
-		return err
+		return nil, false, err
 	}
 	answer := receiptAnswer(&r)
 	answer.Amount = -r.HeldDelta
-	return created(c, r.Replayed, answer)
+	return answer, r.Replayed, nil
 }
 
-func (h *Handlers) postRefund(c echo.Context, account uuid.UUID) error {
-	var body struct {
-		Amount *tokens.Amount `json:"amount"`
-		noteJSON
+type refundBody struct {
+	Amount *tokens.Amount `json:"amount"`
+	noteJSON
+}
+
+func (h *Handlers) postRefund(req *keyedRequest[refundBody]) (any, bool, error) {
+	if req.body.Reason == "" {
+		return nil, false, problem.Invalid("reason", "is needed: it stands in the creator's history")
 	}
-	key, err := idempotencyKey(c)
-	if err != nil {
-		return err
-	}
-	if err := decode(c, &body); err != nil {
-		return err
-	}
-	if body.Reason == "" {
-		return problem.Invalid("reason", "is needed: it stands in the creator's history")
-	}
-	r, err := h.Ledger.Refund(c.Request().Context(), account, key, ledger.Refund{
-		Entry:     entryOf(c, account),
-		Amount:    body.Amount,
-		Reference: body.Reference,
-		Reason:    body.Reason,
-		Metadata:  body.Metadata,
+	r, err := h.Ledger.Refund(req.Request().Context(), req.id, req.key, ledger.Refund{
+		Entry:     entryOf(req, req.id),
+		Amount:    req.body.Amount,
+		Reference: req.body.Reference,
+		Reason:    req.body.Reason,
+		Metadata:  req.body.Metadata,
 	})
 	if err != nil {
-		return err
+		return nil, false, err
 	}
-	noteAct(c, "entry", ledger.EntryID(account, r.Seq), "amount", r.Amount.String())
-	return created(c, r.Replayed, receiptAnswer(&r))
+	addAuditDetails(req, "entry", ledger.EntryID(req.id, r.Seq), "amount", r.Amount.String())
+	return receiptAnswer(&r), r.Replayed, nil
 }

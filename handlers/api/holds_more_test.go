@@ -93,7 +93,8 @@ func TestACaptureThatCannotExceedItsHold(t *testing.T) {
 func TestAnAnswerShowsWhatFollowsFromIt(t *testing.T) {
 	t.Parallel()
 	s := handlerstest.New(t)
-	s.Call("PUT", "/v1/accounts/maya", `{"plan":"starter","billing_anchor":"2026-10-23T12:00:00Z"}`).Want(http.StatusCreated)
+	s.Call("PUT", "/v1/accounts/maya", `{"plan":"starter","billing_anchor":"2026-10-23T12:00:00Z"}`).
+		Want(http.StatusCreated)
 	s.Grant("maya", "10")
 	released, _ := s.Hold("maya", `{"feature":"auto_selling","amount":"50","expires_in":86400}`)
 	captured, _ := s.Hold("maya", `{"feature":"auto_selling","amount":"30","expires_in":86400}`)
@@ -180,7 +181,8 @@ func TestReferencesReasonsAndMetadata(t *testing.T) {
 	check("of a bulk", item, "job-7", "scene 4", metadata)
 
 	// A hold that times out passes them on as well, also when the server remembers the account.
-	s.Post(base+"/holds", `{"feature":"lip_sync","reference":"late","reason":"slow","metadata":{"x":"y"},"expires_in":1}`).Want(http.StatusCreated)
+	s.Post(base+"/holds", `{"feature":"lip_sync","reference":"late","reason":"slow","metadata":{"x":"y"},"expires_in":1}`).
+		Want(http.StatusCreated)
 	s.Clock.Advance(time.Second)
 	s.Charge("maya", `{"feature":"lip_sync"}`)
 	list := s.Call("GET", base+"/transactions?reference=late&kind=release", "").List("transactions")
@@ -268,8 +270,12 @@ func TestHoldsAreListedAndExtended(t *testing.T) {
 		"feature":    "lip_sync",
 	})
 	// never sooner
-	s.Post(paths[0]+"/extend", `{"expires_in":60}`).Want(http.StatusCreated).WantMembers(map[string]any{"expires_at": "2026-11-22T15:02:05Z"})
-	s.Post(paths[0]+"/extend", `{"expires_in":7200}`).Want(http.StatusCreated).WantMembers(map[string]any{"expires_at": "2026-11-22T16:02:05Z"})
+	s.Post(paths[0]+"/extend", `{"expires_in":60}`).
+		Want(http.StatusCreated).
+		WantMembers(map[string]any{"expires_at": "2026-11-22T15:02:05Z"})
+	s.Post(paths[0]+"/extend", `{"expires_in":7200}`).
+		Want(http.StatusCreated).
+		WantMembers(map[string]any{"expires_at": "2026-11-22T16:02:05Z"})
 	s.WantReplay(paths[0]+"/extend", `{"expires_in":3600}`, "x", x)
 	s.Clock.Advance(time.Hour)
 	left := s.Call("GET", "/v1/accounts/maya/holds", "").Want(http.StatusOK).List("holds")

@@ -21,7 +21,7 @@ func (h *Handlers) getTransactions(c echo.Context, account uuid.UUID) error {
 	if err != nil {
 		return err
 	}
-	size, err := limit(c)
+	size, err := pageSize(c)
 	if err != nil {
 		return err
 	}
@@ -39,8 +39,8 @@ func (h *Handlers) getTransactions(c echo.Context, account uuid.UUID) error {
 	}
 	return c.JSON(http.StatusOK, map[string]any{
 		"transactions": list,
-		"next_cursor":  unlessEmpty(web.EntryCursor(c, account, page.Before)),
-		"searched_to":  stamp(page.SearchedTo),
+		"next_cursor":  nullIfEmpty(web.EntryCursor(c, account, page.Before)),
+		"searched_to":  formatTime(page.SearchedTo),
 	})
 }
 
@@ -56,7 +56,7 @@ func (h *Handlers) getTransaction(c echo.Context, account uuid.UUID) error {
 // lineAnswer is an entry with the free text beside it.
 func lineAnswer(l *ledger.Line) entryJSON {
 	j := entryAnswer(&l.Entry)
-	j.Reason, j.Metadata = unlessEmpty(cmp.Or(l.Reason, causeReasons[l.Cause])), l.Metadata
+	j.Reason, j.Metadata = nullIfEmpty(cmp.Or(l.Reason, causeReasons[l.Cause])), l.Metadata
 	return j
 }
 
@@ -82,10 +82,10 @@ func transactionFilter(c echo.Context) (ledger.Filter, error) {
 		f.Kinds = []ledger.Kind{kind}
 	}
 	var err error
-	if f.From, err = instantParam(c, "from"); err != nil {
+	if f.From, err = timeParam(c, "from"); err != nil {
 		return f, err
 	}
-	f.To, err = instantParam(c, "to")
+	f.To, err = timeParam(c, "to")
 	return f, err
 }
 
@@ -98,8 +98,8 @@ func (h *Handlers) getCatalog(c echo.Context) error {
 		"features":          featuresJSON(prices),
 		"packs":             packsJSON(prices),
 		"plan_table":        tableJSON(prices),
-		"effective_from":    stamp(prices.From),
-		"next_change_at":    stamp(prices.NextChange()),
+		"effective_from":    formatTime(prices.From),
+		"next_change_at":    formatTime(prices.NextChange()),
 		"upgrade_rule":      prices.Upgrade,
 		"low_percent":       prices.LowPercent,
 		"refund_grace_days": prices.RefundGraceDays,
@@ -115,7 +115,7 @@ func plansJSON(prices *catalog.Catalog) []map[string]any {
 			"name":      p.Name,
 			"allowance": p.Allowance,
 			"price":     priceJSON(p.Price),
-			"url":       unlessEmpty(p.URL),
+			"url":       nullIfEmpty(p.URL),
 		})
 	}
 	return list

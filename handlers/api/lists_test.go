@@ -222,7 +222,8 @@ func TestCatalog(t *testing.T) {
 		"Brand Deal Scans":         "2000 4000 10000",
 	})
 	for _, p := range a.List("packs") {
-		if minor, _ := handlerstest.At(p, "price", "minor").(float64); minor <= 0 || handlerstest.At(p, "price", "currency") != "USD" ||
+		if minor, _ := handlerstest.At(p, "price", "minor").(float64); minor <= 0 ||
+			handlerstest.At(p, "price", "currency") != "USD" ||
 			p["tokens"] == "" {
 			t.Errorf("pack %v", p)
 		}
@@ -251,7 +252,11 @@ features:
 	a := s.Call("GET", "/v1/catalog", "").Want(http.StatusOK)
 	plans := a.List("plans")
 	if plans[0]["price"] != nil || plans[0]["url"] != nil || plans[1]["url"] != "/plan" ||
-		handlerstest.At(plans[1], "price", "minor") != 950.0 || handlerstest.At(plans[1], "price", "currency") != "EUR" {
+		handlerstest.At(
+			plans[1],
+			"price",
+			"minor",
+		) != 950.0 || handlerstest.At(plans[1], "price", "currency") != "EUR" {
 		t.Errorf("%v", plans)
 	}
 	if a.At("effective_from") != nil || a.At("next_change_at") != "2027-01-01T00:00:00Z" ||
@@ -262,7 +267,8 @@ features:
 	}
 	now.Advance(time.Second)
 	a = s.Call("GET", "/v1/catalog", "").Want(http.StatusOK)
-	if handlerstest.At(a.List("plans")[1], "price", "minor") != 1200.0 || a.At("effective_from") != "2027-01-01T00:00:00Z" ||
+	if handlerstest.At(a.List("plans")[1], "price", "minor") != 1200.0 ||
+		a.At("effective_from") != "2027-01-01T00:00:00Z" ||
 		a.At("next_change_at") != nil {
 		t.Errorf("%s", a.Body)
 	}

@@ -78,7 +78,8 @@ func TestSignaturesThatAreNotGood(t *testing.T) {
 			t.Fatalf("signature: %s: %s", name, a.Body)
 		}
 	}
-	s.SendEvent(strings.Replace(event, `"paid"`, `"PAID"`, 1), good).WantProblem(http.StatusBadRequest, "bad_signature", "")
+	s.SendEvent(strings.Replace(event, `"paid"`, `"PAID"`, 1), good).
+		WantProblem(http.StatusBadRequest, "bad_signature", "")
 	s.WantUnchanged(before)
 	s.WantSpendable("maya", "200")
 	s.SendEvent(event, good).Want(http.StatusOK)
@@ -117,7 +118,8 @@ func TestEventsThatDoNotFit(t *testing.T) {
 		s.SendEvent(junk, handlerstest.SignEvent(junk, handlerstest.EventSecret, time.Now())).Want(http.StatusOK)
 	}
 	huge := event + strings.Repeat(" ", 256<<10)
-	s.SendEvent(huge, handlerstest.SignEvent(huge, handlerstest.EventSecret, time.Now())).WantProblem(http.StatusRequestEntityTooLarge, "body_too_large", "")
+	s.SendEvent(huge, handlerstest.SignEvent(huge, handlerstest.EventSecret, time.Now())).
+		WantProblem(http.StatusRequestEntityTooLarge, "body_too_large", "")
 	s.WantSpendable("maya", "200")
 	s.SendEvent(event, handlerstest.SignEvent(event, handlerstest.EventSecret, time.Now())).Want(http.StatusOK)
 	s.WantSpendable("maya", "700")

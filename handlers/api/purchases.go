@@ -45,13 +45,13 @@ func purchaseAnswer(p *billing.Purchase) purchaseJSON {
 		Tokens:      p.Tokens,
 		Owed:        p.Owed,
 		Price:       moneyJSON(p.Price),
-		CreatedAt:   stamp(p.CreatedAt),
-		CompletedAt: stamp(p.CompletedAt),
+		CreatedAt:   formatTime(p.CreatedAt),
+		CompletedAt: formatTime(p.CompletedAt),
 		Auto:        p.Auto,
-		Failure:     unlessEmpty(string(p.Failure)),
+		Failure:     nullIfEmpty(string(p.Failure)),
 	}
 	if p.Status == billing.StatusPending {
-		j.CheckoutURL = unlessEmpty(p.CheckoutURL)
+		j.CheckoutURL = nullIfEmpty(p.CheckoutURL)
 	}
 	if !p.CompletedAt.IsZero() {
 		paid := moneyJSON(p.Paid)
@@ -59,7 +59,7 @@ func purchaseAnswer(p *billing.Purchase) purchaseJSON {
 	}
 	if p.Bill != nil {
 		j.Tax, j.ReceiptURL = &moneyJSON{Minor: p.Bill.Tax, Currency: p.Price.Currency},
-			unlessEmpty(p.Bill.ReceiptURL)
+			nullIfEmpty(p.Bill.ReceiptURL)
 	}
 	if p.Refunded.Minor > 0 {
 		refunded := moneyJSON(p.Refunded)
@@ -68,33 +68,27 @@ func purchaseAnswer(p *billing.Purchase) purchaseJSON {
 	return j
 }
 
+type purchaseBody struct {
+	Pack      string `json:"pack"       max:"64"`
+	ReturnURL string `json:"return_url" max:"500"`
+}
+
 // postPurchase orders a pack. What it answers leads to the payment page; tokens come when it is paid.
-func (h *Handlers) postPurchase(c echo.Context, account uuid.UUID) error {
-	var body struct {
-		Pack      string `json:"pack" max:"64"`
-		ReturnURL string `json:"return_url" max:"500"`
+func (h *Handlers) postPurchase(req *keyedRequest[purchaseBody]) (any, bool, error) {
+	if req.body.Pack == "" {
+		return nil, false, problem.Invalid("pack", "is needed")
 	}
-	key, err := idempotencyKey(c)
+	p, replayed, err := h.Billing.Start(req.Request().Context(), req.id, req.key,
+		billing.StartParams{Pack: req.body.Pack, ReturnPath: req.body.ReturnURL})
 	if err != nil {
-		return err
-	}
-	if err := decode(c, &body); err != nil {
-		return err
-	}
-	if body.Pack == "" {
-		return problem.Invalid("pack", "is needed")
-	}
-	p, replayed, err := h.Billing.Start(c.Request().Context(), account, key,
-		billing.StartParams{Pack: body.Pack, ReturnPath: body.ReturnURL})
-	if err != nil {
-		return err
+		return nil, false, err
 	}
 	p = p.Ordered()
-	return created(c, replayed, purchaseAnswer(&p))
+	return purchaseAnswer(&p), replayed, nil
 }
 
 func (h *Handlers) getPurchases(c echo.Context, account uuid.UUID) error {
-	size, err := limit(c)
+	size, err := pageSize(c)
 	if err != nil {
 		return err
 	}
@@ -112,7 +106,7 @@ func (h *Handlers) getPurchases(c echo.Context, account uuid.UUID) error {
 	}
 	return c.JSON(http.StatusOK, map[string]any{
 		"purchases":   list,
-		"next_cursor": unlessEmpty(web.TextCursor(c, account, string(next))),
+		"next_cursor": nullIfEmpty(web.TextCursor(c, account, string(next))),
 	})
 }
 
@@ -128,32 +122,26 @@ func (h *Handlers) getPurchase(c echo.Context, account uuid.UUID) error {
 	return c.JSON(http.StatusOK, purchaseAnswer(&p))
 }
 
+type purchaseRefundBody struct {
+	Amount *moneyJSON `json:"amount"`
+	Reason string     `json:"reason" max:"500"`
+}
+
 // postPurchaseRefund gives a purchase's money back, all that is left of it or a part, and takes the
 // tokens back that it stood for.
-func (h *Handlers) postPurchaseRefund(c echo.Context, account uuid.UUID) error {
-	var body struct {
-		Amount *moneyJSON `json:"amount"`
-		Reason string     `json:"reason" max:"500"`
+func (h *Handlers) postPurchaseRefund(req *keyedRequest[purchaseRefundBody]) (any, bool, error) {
+	if req.body.Reason == "" {
+		return nil, false, problem.Invalid("reason", "is needed")
 	}
-	key, err := idempotencyKey(c)
+	id, err := web.PurchaseID(req)
 	if err != nil {
-		return err
+		return nil, false, err
 	}
-	if err := decode(c, &body); err != nil {
-		return err
-	}
-	if body.Reason == "" {
-		return problem.Invalid("reason", "is needed")
-	}
-	id, err := web.PurchaseID(c)
+	p, replayed, err := h.Billing.Refund(req.Request().Context(), req.id, id, req.key,
+		billing.RefundParams{Amount: (*money.Amount)(req.body.Amount), Reason: req.body.Reason})
 	if err != nil {
-		return err
+		return nil, false, err
 	}
-	p, replayed, err := h.Billing.Refund(c.Request().Context(), account, id, key,
-		billing.RefundParams{Amount: (*money.Amount)(body.Amount), Reason: body.Reason})
-	if err != nil {
-		return err
-	}
-	noteAct(c, "refunded", p.Refunded.Minor, "currency", p.Price.Currency)
-	return created(c, replayed, purchaseAnswer(&p))
+	addAuditDetails(req, "refunded", p.Refunded.Minor, "currency", p.Price.Currency)
+	return purchaseAnswer(&p), replayed, nil
 }

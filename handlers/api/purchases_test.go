@@ -52,7 +52,9 @@ func TestPurchasesOfTheAPI(t *testing.T) {
 	if again.Header.Get("Idempotent-Replayed") != "true" || string(again.Body) != string(half.Body) {
 		t.Errorf("again: %s", again.Body)
 	}
-	s.Post(path+"/refund", `{"reason":"the rest"}`).Want(http.StatusCreated).WantMembers(map[string]any{"status": "refunded"})
+	s.Post(path+"/refund", `{"reason":"the rest"}`).
+		Want(http.StatusCreated).
+		WantMembers(map[string]any{"status": "refunded"})
 	s.WantSpendable("maya", "200")
 	s.Post(path+"/refund", `{"reason":"more"}`).WantProblem(http.StatusConflict, "already_refunded", "")
 	s.Post(path+"/refund", `{}`).WantProblem(http.StatusUnprocessableEntity, "invalid_field", "reason")

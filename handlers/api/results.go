@@ -1,9 +1,6 @@
 package api
 
 import (
-	"github.com/google/uuid"
-	"github.com/labstack/echo/v4"
-
 	"pop.store/credits/internal/ledger"
 	"pop.store/credits/internal/results"
 )
@@ -22,11 +19,11 @@ type resultJSON struct {
 func resultAnswer(r *results.Result) resultJSON {
 	j := resultJSON{
 		ID:       r.ID.String(),
-		At:       stamp(r.At),
-		Agent:    unlessEmpty(r.Agent),
+		At:       formatTime(r.At),
+		Agent:    nullIfEmpty(r.Agent),
 		Kind:     r.Kind,
 		Count:    r.Count,
-		Currency: unlessEmpty(r.Money.Currency),
+		Currency: nullIfEmpty(r.Money.Currency),
 	}
 	if r.Charge != 0 {
 		charge := ledger.EntryID(r.Account, r.Charge)
@@ -39,25 +36,19 @@ func resultAnswer(r *results.Result) resultJSON {
 	return j
 }
 
-func (h *Handlers) postResult(c echo.Context, account uuid.UUID) error {
-	var body struct {
-		Charge   string `json:"charge" max:"64"`
-		Agent    string `json:"agent" max:"64"`
-		Kind     string `json:"kind" max:"64"`
-		Count    *int64 `json:"count"`
-		Money    string `json:"money" max:"32"`
-		Currency string `json:"currency" max:"3"`
-	}
-	key, err := idempotencyKey(c)
+type resultBody struct {
+	Charge   string `json:"charge"   max:"64"`
+	Agent    string `json:"agent"    max:"64"`
+	Kind     string `json:"kind"     max:"64"`
+	Count    *int64 `json:"count"`
+	Money    string `json:"money"    max:"32"`
+	Currency string `json:"currency" max:"3"`
+}
+
+func (h *Handlers) postResult(req *keyedRequest[resultBody]) (any, bool, error) {
+	r, replayed, err := h.Results.Add(req.Request().Context(), req.id, req.key, results.Report(req.body))
 	if err != nil {
-		return err
+		return nil, false, err
 	}
-	if err := decode(c, &body); err != nil {
-		return err
-	}
-	r, replayed, err := h.Results.Add(c.Request().Context(), account, key, results.Report(body))
-	if err != nil {
-		return err
-	}
-	return created(c, replayed, resultAnswer(&r))
+	return resultAnswer(&r), replayed, nil
 }

@@ -24,7 +24,7 @@ func (h *Handlers) getUsage(c echo.Context, account uuid.UUID) error {
 	list := make([]map[string]any, len(u.Sums))
 	for i, s := range u.Sums {
 		list[i] = usageJSON(s)
-		list[i][string(query.By)] = unlessEmpty(s.Name)
+		list[i][string(query.By)] = nullIfEmpty(s.Name)
 	}
 	return c.JSON(http.StatusOK, map[string]any{
 		"group_by": query.By,

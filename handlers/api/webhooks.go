@@ -14,14 +14,16 @@ import (
 )
 
 func (h *Handlers) webhookRoutes(e *echo.Echo) {
-	e.POST("/v1/webhook-endpoints", h.requireKey(apikey.Admin, h.postEndpoint))
+	e.POST("/v1/webhook-endpoints", h.requireKey(apikey.Admin, func(c echo.Context) error {
+		return post(h.postEndpoint)(c, uuid.Nil)
+	}))
 	web.Get(e, "/v1/webhook-endpoints", h.requireKey(apikey.Admin, h.getEndpoints))
 	web.Get(e, "/v1/webhook-endpoints/:id", h.requireEndpoint(h.getEndpoint))
 	e.DELETE("/v1/webhook-endpoints/:id", h.requireEndpoint(h.deleteEndpoint))
-	e.POST("/v1/webhook-endpoints/:id/rotate", h.requireEndpoint(h.postRotate))
+	e.POST("/v1/webhook-endpoints/:id/rotate", h.requireEndpoint(postOptional(h.postRotate)))
 	e.POST("/v1/webhook-endpoints/:id/enable", h.requireEndpoint(h.postEnable))
 	web.Get(e, "/v1/webhook-endpoints/:id/deliveries", h.requireEndpoint(h.getDeliveries))
-	e.POST("/v1/webhook-endpoints/:id/deliveries/:delivery/redeliver", h.requireEndpoint(h.postRedeliver))
+	e.POST("/v1/webhook-endpoints/:id/deliveries/:delivery/redeliver", h.requireEndpoint(postOptional(h.postRedeliver)))
 }
 
 // requireEndpoint serves an admin's requests about one endpoint. What cannot be an id is the nil one,
@@ -52,11 +54,11 @@ func endpointAnswer(e webhook.Endpoint) endpointJSON {
 	answer := endpointJSON{
 		ID:             e.ID.String(),
 		URL:            e.URL,
-		CreatedAt:      stamp(e.CreatedAt),
-		OldSecretUntil: stamp(e.OldSecretUntil),
-		FailingSince:   stamp(e.FailingSince),
-		DisabledAt:     stamp(e.DisabledAt),
-		DisabledReason: unlessEmpty(e.DisabledReason),
+		CreatedAt:      formatTime(e.CreatedAt),
+		OldSecretUntil: formatTime(e.OldSecretUntil),
+		FailingSince:   formatTime(e.FailingSince),
+		DisabledAt:     formatTime(e.DisabledAt),
+		DisabledReason: nullIfEmpty(e.DisabledReason),
 	}
 	if len(e.Kinds) > 0 {
 		answer.Events = e.Kinds
@@ -71,24 +73,18 @@ func secretAnswer(s webhook.Secret) endpointJSON {
 	return answer
 }
 
-func (h *Handlers) postEndpoint(c echo.Context) error {
-	var body struct {
-		URL    string   `json:"url"`
-		Events []string `json:"events" max:"50" maxitems:"50"`
-	}
-	key, err := idempotencyKey(c)
+type endpointBody struct {
+	URL    string   `json:"url"`
+	Events []string `json:"events" max:"50" maxitems:"50"`
+}
+
+func (h *Handlers) postEndpoint(req *keyedRequest[endpointBody]) (any, bool, error) {
+	made, replayed, err := h.Webhooks.Create(req.Request().Context(), req.key,
+		webhook.CreateParams{URL: req.body.URL, Kinds: req.body.Events})
 	if err != nil {
-		return err
+		return nil, false, err
 	}
-	if err := decode(c, &body); err != nil {
-		return err
-	}
-	made, replayed, err := h.Webhooks.Create(c.Request().Context(), key,
-		webhook.CreateParams{URL: body.URL, Kinds: body.Events})
-	if err != nil {
-		return err
-	}
-	return created(c, replayed, secretAnswer(made))
+	return secretAnswer(made), replayed, nil
 }
 
 func (h *Handlers) getEndpoints(c echo.Context) error {
@@ -122,20 +118,12 @@ func (h *Handlers) deleteEndpoint(c echo.Context, id uuid.UUID) error {
 	return c.NoContent(http.StatusNoContent)
 }
 
-func (h *Handlers) postRotate(c echo.Context, id uuid.UUID) error {
-	var body struct{}
-	key, err := idempotencyKey(c)
+func (h *Handlers) postRotate(req *keyedRequest[struct{}]) (any, bool, error) {
+	rotated, replayed, err := h.Webhooks.Rotate(req.Request().Context(), req.key, req.id)
 	if err != nil {
-		return err
+		return nil, false, err
 	}
-	if err := decodeOptional(c, &body); err != nil {
-		return err
-	}
-	rotated, replayed, err := h.Webhooks.Rotate(c.Request().Context(), key, id)
-	if err != nil {
-		return err
-	}
-	return created(c, replayed, secretAnswer(rotated))
+	return secretAnswer(rotated), replayed, nil
 }
 
 // postEnable takes no idempotency key: enabling twice is enabling.
@@ -170,13 +158,13 @@ func deliveryAnswer(d webhook.Delivery) deliveryJSON {
 		ID:          d.ID(),
 		Type:        d.Kind,
 		Account:     d.ExternalID,
-		Timestamp:   stamp(d.At),
+		Timestamp:   formatTime(d.At),
 		State:       string(d.State),
 		Attempts:    d.Attempts,
-		LastAttempt: stamp(d.LastAttempt),
-		LastError:   unlessEmpty(d.LastError),
-		NextAttempt: stamp(d.NextAttempt),
-		CreatedAt:   stamp(d.CreatedAt),
+		LastAttempt: formatTime(d.LastAttempt),
+		LastError:   nullIfEmpty(d.LastError),
+		NextAttempt: formatTime(d.NextAttempt),
+		CreatedAt:   formatTime(d.CreatedAt),
 	}
 	if d.LastStatus > 0 {
 		answer.LastStatus = &d.LastStatus
@@ -186,7 +174,7 @@ func deliveryAnswer(d webhook.Delivery) deliveryJSON {
 
 // getDeliveries lists what was sent to an endpoint, and what waits, newest first.
 func (h *Handlers) getDeliveries(c echo.Context, id uuid.UUID) error {
-	size, err := limit(c)
+	size, err := pageSize(c)
 	if err != nil {
 		return err
 	}
@@ -207,25 +195,17 @@ func (h *Handlers) getDeliveries(c echo.Context, id uuid.UUID) error {
 	}
 	return c.JSON(http.StatusOK, map[string]any{
 		"deliveries":  answers,
-		"next_cursor": unlessEmpty(web.TextCursor(c, id, string(next))),
+		"next_cursor": nullIfEmpty(web.TextCursor(c, id, string(next))),
 	})
 }
 
 // postRedeliver sends an event once more.
-func (h *Handlers) postRedeliver(c echo.Context, id uuid.UUID) error {
-	var body struct{}
-	key, err := idempotencyKey(c)
+func (h *Handlers) postRedeliver(req *keyedRequest[struct{}]) (any, bool, error) {
+	d, replayed, err := h.Webhooks.Redeliver(req.Request().Context(), req.key, req.id, req.Param("delivery"))
 	if err != nil {
-		return err
+		return nil, false, err
 	}
-	if err := decodeOptional(c, &body); err != nil {
-		return err
-	}
-	d, replayed, err := h.Webhooks.Redeliver(c.Request().Context(), key, id, c.Param("delivery"))
-	if err != nil {
-		return err
-	}
-	return created(c, replayed, deliveryAnswer(d))
+	return deliveryAnswer(d), replayed, nil
 }
 
 // stripeWebhook takes the payment provider's events. It answers 2xx only when an event is dealt

@@ -18,18 +18,18 @@ import (
 // maxAgentSearch bounds what is searched for, in bytes.
 const maxAgentSearch = 200
 
-func (h *Handlers) agentsPage(v *visit) error {
-	page, _ := strconv.Atoi(v.QueryParam("page")) // what is no number is the first page
-	m, err := h.agentsModel(v, accounts.AgentQuery{
-		Search: agentSearch(v.QueryParam("q")),
+func (h *Handlers) agentsPage(req *creatorRequest) error {
+	page, _ := strconv.Atoi(req.QueryParam("page")) // what is no number is the first page
+	m, err := h.agentsModel(req, accounts.AgentQuery{
+		Search: agentSearch(req.QueryParam("q")),
 		Page:   page,
-		With:   v.QueryParam("agent"),
+		With:   req.QueryParam("agent"),
 	})
 	if err != nil {
 		return err
 	}
-	m.Saved = v.QueryParam("saved") == "1"
-	return render(v, http.StatusOK, views.AgentsPage(m))
+	m.Saved = req.QueryParam("saved") == "1"
+	return render(req, http.StatusOK, views.AgentsPage(m))
 }
 
 // agentSearch is what was typed into the search, as far as it can be searched for.
@@ -41,25 +41,25 @@ func agentSearch(typed string) string {
 	return typed
 }
 
-func (h *Handlers) agentsModel(v *visit, q accounts.AgentQuery) (views.AgentsModel, error) {
-	p, err := h.Accounts.AgentPage(v.Request().Context(), v.ID, q)
+func (h *Handlers) agentsModel(req *creatorRequest, q accounts.AgentQuery) (views.AgentsModel, error) {
+	p, err := h.Accounts.AgentPage(req.Request().Context(), req.ID, q)
 	if err != nil {
 		return views.AgentsModel{}, err
 	}
-	done, err := h.doneThisMonth(v)
+	done, err := h.unitsThisMonth(req)
 	if err != nil {
 		return views.AgentsModel{}, err
 	}
-	earned, err := h.earnedThisMonth(v, p.Agents)
+	earned, err := h.resultsThisMonth(req, p.Agents)
 	if err != nil {
 		return views.AgentsModel{}, err
 	}
 	m := views.AgentsModel{
-		Chrome:    h.chrome(v, views.NavAgents),
-		Spendable: v.Spendable,
-		Reserved:  v.Reserved,
+		Chrome:    h.layout(req, views.NavAgents),
+		Spendable: req.Spendable,
+		Reserved:  req.Reserved,
 		Own:       p.Own,
-		OwnForm:   views.LimitsForm{Reserve: amountOrNothing(p.Own)},
+		OwnForm:   views.LimitsForm{Reserve: formAmount(p.Own)},
 		Search:    q.Search,
 		All:       p.All,
 		Stopped:   p.Stopped,
@@ -69,18 +69,17 @@ func (h *Handlers) agentsModel(v *visit, q accounts.AgentQuery) (views.AgentsMod
 		First:     (p.Page-1)*accounts.AgentsPerPage + 1,
 	}
 	for i := range p.Agents {
-		g := &p.Agents[i]
-		agent := h.agentModel(g, ledger.StoppedAgents{Agents: p.Everyone, OwnReserve: p.Own})
-		agent.Count, agent.Results = done[g.ID], earned[g.ID]
+		agent := h.agentModel(&p.Agents[i], ledger.StoppedAgents{Agents: p.Everyone, OwnReserve: p.Own})
+		agent.Count, agent.Results = done[agent.ID], earned[agent.ID]
 		m.Agents = append(m.Agents, agent)
 	}
 	return m, nil
 }
 
-// doneThisMonth counts the units of work of each agent in this calendar month of the billing zone.
-func (h *Handlers) doneThisMonth(v *visit) (map[string]int64, error) {
-	today := v.Day(v.now)
-	sums, err := h.Ledger.UsageSums(v.Request().Context(), v.ID, ledger.UsageQuery{
+// unitsThisMonth counts the units of work of each agent in this calendar month of the billing zone.
+func (h *Handlers) unitsThisMonth(req *creatorRequest) (map[string]int64, error) {
+	today := req.Day(req.now)
+	sums, err := h.Ledger.UsageSums(req.Request().Context(), req.ID, ledger.UsageQuery{
 		By:    ledger.ByAgent,
 		First: today.AddDate(0, 0, 1-today.Day()),
 		Last:  today,
@@ -105,8 +104,11 @@ var resultNames = map[string][2]string{
 	"subscriber":  {"subscriber", "subscribers"},
 }
 
-// earnedThisMonth is what the services say the work of each of the agents brought in this calendar month.
-func (h *Handlers) earnedThisMonth(v *visit, agents []ledger.Agent) (map[string][]views.ResultModel, error) {
+// resultsThisMonth is what the services say the work of each of the agents brought in this calendar month.
+func (h *Handlers) resultsThisMonth(
+	req *creatorRequest,
+	agents []ledger.Agent,
+) (map[string][]views.ResultModel, error) {
 	if len(agents) == 0 {
 		return nil, nil
 	}
@@ -114,7 +116,7 @@ func (h *Handlers) earnedThisMonth(v *visit, agents []ledger.Agent) (map[string]
 	for i := range agents {
 		ids[i] = agents[i].ID
 	}
-	sums, err := h.Results.Sums(v.Request().Context(), v.ID, v.Day(v.now), ids...)
+	sums, err := h.Results.Sums(req.Request().Context(), req.ID, req.Day(req.now), ids...)
 	if err != nil {
 		return nil, err
 	}
@@ -136,24 +138,24 @@ func (h *Handlers) earnedThisMonth(v *visit, agents []ledger.Agent) (map[string]
 }
 
 // agentModel is one of the agents.
-func (h *Handlers) agentModel(g *ledger.Agent, set ledger.StoppedAgents) views.AgentModel {
+func (h *Handlers) agentModel(agent *ledger.Agent, set ledger.StoppedAgents) views.AgentModel {
 	m := views.AgentModel{
-		ID:         g.ID,
-		Name:       h.agentName(g),
-		State:      views.AgentState(g.State.String()),
-		Since:      g.PausedSince,
-		TurnedAway: g.TurnedAway,
-		Spent:      g.Spent,
-		Held:       g.Held,
-		Stop:       h.stopModel(g, set),
-		Budget:     g.Budget,
-		Reserve:    g.Reserve,
-		Form:       views.LimitsForm{Reserve: amountOrNothing(g.Reserve)},
+		ID:         agent.ID,
+		Name:       h.agentName(agent),
+		State:      views.AgentState(agent.State.String()),
+		Since:      agent.PausedSince,
+		TurnedAway: agent.TurnedAway,
+		Spent:      agent.Spent,
+		Held:       agent.Held,
+		Stop:       h.stopModel(agent, set),
+		Budget:     agent.Budget,
+		Reserve:    agent.Reserve,
+		Form:       views.LimitsForm{Reserve: formAmount(agent.Reserve)},
 	}
-	if g.Budget != nil {
-		m.Form.Budget = g.Budget.String()
+	if agent.Budget != nil {
+		m.Form.Budget = agent.Budget.String()
 	}
-	if f, ok := h.Prices().Feature(g.Feature); ok {
+	if f, ok := h.Prices().Feature(agent.Feature); ok {
 		m.One, m.Many = f.One, f.Many
 		if f.Name != m.Name {
 			m.Does = f.Name
@@ -162,12 +164,12 @@ func (h *Handlers) agentModel(g *ledger.Agent, set ledger.StoppedAgents) views.A
 	return m
 }
 
-func (h *Handlers) agentName(g *ledger.Agent) string { return present.AgentName(h.Prices(), g) }
+func (h *Handlers) agentName(agent *ledger.Agent) string { return present.AgentName(h.Prices(), agent) }
 
-// namesOfAgents are what the creator's agents are called, by id. Of some that are called the same
+// agentLabels are what the creator's agents are called, by id. Of some that are called the same
 // each is called by its id as well.
-func (h *Handlers) namesOfAgents(v *visit) (map[string]string, error) {
-	list, err := h.Ledger.AgentNames(v.Request().Context(), v.ID)
+func (h *Handlers) agentLabels(req *creatorRequest) (map[string]string, error) {
+	list, err := h.Ledger.AgentNames(req.Request().Context(), req.ID)
 	if err != nil {
 		return nil, err
 	}
@@ -186,40 +188,40 @@ func (h *Handlers) namesOfAgents(v *visit) (map[string]string, error) {
 	return names, nil
 }
 
-// amountOrNothing is an amount as a form shows it: empty for none.
-func amountOrNothing(amount tokens.Amount) string {
+// formAmount is an amount as a form shows it: empty for none.
+func formAmount(amount tokens.Amount) string {
 	if amount == 0 {
 		return ""
 	}
 	return amount.String()
 }
 
-// worksOn is what an agent's new work is called in a sentence; requests, unless it is known better.
-var worksOn = map[string]string{"social_comment_reply": "comments", "comment_to_dm": "comments"}
+// agentUnits is what an agent's new work is called in a sentence; requests, unless it is known better.
+var agentUnits = map[string]string{"social_comment_reply": "comments", "comment_to_dm": "comments"}
 
-func (h *Handlers) resumedModel(g *ledger.Agent) views.ResumedModel {
+func (h *Handlers) resumedModel(agent *ledger.Agent) views.ResumedModel {
 	return views.ResumedModel{
-		Name:   h.agentName(g),
-		For:    worksOn[g.Feature],
-		Missed: g.Missed,
+		Name:   h.agentName(agent),
+		For:    agentUnits[agent.Feature],
+		Missed: agent.Missed,
 	}
 }
 
 // switchAgent turns an agent off or on, as the form says: sent twice, it does nothing more. One
 // that cannot work yet says on its card what it waits for.
-func (h *Handlers) switchAgent(v *visit) error {
-	form, err := completeForm(v, "agent", "on")
+func (h *Handlers) switchAgent(req *creatorRequest) error {
+	form, err := completeForm(req, "agent", "on")
 	if err != nil {
 		return err
 	}
 	if on := form.Get("on"); on != "0" && on != "1" {
 		return problem.Invalid("on", "must be 0 or 1")
 	}
-	agent, err := h.Accounts.SwitchAgent(v.Request().Context(), v.ID, form.Get("agent"), form.Get("on") == "1")
+	agent, err := h.Accounts.SwitchAgent(req.Request().Context(), req.ID, form.Get("agent"), form.Get("on") == "1")
 	if err != nil {
 		return err
 	}
-	return v.Redirect(http.StatusSeeOther, agentsURL(form, agent.ID, url.Values{}))
+	return req.Redirect(http.StatusSeeOther, agentsURL(form, agent.ID, url.Values{}))
 }
 
 // agentsURL leads back to the page of the list that an agent is on after a form. A form of a long
@@ -243,23 +245,28 @@ func agentsURL(form url.Values, id string, query url.Values) string {
 	return path
 }
 
-// agentsAgain answers a form with the page that its agent is on, and what is wrong.
-func (h *Handlers) agentsAgain(v *visit, form url.Values, status int, set func(*views.AgentsModel)) error {
-	m, err := h.agentsModel(v, accounts.AgentQuery{Search: agentSearch(form.Get("q")), With: form.Get("agent")})
+// rejectAgentForm answers a form with the page that its agent is on, and what is wrong.
+func (h *Handlers) rejectAgentForm(
+	req *creatorRequest,
+	form url.Values,
+	status int,
+	set func(*views.AgentsModel),
+) error {
+	m, err := h.agentsModel(req, accounts.AgentQuery{Search: agentSearch(form.Get("q")), With: form.Get("agent")})
 	if err != nil {
 		return err
 	}
 	m.Still = true
 	set(&m)
-	return render(v, status, views.AgentsPage(m))
+	return render(req, status, views.AgentsPage(m))
 }
 
 // setLimits saves an agent's budget and reserve, or what is kept for the creator's own tools, whose
 // agent has no id.
-func (h *Handlers) setLimits(v *visit) error {
-	form, err := completeForm(v, "agent", "reserve")
+func (h *Handlers) setLimits(req *creatorRequest) error {
+	form, err := completeForm(req, "agent", "reserve")
 	if err == nil && form.Get("agent") != "" {
-		form, err = completeForm(v, "budget")
+		form, err = completeForm(req, "budget")
 	}
 	if err != nil {
 		return err
@@ -269,27 +276,27 @@ func (h *Handlers) setLimits(v *visit) error {
 		Reserve:  form.Get("reserve"),
 		Problems: map[string]string{},
 	}
-	if err := h.knowsAgent(v, id); err != nil {
+	if err := h.requireAgent(req, id); err != nil {
 		return err
 	}
-	if err := h.saveLimits(v, id, typed); err != nil {
+	if err := h.saveLimits(req, id, typed); err != nil {
 		return err
 	}
 	switch {
 	case len(typed.Problems) > 0:
-		return h.agentsAgain(v, form, http.StatusUnprocessableEntity, func(m *views.AgentsModel) {
+		return h.rejectAgentForm(req, form, http.StatusUnprocessableEntity, func(m *views.AgentsModel) {
 			showTyped(m, id, typed)
 		})
 	}
-	return v.Redirect(http.StatusSeeOther, agentsURL(form, id, url.Values{"saved": {"1"}}))
+	return req.Redirect(http.StatusSeeOther, agentsURL(form, id, url.Values{"saved": {"1"}}))
 }
 
 // saveLimits saves what was typed, unless something is wrong with it: that stands in its problems then.
-func (h *Handlers) saveLimits(v *visit, id string, typed views.LimitsForm) (err error) {
-	ctx, reserve := v.Request().Context(), typedAmount(typed.Reserve, "reserve", typed.Problems)
+func (h *Handlers) saveLimits(req *creatorRequest, id string, typed views.LimitsForm) (err error) {
+	ctx, reserve := req.Request().Context(), parseAmount(typed.Reserve, "reserve", typed.Problems)
 	put := accounts.PutAgent{Reserve: reserve, Budget: &accounts.Budget{}}
 	if strings.TrimSpace(typed.Budget) != "" {
-		put.Budget.Amount = typedAmount(typed.Budget, "budget", typed.Problems)
+		put.Budget.Amount = parseAmount(typed.Budget, "budget", typed.Problems)
 		if *put.Budget.Amount == 0 && typed.Problems["budget"] == "" {
 			typed.Problems["budget"] = "Must be above zero. Leave it empty for no limit."
 		}
@@ -298,9 +305,9 @@ func (h *Handlers) saveLimits(v *visit, id string, typed views.LimitsForm) (err 
 	case len(typed.Problems) > 0:
 		return nil
 	case id == "":
-		err = h.Accounts.SetOwnReserve(ctx, v.ID, *reserve)
+		err = h.Accounts.SetOwnReserve(ctx, req.ID, *reserve)
 	default:
-		_, _, err = h.Accounts.PutAgent(ctx, v.ID, id, put)
+		_, _, err = h.Accounts.PutAgent(ctx, req.ID, id, put)
 	}
 	var refused *problem.Error
 	if errors.As(err, &refused) && refused.Kind == problem.Unprocessable {
@@ -311,12 +318,12 @@ func (h *Handlers) saveLimits(v *visit, id string, typed views.LimitsForm) (err 
 	return err
 }
 
-// knowsAgent refuses an agent that is not there: a form of this page registers none.
-func (h *Handlers) knowsAgent(v *visit, id string) error {
+// requireAgent refuses an agent that is not there: a form of this page registers none.
+func (h *Handlers) requireAgent(req *creatorRequest, id string) error {
 	if id == "" {
 		return nil
 	}
-	list, _, err := h.Ledger.Agents(v.Request().Context(), v.ID)
+	list, _, err := h.Ledger.Agents(req.Request().Context(), req.ID)
 	if err != nil {
 		return err
 	}
@@ -341,8 +348,8 @@ func showTyped(m *views.AgentsModel, id string, typed views.LimitsForm) {
 	}
 }
 
-// typedAmount reads a field of tokens, where nothing is none. What is wrong with it goes into problems.
-func typedAmount(text, field string, problems map[string]string) *tokens.Amount {
+// parseAmount reads a field of tokens, where nothing is none. What is wrong with it goes into problems.
+func parseAmount(text, field string, problems map[string]string) *tokens.Amount {
 	text = strings.TrimSpace(text)
 	if text == "" {
 		return new(tokens.Amount)

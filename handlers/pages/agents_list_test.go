@@ -97,7 +97,10 @@ func TestSearchingAgents(t *testing.T) {
 	if got := handlerstest.Text(page.Element("agents-count")); got != "11 of 120 agents" {
 		t.Errorf("it says %q", got)
 	}
-	if title := handlerstest.Text(handlerstest.FirstTag(page, "title")); !strings.HasPrefix(title, "Agents: Agent 11 ·") {
+	if title := handlerstest.Text(handlerstest.FirstTag(page, "title")); !strings.HasPrefix(
+		title,
+		"Agents: Agent 11 ·",
+	) {
 		t.Errorf("the title is %q", title)
 	}
 	to := v.Submit("/agents/switch", url.Values{

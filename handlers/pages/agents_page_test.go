@@ -22,7 +22,9 @@ func TestAnAgentsLifeOnItsPage(t *testing.T) {
 	s.Call("PUT", "/v1/accounts/maya/agents/replies",
 		`{"name":"Comment Replies","feature":"social_comment_reply"}`).Want(http.StatusCreated)
 	v := s.SignIn("maya")
-	v.Get("/agents").Want(http.StatusOK).WantAgentText("replies", "agent-month", "This month (November)Nothing spent yet.")
+	v.Get("/agents").
+		Want(http.StatusOK).
+		WantAgentText("replies", "agent-month", "This month (November)Nothing spent yet.")
 
 	s.Charge("maya", `{"feature":"social_comment_reply","agent":"replies","quantity":240}`)
 	s.Post("/v1/accounts/maya/results",
@@ -38,8 +40,11 @@ func TestAnAgentsLifeOnItsPage(t *testing.T) {
 	}
 	s.Clock.Advance(26 * time.Hour)
 	page = v.Get("/agents").Want(http.StatusOK)
-	page.WantAgentText("replies", "agent-sentence",
-		"Paused since yesterday, 16:02: it asked for more tokens at once than you had. 3 requests weren't handled. Turn on and it goes on, for new ones.")
+	page.WantAgentText(
+		"replies",
+		"agent-sentence",
+		"Paused since yesterday, 16:02: it asked for more tokens at once than you had. 3 requests weren't handled. Turn on and it goes on, for new ones.",
+	)
 	if got := handlerstest.Text(page.Badge()); got != "38 tokens · 1 paused" {
 		t.Errorf("the badge says %q", got)
 	}
@@ -158,7 +163,10 @@ func TestLimits(t *testing.T) {
 	page := v.Get("/agents?saved=1").Want(http.StatusOK).WantElement("done", true)
 	page.WantAgentText("dms", "agent-limits",
 		"Spends at most 50 tokens a month, 49.95 are left. 20.5 tokens of your balance are kept for it alone.")
-	own := handlerstest.Elements(page.Element("own-tools"), func(n *html.Node) bool { return handlerstest.Attr(n, "name") == "reserve" })
+	own := handlerstest.Elements(
+		page.Element("own-tools"),
+		func(n *html.Node) bool { return handlerstest.Attr(n, "name") == "reserve" },
+	)
 	if len(own) != 1 || handlerstest.Attr(own[0], "value") != "30" {
 		t.Error("what is kept for own tools is not shown")
 	}

@@ -18,52 +18,52 @@ import (
 
 // badge answers a poll: 204 while the tab shows the current state, else the new badge and its
 // notice. It makes both from the overview and reads nothing more.
-func (h *Handlers) badge(v *visit) error {
-	model := h.badgeModel(v, pollInterval(v.now, v.LastAt))
-	if v.QueryParam("v") == model.Version() {
-		return v.NoContent(http.StatusNoContent)
+func (h *Handlers) badge(req *creatorRequest) error {
+	model := h.badgeModel(req, pollInterval(req.now, req.LastAt))
+	if req.QueryParam("v") == model.Version() {
+		return req.NoContent(http.StatusNoContent)
 	}
-	return render(v, http.StatusOK, views.BadgeFragment(model))
+	return render(req, http.StatusOK, views.BadgeFragment(model))
 }
 
 // dismissNotice hides the low notice until the level changes.
-func (h *Handlers) dismissNotice(v *visit) error {
-	if err := h.Accounts.DismissNotice(v.Request().Context(), v.ID); err != nil {
+func (h *Handlers) dismissNotice(req *creatorRequest) error {
+	if err := h.Accounts.DismissNotice(req.Request().Context(), req.ID); err != nil {
 		return err
 	}
-	if v.Request().Header.Get("HX-Request") == "" {
-		return v.Redirect(http.StatusSeeOther, "/credits")
+	if req.Request().Header.Get("HX-Request") == "" {
+		return req.Redirect(http.StatusSeeOther, "/credits")
 	}
-	overview, err := h.Accounts.Overview(v.Request().Context(), v.ID)
+	overview, err := h.Accounts.Overview(req.Request().Context(), req.ID)
 	if err != nil {
 		return err
 	}
-	v.Overview = overview
-	return render(v, http.StatusOK, views.BadgeFragment(h.badgeModel(v, pollInterval(v.now, v.LastAt))))
+	req.Overview = overview
+	return render(req, http.StatusOK, views.BadgeFragment(h.badgeModel(req, pollInterval(req.now, req.LastAt))))
 }
 
 // badgeModel is the part of the layout that a poll replaces: the badge and the notice.
-func (h *Handlers) badgeModel(v *visit, interval time.Duration) views.Chrome {
-	if v.StoppedErr != nil {
-		h.Log.Warn("paused agents cannot be read", "request_id", web.RequestID(v), "error", v.StoppedErr)
+func (h *Handlers) badgeModel(req *creatorRequest, interval time.Duration) views.Chrome {
+	if req.StoppedErr != nil {
+		h.Log.Warn("paused agents cannot be read", "request_id", web.RequestID(req), "error", req.StoppedErr)
 	}
 	return views.Chrome{
-		Owner:   ownerMark(v.ID),
-		Now:     v.now,
-		Zone:    v.Zone,
-		Billing: v.Account.Zone,
-		Here:    here(v.Request()),
+		Owner:   ownerMark(req.ID),
+		Now:     req.now,
+		Zone:    req.Zone,
+		Billing: req.Account.Zone,
+		Here:    currentPath(req.Request()),
 		Badge: &views.BadgeModel{
-			Level:        views.Level(v.State),
-			Spendable:    v.Spendable,
-			Held:         v.Held,
-			PausedAgents: v.Paused + v.OverBudget,
-			Stopped:      h.stopped(v.Stopped),
+			Level:        views.Level(req.State),
+			Spendable:    req.Spendable,
+			Held:         req.Held,
+			PausedAgents: req.Paused + req.OverBudget,
+			Stopped:      h.stopped(req.Stopped),
 			Every:        jitter(interval),
 			Pace:         interval,
-			Closed:       !v.ClosedAt.IsZero(),
+			Closed:       !req.ClosedAt.IsZero(),
 		},
-		Notice: h.notice(v),
+		Notice: h.notice(req),
 	}
 }
 
@@ -92,20 +92,20 @@ func jitter(d time.Duration) time.Duration {
 
 // notice is nil when accounts decided that there is nothing to say, and on the page of a purchase:
 // who has just paid is not asked to buy more.
-func (h *Handlers) notice(v *visit) *views.NoticeModel {
-	if v.Notice == accounts.NoNotice {
+func (h *Handlers) notice(req *creatorRequest) *views.NoticeModel {
+	if req.Notice == accounts.NoNotice {
 		return nil
 	}
-	if at := shownPage(v.Request()); at != nil && isPurchase(at) {
+	if at := shownPage(req.Request()); at != nil && isPurchase(at) {
 		return nil
 	}
 	level := views.LevelLow
-	if v.Notice == accounts.NoticeEmpty {
+	if req.Notice == accounts.NoticeEmpty {
 		level = views.LevelEmpty
 	}
-	m := present.Notice(h.Prices(), &v.Overview, level, v.Stopped.Agents)
-	m.Soon = v.Notice == accounts.NoticeSoon
-	m.Forecast = present.Forecast(v.First, v.Pace, v.Hurried)
+	m := present.Notice(h.Prices(), &req.Overview, level, req.Stopped.Agents)
+	m.Soon = req.Notice == accounts.NoticeSoon
+	m.Forecast = present.Forecast(req.First, req.Pace, req.Hurried)
 	return &m
 }
 
@@ -118,16 +118,16 @@ func (h *Handlers) stopped(set ledger.StoppedAgents) []views.StoppedModel {
 	var list []views.StoppedModel
 	known := map[ledger.Reason]bool{}
 	for i := range set.Agents {
-		g := &set.Agents[i]
-		if len(list) >= maxStopped && known[g.Reason] {
+		agent := &set.Agents[i]
+		if len(list) >= maxStopped && known[agent.Reason] {
 			continue
 		}
-		if g.State == ledger.AgentOutOfToken || g.State == ledger.AgentOverBudget {
-			known[g.Reason] = true
+		if agent.State == ledger.AgentOutOfToken || agent.State == ledger.AgentOverBudget {
+			known[agent.Reason] = true
 			list = append(list, views.StoppedModel{
-				Name: h.agentName(g),
-				Stop: h.stopModel(g, set),
-				Back: h.resumedModel(g).Words(),
+				Name: h.agentName(agent),
+				Stop: h.stopModel(agent, set),
+				Back: h.resumedModel(agent).Words(),
 			})
 		}
 	}
@@ -135,28 +135,28 @@ func (h *Handlers) stopped(set ledger.StoppedAgents) []views.StoppedModel {
 }
 
 // stopModel says why an agent is paused, and where that is cured.
-func (h *Handlers) stopModel(g *ledger.Agent, set ledger.StoppedAgents) views.StopModel {
-	m := present.Stop(g, g.Reason)
-	switch g.Reason.Cure() {
+func (h *Handlers) stopModel(agent *ledger.Agent, set ledger.StoppedAgents) views.StopModel {
+	m := present.Stop(agent, agent.Reason)
+	switch agent.Reason.Cure() {
 	case ledger.CureTokens:
-		m.URL = web.BuyURL(g.Missing, "/agents")
+		m.URL = web.BuyURL(agent.Missing, "/agents")
 	case ledger.CureReserve:
-		m.KeptFor, m.URL = h.largestReserve(g, set)
+		m.KeptFor, m.URL = h.largestReserve(agent, set)
 	case ledger.CureBudget:
-		m.URL = "/agents#" + views.AgentAnchor(g.ID) + "-budget"
+		m.URL = "/agents#" + views.AgentAnchor(agent.ID) + "-budget"
 	case ledger.CureTurnOn:
-		m.URL = "/agents#" + views.AgentAnchor(g.ID)
+		m.URL = "/agents#" + views.AgentAnchor(agent.ID)
 	case ledger.CureNone:
 	}
 	return m
 }
 
 // largestReserve names who has most of what an agent may not spend, and where that is set.
-func (h *Handlers) largestReserve(g *ledger.Agent, set ledger.StoppedAgents) (holder, url string) {
+func (h *Handlers) largestReserve(agent *ledger.Agent, set ledger.StoppedAgents) (holder, url string) {
 	holder, url = "your own tools", "/agents#own-reserve"
 	most := set.OwnReserve
 	for i := range set.Agents {
-		if other := &set.Agents[i]; other.ID != g.ID && other.Reserve > most {
+		if other := &set.Agents[i]; other.ID != agent.ID && other.Reserve > most {
 			most, holder, url = other.Reserve, h.agentName(other), "/agents#"+views.AgentAnchor(other.ID)+"-reserve"
 		}
 	}

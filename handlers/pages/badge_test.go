@@ -26,8 +26,10 @@ func TestTheBadgeIsAskedAgain(t *testing.T) {
 	s.Charge("maya", `{"feature":"brand_deal_scan"}`)
 	a := v.Poll(badge).Want(http.StatusOK).WantNotice("")
 	badge = a.Badge()
-	if handlerstest.Text(badge) != "199.9 tokens" || handlerstest.Attr(badge, "aria-label") != "Balance: 199.9 tokens" ||
-		handlerstest.Attr(badge, "href") != "/credits" || handlerstest.Attr(badge, "id") != "badge" {
+	if handlerstest.Text(badge) != "199.9 tokens" ||
+		handlerstest.Attr(badge, "aria-label") != "Balance: 199.9 tokens" ||
+		handlerstest.Attr(badge, "href") != "/credits" ||
+		handlerstest.Attr(badge, "id") != "badge" {
 		t.Errorf("the badge says %q, %q", handlerstest.Text(badge), handlerstest.Attr(badge, "aria-label"))
 	}
 	if handlerstest.Attr(badge, "hx-get") == old {
@@ -84,7 +86,8 @@ func TestTheBadgeSeesAnExpiry(t *testing.T) {
 	t.Parallel()
 	s := handlerstest.New(t)
 	s.Open("maya", "starter")
-	s.Post("/v1/accounts/maya/grants", `{"amount":"5","kind":"promo","reason":"r","expires_at":"2026-11-22T14:03:00Z"}`).Want(http.StatusCreated)
+	s.Post("/v1/accounts/maya/grants", `{"amount":"5","kind":"promo","reason":"r","expires_at":"2026-11-22T14:03:00Z"}`).
+		Want(http.StatusCreated)
 	v := s.SignIn("maya")
 	badge := v.Get("/").Badge()
 	if handlerstest.Text(badge) != "205 tokens" {
@@ -109,7 +112,11 @@ func TestTheNoticeComesAndGoes(t *testing.T) {
 	s.Charge("maya", `{"feature":"auto_selling","amount":"10"}`) // 40: just the threshold
 	badge = v.Poll(badge).Want(http.StatusOK).WantNotice("").Badge()
 	s.Charge("maya", `{"feature":"social_comment_reply"}`)
-	a := v.Poll(badge).Want(http.StatusOK).WantNotice("low").WantElement("get-more-credits", true).WantElement("notice-dismiss", true)
+	a := v.Poll(badge).
+		Want(http.StatusOK).
+		WantNotice("low").
+		WantElement("get-more-credits", true).
+		WantElement("notice-dismiss", true)
 	if badge = a.Badge(); handlerstest.Attr(badge, "data-level") != "low" ||
 		handlerstest.Attr(badge, "aria-label") != "Balance: 39.95 tokens, low" {
 		t.Errorf("the badge is %q, %q", handlerstest.Attr(badge, "data-level"), handlerstest.Attr(badge, "aria-label"))
@@ -136,8 +143,13 @@ func TestPuttingTheNoticeAway(t *testing.T) {
 	badge := v.Get("/credits").WantElement("notice", true).Badge()
 	a := v.Submit("/credits/notice/dismiss", map[string][]string{"level": {"low"}}, "HX-Request",
 		"true").Want(http.StatusOK).WantNotice("")
-	if next := a.Badge(); handlerstest.Attr(next, "data-level") != "low" || handlerstest.Attr(next, "hx-get") == handlerstest.Attr(badge, "hx-get") {
-		t.Errorf("the badge after it is %q with %q", handlerstest.Attr(next, "data-level"), handlerstest.Attr(next, "hx-get"))
+	if next := a.Badge(); handlerstest.Attr(next, "data-level") != "low" ||
+		handlerstest.Attr(next, "hx-get") == handlerstest.Attr(badge, "hx-get") {
+		t.Errorf(
+			"the badge after it is %q with %q",
+			handlerstest.Attr(next, "data-level"),
+			handlerstest.Attr(next, "hx-get"),
+		)
 	}
 	// It stays away, in other tabs too, until tokens have come and run low again.
 	v.Poll(badge).Want(http.StatusOK).WantNotice("")

@@ -22,91 +22,91 @@ import (
 	"pop.store/credits/views"
 )
 
-// wish is what a creator wants tokens for: how many are missing, and where to go back to. What an
+// purchaseIntent is what a creator wants tokens for: how many are missing, and where to go back to. What an
 // address says wrongly is as if it said nothing.
-type wish struct {
+type purchaseIntent struct {
 	need tokens.Amount
 	next string
 	keep bool // the card, for auto top-up
 	asks bool // whether to keep it
 }
 
-func readWish(get func(string) string) wish {
-	w := wish{keep: get("keep") == "1"}
+func readPurchaseIntent(get func(string) string) purchaseIntent {
+	w := purchaseIntent{keep: get("keep") == "1"}
 	w.asks = w.keep || get("offer") == "1"
 	if need, err := tokens.Parse(get("need")); err == nil && need > 0 {
 		w.need = need
 	}
-	w.next = wayBack(get("next"))
+	w.next = returnPath(get("next"))
 	return w
 }
 
-// wayBack is an address if a purchase may lead back there, else empty.
-func wayBack(next string) string {
-	if next == "/" || !sitepath.Valid(next) || len(next) > maxReturn {
+// returnPath is an address if a purchase may lead back there, else empty.
+func returnPath(next string) string {
+	if next == "/" || !sitepath.Valid(next) || len(next) > maxReturnPath {
 		return ""
 	}
 	return next
 }
 
-// maxReturn is the longest way back that billing keeps.
-const maxReturn = 500
+// maxReturnPath is the longest way back that billing keeps.
+const maxReturnPath = 500
 
-func (h *Handlers) buyPage(v *visit) error {
-	m, err := h.buyModel(v, readWish(v.QueryParam))
+func (h *Handlers) buyPage(req *creatorRequest) error {
+	m, err := h.buyModel(req, readPurchaseIntent(req.QueryParam))
 	if err != nil {
 		return err
 	}
-	return render(v, http.StatusOK, views.BuyPage(m))
+	return render(req, http.StatusOK, views.BuyPage(m))
 }
 
-func (h *Handlers) buyModel(v *visit, w wish) (views.BuyModel, error) {
-	open, err := h.openOrders(v)
+func (h *Handlers) buyModel(req *creatorRequest, intent purchaseIntent) (views.BuyModel, error) {
+	open, err := h.openOrders(req)
 	if err != nil {
 		return views.BuyModel{}, err
 	}
 	m := views.BuyModel{
-		Chrome:    h.chrome(v, views.NavCredits),
+		Chrome:    h.layout(req, views.NavCredits),
 		Open:      open,
 		Available: h.Billing.Available(),
-		Spendable: v.Spendable,
-		Need:      w.need,
-		Next:      w.next,
-		Owed:      v.Owed,
-		Waiting:   v.Paused,
+		Spendable: req.Spendable,
+		Need:      intent.need,
+		Next:      intent.next,
+		Owed:      req.Owed,
+		Waiting:   req.Paused,
 		Taxed:     h.Billing.Taxed(),
-		OfferKeep: w.asks,
-		Keep:      w.keep,
+		OfferKeep: intent.asks,
+		Keep:      intent.keep,
 	}
-	account, err := h.Ledger.Account(v.Request().Context(), v.ID)
+	account, err := h.Ledger.Account(req.Request().Context(), req.ID)
 	if err != nil {
 		return views.BuyModel{}, err
 	}
-	outlook, err := h.Accounts.Outlook(v.Request().Context(), &v.Overview, account.Lots)
+	outlook, err := h.Accounts.Outlook(req.Request().Context(), &req.Overview, account.Lots)
 	if err != nil {
 		return views.BuyModel{}, err
 	}
 	packs := h.Prices().Packs
-	resumes, err := h.resumes(v, packs)
+	resumes, err := h.resumes(req, packs)
 	if err != nil {
 		return views.BuyModel{}, err
 	}
 	for i, p := range packs {
-		pack := h.packModel(p, v.Owed)
-		pack.Key, pack.Resumes, pack.Covers = uuid.NewString(), resumes[i], w.need > 0 && pack.Gets >= w.need
+		pack := h.packModel(p, req.Owed)
+		pack.Key, pack.Resumes, pack.Covers = uuid.NewString(), resumes[i], intent.need > 0 && pack.Gets >= intent.need
 		pack.Lasts = outlook.Pace.GoodFor(pack.Gets, pack.ExpiresAfter)
 		m.Packs = append(m.Packs, pack)
 	}
-	advice, err := h.advice(v, account.Lots, w.need)
+	advice, err := h.advice(req, account.Lots, intent.need)
 	if err != nil {
 		return views.BuyModel{}, err
 	}
-	m.Advice = suggest(m.Packs, w.need, advice)
+	m.Advice = suggest(m.Packs, intent.need, advice)
 	return m, nil
 }
 
 // suggest suggests one pack, and leaves out advice to buy another one. With a need it is the
-// smallest pack that covers it; without one the pack that the advice names, if it names one.
+// minCompressed pack that covers it; without one the pack that the advice names, if it names one.
 func suggest(packs []views.PackModel, need tokens.Amount, advice []views.AdviceModel) []views.AdviceModel {
 	buy := slices.IndexFunc(advice, func(one views.AdviceModel) bool { return one.Kind == views.AdviceBuy })
 	if need == 0 && buy >= 0 {
@@ -123,7 +123,7 @@ func suggest(packs []views.PackModel, need tokens.Amount, advice []views.AdviceM
 	return advice
 }
 
-// preselect suggests the smallest pack that covers a need, or the largest there is; packs are
+// preselect suggests the minCompressed pack that covers a need, or the largest there is; packs are
 // sorted by size. Without a need the catalog's suggestion stands, unless what is owed takes all of
 // that pack.
 func preselect(packs []views.PackModel, need tokens.Amount) {
@@ -139,16 +139,16 @@ func preselect(packs []views.PackModel, need tokens.Amount) {
 }
 
 // resumes names, for each of the packs, the waiting agents that would go on with it.
-func (h *Handlers) resumes(v *visit, packs []catalog.Pack) ([][]string, error) {
+func (h *Handlers) resumes(req *creatorRequest, packs []catalog.Pack) ([][]string, error) {
 	names := make([][]string, len(packs))
-	if v.Paused == 0 {
+	if req.Paused == 0 {
 		return names, nil
 	}
 	grants := make([]ledger.Grant, len(packs))
 	for i, p := range packs {
 		grants[i] = ledger.Grant{Kind: ledger.LotPurchase, Amount: p.Tokens}
 	}
-	lists, err := h.Ledger.WouldResume(v.Request().Context(), v.ID, grants)
+	lists, err := h.Ledger.WouldResume(req.Request().Context(), req.ID, grants)
 	for i, list := range lists {
 		for j := range list {
 			names[i] = append(names[i], h.agentName(&list[j]))
@@ -174,16 +174,16 @@ func (h *Handlers) packModel(p catalog.Pack, owed tokens.Amount) views.PackModel
 
 // buy orders a pack and sends the browser to the payment page. The key was made with the form, so a
 // form that is sent twice is one purchase.
-func (h *Handlers) buy(v *visit) error {
-	form, err := formParams(v)
+func (h *Handlers) buy(req *creatorRequest) error {
+	form, err := formParams(req)
 	if err != nil {
 		return err
 	}
-	key, pack, w := form.Get("key"), form.Get("pack"), readWish(form.Get)
+	key, pack, w := form.Get("key"), form.Get("pack"), readPurchaseIntent(form.Get)
 	if !web.ValidKey(key) {
 		return web.ErrInvalidKey
 	}
-	p, _, err := h.Billing.Start(v.Request().Context(), v.ID, key, billing.StartParams{
+	p, _, err := h.Billing.Start(req.Request().Context(), req.ID, key, billing.StartParams{
 		Pack:       pack,
 		ReturnPath: w.next,
 		KeepMethod: w.keep,
@@ -191,7 +191,7 @@ func (h *Handlers) buy(v *visit) error {
 	})
 	var refused *problem.Error
 	if errors.As(err, &refused) && web.Status(refused.Kind) < http.StatusInternalServerError {
-		m, err := h.buyModel(v, w)
+		m, err := h.buyModel(req, w)
 		if err != nil {
 			return err
 		}
@@ -202,12 +202,12 @@ func (h *Handlers) buy(v *visit) error {
 		case errors.Is(refused, billing.ErrOpenOrder):
 			m.Problem = "You have another order that isn't paid yet. Nothing new was ordered. Continue or cancel it below, or press Pay again to order this pack as well."
 		}
-		return render(v, web.Status(refused.Kind), views.BuyPage(m))
+		return render(req, web.Status(refused.Kind), views.BuyPage(m))
 	}
 	if err != nil {
 		return err
 	}
-	return v.Redirect(http.StatusSeeOther, p.CheckoutURL)
+	return req.Redirect(http.StatusSeeOther, p.CheckoutURL)
 }
 
 // shownOrder is the newest open order that the form's page has shown, the zero UUID for none, and
@@ -224,8 +224,8 @@ func shownOrder(form url.Values) *uuid.UUID {
 }
 
 // openOrders are the orders that still wait for their buyer, newest first.
-func (h *Handlers) openOrders(v *visit) ([]views.OpenOrder, error) {
-	list, err := h.Billing.OpenOrders(v.Request().Context(), v.ID)
+func (h *Handlers) openOrders(req *creatorRequest) ([]views.OpenOrder, error) {
+	list, err := h.Billing.OpenOrders(req.Request().Context(), req.ID)
 	if err != nil {
 		return nil, err
 	}
@@ -245,121 +245,121 @@ func (h *Handlers) openOrders(v *visit) ([]views.OpenOrder, error) {
 }
 
 // cancelPurchase closes an order that is not paid. Its page tells how it stands then.
-func (h *Handlers) cancelPurchase(v *visit) error {
-	id, err := web.PurchaseID(v)
+func (h *Handlers) cancelPurchase(req *creatorRequest) error {
+	id, err := web.PurchaseID(req)
 	if err != nil {
 		return err
 	}
-	_, err = h.Billing.Cancel(v.Request().Context(), v.ID, id)
+	_, err = h.Billing.Cancel(req.Request().Context(), req.ID, id)
 	if errors.Is(err, billing.ErrNoCheckout) {
-		return h.purchaseAgain(v, http.StatusConflict, billing.ErrNoCheckout.Message)
+		return h.rejectPurchaseForm(req, http.StatusConflict, billing.ErrNoCheckout.Message)
 	}
 	if err != nil {
 		return err
 	}
-	return v.Redirect(http.StatusSeeOther, "/credits/purchases/"+id.String())
+	return req.Redirect(http.StatusSeeOther, "/credits/purchases/"+id.String())
 }
 
-func (h *Handlers) purchasePage(v *visit) error {
-	m, err := h.purchaseModel(v)
+func (h *Handlers) purchasePage(req *creatorRequest) error {
+	m, err := h.purchaseModel(req)
 	if err != nil {
 		return err
 	}
-	return render(v, http.StatusOK, views.PurchasePage(m))
+	return render(req, http.StatusOK, views.PurchasePage(m))
 }
 
 // purchaseStatus answers the return page's poll: 204 while the page shows what is true. Once the
 // tokens are there, the badge is told to look at once.
-func (h *Handlers) purchaseStatus(v *visit) error {
-	m, err := h.purchaseModel(v)
+func (h *Handlers) purchaseStatus(req *creatorRequest) error {
+	m, err := h.purchaseModel(req)
 	if err != nil {
 		return err
 	}
 	if m.State.Arrived() {
-		v.Response().Header().Set("HX-Trigger", "credits-changed")
-	} else if v.QueryParam("shown") == m.Version() {
-		return v.NoContent(http.StatusNoContent)
+		req.Response().Header().Set("HX-Trigger", "credits-changed")
+	} else if req.QueryParam("shown") == m.Version() {
+		return req.NoContent(http.StatusNoContent)
 	}
-	return render(v, http.StatusOK, views.PurchaseStatus(m))
+	return render(req, http.StatusOK, views.PurchaseStatus(m))
 }
 
 // returnPurchase gives a pack back that nothing was used of. The key was made with the form, so a
 // form that is sent twice is one return. One that could not be finished now goes on by itself,
 // which its page says.
-func (h *Handlers) returnPurchase(v *visit) error {
-	form, err := formParams(v)
+func (h *Handlers) returnPurchase(req *creatorRequest) error {
+	form, err := formParams(req)
 	if err != nil {
 		return err
 	}
 	if !web.ValidKey(form.Get("key")) {
 		return web.ErrInvalidKey
 	}
-	id, err := web.PurchaseID(v)
+	id, err := web.PurchaseID(req)
 	if err != nil {
 		return err
 	}
-	ctx := v.Request().Context()
-	_, _, err = h.Billing.Return(ctx, v.ID, id, form.Get("key"))
+	ctx := req.Request().Context()
+	_, _, err = h.Billing.Return(ctx, req.ID, id, form.Get("key"))
 	if refused := problem.Of(err); err != nil && web.Status(refused.Kind) < http.StatusInternalServerError &&
 		refused.Kind != problem.NotFound {
-		return h.purchaseAgain(v, web.Status(refused.Kind), refused.Message)
+		return h.rejectPurchaseForm(req, web.Status(refused.Kind), refused.Message)
 	}
 	if err != nil {
-		if p, unknown := h.Billing.Get(ctx, v.ID, id); unknown != nil || !p.Returning() {
+		if p, unknown := h.Billing.Get(ctx, req.ID, id); unknown != nil || !p.Returning() {
 			return err
 		}
 	}
-	return v.Redirect(http.StatusSeeOther, "/credits/purchases/"+id.String())
+	return req.Redirect(http.StatusSeeOther, "/credits/purchases/"+id.String())
 }
 
-// purchaseAgain answers a form with the page and why it could not be done.
-func (h *Handlers) purchaseAgain(v *visit, status int, why string) error {
-	m, err := h.purchaseModel(v)
+// rejectPurchaseForm answers a form with the page and why it could not be done.
+func (h *Handlers) rejectPurchaseForm(req *creatorRequest, status int, why string) error {
+	m, err := h.purchaseModel(req)
 	if err != nil {
 		return err
 	}
 	m.Problem = why
-	return render(v, status, views.PurchasePage(m))
+	return render(req, status, views.PurchasePage(m))
 }
 
 // purchaseModel asks the provider, never the browser, where the payment stands, and reads the
 // balance after that.
-func (h *Handlers) purchaseModel(v *visit) (views.PurchaseModel, error) {
-	id, err := web.PurchaseID(v)
+func (h *Handlers) purchaseModel(req *creatorRequest) (views.PurchaseModel, error) {
+	id, err := web.PurchaseID(req)
 	if err != nil {
 		return views.PurchaseModel{}, err
 	}
-	ctx := v.Request().Context()
-	p, err := h.Billing.Refresh(ctx, v.ID, id)
+	ctx := req.Request().Context()
+	p, err := h.Billing.Refresh(ctx, req.ID, id)
 	if err != nil {
 		return views.PurchaseModel{}, err
 	}
-	story, err := h.Billing.Story(ctx, p)
+	breakdown, err := h.Billing.Story(ctx, p)
 	if err != nil {
 		return views.PurchaseModel{}, err
 	}
-	if v.Overview, err = h.Accounts.Overview(ctx, v.ID); err != nil {
+	if req.Overview, err = h.Accounts.Overview(ctx, req.ID); err != nil {
 		return views.PurchaseModel{}, err
 	}
 	m := views.PurchaseModel{
-		Chrome:   h.chrome(v, views.NavCredits),
+		Chrome:   h.layout(req, views.NavCredits),
 		ID:       p.ID.String(),
 		PackName: receipt.PackName(h.Prices(), p.Pack),
 		Tokens:   p.Tokens,
 		Price:    p.Price,
 		At:       p.CreatedAt,
-		Owed:     story.Netted,
-		Balance:  v.Spendable,
+		Owed:     breakdown.Netted,
+		Balance:  req.Spendable,
 		BackURL:  p.ReturnPath,
 		RetryURL: web.BuyURL(0, p.ReturnPath),
-		Left:     story.Left,
-		Debt:     v.Owed,
+		Left:     breakdown.Left,
+		Debt:     req.Owed,
 		Back: views.BackModel{
 			Money:  p.Refunded,
-			Tokens: story.Back,
-			Used:   story.Used,
-			At:     story.BackAt,
-			Reason: story.Reason,
+			Tokens: breakdown.Back,
+			Used:   breakdown.Used,
+			At:     breakdown.BackAt,
+			Reason: breakdown.Reason,
 		},
 		Receipt: !p.CompletedAt.IsZero(),
 		Paid:    p.Paid,
@@ -371,29 +371,29 @@ func (h *Handlers) purchaseModel(v *visit) (views.PurchaseModel, error) {
 	if p.Auto {
 		m.RetryURL = views.KeepCardURL
 	}
-	m.State, m.Every = purchaseState(&p, v.QueryParam("cancelled") == "1", v.now)
+	m.State, m.Every = purchaseState(&p, req.QueryParam("cancelled") == "1", req.now)
 	if m.State.Arrived() {
-		m.State = arrivedState(&p, story.Cause)
+		m.State = arrivedState(&p, breakdown.Cause)
 	}
-	m.Fresh = v.now.Sub(latestOf(p.CompletedAt, story.BackAt)) <= freshFor
+	m.Fresh = req.now.Sub(latestOf(p.CompletedAt, breakdown.BackAt)) <= recentFor
 	if m.State == views.PurchaseReturning {
 		m.Back.Money = p.Paid
 	}
 	if m.State != views.PurchasePaid {
 		return m, nil
 	}
-	return m, h.addFresh(v, p, &m)
+	return m, h.addRecent(req, p, &m)
 }
 
-// addFresh adds what is only told of a purchase that is as it was paid: which agents it put back
+// addRecent adds what is only told of a purchase that is as it was paid: which agents it put back
 // on, and whether it can be returned.
-func (h *Handlers) addFresh(v *visit, p billing.Purchase, m *views.PurchaseModel) (err error) {
-	if v.now.Sub(p.CreatedAt) <= freshFor {
-		if m.Resumed, err = h.backOn(v, p.ID); err != nil {
+func (h *Handlers) addRecent(req *creatorRequest, p billing.Purchase, m *views.PurchaseModel) (err error) {
+	if req.now.Sub(p.CreatedAt) <= recentFor {
+		if m.Resumed, err = h.resumedBy(req, p.ID); err != nil {
 			return err
 		}
 	}
-	until, ok, err := h.Billing.Returnable(v.Request().Context(), p)
+	until, ok, err := h.Billing.Returnable(req.Request().Context(), p)
 	if ok {
 		m.Return = &views.ReturnModel{
 			Until: until,
@@ -412,12 +412,12 @@ func latestOf(a, b time.Time) time.Time {
 	return b
 }
 
-// freshFor is how long the page of a purchase tells what it has changed: the balance now, and which
+// recentFor is how long the page of a purchase tells what it has changed: the balance now, and which
 // agents it has put back on.
-const freshFor = time.Hour
+const recentFor = time.Hour
 
-func (h *Handlers) backOn(v *visit, purchase uuid.UUID) ([]views.ResumedModel, error) {
-	list, err := recap.BackOn(v.Request().Context(), h.Ledger, &v.Account, purchase)
+func (h *Handlers) resumedBy(req *creatorRequest, purchase uuid.UUID) ([]views.ResumedModel, error) {
+	list, err := recap.BackOn(req.Request().Context(), h.Ledger, &req.Account, purchase)
 	if err != nil {
 		return nil, err
 	}

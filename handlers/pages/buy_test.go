@@ -61,8 +61,12 @@ func TestReturningUnpaid(t *testing.T) {
 	checkout := v.Order("pack_100")
 	a := v.Submit(checkout+"/cancel", nil).Want(http.StatusSeeOther)
 	back := strings.TrimPrefix(a.Header.Get("Location"), s.URL)
-	turned := v.Get(back).Want(http.StatusOK).WantState("cancelled").WantElement("purchase-pay", true).WantElement("order-cancel",
-		true)
+	turned := v.Get(back).
+		Want(http.StatusOK).
+		WantState("cancelled").
+		WantElement("purchase-pay", true).
+		WantElement("order-cancel",
+			true)
 	if got := handlerstest.Text(turned.Element("purchase-text")); got !=
 		"Nothing was bought. The order stays open until you cancel it or a day has passed." {
 		t.Errorf("it says %q", got)
@@ -90,7 +94,10 @@ func TestReturningUnpaid(t *testing.T) {
 	// An order that nobody has paid after that is called so, and can be paid.
 	s.Clock.Set(handlerstest.Start.Add(10*time.Minute + time.Second))
 	unpaid := confirming(v, path).WantState("unpaid")
-	if href := handlerstest.Attr(unpaid.Element("purchase-pay"), "href"); !strings.Contains(href, "/sandbox/checkout/") {
+	if href := handlerstest.Attr(unpaid.Element("purchase-pay"), "href"); !strings.Contains(
+		href,
+		"/sandbox/checkout/",
+	) {
 		t.Errorf("it can be paid at %q", href)
 	}
 	// Once the money is known to be on its way, an address cannot say that checkout was left.

@@ -30,8 +30,10 @@ func TestACanceledPlanOnPages(t *testing.T) {
 	s.Charge("maya", `{"feature":"image_generation"}`)
 	s.Clock.Advance(31 * 24 * time.Hour)
 	s.WantSpendable("maya", "0")
-	if got := handlerstest.Text(s.SignIn("maya").Get("/plans").Want(http.StatusOK).Element("plan-mine")); !strings.HasSuffix(got,
-		"Your plan was cancelled, so no more plan tokens arrive.") {
+	if got := handlerstest.Text(s.SignIn("maya").Get("/plans").Want(http.StatusOK).Element("plan-mine")); !strings.HasSuffix(
+		got,
+		"Your plan was cancelled, so no more plan tokens arrive.",
+	) {
 		t.Errorf("the plans say %q", got)
 	}
 	s.Call("PUT", "/v1/accounts/maya", `{"plan":"starter","plan_status":"active"}`).Want(http.StatusOK)

@@ -49,10 +49,12 @@ func TestPacksSayWhatIsOwed(t *testing.T) {
 	}
 
 	page = v.Get("/credits/buy")
-	page.WantOnPacks("pack-owed",
+	page.WantOnPacks(
+		"pack-owed",
 		"pack_100: All of it pays part of the 120 owed from a returned payment: you get no tokens to spend, and 20 stay owed.",
 		"pack_500: 500 − 120 owed from a returned payment = 380 tokens.",
-		"pack_1000: 1,000 − 120 owed from a returned payment = 880 tokens.")
+		"pack_1000: 1,000 − 120 owed from a returned payment = 880 tokens.",
+	)
 	page.WantOnPacks("pack-good-for", "pack_100: ", "pack_500: 38 images, 5 PDFs or about 7,600 replies",
 		"pack_1000: 88 images, 11 PDFs or about 17,600 replies")
 	if got := v.Get("/credits/buy?need=33").Want(http.StatusOK).SuggestedPack(); got != "pack_500" {

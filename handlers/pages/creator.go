@@ -9,15 +9,15 @@ import (
 	"pop.store/credits/internal/accounts"
 )
 
-// visit is a signed-in creator's request for a page.
-type visit struct {
+// creatorRequest is a signed-in creator's request for a page.
+type creatorRequest struct {
 	echo.Context
 	accounts.Overview
 	now time.Time
 }
 
 // requireCreator serves signed-in creators, with their account as of now.
-func (h *Handlers) requireCreator(serve func(v *visit) error) echo.HandlerFunc {
+func (h *Handlers) requireCreator(serve func(req *creatorRequest) error) echo.HandlerFunc {
 	return func(c echo.Context) error {
 		visitor, ok, err := h.Sessions.Visitor(c.Request())
 		if err != nil {
@@ -35,7 +35,7 @@ func (h *Handlers) requireCreator(serve func(v *visit) error) echo.HandlerFunc {
 		if err != nil {
 			return err
 		}
-		return serve(&visit{
+		return serve(&creatorRequest{
 			Context:  c,
 			Overview: overview,
 			now:      h.Clock(),

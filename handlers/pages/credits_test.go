@@ -98,14 +98,27 @@ func TestAThousandAgentsAreEightLines(t *testing.T) {
 	s.OpenWith("maya", "3000000")
 	var charges []string
 	for n := range 1000 {
-		charges = append(charges, fmt.Sprintf(`{"account":"maya","idempotency_key":"k%d","feature":"lip_sync","quantity":%d,"agent":"agent-%04d"}`, n, n+1, n))
+		charges = append(
+			charges,
+			fmt.Sprintf(
+				`{"account":"maya","idempotency_key":"k%d","feature":"lip_sync","quantity":%d,"agent":"agent-%04d"}`,
+				n,
+				n+1,
+				n,
+			),
+		)
 	}
 	s.Call("POST", "/v1/charges", `{"charges":[`+strings.Join(charges, ",")+`]}`).Want(http.StatusOK)
 	a := s.SignIn("maya").Get("/credits?by=agent&days=7").Want(http.StatusOK)
 	lines := handlerstest.Marked(a.HTML(), "usage-series")
 	if len(lines) != 8 || handlerstest.Text(lines[0]) != "Lip sync (agent-0999) 5,000" ||
 		handlerstest.Text(lines[7]) != "Everything else 2,467,805" {
-		t.Errorf("%d lines, from %q to %q", len(lines), handlerstest.Text(lines[0]), handlerstest.Text(lines[len(lines)-1]))
+		t.Errorf(
+			"%d lines, from %q to %q",
+			len(lines),
+			handlerstest.Text(lines[0]),
+			handlerstest.Text(lines[len(lines)-1]),
+		)
 	}
 	if len(a.Body) > 100_000 {
 		t.Errorf("the page has %d bytes", len(a.Body))
@@ -128,7 +141,8 @@ func TestTheForecastOnTheCreditsPage(t *testing.T) {
 	if want := "At the pace of the last 3 days (about 20 tokens a day) your tokens last until Wednesday; your plan resets on 22 December."; got != want {
 		t.Errorf("%q, want %q", got, want)
 	}
-	s.Post("/v1/accounts/maya/grants", `{"amount":"500","kind":"promo","reason":"a test","expires_at":"2026-12-01T14:02:00Z"}`).Want(http.StatusCreated)
+	s.Post("/v1/accounts/maya/grants", `{"amount":"500","kind":"promo","reason":"a test","expires_at":"2026-12-01T14:02:00Z"}`).
+		Want(http.StatusCreated)
 	if got := handlerstest.Text(v.Get("/credits").Element("expiry")); !strings.HasPrefix(got, "About ") ||
 		!strings.HasSuffix(got, " gift tokens will expire unused on Tuesday.") {
 		t.Errorf("%q", got)
@@ -148,12 +162,16 @@ func TestAdviceBesideThePacks(t *testing.T) {
 	}
 	for _, path := range []string{"/credits/buy", "/credits"} {
 		advice := handlerstest.Marked(v.Get(path).Want(http.StatusOK).HTML(), "advice")
-		if len(advice) != 1 || !strings.HasPrefix(handlerstest.Text(advice[0]), "If you buy, 1,000 tokens for $69.00 ") {
+		if len(advice) != 1 ||
+			!strings.HasPrefix(handlerstest.Text(advice[0]), "If you buy, 1,000 tokens for $69.00 ") {
 			t.Errorf("%s: %d pieces of advice", path, len(advice))
 		}
 	}
 	s.Clock.Advance(25 * 24 * time.Hour) // a day before the reset
-	if got := handlerstest.Text(s.SignIn("maya").Get("/credits/buy").Want(http.StatusOK).Element("advice")); !strings.HasPrefix(got, "Your 200 arrive tomorrow") {
+	if got := handlerstest.Text(s.SignIn("maya").Get("/credits/buy").Want(http.StatusOK).Element("advice")); !strings.HasPrefix(
+		got,
+		"Your 200 arrive tomorrow",
+	) {
 		t.Errorf("%q", got)
 	}
 }

@@ -18,7 +18,7 @@ func (h *Handlers) Error(c echo.Context, p *problem.Error, status int) error {
 	}
 	id := web.RequestID(c)
 	m := views.ErrorModel{
-		Chrome:    h.plainChrome(),
+		Chrome:    h.signedOutLayout(),
 		Status:    status,
 		RequestID: id,
 	}
@@ -28,7 +28,7 @@ func (h *Handlers) Error(c echo.Context, p *problem.Error, status int) error {
 	return h.renderError(c, m, status)
 }
 
-// renderError shows the visitor's own chrome. What broke the page may break that, too: then it goes without.
+// renderError shows the visitor's own layout. What broke the page may break that, too: then it goes without.
 func (h *Handlers) renderError(c echo.Context, m views.ErrorModel, status int) (err error) {
 	defer func() {
 		if r := recover(); r != nil {
@@ -37,10 +37,10 @@ func (h *Handlers) renderError(c echo.Context, m views.ErrorModel, status int) (
 		}
 	}()
 	if status == http.StatusTooManyRequests {
-		return render(c, status, views.ErrorPage(m)) // the visitor's own chrome would be one more read
+		return render(c, status, views.ErrorPage(m)) // the visitor's own layout would be one more read
 	}
 	dressed := m
-	dressed.Chrome = h.chromeOrPlain(c)
+	dressed.Chrome = h.errorLayout(c)
 	return render(c, status, views.ErrorPage(dressed))
 }
 

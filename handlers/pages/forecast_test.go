@@ -17,7 +17,9 @@ func TestTheLowNoticeSaysWhatStopsFirst(t *testing.T) {
 	s.Clock.Advance(24 * time.Hour)
 	// Monday, with 18 left: at 8.975 a day the last 0.05 are reached after (18 - 0.05) / 8.975 = 2 days.
 	v := s.SignIn("maya")
-	v.WantNoticeText("18 tokens left. At this week's pace, Comment Replies stops around Wednesday, 14:00. Your next 200 arrive Thursday.")
+	v.WantNoticeText(
+		"18 tokens left. At this week's pace, Comment Replies stops around Wednesday, 14:00. Your next 200 arrive Thursday.",
+	)
 	badge := v.Poll(v.Get("/credits").Badge()).Want(http.StatusOK).Badge() // which sets the pace of a quiet shop
 	v.Poll(badge).Want(http.StatusNoContent)
 	// It goes on saying so while the time comes nearer, and at the new pace once today is worse
@@ -25,7 +27,9 @@ func TestTheLowNoticeSaysWhatStopsFirst(t *testing.T) {
 	s.Charge("maya", `{"feature":"social_comment_reply","amount":"9.1375"}`)
 	v.Poll(badge).Want(http.StatusOK).WantNotice("low")
 	// 8.8625 left, 71.9625 in eight days are 8.9953125 a day: 8.8125 of them are 23 hours and a half.
-	v.WantNoticeText("8.8625 tokens left. At this week's pace, Comment Replies stops around tomorrow, 14:00. Your next 200 arrive Thursday.")
+	v.WantNoticeText(
+		"8.8625 tokens left. At this week's pace, Comment Replies stops around tomorrow, 14:00. Your next 200 arrive Thursday.",
+	)
 	// Nothing is known of a shop that spent on its opening day alone: then what is left is good for
 	// something.
 	s.OpenAnchored("sam")
@@ -41,7 +45,9 @@ func TestAYoungAccountsNoticeSaysOnWhatItRests(t *testing.T) {
 	s.ChargeDaily("maya", "60", 3)
 	v := s.SignIn("maya")
 	// Two complete days at 60, and 60 today: 20 are eight hours, less the last reply.
-	v.WantNoticeText("20 tokens left. At the pace of the last 2 days, Comment Replies stops around today, 22:00. Your next 200 arrive on 3 December.")
+	v.WantNoticeText(
+		"20 tokens left. At the pace of the last 2 days, Comment Replies stops around today, 22:00. Your next 200 arrive on 3 December.",
+	)
 }
 
 func TestAWarningThreeDaysAhead(t *testing.T) {
@@ -56,16 +62,24 @@ func TestAWarningThreeDaysAhead(t *testing.T) {
 	}
 	badge := v.Get("/credits").Badge()
 	s.Charge("maya", `{"feature":"social_comment_reply","amount":"30"}`)
-	a := v.Poll(badge).Want(http.StatusOK).WantNotice("low").WantElement("notice-dismiss", true).WantElement("get-more-credits", true)
+	a := v.Poll(badge).
+		Want(http.StatusOK).
+		WantNotice("low").
+		WantElement("notice-dismiss", true).
+		WantElement("get-more-credits", true)
 	if badge = a.Badge(); handlerstest.Attr(badge, "data-level") != "ok" {
 		t.Errorf("the badge of 100 tokens is %q", handlerstest.Attr(badge, "data-level"))
 	}
 	s.Call("GET", "/v1/accounts/maya", "").WantMembers(map[string]any{"state": "ok"})
 	// Wednesday: 100 at 35 a day are 2.857 days.
-	v.WantNoticeText("100 tokens left. At the pace of the last 2 days, Comment Replies stops around Saturday, 11:00. Your next 200 arrive on 3 December.")
+	v.WantNoticeText(
+		"100 tokens left. At the pace of the last 2 days, Comment Replies stops around Saturday, 11:00. Your next 200 arrive on 3 December.",
+	)
 	// A hold takes nothing from it: the job may give its tokens back.
 	s.Post("/v1/accounts/maya/holds", `{"feature":"image_generation"}`).Want(http.StatusCreated)
-	v.WantNoticeText("100 tokens left, 10 of them in use. At the pace of the last 2 days, Comment Replies stops around Saturday, 11:00. Your next 200 arrive on 3 December.")
+	v.WantNoticeText(
+		"100 tokens left, 10 of them in use. At the pace of the last 2 days, Comment Replies stops around Saturday, 11:00. Your next 200 arrive on 3 December.",
+	)
 	v.Submit("/credits/notice/dismiss", map[string][]string{"level": {"low"}}, "HX-Request",
 		"true").Want(http.StatusOK).WantNotice("")
 	if got := v.NoticeTexts(); got != "" {

@@ -40,12 +40,16 @@ func TestFrozenTokensAreShownAsFrozen(t *testing.T) {
 		t.Errorf("the sources are %q", got)
 	}
 	bars := handlerstest.Elements(page.HTML(), func(n *html.Node) bool {
-		return n.Data == "svg" && handlerstest.Attr(n, "role") == "img" && strings.Contains(handlerstest.Attr(n, "aria-label"), "order")
+		return n.Data == "svg" && handlerstest.Attr(n, "role") == "img" &&
+			strings.Contains(handlerstest.Attr(n, "aria-label"), "order")
 	})
 	if len(bars) != 1 || handlerstest.Attr(bars[0], "aria-label") != "Spent in this order: 50 from Bought" {
 		t.Errorf("the bar says %q", handlerstest.Attr(bars[0], "aria-label"))
 	}
-	links := handlerstest.Elements(page.HTML(), func(n *html.Node) bool { return n.Data == "a" && s.URL+handlerstest.Attr(n, "href") == back })
+	links := handlerstest.Elements(
+		page.HTML(),
+		func(n *html.Node) bool { return n.Data == "a" && s.URL+handlerstest.Attr(n, "href") == back },
+	)
 	if len(links) == 0 {
 		t.Error("the frozen tokens do not lead to their purchase")
 	}

@@ -8,17 +8,17 @@ import (
 )
 
 // guidePage answers the article's questions with the creator's own numbers.
-func (h *Handlers) guidePage(v *visit) error {
+func (h *Handlers) guidePage(req *creatorRequest) error {
 	prices := h.Prices()
-	plan, _ := prices.Plan(v.Plan)
+	plan, _ := prices.Plan(req.Plan)
 	m := views.GuideModel{
-		Chrome:      h.chrome(v, views.NavCredits),
+		Chrome:      h.layout(req, views.NavCredits),
 		PlanName:    plan.Name,
 		Allowance:   plan.Allowance,
-		Next:        present.NextGrant(h.Prices(), &v.Overview),
-		Spendable:   v.Spendable,
-		Held:        v.Held,
-		Equivalents: present.Equivalents(h.Prices(), v.Spendable, present.CreditsFeatures),
+		Next:        present.NextGrant(h.Prices(), &req.Overview),
+		Spendable:   req.Spendable,
+		Held:        req.Held,
+		Equivalents: present.Equivalents(h.Prices(), req.Spendable, present.CreditsFeatures),
 		CanBuy:      h.Billing.Available() && len(prices.Packs) > 0,
 	}
 	for _, f := range prices.Features {
@@ -36,5 +36,5 @@ func (h *Handlers) guidePage(v *visit) error {
 	if m.CanBuy {
 		m.Pack = h.packModel(prices.Packs[0], 0)
 	}
-	return render(v, http.StatusOK, views.GuidePage(m))
+	return render(req, http.StatusOK, views.GuidePage(m))
 }

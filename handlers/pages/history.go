@@ -33,9 +33,9 @@ var (
 	}
 )
 
-func (h *Handlers) historyPage(v *visit) error {
+func (h *Handlers) historyPage(req *creatorRequest) error {
 	m := views.HistoryModel{
-		Filter:   historyFilter(v.QueryParams()),
+		Filter:   historyFilter(req.QueryParams()),
 		Kinds:    kindOptions,
 		Features: featureOptions(h.Prices()),
 	}
@@ -43,23 +43,23 @@ func (h *Handlers) historyPage(v *visit) error {
 		return err
 	}
 	if m.Filter.Tab == views.TabPurchases {
-		return h.purchasesPage(v)
+		return h.purchasesPage(req)
 	}
-	agents, err := h.namesOfAgents(v)
+	agents, err := h.agentLabels(req)
 	if err != nil {
 		return err
 	}
 	m.Agents = agentOptions(agents)
-	before, err := web.EntriesBefore(v, v.ID)
+	before, err := web.EntriesBefore(req, req.ID)
 	if err != nil {
 		return err
 	}
-	m.Chrome, m.Continued, m.Appends = h.chrome(v, views.NavCredits), before > 0,
-		v.Request().Header.Get("HX-Request") != ""
-	filter, problems := ledgerFilter(v, m.Filter)
+	m.Chrome, m.Continued, m.Appends = h.layout(req, views.NavCredits), before > 0,
+		req.Request().Header.Get("HX-Request") != ""
+	filter, problems := ledgerFilter(req, m.Filter)
 	var page ledger.Page
 	if len(problems) == 0 {
-		page, err = h.Ledger.History(v.Request().Context(), v.ID, filter, before, historyRows)
+		page, err = h.Ledger.History(req.Request().Context(), req.ID, filter, before, historyRows)
 		problems, err = filterProblems(err)
 	}
 	if err != nil {
@@ -67,21 +67,21 @@ func (h *Handlers) historyPage(v *visit) error {
 	}
 	if len(problems) > 0 {
 		m.Problems = problems
-		return render(v, http.StatusUnprocessableEntity, views.HistoryPage(m))
+		return render(req, http.StatusUnprocessableEntity, views.HistoryPage(m))
 	}
-	m.Rows, m.SearchedTo = h.rows(v, page.Lines, agents), page.SearchedTo
-	m.NextURL = nextURL(v, web.EntryCursor(v, v.ID, page.Before))
-	return render(v, http.StatusOK, views.HistoryPage(m))
+	m.Rows, m.SearchedTo = h.rows(req, page.Lines, agents), page.SearchedTo
+	m.NextURL = nextURL(req, web.EntryCursor(req, req.ID, page.Before))
+	return render(req, http.StatusOK, views.HistoryPage(m))
 }
 
 // nextURL is the address of the page after this one; empty when there is none.
-func nextURL(v *visit, cursor string) string {
+func nextURL(req *creatorRequest, cursor string) string {
 	if cursor == "" {
 		return ""
 	}
-	q := v.QueryParams()
+	q := req.QueryParams()
 	q.Set("cursor", cursor)
-	return v.Request().URL.Path + "?" + q.Encode()
+	return req.Request().URL.Path + "?" + q.Encode()
 }
 
 // filterProblems says at each field what the ledger refused; what is no refusal of a field stays an error.
@@ -132,7 +132,7 @@ func checkTab(tab views.HistoryTab) error {
 
 // ledgerFilter turns what stands in the URL into a filter of the ledger, or says per field why it
 // cannot be read.
-func ledgerFilter(v *visit, f views.HistoryFilter) (ledger.Filter, map[string]string) {
+func ledgerFilter(req *creatorRequest, f views.HistoryFilter) (ledger.Filter, map[string]string) {
 	problems := map[string]string{}
 	filter := ledger.Filter{Feature: f.Feature, Agent: f.Agent}
 	if f.Tab == views.TabUsage {
@@ -146,10 +146,10 @@ func ledgerFilter(v *visit, f views.HistoryFilter) (ledger.Filter, map[string]st
 		filter.Kinds = []ledger.Kind{kind}
 	}
 	var ok bool
-	if filter.From, ok = date(f.From, v.Zone, 0); !ok {
+	if filter.From, ok = date(f.From, req.Zone, 0); !ok {
 		problems["from"] = "Write the date as year-month-day, such as 2026-11-22."
 	}
-	if filter.To, ok = date(f.To, v.Zone, 1); !ok {
+	if filter.To, ok = date(f.To, req.Zone, 1); !ok {
 		problems["to"] = "Write the date as year-month-day, such as 2026-11-22."
 	}
 	return filter, problems

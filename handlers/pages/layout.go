@@ -17,43 +17,43 @@ import (
 // a visit. The answer brings the pace that fits.
 const firstPoll = 5 * time.Second
 
-// chrome is what surrounds the page: the shop, the balance, the notice.
-func (h *Handlers) chrome(v *visit, nav views.Nav) views.Chrome {
-	c := h.badgeModel(v, min(pollInterval(v.now, v.LastAt), firstPoll))
-	c.ShopName, c.SignedIn, c.Nav, c.Demo = v.Name, true, nav, h.DemoAccount != ""
-	c.Standing = h.standing(v)
-	if v.ClosedAt.IsZero() {
-		c.TopUp = h.topUpStopped(v)
+// layout is what surrounds the page: the shop, the balance, the notice.
+func (h *Handlers) layout(req *creatorRequest, nav views.Nav) views.Chrome {
+	c := h.badgeModel(req, min(pollInterval(req.now, req.LastAt), firstPoll))
+	c.ShopName, c.SignedIn, c.Nav, c.Demo = req.Name, true, nav, h.DemoAccount != ""
+	c.Standing = h.accountStatus(req)
+	if req.ClosedAt.IsZero() {
+		c.TopUp = h.topUpStopped(req)
 	}
 	return c
 }
 
-// standing says that the account is closed or its plan canceled; nil for neither.
-func (h *Handlers) standing(v *visit) *views.StandingModel {
-	closed := !v.ClosedAt.IsZero()
-	if !closed && v.PlanStatus != ledger.PlanCanceled {
+// accountStatus says that the account is closed or its plan canceled; nil for neither.
+func (h *Handlers) accountStatus(req *creatorRequest) *views.StandingModel {
+	closed := !req.ClosedAt.IsZero()
+	if !closed && req.PlanStatus != ledger.PlanCanceled {
 		return nil
 	}
-	plan, _ := h.Prices().Plan(v.Plan)
+	plan, _ := h.Prices().Plan(req.Plan)
 	m := &views.StandingModel{
 		Closed: closed,
 		Plan:   plan.Name,
-		Left:   v.Spendable,
+		Left:   req.Spendable,
 	}
 	if closed {
-		m.Date = v.ClosedAt.In(v.Zone).Format("2 January 2006")
+		m.Date = req.ClosedAt.In(req.Zone).Format("2 January 2006")
 	}
 	return m
 }
 
-// here is the address of the page to which a purchase may lead back; else empty. The pages about
+// currentPath is the address of the page to which a purchase may lead back; else empty. The pages about
 // balance and buying are where a purchase ends anyway, and an answer to a form has no address.
-func here(r *http.Request) string {
+func currentPath(r *http.Request) string {
 	at := shownPage(r)
 	if at == nil || at.Path == "/credits" || at.Path == "/credits/buy" || isPurchase(at) {
 		return ""
 	}
-	return wayBack(at.RequestURI())
+	return returnPath(at.RequestURI())
 }
 
 // shownPage is the page that a request is for, or that a fragment is part of; nil for the answer to
@@ -74,8 +74,8 @@ func shownPage(r *http.Request) *url.URL {
 
 func isPurchase(at *url.URL) bool { return strings.HasPrefix(at.Path, "/credits/purchases/") }
 
-// plainChrome is the chrome for nobody in particular.
-func (h *Handlers) plainChrome() views.Chrome {
+// signedOutLayout is the chrome for nobody in particular.
+func (h *Handlers) signedOutLayout() views.Chrome {
 	return views.Chrome{
 		Now:  h.Clock(),
 		Zone: time.UTC,
@@ -83,24 +83,26 @@ func (h *Handlers) plainChrome() views.Chrome {
 	}
 }
 
-// chromeOrPlain is the chrome of an error page: the visitor's own when that can be had, else a plain one.
-func (h *Handlers) chromeOrPlain(c echo.Context) views.Chrome {
+// errorLayout is the chrome of an error page: the visitor's own when that can be had, else a plain one.
+func (h *Handlers) errorLayout(c echo.Context) views.Chrome {
 	ctx := c.Request().Context()
 	visitor, ok, err := h.Sessions.Visitor(c.Request())
 	if err != nil || !ok {
-		return h.plainChrome()
+		return h.signedOutLayout()
 	}
 	overview, err := h.Accounts.Overview(ctx, visitor.Account)
 	if err != nil {
-		return h.plainChrome()
+		return h.signedOutLayout()
 	}
-	v := &visit{
+	req := &creatorRequest{
 		Context:  c,
 		Overview: overview,
 		now:      h.Clock(),
 	}
-	chrome := h.badgeModel(v, pollInterval(v.now, v.LastAt))
-	chrome.ShopName, chrome.SignedIn, chrome.Demo, chrome.Standing = v.Name, true, h.DemoAccount != "", h.standing(v)
-	chrome.Here = "" // a purchase does not return to an error page
-	return chrome
+	layout := h.badgeModel(req, pollInterval(req.now, req.LastAt))
+	layout.ShopName, layout.SignedIn, layout.Demo, layout.Standing = req.Name, true, h.DemoAccount != "", h.accountStatus(
+		req,
+	)
+	layout.Here = "" // a purchase does not return to an error page
+	return layout
 }

@@ -27,7 +27,7 @@ func (h *Handlers) loginPage(c echo.Context) error {
 }
 
 func (h *Handlers) renderLogin(c echo.Context, status int, set func(*views.SignInModel)) error {
-	m := views.SignInModel{Chrome: h.plainChrome(), Demo: h.DemoAccount != ""}
+	m := views.SignInModel{Chrome: h.signedOutLayout(), Demo: h.DemoAccount != ""}
 	if next := sitepath.Safe(c.QueryParam("next")); next != "/" {
 		m.Next = next
 	}
@@ -74,9 +74,9 @@ var errPrefetch = problem.New(problem.Forbidden, "prefetch", "A sign-in link wor
 // loginLink signs in whoever brings an unused link of the host platform. It is the one GET that
 // changes something: the host's dashboard sends the creator's browser here by a plain link, and the
 // secret in it is good once, for a minute. Where somebody else is signed in it asks first: any site
-// can send a browser here. A browser that only looks ahead does not use the link up.
+// can send a browser here. A browser that only colours ahead does not use the link up.
 func (h *Handlers) loginLink(c echo.Context) error {
-	if looksAhead(c.Request()) {
+	if isPrefetch(c.Request()) {
 		return errPrefetch
 	}
 	visitor, signedIn, err := h.Sessions.Visitor(c.Request())
@@ -95,11 +95,11 @@ func (h *Handlers) loginLink(c echo.Context) error {
 	case account == visitor.Account:
 		return h.useLink(c)
 	}
-	return h.askToSwitch(c, visitor.Account, account)
+	return h.confirmSwitch(c, visitor.Account, account)
 }
 
-// looksAhead says whether a browser fetches a page that nobody has opened yet.
-func looksAhead(r *http.Request) bool {
+// isPrefetch says whether a browser fetches a page that nobody has opened yet.
+func isPrefetch(r *http.Request) bool {
 	for _, name := range []string{"Sec-Purpose", "Purpose", "X-Purpose", "X-Moz"} {
 		if said := strings.ToLower(r.Header.Get(name)); strings.Contains(said, "prefetch") ||
 			strings.Contains(said, "preview") || strings.Contains(said, "prerender") {
@@ -109,10 +109,10 @@ func looksAhead(r *http.Request) bool {
 	return false
 }
 
-// askToSwitch asks whether to go on as another creator than the one who is signed in. The link is
+// confirmSwitch asks whether to go on as another creator than the one who is signed in. The link is
 // used up by the answer.
-func (h *Handlers) askToSwitch(c echo.Context, from, to uuid.UUID) error {
-	m := views.SwitchModel{Chrome: h.plainChrome(), Action: c.Request().URL.Path}
+func (h *Handlers) confirmSwitch(c echo.Context, from, to uuid.UUID) error {
+	m := views.SwitchModel{Chrome: h.signedOutLayout(), Action: c.Request().URL.Path}
 	for id, name := range map[uuid.UUID]*string{from: &m.From, to: &m.To} {
 		overview, err := h.Accounts.Overview(c.Request().Context(), id)
 		if err != nil {
@@ -128,7 +128,7 @@ func (h *Handlers) linkExpired(c echo.Context) error {
 	return h.renderLogin(c, http.StatusForbidden, func(m *views.SignInModel) { m.Expired = true })
 }
 
-// useLink uses a link up and signs its creator in. As POST it is the answer to askToSwitch.
+// useLink uses a link up and signs its creator in. As POST it is the answer to confirmSwitch.
 func (h *Handlers) useLink(c echo.Context) error {
 	account, next, err := h.Sessions.UseLink(c.Request().Context(), c.Param("token"))
 	if errors.Is(err, session.ErrLinkInvalid) {

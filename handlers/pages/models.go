@@ -15,8 +15,8 @@ import (
 // lotModels sums lots of one source and expiry into one line, in the order in which they are spent.
 // What is frozen has a line for each purchase. nextReset is when the next allowance comes, zero for
 // never.
-func (h *Handlers) lotModels(v *visit, lots []ledger.Lot, nextReset time.Time) ([]views.LotModel, error) {
-	why, err := h.whyFrozen(v, lots)
+func (h *Handlers) lotModels(req *creatorRequest, lots []ledger.Lot, nextReset time.Time) ([]views.LotModel, error) {
+	why, err := h.whyFrozen(req, lots)
 	if err != nil {
 		return nil, err
 	}
@@ -46,7 +46,7 @@ func (h *Handlers) lotModels(v *visit, lots []ledger.Lot, nextReset time.Time) (
 
 // whyFrozen says of frozen lots, by their sources, why they are frozen: they are bought, and the
 // purchase knows.
-func (h *Handlers) whyFrozen(v *visit, lots []ledger.Lot) (map[string]views.FrozenWhy, error) {
+func (h *Handlers) whyFrozen(req *creatorRequest, lots []ledger.Lot) (map[string]views.FrozenWhy, error) {
 	why, ids := map[string]views.FrozenWhy{}, []uuid.UUID{}
 	for _, l := range lots {
 		if id, err := uuid.Parse(l.Source); l.Frozen && err == nil {
@@ -57,7 +57,7 @@ func (h *Handlers) whyFrozen(v *visit, lots []ledger.Lot) (map[string]views.Froz
 	if len(ids) == 0 {
 		return why, nil
 	}
-	purchases, err := h.Billing.Some(v.Request().Context(), v.ID, ids)
+	purchases, err := h.Billing.Some(req.Request().Context(), req.ID, ids)
 	if err != nil {
 		return nil, err
 	}
@@ -92,11 +92,11 @@ func (h *Handlers) sourceName(kind ledger.LotKind, source string) string {
 }
 
 // rows turns ledger lines into history rows; agents are what the creator's agents are called.
-func (h *Handlers) rows(v *visit, lines []ledger.Line, agents map[string]string) []views.HistoryRow {
+func (h *Handlers) rows(req *creatorRequest, lines []ledger.Line, agents map[string]string) []views.HistoryRow {
 	list := make([]views.HistoryRow, len(lines))
 	for i, l := range lines {
 		list[i] = h.row(l)
-		list[i].Upgrade = h.isUpgrade(v, &l)
+		list[i].Upgrade = h.isUpgrade(req, &l)
 		list[i].Agent = cmp.Or(agents[l.Agent], l.Agent)
 	}
 	return list
@@ -104,8 +104,8 @@ func (h *Handlers) rows(v *visit, lines []ledger.Line, agents map[string]string)
 
 // isUpgrade says whether an entry is the plan's tokens that an upgrade adds: in the middle of a
 // month, and not all that the plan gives.
-func (h *Handlers) isUpgrade(v *visit, l *ledger.Line) bool {
-	if l.Kind != ledger.KindGrant || l.LotKind != ledger.LotPlan || v.StartsPeriod(l.At) {
+func (h *Handlers) isUpgrade(req *creatorRequest, l *ledger.Line) bool {
+	if l.Kind != ledger.KindGrant || l.LotKind != ledger.LotPlan || req.StartsPeriod(l.At) {
 		return false
 	}
 	plan, ok := h.Prices().Plan(l.Reference)

@@ -19,8 +19,9 @@ func TestAnOrderThatIsNotPaidSaysSo(t *testing.T) {
 	v := s.SignIn("maya")
 	path := v.OrderAndLeave("pack_500")
 	page := v.Get(path).Want(http.StatusOK).WantState("unpaid")
-	if got := handlerstest.Text(page.Element("purchase")); !strings.Contains(got, "Not paid yet.") || strings.Contains(got,
-		"Confirming") {
+	if got := handlerstest.Text(page.Element("purchase")); !strings.Contains(got, "Not paid yet.") ||
+		strings.Contains(got,
+			"Confirming") {
 		t.Errorf("it says %s", got)
 	}
 	if got := handlerstest.Text(page.Element("purchase-pay")); !strings.HasPrefix(got, "Continue") {
@@ -61,7 +62,10 @@ func TestOpenOrdersAreMentioned(t *testing.T) {
 			"Not paid yet. Medium pack, 500 tokens, $39.00, ordered today, 14:02.Continue : Medium packCancel : Medium pack" {
 			t.Errorf("%s says %q", path, got)
 		}
-		if href := handlerstest.Attr(page.Element("open-order-pay"), "href"); !strings.Contains(href, "/sandbox/checkout/") {
+		if href := handlerstest.Attr(page.Element("open-order-pay"), "href"); !strings.Contains(
+			href,
+			"/sandbox/checkout/",
+		) {
 			t.Errorf("%s leads to %q", path, href)
 		}
 	}
@@ -72,9 +76,16 @@ func TestOpenOrdersAreMentioned(t *testing.T) {
 	for range 2 { // pressed twice is pressed once
 		v.Submit(order+"/cancel", nil).WantRedirect(order)
 	}
-	page := v.Get(order).Want(http.StatusOK).WantState("cancelled").WantElement("purchase-pay", false).WantElement("order-cancel",
-		false)
-	if got := handlerstest.Text(page.Element("purchase")); !strings.Contains(got, "Checkout closed.Nothing was bought.") {
+	page := v.Get(order).
+		Want(http.StatusOK).
+		WantState("cancelled").
+		WantElement("purchase-pay", false).
+		WantElement("order-cancel",
+			false)
+	if got := handlerstest.Text(page.Element("purchase")); !strings.Contains(
+		got,
+		"Checkout closed.Nothing was bought.",
+	) {
 		t.Errorf("it says %s", got)
 	}
 	for _, path := range []string{"/credits", "/credits/buy"} {

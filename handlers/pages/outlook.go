@@ -19,12 +19,12 @@ const (
 )
 
 // outlook is what lies ahead of the account, with what to do about it.
-func (h *Handlers) outlook(v *visit, lots []ledger.Lot) (views.OutlookModel, error) {
-	o, err := h.Accounts.Outlook(v.Request().Context(), &v.Overview, lots)
+func (h *Handlers) outlook(req *creatorRequest, lots []ledger.Lot) (views.OutlookModel, error) {
+	o, err := h.Accounts.Outlook(req.Request().Context(), &req.Overview, lots)
 	if err != nil {
 		return views.OutlookModel{}, err
 	}
-	advice, err := h.advice(v, lots, 0)
+	advice, err := h.advice(req, lots, 0)
 	if err != nil {
 		return views.OutlookModel{}, err
 	}
@@ -35,7 +35,7 @@ func (h *Handlers) outlook(v *visit, lots []ledger.Lot) (views.OutlookModel, err
 		WithToday: o.Pace.Today,
 		RunsOut:   o.RunsOut,
 		NextFirst: o.ResetFirst(),
-		Next:      present.NextGrant(h.Prices(), &v.Overview),
+		Next:      present.NextGrant(h.Prices(), &req.Overview),
 	}
 	for _, l := range o.Losses {
 		m.Expiries = append(m.Expiries, views.ExpiryModel{
@@ -55,16 +55,16 @@ func (h *Handlers) outlook(v *visit, lots []ledger.Lot) (views.OutlookModel, err
 
 // advice is what to tell a creator who looks at the packs, and who may be some tokens short for
 // what they want to do.
-func (h *Handlers) advice(v *visit, lots []ledger.Lot, short tokens.Amount) ([]views.AdviceModel, error) {
-	bought, err := h.bought(v)
+func (h *Handlers) advice(req *creatorRequest, lots []ledger.Lot, short tokens.Amount) ([]views.AdviceModel, error) {
+	bought, err := h.recentPurchases(req)
 	if err != nil {
 		return nil, err
 	}
 	wish := forecast.Wish{Bought: bought}
 	if short > 0 {
-		wish.Needs = v.Spendable + min(short, tokens.Max)
+		wish.Needs = req.Spendable + min(short, tokens.Max)
 	}
-	list, err := h.Accounts.Advice(v.Request().Context(), &v.Overview, lots, wish)
+	list, err := h.Accounts.Advice(req.Request().Context(), &req.Overview, lots, wish)
 	if err != nil {
 		return nil, err
 	}
@@ -90,11 +90,11 @@ func (h *Handlers) advice(v *visit, lots []ledger.Lot, short tokens.Amount) ([]v
 }
 
 // bought adds up the packs that were paid for lately, in the currency of the newest.
-func (h *Handlers) bought(v *visit) (forecast.Purchases, error) {
-	list, _, err := h.Billing.List(v.Request().Context(), v.ID, "", mostPurchases)
+func (h *Handlers) recentPurchases(req *creatorRequest) (forecast.Purchases, error) {
+	list, _, err := h.Billing.List(req.Request().Context(), req.ID, "", mostPurchases)
 	var sum forecast.Purchases
 	for _, p := range list {
-		if p.Status != billing.StatusCompleted || v.now.Sub(p.CreatedAt) > recentPurchases {
+		if p.Status != billing.StatusCompleted || req.now.Sub(p.CreatedAt) > recentPurchases {
 			continue
 		}
 		if sum.Count == 0 {

@@ -12,42 +12,42 @@ import (
 // latestRows is how many transactions stand on the home and Credits pages.
 const latestRows = 5
 
-func (h *Handlers) homePage(v *visit) error {
-	ctx := v.Request().Context()
-	spent, err := h.Ledger.SpentThisPeriod(ctx, v.Account)
+func (h *Handlers) homePage(req *creatorRequest) error {
+	ctx := req.Request().Context()
+	spent, err := h.Ledger.SpentThisPeriod(ctx, req.Account)
 	if err != nil {
 		return err
 	}
-	account, err := h.Ledger.Account(ctx, v.ID)
+	account, err := h.Ledger.Account(ctx, req.ID)
 	if err != nil {
 		return err
 	}
-	latest, err := h.Ledger.History(ctx, v.ID, ledger.Filter{}, 0, latestRows)
+	latest, err := h.Ledger.History(ctx, req.ID, ledger.Filter{}, 0, latestRows)
 	if err != nil {
 		return err
 	}
-	agents, err := h.namesOfAgents(v)
+	agents, err := h.agentLabels(req)
 	if err != nil {
 		return err
 	}
-	away, err := h.away(v)
+	away, err := h.recap(req)
 	if err != nil {
 		return err
 	}
-	plan, _ := h.Prices().Plan(v.Plan)
-	return render(v, http.StatusOK, views.HomePage(views.HomeModel{
-		Chrome:          h.chrome(v, views.NavHome),
+	plan, _ := h.Prices().Plan(req.Plan)
+	return render(req, http.StatusOK, views.HomePage(views.HomeModel{
+		Chrome:          h.layout(req, views.NavHome),
 		PlanName:        plan.Name,
 		Allowance:       plan.Allowance,
-		ResetsAt:        v.NextReset,
-		Spendable:       v.Spendable,
-		Held:            v.Held,
+		ResetsAt:        req.NextReset,
+		Spendable:       req.Spendable,
+		Held:            req.Held,
 		PlanLeft:        planLeft(account.Lots),
 		SpentThisPeriod: spent,
-		PeriodStart:     v.PeriodStart(v.now),
-		Equivalents:     present.Equivalents(h.Prices(), v.Spendable, present.CreditsFeatures),
+		PeriodStart:     req.PeriodStart(req.now),
+		Equivalents:     present.Equivalents(h.Prices(), req.Spendable, present.CreditsFeatures),
 		Away:            away,
-		Latest:          h.rows(v, latest.Lines, agents),
+		Latest:          h.rows(req, latest.Lines, agents),
 	}))
 }
 
@@ -61,46 +61,46 @@ func planLeft(lots []ledger.Lot) (left tokens.Amount) {
 	return left
 }
 
-func (h *Handlers) creditsPage(v *visit) error {
-	ctx := v.Request().Context()
-	account, err := h.Ledger.Account(ctx, v.ID)
+func (h *Handlers) creditsPage(req *creatorRequest) error {
+	ctx := req.Request().Context()
+	account, err := h.Ledger.Account(ctx, req.ID)
 	if err != nil {
 		return err
 	}
-	latest, err := h.Ledger.History(ctx, v.ID, ledger.Filter{}, 0, latestRows)
+	latest, err := h.Ledger.History(ctx, req.ID, ledger.Filter{}, 0, latestRows)
 	if err != nil {
 		return err
 	}
-	agents, err := h.namesOfAgents(v)
+	agents, err := h.agentLabels(req)
 	if err != nil {
 		return err
 	}
-	usage, err := h.usageChart(v, latest, agents)
+	usage, err := h.usageChart(req, latest, agents)
 	if err != nil {
 		return err
 	}
-	outlook, err := h.outlook(v, account.Lots)
+	outlook, err := h.outlook(req, account.Lots)
 	if err != nil {
 		return err
 	}
-	lots, err := h.lotModels(v, account.Lots, v.NextReset)
+	lots, err := h.lotModels(req, account.Lots, req.NextReset)
 	if err != nil {
 		return err
 	}
-	open, err := h.openOrders(v)
+	open, err := h.openOrders(req)
 	if err != nil {
 		return err
 	}
-	return render(v, http.StatusOK, views.CreditsPage(views.CreditsModel{
-		Chrome:      h.chrome(v, views.NavCredits),
+	return render(req, http.StatusOK, views.CreditsPage(views.CreditsModel{
+		Chrome:      h.layout(req, views.NavCredits),
 		Open:        open,
-		Spendable:   v.Spendable,
-		Held:        v.Held,
+		Spendable:   req.Spendable,
+		Held:        req.Held,
 		Jobs:        account.Holds,
-		Equivalents: present.Equivalents(h.Prices(), v.Spendable, present.CreditsFeatures),
+		Equivalents: present.Equivalents(h.Prices(), req.Spendable, present.CreditsFeatures),
 		Lots:        lots,
 		Outlook:     outlook,
 		Usage:       usage,
-		Latest:      h.rows(v, latest.Lines, agents),
+		Latest:      h.rows(req, latest.Lines, agents),
 	}))
 }

@@ -11,18 +11,18 @@ import (
 	"pop.store/credits/views"
 )
 
-func (h *Handlers) plansPage(v *visit) error {
-	m := h.plansModel(v)
-	m.Changed = v.QueryParam("changed") == "1"
-	return render(v, http.StatusOK, views.PlansPage(m))
+func (h *Handlers) plansPage(req *creatorRequest) error {
+	m := h.plansModel(req)
+	m.Changed = req.QueryParam("changed") == "1"
+	return render(req, http.StatusOK, views.PlansPage(m))
 }
 
-func (h *Handlers) plansModel(v *visit) views.PlansModel {
+func (h *Handlers) plansModel(req *creatorRequest) views.PlansModel {
 	prices := h.Prices()
 	m := views.PlansModel{
-		Chrome:    h.chrome(v, views.NavPlans),
-		Spendable: v.Spendable,
-		ResetsAt:  v.NextReset,
+		Chrome:    h.layout(req, views.NavPlans),
+		Spendable: req.Spendable,
+		ResetsAt:  req.NextReset,
 		Switch:    h.DemoAccount != "",
 		Prorated:  prices.Upgrade == catalog.UpgradeProrated,
 	}
@@ -34,8 +34,8 @@ func (h *Handlers) plansModel(v *visit) views.PlansModel {
 			Monthly: p.Allowance,
 			Price:   p.Price,
 			URL:     p.URL,
-			Current: p.ID == v.Plan,
-			Next:    p.ID == v.NextPlan,
+			Current: p.ID == req.Plan,
+			Next:    p.ID == req.NextPlan,
 		}
 		m.Plans = append(m.Plans, plan)
 		if plan.Current {
@@ -62,21 +62,25 @@ func (h *Handlers) plansModel(v *visit) views.PlansModel {
 
 // switchPlan changes the plan in the demo, where no host platform does it: a larger one at once, a
 // smaller one at the next reset, and the present one takes back what was waiting.
-func (h *Handlers) switchPlan(v *visit) error {
-	form, err := formParams(v)
+func (h *Handlers) switchPlan(req *creatorRequest) error {
+	form, err := formParams(req)
 	if err != nil {
 		return err
 	}
 	plan := form.Get("plan")
-	_, _, err = h.Accounts.Put(v.Request().Context(), v.ExternalID, accounts.Put{Plan: &plan, Stay: plan == v.Plan})
+	_, _, err = h.Accounts.Put(
+		req.Request().Context(),
+		req.ExternalID,
+		accounts.Put{Plan: &plan, Stay: plan == req.Plan},
+	)
 	var refused *problem.Error
 	if errors.As(err, &refused) && refused.Kind == problem.Unprocessable {
-		m := h.plansModel(v)
+		m := h.plansModel(req)
 		m.Problem = "There is no such plan. Nothing was changed."
-		return render(v, http.StatusUnprocessableEntity, views.PlansPage(m))
+		return render(req, http.StatusUnprocessableEntity, views.PlansPage(m))
 	}
 	if err != nil {
 		return err
 	}
-	return v.Redirect(http.StatusSeeOther, "/plans?changed=1")
+	return req.Redirect(http.StatusSeeOther, "/plans?changed=1")
 }

@@ -10,36 +10,36 @@ import (
 	"pop.store/credits/views"
 )
 
-func (h *Handlers) receiptPage(v *visit) error {
-	id, err := web.PurchaseID(v)
+func (h *Handlers) receiptPage(req *creatorRequest) error {
+	id, err := web.PurchaseID(req)
 	if err != nil {
 		return err
 	}
-	r, err := h.Billing.Receipt(v.Request().Context(), v.ID, id)
+	r, err := h.Billing.Receipt(req.Request().Context(), req.ID, id)
 	if err != nil {
 		return err
 	}
-	m := receipt.Model(&r, h.Prices(), h.Seller, receipt.Holder{Name: v.Name, Email: v.Email})
-	m.Chrome = h.chrome(v, views.NavCredits)
-	return render(v, http.StatusOK, views.ReceiptPage(m))
+	m := receipt.Model(&r, h.Prices(), h.Seller, receipt.Holder{Name: req.Name, Email: req.Email})
+	m.Chrome = h.layout(req, views.NavCredits)
+	return render(req, http.StatusOK, views.ReceiptPage(m))
 }
 
 // purchasesPage is the tab of the history that lists purchases. What became of their tokens stands under All.
-func (h *Handlers) purchasesPage(v *visit) error {
-	from, err := web.CursorPosition(v, v.ID)
+func (h *Handlers) purchasesPage(req *creatorRequest) error {
+	from, err := web.CursorPosition(req, req.ID)
 	if err != nil {
 		return err
 	}
-	list, next, err := h.Billing.List(v.Request().Context(), v.ID, billing.Cursor(from), historyRows)
+	list, next, err := h.Billing.List(req.Request().Context(), req.ID, billing.Cursor(from), historyRows)
 	if err != nil {
 		return err
 	}
-	m := views.PurchasesModel{Chrome: h.chrome(v, views.NavCredits), Continued: from != nil}
+	m := views.PurchasesModel{Chrome: h.layout(req, views.NavCredits), Continued: from != nil}
 	for i := range list {
-		m.Rows = append(m.Rows, h.purchaseRow(&list[i], v.now))
+		m.Rows = append(m.Rows, h.purchaseRow(&list[i], req.now))
 	}
-	m.NextURL = nextURL(v, web.TextCursor(v, v.ID, string(next)))
-	return render(v, http.StatusOK, views.PurchasesPage(m))
+	m.NextURL = nextURL(req, web.TextCursor(req, req.ID, string(next)))
+	return render(req, http.StatusOK, views.PurchasesPage(m))
 }
 
 // purchaseRow is a line of the list.
@@ -51,7 +51,7 @@ func (h *Handlers) purchaseRow(p *billing.Purchase, now time.Time) views.Purchas
 		Tokens:   p.Tokens,
 		Amount:   p.Price,
 		Refunded: p.Refunded,
-		Standing: standing(p, now),
+		Standing: rowStatus(p, now),
 		Receipt:  !p.CompletedAt.IsZero(),
 		Auto:     p.Auto,
 	}
@@ -64,7 +64,7 @@ func (h *Handlers) purchaseRow(p *billing.Purchase, now time.Time) views.Purchas
 	return row
 }
 
-func standing(p *billing.Purchase, now time.Time) views.PurchaseStanding {
+func rowStatus(p *billing.Purchase, now time.Time) views.PurchaseStanding {
 	switch {
 	case p.Status == billing.StatusFailed && p.Failure == billing.FailureDeclined:
 		return views.StandingDeclined
@@ -75,10 +75,10 @@ func standing(p *billing.Purchase, now time.Time) views.PurchaseStanding {
 	case p.Auto && p.Status == billing.StatusPending: // nobody has to do anything
 		return views.StandingComing
 	}
-	return standings[p.Status]
+	return rowStatuses[p.Status]
 }
 
-var standings = map[billing.Status]views.PurchaseStanding{
+var rowStatuses = map[billing.Status]views.PurchaseStanding{
 	billing.StatusPending:    views.StandingUnpaid,
 	billing.StatusProcessing: views.StandingComing,
 	billing.StatusCompleted:  views.StandingPaid,

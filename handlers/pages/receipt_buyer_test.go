@@ -50,7 +50,8 @@ func TestTheReceiptNamesItsBuyer(t *testing.T) {
 			t.Fatal(err)
 		}
 		page := v.Get(path+"/receipt").Want(http.StatusOK).WantElement("receipt-incomplete", true)
-		if said := handlerstest.SpacedText(page.Element("receipt")); name == "no company" && !strings.Contains(said, c.want) {
+		if said := handlerstest.SpacedText(page.Element("receipt")); name == "no company" &&
+			!strings.Contains(said, c.want) {
 			t.Errorf("%s, without a bill: %s", name, said)
 		}
 	}

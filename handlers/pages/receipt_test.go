@@ -46,7 +46,9 @@ func TestTheReceipt(t *testing.T) {
 		t.Errorf("the provider's receipt is at %s", theirs)
 	}
 	// The provider's own needs no session, as at Stripe.
-	own := handlerstest.SpacedText((&handlerstest.Browser{Site: s}).Get(theirs).Want(http.StatusOK).Element("sandbox-receipt"))
+	own := handlerstest.SpacedText(
+		(&handlerstest.Browser{Site: s}).Get(theirs).Want(http.StatusOK).Element("sandbox-receipt"),
+	)
 	for _, want := range []string{
 		"Sandbox: no real money", "$46.80", "VAT 20% $7.80", "Maya GmbH", "DE123456789",
 		"Visa 4242",
@@ -84,9 +86,14 @@ func TestNoReceipt(t *testing.T) {
 	v.Pay(checkout)
 	v.Get(path).Want(http.StatusOK)
 	v.Get(path+"/receipt").Want(http.StatusOK).WantElement("receipt", true)
-	s.SignIn("other").Get(path+"/receipt").Want(http.StatusNotFound).WantElement("error-page", true).WantElement("receipt", false)
+	s.SignIn("other").
+		Get(path+"/receipt").
+		Want(http.StatusNotFound).
+		WantElement("error-page", true).
+		WantElement("receipt", false)
 	v.Get("/credits/purchases/x/receipt").Want(http.StatusNotFound)
-	(&handlerstest.Browser{Site: s}).Get(path + "/receipt").WantRedirect("/login?next=" + url.QueryEscape(path+"/receipt"))
+	(&handlerstest.Browser{Site: s}).Get(path + "/receipt").
+		WantRedirect("/login?next=" + url.QueryEscape(path+"/receipt"))
 	(&handlerstest.Browser{Site: s}).Get("/sandbox/receipts/x").Want(http.StatusNotFound)
 }
 
@@ -98,7 +105,11 @@ func TestTheListOfPurchasesAsAPage(t *testing.T) {
 	s.Open("other", "starter")
 	v := s.SignIn("maya")
 	const tab = "/credits/history?tab=purchases"
-	v.Get(tab).Want(http.StatusOK).WantElement("empty-state", true).WantElement("purchase-row", false).WantElement("history-filter", false)
+	v.Get(tab).
+		Want(http.StatusOK).
+		WantElement("empty-state", true).
+		WantElement("purchase-row", false).
+		WantElement("history-filter", false)
 	back := func(checkout string, card sandbox.Card) string {
 		to := v.Submit(checkout+"/pay",
 			url.Values{"card": {string(card)}}).Want(http.StatusSeeOther).Header.Get("Location")
@@ -121,7 +132,16 @@ func TestTheListOfPurchasesAsAPage(t *testing.T) {
 	for _, row := range handlerstest.Marked(a.HTML(), "purchase-row") {
 		standing := handlerstest.Marked(row, "purchase-standing")
 		amount := handlerstest.Marked(row, "purchase-amount")
-		got = append(got, fmt.Sprint(handlerstest.Text(standing[0]), "/", handlerstest.Text(amount[0]), "/", len(handlerstest.Marked(row, "receipt-link"))))
+		got = append(
+			got,
+			fmt.Sprint(
+				handlerstest.Text(standing[0]),
+				"/",
+				handlerstest.Text(amount[0]),
+				"/",
+				len(handlerstest.Marked(row, "receipt-link")),
+			),
+		)
 	}
 	want := "Not paid yet/not paid: $39.00/0 Refunded/$9.00/1 $3.00 refunded/$9.00/1 On its way/not paid: $9.00/0 Disputed/$9.00/1 Paid/$0.00/1 Paid/$9.00/1"
 	if strings.Join(got, " ") != want {
@@ -135,7 +155,10 @@ func TestTheListOfPurchasesAsAPage(t *testing.T) {
 	if _, err := s.App.Billing.Reconcile(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	if row := handlerstest.Text(handlerstest.Marked(v.Get(tab).HTML(), "purchase-row")[0]); !strings.Contains(row, "Closed, not paid") {
+	if row := handlerstest.Text(handlerstest.Marked(v.Get(tab).HTML(), "purchase-row")[0]); !strings.Contains(
+		row,
+		"Closed, not paid",
+	) {
 		t.Errorf("an expired one: %s", row)
 	}
 	v.Get(tab+"&cursor=x").Want(http.StatusBadRequest).WantElement("error-page", true)
@@ -185,7 +208,8 @@ func TestHostileBuyersAreOnlyText(t *testing.T) {
 	for _, evil := range handlerstest.HostileTexts {
 		path := v.BuyAs("pack_100", url.Values{"company": {evil}, "tax_id": {evil[:min(len(evil), 40)]}})
 		a := v.Get(path + "/receipt").Want(http.StatusOK)
-		theirs := v.Get(strings.TrimPrefix(handlerstest.Attr(a.Element("provider-receipt"), "href"), s.URL)).Want(http.StatusOK)
+		theirs := v.Get(strings.TrimPrefix(handlerstest.Attr(a.Element("provider-receipt"), "href"), s.URL)).
+			Want(http.StatusOK)
 		for _, page := range []handlerstest.Response{a, theirs, v.Get("/credits/history?tab=purchases")} {
 			handlerstest.WantOnlyText(t, page, evil)
 		}

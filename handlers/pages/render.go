@@ -41,13 +41,13 @@ func render(c echo.Context, status int, component templ.Component) error {
 	return sendHTML(c, status, parts.Changed())
 }
 
-// Below smallest, compression gains nothing.
-const smallest = 500 // bytes
+// Below minCompressed, compression gains nothing.
+const minCompressed = 500 // bytes
 
 func sendHTML(c echo.Context, status int, html []byte) error {
 	h := c.Response().Header()
 	h.Add("Vary", "Accept-Encoding, Sec-Fetch-Site")
-	if len(html) < smallest || !mayCompress(c.Request()) {
+	if len(html) < minCompressed || !mayCompress(c.Request()) {
 		return c.HTMLBlob(status, html)
 	}
 	zipped, err := compressed(html)
@@ -81,12 +81,12 @@ func acceptsGzip(values []string) bool {
 	return false
 }
 
-var zippers = sync.Pool{New: func() any { return gzip.NewWriter(nil) }}
+var gzipWriters = sync.Pool{New: func() any { return gzip.NewWriter(nil) }}
 
 func compressed(body []byte) ([]byte, error) {
 	var out bytes.Buffer
-	w := zippers.Get().(*gzip.Writer)
-	defer zippers.Put(w)
+	w := gzipWriters.Get().(*gzip.Writer)
+	defer gzipWriters.Put(w)
 	w.Reset(&out)
 	if _, err := w.Write(body); err != nil {
 		return nil, err

@@ -64,25 +64,25 @@ func (h *Handlers) Routes(e *echo.Echo) {
 	web.Get(e, "/", h.requireCreator(h.homePage))
 	web.Get(e, "/credits", h.requireCreator(h.creditsPage))
 	web.Get(e, "/credits/badge", h.requireCreator(h.badge))
-	h.form(e, "/credits/notice/dismiss", "/credits", h.dismissNotice)
+	h.postForm(e, "/credits/notice/dismiss", "/credits", h.dismissNotice)
 	web.Get(e, "/credits/history", h.requireCreator(h.historyPage))
 	web.Get(e, "/credits/buy", h.requireCreator(h.buyPage))
 	e.POST("/credits/buy", h.requireCreator(h.buy))
 	web.Get(e, "/credits/purchases/:id", h.requireCreator(h.purchasePage))
 	web.Get(e, "/credits/purchases/:id/status", h.requireCreator(h.purchaseStatus))
-	h.form(e, "/credits/purchases/:id/return", "/credits/purchases/:id", h.returnPurchase)
-	h.form(e, "/credits/purchases/:id/cancel", "/credits/purchases/:id", h.cancelPurchase)
+	h.postForm(e, "/credits/purchases/:id/return", "/credits/purchases/:id", h.returnPurchase)
+	h.postForm(e, "/credits/purchases/:id/cancel", "/credits/purchases/:id", h.cancelPurchase)
 	web.Get(e, "/credits/purchases/:id/receipt", h.requireCreator(h.receiptPage))
 	web.Get(e, "/credits/how-tokens-work", h.requireCreator(h.guidePage))
 	web.Get(e, "/plans", h.requireCreator(h.plansPage))
 	web.Get(e, "/agents", h.requireCreator(h.agentsPage))
-	h.form(e, "/agents/switch", "/agents", h.switchAgent)
-	h.form(e, "/agents/limits", "/agents", h.setLimits)
+	h.postForm(e, "/agents/switch", "/agents", h.switchAgent)
+	h.postForm(e, "/agents/limits", "/agents", h.setLimits)
 	web.Get(e, "/tools", h.requireCreator(h.toolsPage))
 	web.Get(e, "/settings", h.requireCreator(h.settingsPage))
-	h.form(e, "/settings/auto-top-up", "/settings", h.saveTopUp)
-	h.form(e, "/settings/auto-top-up/off", "/settings", h.turnTopUpOff)
-	h.form(e, "/settings/card/forget", "/settings", h.forgetCard)
+	h.postForm(e, "/settings/auto-top-up", "/settings", h.saveTopUp)
+	h.postForm(e, "/settings/auto-top-up/off", "/settings", h.turnTopUpOff)
+	h.postForm(e, "/settings/card/forget", "/settings", h.forgetCard)
 	if h.DemoAccount != "" {
 		h.demoRoutes(e)
 	}
@@ -100,11 +100,11 @@ func (h *Handlers) demoRoutes(e *echo.Echo) {
 	e.POST("/storefront", h.requireCreator(h.order))
 }
 
-// form routes a form of signed-in creators. Whoever asks for its address in another way, as by
+// postForm routes a form of signed-in creators. Whoever asks for its address in another way, as by
 // opening the answer to a rejected form again, is led back to the page that the form is on.
-func (h *Handlers) form(e *echo.Echo, path, page string, serve func(v *visit) error) {
+func (h *Handlers) postForm(e *echo.Echo, path, page string, serve func(req *creatorRequest) error) {
 	e.POST(path, h.requireCreator(serve))
-	web.Get(e, path, h.requireCreator(func(v *visit) error {
-		return v.Redirect(http.StatusSeeOther, strings.Replace(page, ":id", url.PathEscape(v.Param("id")), 1))
+	web.Get(e, path, h.requireCreator(func(req *creatorRequest) error {
+		return req.Redirect(http.StatusSeeOther, strings.Replace(page, ":id", url.PathEscape(req.Param("id")), 1))
 	}))
 }

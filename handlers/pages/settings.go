@@ -16,25 +16,25 @@ import (
 	"pop.store/credits/views"
 )
 
-func (h *Handlers) settingsPage(v *visit) error {
-	m, err := h.settingsModel(v)
+func (h *Handlers) settingsPage(req *creatorRequest) error {
+	m, err := h.settingsModel(req)
 	if err != nil {
 		return err
 	}
-	m.Saved = v.QueryParam("saved") == "1"
-	return render(v, http.StatusOK, views.SettingsPage(m))
+	m.Saved = req.QueryParam("saved") == "1"
+	return render(req, http.StatusOK, views.SettingsPage(m))
 }
 
-func (h *Handlers) settingsModel(v *visit) (views.SettingsModel, error) {
-	m := views.SettingsModel{Chrome: h.chrome(v, views.NavSettings)}
+func (h *Handlers) settingsModel(req *creatorRequest) (views.SettingsModel, error) {
+	m := views.SettingsModel{Chrome: h.layout(req, views.NavSettings)}
 	var err error
-	m.TopUp, err = h.topUpModel(v)
+	m.TopUp, err = h.topUpModel(req)
 	m.Chrome.TopUp = nil // its own section says it
 	return m, err
 }
 
-func (h *Handlers) topUpModel(v *visit) (views.TopUpModel, error) {
-	o, err := h.TopUp.Overview(v.Request().Context(), &v.Account)
+func (h *Handlers) topUpModel(req *creatorRequest) (views.TopUpModel, error) {
+	o, err := h.TopUp.Overview(req.Request().Context(), &req.Account)
 	if err != nil {
 		return views.TopUpModel{}, err
 	}
@@ -46,8 +46,8 @@ func (h *Handlers) topUpModel(v *visit) (views.TopUpModel, error) {
 		Card:      o.Kept.Card,
 		Wait:      string(o.Wait),
 		Threshold: o.Threshold,
-		Spendable: v.Spendable,
-		Form:      topUpForm(v, prices, &o),
+		Spendable: req.Spendable,
+		Form:      topUpForm(req, prices, &o),
 		Currency:  oneCurrency(prices.Packs),
 	}
 	for _, p := range prices.Packs {
@@ -79,7 +79,7 @@ func (h *Handlers) topUpModel(v *visit) (views.TopUpModel, error) {
 const suggestedTimes = 3
 
 // topUpForm is what is set, or a suggestion to begin with.
-func topUpForm(v *visit, prices *catalog.Catalog, o *topup.Overview) views.TopUpForm {
+func topUpForm(req *creatorRequest, prices *catalog.Catalog, o *topup.Overview) views.TopUpForm {
 	pack, sold := prices.Pack(o.Agreed.Pack)
 	if o.Set {
 		f := views.TopUpForm{
@@ -103,8 +103,8 @@ func topUpForm(v *visit, prices *catalog.Catalog, o *topup.Overview) views.TopUp
 		Times: strconv.Itoa(suggestedTimes),
 		Limit: limit.Decimal(),
 	}
-	if v.Threshold > 0 && v.Threshold < pack.Tokens {
-		f.Threshold = v.Threshold.String()
+	if req.Threshold > 0 && req.Threshold < pack.Tokens {
+		f.Threshold = req.Threshold.String()
 	}
 	return f
 }
@@ -128,8 +128,8 @@ func packValue(p catalog.Pack) string {
 	return fmt.Sprintf("%d:%s:%s:%d:%s", p.Price.Minor, p.Price.Currency, p.Tokens, p.ExpiresDays, p.ID)
 }
 
-// packOf reads what packValue wrote. What cannot be read is no pack.
-func packOf(value string) billing.Terms {
+// parsePackValue reads what packValue wrote. What cannot be read is no pack.
+func parsePackValue(value string) billing.Terms {
 	parts := strings.SplitN(value, ":", 5)
 	if len(parts) != 5 {
 		return billing.Terms{}
@@ -149,8 +149,8 @@ func packOf(value string) billing.Terms {
 }
 
 // saveTopUp turns auto top-up on, as it is set.
-func (h *Handlers) saveTopUp(v *visit) error {
-	form, err := completeForm(v, "threshold", "pack", "times", "limit")
+func (h *Handlers) saveTopUp(req *creatorRequest) error {
+	form, err := completeForm(req, "threshold", "pack", "times", "limit")
 	if err != nil {
 		return err
 	}
@@ -168,28 +168,28 @@ func (h *Handlers) saveTopUp(v *visit) error {
 		}
 	}
 	if len(typed.Problems) > 0 {
-		return h.settingsAgain(v, typed)
+		return h.rejectTopUpForm(req, typed)
 	}
-	if err := h.TopUp.Save(v.Request().Context(), v.ID, p); err != nil {
+	if err := h.TopUp.Save(req.Request().Context(), req.ID, p); err != nil {
 		return err
 	}
-	return v.Redirect(http.StatusSeeOther, "/settings?saved=1")
+	return req.Redirect(http.StatusSeeOther, "/settings?saved=1")
 }
 
 // readTopUp reads what was typed; what is wrong with the writing goes into its problems.
 func readTopUp(typed views.TopUpForm) topup.SaveParams {
 	var p topup.SaveParams
-	p.Agreed = packOf(typed.Pack)
+	p.Agreed = parsePackValue(typed.Pack)
 	if strings.TrimSpace(typed.Threshold) == "" {
 		typed.Problems["threshold"] = "Type a number of tokens, such as 20 or 42.5."
 	} else {
-		p.Threshold = *typedAmount(typed.Threshold, "threshold", typed.Problems)
+		p.Threshold = *parseAmount(typed.Threshold, "threshold", typed.Problems)
 	}
 	var err error
 	if p.Times, err = strconv.Atoi(strings.TrimSpace(typed.Times)); err != nil {
 		typed.Problems["times"] = "Choose a number from 1 to " + strconv.Itoa(topup.MostTimes) + "."
 	}
-	if p.Limit, err = typedMoney(typed.Limit, p.Agreed.Price); err != nil {
+	if p.Limit, err = parseMoney(typed.Limit, p.Agreed.Price); err != nil {
 		typed.Problems["limit"] = "Type an amount of money, such as 100 or 117.50."
 	}
 	return p
@@ -199,8 +199,8 @@ func readTopUp(typed views.TopUpForm) topup.SaveParams {
 // which must not be dropped: "117,50" is no 11,750.
 var grouped = regexp.MustCompile(`^[0-9]{1,3}(,[0-9]{3})+(\.[0-9]+)?$`)
 
-// typedMoney reads money as it is typed, with the sign that prices have or without.
-func typedMoney(text string, price money.Amount) (money.Amount, error) {
+// parseMoney reads money as it is typed, with the sign that prices have or without.
+func parseMoney(text string, price money.Amount) (money.Amount, error) {
 	sign := strings.TrimRight(money.Amount{Currency: price.Currency}.String(), "0.")
 	text = strings.TrimSpace(strings.TrimPrefix(strings.TrimSpace(text), strings.TrimSpace(sign)))
 	if grouped.MatchString(text) {
@@ -209,37 +209,37 @@ func typedMoney(text string, price money.Amount) (money.Amount, error) {
 	return money.Parse(text, price.Currency)
 }
 
-// settingsAgain answers a form with the page, what was typed and what is wrong with it.
-func (h *Handlers) settingsAgain(v *visit, typed views.TopUpForm) error {
-	m, err := h.settingsModel(v)
+// rejectTopUpForm answers a form with the page, what was typed and what is wrong with it.
+func (h *Handlers) rejectTopUpForm(req *creatorRequest, typed views.TopUpForm) error {
+	m, err := h.settingsModel(req)
 	if err != nil {
 		return err
 	}
 	m.TopUp.Form = typed
-	return render(v, http.StatusUnprocessableEntity, views.SettingsPage(m))
+	return render(req, http.StatusUnprocessableEntity, views.SettingsPage(m))
 }
 
 // turnTopUpOff turns auto top-up off, or leaves it off.
-func (h *Handlers) turnTopUpOff(v *visit) error {
-	if err := h.TopUp.TurnOff(v.Request().Context(), v.ID); err != nil {
+func (h *Handlers) turnTopUpOff(req *creatorRequest) error {
+	if err := h.TopUp.TurnOff(req.Request().Context(), req.ID); err != nil {
 		return err
 	}
-	return v.Redirect(http.StatusSeeOther, "/settings?saved=1")
+	return req.Redirect(http.StatusSeeOther, "/settings?saved=1")
 }
 
 // forgetCard keeps no card any more.
-func (h *Handlers) forgetCard(v *visit) error {
-	if err := h.Billing.Forget(v.Request().Context(), v.ID); err != nil {
+func (h *Handlers) forgetCard(req *creatorRequest) error {
+	if err := h.Billing.Forget(req.Request().Context(), req.ID); err != nil {
 		return err
 	}
-	return v.Redirect(http.StatusSeeOther, "/settings?saved=1")
+	return req.Redirect(http.StatusSeeOther, "/settings?saved=1")
 }
 
 // topUpStopped is the notice that auto top-up was stopped. A page goes without it when it cannot be read.
-func (h *Handlers) topUpStopped(v *visit) *views.TopUpNotice {
-	stopped, is, err := h.TopUp.Stopped(v.Request().Context(), v.ID)
+func (h *Handlers) topUpStopped(req *creatorRequest) *views.TopUpNotice {
+	stopped, is, err := h.TopUp.Stopped(req.Request().Context(), req.ID)
 	if err != nil {
-		h.Log.Warn("auto top-up cannot be read", "request_id", web.RequestID(v), "error", err)
+		h.Log.Warn("auto top-up cannot be read", "request_id", web.RequestID(req), "error", err)
 	}
 	if err != nil || !is {
 		return nil

@@ -18,7 +18,11 @@ func TestAutoTopUp(t *testing.T) {
 	s := handlerstest.New(t)
 	s.Open("maya", "starter")
 	v := s.SignIn("maya")
-	a := v.Get("/settings").Want(http.StatusOK).WantTopUp("Off").WantElement("forget-card", false).WantElement("top-up-off", false)
+	a := v.Get("/settings").
+		Want(http.StatusOK).
+		WantTopUp("Off").
+		WantElement("forget-card", false).
+		WantElement("top-up-off", false)
 	if href := handlerstest.Attr(a.Element("keep-card"), "href"); href != "/credits/buy?keep=1&next=%2Fsettings" {
 		t.Errorf("the way to a card leads to %q", href)
 	}
@@ -41,7 +45,9 @@ func TestAutoTopUp(t *testing.T) {
 	form.Set("limit", "$1,150")
 	v.Submit("/settings/auto-top-up", form).WantRedirect("/settings?saved=1")
 	a = v.Get("/settings?saved=1").Want(http.StatusOK).WantTopUp("On").WantElement("done", true)
-	if handlerstest.Text(a.Element("top-up-sentence")) != "Waiting for a card: nothing can be bought until one is kept." {
+	if handlerstest.Text(
+		a.Element("top-up-sentence"),
+	) != "Waiting for a card: nothing can be bought until one is kept." {
 		t.Errorf("it says %q", handlerstest.Text(a.Element("top-up-sentence")))
 	}
 	for _, box := range handlerstest.Marked(v.Get("/credits/buy?keep=1&next=/settings").Want(http.StatusOK).HTML(), "keep-card") {
@@ -55,7 +61,10 @@ func TestAutoTopUp(t *testing.T) {
 	form = v.Forms()["pack_100"]
 	form.Set("pack", "gone")
 	form.Set("offer", "1") // and unticked
-	boxes := handlerstest.Marked(v.Submit("/credits/buy", form).Want(http.StatusUnprocessableEntity).HTML(), "keep-card")
+	boxes := handlerstest.Marked(
+		v.Submit("/credits/buy", form).Want(http.StatusUnprocessableEntity).HTML(),
+		"keep-card",
+	)
 	if len(boxes) != 3 || handlerstest.HasAttribute(boxes[0], "checked") {
 		t.Errorf("after a mistake there are %d boxes, or they are ticked again", len(boxes))
 	}

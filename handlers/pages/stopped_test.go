@@ -15,7 +15,8 @@ func TestAnAgentOverItsBudgetIsToldEverywhere(t *testing.T) {
 	t.Parallel()
 	s := handlerstest.New(t)
 	s.Open("maya", "starter")
-	s.Call("PUT", handlerstest.MayasAgentsPath+"/seller", `{"feature":"auto_selling","monthly_budget":"5"}`).Want(http.StatusCreated)
+	s.Call("PUT", handlerstest.MayasAgentsPath+"/seller", `{"feature":"auto_selling","monthly_budget":"5"}`).
+		Want(http.StatusCreated)
 	s.Charge("maya", `{"feature":"auto_selling","agent":"seller","amount":"5"}`)
 	for range 5 {
 		s.Post("/v1/accounts/maya/charges",
@@ -93,7 +94,8 @@ func TestARefusalNeedNotPauseTheAgent(t *testing.T) {
 	s := handlerstest.New(t)
 	s.Open("maya", "starter")
 	for _, path := range []string{"/v1/accounts/maya/charges", "/v1/accounts/maya/holds"} {
-		s.Post(path, `{"feature":"auto_selling","amount":"5000","agent":"seller","pause_agent":false}`).WantProblem(http.StatusPaymentRequired, "insufficient_tokens", "").
+		s.Post(path, `{"feature":"auto_selling","amount":"5000","agent":"seller","pause_agent":false}`).
+			WantProblem(http.StatusPaymentRequired, "insufficient_tokens", "").
 			WantMembers(map[string]any{
 				"state":     "on",
 				"spendable": "200",
@@ -107,15 +109,19 @@ func TestARefusalNeedNotPauseTheAgent(t *testing.T) {
 		"cure":        nil,
 		"turned_away": 0.0,
 	})
-	s.Post("/v1/accounts/maya/charges",
-		`{"feature":"auto_selling","amount":"5000","agent":"seller","pause_agent":true}`).Want(http.StatusPaymentRequired)
+	s.Post(
+		"/v1/accounts/maya/charges",
+		`{"feature":"auto_selling","amount":"5000","agent":"seller","pause_agent":true}`,
+	).Want(http.StatusPaymentRequired)
 	s.WantAPIAgent("seller", map[string]any{
 		"state":       "paused_out_of_tokens",
 		"reason":      "size",
 		"cure":        "turn_on",
 		"turned_away": 1.0,
 	})
-	s.Call("POST", handlerstest.MayasAgentsPath+"/seller/resume", ``).Want(http.StatusOK).WantMembers(map[string]any{"state": "on"})
+	s.Call("POST", handlerstest.MayasAgentsPath+"/seller/resume", ``).
+		Want(http.StatusOK).
+		WantMembers(map[string]any{"state": "on"})
 	s.Post("/v1/accounts/maya/holds", `{"feature":"auto_selling","amount":"180"}`).Want(http.StatusCreated)
 	s.Post("/v1/accounts/maya/charges", `{"feature":"pdf_creation"}`).WantProblem(http.StatusPaymentRequired,
 		"insufficient_tokens", "").
@@ -138,7 +144,8 @@ func TestNoAgentIsCalledMe(t *testing.T) {
 		s.Post("/v1/accounts/maya/charges", body).WantProblem(http.StatusUnprocessableEntity, "invalid_field", "agent")
 		s.Post("/v1/accounts/maya/holds", body).WantProblem(http.StatusUnprocessableEntity, "invalid_field", "agent")
 	}
-	s.Call("PUT", handlerstest.MayasAgentsPath+"/me", `{}`).WantProblem(http.StatusUnprocessableEntity, "invalid_field", "agent")
+	s.Call("PUT", handlerstest.MayasAgentsPath+"/me", `{}`).
+		WantProblem(http.StatusUnprocessableEntity, "invalid_field", "agent")
 	s.Call("POST", handlerstest.MayasAgentsPath+"/me/pause", ``).WantProblem(http.StatusNotFound, "agent_not_found", "")
 }
 

@@ -9,8 +9,8 @@ import (
 )
 
 // storefrontPage is the demo's shop, which takes orders at zero tokens, too.
-func (h *Handlers) storefrontPage(v *visit) error {
-	m := views.StorefrontModel{Chrome: h.chrome(v, views.NavShop)}
+func (h *Handlers) storefrontPage(req *creatorRequest) error {
+	m := views.StorefrontModel{Chrome: h.layout(req, views.NavShop)}
 	for _, p := range demo.Products {
 		m.Products = append(m.Products, views.ProductModel{
 			ID:    p.ID,
@@ -18,22 +18,22 @@ func (h *Handlers) storefrontPage(v *visit) error {
 			Text:  p.Text,
 			Price: p.Price,
 		})
-		if p.ID == v.QueryParam("ordered") {
+		if p.ID == req.QueryParam("ordered") {
 			m.Ordered = &m.Products[len(m.Products)-1]
 		}
 	}
-	return render(v, http.StatusOK, views.StorefrontPage(m))
+	return render(req, http.StatusOK, views.StorefrontPage(m))
 }
 
 // order takes a sample order: the shop needs no tokens for that, and nothing is kept.
-func (h *Handlers) order(v *visit) error {
-	form, err := formParams(v)
+func (h *Handlers) order(req *creatorRequest) error {
+	form, err := formParams(req)
 	if err != nil {
 		return err
 	}
 	for _, p := range demo.Products {
 		if p.ID == form.Get("product") {
-			return v.Redirect(http.StatusSeeOther, "/storefront?ordered="+p.ID)
+			return req.Redirect(http.StatusSeeOther, "/storefront?ordered="+p.ID)
 		}
 	}
 	return problem.New(problem.NotFound, "product_not_found", "There is no such product.")

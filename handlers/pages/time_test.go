@@ -93,8 +93,10 @@ func TestTheHistoryOfADayWithoutMidnight(t *testing.T) {
 		"2026-09-06": 2,
 		"2026-09-07": 1,
 	} {
-		rows := handlerstest.Marked(v.Get("/credits/history?kind=charge&from="+day+"&to="+day).Want(http.StatusOK).HTML(),
-			"history-row")
+		rows := handlerstest.Marked(
+			v.Get("/credits/history?kind=charge&from="+day+"&to="+day).Want(http.StatusOK).HTML(),
+			"history-row",
+		)
 		if len(rows) != want {
 			t.Errorf("%s has %d rows, want %d", day, len(rows), want)
 		}
@@ -118,7 +120,8 @@ func TestAGiftIsGoodUntilTheDayBeforeItsEnd(t *testing.T) {
 	t.Parallel()
 	s := handlerstest.New(t)
 	s.Call("PUT", "/v1/accounts/maya", `{"plan":"starter","time_zone":"Europe/Berlin"}`).Want(http.StatusCreated)
-	s.Post("/v1/accounts/maya/grants", `{"amount":"10","kind":"promo","expires_at":"2026-12-24T23:00:00Z","reason":"gift"}`).Want(http.StatusCreated)
+	s.Post("/v1/accounts/maya/grants", `{"amount":"10","kind":"promo","expires_at":"2026-12-24T23:00:00Z","reason":"gift"}`).
+		Want(http.StatusCreated)
 	s.Clock.Advance(4 * 24 * time.Hour)
 	if got := lots(s.SignIn("maya").Get("/credits")); !strings.Contains(got, "until Thu 24 Dec") {
 		t.Errorf("%q", got)
@@ -134,7 +137,9 @@ func TestNothingResetsWhilePastDue(t *testing.T) {
 	if got := lots(v.Get("/credits")); !strings.Contains(got, "resets") {
 		t.Errorf("%q", got)
 	}
-	s.Call("PUT", "/v1/accounts/maya", `{"plan_status":"past_due"}`).Want(http.StatusOK).WantMembers(map[string]any{"next_reset_at": nil})
+	s.Call("PUT", "/v1/accounts/maya", `{"plan_status":"past_due"}`).
+		Want(http.StatusOK).
+		WantMembers(map[string]any{"next_reset_at": nil})
 	if got := lots(v.Get("/credits")); !strings.Contains(got, "of 200, until") {
 		t.Errorf("%q", got)
 	}

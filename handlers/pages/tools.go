@@ -30,38 +30,38 @@ type toolForm struct {
 	fail       bool
 }
 
-func (h *Handlers) toolsPage(v *visit) error {
+func (h *Handlers) toolsPage(req *creatorRequest) error {
 	asked := toolForm{
-		tool: v.QueryParam("tool"),
-		text: v.QueryParam("text"),
-		fail: v.QueryParam("fail") == "1",
+		tool: req.QueryParam("tool"),
+		text: req.QueryParam("text"),
+		fail: req.QueryParam("fail") == "1",
 	}
 	if textProblem(asked.text) != "" {
 		asked.text = "" // as if the address said nothing
 	}
-	m, err := h.toolsModel(v, asked)
+	m, err := h.toolsModel(req, asked)
 	if err != nil {
 		return err
 	}
-	return render(v, http.StatusOK, views.ToolsPage(m))
+	return render(req, http.StatusOK, views.ToolsPage(m))
 }
 
 // toolsModel is the price list with what each tool leaves, and the form of the one that was asked for.
-func (h *Handlers) toolsModel(v *visit, asked toolForm) (views.ToolsModel, error) {
-	available, behind, err := h.availableToTools(v)
+func (h *Handlers) toolsModel(req *creatorRequest, asked toolForm) (views.ToolsModel, error) {
+	available, behind, err := h.availableToTools(req)
 	if err != nil {
 		return views.ToolsModel{}, err
 	}
 	m := views.ToolsModel{
-		Chrome:    h.chrome(v, views.NavTools),
+		Chrome:    h.layout(req, views.NavTools),
 		Available: available,
-		Kept:      v.Spendable - available,
-		Held:      v.Held,
+		Kept:      req.Spendable - available,
+		Held:      req.Held,
 		Runs:      h.Jobs != nil,
 		Text:      asked.text,
 		Fail:      asked.fail,
 		Key:       uuid.NewString(),
-		Job:       h.jobModel(v),
+		Job:       h.jobModel(req),
 	}
 	for _, f := range h.Prices().Features {
 		if f.Agent || f.Price == 0 {
@@ -80,7 +80,7 @@ func (h *Handlers) toolsModel(v *visit, asked toolForm) (views.ToolsModel, error
 		if f.ID == asked.tool && m.Runs {
 			t.BuyURL = web.BuyURL(t.Short, toolURL(asked))
 			chosen := t
-			m.Chosen, m.Draft = &chosen, v.ExternalID+":"+f.ID
+			m.Chosen, m.Draft = &chosen, req.ExternalID+":"+f.ID
 		}
 		m.Tools = append(m.Tools, t)
 	}
@@ -90,21 +90,21 @@ func (h *Handlers) toolsModel(v *visit, asked toolForm) (views.ToolsModel, error
 // availableToTools is what the creator's own tools may spend: what is kept for agents is not
 // theirs. behind is how much more is kept for agents than there is: tokens that come fill that
 // first.
-func (h *Handlers) availableToTools(v *visit) (available, behind tokens.Amount, err error) {
-	if v.Reserved == 0 {
-		return v.Spendable, 0, nil
+func (h *Handlers) availableToTools(req *creatorRequest) (available, behind tokens.Amount, err error) {
+	if req.Reserved == 0 {
+		return req.Spendable, 0, nil
 	}
 	for _, f := range h.Prices().Features {
 		if f.Agent || f.Price == 0 {
 			continue
 		}
-		q, err := h.Ledger.Quote(v.Request().Context(), v.ID, ledger.Charge{Feature: f.ID})
+		q, err := h.Ledger.Quote(req.Request().Context(), req.ID, ledger.Charge{Feature: f.ID})
 		if !q.Affordable {
 			behind = q.Shortfall - (q.Amount - q.Spendable)
 		}
-		return min(q.Spendable, v.Spendable), behind, err
+		return min(q.Spendable, req.Spendable), behind, err
 	}
-	return v.Spendable, 0, nil
+	return req.Spendable, 0, nil
 }
 
 // toolURL leads back to a tool, with what was typed.
@@ -120,8 +120,8 @@ func toolURL(f toolForm) string {
 }
 
 // runTool begins a sample job. What lacks tokens did not run, and the form comes back with what was typed.
-func (h *Handlers) runTool(v *visit) error {
-	form, err := formParams(v)
+func (h *Handlers) runTool(req *creatorRequest) error {
+	form, err := formParams(req)
 	if err != nil {
 		return err
 	}
@@ -131,41 +131,46 @@ func (h *Handlers) runTool(v *visit) error {
 		return web.ErrInvalidKey
 	}
 	if wrong := textProblem(asked.text); wrong != "" {
-		return h.toolsAgain(v, http.StatusUnprocessableEntity, asked, func(m *views.ToolsModel) { m.Problem = wrong })
+		return h.rejectToolForm(
+			req,
+			http.StatusUnprocessableEntity,
+			asked,
+			func(m *views.ToolsModel) { m.Problem = wrong },
+		)
 	}
 	if f, ok := h.Prices().Feature(asked.tool); !ok || f.Agent || f.Price == 0 {
 		return problem.New(problem.NotFound, "tool_not_found", "There is no such tool.")
 	}
-	err = h.Jobs.Start(v.Request().Context(), v.ID, key, demo.Work{
+	err = h.Jobs.Start(req.Request().Context(), req.ID, key, demo.Work{
 		Feature: asked.tool,
 		Text:    asked.text,
 		Fails:   asked.fail,
 	})
 	var refused *problem.Error
 	if errors.As(err, &refused) && refused.Kind == problem.Insufficient {
-		return h.toolsAgain(v, http.StatusPaymentRequired, asked, func(m *views.ToolsModel) { m.Declined = true })
+		return h.rejectToolForm(req, http.StatusPaymentRequired, asked, func(m *views.ToolsModel) { m.Declined = true })
 	}
 	if err != nil {
 		return err
 	}
-	return v.Redirect(http.StatusSeeOther, "/tools#job")
+	return req.Redirect(http.StatusSeeOther, "/tools#job")
 }
 
-// toolsAgain answers a form with the page as it is now.
-func (h *Handlers) toolsAgain(v *visit, status int, asked toolForm, set func(*views.ToolsModel)) error {
-	overview, err := h.Accounts.Overview(v.Request().Context(), v.ID)
+// rejectToolForm answers a form with the page as it is now.
+func (h *Handlers) rejectToolForm(req *creatorRequest, status int, asked toolForm, set func(*views.ToolsModel)) error {
+	overview, err := h.Accounts.Overview(req.Request().Context(), req.ID)
 	if err != nil {
 		return err
 	}
-	v.Overview = overview
-	m, err := h.toolsModel(v, asked)
+	req.Overview = overview
+	m, err := h.toolsModel(req, asked)
 	if err != nil {
 		return err
 	}
 	if set(&m); m.Chosen != nil && m.Chosen.Short == 0 {
 		m.Declined = false // tokens have come since
 	}
-	return render(v, status, views.ToolsPage(m))
+	return render(req, status, views.ToolsPage(m))
 }
 
 // textProblem says what is wrong with a text, empty for nothing.
@@ -182,12 +187,12 @@ func textProblem(text string) string {
 }
 
 // toolJob answers the poll of a sample job; when it is over, the badge is told to look at once.
-func (h *Handlers) toolJob(v *visit) error {
-	m := h.jobModel(v)
+func (h *Handlers) toolJob(req *creatorRequest) error {
+	m := h.jobModel(req)
 	if m != nil && m.Every == 0 {
-		v.Response().Header().Set("HX-Trigger", "credits-changed")
+		req.Response().Header().Set("HX-Trigger", "credits-changed")
 	}
-	return render(v, http.StatusOK, views.JobPanel(m))
+	return render(req, http.StatusOK, views.JobPanel(m))
 }
 
 const (
@@ -195,12 +200,12 @@ const (
 	jobShown = 10 * time.Minute // how long a job that is over is still shown
 )
 
-func (h *Handlers) jobModel(v *visit) *views.JobModel {
+func (h *Handlers) jobModel(req *creatorRequest) *views.JobModel {
 	if h.Jobs == nil {
 		return nil
 	}
-	job, ok := h.Jobs.Newest(v.Request().Context(), v.ID)
-	if !ok || v.now.Sub(job.EndsAt) > jobShown {
+	job, ok := h.Jobs.Newest(req.Request().Context(), req.ID)
+	if !ok || req.now.Sub(job.EndsAt) > jobShown {
 		return nil
 	}
 	m := &views.JobModel{
@@ -208,7 +213,7 @@ func (h *Handlers) jobModel(v *visit) *views.JobModel {
 		Text:     job.Text,
 		Amount:   job.Amount,
 		State:    views.JobState(job.State),
-		Percent:  job.Percent(v.now),
+		Percent:  job.Percent(req.now),
 	}
 	if f, ok := h.Prices().Feature(job.Feature); ok {
 		m.ToolName, m.Amount = f.Name, f.Price

@@ -101,9 +101,15 @@ func TestADeclinedTool(t *testing.T) {
 	checkout := v.Submit("/credits/buy", fields).Want(http.StatusSeeOther).Header.Get("Location")
 	back := v.Pay(strings.TrimPrefix(checkout, s.URL))
 	paid := v.Get(back).Want(http.StatusOK).WantState("paid")
-	tool := v.Get(handlerstest.Attr(paid.Element("purchase-back"), "href")).Want(http.StatusOK).WantElement("declined", false).WantElement("job",
-		false)
-	typed := handlerstest.Elements(tool.HTML(), func(n *html.Node) bool { return handlerstest.Attr(n, "id") == "tool-text" })
+	tool := v.Get(handlerstest.Attr(paid.Element("purchase-back"), "href")).
+		Want(http.StatusOK).
+		WantElement("declined", false).
+		WantElement("job",
+			false)
+	typed := handlerstest.Elements(
+		tool.HTML(),
+		func(n *html.Node) bool { return handlerstest.Attr(n, "id") == "tool-text" },
+	)
 	if len(typed) != 1 || handlerstest.Attr(typed[0], "value") != "Glazes & kilns, für alle" ||
 		len(handlerstest.Marked(tool.HTML(), "tool-run")) != 1 {
 		t.Error("the form is not as it was left")
@@ -141,7 +147,8 @@ func TestToolsDoNotCountWhatIsKeptForAgents(t *testing.T) {
 		t.Errorf("it says %q", got)
 	}
 	for _, tool := range handlerstest.Marked(page.HTML(), "tool") {
-		if handlerstest.Attr(tool, "data-tool") == "pdf_creation" && handlerstest.Text(handlerstest.Marked(tool, "tool-after")[0]) != "5 short" {
+		if handlerstest.Attr(tool, "data-tool") == "pdf_creation" &&
+			handlerstest.Text(handlerstest.Marked(tool, "tool-after")[0]) != "5 short" {
 			t.Errorf("a PDF: %s", handlerstest.Text(tool))
 		}
 	}
@@ -153,8 +160,13 @@ func TestToolsElsewhere(t *testing.T) {
 	s := handlerstest.NewWith(t, handlerstest.Options{NoDemo: true})
 	s.Open("maya", "starter")
 	v := s.SignIn("maya")
-	v.Get("/tools?tool=lip_sync").Want(http.StatusOK).WantElement("tool", true).WantElement("tool-run", false).WantElement("tool-choose",
-		false).WantElement("chosen", false)
+	v.Get("/tools?tool=lip_sync").
+		Want(http.StatusOK).
+		WantElement("tool", true).
+		WantElement("tool-run", false).
+		WantElement("tool-choose",
+			false).
+		WantElement("chosen", false)
 	v.RunTool("lip_sync", "", "k").Want(http.StatusMethodNotAllowed)
 	v.Get("/tools/job").Want(http.StatusNotFound)
 	v.Get("/storefront").Want(http.StatusNotFound)
@@ -169,7 +181,11 @@ func TestTheStorefrontAtZero(t *testing.T) {
 	v := s.SignIn("maya")
 	v.Get("/storefront").Want(http.StatusOK).WantElement("shop-open", true).WantElement("product", true)
 	before := s.Contents()
-	to := v.Submit("/storefront", url.Values{"product": {"studio-mug"}}).Want(http.StatusSeeOther).Header.Get("Location")
+	to := v.Submit("/storefront", url.Values{"product": {"studio-mug"}}).
+		Want(http.StatusSeeOther).
+		Header.Get(
+		"Location",
+	)
 	if got := handlerstest.Text(v.Get(to).Want(http.StatusOK).Element("done")); got !=
 		"Sample order taken: Studio Mug, $24.00. No tokens were used, and no money moved." {
 		t.Errorf("it says %q", got)

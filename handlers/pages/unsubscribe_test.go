@@ -17,11 +17,18 @@ func TestUnsubscribeOnThePage(t *testing.T) {
 	path := s.UnsubscribePath("maya")
 	before := s.Contents()
 	v := &handlerstest.Browser{Site: s}
-	v.Get(path).Want(http.StatusOK).WantElement("unsubscribe-confirm", true).WantElement("unsubscribed", false).WantElement("sign-out", false)
+	v.Get(path).
+		Want(http.StatusOK).
+		WantElement("unsubscribe-confirm", true).
+		WantElement("unsubscribed", false).
+		WantElement("sign-out", false)
 	s.Send("HEAD", path, "").Want(http.StatusOK)
 	s.WantUnchanged(before)
 	for range 2 {
-		v.Submit(path, nil).Want(http.StatusOK).WantElement("unsubscribed", true).WantElement("unsubscribe-confirm", false)
+		v.Submit(path, nil).
+			Want(http.StatusOK).
+			WantElement("unsubscribed", true).
+			WantElement("unsubscribe-confirm", false)
 		s.WantUnchanged(before, "mail_accounts")
 	}
 	v.Get(path).Want(http.StatusOK).WantElement("unsubscribed", true).WantElement("unsubscribe-confirm", false)

@@ -17,31 +17,35 @@ import (
 
 // usageChart reads what the chart shows, as the address says. agents are what the creator's agents
 // are called. Errors: Meaning (fields "by", "days"), and the ledger's.
-func (h *Handlers) usageChart(v *visit, latest ledger.Page, agents map[string]string) (views.UsageModel, error) {
+func (h *Handlers) usageChart(
+	req *creatorRequest,
+	latest ledger.Page,
+	agents map[string]string,
+) (views.UsageModel, error) {
 	m := views.UsageModel{
 		By:    views.UsageByFeature,
 		Days:  views.DefaultUsageDays,
 		Never: neverUsed(latest),
 	}
-	switch by := views.UsageBy(v.QueryParam("by")); by {
+	switch by := views.UsageBy(req.QueryParam("by")); by {
 	case views.UsageByFeature, views.UsageByAgent:
 		m.By = by
 	case "":
 	default:
 		return m, problem.Invalid("by", `must be "feature" or "agent"`)
 	}
-	if text := v.QueryParam("days"); text != "" {
+	if text := req.QueryParam("days"); text != "" {
 		var err error
 		if m.Days, err = strconv.Atoi(text); err != nil || !slices.Contains(views.UsageDays, m.Days) {
 			return m, problem.Invalid("days", "must be one of those that the page offers")
 		}
 	}
-	series, err := h.Ledger.UsageSeries(v.Request().Context(), v.Account, ledger.UsageBy(m.By), m.Days)
+	series, err := h.Ledger.UsageSeries(req.Request().Context(), req.Account, ledger.UsageBy(m.By), m.Days)
 	if err != nil {
 		return views.UsageModel{}, err
 	}
-	if !sameDays(v.Zone, v.Account.Zone, series.First, series.Last) {
-		m.Zone = v.Account.Zone.String()
+	if !sameDays(req.Zone, req.Account.Zone, series.First, series.Last) {
+		m.Zone = req.Account.Zone.String()
 	}
 	m.First, m.Total = series.First, series.Total.Net()
 	for _, s := range series.Series {
@@ -58,16 +62,21 @@ func (h *Handlers) usageChart(v *visit, latest ledger.Page, agents map[string]st
 		}
 		m.Series = append(m.Series, one)
 	}
-	h.colour(m.By, m.Series, series.Series, agents)
+	h.assignColours(m.By, m.Series, series.Series, agents)
 	return m, nil
 }
 
-// colour gives each series its look, whatever the range of the chart and however much it used: a
+// assignColours gives each series its colour, whatever the range of the chart and however much it used: a
 // feature's place in the catalog, and of an agent its look among all agents of the account. Where
-// two of one chart would look the same, because there are more names than looks, the one whose id
+// two of one chart would look the same, because there are more names than colours, the one whose id
 // comes later takes the next look that is free.
-func (h *Handlers) colour(by views.UsageBy, shown []views.UsageSeries, of []ledger.Series, agents map[string]string) {
-	looks := agentLooks(agents)
+func (h *Handlers) assignColours(
+	by views.UsageBy,
+	shown []views.UsageSeries,
+	of []ledger.Series,
+	agents map[string]string,
+) {
+	colours := agentColours(agents)
 	order := make([]int, len(of))
 	for i := range order {
 		order[i] = i
@@ -78,44 +87,44 @@ func (h *Handlers) colour(by views.UsageBy, shown []views.UsageSeries, of []ledg
 		if of[i].Rest {
 			continue
 		}
-		look, known := looks[of[i].Name]
+		colour, known := colours[of[i].Name]
 		if by == views.UsageByFeature || !known {
-			look = h.look(by, of[i].Name)
+			colour = h.colourOf(by, of[i].Name)
 		}
-		for taken[look] {
-			look = (look + 1) % views.SeriesColours
+		for taken[colour] {
+			colour = (colour + 1) % views.SeriesColours
 		}
-		taken[look], shown[i].Colour = true, look
+		taken[colour], shown[i].Colour = true, colour
 	}
 }
 
-func (h *Handlers) look(by views.UsageBy, id string) int {
+func (h *Handlers) colourOf(by views.UsageBy, id string) int {
 	if by == views.UsageByFeature {
 		if at := slices.IndexFunc(h.Prices().Features, func(f catalog.Feature) bool { return f.ID == id }); at >= 0 {
 			return at % views.SeriesColours
 		}
 	}
-	return hashedLook(id)
+	return hashedColour(id)
 }
 
-func hashedLook(id string) int {
+func hashedColour(id string) int {
 	h := fnv.New32a()
 	_, _ = h.Write([]byte(id)) // never fails
 	return int(h.Sum32() % views.SeriesColours)
 }
 
-// agentLooks gives each agent of an account, and work without one (""), a look of its own, as far
+// agentColours gives each agent of an account, and work without one (""), a look of its own, as far
 // as there are enough: made of its id, or the next one that is free.
-func agentLooks(agents map[string]string) map[string]int {
-	looks, taken := make(map[string]int, len(agents)+1), map[int]bool{}
+func agentColours(agents map[string]string) map[string]int {
+	colours, taken := make(map[string]int, len(agents)+1), map[int]bool{}
 	for _, id := range append([]string{""}, slices.Sorted(maps.Keys(agents))...) {
-		look := hashedLook(id)
-		for taken[look] && len(taken) < views.SeriesColours {
-			look = (look + 1) % views.SeriesColours
+		colour := hashedColour(id)
+		for taken[colour] && len(taken) < views.SeriesColours {
+			colour = (colour + 1) % views.SeriesColours
 		}
-		taken[look], looks[id] = true, look
+		taken[colour], colours[id] = true, colour
 	}
-	return looks
+	return colours
 }
 
 // sameDays says whether each of a range of dates begins at the same instant in two zones.

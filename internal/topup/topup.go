@@ -58,7 +58,7 @@ const MostTimes = 30
 // mostMoney is the most money a month: that for MostTimes of the dearest pack that can be paid in
 // the currency.
 func mostMoney(currency string) money.Amount {
-	return money.Amount{Minor: MostTimes * money.MostAtOnce(currency).Minor, Currency: currency}
+	return money.Amount{Minor: MostTimes * money.MaxPayment(currency).Minor, Currency: currency}
 }
 
 var errUnavailable = problem.New(problem.Unavailable, "unavailable",

@@ -38,7 +38,7 @@ func TestKilledRunsAreClearedAway(t *testing.T) {
 		return dir
 	}
 	killed, young, running := left(false, time.Hour), left(false, 0), left(true, time.Hour)
-	h, err := newHouse()
+	h, err := newDataDir()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -48,7 +48,7 @@ func TestKilledRunsAreClearedAway(t *testing.T) {
 			break
 		}
 		if time.Now().After(deadline) {
-			t.Fatal("the house of a killed run is still there")
+			t.Fatal("the data folder of a killed run is still there")
 		}
 	}
 	for _, dir := range []string{young, running, h.dir} {
@@ -60,6 +60,6 @@ func TestKilledRunsAreClearedAway(t *testing.T) {
 		t.Error(err)
 	}
 	if _, err := os.Stat(h.dir); err == nil {
-		t.Error("this run's own house is still there")
+		t.Error("this run's own data folder is still there")
 	}
 }

@@ -21,9 +21,9 @@ const (
 	longestAway = 60 * 24 * time.Hour
 )
 
-// visits is what a browser remembers of its visits to an account's home page: no more than two
+// visitTimes is what a browser remembers of its visitTimes to an account's home page: no more than two
 // times, to the second.
-type visits struct {
+type visitTimes struct {
 	account uuid.UUID
 	before  time.Time // when the visit before this one ended; zero: this is the first
 	seen    time.Time // when this one was last seen
@@ -39,9 +39,9 @@ func (h *Handlers) visitCookie() string {
 }
 
 // readVisits takes only what it has written itself, for the account that is signed in.
-func readVisits(text string, account uuid.UUID) visits {
+func readVisits(text string, account uuid.UUID) visitTimes {
 	parts := strings.Split(text, ".")
-	none := visits{account: account}
+	none := visitTimes{account: account}
 	if len(parts) != 3 || parts[0] != account.String() {
 		return none
 	}
@@ -53,14 +53,14 @@ func readVisits(text string, account uuid.UUID) visits {
 	if err != nil || before < 0 || seen < before {
 		return none
 	}
-	v := visits{account: account, seen: time.Unix(seen, 0).UTC()}
+	v := visitTimes{account: account, seen: time.Unix(seen, 0).UTC()}
 	if before > 0 {
 		v.before = time.Unix(before, 0).UTC()
 	}
 	return v
 }
 
-func (l visits) String() string {
+func (l visitTimes) String() string {
 	before := int64(0)
 	if !l.before.IsZero() {
 		before = l.before.Unix()
@@ -69,7 +69,7 @@ func (l visits) String() string {
 }
 
 // at moves on to a visit now.
-func (l visits) at(now time.Time) visits {
+func (l visitTimes) at(now time.Time) visitTimes {
 	if !l.seen.IsZero() && now.Sub(l.seen) >= visitGap {
 		l.before = l.seen
 	}
@@ -80,14 +80,14 @@ func (l visits) at(now time.Time) visits {
 	return l
 }
 
-// away is what happened since the last visit of this browser, and notes this one.
-func (h *Handlers) away(v *visit) (views.AwayModel, error) {
+// recap is what happened since the last visit of this browser, and notes this one.
+func (h *Handlers) recap(req *creatorRequest) (views.AwayModel, error) {
 	text := ""
-	if c, err := v.Cookie(h.visitCookie()); err == nil {
+	if c, err := req.Cookie(h.visitCookie()); err == nil {
 		text = c.Value
 	}
-	now := readVisits(text, v.ID).at(v.now)
-	v.SetCookie(&http.Cookie{
+	now := readVisits(text, req.ID).at(req.now)
+	req.SetCookie(&http.Cookie{
 		Name:     h.visitCookie(),
 		Value:    now.String(),
 		Path:     "/",
@@ -99,7 +99,7 @@ func (h *Handlers) away(v *visit) (views.AwayModel, error) {
 	if now.before.IsZero() {
 		return views.AwayModel{}, nil
 	}
-	r, err := recap.Of(v.Request().Context(), h.Ledger, &v.Account, now.before)
+	r, err := recap.Of(req.Request().Context(), h.Ledger, &req.Account, now.before)
 	if err != nil {
 		return views.AwayModel{}, err
 	}
@@ -114,7 +114,10 @@ func (h *Handlers) away(v *visit) (views.AwayModel, error) {
 		Back:      h.agentNames(r.Back),
 	}
 	for i := range r.Paused {
-		m.Paused = append(m.Paused, h.agentModel(&r.Paused[i], ledger.StoppedAgents{Agents: r.Agents, OwnReserve: r.Own}))
+		m.Paused = append(
+			m.Paused,
+			h.agentModel(&r.Paused[i], ledger.StoppedAgents{Agents: r.Agents, OwnReserve: r.Own}),
+		)
 	}
 	return m, nil
 }

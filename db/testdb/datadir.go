@@ -11,46 +11,47 @@ import (
 	"pop.store/credits/internal/embedpg"
 )
 
-// house is the folder of one test process' server. Its lock is held for as long as the process
-// lives, however that ends; so a house whose lock is free was left by a killed run.
-type house struct {
+// dataDir is the folder of the Postgres of one test process. The process holds its lock until it
+// ends, so an unlocked folder was left by a killed run.
+type dataDir struct {
 	dir  string
 	lock *os.File
 }
 
 const prefix = "credits-test-"
 
-// newHouse makes one, in memory where there is enough of it, and clears away what killed runs have left.
-func newHouse() (*house, error) {
-	dir, err := os.MkdirTemp(roomiest(), prefix)
+// newDataDir makes a folder, in memory if there is room, and removes those of killed runs.
+func newDataDir() (*dataDir, error) {
+	dir, err := os.MkdirTemp(mostFreeSpace(), prefix)
 	if err != nil {
 		return nil, err
 	}
-	h := &house{dir: dir}
+	d := &dataDir{dir: dir}
 	// The user Postgres runs as has to pass; what is inside is closed again.
 	if err := os.Chmod(dir, 0o711); err != nil {
-		return nil, errors.Join(err, h.remove())
+		return nil, errors.Join(err, d.remove())
 	}
-	if h.lock, err = lock(dir); err != nil {
-		return nil, errors.Join(fmt.Errorf("locking %s: %w", dir, err), h.remove())
+	if d.lock, err = lock(dir); err != nil {
+		return nil, errors.Join(fmt.Errorf("locking %s: %w", dir, err), d.remove())
 	}
 	clearOld(dir)
-	return h, nil
+	return d, nil
 }
 
 // data is the server's data folder.
-func (h *house) data() string { return filepath.Join(h.dir, "pg") }
+func (d *dataDir) data() string { return filepath.Join(d.dir, "pg") }
 
-func (h *house) remove() error {
-	err := removeAll(h.dir)
-	if h.lock != nil {
-		err = errors.Join(err, h.lock.Close())
+func (d *dataDir) remove() error {
+	err := removeAll(d.dir)
+	if d.lock != nil {
+		err = errors.Join(err, d.lock.Close())
 	}
 	return err
 }
 
-// roomiest prefers memory. A container often has 64 MB of it, which a few copies of a database fill.
-func roomiest() string {
+// mostFreeSpace is /dev/shm if it has a gigabyte free. Containers often have 64 MB, too little for
+// a few databases.
+func mostFreeSpace() string {
 	const enough = 1 << 30
 	var fs syscall.Statfs_t
 	if err := syscall.Statfs("/dev/shm", &fs); err == nil &&
@@ -77,8 +78,8 @@ func lock(dir string) (*os.File, error) {
 	return f, nil
 }
 
-// removeAll removes a house, and the data that lie elsewhere because Postgres' user cannot reach a
-// closed TMPDIR.
+// removeAll removes a folder, and its data if they were moved because the user of Postgres cannot
+// reach TMPDIR.
 func removeAll(dir string) error {
 	var err error
 	if where, found := embedpg.Moved(filepath.Join(dir, "pg")); found {
@@ -87,8 +88,8 @@ func removeAll(dir string) error {
 	return errors.Join(err, os.RemoveAll(dir))
 }
 
-// clearOld removes the houses of processes that are gone. What it may not or cannot remove it
-// leaves to the next run.
+// clearOld removes the folders of processes that ended. What cannot be removed is left to the next
+// run.
 func clearOld(mine string) {
 	for _, place := range []string{"/dev/shm", os.TempDir()} {
 		found, _ := filepath.Glob(filepath.Join(place, prefix+"*")) // the pattern is valid

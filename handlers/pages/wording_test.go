@@ -23,7 +23,13 @@ func TestTheBadgeLeadsToWhatItSays(t *testing.T) {
 		t.Helper()
 		badge := v.Get("/plans").Want(http.StatusOK).Badge()
 		if got := handlerstest.Text(badge); got != says || handlerstest.Attr(badge, "href") != leads {
-			t.Errorf("the badge says %q and leads to %s, want %q and %s", got, handlerstest.Attr(badge, "href"), says, leads)
+			t.Errorf(
+				"the badge says %q and leads to %s, want %q and %s",
+				got,
+				handlerstest.Attr(badge, "href"),
+				says,
+				leads,
+			)
 		}
 	}
 	want("50 tokens", "/credits")
@@ -152,7 +158,10 @@ func TestUnsubscribingCanBeUndone(t *testing.T) {
 			t.Errorf("%d unsubscribed", n)
 		}
 		for range 2 {
-			v.Submit(path+"/undo", nil).Want(http.StatusOK).WantElement("resubscribed", true).WantElement("unsubscribed", false)
+			v.Submit(path+"/undo", nil).
+				Want(http.StatusOK).
+				WantElement("resubscribed", true).
+				WantElement("unsubscribed", false)
 			if n := s.Count(unsubscribed); n != 0 {
 				t.Errorf("%d unsubscribed after the undo", n)
 			}

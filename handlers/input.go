@@ -43,10 +43,10 @@ var singleHeaders = []string{
 	"Stripe-Signature",
 }
 
-// strict refuses query parameters that the route does not read, and parameters and headers that
+// rejectUnknownInput refuses query parameters that the route does not read, and parameters and headers that
 // come twice: on pages and in the API alike. What a payment provider puts behind the address of its
 // webhook is its own business: the signature decides there.
-func strict(next echo.HandlerFunc) echo.HandlerFunc {
+func rejectUnknownInput(next echo.HandlerFunc) echo.HandlerFunc {
 	return func(c echo.Context) error {
 		r := c.Request()
 		for _, name := range singleHeaders {
@@ -54,7 +54,8 @@ func strict(next echo.HandlerFunc) echo.HandlerFunc {
 				return web.Malformed("duplicate_header", name, "The header "+name+" must come once.")
 			}
 		}
-		if r.URL.RawQuery == "" || c.Path() == "" || web.HasPathPrefix(r, "/webhooks") || web.HasPathPrefix(r, "/static") {
+		if r.URL.RawQuery == "" || c.Path() == "" || web.HasPathPrefix(r, "/webhooks") ||
+			web.HasPathPrefix(r, "/static") {
 			return next(c)
 		}
 		if err := checkQuery(r, c.QueryParams(), queryNames[c.Path()]); err != nil {
