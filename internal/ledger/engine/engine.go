@@ -177,7 +177,12 @@ func (l *Engine) Grant(ctx context.Context, account uuid.UUID, key string, g led
 // TakeBack takes tokens out of an account again, all of the amount or nothing. Errors:
 // ErrNoAccount, ErrClosed, ErrKeyReused, kinds Meaning (fields "amount", "lot", "reason") and
 // Unavailable.
-func (l *Engine) TakeBack(ctx context.Context, account uuid.UUID, key string, t ledger.TakeBack) (ledger.Receipt, error) {
+func (l *Engine) TakeBack(
+	ctx context.Context,
+	account uuid.UUID,
+	key string,
+	t ledger.TakeBack,
+) (ledger.Receipt, error) {
 	r, err := l.submitKeyed(ctx, newCall(account).keyed(key, t.Fingerprint()), &t)
 	r.Note = ledger.Note{Reason: t.Reason, Metadata: t.Metadata}
 	return r, err
