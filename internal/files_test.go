@@ -37,7 +37,7 @@ var fileOrder = map[string]struct {
 			"ready.go", "sweep.go", "outbox.go", "claim.go", "engine.go",
 			"lane.go", "queue.go", "shard.go",
 			"load.go", "commit.go", "session.go", "postgres.go", "postgres_lanes.go", "writer.go",
-			"store.go", "batch.go", "cache.go", "call.go", "records.go", "statements.go",
+			"store.go", "batch.go", "cache.go", "call.go", "records.go", "schema.go", "statements.go",
 		},
 		most: 1,
 	},

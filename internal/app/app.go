@@ -91,6 +91,9 @@ func New(ctx context.Context, o Options) (*App, error) {
 	if err != nil {
 		return nil, err
 	}
+	if err := engine.CheckSchema(ctx, o.Pool); err != nil {
+		return nil, err
+	}
 	a.Ledger = engine.New(o.Pool, engine.Options{
 		Clock:  o.Clock,
 		Prices: o.Prices,

@@ -5,4 +5,8 @@
 // Outcome. There is no clock, no database and no goroutine here. Package engine opens states from
 // Postgres (Open) and writes what has changed (Changes). Amounts are tokens.Amount, millionths of a
 // token; instants are UTC.
+//
+// The package is larger than others on purpose. All rules change one State, whose fields no other
+// package may touch, so they cannot be spread over packages; and it has the requests and answers of the
+// engine, so that handlers and other callers name one package.
 package ledger

@@ -10,7 +10,7 @@ import (
 // arrivals is what tells whether tokens have come or budgets have more room: what can be spent,
 // what is set aside, how often tokens were granted.
 type arrivals struct {
-	guarded             bool // else nobody waits for them
+	agentRules          bool // else nobody waits for them
 	spendable, reserved tokens.Amount
 	grants              int
 	budgets             []budgetLeft // of those that are over it
@@ -27,10 +27,10 @@ func (s *State) arrivals(now time.Time) arrivals {
 		return arrivals{}
 	}
 	before := arrivals{
-		guarded:   true,
-		spendable: s.spendable(now),
-		reserved:  s.Reserved,
-		grants:    s.grants,
+		agentRules: true,
+		spendable:  s.spendable(now),
+		reserved:   s.Reserved,
+		grants:     s.grants,
 	}
 	for i := range s.agents {
 		if a := &s.agents[i]; a.State == AgentOverBudget {
@@ -43,7 +43,7 @@ func (s *State) arrivals(now time.Time) arrivals {
 // resumeSince lets agents go on if tokens have come, if less is reserved for others, or if their
 // budgets have more room.
 func (s *State) resumeSince(before arrivals, now time.Time, prices *catalog.Catalog) {
-	if !s.complete || !before.guarded {
+	if !s.complete || !before.agentRules {
 		return
 	}
 	s.resumeWithinBudget(before.budgets, now, prices)

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"time"
 
+	"pop.store/credits/internal/burnorder"
 	"pop.store/credits/internal/tokens"
 )
 
@@ -37,11 +38,10 @@ func (l *Lot) free(now time.Time) tokens.Amount {
 
 func (l *Lot) expired(now time.Time) bool { return !l.ExpiresAt.IsZero() && !l.ExpiresAt.After(now) }
 
-// burnOrder: priority, then soonest expiry (never last), then older.
+// burnOrder orders lots as they are spent; of two that burnorder does not tell apart, older first.
 func burnOrder(a, b *Lot) int {
 	return cmp.Or(
-		cmp.Compare(a.Kind.Priority(), b.Kind.Priority()),
-		compareExpiry(a.ExpiresAt, b.ExpiresAt),
+		burnorder.Compare(a.Kind == LotPurchase, b.Kind == LotPurchase, a.ExpiresAt, b.ExpiresAt),
 		cmp.Compare(a.Number, b.Number),
 	)
 }

@@ -1,8 +1,9 @@
 // Package engine runs the rules of package ledger over Postgres: it decides the requests of many
 // callers together, writes them in one transaction, and answers each caller once that is durable.
 //
-// Reads are here as well; what is due is settled by the same rules, without writing. Errors that a
-// caller may see are *problem.Error.
+// Reads are here as well; what is due is settled by the same rules, without writing. They share the
+// statements and the row readers with the lanes, which is why the package is larger than others. Errors
+// that a caller may see are *problem.Error.
 package engine
 
 import (
@@ -176,7 +177,12 @@ func (l *Engine) Grant(ctx context.Context, account uuid.UUID, key string, g led
 // TakeBack takes tokens out of an account again, all of the amount or nothing. Errors:
 // ErrNoAccount, ErrClosed, ErrKeyReused, kinds Meaning (fields "amount", "lot", "reason") and
 // Unavailable.
-func (l *Engine) TakeBack(ctx context.Context, account uuid.UUID, key string, t ledger.TakeBack) (ledger.Receipt, error) {
+func (l *Engine) TakeBack(
+	ctx context.Context,
+	account uuid.UUID,
+	key string,
+	t ledger.TakeBack,
+) (ledger.Receipt, error) {
 	r, err := l.submitKeyed(ctx, newCall(account).keyed(key, t.Fingerprint()), &t)
 	r.Note = ledger.Note{Reason: t.Reason, Metadata: t.Metadata}
 	return r, err

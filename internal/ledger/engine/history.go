@@ -16,7 +16,13 @@ import (
 // begins at the newest. What is due is written first, so that an expiry shows at its time. The work
 // for a page does not grow with the history: see MaxScan. Errors: ErrNoAccount, kinds Meaning
 // (naming the field of the filter) and Unavailable.
-func (l *Engine) History(ctx context.Context, account uuid.UUID, f ledger.Filter, before int64, limit int) (ledger.Page, error) {
+func (l *Engine) History(
+	ctx context.Context,
+	account uuid.UUID,
+	f ledger.Filter,
+	before int64,
+	limit int,
+) (ledger.Page, error) {
 	if limit < 1 || limit > ledger.MaxPage {
 		return ledger.Page{}, problem.Invalid("limit", "must be between 1 and %d", ledger.MaxPage)
 	}
@@ -63,7 +69,13 @@ func (l *Engine) checkFilter(ctx context.Context, account uuid.UUID, f ledger.Fi
 }
 
 // page cuts lines to the page's size and says where the next one begins.
-func (l *Engine) page(ctx context.Context, account uuid.UUID, lines []ledger.Line, r seqRange, limit int) (ledger.Page, error) {
+func (l *Engine) page(
+	ctx context.Context,
+	account uuid.UUID,
+	lines []ledger.Line,
+	r seqRange,
+	limit int,
+) (ledger.Page, error) {
 	switch {
 	case len(lines) > limit:
 		return ledger.Page{Lines: lines[:limit], Before: lines[limit-1].Seq}, nil
@@ -77,7 +89,13 @@ func (l *Engine) page(ctx context.Context, account uuid.UUID, lines []ledger.Lin
 }
 
 // readLines reads at most limit entries of a range that match a filter, newest first.
-func (l *Engine) readLines(ctx context.Context, account uuid.UUID, f ledger.Filter, r seqRange, limit int) ([]ledger.Line, error) {
+func (l *Engine) readLines(
+	ctx context.Context,
+	account uuid.UUID,
+	f ledger.Filter,
+	r seqRange,
+	limit int,
+) ([]ledger.Line, error) {
 	var rows pgx.Rows
 	var err error
 	if indexed(&f) {

@@ -33,7 +33,13 @@ func (l *Engine) Transaction(ctx context.Context, account uuid.UUID, seq int64) 
 // referenced is a page of the entries with a reference. Where other filters narrow it further it
 // looks at MaxPage entries at most: the page may have fewer lines than asked for, or none, and yet
 // another one after it. So its work does not grow with the history.
-func (l *Engine) referenced(ctx context.Context, account uuid.UUID, f ledger.Filter, low, high int64, limit int) (ledger.Page,
+func (l *Engine) referenced(
+	ctx context.Context,
+	account uuid.UUID,
+	f ledger.Filter,
+	low, high int64,
+	limit int,
+) (ledger.Page,
 	error,
 ) {
 	scanned := limit

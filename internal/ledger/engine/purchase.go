@@ -42,7 +42,12 @@ func (p *Purchase) Lot() int64 { return p.lot }
 // that telling it twice takes them once. What was spent already is owed and will be taken off the
 // next purchase. reason is free text, and may be empty. The receipt's Seq is zero when nothing was
 // left to take.
-func (p *Purchase) Revoke(ctx context.Context, total tokens.Amount, cause ledger.Cause, reason string) (ledger.Receipt, error) {
+func (p *Purchase) Revoke(
+	ctx context.Context,
+	total tokens.Amount,
+	cause ledger.Cause,
+	reason string,
+) (ledger.Receipt, error) {
 	a, err := p.ledger.submit(ctx, newCall(p.account), &ledger.Revoke{
 		Lot:    p.lot,
 		Total:  total,

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/binary"
 	"fmt"
+	"maps"
 	"slices"
 	"time"
 
@@ -172,18 +173,9 @@ func appendArrayHead(b []byte, element uint32, n int) []byte {
 	return b
 }
 
-// recordTypes are the composite types of the statements that write (db/migrations, "Rows on their way in").
-var recordTypes = []string{
-	"account_row", "plan_row", "lot_row", "lot_change_row", "entry_row", "reference_row", "referenced_hold_row",
-	"hold_end_row", "reversal_lapsed_row",
-	"note_row", "usage_day_row", "declined_row", "agent_row", "guard_row", "outbox_row", "closing_row",
-	"lot_taken_row", "entry_span_row",
-	"hold_extension_row",
-}
-
 // learnRecords teaches a connection to send records, and ids as bytes.
 func learnRecords(ctx context.Context, conn *pgx.Conn) error {
-	rows, err := conn.Query(ctx, sqlRecordTypes, recordTypes)
+	rows, err := conn.Query(ctx, sqlRecordTypes, slices.Sorted(maps.Keys(recordColumns)))
 	if err != nil {
 		return err
 	}
@@ -197,9 +189,9 @@ func learnRecords(ctx context.Context, conn *pgx.Conn) error {
 		})
 		return nil
 	})
-	if err == nil && int(found.RowsAffected()) != len(recordTypes) {
+	if err == nil && int(found.RowsAffected()) != len(recordColumns) {
 		err = fmt.Errorf("the database has %d of the %d types that the ledger writes", found.RowsAffected(),
-			len(recordTypes))
+			len(recordColumns))
 	}
 	if ids, ok := types.TypeForOID(pgtype.UUIDArrayOID); ok {
 		types.RegisterType(&pgtype.Type{

@@ -9,6 +9,14 @@ package engine
 const sqlRecordTypes = `
 select oid, typarray from pg_type where typname = any($1) and typtype = 'c'`
 
+// The columns of such types, as text and in their order.
+const sqlRecordColumns = `
+select t.typname, string_agg(a.attname || ' ' || format_type(a.atttypid, a.atttypmod), ', ' order by a.attnum)
+from pg_type as t
+join pg_attribute as a on a.attrelid = t.typrelid and a.attnum > 0 and not a.attisdropped
+where t.typname = any($1) and t.typtype = 'c'
+group by t.typname`
+
 const sqlEnsureAccounts = `
 insert into ledger_accounts (account, last_at, billing_anchor, billing_zone)
 select account, 'epoch', 'epoch', '' from unnest($1::uuid[]) as u (account)

@@ -107,7 +107,11 @@ func usageName(u *ledger.Usage, by ledger.UsageBy) string {
 // RecentUsage lists the work of each of the accounts, as they were just read, in its last complete
 // days by day and feature: up to yesterday in its billing zone, in no order. Accounts without work
 // are absent. It is two statements for all of them.
-func (l *Engine) RecentUsage(ctx context.Context, accounts []ledger.Account, days int) (map[uuid.UUID][]ledger.RecentUse, error) {
+func (l *Engine) RecentUsage(
+	ctx context.Context,
+	accounts []ledger.Account,
+	days int,
+) (map[uuid.UUID][]ledger.RecentUse, error) {
 	if len(accounts) == 0 {
 		return nil, nil
 	}

@@ -15,7 +15,12 @@ import (
 // included, by feature or by agent. It reads the rollup alone and adds up in the database: neither
 // the number of entries nor that of agents matters to memory. Errors: Meaning for anything else
 // than 1 to MaxUsageDays days or another grouping; Unavailable.
-func (l *Engine) UsageSeries(ctx context.Context, a ledger.Account, by ledger.UsageBy, days int) (ledger.UsageSeries, error) {
+func (l *Engine) UsageSeries(
+	ctx context.Context,
+	a ledger.Account,
+	by ledger.UsageBy,
+	days int,
+) (ledger.UsageSeries, error) {
 	if days < 1 || days > ledger.MaxUsageDays {
 		return ledger.UsageSeries{}, problem.Invalid("days", "must be between 1 and %d", ledger.MaxUsageDays)
 	}
