@@ -1,4 +1,4 @@
-// Package db holds the schema's migrations, the roles, and the connection pool. It knows no domain package.
+// Package db has the migrations, the roles and the connection pool. It knows no domain package.
 package db
 
 import (
@@ -18,18 +18,17 @@ import (
 //go:embed migrations/*.sql
 var migrations embed.FS
 
-// versionTable is where the schema's version is kept.
+// versionTable has the version of the schema.
 const versionTable = "public.schema_version"
 
-// undefinedTable is the SQLSTATE of a table that is not there: a database that was never migrated.
+// undefinedTable is the SQLSTATE of a missing table: the database was never migrated.
 const undefinedTable = "42P01"
 
-// ErrOldSchema means that the database lacks migrations this binary needs.
+// ErrOldSchema means that the database lacks migrations of this binary.
 var ErrOldSchema = errors.New("the database schema is older than this binary: run `credits migrate` first")
 
-// Migrate brings the schema and River's to this binary's version, as the owner of the tables.
-// Several processes may call it at once: an advisory lock lets one work and the others find nothing
-// to do.
+// Migrate brings our schema and River's to the version of this binary, as the owner of the tables.
+// Several processes may call it at once; an advisory lock lets one work.
 func Migrate(ctx context.Context, ownerURL string) error {
 	conn, err := connect(ctx, ownerURL)
 	if err != nil {
@@ -77,21 +76,20 @@ func newMigrator(ctx context.Context, conn *pgx.Conn) (*migrate.Migrator, error)
 	return m, nil
 }
 
-// appendOnly are the tables that the server's role can insert into and read, but never change:
-// history stays as written.
+// appendOnly are the tables that the server's role may insert into and read, but never change.
 var appendOnly = []string{"entries", "permanent_references", "hold_extensions"}
 
-// Grant gives the server's role what it needs and no more: it cannot change the schema or what is
-// said of its version, nor update or delete an entry. When role is the owner itself, the owner
-// gives the rights to entries up, which guards against mistakes though not against intent.
+// Grant gives the server's role its rights: it cannot change the schema or its version, nor update
+// or delete an entry. If role is the owner, the owner gives up these rights, which guards against
+// mistakes only.
 func Grant(ctx context.Context, ownerURL, role string) error {
 	conn, err := connect(ctx, ownerURL)
 	if err != nil {
 		return fmt.Errorf("connect for grants: %w", err)
 	}
 	defer conn.Close(context.WithoutCancel(ctx))
-	// In one transaction, so that nobody can change an entry between two statements; one at a time,
-	// because grants at once fail.
+	// One transaction, so that no entry can be changed between two statements. The lock is needed
+	// because concurrent grants fail.
 	tx, err := conn.Begin(ctx)
 	if err != nil {
 		return fmt.Errorf("grant to %s: %w", role, err)
@@ -123,7 +121,7 @@ func Grant(ctx context.Context, ownerURL, role string) error {
 	return nil
 }
 
-// ownsVersion says whether a role migrates: the one whose table the schema's version is in has to write it.
+// ownsVersion says whether the role owns the version table, and so runs migrations.
 func ownsVersion(ctx context.Context, tx pgx.Tx, role string) (bool, error) {
 	var owns bool
 	err := tx.QueryRow(ctx, "select pg_get_userbyid(relowner) = $1 from pg_class where oid = to_regclass($2)",
@@ -131,8 +129,8 @@ func ownsVersion(ctx context.Context, tx pgx.Tx, role string) (bool, error) {
 	return owns, err
 }
 
-// CheckSchema returns ErrOldSchema when migrations, ours or River's, are missing. A newer schema is
-// fine: migrations only add.
+// CheckSchema returns ErrOldSchema if migrations, ours or River's, are missing. A newer schema is
+// accepted, since migrations only add.
 func CheckSchema(ctx context.Context, pool *pgxpool.Pool) error {
 	var version int
 	err := pool.QueryRow(ctx, "select version from "+versionTable).Scan(&version)
@@ -150,8 +148,8 @@ func CheckSchema(ctx context.Context, pool *pgxpool.Pool) error {
 	return checkJobs(ctx, pool)
 }
 
-// Durability lists the settings under which Postgres may lose or tear an acknowledged commit; empty
-// when all is well.
+// Durability lists the settings with which Postgres may lose an acknowledged commit; empty if there
+// are none.
 func Durability(ctx context.Context, pool *pgxpool.Pool) ([]string, error) {
 	rows, err := pool.Query(ctx, `select name || '=' || setting from pg_settings
 		where (name in ('fsync', 'full_page_writes') and setting <> 'on')

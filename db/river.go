@@ -11,16 +11,15 @@ import (
 	"github.com/riverqueue/river/rivermigrate"
 )
 
-// JobsSchema is where River keeps its tables, apart from ours: what it makes and changes there is
-// its own business.
+// JobsSchema is the schema of River's tables.
 const JobsSchema = "river"
 
-// lockJobs lets one process at a time migrate River, which has no lock of its own. It is held by
-// the connection until that closes.
+// lockJobs lets one process at a time migrate River, which has no lock of its own. The lock ends
+// with the connection.
 const lockJobs = "select pg_advisory_lock(hashtext('credits river migration'))"
 
-// migrateJobs brings River's tables to the version of this binary. conn holds the lock while a pool
-// of River's own does the work: some of its migrations need a transaction each.
+// migrateJobs brings River's tables to the version of this binary. conn holds the lock; River uses
+// a pool of its own, since some of its migrations need a transaction each.
 func migrateJobs(ctx context.Context, conn *pgx.Conn, ownerURL string) error {
 	if _, err := conn.Exec(ctx, lockJobs); err != nil {
 		return fmt.Errorf("wait for another migration of the job tables: %w", err)

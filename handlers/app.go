@@ -25,6 +25,7 @@ import (
 	"pop.store/credits/internal/clock"
 	"pop.store/credits/internal/demo"
 	"pop.store/credits/internal/ledger"
+	"pop.store/credits/internal/ledger/engine"
 	"pop.store/credits/internal/logs"
 	"pop.store/credits/internal/mail"
 	"pop.store/credits/internal/results"
@@ -38,7 +39,7 @@ import (
 // App is what the handlers need. All fields but Sandbox, Jobs and DemoAccount are required.
 type App struct {
 	Accounts *accounts.Accounts
-	Ledger   *ledger.Ledger
+	Ledger   *engine.Engine
 	Billing  *billing.Service
 	TopUp    *topup.Service
 	Mail     *mail.Mailer

@@ -28,6 +28,7 @@ var layers = [][]string{
 	{"internal/receipt", "internal/present"},
 	{"views", "internal/billing", "internal/accounts", "internal/results", "internal/recap"},
 	{"internal/relay", "internal/webhook"},
+	{"internal/ledger/engine", "internal/ledger/audit"},
 	{
 		"internal/sandbox", "internal/stripepay", "internal/ledger", "internal/forecast", "internal/session",
 		"internal/apikey", "static",
@@ -35,7 +36,8 @@ var layers = [][]string{
 	{"internal/catalog", "internal/payment", "internal/strictjson", "internal/config", "internal/browser", "db"},
 	{"internal/embedpg"},
 	{
-		"internal/problem", "internal/tokens", "internal/money", "internal/clock", "internal/coalesce",
+		"internal/problem", "internal/tokens", "internal/money", "internal/clock", "internal/burnorder",
+		"internal/coalesce",
 		"internal/recent", "internal/logs",
 		"internal/inflight", "internal/sitepath", "internal/plaintext", "internal/seal",
 	},
@@ -65,7 +67,8 @@ var restricted = map[string]struct {
 	"github.com/chromedp/chromedp": {[]string{"internal/browser"}, "browser tests go through one harness"},
 	"github.com/jackc/pgx": {[]string{
 		"db", "internal/accounts", "internal/apikey", "internal/app", "internal/bench",
-		"internal/billing", "internal/demo", "internal/embedpg", "internal/jobs", "internal/ledger",
+		"internal/billing", "internal/demo", "internal/embedpg", "internal/jobs",
+		"internal/ledger/audit", "internal/ledger/engine",
 		"internal/mail", "internal/results", "internal/sandbox", "internal/session", "internal/topup",
 		"internal/webhook", "cmd/credits",
 	}, "handlers and views hold no SQL"},
@@ -161,6 +164,6 @@ func sources(t *testing.T) map[string]map[string]bool {
 func skipped(dir string) bool {
 	base := path.Base(dir)
 	return base == "node_modules" || base == "testdata" || (strings.HasPrefix(base, ".") && base != ".") ||
-		dir == "db/testdb" || dir == "handlers/handlerstest" || dir == "internal/e2e" || dir == "internal/tools" || strings.HasPrefix(dir,
-		"views/internal") || dir == "var" || dir == "bin"
+		dir == "db/testdb" || dir == "handlers/handlerstest" || dir == "internal/e2e" || dir == "internal/tools" ||
+		strings.HasPrefix(dir, "views/internal") || dir == "var" || dir == "bin"
 }

@@ -14,7 +14,7 @@ import (
 	"pop.store/credits/db"
 	"pop.store/credits/internal/config"
 	"pop.store/credits/internal/embedpg"
-	"pop.store/credits/internal/ledger"
+	"pop.store/credits/internal/ledger/engine"
 )
 
 // database is a connected pool and, when it is embedded, the Postgres under it.
@@ -108,7 +108,7 @@ func (p *program) openForCommand(ctx context.Context) (*database, error) {
 }
 
 // readers is what CREDITS_DB_CONNS leaves for all but the ledger's lanes, which have a connection each.
-func (p *program) readers() int32 { return p.config.MaxConns - ledger.DefaultLanes }
+func (p *program) readers() int32 { return p.config.MaxConns - engine.DefaultLanes }
 
 func (p *program) openExternal(ctx context.Context) (*database, error) {
 	pool, err := db.Open(ctx, p.config.DatabaseURL, p.readers())

@@ -10,7 +10,7 @@ import (
 	"os"
 	"time"
 
-	"pop.store/credits/internal/ledger"
+	"pop.store/credits/internal/ledger/audit"
 )
 
 // verify proves the books, while they are in use or not. Where they contradict themselves it says
@@ -29,7 +29,7 @@ func (p *program) verify(ctx context.Context, args []string) (err error) {
 	defer func() { err = errors.Join(err, d.close()) }()
 	began := time.Now()
 	meter := newMeter(p.stderr)
-	report, err := ledger.Verify(ctx, d.pool, ledger.VerifyOptions{Progress: meter.show})
+	report, err := audit.Verify(ctx, d.pool, audit.Options{Progress: meter.show})
 	meter.clear()
 	if err != nil {
 		return err
@@ -43,7 +43,7 @@ func (p *program) verify(ctx context.Context, args []string) (err error) {
 }
 
 // verdict is an error when the books are wrong.
-func verdict(r ledger.VerifyReport) error {
+func verdict(r audit.Report) error {
 	switch {
 	case len(r.Differences) == 0:
 		return nil
@@ -54,7 +54,7 @@ func verdict(r ledger.VerifyReport) error {
 		len(r.Differences))
 }
 
-func printReport(w io.Writer, r ledger.VerifyReport, took time.Duration) {
+func printReport(w io.Writer, r audit.Report, took time.Duration) {
 	for _, d := range r.Differences {
 		fmt.Fprintln(w, d)
 	}
@@ -81,7 +81,7 @@ type differenceJSON struct {
 	Found    string `json:"found"`
 }
 
-func writeReport(w io.Writer, r ledger.VerifyReport, took time.Duration) error {
+func writeReport(w io.Writer, r audit.Report, took time.Duration) error {
 	j := reportJSON{
 		BooksBalance: len(r.Differences) == 0,
 		Complete:     r.Complete,

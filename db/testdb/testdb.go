@@ -115,9 +115,9 @@ func closes(p *pgxpool.Pool) bool {
 
 // server is the Postgres of this test process, with the template in place.
 type server struct {
-	pg    *embedpg.Server
-	admin *pgxpool.Pool // as superuser; CREATE and DROP DATABASE
-	house *house
+	pg      *embedpg.Server
+	admin   *pgxpool.Pool // as superuser; CREATE and DROP DATABASE
+	dataDir *dataDir
 
 	copying sync.Mutex // two copies of one template at a time fail
 	copies  int
@@ -134,11 +134,11 @@ func start() (_ *server, err error) {
 	defer cancel()
 	s := &server{}
 	running = s
-	if s.house, err = newHouse(); err != nil {
+	if s.dataDir, err = newDataDir(); err != nil {
 		return nil, err
 	}
 	s.pg, err = embedpg.Start(ctx, embedpg.Options{
-		DataDir: s.house.data(),
+		DataDir: s.dataDir.data(),
 		Log:     slog.New(slog.DiscardHandler),
 		Settings: map[string]string{
 			"max_connections": "300",
@@ -230,8 +230,8 @@ func (s *server) stop() error {
 		defer cancel()
 		err = s.pg.Stop(ctx)
 	}
-	if s.house != nil {
-		err = errors.Join(err, s.house.remove())
+	if s.dataDir != nil {
+		err = errors.Join(err, s.dataDir.remove())
 	}
 	return err
 }

@@ -17,6 +17,7 @@ import (
 	"pop.store/credits/internal/billing"
 	"pop.store/credits/internal/catalog"
 	"pop.store/credits/internal/ledger"
+	"pop.store/credits/internal/ledger/engine"
 	"pop.store/credits/internal/problem"
 	"pop.store/credits/internal/results"
 	"pop.store/credits/internal/session"
@@ -34,7 +35,7 @@ var (
 // Handlers serves the JSON API. All fields are required.
 type Handlers struct {
 	Accounts *accounts.Accounts
-	Ledger   *ledger.Ledger
+	Ledger   *engine.Engine
 	Billing  *billing.Service
 	Results  *results.Results
 	Sessions *session.Store

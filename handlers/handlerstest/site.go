@@ -30,7 +30,7 @@ import (
 	"pop.store/credits/internal/catalog"
 	"pop.store/credits/internal/clock"
 	"pop.store/credits/internal/demo"
-	"pop.store/credits/internal/ledger"
+	"pop.store/credits/internal/ledger/engine"
 	"pop.store/credits/internal/mail"
 	"pop.store/credits/internal/results"
 	"pop.store/credits/internal/sandbox"
@@ -125,7 +125,7 @@ func (s *Site) assemble(o Options) {
 	if err != nil {
 		s.T.Fatal(err)
 	}
-	books := ledger.New(s.Pool, ledger.Options{
+	books := engine.New(s.Pool, engine.Options{
 		Clock:  s.Clock.Now,
 		Prices: catalog.Builtin,
 		Log:    log,

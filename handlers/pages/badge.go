@@ -90,9 +90,13 @@ func jitter(d time.Duration) time.Duration {
 	return (d - d/10 + time.Duration(rand.Int64N(int64(d)/5))).Round(time.Millisecond)
 }
 
-// notice is nil when accounts decided that there is nothing to say.
+// notice is nil when accounts decided that there is nothing to say, and on the page of a purchase:
+// who has just paid is not asked to buy more.
 func (h *Handlers) notice(req *creatorRequest) *views.NoticeModel {
 	if req.Notice == accounts.NoNotice {
+		return nil
+	}
+	if at := shownPage(req.Request()); at != nil && isPurchase(at) {
 		return nil
 	}
 	level := views.LevelLow

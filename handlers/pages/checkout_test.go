@@ -12,7 +12,7 @@ import (
 	"pop.store/credits/handlers/handlerstest"
 	"pop.store/credits/internal/billing"
 	"pop.store/credits/internal/catalog"
-	"pop.store/credits/internal/ledger"
+	"pop.store/credits/internal/ledger/engine"
 	"pop.store/credits/internal/stripepay"
 )
 
@@ -288,7 +288,7 @@ func TestAReturnThatBrokeOff(t *testing.T) {
 	path, _ := v.BuyPack("pack_500")
 	to, form := v.Get(path).ReturnForm()
 	working := s.App.Billing
-	stopped := ledger.New(s.Pool, ledger.Options{
+	stopped := engine.New(s.Pool, engine.Options{
 		Clock:  s.Clock.Now,
 		Prices: catalog.Builtin,
 		Log:    s.App.Log,
@@ -355,4 +355,21 @@ func TestPurchasesWhoseMoneyWentBack(t *testing.T) {
 	if len(icons) != 0 {
 		t.Error("it looks like a success")
 	}
+}
+
+// Who has just paid is not asked to buy more: the page of a purchase has no notice about few
+// tokens, nor has a poll of its badge. Other pages have it.
+func TestQuietAfterPaying(t *testing.T) {
+	t.Parallel()
+	s := handlerstest.New(t)
+	s.Open("maya", "starter")
+	s.Call("PUT", "/v1/accounts/maya", `{"low_threshold":"190"}`).Want(http.StatusOK)
+	s.Charge("maya", `{"feature":"auto_selling","amount":"150"}`)
+	v := s.SignIn("maya")
+	v.Get("/credits").WantElement("notice", true)
+	path, _ := v.BuyPack("pack_100")
+	v.Get(path).WantState("paid").WantElement("notice", false)
+	v.Get("/credits/badge", "HX-Request", "true", "HX-Current-URL", s.URL+path).Want(http.StatusOK).WantNotice("")
+	v.Get("/credits/badge", "HX-Request", "true", "HX-Current-URL", s.URL+"/agents").WantNotice("low")
+	v.Get("/credits").WantElement("notice", true)
 }

@@ -46,25 +46,33 @@ func (h *Handlers) accountStatus(req *creatorRequest) *views.AccountStatusModel 
 	return m
 }
 
-// currentPath is the address of the page that a request is for, or that a fragment is part of, where a
-// purchase may lead back to it; else empty. The pages about balance and buying are where one ends
-// up anyway, and an answer to a form has no address.
+// currentPath is the address of the page to which a purchase may lead back; else empty. The pages about
+// balance and buying are where a purchase ends anyway, and an answer to a form has no address.
 func currentPath(r *http.Request) string {
-	at := r.URL
-	if r.Header.Get("HX-Request") != "" {
-		shown, err := url.Parse(r.Header.Get("HX-Current-URL"))
-		if err != nil {
-			return ""
-		}
-		at = shown
-	} else if !web.IsSafe(r) {
-		return ""
-	}
-	if at.Path == "/credits" || at.Path == "/credits/buy" || strings.HasPrefix(at.Path, "/credits/purchases/") {
+	at := shownPage(r)
+	if at == nil || at.Path == "/credits" || at.Path == "/credits/buy" || isPurchase(at) {
 		return ""
 	}
 	return returnPath(at.RequestURI())
 }
+
+// shownPage is the page that a request is for, or that a fragment is part of; nil for the answer to
+// a form and for a page that cannot be told.
+func shownPage(r *http.Request) *url.URL {
+	if r.Header.Get("HX-Request") == "" {
+		if web.IsSafe(r) {
+			return r.URL
+		}
+		return nil
+	}
+	shown, err := url.Parse(r.Header.Get("HX-Current-URL"))
+	if err != nil {
+		return nil
+	}
+	return shown
+}
+
+func isPurchase(at *url.URL) bool { return strings.HasPrefix(at.Path, "/credits/purchases/") }
 
 // signedOutLayout is the layout of pages without a creator.
 func (h *Handlers) signedOutLayout() views.Layout {

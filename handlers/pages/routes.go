@@ -16,7 +16,7 @@ import (
 	"pop.store/credits/internal/catalog"
 	"pop.store/credits/internal/clock"
 	"pop.store/credits/internal/demo"
-	"pop.store/credits/internal/ledger"
+	"pop.store/credits/internal/ledger/engine"
 	"pop.store/credits/internal/mail"
 	"pop.store/credits/internal/results"
 	"pop.store/credits/internal/sandbox"
@@ -27,7 +27,7 @@ import (
 // Handlers serves the pages. All fields but Sandbox, Jobs and DemoAccount are required.
 type Handlers struct {
 	Accounts *accounts.Accounts
-	Ledger   *ledger.Ledger
+	Ledger   *engine.Engine
 	Billing  *billing.Service
 	TopUp    *topup.Service
 	Mail     *mail.Mailer

@@ -17,6 +17,7 @@ import (
 	"pop.store/credits/internal/coalesce"
 	"pop.store/credits/internal/forecast"
 	"pop.store/credits/internal/ledger"
+	"pop.store/credits/internal/ledger/engine"
 	"pop.store/credits/internal/problem"
 )
 
@@ -57,7 +58,7 @@ type Overview struct {
 // Accounts is the directory of accounts. It is safe for concurrent use.
 type Accounts struct {
 	pool   *pgxpool.Pool
-	ledger *ledger.Ledger
+	ledger *engine.Engine
 	prices func() *catalog.Catalog
 	ids    idCache
 	pasts  pasts
@@ -66,7 +67,7 @@ type Accounts struct {
 }
 
 // New makes a directory over a ledger.
-func New(pool *pgxpool.Pool, books *ledger.Ledger, prices func() *catalog.Catalog) *Accounts {
+func New(pool *pgxpool.Pool, books *engine.Engine, prices func() *catalog.Catalog) *Accounts {
 	a := &Accounts{
 		pool:   pool,
 		ledger: books,

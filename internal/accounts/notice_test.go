@@ -17,6 +17,7 @@ import (
 	"pop.store/credits/internal/clock"
 	"pop.store/credits/internal/forecast"
 	"pop.store/credits/internal/ledger"
+	"pop.store/credits/internal/ledger/engine"
 	"pop.store/credits/internal/tokens"
 )
 
@@ -31,7 +32,7 @@ const day = 24 * time.Hour
 type house struct {
 	*accounts.Accounts
 	t     *testing.T
-	books *ledger.Ledger
+	books *engine.Engine
 	pool  *pgxpool.Pool
 	clock *clock.Manual
 }
@@ -43,7 +44,7 @@ func newHouse(t *testing.T) *house {
 		pool:  testdb.New(t),
 		clock: clock.NewManual(start),
 	}
-	h.books = ledger.New(h.pool, ledger.Options{
+	h.books = engine.New(h.pool, engine.Options{
 		Clock:  h.clock.Now,
 		Prices: catalog.Builtin,
 		Log:    slog.New(slog.DiscardHandler),

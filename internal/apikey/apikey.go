@@ -1,5 +1,7 @@
-// Package apikey keeps the keys with which programs use the JSON API. A key is shown once, when it
-// is made; the database holds only its SHA-256. Errors that a caller may see are *problem.Error.
+// Package apikey makes, checks and revokes the API keys of programs. A key is shown once when it is
+// made; the database has its SHA-256.
+//
+// Errors that a caller may see are *problem.Error.
 package apikey
 
 import (
@@ -21,17 +23,16 @@ import (
 )
 
 var (
-	// ErrInvalid is the one answer for a key that is malformed, unknown or revoked: they cannot be
-	// told apart.
+	// ErrInvalid means that the key is malformed, unknown or revoked; callers cannot tell which.
 	ErrInvalid = problem.New(problem.Unauthenticated, "invalid_api_key", "This API key is not valid.")
-	// ErrNotFound is the answer for a key's id that does not exist.
+	// ErrNotFound means that no key has this id.
 	ErrNotFound = problem.New(problem.NotFound, "api_key_not_found", "There is no such API key.")
-	// ErrUnavailable is the answer when the database gives none.
+	// ErrUnavailable means that the database did not answer.
 	ErrUnavailable = problem.New(problem.Unavailable, "unavailable",
 		"API keys cannot be checked just now. Try again in a moment.")
 )
 
-// Key is what is known about a key: everything but the key.
+// Key describes a key, without the secret.
 type Key struct {
 	ID        uuid.UUID
 	Name      string // for people
@@ -41,7 +42,7 @@ type Key struct {
 	RevokedAt time.Time // zero: in force
 }
 
-// Options are what Keys need besides their database.
+// Options for New.
 type Options struct {
 	Clock clock.Clock // dates keys and revocations
 }
@@ -53,7 +54,7 @@ type Keys struct {
 	rows *coalesce.Reader[string, keyRow]
 	// One service sends thousands of requests a second with one key: within recentFor they share a
 	// look at it.
-	recent *recent.Memory[string, keyRow]
+	recent *recent.Cache[string, keyRow]
 }
 
 // For how long a key is believed without asking again, and how many are. It bounds how late a
@@ -63,7 +64,7 @@ const (
 	maxRecent = 1_000
 )
 
-// New gives the keys in a migrated database.
+// New returns the keys in a migrated database.
 func New(pool *pgxpool.Pool, o Options) *Keys {
 	k := &Keys{
 		pool:   pool,
@@ -74,8 +75,8 @@ func New(pool *pgxpool.Pool, o Options) *Keys {
 	return k
 }
 
-// Create makes a key. secret is the key itself, which is never to be had again. Errors: kind
-// Meaning for a name that is not 1 to 100 printable characters, or no scope; ErrUnavailable.
+// Create makes a key. secret is not stored. Errors: kind Unprocessable for a name that is not 1 to
+// 100 printable characters, or without scope; ErrUnavailable.
 func (k *Keys) Create(ctx context.Context, name string, scope Scope) (key Key, secret string, err error) {
 	if err := checkName(name); err != nil {
 		return Key{}, "", err
@@ -111,7 +112,7 @@ func checkName(name string) error {
 	return nil
 }
 
-// Verify tells which key secret is. Errors: ErrInvalid, ErrUnavailable.
+// Verify returns the key that secret is. Errors: ErrInvalid, ErrUnavailable.
 func (k *Keys) Verify(ctx context.Context, secret string) (Key, error) {
 	prefix, ok := prefixOf(secret)
 	if !ok {
@@ -129,8 +130,8 @@ func (k *Keys) Verify(ctx context.Context, secret string) (Key, error) {
 	return key, nil
 }
 
-// inForce looks up the key with a public prefix and the hash of its secret: the one question that
-// every request of the API asks. Both are zero if there is none or it is revoked.
+// inForce returns the key with a public prefix and the hash of its secret; zero values if there is
+// none or it is revoked. Every request of the API calls it.
 func (k *Keys) inForce(ctx context.Context, prefix string) (key Key, stored []byte, err error) {
 	now := k.now()
 	row, known, mark := k.recent.Get(prefix, now)
@@ -154,7 +155,7 @@ type keyRow struct {
 	hash []byte
 }
 
-// readInForce reads many keys at once: on the hot path every request asks for one.
+// readInForce reads many keys with one query.
 func (k *Keys) readInForce(ctx context.Context, prefixes []string) (map[string]keyRow, error) {
 	rows, err := k.pool.Query(ctx, `
 		select id, name, prefix, scope, created_at, secret_hash from api_keys
@@ -178,8 +179,8 @@ func (k *Keys) readInForce(ctx context.Context, prefixes []string) (map[string]k
 	return found, err
 }
 
-// Revoke ends a key for good: at once here, within recentFor in other processes. Revoking it again
-// changes nothing. Errors: ErrNotFound, ErrUnavailable.
+// Revoke ends a key: at once here, within recentFor in other processes. Revoking it again does
+// nothing. Errors: ErrNotFound, ErrUnavailable.
 func (k *Keys) Revoke(ctx context.Context, id uuid.UUID) error {
 	tag, err := k.pool.Exec(ctx, `update api_keys set revoked_at = coalesce(revoked_at, $2) where id = $1`, id,
 		k.now())
@@ -193,7 +194,7 @@ func (k *Keys) Revoke(ctx context.Context, id uuid.UUID) error {
 	return nil
 }
 
-// List gives all keys, newest first, revoked ones included. The error is ErrUnavailable.
+// List returns all keys, newest first, with the revoked ones. The error is ErrUnavailable.
 func (k *Keys) List(ctx context.Context) ([]Key, error) {
 	rows, err := k.pool.Query(ctx, `
 		select id, name, prefix, scope, created_at, revoked_at from api_keys order by created_at desc, id`)

@@ -31,14 +31,14 @@ func (s Scope) String() string {
 	return scopeNames[s]
 }
 
-// Allows tells whether a key of scope s may do what needs need. What needs no known scope is
-// allowed to nobody: a route that forgot to say is closed, not open.
+// Allows says whether a key of scope s may do what needs need. A route without a known scope is
+// closed to all.
 func (s Scope) Allows(need Scope) bool {
 	return Read <= need && need <= s && s <= Admin
 }
 
-// ParseScopes reads a comma-separated list of scope names and gives the highest, which includes the
-// others. The error is a problem.Error of kind Meaning for the field "scopes".
+// ParseScopes reads a comma-separated list of scopes and returns the highest. The error is a
+// *problem.Error of kind Unprocessable for the field "scopes".
 func ParseScopes(list string) (Scope, error) {
 	var highest Scope
 	for name := range strings.SplitSeq(list, ",") {

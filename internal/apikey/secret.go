@@ -19,7 +19,6 @@ const (
 
 var encoding = base32.NewEncoding(alphabet).WithPadding(base32.NoPadding)
 
-// newSecret makes a whole key.
 func newSecret() string {
 	var public [5]byte
 	var secret [32]byte
@@ -28,8 +27,7 @@ func newSecret() string {
 	return mark + encoding.EncodeToString(public[:]) + "_" + encoding.EncodeToString(secret[:])
 }
 
-// prefixOf gives a key's public prefix, mark included; false for what cannot be a key, which spares
-// the database the question.
+// prefixOf returns a key's public prefix with the mark; false if the text cannot be a key.
 func prefixOf(key string) (string, bool) {
 	if len(key) != keyLength || !strings.HasPrefix(key, mark) || key[prefixLength] != '_' {
 		return "", false
@@ -40,8 +38,8 @@ func prefixOf(key string) (string, bool) {
 	return key[:prefixLength], true
 }
 
-// PublicPart is how a key begins, as Key.Prefix has it; empty for what cannot be a key. It may be
-// shown and logged.
+// PublicPart is the start of a key, as in Key.Prefix; empty if the text cannot be a key. It is safe
+// to show and log.
 func PublicPart(key string) string {
 	prefix, _ := prefixOf(key)
 	return prefix
@@ -56,6 +54,5 @@ func inAlphabet(s string) bool {
 	return true
 }
 
-// hash is what the database knows a key by: of the whole text, so that there is one spelling of a
-// key. Its 256 random bits need no salt and no slow hash.
+// hash is the SHA-256 of the whole key. Its 256 random bits need no salt and no slow hash.
 func hash(key string) [sha256.Size]byte { return sha256.Sum256([]byte(key)) }

@@ -23,7 +23,7 @@ import (
 	"pop.store/credits/internal/config"
 	"pop.store/credits/internal/demo"
 	"pop.store/credits/internal/jobs"
-	"pop.store/credits/internal/ledger"
+	"pop.store/credits/internal/ledger/engine"
 	"pop.store/credits/internal/mail"
 	"pop.store/credits/internal/relay"
 	"pop.store/credits/internal/results"
@@ -55,7 +55,7 @@ type App struct {
 	BaseURL    *url.URL // how browsers reach the app
 	MailFolder string   // where e-mails are written while there is no mail server
 
-	Ledger   *ledger.Ledger
+	Ledger   *engine.Engine
 	Accounts *accounts.Accounts
 	Sessions *session.Store
 	Keys     *apikey.Keys
@@ -91,7 +91,7 @@ func New(ctx context.Context, o Options) (*App, error) {
 	if err != nil {
 		return nil, err
 	}
-	a.Ledger = ledger.New(o.Pool, ledger.Options{
+	a.Ledger = engine.New(o.Pool, engine.Options{
 		Clock:  o.Clock,
 		Prices: o.Prices,
 		Log:    o.Log,

@@ -63,7 +63,9 @@ func TestPaymentProvider(t *testing.T) {
 		"none":    {},
 		"sandbox": {config: config.Config{Demo: true}, available: true, sandbox: true},
 		"stripe": {
-			config:    config.Config{Stripe: config.Stripe{SecretKey: "sk_test_1", WebhookSecrets: []string{"whsec_1"}}},
+			config: config.Config{
+				Stripe: config.Stripe{SecretKey: "sk_test_1", WebhookSecrets: []string{"whsec_1"}},
+			},
 			available: true,
 			origin:    "https://checkout.stripe.com",
 		},

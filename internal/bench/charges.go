@@ -11,6 +11,7 @@ import (
 	"github.com/google/uuid"
 
 	"pop.store/credits/internal/ledger"
+	"pop.store/credits/internal/ledger/engine"
 	"pop.store/credits/internal/problem"
 	"pop.store/credits/internal/tokens"
 )
@@ -90,7 +91,7 @@ func newCallers(n int, ids []uuid.UUID) []caller {
 }
 
 // charging drives a ledger with callers.
-func charging(callers []caller, books *ledger.Ledger) probe {
+func charging(callers []caller, books *engine.Engine) probe {
 	return func(ctx context.Context, d time.Duration) (sample, error) {
 		return drive(ctx, len(callers), d, func(ctx context.Context, i int) (int, error) {
 			c := callers[i].next()
@@ -187,10 +188,10 @@ func (l *lab) raw(ctx context.Context) (probe, error) {
 	if err != nil {
 		return nil, err
 	}
-	base := ledger.NewBaseline(l.pool, ledger.DefaultLanes, "raw_entries")
+	base := engine.NewBaseline(l.pool, engine.DefaultLanes, "raw_entries")
 	l.closers = append(l.closers, base.Close)
 	return func(ctx context.Context, d time.Duration) (sample, error) {
-		return drive(ctx, ledger.DefaultLanes, d, func(ctx context.Context, _ int) (int, error) {
+		return drive(ctx, engine.DefaultLanes, d, func(ctx context.Context, _ int) (int, error) {
 			entries := make([]ledger.Entry, rawBatch)
 			for i := range entries {
 				entries[i] = template.WithKey(newKey())

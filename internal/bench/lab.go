@@ -23,6 +23,7 @@ import (
 	"pop.store/credits/internal/clock"
 	"pop.store/credits/internal/embedpg"
 	"pop.store/credits/internal/ledger"
+	"pop.store/credits/internal/ledger/engine"
 	"pop.store/credits/internal/tokens"
 )
 
@@ -35,7 +36,7 @@ type lab struct {
 	pool       *pgxpool.Pool
 	owner      *pgxpool.Pool
 	app        *app.App
-	ledger     *ledger.Ledger // the app's
+	ledger     *engine.Engine // the app's
 	progress   func(string)
 	closers    []func()
 }
@@ -193,7 +194,7 @@ func (l *lab) open(ctx context.Context, n int, more tokens.Amount) ([]uuid.UUID,
 
 // agentsBegin has each of an account's agents charge once: the first charge of an agent makes it
 // known, and the ones after are what is measured.
-func agentsBegin(ctx context.Context, books *ledger.Ledger, id uuid.UUID) error {
+func agentsBegin(ctx context.Context, books *engine.Engine, id uuid.UUID) error {
 	for _, w := range agentsWork {
 		if _, err := books.Charge(ctx, id, newKey(), w); err != nil {
 			return err

@@ -15,7 +15,7 @@ import (
 	"pop.store/credits/db"
 	"pop.store/credits/internal/catalog"
 	"pop.store/credits/internal/clock"
-	"pop.store/credits/internal/ledger"
+	"pop.store/credits/internal/ledger/engine"
 )
 
 // PeerCommand is the argument of "bench" that makes a program another server over a benchmark's
@@ -50,7 +50,7 @@ func Peer(ctx context.Context, in io.Reader, out io.Writer) error {
 		return err
 	}
 	defer pool.Close()
-	books := ledger.New(pool, ledger.Options{
+	books := engine.New(pool, engine.Options{
 		Clock:  clock.System,
 		Prices: catalog.Builtin,
 		Log:    slog.Default(),

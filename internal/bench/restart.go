@@ -12,7 +12,7 @@ import (
 	"pop.store/credits/db"
 	"pop.store/credits/internal/catalog"
 	"pop.store/credits/internal/clock"
-	"pop.store/credits/internal/ledger"
+	"pop.store/credits/internal/ledger/engine"
 	"pop.store/credits/internal/tokens"
 )
 
@@ -45,14 +45,14 @@ func setRestart(ctx context.Context, l *lab, o Options) (*experiment, error) {
 // restarted starts servers, each with connections of its own, and sends them charges in turn.
 func (l *lab) restarted(servers int, ids []uuid.UUID) probe {
 	return func(ctx context.Context, d time.Duration) (sample, error) {
-		books := make([]*ledger.Ledger, servers)
+		books := make([]*engine.Engine, servers)
 		for i := range books {
 			pool, err := db.Open(ctx, l.server.URL(db.AppRole, db.Database), 4)
 			if err != nil {
 				return sample{}, err
 			}
 			defer pool.Close()
-			books[i] = ledger.New(pool, ledger.Options{
+			books[i] = engine.New(pool, engine.Options{
 				Clock:  clock.System,
 				Prices: catalog.Builtin,
 				Log:    slog.Default(),

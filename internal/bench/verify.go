@@ -8,6 +8,7 @@ import (
 	"github.com/google/uuid"
 
 	"pop.store/credits/internal/ledger"
+	"pop.store/credits/internal/ledger/audit"
 	"pop.store/credits/internal/tokens"
 )
 
@@ -56,7 +57,7 @@ func (l *lab) chargeEach(ctx context.Context, ids []uuid.UUID, n int) error {
 func (l *lab) verifying() probe {
 	return func(ctx context.Context, d time.Duration) (sample, error) {
 		return drive(ctx, 1, d, func(ctx context.Context, _ int) (int, error) {
-			r, err := ledger.Verify(ctx, l.pool, ledger.VerifyOptions{})
+			r, err := audit.Verify(ctx, l.pool, audit.Options{})
 			if err == nil && len(r.Differences) > 0 {
 				err = fmt.Errorf("the books differ: %s", r.Differences[0])
 			}

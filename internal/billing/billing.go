@@ -15,14 +15,14 @@ import (
 
 	"pop.store/credits/internal/catalog"
 	"pop.store/credits/internal/clock"
-	"pop.store/credits/internal/ledger"
+	"pop.store/credits/internal/ledger/engine"
 	"pop.store/credits/internal/problem"
 	"pop.store/credits/internal/tokens"
 )
 
 // Options are what a Service needs besides its database.
 type Options struct {
-	Ledger         *ledger.Ledger
+	Ledger         *engine.Engine
 	Prices         func() *catalog.Catalog // the catalog in force
 	Provider       Provider                // nil: buying is not set up
 	WebhookSecrets []string                // what the provider's events may be signed with; empty ones count as none

@@ -10,6 +10,7 @@ import (
 	"pop.store/credits/internal/billing"
 	"pop.store/credits/internal/catalog"
 	"pop.store/credits/internal/ledger"
+	"pop.store/credits/internal/ledger/engine"
 	"pop.store/credits/internal/problem"
 )
 
@@ -94,7 +95,7 @@ func TestAnEventThatCouldNotBeHandledIsHandledNextTime(t *testing.T) {
 	t.Parallel()
 	s := newShop(t)
 	p := s.order()
-	stopped := ledger.New(s.pool, ledger.Options{
+	stopped := engine.New(s.pool, engine.Options{
 		Clock:  s.clock.Now,
 		Prices: catalog.Builtin,
 		Log:    s.options.Log,

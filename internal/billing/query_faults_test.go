@@ -11,7 +11,7 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"pop.store/credits/internal/billing"
-	"pop.store/credits/internal/ledger"
+	"pop.store/credits/internal/ledger/engine"
 )
 
 // countLines counts lines of the log.
@@ -122,7 +122,7 @@ func TestAQueryThatFails(t *testing.T) {
 			options := s.options
 			options.Log = slog.New(slog.NewTextHandler(lines, nil))
 			if c.readsLedger {
-				options.Ledger = ledger.New(pool, ledger.Options{
+				options.Ledger = engine.New(pool, engine.Options{
 					Clock:  s.clock.Now,
 					Prices: options.Prices,
 					Log:    options.Log,

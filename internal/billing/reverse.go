@@ -8,6 +8,7 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"pop.store/credits/internal/ledger"
+	"pop.store/credits/internal/ledger/engine"
 	"pop.store/credits/internal/payment"
 )
 
@@ -129,7 +130,7 @@ const ledgerTime = 10 * time.Second
 // apply tells the ledger all there is to say, whatever was said before: one who broke off may have
 // said a part of it. And it waits for the answer even when its caller is gone: a word that is under
 // way when the lock is let go could arrive after that of the next one.
-func (s *Service) apply(ctx context.Context, tx pgx.Tx, p *Purchase, bought *ledger.Purchase) error {
+func (s *Service) apply(ctx context.Context, tx pgx.Tx, p *Purchase, bought *engine.Purchase) error {
 	patient, cancel := context.WithTimeout(context.WithoutCancel(ctx), ledgerTime)
 	defer cancel()
 	if back := p.tokensBack(); back > 0 {

@@ -11,6 +11,7 @@ import (
 
 	"pop.store/credits/internal/billing"
 	"pop.store/credits/internal/ledger"
+	"pop.store/credits/internal/ledger/engine"
 	"pop.store/credits/internal/money"
 	"pop.store/credits/internal/problem"
 	"pop.store/credits/internal/sandbox"
@@ -272,7 +273,7 @@ func TestAReversalThatBrokeOff(t *testing.T) {
 	t.Parallel()
 	s := newShop(t)
 	p := s.completed()
-	stopped := ledger.New(s.pool, ledger.Options{
+	stopped := engine.New(s.pool, engine.Options{
 		Clock:  s.clock.Now,
 		Prices: s.options.Prices,
 		Log:    s.options.Log,
@@ -367,7 +368,7 @@ func TestARefundThatBrokeOff(t *testing.T) {
 	t.Parallel()
 	s := newShop(t)
 	p := s.completed()
-	stopped := ledger.New(s.pool, ledger.Options{
+	stopped := engine.New(s.pool, engine.Options{
 		Clock:  s.clock.Now,
 		Prices: s.options.Prices,
 		Log:    s.options.Log,

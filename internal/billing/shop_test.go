@@ -18,6 +18,7 @@ import (
 	"pop.store/credits/internal/catalog"
 	"pop.store/credits/internal/clock"
 	"pop.store/credits/internal/ledger"
+	"pop.store/credits/internal/ledger/engine"
 	"pop.store/credits/internal/problem"
 	"pop.store/credits/internal/sandbox"
 )
@@ -38,7 +39,7 @@ type shop struct {
 	failing  *pgxpool.Pool // of testdb.Faults; nil in most tests
 	owner    string        // address of the database for the role that owns the schema
 	clock    *clock.Manual
-	ledger   *ledger.Ledger
+	ledger   *engine.Engine
 	provider *sandbox.Provider
 	options  billing.Options
 }
@@ -54,7 +55,7 @@ func newShop(t *testing.T) *shop {
 		clock:    clock.NewManual(time.Date(2026, 1, 31, 9, 30, 0, 0, time.UTC)),
 	}
 	log := slog.New(slog.DiscardHandler)
-	s.ledger = ledger.New(s.pool, ledger.Options{
+	s.ledger = engine.New(s.pool, engine.Options{
 		Clock:  s.clock.Now,
 		Prices: catalog.Builtin,
 		Log:    log,

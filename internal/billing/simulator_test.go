@@ -17,7 +17,7 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"pop.store/credits/internal/billing"
-	"pop.store/credits/internal/ledger"
+	"pop.store/credits/internal/ledger/engine"
 	"pop.store/credits/internal/money"
 	"pop.store/credits/internal/payment"
 	"pop.store/credits/internal/sandbox"
@@ -103,7 +103,7 @@ func (m *simulator) server() *billing.Service {
 		m.t.Fatal(err)
 	}
 	m.t.Cleanup(pool.Close)
-	books := ledger.New(pool, ledger.Options{
+	books := engine.New(pool, engine.Options{
 		Clock:  m.clock.Now,
 		Prices: m.options.Prices,
 		Log:    m.options.Log,

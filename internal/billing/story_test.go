@@ -6,6 +6,7 @@ import (
 
 	"pop.store/credits/internal/billing"
 	"pop.store/credits/internal/ledger"
+	"pop.store/credits/internal/ledger/engine"
 	"pop.store/credits/internal/money"
 	"pop.store/credits/internal/tokens"
 )
@@ -156,7 +157,7 @@ func TestTheReasonOfARefundThatBrokeOff(t *testing.T) {
 	t.Parallel()
 	s := newShop(t)
 	p := s.completed()
-	stopped := ledger.New(s.pool, ledger.Options{
+	stopped := engine.New(s.pool, engine.Options{
 		Clock:  s.clock.Now,
 		Prices: s.options.Prices,
 		Log:    s.options.Log,

@@ -1,4 +1,5 @@
-// Package catalog holds what tokens cost and what plans and packs give: prices as one typed, immutable value.
+// Package catalog has the prices: plans, features, packs and the plan table, as one immutable
+// value. It reads them from a YAML file and reports every error and warning with its line.
 package catalog
 
 import (
@@ -10,7 +11,7 @@ import (
 	"pop.store/credits/internal/tokens"
 )
 
-// Catalog is one version of the prices. It is never changed once made, so it is safe to share.
+// Catalog is one version of the prices. It is immutable and safe to share.
 type Catalog struct {
 	Version  string    // stored with every charge that was made at it; no two different sets of prices share one
 	From     time.Time // when these prices take effect, in UTC; zero: they have no beginning
@@ -18,23 +19,21 @@ type Catalog struct {
 	Features []Feature
 	Packs    []Pack // from the smallest to the largest
 	Table    []Row  // what a month's tokens are good for
-	// LowPercent of the plan's allowance is the threshold under which a balance is low, unless the
-	// creator sets one.
+	// LowPercent of the plan's allowance is the default threshold for a low balance.
 	LowPercent int64
-	// RefundGraceDays is how long tokens live that come back to a lot which has expired meanwhile.
+	// RefundGraceDays is how long refunded tokens live if their lot has expired.
 	RefundGraceDays int
-	// ReturnDays is for how long a creator can give back a pack that nothing was used of; zero: not at all.
+	// ReturnDays is for how many days a creator can return an unused pack; zero: not at all.
 	ReturnDays int
-	// ToolMinimum is the cheapest fixed-price feature: with less than that a balance counts as empty.
+	// ToolMinimum is the lowest fixed price. A balance below it counts as empty.
 	ToolMinimum tokens.Amount
-	// Upgrade says what a plan's allowance gains when the plan becomes a larger one in the middle
-	// of a period.
+	// Upgrade says what an upgrade in the middle of a period adds to the allowance.
 	Upgrade UpgradeRule
-	// versions are all versions of this catalog in order of From, itself among them; nil: it has no other.
+	// versions are all versions in order of From, this one included; nil if there is only one.
 	versions []*Catalog
 }
 
-// At is the version of the same catalog that is in force at an instant; with only one version it is c itself.
+// At returns the version in force at an instant.
 func (c *Catalog) At(t time.Time) *Catalog {
 	if len(c.versions) < 2 {
 		return c
@@ -43,8 +42,7 @@ func (c *Catalog) At(t time.Time) *Catalog {
 	return c.versions[max(later-1, 0)]
 }
 
-// Versions are all versions of the catalog, in the order in which they take effect; the first one
-// has no beginning.
+// Versions returns all versions in the order in which they take effect.
 func (c *Catalog) Versions() []*Catalog {
 	if len(c.versions) == 0 {
 		return []*Catalog{c}
@@ -52,7 +50,7 @@ func (c *Catalog) Versions() []*Catalog {
 	return append([]*Catalog{}, c.versions...)
 }
 
-// NextChange is when the version after this one takes effect, in UTC; zero: none is known.
+// NextChange is when the next version takes effect, in UTC; zero if there is none.
 func (c *Catalog) NextChange() time.Time {
 	for _, v := range c.versions {
 		if v.From.After(c.From) {
@@ -62,7 +60,7 @@ func (c *Catalog) NextChange() time.Time {
 	return time.Time{}
 }
 
-// UpgradeRule says what a move to a larger plan in the middle of a period adds to the allowance at once.
+// UpgradeRule says what an upgrade in the middle of a period adds at once.
 type UpgradeRule string
 
 // The two rules for upgrades.
@@ -80,7 +78,7 @@ type Plan struct {
 	URL       string       // the host's page where the plan is changed: https, or a path on the same host; empty: none
 }
 
-// Pricing says how the amount of a charge comes about.
+// Pricing says how the amount of a charge is found.
 type Pricing string
 
 // The three ways to price a feature.
@@ -90,7 +88,7 @@ const (
 	Metered Pricing = "metered" // the caller always sends the amount
 )
 
-// Feature is something that spends tokens.
+// Feature is something that costs tokens.
 type Feature struct {
 	ID      string
 	Name    string // as shown to creators: "Comment Replies"
@@ -101,7 +99,7 @@ type Feature struct {
 	Agent   bool          // run by an agent or automation, not by the creator
 }
 
-// Pack is a number of tokens for sale. Bought tokens never expire unless ExpiresDays says so.
+// Pack is a number of tokens for sale. They never expire if ExpiresDays is zero.
 type Pack struct {
 	ID          string
 	Name        string
@@ -111,7 +109,7 @@ type Pack struct {
 	Popular     bool
 }
 
-// Row is a line of the plan table: how often a plan's allowance pays for one thing, rounded down.
+// Row is a line of the plan table: how often a plan's allowance pays for a feature, rounded down.
 type Row struct {
 	Feature string // id of the feature meant
 	Name    string // as the article words it
@@ -134,7 +132,7 @@ func (c *Catalog) Pack(id string) (Pack, bool) {
 	return find(c.Packs, id, func(p *Pack) string { return p.ID })
 }
 
-// find walks a list of a dozen: at that length a map would be slower.
+// find searches a list of about a dozen items, where a map would be slower.
 func find[T any](list []T, id string, key func(*T) string) (T, bool) {
 	for i := range list {
 		if key(&list[i]) == id {
@@ -145,8 +143,7 @@ func find[T any](list []T, id string, key func(*T) string) (T, bool) {
 	return none, false
 }
 
-// Counts is what each plan's allowance is good for in this row, in the order of the plans:
-// floor(allowance / rate).
+// Counts returns floor(allowance / rate) for each plan, in the order of Plans.
 func (c *Catalog) Counts(r Row) []int64 {
 	counts := make([]int64, len(c.Plans))
 	for i, plan := range c.Plans {
@@ -155,26 +152,25 @@ func (c *Catalog) Counts(r Row) []int64 {
 	return counts
 }
 
-// LowThreshold is the balance under which an account on this plan is low by default, in millionths
-// of a token.
+// LowThreshold is the default threshold for a low balance on a plan.
 func (c *Catalog) LowThreshold(plan string) tokens.Amount {
 	p, _ := c.Plan(plan)
 	return p.Allowance * tokens.Amount(c.LowPercent) / 100
 }
 
-// MaxQuantity bounds the units of one charge.
+// MaxQuantity is the most units of one charge.
 const MaxQuantity = 1_000_000_000
 
-// Price is what a piece of work costs.
+// Price is the cost of one charge.
 type Price struct {
 	Quantity int64
 	Unit     tokens.Amount // of one unit; zero when the caller sent the amount
 	Amount   tokens.Amount
 }
 
-// Price works out what quantity units of a feature cost. quantity nil means one. amount is what the
-// caller says the work used: agents' features accept it, metered ones need it, tools refuse it.
-// Errors are problem.Error of kind Meaning that name the field.
+// Price returns what quantity units of a feature cost; nil means one. amount is what the caller
+// reports: optional for default pricing, required for metered, refused for fixed. Errors are
+// *problem.Error of kind Unprocessable and name the field.
 func (c *Catalog) Price(feature string, quantity *int64, amount *tokens.Amount) (Price, error) {
 	f, ok := c.Feature(feature)
 	if !ok {

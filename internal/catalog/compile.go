@@ -11,8 +11,7 @@ import (
 	"pop.store/credits/internal/tokens"
 )
 
-// compile makes the versions of a catalog: the prices before any change, and one version for each
-// instant at which some change.
+// compile builds the versions: the prices before any change, and one for each instant of a change.
 func (d *draft) compile() []*Catalog {
 	changes := slices.Clone(d.changes)
 	slices.SortStableFunc(changes, func(a, b change) int { return a.from.Compare(b.from) })
@@ -30,8 +29,8 @@ func (d *draft) compile() []*Catalog {
 	return versions
 }
 
-// apply sets what a change changes in a catalog whose lists are in the order of the file, and tells
-// whether anything is different then.
+// apply applies the change to a catalog in the order of the file, and says whether it changed
+// anything.
 func (c *change) apply(to *Catalog) bool {
 	var size *tokens.Amount
 	var price int64 // features have none in money
@@ -56,8 +55,8 @@ func set[T comparable](to, value *T) bool {
 	return true
 }
 
-// finish makes a version of the prices: what follows from them is worked out, and the lists are put
-// in their order.
+// finish completes a version: it derives table rates and ToolMinimum, sorts, and adds the
+// fingerprint.
 func (d *draft) finish(prices *Catalog, from time.Time) *Catalog {
 	c := prices.copy()
 	c.From = from
@@ -73,7 +72,7 @@ func (d *draft) finish(prices *Catalog, from time.Time) *Catalog {
 	return c
 }
 
-// toolMinimum is the cheapest fixed price; without any, the smallest amount there is.
+// toolMinimum is the lowest fixed price; tokens.Micro if there is none.
 func toolMinimum(features []Feature) tokens.Amount {
 	least := tokens.Max
 	for _, f := range features {
@@ -87,9 +86,8 @@ func toolMinimum(features []Feature) tokens.Amount {
 	return least
 }
 
-// fingerprint is a short hash of everything that the books depend on. It is part of the version, so
-// that a price cannot change under the same name, whether or not somebody thinks of the name. Words
-// and links are not in it.
+// fingerprint is a short hash of all that the ledger depends on, without names and links. As part
+// of the version it keeps two sets of prices from sharing one name.
 func (c *Catalog) fingerprint() string {
 	var lines []string
 	for _, p := range c.Plans {
@@ -108,7 +106,7 @@ func (c *Catalog) fingerprint() string {
 	return hex.EncodeToString(sum[:4])
 }
 
-// copy is a catalog of its own, without siblings, that shares nothing with c.
+// copy returns a deep copy without other versions.
 func (c *Catalog) copy() *Catalog {
 	own := *c
 	own.Plans, own.Features, own.Packs, own.Table = slices.Clone(c.Plans), slices.Clone(c.Features),

@@ -5,10 +5,10 @@ import (
 	"sync"
 )
 
-// DefaultVersion names the built-in prices, as Parse makes it of them.
+// DefaultVersion is the version of the built-in prices.
 const DefaultVersion = "2026-11-pop-store+4231d30b"
 
-// DefaultFile is the built-in catalog as a file: what an operator copies to begin with.
+// DefaultFile is the built-in catalog as a file, for operators to start from.
 //
 //go:embed default.yaml
 var DefaultFile []byte
@@ -22,6 +22,6 @@ var builtin = sync.OnceValue(func() *Catalog {
 	return c
 })
 
-// Builtin is the built-in catalog: the numbers of the help article "How to Understand AI Token
-// Usage and Credits on POP.STORE". Each call gives a copy of its own.
+// Builtin returns a copy of the built-in catalog: the numbers of the help article "How to
+// Understand AI Token Usage and Credits on POP.STORE".
 func Builtin() *Catalog { return builtin().copy() }

@@ -6,14 +6,14 @@ import (
 	"strings"
 )
 
-// Finding is something about a catalog file that its author should know: one line, safe to print.
+// Finding is an error or warning about a catalog file. It is one line and safe to print.
 type Finding struct {
 	File   string
 	Line   int // zero: the file as a whole
 	Reason string
 }
 
-// String is the form that editors and CI understand: FILE:LINE: reason.
+// String has the form that editors and CI understand: FILE:LINE: reason.
 func (f Finding) String() string {
 	if f.Line == 0 {
 		return fmt.Sprintf("%s: %s", f.File, f.Reason)
@@ -21,7 +21,7 @@ func (f Finding) String() string {
 	return fmt.Sprintf("%s:%d: %s", f.File, f.Line, f.Reason)
 }
 
-// Error is a catalog that cannot be used: everything that is wrong with it, in the order of its lines.
+// Error lists everything that is wrong with a catalog, in the order of lines.
 type Error struct {
 	Findings []Finding
 }
@@ -35,10 +35,10 @@ func (e *Error) Error() string {
 	return strings.Join(lines, "\n")
 }
 
-// maxFindings is how many errors of a file are told: whoever has more begins with these.
+// maxFindings is how many errors are reported.
 const maxFindings = 100
 
-// inOrder sorts findings by line and cuts what is too much.
+// inOrder sorts findings by line and cuts the list at maxFindings.
 func inOrder(list []Finding) []Finding {
 	slices.SortStableFunc(list, func(a, b Finding) int { return a.Line - b.Line })
 	if len(list) > maxFindings {

@@ -35,9 +35,8 @@ const (
 	defaultReturnDays = 14
 )
 
-// Parse reads a catalog in YAML. file is only the name that it has in findings. The answer is the
-// first version of the catalog, which knows the later ones, and what an operator may want to look
-// at again; the error is an *Error with everything that is wrong.
+// Parse reads a catalog in YAML. file is its name in findings. It returns the first version, which
+// knows the later ones, and warnings. The error is an *Error with everything that is wrong.
 func Parse(file string, text []byte) (*Catalog, []Finding, error) {
 	r := &reader{file: file}
 	if len(text) > MaxFileSize {
@@ -55,8 +54,8 @@ func Parse(file string, text []byte) (*Catalog, []Finding, error) {
 	return versions[0], d.warnings(versions), nil
 }
 
-// draft is a catalog file while it is read: the prices as they are before any change, the changes,
-// and where everything stands.
+// draft is a catalog file while it is read: the prices before any change, the changes, and the
+// lines.
 type draft struct {
 	*reader
 	base                         Catalog // its lists are in the order of the file
@@ -65,7 +64,7 @@ type draft struct {
 	ownRate                      []bool // of the rows: the rate is the row's own
 }
 
-// change is a new price, or several of one item, from an instant on.
+// change sets prices of one item from an instant on.
 type change struct {
 	from   time.Time
 	line   int
@@ -75,7 +74,7 @@ type change struct {
 	minor  *int64         // the price of a plan or a pack
 }
 
-// itemKind says which list an item is in.
+// itemKind is the list that an item is in.
 type itemKind uint8
 
 const (
@@ -146,7 +145,7 @@ func (d *draft) readFeatures(top object) {
 	}
 }
 
-// checkPricing sees to it that what has a price has one.
+// checkPricing requires a price unless the feature is metered.
 func (o object) checkPricing(p Pricing) {
 	if p != Metered {
 		o.needs("price")
@@ -210,7 +209,7 @@ func (d *draft) readTable(top object) {
 	}
 }
 
-// readChanges reads the changes of an item: amount and price are the fields that can change.
+// readChanges reads the changes of an item. amount and price name the fields that can change.
 func (d *draft) readChanges(item object, of itemKind, index int, amount, price string) {
 	known := []string{"from", amount}
 	if price != "" {
@@ -259,7 +258,7 @@ func (o object) newPrices(c *change, amount, price, currency string) {
 	c.minor = &minor
 }
 
-// currencyOf is the currency of an item; empty when it has none or it could not be read.
+// currencyOf is the currency of an item; empty if it has none or it could not be read.
 func (d *draft) currencyOf(of itemKind, index int) string {
 	switch of {
 	case ofPlan:
@@ -271,7 +270,7 @@ func (d *draft) currencyOf(of itemKind, index int) string {
 	return ""
 }
 
-// checkInstants bounds how many versions a catalog can have.
+// checkInstants limits the number of versions.
 func (d *draft) checkInstants() {
 	instants := map[time.Time]bool{}
 	for _, c := range d.changes {
@@ -283,7 +282,7 @@ func (d *draft) checkInstants() {
 	}
 }
 
-// unique notes an id that an item before has.
+// unique reports an id that was used before.
 func (o object) unique(what, id string, seen map[string]int) {
 	if id == "" {
 		return
@@ -295,7 +294,7 @@ func (o object) unique(what, id string, seen map[string]int) {
 	seen[id] = o.lineOf("id")
 }
 
-// positive is an amount that is not zero either, when it is there.
+// positive reads an amount above zero.
 func (o object) positive(name string) tokens.Amount {
 	a, ok := o.amount(name)
 	if ok && a == 0 {
@@ -306,7 +305,7 @@ func (o object) positive(name string) tokens.Amount {
 
 var currencySyntax = regexp.MustCompile(`^[A-Z]{3}$`)
 
-// price reads an object's price with its currency: both or neither.
+// price reads a price and its currency: both or neither.
 func (o object) price(needed bool) money.Amount {
 	currency := o.text("currency", maxURL)
 	switch {
@@ -321,15 +320,15 @@ func (o object) price(needed bool) money.Amount {
 	return money.Amount{Minor: o.minor("price", currency, needed), Currency: currency}
 }
 
-// minor reads a price in a currency's minor units: "9.00" is 900 in USD. One that is for sale has
-// to be one that can be paid. Of an unknown currency only the form is looked at.
+// minor reads a price in minor units: "9.00" is 900 in USD. A price that is for sale must be
+// payable. For an unknown currency only the syntax is checked.
 func (o object) minor(name, currency string, forSale bool) int64 {
 	const must = `must be a decimal number such as "9.00"`
 	n := o.scalar(name, must)
 	if n == nil {
 		return 0
 	}
-	decimals, most, step := money.Exponent(currency), money.MostAtOnce(currency), money.Step(currency)
+	decimals, most, step := money.Exponent(currency), money.MaxPayment(currency), money.Step(currency)
 	unit := tokens.One // what one minor unit is, in millionths
 	for range decimals {
 		unit /= 10
@@ -357,7 +356,7 @@ func (o object) minor(name, currency string, forSale bool) int64 {
 	return 0
 }
 
-// link is a field with an address that a page may lead to: https, or a path on the same host.
+// link reads an address that a page may link to: https, or a path on the same host.
 func (o object) link(name string) string {
 	s := o.text(name, maxURL)
 	if s == "" {

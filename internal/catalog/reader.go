@@ -19,11 +19,11 @@ import (
 	"pop.store/credits/internal/tokens"
 )
 
-// maxDepth is deeper than any catalog nests.
+// maxDepth is the deepest nesting that is accepted.
 const maxDepth = 12
 
-// reader takes typed values out of YAML nodes and notes what is wrong with them. It never stops at
-// the first error: a value that cannot be used is noted and read as zero.
+// reader reads typed values from YAML nodes. It collects all errors; a value that cannot be used is
+// reported and read as zero.
 type reader struct {
 	file   string
 	errors []Finding
@@ -40,7 +40,7 @@ func (r *reader) fail(line int, format string, args ...any) {
 	})
 }
 
-// document reads the one YAML document of a text; nil when there is none that could be read.
+// document reads the only YAML document of a text; nil if it cannot be read.
 func (r *reader) document(text []byte) *yaml.Node {
 	if line := unreadable(text); line > 0 {
 		r.fail(line, "must be UTF-8 text without control characters")
@@ -64,7 +64,7 @@ func (r *reader) document(text []byte) *yaml.Node {
 	return doc.Content[0]
 }
 
-// unreadable is the line of the first byte that has no place in a text; 0: there is none.
+// unreadable is the line of the first byte that is not valid text; 0 if there is none.
 func unreadable(text []byte) int {
 	line := 1
 	for len(text) > 0 {
@@ -81,7 +81,7 @@ func unreadable(text []byte) int {
 	return 0
 }
 
-// decode reads the first document of a text, and the second one if there is one.
+// decode reads the first document, and the second one if there is one.
 func decode(text []byte) (doc yaml.Node, second *yaml.Node, err error) {
 	decoder := yaml.NewDecoder(bytes.NewReader(text))
 	if err := decoder.Decode(&doc); err != nil && !errors.Is(err, io.EOF) {
@@ -98,9 +98,8 @@ func decode(text []byte) (doc yaml.Node, second *yaml.Node, err error) {
 
 var yamlPrefix = regexp.MustCompile(`^yaml: (?:line \d+: )?`)
 
-// failSyntax notes what the YAML parser says. It names the line where the block around the error
-// begins, which may be far above: the line itself is the first one with which the text up to there
-// fails in the same way.
+// failSyntax reports an error of the YAML parser. The parser names the line where the enclosing
+// block starts. The line of the error is the first one up to which the text fails in the same way.
 func (r *reader) failSyntax(text []byte, err error) {
 	lines := bytes.SplitAfter(text, []byte("\n"))
 	failing := sort.Search(len(lines)-1, func(i int) bool {
@@ -111,8 +110,8 @@ func (r *reader) failSyntax(text []byte, err error) {
 		strings.Join(strings.Fields(yamlPrefix.ReplaceAllString(err.Error(), "")), " "))
 }
 
-// plain refuses what YAML can do and a catalog does not need: anchors, aliases, tags, depth. It
-// reports false when the nodes are too deep to be looked at any further.
+// plain refuses anchors, aliases, tags and deep nesting. It returns false if the nodes are too deep
+// to read on.
 func (r *reader) plain(n *yaml.Node, depth int) bool {
 	if depth > maxDepth {
 		r.fail(n.Line, "is nested too deeply")
@@ -139,8 +138,8 @@ type object struct {
 	fields map[string]*yaml.Node // nil: it is no mapping, as was noted
 }
 
-// object opens a mapping. what names it in errors: "a plan". Fields other than the known ones, and
-// those that come twice, are errors.
+// object opens a mapping; what names it in errors: "a plan". Unknown and repeated fields are
+// errors.
 func (r *reader) object(n *yaml.Node, what string, known ...string) object {
 	if n.Kind != yaml.MappingNode {
 		r.failType(n, what, "must be fields with values")
@@ -166,20 +165,20 @@ func (r *reader) object(n *yaml.Node, what string, known ...string) object {
 	return o
 }
 
-// failType notes a node of the wrong kind, once: aliases were noted before.
+// failType reports a node of the wrong kind. Aliases are already reported.
 func (r *reader) failType(n *yaml.Node, name, must string) {
 	if n.Kind != yaml.AliasNode {
 		r.fail(n.Line, "%s %s", name, must)
 	}
 }
 
-// quote shows a value of the file in an error, shortened.
+// quote shortens and quotes a value of the file.
 func quote(s string) string { return fmt.Sprintf("%.40q", s) }
 
-// has tells whether a field is there, whatever its value.
+// has says whether the field is present.
 func (o object) has(name string) bool { return o.fields[name] != nil }
 
-// lineOf is where a field's value begins; that of the object when it is missing.
+// lineOf is the line of the field's value, or of the object if the field is missing.
 func (o object) lineOf(name string) int {
 	if n := o.fields[name]; n != nil {
 		return n.Line
@@ -187,7 +186,7 @@ func (o object) lineOf(name string) int {
 	return o.line
 }
 
-// needs notes the fields that are missing.
+// needs reports missing fields.
 func (o object) needs(names ...string) {
 	for _, name := range names {
 		if !o.has(name) && o.fields != nil {
@@ -196,7 +195,7 @@ func (o object) needs(names ...string) {
 	}
 }
 
-// scalar is the text of a field with a plain value: nil when it is missing or, as noted then, is none.
+// scalar returns the node of a plain value; nil if it is missing or was reported as wrong.
 func (o object) scalar(name, must string) *yaml.Node {
 	n := o.fields[name]
 	if n == nil {
@@ -213,7 +212,7 @@ func (o object) scalar(name, must string) *yaml.Node {
 	return n
 }
 
-// text is a field with a text of at most so many characters, none of them invisible.
+// text reads a text of at most so many visible characters.
 func (o object) text(name string, most int) string {
 	const must = "must be text: put it in quotes"
 	n := o.scalar(name, must)
@@ -239,7 +238,7 @@ func (o object) text(name string, most int) string {
 
 var idSyntax = regexp.MustCompile(`^[A-Za-z0-9_.:-]{1,64}$`)
 
-// id is a field with a name for programs, in the syntax of the API.
+// id reads an identifier in the syntax of the API.
 func (o object) id(name string) string {
 	s := o.text(name, maxURL)
 	if s != "" && !idSyntax.MatchString(s) {
@@ -249,7 +248,7 @@ func (o object) id(name string) string {
 	return s
 }
 
-// oneOf is a field that has one of a few values; the first of them when it is missing.
+// oneOf reads one of the values; the first one if the field is missing.
 func (o object) oneOf(name string, values ...string) string {
 	must := "must be " + strings.Join(values[:len(values)-1], ", ") + " or " + values[len(values)-1]
 	n := o.scalar(name, must)
@@ -263,7 +262,7 @@ func (o object) oneOf(name string, values ...string) string {
 	return n.Value
 }
 
-// flag is a field that is true or false; false when it is missing.
+// flag reads true or false; false if the field is missing.
 func (o object) flag(name string) bool {
 	const must = "must be true or false"
 	n := o.scalar(name, must)
@@ -274,7 +273,7 @@ func (o object) flag(name string) bool {
 	return n != nil && n.Value == "true"
 }
 
-// number is a field with a whole number between two bounds; missing, it is otherwise.
+// number reads a whole number between least and most; otherwise if the field is missing.
 func (o object) number(name string, least, most, otherwise int) int {
 	must := fmt.Sprintf("must be a whole number from %d to %d", least, most)
 	n := o.scalar(name, must)
@@ -290,11 +289,10 @@ func (o object) number(name string, least, most, otherwise int) int {
 	return int(a / tokens.One)
 }
 
-// maxAmount bounds the amounts of a catalog, so that a percentage of one cannot overflow.
+// maxAmount is the largest amount of a catalog. A percentage of it cannot overflow.
 const maxAmount = 1_000_000_000 * tokens.One
 
-// amount is a field with a number of tokens that is not negative. It is read from the text: no
-// float touches it.
+// amount reads a number of tokens that is not negative.
 func (o object) amount(name string) (tokens.Amount, bool) {
 	n := o.scalar(name, tokens.ErrSyntax.Error())
 	if n == nil {
@@ -314,7 +312,7 @@ func (o object) amount(name string) (tokens.Amount, bool) {
 	return 0, false
 }
 
-// instant is a field with a moment: RFC 3339, in whole seconds, with a time zone. The answer is in UTC.
+// instant reads an RFC 3339 time in whole seconds and returns it in UTC.
 func (o object) instant(name string) (time.Time, bool) {
 	const must = "must be a date and time with a time zone, such as 2027-01-01T00:00:00Z"
 	n := o.scalar(name, must)
@@ -336,7 +334,7 @@ func (o object) instant(name string) (time.Time, bool) {
 	return time.Time{}, false
 }
 
-// list is a field with a list of at least and at most so many items; those beyond are noted and left out.
+// list reads a list. Items beyond most are reported and left out.
 func (o object) list(name string, least, most int) []*yaml.Node {
 	n := o.fields[name]
 	if n == nil {

@@ -11,22 +11,22 @@ import (
 	"pop.store/credits/internal/clock"
 )
 
-// Source holds the catalog that the app works with. It is safe for concurrent use.
+// Source holds the loaded catalog and reloads it. It is safe for concurrent use.
 type Source struct {
 	file   string // empty: the built-in catalog
 	clock  clock.Clock
 	loaded atomic.Pointer[Catalog]
 }
 
-// NewSource makes a source of a catalog that is at hand.
+// NewSource returns a source of a catalog in memory.
 func NewSource(c *Catalog, now clock.Clock) *Source {
 	s := &Source{clock: now}
 	s.Replace(c)
 	return s
 }
 
-// Open makes a source of a file; of the built-in catalog, about which there is nothing to warn,
-// when the name is empty. It gives the warnings too. The error is an *Error.
+// Open returns a source of a file, or of the built-in catalog if file is empty, and the warnings.
+// The error is an *Error.
 func Open(file string, now clock.Clock) (*Source, []Finding, error) {
 	if file == "" {
 		return NewSource(Builtin(), now), nil, nil
@@ -40,7 +40,7 @@ func Open(file string, now clock.Clock) (*Source, []Finding, error) {
 	return s, warnings, nil
 }
 
-// Load reads a catalog file as Parse does. The error is an *Error, also when there is no such file.
+// Load reads a catalog file like Parse. The error is an *Error, also if the file cannot be read.
 func Load(file string) (*Catalog, []Finding, error) {
 	text, err := read(file)
 	if err != nil {
@@ -53,7 +53,7 @@ func Load(file string) (*Catalog, []Finding, error) {
 	return Parse(file, text)
 }
 
-// read takes no more of a file than Parse needs in order to say that it is too large.
+// read reads at most one byte more than Parse accepts.
 func read(file string) ([]byte, error) {
 	f, err := os.Open(file)
 	if err != nil {
@@ -63,16 +63,15 @@ func read(file string) ([]byte, error) {
 	return io.ReadAll(io.LimitReader(f, MaxFileSize+1))
 }
 
-// InForce is the version of the catalog that is in force now.
+// InForce returns the version in force now.
 func (s *Source) InForce() *Catalog { return s.loaded.Load().At(s.clock()) }
 
-// Replace puts another catalog in the place of the loaded one. Work under way ends at the prices it
-// began with.
+// Replace replaces the catalog. Work that is running finishes at the prices it started with.
 func (s *Source) Replace(c *Catalog) { s.loaded.Store(c) }
 
-// Reload reads the file again and puts it in force, with warnings also about what is different from
-// before. When it cannot be used, the old catalog stays in force and the error, an *Error, says
-// why. A source without a file stays as it is.
+// Reload reads the file again. The warnings include differences from the old catalog. If the file
+// cannot be used the old catalog stays and the error is an *Error. A source without a file does
+// nothing.
 func (s *Source) Reload() ([]Finding, error) {
 	if s.file == "" {
 		return nil, nil
@@ -86,7 +85,7 @@ func (s *Source) Reload() ([]Finding, error) {
 	return append(warnings, differences(s.file, before, s.InForce())...), nil
 }
 
-// differences is what may surprise about a new catalog in the place of an old one.
+// differences warns of changes that may surprise.
 func differences(file string, before, after *Catalog) []Finding {
 	var list []Finding
 	for _, p := range before.Plans {

@@ -10,12 +10,12 @@ import (
 	"pop.store/credits/internal/tokens"
 )
 
-// warnings is what an operator may want to look at again: nothing in it is wrong in itself. Each is
-// told once, with the first date of which it is true.
+// warnings lists what an operator may want to check. Each is reported once, with the date from
+// which it is true.
 func (d *draft) warnings(versions []*Catalog) []Finding {
-	w := &watcher{draft: d, told: map[Finding]bool{}}
-	w.wholes(&d.base)
-	w.idle()
+	w := &watcher{draft: d, reported: map[Finding]bool{}}
+	w.checkOffer(&d.base)
+	w.checkIdleChanges()
 	for _, c := range versions {
 		w.from = c.From
 		w.table(c)
@@ -28,10 +28,10 @@ func (d *draft) warnings(versions []*Catalog) []Finding {
 
 // watcher collects warnings.
 type watcher struct {
-	draft *draft
-	from  time.Time // of the version looked at
-	told  map[Finding]bool
-	found []Finding
+	draft    *draft
+	from     time.Time // of the version looked at
+	reported map[Finding]bool
+	found    []Finding
 }
 
 func (w *watcher) warn(line int, format string, args ...any) {
@@ -40,18 +40,18 @@ func (w *watcher) warn(line int, format string, args ...any) {
 		Line:   line,
 		Reason: "warning: " + fmt.Sprintf(format, args...),
 	}
-	if w.told[f] {
+	if w.reported[f] {
 		return
 	}
-	w.told[f] = true
+	w.reported[f] = true
 	if !w.from.IsZero() {
 		f.Reason += ", from " + w.from.Format(time.RFC3339) + " on"
 	}
 	w.found = append(w.found, f)
 }
 
-// wholes looks at what no price changes.
-func (w *watcher) wholes(c *Catalog) {
+// checkOffer checks what no change of prices affects.
+func (w *watcher) checkOffer(c *Catalog) {
 	if len(c.Packs) == 0 {
 		w.warn(1, "there are no packs: nobody can buy tokens")
 	}
@@ -73,8 +73,8 @@ func (w *watcher) wholes(c *Catalog) {
 	}
 }
 
-// idle tells of changes to what already is.
-func (w *watcher) idle() {
+// checkIdleChanges warns of changes that set the present value.
+func (w *watcher) checkIdleChanges() {
 	changes := slices.Clone(w.draft.changes)
 	slices.SortStableFunc(changes, func(a, b change) int { return a.from.Compare(b.from) })
 	prices := w.draft.base.copy()
@@ -124,7 +124,7 @@ func (w *watcher) plans(c *Catalog) {
 			w.warn(line, "plan %s gives as much as %s", p.ID, less.ID)
 		case len(c.Table) > 0 && !gains:
 			w.warn(line, "plan %s gives no more of anything in the plan table than %s", p.ID, less.ID)
-		case dearer(p.Price, p.Allowance, less.Price, less.Allowance):
+		case costsMorePerToken(p.Price, p.Allowance, less.Price, less.Allowance):
 			w.warn(line, "plan %s is dearer per token than the smaller %s", p.ID, less.ID)
 		}
 	}
@@ -137,7 +137,7 @@ func (w *watcher) packs(c *Catalog) {
 		if p.Tokens < c.ToolMinimum {
 			w.warn(line, "pack %s does not pay for the cheapest tool, which costs %s tokens", p.ID, c.ToolMinimum)
 		}
-		if least, known := money.LeastAtOnce(p.Price.Currency); known && p.Price.Minor < least.Minor {
+		if least, known := money.MinPayment(p.Price.Currency); known && p.Price.Minor < least.Minor {
 			w.warn(line, "pack %s costs %s, and Stripe takes no payment of less than %s", p.ID, p.Price, least)
 		}
 		if i == 0 {
@@ -147,13 +147,13 @@ func (w *watcher) packs(c *Catalog) {
 		if p.Tokens == less.Tokens {
 			w.warn(line, "pack %s holds as many tokens as %s", p.ID, less.ID)
 		}
-		if dearer(p.Price, p.Tokens, less.Price, less.Tokens) {
+		if costsMorePerToken(p.Price, p.Tokens, less.Price, less.Tokens) {
 			w.warn(line, "pack %s is dearer per token than the smaller %s", p.ID, less.ID)
 		}
 	}
 }
 
-// lineOf finds an item of a version, which has an order of its own, in the file.
+// lineOf finds an item of a version in the file; versions are sorted.
 func (w *watcher) lineOf(of itemKind, id string) int {
 	if of == ofPlan {
 		return w.draft.plans[slices.IndexFunc(w.draft.base.Plans, func(p Plan) bool { return p.ID == id })]
@@ -161,10 +161,9 @@ func (w *watcher) lineOf(of itemKind, id string) int {
 	return w.draft.packs[slices.IndexFunc(w.draft.base.Packs, func(p Pack) bool { return p.ID == id })]
 }
 
-// dearer tells whether a token costs more in the first offer than in the second. Offers in
-// different currencies, or without tokens, cannot be compared; nor is anything dear beside what is
-// free.
-func dearer(price money.Amount, size tokens.Amount, other money.Amount, otherSize tokens.Amount) bool {
+// costsMorePerToken says whether a token costs more in the first offer than in the second. It is
+// false if they cannot be compared: another currency, no tokens, or a free second offer.
+func costsMorePerToken(price money.Amount, size tokens.Amount, other money.Amount, otherSize tokens.Amount) bool {
 	if price.Currency == "" || price.Currency != other.Currency || size == 0 || otherSize == 0 || other.Minor == 0 {
 		return false
 	}

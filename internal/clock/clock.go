@@ -1,4 +1,5 @@
-// Package clock gives the time to everything that decides by it, so that tests can set it.
+// Package clock provides the current time through a function, so that tests can set it. It also
+// computes calendar dates and the start of a day in a time zone.
 package clock
 
 import (
@@ -6,24 +7,24 @@ import (
 	"time"
 )
 
-// Clock answers the present instant in UTC, to the microsecond, which is what Postgres keeps.
+// Clock returns the current time in UTC, truncated to microseconds, the precision of Postgres.
 type Clock func() time.Time
 
 // System is the machine's clock.
 func System() time.Time { return time.Now().UTC().Truncate(time.Microsecond) }
 
-// Manual is a clock that stands still until it is moved. It is safe for concurrent use.
+// Manual is a clock for tests: it changes only by Set and Advance. It is safe for concurrent use.
 type Manual struct {
 	mu  sync.Mutex
 	now time.Time
 }
 
-// NewManual makes a clock that shows start.
+// NewManual returns a clock that shows start.
 func NewManual(start time.Time) *Manual {
 	return &Manual{now: start.UTC().Truncate(time.Microsecond)}
 }
 
-// Now is the Clock of m.
+// Now has the type of Clock.
 func (m *Manual) Now() time.Time {
 	m.mu.Lock()
 	defer m.mu.Unlock()

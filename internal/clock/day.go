@@ -8,10 +8,10 @@ func Date(at time.Time, zone *time.Location) time.Time {
 	return time.Date(year, month, day, 0, 0, 0, 0, time.UTC)
 }
 
-// StartOfDay is the first instant of a date in a zone, in UTC: midnight; the first of two where
-// clocks show midnight twice; and where they skip it, the instant at which they are moved, such as
-// 01:00 in Santiago in September. The date's own clock time and zone do not matter. time.Date may
-// answer an instant of the day before there.
+// StartOfDay is the first instant of a date in a zone, in UTC. Usually that is midnight. Where
+// clocks show midnight twice it is the first one; where they skip it, such as in Santiago in
+// September, it is the instant of the change. time.Date may return an instant of the day before in
+// that case. The clock time and zone of date are ignored.
 func StartOfDay(date time.Time, zone *time.Location) time.Time {
 	year, month, day := date.Date()
 	midnight := time.Date(year, month, day, 0, 0, 0, 0, time.UTC)
@@ -26,14 +26,14 @@ func StartOfDay(date time.Time, zone *time.Location) time.Time {
 	return moved.UTC()
 }
 
-// atOffsetOf is when clocks show a local time, written as UTC, at the offset that the zone has at
-// about another local time.
+// atOffsetOf is the instant at which clocks show local, if the zone had the offset that it has at
+// other. Local times are written as UTC.
 func atOffsetOf(other, local time.Time, zone *time.Location) time.Time {
 	_, offset := other.In(zone).Zone()
 	return local.Add(-time.Duration(offset) * time.Second)
 }
 
-// shows says whether clocks in a zone show a local time, written as UTC, at an instant.
+// shows says whether clocks in the zone show a local time, written as UTC, at an instant.
 func shows(at, local time.Time, zone *time.Location) bool {
 	_, offset := at.In(zone).Zone()
 	return at.Add(time.Duration(offset) * time.Second).Equal(local)

@@ -1,7 +1,6 @@
-// Package coalesce turns many reads of single things, asked for at the same time, into few reads of
-// many. Nobody waits for company: a read begins at once when there is room, and those who come
-// while it is under way share the next one. Nothing is kept, so every answer is read after it was
-// asked for.
+// Package coalesce combines concurrent reads of single values into fewer reads of many. A read
+// starts at once if none is running; callers that arrive meanwhile share the next one, and nothing
+// is cached.
 package coalesce
 
 import (
@@ -12,14 +11,13 @@ import (
 
 // Limits of a Reader.
 const (
-	// maxReads is how many reads are under way at once. With one, the next batch has the longest
-	// time to gather, which makes the fewest reads.
+	// maxReads is how many reads run at once. With one, the next batch collects the most callers.
 	maxReads = 1
-	// MaxBatch bounds the keys of one read.
+	// MaxBatch is the most keys of one read.
 	MaxBatch = 1_000
 )
 
-// Read reads many things at once; those that do not exist are absent.
+// Read reads many values at once. Keys that do not exist are absent from the result.
 type Read[K comparable, V any] func(ctx context.Context, keys []K) (map[K]V, error)
 
 // Reader coalesces reads. It is safe for concurrent use.
@@ -27,11 +25,11 @@ type Reader[K comparable, V any] struct {
 	read Read[K, V]
 
 	mu      sync.Mutex
-	next    *batch[K, V] // gathers while reads are under way
+	next    *batch[K, V] // collects keys while a read is running
 	running int
 }
 
-// batch is one read: its keys, and its answer once done is closed.
+// batch is one read. found and err are set once done is closed.
 type batch[K comparable, V any] struct {
 	keys  map[K]struct{}
 	done  chan struct{}
@@ -39,13 +37,12 @@ type batch[K comparable, V any] struct {
 	err   error
 }
 
-// New makes a Reader over a way to read many.
+// New returns a Reader that uses read.
 func New[K comparable, V any](read Read[K, V]) *Reader[K, V] {
 	return &Reader[K, V]{read: read}
 }
 
-// Get reads one thing; false when it does not exist. A caller that stops waiting leaves the read to
-// the others.
+// Get reads one value; false if it does not exist. If ctx ends, the read goes on for the others.
 func (r *Reader[K, V]) Get(ctx context.Context, key K) (V, bool, error) {
 	b := r.join(ctx, key)
 	var none V
@@ -58,7 +55,7 @@ func (r *Reader[K, V]) Get(ctx context.Context, key K) (V, bool, error) {
 	}
 }
 
-// join puts a key into the batch that gathers, and begins a read when there is room for one.
+// join adds a key to the next batch, and starts a read if none is running.
 func (r *Reader[K, V]) join(ctx context.Context, key K) *batch[K, V] {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -70,13 +67,13 @@ func (r *Reader[K, V]) join(ctx context.Context, key K) *batch[K, V] {
 	if r.running < maxReads || len(b.keys) == MaxBatch {
 		r.next = nil
 		r.running++
-		// The read is for all who joined, so it must not end with the one who happened to begin it.
+		// The read is shared, so it must not end with the context of the caller that started it.
 		go r.run(context.WithoutCancel(ctx), b)
 	}
 	return b
 }
 
-// run reads batch after batch until none has gathered.
+// run reads batch after batch until there is no next one.
 func (r *Reader[K, V]) run(ctx context.Context, b *batch[K, V]) {
 	for b != nil {
 		keys := make([]K, 0, len(b.keys))
@@ -85,12 +82,12 @@ func (r *Reader[K, V]) run(ctx context.Context, b *batch[K, V]) {
 		}
 		b.found, b.err = r.read(ctx, keys)
 		close(b.done)
-		runtime.Gosched() // those who are ready to ask come along
-		b = r.take()
+		runtime.Gosched() // lets callers that are ready to run join the next batch
+		b = r.takeNext()
 	}
 }
 
-func (r *Reader[K, V]) take() *batch[K, V] {
+func (r *Reader[K, V]) takeNext() *batch[K, V] {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	b := r.next

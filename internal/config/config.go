@@ -1,4 +1,5 @@
-// Package config reads the configuration from the environment, once, at start.
+// Package config reads the configuration from environment variables, once, at start. It also finds
+// misspelt variables.
 package config
 
 import (
@@ -18,7 +19,7 @@ import (
 	"pop.store/credits/internal/logs"
 )
 
-// Config is everything that can be set. docs/configuration.md lists the variables.
+// Config has all settings. docs/configuration.md describes the variables.
 type Config struct {
 	Addr           string         // CREDITS_ADDR: host:port to listen on
 	BaseURL        *url.URL       // CREDITS_BASE_URL: how browsers reach the app; nil: the address that it listens on
@@ -120,7 +121,7 @@ func Load(getenv func(string) string) (Config, error) {
 	return c, CheckAddr("CREDITS_ADDR", c.Addr)
 }
 
-// CheckAddr says whether addr is a host and a port. name is what the person set it with.
+// CheckAddr checks that addr is a host and a port. name is the setting in the error.
 func CheckAddr(name, addr string) error {
 	_, port, err := net.SplitHostPort(addr)
 	if err != nil {
@@ -149,8 +150,8 @@ func flag(name, value string) (bool, error) {
 	return false, &Error{name, fmt.Sprintf("must be 0 or 1, not %q", value)}
 }
 
-// baseURL reads how browsers reach the app: a scheme, a host and maybe a port. What cannot be read
-// is not repeated: there may be a password in it.
+// baseURL reads a scheme, a host and an optional port. The error does not repeat the value: it may
+// have a password.
 func baseURL(value string) (*url.URL, error) {
 	if value == "" {
 		return nil, nil
@@ -169,8 +170,8 @@ func baseURL(value string) (*url.URL, error) {
 // notInHosts are characters that url.Parse lets through in a host.
 const notInHosts = `"'<>\^{|}`
 
-// hostAlone says whether an address names a host and maybe a port, and no user, query or fragment,
-// not even empty ones.
+// hostAlone says whether the address has only a host and an optional port: no user, query or
+// fragment, not even empty ones.
 func hostAlone(u *url.URL, value string) bool {
 	return u.User == nil && hostAndMore(u, value)
 }
@@ -187,7 +188,8 @@ func hostAndMore(u *url.URL, value string) bool {
 	return !strings.ContainsFunc(host, func(r rune) bool { return r <= ' ' || strings.ContainsRune(notInHosts, r) })
 }
 
-// smtpURL reads where the mail server is. What cannot be read is not repeated: there may be a password in it.
+// smtpURL reads the address of the mail server. The error does not repeat the value: it may have a
+// password.
 func smtpURL(value string) (*url.URL, error) {
 	if value == "" {
 		return nil, nil
@@ -204,7 +206,7 @@ func smtpURL(value string) (*url.URL, error) {
 	return u, nil
 }
 
-// mailFrom reads whom e-mails are from. A mail server wants to know; files do not mind.
+// mailFrom reads the sender of e-mails. It is required with a mail server.
 func mailFrom(value string, needed bool) (*mail.Address, error) {
 	if value == "" && needed {
 		return nil, &Error{
@@ -259,7 +261,7 @@ const (
 	maxEncryptionKeys = 10
 )
 
-// encryptionKeys reads keys with commas between them. What cannot be read is not repeated: it may be a key.
+// encryptionKeys reads keys separated by commas. The error does not repeat the value.
 func encryptionKeys(value string) ([][]byte, error) {
 	if value == "" {
 		return nil, nil

@@ -5,7 +5,7 @@ import (
 	"strings"
 )
 
-// Names are the variables that Load reads, sorted.
+// Names returns the variables that Load reads, sorted.
 func Names() []string {
 	var names []string
 	_, _ = Load(func(name string) string { // without a value nothing is wrong
@@ -16,17 +16,17 @@ func Names() []string {
 	return slices.Compact(names)
 }
 
-// Unknown is a variable of the environment that nothing reads.
+// Unknown is a variable that nothing reads.
 type Unknown struct {
 	Name  string
 	Meant string // the variable that it was probably meant to be; empty: none is near
 }
 
-// maxTypos is how many letters may be wrong in a name that is still recognised.
+// maxTypos is how many wrong letters a name may have to be recognised.
 const maxTypos = 3
 
-// Unknowns finds the variables that were meant for Credits and that nothing reads: those named
-// CREDITS_..., and misspelt ones. environ holds NAME=VALUE pairs as os.Environ gives them.
+// Unknowns finds variables that were meant for Credits but are not read: those named CREDITS_...,
+// and misspelt ones. environ is as os.Environ returns it.
 func Unknowns(environ []string) []Unknown {
 	known := Names()
 	var found []Unknown
@@ -48,7 +48,7 @@ func Unknowns(environ []string) []Unknown {
 	return found
 }
 
-// nearest is the known name with the fewest letters to change.
+// nearest is the known name with the smallest edit distance.
 func nearest(name string, known []string) (best string, typos int) {
 	typos = len(name) + 1
 	for _, k := range known {
@@ -59,8 +59,8 @@ func nearest(name string, known []string) (best string, typos int) {
 	return best, typos
 }
 
-// within is the one known name that contains all words of a name, such as CREDITS_STRIPE_SECRET_KEY for
-// CREDITS_SECRET_KEY; empty: there is not exactly one.
+// within is the only known name that contains all words of a name, such as
+// CREDITS_STRIPE_SECRET_KEY for CREDITS_SECRET_KEY; empty if there is not exactly one.
 func within(name string, known []string) string {
 	words := strings.Split(name, "_")
 	var found []string
@@ -76,8 +76,7 @@ func within(name string, known []string) string {
 	return found[0]
 }
 
-// distance counts the letters to add, to leave out, to replace or to swap with their neighbour in
-// order to turn one text into another.
+// distance is the edit distance with transpositions.
 func distance(a, b string) int {
 	rows := make([][]int, len(a)+1)
 	for i := range rows {

@@ -2,7 +2,7 @@ package config
 
 import "strings"
 
-// Stripe is how packs are paid for; without a key they are not.
+// Stripe has the settings of Stripe. Without a key packs cannot be bought.
 type Stripe struct {
 	SecretKey string // CREDITS_STRIPE_SECRET_KEY: secret or restricted, of the test or the live mode
 	// CREDITS_STRIPE_WEBHOOK_SECRET: what its events are signed with; several while one is replaced
@@ -16,7 +16,7 @@ const (
 	stripeSecret = "CREDITS_STRIPE_WEBHOOK_SECRET"
 )
 
-// stripe reads what has to do with Stripe. No message repeats a secret.
+// stripe reads the settings of Stripe. No error repeats a secret.
 func stripe(getenv func(string) string, demo bool) (Stripe, error) {
 	s := Stripe{SecretKey: getenv(stripeKey)}
 	var err error
@@ -57,7 +57,7 @@ func (s *Stripe) check(demo bool) error {
 	return nil
 }
 
-// hasPrefix says whether there is something after one of the prefixes.
+// hasPrefix says whether s has one of the prefixes and more after it.
 func hasPrefix(s string, prefixes ...string) bool {
 	for _, p := range prefixes {
 		if rest, ok := strings.CutPrefix(s, p); ok && rest != "" {

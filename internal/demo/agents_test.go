@@ -19,7 +19,7 @@ import (
 	"pop.store/credits/internal/catalog"
 	"pop.store/credits/internal/clock"
 	"pop.store/credits/internal/demo"
-	"pop.store/credits/internal/ledger"
+	"pop.store/credits/internal/ledger/engine"
 	"pop.store/credits/internal/session"
 )
 
@@ -143,7 +143,7 @@ func TestAgentsWhoAreTurnedAwayGoOn(t *testing.T) {
 func watched(t *testing.T, d testdb.DB, log *said) *demo.Agents {
 	t.Helper()
 	text := slog.New(slog.NewTextHandler(log, nil))
-	books := ledger.New(d.Pool, ledger.Options{
+	books := engine.New(d.Pool, engine.Options{
 		Clock:  clock.System,
 		Prices: catalog.Builtin,
 		Log:    text,

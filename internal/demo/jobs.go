@@ -11,6 +11,7 @@ import (
 
 	"pop.store/credits/internal/clock"
 	"pop.store/credits/internal/ledger"
+	"pop.store/credits/internal/ledger/engine"
 	"pop.store/credits/internal/problem"
 	"pop.store/credits/internal/tokens"
 )
@@ -65,7 +66,7 @@ const (
 // Jobs runs sample jobs, one at a time for each account, and remembers the newest of each while the
 // server runs. It is safe for concurrent use.
 type Jobs struct {
-	ledger *ledger.Ledger
+	ledger *engine.Engine
 	clock  clock.Clock
 	log    *slog.Logger
 
@@ -74,7 +75,7 @@ type Jobs struct {
 }
 
 // NewJobs makes a runner over the books.
-func NewJobs(books *ledger.Ledger, now clock.Clock, log *slog.Logger) *Jobs {
+func NewJobs(books *engine.Engine, now clock.Clock, log *slog.Logger) *Jobs {
 	return &Jobs{
 		ledger: books,
 		clock:  now,

@@ -19,6 +19,7 @@ import (
 	"pop.store/credits/internal/catalog"
 	"pop.store/credits/internal/clock"
 	"pop.store/credits/internal/ledger"
+	"pop.store/credits/internal/ledger/engine"
 	"pop.store/credits/internal/results"
 	"pop.store/credits/internal/sandbox"
 	"pop.store/credits/internal/tokens"
@@ -71,7 +72,7 @@ func (s *story) publish(ctx context.Context, tx pgx.Tx) error {
 
 type story struct {
 	pool     *pgxpool.Pool
-	ledger   *ledger.Ledger
+	ledger   *engine.Engine
 	accounts *accounts.Accounts
 	billing  *billing.Service
 	provider *sandbox.Provider
@@ -93,7 +94,7 @@ func newStory(pool *pgxpool.Pool, now time.Time) *story {
 		clock:  clock.NewManual(now.AddDate(0, 0, -daysAgo)),
 	}
 	prices := func() *catalog.Catalog { return s.prices }
-	s.ledger = ledger.New(pool, ledger.Options{
+	s.ledger = engine.New(pool, engine.Options{
 		Clock:  s.clock.Now,
 		Prices: prices,
 		Log:    quiet,

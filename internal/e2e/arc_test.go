@@ -13,7 +13,7 @@ import (
 	"pop.store/credits/internal/catalog"
 	"pop.store/credits/internal/clock"
 	"pop.store/credits/internal/demo"
-	"pop.store/credits/internal/ledger"
+	"pop.store/credits/internal/ledger/engine"
 	"pop.store/credits/internal/session"
 )
 
@@ -32,7 +32,7 @@ func (s *site) crew(account string) *crew {
 		turns:   make(chan struct{}),
 	}
 	quiet := slog.New(slog.DiscardHandler)
-	books := ledger.New(s.db.Pool, ledger.Options{
+	books := engine.New(s.db.Pool, engine.Options{
 		Clock:  clock.System,
 		Prices: catalog.Builtin,
 		Log:    quiet,

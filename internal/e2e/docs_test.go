@@ -18,6 +18,7 @@ import (
 // documents are the pages whose shell blocks run, each in one shell against a fresh server.
 var documents = []string{
 	"README.md",
+	"CONTRIBUTING.md",
 	"docs/api.md",
 	"docs/catalog.md",
 	"docs/configuration.md",

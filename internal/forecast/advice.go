@@ -22,8 +22,8 @@ const (
 	aMonth = 30 * day
 )
 
-// Advise gives at most two pieces of honest advice to somebody who looks at the packs: Wait or Buy
-// first, then Upgrade. There may be none. It looks at what is left once the wish has come true.
+// Advise returns at most two pieces of advice: Wait or Buy, then Upgrade. It assumes that the wish
+// has come true.
 func Advise(f Facts, w Wish) []Advice {
 	var list []Advice
 	left := f.without(min(w.Needs, f.spendable()))
@@ -64,8 +64,8 @@ func adviseWait(f Facts, o *Outlook, needs tokens.Amount) (Advice, bool) {
 	return wait, o.Reset.At.Sub(o.RunsOut) <= bridgeable
 }
 
-// adviseBuy finds the smallest pack with which tokens last until the next allowance, after what is
-// needed now. Where none does it is the largest, if it pays for what is needed.
+// adviseBuy finds the smallest pack with which tokens last until the next allowance. If none does
+// it is the largest, provided that it pays for what is needed now.
 func adviseBuy(f Facts, o *Outlook, needs tokens.Amount) (Advice, bool) {
 	until := o.Reset.At
 	if until.IsZero() {
@@ -97,7 +97,7 @@ func adviseBuy(f Facts, o *Outlook, needs tokens.Amount) (Advice, bool) {
 	return best, best.Kind == Buy
 }
 
-// with is the facts after a pack was bought, which pays what is owed first.
+// with returns the facts after the purchase of a pack, which pays debts first.
 func (f Facts) with(p catalog.Pack) Facts {
 	paid := min(f.Owed, p.Tokens)
 	l := Lot{Source: Bought, Amount: p.Tokens - paid}
@@ -109,7 +109,7 @@ func (f Facts) with(p catalog.Pack) Facts {
 	return f
 }
 
-// without is the facts after an amount that is there was spent.
+// without returns the facts after an amount was spent.
 func (f Facts) without(amount tokens.Amount) Facts {
 	resets := f.Resets
 	f.Resets = nil
@@ -131,8 +131,8 @@ func (p Purchases) and(pack catalog.Pack) Purchases {
 	}
 }
 
-// adviseUpgrade finds the smallest plan that gives what packs gave or would have to give in a
-// month, and costs less than they.
+// adviseUpgrade finds the smallest plan that gives as much as packs gave or would give in a month,
+// and costs less.
 func adviseUpgrade(f Facts, pace Pace, bought Purchases) (Advice, bool) {
 	mine, ok := f.Prices.Plan(f.Plan)
 	if !ok || mine.Price.Currency == "" {
@@ -158,15 +158,15 @@ func adviseUpgrade(f Facts, pace Pace, bought Purchases) (Advice, bool) {
 	return Advice{}, false
 }
 
-// dearer says whether packs that were bought cost more than a plan's extra price, and gave no more
-// than its extra tokens. One pack is no habit.
+// dearer says whether the packs cost more than a plan's extra price and gave no more than its extra
+// tokens. One pack is not enough to tell.
 func (p Purchases) dearer(extra tokens.Amount, price money.Amount) bool {
 	return p.Count >= 2 && p.Paid.Currency == price.Currency && p.Paid.Minor > price.Minor && p.Tokens <= extra
 }
 
-// packsDearer says what packs cost that make up for what the present plan lacks in a month at this
-// pace, if another plan has it and costs less. A month is judged by a whole week only. The
-// comparison is in the packs' favour: the price per token of the best, as if packs could be cut.
+// packsDearer returns the price of the packs that would replace what the present plan lacks in a
+// month at this pace, if the other plan has it and costs less. It needs a whole week. It assumes
+// the lowest price per token among the packs.
 func (f *Facts) packsDearer(pace Pace, mine, other catalog.Plan, extra money.Amount) (money.Amount, int, bool) {
 	need := pace.spends(aMonth)
 	if pace.Days < MaxDays || need <= mine.Allowance || need > other.Allowance {

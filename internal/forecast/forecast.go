@@ -1,11 +1,7 @@
-// Package forecast says what a creator's past days tell of the next ones: how long tokens will last
-// and what stops first, which will expire unused, what an amount is good for, and whether to wait,
-// buy or upgrade. It is pure: it knows no clock and no database, and makes no words.
+// Package forecast predicts from recent use how long tokens last, what stops first and what expires
+// unused, and advises to wait, buy or upgrade. It is pure: no clock, no database, no texts.
 //
-// Amounts are tokens.Amount, millionths of a token, and are worked out in whole numbers; where
-// something has to be rounded, it is so that tokens never seem to last longer than they do.
-// Instants are UTC. A forecast rests on a pace, and where there is too little to go on there is
-// none.
+// Amounts are in millionths. Rounding never makes tokens last longer than they do. Times are UTC.
 package forecast
 
 import (
@@ -19,14 +15,12 @@ import (
 
 // How far a forecast looks back and ahead.
 const (
-	// MaxDays is how many complete days of the billing zone a pace rests on at most: a week holds
-	// every weekday once.
+	// MaxDays is the most complete days a pace uses: a week has every weekday once.
 	MaxDays = 7
-	// MinDays is how many complete days there must be, and on how many days (today included)
-	// something must have been spent: one day says how much was spent on it and nothing about the
-	// next.
+	// MinDays is how many complete days there must be, and on how many days (today included) tokens
+	// must have been spent. One day alone predicts nothing.
 	MinDays = 2
-	// Horizon is how far ahead it looks. What lasts longer does not run out as far as anybody can tell.
+	// Horizon is how far ahead a forecast looks.
 	Horizon = 90 * day
 	day     = 24 * time.Hour
 )
@@ -34,7 +28,7 @@ const (
 // Several stands for the id of an agent where more than one did the work.
 const Several = "*"
 
-// Use is the work on one feature in a stretch of days.
+// Use is the work on one feature over some days.
 type Use struct {
 	Feature  string
 	Amount   tokens.Amount // what it cost, less what was returned of this very work: never below zero
@@ -44,15 +38,15 @@ type Use struct {
 	Name     string        // what the creator calls that agent; empty: nothing in particular
 }
 
-// Recent is the work of agents in the last hour: of an agent, or on a feature that agents work on.
-// What creators run by hand says nothing about the next hour.
+// Recent is the work of agents in the last hour. Work that creators start by hand is left out,
+// since it says nothing about the next hour.
 type Recent struct {
 	Amount tokens.Amount // what it cost, less what was returned of this very work
 	Count  int64         // charges
 	Since  time.Duration // how long ago the first of it was
 }
 
-// Past is what was spent lately.
+// Past is what was spent recently.
 type Past struct {
 	// complete days of the billing zone before today that Uses is about: at most MaxDays, fewer for
 	// a young account
@@ -63,7 +57,7 @@ type Past struct {
 	Hour   Recent
 }
 
-// Source says where a lot's tokens come from, as far as it matters here.
+// Source is where a lot's tokens come from.
 type Source int
 
 // The sources of tokens.
@@ -81,13 +75,13 @@ type Lot struct {
 	Until  time.Time     // zero: they never expire
 }
 
-// Reset is an allowance that will come.
+// Reset is a future allowance.
 type Reset struct {
 	At     time.Time
 	Amount tokens.Amount
 }
 
-// Facts are what is known of an account at an instant.
+// Facts describe an account at an instant.
 type Facts struct {
 	Now  time.Time
 	Past Past
@@ -103,8 +97,8 @@ type Facts struct {
 	Prices  *catalog.Catalog
 }
 
-// Pace is how fast tokens are spent: Spent in Days days, or in Over. The zero Pace means that there
-// is too little to go on.
+// Pace is the rate of spending: Spent in Days days, or in Over. The zero Pace means that too little
+// is known.
 type Pace struct {
 	Spent tokens.Amount // more than zero if known
 	Days  int           // how many days it rests on: MinDays to MaxDays, and one more with today
@@ -115,11 +109,11 @@ type Pace struct {
 	Uses  []Use         // in those days and today, one for each feature, most tokens first
 }
 
-// Known says whether there is enough to go on.
+// Known says whether there is a pace.
 func (p Pace) Known() bool { return p.Spent > 0 }
 
-// Stop says when what is left no longer pays for the work of an agent, or of several on one
-// feature. Tools do not stop: their creators run them.
+// Stop is when the tokens no longer pay for the work of an agent, or of several on one feature.
+// Tools are run by hand and do not stop.
 type Stop struct {
 	Feature catalog.Feature
 	Agent   string        // the agent's id; Several; or empty for work on an agents' feature that names no agent
@@ -135,7 +129,7 @@ type Loss struct {
 	At     time.Time
 }
 
-// Outlook is what will probably happen.
+// Outlook is the forecast.
 type Outlook struct {
 	At      time.Time // the instant that it looks from
 	Pace    Pace      // of the past days
@@ -146,7 +140,7 @@ type Outlook struct {
 	Losses  []Loss    // worth a reminder: soonest first
 }
 
-// Who is what stops, as its creator calls it: the one agent that has a name, else the feature.
+// Who is the name of the agent if there is only one and it has a name, else of the feature.
 func (s *Stop) Who() string { return cmp.Or(s.Name, s.Feature.Name) }
 
 // Equivalent is how often an amount pays for a feature.
@@ -166,7 +160,7 @@ const (
 	Upgrade AdviceKind = "upgrade" // packs cost more than a larger plan would
 )
 
-// Advice is one piece of it: the kind and the facts that belong to the kind, the others being zero.
+// Advice is a piece of advice. Fields that do not belong to Kind are zero.
 type Advice struct {
 	Kind AdviceKind
 
@@ -186,14 +180,13 @@ type Advice struct {
 	Count int          // Upgrade: how many packs Packs stands for
 }
 
-// Wish is what the creator is about to do when advice is asked for. The zero Wish is fine.
+// Wish is what the creator is about to do.
 type Wish struct {
 	Needs  tokens.Amount // what the tool costs that the creator wants to run now; zero: nothing in particular
 	Bought Purchases     // packs that were paid in the last 30 days
 }
 
-// Purchases are packs that were paid for: how many, how many tokens in all, and for what money in
-// all (of one currency).
+// Purchases counts paid packs, with the sum of tokens and of money in one currency.
 type Purchases struct {
 	Count  int
 	Tokens tokens.Amount

@@ -5,6 +5,7 @@ import (
 	"slices"
 	"time"
 
+	"pop.store/credits/internal/burnorder"
 	"pop.store/credits/internal/catalog"
 	"pop.store/credits/internal/tokens"
 )
@@ -36,10 +37,9 @@ const (
 	remindFrom = tokens.One
 )
 
-// Look works out what will probably happen: lots are spent in the ledger's order at an even pace,
-// what is left of them expires, allowances arrive. What has stopped is still taken to spend: it
-// makes the rest seem shorter, never longer. Where agents spend so fast that tokens are gone within
-// hours, the pace is that of the last hour.
+// Look computes the forecast: lots are spent in the ledger's order at an even pace, the rest
+// expires, allowances arrive. If agents spend so fast that tokens end within hours, it uses the
+// pace of the last hour.
 func Look(f Facts) Outlook {
 	o := lookDays(f)
 	hour := f.Past.hour()
@@ -58,7 +58,7 @@ func Look(f Facts) Outlook {
 	return o
 }
 
-// lookDays is Look at the pace of the past days alone.
+// lookDays is Look at the pace of the past days.
 func lookDays(f Facts) Outlook {
 	o := Outlook{At: f.Now, Pace: PaceOf(f.Past)}
 	if len(f.Resets) > 0 {
@@ -70,7 +70,8 @@ func lookDays(f Facts) Outlook {
 	return o
 }
 
-// foretell runs a course, and says what stops in it and when all is spent; nothing without a pace.
+// foretell runs the simulation and returns what stops, and when all is spent; nothing without a
+// pace.
 func foretell(f Facts, c *course) (stops []Stop, out time.Time) {
 	marks := append(c.stops(f), mark{})
 	c.run(marks)
@@ -87,15 +88,15 @@ func foretell(f Facts, c *course) (stops []Stop, out time.Time) {
 	return stops, marks[len(marks)-1].at
 }
 
-// Known says whether there is a pace that RunsOut and Stops rest on.
+// Known says whether RunsOut and Stops rest on a pace.
 func (o *Outlook) Known() bool { return o.Pace.Known() || o.Hour.Known() }
 
-// ResetFirst says whether the next allowance comes before the tokens run out at the known pace.
+// ResetFirst says whether the next allowance arrives before the tokens run out.
 func (o *Outlook) ResetFirst() bool {
 	return o.Known() && !o.Reset.At.IsZero() && (o.RunsOut.IsZero() || !o.RunsOut.Before(o.Reset.At))
 }
 
-// First is what stops first before the next allowance comes; false when nothing does, or nothing is known.
+// First is what stops first before the next allowance; false if nothing does.
 func (o *Outlook) First() (Stop, bool) {
 	if len(o.Stops) == 0 || (!o.Reset.At.IsZero() && !o.Stops[0].At.Before(o.Reset.At)) {
 		return Stop{}, false
@@ -103,7 +104,7 @@ func (o *Outlook) First() (Stop, bool) {
 	return o.Stops[0], true
 }
 
-// Lasts is for how long tokens last at this pace; Horizon when it is longer than that or there is no pace.
+// Lasts is how long tokens last at this pace, at most Horizon.
 func (o *Outlook) Lasts() time.Duration {
 	if o.RunsOut.IsZero() {
 		return Horizon
@@ -111,8 +112,8 @@ func (o *Outlook) Lasts() time.Duration {
 	return o.RunsOut.Sub(o.At)
 }
 
-// Soon says whether to warn that tokens will run out: in less than WarnBelow, and before the next
-// allowance. warned says whether a warning stands already, which then stays until WarnUntil.
+// Soon says whether to warn that tokens run out: in less than WarnBelow, and before the next
+// allowance. A warning that is shown (warned) stays until WarnUntil.
 func (o *Outlook) Soon(warned bool) bool {
 	if o.RunsOut.IsZero() || o.ResetFirst() {
 		return false
@@ -127,8 +128,8 @@ func (o *Outlook) Soon(warned bool) bool {
 	return o.Lasts() < WarnBelow && (o.Reset.At.IsZero() || o.Reset.At.Sub(o.RunsOut) >= before)
 }
 
-// Equivalents says how often an amount pays for each of the features alone, in their order. What it
-// does not pay for once, and what has no price or is not in the catalog, is left out.
+// Equivalents says how often an amount pays for each feature. Features that it does not pay for
+// once, or that have no price, are left out.
 func Equivalents(prices *catalog.Catalog, amount tokens.Amount, features ...string) []Equivalent {
 	var list []Equivalent
 	for _, id := range features {
@@ -139,7 +140,7 @@ func Equivalents(prices *catalog.Catalog, amount tokens.Amount, features ...stri
 	return list
 }
 
-// course is how an account's lots fare from now to the horizon.
+// course simulates an account's lots from now to the horizon.
 type course struct {
 	pace   Pace
 	now    time.Time
@@ -148,7 +149,7 @@ type course struct {
 	losses []Loss
 }
 
-// mark is a level of the balance, and when it is reached first; zero: not before the horizon.
+// mark is a level of the balance and when it is first reached; zero: not before the horizon.
 type mark struct {
 	level tokens.Amount
 	stop  Stop // but for its time
@@ -161,7 +162,9 @@ func newCourse(f Facts, pace Pace) *course {
 		now:  f.Now,
 		lots: append(slices.Clone(f.Lots), allowances(f.Resets)...),
 	}
-	slices.SortStableFunc(c.lots, burnOrder)
+	slices.SortStableFunc(c.lots, func(a, b Lot) int {
+		return burnorder.Compare(a.Source == Bought, b.Source == Bought, a.Until, b.Until)
+	})
 	end := f.Now.Add(Horizon)
 	c.times = []time.Time{f.Now, end}
 	for _, l := range c.lots {
@@ -195,31 +198,7 @@ func allowances(resets []Reset) []Lot {
 	return lots
 }
 
-// burnOrder is the ledger's: bought tokens last, else soonest expiry first, never last of all; then
-// as they stand.
-func burnOrder(a, b Lot) int {
-	bought := func(l Lot) int {
-		if l.Source == Bought {
-			return 1
-		}
-		return 0
-	}
-	if order := cmp.Compare(bought(a), bought(b)); order != 0 {
-		return order
-	}
-	switch {
-	case a.Until.Equal(b.Until):
-		return 0
-	case a.Until.IsZero():
-		return 1
-	case b.Until.IsZero():
-		return -1
-	}
-	return a.Until.Compare(b.Until)
-}
-
-// run spends from one instant at which something comes or goes to the next, and notes when the
-// marks are reached.
+// run spends from one arrival or expiry to the next, and sets the times of the marks.
 func (c *course) run(marks []mark) {
 	for i, from := range c.times[:len(c.times)-1] {
 		until := c.times[i+1]
@@ -232,7 +211,7 @@ func (c *course) run(marks []mark) {
 	c.settle(c.times[len(c.times)-1])
 }
 
-// settle takes away what has expired by an instant and says how much can be spent then.
+// settle removes what has expired by an instant and returns what can be spent then.
 func (c *course) settle(at time.Time) tokens.Amount {
 	var left tokens.Amount
 	for i := range c.lots {
@@ -254,7 +233,7 @@ func (c *course) settle(at time.Time) tokens.Amount {
 	return left
 }
 
-// spend takes an amount that is there from the lots that can be spent at an instant.
+// spend takes an amount from the lots that can be spent at an instant.
 func (c *course) spend(amount tokens.Amount, at time.Time) {
 	for i := range c.lots {
 		if l := &c.lots[i]; !l.From.After(at) {
@@ -265,8 +244,8 @@ func (c *course) spend(amount tokens.Amount, at time.Time) {
 	}
 }
 
-// reach notes when the balance first comes down to the mark in a stretch of time that begins with
-// left. At the very end of it something may come.
+// reach sets the time at which the balance falls to the mark, in a stretch that starts with left.
+// The end is exclusive: tokens may arrive there.
 func (m *mark) reach(pace Pace, left tokens.Amount, from, until time.Time) {
 	if !m.at.IsZero() {
 		return
@@ -278,7 +257,7 @@ func (m *mark) reach(pace Pace, left tokens.Amount, from, until time.Time) {
 	}
 }
 
-// stops are the marks at which the work of agents stops, but for what has stopped already.
+// stops are the marks at which agents stop, without those that have stopped.
 func (c *course) stops(f Facts) []mark {
 	left := c.settle(f.Now)
 	var marks []mark
@@ -299,8 +278,8 @@ func (c *course) stops(f Facts) []mark {
 	return marks
 }
 
-// usualUnit is what one use of a feature takes: its price, or on average, rounded up, where it is
-// metered; zero when that cannot be told.
+// usualUnit is the price of one use of a feature, or its average, rounded up, if it is metered;
+// zero if unknown.
 func usualUnit(f catalog.Feature, u Use) tokens.Amount {
 	if f.Pricing != catalog.Metered {
 		return f.Price
@@ -315,8 +294,8 @@ func usualUnit(f catalog.Feature, u Use) tokens.Amount {
 	return unit
 }
 
-// reminders are the losses worth one: enough of it, soon. Without a pace nobody knows what will be
-// left of a plan's tokens.
+// reminders are the losses that are large and soon enough. Without a pace the loss of a plan's
+// tokens is unknown.
 func (c *course) reminders() []Loss {
 	var list []Loss
 	for _, l := range sumLosses(c.losses) {
@@ -331,7 +310,7 @@ func (c *course) reminders() []Loss {
 	return list
 }
 
-// sumLosses adds up what is lost of one source at one instant, soonest first.
+// sumLosses adds up losses of one source at one instant, soonest first.
 func sumLosses(losses []Loss) []Loss {
 	slices.SortStableFunc(losses, func(a, b Loss) int {
 		return cmp.Or(a.At.Compare(b.At), cmp.Compare(a.Source, b.Source))

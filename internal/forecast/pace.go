@@ -10,8 +10,7 @@ import (
 	"pop.store/credits/internal/tokens"
 )
 
-// PaceOf works out the pace of the past days; the zero Pace when they say too little: fewer than
-// MinDays complete days of history, or something spent on fewer than MinDays days.
+// PaceOf is the pace of the past days; the zero Pace if there are too few days.
 func PaceOf(p Past) Pace {
 	pace := p.rate()
 	if pace.Known() {
@@ -49,7 +48,7 @@ const (
 	leastSpan = 5 * time.Minute
 )
 
-// hour is the pace of the last hour; the zero Pace when there was too little work in it.
+// hour is the pace of the last hour; the zero Pace if there was too little work.
 func (p *Past) hour() Pace {
 	if p.Hour.Count < minPieces || p.Hour.Amount <= 0 {
 		return Pace{}
@@ -61,19 +60,19 @@ func (p *Past) hour() Pace {
 	}
 }
 
-// Enough says that an amount lasts so long at the pace of the past days that no warning of
-// Outlook.Soon can follow, warned or not; also when no pace is known. It is far cheaper than Look.
+// Enough says that an amount lasts so long at the pace of the past days that Outlook.Soon cannot be
+// true; also if no pace is known. It is much cheaper than Look.
 func Enough(p Past, amount tokens.Amount) bool {
 	return p.rate().takes(amount) >= WarnUntil && p.hour().takes(amount) > HurryUntil
 }
 
-// PerHour is the pace in tokens an hour, rounded up to a millionth; zero when it is not known.
+// PerHour is the pace in tokens per hour, rounded up; zero if unknown.
 func (p Pace) PerHour() tokens.Amount { return p.spends(time.Hour) }
 
-// PerDay is the pace in tokens a day, rounded up to a millionth; zero when it is not known.
+// PerDay is the pace in tokens per day, rounded up; zero if unknown.
 func (p Pace) PerDay() tokens.Amount { return p.spends(day) }
 
-// CompleteDays is how many days it rests on, not counting today: MaxDays is a week.
+// CompleteDays is how many days the pace uses, without today.
 func (p Pace) CompleteDays() int {
 	if p.Today {
 		return p.Days - 1
@@ -81,7 +80,7 @@ func (p Pace) CompleteDays() int {
 	return p.Days
 }
 
-// spends is what goes in a stretch of time, rounded up.
+// spends is the amount spent in d, rounded up.
 func (p Pace) spends(d time.Duration) tokens.Amount {
 	if !p.Known() || d <= 0 {
 		return 0
@@ -98,8 +97,7 @@ func (p Pace) spends(d time.Duration) tokens.Amount {
 	return tokens.Amount(min(n, math.MaxInt64))
 }
 
-// takes is how long it takes to spend an amount, rounded down; Horizon when it is longer than that,
-// or nothing is ever spent.
+// takes is how long an amount lasts, rounded down, at most Horizon.
 func (p Pace) takes(amount tokens.Amount) time.Duration { return p.takesAtMost(amount, Horizon) }
 
 func (p Pace) takesAtMost(amount tokens.Amount, most time.Duration) time.Duration {
@@ -114,12 +112,11 @@ func (p Pace) takesAtMost(amount tokens.Amount, most time.Duration) time.Duratio
 	return time.Duration(min(n, uint64(most)))
 }
 
-// VeryLong is the longest that GoodFor tells: more than a year is all one.
+// VeryLong is the largest result of GoodFor.
 const VeryLong = 366 * day
 
-// GoodFor is for how long an amount alone lasts at the pace, rounded down, and no longer than until
-// it expires (zero: it never does); at most VeryLong. Zero when no pace is known, or nothing is
-// there.
+// GoodFor is how long an amount alone lasts, rounded down, until it expires at the latest (zero:
+// never). It is at most VeryLong, and zero if no pace is known.
 func (p Pace) GoodFor(amount tokens.Amount, expires time.Duration) time.Duration {
 	if !p.Known() {
 		return 0
@@ -131,8 +128,7 @@ func (p Pace) GoodFor(amount tokens.Amount, expires time.Duration) time.Duration
 	return p.takesAtMost(amount, most)
 }
 
-// span is the time that Spent was spent in. Where clocks change a day is an hour longer or shorter,
-// which is less than a pace can know.
+// span is the time in which Spent was spent. Changes of clocks are ignored.
 func (p Pace) span() time.Duration {
 	if p.Over > 0 {
 		return p.Over
@@ -140,7 +136,7 @@ func (p Pace) span() time.Duration {
 	return time.Duration(p.Days) * day
 }
 
-// Merge adds up the uses of each feature, most tokens first.
+// Merge adds up the uses per feature, most tokens first.
 func Merge(uses []Use) []Use { return merge(uses) }
 
 func merge(lists ...[]Use) []Use {
@@ -164,7 +160,7 @@ func merge(lists ...[]Use) []Use {
 	return sums
 }
 
-// joinAgent says who did the work together with more of it.
+// joinAgent merges the agents of two uses.
 func (u *Use) joinAgent(more Use) {
 	switch {
 	case more.Agent == "":
@@ -185,7 +181,7 @@ func sum(uses []Use) tokens.Amount {
 	return total
 }
 
-// add adds two amounts, neither of them negative, and stops at the largest there is.
+// add adds two amounts and saturates. Neither may be negative.
 func add(a, b tokens.Amount) tokens.Amount {
 	if a > math.MaxInt64-b {
 		return math.MaxInt64
@@ -193,7 +189,7 @@ func add(a, b tokens.Amount) tokens.Amount {
 	return a + b
 }
 
-// more says whether a x n is more than b x m, none of them negative. No product is too large for it.
+// more says whether a*n is more than b*m without overflow. None may be negative.
 func more(a tokens.Amount, n int64, b tokens.Amount, m int64) bool {
 	high, low := bits.Mul64(uint64(a), uint64(n))
 	otherHigh, otherLow := bits.Mul64(uint64(b), uint64(m))

@@ -1,5 +1,5 @@
-// Package inflight bounds how much work is under way for one key at a time, so that one caller
-// cannot take what all share.
+// Package inflight limits how many requests of one key run at the same time, so that one caller
+// cannot take the capacity that all share.
 package inflight
 
 import (
@@ -8,12 +8,11 @@ import (
 	"sync"
 )
 
-// ErrTooMany means that as many requests of the key are waiting as may.
+// ErrTooMany means that the queue of the key is full.
 var ErrTooMany = errors.New("too many requests of one key are waiting")
 
-// Limiter lets a number of requests of each key run at once, and a number of others wait their
-// turn. Keys do not affect each other. It keeps nothing for a key without requests. It is safe for
-// concurrent use.
+// Limiter lets a number of requests per key run at once and a number of others wait. Keys do not
+// affect each other, and a key without requests takes no memory. It is safe for concurrent use.
 type Limiter[K comparable] struct {
 	running, waiting int
 
@@ -27,7 +26,8 @@ type slots struct {
 	all  int           // running and waiting
 }
 
-// New makes a limiter of at most running requests per key, with at most waiting others behind them.
+// New returns a limiter of at most running requests per key, with at most waiting others in the
+// queue.
 func New[K comparable](running, waiting int) *Limiter[K] {
 	return &Limiter[K]{
 		running: running,
@@ -36,8 +36,8 @@ func New[K comparable](running, waiting int) *Limiter[K] {
 	}
 }
 
-// Acquire waits for the key's turn. The caller calls release when its work is done. Errors:
-// ErrTooMany at once, or that of the context.
+// Acquire waits until the request may run. Call release when it is done. Errors: ErrTooMany at
+// once, or the error of ctx.
 func (l *Limiter[K]) Acquire(ctx context.Context, key K) (release func(), err error) {
 	s, ok := l.enter(key)
 	if !ok {

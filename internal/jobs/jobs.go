@@ -21,7 +21,7 @@ import (
 	"github.com/riverqueue/river/rivertype"
 
 	"pop.store/credits/db"
-	"pop.store/credits/internal/ledger"
+	"pop.store/credits/internal/ledger/engine"
 	"pop.store/credits/internal/logs"
 	"pop.store/credits/internal/mail"
 	"pop.store/credits/internal/relay"
@@ -44,7 +44,7 @@ const (
 
 // Options are what jobs work on.
 type Options struct {
-	Ledger   *ledger.Ledger
+	Ledger   *engine.Engine
 	Sessions *session.Store
 	Mail     *mail.Mailer     // nil: nobody is written to
 	Webhooks *webhook.Service // nil: none are sent

@@ -16,6 +16,8 @@ import (
 	"pop.store/credits/internal/catalog"
 	"pop.store/credits/internal/clock"
 	"pop.store/credits/internal/ledger"
+	"pop.store/credits/internal/ledger/audit"
+	"pop.store/credits/internal/ledger/engine"
 	"pop.store/credits/internal/session"
 )
 
@@ -61,9 +63,9 @@ func newOffice(t *testing.T) *office {
 }
 
 // server is a server's ledger and jobs.
-func (o *office) server() (*ledger.Ledger, *Runner) {
+func (o *office) server() (*engine.Engine, *Runner) {
 	log := slog.New(slog.NewTextHandler(&o.log, nil))
-	books := ledger.New(o.pool, ledger.Options{
+	books := engine.New(o.pool, engine.Options{
 		Clock:  o.clock.Now,
 		Prices: catalog.Builtin,
 		Log:    log,
@@ -119,7 +121,7 @@ func (o *office) wantTrue(query string) {
 }
 
 // open opens accounts that nobody will ask for.
-func (o *office) open(books *ledger.Ledger, n int) {
+func (o *office) open(books *engine.Engine, n int) {
 	o.t.Helper()
 	var opening sync.WaitGroup
 	for range n {
@@ -134,7 +136,7 @@ func (o *office) open(books *ledger.Ledger, n int) {
 
 func (o *office) wantCleanBooks(entries int) {
 	o.t.Helper()
-	report, err := ledger.Verify(o.t.Context(), o.pool, ledger.VerifyOptions{})
+	report, err := audit.Verify(o.t.Context(), o.pool, audit.Options{})
 	if err != nil || len(report.Differences) > 0 {
 		o.t.Errorf("the books: %v (%v)", report.Differences, err)
 	}

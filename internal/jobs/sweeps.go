@@ -5,6 +5,7 @@ import (
 	"errors"
 
 	"pop.store/credits/internal/ledger"
+	"pop.store/credits/internal/ledger/engine"
 )
 
 // chunk is how many accounts are settled together: enough to fill a batch of the lanes, few enough
@@ -23,7 +24,7 @@ func (r *Runner) settleDue(ctx context.Context) (more bool, err error) {
 	mine, cancel := context.WithTimeout(ctx, r.turn)
 	defer cancel()
 	defer context.AfterFunc(r.stopping, cancel)()
-	var sum ledger.Swept
+	var sum engine.Swept
 	for sum.More = true; sum.More; {
 		// Not mine: a chunk that was begun is finished.
 		swept, err := r.Ledger.SettleDue(ctx, sum.Next, chunk)
@@ -42,7 +43,7 @@ func (r *Runner) settleDue(ctx context.Context) (more bool, err error) {
 	return sum.More, nil
 }
 
-func (r *Runner) report(sum ledger.Swept) {
+func (r *Runner) report(sum engine.Swept) {
 	if sum.Failed > 0 {
 		r.Log.Error("accounts could not be settled", "failed", sum.Failed, "settled", sum.Settled)
 	}

@@ -10,7 +10,7 @@ import (
 	"github.com/google/uuid"
 
 	"pop.store/credits/internal/catalog"
-	"pop.store/credits/internal/ledger"
+	"pop.store/credits/internal/ledger/engine"
 	"pop.store/credits/internal/session"
 )
 
@@ -20,7 +20,7 @@ func TestTopUpsGoThroughAllAccounts(t *testing.T) {
 	t.Parallel()
 	o := newOffice(t)
 	log := slog.New(slog.NewTextHandler(&o.log, nil))
-	books := ledger.New(o.pool, ledger.Options{
+	books := engine.New(o.pool, engine.Options{
 		Clock:  o.clock.Now,
 		Prices: catalog.Builtin,
 		Log:    log,

@@ -16,6 +16,7 @@ import (
 
 	"pop.store/credits/internal/catalog"
 	"pop.store/credits/internal/ledger"
+	"pop.store/credits/internal/ledger/engine"
 	"pop.store/credits/internal/relay"
 	"pop.store/credits/internal/session"
 	"pop.store/credits/internal/tokens"
@@ -23,9 +24,9 @@ import (
 )
 
 // telling is a server that tells of events.
-func (o *office) telling() (*ledger.Ledger, *Runner) {
+func (o *office) telling() (*engine.Engine, *Runner) {
 	log := slog.New(slog.NewTextHandler(&o.log, nil))
-	books := ledger.New(o.pool, ledger.Options{
+	books := engine.New(o.pool, engine.Options{
 		Clock:  o.clock.Now,
 		Prices: catalog.Builtin,
 		Log:    log,
@@ -46,7 +47,7 @@ func (o *office) telling() (*ledger.Ledger, *Runner) {
 }
 
 // accounts opens accounts that the directory knows.
-func (o *office) accounts(books *ledger.Ledger, n int) []uuid.UUID {
+func (o *office) accounts(books *engine.Engine, n int) []uuid.UUID {
 	o.t.Helper()
 	ids := make([]uuid.UUID, n)
 	for i := range ids {
@@ -64,7 +65,7 @@ func (o *office) accounts(books *ledger.Ledger, n int) []uuid.UUID {
 	return ids
 }
 
-func (o *office) grant(books *ledger.Ledger, ids ...uuid.UUID) {
+func (o *office) grant(books *engine.Engine, ids ...uuid.UUID) {
 	o.t.Helper()
 	for _, id := range ids {
 		g := ledger.Grant{

@@ -1,8 +1,6 @@
 package ledger
 
 import (
-	"cmp"
-	"slices"
 	"time"
 
 	"pop.store/credits/internal/catalog"
@@ -10,21 +8,6 @@ import (
 	"pop.store/credits/internal/problem"
 	"pop.store/credits/internal/tokens"
 )
-
-// AgentState says whether an agent works, and if not, why. The numbers are stored.
-type AgentState uint8
-
-// The four states of an agent (spec "agents").
-const (
-	AgentOn         AgentState = 0
-	AgentByCreator  AgentState = 1 // stays off until the creator turns it on
-	AgentOutOfToken AgentState = 2 // goes on by itself when tokens arrive
-	AgentOverBudget AgentState = 3 // goes on by itself with a new month or a larger budget
-)
-
-var agentStateNames = [...]string{"on", "paused_by_creator", "paused_out_of_tokens", "paused_over_budget"}
-
-func (s AgentState) String() string { return agentStateNames[s] }
 
 // MaxAgents is how many agents an account can have.
 const MaxAgents = 1_000
@@ -34,88 +17,20 @@ const MaxAgents = 1_000
 // flapping"). An action of unknown price counts as one token at most.
 const resumeActions = 20
 
-// agent is one of the account's agents. The one without an id is the creator: its reserve is what
-// the creator's own tools keep.
-type agent struct {
-	id          string
-	name        string // as the creator calls it; empty: as its feature is called
-	feature     string // what it spends on
-	state       AgentState
-	pausedSince time.Time
-	turnedAway  int64         // requests that were not handled since then
-	resumedAt   time.Time     // when it last went on after a pause
-	missed      int64         // requests that were not handled in that pause
-	unit        tokens.Amount // what the request asked for that made it pause
-	budget      *tokens.Amount
-	reserve     tokens.Amount
-	// what it spent this month, but for the day that the account's row carries; loaded for agents
-	// with a budget
-	before monthSpend
-
-	row   agentRow // as its row says
-	added bool     // has no row yet
-}
-
-// agentRow is what can change about an agent.
-type agentRow struct {
-	name, feature string
-	state         AgentState
-	pausedSince   time.Time
-	turnedAway    int64
-	resumedAt     time.Time
-	missed        int64
-	unit          tokens.Amount
-	budget        tokens.Amount // -1: none
-	reserve       tokens.Amount
-}
-
-func (a *agent) present() agentRow {
-	r := agentRow{
-		a.name, a.feature, a.state, a.pausedSince, a.turnedAway, a.resumedAt, a.missed, a.unit, -1,
-		a.reserve,
-	}
-	if a.budget != nil {
-		r.budget = *a.budget
-	}
-	return r
-}
-
-// monthSpend is what was spent in a calendar month of the billing zone.
-type monthSpend struct {
-	month  time.Time // its first day, as midnight UTC
-	amount tokens.Amount
-}
-
-func monthOf(day time.Time) time.Time { return day.AddDate(0, 0, 1-day.Day()) }
-
-// agent finds an agent that is loaded.
-func (s *state) agent(id string) *agent {
-	for i := range s.agents {
-		if s.agents[i].id == id {
-			return &s.agents[i]
-		}
-	}
-	return nil
-}
-
 // ensureAgent gives an agent, registered at its first work. The shell has looked it up: what is not
 // loaded is not there.
-func (s *state) ensureAgent(id, feature string) (*agent, error) {
+func (s *State) ensureAgent(id, feature string) (*agent, error) {
 	if a := s.agent(id); a != nil {
 		return a, nil
 	}
 	if id != "" {
-		if s.agentCount >= MaxAgents {
+		if s.AgentCount >= MaxAgents {
 			return nil, problem.New(problem.Conflict, "too_many_agents", "This account has %d agents already.",
-				s.agentCount)
+				s.AgentCount)
 		}
-		s.agentCount++
+		s.AgentCount++
 	}
-	s.agents = append(s.agents, agent{
-		id:      id,
-		feature: feature,
-		added:   true,
-	})
+	s.agents = append(s.agents, agent{AgentRow: AgentRow{ID: id, Feature: feature}, added: true})
 	sortAgents(s.agents)
 	s.changed = true
 	return s.agent(id), nil
@@ -132,7 +47,7 @@ type turnAwayError struct {
 func (t *turnAwayError) Error() string { return "agent " + t.agent + " is turned away" }
 
 // admit checks what an agent wants to spend against its state and its budget; nil for work without an agent.
-func (s *state) admit(id, feature string, amount tokens.Amount, now time.Time) error {
+func (s *State) admit(id, feature string, amount tokens.Amount, now time.Time) error {
 	if id == "" {
 		return nil
 	}
@@ -140,11 +55,11 @@ func (s *state) admit(id, feature string, amount tokens.Amount, now time.Time) e
 	if err != nil {
 		return err
 	}
-	if a.feature == "" {
-		a.feature, s.changed = feature, true // it was registered before it did any work
+	if a.Feature == "" {
+		a.Feature, s.changed = feature, true // it was registered before it did any work
 	}
 	switch {
-	case a.state == AgentByCreator, a.state == AgentOutOfToken:
+	case a.State == AgentByCreator, a.State == AgentOutOfToken:
 		return &turnAwayError{agent: id, amount: amount}
 	case s.overBudget(a, amount, now):
 		return &turnAwayError{
@@ -156,54 +71,33 @@ func (s *state) admit(id, feature string, amount tokens.Amount, now time.Time) e
 	return nil
 }
 
-// turnAway counts a request that an agent's state or budget refuses, and answers why. A request
-// over the budget pauses the agent unless the caller asked to keep it on.
-func (s *state) turnAway(t *turnAwayError, keepOn bool, now time.Time, prices *catalog.Catalog) *problem.Error {
-	a := s.agent(t.agent)
-	if a.state == AgentOn && !keepOn {
-		s.pause(a, AgentOverBudget, t.amount, now)
-	}
-	if a.state != AgentOn {
-		a.turnedAway++
-		s.changed = true
-	}
-	p := problem.New(problem.Conflict, "agent_paused", "This agent is paused: %s.", pauseWords[s.why(a, now, prices)])
-	cure := s.why(a, now, prices).Cure()
-	if t.budget {
-		p = problem.New(problem.Conflict, "over_budget",
-			"This agent's budget of %s tokens for this month does not cover that.", *a.budget)
-		cure = CureBudget
-	}
-	return p.With("state", a.state.String()).With("cure", string(cure))
-}
-
 // overBudget says whether an amount is more than is left of an agent's budget for this month: what
 // it spent, and holds, counts. What is free always fits, also into a budget that was made smaller.
-func (s *state) overBudget(a *agent, amount tokens.Amount, now time.Time) bool {
+func (s *State) overBudget(a *agent, amount tokens.Amount, now time.Time) bool {
 	return amount > 0 && amount > s.budgetLeft(a, now)
 }
 
 // budgetLeft is what is left of an agent's budget for this month: below zero where it was made
 // smaller than what is used, tokens.Max without one.
-func (s *state) budgetLeft(a *agent, now time.Time) tokens.Amount {
-	if a.budget == nil {
+func (s *State) budgetLeft(a *agent, now time.Time) tokens.Amount {
+	if a.Budget == nil {
 		return tokens.Max
 	}
-	return *a.budget - s.spentThisMonth(a, now) - s.heldBy(a.id)
+	return *a.Budget - s.spentThisMonth(a, now) - s.heldBy(a.ID)
 }
 
 // spentThisMonth is what this month's work of an agent with a budget cost in the end. A refund
 // gives back to the budget of the month in which the work was done: of this month's work it makes
 // room again, of an older month's none.
-func (s *state) spentThisMonth(a *agent, now time.Time) tokens.Amount {
-	month := monthOf(dayIn(now, s.zone))
+func (s *State) spentThisMonth(a *agent, now time.Time) tokens.Amount {
+	month := monthOf(DayIn(now, s.Zone))
 	var spent tokens.Amount
-	if a.before.month.Equal(month) {
-		spent = a.before.amount
+	if a.Month.Month.Equal(month) {
+		spent = a.Month.Amount
 	}
-	if monthOf(s.today.day).Equal(month) {
-		for i := range s.today.lines {
-			if l := &s.today.lines[i]; l.agent == a.id {
+	if monthOf(s.Today.Day).Equal(month) {
+		for i := range s.Today.Lines {
+			if l := &s.Today.Lines[i]; l.Agent == a.ID {
 				spent += l.net()
 			}
 		}
@@ -212,40 +106,22 @@ func (s *state) spentThisMonth(a *agent, now time.Time) tokens.Amount {
 }
 
 // heldBy is what open holds have set aside for an agent's jobs.
-func (s *state) heldBy(id string) (held tokens.Amount) {
+func (s *State) heldBy(id string) (held tokens.Amount) {
 	for i := range s.holds {
-		if h := &s.holds[i]; h.open() && h.work.agent == id {
-			held += h.amount
+		if h := &s.holds[i]; h.open() && h.Agent == id {
+			held += h.Amount
 		}
 	}
 	return held
 }
 
-// countMonth keeps what agents spent this month when a line moves to the days that are over: also
-// of those without a budget, which may get one in the same batch. What is returned of an older
-// month does not concern the present one.
-func (s *state) countMonth(day time.Time, l *usageLine) {
-	a := s.agent(l.agent)
-	if a == nil {
-		return
-	}
-	month := monthOf(day)
-	if month.Before(a.before.month) {
-		return
-	}
-	if !a.before.month.Equal(month) {
-		a.before = monthSpend{month: month}
-	}
-	a.before.amount += l.net()
-}
-
 // reservedFrom is what an agent, or with no agent the creator, may not spend because it is reserved
 // for others.
-func (s *state) reservedFrom(id string) tokens.Amount {
-	others := s.reserved
+func (s *State) reservedFrom(id string) tokens.Amount {
+	others := s.Reserved
 	if others > 0 {
 		if a := s.agent(id); a != nil {
-			others -= a.reserve
+			others -= a.Reserve
 		}
 	}
 	return others
@@ -253,80 +129,80 @@ func (s *state) reservedFrom(id string) tokens.Amount {
 
 // available is what may be spent by an agent, or with no agent by the creator: what is spendable,
 // but for what is reserved for others.
-func (s *state) available(id string, now time.Time) tokens.Amount {
+func (s *State) available(id string, now time.Time) tokens.Amount {
 	return max(0, s.spendable(now)-s.reservedFrom(id))
 }
 
 // pause stops an agent. Nothing that it asks for is queued: it is turned away, and counted.
-func (s *state) pause(a *agent, to AgentState, unit tokens.Amount, now time.Time) {
-	if a.state == to {
+func (s *State) pause(a *agent, to AgentState, unit tokens.Amount, now time.Time) {
+	if a.State == to {
 		return
 	}
-	s.count(a.state, -1)
+	s.count(a.State, -1)
 	s.count(to, +1)
 	data := agentEvent{
-		Agent:      a.id,
+		Agent:      a.ID,
 		State:      to.String(),
 		Since:      now,
-		TurnedAway: a.turnedAway,
+		TurnedAway: a.TurnedAway,
 	} // since it was paused for another reason
-	a.state, a.pausedSince, a.turnedAway, a.unit = to, now, 0, unit
-	if end := s.monthEnd(a); to == AgentOverBudget && compareExpiry(end, s.dueAt) < 0 {
-		s.dueAt = end // also after a charge, which brings nothing else nearer
+	a.State, a.PausedSince, a.TurnedAway, a.Unit = to, now, 0, unit
+	if end := s.monthEnd(a); to == AgentOverBudget && compareExpiry(end, s.DueAt) < 0 {
+		s.DueAt = end // also after a charge, which brings nothing else nearer
 	}
-	s.guarded, s.changed = true, true
+	s.AgentRules, s.changed = true, true
 	s.emit(EventAgentPaused, now, data)
 }
 
 // count notes that there is an agent more, or less, in a state.
-func (s *state) count(in AgentState, by int) {
+func (s *State) count(in AgentState, by int) {
 	switch in {
 	case AgentOutOfToken:
-		s.pausedAgents += by
+		s.PausedAgents += by
 	case AgentOverBudget:
-		s.stoppedByBudget += by
+		s.StoppedByBudget += by
 	case AgentOn, AgentByCreator:
 	}
 }
 
 // resume lets an agent go on, for new requests only.
-func (s *state) resume(a *agent, now time.Time) {
+func (s *State) resume(a *agent, now time.Time) {
 	data := agentEvent{
-		Agent:      a.id,
+		Agent:      a.ID,
 		State:      AgentOn.String(),
-		Since:      a.pausedSince,
-		TurnedAway: a.turnedAway,
+		Since:      a.PausedSince,
+		TurnedAway: a.TurnedAway,
 	}
-	s.count(a.state, -1)
-	a.resumedAt, a.missed = now, a.turnedAway
-	a.state, a.pausedSince, a.turnedAway, a.unit = AgentOn, time.Time{}, 0, 0
+	s.count(a.State, -1)
+	a.ResumedAt, a.Missed = now, a.TurnedAway
+	a.State, a.PausedSince, a.TurnedAway, a.Unit = AgentOn, time.Time{}, 0, 0
 	s.changed = true
 	s.emit(EventAgentResumed, now, data)
 }
 
 // outOfTokens pauses the agent whose charge or hold could not be afforded, also one that had asked
 // for more than its budget before. That request is the first of those that were not handled.
-func (s *state) outOfTokens(f *shortfall, now time.Time) {
+func (s *State) outOfTokens(f *shortfall, now time.Time) {
 	if a := s.agent(f.agent); a != nil && f.agent != "" {
 		s.pause(a, AgentOutOfToken, f.required, now)
-		a.turnedAway = 1
+		a.TurnedAway = 1
 	}
 }
 
 // resumeThoseWhoCan lets every agent go on that was paused for lack of tokens and can now afford
 // its next piece of work, or, after an arrival that is small, as many as it takes not to stop again
 // at once.
-func (s *state) resumeThoseWhoCan(small bool, now time.Time, prices *catalog.Catalog) {
+func (s *State) resumeThoseWhoCan(small bool, now time.Time, prices *catalog.Catalog) {
 	for i := range s.agents {
 		a := &s.agents[i]
-		if a.state != AgentOutOfToken {
+		if a.State != AgentOutOfToken {
 			continue
 		}
 		need := a.nextUnit(prices)
 		if small {
 			need = a.smallNeed(prices)
 		}
-		if s.available(a.id, now) >= need {
+		if s.available(a.ID, now) >= need {
 			s.resume(a, now)
 		}
 	}
@@ -334,8 +210,8 @@ func (s *state) resumeThoseWhoCan(small bool, now time.Time, prices *catalog.Cat
 
 // nextUnit is the least that the next piece of an agent's work takes: its feature's price, or
 // anything at all where that has none. One refused request says nothing about the next one.
-func (a *agent) nextUnit(prices *catalog.Catalog) tokens.Amount {
-	if f, ok := prices.Feature(a.feature); ok && f.Price > 0 {
+func (a *AgentRow) nextUnit(prices *catalog.Catalog) tokens.Amount {
+	if f, ok := prices.Feature(a.Feature); ok && f.Price > 0 {
 		return f.Price
 	}
 	return 1
@@ -343,14 +219,14 @@ func (a *agent) nextUnit(prices *catalog.Catalog) tokens.Amount {
 
 // expects is what an agent probably asks for next: what it was refused, but no more than
 // resumeActions tokens, so that one request that was far too large is not waited for.
-func (a *agent) expects(prices *catalog.Catalog) tokens.Amount {
-	return max(a.nextUnit(prices), min(a.unit, resumeActions*tokens.One))
+func (a *AgentRow) expects(prices *catalog.Catalog) tokens.Amount {
+	return max(a.nextUnit(prices), min(a.Unit, resumeActions*tokens.One))
 }
 
 // smallNeed is what has to be there after a small arrival of tokens.
-func (a *agent) smallNeed(prices *catalog.Catalog) tokens.Amount {
+func (a *AgentRow) smallNeed(prices *catalog.Catalog) tokens.Amount {
 	need := a.expects(prices)
-	if f, ok := prices.Feature(a.feature); ok {
+	if f, ok := prices.Feature(a.Feature); ok {
 		need = max(need, timesClamped(f.Price, resumeActions))
 	}
 	return need
@@ -359,10 +235,10 @@ func (a *agent) smallNeed(prices *catalog.Catalog) tokens.Amount {
 // resumeWithinBudget lets those go on that their budget had stopped and whose budget has more room
 // than before, if it covers their next piece of work: tokens were released or refunded, less was
 // captured than held, or the budget is larger.
-func (s *state) resumeWithinBudget(before []budgetLeft, now time.Time, prices *catalog.Catalog) {
+func (s *State) resumeWithinBudget(before []budgetLeft, now time.Time, prices *catalog.Catalog) {
 	for _, b := range before {
 		a := s.agent(b.agent)
-		if a.state != AgentOverBudget {
+		if a.State != AgentOverBudget {
 			continue
 		}
 		if left := s.budgetLeft(a, now); left > b.left && left >= a.nextUnit(prices) {
@@ -379,7 +255,7 @@ func timesClamped(a tokens.Amount, n int64) tokens.Amount {
 }
 
 // startMonth lets those go on that a budget had stopped in a month which is over.
-func (s *state) startMonth(due time.Time) bool {
+func (s *State) startMonth(due time.Time) bool {
 	found := false
 	for i := range s.agents {
 		if a := &s.agents[i]; s.waitsForMonth(a) && !s.monthEnd(a).After(due) {
@@ -391,137 +267,25 @@ func (s *state) startMonth(due time.Time) bool {
 }
 
 // waitsForMonth says whether an agent goes on when the next month begins.
-func (s *state) waitsForMonth(a *agent) bool {
-	return a.state == AgentOverBudget && s.closedAt.IsZero()
+func (s *State) waitsForMonth(a *agent) bool {
+	return a.State == AgentOverBudget && s.ClosedAt.IsZero()
 }
 
 // monthEnd is when the month is over in which an agent used up its budget.
-func (s *state) monthEnd(a *agent) time.Time {
-	next := monthOf(dayIn(a.pausedSince, s.zone)).AddDate(0, 1, 0)
-	return clock.StartOfDay(next, s.zone)
+func (s *State) monthEnd(a *agent) time.Time {
+	next := monthOf(DayIn(a.PausedSince, s.Zone)).AddDate(0, 1, 0)
+	return clock.StartOfDay(next, s.Zone)
 }
 
 // sumAgents works out what the account's row says of all agents. They must be loaded.
-func (s *state) sumAgents() {
-	s.reserved, s.pausedAgents, s.guarded = 0, 0, false
+func (s *State) sumAgents() {
+	s.Reserved, s.PausedAgents, s.AgentRules = 0, 0, false
 	for i := range s.agents {
 		a := &s.agents[i]
-		s.reserved += a.reserve
-		if a.state == AgentOutOfToken {
-			s.pausedAgents++
+		s.Reserved += a.Reserve
+		if a.State == AgentOutOfToken {
+			s.PausedAgents++
 		}
-		s.guarded = s.guarded || a.state != AgentOn || a.budget != nil || a.reserve > 0
+		s.AgentRules = s.AgentRules || a.State != AgentOn || a.Budget != nil || a.Reserve > 0
 	}
-}
-
-// PutAgent registers an agent or changes it. Nil fields stay as they are; a budget or reserve of
-// zero takes it away.
-type PutAgent struct {
-	ID      string // empty: the creator, whose reserve is for the creator's own tools
-	Name    *string
-	Feature *string
-	Budget  *tokens.Amount // tokens a month; zero: no limit
-	Reserve *tokens.Amount
-}
-
-func (p *PutAgent) needs(*catalog.Catalog) needs {
-	return needs{
-		whole:  true,
-		fresh:  true,
-		months: true,
-	}
-}
-
-func (p *PutAgent) decide(s *state, _ time.Time, prices *catalog.Catalog) (*Entry, error) {
-	if err := s.mustBeOpen(); err != nil {
-		return nil, err
-	}
-	if err := p.check(s, prices); err != nil {
-		return nil, err
-	}
-	a, err := s.ensureAgent(p.ID, "")
-	if err != nil {
-		return nil, err
-	}
-	if p.Name != nil {
-		a.name = *p.Name
-	}
-	if p.Feature != nil {
-		a.feature = *p.Feature
-	}
-	if p.Reserve != nil {
-		a.reserve = *p.Reserve
-	}
-	if p.Budget != nil {
-		budget := *p.Budget
-		if a.budget = &budget; budget == 0 {
-			a.budget = nil
-		}
-	}
-	s.changed = true
-	s.sumAgents()
-	return nil, nil
-}
-
-func (p *PutAgent) check(s *state, prices *catalog.Catalog) error {
-	if p.Feature != nil {
-		if _, ok := prices.Feature(*p.Feature); !ok {
-			return problem.Invalid("feature", "is not in the catalog")
-		}
-	}
-	if p.Budget != nil && (*p.Budget < 0 || *p.Budget > tokens.Max) {
-		return problem.Invalid("monthly_budget", "must not be below zero, nor above %s tokens", tokens.Max)
-	}
-	if p.Reserve == nil {
-		return nil
-	}
-	others := s.reserved
-	if a := s.agent(p.ID); a != nil {
-		others -= a.reserve
-	}
-	if *p.Reserve < 0 || *p.Reserve > tokens.Max-others {
-		return problem.Invalid("reserve", "must not be below zero, nor above %s tokens with all others", tokens.Max)
-	}
-	return nil
-}
-
-// SwitchAgent is the creator turning an agent off, or on again.
-type SwitchAgent struct {
-	ID string
-	On bool
-}
-
-func (p *SwitchAgent) needs(*catalog.Catalog) needs { return needs{whole: true, fresh: true} }
-
-// decide ends the creator's pause, or any other one, for as long as the agent can work: what lacks
-// tokens or budget is paused for that, and goes on by itself. So turning on does the same from
-// every state.
-func (p *SwitchAgent) decide(s *state, now time.Time, prices *catalog.Catalog) (*Entry, error) {
-	if err := s.mustBeOpen(); err != nil {
-		return nil, err
-	}
-	a := s.agent(p.ID)
-	if a == nil || p.ID == "" {
-		return nil, ErrNoAgent
-	}
-	switch unit := a.nextUnit(prices); {
-	case !p.On:
-		s.pause(a, AgentByCreator, a.unit, now)
-	case a.state == AgentOn:
-	case s.available(a.id, now) < unit:
-		s.pause(a, AgentOutOfToken, a.unit, now)
-	case s.budgetLeft(a, now) < unit:
-		s.pause(a, AgentOverBudget, a.unit, now)
-	default:
-		s.resume(a, now)
-	}
-	s.sumAgents()
-	return nil, nil
-}
-
-// ErrNoAgent is the answer for an agent that was never registered.
-var ErrNoAgent = problem.New(problem.NotFound, "agent_not_found", "There is no such agent.")
-
-func sortAgents(list []agent) {
-	slices.SortFunc(list, func(x, y agent) int { return cmp.Compare(x.id, y.id) })
 }

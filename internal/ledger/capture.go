@@ -21,51 +21,52 @@ type Capture struct {
 	Metadata  map[string]string
 }
 
-func (c *Capture) needs(*catalog.Catalog) needs { return needs{whole: true, about: c.Hold} }
+// Needs is part of Operation.
+func (c *Capture) Needs(*catalog.Catalog) Needs { return Needs{Complete: true, RefersTo: c.Hold} }
 
-func (c *Capture) decide(s *state, now time.Time, _ *catalog.Catalog) (*Entry, error) {
+func (c *Capture) decide(s *State, now time.Time, _ *catalog.Catalog) (Outcome, error) {
 	if err := s.mustBeOpen(); err != nil {
-		return nil, err
+		return Outcome{}, err
 	}
 	h, err := s.openHold(c.Hold)
 	if err != nil {
-		return nil, err
+		return Outcome{}, err
 	}
-	amount := h.amount
+	amount := h.Amount
 	if c.Amount != nil {
 		amount = *c.Amount
 	}
 	if amount <= 0 {
-		return nil, problem.Invalid("amount", "must be more than zero")
+		return Outcome{}, problem.Invalid("amount", "must be more than zero")
 	}
-	if more := amount - h.amount; more > 0 {
+	if more := amount - h.Amount; more > 0 {
 		if err := s.affordMore(h, more, now); err != nil {
-			return nil, err
+			return Outcome{}, err
 		}
 	}
-	return s.capture(h, amount, ending{c.Reference, Note{c.Reason, c.Metadata}}, now), nil
+	return Outcome{Entry: s.capture(h, amount, ending{c.Reference, Note{c.Reason, c.Metadata}}, now)}, nil
 }
 
 // affordMore checks whether a capture may take more than its hold. A refusal keeps the hold as it is.
-func (s *state) affordMore(h *hold, more tokens.Amount, now time.Time) error {
-	err := s.afford(h.work.feature, h.work.agent, more, now)
+func (s *State) affordMore(h *hold, more tokens.Amount, now time.Time) error {
+	err := s.afford(h.Feature, h.Agent, more, now)
 	var lacking *shortfall
 	if errors.As(err, &lacking) {
-		lacking.beyond = h.amount
+		lacking.beyond = h.Amount
 	}
 	return err
 }
 
 // capture spends an amount: first from the lots that the hold reserved, also where they expired
 // meanwhile, then from what is spendable.
-func (s *state) capture(h *hold, amount tokens.Amount, said ending, now time.Time) *Entry {
+func (s *State) capture(h *hold, amount tokens.Amount, said ending, now time.Time) *Entry {
 	rest := amount
 	var parts []Part
-	for _, p := range h.parts {
+	for _, p := range h.Parts {
 		l := s.lot(p.Lot)
-		l.held -= p.Amount
+		l.Held -= p.Amount
 		if part := min(p.Amount, rest); part > 0 {
-			l.remaining -= part
+			l.Remaining -= part
 			rest -= part
 			parts = append(parts, Part{Lot: p.Lot, Amount: -part})
 		}
@@ -73,22 +74,22 @@ func (s *state) capture(h *hold, amount tokens.Amount, said ending, now time.Tim
 	if rest > 0 {
 		parts = s.mergeParts(parts, s.take(rest, now))
 	}
-	h.outcome, h.changed = KindCapture, true
+	h.Outcome, h.ended = KindCapture, true
 	said = said.inherit(s, h)
 	e := s.append(Entry{
 		Kind:           KindCapture,
 		Amount:         -amount,
-		HeldDelta:      -h.amount,
+		HeldDelta:      -h.Amount,
 		Contra:         ContraSpent,
-		Feature:        h.work.feature,
-		Agent:          h.work.agent,
-		Quantity:       h.work.quantity,
-		UnitPrice:      h.work.unitPrice,
-		CatalogVersion: h.work.version,
+		Feature:        h.Feature,
+		Agent:          h.Agent,
+		Quantity:       h.Quantity,
+		UnitPrice:      h.UnitPrice,
+		CatalogVersion: h.CatalogVersion,
 		Reference:      said.reference,
-		About:          h.number,
+		About:          h.Number,
 		Parts:          parts,
-		note:           said.note,
+		Note:           said.note,
 	}, now)
 	s.afterRelease(h, now)
 	return e
@@ -96,9 +97,9 @@ func (s *state) capture(h *hold, amount tokens.Amount, said ending, now time.Tim
 
 // mergeParts joins two payments of one entry: one part for each lot, in burn order, so that a
 // refund gives back first what lasts longest.
-func (s *state) mergeParts(a, b []Part) []Part {
+func (s *State) mergeParts(a, b []Part) []Part {
 	parts := slices.Concat(a, b)
-	slices.SortStableFunc(parts, func(x, y Part) int { return burnOrder(*s.lot(x.Lot), *s.lot(y.Lot)) })
+	slices.SortStableFunc(parts, func(x, y Part) int { return burnOrder(&s.lot(x.Lot).Lot, &s.lot(y.Lot).Lot) })
 	merged := parts[:0]
 	for _, p := range parts {
 		if last := len(merged) - 1; last >= 0 && merged[last].Lot == p.Lot {

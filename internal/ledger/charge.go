@@ -25,29 +25,30 @@ type Charge struct {
 
 func (c *Charge) keepsAgentOn() bool { return c.KeepAgentOn }
 
-func (c *Charge) needs(prices *catalog.Catalog) needs {
-	n := needs{agent: c.Agent}
+// Needs is part of Operation.
+func (c *Charge) Needs(prices *catalog.Catalog) Needs {
+	n := Needs{Agent: c.Agent}
 	if price, err := prices.Price(c.Feature, c.Quantity, c.Amount); err == nil {
-		n.spend = price.Amount
+		n.Spend = price.Amount
 	}
 	if c.UniqueReference {
-		n.scope, n.reference = "charge", c.Reference
+		n.Scope, n.Reference = "charge", c.Reference
 	}
 	return n
 }
 
-func (c *Charge) decide(s *state, now time.Time, prices *catalog.Catalog) (*Entry, error) {
+func (c *Charge) decide(s *State, now time.Time, prices *catalog.Catalog) (Outcome, error) {
 	if err := s.mustBeOpen(); err != nil {
-		return nil, err
+		return Outcome{}, err
 	}
 	price, err := prices.Price(c.Feature, c.Quantity, c.Amount)
 	if err != nil {
-		return nil, err
+		return Outcome{}, err
 	}
 	if err := s.afford(c.Feature, c.Agent, price.Amount, now); err != nil {
-		return nil, err
+		return Outcome{}, err
 	}
-	return s.append(Entry{
+	return Outcome{Entry: s.append(Entry{
 		Kind:           KindCharge,
 		Amount:         -price.Amount,
 		Contra:         ContraSpent,
@@ -58,13 +59,13 @@ func (c *Charge) decide(s *state, now time.Time, prices *catalog.Catalog) (*Entr
 		CatalogVersion: prices.Version,
 		Reference:      c.Reference,
 		Parts:          s.take(price.Amount, now),
-		note:           Note{c.Reason, c.Metadata},
-	}, now), nil
+		Note:           Note{c.Reason, c.Metadata},
+	}, now)}, nil
 }
 
 // afford checks an agent's state first, then what is reserved for others, then what there is. An
 // agent over its budget whose budget covers this is on again.
-func (s *state) afford(feature, agent string, amount tokens.Amount, now time.Time) error {
+func (s *State) afford(feature, agent string, amount tokens.Amount, now time.Time) error {
 	if err := s.admit(agent, feature, amount, now); err != nil {
 		return err
 	}
@@ -76,8 +77,8 @@ func (s *state) afford(feature, agent string, amount tokens.Amount, now time.Tim
 }
 
 // coveredByBudget ends the pause of an agent over its budget that was admitted for more than nothing.
-func (s *state) coveredByBudget(id string, amount tokens.Amount, now time.Time) {
-	if a := s.agent(id); id != "" && amount > 0 && a.state == AgentOverBudget {
+func (s *State) coveredByBudget(id string, amount tokens.Amount, now time.Time) {
+	if a := s.agent(id); id != "" && amount > 0 && a.State == AgentOverBudget {
 		s.resume(a, now)
 	}
 }
@@ -92,7 +93,7 @@ type shortfall struct {
 	beyond              tokens.Amount // what the hold covers already, for a capture; required comes on top of it
 }
 
-func (s *state) shortfall(feature, agent string, amount tokens.Amount, now time.Time) *shortfall {
+func (s *State) shortfall(feature, agent string, amount tokens.Amount, now time.Time) *shortfall {
 	all, available := s.spendable(now), s.available(agent, now)
 	return &shortfall{
 		feature:   feature,
@@ -100,37 +101,26 @@ func (s *state) shortfall(feature, agent string, amount tokens.Amount, now time.
 		spendable: available,
 		required:  amount,
 		missing:   amount + s.reservedFrom(agent) - all,
-		held:      s.held,
+		held:      s.Held,
 		reserved:  all - available,
 	}
 }
 
 func (f *shortfall) Error() string { return "tokens are lacking" }
 
-// Declined is an attempt that lacked tokens.
-type Declined struct {
-	Day       time.Time // in the billing zone, as midnight UTC
-	Number    int       // within the day
-	At        time.Time
-	Feature   string
-	Agent     string
-	Required  tokens.Amount
-	Spendable tokens.Amount
-}
-
 // maxDeclined is how many attempts a day are kept one by one; the rest is only counted.
 const maxDeclined = 200
 
 // decline notes an attempt. It moves the account's time on like an entry, so that no day begins
 // twice when servers' clocks disagree.
-func (s *state) decline(f *shortfall, now time.Time) {
-	s.lastAt = now
+func (s *State) decline(f *shortfall, now time.Time) {
+	s.LastAt = now
 	day := s.turnDay(now)
 	s.changed = true
-	s.today.declined++
-	s.declinedEver++
-	if s.today.declined <= maxDeclined {
+	s.Today.Declined++
+	s.DeclinedEver++
+	if s.Today.Declined <= maxDeclined {
 		s.declined = append(s.declined,
-			Declined{day, s.today.declined, now, f.feature, f.agent, f.required, f.spendable})
+			Declined{day, s.Today.Declined, now, f.feature, f.agent, f.required, f.spendable})
 	}
 }

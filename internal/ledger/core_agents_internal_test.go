@@ -15,26 +15,25 @@ import (
 
 // wholeAgents are the agents as they are loaded. What one with a budget spent this month is read
 // from the rollup, or every other time is what the lane remembers, which must be the same.
-func (p *paper) wholeAgents() (list []agent) {
-	month := monthOf(p.row.today.day)
+func (p *paper) wholeAgents() (list []AgentRow) {
+	month := monthOf(p.row.Today.Day)
 	for _, a := range p.agents {
-		read := monthSpend{month: month}
+		read := MonthSpend{Month: month}
 		for key, line := range p.usage {
-			if key.agent == a.id && monthOf(key.day).Equal(month) {
-				read.amount += line.net()
+			if key.agent == a.ID && monthOf(key.day).Equal(month) {
+				read.Amount += line.net()
 			}
 		}
-		if remembered := a.before; a.budget != nil && remembered.month.Equal(month) &&
-			remembered.amount != read.amount {
-			p.fatalf("agent %s spent %v in %v before today, and it is remembered that it was %v", a.id,
-				read.amount, month, remembered.amount)
+		if remembered := a.Month; a.Budget != nil && remembered.Month.Equal(month) &&
+			remembered.Amount != read.Amount {
+			p.fatalf("agent %s spent %v in %v before today, and it is remembered that it was %v", a.ID,
+				read.Amount, month, remembered.Amount)
 		}
-		if a.budget == nil || p.events%2 == 0 {
-			a.before = read
+		if a.Budget == nil || p.events%2 == 0 {
+			a.Month = read
 		}
 		list = append(list, a)
 	}
-	sortAgents(list)
 	return list
 }
 
@@ -67,34 +66,34 @@ func (p *paper) hear(e Event) {
 }
 
 // checkAgents compares what a row says of the agents with the agents, and them with what was told of them.
-func (p *paper) checkAgents(s *state) {
-	var want guards
+func (p *paper) checkAgents(s *State) {
+	var want AgentSummary
 	for _, a := range p.agents {
-		if a.id != "" {
-			want.agentCount++
+		if a.ID != "" {
+			want.AgentCount++
 		}
-		if a.state == AgentOutOfToken {
-			want.pausedAgents++
+		if a.State == AgentOutOfToken {
+			want.PausedAgents++
 		}
-		want.reserved += a.reserve
-		want.guarded = want.guarded || a.state != AgentOn || a.reserve > 0 || a.budget != nil
-		if a.state != p.told[a.id] || (a.state == AgentOn) != a.pausedSince.IsZero() ||
-			(a.state == AgentOn && a.turnedAway != 0) {
-			p.fatalf("agent %+v was told to be %v", a, p.told[a.id])
+		want.Reserved += a.Reserve
+		want.AgentRules = want.AgentRules || a.State != AgentOn || a.Reserve > 0 || a.Budget != nil
+		if a.State != p.told[a.ID] || (a.State == AgentOn) != a.PausedSince.IsZero() ||
+			(a.State == AgentOn && a.TurnedAway != 0) {
+			p.fatalf("agent %+v was told to be %v", a, p.told[a.ID])
 		}
 	}
-	want.level, want.lowThreshold, want.eventSeq = s.level, s.lowThreshold, p.events
-	if s.guards != want {
-		p.fatalf("the row says %+v of the agents, they %+v", s.guards, want)
+	want.Level, want.LowThreshold, want.EventSeq = s.Level, s.LowThreshold, p.events
+	if s.AgentSummary != want {
+		p.fatalf("the row says %+v of the agents, they %+v", s.AgentSummary, want)
 	}
-	if p.toldLow != (s.level != LevelOK) {
-		p.fatalf("the level is %v, and it was told that it is low: %v", s.level, p.toldLow)
+	if p.toldLow != (s.Level != LevelOK) {
+		p.fatalf("the level is %v, and it was told that it is low: %v", s.Level, p.toldLow)
 	}
 }
 
 // checkLimits holds what was just spent against the budget of who spent it, and against what others
 // have reserved. It adds up the entries.
-func (p *paper) checkLimits(s *state, op operation, now time.Time) {
+func (p *paper) checkLimits(s *State, op Operation, now time.Time) {
 	id := ""
 	switch o := op.(type) {
 	case *Charge:
@@ -103,30 +102,30 @@ func (p *paper) checkLimits(s *state, op operation, now time.Time) {
 		id = o.Agent
 	case *Capture:
 		h := s.holdOf(o)
-		if o.Amount == nil || *o.Amount <= h.amount {
+		if o.Amount == nil || *o.Amount <= h.Amount {
 			return // it spends what was held within the limits
 		}
-		id = h.work.agent
+		id = h.Agent
 	default:
 		return
 	}
-	now = later(now, s.lastAt)
+	now = Later(now, s.LastAt)
 	var spent, held, others tokens.Amount
 	for key, line := range p.spent {
-		if key.agent == id && monthOf(key.day).Equal(monthOf(dayIn(now, s.zone))) {
+		if key.agent == id && monthOf(key.day).Equal(monthOf(DayIn(now, s.Zone))) {
 			spent += line.net()
 		}
 	}
 	for i := range s.holds {
-		if h := &s.holds[i]; h.open() && h.work.agent == id {
-			held += h.amount
+		if h := &s.holds[i]; h.open() && h.Agent == id {
+			held += h.Amount
 		}
 	}
 	for _, a := range s.agents {
-		if a.id != id {
-			others += a.reserve
-		} else if a.budget != nil && id != "" && max(spent, 0)+held > *a.budget && !p.free(s) {
-			p.fatalf("agent %s has spent %v and holds %v of its budget of %v", id, spent, held, *a.budget)
+		if a.ID != id {
+			others += a.Reserve
+		} else if a.Budget != nil && id != "" && max(spent, 0)+held > *a.Budget && !p.free(s) {
+			p.fatalf("agent %s has spent %v and holds %v of its budget of %v", id, spent, held, *a.Budget)
 		}
 	}
 	if left := s.spendable(now); left < others && !p.free(s) {
@@ -135,36 +134,36 @@ func (p *paper) checkLimits(s *state, op operation, now time.Time) {
 }
 
 // turnedOff lists the agents that the creator has turned off.
-func turnedOff(s *state) (ids []string) {
+func turnedOff(s *State) (ids []string) {
 	for _, a := range s.agents {
-		if a.state == AgentByCreator {
-			ids = append(ids, a.id)
+		if a.State == AgentByCreator {
+			ids = append(ids, a.ID)
 		}
 	}
 	return ids
 }
 
 // checkTurnedOff wants them to be so still, unless it was the creator who asked.
-func (p *paper) checkTurnedOff(s *state, op operation, off []string) {
+func (p *paper) checkTurnedOff(s *State, op Operation, off []string) {
 	if _, creator := op.(*SwitchAgent); creator {
 		return
 	}
 	for _, id := range off {
-		if now := s.agent(id).state; now != AgentByCreator {
+		if now := s.agent(id).State; now != AgentByCreator {
 			p.fatalf("%T made agent %s, which the creator turned off, %v", op, id, now)
 		}
 	}
 }
 
 // holdOf is the hold that a capture is about.
-func (s *state) holdOf(c *Capture) *hold {
-	at := slices.IndexFunc(s.holds, func(h hold) bool { return h.number == c.Hold })
+func (s *State) holdOf(c *Capture) *hold {
+	at := slices.IndexFunc(s.holds, func(h hold) bool { return h.Number == c.Hold })
 	return &s.holds[at]
 }
 
 // checkLacking holds a refusal against what there is but for what others reserved, and wants the
 // agent paused that was refused.
-func (p *paper) checkLacking(s *state, op operation, refusal *problem.Error) {
+func (p *paper) checkLacking(s *State, op Operation, refusal *problem.Error) {
 	id := ""
 	switch o := op.(type) {
 	case *Charge:
@@ -172,15 +171,15 @@ func (p *paper) checkLacking(s *state, op operation, refusal *problem.Error) {
 	case *Hold:
 		id = o.Agent
 	case *Capture:
-		id = s.holdOf(o).work.agent
+		id = s.holdOf(o).Agent
 	}
-	left := s.spendable(s.lastAt)
+	left := s.spendable(s.LastAt)
 	for _, a := range s.agents {
-		if a.id != id {
-			left -= a.reserve
+		if a.ID != id {
+			left -= a.Reserve
 		}
-		if a.id == id && id != "" && a.state != AgentOutOfToken {
-			p.fatalf("agent %s lacks tokens and is %v", id, a.state)
+		if a.ID == id && id != "" && a.State != AgentOutOfToken {
+			p.fatalf("agent %s lacks tokens and is %v", id, a.State)
 		}
 	}
 	if told := refusal.Details["spendable"]; told != max(left, 0) {
@@ -189,17 +188,17 @@ func (p *paper) checkLacking(s *state, op operation, refusal *problem.Error) {
 }
 
 // free says whether the newest entry moved nothing.
-func (p *paper) free(s *state) bool { return s.entries[len(s.entries)-1].moved() == 0 }
+func (p *paper) free(s *State) bool { return s.entries[len(s.entries)-1].Moved() == 0 }
 
-func (s *state) agentRowOf(id string) agentRow {
+func (s *State) agentRowOf(id string) agentState {
 	if a := s.agent(id); a != nil {
 		return a.present()
 	}
-	return agentRow{}
+	return agentState{}
 }
 
 // agentRequest is about an agent, the creator's reserve, or the threshold.
-func (r *player) agentRequest(s *state) operation {
+func (r *player) agentRequest(s *State) Operation {
 	limit := func() *tokens.Amount {
 		amount := r.amount(s.spendable(r.now))
 		return pick(r.Rand, nil, &amount, &amount, new(tokens.Amount))
@@ -231,14 +230,16 @@ func (r *player) agentRequest(s *state) operation {
 }
 
 // agentState is a state with one agent on a large plan, opened at an instant.
-func agentState(t *testing.T, at time.Time, zone string, budget tokens.Amount) *state {
+func pausableState(t *testing.T, at time.Time, zone string, budget tokens.Amount) *State {
 	t.Helper()
-	s := &state{
-		account: uuid.UUID{1},
-		whole:   true,
-		period:  -1,
-		zone:    time.UTC,
-		guards:  guards{lowThreshold: noThreshold},
+	s := &State{
+		complete: true,
+		AccountRow: AccountRow{
+			AccountID:    uuid.UUID{1},
+			Period:       -1,
+			Zone:         time.UTC,
+			AgentSummary: AgentSummary{LowThreshold: NoThreshold},
+		},
 	}
 	mustApply(t, s, &SetPlan{Plan: "star", Zone: zone}, at)
 	if budget > 0 {
@@ -247,9 +248,9 @@ func agentState(t *testing.T, at time.Time, zone string, budget tokens.Amount) *
 	return s
 }
 
-func mustApply(t *testing.T, s *state, op operation, at time.Time) {
+func mustApply(t *testing.T, s *State, op Operation, at time.Time) {
 	t.Helper()
-	if _, err := s.apply(op, at, catalog.Builtin()); err != nil {
+	if _, err := s.Apply(op, at, catalog.Builtin()); err != nil {
 		t.Fatal(err)
 	}
 }
@@ -262,9 +263,9 @@ func agentCharge(amount tokens.Amount) *Charge {
 	}
 }
 
-func wantOverBudget(t *testing.T, s *state, amount tokens.Amount, at time.Time) {
+func wantOverBudget(t *testing.T, s *State, amount tokens.Amount, at time.Time) {
 	t.Helper()
-	if _, err := s.apply(agentCharge(amount), at, catalog.Builtin()); err == nil ||
+	if _, err := s.Apply(agentCharge(amount), at, catalog.Builtin()); err == nil ||
 		problem.Of(err).Code != "over_budget" {
 		t.Errorf("a charge over the budget: %v", err)
 	}
@@ -274,19 +275,19 @@ func wantOverBudget(t *testing.T, s *state, amount tokens.Amount, at time.Time) 
 func TestAMonthMayBeginAtOne(t *testing.T) {
 	t.Parallel()
 	last := time.Date(2023, 9, 30, 23, 30, 0, 0, time.FixedZone("", -4*3600)).UTC()
-	s := agentState(t, last, "America/Asuncion", tokens.One)
+	s := pausableState(t, last, "America/Asuncion", tokens.One)
 	mustApply(t, s, agentCharge(tokens.One), last)
 	wantOverBudget(t, s, 1, last)
 	begins := time.Date(2023, 10, 1, 4, 0, 0, 0, time.UTC)
-	if !s.dueAt.Equal(begins) {
-		t.Errorf("the month begins at %v, want %v", s.dueAt, begins)
+	if !s.DueAt.Equal(begins) {
+		t.Errorf("the month begins at %v, want %v", s.DueAt, begins)
 	}
-	mustApply(t, s, settling{}, begins.Add(-time.Microsecond))
-	if s.agent("a").state != AgentOverBudget {
+	mustApply(t, s, Settle{}, begins.Add(-time.Microsecond))
+	if s.agent("a").State != AgentOverBudget {
 		t.Error("it goes on before the month begins")
 	}
-	mustApply(t, s, settling{}, begins)
-	if s.agent("a").state != AgentOn {
+	mustApply(t, s, Settle{}, begins)
+	if s.agent("a").State != AgentOn {
 		t.Error("it does not go on with the month")
 	}
 }
@@ -296,10 +297,10 @@ func TestAMonthBeginsOnce(t *testing.T) {
 	t.Parallel()
 	february := time.Date(2026, 2, 1, 0, 0, 0, 0, time.UTC)
 	before := february.Add(-time.Second)
-	s := agentState(t, before, "", tokens.One)
+	s := pausableState(t, before, "", tokens.One)
 	mustApply(t, s, agentCharge(tokens.One), before)
 	wantOverBudget(t, s, 1, before)
-	mustApply(t, s, settling{}, february)
+	mustApply(t, s, Settle{}, february)
 	mustApply(t, s, agentCharge(tokens.One), before)
 	wantOverBudget(t, s, 1, before)
 	if end := s.monthEnd(s.agent("a")); !end.Equal(february.AddDate(0, 1, 0)) {
@@ -311,7 +312,7 @@ func TestAMonthBeginsOnce(t *testing.T) {
 func TestABudgetCountsWhatIsOnItsWay(t *testing.T) {
 	t.Parallel()
 	day := time.Date(2026, 3, 10, 12, 0, 0, 0, time.UTC)
-	s := agentState(t, day, "", 0)
+	s := pausableState(t, day, "", 0)
 	mustApply(t, s, agentCharge(3*tokens.One), day)
 	mustApply(t, s, agentCharge(2*tokens.One), day.AddDate(0, 0, 1))
 	budget := 6 * tokens.One
@@ -324,12 +325,12 @@ func TestABudgetCountsWhatIsOnItsWay(t *testing.T) {
 func TestFreeWorkFitsEveryBudget(t *testing.T) {
 	t.Parallel()
 	now, prices := time.Date(2026, 3, 10, 12, 0, 0, 0, time.UTC), catalogs()[0]
-	s := agentState(t, now, "", 2*tokens.One)
+	s := pausableState(t, now, "", 2*tokens.One)
 	mustApply(t, s, agentCharge(2*tokens.One), now)
 	less := tokens.One
 	mustApply(t, s, &PutAgent{ID: "a", Budget: &less}, now)
-	if _, err := s.apply(&Charge{Feature: "free", Agent: "a"}, now, prices); err != nil ||
-		s.agent("a").state != AgentOn {
+	if _, err := s.Apply(&Charge{Feature: "free", Agent: "a"}, now, prices); err != nil ||
+		s.agent("a").State != AgentOn {
 		t.Errorf("free work is refused: %v", err)
 	}
 }

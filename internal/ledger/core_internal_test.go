@@ -23,19 +23,18 @@ type paper struct {
 	t    *testing.T
 	seed uint64
 
-	row                     state // what the account's row carries, in the fields of a state
-	openRemaining, openHeld tokens.Amount
-	todayUsage              []byte
+	row        AccountRow // what the account's row carries
+	todayUsage []byte
 
-	lots      map[int64]lot
-	holds     map[int64]hold
+	lots      map[int64]Lot
+	holds     map[int64]HoldRow
 	entries   []Entry
-	reversals map[int64]reversal
-	usage     map[usageDay]usageLine
-	refs      map[permanent]bool
+	reversals map[int64]Reversal
+	usage     map[usageDay]UsageLine
+	refs      map[PermanentReference]bool
 	declined  map[declinedID]bool
 	declines  int64
-	agents    map[string]agent
+	agents    map[string]AgentRow
 	events    int64
 	told      map[string]AgentState // what the events say of each agent
 	toldLow   bool                  // what they say of the level
@@ -45,7 +44,7 @@ type paper struct {
 	lotRemaining  map[int64]tokens.Amount
 	lotHeld       map[int64]tokens.Amount
 	contra        map[Contra]tokens.Amount
-	spent         map[usageDay]usageLine
+	spent         map[usageDay]UsageLine
 	refunded      map[int64]tokens.Amount
 	checked       int // entries that were added up so far
 	seen          []Entry
@@ -65,24 +64,24 @@ func newPaper(t *testing.T, seed uint64, id uuid.UUID) *paper {
 	return &paper{
 		t:    t,
 		seed: seed,
-		row: state{
-			account: id,
-			period:  -1,
-			zone:    time.UTC,
-			guards:  guards{lowThreshold: noThreshold},
+		row: AccountRow{
+			AccountID:    id,
+			Period:       -1,
+			Zone:         time.UTC,
+			AgentSummary: AgentSummary{LowThreshold: NoThreshold},
 		},
-		agents:       map[string]agent{},
+		agents:       map[string]AgentRow{},
 		told:         map[string]AgentState{},
-		lots:         map[int64]lot{},
-		holds:        map[int64]hold{},
-		reversals:    map[int64]reversal{},
-		usage:        map[usageDay]usageLine{},
-		refs:         map[permanent]bool{},
+		lots:         map[int64]Lot{},
+		holds:        map[int64]HoldRow{},
+		reversals:    map[int64]Reversal{},
+		usage:        map[usageDay]UsageLine{},
+		refs:         map[PermanentReference]bool{},
 		declined:     map[declinedID]bool{},
 		lotRemaining: map[int64]tokens.Amount{},
 		lotHeld:      map[int64]tokens.Amount{},
 		contra:       map[Contra]tokens.Amount{},
-		spent:        map[usageDay]usageLine{},
+		spent:        map[usageDay]UsageLine{},
 		refunded:     map[int64]tokens.Amount{},
 	}
 }
@@ -93,127 +92,101 @@ func (p *paper) fatalf(format string, args ...any) {
 }
 
 // partial is the state that the account's row alone gives; nil when it gives no open lot.
-func (p *paper) partial() *state {
-	s := p.blank()
-	if s.openLot == 0 || s.guarded {
+func (p *paper) partial() *State {
+	snap := p.snapshot()
+	if snap.Account.OpenLot == 0 || snap.Account.AgentRules {
 		return nil
 	}
-	open := lot{
-		number:    s.openLot,
-		remaining: p.openRemaining,
-		held:      p.openHeld,
-	}
-	s.lots = []lot{open}
-	s.rest = s.balance - s.held - s.unusable - (open.remaining - open.held)
-	return s
+	return Open(snap)
 }
 
 // whole is the state with all open lots and holds, and with what earlier entries are about.
-func (p *paper) whole(about ...int64) *state {
-	s := p.blank()
-	s.whole = true
-	s.agents = p.wholeAgents()
+func (p *paper) whole(about ...int64) *State {
+	snap := p.snapshot()
+	snap.Complete = true
+	snap.Agents = p.wholeAgents()
 	wanted := map[int64]bool{}
 	for _, seq := range about {
 		if seq < 1 || seq > int64(len(p.entries)) {
 			continue
 		}
 		e := p.entries[seq-1]
-		before := &past{
-			entry:    e,
-			reversed: p.reversals[seq].amount,
-			lapsed:   p.reversals[seq].lapsed,
+		before := &PastEntry{
+			Entry:    e,
+			Reversed: p.reversals[seq].Amount,
+			Lapsed:   p.reversals[seq].Lapsed,
 		}
 		for _, x := range p.entries {
 			if x.Kind == KindExpiry && x.LotKind == LotPurchase && x.Reference == e.Reference {
-				before.expired -= x.Amount
+				before.Expired -= x.Amount
 			}
 		}
 		if h, ok := p.holds[seq]; ok {
-			before.hold = &hold{number: seq, outcome: h.outcome}
+			before.Hold = &HoldRow{Number: seq, Outcome: h.Outcome}
 		}
-		if s.past == nil {
-			s.past = map[int64]*past{}
+		if snap.Past == nil {
+			snap.Past = map[int64]*PastEntry{}
 		}
-		s.past[seq] = before
+		snap.Past[seq] = before
 		for _, part := range e.Parts {
 			wanted[part.Lot] = true
 		}
 	}
 	for number, l := range p.lots {
-		if l.remaining > 0 || wanted[number] {
-			s.lots = append(s.lots, l)
+		if l.Remaining > 0 || wanted[number] {
+			snap.Lots = append(snap.Lots, l)
 		}
 	}
-	slices.SortFunc(s.lots, burnOrder)
 	for _, h := range p.holds {
 		if h.open() {
-			s.holds = append(s.holds, h)
+			snap.Holds = append(snap.Holds, h)
 		}
 	}
-	slices.SortFunc(s.holds, func(a, b hold) int { return int(a.number - b.number) })
-	return s
+	return Open(snap)
 }
 
-func (p *paper) blank() *state {
-	s := p.row
-	s.lots, s.holds, s.past, s.rest, s.whole, s.agents, s.events = nil, nil, nil, 0, false, nil, nil
-	s.guardsBefore = s.guards
-	s.changed, s.entries, s.refs, s.usage, s.declined, s.reversals, s.extensions = false, nil, nil, nil, nil, nil, nil
+func (p *paper) snapshot() *Snapshot {
+	snap := &Snapshot{Account: p.row}
 	var err error
-	if s.today.lines, err = decodeToday(p.todayUsage); err != nil {
+	if snap.Account.Today.Lines, err = DecodeToday(p.todayUsage); err != nil {
 		p.fatalf("%v", err)
 	}
-	return &s
+	return snap
 }
 
 // file does what the shell's writing does with a state.
-func (p *paper) file(s *state, now time.Time) {
+func (p *paper) file(s *State, now time.Time) {
 	if !s.changed {
 		if len(s.entries)+len(s.refs)+len(s.declined)+len(s.usage)+len(s.reversals) > 0 {
 			p.fatalf("a state that says nothing changed has something to write")
 		}
 		return
 	}
-	at := later(now, s.lastAt)
-	s.chooseOpenLot(at)
-	if len(s.today.lines) > maxTodayLines {
-		s.flushToday()
+	var c Changes
+	s.Changes(now, &c)
+	for _, u := range c.Usage {
+		key := usageDay{u.Day, u.Feature, u.Agent}
+		p.usage[key] = sumLines(p.usage[key], u.UsageLine)
 	}
-	for _, u := range s.usageSums() {
-		key := usageDay{u.day, u.feature, u.agent}
-		p.usage[key] = sumLines(p.usage[key], u.usageLine)
-	}
-	for _, l := range s.lots {
-		if s.whole {
-			l.added = false
-			p.lots[l.number] = l
-			continue
-		}
-		known := p.lots[l.number]
-		known.remaining, known.held = l.remaining, l.held
-		p.lots[l.number] = known
-	}
+	p.fileLots(s)
 	for _, h := range s.holds {
-		h.added, h.changed = false, false
-		p.holds[h.number] = h
+		p.holds[h.Number] = h.HoldRow
 	}
 	for seq, r := range s.reversals {
 		sum := p.reversals[seq]
-		p.reversals[seq] = reversal{sum.amount + r.amount, sum.lapsed + r.lapsed}
+		p.reversals[seq] = Reversal{sum.Amount + r.Amount, sum.Lapsed + r.Lapsed}
 	}
 	for _, a := range s.agents {
-		a.row, a.added = a.present(), false
-		p.agents[a.id] = a
+		p.agents[a.ID] = a.AgentRow
 	}
 	for _, e := range s.events {
 		p.hear(e)
 	}
 	p.checkAgents(s)
 	for _, r := range s.refs {
-		key := permanent{scope: r.scope, reference: r.reference}
+		key := PermanentReference{Scope: r.Scope, Reference: r.Reference}
 		if p.refs[key] {
-			p.fatalf("the permanent reference %q %q is used twice", r.scope, r.reference)
+			p.fatalf("the permanent reference %q %q is used twice", r.Scope, r.Reference)
 		}
 		p.refs[key] = true
 	}
@@ -227,56 +200,65 @@ func (p *paper) file(s *state, now time.Time) {
 	for _, e := range s.entries {
 		p.entries = append(p.entries, *e)
 	}
-	p.row, p.todayUsage = *s, s.today.encode(nil)
-	p.openRemaining, p.openHeld = 0, 0
-	if l := s.lot(s.openLot); l != nil && s.openLot != 0 {
-		p.openRemaining, p.openHeld = l.remaining, l.held
-	}
-	if p.row.unusable < 0 || p.row.unusable > p.row.balance-p.row.held {
-		p.fatalf("unusable is %v of %v", p.row.unusable, p.row.balance)
+	p.row, p.todayUsage = s.AccountRow, s.Today.AppendTo(nil)
+	if p.row.Unusable < 0 || p.row.Unusable > p.row.Balance-p.row.Held {
+		p.fatalf("unusable is %v of %v", p.row.Unusable, p.row.Balance)
 	}
 }
 
-func sumLines(a, b usageLine) usageLine {
-	return usageLine{
-		b.feature, b.agent, a.amount + b.amount, a.quantity + b.quantity, a.count + b.count,
-		a.returned + b.returned,
+// fileLots keeps the lots, of which the open one's remainder is in the account's row.
+func (p *paper) fileLots(s *State) {
+	for _, l := range s.lots {
+		if s.complete {
+			p.lots[l.Number] = l.Lot
+			continue
+		}
+		known := p.lots[l.Number]
+		known.Remaining, known.Held = l.Remaining, l.Held
+		p.lots[l.Number] = known
+	}
+}
+
+func sumLines(a, b UsageLine) UsageLine {
+	return UsageLine{
+		b.Feature, b.Agent, a.Amount + b.Amount, a.Quantity + b.Quantity, a.Count + b.Count,
+		a.Returned + b.Returned,
 	}
 }
 
 // check holds a state, in which a request was just decided, against everything that its entries
 // say. from is how many of its entries were added up before.
-func (p *paper) check(s *state, now time.Time, from int) {
-	now = later(now, s.lastAt)
+func (p *paper) check(s *State, now time.Time, from int) {
+	now = Later(now, s.LastAt)
 	for i := from; i < len(s.entries); i++ {
 		p.addUp(s.entries[i])
 	}
-	if s.balance != p.balance || s.held != p.held || s.balance < 0 || s.held < 0 || s.owed < 0 {
-		p.fatalf("balance %v and held %v, the entries say %v and %v; owed %v", s.balance, s.held, p.balance,
-			p.held, s.owed)
+	if s.Balance != p.balance || s.Held != p.held || s.Balance < 0 || s.Held < 0 || s.Owed < 0 {
+		p.fatalf("balance %v and held %v, the entries say %v and %v; owed %v", s.Balance, s.Held, p.balance,
+			p.held, s.Owed)
 	}
 	var contra tokens.Amount
 	for _, sum := range p.contra {
 		contra -= sum
 	}
-	if contra+s.balance != 0 {
-		p.fatalf("the contra accounts and the balance add up to %v", contra+s.balance)
+	if contra+s.Balance != 0 {
+		p.fatalf("the contra accounts and the balance add up to %v", contra+s.Balance)
 	}
-	if spendable := s.spendable(now); spendable < 0 || spendable > s.balance-s.held {
-		p.fatalf("spendable is %v of %v", spendable, s.balance)
+	if spendable := s.spendable(now); spendable < 0 || spendable > s.Balance-s.Held {
+		p.fatalf("spendable is %v of %v", spendable, s.Balance)
 	}
 	var newest int64
 	for number := range p.lotRemaining {
 		newest = max(newest, number)
 	}
-	if s.newestLot != newest {
-		p.fatalf("the newest lot is %d, the entries say %d", s.newestLot, newest)
+	if s.NewestLot != newest {
+		p.fatalf("the newest lot is %d, the entries say %d", s.NewestLot, newest)
 	}
-	if s.whole {
+	if s.complete {
 		p.checkWhole(s, now)
 	}
 	var today, spent tokens.Amount
-	for _, l := range s.today.lines {
+	for _, l := range s.Today.Lines {
 		today += l.net()
 	}
 	for _, u := range s.usage {
@@ -317,7 +299,7 @@ func (p *paper) addUp(e *Entry) {
 			p.lotRemaining[part.Lot] += part.Amount
 		}
 	}
-	if sum != e.moved() {
+	if sum != e.Moved() {
 		p.fatalf("the parts of %+v do not add up", e)
 	}
 	switch e.Kind {
@@ -334,15 +316,15 @@ func (p *paper) addUp(e *Entry) {
 	default:
 	}
 	if e.Contra == ContraSpent {
-		key := usageDay{dayIn(e.At, p.row.zone), e.Feature, e.Agent}
-		line := usageLine{e.Feature, e.Agent, -e.Amount, e.Quantity, 1, 0}
+		key := usageDay{DayIn(e.At, p.row.Zone), e.Feature, e.Agent}
+		line := UsageLine{e.Feature, e.Agent, -e.Amount, e.Quantity, 1, 0}
 		if e.Kind == KindRefund {
 			work := p.entry(e.About)
-			key = usageDay{dayIn(work.At, p.row.zone), work.Feature, work.Agent}
-			line = usageLine{
-				feature:  work.Feature,
-				agent:    work.Agent,
-				returned: e.Amount,
+			key = usageDay{DayIn(work.At, p.row.Zone), work.Feature, work.Agent}
+			line = UsageLine{
+				Feature:  work.Feature,
+				Agent:    work.Agent,
+				Returned: e.Amount,
 			}
 		}
 		p.spent[key] = sumLines(p.spent[key], line)
@@ -356,65 +338,65 @@ func (p *paper) entry(seq int64) Entry {
 	return p.seen[seq-1]
 }
 
-func (p *paper) checkWhole(s *state, now time.Time) {
+func (p *paper) checkWhole(s *State, now time.Time) {
 	var remaining, held, spendable tokens.Amount
 	for i, l := range s.lots {
-		if l.remaining != p.lotRemaining[l.number] || l.held != p.lotHeld[l.number] || l.held < 0 ||
-			l.held > l.remaining || l.remaining > l.amount {
-			p.fatalf("lot %+v; the entries say %v, held %v", l, p.lotRemaining[l.number], p.lotHeld[l.number])
+		if l.Remaining != p.lotRemaining[l.Number] || l.Held != p.lotHeld[l.Number] || l.Held < 0 ||
+			l.Held > l.Remaining || l.Remaining > l.Amount {
+			p.fatalf("lot %+v; the entries say %v, held %v", l, p.lotRemaining[l.Number], p.lotHeld[l.Number])
 		}
-		if l.expired(now) && l.remaining > l.held {
-			p.fatalf("%+v is over since %v and still there at %v", l, l.expiresAt, now)
+		if l.expired(now) && l.Remaining > l.Held {
+			p.fatalf("%+v is over since %v and still there at %v", l, l.ExpiresAt, now)
 		}
-		if i > 0 && burnOrder(s.lots[i-1], l) >= 0 {
-			p.fatalf("lots %d and %d are not in burn order", s.lots[i-1].number, l.number)
+		if i > 0 && burnOrder(&s.lots[i-1].Lot, &l.Lot) >= 0 {
+			p.fatalf("lots %d and %d are not in burn order", s.lots[i-1].Number, l.Number)
 		}
-		remaining += l.remaining
-		held += l.held
-		if !l.frozen && (l.expiresAt.IsZero() || now.Before(l.expiresAt)) {
-			spendable += l.remaining - l.held
+		remaining += l.Remaining
+		held += l.Held
+		if !l.Frozen && (l.ExpiresAt.IsZero() || now.Before(l.ExpiresAt)) {
+			spendable += l.Remaining - l.Held
 		}
 	}
-	if remaining != s.balance || held != s.held || spendable != s.spendable(now) {
+	if remaining != s.Balance || held != s.Held || spendable != s.spendable(now) {
 		p.fatalf("lots: remaining %v, held %v, spendable %v; state: %v, %v, %v", remaining, held, spendable,
-			s.balance, s.held, s.spendable(now))
+			s.Balance, s.Held, s.spendable(now))
 	}
 	var holds tokens.Amount
 	for i := range s.holds {
 		if h := &s.holds[i]; h.open() {
-			holds += h.amount
-			if !h.expiresAt.After(now) {
+			holds += h.Amount
+			if !h.ExpiresAt.After(now) {
 				p.fatalf("hold %+v is over at %v", h, now)
 			}
 		}
 	}
-	if holds != s.held {
-		p.fatalf("holds are %v, held %v", holds, s.held)
+	if holds != s.Held {
+		p.fatalf("holds are %v, held %v", holds, s.Held)
 	}
-	if due := s.nextDue(); s.exists && !due.IsZero() && !due.After(now) {
+	if due := s.nextDue(); s.Exists() && !due.IsZero() && !due.After(now) {
 		p.fatalf("settled to %v, and due at %v", now, due)
 	}
 }
 
 // checkAtEnd compares the rollup by day, feature and agent.
 func (p *paper) checkAtEnd() {
-	sums := map[usageDay]usageLine{}
+	sums := map[usageDay]UsageLine{}
 	for key, line := range p.usage {
 		sums[key] = line
 	}
-	lines, err := decodeToday(p.todayUsage)
+	lines, err := DecodeToday(p.todayUsage)
 	if err != nil {
 		p.fatalf("%v", err)
 	}
 	for _, line := range lines {
-		key := usageDay{p.row.today.day, line.feature, line.agent}
+		key := usageDay{p.row.Today.Day, line.Feature, line.Agent}
 		sums[key] = sumLines(sums[key], line)
 	}
 	if !reflect.DeepEqual(sums, p.spent) {
 		p.fatalf("the rollup says %v, the entries %v", sums, p.spent)
 	}
-	if p.row.declinedEver != p.declines {
-		p.fatalf("%d attempts were declined, counted %d", p.declines, p.row.declinedEver)
+	if p.row.DeclinedEver != p.declines {
+		p.fatalf("%d attempts were declined, counted %d", p.declines, p.row.DeclinedEver)
 	}
 }
 
@@ -431,7 +413,7 @@ func pick[T any](r *rand.Rand, list ...T) T { return list[r.IntN(len(list))] }
 // move moves the clock: seldom far, sometimes to the very instant at which something is due, now
 // and then back, as between two servers.
 func (r *player) move() {
-	due := r.paper.row.dueAt
+	due := r.paper.row.DueAt
 	switch n := r.IntN(100); {
 	case n < 30:
 	case n < 75:
@@ -443,8 +425,8 @@ func (r *player) move() {
 	case n < 93:
 		r.now = r.now.Add(-time.Duration(r.IntN(5)) * time.Second)
 	case n < 96: // about midnight
-		next := dayIn(r.now, r.paper.row.zone).AddDate(0, 0, 1)
-		r.now = time.Date(next.Year(), next.Month(), next.Day(), 0, 0, r.IntN(3)-1, 0, r.paper.row.zone).UTC()
+		next := DayIn(r.now, r.paper.row.Zone).AddDate(0, 0, 1)
+		r.now = time.Date(next.Year(), next.Month(), next.Day(), 0, 0, r.IntN(3)-1, 0, r.paper.row.Zone).UTC()
 	case n < 98:
 		r.now = r.now.Add(time.Duration(r.IntN(30)) * time.Hour)
 	default:
@@ -493,7 +475,7 @@ func (r *player) purchase() int64 {
 	return 1
 }
 
-func (r *player) charge(s *state) *Charge {
+func (r *player) charge(s *State) *Charge {
 	c := &Charge{Feature: "auto_selling", Agent: pick(r.Rand, "", "a", "b")}
 	if r.IntN(8) == 0 {
 		c.Feature = pick(r.Rand, "lip_sync", "image_generation", "social_comment_reply", "free", "nothing")
@@ -512,7 +494,7 @@ func (r *player) optional(of tokens.Amount) *tokens.Amount {
 	return &amount
 }
 
-func (r *player) request(s *state) operation {
+func (r *player) request(s *State) Operation {
 	switch n := r.IntN(112); {
 	case n >= 100:
 		return r.agentRequest(s)
@@ -529,10 +511,10 @@ func (r *player) request(s *state) operation {
 	case n < 62:
 		seq := r.earlier(KindHold)
 		if r.IntN(3) == 0 {
-			more := r.paper.holds[seq].amount + r.amount(s.spendable(r.now))
+			more := r.paper.holds[seq].Amount + r.amount(s.spendable(r.now))
 			return &Capture{Hold: seq, Amount: &more}
 		}
-		return &Capture{Hold: seq, Amount: r.optional(r.paper.holds[seq].amount)}
+		return &Capture{Hold: seq, Amount: r.optional(r.paper.holds[seq].Amount)}
 	case n < 64:
 		return &Extend{
 			Hold:      r.earlier(KindHold),
@@ -559,9 +541,9 @@ func (r *player) request(s *state) operation {
 		}
 		return g
 	case n < 89:
-		return &revoke{lot: r.purchase(), total: tokens.One * pick(r.Rand, tokens.Amount(1), 40, 70, 100, 101)}
+		return &Revoke{Lot: r.purchase(), Total: tokens.One * pick(r.Rand, tokens.Amount(1), 40, 70, 100, 101)}
 	case n < 93:
-		return &freeze{lot: r.purchase(), frozen: r.IntN(2) == 0}
+		return &Freeze{Lot: r.purchase(), Frozen: r.IntN(2) == 0}
 	case n < 94:
 		return &TakeBack{
 			Amount: r.amount(s.spendable(r.now) / 8),
@@ -570,7 +552,7 @@ func (r *player) request(s *state) operation {
 		}
 	case n < 97:
 		if len(r.paper.entries) > 400 && r.IntN(12) == 0 {
-			return closing{}
+			return CloseAccount{}
 		}
 		return &SetPlan{
 			Plan:   pick(r.Rand, "starter", "pro", "star", "gold"),
@@ -591,24 +573,24 @@ func (r *player) play(prices *catalog.Catalog) (steps int) {
 	}
 	var about []int64
 	s := p.whole()
-	ops := make([]operation, size)
+	ops := make([]Operation, size)
 	for i := range ops {
 		ops[i] = r.request(s)
-		about = append(about, ops[i].needs(prices).about)
+		about = append(about, ops[i].Needs(prices).RefersTo)
 	}
 	s = p.whole(about...)
 	for _, op := range ops {
 		from := len(s.entries)
-		if _, err := s.apply(settling{}, r.now, prices); err != nil && !errors.Is(err, ErrNoAccount) {
+		if _, err := s.Apply(Settle{}, r.now, prices); err != nil && !errors.Is(err, ErrNoAccount) {
 			p.fatalf("settling: %v", err)
 		}
-		before := fmt.Sprint(s.balance, s.held, s.owed, s.seq, s.lots, s.holds, s.reversals, s.plan, s.nextPlan,
-			s.period, s.refs)
+		before := fmt.Sprint(s.Balance, s.Held, s.Owed, s.Seq, s.lots, s.holds, s.reversals, s.Plan, s.NextPlan,
+			s.Period, s.refs)
 		off := turnedOff(s)
-		_, err := s.apply(op, r.now, prices)
+		_, err := s.Apply(op, r.now, prices)
 		p.checkTurnedOff(s, op, off)
-		if after := fmt.Sprint(s.balance, s.held, s.owed, s.seq, s.lots, s.holds, s.reversals, s.plan, s.nextPlan,
-			s.period, s.refs); err != nil && before != after {
+		if after := fmt.Sprint(s.Balance, s.Held, s.Owed, s.Seq, s.lots, s.holds, s.reversals, s.Plan, s.NextPlan,
+			s.Period, s.refs); err != nil && before != after {
 			p.fatalf("%T was refused (%v) and changed\n%s\nto\n%s", op, err, before, after)
 		}
 		if kind, ok := errors.AsType[*problem.Error](err); ok && kind.Code == "insufficient_tokens" {
@@ -630,39 +612,39 @@ func (r *player) play(prices *catalog.Catalog) (steps int) {
 func (r *player) playPartial(prices *catalog.Catalog) bool {
 	p := r.paper
 	s := p.partial()
-	if s == nil || (!s.dueAt.IsZero() && !s.dueAt.After(r.now)) {
+	if s == nil || (!s.DueAt.IsZero() && !s.DueAt.After(r.now)) {
 		return false
 	}
 	c := r.charge(s)
 	if a, ok := p.agents[c.Agent]; ok {
-		a.before = monthSpend{} // nobody needs it
-		s.agents = []agent{a}
+		a.Month = MonthSpend{} // nobody needs it
+		s.agents = []agent{{AgentRow: a}}
 	}
-	if free := s.lots[0].remaining - s.lots[0].held; c.needs(prices).spend > free &&
-		c.needs(prices).spend <= free+s.rest {
+	if free := s.lots[0].Remaining - s.lots[0].Held; c.Needs(prices).Spend > free &&
+		c.Needs(prices).Spend <= free+s.unloadedFree {
 		if free == 0 || c.Amount == nil {
 			return false
 		}
 		c.Amount = &free
 	}
 	w := p.whole()
-	got, err := s.apply(c, r.now, prices)
-	want, wantErr := w.apply(c, r.now, prices)
+	got, err := s.Apply(c, r.now, prices)
+	want, wantErr := w.Apply(c, r.now, prices)
 	if !reflect.DeepEqual(got, want) || fmt.Sprint(err) != fmt.Sprint(wantErr) {
 		p.fatalf("the open lot alone answers\n%+v (%v), the whole state\n%+v (%v)", got, err, want, wantErr)
 	}
-	if !reflect.DeepEqual(s.entries, w.entries) || !reflect.DeepEqual(s.today, w.today) ||
+	if !reflect.DeepEqual(s.entries, w.entries) || !reflect.DeepEqual(s.Today, w.Today) ||
 		!reflect.DeepEqual(s.usageSums(), w.usageSums()) ||
-		!reflect.DeepEqual(s.declined, w.declined) || s.declinedEver != w.declinedEver ||
-		s.guards != w.guards || !reflect.DeepEqual(s.events, w.events) ||
+		!reflect.DeepEqual(s.declined, w.declined) || s.DeclinedEver != w.DeclinedEver ||
+		s.AgentSummary != w.AgentSummary || !reflect.DeepEqual(s.events, w.events) ||
 		s.agentRowOf(c.Agent) != w.agentRowOf(c.Agent) ||
-		s.balance != w.balance || s.held != w.held || s.owed != w.owed || !s.lastAt.Equal(w.lastAt) ||
+		s.Balance != w.Balance || s.Held != w.Held || s.Owed != w.Owed || !s.LastAt.Equal(w.LastAt) ||
 		s.changed != w.changed {
 		p.fatalf("the open lot alone leaves\n%+v, the whole state\n%+v", s, w)
 	}
 	p.check(w, r.now, 0)
-	if due := w.nextDue(); !due.IsZero() && (s.dueAt.IsZero() || due.Before(s.dueAt)) {
-		p.fatalf("the open lot alone wakes at %v, the whole state is due at %v", s.dueAt, due)
+	if due := w.nextDue(); !due.IsZero() && (s.DueAt.IsZero() || due.Before(s.DueAt)) {
+		p.fatalf("the open lot alone wakes at %v, the whole state is due at %v", s.DueAt, due)
 	}
 	if lacking, ok := errors.AsType[*problem.Error](err); ok && lacking.Code == "insufficient_tokens" {
 		p.declines++
@@ -701,10 +683,10 @@ func live(t *testing.T, seed uint64, batches int) (steps, partials int) {
 		Zone:   cycleZones[seed%uint64(len(cycleZones))],
 		Anchor: r.now.Add(-time.Duration(r.IntN(1000)) * time.Hour),
 	}
-	if _, err := s.apply(plan, r.now, prices[0]); err != nil {
+	if _, err := s.Apply(plan, r.now, prices[0]); err != nil {
 		t.Fatal(err)
 	}
-	r.paper.row.zone = s.zone
+	r.paper.row.Zone = s.Zone
 	r.paper.check(s, r.now, 0)
 	r.paper.file(s, r.now)
 	for i := range batches {
@@ -733,31 +715,33 @@ func catalogs() []*catalog.Catalog {
 func TestOnlyOpenHoldsCount(t *testing.T) {
 	t.Parallel()
 	now, prices := time.Date(2026, 1, 31, 9, 30, 0, 0, time.UTC), catalog.Builtin()
-	s := &state{
-		account: uuid.UUID{1},
-		whole:   true,
-		period:  -1,
-		zone:    time.UTC,
+	s := &State{
+		complete: true,
+		AccountRow: AccountRow{
+			AccountID: uuid.UUID{1},
+			Period:    -1,
+			Zone:      time.UTC,
+		},
 	}
-	if _, err := s.apply(&SetPlan{Plan: "star"}, now, prices); err != nil {
+	if _, err := s.Apply(&SetPlan{Plan: "star"}, now, prices); err != nil {
 		t.Fatal(err)
 	}
 	amount := tokens.One / 100
 	for range maxOpenHolds + 1 {
-		e, err := s.apply(&Hold{Feature: "auto_selling", Amount: &amount}, now, prices)
+		e, err := s.Apply(&Hold{Feature: "auto_selling", Amount: &amount}, now, prices)
 		if err != nil {
 			t.Fatal(err)
 		}
-		if _, err := s.apply(&Release{Hold: e.Seq}, now, prices); err != nil {
+		if _, err := s.Apply(&Release{Hold: e.Entry.Seq}, now, prices); err != nil {
 			t.Fatal(err)
 		}
 	}
 	for range maxOpenHolds {
-		if _, err := s.apply(&Hold{Feature: "auto_selling", Amount: &amount}, now, prices); err != nil {
+		if _, err := s.Apply(&Hold{Feature: "auto_selling", Amount: &amount}, now, prices); err != nil {
 			t.Fatal(err)
 		}
 	}
-	if _, err := s.apply(&Hold{Feature: "auto_selling", Amount: &amount}, now, prices); problem.Of(err).Code !=
+	if _, err := s.Apply(&Hold{Feature: "auto_selling", Amount: &amount}, now, prices); problem.Of(err).Code !=
 		"too_many_holds" {
 		t.Errorf("one hold more: %v", err)
 	}

@@ -80,11 +80,11 @@ func TestBoundariesFollowTheAnchor(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		zone := drawZone(t)
 		anchor := drawAnchor(t, zone)
-		if !boundary(anchor, zone, 0).Equal(anchor) {
-			t.Fatalf("period 0 of %v begins at %v", anchor.In(zone), boundary(anchor, zone, 0).In(zone))
+		if !Boundary(anchor, zone, 0).Equal(anchor) {
+			t.Fatalf("period 0 of %v begins at %v", anchor.In(zone), Boundary(anchor, zone, 0).In(zone))
 		}
 		for k := range 25 {
-			from, to := boundary(anchor, zone, k), boundary(anchor, zone, k+1)
+			from, to := Boundary(anchor, zone, k), Boundary(anchor, zone, k+1)
 			if !from.Before(to) || to.Sub(from) < 26*24*time.Hour || to.Sub(from) > 33*24*time.Hour {
 				t.Fatalf("period %d of %v is from %v to %v", k, anchor.In(zone), from.In(zone), to.In(zone))
 			}
@@ -111,7 +111,7 @@ func checkBoundary(t *rapid.T, anchor time.Time, zone *time.Location, k int) {
 	if k > 0 {
 		want = instantByTrial(wantWall(anchor, zone, k), zone)
 	}
-	if at := boundary(anchor, zone, k); !at.Equal(want) {
+	if at := Boundary(anchor, zone, k); !at.Equal(want) {
 		t.Fatalf("boundary %d of %v is %v, want %v", k, anchor.In(zone), at.In(zone), want.In(zone))
 	}
 }
@@ -135,18 +135,20 @@ func TestAnAnchorInTheHourThatComesTwice(t *testing.T) {
 			t.Fatal(err)
 		}
 		for _, now := range hours {
-			s := &state{
-				account: uuid.New(),
-				whole:   true,
-				period:  -1,
-				zone:    time.UTC,
+			s := &State{
+				complete: true,
+				AccountRow: AccountRow{
+					AccountID: uuid.New(),
+					Period:    -1,
+					Zone:      time.UTC,
+				},
 			}
-			if _, err := s.apply(&SetPlan{Plan: "starter", Zone: zoneName}, now, catalog.Builtin()); err != nil {
+			if _, err := s.Apply(&SetPlan{Plan: "starter", Zone: zoneName}, now, catalog.Builtin()); err != nil {
 				t.Fatal(err)
 			}
-			if s.period != 0 || len(s.refs) != 1 || s.refs[0].reference != "0" ||
+			if s.Period != 0 || len(s.refs) != 1 || s.refs[0].Reference != "0" ||
 				s.nextDue().Before(now.AddDate(0, 0, 27)) {
-				t.Errorf("opened at %v: period %d, %v, due at %v", now.In(zone), s.period, s.refs,
+				t.Errorf("opened at %v: period %d, %v, due at %v", now.In(zone), s.Period, s.refs,
 					s.nextDue().In(zone))
 			}
 		}
@@ -164,14 +166,16 @@ func TestCatchingUpIsSettlingAtEachBoundary(t *testing.T) {
 		spent := tokens.Amount(rapid.Int64Range(1, int64(200*tokens.One)).Draw(t, "spent"))
 		next := rapid.SampledFrom([]string{"starter", "pro"}).Draw(t, "next plan")
 		promoDays := rapid.IntRange(1, 120).Draw(t, "promo days")
-		prepare := func() *state {
-			s := &state{
-				account: uuid.UUID{1},
-				whole:   true,
-				period:  -1,
-				zone:    time.UTC,
+		prepare := func() *State {
+			s := &State{
+				complete: true,
+				AccountRow: AccountRow{
+					AccountID: uuid.UUID{1},
+					Period:    -1,
+					Zone:      time.UTC,
+				},
 			}
-			for _, op := range []operation{
+			for _, op := range []Operation{
 				&SetPlan{
 					Plan:   "pro",
 					Anchor: anchor,
@@ -183,7 +187,7 @@ func TestCatchingUpIsSettlingAtEachBoundary(t *testing.T) {
 					ExpiresAt: opened.AddDate(0, 0, promoDays),
 				}, &SetPlan{Plan: next},
 			} {
-				if _, err := s.apply(op, opened, prices); err != nil {
+				if _, err := s.Apply(op, opened, prices); err != nil {
 					t.Fatal(err)
 				}
 			}
@@ -192,14 +196,14 @@ func TestCatchingUpIsSettlingAtEachBoundary(t *testing.T) {
 		once, each := prepare(), prepare()
 		first := periodAt(anchor, zone, opened) + 1
 		for k := first; k < first+3; k++ {
-			each.settle(boundary(anchor, zone, k), prices)
+			each.settle(Boundary(anchor, zone, k), prices)
 		}
-		once.settle(boundary(anchor, zone, first+2), prices)
+		once.settle(Boundary(anchor, zone, first+2), prices)
 		if !reflect.DeepEqual(once, each) {
 			t.Fatalf("settled at once:\n%+v\nat each boundary:\n%+v", once, each)
 		}
-		if once.period != first+2 || once.plan != next {
-			t.Fatalf("period %d, plan %s", once.period, once.plan)
+		if once.Period != first+2 || once.Plan != next {
+			t.Fatalf("period %d, plan %s", once.Period, once.Plan)
 		}
 	})
 }

@@ -34,11 +34,11 @@ type Entry struct {
 	Day            time.Time // the date in the billing zone, at midnight UTC
 	Parts          []Part    // which lots paid or received how much
 
-	key         string
-	fingerprint fingerprint // of the request that the key was used for
-	note        Note
-	lastSeq     int64   // the last entry that the same request wrote; 0: no other
-	settled     Balance // after that entry
+	Key         string
+	Fingerprint Fingerprint // of the request that the key was used for
+	Note        Note
+	LastSeq     int64   // the last entry that the same request wrote; 0: no other
+	Settled     Balance // after that entry
 }
 
 // Part is the share of one lot in an entry.
@@ -64,7 +64,8 @@ func (n Note) or(other Note) Note {
 	return n
 }
 
-func (n Note) empty() bool { return n.Reason == "" && len(n.Metadata) == 0 }
+// Empty says whether there is no text at all.
+func (n Note) Empty() bool { return n.Reason == "" && len(n.Metadata) == 0 }
 
 // idEncoding keeps ids lower-case, sortable by seq within an account, and free of punctuation.
 var idEncoding = base32.HexEncoding.WithPadding(base32.NoPadding)
@@ -74,11 +75,11 @@ const (
 	idAccount = 8 // bytes of the account in an id: enough to tell accounts apart, and that an id belongs to another one
 )
 
-// balance is what there is after the entry.
-func (e *Entry) balance() Balance { return Balance{e.SpendableAfter, e.HeldAfter, e.BalanceAfter} }
+// Balance is what there is after the entry.
+func (e *Entry) Balance() Balance { return Balance{e.SpendableAfter, e.HeldAfter, e.BalanceAfter} }
 
-// moved is what the parts of an entry add up to: the amount, or for a hold and its release what is held.
-func (e *Entry) moved() tokens.Amount {
+// Moved is what the parts of an entry add up to: the amount, or for a hold and its release what is held.
+func (e *Entry) Moved() tokens.Amount {
 	if e.Kind == KindHold || e.Kind == KindRelease {
 		return e.HeldDelta
 	}
@@ -110,3 +111,20 @@ func ParseID(account uuid.UUID, id string) (int64, bool) {
 	}
 	return seq, true
 }
+
+// WithKey gives a copy of the entry under another idempotency key.
+func (e Entry) WithKey(key string) Entry {
+	e.Key = key
+	return e
+}
+
+// Balance is what an account had at an instant.
+type Balance struct {
+	Spendable, Held, Total tokens.Amount
+}
+
+// Fingerprint tells a mistake from a retry, within one account and key, so it is short on purpose.
+type Fingerprint [16]byte
+
+// AppendTo appends the fingerprint as it is stored.
+func (f *Fingerprint) AppendTo(b []byte) []byte { return append(b, f[:]...) }

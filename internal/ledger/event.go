@@ -7,15 +7,6 @@ import (
 	"pop.store/credits/internal/tokens"
 )
 
-// Event is something that others are told about. It is written in the transaction that made it
-// true: no event without its state, no state without its event.
-type Event struct {
-	Seq  int64 // counts the account's events without gaps
-	At   time.Time
-	Kind string
-	Data json.RawMessage
-}
-
 // The kinds of events that the books bring about (spec "webhook-endpoints").
 const (
 	EventBalanceLow      = "balance.low"
@@ -32,16 +23,16 @@ const (
 // emit notes an event, to be written with what made it. It moves the account's time on like an
 // entry: events stand in the order of their times, and no month begins twice when servers' clocks
 // disagree.
-func (s *state) emit(kind string, now time.Time, data any) {
+func (s *State) emit(kind string, now time.Time, data any) {
 	raw, err := json.Marshal(data)
 	if err != nil {
 		panic("ledger: an event has no JSON form: " + err.Error())
 	}
-	s.eventSeq++
-	s.lastAt, s.changed = later(now, s.lastAt), true
+	s.EventSeq++
+	s.LastAt, s.changed = Later(now, s.LastAt), true
 	s.events = append(s.events, Event{
-		Seq:  s.eventSeq,
-		At:   s.lastAt,
+		Seq:  s.EventSeq,
+		At:   s.LastAt,
 		Kind: kind,
 		Data: raw,
 	})
@@ -71,7 +62,7 @@ type grantEvent struct {
 }
 
 // tellGrant tells of tokens that came.
-func (s *state) tellGrant(e *Entry) {
+func (s *State) tellGrant(e *Entry) {
 	data := grantEvent{
 		Transaction: e.ID(),
 		Kind:        e.LotKind.String(),

@@ -22,35 +22,29 @@ type Extension struct {
 	Replayed  bool      // an earlier request with the same key made it
 }
 
-// extension is an Extension on its way to the books, with the key under which a replay finds it.
-type extension struct {
-	hold          int64
-	at, expiresAt time.Time
-	key           string
-	fingerprint   fingerprint
-}
+// Needs is part of Operation.
+func (x *Extend) Needs(*catalog.Catalog) Needs { return Needs{Complete: true, RefersTo: x.Hold} }
 
-func (x *Extend) needs(*catalog.Catalog) needs { return needs{whole: true, about: x.Hold} }
-
-func (x *Extend) decide(s *state, now time.Time, _ *catalog.Catalog) (*Entry, error) {
+func (x *Extend) decide(s *State, now time.Time, _ *catalog.Catalog) (Outcome, error) {
 	if err := s.mustBeOpen(); err != nil {
-		return nil, err
+		return Outcome{}, err
 	}
 	h, err := s.openHold(x.Hold)
 	if err != nil {
-		return nil, err
+		return Outcome{}, err
 	}
 	if err := checkLife(x.ExpiresIn); err != nil {
-		return nil, err
+		return Outcome{}, err
 	}
-	if until := now.Add(x.ExpiresIn); until.After(h.expiresAt) {
-		h.expiresAt = until
+	if until := now.Add(x.ExpiresIn); until.After(h.ExpiresAt) {
+		h.ExpiresAt = until
 	}
-	s.extensions = append(s.extensions, &extension{
-		hold:      h.number,
-		at:        now,
-		expiresAt: h.expiresAt,
-	})
-	s.lastAt, s.hasExtensions, s.changed = later(now, s.lastAt), true, true
-	return nil, nil
+	row := &ExtensionRow{
+		Hold:      h.Number,
+		At:        now,
+		ExpiresAt: h.ExpiresAt,
+	}
+	s.extensions = append(s.extensions, row)
+	s.LastAt, s.HasExtensions, s.changed = Later(now, s.LastAt), true, true
+	return Outcome{Extension: row}, nil
 }

@@ -28,17 +28,13 @@ func optional[N ~int64](f *fingerprinter, n *N) {
 	f.number(int64(*n))
 }
 
-// fingerprint tells a mistake from a retry, within one account and key, so it is short on purpose.
-type fingerprint [16]byte
-
-func (f *fingerprint) appendTo(b []byte) []byte { return append(b, f[:]...) }
-
-func (f *fingerprinter) sum() fingerprint {
+func (f *fingerprinter) sum() Fingerprint {
 	sum := sha256.Sum256(*f)
-	return fingerprint(sum[:16])
+	return Fingerprint(sum[:16])
 }
 
-func (c *Charge) fingerprint() fingerprint {
+// Fingerprint tells the request from another one with the same key.
+func (c *Charge) Fingerprint() Fingerprint {
 	f := make(fingerprinter, 0, 128)
 	f.text("charge")
 	f.text(c.Feature)
@@ -57,7 +53,8 @@ func (c *Charge) fingerprint() fingerprint {
 	return f.sum()
 }
 
-func (g *Grant) fingerprint() fingerprint {
+// Fingerprint tells the request from another one with the same key.
+func (g *Grant) Fingerprint() Fingerprint {
 	f := make(fingerprinter, 0, 128)
 	f.text("grant")
 	f.number(int64(g.Kind))
@@ -69,7 +66,8 @@ func (g *Grant) fingerprint() fingerprint {
 	return f.sum()
 }
 
-func (t *TakeBack) fingerprint() fingerprint {
+// Fingerprint tells the request from another one with the same key.
+func (t *TakeBack) Fingerprint() Fingerprint {
 	f := make(fingerprinter, 0, 64)
 	f.text("take back")
 	f.number(int64(t.Amount))
@@ -86,7 +84,8 @@ func presence(b bool) int {
 	return 0
 }
 
-func (h *Hold) fingerprint() fingerprint {
+// Fingerprint tells the request from another one with the same key.
+func (h *Hold) Fingerprint() Fingerprint {
 	f := make(fingerprinter, 0, 128)
 	f.text("hold")
 	f.text(h.Feature)
@@ -102,7 +101,8 @@ func (h *Hold) fingerprint() fingerprint {
 	return f.sum()
 }
 
-func (c *Capture) fingerprint() fingerprint {
+// Fingerprint tells the request from another one with the same key.
+func (c *Capture) Fingerprint() Fingerprint {
 	f := make(fingerprinter, 0, 32)
 	f.text("capture")
 	f.number(c.Hold)
@@ -111,7 +111,8 @@ func (c *Capture) fingerprint() fingerprint {
 	return f.sum()
 }
 
-func (r *Release) fingerprint() fingerprint {
+// Fingerprint tells the request from another one with the same key.
+func (r *Release) Fingerprint() Fingerprint {
 	f := make(fingerprinter, 0, 32)
 	f.text("release")
 	f.number(r.Hold)
@@ -119,7 +120,8 @@ func (r *Release) fingerprint() fingerprint {
 	return f.sum()
 }
 
-func (r *Refund) fingerprint() fingerprint {
+// Fingerprint tells the request from another one with the same key.
+func (r *Refund) Fingerprint() Fingerprint {
 	f := make(fingerprinter, 0, 64)
 	f.text("refund")
 	f.number(r.Entry)
@@ -129,7 +131,8 @@ func (r *Refund) fingerprint() fingerprint {
 	return f.sum()
 }
 
-func (x *Extend) fingerprint() fingerprint {
+// Fingerprint tells the request from another one with the same key.
+func (x *Extend) Fingerprint() Fingerprint {
 	f := make(fingerprinter, 0, 32)
 	f.text("extend")
 	f.number(x.Hold)

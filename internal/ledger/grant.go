@@ -24,44 +24,63 @@ type Grant struct {
 // maxOpenLots bounds what one account's batch has to load. Purchases do not count against it.
 const maxOpenLots = 1_000
 
-const scopePurchase = "purchase"
+const ScopePurchase = "purchase"
 
-func (g *Grant) needs(*catalog.Catalog) needs {
-	n := needs{whole: true, fresh: true} // rare, and a refusal must be about what is there now
+// Needs is part of Operation.
+func (g *Grant) Needs(*catalog.Catalog) Needs {
+	n := Needs{Complete: true, BypassCache: true} // rare, and a refusal must be about what is there now
 	if g.Kind == LotPurchase {
-		n.scope, n.reference = scopePurchase, g.Source
+		n.Scope, n.Reference = ScopePurchase, g.Source
 	}
 	return n
 }
 
-func (g *Grant) decide(s *state, now time.Time, prices *catalog.Catalog) (*Entry, error) {
+func (g *Grant) decide(s *State, now time.Time, prices *catalog.Catalog) (Outcome, error) {
 	bought := g.Kind == LotPurchase // its money was taken: no state of the account refuses it
-	if err := s.mustBeOpen(); err != nil && (!bought || !s.exists) {
-		return nil, err
+	if err := s.mustBeOpen(); err != nil && (!bought || !s.Exists()) {
+		return Outcome{}, err
 	}
 	if g.Amount <= 0 {
-		return nil, problem.Invalid("amount", "must be more than zero")
+		return Outcome{}, problem.Invalid("amount", "must be more than zero")
 	}
 	if !g.ExpiresAt.IsZero() && !g.ExpiresAt.After(now) {
-		return nil, problem.Invalid("expires_at", "must be in the future")
+		return Outcome{}, problem.Invalid("expires_at", "must be in the future")
 	}
-	if !bought && g.Amount > tokens.Max-s.balance {
-		return nil, problem.Invalid("amount", "would take the balance over %s tokens", tokens.Max)
+	if !bought && g.Amount > tokens.Max-s.Balance {
+		return Outcome{}, problem.Invalid("amount", "would take the balance over %s tokens", tokens.Max)
 	}
 	if !bought && len(s.lots) >= maxOpenLots {
-		return nil, problem.New(problem.Conflict, "too_many_lots", "This account has %d open grants already.",
+		return Outcome{}, problem.New(problem.Conflict, "too_many_lots", "This account has %d open grants already.",
 			len(s.lots))
 	}
-	e := s.grant(lot{
-		kind:        g.Kind,
-		amount:      g.Amount,
-		source:      g.Source,
-		effectiveAt: now,
-		expiresAt:   g.ExpiresAt,
+	e := s.grant(Lot{
+		Kind:        g.Kind,
+		Amount:      g.Amount,
+		Source:      g.Source,
+		EffectiveAt: now,
+		ExpiresAt:   g.ExpiresAt,
 	}, prices, now)
-	e.Reference, e.note = cmp.Or(g.Source, g.Reference), Note{g.Reason, g.Metadata}
+	e.Reference, e.Note = cmp.Or(g.Source, g.Reference), Note{g.Reason, g.Metadata}
 	if bought {
 		s.payOwed(s.lot(e.Seq), now)
 	}
-	return e, nil
+	return Outcome{Entry: e}, nil
+}
+
+// grant adds a lot and its entry. The lot's number is the entry's seq.
+func (s *State) grant(l Lot, prices *catalog.Catalog, now time.Time) *Entry {
+	l.Number, l.Remaining = s.Seq+1, l.Amount
+	s.addLot(lot{Lot: l, added: true})
+	s.grants++
+	e := s.append(Entry{
+		Kind:           KindGrant,
+		Amount:         l.Amount,
+		Contra:         l.Kind.contra(),
+		LotKind:        l.Kind,
+		Reference:      l.Source,
+		CatalogVersion: prices.Version,
+		Parts:          []Part{{Lot: l.Number, Amount: l.Amount}},
+	}, now)
+	s.tellGrant(e)
+	return e
 }

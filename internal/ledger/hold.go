@@ -9,30 +9,6 @@ import (
 	"pop.store/credits/internal/tokens"
 )
 
-// hold is tokens set aside for a job: a share of specific lots, until a time.
-type hold struct {
-	number    int64 // the seq of its entry
-	amount    tokens.Amount
-	expiresAt time.Time
-	outcome   Kind // 0 while open, else the kind of the entry that ended it
-	work      work
-	parts     []Part // what is held of which lot
-	note      Note   // of its entry, while that is new or the hold is due: what ends the hold inherits it
-	added     bool
-	changed   bool // it ended
-}
-
-// work is what a hold will be captured for, at the price of the time it was made.
-type work struct {
-	feature, agent string
-	quantity       int64
-	unitPrice      tokens.Amount
-	version        string
-	reference      string
-}
-
-func (h *hold) open() bool { return h.outcome == 0 }
-
 // Bounds on how long a hold lives from now on, when it is made or extended, and on how many an
 // account can have open.
 const (
@@ -58,33 +34,34 @@ type Hold struct {
 
 func (h *Hold) keepsAgentOn() bool { return h.KeepAgentOn }
 
-func (h *Hold) needs(*catalog.Catalog) needs { return needs{whole: true, agent: h.Agent} }
+// Needs is part of Operation.
+func (h *Hold) Needs(*catalog.Catalog) Needs { return Needs{Complete: true, Agent: h.Agent} }
 
-func (h *Hold) decide(s *state, now time.Time, prices *catalog.Catalog) (*Entry, error) {
+func (h *Hold) decide(s *State, now time.Time, prices *catalog.Catalog) (Outcome, error) {
 	if err := s.mustBeOpen(); err != nil {
-		return nil, err
+		return Outcome{}, err
 	}
 	price, err := prices.Price(h.Feature, h.Quantity, h.Amount)
 	if err != nil {
-		return nil, err
+		return Outcome{}, err
 	}
 	if price.Amount == 0 {
-		return nil, problem.Invalid("feature", "is free: there is nothing to hold")
+		return Outcome{}, problem.Invalid("feature", "is free: there is nothing to hold")
 	}
 	life := h.ExpiresIn
 	if life == 0 {
 		life = DefaultHold
 	}
 	if err := checkLife(life); err != nil {
-		return nil, err
+		return Outcome{}, err
 	}
 	if open := s.openHolds(); open >= maxOpenHolds {
-		return nil, problem.New(problem.Conflict, "too_many_holds", "This account has %d open holds already.", open)
+		return Outcome{}, problem.New(problem.Conflict, "too_many_holds", "This account has %d open holds already.", open)
 	}
 	if err := s.afford(h.Feature, h.Agent, price.Amount, now); err != nil {
-		return nil, err
+		return Outcome{}, err
 	}
-	return s.hold(h, price, now, life, prices.Version), nil
+	return Outcome{Entry: s.hold(h, price, now, life, prices.Version)}, nil
 }
 
 func checkLife(life time.Duration) error {
@@ -94,12 +71,12 @@ func checkLife(life time.Duration) error {
 	return nil
 }
 
-func (s *state) hold(h *Hold, price catalog.Price, now time.Time, life time.Duration, version string) *Entry {
+func (s *State) hold(h *Hold, price catalog.Price, now time.Time, life time.Duration, version string) *Entry {
 	note := Note{h.Reason, h.Metadata}
 	var parts []Part
 	s.split(price.Amount, now, func(l *lot, part tokens.Amount) {
-		l.held += part
-		parts = append(parts, Part{Lot: l.number, Amount: part})
+		l.Held += part
+		parts = append(parts, Part{Lot: l.Number, Amount: part})
 	})
 	e := s.append(Entry{
 		Kind:           KindHold,
@@ -111,16 +88,23 @@ func (s *state) hold(h *Hold, price catalog.Price, now time.Time, life time.Dura
 		CatalogVersion: version,
 		Reference:      h.Reference,
 		Parts:          parts,
-		note:           note,
+		Note:           note,
 	}, now)
 	s.holds = append(s.holds, hold{
-		number:    e.Seq,
-		amount:    price.Amount,
-		expiresAt: e.At.Add(life),
-		note:      note,
-		added:     true,
-		parts:     parts,
-		work:      work{h.Feature, h.Agent, price.Quantity, price.Unit, version, h.Reference},
+		HoldRow: HoldRow{
+			Number:         e.Seq,
+			Amount:         price.Amount,
+			ExpiresAt:      e.At.Add(life),
+			Parts:          parts,
+			Note:           note,
+			Feature:        h.Feature,
+			Agent:          h.Agent,
+			Quantity:       price.Quantity,
+			UnitPrice:      price.Unit,
+			CatalogVersion: version,
+			Reference:      h.Reference,
+		},
+		added: true,
 	})
 	return e
 }
@@ -134,14 +118,15 @@ type Release struct {
 	Metadata  map[string]string
 }
 
-func (r *Release) needs(*catalog.Catalog) needs { return needs{whole: true, about: r.Hold} }
+// Needs is part of Operation.
+func (r *Release) Needs(*catalog.Catalog) Needs { return Needs{Complete: true, RefersTo: r.Hold} }
 
-func (r *Release) decide(s *state, now time.Time, _ *catalog.Catalog) (*Entry, error) {
+func (r *Release) decide(s *State, now time.Time, _ *catalog.Catalog) (Outcome, error) {
 	h, err := s.openHold(r.Hold)
 	if err != nil {
-		return nil, err
+		return Outcome{}, err
 	}
-	return s.release(h, KindRelease, ending{r.Reference, Note{r.Reason, r.Metadata}}, now), nil
+	return Outcome{Entry: s.release(h, KindRelease, ending{r.Reference, Note{r.Reason, r.Metadata}}, now)}, nil
 }
 
 // ending is what a request that ends a hold says about it.
@@ -151,16 +136,16 @@ type ending struct {
 }
 
 // inherit fills what was left empty from the hold.
-func (e ending) inherit(s *state, h *hold) ending {
-	note := h.note
-	if p, ok := s.past[h.number]; ok {
-		note = p.note
+func (e ending) inherit(s *State, h *hold) ending {
+	note := h.Note
+	if p, ok := s.pastEntries[h.Number]; ok {
+		note = p.Entry.Note
 	}
-	return ending{cmp.Or(e.reference, h.work.reference), e.note.or(note)}
+	return ending{cmp.Or(e.reference, h.Reference), e.note.or(note)}
 }
 
 // openHolds counts them: those that ended in this batch are still in the list.
-func (s *state) openHolds() (n int) {
+func (s *State) openHolds() (n int) {
 	for i := range s.holds {
 		if s.holds[i].open() {
 			n++
@@ -170,26 +155,24 @@ func (s *state) openHolds() (n int) {
 }
 
 // openHold finds a hold that can still be captured or released, or says why not.
-func (s *state) openHold(number int64) (*hold, error) {
-	if !s.exists {
+func (s *State) openHold(number int64) (*hold, error) {
+	if !s.Exists() {
 		return nil, ErrNoAccount
 	}
 	for i := range s.holds {
-		if h := &s.holds[i]; h.number == number {
-			return h, h.ended()
+		if h := &s.holds[i]; h.Number == number {
+			return h, h.ending()
 		}
 	}
-	if p, ok := s.past[number]; ok && p.hold != nil {
-		return nil, p.hold.ended()
+	if p, ok := s.pastEntries[number]; ok && p.Hold != nil {
+		return nil, p.Hold.ending()
 	}
-	return nil, errNoHold
+	return nil, ErrNoHold
 }
 
-var errNoHold = problem.New(problem.NotFound, "hold_not_found", "There is no such hold.")
-
-// ended says how a hold ended; nil while it is open.
-func (h *hold) ended() error {
-	switch h.outcome {
+// ending says how a hold ended; nil while it is open.
+func (h *HoldRow) ending() error {
+	switch h.Outcome {
 	case 0:
 		return nil
 	case KindCapture:
@@ -202,26 +185,26 @@ func (h *hold) ended() error {
 }
 
 // release ends a hold. outcome is KindRelease, or KindExpiry when its time was over.
-func (s *state) release(h *hold, outcome Kind, said ending, now time.Time) *Entry {
-	parts := make([]Part, len(h.parts))
-	for i, p := range h.parts {
-		s.lot(p.Lot).held -= p.Amount
+func (s *State) release(h *hold, outcome Kind, said ending, now time.Time) *Entry {
+	parts := make([]Part, len(h.Parts))
+	for i, p := range h.Parts {
+		s.lot(p.Lot).Held -= p.Amount
 		parts[i] = Part{Lot: p.Lot, Amount: -p.Amount}
 	}
-	h.outcome, h.changed = outcome, true
+	h.Outcome, h.ended = outcome, true
 	said = said.inherit(s, h)
 	e := s.append(Entry{
 		Kind:           KindRelease,
-		HeldDelta:      -h.amount,
-		Feature:        h.work.feature,
-		Agent:          h.work.agent,
-		Quantity:       h.work.quantity,
-		UnitPrice:      h.work.unitPrice,
-		CatalogVersion: h.work.version,
+		HeldDelta:      -h.Amount,
+		Feature:        h.Feature,
+		Agent:          h.Agent,
+		Quantity:       h.Quantity,
+		UnitPrice:      h.UnitPrice,
+		CatalogVersion: h.CatalogVersion,
 		Reference:      said.reference,
-		About:          h.number,
+		About:          h.Number,
 		Parts:          parts,
-		note:           said.note,
+		Note:           said.note,
 	}, now)
 	s.afterRelease(h, now)
 	return e
@@ -229,30 +212,30 @@ func (s *state) release(h *hold, outcome Kind, said ending, now time.Time) *Entr
 
 // afterRelease deals with tokens that came free in a lot which has ended meanwhile: they pay what
 // is owed for it, and what is left expires at once.
-func (s *state) afterRelease(h *hold, now time.Time) {
-	for _, p := range h.parts {
+func (s *State) afterRelease(h *hold, now time.Time) {
+	for _, p := range h.Parts {
 		l := s.lot(p.Lot)
-		if l.revoked {
+		if l.Revoked {
 			s.payOwed(l, now)
 		}
-		if gone := l.remaining - l.held; l.expired(now) && gone > 0 {
+		if gone := l.Remaining - l.Held; l.expired(now) && gone > 0 {
 			s.expire(l, gone, now)
 		}
 	}
 }
 
 // timeOutHolds releases the holds whose time is over at the instant and says whether there were any.
-func (s *state) timeOutHolds(due time.Time) bool {
+func (s *State) timeOutHolds(due time.Time) bool {
 	found := false
 	for i := range s.holds {
-		if h := &s.holds[i]; h.open() && h.expiresAt.Equal(due) {
+		if h := &s.holds[i]; h.open() && h.ExpiresAt.Equal(due) {
 			s.release(h, KindExpiry, ending{}, due)
 			s.emit(EventHoldExpired, due, holdEvent{
-				Hold:      EntryID(s.account, h.number),
-				Feature:   h.work.feature,
-				Agent:     h.work.agent,
-				Amount:    h.amount,
-				Reference: h.work.reference,
+				Hold:      EntryID(s.AccountID, h.Number),
+				Feature:   h.Feature,
+				Agent:     h.Agent,
+				Amount:    h.Amount,
+				Reference: h.Reference,
 			})
 			found = true
 		}

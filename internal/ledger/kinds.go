@@ -40,8 +40,8 @@ func (k LotKind) String() string { return lotKindNames[k] }
 // ParseLotKind finds a lot kind by its name.
 func ParseLotKind(name string) (LotKind, bool) { return parse[LotKind](lotKindNames[:], name) }
 
-// priority is the first part of the burn order: bought tokens burn last (spec "Lot").
-func (k LotKind) priority() int16 {
+// Priority is the first part of the burn order: bought tokens burn last (spec "Lot").
+func (k LotKind) Priority() int16 {
 	if k == LotPurchase {
 		return 200
 	}
@@ -78,3 +78,45 @@ func parse[T ~uint8](names []string, name string) (T, bool) {
 	}
 	return 0, false
 }
+
+// AgentState says whether an agent works, and if not, why. The numbers are stored.
+type AgentState uint8
+
+// The four states of an agent (spec "agents").
+const (
+	AgentOn         AgentState = 0
+	AgentByCreator  AgentState = 1 // stays off until the creator turns it on
+	AgentOutOfToken AgentState = 2 // goes on by itself when tokens arrive
+	AgentOverBudget AgentState = 3 // goes on by itself with a new month or a larger budget
+)
+
+var agentStateNames = [...]string{"on", "paused_by_creator", "paused_out_of_tokens", "paused_over_budget"}
+
+func (s AgentState) String() string { return agentStateNames[s] }
+
+// PlanStatus says whether the host platform is being paid for the plan.
+type PlanStatus string
+
+// The statuses. Only an active plan grants an allowance; tokens that are there stay spendable until
+// they expire.
+const (
+	PlanActive   PlanStatus = "active"
+	PlanPastDue  PlanStatus = "past_due"
+	PlanCanceled PlanStatus = "canceled" // its creator has ended it
+)
+
+var planStatuses = []PlanStatus{PlanActive, PlanPastDue, PlanCanceled}
+
+// Level is how full an account is. The numbers are stored.
+type Level uint8
+
+// The levels, fullest first.
+const (
+	LevelOK    Level = 0
+	LevelLow   Level = 1 // under the threshold
+	LevelEmpty Level = 2 // less than the cheapest fixed-price feature costs
+)
+
+var levelNames = [...]string{"ok", "low", "empty"}
+
+func (l Level) String() string { return levelNames[l] }

@@ -8,20 +8,6 @@ import (
 	"pop.store/credits/internal/tokens"
 )
 
-// Level is how full an account is. The numbers are stored.
-type Level uint8
-
-// The levels, fullest first.
-const (
-	LevelOK    Level = 0
-	LevelLow   Level = 1 // under the threshold
-	LevelEmpty Level = 2 // less than the cheapest fixed-price feature costs
-)
-
-var levelNames = [...]string{"ok", "low", "empty"}
-
-func (l Level) String() string { return levelNames[l] }
-
 // next is the level that follows from what can be spent or is held: a job under way may still give
 // its tokens back. A balance that was low is so until it is a quarter above the threshold, so that
 // one that goes up and down at the threshold is not told of again and again.
@@ -35,34 +21,31 @@ func (l Level) next(there, threshold, toolMinimum tokens.Amount) Level {
 	return LevelOK
 }
 
-// noThreshold stands for what the catalog says.
-const noThreshold tokens.Amount = -1
-
 // threshold is below what the account is low: what the creator chose, or else the catalog's part of
 // the plan's allowance.
-func (s *state) threshold(prices *catalog.Catalog) tokens.Amount {
-	if s.lowThreshold != noThreshold {
-		return s.lowThreshold
+func (s *State) threshold(prices *catalog.Catalog) tokens.Amount {
+	if s.LowThreshold != NoThreshold {
+		return s.LowThreshold
 	}
-	return prices.LowThreshold(s.plan)
+	return prices.LowThreshold(s.Plan)
 }
 
 // takeLevel notes the level, and tells when it was crossed.
-func (s *state) takeLevel(now time.Time, prices *catalog.Catalog) {
-	if !s.exists {
+func (s *State) takeLevel(now time.Time, prices *catalog.Catalog) {
+	if !s.Exists() {
 		return
 	}
 	spendable, threshold := s.spendable(now), s.threshold(prices)
-	to := s.level.next(spendable+s.held, threshold, prices.ToolMinimum)
-	if to == s.level {
+	to := s.Level.next(spendable+s.Held, threshold, prices.ToolMinimum)
+	if to == s.Level {
 		return
 	}
-	from := s.level
-	s.level = to
+	from := s.Level
+	s.Level = to
 	s.changed = true
 	data := balanceEvent{
 		Spendable: spendable,
-		Held:      s.held,
+		Held:      s.Held,
 		Threshold: threshold,
 	}
 	switch {
@@ -80,21 +63,22 @@ type SetThreshold struct {
 	Amount *tokens.Amount // nil: the catalog's part of the plan's allowance
 }
 
-func (p *SetThreshold) needs(*catalog.Catalog) needs { return needs{fresh: true} }
+// Needs is part of Operation.
+func (p *SetThreshold) Needs(*catalog.Catalog) Needs { return Needs{BypassCache: true} }
 
-func (p *SetThreshold) decide(s *state, _ time.Time, _ *catalog.Catalog) (*Entry, error) {
+func (p *SetThreshold) decide(s *State, _ time.Time, _ *catalog.Catalog) (Outcome, error) {
 	if err := s.mustBeOpen(); err != nil {
-		return nil, err
+		return Outcome{}, err
 	}
 	if p.Amount != nil && (*p.Amount < 0 || *p.Amount > tokens.Max) {
-		return nil, problem.Invalid("threshold", "must not be below zero, nor above %s tokens", tokens.Max)
+		return Outcome{}, problem.Invalid("threshold", "must not be below zero, nor above %s tokens", tokens.Max)
 	}
-	to := noThreshold
+	to := NoThreshold
 	if p.Amount != nil {
 		to = *p.Amount
 	}
-	if to != s.lowThreshold {
-		s.lowThreshold, s.changed = to, true
+	if to != s.LowThreshold {
+		s.LowThreshold, s.changed = to, true
 	}
-	return nil, nil
+	return Outcome{}, nil
 }

@@ -178,15 +178,17 @@ func TestTwoYearsOfAnAccount(t *testing.T) {
 			entered:    -1,
 			now:        opened,
 		}
-		s := &state{
-			account: uuid.UUID{1},
-			whole:   true,
-			period:  -1,
-			zone:    time.UTC,
+		s := &State{
+			complete: true,
+			AccountRow: AccountRow{
+				AccountID: uuid.UUID{1},
+				Period:    -1,
+				Zone:      time.UTC,
+			},
 		}
-		apply := func(op operation) {
+		apply := func(op Operation) {
 			t.Helper()
-			if _, err := s.apply(op, want.now, prices.At(want.now)); err != nil {
+			if _, err := s.Apply(op, want.now, prices.At(want.now)); err != nil {
 				t.Fatal(err)
 			}
 		}
@@ -205,7 +207,7 @@ func TestTwoYearsOfAnAccount(t *testing.T) {
 			want.pass(drawLater(t, want))
 			switch rapid.IntRange(0, 3).Draw(t, "what") {
 			case 0:
-				apply(settling{})
+				apply(Settle{})
 			case 1:
 				if want.left > 0 {
 					spent := tokens.Amount(rapid.Int64Range(1, int64(want.left)).Draw(t, "spent"))
@@ -216,8 +218,8 @@ func TestTwoYearsOfAnAccount(t *testing.T) {
 				set(rapid.SampledFrom(append(plans, "")).Draw(t, "plan"),
 					rapid.SampledFrom([]PlanStatus{PlanActive, PlanActive, PlanPastDue}).Draw(t, "status"))
 			}
-			apply(settling{})
-			if got := s.spendable(want.now); got != want.left || s.balance != want.left {
+			apply(Settle{})
+			if got := s.spendable(want.now); got != want.left || s.Balance != want.left {
 				t.Fatalf("at %v: %v spendable, want %v", want.now.In(zone), got, want.left)
 			}
 		}
@@ -233,7 +235,7 @@ func drawLater(t *rapid.T, m *monthly) time.Time {
 	}
 	next := slices.IndexFunc(m.boundaries, func(at time.Time) bool { return at.After(m.now) })
 	at := m.boundaries[min(next+rapid.IntRange(0, 2).Draw(t, "boundaries"), len(m.boundaries)-1)]
-	return later(m.now, at.Add(time.Duration(rapid.IntRange(-1, 1).Draw(t, "off by"))*time.Microsecond))
+	return Later(m.now, at.Add(time.Duration(rapid.IntRange(-1, 1).Draw(t, "off by"))*time.Microsecond))
 }
 
 // endOf is when the period ends that holds an instant.
@@ -241,7 +243,7 @@ func (m *monthly) endOf(at time.Time) time.Time {
 	return m.boundaries[slices.IndexFunc(m.boundaries, func(b time.Time) bool { return b.After(at) })]
 }
 
-func checkMonths(t *rapid.T, s *state, want *monthly) {
+func checkMonths(t *rapid.T, s *State, want *monthly) {
 	var grants []monthlyGrant
 	last := &Entry{}
 	for _, e := range s.entries {
@@ -267,10 +269,10 @@ func checkMonths(t *rapid.T, s *state, want *monthly) {
 	}
 	seen := map[string]bool{}
 	for _, ref := range s.refs {
-		if seen[ref.reference] {
-			t.Fatalf("%s is used twice", ref.reference)
+		if seen[ref.Reference] {
+			t.Fatalf("%s is used twice", ref.Reference)
 		}
-		seen[ref.reference] = true
+		seen[ref.Reference] = true
 	}
 	if len(seen) != len(grants) {
 		t.Fatalf("%d references for %d grants", len(seen), len(grants))
@@ -303,7 +305,7 @@ func TestABoundaryWhenClocksAreMoved(t *testing.T) {
 		}
 		anchor, _ := time.Parse(time.RFC3339, c.anchor)
 		want, err := time.Parse(time.RFC3339, c.want)
-		if got := boundary(anchor.UTC(), zone, c.k); err != nil || !got.Equal(want) {
+		if got := Boundary(anchor.UTC(), zone, c.k); err != nil || !got.Equal(want) {
 			t.Errorf("%s %s, %d months on: %v, want %v (%v)", c.zone, c.anchor, c.k, got.In(zone), want, err)
 		}
 	}
@@ -337,11 +339,13 @@ func TestTheShareOfAPeriodIsExact(t *testing.T) {
 func TestNoPeriodBeforeTheFirst(t *testing.T) {
 	t.Parallel()
 	now, prices := time.Date(2026, 1, 31, 9, 30, 0, 0, time.UTC), catalog.Builtin()
-	s := &state{
-		account: uuid.UUID{1},
-		whole:   true,
-		period:  -1,
-		zone:    time.UTC,
+	s := &State{
+		complete: true,
+		AccountRow: AccountRow{
+			AccountID: uuid.UUID{1},
+			Period:    -1,
+			Zone:      time.UTC,
+		},
 	}
 	for _, step := range []struct {
 		p  SetPlan
@@ -351,12 +355,12 @@ func TestNoPeriodBeforeTheFirst(t *testing.T) {
 		{SetPlan{Status: PlanActive}, now.Add(-time.Second)},
 		{SetPlan{Plan: "starter"}, now.Add(time.Second)},
 	} {
-		if _, err := s.apply(&step.p, step.at, prices); err != nil {
+		if _, err := s.Apply(&step.p, step.at, prices); err != nil {
 			t.Fatal(err)
 		}
 	}
-	if s.balance != 200*tokens.One || s.period != 0 || !s.lots[0].expiresAt.Equal(now.AddDate(0, 0, 28)) {
-		t.Errorf("%v in period %d until %v", s.balance, s.period, s.lots[0].expiresAt)
+	if s.Balance != 200*tokens.One || s.Period != 0 || !s.lots[0].ExpiresAt.Equal(now.AddDate(0, 0, 28)) {
+		t.Errorf("%v in period %d until %v", s.Balance, s.Period, s.lots[0].ExpiresAt)
 	}
 }
 
@@ -366,26 +370,28 @@ func TestAPlanThatLeftTheCatalog(t *testing.T) {
 	t.Parallel()
 	now, all, without := time.Date(2026, 1, 31, 9, 30, 0, 0, time.UTC), catalog.Builtin(), catalog.Builtin()
 	without.Plans = slices.DeleteFunc(without.Plans, func(p catalog.Plan) bool { return p.ID == "star" })
-	s := &state{
-		account: uuid.UUID{1},
-		whole:   true,
-		period:  -1,
-		zone:    time.UTC,
+	s := &State{
+		complete: true,
+		AccountRow: AccountRow{
+			AccountID: uuid.UUID{1},
+			Period:    -1,
+			Zone:      time.UTC,
+		},
 	}
-	step := func(op operation, at time.Time, prices *catalog.Catalog, want tokens.Amount) {
+	step := func(op Operation, at time.Time, prices *catalog.Catalog, want tokens.Amount) {
 		t.Helper()
-		if _, err := s.apply(op, at, prices); err != nil || s.spendable(at) != want*tokens.One {
+		if _, err := s.Apply(op, at, prices); err != nil || s.spendable(at) != want*tokens.One {
 			t.Errorf("at %v: %v, want %d (%v)", at, s.spendable(at), int64(want), err)
 		}
 	}
 	step(&SetPlan{Plan: "star"}, now, all, 1000)
-	step(settling{}, now.Add(time.Hour), without, 1000)
-	step(settling{}, now.AddDate(0, 0, 40), without, 0)
+	step(Settle{}, now.Add(time.Hour), without, 1000)
+	step(Settle{}, now.AddDate(0, 0, 40), without, 0)
 	step(&SetPlan{Plan: "star"}, now.AddDate(0, 0, 41), all, 0) // it is back, and the account's plan has not changed
 	step(&SetPlan{Status: PlanPastDue}, now.AddDate(0, 0, 42), all, 0)
 	// paid for anew, and nothing was granted in this period
 	step(&SetPlan{Status: PlanActive}, now.AddDate(0, 0, 42), all, 1000)
-	step(settling{}, now.AddDate(0, 0, 70), without, 0)
+	step(Settle{}, now.AddDate(0, 0, 70), without, 0)
 	step(&SetPlan{Plan: "pro"}, now.AddDate(0, 0, 71), without, 400)
-	step(settling{}, now.AddDate(0, 0, 100), without, 400)
+	step(Settle{}, now.AddDate(0, 0, 100), without, 400)
 }

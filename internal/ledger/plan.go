@@ -2,28 +2,12 @@ package ledger
 
 import (
 	"cmp"
-	"context"
 	"slices"
 	"time"
-
-	"github.com/google/uuid"
 
 	"pop.store/credits/internal/catalog"
 	"pop.store/credits/internal/problem"
 )
-
-// PlanStatus says whether the host platform is being paid for the plan.
-type PlanStatus string
-
-// The statuses. Only an active plan grants an allowance; tokens that are there stay spendable until
-// they expire.
-const (
-	PlanActive   PlanStatus = "active"
-	PlanPastDue  PlanStatus = "past_due"
-	PlanCanceled PlanStatus = "canceled" // its creator has ended it
-)
-
-var planStatuses = []PlanStatus{PlanActive, PlanPastDue, PlanCanceled}
 
 // SetPlan opens an account or changes its plan. Zero fields stay as they are.
 type SetPlan struct {
@@ -46,38 +30,20 @@ func (p *SetPlan) openingZone() (*time.Location, error) {
 	return LoadZone(cmp.Or(p.Zone, p.OpeningZone))
 }
 
-func (p *SetPlan) needs(*catalog.Catalog) needs { return needs{whole: true, opens: true} }
+// Needs is part of Operation.
+func (p *SetPlan) Needs(*catalog.Catalog) Needs { return Needs{Complete: true, MayOpen: true} }
 
-func (p *SetPlan) decide(s *state, now time.Time, prices *catalog.Catalog) (*Entry, error) {
-	if s.exists {
-		return nil, p.change(s, now, prices)
+func (p *SetPlan) decide(s *State, now time.Time, prices *catalog.Catalog) (Outcome, error) {
+	if s.Exists() {
+		return Outcome{}, p.change(s, now, prices)
 	}
 	if err := p.Check(prices, now); err != nil {
-		return nil, err
+		return Outcome{}, err
 	}
-	return nil, p.open(s, now, prices)
-}
-
-// PutPlan is Ledger.SetPlan for callers who want to know whether it opened the account: of all
-// requests that try at once, one did.
-func (l *Ledger) PutPlan(ctx context.Context, account uuid.UUID, p SetPlan) (opened bool, err error) {
-	o := &opening{SetPlan: p}
-	if _, err := l.submit(ctx, newCall(account), o); err != nil {
-		return false, err
+	if err := p.open(s, now, prices); err != nil {
+		return Outcome{}, err
 	}
-	return o.opened, nil
-}
-
-// opening is a SetPlan that notes whether it opened the account: as it was decided last, which is
-// what was written. The note may be read once the answer is there.
-type opening struct {
-	SetPlan
-	opened bool
-}
-
-func (o *opening) decide(s *state, now time.Time, prices *catalog.Catalog) (*Entry, error) {
-	o.opened = !s.exists
-	return o.SetPlan.decide(s, now, prices)
+	return Outcome{Opened: true}, nil
 }
 
 // Check says why the request cannot open an account, nil when it can: for callers who have
@@ -111,7 +77,7 @@ func (p *SetPlan) checkKnown(prices *catalog.Catalog) error {
 
 // open sets up a new account by a request that was checked. Its first allowance comes at once, for
 // the period that holds now.
-func (p *SetPlan) open(s *state, now time.Time, prices *catalog.Catalog) error {
+func (p *SetPlan) open(s *State, now time.Time, prices *catalog.Catalog) error {
 	zone, err := p.openingZone()
 	if err != nil {
 		return err
@@ -120,10 +86,10 @@ func (p *SetPlan) open(s *state, now time.Time, prices *catalog.Catalog) error {
 	if anchor.IsZero() {
 		anchor = now
 	}
-	s.exists, s.changed = true, true
-	s.plan, s.status, s.anchor, s.zone = p.Plan, PlanActive, anchor, zone
+	s.changed = true
+	s.Plan, s.PlanStatus, s.Anchor, s.Zone = p.Plan, PlanActive, anchor, zone
 	if p.Status != "" {
-		s.status = p.Status
+		s.PlanStatus = p.Status
 	}
 	s.enterPeriod(now, prices, false)
 	return nil
@@ -134,38 +100,38 @@ var earliestAnchor = time.Date(2000, 1, 1, 0, 0, 0, 0, time.UTC)
 
 // change does what differs from what is there. What does not differ changes nothing, whatever the
 // catalog says of the plan by now.
-func (p *SetPlan) change(s *state, now time.Time, prices *catalog.Catalog) error {
+func (p *SetPlan) change(s *State, now time.Time, prices *catalog.Catalog) error {
 	wanted := *p
-	if p.Plan == s.plan {
+	if p.Plan == s.Plan {
 		wanted.Plan = ""
 	}
 	if err := wanted.checkKnown(prices); err != nil {
 		return err
 	}
 	switch {
-	case !p.Anchor.IsZero() && !p.Anchor.Equal(s.anchor):
+	case !p.Anchor.IsZero() && !p.Anchor.Equal(s.Anchor):
 		return problem.Invalid("billing_anchor", "cannot change once the account is open")
-	case p.Zone != "" && p.Zone != s.zone.String():
+	case p.Zone != "" && p.Zone != s.Zone.String():
 		return problem.Invalid("billing_zone", "cannot change once the account is open")
 	case wanted.Plan != "" && p.Stay:
 		return problem.Invalid("next_plan", "cannot be taken back together with a change of plan")
 	}
-	from, known := prices.Plan(s.plan)
+	from, known := prices.Plan(s.Plan)
 	before := s.presentPlan()
 	if p.Stay {
-		s.nextPlan = ""
+		s.NextPlan = ""
 	}
 	if to, ok := prices.Plan(wanted.Plan); ok {
 		s.switchPlan(from, to)
 	}
 	if p.Status != "" {
-		s.status = p.Status
+		s.PlanStatus = p.Status
 	}
 	if s.presentPlan() == before {
 		return nil
 	}
-	if !s.closedAt.IsZero() {
-		s.plan, s.nextPlan, s.status = before.id, before.next, before.status
+	if !s.ClosedAt.IsZero() {
+		s.Plan, s.NextPlan, s.PlanStatus = before.id, before.next, before.status
 		return ErrClosed
 	}
 	s.changed = true
@@ -176,28 +142,10 @@ func (p *SetPlan) change(s *state, now time.Time, prices *catalog.Catalog) error
 // switchPlan upgrades at once; a downgrade waits for the next boundary. From a plan that has left
 // the catalog, which is the zero Plan, everything is an upgrade: there is nothing to keep until
 // then.
-func (s *state) switchPlan(from, to catalog.Plan) {
+func (s *State) switchPlan(from, to catalog.Plan) {
 	if to.Allowance < from.Allowance {
-		s.nextPlan = to.ID
+		s.NextPlan = to.ID
 		return
 	}
-	s.plan, s.nextPlan = to.ID, ""
-}
-
-// enterPeriod grants, while the plan is paid for, what is still missing of the allowance of the
-// period that holds now. Periods that passed while it was not paid for are not made up for, and a
-// downgrade that waits takes effect with the period that is paid at last. An account has no period
-// before its first, even for a server whose clock is behind that of the one which opened it.
-// gaveNothing says that the plan until now has an allowance of zero: of that, everything was
-// granted.
-func (s *state) enterPeriod(now time.Time, prices *catalog.Catalog, gaveNothing bool) {
-	if s.status != PlanActive {
-		return
-	}
-	midway := s.periodGranted > 0 || gaveNothing
-	if current := max(periodAt(s.anchor, s.zone, now), 0); current > s.period {
-		s.beginPeriod(current)
-		midway = false
-	}
-	s.grantAllowance(now, prices, midway)
+	s.Plan, s.NextPlan = to.ID, ""
 }

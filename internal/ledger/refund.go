@@ -20,84 +20,85 @@ type Refund struct {
 	Metadata  map[string]string
 }
 
-func (r *Refund) needs(*catalog.Catalog) needs { return needs{whole: true, about: r.Entry} }
+// Needs is part of Operation.
+func (r *Refund) Needs(*catalog.Catalog) Needs { return Needs{Complete: true, RefersTo: r.Entry} }
 
-func (r *Refund) decide(s *state, now time.Time, prices *catalog.Catalog) (*Entry, error) {
-	if !s.exists {
-		return nil, ErrNoAccount
+func (r *Refund) decide(s *State, now time.Time, prices *catalog.Catalog) (Outcome, error) {
+	if !s.Exists() {
+		return Outcome{}, ErrNoAccount
 	}
-	p, ok := s.past[r.Entry]
-	if !ok || (p.entry.Kind != KindCharge && p.entry.Kind != KindCapture) {
-		return nil, problem.New(problem.NotFound, "charge_not_found", "There is no such charge.")
+	p, ok := s.pastEntries[r.Entry]
+	if !ok || (p.Entry.Kind != KindCharge && p.Entry.Kind != KindCapture) {
+		return Outcome{}, problem.New(problem.NotFound, "charge_not_found", "There is no such charge.")
 	}
-	left := -p.entry.Amount - p.reversed
+	left := -p.Entry.Amount - p.Reversed
 	amount := left
 	if r.Amount != nil {
 		amount = *r.Amount
 	}
 	switch {
 	case left == 0:
-		return nil, problem.New(problem.Conflict, "already_refunded", "This charge was refunded in full already.")
+		return Outcome{}, problem.New(problem.Conflict, "already_refunded", "This charge was refunded in full already.")
 	case amount <= 0 || amount > left:
-		return nil, problem.Invalid("amount",
+		return Outcome{}, problem.Invalid("amount",
 			"must be more than zero and at most the %s tokens that are left of the charge",
 			left).With("refundable", left)
 	}
-	return s.refund(p, amount, ending{
-		cmp.Or(r.Reference, p.entry.Reference),
-		Note{r.Reason, r.Metadata}.or(p.note),
-	}, now, prices), nil
+	return Outcome{Entry: s.refund(p, amount, ending{
+		cmp.Or(r.Reference, p.Entry.Reference),
+		Note{r.Reason, r.Metadata}.or(p.Entry.Note),
+	}, now, prices)}, nil
 }
 
 // refund gives tokens back to the lots that paid. Those that last longest come back first, which is
 // the end of the list. Tokens of a lot that has expired come back as a lot of their own, for a
 // stated grace. Whether in their lot or in that one, tokens of a revoked lot pay what is owed
 // first.
-func (s *state) refund(p *past, amount tokens.Amount, said ending, now time.Time, prices *catalog.Catalog) *Entry {
+func (s *State) refund(p *PastEntry, amount tokens.Amount, said ending, now time.Time, prices *catalog.Catalog) *Entry {
 	var parts []Part
-	var grace lot
+	var grace Lot
 	var owing tokens.Amount // how much of the grace is of revoked lots
-	for _, part := range portion(p.entry.Parts, p.reversed, amount) {
+	for _, part := range portion(p.Entry.Parts, p.Reversed, amount) {
 		if l := s.lot(part.Lot); !l.expired(now) {
-			l.remaining += part.Amount
+			l.Remaining += part.Amount
 			parts = append(parts, part)
 		} else {
 			// tokens of several kinds come back as the kind that burns last
-			if grace.amount == 0 || l.kind.priority() > grace.kind.priority() {
-				grace.kind, grace.source = l.kind, l.source
+			if grace.Amount == 0 || l.Kind.Priority() > grace.Kind.Priority() {
+				grace.Kind, grace.Source = l.Kind, l.Source
 			}
-			grace.amount += part.Amount
-			if l.revoked {
+			grace.Amount += part.Amount
+			if l.Revoked {
 				owing += part.Amount
 			}
 		}
 	}
-	if grace.amount > 0 {
-		grace.number, grace.remaining = s.seq+1, grace.amount
-		grace.effectiveAt, grace.expiresAt = now, now.AddDate(0, 0, prices.RefundGraceDays)
-		s.addLot(grace)
-		parts = append(parts, Part{Lot: grace.number, Amount: grace.amount})
+	if grace.Amount > 0 {
+		grace.Number, grace.Remaining = s.Seq+1, grace.Amount
+		grace.EffectiveAt, grace.ExpiresAt = now, now.AddDate(0, 0, prices.RefundGraceDays)
+		s.addLot(lot{Lot: grace, added: true})
+		parts = append(parts, Part{Lot: grace.Number, Amount: grace.Amount})
 	}
-	s.reverse(p.entry.Seq, reversal{amount: amount})
-	p.reversed += amount
+	s.reverse(p.Entry.Seq, Reversal{Amount: amount})
+	p.Reversed += amount
 	e := s.append(Entry{
 		Kind:      KindRefund,
 		Amount:    amount,
 		Contra:    ContraSpent,
-		Feature:   p.entry.Feature,
-		Agent:     p.entry.Agent,
+		Feature:   p.Entry.Feature,
+		Agent:     p.Entry.Agent,
 		Reference: said.reference,
-		About:     p.entry.Seq,
+		About:     p.Entry.Seq,
 		Parts:     parts,
-		note:      said.note,
+		Note:      said.note,
 	}, now)
 	for _, part := range parts {
-		if l := s.lot(part.Lot); l.revoked {
+		if l := s.lot(part.Lot); l.Revoked {
 			s.payOwed(l, now)
 		}
 	}
-	if pay := min(s.owed, owing); pay > 0 {
-		s.clawBack(s.lot(grace.number), pay, CauseOwed, "", now)
+	if pay := min(s.Owed, owing); pay > 0 {
+		s.clawBack(s.lot(grace.Number), pay, CauseOwed, "", now)
 	}
 	return e
 }
@@ -114,18 +115,4 @@ func portion(paid []Part, offset, amount tokens.Amount) []Part {
 		}
 	}
 	return parts
-}
-
-// reversal is how much of a charge was refunded, or of a purchase taken back.
-type reversal struct {
-	amount tokens.Amount
-	lapsed tokens.Amount // of a purchase: what had expired unused, which nobody owes
-}
-
-func (s *state) reverse(seq int64, more reversal) {
-	if s.reversals == nil {
-		s.reversals = map[int64]reversal{}
-	}
-	sum := s.reversals[seq]
-	s.reversals[seq] = reversal{sum.amount + more.amount, sum.lapsed + more.lapsed}
 }

@@ -5,197 +5,95 @@ import (
 	"slices"
 	"time"
 
-	"github.com/google/uuid"
-
 	"pop.store/credits/internal/tokens"
 )
 
-// state is what the core knows of one account: its row, its lots and holds, and what this batch has
-// changed so far. It is owned by one goroutine.
+// State is one account in memory: its row, its lots, holds and agents, and what the requests of a
+// batch have changed so far. It is owned by one goroutine.
 //
 // Most charges are paid by one lot, and the account's row carries the remainder of that lot. So a
-// state may be loaded without its other lots: then it is not whole, rest counts what could be spent
-// of them, and only a charge that the open lot can pay may be applied. The shell loads what a batch
-// needs; take checks it.
-type state struct {
-	account uuid.UUID
-	exists  bool // false until a plan was set
+// state may be opened without its other lots: then it is not complete, and only a charge that the
+// open lot can pay may be applied (CanServe).
+type State struct {
+	AccountRow
+	lots        []lot // in burn order; only the open one unless complete
+	holds       []hold
+	agents      []agent              // all of them when complete, else those that the batch names
+	pastEntries map[int64]*PastEntry // entries that a request of this batch refers to
 
-	balance  tokens.Amount // sum of the lots' remainders
-	held     tokens.Amount
-	unusable tokens.Amount // frozen lots, and lots that are not in effect yet
-	owed     tokens.Amount // of purchases whose money went back after the tokens were spent
-	seq      int64
-	lastAt   time.Time
-	version  int64     // of the row: every write makes it one more
-	dueAt    time.Time // no later than the next instant at which settling has something to do; zero: never
-	claims   bool      // calls that write no entry have bound keys of the account (claim.go)
-	closedAt time.Time // zero: it is open
+	complete     bool          // all open lots, holds and agents are loaded
+	unloadedFree tokens.Amount // free in lots that are not loaded
 
-	before        plan // as the row says
-	plan          string
-	nextPlan      string // a downgrade that waits for the next boundary
-	status        PlanStatus
-	anchor        time.Time
-	zone          *time.Location
-	period        int           // the newest period that was granted; -1 before the first
-	periodGranted tokens.Amount // the highest allowance granted in it
-
-	newestLot int64 // the highest number of a lot
-	openLot   int64 // the lot whose remainder the account's row carries; 0: none
-	lots      []lot // in burn order; only the open one unless whole
-	holds     []hold
-	stash     lot           // the open lot as the account's row says, while the lots are being loaded
-	rest      tokens.Amount // free in lots that are not loaded
-	whole     bool          // all open lots and holds are loaded
-
-	past  map[int64]*past // entries that a request of this batch is about
-	today today
-
-	declinedEver  int64
-	hasExtensions bool // holds were extended: idempotency keys may be bound by extensions as well as by entries
-
-	guardsBefore guards // as the row says
-	guards
-	agents []agent // all of them when whole, else those that requests are about
-
-	stoppedByBudget int // agents that their budget has stopped, of a state that is only read
-
-	// What to write.
+	// What is written when the batch commits; see Changes.
 	changed    bool
-	closing    bool // closedAt is new
+	closing    bool // ClosedAt is new
 	entries    []*Entry
-	refs       []permanent
-	usage      []dayUsage // days that are over
+	refs       []PermanentReference
+	usage      []DayUsage // of days that are over
 	declined   []Declined
-	reversals  map[int64]reversal
-	extensions []*extension
+	reversals  map[int64]Reversal
+	extensions []*ExtensionRow
 	events     []Event
 
-	grants int // how often tokens were granted since the state was loaded
+	storedPlan    planState    // as the account's row has it
+	storedSummary AgentSummary // as the account's row has it
+
+	grants int // how often tokens were granted since the state was opened
 }
 
-// guards is the part of an account's row that says how its agents and its level stand. It changes rarely.
-type guards struct {
-	level        Level
-	agentCount   int
-	pausedAgents int // for lack of tokens
-	// an agent is paused, or has a budget or a reserve: then every request needs the account whole
-	guarded      bool
-	reserved     tokens.Amount // by all agents
-	lowThreshold tokens.Amount // below it the balance is low, as the creator chose; noThreshold: as the catalog says
-	eventSeq     int64         // of the newest event
-}
-
-// lot is a grant's tokens and what is left of them.
+// lot is a Lot and what its row says.
 type lot struct {
-	number      int64 // the seq of the entry that granted it
-	kind        LotKind
-	amount      tokens.Amount
-	remaining   tokens.Amount
-	held        tokens.Amount
-	effectiveAt time.Time
-	expiresAt   time.Time     // zero: never
-	frozen      bool          // its payment is disputed
-	revoked     bool          // its payment went back
-	source      string        // what it came from: a plan's id, a purchase's id, or empty
-	taken       tokens.Amount // taken back by support
-
-	row     lotRow // as its row says
-	added   bool   // has no row yet
-	retaken bool   // more was taken back than its row says
+	Lot
+	stored       lotState
+	added        bool // has no row yet
+	takenChanged bool // TakenBack differs from the row
 }
 
-// lotRow is the part of a lot that changes, as its row has it.
-type lotRow struct {
+// lotState is the part of a lot that changes often.
+type lotState struct {
 	remaining, held tokens.Amount
 	frozen, revoked bool
 	open            bool
 }
 
-func (l *lot) present() lotRow {
-	return lotRow{
-		remaining: l.remaining,
-		held:      l.held,
-		frozen:    l.frozen,
-		revoked:   l.revoked,
-		open:      l.remaining > 0,
+func (l *lot) present() lotState {
+	return lotState{
+		remaining: l.Remaining,
+		held:      l.Held,
+		frozen:    l.Frozen,
+		revoked:   l.Revoked,
+		open:      l.Remaining > 0,
 	}
 }
 
-// permanent is a reference that can be used once only, for ever.
-type permanent struct {
-	scope, reference string
-	seq              int64
+// hold is a HoldRow and what has become of it in this batch.
+type hold struct {
+	HoldRow
+	added bool
+	ended bool
 }
-
-// past is an entry that a request is about, the lots that it was paid from, and how much of it was
-// reversed before.
-type past struct {
-	entry    Entry
-	note     Note
-	reversed tokens.Amount
-	hold     *hold // of a hold that is over
-	// Of a purchase: what has expired of it, and how much of that was taken back.
-	expired, lapsed tokens.Amount
-}
-
-// usable says whether a lot may be spent at an instant.
-func (l *lot) usable(now time.Time) bool {
-	return !l.frozen && !l.effectiveAt.After(now) && !l.expired(now)
-}
-
-// free is what can be spent of a lot at an instant.
-func (l *lot) free(now time.Time) tokens.Amount {
-	if !l.usable(now) {
-		return 0
-	}
-	return l.remaining - l.held
-}
-
-func (l *lot) expired(now time.Time) bool { return !l.expiresAt.IsZero() && !l.expiresAt.After(now) }
 
 // spendable is rule 1: effective, unexpired, unfrozen lots, less what is held of them.
-func (s *state) spendable(now time.Time) tokens.Amount {
-	sum := s.rest
+func (s *State) spendable(now time.Time) tokens.Amount {
+	sum := s.unloadedFree
 	for i := range s.lots {
 		sum += s.lots[i].free(now)
 	}
 	return sum
 }
 
-// burnOrder: priority, then soonest expiry (never last), then older.
-func burnOrder(a, b lot) int {
-	return cmp.Or(
-		cmp.Compare(a.kind.priority(), b.kind.priority()),
-		compareExpiry(a.expiresAt, b.expiresAt),
-		cmp.Compare(a.number, b.number),
-	)
-}
+func byBurnOrder(a, b lot) int { return burnOrder(&a.Lot, &b.Lot) }
 
-func compareExpiry(a, b time.Time) int {
-	switch {
-	case a.Equal(b):
-		return 0
-	case a.IsZero():
-		return 1
-	case b.IsZero():
-		return -1
-	}
-	return a.Compare(b)
-}
-
-func (s *state) addLot(l lot) {
-	l.added = true
-	s.newestLot = max(s.newestLot, l.number)
-	at, _ := slices.BinarySearchFunc(s.lots, l, burnOrder)
+func (s *State) addLot(l lot) {
+	s.NewestLot = max(s.NewestLot, l.Number)
+	at, _ := slices.BinarySearchFunc(s.lots, l, byBurnOrder)
 	s.lots = slices.Insert(s.lots, at, l)
 }
 
 // lot finds a loaded lot by its number.
-func (s *state) lot(number int64) *lot {
+func (s *State) lot(number int64) *lot {
 	for i := range s.lots {
-		if s.lots[i].number == number {
+		if s.lots[i].Number == number {
 			return &s.lots[i]
 		}
 	}
@@ -204,7 +102,7 @@ func (s *state) lot(number int64) *lot {
 
 // split goes through the lots in burn order and shares an amount among them. The caller has checked
 // that it is there.
-func (s *state) split(amount tokens.Amount, now time.Time, share func(l *lot, part tokens.Amount)) {
+func (s *State) split(amount tokens.Amount, now time.Time, share func(l *lot, part tokens.Amount)) {
 	for i := range s.lots {
 		if amount == 0 {
 			return // also when nothing was asked for: a feature may be free
@@ -220,92 +118,109 @@ func (s *state) split(amount tokens.Amount, now time.Time, share func(l *lot, pa
 }
 
 // take spends an amount from the lots in burn order.
-func (s *state) take(amount tokens.Amount, now time.Time) []Part {
+func (s *State) take(amount tokens.Amount, now time.Time) []Part {
 	parts := make([]Part, 0, 1)
 	s.split(amount, now, func(l *lot, part tokens.Amount) {
-		l.remaining -= part
-		parts = append(parts, Part{Lot: l.number, Amount: -part})
+		l.Remaining -= part
+		parts = append(parts, Part{Lot: l.Number, Amount: -part})
 	})
 	return parts
 }
 
-// append numbers an entry, stamps it, and adds it to the books. Everything that changes a balance
-// goes through here.
-func (s *state) append(e Entry, now time.Time) *Entry {
-	s.seq++
-	s.balance += e.Amount
-	s.held += e.HeldDelta
-	if s.lastAt.Before(now) {
-		s.lastAt = now
-	}
-	e.Account, e.Seq, e.At = s.account, s.seq, s.lastAt
-	e.BalanceAfter, e.HeldAfter, e.SpendableAfter = s.balance, s.held, s.spendable(s.lastAt)
-	e.Day = s.turnDay(s.lastAt)
-	s.countUsage(&e)
-	s.entries = append(s.entries, &e)
-	s.changed = true
-	return &e
-}
-
-// nextDue is the earliest instant at which settling will have something to do; zero when never.
-func (s *state) nextDue() time.Time {
-	var due time.Time
-	if s.renews() {
-		due = boundary(s.anchor, s.zone, s.period+1)
-	}
-	for i := range s.lots {
-		if l := &s.lots[i]; l.remaining > l.held && compareExpiry(l.expiresAt, due) < 0 {
-			due = l.expiresAt
-		}
-	}
-	for i := range s.holds {
-		if h := &s.holds[i]; h.open() && compareExpiry(h.expiresAt, due) < 0 {
-			due = h.expiresAt
-		}
-	}
-	for i := range s.agents {
-		if a := &s.agents[i]; s.waitsForMonth(a) && compareExpiry(s.monthEnd(a), due) < 0 {
-			due = s.monthEnd(a)
-		}
-	}
-	return due
-}
-
-// renews says whether the account gets an allowance with each period.
-func (s *state) renews() bool { return s.exists && s.status == PlanActive && s.closedAt.IsZero() }
-
-// wakeAt is when a state stops being true without anybody's doing: when something is due, or a lot
-// comes into effect.
-func (s *state) wakeAt(now time.Time) time.Time {
-	due := s.nextDue()
-	for i := range s.lots {
-		if l := &s.lots[i]; l.effectiveAt.After(now) && compareExpiry(l.effectiveAt, due) < 0 {
-			due = l.effectiveAt
-		}
-	}
-	return due
-}
-
-// isDue says whether something may have fallen due.
-func (s *state) isDue(now time.Time) bool { return !s.dueAt.IsZero() && !s.dueAt.After(now) }
-
 // chooseOpenLot picks the lot that will be spent next and sums up what cannot be. A state that is
 // not whole keeps both, unless its lot is used up.
-func (s *state) chooseOpenLot(now time.Time) {
-	if !s.whole {
-		if s.lots[0].remaining == 0 {
-			s.openLot = 0
+func (s *State) chooseOpenLot(now time.Time) {
+	if !s.complete {
+		if s.lots[0].Remaining == 0 {
+			s.OpenLot = 0
 		}
 		return
 	}
-	s.openLot, s.unusable = 0, 0
+	s.OpenLot, s.Unusable = 0, 0
 	for i := range s.lots {
 		l := &s.lots[i]
 		switch {
 		case !l.usable(now):
-			s.unusable += l.remaining - l.held
-		case s.openLot == 0 && l.remaining > l.held:
-			s.openLot = l.number
+			s.Unusable += l.Remaining - l.Held
+		case s.OpenLot == 0 && l.Remaining > l.Held:
+			s.OpenLot = l.Number
 		}
 	}
+}
+
+// Later is the later of two instants: an account's time never runs backwards, even when two
+// servers' clocks disagree.
+func Later(a, b time.Time) time.Time {
+	if a.Before(b) {
+		return b
+	}
+	return a
+}
+
+// planState is the part of an account that changes a few times a month.
+type planState struct {
+	id, next string
+	status   PlanStatus
+	period   int
+	granted  tokens.Amount
+}
+
+func (s *State) presentPlan() planState {
+	return planState{s.Plan, s.NextPlan, s.PlanStatus, s.Period, s.PeriodGranted}
+}
+
+// agent is an AgentRow and what is stored of it.
+type agent struct {
+	AgentRow
+	stored agentState
+	added  bool // has no row yet
+}
+
+// agentState is what can change about an agent.
+type agentState struct {
+	name, feature string
+	state         AgentState
+	pausedSince   time.Time
+	turnedAway    int64
+	resumedAt     time.Time
+	missed        int64
+	unit          tokens.Amount
+	budget        tokens.Amount // -1: none
+	reserve       tokens.Amount
+}
+
+func (a *agent) present() agentState {
+	r := agentState{
+		a.Name, a.Feature, a.State, a.PausedSince, a.TurnedAway, a.ResumedAt, a.Missed, a.Unit, -1,
+		a.Reserve,
+	}
+	if a.Budget != nil {
+		r.budget = *a.Budget
+	}
+	return r
+}
+
+func sortAgents(list []agent) {
+	slices.SortFunc(list, func(x, y agent) int { return cmp.Compare(x.ID, y.ID) })
+}
+
+// agent finds an agent that is loaded.
+func (s *State) agent(id string) *agent {
+	for i := range s.agents {
+		if s.agents[i].ID == id {
+			return &s.agents[i]
+		}
+	}
+	return nil
+}
+
+// mustBeOpen says why an account takes no request that spends, adds or changes something; nil when it does.
+func (s *State) mustBeOpen() error {
+	switch {
+	case !s.Exists():
+		return ErrNoAccount
+	case !s.ClosedAt.IsZero():
+		return ErrClosed
+	}
+	return nil
 }

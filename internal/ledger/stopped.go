@@ -49,8 +49,8 @@ var cures = map[Reason]Cure{
 func (r Reason) Cure() Cure { return cures[r] }
 
 // why says why an agent is paused; ReasonNone while it is on.
-func (s *state) why(a *agent, now time.Time, prices *catalog.Catalog) Reason {
-	switch a.state {
+func (s *State) why(a *agent, now time.Time, prices *catalog.Catalog) Reason {
+	switch a.State {
 	case AgentByCreator:
 		return ReasonCreator
 	case AgentOverBudget:
@@ -59,10 +59,10 @@ func (s *state) why(a *agent, now time.Time, prices *catalog.Catalog) Reason {
 	case AgentOn:
 		return ReasonNone
 	}
-	if s.available(a.id, now) >= a.smallNeed(prices) {
+	if s.available(a.ID, now) >= a.smallNeed(prices) {
 		return ReasonSize
 	}
-	if r := s.lacks(a.id, a.expects(prices), now, prices); r != ReasonNone {
+	if r := s.lacks(a.ID, a.expects(prices), now, prices); r != ReasonNone {
 		return r
 	}
 	return ReasonTokens // enough for a request, and too little not to stop again at once
@@ -71,16 +71,16 @@ func (s *state) why(a *agent, now time.Time, prices *catalog.Catalog) Reason {
 // lacks says why an agent, or with no agent the creator, cannot spend an amount; ReasonNone if it
 // can. Where no pack would lift what is there over what is reserved for others, the reserve is the
 // reason: nobody is sent to packs that change nothing.
-func (s *state) lacks(id string, amount tokens.Amount, now time.Time, prices *catalog.Catalog) Reason {
+func (s *State) lacks(id string, amount tokens.Amount, now time.Time, prices *catalog.Catalog) Reason {
 	there, others := s.spendable(now), s.reservedFrom(id)
 	switch {
 	case amount <= there-others:
 		return ReasonNone
 	case others > 0 && amount <= there:
 		return ReasonReserve
-	case amount <= there+s.held-others:
+	case amount <= there+s.Held-others:
 		return ReasonHeld
-	case others > 0 && amount > there+s.held-others+largestPack(prices):
+	case others > 0 && amount > there+s.Held-others+largestPack(prices):
 		return ReasonReserve
 	}
 	return ReasonTokens
@@ -94,26 +94,26 @@ func largestPack(prices *catalog.Catalog) (most tokens.Amount) {
 }
 
 // missing is how many tokens have to come before an agent that waits for them goes on; zero for any other.
-func (s *state) missing(a *agent, now time.Time, prices *catalog.Catalog) tokens.Amount {
-	if a.state != AgentOutOfToken {
+func (s *State) missing(a *agent, now time.Time, prices *catalog.Catalog) tokens.Amount {
+	if a.State != AgentOutOfToken {
 		return 0
 	}
-	return max(0, a.expects(prices)+s.reservedFrom(a.id)-s.spendable(now))
+	return max(0, a.expects(prices)+s.reservedFrom(a.ID)-s.spendable(now))
 }
 
 // ready says whether an agent is on and could do its next piece of work.
-func (s *state) ready(a *agent, now time.Time, prices *catalog.Catalog) bool {
+func (s *State) ready(a *agent, now time.Time, prices *catalog.Catalog) bool {
 	unit := a.nextUnit(prices)
-	return a.state == AgentOn && s.available(a.id, now) >= unit && s.budgetLeft(a, now) >= unit
+	return a.State == AgentOn && s.available(a.ID, now) >= unit && s.budgetLeft(a, now) >= unit
 }
 
 // lackingProblem is the 402: what there is, what is set aside, what is needed, what is missing, and
 // what became of the agent that asked.
-func (s *state) lackingProblem(f *shortfall, now time.Time, prices *catalog.Catalog) *problem.Error {
+func (s *State) lackingProblem(f *shortfall, now time.Time, prices *catalog.Catalog) *problem.Error {
 	why := s.lacks(f.agent, f.required, now, prices)
 	text := f.words() + " " + f.outcome()
 	a := s.agent(f.agent)
-	if f.agent != "" && a.state != AgentOn {
+	if f.agent != "" && a.State != AgentOn {
 		text += " The agent is paused" + untilWords[why] + "."
 	}
 	p := problem.New(problem.Insufficient, "insufficient_tokens", "%s", text).
@@ -123,7 +123,7 @@ func (s *state) lackingProblem(f *shortfall, now time.Time, prices *catalog.Cata
 	if f.agent == "" {
 		return p
 	}
-	return p.With("agent", f.agent).With("state", a.state.String())
+	return p.With("agent", f.agent).With("state", a.State.String())
 }
 
 // outcome says what became of the request.
@@ -173,4 +173,25 @@ var untilWords = map[Reason]string{
 	ReasonTokens:  " until there are more",
 	ReasonHeld:    " until there are more",
 	ReasonReserve: " until less is reserved for others or tokens come",
+}
+
+// turnAway counts a request that an agent's state or budget refuses, and answers why. A request
+// over the budget pauses the agent unless the caller asked to keep it on.
+func (s *State) turnAway(t *turnAwayError, keepOn bool, now time.Time, prices *catalog.Catalog) *problem.Error {
+	a := s.agent(t.agent)
+	if a.State == AgentOn && !keepOn {
+		s.pause(a, AgentOverBudget, t.amount, now)
+	}
+	if a.State != AgentOn {
+		a.TurnedAway++
+		s.changed = true
+	}
+	p := problem.New(problem.Conflict, "agent_paused", "This agent is paused: %s.", pauseWords[s.why(a, now, prices)])
+	cure := s.why(a, now, prices).Cure()
+	if t.budget {
+		p = problem.New(problem.Conflict, "over_budget",
+			"This agent's budget of %s tokens for this month does not cover that.", *a.Budget)
+		cure = CureBudget
+	}
+	return p.With("state", a.State.String()).With("cure", string(cure))
 }

@@ -18,26 +18,27 @@ type TakeBack struct {
 	Metadata  map[string]string
 }
 
-func (t *TakeBack) needs(*catalog.Catalog) needs { return needs{whole: true, fresh: true} }
+// Needs is part of Operation.
+func (t *TakeBack) Needs(*catalog.Catalog) Needs { return Needs{Complete: true, BypassCache: true} }
 
 // decide writes an entry of kind grant with a negative amount: the contra account is the one that
 // adjustments come from, whatever lots pay.
-func (t *TakeBack) decide(s *state, now time.Time, prices *catalog.Catalog) (*Entry, error) {
+func (t *TakeBack) decide(s *State, now time.Time, prices *catalog.Catalog) (Outcome, error) {
 	if err := s.mustBeOpen(); err != nil {
-		return nil, err
+		return Outcome{}, err
 	}
 	most, err := s.takeable(t.Lot, now)
 	switch {
 	case err != nil:
-		return nil, err
+		return Outcome{}, err
 	case t.Reason == "":
-		return nil, problem.Invalid("reason", "is needed: it stands in the creator's history")
+		return Outcome{}, problem.Invalid("reason", "is needed: it stands in the creator's history")
 	case t.Amount <= 0 || t.Amount > most:
-		return nil, problem.Invalid("amount", "must take at most the %s tokens that can be taken back",
+		return Outcome{}, problem.Invalid("amount", "must take at most the %s tokens that can be taken back",
 			most).With("spendable", most)
 	}
 	parts := s.takeBack(t.Amount, t.Lot, now)
-	return s.append(Entry{
+	return Outcome{Entry: s.append(Entry{
 		Kind:           KindGrant,
 		Amount:         -t.Amount,
 		Contra:         ContraIssued,
@@ -45,28 +46,28 @@ func (t *TakeBack) decide(s *state, now time.Time, prices *catalog.Catalog) (*En
 		CatalogVersion: prices.Version,
 		Reference:      t.Reference,
 		Parts:          parts,
-		note:           Note{t.Reason, t.Metadata},
-	}, now), nil
+		Note:           Note{t.Reason, t.Metadata},
+	}, now)}, nil
 }
 
 // takeable is how much can be taken back of one lot, or of all when number is zero.
-func (s *state) takeable(number int64, now time.Time) (tokens.Amount, error) {
+func (s *State) takeable(number int64, now time.Time) (tokens.Amount, error) {
 	if number == 0 {
 		return s.spendable(now), nil
 	}
 	l := s.lot(number)
-	if l == nil || l.remaining == 0 {
+	if l == nil || l.Remaining == 0 {
 		return 0, problem.Invalid("lot", "must be a lot of this account that has tokens left")
 	}
 	return l.free(now), nil
 }
 
-func (s *state) takeBack(amount tokens.Amount, number int64, now time.Time) []Part {
+func (s *State) takeBack(amount tokens.Amount, number int64, now time.Time) []Part {
 	var parts []Part
 	from := func(l *lot, part tokens.Amount) {
-		l.remaining -= part
-		l.taken, l.retaken = l.taken+part, true
-		parts = append(parts, Part{Lot: l.number, Amount: -part})
+		l.Remaining -= part
+		l.TakenBack, l.takenChanged = l.TakenBack+part, true
+		parts = append(parts, Part{Lot: l.Number, Amount: -part})
 	}
 	if number != 0 {
 		from(s.lot(number), amount)

@@ -10,142 +10,75 @@ import (
 	"pop.store/credits/internal/tokens"
 )
 
-// today is the present day's part of the usage rollup, which the account's row carries: a charge
+// Today is the present day's part of the usage rollup, which the account's row carries: a charge
 // updates it for the price of the row that it updates anyway. When the day is over, or there are
 // too many lines, it moves to usage_days.
-type today struct {
-	day      time.Time
-	lines    []usageLine
-	declined int
+type Today struct {
+	Day      time.Time
+	Lines    []UsageLine
+	Declined int
 }
 
-// usageLine is the work of one agent on one feature in a day (tokens, units, charges) and the
+// UsageLine is the work of one agent on one feature in a day (tokens, units, charges) and the
 // tokens of that work which were returned later, on whatever day. It never returns more than its
 // amount.
-type usageLine struct {
-	feature, agent string
-	amount         tokens.Amount
-	quantity       int64
-	count          int64
-	returned       tokens.Amount
+type UsageLine struct {
+	Feature, Agent string
+	Amount         tokens.Amount
+	Quantity       int64
+	Count          int64
+	Returned       tokens.Amount
 }
 
 // net is what the work cost in the end.
-func (l *usageLine) net() tokens.Amount { return l.amount - l.returned }
+func (l *UsageLine) net() tokens.Amount { return l.Amount - l.Returned }
 
-// dayUsage is a line of a day that goes to usage_days.
-type dayUsage struct {
-	day time.Time
-	usageLine
+// DayUsage is a line of a day that goes to usage_days.
+type DayUsage struct {
+	Day time.Time
+	UsageLine
 }
 
 // maxTodayLines bounds what each update of the account's row carries along.
 const maxTodayLines = 24
 
-// dayIn is the calendar date of an instant in a zone, as midnight UTC of that date.
-func dayIn(at time.Time, zone *time.Location) time.Time {
+// DayIn is the calendar date of an instant in a zone, as midnight UTC of that date.
+func DayIn(at time.Time, zone *time.Location) time.Time {
 	return clock.Date(at, zone)
 }
 
-// turnDay gives the day of an instant and puts away the lines of a day that is over.
-func (s *state) turnDay(at time.Time) time.Time {
-	day := dayIn(at, s.zone)
-	if !day.Equal(s.today.day) {
-		s.flushToday()
-		s.today.day, s.today.declined = day, 0
-	}
-	return day
-}
-
-// usageSums adds up lines of one key: a batch may have flushed a day more than once.
-func (s *state) usageSums() []dayUsage {
-	var sums []dayUsage
-next:
-	for _, u := range s.usage {
-		for i := range sums {
-			if t := &sums[i]; t.day.Equal(u.day) && t.feature == u.feature && t.agent == u.agent {
-				t.amount += u.amount
-				t.quantity += u.quantity
-				t.count += u.count
-				t.returned += u.returned
-				continue next
-			}
-		}
-		sums = append(sums, u)
-	}
-	return sums
-}
-
-func (s *state) flushToday() {
-	for _, line := range s.today.lines {
-		s.countMonth(s.today.day, &line)
-		s.usage = append(s.usage, dayUsage{s.today.day, line})
-	}
-	s.today.lines = nil
-}
-
-// countUsage adds an entry of today to the rollup, which is the contra account "spent" by day,
-// feature and agent. A refund counts on the day of the work that it is about, apart from that work:
-// what a day's work cost in the end is never negative.
-func (s *state) countUsage(e *Entry) {
-	switch {
-	case e.Contra != ContraSpent:
-	case e.Kind == KindRefund:
-		s.countReturn(s.past[e.About].entry.Day, e)
-	default:
-		l := s.today.line(e.Feature, e.Agent)
-		l.amount -= e.Amount
-		l.quantity += e.Quantity
-		l.count++
-	}
-}
-
-func (s *state) countReturn(worked time.Time, e *Entry) {
-	if worked.Equal(s.today.day) {
-		s.today.line(e.Feature, e.Agent).returned += e.Amount
-		return
-	}
-	u := dayUsage{worked, usageLine{
-		feature:  e.Feature,
-		agent:    e.Agent,
-		returned: e.Amount,
-	}}
-	s.countMonth(worked, &u.usageLine)
-	s.usage = append(s.usage, u)
-}
-
-func (t *today) line(feature, agent string) *usageLine {
-	for i := range t.lines {
-		if l := &t.lines[i]; l.feature == feature && l.agent == agent {
+func (t *Today) line(feature, agent string) *UsageLine {
+	for i := range t.Lines {
+		if l := &t.Lines[i]; l.Feature == feature && l.Agent == agent {
 			return l
 		}
 	}
-	t.lines = append(t.lines, usageLine{feature: feature, agent: agent})
-	return &t.lines[len(t.lines)-1]
+	t.Lines = append(t.Lines, UsageLine{Feature: feature, Agent: agent})
+	return &t.Lines[len(t.Lines)-1]
 }
 
-// encode appends the lines for the account's row. What was returned of a line follows as a second
+// AppendTo appends the lines for the account's row. What was returned of a line follows as a second
 // line of the same feature and agent, below zero and without quantity and count: a server of the
 // version before, which has one line each, adds both up.
-func (t *today) encode(b []byte) []byte {
+func (t *Today) AppendTo(b []byte) []byte {
 	text := func(s string) {
 		b = binary.AppendUvarint(b, uint64(len(s)))
 		b = append(b, s...)
 	}
-	line := func(l usageLine) {
-		text(l.feature)
-		text(l.agent)
-		b = binary.AppendVarint(b, int64(l.amount))
-		b = binary.AppendVarint(b, l.quantity)
-		b = binary.AppendVarint(b, l.count)
+	line := func(l UsageLine) {
+		text(l.Feature)
+		text(l.Agent)
+		b = binary.AppendVarint(b, int64(l.Amount))
+		b = binary.AppendVarint(b, l.Quantity)
+		b = binary.AppendVarint(b, l.Count)
 	}
-	for _, l := range t.lines {
+	for _, l := range t.Lines {
 		line(l)
-		if l.returned != 0 {
-			line(usageLine{
-				feature: l.feature,
-				agent:   l.agent,
-				amount:  -l.returned,
+		if l.Returned != 0 {
+			line(UsageLine{
+				Feature: l.Feature,
+				Agent:   l.Agent,
+				Amount:  -l.Returned,
 			})
 		}
 	}
@@ -154,20 +87,20 @@ func (t *today) encode(b []byte) []byte {
 
 var errTodayUsage = errors.New("ledger: the account's usage of today cannot be read")
 
-// decodeToday reads what encode wrote.
-func decodeToday(b []byte) ([]usageLine, error) {
-	var lines []usageLine
+// DecodeToday reads what AppendTo wrote.
+func DecodeToday(b []byte) ([]UsageLine, error) {
+	var lines []UsageLine
 	r := todayReader{b: b}
 	for len(r.b) > 0 && !r.bad {
-		l := usageLine{
-			feature:  r.text(),
-			agent:    r.text(),
-			amount:   tokens.Amount(r.number()),
-			quantity: r.number(),
-			count:    r.number(),
+		l := UsageLine{
+			Feature:  r.text(),
+			Agent:    r.text(),
+			Amount:   tokens.Amount(r.number()),
+			Quantity: r.number(),
+			Count:    r.number(),
 		}
-		if last := len(lines) - 1; last >= 0 && lines[last].feature == l.feature && lines[last].agent == l.agent {
-			lines[last].returned -= l.amount
+		if last := len(lines) - 1; last >= 0 && lines[last].Feature == l.Feature && lines[last].Agent == l.Agent {
+			lines[last].Returned -= l.Amount
 			continue
 		}
 		lines = append(lines, l)

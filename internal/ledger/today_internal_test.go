@@ -32,15 +32,15 @@ func decodeBefore(t *testing.T, b []byte) map[[2]string][3]int64 {
 
 func TestTodaysLinesAreReadByTheVersionBefore(t *testing.T) {
 	t.Parallel()
-	day := today{lines: []usageLine{
+	day := Today{Lines: []UsageLine{
 		{"pdf", "", 65 * tokens.One, 1, 1, 5 * tokens.One},
 		{"reply", "bot", 50_000, 1, 1, 0},
 		{"video", "", 30 * tokens.One, 1, 1, 30 * tokens.One},
 		{"video", "bot", 0, 2, 2, 0},
 	}}
-	b := day.encode(nil)
-	lines, err := decodeToday(b)
-	if err != nil || !reflect.DeepEqual(lines, day.lines) {
+	b := day.AppendTo(nil)
+	lines, err := DecodeToday(b)
+	if err != nil || !reflect.DeepEqual(lines, day.Lines) {
 		t.Errorf("read %+v, %v", lines, err)
 	}
 	want := map[[2]string][3]int64{
@@ -58,13 +58,13 @@ func TestTodaysLinesAreReadByTheVersionBefore(t *testing.T) {
 // were taken off: the migration has added to usage_days what such a line lacks.
 func TestTodaysLinesOfTheVersionBeforeAreRead(t *testing.T) {
 	t.Parallel()
-	old := today{lines: []usageLine{
+	old := Today{Lines: []UsageLine{
 		{"pdf", "", -60 * tokens.One, 0, 0, 0},
 		{"reply", "", 5, 1, 1, 0},
 		{"reply", "bot", -5, 1, 1, 0},
 	}}
-	lines, err := decodeToday(old.encode(nil))
-	if err != nil || !reflect.DeepEqual(lines, old.lines) {
+	lines, err := DecodeToday(old.AppendTo(nil))
+	if err != nil || !reflect.DeepEqual(lines, old.Lines) {
 		t.Errorf("read %+v, %v", lines, err)
 	}
 }

@@ -10,12 +10,12 @@ import (
 
 // Limits of bursts.
 const (
-	window    = time.Second // a burst has one line in each
-	maxBursts = 256         // how many are told apart; what is more is one burst
+	window    = time.Second // one line per burst and window
+	maxBursts = 256         // further bursts are counted as one
 )
 
-// limiter is a handler that writes one line a second of each burst. Lines below a warning always
-// pass: they say what operators did, which must not be lost, or were asked for with a low level.
+// limiter writes one line a second per burst. Lines below warning always pass: they record what
+// operators did, or were asked for by the log level.
 type limiter struct {
 	slog.Handler
 	burst  string // set by Burst; empty: from the line
@@ -34,7 +34,7 @@ func (l limiter) Handle(ctx context.Context, r slog.Record) error {
 	return nil
 }
 
-// WithAttrs keeps the name of a burst and hands the rest on.
+// WithAttrs takes the name of a burst out of the attributes.
 func (l limiter) WithAttrs(attrs []slog.Attr) slog.Handler {
 	rest := make([]slog.Attr, 0, len(attrs))
 	for _, a := range attrs {
@@ -48,15 +48,15 @@ func (l limiter) WithAttrs(attrs []slog.Attr) slog.Handler {
 	return l
 }
 
-// WithGroup hands a group on.
+// WithGroup is part of slog.Handler.
 func (l limiter) WithGroup(name string) slog.Handler {
 	l.Handler = l.Handler.WithGroup(name)
 	return l
 }
 
-// told are the attributes whose values make lines with one message different bursts: kinds of
-// failures, and what has to do with money.
-var told = []string{"code", "purchase"}
+// burstAttributes are the attributes whose values put lines with the same message into different
+// bursts.
+var burstAttributes = []string{"code", "purchase"}
 
 func (l limiter) key(r *slog.Record) string {
 	if l.burst != "" {
@@ -64,7 +64,7 @@ func (l limiter) key(r *slog.Record) string {
 	}
 	key := r.Level.String() + "\x00" + r.Message
 	r.Attrs(func(a slog.Attr) bool {
-		if slices.Contains(told, a.Key) {
+		if slices.Contains(burstAttributes, a.Key) {
 			key += "\x00" + a.Value.String()
 		}
 		return true
@@ -72,13 +72,13 @@ func (l limiter) key(r *slog.Record) string {
 	return key
 }
 
-// bursts are those of the last second. They are safe for concurrent use.
+// bursts are the open bursts by key. They are safe for concurrent use.
 type bursts struct {
 	mu   sync.Mutex
 	open map[string]*burst
 }
 
-// burst is what came within a second after a line that was written.
+// burst counts the lines within a second after a line that was written.
 type burst struct {
 	timer   *time.Timer
 	counted int // lines that were not written
@@ -86,8 +86,8 @@ type burst struct {
 	to      slog.Handler
 }
 
-// begin says whether a line has to be written because it is the first of a burst. Otherwise the
-// line is counted.
+// begin says whether the line is the first of a burst and has to be written. Otherwise it is
+// counted.
 func (b *bursts) begin(key string, to slog.Handler, r *slog.Record) bool {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -104,8 +104,7 @@ func (b *bursts) begin(key string, to slog.Handler, r *slog.Record) bool {
 	return false
 }
 
-// expire writes the last line of those that were counted, with their number, or ends the burst when
-// there were none.
+// expire writes the last counted line with the count, or ends the burst if nothing was counted.
 func (b *bursts) expire(key string) {
 	b.mu.Lock()
 	one, known := b.open[key]
@@ -113,7 +112,7 @@ func (b *bursts) expire(key string) {
 		b.mu.Unlock()
 		return
 	}
-	line, to := one.take()
+	line, to := one.summary()
 	if to == nil {
 		delete(b.open, key)
 	} else {
@@ -121,12 +120,12 @@ func (b *bursts) expire(key string) {
 	}
 	b.mu.Unlock()
 	if to != nil {
-		_ = to.Handle(context.Background(), line) // nobody can be told that the log cannot be written
+		_ = to.Handle(context.Background(), line) // there is nowhere to report a log that cannot be written
 	}
 }
 
-// take is the line that stands for those that were counted; to is nil when there were none.
-func (one *burst) take() (line slog.Record, to slog.Handler) {
+// summary is the last counted line with the count. to is nil if nothing was counted.
+func (one *burst) summary() (line slog.Record, to slog.Handler) {
 	if one.counted == 0 {
 		return slog.Record{}, nil
 	}
@@ -144,7 +143,7 @@ func (b *bursts) flush() {
 	b.mu.Unlock()
 	for _, one := range open {
 		one.timer.Stop()
-		if line, to := one.take(); to != nil {
+		if line, to := one.summary(); to != nil {
 			_ = to.Handle(context.Background(), line) // as in expire
 		}
 	}

@@ -1,6 +1,6 @@
-// Package logs writes the log: lines of text or JSON from a chosen level on. A burst of warnings or
-// errors becomes one line a second with a count, so that no failure can fill a disk or hide the
-// rest of the log.
+// Package logs writes the log, as text or JSON, from a level on. Repeated warnings and errors
+// become one line a second with a count, so that a failure can neither fill the disk nor hide other
+// lines.
 package logs
 
 import (
@@ -9,7 +9,7 @@ import (
 	"strings"
 )
 
-// Format is how a line is written.
+// Format is the format of a line.
 type Format string
 
 // The formats.
@@ -18,14 +18,14 @@ const (
 	JSON Format = "json" // one object a line
 )
 
-// Options say what is written and how.
+// Options for New.
 type Options struct {
 	Level  slog.Level // of the least important lines that are written
 	Format Format     // empty: Text
 }
 
-// New makes a logger that writes to w. flush writes what was counted in the current second and not
-// written yet; call it before the process ends.
+// New returns a logger that writes to w. flush writes what was counted and not written yet; call it
+// before the process ends.
 func New(w io.Writer, o Options) (log *slog.Logger, flush func()) {
 	settings := &slog.HandlerOptions{Level: o.Level}
 	var lines slog.Handler = slog.NewTextHandler(w, settings)
@@ -36,21 +36,21 @@ func New(w io.Writer, o Options) (log *slog.Logger, flush func()) {
 	return slog.New(limited), limited.bursts.flush
 }
 
-// burstKey marks the attribute that names a burst. It is not written.
+// burstKey is the key of the attribute that names a burst. It is not written.
 const burstKey = "burst"
 
-// Burst is an attribute for slog.Logger.With: all warnings and errors of the logger count as one
-// burst with this name, whatever they say. Without it lines with the same message, code and
-// purchase are one burst.
+// Burst is an attribute for slog.Logger.With: all warnings and errors of that logger are one burst.
+// Without it, lines with the same message, code and purchase are one burst.
 func Burst(name string) slog.Attr { return slog.String(burstKey, name) }
 
-// Database is the burst of everything that fails while the database is away.
+// Database returns a logger whose warnings and errors are one burst: failures while the database is
+// down.
 func Database(log *slog.Logger) *slog.Logger { return log.With(Burst("database")) }
 
-// Messages is a writer for the log of a package that knows log.Logger only: each write is one message.
+// Messages is an io.Writer for packages that only accept a log.Logger: each write is one message.
 type Messages func(text string)
 
-// Write hands the message on, without white space around it.
+// Write passes the message on without surrounding white space.
 func (m Messages) Write(text []byte) (int, error) {
 	m(strings.TrimSpace(string(text)))
 	return len(text), nil

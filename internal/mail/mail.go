@@ -25,14 +25,14 @@ import (
 	"pop.store/credits/internal/billing"
 	"pop.store/credits/internal/catalog"
 	"pop.store/credits/internal/clock"
-	"pop.store/credits/internal/ledger"
+	"pop.store/credits/internal/ledger/engine"
 	"pop.store/credits/internal/problem"
 )
 
 // Options are what a Mailer needs besides its database.
 type Options struct {
 	Accounts *accounts.Accounts
-	Ledger   *ledger.Ledger
+	Ledger   *engine.Engine
 	Prices   func() *catalog.Catalog // the catalog in force
 	BaseURL  *url.URL                // public base of the app, for links
 	From     *mail.Address

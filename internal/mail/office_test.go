@@ -25,6 +25,7 @@ import (
 	"pop.store/credits/internal/catalog"
 	"pop.store/credits/internal/clock"
 	"pop.store/credits/internal/ledger"
+	"pop.store/credits/internal/ledger/engine"
 	"pop.store/credits/internal/mail"
 	"pop.store/credits/internal/problem"
 	"pop.store/credits/internal/relay"
@@ -46,7 +47,7 @@ type office struct {
 	t      *testing.T
 	pool   *pgxpool.Pool
 	clock  *clock.Manual
-	books  *ledger.Ledger
+	books  *engine.Engine
 	people *accounts.Accounts
 	mailer *mail.Mailer
 	relay  *relay.Relay
@@ -86,7 +87,7 @@ func newOfficeWith(t *testing.T, server *url.URL) *office {
 		folder: filepath.Join(t.TempDir(), "mail"),
 	}
 	log := slog.New(slog.NewTextHandler(&o.log, &slog.HandlerOptions{Level: slog.LevelDebug}))
-	o.books = ledger.New(o.pool, ledger.Options{
+	o.books = engine.New(o.pool, engine.Options{
 		Clock:  o.clock.Now,
 		Prices: catalog.Builtin,
 		Log:    log,

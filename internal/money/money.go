@@ -1,4 +1,5 @@
-// Package money holds amounts of money: minor units of an ISO 4217 currency.
+// Package money has amounts of money in minor units of an ISO 4217 currency. It parses and formats
+// prices and converts to the units that Stripe uses.
 package money
 
 import (
@@ -6,14 +7,14 @@ import (
 	"strings"
 )
 
-// Amount is money in minor units (cents for USD) of a three-letter upper-case ISO 4217 currency.
+// Amount is money in minor units (cents for USD). Currency is a three-letter upper-case ISO 4217
+// code.
 type Amount struct {
 	Minor    int64
 	Currency string
 }
 
-// zeroDecimal are the currencies that prices have no decimals in (ISO 4217; MGA has fifths, which
-// nobody uses).
+// zeroDecimal are the currencies without decimals (ISO 4217). MGA has fifths, which are not in use.
 const zeroDecimal = "BIF CLP DJF GNF ISK JPY KMF KRW MGA PYG RWF UGX VND VUV XAF XOF XPF"
 
 var symbols = map[string]string{
@@ -26,8 +27,8 @@ var symbols = map[string]string{
 // threeDecimal are the currencies with a thousand minor units in the major one (ISO 4217).
 const threeDecimal = "BHD IQD JOD KWD LYD OMR TND"
 
-// Exponent says how many decimals the currency has: 2, or 0, or 3. A payment provider may count in
-// other units: see Stripe.
+// Exponent returns how many decimals the currency has: 0, 2 or 3. Stripe may use other units, see
+// Stripe.
 func Exponent(currency string) int {
 	switch {
 	case len(currency) != 3:
@@ -39,7 +40,7 @@ func Exponent(currency string) int {
 	return 2
 }
 
-// String shows the amount as a price: "$9.00", "€1,250.50", "CHF 9.00".
+// String formats the amount as a price: "$9.00", "€1,250.50", "CHF 9.00".
 func (a Amount) String() string {
 	symbol, ok := symbols[a.Currency]
 	if !ok {

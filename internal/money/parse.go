@@ -8,15 +8,15 @@ import (
 	"strings"
 )
 
-// The ways in which a text is not an amount of money. Their texts are safe to show to a caller.
+// Errors of Parse. Their texts are safe to show to a caller.
 var (
 	ErrSyntax = errors.New(`must be a decimal number such as "214" or "19.90"`)
 	ErrRange  = errors.New("is too large")
 )
 
-// Parse reads a decimal number of a currency's major unit: digits, and after a point at most as
-// many decimals as the currency has. It accepts neither signs, nor exponents, nor a bare point, nor
-// leading zeros ("007"). The error's text can be shown.
+// Parse reads a decimal number in the currency's major unit, with at most as many decimals as the
+// currency has. It refuses signs, exponents, a bare point and leading zeros ("007"). The error's
+// text is safe to show.
 func Parse(text, currency string) (Amount, error) {
 	whole, fraction, hasPoint := strings.Cut(text, ".")
 	if !allDigits(whole) || (len(whole) > 1 && whole[0] == '0') || (hasPoint && !allDigits(fraction)) {
@@ -33,7 +33,7 @@ func Parse(text, currency string) (Amount, error) {
 	return Amount{Minor: minor, Currency: currency}, nil
 }
 
-// Decimal is the amount as Parse reads it, with all the currency's decimals: "19.90".
+// Decimal formats the amount as Parse reads it, with all decimals: "19.90".
 func (a Amount) Decimal() string {
 	decimals := Exponent(a.Currency)
 	digits := fmt.Sprintf("%0*d", decimals+1, a.Minor)
@@ -48,8 +48,7 @@ func allDigits(s string) bool {
 	return s != "" && strings.Trim(s, "0123456789") == ""
 }
 
-// Known says whether a code is that of a currency that money is paid in today (ISO 4217; no funds,
-// metals or test codes).
+// Known says whether a code is a currency in use (ISO 4217, without funds, metals and test codes).
 func Known(currency string) bool {
 	return len(currency) == 3 && !strings.Contains(currency, " ") && strings.Contains(codes, currency)
 }

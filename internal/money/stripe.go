@@ -5,15 +5,15 @@ import (
 	"fmt"
 )
 
-// Stripe counts money in units of its own. They are our minor units, except in two currencies that
-// have no decimals any more and that Stripe still takes in hundredths
-// (https://docs.stripe.com/currencies#special-cases). Of currencies with three decimals Stripe
-// takes whole tens only (https://docs.stripe.com/currencies#three-decimal).
+// stripeTens: Stripe takes only whole tens in currencies with three decimals
+// (https://docs.stripe.com/currencies#three-decimal).
 const stripeTens = 10
 
-// ErrStripe is an amount that Stripe cannot take, whatever it is for.
+// ErrStripe means that Stripe cannot take this amount.
 var ErrStripe = errors.New("cannot be taken by the payment provider")
 
+// stripeFactor is how many of Stripe's units one minor unit is. ISK and UGX have no decimals any
+// more, but Stripe counts them in hundredths (https://docs.stripe.com/currencies#special-cases).
 func stripeFactor(currency string) int64 {
 	if currency == "ISK" || currency == "UGX" {
 		return 100
@@ -21,24 +21,24 @@ func stripeFactor(currency string) int64 {
 	return 1
 }
 
-// Stripe is the amount in Stripe's units. The error is ErrStripe, with a reason that is safe to
-// show: the amount has a last digit that Stripe does not take, or it is larger than MostAtOnce.
+// Stripe returns the amount in Stripe's units. The error is ErrStripe with a reason that is safe to
+// show: the last digit is one that Stripe does not take, or the amount is above MaxPayment.
 func (a Amount) Stripe() (int64, error) {
 	if step := Step(a.Currency); a.Minor%step != 0 {
 		return 0, fmt.Errorf("%w: it takes multiples of %s only", ErrStripe,
 			Amount{Minor: step, Currency: a.Currency})
 	}
-	if a.Minor > MostAtOnce(a.Currency).Minor {
-		return 0, fmt.Errorf("%w: it takes at most %s", ErrStripe, MostAtOnce(a.Currency))
+	if a.Minor > MaxPayment(a.Currency).Minor {
+		return 0, fmt.Errorf("%w: it takes at most %s", ErrStripe, MaxPayment(a.Currency))
 	}
 	return a.StripeUnits(), nil
 }
 
-// StripeUnits is Stripe without a look at whether the amount can be taken: for amounts that were.
+// StripeUnits converts like Stripe, for amounts that were already checked.
 func (a Amount) StripeUnits() int64 { return a.Minor * stripeFactor(a.Currency) }
 
-// FromStripe is an amount that Stripe tells in its units. exact is false when it is no whole number
-// of minor units; then the amount is rounded down.
+// FromStripe converts from Stripe's units. exact is false if that is not a whole number of minor
+// units; the amount is then rounded down.
 func FromStripe(units int64, currency string) (a Amount, exact bool) {
 	factor := stripeFactor(currency)
 	return Amount{Minor: units / factor, Currency: currency}, units%factor == 0
@@ -52,8 +52,8 @@ func Step(currency string) int64 {
 	return 1
 }
 
-// stripeDigits are how many digits an amount may have in Stripe's units, where it is not usualDigits
-// (https://docs.stripe.com/currencies#minimum-and-maximum-charge-amounts).
+// stripeDigits is how many digits an amount may have in Stripe's units, where that is not
+// usualDigits (https://docs.stripe.com/currencies#minimum-and-maximum-charge-amounts).
 var stripeDigits = map[string]int{
 	"COP": 10,
 	"IDR": 12,
@@ -62,8 +62,8 @@ var stripeDigits = map[string]int{
 
 const usualDigits = 8
 
-// MostAtOnce is the most that can be paid at once, by the digits that Stripe takes.
-func MostAtOnce(currency string) Amount {
+// MaxPayment is the largest amount of one payment.
+func MaxPayment(currency string) Amount {
 	digits, ok := stripeDigits[currency]
 	if !ok {
 		digits = usualDigits
@@ -76,9 +76,9 @@ func MostAtOnce(currency string) Amount {
 	return Amount{Minor: (most - 1) / stripeFactor(currency) / step * step, Currency: currency}
 }
 
-// leastAtOnce is the least that Stripe takes at once, in minor units
+// minPayment is the smallest payment that Stripe takes, in minor units
 // (https://docs.stripe.com/currencies#minimum-and-maximum-charge-amounts).
-var leastAtOnce = map[string]int64{
+var minPayment = map[string]int64{
 	"AED": 200,
 	"AUD": 50,
 	"BGN": 100,
@@ -105,9 +105,9 @@ var leastAtOnce = map[string]int64{
 	"USD": 50,
 }
 
-// LeastAtOnce is the least that can be paid at once. false: nobody says; then it depends on what
-// the seller is paid out in, and on the day's rate.
-func LeastAtOnce(currency string) (Amount, bool) {
-	minor, known := leastAtOnce[currency]
+// MinPayment is the smallest amount of one payment. It returns false if Stripe documents none for
+// the currency: then it depends on the payout currency and the exchange rate.
+func MinPayment(currency string) (Amount, bool) {
+	minor, known := minPayment[currency]
 	return Amount{Minor: minor, Currency: currency}, known
 }

@@ -57,7 +57,7 @@ func TestAmountsThatStripeDoesNotTake(t *testing.T) {
 		"COP": "COP 99,999,999.99",
 		"INR": "INR 9,999,999.99",
 	} {
-		most := money.MostAtOnce(currency)
+		most := money.MaxPayment(currency)
 		if most.String() != want {
 			t.Errorf("at most %s, want %s", most, want)
 		}
@@ -90,11 +90,11 @@ func TestTheLeastAtOnce(t *testing.T) {
 		"HUF": "HUF 175.00",
 		"THB": "THB 10.00",
 	} {
-		if least, known := money.LeastAtOnce(currency); !known || least.String() != want {
+		if least, known := money.MinPayment(currency); !known || least.String() != want {
 			t.Errorf("%s, known %t, want %s", least, known, want)
 		}
 	}
-	if least, known := money.LeastAtOnce("UGX"); known {
+	if least, known := money.MinPayment("UGX"); known {
 		t.Errorf("Stripe names no least in UGX, here it is %s", least)
 	}
 }

@@ -1,7 +1,7 @@
-// Package payment holds the words in which billing and the payment providers talk: orders,
-// checkouts, refunds, disputes, events. It knows no provider.
+// Package payment has the types that billing and payment providers share: orders, checkouts,
+// refunds, disputes, events. It knows no provider.
 //
-// Money is minor units of a currency, instants are UTC.
+// Money is in minor units, times are UTC.
 package payment
 
 import (
@@ -13,23 +13,22 @@ import (
 	"pop.store/credits/internal/money"
 )
 
-// The ways in which a provider does not do what it is asked: final answers, which asking again does
-// not change. Any other error means that its answer is not known: asking again is safe, since every
-// request that moves something carries a key.
+// Final answers of a provider. After any other error the outcome is unknown and the request can be
+// sent again, since every request that moves money has an idempotency key.
 var (
 	ErrNone    = errors.New("payment: the provider knows of no such thing")
 	ErrRefused = errors.New("payment: the provider refuses this for good")
 	ErrTooMuch = errors.New("payment: with tax it is more than may be taken")
 )
 
-// Both are ErrNone. They say that what we remember of a buyer does not exist at the provider any
-// more, so it has to be forgotten here, too.
+// Both are ErrNone: the stored customer or payment method no longer exists at the provider and must
+// be deleted here, too.
 var (
 	ErrNoCustomer = fmt.Errorf("%w: the customer", ErrNone)
 	ErrNoMethod   = fmt.Errorf("%w: the payment method", ErrNone)
 )
 
-// Final says whether an error is a final answer of the provider.
+// Final says whether the provider's answer will not change if it is asked again.
 func Final(err error) bool {
 	return errors.Is(err, ErrNone) || errors.Is(err, ErrRefused) || errors.Is(err, ErrTooMuch)
 }
@@ -55,7 +54,7 @@ type Charge struct {
 	Method      string
 }
 
-// Reason says why the money did not come.
+// Reason says why a payment failed.
 type Reason string
 
 // The reasons for a failed payment; none where nobody says.
@@ -64,7 +63,7 @@ const (
 	NeedsBuyer Reason = "authentication" // the bank wants the buyer to confirm it
 )
 
-// State says where a checkout stands.
+// State is the state of a checkout.
 type State string
 
 // The states of a checkout.
@@ -97,8 +96,7 @@ type Checkout struct {
 	Bill      *Bill // nil until it is paid, and where the provider does not tell: events do not
 }
 
-// Bill is what a provider has put on the bill of a checkout that was paid. Money is minor units of
-// the price's currency.
+// Bill is what the provider charged for a paid checkout, in minor units of the price's currency.
 type Bill struct {
 	Subtotal int64     `json:"subtotal"` // before discounts, and before tax that comes on top
 	Discount int64     `json:"discount"`

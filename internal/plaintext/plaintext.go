@@ -1,6 +1,6 @@
-// Package plaintext is the one rule for texts that people and services write: names, reasons,
-// references, metadata. It passes what every script and every emoji needs, and refuses what shows a
-// reader something else than what is there.
+// Package plaintext checks texts that people and services write: names, reasons, references,
+// metadata. It accepts every script and emoji, and refuses characters that make a text look
+// different from what it is.
 package plaintext
 
 import (
@@ -9,24 +9,24 @@ import (
 	"unicode/utf8"
 )
 
-// Valid says whether a text, of one or several lines, is valid UTF-8 and without dangerous
-// characters. Tabs and line feeds are fine.
+// Valid says whether a text of one or more lines is UTF-8 without dangerous characters. Tabs and
+// line feeds are accepted.
 func Valid(s string) bool {
 	if !utf8.ValidString(s) {
 		return false
 	}
 	ok := true
-	walk(s, func(r rune, dangerous bool) { ok = ok && (!dangerous || r == '\n' || r == '\t') })
+	eachRune(s, func(r rune, dangerous bool) { ok = ok && (!dangerous || r == '\n' || r == '\t') })
 	return ok
 }
 
-// OneLine says whether a text is valid and one line without tabs, as a name is.
+// OneLine is Valid for one line without tabs, such as a name.
 func OneLine(s string) bool { return Valid(s) && !strings.ContainsAny(s, "\n\t") }
 
-// Clean puts a space in the place of each dangerous character, line feeds and tabs included.
+// Clean replaces each dangerous character, line feeds and tabs included, with a space.
 func Clean(s string) string {
 	var b strings.Builder
-	walk(strings.ToValidUTF8(s, " "), func(r rune, dangerous bool) {
+	eachRune(strings.ToValidUTF8(s, " "), func(r rune, dangerous bool) {
 		if dangerous {
 			r = ' '
 		}
@@ -35,7 +35,7 @@ func Clean(s string) string {
 	return b.String()
 }
 
-// Bounds of the characters that spell the name of a region behind a black flag, as in the flag of Scotland.
+// Tag characters after a black flag spell a region, as in the flag of Scotland.
 const (
 	blackFlag = '\U0001F3F4'
 	firstTag  = '\U000E0020'
@@ -43,8 +43,8 @@ const (
 	endTag    = '\U000E007F'
 )
 
-// walk calls see with each character, and whether it is dangerous where it stands.
-func walk(s string, see func(r rune, dangerous bool)) {
+// eachRune calls see for each character and says whether it is dangerous at its position.
+func eachRune(s string, see func(r rune, dangerous bool)) {
 	for len(s) > 0 {
 		r, size := utf8.DecodeRuneInString(s)
 		s = s[size:]
@@ -60,8 +60,8 @@ func walk(s string, see func(r rune, dangerous bool)) {
 	}
 }
 
-// regionLength is how many bytes the name of a region takes that a text begins with; 0 when there
-// is none, or its end is missing.
+// regionLength is the length in bytes of the region tags that s starts with; 0 if there are none or
+// they have no end.
 func regionLength(s string) int {
 	for i, r := range s {
 		switch {
@@ -74,13 +74,12 @@ func regionLength(s string) int {
 	return 0
 }
 
-// needed are the invisible characters that scripts and emoji are written with: joiners, the marks
-// of direction, which turn nothing around, the soft hyphen and the word joiner.
-var needed = []rune{'\u00ad', '\u061c', '\u200c', '\u200d', '\u200e', '\u200f', '\u2060'}
+// allowedInvisible are the invisible characters that scripts and emoji need: joiners, direction
+// marks that reorder nothing, soft hyphen and word joiner.
+var allowedInvisible = []rune{'\u00ad', '\u061c', '\u200c', '\u200d', '\u200e', '\u200f', '\u2060'}
 
-// dangerous says whether a character cannot be seen and changes what can: control characters, line
-// and paragraph separators, what embeds, overrides or isolates the direction of a text, and other
-// format characters.
+// dangerous says whether a character is invisible and changes what is visible: control characters,
+// line and paragraph separators, direction overrides, and other format characters.
 func dangerous(r rune) bool {
 	if r < utf8.RuneSelf {
 		return r < ' ' || r == 0x7f
@@ -89,7 +88,7 @@ func dangerous(r rune) bool {
 		unicode.Is(unicode.Prepended_Concatenation_Mark, r) {
 		return false
 	}
-	for _, n := range needed {
+	for _, n := range allowedInvisible {
 		if r == n {
 			return false
 		}

@@ -10,6 +10,7 @@ import (
 	"github.com/google/uuid"
 
 	"pop.store/credits/internal/ledger"
+	"pop.store/credits/internal/ledger/engine"
 	"pop.store/credits/internal/tokens"
 )
 
@@ -31,7 +32,7 @@ type Recap struct {
 
 // Of looks at what has happened to an account since an instant, with the account as it stands. The
 // error is the ledger's.
-func Of(ctx context.Context, books *ledger.Ledger, a *ledger.Account, since time.Time) (Recap, error) {
+func Of(ctx context.Context, books *engine.Engine, a *ledger.Account, since time.Time) (Recap, error) {
 	r := Recap{Since: since}
 	before, err := books.BalanceAt(ctx, a.ID, since)
 	if err != nil {
@@ -50,7 +51,7 @@ func Of(ctx context.Context, books *ledger.Ledger, a *ledger.Account, since time
 
 // addMovements adds what came and what was lost since then. What is missing from the balance beyond
 // that was spent: the books balance.
-func (r *Recap) addMovements(ctx context.Context, books *ledger.Ledger, a *ledger.Account) error {
+func (r *Recap) addMovements(ctx context.Context, books *engine.Engine, a *ledger.Account) error {
 	older, err := books.History(ctx, a.ID, ledger.Filter{To: r.Since}, 0, 1)
 	if err != nil {
 		return err
@@ -105,7 +106,7 @@ func (r *Recap) add(e *ledger.Entry, first int64) {
 	}
 }
 
-func (r *Recap) addAgents(ctx context.Context, books *ledger.Ledger, a *ledger.Account) error {
+func (r *Recap) addAgents(ctx context.Context, books *engine.Engine, a *ledger.Account) error {
 	list, own, err := books.Agents(ctx, a.ID)
 	if err != nil {
 		return err
@@ -130,7 +131,7 @@ const grants = 50
 
 // BackOn gives the agents that a purchase has put back on: in the same transaction, so at the same
 // instant. None when the purchase is not among the newest arrivals. The error is the ledger's.
-func BackOn(ctx context.Context, books *ledger.Ledger, a *ledger.Account, purchase uuid.UUID) ([]ledger.Agent,
+func BackOn(ctx context.Context, books *engine.Engine, a *ledger.Account, purchase uuid.UUID) ([]ledger.Agent,
 	error,
 ) {
 	if a.Agents == 0 {

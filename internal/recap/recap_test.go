@@ -13,6 +13,7 @@ import (
 	"pop.store/credits/internal/catalog"
 	"pop.store/credits/internal/clock"
 	"pop.store/credits/internal/ledger"
+	"pop.store/credits/internal/ledger/engine"
 	"pop.store/credits/internal/recap"
 	"pop.store/credits/internal/tokens"
 )
@@ -23,7 +24,7 @@ var start = time.Date(2026, 11, 22, 14, 2, 0, 0, time.UTC)
 
 // wallet is an account on Starter, in books on a clock that stands still.
 type wallet struct {
-	*ledger.Ledger
+	*engine.Engine
 	t     *testing.T
 	clock *clock.Manual
 	id    uuid.UUID
@@ -37,7 +38,7 @@ func newWallet(t *testing.T) *wallet {
 		clock: clock.NewManual(start),
 		id:    uuid.New(),
 	}
-	w.Ledger = ledger.New(testdb.New(t), ledger.Options{
+	w.Engine = engine.New(testdb.New(t), engine.Options{
 		Clock:  w.clock.Now,
 		Prices: catalog.Builtin,
 		Log:    slog.New(slog.DiscardHandler),
@@ -102,7 +103,7 @@ func ids(list []ledger.Agent) string {
 func (w *wallet) wantSince(since time.Time, want string) {
 	w.t.Helper()
 	a := w.account()
-	r, err := recap.Of(w.t.Context(), w.Ledger, &a, since)
+	r, err := recap.Of(w.t.Context(), w.Engine, &a, since)
 	if err != nil {
 		w.t.Fatal(err)
 	}
@@ -160,7 +161,7 @@ func TestReturnsOfOlderWork(t *testing.T) {
 	refund(newest)
 	w.wantSince(since, "spent 30 bought 0 arrived 0 expired 0 back  paused ")
 	a := w.account()
-	if r, err := recap.Of(t.Context(), w.Ledger, &a, since); err != nil || r.Returned != tokens.MustParse("100") {
+	if r, err := recap.Of(t.Context(), w.Engine, &a, since); err != nil || r.Returned != tokens.MustParse("100") {
 		t.Errorf("returned %s of older work, %v", r.Returned, err)
 	}
 }
@@ -173,7 +174,7 @@ func TestBackOn(t *testing.T) {
 	want := func(purchase uuid.UUID, agents string) {
 		t.Helper()
 		a := w.account()
-		back, err := recap.BackOn(t.Context(), w.Ledger, &a, purchase)
+		back, err := recap.BackOn(t.Context(), w.Engine, &a, purchase)
 		if err != nil || ids(back) != agents {
 			t.Errorf("back on: %q (%v), want %q", ids(back), err, agents)
 		}

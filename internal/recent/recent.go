@@ -1,6 +1,6 @@
-// Package recent remembers for a moment what was read, so that many requests about one thing do not
-// each ask the database. What a server changes itself it forgets at once; what another changes it
-// believes until its moment is over.
+// Package recent caches values for a short time, so that many requests for one value do not each
+// ask the database. A change by this server removes the value at once; a change by another server
+// is seen when the value expires.
 package recent
 
 import (
@@ -8,13 +8,13 @@ import (
 	"time"
 )
 
-// Memory is what was read lately. It is safe for concurrent use.
-type Memory[K comparable, V any] struct {
+// Cache is a bounded cache with expiry. It is safe for concurrent use.
+type Cache[K comparable, V any] struct {
 	max  int
 	mu   sync.RWMutex
 	rows map[K]row[V]
-	// changes counts what was forgotten: what was read before something changed must not be
-	// remembered after it.
+	// changes counts calls of Forget: a value that was read before a change must not be stored
+	// after it.
 	changes Mark
 }
 
@@ -23,28 +23,27 @@ type row[V any] struct {
 	from, until time.Time
 }
 
-// Mark is when something was not remembered, in the order of what was forgotten.
+// Mark identifies the moment of a cache miss, by the number of changes until then.
 type Mark int64
 
-// New makes a memory of at most so many values: when it is full it begins anew.
-func New[K comparable, V any](limit int) *Memory[K, V] {
-	return &Memory[K, V]{max: limit, rows: map[K]row[V]{}}
+// New returns a cache of at most limit values. When it is full it is cleared.
+func New[K comparable, V any](limit int) *Cache[K, V] {
+	return &Cache[K, V]{max: limit, rows: map[K]row[V]{}}
 }
 
-// Get gives what is remembered at an instant, or else the mark with which to remember what is read
-// from now on.
-func (m *Memory[K, V]) Get(key K, now time.Time) (value V, ok bool, mark Mark) {
+// Get returns the cached value, or the mark to pass to Put with the value that is read next.
+func (m *Cache[K, V]) Get(key K, now time.Time) (value V, ok bool, mark Mark) {
 	m.mu.RLock()
 	defer m.mu.RUnlock()
 	r, found := m.rows[key]
-	// A clock that was set back must not make a value live longer.
+	// A clock that was set back must not extend the life of a value.
 	live := found && now.Before(r.until) && !now.Before(r.from)
 	return r.value, live, m.changes
 }
 
-// Put remembers a value from the instant before it was read until another, unless something has
-// been forgotten since the mark was given.
-func (m *Memory[K, V]) Put(key K, value V, from, until time.Time, mark Mark) {
+// Put stores a value that is valid from the instant before it was read until another. It does
+// nothing if something was forgotten since mark.
+func (m *Cache[K, V]) Put(key K, value V, from, until time.Time, mark Mark) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if m.changes != mark {
@@ -60,16 +59,16 @@ func (m *Memory[K, V]) Put(key K, value V, from, until time.Time, mark Mark) {
 	}
 }
 
-// Forget is called after something has changed in the database.
-func (m *Memory[K, V]) Forget(key K) {
+// Forget removes a value. Call it after the change is committed.
+func (m *Cache[K, V]) Forget(key K) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	delete(m.rows, key)
 	m.changes++
 }
 
-// ForgetAll is Forget for everything.
-func (m *Memory[K, V]) ForgetAll() {
+// ForgetAll removes all values.
+func (m *Cache[K, V]) ForgetAll() {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	clear(m.rows)

@@ -10,7 +10,7 @@ import (
 var start = time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
 
 // remember reads a value and remembers it for a second.
-func remember(m *recent.Memory[string, int], key string, value int) {
+func remember(m *recent.Cache[string, int], key string, value int) {
 	_, _, mark := m.Get(key, start)
 	m.Put(key, value, start, start.Add(time.Second), mark)
 }
@@ -35,8 +35,8 @@ func TestAMoment(t *testing.T) {
 // What was read before a change, and comes to be remembered after it, may be what was changed.
 func TestAReadThatAChangeOvertook(t *testing.T) {
 	t.Parallel()
-	for name, change := range map[string]func(*recent.Memory[string, int]){
-		"one": func(m *recent.Memory[string, int]) { m.Forget("a") }, "all": (*recent.Memory[string, int]).ForgetAll,
+	for name, change := range map[string]func(*recent.Cache[string, int]){
+		"one": func(m *recent.Cache[string, int]) { m.Forget("a") }, "all": (*recent.Cache[string, int]).ForgetAll,
 	} {
 		m := recent.New[string, int](10)
 		remember(m, "a", 1)

@@ -7,6 +7,7 @@ import (
 	"context"
 
 	"pop.store/credits/internal/ledger"
+	"pop.store/credits/internal/ledger/engine"
 )
 
 // Sink takes events over: it stores, durably, what follows from them. Events of an account come in
@@ -20,12 +21,12 @@ const chunk = 500
 
 // Relay is the way from the outbox to the sinks.
 type Relay struct {
-	books *ledger.Ledger
+	books *engine.Engine
 	sinks []Sink
 }
 
 // New makes a relay. Without sinks events are forgotten: there is nobody to tell.
-func New(books *ledger.Ledger, sinks ...Sink) *Relay { return &Relay{books, sinks} }
+func New(books *engine.Engine, sinks ...Sink) *Relay { return &Relay{books, sinks} }
 
 // Step carries one chunk. more says that there may be another. After an error, which is the
 // ledger's or a sink's, nothing is forgotten.

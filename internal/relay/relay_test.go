@@ -15,6 +15,7 @@ import (
 	"pop.store/credits/internal/catalog"
 	"pop.store/credits/internal/clock"
 	"pop.store/credits/internal/ledger"
+	"pop.store/credits/internal/ledger/engine"
 	"pop.store/credits/internal/relay"
 	"pop.store/credits/internal/tokens"
 	"pop.store/credits/internal/webhook"
@@ -30,7 +31,7 @@ var (
 type office struct {
 	t     *testing.T
 	pool  *pgxpool.Pool
-	books *ledger.Ledger
+	books *engine.Engine
 	clock *clock.Manual
 }
 
@@ -41,7 +42,7 @@ func newOffice(t *testing.T) *office {
 		pool:  testdb.New(t),
 		clock: clock.NewManual(start),
 	}
-	o.books = ledger.New(o.pool, ledger.Options{
+	o.books = engine.New(o.pool, engine.Options{
 		Clock:  o.clock.Now,
 		Prices: catalog.Builtin,
 		Log:    slog.New(slog.DiscardHandler),

@@ -12,6 +12,7 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"pop.store/credits/internal/ledger"
+	"pop.store/credits/internal/ledger/engine"
 	"pop.store/credits/internal/money"
 	"pop.store/credits/internal/problem"
 )
@@ -34,11 +35,11 @@ type Result struct {
 // Results is where they are kept. It is safe for concurrent use.
 type Results struct {
 	pool  *pgxpool.Pool
-	books *ledger.Ledger
+	books *engine.Engine
 }
 
 // New keeps results beside a ledger.
-func New(pool *pgxpool.Pool, books *ledger.Ledger) *Results { return &Results{pool, books} }
+func New(pool *pgxpool.Pool, books *engine.Engine) *Results { return &Results{pool, books} }
 
 // Add keeps a result, once for each idempotency key: the same key with the same report answers what
 // was kept then, replayed; with another one it is a Meaning (idempotency_key_reused). Refusals bind

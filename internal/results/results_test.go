@@ -17,6 +17,7 @@ import (
 	"pop.store/credits/internal/catalog"
 	"pop.store/credits/internal/clock"
 	"pop.store/credits/internal/ledger"
+	"pop.store/credits/internal/ledger/engine"
 	"pop.store/credits/internal/problem"
 	"pop.store/credits/internal/results"
 )
@@ -29,7 +30,7 @@ var start = time.Date(2026, 11, 30, 14, 0, 0, 0, time.UTC)
 type house struct {
 	*results.Results
 	t     *testing.T
-	books *ledger.Ledger
+	books *engine.Engine
 	pool  *pgxpool.Pool
 	clock *clock.Manual
 }
@@ -41,7 +42,7 @@ func newHouse(t *testing.T) *house {
 		pool:  testdb.New(t),
 		clock: clock.NewManual(start),
 	}
-	h.books = ledger.New(h.pool, ledger.Options{
+	h.books = engine.New(h.pool, engine.Options{
 		Clock:  h.clock.Now,
 		Prices: catalog.Builtin,
 		Log:    slog.New(slog.DiscardHandler),

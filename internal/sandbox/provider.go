@@ -48,7 +48,7 @@ func payable(price money.Amount) error {
 	if _, err := price.Stripe(); err != nil {
 		return fmt.Errorf("%w: %w", payment.ErrRefused, err)
 	}
-	if least, known := money.LeastAtOnce(price.Currency); known && price.Minor < least.Minor {
+	if least, known := money.MinPayment(price.Currency); known && price.Minor < least.Minor {
 		return fmt.Errorf("%w: amount_too_small: at least %s", payment.ErrRefused, least)
 	}
 	return nil

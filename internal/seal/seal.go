@@ -1,4 +1,5 @@
-// Package seal encrypts small secrets that are stored, with AES-256-GCM and keys that can be changed.
+// Package seal encrypts small secrets before they are stored. It uses AES-256-GCM and supports
+// replacing the key.
 package seal
 
 import (
@@ -11,30 +12,30 @@ import (
 	"fmt"
 )
 
-// KeySize is how long a key is, in bytes.
+// KeySize is the length of a key in bytes.
 const KeySize = 32
 
-// A sealed value is mark, the id of its key, nonce, ciphertext. What does not begin with mark is plain.
+// A sealed value is mark, id of the key, nonce, ciphertext. A value without mark is plain.
 const (
 	mark   = "sealed1\x00"
 	idSize = 4
 )
 
-// ErrNoKey says that a value is sealed with a key that is not at hand.
-var ErrNoKey = errors.New("seal: it is sealed with another key")
+// ErrNoKey means that the value was encrypted with a key that is not configured.
+var ErrNoKey = errors.New("seal: the value was encrypted with another key")
 
-// Keys seal and open. The first one seals, all of them open. No keys leave everything plain; so
-// does a nil *Keys. They are safe for concurrent use.
+// Keys encrypt with the first key and decrypt with all. Without keys, and for a nil *Keys, values
+// are stored in plain. It is safe for concurrent use.
 type Keys struct {
 	list []key
 }
 
 type key struct {
-	id   [idSize]byte // the beginning of its hash
+	id   [idSize]byte // the first bytes of its SHA-256
 	aead cipher.AEAD
 }
 
-// New makes keys of KeySize bytes each; the first one seals.
+// New returns keys of KeySize bytes each. The first one encrypts.
 func New(raw ...[]byte) (*Keys, error) {
 	keys := &Keys{}
 	for _, r := range raw {
@@ -55,8 +56,8 @@ func New(raw ...[]byte) (*Keys, error) {
 	return keys, nil
 }
 
-// Seal is a value as it is stored. It opens only with the same context, such as the id of the row
-// that it belongs to. Nothing stays nothing.
+// Seal returns the value to store. Open needs the same context, such as the id of the row. An empty
+// value stays empty.
 func (k *Keys) Seal(plain []byte, context string) []byte {
 	if k == nil || len(k.list) == 0 || len(plain) == 0 {
 		return plain
@@ -69,8 +70,8 @@ func (k *Keys) Seal(plain []byte, context string) []byte {
 	return first.aead.Seal(sealed, nonce, plain, []byte(context))
 }
 
-// Open is the value that was stored, plain ones included. Errors: ErrNoKey, and others when it was
-// changed or belongs to another context.
+// Open returns the plain value of what is stored, encrypted or plain. Errors: ErrNoKey, and others
+// if the value was changed or belongs to another context.
 func (k *Keys) Open(stored []byte, context string) ([]byte, error) {
 	rest, sealed := bytes.CutPrefix(stored, []byte(mark))
 	if !sealed {
@@ -86,15 +87,14 @@ func (k *Keys) Open(stored []byte, context string) ([]byte, error) {
 		}
 		size := one.aead.NonceSize()
 		if len(box) < size {
-			return nil, errors.New("seal: it is cut short")
+			return nil, errors.New("seal: the value is truncated")
 		}
 		return one.aead.Open(nil, box[:size], box[size:], []byte(context))
 	}
 	return nil, ErrNoKey
 }
 
-// Current says whether a value is stored as Seal would store it now: with the first key, or plain
-// when there is none.
+// Current says whether a value is stored as Seal would store it now.
 func (k *Keys) Current(stored []byte) bool {
 	rest, sealed := bytes.CutPrefix(stored, []byte(mark))
 	if k == nil || len(k.list) == 0 || len(stored) == 0 {

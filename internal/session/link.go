@@ -12,17 +12,15 @@ import (
 	"pop.store/credits/internal/sitepath"
 )
 
-// LinkLifetime is how long a login link waits to be used: time for a redirect, not for a mailbox.
+// LinkLifetime is how long a login link works: long enough for a redirect.
 const LinkLifetime = time.Minute
 
-// ErrLinkInvalid is the one answer for a login link that is used, expired or was never made: they
-// cannot be told apart.
+// ErrLinkInvalid means that the login link is used, expired or unknown; callers cannot tell which.
 var ErrLinkInvalid = problem.New(problem.NotFound, "link_invalid",
 	"This sign-in link has been used or has expired. Go back to where you came from and open Credits again.")
 
-// CreateLink makes a single-use login link for an account. token goes into the link and is kept
-// nowhere; next, made safe by sitepath.Safe, is where the creator arrives. The error is
-// ErrUnavailable.
+// CreateLink makes a single-use login link for an account. token is not stored. next, checked by
+// sitepath.Safe, is the page to show. The error is ErrUnavailable.
 func (s *Store) CreateLink(ctx context.Context, account uuid.UUID, next string) (token string, expires time.Time,
 	err error,
 ) {
@@ -36,8 +34,8 @@ func (s *Store) CreateLink(ctx context.Context, account uuid.UUID, next string) 
 	return token, expires, nil
 }
 
-// LinkAccount tells whom an unused login link would sign in, and does not use it up. Errors:
-// ErrLinkInvalid, ErrUnavailable.
+// LinkAccount returns the account of an unused login link without using it. Errors: ErrLinkInvalid,
+// ErrUnavailable.
 func (s *Store) LinkAccount(ctx context.Context, token string) (account uuid.UUID, err error) {
 	id, ok := hash(token)
 	if !ok {
@@ -55,9 +53,8 @@ func (s *Store) LinkAccount(ctx context.Context, token string) (account uuid.UUI
 	return account, nil
 }
 
-// UseLink consumes a login link: of any number of callers one gets the account to sign in and the
-// path to show, all others ErrLinkInvalid. It is used up even if the sign-in that follows fails.
-// Errors: ErrLinkInvalid, ErrUnavailable.
+// UseLink uses up a login link and returns the account and the page to show. Of concurrent callers
+// one succeeds, the others get ErrLinkInvalid. Errors: ErrLinkInvalid, ErrUnavailable.
 func (s *Store) UseLink(ctx context.Context, token string) (account uuid.UUID, next string, err error) {
 	id, ok := hash(token)
 	if !ok {

@@ -12,8 +12,7 @@ import (
 	"github.com/jackc/pgx/v5"
 )
 
-// find looks a live session up: the one question that every request asks. What is unknown, expired
-// or ended is simply not found.
+// find returns the visitor of a live session. Every request calls it.
 func (s *Store) find(ctx context.Context, id digest) (Visitor, bool, error) {
 	now := s.now()
 	v, known, mark := s.recent.Get(id, now)
@@ -30,8 +29,7 @@ func (s *Store) find(ctx context.Context, id digest) (Visitor, bool, error) {
 	v, seen := row.visitor, row.seen
 	s.recent.Put(id, v, now, earliest(now.Add(recentFor), row.expires, seen.Add(Idle)), mark)
 	if due := now.Add(-seenEvery); !seen.After(due) {
-		// Best effort: the next request tries again, and a page need not fail for it. Of parallel
-		// requests one writes.
+		// Best effort: the next request tries again. Of concurrent requests one writes.
 		_, _ = s.pool.Exec(ctx, `update sessions set seen_at = $2 where token_hash = $1 and seen_at <= $3`, id[:],
 			now, due)
 	}
@@ -54,7 +52,7 @@ type sessionRow struct {
 	expires time.Time
 }
 
-// readLive reads many live sessions at once: every poll of every tab asks for one.
+// readLive reads many live sessions with one query.
 func (s *Store) readLive(ctx context.Context, ids []digest) (map[digest]sessionRow, error) {
 	hashes, now := make([][]byte, len(ids)), s.now()
 	for i := range ids {
@@ -78,7 +76,7 @@ func (s *Store) readLive(ctx context.Context, ids []digest) (map[digest]sessionR
 	return found, err
 }
 
-// begin gives v a session of the full lifetime and ends the browser's former one in the same statement.
+// begin starts a session for v and ends the browser's old one in the same statement.
 func (s *Store) begin(r *http.Request, w http.ResponseWriter, session *sessions.Session, v Visitor) error {
 	now := s.now()
 	token, id := newToken()
@@ -96,9 +94,8 @@ func (s *Store) begin(r *http.Request, w http.ResponseWriter, session *sessions.
 	return nil
 }
 
-// change moves a session that holds someone else now, or another role, to a new id, so that the old
-// one does not gain what the new one may do. It moves only a live row: a session that was ended
-// while the request ran stays ended.
+// change moves a session with a new account or role to a new id, so that the old id gains no
+// rights. It returns ErrEnded if the session ended while the request ran.
 func (s *Store) change(r *http.Request, w http.ResponseWriter, session *sessions.Session, v Visitor) error {
 	old, ok := parseDigest(session.ID)
 	if !ok {
@@ -135,8 +132,8 @@ func (s *Store) change(r *http.Request, w http.ResponseWriter, session *sessions
 	return nil
 }
 
-// end deletes the session's row and then clears the cookie, in this order: a cookie that is gone
-// cannot ask again.
+// end deletes the row before it clears the cookie, so that the browser can try again after an
+// error.
 func (s *Store) end(r *http.Request, w http.ResponseWriter, session *sessions.Session) error {
 	if row := rowOf(session); row != nil {
 		if _, err := s.pool.Exec(r.Context(), `delete from sessions where token_hash = $1`, row); err != nil {
@@ -149,9 +146,8 @@ func (s *Store) end(r *http.Request, w http.ResponseWriter, session *sessions.Se
 	return nil
 }
 
-// EndAll ends every session of the account: at once on this server, within recentFor on others. A
-// login link that the host has just made still works: its minute is the host's to decide about. The
-// error is ErrUnavailable.
+// EndAll ends every session of the account: at once on this server, within recentFor on others.
+// Unused login links still work. The error is ErrUnavailable.
 func (s *Store) EndAll(ctx context.Context, account uuid.UUID) error {
 	if _, err := s.pool.Exec(ctx, `delete from sessions where account = $1`, account); err != nil {
 		return ErrUnavailable.Wrap(err)
@@ -160,14 +156,14 @@ func (s *Store) EndAll(ctx context.Context, account uuid.UUID) error {
 	return nil
 }
 
-// forget drops what is remembered of the session that the browser had.
+// forget removes the browser's session from the cache.
 func (s *Store) forget(session *sessions.Session) {
 	if d, ok := parseDigest(session.ID); ok {
 		s.recent.Forget(d)
 	}
 }
 
-// rowOf is the key of the session's row; nil, which matches no row, if it has none.
+// rowOf is the key of the session's row; nil, which matches no row, if there is none.
 func rowOf(session *sessions.Session) []byte {
 	d, ok := parseDigest(session.ID)
 	if !ok {

@@ -7,9 +7,8 @@ import (
 	"github.com/google/uuid"
 )
 
-// SeenSince says whether a live session of the account was used since an instant. Uses are noted
-// every few minutes only, so the instant should lie further back than that. The error is
-// ErrUnavailable.
+// SeenSince says whether a live session of the account was used since an instant. Uses are stored
+// every seenEvery, so the instant should be further back. The error is ErrUnavailable.
 func (s *Store) SeenSince(ctx context.Context, account uuid.UUID, since time.Time) (bool, error) {
 	var seen bool
 	err := s.pool.QueryRow(ctx, `

@@ -1,10 +1,8 @@
-// Package session knows which browser is whose: sessions of signed-in people, behind
-// gorilla/sessions' Store interface, and the single-use links with which the host hands a creator
-// over.
+// Package session keeps the sessions of signed-in people in Postgres, as a gorilla/sessions Store,
+// and makes single-use login links. The browser has 256 random bits and the database has their
+// SHA-256.
 //
-// A browser holds 256 random bits; the database holds only their SHA-256, so that a copy of it
-// opens no session. Every decision by time uses the injected clock. Errors that a caller may see
-// are *problem.Error.
+// Errors that a caller may see are *problem.Error.
 package session
 
 import (
@@ -22,18 +20,17 @@ import (
 	"pop.store/credits/internal/recent"
 )
 
-// How long a session lives: Idle after the last visit (or up to seenEvery less, as visits are known
-// no better), and Lifetime after the sign-in however often it is used.
+// A session ends Idle after the last visit (up to seenEvery earlier), and Lifetime after the sign-in.
 const (
 	Idle     = 14 * 24 * time.Hour
 	Lifetime = 60 * 24 * time.Hour
 )
 
-// seenEvery is how precisely the last visit is known. Writing it on each request would make every
-// page view a write.
+// seenEvery is the precision of the last visit. Storing each visit would make every page view a
+// write.
 const seenEvery = 5 * time.Minute
 
-// What a session may hold. Save refuses anything else: there is a column for each and no place for more.
+// The values of a session. Each has a column, and Save refuses others.
 const (
 	AccountValue Value = "account" // uuid.UUID
 	RoleValue    Value = "role"    // string: RoleCreator or RoleSupport
@@ -43,10 +40,10 @@ const (
 type Value string
 
 var (
-	// ErrUnavailable is the answer when the database gives none.
+	// ErrUnavailable means that the database did not answer.
 	ErrUnavailable = problem.New(problem.Unavailable, "unavailable",
 		"Credits cannot answer just now. Please try again in a moment.")
-	// ErrEnded is the answer to changing a session that has been ended meanwhile.
+	// ErrEnded means that the session to change has ended.
 	ErrEnded = problem.New(problem.Unauthenticated, "session_ended",
 		"You have been signed out. Please sign in again.")
 )
@@ -57,22 +54,21 @@ type Options struct {
 	Secure bool        // the public base URL is https
 }
 
-// For how long a session is believed without asking again, and how many are.
+// How long a session is cached, and how many are.
 const (
 	recentFor = 5 * time.Second
 	maxRecent = 100_000
 )
 
-// Store keeps sessions in Postgres. It is safe for concurrent use, and implements gorilla's
-// sessions.Store for the one cookie that CookieName names. Handlers use its typed face: Visitor,
-// SignIn, SignOut.
+// Store keeps sessions in Postgres. It implements sessions.Store for the cookie CookieName;
+// handlers use Visitor, SignIn and SignOut. It is safe for concurrent use.
 type Store struct {
 	pool   *pgxpool.Pool
 	now    clock.Clock
 	secure bool
 	cookie string
 	rows   *coalesce.Reader[digest, sessionRow]
-	recent *recent.Memory[digest, Visitor]
+	recent *recent.Cache[digest, Visitor]
 }
 
 var _ sessions.Store = (*Store)(nil)
@@ -98,14 +94,14 @@ func New(pool *pgxpool.Pool, o Options) *Store {
 // CookieName is the session cookie's name: "__Host-credits" on https, "credits" otherwise.
 func (s *Store) CookieName() string { return s.cookie }
 
-// Get gives the request's session, looking it up once per request. A browser without a live one
-// gets an empty session with IsNew set, which costs nothing until it is saved with someone in it.
+// Get returns the request's session and looks it up once per request. Without a live session it is
+// empty, with IsNew set; nothing is stored until it is saved with an account.
 func (s *Store) Get(r *http.Request, name string) (*sessions.Session, error) {
 	return sessions.GetRegistry(r).Get(s, name)
 }
 
-// New is Get without remembering the answer for the rest of the request. The session is never nil;
-// the error is ErrUnavailable, or that name is not CookieName.
+// New is Get without caching in the request. The session is never nil. The error is ErrUnavailable,
+// or says that name is not CookieName.
 func (s *Store) New(r *http.Request, name string) (*sessions.Session, error) {
 	session := sessions.NewSession(s, name)
 	s.empty(session)
@@ -129,11 +125,10 @@ func (s *Store) New(r *http.Request, name string) (*sessions.Session, error) {
 	return session, nil
 }
 
-// Save makes the database and the browser agree with the session: a negative Options.MaxAge, or an
-// emptied session, ends it; a new one begins under a new id; one whose account or role changed
-// moves to a new id and keeps its end; an unchanged one writes nothing. Its other Options are the
-// store's own and not for setting. Errors: ErrUnavailable, ErrEnded, and what is no problem.Error
-// for values that a session cannot hold.
+// Save stores the session and sets the cookie. A negative Options.MaxAge or an emptied session ends
+// it. A new session, or one with another account or role, gets a new id; an unchanged one writes
+// nothing. Other Options are ignored. Errors: ErrUnavailable, ErrEnded, and a plain error for
+// values that a session cannot hold.
 func (s *Store) Save(r *http.Request, w http.ResponseWriter, session *sessions.Session) error {
 	if session.Options.MaxAge < 0 {
 		return s.end(r, w, session)
@@ -153,7 +148,7 @@ func (s *Store) Save(r *http.Request, w http.ResponseWriter, session *sessions.S
 	}
 }
 
-// held checks what is in a session: a visitor, or the zero one when there is nobody.
+// held returns the visitor in a session; the zero Visitor if there is none.
 func held(session *sessions.Session) (Visitor, error) {
 	var v Visitor
 	for key, value := range session.Values {
@@ -174,7 +169,7 @@ func held(session *sessions.Session) (Visitor, error) {
 	return v, v.check()
 }
 
-// empty makes a session nobody's.
+// empty removes the visitor from a session.
 func (s *Store) empty(session *sessions.Session) {
 	clear(session.Values)
 	session.ID, session.IsNew = "", true
@@ -187,8 +182,7 @@ func (s *Store) empty(session *sessions.Session) {
 	}
 }
 
-// setCookie hands the browser a token until the session's end, or takes it away when maxAge, in
-// whole seconds, is negative.
+// setCookie sets the cookie, or deletes it if maxAge, in seconds, is negative.
 func (s *Store) setCookie(w http.ResponseWriter, token string, maxAge int) {
 	http.SetCookie(w, &http.Cookie{
 		Name:     s.cookie,

@@ -5,7 +5,7 @@ import (
 	"time"
 )
 
-// sweepBatch bounds what one statement deletes, and so how long it holds its locks.
+// sweepBatch is how many rows one statement deletes, which bounds how long it holds locks.
 const sweepBatch = 1_000
 
 // sweeps are the three ways in which a row becomes useless. Rows that another server is sweeping
@@ -23,9 +23,8 @@ var sweeps = []struct {
 		select token_hash from login_links where expires_at <= $1 limit $2 for update skip locked))`, 0},
 }
 
-// Sweep deletes expired sessions and login links, in batches, and says how many. They were dead
-// already: this only frees the space. The error is ErrUnavailable; what was deleted before it stays
-// deleted, and counted.
+// Sweep deletes expired sessions and login links in batches and returns how many, also with an
+// error. The error is ErrUnavailable.
 func (s *Store) Sweep(ctx context.Context) (int64, error) {
 	var total int64
 	now := s.now()

@@ -10,10 +10,10 @@ import (
 // tokenLength is that of 256 bits in base64.
 const tokenLength = 43
 
-// digest is the SHA-256 of a token: what the database knows it by, and safe to log.
+// digest is the SHA-256 of a token. It is the key in the database and safe to log.
 type digest [sha256.Size]byte
 
-// String is the digest in hexadecimal: a session's public ID.
+// String is the digest in hexadecimal, the public id of a session.
 func (d digest) String() string { return hex.EncodeToString(d[:]) }
 
 // newToken makes a secret and its digest.
@@ -24,7 +24,7 @@ func newToken() (token string, d digest) {
 	return token, sha256.Sum256([]byte(token))
 }
 
-// hash gives a token's digest; false if it cannot be one, which spares the database the question.
+// hash returns a token's digest; false if the text cannot be a token.
 func hash(token string) (digest, bool) {
 	if len(token) != tokenLength {
 		return digest{}, false

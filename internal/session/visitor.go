@@ -19,7 +19,6 @@ type Visitor struct {
 	Role    string    // RoleCreator or RoleSupport
 }
 
-// check refuses what a session cannot stand for.
 func (v Visitor) check() error {
 	if v.Account == uuid.Nil || (v.Role != RoleCreator && v.Role != RoleSupport) {
 		return fmt.Errorf("session: an account and a known role belong together, not %v and %q", v.Account, v.Role)
@@ -27,9 +26,8 @@ func (v Visitor) check() error {
 	return nil
 }
 
-// Visitor tells who sent the request; false when nobody is signed in, whatever the cookie says.
-// Asking again within a request costs nothing. The error is ErrUnavailable: one must not take a
-// broken database for a signed-out browser.
+// Visitor returns who sent the request; false if nobody is signed in. Repeated calls within a
+// request cost nothing. The error is ErrUnavailable, which must not be read as signed out.
 func (s *Store) Visitor(r *http.Request) (Visitor, bool, error) {
 	if v, ok := s.remembered(r); ok {
 		return v, true, nil
@@ -42,8 +40,7 @@ func (s *Store) Visitor(r *http.Request) (Visitor, bool, error) {
 	return v, err == nil && v != Visitor{}, err
 }
 
-// remembered is who sent the request if the session was looked up a moment ago. What ended on this
-// server since then is forgotten.
+// remembered returns the visitor if the session is cached.
 func (s *Store) remembered(r *http.Request) (Visitor, bool) {
 	cookie, err := r.Cookie(s.cookie)
 	if err != nil {
@@ -57,9 +54,9 @@ func (s *Store) remembered(r *http.Request) (Visitor, bool) {
 	return v, live
 }
 
-// SignIn begins a session for v under an id that nobody has seen before, and ends the one this
-// browser had: an id planted before a sign-in is worth nothing after it. Call it before the body is
-// written. Errors: ErrUnavailable; no problem.Error for an invalid v.
+// SignIn starts a session for v under a new id and ends the browser's old one, so that an id
+// planted before is useless. Call it before the body is written. Errors: ErrUnavailable; a plain
+// error for an invalid v.
 func (s *Store) SignIn(w http.ResponseWriter, r *http.Request, v Visitor) error {
 	if err := v.check(); err != nil {
 		return err
@@ -75,9 +72,9 @@ func (s *Store) SignIn(w http.ResponseWriter, r *http.Request, v Visitor) error 
 	return nil
 }
 
-// SignOut ends the browser's session: at once on this server, within recentFor on others. Without
-// one it only clears the cookie. Call it before the body is written. The error is ErrUnavailable:
-// the session still stands then, and so does the cookie, so that trying again can end it.
+// SignOut ends the browser's session: at once on this server, within recentFor on others. Call it
+// before the body is written. After ErrUnavailable session and cookie still exist and the call can
+// be repeated.
 func (s *Store) SignOut(w http.ResponseWriter, r *http.Request) error {
 	session, err := s.Get(r, s.cookie)
 	if err != nil {

@@ -1,5 +1,5 @@
-// Package sitepath decides where a browser may be sent by an address that came from outside: a next
-// or a return_url. It is the one check for all of them.
+// Package sitepath checks paths that come from outside, such as next and return_url, before a
+// browser is sent there. It is the only such check.
 package sitepath
 
 import (
@@ -8,40 +8,39 @@ import (
 	"strings"
 )
 
-// MaxLength is the longest path that Safe passes, in bytes.
+// MaxLength is the longest path that Safe accepts, in bytes.
 const MaxLength = 512
 
-// elsewhere are the paths that are no pages to arrive at: they sign in or out, spend a link's
-// token, or answer programs.
-var elsewhere = []string{
+// nonPages are paths that must not be a destination: they sign in or out, use up a token, or answer
+// programs.
+var nonPages = []string{
 	"/login", "/logout", "/unsubscribe", "/sandbox", "/v1", "/webhooks", "/static",
 	"/healthz", "/readyz",
 }
 
-// Valid says whether Safe would give the path back.
+// Valid says whether Safe returns next unchanged.
 func Valid(next string) bool { return next != "" && Safe(next) == next }
 
-// Safe gives next back if a browser that is sent there stays among this site's pages: a plain
-// absolute path with an optional query and fragment, such as "/credits?x=1". Anything else becomes
-// "/".
+// Safe returns next if it is a page of this site: a plain absolute path with an optional query and
+// fragment, such as "/credits?x=1". Otherwise it returns "/".
 func Safe(next string) string {
-	if len(next) > MaxLength || !strings.HasPrefix(next, "/") || !plain(next) {
+	if len(next) > MaxLength || !strings.HasPrefix(next, "/") || !isPrintable(next) {
 		return "/"
 	}
 	u, err := url.Parse(next)
 	if err != nil || u.Scheme != "" || u.Host != "" || u.User != nil || u.Opaque != "" {
 		return "/"
 	}
-	if !straight(u.EscapedPath()) || !isPage(u.EscapedPath()) || !decodesPlain(u.EscapedPath()) ||
-		!decodesPlain(u.RawQuery) || !decodesPlain(u.EscapedFragment()) {
+	if !isCanonical(u.EscapedPath()) || !isPage(u.EscapedPath()) || !decodesSafely(u.EscapedPath()) ||
+		!decodesSafely(u.RawQuery) || !decodesSafely(u.EscapedFragment()) {
 		return "/"
 	}
 	return next
 }
 
-// plain tells whether s is printable ASCII without what browsers drop (tab, line feed) or read as a
-// slash (the backslash).
-func plain(s string) bool {
+// isPrintable says whether s is printable ASCII without the backslash, which browsers read as a
+// slash.
+func isPrintable(s string) bool {
 	for i := range len(s) {
 		if s[i] <= ' ' || s[i] >= 0x7f || s[i] == '\\' {
 			return false
@@ -50,11 +49,11 @@ func plain(s string) bool {
 	return true
 }
 
-// isPage tells whether an escaped path is none of elsewhere, however often it is decoded on the way
-// and whatever its case.
+// isPage says whether an escaped path is none of nonPages, in any case and however often it is
+// decoded on the way.
 func isPage(p string) bool {
 	for {
-		for _, prefix := range elsewhere {
+		for _, prefix := range nonPages {
 			rest, found := strings.CutPrefix(strings.ToLower(p), prefix)
 			if found && (rest == "" || rest[0] == '/') {
 				return false
@@ -68,10 +67,9 @@ func isPage(p string) bool {
 	}
 }
 
-// straight tells whether an escaped path says where it leads: no empty and no dot segment, however
-// often it is decoded on the way, as a proxy or a router might do. "//evil" and "/%252f/evil" are
-// not.
-func straight(p string) bool {
+// isCanonical says whether an escaped path has no empty and no dot segment, however often a proxy
+// or router decodes it. "//evil" and "/%252f/evil" have.
+func isCanonical(p string) bool {
 	for {
 		if strings.HasPrefix(p, "//") {
 			return false
@@ -87,9 +85,9 @@ func straight(p string) bool {
 	}
 }
 
-// decodesPlain tells whether s is well escaped and no amount of decoding brings a control character
-// or a backslash to light. Spaces and letters of any language are welcome once they are encoded.
-func decodesPlain(s string) bool {
+// decodesSafely says whether s is escaped correctly and no number of decodings gives a control
+// character or a backslash.
+func decodesSafely(s string) bool {
 	decoded, err := url.PathUnescape(s)
 	if err != nil {
 		return false

@@ -1,4 +1,5 @@
-// Package tokens holds the unit of the wallet: an exact amount of tokens.
+// Package tokens has the unit of the wallet: an exact amount of tokens, counted in millionths. It
+// parses and writes amounts as decimal text and never uses floats.
 package tokens
 
 import (
@@ -9,7 +10,7 @@ import (
 	"strings"
 )
 
-// Amount is a count of millionths of a token. 1 token is 1_000_000. It is exact: no float ever touches it.
+// Amount is a number of tokens in millionths: 1 token is 1_000_000.
 type Amount int64
 
 const (
@@ -17,25 +18,25 @@ const (
 	Micro Amount = 1
 	// One is one whole token.
 	One Amount = 1_000_000
-	// Max bounds every amount that enters the system: a hundred billion tokens. Ninety of them still fit into
-	// an Amount, so that sums of a few bounded amounts cannot overflow.
+	// Max is the largest amount the system accepts: a hundred billion tokens. Ninety times Max
+	// still fits into an int64, so a sum of a few amounts cannot overflow.
 	Max Amount = 100_000_000_000 * One
 
 	decimals = 6
-	// maxText is the longest text Parse looks at: sign, twelve digits, a point and six decimals.
+	// maxText is the longest text of an amount: sign, twelve digits, point, six decimals.
 	maxText = 20
 )
 
-// The ways in which a text is not an amount. Their texts are safe to show to a caller.
+// Errors of Parse. Their texts are safe to show to a caller.
 var (
 	ErrSyntax    = errors.New(`must be a decimal number of tokens such as "0.05" or "42.5"`)
 	ErrPrecision = errors.New("must have at most 6 decimals")
 	ErrRange     = errors.New("is too large")
 )
 
-// Parse reads a decimal number of tokens: an optional minus, digits, and at most six decimals after
-// a point. It accepts neither exponents, nor "+", nor a bare point, nor leading zeros ("007"), nor
-// a negative zero. It returns ErrSyntax, ErrPrecision or ErrRange.
+// Parse reads a decimal number of tokens: an optional minus, digits, and up to six decimals. It
+// refuses exponents, "+", a bare point, leading zeros ("007") and negative zero. Errors: ErrSyntax,
+// ErrPrecision, ErrRange.
 func Parse(s string) (Amount, error) {
 	digits, negative := strings.CutPrefix(s, "-")
 	whole, fraction, hasPoint := strings.Cut(digits, ".")
@@ -61,7 +62,7 @@ func Parse(s string) (Amount, error) {
 	return Amount(n), nil
 }
 
-// MustParse is Parse for constants in code. It panics on anything that is not an amount.
+// MustParse is Parse for constants in code. It panics on an error.
 func MustParse(s string) Amount {
 	a, err := Parse(s)
 	if err != nil {
@@ -70,7 +71,7 @@ func MustParse(s string) Amount {
 	return a
 }
 
-// String gives the shortest decimal form: "200", "199.85", "-0.05".
+// String returns the shortest decimal form: "200", "199.85", "-0.05".
 func (a Amount) String() string {
 	return string(a.Append(make([]byte, 0, maxText)))
 }
@@ -95,10 +96,10 @@ func (a Amount) Append(b []byte) []byte {
 	return b
 }
 
-// MarshalText writes the shortest decimal form, which makes an Amount a string in JSON.
+// MarshalText returns the shortest decimal form, so an Amount is a string in JSON.
 func (a Amount) MarshalText() ([]byte, error) { return a.Append(nil), nil }
 
-// UnmarshalText reads what Parse reads.
+// UnmarshalText is Parse.
 func (a *Amount) UnmarshalText(text []byte) error {
 	parsed, err := Parse(string(text))
 	if err != nil {
@@ -108,8 +109,7 @@ func (a *Amount) UnmarshalText(text []byte) error {
 	return nil
 }
 
-// Times multiplies a non-negative amount by a non-negative count. It reports false when the product
-// is above Max.
+// Times multiplies a by count. It returns false if either is negative or the product is above Max.
 func (a Amount) Times(count int64) (Amount, bool) {
 	if a < 0 || count < 0 {
 		return 0, false
@@ -121,8 +121,7 @@ func (a Amount) Times(count int64) (Amount, bool) {
 	return Amount(lo), true
 }
 
-// Fits says how many whole units of the given price this amount pays for, rounded down; none at a
-// price of zero.
+// Fits returns how many whole units at the given price a pays for; zero if the price is zero.
 func (a Amount) Fits(price Amount) int64 {
 	if price <= 0 || a <= 0 {
 		return 0

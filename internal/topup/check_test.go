@@ -15,7 +15,7 @@ import (
 func TestWhatCanBeSet(t *testing.T) {
 	t.Parallel()
 	d := newDesk(t)
-	most := topup.MostTimes * money.MostAtOnce("USD").Minor
+	most := topup.MostTimes * money.MaxPayment("USD").Minor
 	for name, c := range map[string]struct {
 		change func(p *topup.SaveParams)
 		want   string

@@ -8,7 +8,7 @@ import (
 
 	"github.com/google/uuid"
 
-	"pop.store/credits/internal/ledger"
+	"pop.store/credits/internal/ledger/engine"
 	"pop.store/credits/internal/sandbox"
 	"pop.store/credits/internal/topup"
 )
@@ -50,7 +50,7 @@ func TestAQueryThatFails(t *testing.T) {
 			t.Parallel()
 			d := newDesk(t)
 			pool, faults := d.db.Failing(t)
-			books := ledger.New(pool, ledger.Options{
+			books := engine.New(pool, engine.Options{
 				Clock:  d.clock.Now,
 				Prices: d.prices,
 				Log:    d.log,

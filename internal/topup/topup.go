@@ -25,6 +25,7 @@ import (
 	"pop.store/credits/internal/catalog"
 	"pop.store/credits/internal/clock"
 	"pop.store/credits/internal/ledger"
+	"pop.store/credits/internal/ledger/engine"
 	"pop.store/credits/internal/money"
 	"pop.store/credits/internal/problem"
 	"pop.store/credits/internal/tokens"
@@ -32,7 +33,7 @@ import (
 
 // Options are what a Service needs besides its database.
 type Options struct {
-	Ledger  *ledger.Ledger
+	Ledger  *engine.Engine
 	Billing *billing.Service
 	Prices  func() *catalog.Catalog // the catalog in force
 	Clock   clock.Clock
@@ -57,7 +58,7 @@ const MostTimes = 30
 // mostMoney is the most money a month: that for MostTimes of the dearest pack that can be paid in
 // the currency.
 func mostMoney(currency string) money.Amount {
-	return money.Amount{Minor: MostTimes * money.MostAtOnce(currency).Minor, Currency: currency}
+	return money.Amount{Minor: MostTimes * money.MaxPayment(currency).Minor, Currency: currency}
 }
 
 var errUnavailable = problem.New(problem.Unavailable, "unavailable",

@@ -17,6 +17,7 @@ import (
 	"pop.store/credits/internal/catalog"
 	"pop.store/credits/internal/clock"
 	"pop.store/credits/internal/ledger"
+	"pop.store/credits/internal/ledger/engine"
 	"pop.store/credits/internal/money"
 	"pop.store/credits/internal/payment"
 	"pop.store/credits/internal/problem"
@@ -35,7 +36,7 @@ type desk struct {
 	db       testdb.DB
 	pool     *pgxpool.Pool
 	clock    *clock.Manual
-	books    *ledger.Ledger
+	books    *engine.Engine
 	provider *lossy
 	billing  *billing.Service
 	prices   func() *catalog.Catalog
@@ -79,7 +80,7 @@ func newDesk(t *testing.T) *desk {
 	}
 	d.log = slog.New(slog.DiscardHandler)
 	prices := func() *catalog.Catalog { return d.prices() }
-	d.books = ledger.New(d.pool, ledger.Options{
+	d.books = engine.New(d.pool, engine.Options{
 		Clock:  d.clock.Now,
 		Prices: prices,
 		Log:    d.log,
@@ -96,7 +97,7 @@ func newDesk(t *testing.T) *desk {
 }
 
 // services are billing and top-up over a pool and a ledger.
-func (d *desk) services(pool *pgxpool.Pool, books *ledger.Ledger) (*billing.Service, *topup.Service) {
+func (d *desk) services(pool *pgxpool.Pool, books *engine.Engine) (*billing.Service, *topup.Service) {
 	prices := func() *catalog.Catalog { return d.prices() }
 	bills := billing.New(pool, billing.Options{
 		Ledger:         books,

@@ -1,0 +1,116 @@
+package ledger
+
+import (
+	"time"
+
+	"pop.store/credits/internal/catalog"
+	"pop.store/credits/internal/problem"
+	"pop.store/credits/internal/tokens"
+)
+
+// PutAgent registers an agent or changes it. Nil fields stay as they are; a budget or reserve of
+// zero takes it away.
+type PutAgent struct {
+	ID      string // empty: the creator, whose reserve is for the creator's own tools
+	Name    *string
+	Feature *string
+	Budget  *tokens.Amount // tokens a month; zero: no limit
+	Reserve *tokens.Amount
+}
+
+// Needs is part of Operation.
+func (p *PutAgent) Needs(*catalog.Catalog) Needs {
+	return Needs{
+		Complete:    true,
+		BypassCache: true,
+		Months:      true,
+	}
+}
+
+func (p *PutAgent) decide(s *State, _ time.Time, prices *catalog.Catalog) (Outcome, error) {
+	if err := s.mustBeOpen(); err != nil {
+		return Outcome{}, err
+	}
+	if err := p.check(s, prices); err != nil {
+		return Outcome{}, err
+	}
+	a, err := s.ensureAgent(p.ID, "")
+	if err != nil {
+		return Outcome{}, err
+	}
+	if p.Name != nil {
+		a.Name = *p.Name
+	}
+	if p.Feature != nil {
+		a.Feature = *p.Feature
+	}
+	if p.Reserve != nil {
+		a.Reserve = *p.Reserve
+	}
+	if p.Budget != nil {
+		budget := *p.Budget
+		if a.Budget = &budget; budget == 0 {
+			a.Budget = nil
+		}
+	}
+	s.changed = true
+	s.sumAgents()
+	return Outcome{}, nil
+}
+
+func (p *PutAgent) check(s *State, prices *catalog.Catalog) error {
+	if p.Feature != nil {
+		if _, ok := prices.Feature(*p.Feature); !ok {
+			return problem.Invalid("feature", "is not in the catalog")
+		}
+	}
+	if p.Budget != nil && (*p.Budget < 0 || *p.Budget > tokens.Max) {
+		return problem.Invalid("monthly_budget", "must not be below zero, nor above %s tokens", tokens.Max)
+	}
+	if p.Reserve == nil {
+		return nil
+	}
+	others := s.Reserved
+	if a := s.agent(p.ID); a != nil {
+		others -= a.Reserve
+	}
+	if *p.Reserve < 0 || *p.Reserve > tokens.Max-others {
+		return problem.Invalid("reserve", "must not be below zero, nor above %s tokens with all others", tokens.Max)
+	}
+	return nil
+}
+
+// SwitchAgent is the creator turning an agent off, or on again.
+type SwitchAgent struct {
+	ID string
+	On bool
+}
+
+// Needs is part of Operation.
+func (p *SwitchAgent) Needs(*catalog.Catalog) Needs { return Needs{Complete: true, BypassCache: true} }
+
+// decide ends the creator's pause, or any other one, for as long as the agent can work: what lacks
+// tokens or budget is paused for that, and goes on by itself. So turning on does the same from
+// every state.
+func (p *SwitchAgent) decide(s *State, now time.Time, prices *catalog.Catalog) (Outcome, error) {
+	if err := s.mustBeOpen(); err != nil {
+		return Outcome{}, err
+	}
+	a := s.agent(p.ID)
+	if a == nil || p.ID == "" {
+		return Outcome{}, ErrNoAgent
+	}
+	switch unit := a.nextUnit(prices); {
+	case !p.On:
+		s.pause(a, AgentByCreator, a.Unit, now)
+	case a.State == AgentOn:
+	case s.available(a.ID, now) < unit:
+		s.pause(a, AgentOutOfToken, a.Unit, now)
+	case s.budgetLeft(a, now) < unit:
+		s.pause(a, AgentOverBudget, a.Unit, now)
+	default:
+		s.resume(a, now)
+	}
+	s.sumAgents()
+	return Outcome{}, nil
+}

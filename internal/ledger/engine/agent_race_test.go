@@ -1,0 +1,170 @@
+package engine_test
+
+import (
+	"context"
+	"math/rand/v2"
+	"strconv"
+	"sync"
+	"sync/atomic"
+	"testing"
+
+	"github.com/google/uuid"
+
+	"pop.store/credits/internal/ledger"
+	"pop.store/credits/internal/ledger/engine"
+	"pop.store/credits/internal/problem"
+	"pop.store/credits/internal/tokens"
+)
+
+// rivals are callers of three servers who spend, hold, capture, release and refund for the agents
+// of one account.
+type rivals struct {
+	*books
+	id      uuid.UUID
+	servers []*engine.Engine
+	away    map[string]*atomic.Int64 // requests of each agent that were not handled
+}
+
+// live sends requests, one after the other.
+func (r *rivals) live(name string, requests int) {
+	random := rand.New(rand.NewPCG(rand.Uint64(), rand.Uint64()))
+	for i := range requests {
+		agent := [...]string{"budgeted", "reserving", "plain"}[random.IntN(3)]
+		amount := tokens.Amount(1 + random.IntN(int(tokens.One)))
+		key, l := name+"-"+strconv.Itoa(i), r.servers[random.IntN(3)]
+		if random.IntN(2) == 0 {
+			r.chargeAndMore(random, l, key, agent, amount)
+		} else {
+			r.holdAndMore(random, l, key, agent, amount)
+		}
+	}
+}
+
+func (r *rivals) chargeAndMore(random *rand.Rand, l *engine.Engine, key, agent string, amount tokens.Amount) {
+	e, err := l.Charge(context.Background(), r.id, key, ledger.Charge{
+		Feature: replies,
+		Agent:   agent,
+		Amount:  &amount,
+	})
+	if !r.done(agent, err) || random.IntN(5) > 0 {
+		return
+	}
+	if _, err := l.Refund(context.Background(), r.id, key+"-back", ledger.Refund{Entry: e.Seq}); err != nil {
+		r.t.Error(err)
+	}
+}
+
+func (r *rivals) holdAndMore(random *rand.Rand, l *engine.Engine, key, agent string, amount tokens.Amount) {
+	h, err := l.Hold(context.Background(), r.id, key, ledger.Hold{
+		Feature: replies,
+		Agent:   agent,
+		Amount:  &amount,
+	})
+	if !r.done(agent, err) {
+		return
+	}
+	switch part := 1 + amount/2; random.IntN(3) {
+	case 0:
+		_, err = l.Capture(context.Background(), r.id, key+"-capture", ledger.Capture{Hold: h.Seq})
+	case 1:
+		_, err = l.Capture(context.Background(), r.id, key+"-capture", ledger.Capture{Hold: h.Seq, Amount: &part})
+	default:
+		_, err = l.Release(context.Background(), r.id, key+"-release", ledger.Release{Hold: h.Seq})
+	}
+	if err != nil {
+		r.t.Error(err)
+	}
+}
+
+// done counts what was not handled.
+func (r *rivals) done(agent string, err error) bool {
+	if err == nil {
+		return true
+	}
+	switch problem.Of(err).Code {
+	case "agent_paused", "over_budget", "insufficient_tokens":
+		r.away[agent].Add(1)
+	default:
+		r.t.Error(err)
+	}
+	return false
+}
+
+// look checks what must hold at every instant: no budget is overspent, and nobody has touched what
+// the creator keeps.
+func (r *rivals) look(l *engine.Engine, own tokens.Amount) {
+	list, _, err := l.Agents(context.Background(), r.id)
+	if err != nil {
+		r.t.Error(err)
+		return
+	}
+	for _, a := range list {
+		if a.Budget != nil && a.Spent+a.Held > *a.Budget {
+			r.t.Errorf("%s spent %v and holds %v of its budget of %v", a.ID, a.Spent, a.Held, *a.Budget)
+		}
+	}
+	if a, err := l.Account(context.Background(), r.id); err != nil || a.Spendable < own {
+		r.t.Errorf("of the %v that the creator keeps %v are left (%v)", own, a.Spendable, err)
+	}
+}
+
+// 64 callers with holds, budgets and reserves: nothing leaks at any instant at which somebody
+// looks, requests that were turned away are counted exactly, and every state has its event. Tokens
+// come in between, so that agents pause and go on many times.
+func TestManyCallersKeepBudgetsAndReserves(t *testing.T) {
+	t.Parallel()
+	b := newBooks(t)
+	r := &rivals{
+		books:   b,
+		id:      b.openWith("300"),
+		servers: []*engine.Engine{b.Engine, b.server(), b.server()},
+		away:    map[string]*atomic.Int64{},
+	}
+	for _, agent := range []string{"budgeted", "reserving", "plain"} {
+		r.away[agent] = &atomic.Int64{}
+	}
+	b.put(r.id, "budgeted", "40", "")
+	b.put(r.id, "reserving", "", "60")
+	b.put(r.id, "", "", "30")
+	var working, looking sync.WaitGroup
+	stop := make(chan struct{})
+	for i := range 64 {
+		working.Go(func() { r.live("caller-"+strconv.Itoa(i), 30) })
+	}
+	working.Go(func() {
+		for i := range 5 {
+			ten := 10 * tokens.One
+			if _, err := r.servers[i%3].Grant(context.Background(), r.id, "", ledger.Grant{
+				Kind:   ledger.LotPurchase,
+				Amount: ten,
+				Source: strconv.Itoa(i),
+			}); err != nil {
+				t.Error(err)
+			}
+		}
+	})
+	for _, l := range r.servers {
+		looking.Go(func() {
+			for {
+				select {
+				case <-stop:
+					return
+				default:
+					r.look(l, 30*tokens.One)
+				}
+			}
+		})
+	}
+	working.Wait()
+	close(stop)
+	looking.Wait()
+	b.checkEvents(r.id)
+	h := b.hearAll(r.id)
+	list, _, err := b.Agents(t.Context(), r.id)
+	b.check(err)
+	for _, a := range list {
+		if got, want := h.away[a.ID]+a.TurnedAway, r.away[a.ID].Load(); got != want || want == 0 {
+			t.Errorf("%d requests of %s were turned away, counted %d", want, a.ID, got)
+		}
+	}
+}

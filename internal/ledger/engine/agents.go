@@ -1,0 +1,76 @@
+package engine
+
+import (
+	"context"
+
+	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
+
+	"pop.store/credits/internal/ledger"
+	"pop.store/credits/internal/tokens"
+)
+
+// Agents lists an account's agents by their ids, and what is reserved for the creator's own tools.
+// ErrNoAccount.
+func (l *Engine) Agents(ctx context.Context, account uuid.UUID) (list []ledger.Agent, own tokens.Amount, err error) {
+	if _, err := l.settleIfDue(ctx, account); err != nil {
+		return nil, 0, err
+	}
+	now := l.now()
+	var snap ledger.Snapshot
+	find, ids, pgxBatch := only(&snap), []uuid.UUID{account}, &pgx.Batch{}
+	pgxBatch.Queue("begin isolation level repeatable read read only")
+	pgxBatch.Queue(sqlReadRows, ids).Query(find.readRow)
+	pgxBatch.Queue(sqlAgents, ids).Query(find.readAgents)
+	pgxBatch.Queue(sqlAgentMonths, ids).Query(find.readMonths)
+	pgxBatch.Queue(sqlHeldByAgents, account).Query(func(rows pgx.Rows) error {
+		var h ledger.HoldRow // all of an agent's as one
+		_, err := pgx.ForEachRow(rows, []any{&h.Agent, &h.Amount}, func() error {
+			snap.Holds = append(snap.Holds, h)
+			return nil
+		})
+		return err
+	})
+	pgxBatch.Queue("commit")
+	if err := l.pool.SendBatch(ctx, pgxBatch).Close(); err != nil {
+		return nil, 0, ledger.ErrUnavailable.Wrap(err)
+	}
+	if !snap.Account.Exists() {
+		return nil, 0, ledger.ErrNoAccount
+	}
+	list, own = ledger.Open(&snap).ViewAgents(now, l.prices().At(now))
+	return list, own, nil
+}
+
+// maxAgentNames bounds a list of names: an account may have any number of agents that nobody registered.
+const maxAgentNames = 1_000
+
+// AgentNames lists what an account's agents are called, by their ids; of very many only the first.
+func (l *Engine) AgentNames(ctx context.Context, account uuid.UUID) ([]ledger.AgentName, error) {
+	rows, err := l.pool.Query(ctx, sqlAgentNames, account, maxAgentNames)
+	if err != nil {
+		return nil, ledger.ErrUnavailable.Wrap(err)
+	}
+	names, err := pgx.CollectRows(rows, pgx.RowToStructByPos[ledger.AgentName])
+	return names, orUnavailable(err)
+}
+
+// PutAgent registers an agent or changes it; doing it twice is doing it once. Errors: ErrNoAccount,
+// problem kinds Meaning (naming the field) and Conflict (too_many_agents).
+func (l *Engine) PutAgent(ctx context.Context, account uuid.UUID, p ledger.PutAgent) error {
+	_, err := l.submit(ctx, newCall(account), &p)
+	return err
+}
+
+// SwitchAgent turns an agent off or on: one that lacks tokens or budget then waits for them.
+// Errors: ErrNoAccount, ErrNoAgent.
+func (l *Engine) SwitchAgent(ctx context.Context, account uuid.UUID, p ledger.SwitchAgent) error {
+	_, err := l.submit(ctx, newCall(account), &p)
+	return err
+}
+
+// SetThreshold sets below what the balance is low.
+func (l *Engine) SetThreshold(ctx context.Context, account uuid.UUID, p ledger.SetThreshold) error {
+	_, err := l.submit(ctx, newCall(account), &p)
+	return err
+}

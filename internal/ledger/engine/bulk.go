@@ -1,0 +1,45 @@
+package engine
+
+import (
+	"context"
+
+	"pop.store/credits/internal/ledger"
+)
+
+// ChargeAll makes many charges, each decided by itself, in the order in which they stand; those of
+// one lane share one durable write. The results stand in the order of the charges, of which there
+// may be MaxBulk.
+func (l *Engine) ChargeAll(ctx context.Context, charges []ledger.BulkCharge) []ledger.BulkResult {
+	calls := make([]*call, len(charges))
+	byLane := make([][]*call, len(l.lanes))
+	for i := range charges {
+		c := newCall(charges[i].Account)
+		c.charge = charges[i].Charge
+		c.op = &c.charge
+		if calls[i] = c.keyed(charges[i].Key, c.charge.Fingerprint()); c.key != "" {
+			lane := laneOf(c.account, len(l.lanes))
+			byLane[lane] = append(byLane[lane], c)
+		}
+	}
+	refused := make([]error, len(l.lanes))
+	for i, group := range byLane {
+		if len(group) > 0 {
+			refused[i] = l.lanes[i].queue.push(group...)
+		}
+	}
+	results := make([]ledger.BulkResult, len(charges))
+	for i := range calls {
+		if calls[i].key == "" {
+			results[i].Err = errNoKey
+			continue
+		}
+		if err := refused[laneOf(calls[i].account, len(l.lanes))]; err != nil {
+			results[i].Err = err
+			continue
+		}
+		a, err := calls[i].wait(ctx)
+		results[i].Receipt, results[i].Err = a.receipt(), err
+		results[i].Note = ledger.Note{Reason: charges[i].Reason, Metadata: charges[i].Metadata}
+	}
+	return results
+}

@@ -1,0 +1,734 @@
+package engine_test
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"math"
+	"strconv"
+	"testing"
+	"time"
+
+	"github.com/google/uuid"
+
+	"pop.store/credits/internal/catalog"
+	"pop.store/credits/internal/ledger"
+	"pop.store/credits/internal/problem"
+	"pop.store/credits/internal/tokens"
+)
+
+// wantRefusal wants a refusal of this kind and code.
+func wantRefusal(t *testing.T, what string, err error, kind problem.Kind, code string) {
+	t.Helper()
+	if p := problem.Of(err); err == nil || p.Kind != kind || p.Code != code {
+		t.Errorf("%s: %v, want %s", what, err, code)
+	}
+}
+
+func (b *books) account(id uuid.UUID) ledger.Account {
+	b.t.Helper()
+	a, err := b.Account(b.t.Context(), id)
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	return a
+}
+
+// wantBalance wants "spendable held total".
+func (b *books) wantBalance(id uuid.UUID, want string) {
+	b.t.Helper()
+	a := b.account(id)
+	if got := a.Spendable.String() + " " + a.Held.String() + " " + a.Total.String(); got != want {
+		b.t.Errorf("spendable, held and total are %s, want %s", got, want)
+	}
+}
+
+// story is the account's history, oldest first: time, kind, amount, and what is left to spend.
+func (b *books) story(id uuid.UUID) []string {
+	b.t.Helper()
+	page, err := b.History(b.t.Context(), id, ledger.Filter{}, 0, ledger.MaxPage)
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	story := make([]string, len(page.Lines))
+	for i, l := range page.Lines {
+		moved := l.Amount
+		if l.Kind == ledger.KindHold || l.Kind == ledger.KindRelease {
+			moved = l.HeldDelta
+		}
+		story[len(story)-1-i] = l.At.Format("Jan 2 15:04 ") + l.Kind.String() + " " + moved.String() + " = " +
+			l.SpendableAfter.String()
+	}
+	return story
+}
+
+// wantStory wants the end of the account's history.
+func (b *books) wantStory(id uuid.UUID, want ...string) {
+	b.t.Helper()
+	story := b.story(id)
+	if len(story) < len(want) {
+		b.t.Fatalf("the history is %q, want %q", story, want)
+	}
+	for i, line := range story[len(story)-len(want):] {
+		if line != want[i] {
+			b.t.Fatalf("the history ends with %q, want %q", story[len(story)-len(want):], want)
+		}
+	}
+}
+
+func parsed(s string) *tokens.Amount {
+	a := tokens.MustParse(s)
+	return &a
+}
+
+func spends(amount string) ledger.Charge {
+	return ledger.Charge{Feature: "auto_selling", Amount: parsed(amount)}
+}
+
+// sends are requests of every kind, each under the given key.
+func (b *books) sends(id uuid.UUID, hold, hold2, charge int64) map[string]func(key string) (ledger.Receipt, error) {
+	ctx := b.t.Context()
+	return map[string]func(key string) (ledger.Receipt, error){
+		"charge": func(key string) (ledger.Receipt, error) {
+			c := spends("60")
+			c.Agent, c.Reference, c.Metadata = "sales", "order 7", map[string]string{"a": "b"}
+			return b.Charge(ctx, id, key, c)
+		},
+		"hold": func(key string) (ledger.Receipt, error) {
+			return b.Hold(ctx, id, key, ledger.Hold{
+				Feature:   "auto_selling",
+				Amount:    parsed("55"),
+				ExpiresIn: time.Hour,
+			})
+		},
+		"capture": func(key string) (ledger.Receipt, error) {
+			return b.Capture(ctx, id, key, ledger.Capture{Hold: hold, Amount: parsed("1.5")})
+		},
+		"release": func(key string) (ledger.Receipt, error) {
+			return b.Release(ctx, id, key, ledger.Release{Hold: hold2})
+		},
+		"refund": func(key string) (ledger.Receipt, error) {
+			return b.Refund(ctx, id, key, ledger.Refund{
+				Entry:  charge,
+				Amount: parsed("2"),
+				Reason: "sorry",
+			})
+		},
+		"grant": func(key string) (ledger.Receipt, error) {
+			return b.Grant(ctx, id, key, ledger.Grant{
+				Kind:      ledger.LotPromo,
+				Amount:    7 * tokens.One,
+				ExpiresAt: start.Add(time.Hour),
+				Reason:    "gift",
+			})
+		},
+		"purchase": func(key string) (ledger.Receipt, error) {
+			return b.Grant(ctx, id, key, ledger.Grant{
+				Kind:   ledger.LotPurchase,
+				Amount: 100 * tokens.One,
+				Source: "p1",
+			})
+		},
+	}
+}
+
+// A replay answers what the first answer said to the byte, whichever server is asked, whatever has
+// become of the account, and however long ago it was. The key belongs to that one request: any
+// other one under it is refused.
+func TestEveryOperationIsReplayed(t *testing.T) {
+	t.Parallel()
+	b := newBooks(t)
+	id := b.open("star")
+	other := b.server()
+	hold, err := b.Hold(t.Context(), id, "h", ledger.Hold{Feature: "lip_sync"})
+	hold2, err2 := b.Hold(t.Context(), id, "h2", ledger.Hold{Feature: "lip_sync"})
+	if err != nil || err2 != nil {
+		t.Fatal(err, err2)
+	}
+	sends := b.sends(id, hold.Seq, hold2.Seq, b.charge(id, "lip_sync", "").Seq)
+	first := map[string]string{}
+	for name, send := range sends {
+		r, err := send("key of " + name)
+		if err != nil || r.Replayed {
+			t.Fatalf("%s: %v", name, err)
+		}
+		first[name] = inJSON(t, r)
+	}
+	again := func(when string) {
+		t.Helper()
+		for name, send := range sends {
+			if r, err := send("key of " + name); err != nil || !r.Replayed || inJSON(t, r) != first[name] {
+				t.Errorf("%s, %s answers %s (%v), first %s", when, name, inJSON(t, r), err, first[name])
+			}
+			for key := range sends {
+				if key != name {
+					if _, err := send("key of " + key); !errors.Is(err, ledger.ErrKeyReused) {
+						t.Errorf("%s, %s under the key of %s: %v", when, name, key, err)
+					}
+				}
+			}
+		}
+	}
+	again("at once")
+	b.clock.Advance(100 * 24 * time.Hour) // nothing would go through any more
+	again("later")
+	here := b.Engine
+	defer func() { b.Engine = here }()
+	b.Engine = other
+	again("on another server")
+	// Now the other server knows the account, but not these keys.
+	b.Engine = b.server()
+	a := b.account(id)
+	if _, err := b.Charge(t.Context(), id, "all", spends(a.Spendable.String())); err != nil {
+		t.Fatal(err)
+	}
+	again("on a server that knows the account")
+}
+
+func inJSON(t *testing.T, r ledger.Receipt) string {
+	t.Helper()
+	r.Replayed = false
+	raw, err := json.Marshal(r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(raw)
+}
+
+// What another server wrote counts, although this one remembers the account as it was.
+func TestAServerSeesWhatAnotherOneWrote(t *testing.T) {
+	t.Parallel()
+	b := newBooks(t)
+	other := b.server()
+	id := b.openWith("10")
+	if _, err := other.Hold(t.Context(), id, "h",
+		ledger.Hold{Feature: "auto_selling", Amount: parsed("4")}); err != nil {
+		t.Fatal(err)
+	}
+	_, err := b.Charge(t.Context(), id, "k", spends("7"))
+	wantRefusal(t, "more than is left", err, problem.Insufficient, "insufficient_tokens")
+	b.clock.Advance(20 * time.Minute)
+	b.wantStory(id, "Jan 31 09:30 hold 4 = 6", "Jan 31 09:45 release -4 = 10")
+	b.charge(id, "auto_selling", "7")
+	// What is due now was made by the other server, and this one never erred so far.
+	b.Engine = b.server()
+	b.charge(id, "auto_selling", "1")
+	if _, err := other.Hold(t.Context(), id, "h2",
+		ledger.Hold{Feature: "auto_selling", Amount: parsed("1")}); err != nil {
+		t.Fatal(err)
+	}
+	b.clock.Advance(20 * time.Minute)
+	if err := b.Settle(t.Context(), id); err != nil {
+		t.Fatal(err)
+	}
+	var held tokens.Amount
+	if err := b.pool.QueryRow(t.Context(), "select held from ledger_accounts where account = $1",
+		id).Scan(&held); err != nil || held != 0 {
+		t.Errorf("%s are held in the books (%v)", held, err)
+	}
+	b.wantStory(id, "Jan 31 09:50 charge -1 = 2", "Jan 31 09:50 hold 1 = 1", "Jan 31 10:05 release -1 = 2")
+}
+
+// A refusal is as true as an acceptance: it says what there is now, and writing it down changes nothing else.
+func TestARefusalIsNotFromOldMemory(t *testing.T) {
+	t.Parallel()
+	b := newBooks(t)
+	other := b.server()
+	id := b.openWith("10")
+	if _, err := other.Charge(t.Context(), id, "o1", spends("4")); err != nil {
+		t.Fatal(err)
+	}
+	_, err := b.Charge(t.Context(), id, "k1", spends("20"))
+	if p := problem.Of(err); p.Code != "insufficient_tokens" || p.Details["spendable"] != 6*tokens.One {
+		t.Errorf("refused with %v %v", err, p.Details)
+	}
+	b.wantBalance(id, "6 0 6")
+	b.Engine = b.server()
+	b.charge(id, "auto_selling", "1") // now this one remembers 5
+	if _, err := other.Grant(t.Context(), id, "o2",
+		ledger.Grant{Kind: ledger.LotPromo, Amount: 20 * tokens.One}); err != nil {
+		t.Fatal(err)
+	}
+	b.charge(id, "auto_selling", "20")
+	b.wantBalance(id, "5 0 5")
+}
+
+// 250 attempts lack tokens: all are counted, 200 a day are kept one by one.
+func TestDeclinedAttemptsAreCountedAndBounded(t *testing.T) {
+	t.Parallel()
+	b := newBooks(t)
+	id := b.openWith("1")
+	decline := func(n int) {
+		t.Helper()
+		for i := range n {
+			_, err := b.Charge(t.Context(), id, strconv.Itoa(i), ledger.Charge{Feature: "lip_sync"})
+			wantRefusal(t, "a charge", err, problem.Insufficient, "insufficient_tokens")
+		}
+	}
+	decline(249)
+	_, err := b.Hold(t.Context(), id, "h", ledger.Hold{Feature: "lip_sync"})
+	wantRefusal(t, "a hold", err, problem.Insufficient, "insufficient_tokens")
+	b.clock.Advance(24 * time.Hour)
+	decline(3)
+	count := func(query string) (n int) {
+		t.Helper()
+		if err := b.pool.QueryRow(t.Context(), query, id).Scan(&n); err != nil {
+			t.Fatal(err)
+		}
+		return n
+	}
+	if n := count("select declined from ledger_accounts where account = $1"); n != 253 {
+		t.Errorf("counted %d, want 253", n)
+	}
+	if n := count("select count(*) from declined_attempts where account = $1"); n != 203 {
+		t.Errorf("%d rows, want 203", n)
+	}
+	day := time.Date(2026, 2, 1, 0, 0, 0, 0, time.UTC)
+	list, err := b.DeclinedOn(t.Context(), id, day)
+	if err != nil || len(list) != 3 {
+		t.Fatalf("%d on the second day (%v)", len(list), err)
+	}
+	want := ledger.Declined{
+		Day:       day,
+		Number:    3,
+		At:        start.Add(24 * time.Hour),
+		Feature:   "lip_sync",
+		Required:  5 * tokens.One,
+		Spendable: tokens.One,
+	}
+	if list[0] != want {
+		t.Errorf("the newest is %+v, want %+v", list[0], want)
+	}
+}
+
+// Two servers' clocks disagree about midnight: the account's day does not begin twice.
+func TestDeclinedAttemptsWhileClocksDisagreeAboutMidnight(t *testing.T) {
+	t.Parallel()
+	b := newBooks(t)
+	id := b.openWith("1")
+	midnight := time.Date(2026, 2, 1, 0, 0, 0, 0, time.UTC)
+	for i, seconds := range []int{-2, 1, -1, 2, -1} {
+		b.clock.Set(midnight.Add(time.Duration(seconds) * time.Second))
+		_, err := b.Charge(t.Context(), id, strconv.Itoa(i), ledger.Charge{Feature: "lip_sync"})
+		wantRefusal(t, "a charge", err, problem.Insufficient, "insufficient_tokens")
+	}
+	for day, want := range map[time.Time]int{midnight.AddDate(0, 0, -1): 1, midnight: 4} {
+		if list, err := b.DeclinedOn(t.Context(), id, day); err != nil || len(list) != want {
+			t.Errorf("%d declined on %v (%v), want %d", len(list), day, err, want)
+		}
+	}
+}
+
+// Clocks in Berlin go forward on 29 March 2026: that day has 23 hours, from 23:00 to 22:00 UTC.
+// What is spent counts on the day of the billing zone on which it is spent, and what is refunded of
+// it on that same day, apart.
+func TestUsageFollowsTheBillingZonesDays(t *testing.T) {
+	t.Parallel()
+	b := newBooks(t)
+	id := uuid.New()
+	if err := b.SetPlan(t.Context(), id, ledger.SetPlan{Plan: "star", Zone: "Europe/Berlin"}); err != nil {
+		t.Fatal(err)
+	}
+	at := func(day, hour, minute int) { b.clock.Set(time.Date(2026, 3, day, hour, minute, 0, 0, time.UTC)) }
+	at(28, 22, 59) // 28 March 23:59
+	first := b.charge(id, "auto_selling", "10")
+	at(28, 23, 0) // 29 March 00:00
+	b.charge(id, "auto_selling", "20")
+	b.charge(id, "lip_sync", "")
+	hold, err := b.Hold(t.Context(), id, "h", ledger.Hold{
+		Feature:   "auto_selling",
+		Amount:    parsed("40"),
+		ExpiresIn: 24 * time.Hour,
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	at(29, 21, 59) // 29 March 23:59, in summer time
+	if _, err := b.Capture(t.Context(), id, "c", ledger.Capture{Hold: hold.Seq, Amount: parsed("30")}); err != nil {
+		t.Fatal(err)
+	}
+	at(29, 22, 0) // 30 March 00:00
+	if _, err := b.Refund(t.Context(), id, "r", ledger.Refund{Entry: first.Seq, Amount: parsed("4")}); err != nil {
+		t.Fatal(err)
+	}
+	day := func(d int) time.Time { return time.Date(2026, 3, d, 0, 0, 0, 0, time.UTC) }
+	want := []ledger.Usage{
+		{
+			Day:      day(28),
+			Feature:  "auto_selling",
+			Amount:   10 * tokens.One,
+			Quantity: 1,
+			Count:    1,
+			Returned: 4 * tokens.One,
+		},
+		{
+			Day:      day(29),
+			Feature:  "auto_selling",
+			Amount:   50 * tokens.One,
+			Quantity: 2,
+			Count:    2,
+		},
+		{
+			Day:      day(29),
+			Feature:  "lip_sync",
+			Amount:   5 * tokens.One,
+			Quantity: 1,
+			Count:    1,
+		},
+	}
+	check := func(from, to int, want []ledger.Usage) {
+		t.Helper()
+		got, err := b.Usage(t.Context(), id, day(from), day(to))
+		if err != nil || inText(got) != inText(want) {
+			t.Errorf("usage from %d to %d is %+v (%v), want %+v", from, to, got, err, want)
+		}
+	}
+	check(1, 31, want)
+	check(29, 30, want[1:3])
+	check(30, 31, nil)
+	check(31, 40, nil)
+}
+
+func inText(v any) string {
+	raw, err := json.Marshal(v)
+	if err != nil {
+		panic(err)
+	}
+	return string(raw)
+}
+
+// More features and agents in a day than the account's row carries: the books keep them all.
+func TestUsageOfManyAgentsInADay(t *testing.T) {
+	t.Parallel()
+	b := newBooks(t)
+	id := b.open("star")
+	for i := range 200 {
+		c := spends("0.5")
+		c.Agent = "agent-" + strconv.Itoa(i%67)
+		if _, err := b.Charge(t.Context(), id, strconv.Itoa(i), c); err != nil {
+			t.Fatal(err)
+		}
+	}
+	list, err := b.Usage(t.Context(), id, start.Truncate(24*time.Hour), start.Truncate(24*time.Hour).AddDate(0, 0, 1))
+	if err != nil || len(list) != 67 {
+		t.Fatalf("%d lines (%v)", len(list), err)
+	}
+	for i, u := range list {
+		want := int64(3)
+		if n, err := strconv.Atoi(u.Agent[len("agent-"):]); err != nil || n >= 200%67 {
+			want = 2
+		}
+		if u.Count != want || u.Quantity != want || u.Amount != tokens.Amount(want)*tokens.One/2 ||
+			(i > 0 && list[i-1].Agent >= u.Agent) {
+			t.Errorf("line %d is %+v", i, u)
+		}
+	}
+}
+
+// The balance at an instant is that after the last entry before it.
+func TestBalanceAtTheEdgesOfEntries(t *testing.T) {
+	t.Parallel()
+	b := newBooks(t)
+	id := b.open("starter")
+	b.clock.Advance(time.Minute)
+	b.charge(id, "auto_selling", "50")
+	b.charge(id, "auto_selling", "25") // in the same instant
+	b.clock.Advance(time.Minute)
+	if _, err := b.Hold(t.Context(), id, "h", ledger.Hold{
+		Feature:   "auto_selling",
+		Amount:    parsed("5"),
+		ExpiresIn: time.Minute,
+	}); err != nil {
+		t.Fatal(err)
+	}
+	b.clock.Advance(time.Hour) // the hold has timed out, though nothing was written yet
+	for at, want := range map[time.Duration]ledger.Balance{
+		-time.Hour:                     {},
+		0:                              {},
+		time.Microsecond:               {Spendable: 200 * tokens.One, Total: 200 * tokens.One},
+		time.Minute:                    {Spendable: 200 * tokens.One, Total: 200 * tokens.One},
+		time.Minute + time.Microsecond: {Spendable: 125 * tokens.One, Total: 125 * tokens.One},
+		2*time.Minute + 1000: {
+			Spendable: 120 * tokens.One,
+			Held:      5 * tokens.One,
+			Total:     125 * tokens.One,
+		},
+		3 * time.Minute: {
+			Spendable: 120 * tokens.One,
+			Held:      5 * tokens.One,
+			Total:     125 * tokens.One,
+		},
+		3*time.Minute + 1000: {Spendable: 125 * tokens.One, Total: 125 * tokens.One},
+		1000 * time.Hour:     {Spendable: 125 * tokens.One, Total: 125 * tokens.One},
+	} {
+		if got, err := b.BalanceAt(t.Context(), id, start.Add(at)); err != nil || got != want {
+			t.Errorf("after %v it is %v (%v), want %v", at, got, err, want)
+		}
+	}
+	_, err := b.BalanceAt(t.Context(), uuid.New(), start)
+	wantRefusal(t, "nobody's balance", err, problem.NotFound, "account_not_found")
+}
+
+// From is inclusive, To is exclusive, to the microsecond, and what fell due belongs to the instant
+// at which it did.
+func TestHistoryBetweenTwoInstants(t *testing.T) {
+	t.Parallel()
+	b := newBooks(t)
+	id := b.open("starter")
+	for range 5 {
+		b.clock.Advance(time.Minute)
+		b.charge(id, "lip_sync", "")
+	}
+	b.clock.Set(time.Date(2026, 3, 1, 0, 0, 0, 0, time.UTC))
+	reset := time.Date(2026, 2, 28, 9, 30, 0, 0, time.UTC)
+	for _, c := range []struct {
+		from, to time.Time
+		want     int
+	}{
+		{time.Time{}, time.Time{}, 8},
+		{start, start.Add(time.Minute), 1},
+		{start, start.Add(time.Minute + time.Microsecond), 2},
+		{start.Add(time.Minute), start.Add(3 * time.Minute), 2},
+		{start.Add(time.Minute + time.Microsecond), start.Add(3 * time.Minute), 1},
+		{start.Add(6 * time.Minute), reset, 0},
+		{reset, reset.Add(time.Microsecond), 2},
+		{reset.Add(time.Microsecond), time.Time{}, 0},
+		{time.Time{}, start, 0},
+	} {
+		page, err := b.History(t.Context(), id, ledger.Filter{From: c.from, To: c.to}, 0, 100)
+		if err != nil || len(page.Lines) != c.want || page.Before != 0 {
+			t.Errorf("from %v to %v: %d lines (%v), want %d", c.from, c.to, len(page.Lines), err, c.want)
+		}
+	}
+	page, err := b.History(t.Context(), id,
+		ledger.Filter{From: start.Add(time.Minute), To: start.Add(5 * time.Minute)}, 0, 3)
+	if err != nil || len(page.Lines) != 3 || page.Before == 0 {
+		t.Fatalf("the first page: %+v (%v)", page, err)
+	}
+	page, err = b.History(t.Context(), id,
+		ledger.Filter{From: start.Add(time.Minute), To: start.Add(5 * time.Minute)}, page.Before, 3)
+	if err != nil || len(page.Lines) != 1 || page.Before != 0 {
+		t.Errorf("the second page: %+v (%v)", page, err)
+	}
+}
+
+// Everything at one instant: a hold times out first, then the lots end, then the next period
+// begins. The hold's tokens end with their lot.
+func TestWhatIsDueAtOneInstantHappensInOrder(t *testing.T) {
+	t.Parallel()
+	b := newBooks(t)
+	id := b.open("starter")
+	reset := time.Date(2026, 2, 28, 9, 30, 0, 0, time.UTC)
+	b.grant(id, ledger.LotPromo, "10", reset)
+	b.grant(id, ledger.LotPromo, "1", reset.Add(-time.Minute))
+	b.clock.Set(reset.Add(-time.Hour))
+	if _, err := b.Hold(t.Context(), id, "h", ledger.Hold{
+		Feature:   "auto_selling",
+		Amount:    parsed("30"),
+		ExpiresIn: time.Hour,
+	}); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := b.Hold(t.Context(), id, "h2", ledger.Hold{
+		Feature:   "auto_selling",
+		Amount:    parsed("40"),
+		ExpiresIn: time.Hour,
+	}); err != nil {
+		t.Fatal(err)
+	}
+	b.clock.Set(reset)
+	b.charge(id, "auto_selling", "150")
+	b.wantStory(id,
+		"Jan 31 09:30 grant 1 = 211", "Feb 28 08:30 hold 30 = 181", "Feb 28 08:30 hold 40 = 141",
+		"Feb 28 09:30 release -30 = 0", "Feb 28 09:30 expiry -1 = 0", "Feb 28 09:30 expiry -160 = 0",
+		"Feb 28 09:30 release -40 = 0", "Feb 28 09:30 expiry -40 = 0", "Feb 28 09:30 expiry -10 = 0",
+		"Feb 28 09:30 grant 200 = 200", "Feb 28 09:30 charge -150 = 50")
+}
+
+// The account's time never runs backwards, even when a server's clock does.
+func TestTimeNeverRunsBackwards(t *testing.T) {
+	t.Parallel()
+	b := newBooks(t)
+	id := b.open("starter")
+	b.clock.Advance(10 * time.Second)
+	b.charge(id, "lip_sync", "")
+	b.clock.Advance(-8 * time.Second)
+	r, err := b.Hold(t.Context(), id, "h", ledger.Hold{Feature: "lip_sync", ExpiresIn: time.Second})
+	if err != nil || !r.At.Equal(start.Add(10*time.Second)) {
+		t.Fatalf("at %v (%v)", r.At, err)
+	}
+	b.wantBalance(id, "190 5 195")
+	b.clock.Set(start.Add(11*time.Second - time.Microsecond))
+	b.wantBalance(id, "190 5 195")
+	b.clock.Set(start.Add(11 * time.Second))
+	b.wantBalance(id, "195 0 195")
+}
+
+func TestQuotesSayWhatAChargeWould(t *testing.T) {
+	t.Parallel()
+	b := newBooks(t)
+	id := b.openWith("12")
+	two := int64(2)
+	for _, c := range []struct {
+		charge                                   ledger.Charge
+		amount, spendable, balanceAfter, missing string
+		affordable                               bool
+	}{
+		{ledger.Charge{Feature: "lip_sync"}, "5", "12", "7", "0", true},
+		{ledger.Charge{Feature: "lip_sync", Quantity: &two}, "10", "12", "2", "0", true},
+		{spends("12"), "12", "12", "0", "0", true},
+		{spends("12.000001"), "12.000001", "12", "12", "0.000001", false},
+		{ledger.Charge{Feature: "pdf_creation", Quantity: &two}, "150", "12", "12", "138", false},
+	} {
+		q, err := b.Quote(t.Context(), id, c.charge)
+		if err != nil || q.Amount.String() != c.amount || q.Spendable.String() != c.spendable ||
+			q.BalanceAfter.String() != c.balanceAfter ||
+			q.Shortfall.String() != c.missing || q.Affordable != c.affordable {
+			t.Errorf("%+v: %+v (%v)", c.charge, q, err)
+		}
+	}
+	_, err := b.Quote(t.Context(), id, ledger.Charge{Feature: "auto_selling"})
+	wantRefusal(t, "a metered feature without an amount", err, problem.Unprocessable, "invalid_field")
+	_, err = b.Quote(t.Context(), uuid.New(), ledger.Charge{Feature: "lip_sync"})
+	wantRefusal(t, "nobody's quote", err, problem.NotFound, "account_not_found")
+	b.clock.Advance(40 * 24 * time.Hour)
+	if q, err := b.Quote(t.Context(), id, spends("200")); err != nil || q.BalanceAfter.String() != "12" {
+		t.Errorf("after the reset: %+v (%v)", q, err)
+	}
+}
+
+// A lot that was spent to its end has nothing to expire: when its time comes, the account is done with it.
+func TestNothingStaysDue(t *testing.T) {
+	t.Parallel()
+	b := newBooks(t)
+	id := b.openWith("1")
+	b.grant(id, ledger.LotPromo, "5", start.Add(time.Hour))
+	b.charge(id, "lip_sync", "")
+	b.clock.Advance(2 * time.Hour)
+	if err := b.Settle(t.Context(), id); err != nil {
+		t.Fatal(err)
+	}
+	var due time.Time
+	if err := b.pool.QueryRow(t.Context(), "select next_due_at from ledger_accounts where account = $1",
+		id).Scan(&due); err != nil {
+		t.Fatal(err)
+	}
+	if want := b.account(id).NextReset; !due.Equal(want) {
+		t.Errorf("due at %v, want %v", due, want)
+	}
+}
+
+// The operator raises the allowances within a period: asking for the same plan again changes
+// nothing, another plan gives the difference, once.
+func TestRaisedAllowancesInAPeriod(t *testing.T) {
+	t.Parallel()
+	b := newBooks(t)
+	id := b.open("starter")
+	plan := func(name string) {
+		t.Helper()
+		for range 2 {
+			if err := b.SetPlan(t.Context(), id, ledger.SetPlan{Plan: name}); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	plan("pro")
+	b.wantSpendable(id, "400")
+	here := b.Engine
+	b.Engine = b.serverWith(raised)
+	plan("pro")
+	b.wantSpendable(id, "400")
+	plan("star")
+	b.wantSpendable(id, "1100")
+	b.Engine = here
+	plan("star")
+	b.wantSpendable(id, "1100")
+}
+
+// raised are prices at which every plan gives a hundred tokens more.
+func raised() *catalog.Catalog {
+	c := catalog.Builtin()
+	c.Version = "raised"
+	for i := range c.Plans {
+		c.Plans[i].Allowance += 100 * tokens.One
+	}
+	return c
+}
+
+// An amount that is beyond all bounds is refused like any other that is too much, and its
+// neighbours are served.
+func TestAHugeAmountIsOnlyTooMuch(t *testing.T) {
+	t.Parallel()
+	b := newBooks(t)
+	id := b.openWith("100")
+	b.grant(id, ledger.LotPromo, "10", start.Add(time.Hour))
+	huge := tokens.Amount(math.MaxInt64)
+	results := b.server().ChargeAll(t.Context(), []ledger.BulkCharge{
+		{
+			Account: id,
+			Key:     "1",
+			Charge:  spends("50"),
+		},
+		{
+			Account: id,
+			Key:     "2",
+			Charge:  ledger.Charge{Feature: "auto_selling", Amount: &huge},
+		},
+		{
+			Account: id,
+			Key:     "3",
+			Charge:  ledger.Charge{Feature: "auto_selling", Amount: &huge},
+		},
+		{
+			Account: id,
+			Key:     "4",
+			Charge:  spends("60"),
+		},
+	})
+	for i, code := range []string{"", "insufficient_tokens", "insufficient_tokens", ""} {
+		if err := results[i].Err; (err == nil) != (code == "") || (err != nil && problem.Of(err).Code != code) {
+			t.Errorf("charge %d: %v", i, err)
+		}
+	}
+	b.wantBalance(id, "0 0 0")
+}
+
+// While another server has an account's row, a batch waits for it and decides on what it finds
+// then: it neither overtakes nor fails.
+func TestABatchWaitsForTheAccountsRow(t *testing.T) {
+	t.Parallel()
+	b := newBooks(t)
+	id := b.openWith("10")
+	tx, err := b.pool.Begin(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := tx.Exec(t.Context(), "update ledger_accounts set version = version + 1 where account = $1",
+		id); err != nil {
+		t.Fatal(err)
+	}
+	charged := make(chan error, 1)
+	fresh := b.server() // remembers nothing
+	go func() {
+		_, err := fresh.Charge(context.WithoutCancel(t.Context()), id, "k", spends("4"))
+		charged <- err
+	}()
+	for waiting := 0; waiting == 0; {
+		select {
+		case err := <-charged:
+			t.Fatalf("the charge did not wait: %v", err)
+		case <-time.After(5 * time.Millisecond):
+		}
+		const blocked = "select count(*) from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'"
+		if err := b.pool.QueryRow(t.Context(), blocked).Scan(&waiting); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := tx.Commit(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if err := <-charged; err != nil {
+		t.Errorf("once the row was free: %v", err)
+	}
+	b.wantBalance(id, "6 0 6")
+}

@@ -1,0 +1,210 @@
+package engine_test
+
+import (
+	"bytes"
+	"context"
+	"encoding/binary"
+	"math/rand/v2"
+	"net"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+
+	"github.com/jackc/pgx/v5/pgxpool"
+)
+
+// cut is what a cutter does to a transaction's COMMIT.
+type cut int
+
+const (
+	spare     cut = iota // let it through
+	unsent               // break the connection just before it: the server rolls back
+	unheard              // send it and break the connection at once: nobody knows
+	swallowed            // wait until the server has committed, swallow its answer and break the connection
+	cuts
+)
+
+// cutter stands between pgx and Postgres and breaks connections around COMMIT.
+type cutter struct {
+	chance atomic.Int64 // of a cut, in percent
+	once   atomic.Int64 // a cut that is to be made once, whatever the chance
+	made   [cuts]atomic.Int64
+}
+
+func (c *cutter) choose() cut {
+	how := cut(c.once.Swap(int64(spare)))
+	if rand.Int64N(100) < c.chance.Load() {
+		how = unsent + cut(rand.IntN(int(cuts-unsent)))
+	}
+	c.made[how].Add(1)
+	return how
+}
+
+func (c *cutter) broken() int64 {
+	return c.made[unsent].Load() + c.made[unheard].Load() + c.made[swallowed].Load()
+}
+
+// configure makes a pool dial through the cutter.
+func (c *cutter) configure(config *pgxpool.Config) {
+	config.ConnConfig.DialFunc = func(ctx context.Context, network, address string) (net.Conn, error) {
+		conn, err := (&net.Dialer{}).DialContext(ctx, network, address)
+		if err != nil {
+			return nil, err
+		}
+		return &cutConn{
+			Conn:    conn,
+			cutter:  c,
+			commits: map[string]bool{},
+		}, nil
+	}
+}
+
+// cutConn is a connection that understands as much of Postgres' protocol as it needs to find COMMIT
+// and its answer. It passes on whole messages only.
+type cutConn struct {
+	net.Conn
+	cutter  *cutter
+	armed   atomic.Bool // the answer to COMMIT is to be swallowed
+	writing sync.Mutex
+	begun   bool            // the start-up message, which has no type, has gone by
+	out     []byte          // from pgx, not a whole message yet
+	commits map[string]bool // prepared statements by name: is it a COMMIT?
+	reading sync.Mutex
+	in      []byte // from the server, not a whole message yet
+	ready   []byte // whole messages for pgx
+}
+
+// message takes the first message off a stream: its type, its body and what follows. A stream that
+// has no whole message gives ok false.
+func message(stream []byte, typed bool) (kind byte, body, rest []byte, ok bool) {
+	start := 0
+	if typed {
+		start = 1
+	}
+	if len(stream) < start+4 {
+		return 0, nil, stream, false
+	}
+	end := start + int(binary.BigEndian.Uint32(stream[start:]))
+	if len(stream) < end {
+		return 0, nil, stream, false
+	}
+	if typed {
+		kind = stream[0]
+	}
+	return kind, stream[start+4 : end], stream[end:], true
+}
+
+// Write passes on what pgx sends.
+func (c *cutConn) Write(p []byte) (int, error) {
+	c.writing.Lock()
+	defer c.writing.Unlock()
+	c.out = append(c.out, p...)
+	rest, how := c.out, spare
+	for {
+		kind, body, after, ok := message(rest, c.begun)
+		if !ok {
+			break
+		}
+		if c.begun && c.isCommit(kind, body) {
+			if how = c.cutter.choose(); how == unsent {
+				break
+			}
+			c.armed.Store(how == swallowed)
+		}
+		c.begun, rest = true, after
+	}
+	whole := c.out[:len(c.out)-len(rest)]
+	if _, err := c.Conn.Write(whole); err != nil {
+		return 0, err
+	}
+	c.out = bytes.Clone(rest)
+	if how == unsent || how == unheard {
+		return 0, c.breakOff()
+	}
+	return len(p), nil
+}
+
+// isCommit tells whether a message asks the server to commit, and remembers which prepared statements do.
+func (c *cutConn) isCommit(kind byte, body []byte) bool {
+	first, after, _ := bytes.Cut(body, []byte{0})
+	second, _, _ := bytes.Cut(after, []byte{0})
+	commit := func(sql []byte) bool { return strings.EqualFold(strings.TrimSpace(string(sql)), "commit") }
+	switch kind {
+	case 'P': // Parse: name, statement
+		c.commits[string(first)] = commit(second)
+	case 'B': // Bind: portal, name
+		return c.commits[string(second)]
+	case 'Q': // a simple query
+		return commit(first)
+	}
+	return false
+}
+
+// Read passes on what the server sends.
+func (c *cutConn) Read(p []byte) (int, error) {
+	c.reading.Lock()
+	defer c.reading.Unlock()
+	buffer := make([]byte, 16<<10)
+	for len(c.ready) == 0 {
+		n, err := c.Conn.Read(buffer)
+		c.in = append(c.in, buffer[:n]...)
+		rest := c.in
+		for {
+			kind, body, after, ok := message(rest, true)
+			if !ok {
+				break
+			}
+			if kind == 'C' && string(body) == "COMMIT\x00" && c.armed.Swap(false) {
+				return 0, c.breakOff()
+			}
+			rest = after
+		}
+		c.ready = append(c.ready, c.in[:len(c.in)-len(rest)]...)
+		c.in = bytes.Clone(rest)
+		if err != nil && len(c.ready) == 0 {
+			return 0, err
+		}
+	}
+	n := copy(p, c.ready)
+	c.ready = c.ready[n:]
+	return n, nil
+}
+
+func (c *cutConn) breakOff() error {
+	_ = c.Close()
+	return errGone
+}
+
+// The cutter finds a COMMIT however the bytes are cut up, and nothing else.
+func TestTheCutterFindsCommits(t *testing.T) {
+	t.Parallel()
+	text := func(parts ...string) []byte { return []byte(strings.Join(parts, "\x00") + "\x00") }
+	c := &cutConn{commits: map[string]bool{}}
+	for _, m := range []struct {
+		kind byte
+		body []byte
+		want bool
+	}{
+		{'P', text("s1", "insert into entries values ('commit')", ""), false},
+		{'P', text("s2", "commit", ""), false},
+		{'B', text("", "s1", "commit"), false},
+		{'B', text("", "s2", ""), true},
+		{'P', text("s2", "begin", ""), false},
+		{'B', text("", "s2", ""), false},
+		{'Q', text(" COMMIT "), true},
+		{'Q', text("select 'commit'"), false},
+		{'S', nil, false},
+	} {
+		if got := c.isCommit(m.kind, m.body); got != m.want {
+			t.Errorf("%c %q: %v", m.kind, m.body, got)
+		}
+	}
+	whole := append([]byte{'C', 0, 0, 0, 11}, "COMMIT\x00Z"...)
+	for n := range whole {
+		kind, body, rest, ok := message(whole[:n], true)
+		if ok != (n >= 12) || (ok && (kind != 'C' || string(body) != "COMMIT\x00" || len(rest) != n-12)) {
+			t.Errorf("%d bytes: %c %q %q %v", n, kind, body, rest, ok)
+		}
+	}
+}

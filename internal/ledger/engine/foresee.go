@@ -1,0 +1,51 @@
+package engine
+
+import (
+	"context"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
+
+	"pop.store/credits/internal/ledger"
+)
+
+// WouldResume tells, for each of some grants alone, which of the account's agents would go on if it
+// came now: of those that are paused for lack of tokens. It writes nothing, and asks the same core
+// that grants do. ErrNoAccount, kind Unavailable.
+func (l *Engine) WouldResume(ctx context.Context, account uuid.UUID, grants []ledger.Grant) ([][]ledger.Agent, error) {
+	now := l.now()
+	s, err := l.readComplete(ctx, account, now)
+	if err != nil {
+		return nil, err
+	}
+	prices := l.prices().At(now)
+	if _, err := s.Apply(ledger.Settle{}, now, prices); err != nil {
+		return nil, err
+	}
+	resumed := make([][]ledger.Agent, len(grants))
+	for i := range grants {
+		resumed[i] = s.WouldResume(&grants[i], now, prices)
+	}
+	return resumed, nil
+}
+
+// readComplete reads an account with all lots, holds and agents in one snapshot, without locking it.
+func (l *Engine) readComplete(ctx context.Context, account uuid.UUID, now time.Time) (*ledger.State, error) {
+	snap := ledger.Snapshot{Complete: true}
+	find, ids, pgxBatch := only(&snap), []uuid.UUID{account}, &pgx.Batch{}
+	pgxBatch.Queue("begin isolation level repeatable read read only")
+	pgxBatch.Queue(sqlReadRows, ids).Query(find.readRow)
+	pgxBatch.Queue(sqlOpenLots, ids).Query(find.readLots)
+	pgxBatch.Queue(sqlOpenHolds, ids, now).Query(find.readHolds)
+	pgxBatch.Queue(sqlAgents, ids).Query(find.readAgents)
+	pgxBatch.Queue(sqlAgentMonths, ids).Query(find.readMonths)
+	pgxBatch.Queue("commit")
+	if err := l.pool.SendBatch(ctx, pgxBatch).Close(); err != nil {
+		return nil, ledger.ErrUnavailable.Wrap(err)
+	}
+	if !snap.Account.Exists() {
+		return nil, ledger.ErrNoAccount
+	}
+	return ledger.Open(&snap), nil
+}

@@ -1,0 +1,232 @@
+package engine_test
+
+import (
+	"errors"
+	"math"
+	"strconv"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/google/uuid"
+
+	"pop.store/credits/internal/ledger"
+	"pop.store/credits/internal/ledger/engine"
+	"pop.store/credits/internal/problem"
+)
+
+func (b *books) extend(id uuid.UUID, key string, hold int64, life time.Duration) ledger.Extension {
+	b.t.Helper()
+	x, err := b.Extend(b.t.Context(), id, key, ledger.Extend{Hold: hold, ExpiresIn: life})
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	return x
+}
+
+// dueAt is when the account's row says that something falls due: what sweeps go by.
+func (b *books) dueAt(id uuid.UUID) time.Time {
+	b.t.Helper()
+	var due time.Time
+	if err := b.pool.QueryRow(b.t.Context(), "select next_due_at from ledger_accounts where account = $1",
+		id).Scan(&due); err != nil {
+		b.t.Fatal(err)
+	}
+	return due.UTC()
+}
+
+// An extension counts from its own time, never ends a hold sooner, and moves what is due next. The
+// hold then times out at the new instant.
+func TestAnExtendedHoldEndsLater(t *testing.T) {
+	t.Parallel()
+	b := newBooks(t)
+	id := b.openWith("100")
+	hold := b.setAside(id, "60", 10*time.Minute)
+	if due := b.dueAt(id); !due.Equal(start.Add(10 * time.Minute)) {
+		t.Fatalf("due at %v", due)
+	}
+	b.clock.Set(start.Add(10*time.Minute - time.Microsecond)) // the last moment
+	x := b.extend(id, "x", hold, time.Hour)
+	until := start.Add(70*time.Minute - time.Microsecond)
+	if !x.ExpiresAt.Equal(until) || x.Hold != hold || x.Replayed || !b.dueAt(id).Equal(until) {
+		t.Errorf("extended: %+v, due at %v", x, b.dueAt(id))
+	}
+	if x := b.extend(id, "y", hold, time.Second); !x.ExpiresAt.Equal(until) {
+		t.Errorf("a shorter extension ends it at %v", x.ExpiresAt)
+	}
+	b.clock.Set(until.Add(-time.Microsecond))
+	b.wantBalance(id, "40 60 100")
+	b.clock.Set(until)
+	b.wantBalance(id, "100 0 100")
+	_, err := b.Extend(t.Context(), id, "z", ledger.Extend{Hold: hold, ExpiresIn: time.Hour})
+	wantRefusal(t, "an extension at the end", err, problem.Conflict, "hold_expired")
+	if n := len(b.story(id)); n != 5 { // allowance, charge, gift, hold, release
+		t.Errorf("%d entries: an extension is none", n)
+	}
+	// At most a day ahead, but again and again.
+	hold = b.setAside(id, "1", 24*time.Hour)
+	b.clock.Advance(23 * time.Hour)
+	if x := b.extend(id, "day", hold, 24*time.Hour); !x.ExpiresAt.Equal(b.clock.Now().Add(24 * time.Hour)) {
+		t.Errorf("extended for a day until %v", x.ExpiresAt)
+	}
+	for _, life := range []time.Duration{24*time.Hour + 1, 0, -time.Hour, time.Millisecond, math.MaxInt64} {
+		_, err := b.Extend(t.Context(), id, "too long", ledger.Extend{Hold: hold, ExpiresIn: life})
+		wantRefusal(t, "for "+life.String(), err, problem.Unprocessable, "invalid_field")
+	}
+}
+
+// A replay answers what the extension answered, whichever server is asked and whatever became of
+// the hold. Its key is good for nothing else, and no extension may use another request's, also
+// where a lane decides from memory.
+func TestTheKeyOfAnExtension(t *testing.T) {
+	t.Parallel()
+	b := newBooks(t)
+	other := b.server()
+	id := b.openWith("100")
+	first := b.charge(id, "auto_selling", "1")
+	hold := b.setAside(id, "10", 0)
+	for range 3 { // both servers come to know the account
+		charge(t, other, id, uuid.NewString())
+		charge(t, b.Engine, id, uuid.NewString())
+	}
+	x := b.extend(id, "x", hold, time.Hour)
+	b.extend(id, "x2", hold, 2*time.Hour)
+	refused := func(l *engine.Engine, key string) {
+		t.Helper()
+		if _, err := l.Charge(t.Context(), id, key, spends("1")); !errors.Is(err, ledger.ErrKeyReused) {
+			t.Errorf("a charge with the key %s of an extension: %v", key, err)
+		}
+		if _, err := l.Charge(t.Context(), id, key, spends("1000")); !errors.Is(err, ledger.ErrKeyReused) {
+			t.Errorf("a charge too large with the key %s of an extension: %v", key, err)
+		}
+		if _, err := l.Extend(t.Context(), id, key,
+			ledger.Extend{Hold: hold, ExpiresIn: time.Minute}); !errors.Is(err, ledger.ErrKeyReused) {
+			t.Errorf("another extension with the key %s: %v", key, err)
+		}
+	}
+	for _, l := range []*engine.Engine{b.Engine, other, b.server()} {
+		for range 40 { // until the lane decides from memory, whatever it forgot
+			charge(t, l, id, uuid.NewString())
+		}
+		refused(l, "x")
+		charge(t, l, id, uuid.NewString())
+		refused(l, "x2")
+		again, err := l.Extend(t.Context(), id, "x", ledger.Extend{Hold: hold, ExpiresIn: time.Hour})
+		if want := x; err != nil || !again.Replayed || !again.ExpiresAt.Equal(want.ExpiresAt) ||
+			!again.At.Equal(want.At) || again.Hold != hold {
+			t.Errorf("replayed: %+v (%v), want %+v", again, err, x)
+		}
+	}
+	// In one batch as well.
+	results := b.ChargeAll(t.Context(), []ledger.BulkCharge{
+		{
+			Account: id,
+			Key:     "new",
+			Charge:  spends("0.1"),
+		}, {
+			Account: id,
+			Key:     "x",
+			Charge:  spends("0.1"),
+		}, {
+			Account: id,
+			Key:     "newer",
+			Charge:  spends("0.1"),
+		},
+	})
+	if results[0].Err != nil || !errors.Is(results[1].Err, ledger.ErrKeyReused) || results[2].Err != nil {
+		t.Errorf("of a bulk: %v, %v, %v", results[0].Err, results[1].Err, results[2].Err)
+	}
+	if _, err := b.Extend(t.Context(), id, "new", ledger.Extend{Hold: hold, ExpiresIn: time.Hour}); !errors.Is(err,
+		ledger.ErrKeyReused) {
+		t.Errorf("an extension with the key of a charge: %v", err)
+	}
+	if _, err := b.tryRelease(id, hold); err != nil {
+		t.Fatal(err)
+	}
+	if again := b.extend(id, "x", hold, time.Hour); !again.Replayed || !again.ExpiresAt.Equal(x.ExpiresAt) {
+		t.Errorf("after the release: %+v", again)
+	}
+	if r := b.refund(id, first.Seq, ""); r.Amount.String() != "1" {
+		t.Errorf("refunded %v", r.Amount)
+	}
+}
+
+func charge(t *testing.T, l *engine.Engine, id uuid.UUID, key string) {
+	t.Helper()
+	if _, err := l.Charge(t.Context(), id, key, spends("0.01")); err != nil {
+		t.Error(err)
+	}
+}
+
+// One key, sent at once for an extension and a charge to two servers: one of them gets it.
+func TestOneKeyForAnExtensionAndACharge(t *testing.T) {
+	t.Parallel()
+	b := newBooks(t)
+	servers := []*engine.Engine{b.Engine, b.server()}
+	for i := range 40 {
+		id := b.openWith("100")
+		hold := b.setAside(id, "10", 0)
+		charge(t, servers[0], id, uuid.NewString())
+		charge(t, servers[1], id, uuid.NewString())
+		var extended, charged error
+		var callers sync.WaitGroup
+		callers.Go(func() {
+			_, extended = servers[i%2].Extend(t.Context(), id, "k", ledger.Extend{Hold: hold, ExpiresIn: time.Hour})
+		})
+		callers.Go(func() { _, charged = servers[1-i%2].Charge(t.Context(), id, "k", spends("1")) })
+		callers.Wait()
+		if (extended == nil) == (charged == nil) {
+			t.Errorf("round %d: the extension got %v, the charge %v", i, extended, charged)
+		}
+	}
+}
+
+// Extensions, captures, releases and the end of time race: a hold ends once, by one of them, and an
+// extension that was answered held.
+func TestAnExtensionRaces(t *testing.T) {
+	t.Parallel()
+	b := newBooks(t)
+	servers := []*engine.Engine{b.Engine, b.server()}
+	for i := range 30 {
+		id := b.openWith("100")
+		hold := b.setAside(id, "10", time.Minute)
+		errs := make([]error, 6)
+		var callers sync.WaitGroup
+		for n := range errs {
+			l, key := servers[(i+n)%2], strconv.Itoa(n)
+			callers.Go(func() {
+				switch n {
+				case 0:
+					_, errs[n] = l.Capture(t.Context(), id, key, ledger.Capture{Hold: hold, Amount: parsed("11")})
+				case 1:
+					_, errs[n] = l.Release(t.Context(), id, key, ledger.Release{Hold: hold})
+				case 2:
+					b.clock.Advance(time.Minute)
+					errs[n] = l.Settle(t.Context(), id)
+				default:
+					_, errs[n] = l.Extend(t.Context(), id, key, ledger.Extend{Hold: hold, ExpiresIn: time.Hour})
+				}
+			})
+		}
+		callers.Wait()
+		for n, err := range errs {
+			if p := problem.Of(err); err != nil && p.Kind != problem.Conflict {
+				t.Errorf("round %d, %d: %v", i, n, err)
+			}
+		}
+		info, err := b.HoldInfo(t.Context(), id, hold)
+		if err != nil {
+			t.Fatal(err)
+		}
+		ended := map[ledger.Kind]bool{ledger.KindCapture: errs[0] == nil, ledger.KindRelease: errs[1] == nil}
+		if errs[0] == nil && errs[1] == nil || (info.Outcome != ledger.KindExpiry && !ended[info.Outcome]) {
+			t.Errorf("round %d ended as %v: capture %v, release %v", i, info.Outcome, errs[0], errs[1])
+		}
+		extended := errs[3] == nil || errs[4] == nil || errs[5] == nil
+		if extended && info.Outcome == ledger.KindExpiry ||
+			extended != info.ExpiresAt.After(info.At.Add(time.Minute)) {
+			t.Errorf("round %d: extended %v, ended as %v, its end was %v", i, extended, info.Outcome,
+				info.ExpiresAt.Sub(info.At))
+		}
+	}
+}

@@ -1,0 +1,98 @@
+package engine
+
+import (
+	"context"
+	"slices"
+
+	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
+
+	"pop.store/credits/internal/ledger"
+	"pop.store/credits/internal/problem"
+)
+
+// errNoTransaction is the answer for an entry that is not there.
+var errNoTransaction = problem.New(problem.NotFound, "transaction_not_found", "There is no such transaction.")
+
+// Transaction reads one entry of an account by its seq. NotFound when there is none.
+func (l *Engine) Transaction(ctx context.Context, account uuid.UUID, seq int64) (ledger.Line, error) {
+	rows, err := l.pool.Query(ctx, sqlEntry, account, seq)
+	if err != nil {
+		return ledger.Line{}, ledger.ErrUnavailable.Wrap(err)
+	}
+	lines, err := collectLines(rows)
+	switch {
+	case err != nil:
+		return ledger.Line{}, err
+	case len(lines) == 0:
+		return ledger.Line{}, errNoTransaction
+	}
+	return lines[0], nil
+}
+
+// referenced is a page of the entries with a reference. Where other filters narrow it further it
+// looks at MaxPage entries at most: the page may have fewer lines than asked for, or none, and yet
+// another one after it. So its work does not grow with the history.
+func (l *Engine) referenced(ctx context.Context, account uuid.UUID, f ledger.Filter, low, high int64, limit int) (ledger.Page,
+	error,
+) {
+	scanned := limit
+	if len(f.Kinds) > 0 || len(f.LotKinds) > 0 || f.Feature != "" || f.Agent != "" {
+		scanned = ledger.MaxPage
+	}
+	rows, err := l.pool.Query(ctx, sqlReferenced, account, f.Reference, high, low, scanned+1)
+	if err != nil {
+		return ledger.Page{}, ledger.ErrUnavailable.Wrap(err)
+	}
+	found, err := collectLines(rows)
+	if err != nil {
+		return ledger.Page{}, err
+	}
+	more := len(found) > scanned
+	if more {
+		found = found[:scanned]
+	}
+	var p ledger.Page
+	for i := range found {
+		if len(p.Lines) == limit {
+			more = true
+			break
+		}
+		p.Before = found[i].Seq
+		if matches(&f, &found[i].Entry) {
+			p.Lines = append(p.Lines, found[i])
+		}
+	}
+	if !more {
+		p.Before = 0
+	}
+	return p, nil
+}
+
+// matches says whether an entry passes the filters that narrow a look-up by reference.
+func matches(f *ledger.Filter, e *ledger.Entry) bool {
+	return (len(f.Kinds) == 0 || slices.Contains(f.Kinds, e.Kind)) &&
+		(len(f.LotKinds) == 0 || slices.Contains(f.LotKinds, e.LotKind)) &&
+		(f.Feature == "" || f.Feature == e.Feature) && (f.Agent == "" || f.Agent == e.Agent)
+}
+
+// collectLines reads lineColumns to the end of the rows.
+func collectLines(rows pgx.Rows) ([]ledger.Line, error) {
+	defer rows.Close()
+	var lines []ledger.Line
+	for rows.Next() {
+		line, err := scanLine(rows)
+		if err != nil {
+			return nil, ledger.ErrUnavailable.Wrap(err)
+		}
+		lines = append(lines, line)
+	}
+	return lines, orUnavailable(rows.Err())
+}
+
+func scanLine(rows pgx.Rows) (ledger.Line, error) {
+	var l ledger.Line
+	e, err := scanEntry(rows, &l.Reason, &l.Metadata, &l.Cause)
+	l.Entry = e
+	return l, err
+}

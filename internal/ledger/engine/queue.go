@@ -1,0 +1,120 @@
+package engine
+
+import (
+	"sync"
+
+	"github.com/google/uuid"
+
+	"pop.store/credits/internal/ledger"
+)
+
+// Limits of a lane's queue. A full queue answers at once that it is full, so memory is bounded and
+// nobody waits for long; one account may fill half of it, so that a flood of requests about one
+// leaves room for the others.
+const (
+	maxQueue      = 8_192
+	maxPerAccount = maxQueue / 2
+	maxBatch      = 2_048
+)
+
+// queue is what waits for a lane, in order of arrival.
+type queue struct {
+	mu      sync.Mutex
+	calls   []*call
+	spare   []*call           // the buffer of the batch before, to be filled again
+	waiting map[uuid.UUID]int // calls by account; nil while there are so few that no account can have too many
+	wake    chan struct{}
+	closed  bool
+}
+
+func newQueue() *queue {
+	return &queue{wake: make(chan struct{}, 1)}
+}
+
+// push adds calls, all or none: ErrBusy when there is no room, ErrUnavailable when the lane is closing.
+func (q *queue) push(calls ...*call) error {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	if q.closed {
+		return ledger.ErrUnavailable
+	}
+	if len(q.calls)+len(calls) > maxQueue {
+		return ledger.ErrBusy
+	}
+	if (q.waiting != nil || len(q.calls)+len(calls) > maxPerAccount) && !q.count(calls) {
+		return ledger.ErrBusy
+	}
+	q.calls = append(q.calls, calls...)
+	q.signal()
+	return nil
+}
+
+// count counts calls that are about to wait, unless they are too many for one account.
+func (q *queue) count(calls []*call) bool {
+	if q.waiting == nil {
+		q.waiting = map[uuid.UUID]int{}
+		for _, c := range q.calls {
+			q.waiting[c.account]++
+		}
+	}
+	for i, c := range calls {
+		if q.waiting[c.account]++; q.waiting[c.account] > maxPerAccount {
+			q.forget(calls[:i+1])
+			return false
+		}
+	}
+	return true
+}
+
+// forget counts calls as not waiting any more.
+func (q *queue) forget(calls []*call) {
+	for _, c := range calls {
+		if q.waiting[c.account]--; q.waiting[c.account] == 0 {
+			delete(q.waiting, c.account)
+		}
+	}
+}
+
+func (q *queue) signal() {
+	select {
+	case q.wake <- struct{}{}:
+	default: // awake already
+	}
+}
+
+// take waits until something is there and takes it, up to a batch; nil once the queue is closed and
+// empty. Nothing is waited for beyond that: while one batch is on its way to disk the next one
+// forms by itself. The batch is good until the next take.
+func (q *queue) take() []*call {
+	for {
+		if batch, done := q.grab(); batch != nil || done {
+			return batch
+		}
+		<-q.wake
+	}
+}
+
+func (q *queue) grab() (batch []*call, done bool) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	n := min(len(q.calls), maxBatch)
+	if n == 0 {
+		return nil, q.closed
+	}
+	batch = q.calls[:n:n]
+	q.calls, q.spare = append(q.spare[:0], q.calls[n:]...), batch[:0]
+	if len(q.calls) <= maxPerAccount {
+		q.waiting = nil
+	} else {
+		q.forget(batch)
+	}
+	return batch, false
+}
+
+// close lets the lane finish what is queued and stop.
+func (q *queue) close() {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	q.closed = true
+	q.signal()
+}

@@ -1,0 +1,316 @@
+package engine_test
+
+import (
+	"context"
+	"errors"
+	"math/rand/v2"
+	"strconv"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/google/uuid"
+
+	"pop.store/credits/db/testdb"
+	"pop.store/credits/internal/catalog"
+	"pop.store/credits/internal/clock"
+	"pop.store/credits/internal/ledger"
+	"pop.store/credits/internal/ledger/engine"
+	"pop.store/credits/internal/problem"
+	"pop.store/credits/internal/tokens"
+)
+
+// gate keeps an account locked as another server would, so that whatever wants it waits, until it is opened.
+func (b *books) gate(id uuid.UUID) (open func()) {
+	b.t.Helper()
+	tx, err := b.pool.Begin(context.Background())
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	if _, err := tx.Exec(context.Background(), "select 1 from ledger_accounts where account = $1 for update",
+		id); err != nil {
+		b.t.Fatal(err)
+	}
+	return sync.OnceFunc(func() {
+		if err := tx.Rollback(context.Background()); err != nil {
+			b.t.Error(err)
+		}
+	})
+}
+
+// held waits until a batch waits at the gate.
+func (b *books) held() {
+	b.t.Helper()
+	b.until("somebody waits for a lock", func() bool {
+		var n int
+		err := b.pool.QueryRow(context.Background(), `select count(*) from pg_stat_activity
+			where datname = current_database() and wait_event_type = 'Lock'`).Scan(&n)
+		return err == nil && n > 0
+	})
+}
+
+func (b *books) until(what string, true func() bool) {
+	b.t.Helper()
+	for deadline := time.Now().Add(hang); !true(); time.Sleep(2 * time.Millisecond) {
+		if time.Now().After(deadline) {
+			b.t.Fatal("never came about: ", what)
+		}
+	}
+}
+
+// narrow is books with a single lane, held at a gate: what is sent to it queues.
+func narrow(t *testing.T) (b *books, first uuid.UUID, open func()) {
+	t.Helper()
+	b = &books{
+		t:     t,
+		pool:  testdb.New(t),
+		clock: clock.NewManual(start),
+	}
+	b.Engine = engine.New(b.pool, engine.Options{
+		Clock:  b.clock.Now,
+		Prices: catalog.Builtin,
+		Lanes:  1,
+		Log:    quiet,
+	})
+	t.Cleanup(b.checkInvariants)
+	t.Cleanup(b.Close)
+	first = b.open("star")
+	open = b.gate(first)
+	t.Cleanup(open)
+	go func() { _, _ = b.Charge(context.Background(), first, "gate", ledger.Charge{Feature: "lip_sync"}) }()
+	b.held()
+	return b, first, open
+}
+
+// bulkOf is charges of one comment reply, 0.05 tokens each, spread over accounts.
+func bulkOf(name string, n int, ids ...uuid.UUID) []ledger.BulkCharge {
+	charges := make([]ledger.BulkCharge, n)
+	for i := range charges {
+		charges[i] = ledger.BulkCharge{
+			Account: ids[i%len(ids)],
+			Key:     name + "-" + strconv.Itoa(i),
+			Charge:  ledger.Charge{Feature: "social_comment_reply"},
+		}
+	}
+	return charges
+}
+
+// flood sends bulks at once and waits until at least some were turned away, which has to happen
+// while everything else still waits. The function that it gives waits for the rest, and counts the
+// charges that were made.
+func (b *books) flood(name string, bulks, busy int, ids ...uuid.UUID) (wait func() (made int64)) {
+	b.t.Helper()
+	var turnedAway, made, busyCharges atomic.Int64
+	var working sync.WaitGroup
+	for i := range bulks {
+		working.Go(func() {
+			results := b.ChargeAll(context.Background(), bulkOf(name+"-"+strconv.Itoa(i), ledger.MaxBulk, ids...))
+			for _, r := range results {
+				switch {
+				case r.Err == nil:
+					made.Add(1)
+				case errors.Is(r.Err, ledger.ErrBusy):
+					busyCharges.Add(1)
+				default:
+					b.t.Error(r.Err)
+				}
+			}
+			if errors.Is(results[0].Err, ledger.ErrBusy) {
+				turnedAway.Add(1)
+			}
+		})
+	}
+	b.until("the queue is full", func() bool { return turnedAway.Load() >= int64(busy) })
+	return func() int64 {
+		working.Wait()
+		if made.Load()+busyCharges.Load() != int64(bulks*ledger.MaxBulk) {
+			b.t.Errorf("%d charges made and %d turned away, of %d", made.Load(), busyCharges.Load(),
+				bulks*ledger.MaxBulk)
+		}
+		return made.Load()
+	}
+}
+
+// A queue that is full says so while nothing moves, so it is bounded; what it has taken it carries
+// out, and nothing else.
+func TestAFullQueueTurnsAway(t *testing.T) {
+	t.Parallel()
+	b, first, open := narrow(t)
+	ids := make([]uuid.UUID, 50)
+	for i := range ids {
+		ids[i] = uuid.New()
+	}
+	open()
+	for _, id := range ids {
+		if err := b.SetPlan(t.Context(), id, ledger.SetPlan{Plan: "star"}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	open = b.gate(first)
+	defer open()
+	go func() { _, _ = b.Charge(context.Background(), first, "gate again", ledger.Charge{Feature: "lip_sync"}) }()
+	b.held()
+	wait := b.flood("flood", 24, 12, ids...)
+	open()
+	made := wait()
+	var charged int64
+	if err := b.pool.QueryRow(t.Context(), "select count(*) from entries where kind = 2 and account <> $1",
+		first).Scan(&charged); err != nil {
+		t.Fatal(err)
+	}
+	if made != charged || made == 0 {
+		t.Errorf("%d charges acknowledged, %d in the books", made, charged)
+	}
+	b.charge(ids[0], "lip_sync", "")
+}
+
+// One account that floods a lane leaves room for the others.
+func TestOneAccountCannotTakeTheWholeQueue(t *testing.T) {
+	t.Parallel()
+	b, first, open := narrow(t)
+	flooded := b.flood("hot", 16, 8, first)
+	neighbour := uuid.New()
+	opened := make(chan error)
+	go func() { opened <- b.SetPlan(context.Background(), neighbour, ledger.SetPlan{Plan: "star"}) }()
+	results := make(chan []ledger.BulkResult)
+	go func() {
+		results <- b.ChargeAll(context.Background(),
+			bulkOf("neighbour", ledger.MaxBulk, uuid.New(), uuid.New(), uuid.New()))
+	}()
+	select {
+	case err := <-opened:
+		t.Errorf("the neighbour was turned away: %v", err)
+	case r := <-results:
+		t.Errorf("the neighbours were turned away: %v", r[0].Err)
+	case <-time.After(50 * time.Millisecond): // they wait
+	}
+	open()
+	if err := <-opened; err != nil {
+		t.Error(err)
+	}
+	for _, r := range <-results {
+		if !errors.Is(r.Err, ledger.ErrNoAccount) {
+			t.Errorf("a neighbour who has no account: %v", r.Err)
+		}
+	}
+	if flooded() == 0 {
+		t.Error("the hot account got nothing")
+	}
+}
+
+// What Postgres refuses fails alone, wherever it stands in its batch; the charges around it, of the
+// same account too, are made.
+func TestAPoisonedRequestFailsAlone(t *testing.T) {
+	t.Parallel()
+	far := time.Date(400_000, 1, 1, 0, 0, 0, 0, time.UTC)
+	reply := func(c ledger.Charge) ledger.Charge { c.Feature = "social_comment_reply"; return c }
+	huge := tokens.Amount(1<<63 - 1)
+	for name, poison := range map[string]func(b *books, id uuid.UUID) error{
+		"NUL in the agent": func(b *books, id uuid.UUID) error {
+			_, err := b.Charge(context.Background(), id, "poison", reply(ledger.Charge{Agent: "a\x00b"}))
+			return err
+		},
+		"invalid UTF-8 in the reference": func(b *books, id uuid.UUID) error {
+			_, err := b.Charge(context.Background(), id, "poison", reply(ledger.Charge{Reference: "\xff\xfe"}))
+			return err
+		},
+		"invalid UTF-8 in the key": func(b *books, id uuid.UUID) error {
+			_, err := b.Charge(context.Background(), id, "poison\xff", reply(ledger.Charge{}))
+			return err
+		},
+		"NUL in the key of a permanent reference": func(b *books, id uuid.UUID) error {
+			_, err := b.Charge(context.Background(), id, "poison",
+				reply(ledger.Charge{Reference: "\x00", UniqueReference: true}))
+			return err
+		},
+		"NUL in metadata": func(b *books, id uuid.UUID) error {
+			_, err := b.Charge(context.Background(), id, "poison",
+				reply(ledger.Charge{Metadata: map[string]string{"k": "\x00"}}))
+			return err
+		},
+		"a key longer than an index entry": func(b *books, id uuid.UUID) error {
+			_, err := b.Charge(context.Background(), id, noise(20_000), reply(ledger.Charge{}))
+			return err
+		},
+		"an end of time": func(b *books, id uuid.UUID) error {
+			_, err := b.Grant(context.Background(), id, "poison", ledger.Grant{
+				Kind:      ledger.LotPromo,
+				Amount:    1,
+				ExpiresAt: far,
+			})
+			return err
+		},
+		"an amount beyond all bounds": func(b *books, id uuid.UUID) error {
+			_, err := b.Charge(context.Background(), id, "poison",
+				ledger.Charge{Feature: "auto_selling", Amount: &huge})
+			return err
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			poisoned(t, poison)
+		})
+	}
+}
+
+// noise is text that does not compress.
+func noise(n int) string {
+	var text strings.Builder
+	for text.Len() < n {
+		text.WriteString(strconv.FormatUint(rand.Uint64(), 36))
+	}
+	return text.String()
+}
+
+// poisoned puts a poisoned request into the middle of a batch.
+func poisoned(t *testing.T, poison func(b *books, id uuid.UUID) error) {
+	t.Helper()
+	const around = 30
+	b, first, open := narrow(t)
+	open()
+	ids := []uuid.UUID{first, b.open("starter"), b.open("pro")}
+	for _, id := range ids { // two lots each, so that a charge can need both
+		b.grant(id, ledger.LotPurchase, "100", time.Time{})
+	}
+	open = b.gate(first)
+	defer open()
+	go func() { _, _ = b.Charge(context.Background(), first, "gate again", ledger.Charge{Feature: "lip_sync"}) }()
+	b.held()
+	var working sync.WaitGroup
+	charge := func(i int) {
+		working.Go(func() {
+			amount := tokens.One * tokens.Amount(1+i%5)
+			if i%3 == 1 && i < 4 {
+				amount = 250 * tokens.One
+			}
+			r, err := b.Charge(context.Background(), ids[i%3], "good-"+strconv.Itoa(i),
+				ledger.Charge{Feature: "auto_selling", Amount: &amount})
+			if err != nil || r.Replayed {
+				t.Errorf("a neighbour: %v", err)
+			}
+		})
+	}
+	for i := range around / 2 {
+		charge(i)
+	}
+	working.Go(func() {
+		if err := poison(b, ids[1]); err == nil {
+			t.Error("the poisoned request was carried out")
+		} else if kindOf(err) == problem.Unavailable {
+			t.Errorf("the poisoned request would be sent again for ever: %v", err)
+		}
+	})
+	for i := around / 2; i < around; i++ {
+		charge(i)
+	}
+	time.Sleep(20 * time.Millisecond) // most of them are in one batch; the test holds whether or not
+	open()
+	working.Wait()
+	var n int
+	if err := b.pool.QueryRow(t.Context(),
+		"select count(*) from entries where idempotency_key like 'good-%'").Scan(&n); err != nil || n != around {
+		t.Errorf("%d charges in the books (%v), want %d", n, err, around)
+	}
+}

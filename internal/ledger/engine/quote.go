@@ -1,0 +1,62 @@
+package engine
+
+import (
+	"context"
+
+	"github.com/google/uuid"
+
+	"pop.store/credits/internal/ledger"
+	"pop.store/credits/internal/tokens"
+)
+
+// Quote prices a charge against the account's present balance. Errors: ErrNoAccount, ErrClosed,
+// those of the price, kind Unavailable.
+func (l *Engine) Quote(ctx context.Context, account uuid.UUID, c ledger.Charge) (ledger.Quote, error) {
+	a, err := l.Account(ctx, account)
+	if err != nil {
+		return ledger.Quote{}, err
+	}
+	if !a.ClosedAt.IsZero() {
+		return ledger.Quote{}, ledger.ErrClosed
+	}
+	price, err := l.prices().At(l.now()).Price(c.Feature, c.Quantity, c.Amount)
+	if err != nil {
+		return ledger.Quote{}, err
+	}
+	others := a.Reserved
+	if others > 0 {
+		if others, err = l.reservedFrom(ctx, a, c.Agent); err != nil {
+			return ledger.Quote{}, err
+		}
+	}
+	q := ledger.Quote{
+		Price:     price,
+		Spendable: max(0, a.Spendable-others),
+		Held:      a.Held,
+	}
+	q.Reserved, q.BalanceAfter, q.Affordable = a.Spendable-q.Spendable, q.Spendable, q.Spendable >= price.Amount
+	if q.Affordable {
+		q.BalanceAfter -= price.Amount
+	} else {
+		q.Shortfall = price.Amount + others - a.Spendable
+	}
+	return q, nil
+}
+
+// reservedFrom is what an agent, or without one the creator, may not spend because it is reserved for others.
+func (l *Engine) reservedFrom(ctx context.Context, a ledger.Account, agent string) (tokens.Amount, error) {
+	list, own, err := l.Agents(ctx, a.ID)
+	if err != nil {
+		return 0, err
+	}
+	others := a.Reserved
+	if agent == "" {
+		others -= own
+	}
+	for i := range list {
+		if list[i].ID == agent {
+			others -= list[i].Reserve
+		}
+	}
+	return max(0, others), nil
+}

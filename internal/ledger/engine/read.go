@@ -1,0 +1,261 @@
+package engine
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"maps"
+	"slices"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
+
+	"pop.store/credits/internal/ledger"
+	"pop.store/credits/internal/tokens"
+)
+
+// Account reads an account and settles it to now without writing: what a charge would decide on.
+// ErrNoAccount when it was never opened.
+func (l *Engine) Account(ctx context.Context, id uuid.UUID) (ledger.Account, error) {
+	a, ok, err := l.reader.Get(ctx, id)
+	switch {
+	case err != nil:
+		return ledger.Account{}, ledger.ErrUnavailable.Wrap(err)
+	case !ok:
+		return ledger.Account{}, ledger.ErrNoAccount
+	}
+	return a, nil
+}
+
+// Balances is Accounts without the lots and holds, which is all that most callers need: it reads
+// one row for each account.
+func (l *Engine) Balances(ctx context.Context, ids []uuid.UUID) (map[uuid.UUID]ledger.Account, error) {
+	rows, err := l.pool.Query(ctx, sqlReadBalances, ids)
+	if err != nil {
+		return nil, ledger.ErrUnavailable.Wrap(err)
+	}
+	defer rows.Close()
+	now, accounts := l.now(), make(map[uuid.UUID]ledger.Account, len(ids))
+	prices := l.prices().At(now)
+	var due []uuid.UUID
+	for rows.Next() {
+		var snap ledger.Snapshot
+		row := &snap.Account
+		if err := scanAccount(rows, row, &row.StoppedByBudget); err != nil {
+			return nil, ledger.ErrUnavailable.Wrap(err)
+		}
+		switch {
+		case !row.Exists():
+		case row.IsDue(now):
+			due = append(due, row.AccountID)
+		default:
+			a := ledger.Open(&snap).View(now, prices)
+			a.Lots = nil
+			accounts[row.AccountID] = a
+		}
+	}
+	if err := rows.Err(); err != nil || len(due) == 0 {
+		return accounts, orUnavailable(err)
+	}
+	settled, err := l.Accounts(ctx, due)
+	for id, a := range settled {
+		a.Lots, a.Holds = nil, 0
+		accounts[id] = a
+	}
+	return accounts, err
+}
+
+// Accounts reads several accounts in one consistent look. Those that do not exist are absent.
+func (l *Engine) Accounts(ctx context.Context, ids []uuid.UUID) (map[uuid.UUID]ledger.Account, error) {
+	rows, err := l.pool.Query(ctx, sqlReadAccounts, ids)
+	if err != nil {
+		return nil, ledger.ErrUnavailable.Wrap(err)
+	}
+	snaps, err := readSnapshots(rows)
+	if err != nil {
+		return nil, ledger.ErrUnavailable.Wrap(err)
+	}
+	now := l.now()
+	if err := l.readWithAgents(ctx, snaps, now); err != nil {
+		return nil, ledger.ErrUnavailable.Wrap(err)
+	}
+	prices := l.prices().At(now)
+	accounts := make(map[uuid.UUID]ledger.Account, len(snaps))
+	for id, snap := range snaps {
+		if snap.Account.Exists() {
+			accounts[id] = ledger.Open(snap).ViewSettled(now, prices)
+		}
+	}
+	return accounts, nil
+}
+
+// readWithAgents reads those accounts again, and their agents in the same snapshot, whose agents
+// may go on by what has fallen due.
+func (l *Engine) readWithAgents(ctx context.Context, snaps map[uuid.UUID]*ledger.Snapshot, now time.Time) error {
+	var ids []uuid.UUID
+	for id, snap := range snaps {
+		if snap.Account.AgentRules && snap.Account.IsDue(now) {
+			ids = append(ids, id)
+		}
+	}
+	if len(ids) == 0 {
+		return nil
+	}
+	slices.SortFunc(ids, func(x, y uuid.UUID) int { return bytes.Compare(x[:], y[:]) })
+	again := map[uuid.UUID]*ledger.Snapshot{}
+	find := snapshotFinder(func(id uuid.UUID) *ledger.Snapshot { return again[id] })
+	pgxBatch := &pgx.Batch{}
+	pgxBatch.Queue("begin isolation level repeatable read read only")
+	pgxBatch.Queue(sqlReadAccounts, ids).Query(func(rows pgx.Rows) (err error) {
+		again, err = readSnapshots(rows)
+		return err
+	})
+	pgxBatch.Queue(sqlAgents, ids).Query(func(rows pgx.Rows) error { return find.readAgents(rows) })
+	pgxBatch.Queue(sqlAgentMonths, ids).Query(func(rows pgx.Rows) error { return find.readMonths(rows) })
+	pgxBatch.Queue("commit")
+	err := l.pool.SendBatch(ctx, pgxBatch).Close()
+	maps.Copy(snaps, again)
+	return err
+}
+
+// only finds the snapshot for rows of the one account that it is of, if it exists.
+func only(snap *ledger.Snapshot) snapshotFinder {
+	return func(uuid.UUID) *ledger.Snapshot { return snap }
+}
+
+func (find snapshotFinder) readRow(rows pgx.Rows) error {
+	for rows.Next() {
+		if err := scanAccount(rows, &find(uuid.Nil).Account); err != nil {
+			return err
+		}
+	}
+	return rows.Err()
+}
+
+// readSnapshots reads sqlReadAccounts: complete accounts, but for their agents.
+func readSnapshots(rows pgx.Rows) (map[uuid.UUID]*ledger.Snapshot, error) {
+	defer rows.Close()
+	snaps := map[uuid.UUID]*ledger.Snapshot{}
+	for rows.Next() {
+		var part partRow
+		read := &ledger.Snapshot{Complete: true}
+		a := &read.Account
+		if err := scanAccount(rows, a, append(part.columns(), &a.StoppedByBudget)...); err != nil {
+			return nil, err
+		}
+		snap, known := snaps[a.AccountID]
+		if !known {
+			snap, snaps[a.AccountID] = read, read
+		}
+		part.addTo(snap)
+	}
+	return snaps, rows.Err()
+}
+
+// partRow is a lot or a hold of an account, the other's columns being null; all are null when the
+// account has neither.
+type partRow struct {
+	lot, lotAmount, remaining, held *int64
+	kind                            *int16
+	effective, lotExpires           *time.Time
+	frozen, revoked                 *bool
+	source                          *string
+
+	hold, holdAmount *int64
+	holdExpires      *time.Time
+	agent            *string
+	lots, amounts    []int64
+}
+
+func (r *partRow) columns() []any {
+	return []any{
+		&r.lot, &r.kind, &r.lotAmount, &r.remaining, &r.held, &r.effective, &r.lotExpires, &r.frozen, &r.revoked,
+		&r.source,
+		&r.hold, &r.holdAmount, &r.holdExpires, &r.agent, &r.lots, &r.amounts,
+	}
+}
+
+func (r *partRow) addTo(snap *ledger.Snapshot) {
+	if r.lot != nil {
+		snap.Lots = append(snap.Lots, ledger.Lot{
+			Number:      *r.lot,
+			Kind:        ledger.LotKind(*r.kind),
+			Amount:      tokens.Amount(*r.lotAmount),
+			Remaining:   tokens.Amount(*r.remaining),
+			Held:        tokens.Amount(*r.held),
+			EffectiveAt: r.effective.UTC(),
+			ExpiresAt:   instant(r.lotExpires),
+			Frozen:      *r.frozen,
+			Revoked:     *r.revoked,
+			Source:      *r.source,
+		})
+	}
+	if r.hold != nil {
+		snap.Holds = append(snap.Holds, ledger.HoldRow{
+			Number:    *r.hold,
+			Amount:    tokens.Amount(*r.holdAmount),
+			ExpiresAt: r.holdExpires.UTC(),
+			Parts:     partsOf(r.lots, r.amounts),
+			Agent:     *r.agent,
+		})
+	}
+}
+
+// BalanceAt tells what the account had right after its last entry before the instant; zero before
+// its first. What fell due between that entry and the instant shows once it is written, which any
+// later request does.
+func (l *Engine) BalanceAt(ctx context.Context, account uuid.UUID, at time.Time) (ledger.Balance, error) {
+	if _, err := l.settleIfDue(ctx, account); err != nil {
+		return ledger.Balance{}, err
+	}
+	seq, err := l.seqAt(ctx, account, at)
+	if err != nil {
+		return ledger.Balance{}, err
+	}
+	var b ledger.Balance
+	err = l.pool.QueryRow(ctx, sqlBalanceAt, account, seq-1).Scan(&b.Total, &b.Held, &b.Spendable)
+	if err != nil && !errors.Is(err, pgx.ErrNoRows) {
+		return ledger.Balance{}, ledger.ErrUnavailable.Wrap(err)
+	}
+	return b, nil
+}
+
+// seqAt is the seq of the first entry at or after an instant; one more than the newest when there is none.
+func (l *Engine) seqAt(ctx context.Context, account uuid.UUID, at time.Time) (int64, error) {
+	var seq int64
+	err := l.pool.QueryRow(ctx, sqlSeqAt, account, at).Scan(&seq)
+	switch {
+	case errors.Is(err, pgx.ErrNoRows):
+		return 0, ledger.ErrNoAccount
+	case err != nil:
+		return 0, ledger.ErrUnavailable.Wrap(err)
+	}
+	return seq, nil
+}
+
+// settleIfDue writes what has fallen due, if anything has, and gives the seq of the newest entry after that.
+func (l *Engine) settleIfDue(ctx context.Context, account uuid.UUID) (newest int64, err error) {
+	newest, due, err := l.newest(ctx, account)
+	if err != nil || due.IsZero() || due.After(l.now()) {
+		return newest, err
+	}
+	if err := l.Settle(ctx, account); err != nil {
+		return 0, err
+	}
+	newest, _, err = l.newest(ctx, account)
+	return newest, err
+}
+
+// newest gives the seq of the account's newest entry, and when something is due; zero: never.
+func (l *Engine) newest(ctx context.Context, account uuid.UUID) (seq int64, due time.Time, err error) {
+	var at *time.Time
+	err = l.pool.QueryRow(ctx, sqlNewest, account).Scan(&seq, &at)
+	switch {
+	case errors.Is(err, pgx.ErrNoRows):
+		return 0, due, ledger.ErrNoAccount
+	case err != nil:
+		return 0, due, ledger.ErrUnavailable.Wrap(err)
+	}
+	return seq, instant(at), nil
+}

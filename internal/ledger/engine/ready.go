@@ -1,0 +1,50 @@
+package engine
+
+import (
+	"context"
+	"encoding/binary"
+	"errors"
+	"fmt"
+
+	"github.com/google/uuid"
+
+	"pop.store/credits/internal/ledger"
+)
+
+// Ready asks every lane for what a charge needs: its queue, its own connection, a lock and a
+// commit. It writes nothing. The error says which lane did not answer before ctx ended. A lane
+// whose queue is full is ready: it works.
+func (l *Engine) Ready(ctx context.Context) error {
+	probes := make([]*call, len(l.lanes))
+	for i, ln := range l.lanes {
+		c := newCall(probeAccount(i, len(l.lanes)))
+		c.op = ledger.Settle{}
+		if err := ln.queue.push(c); errors.Is(err, ledger.ErrBusy) {
+			continue
+		} else if err != nil {
+			return err
+		}
+		probes[i] = c
+	}
+	for i, c := range probes {
+		if c == nil {
+			continue
+		}
+		if _, err := c.wait(ctx); err != nil && !errors.Is(err, ledger.ErrNoAccount) {
+			return fmt.Errorf("lane %d: %w", i, err)
+		}
+	}
+	return nil
+}
+
+// probeAccount is an account of a lane that nobody has: ids are random (version 4), and this one is
+// of no version.
+func probeAccount(lane, lanes int) uuid.UUID {
+	for n := uint64(1); ; n++ {
+		var id uuid.UUID
+		binary.BigEndian.PutUint64(id[8:], n)
+		if laneOf(id, lanes) == lane {
+			return id
+		}
+	}
+}

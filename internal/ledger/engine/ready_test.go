@@ -1,0 +1,61 @@
+package engine_test
+
+import (
+	"errors"
+	"fmt"
+	"testing"
+
+	"github.com/jackc/pgx/v5"
+
+	"pop.store/credits/db/testdb"
+	"pop.store/credits/internal/catalog"
+	"pop.store/credits/internal/clock"
+	"pop.store/credits/internal/ledger"
+	"pop.store/credits/internal/ledger/engine"
+)
+
+// A server whose readers have connections while its lanes get none is not ready: every charge would
+// be refused.
+func TestALedgerWithoutConnectionsForItsLanesIsNotReady(t *testing.T) {
+	t.Parallel()
+	d := testdb.Open(t)
+	account := booksOn(t, d.AppURL).open("star")
+	pool := poolOn(t, d.AppURL, nil)
+	l := engine.New(pool, engine.Options{
+		Clock:  clock.NewManual(start).Now,
+		Prices: catalog.Builtin,
+		Log:    quiet,
+	})
+	t.Cleanup(l.Close)
+	owner, err := pgx.Connect(t.Context(), d.OwnerURL)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer owner.Close(t.Context())
+	limit := func(connections int) {
+		t.Helper()
+		statement := fmt.Sprintf("alter database %s connection limit %d",
+			pgx.Identifier{owner.Config().Database}.Sanitize(), connections)
+		if _, err := owner.Exec(t.Context(), statement); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := pool.Ping(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	limit(1) // for new connections: the readers keep theirs
+	if err := pool.Ping(t.Context()); err != nil {
+		t.Fatalf("the readers: %v", err)
+	}
+	_, chargeErr := l.Charge(t.Context(), account, "k", chargeOf("1"))
+	if err := l.Ready(t.Context()); err == nil || !errors.Is(chargeErr, ledger.ErrUnavailable) {
+		t.Errorf("ready: %v; a charge: %v", err, chargeErr)
+	}
+	limit(-1)
+	if err := l.Ready(t.Context()); err != nil {
+		t.Errorf("not ready with connections: %v", err)
+	}
+	if _, err := l.Charge(t.Context(), account, "k", chargeOf("1")); err != nil {
+		t.Errorf("a charge: %v", err)
+	}
+}

@@ -1,0 +1,74 @@
+package engine_test
+
+import (
+	"strconv"
+	"testing"
+	"time"
+
+	"github.com/google/uuid"
+
+	"pop.store/credits/internal/ledger"
+	"pop.store/credits/internal/tokens"
+)
+
+// Agents' work since an instant, and work on agents' features by whomever, less what came back of
+// that very work; of each account's newest thousand movements at most.
+func TestRecentWork(t *testing.T) {
+	t.Parallel()
+	b := newBooks(t)
+	busy, quiet, many := b.open("star"), b.open("star"), b.open("star")
+	work := func(id uuid.UUID, agent, feature, amount string) ledger.Receipt {
+		t.Helper()
+		c := ledger.Charge{Feature: feature, Agent: agent}
+		if amount != "" {
+			c.Amount = parsed(amount)
+		}
+		r, err := b.Charge(t.Context(), id, uuid.NewString(), c)
+		b.check(err)
+		return r
+	}
+	old := work(busy, "seller", "auto_selling", "100")
+	work(quiet, "seller", "auto_selling", "100")
+	b.clock.Advance(time.Hour)
+	since := b.clock.Now()
+	work(busy, "studio", "lip_sync", "")
+	b.clock.Advance(time.Minute)
+	half := work(busy, "", "auto_selling", "8")
+	work(busy, "", "pdf_creation", "")
+	back := work(busy, "seller", "auto_selling", "3")
+	b.refund(busy, old.Seq, "")
+	b.refund(busy, half.Seq, "4")
+	b.refund(busy, back.Seq, "")
+	hold, err := b.Hold(t.Context(), busy, "h", ledger.Hold{
+		Feature: "auto_selling",
+		Agent:   "seller",
+		Amount:  parsed("9"),
+	})
+	b.check(err)
+	_, err = b.Capture(t.Context(), busy, "c", ledger.Capture{Hold: hold.Seq, Amount: parsed("2")})
+	b.check(err)
+	work(quiet, "", "pdf_creation", "")
+	for i := range 1_003 {
+		_, err := b.Charge(t.Context(), many, strconv.Itoa(i), ledger.Charge{Feature: replies, Agent: "replies"})
+		b.check(err)
+		b.clock.Advance(time.Millisecond)
+	}
+	found, err := b.RecentWork(t.Context(), []uuid.UUID{busy, quiet, many, uuid.New()}, since,
+		[]string{"auto_selling"})
+	b.check(err)
+	want := map[uuid.UUID]ledger.RecentWork{
+		busy: {
+			Amount: 11 * tokens.One,
+			Count:  4,
+			First:  since,
+		}, // 5, 8 - 4, 3 - 3, 2
+		many: {
+			Amount: 50 * tokens.One,
+			Count:  1_000,
+			First:  since.Add(time.Minute + 3*time.Millisecond),
+		},
+	}
+	if len(found) != len(want) || found[busy] != want[busy] || found[many] != want[many] {
+		t.Errorf("got %+v, want %+v", found, want)
+	}
+}

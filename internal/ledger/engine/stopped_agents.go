@@ -1,0 +1,81 @@
+package engine
+
+import (
+	"context"
+
+	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
+
+	"pop.store/credits/internal/ledger"
+)
+
+// StoppedAgents reads several accounts in one snapshot; of the accounts in all it reads every agent.
+// It is for pages and polls, so it never reads agents that are on, of which there may be many. What
+// an agent without a budget has spent stays zero.
+func (l *Engine) StoppedAgents(
+	ctx context.Context, ids, all []uuid.UUID,
+) (map[uuid.UUID]ledger.StoppedAgents, error) {
+	now := l.now()
+	snaps, err := l.readStopped(ctx, ids, all)
+	if err != nil {
+		return nil, err
+	}
+	settled := false
+	for id, snap := range snaps {
+		if snap.Account.IsDue(now) {
+			if err := l.Settle(ctx, id); err != nil {
+				return nil, err
+			}
+			settled = true
+		}
+	}
+	if settled {
+		if snaps, err = l.readStopped(ctx, ids, all); err != nil {
+			return nil, err
+		}
+	}
+	prices := l.prices().At(now)
+	found := make(map[uuid.UUID]ledger.StoppedAgents, len(snaps))
+	for id, snap := range snaps {
+		agents, own := ledger.Open(snap).ViewAgents(now, prices)
+		found[id] = ledger.StoppedAgents{Agents: agents, OwnReserve: own}
+	}
+	return found, nil
+}
+
+func (l *Engine) readStopped(ctx context.Context, ids, all []uuid.UUID) (map[uuid.UUID]*ledger.Snapshot, error) {
+	snaps := map[uuid.UUID]*ledger.Snapshot{}
+	find := snapshotFinder(func(id uuid.UUID) *ledger.Snapshot { return snaps[id] })
+	pgxBatch := &pgx.Batch{}
+	pgxBatch.Queue("begin isolation level repeatable read read only")
+	pgxBatch.Queue(sqlReadRows, ids).Query(func(rows pgx.Rows) error {
+		for rows.Next() {
+			snap := &ledger.Snapshot{}
+			if err := scanAccount(rows, &snap.Account); err != nil {
+				return err
+			}
+			if snap.Account.Exists() {
+				snaps[snap.Account.AccountID] = snap
+			}
+		}
+		return rows.Err()
+	})
+	pgxBatch.Queue(sqlStoppedAgents, ids, all).Query(find.readAgents)
+	pgxBatch.Queue(sqlBudgetMonths, ids).Query(find.readMonths)
+	pgxBatch.Queue(sqlHeldByAgentsOf, ids).Query(func(rows pgx.Rows) error {
+		var account uuid.UUID
+		var h ledger.HoldRow // all of an agent's as one
+		_, err := pgx.ForEachRow(rows, []any{&account, &h.Agent, &h.Amount}, func() error {
+			if snap := find(account); snap != nil {
+				snap.Holds = append(snap.Holds, h)
+			}
+			return nil
+		})
+		return err
+	})
+	pgxBatch.Queue("commit")
+	if err := l.pool.SendBatch(ctx, pgxBatch).Close(); err != nil {
+		return nil, ledger.ErrUnavailable.Wrap(err)
+	}
+	return snaps, nil
+}

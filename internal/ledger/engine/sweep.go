@@ -1,0 +1,70 @@
+package engine
+
+import (
+	"context"
+	"errors"
+
+	"pop.store/credits/internal/ledger"
+	"pop.store/credits/internal/problem"
+)
+
+// MaxSweep bounds the accounts of one chunk of a sweep.
+const MaxSweep = ledger.MaxBulk
+
+// Swept is what one chunk of a sweep did, and where the next one goes on.
+type Swept struct {
+	Settled int
+	Failed  int      // accounts that Postgres refused to settle; the lane has logged each
+	Next    DuePlace // behind the last account of the chunk
+	More    bool     // the chunk was full, so others may follow
+}
+
+// SettleDue writes what has fallen due for up to limit accounts (at most MaxSweep) behind a place:
+// one chunk of a sweep over accounts that nobody asks for. It is no more than Settle for each of
+// them, through the same lanes, so any number of servers may sweep at once, and an account that a
+// charge has settled meanwhile is none the worse. What cannot be settled is passed over; it is due
+// again for the next sweep. When the lanes have no room or no database it returns ErrBusy or
+// ErrUnavailable, and how far it came.
+func (l *Engine) SettleDue(ctx context.Context, after DuePlace, limit int) (Swept, error) {
+	places, err := l.store.Due(ctx, l.now(), after, min(limit, MaxSweep))
+	if err != nil {
+		return Swept{Next: after}, ledger.ErrUnavailable.Wrap(err)
+	}
+	swept := Swept{Next: after, More: limit > 0 && len(places) == min(limit, MaxSweep)}
+	calls, err := l.queueSettling(places)
+	for _, c := range calls {
+		_, e := c.wait(ctx)
+		switch p := (*problem.Error)(nil); {
+		case e == nil:
+			swept.Settled++
+		case errors.As(e, &p) && p.Kind == problem.Unavailable:
+			err = e
+		default:
+			swept.Failed++
+		}
+	}
+	if err == nil && len(places) > 0 {
+		swept.Next = places[len(places)-1]
+	}
+	return swept, err
+}
+
+// queueSettling queues the settling of accounts, those of one lane together, and gives the calls that
+// are on their way: a lane without room takes none.
+func (l *Engine) queueSettling(places []DuePlace) (queued []*call, refused error) {
+	byLane := make([][]*call, len(l.lanes))
+	for _, p := range places {
+		c := newCall(p.account)
+		c.op = ledger.Settle{}
+		lane := laneOf(p.account, len(l.lanes))
+		byLane[lane] = append(byLane[lane], c)
+	}
+	for i, group := range byLane {
+		if err := l.lanes[i].queue.push(group...); err != nil {
+			refused = err
+			continue
+		}
+		queued = append(queued, group...)
+	}
+	return queued, refused
+}

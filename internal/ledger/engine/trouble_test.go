@@ -1,0 +1,135 @@
+package engine_test
+
+import (
+	"errors"
+	"testing"
+
+	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
+
+	"pop.store/credits/db/testdb"
+	"pop.store/credits/internal/catalog"
+	"pop.store/credits/internal/clock"
+	"pop.store/credits/internal/ledger"
+	"pop.store/credits/internal/ledger/engine"
+	"pop.store/credits/internal/problem"
+)
+
+// single is a ledger with one lane, which has all accounts.
+func single(t *testing.T, database testdb.DB) *engine.Engine {
+	t.Helper()
+	l := engine.New(poolOn(t, database.AppURL, nil), engine.Options{
+		Clock:  clock.NewManual(start).Now,
+		Prices: catalog.Builtin,
+		Lanes:  1,
+		Log:    quiet,
+	})
+	t.Cleanup(l.Close)
+	return l
+}
+
+// chargeBoth sends a charge on each of two accounts in one batch.
+func chargeBoth(t *testing.T, l *engine.Engine, key string, first, second uuid.UUID) (one, other error) {
+	t.Helper()
+	r := l.ChargeAll(t.Context(), []ledger.BulkCharge{{
+		Account: first,
+		Key:     key,
+		Charge:  chargeOf("1"),
+	}, {
+		Account: second,
+		Key:     key,
+		Charge:  chargeOf("1"),
+	}})
+	return r[0].Err, r[1].Err
+}
+
+// Another server hangs while it has an account locked: who asks about that account is told to try
+// again, and nobody else notices.
+func TestALockedAccountHoldsUpNobodyElse(t *testing.T) {
+	t.Parallel()
+	database := testdb.Open(t)
+	b := booksOn(t, database.AppURL)
+	locked, free := b.open("star"), b.open("star")
+	l := single(t, database)
+	if one, other := chargeBoth(t, l, "before", locked, free); one != nil || other != nil {
+		t.Fatal(one, other)
+	}
+	tx, err := database.Pool.Begin(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := tx.Exec(t.Context(), "select 1 from ledger_accounts where account = $1 for update",
+		locked); err != nil {
+		t.Fatal(err)
+	}
+	for _, round := range []string{"remembered", "read"} {
+		one, other := chargeBoth(t, l, round, locked, free)
+		if !errors.Is(one, ledger.ErrUnavailable) || other != nil {
+			t.Errorf("%s: the locked one %v, its neighbour %v", round, one, other)
+		}
+	}
+	if err := tx.Rollback(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if one, other := chargeBoth(t, l, "after", locked, free); one != nil || other != nil {
+		t.Errorf("after it: %v, %v", one, other)
+	}
+	b.wantSpendable(locked, "998")
+	b.wantSpendable(free, "996")
+}
+
+// A row that one server cannot read, such as one with a zone that it does not know, is that
+// account's trouble alone.
+func TestAnUnreadableAccountHoldsUpNobodyElse(t *testing.T) {
+	t.Parallel()
+	database := testdb.Open(t)
+	b := booksOn(t, database.AppURL)
+	strange, fine := b.open("star"), b.open("star")
+	if _, err := database.Pool.Exec(t.Context(),
+		"update ledger_accounts set billing_zone = 'Atlantis/Capital' where account = $1", strange); err != nil {
+		t.Fatal(err)
+	}
+	one, other := chargeBoth(t, single(t, database), "k", strange, fine)
+	if one == nil || other != nil {
+		t.Errorf("the unreadable one %v, its neighbour %v", one, other)
+	}
+}
+
+// Postgres takes no writes, as a standby or on a full disk: that is no fault of the request's.
+func TestAReadOnlyDatabaseIsUnavailable(t *testing.T) {
+	t.Parallel()
+	database := testdb.Open(t)
+	b := booksOn(t, database.AppURL)
+	id := b.open("star")
+	owner, err := pgx.Connect(t.Context(), database.OwnerURL)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer owner.Close(t.Context())
+	name := pgx.Identifier{owner.Config().Database}.Sanitize()
+	if _, err := owner.Exec(t.Context(), "alter database "+name+" set default_transaction_read_only = on"); err !=
+		nil {
+		t.Fatal(err)
+	}
+	_, err = single(t, database).Charge(t.Context(), id, "k", chargeOf("1"))
+	if p := problem.Of(err); p.Kind != problem.Unavailable {
+		t.Errorf("it answers %v: %v", p.Kind, err)
+	}
+}
+
+func TestZonesThatAreNotTheSameEverywhere(t *testing.T) {
+	t.Parallel()
+	for _, name := range []string{
+		"Local", "localtime", "posixrules", "posix/Europe/Paris", "right/Europe/Paris",
+		"europe/Paris", "../Europe/Paris", "Nowhere",
+	} {
+		if zone, err := ledger.LoadZone(name); err == nil {
+			t.Errorf("%q is taken for %v", name, zone)
+		}
+	}
+	for _, name := range []string{"", "UTC", "Europe/Paris", "America/Argentina/Buenos_Aires", "Etc/GMT+5"} {
+		if _, err := ledger.LoadZone(name); err != nil {
+			t.Errorf("%q: %v", name, err)
+		}
+	}
+}

@@ -1,0 +1,319 @@
+package engine_test
+
+import (
+	"fmt"
+	"time"
+
+	"github.com/google/uuid"
+
+	"pop.store/credits/internal/catalog"
+	"pop.store/credits/internal/ledger"
+	"pop.store/credits/internal/problem"
+	"pop.store/credits/internal/tokens"
+)
+
+func (a *twinAccount) payOwed(l *twinLot, atMost tokens.Amount, at time.Time) {
+	if amount := min(a.owed, atMost); amount > 0 {
+		a.takeBack(l, amount, "", at)
+	}
+}
+
+func (a *twinAccount) takeBack(l *twinLot, amount tokens.Amount, reason string, at time.Time) ledger.Entry {
+	a.owed -= amount
+	e := a.write(ledger.Entry{
+		Kind:      ledger.KindClawback,
+		Amount:    -amount,
+		Contra:    ledger.ContraReturned,
+		LotKind:   l.kind,
+		Reference: l.source,
+		About:     l.number,
+		Parts:     []ledger.Part{{Lot: l.number, Amount: -amount}},
+	}, at)
+	a.notes[e.Seq] = ledger.Note{Reason: reason}
+	return e
+}
+
+// fill adds a lot and its entry.
+func (a *twinAccount) fill(l twinLot, contra ledger.Contra, prices *catalog.Catalog, at time.Time) ledger.Entry {
+	l.number, l.effective = int64(len(a.entries)+1), at
+	a.lots = append(a.lots, l)
+	e := a.write(ledger.Entry{
+		Kind:           ledger.KindGrant,
+		Amount:         l.amount,
+		Contra:         contra,
+		LotKind:        l.kind,
+		Reference:      l.source,
+		CatalogVersion: prices.Version,
+		Parts:          []ledger.Part{{Lot: l.number, Amount: l.amount}},
+	}, at)
+	kind, data := "grant.created", map[string]any{
+		"transaction": e.ID(),
+		"kind":        l.kind.String(),
+		"amount":      l.amount.String(),
+	}
+	if l.kind == ledger.LotPurchase {
+		kind, data["purchase"] = "purchase.completed", l.source
+	}
+	a.tell(kind, e.At, data)
+	return e
+}
+
+func (w *twin) refund(id uuid.UUID, key string, r ledger.Refund, now time.Time) result {
+	request := fmt.Sprint("refund", r.Entry, show(r.Amount), r.Reference, "|", r.Reason, r.Metadata)
+	return w.do(id, key, request, "", now, func(a *twinAccount, now time.Time) result {
+		if r.Entry < 1 || r.Entry > int64(len(a.entries)) || a.entries[r.Entry-1].Contra != ledger.ContraSpent ||
+			a.entries[r.Entry-1].Amount > 0 {
+			return refused(refusal(problem.NotFound, "charge_not_found"))
+		}
+		charge := a.entries[r.Entry-1]
+		// What each lot got back so far is of no interest: tokens come back to the last lot first,
+		// so the sum says it all.
+		var before tokens.Amount
+		for _, e := range a.entries {
+			if e.Kind == ledger.KindRefund && e.About == charge.Seq {
+				before += e.Amount
+			}
+		}
+		left := -charge.Amount - before
+		amount := left
+		if r.Amount != nil {
+			amount = *r.Amount
+		}
+		if left == 0 {
+			return refused(refusal(problem.Conflict, "already_refunded"))
+		}
+		if amount < 1 || amount > left {
+			return refused(invalid("amount"))
+		}
+		return result{entry: a.giveBack(charge, before, amount, r, now, w.prices)}
+	})
+}
+
+// giveBack walks the payment backwards, token by token as it were: those that came back before are
+// passed over.
+func (a *twinAccount) giveBack(charge ledger.Entry, before, amount tokens.Amount, r ledger.Refund, now time.Time,
+	prices *catalog.Catalog,
+) ledger.Entry {
+	var parts []ledger.Part
+	var grace *twinLot
+	var revokedGrace tokens.Amount
+	for i := len(charge.Parts) - 1; i >= 0; i-- {
+		paid := -charge.Parts[i].Amount
+		passed := min(before, paid)
+		before -= passed
+		back := min(paid-passed, amount)
+		amount -= back
+		if back == 0 {
+			continue
+		}
+		l := a.lot(charge.Parts[i].Lot)
+		if !l.over(now) {
+			parts = append(parts, ledger.Part{Lot: l.number, Amount: back})
+			continue
+		}
+		if grace == nil {
+			grace = &twinLot{
+				number:    int64(len(a.entries) + 1),
+				effective: now,
+				expires:   now.AddDate(0, 0, prices.RefundGraceDays),
+			}
+		}
+		// bought tokens stay bought ones
+		if grace.amount == 0 || (l.kind == ledger.LotPurchase && grace.kind != ledger.LotPurchase) {
+			grace.kind, grace.source = l.kind, l.source
+		}
+		grace.amount += back
+		if l.revoked {
+			revokedGrace += back
+		}
+	}
+	if grace != nil {
+		a.lots = append(a.lots, *grace)
+		parts = append(parts, ledger.Part{Lot: grace.number, Amount: grace.amount})
+	}
+	var sum tokens.Amount
+	for _, p := range parts {
+		sum += p.Amount
+	}
+	e := a.write(ledger.Entry{
+		Kind:      ledger.KindRefund,
+		Amount:    sum,
+		Contra:    ledger.ContraSpent,
+		Feature:   charge.Feature,
+		Agent:     charge.Agent,
+		About:     charge.Seq,
+		Parts:     parts,
+		Reference: given(r.Reference, charge.Reference),
+	}, now)
+	a.inherit(e.Seq, charge.Seq, r.Reason, r.Metadata)
+	for _, p := range parts {
+		if l := a.lot(p.Lot); l.revoked {
+			a.payOwed(l, a.remaining(l.number)-a.heldOf(l.number), now)
+		}
+	}
+	if grace != nil {
+		a.payOwed(a.lot(grace.number), revokedGrace, now)
+	}
+	return e
+}
+
+func (w *twin) grant(id uuid.UUID, key string, g ledger.Grant, now time.Time) result {
+	contra, reference := ledger.ContraIssued, ""
+	if g.Kind == ledger.LotPurchase {
+		contra, reference = ledger.ContraSold, "purchase "+g.Source
+	}
+	request := fmt.Sprint("grant", g.Kind, g.Amount, g.ExpiresAt, g.Source, g.Reason, g.Reference, g.Metadata)
+	return w.do(id, key, request, reference, now, func(a *twinAccount, now time.Time) result {
+		bought := g.Kind == ledger.LotPurchase
+		switch {
+		case a.over() && !bought:
+			return refused(errTwinClosed)
+		case g.Amount < 1 || (a.balance()+g.Amount > tokens.Max && !bought):
+			return refused(invalid("amount"))
+		case !g.ExpiresAt.IsZero() && !now.Before(g.ExpiresAt):
+			return refused(invalid("expires_at"))
+		}
+		e := a.fill(twinLot{
+			kind:    g.Kind,
+			amount:  g.Amount,
+			source:  g.Source,
+			expires: g.ExpiresAt,
+		}, contra, w.prices, now)
+		if g.Source == "" {
+			a.entries[e.Seq-1].Reference = g.Reference
+			e = a.entries[e.Seq-1]
+		}
+		a.notes[e.Seq] = ledger.Note{Reason: g.Reason, Metadata: g.Metadata}
+		if g.Kind == ledger.LotPurchase {
+			a.payOwed(a.lot(e.Seq), g.Amount, now)
+		}
+		return result{entry: e}
+	})
+}
+
+func (w *twin) revoke(id uuid.UUID, purchase string, total tokens.Amount, reason string, now time.Time) result {
+	a := w.accounts[id]
+	if a == nil || a.references["purchase "+purchase] == 0 {
+		return refused(refusal(problem.NotFound, "purchase_not_found"))
+	}
+	return w.do(id, "", "", "", now, func(a *twinAccount, now time.Time) result {
+		l := a.lot(a.references["purchase "+purchase])
+		if total < 1 || total > l.amount {
+			return refused(invalid("amount"))
+		}
+		l.revoked = true
+		if total == l.amount {
+			l.frozen = false
+		}
+		more := min(total, l.amount-a.lessBySupport(l.number)) - a.calledBack(purchase)
+		if more <= 0 {
+			return result{}
+		}
+		a.references["revoked "+purchase] += int64(more)
+		there := min(more, a.remaining(l.number)-a.heldOf(l.number))
+		// unused: nobody's debt
+		gone := min(more-there, a.expiredOf(purchase)-tokens.Amount(a.references["lapsed "+purchase]))
+		a.references["lapsed "+purchase] += int64(gone)
+		a.owed += more - gone
+		e := a.takeBack(l, there, reason, now)
+		a.tell("purchase.refunded", e.At, map[string]any{
+			"transaction": e.ID(),
+			"kind":        l.kind.String(),
+			"amount":      more.String(),
+			"purchase":    l.source,
+		})
+		for left := more - there - gone; left > 0; { // what had come back of it in lots of their own, as it burns
+			part := tokens.Amount(0)
+			for _, other := range a.burning() {
+				if other.kind != ledger.LotPurchase || other.source != purchase || other.number == l.number {
+					continue
+				}
+				other.revoked = true
+				if part = min(left, a.remaining(other.number)-a.heldOf(other.number)); part > 0 {
+					a.takeBack(other, part, reason, now)
+					break
+				}
+			}
+			if left -= part; part == 0 {
+				break
+			}
+		}
+		return result{entry: e}
+	})
+}
+
+// lessBySupport is how many tokens of a lot support took back: negative grants.
+func (a *twinAccount) lessBySupport(lot int64) (sum tokens.Amount) {
+	for _, e := range a.entries {
+		for _, p := range e.Parts {
+			if e.Kind == ledger.KindGrant && p.Amount < 0 && p.Lot == lot {
+				sum -= p.Amount
+			}
+		}
+	}
+	return sum
+}
+
+// expiredOf is how much of a purchase has expired, whichever lot it was in.
+func (a *twinAccount) expiredOf(purchase string) (sum tokens.Amount) {
+	for _, e := range a.entries {
+		if e.Kind == ledger.KindExpiry && e.LotKind == ledger.LotPurchase && e.Reference == purchase {
+			sum -= e.Amount
+		}
+	}
+	return sum
+}
+
+func (w *twin) takeSome(id uuid.UUID, key string, t ledger.TakeBack, now time.Time) result {
+	return w.do(id, key, fmt.Sprint("take back", t.Amount, t.Lot, t.Reason, t.Reference, t.Metadata), "", now,
+		func(a *twinAccount, now time.Time) result {
+			if a.over() {
+				return refused(errTwinClosed)
+			}
+			there := a.spendable(now)
+			if t.Lot != 0 {
+				l := a.lot(t.Lot)
+				if l == nil || a.remaining(t.Lot) == 0 {
+					return refused(invalid("lot"))
+				}
+				there = a.spendableOf(l, now)
+			}
+			switch {
+			case t.Reason == "":
+				return refused(invalid("reason"))
+			case t.Amount < 1 || t.Amount > there:
+				return refused(invalid("amount"))
+			}
+			parts := []ledger.Part{{Lot: t.Lot, Amount: t.Amount}}
+			if t.Lot == 0 {
+				parts = a.pay(t.Amount, now)
+			}
+			e := a.write(ledger.Entry{
+				Kind:           ledger.KindGrant,
+				Amount:         -t.Amount,
+				Contra:         ledger.ContraIssued,
+				LotKind:        ledger.LotAdjustment,
+				CatalogVersion: w.prices.Version,
+				Reference:      t.Reference,
+				Parts:          negative(parts),
+			}, now)
+			a.notes[e.Seq] = ledger.Note{Reason: t.Reason, Metadata: t.Metadata}
+			return result{entry: e}
+		})
+}
+
+// calledBack is how many of a purchase's tokens were called back so far.
+func (a *twinAccount) calledBack(purchase string) tokens.Amount {
+	return tokens.Amount(a.references["revoked "+purchase])
+}
+
+func (w *twin) freeze(id uuid.UUID, purchase string, frozen bool, now time.Time) result {
+	a := w.accounts[id]
+	if a == nil || a.references["purchase "+purchase] == 0 {
+		return refused(refusal(problem.NotFound, "purchase_not_found"))
+	}
+	return w.do(id, "", "", "", now, func(a *twinAccount, _ time.Time) result {
+		a.lot(a.references["purchase "+purchase]).frozen = frozen
+		return result{}
+	})
+}

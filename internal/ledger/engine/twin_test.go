@@ -1,0 +1,237 @@
+package engine_test
+
+import (
+	"cmp"
+	"slices"
+	"time"
+
+	"github.com/google/uuid"
+
+	"pop.store/credits/internal/catalog"
+	"pop.store/credits/internal/ledger"
+	"pop.store/credits/internal/problem"
+	"pop.store/credits/internal/tokens"
+)
+
+// twin is the ledger once more, written from the specification alone and as plainly as possible:
+// lists of everything that ever was, and every figure added up anew whenever it is asked for. It
+// shares no rule with the ledger; the types of requests and answers are all that it knows of it.
+type twin struct {
+	prices   *catalog.Catalog
+	accounts map[uuid.UUID]*twinAccount
+}
+
+type twinAccount struct {
+	id           uuid.UUID
+	plan, next   string
+	status       ledger.PlanStatus
+	closed       time.Time // zero: open
+	anchor       time.Time
+	zone         *time.Location
+	period       int // the newest that began; -1: none
+	granted      tokens.Amount
+	owed         tokens.Amount
+	last         time.Time
+	entries      []ledger.Entry
+	notes        map[int64]ledger.Note
+	after        map[int64]ledger.Balance // what there was once the request of an entry was done
+	lots         []twinLot
+	holds        []twinHold
+	keys         map[string]twinKey
+	references   map[string]int64 // used for ever, and by which entry
+	declined     []ledger.Declined
+	declinedEver int
+	agents       []twinAgent    // by their ids
+	own          tokens.Amount  // reserved for the creator's own tools
+	threshold    *tokens.Amount // nil: a fifth of the plan's allowance
+	level        ledger.Level
+	events       []twinEvent
+}
+
+type twinLot struct {
+	number             int64
+	kind               ledger.LotKind
+	amount             tokens.Amount
+	effective, expires time.Time // zero: never
+	frozen, revoked    bool
+	source             string
+}
+
+type twinHold struct {
+	entry   ledger.Entry
+	expires time.Time
+	ended   string // how; empty while open
+}
+
+type twinKey struct {
+	request string
+	seq     int64
+	until   time.Time // of an extension, which has no entry
+}
+
+func newTwin(prices *catalog.Catalog) *twin {
+	return &twin{prices: prices, accounts: map[uuid.UUID]*twinAccount{}}
+}
+
+func refusal(kind problem.Kind, code string) *problem.Error {
+	return &problem.Error{Kind: kind, Code: code}
+}
+
+func invalid(field string) *problem.Error {
+	return &problem.Error{
+		Kind:  problem.Unprocessable,
+		Code:  "invalid_field",
+		Field: field,
+	}
+}
+
+var errTwinClosed = refusal(problem.Conflict, "account_closed")
+
+var errNoTwin = refusal(problem.NotFound, "account_not_found")
+
+// copied is an account of its own: what is done to it leaves the original alone.
+func (a *twinAccount) copied() *twinAccount {
+	c := *a
+	c.entries, c.lots, c.holds = slices.Clone(a.entries), slices.Clone(a.lots), slices.Clone(a.holds)
+	c.agents, c.events = slices.Clone(a.agents), slices.Clone(a.events)
+	c.references = map[string]int64{}
+	for reference, seq := range a.references {
+		c.references[reference] = seq
+	}
+	return &c
+}
+
+func (a *twinAccount) balance() (sum tokens.Amount) {
+	for _, e := range a.entries {
+		sum += e.Amount
+	}
+	return sum
+}
+
+func (a *twinAccount) held() (sum tokens.Amount) {
+	for _, h := range a.holds {
+		if h.ended == "" {
+			sum += h.entry.HeldDelta
+		}
+	}
+	return sum
+}
+
+func (a *twinAccount) remaining(lot int64) (sum tokens.Amount) {
+	for _, e := range a.entries {
+		for _, p := range e.Parts {
+			if p.Lot == lot && e.Kind != ledger.KindHold && e.Kind != ledger.KindRelease {
+				sum += p.Amount
+			}
+		}
+	}
+	return sum
+}
+
+func (a *twinAccount) heldOf(lot int64) (sum tokens.Amount) {
+	for _, h := range a.holds {
+		for _, p := range h.entry.Parts {
+			if h.ended == "" && p.Lot == lot {
+				sum += p.Amount
+			}
+		}
+	}
+	return sum
+}
+
+func (l *twinLot) over(at time.Time) bool { return !l.expires.IsZero() && !at.Before(l.expires) }
+
+// spendable of a lot: effective, not expired, not frozen; what remains less what is held.
+func (a *twinAccount) spendableOf(l *twinLot, at time.Time) tokens.Amount {
+	if l.frozen || l.over(at) || at.Before(l.effective) {
+		return 0
+	}
+	return a.remaining(l.number) - a.heldOf(l.number)
+}
+
+func (a *twinAccount) spendable(at time.Time) (sum tokens.Amount) {
+	for i := range a.lots {
+		sum += a.spendableOf(&a.lots[i], at)
+	}
+	return sum
+}
+
+// burning lists the lots in the order in which they burn: bought ones last, then soonest expiry, then older.
+func (a *twinAccount) burning() []*twinLot {
+	var list []*twinLot
+	for i := range a.lots {
+		list = append(list, &a.lots[i])
+	}
+	never := time.Date(9999, 1, 1, 0, 0, 0, 0, time.UTC)
+	end := func(l *twinLot) time.Time {
+		if l.expires.IsZero() {
+			return never
+		}
+		return l.expires
+	}
+	slices.SortFunc(list, func(x, y *twinLot) int {
+		if bought := cmp.Compare(bit(x.kind == ledger.LotPurchase), bit(y.kind == ledger.LotPurchase)); bought != 0 {
+			return bought
+		}
+		if soonest := end(x).Compare(end(y)); soonest != 0 {
+			return soonest
+		}
+		return cmp.Compare(x.number, y.number)
+	})
+	return list
+}
+
+func bit(b bool) int {
+	if b {
+		return 1
+	}
+	return 0
+}
+
+func (a *twinAccount) lot(number int64) *twinLot {
+	for i := range a.lots {
+		if a.lots[i].number == number {
+			return &a.lots[i]
+		}
+	}
+	return nil
+}
+
+// pay picks what each lot gives towards an amount.
+func (a *twinAccount) pay(amount tokens.Amount, at time.Time) (parts []ledger.Part) {
+	for _, l := range a.burning() {
+		if part := min(amount, a.spendableOf(l, at)); part > 0 {
+			parts = append(parts, ledger.Part{Lot: l.number, Amount: part})
+			amount -= part
+		}
+	}
+	return parts
+}
+
+func negative(parts []ledger.Part) []ledger.Part {
+	out := slices.Clone(parts)
+	for i := range out {
+		out[i].Amount = -out[i].Amount
+	}
+	return out
+}
+
+// write adds an entry to the books.
+func (a *twinAccount) write(e ledger.Entry, at time.Time) ledger.Entry {
+	if a.last.Before(at) {
+		a.last = at
+	}
+	e.Account, e.Seq, e.At = a.id, int64(len(a.entries)+1), a.last
+	year, month, day := e.At.In(a.zone).Date()
+	e.Day = time.Date(year, month, day, 0, 0, 0, 0, time.UTC)
+	a.entries = append(a.entries, e)
+	w := &a.entries[len(a.entries)-1]
+	w.BalanceAfter, w.HeldAfter = a.balance(), a.held()
+	if w.Kind == ledger.KindHold {
+		w.HeldAfter += w.HeldDelta // the hold itself is listed only afterwards
+		w.SpendableAfter = a.spendable(w.At) - w.HeldDelta
+		return *w
+	}
+	w.SpendableAfter = a.spendable(w.At)
+	return *w
+}

@@ -1,0 +1,64 @@
+package ledger
+
+import (
+	"time"
+
+	"pop.store/credits/internal/catalog"
+	"pop.store/credits/internal/tokens"
+)
+
+// arrivals is what tells whether tokens have come or budgets have more room: what can be spent,
+// what is set aside, how often tokens were granted.
+type arrivals struct {
+	guarded             bool // else nobody waits for them
+	spendable, reserved tokens.Amount
+	grants              int
+	budgets             []budgetLeft // of those that are over it
+}
+
+// budgetLeft is what is left of an agent's budget.
+type budgetLeft struct {
+	agent string
+	left  tokens.Amount
+}
+
+func (s *State) arrivals(now time.Time) arrivals {
+	if !s.AgentRules {
+		return arrivals{}
+	}
+	before := arrivals{
+		guarded:   true,
+		spendable: s.spendable(now),
+		reserved:  s.Reserved,
+		grants:    s.grants,
+	}
+	for i := range s.agents {
+		if a := &s.agents[i]; a.State == AgentOverBudget {
+			before.budgets = append(before.budgets, budgetLeft{a.ID, s.budgetLeft(a, now)})
+		}
+	}
+	return before
+}
+
+// resumeSince lets agents go on if tokens have come, if less is reserved for others, or if their
+// budgets have more room.
+func (s *State) resumeSince(before arrivals, now time.Time, prices *catalog.Catalog) {
+	if !s.complete || !before.guarded {
+		return
+	}
+	s.resumeWithinBudget(before.budgets, now, prices)
+	granted, freed := s.grants > before.grants, s.Reserved < before.reserved
+	if granted || freed || s.spendable(now) > before.spendable {
+		s.resumeThoseWhoCan(!granted && !freed, now, prices)
+	}
+}
+
+// follow draws the conclusions from what has changed: agents that waited for tokens go on, and the
+// level is taken. Nothing follows for a closed account.
+func (s *State) follow(before arrivals, now time.Time, prices *catalog.Catalog) {
+	if !s.ClosedAt.IsZero() {
+		return
+	}
+	s.resumeSince(before, now, prices)
+	s.takeLevel(now, prices)
+}

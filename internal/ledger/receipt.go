@@ -1,0 +1,43 @@
+package ledger
+
+import (
+	"github.com/google/uuid"
+
+	"pop.store/credits/internal/catalog"
+	"pop.store/credits/internal/tokens"
+)
+
+// Receipt is the durable answer to a request that wrote an entry.
+type Receipt struct {
+	Entry
+	Balance  Balance // after all that the request wrote: what it freed may have expired at once
+	Replayed bool    // the entry was made by an earlier request with the same key
+}
+
+// BulkCharge is one charge of many.
+type BulkCharge struct {
+	Account uuid.UUID
+	Key     string
+	Charge
+}
+
+// BulkResult is the answer to one of them.
+type BulkResult struct {
+	Receipt
+	Err error
+}
+
+// MaxBulk bounds the charges of one ChargeAll.
+const MaxBulk = 1_000
+
+// Quote says what a piece of work would cost an account now, without doing anything. Amounts are
+// millionths of a token.
+type Quote struct {
+	catalog.Price
+	Spendable    tokens.Amount // by who asks
+	Reserved     tokens.Amount // for others, of what is there
+	Held         tokens.Amount // by jobs under way
+	Affordable   bool
+	BalanceAfter tokens.Amount // spendable afterwards; what there is now if not affordable
+	Shortfall    tokens.Amount // tokens that have to come for it, while what is reserved stays reserved
+}

@@ -1,0 +1,84 @@
+package ledger
+
+import (
+	"cmp"
+	"slices"
+)
+
+// Snapshot is what a state is opened from: an account's row and, unless the row is enough, the rows
+// beside it. Open takes it over.
+type Snapshot struct {
+	Account AccountRow
+	// Complete says that Lots, Holds and Agents are all that there are. Otherwise Lots are left out.
+	Complete bool
+	Lots     []Lot
+	Holds    []HoldRow
+	Agents   []AgentRow
+	Past     map[int64]*PastEntry // the entries that requests refer to, by seq
+}
+
+// Open makes a state from what is stored.
+func Open(snap *Snapshot) *State {
+	s := &State{
+		AccountRow:    snap.Account,
+		complete:      snap.Complete,
+		pastEntries:   snap.Past,
+		storedSummary: snap.Account.AgentSummary,
+	}
+	s.storedPlan = s.presentPlan()
+	s.agents = make([]agent, len(snap.Agents))
+	for i := range snap.Agents {
+		s.agents[i].AgentRow = snap.Agents[i]
+		s.agents[i].stored = s.agents[i].present()
+	}
+	s.holds = make([]hold, len(snap.Holds))
+	for i := range snap.Holds {
+		s.holds[i].HoldRow = snap.Holds[i]
+	}
+	if !s.complete {
+		s.openByRow()
+		return s
+	}
+	s.openLots(snap.Lots)
+	sortAgents(s.agents)
+	// those of one instant time out in this order
+	slices.SortFunc(s.holds, func(a, b hold) int { return cmp.Compare(a.Number, b.Number) })
+	return s
+}
+
+// openByRow takes the open lot from the account's row.
+func (s *State) openByRow() {
+	s.unloadedFree = s.Balance - s.Held - s.Unusable - (s.OpenRemaining - s.OpenHeld)
+	if s.OpenLot == 0 {
+		return
+	}
+	open := Lot{
+		Number:    s.OpenLot,
+		Remaining: s.OpenRemaining,
+		Held:      s.OpenHeld,
+	}
+	s.lots = []lot{{Lot: open, stored: lotState{open: true}}}
+}
+
+// openLots puts the lots into burn order. Of the open one the account's row has the remainder.
+func (s *State) openLots(rows []Lot) {
+	s.lots = make([]lot, len(rows))
+	for i := range rows {
+		l := &s.lots[i]
+		l.Lot = rows[i]
+		l.stored = l.present()
+		if l.Number == s.OpenLot {
+			l.Remaining, l.Held = s.OpenRemaining, s.OpenHeld
+		}
+	}
+	slices.SortFunc(s.lots, byBurnOrder)
+}
+
+// Clone copies a state, to try something on. What is to be written stays with the original.
+func (s *State) Clone() *State {
+	c := *s
+	c.lots, c.holds, c.agents = slices.Clone(s.lots), slices.Clone(s.holds), slices.Clone(s.agents)
+	c.Today.Lines = slices.Clone(s.Today.Lines)
+	c.entries, c.refs, c.usage, c.declined, c.events, c.reversals = nil, nil, nil, nil, nil, nil
+	return &c
+}
