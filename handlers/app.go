@@ -1,6 +1,5 @@
-// Package handlers is the app's face: pages for creators, the JSON API for services, webhooks for
-// the payment provider. A handler decodes, calls one domain method and renders; it holds no rule
-// and no SQL.
+// Package handlers serves the app over HTTP: it builds the routes of the API and the pages, and holds
+// the middleware that both need. Handlers decode, call one domain method and render: no rules, no SQL.
 package handlers
 
 import (
@@ -52,10 +51,10 @@ type App struct {
 	Clock    clock.Clock
 	Log      *slog.Logger
 	BaseURL  *url.URL // how browsers reach the app
-	Seller   []string // who sells, as receipts have it: lines, the name first
-	// Ready says why the app cannot serve, nil when it can.
+	Seller   []string // the seller on receipts: lines, the name first
+	// Ready returns why the app cannot serve; nil when it can.
 	Ready func(context.Context) error
-	// TrustedProxies are believed when they say whom a request comes from.
+	// TrustedProxies may set X-Forwarded-For.
 	TrustedProxies []netip.Prefix
 
 	// Sandbox is the demo's payment provider, whose pages are served under /sandbox; nil outside the demo.
@@ -72,7 +71,7 @@ type App struct {
 const (
 	maxBody     = 64 << 10
 	maxEvent    = 256 << 10 // a payment event may carry more than a request of ours
-	maxBulk     = 1 << 20   // of the calls that take up to a thousand items
+	maxBulk     = 1 << 20   // calls with up to a thousand items
 	requestTime = 20 * time.Second
 )
 
@@ -140,8 +139,8 @@ func (a *App) apiHandlers(reads web.ReadLimiter) *api.Handlers {
 	}
 }
 
-// NewServer wraps a handler in a server with a limit on everything.
-func NewServer(h http.Handler, lines *slog.Logger) *http.Server {
+// NewServer returns a server for h with limits on time and header size. logger gets net/http's own errors.
+func NewServer(h http.Handler, logger *slog.Logger) *http.Server {
 	return &http.Server{
 		Handler:           h,
 		ReadHeaderTimeout: 5 * time.Second,
@@ -149,19 +148,18 @@ func NewServer(h http.Handler, lines *slog.Logger) *http.Server {
 		WriteTimeout:      30 * time.Second,
 		IdleTimeout:       60 * time.Second,
 		MaxHeaderBytes:    16 << 10,
-		ErrorLog:          log.New(serverErrors(lines), "", 0),
+		ErrorLog:          log.New(serverErrors(logger), "", 0),
 	}
 }
 
-// serverErrors takes what net/http says by itself, such as that no connection can be accepted
-// because there are too many open files.
-func serverErrors(lines *slog.Logger) logs.Messages {
+// serverErrors logs what net/http reports itself, such as too many open files.
+func serverErrors(logger *slog.Logger) logs.Messages {
 	return func(text string) {
 		message := "http server"
 		if strings.Contains(text, "Accept error") {
 			message = "connections cannot be accepted"
 		}
-		lines.Warn(message, "error", text)
+		logger.Warn(message, "error", text)
 	}
 }
 

@@ -11,12 +11,11 @@ import (
 
 var errDraining = problem.New(problem.Unavailable, "shutting_down", "This server is shutting down.")
 
-// Drain announces that the server is about to stop: from now on /readyz answers 503, so that
-// proxies send new requests elsewhere, and every answer ends its connection, so that no client
-// keeps one open. Requests that come nevertheless are served as before.
+// Drain prepares the server for shutdown: /readyz answers 503, so that proxies send new requests
+// elsewhere, and every response closes its connection. Other requests are still served.
 func (a *App) Drain() { a.draining.Store(true) }
 
-// endConnections makes net/http close the connection after the answer while the server is draining.
+// endConnections closes connections after the response while the server is draining.
 func (a *App) endConnections(next echo.HandlerFunc) echo.HandlerFunc {
 	return func(c echo.Context) error {
 		if a.draining.Load() {
@@ -26,7 +25,7 @@ func (a *App) endConnections(next echo.HandlerFunc) echo.HandlerFunc {
 	}
 }
 
-// notReady answers /readyz while draining. That is no failure, so the log says nothing.
+// notReady answers /readyz while draining. It is expected, so it is not logged.
 func notReady(c echo.Context) error {
 	web.SetRetryAfter(c)
 	return web.WriteProblem(c, errDraining, http.StatusServiceUnavailable)

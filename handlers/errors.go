@@ -11,7 +11,7 @@ import (
 	"pop.store/credits/handlers/web"
 )
 
-// answerTime bounds the making of an error page, which reads the balance for its header.
+// answerTime bounds an error page, which reads the balance for its header.
 const answerTime = 2 * time.Second
 
 // respondError answers a failed request: browsers get a page, other clients a problem document.
@@ -41,7 +41,7 @@ func (a *App) respondError(p *pages.Handlers) echo.HTTPErrorHandler {
 	}
 }
 
-// isPage says whether a person's browser asked.
+// isPage reports whether the route is for browsers.
 func isPage(r *http.Request) bool {
 	return !web.HasPathPrefix(r, "/v1") && !web.HasPathPrefix(r, "/webhooks") && !web.HasPathPrefix(r, "/healthz") &&
 		!web.HasPathPrefix(r, "/readyz")

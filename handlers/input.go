@@ -10,8 +10,7 @@ import (
 	"pop.store/credits/handlers/web"
 )
 
-// queryNames are the query parameters that the routes read, for GET and HEAD. A route that is not
-// here reads none.
+// queryNames are the query parameters of each route, for GET and HEAD. Other routes take none.
 var queryNames = map[string][]string{
 	"/login":                        {"next", "out"},
 	"/credits":                      {"by", "days"},
@@ -36,16 +35,14 @@ var queryNames = map[string][]string{
 	"/v1/webhook-endpoints/:id/deliveries": {"limit", "cursor"},
 }
 
-// singleHeaders are the headers that are read and must not come twice: a proxy and this server
-// could each believe another one.
+// singleHeaders may appear once: a proxy and this server could each use another value.
 var singleHeaders = []string{
 	"Authorization", "Idempotency-Key", "Content-Type", "Content-Encoding", "Hx-Request", "Hx-Current-Url",
 	"Stripe-Signature",
 }
 
-// rejectUnknownInput refuses query parameters that the route does not read, and parameters and headers that
-// come twice: on pages and in the API alike. What a payment provider puts behind the address of its
-// webhook is its own business: the signature decides there.
+// rejectUnknownInput rejects unknown query parameters, and parameters and headers that appear twice.
+// The payment provider may add parameters to its webhook: there the signature decides.
 func rejectUnknownInput(next echo.HandlerFunc) echo.HandlerFunc {
 	return func(c echo.Context) error {
 		r := c.Request()

@@ -7,9 +7,8 @@ import (
 	"net/http"
 )
 
-// Listen wraps a listener for NewServer. What net/http refuses before any handler sees it, such as
-// an address that cannot be parsed or a header that is too large, it answers with plain text;
-// behind this listener those answers are problem documents like all others.
+// Listen wraps a listener for NewServer. net/http answers requests that it cannot parse in plain text;
+// behind this listener those answers are problem documents.
 func Listen(l net.Listener) net.Listener { return listener{l} }
 
 type listener struct{ net.Listener }
@@ -22,13 +21,12 @@ func (l listener) Accept() (net.Conn, error) {
 	return &conn{Conn: c}, nil
 }
 
-// conn replaces the answers that net/http writes by itself. Each of them is one write of its own,
-// in a form that no handler's answer has.
+// conn replaces net/http's own answers. Each is a single write in a form that no handler produces.
 type conn struct{ net.Conn }
 
 var refusedByServer = []byte("\r\nContent-Type: text/plain; charset=utf-8\r\nConnection: close\r\n\r\n")
 
-// serverCodes are the codes for the statuses with which net/http refuses.
+// serverCodes are the problem codes for net/http's own statuses.
 var serverCodes = map[int]struct{ code, detail string }{
 	http.StatusBadRequest:                  {"bad_request", "The request cannot be read."},
 	http.StatusRequestHeaderFieldsTooLarge: {"headers_too_large", "The headers are larger than 16 KiB."},

@@ -22,7 +22,7 @@ import (
 	"pop.store/credits/internal/problem"
 )
 
-// requestID names the request in answers and logs. It is always ours: a client's own id could be anything.
+// requestID sets the id of the request. An id sent by the client is ignored: it could be anything.
 func (a *App) requestID(next echo.HandlerFunc) echo.HandlerFunc {
 	return func(c echo.Context) error {
 		var raw [8]byte
@@ -32,8 +32,8 @@ func (a *App) requestID(next echo.HandlerFunc) echo.HandlerFunc {
 	}
 }
 
-// logRequests writes one line for what went wrong and, at debug level, for the rest. The path's
-// route is logged, not the path: login links carry their secret in it.
+// logRequests handles the error, so that the log has the final status. It logs the route, not the path:
+// the path of a login link contains its secret.
 func (a *App) logRequests(next echo.HandlerFunc) echo.HandlerFunc {
 	return func(c echo.Context) error {
 		start := time.Now()
@@ -60,18 +60,17 @@ func (a *App) recoverPanics(next echo.HandlerFunc) echo.HandlerFunc {
 	}
 }
 
-// contentSecurity allows what the pages are made of and nothing else: no inline code, no eval,
-// nothing from elsewhere.
+// contentSecurity allows only what the pages use: no inline code, no eval, no other origin.
 const contentSecurity = "default-src 'none'; script-src 'self'; style-src 'self'; font-src 'self'; img-src 'self' data:; connect-src 'self'; " +
 	formsToUs + "; frame-ancestors 'none'; base-uri 'none'"
 
-// permissions turns off what no page uses.
+// permissions turns off browser features that no page uses.
 const permissions = "accelerometer=(), camera=(), display-capture=(), geolocation=(), gyroscope=(), magnetometer=(), microphone=(), midi=(), payment=(), usb=()"
 
 const formsToUs = "form-action 'self'"
 
-// payingSecurity is contentSecurity for the page whose form ends at the payment page: browsers hold
-// the redirect after a form to it, too.
+// payingSecurity is contentSecurity for the page whose form redirects to the payment provider:
+// form-action covers redirects too.
 func (a *App) payingSecurity() string {
 	return strings.Replace(contentSecurity, formsToUs, strings.TrimSpace(formsToUs+" "+a.Billing.PaymentOrigin()), 1)
 }
@@ -165,8 +164,8 @@ func bodyLimit(path string) int64 {
 
 var errAddress = problem.New(problem.Malformed, "bad_address", "The address cannot be read.")
 
-// rejectInvalidText refuses addresses that are no text. The database takes none of it, and its refusal would
-// look like a failure of ours; and what cannot be parsed would be left out of a filter in silence.
+// rejectInvalidText rejects paths and queries that are not valid text: Postgres would reject them with
+// an error that looks internal, and a filter would silently ignore what cannot be parsed.
 func (a *App) rejectInvalidText(next echo.HandlerFunc) echo.HandlerFunc {
 	return func(c echo.Context) error {
 		u := c.Request().URL
@@ -186,8 +185,7 @@ func (a *App) rejectInvalidText(next echo.HandlerFunc) echo.HandlerFunc {
 	}
 }
 
-// isUnescaped says whether a part of an address is nothing but letters, digits and what needs no
-// decoding, as nearly all are.
+// isUnescaped reports whether s needs no decoding, which is true for nearly all requests.
 func isUnescaped(s string) bool {
 	for i := range len(s) {
 		if c := s[i]; c <= ' ' || c >= 0x7f || c == '%' || c == ';' {
@@ -199,10 +197,9 @@ func isUnescaped(s string) bool {
 
 var errCrossOrigin = problem.New(problem.Forbidden, "cross_origin", "This form can only be sent from its own page.")
 
-// rejectCrossOrigin refuses unsafe requests that another site could have caused: browsers say where a
-// request comes from in Sec-Fetch-Site, older ones in Origin; one that says neither is refused.
-// What does not rest on a cookie is exempt: bearer keys, signatures and the tokens of links to
-// unsubscribe cannot be sent by another site's page, which does not know them.
+// rejectCrossOrigin rejects unsafe requests that another site could have caused. Browsers name the
+// origin in Sec-Fetch-Site, older ones in Origin; a request with neither is rejected. Routes that do
+// not use the session cookie are exempt: another site knows no API key, signature or unsubscribe token.
 func (a *App) rejectCrossOrigin(next echo.HandlerFunc) echo.HandlerFunc {
 	return func(c echo.Context) error {
 		r := c.Request()
@@ -230,7 +227,7 @@ func (a *App) sameOrigin(r *http.Request) bool {
 	return origin.Scheme == a.BaseURL.Scheme && (origin.Host == r.Host || origin.Host == a.BaseURL.Host)
 }
 
-// ipExtractor believes X-Forwarded-For only from the configured proxies.
+// ipExtractor uses X-Forwarded-For only from the configured proxies.
 func (a *App) ipExtractor() echo.IPExtractor {
 	if len(a.TrustedProxies) == 0 {
 		return echo.ExtractIPDirect()

@@ -16,7 +16,7 @@ import (
 
 // badge is the balance at the top right. It asks for itself with the version that it shows, and is replaced in place. A link
 // without a script; no aria-live, since only a change of level is worth an announcement (see static/src/app.js).
-func badge(c Chrome) templ.Component {
+func badge(c Layout) templ.Component {
 	return templruntime.GeneratedTemplate(func(templ_7745c5c3_Input templruntime.GeneratedComponentInput) (templ_7745c5c3_Err error) {
 		templ_7745c5c3_W, ctx := templ_7745c5c3_Input.Writer, templ_7745c5c3_Input.Context
 		if templ_7745c5c3_CtxErr := ctx.Err(); templ_7745c5c3_CtxErr != nil {
@@ -369,7 +369,7 @@ func badgeClass(state string) string {
 
 // BadgeFragment is what GET /credits/badge and POST /credits/notice/dismiss answer: the badge, and out of band the notice,
 // so that it comes and goes without a reload. Its only argument is the chrome; badge must not be nil.
-func BadgeFragment(c Chrome) templ.Component {
+func BadgeFragment(c Layout) templ.Component {
 	return templruntime.GeneratedTemplate(func(templ_7745c5c3_Input templruntime.GeneratedComponentInput) (templ_7745c5c3_Err error) {
 		templ_7745c5c3_W, ctx := templ_7745c5c3_Input.Writer, templ_7745c5c3_Input.Context
 		if templ_7745c5c3_CtxErr := ctx.Err(); templ_7745c5c3_CtxErr != nil {
@@ -411,7 +411,7 @@ func BadgeFragment(c Chrome) templ.Component {
 }
 
 // notice is the low or empty notice. Low can be put away until the next level; empty cannot.
-func notice(c Chrome) templ.Component {
+func notice(c Layout) templ.Component {
 	return templruntime.GeneratedTemplate(func(templ_7745c5c3_Input templruntime.GeneratedComponentInput) (templ_7745c5c3_Err error) {
 		templ_7745c5c3_W, ctx := templ_7745c5c3_Input.Writer, templ_7745c5c3_Input.Context
 		if templ_7745c5c3_CtxErr := ctx.Err(); templ_7745c5c3_CtxErr != nil {

@@ -32,7 +32,7 @@ func TestMain(m *testing.M) {
 type site struct {
 	*httptest.Server
 	mu     sync.Mutex
-	chrome views.Chrome
+	chrome views.Layout
 	// down makes the badge answer 503.
 	down bool
 	// paidAfter is how many polls of a purchase are answered with "processing".
@@ -43,7 +43,7 @@ type site struct {
 
 func newSite(t *testing.T) *site {
 	t.Helper()
-	s := &site{chrome: views.Chrome{
+	s := &site{chrome: views.Layout{
 		ShopName: "Maya's Studio",
 		SignedIn: true,
 		Now:      samples.Now,
@@ -56,7 +56,7 @@ func newSite(t *testing.T) *site {
 		s.mu.Lock()
 		defer s.mu.Unlock()
 		send(w, r, views.CreditsPage(views.CreditsModel{
-			Chrome:    s.chrome,
+			Layout:    s.chrome,
 			Spendable: s.chrome.Badge.Spendable,
 			Usage:     samples.Usage(30),
 		}))
@@ -83,7 +83,7 @@ func newSite(t *testing.T) *site {
 		s.mu.Lock()
 		defer s.mu.Unlock()
 		send(w, r, views.BuyPage(views.BuyModel{
-			Chrome:    s.chrome,
+			Layout:    s.chrome,
 			Available: true,
 			Packs: []views.PackModel{{
 				ID:     "small",
@@ -183,7 +183,7 @@ func (s *site) history(w http.ResponseWriter, r *http.Request) {
 	defer s.mu.Unlock()
 	var n int
 	_, _ = fmt.Sscan(r.URL.Query().Get("cursor"), &n)
-	m := views.HistoryModel{Chrome: s.chrome, Continued: n > 0}
+	m := views.HistoryModel{Layout: s.chrome, Continued: n > 0}
 	if r.URL.Query().Get("from") == "wrong" {
 		m.Problems = map[string]string{"from": "That day doesn't exist."}
 		m.Filter.From = "wrong"
@@ -207,7 +207,7 @@ func (s *site) purchase() views.PurchaseModel {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	m := samples.PurchaseModel(views.PurchaseProcessing)
-	m.Chrome, m.Every = s.chrome, time.Duration(200+s.paidAfter)*time.Millisecond
+	m.Layout, m.Every = s.chrome, time.Duration(200+s.paidAfter)*time.Millisecond
 	if s.paidAfter--; s.paidAfter < 0 {
 		m.State, m.Every = views.PurchasePaid, 0
 	}

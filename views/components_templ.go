@@ -584,7 +584,7 @@ func Tag(label string) templ.Component {
 }
 
 // Time is a point in time in the creator's words, with the exact time at hand.
-func Time(c Chrome, at time.Time, dayOnly bool) templ.Component {
+func Time(c Layout, at time.Time, dayOnly bool) templ.Component {
 	return templruntime.GeneratedTemplate(func(templ_7745c5c3_Input templruntime.GeneratedComponentInput) (templ_7745c5c3_Err error) {
 		templ_7745c5c3_W, ctx := templ_7745c5c3_Input.Writer, templ_7745c5c3_Input.Context
 		if templ_7745c5c3_CtxErr := ctx.Err(); templ_7745c5c3_CtxErr != nil {

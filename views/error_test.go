@@ -10,7 +10,7 @@ import (
 
 // What nobody has worded yet is a failure of ours; a sentence about the case itself says more than
 // the general one.
-func TestErrorWords(t *testing.T) {
+func TestErrorText(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct {
 		model views.ErrorModel

@@ -104,7 +104,7 @@ type when struct {
 	at, now time.Time
 }
 
-func (c Chrome) when(at time.Time) when {
+func (c Layout) when(at time.Time) when {
 	zone := c.Zone
 	if zone == nil {
 		zone = time.UTC
@@ -114,7 +114,7 @@ func (c Chrome) when(at time.Time) when {
 
 // end is when something ends that is over at an instant, with the day on which it can still be
 // used: what is good until 25 December, 00:00, is good for all of 24 December and not for the 25th.
-func (c Chrome) end(at time.Time) when {
+func (c Layout) end(at time.Time) when {
 	w := c.when(at)
 	if w.at.Equal(clock.StartOfDay(w.at, w.at.Location())) {
 		w.at = w.at.Add(-time.Nanosecond)
@@ -123,7 +123,7 @@ func (c Chrome) end(at time.Time) when {
 }
 
 // billing is the time zone in which days of usage and months are counted.
-func (c Chrome) billing() *time.Location {
+func (c Layout) billing() *time.Location {
 	if c.Billing == nil {
 		return c.when(c.Now).at.Location()
 	}
@@ -132,7 +132,7 @@ func (c Chrome) billing() *time.Location {
 
 // month names the present month. "This month" means a calendar month in the billing zone,
 // everywhere; what belongs to a billing period says from which day.
-func (c Chrome) month() string { return "This month (" + c.Now.In(c.billing()).Format("January") + ")" }
+func (c Layout) month() string { return "This month (" + c.Now.In(c.billing()).Format("January") + ")" }
 
 // daysAhead counts calendar days from today: 0 is today, 1 tomorrow, -1 yesterday.
 func (w when) daysAhead() int {

@@ -36,7 +36,7 @@ var navItems = []navItem{
 }
 
 // navigation is the main navigation of this site: the demo has a storefront of its own.
-func (c Chrome) navigation() []navItem {
+func (c Layout) navigation() []navItem {
 	if !c.Demo {
 		return navItems
 	}
@@ -209,7 +209,7 @@ func document(title, theme string) templ.Component {
 }
 
 // layout is the frame of every page of the app: the way in, the header with the balance, the notice, the way out.
-func layout(c Chrome, title, page string) templ.Component {
+func layout(c Layout, title, page string) templ.Component {
 	return templruntime.GeneratedTemplate(func(templ_7745c5c3_Input templruntime.GeneratedComponentInput) (templ_7745c5c3_Err error) {
 		templ_7745c5c3_W, ctx := templ_7745c5c3_Input.Writer, templ_7745c5c3_Input.Context
 		if templ_7745c5c3_CtxErr := ctx.Err(); templ_7745c5c3_CtxErr != nil {
@@ -311,7 +311,7 @@ func layout(c Chrome, title, page string) templ.Component {
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
-			templ_7745c5c3_Err = standing(c).Render(ctx, templ_7745c5c3_Buffer)
+			templ_7745c5c3_Err = accountStatus(c).Render(ctx, templ_7745c5c3_Buffer)
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
@@ -375,7 +375,7 @@ func sessionEnded() templ.Component {
 	})
 }
 
-func header(c Chrome) templ.Component {
+func header(c Layout) templ.Component {
 	return templruntime.GeneratedTemplate(func(templ_7745c5c3_Input templruntime.GeneratedComponentInput) (templ_7745c5c3_Err error) {
 		templ_7745c5c3_W, ctx := templ_7745c5c3_Input.Writer, templ_7745c5c3_Input.Context
 		if templ_7745c5c3_CtxErr := ctx.Err(); templ_7745c5c3_CtxErr != nil {
@@ -554,7 +554,7 @@ func header(c Chrome) templ.Component {
 	})
 }
 
-func footer(c Chrome) templ.Component {
+func footer(c Layout) templ.Component {
 	return templruntime.GeneratedTemplate(func(templ_7745c5c3_Input templruntime.GeneratedComponentInput) (templ_7745c5c3_Err error) {
 		templ_7745c5c3_W, ctx := templ_7745c5c3_Input.Writer, templ_7745c5c3_Input.Context
 		if templ_7745c5c3_CtxErr := ctx.Err(); templ_7745c5c3_CtxErr != nil {
@@ -612,7 +612,7 @@ func footer(c Chrome) templ.Component {
 	})
 }
 
-func (c Chrome) siteName() string {
+func (c Layout) siteName() string {
 	if c.ShopName == "" {
 		return "Credits"
 	}
@@ -620,7 +620,7 @@ func (c Chrome) siteName() string {
 }
 
 // zoneName is the IANA name that the script needs to say "as of 14:02" in the creator's zone.
-func (c Chrome) zoneName() string {
+func (c Layout) zoneName() string {
 	if c.Zone == nil {
 		return "UTC"
 	}

@@ -112,7 +112,7 @@ func LotsBar(lots []LotModel) templ.Component {
 }
 
 // LotsList is the same in words: what it is, how much is left, and what becomes of it.
-func LotsList(c Chrome, m CreditsModel) templ.Component {
+func LotsList(c Layout, m CreditsModel) templ.Component {
 	return templruntime.GeneratedTemplate(func(templ_7745c5c3_Input templruntime.GeneratedComponentInput) (templ_7745c5c3_Err error) {
 		templ_7745c5c3_W, ctx := templ_7745c5c3_Input.Writer, templ_7745c5c3_Input.Context
 		if templ_7745c5c3_CtxErr := ctx.Err(); templ_7745c5c3_CtxErr != nil {
@@ -220,7 +220,7 @@ func LotsList(c Chrome, m CreditsModel) templ.Component {
 }
 
 // frozenRow is what is left of a lot that cannot be spent now, and why.
-func frozenRow(c Chrome, lot LotModel) templ.Component {
+func frozenRow(c Layout, lot LotModel) templ.Component {
 	return templruntime.GeneratedTemplate(func(templ_7745c5c3_Input templruntime.GeneratedComponentInput) (templ_7745c5c3_Err error) {
 		templ_7745c5c3_W, ctx := templ_7745c5c3_Input.Writer, templ_7745c5c3_Input.Context
 		if templ_7745c5c3_CtxErr := ctx.Err(); templ_7745c5c3_CtxErr != nil {

@@ -1,6 +1,8 @@
-// Package views turns view models into pages and fragments. It decides every word and nothing else:
-// it knows no database, no echo and no rule of the ledger. Handlers fill the models with facts; the
-// words, the order and the look are here.
+// Package views renders view models as pages and fragments with templ. Handlers fill the models with
+// facts; wording, order and look are decided here. It knows no database, no echo and no ledger rule.
+//
+// It exports more than 60 names: each page has a model, and the models' enumerations. The pages share
+// components and wording, so they stay in one package.
 package views
 
 import (
@@ -9,9 +11,8 @@ import (
 	"pop.store/credits/internal/tokens"
 )
 
-// Chrome is what surrounds every page: whose shop it is, where one is, what the balance says.
-// Fragments take it too.
-type Chrome struct {
+// Layout is what surrounds every page: navigation, badge and notices. Fragments take it too.
+type Layout struct {
 	// ShopName stands in the header. Empty when nobody is signed in.
 	ShopName string
 	// SignedIn shows the navigation, the badge and the way out.
@@ -37,8 +38,8 @@ type Chrome struct {
 	// TopUp says that auto top-up was stopped; nil when it was not. It is no part of what the
 	// badge's poll brings.
 	TopUp *TopUpNotice
-	// Standing says that the account is closed or its plan was cancelled; nil for neither.
-	Standing *StandingModel
+	// AccountStatus says that the account is closed or its plan was cancelled; nil for neither.
+	AccountStatus *AccountStatusModel
 	// Demo marks every page as the demo.
 	Demo bool
 }

@@ -46,7 +46,7 @@ type StopModel struct {
 
 // AgentsModel is the Agents page.
 type AgentsModel struct {
-	Chrome Chrome
+	Layout Layout
 	// Agents are those of this page: the stopped ones first.
 	Agents []AgentModel
 	// All counts the account's agents, Stopped those of them that do not work, and Found those that
@@ -126,8 +126,8 @@ type StoppedModel struct {
 	Back string
 }
 
-// AwayModel is what happened since the last visit. The zero model says nothing.
-type AwayModel struct {
+// RecapModel is what happened since the last visit. The zero model says nothing.
+type RecapModel struct {
 	Since time.Time
 	Spent tokens.Amount
 	// Bought and Arrived came in: packs, and what the plan and gifts gave. Expired was lost.

@@ -9,7 +9,7 @@ import (
 
 // SignInModel is the page for people who are not signed in.
 type SignInModel struct {
-	Chrome Chrome
+	Layout Layout
 	// Demo offers the one-click sign-in (POST /login/demo) as DemoName.
 	Demo     bool
 	DemoName string
@@ -23,7 +23,7 @@ type SignInModel struct {
 
 // HomeModel is the first page: the shop, the balance, the next step, the latest transactions.
 type HomeModel struct {
-	Chrome Chrome
+	Layout Layout
 	// PlanName is "Starter"; Allowance is what it gives each month; ResetsAt is when the next
 	// allowance comes (zero: never).
 	PlanName  string
@@ -38,15 +38,15 @@ type HomeModel struct {
 	SpentThisPeriod tokens.Amount
 	PeriodStart     time.Time
 	Equivalents     []Equivalent
-	// Away is what happened since the last visit.
-	Away AwayModel
+	// Recap is what happened since the last visit.
+	Recap RecapModel
 	// Latest holds the newest few transactions, newest first.
 	Latest []HistoryRow
 }
 
 // CreditsModel is the Credits page.
 type CreditsModel struct {
-	Chrome    Chrome
+	Layout    Layout
 	Open      []OpenOrder
 	Spendable tokens.Amount
 	Held      tokens.Amount
@@ -85,7 +85,7 @@ type HistoryFilter struct {
 
 // HistoryModel is the credit transaction history.
 type HistoryModel struct {
-	Chrome Chrome
+	Layout Layout
 	Filter HistoryFilter
 	// Problems holds a message per field name of the filter ("from": "must be a date"); the page is
 	// then sent with status 422.
@@ -110,7 +110,7 @@ type HistoryModel struct {
 
 // PlansModel is the Plans page.
 type PlansModel struct {
-	Chrome Chrome
+	Layout Layout
 	Plans  []PlanModel
 	// Spendable is what the creator can spend now.
 	Spendable tokens.Amount
@@ -157,7 +157,7 @@ type PlanTableRow struct {
 
 // GuideModel is the page "How tokens work": the article's answers with this creator's own numbers.
 type GuideModel struct {
-	Chrome Chrome
+	Layout Layout
 	// PlanName and Allowance are the creator's plan; Next is the next allowance, nil when none will come.
 	PlanName  string
 	Allowance tokens.Amount
@@ -195,7 +195,7 @@ type OpenOrder struct {
 
 // BuyModel is the page with the credit packs.
 type BuyModel struct {
-	Chrome Chrome
+	Layout Layout
 	// Open are the orders that are not paid yet, newest first. The packs' forms name the newest, so
 	// that an order from another tab is noticed.
 	Open []OpenOrder
@@ -321,7 +321,7 @@ func (s PurchaseState) Arrived() bool {
 // PurchaseModel is the page that one comes back to from paying: PurchasePage, and PurchaseStatus
 // for its polls.
 type PurchaseModel struct {
-	Chrome Chrome
+	Layout Layout
 	ID     string
 	State  PurchaseState
 	// PackName, Tokens, Price and At are the order.
@@ -389,7 +389,7 @@ type ReturnModel struct {
 
 // ErrorModel is any page that says what went wrong: ErrorPage.
 type ErrorModel struct {
-	Chrome Chrome
+	Layout Layout
 	// Status is the answer's status, which decides about the words; zero is 500.
 	Status int
 	// RequestID helps support to find the request in the logs; optional.
@@ -400,7 +400,7 @@ type ErrorModel struct {
 
 // SwitchModel asks who is signed in whether to go on as somebody else.
 type SwitchModel struct {
-	Chrome Chrome
+	Layout Layout
 	// From and To are the names of the creators; empty where there is none.
 	From, To string
 	// Action is where the answer yes is sent.

@@ -9,7 +9,7 @@ import (
 
 // ReceiptModel is the printable receipt of a purchase: ReceiptPage, and in the e-mail Lines.
 type ReceiptModel struct {
-	Chrome Chrome
+	Layout Layout
 	// ID is the purchase's, and Number what the receipt is called.
 	ID     string
 	Number string
@@ -52,20 +52,20 @@ type TaxModel struct {
 	Reverse  bool
 }
 
-// PurchaseStanding says in the list of purchases where one stands.
-type PurchaseStanding string
+// PurchaseRowStatus says in the list of purchases where one stands.
+type PurchaseRowStatus string
 
 // Where a purchase stands.
 const (
-	StandingUnpaid   PurchaseStanding = "unpaid"   // ordered, not paid yet
-	StandingComing   PurchaseStanding = "coming"   // the money is on its way
-	StandingPaid     PurchaseStanding = "paid"     // also when a part of the money went back
-	StandingFailed   PurchaseStanding = "failed"   // the money did not come
-	StandingDeclined PurchaseStanding = "declined" // the card was declined
-	StandingConfirm  PurchaseStanding = "confirm"  // the bank wants the creator to confirm it
-	StandingClosed   PurchaseStanding = "closed"   // nobody paid in time
-	StandingRefunded PurchaseStanding = "refunded"
-	StandingDisputed PurchaseStanding = "disputed"
+	RowStatusUnpaid   PurchaseRowStatus = "unpaid"   // ordered, not paid yet
+	RowStatusComing   PurchaseRowStatus = "coming"   // the money is on its way
+	RowStatusPaid     PurchaseRowStatus = "paid"     // also when a part of the money went back
+	RowStatusFailed   PurchaseRowStatus = "failed"   // the money did not come
+	RowStatusDeclined PurchaseRowStatus = "declined" // the card was declined
+	RowStatusConfirm  PurchaseRowStatus = "confirm"  // the bank wants the creator to confirm it
+	RowStatusClosed   PurchaseRowStatus = "closed"   // nobody paid in time
+	RowStatusRefunded PurchaseRowStatus = "refunded"
+	RowStatusDisputed PurchaseRowStatus = "disputed"
 )
 
 // PurchaseRow is one line of the list of purchases.
@@ -77,7 +77,7 @@ type PurchaseRow struct {
 	// Amount is what was paid, or what is to be paid; Refunded is what went back of it.
 	Amount   money.Amount
 	Refunded money.Amount
-	Standing PurchaseStanding
+	Status   PurchaseRowStatus
 	// Receipt says that there is one.
 	Receipt bool
 	// PayURL is where it can be paid while it is not; empty where it cannot.
@@ -88,7 +88,7 @@ type PurchaseRow struct {
 
 // PurchasesModel is the tab Purchases of the history: PurchasesPage.
 type PurchasesModel struct {
-	Chrome Chrome
+	Layout Layout
 	Rows   []PurchaseRow
 	// NextURL leads to older ones; empty on the last page. Continued is set on pages after the first.
 	NextURL   string

@@ -9,7 +9,7 @@ import (
 
 // SettingsModel is the Settings page, a section after the other.
 type SettingsModel struct {
-	Chrome Chrome
+	Layout Layout
 	// Saved says that a section has just been saved.
 	Saved bool
 	TopUp TopUpModel

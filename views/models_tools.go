@@ -10,7 +10,7 @@ import (
 // ToolsModel is the AI tools page: the price list, and in the demo the tool that was chosen and the
 // sample job that ran last.
 type ToolsModel struct {
-	Chrome Chrome
+	Layout Layout
 	Tools  []ToolModel
 	// Available is what the creator's own tools may spend, and Kept what of the balance is kept for agents.
 	Available, Kept tokens.Amount
@@ -71,7 +71,7 @@ type JobModel struct {
 
 // StorefrontModel is the demo's storefront: what a shop does without tokens.
 type StorefrontModel struct {
-	Chrome   Chrome
+	Layout   Layout
 	Products []ProductModel
 	// Ordered is the product that was just ordered, nil for none.
 	Ordered *ProductModel

@@ -9,7 +9,7 @@ import "github.com/a-h/templ"
 import templruntime "github.com/a-h/templ/runtime"
 
 // outlook is what lies ahead: how long the tokens last, what will expire, what to do about it. It is left out when there is nothing to say.
-func outlook(c Chrome, m OutlookModel) templ.Component {
+func outlook(c Layout, m OutlookModel) templ.Component {
 	return templruntime.GeneratedTemplate(func(templ_7745c5c3_Input templruntime.GeneratedComponentInput) (templ_7745c5c3_Err error) {
 		templ_7745c5c3_W, ctx := templ_7745c5c3_Input.Writer, templ_7745c5c3_Input.Context
 		if templ_7745c5c3_CtxErr := ctx.Err(); templ_7745c5c3_CtxErr != nil {
@@ -102,7 +102,7 @@ func outlook(c Chrome, m OutlookModel) templ.Component {
 					}
 					return nil
 				})
-				templ_7745c5c3_Err = outlookLine(a.Words(c), "advice").Render(templ.WithChildren(ctx, templ_7745c5c3_Var4), templ_7745c5c3_Buffer)
+				templ_7745c5c3_Err = outlookLine(a.Text(c), "advice").Render(templ.WithChildren(ctx, templ_7745c5c3_Var4), templ_7745c5c3_Buffer)
 				if templ_7745c5c3_Err != nil {
 					return templ_7745c5c3_Err
 				}
@@ -180,7 +180,7 @@ func outlookLine(text, testID string) templ.Component {
 }
 
 // adviceBox is honest advice beside the packs.
-func adviceBox(c Chrome, list []AdviceModel) templ.Component {
+func adviceBox(c Layout, list []AdviceModel) templ.Component {
 	return templruntime.GeneratedTemplate(func(templ_7745c5c3_Input templruntime.GeneratedComponentInput) (templ_7745c5c3_Err error) {
 		templ_7745c5c3_W, ctx := templ_7745c5c3_Input.Writer, templ_7745c5c3_Input.Context
 		if templ_7745c5c3_CtxErr := ctx.Err(); templ_7745c5c3_CtxErr != nil {
@@ -225,7 +225,7 @@ func adviceBox(c Chrome, list []AdviceModel) templ.Component {
 					}
 					return nil
 				})
-				templ_7745c5c3_Err = outlookLine(a.Words(c), "advice").Render(templ.WithChildren(ctx, templ_7745c5c3_Var9), templ_7745c5c3_Buffer)
+				templ_7745c5c3_Err = outlookLine(a.Text(c), "advice").Render(templ.WithChildren(ctx, templ_7745c5c3_Var9), templ_7745c5c3_Buffer)
 				if templ_7745c5c3_Err != nil {
 					return templ_7745c5c3_Err
 				}
@@ -239,7 +239,7 @@ func adviceBox(c Chrome, list []AdviceModel) templ.Component {
 	})
 }
 
-func (m OutlookModel) says(c Chrome) bool {
+func (m OutlookModel) says(c Layout) bool {
 	return m.Forecast(c) != "" || len(m.Expiries) > 0 || len(m.Advice) > 0
 }
 

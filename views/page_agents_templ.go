@@ -226,7 +226,7 @@ func AgentsPage(m AgentsModel) templ.Component {
 			}
 			return nil
 		})
-		templ_7745c5c3_Err = layout(m.Chrome, m.title(), "agents").Render(templ.WithChildren(ctx, templ_7745c5c3_Var2), templ_7745c5c3_Buffer)
+		templ_7745c5c3_Err = layout(m.Layout, m.title(), "agents").Render(templ.WithChildren(ctx, templ_7745c5c3_Var2), templ_7745c5c3_Buffer)
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}
@@ -699,7 +699,7 @@ func agentLine(m AgentsModel, a AgentModel) templ.Component {
 			return templ_7745c5c3_Err
 		}
 		var templ_7745c5c3_Var29 string
-		templ_7745c5c3_Var29, templ_7745c5c3_Err = templ.JoinStringErrs(a.sentence(m.Chrome))
+		templ_7745c5c3_Var29, templ_7745c5c3_Err = templ.JoinStringErrs(a.sentence(m.Layout))
 		if templ_7745c5c3_Err != nil {
 			return templ.Error{Err: templ_7745c5c3_Err, FileName: `views/page_agents.templ`, Line: 149, Col: 58}
 		}
@@ -711,7 +711,7 @@ func agentLine(m AgentsModel, a AgentModel) templ.Component {
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}
-		templ_7745c5c3_Err = agentMonth(m.Chrome, a).Render(ctx, templ_7745c5c3_Buffer)
+		templ_7745c5c3_Err = agentMonth(m.Layout, a).Render(ctx, templ_7745c5c3_Buffer)
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}
@@ -889,7 +889,7 @@ func agentCard(m AgentsModel, a AgentModel) templ.Component {
 			return templ_7745c5c3_Err
 		}
 		var templ_7745c5c3_Var38 string
-		templ_7745c5c3_Var38, templ_7745c5c3_Err = templ.JoinStringErrs(a.sentence(m.Chrome))
+		templ_7745c5c3_Var38, templ_7745c5c3_Err = templ.JoinStringErrs(a.sentence(m.Layout))
 		if templ_7745c5c3_Err != nil {
 			return templ.Error{Err: templ_7745c5c3_Err, FileName: `views/page_agents.templ`, Line: 178, Col: 69}
 		}
@@ -901,7 +901,7 @@ func agentCard(m AgentsModel, a AgentModel) templ.Component {
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}
-		if a.curedElsewhere() && !m.Chrome.closed() {
+		if a.curedElsewhere() && !m.Layout.closed() {
 			templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 58, "<div class=\"mt-3\" data-testid=\"agent-cure\">")
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
@@ -915,7 +915,7 @@ func agentCard(m AgentsModel, a AgentModel) templ.Component {
 				return templ_7745c5c3_Err
 			}
 		}
-		templ_7745c5c3_Err = agentMonth(m.Chrome, a).Render(ctx, templ_7745c5c3_Buffer)
+		templ_7745c5c3_Err = agentMonth(m.Layout, a).Render(ctx, templ_7745c5c3_Buffer)
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}
@@ -1022,7 +1022,7 @@ func agentTagClass(s AgentState) string {
 }
 
 // agentMonth is what this month's tokens became, and how much of the budget is left.
-func agentMonth(c Chrome, a AgentModel) templ.Component {
+func agentMonth(c Layout, a AgentModel) templ.Component {
 	return templruntime.GeneratedTemplate(func(templ_7745c5c3_Input templruntime.GeneratedComponentInput) (templ_7745c5c3_Err error) {
 		templ_7745c5c3_W, ctx := templ_7745c5c3_Input.Writer, templ_7745c5c3_Input.Context
 		if templ_7745c5c3_CtxErr := ctx.Err(); templ_7745c5c3_CtxErr != nil {

@@ -93,7 +93,7 @@ func BuyPage(m BuyModel) templ.Component {
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
-			templ_7745c5c3_Err = openOrders(m.Chrome, m.Open).Render(ctx, templ_7745c5c3_Buffer)
+			templ_7745c5c3_Err = openOrders(m.Layout, m.Open).Render(ctx, templ_7745c5c3_Buffer)
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
@@ -101,7 +101,7 @@ func BuyPage(m BuyModel) templ.Component {
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
-			if m.Chrome.closed() {
+			if m.Layout.closed() {
 				templ_7745c5c3_Var5 := templruntime.GeneratedTemplate(func(templ_7745c5c3_Input templruntime.GeneratedComponentInput) (templ_7745c5c3_Err error) {
 					templ_7745c5c3_W, ctx := templ_7745c5c3_Input.Writer, templ_7745c5c3_Input.Context
 					templ_7745c5c3_Buffer, templ_7745c5c3_IsBuffer := templruntime.GetBuffer(templ_7745c5c3_W)
@@ -185,9 +185,9 @@ func BuyPage(m BuyModel) templ.Component {
 						return templ_7745c5c3_Err
 					}
 					var templ_7745c5c3_Var8 string
-					templ_7745c5c3_Var8, templ_7745c5c3_Err = templ.JoinStringErrs(m.needWords())
+					templ_7745c5c3_Var8, templ_7745c5c3_Err = templ.JoinStringErrs(m.needText())
 					if templ_7745c5c3_Err != nil {
-						return templ.Error{Err: templ_7745c5c3_Err, FileName: `views/page_buy.templ`, Line: 31, Col: 85}
+						return templ.Error{Err: templ_7745c5c3_Err, FileName: `views/page_buy.templ`, Line: 31, Col: 84}
 					}
 					_, templ_7745c5c3_Err = templ_7745c5c3_Buffer.WriteString(templ.EscapeString(templ_7745c5c3_Var8))
 					if templ_7745c5c3_Err != nil {
@@ -202,7 +202,7 @@ func BuyPage(m BuyModel) templ.Component {
 				if templ_7745c5c3_Err != nil {
 					return templ_7745c5c3_Err
 				}
-				templ_7745c5c3_Err = adviceBox(m.Chrome, m.Advice).Render(ctx, templ_7745c5c3_Buffer)
+				templ_7745c5c3_Err = adviceBox(m.Layout, m.Advice).Render(ctx, templ_7745c5c3_Buffer)
 				if templ_7745c5c3_Err != nil {
 					return templ_7745c5c3_Err
 				}
@@ -246,7 +246,7 @@ func BuyPage(m BuyModel) templ.Component {
 			}
 			return nil
 		})
-		templ_7745c5c3_Err = layout(m.Chrome, "Buy More Credits", "buy").Render(templ.WithChildren(ctx, templ_7745c5c3_Var2), templ_7745c5c3_Buffer)
+		templ_7745c5c3_Err = layout(m.Layout, "Buy More Credits", "buy").Render(templ.WithChildren(ctx, templ_7745c5c3_Var2), templ_7745c5c3_Buffer)
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}
@@ -448,7 +448,7 @@ func pack(m BuyModel, p PackModel) templ.Component {
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}
-		if text := m.owedWords(p); text != "" {
+		if text := m.owedText(p); text != "" {
 			templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 25, "<p class=\"mt-4 rounded-small bg-warn-wash px-3.5 py-2.5 text-[0.95rem] text-pretty text-warn tabular-nums\" data-testid=\"pack-owed\">")
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
@@ -484,7 +484,7 @@ func pack(m BuyModel, p PackModel) templ.Component {
 					return templ_7745c5c3_Err
 				}
 			}
-			if text := lastsWords(p.Lasts); text != "" {
+			if text := lastsText(p.Lasts); text != "" {
 				templ_7745c5c3_Err = packFact(text, "pack-lasts").Render(ctx, templ_7745c5c3_Buffer)
 				if templ_7745c5c3_Err != nil {
 					return templ_7745c5c3_Err
@@ -499,7 +499,7 @@ func pack(m BuyModel, p PackModel) templ.Component {
 				return templ_7745c5c3_Err
 			}
 		}
-		if text := m.resumeWords(p); text != "" {
+		if text := m.resumeText(p); text != "" {
 			templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 29, "<p class=\"mt-4 text-[0.95rem] text-pretty\" data-testid=\"pack-resumes\">")
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err

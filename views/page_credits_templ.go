@@ -90,7 +90,7 @@ func CreditsPage(m CreditsModel) templ.Component {
 					}()
 				}
 				ctx = templ.InitializeContext(ctx)
-				templ_7745c5c3_Err = openOrders(m.Chrome, m.Open).Render(ctx, templ_7745c5c3_Buffer)
+				templ_7745c5c3_Err = openOrders(m.Layout, m.Open).Render(ctx, templ_7745c5c3_Buffer)
 				if templ_7745c5c3_Err != nil {
 					return templ_7745c5c3_Err
 				}
@@ -117,7 +117,7 @@ func CreditsPage(m CreditsModel) templ.Component {
 					return templ_7745c5c3_Err
 				}
 				var templ_7745c5c3_Var6 string
-				templ_7745c5c3_Var6, templ_7745c5c3_Err = templ.JoinStringErrs(m.Chrome.spendLabel())
+				templ_7745c5c3_Var6, templ_7745c5c3_Err = templ.JoinStringErrs(m.Layout.spendLabel())
 				if templ_7745c5c3_Err != nil {
 					return templ.Error{Err: templ_7745c5c3_Err, FileName: `views/page_credits.templ`, Line: 18, Col: 80}
 				}
@@ -138,7 +138,7 @@ func CreditsPage(m CreditsModel) templ.Component {
 					return templ_7745c5c3_Err
 				}
 				var templ_7745c5c3_Var7 string
-				templ_7745c5c3_Var7, templ_7745c5c3_Err = templ.JoinStringErrs(m.Chrome.goodFor(creditsLine(m)))
+				templ_7745c5c3_Var7, templ_7745c5c3_Err = templ.JoinStringErrs(m.Layout.goodFor(creditsLine(m)))
 				if templ_7745c5c3_Err != nil {
 					return templ.Error{Err: templ_7745c5c3_Err, FileName: `views/page_credits.templ`, Line: 20, Col: 92}
 				}
@@ -150,12 +150,12 @@ func CreditsPage(m CreditsModel) templ.Component {
 				if templ_7745c5c3_Err != nil {
 					return templ_7745c5c3_Err
 				}
-				if !m.Chrome.closed() {
+				if !m.Layout.closed() {
 					templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 7, "<div class=\"mt-6 grid sm:block\">")
 					if templ_7745c5c3_Err != nil {
 						return templ_7745c5c3_Err
 					}
-					templ_7745c5c3_Err = LinkButton(LinkProps{Label: "+ Buy More Credits", Href: "/credits/buy", Kind: creditsBuyKind(m.Chrome), TestID: "buy-more-credits"}).Render(ctx, templ_7745c5c3_Buffer)
+					templ_7745c5c3_Err = LinkButton(LinkProps{Label: "+ Buy More Credits", Href: "/credits/buy", Kind: creditsBuyKind(m.Layout), TestID: "buy-more-credits"}).Render(ctx, templ_7745c5c3_Buffer)
 					if templ_7745c5c3_Err != nil {
 						return templ_7745c5c3_Err
 					}
@@ -172,7 +172,7 @@ func CreditsPage(m CreditsModel) templ.Component {
 				if templ_7745c5c3_Err != nil {
 					return templ_7745c5c3_Err
 				}
-				templ_7745c5c3_Err = LotsList(m.Chrome, m).Render(ctx, templ_7745c5c3_Buffer)
+				templ_7745c5c3_Err = LotsList(m.Layout, m).Render(ctx, templ_7745c5c3_Buffer)
 				if templ_7745c5c3_Err != nil {
 					return templ_7745c5c3_Err
 				}
@@ -193,8 +193,8 @@ func CreditsPage(m CreditsModel) templ.Component {
 				if templ_7745c5c3_Err != nil {
 					return templ_7745c5c3_Err
 				}
-				if !m.Chrome.closed() {
-					templ_7745c5c3_Err = outlook(m.Chrome, m.Outlook).Render(ctx, templ_7745c5c3_Buffer)
+				if !m.Layout.closed() {
+					templ_7745c5c3_Err = outlook(m.Layout, m.Outlook).Render(ctx, templ_7745c5c3_Buffer)
 					if templ_7745c5c3_Err != nil {
 						return templ_7745c5c3_Err
 					}
@@ -243,7 +243,7 @@ func CreditsPage(m CreditsModel) templ.Component {
 					}()
 				}
 				ctx = templ.InitializeContext(ctx)
-				templ_7745c5c3_Err = latest(m.Chrome, m.Latest).Render(ctx, templ_7745c5c3_Buffer)
+				templ_7745c5c3_Err = latest(m.Layout, m.Latest).Render(ctx, templ_7745c5c3_Buffer)
 				if templ_7745c5c3_Err != nil {
 					return templ_7745c5c3_Err
 				}
@@ -259,7 +259,7 @@ func CreditsPage(m CreditsModel) templ.Component {
 			}
 			return nil
 		})
-		templ_7745c5c3_Err = layout(m.Chrome, m.title(), "credits").Render(templ.WithChildren(ctx, templ_7745c5c3_Var2), templ_7745c5c3_Buffer)
+		templ_7745c5c3_Err = layout(m.Layout, m.title(), "credits").Render(templ.WithChildren(ctx, templ_7745c5c3_Var2), templ_7745c5c3_Buffer)
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}
@@ -276,7 +276,7 @@ func (m CreditsModel) title() string {
 }
 
 // creditsBuyKind leaves the accent to the notice's button where there is a notice: both lead to the packs.
-func creditsBuyKind(c Chrome) ButtonKind {
+func creditsBuyKind(c Layout) ButtonKind {
 	if c.Notice != nil {
 		return ButtonInk
 	}

@@ -200,7 +200,7 @@ func GuidePage(m GuideModel) templ.Component {
 			}
 			return nil
 		})
-		templ_7745c5c3_Err = layout(m.Chrome, "How tokens work", "guide").Render(templ.WithChildren(ctx, templ_7745c5c3_Var2), templ_7745c5c3_Buffer)
+		templ_7745c5c3_Err = layout(m.Layout, "How tokens work", "guide").Render(templ.WithChildren(ctx, templ_7745c5c3_Var2), templ_7745c5c3_Buffer)
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}
@@ -243,7 +243,7 @@ func guideNumbers(m GuideModel) templ.Component {
 			return templ_7745c5c3_Err
 		}
 		if m.Next != nil {
-			templ_7745c5c3_Err = guideNumber("Next", m.Chrome.when(m.Next.At).Date(), m.nextLine()).Render(ctx, templ_7745c5c3_Buffer)
+			templ_7745c5c3_Err = guideNumber("Next", m.Layout.when(m.Next.At).Date(), m.nextLine()).Render(ctx, templ_7745c5c3_Buffer)
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}

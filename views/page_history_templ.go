@@ -105,7 +105,7 @@ func HistoryPage(m HistoryModel) templ.Component {
 					return templ_7745c5c3_Err
 				}
 				if len(m.Rows) > 0 {
-					templ_7745c5c3_Err = Transactions(m.Chrome, historyTitle(m.Filter.Tab), m.Rows).Render(ctx, templ_7745c5c3_Buffer)
+					templ_7745c5c3_Err = Transactions(m.Layout, historyTitle(m.Filter.Tab), m.Rows).Render(ctx, templ_7745c5c3_Buffer)
 					if templ_7745c5c3_Err != nil {
 						return templ_7745c5c3_Err
 					}
@@ -139,7 +139,7 @@ func HistoryPage(m HistoryModel) templ.Component {
 			}
 			return nil
 		})
-		templ_7745c5c3_Err = layout(m.Chrome, m.title(), "history").Render(templ.WithChildren(ctx, templ_7745c5c3_Var2), templ_7745c5c3_Buffer)
+		templ_7745c5c3_Err = layout(m.Layout, m.title(), "history").Render(templ.WithChildren(ctx, templ_7745c5c3_Var2), templ_7745c5c3_Buffer)
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}
@@ -268,7 +268,7 @@ func historySearched(m HistoryModel) templ.Component {
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}
-		templ_7745c5c3_Err = Time(m.Chrome, m.SearchedTo, false).Render(ctx, templ_7745c5c3_Buffer)
+		templ_7745c5c3_Err = Time(m.Layout, m.SearchedTo, false).Render(ctx, templ_7745c5c3_Buffer)
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}

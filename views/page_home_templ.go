@@ -66,7 +66,7 @@ func HomePage(m HomeModel) templ.Component {
 				if templ_7745c5c3_Err != nil {
 					return templ_7745c5c3_Err
 				}
-				if m.Chrome.Demo {
+				if m.Layout.Demo {
 					templ_7745c5c3_Err = TextLink("/storefront", "Your shop is open").Render(ctx, templ_7745c5c3_Buffer)
 					if templ_7745c5c3_Err != nil {
 						return templ_7745c5c3_Err
@@ -83,7 +83,7 @@ func HomePage(m HomeModel) templ.Component {
 				}
 				return nil
 			})
-			templ_7745c5c3_Err = PageHead(m.Chrome.siteName()).Render(templ.WithChildren(ctx, templ_7745c5c3_Var3), templ_7745c5c3_Buffer)
+			templ_7745c5c3_Err = PageHead(m.Layout.siteName()).Render(templ.WithChildren(ctx, templ_7745c5c3_Var3), templ_7745c5c3_Buffer)
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
@@ -116,7 +116,7 @@ func HomePage(m HomeModel) templ.Component {
 					return templ_7745c5c3_Err
 				}
 				var templ_7745c5c3_Var5 string
-				templ_7745c5c3_Var5, templ_7745c5c3_Err = templ.JoinStringErrs(m.Chrome.spendLabel())
+				templ_7745c5c3_Var5, templ_7745c5c3_Err = templ.JoinStringErrs(m.Layout.spendLabel())
 				if templ_7745c5c3_Err != nil {
 					return templ.Error{Err: templ_7745c5c3_Err, FileName: `views/page_home.templ`, Line: 22, Col: 54}
 				}
@@ -137,7 +137,7 @@ func HomePage(m HomeModel) templ.Component {
 					return templ_7745c5c3_Err
 				}
 				var templ_7745c5c3_Var6 string
-				templ_7745c5c3_Var6, templ_7745c5c3_Err = templ.JoinStringErrs(m.Chrome.goodFor(homeLine(m)))
+				templ_7745c5c3_Var6, templ_7745c5c3_Err = templ.JoinStringErrs(m.Layout.goodFor(homeLine(m)))
 				if templ_7745c5c3_Err != nil {
 					return templ.Error{Err: templ_7745c5c3_Err, FileName: `views/page_home.templ`, Line: 24, Col: 63}
 				}
@@ -149,7 +149,7 @@ func HomePage(m HomeModel) templ.Component {
 				if templ_7745c5c3_Err != nil {
 					return templ_7745c5c3_Err
 				}
-				templ_7745c5c3_Err = LinkButton(nextStep(m.Chrome).Button).Render(ctx, templ_7745c5c3_Buffer)
+				templ_7745c5c3_Err = LinkButton(nextStep(m.Layout).Button).Render(ctx, templ_7745c5c3_Buffer)
 				if templ_7745c5c3_Err != nil {
 					return templ_7745c5c3_Err
 				}
@@ -183,7 +183,7 @@ func HomePage(m HomeModel) templ.Component {
 					}()
 				}
 				ctx = templ.InitializeContext(ctx)
-				templ_7745c5c3_Err = nextStepCard(nextStep(m.Chrome)).Render(ctx, templ_7745c5c3_Buffer)
+				templ_7745c5c3_Err = nextStepCard(nextStep(m.Layout)).Render(ctx, templ_7745c5c3_Buffer)
 				if templ_7745c5c3_Err != nil {
 					return templ_7745c5c3_Err
 				}
@@ -205,7 +205,7 @@ func HomePage(m HomeModel) templ.Component {
 					}()
 				}
 				ctx = templ.InitializeContext(ctx)
-				templ_7745c5c3_Err = away(m.Chrome, m.Away).Render(ctx, templ_7745c5c3_Buffer)
+				templ_7745c5c3_Err = recap(m.Layout, m.Recap).Render(ctx, templ_7745c5c3_Buffer)
 				if templ_7745c5c3_Err != nil {
 					return templ_7745c5c3_Err
 				}
@@ -227,7 +227,7 @@ func HomePage(m HomeModel) templ.Component {
 					}()
 				}
 				ctx = templ.InitializeContext(ctx)
-				templ_7745c5c3_Err = latest(m.Chrome, m.Latest).Render(ctx, templ_7745c5c3_Buffer)
+				templ_7745c5c3_Err = latest(m.Layout, m.Latest).Render(ctx, templ_7745c5c3_Buffer)
 				if templ_7745c5c3_Err != nil {
 					return templ_7745c5c3_Err
 				}
@@ -243,7 +243,7 @@ func HomePage(m HomeModel) templ.Component {
 			}
 			return nil
 		})
-		templ_7745c5c3_Err = layout(m.Chrome, "Home", "home").Render(templ.WithChildren(ctx, templ_7745c5c3_Var2), templ_7745c5c3_Buffer)
+		templ_7745c5c3_Err = layout(m.Layout, "Home", "home").Render(templ.WithChildren(ctx, templ_7745c5c3_Var2), templ_7745c5c3_Buffer)
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}
@@ -400,7 +400,7 @@ func planSummary(m HomeModel) templ.Component {
 				return templ_7745c5c3_Err
 			}
 			var templ_7745c5c3_Var19 string
-			templ_7745c5c3_Var19, templ_7745c5c3_Err = templ.JoinStringErrs(m.Chrome.when(m.ResetsAt).ISO())
+			templ_7745c5c3_Var19, templ_7745c5c3_Err = templ.JoinStringErrs(m.Layout.when(m.ResetsAt).ISO())
 			if templ_7745c5c3_Err != nil {
 				return templ.Error{Err: templ_7745c5c3_Err, FileName: `views/page_home.templ`, Line: 75, Col: 53}
 			}
@@ -413,7 +413,7 @@ func planSummary(m HomeModel) templ.Component {
 				return templ_7745c5c3_Err
 			}
 			var templ_7745c5c3_Var20 string
-			templ_7745c5c3_Var20, templ_7745c5c3_Err = templ.JoinStringErrs(m.Chrome.when(m.ResetsAt).Exact())
+			templ_7745c5c3_Var20, templ_7745c5c3_Err = templ.JoinStringErrs(m.Layout.when(m.ResetsAt).Exact())
 			if templ_7745c5c3_Err != nil {
 				return templ.Error{Err: templ_7745c5c3_Err, FileName: `views/page_home.templ`, Line: 75, Col: 97}
 			}
@@ -426,7 +426,7 @@ func planSummary(m HomeModel) templ.Component {
 				return templ_7745c5c3_Err
 			}
 			var templ_7745c5c3_Var21 string
-			templ_7745c5c3_Var21, templ_7745c5c3_Err = templ.JoinStringErrs(m.Chrome.when(m.ResetsAt).Date())
+			templ_7745c5c3_Var21, templ_7745c5c3_Err = templ.JoinStringErrs(m.Layout.when(m.ResetsAt).Date())
 			if templ_7745c5c3_Err != nil {
 				return templ.Error{Err: templ_7745c5c3_Err, FileName: `views/page_home.templ`, Line: 75, Col: 134}
 			}
@@ -449,7 +449,7 @@ func planSummary(m HomeModel) templ.Component {
 
 // usedSince names the billing period by its first day: "Used since 14 Nov".
 func (m HomeModel) usedSince() string {
-	if m.PeriodStart.Year() != m.Chrome.Now.In(m.Chrome.billing()).Year() {
+	if m.PeriodStart.Year() != m.Layout.Now.In(m.Layout.billing()).Year() {
 		return "Used since " + unbroken(m.PeriodStart, "2 Jan 2006")
 	}
 	return "Used since " + unbroken(m.PeriodStart, "2 Jan")
@@ -469,7 +469,7 @@ type step struct {
 	Button      LinkProps
 }
 
-func nextStep(c Chrome) step {
+func nextStep(c Layout) step {
 	see := LinkProps{Label: "See where they go", Href: "/credits#usage", Kind: ButtonInk}
 	buy := LinkProps{Label: "See the packs", Href: "/credits/buy", Kind: ButtonInk}
 	if c.Badge == nil {
@@ -561,7 +561,7 @@ func nextStepCard(s step) templ.Component {
 }
 
 // away is what happened since the last visit.
-func away(c Chrome, m AwayModel) templ.Component {
+func recap(c Layout, m RecapModel) templ.Component {
 	return templruntime.GeneratedTemplate(func(templ_7745c5c3_Input templruntime.GeneratedComponentInput) (templ_7745c5c3_Err error) {
 		templ_7745c5c3_W, ctx := templ_7745c5c3_Input.Writer, templ_7745c5c3_Input.Context
 		if templ_7745c5c3_CtxErr := ctx.Err(); templ_7745c5c3_CtxErr != nil {
@@ -695,7 +695,7 @@ func away(c Chrome, m AwayModel) templ.Component {
 }
 
 // latest is the newest few transactions, on the home and the Credits page.
-func latest(c Chrome, rows []HistoryRow) templ.Component {
+func latest(c Layout, rows []HistoryRow) templ.Component {
 	return templruntime.GeneratedTemplate(func(templ_7745c5c3_Input templruntime.GeneratedComponentInput) (templ_7745c5c3_Err error) {
 		templ_7745c5c3_W, ctx := templ_7745c5c3_Input.Writer, templ_7745c5c3_Input.Context
 		if templ_7745c5c3_CtxErr := ctx.Err(); templ_7745c5c3_CtxErr != nil {

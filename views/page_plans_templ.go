@@ -59,7 +59,7 @@ func PlansPage(m PlansModel) templ.Component {
 					}()
 				}
 				ctx = templ.InitializeContext(ctx)
-				if !m.Chrome.closed() {
+				if !m.Layout.closed() {
 					templ_7745c5c3_Err = TextLink("/credits/buy", "Need more once? Buy a pack").Render(ctx, templ_7745c5c3_Buffer)
 					if templ_7745c5c3_Err != nil {
 						return templ_7745c5c3_Err
@@ -178,7 +178,7 @@ func PlansPage(m PlansModel) templ.Component {
 			}
 			return nil
 		})
-		templ_7745c5c3_Err = layout(m.Chrome, "Plans", "plans").Render(templ.WithChildren(ctx, templ_7745c5c3_Var2), templ_7745c5c3_Buffer)
+		templ_7745c5c3_Err = layout(m.Layout, "Plans", "plans").Render(templ.WithChildren(ctx, templ_7745c5c3_Var2), templ_7745c5c3_Buffer)
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}
@@ -381,7 +381,7 @@ func planCard(m PlansModel, p PlanModel) templ.Component {
 				return templ_7745c5c3_Err
 			}
 			var templ_7745c5c3_Var17 string
-			templ_7745c5c3_Var17, templ_7745c5c3_Err = templ.JoinStringErrs(m.Chrome.when(m.ResetsAt).ISO())
+			templ_7745c5c3_Var17, templ_7745c5c3_Err = templ.JoinStringErrs(m.Layout.when(m.ResetsAt).ISO())
 			if templ_7745c5c3_Err != nil {
 				return templ.Error{Err: templ_7745c5c3_Err, FileName: `views/page_plans.templ`, Line: 70, Col: 52}
 			}
@@ -394,7 +394,7 @@ func planCard(m PlansModel, p PlanModel) templ.Component {
 				return templ_7745c5c3_Err
 			}
 			var templ_7745c5c3_Var18 string
-			templ_7745c5c3_Var18, templ_7745c5c3_Err = templ.JoinStringErrs(m.Chrome.when(m.ResetsAt).Exact())
+			templ_7745c5c3_Var18, templ_7745c5c3_Err = templ.JoinStringErrs(m.Layout.when(m.ResetsAt).Exact())
 			if templ_7745c5c3_Err != nil {
 				return templ.Error{Err: templ_7745c5c3_Err, FileName: `views/page_plans.templ`, Line: 70, Col: 96}
 			}
@@ -407,7 +407,7 @@ func planCard(m PlansModel, p PlanModel) templ.Component {
 				return templ_7745c5c3_Err
 			}
 			var templ_7745c5c3_Var19 string
-			templ_7745c5c3_Var19, templ_7745c5c3_Err = templ.JoinStringErrs(m.Chrome.when(m.ResetsAt).Date())
+			templ_7745c5c3_Var19, templ_7745c5c3_Err = templ.JoinStringErrs(m.Layout.when(m.ResetsAt).Date())
 			if templ_7745c5c3_Err != nil {
 				return templ.Error{Err: templ_7745c5c3_Err, FileName: `views/page_plans.templ`, Line: 70, Col: 133}
 			}
@@ -420,7 +420,7 @@ func planCard(m PlansModel, p PlanModel) templ.Component {
 				return templ_7745c5c3_Err
 			}
 			var templ_7745c5c3_Var20 string
-			templ_7745c5c3_Var20, templ_7745c5c3_Err = templ.JoinStringErrs(m.Chrome.when(m.ResetsAt).Clock())
+			templ_7745c5c3_Var20, templ_7745c5c3_Err = templ.JoinStringErrs(m.Layout.when(m.ResetsAt).Clock())
 			if templ_7745c5c3_Err != nil {
 				return templ.Error{Err: templ_7745c5c3_Err, FileName: `views/page_plans.templ`, Line: 70, Col: 172}
 			}

@@ -53,7 +53,7 @@ func PurchasePage(m PurchaseModel) templ.Component {
 			}
 			return nil
 		})
-		templ_7745c5c3_Err = layout(m.Chrome, "Your purchase", "purchase").Render(templ.WithChildren(ctx, templ_7745c5c3_Var2), templ_7745c5c3_Buffer)
+		templ_7745c5c3_Err = layout(m.Layout, "Your purchase", "purchase").Render(templ.WithChildren(ctx, templ_7745c5c3_Var2), templ_7745c5c3_Buffer)
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}
@@ -167,7 +167,7 @@ func PurchaseStatus(m PurchaseModel) templ.Component {
 			}
 		}
 		if m.Return != nil {
-			templ_7745c5c3_Err = purchaseReturn(m.Chrome, m.ID, *m.Return).Render(ctx, templ_7745c5c3_Buffer)
+			templ_7745c5c3_Err = purchaseReturn(m.Layout, m.ID, *m.Return).Render(ctx, templ_7745c5c3_Buffer)
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
@@ -445,7 +445,7 @@ func purchaseOpen(m PurchaseModel) templ.Component {
 }
 
 // purchaseReturn offers to give the pack back. It opens before it does anything, so that nobody gives one back by a slip of the hand.
-func purchaseReturn(c Chrome, id string, m ReturnModel) templ.Component {
+func purchaseReturn(c Layout, id string, m ReturnModel) templ.Component {
 	return templruntime.GeneratedTemplate(func(templ_7745c5c3_Input templruntime.GeneratedComponentInput) (templ_7745c5c3_Err error) {
 		templ_7745c5c3_W, ctx := templ_7745c5c3_Input.Writer, templ_7745c5c3_Input.Context
 		if templ_7745c5c3_CtxErr := ctx.Err(); templ_7745c5c3_CtxErr != nil {
@@ -471,9 +471,9 @@ func purchaseReturn(c Chrome, id string, m ReturnModel) templ.Component {
 			return templ_7745c5c3_Err
 		}
 		var templ_7745c5c3_Var11 string
-		templ_7745c5c3_Var11, templ_7745c5c3_Err = templ.JoinStringErrs(m.words(c))
+		templ_7745c5c3_Var11, templ_7745c5c3_Err = templ.JoinStringErrs(m.text(c))
 		if templ_7745c5c3_Err != nil {
-			return templ.Error{Err: templ_7745c5c3_Err, FileName: `views/page_purchase.templ`, Line: 121, Col: 64}
+			return templ.Error{Err: templ_7745c5c3_Err, FileName: `views/page_purchase.templ`, Line: 121, Col: 63}
 		}
 		_, templ_7745c5c3_Err = templ_7745c5c3_Buffer.WriteString(templ.EscapeString(templ_7745c5c3_Var11))
 		if templ_7745c5c3_Err != nil {
@@ -571,7 +571,7 @@ func purchaseOrder(m PurchaseModel) templ.Component {
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
-			templ_7745c5c3_Err = Time(m.Chrome, m.At, false).Render(ctx, templ_7745c5c3_Buffer)
+			templ_7745c5c3_Err = Time(m.Layout, m.At, false).Render(ctx, templ_7745c5c3_Buffer)
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
@@ -763,17 +763,17 @@ func (m PurchaseModel) text() string {
 
 func (m PurchaseModel) paidText() string {
 	if !m.Fresh {
-		text := "Bought " + m.Chrome.when(m.At).ago() + "."
+		text := "Bought " + m.Layout.when(m.At).ago() + "."
 		if m.Owed > 0 {
-			text = netWords(m.Tokens, m.Owed) + " " + text
+			text = netText(m.Tokens, m.Owed) + " " + text
 		}
 		return text
 	}
 	text := "You now have " + Number(m.Balance) + "."
 	if m.Owed > 0 {
-		text = netWords(m.Tokens, m.Owed) + " " + text
+		text = netText(m.Tokens, m.Owed) + " " + text
 	}
-	if resumed := resumedWords(m.Resumed); resumed != "" {
+	if resumed := resumedText(m.Resumed); resumed != "" {
 		return text + " " + resumed
 	}
 	return text

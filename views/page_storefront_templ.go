@@ -201,7 +201,7 @@ func StorefrontPage(m StorefrontModel) templ.Component {
 			}
 			return nil
 		})
-		templ_7745c5c3_Err = layout(m.Chrome, "Storefront", "storefront").Render(templ.WithChildren(ctx, templ_7745c5c3_Var2), templ_7745c5c3_Buffer)
+		templ_7745c5c3_Err = layout(m.Layout, "Storefront", "storefront").Render(templ.WithChildren(ctx, templ_7745c5c3_Var2), templ_7745c5c3_Buffer)
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}
@@ -211,7 +211,7 @@ func StorefrontPage(m StorefrontModel) templ.Component {
 
 // lead says that the shop works, at zero tokens most of all.
 func (m StorefrontModel) lead() string {
-	if m.Chrome.Badge != nil && m.Chrome.Badge.Level == LevelEmpty {
+	if m.Layout.Badge != nil && m.Layout.Badge.Level == LevelEmpty {
 		return "You're out of tokens, and your shop works as usual: products, orders and subscriptions need none."
 	}
 	return "Products, orders and subscriptions need no tokens. All of this works at zero, too."

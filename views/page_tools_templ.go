@@ -127,7 +127,7 @@ func ToolsPage(m ToolsModel) templ.Component {
 			}
 			return nil
 		})
-		templ_7745c5c3_Err = layout(m.Chrome, m.title(), m.page()).Render(templ.WithChildren(ctx, templ_7745c5c3_Var2), templ_7745c5c3_Buffer)
+		templ_7745c5c3_Err = layout(m.Layout, m.title(), m.page()).Render(templ.WithChildren(ctx, templ_7745c5c3_Var2), templ_7745c5c3_Buffer)
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}
@@ -477,7 +477,7 @@ func chosenTool(m ToolsModel) templ.Component {
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
-			if !m.Chrome.closed() {
+			if !m.Layout.closed() {
 				templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 33, "<div class=\"flex flex-wrap items-center gap-x-4 gap-y-2\">")
 				if templ_7745c5c3_Err != nil {
 					return templ_7745c5c3_Err
@@ -654,7 +654,7 @@ func declinedRole(m ToolsModel) string {
 
 // runKind puts the accent on running, or where that is not possible on getting tokens.
 func runKind(m ToolsModel) ButtonKind {
-	if m.Chosen.Short > 0 || m.Chrome.Notice != nil {
+	if m.Chosen.Short > 0 || m.Layout.Notice != nil {
 		return ButtonInk
 	}
 	return ButtonAccent

@@ -123,7 +123,7 @@ func UnsubscribePage(m UnsubscribeModel) templ.Component {
 			}
 			return nil
 		})
-		templ_7745c5c3_Err = layout(m.Chrome, m.title(), "unsubscribe").Render(templ.WithChildren(ctx, templ_7745c5c3_Var2), templ_7745c5c3_Buffer)
+		templ_7745c5c3_Err = layout(m.Layout, m.title(), "unsubscribe").Render(templ.WithChildren(ctx, templ_7745c5c3_Var2), templ_7745c5c3_Buffer)
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}
@@ -133,7 +133,7 @@ func UnsubscribePage(m UnsubscribeModel) templ.Component {
 
 // UnsubscribeModel is the page that the link at the end of an e-mail leads to.
 type UnsubscribeModel struct {
-	Chrome Chrome
+	Layout Layout
 	// URL is what the form posts to: the link of the letter itself.
 	URL string
 	// Done says that the e-mails are ended, Undone that this was just taken back.

@@ -31,7 +31,7 @@ func TestAReceiptIsPrinted(t *testing.T) {
 	t.Parallel()
 	for _, theme := range []string{"", "dark"} {
 		m := samples.ReceiptModel()
-		m.Chrome.Theme, m.Incomplete = theme, true
+		m.Layout.Theme, m.Incomplete = theme, true
 		m.Refunded, m.RefundedAt, m.Owed = m.Total, samples.Now, m.Tokens/2
 		p := browser.New(t, browser.Base(paper(t, m)), browser.Dark(), browser.Viewport(794, 1123))
 		p.Goto("/receipt")

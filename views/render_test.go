@@ -185,7 +185,7 @@ func TestBadgeFragment(t *testing.T) {
 
 func TestEmptyNoticeStays(t *testing.T) {
 	t.Parallel()
-	c := views.Chrome{
+	c := views.Layout{
 		SignedIn: true,
 		Now:      samples.Now,
 		Badge:    &views.BadgeModel{Level: views.LevelEmpty},

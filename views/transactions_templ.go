@@ -10,7 +10,7 @@ import templruntime "github.com/a-h/templ/runtime"
 
 // Transactions is the history as a table: a table to screen readers everywhere, a list of stories to the eye on a phone. The
 // roles are written out because a table whose rows are laid out as a grid loses them in some browsers.
-func Transactions(c Chrome, caption string, rows []HistoryRow) templ.Component {
+func Transactions(c Layout, caption string, rows []HistoryRow) templ.Component {
 	return templruntime.GeneratedTemplate(func(templ_7745c5c3_Input templruntime.GeneratedComponentInput) (templ_7745c5c3_Err error) {
 		templ_7745c5c3_W, ctx := templ_7745c5c3_Input.Writer, templ_7745c5c3_Input.Context
 		if templ_7745c5c3_CtxErr := ctx.Err(); templ_7745c5c3_CtxErr != nil {
@@ -75,7 +75,7 @@ func Transactions(c Chrome, caption string, rows []HistoryRow) templ.Component {
 	})
 }
 
-func transaction(c Chrome, r HistoryRow) templ.Component {
+func transaction(c Layout, r HistoryRow) templ.Component {
 	return templruntime.GeneratedTemplate(func(templ_7745c5c3_Input templruntime.GeneratedComponentInput) (templ_7745c5c3_Err error) {
 		templ_7745c5c3_W, ctx := templ_7745c5c3_Input.Writer, templ_7745c5c3_Input.Context
 		if templ_7745c5c3_CtxErr := ctx.Err(); templ_7745c5c3_CtxErr != nil {

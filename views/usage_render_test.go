@@ -106,7 +106,7 @@ func TestTheChartsLinks(t *testing.T) {
 	if strings.Join(got, "|") != want {
 		t.Errorf("%q", got)
 	}
-	live := one(t, render(t, views.CreditsPage(views.CreditsModel{Chrome: views.Chrome{
+	live := one(t, render(t, views.CreditsPage(views.CreditsModel{Layout: views.Layout{
 		SignedIn: true,
 		Now:      samples.Now,
 	}, Usage: m})), func(n *html.Node) bool {

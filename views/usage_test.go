@@ -91,7 +91,7 @@ func TestScale(t *testing.T) {
 	}
 }
 
-func TestBarWords(t *testing.T) {
+func TestBarText(t *testing.T) {
 	t.Parallel()
 	day := func(month time.Month, day int) time.Time { return time.Date(2026, month, day, 0, 0, 0, 0, time.UTC) }
 	one := tokens.One

@@ -16,7 +16,6 @@ import (
 	"pop.store/credits/internal/tokens"
 )
 
-// balanceJSON is a balance, everywhere.
 type balanceJSON struct {
 	Spendable tokens.Amount `json:"spendable"`
 	Held      tokens.Amount `json:"held"`
@@ -74,7 +73,7 @@ func (h *Handlers) accountAnswer(c echo.Context, status int, account uuid.UUID) 
 	})
 }
 
-// nullableText tells null from absent.
+// nullableText distinguishes null from absent.
 type nullableText = strictjson.Nullable[string]
 
 type putAccountJSON struct {
@@ -141,7 +140,6 @@ func (h *Handlers) putAccount(c echo.Context) error {
 	return h.accountAnswer(c, okOrCreated(isNew), id)
 }
 
-// okOrCreated is the status of a PUT.
 func okOrCreated(isNew bool) int {
 	if isNew {
 		return http.StatusCreated
@@ -153,7 +151,7 @@ func (h *Handlers) getAccount(c echo.Context, account uuid.UUID) error {
 	return h.accountAnswer(c, http.StatusOK, account)
 }
 
-// postClose closes an account for good. It takes no idempotency key: closing twice is closing.
+// postClose closes an account for good. It is idempotent without a key.
 func (h *Handlers) postClose(c echo.Context, account uuid.UUID) error {
 	if err := decodeOptional(c, &struct{}{}); err != nil {
 		return err
@@ -164,8 +162,8 @@ func (h *Handlers) postClose(c echo.Context, account uuid.UUID) error {
 	return h.accountAnswer(c, http.StatusOK, account)
 }
 
-// postLoginLink makes a link that signs the creator in once. It takes no idempotency key: each call
-// makes a link of its own, and an unused one is worthless after a minute.
+// postLoginLink makes a link that signs the creator in once. It needs no idempotency key: an unused
+// link expires after a minute.
 func (h *Handlers) postLoginLink(c echo.Context, account uuid.UUID) error {
 	var body struct {
 		Next string `json:"next" max:"512"`
@@ -177,7 +175,6 @@ func (h *Handlers) postLoginLink(c echo.Context, account uuid.UUID) error {
 		return problem.Invalid("next", `must be the path of a page of this site such as "/credits"`)
 	}
 	ctx := c.Request().Context()
-	// A link into an account that was never opened would lead nowhere.
 	if _, err := h.Ledger.Account(ctx, account); err != nil {
 		return err
 	}

@@ -13,10 +13,10 @@ import (
 	"pop.store/credits/internal/tokens"
 )
 
-// nullableAmount is an amount that null takes away.
+// nullableAmount distinguishes null, which removes a limit, from absent.
 type nullableAmount = strictjson.Nullable[tokens.Amount]
 
-// zeroIfNull is for amounts of which none is as good as zero: null is zero, absent is nil.
+// zeroIfNull is zero for null and nil for absent.
 func zeroIfNull(n nullableAmount) *tokens.Amount {
 	if n.Given && n.Value == nil {
 		return new(tokens.Amount)
@@ -56,8 +56,7 @@ func agentAnswer(g *ledger.Agent) agentJSON {
 	}
 }
 
-// agentOf is the agent that the path names. Programs that escape all that may be escaped write
-// "a:b" as "a%3Ab".
+// agentOf is the agent in the path, which some clients escape: "a:b" as "a%3Ab".
 func agentOf(c echo.Context) string {
 	id, err := url.PathUnescape(c.Param("agent"))
 	if err != nil {
@@ -103,7 +102,7 @@ func (h *Handlers) putAgent(c echo.Context, account uuid.UUID) error {
 	return c.JSON(okOrCreated(isNew), agentAnswer(&agent))
 }
 
-// postSwitch serves the creator's switch. It takes no idempotency key: what is off already is off.
+// postSwitch turns an agent on or off. It is idempotent without a key.
 func (h *Handlers) postSwitch(on bool) func(c echo.Context, account uuid.UUID) error {
 	return func(c echo.Context, account uuid.UUID) error {
 		if err := decodeOptional(c, &struct{}{}); err != nil {

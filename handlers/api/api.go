@@ -83,7 +83,7 @@ func (h *Handlers) Routes(e *echo.Echo) {
 	e.POST("/webhooks/stripe", h.stripeWebhook)
 }
 
-// requireKey serves requests that bring an API key with the scope.
+// requireKey serves requests with an API key of the scope.
 func (h *Handlers) requireKey(scope apikey.Scope, serve echo.HandlerFunc) echo.HandlerFunc {
 	return func(c echo.Context) error {
 		if err := h.authorize(c, scope); err != nil {
@@ -99,9 +99,8 @@ func (h *Handlers) requireKey(scope apikey.Scope, serve echo.HandlerFunc) echo.H
 	}
 }
 
-// requireAccount serves requests about one account: for an API key with the scope or, for reading one's
-// own as "me", a signed-in creator. What needs no more than the scope Read takes its turn among the
-// account's other reads.
+// requireAccount serves requests about the account in the path, for an API key of the scope. A signed-in
+// creator may read the own account as "me". Reads are limited per account.
 func (h *Handlers) requireAccount(
 	scope apikey.Scope,
 	serve func(c echo.Context, account uuid.UUID) error,
@@ -128,7 +127,7 @@ func (h *Handlers) requireAccount(
 	}
 }
 
-// accountOf finds the account that the path names, for who may ask about it.
+// accountOf authorizes a request and returns the account that its path names.
 func (h *Handlers) accountOf(c echo.Context, scope apikey.Scope) (uuid.UUID, error) {
 	if c.Param("account") == "me" && web.IsSafe(c.Request()) && web.BearerToken(c.Request()) == "" {
 		visitor, ok, err := h.Sessions.Visitor(c.Request())
@@ -159,7 +158,7 @@ func (h *Handlers) authorize(c echo.Context, scope apikey.Scope) error {
 	return nil
 }
 
-// decode reads a request's body, bounded and strictly.
+// decode reads a JSON body strictly: unknown and repeated fields are errors.
 func decode(c echo.Context, into any) error {
 	body, err := jsonBody(c)
 	if err != nil {
@@ -168,7 +167,7 @@ func decode(c echo.Context, into any) error {
 	return strictjson.Decode(body, into)
 }
 
-// decodeOptional is decode for calls whose body may be left out.
+// decodeOptional is decode for bodies that may be empty.
 func decodeOptional(c echo.Context, into any) error {
 	body, err := jsonBody(c)
 	if err != nil {
@@ -177,8 +176,7 @@ func decodeOptional(c echo.Context, into any) error {
 	return strictjson.DecodeOptional(body, into)
 }
 
-// jsonBody reads a request's body, which has to say that it is JSON in UTF-8 and nothing on top,
-// such as compression. An empty one need not.
+// jsonBody reads a body. Unless it is empty, it must be sent as uncompressed JSON in UTF-8.
 func jsonBody(c echo.Context) ([]byte, error) {
 	body, err := io.ReadAll(c.Request().Body)
 	if err != nil {
@@ -192,7 +190,7 @@ func jsonBody(c echo.Context) ([]byte, error) {
 	return body, nil
 }
 
-// idempotencyKey reads the header that every POST that writes needs.
+// idempotencyKey reads the header that every POST needs that writes.
 func idempotencyKey(c echo.Context) (string, error) {
 	key := c.Request().Header.Get("Idempotency-Key")
 	if key == "" {
@@ -220,7 +218,7 @@ func pageSize(c echo.Context) (int, error) {
 	return n, nil
 }
 
-// timeParam reads an optional time of the query string.
+// timeParam parses an optional time of the query string.
 func timeParam(c echo.Context, name string) (time.Time, error) {
 	text := c.QueryParam(name)
 	if text == "" {
@@ -233,9 +231,8 @@ func timeParam(c echo.Context, name string) (time.Time, error) {
 	return validTime(name, t)
 }
 
-// validTime is a time that came in as the books keep it: in UTC, to the microsecond. The first
-// instant of year 1 is refused, since further in a zero time means none, and so is what in UTC lies
-// in a year of five digits.
+// validTime converts a time to UTC and microseconds, as the ledger stores it. The zero time is invalid,
+// since it means none, and so are years of five digits.
 func validTime(field string, t time.Time) (time.Time, error) {
 	t = t.UTC().Truncate(time.Microsecond)
 	if t.IsZero() || t.Year() < 1 || t.Year() > 9999 {
@@ -244,7 +241,7 @@ func validTime(field string, t time.Time) (time.Time, error) {
 	return t, nil
 }
 
-// formatTime writes an instant as the API does, null for none.
+// formatTime is a time as the API writes it; null for the zero time.
 func formatTime(t time.Time) *string {
 	if t.IsZero() {
 		return nil
@@ -253,7 +250,6 @@ func formatTime(t time.Time) *string {
 	return &text
 }
 
-// nullIfEmpty writes a text, null for none.
 func nullIfEmpty(s string) *string {
 	if s == "" {
 		return nil

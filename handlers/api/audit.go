@@ -10,27 +10,26 @@ import (
 	"pop.store/credits/internal/apikey"
 )
 
-// Names of what a request keeps for the log.
+// Keys of echo.Context for the audit log.
 const (
 	keyID        = "api key id" // uuid.UUID: which key authorized the request
 	auditDetails = "details"    // []any: names and values
 )
 
-// addAuditDetails adds names and values to the line that the log gets when an operator's act succeeds.
-// Names of people, e-mail addresses and reasons stay out: they can be looked up by the ids.
+// addAuditDetails adds names and values to the audit line of a request. They must not contain personal
+// data: names, e-mail addresses and reasons can be looked up by id.
 func addAuditDetails(c echo.Context, details ...any) {
 	known, _ := c.Get(auditDetails).([]any)
 	c.Set(auditDetails, append(known, details...))
 }
 
-// isOperatorAction says whether a call is one that an operator answers for: it needs an admin's key and
-// changes something, or gives tokens or money back.
+// isOperatorAction reports whether a request is audited: it changes something with an admin's key, or
+// it is a refund.
 func isOperatorAction(c echo.Context, scope apikey.Scope) bool {
 	return !web.IsSafe(c.Request()) && (scope == apikey.Admin || strings.HasSuffix(c.Path(), "/refund"))
 }
 
-// logOperatorAction writes the line of an operator's act that succeeded. account is uuid.Nil for acts that are
-// not about one.
+// logOperatorAction logs an audited request that succeeded. account is uuid.Nil if it concerns none.
 func (h *Handlers) logOperatorAction(c echo.Context, account uuid.UUID) {
 	line := []any{"request_id", web.RequestID(c), "act", c.Request().Method + " " + c.Path(), "key", c.Get(keyID)}
 	if account != uuid.Nil {

@@ -12,14 +12,14 @@ import (
 	"pop.store/credits/internal/problem"
 )
 
-// bulkChargeJSON is one charge of many: it names its account and brings its own key.
+// bulkChargeJSON is one charge of many, with its own account and key.
 type bulkChargeJSON struct {
 	Account string `json:"account"         max:"200"`
 	Key     string `json:"idempotency_key"`
 	chargeJSON
 }
 
-// bulkResultJSON is what became of one of them: what the same charge would have been answered by itself.
+// bulkResultJSON is the outcome of one charge: the status and body of the same charge sent alone.
 type bulkResultJSON struct {
 	Status   int            `json:"status"`
 	Charge   *entryJSON     `json:"charge,omitempty"`
@@ -27,8 +27,7 @@ type bulkResultJSON struct {
 	Error    map[string]any `json:"error,omitempty"`
 }
 
-// postCharges makes many charges, each decided by itself. What one of them lacks is its own
-// problem; only a body that cannot be read is everybody's.
+// postCharges makes many independent charges. One that fails does not affect the others.
 func (h *Handlers) postCharges(c echo.Context) error {
 	var body struct {
 		Charges []bulkChargeJSON `json:"charges"`
@@ -69,7 +68,6 @@ func (h *Handlers) postCharges(c echo.Context) error {
 	return c.JSON(http.StatusOK, map[string]any{"results": results})
 }
 
-// checkBulkSize checks that a list is not empty and not too long.
 func checkBulkSize(field string, n int) error {
 	if n < 1 || n > ledger.MaxBulk {
 		return problem.Invalid(field, "must have from 1 to %d items", ledger.MaxBulk)
@@ -85,8 +83,7 @@ func (h *Handlers) findAccounts(ctx context.Context, charges []bulkChargeJSON) (
 	return h.Accounts.FindAll(ctx, names)
 }
 
-// toLedger is the charge as the ledger takes it, or why it cannot be one, in the order in which a
-// charge by itself is looked at.
+// toLedger validates in the same order as a charge sent alone.
 func (b *bulkChargeJSON) toLedger(ids map[string]uuid.UUID) (ledger.BulkCharge, error) {
 	id, ok := ids[b.Account]
 	switch {
@@ -117,7 +114,7 @@ func (h *Handlers) bulkProblem(c echo.Context, err error) bulkResultJSON {
 	return bulkResultJSON{Status: status, Error: web.ProblemDocument(c, p, status)}
 }
 
-// balanceOfJSON is the balance of one account of many: null when there is no such account.
+// balanceOfJSON is the balance of one account; null for an unknown one.
 type balanceOfJSON struct {
 	Account string       `json:"account"`
 	Balance *balanceJSON `json:"balance"`

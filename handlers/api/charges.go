@@ -17,8 +17,8 @@ import (
 	"pop.store/credits/internal/tokens"
 )
 
-// entryJSON is an entry of the books. A charge answers it with what was charged as a positive
-// amount; in the list of transactions the amount is signed.
+// entryJSON is a ledger entry. A charge answers with a positive amount; the list of transactions has
+// signed amounts.
 type entryJSON struct {
 	ID             string            `json:"id"`
 	Seq            int64             `json:"seq"`
@@ -84,7 +84,7 @@ func lotParts(account uuid.UUID, parts []ledger.Part) []partJSON {
 	return list
 }
 
-// unitPrice is absent when the caller sent the amount: then there was none.
+// unitPrice is null when the caller sent the amount.
 func unitPrice(e *ledger.Entry) *tokens.Amount {
 	if e.UnitPrice == 0 {
 		return nil
@@ -92,8 +92,8 @@ func unitPrice(e *ledger.Entry) *tokens.Amount {
 	return &e.UnitPrice
 }
 
-// receiptAnswer answers a request that wrote an entry: with the balance after all that the request
-// wrote, which the entry alone may not show.
+// receiptAnswer is an entry with the balance after the whole request, which may have written more
+// entries.
 func receiptAnswer(r *ledger.Receipt) entryJSON {
 	j := entryAnswer(&r.Entry)
 	j.Balance = balanceJSON{r.Balance.Spendable, r.Balance.Held, r.Balance.Total}
@@ -107,14 +107,14 @@ func chargeAnswer(r *ledger.Receipt) entryJSON {
 	return j
 }
 
-// noteJSON is what a caller says about a request in words of its own.
+// noteJSON is the caller's own text about a request.
 type noteJSON struct {
 	Reference string            `json:"reference" max:"200"`
 	Reason    string            `json:"reason"    max:"500"`
 	Metadata  map[string]string `json:"metadata"`
 }
 
-// workJSON is what a piece of work is: the part that quote and charge share.
+// workJSON is the work to be paid: the part that quotes, charges and holds share.
 type workJSON struct {
 	Feature  string         `json:"feature"  max:"64"`
 	Quantity *int64         `json:"quantity"`
@@ -166,15 +166,14 @@ func (h *Handlers) postQuote(c echo.Context, account uuid.UUID) error {
 	return c.JSON(http.StatusOK, answer)
 }
 
-// pauseJSON says what a refusal means for the agent that asked; absent: true.
+// pauseJSON says whether a decline pauses the agent; absent means true.
 type pauseJSON struct {
 	PauseAgent *bool `json:"pause_agent"`
 }
 
-// keepAgentOn says that a refusal must not pause the agent.
 func (p pauseJSON) keepAgentOn() bool { return p.PauseAgent != nil && !*p.PauseAgent }
 
-// chargeJSON is a charge as it is asked for, alone or among many.
+// chargeJSON is a requested charge.
 type chargeJSON struct {
 	workJSON
 	noteJSON
@@ -214,8 +213,7 @@ func (h *Handlers) postCharge(req *keyedRequest[chargeJSON]) (any, bool, error) 
 	return chargeAnswer(&r), r.Replayed, nil
 }
 
-// withBuyURL tells a caller that lacks tokens where its creator can get on: at the packs, with as
-// many as it takes.
+// withBuyURL adds to a lack of tokens where the creator can buy them.
 func (h *Handlers) withBuyURL(err error, agent string) error {
 	var p *problem.Error
 	if !errors.As(err, &p) || p.Kind != problem.Insufficient {
@@ -229,7 +227,7 @@ func (h *Handlers) withBuyURL(err error, agent string) error {
 	return p.With("buy_url", h.BaseURL.String()+web.BuyURL(short, next))
 }
 
-// grantJSON is a grant as it is asked for. An adjustment below zero takes tokens back.
+// grantJSON is a requested grant. A negative adjustment takes tokens back.
 type grantJSON struct {
 	Amount    *tokens.Amount `json:"amount"`
 	Kind      string         `json:"kind"`
@@ -269,7 +267,6 @@ func (h *Handlers) postGrant(req *keyedRequest[grantJSON]) (any, bool, error) {
 	return receiptAnswer(&r), r.Replayed, nil
 }
 
-// grant adds tokens, or takes them back when the amount is below zero.
 func (h *Handlers) grant(ctx context.Context, account uuid.UUID, key string, j *grantJSON) (ledger.Receipt, error) {
 	if *j.Amount < 0 {
 		t := ledger.TakeBack{

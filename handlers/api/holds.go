@@ -13,15 +13,13 @@ import (
 	"pop.store/credits/internal/tokens"
 )
 
-// holdJSON is a new hold: the entry, with what is held as its amount, and when it ends by itself.
+// holdJSON is the entry of a new hold, with the held amount.
 type holdJSON struct {
 	entryJSON
 	ExpiresAt *string `json:"expires_at"`
 }
 
-// entryOf gives the seq of the entry that the path names. What is no id of this account's gives 0,
-// which no entry has, so that the ledger answers what it answers about all entries that are not
-// there.
+// entryOf is the seq of the entry in the path, or 0, which no entry has, for an id of another account.
 func entryOf(c echo.Context, account uuid.UUID) int64 {
 	seq, _ := ledger.ParseID(account, c.Param("id"))
 	return seq
@@ -61,8 +59,7 @@ func (h *Handlers) postHold(req *keyedRequest[holdBody]) (any, bool, error) {
 	return answer, r.Replayed, nil
 }
 
-// holdLife is how long a hold lasts. Seconds are checked before they are counted in nanoseconds, of
-// which there may be too many.
+// holdLife converts seconds, which it checks first: as nanoseconds they could overflow.
 func holdLife(seconds *int64) (time.Duration, error) {
 	if seconds == nil {
 		return ledger.DefaultHold, nil
@@ -73,7 +70,7 @@ func holdLife(seconds *int64) (time.Duration, error) {
 	return time.Duration(*seconds) * time.Second, nil
 }
 
-// holdInfoJSON is a hold as it stands.
+// holdInfoJSON is the current state of a hold.
 type holdInfoJSON struct {
 	ID             string            `json:"id"`
 	Status         string            `json:"status"`
@@ -158,7 +155,7 @@ type extendBody struct {
 	ExpiresIn *int64 `json:"expires_in"`
 }
 
-// postExtend answers the hold as the extension left it, to replays as well, whatever happened to it since.
+// postExtend answers with the hold right after the extension, also to replays.
 func (h *Handlers) postExtend(req *keyedRequest[extendBody]) (any, bool, error) {
 	if req.body.ExpiresIn == nil {
 		return nil, false, problem.Invalid("expires_in", "is needed: seconds from now")
@@ -200,7 +197,7 @@ func (h *Handlers) postCapture(req *keyedRequest[captureBody]) (any, bool, error
 	return chargeAnswer(&r), r.Replayed, nil
 }
 
-// postRelease answers what came free as the amount.
+// postRelease answers with the released amount.
 func (h *Handlers) postRelease(req *keyedRequest[noteJSON]) (any, bool, error) {
 	r, err := h.Ledger.Release(req.Request().Context(), req.id, req.key, ledger.Release{
 		Hold:      entryOf(req, req.id),

@@ -53,14 +53,14 @@ func (h *Handlers) getTransaction(c echo.Context, account uuid.UUID) error {
 	return c.JSON(http.StatusOK, lineAnswer(&line))
 }
 
-// lineAnswer is an entry with the free text beside it.
+// lineAnswer is an entry with its reason and metadata.
 func lineAnswer(l *ledger.Line) entryJSON {
 	j := entryAnswer(&l.Entry)
 	j.Reason, j.Metadata = nullIfEmpty(cmp.Or(l.Reason, causeReasons[l.Cause])), l.Metadata
 	return j
 }
 
-// causeReasons say why tokens of a purchase were taken back where nobody gave a reason.
+// causeReasons are the reasons of clawbacks for which nobody gave one.
 var causeReasons = map[ledger.Cause]string{
 	ledger.CauseRefund:  "refunded",
 	ledger.CauseReturn:  "returned by the creator",
@@ -89,7 +89,7 @@ func transactionFilter(c echo.Context) (ledger.Filter, error) {
 	return f, err
 }
 
-// getCatalog answers the prices in force, in plain numbers.
+// getCatalog answers with the current prices.
 func (h *Handlers) getCatalog(c echo.Context) error {
 	prices := h.Prices()
 	return c.JSON(http.StatusOK, map[string]any{
@@ -173,7 +173,7 @@ func tableJSON(prices *catalog.Catalog) []map[string]any {
 	return list
 }
 
-// priceJSON is null where there is no price to show.
+// priceJSON is null for no price.
 func priceJSON(price money.Amount) any {
 	if price.Currency == "" {
 		return nil

@@ -73,7 +73,7 @@ type purchaseBody struct {
 	ReturnURL string `json:"return_url" max:"500"`
 }
 
-// postPurchase orders a pack. What it answers leads to the payment page; tokens come when it is paid.
+// postPurchase orders a pack and answers with the payment page's URL. Tokens come once it is paid.
 func (h *Handlers) postPurchase(req *keyedRequest[purchaseBody]) (any, bool, error) {
 	if req.body.Pack == "" {
 		return nil, false, problem.Invalid("pack", "is needed")
@@ -127,8 +127,7 @@ type purchaseRefundBody struct {
 	Reason string     `json:"reason" max:"500"`
 }
 
-// postPurchaseRefund gives a purchase's money back, all that is left of it or a part, and takes the
-// tokens back that it stood for.
+// postPurchaseRefund refunds a purchase, wholly or in part, and takes its tokens back.
 func (h *Handlers) postPurchaseRefund(req *keyedRequest[purchaseRefundBody]) (any, bool, error) {
 	if req.body.Reason == "" {
 		return nil, false, problem.Invalid("reason", "is needed")

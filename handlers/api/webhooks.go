@@ -26,8 +26,8 @@ func (h *Handlers) webhookRoutes(e *echo.Echo) {
 	e.POST("/v1/webhook-endpoints/:id/deliveries/:delivery/redeliver", h.requireEndpoint(postOptional(h.postRedeliver)))
 }
 
-// requireEndpoint serves an admin's requests about one endpoint. What cannot be an id is the nil one,
-// which nothing has: that is found out like any other.
+// requireEndpoint serves an admin's requests about the endpoint in the path. A malformed id becomes
+// uuid.Nil, which no endpoint has.
 func (h *Handlers) requireEndpoint(serve func(c echo.Context, id uuid.UUID) error) echo.HandlerFunc {
 	return h.requireKey(apikey.Admin, func(c echo.Context) error {
 		id, err := uuid.Parse(c.Param("id"))
@@ -66,7 +66,7 @@ func endpointAnswer(e webhook.Endpoint) endpointJSON {
 	return answer
 }
 
-// secretAnswer is an endpoint with its secret, which is told this once.
+// secretAnswer is an endpoint with its secret, which is shown only once.
 func secretAnswer(s webhook.Secret) endpointJSON {
 	answer := endpointAnswer(s.Endpoint)
 	answer.Secret = s.Secret
@@ -126,7 +126,7 @@ func (h *Handlers) postRotate(req *keyedRequest[struct{}]) (any, bool, error) {
 	return secretAnswer(rotated), replayed, nil
 }
 
-// postEnable takes no idempotency key: enabling twice is enabling.
+// postEnable is idempotent without a key.
 func (h *Handlers) postEnable(c echo.Context, id uuid.UUID) error {
 	var body struct{}
 	if err := decodeOptional(c, &body); err != nil {
@@ -172,7 +172,7 @@ func deliveryAnswer(d webhook.Delivery) deliveryJSON {
 	return answer
 }
 
-// getDeliveries lists what was sent to an endpoint, and what waits, newest first.
+// getDeliveries lists an endpoint's deliveries, newest first.
 func (h *Handlers) getDeliveries(c echo.Context, id uuid.UUID) error {
 	size, err := pageSize(c)
 	if err != nil {
@@ -208,8 +208,8 @@ func (h *Handlers) postRedeliver(req *keyedRequest[struct{}]) (any, bool, error)
 	return deliveryAnswer(d), replayed, nil
 }
 
-// stripeWebhook takes the payment provider's events. It answers 2xx only when an event is dealt
-// with for good, so that the provider sends everything else again.
+// stripeWebhook takes the payment provider's events. It answers 2xx only when an event is processed,
+// so that the provider retries all others.
 func (h *Handlers) stripeWebhook(c echo.Context) error {
 	payload, err := io.ReadAll(c.Request().Body)
 	if err != nil {

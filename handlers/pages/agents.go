@@ -15,7 +15,7 @@ import (
 	"pop.store/credits/views"
 )
 
-// maxAgentSearch bounds what is searched for, in bytes.
+// maxAgentSearch bounds the search text, in bytes.
 const maxAgentSearch = 200
 
 func (h *Handlers) agentsPage(req *creatorRequest) error {
@@ -32,7 +32,6 @@ func (h *Handlers) agentsPage(req *creatorRequest) error {
 	return render(req, http.StatusOK, views.AgentsPage(m))
 }
 
-// agentSearch is what was typed into the search, as far as it can be searched for.
 func agentSearch(typed string) string {
 	typed = strings.TrimSpace(typed)
 	if len(typed) > maxAgentSearch {
@@ -55,7 +54,7 @@ func (h *Handlers) agentsModel(req *creatorRequest, q accounts.AgentQuery) (view
 		return views.AgentsModel{}, err
 	}
 	m := views.AgentsModel{
-		Chrome:    h.layout(req, views.NavAgents),
+		Layout:    h.layout(req, views.NavAgents),
 		Spendable: req.Spendable,
 		Reserved:  req.Reserved,
 		Own:       p.Own,
@@ -94,8 +93,7 @@ func (h *Handlers) unitsThisMonth(req *creatorRequest) (map[string]int64, error)
 	return done, nil
 }
 
-// resultNames are what results are called that the demo and the documentation know; others keep
-// their own word.
+// resultNames are the singular and plural of known kinds of results; others are shown as they are.
 var resultNames = map[string][2]string{
 	"sale":        {"sale", "sales"},
 	"lead":        {"lead", "leads"},
@@ -104,7 +102,7 @@ var resultNames = map[string][2]string{
 	"subscriber":  {"subscriber", "subscribers"},
 }
 
-// resultsThisMonth is what the services say the work of each of the agents brought in this calendar month.
+// resultsThisMonth are the reported results of each agent in this calendar month.
 func (h *Handlers) resultsThisMonth(
 	req *creatorRequest,
 	agents []ledger.Agent,
@@ -137,7 +135,6 @@ func (h *Handlers) resultsThisMonth(
 	return earned, nil
 }
 
-// agentModel is one of the agents.
 func (h *Handlers) agentModel(agent *ledger.Agent, set ledger.StoppedAgents) views.AgentModel {
 	m := views.AgentModel{
 		ID:         agent.ID,
@@ -166,8 +163,7 @@ func (h *Handlers) agentModel(agent *ledger.Agent, set ledger.StoppedAgents) vie
 
 func (h *Handlers) agentName(agent *ledger.Agent) string { return present.AgentName(h.Prices(), agent) }
 
-// agentLabels are what the creator's agents are called, by id. Of some that are called the same
-// each is called by its id as well.
+// agentLabels are the names of the agents by id. Agents with the same name have their id added.
 func (h *Handlers) agentLabels(req *creatorRequest) (map[string]string, error) {
 	list, err := h.Ledger.AgentNames(req.Request().Context(), req.ID)
 	if err != nil {
@@ -188,7 +184,7 @@ func (h *Handlers) agentLabels(req *creatorRequest) (map[string]string, error) {
 	return names, nil
 }
 
-// formAmount is an amount as a form shows it: empty for none.
+// formAmount is an amount as a form shows it: empty for zero.
 func formAmount(amount tokens.Amount) string {
 	if amount == 0 {
 		return ""
@@ -196,7 +192,7 @@ func formAmount(amount tokens.Amount) string {
 	return amount.String()
 }
 
-// agentUnits is what an agent's new work is called in a sentence; requests, unless it is known better.
+// agentUnits are the nouns for an agent's work by feature; the default is "requests".
 var agentUnits = map[string]string{"social_comment_reply": "comments", "comment_to_dm": "comments"}
 
 func (h *Handlers) resumedModel(agent *ledger.Agent) views.ResumedModel {
@@ -207,8 +203,7 @@ func (h *Handlers) resumedModel(agent *ledger.Agent) views.ResumedModel {
 	}
 }
 
-// switchAgent turns an agent off or on, as the form says: sent twice, it does nothing more. One
-// that cannot work yet says on its card what it waits for.
+// switchAgent turns an agent off or on. The form names the state, so sending it twice is harmless.
 func (h *Handlers) switchAgent(req *creatorRequest) error {
 	form, err := completeForm(req, "agent", "on")
 	if err != nil {
@@ -245,7 +240,7 @@ func agentsURL(form url.Values, id string, query url.Values) string {
 	return path
 }
 
-// rejectAgentForm answers a form with the page that its agent is on, and what is wrong.
+// rejectAgentForm shows the page with the form's agent again, and what is wrong.
 func (h *Handlers) rejectAgentForm(
 	req *creatorRequest,
 	form url.Values,
@@ -318,7 +313,7 @@ func (h *Handlers) saveLimits(req *creatorRequest, id string, typed views.Limits
 	return err
 }
 
-// requireAgent refuses an agent that is not there: a form of this page registers none.
+// requireAgent returns ledger.ErrNoAgent for an unknown agent: the form must not register one.
 func (h *Handlers) requireAgent(req *creatorRequest, id string) error {
 	if id == "" {
 		return nil
@@ -335,7 +330,7 @@ func (h *Handlers) requireAgent(req *creatorRequest, id string) error {
 	return ledger.ErrNoAgent
 }
 
-// showTyped puts what was typed, and what is wrong with it, back into its form.
+// showTyped fills the form with what was typed, and its problems.
 func showTyped(m *views.AgentsModel, id string, typed views.LimitsForm) {
 	if id == "" {
 		m.OwnForm = typed
@@ -348,7 +343,7 @@ func showTyped(m *views.AgentsModel, id string, typed views.LimitsForm) {
 	}
 }
 
-// parseAmount reads a field of tokens, where nothing is none. What is wrong with it goes into problems.
+// parseAmount reads a field of tokens; empty is zero. It adds what is wrong to problems.
 func parseAmount(text, field string, problems map[string]string) *tokens.Amount {
 	text = strings.TrimSpace(text)
 	if text == "" {

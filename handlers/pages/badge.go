@@ -43,11 +43,11 @@ func (h *Handlers) dismissNotice(req *creatorRequest) error {
 }
 
 // badgeModel is the part of the layout that a poll replaces: the badge and the notice.
-func (h *Handlers) badgeModel(req *creatorRequest, interval time.Duration) views.Chrome {
+func (h *Handlers) badgeModel(req *creatorRequest, interval time.Duration) views.Layout {
 	if req.StoppedErr != nil {
 		h.Log.Warn("paused agents cannot be read", "request_id", web.RequestID(req), "error", req.StoppedErr)
 	}
-	return views.Chrome{
+	return views.Layout{
 		Owner:   ownerMark(req.ID),
 		Now:     req.now,
 		Zone:    req.Zone,
@@ -127,7 +127,7 @@ func (h *Handlers) stopped(set ledger.StoppedAgents) []views.StoppedModel {
 			list = append(list, views.StoppedModel{
 				Name: h.agentName(agent),
 				Stop: h.stopModel(agent, set),
-				Back: h.resumedModel(agent).Words(),
+				Back: h.resumedModel(agent).Text(),
 			})
 		}
 	}

@@ -22,8 +22,8 @@ import (
 	"pop.store/credits/views"
 )
 
-// purchaseIntent is what a creator wants tokens for: how many are missing, and where to go back to. What an
-// address says wrongly is as if it said nothing.
+// purchaseIntent is why a creator buys: how many tokens are missing, and where to return. Invalid
+// parameters are ignored.
 type purchaseIntent struct {
 	need tokens.Amount
 	next string
@@ -41,7 +41,7 @@ func readPurchaseIntent(get func(string) string) purchaseIntent {
 	return w
 }
 
-// returnPath is an address if a purchase may lead back there, else empty.
+// returnPath is next if a purchase may return there, else empty.
 func returnPath(next string) string {
 	if next == "/" || !sitepath.Valid(next) || len(next) > maxReturnPath {
 		return ""
@@ -49,7 +49,7 @@ func returnPath(next string) string {
 	return next
 }
 
-// maxReturnPath is the longest way back that billing keeps.
+// maxReturnPath is the longest path that billing stores, in bytes.
 const maxReturnPath = 500
 
 func (h *Handlers) buyPage(req *creatorRequest) error {
@@ -66,7 +66,7 @@ func (h *Handlers) buyModel(req *creatorRequest, intent purchaseIntent) (views.B
 		return views.BuyModel{}, err
 	}
 	m := views.BuyModel{
-		Chrome:    h.layout(req, views.NavCredits),
+		Layout:    h.layout(req, views.NavCredits),
 		Open:      open,
 		Available: h.Billing.Available(),
 		Spendable: req.Spendable,
@@ -138,7 +138,7 @@ func preselect(packs []views.PackModel, need tokens.Amount) {
 	}
 }
 
-// resumes names, for each of the packs, the waiting agents that would go on with it.
+// resumes names, for each pack, the waiting agents that it would resume.
 func (h *Handlers) resumes(req *creatorRequest, packs []catalog.Pack) ([][]string, error) {
 	names := make([][]string, len(packs))
 	if req.Paused == 0 {
@@ -157,7 +157,7 @@ func (h *Handlers) resumes(req *creatorRequest, packs []catalog.Pack) ([][]strin
 	return names, err
 }
 
-// packModel is a pack as it is shown to somebody who owes some tokens, without the key that its form needs.
+// packModel is a pack for an account that owes tokens, without the form's idempotency key.
 func (h *Handlers) packModel(p catalog.Pack, owed tokens.Amount) views.PackModel {
 	gets := max(p.Tokens-owed, 0)
 	return views.PackModel{
@@ -172,7 +172,7 @@ func (h *Handlers) packModel(p catalog.Pack, owed tokens.Amount) views.PackModel
 	}
 }
 
-// buy orders a pack and sends the browser to the payment page. The key was made with the form, so a
+// buy orders a pack and redirects to the payment page. The form contains its idempotency key, so a
 // form that is sent twice is one purchase.
 func (h *Handlers) buy(req *creatorRequest) error {
 	form, err := formParams(req)
@@ -223,7 +223,7 @@ func shownOrder(form url.Values) *uuid.UUID {
 	return &id
 }
 
-// openOrders are the orders that still wait for their buyer, newest first.
+// openOrders are the unpaid orders, newest first.
 func (h *Handlers) openOrders(req *creatorRequest) ([]views.OpenOrder, error) {
 	list, err := h.Billing.OpenOrders(req.Request().Context(), req.ID)
 	if err != nil {
@@ -244,7 +244,7 @@ func (h *Handlers) openOrders(req *creatorRequest) ([]views.OpenOrder, error) {
 	return open, nil
 }
 
-// cancelPurchase closes an order that is not paid. Its page tells how it stands then.
+// cancelPurchase closes an unpaid order.
 func (h *Handlers) cancelPurchase(req *creatorRequest) error {
 	id, err := web.PurchaseID(req)
 	if err != nil {
@@ -268,8 +268,8 @@ func (h *Handlers) purchasePage(req *creatorRequest) error {
 	return render(req, http.StatusOK, views.PurchasePage(m))
 }
 
-// purchaseStatus answers the return page's poll: 204 while the page shows what is true. Once the
-// tokens are there, the badge is told to look at once.
+// purchaseStatus answers the purchase page's poll: 204 while nothing changed. Once the tokens have
+// arrived, it makes the badge poll at once.
 func (h *Handlers) purchaseStatus(req *creatorRequest) error {
 	m, err := h.purchaseModel(req)
 	if err != nil {
@@ -283,9 +283,8 @@ func (h *Handlers) purchaseStatus(req *creatorRequest) error {
 	return render(req, http.StatusOK, views.PurchaseStatus(m))
 }
 
-// returnPurchase gives a pack back that nothing was used of. The key was made with the form, so a
-// form that is sent twice is one return. One that could not be finished now goes on by itself,
-// which its page says.
+// returnPurchase returns an unused pack. The form contains its idempotency key. A return that cannot be
+// finished now is finished by a job, as its page says.
 func (h *Handlers) returnPurchase(req *creatorRequest) error {
 	form, err := formParams(req)
 	if err != nil {
@@ -312,7 +311,7 @@ func (h *Handlers) returnPurchase(req *creatorRequest) error {
 	return req.Redirect(http.StatusSeeOther, "/credits/purchases/"+id.String())
 }
 
-// rejectPurchaseForm answers a form with the page and why it could not be done.
+// rejectPurchaseForm shows the purchase again, with the reason why the form failed.
 func (h *Handlers) rejectPurchaseForm(req *creatorRequest, status int, why string) error {
 	m, err := h.purchaseModel(req)
 	if err != nil {
@@ -322,8 +321,8 @@ func (h *Handlers) rejectPurchaseForm(req *creatorRequest, status int, why strin
 	return render(req, status, views.PurchasePage(m))
 }
 
-// purchaseModel asks the provider, never the browser, where the payment stands, and reads the
-// balance after that.
+// purchaseModel asks the provider, never the browser, for the payment's state, and then reads the
+// balance.
 func (h *Handlers) purchaseModel(req *creatorRequest) (views.PurchaseModel, error) {
 	id, err := web.PurchaseID(req)
 	if err != nil {
@@ -342,7 +341,7 @@ func (h *Handlers) purchaseModel(req *creatorRequest) (views.PurchaseModel, erro
 		return views.PurchaseModel{}, err
 	}
 	m := views.PurchaseModel{
-		Chrome:   h.layout(req, views.NavCredits),
+		Layout:   h.layout(req, views.NavCredits),
 		ID:       p.ID.String(),
 		PackName: receipt.PackName(h.Prices(), p.Pack),
 		Tokens:   p.Tokens,
@@ -385,8 +384,8 @@ func (h *Handlers) purchaseModel(req *creatorRequest) (views.PurchaseModel, erro
 	return m, h.addRecent(req, p, &m)
 }
 
-// addRecent adds what is only told of a purchase that is as it was paid: which agents it put back
-// on, and whether it can be returned.
+// addRecent adds, to a purchase without refunds, the agents that it resumed and whether it can be
+// returned.
 func (h *Handlers) addRecent(req *creatorRequest, p billing.Purchase, m *views.PurchaseModel) (err error) {
 	if req.now.Sub(p.CreatedAt) <= recentFor {
 		if m.Resumed, err = h.resumedBy(req, p.ID); err != nil {
@@ -435,7 +434,7 @@ const (
 	unpaidAfter = 10 * time.Minute
 )
 
-// openPoll is how soon the page of an open order asks again: another tab may pay or cancel it.
+// openPoll is the poll interval of an open order, which another tab may pay or cancel.
 func openPoll(waited time.Duration) time.Duration {
 	if waited < unpaidAfter {
 		return 5 * time.Second
@@ -443,8 +442,8 @@ func openPoll(waited time.Duration) time.Duration {
 	return time.Minute
 }
 
-// purchaseState says what the return page shows and how soon it asks again: after 1, then 2, then 5
-// seconds while a payment is confirmed.
+// purchaseState is what the purchase page shows, and its poll interval: 1, then 2, then 5 seconds while
+// a payment is being confirmed.
 func purchaseState(p *billing.Purchase, cancelled bool, now time.Time) (views.PurchaseState, time.Duration) {
 	switch p.Status {
 	case billing.StatusCompleted, billing.StatusRefunded, billing.StatusDisputed:
@@ -473,7 +472,7 @@ func purchaseState(p *billing.Purchase, cancelled bool, now time.Time) (views.Pu
 	return views.PurchaseProcessing, 5 * time.Second
 }
 
-// arrivedState says how a purchase stands whose tokens came; cause is what its money went back for.
+// arrivedState is the state of a purchase whose tokens arrived; cause is why its money was refunded.
 func arrivedState(p *billing.Purchase, cause ledger.Cause) views.PurchaseState {
 	switch {
 	case p.WhollyBack() && cause == ledger.CauseReturn:

@@ -16,7 +16,8 @@ type creatorRequest struct {
 	now time.Time
 }
 
-// requireCreator serves signed-in creators, with their account as of now.
+// requireCreator serves signed-in creators: it reads the session and the account's overview, and
+// limits the account's concurrent requests.
 func (h *Handlers) requireCreator(serve func(req *creatorRequest) error) echo.HandlerFunc {
 	return func(c echo.Context) error {
 		visitor, ok, err := h.Sessions.Visitor(c.Request())

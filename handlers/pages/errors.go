@@ -18,7 +18,7 @@ func (h *Handlers) Error(c echo.Context, p *problem.Error, status int) error {
 	}
 	id := web.RequestID(c)
 	m := views.ErrorModel{
-		Chrome:    h.signedOutLayout(),
+		Layout:    h.signedOutLayout(),
 		Status:    status,
 		RequestID: id,
 	}
@@ -40,7 +40,7 @@ func (h *Handlers) renderError(c echo.Context, m views.ErrorModel, status int) (
 		return render(c, status, views.ErrorPage(m)) // the visitor's own layout would be one more read
 	}
 	dressed := m
-	dressed.Chrome = h.errorLayout(c)
+	dressed.Layout = h.errorLayout(c)
 	return render(c, status, views.ErrorPage(dressed))
 }
 

@@ -12,7 +12,7 @@ func (h *Handlers) guidePage(req *creatorRequest) error {
 	prices := h.Prices()
 	plan, _ := prices.Plan(req.Plan)
 	m := views.GuideModel{
-		Chrome:      h.layout(req, views.NavCredits),
+		Layout:      h.layout(req, views.NavCredits),
 		PlanName:    plan.Name,
 		Allowance:   plan.Allowance,
 		Next:        present.NextGrant(h.Prices(), &req.Overview),

@@ -54,7 +54,7 @@ func (h *Handlers) historyPage(req *creatorRequest) error {
 	if err != nil {
 		return err
 	}
-	m.Chrome, m.Continued, m.Appends = h.layout(req, views.NavCredits), before > 0,
+	m.Layout, m.Continued, m.Appends = h.layout(req, views.NavCredits), before > 0,
 		req.Request().Header.Get("HX-Request") != ""
 	filter, problems := ledgerFilter(req, m.Filter)
 	var page ledger.Page

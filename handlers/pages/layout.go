@@ -18,24 +18,24 @@ import (
 const firstPoll = 5 * time.Second
 
 // layout is what surrounds the page: the shop, the balance, the notice.
-func (h *Handlers) layout(req *creatorRequest, nav views.Nav) views.Chrome {
+func (h *Handlers) layout(req *creatorRequest, nav views.Nav) views.Layout {
 	c := h.badgeModel(req, min(pollInterval(req.now, req.LastAt), firstPoll))
 	c.ShopName, c.SignedIn, c.Nav, c.Demo = req.Name, true, nav, h.DemoAccount != ""
-	c.Standing = h.accountStatus(req)
+	c.AccountStatus = h.accountStatus(req)
 	if req.ClosedAt.IsZero() {
 		c.TopUp = h.topUpStopped(req)
 	}
 	return c
 }
 
-// accountStatus says that the account is closed or its plan canceled; nil for neither.
-func (h *Handlers) accountStatus(req *creatorRequest) *views.StandingModel {
+// accountStatus is nil unless the account is closed or its plan canceled.
+func (h *Handlers) accountStatus(req *creatorRequest) *views.AccountStatusModel {
 	closed := !req.ClosedAt.IsZero()
 	if !closed && req.PlanStatus != ledger.PlanCanceled {
 		return nil
 	}
 	plan, _ := h.Prices().Plan(req.Plan)
-	m := &views.StandingModel{
+	m := &views.AccountStatusModel{
 		Closed: closed,
 		Plan:   plan.Name,
 		Left:   req.Spendable,
@@ -74,9 +74,9 @@ func shownPage(r *http.Request) *url.URL {
 
 func isPurchase(at *url.URL) bool { return strings.HasPrefix(at.Path, "/credits/purchases/") }
 
-// signedOutLayout is the chrome for nobody in particular.
-func (h *Handlers) signedOutLayout() views.Chrome {
-	return views.Chrome{
+// signedOutLayout is the layout of pages without a creator.
+func (h *Handlers) signedOutLayout() views.Layout {
+	return views.Layout{
 		Now:  h.Clock(),
 		Zone: time.UTC,
 		Demo: h.DemoAccount != "",
@@ -84,7 +84,7 @@ func (h *Handlers) signedOutLayout() views.Chrome {
 }
 
 // errorLayout is the chrome of an error page: the visitor's own when that can be had, else a plain one.
-func (h *Handlers) errorLayout(c echo.Context) views.Chrome {
+func (h *Handlers) errorLayout(c echo.Context) views.Layout {
 	ctx := c.Request().Context()
 	visitor, ok, err := h.Sessions.Visitor(c.Request())
 	if err != nil || !ok {
@@ -100,7 +100,7 @@ func (h *Handlers) errorLayout(c echo.Context) views.Chrome {
 		now:      h.Clock(),
 	}
 	layout := h.badgeModel(req, pollInterval(req.now, req.LastAt))
-	layout.ShopName, layout.SignedIn, layout.Demo, layout.Standing = req.Name, true, h.DemoAccount != "", h.accountStatus(
+	layout.ShopName, layout.SignedIn, layout.Demo, layout.AccountStatus = req.Name, true, h.DemoAccount != "", h.accountStatus(
 		req,
 	)
 	layout.Here = "" // a purchase does not return to an error page

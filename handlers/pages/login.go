@@ -27,7 +27,7 @@ func (h *Handlers) loginPage(c echo.Context) error {
 }
 
 func (h *Handlers) renderLogin(c echo.Context, status int, set func(*views.SignInModel)) error {
-	m := views.SignInModel{Chrome: h.signedOutLayout(), Demo: h.DemoAccount != ""}
+	m := views.SignInModel{Layout: h.signedOutLayout(), Demo: h.DemoAccount != ""}
 	if next := sitepath.Safe(c.QueryParam("next")); next != "/" {
 		m.Next = next
 	}
@@ -52,7 +52,7 @@ func (h *Handlers) demoName(c echo.Context) string {
 	return overview.Name
 }
 
-// loginDemo is the demo's one click.
+// loginDemo signs in to the demo account without a link.
 func (h *Handlers) loginDemo(c echo.Context) error {
 	form, err := formParams(c)
 	if err != nil {
@@ -98,7 +98,7 @@ func (h *Handlers) loginLink(c echo.Context) error {
 	return h.confirmSwitch(c, visitor.Account, account)
 }
 
-// isPrefetch says whether a browser fetches a page that nobody has opened yet.
+// isPrefetch reports whether a browser fetches a page that nobody has opened yet.
 func isPrefetch(r *http.Request) bool {
 	for _, name := range []string{"Sec-Purpose", "Purpose", "X-Purpose", "X-Moz"} {
 		if said := strings.ToLower(r.Header.Get(name)); strings.Contains(said, "prefetch") ||
@@ -109,10 +109,9 @@ func isPrefetch(r *http.Request) bool {
 	return false
 }
 
-// confirmSwitch asks whether to go on as another creator than the one who is signed in. The link is
-// used up by the answer.
+// confirmSwitch asks whether to continue as another creator. The answer uses up the link.
 func (h *Handlers) confirmSwitch(c echo.Context, from, to uuid.UUID) error {
-	m := views.SwitchModel{Chrome: h.signedOutLayout(), Action: c.Request().URL.Path}
+	m := views.SwitchModel{Layout: h.signedOutLayout(), Action: c.Request().URL.Path}
 	for id, name := range map[uuid.UUID]*string{from: &m.From, to: &m.To} {
 		overview, err := h.Accounts.Overview(c.Request().Context(), id)
 		if err != nil {
@@ -128,7 +127,7 @@ func (h *Handlers) linkExpired(c echo.Context) error {
 	return h.renderLogin(c, http.StatusForbidden, func(m *views.SignInModel) { m.Expired = true })
 }
 
-// useLink uses a link up and signs its creator in. As POST it is the answer to confirmSwitch.
+// useLink uses up a link and signs its creator in. As POST it is the answer to confirmSwitch.
 func (h *Handlers) useLink(c echo.Context) error {
 	account, next, err := h.Sessions.UseLink(c.Request().Context(), c.Param("token"))
 	if errors.Is(err, session.ErrLinkInvalid) {
@@ -148,11 +147,10 @@ func (h *Handlers) logout(c echo.Context) error {
 	if err := h.Sessions.SignOut(c.Response(), c.Request()); err != nil {
 		return err
 	}
-	// What the browser has kept of this site, for the way back, is nobody's business any more.
+	// Pages in the browser's cache must not be shown to the next user.
 	c.Response().Header().Set("Clear-Site-Data", `"cache"`)
 	return c.Redirect(http.StatusSeeOther, "/login?out=1")
 }
 
-// errLinkRefused is what the log says of a sign-in link that is not good any more, or never was;
-// its page is made by renderLogin.
+// errLinkRefused is logged for an expired or unknown sign-in link; renderLogin makes its page.
 var errLinkRefused = problem.New(problem.Forbidden, "login_link_refused", "This link cannot be used.")

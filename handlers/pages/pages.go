@@ -36,7 +36,7 @@ func (h *Handlers) homePage(req *creatorRequest) error {
 	}
 	plan, _ := h.Prices().Plan(req.Plan)
 	return render(req, http.StatusOK, views.HomePage(views.HomeModel{
-		Chrome:          h.layout(req, views.NavHome),
+		Layout:          h.layout(req, views.NavHome),
 		PlanName:        plan.Name,
 		Allowance:       plan.Allowance,
 		ResetsAt:        req.NextReset,
@@ -46,7 +46,7 @@ func (h *Handlers) homePage(req *creatorRequest) error {
 		SpentThisPeriod: spent,
 		PeriodStart:     req.PeriodStart(req.now),
 		Equivalents:     present.Equivalents(h.Prices(), req.Spendable, present.CreditsFeatures),
-		Away:            away,
+		Recap:           away,
 		Latest:          h.rows(req, latest.Lines, agents),
 	}))
 }
@@ -92,7 +92,7 @@ func (h *Handlers) creditsPage(req *creatorRequest) error {
 		return err
 	}
 	return render(req, http.StatusOK, views.CreditsPage(views.CreditsModel{
-		Chrome:      h.layout(req, views.NavCredits),
+		Layout:      h.layout(req, views.NavCredits),
 		Open:        open,
 		Spendable:   req.Spendable,
 		Held:        req.Held,

@@ -20,7 +20,7 @@ func (h *Handlers) plansPage(req *creatorRequest) error {
 func (h *Handlers) plansModel(req *creatorRequest) views.PlansModel {
 	prices := h.Prices()
 	m := views.PlansModel{
-		Chrome:    h.layout(req, views.NavPlans),
+		Layout:    h.layout(req, views.NavPlans),
 		Spendable: req.Spendable,
 		ResetsAt:  req.NextReset,
 		Switch:    h.DemoAccount != "",

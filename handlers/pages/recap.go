@@ -14,8 +14,8 @@ import (
 	"pop.store/credits/views"
 )
 
-// A visit ends when the home page was not asked for during visitGap. What happened since it is told
-// on the next one, unless that comes after longestAway: then nobody remembers where they left off.
+// A visit ends when the home page was not opened for visitGap. The next visit shows what happened
+// since, unless it comes after longestAway.
 const (
 	visitGap    = 30 * time.Minute
 	longestAway = 60 * 24 * time.Hour
@@ -29,8 +29,8 @@ type visitTimes struct {
 	seen    time.Time // when this one was last seen
 }
 
-// visitCookie is the name of the cookie that remembers visits. It is of no use to anybody else:
-// what it says only sets the day from which the creator's own books are summed up.
+// visitCookie is the name of the cookie with the visit times. It only sets the time from which the
+// creator's own entries are summed up.
 func (h *Handlers) visitCookie() string {
 	if h.BaseURL.Scheme == "https" {
 		return "__Host-visits"
@@ -68,7 +68,7 @@ func (l visitTimes) String() string {
 	return fmt.Sprintf("%s.%d.%d", l.account, before, l.seen.Unix())
 }
 
-// at moves on to a visit now.
+// at records a visit at now.
 func (l visitTimes) at(now time.Time) visitTimes {
 	if !l.seen.IsZero() && now.Sub(l.seen) >= visitGap {
 		l.before = l.seen
@@ -81,7 +81,7 @@ func (l visitTimes) at(now time.Time) visitTimes {
 }
 
 // recap is what happened since the last visit of this browser, and notes this one.
-func (h *Handlers) recap(req *creatorRequest) (views.AwayModel, error) {
+func (h *Handlers) recap(req *creatorRequest) (views.RecapModel, error) {
 	text := ""
 	if c, err := req.Cookie(h.visitCookie()); err == nil {
 		text = c.Value
@@ -97,13 +97,13 @@ func (h *Handlers) recap(req *creatorRequest) (views.AwayModel, error) {
 		SameSite: http.SameSiteLaxMode,
 	})
 	if now.before.IsZero() {
-		return views.AwayModel{}, nil
+		return views.RecapModel{}, nil
 	}
 	r, err := recap.Of(req.Request().Context(), h.Ledger, &req.Account, now.before)
 	if err != nil {
-		return views.AwayModel{}, err
+		return views.RecapModel{}, err
 	}
-	m := views.AwayModel{
+	m := views.RecapModel{
 		Since:     r.Since,
 		Spent:     r.Spent,
 		Bought:    r.Bought,

@@ -20,7 +20,7 @@ func (h *Handlers) receiptPage(req *creatorRequest) error {
 		return err
 	}
 	m := receipt.Model(&r, h.Prices(), h.Seller, receipt.Holder{Name: req.Name, Email: req.Email})
-	m.Chrome = h.layout(req, views.NavCredits)
+	m.Layout = h.layout(req, views.NavCredits)
 	return render(req, http.StatusOK, views.ReceiptPage(m))
 }
 
@@ -34,7 +34,7 @@ func (h *Handlers) purchasesPage(req *creatorRequest) error {
 	if err != nil {
 		return err
 	}
-	m := views.PurchasesModel{Chrome: h.layout(req, views.NavCredits), Continued: from != nil}
+	m := views.PurchasesModel{Layout: h.layout(req, views.NavCredits), Continued: from != nil}
 	for i := range list {
 		m.Rows = append(m.Rows, h.purchaseRow(&list[i], req.now))
 	}
@@ -51,7 +51,7 @@ func (h *Handlers) purchaseRow(p *billing.Purchase, now time.Time) views.Purchas
 		Tokens:   p.Tokens,
 		Amount:   p.Price,
 		Refunded: p.Refunded,
-		Standing: rowStatus(p, now),
+		Status:   rowStatus(p, now),
 		Receipt:  !p.CompletedAt.IsZero(),
 		Auto:     p.Auto,
 	}
@@ -64,26 +64,26 @@ func (h *Handlers) purchaseRow(p *billing.Purchase, now time.Time) views.Purchas
 	return row
 }
 
-func rowStatus(p *billing.Purchase, now time.Time) views.PurchaseStanding {
+func rowStatus(p *billing.Purchase, now time.Time) views.PurchaseRowStatus {
 	switch {
 	case p.Status == billing.StatusFailed && p.Failure == billing.FailureDeclined:
-		return views.StandingDeclined
+		return views.RowStatusDeclined
 	case p.Status == billing.StatusFailed && p.Failure == billing.FailureConfirm:
-		return views.StandingConfirm
+		return views.RowStatusConfirm
 	case p.Lapsed(now):
-		return views.StandingClosed
+		return views.RowStatusClosed
 	case p.Auto && p.Status == billing.StatusPending: // nobody has to do anything
-		return views.StandingComing
+		return views.RowStatusComing
 	}
 	return rowStatuses[p.Status]
 }
 
-var rowStatuses = map[billing.Status]views.PurchaseStanding{
-	billing.StatusPending:    views.StandingUnpaid,
-	billing.StatusProcessing: views.StandingComing,
-	billing.StatusCompleted:  views.StandingPaid,
-	billing.StatusFailed:     views.StandingFailed,
-	billing.StatusExpired:    views.StandingClosed,
-	billing.StatusRefunded:   views.StandingRefunded,
-	billing.StatusDisputed:   views.StandingDisputed,
+var rowStatuses = map[billing.Status]views.PurchaseRowStatus{
+	billing.StatusPending:    views.RowStatusUnpaid,
+	billing.StatusProcessing: views.RowStatusComing,
+	billing.StatusCompleted:  views.RowStatusPaid,
+	billing.StatusFailed:     views.RowStatusFailed,
+	billing.StatusExpired:    views.RowStatusClosed,
+	billing.StatusRefunded:   views.RowStatusRefunded,
+	billing.StatusDisputed:   views.RowStatusDisputed,
 }

@@ -15,7 +15,7 @@ import (
 	"pop.store/credits/views"
 )
 
-// shownHeader is how the script of a live page says which parts it shows, in which version.
+// shownHeader lists the parts that a live page shows, with their versions.
 const shownHeader = "Credits-Shown"
 
 // render makes the whole page before it sends a byte, so that a failure half-way becomes an error
@@ -41,7 +41,7 @@ func render(c echo.Context, status int, component templ.Component) error {
 	return sendHTML(c, status, parts.Changed())
 }
 
-// Below minCompressed, compression gains nothing.
+// minCompressed is the smallest body worth compressing.
 const minCompressed = 500 // bytes
 
 func sendHTML(c echo.Context, status int, html []byte) error {
@@ -59,10 +59,9 @@ func sendHTML(c echo.Context, status int, html []byte) error {
 	return c.HTMLBlob(status, zipped)
 }
 
-// mayCompress says whether an answer may be compressed. The length of a compressed body tells
-// whether a text of the request, such as what an address searches for, stands elsewhere in it as
-// well (BREACH). So nothing is compressed that another site has asked for in the visitor's name,
-// and nothing whose origin the browser does not tell.
+// mayCompress reports whether a response may be compressed. The length of a compressed body reveals
+// whether text of the request occurs elsewhere in it (BREACH), so only requests that the browser
+// marks as the site's own are compressed.
 func mayCompress(r *http.Request) bool {
 	site := r.Header.Get("Sec-Fetch-Site")
 	return (site == "same-origin" || site == "none") && acceptsGzip(r.Header.Values("Accept-Encoding"))

@@ -26,10 +26,10 @@ func (h *Handlers) settingsPage(req *creatorRequest) error {
 }
 
 func (h *Handlers) settingsModel(req *creatorRequest) (views.SettingsModel, error) {
-	m := views.SettingsModel{Chrome: h.layout(req, views.NavSettings)}
+	m := views.SettingsModel{Layout: h.layout(req, views.NavSettings)}
 	var err error
 	m.TopUp, err = h.topUpModel(req)
-	m.Chrome.TopUp = nil // its own section says it
+	m.Layout.TopUp = nil // its own section says it
 	return m, err
 }
 
@@ -75,10 +75,10 @@ func (h *Handlers) topUpModel(req *creatorRequest) (views.TopUpModel, error) {
 	return m, nil
 }
 
-// suggestedTimes is how often a month is suggested to who has set nothing yet.
+// suggestedTimes is the suggested number of top-ups a month.
 const suggestedTimes = 3
 
-// topUpForm is what is set, or a suggestion to begin with.
+// topUpForm has the saved settings, or suggestions if there are none.
 func topUpForm(req *creatorRequest, prices *catalog.Catalog, o *topup.Overview) views.TopUpForm {
 	pack, sold := prices.Pack(o.Agreed.Pack)
 	if o.Set {
@@ -109,7 +109,7 @@ func topUpForm(req *creatorRequest, prices *catalog.Catalog, o *topup.Overview) 
 	return f
 }
 
-// oneCurrency is the currency that all packs are sold in; empty when there are several.
+// oneCurrency is the currency of all packs; empty if they have several.
 func oneCurrency(packs []catalog.Pack) string {
 	for _, p := range packs {
 		if p.Price.Currency != packs[0].Price.Currency {
@@ -122,13 +122,13 @@ func oneCurrency(packs []catalog.Pack) string {
 	return packs[0].Price.Currency
 }
 
-// packValue is a pack as a form names it, with what is shown of it: what its creator agrees to. An
-// id may have colons, so it comes last.
+// packValue is a form's value for a pack, with the terms that the creator agrees to. The id comes last
+// because it may contain colons.
 func packValue(p catalog.Pack) string {
 	return fmt.Sprintf("%d:%s:%s:%d:%s", p.Price.Minor, p.Price.Currency, p.Tokens, p.ExpiresDays, p.ID)
 }
 
-// parsePackValue reads what packValue wrote. What cannot be read is no pack.
+// parsePackValue reads packValue. The zero Terms, which no pack has, stand for an invalid value.
 func parsePackValue(value string) billing.Terms {
 	parts := strings.SplitN(value, ":", 5)
 	if len(parts) != 5 {
@@ -148,7 +148,7 @@ func parsePackValue(value string) billing.Terms {
 	}
 }
 
-// saveTopUp turns auto top-up on, as it is set.
+// saveTopUp saves the settings and turns auto top-up on.
 func (h *Handlers) saveTopUp(req *creatorRequest) error {
 	form, err := completeForm(req, "threshold", "pack", "times", "limit")
 	if err != nil {
@@ -195,8 +195,8 @@ func readTopUp(typed views.TopUpForm) topup.SaveParams {
 	return p
 }
 
-// grouped is a number with commas between its thousands. Any other comma may be a decimal one,
-// which must not be dropped: "117,50" is no 11,750.
+// grouped is a number with commas between thousands. Other commas may be decimal ones: "117,50" is not
+// 11750.
 var grouped = regexp.MustCompile(`^[0-9]{1,3}(,[0-9]{3})+(\.[0-9]+)?$`)
 
 // parseMoney reads money as it is typed, with the sign that prices have or without.
@@ -227,7 +227,7 @@ func (h *Handlers) turnTopUpOff(req *creatorRequest) error {
 	return req.Redirect(http.StatusSeeOther, "/settings?saved=1")
 }
 
-// forgetCard keeps no card any more.
+// forgetCard removes the saved card.
 func (h *Handlers) forgetCard(req *creatorRequest) error {
 	if err := h.Billing.Forget(req.Request().Context(), req.ID); err != nil {
 		return err

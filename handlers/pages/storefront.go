@@ -10,7 +10,7 @@ import (
 
 // storefrontPage is the demo's shop, which takes orders at zero tokens, too.
 func (h *Handlers) storefrontPage(req *creatorRequest) error {
-	m := views.StorefrontModel{Chrome: h.layout(req, views.NavShop)}
+	m := views.StorefrontModel{Layout: h.layout(req, views.NavShop)}
 	for _, p := range demo.Products {
 		m.Products = append(m.Products, views.ProductModel{
 			ID:    p.ID,

@@ -24,7 +24,7 @@ const (
 	maxToolAddress = 360
 )
 
-// toolForm is what somebody wants of a tool.
+// toolForm is the form of a sample job.
 type toolForm struct {
 	tool, text string
 	fail       bool
@@ -53,7 +53,7 @@ func (h *Handlers) toolsModel(req *creatorRequest, asked toolForm) (views.ToolsM
 		return views.ToolsModel{}, err
 	}
 	m := views.ToolsModel{
-		Chrome:    h.layout(req, views.NavTools),
+		Layout:    h.layout(req, views.NavTools),
 		Available: available,
 		Kept:      req.Spendable - available,
 		Held:      req.Held,
@@ -87,9 +87,8 @@ func (h *Handlers) toolsModel(req *creatorRequest, asked toolForm) (views.ToolsM
 	return m, nil
 }
 
-// availableToTools is what the creator's own tools may spend: what is kept for agents is not
-// theirs. behind is how much more is kept for agents than there is: tokens that come fill that
-// first.
+// availableToTools is what the creator's own tools may spend: all but the agents' reserves. behind is by
+// how much the reserves exceed the balance: new tokens go there first.
 func (h *Handlers) availableToTools(req *creatorRequest) (available, behind tokens.Amount, err error) {
 	if req.Reserved == 0 {
 		return req.Spendable, 0, nil
@@ -107,7 +106,7 @@ func (h *Handlers) availableToTools(req *creatorRequest) (available, behind toke
 	return req.Spendable, 0, nil
 }
 
-// toolURL leads back to a tool, with what was typed.
+// toolURL is the address of a tool's form, filled in.
 func toolURL(f toolForm) string {
 	query := url.Values{"tool": {f.tool}}
 	if f.text != "" {
@@ -119,7 +118,7 @@ func toolURL(f toolForm) string {
 	return "/tools?" + query.Encode()
 }
 
-// runTool begins a sample job. What lacks tokens did not run, and the form comes back with what was typed.
+// runTool starts a sample job. Without enough tokens it shows the form again, filled in.
 func (h *Handlers) runTool(req *creatorRequest) error {
 	form, err := formParams(req)
 	if err != nil {
@@ -156,7 +155,7 @@ func (h *Handlers) runTool(req *creatorRequest) error {
 	return req.Redirect(http.StatusSeeOther, "/tools#job")
 }
 
-// rejectToolForm answers a form with the page as it is now.
+// rejectToolForm shows the form again with the current balance.
 func (h *Handlers) rejectToolForm(req *creatorRequest, status int, asked toolForm, set func(*views.ToolsModel)) error {
 	overview, err := h.Accounts.Overview(req.Request().Context(), req.ID)
 	if err != nil {
@@ -173,7 +172,7 @@ func (h *Handlers) rejectToolForm(req *creatorRequest, status int, asked toolFor
 	return render(req, status, views.ToolsPage(m))
 }
 
-// textProblem says what is wrong with a text, empty for nothing.
+// textProblem is what is wrong with a text; empty if it is valid.
 func textProblem(text string) string {
 	switch {
 	case text == "":
@@ -186,7 +185,7 @@ func textProblem(text string) string {
 	return ""
 }
 
-// toolJob answers the poll of a sample job; when it is over, the badge is told to look at once.
+// toolJob answers the poll of a sample job. When the job has ended, it makes the badge poll at once.
 func (h *Handlers) toolJob(req *creatorRequest) error {
 	m := h.jobModel(req)
 	if m != nil && m.Every == 0 {

@@ -16,7 +16,7 @@ func (h *Handlers) unsubscribePage(c echo.Context) error {
 		return err
 	}
 	return render(c, http.StatusOK, views.UnsubscribePage(views.UnsubscribeModel{
-		Chrome: h.signedOutLayout(),
+		Layout: h.signedOutLayout(),
 		URL:    strings.TrimSuffix(c.Request().URL.Path, "/undo"),
 		Done:   !on,
 	}))
@@ -30,7 +30,7 @@ func (h *Handlers) unsubscribe(c echo.Context) error {
 		return err
 	}
 	return render(c, http.StatusOK, views.UnsubscribePage(views.UnsubscribeModel{
-		Chrome: h.signedOutLayout(),
+		Layout: h.signedOutLayout(),
 		URL:    c.Request().URL.Path,
 		Done:   true,
 	}))
@@ -43,7 +43,7 @@ func (h *Handlers) resubscribe(c echo.Context) error {
 	}
 	path := strings.TrimSuffix(c.Request().URL.Path, "/undo")
 	return render(c, http.StatusOK, views.UnsubscribePage(views.UnsubscribeModel{
-		Chrome: h.signedOutLayout(),
+		Layout: h.signedOutLayout(),
 		URL:    path,
 		Undone: true,
 	}))

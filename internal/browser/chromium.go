@@ -99,7 +99,7 @@ func find() (string, error) {
 	names := []string{
 		"chromium", "chromium-browser", "google-chrome", "google-chrome-stable",
 		"/Applications/Chromium.app/Contents/MacOS/Chromium",
-		"/Applications/Google Chrome.app/Contents/MacOS/Google Chrome",
+		"/Applications/Google Layout.app/Contents/MacOS/Google Layout",
 	}
 	if chosen := os.Getenv("CHROMIUM"); chosen != "" {
 		names = []string{chosen}

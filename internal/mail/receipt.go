@@ -22,7 +22,7 @@ type fact struct{ Name, Value string }
 func (m *Mailer) receiptWords(ctx context.Context, r *reader, o occasion, now time.Time) (w words, ready bool,
 	err error,
 ) {
-	w = m.arrivedWords(r, o)
+	w = m.arrivedText(r, o)
 	if m.Receipt == nil {
 		return w, true, nil
 	}
@@ -44,7 +44,7 @@ func (m *Mailer) receiptWords(ctx context.Context, r *reader, o occasion, now ti
 }
 
 // arrivedWords say that tokens that were bought have come.
-func (m *Mailer) arrivedWords(r *reader, o occasion) words {
+func (m *Mailer) arrivedText(r *reader, o occasion) words {
 	text := "You now have " + views.Number(r.Spendable) + "."
 	if names := m.resumedNames(r, o.agents); len(names) > 0 {
 		text += " " + areOrIs(names) + " back on."
@@ -62,12 +62,12 @@ func (m *Mailer) arrivedWords(r *reader, o occasion) words {
 // addReceipt adds what the receipt on the pages says.
 func (m *Mailer) addReceipt(w *words, r *reader, bought *billing.Receipt, now time.Time) {
 	model := receipt.Model(bought, m.Prices(), m.Seller, receipt.Holder{Name: r.Name, Email: r.Email})
-	model.Chrome = views.Chrome{Now: now, Zone: r.Zone}
+	model.Layout = views.Layout{Now: now, Zone: r.Zone}
 	w.Sums = model.Lines()
 	w.add("Receipt", model.Number)
 	w.add("Paid on", model.Paid())
 	w.add("Paid with", model.PaidWith())
-	w.add("Tokens", model.TokenWords())
+	w.add("Tokens", model.TokenText())
 	w.add("From", strings.Join(model.Seller, ", "))
 	w.add("To", strings.Join(model.Buyer, ", "))
 	w.Button, w.URL, w.Foot = "See your receipt", m.link("/credits/purchases/"+model.ID+"/receipt"),

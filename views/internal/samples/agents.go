@@ -92,7 +92,7 @@ func agents() []views.AgentModel {
 func ManyAgents(all, page int) views.AgentsModel {
 	const most = 50
 	m := views.AgentsModel{
-		Chrome:  chrome(views.NavAgents),
+		Layout:  chrome(views.NavAgents),
 		All:     all,
 		Stopped: 3,
 		Found:   all,
@@ -143,7 +143,7 @@ func heldBackAgents() []views.AgentModel {
 	return list
 }
 
-func heldBack(c views.Chrome) views.Chrome {
+func heldBack(c views.Layout) views.Layout {
 	reserve := views.StopModel{
 		Reason:  views.WhyReserve,
 		KeptFor: "your own tools",
@@ -159,7 +159,7 @@ func heldBack(c views.Chrome) views.Chrome {
 
 func agentPages() []Page {
 	m := views.AgentsModel{
-		Chrome:  chrome(views.NavAgents),
+		Layout:  chrome(views.NavAgents),
 		Agents:  agents(),
 		All:     5,
 		Found:   5,
@@ -170,7 +170,7 @@ func agentPages() []Page {
 		OwnForm: views.LimitsForm{Reserve: "25"},
 	}
 	waits, none, wrong, reserved, saved := m, m, m, m, m
-	waits.Chrome = paused(m.Chrome)
+	waits.Layout = paused(m.Layout)
 	none.All, none.Agents, none.Own, none.OwnForm = 0, nil, 0, views.LimitsForm{}
 	forty, thousand, nothing := ManyAgents(40, 0), ManyAgents(1000, 3), ManyAgents(40, 0)
 	nothing.Search, nothing.Agents, nothing.Found = "sellr", nil, 0
@@ -187,7 +187,7 @@ func agentPages() []Page {
 		Reserve:  "1.0000001",
 		Problems: map[string]string{"reserve": "Use at most 6 decimals."},
 	}
-	reserved.Chrome, reserved.Agents, reserved.Saved = heldBack(m.Chrome), heldBackAgents(), true
+	reserved.Layout, reserved.Agents, reserved.Saved = heldBack(m.Layout), heldBackAgents(), true
 	reserved.Own, reserved.Reserved, reserved.Spendable, reserved.OwnForm = amount("500"), amount("500"),
 		amount("199"), views.LimitsForm{Reserve: "500"}
 	saved.Saved, saved.Agents = true, agents()[:1]
@@ -234,7 +234,7 @@ func priceList(available string) []views.ToolModel {
 
 func tools() []Page {
 	m := views.ToolsModel{
-		Chrome:    chrome(views.NavTools),
+		Layout:    chrome(views.NavTools),
 		Tools:     priceList("142"),
 		Available: amount("142"),
 		Runs:      true,
@@ -243,7 +243,7 @@ func tools() []Page {
 	}
 	chosen, declined, wrong, running, done, failed, elsewhere := m, m, m, m, m, m, m
 	chosen.Chosen, chosen.Text = &chosen.Tools[0], "A mug on a shelf"
-	declined.Chrome, declined.Tools, declined.Available, declined.Kept = low(m.Chrome), priceList("42"),
+	declined.Layout, declined.Tools, declined.Available, declined.Kept = low(m.Layout), priceList("42"),
 		amount("42"), amount("20")
 	declined.Chosen, declined.Text, declined.Declined = &declined.Tools[7], "Forty glazes for a home kiln", true
 	short := declined
@@ -259,9 +259,9 @@ func tools() []Page {
 	}
 	over, broken := job, job
 	over.State, over.Every, broken.State, broken.Every = views.JobDone, 0, views.JobFailed, 0
-	running.Chrome, running.Job, done.Job, failed.Job = working(m.Chrome), &job, &over, &broken
+	running.Layout, running.Job, done.Job, failed.Job = working(m.Layout), &job, &over, &broken
 	elsewhere.Runs = false
-	shop := views.StorefrontModel{Chrome: empty(chrome(views.NavShop), "0"), Products: []views.ProductModel{
+	shop := views.StorefrontModel{Layout: empty(chrome(views.NavShop), "0"), Products: []views.ProductModel{
 		{
 			ID:    "glaze-guide",
 			Name:  "The Glaze Guide",
@@ -282,7 +282,7 @@ func tools() []Page {
 		},
 	}}
 	ordered := shop
-	ordered.Chrome, ordered.Ordered = chrome(views.NavShop), &shop.Products[2]
+	ordered.Layout, ordered.Ordered = chrome(views.NavShop), &shop.Products[2]
 	return []Page{
 		page("tools", views.ToolsPage(m)),
 		page("tools-chosen", views.ToolsPage(chosen)),

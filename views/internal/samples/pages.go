@@ -13,38 +13,38 @@ import (
 func page(name string, c templ.Component) Page { return Page{Name: name, Component: c} }
 
 func signIn() []Page {
-	out := views.Chrome{Now: Now, Zone: Zone}
+	out := views.Layout{Now: Now, Zone: Zone}
 	demo := out
 	demo.Demo = true
 	return []Page{
 		page("signin-demo", views.SignInPage(views.SignInModel{
-			Chrome:   demo,
+			Layout:   demo,
 			Demo:     true,
 			DemoName: "Maya",
 			Next:     "/credits",
 		})),
-		page("signin", views.SignInPage(views.SignInModel{Chrome: out})),
+		page("signin", views.SignInPage(views.SignInModel{Layout: out})),
 		page("switch-account", views.SwitchPage(views.SwitchModel{
-			Chrome: out,
+			Layout: out,
 			From:   "Maya",
 			To:     "Noor's Atelier",
 			Action: "/login/link/x",
 		})),
-		page("signin-expired", views.SignInPage(views.SignInModel{Chrome: out, Expired: true})),
+		page("signin-expired", views.SignInPage(views.SignInModel{Layout: out, Expired: true})),
 		page("signed-out", views.SignInPage(views.SignInModel{
-			Chrome:    demo,
+			Layout:    demo,
 			Demo:      true,
 			DemoName:  "Maya",
 			SignedOut: true,
 		})),
-		page("unsubscribe", views.UnsubscribePage(views.UnsubscribeModel{Chrome: out, URL: "/unsubscribe/x"})),
-		page("unsubscribed", views.UnsubscribePage(views.UnsubscribeModel{Chrome: out, Done: true})),
+		page("unsubscribe", views.UnsubscribePage(views.UnsubscribeModel{Layout: out, URL: "/unsubscribe/x"})),
+		page("unsubscribed", views.UnsubscribePage(views.UnsubscribeModel{Layout: out, Done: true})),
 	}
 }
 
 func home() []Page {
 	m := views.HomeModel{
-		Chrome:          chrome(views.NavHome),
+		Layout:          chrome(views.NavHome),
 		PlanName:        "Starter",
 		Allowance:       amount("200"),
 		ResetsAt:        thursday(),
@@ -56,13 +56,13 @@ func home() []Page {
 		Latest:          rows()[:4],
 	}
 	atLow, atEmpty, fresh := m, m, m
-	atLow.Chrome, atLow.Spendable, atLow.Held, atLow.SpentThisPeriod, atLow.PlanLeft = low(m.Chrome), amount("18"),
+	atLow.Layout, atLow.Spendable, atLow.Held, atLow.SpentThisPeriod, atLow.PlanLeft = low(m.Layout), amount("18"),
 		amount("30"), amount("194"), amount("6")
 	atLow.Equivalents = good(1, 0, 360)
-	atEmpty.Chrome, atEmpty.Spendable, atEmpty.SpentThisPeriod, atEmpty.PlanLeft, atEmpty.Equivalents = empty(m.Chrome, "0"), 0, amount("200"), 0, nil
+	atEmpty.Layout, atEmpty.Spendable, atEmpty.SpentThisPeriod, atEmpty.PlanLeft, atEmpty.Equivalents = empty(m.Layout, "0"), 0, amount("200"), 0, nil
 	fresh.Latest, fresh.SpentThisPeriod = nil, 0
 	away := m
-	away.Away = views.AwayModel{
+	away.Recap = views.RecapModel{
 		Since:   Now.Add(-41 * time.Hour),
 		Spent:   amount("62.35"),
 		Bought:  amount("100"),
@@ -87,7 +87,7 @@ func home() []Page {
 
 func credits() []Page {
 	m := views.CreditsModel{
-		Chrome:      low(chrome(views.NavCredits)),
+		Layout:      low(chrome(views.NavCredits)),
 		Spendable:   amount("18"),
 		Held:        amount("30"),
 		Jobs:        1,
@@ -133,7 +133,7 @@ func credits() []Page {
 	many.Usage, plain.Outlook, plain.Usage = crowd(30), views.OutlookModel{}, usageOf(views.UsageByFeature, 30)
 	plain.Usage.Never = true
 	quarter.Usage = Usage(90)
-	ok.Chrome, ok.Spendable, ok.Held, ok.Equivalents, ok.Lots = chrome(views.NavCredits), amount("142"), 0,
+	ok.Layout, ok.Spendable, ok.Held, ok.Equivalents, ok.Lots = chrome(views.NavCredits), amount("142"), 0,
 		good(14, 1, 2840), m.Lots[:1]
 	ok.Lots = []views.LotModel{{
 		Kind:      views.LotPlan,
@@ -143,16 +143,16 @@ func credits() []Page {
 		ExpiresAt: thursday(),
 		Resets:    true,
 	}}
-	gone.Chrome, gone.Spendable, gone.Held, gone.Lots, gone.Equivalents = empty(chrome(views.NavCredits), "0"), 0,
+	gone.Layout, gone.Spendable, gone.Held, gone.Lots, gone.Equivalents = empty(chrome(views.NavCredits), "0"), 0,
 		0, nil, nil
-	remainder.Chrome, remainder.Spendable, remainder.Held, remainder.Equivalents = empty(chrome(views.NavCredits),
+	remainder.Layout, remainder.Spendable, remainder.Held, remainder.Equivalents = empty(chrome(views.NavCredits),
 		"0.03"), amount("0.03"), 0, nil
 	remainder.Lots = []views.LotModel{{
 		Kind:      views.LotPurchase,
 		Name:      "Bought",
 		Spendable: amount("0.03"),
 	}}
-	many.Chrome = withBadge(m.Chrome, views.BadgeModel{
+	many.Layout = withBadge(m.Layout, views.BadgeModel{
 		Level:     views.LevelOK,
 		Spendable: amount("1234567.891234"),
 		Held:      amount("1250.5"),
@@ -178,7 +178,7 @@ func credits() []Page {
 			Waits:  amount("500"),
 			Href:   "/credits/purchases/2",
 		})
-	plain.Chrome = lowUnknown(chrome(views.NavCredits))
+	plain.Layout = lowUnknown(chrome(views.NavCredits))
 	plain.Latest = nil
 	return []Page{
 		page("credits-low", views.CreditsPage(m)),
@@ -193,7 +193,7 @@ func credits() []Page {
 
 func history() []Page {
 	m := views.HistoryModel{
-		Chrome: working(chrome(views.NavCredits)),
+		Layout: working(chrome(views.NavCredits)),
 		Kinds: []views.Option{
 			{Value: "charge", Label: "Spent"},
 			{Value: "grant", Label: "Received"},
@@ -241,7 +241,7 @@ func PlansModel() views.PlansModel {
 	videos := row("AI Generated Videos", false, 10, 20, 50)
 	videos.TodayCount, videos.TodayNoun = 6, "five-second videos"
 	return views.PlansModel{
-		Chrome:    paused(chrome(views.NavPlans)),
+		Layout:    paused(chrome(views.NavPlans)),
 		ResetsAt:  thursday(),
 		Spendable: amount("6"),
 		Plans: []views.PlanModel{
@@ -281,14 +281,14 @@ func plans() []Page {
 	for i, cents := range []int64{1900, 4900, 9900} {
 		priced.Plans[i].Price, priced.Plans[i].URL = usd(cents), "/account/plan"
 	}
-	priced.Chrome, priced.Spendable = chrome(views.NavPlans), amount("142")
+	priced.Layout, priced.Spendable = chrome(views.NavPlans), amount("142")
 	waiting.Plans = []views.PlanModel{m.Plans[0], m.Plans[1], m.Plans[2]}
 	waiting.Plans[0].Current, waiting.Plans[0].Next, waiting.Plans[1].Current = false, true, true
 	waiting.Table = append([]views.PlanTableRow{}, m.Table...)
 	waiting.Table[4].TodayCount = 13
-	waiting.Chrome, waiting.Spendable, waiting.Switch, waiting.NextPlan, waiting.Changed = chrome(views.NavPlans),
+	waiting.Layout, waiting.Spendable, waiting.Switch, waiting.NextPlan, waiting.Changed = chrome(views.NavPlans),
 		amount("312.5"), true, "Starter", true
-	changed.Chrome, changed.Spendable, changed.Switch, changed.Changed = chrome(views.NavPlans), amount("142"),
+	changed.Layout, changed.Spendable, changed.Switch, changed.Changed = chrome(views.NavPlans), amount("142"),
 		true, true
 	unpaid.ResetsAt, unpaid.Switch, unpaid.Problem = time.Time{}, true, "There is no such plan. Nothing was changed."
 	return []Page{
@@ -313,7 +313,7 @@ func buy() []Page {
 		}
 	}
 	m := views.BuyModel{
-		Chrome:    empty(chrome(views.NavCredits), "0"),
+		Layout:    empty(chrome(views.NavCredits), "0"),
 		Available: true,
 		Packs: []views.PackModel{
 			pack("small", "Small", "100", 900, good(10, 1, 2000)),
@@ -343,7 +343,7 @@ func buy() []Page {
 	problem.Packs = append([]views.PackModel{}, m.Packs...)
 	problem.Packs[0].ExpiresAfter = 90 * 24 * time.Hour
 	short := m
-	short.Chrome, short.Spendable, short.Need, short.Next = low(chrome(views.NavCredits)), amount("18"),
+	short.Layout, short.Spendable, short.Need, short.Next = low(chrome(views.NavCredits)), amount("18"),
 		amount("57"), "/tools?tool=pdf_creation&text=Glazes"
 	short.Packs = append([]views.PackModel{}, m.Packs...)
 	short.Packs[0].Suggested, short.Packs[1].Suggested = true, false
@@ -368,9 +368,9 @@ func buy() []Page {
 	ordered.Open = openOrders()
 	ordered.Problem = "You have another order that isn't paid yet. Nothing new was ordered. Continue or cancel it below, or press Pay again to order this pack as well."
 	keep := m
-	keep.Chrome, keep.OfferKeep, keep.Keep, keep.Waiting = chrome(views.NavCredits), true, true, 0
-	missing.Available, missing.Chrome = false, chrome(views.NavCredits)
-	none.Packs, none.Chrome = nil, chrome(views.NavCredits)
+	keep.Layout, keep.OfferKeep, keep.Keep, keep.Waiting = chrome(views.NavCredits), true, true, 0
+	missing.Available, missing.Layout = false, chrome(views.NavCredits)
+	none.Packs, none.Layout = nil, chrome(views.NavCredits)
 	return []Page{
 		page("buy", views.BuyPage(m)),
 		page("buy-problem", views.BuyPage(problem)),
@@ -386,7 +386,7 @@ func buy() []Page {
 // PurchaseModel is a pack of 500 in the given state.
 func PurchaseModel(state views.PurchaseState) views.PurchaseModel {
 	return views.PurchaseModel{
-		Chrome:   chrome(views.NavCredits),
+		Layout:   chrome(views.NavCredits),
 		ID:       "5f0c7cf8-0f0c-4c8c-9d5f-6b2c1f0a8e11",
 		State:    state,
 		PackName: "Medium pack",
@@ -523,7 +523,7 @@ func others() []Page {
 	declined, done := sandbox, sandbox
 	declined.Problem = "The card was declined. Nothing was charged."
 	done.Done, done.BackURL = "This checkout is paid.", "/credits/purchases/1"
-	signedIn, signedOut := chrome(views.NavNone), views.Chrome{Now: Now, Zone: Zone}
+	signedIn, signedOut := chrome(views.NavNone), views.Layout{Now: Now, Zone: Zone}
 	out := []Page{
 		page("sandbox", views.SandboxPage(sandbox)),
 		page("sandbox-declined", views.SandboxPage(declined)),
@@ -539,9 +539,9 @@ func others() []Page {
 			Company:  "Maya Ceramics GmbH & Co. KG",
 			TaxID:    "DE123456789",
 		})),
-		page("not-found", views.ErrorPage(views.ErrorModel{Chrome: signedIn, Status: http.StatusNotFound})),
+		page("not-found", views.ErrorPage(views.ErrorModel{Layout: signedIn, Status: http.StatusNotFound})),
 		page("conflict", views.ErrorPage(views.ErrorModel{
-			Chrome:    empty(chrome(views.NavNone), "0"),
+			Layout:    empty(chrome(views.NavNone), "0"),
 			Status:    http.StatusConflict,
 			Detail:    "This notice stays until there are tokens again.",
 			RequestID: requestID,
@@ -558,7 +558,7 @@ func others() []Page {
 		http.StatusTooManyRequests, http.StatusInternalServerError, http.StatusServiceUnavailable,
 	} {
 		out = append(out, page(fmt.Sprintf("error-%d", status), views.ErrorPage(views.ErrorModel{
-			Chrome:    signedOut,
+			Layout:    signedOut,
 			Status:    status,
 			RequestID: requestID,
 		})))

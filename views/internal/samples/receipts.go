@@ -10,7 +10,7 @@ import (
 // ReceiptModel is the receipt of a pack that a company has bought.
 func ReceiptModel() views.ReceiptModel {
 	return views.ReceiptModel{
-		Chrome: low(chrome(views.NavCredits)),
+		Layout: low(chrome(views.NavCredits)),
 		ID:     "5f0c7cf8-0f0c-4c8c-9d5f-6b2c1f0a8e11",
 		Number: "R-5F0C7C-F80F0C",
 		PaidAt: Now.Add(-26 * time.Hour),
@@ -61,9 +61,9 @@ func receipts() []Page {
 		page("receipt-free", views.ReceiptPage(free)), page("receipt-incomplete", views.ReceiptPage(hurried)),
 		page("receipt-taxes", views.ReceiptPage(taxes)),
 		page("purchases", views.PurchasesPage(PurchasesModel())),
-		page("purchases-none", views.PurchasesPage(views.PurchasesModel{Chrome: chrome(views.NavCredits)})),
+		page("purchases-none", views.PurchasesPage(views.PurchasesModel{Layout: chrome(views.NavCredits)})),
 		page("purchases-older", views.PurchasesPage(views.PurchasesModel{
-			Chrome:    chrome(views.NavCredits),
+			Layout:    chrome(views.NavCredits),
 			Continued: true,
 		})),
 	}
@@ -71,11 +71,11 @@ func receipts() []Page {
 
 // PurchasesModel has a purchase of each kind.
 func PurchasesModel() views.PurchasesModel {
-	m := views.PurchasesModel{Chrome: chrome(views.NavCredits), NextURL: "/credits/history?tab=purchases&cursor=abc"}
-	for i, standing := range []views.PurchaseStanding{
-		views.StandingUnpaid, views.StandingComing, views.StandingPaid, views.StandingPaid, views.StandingDeclined,
-		views.StandingDisputed,
-		views.StandingRefunded, views.StandingFailed, views.StandingClosed,
+	m := views.PurchasesModel{Layout: chrome(views.NavCredits), NextURL: "/credits/history?tab=purchases&cursor=abc"}
+	for i, standing := range []views.PurchaseRowStatus{
+		views.RowStatusUnpaid, views.RowStatusComing, views.RowStatusPaid, views.RowStatusPaid, views.RowStatusDeclined,
+		views.RowStatusDisputed,
+		views.RowStatusRefunded, views.RowStatusFailed, views.RowStatusClosed,
 	} {
 		row := views.PurchaseRow{
 			ID:       "5f0c7cf8-0f0c-4c8c-9d5f-6b2c1f0a8e11",
@@ -83,12 +83,12 @@ func PurchasesModel() views.PurchasesModel {
 			PackName: "Medium pack",
 			Tokens:   amount("500"),
 			Amount:   usd(3900),
-			Standing: standing,
+			Status:   standing,
 			Auto:     i == 2 || i == 4,
-			Receipt: standing == views.StandingPaid || standing == views.StandingDisputed ||
-				standing == views.StandingRefunded,
+			Receipt: standing == views.RowStatusPaid || standing == views.RowStatusDisputed ||
+				standing == views.RowStatusRefunded,
 		}
-		if standing == views.StandingUnpaid {
+		if standing == views.RowStatusUnpaid {
 			row.PayURL = "/sandbox/checkout/1"
 		}
 		if i == 3 {

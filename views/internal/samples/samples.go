@@ -78,8 +78,8 @@ func good(images, pdfs, replies int64) []views.Equivalent {
 }
 
 // chrome is the frame of a shop that has enough tokens.
-func chrome(nav views.Nav) views.Chrome {
-	return views.Chrome{
+func chrome(nav views.Nav) views.Layout {
+	return views.Layout{
 		ShopName: "Maya's Studio",
 		SignedIn: true,
 		Nav:      nav,
@@ -94,12 +94,12 @@ func chrome(nav views.Nav) views.Chrome {
 	}
 }
 
-func withBadge(c views.Chrome, b views.BadgeModel, n *views.NoticeModel) views.Chrome {
+func withBadge(c views.Layout, b views.BadgeModel, n *views.NoticeModel) views.Layout {
 	c.Badge, c.Notice = &b, n
 	return c
 }
 
-func low(c views.Chrome) views.Chrome {
+func low(c views.Layout) views.Layout {
 	return withBadge(c, views.BadgeModel{
 		Level:     views.LevelLow,
 		Spendable: amount("18"),
@@ -117,7 +117,7 @@ func low(c views.Chrome) views.Chrome {
 		})
 }
 
-func lowUnknown(c views.Chrome) views.Chrome {
+func lowUnknown(c views.Layout) views.Layout {
 	return withBadge(c, views.BadgeModel{Level: views.LevelLow, Spendable: amount("18")},
 		&views.NoticeModel{
 			Level:     views.LevelLow,
@@ -138,7 +138,7 @@ func lowUnknown(c views.Chrome) views.Chrome {
 		})
 }
 
-func empty(c views.Chrome, left string) views.Chrome {
+func empty(c views.Layout, left string) views.Layout {
 	return withBadge(c, views.BadgeModel{
 		Level:        views.LevelEmpty,
 		Spendable:    amount(left),
@@ -154,7 +154,7 @@ func empty(c views.Chrome, left string) views.Chrome {
 		})
 }
 
-func paused(c views.Chrome) views.Chrome {
+func paused(c views.Layout) views.Layout {
 	return withBadge(c, views.BadgeModel{
 		Level:        views.LevelLow,
 		Spendable:    amount("6"),
@@ -174,17 +174,17 @@ func stopped() []views.StoppedModel {
 		{
 			Name: "Comment Replies",
 			Stop: out,
-			Back: views.ResumedModel{Name: "Comment Replies", For: "comments"}.Words(),
+			Back: views.ResumedModel{Name: "Comment Replies", For: "comments"}.Text(),
 		},
 		{
 			Name: "Auto Selling",
 			Stop: out,
-			Back: views.ResumedModel{Name: "Auto Selling"}.Words(),
+			Back: views.ResumedModel{Name: "Auto Selling"}.Text(),
 		},
 	}
 }
 
-func working(c views.Chrome) views.Chrome {
+func working(c views.Layout) views.Layout {
 	return withBadge(c, views.BadgeModel{
 		Level:     views.LevelOK,
 		Spendable: amount("112"),

@@ -7,7 +7,7 @@ import (
 )
 
 func settings() []Page {
-	m := views.SettingsModel{Chrome: chrome(views.NavSettings), TopUp: views.TopUpModel{
+	m := views.SettingsModel{Layout: chrome(views.NavSettings), TopUp: views.TopUpModel{
 		Available: true,
 		Currency:  "USD",
 		Packs: []views.Option{
@@ -72,7 +72,7 @@ func settings() []Page {
 		c := chrome(views.NavHome)
 		c.TopUp = &views.TopUpNotice{Why: why, At: Now.Add(-3 * 24 * time.Hour)}
 		pages = append(pages, page("top-up-"+string(why), views.HomePage(views.HomeModel{
-			Chrome:    c,
+			Layout:    c,
 			PlanName:  "Starter",
 			Allowance: amount("200"),
 			Spendable: amount("10"),

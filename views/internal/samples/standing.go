@@ -7,13 +7,13 @@ import (
 )
 
 // over is the frame of a shop whose account was closed with some tokens left.
-func over(c views.Chrome) views.Chrome {
+func over(c views.Layout) views.Layout {
 	c = withBadge(c, views.BadgeModel{
 		Level:     views.LevelOK,
 		Spendable: amount("150"),
 		Closed:    true,
 	}, nil)
-	c.Standing = &views.StandingModel{
+	c.AccountStatus = &views.AccountStatusModel{
 		Closed: true,
 		Date:   "25 November 2026",
 		Plan:   "Starter",
@@ -23,8 +23,8 @@ func over(c views.Chrome) views.Chrome {
 }
 
 // cancelled is the frame of a shop whose plan was cancelled.
-func cancelled(c views.Chrome) views.Chrome {
-	c.Standing = &views.StandingModel{Plan: "Starter", Left: amount("142")}
+func cancelled(c views.Layout) views.Layout {
+	c.AccountStatus = &views.AccountStatusModel{Plan: "Starter", Left: amount("142")}
 	return c
 }
 
@@ -36,27 +36,27 @@ func standing() []Page {
 		Spendable: amount("150"),
 	}}
 	closed := views.CreditsModel{
-		Chrome:      over(chrome(views.NavCredits)),
+		Layout:      over(chrome(views.NavCredits)),
 		Spendable:   amount("150"),
 		Equivalents: good(15, 2, 3000),
 		Lots:        bought,
 		Usage:       Usage(30),
 	}
 	ended := closed
-	ended.Chrome, ended.Spendable, ended.Equivalents = cancelled(chrome(views.NavCredits)), amount("142"),
+	ended.Layout, ended.Spendable, ended.Equivalents = cancelled(chrome(views.NavCredits)), amount("142"),
 		good(14, 1, 2840)
 	home := views.HomeModel{
-		Chrome:      over(chrome(views.NavHome)),
+		Layout:      over(chrome(views.NavHome)),
 		PlanName:    "Starter",
 		Allowance:   amount("200"),
 		Spendable:   amount("150"),
 		Equivalents: good(15, 2, 3000),
 	}
 	closedPlans, endedPlans := PlansModel(), PlansModel()
-	closedPlans.Chrome, closedPlans.ResetsAt, closedPlans.Switch = over(closedPlans.Chrome), time.Time{}, true
-	endedPlans.Chrome, endedPlans.ResetsAt, endedPlans.Spendable = cancelled(chrome(views.NavPlans)), time.Time{},
+	closedPlans.Layout, closedPlans.ResetsAt, closedPlans.Switch = over(closedPlans.Layout), time.Time{}, true
+	endedPlans.Layout, endedPlans.ResetsAt, endedPlans.Spendable = cancelled(chrome(views.NavPlans)), time.Time{},
 		amount("142")
-	history := views.HistoryModel{Chrome: over(chrome(views.NavCredits)), Rows: append([]views.HistoryRow{
+	history := views.HistoryModel{Layout: over(chrome(views.NavCredits)), Rows: append([]views.HistoryRow{
 		{
 			Kind:    views.EntryGrant,
 			At:      Now,
@@ -73,13 +73,13 @@ func standing() []Page {
 			Balance: amount("175"),
 		},
 	}, rows()...)}
-	shut := views.SettingsModel{Chrome: over(chrome(views.NavSettings)), TopUp: views.TopUpModel{Available: true}}
+	shut := views.SettingsModel{Layout: over(chrome(views.NavSettings)), TopUp: views.TopUpModel{Available: true}}
 	return []Page{
 		page("closed-credits", views.CreditsPage(closed)),
 		page("closed-home", views.HomePage(home)),
 		page("closed-plans", views.PlansPage(closedPlans)),
 		page("closed-buy", views.BuyPage(views.BuyModel{
-			Chrome:    over(chrome(views.NavCredits)),
+			Layout:    over(chrome(views.NavCredits)),
 			Available: true,
 			Spendable: amount("150"),
 		})),

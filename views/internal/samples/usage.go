@@ -131,7 +131,7 @@ func guide() []Page {
 		}
 	}
 	m := views.GuideModel{
-		Chrome:      low(chrome(views.NavCredits)),
+		Layout:      low(chrome(views.NavCredits)),
 		PlanName:    "Starter",
 		Allowance:   amount("200"),
 		Next:        &views.NextGrant{Amount: amount("200"), At: thursday()},
@@ -152,9 +152,9 @@ func guide() []Page {
 		},
 	}
 	bare := m
-	bare.Chrome, bare.Spendable, bare.Held, bare.Equivalents, bare.CanBuy, bare.Next = empty(chrome(views.NavCredits), "0"), 0, 0, nil, false, nil
+	bare.Layout, bare.Spendable, bare.Held, bare.Equivalents, bare.CanBuy, bare.Next = empty(chrome(views.NavCredits), "0"), 0, 0, nil, false, nil
 	rich := m
-	rich.Chrome, rich.Spendable, rich.Held, rich.Equivalents = chrome(views.NavCredits), amount("12345.678901"), 0,
+	rich.Layout, rich.Spendable, rich.Held, rich.Equivalents = chrome(views.NavCredits), amount("12345.678901"), 0,
 		good(1234, 164, 246913)
 	rich.Pack.ExpiresAfter = 365 * 24 * time.Hour
 	return []Page{

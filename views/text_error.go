@@ -5,10 +5,10 @@ import (
 	"strconv"
 )
 
-// errorWords are the headline and the sentence of a page that says what went wrong.
-type errorWords struct{ title, text string }
+// errorText are the headline and the sentence of a page that says what went wrong.
+type errorText struct{ title, text string }
 
-var errorWordsOf = map[int]errorWords{
+var errorWordsOf = map[int]errorText{
 	http.StatusBadRequest: {
 		"We couldn't read that", "Something in the address or the form got lost on the way. Nothing was changed. Go back and try once more.",
 	},
@@ -39,12 +39,12 @@ var errorWordsOf = map[int]errorWords{
 	},
 }
 
-// words of what went wrong; what has none of its own went wrong on our side. A sentence about just
+// text of what went wrong; what has none of its own went wrong on our side. A sentence about just
 // this case takes the general one's place.
-func (m ErrorModel) words() errorWords {
+func (m ErrorModel) message() errorText {
 	words, ok := errorWordsOf[m.Status]
 	if !ok {
-		words = errorWords{
+		words = errorText{
 			"That didn't work",
 			"Something went wrong on our side. If you were paying, look at your history before you try again.",
 		}

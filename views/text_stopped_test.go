@@ -23,7 +23,7 @@ func stopOf(reason AgentReason) StopModel {
 func TestWhyAnAgentIsPaused(t *testing.T) {
 	t.Parallel()
 	now := time.Date(2026, 11, 27, 14, 5, 0, 0, time.UTC)
-	c := Chrome{Now: now}
+	c := Layout{Now: now}
 	for _, want := range []struct {
 		reason                                AgentReason
 		card, badge, title, text, button, url string
@@ -82,7 +82,7 @@ func TestWhyAnAgentIsPaused(t *testing.T) {
 		if got := b.PausedAnnouncement(); got != want.badge || b.state().Word != "1 paused" {
 			t.Errorf("%s: the badge says %q and %q, want %q", want.reason, b.state().Word, got, want.badge)
 		}
-		next := nextStep(Chrome{Now: now, Badge: b})
+		next := nextStep(Layout{Now: now, Badge: b})
 		if next.Title != want.title || next.Text != want.text || next.Button.Label != want.button ||
 			string(next.Button.Href) != want.url {
 			t.Errorf("%s: the next step is %+v", want.reason, next)
@@ -104,7 +104,7 @@ func TestSeveralReasonsHaveNoOneCure(t *testing.T) {
 	if got := b.PausedAnnouncement(); got != "Scout and Replies are paused." {
 		t.Errorf("the badge says %q", got)
 	}
-	if next := nextStep(Chrome{Badge: b}); next.Title != "Scout and Replies are paused" ||
+	if next := nextStep(Layout{Badge: b}); next.Title != "Scout and Replies are paused" ||
 		next.Button.Label != "See the agents" || next.Button.Href != "/agents" {
 		t.Errorf("the next step is %+v", next)
 	}
@@ -112,7 +112,7 @@ func TestSeveralReasonsHaveNoOneCure(t *testing.T) {
 	if got := b.PausedAnnouncement(); got != "Scout and Replies are paused: out of tokens." {
 		t.Errorf("the badge says %q", got)
 	}
-	if next := nextStep(Chrome{Badge: b}); next.Text !=
+	if next := nextStep(Layout{Badge: b}); next.Text !=
 		"Add tokens and they restart by themselves, for new requests." {
 		t.Errorf("the next step is %+v", next)
 	}
@@ -121,7 +121,7 @@ func TestSeveralReasonsHaveNoOneCure(t *testing.T) {
 		Spendable: 6 * tokens.One,
 		Forecast:  &Forecast{Who: "Scout"},
 	}
-	if got := n.Lead() + " " + n.Rest(Chrome{Badge: b}); got !=
+	if got := n.Lead() + " " + n.Rest(Layout{Badge: b}); got !=
 		"6 tokens left. Scout and Replies are paused: out of tokens." {
 		t.Errorf("the notice says %q", got)
 	}
@@ -160,10 +160,10 @@ func TestWhoWaitsAtAnEmptyBalance(t *testing.T) {
 			Waiting:   test.waiting,
 			GoOn:      test.goOn,
 		}
-		if got := n.Rest(Chrome{}); got != "Your shop is open as usual. "+test.says {
+		if got := n.Rest(Layout{}); got != "Your shop is open as usual. "+test.says {
 			t.Errorf("%d wait, %d go on: %q", test.waiting, test.goOn, got)
 		}
-		c := Chrome{Badge: &BadgeModel{Level: LevelEmpty, Spendable: test.left}, Notice: n}
+		c := Layout{Badge: &BadgeModel{Level: LevelEmpty, Spendable: test.left}, Notice: n}
 		if got := nextStep(c).Title; got != test.nextStep {
 			t.Errorf("%d wait, %d go on: the next step is %q", test.waiting, test.goOn, got)
 		}

@@ -110,9 +110,9 @@ func (m BadgeModel) stopped() string {
 	return both(names) + " " + are(len(names) == 1)
 }
 
-// pausedWords say which agents are paused, and why if that is one reason: "Comment Replies is
+// pausedText say which agents are paused, and why if that is one reason: "Comment Replies is
 // paused: out of tokens." Empty for none.
-func (m BadgeModel) pausedWords() string {
+func (m BadgeModel) pausedText() string {
 	if m.PausedAgents == 0 {
 		return ""
 	}
@@ -124,7 +124,7 @@ func (m BadgeModel) pausedWords() string {
 }
 
 // PausedAnnouncement is the sentence that the status region says when one more agent is paused.
-func (m BadgeModel) PausedAnnouncement() string { return m.pausedWords() }
+func (m BadgeModel) PausedAnnouncement() string { return m.pausedText() }
 
 // waits says who waits for tokens at an empty balance, true to how the agents stand.
 func (m NoticeModel) waits() string {

@@ -46,7 +46,7 @@ func (m *ReceiptModel) Lines() []ReceiptLine {
 		}
 	}
 	if m.Refunded.Minor > 0 {
-		lines = append(lines, ReceiptLine{Name: m.refundedWords(), Value: negative(m.Refunded)})
+		lines = append(lines, ReceiptLine{Name: m.refundedText(), Value: negative(m.Refunded)})
 	}
 	return lines
 }
@@ -61,8 +61,8 @@ func (m *ReceiptModel) PaidWith() string {
 	return m.Card
 }
 
-// TokenWords say what becomes of the tokens: "500 tokens, they never expire".
-func (m *ReceiptModel) TokenWords() string {
+// TokenText say what becomes of the tokens: "500 tokens, they never expire".
+func (m *ReceiptModel) TokenText() string {
 	text := Tokens(m.Tokens)
 	if m.Owed > 0 {
 		text += ", " + Number(min(m.Owed, m.Tokens)) + " of them for tokens owed from before"
@@ -73,17 +73,17 @@ func (m *ReceiptModel) TokenWords() string {
 	if m.ExpiresAt.IsZero() {
 		return text + ". They never expire."
 	}
-	return text + ". They can be used until " + m.Chrome.end(m.ExpiresAt).Calendar() + "."
+	return text + ". They can be used until " + m.Layout.end(m.ExpiresAt).Calendar() + "."
 }
 
 // Paid is the day of the payment, in the creator's zone.
-func (m *ReceiptModel) Paid() string { return m.Chrome.when(m.PaidAt).Calendar() }
+func (m *ReceiptModel) Paid() string { return m.Layout.when(m.PaidAt).Calendar() }
 
-func (m *ReceiptModel) refundedWords() string {
+func (m *ReceiptModel) refundedText() string {
 	if m.RefundedAt.IsZero() {
 		return "Refunded"
 	}
-	return "Refunded on " + m.Chrome.when(m.RefundedAt).Calendar()
+	return "Refunded on " + m.Layout.when(m.RefundedAt).Calendar()
 }
 
 // ProviderLabel is the link to the provider's own receipt: "Open Stripe's receipt".
@@ -104,45 +104,45 @@ func negative(a money.Amount) string {
 	return money.Amount{Minor: -a.Minor, Currency: a.Currency}.String()
 }
 
-// words are where a purchase stands, as short as a table wants it.
-func (r *PurchaseRow) words() string {
-	switch r.Standing {
-	case StandingComing:
+// text are where a purchase stands, as short as a table wants it.
+func (r *PurchaseRow) text() string {
+	switch r.Status {
+	case RowStatusComing:
 		return "On its way"
-	case StandingPaid:
+	case RowStatusPaid:
 		if r.Refunded.Minor > 0 {
 			return r.Refunded.String() + " refunded"
 		}
 		return "Paid"
-	case StandingFailed:
+	case RowStatusFailed:
 		return "Not paid"
-	case StandingDeclined:
+	case RowStatusDeclined:
 		return "Card declined"
-	case StandingConfirm:
+	case RowStatusConfirm:
 		return "Bank asks you to confirm"
-	case StandingClosed:
+	case RowStatusClosed:
 		return "Closed, not paid"
-	case StandingRefunded:
+	case RowStatusRefunded:
 		return "Refunded"
-	case StandingDisputed:
+	case RowStatusDisputed:
 		return "Disputed"
-	case StandingUnpaid:
+	case RowStatusUnpaid:
 	}
 	return "Not paid yet"
 }
 
 // standingClass is the colour of where a purchase stands.
 func (r *PurchaseRow) standingClass() string {
-	switch r.Standing {
-	case StandingPaid:
+	switch r.Status {
+	case RowStatusPaid:
 		if r.Refunded.Minor == 0 {
 			return "text-ok"
 		}
-	case StandingFailed, StandingDeclined, StandingConfirm:
+	case RowStatusFailed, RowStatusDeclined, RowStatusConfirm:
 		return "text-bad"
-	case StandingDisputed:
+	case RowStatusDisputed:
 		return "text-warn"
-	case StandingUnpaid, StandingComing, StandingClosed, StandingRefunded:
+	case RowStatusUnpaid, RowStatusComing, RowStatusClosed, RowStatusRefunded:
 	}
 	return "text-soft"
 }

@@ -1,6 +1,6 @@
 package views
 
-func (s StandingModel) lead() string {
+func (s AccountStatusModel) lead() string {
 	switch {
 	case s.Closed:
 		return "This account is closed."
@@ -10,7 +10,7 @@ func (s StandingModel) lead() string {
 	return "Your plan was cancelled."
 }
 
-func (s StandingModel) rest() string {
+func (s AccountStatusModel) rest() string {
 	switch {
 	case s.Closed && s.Left > 0:
 		return "It was closed on " + s.Date + ". Its " + Tokens(s.Left) +
@@ -25,10 +25,10 @@ func (s StandingModel) rest() string {
 }
 
 // closed says whether the account was closed: then nothing is bought, run or changed.
-func (c Chrome) closed() bool { return c.Standing != nil && c.Standing.Closed }
+func (c Layout) closed() bool { return c.AccountStatus != nil && c.AccountStatus.Closed }
 
 // spendLabel stands above the balance.
-func (c Chrome) spendLabel() string {
+func (c Layout) spendLabel() string {
 	if c.closed() {
 		return "Left when it was closed"
 	}
@@ -36,7 +36,7 @@ func (c Chrome) spendLabel() string {
 }
 
 // goodFor says what the balance is good for, in words that were made for an account that is open.
-func (c Chrome) goodFor(words string) string {
+func (c Layout) goodFor(words string) string {
 	if c.closed() {
 		return "cannot be spent any more"
 	}

@@ -43,7 +43,7 @@ func (m AgentModel) state() string {
 }
 
 // sentence says how an agent is, and what will make it go on.
-func (m AgentModel) sentence(c Chrome) string {
+func (m AgentModel) sentence(c Layout) string {
 	missed := m.missed()
 	ones := "requests"
 	if missed != "" {
@@ -105,12 +105,12 @@ func (m AgentModel) chain() []string {
 func (m AgentModel) earned() string {
 	words := make([]string, len(m.Results))
 	for i, r := range m.Results {
-		words[i] = r.words()
+		words[i] = r.text()
 	}
 	return join(words, " and ")
 }
 
-func (r ResultModel) words() string {
+func (r ResultModel) text() string {
 	text := counted(r.Count, r.One, r.Many)
 	if r.Money.Currency != "" {
 		text += ", " + r.Money.String()
@@ -142,9 +142,9 @@ func are(one bool) string {
 	return "are"
 }
 
-// Words is the sentence about an agent that is back on: "Comment Replies is back on, for new
+// text is the sentence about an agent that is back on: "Comment Replies is back on, for new
 // comments. The 38 from the pause weren't answered."
-func (m ResumedModel) Words() string {
+func (m ResumedModel) Text() string {
 	what := m.For
 	if what == "" {
 		what = "requests"
@@ -159,13 +159,13 @@ func (m ResumedModel) Words() string {
 	return text + " The " + Count(m.Missed) + " from the pause weren't answered."
 }
 
-// resumedWords say that agents are back on: one in full, several by their names.
-func resumedWords(list []ResumedModel) string {
+// resumedText say that agents are back on: one in full, several by their names.
+func resumedText(list []ResumedModel) string {
 	switch len(list) {
 	case 0:
 		return ""
 	case 1:
-		return list[0].Words()
+		return list[0].Text()
 	}
 	names := make([]string, len(list))
 	for i, r := range list {
@@ -176,13 +176,13 @@ func resumedWords(list []ResumedModel) string {
 }
 
 // says tells whether anything happened while the creator was away.
-func (m AwayModel) says() bool {
+func (m RecapModel) says() bool {
 	return m.Spent > 0 || m.Bought > 0 || m.Arrived > 0 || m.Expired > 0 || m.TakenBack > 0 || m.Returned > 0 ||
 		len(m.Back) > 0 || len(m.Paused) > 0
 }
 
 // lines are what happened, a sentence each.
-func (m AwayModel) lines(c Chrome) []string {
+func (m RecapModel) lines(c Layout) []string {
 	var list []string
 	if m.Spent > 0 {
 		list = append(list, Tokens(m.Spent)+" spent.")

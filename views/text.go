@@ -15,7 +15,7 @@ import (
 // version: an expiry changes no row, and at midnight "Thursday" becomes "tomorrow". The pace of the
 // polls is part of it, or a tab would go on asking every few seconds long after the work has ended;
 // its jitter is not.
-func (c Chrome) Version() string {
+func (c Layout) Version() string {
 	shown := []string{c.Owner}
 	if b := c.Badge; b != nil {
 		shown = append(shown, string(b.Level), b.state().Word, b.Label(), b.Pace.String(), b.PausedAnnouncement())
@@ -106,14 +106,14 @@ func (m NoticeModel) Lead() string {
 }
 
 // Rest is the notice's text after the lead.
-func (m NoticeModel) Rest(c Chrome) string {
+func (m NoticeModel) Rest(c Layout) string {
 	var s []string
 	if m.Level == LevelEmpty {
 		s = append(s, "Your shop is open as usual. "+m.waits())
 	} else if c.Badge != nil && c.Badge.PausedAgents > 0 {
-		s = append(s, c.Badge.pausedWords())
+		s = append(s, c.Badge.pausedText())
 	} else if f := m.Forecast; f != nil {
-		s = append(s, f.paceWords()+f.Who+" stops "+c.when(f.At).expected()+".")
+		s = append(s, f.paceText()+f.Who+" stops "+c.when(f.At).expected()+".")
 	}
 	if g := m.NextGrant; g != nil {
 		s = append(s, "Your next "+Number(g.Amount)+" arrive "+c.when(g.At).Arrives()+".")
@@ -121,8 +121,8 @@ func (m NoticeModel) Rest(c Chrome) string {
 	return strings.Join(s, " ")
 }
 
-// paceWords begin a sentence that rests on a pace, and say on which: "At this week's pace, ".
-func (f *Forecast) paceWords() string {
+// paceText begin a sentence that rests on a pace, and say on which: "At this week's pace, ".
+func (f *Forecast) paceText() string {
 	switch {
 	case f.Hour:
 		return "At the last hour's pace, "
@@ -177,7 +177,7 @@ func join(parts []string, last string) string {
 // Fate says what becomes of a lot: "of 200, resets Thu 3 Dec", "until 31 Dec", "never expire". A
 // date after "until" is the last day on which it can be spent. Only what a new allowance replaces
 // resets.
-func (m LotModel) Fate(c Chrome) string {
+func (m LotModel) Fate(c Layout) string {
 	switch {
 	case m.Frozen == FrozenByReturn:
 		return "frozen: you are returning this pack"

@@ -21,7 +21,7 @@ var santiago = func() *time.Location {
 // What ends at midnight is good until the day before, on every page and in every e-mail.
 func TestAnEndIsTheLastDay(t *testing.T) {
 	t.Parallel()
-	c := Chrome{Now: time.Date(2026, 12, 20, 15, 0, 0, 0, santiago), Zone: santiago}
+	c := Layout{Now: time.Date(2026, 12, 20, 15, 0, 0, 0, santiago), Zone: santiago}
 	midnight := time.Date(2026, 12, 25, 0, 0, 0, 0, santiago)
 	noon := midnight.Add(12 * time.Hour)
 	gift := func(at time.Time) string { return LotModel{Kind: LotPromo, ExpiresAt: at}.Fate(c) }
@@ -31,7 +31,7 @@ func TestAnEndIsTheLastDay(t *testing.T) {
 		RunsOut:  midnight,
 	}
 	receipt := ReceiptModel{
-		Chrome:    c,
+		Layout:    c,
 		Tokens:    100 * tokens.One,
 		ExpiresAt: midnight,
 	}
@@ -61,13 +61,13 @@ func TestAnEndIsTheLastDay(t *testing.T) {
 			"2 gift tokens expire on Thursday.",
 		},
 		{OutlookModel{}.Reminder(c, ExpiryModel{LotPromo, 2 * tokens.One, noon}), "2 gift tokens expire on Friday."},
-		{OutlookModel{}.Reminder(Chrome{Now: midnight.Add(-time.Hour), Zone: santiago},
+		{OutlookModel{}.Reminder(Layout{Now: midnight.Add(-time.Hour), Zone: santiago},
 			ExpiryModel{LotPromo, 2 * tokens.One, midnight}), "2 gift tokens expire today at 23:59."},
 		{outlook.Forecast(c), "At this week's pace (about 1 token a day) your tokens last until Thursday."},
-		{pack.Words(c), "If you buy, 100 tokens for $9.00 last until about Thursday."},
-		{receipt.TokenWords(), "100 tokens. They can be used until 24 December 2026."},
+		{pack.Text(c), "If you buy, 100 tokens for $9.00 last until about Thursday."},
+		{receipt.TokenText(), "100 tokens. They can be used until 24 December 2026."},
 		{
-			ReturnModel{Until: midnight}.words(c),
+			ReturnModel{Until: midnight}.text(c),
 			"You have used nothing of it. Until Thursday 24 December, 23:59 you can return it: its tokens go back.",
 		},
 	} {
@@ -120,7 +120,7 @@ func TestMonthsAreNamed(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	c := Chrome{Now: time.Date(2026, 12, 31, 14, 0, 0, 0, time.UTC), Zone: time.UTC}
+	c := Layout{Now: time.Date(2026, 12, 31, 14, 0, 0, 0, time.UTC), Zone: time.UTC}
 	if got := c.month(); got != "This month (December)" {
 		t.Errorf("%q", got)
 	}
@@ -132,7 +132,7 @@ func TestMonthsAreNamed(t *testing.T) {
 		time.Date(2027, 1, 1, 0, 0, 0, 0, time.UTC):   "Used since 1 Jan",
 		time.Date(2026, 12, 14, 0, 0, 0, 0, time.UTC): "Used since 14 Dec 2026",
 	} {
-		if got := (HomeModel{Chrome: c, PeriodStart: start}).usedSince(); Breakable(got) != want {
+		if got := (HomeModel{Layout: c, PeriodStart: start}).usedSince(); Breakable(got) != want {
 			t.Errorf("%q, want %q", got, want)
 		}
 	}
@@ -184,9 +184,9 @@ func TestABarShowsWhatIsLeft(t *testing.T) {
 
 // What rests on the last hour says so, and is no more exact than it can be: the words stay the same
 // while nothing changes much.
-func TestTheLastHourInWords(t *testing.T) {
+func TestTheLastHourInText(t *testing.T) {
 	t.Parallel()
-	c := Chrome{Now: time.Date(2026, 12, 20, 15, 2, 0, 0, time.UTC), Zone: time.UTC}
+	c := Layout{Now: time.Date(2026, 12, 20, 15, 2, 0, 0, time.UTC), Zone: time.UTC}
 	next := &NextGrant{Amount: 200 * tokens.One, At: c.Now.AddDate(0, 0, 9)}
 	for left, want := range map[time.Duration][2]string{
 		0:                {"stops within minutes.", ""},

@@ -21,7 +21,7 @@ func TestARefusedOrder(t *testing.T) {
 func TestChangedTerms(t *testing.T) {
 	t.Parallel()
 	n := TopUpNotice{Why: TopUpPrice}
-	if got := n.Lead(Chrome{}) + " " + n.Rest(); got !=
+	if got := n.Lead(Layout{}) + " " + n.Rest(); got !=
 		"Auto top-up is off: its pack is not what you agreed to any more. It costs more now, or brings fewer tokens, "+
 			"or they expire sooner. Nothing was bought. Look at the packs, and turn it on again if you like." {
 		t.Error(got)

@@ -11,7 +11,7 @@ import (
 )
 
 // buyHref leads to the packs, and from there back to the page where one is.
-func (c Chrome) buyHref() templ.SafeURL {
+func (c Layout) buyHref() templ.SafeURL {
 	if c.Here == "" {
 		return "/credits/buy"
 	}
@@ -36,8 +36,8 @@ func (m BuyModel) ordered() []PackModel {
 	return list
 }
 
-// needWords say what the suggested pack is suggested for.
-func (m BuyModel) needWords() string {
+// needText say what the suggested pack is suggested for.
+func (m BuyModel) needText() string {
 	text := "You're " + Number(m.Need) + " short."
 	if !slices.ContainsFunc(m.Packs, func(p PackModel) bool { return p.Covers }) {
 		text += " No pack alone covers that: the largest comes nearest."
@@ -48,14 +48,14 @@ func (m BuyModel) needWords() string {
 	return text
 }
 
-// owedWords say what a pack comes to when something is owed: "500 − 120 owed from a returned
+// owedText say what a pack comes to when something is owed: "500 − 120 owed from a returned
 // payment = 380 tokens."
-func (m BuyModel) owedWords(p PackModel) string {
+func (m BuyModel) owedText(p PackModel) string {
 	switch {
 	case m.Owed <= 0:
 		return ""
 	case p.Gets > 0:
-		return netWords(p.Tokens, m.Owed)
+		return netText(p.Tokens, m.Owed)
 	case m.Owed == p.Tokens:
 		return "All of it pays what is owed from a returned payment: you get no tokens to spend, and nothing stays owed."
 	}
@@ -64,14 +64,14 @@ func (m BuyModel) owedWords(p PackModel) string {
 		Number(m.Owed-p.Tokens) + " stay owed."
 }
 
-// netWords say what is left of tokens once what is owed is paid.
-func netWords(bought, owed tokens.Amount) string {
+// netText say what is left of tokens once what is owed is paid.
+func netText(bought, owed tokens.Amount) string {
 	return Number(bought) + " " + minus + " " + Number(owed) + " owed from a returned payment = " +
 		Tokens(max(bought-owed, 0)) + "."
 }
 
-// resumeWords say which agents go on with a pack: "Comment Replies and Auto DM restart, for new requests."
-func (m BuyModel) resumeWords(p PackModel) string {
+// resumeText say which agents go on with a pack: "Comment Replies and Auto DM restart, for new requests."
+func (m BuyModel) resumeText(p PackModel) string {
 	switch n := len(p.Resumes); {
 	case m.Waiting == 0:
 		return ""
@@ -91,9 +91,9 @@ const (
 	aYear  = 365 * aDay
 )
 
-// lastsWords say for how long a pack is enough, never longer than it is: "about 9 days at your
+// lastsText say for how long a pack is enough, never longer than it is: "about 9 days at your
 // pace". Empty when that is not known.
-func lastsWords(d time.Duration) string {
+func lastsText(d time.Duration) string {
 	const pace = " at your pace"
 	switch {
 	case d <= 0:

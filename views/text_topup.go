@@ -22,7 +22,7 @@ type TopUpNotice struct {
 }
 
 // Lead says that it is off, and why.
-func (n TopUpNotice) Lead(c Chrome) string {
+func (n TopUpNotice) Lead(c Layout) string {
 	const off = "Auto top-up is off: "
 	switch n.Why {
 	case TopUpConfirm:

@@ -25,23 +25,23 @@ func (m PurchaseModel) backHeadline() string {
 func (m PurchaseModel) backText() string {
 	switch m.State {
 	case PurchaseReturning:
-		return m.returningWords()
+		return m.returningText()
 	case PurchaseDisputed:
-		return sentences(m.backWords(), m.disputedWords())
+		return sentences(m.moneyBackText(), m.disputedText())
 	case PurchasePartly:
 		now := ""
 		if m.Fresh {
 			now = "You now have " + Number(m.Balance) + "."
 		}
-		return sentences(m.backWords(), m.usedWords(), now)
+		return sentences(m.moneyBackText(), m.usedText(), now)
 	case PurchaseReturned, PurchaseRefunded, PurchaseLost:
-		return sentences(m.backWords(), m.bankWords(), m.usedWords())
+		return sentences(m.moneyBackText(), m.bankText(), m.usedText())
 	case PurchaseProcessing, PurchaseSlow, PurchasePaid, PurchaseFailed, PurchaseCancelled, PurchaseUnpaid:
 	}
 	return ""
 }
 
-func (m PurchaseModel) returningWords() string {
+func (m PurchaseModel) returningText() string {
 	const rest = " There is nothing more to do."
 	if m.Back.Money.Minor == 0 {
 		return "Its " + Tokens(m.Tokens) + " will go back." + rest
@@ -49,11 +49,11 @@ func (m PurchaseModel) returningWords() string {
 	return "Your " + m.Back.Money.String() + " will go back, and its " + Tokens(m.Tokens) + " wait until then." + rest
 }
 
-// backWords say what went back: "Your $40.00 went back on Tuesday, and the 500 tokens with it."
-func (m PurchaseModel) backWords() string {
+// moneyBackText says what went back: "Your $40.00 went back on Tuesday, and the 500 tokens with it."
+func (m PurchaseModel) moneyBackText() string {
 	on := ""
 	if !m.Back.At.IsZero() {
-		on = " " + m.Chrome.when(m.Back.At).ago()
+		on = " " + m.Layout.when(m.Back.At).ago()
 	}
 	switch {
 	case m.Back.Money.Minor == 0 && m.Back.Tokens == 0:
@@ -66,8 +66,8 @@ func (m PurchaseModel) backWords() string {
 	return "Your " + m.Back.Money.String() + " went back" + on + ", and the " + Tokens(m.Back.Tokens) + " with it."
 }
 
-// usedWords say that some were used before, and what that means now.
-func (m PurchaseModel) usedWords() string {
+// usedText say that some were used before, and what that means now.
+func (m PurchaseModel) usedText() string {
 	if m.Back.Used <= 0 {
 		return ""
 	}
@@ -79,7 +79,7 @@ func (m PurchaseModel) usedWords() string {
 		" owed now, and will come off your next purchase."
 }
 
-func (m PurchaseModel) disputedWords() string {
+func (m PurchaseModel) disputedText() string {
 	const looking = "Your bank is looking into this payment. "
 	if m.Left <= 0 {
 		return looking + "All of its tokens were used before."
@@ -93,17 +93,17 @@ func (m PurchaseModel) disputedWords() string {
 // slowBanks is for how long money that went back may not be seen at the bank.
 const slowBanks = 10 * 24 * time.Hour
 
-func (m PurchaseModel) bankWords() string {
+func (m PurchaseModel) bankText() string {
 	if m.Back.Money.Minor == 0 || m.State == PurchaseLost || m.Back.At.IsZero() ||
-		m.Chrome.Now.Sub(m.Back.At) > slowBanks {
+		m.Layout.Now.Sub(m.Back.At) > slowBanks {
 		return ""
 	}
 	return "It may take your bank a few days to show it."
 }
 
-// words say until when a pack can be returned, and what comes back: "You have used nothing of it.
+// text say until when a pack can be returned, and what comes back: "You have used nothing of it.
 // Until Sunday 6 December, 14:02, you can return it: ..."
-func (m ReturnModel) words(c Chrome) string {
+func (m ReturnModel) text(c Layout) string {
 	text := "You have used nothing of it. Until " + c.end(m.Until).deadline() +
 		" you can return it: its tokens go back"
 	if m.Paid.Minor == 0 {

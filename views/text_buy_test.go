@@ -7,7 +7,7 @@ import (
 	"pop.store/credits/internal/tokens"
 )
 
-func TestHowLongAPackLastsInWords(t *testing.T) {
+func TestHowLongAPackLastsInText(t *testing.T) {
 	t.Parallel()
 	const day, hour = 24 * time.Hour, time.Hour
 	for d, want := range map[time.Duration]string{
@@ -22,13 +22,13 @@ func TestHowLongAPackLastsInWords(t *testing.T) {
 		365 * day:             "about 12 months at your pace",
 		365*day + time.Second: "more than a year at your pace",
 	} {
-		if got := lastsWords(d); got != want {
+		if got := lastsText(d); got != want {
 			t.Errorf("%v: %q, want %q", d, got, want)
 		}
 	}
 }
 
-func TestOwedWords(t *testing.T) {
+func TestOwedText(t *testing.T) {
 	t.Parallel()
 	pack := func(size tokens.Amount, gets tokens.Amount) PackModel {
 		return PackModel{Tokens: size * tokens.One, Gets: gets * tokens.One}
@@ -43,7 +43,7 @@ func TestOwedWords(t *testing.T) {
 		{100, pack(100, 0), "All of it pays what is owed from a returned payment: you get no tokens to spend, and nothing stays owed."},
 		{120, pack(100, 0), "All of it pays part of the 120 owed from a returned payment: you get no tokens to spend, and 20 stay owed."},
 	} {
-		if got := (BuyModel{Owed: c.owed * tokens.One}).owedWords(c.pack); got != c.want {
+		if got := (BuyModel{Owed: c.owed * tokens.One}).owedText(c.pack); got != c.want {
 			t.Errorf("%d owed: %q, want %q", c.owed, got, c.want)
 		}
 	}
@@ -63,7 +63,7 @@ func TestWhoGoesOnWithAPack(t *testing.T) {
 		{3, []string{"A", "B", "C"}, "A, B and C restart, for new requests."},
 		{5, []string{"A", "B", "C", "D"}, "4 agents restart, for new requests."},
 	} {
-		if got := (BuyModel{Waiting: c.waiting}).resumeWords(PackModel{Resumes: c.names}); got != c.want {
+		if got := (BuyModel{Waiting: c.waiting}).resumeText(PackModel{Resumes: c.names}); got != c.want {
 			t.Errorf("%v: %q, want %q", c.names, got, c.want)
 		}
 	}
@@ -88,11 +88,11 @@ func TestTheOrderOfPacks(t *testing.T) {
 		}
 	}
 	m.Need = tokens.One
-	if got := m.needWords(); got != "You're 1 short." {
+	if got := m.needText(); got != "You're 1 short." {
 		t.Errorf("got %q", got)
 	}
 	m.Need, m.Packs = 5_000*tokens.One, []PackModel{{}}
-	if got := m.needWords(); got != "You're 5,000 short. No pack alone covers that: the largest comes nearest." {
+	if got := m.needText(); got != "You're 5,000 short. No pack alone covers that: the largest comes nearest." {
 		t.Errorf("got %q", got)
 	}
 }
@@ -103,7 +103,7 @@ func TestTheNoticeLeadsBack(t *testing.T) {
 		"":                       "/credits/buy",
 		"/tools?tool=x&text=a+b": "/credits/buy?next=%2Ftools%3Ftool%3Dx%26text%3Da%2Bb",
 	} {
-		if got := string((Chrome{Here: here}).buyHref()); got != want {
+		if got := string((Layout{Here: here}).buyHref()); got != want {
 			t.Errorf("%q: %q, want %q", here, got, want)
 		}
 	}

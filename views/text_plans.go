@@ -18,8 +18,8 @@ func (m PlansModel) mine() string {
 	if own := m.own(); own.Name != "" {
 		text = "You're on " + own.Name + " and have " + Tokens(m.Spendable) + "."
 	}
-	switch s := m.Chrome.Standing; {
-	case m.Chrome.closed():
+	switch s := m.Layout.AccountStatus; {
+	case m.Layout.closed():
 		return "This account is closed: no more plan tokens arrive."
 	case s != nil:
 		return text + " Your plan was cancelled, so no more plan tokens arrive."
@@ -28,7 +28,7 @@ func (m PlansModel) mine() string {
 		return text + " No more plan tokens arrive until your plan is paid for."
 	}
 	if next := m.monthlyNext(); next > 0 {
-		text += " Your next " + Number(next) + " arrive " + m.Chrome.when(m.ResetsAt).on() + "."
+		text += " Your next " + Number(next) + " arrive " + m.Layout.when(m.ResetsAt).on() + "."
 	}
 	return text
 }
@@ -56,7 +56,7 @@ func (m PlansModel) fromReset() string {
 	if m.ResetsAt.IsZero() {
 		return "when your plan is paid for"
 	}
-	return "from " + m.Chrome.when(m.ResetsAt).Date()
+	return "from " + m.Layout.when(m.ResetsAt).Date()
 }
 
 // resetWord goes before the date of the reset on the creator's own plan.
@@ -70,7 +70,7 @@ func (m PlansModel) resetWord() string {
 // choice is the label of the button on a plan, empty for none.
 func (m PlansModel) choice(p PlanModel) string {
 	switch {
-	case p.Next, p.Current && m.NextPlan == "", !m.Switch && p.URL == "", m.Chrome.closed():
+	case p.Next, p.Current && m.NextPlan == "", !m.Switch && p.URL == "", m.Layout.closed():
 		return ""
 	case p.Current:
 		return "Keep " + p.Name

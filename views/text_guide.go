@@ -54,7 +54,7 @@ func (m GuideModel) planName() string {
 func (m GuideModel) monthly() string {
 	text := "Your plan, " + m.planName() + ", gives you " + Number(m.Allowance) + " every month."
 	if m.Next != nil {
-		text += " The next " + Number(m.Next.Amount) + " arrive " + m.Chrome.when(m.Next.At).on() + "."
+		text += " The next " + Number(m.Next.Amount) + " arrive " + m.Layout.when(m.Next.At).on() + "."
 	}
 	return text
 }
@@ -112,7 +112,7 @@ func (m GuideModel) spendableLine() string {
 }
 
 func (m GuideModel) nextLine() string {
-	return Tokens(m.Next.Amount) + " at " + m.Chrome.when(m.Next.At).Clock()
+	return Tokens(m.Next.Amount) + " at " + m.Layout.when(m.Next.At).Clock()
 }
 
 // price is what one use takes: "75", "about 0.05", "by activity".

@@ -10,7 +10,7 @@ import (
 var friday = time.Date(2026, time.November, 27, 14, 5, 0, 0, time.UTC)
 
 // The wording of copy.md: the badge, first match wins.
-func TestBadgeWords(t *testing.T) {
+func TestBadgeText(t *testing.T) {
 	t.Parallel()
 	amount := tokens.MustParse
 	for _, c := range []struct {
@@ -64,7 +64,7 @@ func TestPollIsInWholeMilliseconds(t *testing.T) {
 	}
 }
 
-func TestNoticeWords(t *testing.T) {
+func TestNoticeText(t *testing.T) {
 	t.Parallel()
 	next := &NextGrant{Amount: 200 * tokens.One, At: friday.AddDate(0, 0, 6)}
 	few := []Equivalent{
@@ -148,13 +148,13 @@ func TestNoticeWords(t *testing.T) {
 			"0.03 tokens left, not enough for an AI tool. Your shop is open as usual. AI tools and agents are waiting for more tokens.",
 		},
 	} {
-		if got := c.model.Lead() + " " + c.model.Rest(Chrome{Now: friday}); got != c.want {
+		if got := c.model.Lead() + " " + c.model.Rest(Layout{Now: friday}); got != c.want {
 			t.Errorf("%s:\n got %q\nwant %q", c.name, got, c.want)
 		}
 	}
 }
 
-func TestPurchaseWords(t *testing.T) {
+func TestPurchaseText(t *testing.T) {
 	t.Parallel()
 	m := PurchaseModel{
 		Fresh:   true,
@@ -183,7 +183,7 @@ func TestPurchaseWords(t *testing.T) {
 		Tokens:  500 * tokens.One,
 		Balance: 518 * tokens.One,
 		At:      friday.AddDate(0, 0, -24),
-		Chrome:  Chrome{Now: friday},
+		Layout:  Layout{Now: friday},
 	}
 	if got := Breakable(old.headline() + " " + old.text()); got != "500 tokens added. Bought on 3 November." {
 		t.Errorf("old: got %q", got)
@@ -196,7 +196,7 @@ func TestPurchaseWords(t *testing.T) {
 	}
 }
 
-func TestHistoryWords(t *testing.T) {
+func TestHistoryText(t *testing.T) {
 	t.Parallel()
 	one := tokens.One
 	for _, c := range []struct {
@@ -275,7 +275,7 @@ func TestHistoryWords(t *testing.T) {
 
 func TestVersionFollowsWhatIsShown(t *testing.T) {
 	t.Parallel()
-	c := Chrome{Now: friday, Badge: &BadgeModel{
+	c := Layout{Now: friday, Badge: &BadgeModel{
 		Level:     LevelLow,
 		Spendable: 18 * tokens.One,
 		Every:     time.Second,
@@ -283,7 +283,7 @@ func TestVersionFollowsWhatIsShown(t *testing.T) {
 	version := c.Version()
 	pace := *c.Badge
 	pace.Every = time.Minute
-	if (Chrome{Now: friday, Badge: &pace}).Version() != version {
+	if (Layout{Now: friday, Badge: &pace}).Version() != version {
 		t.Error("a new pace alone is a new version")
 	}
 	c.Notice = &NoticeModel{

@@ -10,7 +10,7 @@ import (
 // Forecast says how long the tokens last and on what pace that rests: "At this week's pace (about
 // 6.4 tokens a day) your tokens last until Tuesday; your plan resets on Thursday." It is empty when
 // there is too little to go on, or nothing left.
-func (m OutlookModel) Forecast(c Chrome) string {
+func (m OutlookModel) Forecast(c Layout) string {
 	if m.PerDay <= 0 && m.PerHour <= 0 {
 		return ""
 	}
@@ -81,7 +81,7 @@ func rounded(a tokens.Amount) tokens.Amount {
 
 // Reminder says what will expire: "12 gift tokens expire on Friday.", and "About 12 gift tokens
 // will expire unused on Friday." where that is a forecast and not a fact.
-func (m OutlookModel) Reminder(c Chrome, e ExpiryModel) string {
+func (m OutlookModel) Reminder(c Layout, e ExpiryModel) string {
 	what := sourceWord(e.Kind) + " " + unit(e.Amount)
 	on := c.end(e.At).on()
 	if m.PerDay > 0 {
@@ -106,8 +106,8 @@ func sourceWord(kind LotKind) string {
 	return "gift"
 }
 
-// Words is the advice as a sentence.
-func (a AdviceModel) Words(c Chrome) string {
+// text is the advice as a sentence.
+func (a AdviceModel) Text(c Layout) string {
 	switch a.Kind {
 	case AdviceWait:
 		return a.wait(c)
@@ -118,7 +118,7 @@ func (a AdviceModel) Words(c Chrome) string {
 	return a.upgrade()
 }
 
-func (a AdviceModel) wait(c Chrome) string {
+func (a AdviceModel) wait(c Layout) string {
 	text := "Your " + Number(a.Next.Amount) + " arrive " + c.when(a.Next.At).on()
 	if a.Lasts {
 		return text + " and your tokens last until then: you may not need a pack."
@@ -126,7 +126,7 @@ func (a AdviceModel) wait(c Chrome) string {
 	return text + ": you may not need a pack."
 }
 
-func (a AdviceModel) buy(c Chrome) string {
+func (a AdviceModel) buy(c Layout) string {
 	text := "If you buy, " + Tokens(a.PackTokens) + " for " + a.PackPrice.String()
 	switch {
 	case a.Covers:

@@ -10,9 +10,9 @@ import (
 )
 
 // The sentences of copy.md, and what they become where a number is one or nothing.
-func TestAgentWords(t *testing.T) {
+func TestAgentText(t *testing.T) {
 	t.Parallel()
-	c := Chrome{Now: time.Date(2026, 11, 27, 14, 5, 0, 0, time.UTC)}
+	c := Layout{Now: time.Date(2026, 11, 27, 14, 5, 0, 0, time.UTC)}
 	monday := time.Date(2026, 11, 23, 21, 14, 0, 0, time.UTC)
 	fifty := 50 * tokens.One
 	for _, test := range []struct {
@@ -89,7 +89,7 @@ func TestWhatBecameOfTokens(t *testing.T) {
 	}
 }
 
-func TestResumedWords(t *testing.T) {
+func TestResumedText(t *testing.T) {
 	t.Parallel()
 	for want, list := range map[string][]ResumedModel{
 		"": nil,
@@ -109,13 +109,13 @@ func TestResumedWords(t *testing.T) {
 			{Name: "B", Missed: 3},
 		},
 	} {
-		if got := resumedWords(list); got != want {
+		if got := resumedText(list); got != want {
 			t.Errorf("got %q, want %q", got, want)
 		}
 	}
 }
 
-func TestDeclinedWords(t *testing.T) {
+func TestDeclinedText(t *testing.T) {
 	t.Parallel()
 	m := ToolsModel{
 		Available: 42 * tokens.One,

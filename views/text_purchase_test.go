@@ -9,8 +9,8 @@ import (
 )
 
 // A Sunday noon.
-func backChrome() Chrome {
-	return Chrome{Now: time.Date(2026, 11, 22, 12, 0, 0, 0, time.UTC), Zone: time.FixedZone("", 3600)}
+func backChrome() Layout {
+	return Layout{Now: time.Date(2026, 11, 22, 12, 0, 0, 0, time.UTC), Zone: time.FixedZone("", 3600)}
 }
 
 func back(minor int64, size, used tokens.Amount, daysAgo int) BackModel {
@@ -115,7 +115,7 @@ func TestWordsOfMoneyThatWentBack(t *testing.T) {
 		},
 	} {
 		m := PurchaseModel{
-			Chrome:  backChrome(),
+			Layout:  backChrome(),
 			State:   c.state,
 			Tokens:  500 * tokens.One,
 			Price:   money.Amount{Minor: 4000, Currency: "USD"},
@@ -131,7 +131,7 @@ func TestWordsOfMoneyThatWentBack(t *testing.T) {
 	}
 }
 
-func TestReturnWords(t *testing.T) {
+func TestReturnText(t *testing.T) {
 	t.Parallel()
 	m := ReturnModel{
 		Until: time.Date(2026, 12, 6, 23, 30, 0, 0, time.UTC),
@@ -139,12 +139,12 @@ func TestReturnWords(t *testing.T) {
 		Card:  "Visa 4242",
 	}
 	want := "You have used nothing of it. Until Monday 7 December, 00:30 you can return it: its tokens go back, and your $40.00 with them, to Visa 4242."
-	if got := Breakable(m.words(backChrome())); got != want || m.label() != "Return it and get $40.00 back" {
+	if got := Breakable(m.text(backChrome())); got != want || m.label() != "Return it and get $40.00 back" {
 		t.Errorf("%q, %q", got, m.label())
 	}
 	m.Paid.Minor, m.Card = 0, ""
 	want = "You have used nothing of it. Until Monday 7 December, 00:30 you can return it: its tokens go back."
-	if got := Breakable(m.words(backChrome())); got != want || m.label() != "Return it" {
+	if got := Breakable(m.text(backChrome())); got != want || m.label() != "Return it" {
 		t.Errorf("%q, %q", got, m.label())
 	}
 }

@@ -79,7 +79,7 @@ func TestTheLinesOfAReceipt(t *testing.T) {
 			"Small, 100 tokens €9.00|Total paid €9.00*|Refunded on 23 November 2026 −€9.00",
 		},
 	} {
-		c.m.PackName, c.m.Tokens, c.m.Price, c.m.Chrome.Zone = "Small", 100*tokens.One, in(900),
+		c.m.PackName, c.m.Tokens, c.m.Price, c.m.Layout.Zone = "Small", 100*tokens.One, in(900),
 			time.FixedZone("", 3600)
 		var got []string
 		for _, l := range c.m.Lines() {
@@ -100,8 +100,8 @@ func TestTheTokensOfAReceipt(t *testing.T) {
 		"500 tokens. They can be used until 1 March 2027.": {ExpiresAt: time.Date(2027, 3,
 			1, 12, 0, 0, 0, time.UTC)},
 	} {
-		if m.Tokens = 500 * tokens.One; views.Breakable(m.TokenWords()) != want {
-			t.Errorf("%q, want %q", m.TokenWords(), want)
+		if m.Tokens = 500 * tokens.One; views.Breakable(m.TokenText()) != want {
+			t.Errorf("%q, want %q", m.TokenText(), want)
 		}
 	}
 }

@@ -8,10 +8,10 @@ import (
 	"pop.store/credits/internal/tokens"
 )
 
-var fridayChrome = Chrome{Now: friday, Zone: time.UTC}
+var fridayChrome = Layout{Now: friday, Zone: time.UTC}
 
 // A forecast says on what pace it rests, and nothing when there is none.
-func TestForecastWords(t *testing.T) {
+func TestForecastText(t *testing.T) {
 	t.Parallel()
 	amount := tokens.MustParse
 	in := func(days int) time.Time { return friday.AddDate(0, 0, days) }
@@ -87,7 +87,7 @@ func TestForecastWords(t *testing.T) {
 	}
 }
 
-func TestReminderWords(t *testing.T) {
+func TestReminderText(t *testing.T) {
 	t.Parallel()
 	gone := friday.AddDate(0, 0, 4)
 	for _, c := range []struct {
@@ -118,7 +118,7 @@ func TestReminderWords(t *testing.T) {
 	}
 }
 
-func TestAdviceWords(t *testing.T) {
+func TestAdviceText(t *testing.T) {
 	t.Parallel()
 	usd := func(cents int64) money.Amount { return money.Amount{Minor: cents, Currency: "USD"} }
 	tomorrow := NextGrant{Amount: 200 * tokens.One, At: friday.AddDate(0, 0, 1)}
@@ -162,7 +162,7 @@ func TestAdviceWords(t *testing.T) {
 			Count:    12,
 		},
 	} {
-		if got := a.Words(fridayChrome); got != want {
+		if got := a.Text(fridayChrome); got != want {
 			t.Errorf("%q, want %q", got, want)
 		}
 	}
@@ -170,11 +170,11 @@ func TestAdviceWords(t *testing.T) {
 
 // What a button on the Plans page does is said before it is pressed, and there is no button that
 // does nothing.
-func TestPlanWords(t *testing.T) {
+func TestPlanText(t *testing.T) {
 	t.Parallel()
 	plans := func(current, next int) PlansModel {
 		m := PlansModel{
-			Chrome:    fridayChrome,
+			Layout:    fridayChrome,
 			Switch:    true,
 			ResetsAt:  friday.AddDate(0, 0, 6),
 			Spendable: 18 * tokens.One,
