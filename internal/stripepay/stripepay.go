@@ -17,9 +17,9 @@ import (
 
 // Options are what a Provider needs.
 type Options struct {
-	Key            string // secret or restricted, of the test or the live mode
-	Tax            bool   // Stripe works out the tax and adds it
-	PromotionCodes bool   // buyers may enter one
+	Key            string   // secret or restricted, of the test or the live mode
+	Tax            bool     // Stripe works out the tax and adds it
+	PromotionCodes bool     // buyers may enter one
 	WebhookSecrets []string // what events may be signed with; empty ones count as none
 	APIURL         string   // for tests; empty: Stripe's own
 }
