@@ -14,7 +14,7 @@ import (
 
 const module = "pop.store/credits/"
 
-// layers is the order of ARCHITECTURE.md, top to bottom. A package may import packages of lower
+// layers is the order of docs/design.md, top to bottom. A package may import packages of lower
 // layers only; tests may also use the test helpers.
 var layers = [][]string{
 	{"cmd/credits", "internal/mutants"},
@@ -95,7 +95,7 @@ func TestImportsRunStrictlyDownward(t *testing.T) {
 	for pkg, imports := range sources(t) {
 		mine, known := level[pkg]
 		if !known {
-			t.Errorf("%s is in no layer: add it to this test and to ARCHITECTURE.md", pkg)
+			t.Errorf("%s is in no layer: add it to this test and to docs/design.md", pkg)
 			continue
 		}
 		for imported := range imports {
