@@ -3,6 +3,9 @@
 // reads changed files through an overlay. Property tests may leave what made them fail in
 // testdata/rapid, which git ignores.
 //
+// The tests are those of the package and of the packages in its folders: those of
+// internal/ledger/engine test the rules in internal/ledger, too.
+//
 //	go run ./internal/mutants [-sample 60] [-seed 1] [-minutes 60] [-file NAME] ./internal/ledger
 package main
 
@@ -36,11 +39,12 @@ func main() {
 
 // options are what is changed and for how long.
 type options struct {
-	dir     string // of the package
-	file    string // only this file; empty: all
-	sample  int    // so many changes; 0: all
-	seed    uint64 // of the choice
-	minutes int    // no change is begun after that
+	dir     string   // of the package
+	tests   []string // packages whose tests run: it and those in its folders
+	file    string   // only this file; empty: all
+	sample  int      // so many changes; 0: all
+	seed    uint64   // of the choice
+	minutes int      // no change is begun after that
 	testFor time.Duration
 }
 
@@ -84,6 +88,9 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 		random := rand.New(rand.NewPCG(o.seed, 0))
 		random.Shuffle(len(all), func(i, j int) { all[i], all[j] = all[j], all[i] })
 	}
+	if o.tests, err = testedBy(ctx, o.dir); err != nil {
+		return err
+	}
 	slow, err := slowTests(ctx, o)
 	if err != nil {
 		return err
@@ -97,6 +104,21 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 	fmt.Fprintf(out, "%d changes, %d red (%.0f %%), %d green\n", tried, counts[noticed],
 		100*float64(counts[noticed])/float64(tried), counts[survived])
 	return ctx.Err()
+}
+
+// testedBy lists a package and the packages in its folders that have tests, the package first.
+func testedBy(ctx context.Context, dir string) ([]string, error) {
+	const format = `{{if or .TestGoFiles .XTestGoFiles}}{{.ImportPath}}{{end}}`
+	pattern := "./" + filepath.ToSlash(filepath.Clean(dir)) + "/..."
+	list, err := exec.CommandContext(ctx, "go", "list", "-f", format, pattern).Output()
+	if err != nil {
+		return nil, fmt.Errorf("list the packages of %s: %w", dir, err)
+	}
+	packages := strings.Fields(string(list))
+	if len(packages) == 0 {
+		return nil, fmt.Errorf("%s has no tests", dir)
+	}
+	return packages, nil
 }
 
 // tryAll tries changes until the sample is full, they run out, or time does. A change that does not
@@ -142,7 +164,13 @@ func try(ctx context.Context, o options, slow string, m *mutant) (verdict, strin
 // test runs some of the package's tests. It gives the name of the test that failed, or what the
 // compiler said.
 func test(ctx context.Context, o options, args ...string) (verdict, string) {
-	said, err := goTest(ctx, o, append(args, "-failfast")...)
+	var said []byte
+	var err error
+	for _, pkg := range o.tests {
+		if said, err = goTest(ctx, o, pkg, append(args, "-failfast")...); err != nil {
+			break
+		}
+	}
 	switch {
 	case err == nil:
 		return survived, ""
@@ -153,11 +181,11 @@ func test(ctx context.Context, o options, args ...string) (verdict, string) {
 	}
 }
 
-func goTest(ctx context.Context, o options, args ...string) ([]byte, error) {
+func goTest(ctx context.Context, o options, pkg string, args ...string) ([]byte, error) {
 	ctx, cancel := context.WithTimeout(ctx, o.testFor+5*time.Minute)
 	defer cancel()
 	args = append([]string{"test", "-count=1", "-vet=off", "-timeout", o.testFor.String()}, args...)
-	cmd := exec.CommandContext(ctx, "go", append(args, "./"+filepath.ToSlash(filepath.Clean(o.dir)))...)
+	cmd := exec.CommandContext(ctx, "go", append(args, pkg)...)
 	// go test ends its program, and that its Postgres
 	cmd.Cancel = func() error { return cmd.Process.Signal(os.Interrupt) }
 	cmd.WaitDelay = time.Minute

@@ -20,11 +20,15 @@ type testRun struct {
 // slowTests runs the package's tests as they are and gives a pattern of those that take most of the
 // time. Errors: the package does not build, or a test fails without any change.
 func slowTests(ctx context.Context, o options) (string, error) {
-	said, err := goTest(ctx, o, "-json")
-	if err != nil {
-		return "", fmt.Errorf("the package does not build or its tests fail as it is: %w\n%s", err, said)
+	var runs []testRun
+	for _, pkg := range o.tests {
+		said, err := goTest(ctx, o, pkg, "-json")
+		if err != nil {
+			return "", fmt.Errorf("the package does not build or its tests fail as it is: %w\n%s", err, said)
+		}
+		runs = append(runs, timesOf(said)...)
 	}
-	return slowest(timesOf(said)), nil
+	return slowest(runs), nil
 }
 
 // timesOf reads the output of go test -json. Subtests count with their test.
