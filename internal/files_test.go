@@ -23,9 +23,11 @@ var fileOrder = map[string]struct {
 		files: []string{
 			"doc.go", "receipt.go", "reads.go", "view.go", "usage_view.go",
 			"apply.go", "fingerprint.go", "settle.go", "follow.go",
-			"plan.go", "capture.go", "extend.go", "refund.go", "takeback.go", "close.go", "hold.go", "agent_settings.go", "level.go",
+			"plan.go", "capture.go", "extend.go", "refund.go", "takeback.go", "close.go", "hold.go",
+			"agent_settings.go", "level.go",
 			"period.go", "grant.go", "clawback.go", "expiry.go", "stopped.go", "charge.go",
-			"changes.go", "due.go", "agent.go", "append.go", "rollup.go", "operation.go", "event.go", "snapshot.go", "state.go",
+			"changes.go", "due.go", "agent.go", "append.go", "rollup.go", "operation.go", "event.go",
+			"snapshot.go", "state.go",
 			"rows.go", "lot.go", "today.go", "cycle.go", "zone.go", "entry.go", "kinds.go", "errors.go",
 		},
 		most: 2,
@@ -33,7 +35,8 @@ var fileOrder = map[string]struct {
 	"ledger/engine": {
 		files: []string{
 			"baseline.go", "quote.go", "purchase.go", "bulk.go",
-			"foresee.go", "agents.go", "stopped_agents.go", "history.go", "lookup.go", "holds.go", "usage_series.go", "usage.go", "recent_work.go", "read.go",
+			"foresee.go", "agents.go", "stopped_agents.go", "history.go", "lookup.go", "holds.go",
+			"usage_series.go", "usage.go", "recent_work.go", "read.go",
 			"ready.go", "sweep.go", "outbox.go", "claim.go", "engine.go",
 			"lane.go", "queue.go", "shard.go",
 			"load.go", "commit.go", "session.go", "postgres.go", "postgres_lanes.go", "writer.go",

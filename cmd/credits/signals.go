@@ -7,10 +7,10 @@ import (
 	"syscall"
 )
 
-// stopSignal is the cause of the program's context once a signal has ended it.
-type stopSignal struct{ signal os.Signal }
+// stopError is the cause of the program's context once a signal has ended it.
+type stopError struct{ signal os.Signal }
 
-func (s stopSignal) Error() string {
+func (s stopError) Error() string {
 	name := "SIGINT"
 	if s.signal == syscall.SIGTERM {
 		name = "SIGTERM"
@@ -18,7 +18,7 @@ func (s stopSignal) Error() string {
 	return "told to stop by " + name
 }
 
-// notifyStop returns a context that the first SIGINT or SIGTERM ends, with a stopSignal as its
+// notifyStop returns a context that the first SIGINT or SIGTERM ends, with a stopError as its
 // cause, and a channel that the second one closes.
 func notifyStop() (ctx context.Context, second <-chan struct{}, release func()) {
 	ctx, cancel := context.WithCancelCause(context.Background())
@@ -26,7 +26,7 @@ func notifyStop() (ctx context.Context, second <-chan struct{}, release func()) 
 	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
 	closed := make(chan struct{})
 	go func() {
-		cancel(stopSignal{<-signals})
+		cancel(stopError{<-signals})
 		<-signals
 		close(closed)
 	}()

@@ -31,7 +31,7 @@ func (s *server) waitForProxies(ctx context.Context, failed <-chan error) error 
 }
 
 func stoppedBySIGTERM(ctx context.Context) bool {
-	var cause stopSignal
+	var cause stopError
 	return errors.As(context.Cause(ctx), &cause) && cause.signal == syscall.SIGTERM
 }
 

@@ -34,8 +34,8 @@ func (a *App) newProvider(ctx context.Context) (billing.Provider, error) {
 		})
 		provider = a.Sandbox
 	}
-	if a.Options.Provider != nil {
-		provider = a.Options.Provider(a.Sandbox)
+	if a.Provider != nil {
+		provider = a.Provider(a.Sandbox)
 	}
 	return provider, nil
 }

@@ -47,10 +47,10 @@ func (s *Service) HandleEvent(ctx context.Context, payload []byte, signature str
 
 // handle deals with an event that the provider sent or was asked for; hash is nil for the latter.
 func (s *Service) handle(ctx context.Context, event payment.Event, hash []byte) error {
-	if event.Unreadable != nil {
+	if why := event.Unreadable; why != nil {
 		s.o.Log.Error("a payment event that cannot be read is ignored", "event", event.ID, "type", event.Type,
-			"error", event.Unreadable)
-		return nil
+			"error", why)
+		return nil //nolint:nilerr // sent again it would be no more readable
 	}
 	done, err := s.receive(ctx, event, hash)
 	if done || err != nil {

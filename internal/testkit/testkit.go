@@ -70,7 +70,7 @@ func Sandbox() Option { return Config(func(c *config.Config) { c.Demo = true }) 
 
 // Provider is Sandbox with another payment provider around the sandbox, such as one with faults.
 func Provider(wrap func(*sandbox.Provider) billing.Provider) Option {
-	return func(o *options) { o.Config.Demo, o.Options.Provider = true, wrap }
+	return func(o *options) { o.Config.Demo, o.Provider = true, wrap }
 }
 
 // New builds an app over a database of the test's own. Nothing runs but the ledger's lanes.
@@ -222,20 +222,4 @@ func WantProblem(t *testing.T, err error, kind problem.Kind, code string) {
 	if !errors.As(err, &p) || p.Kind != kind || p.Code != code {
 		t.Errorf("got %v, want %s", err, code)
 	}
-}
-
-// RunUntilCleanup runs f in the background. The test's end cancels its context and waits for it.
-func RunUntilCleanup(t *testing.T, f func(context.Context)) (stop func()) {
-	ctx, cancel := context.WithCancel(context.Background())
-	done := make(chan struct{})
-	go func() {
-		defer close(done)
-		f(ctx)
-	}()
-	stop = func() {
-		cancel()
-		<-done
-	}
-	t.Cleanup(stop)
-	return stop
 }
