@@ -114,7 +114,7 @@ func (m *Mailer) contentOf(ctx context.Context, r *reader, o notification, now t
 // sendReceipt writes about a purchase, or waits until more is known of it; or about auto top-up.
 func (m *Mailer) sendReceipt(ctx context.Context, r *reader, o notification, now time.Time) error {
 	about := []notification{o}
-	words, ready, err := m.contentOf(ctx, r, o, now)
+	c, ready, err := m.contentOf(ctx, r, o, now)
 	if err != nil {
 		return err
 	}
@@ -122,26 +122,26 @@ func (m *Mailer) sendReceipt(ctx context.Context, r *reader, o notification, now
 		about[0].due = now.Add(billPause)
 		return m.postpone(ctx, about)
 	}
-	if err := m.send(ctx, r, words, about, now); err != nil {
+	if err := m.send(ctx, r, c, about, now); err != nil {
 		return m.failed(ctx, about, err, now)
 	}
 	return m.done(ctx, about, outcomeSent, now)
 }
 
 func (m *Mailer) sendAlert(ctx context.Context, r *reader, a alert, now time.Time) error {
-	words, err := m.alertContent(ctx, r, a, now)
+	c, err := m.alertContent(ctx, r, a, now)
 	if err != nil {
 		return err
 	}
-	if err := m.send(ctx, r, words, a.about, now); err != nil {
+	if err := m.send(ctx, r, c, a.about, now); err != nil {
 		return m.failed(ctx, a.about, err, now)
 	}
 	return m.recordAlert(ctx, a, r.last.after(a, now))
 }
 
 // send writes one e-mail and sends it, or says why not.
-func (m *Mailer) send(ctx context.Context, r *reader, words content, about []notification, now time.Time) error {
-	l, err := m.message(r.Email, words, about, now)
+func (m *Mailer) send(ctx context.Context, r *reader, c content, about []notification, now time.Time) error {
+	l, err := m.message(r.Email, c, about, now)
 	if err != nil {
 		return err
 	}
