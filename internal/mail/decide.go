@@ -6,17 +6,17 @@ import (
 	"pop.store/credits/internal/ledger"
 )
 
-// standing is an account as it stands when its occasions are looked at.
-type standing struct {
+// snapshot is an account as it stands when its occasions are looked at.
+type snapshot struct {
 	address bool                     // there is one
 	alerts  bool                     // the creator wants to hear of the balance and of agents
 	level   ledger.Level             // what jobs under way hold counts as if it came back
 	paused  map[string]ledger.Reason // agents that are paused although their creator did not turn them off, and why
-	told    told
+	last    lastAlert
 }
 
-// told is what was said of the balance last.
-type told struct {
+// lastAlert is what was said of the balance last.
+type lastAlert struct {
 	at     time.Time // zero: nothing was ever said
 	level  ledger.Level
 	paused bool // that an agent has stopped
@@ -26,17 +26,17 @@ type told struct {
 type alert struct {
 	level  ledger.Level // LevelOK: only about agents
 	paused bool
-	about  []occasion
+	about  []notification
 }
 
 func (a *alert) none() bool { return a.level == ledger.LevelOK && !a.paused }
 
-// verdict is what becomes of an account's occasions.
-type verdict struct {
-	alert    alert
-	receipts []occasion
-	over     []occasion // nothing to say about them, or not any more
-	later    []occasion // to be looked at again when they are due
+// decision is what becomes of an account's occasions.
+type decision struct {
+	alert     alert
+	receipts  []notification
+	dropped   []notification // nothing to say about them, or not any more
+	postponed []notification // to be looked at again when they are due
 }
 
 // decide is every rule about who is written to, when and about what.
@@ -47,60 +47,60 @@ type verdict struct {
 //   - What was said in the last twelve hours is not said again, unless it got worse: low is followed by empty, and either by agents that stop. What
 //     is left unsaid waits, and is said when it still holds after that time.
 //   - One e-mail says all of it. Receipts are apart: each purchase has one.
-func decide(list []occasion, s standing, now time.Time) verdict {
-	var v verdict
+func decide(list []notification, s snapshot, now time.Time) decision {
+	var v decision
 	for _, o := range list {
 		switch {
 		case !s.address:
-			v.over = append(v.over, o)
+			v.dropped = append(v.dropped, o)
 		case o.kind == ledger.EventPurchaseDone, o.aboutTopUp():
 			v.receipts = append(v.receipts, o)
 		case !s.alerts:
-			v.over = append(v.over, o)
+			v.dropped = append(v.dropped, o)
 		case o.kind == ledger.EventAgentPaused:
-			v.weighAgent(o, s, now)
+			v.addPause(o, s, now)
 		default:
-			v.weighLevel(o, s)
+			v.addLevel(o, s)
 		}
 	}
-	v.mind(s.told, now)
+	v.suppressRepeat(s.last, now)
 	return v
 }
 
-func (v *verdict) weighAgent(o occasion, s standing, now time.Time) {
+func (v *decision) addPause(o notification, s snapshot, now time.Time) {
 	why := ledger.ReasonNone
 	if len(o.agents) > 0 {
 		why = s.paused[o.agents[0]]
 	}
 	switch why {
 	case ledger.ReasonNone, ledger.ReasonCreator:
-		v.over = append(v.over, o)
+		v.dropped = append(v.dropped, o)
 	case ledger.ReasonHeld:
 		o.due = now.Add(lookAgain)
-		v.later = append(v.later, o)
+		v.postponed = append(v.postponed, o)
 	case ledger.ReasonTokens, ledger.ReasonReserve, ledger.ReasonSize, ledger.ReasonBudget:
 		v.alert.paused = true
 		v.alert.about = append(v.alert.about, o)
 	}
 }
 
-// weighLevel looks at a crossing. The level may have changed since, down or up.
-func (v *verdict) weighLevel(o occasion, s standing) {
+// addLevel looks at a crossing. The level may have changed since, down or up.
+func (v *decision) addLevel(o notification, s snapshot) {
 	crossed := ledger.LevelLow
 	if o.kind == ledger.EventBalanceEmpty {
 		crossed = ledger.LevelEmpty
 	}
 	crossed = min(crossed, s.level)
 	if crossed == ledger.LevelOK {
-		v.over = append(v.over, o)
+		v.dropped = append(v.dropped, o)
 		return
 	}
 	v.alert.level = max(v.alert.level, crossed)
 	v.alert.about = append(v.alert.about, o)
 }
 
-// mind takes back an alert that says nothing new.
-func (v *verdict) mind(t told, now time.Time) {
+// suppressRepeat takes back an alert that says nothing new.
+func (v *decision) suppressRepeat(t lastAlert, now time.Time) {
 	if v.alert.none() || t.at.IsZero() || !now.Before(t.at.Add(coolDown)) {
 		return
 	}
@@ -109,14 +109,14 @@ func (v *verdict) mind(t told, now time.Time) {
 	}
 	for _, o := range v.alert.about {
 		o.due = t.at.Add(coolDown)
-		v.later = append(v.later, o)
+		v.postponed = append(v.postponed, o)
 	}
 	v.alert = alert{}
 }
 
 // after is what was said once an alert has gone out.
-func (t told) after(a alert, now time.Time) told {
-	next := told{
+func (t lastAlert) after(a alert, now time.Time) lastAlert {
+	next := lastAlert{
 		at:     now,
 		level:  a.level,
 		paused: a.paused,

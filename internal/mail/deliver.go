@@ -39,7 +39,7 @@ func (m *Mailer) quiet(now time.Time) bool {
 
 // serve looks at an account's occasions and does what follows.
 func (m *Mailer) serve(ctx context.Context, c *claimed, now time.Time) error {
-	list, err := m.occasions(ctx, c.account)
+	list, err := m.notifications(ctx, c.account)
 	if err != nil {
 		return err
 	}
@@ -47,11 +47,11 @@ func (m *Mailer) serve(ctx context.Context, c *claimed, now time.Time) error {
 	if err != nil {
 		return err
 	}
-	v := decide(list, r.standing, now)
-	if err := m.done(ctx, v.over, outcomeOver, now); err != nil {
+	v := decide(list, r.snapshot, now)
+	if err := m.done(ctx, v.dropped, outcomeOver, now); err != nil {
 		return err
 	}
-	if err := m.postpone(ctx, v.later); err != nil {
+	if err := m.postpone(ctx, v.postponed); err != nil {
 		return err
 	}
 	for i := range v.receipts {
@@ -67,7 +67,7 @@ func (m *Mailer) serve(ctx context.Context, c *claimed, now time.Time) error {
 
 // reader is whom an e-mail is for, and what there is to say.
 type reader struct {
-	standing
+	snapshot
 	accounts.Overview
 	agents []ledger.Agent
 	own    tokens.Amount // reserved for the creator's own tools
@@ -75,9 +75,9 @@ type reader struct {
 
 // read looks at an account. One that is not there, or not any more, has no address.
 func (m *Mailer) read(ctx context.Context, c *claimed) (*reader, error) {
-	r := &reader{standing: standing{
+	r := &reader{snapshot: snapshot{
 		alerts: c.alerts,
-		told:   c.told,
+		last:   c.last,
 		paused: map[string]ledger.Reason{},
 	}}
 	var err error
@@ -101,18 +101,20 @@ func (m *Mailer) read(ctx context.Context, c *claimed) (*reader, error) {
 	return r, nil
 }
 
-// wordsOf are those of a letter about money; ready says that there is no more to wait for.
-func (m *Mailer) wordsOf(ctx context.Context, r *reader, o occasion, now time.Time) (w words, ready bool, err error) {
+// contentOf are those of a letter about money; ready says that there is no more to wait for.
+func (m *Mailer) contentOf(ctx context.Context, r *reader, o notification, now time.Time) (w content, ready bool,
+	err error,
+) {
 	if o.aboutTopUp() {
-		return m.topUpWords(r, o, now), true, nil
+		return m.topUpContent(r, o, now), true, nil
 	}
-	return m.receiptWords(ctx, r, o, now)
+	return m.receiptContent(ctx, r, o, now)
 }
 
 // sendReceipt writes about a purchase, or waits until more is known of it; or about auto top-up.
-func (m *Mailer) sendReceipt(ctx context.Context, r *reader, o occasion, now time.Time) error {
-	about := []occasion{o}
-	words, ready, err := m.wordsOf(ctx, r, o, now)
+func (m *Mailer) sendReceipt(ctx context.Context, r *reader, o notification, now time.Time) error {
+	about := []notification{o}
+	c, ready, err := m.contentOf(ctx, r, o, now)
 	if err != nil {
 		return err
 	}
@@ -120,26 +122,26 @@ func (m *Mailer) sendReceipt(ctx context.Context, r *reader, o occasion, now tim
 		about[0].due = now.Add(billPause)
 		return m.postpone(ctx, about)
 	}
-	if err := m.send(ctx, r, words, about, now); err != nil {
+	if err := m.send(ctx, r, c, about, now); err != nil {
 		return m.failed(ctx, about, err, now)
 	}
 	return m.done(ctx, about, outcomeSent, now)
 }
 
 func (m *Mailer) sendAlert(ctx context.Context, r *reader, a alert, now time.Time) error {
-	words, err := m.alertWords(ctx, r, a, now)
+	c, err := m.alertContent(ctx, r, a, now)
 	if err != nil {
 		return err
 	}
-	if err := m.send(ctx, r, words, a.about, now); err != nil {
+	if err := m.send(ctx, r, c, a.about, now); err != nil {
 		return m.failed(ctx, a.about, err, now)
 	}
-	return m.said(ctx, a, r.told.after(a, now))
+	return m.recordAlert(ctx, a, r.last.after(a, now))
 }
 
 // send writes one e-mail and sends it, or says why not.
-func (m *Mailer) send(ctx context.Context, r *reader, words words, about []occasion, now time.Time) error {
-	l, err := m.letter(r.Email, words, about, now)
+func (m *Mailer) send(ctx context.Context, r *reader, c content, about []notification, now time.Time) error {
+	l, err := m.message(r.Email, c, about, now)
 	if err != nil {
 		return err
 	}
@@ -149,14 +151,14 @@ func (m *Mailer) send(ctx context.Context, r *reader, words words, about []occas
 }
 
 // failed has an e-mail tried again, unless it never can be sent, or has been tried for long enough.
-func (m *Mailer) failed(ctx context.Context, about []occasion, cause error, now time.Time) error {
+func (m *Mailer) failed(ctx context.Context, about []notification, cause error, now time.Time) error {
 	f := failureOf(cause)
 	if f.unreachable {
 		m.mu.Lock()
 		m.quietUntil = now.Add(quietTime)
 		m.mu.Unlock()
 	}
-	var again, never []occasion
+	var again, never []notification
 	for _, o := range about {
 		if o.failingSince.IsZero() {
 			o.failingSince = now

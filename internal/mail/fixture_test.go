@@ -168,8 +168,8 @@ func (f *fixture) files() []string {
 	return list
 }
 
-// wantLetters checks the subjects of all e-mails so far, and gives them.
-func (f *fixture) wantLetters(subjects ...string) []*message {
+// wantMessages checks the subjects of all e-mails so far, and gives them.
+func (f *fixture) wantMessages(subjects ...string) []*message {
 	f.T.Helper()
 	var list []*message
 	var got []string

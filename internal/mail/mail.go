@@ -49,7 +49,7 @@ type Options struct {
 type Mailer struct {
 	Options
 	pool *pgxpool.Pool
-	post func(context.Context, *letter) error // to the server or into the folder
+	post func(context.Context, *message) error // to the server or into the folder
 	// whom the server's certificate must be from; nil: whom the system trusts
 	roots *x509.CertPool
 

@@ -42,9 +42,9 @@ func TestOneLetterForACrossing(t *testing.T) {
 	f.after(time.Hour)
 	f.spend(id, 165)
 	f.after(59 * time.Second)
-	f.wantLetters()
+	f.wantMessages()
 	f.after(time.Second)
-	m := f.wantLetters(lowAt35)[0]
+	m := f.wantMessages(lowAt35)[0]
 	m.says(t, "Maya's Studio", lowAt35, "Your next 200 arrive on 22 December.", "+ Get More Credits", "Unsubscribe")
 	for name, want := range map[string]string{
 		"From":                  `"Credits" <credits@shop.example>`,
@@ -62,7 +62,7 @@ func TestOneLetterForACrossing(t *testing.T) {
 	}
 	f.spend(id, 1)
 	f.after(48 * time.Hour)
-	f.wantLetters(lowAt35)
+	f.wantMessages(lowAt35)
 }
 
 // Where there is a pace to go by, an e-mail says what the notice on the pages says.
@@ -75,7 +75,7 @@ func TestALetterForetells(t *testing.T) {
 		f.spend(id, 18)
 	}
 	f.after(time.Minute)
-	f.wantLetters("38 tokens left")[0].says(t,
+	f.wantMessages("38 tokens left")[0].says(t,
 		"At this week's pace, Auto Selling stops around tomorrow, 18:00. Your next 200 arrive on 22 December.")
 }
 
@@ -85,7 +85,7 @@ func TestALetterStandsAlone(t *testing.T) {
 	f := newFixture(t)
 	f.spend(f.maya(), 165)
 	f.after(time.Minute)
-	root, err := html.Parse(strings.NewReader(f.wantLetters(lowAt35)[0].html))
+	root, err := html.Parse(strings.NewReader(f.wantMessages(lowAt35)[0].html))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -119,19 +119,19 @@ func TestTheCoolDown(t *testing.T) {
 	f.spend(again, 165)
 	f.spend(filled, 165)
 	f.after(time.Minute)
-	f.wantLetters(lowAt35, lowAt35)
+	f.wantMessages(lowAt35, lowAt35)
 	f.grant(again, ledger.LotPromo, 100, "")
 	f.grant(filled, ledger.LotPromo, 100, "")
 	f.after(time.Hour)
 	f.spend(again, 110) // 25 left
 	f.spend(filled, 110)
 	f.after(12*time.Hour - time.Hour - time.Second)
-	f.wantLetters(lowAt35, lowAt35)
+	f.wantMessages(lowAt35, lowAt35)
 	f.grant(filled, ledger.LotPromo, 100, "")
 	f.after(time.Second)
-	f.wantLetters(lowAt35, lowAt35, "25 tokens left: 2 images or about 500 replies")
+	f.wantMessages(lowAt35, lowAt35, "25 tokens left: 2 images or about 500 replies")
 	f.after(24 * time.Hour)
-	f.wantLetters(lowAt35, lowAt35, "25 tokens left: 2 images or about 500 replies")
+	f.wantMessages(lowAt35, lowAt35, "25 tokens left: 2 images or about 500 replies")
 }
 
 func TestWhatGotWorseIsTold(t *testing.T) {
@@ -142,10 +142,10 @@ func TestWhatGotWorseIsTold(t *testing.T) {
 	f.after(time.Minute)
 	f.spend(id, 35)
 	f.after(time.Minute)
-	f.wantLetters(lowAt35, outAt0)[1].says(t,
+	f.wantMessages(lowAt35, outAt0)[1].says(t,
 		"Your shop is open as usual. AI tools are waiting for more tokens. Your next 200 arrive on 22 December.")
 	f.after(24 * time.Hour)
-	f.wantLetters(lowAt35, outAt0)
+	f.wantMessages(lowAt35, outAt0)
 }
 
 // Down in one moment: one e-mail, about where it ended.
@@ -157,7 +157,7 @@ func TestLowAndEmptyAtOnceAreOneLetter(t *testing.T) {
 	f.after(30 * time.Second)
 	f.spend(id, 35)
 	f.after(24 * time.Hour)
-	f.wantLetters(outAt0)
+	f.wantMessages(outAt0)
 }
 
 // Empty, and then a few tokens: by the time of the e-mail it is low.
@@ -169,7 +169,7 @@ func TestALetterIsAboutWhatIsSo(t *testing.T) {
 	f.after(30 * time.Second)
 	f.grant(id, ledger.LotPromo, 25, "")
 	f.after(24 * time.Hour)
-	f.wantLetters("25 tokens left: 2 images or about 500 replies")
+	f.wantMessages("25 tokens left: 2 images or about 500 replies")
 }
 
 func TestWhatIsOverIsNotTold(t *testing.T) {
@@ -180,7 +180,7 @@ func TestWhatIsOverIsNotTold(t *testing.T) {
 	f.after(30 * time.Second)
 	f.grant(id, ledger.LotPromo, 100, "")
 	f.after(24 * time.Hour)
-	f.wantLetters()
+	f.wantMessages()
 }
 
 func TestARunningJobAloneSendsNothing(t *testing.T) {
@@ -189,7 +189,7 @@ func TestARunningJobAloneSendsNothing(t *testing.T) {
 	released, captured := f.maya(), f.maya()
 	jobs := []int64{f.hold(released, 200), f.hold(captured, 165)}
 	f.after(3 * time.Hour)
-	f.wantLetters()
+	f.wantMessages()
 	if _, err := f.Ledger.Release(t.Context(), released, "r", ledger.Release{Hold: jobs[0]}); err != nil {
 		t.Fatal(err)
 	}
@@ -197,9 +197,9 @@ func TestARunningJobAloneSendsNothing(t *testing.T) {
 		t.Fatal(err)
 	}
 	f.after(5 * time.Minute)
-	f.wantLetters(lowAt35)
+	f.wantMessages(lowAt35)
 	f.after(48 * time.Hour)
-	f.wantLetters(lowAt35)
+	f.wantMessages(lowAt35)
 }
 
 // What a job holds counts as if it came back, also in what the e-mail says.
@@ -210,7 +210,7 @@ func TestALetterCountsWhatIsHeld(t *testing.T) {
 	f.spend(id, 165)
 	f.hold(id, 5)
 	f.after(time.Minute)
-	f.wantLetters("35 tokens left, 5 of them in use: 3 images or about 700 replies")
+	f.wantMessages("35 tokens left, 5 of them in use: 3 images or about 700 replies")
 }
 
 func TestAgentsThatStopTogetherAreOneLetter(t *testing.T) {
@@ -227,15 +227,15 @@ func TestAgentsThatStopTogetherAreOneLetter(t *testing.T) {
 	}
 	f.after(10 * time.Second)
 	const both = "Book Maker and PDF are paused: out of tokens"
-	f.wantLetters(both)[0].says(t, "Add tokens and they restart by themselves, for new requests.",
+	f.wantMessages(both)[0].says(t, "Add tokens and they restart by themselves, for new requests.",
 		"60 tokens left", "Your next 200 arrive on 22 December.")
 	f.after(time.Hour)
-	f.wantLetters(both)
+	f.wantMessages(both)
 	f.spend(id, 60) // now it is empty, too: that is news, and names them again
 	f.after(time.Minute)
-	f.wantLetters(both, outAt0)[1].says(t, both+".")
+	f.wantMessages(both, outAt0)[1].says(t, both+".")
 	f.after(48 * time.Hour)
-	f.wantLetters(both, outAt0)
+	f.wantMessages(both, outAt0)
 }
 
 // A letter about the balance names the agents that stopped with it; there is none about them beside it.
@@ -246,7 +246,7 @@ func TestTheBalanceAndItsAgentsAreOneLetter(t *testing.T) {
 	f.spend(id, 165)
 	f.stop(id, "books", "pdf_creation")
 	f.after(48 * time.Hour)
-	f.wantLetters(lowAt35)[0].says(t, "PDF is paused: out of tokens. Add tokens and it restarts by itself, for new requests.")
+	f.wantMessages(lowAt35)[0].says(t, "PDF is paused: out of tokens. Add tokens and it restarts by itself, for new requests.")
 }
 
 func TestAnAgentThatGoesOnIsNoNews(t *testing.T) {
@@ -257,7 +257,7 @@ func TestAnAgentThatGoesOnIsNoNews(t *testing.T) {
 	f.stop(id, "books", "pdf_creation")
 	f.grant(id, ledger.LotPurchase, 100, "11111111-1111-4111-8111-111111111111")
 	f.after(48 * time.Hour)
-	f.wantLetters("100 tokens added")
+	f.wantMessages("100 tokens added")
 }
 
 // A creator's own pause is no news. A budget that is used, and a reserve that holds an agent back,
@@ -273,7 +273,7 @@ func TestWhyAnAgentIsPausedIsTold(t *testing.T) {
 		t.Fatal(err)
 	}
 	f.after(48 * time.Hour)
-	f.wantLetters()
+	f.wantMessages()
 	put := func(p ledger.PutAgent) {
 		t.Helper()
 		if err := f.Ledger.PutAgent(t.Context(), id, p); err != nil {
@@ -286,7 +286,7 @@ func TestWhyAnAgentIsPausedIsTold(t *testing.T) {
 	}
 	f.after(time.Minute)
 	const budget = "PDF is paused: its 1-token budget for this month has only 1 left"
-	first := f.wantLetters(budget)[0]
+	first := f.wantMessages(budget)[0]
 	first.says(t, "Raise the budget and it restarts by itself, for new requests.")
 	if strings.Contains(first.html, "Get More Credits") || !strings.Contains(first.html, `href="`+base+`/agents"`) {
 		t.Errorf("it leads elsewhere: %s", first.html)
@@ -299,7 +299,7 @@ func TestWhyAnAgentIsPausedIsTold(t *testing.T) {
 	}
 	f.after(time.Minute)
 	const reserve = "PDF is paused: the tokens left are kept for your own tools"
-	f.wantLetters(budget, reserve)[1].says(t,
+	f.wantMessages(budget, reserve)[1].says(t,
 		"Keep less for your own tools and it restarts by itself, for new requests.", "Lower the reserve")
 }
 
@@ -311,7 +311,7 @@ func TestAnAgentThatWaitsForAJobIsNoNews(t *testing.T) {
 	job := f.hold(id, 180)
 	f.stop(id, "books", "pdf_creation")
 	f.after(time.Hour)
-	f.wantLetters()
+	f.wantMessages()
 	if _, err := f.Ledger.Capture(t.Context(), id, "c", ledger.Capture{Hold: job}); err != nil {
 		t.Fatal(err)
 	}
@@ -329,19 +329,19 @@ func TestAReceipt(t *testing.T) {
 	f.stop(id, "books", "pdf_creation")
 	f.after(time.Minute)
 	const low = "18 tokens left: 1 image or about 360 replies"
-	f.wantLetters(low)
+	f.wantMessages(low)
 	f.Clock.Advance(time.Hour)
 	const purchase = "11111111-1111-4111-8111-111111111111"
 	f.grant(id, ledger.LotPurchase, 500, purchase)
 	f.work()
-	m := f.wantLetters(low, "500 tokens added")[1]
+	m := f.wantMessages(low, "500 tokens added")[1]
 	m.says(t, "500 tokens added", "You now have 518. PDF is back on.", "See your purchase")
 	if !strings.Contains(m.html, `href="`+base+`/credits/purchases/`+purchase+`"`) ||
 		m.header.Get("List-Unsubscribe") != "" {
 		t.Errorf("%v\n%s", m.header, m.html)
 	}
 	f.after(48 * time.Hour)
-	f.wantLetters(low, "500 tokens added")
+	f.wantMessages(low, "500 tokens added")
 }
 
 // Times are those of the creator: at 23:30 UTC it is the next day in Berlin already.
@@ -357,7 +357,7 @@ func TestTimesAreTheCreators(t *testing.T) {
 	f.Clock.Set(time.Date(2026, 11, 23, 22, 58, 0, 0, time.UTC))
 	f.spend(id, 165)
 	f.after(2 * time.Minute)
-	f.wantLetters(lowAt35)[0].says(t, "Your next 200 arrive tomorrow.")
+	f.wantMessages(lowAt35)[0].says(t, "Your next 200 arrive tomorrow.")
 }
 
 func TestNobodyWithoutAnAddress(t *testing.T) {
@@ -367,7 +367,7 @@ func TestNobodyWithoutAnAddress(t *testing.T) {
 	f.spend(id, 165)
 	f.grant(id, ledger.LotPurchase, 10, "11111111-1111-4111-8111-111111111111")
 	f.after(time.Hour)
-	f.wantLetters()
+	f.wantMessages()
 	if n := f.Count("select count(*) from mail_occasions where done_at is null"); n != 0 {
 		t.Errorf("%d wait for ever", n)
 	}
@@ -476,7 +476,7 @@ func TestOldEvents(t *testing.T) {
 	f.spend(late, 165)
 	f.Clock.Advance(24*time.Hour + time.Second)
 	f.after(time.Hour)
-	f.wantLetters(lowAt35)
+	f.wantMessages(lowAt35)
 	for _, step := range []struct {
 		after time.Duration
 		left  int

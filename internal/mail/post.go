@@ -29,7 +29,7 @@ func (e *unreachableError) Error() string { return "no connection: " + e.cause.E
 func (e *unreachableError) Unwrap() error { return e.cause }
 
 // toServer sends an e-mail over a connection of its own.
-func (m *Mailer) toServer(ctx context.Context, l *letter) error {
+func (m *Mailer) toServer(ctx context.Context, l *message) error {
 	client, err := m.client()
 	if err != nil {
 		return err
@@ -140,7 +140,7 @@ const maxFiles = 500
 
 // intoFolder writes an e-mail into a file that only the server's user can read. Its name begins
 // with the time, so that files stand in order.
-func (m *Mailer) intoFolder(_ context.Context, l *letter) error {
+func (m *Mailer) intoFolder(_ context.Context, l *message) error {
 	if err := os.MkdirAll(m.Folder, 0o700); err != nil {
 		return err
 	}

@@ -250,7 +250,7 @@ func TestAFolderThatCannotBeMade(t *testing.T) {
 		t.Fatal(err)
 	}
 	f.after(2 * time.Minute)
-	f.wantLetters(lowAt35)
+	f.wantMessages(lowAt35)
 }
 
 // hostile are names that would be more than names in an e-mail which takes them as they are.

@@ -23,7 +23,7 @@ const (
 type claimed struct {
 	account uuid.UUID
 	alerts  bool
-	told    told
+	last    lastAlert
 }
 
 // sqlClaim takes the account with the longest due occasion that no other server is at.
@@ -38,16 +38,16 @@ func (m *Mailer) claim(ctx context.Context, now time.Time) (claimed, bool, error
 	var toldAt *time.Time
 	var level int16
 	err := m.pool.QueryRow(ctx, sqlClaim, now, now.Add(busyTime)).Scan(&c.account, &c.alerts, &toldAt, &level,
-		&c.told.paused)
+		&c.last.paused)
 	switch {
 	case errors.Is(err, pgx.ErrNoRows):
 		return c, false, nil
 	case err != nil:
 		return c, false, ErrUnavailable.Wrap(err)
 	}
-	c.told.level = ledger.Level(level)
+	c.last.level = ledger.Level(level)
 	if toldAt != nil {
-		c.told.at = toldAt.UTC()
+		c.last.at = toldAt.UTC()
 	}
 	return c, true, nil
 }
@@ -68,18 +68,18 @@ func (m *Mailer) exec(ctx context.Context, query string, args ...any) error {
 // maxAtOnce bounds how many occasions of an account are looked at together.
 const maxAtOnce = 1_000
 
-const sqlOccasions = `select seq, at, kind, agents, amount, purchase, due_at, failures, failing_since from mail_occasions
+const sqlNotifications = `select seq, at, kind, agents, amount, purchase, due_at, failures, failing_since from mail_occasions
 	where account = $1 and done_at is null order by seq limit $2`
 
-// occasions lists those that are not done, also those that are not due yet: they may belong to the
+// notifications lists those that are not done, also those that are not due yet: they may belong to the
 // same moment.
-func (m *Mailer) occasions(ctx context.Context, account uuid.UUID) ([]occasion, error) {
-	rows, err := m.pool.Query(ctx, sqlOccasions, account, maxAtOnce)
+func (m *Mailer) notifications(ctx context.Context, account uuid.UUID) ([]notification, error) {
+	rows, err := m.pool.Query(ctx, sqlNotifications, account, maxAtOnce)
 	if err != nil {
 		return nil, ErrUnavailable.Wrap(err)
 	}
-	list, err := pgx.CollectRows(rows, func(row pgx.CollectableRow) (occasion, error) {
-		o := occasion{account: account}
+	list, err := pgx.CollectRows(rows, func(row pgx.CollectableRow) (notification, error) {
+		o := notification{account: account}
 		var failing *time.Time
 		var amount int64
 		err := row.Scan(&o.seq, &o.at, &o.kind, &o.agents, &amount, &o.purchase, &o.due, &o.failures, &failing)
@@ -97,7 +97,7 @@ func (m *Mailer) occasions(ctx context.Context, account uuid.UUID) ([]occasion, 
 
 const sqlDone = `update mail_occasions set done_at = $3, outcome = $4 where account = $1 and seq = any ($2)`
 
-func (m *Mailer) done(ctx context.Context, list []occasion, outcome string, now time.Time) error {
+func (m *Mailer) done(ctx context.Context, list []notification, outcome string, now time.Time) error {
 	if len(list) == 0 {
 		return nil
 	}
@@ -107,8 +107,8 @@ func (m *Mailer) done(ctx context.Context, list []occasion, outcome string, now 
 const sqlTold = `with told as (update mail_accounts set told_at = $3, told_level = $5, told_paused = $6 where account = $1)
 	update mail_occasions set done_at = $3, outcome = $4 where account = $1 and seq = any ($2)`
 
-// said notes that an alert went out, and what is known from it.
-func (m *Mailer) said(ctx context.Context, a alert, t told) error {
+// recordAlert notes that an alert went out, and what is known from it.
+func (m *Mailer) recordAlert(ctx context.Context, a alert, t lastAlert) error {
 	return m.exec(ctx, sqlTold, a.about[0].account, seqs(a.about), t.at, outcomeSent, int16(t.level), t.paused)
 }
 
@@ -117,7 +117,7 @@ const sqlLater = `update mail_occasions o set due_at = n.due_at, failures = n.fa
 	where o.account = $1 and o.seq = n.seq`
 
 // postpone notes when occasions are due next, and their failures.
-func (m *Mailer) postpone(ctx context.Context, list []occasion) error {
+func (m *Mailer) postpone(ctx context.Context, list []notification) error {
 	if len(list) == 0 {
 		return nil
 	}
@@ -146,7 +146,7 @@ func (m *Mailer) Sweep(ctx context.Context) (more bool, err error) {
 	return tag.RowsAffected() == sweepChunk, nil
 }
 
-func seqs(list []occasion) []int64 {
+func seqs(list []notification) []int64 {
 	out := make([]int64, len(list))
 	for i := range list {
 		out[i] = list[i].seq

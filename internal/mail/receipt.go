@@ -16,13 +16,13 @@ import (
 // fact is a line such as "Paid with: Visa 4242".
 type fact struct{ Name, Value string }
 
-// receiptWords say that tokens that were bought have come, and what was paid. ready is false while
+// receiptContent say that tokens that were bought have come, and what was paid. ready is false while
 // more is to be expected: the bill comes from the payment provider, and the purchase itself may not
 // be noted yet. After billTime it is said without.
-func (m *Mailer) receiptWords(ctx context.Context, r *reader, o occasion, now time.Time) (w words, ready bool,
+func (m *Mailer) receiptContent(ctx context.Context, r *reader, o notification, now time.Time) (w content, ready bool,
 	err error,
 ) {
-	w = m.arrivedText(r, o)
+	w = m.arrivedContent(r, o)
 	if m.Receipt == nil {
 		return w, true, nil
 	}
@@ -44,12 +44,12 @@ func (m *Mailer) receiptWords(ctx context.Context, r *reader, o occasion, now ti
 }
 
 // arrivedWords say that tokens that were bought have come.
-func (m *Mailer) arrivedText(r *reader, o occasion) words {
+func (m *Mailer) arrivedContent(r *reader, o notification) content {
 	text := "You now have " + views.Number(r.Spendable) + "."
 	if names := m.resumedNames(r, o.agents); len(names) > 0 {
 		text += " " + areOrIs(names) + " back on."
 	}
-	return words{
+	return content{
 		Shop:       oneLine(r.Name),
 		Title:      views.Tokens(o.amount) + " added",
 		Paragraphs: []string{text},
@@ -60,7 +60,7 @@ func (m *Mailer) arrivedText(r *reader, o occasion) words {
 }
 
 // addReceipt adds what the receipt on the pages says.
-func (m *Mailer) addReceipt(w *words, r *reader, bought *billing.Receipt, now time.Time) {
+func (m *Mailer) addReceipt(w *content, r *reader, bought *billing.Receipt, now time.Time) {
 	model := receipt.Model(bought, m.Prices(), m.Seller, receipt.Holder{Name: r.Name, Email: r.Email})
 	model.Layout = views.Layout{Now: now, Zone: r.Zone}
 	w.Sums = model.Lines()
@@ -78,7 +78,7 @@ func (m *Mailer) addReceipt(w *words, r *reader, bought *billing.Receipt, now ti
 }
 
 // add adds a fact, if there is one. What a buyer has typed gets no line of its own.
-func (w *words) add(name, value string) {
+func (w *content) add(name, value string) {
 	if value = strings.Join(strings.Fields(value), " "); value != "" {
 		w.Facts = append(w.Facts, fact{name, value})
 	}

@@ -14,5 +14,5 @@ func TestTheLetterNamesItsBuyer(t *testing.T) {
 	id := f.open(accounts.Put{Email: new(address), Name: new("Maya's Studio")})
 	shop.buy(id, sandbox.Buyer{})
 	f.work()
-	f.wantLetters("500 tokens added")[0].says(t, "Maya's Studio, "+address)
+	f.wantMessages("500 tokens added")[0].says(t, "Maya's Studio, "+address)
 }

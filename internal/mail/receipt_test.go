@@ -90,7 +90,7 @@ func TestTheLetterIsTheReceipt(t *testing.T) {
 		VAT:     true,
 	})
 	f.work()
-	m := f.wantLetters("500 tokens added")[0]
+	m := f.wantMessages("500 tokens added")[0]
 	digits := strings.ToUpper(strings.ReplaceAll(p.ID.String(), "-", ""))
 	m.says(t, "You now have 700.", "R-"+digits[:6]+"-"+digits[6:12], "23 November 2026", "Visa 4242",
 		"500 tokens. They never expire.",
@@ -119,7 +119,7 @@ func TestTheLetterIsTheReceipt(t *testing.T) {
 		}
 	}
 	f.after(48 * time.Hour)
-	f.wantLetters("500 tokens added")
+	f.wantMessages("500 tokens added")
 }
 
 // Who wants no e-mails about the balance, and has just had one, gets each receipt all the same.
@@ -129,7 +129,7 @@ func TestReceiptsAreNoNotices(t *testing.T) {
 	id := f.maya()
 	f.spend(id, 165)
 	f.after(time.Minute)
-	link := f.wantLetters(lowAt35)[0].header.Get("List-Unsubscribe")
+	link := f.wantMessages(lowAt35)[0].header.Get("List-Unsubscribe")
 	token := strings.TrimSuffix(link[strings.LastIndex(link, "/")+1:], ">")
 	if err := f.mailer.Unsubscribe(t.Context(), token); err != nil {
 		t.Fatal(err)
@@ -137,7 +137,7 @@ func TestReceiptsAreNoNotices(t *testing.T) {
 	shop.buy(id, sandbox.Buyer{})
 	shop.buy(id, sandbox.Buyer{})
 	f.after(time.Minute)
-	f.wantLetters(lowAt35, "500 tokens added", "500 tokens added")
+	f.wantMessages(lowAt35, "500 tokens added", "500 tokens added")
 }
 
 func TestAFreeReceipt(t *testing.T) {
@@ -149,7 +149,7 @@ func TestAFreeReceipt(t *testing.T) {
 		t.Fatal(err)
 	}
 	f.work()
-	m := f.wantLetters("500 tokens added")[0]
+	m := f.wantMessages("500 tokens added")[0]
 	m.says(t, "Nothing to pay", "Discount", "−$39.00", "$0.00")
 	if strings.Contains(m.text, "/sandbox/") || !strings.Contains(m.text, "To: Maya's Studio, "+address) {
 		t.Errorf("a receipt of a provider's, or of nobody's:\n%s", m.text)
@@ -171,22 +171,22 @@ func TestALetterWaitsForTheBill(t *testing.T) {
 	lost(late)
 	shop.silent.Store(true)
 	f.after(time.Minute)
-	f.wantLetters()
+	f.wantMessages()
 	shop.silent.Store(false)
 	f.after(15 * time.Second)
-	f.wantLetters("500 tokens added")[0].says(t, "VAT 20%")
+	f.wantMessages("500 tokens added")[0].says(t, "VAT 20%")
 	lost(never)
 	shop.silent.Store(true)
 	f.after(5*time.Minute - time.Second)
-	f.wantLetters("500 tokens added")
+	f.wantMessages("500 tokens added")
 	f.after(15 * time.Second)
-	m := f.wantLetters("500 tokens added", "500 tokens added")[1]
+	m := f.wantMessages("500 tokens added", "500 tokens added")[1]
 	m.says(t, "$39.00", "Tax and discounts", "$46.80", "See your receipt")
 	if strings.Contains(m.text, "VAT 20%") {
 		t.Errorf("where from?\n%s", m.text)
 	}
 	f.after(48 * time.Hour)
-	f.wantLetters("500 tokens added", "500 tokens added")
+	f.wantMessages("500 tokens added", "500 tokens added")
 }
 
 // The tokens are there, and whoever was to note it has died: first it is waited for, then said without sums.
@@ -197,18 +197,18 @@ func TestALetterAboutAPurchaseThatIsNotNoted(t *testing.T) {
 	p := shop.order(noted, sandbox.Buyer{}, sandbox.CardGood)
 	f.grant(noted, ledger.LotPurchase, 500, p.ID.String())
 	f.after(time.Second)
-	f.wantLetters()
+	f.wantMessages()
 	if _, err := shop.Refresh(t.Context(), noted, p.ID); err != nil {
 		t.Fatal(err)
 	}
 	f.after(time.Minute)
-	f.wantLetters("500 tokens added")[0].says(t, "Total paid")
+	f.wantMessages("500 tokens added")[0].says(t, "Total paid")
 	p = shop.order(left, sandbox.Buyer{}, sandbox.CardGood)
 	f.grant(left, ledger.LotPurchase, 500, p.ID.String())
 	f.after(4 * time.Minute)
-	f.wantLetters("500 tokens added")
+	f.wantMessages("500 tokens added")
 	f.after(time.Minute)
-	m := f.wantLetters("500 tokens added", "500 tokens added")[1]
+	m := f.wantMessages("500 tokens added", "500 tokens added")[1]
 	m.says(t, "See your purchase")
 	if strings.Contains(m.text, "Total paid") {
 		t.Errorf("%s", m.text)
@@ -230,14 +230,14 @@ func TestHostileBuyers(t *testing.T) {
 	id := f.maya()
 	shop.buy(id, sandbox.Buyer{Company: "Plain", TaxID: "1"})
 	f.work()
-	shape := elements(t, f.wantLetters("500 tokens added")[0].html)
+	shape := elements(t, f.wantMessages("500 tokens added")[0].html)
 	subjects := []string{"500 tokens added"}
 	for _, evil := range hostileBuyers {
 		f.Clock.Advance(time.Hour)
 		shop.buy(id, sandbox.Buyer{Company: evil, TaxID: evil[:min(len(evil), 40)]})
 		f.work()
 		subjects = append(subjects, "500 tokens added")
-		list := f.wantLetters(subjects...)
+		list := f.wantMessages(subjects...)
 		m := list[len(list)-1]
 		m.says(t, evil)
 		if got := elements(t, m.html); got != shape {

@@ -15,8 +15,8 @@ import (
 	"pop.store/credits/internal/tokens"
 )
 
-// occasion is an event that may be a reason to write.
-type occasion struct {
+// notification is an event that may be a reason to write.
+type notification struct {
 	account  uuid.UUID
 	seq      int64
 	at       time.Time
@@ -41,9 +41,9 @@ type eventData struct {
 // Sink takes events over, in the relay's way: one that it took before changes nothing. What is a
 // day old is no news any more.
 func (m *Mailer) Sink(ctx context.Context, events []ledger.Told) error {
-	var list []occasion
+	var list []notification
 	for i := range events {
-		if o, ok := m.occasionOf(&events[i]); ok {
+		if o, ok := m.notificationOf(&events[i]); ok {
 			list = append(list, o)
 		}
 	}
@@ -52,20 +52,20 @@ func (m *Mailer) Sink(ctx context.Context, events []ledger.Told) error {
 	}
 	m.addResumed(list, events)
 	// In one order, so that servers that relay at the same time wait for each other and not for themselves.
-	slices.SortFunc(list, func(a, b occasion) int {
+	slices.SortFunc(list, func(a, b notification) int {
 		return cmp.Or(bytes.Compare(a.account[:], b.account[:]), cmp.Compare(a.seq, b.seq))
 	})
 	return m.keep(ctx, list)
 }
 
-func (m *Mailer) occasionOf(t *ledger.Told) (occasion, bool) {
+func (m *Mailer) notificationOf(t *ledger.Told) (notification, bool) {
 	var data eventData
 	if err := json.Unmarshal(t.Data, &data); err != nil {
 		m.Log.Error("an event cannot be read: no e-mail about it", "account", t.Account, "seq", t.Seq, "kind",
 			t.Kind, "error", err)
-		return occasion{}, false
+		return notification{}, false
 	}
-	o := occasion{
+	o := notification{
 		account: t.Account,
 		seq:     t.Seq,
 		at:      t.At,
@@ -77,19 +77,19 @@ func (m *Mailer) occasionOf(t *ledger.Told) (occasion, bool) {
 	case ledger.EventBalanceLow, ledger.EventBalanceEmpty:
 	case ledger.EventAgentPaused:
 		if data.State == ledger.AgentByCreator.String() {
-			return occasion{}, false
+			return notification{}, false
 		}
 		o.agents = append(o.agents, data.Agent)
 	case ledger.EventPurchaseDone:
 		o.amount, o.purchase, o.due = data.Amount, data.Purchase, t.At
 	default:
-		return occasion{}, false
+		return notification{}, false
 	}
 	return o, m.Clock().Sub(t.At) <= maxAge
 }
 
 // addResumed gives purchases the agents that went on because of them: those of the same instant.
-func (m *Mailer) addResumed(list []occasion, events []ledger.Told) {
+func (m *Mailer) addResumed(list []notification, events []ledger.Told) {
 	for i := range list {
 		o := &list[i]
 		if o.kind != ledger.EventPurchaseDone {
@@ -113,7 +113,7 @@ const (
 )
 
 // keep writes occasions, in one transaction.
-func (m *Mailer) keep(ctx context.Context, list []occasion) error {
+func (m *Mailer) keep(ctx context.Context, list []notification) error {
 	var ids []uuid.UUID
 	batch := &pgx.Batch{}
 	for i := range list {

@@ -22,7 +22,7 @@ func (m *Mailer) TopUpStopped(ctx context.Context, account uuid.UUID, why string
 		return nil
 	}
 	// Events count up from one, so below zero there is room. The same stop has the same place.
-	return m.keep(ctx, []occasion{{
+	return m.keep(ctx, []notification{{
 		account: account,
 		seq:     -at.UnixMicro(),
 		at:      at,
@@ -33,13 +33,13 @@ func (m *Mailer) TopUpStopped(ctx context.Context, account uuid.UUID, why string
 }
 
 // aboutTopUp says whether an occasion is a stopped auto top-up.
-func (o *occasion) aboutTopUp() bool { return strings.HasPrefix(o.kind, topUpStopped) }
+func (o *notification) aboutTopUp() bool { return strings.HasPrefix(o.kind, topUpStopped) }
 
-// topUpWords says what the notice on the pages says.
-func (m *Mailer) topUpWords(r *reader, o occasion, now time.Time) words {
+// topUpContent says what the notice on the pages says.
+func (m *Mailer) topUpContent(r *reader, o notification, now time.Time) content {
 	notice := views.TopUpNotice{Why: views.TopUpStop(strings.TrimPrefix(o.kind, topUpStopped)), At: o.at}
 	title, rest := notice.Lead(views.Layout{Now: now, Zone: r.Zone}), notice.Rest()
-	return words{
+	return content{
 		Shop:       oneLine(r.Name),
 		Title:      strings.TrimSuffix(title, "."),
 		Paragraphs: []string{rest},

@@ -28,7 +28,7 @@ func TestAutoTopUpWasStopped(t *testing.T) {
 	f.Clock.Advance(time.Second)
 	tell("declined", at)
 	f.after(0)
-	m := f.wantLetters(declined)[0]
+	m := f.wantMessages(declined)[0]
 	m.says(t, "Maya's Studio", declined,
 		"No tokens were added, and nothing more is charged until you turn it on again.", "Check auto top-up")
 	if m.header.Get("List-Unsubscribe") != "" || !strings.Contains(m.html, `href="`+base+`/settings"`) ||
@@ -38,16 +38,16 @@ func TestAutoTopUpWasStopped(t *testing.T) {
 	f.Clock.Advance(time.Second)
 	tell("declined", at)
 	f.after(time.Hour)
-	f.wantLetters(declined)
+	f.wantMessages(declined)
 	const confirm = "Auto top-up is off: your bank wants you to confirm the payment yourself"
 	tell("authentication", f.Clock.Now())
 	f.after(0)
-	last := f.wantLetters(declined, confirm)[1]
+	last := f.wantMessages(declined, confirm)[1]
 	if want := base + "/credits/buy?keep=1&next=%2Fsettings"; !strings.Contains(last.text, want+"\n") ||
 		strings.Contains(last.html, "&amp;amp;") {
 		t.Errorf("no way to buy:\n%s\n%s", last.text, last.html)
 	}
 	tell("price", f.Clock.Now().Add(-25*time.Hour)) // no news any more
 	f.after(0)
-	f.wantLetters(declined, confirm)
+	f.wantMessages(declined, confirm)
 }

@@ -30,7 +30,7 @@ func TestUnsubscribe(t *testing.T) {
 	id, other := f.maya(), f.maya()
 	f.spend(id, 165)
 	f.after(time.Minute)
-	token := f.wantLetters(lowAt35)[0].token(t)
+	token := f.wantMessages(lowAt35)[0].token(t)
 	if on, err := f.mailer.Subscribed(t.Context(), token); !on || err != nil {
 		t.Fatal(on, err)
 	}
@@ -47,11 +47,11 @@ func TestUnsubscribe(t *testing.T) {
 	f.stop(id, "books", "pdf_creation")
 	f.spend(other, 165)
 	f.after(24 * time.Hour)
-	f.wantLetters(lowAt35, lowAt35) // the other's
+	f.wantMessages(lowAt35, lowAt35) // the other's
 	f.Clock.Advance(time.Second)
 	f.grant(id, ledger.LotPurchase, 10, "11111111-1111-4111-8111-111111111111")
 	f.after(time.Minute)
-	f.wantLetters(lowAt35, lowAt35, "10 tokens added")
+	f.wantMessages(lowAt35, lowAt35, "10 tokens added")
 }
 
 // Only what was made here opens: no part of it can be changed, and no other installation's will do.
@@ -59,15 +59,15 @@ func TestTokensThatAreNotOurs(t *testing.T) {
 	t.Parallel()
 	f, elsewhere := newFixture(t), newFixture(t)
 	made := ""
-	for _, office := range []*fixture{elsewhere, f} {
-		id := office.maya()
-		office.spend(id, 165)
-		office.after(time.Minute)
-		if office == elsewhere {
-			made = office.wantLetters(lowAt35)[0].token(t)
+	for _, fixture := range []*fixture{elsewhere, f} {
+		id := fixture.maya()
+		fixture.spend(id, 165)
+		fixture.after(time.Minute)
+		if fixture == elsewhere {
+			made = fixture.wantMessages(lowAt35)[0].token(t)
 		}
 	}
-	good := f.wantLetters(lowAt35)[0].token(t)
+	good := f.wantMessages(lowAt35)[0].token(t)
 	raw, err := base64.RawURLEncoding.DecodeString(good)
 	if err != nil {
 		t.Fatal(err)

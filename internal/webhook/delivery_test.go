@@ -448,7 +448,7 @@ func (f *fixture) sweep() {
 }
 
 // Of two that send from one lane the first note stands: neither an attempt nor an event is lost.
-func TestALaneThatIsSentFromTwice(t *testing.T) {
+func TestAStreamThatIsSentFromTwice(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)
 	s, e := f.subscribe()

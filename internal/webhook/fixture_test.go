@@ -92,25 +92,25 @@ func (f *fixture) deliver() {
 		if rounds > 1000 {
 			f.T.Fatal("something is due that cannot be sent")
 		}
-		lanes, err := f.Due(f.T.Context(), 100)
+		streams, err := f.Due(f.T.Context(), 100)
 		if err != nil {
 			f.T.Fatal(err)
 		}
-		if len(lanes) == 0 {
+		if len(streams) == 0 {
 			return
 		}
-		for _, lane := range lanes {
-			f.drain(lane)
+		for _, stream := range streams {
+			f.drain(stream)
 		}
 	}
 }
 
 // drain sends all that is due in a lane. It may be called from any goroutine.
-func (f *fixture) drain(lane webhook.Stream) {
+func (f *fixture) drain(stream webhook.Stream) {
 	f.T.Helper()
 	for more := true; more; {
 		var err error
-		if more, err = f.Next(f.T.Context(), lane); err != nil {
+		if more, err = f.Next(f.T.Context(), stream); err != nil {
 			f.T.Error(err)
 			return
 		}

@@ -77,13 +77,13 @@ join webhook_events as v on v.account = $2 and v.seq = d.seq
 where l.endpoint = $1 and l.account = $2 and l.next_at <= $3`
 
 // head finds what to send next in a lane; nil when there is nothing, or nothing yet.
-func (s *Service) head(ctx context.Context, lane Stream) (*head, error) {
+func (s *Service) head(ctx context.Context, stream Stream) (*head, error) {
 	var h head
 	var secret, old, data []byte
 	var first *time.Time
 	var externalID, kind string
 	var at time.Time
-	err := s.pool.QueryRow(ctx, sqlHead, lane.Endpoint, lane.Account, s.o.Clock()).Scan(
+	err := s.pool.QueryRow(ctx, sqlHead, stream.Endpoint, stream.Account, s.o.Clock()).Scan(
 		&h.url, &secret, &old, &h.failing, &h.seq, &h.attempts, &h.once, &first, &externalID, &kind, &at, &data,
 	)
 	if errors.Is(err, pgx.ErrNoRows) {
@@ -92,8 +92,8 @@ func (s *Service) head(ctx context.Context, lane Stream) (*head, error) {
 	if err != nil {
 		return nil, ErrUnavailable.Wrap(err)
 	}
-	h.id, h.firstAttempt = EventID(lane.Account, h.seq), orZero(first)
-	h.secrets, h.unread = s.signing(lane.Endpoint, secret, old)
+	h.id, h.firstAttempt = EventID(stream.Account, h.seq), orZero(first)
+	h.secrets, h.unread = s.signing(stream.Endpoint, secret, old)
 	h.body, err = bodyOf(kind, at, externalID, data)
 	return &h, err
 }
@@ -115,45 +115,45 @@ func (s *Service) signing(endpoint uuid.UUID, stored, old []byte) ([][]byte, err
 // Next sends the next event of a lane, if one is due. more says that another one may be. Of one
 // lane one Next may run at a time: two would send events twice. When ctx ends meanwhile, nothing is
 // noted, and the event is sent again.
-func (s *Service) Next(ctx context.Context, lane Stream) (more bool, err error) {
-	h, err := s.head(ctx, lane)
+func (s *Service) Next(ctx context.Context, stream Stream) (more bool, err error) {
+	h, err := s.head(ctx, stream)
 	if err != nil {
 		return false, err
 	}
 	if h == nil {
-		return false, s.clear(ctx, lane)
+		return false, s.clear(ctx, stream)
 	}
 	o := outcome{failure: "its signing secret cannot be read here"}
 	if h.unread == nil {
 		o = s.send(ctx, h.message)
 	} else {
-		s.o.Log.Error("a webhook cannot be signed", "endpoint", lane.Endpoint, "error", h.unread)
+		s.o.Log.Error("a webhook cannot be signed", "endpoint", stream.Endpoint, "error", h.unread)
 	}
 	switch {
 	case ended(ctx):
 		return false, nil
 	case o.delivered():
-		return s.noteSuccess(ctx, lane, h, o)
+		return s.noteSuccess(ctx, stream, h, o)
 	}
-	return s.noteFailure(ctx, lane, h, o)
+	return s.noteFailure(ctx, stream, h, o)
 }
 
 func ended(ctx context.Context) bool { return ctx.Err() != nil }
 
 const (
-	sqlLockLane  = `select from webhook_lanes where endpoint = $1 and account = $2 for update`
-	sqlClearLane = `delete from webhook_lanes where endpoint = $1 and account = $2
+	sqlLockStream  = `select from webhook_lanes where endpoint = $1 and account = $2 for update`
+	sqlClearStream = `delete from webhook_lanes where endpoint = $1 and account = $2
 	and not exists (select from webhook_deliveries where endpoint = $1 and account = $2 and state = 'pending')`
 )
 
 // clear removes a lane in which nothing waits. The lock comes first, in a statement of its own:
 // whoever added an event holds it until that can be seen.
-func (s *Service) clear(ctx context.Context, lane Stream) error {
+func (s *Service) clear(ctx context.Context, stream Stream) error {
 	err := pgx.BeginFunc(ctx, s.pool, func(tx pgx.Tx) error {
-		if _, err := tx.Exec(ctx, sqlLockLane, lane.Endpoint, lane.Account); err != nil {
+		if _, err := tx.Exec(ctx, sqlLockStream, stream.Endpoint, stream.Account); err != nil {
 			return err
 		}
-		_, err := tx.Exec(ctx, sqlClearLane, lane.Endpoint, lane.Account)
+		_, err := tx.Exec(ctx, sqlClearStream, stream.Endpoint, stream.Account)
 		return err
 	})
 	return known(err)
@@ -176,10 +176,10 @@ const (
 	sqlWait = `update webhook_lanes set next_at = $3 where endpoint = $1 and account = $2`
 )
 
-func (s *Service) attempted(ctx context.Context, tx pgx.Tx, lane Stream, h *head, state State,
+func (s *Service) attempted(ctx context.Context, tx pgx.Tx, stream Stream, h *head, state State,
 	o outcome,
 ) (first bool, err error) {
-	tag, err := tx.Exec(ctx, sqlAttempted, lane.Account, h.seq, lane.Endpoint, h.attempts, string(state),
+	tag, err := tx.Exec(ctx, sqlAttempted, stream.Account, h.seq, stream.Endpoint, h.attempts, string(state),
 		s.o.Clock(), o.status, o.failure)
 	return tag.RowsAffected() == 1, err
 }
@@ -187,18 +187,18 @@ func (s *Service) attempted(ctx context.Context, tx pgx.Tx, lane Stream, h *head
 // noteSuccess goes on to the next event. The first one that gets through again wakes all that wait
 // for the endpoint. Locks are taken in one order everywhere: endpoint, then lanes in their order or
 // one delivery and its lane.
-func (s *Service) noteSuccess(ctx context.Context, lane Stream, h *head, o outcome) (more bool, err error) {
+func (s *Service) noteSuccess(ctx context.Context, stream Stream, h *head, o outcome) (more bool, err error) {
 	err = pgx.BeginFunc(ctx, s.pool, func(tx pgx.Tx) error {
 		if h.failing {
-			tag, err := tx.Exec(ctx, sqlRecovered, lane.Endpoint)
+			tag, err := tx.Exec(ctx, sqlRecovered, stream.Endpoint)
 			if err == nil && tag.RowsAffected() > 0 {
-				_, err = tx.Exec(ctx, sqlWake, lane.Endpoint, s.o.Clock())
+				_, err = tx.Exec(ctx, sqlWake, stream.Endpoint, s.o.Clock())
 			}
 			if err != nil {
 				return err
 			}
 		}
-		more, err = s.attempted(ctx, tx, lane, h, Delivered, o)
+		more, err = s.attempted(ctx, tx, stream, h, Delivered, o)
 		return err
 	})
 	return more, known(err)
@@ -208,25 +208,25 @@ func (s *Service) noteSuccess(ctx context.Context, lane Stream, h *head, o outco
 // and the next one goes on. If nothing else got through in that time either, it is the endpoint
 // that is disabled, and the event waits with all others; so it is when the endpoint says it is
 // gone.
-func (s *Service) noteFailure(ctx context.Context, lane Stream, h *head, o outcome) (more bool, err error) {
+func (s *Service) noteFailure(ctx context.Context, stream Stream, h *head, o outcome) (more bool, err error) {
 	disabled := false
 	err = pgx.BeginFunc(ctx, s.pool, func(tx pgx.Tx) error {
-		if disabled, err = s.endure(ctx, tx, lane.Endpoint, h, o); err != nil {
+		if disabled, err = s.endure(ctx, tx, stream.Endpoint, h, o); err != nil {
 			return err
 		}
 		state := Pending
 		if h.once || h.exhausted(s.o.Clock()) && !disabled {
 			state = Failed
 		}
-		first, err := s.attempted(ctx, tx, lane, h, state, o)
+		first, err := s.attempted(ctx, tx, stream, h, state, o)
 		if more = first && !disabled && state == Failed; err != nil || more || !first {
 			return err
 		}
-		_, err = tx.Exec(ctx, sqlWait, lane.Endpoint, lane.Account, s.o.Clock().Add(wait(h.attempts)))
+		_, err = tx.Exec(ctx, sqlWait, stream.Endpoint, stream.Account, s.o.Clock().Add(wait(h.attempts)))
 		return err
 	})
 	if disabled && err == nil {
-		s.o.Log.Warn("a webhook endpoint is disabled", "endpoint", lane.Endpoint, "last", o.failure)
+		s.o.Log.Warn("a webhook endpoint is disabled", "endpoint", stream.Endpoint, "last", o.failure)
 	}
 	return more, known(err)
 }

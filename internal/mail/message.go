@@ -10,27 +10,27 @@ import (
 	gomail "github.com/wneessen/go-mail"
 )
 
-//go:embed letter.txt letter.html
+//go:embed message.txt message.html
 var templates embed.FS
 
 var (
-	textLetter = texttemplate.Must(texttemplate.ParseFS(templates, "letter.txt"))
-	htmlLetter = htmltemplate.Must(htmltemplate.ParseFS(templates, "letter.html"))
+	textTemplate = texttemplate.Must(texttemplate.ParseFS(templates, "message.txt"))
+	htmlTemplate = htmltemplate.Must(htmltemplate.ParseFS(templates, "message.html"))
 )
 
-// letter is an e-mail on its way. The same occasions make the same id: one that is sent twice,
+// message is an e-mail on its way. The same occasions make the same id: one that is sent twice,
 // since a server died in between, can be told.
-type letter struct {
+type message struct {
 	*gomail.Msg
 	at time.Time
 	id string
 }
 
-// letter writes an e-mail: text and HTML, with nothing in it that is fetched from elsewhere or
+// message writes an e-mail: text and HTML, with nothing in it that is fetched from elsewhere or
 // tells when it is read.
-func (m *Mailer) letter(to string, w words, about []occasion, now time.Time) (*letter, error) {
+func (m *Mailer) message(to string, w content, about []notification, now time.Time) (*message, error) {
 	last, w := about[len(about)-1], w.breakable()
-	l := &letter{
+	l := &message{
 		Msg: gomail.NewMsg(gomail.WithNoDefaultUserAgent()),
 		at:  now,
 		id:  last.account.String() + "." + strconv.FormatInt(last.seq, 10),
@@ -50,10 +50,10 @@ func (m *Mailer) letter(to string, w words, about []occasion, now time.Time) (*l
 	if w.Unsubscribe != "" && m.BaseURL.Scheme == "https" { // without TLS nobody may offer it (RFC 8058)
 		l.SetListUnsubscribePost()
 	}
-	if err := l.SetBodyTextTemplate(textLetter, w); err != nil {
+	if err := l.SetBodyTextTemplate(textTemplate, w); err != nil {
 		return nil, err
 	}
-	return l, l.AddAlternativeHTMLTemplate(htmlLetter, w)
+	return l, l.AddAlternativeHTMLTemplate(htmlTemplate, w)
 }
 
 // host is the app's name among mail servers.

@@ -15,8 +15,8 @@ import (
 	"pop.store/credits/views"
 )
 
-// words are all that an e-mail says. Its subject is its title.
-type words struct {
+// content are all that an e-mail says. Its subject is its title.
+type content struct {
 	Shop       string
 	Title      string
 	Paragraphs []string
@@ -33,7 +33,7 @@ type words struct {
 
 // breakable is the same with plain spaces: mail programs break lines as they like, and what people
 // search for in their mail is what they type.
-func (w words) breakable() words {
+func (w content) breakable() content {
 	w.Title, w.Paragraphs, w.Sums = views.Breakable(w.Title), slices.Clone(w.Paragraphs), slices.Clone(w.Sums)
 	for i := range w.Paragraphs {
 		w.Paragraphs[i] = views.Breakable(w.Paragraphs[i])
@@ -44,19 +44,19 @@ func (w words) breakable() words {
 	return w
 }
 
-// alertWords says what the notice on the pages says, and which agents are paused and why.
-func (m *Mailer) alertWords(ctx context.Context, r *reader, a alert, now time.Time) (words, error) {
+// alertContent says what the notice on the pages says, and which agents are paused and why.
+func (m *Mailer) alertContent(ctx context.Context, r *reader, a alert, now time.Time) (content, error) {
 	notice, err := m.notice(ctx, r, max(a.level, r.level))
 	if err != nil {
-		return words{}, err
+		return content{}, err
 	}
-	w := words{
+	w := content{
 		Shop:   oneLine(r.Name),
 		Button: "+ Get More Credits",
 		URL:    m.link("/credits/buy"),
 	}
 	if w.Unsubscribe, err = m.unsubscribeLink(ctx, r.ID); err != nil {
-		return words{}, err
+		return content{}, err
 	}
 	w.Foot = "We write when tokens run low, when they run out, and when agents stop."
 	title, rest := notice.Lead(), notice.Rest(views.Layout{Now: now, Zone: r.Zone})
@@ -70,7 +70,7 @@ func (m *Mailer) alertWords(ctx context.Context, r *reader, a alert, now time.Ti
 		}
 	case len(stops) == 1:
 		w.Title, w.Paragraphs = stops[0].says(), []string{stops[0].advice(), title + " " + rest}
-		m.cure(&w, stops[0].stop)
+		m.setButton(&w, stops[0].stop)
 	default:
 		w.Title = areOrIs(m.pausedNames(r)) + " paused"
 		for _, s := range stops {
@@ -83,8 +83,8 @@ func (m *Mailer) alertWords(ctx context.Context, r *reader, a alert, now time.Ti
 	return w, nil
 }
 
-// cure has the button of an e-mail do what ends the pause; for lack of tokens it does already.
-func (m *Mailer) cure(w *words, stop views.StopModel) {
+// setButton has the button of an e-mail do what ends the pause; for lack of tokens it does already.
+func (m *Mailer) setButton(w *content, stop views.StopModel) {
 	if stop.Reason != views.WhyTokens && stop.Reason != views.WhyHeld {
 		w.Button, w.URL = stop.Button(), m.link("/agents")
 	}

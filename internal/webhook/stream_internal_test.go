@@ -12,7 +12,7 @@ import (
 
 // An event is on its way into a lane that is just being cleared away as empty: whoever clears waits
 // for it, sees it, and leaves the lane.
-func TestALaneIsNotClearedUnderAnEvent(t *testing.T) {
+func TestAStreamIsNotClearedUnderAnEvent(t *testing.T) {
 	t.Parallel()
 	pool := testdb.New(t)
 	now := time.Date(2026, 11, 22, 14, 2, 0, 0, time.UTC)
@@ -21,11 +21,11 @@ func TestALaneIsNotClearedUnderAnEvent(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	lane := Stream{made.ID, uuid.New()}
-	_, err = pool.Exec(t.Context(), "insert into webhook_lanes values ($1, $2, $3)", lane.Endpoint, lane.Account, now)
+	stream := Stream{made.ID, uuid.New()}
+	_, err = pool.Exec(t.Context(), "insert into webhook_lanes values ($1, $2, $3)", stream.Endpoint, stream.Account, now)
 	if err == nil {
 		_, err = pool.Exec(t.Context(),
-			"insert into accounts (external_id, id, created_at) values ('maya', $1, $2)", lane.Account, now)
+			"insert into accounts (external_id, id, created_at) values ('maya', $1, $2)", stream.Account, now)
 	}
 	if err != nil {
 		t.Fatal(err)
@@ -34,13 +34,13 @@ func TestALaneIsNotClearedUnderAnEvent(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	_, err = tx.Exec(t.Context(), sqlTake, []uuid.UUID{lane.Account}, []int64{1}, []time.Time{now},
+	_, err = tx.Exec(t.Context(), sqlTake, []uuid.UUID{stream.Account}, []int64{1}, []time.Time{now},
 		[]string{"balance.low"}, []string{"{}"}, now)
 	if err != nil {
 		t.Fatal(err)
 	}
 	cleared := make(chan error, 1)
-	go func() { cleared <- s.clear(t.Context(), lane) }()
+	go func() { cleared <- s.clear(t.Context(), stream) }()
 	for waits := false; !waits && len(cleared) == 0; {
 		err := pool.QueryRow(t.Context(),
 			"select count(*) > 0 from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'").Scan(&waits)
@@ -54,7 +54,7 @@ func TestALaneIsNotClearedUnderAnEvent(t *testing.T) {
 	if err := <-cleared; err != nil {
 		t.Fatal(err)
 	}
-	if due, err := s.Due(t.Context(), 10); err != nil || len(due) != 1 || due[0] != lane {
+	if due, err := s.Due(t.Context(), 10); err != nil || len(due) != 1 || due[0] != stream {
 		t.Errorf("due is %v (%v)", due, err)
 	}
 }
