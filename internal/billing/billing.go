@@ -53,8 +53,6 @@ var (
 		"The payment provider does not take this order. Nothing was bought.")
 	ErrTooMuch = problem.New(problem.Conflict, "balance_limit",
 		"An account holds at most %s tokens, and this pack would be too much.", tokens.Max)
-	ErrUnavailable = problem.New(problem.Unavailable, "unavailable",
-		"Purchases cannot be answered just now. Try again with the same key.")
 )
 
 // New makes a service over a migrated database.

@@ -49,11 +49,11 @@ func (s *Service) query(ctx context.Context, sql string, args ...any) ([]Purchas
 
 func collect(rows pgx.Rows, err error) ([]Purchase, error) {
 	if err != nil {
-		return nil, ErrUnavailable.Wrap(err)
+		return nil, problem.Unavailable(err)
 	}
 	list, err := pgx.CollectRows(rows, scanPurchase)
 	if err != nil {
-		return nil, ErrUnavailable.Wrap(err)
+		return nil, problem.Unavailable(err)
 	}
 	return list, nil
 }

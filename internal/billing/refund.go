@@ -47,7 +47,7 @@ var (
 	ErrTooLate = problem.New(problem.Conflict, "return_too_late",
 		"The time in which this pack could be returned is over.")
 	// ErrRefundUnderWay is for a moment only: the one that is under way decides how much is left.
-	ErrRefundUnderWay = problem.New(problem.Unavailable, "refund_under_way",
+	ErrRefundUnderWay = problem.New(problem.KindUnavailable, "refund_under_way",
 		"Another refund of this purchase is under way. Try again with the same key.")
 )
 
@@ -118,7 +118,7 @@ func (s *Service) giveBack(ctx context.Context, account, id uuid.UUID, key strin
 		return Purchase{}, false, refused
 	}
 	if err != nil {
-		return Purchase{}, false, ErrUnavailable.Wrap(err)
+		return Purchase{}, false, problem.Unavailable(err)
 	}
 	if !r.done {
 		if err := s.executeRefund(ctx, r); err != nil {
@@ -154,14 +154,14 @@ func (s *Service) answered(ctx context.Context, r refund) (_ Purchase, again boo
 	}
 	tag, err := s.pool.Exec(ctx, sqlKeepAnswer, r.id, now)
 	if err != nil {
-		return p, false, ErrUnavailable.Wrap(err)
+		return p, false, problem.Unavailable(err)
 	}
 	if tag.RowsAffected() == 1 {
 		return p, false, nil
 	}
 	var kept refundAnswer
 	if err := s.pool.QueryRow(ctx, sqlAnswer, r.id).Scan(&kept); err != nil {
-		return p, false, ErrUnavailable.Wrap(err)
+		return p, false, problem.Unavailable(err)
 	}
 	p.Status, p.Refunded.Minor, p.Bill = kept.Status, kept.Refunded, kept.Bill
 	return p, true, nil
@@ -306,7 +306,7 @@ func (s *Service) executeRefund(ctx context.Context, r refund) error {
 	}
 	no := payment.Final(err)
 	if err != nil && !no {
-		return ErrUnavailable.Wrap(err)
+		return problem.Unavailable(err)
 	}
 	if err := s.recordRefunds(ctx, &p); err != nil { // a refusal, too, may be because money went back that we have not heard of
 		return err
@@ -325,7 +325,7 @@ func (s *Service) recordRefunds(ctx context.Context, p *Purchase) error {
 		return nil
 	}
 	if err != nil {
-		return ErrUnavailable.Wrap(err)
+		return problem.Unavailable(err)
 	}
 	return s.note(ctx, p, &c)
 }
@@ -340,7 +340,7 @@ func (s *Service) done(ctx context.Context, r refund, p *Purchase) error {
 		return err
 	}
 	if _, err := s.pool.Exec(ctx, sqlDone, r.id, s.o.Clock()); err != nil {
-		return ErrUnavailable.Wrap(err)
+		return problem.Unavailable(err)
 	}
 	return s.applyReversals(ctx, p.ID)
 }
@@ -360,7 +360,7 @@ func (s *Service) refused(ctx context.Context, r refund, p *Purchase, why error)
 		return err
 	})
 	if err != nil {
-		return ErrUnavailable.Wrap(err)
+		return problem.Unavailable(err)
 	}
 	if err := s.applyReversals(ctx, p.ID); err != nil {
 		return err

@@ -130,7 +130,7 @@ func orUnavailable(err error) error {
 	if err == nil || errors.As(err, &own) {
 		return err
 	}
-	return ErrUnavailable.Wrap(err)
+	return problem.Unavailable(err)
 }
 
 // sqlOrdered is how many tokens are ordered that may still be paid.
@@ -198,11 +198,11 @@ func (s *Service) open(ctx context.Context, order Purchase) (_ Purchase, replaye
 		}
 		return Purchase{}, false, ErrNotTaken.Wrap(err)
 	case err != nil:
-		return Purchase{}, false, ErrUnavailable.Wrap(err)
+		return Purchase{}, false, problem.Unavailable(err)
 	}
 	tag, err := s.pool.Exec(ctx, sqlOpened, order.Account, order.ID, checkout.ID, checkout.URL, s.o.Clock())
 	if err != nil {
-		return Purchase{}, false, ErrUnavailable.Wrap(err)
+		return Purchase{}, false, problem.Unavailable(err)
 	}
 	order, err = s.Get(ctx, order.Account, order.ID)
 	return order, tag.RowsAffected() == 0, err
@@ -231,7 +231,7 @@ func (s *Service) forgetCustomer(ctx context.Context, p *Purchase) error {
 	s.o.Log.Warn("the payment provider does not know a customer any more: forgotten", "account", p.Account,
 		"customer", p.customer)
 	if _, err := s.pool.Exec(ctx, sqlForgetCustomer, p.Account, p.provider, p.customer); err != nil {
-		return ErrUnavailable.Wrap(err)
+		return problem.Unavailable(err)
 	}
 	p.customer = ""
 	return nil

@@ -74,7 +74,7 @@ func (r *Results) Add(ctx context.Context, account uuid.UUID, key string, report
 	}
 	var own *problem.Error
 	if err != nil && !errors.As(err, &own) {
-		err = ledger.ErrUnavailable.Wrap(err)
+		err = problem.Unavailable(err)
 	}
 	return n.Result, false, err
 }
@@ -155,7 +155,7 @@ func (r *Results) byKey(ctx context.Context, account uuid.UUID, key string, mark
 	case errors.Is(err, pgx.ErrNoRows):
 		return Result{}, false, nil
 	case err != nil:
-		return Result{}, false, ledger.ErrUnavailable.Wrap(err)
+		return Result{}, false, problem.Unavailable(err)
 	case string(theirs) != string(mark):
 		return Result{}, false, ledger.ErrKeyReused
 	}

@@ -259,7 +259,7 @@ func TestUnavailable(t *testing.T) {
 		"sweep":      sweep,
 		"take":       f.Take(t.Context(), f.events(id, "balance.low")),
 	} {
-		if !errors.Is(err, webhook.ErrUnavailable) {
+		if !problem.IsUnavailable(err) {
 			t.Errorf("%s: %v", what, err)
 		}
 	}

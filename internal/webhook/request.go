@@ -65,5 +65,5 @@ func known(err error) error {
 	if err == nil || problem.Of(err).Kind != problem.Internal {
 		return err
 	}
-	return ErrUnavailable.Wrap(err)
+	return problem.Unavailable(err)
 }

@@ -80,7 +80,7 @@ func New(pool *pgxpool.Pool, o Options) *Engine {
 }
 
 // Close lets the lanes finish what is queued and stops them. Requests that come later are answered
-// ErrUnavailable.
+// problem.Unavailable.
 func (l *Engine) Close() {
 	for _, ln := range l.lanes {
 		ln.queue.close()

@@ -631,8 +631,7 @@ func TestAClosedLedgerRefuses(t *testing.T) {
 	b := newBooks(t)
 	id := b.open("starter")
 	b.Close()
-	if _, err := b.Charge(t.Context(), id, "k", ledger.Charge{Feature: "lip_sync"}); !errors.Is(err,
-		ledger.ErrUnavailable) {
+	if _, err := b.Charge(t.Context(), id, "k", ledger.Charge{Feature: "lip_sync"}); !problem.IsUnavailable(err) {
 		t.Errorf("got %v", err)
 	}
 }

@@ -73,7 +73,7 @@ func (l *Engine) sumUsage(ctx context.Context, account uuid.UUID, q ledger.Usage
 	})
 	batch.Queue("commit")
 	if err := l.pool.SendBatch(ctx, batch).Close(); err != nil {
-		return ledger.UsageSums{}, ledger.ErrUnavailable.Wrap(err)
+		return ledger.UsageSums{}, problem.Unavailable(err)
 	}
 	return orderUsage(q, byName), nil
 }
@@ -147,7 +147,7 @@ func (l *Engine) RecentUsage(
 	})
 	batch.Queue("commit")
 	if err := l.pool.SendBatch(ctx, batch).Close(); err != nil {
-		return nil, ledger.ErrUnavailable.Wrap(err)
+		return nil, problem.Unavailable(err)
 	}
 	return found, nil
 }
@@ -235,7 +235,7 @@ func (l *Engine) Usage(ctx context.Context, account uuid.UUID, from, to time.Tim
 	})
 	batch.Queue("commit")
 	if err := l.pool.SendBatch(ctx, batch).Close(); err != nil {
-		return nil, ledger.ErrUnavailable.Wrap(err)
+		return nil, problem.Unavailable(err)
 	}
 	return addUpUsage(list), nil
 }
