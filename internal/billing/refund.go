@@ -10,6 +10,7 @@ import (
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
 
+	"pop.store/credits/internal/idempotency"
 	"pop.store/credits/internal/money"
 	"pop.store/credits/internal/payment"
 	"pop.store/credits/internal/problem"
@@ -63,7 +64,7 @@ type refund struct {
 
 // Refund gives money of a purchase back, and takes its tokens back in proportion: what was spent of
 // them is owed, and comes off the next purchase. The same key with the same request gives it back
-// once, and answers the purchase as it stood then. Errors: ErrNoKey, ErrKeyReused, ErrNoPurchase,
+// once, and answers the purchase as it stood then. Errors: idempotency.ErrNoKey, idempotency.ErrKeyReused, ErrNoPurchase,
 // ErrNotPaid, ErrAllRefunded, ErrDisputed, ErrRefused, ErrNotSetUp, kinds Meaning (field "amount")
 // and Unavailable (try again with the same key; a refund that was begun is carried out in any
 // case): ErrRefundUnderWay while it depends on another one.
@@ -103,7 +104,7 @@ func (s *Service) giveBack(ctx context.Context, account, id uuid.UUID, key strin
 	untouched bool,
 ) (Purchase, bool, error) {
 	if key == "" {
-		return Purchase{}, false, ErrNoKey
+		return Purchase{}, false, idempotency.ErrNoKey
 	}
 	if _, err := s.Get(ctx, account, id); err != nil {
 		return Purchase{}, false, err
@@ -184,7 +185,7 @@ func (s *Service) request(ctx context.Context, tx pgx.Tx, id uuid.UUID, key stri
 	err = tx.QueryRow(ctx, `select id, amount_minor, fingerprint, done_at is not null from purchase_refunds where account = $1 and idempotency_key = $2`,
 		of.Account, key).Scan(&r.id, &r.amount, &known, &r.done)
 	if err == nil && string(known) != string(p.fingerprint(id, untouched)) {
-		return refund{}, ErrKeyReused
+		return refund{}, idempotency.ErrKeyReused
 	}
 	if err == nil || !errors.Is(err, pgx.ErrNoRows) {
 		return r, err

@@ -9,6 +9,7 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"pop.store/credits/internal/catalog"
+	"pop.store/credits/internal/idempotency"
 	"pop.store/credits/internal/ledger"
 	"pop.store/credits/internal/payment"
 	"pop.store/credits/internal/problem"
@@ -41,7 +42,7 @@ func (p StartParams) fingerprint() []byte {
 // goes. The same key with the same request answers the same purchase, as it stands
 // (Purchase.Ordered is what was answered first), and goes on with one whose checkout could not be
 // opened; replayed tells that an earlier request had answered already. Errors: ErrNotSetUp,
-// ErrNoKey, ErrKeyReused, ErrNotTaken (final: the order has failed), ErrTooMuch, ErrOpenOrder,
+// idempotency.ErrNoKey, idempotency.ErrKeyReused, ErrNotTaken (final: the order has failed), ErrTooMuch, ErrOpenOrder,
 // ledger.ErrNoAccount, ledger.ErrClosed, kinds Meaning (field "pack", "return_url") and Unavailable
 // (try again with the same key).
 func (s *Service) Start(ctx context.Context, account uuid.UUID, key string, p StartParams) (_ Purchase,
@@ -51,7 +52,7 @@ func (s *Service) Start(ctx context.Context, account uuid.UUID, key string, p St
 		return Purchase{}, false, ErrNotSetUp
 	}
 	if key == "" {
-		return Purchase{}, false, ErrNoKey
+		return Purchase{}, false, idempotency.ErrNoKey
 	}
 	order, err := s.order(ctx, account, key, p)
 	if err != nil {
@@ -79,7 +80,7 @@ func (s *Service) order(ctx context.Context, account uuid.UUID, key string, p St
 		return Purchase{}, err
 	}
 	if string(order.fingerprint) != string(p.fingerprint()) {
-		return Purchase{}, ErrKeyReused
+		return Purchase{}, idempotency.ErrKeyReused
 	}
 	return order, nil
 }

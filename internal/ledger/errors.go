@@ -6,8 +6,6 @@ import "pop.store/credits/internal/problem"
 var (
 	ErrBusy = problem.New(problem.KindUnavailable, "busy",
 		"The ledger has too much to do just now. Try again with the same key.")
-	ErrKeyReused = problem.New(problem.Unprocessable, "idempotency_key_reused",
-		"This idempotency key was used for a different request.")
 )
 
 // ErrNoAccount is the answer for an account that was never opened.

@@ -11,6 +11,7 @@ import (
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
 
+	"pop.store/credits/internal/idempotency"
 	"pop.store/credits/internal/ledger"
 	"pop.store/credits/internal/ledger/engine"
 	"pop.store/credits/internal/money"
@@ -49,8 +50,7 @@ func (r *Results) Add(ctx context.Context, account uuid.UUID, key string, report
 	err error,
 ) {
 	if key == "" {
-		return Result{}, false, problem.New(problem.Malformed, "missing_idempotency_key",
-			"An idempotency key is needed.")
+		return Result{}, false, idempotency.ErrNoKey
 	}
 	if err := report.check(); err != nil {
 		return Result{}, false, err
@@ -157,7 +157,7 @@ func (r *Results) byKey(ctx context.Context, account uuid.UUID, key string, mark
 	case err != nil:
 		return Result{}, false, problem.Unavailable(err)
 	case string(theirs) != string(mark):
-		return Result{}, false, ledger.ErrKeyReused
+		return Result{}, false, idempotency.ErrKeyReused
 	}
 	return known, true, nil
 }

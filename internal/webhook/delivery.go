@@ -168,7 +168,7 @@ const (
 
 // Redeliver sends an event once more, by the id that Delivery.ID gives: once, before what waits in
 // its lane. One that is pending is tried at once. Errors: ErrNoEndpoint, ErrNoDelivery,
-// ErrDisabled, ErrKeyReused, problem.Unavailable.
+// ErrDisabled, idempotency.ErrKeyReused, problem.Unavailable.
 func (s *Service) Redeliver(ctx context.Context, key string, endpoint uuid.UUID, id string) (_ Delivery,
 	replayed bool, err error,
 ) {

@@ -42,7 +42,7 @@ type CreateParams struct {
 }
 
 // Create makes an endpoint. Errors: kind Meaning (fields "events", "url"), ErrTooMany,
-// ErrKeyReused, problem.Unavailable; ErrNoEndpoint for a request that comes again after the endpoint was
+// idempotency.ErrKeyReused, problem.Unavailable; ErrNoEndpoint for a request that comes again after the endpoint was
 // deleted.
 func (s *Service) Create(ctx context.Context, key string, p CreateParams) (_ Secret, replayed bool, err error) {
 	if p.Kinds, err = checkKinds(p.Kinds); err != nil {
@@ -156,7 +156,7 @@ const sqlRotate = `update webhook_endpoints set old_secret = secret, old_secret_
 	returning ` + endpointColumns
 
 // Rotate gives an endpoint a new secret. For a day requests are signed with the one before as well.
-// Errors: ErrNoEndpoint, ErrKeyReused, problem.Unavailable.
+// Errors: ErrNoEndpoint, idempotency.ErrKeyReused, problem.Unavailable.
 func (s *Service) Rotate(ctx context.Context, key string, id uuid.UUID) (_ Secret, replayed bool, err error) {
 	return s.secretRequest(ctx, key, fingerprint("rotate", id.String()),
 		func(tx pgx.Tx, secret []byte) (Endpoint, error) {

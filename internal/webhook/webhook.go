@@ -53,8 +53,6 @@ var (
 		"There can be %d webhook endpoints.", MaxEndpoints)
 	ErrDisabled = problem.New(problem.Conflict, "webhook_endpoint_disabled",
 		"This webhook endpoint is disabled. Enable it first.")
-	ErrKeyReused = problem.New(problem.Unprocessable, "idempotency_key_reused",
-		"This idempotency key was used for a different request.")
 )
 
 // Limits of what there can be.
