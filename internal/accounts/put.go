@@ -37,8 +37,8 @@ const (
 
 // Put creates an account or changes it. A new account needs a plan and gets its first allowance at
 // once. It answers whether this call made the account: of all that try at once, one did. Errors:
-// problem kinds Meaning (naming the field; nothing is written, but where own_reserve is more than
-// tokens.Max together with what agents reserve: then all else is) and Unavailable.
+// problem kinds Unprocessable (naming the field; nothing is written, but where own_reserve is more
+// than tokens.Max together with what agents reserve: then all else is) and Unavailable.
 func (a *Accounts) Put(ctx context.Context, externalID string, p Put) (id uuid.UUID, created bool, err error) {
 	if !ValidID(externalID) {
 		return uuid.Nil, false, problem.Invalid("account",

@@ -73,8 +73,8 @@ var errCursor = &problem.Error{
 }
 
 // List reads a page of an account's purchases, newest first, from a cursor on; next is where the
-// page after it begins, empty when there is none. Errors: kinds Syntax (field "cursor"), Meaning
-// (field "limit").
+// page after it begins, empty when there is none. Errors: kinds Malformed (field "cursor"),
+// Unprocessable (field "limit").
 func (s *Service) List(ctx context.Context, account uuid.UUID, from Cursor, limit int) (_ []Purchase, next Cursor,
 	err error,
 ) {

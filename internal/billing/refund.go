@@ -64,10 +64,11 @@ type refund struct {
 
 // Refund gives money of a purchase back, and takes its tokens back in proportion: what was spent of
 // them is owed, and comes off the next purchase. The same key with the same request gives it back
-// once, and answers the purchase as it stood then. Errors: idempotency.ErrNoKey, idempotency.ErrKeyReused, ErrNoPurchase,
-// ErrNotPaid, ErrAllRefunded, ErrDisputed, ErrRefused, ErrNotSetUp, kinds Meaning (field "amount")
-// and Unavailable (try again with the same key; a refund that was begun is carried out in any
-// case): ErrRefundUnderWay while it depends on another one.
+// once, and answers the purchase as it stood then. Errors: idempotency.ErrNoKey,
+// idempotency.ErrKeyReused, ErrNoPurchase, ErrNotPaid, ErrAllRefunded, ErrDisputed, ErrRefused,
+// ErrNotSetUp, kinds Unprocessable (field "amount") and Unavailable (try again with the same key; a
+// refund that was begun is carried out in any case): ErrRefundUnderWay while it depends on another
+// one.
 func (s *Service) Refund(ctx context.Context, account, id uuid.UUID, key string, p RefundParams) (_ Purchase,
 	replayed bool, err error,
 ) {

@@ -42,9 +42,9 @@ func (p StartParams) fingerprint() []byte {
 // goes. The same key with the same request answers the same purchase, as it stands
 // (Purchase.Ordered is what was answered first), and goes on with one whose checkout could not be
 // opened; replayed tells that an earlier request had answered already. Errors: ErrNotSetUp,
-// idempotency.ErrNoKey, idempotency.ErrKeyReused, ErrNotTaken (final: the order has failed), ErrTooMuch, ErrOpenOrder,
-// ledger.ErrNoAccount, ledger.ErrClosed, kinds Meaning (field "pack", "return_url") and Unavailable
-// (try again with the same key).
+// idempotency.ErrNoKey, idempotency.ErrKeyReused, ErrNotTaken (final: the order has failed),
+// ErrTooMuch, ErrOpenOrder, ledger.ErrNoAccount, ledger.ErrClosed, kinds Unprocessable (field
+// "pack", "return_url") and Unavailable (try again with the same key).
 func (s *Service) Start(ctx context.Context, account uuid.UUID, key string, p StartParams) (_ Purchase,
 	replayed bool, err error,
 ) {

@@ -43,9 +43,10 @@ type Results struct {
 func New(pool *pgxpool.Pool, books *engine.Engine) *Results { return &Results{pool, books} }
 
 // Add keeps a result, once for each idempotency key: the same key with the same report answers what
-// was kept then, replayed; with another one it is a Meaning (idempotency_key_reused). Refusals bind
-// no key. Errors: ledger.ErrNoAccount, problem kinds Syntax (no key), Meaning (naming the field),
-// Conflict (too_many_result_kinds) and Unavailable: try again with the same key.
+// was kept then, replayed; with another one it is an Unprocessable (idempotency_key_reused).
+// Refusals bind no key. Errors: ledger.ErrNoAccount, problem kinds Malformed (no key),
+// Unprocessable (naming the field), Conflict (too_many_result_kinds) and Unavailable: try again
+// with the same key.
 func (r *Results) Add(ctx context.Context, account uuid.UUID, key string, report Report) (_ Result, replayed bool,
 	err error,
 ) {

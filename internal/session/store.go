@@ -97,8 +97,8 @@ func (s *Store) Get(r *http.Request, name string) (*sessions.Session, error) {
 	return sessions.GetRegistry(r).Get(s, name)
 }
 
-// New is Get without caching in the request. The session is never nil. The error is problem.Unavailable,
-// or says that name is not CookieName.
+// New is Get without caching in the request. The session is never nil. The error is
+// problem.Unavailable, or says that name is not CookieName.
 func (s *Store) New(r *http.Request, name string) (*sessions.Session, error) {
 	session := sessions.NewSession(s, name)
 	s.empty(session)

@@ -194,7 +194,7 @@ const sqlSave = `insert into topups (account, enabled, threshold, pack, price_mi
 		stopped = '', stopped_at = null, purchase = null, told_at = null`
 
 // Save turns auto top-up on, as it is set. Errors: billing.ErrNotSetUp, ledger.ErrNoAccount,
-// ledger.ErrClosed, kinds Meaning (the first of Check) and Unavailable.
+// ledger.ErrClosed, kinds Unprocessable (the first of Check) and Unavailable.
 func (s *Service) Save(ctx context.Context, account uuid.UUID, p SaveParams) error {
 	if !s.o.Billing.Available() {
 		return billing.ErrNotSetUp

@@ -91,8 +91,8 @@ func scanDelivery(row pgx.CollectableRow) (Delivery, error) {
 type Cursor string
 
 // Deliveries reads a page of an endpoint's deliveries, newest first, from a cursor on; next is
-// where the page after it begins, empty when there is none. Errors: kind Meaning (fields "cursor",
-// "limit"), ErrNoEndpoint, problem.Unavailable.
+// where the page after it begins, empty when there is none. Errors: kind Unprocessable (fields
+// "cursor", "limit"), ErrNoEndpoint, problem.Unavailable.
 func (s *Service) Deliveries(ctx context.Context, endpoint uuid.UUID, from Cursor, limit int) (_ []Delivery,
 	next Cursor, err error,
 ) {

@@ -41,9 +41,9 @@ type CreateParams struct {
 	Kinds []string // nil: all
 }
 
-// Create makes an endpoint. Errors: kind Meaning (fields "events", "url"), ErrTooMany,
-// idempotency.ErrKeyReused, problem.Unavailable; ErrNoEndpoint for a request that comes again after the endpoint was
-// deleted.
+// Create makes an endpoint. Errors: kind Unprocessable (fields "events", "url"), ErrTooMany,
+// idempotency.ErrKeyReused, problem.Unavailable; ErrNoEndpoint for a request that comes again after
+// the endpoint was deleted.
 func (s *Service) Create(ctx context.Context, key string, p CreateParams) (_ Secret, replayed bool, err error) {
 	if p.Kinds, err = checkKinds(p.Kinds); err != nil {
 		return Secret{}, false, err

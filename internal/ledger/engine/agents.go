@@ -57,7 +57,7 @@ func (l *Engine) AgentNames(ctx context.Context, account uuid.UUID) ([]ledger.Ag
 }
 
 // PutAgent registers an agent or changes it; doing it twice is doing it once. Errors: ErrNoAccount,
-// problem kinds Meaning (naming the field) and Conflict (too_many_agents).
+// problem kinds Unprocessable (naming the field) and Conflict (too_many_agents).
 func (l *Engine) PutAgent(ctx context.Context, account uuid.UUID, p ledger.PutAgent) error {
 	_, err := l.submit(ctx, newCall(account), &p)
 	return err

@@ -91,7 +91,8 @@ func (l *Engine) Close() {
 
 // Charge spends tokens, all or nothing. key is the caller's idempotency key, at most 200 bytes: the
 // same key with the same request answers the same entry and spends nothing; with another request it
-// is idempotency.ErrKeyReused. Refusals bind no key: problem kinds Insufficient, NotFound, Meaning, Conflict.
+// is idempotency.ErrKeyReused. Refusals bind no key: problem kinds Insufficient, NotFound,
+// Unprocessable, Conflict.
 func (l *Engine) Charge(ctx context.Context, account uuid.UUID, key string, c ledger.Charge) (ledger.Receipt, error) {
 	call := newCall(account)
 	call.charge = c
@@ -175,8 +176,8 @@ func (l *Engine) Grant(ctx context.Context, account uuid.UUID, key string, g led
 }
 
 // TakeBack takes tokens out of an account again, all of the amount or nothing. Errors:
-// ErrNoAccount, ErrClosed, idempotency.ErrKeyReused, kinds Meaning (fields "amount", "lot", "reason") and
-// Unavailable.
+// ErrNoAccount, ErrClosed, idempotency.ErrKeyReused, kinds Unprocessable (fields "amount", "lot",
+// "reason") and Unavailable.
 func (l *Engine) TakeBack(
 	ctx context.Context,
 	account uuid.UUID,

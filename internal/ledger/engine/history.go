@@ -14,7 +14,7 @@ import (
 
 // History reads a page of an account's entries, newest first, from before the given seq; zero
 // begins at the newest. What is due is written first, so that an expiry shows at its time. The work
-// for a page does not grow with the history: see MaxScan. Errors: ErrNoAccount, kinds Meaning
+// for a page does not grow with the history: see MaxScan. Errors: ErrNoAccount, kinds Unprocessable
 // (naming the field of the filter) and Unavailable.
 func (l *Engine) History(
 	ctx context.Context,

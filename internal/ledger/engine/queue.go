@@ -35,7 +35,8 @@ func newQueue() *queue {
 
 var errQueueClosed = errors.New("ledger: the queue is closed")
 
-// push adds calls, all or none: ErrBusy when there is no room, problem.Unavailable when the lane is closing.
+// push adds calls, all or none: ErrBusy when there is no room, problem.Unavailable when the lane is
+// closing.
 func (q *queue) push(calls ...*call) error {
 	q.mu.Lock()
 	defer q.mu.Unlock()

@@ -14,7 +14,8 @@ import (
 	"pop.store/credits/internal/tokens"
 )
 
-// UsageSums adds up what an account has spent. Errors: NotFound, and Meaning for a range that makes no sense.
+// UsageSums adds up what an account has spent. Errors: NotFound, and Unprocessable for a range that
+// makes no sense.
 func (l *Engine) UsageSums(ctx context.Context, account uuid.UUID, q ledger.UsageQuery) (ledger.UsageSums, error) {
 	a, err := l.Account(ctx, account)
 	if err != nil {
