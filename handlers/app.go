@@ -24,10 +24,10 @@ import (
 	"pop.store/credits/internal/catalog"
 	"pop.store/credits/internal/clock"
 	"pop.store/credits/internal/demo"
-	"pop.store/credits/internal/ledger"
 	"pop.store/credits/internal/ledger/engine"
 	"pop.store/credits/internal/logs"
 	"pop.store/credits/internal/mail"
+	"pop.store/credits/internal/problem"
 	"pop.store/credits/internal/results"
 	"pop.store/credits/internal/sandbox"
 	"pop.store/credits/internal/session"
@@ -170,7 +170,7 @@ func (a *App) readyz(c echo.Context) error {
 		return notReady(c)
 	}
 	if err := a.Ready(c.Request().Context()); err != nil {
-		return ledger.ErrUnavailable.Wrap(err)
+		return problem.Unavailable(err)
 	}
 	return c.String(http.StatusOK, "ready\n")
 }

@@ -9,7 +9,7 @@ import (
 	"pop.store/credits/internal/problem"
 )
 
-var errDraining = problem.New(problem.Unavailable, "shutting_down", "This server is shutting down.")
+var errDraining = problem.New(problem.KindUnavailable, "shutting_down", "This server is shutting down.")
 
 // Drain prepares the server for shutdown: /readyz answers 503, so that proxies send new requests
 // elsewhere, and every response closes its connection. Other requests are still served.

@@ -64,7 +64,7 @@ var statuses = map[string]string{
 	"MediaType":        "415",
 	"Unprocessable":    "422",
 	"RateLimited":      "429",
-	"Unavailable":      "503",
+	"KindUnavailable":  "503",
 	"":                 "500",
 }
 

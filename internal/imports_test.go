@@ -34,7 +34,10 @@ var layers = [][]string{
 		"internal/apikey", "static",
 	},
 	{"internal/stripepay"},
-	{"internal/catalog", "internal/payment", "internal/strictjson", "internal/config", "internal/browser", "db"},
+	{
+		"internal/catalog", "internal/payment", "internal/strictjson", "internal/idempotency",
+		"internal/config", "internal/browser", "db",
+	},
 	{"internal/embedpg"},
 	{
 		"internal/problem", "internal/tokens", "internal/money", "internal/clock", "internal/burnorder",

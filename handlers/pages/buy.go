@@ -12,6 +12,7 @@ import (
 	"pop.store/credits/handlers/web"
 	"pop.store/credits/internal/billing"
 	"pop.store/credits/internal/catalog"
+	"pop.store/credits/internal/idempotency"
 	"pop.store/credits/internal/ledger"
 	"pop.store/credits/internal/present"
 	"pop.store/credits/internal/problem"
@@ -197,7 +198,7 @@ func (h *Handlers) buy(req *creatorRequest) error {
 		}
 		m.Problem, m.ProblemPack = refused.Message, pack
 		switch {
-		case errors.Is(refused, billing.ErrKeyReused):
+		case errors.Is(refused, idempotency.ErrKeyReused):
 			m.Problem = "This page was used for another order already. Nothing new was ordered. Press Pay again to order what you see."
 		case errors.Is(refused, billing.ErrOpenOrder):
 			m.Problem = "You have another order that isn't paid yet. Nothing new was ordered. Continue or cancel it below, or press Pay again to order this pack as well."

@@ -16,7 +16,7 @@ import (
 )
 
 // usageChart reads what the chart shows, as the address says. agents are what the creator's agents
-// are called. Errors: Meaning (fields "by", "days"), and the ledger's.
+// are called. Errors: Unprocessable (fields "by", "days"), and the ledger's.
 func (h *Handlers) usageChart(
 	req *creatorRequest,
 	latest ledger.Page,

@@ -14,7 +14,6 @@ import (
 
 	"pop.store/credits/internal/apikey"
 	"pop.store/credits/internal/billing"
-	"pop.store/credits/internal/ledger"
 	"pop.store/credits/internal/logs"
 	"pop.store/credits/internal/problem"
 )
@@ -41,7 +40,7 @@ var statuses = map[problem.Kind]int{
 	problem.MediaType:        http.StatusUnsupportedMediaType,
 	problem.Unprocessable:    http.StatusUnprocessableEntity,
 	problem.RateLimited:      http.StatusTooManyRequests,
-	problem.Unavailable:      http.StatusServiceUnavailable,
+	problem.KindUnavailable:  http.StatusServiceUnavailable,
 }
 
 // Status is the HTTP status of a kind of problem.
@@ -59,7 +58,7 @@ func ProblemOf(err error) *problem.Error {
 	case errors.As(err, &tooLarge):
 		return problem.New(problem.TooLarge, "body_too_large", "The body is larger than %d bytes.", tooLarge.Limit)
 	case errors.Is(err, context.DeadlineExceeded):
-		return problem.New(problem.Unavailable, "timeout",
+		return problem.New(problem.KindUnavailable, "timeout",
 			"This took too long. Try again with the same key.").Wrap(err)
 	case !errors.As(err, &he):
 		return problem.Of(err)
@@ -75,7 +74,7 @@ func ProblemOf(err error) *problem.Error {
 
 // IsRetryable reports whether the same request may succeed a moment later.
 func IsRetryable(p *problem.Error) bool {
-	return p.Kind == problem.Unavailable || p.Kind == problem.RateLimited
+	return p.Kind == problem.KindUnavailable || p.Kind == problem.RateLimited
 }
 
 // SetRetryAfter asks the client to wait one to three seconds. The jitter keeps rejected clients from
@@ -122,7 +121,7 @@ func LogFailure(log *slog.Logger, c echo.Context, p *problem.Error, status int) 
 		return
 	}
 	level := slog.LevelError
-	if p.Code == ledger.ErrUnavailable.Code {
+	if problem.IsUnavailable(p) {
 		log = logs.Database(log)
 	}
 	if errors.Is(p, context.Canceled) {

@@ -100,7 +100,7 @@ func (a *Accounts) Find(ctx context.Context, externalID string) (uuid.UUID, erro
 	case errors.Is(err, pgx.ErrNoRows):
 		return uuid.Nil, ledger.ErrNoAccount
 	case err != nil:
-		return uuid.Nil, ledger.ErrUnavailable.Wrap(err)
+		return uuid.Nil, problem.Unavailable(err)
 	}
 	a.ids.put(externalID, id)
 	return id, nil
@@ -123,7 +123,7 @@ func (a *Accounts) FindAll(ctx context.Context, externalIDs []string) (map[strin
 	}
 	rows, err := a.pool.Query(ctx, "select external_id, id from accounts where external_id = any($1)", unknown)
 	if err != nil {
-		return nil, ledger.ErrUnavailable.Wrap(err)
+		return nil, problem.Unavailable(err)
 	}
 	var externalID string
 	var id uuid.UUID
@@ -133,7 +133,7 @@ func (a *Accounts) FindAll(ctx context.Context, externalIDs []string) (map[strin
 		return nil
 	})
 	if err != nil {
-		return nil, ledger.ErrUnavailable.Wrap(err)
+		return nil, problem.Unavailable(err)
 	}
 	return found, nil
 }
@@ -165,7 +165,7 @@ func (a *Accounts) DismissNotice(ctx context.Context, id uuid.UUID) error {
 	}
 	_, err = a.pool.Exec(ctx, "update accounts set notice_seen_lot = $2 where id = $1", id, seen)
 	if err != nil {
-		return ledger.ErrUnavailable.Wrap(err)
+		return problem.Unavailable(err)
 	}
 	return nil
 }

@@ -41,7 +41,7 @@ func (a *Accounts) Agents(ctx context.Context, account uuid.UUID) ([]ledger.Agen
 
 // PutAgent registers an agent or changes it. isNew tells that there was none when this call came:
 // of several that come at once each may be told so. Errors: ledger.ErrNoAccount, problem kinds
-// Meaning (naming the field), Conflict (too_many_agents) and Unavailable.
+// Unprocessable (naming the field), Conflict (too_many_agents) and Unavailable.
 func (a *Accounts) PutAgent(ctx context.Context, account uuid.UUID, id string, p PutAgent) (_ ledger.Agent,
 	isNew bool, err error,
 ) {
@@ -122,7 +122,7 @@ func (a *Accounts) OwnReserve(ctx context.Context, o *Overview) (tokens.Amount, 
 }
 
 // SetOwnReserve keeps tokens for the creator's own tools: agents may not spend them. Zero keeps
-// none. Errors: ledger.ErrNoAccount, kinds Meaning (field "own_reserve") and Unavailable.
+// none. Errors: ledger.ErrNoAccount, kinds Unprocessable (field "own_reserve") and Unavailable.
 func (a *Accounts) SetOwnReserve(ctx context.Context, account uuid.UUID, amount tokens.Amount) error {
 	if err := notNegative("own_reserve", amount); err != nil {
 		return err
@@ -132,7 +132,7 @@ func (a *Accounts) SetOwnReserve(ctx context.Context, account uuid.UUID, amount 
 }
 
 // SetThreshold sets below what the balance is low; nil leaves that to the catalog again. Errors:
-// ledger.ErrNoAccount, kinds Meaning (field "low_threshold") and Unavailable.
+// ledger.ErrNoAccount, kinds Unprocessable (field "low_threshold") and Unavailable.
 func (a *Accounts) SetThreshold(ctx context.Context, account uuid.UUID, amount *tokens.Amount) error {
 	if amount != nil {
 		if err := notNegative("low_threshold", *amount); err != nil {

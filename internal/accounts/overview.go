@@ -9,6 +9,7 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"pop.store/credits/internal/ledger"
+	"pop.store/credits/internal/problem"
 )
 
 // profile is what the directory knows of an account.
@@ -24,7 +25,7 @@ func (a *Accounts) Overview(ctx context.Context, id uuid.UUID) (Overview, error)
 	o, ok, err := a.overviews.Get(ctx, id)
 	switch {
 	case err != nil:
-		return Overview{}, ledger.ErrUnavailable.Wrap(err)
+		return Overview{}, problem.Unavailable(err)
 	case !ok:
 		return Overview{}, ledger.ErrNoAccount
 	}

@@ -37,8 +37,8 @@ const (
 
 // Put creates an account or changes it. A new account needs a plan and gets its first allowance at
 // once. It answers whether this call made the account: of all that try at once, one did. Errors:
-// problem kinds Meaning (naming the field; nothing is written, but where own_reserve is more than
-// tokens.Max together with what agents reserve: then all else is) and Unavailable.
+// problem kinds Unprocessable (naming the field; nothing is written, but where own_reserve is more
+// than tokens.Max together with what agents reserve: then all else is) and Unavailable.
 func (a *Accounts) Put(ctx context.Context, externalID string, p Put) (id uuid.UUID, created bool, err error) {
 	if !ValidID(externalID) {
 		return uuid.Nil, false, problem.Invalid("account",
@@ -66,7 +66,7 @@ func (a *Accounts) Put(ctx context.Context, externalID string, p Put) (id uuid.U
 	_, err = a.pool.Exec(ctx, `update accounts set name = coalesce($2, name), email = coalesce($3, email), time_zone = coalesce($4, time_zone)
 		where id = $1`, id, p.Name, p.Email, p.TimeZone)
 	if err != nil {
-		return uuid.Nil, false, ledger.ErrUnavailable.Wrap(err)
+		return uuid.Nil, false, problem.Unavailable(err)
 	}
 	return id, created, a.putSettings(ctx, id, p)
 }
@@ -97,7 +97,7 @@ func (a *Accounts) ensure(ctx context.Context, externalID string, plan *ledger.S
 	_, err = a.pool.Exec(ctx, "insert into accounts (external_id, id, created_at) values ($1, $2, $3) on conflict (external_id) do nothing",
 		externalID, uuid.New(), now)
 	if err != nil {
-		return uuid.Nil, ledger.ErrUnavailable.Wrap(err)
+		return uuid.Nil, problem.Unavailable(err)
 	}
 	return a.Find(ctx, externalID)
 }

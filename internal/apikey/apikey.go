@@ -27,9 +27,6 @@ var (
 	ErrInvalid = problem.New(problem.Unauthenticated, "invalid_api_key", "This API key is not valid.")
 	// ErrNotFound means that no key has this id.
 	ErrNotFound = problem.New(problem.NotFound, "api_key_not_found", "There is no such API key.")
-	// ErrUnavailable means that the database did not answer.
-	ErrUnavailable = problem.New(problem.Unavailable, "unavailable",
-		"API keys cannot be checked just now. Try again in a moment.")
 )
 
 // Key describes a key, without the secret.
@@ -76,7 +73,7 @@ func New(pool *pgxpool.Pool, o Options) *Keys {
 }
 
 // Create makes a key. secret is not stored. Errors: kind Unprocessable for a name that is not 1 to
-// 100 printable characters, or without scope; ErrUnavailable.
+// 100 printable characters, or without scope; problem.Unavailable.
 func (k *Keys) Create(ctx context.Context, name string, scope Scope) (key Key, secret string, err error) {
 	if err := checkName(name); err != nil {
 		return Key{}, "", err
@@ -98,7 +95,7 @@ func (k *Keys) Create(ctx context.Context, name string, scope Scope) (key Key, s
 	if _, err := k.pool.Exec(ctx, `
 		insert into api_keys (id, name, prefix, secret_hash, scope, created_at) values ($1, $2, $3, $4, $5, $6)`,
 		key.ID, key.Name, key.Prefix, sum[:], key.Scope.String(), key.CreatedAt); err != nil {
-		return Key{}, "", ErrUnavailable.Wrap(err)
+		return Key{}, "", problem.Unavailable(err)
 	}
 	return key, secret, nil
 }
@@ -112,7 +109,7 @@ func checkName(name string) error {
 	return nil
 }
 
-// Verify returns the key that secret is. Errors: ErrInvalid, ErrUnavailable.
+// Verify returns the key that secret is. Errors: ErrInvalid, problem.Unavailable.
 func (k *Keys) Verify(ctx context.Context, secret string) (Key, error) {
 	prefix, ok := prefixOf(secret)
 	if !ok {
@@ -140,7 +137,7 @@ func (k *Keys) inForce(ctx context.Context, prefix string) (key Key, stored []by
 	}
 	row, ok, err := k.rows.Get(ctx, prefix)
 	if err != nil {
-		return Key{}, nil, ErrUnavailable.Wrap(err)
+		return Key{}, nil, problem.Unavailable(err)
 	}
 	if !ok {
 		return Key{}, nil, nil
@@ -180,12 +177,12 @@ func (k *Keys) readInForce(ctx context.Context, prefixes []string) (map[string]k
 }
 
 // Revoke ends a key: at once here, within recentFor in other processes. Revoking it again does
-// nothing. Errors: ErrNotFound, ErrUnavailable.
+// nothing. Errors: ErrNotFound, problem.Unavailable.
 func (k *Keys) Revoke(ctx context.Context, id uuid.UUID) error {
 	tag, err := k.pool.Exec(ctx, `update api_keys set revoked_at = coalesce(revoked_at, $2) where id = $1`, id,
 		k.now())
 	if err != nil {
-		return ErrUnavailable.Wrap(err)
+		return problem.Unavailable(err)
 	}
 	if tag.RowsAffected() == 0 {
 		return ErrNotFound
@@ -194,12 +191,12 @@ func (k *Keys) Revoke(ctx context.Context, id uuid.UUID) error {
 	return nil
 }
 
-// List returns all keys, newest first, with the revoked ones. The error is ErrUnavailable.
+// List returns all keys, newest first, with the revoked ones. The error is problem.Unavailable.
 func (k *Keys) List(ctx context.Context) ([]Key, error) {
 	rows, err := k.pool.Query(ctx, `
 		select id, name, prefix, scope, created_at, revoked_at from api_keys order by created_at desc, id`)
 	if err != nil {
-		return nil, ErrUnavailable.Wrap(err)
+		return nil, problem.Unavailable(err)
 	}
 	keys, err := pgx.CollectRows(rows, func(row pgx.CollectableRow) (Key, error) {
 		var key Key
@@ -216,7 +213,7 @@ func (k *Keys) List(ctx context.Context) ([]Key, error) {
 		return key, nil
 	})
 	if err != nil {
-		return nil, ErrUnavailable.Wrap(err)
+		return nil, problem.Unavailable(err)
 	}
 	return keys, nil
 }

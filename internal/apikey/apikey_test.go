@@ -242,7 +242,7 @@ func TestUnavailable(t *testing.T) {
 		"list":   list,
 		"revoke": r.Revoke(t.Context(), uuid.New()),
 	} {
-		if !errors.Is(err, apikey.ErrUnavailable) {
+		if !problem.IsUnavailable(err) {
 			t.Errorf("%s: %v", name, err)
 		}
 	}

@@ -10,6 +10,7 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"pop.store/credits/internal/payment"
+	"pop.store/credits/internal/problem"
 	"pop.store/credits/internal/tokens"
 )
 
@@ -43,7 +44,7 @@ func (s *Service) KeptOf(ctx context.Context, accounts []uuid.UUID) (map[uuid.UU
 	}
 	rows, err := s.pool.Query(ctx, sqlKept, accounts, s.o.Provider.Name())
 	if err != nil {
-		return nil, ErrUnavailable.Wrap(err)
+		return nil, problem.Unavailable(err)
 	}
 	found := map[uuid.UUID]Kept{}
 	var account uuid.UUID
@@ -53,7 +54,7 @@ func (s *Service) KeptOf(ctx context.Context, accounts []uuid.UUID) (map[uuid.UU
 		return nil
 	})
 	if err != nil {
-		return nil, ErrUnavailable.Wrap(err)
+		return nil, problem.Unavailable(err)
 	}
 	return found, nil
 }
@@ -73,7 +74,7 @@ func (s *Service) Forget(ctx context.Context, account uuid.UUID) error {
 		return nil
 	}
 	if err != nil {
-		return ErrUnavailable.Wrap(err)
+		return problem.Unavailable(err)
 	}
 	if err := s.o.Provider.Forget(ctx, method); err != nil && !errors.Is(err, payment.ErrNone) {
 		s.o.Log.Warn("the payment provider still keeps a method that was forgotten", "account", account, "error", err)
@@ -147,7 +148,7 @@ func (s *Service) Autos(ctx context.Context, from Queryer, accounts []uuid.UUID,
 
 // Charge has the provider take the money of an auto purchase that waits for it, and answers how it
 // stands then. Asking again changes nothing. While the outcome is not known the purchase stays
-// pending, the error is ErrUnavailable, and the reconciling job asks again.
+// pending, the error is problem.Unavailable, and the reconciling job asks again.
 func (s *Service) Charge(ctx context.Context, account, id uuid.UUID) (Purchase, error) {
 	p, err := s.Get(ctx, account, id)
 	if err != nil || !p.Auto || p.Status != StatusPending || p.session != "" {
@@ -171,7 +172,7 @@ func (s *Service) Charge(ctx context.Context, account, id uuid.UUID) (Purchase, 
 		s.o.Log.Warn("an auto top-up was refused", "purchase", p.ID, "error", err)
 		err = s.chargeRefused(ctx, p, err)
 	case err != nil:
-		err = ErrUnavailable.Wrap(err)
+		err = problem.Unavailable(err)
 	default:
 		err = s.settle(ctx, p, checkout)
 	}
@@ -192,7 +193,7 @@ func (s *Service) chargeRefused(ctx context.Context, p Purchase, why error) erro
 		err = s.forgetCustomer(ctx, &p)
 	case errors.Is(why, payment.ErrNoMethod):
 		if _, err = s.pool.Exec(ctx, sqlForgetMethod, p.Account, p.provider, p.method); err != nil {
-			err = ErrUnavailable.Wrap(err)
+			err = problem.Unavailable(err)
 		}
 	}
 	if err != nil {
@@ -218,7 +219,7 @@ func (s *Service) chargeOpen(ctx context.Context) (more bool, err error) {
 		p := &list[i]
 		if _, err := s.pool.Exec(ctx, sqlAsked, p.ID,
 			now.Add(min(max(now.Sub(p.CreatedAt)/4, time.Minute), rarestAsk))); err != nil {
-			return false, ErrUnavailable.Wrap(err)
+			return false, problem.Unavailable(err)
 		}
 		if _, err := s.Charge(ctx, p.Account, p.ID); err != nil {
 			s.o.Log.Warn("the outcome of an auto top-up is not known yet", "purchase", p.ID, "error", err)
@@ -236,7 +237,7 @@ func (s *Service) attachCheckout(ctx context.Context, p *Purchase, c *payment.Ch
 		return nil
 	}
 	if _, err := s.pool.Exec(ctx, sqlAdopt, p.ID, c.ID); err != nil {
-		return ErrUnavailable.Wrap(err)
+		return problem.Unavailable(err)
 	}
 	now, err := s.Get(ctx, p.Account, p.ID)
 	if err == nil {

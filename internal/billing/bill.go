@@ -11,6 +11,7 @@ import (
 
 	"pop.store/credits/internal/payment"
 	"pop.store/credits/internal/plaintext"
+	"pop.store/credits/internal/problem"
 	"pop.store/credits/internal/tokens"
 )
 
@@ -39,7 +40,7 @@ const (
 func (s *Service) askBills(ctx context.Context) (more bool, err error) {
 	now, name := s.o.Clock(), s.o.Provider.Name()
 	if _, err := s.pool.Exec(ctx, sqlForeign, now, now.Add(rarestBill), name); err != nil {
-		return false, ErrUnavailable.Wrap(err)
+		return false, problem.Unavailable(err)
 	}
 	list, err := s.query(ctx, sqlWanted, now, name, billChunk)
 	if err != nil {
@@ -65,7 +66,7 @@ const sqlTurn = `insert into purchase_bills as b (purchase, account, since, aske
 func (s *Service) askBill(ctx context.Context, p *Purchase) error {
 	tag, err := s.pool.Exec(ctx, sqlTurn, p.ID, p.Account, s.o.Clock(), soonestBill, giveUpBill, rarestBill)
 	if err != nil {
-		return ErrUnavailable.Wrap(err)
+		return problem.Unavailable(err)
 	}
 	if tag.RowsAffected() == 0 {
 		return nil
@@ -75,7 +76,7 @@ func (s *Service) askBill(ctx context.Context, p *Purchase) error {
 		return s.noBill(ctx, p)
 	}
 	if err != nil {
-		return ErrUnavailable.Wrap(err)
+		return problem.Unavailable(err)
 	}
 	if !s.matches(p, &c) {
 		s.o.Log.Error("a bill does not match our order: it is not kept", "purchase", p.ID)
@@ -94,7 +95,7 @@ func (s *Service) noBill(ctx context.Context, p *Purchase) error {
 		"session", p.session)
 	if _, err := s.pool.Exec(ctx, `update purchase_bills set ask_at = null where purchase = $1 and bill is null`,
 		p.ID); err != nil {
-		return ErrUnavailable.Wrap(err)
+		return problem.Unavailable(err)
 	}
 	return nil
 }
@@ -107,7 +108,7 @@ func (s *Service) keepLate(ctx context.Context, p *Purchase, c *payment.Checkout
 	}
 	if _, err := s.pool.Exec(ctx, `update purchases set card = $2 where id = $1 and card = ''`, p.ID,
 		c.Card); err != nil {
-		return ErrUnavailable.Wrap(err)
+		return problem.Unavailable(err)
 	}
 	kept, err := s.Kept(ctx, p.Account)
 	if err != nil || kept.Any {
@@ -201,7 +202,7 @@ const sqlBack = `select coalesce(sum(amount_minor), 0)::bigint, coalesce(max(at)
 
 // Receipt reads a purchase that was credited, with its bill; if that is not known yet the provider
 // is asked. One that cost nothing has a receipt, too. Errors: ErrNoPurchase, for another account's,
-// too; ErrNoReceipt; ErrUnavailable.
+// too; ErrNoReceipt; problem.Unavailable.
 func (s *Service) Receipt(ctx context.Context, account, id uuid.UUID) (Receipt, error) {
 	p, err := s.Get(ctx, account, id)
 	if err != nil {
@@ -231,7 +232,7 @@ func (s *Service) Receipt(ctx context.Context, account, id uuid.UUID) (Receipt, 
 	r.Netted = story.Netted
 	var known int64
 	if err := s.pool.QueryRow(ctx, sqlBack, id).Scan(&known, &r.RefundedAt); err != nil {
-		return Receipt{}, ErrUnavailable.Wrap(err)
+		return Receipt{}, problem.Unavailable(err)
 	}
 	if r.RefundedAt = r.RefundedAt.UTC(); p.Refunded.Minor == 0 || known < p.Refunded.Minor {
 		r.RefundedAt = time.Time{}

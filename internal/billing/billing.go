@@ -46,15 +46,10 @@ var (
 	ErrNoPurchase = problem.New(problem.NotFound, "purchase_not_found", "There is no such purchase.")
 	ErrNoReceipt  = problem.New(problem.NotFound, "receipt_not_found",
 		"There is no receipt: this purchase was not paid.")
-	ErrNoKey     = problem.New(problem.Malformed, "missing_idempotency_key", "An idempotency key is needed.")
-	ErrKeyReused = problem.New(problem.Unprocessable, "idempotency_key_reused",
-		"This idempotency key was used for a different request.")
 	ErrNotTaken = problem.New(problem.Conflict, "payment_refused",
 		"The payment provider does not take this order. Nothing was bought.")
 	ErrTooMuch = problem.New(problem.Conflict, "balance_limit",
 		"An account holds at most %s tokens, and this pack would be too much.", tokens.Max)
-	ErrUnavailable = problem.New(problem.Unavailable, "unavailable",
-		"Purchases cannot be answered just now. Try again with the same key.")
 )
 
 // New makes a service over a migrated database.

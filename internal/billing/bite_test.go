@@ -247,7 +247,7 @@ func TestTheInstantsOfACharge(t *testing.T) {
 		s, l := newStripeFixture(t, stripepay.Options{})
 		l.lose("/v1/payment_intents")
 		p, err := s.topUp(s.kept("stripe_test", "pm_ok"), plenty)
-		testkit.WantProblem(t, err, problem.Unavailable, "unavailable")
+		testkit.WantProblem(t, err, problem.KindUnavailable, "unavailable")
 		l.lose("")
 		s.Clock.Advance(c.age)
 		before := l.asked("POST /v1/payment_intents?")
@@ -368,7 +368,7 @@ func TestWritesThatFail(t *testing.T) {
 		s := newFixture(t)
 		p := c.set(s)
 		mend := s.breaks(c.table, c.when)
-		if err := c.do(s, p); problem.Of(err).Kind != problem.Unavailable {
+		if err := c.do(s, p); problem.Of(err).Kind != problem.KindUnavailable {
 			t.Errorf("%s: %v", name, err)
 		}
 		mend()
@@ -422,7 +422,7 @@ func TestARefusalThatCannotBeWrittenDown(t *testing.T) {
 			billing.RefundParams{Amount: &money.Amount{Minor: 1, Currency: "USD"}})
 		return err
 	}
-	testkit.WantProblem(t, ask(), problem.Unavailable, "unavailable")
+	testkit.WantProblem(t, ask(), problem.KindUnavailable, "unavailable")
 	mend()
 	testkit.WantProblem(t, ask(), problem.Conflict, "refund_refused")
 	if err := ask(); !errors.Is(err, billing.ErrRefused) {

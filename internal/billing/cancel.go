@@ -43,7 +43,7 @@ const sqlOpenOrders = `select ` + purchaseColumns + ` from purchases
 	order by created_at desc, id desc limit $4`
 
 // OpenOrders lists the newest orders of an account that still wait for their buyer, newest first,
-// at most MaxOpenOrders. Error: ErrUnavailable.
+// at most MaxOpenOrders. Error: problem.Unavailable.
 func (s *Service) OpenOrders(ctx context.Context, account uuid.UUID) ([]Purchase, error) {
 	if s.o.Provider == nil {
 		return nil, nil
@@ -72,7 +72,7 @@ const sqlDrop = `update purchases set status = 'expired', updated_at = $3
 // Cancel closes an order that is not paid, so that nobody can pay it. The answer tells how the
 // order stands: a payment that came first counts, and cancelling twice is cancelling once. Errors:
 // ErrNoPurchase (also for another account's), ErrNoCheckout, ErrNotSetUp (it was ordered from
-// another provider), ErrUnavailable.
+// another provider), problem.Unavailable.
 func (s *Service) Cancel(ctx context.Context, account, id uuid.UUID) (Purchase, error) {
 	p, err := s.Get(ctx, account, id)
 	switch {
@@ -82,7 +82,7 @@ func (s *Service) Cancel(ctx context.Context, account, id uuid.UUID) (Purchase, 
 		return p, ErrNoCheckout
 	case p.session == "":
 		if _, err := s.pool.Exec(ctx, sqlDrop, account, id, s.o.Clock()); err != nil {
-			return p, ErrUnavailable.Wrap(err)
+			return p, problem.Unavailable(err)
 		}
 		return s.Get(ctx, account, id)
 	case !s.ours(&p):
@@ -103,7 +103,7 @@ func (s *Service) closeCheckout(ctx context.Context, p Purchase) error {
 		return err
 	}
 	if err != nil {
-		return ErrUnavailable.Wrap(err)
+		return problem.Unavailable(err)
 	}
 	return s.settle(ctx, p, checkout)
 }

@@ -210,7 +210,7 @@ func TestCancellingAtStripe(t *testing.T) {
 	s.wantCredits(paid, 1)
 	stripe.fail(true)
 	_, err := s.Cancel(t.Context(), down.Account, down.ID)
-	testkit.WantProblem(t, err, problem.Unavailable, "unavailable")
+	testkit.WantProblem(t, err, problem.KindUnavailable, "unavailable")
 	s.wantStatus(down, billing.StatusPending)
 	stripe.fail(false)
 	if got, err := s.Cancel(t.Context(), down.Account, down.ID); err != nil || got.Status != billing.StatusExpired {

@@ -14,7 +14,7 @@ import (
 	"pop.store/credits/internal/problem"
 )
 
-// Errors of HandleEvent besides ErrUnavailable.
+// Errors of HandleEvent besides problem.Unavailable.
 var (
 	// ErrBadSignature is the answer to an event that the provider did not send, or not just now.
 	ErrBadSignature = problem.New(problem.Malformed, "bad_signature", "This event's signature cannot be accepted.")
@@ -61,7 +61,7 @@ func (s *Service) handle(ctx context.Context, event payment.Event, hash []byte) 
 	}
 	if _, err := s.pool.Exec(ctx, `update payment_events set processed_at = $2 where id = $1`, event.ID,
 		s.o.Clock()); err != nil {
-		return ErrUnavailable.Wrap(err)
+		return problem.Unavailable(err)
 	}
 	return nil
 }
@@ -76,11 +76,11 @@ const (
 // on: what keeps a credit from happening twice is the ledger.
 func (s *Service) receive(ctx context.Context, event payment.Event, hash []byte) (done bool, err error) {
 	if _, err := s.pool.Exec(ctx, sqlReceive, event.ID, event.Type, hash, s.o.Clock()); err != nil {
-		return false, ErrUnavailable.Wrap(err)
+		return false, problem.Unavailable(err)
 	}
 	var known []byte
 	if err := s.pool.QueryRow(ctx, sqlInbox, event.ID).Scan(&known, &done); err != nil {
-		return false, ErrUnavailable.Wrap(err)
+		return false, problem.Unavailable(err)
 	}
 	if known != nil && hash != nil && !bytes.Equal(known, hash) {
 		s.o.Log.Error("a payment event that came before with other contents is ignored", "event", event.ID)
@@ -129,7 +129,7 @@ func (s *Service) askAbout(ctx context.Context, update *payment.Update) (Purchas
 		return Purchase{}, ErrNoPurchase
 	}
 	if err != nil {
-		return Purchase{}, ErrUnavailable.Wrap(err)
+		return Purchase{}, problem.Unavailable(err)
 	}
 	update.Checkout = &checkout
 	return s.owner(ctx, &checkout)

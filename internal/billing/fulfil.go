@@ -8,6 +8,7 @@ import (
 
 	"pop.store/credits/internal/ledger"
 	"pop.store/credits/internal/payment"
+	"pop.store/credits/internal/problem"
 )
 
 // Refresh reads a purchase for the page that a buyer comes back to. While its outcome is open it
@@ -33,7 +34,7 @@ func (s *Service) Refresh(ctx context.Context, account, id uuid.UUID) (Purchase,
 func (s *Service) ask(ctx context.Context, p Purchase) (payment.State, error) {
 	checkout, err := s.o.Provider.Checkout(ctx, p.session)
 	if err != nil {
-		return "", ErrUnavailable.Wrap(err)
+		return "", problem.Unavailable(err)
 	}
 	return checkout.State, s.settle(ctx, p, checkout)
 }
@@ -124,7 +125,7 @@ func (s *Service) complete(ctx context.Context, p Purchase, c payment.Checkout) 
 	_, err := s.pool.Exec(ctx, sqlComplete, p.Account, p.ID, c.Total, c.Card, now, forward[StatusCompleted],
 		c.Payment, now.Add(afterWait))
 	if err != nil {
-		return ErrUnavailable.Wrap(err)
+		return problem.Unavailable(err)
 	}
 	p.Paid.Minor = c.Total
 	s.keepBill(ctx, &p, c.Bill)
@@ -167,7 +168,7 @@ func (s *Service) keepCustomer(ctx context.Context, p Purchase, c payment.Checko
 		card = c.Card
 	}
 	if _, err := s.pool.Exec(ctx, sqlKeepCustomer, p.Account, p.provider, c.Customer, c.Method, card); err != nil {
-		return ErrUnavailable.Wrap(err)
+		return problem.Unavailable(err)
 	}
 	return nil
 }
@@ -178,7 +179,7 @@ const sqlAdvance = `update purchases set status = $3, updated_at = $4, failure =
 // advance moves a purchase forward, if it still can.
 func (s *Service) advance(ctx context.Context, p Purchase, to Status, why Failure) error {
 	if _, err := s.pool.Exec(ctx, sqlAdvance, p.Account, p.ID, to, s.o.Clock(), forward[to], why); err != nil {
-		return ErrUnavailable.Wrap(err)
+		return problem.Unavailable(err)
 	}
 	return nil
 }
@@ -196,7 +197,7 @@ func (s *Service) paidWith(ctx context.Context, paid string) (Purchase, error) {
 		return Purchase{}, ErrNoPurchase
 	}
 	if err != nil {
-		return Purchase{}, ErrUnavailable.Wrap(err)
+		return Purchase{}, problem.Unavailable(err)
 	}
 	if p, err = s.owner(ctx, &checkout); err != nil {
 		return Purchase{}, err
@@ -209,7 +210,7 @@ func (s *Service) paidWith(ctx context.Context, paid string) (Purchase, error) {
 	}
 	_, err = s.pool.Exec(ctx, `update purchases set payment = $2 where id = $1 and payment is null`, p.ID, paid)
 	if err != nil {
-		return Purchase{}, ErrUnavailable.Wrap(err)
+		return Purchase{}, problem.Unavailable(err)
 	}
 	p.payment = paid
 	return p, nil

@@ -104,7 +104,7 @@ func TestAnEventThatCouldNotBeHandledIsHandledNextTime(t *testing.T) {
 	stopped.Close()
 	down := s.with(func(o *billing.Options) { o.Ledger = stopped })
 	event := checkoutEvent("completed", p, nil)
-	testkit.WantProblem(t, (&fixture{Service: down}).send(event), problem.Unavailable, "unavailable")
+	testkit.WantProblem(t, (&fixture{Service: down}).send(event), problem.KindUnavailable, "unavailable")
 	s.wantStatus(p, billing.StatusPending)
 	s.mustSend(event)
 	s.wantStatus(p, billing.StatusCompleted)

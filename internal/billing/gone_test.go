@@ -86,7 +86,7 @@ func TestTheCustomerIsGoneAndAnAnswerIsLost(t *testing.T) {
 	l.lose("/v1/checkout/sessions")
 	order := billing.StartParams{Pack: pack(0).ID}
 	_, _, err := s.Start(t.Context(), first.Account, "next", order)
-	testkit.WantProblem(t, err, problem.Unavailable, "unavailable")
+	testkit.WantProblem(t, err, problem.KindUnavailable, "unavailable")
 	if customer, _ := s.customerOf(first); customer != old {
 		t.Error("forgotten, although Stripe has not answered")
 	}
@@ -299,7 +299,7 @@ func TestAnOrderThatCannotBeAnswered(t *testing.T) {
 	l.fail(true)
 	account := s.Account()
 	_, _, err := s.Start(t.Context(), account, "k", billing.StartParams{Pack: pack(0).ID})
-	testkit.WantProblem(t, err, problem.Unavailable, "unavailable")
+	testkit.WantProblem(t, err, problem.KindUnavailable, "unavailable")
 	list, _, err := s.List(t.Context(), account, "", 10)
 	if err != nil || len(list) != 1 || list[0].Status != billing.StatusPending {
 		t.Errorf("%+v, %v", list, err)

@@ -49,11 +49,11 @@ func (s *Service) query(ctx context.Context, sql string, args ...any) ([]Purchas
 
 func collect(rows pgx.Rows, err error) ([]Purchase, error) {
 	if err != nil {
-		return nil, ErrUnavailable.Wrap(err)
+		return nil, problem.Unavailable(err)
 	}
 	list, err := pgx.CollectRows(rows, scanPurchase)
 	if err != nil {
-		return nil, ErrUnavailable.Wrap(err)
+		return nil, problem.Unavailable(err)
 	}
 	return list, nil
 }
@@ -73,8 +73,8 @@ var errCursor = &problem.Error{
 }
 
 // List reads a page of an account's purchases, newest first, from a cursor on; next is where the
-// page after it begins, empty when there is none. Errors: kinds Syntax (field "cursor"), Meaning
-// (field "limit").
+// page after it begins, empty when there is none. Errors: kinds Malformed (field "cursor"),
+// Unprocessable (field "limit").
 func (s *Service) List(ctx context.Context, account uuid.UUID, from Cursor, limit int) (_ []Purchase, next Cursor,
 	err error,
 ) {

@@ -10,6 +10,7 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"pop.store/credits/internal/payment"
+	"pop.store/credits/internal/problem"
 )
 
 // Limits of the reconciling job.
@@ -63,7 +64,7 @@ func (s *Service) askOpen(ctx context.Context) (more bool, err error) {
 		// Before it is asked about: one that fails each time must not keep others waiting.
 		next := now.Add(min(max(now.Sub(p.CreatedAt)/4, time.Minute), rarestAsk))
 		if _, err := s.pool.Exec(ctx, sqlAsked, p.ID, next); err != nil {
-			return false, ErrUnavailable.Wrap(err)
+			return false, problem.Unavailable(err)
 		}
 		if err := s.askAgain(ctx, p); err != nil {
 			return false, fmt.Errorf("ask about purchase %s: %w", p.ID, err)
@@ -98,13 +99,13 @@ const sqlOpenRefunds = `select id, purchase, account, amount_minor, untouched fr
 func (s *Service) finishRefunds(ctx context.Context) (more bool, err error) {
 	rows, err := s.pool.Query(ctx, sqlOpenRefunds, s.o.Clock().Add(-afterWait), chunk)
 	if err != nil {
-		return false, ErrUnavailable.Wrap(err)
+		return false, problem.Unavailable(err)
 	}
 	list, err := pgx.CollectRows(rows, func(row pgx.CollectableRow) (r refund, err error) {
 		return r, row.Scan(&r.id, &r.purchase, &r.account, &r.amount, &r.untouched)
 	})
 	if err != nil {
-		return false, ErrUnavailable.Wrap(err)
+		return false, problem.Unavailable(err)
 	}
 	for _, r := range list {
 		if p, err := s.Get(ctx, r.account, r.purchase); err != nil || !s.ours(&p) {
@@ -123,11 +124,11 @@ const sqlUnapplied = `select id from purchases where applied < version and compl
 func (s *Service) finishReversals(ctx context.Context) (more bool, err error) {
 	rows, err := s.pool.Query(ctx, sqlUnapplied, s.o.Clock().Add(-afterWait), chunk)
 	if err != nil {
-		return false, ErrUnavailable.Wrap(err)
+		return false, problem.Unavailable(err)
 	}
 	list, err := pgx.CollectRows(rows, pgx.RowTo[uuid.UUID])
 	if err != nil {
-		return false, ErrUnavailable.Wrap(err)
+		return false, problem.Unavailable(err)
 	}
 	for _, id := range list {
 		if err := s.applyReversals(ctx, id); err != nil {
@@ -144,7 +145,7 @@ const sqlAbandon = `update purchases set status = 'expired', updated_at = $1
 func (s *Service) abandon(ctx context.Context) error {
 	now := s.o.Clock()
 	if _, err := s.pool.Exec(ctx, sqlAbandon, now, now.Add(-giveUp)); err != nil {
-		return ErrUnavailable.Wrap(err)
+		return problem.Unavailable(err)
 	}
 	return nil
 }
@@ -167,11 +168,11 @@ const (
 func (s *Service) fetchMissed(ctx context.Context) (more bool, err error) {
 	now, name := s.o.Clock(), s.o.Provider.Name()
 	if _, err := s.pool.Exec(ctx, sqlBeginWalk, name, now.Add(-firstWalk)); err != nil {
-		return false, ErrUnavailable.Wrap(err)
+		return false, problem.Unavailable(err)
 	}
 	var w walk
 	if err := s.pool.QueryRow(ctx, sqlWalk, name).Scan(&w.since, &w.until, &w.after); err != nil {
-		return false, ErrUnavailable.Wrap(err)
+		return false, problem.Unavailable(err)
 	}
 	if w.until == nil {
 		w.until, w.after = &now, ""
@@ -185,7 +186,7 @@ func (s *Service) fetchMissed(ctx context.Context) (more bool, err error) {
 			w = walk{since: w.until.Add(-overlap)}
 		}
 		if _, err := s.pool.Exec(ctx, sqlStep, name, w.since, w.until, w.after); err != nil {
-			return false, ErrUnavailable.Wrap(err)
+			return false, problem.Unavailable(err)
 		}
 		if !more {
 			return false, nil
@@ -204,7 +205,7 @@ func (s *Service) step(ctx context.Context, w *walk) (more bool, err error) {
 		list, more, err = s.o.Provider.Events(ctx, w.since, *w.until, "")
 	}
 	if err != nil {
-		return false, ErrUnavailable.Wrap(err)
+		return false, problem.Unavailable(err)
 	}
 	for _, event := range list {
 		if err := s.handle(ctx, event, nil); err != nil {

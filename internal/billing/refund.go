@@ -10,6 +10,7 @@ import (
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
 
+	"pop.store/credits/internal/idempotency"
 	"pop.store/credits/internal/money"
 	"pop.store/credits/internal/payment"
 	"pop.store/credits/internal/problem"
@@ -47,7 +48,7 @@ var (
 	ErrTooLate = problem.New(problem.Conflict, "return_too_late",
 		"The time in which this pack could be returned is over.")
 	// ErrRefundUnderWay is for a moment only: the one that is under way decides how much is left.
-	ErrRefundUnderWay = problem.New(problem.Unavailable, "refund_under_way",
+	ErrRefundUnderWay = problem.New(problem.KindUnavailable, "refund_under_way",
 		"Another refund of this purchase is under way. Try again with the same key.")
 )
 
@@ -63,10 +64,11 @@ type refund struct {
 
 // Refund gives money of a purchase back, and takes its tokens back in proportion: what was spent of
 // them is owed, and comes off the next purchase. The same key with the same request gives it back
-// once, and answers the purchase as it stood then. Errors: ErrNoKey, ErrKeyReused, ErrNoPurchase,
-// ErrNotPaid, ErrAllRefunded, ErrDisputed, ErrRefused, ErrNotSetUp, kinds Meaning (field "amount")
-// and Unavailable (try again with the same key; a refund that was begun is carried out in any
-// case): ErrRefundUnderWay while it depends on another one.
+// once, and answers the purchase as it stood then. Errors: idempotency.ErrNoKey,
+// idempotency.ErrKeyReused, ErrNoPurchase, ErrNotPaid, ErrAllRefunded, ErrDisputed, ErrRefused,
+// ErrNotSetUp, kinds Unprocessable (field "amount") and Unavailable (try again with the same key; a
+// refund that was begun is carried out in any case): ErrRefundUnderWay while it depends on another
+// one.
 func (s *Service) Refund(ctx context.Context, account, id uuid.UUID, key string, p RefundParams) (_ Purchase,
 	replayed bool, err error,
 ) {
@@ -103,7 +105,7 @@ func (s *Service) giveBack(ctx context.Context, account, id uuid.UUID, key strin
 	untouched bool,
 ) (Purchase, bool, error) {
 	if key == "" {
-		return Purchase{}, false, ErrNoKey
+		return Purchase{}, false, idempotency.ErrNoKey
 	}
 	if _, err := s.Get(ctx, account, id); err != nil {
 		return Purchase{}, false, err
@@ -118,7 +120,7 @@ func (s *Service) giveBack(ctx context.Context, account, id uuid.UUID, key strin
 		return Purchase{}, false, refused
 	}
 	if err != nil {
-		return Purchase{}, false, ErrUnavailable.Wrap(err)
+		return Purchase{}, false, problem.Unavailable(err)
 	}
 	if !r.done {
 		if err := s.executeRefund(ctx, r); err != nil {
@@ -154,14 +156,14 @@ func (s *Service) answered(ctx context.Context, r refund) (_ Purchase, again boo
 	}
 	tag, err := s.pool.Exec(ctx, sqlKeepAnswer, r.id, now)
 	if err != nil {
-		return p, false, ErrUnavailable.Wrap(err)
+		return p, false, problem.Unavailable(err)
 	}
 	if tag.RowsAffected() == 1 {
 		return p, false, nil
 	}
 	var kept refundAnswer
 	if err := s.pool.QueryRow(ctx, sqlAnswer, r.id).Scan(&kept); err != nil {
-		return p, false, ErrUnavailable.Wrap(err)
+		return p, false, problem.Unavailable(err)
 	}
 	p.Status, p.Refunded.Minor, p.Bill = kept.Status, kept.Refunded, kept.Bill
 	return p, true, nil
@@ -184,7 +186,7 @@ func (s *Service) request(ctx context.Context, tx pgx.Tx, id uuid.UUID, key stri
 	err = tx.QueryRow(ctx, `select id, amount_minor, fingerprint, done_at is not null from purchase_refunds where account = $1 and idempotency_key = $2`,
 		of.Account, key).Scan(&r.id, &r.amount, &known, &r.done)
 	if err == nil && string(known) != string(p.fingerprint(id, untouched)) {
-		return refund{}, ErrKeyReused
+		return refund{}, idempotency.ErrKeyReused
 	}
 	if err == nil || !errors.Is(err, pgx.ErrNoRows) {
 		return r, err
@@ -306,7 +308,7 @@ func (s *Service) executeRefund(ctx context.Context, r refund) error {
 	}
 	no := payment.Final(err)
 	if err != nil && !no {
-		return ErrUnavailable.Wrap(err)
+		return problem.Unavailable(err)
 	}
 	if err := s.recordRefunds(ctx, &p); err != nil { // a refusal, too, may be because money went back that we have not heard of
 		return err
@@ -325,7 +327,7 @@ func (s *Service) recordRefunds(ctx context.Context, p *Purchase) error {
 		return nil
 	}
 	if err != nil {
-		return ErrUnavailable.Wrap(err)
+		return problem.Unavailable(err)
 	}
 	return s.note(ctx, p, &c)
 }
@@ -340,7 +342,7 @@ func (s *Service) done(ctx context.Context, r refund, p *Purchase) error {
 		return err
 	}
 	if _, err := s.pool.Exec(ctx, sqlDone, r.id, s.o.Clock()); err != nil {
-		return ErrUnavailable.Wrap(err)
+		return problem.Unavailable(err)
 	}
 	return s.applyReversals(ctx, p.ID)
 }
@@ -360,7 +362,7 @@ func (s *Service) refused(ctx context.Context, r refund, p *Purchase, why error)
 		return err
 	})
 	if err != nil {
-		return ErrUnavailable.Wrap(err)
+		return problem.Unavailable(err)
 	}
 	if err := s.applyReversals(ctx, p.ID); err != nil {
 		return err

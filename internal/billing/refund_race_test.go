@@ -18,7 +18,7 @@ func (s *fixture) refundUntilDecided(p billing.Purchase, key string) error {
 	for {
 		_, _, err := s.Refund(s.T.Context(), p.Account, p.ID, key,
 			billing.RefundParams{Amount: &money.Amount{Minor: 70, Currency: "USD"}})
-		if problem.Of(err).Kind != problem.Unavailable {
+		if problem.Of(err).Kind != problem.KindUnavailable {
 			return err
 		}
 	}
@@ -69,12 +69,12 @@ func TestARefundBesideOneUnderWay(t *testing.T) {
 	}
 	usd := func(minor int64) *money.Amount { return &money.Amount{Minor: minor, Currency: "USD"} }
 	testkit.WantProblem(t, ask("too much in any case", usd(901)), problem.Unprocessable, "invalid_field")
-	testkit.WantProblem(t, ask("too much if the other is done", usd(601)), problem.Unavailable, "refund_under_way")
-	testkit.WantProblem(t, ask("all", nil), problem.Unavailable, "refund_under_way")
+	testkit.WantProblem(t, ask("too much if the other is done", usd(601)), problem.KindUnavailable, "refund_under_way")
+	testkit.WantProblem(t, ask("all", nil), problem.KindUnavailable, "refund_under_way")
 	if err := ask("there in any case", usd(600)); err != nil {
 		t.Error(err)
 	}
-	testkit.WantProblem(t, ask("nothing if the other is done", usd(1)), problem.Unavailable, "refund_under_way")
+	testkit.WantProblem(t, ask("nothing if the other is done", usd(1)), problem.KindUnavailable, "refund_under_way")
 	s.Exec(`delete from purchase_refunds where done_at is null`) // it was refused
 	if err := ask("nothing if the other is done", usd(1)); err != nil {
 		t.Error("the key was bound:", err)

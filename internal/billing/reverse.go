@@ -10,6 +10,7 @@ import (
 	"pop.store/credits/internal/ledger"
 	"pop.store/credits/internal/ledger/engine"
 	"pop.store/credits/internal/payment"
+	"pop.store/credits/internal/problem"
 )
 
 // Money that goes back is first written down (note, noteRefunded, noteDispute), whenever and in
@@ -37,7 +38,7 @@ const sqlRefunded = `update purchases set refunded_minor = $2, version = version
 // noteRefunded writes down how much was given back so far, in all. Less than is known already is old news.
 func (s *Service) noteRefunded(ctx context.Context, p *Purchase, total int64) error {
 	if _, err := s.pool.Exec(ctx, sqlRefunded, p.ID, total, s.o.Clock()); err != nil {
-		return ErrUnavailable.Wrap(err)
+		return problem.Unavailable(err)
 	}
 	return nil
 }
@@ -62,7 +63,7 @@ func (s *Service) noteDispute(ctx context.Context, p *Purchase, d payment.Disput
 		amount = max(p.Paid.Minor, p.Price.Minor)
 	}
 	if _, err := s.pool.Exec(ctx, sqlDispute, d.ID, p.ID, d.State, amount, d.At, s.o.Clock()); err != nil {
-		return ErrUnavailable.Wrap(err)
+		return problem.Unavailable(err)
 	}
 	return nil
 }
@@ -83,7 +84,7 @@ func (s *Service) applyReversals(ctx context.Context, id uuid.UUID) error {
 	select {
 	case s.reversing <- struct{}{}:
 	case <-ctx.Done():
-		return ErrUnavailable.Wrap(ctx.Err())
+		return problem.Unavailable(ctx.Err())
 	}
 	defer func() { <-s.reversing }()
 	err = pgx.BeginFunc(ctx, s.pool, func(tx pgx.Tx) error {
@@ -94,7 +95,7 @@ func (s *Service) applyReversals(ctx context.Context, id uuid.UUID) error {
 		return s.apply(ctx, tx, &p, bought)
 	})
 	if err != nil {
-		return ErrUnavailable.Wrap(err)
+		return problem.Unavailable(err)
 	}
 	return nil
 }
@@ -103,7 +104,7 @@ func (s *Service) applyReversals(ctx context.Context, id uuid.UUID) error {
 func (s *Service) behind(ctx context.Context, id uuid.UUID) (account uuid.UUID, behind bool, err error) {
 	err = s.pool.QueryRow(ctx, `select account, applied < version and completed_at is not null from purchases where id = $1`, id).Scan(&account, &behind)
 	if err != nil {
-		return uuid.Nil, false, ErrUnavailable.Wrap(err)
+		return uuid.Nil, false, problem.Unavailable(err)
 	}
 	return account, behind, nil
 }

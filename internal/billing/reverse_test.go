@@ -282,7 +282,7 @@ func TestAReversalThatBrokeOff(t *testing.T) {
 	stopped.Close()
 	down := s.with(func(o *billing.Options) { o.Ledger = stopped })
 	event := refunded(p, 900)
-	testkit.WantProblem(t, (&fixture{Service: down}).send(event), problem.Unavailable, "unavailable")
+	testkit.WantProblem(t, (&fixture{Service: down}).send(event), problem.KindUnavailable, "unavailable")
 	s.wantStatus(p, billing.StatusCompleted)
 	s.Clock.Advance(2 * 60e9)
 	if _, err := s.Reconcile(t.Context()); err != nil {
@@ -377,7 +377,7 @@ func TestARefundThatBrokeOff(t *testing.T) {
 	stopped.Close()
 	down := s.with(func(o *billing.Options) { o.Ledger = stopped })
 	_, _, err := down.Refund(t.Context(), p.Account, p.ID, "k", billing.RefundParams{Reason: "r"})
-	testkit.WantProblem(t, err, problem.Unavailable, "unavailable")
+	testkit.WantProblem(t, err, problem.KindUnavailable, "unavailable")
 	s.wantBooks(p, "300 0")
 	s.Clock.Advance(2 * 60e9)
 	for range 2 {

@@ -9,6 +9,7 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"pop.store/credits/internal/catalog"
+	"pop.store/credits/internal/idempotency"
 	"pop.store/credits/internal/ledger"
 	"pop.store/credits/internal/payment"
 	"pop.store/credits/internal/problem"
@@ -41,9 +42,9 @@ func (p StartParams) fingerprint() []byte {
 // goes. The same key with the same request answers the same purchase, as it stands
 // (Purchase.Ordered is what was answered first), and goes on with one whose checkout could not be
 // opened; replayed tells that an earlier request had answered already. Errors: ErrNotSetUp,
-// ErrNoKey, ErrKeyReused, ErrNotTaken (final: the order has failed), ErrTooMuch, ErrOpenOrder,
-// ledger.ErrNoAccount, ledger.ErrClosed, kinds Meaning (field "pack", "return_url") and Unavailable
-// (try again with the same key).
+// idempotency.ErrNoKey, idempotency.ErrKeyReused, ErrNotTaken (final: the order has failed),
+// ErrTooMuch, ErrOpenOrder, ledger.ErrNoAccount, ledger.ErrClosed, kinds Unprocessable (field
+// "pack", "return_url") and Unavailable (try again with the same key).
 func (s *Service) Start(ctx context.Context, account uuid.UUID, key string, p StartParams) (_ Purchase,
 	replayed bool, err error,
 ) {
@@ -51,7 +52,7 @@ func (s *Service) Start(ctx context.Context, account uuid.UUID, key string, p St
 		return Purchase{}, false, ErrNotSetUp
 	}
 	if key == "" {
-		return Purchase{}, false, ErrNoKey
+		return Purchase{}, false, idempotency.ErrNoKey
 	}
 	order, err := s.order(ctx, account, key, p)
 	if err != nil {
@@ -79,7 +80,7 @@ func (s *Service) order(ctx context.Context, account uuid.UUID, key string, p St
 		return Purchase{}, err
 	}
 	if string(order.fingerprint) != string(p.fingerprint()) {
-		return Purchase{}, ErrKeyReused
+		return Purchase{}, idempotency.ErrKeyReused
 	}
 	return order, nil
 }
@@ -130,7 +131,7 @@ func orUnavailable(err error) error {
 	if err == nil || errors.As(err, &own) {
 		return err
 	}
-	return ErrUnavailable.Wrap(err)
+	return problem.Unavailable(err)
 }
 
 // sqlOrdered is how many tokens are ordered that may still be paid.
@@ -198,11 +199,11 @@ func (s *Service) open(ctx context.Context, order Purchase) (_ Purchase, replaye
 		}
 		return Purchase{}, false, ErrNotTaken.Wrap(err)
 	case err != nil:
-		return Purchase{}, false, ErrUnavailable.Wrap(err)
+		return Purchase{}, false, problem.Unavailable(err)
 	}
 	tag, err := s.pool.Exec(ctx, sqlOpened, order.Account, order.ID, checkout.ID, checkout.URL, s.o.Clock())
 	if err != nil {
-		return Purchase{}, false, ErrUnavailable.Wrap(err)
+		return Purchase{}, false, problem.Unavailable(err)
 	}
 	order, err = s.Get(ctx, order.Account, order.ID)
 	return order, tag.RowsAffected() == 0, err
@@ -231,7 +232,7 @@ func (s *Service) forgetCustomer(ctx context.Context, p *Purchase) error {
 	s.o.Log.Warn("the payment provider does not know a customer any more: forgotten", "account", p.Account,
 		"customer", p.customer)
 	if _, err := s.pool.Exec(ctx, sqlForgetCustomer, p.Account, p.provider, p.customer); err != nil {
-		return ErrUnavailable.Wrap(err)
+		return problem.Unavailable(err)
 	}
 	p.customer = ""
 	return nil

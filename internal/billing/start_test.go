@@ -150,7 +150,7 @@ func TestAnOrderWithoutACheckoutIsResumed(t *testing.T) {
 		o.Provider = sandbox.New(broken, sandbox.Options{Clock: s.Clock.Now, Log: o.Log, Secret: secret})
 	})
 	_, _, err = down.Start(t.Context(), account, "k", billing.StartParams{Pack: pack(0).ID})
-	testkit.WantProblem(t, err, problem.Unavailable, "unavailable")
+	testkit.WantProblem(t, err, problem.KindUnavailable, "unavailable")
 	list, _, err := s.List(t.Context(), account, "", 10)
 	if err != nil || len(list) != 1 {
 		t.Fatalf("%d orders (%v), want the one", len(list), err)

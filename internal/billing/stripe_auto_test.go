@@ -346,7 +346,7 @@ func TestStripesAnswerToAChargeIsLost(t *testing.T) {
 		account := s.kept("stripe_test", "pm_ok")
 		l.lose("/v1/payment_intents")
 		p, err := s.topUp(account, plenty)
-		testkit.WantProblem(t, err, problem.Unavailable, "unavailable")
+		testkit.WantProblem(t, err, problem.KindUnavailable, "unavailable")
 		l.lose("")
 		s.wantStatus(p, billing.StatusPending)
 		_, _, err = s.Start(t.Context(), account, "auto-"+p.ID.String(), billing.StartParams{Pack: pack(0).ID})

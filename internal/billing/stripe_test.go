@@ -475,7 +475,7 @@ func TestStripesAnswersAreLost(t *testing.T) {
 	account := s.Account()
 	l.fail(true)
 	_, _, err := s.Start(t.Context(), account, "k", billing.StartParams{Pack: pack(0).ID})
-	testkit.WantProblem(t, err, problem.Unavailable, "unavailable")
+	testkit.WantProblem(t, err, problem.KindUnavailable, "unavailable")
 	l.fail(false)
 	p, _, err := s.Start(t.Context(), account, "k", billing.StartParams{Pack: pack(0).ID})
 	l.mu.Lock()
@@ -488,7 +488,7 @@ func TestStripesAnswersAreLost(t *testing.T) {
 	s.mustSend(l.newest())
 	l.fail(true)
 	_, _, err = s.Refund(t.Context(), account, p.ID, "r", half(p))
-	testkit.WantProblem(t, err, problem.Unavailable, "unavailable")
+	testkit.WantProblem(t, err, problem.KindUnavailable, "unavailable")
 	l.fail(false)
 	if got, _, err := s.Refund(t.Context(), account, p.ID, "r", half(p)); err != nil || got.Refunded.Minor != 450 {
 		t.Error(got.Refunded, err)

@@ -4,12 +4,8 @@ import "pop.store/credits/internal/problem"
 
 // Errors that a caller can meet whatever the request was.
 var (
-	ErrUnavailable = problem.New(problem.Unavailable, "unavailable",
-		"The ledger cannot answer just now. Try again with the same key.")
-	ErrBusy = problem.New(problem.Unavailable, "busy",
+	ErrBusy = problem.New(problem.KindUnavailable, "busy",
 		"The ledger has too much to do just now. Try again with the same key.")
-	ErrKeyReused = problem.New(problem.Unprocessable, "idempotency_key_reused",
-		"This idempotency key was used for a different request.")
 )
 
 // ErrNoAccount is the answer for an account that was never opened.

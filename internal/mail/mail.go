@@ -26,7 +26,6 @@ import (
 	"pop.store/credits/internal/catalog"
 	"pop.store/credits/internal/clock"
 	"pop.store/credits/internal/ledger/engine"
-	"pop.store/credits/internal/problem"
 )
 
 // Options are what a Mailer needs besides its database.
@@ -88,10 +87,6 @@ const (
 	// sendTime bounds the sending of one e-mail.
 	sendTime = 10 * time.Second
 )
-
-// ErrUnavailable is the answer while the database cannot be asked.
-var ErrUnavailable = problem.New(problem.Unavailable, "unavailable",
-	"This cannot be answered just now. Try again in a moment.")
 
 // New makes a mailer over a migrated database.
 func New(pool *pgxpool.Pool, o Options) *Mailer {

@@ -9,6 +9,7 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"pop.store/credits/internal/ledger"
+	"pop.store/credits/internal/problem"
 	"pop.store/credits/internal/tokens"
 )
 
@@ -43,7 +44,7 @@ func (m *Mailer) claim(ctx context.Context, now time.Time) (claimed, bool, error
 	case errors.Is(err, pgx.ErrNoRows):
 		return c, false, nil
 	case err != nil:
-		return c, false, ErrUnavailable.Wrap(err)
+		return c, false, problem.Unavailable(err)
 	}
 	c.last.level = ledger.Level(level)
 	if toldAt != nil {
@@ -60,7 +61,7 @@ func (m *Mailer) free(ctx context.Context, account uuid.UUID) error {
 
 func (m *Mailer) exec(ctx context.Context, query string, args ...any) error {
 	if _, err := m.pool.Exec(ctx, query, args...); err != nil {
-		return ErrUnavailable.Wrap(err)
+		return problem.Unavailable(err)
 	}
 	return nil
 }
@@ -76,7 +77,7 @@ const sqlNotifications = `select seq, at, kind, agents, amount, purchase, due_at
 func (m *Mailer) notifications(ctx context.Context, account uuid.UUID) ([]notification, error) {
 	rows, err := m.pool.Query(ctx, sqlNotifications, account, maxAtOnce)
 	if err != nil {
-		return nil, ErrUnavailable.Wrap(err)
+		return nil, problem.Unavailable(err)
 	}
 	list, err := pgx.CollectRows(rows, func(row pgx.CollectableRow) (notification, error) {
 		o := notification{account: account}
@@ -90,7 +91,7 @@ func (m *Mailer) notifications(ctx context.Context, account uuid.UUID) ([]notifi
 		return o, err
 	})
 	if err != nil {
-		return nil, ErrUnavailable.Wrap(err)
+		return nil, problem.Unavailable(err)
 	}
 	return list, nil
 }
@@ -141,7 +142,7 @@ const sqlSweep = `delete from mail_occasions where (account, seq) in (
 func (m *Mailer) Sweep(ctx context.Context) (more bool, err error) {
 	tag, err := m.pool.Exec(ctx, sqlSweep, m.Clock().Add(-keepDone), sweepChunk)
 	if err != nil {
-		return false, ErrUnavailable.Wrap(err)
+		return false, problem.Unavailable(err)
 	}
 	return tag.RowsAffected() == sweepChunk, nil
 }

@@ -12,6 +12,7 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"pop.store/credits/internal/ledger"
+	"pop.store/credits/internal/problem"
 	"pop.store/credits/internal/tokens"
 )
 
@@ -127,7 +128,7 @@ func (m *Mailer) keep(ctx context.Context, list []notification) error {
 	}
 	batch.Queue("commit")
 	if err := m.pool.SendBatch(ctx, batch).Close(); err != nil {
-		return ErrUnavailable.Wrap(err)
+		return problem.Unavailable(err)
 	}
 	return nil
 }

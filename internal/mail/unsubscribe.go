@@ -56,7 +56,7 @@ func (m *Mailer) accountOf(ctx context.Context, token string) (uuid.UUID, error)
 	case errors.Is(err, pgx.ErrNoRows):
 		return uuid.Nil, ErrBadToken
 	case err != nil:
-		return uuid.Nil, ErrUnavailable.Wrap(err)
+		return uuid.Nil, problem.Unavailable(err)
 	case !hmac.Equal(seal(secret, account), raw[len(uuid.UUID{}):]):
 		return uuid.Nil, ErrBadToken
 	}
@@ -73,7 +73,7 @@ func (m *Mailer) ensureSecret(ctx context.Context) ([]byte, error) {
 		}
 	}
 	if err != nil {
-		return nil, ErrUnavailable.Wrap(err)
+		return nil, problem.Unavailable(err)
 	}
 	return secret, nil
 }
@@ -96,7 +96,7 @@ func (m *Mailer) readSecret(ctx context.Context) ([]byte, error) {
 }
 
 // Subscribed says whether the account of a link gets e-mails about its balance. Errors:
-// ErrBadToken, ErrUnavailable.
+// ErrBadToken, problem.Unavailable.
 func (m *Mailer) Subscribed(ctx context.Context, token string) (bool, error) {
 	account, err := m.accountOf(ctx, token)
 	if err != nil {
@@ -105,7 +105,7 @@ func (m *Mailer) Subscribed(ctx context.Context, token string) (bool, error) {
 	var gone bool
 	err = m.pool.QueryRow(ctx, `select exists (select from mail_accounts where account = $1 and unsubscribed_at is not null)`, account).Scan(&gone)
 	if err != nil {
-		return false, ErrUnavailable.Wrap(err)
+		return false, problem.Unavailable(err)
 	}
 	return !gone, nil
 }
@@ -116,7 +116,7 @@ const sqlUnsubscribe = `insert into mail_accounts (account, unsubscribed_at) val
 const sqlResubscribe = `update mail_accounts set unsubscribed_at = null where account = $1 and unsubscribed_at is not null`
 
 // Resubscribe takes an Unsubscribe back; doing it twice is doing it once. Errors: ErrBadToken,
-// ErrUnavailable.
+// problem.Unavailable.
 func (m *Mailer) Resubscribe(ctx context.Context, token string) error {
 	account, err := m.accountOf(ctx, token)
 	if err != nil {
@@ -126,7 +126,7 @@ func (m *Mailer) Resubscribe(ctx context.Context, token string) error {
 }
 
 // Unsubscribe ends the e-mails about the balance of a link's account; doing it twice is doing it
-// once. Receipts are sent all the same. Errors: ErrBadToken, ErrUnavailable.
+// once. Receipts are sent all the same. Errors: ErrBadToken, problem.Unavailable.
 func (m *Mailer) Unsubscribe(ctx context.Context, token string) error {
 	account, err := m.accountOf(ctx, token)
 	if err != nil {

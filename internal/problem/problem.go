@@ -25,7 +25,7 @@ const (
 	MediaType                    // 415: a body of another type
 	Unprocessable                // 422: readable, but makes no sense
 	RateLimited                  // 429: slow down
-	Unavailable                  // 503: try again with the same key
+	KindUnavailable              // 503: try again with the same key
 )
 
 // Error is a failure as a caller may see it.
@@ -56,6 +56,18 @@ func Invalid(field, format string, args ...any) *Error {
 		Field:   field,
 	}
 }
+
+// unavailable is what Unavailable copies.
+var unavailable = New(KindUnavailable, "unavailable",
+	"Credits cannot answer just now. Try again in a moment, with the same idempotency key if you sent one.")
+
+// Unavailable is a failure that may pass, such as a database that does not answer: 503
+// "unavailable". The cause is for the log only.
+func Unavailable(cause error) *Error { return unavailable.Wrap(cause) }
+
+// IsUnavailable reports whether err is or wraps an error of Unavailable. Other codes of the kind
+// KindUnavailable, such as "busy", are not.
+func IsUnavailable(err error) bool { return errors.Is(err, unavailable) }
 
 // Error gives the safe message and the cause, for logs and tests.
 func (e *Error) Error() string {

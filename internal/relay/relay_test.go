@@ -12,6 +12,7 @@ import (
 	"pop.store/credits/db/testdb"
 	"pop.store/credits/internal/accounts"
 	"pop.store/credits/internal/ledger"
+	"pop.store/credits/internal/problem"
 	"pop.store/credits/internal/relay"
 	"pop.store/credits/internal/testkit"
 	"pop.store/credits/internal/tokens"
@@ -180,7 +181,7 @@ func TestNoDatabase(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)
 	f.DB.Pool.Close()
-	if _, err := relay.New(f.Ledger).Step(t.Context()); !errors.Is(err, ledger.ErrUnavailable) {
+	if _, err := relay.New(f.Ledger).Step(t.Context()); !problem.IsUnavailable(err) {
 		t.Error(err)
 	}
 }

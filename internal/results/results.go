@@ -11,6 +11,7 @@ import (
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
 
+	"pop.store/credits/internal/idempotency"
 	"pop.store/credits/internal/ledger"
 	"pop.store/credits/internal/ledger/engine"
 	"pop.store/credits/internal/money"
@@ -42,15 +43,15 @@ type Results struct {
 func New(pool *pgxpool.Pool, books *engine.Engine) *Results { return &Results{pool, books} }
 
 // Add keeps a result, once for each idempotency key: the same key with the same report answers what
-// was kept then, replayed; with another one it is a Meaning (idempotency_key_reused). Refusals bind
-// no key. Errors: ledger.ErrNoAccount, problem kinds Syntax (no key), Meaning (naming the field),
-// Conflict (too_many_result_kinds) and Unavailable: try again with the same key.
+// was kept then, replayed; with another one it is an Unprocessable (idempotency_key_reused).
+// Refusals bind no key. Errors: ledger.ErrNoAccount, problem kinds Malformed (no key),
+// Unprocessable (naming the field), Conflict (too_many_result_kinds) and Unavailable: try again
+// with the same key.
 func (r *Results) Add(ctx context.Context, account uuid.UUID, key string, report Report) (_ Result, replayed bool,
 	err error,
 ) {
 	if key == "" {
-		return Result{}, false, problem.New(problem.Malformed, "missing_idempotency_key",
-			"An idempotency key is needed.")
+		return Result{}, false, idempotency.ErrNoKey
 	}
 	if err := report.check(); err != nil {
 		return Result{}, false, err
@@ -74,7 +75,7 @@ func (r *Results) Add(ctx context.Context, account uuid.UUID, key string, report
 	}
 	var own *problem.Error
 	if err != nil && !errors.As(err, &own) {
-		err = ledger.ErrUnavailable.Wrap(err)
+		err = problem.Unavailable(err)
 	}
 	return n.Result, false, err
 }
@@ -155,9 +156,9 @@ func (r *Results) byKey(ctx context.Context, account uuid.UUID, key string, mark
 	case errors.Is(err, pgx.ErrNoRows):
 		return Result{}, false, nil
 	case err != nil:
-		return Result{}, false, ledger.ErrUnavailable.Wrap(err)
+		return Result{}, false, problem.Unavailable(err)
 	case string(theirs) != string(mark):
-		return Result{}, false, ledger.ErrKeyReused
+		return Result{}, false, idempotency.ErrKeyReused
 	}
 	return known, true, nil
 }

@@ -7,8 +7,8 @@ import (
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
 
-	"pop.store/credits/internal/ledger"
 	"pop.store/credits/internal/money"
+	"pop.store/credits/internal/problem"
 )
 
 // Sum is what one agent's work brought in of one kind in a month.
@@ -35,7 +35,7 @@ where account = $1 and month = $2 and ($4::text[] is null or agent = any ($4)) o
 func (r *Results) Sums(ctx context.Context, account uuid.UUID, day time.Time, agents ...string) ([]Sum, error) {
 	rows, err := r.pool.Query(ctx, sqlSums, account, monthOf(day), 2*MaxSums, agents)
 	if err != nil {
-		return nil, ledger.ErrUnavailable.Wrap(err)
+		return nil, problem.Unavailable(err)
 	}
 	list, err := pgx.CollectRows(rows, func(row pgx.CollectableRow) (Sum, error) {
 		var s Sum
@@ -43,7 +43,7 @@ func (r *Results) Sums(ctx context.Context, account uuid.UUID, day time.Time, ag
 		return s, err
 	})
 	if err != nil {
-		return nil, ledger.ErrUnavailable.Wrap(err)
+		return nil, problem.Unavailable(err)
 	}
 	return list, nil
 }

@@ -59,7 +59,7 @@ func (p *Provider) PayWith(ctx context.Context, id string, card Card) (redirectU
 }
 
 // PayAs is PayWith for a buyer who says who they are. A declined card forgets it again. Errors as
-// PayWith, and kind Meaning (fields "company", "tax_id").
+// PayWith, and kind Unprocessable (fields "company", "tax_id").
 func (p *Provider) PayAs(ctx context.Context, id string, card Card, buyer Buyer) (redirectURL string, err error) {
 	if err := buyer.check(); err != nil {
 		return "", err

@@ -50,7 +50,7 @@ var (
 	ErrPaid        = problem.New(problem.Conflict, "session_complete", "This checkout is paid already.")
 	ErrCard        = problem.New(problem.Unprocessable, "card_unknown", "The sandbox has no such card.")
 	ErrNotPaid     = problem.New(problem.Conflict, "session_unpaid", "This checkout is not paid.")
-	errUnavailable = problem.New(problem.Unavailable, "provider_unavailable",
+	errUnavailable = problem.New(problem.KindUnavailable, "provider_unavailable",
 		"The payment page cannot answer just now. Try again.")
 )
 

@@ -20,7 +20,7 @@ var ErrLinkInvalid = problem.New(problem.NotFound, "link_invalid",
 	"This sign-in link has been used or has expired. Go back to where you came from and open Credits again.")
 
 // CreateLink makes a single-use login link for an account. token is not stored. next, checked by
-// sitepath.Safe, is the page to show. The error is ErrUnavailable.
+// sitepath.Safe, is the page to show. The error is problem.Unavailable.
 func (s *Store) CreateLink(ctx context.Context, account uuid.UUID, next string) (token string, expires time.Time,
 	err error,
 ) {
@@ -29,13 +29,13 @@ func (s *Store) CreateLink(ctx context.Context, account uuid.UUID, next string) 
 	if _, err := s.pool.Exec(ctx, `
 		insert into login_links (token_hash, account, next, expires_at) values ($1, $2, $3, $4)`,
 		id[:], account, sitepath.Safe(next), expires); err != nil {
-		return "", time.Time{}, ErrUnavailable.Wrap(err)
+		return "", time.Time{}, problem.Unavailable(err)
 	}
 	return token, expires, nil
 }
 
 // LinkAccount returns the account of an unused login link without using it. Errors: ErrLinkInvalid,
-// ErrUnavailable.
+// problem.Unavailable.
 func (s *Store) LinkAccount(ctx context.Context, token string) (account uuid.UUID, err error) {
 	id, ok := hash(token)
 	if !ok {
@@ -48,13 +48,13 @@ func (s *Store) LinkAccount(ctx context.Context, token string) (account uuid.UUI
 	case errors.Is(err, pgx.ErrNoRows):
 		return uuid.Nil, ErrLinkInvalid
 	case err != nil:
-		return uuid.Nil, ErrUnavailable.Wrap(err)
+		return uuid.Nil, problem.Unavailable(err)
 	}
 	return account, nil
 }
 
 // UseLink uses up a login link and returns the account and the page to show. Of concurrent callers
-// one succeeds, the others get ErrLinkInvalid. Errors: ErrLinkInvalid, ErrUnavailable.
+// one succeeds, the others get ErrLinkInvalid. Errors: ErrLinkInvalid, problem.Unavailable.
 func (s *Store) UseLink(ctx context.Context, token string) (account uuid.UUID, next string, err error) {
 	id, ok := hash(token)
 	if !ok {
@@ -67,7 +67,7 @@ func (s *Store) UseLink(ctx context.Context, token string) (account uuid.UUID, n
 	case errors.Is(err, pgx.ErrNoRows):
 		return uuid.Nil, "", ErrLinkInvalid
 	case err != nil:
-		return uuid.Nil, "", ErrUnavailable.Wrap(err)
+		return uuid.Nil, "", problem.Unavailable(err)
 	}
 	return account, next, nil
 }

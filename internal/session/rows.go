@@ -10,6 +10,8 @@ import (
 	"github.com/google/uuid"
 	"github.com/gorilla/sessions"
 	"github.com/jackc/pgx/v5"
+
+	"pop.store/credits/internal/problem"
 )
 
 // find returns the visitor of a live session. Every request calls it.
@@ -21,7 +23,7 @@ func (s *Store) find(ctx context.Context, id digest) (Visitor, bool, error) {
 	}
 	row, ok, err := s.rows.Get(ctx, id)
 	if err != nil {
-		return Visitor{}, false, ErrUnavailable.Wrap(err)
+		return Visitor{}, false, problem.Unavailable(err)
 	}
 	if !ok {
 		return Visitor{}, false, nil
@@ -86,7 +88,7 @@ func (s *Store) begin(r *http.Request, w http.ResponseWriter, session *sessions.
 		values ($2, $3, $4, $5, $5, $6)`,
 		rowOf(session), id[:], v.Account, v.Role, now, now.Add(Lifetime))
 	if err != nil {
-		return ErrUnavailable.Wrap(err)
+		return problem.Unavailable(err)
 	}
 	s.forget(session)
 	session.ID, session.IsNew = id.String(), false
@@ -125,7 +127,7 @@ func (s *Store) change(r *http.Request, w http.ResponseWriter, session *sessions
 		return ErrEnded
 	}
 	if err != nil {
-		return ErrUnavailable.Wrap(err)
+		return problem.Unavailable(err)
 	}
 	session.ID = id.String()
 	s.setCookie(w, token, max(1, int(expires.Sub(now)/time.Second)))
@@ -137,7 +139,7 @@ func (s *Store) change(r *http.Request, w http.ResponseWriter, session *sessions
 func (s *Store) end(r *http.Request, w http.ResponseWriter, session *sessions.Session) error {
 	if row := rowOf(session); row != nil {
 		if _, err := s.pool.Exec(r.Context(), `delete from sessions where token_hash = $1`, row); err != nil {
-			return ErrUnavailable.Wrap(err)
+			return problem.Unavailable(err)
 		}
 		s.forget(session)
 	}
@@ -147,10 +149,10 @@ func (s *Store) end(r *http.Request, w http.ResponseWriter, session *sessions.Se
 }
 
 // EndAll ends every session of the account: at once on this server, within recentFor on others.
-// Unused login links still work. The error is ErrUnavailable.
+// Unused login links still work. The error is problem.Unavailable.
 func (s *Store) EndAll(ctx context.Context, account uuid.UUID) error {
 	if _, err := s.pool.Exec(ctx, `delete from sessions where account = $1`, account); err != nil {
-		return ErrUnavailable.Wrap(err)
+		return problem.Unavailable(err)
 	}
 	s.recent.ForgetAll()
 	return nil

@@ -2,7 +2,6 @@ package session_test
 
 import (
 	"context"
-	"errors"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -321,15 +320,15 @@ func TestUnavailable(t *testing.T) {
 	b.signIn(creator())
 	d.pool.Close()
 	_, ok, err := b.Visitor(b.request())
-	if ok || problem.Of(err).Kind != problem.Unavailable {
+	if ok || problem.Of(err).Kind != problem.KindUnavailable {
 		t.Errorf("visitor: %v, %v", ok, err)
 	}
 	out := b.visit(func(w http.ResponseWriter, r *http.Request) error { return b.SignOut(w, r) })
-	if !errors.Is(out, session.ErrUnavailable) || b.cookie == nil {
+	if !problem.IsUnavailable(out) || b.cookie == nil {
 		t.Errorf("a sign-out that failed took the cookie: %v", out)
 	}
 	in := b.visit(func(w http.ResponseWriter, r *http.Request) error { return b.SignIn(w, r, creator()) })
-	if !errors.Is(in, session.ErrUnavailable) || b.last != nil {
+	if !problem.IsUnavailable(in) || b.last != nil {
 		t.Errorf("a sign-in that failed set %v: %v", b.last, in)
 	}
 	_, sweep := d.Sweep(t.Context())
@@ -341,7 +340,7 @@ func TestUnavailable(t *testing.T) {
 		"use":     use,
 		"end all": d.EndAll(t.Context(), uuid.New()),
 	} {
-		if !errors.Is(err, session.ErrUnavailable) {
+		if !problem.IsUnavailable(err) {
 			t.Errorf("%s: %v", name, err)
 		}
 	}

@@ -40,9 +40,6 @@ const (
 type Value string
 
 var (
-	// ErrUnavailable means that the database did not answer.
-	ErrUnavailable = problem.New(problem.Unavailable, "unavailable",
-		"Credits cannot answer just now. Please try again in a moment.")
 	// ErrEnded means that the session to change has ended.
 	ErrEnded = problem.New(problem.Unauthenticated, "session_ended",
 		"You have been signed out. Please sign in again.")
@@ -100,8 +97,8 @@ func (s *Store) Get(r *http.Request, name string) (*sessions.Session, error) {
 	return sessions.GetRegistry(r).Get(s, name)
 }
 
-// New is Get without caching in the request. The session is never nil. The error is ErrUnavailable,
-// or says that name is not CookieName.
+// New is Get without caching in the request. The session is never nil. The error is
+// problem.Unavailable, or says that name is not CookieName.
 func (s *Store) New(r *http.Request, name string) (*sessions.Session, error) {
 	session := sessions.NewSession(s, name)
 	s.empty(session)
@@ -127,7 +124,7 @@ func (s *Store) New(r *http.Request, name string) (*sessions.Session, error) {
 
 // Save stores the session and sets the cookie. A negative Options.MaxAge or an emptied session ends
 // it. A new session, or one with another account or role, gets a new id; an unchanged one writes
-// nothing. Other Options are ignored. Errors: ErrUnavailable, ErrEnded, and a plain error for
+// nothing. Other Options are ignored. Errors: problem.Unavailable, ErrEnded, and a plain error for
 // values that a session cannot hold.
 func (s *Store) Save(r *http.Request, w http.ResponseWriter, session *sessions.Session) error {
 	if session.Options.MaxAge < 0 {

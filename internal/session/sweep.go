@@ -3,6 +3,8 @@ package session
 import (
 	"context"
 	"time"
+
+	"pop.store/credits/internal/problem"
 )
 
 // sweepBatch is how many rows one statement deletes, which bounds how long it holds locks.
@@ -24,7 +26,7 @@ var sweeps = []struct {
 }
 
 // Sweep deletes expired sessions and login links in batches and returns how many, also with an
-// error. The error is ErrUnavailable.
+// error. The error is problem.Unavailable.
 func (s *Store) Sweep(ctx context.Context) (int64, error) {
 	var total int64
 	now := s.now()
@@ -32,7 +34,7 @@ func (s *Store) Sweep(ctx context.Context) (int64, error) {
 		for {
 			tag, err := s.pool.Exec(ctx, sweep.statement, now.Add(-sweep.age), sweepBatch)
 			if err != nil {
-				return total, ErrUnavailable.Wrap(err)
+				return total, problem.Unavailable(err)
 			}
 			total += tag.RowsAffected()
 			if tag.RowsAffected() < sweepBatch {

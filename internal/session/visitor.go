@@ -27,7 +27,7 @@ func (v Visitor) check() error {
 }
 
 // Visitor returns who sent the request; false if nobody is signed in. Repeated calls within a
-// request cost nothing. The error is ErrUnavailable, which must not be read as signed out.
+// request cost nothing. The error is problem.Unavailable, which must not be read as signed out.
 func (s *Store) Visitor(r *http.Request) (Visitor, bool, error) {
 	if v, ok := s.remembered(r); ok {
 		return v, true, nil
@@ -55,8 +55,8 @@ func (s *Store) remembered(r *http.Request) (Visitor, bool) {
 }
 
 // SignIn starts a session for v under a new id and ends the browser's old one, so that an id
-// planted before is useless. Call it before the body is written. Errors: ErrUnavailable; a plain
-// error for an invalid v.
+// planted before is useless. Call it before the body is written. Errors: problem.Unavailable; a
+// plain error for an invalid v.
 func (s *Store) SignIn(w http.ResponseWriter, r *http.Request, v Visitor) error {
 	if err := v.check(); err != nil {
 		return err
@@ -73,8 +73,8 @@ func (s *Store) SignIn(w http.ResponseWriter, r *http.Request, v Visitor) error 
 }
 
 // SignOut ends the browser's session: at once on this server, within recentFor on others. Call it
-// before the body is written. After ErrUnavailable session and cookie still exist and the call can
-// be repeated.
+// before the body is written. After problem.Unavailable session and cookie still exist and the call
+// can be repeated.
 func (s *Store) SignOut(w http.ResponseWriter, r *http.Request) error {
 	session, err := s.Get(r, s.cookie)
 	if err != nil {

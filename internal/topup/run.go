@@ -10,6 +10,7 @@ import (
 
 	"pop.store/credits/internal/billing"
 	"pop.store/credits/internal/ledger"
+	"pop.store/credits/internal/problem"
 )
 
 // Limits of one step.
@@ -29,11 +30,11 @@ const sqlEnabled = `select ` + settingsColumns +
 func (s *Service) Step(ctx context.Context, after uuid.UUID) (next uuid.UUID, more bool, err error) {
 	rows, err := s.pool.Query(ctx, sqlEnabled, after, chunk)
 	if err != nil {
-		return uuid.Nil, false, errUnavailable.Wrap(err)
+		return uuid.Nil, false, problem.Unavailable(err)
 	}
 	list, err := pgx.CollectRows(rows, scanSetting)
 	if err != nil {
-		return uuid.Nil, false, errUnavailable.Wrap(err)
+		return uuid.Nil, false, problem.Unavailable(err)
 	}
 	if len(list) > 0 {
 		next = list[len(list)-1].account
@@ -159,7 +160,7 @@ func (s *Service) settle(ctx context.Context, account uuid.UUID) (order uuid.UUI
 		return err
 	})
 	if err != nil {
-		return uuid.Nil, errUnavailable.Wrap(err)
+		return uuid.Nil, problem.Unavailable(err)
 	}
 	return order, nil
 }
@@ -201,18 +202,18 @@ func (s *Service) tell(ctx context.Context) error {
 	}
 	rows, err := s.pool.Query(ctx, sqlUntold, letters)
 	if err != nil {
-		return errUnavailable.Wrap(err)
+		return problem.Unavailable(err)
 	}
 	list, err := pgx.CollectRows(rows, scanSetting)
 	if err != nil {
-		return errUnavailable.Wrap(err)
+		return problem.Unavailable(err)
 	}
 	for i := range list {
 		if err := s.o.Tell(ctx, list[i].account, list[i].Stopped); err != nil {
 			return err
 		}
 		if _, err := s.pool.Exec(ctx, sqlTold, list[i].account, list[i].Stopped.At, s.o.Clock()); err != nil {
-			return errUnavailable.Wrap(err)
+			return problem.Unavailable(err)
 		}
 	}
 	return nil

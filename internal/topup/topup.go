@@ -61,9 +61,6 @@ func mostMoney(currency string) money.Amount {
 	return money.Amount{Minor: MostTimes * money.MaxPayment(currency).Minor, Currency: currency}
 }
 
-var errUnavailable = problem.New(problem.Unavailable, "unavailable",
-	"Auto top-up cannot be answered just now. Try again in a moment.")
-
 // Settings are what a creator has set.
 type Settings struct {
 	On        bool
@@ -148,7 +145,7 @@ func settings(ctx context.Context, from billing.Queryer, account uuid.UUID, lock
 func (s *Service) Overview(ctx context.Context, a *ledger.Account) (Overview, error) {
 	set, found, err := settings(ctx, s.pool, a.ID, "")
 	if err != nil {
-		return Overview{}, errUnavailable.Wrap(err)
+		return Overview{}, problem.Unavailable(err)
 	}
 	o := Overview{Settings: set.Settings, Set: found}
 	if o.Kept, err = s.o.Billing.Kept(ctx, a.ID); err != nil {
@@ -175,7 +172,7 @@ func (s *Service) Overview(ctx context.Context, a *ledger.Account) (Overview, er
 func (s *Service) Stopped(ctx context.Context, account uuid.UUID) (Stopped, bool, error) {
 	set, _, err := settings(ctx, s.pool, account, "")
 	if err != nil {
-		return Stopped{}, false, errUnavailable.Wrap(err)
+		return Stopped{}, false, problem.Unavailable(err)
 	}
 	return set.Stopped, set.Stopped.Why != "", nil
 }
@@ -197,7 +194,7 @@ const sqlSave = `insert into topups (account, enabled, threshold, pack, price_mi
 		stopped = '', stopped_at = null, purchase = null, told_at = null`
 
 // Save turns auto top-up on, as it is set. Errors: billing.ErrNotSetUp, ledger.ErrNoAccount,
-// ledger.ErrClosed, kinds Meaning (the first of Check) and Unavailable.
+// ledger.ErrClosed, kinds Unprocessable (the first of Check) and Unavailable.
 func (s *Service) Save(ctx context.Context, account uuid.UUID, p SaveParams) error {
 	if !s.o.Billing.Available() {
 		return billing.ErrNotSetUp
@@ -217,7 +214,7 @@ func (s *Service) Save(ctx context.Context, account uuid.UUID, p SaveParams) err
 		agreed.Price.Currency, p.Times, p.Limit.Minor, s.o.Clock(),
 		agreed.Tokens, agreed.ExpiresDays)
 	if err != nil {
-		return errUnavailable.Wrap(err)
+		return problem.Unavailable(err)
 	}
 	return nil
 }
@@ -279,7 +276,7 @@ const sqlOff = `update topups set enabled = false, stopped = '', stopped_at = nu
 func (s *Service) TurnOff(ctx context.Context, account uuid.UUID) error {
 	_, err := s.pool.Exec(ctx, sqlOff, account, s.o.Clock())
 	if err != nil {
-		return errUnavailable.Wrap(err)
+		return problem.Unavailable(err)
 	}
 	return nil
 }

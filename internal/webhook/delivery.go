@@ -91,8 +91,8 @@ func scanDelivery(row pgx.CollectableRow) (Delivery, error) {
 type Cursor string
 
 // Deliveries reads a page of an endpoint's deliveries, newest first, from a cursor on; next is
-// where the page after it begins, empty when there is none. Errors: kind Meaning (fields "cursor",
-// "limit"), ErrNoEndpoint, ErrUnavailable.
+// where the page after it begins, empty when there is none. Errors: kind Unprocessable (fields
+// "cursor", "limit"), ErrNoEndpoint, problem.Unavailable.
 func (s *Service) Deliveries(ctx context.Context, endpoint uuid.UUID, from Cursor, limit int) (_ []Delivery,
 	next Cursor, err error,
 ) {
@@ -110,11 +110,11 @@ func (s *Service) Deliveries(ctx context.Context, endpoint uuid.UUID, from Curso
 		order by d.created_at desc, d.account desc, d.seq desc limit $5`, endpoint, before.CreatedAt,
 		before.Account, before.Seq, limit+1)
 	if err != nil {
-		return nil, "", ErrUnavailable.Wrap(err)
+		return nil, "", problem.Unavailable(err)
 	}
 	list, err := pgx.CollectRows(rows, scanDelivery)
 	if err != nil {
-		return nil, "", ErrUnavailable.Wrap(err)
+		return nil, "", problem.Unavailable(err)
 	}
 	if len(list) > limit {
 		list = list[:limit]
@@ -168,7 +168,7 @@ const (
 
 // Redeliver sends an event once more, by the id that Delivery.ID gives: once, before what waits in
 // its lane. One that is pending is tried at once. Errors: ErrNoEndpoint, ErrNoDelivery,
-// ErrDisabled, ErrKeyReused, ErrUnavailable.
+// ErrDisabled, idempotency.ErrKeyReused, problem.Unavailable.
 func (s *Service) Redeliver(ctx context.Context, key string, endpoint uuid.UUID, id string) (_ Delivery,
 	replayed bool, err error,
 ) {

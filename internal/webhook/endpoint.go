@@ -41,9 +41,9 @@ type CreateParams struct {
 	Kinds []string // nil: all
 }
 
-// Create makes an endpoint. Errors: kind Meaning (fields "events", "url"), ErrTooMany,
-// ErrKeyReused, ErrUnavailable; ErrNoEndpoint for a request that comes again after the endpoint was
-// deleted.
+// Create makes an endpoint. Errors: kind Unprocessable (fields "events", "url"), ErrTooMany,
+// idempotency.ErrKeyReused, problem.Unavailable; ErrNoEndpoint for a request that comes again after
+// the endpoint was deleted.
 func (s *Service) Create(ctx context.Context, key string, p CreateParams) (_ Secret, replayed bool, err error) {
 	if p.Kinds, err = checkKinds(p.Kinds); err != nil {
 		return Secret{}, false, err
@@ -108,12 +108,12 @@ func orZero(t *time.Time) time.Time {
 	return t.UTC()
 }
 
-// List gives all endpoints, oldest first. The error is ErrUnavailable.
+// List gives all endpoints, oldest first. The error is problem.Unavailable.
 func (s *Service) List(ctx context.Context) ([]Endpoint, error) {
 	return s.endpoints(ctx, "true")
 }
 
-// Get gives one endpoint. Errors: ErrNoEndpoint, ErrUnavailable.
+// Get gives one endpoint. Errors: ErrNoEndpoint, problem.Unavailable.
 func (s *Service) Get(ctx context.Context, id uuid.UUID) (Endpoint, error) {
 	list, err := s.endpoints(ctx, "id = $1", id)
 	if err == nil && len(list) == 0 {
@@ -129,7 +129,7 @@ func (s *Service) endpoints(ctx context.Context, where string, args ...any) ([]E
 	rows, err := s.pool.Query(ctx, "select "+endpointColumns+
 		" from webhook_endpoints where deleted_at is null and "+where+" order by created_at, id", args...)
 	if err != nil {
-		return nil, ErrUnavailable.Wrap(err)
+		return nil, problem.Unavailable(err)
 	}
 	list, err := pgx.CollectRows(rows, scanEndpoint)
 	return list, known(err)
@@ -142,7 +142,7 @@ const sqlDelete = `with forgotten as (
 	update webhook_endpoints set deleted_at = $2, secret = '', old_secret = '' where id = $1 and deleted_at is null`
 
 // Delete ends an endpoint at once, and forgets its secrets. What waits for it is not sent; the
-// sweep removes it. Errors: ErrNoEndpoint, ErrUnavailable.
+// sweep removes it. Errors: ErrNoEndpoint, problem.Unavailable.
 func (s *Service) Delete(ctx context.Context, id uuid.UUID) error {
 	tag, err := s.pool.Exec(ctx, sqlDelete, id, s.o.Clock())
 	if err == nil && tag.RowsAffected() == 0 {
@@ -156,7 +156,7 @@ const sqlRotate = `update webhook_endpoints set old_secret = secret, old_secret_
 	returning ` + endpointColumns
 
 // Rotate gives an endpoint a new secret. For a day requests are signed with the one before as well.
-// Errors: ErrNoEndpoint, ErrKeyReused, ErrUnavailable.
+// Errors: ErrNoEndpoint, idempotency.ErrKeyReused, problem.Unavailable.
 func (s *Service) Rotate(ctx context.Context, key string, id uuid.UUID) (_ Secret, replayed bool, err error) {
 	return s.secretRequest(ctx, key, fingerprint("rotate", id.String()),
 		func(tx pgx.Tx, secret []byte) (Endpoint, error) {
@@ -193,7 +193,7 @@ const (
 
 // Enable lets an endpoint have events again, beginning with what has waited for it; one that was
 // never disabled gets them tried at once. Doing it again changes nothing. Errors: ErrNoEndpoint,
-// ErrUnavailable.
+// problem.Unavailable.
 func (s *Service) Enable(ctx context.Context, id uuid.UUID) (e Endpoint, err error) {
 	err = pgx.BeginFunc(ctx, s.pool, func(tx pgx.Tx) error {
 		if e, err = changed(ctx, tx, sqlEnable, id); err != nil {

@@ -12,6 +12,7 @@ import (
 
 	"github.com/google/uuid"
 
+	"pop.store/credits/internal/idempotency"
 	"pop.store/credits/internal/ledger"
 	"pop.store/credits/internal/problem"
 	"pop.store/credits/internal/testkit"
@@ -37,10 +38,10 @@ func TestCreate(t *testing.T) {
 		t.Errorf("the same key: %+v, %v, %v", again, replayed, err)
 	}
 	p.Kinds = nil
-	if _, _, err := f.Create(t.Context(), "k", p); !errors.Is(err, webhook.ErrKeyReused) {
+	if _, _, err := f.Create(t.Context(), "k", p); !errors.Is(err, idempotency.ErrKeyReused) {
 		t.Errorf("another request with the same key: %v", err)
 	}
-	if _, _, err := f.Rotate(t.Context(), "k", first.ID); !errors.Is(err, webhook.ErrKeyReused) {
+	if _, _, err := f.Rotate(t.Context(), "k", first.ID); !errors.Is(err, idempotency.ErrKeyReused) {
 		t.Errorf("another call with the same key: %v", err)
 	}
 	other := f.endpoint("https://example.com/x")
@@ -259,7 +260,7 @@ func TestUnavailable(t *testing.T) {
 		"sweep":      sweep,
 		"take":       f.Take(t.Context(), f.events(id, "balance.low")),
 	} {
-		if !errors.Is(err, webhook.ErrUnavailable) {
+		if !problem.IsUnavailable(err) {
 			t.Errorf("%s: %v", what, err)
 		}
 	}

@@ -8,6 +8,8 @@ import (
 
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
+
+	"pop.store/credits/internal/problem"
 )
 
 // patience is how long an event is tried from its first attempt on, and how long nothing may get
@@ -27,11 +29,11 @@ type Stream struct {
 	Account  uuid.UUID `json:"account"`
 }
 
-// Active lists the endpoints that events are sent to. The error is ErrUnavailable.
+// Active lists the endpoints that events are sent to. The error is problem.Unavailable.
 func (s *Service) Active(ctx context.Context) ([]uuid.UUID, error) {
 	rows, err := s.pool.Query(ctx, "select id from webhook_endpoints where deleted_at is null and disabled_at is null order by id")
 	if err != nil {
-		return nil, ErrUnavailable.Wrap(err)
+		return nil, problem.Unavailable(err)
 	}
 	list, err := pgx.CollectRows(rows, pgx.RowTo[uuid.UUID])
 	return list, known(err)
@@ -44,11 +46,11 @@ cross join lateral (select account from webhook_lanes where endpoint = e.id and 
 where e.deleted_at is null and e.disabled_at is null`
 
 // Due lists the lanes in which something can be sent now: of each endpoint those that have waited
-// longest, at most limit. The error is ErrUnavailable.
+// longest, at most limit. The error is problem.Unavailable.
 func (s *Service) Due(ctx context.Context, limit int) ([]Stream, error) {
 	rows, err := s.pool.Query(ctx, sqlDue, s.o.Clock(), limit)
 	if err != nil {
-		return nil, ErrUnavailable.Wrap(err)
+		return nil, problem.Unavailable(err)
 	}
 	list, err := pgx.CollectRows(rows, pgx.RowToStructByPos[Stream])
 	return list, known(err)
@@ -90,7 +92,7 @@ func (s *Service) head(ctx context.Context, stream Stream) (*head, error) {
 		return nil, nil
 	}
 	if err != nil {
-		return nil, ErrUnavailable.Wrap(err)
+		return nil, problem.Unavailable(err)
 	}
 	h.id, h.firstAttempt = EventID(stream.Account, h.seq), orZero(first)
 	h.secrets, h.unread = s.signing(stream.Endpoint, secret, old)

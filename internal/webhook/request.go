@@ -9,6 +9,7 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
+	"pop.store/credits/internal/idempotency"
 	"pop.store/credits/internal/problem"
 )
 
@@ -55,7 +56,7 @@ func replay(ctx context.Context, tx pgx.Tx, key string, print []byte, answer any
 		return err
 	}
 	if !bytes.Equal(theirs, print) {
-		return ErrKeyReused
+		return idempotency.ErrKeyReused
 	}
 	return json.Unmarshal(raw, answer)
 }
@@ -65,5 +66,5 @@ func known(err error) error {
 	if err == nil || problem.Of(err).Kind != problem.Internal {
 		return err
 	}
-	return ErrUnavailable.Wrap(err)
+	return problem.Unavailable(err)
 }

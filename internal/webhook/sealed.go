@@ -53,7 +53,7 @@ func (s *Service) secretOf(ctx context.Context, key string, endpoint uuid.UUID) 
 	var stored []byte
 	var inside string // of an answer of before
 	if err := s.pool.QueryRow(ctx, sqlSecretOf, key).Scan(&stored, &inside); err != nil {
-		return "", ErrUnavailable.Wrap(err)
+		return "", problem.Unavailable(err)
 	}
 	if stored == nil {
 		if inside == "" {
@@ -63,7 +63,7 @@ func (s *Service) secretOf(ctx context.Context, key string, endpoint uuid.UUID) 
 	}
 	secret, err := s.unseal(endpoint, stored)
 	if err != nil {
-		return "", ErrUnavailable.Wrap(err)
+		return "", problem.Unavailable(err)
 	}
 	return secretText(secret), nil
 }
@@ -101,18 +101,18 @@ const sqlTakeOut = `update webhook_requests as r set answer = r.answer - 'Secret
 // read, after all others are done, or is the database's.
 func (s *Service) Reseal(ctx context.Context) (count int, err error) {
 	if _, err := s.pool.Exec(ctx, sqlTakeOut); err != nil {
-		return 0, ErrUnavailable.Wrap(err)
+		return 0, problem.Unavailable(err)
 	}
 	var unread error
 	for _, kind := range sealed {
 		for after, more := "", true; more; {
 			list, err := s.stored(ctx, kind.list, after)
 			if err != nil {
-				return count, ErrUnavailable.Wrap(err)
+				return count, problem.Unavailable(err)
 			}
 			for _, row := range list {
 				n, err := s.reseal(ctx, kind.store, row)
-				if problem.Of(err).Kind == problem.Unavailable {
+				if problem.Of(err).Kind == problem.KindUnavailable {
 					return count, err
 				}
 				if unread == nil {
@@ -153,7 +153,7 @@ func (s *Service) reseal(ctx context.Context, sql string, row storedSecret) (cou
 	}
 	tag, err := s.pool.Exec(ctx, sql, row.key, s.seal(row.endpoint, plain), row.secret)
 	if err != nil {
-		return 0, ErrUnavailable.Wrap(err)
+		return 0, problem.Unavailable(err)
 	}
 	return int(tag.RowsAffected()), nil
 }

@@ -3,6 +3,8 @@ package webhook
 import (
 	"context"
 	"time"
+
+	"pop.store/credits/internal/problem"
 )
 
 // How long things stay.
@@ -36,12 +38,12 @@ var sweeps = []struct {
 }
 
 // Sweep removes one chunk of what nobody needs any more. more says that there may be another. The
-// error is ErrUnavailable.
+// error is problem.Unavailable.
 func (s *Service) Sweep(ctx context.Context, chunk int) (more bool, err error) {
 	for _, sweep := range sweeps {
 		tag, err := s.pool.Exec(ctx, sweep.sql, s.o.Clock().Add(-sweep.keep), chunk)
 		if err != nil {
-			return false, ErrUnavailable.Wrap(err)
+			return false, problem.Unavailable(err)
 		}
 		more = more || tag.RowsAffected() == int64(chunk)
 	}

@@ -7,6 +7,7 @@ import (
 	"github.com/google/uuid"
 
 	"pop.store/credits/internal/ledger"
+	"pop.store/credits/internal/problem"
 )
 
 // One statement: an event, its deliveries and the lanes in which they wait are there together or
@@ -35,7 +36,7 @@ select distinct endpoint, account, $6::timestamptz from sent order by endpoint, 
 on conflict (endpoint, account) do update set next_at = webhook_lanes.next_at`
 
 // Take stores events for the endpoints that want them: it is a sink of the relay. Taking an event
-// again changes nothing. The error is ErrUnavailable.
+// again changes nothing. The error is problem.Unavailable.
 func (s *Service) Take(ctx context.Context, events []ledger.Told) error {
 	n := len(events)
 	accounts, seqs, times, kinds, data := make([]uuid.UUID, n), make([]int64, n), make([]time.Time, n),
@@ -44,7 +45,7 @@ func (s *Service) Take(ctx context.Context, events []ledger.Told) error {
 		accounts[i], seqs[i], times[i], kinds[i], data[i] = t.Account, t.Seq, t.At, t.Kind, string(t.Data)
 	}
 	if _, err := s.pool.Exec(ctx, sqlTake, accounts, seqs, times, kinds, data, s.o.Clock()); err != nil {
-		return ErrUnavailable.Wrap(err)
+		return problem.Unavailable(err)
 	}
 	return nil
 }

@@ -53,10 +53,6 @@ var (
 		"There can be %d webhook endpoints.", MaxEndpoints)
 	ErrDisabled = problem.New(problem.Conflict, "webhook_endpoint_disabled",
 		"This webhook endpoint is disabled. Enable it first.")
-	ErrKeyReused = problem.New(problem.Unprocessable, "idempotency_key_reused",
-		"This idempotency key was used for a different request.")
-	ErrUnavailable = problem.New(problem.Unavailable, "unavailable",
-		"Webhooks cannot be answered just now. Try again with the same key.")
 )
 
 // Limits of what there can be.

@@ -7,6 +7,7 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"pop.store/credits/internal/ledger"
+	"pop.store/credits/internal/problem"
 	"pop.store/credits/internal/tokens"
 )
 
@@ -33,7 +34,7 @@ func (l *Engine) Agents(ctx context.Context, account uuid.UUID) (list []ledger.A
 	})
 	pgxBatch.Queue("commit")
 	if err := l.pool.SendBatch(ctx, pgxBatch).Close(); err != nil {
-		return nil, 0, ledger.ErrUnavailable.Wrap(err)
+		return nil, 0, problem.Unavailable(err)
 	}
 	if !snap.Account.Exists() {
 		return nil, 0, ledger.ErrNoAccount
@@ -49,14 +50,14 @@ const maxAgentNames = 1_000
 func (l *Engine) AgentNames(ctx context.Context, account uuid.UUID) ([]ledger.AgentName, error) {
 	rows, err := l.pool.Query(ctx, sqlAgentNames, account, maxAgentNames)
 	if err != nil {
-		return nil, ledger.ErrUnavailable.Wrap(err)
+		return nil, problem.Unavailable(err)
 	}
 	names, err := pgx.CollectRows(rows, pgx.RowToStructByPos[ledger.AgentName])
 	return names, orUnavailable(err)
 }
 
 // PutAgent registers an agent or changes it; doing it twice is doing it once. Errors: ErrNoAccount,
-// problem kinds Meaning (naming the field) and Conflict (too_many_agents).
+// problem kinds Unprocessable (naming the field) and Conflict (too_many_agents).
 func (l *Engine) PutAgent(ctx context.Context, account uuid.UUID, p ledger.PutAgent) error {
 	_, err := l.submit(ctx, newCall(account), &p)
 	return err

@@ -8,6 +8,7 @@ import (
 	"github.com/google/uuid"
 
 	"pop.store/credits/internal/catalog"
+	"pop.store/credits/internal/idempotency"
 	"pop.store/credits/internal/ledger"
 	"pop.store/credits/internal/problem"
 )
@@ -104,7 +105,7 @@ func (b *batch) useReference(r accountReference, e *ledger.Entry) {
 func (b *batch) answer(c *call, now time.Time, prices *catalog.Catalog) answer {
 	if known := b.entryOf(c); known != nil {
 		if known.Fingerprint != c.fingerprint {
-			return answer{err: ledger.ErrKeyReused}
+			return answer{err: idempotency.ErrKeyReused}
 		}
 		return answer{entry: known, replayed: true}
 	}
@@ -113,7 +114,7 @@ func (b *batch) answer(c *call, now time.Time, prices *catalog.Catalog) answer {
 	}
 	if known := b.extensionOf(c); known != nil {
 		if known.Fingerprint != c.fingerprint {
-			return answer{err: ledger.ErrKeyReused}
+			return answer{err: idempotency.ErrKeyReused}
 		}
 		return answer{extension: known, replayed: true}
 	}
@@ -219,7 +220,7 @@ func (b *batch) checkClaim(c *call) error {
 		return nil
 	}
 	if b.claimed[accountKey{c.account, c.key}] {
-		return ledger.ErrKeyReused
+		return idempotency.ErrKeyReused
 	}
 	return nil
 }

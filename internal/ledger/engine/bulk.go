@@ -3,6 +3,7 @@ package engine
 import (
 	"context"
 
+	"pop.store/credits/internal/idempotency"
 	"pop.store/credits/internal/ledger"
 )
 
@@ -30,7 +31,7 @@ func (l *Engine) ChargeAll(ctx context.Context, charges []ledger.BulkCharge) []l
 	results := make([]ledger.BulkResult, len(charges))
 	for i := range calls {
 		if calls[i].key == "" {
-			results[i].Err = errNoKey
+			results[i].Err = idempotency.ErrNoKey
 			continue
 		}
 		if err := refused[laneOf(calls[i].account, len(l.lanes))]; err != nil {

@@ -7,6 +7,7 @@ import (
 	"github.com/google/uuid"
 
 	"pop.store/credits/internal/ledger"
+	"pop.store/credits/internal/problem"
 )
 
 // call is one request on its way through a lane.
@@ -54,7 +55,7 @@ func (c *call) wait(ctx context.Context) (answer, error) {
 	select {
 	case <-c.done:
 	case <-ctx.Done():
-		return answer{}, ledger.ErrUnavailable.Wrap(ctx.Err()) // the lane still has the call: it is not used again
+		return answer{}, problem.Unavailable(ctx.Err()) // the lane still has the call: it is not used again
 	}
 	a := c.answer
 	*c = call{done: c.done}

@@ -7,6 +7,7 @@ import (
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
 
+	"pop.store/credits/internal/idempotency"
 	"pop.store/credits/internal/ledger"
 )
 
@@ -21,8 +22,8 @@ import (
 // ClaimKey binds an idempotency key of the account, in the caller's transaction, to a call that
 // writes no entry. The account's row stays locked until the transaction ends: it must be short, and
 // may lock no other account. known says that the same request claimed the key before; fingerprint
-// tells requests apart and must cover the kind of call. Errors: ErrNoAccount, ErrKeyReused, and
-// those of the database.
+// tells requests apart and must cover the kind of call. Errors: ErrNoAccount,
+// idempotency.ErrKeyReused, and those of the database.
 func (l *Engine) ClaimKey(
 	ctx context.Context, tx pgx.Tx, account uuid.UUID, key string, fingerprint []byte,
 ) (known bool, err error) {
@@ -44,7 +45,7 @@ func (l *Engine) ClaimKey(
 	case theirs != nil && bytes.Equal(theirs, fingerprint):
 		return true, nil
 	case theirs != nil || used:
-		return false, ledger.ErrKeyReused
+		return false, idempotency.ErrKeyReused
 	}
 	batch = &pgx.Batch{}
 	batch.Queue(sqlClaimKey, account, key, fingerprint)

@@ -2,7 +2,6 @@ package engine_test
 
 import (
 	"context"
-	"errors"
 	"strconv"
 	"sync"
 	"testing"
@@ -159,7 +158,7 @@ func TestARequestOutlivesItsCaller(t *testing.T) {
 	}()
 	time.Sleep(20 * time.Millisecond)
 	cancel()
-	if err := <-left; !errors.Is(err, ledger.ErrUnavailable) {
+	if err := <-left; !problem.IsUnavailable(err) {
 		t.Errorf("a caller who left was told %v", err)
 	}
 	open()

@@ -12,6 +12,7 @@ import (
 	"github.com/google/uuid"
 
 	"pop.store/credits/internal/catalog"
+	"pop.store/credits/internal/idempotency"
 	"pop.store/credits/internal/ledger"
 	"pop.store/credits/internal/problem"
 	"pop.store/credits/internal/tokens"
@@ -162,7 +163,7 @@ func TestEveryOperationIsReplayed(t *testing.T) {
 			}
 			for key := range sends {
 				if key != name {
-					if _, err := send("key of " + key); !errors.Is(err, ledger.ErrKeyReused) {
+					if _, err := send("key of " + key); !errors.Is(err, idempotency.ErrKeyReused) {
 						t.Errorf("%s, %s under the key of %s: %v", when, name, key, err)
 					}
 				}

@@ -20,8 +20,8 @@ import (
 	"pop.store/credits/internal/catalog"
 	"pop.store/credits/internal/clock"
 	"pop.store/credits/internal/coalesce"
+	"pop.store/credits/internal/idempotency"
 	"pop.store/credits/internal/ledger"
-	"pop.store/credits/internal/problem"
 )
 
 // DefaultLanes is how many batches are under way at once. Two keep Postgres and the core busy in
@@ -80,7 +80,7 @@ func New(pool *pgxpool.Pool, o Options) *Engine {
 }
 
 // Close lets the lanes finish what is queued and stops them. Requests that come later are answered
-// ErrUnavailable.
+// problem.Unavailable.
 func (l *Engine) Close() {
 	for _, ln := range l.lanes {
 		ln.queue.close()
@@ -91,7 +91,8 @@ func (l *Engine) Close() {
 
 // Charge spends tokens, all or nothing. key is the caller's idempotency key, at most 200 bytes: the
 // same key with the same request answers the same entry and spends nothing; with another request it
-// is ErrKeyReused. Refusals bind no key: problem kinds Insufficient, NotFound, Meaning, Conflict.
+// is idempotency.ErrKeyReused. Refusals bind no key: problem kinds Insufficient, NotFound,
+// Unprocessable, Conflict.
 func (l *Engine) Charge(ctx context.Context, account uuid.UUID, key string, c ledger.Charge) (ledger.Receipt, error) {
 	call := newCall(account)
 	call.charge = c
@@ -122,7 +123,7 @@ func (l *Engine) Release(ctx context.Context, account uuid.UUID, key string, r l
 // Extend keeps a hold open for longer. Conflict when the hold has ended.
 func (l *Engine) Extend(ctx context.Context, account uuid.UUID, key string, x ledger.Extend) (ledger.Extension, error) {
 	if key == "" {
-		return ledger.Extension{}, errNoKey
+		return ledger.Extension{}, idempotency.ErrNoKey
 	}
 	a, err := l.submit(ctx, newCall(account).keyed(key, x.Fingerprint()), &x)
 	if err != nil {
@@ -166,7 +167,7 @@ func (l *Engine) note(ctx context.Context, account uuid.UUID, seq int64) (n ledg
 // Grant adds a lot of tokens. A purchase is credited once, whatever the key.
 func (l *Engine) Grant(ctx context.Context, account uuid.UUID, key string, g ledger.Grant) (ledger.Receipt, error) {
 	if key == "" && g.Kind != ledger.LotPurchase { // a purchase's permanent reference makes it safe to decide again
-		return ledger.Receipt{}, errNoKey
+		return ledger.Receipt{}, idempotency.ErrNoKey
 	}
 	a, err := l.submit(ctx, newCall(account).keyed(key, g.Fingerprint()), &g)
 	r := a.receipt()
@@ -175,8 +176,8 @@ func (l *Engine) Grant(ctx context.Context, account uuid.UUID, key string, g led
 }
 
 // TakeBack takes tokens out of an account again, all of the amount or nothing. Errors:
-// ErrNoAccount, ErrClosed, ErrKeyReused, kinds Meaning (fields "amount", "lot", "reason") and
-// Unavailable.
+// ErrNoAccount, ErrClosed, idempotency.ErrKeyReused, kinds Unprocessable (fields "amount", "lot",
+// "reason") and Unavailable.
 func (l *Engine) TakeBack(
 	ctx context.Context,
 	account uuid.UUID,
@@ -217,14 +218,11 @@ func (l *Engine) CloseAccount(ctx context.Context, account uuid.UUID) error {
 	return err
 }
 
-// errNoKey refuses what could be done twice: a batch whose COMMIT was lost is decided again, and
-// only a key tells that it is there already.
-var errNoKey = problem.New(problem.Malformed, "missing_idempotency_key", "An idempotency key is needed.")
-
-// submitKeyed is submit for requests that only their key makes safe to decide again.
+// submitKeyed is submit for requests that only their key makes safe to decide again: a batch whose
+// COMMIT was lost is decided a second time, and the key tells that it is there already.
 func (l *Engine) submitKeyed(ctx context.Context, c *call, op ledger.Operation) (ledger.Receipt, error) {
 	if c.key == "" {
-		return ledger.Receipt{}, errNoKey
+		return ledger.Receipt{}, idempotency.ErrNoKey
 	}
 	a, err := l.submit(ctx, c, op)
 	return a.receipt(), err

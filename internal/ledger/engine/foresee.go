@@ -8,6 +8,7 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"pop.store/credits/internal/ledger"
+	"pop.store/credits/internal/problem"
 )
 
 // WouldResume tells, for each of some grants alone, which of the account's agents would go on if it
@@ -42,7 +43,7 @@ func (l *Engine) readComplete(ctx context.Context, account uuid.UUID, now time.T
 	pgxBatch.Queue(sqlAgentMonths, ids).Query(find.readMonths)
 	pgxBatch.Queue("commit")
 	if err := l.pool.SendBatch(ctx, pgxBatch).Close(); err != nil {
-		return nil, ledger.ErrUnavailable.Wrap(err)
+		return nil, problem.Unavailable(err)
 	}
 	if !snap.Account.Exists() {
 		return nil, ledger.ErrNoAccount

@@ -14,7 +14,7 @@ import (
 
 // History reads a page of an account's entries, newest first, from before the given seq; zero
 // begins at the newest. What is due is written first, so that an expiry shows at its time. The work
-// for a page does not grow with the history: see MaxScan. Errors: ErrNoAccount, kinds Meaning
+// for a page does not grow with the history: see MaxScan. Errors: ErrNoAccount, kinds Unprocessable
 // (naming the field of the filter) and Unavailable.
 func (l *Engine) History(
 	ctx context.Context,
@@ -60,7 +60,7 @@ func (l *Engine) checkFilter(ctx context.Context, account uuid.UUID, f ledger.Fi
 	}
 	var known bool
 	if err := l.pool.QueryRow(ctx, sqlHasAgent, account, f.Agent).Scan(&known); err != nil {
-		return ledger.ErrUnavailable.Wrap(err)
+		return problem.Unavailable(err)
 	}
 	if !known {
 		return problem.Invalid("agent", "is not an agent of this account")
@@ -182,11 +182,11 @@ func smallints[T ~uint8](list []T) []int16 {
 func (l *Engine) DeclinedOn(ctx context.Context, account uuid.UUID, day time.Time) ([]ledger.Declined, error) {
 	rows, err := l.pool.Query(ctx, sqlDeclined, account, day, ledger.MaxPage)
 	if err != nil {
-		return nil, ledger.ErrUnavailable.Wrap(err)
+		return nil, problem.Unavailable(err)
 	}
 	list, err := pgx.CollectRows(rows, pgx.RowToStructByPos[ledger.Declined])
 	if err != nil {
-		return nil, ledger.ErrUnavailable.Wrap(err)
+		return nil, problem.Unavailable(err)
 	}
 	for i := range list {
 		list[i].At = list[i].At.UTC()

@@ -38,7 +38,7 @@ func toldOf(r ledger.Receipt, err error) told {
 		}
 	}
 	p := problem.Of(err)
-	if p.Kind == problem.Unavailable {
+	if p.Kind == problem.KindUnavailable {
 		return told{unknown: true}
 	}
 	spendable, _ := p.Details["spendable"].(tokens.Amount)

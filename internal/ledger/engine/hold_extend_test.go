@@ -10,6 +10,7 @@ import (
 
 	"github.com/google/uuid"
 
+	"pop.store/credits/internal/idempotency"
 	"pop.store/credits/internal/ledger"
 	"pop.store/credits/internal/ledger/engine"
 	"pop.store/credits/internal/problem"
@@ -93,14 +94,14 @@ func TestTheKeyOfAnExtension(t *testing.T) {
 	b.extend(id, "x2", hold, 2*time.Hour)
 	refused := func(l *engine.Engine, key string) {
 		t.Helper()
-		if _, err := l.Charge(t.Context(), id, key, spends("1")); !errors.Is(err, ledger.ErrKeyReused) {
+		if _, err := l.Charge(t.Context(), id, key, spends("1")); !errors.Is(err, idempotency.ErrKeyReused) {
 			t.Errorf("a charge with the key %s of an extension: %v", key, err)
 		}
-		if _, err := l.Charge(t.Context(), id, key, spends("1000")); !errors.Is(err, ledger.ErrKeyReused) {
+		if _, err := l.Charge(t.Context(), id, key, spends("1000")); !errors.Is(err, idempotency.ErrKeyReused) {
 			t.Errorf("a charge too large with the key %s of an extension: %v", key, err)
 		}
 		if _, err := l.Extend(t.Context(), id, key,
-			ledger.Extend{Hold: hold, ExpiresIn: time.Minute}); !errors.Is(err, ledger.ErrKeyReused) {
+			ledger.Extend{Hold: hold, ExpiresIn: time.Minute}); !errors.Is(err, idempotency.ErrKeyReused) {
 			t.Errorf("another extension with the key %s: %v", key, err)
 		}
 	}
@@ -133,11 +134,11 @@ func TestTheKeyOfAnExtension(t *testing.T) {
 			Charge:  spends("0.1"),
 		},
 	})
-	if results[0].Err != nil || !errors.Is(results[1].Err, ledger.ErrKeyReused) || results[2].Err != nil {
+	if results[0].Err != nil || !errors.Is(results[1].Err, idempotency.ErrKeyReused) || results[2].Err != nil {
 		t.Errorf("of a bulk: %v, %v, %v", results[0].Err, results[1].Err, results[2].Err)
 	}
 	if _, err := b.Extend(t.Context(), id, "new", ledger.Extend{Hold: hold, ExpiresIn: time.Hour}); !errors.Is(err,
-		ledger.ErrKeyReused) {
+		idempotency.ErrKeyReused) {
 		t.Errorf("an extension with the key of a charge: %v", err)
 	}
 	if _, err := b.tryRelease(id, hold); err != nil {

@@ -28,7 +28,7 @@ func (l *Engine) OpenHolds(ctx context.Context, account uuid.UUID, before int64,
 	}
 	rows, err := l.pool.Query(ctx, sqlListHolds, account, before, l.now(), limit+1)
 	if err != nil {
-		return nil, 0, ledger.ErrUnavailable.Wrap(err)
+		return nil, 0, problem.Unavailable(err)
 	}
 	list, err = pgx.CollectRows(rows, scanHoldInfo)
 	if len(list) > limit {
@@ -45,12 +45,12 @@ func (l *Engine) HoldInfo(ctx context.Context, account uuid.UUID, number int64) 
 	}
 	rows, err := l.pool.Query(ctx, sqlReadHold, account, number)
 	if err != nil {
-		return ledger.HoldInfo{}, ledger.ErrUnavailable.Wrap(err)
+		return ledger.HoldInfo{}, problem.Unavailable(err)
 	}
 	list, err := pgx.CollectRows(rows, scanHoldInfo)
 	switch {
 	case err != nil:
-		return ledger.HoldInfo{}, ledger.ErrUnavailable.Wrap(err)
+		return ledger.HoldInfo{}, problem.Unavailable(err)
 	case len(list) == 0:
 		return ledger.HoldInfo{}, ledger.ErrNoHold
 	}

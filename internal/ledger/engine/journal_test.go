@@ -155,7 +155,7 @@ func (j *journal) end(s sent, r ledger.Receipt, err error) bool {
 	switch kind := kindOf(err); {
 	case err == nil:
 		j.note(s.story, r)
-	case kind == problem.Unavailable:
+	case kind == problem.KindUnavailable:
 		j.unknown.Add(1)
 		s.story.unknowns++
 		s.open = s.receipt == nil

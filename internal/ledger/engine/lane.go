@@ -80,7 +80,7 @@ func (l *lane) process(calls []*call) {
 			logs.Database(l.log).Warn("ledger batch failed", "calls", len(calls), "error", err)
 		}
 	}
-	refuseAll(calls, ledger.ErrUnavailable.Wrap(err))
+	refuseAll(calls, problem.Unavailable(err))
 }
 
 // ofOne says whether it is about one request of the batch: what it is, or its account.
@@ -106,7 +106,7 @@ func (l *lane) refuseLocked(calls []*call) (free []*call) {
 	}
 	for _, c := range calls {
 		if slices.Contains(locked, c.account) {
-			c.answer = answer{err: ledger.ErrUnavailable.Wrap(errLocked)}
+			c.answer = answer{err: problem.Unavailable(errLocked)}
 		} else {
 			free = append(free, c)
 		}

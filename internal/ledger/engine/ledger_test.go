@@ -18,6 +18,7 @@ import (
 	"pop.store/credits/db/testdb"
 	"pop.store/credits/internal/catalog"
 	"pop.store/credits/internal/clock"
+	"pop.store/credits/internal/idempotency"
 	"pop.store/credits/internal/ledger"
 	"pop.store/credits/internal/ledger/engine"
 	"pop.store/credits/internal/problem"
@@ -347,7 +348,7 @@ func TestTheSameKeyChargesOnce(t *testing.T) {
 	}
 	b.wantSpendable(id, "90")
 	if _, err := b.Charge(t.Context(), id, "once", ledger.Charge{Feature: "lip_sync"}); !errors.Is(err,
-		ledger.ErrKeyReused) {
+		idempotency.ErrKeyReused) {
 		t.Errorf("another request with the same key: %v", err)
 	}
 	// Keys belong to accounts: another account may use the same one.
@@ -631,8 +632,7 @@ func TestAClosedLedgerRefuses(t *testing.T) {
 	b := newBooks(t)
 	id := b.open("starter")
 	b.Close()
-	if _, err := b.Charge(t.Context(), id, "k", ledger.Charge{Feature: "lip_sync"}); !errors.Is(err,
-		ledger.ErrUnavailable) {
+	if _, err := b.Charge(t.Context(), id, "k", ledger.Charge{Feature: "lip_sync"}); !problem.IsUnavailable(err) {
 		t.Errorf("got %v", err)
 	}
 }

@@ -18,7 +18,7 @@ var errNoTransaction = problem.New(problem.NotFound, "transaction_not_found", "T
 func (l *Engine) Transaction(ctx context.Context, account uuid.UUID, seq int64) (ledger.Line, error) {
 	rows, err := l.pool.Query(ctx, sqlEntry, account, seq)
 	if err != nil {
-		return ledger.Line{}, ledger.ErrUnavailable.Wrap(err)
+		return ledger.Line{}, problem.Unavailable(err)
 	}
 	lines, err := collectLines(rows)
 	switch {
@@ -48,7 +48,7 @@ func (l *Engine) referenced(
 	}
 	rows, err := l.pool.Query(ctx, sqlReferenced, account, f.Reference, high, low, scanned+1)
 	if err != nil {
-		return ledger.Page{}, ledger.ErrUnavailable.Wrap(err)
+		return ledger.Page{}, problem.Unavailable(err)
 	}
 	found, err := collectLines(rows)
 	if err != nil {
@@ -89,7 +89,7 @@ func collectLines(rows pgx.Rows) ([]ledger.Line, error) {
 	for rows.Next() {
 		line, err := scanLine(rows)
 		if err != nil {
-			return nil, ledger.ErrUnavailable.Wrap(err)
+			return nil, problem.Unavailable(err)
 		}
 		lines = append(lines, line)
 	}

@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"pop.store/credits/db/testdb"
+	"pop.store/credits/internal/idempotency"
 	"pop.store/credits/internal/ledger"
 )
 
@@ -87,7 +88,7 @@ func TestTheLaneResolvesALostCommitByItself(t *testing.T) {
 			t.Errorf("cut %d, asked again: %+v, %v", how, again, err)
 		}
 		if _, err := l.Charge(t.Context(), id, "lost", ledger.Charge{Feature: "lip_sync"}); kindOf(err) !=
-			kindOf(ledger.ErrKeyReused) {
+			kindOf(idempotency.ErrKeyReused) {
 			t.Errorf("cut %d, another request: %v", how, err)
 		}
 		b.wantSpendable(id, "150")

@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -155,7 +156,7 @@ func (p *process) carryOut(_ context.Context, d deed) (ledger.Receipt, error) {
 	a, ok := l.ask(d)
 	switch {
 	case !ok:
-		return ledger.Receipt{}, ledger.ErrUnavailable
+		return ledger.Receipt{}, problem.Unavailable(errors.New("the process is dead"))
 	case a.Refused:
 		return ledger.Receipt{}, problem.New(a.Kind, a.Code, "as the process says")
 	}

@@ -8,6 +8,7 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"pop.store/credits/internal/ledger"
+	"pop.store/credits/internal/problem"
 	"pop.store/credits/internal/tokens"
 )
 
@@ -20,7 +21,7 @@ func (l *Engine) Purchase(ctx context.Context, account uuid.UUID, purchase strin
 	case errors.Is(err, pgx.ErrNoRows):
 		return nil, ledger.ErrNoPurchase
 	case err != nil:
-		return nil, ledger.ErrUnavailable.Wrap(err)
+		return nil, problem.Unavailable(err)
 	}
 	return p, nil
 }

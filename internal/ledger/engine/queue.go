@@ -1,11 +1,13 @@
 package engine
 
 import (
+	"errors"
 	"sync"
 
 	"github.com/google/uuid"
 
 	"pop.store/credits/internal/ledger"
+	"pop.store/credits/internal/problem"
 )
 
 // Limits of a lane's queue. A full queue answers at once that it is full, so memory is bounded and
@@ -31,12 +33,15 @@ func newQueue() *queue {
 	return &queue{wake: make(chan struct{}, 1)}
 }
 
-// push adds calls, all or none: ErrBusy when there is no room, ErrUnavailable when the lane is closing.
+var errQueueClosed = errors.New("ledger: the queue is closed")
+
+// push adds calls, all or none: ErrBusy when there is no room, problem.Unavailable when the lane is
+// closing.
 func (q *queue) push(calls ...*call) error {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	if q.closed {
-		return ledger.ErrUnavailable
+		return problem.Unavailable(errQueueClosed)
 	}
 	if len(q.calls)+len(calls) > maxQueue {
 		return ledger.ErrBusy

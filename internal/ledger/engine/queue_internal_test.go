@@ -7,6 +7,7 @@ import (
 	"github.com/google/uuid"
 
 	"pop.store/credits/internal/ledger"
+	"pop.store/credits/internal/problem"
 )
 
 func callsOf(account uuid.UUID, n int) []*call {
@@ -63,7 +64,7 @@ func TestTheQueueKeepsOrder(t *testing.T) {
 		in = append(in, some...)
 	}
 	q.close()
-	if err := q.push(callsOf(uuid.New(), 1)...); !errors.Is(err, ledger.ErrUnavailable) {
+	if err := q.push(callsOf(uuid.New(), 1)...); !problem.IsUnavailable(err) {
 		t.Errorf("a closed queue answers %v", err)
 	}
 	at := 0

@@ -298,7 +298,7 @@ func poisoned(t *testing.T, poison func(b *books, id uuid.UUID) error) {
 	working.Go(func() {
 		if err := poison(b, ids[1]); err == nil {
 			t.Error("the poisoned request was carried out")
-		} else if kindOf(err) == problem.Unavailable {
+		} else if kindOf(err) == problem.KindUnavailable {
 			t.Errorf("the poisoned request would be sent again for ever: %v", err)
 		}
 	})

@@ -12,6 +12,7 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"pop.store/credits/internal/ledger"
+	"pop.store/credits/internal/problem"
 	"pop.store/credits/internal/tokens"
 )
 
@@ -21,7 +22,7 @@ func (l *Engine) Account(ctx context.Context, id uuid.UUID) (ledger.Account, err
 	a, ok, err := l.reader.Get(ctx, id)
 	switch {
 	case err != nil:
-		return ledger.Account{}, ledger.ErrUnavailable.Wrap(err)
+		return ledger.Account{}, problem.Unavailable(err)
 	case !ok:
 		return ledger.Account{}, ledger.ErrNoAccount
 	}
@@ -33,7 +34,7 @@ func (l *Engine) Account(ctx context.Context, id uuid.UUID) (ledger.Account, err
 func (l *Engine) Balances(ctx context.Context, ids []uuid.UUID) (map[uuid.UUID]ledger.Account, error) {
 	rows, err := l.pool.Query(ctx, sqlReadBalances, ids)
 	if err != nil {
-		return nil, ledger.ErrUnavailable.Wrap(err)
+		return nil, problem.Unavailable(err)
 	}
 	defer rows.Close()
 	now, accounts := l.now(), make(map[uuid.UUID]ledger.Account, len(ids))
@@ -43,7 +44,7 @@ func (l *Engine) Balances(ctx context.Context, ids []uuid.UUID) (map[uuid.UUID]l
 		var snap ledger.Snapshot
 		row := &snap.Account
 		if err := scanAccount(rows, row, &row.StoppedByBudget); err != nil {
-			return nil, ledger.ErrUnavailable.Wrap(err)
+			return nil, problem.Unavailable(err)
 		}
 		switch {
 		case !row.Exists():
@@ -70,15 +71,15 @@ func (l *Engine) Balances(ctx context.Context, ids []uuid.UUID) (map[uuid.UUID]l
 func (l *Engine) Accounts(ctx context.Context, ids []uuid.UUID) (map[uuid.UUID]ledger.Account, error) {
 	rows, err := l.pool.Query(ctx, sqlReadAccounts, ids)
 	if err != nil {
-		return nil, ledger.ErrUnavailable.Wrap(err)
+		return nil, problem.Unavailable(err)
 	}
 	snaps, err := readSnapshots(rows)
 	if err != nil {
-		return nil, ledger.ErrUnavailable.Wrap(err)
+		return nil, problem.Unavailable(err)
 	}
 	now := l.now()
 	if err := l.readWithAgents(ctx, snaps, now); err != nil {
-		return nil, ledger.ErrUnavailable.Wrap(err)
+		return nil, problem.Unavailable(err)
 	}
 	prices := l.prices().At(now)
 	accounts := make(map[uuid.UUID]ledger.Account, len(snaps))
@@ -216,7 +217,7 @@ func (l *Engine) BalanceAt(ctx context.Context, account uuid.UUID, at time.Time)
 	var b ledger.Balance
 	err = l.pool.QueryRow(ctx, sqlBalanceAt, account, seq-1).Scan(&b.Total, &b.Held, &b.Spendable)
 	if err != nil && !errors.Is(err, pgx.ErrNoRows) {
-		return ledger.Balance{}, ledger.ErrUnavailable.Wrap(err)
+		return ledger.Balance{}, problem.Unavailable(err)
 	}
 	return b, nil
 }
@@ -229,7 +230,7 @@ func (l *Engine) seqAt(ctx context.Context, account uuid.UUID, at time.Time) (in
 	case errors.Is(err, pgx.ErrNoRows):
 		return 0, ledger.ErrNoAccount
 	case err != nil:
-		return 0, ledger.ErrUnavailable.Wrap(err)
+		return 0, problem.Unavailable(err)
 	}
 	return seq, nil
 }
@@ -255,7 +256,7 @@ func (l *Engine) newest(ctx context.Context, account uuid.UUID) (seq int64, due 
 	case errors.Is(err, pgx.ErrNoRows):
 		return 0, due, ledger.ErrNoAccount
 	case err != nil:
-		return 0, due, ledger.ErrUnavailable.Wrap(err)
+		return 0, due, problem.Unavailable(err)
 	}
 	return seq, instant(at), nil
 }

@@ -1,7 +1,6 @@
 package engine_test
 
 import (
-	"errors"
 	"fmt"
 	"testing"
 
@@ -10,8 +9,8 @@ import (
 	"pop.store/credits/db/testdb"
 	"pop.store/credits/internal/catalog"
 	"pop.store/credits/internal/clock"
-	"pop.store/credits/internal/ledger"
 	"pop.store/credits/internal/ledger/engine"
+	"pop.store/credits/internal/problem"
 )
 
 // A server whose readers have connections while its lanes get none is not ready: every charge would
@@ -48,7 +47,7 @@ func TestALedgerWithoutConnectionsForItsLanesIsNotReady(t *testing.T) {
 		t.Fatalf("the readers: %v", err)
 	}
 	_, chargeErr := l.Charge(t.Context(), account, "k", chargeOf("1"))
-	if err := l.Ready(t.Context()); err == nil || !errors.Is(chargeErr, ledger.ErrUnavailable) {
+	if err := l.Ready(t.Context()); err == nil || !problem.IsUnavailable(chargeErr) {
 		t.Errorf("ready: %v; a charge: %v", err, chargeErr)
 	}
 	limit(-1)

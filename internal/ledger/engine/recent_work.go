@@ -8,6 +8,7 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"pop.store/credits/internal/ledger"
+	"pop.store/credits/internal/problem"
 )
 
 // maxRecentEntries bounds what is read of an account: where more happened in that time, only the
@@ -26,7 +27,7 @@ func (l *Engine) RecentWork(ctx context.Context, accounts []uuid.UUID, since tim
 	}
 	rows, err := l.pool.Query(ctx, sqlAgentWork, accounts, since, maxRecentEntries, features)
 	if err != nil {
-		return nil, ledger.ErrUnavailable.Wrap(err)
+		return nil, problem.Unavailable(err)
 	}
 	var id uuid.UUID
 	var w ledger.RecentWork

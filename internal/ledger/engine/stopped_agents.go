@@ -7,6 +7,7 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"pop.store/credits/internal/ledger"
+	"pop.store/credits/internal/problem"
 )
 
 // StoppedAgents reads several accounts in one snapshot; of the accounts in all it reads every agent.
@@ -75,7 +76,7 @@ func (l *Engine) readStopped(ctx context.Context, ids, all []uuid.UUID) (map[uui
 	})
 	pgxBatch.Queue("commit")
 	if err := l.pool.SendBatch(ctx, pgxBatch).Close(); err != nil {
-		return nil, ledger.ErrUnavailable.Wrap(err)
+		return nil, problem.Unavailable(err)
 	}
 	return snaps, nil
 }

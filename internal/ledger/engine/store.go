@@ -9,6 +9,7 @@ import (
 	"github.com/jackc/pgx/v5/pgconn"
 
 	"pop.store/credits/internal/ledger"
+	"pop.store/credits/internal/problem"
 )
 
 // Store keeps the books. Postgres is one; another can keep them in memory and fail on purpose, so that
@@ -50,7 +51,7 @@ func orUnavailable(err error) error {
 	if err == nil {
 		return nil
 	}
-	return ledger.ErrUnavailable.Wrap(err)
+	return problem.Unavailable(err)
 }
 
 // DuePlace is a place among the accounts with something due, which stand in order of when it fell

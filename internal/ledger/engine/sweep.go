@@ -24,11 +24,11 @@ type Swept struct {
 // them, through the same lanes, so any number of servers may sweep at once, and an account that a
 // charge has settled meanwhile is none the worse. What cannot be settled is passed over; it is due
 // again for the next sweep. When the lanes have no room or no database it returns ErrBusy or
-// ErrUnavailable, and how far it came.
+// problem.Unavailable, and how far it came.
 func (l *Engine) SettleDue(ctx context.Context, after DuePlace, limit int) (Swept, error) {
 	places, err := l.store.Due(ctx, l.now(), after, min(limit, MaxSweep))
 	if err != nil {
-		return Swept{Next: after}, ledger.ErrUnavailable.Wrap(err)
+		return Swept{Next: after}, problem.Unavailable(err)
 	}
 	swept := Swept{Next: after, More: limit > 0 && len(places) == min(limit, MaxSweep)}
 	calls, err := l.queueSettling(places)
@@ -37,7 +37,7 @@ func (l *Engine) SettleDue(ctx context.Context, after DuePlace, limit int) (Swep
 		switch p := (*problem.Error)(nil); {
 		case e == nil:
 			swept.Settled++
-		case errors.As(e, &p) && p.Kind == problem.Unavailable:
+		case errors.As(e, &p) && p.Kind == problem.KindUnavailable:
 			err = e
 		default:
 			swept.Failed++

@@ -1,7 +1,6 @@
 package engine_test
 
 import (
-	"errors"
 	"testing"
 
 	"github.com/google/uuid"
@@ -64,7 +63,7 @@ func TestALockedAccountHoldsUpNobodyElse(t *testing.T) {
 	}
 	for _, round := range []string{"remembered", "read"} {
 		one, other := chargeBoth(t, l, round, locked, free)
-		if !errors.Is(one, ledger.ErrUnavailable) || other != nil {
+		if !problem.IsUnavailable(one) || other != nil {
 			t.Errorf("%s: the locked one %v, its neighbour %v", round, one, other)
 		}
 	}
@@ -112,7 +111,7 @@ func TestAReadOnlyDatabaseIsUnavailable(t *testing.T) {
 		t.Fatal(err)
 	}
 	_, err = single(t, database).Charge(t.Context(), id, "k", chargeOf("1"))
-	if p := problem.Of(err); p.Kind != problem.Unavailable {
+	if p := problem.Of(err); p.Kind != problem.KindUnavailable {
 		t.Errorf("it answers %v: %v", p.Kind, err)
 	}
 }

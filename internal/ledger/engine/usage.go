@@ -14,7 +14,8 @@ import (
 	"pop.store/credits/internal/tokens"
 )
 
-// UsageSums adds up what an account has spent. Errors: NotFound, and Meaning for a range that makes no sense.
+// UsageSums adds up what an account has spent. Errors: NotFound, and Unprocessable for a range that
+// makes no sense.
 func (l *Engine) UsageSums(ctx context.Context, account uuid.UUID, q ledger.UsageQuery) (ledger.UsageSums, error) {
 	a, err := l.Account(ctx, account)
 	if err != nil {
@@ -73,7 +74,7 @@ func (l *Engine) sumUsage(ctx context.Context, account uuid.UUID, q ledger.Usage
 	})
 	batch.Queue("commit")
 	if err := l.pool.SendBatch(ctx, batch).Close(); err != nil {
-		return ledger.UsageSums{}, ledger.ErrUnavailable.Wrap(err)
+		return ledger.UsageSums{}, problem.Unavailable(err)
 	}
 	return orderUsage(q, byName), nil
 }
@@ -147,7 +148,7 @@ func (l *Engine) RecentUsage(
 	})
 	batch.Queue("commit")
 	if err := l.pool.SendBatch(ctx, batch).Close(); err != nil {
-		return nil, ledger.ErrUnavailable.Wrap(err)
+		return nil, problem.Unavailable(err)
 	}
 	return found, nil
 }
@@ -235,7 +236,7 @@ func (l *Engine) Usage(ctx context.Context, account uuid.UUID, from, to time.Tim
 	})
 	batch.Queue("commit")
 	if err := l.pool.SendBatch(ctx, batch).Close(); err != nil {
-		return nil, ledger.ErrUnavailable.Wrap(err)
+		return nil, problem.Unavailable(err)
 	}
 	return addUpUsage(list), nil
 }

@@ -13,8 +13,8 @@ import (
 
 // UsageSeries reads what an account as it was just read used on each of the last days, today
 // included, by feature or by agent. It reads the rollup alone and adds up in the database: neither
-// the number of entries nor that of agents matters to memory. Errors: Meaning for anything else
-// than 1 to MaxUsageDays days or another grouping; Unavailable.
+// the number of entries nor that of agents matters to memory. Errors: Unprocessable for anything
+// else than 1 to MaxUsageDays days or another grouping; Unavailable.
 func (l *Engine) UsageSeries(
 	ctx context.Context,
 	a ledger.Account,

@@ -623,7 +623,7 @@ func (b *books) anything(account uuid.UUID, random *rand.Rand) {
 			Agent:   agent,
 		})
 	}
-	if kind := kindOf(err); err != nil && (kind == problem.Internal || kind == problem.Unavailable) {
+	if kind := kindOf(err); err != nil && (kind == problem.Internal || kind == problem.KindUnavailable) {
 		b.t.Error(err)
 	}
 }
