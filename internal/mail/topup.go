@@ -38,7 +38,7 @@ func (o *occasion) aboutTopUp() bool { return strings.HasPrefix(o.kind, topUpSto
 // topUpWords says what the notice on the pages says.
 func (m *Mailer) topUpWords(r *reader, o occasion, now time.Time) words {
 	notice := views.TopUpNotice{Why: views.TopUpStop(strings.TrimPrefix(o.kind, topUpStopped)), At: o.at}
-	title, rest := notice.Lead(views.Layout{Now: now, Zone: r.Zone}), notice.Rest()
+	title, rest := notice.Lead(views.Layout{Now: now, DisplayZone: r.DisplayZone}), notice.Rest()
 	return words{
 		Shop:       oneLine(r.Name),
 		Title:      strings.TrimSuffix(title, "."),

@@ -22,10 +22,10 @@ func TestALaneIsNotClearedUnderAnEvent(t *testing.T) {
 		t.Fatal(err)
 	}
 	lane := Stream{made.ID, uuid.New()}
-	_, err = pool.Exec(t.Context(), "insert into webhook_lanes values ($1, $2, $3)", lane.Endpoint, lane.Account, now)
+	_, err = pool.Exec(t.Context(), "insert into webhook_lanes values ($1, $2, $3)", lane.Endpoint, lane.AccountID, now)
 	if err == nil {
 		_, err = pool.Exec(t.Context(),
-			"insert into accounts (external_id, id, created_at) values ('maya', $1, $2)", lane.Account, now)
+			"insert into accounts (external_id, id, created_at) values ('maya', $1, $2)", lane.AccountID, now)
 	}
 	if err != nil {
 		t.Fatal(err)
@@ -34,7 +34,7 @@ func TestALaneIsNotClearedUnderAnEvent(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	_, err = tx.Exec(t.Context(), sqlTake, []uuid.UUID{lane.Account}, []int64{1}, []time.Time{now},
+	_, err = tx.Exec(t.Context(), sqlTake, []uuid.UUID{lane.AccountID}, []int64{1}, []time.Time{now},
 		[]string{"balance.low"}, []string{"{}"}, now)
 	if err != nil {
 		t.Fatal(err)

@@ -23,8 +23,8 @@ const (
 
 // Stream is the events of one account for one endpoint. They are delivered in order.
 type Stream struct {
-	Endpoint uuid.UUID `json:"endpoint"`
-	Account  uuid.UUID `json:"account"`
+	Endpoint  uuid.UUID `json:"endpoint"`
+	AccountID uuid.UUID `json:"account"`
 }
 
 // Active lists the endpoints that events are sent to. The error is ErrUnavailable.
@@ -83,7 +83,7 @@ func (s *Service) head(ctx context.Context, lane Stream) (*head, error) {
 	var first *time.Time
 	var externalID, kind string
 	var at time.Time
-	err := s.pool.QueryRow(ctx, sqlHead, lane.Endpoint, lane.Account, s.o.Clock()).Scan(
+	err := s.pool.QueryRow(ctx, sqlHead, lane.Endpoint, lane.AccountID, s.o.Clock()).Scan(
 		&h.url, &secret, &old, &h.failing, &h.seq, &h.attempts, &h.once, &first, &externalID, &kind, &at, &data,
 	)
 	if errors.Is(err, pgx.ErrNoRows) {
@@ -92,7 +92,7 @@ func (s *Service) head(ctx context.Context, lane Stream) (*head, error) {
 	if err != nil {
 		return nil, ErrUnavailable.Wrap(err)
 	}
-	h.id, h.firstAttempt = EventID(lane.Account, h.seq), orZero(first)
+	h.id, h.firstAttempt = EventID(lane.AccountID, h.seq), orZero(first)
 	h.secrets, h.unread = s.signing(lane.Endpoint, secret, old)
 	h.body, err = bodyOf(kind, at, externalID, data)
 	return &h, err
@@ -150,10 +150,10 @@ const (
 // whoever added an event holds it until that can be seen.
 func (s *Service) clear(ctx context.Context, lane Stream) error {
 	err := pgx.BeginFunc(ctx, s.pool, func(tx pgx.Tx) error {
-		if _, err := tx.Exec(ctx, sqlLockLane, lane.Endpoint, lane.Account); err != nil {
+		if _, err := tx.Exec(ctx, sqlLockLane, lane.Endpoint, lane.AccountID); err != nil {
 			return err
 		}
-		_, err := tx.Exec(ctx, sqlClearLane, lane.Endpoint, lane.Account)
+		_, err := tx.Exec(ctx, sqlClearLane, lane.Endpoint, lane.AccountID)
 		return err
 	})
 	return known(err)
@@ -179,7 +179,7 @@ const (
 func (s *Service) attempted(ctx context.Context, tx pgx.Tx, lane Stream, h *head, state State,
 	o outcome,
 ) (first bool, err error) {
-	tag, err := tx.Exec(ctx, sqlAttempted, lane.Account, h.seq, lane.Endpoint, h.attempts, string(state),
+	tag, err := tx.Exec(ctx, sqlAttempted, lane.AccountID, h.seq, lane.Endpoint, h.attempts, string(state),
 		s.o.Clock(), o.status, o.failure)
 	return tag.RowsAffected() == 1, err
 }
@@ -222,7 +222,7 @@ func (s *Service) noteFailure(ctx context.Context, lane Stream, h *head, o outco
 		if more = first && !disabled && state == Failed; err != nil || more || !first {
 			return err
 		}
-		_, err = tx.Exec(ctx, sqlWait, lane.Endpoint, lane.Account, s.o.Clock().Add(wait(h.attempts)))
+		_, err = tx.Exec(ctx, sqlWait, lane.Endpoint, lane.AccountID, s.o.Clock().Add(wait(h.attempts)))
 		return err
 	})
 	if disabled && err == nil {
