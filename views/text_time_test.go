@@ -24,7 +24,7 @@ func TestAnEndIsTheLastDay(t *testing.T) {
 	c := Layout{Now: time.Date(2026, 12, 20, 15, 0, 0, 0, santiago), DisplayZone: santiago}
 	midnight := time.Date(2026, 12, 25, 0, 0, 0, 0, santiago)
 	noon := midnight.Add(12 * time.Hour)
-	gift := func(at time.Time) string { return LotModel{Kind: LotPromo, ExpiresAt: at}.Fate(c) }
+	gift := func(at time.Time) string { return LotModel{Kind: LotPromo, ExpiresAt: at}.StatusText(c) }
 	outlook := OutlookModel{
 		PerDay:   tokens.One,
 		PaceDays: 7,
@@ -49,13 +49,13 @@ func TestAnEndIsTheLastDay(t *testing.T) {
 			Kind:      LotPlan,
 			Of:        200 * tokens.One,
 			ExpiresAt: midnight,
-		}.Fate(c), "of 200, until Thu 24 Dec"},
+		}.StatusText(c), "of 200, until Thu 24 Dec"},
 		{LotModel{
 			Kind:      LotPlan,
 			Of:        200 * tokens.One,
 			ExpiresAt: midnight,
 			Resets:    true,
-		}.Fate(c), "of 200, resets Fri 25 Dec"},
+		}.StatusText(c), "of 200, resets Fri 25 Dec"},
 		{
 			OutlookModel{}.Reminder(c, ExpiryModel{LotPromo, 2 * tokens.One, midnight}),
 			"2 gift tokens expire on Thursday.",
