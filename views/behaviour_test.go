@@ -44,10 +44,10 @@ type site struct {
 func newSite(t *testing.T) *site {
 	t.Helper()
 	s := &site{chrome: views.Layout{
-		ShopName: "Maya's Studio",
-		SignedIn: true,
-		Now:      samples.Now,
-		Zone:     samples.Zone,
+		ShopName:    "Maya's Studio",
+		SignedIn:    true,
+		Now:         samples.Now,
+		DisplayZone: samples.Zone,
 	}}
 	s.set(views.LevelOK, "142")
 	mux := http.NewServeMux()

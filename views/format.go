@@ -105,7 +105,7 @@ type when struct {
 }
 
 func (c Layout) when(at time.Time) when {
-	zone := c.Zone
+	zone := c.DisplayZone
 	if zone == nil {
 		zone = time.UTC
 	}
@@ -124,10 +124,10 @@ func (c Layout) end(at time.Time) when {
 
 // billing is the time zone in which days of usage and months are counted.
 func (c Layout) billing() *time.Location {
-	if c.Billing == nil {
+	if c.BillingZone == nil {
 		return c.when(c.Now).at.Location()
 	}
-	return c.Billing
+	return c.BillingZone
 }
 
 // month names the present month. "This month" means a calendar month in the billing zone,

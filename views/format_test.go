@@ -76,7 +76,7 @@ func TestTimesAreInTheCreatorsZone(t *testing.T) {
 		t.Fatal(err)
 	}
 	// Half past midnight on Friday in Berlin; still Thursday in UTC.
-	c := Layout{Now: time.Date(2026, time.November, 26, 23, 30, 0, 0, time.UTC), Zone: berlin}
+	c := Layout{Now: time.Date(2026, time.November, 26, 23, 30, 0, 0, time.UTC), DisplayZone: berlin}
 	at := func(day, hour int) time.Time { return time.Date(2026, time.November, day, hour, 2, 33, 0, berlin) }
 	for _, check := range []struct{ name, got, want string }{
 		{"today", c.when(at(27, 0)).Moment(), "Today, 00:02"},
@@ -110,7 +110,7 @@ func TestDaysAcrossTheChangeOfClocks(t *testing.T) {
 		t.Fatal(err)
 	}
 	// The night of 29 March 2026 has 23 hours.
-	c := Layout{Now: time.Date(2026, time.March, 28, 23, 0, 0, 0, berlin), Zone: berlin}
+	c := Layout{Now: time.Date(2026, time.March, 28, 23, 0, 0, 0, berlin), DisplayZone: berlin}
 	if got := c.when(time.Date(2026, time.March, 29, 23, 30, 0, 0, berlin)).Arrives(); got != "tomorrow" {
 		t.Errorf("got %q", got)
 	}

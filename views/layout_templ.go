@@ -621,10 +621,10 @@ func (c Layout) siteName() string {
 
 // zoneName is the IANA name that the script needs to say "as of 14:02" in the creator's zone.
 func (c Layout) zoneName() string {
-	if c.Zone == nil {
+	if c.DisplayZone == nil {
 		return "UTC"
 	}
-	return c.Zone.String()
+	return c.DisplayZone.String()
 }
 
 var _ = templruntime.GeneratedTemplate

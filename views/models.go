@@ -21,12 +21,12 @@ type Layout struct {
 	Owner string
 	// Nav is the part of the site that this page belongs to.
 	Nav Nav
-	// Now is the time at which the page is made, and Zone the creator's time zone: together they
+	// Now is the time at which the page is made, and DisplayZone the creator's time zone: together they
 	// decide what "Today" means.
-	Now  time.Time
-	Zone *time.Location
-	// Billing is the time zone in which days of usage and months are counted; nil for Zone.
-	Billing *time.Location
+	Now         time.Time
+	DisplayZone *time.Location
+	// BillingZone is the time zone in which days of usage and months are counted; nil means DisplayZone.
+	BillingZone *time.Location
 	// Theme is "light" or "dark" when the creator chose, empty to follow the system.
 	Theme string
 	// Badge is the balance at the top right. Nil when signed out, or when the balance could not be read.

@@ -490,7 +490,7 @@ func pack(m BuyModel, p PackModel) templ.Component {
 					return templ_7745c5c3_Err
 				}
 			}
-			templ_7745c5c3_Err = packFact(packFate(p.ExpiresAfter), "pack-fate").Render(ctx, templ_7745c5c3_Buffer)
+			templ_7745c5c3_Err = packFact(packExpiryText(p.ExpiresAfter), "pack-fate").Render(ctx, templ_7745c5c3_Buffer)
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
@@ -686,7 +686,7 @@ func packFact(text, testID string) templ.Component {
 	})
 }
 
-func packFate(after time.Duration) string {
+func packExpiryText(after time.Duration) string {
 	if days := int64(after / (24 * time.Hour)); days > 0 {
 		return "use within " + counted(days, "day", "days")
 	}

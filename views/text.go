@@ -174,10 +174,9 @@ func join(parts []string, last string) string {
 	return strings.Join(parts[:n-1], ", ") + last + parts[n-1]
 }
 
-// Fate says what becomes of a lot: "of 200, resets Thu 3 Dec", "until 31 Dec", "never expire". A
-// date after "until" is the last day on which it can be spent. Only what a new allowance replaces
-// resets.
-func (m LotModel) Fate(c Layout) string {
+// StatusText says how long a lot can be spent: "of 200, resets Thu 3 Dec", "until 31 Dec", "never
+// expire", or why it is frozen. The date after "until" is the last day on which it can be spent.
+func (m LotModel) StatusText(c Layout) string {
 	switch {
 	case m.Frozen == FrozenByReturn:
 		return "frozen: you are returning this pack"

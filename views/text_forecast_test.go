@@ -8,7 +8,7 @@ import (
 	"pop.store/credits/internal/tokens"
 )
 
-var fridayChrome = Layout{Now: friday, Zone: time.UTC}
+var fridayChrome = Layout{Now: friday, DisplayZone: time.UTC}
 
 // A forecast says on what pace it rests, and nothing when there is none.
 func TestForecastText(t *testing.T) {

@@ -101,7 +101,7 @@ func (m GuideModel) buying() string {
 	if m.Pack.ExpiresAfter == 0 {
 		return text + " and never expire."
 	}
-	return text + ": " + packFate(m.Pack.ExpiresAfter) + "."
+	return text + ": " + packExpiryText(m.Pack.ExpiresAfter) + "."
 }
 
 func (m GuideModel) spendableLine() string {

@@ -10,7 +10,7 @@ import (
 
 // A Sunday noon.
 func backChrome() Layout {
-	return Layout{Now: time.Date(2026, 11, 22, 12, 0, 0, 0, time.UTC), Zone: time.FixedZone("", 3600)}
+	return Layout{Now: time.Date(2026, 11, 22, 12, 0, 0, 0, time.UTC), DisplayZone: time.FixedZone("", 3600)}
 }
 
 func back(minor int64, size, used tokens.Amount, daysAgo int) BackModel {

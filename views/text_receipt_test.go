@@ -79,7 +79,7 @@ func TestTheLinesOfAReceipt(t *testing.T) {
 			"Small, 100 tokens €9.00|Total paid €9.00*|Refunded on 23 November 2026 −€9.00",
 		},
 	} {
-		c.m.PackName, c.m.Tokens, c.m.Price, c.m.Layout.Zone = "Small", 100*tokens.One, in(900),
+		c.m.PackName, c.m.Tokens, c.m.Price, c.m.Layout.DisplayZone = "Small", 100*tokens.One, in(900),
 			time.FixedZone("", 3600)
 		var got []string
 		for _, l := range c.m.Lines() {

@@ -21,10 +21,10 @@ var santiago = func() *time.Location {
 // What ends at midnight is good until the day before, on every page and in every e-mail.
 func TestAnEndIsTheLastDay(t *testing.T) {
 	t.Parallel()
-	c := Layout{Now: time.Date(2026, 12, 20, 15, 0, 0, 0, santiago), Zone: santiago}
+	c := Layout{Now: time.Date(2026, 12, 20, 15, 0, 0, 0, santiago), DisplayZone: santiago}
 	midnight := time.Date(2026, 12, 25, 0, 0, 0, 0, santiago)
 	noon := midnight.Add(12 * time.Hour)
-	gift := func(at time.Time) string { return LotModel{Kind: LotPromo, ExpiresAt: at}.Fate(c) }
+	gift := func(at time.Time) string { return LotModel{Kind: LotPromo, ExpiresAt: at}.StatusText(c) }
 	outlook := OutlookModel{
 		PerDay:   tokens.One,
 		PaceDays: 7,
@@ -49,19 +49,19 @@ func TestAnEndIsTheLastDay(t *testing.T) {
 			Kind:      LotPlan,
 			Of:        200 * tokens.One,
 			ExpiresAt: midnight,
-		}.Fate(c), "of 200, until Thu 24 Dec"},
+		}.StatusText(c), "of 200, until Thu 24 Dec"},
 		{LotModel{
 			Kind:      LotPlan,
 			Of:        200 * tokens.One,
 			ExpiresAt: midnight,
 			Resets:    true,
-		}.Fate(c), "of 200, resets Fri 25 Dec"},
+		}.StatusText(c), "of 200, resets Fri 25 Dec"},
 		{
 			OutlookModel{}.Reminder(c, ExpiryModel{LotPromo, 2 * tokens.One, midnight}),
 			"2 gift tokens expire on Thursday.",
 		},
 		{OutlookModel{}.Reminder(c, ExpiryModel{LotPromo, 2 * tokens.One, noon}), "2 gift tokens expire on Friday."},
-		{OutlookModel{}.Reminder(Layout{Now: midnight.Add(-time.Hour), Zone: santiago},
+		{OutlookModel{}.Reminder(Layout{Now: midnight.Add(-time.Hour), DisplayZone: santiago},
 			ExpiryModel{LotPromo, 2 * tokens.One, midnight}), "2 gift tokens expire today at 23:59."},
 		{outlook.Forecast(c), "At this week's pace (about 1 token a day) your tokens last until Thursday."},
 		{pack.Text(c), "If you buy, 100 tokens for $9.00 last until about Thursday."},
@@ -120,11 +120,11 @@ func TestMonthsAreNamed(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	c := Layout{Now: time.Date(2026, 12, 31, 14, 0, 0, 0, time.UTC), Zone: time.UTC}
+	c := Layout{Now: time.Date(2026, 12, 31, 14, 0, 0, 0, time.UTC), DisplayZone: time.UTC}
 	if got := c.month(); got != "This month (December)" {
 		t.Errorf("%q", got)
 	}
-	c.Billing = auckland
+	c.BillingZone = auckland
 	if got := c.month(); got != "This month (January)" {
 		t.Errorf("%q", got)
 	}
@@ -186,7 +186,7 @@ func TestABarShowsWhatIsLeft(t *testing.T) {
 // while nothing changes much.
 func TestTheLastHourInText(t *testing.T) {
 	t.Parallel()
-	c := Layout{Now: time.Date(2026, 12, 20, 15, 2, 0, 0, time.UTC), Zone: time.UTC}
+	c := Layout{Now: time.Date(2026, 12, 20, 15, 2, 0, 0, time.UTC), DisplayZone: time.UTC}
 	next := &NextGrant{Amount: 200 * tokens.One, At: c.Now.AddDate(0, 0, 9)}
 	for left, want := range map[time.Duration][2]string{
 		0:                {"stops within minutes.", ""},

@@ -91,7 +91,7 @@ func writeReport(w io.Writer, r audit.Report, took time.Duration) error {
 		Differences:  make([]differenceJSON, len(r.Differences)),
 	}
 	for i, d := range r.Differences {
-		j.Differences[i] = differenceJSON{d.Account.String(), d.What, d.Expected, d.Found}
+		j.Differences[i] = differenceJSON{d.AccountID.String(), d.What, d.Expected, d.Found}
 	}
 	return json.NewEncoder(w).Encode(j)
 }

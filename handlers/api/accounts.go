@@ -67,9 +67,9 @@ func (h *Handlers) accountAnswer(c echo.Context, status int, account uuid.UUID) 
 		PausedAgents:  o.Paused,
 		OverBudget:    o.OverBudget,
 		NextResetAt:   formatTime(o.NextReset),
-		TimeZone:      o.Zone.String(),
+		TimeZone:      o.DisplayZone.String(),
 		BillingAnchor: formatTime(o.Anchor),
-		BillingZone:   o.Account.Zone.String(),
+		BillingZone:   o.Account.BillingZone.String(),
 	})
 }
 

@@ -134,7 +134,7 @@ func (h *Handlers) accountOf(c echo.Context, scope apikey.Scope) (uuid.UUID, err
 		if err == nil && !ok {
 			err = web.ErrSignedOut
 		}
-		return visitor.Account, err
+		return visitor.AccountID, err
 	}
 	if err := h.authorize(c, scope); err != nil {
 		return uuid.Nil, err

@@ -98,9 +98,9 @@ func (b *bulkChargeJSON) toLedger(ids map[string]uuid.UUID) (ledger.BulkCharge, 
 	}
 	charge, err := b.charge()
 	return ledger.BulkCharge{
-		Account: id,
-		Key:     b.Key,
-		Charge:  charge,
+		AccountID: id,
+		Key:       b.Key,
+		Charge:    charge,
 	}, err
 }
 

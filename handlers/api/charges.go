@@ -58,7 +58,7 @@ func entryAnswer(e *ledger.Entry) entryJSON {
 		Agent:          nullIfEmpty(e.Agent),
 		CatalogVersion: nullIfEmpty(e.CatalogVersion),
 		Reference:      nullIfEmpty(e.Reference),
-		Lots:           lotParts(e.Account, e.Parts),
+		Lots:           lotParts(e.AccountID, e.Parts),
 	}
 	if e.Quantity != 0 { // a refund gives tokens back, not work
 		j.Quantity, j.UnitPrice = &e.Quantity, unitPrice(e)
@@ -67,7 +67,7 @@ func entryAnswer(e *ledger.Entry) entryJSON {
 		j.HeldDelta = &e.HeldDelta
 	}
 	if e.About != 0 {
-		about := ledger.EntryID(e.Account, e.About)
+		about := ledger.EntryID(e.AccountID, e.About)
 		j.About = &about
 	}
 	if e.LotKind != 0 {

@@ -26,7 +26,7 @@ func resultAnswer(r *results.Result) resultJSON {
 		Currency: nullIfEmpty(r.Money.Currency),
 	}
 	if r.Charge != 0 {
-		charge := ledger.EntryID(r.Account, r.Charge)
+		charge := ledger.EntryID(r.AccountID, r.Charge)
 		j.Charge = &charge
 	}
 	if r.Money.Currency != "" {

@@ -48,11 +48,11 @@ func (h *Handlers) badgeModel(req *creatorRequest, interval time.Duration) views
 		h.Log.Warn("paused agents cannot be read", "request_id", web.RequestID(req), "error", req.StoppedErr)
 	}
 	return views.Layout{
-		Owner:   ownerMark(req.ID),
-		Now:     req.now,
-		Zone:    req.Zone,
-		Billing: req.Account.Zone,
-		Here:    currentPath(req.Request()),
+		Owner:       ownerMark(req.ID),
+		Now:         req.now,
+		DisplayZone: req.DisplayZone,
+		BillingZone: req.Account.BillingZone,
+		Here:        currentPath(req.Request()),
 		Badge: &views.BadgeModel{
 			Level:        views.Level(req.State),
 			Spendable:    req.Spendable,

@@ -27,12 +27,12 @@ func (h *Handlers) requireCreator(serve func(req *creatorRequest) error) echo.Ha
 		if !ok {
 			return web.ErrSignedOut
 		}
-		done, err := h.Reads.Acquire(c.Request().Context(), visitor.Account)
+		done, err := h.Reads.Acquire(c.Request().Context(), visitor.AccountID)
 		if err != nil {
 			return err
 		}
 		defer done()
-		overview, err := h.Accounts.Overview(c.Request().Context(), visitor.Account)
+		overview, err := h.Accounts.Overview(c.Request().Context(), visitor.AccountID)
 		if err != nil {
 			return err
 		}

@@ -146,10 +146,10 @@ func ledgerFilter(req *creatorRequest, f views.HistoryFilter) (ledger.Filter, ma
 		filter.Kinds = []ledger.Kind{kind}
 	}
 	var ok bool
-	if filter.From, ok = date(f.From, req.Zone, 0); !ok {
+	if filter.From, ok = date(f.From, req.DisplayZone, 0); !ok {
 		problems["from"] = "Write the date as year-month-day, such as 2026-11-22."
 	}
-	if filter.To, ok = date(f.To, req.Zone, 1); !ok {
+	if filter.To, ok = date(f.To, req.DisplayZone, 1); !ok {
 		problems["to"] = "Write the date as year-month-day, such as 2026-11-22."
 	}
 	return filter, problems

@@ -41,7 +41,7 @@ func (h *Handlers) accountStatus(req *creatorRequest) *views.AccountStatusModel 
 		Left:   req.Spendable,
 	}
 	if closed {
-		m.Date = req.ClosedAt.In(req.Zone).Format("2 January 2006")
+		m.Date = req.ClosedAt.In(req.DisplayZone).Format("2 January 2006")
 	}
 	return m
 }
@@ -77,9 +77,9 @@ func isPurchase(at *url.URL) bool { return strings.HasPrefix(at.Path, "/credits/
 // signedOutLayout is the layout of pages without a creator.
 func (h *Handlers) signedOutLayout() views.Layout {
 	return views.Layout{
-		Now:  h.Clock(),
-		Zone: time.UTC,
-		Demo: h.DemoAccount != "",
+		Now:         h.Clock(),
+		DisplayZone: time.UTC,
+		Demo:        h.DemoAccount != "",
 	}
 }
 
@@ -90,7 +90,7 @@ func (h *Handlers) errorLayout(c echo.Context) views.Layout {
 	if err != nil || !ok {
 		return h.signedOutLayout()
 	}
-	overview, err := h.Accounts.Overview(ctx, visitor.Account)
+	overview, err := h.Accounts.Overview(ctx, visitor.AccountID)
 	if err != nil {
 		return h.signedOutLayout()
 	}

@@ -63,7 +63,7 @@ func (h *Handlers) loginDemo(c echo.Context) error {
 		return err
 	}
 	if err := h.Sessions.SignIn(c.Response(), c.Request(),
-		session.Visitor{Account: id, Role: session.RoleCreator}); err != nil {
+		session.Visitor{AccountID: id, Role: session.RoleCreator}); err != nil {
 		return err
 	}
 	return c.Redirect(http.StatusSeeOther, sitepath.Safe(form.Get("next")))
@@ -92,10 +92,10 @@ func (h *Handlers) loginLink(c echo.Context) error {
 		return h.linkExpired(c)
 	case err != nil:
 		return err
-	case account == visitor.Account:
+	case account == visitor.AccountID:
 		return h.useLink(c)
 	}
-	return h.confirmSwitch(c, visitor.Account, account)
+	return h.confirmSwitch(c, visitor.AccountID, account)
 }
 
 // isPrefetch reports whether a browser fetches a page that nobody has opened yet.
@@ -137,7 +137,7 @@ func (h *Handlers) useLink(c echo.Context) error {
 		return err
 	}
 	if err := h.Sessions.SignIn(c.Response(), c.Request(),
-		session.Visitor{Account: account, Role: session.RoleCreator}); err != nil {
+		session.Visitor{AccountID: account, Role: session.RoleCreator}); err != nil {
 		return err
 	}
 	return c.Redirect(http.StatusSeeOther, next)

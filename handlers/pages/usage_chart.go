@@ -44,8 +44,8 @@ func (h *Handlers) usageChart(
 	if err != nil {
 		return views.UsageModel{}, err
 	}
-	if !sameDays(req.Zone, req.Account.Zone, series.First, series.Last) {
-		m.Zone = req.Account.Zone.String()
+	if !sameDays(req.DisplayZone, req.Account.BillingZone, series.First, series.Last) {
+		m.Zone = req.Account.BillingZone.String()
 	}
 	m.First, m.Total = series.First, series.Total.Net()
 	for _, s := range series.Series {

@@ -34,13 +34,13 @@ const (
 // Overview is an account as its creator sees it: profile, balance, state.
 type Overview struct {
 	ledger.Account
-	ExternalID string
-	Name       string
-	Email      string
-	Zone       *time.Location // of display; the billing zone unless the creator set one
-	State      State          // as the books' level says, with its hysteresis
-	OpenedAt   time.Time      // when the directory first knew it
-	Notice     Notice         // what to say on every page: what was put away is not said
+	ExternalID  string
+	Name        string
+	Email       string
+	DisplayZone *time.Location // the creator's choice, else the billing zone
+	State       State          // as the books' level says, with its hysteresis
+	OpenedAt    time.Time      // when the directory first knew it
+	Notice      Notice         // what to say on every page: what was put away is not said
 	// First is what stops first, and when, at the present pace and before the next allowance; nil
 	// when nothing does, when nobody knows, and without a notice that says it. Pace is what it
 	// rests on; Hurried says that it is the last hour's instead.

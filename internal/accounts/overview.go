@@ -100,13 +100,13 @@ func (a *Accounts) profiles(ctx context.Context, ids []uuid.UUID) ([]profile, er
 
 func (p *profile) overview(state ledger.Account) Overview {
 	o := Overview{
-		Account:    state,
-		ExternalID: p.externalID,
-		Name:       p.name,
-		Email:      p.email,
-		Zone:       displayZone(p.zone, state.Zone),
-		State:      State(state.Level.String()),
-		OpenedAt:   p.openedAt.UTC(),
+		Account:     state,
+		ExternalID:  p.externalID,
+		Name:        p.name,
+		Email:       p.email,
+		DisplayZone: displayZone(p.zone, state.BillingZone),
+		State:       State(state.Level.String()),
+		OpenedAt:    p.openedAt.UTC(),
 	}
 	o.dismissed = dismissed(o.State, p.seenLot, o.NewestLot)
 	return o

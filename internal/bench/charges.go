@@ -195,7 +195,7 @@ func (l *lab) raw(ctx context.Context) (probe, error) {
 			entries := make([]ledger.Entry, rawBatch)
 			for i := range entries {
 				entries[i] = template.WithKey(newKey())
-				entries[i].Account = uuid.New()
+				entries[i].AccountID = uuid.New()
 			}
 			return rawBatch, base.Insert(ctx, entries)
 		})

@@ -40,9 +40,9 @@ func (l *lab) chargeEach(ctx context.Context, ids []uuid.UUID, n int) error {
 		var charges []ledger.BulkCharge
 		for i := call * perCall; i < min((call+1)*perCall, len(ids)*n); i++ {
 			charges = append(charges, ledger.BulkCharge{
-				Account: ids[i%len(ids)],
-				Key:     newKey(),
-				Charge:  agentsWork[i%len(agentsWork)],
+				AccountID: ids[i%len(ids)],
+				Key:       newKey(),
+				Charge:    agentsWork[i%len(agentsWork)],
 			})
 		}
 		for _, r := range l.ledger.ChargeAll(ctx, charges) {

@@ -187,7 +187,7 @@ func (s *site) signIn(ctx context.Context, name string) (string, error) {
 	}
 	w := httptest.NewRecorder()
 	r := httptest.NewRequestWithContext(ctx, http.MethodPost, "/login", nil)
-	if err := s.app.Sessions.SignIn(w, r, session.Visitor{Account: id, Role: session.RoleCreator}); err != nil {
+	if err := s.app.Sessions.SignIn(w, r, session.Visitor{AccountID: id, Role: session.RoleCreator}); err != nil {
 		return "", err
 	}
 	cookie, _, _ := strings.Cut(w.Header().Get("Set-Cookie"), ";")

@@ -192,7 +192,7 @@ func (s *Service) chargeRefused(ctx context.Context, p Purchase, why error) erro
 	case errors.Is(why, payment.ErrNoCustomer):
 		err = s.forgetCustomer(ctx, &p)
 	case errors.Is(why, payment.ErrNoMethod):
-		if _, err = s.pool.Exec(ctx, sqlForgetMethod, p.Account, p.provider, p.method); err != nil {
+		if _, err = s.pool.Exec(ctx, sqlForgetMethod, p.AccountID, p.provider, p.method); err != nil {
 			err = problem.Unavailable(err)
 		}
 	}
@@ -221,7 +221,7 @@ func (s *Service) chargeOpen(ctx context.Context) (more bool, err error) {
 			now.Add(min(max(now.Sub(p.CreatedAt)/4, time.Minute), rarestAsk))); err != nil {
 			return false, problem.Unavailable(err)
 		}
-		if _, err := s.Charge(ctx, p.Account, p.ID); err != nil {
+		if _, err := s.Charge(ctx, p.AccountID, p.ID); err != nil {
 			s.o.Log.Warn("the outcome of an auto top-up is not known yet", "purchase", p.ID, "error", err)
 		}
 	}
@@ -239,7 +239,7 @@ func (s *Service) attachCheckout(ctx context.Context, p *Purchase, c *payment.Ch
 	if _, err := s.pool.Exec(ctx, sqlAdopt, p.ID, c.ID); err != nil {
 		return problem.Unavailable(err)
 	}
-	now, err := s.Get(ctx, p.Account, p.ID)
+	now, err := s.Get(ctx, p.AccountID, p.ID)
 	if err == nil {
 		*p = now
 	}

@@ -64,7 +64,7 @@ const sqlTurn = `insert into purchase_bills as b (purchase, account, since, aske
 
 // askBill asks after one bill, unless somebody has just done so.
 func (s *Service) askBill(ctx context.Context, p *Purchase) error {
-	tag, err := s.pool.Exec(ctx, sqlTurn, p.ID, p.Account, s.o.Clock(), soonestBill, giveUpBill, rarestBill)
+	tag, err := s.pool.Exec(ctx, sqlTurn, p.ID, p.AccountID, s.o.Clock(), soonestBill, giveUpBill, rarestBill)
 	if err != nil {
 		return problem.Unavailable(err)
 	}
@@ -110,7 +110,7 @@ func (s *Service) keepLate(ctx context.Context, p *Purchase, c *payment.Checkout
 		c.Card); err != nil {
 		return problem.Unavailable(err)
 	}
-	kept, err := s.Kept(ctx, p.Account)
+	kept, err := s.Kept(ctx, p.AccountID)
 	if err != nil || kept.Any {
 		return err
 	}

@@ -22,7 +22,7 @@ import (
 // receipt is that of a purchase, which must have one.
 func (s *fixture) receipt(p billing.Purchase) billing.Receipt {
 	s.T.Helper()
-	r, err := s.Receipt(s.T.Context(), p.Account, p.ID)
+	r, err := s.Receipt(s.T.Context(), p.AccountID, p.ID)
 	if err != nil {
 		s.T.Fatal(err)
 	}
@@ -33,7 +33,7 @@ func TestAReceipt(t *testing.T) {
 	t.Parallel()
 	s := newFixture(t)
 	p := s.order()
-	_, err := s.Receipt(t.Context(), p.Account, p.ID)
+	_, err := s.Receipt(t.Context(), p.AccountID, p.ID)
 	testkit.WantProblem(t, err, problem.NotFound, "receipt_not_found")
 	buyer := sandbox.Buyer{
 		Company: " Maya Ltd ",
@@ -43,7 +43,7 @@ func TestAReceipt(t *testing.T) {
 	if _, err := s.provider.PayAs(t.Context(), session(p), sandbox.CardGood, buyer); err != nil {
 		t.Fatal(err)
 	}
-	if p, err = s.Refresh(t.Context(), p.Account, p.ID); err != nil || p.Bill == nil {
+	if p, err = s.Refresh(t.Context(), p.AccountID, p.ID); err != nil || p.Bill == nil {
 		t.Fatalf("the bill did not come with the payment: %+v, %v", p.Bill, err)
 	}
 	r := s.receipt(p)
@@ -68,7 +68,7 @@ func TestAReceipt(t *testing.T) {
 	}
 	_, err = s.Receipt(t.Context(), s.Account(), p.ID)
 	testkit.WantProblem(t, err, problem.NotFound, "purchase_not_found")
-	list, _, err := s.List(t.Context(), p.Account, "", 1)
+	list, _, err := s.List(t.Context(), p.AccountID, "", 1)
 	if err != nil || list[0].Bill == nil || list[0].Bill.Tax != 180 {
 		t.Errorf("the list knows nothing of it: %v", err)
 	}
@@ -95,7 +95,7 @@ func TestWhatWentBackStandsOnTheReceipt(t *testing.T) {
 	s := newFixture(t)
 	p := s.completed()
 	s.Clock.Advance(24 * time.Hour)
-	if _, _, err := s.Refund(t.Context(), p.Account, p.ID, "r", half(p)); err != nil {
+	if _, _, err := s.Refund(t.Context(), p.AccountID, p.ID, "r", half(p)); err != nil {
 		t.Fatal(err)
 	}
 	if r := s.receipt(p); r.Refunded.Minor != 450 || !r.RefundedAt.Equal(s.Clock.Now()) {
@@ -216,7 +216,7 @@ func TestManyLookAtAReceipt(t *testing.T) {
 	provider := s.telling(nil)
 	p := s.unbilled(provider)
 	testkit.Concurrently(30, func(int) {
-		if _, err := s.Receipt(t.Context(), p.Account, p.ID); err != nil {
+		if _, err := s.Receipt(t.Context(), p.AccountID, p.ID); err != nil {
 			t.Error(err)
 		}
 	})

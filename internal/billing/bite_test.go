@@ -226,7 +226,7 @@ func (s *fixture) withoutEvents() {
 
 func statusIs(want billing.Status) func(*fixture, billing.Purchase) bool {
 	return func(s *fixture, p billing.Purchase) bool {
-		got, err := s.Get(s.T.Context(), p.Account, p.ID)
+		got, err := s.Get(s.T.Context(), p.AccountID, p.ID)
 		return err == nil && got.Status == want
 	}
 }
@@ -324,7 +324,7 @@ func TestWritesThatFail(t *testing.T) {
 		"a refund that is asked for": {
 			"purchase_refunds", "true", (*fixture).completed,
 			func(s *fixture, p billing.Purchase) error {
-				_, _, err := s.Refund(s.T.Context(), p.Account, p.ID, "k", billing.RefundParams{})
+				_, _, err := s.Refund(s.T.Context(), p.AccountID, p.ID, "k", billing.RefundParams{})
 				return err
 			},
 			statusIs(billing.StatusRefunded),
@@ -332,7 +332,7 @@ func TestWritesThatFail(t *testing.T) {
 		"that a refund is done": {
 			"purchase_refunds", "new.done_at is not null", (*fixture).completed,
 			func(s *fixture, p billing.Purchase) error {
-				_, _, err := s.Refund(s.T.Context(), p.Account, p.ID, "k", billing.RefundParams{})
+				_, _, err := s.Refund(s.T.Context(), p.AccountID, p.ID, "k", billing.RefundParams{})
 				return err
 			},
 			func(s *fixture, _ billing.Purchase) bool {
@@ -382,7 +382,7 @@ func TestWritesThatFail(t *testing.T) {
 }
 
 func (s *fixture) spendableIs(p billing.Purchase, tokens int64) bool {
-	a, err := s.Ledger.Account(s.T.Context(), p.Account)
+	a, err := s.Ledger.Account(s.T.Context(), p.AccountID)
 	return err == nil && int64(a.Spendable) == tokens*1_000_000
 }
 
@@ -418,7 +418,7 @@ func TestARefusalThatCannotBeWrittenDown(t *testing.T) {
 	s.Service = s.with(func(o *billing.Options) { o.Provider = stubborn{s.provider} })
 	mend := s.breaks("purchases", "new.version > old.version")
 	ask := func() error {
-		_, _, err := s.Refund(t.Context(), p.Account, p.ID, "k",
+		_, _, err := s.Refund(t.Context(), p.AccountID, p.ID, "k",
 			billing.RefundParams{Amount: &money.Amount{Minor: 1, Currency: "USD"}})
 		return err
 	}

@@ -40,7 +40,7 @@ func (s *Service) TokenBreakdown(ctx context.Context, p Purchase) (TokenBreakdow
 			story.Cause = ledger.CauseDispute
 		}
 	}
-	a, err := s.o.Ledger.Account(ctx, p.Account)
+	a, err := s.o.Ledger.Account(ctx, p.AccountID)
 	for i := range a.Lots {
 		if a.Lots[i].Source == p.ID.String() && a.Lots[i].Kind == ledger.LotPurchase {
 			story.Left += a.Lots[i].Remaining // also what came back after the pack had expired
@@ -59,7 +59,7 @@ func (s *Service) addEntries(ctx context.Context, p *Purchase, story *TokenBreak
 	var mine []ledger.Line
 	before := int64(0)
 	for range storyPages {
-		page, err := s.o.Ledger.History(ctx, p.Account, f, before, ledger.MaxPage)
+		page, err := s.o.Ledger.History(ctx, p.AccountID, f, before, ledger.MaxPage)
 		if err != nil {
 			return err
 		}

@@ -13,7 +13,7 @@ import (
 
 func (s *fixture) story(p billing.Purchase) billing.TokenBreakdown {
 	s.T.Helper()
-	now, err := s.Get(s.T.Context(), p.Account, p.ID)
+	now, err := s.Get(s.T.Context(), p.AccountID, p.ID)
 	if err != nil {
 		s.T.Fatal(err)
 	}
@@ -34,7 +34,7 @@ func (s *fixture) wantStory(what string, p billing.Purchase, want billing.TokenB
 // clawbacks are the causes and reasons of what was taken back of an account's purchases, newest first.
 func (s *fixture) clawbacks(p billing.Purchase) (told []string) {
 	s.T.Helper()
-	page, err := s.Ledger.History(s.T.Context(), p.Account,
+	page, err := s.Ledger.History(s.T.Context(), p.AccountID,
 		ledger.Filter{Kinds: []ledger.Kind{ledger.KindClawback}}, 0, ledger.MaxPage)
 	if err != nil {
 		s.T.Fatal(err)
@@ -59,7 +59,7 @@ func (s *fixture) wantClawbacks(p billing.Purchase, want ...string) {
 func (s *fixture) refund(p billing.Purchase, key string, minor int64, reason string) {
 	s.T.Helper()
 	params := billing.RefundParams{Amount: &money.Amount{Minor: minor, Currency: "USD"}, Reason: reason}
-	if _, _, err := s.Refund(s.T.Context(), p.Account, p.ID, key, params); err != nil {
+	if _, _, err := s.Refund(s.T.Context(), p.AccountID, p.ID, key, params); err != nil {
 		s.T.Fatal(err)
 	}
 }
@@ -90,7 +90,7 @@ func TestTheStoryOfAPurchase(t *testing.T) {
 		Cause:  ledger.CauseRefund,
 	})
 
-	next, _, err := s.Start(t.Context(), p.Account, "next", billing.StartParams{Pack: pack(0).ID})
+	next, _, err := s.Start(t.Context(), p.AccountID, "next", billing.StartParams{Pack: pack(0).ID})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -118,7 +118,7 @@ func TestTheStoryOfAPurchase(t *testing.T) {
 		BackAt: s.Clock.Now(),
 		Cause:  ledger.CauseDispute,
 	})
-	s.Exec(`delete from entry_notes where account = $1`, disputed.Account)
+	s.Exec(`delete from entry_notes where account = $1`, disputed.AccountID)
 	if got := s.story(disputed).Cause; got != ledger.CauseDispute {
 		t.Errorf("without notes it was taken back for a %s", got)
 	}
@@ -137,7 +137,7 @@ func TestWhyTokensWereTakenBack(t *testing.T) {
 	s.wantClawbacks(p, "-33.333334 refund: second reason", "-33.333333 refund: ", "-33.333333 refund: first reason")
 
 	returned := s.completed()
-	if _, _, err := s.Return(t.Context(), returned.Account, returned.ID, "k"); err != nil {
+	if _, _, err := s.Return(t.Context(), returned.AccountID, returned.ID, "k"); err != nil {
 		t.Fatal(err)
 	}
 	s.wantClawbacks(returned, "-100 return: ")
@@ -164,7 +164,7 @@ func TestTheReasonOfARefundThatBrokeOff(t *testing.T) {
 	})
 	stopped.Close()
 	down := s.with(func(o *billing.Options) { o.Ledger = stopped })
-	if _, _, err := down.Refund(t.Context(), p.Account, p.ID, "k",
+	if _, _, err := down.Refund(t.Context(), p.AccountID, p.ID, "k",
 		billing.RefundParams{Reason: "a reason"}); err == nil {
 		t.Fatal("refunded without a ledger")
 	}

@@ -44,7 +44,7 @@ func TestOpenOrders(t *testing.T) {
 	t.Parallel()
 	s := newFixture(t)
 	first := s.order()
-	account := first.Account
+	account := first.AccountID
 	s.Clock.Advance(time.Minute)
 	second := s.orderOf(account)
 	s.wantOpen(account, second, first)
@@ -71,9 +71,9 @@ func TestOpenOrders(t *testing.T) {
 	}
 	other := s.order()
 	s.Clock.Advance(24*time.Hour - time.Second)
-	s.wantOpen(other.Account, other)
+	s.wantOpen(other.AccountID, other)
 	s.Clock.Advance(time.Second)
-	s.wantOpen(other.Account)
+	s.wantOpen(other.AccountID)
 	if got := s.wantStatus(other, billing.StatusPending); got.Payable(s.Clock.Now()) || !got.Lapsed(s.Clock.Now()) {
 		t.Error("an order that nobody can pay any more passes for an open one")
 	}
@@ -89,7 +89,7 @@ func TestCancellingAnOrder(t *testing.T) {
 	testkit.WantProblem(t, err, problem.NotFound, "purchase_not_found")
 	s.wantStatus(p, billing.StatusPending)
 	for range 2 {
-		if got, err := s.Cancel(t.Context(), p.Account, p.ID); err != nil || got.Status != billing.StatusExpired {
+		if got, err := s.Cancel(t.Context(), p.AccountID, p.ID); err != nil || got.Status != billing.StatusExpired {
 			t.Errorf("a cancelled order is %s (%v)", got.Status, err)
 		}
 	}
@@ -99,13 +99,13 @@ func TestCancellingAnOrder(t *testing.T) {
 	if n := s.Count(`select count(*) from sandbox_events where body::jsonb->>'type' = 'checkout.session.expired'`); n != 1 {
 		t.Errorf("the provider tells of it %d times", n)
 	}
-	s.wantOpen(p.Account)
+	s.wantOpen(p.AccountID)
 
 	paid := s.order()
 	if _, err := s.provider.Pay(t.Context(), session(paid)); err != nil {
 		t.Fatal(err)
 	}
-	if got, err := s.Cancel(t.Context(), paid.Account, paid.ID); err != nil || got.Status != billing.StatusCompleted {
+	if got, err := s.Cancel(t.Context(), paid.AccountID, paid.ID); err != nil || got.Status != billing.StatusCompleted {
 		t.Errorf("an order that was paid first is %s (%v)", got.Status, err)
 	}
 	s.wantCredits(paid, 1)
@@ -124,11 +124,11 @@ func TestCancellingWhilePaying(t *testing.T) {
 				paid = err == nil
 				return
 			}
-			if _, err := s.Cancel(t.Context(), p.Account, p.ID); err != nil {
+			if _, err := s.Cancel(t.Context(), p.AccountID, p.ID); err != nil {
 				t.Error(err)
 			}
 		})
-		got, err := s.Refresh(t.Context(), p.Account, p.ID)
+		got, err := s.Refresh(t.Context(), p.AccountID, p.ID)
 		want, credits := billing.StatusExpired, 0
 		if paid {
 			want, credits = billing.StatusCompleted, 1
@@ -147,16 +147,16 @@ func TestCancellingWithoutACheckout(t *testing.T) {
 	s := newFixture(t)
 	p := s.order()
 	s.Exec(`update purchases set provider_session = null, checkout_url = '' where id = $1`, p.ID)
-	if got, err := s.Cancel(t.Context(), p.Account, p.ID); err != nil || got.Status != billing.StatusExpired {
+	if got, err := s.Cancel(t.Context(), p.AccountID, p.ID); err != nil || got.Status != billing.StatusExpired {
 		t.Errorf("it is %s (%v)", got.Status, err)
 	}
 	auto := s.order()
 	s.Exec(`update purchases set auto = true where id = $1`, auto.ID)
-	_, err := s.Cancel(t.Context(), auto.Account, auto.ID)
+	_, err := s.Cancel(t.Context(), auto.AccountID, auto.ID)
 	testkit.WantProblem(t, err, problem.Conflict, "no_checkout")
 	other := s.order()
 	s.Exec(`update purchases set provider = 'another' where id = $1`, other.ID)
-	_, err = s.Cancel(t.Context(), other.Account, other.ID)
+	_, err = s.Cancel(t.Context(), other.AccountID, other.ID)
 	testkit.WantProblem(t, err, problem.Conflict, "payments_not_set_up")
 	for _, p := range []billing.Purchase{auto, other} {
 		s.wantStatus(p, billing.StatusPending)
@@ -199,21 +199,21 @@ func TestCancellingAtStripe(t *testing.T) {
 	t.Parallel()
 	s, stripe := newStripeFixture(t, stripepay.Options{})
 	p, paid, down := s.order(), s.order(), s.order()
-	if got, err := s.Cancel(t.Context(), p.Account, p.ID); err != nil || got.Status != billing.StatusExpired ||
+	if got, err := s.Cancel(t.Context(), p.AccountID, p.ID); err != nil || got.Status != billing.StatusExpired ||
 		stripe.of(p)["status"] != "expired" {
 		t.Errorf("it is %s (%v), at Stripe %v", got.Status, err, stripe.of(p)["status"])
 	}
 	stripe.pay(paid, nil)
-	if got, err := s.Cancel(t.Context(), paid.Account, paid.ID); err != nil || got.Status != billing.StatusCompleted {
+	if got, err := s.Cancel(t.Context(), paid.AccountID, paid.ID); err != nil || got.Status != billing.StatusCompleted {
 		t.Errorf("what was paid is %s (%v)", got.Status, err)
 	}
 	s.wantCredits(paid, 1)
 	stripe.fail(true)
-	_, err := s.Cancel(t.Context(), down.Account, down.ID)
+	_, err := s.Cancel(t.Context(), down.AccountID, down.ID)
 	testkit.WantProblem(t, err, problem.KindUnavailable, "unavailable")
 	s.wantStatus(down, billing.StatusPending)
 	stripe.fail(false)
-	if got, err := s.Cancel(t.Context(), down.Account, down.ID); err != nil || got.Status != billing.StatusExpired {
+	if got, err := s.Cancel(t.Context(), down.AccountID, down.ID); err != nil || got.Status != billing.StatusExpired {
 		t.Errorf("after the answer was lost it is %s (%v)", got.Status, err)
 	}
 }

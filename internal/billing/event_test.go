@@ -101,7 +101,7 @@ func TestMismatchesOnTheReturnPage(t *testing.T) {
 		if _, err := s.provider.Pay(t.Context(), session(p)); err != nil {
 			t.Fatal(err)
 		}
-		if got, err := s.Refresh(t.Context(), p.Account, p.ID); err != nil || got.Status != billing.StatusPending {
+		if got, err := s.Refresh(t.Context(), p.AccountID, p.ID); err != nil || got.Status != billing.StatusPending {
 			t.Errorf("%s: %s (%v)", change, got.Status, err)
 		}
 		s.wantCredits(p, 0)

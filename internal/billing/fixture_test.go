@@ -145,7 +145,7 @@ func (s *fixture) mustSend(event members) {
 // wantStatus compares a purchase's state.
 func (s *fixture) wantStatus(p billing.Purchase, want billing.Status) billing.Purchase {
 	s.T.Helper()
-	got, err := s.Get(s.T.Context(), p.Account, p.ID)
+	got, err := s.Get(s.T.Context(), p.AccountID, p.ID)
 	if err != nil || got.Status != want {
 		s.T.Errorf("purchase is %s (%v), want %s", got.Status, err, want)
 	}
@@ -156,7 +156,7 @@ func (s *fixture) wantStatus(p billing.Purchase, want billing.Status) billing.Pu
 // is worth the pack.
 func (s *fixture) wantCredits(p billing.Purchase, want int) {
 	s.T.Helper()
-	page, err := s.Ledger.History(s.T.Context(), p.Account,
+	page, err := s.Ledger.History(s.T.Context(), p.AccountID,
 		ledger.Filter{LotKinds: []ledger.LotKind{ledger.LotPurchase}}, 0, ledger.MaxPage)
 	if err != nil || len(page.Lines) != want {
 		s.T.Errorf("credited %d times (%v), want %d", len(page.Lines), err, want)

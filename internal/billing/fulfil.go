@@ -95,7 +95,7 @@ func (s *Service) matches(p *Purchase, c *payment.Checkout) bool {
 // after a crash between the two steps the next one to hear finishes.
 func (s *Service) fulfil(ctx context.Context, p Purchase, c payment.Checkout) error {
 	if !p.credited() {
-		_, err := s.o.Ledger.Grant(ctx, p.Account, "", ledger.Grant{
+		_, err := s.o.Ledger.Grant(ctx, p.AccountID, "", ledger.Grant{
 			Kind:      ledger.LotPurchase,
 			Amount:    p.Tokens,
 			Source:    p.ID.String(),
@@ -122,7 +122,7 @@ const sqlComplete = `with done as (
 
 func (s *Service) complete(ctx context.Context, p Purchase, c payment.Checkout) error {
 	c, now := s.details(ctx, c), s.o.Clock()
-	_, err := s.pool.Exec(ctx, sqlComplete, p.Account, p.ID, c.Total, c.Card, now, forward[StatusCompleted],
+	_, err := s.pool.Exec(ctx, sqlComplete, p.AccountID, p.ID, c.Total, c.Card, now, forward[StatusCompleted],
 		c.Payment, now.Add(afterWait))
 	if err != nil {
 		return problem.Unavailable(err)
@@ -167,7 +167,7 @@ func (s *Service) keepCustomer(ctx context.Context, p Purchase, c payment.Checko
 	if c.Method != "" {
 		card = c.Card
 	}
-	if _, err := s.pool.Exec(ctx, sqlKeepCustomer, p.Account, p.provider, c.Customer, c.Method, card); err != nil {
+	if _, err := s.pool.Exec(ctx, sqlKeepCustomer, p.AccountID, p.provider, c.Customer, c.Method, card); err != nil {
 		return problem.Unavailable(err)
 	}
 	return nil
@@ -178,7 +178,7 @@ const sqlAdvance = `update purchases set status = $3, updated_at = $4, failure =
 
 // advance moves a purchase forward, if it still can.
 func (s *Service) advance(ctx context.Context, p Purchase, to Status, why Failure) error {
-	if _, err := s.pool.Exec(ctx, sqlAdvance, p.Account, p.ID, to, s.o.Clock(), forward[to], why); err != nil {
+	if _, err := s.pool.Exec(ctx, sqlAdvance, p.AccountID, p.ID, to, s.o.Clock(), forward[to], why); err != nil {
 		return problem.Unavailable(err)
 	}
 	return nil

@@ -33,7 +33,7 @@ func TestAPaymentIsCreditedOnce(t *testing.T) {
 			case 1:
 				err = s.send(checkoutEvent("completed", p, nil))
 			default:
-				_, err = s.Refresh(t.Context(), p.Account, p.ID)
+				_, err = s.Refresh(t.Context(), p.AccountID, p.ID)
 			}
 			if err != nil {
 				t.Error(err)
@@ -44,7 +44,7 @@ func TestAPaymentIsCreditedOnce(t *testing.T) {
 			t.Errorf("paid %s with %q", got.Paid, got.Card)
 		}
 		s.wantCredits(p, 1)
-		if a, err := s.Ledger.Account(t.Context(), p.Account); err != nil || a.Spendable != 200_000_000+p.Tokens {
+		if a, err := s.Ledger.Account(t.Context(), p.AccountID); err != nil || a.Spendable != 200_000_000+p.Tokens {
 			t.Errorf("spendable is %s (%v)", a.Spendable, err)
 		}
 	}
@@ -58,7 +58,7 @@ func TestACrashBetweenCreditAndNoteIsHarmless(t *testing.T) {
 	finish := map[string]func(p billing.Purchase) error{
 		"webhook": func(p billing.Purchase) error { return s.send(checkoutEvent("completed", p, nil)) },
 		"return page": func(p billing.Purchase) error {
-			_, err := s.Refresh(t.Context(), p.Account, p.ID)
+			_, err := s.Refresh(t.Context(), p.AccountID, p.ID)
 			return err
 		},
 	}
@@ -83,7 +83,8 @@ func TestTheGuardIsInTheDatabase(t *testing.T) {
 	s := newFixture(t)
 	p := s.completed()
 	_, err := s.DB.Pool.Exec(t.Context(), `insert into permanent_references (account, scope, reference, seq)
-		select account, scope, reference, seq + 1 from permanent_references where account = $1 and scope = 'purchase'`, p.Account)
+		select account, scope, reference, seq + 1 from permanent_references where account = $1 and scope = 'purchase'`,
+		p.AccountID)
 	var refused *pgconn.PgError
 	if !errors.As(err, &refused) || refused.Code != "23505" {
 		t.Errorf("a purchase can be credited twice: %v", err)
@@ -118,7 +119,7 @@ func TestTheReturnPageAsksTheProvider(t *testing.T) {
 	p := s.order()
 	refresh := func(want billing.Status) {
 		t.Helper()
-		if got, err := s.Refresh(t.Context(), p.Account, p.ID); err != nil || got.Status != want {
+		if got, err := s.Refresh(t.Context(), p.AccountID, p.ID); err != nil || got.Status != want {
 			t.Errorf("is %s (%v), want %s", got.Status, err, want)
 		}
 	}
@@ -142,7 +143,7 @@ func TestAnAbandonedCheckoutExpires(t *testing.T) {
 	s := newFixture(t)
 	p := s.order()
 	s.Clock.Advance(25 * 60 * 60 * 1e9)
-	if got, err := s.Refresh(t.Context(), p.Account, p.ID); err != nil || got.Status != billing.StatusExpired {
+	if got, err := s.Refresh(t.Context(), p.AccountID, p.ID); err != nil || got.Status != billing.StatusExpired {
 		t.Errorf("is %s (%v)", got.Status, err)
 	}
 	s.wantCredits(p, 0)

@@ -17,7 +17,7 @@ import (
 func (s *fixture) customerOf(p billing.Purchase) (customer, method string) {
 	s.T.Helper()
 	rows, err := s.DB.Pool.Query(s.T.Context(), `select customer, method from payment_customers where account = $1`,
-		p.Account)
+		p.AccountID)
 	if err != nil {
 		s.T.Fatal(err)
 	}
@@ -55,11 +55,11 @@ func TestTheCustomerIsGone(t *testing.T) {
 		old, _ := s.customerOf(first)
 		l.forget(old)
 		order := billing.StartParams{Pack: pack(0).ID}
-		p, replayed, err := s.Start(t.Context(), first.Account, "next", order)
+		p, replayed, err := s.Start(t.Context(), first.AccountID, "next", order)
 		if err != nil || replayed || p.CheckoutURL == "" {
 			t.Fatalf("tax %t: %q, replayed %t, %v", tax, p.CheckoutURL, replayed, err)
 		}
-		if again, replayed, err := s.Start(t.Context(), first.Account, "next", order); err != nil || !replayed ||
+		if again, replayed, err := s.Start(t.Context(), first.AccountID, "next", order); err != nil || !replayed ||
 			again.CheckoutURL != p.CheckoutURL {
 			t.Errorf("tax %t, again: %q, replayed %t, %v", tax, again.CheckoutURL, replayed, err)
 		}
@@ -85,13 +85,13 @@ func TestTheCustomerIsGoneAndAnAnswerIsLost(t *testing.T) {
 	l.forget(old)
 	l.lose("/v1/checkout/sessions")
 	order := billing.StartParams{Pack: pack(0).ID}
-	_, _, err := s.Start(t.Context(), first.Account, "next", order)
+	_, _, err := s.Start(t.Context(), first.AccountID, "next", order)
 	testkit.WantProblem(t, err, problem.KindUnavailable, "unavailable")
 	if customer, _ := s.customerOf(first); customer != old {
 		t.Error("forgotten, although Stripe has not answered")
 	}
 	l.lose("")
-	p, _, err := s.Start(t.Context(), first.Account, "next", order)
+	p, _, err := s.Start(t.Context(), first.AccountID, "next", order)
 	if err != nil || p.CheckoutURL == "" {
 		t.Fatal(err)
 	}
@@ -110,14 +110,14 @@ func TestOrdersAtOnceOfACustomerWhoIsGone(t *testing.T) {
 	old, _ := s.customerOf(first)
 	l.forget(old)
 	testkit.Concurrently(10, func(i int) {
-		p, _, err := s.Start(t.Context(), first.Account, "next"+string(rune('a'+i%5)),
+		p, _, err := s.Start(t.Context(), first.AccountID, "next"+string(rune('a'+i%5)),
 			billing.StartParams{Pack: pack(0).ID})
 		if err != nil || p.CheckoutURL == "" {
 			t.Error(err)
 		}
 	})
 	if n := s.Count(`select count(*) from purchases where account = $1 and status = 'pending'`,
-		first.Account); n != 5 {
+		first.AccountID); n != 5 {
 		t.Errorf("%d orders", n)
 	}
 }
@@ -365,7 +365,7 @@ func TestCurrenciesInStripesUnits(t *testing.T) {
 		}
 		s.wantCredits(p, 1)
 		part := billing.RefundParams{Amount: &money.Amount{Minor: c.refund, Currency: c.price.Currency}}
-		if got, _, err := s.Refund(t.Context(), p.Account, p.ID, "r", part); err != nil ||
+		if got, _, err := s.Refund(t.Context(), p.AccountID, p.ID, "r", part); err != nil ||
 			got.Refunded.Minor != c.refund {
 			t.Errorf("%s: %s went back, %v", c.price, got.Refunded, err)
 		}
@@ -417,10 +417,10 @@ func TestARefundOfAFractionThatCannotBePaid(t *testing.T) {
 	p := s.order()
 	l.pay(p, nil)
 	s.mustSend(l.newest())
-	_, _, err := s.Refund(t.Context(), p.Account, p.ID, "r",
+	_, _, err := s.Refund(t.Context(), p.AccountID, p.ID, "r",
 		billing.RefundParams{Amount: &money.Amount{Minor: 1234, Currency: "KWD"}})
 	testkit.WantProblem(t, err, problem.Unprocessable, "invalid_field")
-	if got, _, err := s.Refund(t.Context(), p.Account, p.ID, "r",
+	if got, _, err := s.Refund(t.Context(), p.AccountID, p.ID, "r",
 		billing.RefundParams{Amount: &money.Amount{Minor: 1230, Currency: "KWD"}}); err != nil ||
 		got.Refunded.Minor != 1230 {
 		t.Error(got.Refunded, err)

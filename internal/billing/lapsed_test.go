@@ -19,13 +19,13 @@ func TestAnExpiredPackWhoseMoneyGoesBack(t *testing.T) {
 	if _, err := s.provider.Pay(t.Context(), session(p)); err != nil {
 		t.Fatal(err)
 	}
-	p, err := s.Refresh(t.Context(), p.Account, p.ID)
+	p, err := s.Refresh(t.Context(), p.AccountID, p.ID)
 	if err != nil {
 		t.Fatal(err)
 	}
 	s.spend(p, "230") // 200 of the plan
 	s.Clock.Advance(6 * 24 * time.Hour)
-	if _, _, err := s.Refund(t.Context(), p.Account, p.ID, "k", billing.RefundParams{}); err != nil {
+	if _, _, err := s.Refund(t.Context(), p.AccountID, p.ID, "k", billing.RefundParams{}); err != nil {
 		t.Fatal(err)
 	}
 	s.wantBooks(p, "0 30")

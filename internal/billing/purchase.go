@@ -41,7 +41,7 @@ const (
 // Purchase is an order of a pack, at the price and for the tokens of the time of ordering.
 type Purchase struct {
 	ID          uuid.UUID
-	Account     uuid.UUID
+	AccountID   uuid.UUID
 	Pack        string
 	Tokens      tokens.Amount
 	Price       money.Amount // before tax and discounts
@@ -88,7 +88,7 @@ const purchaseColumns = `id, account, pack, tokens, price_minor, currency, statu
 
 func scanPurchase(row pgx.CollectableRow) (Purchase, error) {
 	var p Purchase
-	err := row.Scan(&p.ID, &p.Account, &p.Pack, &p.Tokens, &p.Price.Minor, &p.Price.Currency, &p.Status,
+	err := row.Scan(&p.ID, &p.AccountID, &p.Pack, &p.Tokens, &p.Price.Minor, &p.Price.Currency, &p.Status,
 		&p.CheckoutURL, &p.ReturnPath, &p.Owed,
 		&p.Paid.Minor, &p.Card, &p.CreatedAt, &p.UpdatedAt, &p.CompletedAt, &p.expiresDays, &p.provider,
 		&p.session, &p.payment,

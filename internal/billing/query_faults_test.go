@@ -33,47 +33,47 @@ func TestAQueryThatFails(t *testing.T) {
 		readsLedger bool
 	}{
 		"a start": {(*fixture).order, func(s *fixture, failing *billing.Service, p billing.Purchase) error {
-			_, _, err := failing.Start(s.T.Context(), p.Account, uuid.NewString(), billing.StartParams{Pack: pack(0).ID})
+			_, _, err := failing.Start(s.T.Context(), p.AccountID, uuid.NewString(), billing.StartParams{Pack: pack(0).ID})
 			return err
 		}, false},
 		"a start that is repeated": {(*fixture).order, func(s *fixture, failing *billing.Service, p billing.Purchase) error {
 			key := uuid.NewString()
-			_, _, err := s.Start(s.T.Context(), p.Account, key, billing.StartParams{Pack: pack(0).ID})
+			_, _, err := s.Start(s.T.Context(), p.AccountID, key, billing.StartParams{Pack: pack(0).ID})
 			s.must(err)
-			_, _, err = failing.Start(s.T.Context(), p.Account, key, billing.StartParams{Pack: pack(0).ID})
+			_, _, err = failing.Start(s.T.Context(), p.AccountID, key, billing.StartParams{Pack: pack(0).ID})
 			return err
 		}, false},
 		"a purchase": {(*fixture).order, func(s *fixture, failing *billing.Service, p billing.Purchase) error {
-			_, err := failing.Get(s.T.Context(), p.Account, p.ID)
+			_, err := failing.Get(s.T.Context(), p.AccountID, p.ID)
 			return err
 		}, false},
 		"some purchases": {(*fixture).order, func(s *fixture, failing *billing.Service, p billing.Purchase) error {
-			_, err := failing.Some(s.T.Context(), p.Account, []uuid.UUID{p.ID})
+			_, err := failing.Some(s.T.Context(), p.AccountID, []uuid.UUID{p.ID})
 			return err
 		}, false},
 		"a list": {(*fixture).order, func(s *fixture, failing *billing.Service, p billing.Purchase) error {
-			_, _, err := failing.List(s.T.Context(), p.Account, "", 10)
+			_, _, err := failing.List(s.T.Context(), p.AccountID, "", 10)
 			return err
 		}, false},
 		"open orders": {(*fixture).order, func(s *fixture, failing *billing.Service, p billing.Purchase) error {
-			_, err := failing.OpenOrders(s.T.Context(), p.Account)
+			_, err := failing.OpenOrders(s.T.Context(), p.AccountID)
 			return err
 		}, false},
 		"what is kept": {(*fixture).completed, func(s *fixture, failing *billing.Service, p billing.Purchase) error {
-			_, err := failing.Kept(s.T.Context(), p.Account)
+			_, err := failing.Kept(s.T.Context(), p.AccountID)
 			return err
 		}, false},
 		"purchases by themselves": {(*fixture).completed, func(s *fixture, failing *billing.Service, p billing.Purchase) error {
 			return pgx.BeginFunc(s.T.Context(), s.failing, func(tx pgx.Tx) error {
-				_, err := failing.Autos(s.T.Context(), tx, []uuid.UUID{p.Account}, s.Clock.Now().Add(-time.Hour))
+				_, err := failing.Autos(s.T.Context(), tx, []uuid.UUID{p.AccountID}, s.Clock.Now().Add(-time.Hour))
 				return err
 			})
 		}, false},
 		"forgetting a card": {(*fixture).completed, func(s *fixture, failing *billing.Service, p billing.Purchase) error {
-			return failing.Forget(s.T.Context(), p.Account)
+			return failing.Forget(s.T.Context(), p.AccountID)
 		}, false},
 		"a receipt": {(*fixture).completed, func(s *fixture, failing *billing.Service, p billing.Purchase) error {
-			_, err := failing.Receipt(s.T.Context(), p.Account, p.ID)
+			_, err := failing.Receipt(s.T.Context(), p.AccountID, p.ID)
 			return err
 		}, false},
 		"its story": {(*fixture).completed, func(s *fixture, failing *billing.Service, p billing.Purchase) error {
@@ -85,11 +85,11 @@ func TestAQueryThatFails(t *testing.T) {
 			return err
 		}, true},
 		"a cancellation": {(*fixture).order, func(s *fixture, failing *billing.Service, p billing.Purchase) error {
-			_, err := failing.Cancel(s.T.Context(), p.Account, p.ID)
+			_, err := failing.Cancel(s.T.Context(), p.AccountID, p.ID)
 			return err
 		}, false},
 		"a look at a payment": {(*fixture).paidOrder, func(s *fixture, failing *billing.Service, p billing.Purchase) error {
-			_, err := failing.Refresh(s.T.Context(), p.Account, p.ID)
+			_, err := failing.Refresh(s.T.Context(), p.AccountID, p.ID)
 			return err
 		}, false},
 		"an event of a payment": {(*fixture).paidOrder, func(s *fixture, failing *billing.Service, p billing.Purchase) error {
@@ -105,11 +105,11 @@ func TestAQueryThatFails(t *testing.T) {
 			return s.sendTo(failing, dispute("created", p, "dp_"+p.ID.String(), "needs_response"))
 		}, false},
 		"a refund": {(*fixture).completed, func(s *fixture, failing *billing.Service, p billing.Purchase) error {
-			_, _, err := failing.Refund(s.T.Context(), p.Account, p.ID, uuid.NewString(), billing.RefundParams{})
+			_, _, err := failing.Refund(s.T.Context(), p.AccountID, p.ID, uuid.NewString(), billing.RefundParams{})
 			return err
 		}, false},
 		"a return": {(*fixture).completed, func(s *fixture, failing *billing.Service, p billing.Purchase) error {
-			_, _, err := failing.Return(s.T.Context(), p.Account, p.ID, uuid.NewString())
+			_, _, err := failing.Return(s.T.Context(), p.AccountID, p.ID, uuid.NewString())
 			return err
 		}, false},
 	} {

@@ -115,7 +115,7 @@ func TestEverybodyHearsAtOnce(t *testing.T) {
 		case 0:
 			err = s.send(checkoutEvent("completed", p, nil))
 		case 1:
-			_, err = s.Refresh(t.Context(), p.Account, p.ID)
+			_, err = s.Refresh(t.Context(), p.AccountID, p.ID)
 		default:
 			_, err = s.Reconcile(t.Context())
 		}
@@ -165,7 +165,7 @@ func TestAnotherProvidersPurchases(t *testing.T) {
 	s.Exec(`update purchases set provider = 'stripe' where id = $1`, p.ID)
 	s.Clock.Advance(time.Hour)
 	s.reconcile()
-	if got, err := s.Refresh(t.Context(), p.Account, p.ID); err != nil || got.Status != billing.StatusPending {
+	if got, err := s.Refresh(t.Context(), p.AccountID, p.ID); err != nil || got.Status != billing.StatusPending {
 		t.Error(got.Status, err)
 	}
 	s.mustSend(checkoutEvent("completed", p, nil))
@@ -182,7 +182,7 @@ func TestACustomerIsKept(t *testing.T) {
 	if err != nil || first.Customer == "" {
 		t.Fatal(first.Customer, err)
 	}
-	next, _, err := s.Start(t.Context(), p.Account, "next", billing.StartParams{Pack: pack(0).ID})
+	next, _, err := s.Start(t.Context(), p.AccountID, "next", billing.StartParams{Pack: pack(0).ID})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -207,7 +207,7 @@ func TestACreditThatWasNotNoted(t *testing.T) {
 	t.Parallel()
 	s := newFixture(t)
 	p := s.paidOrder()
-	if _, err := s.Ledger.Grant(t.Context(), p.Account, "", ledger.Grant{
+	if _, err := s.Ledger.Grant(t.Context(), p.AccountID, "", ledger.Grant{
 		Kind:   ledger.LotPurchase,
 		Amount: p.Tokens,
 		Source: p.ID.String(),

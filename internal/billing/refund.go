@@ -179,12 +179,12 @@ func (s *Service) request(ctx context.Context, tx pgx.Tx, id uuid.UUID, key stri
 	}
 	r := refund{
 		purchase:  id,
-		account:   of.Account,
+		account:   of.AccountID,
 		untouched: untouched,
 	}
 	var known []byte
 	err = tx.QueryRow(ctx, `select id, amount_minor, fingerprint, done_at is not null from purchase_refunds where account = $1 and idempotency_key = $2`,
-		of.Account, key).Scan(&r.id, &r.amount, &known, &r.done)
+		of.AccountID, key).Scan(&r.id, &r.amount, &known, &r.done)
 	if err == nil && string(known) != string(p.fingerprint(id, untouched)) {
 		return refund{}, idempotency.ErrKeyReused
 	}
@@ -197,7 +197,7 @@ func (s *Service) request(ctx context.Context, tx pgx.Tx, id uuid.UUID, key stri
 	if r.amount, err = left(ctx, tx, &of, p.Amount); err != nil {
 		return refund{}, err
 	}
-	if _, err := s.o.Ledger.ClaimKey(ctx, tx, of.Account, key, p.fingerprint(id, untouched)); err != nil {
+	if _, err := s.o.Ledger.ClaimKey(ctx, tx, of.AccountID, key, p.fingerprint(id, untouched)); err != nil {
 		return refund{}, err
 	}
 	r.id = uuid.New()
@@ -388,11 +388,11 @@ func (s *Service) keepUntouched(ctx context.Context, r refund, p *Purchase) erro
 // touched says why a purchase is not as it came: some of its tokens were used, or are held by a
 // job; nil when all are there and free.
 func (s *Service) touched(ctx context.Context, p *Purchase) (refusal *problem.Error, err error) {
-	bought, err := s.o.Ledger.Purchase(ctx, p.Account, p.ID.String())
+	bought, err := s.o.Ledger.Purchase(ctx, p.AccountID, p.ID.String())
 	if err != nil {
 		return nil, err
 	}
-	a, err := s.o.Ledger.Account(ctx, p.Account)
+	a, err := s.o.Ledger.Account(ctx, p.AccountID)
 	if err != nil {
 		return nil, err
 	}

@@ -16,7 +16,7 @@ import (
 // refundUntilDecided asks for 70 cents with one key until the answer is final.
 func (s *fixture) refundUntilDecided(p billing.Purchase, key string) error {
 	for {
-		_, _, err := s.Refund(s.T.Context(), p.Account, p.ID, key,
+		_, _, err := s.Refund(s.T.Context(), p.AccountID, p.ID, key,
 			billing.RefundParams{Amount: &money.Amount{Minor: 70, Currency: "USD"}})
 		if problem.Of(err).Kind != problem.KindUnavailable {
 			return err
@@ -52,7 +52,7 @@ func TestParallelRefundsGiveBackAllThatIsThere(t *testing.T) {
 func (s *fixture) underWay(p billing.Purchase, minor int64) {
 	s.T.Helper()
 	s.Exec(`insert into purchase_refunds (id, purchase, account, amount_minor, reason, untouched, idempotency_key, fingerprint, created_at)
-		values (gen_random_uuid(), $1, $2, $3, '', false, gen_random_uuid(), '', $4)`, p.ID, p.Account, minor,
+		values (gen_random_uuid(), $1, $2, $3, '', false, gen_random_uuid(), '', $4)`, p.ID, p.AccountID, minor,
 		s.Clock.Now())
 }
 
@@ -64,7 +64,7 @@ func TestARefundBesideOneUnderWay(t *testing.T) {
 	p := s.completed() // of $9.00
 	s.underWay(p, 300)
 	ask := func(key string, amount *money.Amount) error {
-		_, _, err := s.Refund(t.Context(), p.Account, p.ID, key, billing.RefundParams{Amount: amount})
+		_, _, err := s.Refund(t.Context(), p.AccountID, p.ID, key, billing.RefundParams{Amount: amount})
 		return err
 	}
 	usd := func(minor int64) *money.Amount { return &money.Amount{Minor: minor, Currency: "USD"} }
@@ -91,11 +91,11 @@ func TestARefundOfOneCent(t *testing.T) {
 	s := newFixture(t)
 	p := s.completed()
 	for _, minor := range []int64{0, -1} {
-		_, _, err := s.Refund(t.Context(), p.Account, p.ID, "k",
+		_, _, err := s.Refund(t.Context(), p.AccountID, p.ID, "k",
 			billing.RefundParams{Amount: &money.Amount{Minor: minor, Currency: "USD"}})
 		testkit.WantProblem(t, err, problem.Unprocessable, "invalid_field")
 	}
-	got, _, err := s.Refund(t.Context(), p.Account, p.ID, "k",
+	got, _, err := s.Refund(t.Context(), p.AccountID, p.ID, "k",
 		billing.RefundParams{Amount: &money.Amount{Minor: 1, Currency: "USD"}})
 	if err != nil || got.Refunded.Minor != 1 {
 		t.Errorf("%s, %v", got.Refunded, err)
@@ -113,7 +113,7 @@ func TestARefundOfAPaymentThatTheProviderHasForgotten(t *testing.T) {
 		t.Fatal(err)
 	}
 	for range 2 {
-		_, _, err := s.Refund(t.Context(), p.Account, p.ID, "k", billing.RefundParams{})
+		_, _, err := s.Refund(t.Context(), p.AccountID, p.ID, "k", billing.RefundParams{})
 		testkit.WantProblem(t, err, problem.Conflict, "refund_refused")
 	}
 	if n := s.Count(`select count(*) from purchase_refunds`); n != 0 {

@@ -165,7 +165,7 @@ const sqlAskedFor = `select amount_minor, reason, untouched, done_at is not null
 
 // askedFor lists the refunds of a purchase that were asked for here, newest first.
 func askedFor(ctx context.Context, tx pgx.Tx, p *Purchase) ([]asked, error) {
-	rows, err := tx.Query(ctx, sqlAskedFor, p.Account, p.ID)
+	rows, err := tx.Query(ctx, sqlAskedFor, p.AccountID, p.ID)
 	if err != nil {
 		return nil, err
 	}

@@ -76,7 +76,7 @@ func (s *fixture) paidOrder() billing.Purchase {
 func (s *fixture) completed() billing.Purchase {
 	s.T.Helper()
 	p := s.paidOrder()
-	got, err := s.Refresh(s.T.Context(), p.Account, p.ID)
+	got, err := s.Refresh(s.T.Context(), p.AccountID, p.ID)
 	if err != nil || got.Status != billing.StatusCompleted {
 		s.T.Fatal(got.Status, err)
 	}
@@ -87,7 +87,7 @@ func (s *fixture) completed() billing.Purchase {
 func (s *fixture) spend(p billing.Purchase, amount string) {
 	s.T.Helper()
 	a := tokens.MustParse(amount)
-	if _, err := s.Ledger.Charge(s.T.Context(), p.Account, uuid.NewString(),
+	if _, err := s.Ledger.Charge(s.T.Context(), p.AccountID, uuid.NewString(),
 		ledger.Charge{Feature: "auto_selling", Amount: &a}); err != nil {
 		s.T.Fatal(err)
 	}
@@ -96,7 +96,7 @@ func (s *fixture) spend(p billing.Purchase, amount string) {
 // wantBooks compares what the account can spend and what it owes: "300 0".
 func (s *fixture) wantBooks(p billing.Purchase, want string) {
 	s.T.Helper()
-	a, err := s.Ledger.Account(s.T.Context(), p.Account)
+	a, err := s.Ledger.Account(s.T.Context(), p.AccountID)
 	if got := fmt.Sprint(a.Spendable, a.Owed); err != nil || got != want {
 		s.T.Errorf("spendable and owed are %s (%v), want %s", got, err, want)
 	}
@@ -201,10 +201,10 @@ func TestWhatWasSpentIsOwedAndNetted(t *testing.T) {
 	s.spend(p, "270")
 	s.mustSend(refunded(p, 900))
 	s.wantBooks(p, "0 70")
-	if owed, err := s.Owed(t.Context(), p.Account); err != nil || owed != tokens.MustParse("70") {
+	if owed, err := s.Owed(t.Context(), p.AccountID); err != nil || owed != tokens.MustParse("70") {
 		t.Errorf("owed are %s (%v)", owed, err)
 	}
-	next, _, err := s.Start(t.Context(), p.Account, "next", billing.StartParams{Pack: pack(0).ID})
+	next, _, err := s.Start(t.Context(), p.AccountID, "next", billing.StartParams{Pack: pack(0).ID})
 	if err != nil || next.Owed != tokens.MustParse("70") {
 		t.Fatal(next.Owed, err)
 	}
@@ -239,7 +239,7 @@ func TestAFreezeThatWasNotNoted(t *testing.T) {
 	t.Parallel()
 	s := newFixture(t)
 	p := s.completed()
-	bought, err := s.Ledger.Purchase(t.Context(), p.Account, p.ID.String())
+	bought, err := s.Ledger.Purchase(t.Context(), p.AccountID, p.ID.String())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -300,7 +300,7 @@ func TestRefunds(t *testing.T) {
 	s := newFixture(t)
 	p := s.completed()
 	refund := func(key string, minor int64) (billing.Purchase, bool, error) {
-		return s.Refund(t.Context(), p.Account, p.ID, key,
+		return s.Refund(t.Context(), p.AccountID, p.ID, key,
 			billing.RefundParams{Amount: &money.Amount{Minor: minor, Currency: "USD"}, Reason: "r"})
 	}
 	got, replayed, err := refund("a", 300)
@@ -317,22 +317,22 @@ func TestRefunds(t *testing.T) {
 		_, _, err = refund("b", minor)
 		testkit.WantProblem(t, err, problem.Unprocessable, "invalid_field")
 	}
-	_, _, err = s.Refund(t.Context(), p.Account, p.ID, "b",
+	_, _, err = s.Refund(t.Context(), p.AccountID, p.ID, "b",
 		billing.RefundParams{Amount: &money.Amount{Minor: 1, Currency: "EUR"}})
 	testkit.WantProblem(t, err, problem.Unprocessable, "invalid_field")
-	_, _, err = s.Refund(t.Context(), p.Account, p.ID, "", billing.RefundParams{})
+	_, _, err = s.Refund(t.Context(), p.AccountID, p.ID, "", billing.RefundParams{})
 	testkit.WantProblem(t, err, problem.Malformed, "missing_idempotency_key")
 	_, _, err = s.Refund(t.Context(), s.Account(), p.ID, "b", billing.RefundParams{})
 	testkit.WantProblem(t, err, problem.NotFound, "purchase_not_found")
-	if got, _, err = s.Refund(t.Context(), p.Account, p.ID, "b",
+	if got, _, err = s.Refund(t.Context(), p.AccountID, p.ID, "b",
 		billing.RefundParams{Reason: "the rest"}); err != nil || got.Status != billing.StatusRefunded {
 		t.Errorf("the rest: %+v, %v", got, err)
 	}
 	s.wantBooks(p, "200 0")
-	_, _, err = s.Refund(t.Context(), p.Account, p.ID, "c", billing.RefundParams{})
+	_, _, err = s.Refund(t.Context(), p.AccountID, p.ID, "c", billing.RefundParams{})
 	testkit.WantProblem(t, err, problem.Conflict, "already_refunded")
 	open := s.order()
-	_, _, err = s.Refund(t.Context(), open.Account, open.ID, "c", billing.RefundParams{})
+	_, _, err = s.Refund(t.Context(), open.AccountID, open.ID, "c", billing.RefundParams{})
 	testkit.WantProblem(t, err, problem.Conflict, "purchase_not_paid")
 	if at, err := s.provider.Session(t.Context(), session(p)); err != nil || at.Refunded != 900 {
 		t.Errorf("the provider gave back %d (%v)", at.Refunded, err)
@@ -345,7 +345,7 @@ func TestRefundsAtOnce(t *testing.T) {
 	s := newFixture(t)
 	p := s.completed()
 	refund := func(i int) {
-		_, _, err := s.Refund(t.Context(), p.Account, p.ID, fmt.Sprint("k", i%4),
+		_, _, err := s.Refund(t.Context(), p.AccountID, p.ID, fmt.Sprint("k", i%4),
 			billing.RefundParams{Amount: &money.Amount{Minor: 400, Currency: "USD"}})
 		if e := problem.Of(err); err != nil && e.Kind != problem.Unprocessable &&
 			!errors.Is(err, billing.ErrRefundUnderWay) {
@@ -376,7 +376,7 @@ func TestARefundThatBrokeOff(t *testing.T) {
 	})
 	stopped.Close()
 	down := s.with(func(o *billing.Options) { o.Ledger = stopped })
-	_, _, err := down.Refund(t.Context(), p.Account, p.ID, "k", billing.RefundParams{Reason: "r"})
+	_, _, err := down.Refund(t.Context(), p.AccountID, p.ID, "k", billing.RefundParams{Reason: "r"})
 	testkit.WantProblem(t, err, problem.KindUnavailable, "unavailable")
 	s.wantBooks(p, "300 0")
 	s.Clock.Advance(2 * 60e9)
@@ -390,7 +390,7 @@ func TestARefundThatBrokeOff(t *testing.T) {
 	if at, err := s.provider.Session(t.Context(), session(p)); err != nil || at.Refunded != 900 {
 		t.Errorf("the provider gave back %d (%v)", at.Refunded, err)
 	}
-	if _, replayed, err := s.Refund(t.Context(), p.Account, p.ID, "k",
+	if _, replayed, err := s.Refund(t.Context(), p.AccountID, p.ID, "k",
 		billing.RefundParams{Reason: "r"}); err != nil || !replayed {
 		t.Errorf("replayed %t, %v", replayed, err)
 	}
@@ -403,7 +403,7 @@ func TestARefundThatTheProviderRefuses(t *testing.T) {
 	p := s.completed()
 	// made elsewhere; the event is lost
 	s.Exec(`update sandbox_sessions set refunded_minor = 900 where id = $1`, session(p))
-	_, _, err := s.Refund(t.Context(), p.Account, p.ID, "k", billing.RefundParams{})
+	_, _, err := s.Refund(t.Context(), p.AccountID, p.ID, "k", billing.RefundParams{})
 	testkit.WantProblem(t, err, problem.Conflict, "refund_refused")
 	s.wantStatus(p, billing.StatusRefunded)
 	s.wantBooks(p, "200 0")
@@ -414,10 +414,10 @@ func TestARefundThatTheProviderRefuses(t *testing.T) {
 	if err := s.provider.OpenDispute(t.Context(), session(q)); err != nil {
 		t.Fatal(err)
 	}
-	_, _, err = s.Refund(t.Context(), q.Account, q.ID, "k", billing.RefundParams{})
+	_, _, err = s.Refund(t.Context(), q.AccountID, q.ID, "k", billing.RefundParams{})
 	testkit.WantProblem(t, err, problem.Conflict, "refund_refused")
 	s.wantStatus(q, billing.StatusDisputed)
-	_, _, err = s.Refund(t.Context(), q.Account, q.ID, "k", billing.RefundParams{})
+	_, _, err = s.Refund(t.Context(), q.AccountID, q.ID, "k", billing.RefundParams{})
 	testkit.WantProblem(t, err, problem.Conflict, "purchase_disputed")
 }
 
@@ -429,13 +429,13 @@ func TestARefundOfWhatWasFree(t *testing.T) {
 	if _, err := s.provider.PayWith(t.Context(), session(p), sandbox.Coupon); err != nil {
 		t.Fatal(err)
 	}
-	if got, err := s.Refresh(t.Context(), p.Account, p.ID); err != nil || got.Status != billing.StatusCompleted ||
+	if got, err := s.Refresh(t.Context(), p.AccountID, p.ID); err != nil || got.Status != billing.StatusCompleted ||
 		got.Paid.Minor != 0 {
 		t.Fatal(got.Status, got.Paid, err)
 	}
 	s.wantBooks(p, "300 0")
 	for _, want := range []bool{false, true} {
-		got, replayed, err := s.Refund(t.Context(), p.Account, p.ID, "k", billing.RefundParams{})
+		got, replayed, err := s.Refund(t.Context(), p.AccountID, p.ID, "k", billing.RefundParams{})
 		if err != nil || replayed != want || got.Status != billing.StatusRefunded {
 			t.Errorf("%s, replayed %t, %v", got.Status, replayed, err)
 		}
@@ -453,18 +453,18 @@ func TestReturningAPack(t *testing.T) {
 		t.Errorf("returnable until %s: %t, %v", until, ok, err)
 	}
 	s.spend(p, "200") // the allowance, not the pack
-	got, _, err := s.Return(t.Context(), p.Account, p.ID, "k")
+	got, _, err := s.Return(t.Context(), p.AccountID, p.ID, "k")
 	if err != nil || got.Status != billing.StatusRefunded || got.Refunded != got.Paid {
 		t.Errorf("%+v, %v", got, err)
 	}
 	s.wantBooks(p, "0 0")
-	if _, replayed, err := s.Return(t.Context(), p.Account, p.ID, "k"); err != nil || !replayed {
+	if _, replayed, err := s.Return(t.Context(), p.AccountID, p.ID, "k"); err != nil || !replayed {
 		t.Error("again:", replayed, err)
 	}
 
 	used := s.completed()
 	s.spend(used, "200.05")
-	_, _, err = s.Return(t.Context(), used.Account, used.ID, "k")
+	_, _, err = s.Return(t.Context(), used.AccountID, used.ID, "k")
 	testkit.WantProblem(t, err, problem.Conflict, "purchase_used")
 	s.wantStatus(used, billing.StatusCompleted)
 	s.wantBooks(used, "99.95 0")
@@ -476,19 +476,19 @@ func TestReturningAPack(t *testing.T) {
 	held := s.completed()
 	s.spend(held, "200")
 	amount := tokens.One
-	if _, err := s.Ledger.Hold(t.Context(), held.Account, "h", ledger.Hold{
+	if _, err := s.Ledger.Hold(t.Context(), held.AccountID, "h", ledger.Hold{
 		Feature:   "auto_selling",
 		Amount:    &amount,
 		ExpiresIn: ledger.DefaultHold,
 	}); err != nil {
 		t.Fatal(err)
 	}
-	_, _, err = s.Return(t.Context(), held.Account, held.ID, "k")
+	_, _, err = s.Return(t.Context(), held.AccountID, held.ID, "k")
 	testkit.WantProblem(t, err, problem.Conflict, "purchase_held")
 
 	late := s.completed()
 	s.Clock.Set(late.CompletedAt.AddDate(0, 0, 14))
-	_, _, err = s.Return(t.Context(), late.Account, late.ID, "k")
+	_, _, err = s.Return(t.Context(), late.AccountID, late.ID, "k")
 	testkit.WantProblem(t, err, problem.Conflict, "return_too_late")
 	s.wantStatus(late, billing.StatusCompleted)
 }
@@ -503,22 +503,22 @@ func TestReturningAUsedPackThatHasExpired(t *testing.T) {
 	if _, err := s.provider.Pay(t.Context(), session(p)); err != nil {
 		t.Fatal(err)
 	}
-	p, err := s.Refresh(t.Context(), p.Account, p.ID)
+	p, err := s.Refresh(t.Context(), p.AccountID, p.ID)
 	if err != nil {
 		t.Fatal(err)
 	}
 	s.spend(p, "299")
 	one := tokens.One
-	last, err := s.Ledger.Charge(t.Context(), p.Account, "last", ledger.Charge{Feature: "auto_selling", Amount: &one})
+	last, err := s.Ledger.Charge(t.Context(), p.AccountID, "last", ledger.Charge{Feature: "auto_selling", Amount: &one})
 	if err != nil {
 		t.Fatal(err)
 	}
 	s.Clock.Advance(6 * 24 * time.Hour)
-	if _, err := s.Ledger.Refund(t.Context(), p.Account, "back",
+	if _, err := s.Ledger.Refund(t.Context(), p.AccountID, "back",
 		ledger.Refund{Entry: last.Seq, Reason: "it failed"}); err != nil {
 		t.Fatal(err)
 	}
-	_, _, err = s.Return(t.Context(), p.Account, p.ID, "k")
+	_, _, err = s.Return(t.Context(), p.AccountID, p.ID, "k")
 	testkit.WantProblem(t, err, problem.Conflict, "purchase_used")
 	s.wantBooks(p, "1 0")
 }
@@ -534,20 +534,20 @@ func TestReturningWhileSpending(t *testing.T) {
 		testkit.Concurrently(6, func(i int) {
 			amount := tokens.One
 			if i%2 == 0 {
-				_, _, err := s.Return(t.Context(), p.Account, p.ID, fmt.Sprint("k", i))
+				_, _, err := s.Return(t.Context(), p.AccountID, p.ID, fmt.Sprint("k", i))
 				if e := problem.Of(err); err != nil && e.Kind != problem.Conflict &&
 					!errors.Is(err, billing.ErrRefundUnderWay) {
 					t.Error(err)
 				}
 				return
 			}
-			_, err := s.Ledger.Charge(t.Context(), p.Account, uuid.NewString(),
+			_, err := s.Ledger.Charge(t.Context(), p.AccountID, uuid.NewString(),
 				ledger.Charge{Feature: "auto_selling", Amount: &amount})
 			if e := problem.Of(err); err != nil && e.Kind != problem.Insufficient {
 				t.Error(err)
 			}
 		})
-		a, err := s.Ledger.Account(t.Context(), p.Account)
+		a, err := s.Ledger.Account(t.Context(), p.AccountID)
 		if err != nil || a.Owed != 0 {
 			t.Fatalf("returned what was spent: %s owed (%v)", a.Owed, err)
 		}

@@ -273,14 +273,14 @@ func (m *simulator) keeper(p billing.Purchase, random *rand.Rand) error {
 	if _, err := m.provider.PayWith(ctx, session(p), cards[random.IntN(len(cards))]); err != nil {
 		return err
 	}
-	if _, err := m.Refresh(ctx, p.Account, p.ID); err != nil {
+	if _, err := m.Refresh(ctx, p.AccountID, p.ID); err != nil {
 		return err
 	}
 	fuses := []int{random.IntN(30), random.IntN(30)}
 	testkit.Concurrently(2, func(i int) {
 		server, id := m.servers[i], uuid.Nil
 		err := pgx.BeginFunc(ctx, m.DB.Pool, func(tx pgx.Tx) (err error) {
-			id, err = server.OrderAuto(ctx, tx, p.Account,
+			id, err = server.OrderAuto(ctx, tx, p.AccountID,
 				billing.AutoParams{Agreed: agreedFor(p), Most: p.Price.Minor})
 			return err
 		})
@@ -288,7 +288,7 @@ func (m *simulator) keeper(p billing.Purchase, random *rand.Rand) error {
 			m.T.Error(err)
 			return
 		}
-		_, _ = server.Charge(withFuse(ctx, fuses[i]), p.Account, id)
+		_, _ = server.Charge(withFuse(ctx, fuses[i]), p.AccountID, id)
 	})
 	return nil
 }
@@ -338,7 +338,7 @@ func (m *simulator) deliver(inbox [][]byte) {
 		if random.IntN(100) < returns {
 			p := m.purchases[random.IntN(len(m.purchases))]
 			_, _ = m.servers[random.IntN(len(m.servers))].Refresh(withFuse(context.Background(), random.IntN(40)),
-				p.Account, p.ID)
+				p.AccountID, p.ID)
 		}
 	})
 }

@@ -201,11 +201,11 @@ func (s *Service) open(ctx context.Context, order Purchase) (_ Purchase, replaye
 	case err != nil:
 		return Purchase{}, false, problem.Unavailable(err)
 	}
-	tag, err := s.pool.Exec(ctx, sqlOpened, order.Account, order.ID, checkout.ID, checkout.URL, s.o.Clock())
+	tag, err := s.pool.Exec(ctx, sqlOpened, order.AccountID, order.ID, checkout.ID, checkout.URL, s.o.Clock())
 	if err != nil {
 		return Purchase{}, false, problem.Unavailable(err)
 	}
-	order, err = s.Get(ctx, order.Account, order.ID)
+	order, err = s.Get(ctx, order.AccountID, order.ID)
 	return order, tag.RowsAffected() == 0, err
 }
 
@@ -229,9 +229,9 @@ const sqlForgetCustomer = `with gone as (delete from payment_customers where acc
 // forgetCustomer forgets the buyer of a purchase, whom the provider does not know any more, with
 // what was kept to be charged again.
 func (s *Service) forgetCustomer(ctx context.Context, p *Purchase) error {
-	s.o.Log.Warn("the payment provider does not know a customer any more: forgotten", "account", p.Account,
+	s.o.Log.Warn("the payment provider does not know a customer any more: forgotten", "account", p.AccountID,
 		"customer", p.customer)
-	if _, err := s.pool.Exec(ctx, sqlForgetCustomer, p.Account, p.provider, p.customer); err != nil {
+	if _, err := s.pool.Exec(ctx, sqlForgetCustomer, p.AccountID, p.provider, p.customer); err != nil {
 		return problem.Unavailable(err)
 	}
 	p.customer = ""

@@ -374,7 +374,7 @@ func TestMoneyOfATopUpGoesBack(t *testing.T) {
 		t.Fatal(err)
 	}
 	half := billing.RefundParams{Amount: &money.Amount{Minor: 450, Currency: "USD"}, Reason: "r"}
-	if got, _, err := s.Refund(t.Context(), p.Account, p.ID, "r", half); err != nil || got.Refunded.Minor != 450 {
+	if got, _, err := s.Refund(t.Context(), p.AccountID, p.ID, "r", half); err != nil || got.Refunded.Minor != 450 {
 		t.Error(got.Refunded, err)
 	}
 	s.mustSend(l.newest())

@@ -449,7 +449,7 @@ func TestStripesTotals(t *testing.T) {
 		}
 		s.wantCredits(p, 1)
 		// The tokens go back with the money that was paid, whatever the price was.
-		if got, _, err := s.Refund(t.Context(), p.Account, p.ID, "r",
+		if got, _, err := s.Refund(t.Context(), p.AccountID, p.ID, "r",
 			billing.RefundParams{}); err != nil || got.Status != billing.StatusRefunded ||
 			got.Refunded.Minor != total {
 			t.Error(got.Refunded, err)

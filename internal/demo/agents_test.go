@@ -162,7 +162,7 @@ func watched(t *testing.T, d testdb.DB, log *logBuffer) *demo.Agents {
 	}
 	r := httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/", http.NoBody)
 	if err := a.Sessions.SignIn(httptest.NewRecorder(), r,
-		session.Visitor{Account: id, Role: session.RoleCreator}); err != nil {
+		session.Visitor{AccountID: id, Role: session.RoleCreator}); err != nil {
 		t.Fatal(err)
 	}
 	return a

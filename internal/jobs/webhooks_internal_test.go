@@ -190,7 +190,7 @@ func TestEndpointsComeAndGo(t *testing.T) {
 	f.grant(books, ids...)
 	f.until(allDelivered, firstID)
 	// One that nobody would ever work, once the queue is gone.
-	left := deliver{webhook.Stream{Endpoint: firstID, Account: uuid.New()}}
+	left := deliver{webhook.Stream{Endpoint: firstID, AccountID: uuid.New()}}
 	if _, err := r.client.Insert(t.Context(), left,
 		&river.InsertOpts{ScheduledAt: time.Now().Add(time.Hour)}); err != nil {
 		t.Fatal(err)

@@ -11,7 +11,7 @@ func (s *State) append(e Entry, now time.Time) *Entry {
 	if s.LastAt.Before(now) {
 		s.LastAt = now
 	}
-	e.Account, e.Seq, e.At = s.AccountID, s.Seq, s.LastAt
+	e.AccountID, e.Seq, e.At = s.AccountID, s.Seq, s.LastAt
 	e.BalanceAfter, e.HeldAfter, e.SpendableAfter = s.Balance, s.Held, s.spendable(s.LastAt)
 	e.Day = s.turnDay(s.LastAt)
 	s.countUsage(&e)

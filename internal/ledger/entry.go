@@ -13,7 +13,7 @@ import (
 
 // Entry is one line of an account's books: append-only, numbered without gaps.
 type Entry struct {
-	Account        uuid.UUID
+	AccountID      uuid.UUID
 	Seq            int64
 	At             time.Time // never before the entry in front of it
 	Kind           Kind
@@ -87,7 +87,7 @@ func (e *Entry) Moved() tokens.Amount {
 }
 
 // ID names the entry to callers. It is made of account and seq, so no index is needed to find an entry by it.
-func (e *Entry) ID() string { return EntryID(e.Account, e.Seq) }
+func (e *Entry) ID() string { return EntryID(e.AccountID, e.Seq) }
 
 // EntryID is the id of the account's entry with this seq.
 func EntryID(account uuid.UUID, seq int64) string {

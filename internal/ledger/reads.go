@@ -63,6 +63,6 @@ type HoldInfo struct {
 
 // Told is an event of an account on its way out.
 type Told struct {
-	Account uuid.UUID
+	AccountID uuid.UUID
 	Event
 }

@@ -16,8 +16,8 @@ type Receipt struct {
 
 // BulkCharge is one charge of many.
 type BulkCharge struct {
-	Account uuid.UUID
-	Key     string
+	AccountID uuid.UUID
+	Key       string
 	Charge
 }
 

@@ -11,20 +11,20 @@ import (
 
 // Account is an account as it stands at an instant, settled to it.
 type Account struct {
-	ID         uuid.UUID
-	Plan       string
-	NextPlan   string // a downgrade that takes effect at NextReset; empty: none
-	PlanStatus PlanStatus
-	ClosedAt   time.Time // when it was closed, for good; zero: it is open
-	Anchor     time.Time
-	Zone       *time.Location // the billing zone
-	Spendable  tokens.Amount
-	Held       tokens.Amount
-	Total      tokens.Amount
-	Owed       tokens.Amount // will be taken off the next purchase
-	Seq        int64         // of the newest entry
-	NewestLot  int64         // the highest number of a lot
-	LastAt     time.Time     // of the newest entry or declined attempt
+	ID          uuid.UUID
+	Plan        string
+	NextPlan    string // a downgrade that takes effect at NextReset; empty: none
+	PlanStatus  PlanStatus
+	ClosedAt    time.Time // when it was closed, for good; zero: it is open
+	Anchor      time.Time
+	BillingZone *time.Location // days of usage and months are counted in it
+	Spendable   tokens.Amount
+	Held        tokens.Amount
+	Total       tokens.Amount
+	Owed        tokens.Amount // will be taken off the next purchase
+	Seq         int64         // of the newest entry
+	NewestLot   int64         // the highest number of a lot
+	LastAt      time.Time     // of the newest entry or declined attempt
 	// when the next allowance comes; zero while none does: the plan is past due or canceled, or the
 	// account is closed
 	NextReset time.Time
@@ -68,27 +68,27 @@ func (s *State) ViewSettled(now time.Time, prices *catalog.Catalog) Account {
 func (s *State) View(now time.Time, prices *catalog.Catalog) Account {
 	now = Later(now, s.LastAt)
 	a := Account{
-		ID:         s.AccountID,
-		Plan:       s.Plan,
-		NextPlan:   s.NextPlan,
-		PlanStatus: s.PlanStatus,
-		ClosedAt:   s.ClosedAt,
-		Anchor:     s.Anchor,
-		Zone:       s.Zone,
-		Spendable:  s.spendable(now),
-		Held:       s.Held,
-		Total:      s.Balance,
-		Owed:       s.Owed,
-		Seq:        s.Seq,
-		NewestLot:  s.NewestLot,
-		LastAt:     s.LastAt,
-		NextDue:    s.DueAt,
-		Today:      s.Today.Usages(),
-		Threshold:  s.threshold(prices),
-		Agents:     s.AgentCount,
-		Paused:     s.PausedAgents,
-		OverBudget: s.StoppedByBudget,
-		Reserved:   s.Reserved,
+		ID:          s.AccountID,
+		Plan:        s.Plan,
+		NextPlan:    s.NextPlan,
+		PlanStatus:  s.PlanStatus,
+		ClosedAt:    s.ClosedAt,
+		Anchor:      s.Anchor,
+		BillingZone: s.Zone,
+		Spendable:   s.spendable(now),
+		Held:        s.Held,
+		Total:       s.Balance,
+		Owed:        s.Owed,
+		Seq:         s.Seq,
+		NewestLot:   s.NewestLot,
+		LastAt:      s.LastAt,
+		NextDue:     s.DueAt,
+		Today:       s.Today.Usages(),
+		Threshold:   s.threshold(prices),
+		Agents:      s.AgentCount,
+		Paused:      s.PausedAgents,
+		OverBudget:  s.StoppedByBudget,
+		Reserved:    s.Reserved,
 	}
 	a.Level = s.Level.next(a.Spendable+a.Held, a.Threshold, prices.ToolMinimum)
 	if s.renews() {
@@ -110,13 +110,13 @@ func (s *State) View(now time.Time, prices *catalog.Catalog) Account {
 }
 
 // Day is the date of an instant in the account's billing zone, as midnight UTC of that date.
-func (a *Account) Day(at time.Time) time.Time { return DayIn(at, a.Zone) }
+func (a *Account) Day(at time.Time) time.Time { return DayIn(at, a.BillingZone) }
 
 // PeriodStart is the date in the billing zone on which the billing period of an instant began, as
 // midnight UTC of that date. The first period began when the account was opened, or at the anchor
 // that the host gave.
 func (a *Account) PeriodStart(at time.Time) time.Time {
-	return DayIn(Boundary(a.Anchor, a.Zone, max(periodAt(a.Anchor, a.Zone, at), 0)), a.Zone)
+	return DayIn(Boundary(a.Anchor, a.BillingZone, max(periodAt(a.Anchor, a.BillingZone, at), 0)), a.BillingZone)
 }
 
 // NextAllowance is what comes at NextReset, of the plan that will be in force then; zero when nothing will.
@@ -139,16 +139,16 @@ func (a *Account) Resets(before time.Time) []time.Time {
 		return nil
 	}
 	list := []time.Time{a.NextReset}
-	for k := periodAt(a.Anchor, a.Zone, a.NextReset); list[len(list)-1].Before(before); {
+	for k := periodAt(a.Anchor, a.BillingZone, a.NextReset); list[len(list)-1].Before(before); {
 		k++
-		list = append(list, Boundary(a.Anchor, a.Zone, k))
+		list = append(list, Boundary(a.Anchor, a.BillingZone, k))
 	}
 	return list
 }
 
 // StartsPeriod says whether an instant is the very beginning of one of the account's periods.
 func (a *Account) StartsPeriod(at time.Time) bool {
-	return Boundary(a.Anchor, a.Zone, periodAt(a.Anchor, a.Zone, at)).Equal(at)
+	return Boundary(a.Anchor, a.BillingZone, periodAt(a.Anchor, a.BillingZone, at)).Equal(at)
 }
 
 // Agent is one of an account's agents as it stands.

@@ -59,7 +59,7 @@ func (m *Mailer) alertContent(ctx context.Context, r *reader, a alert, now time.
 		return content{}, err
 	}
 	w.Foot = "We write when tokens run low, when they run out, and when agents stop."
-	title, rest := notice.Lead(), notice.Rest(views.Layout{Now: now, Zone: r.Zone})
+	title, rest := notice.Lead(), notice.Rest(views.Layout{Now: now, DisplayZone: r.DisplayZone})
 	stops := m.stops(r)
 	w.Title = title
 	switch {

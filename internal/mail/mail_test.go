@@ -420,7 +420,7 @@ func TestSinksAtTheSameTime(t *testing.T) {
 	f := newFixture(t)
 	events := make([]ledger.Told, 101)
 	for i := range events {
-		events[i] = ledger.Told{Account: uuid.New(), Event: ledger.Event{
+		events[i] = ledger.Told{AccountID: uuid.New(), Event: ledger.Event{
 			Seq:  1,
 			At:   f.Clock.Now(),
 			Kind: ledger.EventBalanceLow,
@@ -434,7 +434,7 @@ func TestSinksAtTheSameTime(t *testing.T) {
 		t.Fatal(err)
 	}
 	if _, err := tx.Exec(t.Context(), "insert into mail_accounts (account) values ($1)",
-		events[50].Account); err != nil {
+		events[50].AccountID); err != nil {
 		t.Fatal(err)
 	}
 	var both sync.WaitGroup

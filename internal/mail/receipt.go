@@ -62,7 +62,7 @@ func (m *Mailer) arrivedContent(r *reader, o notification) content {
 // addReceipt adds what the receipt on the pages says.
 func (m *Mailer) addReceipt(w *content, r *reader, bought *billing.Receipt, now time.Time) {
 	model := receipt.Model(bought, m.Prices(), m.Seller, receipt.Holder{Name: r.Name, Email: r.Email})
-	model.Layout = views.Layout{Now: now, Zone: r.Zone}
+	model.Layout = views.Layout{Now: now, DisplayZone: r.DisplayZone}
 	w.Sums = model.Lines()
 	w.add("Receipt", model.Number)
 	w.add("Paid on", model.Paid())

@@ -62,12 +62,12 @@ func (m *Mailer) Sink(ctx context.Context, events []ledger.Told) error {
 func (m *Mailer) notificationOf(t *ledger.Told) (notification, bool) {
 	var data eventData
 	if err := json.Unmarshal(t.Data, &data); err != nil {
-		m.Log.Error("an event cannot be read: no e-mail about it", "account", t.Account, "seq", t.Seq, "kind",
+		m.Log.Error("an event cannot be read: no e-mail about it", "account", t.AccountID, "seq", t.Seq, "kind",
 			t.Kind, "error", err)
 		return notification{}, false
 	}
 	o := notification{
-		account: t.Account,
+		account: t.AccountID,
 		seq:     t.Seq,
 		at:      t.At,
 		kind:    t.Kind,
@@ -99,7 +99,7 @@ func (m *Mailer) addResumed(list []notification, events []ledger.Told) {
 		for j := range events {
 			e := &events[j]
 			var data eventData
-			if e.Kind == ledger.EventAgentResumed && e.Account == o.account && e.At.Equal(o.at) &&
+			if e.Kind == ledger.EventAgentResumed && e.AccountID == o.account && e.At.Equal(o.at) &&
 				json.Unmarshal(e.Data, &data) == nil {
 				o.agents = append(o.agents, data.Agent)
 			}

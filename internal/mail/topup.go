@@ -38,7 +38,7 @@ func (o *notification) aboutTopUp() bool { return strings.HasPrefix(o.kind, topU
 // topUpContent says what the notice on the pages says.
 func (m *Mailer) topUpContent(r *reader, o notification, now time.Time) content {
 	notice := views.TopUpNotice{Why: views.TopUpStop(strings.TrimPrefix(o.kind, topUpStopped)), At: o.at}
-	title, rest := notice.Lead(views.Layout{Now: now, Zone: r.Zone}), notice.Rest()
+	title, rest := notice.Lead(views.Layout{Now: now, DisplayZone: r.DisplayZone}), notice.Rest()
 	return content{
 		Shop:       oneLine(r.Name),
 		Title:      strings.TrimSuffix(title, "."),

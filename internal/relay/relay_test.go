@@ -50,7 +50,9 @@ func (f *fixture) waiting() []ledger.Told {
 	return events
 }
 
-func same(a, b ledger.Told) bool { return a.Account == b.Account && a.Seq == b.Seq && a.Kind == b.Kind }
+func same(a, b ledger.Told) bool {
+	return a.AccountID == b.AccountID && a.Seq == b.Seq && a.Kind == b.Kind
+}
 
 // keep is a sink that remembers.
 func keep(all *[]ledger.Told) relay.Sink {
@@ -79,10 +81,10 @@ func TestEventsReachEverySinkInOrder(t *testing.T) {
 	}
 	last := map[uuid.UUID]int64{}
 	for _, e := range one {
-		if e.Seq != last[e.Account]+1 {
-			t.Errorf("%v: %d after %d", e.Account, e.Seq, last[e.Account])
+		if e.Seq != last[e.AccountID]+1 {
+			t.Errorf("%v: %d after %d", e.AccountID, e.Seq, last[e.AccountID])
 		}
-		last[e.Account] = e.Seq
+		last[e.AccountID] = e.Seq
 	}
 }
 
@@ -164,7 +166,7 @@ func TestChunks(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
-		place := func(e ledger.Told) int { return 10_000*int(e.Account[15]) + int(e.Seq) }
+		place := func(e ledger.Told) int { return 10_000*int(e.AccountID[15]) + int(e.Seq) }
 		if len(got) != 1101 || steps < 4 || !slices.IsSortedFunc(got, func(a, b ledger.Told) int {
 			return place(a) - place(b)
 		}) {

@@ -23,14 +23,14 @@ var errTooMany = problem.New(problem.Conflict, "too_many_result_kinds",
 
 // Result is something that work brought in.
 type Result struct {
-	ID      uuid.UUID
-	Account uuid.UUID
-	At      time.Time // UTC
-	Agent   string    // empty: work without an agent
-	Kind    string
-	Charge  int64 // the seq of the charge or capture that it comes from; 0: not said
-	Count   int64
-	Money   money.Amount // without a currency: none
+	ID        uuid.UUID
+	AccountID uuid.UUID
+	At        time.Time // UTC
+	Agent     string    // empty: work without an agent
+	Kind      string
+	Charge    int64 // the seq of the charge or capture that it comes from; 0: not said
+	Count     int64
+	Money     money.Amount // without a currency: none
 }
 
 // Results is where they are kept. It is safe for concurrent use.
@@ -89,13 +89,13 @@ type dated struct {
 // decide makes of a report what will be kept.
 func (r *Results) decide(ctx context.Context, account uuid.UUID, report Report, paid money.Amount) (dated, error) {
 	n := dated{Result: Result{
-		ID:      uuid.New(),
-		Account: account,
-		At:      r.books.Now(),
-		Agent:   report.Agent,
-		Kind:    report.Kind,
-		Count:   1,
-		Money:   paid,
+		ID:        uuid.New(),
+		AccountID: account,
+		At:        r.books.Now(),
+		Agent:     report.Agent,
+		Kind:      report.Kind,
+		Count:     1,
+		Money:     paid,
 	}}
 	if report.Count != nil {
 		n.Count = *report.Count
@@ -148,7 +148,7 @@ func (r *Results) byKey(ctx context.Context, account uuid.UUID, key string, mark
 	err error,
 ) {
 	var theirs []byte
-	err = r.pool.QueryRow(ctx, sqlByKey, account, key).Scan(&known.ID, &known.Account, &known.At, &known.Agent,
+	err = r.pool.QueryRow(ctx, sqlByKey, account, key).Scan(&known.ID, &known.AccountID, &known.At, &known.Agent,
 		&known.Kind, &known.Charge, &known.Count,
 		&known.Money.Minor, &known.Money.Currency, &theirs)
 	known.At = known.At.UTC()
@@ -184,14 +184,14 @@ var errKnown = errors.New("the result is known")
 // insert keeps a result. Claiming the key locks the account, so results of one account are counted
 // one after the other.
 func (r *Results) insert(ctx context.Context, tx pgx.Tx, n dated, key string, mark []byte) error {
-	known, err := r.books.ClaimKey(ctx, tx, n.Account, key, mark)
+	known, err := r.books.ClaimKey(ctx, tx, n.AccountID, key, mark)
 	switch {
 	case err != nil:
 		return err
 	case known:
 		return errKnown
 	}
-	tag, err := tx.Exec(ctx, sqlInsert, n.Account, n.ID, n.At, n.month, n.Agent, n.Kind, n.Charge, n.Count,
+	tag, err := tx.Exec(ctx, sqlInsert, n.AccountID, n.ID, n.At, n.month, n.Agent, n.Kind, n.Charge, n.Count,
 		n.Money.Minor, n.Money.Currency, key, mark, MaxSums)
 	if err == nil && tag.RowsAffected() == 0 {
 		err = errTooMany

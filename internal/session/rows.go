@@ -70,7 +70,7 @@ func (s *Store) readLive(ctx context.Context, ids []digest) (map[digest]sessionR
 	found := make(map[digest]sessionRow, len(ids))
 	var hash []byte
 	var row sessionRow
-	_, err = pgx.ForEachRow(rows, []any{&hash, &row.visitor.Account, &row.visitor.Role, &row.seen, &row.expires},
+	_, err = pgx.ForEachRow(rows, []any{&hash, &row.visitor.AccountID, &row.visitor.Role, &row.seen, &row.expires},
 		func() error {
 			found[digest(hash)] = row
 			return nil
@@ -86,7 +86,7 @@ func (s *Store) begin(r *http.Request, w http.ResponseWriter, session *sessions.
 		with gone as (delete from sessions where token_hash = $1)
 		insert into sessions (token_hash, account, role, created_at, seen_at, expires_at)
 		values ($2, $3, $4, $5, $5, $6)`,
-		rowOf(session), id[:], v.Account, v.Role, now, now.Add(Lifetime))
+		rowOf(session), id[:], v.AccountID, v.Role, now, now.Add(Lifetime))
 	if err != nil {
 		return problem.Unavailable(err)
 	}
@@ -120,7 +120,7 @@ func (s *Store) change(r *http.Request, w http.ResponseWriter, session *sessions
 		insert into sessions (token_hash, account, role, created_at, seen_at, expires_at)
 		select $2, $3, $4, created_at, $5, expires_at from gone
 		returning expires_at`,
-		old[:], id[:], v.Account, v.Role, now, now.Add(-Idle)).Scan(&expires)
+		old[:], id[:], v.AccountID, v.Role, now, now.Add(-Idle)).Scan(&expires)
 	s.recent.Forget(old)
 	if errors.Is(err, pgx.ErrNoRows) {
 		s.empty(session)

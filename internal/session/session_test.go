@@ -109,7 +109,7 @@ func (b *browser) want(v session.Visitor) {
 func (b *browser) wantNobody() { b.t.Helper(); b.want(session.Visitor{}) }
 
 func creator() session.Visitor {
-	return session.Visitor{Account: uuid.New(), Role: session.RoleCreator}
+	return session.Visitor{AccountID: uuid.New(), Role: session.RoleCreator}
 }
 
 func TestSignInAndOut(t *testing.T) {
@@ -117,7 +117,7 @@ func TestSignInAndOut(t *testing.T) {
 	d := newDoor(t, true)
 	b, other := d.browser(), d.browser()
 	b.wantNobody()
-	v, support := creator(), session.Visitor{Account: uuid.New(), Role: session.RoleSupport}
+	v, support := creator(), session.Visitor{AccountID: uuid.New(), Role: session.RoleSupport}
 	b.signIn(v)
 	b.want(v)
 	other.signIn(support)
@@ -240,9 +240,9 @@ func TestSignInRefusesAnInvalidVisitor(t *testing.T) {
 	b.signIn(v)
 	for _, wrong := range []session.Visitor{
 		{},
-		{Account: uuid.New()},
+		{AccountID: uuid.New()},
 		{Role: session.RoleCreator},
-		{Account: uuid.New(), Role: "root"},
+		{AccountID: uuid.New(), Role: "root"},
 	} {
 		if err := b.visit(func(w http.ResponseWriter, r *http.Request) error {
 			return b.SignIn(w, r, wrong)
@@ -282,7 +282,7 @@ func TestEndAll(t *testing.T) {
 	phone.signIn(v)
 	laptop.signIn(v)
 	stranger.signIn(other)
-	if err := d.EndAll(t.Context(), v.Account); err != nil {
+	if err := d.EndAll(t.Context(), v.AccountID); err != nil {
 		t.Fatal(err)
 	}
 	phone.wantNobody()

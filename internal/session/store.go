@@ -118,7 +118,7 @@ func (s *Store) New(r *http.Request, name string) (*sessions.Session, error) {
 		return session, err
 	}
 	session.IsNew, session.ID = false, id.String()
-	session.Values[AccountValue], session.Values[RoleValue] = v.Account, v.Role
+	session.Values[AccountValue], session.Values[RoleValue] = v.AccountID, v.Role
 	return session, nil
 }
 
@@ -152,7 +152,7 @@ func held(session *sessions.Session) (Visitor, error) {
 		ok := false
 		switch key {
 		case AccountValue:
-			v.Account, ok = value.(uuid.UUID)
+			v.AccountID, ok = value.(uuid.UUID)
 		case RoleValue:
 			v.Role, ok = value.(string)
 		}

@@ -28,7 +28,7 @@ func (b *browser) edit(change func(*sessions.Session)) error {
 
 func put(v session.Visitor) func(*sessions.Session) {
 	return func(s *sessions.Session) {
-		s.Values[session.AccountValue], s.Values[session.RoleValue] = v.Account, v.Role
+		s.Values[session.AccountValue], s.Values[session.RoleValue] = v.AccountID, v.Role
 	}
 }
 
@@ -102,7 +102,7 @@ func TestStoreRevivesNothing(t *testing.T) {
 	b, v := d.browser(), creator()
 	for name, end := range map[string]func(){
 		"signed out everywhere": func() {
-			if err := d.EndAll(t.Context(), v.Account); err != nil {
+			if err := d.EndAll(t.Context(), v.AccountID); err != nil {
 				t.Error(err)
 			}
 		},
@@ -112,7 +112,7 @@ func TestStoreRevivesNothing(t *testing.T) {
 			b.signIn(v)
 			err := b.edit(func(s *sessions.Session) {
 				end()
-				put(session.Visitor{Account: v.Account, Role: role})(s)
+				put(session.Visitor{AccountID: v.AccountID, Role: role})(s)
 			})
 			if !errors.Is(err, session.ErrEnded) || b.last != nil {
 				t.Errorf("%s, then saved as %s: %v, cookie %v", name, role, err, b.last)
@@ -137,7 +137,7 @@ func TestStoreRefusesForeignValues(t *testing.T) {
 		"other type":    func(s *sessions.Session) { s.Values[session.AccountValue] = uuid.NewString() },
 		"role only":     func(s *sessions.Session) { s.Values[session.RoleValue] = session.RoleCreator },
 		"account only":  func(s *sessions.Session) { s.Values[session.AccountValue] = uuid.New() },
-		"unknown role":  func(s *sessions.Session) { put(session.Visitor{Account: uuid.New(), Role: "root"})(s) },
+		"unknown role":  func(s *sessions.Session) { put(session.Visitor{AccountID: uuid.New(), Role: "root"})(s) },
 		"unknown value": func(s *sessions.Session) { put(creator())(s); s.Values[session.Value("theme")] = "dark" },
 	} {
 		if err := b.edit(change); err == nil || b.last != nil {

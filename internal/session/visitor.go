@@ -15,13 +15,13 @@ const (
 
 // Visitor is who is signed in.
 type Visitor struct {
-	Account uuid.UUID // the ledger's id
-	Role    string    // RoleCreator or RoleSupport
+	AccountID uuid.UUID // the ledger's id
+	Role      string    // RoleCreator or RoleSupport
 }
 
 func (v Visitor) check() error {
-	if v.Account == uuid.Nil || (v.Role != RoleCreator && v.Role != RoleSupport) {
-		return fmt.Errorf("session: an account and a known role belong together, not %v and %q", v.Account, v.Role)
+	if v.AccountID == uuid.Nil || (v.Role != RoleCreator && v.Role != RoleSupport) {
+		return fmt.Errorf("session: an account and a known role belong together, not %v and %q", v.AccountID, v.Role)
 	}
 	return nil
 }
@@ -68,7 +68,7 @@ func (s *Store) SignIn(w http.ResponseWriter, r *http.Request, v Visitor) error 
 	if err := s.begin(r, w, session, v); err != nil {
 		return err
 	}
-	session.Values[AccountValue], session.Values[RoleValue] = v.Account, v.Role
+	session.Values[AccountValue], session.Values[RoleValue] = v.AccountID, v.Role
 	return nil
 }
 

@@ -27,7 +27,7 @@ type facts struct {
 
 func factsOf(a *ledger.Account, attempts []billing.Purchase, kept bool, now time.Time) facts {
 	today := a.Day(now)
-	month := clock.StartOfDay(today.AddDate(0, 0, 1-today.Day()), a.Zone)
+	month := clock.StartOfDay(today.AddDate(0, 0, 1-today.Day()), a.BillingZone)
 	return facts{
 		there:    a.Spendable + a.Held,
 		owed:     a.Owed,

@@ -206,7 +206,7 @@ func TestTheMonthIsTheAccounts(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	a := ledger.Account{Zone: zone}
+	a := ledger.Account{BillingZone: zone}
 	at := time.Date(2026, 11, 30, 11, 0, 0, 0, time.UTC) // midnight of 1 December
 	if f := factsOf(&a, nil, true, at); !f.month.Equal(at) {
 		t.Errorf("the month began at %s", f.month)
@@ -247,7 +247,7 @@ func play(t *testing.T, random *rand.Rand) (purchases int) {
 		Limit:     usd(pack.Price.Minor + random.Int64N(20*pack.Price.Minor)),
 		ChangedAt: noon,
 	}
-	a := ledger.Account{Zone: time.UTC, Spendable: pack.Tokens}
+	a := ledger.Account{BillingZone: time.UTC, Spendable: pack.Tokens}
 	var attempts []billing.Purchase // newest first
 	for now := noon; now.Before(noon.AddDate(0, 2,
 		0)); now = now.Add(time.Duration(1+random.IntN(240)) * time.Minute) {

@@ -110,7 +110,7 @@ func (s *Service) attempts(ctx context.Context, from billing.Queryer, ids []uuid
 	}
 	found := map[uuid.UUID][]billing.Purchase{}
 	for i := range list {
-		found[list[i].Account] = append(found[list[i].Account], list[i])
+		found[list[i].AccountID] = append(found[list[i].AccountID], list[i])
 	}
 	return found, nil
 }

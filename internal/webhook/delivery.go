@@ -28,7 +28,7 @@ const (
 
 // Delivery is an event for one endpoint, and what became of it. Zero instants: never.
 type Delivery struct {
-	Account     uuid.UUID
+	AccountID   uuid.UUID
 	Seq         int64
 	ExternalID  string // the host's id of the account
 	Kind        string // of the event
@@ -43,7 +43,7 @@ type Delivery struct {
 }
 
 // ID names the event, the same for every endpoint and attempt: what receivers get as webhook-id.
-func (d Delivery) ID() string { return EventID(d.Account, d.Seq) }
+func (d Delivery) ID() string { return EventID(d.AccountID, d.Seq) }
 
 // An event's id is its account and number.
 const (
@@ -81,7 +81,7 @@ where d.endpoint = $1`
 func scanDelivery(row pgx.CollectableRow) (Delivery, error) {
 	var d Delivery
 	var last, next *time.Time
-	err := row.Scan(&d.Account, &d.Seq, &d.ExternalID, &d.Kind, &d.At, &d.State, &d.Attempts, &last, &d.LastStatus,
+	err := row.Scan(&d.AccountID, &d.Seq, &d.ExternalID, &d.Kind, &d.At, &d.State, &d.Attempts, &last, &d.LastStatus,
 		&d.LastError, &next, &d.CreatedAt)
 	d.At, d.LastAttempt, d.NextAttempt, d.CreatedAt = d.At.UTC(), orZero(last), orZero(next), d.CreatedAt.UTC()
 	return d, err
@@ -108,7 +108,7 @@ func (s *Service) Deliveries(ctx context.Context, endpoint uuid.UUID, from Curso
 	}
 	rows, err := s.pool.Query(ctx, sqlDeliveries+` and (d.created_at, d.account, d.seq) < ($2, $3, $4)
 		order by d.created_at desc, d.account desc, d.seq desc limit $5`, endpoint, before.CreatedAt,
-		before.Account, before.Seq, limit+1)
+		before.AccountID, before.Seq, limit+1)
 	if err != nil {
 		return nil, "", problem.Unavailable(err)
 	}
@@ -125,7 +125,7 @@ func (s *Service) Deliveries(ctx context.Context, endpoint uuid.UUID, from Curso
 
 func cursorAfter(d Delivery) Cursor {
 	raw := binary.BigEndian.AppendUint64(nil, uint64(d.CreatedAt.UnixMicro()))
-	raw = binary.BigEndian.AppendUint64(append(raw, d.Account[:]...), uint64(d.Seq))
+	raw = binary.BigEndian.AppendUint64(append(raw, d.AccountID[:]...), uint64(d.Seq))
 	return Cursor(base64.RawURLEncoding.EncodeToString(raw))
 }
 
@@ -153,7 +153,7 @@ func (c Cursor) parse() (Delivery, error) {
 	}
 	return Delivery{
 		CreatedAt: time.UnixMicro(int64(micros)).UTC(),
-		Account:   uuid.UUID(raw[8 : 8+16]),
+		AccountID: uuid.UUID(raw[8 : 8+16]),
 		Seq:       int64(seq),
 	}, nil
 }

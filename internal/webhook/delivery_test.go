@@ -196,7 +196,7 @@ func TestNoEventIsLeftBehind(t *testing.T) {
 		sending.Go(func() {
 			lanes, err := f.Active(t.Context())
 			for err == nil && ctx.Err() == nil {
-				_, err = f.Next(t.Context(), webhook.Stream{Endpoint: lanes[0], Account: id})
+				_, err = f.Next(t.Context(), webhook.Stream{Endpoint: lanes[0], AccountID: id})
 			}
 			if err != nil {
 				t.Error(err)
@@ -324,7 +324,7 @@ func TestAnEventThatIsNeverTaken(t *testing.T) {
 	}
 	list := f.deliveries(e.ID)
 	for _, d := range list {
-		refused := d.Account == maya && d.Seq == 2
+		refused := d.AccountID == maya && d.Seq == 2
 		if (d.State == webhook.Failed) != refused ||
 			refused && (d.LastStatus != 422 || d.LastError != "answered 422" || d.Attempts < 60) {
 			t.Errorf("%+v", d)

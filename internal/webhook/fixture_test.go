@@ -59,7 +59,7 @@ func (f *fixture) events(account uuid.UUID, kinds ...string) []ledger.Told {
 	for i, kind := range kinds {
 		f.lastSeq[account]++
 		data := json.RawMessage(`{"amount":"0.05","number":` + strconv.FormatInt(f.lastSeq[account], 10) + `}`)
-		list[i] = ledger.Told{Account: account, Event: ledger.Event{
+		list[i] = ledger.Told{AccountID: account, Event: ledger.Event{
 			Seq:  f.lastSeq[account],
 			At:   f.Clock.Now(),
 			Kind: kind,

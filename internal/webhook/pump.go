@@ -25,8 +25,8 @@ const (
 
 // Stream is the events of one account for one endpoint. They are delivered in order.
 type Stream struct {
-	Endpoint uuid.UUID `json:"endpoint"`
-	Account  uuid.UUID `json:"account"`
+	Endpoint  uuid.UUID `json:"endpoint"`
+	AccountID uuid.UUID `json:"account"`
 }
 
 // Active lists the endpoints that events are sent to. The error is problem.Unavailable.
@@ -85,7 +85,7 @@ func (s *Service) head(ctx context.Context, stream Stream) (*head, error) {
 	var first *time.Time
 	var externalID, kind string
 	var at time.Time
-	err := s.pool.QueryRow(ctx, sqlHead, stream.Endpoint, stream.Account, s.o.Clock()).Scan(
+	err := s.pool.QueryRow(ctx, sqlHead, stream.Endpoint, stream.AccountID, s.o.Clock()).Scan(
 		&h.url, &secret, &old, &h.failing, &h.seq, &h.attempts, &h.once, &first, &externalID, &kind, &at, &data,
 	)
 	if errors.Is(err, pgx.ErrNoRows) {
@@ -94,7 +94,7 @@ func (s *Service) head(ctx context.Context, stream Stream) (*head, error) {
 	if err != nil {
 		return nil, problem.Unavailable(err)
 	}
-	h.id, h.firstAttempt = EventID(stream.Account, h.seq), orZero(first)
+	h.id, h.firstAttempt = EventID(stream.AccountID, h.seq), orZero(first)
 	h.secrets, h.unread = s.signing(stream.Endpoint, secret, old)
 	h.body, err = bodyOf(kind, at, externalID, data)
 	return &h, err
@@ -152,10 +152,10 @@ const (
 // whoever added an event holds it until that can be seen.
 func (s *Service) clear(ctx context.Context, stream Stream) error {
 	err := pgx.BeginFunc(ctx, s.pool, func(tx pgx.Tx) error {
-		if _, err := tx.Exec(ctx, sqlLockStream, stream.Endpoint, stream.Account); err != nil {
+		if _, err := tx.Exec(ctx, sqlLockStream, stream.Endpoint, stream.AccountID); err != nil {
 			return err
 		}
-		_, err := tx.Exec(ctx, sqlClearStream, stream.Endpoint, stream.Account)
+		_, err := tx.Exec(ctx, sqlClearStream, stream.Endpoint, stream.AccountID)
 		return err
 	})
 	return known(err)
@@ -181,7 +181,7 @@ const (
 func (s *Service) attempted(ctx context.Context, tx pgx.Tx, stream Stream, h *head, state State,
 	o outcome,
 ) (first bool, err error) {
-	tag, err := tx.Exec(ctx, sqlAttempted, stream.Account, h.seq, stream.Endpoint, h.attempts, string(state),
+	tag, err := tx.Exec(ctx, sqlAttempted, stream.AccountID, h.seq, stream.Endpoint, h.attempts, string(state),
 		s.o.Clock(), o.status, o.failure)
 	return tag.RowsAffected() == 1, err
 }
@@ -224,7 +224,7 @@ func (s *Service) noteFailure(ctx context.Context, stream Stream, h *head, o out
 		if more = first && !disabled && state == Failed; err != nil || more || !first {
 			return err
 		}
-		_, err = tx.Exec(ctx, sqlWait, stream.Endpoint, stream.Account, s.o.Clock().Add(wait(h.attempts)))
+		_, err = tx.Exec(ctx, sqlWait, stream.Endpoint, stream.AccountID, s.o.Clock().Add(wait(h.attempts)))
 		return err
 	})
 	if disabled && err == nil {

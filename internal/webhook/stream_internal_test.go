@@ -22,10 +22,10 @@ func TestAStreamIsNotClearedUnderAnEvent(t *testing.T) {
 		t.Fatal(err)
 	}
 	stream := Stream{made.ID, uuid.New()}
-	_, err = pool.Exec(t.Context(), "insert into webhook_lanes values ($1, $2, $3)", stream.Endpoint, stream.Account, now)
+	_, err = pool.Exec(t.Context(), "insert into webhook_lanes values ($1, $2, $3)", stream.Endpoint, stream.AccountID, now)
 	if err == nil {
 		_, err = pool.Exec(t.Context(),
-			"insert into accounts (external_id, id, created_at) values ('maya', $1, $2)", stream.Account, now)
+			"insert into accounts (external_id, id, created_at) values ('maya', $1, $2)", stream.AccountID, now)
 	}
 	if err != nil {
 		t.Fatal(err)
@@ -34,7 +34,7 @@ func TestAStreamIsNotClearedUnderAnEvent(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	_, err = tx.Exec(t.Context(), sqlTake, []uuid.UUID{stream.Account}, []int64{1}, []time.Time{now},
+	_, err = tx.Exec(t.Context(), sqlTake, []uuid.UUID{stream.AccountID}, []int64{1}, []time.Time{now},
 		[]string{"balance.low"}, []string{"{}"}, now)
 	if err != nil {
 		t.Fatal(err)

@@ -42,7 +42,7 @@ func (s *Service) Take(ctx context.Context, events []ledger.Told) error {
 	accounts, seqs, times, kinds, data := make([]uuid.UUID, n), make([]int64, n), make([]time.Time, n),
 		make([]string, n), make([]string, n)
 	for i, t := range events {
-		accounts[i], seqs[i], times[i], kinds[i], data[i] = t.Account, t.Seq, t.At, t.Kind, string(t.Data)
+		accounts[i], seqs[i], times[i], kinds[i], data[i] = t.AccountID, t.Seq, t.At, t.Kind, string(t.Data)
 	}
 	if _, err := s.pool.Exec(ctx, sqlTake, accounts, seqs, times, kinds, data, s.o.Clock()); err != nil {
 		return problem.Unavailable(err)

@@ -34,13 +34,13 @@ type Report struct {
 
 // Difference is one place where the books contradict themselves.
 type Difference struct {
-	Account         uuid.UUID
+	AccountID       uuid.UUID
 	What            string // "entry 17: balance after"
 	Expected, Found string
 }
 
 func (d Difference) String() string {
-	return fmt.Sprintf("%s  %s: expected %s, found %s", d.Account, d.What, d.Expected, d.Found)
+	return fmt.Sprintf("%s  %s: expected %s, found %s", d.AccountID, d.What, d.Expected, d.Found)
 }
 
 // Limits of a chunk: accounts whose rows of today travel through this process, and entries that one

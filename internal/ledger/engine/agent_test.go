@@ -75,7 +75,7 @@ func (b *books) events(id uuid.UUID) string {
 		b.t.Fatal(err)
 	}
 	var told []string
-	list = slices.DeleteFunc(list, func(e ledger.Told) bool { return e.Account != id })
+	list = slices.DeleteFunc(list, func(e ledger.Told) bool { return e.AccountID != id })
 	for _, e := range list {
 		var data struct{ Agent string }
 		if err := json.Unmarshal(e.Data, &data); err != nil {

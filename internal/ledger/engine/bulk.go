@@ -14,7 +14,7 @@ func (l *Engine) ChargeAll(ctx context.Context, charges []ledger.BulkCharge) []l
 	calls := make([]*call, len(charges))
 	byLane := make([][]*call, len(l.lanes))
 	for i := range charges {
-		c := newCall(charges[i].Account)
+		c := newCall(charges[i].AccountID)
 		c.charge = charges[i].Charge
 		c.op = &c.charge
 		if calls[i] = c.keyed(charges[i].Key, c.charge.Fingerprint()); c.key != "" {

@@ -79,12 +79,12 @@ func (c *caller) fresh() deed {
 	switch dice := c.random.IntN(100); {
 	case dice < 10 && len(c.charges) > 0:
 		last := len(c.charges) - 1
-		d.Kind, d.Account, d.About = ledger.KindRefund, c.charges[last].Account, c.charges[last].Seq
+		d.Kind, d.Account, d.About = ledger.KindRefund, c.charges[last].AccountID, c.charges[last].Seq
 		d.Amount = min(d.Amount, -c.charges[last].Amount)
 		c.charges = c.charges[:last]
 	case dice < 20 && len(c.holds) > 0:
 		last := len(c.holds) - 1
-		d.Kind, d.Account, d.About = ledger.KindCapture, c.holds[last].Account, c.holds[last].Seq
+		d.Kind, d.Account, d.About = ledger.KindCapture, c.holds[last].AccountID, c.holds[last].Seq
 		if c.random.IntN(2) == 0 { // else it may take more than its hold
 			d.Amount = min(d.Amount, c.holds[last].HeldDelta)
 		}

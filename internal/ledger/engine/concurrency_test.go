@@ -48,9 +48,9 @@ func (j *journal) sendAll(ctx context.Context, l *engine.Engine, deeds []deed) {
 		d := &deeds[i]
 		on[i] = j.begin(*d)
 		charges[i] = ledger.BulkCharge{
-			Account: d.Account,
-			Key:     d.Key,
-			Charge:  ledger.Charge{Feature: "auto_selling", Amount: &d.Amount},
+			AccountID: d.Account,
+			Key:       d.Key,
+			Charge:    ledger.Charge{Feature: "auto_selling", Amount: &d.Amount},
 		}
 	}
 	for i, r := range l.ChargeAll(ctx, charges) {
@@ -175,54 +175,54 @@ func TestABulkAnswersEachChargeInItsPlace(t *testing.T) {
 	rich, poor, nobody := b.openWith("100"), b.openWith("10"), uuid.New()
 	charges := []ledger.BulkCharge{
 		{
-			Account: rich,
-			Key:     "a",
-			Charge:  ledger.Charge{Feature: "image_generation"},
+			AccountID: rich,
+			Key:       "a",
+			Charge:    ledger.Charge{Feature: "image_generation"},
 		},
 		{
-			Account: nobody,
-			Key:     "a",
-			Charge:  ledger.Charge{Feature: "image_generation"},
+			AccountID: nobody,
+			Key:       "a",
+			Charge:    ledger.Charge{Feature: "image_generation"},
 		},
 		{
-			Account: poor,
-			Key:     "a",
-			Charge:  ledger.Charge{Feature: "image_generation"},
+			AccountID: poor,
+			Key:       "a",
+			Charge:    ledger.Charge{Feature: "image_generation"},
 		},
 		{
-			Account: rich,
-			Key:     "a",
-			Charge:  ledger.Charge{Feature: "image_generation"},
+			AccountID: rich,
+			Key:       "a",
+			Charge:    ledger.Charge{Feature: "image_generation"},
 		},
 		{
-			Account: rich,
-			Key:     "a",
-			Charge:  ledger.Charge{Feature: "lip_sync"},
+			AccountID: rich,
+			Key:       "a",
+			Charge:    ledger.Charge{Feature: "lip_sync"},
 		},
 		{
-			Account: poor,
-			Key:     "b",
-			Charge:  ledger.Charge{Feature: "image_generation"},
+			AccountID: poor,
+			Key:       "b",
+			Charge:    ledger.Charge{Feature: "image_generation"},
 		},
 		{
-			Account: rich,
-			Key:     "c",
-			Charge:  ledger.Charge{Feature: "nothing"},
+			AccountID: rich,
+			Key:       "c",
+			Charge:    ledger.Charge{Feature: "nothing"},
 		},
 		{
-			Account: rich,
-			Key:     "b",
-			Charge:  ledger.Charge{Feature: "video_10s"},
+			AccountID: rich,
+			Key:       "b",
+			Charge:    ledger.Charge{Feature: "video_10s"},
 		},
 		{
-			Account: rich,
-			Key:     "d",
-			Charge:  ledger.Charge{Feature: "video_10s"},
+			AccountID: rich,
+			Key:       "d",
+			Charge:    ledger.Charge{Feature: "video_10s"},
 		},
 		{
-			Account: rich,
-			Key:     "e",
-			Charge:  ledger.Charge{Feature: "motion_reference_video"},
+			AccountID: rich,
+			Key:       "e",
+			Charge:    ledger.Charge{Feature: "motion_reference_video"},
 		},
 	}
 	want := []string{
@@ -240,7 +240,7 @@ func TestABulkAnswersEachChargeInItsPlace(t *testing.T) {
 	}
 	results := b.ChargeAll(t.Context(), charges)
 	for i, r := range results {
-		if got := told(r); got != want[i] || (r.Err == nil && r.Account != charges[i].Account) {
+		if got := told(r); got != want[i] || (r.Err == nil && r.AccountID != charges[i].AccountID) {
 			t.Errorf("charge %d: %q, want %q", i, got, want[i])
 		}
 	}

@@ -666,24 +666,24 @@ func TestAHugeAmountIsOnlyTooMuch(t *testing.T) {
 	huge := tokens.Amount(math.MaxInt64)
 	results := b.server().ChargeAll(t.Context(), []ledger.BulkCharge{
 		{
-			Account: id,
-			Key:     "1",
-			Charge:  spends("50"),
+			AccountID: id,
+			Key:       "1",
+			Charge:    spends("50"),
 		},
 		{
-			Account: id,
-			Key:     "2",
-			Charge:  ledger.Charge{Feature: "auto_selling", Amount: &huge},
+			AccountID: id,
+			Key:       "2",
+			Charge:    ledger.Charge{Feature: "auto_selling", Amount: &huge},
 		},
 		{
-			Account: id,
-			Key:     "3",
-			Charge:  ledger.Charge{Feature: "auto_selling", Amount: &huge},
+			AccountID: id,
+			Key:       "3",
+			Charge:    ledger.Charge{Feature: "auto_selling", Amount: &huge},
 		},
 		{
-			Account: id,
-			Key:     "4",
-			Charge:  spends("60"),
+			AccountID: id,
+			Key:       "4",
+			Charge:    spends("60"),
 		},
 	})
 	for i, code := range []string{"", "insufficient_tokens", "insufficient_tokens", ""} {

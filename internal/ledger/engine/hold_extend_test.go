@@ -121,17 +121,17 @@ func TestTheKeyOfAnExtension(t *testing.T) {
 	// In one batch as well.
 	results := b.ChargeAll(t.Context(), []ledger.BulkCharge{
 		{
-			Account: id,
-			Key:     "new",
-			Charge:  spends("0.1"),
+			AccountID: id,
+			Key:       "new",
+			Charge:    spends("0.1"),
 		}, {
-			Account: id,
-			Key:     "x",
-			Charge:  spends("0.1"),
+			AccountID: id,
+			Key:       "x",
+			Charge:    spends("0.1"),
 		}, {
-			Account: id,
-			Key:     "newer",
-			Charge:  spends("0.1"),
+			AccountID: id,
+			Key:       "newer",
+			Charge:    spends("0.1"),
 		},
 	})
 	if results[0].Err != nil || !errors.Is(results[1].Err, idempotency.ErrKeyReused) || results[2].Err != nil {

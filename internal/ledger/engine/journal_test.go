@@ -196,13 +196,13 @@ func (j *journal) note(st *story, r ledger.Receipt) {
 	if st.fresh > 1 {
 		j.t.Errorf("%+v was carried out %d times", st.deed, st.fresh)
 	}
-	if r.Account != st.Account || r.Kind != st.Kind || r.SpendableAfter < 0 || r.BalanceAfter < 0 {
+	if r.AccountID != st.Account || r.Kind != st.Kind || r.SpendableAfter < 0 || r.BalanceAfter < 0 {
 		j.t.Errorf("%+v was answered %+v", st.deed, r)
 	}
 }
 
 func sameEntry(a, b ledger.Entry) bool {
-	return a.Account == b.Account && a.Seq == b.Seq && a.Kind == b.Kind && a.Amount == b.Amount &&
+	return a.AccountID == b.AccountID && a.Seq == b.Seq && a.Kind == b.Kind && a.Amount == b.Amount &&
 		a.HeldDelta == b.HeldDelta &&
 		a.BalanceAfter == b.BalanceAfter && a.HeldAfter == b.HeldAfter && a.SpendableAfter == b.SpendableAfter &&
 		a.At.Equal(b.At)
@@ -273,7 +273,7 @@ func (j *journal) check(b *books) {
 	var key string
 	var e ledger.Entry
 	fields := []any{
-		&key, &e.Account, &e.Seq, &e.Kind, &e.Amount, &e.HeldDelta, &e.BalanceAfter, &e.HeldAfter,
+		&key, &e.AccountID, &e.Seq, &e.Kind, &e.Amount, &e.HeldDelta, &e.BalanceAfter, &e.HeldAfter,
 		&e.SpendableAfter, &e.At,
 	}
 	_, err = pgx.ForEachRow(rows, fields, func() error {

@@ -650,10 +650,10 @@ func TestWhatOnlyAKeyMakesSafeNeedsOne(t *testing.T) {
 	_, released := b.Release(ctx, id, "", ledger.Release{Hold: 1})
 	_, refunded := b.Refund(ctx, id, "", ledger.Refund{Entry: 1})
 	_, granted := b.Grant(ctx, id, "", ledger.Grant{Kind: ledger.LotPromo, Amount: tokens.One})
-	many := b.ChargeAll(ctx, []ledger.BulkCharge{{Account: id, Charge: lip}, {
-		Account: id,
-		Key:     "k",
-		Charge:  lip,
+	many := b.ChargeAll(ctx, []ledger.BulkCharge{{AccountID: id, Charge: lip}, {
+		AccountID: id,
+		Key:       "k",
+		Charge:    lip,
 	}})
 	for i, err := range []error{charged, held, captured, released, refunded, granted, many[0].Err} {
 		if problem.Of(err).Code != "missing_idempotency_key" {

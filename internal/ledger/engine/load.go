@@ -181,7 +181,7 @@ func (b *batch) readKeys(rows pgx.Rows) error {
 		if b.known == nil {
 			b.known = map[accountKey]*ledger.Entry{}
 		}
-		b.known[accountKey{e.Account, e.Key}] = &e
+		b.known[accountKey{e.AccountID, e.Key}] = &e
 	}
 	return rows.Err()
 }
@@ -193,7 +193,7 @@ func (b *batch) readReferences(rows pgx.Rows) error {
 		if err != nil {
 			return err
 		}
-		b.useReference(accountReference{e.Account, scope, reference}, &e)
+		b.useReference(accountReference{e.AccountID, scope, reference}, &e)
 	}
 	return rows.Err()
 }
@@ -298,7 +298,7 @@ func (find snapshotFinder) readPast(rows pgx.Rows) error {
 		if outcome >= 0 {
 			p.Hold = &ledger.HoldRow{Number: p.Entry.Seq, Outcome: ledger.Kind(outcome)}
 		}
-		snap := find(p.Entry.Account)
+		snap := find(p.Entry.AccountID)
 		if snap.Past == nil {
 			snap.Past = map[int64]*ledger.PastEntry{}
 		}
@@ -345,7 +345,7 @@ func scanEntry(rows pgx.CollectableRow, first ...any) (ledger.Entry, error) {
 	var lot int64
 	var mark []byte
 	var lots, amounts []int64
-	columns := append(first, &e.Account, &e.Seq, &e.At, &e.Kind, &e.Amount, &e.HeldDelta, &e.BalanceAfter,
+	columns := append(first, &e.AccountID, &e.Seq, &e.At, &e.Kind, &e.Amount, &e.HeldDelta, &e.BalanceAfter,
 		&e.HeldAfter, &e.SpendableAfter, &e.Contra,
 		&e.LotKind, &e.Feature, &e.Agent, &e.Quantity, &e.UnitPrice, &e.CatalogVersion, &e.Reference, &e.About,
 		&e.Day, &lot, &lots, &amounts, &e.Key,

@@ -112,8 +112,8 @@ func (m *model) relay(t *rapid.T) {
 		t.Fatal(err)
 	}
 	for _, e := range events {
-		if m.relayed[e.Account]++; m.relayed[e.Account] != e.Seq {
-			t.Fatalf("event %d of %v is relayed as its number %d", e.Seq, e.Account, m.relayed[e.Account])
+		if m.relayed[e.AccountID]++; m.relayed[e.AccountID] != e.Seq {
+			t.Fatalf("event %d of %v is relayed as its number %d", e.Seq, e.AccountID, m.relayed[e.AccountID])
 		}
 	}
 }

@@ -210,7 +210,7 @@ func (m *model) compare(t *rapid.T, what string, got, want result) {
 
 // text is everything that an entry shows.
 func text(e ledger.Entry) string {
-	return fmt.Sprintln(e.Account, e.Seq, e.At.UTC(), e.Kind, e.Amount, e.HeldDelta, e.BalanceAfter, e.HeldAfter,
+	return fmt.Sprintln(e.AccountID, e.Seq, e.At.UTC(), e.Kind, e.Amount, e.HeldDelta, e.BalanceAfter, e.HeldAfter,
 		e.SpendableAfter, e.Contra, e.LotKind, e.Feature, e.Agent,
 		e.Quantity, e.UnitPrice, e.CatalogVersion, e.Reference, e.About, e.Day.UTC(), e.Parts)
 }
@@ -314,15 +314,15 @@ func (m *model) bulk(t *rapid.T) {
 		m.keys++
 		key := fmt.Sprint("key-", m.keys-rapid.IntRange(0, 1).Draw(t, "key before"))
 		charges[i] = ledger.BulkCharge{
-			Account: id,
-			Key:     key,
-			Charge:  m.drawCharge(t, id),
+			AccountID: id,
+			Key:       key,
+			Charge:    m.drawCharge(t, id),
 		}
 	}
 	for i, r := range m.ChargeAll(context.Background(), charges) {
 		c := charges[i]
 		m.compare(t, fmt.Sprint("charge ", i, " of ", len(charges)), m.sent(r.Receipt, r.Err),
-			m.twin.charge(c.Account, c.Key, c.Charge, m.clock.Now()))
+			m.twin.charge(c.AccountID, c.Key, c.Charge, m.clock.Now()))
 	}
 }
 
@@ -557,13 +557,13 @@ func (m *model) look(t *rapid.T) {
 	}
 	for _, id := range m.ids {
 		got, want := accounts[id], m.twin.view(id, m.clock.Now())
-		got.Zone, want.Zone = nil, nil
+		got.BillingZone, want.BillingZone = nil, nil
 		light := balances[id]
 		if late := !got.NextDue.IsZero() && (light.NextDue.IsZero() || light.NextDue.After(got.NextDue)); late {
 			t.Fatalf("at %v something is due at %v, and the balance says at %v", m.clock.Now(), got.NextDue,
 				light.NextDue)
 		}
-		light.Zone, light.Lots, light.Holds, light.NextDue = nil, got.Lots, got.Holds, got.NextDue
+		light.BillingZone, light.Lots, light.Holds, light.NextDue = nil, got.Lots, got.Holds, got.NextDue
 		if fmt.Sprint(light) != fmt.Sprint(got) {
 			t.Fatalf("at %v the balance is\n%+v\nand the account\n%+v", m.clock.Now(), light, got)
 		}

@@ -53,7 +53,7 @@ func (s *pgStore) Outbox(ctx context.Context, limit int) ([]ledger.Told, error) 
 	}
 	return pgx.CollectRows(rows, func(row pgx.CollectableRow) (ledger.Told, error) {
 		var t ledger.Told
-		err := row.Scan(&t.Account, &t.Seq, &t.At, &t.Kind, &t.Data)
+		err := row.Scan(&t.AccountID, &t.Seq, &t.At, &t.Kind, &t.Data)
 		t.At = t.At.UTC()
 		return t, err
 	})
@@ -63,7 +63,7 @@ func (s *pgStore) Outbox(ctx context.Context, limit int) ([]ledger.Told, error) 
 func (s *pgStore) Forget(ctx context.Context, events []ledger.Told) error {
 	accounts, seqs := make([]uuid.UUID, len(events)), make([]int64, len(events))
 	for i, t := range events {
-		accounts[i], seqs[i] = t.Account, t.Seq
+		accounts[i], seqs[i] = t.AccountID, t.Seq
 	}
 	_, err := s.readers.Exec(ctx, sqlForgetOutbox, accounts, seqs)
 	return err

@@ -89,9 +89,9 @@ func bulkOf(name string, n int, ids ...uuid.UUID) []ledger.BulkCharge {
 	charges := make([]ledger.BulkCharge, n)
 	for i := range charges {
 		charges[i] = ledger.BulkCharge{
-			Account: ids[i%len(ids)],
-			Key:     name + "-" + strconv.Itoa(i),
-			Charge:  ledger.Charge{Feature: "social_comment_reply"},
+			AccountID: ids[i%len(ids)],
+			Key:       name + "-" + strconv.Itoa(i),
+			Charge:    ledger.Charge{Feature: "social_comment_reply"},
 		}
 	}
 	return charges

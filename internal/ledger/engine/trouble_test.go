@@ -31,13 +31,13 @@ func single(t *testing.T, database testdb.DB) *engine.Engine {
 func chargeBoth(t *testing.T, l *engine.Engine, key string, first, second uuid.UUID) (one, other error) {
 	t.Helper()
 	r := l.ChargeAll(t.Context(), []ledger.BulkCharge{{
-		Account: first,
-		Key:     key,
-		Charge:  chargeOf("1"),
+		AccountID: first,
+		Key:       key,
+		Charge:    chargeOf("1"),
 	}, {
-		Account: second,
-		Key:     key,
-		Charge:  chargeOf("1"),
+		AccountID: second,
+		Key:       key,
+		Charge:    chargeOf("1"),
 	}})
 	return r[0].Err, r[1].Err
 }

@@ -221,7 +221,7 @@ func (a *twinAccount) write(e ledger.Entry, at time.Time) ledger.Entry {
 	if a.last.Before(at) {
 		a.last = at
 	}
-	e.Account, e.Seq, e.At = a.id, int64(len(a.entries)+1), a.last
+	e.AccountID, e.Seq, e.At = a.id, int64(len(a.entries)+1), a.last
 	year, month, day := e.At.In(a.zone).Date()
 	e.Day = time.Date(year, month, day, 0, 0, 0, 0, time.UTC)
 	a.entries = append(a.entries, e)

@@ -22,7 +22,7 @@ func (l *Engine) UsageSums(ctx context.Context, account uuid.UUID, q ledger.Usag
 		return ledger.UsageSums{}, err
 	}
 	if q.Last.IsZero() {
-		q.Last = ledger.DayIn(l.now(), a.Zone)
+		q.Last = ledger.DayIn(l.now(), a.BillingZone)
 	}
 	if q.First.IsZero() {
 		q.First = q.Last.AddDate(0, 0, 1-ledger.DefaultUsageDays)
@@ -279,7 +279,7 @@ func addUpUsage(list []ledger.Usage) []ledger.Usage {
 // SpentThisPeriod is what the work since Account.PeriodStart cost in the end.
 func (l *Engine) SpentThisPeriod(ctx context.Context, a ledger.Account) (tokens.Amount, error) {
 	now := l.now()
-	list, err := l.Usage(ctx, a.ID, a.PeriodStart(now), ledger.DayIn(now, a.Zone).AddDate(0, 0, 1))
+	list, err := l.Usage(ctx, a.ID, a.PeriodStart(now), ledger.DayIn(now, a.BillingZone).AddDate(0, 0, 1))
 	if err != nil {
 		return 0, err
 	}

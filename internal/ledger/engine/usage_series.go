@@ -27,7 +27,7 @@ func (l *Engine) UsageSeries(
 	if by != ledger.ByFeature && by != ledger.ByAgent {
 		return ledger.UsageSeries{}, problem.Invalid("by", `must be "feature" or "agent"`)
 	}
-	last := ledger.DayIn(l.now(), a.Zone)
+	last := ledger.DayIn(l.now(), a.BillingZone)
 	series := ledger.UsageSeries{First: last.AddDate(0, 0, 1-days), Last: last}
 	// One snapshot: at midnight, and when they get too many, the lines move from the account's row
 	// to the table.

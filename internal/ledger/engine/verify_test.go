@@ -413,7 +413,7 @@ func (b *books) agentsOfTheStory(id uuid.UUID) {
 	b.sellerAsks(id)
 	events, err := b.Outbox(ctx, 10_000)
 	b.check(err)
-	events = slices.DeleteFunc(events, func(e ledger.Told) bool { return e.Account != id || e.Seq > 3 })
+	events = slices.DeleteFunc(events, func(e ledger.Told) bool { return e.AccountID != id || e.Seq > 3 })
 	b.check(b.Relayed(ctx, events))
 }
 
@@ -467,7 +467,7 @@ func TestVerifyFindsDamage(t *testing.T) {
 	report := b.verify(audit.Options{MaxDifferences: 100_000, ChunkEntries: 100})
 	found := map[uuid.UUID][]string{}
 	for _, d := range report.Differences {
-		found[d.Account] = append(found[d.Account], d.What)
+		found[d.AccountID] = append(found[d.AccountID], d.What)
 		if d.Expected == d.Found || strings.ContainsAny(d.String(), "\n\r") {
 			t.Errorf("%s", d)
 		}

@@ -186,7 +186,7 @@ func (w *writer) addEntry(e *ledger.Entry) {
 		r = &w.spans
 	}
 	r.begin()
-	r.id(e.Account)
+	r.id(e.AccountID)
 	r.int64(e.Seq)
 	r.time(e.At)
 	r.int16(int16(e.Kind))
@@ -231,7 +231,7 @@ func (w *writer) addNote(e *ledger.Entry) {
 	}
 	r := &w.notes
 	r.begin()
-	r.id(e.Account)
+	r.id(e.AccountID)
 	r.int64(e.Seq)
 	r.text(e.Note.Reason)
 	r.textOrNull(metadataText(e.Note.Metadata))

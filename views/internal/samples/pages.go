@@ -13,7 +13,7 @@ import (
 func page(name string, c templ.Component) Page { return Page{Name: name, Component: c} }
 
 func signIn() []Page {
-	out := views.Layout{Now: Now, Zone: Zone}
+	out := views.Layout{Now: Now, DisplayZone: Zone}
 	demo := out
 	demo.Demo = true
 	return []Page{
@@ -523,7 +523,7 @@ func others() []Page {
 	declined, done := sandbox, sandbox
 	declined.Problem = "The card was declined. Nothing was charged."
 	done.Done, done.BackURL = "This checkout is paid.", "/credits/purchases/1"
-	signedIn, signedOut := chrome(views.NavNone), views.Layout{Now: Now, Zone: Zone}
+	signedIn, signedOut := chrome(views.NavNone), views.Layout{Now: Now, DisplayZone: Zone}
 	out := []Page{
 		page("sandbox", views.SandboxPage(sandbox)),
 		page("sandbox-declined", views.SandboxPage(declined)),

@@ -80,12 +80,12 @@ func good(images, pdfs, replies int64) []views.Equivalent {
 // chrome is the frame of a shop that has enough tokens.
 func chrome(nav views.Nav) views.Layout {
 	return views.Layout{
-		ShopName: "Maya's Studio",
-		SignedIn: true,
-		Nav:      nav,
-		Now:      Now,
-		Zone:     Zone,
-		Demo:     true,
+		ShopName:    "Maya's Studio",
+		SignedIn:    true,
+		Nav:         nav,
+		Now:         Now,
+		DisplayZone: Zone,
+		Demo:        true,
 		Badge: &views.BadgeModel{
 			Level:     views.LevelOK,
 			Spendable: amount("142"),
