@@ -15,24 +15,23 @@ import (
 	"pop.store/credits/views"
 )
 
-// content are all that an e-mail says. Its subject is its title.
+// content is the text of an e-mail. Title is also the subject.
 type content struct {
 	Shop       string
 	Title      string
 	Paragraphs []string
-	Sums       []views.ReceiptLine // what was paid, for a receipt
-	Facts      []fact              // below them
+	Sums       []views.ReceiptLine // amounts of a receipt
+	Facts      []fact              // shown below Sums
 	Button     string
 	URL        string
 	Foot       string
-	// Other is a second link, with its own words; both empty for none.
+	// Other is the label of a second link; both empty for none.
 	Other, OtherURL string
-	// Unsubscribe is where one asks for no more of these; empty for what is sent in any case.
+	// Unsubscribe is a link; empty for e-mails that are always sent.
 	Unsubscribe string
 }
 
-// breakable is the same with plain spaces: mail programs break lines as they like, and what people
-// search for in their mail is what they type.
+// breakable replaces no-break spaces, so that lines wrap and searches match.
 func (w content) breakable() content {
 	w.Title, w.Paragraphs, w.Sums = views.Breakable(w.Title), slices.Clone(w.Paragraphs), slices.Clone(w.Sums)
 	for i := range w.Paragraphs {
@@ -44,7 +43,7 @@ func (w content) breakable() content {
 	return w
 }
 
-// alertContent says what the notice on the pages says, and which agents are paused and why.
+// alertContent has the notice from the pages and the reason for each paused agent.
 func (m *Mailer) alertContent(ctx context.Context, r *reader, a alert, now time.Time) (content, error) {
 	notice, err := m.notice(ctx, r, max(a.level, r.level))
 	if err != nil {
@@ -83,14 +82,14 @@ func (m *Mailer) alertContent(ctx context.Context, r *reader, a alert, now time.
 	return w, nil
 }
 
-// setButton has the button of an e-mail do what ends the pause; for lack of tokens it does already.
+// setButton links to what ends the pause. The default button already helps when tokens are missing.
 func (m *Mailer) setButton(w *content, stop views.StopModel) {
 	if stop.Reason != views.WhyTokens && stop.Reason != views.WhyHeld {
 		w.Button, w.URL = stop.Button(), m.link("/agents")
 	}
 }
 
-// stop is why some agents are paused.
+// stop is a reason and the agents paused for it.
 type stop struct {
 	names []string
 	stop  views.StopModel
@@ -101,7 +100,7 @@ func (s *stop) says() string {
 }
 func (s *stop) advice() string { return s.stop.Advice(len(s.names) > 1, "requests") }
 
-// stops are the agents that are paused, together where the reason is the same; first who lacks tokens.
+// stops groups paused agents by reason, missing tokens first.
 func (m *Mailer) stops(r *reader) []stop {
 	var list []stop
 	for i := range r.agents {
@@ -133,7 +132,7 @@ func presence(b bool) int {
 	return 0
 }
 
-// notice is the one on the pages, but that what jobs under way hold counts as if it came back.
+// notice is the notice from the pages, with open holds counted as released.
 func (m *Mailer) notice(ctx context.Context, r *reader, level ledger.Level) (views.NoticeModel, error) {
 	shown := views.LevelLow
 	if level == ledger.LevelEmpty {
@@ -161,7 +160,7 @@ func (m *Mailer) notice(ctx context.Context, r *reader, level ledger.Level) (vie
 	return n, nil
 }
 
-// forecastOf is present.Forecast with the agent's name fit for an e-mail.
+// forecastOf is present.Forecast with a sanitized agent name.
 func forecastOf(stop *forecast.Stop, pace forecast.Pace, lastHour bool) *views.Forecast {
 	f := present.Forecast(stop, pace, lastHour)
 	if f != nil {
@@ -180,7 +179,7 @@ func (m *Mailer) pausedNames(r *reader) []string {
 	return names
 }
 
-// resumedNames are those of the agents that are still on.
+// resumedNames are the names of those agents that are still on.
 func (m *Mailer) resumedNames(r *reader, ids []string) []string {
 	var names []string
 	for _, id := range ids {
@@ -193,7 +192,7 @@ func (m *Mailer) resumedNames(r *reader, ids []string) []string {
 	return names
 }
 
-// agentName is present.AgentName, fit for an e-mail.
+// agentName is present.AgentName, sanitized for e-mail.
 func (m *Mailer) agentName(a *ledger.Agent) string {
 	clean := ledger.Agent{
 		ID:      oneLine(a.ID),
@@ -203,7 +202,7 @@ func (m *Mailer) agentName(a *ledger.Agent) string {
 	return present.AgentName(m.Prices(), &clean)
 }
 
-// maxNames is how many agents are named.
+// maxNames is how many agents are listed by name.
 const maxNames = 3
 
 // areOrIs begins a sentence about agents: "Comment Replies is", "Comment Replies and Brand Scout are".
@@ -220,11 +219,11 @@ func areOrIs(names []string) string {
 	}
 }
 
-// maxText bounds a name in an e-mail, in characters.
+// maxText limits a name in an e-mail, in characters.
 const maxText = 80
 
-// oneLine is a name that somebody chose, fit for a header and a sentence: no line ends, nothing
-// that cannot be seen or that turns text around, and nothing that a reader of headers would decode.
+// oneLine sanitizes a user-chosen name for headers and text: no line ends, invisible or
+// bidirectional control characters, or encoded words.
 func oneLine(name string) string {
 	name = plaintext.Clean(strings.NewReplacer("=?", "= ?", "\ufffd", " ").Replace(name))
 	runes := []rune(strings.Join(strings.Fields(name), " "))
@@ -234,5 +233,5 @@ func oneLine(name string) string {
 	return string(runes)
 }
 
-// link is an address of the app, for use outside of it.
+// link is an absolute URL of the app.
 func (m *Mailer) link(path string) string { return m.BaseURL.JoinPath(path).String() }

@@ -6,23 +6,23 @@ import (
 	"pop.store/credits/internal/ledger"
 )
 
-// snapshot is an account as it stands when its occasions are looked at.
+// snapshot is the state of an account at the time its notifications are decided.
 type snapshot struct {
-	address bool                     // there is one
-	alerts  bool                     // the creator wants to hear of the balance and of agents
-	level   ledger.Level             // what jobs under way hold counts as if it came back
-	paused  map[string]ledger.Reason // agents that are paused although their creator did not turn them off, and why
+	address bool                     // the account has an e-mail address
+	alerts  bool                     // the creator has not unsubscribed from alerts
+	level   ledger.Level             // open holds count as released
+	paused  map[string]ledger.Reason // reason per agent id; without those their creator paused
 	last    lastAlert
 }
 
-// lastAlert is what was said of the balance last.
+// lastAlert is what the last alert to the account said.
 type lastAlert struct {
-	at     time.Time // zero: nothing was ever said
+	at     time.Time // zero: no alert was sent yet
 	level  ledger.Level
-	paused bool // that an agent has stopped
+	paused bool // it reported a paused agent
 }
 
-// alert is an e-mail about the balance: that it is low or empty, or that agents have stopped, or both.
+// alert is an e-mail about a low or empty balance, about paused agents, or about both.
 type alert struct {
 	level  ledger.Level // LevelOK: only about agents
 	paused bool
@@ -31,22 +31,23 @@ type alert struct {
 
 func (a *alert) none() bool { return a.level == ledger.LevelOK && !a.paused }
 
-// decision is what becomes of an account's occasions.
+// decision says what to do with each notification of an account.
 type decision struct {
 	alert     alert
 	receipts  []notification
-	dropped   []notification // nothing to say about them, or not any more
-	postponed []notification // to be looked at again when they are due
+	dropped   []notification // not sent
+	postponed []notification // decided again when due
 }
 
-// decide is every rule about who is written to, when and about what.
+// decide holds all rules on who gets an e-mail, when and about what.
 //
-//   - Only what still holds is said: a balance that was filled up and an agent that went on are no news.
-//   - What a job under way holds counts as if it came back, so that it alone brings no e-mail: nothing is said of an agent that lacks only that
-//     until the job has taken it.
-//   - What was said in the last twelve hours is not said again, unless it got worse: low is followed by empty, and either by agents that stop. What
-//     is left unsaid waits, and is said when it still holds after that time.
-//   - One e-mail says all of it. Receipts are apart: each purchase has one.
+//   - Only what is still true is sent: not a balance that was topped up, nor an agent that
+//     resumed.
+//   - Open holds count as released, so a running job alone causes no e-mail. An agent that lacks
+//     only held tokens is reported once the job captures them.
+//   - An alert is not repeated within coolDown unless the state got worse. What is suppressed is
+//     decided again after that.
+//   - One alert covers everything. Each purchase has its own receipt.
 func decide(list []notification, s snapshot, now time.Time) decision {
 	var v decision
 	for _, o := range list {
@@ -84,7 +85,7 @@ func (v *decision) addPause(o notification, s snapshot, now time.Time) {
 	}
 }
 
-// addLevel looks at a crossing. The level may have changed since, down or up.
+// addLevel adds a balance crossing, limited to the current level, which may have changed since.
 func (v *decision) addLevel(o notification, s snapshot) {
 	crossed := ledger.LevelLow
 	if o.kind == ledger.EventBalanceEmpty {
@@ -99,7 +100,7 @@ func (v *decision) addLevel(o notification, s snapshot) {
 	v.alert.about = append(v.alert.about, o)
 }
 
-// suppressRepeat takes back an alert that says nothing new.
+// suppressRepeat postpones an alert that says nothing new.
 func (v *decision) suppressRepeat(t lastAlert, now time.Time) {
 	if v.alert.none() || t.at.IsZero() || !now.Before(t.at.Add(coolDown)) {
 		return
@@ -114,7 +115,7 @@ func (v *decision) suppressRepeat(t lastAlert, now time.Time) {
 	v.alert = alert{}
 }
 
-// after is what was said once an alert has gone out.
+// after is the state to record once an alert was sent.
 func (t lastAlert) after(a alert, now time.Time) lastAlert {
 	next := lastAlert{
 		at:     now,
@@ -127,7 +128,7 @@ func (t lastAlert) after(a alert, now time.Time) lastAlert {
 	return next
 }
 
-// pauseAfter is how long to wait after so many failures.
+// pauseAfter is the wait before the next attempt, by the number of failures.
 func pauseAfter(failures int) time.Duration {
 	pause := firstPause
 	for range failures - 1 {

@@ -12,9 +12,8 @@ import (
 	"pop.store/credits/internal/tokens"
 )
 
-// Deliver writes what is due to one creator. It says whether there was one: then there may be
-// others. A failure to send is no error: it is in the log, and the e-mail is tried again. Errors
-// are the database's.
+// Deliver sends what is due to one account. found is false when nothing was due. A failed send is
+// logged and retried, and is no error. The error has kind Unavailable, or the ledger's or accounts'.
 func (m *Mailer) Deliver(ctx context.Context) (found bool, err error) {
 	now := m.Clock()
 	if m.quiet(now) {
@@ -25,19 +24,19 @@ func (m *Mailer) Deliver(ctx context.Context) (found bool, err error) {
 		return false, err
 	}
 	if err := m.serve(ctx, &c, now); err != nil {
-		return false, err // free again after busyTime
+		return false, err // the claim ends after busyTime
 	}
 	return true, m.free(ctx, c.account)
 }
 
-// quiet says whether the server is left alone for now.
+// quiet reports whether sending is paused because the mail server was unreachable.
 func (m *Mailer) quiet(now time.Time) bool {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	return now.Before(m.quietUntil)
 }
 
-// serve looks at an account's occasions and does what follows.
+// serve decides an account's notifications, then sends or postpones them.
 func (m *Mailer) serve(ctx context.Context, c *claimed, now time.Time) error {
 	list, err := m.notifications(ctx, c.account)
 	if err != nil {
@@ -65,7 +64,7 @@ func (m *Mailer) serve(ctx context.Context, c *claimed, now time.Time) error {
 	return m.sendAlert(ctx, r, v.alert, now)
 }
 
-// reader is whom an e-mail is for, and what there is to say.
+// reader is the recipient of an e-mail and the data that the e-mail shows.
 type reader struct {
 	snapshot
 	accounts.Overview
@@ -73,7 +72,7 @@ type reader struct {
 	own    tokens.Amount // reserved for the creator's own tools
 }
 
-// read looks at an account. One that is not there, or not any more, has no address.
+// read loads the recipient. An account that does not exist has no address.
 func (m *Mailer) read(ctx context.Context, c *claimed) (*reader, error) {
 	r := &reader{snapshot: snapshot{
 		alerts: c.alerts,
@@ -101,7 +100,7 @@ func (m *Mailer) read(ctx context.Context, c *claimed) (*reader, error) {
 	return r, nil
 }
 
-// contentOf are those of a letter about money; ready says that there is no more to wait for.
+// contentOf builds an e-mail about money. ready is false while its data is incomplete.
 func (m *Mailer) contentOf(ctx context.Context, r *reader, o notification, now time.Time) (w content, ready bool,
 	err error,
 ) {
@@ -111,7 +110,8 @@ func (m *Mailer) contentOf(ctx context.Context, r *reader, o notification, now t
 	return m.receiptContent(ctx, r, o, now)
 }
 
-// sendReceipt writes about a purchase, or waits until more is known of it; or about auto top-up.
+// sendReceipt sends a purchase's receipt, or postpones it until the bill is there; or the notice of
+// a stopped auto top-up.
 func (m *Mailer) sendReceipt(ctx context.Context, r *reader, o notification, now time.Time) error {
 	about := []notification{o}
 	c, ready, err := m.contentOf(ctx, r, o, now)
@@ -139,7 +139,6 @@ func (m *Mailer) sendAlert(ctx context.Context, r *reader, a alert, now time.Tim
 	return m.recordAlert(ctx, a, r.last.after(a, now))
 }
 
-// send writes one e-mail and sends it, or says why not.
 func (m *Mailer) send(ctx context.Context, r *reader, c content, about []notification, now time.Time) error {
 	l, err := m.message(r.Email, c, about, now)
 	if err != nil {
@@ -150,7 +149,7 @@ func (m *Mailer) send(ctx context.Context, r *reader, c content, about []notific
 	return m.post(ctx, l)
 }
 
-// failed has an e-mail tried again, unless it never can be sent, or has been tried for long enough.
+// failed schedules a retry, unless the failure is final or older than maxAge.
 func (m *Mailer) failed(ctx context.Context, about []notification, cause error, now time.Time) error {
 	f := failureOf(cause)
 	if f.unreachable {

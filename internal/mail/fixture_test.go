@@ -124,7 +124,7 @@ func (f *fixture) hold(id uuid.UUID, amount int64) int64 {
 	return e.Seq
 }
 
-// work relays what the books have to tell, and writes all that is due.
+// work relays ledger events and sends all that is due.
 func (f *fixture) work() {
 	f.T.Helper()
 	for more := true; more; {

@@ -1,12 +1,12 @@
-// Package mail writes to creators: when their tokens run low or out, when an agent stops by itself,
-// and when a purchase has arrived.
+// Package mail sends creators e-mails: when their balance is low or empty, when an agent is paused,
+// and when a purchase or auto top-up needs a receipt or notice.
 //
-// What the books tell becomes an occasion (Sink). A job looks at the occasions of one account at a
-// time, together with the account as it stands by then, and decides what to say (decide.go): so
-// what happens in one moment is one e-mail, and nobody is told what is no longer so. An e-mail goes
-// to an SMTP server, or, where none is set up, into a folder.
+// Sink stores ledger events as notifications. A job takes the notifications of one account,
+// compares them with the account's current state and decides what to send (decide.go). So one
+// e-mail covers what happened together, and outdated news is dropped. E-mails go to an SMTP server,
+// or into a folder if none is configured.
 //
-// Tokens are millionths of a token, instants are UTC. No address gets into a log.
+// Tokens are millionths of a token, instants are UTC. Addresses are never logged.
 package mail
 
 import (
@@ -35,56 +35,51 @@ type Options struct {
 	Prices   func() *catalog.Catalog // the catalog in force
 	BaseURL  *url.URL                // public base of the app, for links
 	From     *mail.Address
-	Server   *url.URL // smtp or smtps, with credentials if the server wants them; nil: e-mails go into the folder
-	Folder   string   // where e-mails are written to without a server; made when it is needed
-	// Receipt reads what was paid for a purchase, as billing.Service does. Nil: nothing is known of it.
+	Server   *url.URL // smtp or smtps, may have credentials; nil: write to Folder
+	Folder   string   // created when needed
+	// Receipt reads the payment of a purchase (billing.Service). Nil: e-mails have no receipt.
 	Receipt func(ctx context.Context, account, purchase uuid.UUID) (billing.Receipt, error)
-	Seller  []string // who sells, as receipts have it: lines, the name first
+	Seller  []string // the seller's lines on receipts, the name first
 	Clock   clock.Clock
 	Log     *slog.Logger
 }
 
-// Mailer writes to creators. It is safe for concurrent use.
+// Mailer decides and sends e-mails. It is safe for concurrent use.
 type Mailer struct {
 	Options
 	pool *pgxpool.Pool
 	post func(context.Context, *message) error // to the server or into the folder
-	// whom the server's certificate must be from; nil: whom the system trusts
+	// CAs that the server's certificate is checked against; nil: the system's
 	roots *x509.CertPool
 
 	mu         sync.Mutex
-	secret     []byte    // signs the links to unsubscribe; nil: not read yet
-	quietUntil time.Time // the server cannot be reached: no use in trying before
+	secret     []byte    // signs unsubscribe links; nil: not loaded yet
+	quietUntil time.Time // no attempts before; the server was unreachable
 }
 
-// When an e-mail is written, and how often.
+// Timing of e-mails.
 const (
-	// settleTime is how long after an event its e-mail is written: what follows from it, such as
-	// agents that stop one after the other, comes along.
+	// settleTime delays an alert after its event, so that one e-mail covers what follows.
 	settleTime = time.Minute
-	// coolDown is how long nothing is said about the balance that was said before. What is worse is
-	// said at once.
+	// coolDown is the time in which an alert is not repeated unless the state gets worse.
 	coolDown = 12 * time.Hour
-	// lookAgain is the pause before it is looked again whether a job under way has taken the tokens
-	// that it holds.
+	// lookAgain is the wait while an agent is paused only because of held tokens.
 	lookAgain = 5 * time.Minute
-	// billTime is how long the e-mail about a purchase waits for what the payment provider has put
-	// on the bill, and billPause after what it is looked at again.
+	// billTime is how long a receipt waits for the payment provider's bill, checked each billPause.
 	billTime  = 5 * time.Minute
 	billPause = 15 * time.Second
-	// maxAge is how old an event may be for anybody to be written to about it, and for how long one
-	// that cannot be sent is tried.
+	// maxAge limits the age of an event that is sent, and how long a failing send is retried.
 	maxAge = 24 * time.Hour
-	// keepDone is how long done occasions are kept: longer than events can come again.
+	// keepDone is how long done notifications are kept: longer than events can be redelivered.
 	keepDone = 7 * 24 * time.Hour
-	// A failed e-mail is tried again after firstPause, which doubles with each failure up to maxPause.
+	// Retries wait firstPause, doubled after each failure up to maxPause.
 	firstPause = time.Minute
 	maxPause   = time.Hour
-	// quietTime is how long a server that could not be reached is left alone.
+	// quietTime is the pause after the server was unreachable.
 	quietTime = time.Minute
-	// busyTime is after what an account is free again whose server has died.
+	// busyTime ends the claim on an account if its server died.
 	busyTime = 3 * time.Minute
-	// sendTime bounds the sending of one e-mail.
+	// sendTime is the timeout of one send.
 	sendTime = 10 * time.Second
 )
 

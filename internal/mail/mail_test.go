@@ -149,7 +149,7 @@ func TestWhatGotWorseIsTold(t *testing.T) {
 }
 
 // Down in one moment: one e-mail, about where it ended.
-func TestLowAndEmptyAtOnceAreOneLetter(t *testing.T) {
+func TestLowAndEmptyAtOnceAreOneMessage(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)
 	id := f.maya()
@@ -213,7 +213,7 @@ func TestALetterCountsWhatIsHeld(t *testing.T) {
 	f.wantMessages("35 tokens left, 5 of them in use: 3 images or about 700 replies")
 }
 
-func TestAgentsThatStopTogetherAreOneLetter(t *testing.T) {
+func TestAgentsThatStopTogetherAreOneMessage(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)
 	id := f.maya()
@@ -238,8 +238,8 @@ func TestAgentsThatStopTogetherAreOneLetter(t *testing.T) {
 	f.wantMessages(both, outAt0)
 }
 
-// A letter about the balance names the agents that stopped with it; there is none about them beside it.
-func TestTheBalanceAndItsAgentsAreOneLetter(t *testing.T) {
+// An alert about the balance names the paused agents; no second alert is sent for them.
+func TestTheBalanceAndItsAgentsAreOneMessage(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)
 	id := f.maya()
@@ -453,7 +453,7 @@ func TestSinksAtTheSameTime(t *testing.T) {
 	}
 	both.Wait()
 	if n := f.Count("select count(*) from mail_occasions"); n != len(events) {
-		t.Errorf("%d occasions", n)
+		t.Errorf("%d notifications", n)
 	}
 }
 
@@ -486,7 +486,7 @@ func TestOldEvents(t *testing.T) {
 			t.Fatal(err)
 		}
 		if n := f.Count("select count(*) from mail_occasions where account = $1", told); n != step.left {
-			t.Errorf("%d occasions, want %d", n, step.left)
+			t.Errorf("%d notifications, want %d", n, step.left)
 		}
 	}
 }

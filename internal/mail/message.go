@@ -18,16 +18,15 @@ var (
 	htmlTemplate = htmltemplate.Must(htmltemplate.ParseFS(templates, "message.html"))
 )
 
-// message is an e-mail on its way. The same occasions make the same id: one that is sent twice,
-// since a server died in between, can be told.
+// message is an e-mail ready to send. The same notifications give the same id, so a message that is
+// sent again after a crash can be recognized.
 type message struct {
 	*gomail.Msg
 	at time.Time
 	id string
 }
 
-// message writes an e-mail: text and HTML, with nothing in it that is fetched from elsewhere or
-// tells when it is read.
+// message renders an e-mail as text and HTML, without remote content or tracking.
 func (m *Mailer) message(to string, w content, about []notification, now time.Time) (*message, error) {
 	last, w := about[len(about)-1], w.breakable()
 	l := &message{
@@ -47,7 +46,7 @@ func (m *Mailer) message(to string, w content, about []notification, now time.Ti
 	if w.Unsubscribe != "" {
 		l.SetListUnsubscribe(w.Unsubscribe)
 	}
-	if w.Unsubscribe != "" && m.BaseURL.Scheme == "https" { // without TLS nobody may offer it (RFC 8058)
+	if w.Unsubscribe != "" && m.BaseURL.Scheme == "https" { // one-click requires https (RFC 8058)
 		l.SetListUnsubscribePost()
 	}
 	if err := l.SetBodyTextTemplate(textTemplate, w); err != nil {
@@ -56,7 +55,7 @@ func (m *Mailer) message(to string, w content, about []notification, now time.Ti
 	return l, l.AddAlternativeHTMLTemplate(htmlTemplate, w)
 }
 
-// host is the app's name among mail servers.
+// host is the name sent in HELO and in message ids.
 func (m *Mailer) host() string {
 	if name := m.BaseURL.Hostname(); name != "" {
 		return name

@@ -19,16 +19,16 @@ import (
 	gomail "github.com/wneessen/go-mail"
 )
 
-// errAddress is an address that is none to a mail server.
+// errAddress means that an address is not valid for SMTP.
 var errAddress = errors.New("the address cannot be used")
 
-// unreachableError is a server that could not be asked at all.
+// unreachableError means that no SMTP session could be opened.
 type unreachableError struct{ cause error }
 
 func (e *unreachableError) Error() string { return "no connection: " + e.cause.Error() }
 func (e *unreachableError) Unwrap() error { return e.cause }
 
-// toServer sends an e-mail over a connection of its own.
+// toServer sends over a new connection.
 func (m *Mailer) toServer(ctx context.Context, l *message) error {
 	client, err := m.client()
 	if err != nil {
@@ -41,7 +41,7 @@ func (m *Mailer) toServer(ctx context.Context, l *message) error {
 	err = client.SendWithSMTPClient(connection, l.Msg)
 	_ = client.CloseWithSMTPClient(connection)
 	if l.IsDelivered() {
-		return nil // whatever went wrong afterwards
+		return nil // errors after acceptance do not matter
 	}
 	return err
 }
@@ -74,7 +74,8 @@ func (m *Mailer) client() (*gomail.Client, error) {
 	return gomail.NewClient(host, append(o, gomail.WithPort(port))...)
 }
 
-// authentication is the best that the server offers. To one on this machine a password may go as it is.
+// authentication is the best method that the server offers. Only a server on this machine may get
+// the password unencrypted.
 func authentication(server *url.URL) gomail.Option {
 	if server.Scheme == "smtp" && loopback(server.Hostname()) {
 		return gomail.WithOpportunisticSMTPAuth(gomail.SMTPAuthPlainNoEnc, gomail.SMTPAuthLoginNoEnc)
@@ -87,12 +88,12 @@ func loopback(host string) bool {
 	return host == "localhost" || (err == nil && address.IsLoopback())
 }
 
-// failure is why an e-mail did not go out. Its reason has no address in it and no secret: what a
-// server says is left out but for its number.
+// failure is why a send failed. The reason has no addresses and no secrets: of a server's reply
+// only the codes are kept.
 type failure struct {
 	reason      string
-	unreachable bool // the server, for everybody
-	final       bool // it will never take this one
+	unreachable bool // the server, for all e-mails
+	final       bool // no retry
 }
 
 func failureOf(err error) failure {
@@ -114,11 +115,11 @@ func failureOf(err error) failure {
 	case errors.As(err, &unreachable):
 		return failure{reason: connectionReason(unreachable.cause), unreachable: true}
 	}
-	return failure{reason: err.Error(), unreachable: true} // of the folder
+	return failure{reason: err.Error(), unreachable: true} // writing to the folder failed
 }
 
-// connectionReason words what has to do with the network or with certificates. Anything else may
-// repeat what was sent.
+// connectionReason describes network and certificate errors. Other errors may repeat what was sent,
+// so their text is not used.
 func connectionReason(err error) string {
 	var network *net.OpError
 	var certificate *tls.CertificateVerificationError
@@ -135,11 +136,10 @@ func connectionReason(err error) string {
 	return "no connection, or none that is encrypted"
 }
 
-// maxFiles is how many e-mails the folder keeps: the newest.
+// maxFiles is how many e-mails the folder keeps, newest first.
 const maxFiles = 500
 
-// intoFolder writes an e-mail into a file that only the server's user can read. Its name begins
-// with the time, so that files stand in order.
+// intoFolder writes an e-mail to a file with mode 0600. Names start with the time, so they sort.
 func (m *Mailer) intoFolder(_ context.Context, l *message) error {
 	if err := os.MkdirAll(m.Folder, 0o700); err != nil {
 		return err
@@ -163,7 +163,7 @@ const ending = ".eml"
 
 // tidy deletes the oldest files.
 func (m *Mailer) tidy() error {
-	entries, err := os.ReadDir(m.Folder) // in the order of their names
+	entries, err := os.ReadDir(m.Folder) // sorted by name
 	if err != nil {
 		return err
 	}

@@ -15,7 +15,7 @@ import (
 	"pop.store/credits/internal/mail"
 )
 
-// newPost is an office with a mail server.
+// newPost is a fixture with a mail server.
 func newPost(t *testing.T, set func(*mailServer)) (*fixture, *mailServer) {
 	t.Helper()
 	s, roots := newMailServer(t, set)

@@ -13,27 +13,26 @@ import (
 	"pop.store/credits/internal/tokens"
 )
 
-// What becomes of an occasion in the end.
+// Final outcomes of a notification, as stored.
 const (
 	outcomeSent    = "sent"
 	outcomeOver    = "over"
 	outcomeGivenUp = "given up"
 )
 
-// claimed is an account that this server writes to, until busyTime is over.
+// claimed is an account that this server holds until busyTime has passed.
 type claimed struct {
 	account uuid.UUID
 	alerts  bool
 	last    lastAlert
 }
 
-// sqlClaim takes the account with the longest due occasion that no other server is at.
+// sqlClaim takes the unclaimed account with the oldest due notification.
 const sqlClaim = `update mail_accounts set busy_until = $2 where account = (
 		select a.account from mail_occasions o join mail_accounts a on a.account = o.account
 		where o.done_at is null and o.due_at <= $1 and a.busy_until <= $1 order by o.due_at limit 1 for update of a skip locked)
 	returning account, unsubscribed_at is null, told_at, told_level, told_paused`
 
-// claim takes an account with something due; false when there is none.
 func (m *Mailer) claim(ctx context.Context, now time.Time) (claimed, bool, error) {
 	var c claimed
 	var toldAt *time.Time
@@ -66,14 +65,14 @@ func (m *Mailer) exec(ctx context.Context, query string, args ...any) error {
 	return nil
 }
 
-// maxAtOnce bounds how many occasions of an account are looked at together.
+// maxAtOnce limits how many notifications of an account are decided together.
 const maxAtOnce = 1_000
 
 const sqlNotifications = `select seq, at, kind, agents, amount, purchase, due_at, failures, failing_since from mail_occasions
 	where account = $1 and done_at is null order by seq limit $2`
 
-// notifications lists those that are not done, also those that are not due yet: they may belong to the
-// same moment.
+// notifications lists those that are not done, including those not yet due, so that one alert
+// covers them.
 func (m *Mailer) notifications(ctx context.Context, account uuid.UUID) ([]notification, error) {
 	rows, err := m.pool.Query(ctx, sqlNotifications, account, maxAtOnce)
 	if err != nil {
@@ -108,7 +107,7 @@ func (m *Mailer) done(ctx context.Context, list []notification, outcome string, 
 const sqlTold = `with told as (update mail_accounts set told_at = $3, told_level = $5, told_paused = $6 where account = $1)
 	update mail_occasions set done_at = $3, outcome = $4 where account = $1 and seq = any ($2)`
 
-// recordAlert notes that an alert went out, and what is known from it.
+// recordAlert marks an alert's notifications as sent and stores what it said.
 func (m *Mailer) recordAlert(ctx context.Context, a alert, t lastAlert) error {
 	return m.exec(ctx, sqlTold, a.about[0].account, seqs(a.about), t.at, outcomeSent, int16(t.level), t.paused)
 }
@@ -117,7 +116,7 @@ const sqlLater = `update mail_occasions o set due_at = n.due_at, failures = n.fa
 	from unnest($2::bigint[], $3::timestamptz[], $4::int[], $5::timestamptz[]) n (seq, due_at, failures, failing_since)
 	where o.account = $1 and o.seq = n.seq`
 
-// postpone notes when occasions are due next, and their failures.
+// postpone stores due times and failure counts.
 func (m *Mailer) postpone(ctx context.Context, list []notification) error {
 	if len(list) == 0 {
 		return nil
@@ -132,13 +131,14 @@ func (m *Mailer) postpone(ctx context.Context, list []notification) error {
 	return m.exec(ctx, sqlLater, list[0].account, seqs(list), due, failures, since)
 }
 
-// sweepChunk is how many done occasions one Sweep forgets.
+// sweepChunk is how many rows one Sweep deletes.
 const sweepChunk = 5_000
 
 const sqlSweep = `delete from mail_occasions where (account, seq) in (
 	select account, seq from mail_occasions where done_at < $1 order by done_at limit $2)`
 
-// Sweep forgets occasions that were done long ago. more says that there are others.
+// Sweep deletes a chunk of notifications done longer than keepDone ago. more means that others may
+// be left. The error has kind Unavailable.
 func (m *Mailer) Sweep(ctx context.Context) (more bool, err error) {
 	tag, err := m.pool.Exec(ctx, sqlSweep, m.Clock().Add(-keepDone), sweepChunk)
 	if err != nil {

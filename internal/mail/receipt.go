@@ -16,9 +16,8 @@ import (
 // fact is a line such as "Paid with: Visa 4242".
 type fact struct{ Name, Value string }
 
-// receiptContent say that tokens that were bought have come, and what was paid. ready is false while
-// more is to be expected: the bill comes from the payment provider, and the purchase itself may not
-// be noted yet. After billTime it is said without.
+// receiptContent builds the e-mail for a purchase. ready is false while the purchase or the
+// provider's bill is not stored yet. After billTime the e-mail goes out without them.
 func (m *Mailer) receiptContent(ctx context.Context, r *reader, o notification, now time.Time) (w content, ready bool,
 	err error,
 ) {
@@ -26,7 +25,7 @@ func (m *Mailer) receiptContent(ctx context.Context, r *reader, o notification, 
 	if m.Receipt == nil {
 		return w, true, nil
 	}
-	id, _ := uuid.Parse(o.purchase) // what is none is no purchase
+	id, _ := uuid.Parse(o.purchase) // an invalid id becomes uuid.Nil, which is no purchase
 	bought, err := m.Receipt(ctx, o.account, id)
 	patient := now.Before(o.at.Add(billTime))
 	switch {
@@ -43,7 +42,6 @@ func (m *Mailer) receiptContent(ctx context.Context, r *reader, o notification, 
 	return w, true, nil
 }
 
-// arrivedWords say that tokens that were bought have come.
 func (m *Mailer) arrivedContent(r *reader, o notification) content {
 	text := "You now have " + views.Number(r.Spendable) + "."
 	if names := m.resumedNames(r, o.agents); len(names) > 0 {
@@ -59,7 +57,7 @@ func (m *Mailer) arrivedContent(r *reader, o notification) content {
 	}
 }
 
-// addReceipt adds what the receipt on the pages says.
+// addReceipt adds the same lines as the receipt page.
 func (m *Mailer) addReceipt(w *content, r *reader, bought *billing.Receipt, now time.Time) {
 	model := receipt.Model(bought, m.Prices(), m.Seller, receipt.Holder{Name: r.Name, Email: r.Email})
 	model.Layout = views.Layout{Now: now, DisplayZone: r.DisplayZone}

@@ -156,7 +156,7 @@ func TestAFreeReceipt(t *testing.T) {
 	}
 }
 
-// The letter waits for the bill, and goes out without it when it does not come.
+// The receipt waits for the bill, and is sent without it after billTime.
 func TestALetterWaitsForTheBill(t *testing.T) {
 	t.Parallel()
 	f, shop := newShop(t)
@@ -241,7 +241,7 @@ func TestHostileBuyers(t *testing.T) {
 		m := list[len(list)-1]
 		m.says(t, evil)
 		if got := elements(t, m.html); got != shape {
-			t.Errorf("%s: the letter is made of\n%s\nand not of\n%s", evil, got, shape)
+			t.Errorf("%s: the message is made of\n%s\nand not of\n%s", evil, got, shape)
 		}
 	}
 }

@@ -16,14 +16,14 @@ import (
 	"pop.store/credits/internal/tokens"
 )
 
-// notification is an event that may be a reason to write.
+// notification is an event that may cause an e-mail.
 type notification struct {
 	account  uuid.UUID
 	seq      int64
 	at       time.Time
 	kind     string
-	agents   []string      // the agent that was paused, or those that a purchase let go on
-	amount   tokens.Amount // that was bought
+	agents   []string      // the paused agent, or those that a purchase resumed
+	amount   tokens.Amount // bought
 	purchase string
 	due      time.Time
 
@@ -31,7 +31,7 @@ type notification struct {
 	failingSince time.Time // zero: no failure yet
 }
 
-// eventData is what matters of the data of all kinds of events.
+// eventData has the fields used from any kind of event.
 type eventData struct {
 	Agent    string        `json:"agent"`
 	State    string        `json:"state"`
@@ -39,8 +39,8 @@ type eventData struct {
 	Purchase string        `json:"purchase"`
 }
 
-// Sink takes events over, in the relay's way: one that it took before changes nothing. What is a
-// day old is no news any more.
+// Sink stores events from the relay. It is idempotent. Events older than maxAge are skipped. The
+// error has kind Unavailable.
 func (m *Mailer) Sink(ctx context.Context, events []ledger.Told) error {
 	var list []notification
 	for i := range events {
@@ -52,7 +52,7 @@ func (m *Mailer) Sink(ctx context.Context, events []ledger.Told) error {
 		return nil
 	}
 	m.addResumed(list, events)
-	// In one order, so that servers that relay at the same time wait for each other and not for themselves.
+	// One order, so that servers relaying at the same time do not deadlock.
 	slices.SortFunc(list, func(a, b notification) int {
 		return cmp.Or(bytes.Compare(a.account[:], b.account[:]), cmp.Compare(a.seq, b.seq))
 	})
@@ -62,7 +62,7 @@ func (m *Mailer) Sink(ctx context.Context, events []ledger.Told) error {
 func (m *Mailer) notificationOf(t *ledger.Told) (notification, bool) {
 	var data eventData
 	if err := json.Unmarshal(t.Data, &data); err != nil {
-		m.Log.Error("an event cannot be read: no e-mail about it", "account", t.AccountID, "seq", t.Seq, "kind",
+		m.Log.Error("event cannot be decoded; no e-mail sent", "account", t.AccountID, "seq", t.Seq, "kind",
 			t.Kind, "error", err)
 		return notification{}, false
 	}
@@ -89,7 +89,7 @@ func (m *Mailer) notificationOf(t *ledger.Told) (notification, bool) {
 	return o, m.Clock().Sub(t.At) <= maxAge
 }
 
-// addResumed gives purchases the agents that went on because of them: those of the same instant.
+// addResumed adds to purchases the agents they resumed: those with an event at the same instant.
 func (m *Mailer) addResumed(list []notification, events []ledger.Told) {
 	for i := range list {
 		o := &list[i]
@@ -113,7 +113,7 @@ const (
 		on conflict (account, seq) do nothing`
 )
 
-// keep writes occasions, in one transaction.
+// keep stores notifications in one transaction.
 func (m *Mailer) keep(ctx context.Context, list []notification) error {
 	var ids []uuid.UUID
 	batch := &pgx.Batch{}

@@ -10,18 +10,18 @@ import (
 	"pop.store/credits/views"
 )
 
-// topUpStopped begins the kinds of occasions that tell of a stopped auto top-up; why it was stopped
-// follows. The books know nothing of it.
+// topUpStopped prefixes the kind of a stopped auto top-up; the reason follows. The ledger has no
+// such event.
 const topUpStopped = "topup.stopped."
 
-// TopUpStopped has a creator written to whose auto top-up was stopped at an instant, for one of the
-// reasons that views knows. Told twice it is one e-mail. It is about money, so it goes out whatever
-// e-mails about the balance are wanted.
+// TopUpStopped queues an e-mail that auto top-up was stopped at an instant, for a reason known to
+// views. It is idempotent per instant, and is sent even to those who unsubscribed from alerts. The
+// error has kind Unavailable.
 func (m *Mailer) TopUpStopped(ctx context.Context, account uuid.UUID, why string, at time.Time) error {
 	if m.Clock().Sub(at) >= maxAge {
 		return nil
 	}
-	// Events count up from one, so below zero there is room. The same stop has the same place.
+	// Ledger events have positive numbers, so a negative one cannot collide.
 	return m.keep(ctx, []notification{{
 		account: account,
 		seq:     -at.UnixMicro(),
@@ -32,10 +32,10 @@ func (m *Mailer) TopUpStopped(ctx context.Context, account uuid.UUID, why string
 	}})
 }
 
-// aboutTopUp says whether an occasion is a stopped auto top-up.
+// aboutTopUp says whether a notification is a stopped auto top-up.
 func (o *notification) aboutTopUp() bool { return strings.HasPrefix(o.kind, topUpStopped) }
 
-// topUpContent says what the notice on the pages says.
+// topUpContent uses the text of the notice on the pages.
 func (m *Mailer) topUpContent(r *reader, o notification, now time.Time) content {
 	notice := views.TopUpNotice{Why: views.TopUpStop(strings.TrimPrefix(o.kind, topUpStopped)), At: o.at}
 	title, rest := notice.Lead(views.Layout{Now: now, DisplayZone: r.DisplayZone}), notice.Rest()

@@ -14,7 +14,7 @@ import (
 	"pop.store/credits/internal/problem"
 )
 
-// ErrBadToken is the answer for a link to unsubscribe that was not made here.
+// ErrBadToken means that an unsubscribe link is malformed or has a wrong signature.
 var ErrBadToken = problem.New(problem.NotFound, "link_invalid", "This link is not one of ours, or it was cut short.")
 
 // secretName is the secret's row in the installation table.
@@ -25,8 +25,7 @@ const (
 	sqlKeepSecret = `insert into installation (name, value, created_at) values ($1, $2, $3) on conflict (name) do nothing`
 )
 
-// unsubscribeLink is where an account's creator says that there are to be no more e-mails about the
-// balance. It stays good: old e-mails have it, too.
+// unsubscribeLink is the link that ends an account's alerts. It never expires.
 func (m *Mailer) unsubscribeLink(ctx context.Context, account uuid.UUID) (string, error) {
 	secret, err := m.ensureSecret(ctx)
 	if err != nil {
@@ -36,7 +35,7 @@ func (m *Mailer) unsubscribeLink(ctx context.Context, account uuid.UUID) (string
 		seal(secret, account)...))), nil
 }
 
-// seal shows that we have made a link for an account.
+// seal signs an account's link.
 func seal(secret []byte, account uuid.UUID) []byte {
 	mac := hmac.New(sha256.New, secret)
 	mac.Write([]byte("unsubscribe "))
@@ -44,7 +43,8 @@ func seal(secret []byte, account uuid.UUID) []byte {
 	return mac.Sum(nil)
 }
 
-// accountOf reads the token of a link. It writes nothing: without a secret there are no links yet.
+// accountOf verifies the token of a link. It does not create the secret: without one there are no
+// links.
 func (m *Mailer) accountOf(ctx context.Context, token string) (uuid.UUID, error) {
 	raw, err := base64.RawURLEncoding.Strict().DecodeString(token)
 	if err != nil || len(raw) != len(uuid.UUID{})+sha256.Size {
@@ -63,8 +63,8 @@ func (m *Mailer) accountOf(ctx context.Context, token string) (uuid.UUID, error)
 	return account, nil
 }
 
-// ensureSecret makes the installation's secret, unless there is one: whoever calls at the same time
-// gets the same one.
+// ensureSecret creates the installation's secret unless it exists. Concurrent callers get the same
+// one.
 func (m *Mailer) ensureSecret(ctx context.Context) ([]byte, error) {
 	secret, err := m.readSecret(ctx)
 	if errors.Is(err, pgx.ErrNoRows) {
@@ -95,8 +95,8 @@ func (m *Mailer) readSecret(ctx context.Context) ([]byte, error) {
 	return m.secret, nil
 }
 
-// Subscribed says whether the account of a link gets e-mails about its balance. Errors:
-// ErrBadToken, problem.Unavailable.
+// Subscribed reports whether the account of a link gets alerts. Errors: ErrBadToken,
+// kind Unavailable.
 func (m *Mailer) Subscribed(ctx context.Context, token string) (bool, error) {
 	account, err := m.accountOf(ctx, token)
 	if err != nil {
@@ -115,8 +115,7 @@ const sqlUnsubscribe = `insert into mail_accounts (account, unsubscribed_at) val
 
 const sqlResubscribe = `update mail_accounts set unsubscribed_at = null where account = $1 and unsubscribed_at is not null`
 
-// Resubscribe takes an Unsubscribe back; doing it twice is doing it once. Errors: ErrBadToken,
-// problem.Unavailable.
+// Resubscribe undoes Unsubscribe. It is idempotent. Errors: ErrBadToken, kind Unavailable.
 func (m *Mailer) Resubscribe(ctx context.Context, token string) error {
 	account, err := m.accountOf(ctx, token)
 	if err != nil {
@@ -125,8 +124,8 @@ func (m *Mailer) Resubscribe(ctx context.Context, token string) error {
 	return m.exec(ctx, sqlResubscribe, account)
 }
 
-// Unsubscribe ends the e-mails about the balance of a link's account; doing it twice is doing it
-// once. Receipts are sent all the same. Errors: ErrBadToken, problem.Unavailable.
+// Unsubscribe ends an account's alerts, not its receipts. It is idempotent. Errors: ErrBadToken,
+// kind Unavailable.
 func (m *Mailer) Unsubscribe(ctx context.Context, token string) error {
 	account, err := m.accountOf(ctx, token)
 	if err != nil {

@@ -11,12 +11,11 @@ import (
 	"pop.store/credits/internal/problem"
 )
 
-// errAddress is a connection that was not made because of where it would have gone.
+// errAddress means that a connection was refused because its address is not public.
 var errAddress = errors.New("webhook: this address is not allowed")
 
-// closedRanges are not on the public internet, or lead back from it: this network, private, shared
-// (carrier NAT), loopback, link-local, protocol assignments, documentation, 6to4 relays,
-// benchmarks, multicast, reserved.
+// closedRanges are the address ranges that are not public: private, shared (carrier NAT), loopback,
+// link-local, protocol assignments, documentation, 6to4, benchmarks, multicast, reserved.
 var closedRanges = prefixes(
 	"0.0.0.0/8", "10.0.0.0/8", "100.64.0.0/10", "127.0.0.0/8", "169.254.0.0/16", "172.16.0.0/12", "192.0.0.0/24",
 	"192.0.2.0/24", "192.88.99.0/24",
@@ -25,8 +24,8 @@ var closedRanges = prefixes(
 	"2001::/23", "2001:db8::/32", "2002::/16", "3fff::/20",
 )
 
-// globalUnicast is all that IPv6 has for public addresses. Loopback, mapped, NAT64, unique local,
-// link-local and multicast are outside.
+// globalUnicast has all public IPv6 addresses. Loopback, mapped, NAT64, unique local, link-local
+// and multicast addresses are outside.
 var globalUnicast = netip.MustParsePrefix("2000::/3")
 
 func prefixes(texts ...string) []netip.Prefix {
@@ -37,7 +36,7 @@ func prefixes(texts ...string) []netip.Prefix {
 	return list
 }
 
-// public says whether an address is one of the public internet.
+// public reports whether an address is on the public internet.
 func public(a netip.Addr) bool {
 	if !a.IsValid() || a.Zone() != "" || (a.Is6() && !globalUnicast.Contains(a)) {
 		return false
@@ -50,8 +49,8 @@ func public(a netip.Addr) bool {
 	return true
 }
 
-// onlyPublic is asked before each connection, with the address that was found for the name: what
-// the name meant earlier does not matter.
+// onlyPublic checks the resolved address just before connecting, so a changed DNS answer cannot
+// bypass the check.
 func onlyPublic(_, address string, _ syscall.RawConn) error {
 	to, err := netip.ParseAddrPort(address)
 	if err != nil || !public(to.Addr()) {
@@ -60,11 +59,11 @@ func onlyPublic(_, address string, _ syscall.RawConn) error {
 	return nil
 }
 
-// maxURL bounds the address of an endpoint, in characters.
+// maxURL limits an endpoint's URL, in characters.
 const maxURL = 1000
 
-// checkURL says whether an endpoint may be at this address, as far as the text tells; where the
-// name leads is seen when it is dialled. The error is a problem.Error for the field "url".
+// checkURL validates an endpoint's URL without resolving it. The resolved address is checked when
+// dialling. The error is a problem.Error for the field "url".
 func checkURL(text string, allowPrivate bool) error {
 	u, err := url.Parse(text)
 	switch {
@@ -87,7 +86,7 @@ func checkURL(text string, allowPrivate bool) error {
 
 func unprintable(r rune) bool { return r <= ' ' || r > '~' || r == '\\' }
 
-// validPort looks at the end of a host. url.Parse lets any digits and none pass.
+// validPort checks the port, since url.Parse accepts any digits and an empty port.
 func validPort(host string) bool {
 	at := strings.LastIndexByte(host, ':')
 	if at < 0 || strings.HasSuffix(host, "]") {
@@ -97,8 +96,8 @@ func validPort(host string) bool {
 	return err == nil && port > 0
 }
 
-// publicHost refuses addresses that are not public and names that never are. Names that end in a
-// number are other ways to write an address.
+// publicHost refuses non-public addresses and local names. A name with a numeric last label is
+// another notation of an IP address.
 func publicHost(host string) bool {
 	if a, err := netip.ParseAddr(host); err == nil {
 		return public(a)

@@ -16,17 +16,17 @@ import (
 	"pop.store/credits/internal/problem"
 )
 
-// State is how far a delivery has come.
+// State is the state of a delivery.
 type State string
 
 // The states of a delivery.
 const (
-	Pending   State = "pending"   // waits, perhaps for its next attempt
+	Pending   State = "pending"   // waits for an attempt
 	Delivered State = "delivered" // answered with a 2xx
 	Failed    State = "failed"    // given up
 )
 
-// Delivery is an event for one endpoint, and what became of it. Zero instants: never.
+// Delivery is an event for one endpoint and the result of its attempts. Zero instants: never.
 type Delivery struct {
 	AccountID   uuid.UUID
 	Seq         int64
@@ -36,13 +36,13 @@ type Delivery struct {
 	State       State
 	Attempts    int
 	LastAttempt time.Time
-	LastStatus  int    // HTTP's; 0: there was no answer
-	LastError   string // for a person; empty after a success
+	LastStatus  int    // HTTP status; 0: no response
+	LastError   string // readable text; empty after a success
 	NextAttempt time.Time
 	CreatedAt   time.Time
 }
 
-// ID names the event, the same for every endpoint and attempt: what receivers get as webhook-id.
+// ID is the event's id, sent as webhook-id: the same for every endpoint and attempt.
 func (d Delivery) ID() string { return EventID(d.AccountID, d.Seq) }
 
 // An event's id is its account and number.
@@ -53,13 +53,13 @@ const (
 
 var eventEncoding = base32.HexEncoding.WithPadding(base32.NoPadding)
 
-// EventID names an event of an account.
+// EventID encodes an account and an event number.
 func EventID(account uuid.UUID, seq int64) string {
 	raw := binary.BigEndian.AppendUint64(account[:], uint64(seq))
 	return eventMark + strings.ToLower(eventEncoding.EncodeToString(raw))
 }
 
-// parseEventID is the way back; false for what EventID never gave.
+// parseEventID decodes an EventID; ok is false for any other text.
 func parseEventID(id string) (account uuid.UUID, seq int64, ok bool) {
 	raw, err := eventEncoding.DecodeString(strings.ToUpper(strings.TrimPrefix(id, eventMark)))
 	if err != nil || len(raw) != eventLength {
@@ -69,7 +69,7 @@ func parseEventID(id string) (account uuid.UUID, seq int64, ok bool) {
 	return account, seq, seq > 0 && EventID(account, seq) == id
 }
 
-// Only the first of a lane has a next attempt: the others wait for it.
+// Only the first pending delivery of a stream has a next attempt. The others wait for it.
 const sqlDeliveries = `
 select d.account, d.seq, v.external_id, v.kind, v.at, d.state, d.attempts, d.last_attempt_at, d.last_status, d.last_error,
 	case when d.state = 'pending' and d.attempts > 0 then l.next_at end, d.created_at
@@ -87,12 +87,12 @@ func scanDelivery(row pgx.CollectableRow) (Delivery, error) {
 	return d, err
 }
 
-// Cursor is a place in a list of deliveries, opaque to callers. Empty is the beginning, and the end.
+// Cursor is an opaque position in a list of deliveries. Empty is the first page, and no next page.
 type Cursor string
 
-// Deliveries reads a page of an endpoint's deliveries, newest first, from a cursor on; next is
-// where the page after it begins, empty when there is none. Errors: kind Unprocessable (fields
-// "cursor", "limit"), ErrNoEndpoint, problem.Unavailable.
+// Deliveries reads a page of an endpoint's deliveries, newest first, starting at a cursor. next is
+// empty on the last page. Errors: kind Meaning (fields "cursor", "limit"), ErrNoEndpoint,
+// kind Unavailable.
 func (s *Service) Deliveries(ctx context.Context, endpoint uuid.UUID, from Cursor, limit int) (_ []Delivery,
 	next Cursor, err error,
 ) {
@@ -129,17 +129,16 @@ func cursorAfter(d Delivery) Cursor {
 	return Cursor(base64.RawURLEncoding.EncodeToString(raw))
 }
 
-// latest is later than any delivery.
 var latest = time.Date(9999, 1, 1, 0, 0, 0, 0, time.UTC)
 
-// parse gives the place of the last delivery before the cursor.
+// parse returns the position as the delivery just before the cursor.
 func (c Cursor) parse() (Delivery, error) {
 	if c == "" {
 		return Delivery{CreatedAt: latest}, nil
 	}
 	raw, err := base64.RawURLEncoding.DecodeString(string(c))
 	if err == nil && base64.RawURLEncoding.EncodeToString(raw) != string(c) {
-		err = errors.New("another spelling") // decoding passes line breaks
+		err = errors.New("another spelling") // the decoder ignores line breaks
 	}
 	if err != nil {
 		return Delivery{}, err
@@ -166,9 +165,8 @@ const (
 	on conflict (endpoint, account) do update set next_at = least(webhook_lanes.next_at, excluded.next_at)`
 )
 
-// Redeliver sends an event once more, by the id that Delivery.ID gives: once, before what waits in
-// its lane. One that is pending is tried at once. Errors: ErrNoEndpoint, ErrNoDelivery,
-// ErrDisabled, idempotency.ErrKeyReused, problem.Unavailable.
+// Redeliver sends an event once more, ahead of its stream; id is Delivery.ID. A pending event is
+// tried at once. Errors: ErrNoEndpoint, ErrNoDelivery, ErrDisabled, idempotency.ErrKeyReused, kind Unavailable.
 func (s *Service) Redeliver(ctx context.Context, key string, endpoint uuid.UUID, id string) (_ Delivery,
 	replayed bool, err error,
 ) {

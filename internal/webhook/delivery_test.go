@@ -40,7 +40,7 @@ func TestAnEventArrivesSigned(t *testing.T) {
 		}
 	}
 	if n := f.Count("select count(*) from webhook_lanes"); n != 0 {
-		t.Errorf("%d lanes are left", n)
+		t.Errorf("%d streams are left", n)
 	}
 }
 
@@ -143,11 +143,11 @@ func TestOrderUnderFailures(t *testing.T) {
 		t.Errorf("%+v", got)
 	}
 	if n := f.Count("select count(*) from webhook_lanes"); n != 0 {
-		t.Errorf("%d lanes are left", n)
+		t.Errorf("%d streams are left", n)
 	}
 }
 
-// The first lane that gets through wakes the others: they need not wait to the end of what they were told to.
+// The first stream that gets through wakes the others: they need not wait to the end of what they were told to.
 func TestTheFirstToGetThroughWakesTheOthers(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)
@@ -169,7 +169,7 @@ func TestTheFirstToGetThroughWakesTheOthers(t *testing.T) {
 	s.wantTaken("maya", 2)
 }
 
-// An event comes in while its lane is being cleared away: it must not be left behind. Both are done
+// An event comes in while its stream is being cleared away: it must not be left behind. Both are done
 // by many, over and over.
 func TestNoEventIsLeftBehind(t *testing.T) {
 	t.Parallel()
@@ -192,11 +192,11 @@ func TestNoEventIsLeftBehind(t *testing.T) {
 				f.take(event)
 			}
 		})
-		// One sender a lane, which looks all the time, also when nothing is there.
+		// One sender a stream, which looks all the time, also when nothing is there.
 		sending.Go(func() {
-			lanes, err := f.Active(t.Context())
+			streams, err := f.Active(t.Context())
 			for err == nil && ctx.Err() == nil {
-				_, err = f.Next(t.Context(), webhook.Stream{Endpoint: lanes[0], AccountID: id})
+				_, err = f.Next(t.Context(), webhook.Stream{Endpoint: streams[0], AccountID: id})
 			}
 			if err != nil {
 				t.Error(err)
@@ -447,20 +447,20 @@ func (f *fixture) sweep() {
 	}
 }
 
-// Of two that send from one lane the first note stands: neither an attempt nor an event is lost.
+// Of two that send from one stream the first note stands: neither an attempt nor an event is lost.
 func TestAStreamThatIsSentFromTwice(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)
 	s, e := f.subscribe()
 	maya := f.account("maya")
 	f.tell(maya, 6)
-	lanes, err := f.Due(t.Context(), 10)
-	if err != nil || len(lanes) != 1 {
-		t.Fatal(lanes, err)
+	streams, err := f.Due(t.Context(), 10)
+	if err != nil || len(streams) != 1 {
+		t.Fatal(streams, err)
 	}
 	var both sync.WaitGroup
 	for range 2 {
-		both.Go(func() { f.drain(lanes[0]) })
+		both.Go(func() { f.drain(streams[0]) })
 	}
 	both.Wait()
 	f.deliver()
@@ -489,9 +489,9 @@ func TestACrashBeforeTheNote(t *testing.T) {
 	s, e := f.subscribe()
 	maya := f.account("maya")
 	f.tell(maya, 2)
-	lanes, err := f.Due(t.Context(), 1)
-	if err != nil || len(lanes) != 1 {
-		t.Fatal(lanes, err)
+	streams, err := f.Due(t.Context(), 1)
+	if err != nil || len(streams) != 1 {
+		t.Fatal(streams, err)
 	}
 	for _, status := range []int{http.StatusOK, http.StatusInternalServerError} {
 		ctx, crash := context.WithCancel(t.Context())
@@ -499,7 +499,7 @@ func TestACrashBeforeTheNote(t *testing.T) {
 			crash()
 			return status
 		})
-		if more, err := f.Next(ctx, lanes[0]); more || err != nil {
+		if more, err := f.Next(ctx, streams[0]); more || err != nil {
 			t.Errorf("%v, %v", more, err)
 		}
 		if list := f.deliveries(e.ID); list[0].Attempts != 0 || list[0].State != webhook.Pending ||

@@ -13,37 +13,35 @@ import (
 	"pop.store/credits/internal/problem"
 )
 
-// overlap is how long the secret before signs as well, so that receivers can change to the new one
-// when it suits them.
+// overlap is how long the previous secret also signs after a rotation.
 const overlap = 24 * time.Hour
 
-// Endpoint is where events are sent. Zero instants: never.
+// Endpoint is a URL that receives events. Zero instants: never.
 type Endpoint struct {
 	ID             uuid.UUID
 	URL            string
-	Kinds          []string // of the events that it wants; empty: all
+	Kinds          []string // event kinds sent to it; empty: all
 	CreatedAt      time.Time
-	OldSecretUntil time.Time // until then requests carry a second signature, by the secret before
+	OldSecretUntil time.Time // until then the previous secret also signs
 	FailingSince   time.Time // the first failure since the last success
 	DisabledAt     time.Time
-	DisabledReason string // for a person
+	DisabledReason string // readable text
 }
 
-// Secret is an endpoint with what its requests are signed with, which is shown when it is made and not again.
+// Secret is an endpoint with its signing secret, which is shown only when it is created or rotated.
 type Secret struct {
 	Endpoint
-	Secret string `json:"-"` // whsec_...; it is not among the answers that are kept
+	Secret string `json:"-"` // whsec_...; not part of the stored answer
 }
 
-// CreateParams ask for an endpoint.
+// CreateParams describe a new endpoint.
 type CreateParams struct {
 	URL   string
 	Kinds []string // nil: all
 }
 
-// Create makes an endpoint. Errors: kind Unprocessable (fields "events", "url"), ErrTooMany,
-// idempotency.ErrKeyReused, problem.Unavailable; ErrNoEndpoint for a request that comes again after
-// the endpoint was deleted.
+// Create makes an endpoint. Errors: kind Meaning (fields "events", "url"), ErrTooMany,
+// idempotency.ErrKeyReused, kind Unavailable; ErrNoEndpoint for a replay after the endpoint was deleted.
 func (s *Service) Create(ctx context.Context, key string, p CreateParams) (_ Secret, replayed bool, err error) {
 	if p.Kinds, err = checkKinds(p.Kinds); err != nil {
 		return Secret{}, false, err
@@ -72,11 +70,10 @@ func (s *Service) Create(ctx context.Context, key string, p CreateParams) (_ Sec
 		})
 }
 
-// sqlOneAtATime has endpoints made one after the other: their number is counted, and of those made
-// at the same time none would see the others.
+// sqlOneAtATime serializes creation, so that concurrent requests cannot exceed MaxEndpoints.
 const sqlOneAtATime = `select pg_advisory_xact_lock(hashtext('credits webhook endpoints'))`
 
-// checkKinds puts the kinds in order, each once.
+// checkKinds validates, sorts and deduplicates kinds.
 func checkKinds(kinds []string) ([]string, error) {
 	if kinds != nil && len(kinds) == 0 {
 		return nil, problem.Invalid("events", "must name at least one event; leave it out for all of them")
@@ -108,12 +105,12 @@ func orZero(t *time.Time) time.Time {
 	return t.UTC()
 }
 
-// List gives all endpoints, oldest first. The error is problem.Unavailable.
+// List returns all endpoints, oldest first. The error is kind Unavailable.
 func (s *Service) List(ctx context.Context) ([]Endpoint, error) {
 	return s.endpoints(ctx, "true")
 }
 
-// Get gives one endpoint. Errors: ErrNoEndpoint, problem.Unavailable.
+// Get returns one endpoint. Errors: ErrNoEndpoint, kind Unavailable.
 func (s *Service) Get(ctx context.Context, id uuid.UUID) (Endpoint, error) {
 	list, err := s.endpoints(ctx, "id = $1", id)
 	if err == nil && len(list) == 0 {
@@ -135,14 +132,14 @@ func (s *Service) endpoints(ctx context.Context, where string, args ...any) ([]E
 	return list, known(err)
 }
 
-// sqlDelete removes the secrets, too, also from the answers that are kept; answers of before have
-// them inside.
+// sqlDelete also erases the secrets stored with answers. Answers of older versions have them
+// inline.
 const sqlDelete = `with forgotten as (
 		update webhook_requests set secret = null, answer = answer - 'Secret' where endpoint = $1 or (answer ? 'Secret' and answer->>'ID' = $1::text))
 	update webhook_endpoints set deleted_at = $2, secret = '', old_secret = '' where id = $1 and deleted_at is null`
 
-// Delete ends an endpoint at once, and forgets its secrets. What waits for it is not sent; the
-// sweep removes it. Errors: ErrNoEndpoint, problem.Unavailable.
+// Delete removes an endpoint and erases its secrets. Pending events are not sent; the sweep deletes
+// them. Errors: ErrNoEndpoint, kind Unavailable.
 func (s *Service) Delete(ctx context.Context, id uuid.UUID) error {
 	tag, err := s.pool.Exec(ctx, sqlDelete, id, s.o.Clock())
 	if err == nil && tag.RowsAffected() == 0 {
@@ -155,8 +152,8 @@ const sqlRotate = `update webhook_endpoints set old_secret = secret, old_secret_
 	where id = $1 and deleted_at is null
 	returning ` + endpointColumns
 
-// Rotate gives an endpoint a new secret. For a day requests are signed with the one before as well.
-// Errors: ErrNoEndpoint, idempotency.ErrKeyReused, problem.Unavailable.
+// Rotate replaces an endpoint's secret. The previous one also signs for a day. Errors:
+// ErrNoEndpoint, idempotency.ErrKeyReused, kind Unavailable.
 func (s *Service) Rotate(ctx context.Context, key string, id uuid.UUID) (_ Secret, replayed bool, err error) {
 	return s.secretRequest(ctx, key, fingerprint("rotate", id.String()),
 		func(tx pgx.Tx, secret []byte) (Endpoint, error) {
@@ -164,7 +161,7 @@ func (s *Service) Rotate(ctx context.Context, key string, id uuid.UUID) (_ Secre
 		})
 }
 
-// changed carries out a statement about one endpoint: ErrNoEndpoint when there is none.
+// changed runs a statement that returns one endpoint; ErrNoEndpoint if it returns none.
 func changed(ctx context.Context, tx pgx.Tx, sql string, args ...any) (Endpoint, error) {
 	rows, err := tx.Query(ctx, sql, args...)
 	if err != nil {
@@ -182,18 +179,17 @@ const (
 	where id = $1 and deleted_at is null
 	returning ` + endpointColumns
 
-	// Their three days begin anew.
+	// Restarts the three days of pending deliveries.
 	sqlForgive = `update webhook_deliveries set attempts = 0, first_attempt_at = null where endpoint = $1 and state = 'pending' and attempts > 0`
 
-	// In the order in which Take locks them.
+	// Locks rows in the same order as Take.
 	sqlWake = `update webhook_lanes as l set next_at = $2
 	from (select account from webhook_lanes where endpoint = $1 and next_at > $2 order by account for update) as w
 	where l.endpoint = $1 and l.account = w.account`
 )
 
-// Enable lets an endpoint have events again, beginning with what has waited for it; one that was
-// never disabled gets them tried at once. Doing it again changes nothing. Errors: ErrNoEndpoint,
-// problem.Unavailable.
+// Enable resumes deliveries to an endpoint, starting with what is pending. An enabled endpoint has
+// its pending events tried at once. It is idempotent. Errors: ErrNoEndpoint, kind Unavailable.
 func (s *Service) Enable(ctx context.Context, id uuid.UUID) (e Endpoint, err error) {
 	err = pgx.BeginFunc(ctx, s.pool, func(tx pgx.Tx) error {
 		if e, err = changed(ctx, tx, sqlEnable, id); err != nil {

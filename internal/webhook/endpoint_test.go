@@ -206,7 +206,7 @@ func TestPagesOfDeliveries(t *testing.T) {
 		}
 	}
 	if waiting != 2 {
-		t.Errorf("%d lanes were tried", waiting)
+		t.Errorf("%d streams were tried", waiting)
 	}
 	for _, limit := range []int{0, webhook.MaxPage + 1} {
 		if _, _, err := f.Deliveries(t.Context(), e.ID, "", limit); problem.Of(err).Field != "limit" {
@@ -225,7 +225,7 @@ func TestPagesOfDeliveries(t *testing.T) {
 		}
 	}
 	if n := f.Count("select count(*) from webhook_lanes"); n != 2 {
-		t.Errorf("%d lanes: a refused redelivery left one", n)
+		t.Errorf("%d streams: a refused redelivery left one", n)
 	}
 }
 

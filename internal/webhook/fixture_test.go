@@ -105,7 +105,7 @@ func (f *fixture) deliver() {
 	}
 }
 
-// drain sends all that is due in a lane. It may be called from any goroutine.
+// drain sends all that is due in a stream. It may be called from any goroutine.
 func (f *fixture) drain(stream webhook.Stream) {
 	f.T.Helper()
 	for more := true; more; {

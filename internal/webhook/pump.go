@@ -12,12 +12,12 @@ import (
 	"pop.store/credits/internal/problem"
 )
 
-// patience is how long an event is tried from its first attempt on, and how long nothing may get
-// through to an endpoint until it is disabled.
+// patience is how long an event is retried from its first attempt, and how long an endpoint may
+// fail until it is disabled.
 const patience = 3 * 24 * time.Hour
 
-// The waits after failures: the first one, three times as long after each, up to the longest; a
-// fifth more or less, so that lanes which failed together do not come back together.
+// Retries wait firstWait, tripled after each failure up to longestWait, with 20% jitter so that
+// streams which failed together do not retry together.
 const (
 	firstWait   = 5 * time.Second
 	longestWait = time.Hour
@@ -29,7 +29,7 @@ type Stream struct {
 	AccountID uuid.UUID `json:"account"`
 }
 
-// Active lists the endpoints that events are sent to. The error is problem.Unavailable.
+// Active lists the endpoints that are not disabled. The error is kind Unavailable.
 func (s *Service) Active(ctx context.Context) ([]uuid.UUID, error) {
 	rows, err := s.pool.Query(ctx, "select id from webhook_endpoints where deleted_at is null and disabled_at is null order by id")
 	if err != nil {
@@ -45,8 +45,8 @@ from webhook_endpoints as e
 cross join lateral (select account from webhook_lanes where endpoint = e.id and next_at <= $1 order by next_at limit $2) as l
 where e.deleted_at is null and e.disabled_at is null`
 
-// Due lists the lanes in which something can be sent now: of each endpoint those that have waited
-// longest, at most limit. The error is problem.Unavailable.
+// Due lists the streams with an event due now: at most limit per endpoint, longest waiting first.
+// The error is kind Unavailable.
 func (s *Service) Due(ctx context.Context, limit int) ([]Stream, error) {
 	rows, err := s.pool.Query(ctx, sqlDue, s.o.Clock(), limit)
 	if err != nil {
@@ -56,14 +56,14 @@ func (s *Service) Due(ctx context.Context, limit int) ([]Stream, error) {
 	return list, known(err)
 }
 
-// head is the first event that waits in a lane.
+// head is the first pending event of a stream.
 type head struct {
 	message
 	seq          int64
 	attempts     int
 	once         bool
-	firstAttempt time.Time // zero: this is the first
-	failing      bool      // nothing has got through to the endpoint lately
+	firstAttempt time.Time // zero: not tried yet
+	failing      bool      // the endpoint had a failure and no success since
 	unread       error     // why the endpoint's secrets cannot be read
 }
 
@@ -78,7 +78,7 @@ cross join lateral (
 join webhook_events as v on v.account = $2 and v.seq = d.seq
 where l.endpoint = $1 and l.account = $2 and l.next_at <= $3`
 
-// head finds what to send next in a lane; nil when there is nothing, or nothing yet.
+// head reads the next event to send in a stream; nil if none is due.
 func (s *Service) head(ctx context.Context, stream Stream) (*head, error) {
 	var h head
 	var secret, old, data []byte
@@ -100,8 +100,8 @@ func (s *Service) head(ctx context.Context, stream Stream) (*head, error) {
 	return &h, err
 }
 
-// signing are the secrets that an endpoint's requests are signed with. An old one that cannot be
-// read is left out.
+// signing returns the secrets that sign an endpoint's requests. A previous secret that cannot be
+// read is skipped.
 func (s *Service) signing(endpoint uuid.UUID, stored, old []byte) ([][]byte, error) {
 	secret, err := s.unseal(endpoint, stored)
 	if err != nil {
@@ -114,9 +114,9 @@ func (s *Service) signing(endpoint uuid.UUID, stored, old []byte) ([][]byte, err
 	return secrets, nil
 }
 
-// Next sends the next event of a lane, if one is due. more says that another one may be. Of one
-// lane one Next may run at a time: two would send events twice. When ctx ends meanwhile, nothing is
-// noted, and the event is sent again.
+// Next sends the next event of a stream, if one is due. more means that another may be due. Run one
+// Next per stream at a time: two would send events twice. If ctx ends meanwhile, nothing is
+// recorded and the event is sent again. The error has kind Unavailable.
 func (s *Service) Next(ctx context.Context, stream Stream) (more bool, err error) {
 	h, err := s.head(ctx, stream)
 	if err != nil {
@@ -148,8 +148,8 @@ const (
 	and not exists (select from webhook_deliveries where endpoint = $1 and account = $2 and state = 'pending')`
 )
 
-// clear removes a lane in which nothing waits. The lock comes first, in a statement of its own:
-// whoever added an event holds it until that can be seen.
+// clear deletes an empty stream. The lock is a separate statement before: whoever adds an event
+// holds it until the event is visible.
 func (s *Service) clear(ctx context.Context, stream Stream) error {
 	err := pgx.BeginFunc(ctx, s.pool, func(tx pgx.Tx) error {
 		if _, err := tx.Exec(ctx, sqlLockStream, stream.Endpoint, stream.AccountID); err != nil {
@@ -161,8 +161,8 @@ func (s *Service) clear(ctx context.Context, stream Stream) error {
 	return known(err)
 }
 
-// What is noted is conditional on the attempts that were counted before: if another one sent the
-// event too, the first note stands.
+// A result is recorded only if the attempt count is unchanged. If two servers sent the event, the
+// first result stands.
 const (
 	sqlAttempted = `update webhook_deliveries set state = $5, attempts = attempts + 1, first_attempt_at = coalesce(first_attempt_at, $6),
 		last_attempt_at = $6, last_status = $7, last_error = $8
@@ -186,9 +186,9 @@ func (s *Service) attempted(ctx context.Context, tx pgx.Tx, stream Stream, h *he
 	return tag.RowsAffected() == 1, err
 }
 
-// noteSuccess goes on to the next event. The first one that gets through again wakes all that wait
-// for the endpoint. Locks are taken in one order everywhere: endpoint, then lanes in their order or
-// one delivery and its lane.
+// noteSuccess records a delivery. The first success after failures makes the endpoint's other
+// streams due. Locks are always taken in this order: endpoint, then its streams by account, or one
+// delivery and its stream.
 func (s *Service) noteSuccess(ctx context.Context, stream Stream, h *head, o outcome) (more bool, err error) {
 	err = pgx.BeginFunc(ctx, s.pool, func(tx pgx.Tx) error {
 		if h.failing {
@@ -206,10 +206,9 @@ func (s *Service) noteSuccess(ctx context.Context, stream Stream, h *head, o out
 	return more, known(err)
 }
 
-// noteFailure waits before the next attempt; once an event was tried for its time it is given up,
-// and the next one goes on. If nothing else got through in that time either, it is the endpoint
-// that is disabled, and the event waits with all others; so it is when the endpoint says it is
-// gone.
+// noteFailure records a failure and schedules a retry. An exhausted event is marked failed and the
+// stream continues. If nothing else succeeded either, or the endpoint answered 410 Gone, the
+// endpoint is disabled and the event stays pending.
 func (s *Service) noteFailure(ctx context.Context, stream Stream, h *head, o outcome) (more bool, err error) {
 	disabled := false
 	err = pgx.BeginFunc(ctx, s.pool, func(tx pgx.Tx) error {
@@ -233,8 +232,8 @@ func (s *Service) noteFailure(ctx context.Context, stream Stream, h *head, o out
 	return more, known(err)
 }
 
-// endure notes on the endpoint that it failed, and says whether that disables it. An event that is
-// sent again by hand says nothing about it.
+// endure records the failure on the endpoint and reports whether that disables it. Manual
+// redeliveries do not count.
 func (s *Service) endure(ctx context.Context, tx pgx.Tx, endpoint uuid.UUID, h *head, o outcome) (disabled bool,
 	err error,
 ) {
@@ -255,12 +254,12 @@ func (s *Service) endure(ctx context.Context, tx pgx.Tx, endpoint uuid.UUID, h *
 	return tag.RowsAffected() > 0, err
 }
 
-// exhausted says whether an event has been tried for its time.
+// exhausted reports whether an event was retried for its whole time.
 func (h *head) exhausted(now time.Time) bool {
 	return !h.firstAttempt.IsZero() && now.Sub(h.firstAttempt) >= patience
 }
 
-// wait is how long to wait after a failure that came after so many attempts.
+// wait is the delay before the next attempt, by the attempts made before.
 func wait(attempts int) time.Duration {
 	d := firstWait
 	for range attempts {

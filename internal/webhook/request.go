@@ -13,15 +13,14 @@ import (
 	"pop.store/credits/internal/problem"
 )
 
-// fingerprint tells requests apart that came with the same idempotency key.
+// fingerprint distinguishes requests that use the same idempotency key.
 func fingerprint(parts ...string) []byte {
 	sum := sha256.Sum256([]byte(strings.Join(parts, "\x00")))
 	return sum[:]
 }
 
-// request carries out a POST once: do, which fills the answer, and the answer are one transaction.
-// The same key with the same request gives the same answer, for as long as the sweep leaves it. Of
-// those that come at once one does it and the others wait for that.
+// request runs a POST once: do and the stored answer are one transaction. A replay gets the stored
+// answer until the sweep deletes it. Concurrent requests with one key wait for the first.
 func request[T any](ctx context.Context, s *Service, key string, print []byte,
 	do func(pgx.Tx) (T, error),
 ) (answer T, replayed bool, err error) {
@@ -61,7 +60,7 @@ func replay(ctx context.Context, tx pgx.Tx, key string, print []byte, answer any
 	return json.Unmarshal(raw, answer)
 }
 
-// known makes of a database's error one that may be answered.
+// known wraps errors of the database in one of kind Unavailable.
 func known(err error) error {
 	if err == nil || problem.Of(err).Kind != problem.Internal {
 		return err

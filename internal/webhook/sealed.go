@@ -10,7 +10,7 @@ import (
 	"pop.store/credits/internal/problem"
 )
 
-// Secrets are stored as Options.Keys seal them, each for its endpoint alone.
+// Secrets are stored sealed by Options.Keys, each bound to its endpoint.
 
 func (s *Service) seal(endpoint uuid.UUID, secret []byte) []byte {
 	return s.o.Keys.Seal(secret, endpoint.String())
@@ -25,8 +25,8 @@ const (
 	sqlSecretOf   = `select secret, coalesce(answer->>'Secret', '') from webhook_requests where idempotency_key = $1`
 )
 
-// secretRequest carries out a POST that makes a secret, once. The secret is kept apart from the
-// answer, for as long as the answer and the endpoint are.
+// secretRequest runs a POST that makes a secret, once. The secret is stored apart from the answer
+// and is deleted with the answer or the endpoint.
 func (s *Service) secretRequest(
 	ctx context.Context, key string, print []byte, do func(tx pgx.Tx, secret []byte) (Endpoint, error),
 ) (answer Secret, replayed bool, err error) {
@@ -47,11 +47,10 @@ func (s *Service) secretRequest(
 	return answer, replayed, nil
 }
 
-// secretOf is the secret of an answer that is given again. ErrNoEndpoint when it was deleted with
-// its endpoint.
+// secretOf returns the secret of a replayed answer, or ErrNoEndpoint if its endpoint was deleted.
 func (s *Service) secretOf(ctx context.Context, key string, endpoint uuid.UUID) (string, error) {
 	var stored []byte
-	var inside string // of an answer of before
+	var inside string // from an answer of an older version
 	if err := s.pool.QueryRow(ctx, sqlSecretOf, key).Scan(&stored, &inside); err != nil {
 		return "", problem.Unavailable(err)
 	}
@@ -68,11 +67,11 @@ func (s *Service) secretOf(ctx context.Context, key string, endpoint uuid.UUID) 
 	return secretText(secret), nil
 }
 
-// sealChunk bounds how many secrets are read at a time.
+// sealChunk is how many secrets are read at a time.
 const sealChunk = 500
 
-// Each of these lists rows after one, with what is stored of an endpoint's secrets; and stores a
-// secret anew, unless it was changed meanwhile.
+// Each entry lists the rows after a key with their sealed secrets, and stores a secret again unless
+// it was changed meanwhile.
 var sealed = []struct{ list, store string }{
 	{
 		`select id::text, id, secret from webhook_endpoints where deleted_at is null and id::text > $1 order by id::text limit $2`,
@@ -88,17 +87,16 @@ var sealed = []struct{ list, store string }{
 	},
 }
 
-// sqlTakeOut takes secrets out of the answers of before, which have them inside. What belongs to an
-// endpoint that is gone is deleted.
+// sqlTakeOut moves secrets out of answers that older versions stored. Those of deleted endpoints
+// are deleted.
 const sqlTakeOut = `update webhook_requests as r set answer = r.answer - 'Secret', endpoint = e.id,
 		secret = case when e.id is not null then decode(substr(r.answer->>'Secret', 7), 'base64') end
 	from webhook_requests as q left join webhook_endpoints as e on e.id::text = q.answer->>'ID' and e.deleted_at is null
 	where q.idempotency_key = r.idempotency_key and r.answer ? 'Secret'`
 
-// Reseal stores each secret as the keys seal it now: with the first of them. It is called when a
-// server starts, so that a key can be set, or replaced, and the old one be left out from the next
-// start on. count is how many were stored anew. The error names the first secret that cannot be
-// read, after all others are done, or is the database's.
+// Reseal seals all secrets with the first key. It runs at startup, so that an old key can be
+// removed after one start. count is how many were stored again. The error is the first secret that
+// cannot be read, after all others are done, or one of kind Unavailable.
 func (s *Service) Reseal(ctx context.Context) (count int, err error) {
 	if _, err := s.pool.Exec(ctx, sqlTakeOut); err != nil {
 		return 0, problem.Unavailable(err)
@@ -126,7 +124,7 @@ func (s *Service) Reseal(ctx context.Context) (count int, err error) {
 	return count, unread
 }
 
-// storedSecret is a secret as it is stored, and where.
+// storedSecret is a sealed secret and its row's key.
 type storedSecret struct {
 	key      string
 	endpoint uuid.UUID

@@ -9,17 +9,16 @@ import (
 	"time"
 )
 
-// secretMark begins a secret, as Standard Webhooks has it.
+// secretMark is the prefix of a secret in Standard Webhooks.
 const secretMark = "whsec_"
 
-// newSecret makes what an endpoint's requests are signed with.
 func newSecret() []byte {
 	var secret [32]byte
-	rand.Read(secret[:]) // never fails: the process ends if the system has no randomness
+	rand.Read(secret[:]) // never fails: the process ends on an error
 	return secret[:]
 }
 
-// secretText is a secret as its receiver is given it.
+// secretText encodes a secret for its receiver.
 func secretText(secret []byte) string { return secretMark + base64.StdEncoding.EncodeToString(secret) }
 
 // signatures is the webhook-signature header: one signature for each secret.

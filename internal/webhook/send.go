@@ -19,7 +19,7 @@ import (
 const (
 	requestTime  = 15 * time.Second
 	dialTime     = 5 * time.Second
-	maxAnswer    = 4 << 10 // bytes that are read of an answer; nothing is kept of them
+	maxAnswer    = 4 << 10 // bytes read of a response body, which is discarded
 	maxHeader    = 16 << 10
 	idleTime     = 30 * time.Second
 	idlePerHost  = 8
@@ -28,8 +28,7 @@ const (
 	statusBeyond = 300
 )
 
-// newClient makes what endpoints are called with: straight, without the environment's proxies, and
-// without following anybody anywhere.
+// newClient makes the client for endpoints. It uses no proxy and follows no redirects.
 func newClient(allowPrivate bool) *http.Client {
 	dialer := &net.Dialer{Timeout: dialTime}
 	if !allowPrivate {
@@ -50,7 +49,7 @@ func newClient(allowPrivate bool) *http.Client {
 	}
 }
 
-// message is an event on its way to an endpoint.
+// message is an event to send to an endpoint.
 type message struct {
 	url     string
 	id      string
@@ -58,7 +57,7 @@ type message struct {
 	body    []byte
 }
 
-// bodyOf is what a subscriber gets: the event's data, with whose they are.
+// bodyOf is the request body: the event's data with the host's account id.
 func bodyOf(kind string, at time.Time, externalID string, data []byte) ([]byte, error) {
 	members := map[string]any{}
 	decoder := json.NewDecoder(bytes.NewReader(data))
@@ -74,19 +73,18 @@ func bodyOf(kind string, at time.Time, externalID string, data []byte) ([]byte, 
 	}{kind, at.UTC().Format(time.RFC3339Nano), members})
 }
 
-// outcome is what became of a request. The failure is for the log of deliveries: it says nothing of
-// the inside of any network.
+// outcome is the result of a request. The failure is shown to subscribers, so it reveals nothing
+// about internal networks.
 type outcome struct {
-	status  int // 0: no answer
+	status  int // 0: no response
 	failure string
 }
 
 func (o outcome) delivered() bool { return o.failure == "" }
 
-// gone says that the receiver wants no more.
+// gone means that the receiver answered 410 and wants no more events.
 func (o outcome) gone() bool { return o.status == http.StatusGone }
 
-// send makes one request.
 func (s *Service) send(ctx context.Context, m message) outcome {
 	at := s.o.Clock()
 	req, err := http.NewRequestWithContext(ctx, http.MethodPost, m.url, bytes.NewReader(m.body))
@@ -103,7 +101,7 @@ func (s *Service) send(ctx context.Context, m message) outcome {
 		return outcome{failure: reason(err)}
 	}
 	defer res.Body.Close()
-	_, _ = io.CopyN(io.Discard, res.Body, maxAnswer) // lets the connection be used again
+	_, _ = io.CopyN(io.Discard, res.Body, maxAnswer) // so that the connection is reused
 	switch {
 	case res.StatusCode >= statusOK && res.StatusCode < statusBeyond:
 		return outcome{status: res.StatusCode}
@@ -113,7 +111,7 @@ func (s *Service) send(ctx context.Context, m message) outcome {
 	return outcome{res.StatusCode, fmt.Sprintf("answered %d", res.StatusCode)}
 }
 
-// reason words why there was no answer. What the error itself says is not for subscribers.
+// reason describes why there was no response, without the text of the error.
 func reason(err error) string {
 	var timeout net.Error
 	var name *net.DNSError

@@ -10,8 +10,8 @@ import (
 	"pop.store/credits/db/testdb"
 )
 
-// An event is on its way into a lane that is just being cleared away as empty: whoever clears waits
-// for it, sees it, and leaves the lane.
+// An event is added to an empty stream while clear runs: clear waits for its transaction, then
+// keeps the stream.
 func TestAStreamIsNotClearedUnderAnEvent(t *testing.T) {
 	t.Parallel()
 	pool := testdb.New(t)

@@ -7,14 +7,14 @@ import (
 	"pop.store/credits/internal/problem"
 )
 
-// How long things stay.
+// Retention times.
 const (
-	// deliveries that are done, their events, and answers to requests; what waits for a disabled endpoint
+	// finished deliveries, their events, stored answers, and what waits for a disabled endpoint
 	keepLog     = 30 * 24 * time.Hour
-	keepDeleted = time.Hour // the row of a deleted endpoint: longer than anybody may still be adding to it
+	keepDeleted = time.Hour // a deleted endpoint's row; longer than any transaction that still adds to it
 )
 
-// Each statement removes at most $2 rows that are older than $1. An event stays while a delivery of it does.
+// Each statement deletes at most $2 rows older than $1. An event is kept while it has a delivery.
 var sweeps = []struct {
 	sql  string
 	keep time.Duration
@@ -37,8 +37,8 @@ var sweeps = []struct {
 		and not exists (select from webhook_deliveries as d where d.account = v.account and d.seq = v.seq) limit $2)`, keepLog},
 }
 
-// Sweep removes one chunk of what nobody needs any more. more says that there may be another. The
-// error is problem.Unavailable.
+// Sweep deletes one chunk of expired rows. more means that others may be left. The error is
+// kind Unavailable.
 func (s *Service) Sweep(ctx context.Context, chunk int) (more bool, err error) {
 	for _, sweep := range sweeps {
 		tag, err := s.pool.Exec(ctx, sweep.sql, s.o.Clock().Add(-sweep.keep), chunk)

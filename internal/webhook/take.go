@@ -10,10 +10,9 @@ import (
 	"pop.store/credits/internal/problem"
 )
 
-// One statement: an event, its deliveries and the lanes in which they wait are there together or
-// not at all. What is in the table already is left alone, so an event that comes again is delivered
-// to nobody again. An account that the directory does not know is told to nobody. Touching a lane
-// that is there locks it, so that nobody clears it away as empty meanwhile.
+// One statement stores an event, its deliveries and their streams. Stored events and those of
+// unknown accounts are skipped. The update of an existing stream locks it, so that clear cannot
+// delete it meanwhile.
 const sqlTake = `
 with told as (
 	select * from unnest($1::uuid[], $2::bigint[], $3::timestamptz[], $4::text[], $5::text[]) as t (account, seq, at, kind, data)
@@ -35,8 +34,8 @@ insert into webhook_lanes (endpoint, account, next_at)
 select distinct endpoint, account, $6::timestamptz from sent order by endpoint, account
 on conflict (endpoint, account) do update set next_at = webhook_lanes.next_at`
 
-// Take stores events for the endpoints that want them: it is a sink of the relay. Taking an event
-// again changes nothing. The error is problem.Unavailable.
+// Take stores events for the endpoints that want them. It is a sink of the relay and idempotent.
+// The error is kind Unavailable.
 func (s *Service) Take(ctx context.Context, events []ledger.Told) error {
 	n := len(events)
 	accounts, seqs, times, kinds, data := make([]uuid.UUID, n), make([]int64, n), make([]time.Time, n),

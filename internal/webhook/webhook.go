@@ -1,10 +1,9 @@
-// Package webhook tells subscribers what happens: it stores the events that some endpoint wants,
-// and delivers them over HTTP, signed as Standard Webhooks asks for.
+// Package webhook sends events to subscribers: it stores the events that some endpoint wants and
+// delivers them over HTTP, signed as in Standard Webhooks.
 //
-// What one endpoint is told of one account is a lane: it goes out strictly in order, one at a time,
-// and a failure holds up that lane and nothing else. An event is delivered at least once; a
-// receiver tells one that comes again by its id. Instants are UTC. Errors that a caller may see are
-// *problem.Error.
+// The events of one account for one endpoint are a stream. A stream is delivered in order, one
+// event at a time; a failure delays that stream only. Delivery is at least once: receivers
+// recognize a repeated event by its id. Instants are UTC. Errors for callers are *problem.Error.
 package webhook
 
 import (
@@ -19,16 +18,16 @@ import (
 	"pop.store/credits/internal/seal"
 )
 
-// Options are what a Service needs besides its database.
+// Options configure a Service.
 type Options struct {
 	Clock        clock.Clock
 	Log          *slog.Logger
-	AllowPrivate bool       // endpoints may be in the operator's own network, and without https
-	Keys         *seal.Keys // what secrets are stored with; nil: as they are
+	AllowPrivate bool       // allow private addresses and http
+	Keys         *seal.Keys // seal stored secrets; nil: stored in plain
 }
 
-// Service keeps the endpoints and delivers to them. It is safe for concurrent use, and any number
-// of servers may run it over one database.
+// Service manages endpoints and delivers events. It is safe for concurrent use, also by several
+// servers over one database.
 type Service struct {
 	pool   *pgxpool.Pool
 	o      Options
@@ -44,7 +43,7 @@ func New(pool *pgxpool.Pool, o Options) *Service {
 	}
 }
 
-// The ways in which a request fails.
+// Errors for callers.
 var (
 	ErrNoEndpoint = problem.New(problem.NotFound, "webhook_endpoint_not_found", "There is no such webhook endpoint.")
 	ErrNoDelivery = problem.New(problem.NotFound, "delivery_not_found",
@@ -55,13 +54,13 @@ var (
 		"This webhook endpoint is disabled. Enable it first.")
 )
 
-// Limits of what there can be.
+// Limits.
 const (
 	MaxEndpoints = 20  // each has workers of its own
 	MaxPage      = 200 // deliveries on a page
 )
 
-// Kinds are the events that an endpoint can ask for.
+// Kinds are the events that an endpoint can subscribe to.
 var Kinds = []string{
 	ledger.EventBalanceLow, ledger.EventBalanceEmpty, ledger.EventBalanceRestored, ledger.EventAgentPaused,
 	ledger.EventAgentResumed,
