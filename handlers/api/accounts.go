@@ -69,7 +69,7 @@ func (h *Handlers) accountAnswer(c echo.Context, status int, account uuid.UUID) 
 		NextResetAt:   formatTime(o.NextReset),
 		TimeZone:      o.DisplayZone.String(),
 		BillingAnchor: formatTime(o.Anchor),
-		BillingZone:   o.Account.BillingZone.String(),
+		BillingZone:   o.BillingZone.String(),
 	})
 }
 

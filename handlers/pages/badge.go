@@ -51,7 +51,7 @@ func (h *Handlers) badgeModel(req *creatorRequest, interval time.Duration) views
 		Owner:       ownerMark(req.ID),
 		Now:         req.now,
 		DisplayZone: req.DisplayZone,
-		BillingZone: req.Account.BillingZone,
+		BillingZone: req.BillingZone,
 		Here:        currentPath(req.Request()),
 		Badge: &views.BadgeModel{
 			Level:        views.Level(req.State),

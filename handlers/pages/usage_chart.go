@@ -44,7 +44,7 @@ func (h *Handlers) usageChart(
 	if err != nil {
 		return views.UsageModel{}, err
 	}
-	if !sameDays(req.DisplayZone, req.Account.BillingZone, series.First, series.Last) {
+	if !sameDays(req.DisplayZone, req.BillingZone, series.First, series.Last) {
 		m.Zone = req.Account.BillingZone.String()
 	}
 	m.First, m.Total = series.First, series.Total.Net()

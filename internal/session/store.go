@@ -39,11 +39,9 @@ const (
 // Value is the type of the keys in a session's Values.
 type Value string
 
-var (
-	// ErrEnded means that the session to change has ended.
-	ErrEnded = problem.New(problem.Unauthenticated, "session_ended",
-		"You have been signed out. Please sign in again.")
-)
+// ErrEnded means that the session to change has ended.
+var ErrEnded = problem.New(problem.Unauthenticated, "session_ended",
+	"You have been signed out. Please sign in again.")
 
 // Options are what a Store needs besides its database.
 type Options struct {
