@@ -1,8 +1,7 @@
 // Package views renders view models as pages and fragments with templ. Handlers fill the models with
 // facts; wording, order and look are decided here. It knows no database, no echo and no ledger rule.
 //
-// It exports more than 60 names: each page has a model, and the models' enumerations. The pages share
-// components and wording, so they stay in one package.
+// Each page has a model. The pages share components and wording, so they stay in one package.
 package views
 
 import (
@@ -13,16 +12,14 @@ import (
 
 // Layout is what surrounds every page: navigation, badge and notices. Fragments take it too.
 type Layout struct {
-	// ShopName stands in the header. Empty when nobody is signed in.
+	// ShopName is empty when nobody is signed in.
 	ShopName string
-	// SignedIn shows the navigation, the badge and the way out.
+	// SignedIn shows the navigation, the badge and the sign-out button.
 	SignedIn bool
-	// Owner tells the pages of one account from those of another; it says nothing about the account.
+	// Owner is an opaque token that differs between accounts.
 	Owner string
-	// Nav is the part of the site that this page belongs to.
-	Nav Nav
-	// Now is the time at which the page is made, and DisplayZone the creator's time zone: together they
-	// decide what "Today" means.
+	Nav   Nav
+	// Now and DisplayZone, the creator's time zone, decide what "Today" means.
 	Now         time.Time
 	DisplayZone *time.Location
 	// BillingZone is the time zone in which days of usage and months are counted; nil means DisplayZone.
@@ -33,15 +30,13 @@ type Layout struct {
 	Badge *BadgeModel
 	// Notice is the low or empty notice, nil for none (or when it was dismissed).
 	Notice *NoticeModel
-	// Here is the page's own address where a purchase may lead back to it, else empty.
+	// Here is the page's own path if a purchase may return to it, else empty.
 	Here string
-	// TopUp says that auto top-up was stopped; nil when it was not. It is no part of what the
-	// badge's poll brings.
+	// TopUp is set when auto top-up was stopped. The badge's poll does not update it.
 	TopUp *TopUpNotice
 	// AccountStatus says that the account is closed or its plan was cancelled; nil for neither.
 	AccountStatus *AccountStatusModel
-	// Demo marks every page as the demo.
-	Demo bool
+	Demo          bool
 }
 
 // Nav names an entry of the main navigation.
@@ -142,7 +137,7 @@ type Option struct {
 	Label string
 }
 
-// LotKind is where tokens came from.
+// LotKind is the source of tokens.
 type LotKind string
 
 // The kinds of lots, as the ledger names them.
@@ -156,15 +151,14 @@ const (
 // LotModel is one source of tokens. Several lots of one kind and expiry may be summed up by the handler.
 type LotModel struct {
 	Kind LotKind
-	// Name is what the creator calls it: "Starter plan", "Welcome gift", "Bought".
+	// Name is the text shown: "Starter plan", "Welcome gift", "Bought".
 	Name string
-	// Spendable is what is left of it and not held; Of is what it began with (shown for plan lots).
+	// Spendable is the remaining amount that is not held; Of is the initial amount, shown for plan lots.
 	Spendable tokens.Amount
 	Of        tokens.Amount
-	// ExpiresAt is when it can no longer be spent; zero for tokens that never expire.
+	// ExpiresAt is zero for tokens that never expire.
 	ExpiresAt time.Time
-	// Frozen says why it cannot be spent now; empty: it can. Waits is what is left of it then, and
-	// Href leads to the purchase.
+	// Frozen is the reason why it cannot be spent now. Waits is the amount frozen, Href the purchase's page.
 	Frozen FrozenWhy
 	Waits  tokens.Amount
 	Href   string
@@ -175,7 +169,7 @@ type LotModel struct {
 // FrozenWhy is why the tokens of a purchase cannot be spent.
 type FrozenWhy string
 
-// The reasons: the payment is disputed, or the creator gives the pack back.
+// The reasons: the payment is disputed, or the creator is returning the pack.
 const (
 	NotFrozen       FrozenWhy = ""
 	FrozenByDispute FrozenWhy = "dispute"

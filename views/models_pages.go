@@ -104,8 +104,6 @@ type HistoryModel struct {
 	Continued bool
 	// Appends is set when the script puts the rows below those of a page that has some already.
 	Appends bool
-	// CSVURL leads to the same filter as a CSV file; empty while there is none.
-	CSVURL string
 }
 
 // PlansModel is the Plans page.
