@@ -45,7 +45,7 @@ func (h *Handlers) usageChart(
 		return views.UsageModel{}, err
 	}
 	if !sameDays(req.DisplayZone, req.BillingZone, series.First, series.Last) {
-		m.Zone = req.Account.BillingZone.String()
+		m.Zone = req.BillingZone.String()
 	}
 	m.First, m.Total = series.First, series.Total.Net()
 	for _, s := range series.Series {
