@@ -16,8 +16,8 @@ import (
 
 func TestMain(m *testing.M) { testdb.Main(m) }
 
-// A host that takes connections and says nothing, like one behind a firewall that drops packets,
-// holds nobody up for long.
+// Open gives up soon on a host that accepts connections and sends nothing, such as one behind a
+// firewall that drops packets.
 func TestASilentHostIsGivenUp(t *testing.T) {
 	t.Parallel()
 	silent, err := net.Listen("tcp", "127.0.0.1:0")

@@ -102,7 +102,7 @@ func TestAPanicSaysNothing(t *testing.T) {
 	}
 	noor.Get("/credits/badge", "HX-Request", "true").Want(http.StatusInternalServerError)
 	noor.Get("/nothing-here").Want(http.StatusNotFound).WantElement("error-page", true)
-	if !strings.Contains(s.Log.String(), "goes without its chrome") {
+	if !strings.Contains(s.Log.String(), "the layout of an error page failed") {
 		t.Error("the log does not say that the chrome is broken, too")
 	}
 	if !strings.Contains(s.Log.String(), "secret-of-the-panic") || !strings.Contains(s.Log.String(), "goroutine") {

@@ -311,7 +311,8 @@ func (s PurchaseState) Arrived() bool {
 	switch s {
 	case PurchaseProcessing, PurchaseSlow, PurchaseFailed, PurchaseCancelled, PurchaseUnpaid:
 		return false
-	case PurchasePaid, PurchaseReturning, PurchaseReturned, PurchaseRefunded, PurchasePartly, PurchaseDisputed, PurchaseLost:
+	case PurchasePaid, PurchaseReturning, PurchaseReturned, PurchaseRefunded, PurchasePartly, PurchaseDisputed,
+		PurchaseLost:
 	}
 	return true
 }

@@ -37,8 +37,8 @@ func TestPostgresKilled(t *testing.T) {
 	}
 	<-begun
 
-	// A child of the dead Postgres that lingers holds the next start up until it goes, so that
-	// nobody can miss that it is down.
+	// A child process of the dead Postgres delays the next start until it ends. So the test surely
+	// sees the time in which Postgres is down.
 	lingering := child(t, p.pgdata(t), "checkpointer")
 	if lingering > 0 {
 		signalled(t, lingering, syscall.SIGSTOP)

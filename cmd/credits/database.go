@@ -23,8 +23,8 @@ type database struct {
 	server *embedpg.Server // nil with DATABASE_URL
 }
 
-// checkDatabaseURLs says that a connection string cannot be read, and does not repeat it: there is
-// a password in it, and in one that cannot be read nobody can tell where.
+// checkDatabaseURLs reports a connection string that cannot be parsed. The error does not contain the
+// string: it holds a password, and the password's place is unknown when parsing fails.
 func (p *program) checkDatabaseURLs() error {
 	if p.config.DatabaseURL == "" {
 		if p.config.OwnerURL != "" {

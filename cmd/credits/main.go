@@ -107,8 +107,8 @@ func (p *program) version(args []string) error {
 	return nil
 }
 
-// warnAboutUnknown warns of variables that look like settings and are none: a misspelt one would be
-// left out in silence.
+// warnAboutUnknown warns about variables that begin like settings and are none. Without the warning,
+// a misspelt setting would have no effect and no message.
 func (p *program) warnAboutUnknown() {
 	for _, u := range config.Unknowns(p.environ()) {
 		text := "there is no setting " + u.Name

@@ -28,8 +28,8 @@ func refused(t *testing.T, o outcome, code int, says ...string) {
 	}
 }
 
-// What is wrong with the command line or the configuration is told in one line, before anything is
-// started or made.
+// The program reports a wrong command line or configuration in one line, before it starts or creates
+// anything.
 func TestRefusesWhatMakesNoSense(t *testing.T) {
 	t.Parallel()
 	serve := []string{"serve"}

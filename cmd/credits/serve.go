@@ -72,7 +72,7 @@ func (p *program) serve(ctx context.Context, args []string) error {
 	return nil
 }
 
-// stopped says whether a step failed only because the program was told to stop, which is no failure.
+// stopped reports whether a step failed because a signal ended ctx. That is a normal stop, no failure.
 func stopped(ctx context.Context, err error) bool { return err != nil && ctx.Err() != nil }
 
 func listenError(addr string, err error) error {

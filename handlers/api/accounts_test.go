@@ -251,7 +251,7 @@ func TestLoginLinkIsGoodOnce(t *testing.T) {
 	}
 	second.Get("/credits").Want(http.StatusSeeOther)
 	second.Get("/login/link/nonsense").Want(http.StatusForbidden).WantElement("problem", true)
-	// Who is signed in already and uses a spent link stays signed in, but is told.
+	// A signed-in creator who opens a used link stays signed in and gets an error page.
 	first.Get(link).Want(http.StatusForbidden)
 	first.Get("/credits").Want(http.StatusOK)
 }

@@ -130,7 +130,8 @@ func TestPutAgentRefuses(t *testing.T) {
 	s.WantUnchanged(before)
 }
 
-// The creator's switch takes no key: twice is once, and who is off is told so.
+// Pause and resume take no idempotency key: a repeated call changes nothing. A charge of a paused agent
+// is refused with the reason.
 func TestTheSwitch(t *testing.T) {
 	t.Parallel()
 	s := handlerstest.New(t)

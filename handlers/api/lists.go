@@ -60,7 +60,7 @@ func lineAnswer(l *ledger.Line) entryJSON {
 	return j
 }
 
-// causeReasons are the reasons of clawbacks for which nobody gave one.
+// causeReasons are the default reasons of clawbacks, by cause.
 var causeReasons = map[ledger.Cause]string{
 	ledger.CauseRefund:  "refunded",
 	ledger.CauseReturn:  "returned by the creator",

@@ -10,7 +10,7 @@ import (
 	"pop.store/credits/handlers/handlerstest"
 )
 
-// What happened since the last visit is told throughout the next one, and only what the books say.
+// During a visit the home page lists what happened since the visit before, from ledger entries alone.
 func TestWhileYouWereAway(t *testing.T) {
 	t.Parallel()
 	s := handlerstest.New(t)
@@ -50,7 +50,10 @@ func TestWhileYouWereAway(t *testing.T) {
 	v.WantAwayTexts(got...) // still the same visit
 
 	// Another account in the same browser, and a cookie that says nonsense, know of no last visit.
-	for _, visits := range []string{v.VisitsCookie, "visits=x.y.z", "visits=" + strings.Repeat("9", 4000), "visits=..."} {
+	for _, visits := range []string{
+		v.VisitsCookie, "visits=x.y.z", "visits=" + strings.Repeat("9", 4000),
+		"visits=...",
+	} {
 		other := s.SignIn("maya")
 		if visits == v.VisitsCookie {
 			s.Open("eve", "starter")

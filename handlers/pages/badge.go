@@ -90,8 +90,8 @@ func jitter(d time.Duration) time.Duration {
 	return (d - d/10 + time.Duration(rand.Int64N(int64(d)/5))).Round(time.Millisecond)
 }
 
-// notice is nil when accounts decided that there is nothing to say, and on the page of a purchase:
-// who has just paid is not asked to buy more.
+// notice is nil when accounts found nothing to say. It is also nil on the page of a purchase, so that
+// a creator who has just paid is not asked to buy more.
 func (h *Handlers) notice(req *creatorRequest) *views.NoticeModel {
 	if req.Notice == accounts.NoNotice {
 		return nil

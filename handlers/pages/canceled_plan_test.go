@@ -23,17 +23,17 @@ func TestACanceledPlanOnPages(t *testing.T) {
 	s.Call("PUT", "/v1/accounts/maya", `{"plan_status":"cancelled"}`).WantProblem(http.StatusUnprocessableEntity,
 		"invalid_field", "plan_status")
 	v := s.SignIn("maya")
-	if got := handlerstest.Text(v.Get("/credits").Want(http.StatusOK).WantElement("buy-more-credits", true).Element("standing")); got !=
-		"Your Starter plan was cancelled. No new tokens come each month. You can spend the 200 tokens that are left until they expire." {
+	page := v.Get("/credits").Want(http.StatusOK).WantElement("buy-more-credits", true)
+	want := "Your Starter plan was cancelled. No new tokens come each month. " +
+		"You can spend the 200 tokens that are left until they expire."
+	if got := handlerstest.Text(page.Element("standing")); got != want {
 		t.Errorf("it says %q", got)
 	}
 	s.Charge("maya", `{"feature":"image_generation"}`)
 	s.Clock.Advance(31 * 24 * time.Hour)
 	s.WantSpendable("maya", "0")
-	if got := handlerstest.Text(s.SignIn("maya").Get("/plans").Want(http.StatusOK).Element("plan-mine")); !strings.HasSuffix(
-		got,
-		"Your plan was cancelled, so no more plan tokens arrive.",
-	) {
+	got := handlerstest.Text(s.SignIn("maya").Get("/plans").Want(http.StatusOK).Element("plan-mine"))
+	if !strings.HasSuffix(got, "Your plan was cancelled, so no more plan tokens arrive.") {
 		t.Errorf("the plans say %q", got)
 	}
 	s.Call("PUT", "/v1/accounts/maya", `{"plan":"starter","plan_status":"active"}`).Want(http.StatusOK)

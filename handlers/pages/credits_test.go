@@ -17,7 +17,8 @@ func TestUsageOnTheCreditsPage(t *testing.T) {
 	s := handlerstest.New(t)
 	s.Call("PUT", "/v1/accounts/maya", `{"plan":"star","billing_zone":"Pacific/Auckland"}`).Want(http.StatusCreated)
 	v := s.SignIn("maya")
-	if got := handlerstest.Text(v.Get("/credits").Element("usage-empty")); !strings.HasPrefix(got, "Nothing used yet") {
+	if got := handlerstest.Text(v.Get("/credits").Element("usage-empty")); !strings.HasPrefix(got,
+		"Nothing used yet") {
 		t.Errorf("%q", got)
 	}
 	pdf := s.Charge("maya", `{"feature":"pdf_creation"}`)["id"].(string)
@@ -168,10 +169,8 @@ func TestAdviceBesideThePacks(t *testing.T) {
 		}
 	}
 	s.Clock.Advance(25 * 24 * time.Hour) // a day before the reset
-	if got := handlerstest.Text(s.SignIn("maya").Get("/credits/buy").Want(http.StatusOK).Element("advice")); !strings.HasPrefix(
-		got,
-		"Your 200 arrive tomorrow",
-	) {
+	got := handlerstest.Text(s.SignIn("maya").Get("/credits/buy").Want(http.StatusOK).Element("advice"))
+	if !strings.HasPrefix(got, "Your 200 arrive tomorrow") {
 		t.Errorf("%q", got)
 	}
 }

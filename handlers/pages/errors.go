@@ -23,25 +23,26 @@ func (h *Handlers) Error(c echo.Context, p *problem.Error, status int) error {
 		RequestID: id,
 	}
 	if p.Kind == problem.Conflict || p.Kind == problem.Unprocessable || p.Kind == problem.Insufficient {
-		m.Detail = p.Message // a rule of the wallet; what else goes wrong the page words by itself
+		m.Detail = p.Message // the message states a rule; for other errors the page has its own text
 	}
 	return h.renderError(c, m, status)
 }
 
-// renderError shows the visitor's own layout. What broke the page may break that, too: then it goes without.
+// renderError renders the error page in the visitor's own layout. What broke the page may break that
+// layout, too; then the page has the layout of a signed-out visitor.
 func (h *Handlers) renderError(c echo.Context, m views.ErrorModel, status int) (err error) {
 	defer func() {
 		if r := recover(); r != nil {
-			h.Log.Error("an error page goes without its chrome", "request_id", web.RequestID(c), "panic", r)
+			h.Log.Error("the layout of an error page failed", "request_id", web.RequestID(c), "panic", r)
 			err = render(c, status, views.ErrorPage(m))
 		}
 	}()
 	if status == http.StatusTooManyRequests {
 		return render(c, status, views.ErrorPage(m)) // the visitor's own layout would be one more read
 	}
-	dressed := m
-	dressed.Layout = h.errorLayout(c)
-	return render(c, status, views.ErrorPage(dressed))
+	own := m
+	own.Layout = h.errorLayout(c)
+	return render(c, status, views.ErrorPage(own))
 }
 
 // toLogin sends a page to the way in. A fragment gets 401 and nothing else: the page that it is

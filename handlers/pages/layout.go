@@ -100,9 +100,8 @@ func (h *Handlers) errorLayout(c echo.Context) views.Layout {
 		now:      h.Clock(),
 	}
 	layout := h.badgeModel(req, pollInterval(req.now, req.LastAt))
-	layout.ShopName, layout.SignedIn, layout.Demo, layout.AccountStatus = req.Name, true, h.DemoAccount != "", h.accountStatus(
-		req,
-	)
+	layout.ShopName, layout.SignedIn, layout.Demo = req.Name, true, h.DemoAccount != ""
+	layout.AccountStatus = h.accountStatus(req)
 	layout.Here = "" // a purchase does not return to an error page
 	return layout
 }

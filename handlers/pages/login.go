@@ -71,10 +71,10 @@ func (h *Handlers) loginDemo(c echo.Context) error {
 
 var errPrefetch = problem.New(problem.Forbidden, "prefetch", "A sign-in link works when it is opened, not before.")
 
-// loginLink signs in whoever brings an unused link of the host platform. It is the one GET that
-// changes something: the host's dashboard sends the creator's browser here by a plain link, and the
-// secret in it is good once, for a minute. Where somebody else is signed in it asks first: any site
-// can send a browser here. A browser that only colours ahead does not use the link up.
+// loginLink signs a browser in by an unused link of the host platform. It is the one GET that changes
+// something: the host's dashboard sends the creator's browser here by a plain link. The secret in it
+// is good once, for a minute. If another account is signed in, a page asks first, since any site can
+// send a browser here. A prefetch does not use the link.
 func (h *Handlers) loginLink(c echo.Context) error {
 	if isPrefetch(c.Request()) {
 		return errPrefetch

@@ -91,7 +91,8 @@ func TestOpenOrdersAreMentioned(t *testing.T) {
 	for _, path := range []string{"/credits", "/credits/buy"} {
 		v.Get(path).WantElement("open-order", false)
 	}
-	if got := handlerstest.Text(v.Get("/credits/history?tab=purchases").Element("purchase-standing")); got != "Closed, not paid" {
+	if got := handlerstest.Text(v.Get("/credits/history?tab=purchases").Element("purchase-standing")); got !=
+		"Closed, not paid" {
 		t.Errorf("the list says %q", got)
 	}
 	s.WantSpendable("maya", "200")

@@ -72,7 +72,7 @@ func rowStatus(p *billing.Purchase, now time.Time) views.PurchaseRowStatus {
 		return views.RowStatusConfirm
 	case p.Lapsed(now):
 		return views.RowStatusClosed
-	case p.Auto && p.Status == billing.StatusPending: // nobody has to do anything
+	case p.Auto && p.Status == billing.StatusPending: // the charge needs no action of the buyer
 		return views.RowStatusComing
 	}
 	return rowStatuses[p.Status]

@@ -24,7 +24,8 @@ func TestTheReceipt(t *testing.T) {
 		"tax_id":  {"DE123456789"},
 		"tax":     {"20"},
 	})
-	a := v.Get(path+"/receipt").Want(http.StatusOK).WantElement("print", true).WantElement("receipt-incomplete", false)
+	a := v.Get(path+"/receipt").Want(http.StatusOK).WantElement("print", true).WantElement("receipt-incomplete",
+		false)
 	if got := strings.Join(a.Lines(), "|"); got != "Medium pack, 500 tokens $39.00|VAT 20% $7.80|Total paid $46.80" {
 		t.Errorf("the sums are %s", got)
 	}
@@ -147,7 +148,9 @@ func TestTheListOfPurchasesAsAPage(t *testing.T) {
 	if strings.Join(got, " ") != want {
 		t.Errorf("the list is\n%s, want\n%s", strings.Join(got, " "), want)
 	}
-	for _, link := range handlerstest.Elements(a.HTML(), func(n *html.Node) bool { return handlerstest.Attr(n, "data-testid") == "receipt-link" }) {
+	for _, link := range handlerstest.Elements(a.HTML(), func(n *html.Node) bool {
+		return handlerstest.Attr(n, "data-testid") == "receipt-link"
+	}) {
 		v.Get(handlerstest.Attr(link, "href")).Want(http.StatusOK).WantElement("receipt", true)
 	}
 	s.Clock.Advance(25 * time.Hour)

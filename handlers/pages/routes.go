@@ -100,8 +100,8 @@ func (h *Handlers) demoRoutes(e *echo.Echo) {
 	e.POST("/storefront", h.requireCreator(h.order))
 }
 
-// postForm routes a form of signed-in creators. Whoever asks for its address in another way, as by
-// opening the answer to a rejected form again, is led back to the page that the form is on.
+// postForm routes a form of signed-in creators. A GET of the form's address, such as reloading the
+// answer to a rejected form, redirects to the page that has the form.
 func (h *Handlers) postForm(e *echo.Echo, path, page string, serve func(req *creatorRequest) error) {
 	e.POST(path, h.requireCreator(serve))
 	web.Get(e, path, h.requireCreator(func(req *creatorRequest) error {

@@ -50,7 +50,8 @@ func TestAutoTopUp(t *testing.T) {
 	) != "Waiting for a card: nothing can be bought until one is kept." {
 		t.Errorf("it says %q", handlerstest.Text(a.Element("top-up-sentence")))
 	}
-	for _, box := range handlerstest.Marked(v.Get("/credits/buy?keep=1&next=/settings").Want(http.StatusOK).HTML(), "keep-card") {
+	for _, box := range handlerstest.Marked(v.Get("/credits/buy?keep=1&next=/settings").Want(http.StatusOK).HTML(),
+		"keep-card") {
 		if !handlerstest.HasAttribute(box, "checked") {
 			t.Error("keeping the card is not ticked")
 		}

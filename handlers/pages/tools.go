@@ -147,7 +147,9 @@ func (h *Handlers) runTool(req *creatorRequest) error {
 	})
 	var refused *problem.Error
 	if errors.As(err, &refused) && refused.Kind == problem.Insufficient {
-		return h.rejectToolForm(req, http.StatusPaymentRequired, asked, func(m *views.ToolsModel) { m.Declined = true })
+		return h.rejectToolForm(req, http.StatusPaymentRequired, asked, func(m *views.ToolsModel) {
+			m.Declined = true
+		})
 	}
 	if err != nil {
 		return err
@@ -156,7 +158,9 @@ func (h *Handlers) runTool(req *creatorRequest) error {
 }
 
 // rejectToolForm shows the form again with the current balance.
-func (h *Handlers) rejectToolForm(req *creatorRequest, status int, asked toolForm, set func(*views.ToolsModel)) error {
+func (h *Handlers) rejectToolForm(
+	req *creatorRequest, status int, asked toolForm, set func(*views.ToolsModel),
+) error {
 	overview, err := h.Accounts.Overview(req.Request().Context(), req.ID)
 	if err != nil {
 		return err
@@ -177,7 +181,9 @@ func textProblem(text string) string {
 	switch {
 	case text == "":
 		return "Type what it should be about."
-	case !web.IsText(text) || strings.ContainsFunc(text, func(r rune) bool { return r < ' ' || r == 0x7f || r == '\\' }):
+	case !web.IsText(text) || strings.ContainsFunc(text, func(r rune) bool {
+		return r < ' ' || r == 0x7f || r == '\\'
+	}):
 		return "Use plain text, on one line and without backslashes."
 	case len([]rune(text)) > maxToolText || len(url.QueryEscape(url.QueryEscape(text))) > maxToolAddress:
 		return "That is too long for a sample. Use fewer words."

@@ -41,9 +41,9 @@ type Overview struct {
 	State       State          // as the books' level says, with its hysteresis
 	OpenedAt    time.Time      // when the directory first knew it
 	Notice      Notice         // what to say on every page: what was put away is not said
-	// First is what stops first, and when, at the present pace and before the next allowance; nil
-	// when nothing does, when nobody knows, and without a notice that says it. Pace is what it
-	// rests on; Hurried says that it is the last hour's instead.
+	// First is what stops first, and when, at the present pace and before the next allowance. It is
+	// nil when nothing stops, when no pace is known, and when no notice says it. Pace is the pace it
+	// is computed from; with Hurried it is the pace of the last hour.
 	First   *forecast.Stop
 	Pace    forecast.Pace
 	Hurried bool

@@ -131,7 +131,7 @@ func (a *Accounts) SetOwnReserve(ctx context.Context, account uuid.UUID, amount 
 	return renamed(err, "reserve", "own_reserve")
 }
 
-// SetThreshold sets below what the balance is low; nil leaves that to the catalog again. Errors:
+// SetThreshold sets the low threshold of the balance; nil restores the catalog's. Errors:
 // ledger.ErrNoAccount, kinds Unprocessable (field "low_threshold") and Unavailable.
 func (a *Accounts) SetThreshold(ctx context.Context, account uuid.UUID, amount *tokens.Amount) error {
 	if amount != nil {

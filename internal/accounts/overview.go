@@ -32,9 +32,8 @@ func (a *Accounts) Overview(ctx context.Context, id uuid.UUID) (Overview, error)
 	return o, nil
 }
 
-// readOverviews reads many accounts at once: every page and every poll asks for one. Two
-// statements, and more only for what foretell lacks: a profile may be a moment older than its
-// balance, which is of no matter.
+// readOverviews reads many accounts at once, since every page and every poll needs one. It runs two
+// statements, and more only for what foretell lacks. A profile may be a moment older than its balance.
 func (a *Accounts) readOverviews(ctx context.Context, ids []uuid.UUID) (map[uuid.UUID]Overview, error) {
 	profiles, err := a.profiles(ctx, ids)
 	if err != nil {

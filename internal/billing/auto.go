@@ -62,8 +62,8 @@ func (s *Service) KeptOf(ctx context.Context, accounts []uuid.UUID) (map[uuid.UU
 const sqlForget = `with old as (select account, method from payment_customers where account = $1 and provider = $2 and method <> '' for update)
 	update payment_customers c set method = '', card = '' from old where c.account = old.account and c.provider = $2 returning old.method`
 
-// Forget keeps nothing of an account any more that could be charged: from then on nothing is. The
-// provider is told, too; if it cannot be reached, it keeps what nobody will use.
+// Forget deletes an account's kept payment method, so nothing is charged from then on. It asks the
+// provider to delete the method, too. If the provider cannot be reached, its copy stays unused.
 func (s *Service) Forget(ctx context.Context, account uuid.UUID) error {
 	if s.o.Provider == nil {
 		return ErrNotSetUp
@@ -230,8 +230,8 @@ func (s *Service) chargeOpen(ctx context.Context) (more bool, err error) {
 
 const sqlAdopt = `update purchases set provider_session = $2, payment = $2 where id = $1 and provider_session is null`
 
-// attachCheckout writes down which payment is an auto purchase's: whoever hears of it first, the answer to
-// the charge or an event that is faster.
+// attachCheckout stores which payment belongs to an auto purchase. The charge's answer or an event may
+// arrive first; both call it.
 func (s *Service) attachCheckout(ctx context.Context, p *Purchase, c *payment.Checkout) error {
 	if !p.Auto || c.ID == "" || c.Reference != p.ID.String() || c.Customer != p.customer {
 		return nil
@@ -246,7 +246,7 @@ func (s *Service) attachCheckout(ctx context.Context, p *Purchase, c *payment.Ch
 	return err
 }
 
-// failureOf is why a purchase failed; that an auto purchase did is its method's fault, if nobody says more.
+// failureOf is why a purchase failed. For an auto purchase without a reason it is the payment method.
 func failureOf(p *Purchase, c *payment.Checkout) Failure {
 	if c.State == payment.Failed && p.Auto {
 		return cmp.Or(Failure(c.Reason), FailureDeclined)

@@ -15,15 +15,15 @@ import (
 	"pop.store/credits/internal/tokens"
 )
 
-// A bill says who has bought and which taxes were paid. Events do not carry all of it, so it is
-// asked for when a purchase was credited: right then, and if that fails by the job, more and more
-// rarely, and by whoever looks at the receipt. Nothing that has to do with tokens waits for it.
+// A bill says who bought and which taxes were paid. Events do not carry all of it, so the provider is
+// asked after a purchase is credited: at once, then by the job at growing intervals, and when somebody
+// opens the receipt. Tokens never wait for the bill.
 
-// When the provider is asked after a bill.
+// The intervals at which the provider is asked for a bill.
 const (
-	soonestBill = 5 * time.Second    // after it was asked last, whoever wants to know
+	soonestBill = 5 * time.Second    // between two requests, also for an open receipt
 	rarestBill  = 6 * time.Hour      // by the job, however long it is missing
-	giveUpBill  = 7 * 24 * time.Hour // after that only who looks at the receipt asks
+	giveUpBill  = 7 * 24 * time.Hour // after that only an open receipt asks
 	billChunk   = 50                 // of a turn: each is a call to the provider
 )
 
@@ -36,7 +36,7 @@ const (
 		select from purchases where id = purchase and provider = $3 and provider_session is not null)`
 )
 
-// askBills asks after bills that nobody has told.
+// askBills asks the provider for missing bills.
 func (s *Service) askBills(ctx context.Context) (more bool, err error) {
 	now, name := s.o.Clock(), s.o.Provider.Name()
 	if _, err := s.pool.Exec(ctx, sqlForeign, now, now.Add(rarestBill), name); err != nil {
@@ -100,8 +100,8 @@ func (s *Service) noBill(ctx context.Context, p *Purchase) error {
 	return nil
 }
 
-// keepLate keeps what a purchase was paid with, and what may be charged again, where whoever
-// credited it could not ask for that. What was kept meanwhile is newer.
+// keepLate stores the card of a purchase, and the method that may be charged again, when they were
+// unknown as the purchase was credited. A method that was stored meanwhile is newer and stays.
 func (s *Service) keepLate(ctx context.Context, p *Purchase, c *payment.Checkout) error {
 	if p.Card != "" || c.Card == "" {
 		return nil

@@ -1,7 +1,6 @@
-// Package billing sells token packs. A purchase is our own order, made before anybody pays;
-// whatever the payment provider says later is checked against it, and only then do tokens get into
-// the ledger: once, whoever brings the news and however often. When the money goes back, so do the
-// tokens.
+// Package billing sells token packs. A purchase is our own order, made before the payment. What the
+// payment provider reports is checked against the order, and then the ledger credits the tokens
+// exactly once. When the money goes back, so do the tokens.
 //
 // Tokens are millionths of a token, money is minor units of a currency, instants are UTC. Errors
 // that a caller may see are *problem.Error.

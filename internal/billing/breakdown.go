@@ -8,7 +8,7 @@ import (
 	"pop.store/credits/internal/tokens"
 )
 
-// TokenBreakdown is what became of a purchase's tokens, as the books tell it.
+// TokenBreakdown is what happened to a purchase's tokens, by the ledger's entries.
 type TokenBreakdown struct {
 	Netted tokens.Amount // taken off for what was owed when they came
 	Left   tokens.Amount // there still, also while they wait for a dispute to be decided
@@ -19,10 +19,10 @@ type TokenBreakdown struct {
 	Reason string        // support's, as free text; empty: none was given
 }
 
-// storyPages bounds the entries that are looked through for those of a purchase.
-const storyPages = 5
+// breakdownPages bounds the pages of history that are searched for the entries of a purchase.
+const breakdownPages = 5
 
-// TokenBreakdown reads what became of a purchase's tokens. The error is the ledger's.
+// TokenBreakdown reads what happened to a purchase's tokens. The error is the ledger's.
 func (s *Service) TokenBreakdown(ctx context.Context, p Purchase) (TokenBreakdown, error) {
 	if !p.credited() {
 		return TokenBreakdown{}, nil
@@ -58,7 +58,7 @@ func (s *Service) addEntries(ctx context.Context, p *Purchase, story *TokenBreak
 	}
 	var mine []ledger.Line
 	before := int64(0)
-	for range storyPages {
+	for range breakdownPages {
 		page, err := s.o.Ledger.History(ctx, p.AccountID, f, before, ledger.MaxPage)
 		if err != nil {
 			return err

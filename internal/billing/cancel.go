@@ -23,8 +23,8 @@ var (
 		"An auto top-up has no checkout that could be closed.")
 )
 
-// Payable says whether an order waits for its buyer: nobody has paid it as far as we know, and its
-// checkout is still open.
+// Payable reports whether an order waits for its payment: no payment is known, and its checkout is
+// still open.
 func (p *Purchase) Payable(now time.Time) bool {
 	return p.Status == StatusPending && !p.Auto && p.session != "" && now.Before(p.CreatedAt.Add(checkoutLife))
 }
@@ -69,8 +69,8 @@ func (s *Service) checkShown(ctx context.Context, account uuid.UUID, shown *uuid
 const sqlDrop = `update purchases set status = 'expired', updated_at = $3
 	where account = $1 and id = $2 and status = 'pending' and provider_session is null`
 
-// Cancel closes an order that is not paid, so that nobody can pay it. The answer tells how the
-// order stands: a payment that came first counts, and cancelling twice is cancelling once. Errors:
+// Cancel closes an unpaid order, so that it can no longer be paid. It returns the order's state: a
+// payment that came first counts, and a second cancellation changes nothing. Errors:
 // ErrNoPurchase (also for another account's), ErrNoCheckout, ErrNotSetUp (it was ordered from
 // another provider), problem.Unavailable.
 func (s *Service) Cancel(ctx context.Context, account, id uuid.UUID) (Purchase, error) {

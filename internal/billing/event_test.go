@@ -112,7 +112,15 @@ func TestMismatchesOnTheReturnPage(t *testing.T) {
 func TestOrdersOfEvents(t *testing.T) {
 	t.Parallel()
 	s := newFixture(t)
-	const paid, unpaid, succeeded, failed, expired, free, discounted = "paid", "unpaid", "succeeded", "failed", "expired", "free", "discounted"
+	const (
+		paid       = "paid"
+		unpaid     = "unpaid"
+		succeeded  = "succeeded"
+		failed     = "failed"
+		expired    = "expired"
+		free       = "free"
+		discounted = "discounted"
+	)
 	event := map[string]func(billing.Purchase) members{
 		paid: func(p billing.Purchase) members { return checkoutEvent("completed", p, nil) },
 		unpaid: func(p billing.Purchase) members {

@@ -11,10 +11,10 @@ import (
 	"pop.store/credits/internal/problem"
 )
 
-// Refresh reads a purchase for the page that a buyer comes back to. While its outcome is open it
-// asks the provider, never the browser, and fulfils it when it is paid. The answer's Open tells
-// that the provider has just said that nobody has paid. If that cannot be found out now, the
-// purchase is answered as it stands. ErrNoPurchase for another account's, too.
+// Refresh reads a purchase for the page that a buyer returns to. While the outcome is open it asks the
+// provider, never the browser, and fulfils a paid purchase. Open in the answer means that the provider
+// has just reported it unpaid. If the provider cannot be asked, the stored state is returned.
+// ErrNoPurchase also for another account's purchase.
 func (s *Service) Refresh(ctx context.Context, account, id uuid.UUID) (Purchase, error) {
 	p, err := s.Get(ctx, account, id)
 	open := p.Status == StatusPending || p.Status == StatusProcessing

@@ -28,9 +28,9 @@ type Provider interface {
 	Forget(ctx context.Context, method string) error
 	// Checkout tells how a checkout and its payment stand.
 	Checkout(ctx context.Context, id string) (payment.Checkout, error)
-	// Close ends a checkout that nobody has paid, so that nobody can, and tells how it stands then;
-	// closing it again changes nothing. payment.ErrRefused when it is over in another way, where
-	// the provider does not tell in which.
+	// Close ends an unpaid checkout, so that it can no longer be paid, and returns its state. Closing
+	// it again changes nothing. payment.ErrRefused when it ended otherwise and the provider does not
+	// say how.
 	Close(ctx context.Context, id string) (payment.Checkout, error)
 	// CheckoutOf finds the checkout that a payment was made in.
 	CheckoutOf(ctx context.Context, paid string) (payment.Checkout, error)

@@ -56,9 +56,9 @@ type Purchase struct {
 	UpdatedAt   time.Time
 	CompletedAt time.Time     // when its tokens came; zero until then
 	Auto        bool          // an auto top-up: charged without the buyer
-	Failure     Failure       // why the money did not come; empty when it did, when that is open, and when nobody says
+	Failure     Failure       // why the payment failed; empty when it did not, when that is open, and when unknown
 	Bill        *payment.Bill // what the provider has put on its bill; nil until it has told
-	Open        bool          // the provider has just said that it can be paid and nobody has; only Refresh sets it
+	Open        bool          // the provider has just reported it unpaid and payable; only Refresh sets it
 
 	expiresDays int
 	provider    string

@@ -33,16 +33,20 @@ func TestAQueryThatFails(t *testing.T) {
 		readsLedger bool
 	}{
 		"a start": {(*fixture).order, func(s *fixture, failing *billing.Service, p billing.Purchase) error {
-			_, _, err := failing.Start(s.T.Context(), p.AccountID, uuid.NewString(), billing.StartParams{Pack: pack(0).ID})
+			_, _, err := failing.Start(s.T.Context(), p.AccountID, uuid.NewString(),
+				billing.StartParams{Pack: pack(0).ID})
 			return err
 		}, false},
-		"a start that is repeated": {(*fixture).order, func(s *fixture, failing *billing.Service, p billing.Purchase) error {
-			key := uuid.NewString()
-			_, _, err := s.Start(s.T.Context(), p.AccountID, key, billing.StartParams{Pack: pack(0).ID})
-			s.must(err)
-			_, _, err = failing.Start(s.T.Context(), p.AccountID, key, billing.StartParams{Pack: pack(0).ID})
-			return err
-		}, false},
+		"a start that is repeated": {
+			(*fixture).order,
+			func(s *fixture, failing *billing.Service, p billing.Purchase) error {
+				key := uuid.NewString()
+				_, _, err := s.Start(s.T.Context(), p.AccountID, key, billing.StartParams{Pack: pack(0).ID})
+				s.must(err)
+				_, _, err = failing.Start(s.T.Context(), p.AccountID, key, billing.StartParams{Pack: pack(0).ID})
+				return err
+			}, false,
+		},
 		"a purchase": {(*fixture).order, func(s *fixture, failing *billing.Service, p billing.Purchase) error {
 			_, err := failing.Get(s.T.Context(), p.AccountID, p.ID)
 			return err
@@ -63,15 +67,22 @@ func TestAQueryThatFails(t *testing.T) {
 			_, err := failing.Kept(s.T.Context(), p.AccountID)
 			return err
 		}, false},
-		"purchases by themselves": {(*fixture).completed, func(s *fixture, failing *billing.Service, p billing.Purchase) error {
-			return pgx.BeginFunc(s.T.Context(), s.failing, func(tx pgx.Tx) error {
-				_, err := failing.Autos(s.T.Context(), tx, []uuid.UUID{p.AccountID}, s.Clock.Now().Add(-time.Hour))
-				return err
-			})
-		}, false},
-		"forgetting a card": {(*fixture).completed, func(s *fixture, failing *billing.Service, p billing.Purchase) error {
-			return failing.Forget(s.T.Context(), p.AccountID)
-		}, false},
+		"purchases by themselves": {
+			(*fixture).completed,
+			func(s *fixture, failing *billing.Service, p billing.Purchase) error {
+				return pgx.BeginFunc(s.T.Context(), s.failing, func(tx pgx.Tx) error {
+					_, err := failing.Autos(s.T.Context(), tx, []uuid.UUID{p.AccountID},
+						s.Clock.Now().Add(-time.Hour))
+					return err
+				})
+			}, false,
+		},
+		"forgetting a card": {
+			(*fixture).completed,
+			func(s *fixture, failing *billing.Service, p billing.Purchase) error {
+				return failing.Forget(s.T.Context(), p.AccountID)
+			}, false,
+		},
 		"a receipt": {(*fixture).completed, func(s *fixture, failing *billing.Service, p billing.Purchase) error {
 			_, err := failing.Receipt(s.T.Context(), p.AccountID, p.ID)
 			return err
@@ -80,30 +91,48 @@ func TestAQueryThatFails(t *testing.T) {
 			_, err := failing.TokenBreakdown(s.T.Context(), p)
 			return err
 		}, true},
-		"whether it can be returned": {(*fixture).completed, func(s *fixture, failing *billing.Service, p billing.Purchase) error {
-			_, _, err := failing.Returnable(s.T.Context(), p)
-			return err
-		}, true},
+		"whether it can be returned": {
+			(*fixture).completed,
+			func(s *fixture, failing *billing.Service, p billing.Purchase) error {
+				_, _, err := failing.Returnable(s.T.Context(), p)
+				return err
+			}, true,
+		},
 		"a cancellation": {(*fixture).order, func(s *fixture, failing *billing.Service, p billing.Purchase) error {
 			_, err := failing.Cancel(s.T.Context(), p.AccountID, p.ID)
 			return err
 		}, false},
-		"a look at a payment": {(*fixture).paidOrder, func(s *fixture, failing *billing.Service, p billing.Purchase) error {
-			_, err := failing.Refresh(s.T.Context(), p.AccountID, p.ID)
-			return err
-		}, false},
-		"an event of a payment": {(*fixture).paidOrder, func(s *fixture, failing *billing.Service, p billing.Purchase) error {
-			return s.sendTo(failing, checkoutEvent("completed", p, nil))
-		}, false},
-		"an event of a failure": {(*fixture).order, func(s *fixture, failing *billing.Service, p billing.Purchase) error {
-			return s.sendTo(failing, checkoutEvent("async_payment_failed", p, nil))
-		}, false},
-		"an event of a refund": {(*fixture).completed, func(s *fixture, failing *billing.Service, p billing.Purchase) error {
-			return s.sendTo(failing, refunded(p, 450))
-		}, false},
-		"an event of a dispute": {(*fixture).completed, func(s *fixture, failing *billing.Service, p billing.Purchase) error {
-			return s.sendTo(failing, dispute("created", p, "dp_"+p.ID.String(), "needs_response"))
-		}, false},
+		"a look at a payment": {
+			(*fixture).paidOrder,
+			func(s *fixture, failing *billing.Service, p billing.Purchase) error {
+				_, err := failing.Refresh(s.T.Context(), p.AccountID, p.ID)
+				return err
+			}, false,
+		},
+		"an event of a payment": {
+			(*fixture).paidOrder,
+			func(s *fixture, failing *billing.Service, p billing.Purchase) error {
+				return s.sendTo(failing, checkoutEvent("completed", p, nil))
+			}, false,
+		},
+		"an event of a failure": {
+			(*fixture).order,
+			func(s *fixture, failing *billing.Service, p billing.Purchase) error {
+				return s.sendTo(failing, checkoutEvent("async_payment_failed", p, nil))
+			}, false,
+		},
+		"an event of a refund": {
+			(*fixture).completed,
+			func(s *fixture, failing *billing.Service, p billing.Purchase) error {
+				return s.sendTo(failing, refunded(p, 450))
+			}, false,
+		},
+		"an event of a dispute": {
+			(*fixture).completed,
+			func(s *fixture, failing *billing.Service, p billing.Purchase) error {
+				return s.sendTo(failing, dispute("created", p, "dp_"+p.ID.String(), "needs_response"))
+			}, false,
+		},
 		"a refund": {(*fixture).completed, func(s *fixture, failing *billing.Service, p billing.Purchase) error {
 			_, _, err := failing.Refund(s.T.Context(), p.AccountID, p.ID, uuid.NewString(), billing.RefundParams{})
 			return err

@@ -26,10 +26,10 @@ const (
 	firstWalk = 24 * time.Hour // how far back the first one goes
 )
 
-// Reconcile finds out what nobody has told: it asks the provider about each purchase whose outcome
-// is open, finishes refunds and reversals that broke off, fetches the events that did not come, and
-// the bills that were not told. more says that there is more than it did in this turn. One failure
-// does not keep the rest from being done; the error is one that kept it from going on.
+// Reconcile makes up for what did not arrive: it asks the provider about each purchase whose outcome is
+// open, finishes interrupted refunds and reversals, and fetches missing events and bills. more means
+// that work is left for the next turn. A failure with one purchase is logged and does not stop the
+// others; the returned error is one that did.
 func (s *Service) Reconcile(ctx context.Context) (more bool, err error) {
 	if s.o.Provider == nil {
 		return false, nil

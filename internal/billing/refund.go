@@ -286,8 +286,8 @@ func checkRefund(p *Purchase, asked *money.Amount, most int64) error {
 	return nil
 }
 
-// executeRefund does what a refund asks for. Each step can be done again, so whoever comes by may finish
-// what was begun.
+// executeRefund carries out a requested refund. Each step can be repeated, so a later call or the job
+// may finish an interrupted one.
 func (s *Service) executeRefund(ctx context.Context, r refund) error {
 	p, err := s.Get(ctx, r.account, r.purchase)
 	if err != nil {
@@ -310,7 +310,8 @@ func (s *Service) executeRefund(ctx context.Context, r refund) error {
 	if err != nil && !no {
 		return problem.Unavailable(err)
 	}
-	if err := s.recordRefunds(ctx, &p); err != nil { // a refusal, too, may be because money went back that we have not heard of
+	// The provider may have refused because money went back in a refund that is not recorded yet.
+	if err := s.recordRefunds(ctx, &p); err != nil {
 		return err
 	}
 	if no {
@@ -335,8 +336,8 @@ func (s *Service) recordRefunds(ctx context.Context, p *Purchase) error {
 const sqlDone = `with ended as (update purchase_refunds set done_at = $2 where id = $1 and done_at is null returning purchase, amount_minor)
 	update purchases set version = version + 1, updated_at = $2, taken_back = taken_back or ended.amount_minor = 0 from ended where id = ended.purchase`
 
-// done notes that a refund is carried out. The books are told before, while it is known what the
-// money goes back for.
+// done marks a refund as carried out. The ledger takes the tokens back before that, while the cause of
+// the refund is known.
 func (s *Service) done(ctx context.Context, r refund, p *Purchase) error {
 	if err := s.applyReversals(ctx, p.ID); err != nil {
 		return err

@@ -109,9 +109,8 @@ func (s *Service) behind(ctx context.Context, id uuid.UUID) (account uuid.UUID, 
 	return account, behind, nil
 }
 
-// lock reads a purchase that nobody else may change until the transaction ends. What is in other
-// tables is read after the lock is had, by a statement of its own: the one that waited would show
-// what there was before.
+// lock reads a purchase and keeps its row locked until the transaction ends. Other tables are read by
+// a further statement after the lock: the statement that waited would show them as they were before.
 func lock(ctx context.Context, tx pgx.Tx, id uuid.UUID) (Purchase, error) {
 	if _, err := tx.Exec(ctx, `select from purchases where id = $1 for update`, id); err != nil {
 		return Purchase{}, err

@@ -23,8 +23,8 @@ type StartParams struct {
 	ReturnPath string // the page of ours to go back to after paying: "/tools?feature=pdf_creation"; empty: none
 	KeepMethod bool   // what is paid with may be charged again without the buyer
 	// Shown is the newest open order that the buyer was shown, the zero UUID for none. With another
-	// one open, a new order is refused (ErrOpenOrder): another tab has ordered meanwhile. Nil:
-	// nobody is asked.
+	// one open, a new order is refused (ErrOpenOrder): another tab has ordered meanwhile. Nil: no
+	// such check.
 	Shown *uuid.UUID
 }
 
@@ -177,8 +177,8 @@ const maxReturnPath = 500
 const sqlOpened = `update purchases set provider_session = $3, checkout_url = $4, updated_at = $5
 	where account = $1 and id = $2 and provider_session is null`
 
-// open asks the provider for the order's checkout. The provider knows it by our purchase id, so
-// whoever asks gets the same one, and after a crash the next request with the key finds it again.
+// open asks the provider for the order's checkout. The provider knows it by our purchase id, so each
+// request gets the same one, and after a crash the next request with the key finds it again.
 func (s *Service) open(ctx context.Context, order Purchase) (_ Purchase, replayed bool, err error) {
 	if order.provider != s.o.Provider.Name() {
 		return Purchase{}, false, ErrNotSetUp.Wrap(errors.New("it was ordered from " + order.provider))
@@ -222,7 +222,7 @@ func (s *Service) askToOpen(ctx context.Context, order *Purchase) (payment.Check
 	})
 }
 
-// sqlForgetCustomer also has the order ask without the customer from now on, whoever asks.
+// sqlForgetCustomer also removes the customer from open orders, so that they ask without it from now on.
 const sqlForgetCustomer = `with gone as (delete from payment_customers where account = $1 and provider = $2 and customer = $3)
 	update purchases set customer = '' where account = $1 and provider = $2 and customer = $3 and provider_session is null and not auto`
 
@@ -238,7 +238,7 @@ func (s *Service) forgetCustomer(ctx context.Context, p *Purchase) error {
 	return nil
 }
 
-// description is what the payment page says is bought. What is owed is told there, before anybody pays.
+// description is what the payment page says is bought. It names what is owed, before the payment.
 func description(p *Purchase) string {
 	text := p.Tokens.String() + " tokens"
 	if p.Owed > 0 {

@@ -45,14 +45,13 @@ const (
 type Options struct {
 	Ledger   *engine.Engine
 	Sessions *session.Store
-	Mail     *mail.Mailer     // nil: nobody is written to
+	Mail     *mail.Mailer     // nil: no e-mails are sent
 	Webhooks *webhook.Service // nil: none are sent
-	Sinks    []relay.Sink     // who takes over what the books have to tell: Webhooks.Take among them
-	// Payments asks the payment provider after what nobody has told; it says whether there is more
-	// to ask. Nil: there is none.
+	Sinks    []relay.Sink     // take the ledger's events, such as Webhooks.Take
+	// Payments is billing's Reconcile; more means that work is left. Nil: there is no provider.
 	Payments func(context.Context) (more bool, err error)
-	// TopUps buys for the next accounts after one that need it, uuid.Nil for the first; it says
-	// whether there are others after next. Nil: nobody's.
+	// TopUps is top-up's Step: it buys for the next accounts after one, uuid.Nil for the first. more
+	// means that accounts are left after next. Nil: no auto top-up.
 	TopUps func(ctx context.Context, after uuid.UUID) (next uuid.UUID, more bool, err error)
 	Log    *slog.Logger
 }

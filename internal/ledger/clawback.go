@@ -50,7 +50,7 @@ func (r *Revoke) decide(s *State, now time.Time, _ *catalog.Catalog) (Outcome, e
 		l.Frozen = false // a dispute that was lost is over
 	}
 	s.changed = true
-	more := min(r.Total, l.Amount-l.TakenBack) - p.Reversed // what support took back is gone already, and nobody's debt
+	more := min(r.Total, l.Amount-l.TakenBack) - p.Reversed // what support took back is gone already, and not owed
 	if more <= 0 {
 		return Outcome{}, nil
 	}

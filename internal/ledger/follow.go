@@ -7,10 +7,10 @@ import (
 	"pop.store/credits/internal/tokens"
 )
 
-// arrivals is what tells whether tokens have come or budgets have more room: what can be spent,
-// what is set aside, how often tokens were granted.
+// arrivals shows whether tokens have come or budgets have more room: what can be spent, what is
+// reserved, how often tokens were granted.
 type arrivals struct {
-	agentRules          bool // else nobody waits for them
+	agentRules          bool // without rules no agent waits for them
 	spendable, reserved tokens.Amount
 	grants              int
 	budgets             []budgetLeft // of those that are over it

@@ -56,7 +56,8 @@ func (h *Hold) decide(s *State, now time.Time, prices *catalog.Catalog) (Outcome
 		return Outcome{}, err
 	}
 	if open := s.openHolds(); open >= maxOpenHolds {
-		return Outcome{}, problem.New(problem.Conflict, "too_many_holds", "This account has %d open holds already.", open)
+		return Outcome{}, problem.New(problem.Conflict, "too_many_holds",
+			"This account has %d open holds already.", open)
 	}
 	if err := s.afford(h.Feature, h.Agent, price.Amount, now); err != nil {
 		return Outcome{}, err

@@ -8,9 +8,9 @@ import (
 	"pop.store/credits/internal/tokens"
 )
 
-// next is the level that follows from what can be spent or is held: a job under way may still give
-// its tokens back. A balance that was low is so until it is a quarter above the threshold, so that
-// one that goes up and down at the threshold is not told of again and again.
+// next is the level that follows from what can be spent or is held: a running job may still give its
+// tokens back. A low balance stays low until it is a quarter above the threshold, so that a balance
+// that moves around the threshold causes no further events.
 func (l Level) next(there, threshold, toolMinimum tokens.Amount) Level {
 	switch {
 	case there < toolMinimum:
@@ -21,8 +21,7 @@ func (l Level) next(there, threshold, toolMinimum tokens.Amount) Level {
 	return LevelOK
 }
 
-// threshold is below what the account is low: what the creator chose, or else the catalog's part of
-// the plan's allowance.
+// threshold is the low threshold: the creator's own, else the catalog's share of the plan's allowance.
 func (s *State) threshold(prices *catalog.Catalog) tokens.Amount {
 	if s.LowThreshold != NoThreshold {
 		return s.LowThreshold

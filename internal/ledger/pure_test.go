@@ -11,7 +11,8 @@ import (
 
 // impure are imports that no rule needs: a rule has no clock, no database, no goroutine and no log.
 var impure = []string{
-	"context", "database/sql", "github.com/jackc", "log", "log/slog", "net", "os", "pop.store/credits/db", "sync/atomic",
+	"context", "database/sql", "github.com/jackc", "log", "log/slog", "net", "os", "pop.store/credits/db",
+	"sync/atomic",
 }
 
 // zone.go keeps loaded time zones for all goroutines; nothing else here is shared.

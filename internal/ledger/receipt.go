@@ -30,14 +30,13 @@ type BulkResult struct {
 // MaxBulk bounds the charges of one ChargeAll.
 const MaxBulk = 1_000
 
-// Quote says what a piece of work would cost an account now, without doing anything. Amounts are
-// millionths of a token.
+// Quote is what a piece of work would cost an account now. Amounts are millionths of a token.
 type Quote struct {
 	catalog.Price
-	Spendable    tokens.Amount // by who asks
-	Reserved     tokens.Amount // for others, of what is there
-	Held         tokens.Amount // by jobs under way
+	Spendable    tokens.Amount // by the agent of the quote, or by the creator
+	Reserved     tokens.Amount // of the balance, for others
+	Held         tokens.Amount // by running jobs
 	Affordable   bool
-	BalanceAfter tokens.Amount // spendable afterwards; what there is now if not affordable
-	Shortfall    tokens.Amount // tokens that have to come for it, while what is reserved stays reserved
+	BalanceAfter tokens.Amount // spendable afterwards; the present amount if not affordable
+	Shortfall    tokens.Amount // tokens that are missing, while reserves stay as they are
 }

@@ -131,17 +131,17 @@ type ExtensionRow struct {
 // Reversal is how much of a charge was refunded, or of a purchase taken back.
 type Reversal struct {
 	Amount tokens.Amount
-	Lapsed tokens.Amount // of a purchase: what had expired unused, which nobody owes
+	Lapsed tokens.Amount // of a purchase: what had expired unused, which is not owed
 }
 
-// PermanentReference is a reference that can be used once only, for ever.
+// PermanentReference is a reference that an account can use only once.
 type PermanentReference struct {
 	Scope, Reference string
 	Seq              int64 // of the entry that uses it
 }
 
-// Event is something that others are told about. It is written in the transaction that made it
-// true: no event without its state, no state without its event.
+// Event is a change that webhooks and e-mails report. It is written in the transaction of the change,
+// so neither exists without the other.
 type Event struct {
 	Seq  int64 // counts the account's events without gaps
 	At   time.Time

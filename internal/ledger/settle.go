@@ -6,11 +6,10 @@ import (
 	"pop.store/credits/internal/catalog"
 )
 
-// settle brings the account to now: everything that fell due since it was last touched happens in
-// time order, at the instant at which it fell due. At one instant, what ends comes before what
-// begins, and conclusions are drawn from both together: a reset is no empty balance. So who asks at
-// the second of a reset is not turned away, and what is told does not depend on when somebody
-// looked.
+// settle applies everything that fell due since the account was last settled, in time order, each at
+// the instant at which it fell due. At one instant, endings come before beginnings, and levels and
+// pauses are decided after both: a reset is no empty balance. So a request at the second of a reset is
+// not refused, and events do not depend on when the account was settled.
 func (s *State) settle(now time.Time, prices *catalog.Catalog) {
 	for due := s.nextDue(); !due.IsZero() && !due.After(now); due = s.nextDue() {
 		before := s.arrivals(due)

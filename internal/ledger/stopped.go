@@ -69,8 +69,8 @@ func (s *State) why(a *agent, now time.Time, prices *catalog.Catalog) Reason {
 }
 
 // lacks says why an agent, or with no agent the creator, cannot spend an amount; ReasonNone if it
-// can. Where no pack would lift what is there over what is reserved for others, the reserve is the
-// reason: nobody is sent to packs that change nothing.
+// can. Where no pack would lift the balance over what is reserved for others, the reserve is the
+// reason, since buying a pack would not help.
 func (s *State) lacks(id string, amount tokens.Amount, now time.Time, prices *catalog.Catalog) Reason {
 	there, others := s.spendable(now), s.reservedFrom(id)
 	switch {
@@ -107,8 +107,8 @@ func (s *State) ready(a *agent, now time.Time, prices *catalog.Catalog) bool {
 	return a.State == AgentOn && s.available(a.ID, now) >= unit && s.budgetLeft(a, now) >= unit
 }
 
-// lackingProblem is the 402: what there is, what is set aside, what is needed, what is missing, and
-// what became of the agent that asked.
+// lackingProblem is the 402: what is spendable, held, reserved, required and missing, and the state of
+// the agent.
 func (s *State) lackingProblem(f *shortfall, now time.Time, prices *catalog.Catalog) *problem.Error {
 	why := s.lacks(f.agent, f.required, now, prices)
 	text := f.words() + " " + f.outcome()
@@ -126,7 +126,7 @@ func (s *State) lackingProblem(f *shortfall, now time.Time, prices *catalog.Cata
 	return p.With("agent", f.agent).With("state", a.State.String())
 }
 
-// outcome says what became of the request.
+// outcome says what happened to the request.
 func (f *shortfall) outcome() string {
 	if f.beyond > 0 {
 		return "The hold is kept, and no tokens were used."
@@ -134,7 +134,7 @@ func (f *shortfall) outcome() string {
 	return "It didn't run, and no tokens were used."
 }
 
-// words say what there is. What is set aside is there all the same, and is never passed over in silence.
+// words say what is needed and what there is, including what is held or reserved.
 func (f *shortfall) words() string {
 	text := "This needs " + f.required.String() + " tokens"
 	if f.beyond > 0 {

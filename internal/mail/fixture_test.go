@@ -53,7 +53,9 @@ func newFixtureWith(t *testing.T, server *url.URL, change ...testkit.Option) *fi
 	if err != nil {
 		t.Fatal(err)
 	}
-	k := testkit.New(t, append(change, testkit.Config(func(c *config.Config) { c.BaseURL, c.SMTP = public, server }))...)
+	k := testkit.New(t, append(change, testkit.Config(func(c *config.Config) {
+		c.BaseURL, c.SMTP = public, server
+	}))...)
 	f := &fixture{
 		Fixture: k,
 		mailer:  k.Mail,

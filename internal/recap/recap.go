@@ -1,5 +1,5 @@
-// Package recap tells what happened to an account while nobody looked, from what the books hold:
-// what they do not say is not told.
+// Package recap lists what happened to an account since its creator's last visit. It uses the ledger's
+// entries alone.
 package recap
 
 import (

@@ -1,6 +1,5 @@
-// Package relay carries what the books have to tell to those who are told: it takes events from the
-// outbox, gives them to sinks, and only then has the outbox forget them. So nothing is lost,
-// whatever breaks off where, and a sink may see an event more than once.
+// Package relay moves events from the ledger's outbox to sinks, such as webhooks and e-mails. It deletes
+// an event only after each sink has stored it, so no event is lost, and a sink may get one twice.
 package relay
 
 import (
@@ -25,7 +24,7 @@ type Relay struct {
 	sinks []Sink
 }
 
-// New makes a relay. Without sinks events are forgotten: there is nobody to tell.
+// New makes a relay. Without sinks it deletes events.
 func New(books *engine.Engine, sinks ...Sink) *Relay { return &Relay{books, sinks} }
 
 // Step carries one chunk. more says that there may be another. After an error, which is the

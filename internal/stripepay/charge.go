@@ -70,7 +70,10 @@ func chargeParams(c payment.Charge, total int64, calculation string) *stripe.Pay
 		Description:           stripe.String(c.Description),
 		Metadata:              map[string]string{purchaseKey: c.Reference},
 		// There is nobody who could be sent anywhere.
-		AutomaticPaymentMethods: &stripe.PaymentIntentCreateAutomaticPaymentMethodsParams{Enabled: stripe.Bool(true), AllowRedirects: stripe.String("never")},
+		AutomaticPaymentMethods: &stripe.PaymentIntentCreateAutomaticPaymentMethodsParams{
+			Enabled:        stripe.Bool(true),
+			AllowRedirects: stripe.String("never"),
+		},
 	}
 	if calculation != "" { // Stripe makes the tax transaction when it is paid, and takes it back with a refund
 		params.Hooks = &stripe.PaymentIntentCreateHooksParams{Inputs: &stripe.PaymentIntentCreateHooksInputsParams{

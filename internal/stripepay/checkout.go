@@ -37,9 +37,11 @@ func (p *Provider) checkoutParams(o payment.Order, price int64) *stripe.Checkout
 		LineItems: []*stripe.CheckoutSessionCreateLineItemParams{{
 			Quantity: stripe.Int64(1),
 			PriceData: &stripe.CheckoutSessionCreateLineItemPriceDataParams{
-				Currency:    stripe.String(strings.ToLower(o.Price.Currency)),
-				UnitAmount:  stripe.Int64(price),
-				ProductData: &stripe.CheckoutSessionCreateLineItemPriceDataProductDataParams{Name: stripe.String(o.Description)},
+				Currency:   stripe.String(strings.ToLower(o.Price.Currency)),
+				UnitAmount: stripe.Int64(price),
+				ProductData: &stripe.CheckoutSessionCreateLineItemPriceDataProductDataParams{
+					Name: stripe.String(o.Description),
+				},
 			},
 		}},
 		// The order is in one currency, and so has the payment to be.
@@ -64,7 +66,10 @@ func (p *Provider) checkoutParams(o payment.Order, price int64) *stripe.Checkout
 		params.TaxIDCollection = &stripe.CheckoutSessionCreateTaxIDCollectionParams{Enabled: stripe.Bool(true)}
 		params.BillingAddressCollection = stripe.String(string(stripe.CheckoutSessionBillingAddressCollectionRequired))
 		if o.Customer != "" { // tax goes by the address, which a known customer may not have yet
-			params.CustomerUpdate = &stripe.CheckoutSessionCreateCustomerUpdateParams{Address: stripe.String("auto"), Name: stripe.String("auto")}
+			params.CustomerUpdate = &stripe.CheckoutSessionCreateCustomerUpdateParams{
+				Address: stripe.String("auto"),
+				Name:    stripe.String("auto"),
+			}
 		}
 	}
 	return params

@@ -145,7 +145,8 @@ func read(e payment.Event) (payment.Update, error) {
 		return readCharge(e)
 	case stripe.EventTypeRefundFailed:
 		return readRefund(e)
-	case stripe.EventTypeChargeDisputeCreated, stripe.EventTypeChargeDisputeUpdated, stripe.EventTypeChargeDisputeClosed,
+	case stripe.EventTypeChargeDisputeCreated, stripe.EventTypeChargeDisputeUpdated,
+		stripe.EventTypeChargeDisputeClosed,
 		stripe.EventTypeChargeDisputeFundsWithdrawn, stripe.EventTypeChargeDisputeFundsReinstated:
 		return readDispute(e)
 	}

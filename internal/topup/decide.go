@@ -62,11 +62,13 @@ type decision struct {
 
 // decide is every rule about when a pack is bought by itself.
 //
-//   - An attempt that failed since the settings were saved ends it: the same card would fail again. So does one that was given back or is disputed,
-//     which nobody wants bought again, and a pack that is gone, or worse than agreed.
-//   - A pack is bought only below the threshold, and only if it lifts the balance over it: what is owed comes off its tokens. So no purchase is by
-//     itself the reason for the next one. What jobs under way hold counts as there: a job alone buys nothing.
-//   - One at a time, ten minutes apart, so many and for so much a month. What failed counts for neither; what was given back does.
+//   - It stops after an attempt that failed since the settings were saved, since the same card would
+//     fail again. It also stops after a purchase that was returned or is disputed, and when the pack
+//     is gone or worse than agreed.
+//   - It buys only below the threshold, and only a pack that lifts the balance over the threshold after
+//     what is owed. So no purchase causes the next one. Tokens held by running jobs count as there.
+//   - It buys one pack at a time, ten minutes apart, within the month's limits. Failed attempts do not
+//     count towards the limits; returned purchases do.
 func decide(s Settings, f facts, prices *catalog.Catalog, now time.Time) decision {
 	if !s.On {
 		return decision{}

@@ -161,7 +161,8 @@ func TestACardIsKeptLate(t *testing.T) {
 	p, _, err := f.billing.Start(t.Context(), id, uuid.NewString(),
 		billing.StartParams{Pack: "pack_100", KeepMethod: true})
 	f.Must(err)
-	_, err = provider.PayWith(t.Context(), p.CheckoutURL[len("http://credits.test/sandbox/checkout/"):], sandbox.CardGood)
+	_, err = provider.PayWith(t.Context(), p.CheckoutURL[len("http://credits.test/sandbox/checkout/"):],
+		sandbox.CardGood)
 	f.Must(err)
 	provider.noCheckout = true
 	_, err = f.billing.Reconcile(t.Context()) // the event, as a webhook would bring it
@@ -214,7 +215,8 @@ func TestWhatWasNettedIsTold(t *testing.T) {
 	f.spendTo(id, 40) // 60 of the first pack are used
 	_, _, err = f.billing.Refund(t.Context(), id, list[0].ID, "r", billing.RefundParams{})
 	f.Must(err)
-	_, err = provider.PayWith(t.Context(), p.CheckoutURL[len("http://credits.test/sandbox/checkout/"):], sandbox.CardGood)
+	_, err = provider.PayWith(t.Context(), p.CheckoutURL[len("http://credits.test/sandbox/checkout/"):],
+		sandbox.CardGood)
 	f.Must(err)
 	p, err = f.billing.Refresh(t.Context(), id, p.ID)
 	f.Must(err)

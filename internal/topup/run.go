@@ -24,9 +24,9 @@ const (
 const sqlEnabled = `select ` + settingsColumns +
 	` from topups where enabled and account > $1 order by account limit $2`
 
-// Step looks at the next accounts after one, uuid.Nil for the first, and buys for those that need
-// it. more says that there are others after next. What goes wrong with one account is logged, and
-// keeps nobody else from being looked at; the error is one that kept it from going on.
+// Step looks at the next accounts after one, uuid.Nil for the first, and buys for those that need it.
+// more means that accounts are left after next. A failure with one account is logged and does not stop
+// the others; the returned error is one that did.
 func (s *Service) Step(ctx context.Context, after uuid.UUID) (next uuid.UUID, more bool, err error) {
 	rows, err := s.pool.Query(ctx, sqlEnabled, after, chunk)
 	if err != nil {
@@ -115,7 +115,7 @@ func (s *Service) attempts(ctx context.Context, from billing.Queryer, ids []uuid
 	return found, nil
 }
 
-// act does what there is to do for one account: buys, and looks again at what became of that.
+// act carries out the decision for one account: it buys, and decides again when the purchase failed.
 func (s *Service) act(ctx context.Context, account uuid.UUID) error {
 	for range 2 {
 		order, err := s.settle(ctx, account)

@@ -1,9 +1,9 @@
-// Package topup buys a pack by itself when an account's tokens fall below what its creator has set:
-// at most so often and for so much money a month, one at a time, and never again after a card did
-// not pay until its creator says so. Off by default.
+// Package topup is auto top-up: it buys a pack when an account's tokens fall below the creator's
+// threshold, within a monthly limit of purchases and money. After a failed payment it stops until the
+// creator turns it on again. It is off by default.
 //
-// Every rule is in one pure function (decide.go). What it decides is written down together with the
-// purchase, in a transaction that holds the account's settings; billing then has it charged.
+// Every rule is in one pure function (decide.go). The decision and the purchase are written in one
+// transaction that locks the account's settings; billing then charges the purchase.
 //
 // Tokens are millionths of a token, money is minor units of a currency, instants are UTC. Months
 // are those of agents' budgets: calendar months of the account's billing zone. Errors that a caller
@@ -39,7 +39,7 @@ type Options struct {
 	Clock   clock.Clock
 	Log     *slog.Logger
 	// Tell has a creator written to whose auto top-up was stopped. It may be told the same twice.
-	// Nil: nobody is written to.
+	// Nil: no e-mail is sent.
 	Tell func(ctx context.Context, account uuid.UUID, s Stopped) error
 }
 

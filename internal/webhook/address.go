@@ -69,7 +69,8 @@ func checkURL(text string, allowPrivate bool) error {
 	switch {
 	case err != nil || len(text) > maxURL || strings.ContainsFunc(text, unprintable) || u.Opaque != "" ||
 		u.Hostname() == "":
-		return problem.Invalid("url", `must be an address such as "https://example.com/credits", of at most %d characters`, maxURL)
+		return problem.Invalid("url",
+			`must be an address such as "https://example.com/credits", of at most %d characters`, maxURL)
 	case u.Scheme != "https" && (u.Scheme != "http" || !allowPrivate):
 		return problem.Invalid("url", "must begin with https://")
 	case u.User != nil:

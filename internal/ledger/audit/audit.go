@@ -20,7 +20,8 @@ import (
 type Options struct {
 	MaxDifferences int   // after so many the search ends; zero: 100
 	ChunkEntries   int64 // about so many entries are compared in one snapshot; zero: four million
-	// Progress is told, now and then, how much is done: counts of entries. It may be nil.
+	// Progress is called now and then with the number of entries compared so far, and of all. It may
+	// be nil.
 	Progress func(done, total int64)
 }
 

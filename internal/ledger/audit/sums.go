@@ -1,7 +1,7 @@
 package audit
 
-// lotsNow are the lots as they stand: the remainder of the open one is on its account's row. What
-// cannot be spent is told from next_due_at, which is when that changes.
+// lotsNow are the lots as they are now: the remainder of the open one is on its account's row. Whether
+// a lot can be spent is derived from next_due_at, the instant at which that changes.
 const lotsNow = `(
 		select l.account, l.lot, l.kind, l.amount, l.priority, l.effective_at, l.expires_at, l.frozen, l.is_open, l.taken_back,
 			case when a.open_lot = l.lot then a.open_remaining else l.remaining end as remaining,

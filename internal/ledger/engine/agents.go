@@ -43,7 +43,7 @@ func (l *Engine) Agents(ctx context.Context, account uuid.UUID) (list []ledger.A
 	return list, own, nil
 }
 
-// maxAgentNames bounds a list of names: an account may have any number of agents that nobody registered.
+// maxAgentNames bounds a list of names, since an account may have any number of unregistered agents.
 const maxAgentNames = 1_000
 
 // AgentNames lists what an account's agents are called, by their ids; of very many only the first.
@@ -70,7 +70,7 @@ func (l *Engine) SwitchAgent(ctx context.Context, account uuid.UUID, p ledger.Sw
 	return err
 }
 
-// SetThreshold sets below what the balance is low.
+// SetThreshold sets the low threshold of the balance.
 func (l *Engine) SetThreshold(ctx context.Context, account uuid.UUID, p ledger.SetThreshold) error {
 	_, err := l.submit(ctx, newCall(account), &p)
 	return err

@@ -73,9 +73,9 @@ func (b *batch) queueUnclaimed(pgxBatch *pgx.Batch) {
 	}
 }
 
-// commitError tells a refusal by Postgres, after which nothing was written, from a broken
-// connection, after which nobody knows: the COMMIT travels with the writes. SafeToRetry is not
-// asked, since it claims too much for a lost acknowledgement.
+// commitError tells a refusal by Postgres, after which nothing was written, from a broken connection,
+// after which the outcome is unknown: the COMMIT is sent with the writes. It does not use pgconn's
+// SafeToRetry, which is wrong for a lost acknowledgement.
 func commitError(err error) error {
 	var refused *pgconn.PgError
 	if err == nil || errors.As(err, &refused) {

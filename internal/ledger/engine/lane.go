@@ -19,8 +19,7 @@ import (
 	"pop.store/credits/internal/problem"
 )
 
-// Limits of a batch: how often it is tried while nobody knows whether it is in the books, and how
-// long one try may take.
+// Limits of a batch: how often it is tried while its outcome is unknown, and how long one try may take.
 const (
 	maxAttempts = 3
 	batchTime   = 20 * time.Second

@@ -278,7 +278,8 @@ func TestRefusals(t *testing.T) {
 		problem.NotFound {
 		t.Errorf("an unknown account: %v", err)
 	}
-	if _, err := b.Charge(t.Context(), id, "k", ledger.Charge{Feature: "nothing"}); kindOf(err) != problem.Unprocessable {
+	if _, err := b.Charge(t.Context(), id, "k", ledger.Charge{Feature: "nothing"}); kindOf(err) !=
+		problem.Unprocessable {
 		t.Errorf("an unknown feature: %v", err)
 	}
 	b.wantSpendable(id, "42")

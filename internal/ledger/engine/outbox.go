@@ -6,9 +6,8 @@ import (
 	"pop.store/credits/internal/ledger"
 )
 
-// Outbox lists events that nobody has taken over yet: of each account in order, at most limit in
-// all. Only who has stored what follows from them, in a way that doing it again does not matter,
-// may call Relayed.
+// Outbox lists the events that are not relayed yet: in order for each account, at most limit in all.
+// Call Relayed only after storing what follows from them, in a way that bears being repeated.
 func (l *Engine) Outbox(ctx context.Context, limit int) ([]ledger.Told, error) {
 	list, err := l.store.Outbox(ctx, limit)
 	return list, orUnavailable(err)

@@ -26,9 +26,8 @@ func (l *Engine) Purchase(ctx context.Context, account uuid.UUID, purchase strin
 	return p, nil
 }
 
-// Purchase is the lot of a purchase, which never changes. What it is told goes through the lanes,
-// which have connections of their own: so it can be told by one who keeps a connection, and for
-// whom others wait with all the rest.
+// Purchase is the lot of a purchase, which never changes. Its calls use the lanes' own connections, so a
+// caller may hold a connection of the pool while it waits.
 type Purchase struct {
 	ledger  *Engine
 	account uuid.UUID

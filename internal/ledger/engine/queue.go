@@ -10,9 +10,8 @@ import (
 	"pop.store/credits/internal/problem"
 )
 
-// Limits of a lane's queue. A full queue answers at once that it is full, so memory is bounded and
-// nobody waits for long; one account may fill half of it, so that a flood of requests about one
-// leaves room for the others.
+// Limits of a lane's queue. A full queue refuses at once, which bounds memory and waiting. One account
+// may fill half of it, so that a flood of requests about one account leaves room for the others.
 const (
 	maxQueue      = 8_192
 	maxPerAccount = maxQueue / 2

@@ -37,8 +37,8 @@ func (l *Engine) Ready(ctx context.Context) error {
 	return nil
 }
 
-// probeAccount is an account of a lane that nobody has: ids are random (version 4), and this one is
-// of no version.
+// probeAccount is an id in a lane that no account has: accounts have random ids (version 4), and this
+// one has no version.
 func probeAccount(lane, lanes int) uuid.UUID {
 	for n := uint64(1); ; n++ {
 		var id uuid.UUID

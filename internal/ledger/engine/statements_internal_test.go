@@ -116,7 +116,8 @@ func schema(t *testing.T) string {
 func ledgerTables(t *testing.T) map[string]string {
 	t.Helper()
 	tables := map[string]string{}
-	for _, m := range regexp.MustCompile(`(?s)create table (\w+) \((.*?)\n\)[^\n]*;`).FindAllStringSubmatch(schema(t), -1) {
+	table := regexp.MustCompile(`(?s)create table (\w+) \((.*?)\n\)[^\n]*;`)
+	for _, m := range table.FindAllStringSubmatch(schema(t), -1) {
 		tables[m[1]] = m[2]
 	}
 	if len(tables) < 8 {

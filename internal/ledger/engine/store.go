@@ -43,7 +43,7 @@ type Session interface {
 	// Commit writes the changes of the batch's states, if what was decided from memory is still true.
 	// When it fails nothing is written, except that the outcome of a broken connection is unknown.
 	Commit(ctx context.Context, b *batch, now time.Time) error
-	// End is told how the transaction ended, and frees what it used.
+	// End frees what the transaction used. err is how it ended.
 	End(ctx context.Context, err error)
 }
 
@@ -61,14 +61,14 @@ type DuePlace struct {
 	account uuid.UUID
 }
 
-// errUnreadable is about one account, and no reason to refuse others.
+// errUnreadable concerns one account: only requests about that account are refused.
 var errUnreadable = errors.New("the account's row makes no sense to this server")
 
-// errStale means that the lane remembered what is no longer true. The next try reads.
+// errStale means that the lane's cached state was out of date. The next try reads from the database.
 var errStale = errors.New("another server was faster, or a key is older than the lane remembers")
 
-// stale recognises that in what became of a batch which began from memory: Postgres says so by the
-// division by zero of sqlUpdateAccounts, or since an entry or a key is there already.
+// stale recognises errStale in the error of a batch that was decided from the cache: Postgres reports
+// it by the division by zero in sqlUpdateAccounts, or by an entry or key that exists already.
 func stale(err error) bool {
 	return errors.Is(err, errStale) || sqlState(err) == "22012" || oldKey(err)
 }

@@ -20,11 +20,10 @@ type Swept struct {
 }
 
 // SettleDue writes what has fallen due for up to limit accounts (at most MaxSweep) behind a place:
-// one chunk of a sweep over accounts that nobody asks for. It is no more than Settle for each of
-// them, through the same lanes, so any number of servers may sweep at once, and an account that a
-// charge has settled meanwhile is none the worse. What cannot be settled is passed over; it is due
-// again for the next sweep. When the lanes have no room or no database it returns ErrBusy or
-// problem.Unavailable, and how far it came.
+// one chunk of a sweep over idle accounts. It calls Settle for each of them, through the same lanes, so
+// any number of servers may sweep at once, and a charge may settle an account meanwhile. An account
+// that cannot be settled is skipped until the next sweep. When the lanes have no room or no database,
+// it returns ErrBusy or problem.Unavailable, and the place that it reached.
 func (l *Engine) SettleDue(ctx context.Context, after DuePlace, limit int) (Swept, error) {
 	places, err := l.store.Due(ctx, l.now(), after, min(limit, MaxSweep))
 	if err != nil {

@@ -59,7 +59,8 @@ func home() []Page {
 	atLow.Layout, atLow.Spendable, atLow.Held, atLow.SpentThisPeriod, atLow.PlanLeft = low(m.Layout), amount("18"),
 		amount("30"), amount("194"), amount("6")
 	atLow.Equivalents = good(1, 0, 360)
-	atEmpty.Layout, atEmpty.Spendable, atEmpty.SpentThisPeriod, atEmpty.PlanLeft, atEmpty.Equivalents = empty(m.Layout, "0"), 0, amount("200"), 0, nil
+	atEmpty.Layout, atEmpty.Spendable, atEmpty.Equivalents = empty(m.Layout, "0"), 0, nil
+	atEmpty.SpentThisPeriod, atEmpty.PlanLeft = amount("200"), 0
 	fresh.Latest, fresh.SpentThisPeriod = nil, 0
 	away := m
 	away.Recap = views.RecapModel{

@@ -33,7 +33,8 @@ func settings() []Page {
 		Href:   "/credits/purchases/1",
 	}
 	waiting := on
-	waiting.Saved, waiting.TopUp.Kept, waiting.TopUp.Card, waiting.TopUp.Times, waiting.TopUp.Spent, waiting.TopUp.Last = false, false, "", 0, usd(0), nil
+	waiting.Saved, waiting.TopUp.Kept, waiting.TopUp.Card = false, false, ""
+	waiting.TopUp.Times, waiting.TopUp.Spent, waiting.TopUp.Last = 0, usd(0), nil
 	stopped := on
 	stopped.Saved, stopped.TopUp.On = false, false
 	stopped.TopUp.Stopped = &views.TopUpNotice{Why: views.TopUpDeclined, At: Now.Add(-3 * 24 * time.Hour)}

@@ -152,7 +152,8 @@ func guide() []Page {
 		},
 	}
 	bare := m
-	bare.Layout, bare.Spendable, bare.Held, bare.Equivalents, bare.CanBuy, bare.Next = empty(chrome(views.NavCredits), "0"), 0, 0, nil, false, nil
+	bare.Layout, bare.Spendable, bare.Held = empty(chrome(views.NavCredits), "0"), 0, 0
+	bare.Equivalents, bare.CanBuy, bare.Next = nil, false, nil
 	rich := m
 	rich.Layout, rich.Spendable, rich.Held, rich.Equivalents = chrome(views.NavCredits), amount("12345.678901"), 0,
 		good(1234, 164, 246913)
