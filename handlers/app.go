@@ -18,15 +18,17 @@ import (
 	"pop.store/credits/handlers/api"
 	"pop.store/credits/handlers/pages"
 	"pop.store/credits/handlers/web"
-	"pop.store/credits/internal/accounts"
+	"pop.store/credits/internal/agents"
 	"pop.store/credits/internal/apikey"
 	"pop.store/credits/internal/billing"
 	"pop.store/credits/internal/catalog"
 	"pop.store/credits/internal/clock"
 	"pop.store/credits/internal/demo"
+	"pop.store/credits/internal/directory"
 	"pop.store/credits/internal/ledger/engine"
 	"pop.store/credits/internal/logs"
 	"pop.store/credits/internal/mail"
+	"pop.store/credits/internal/notice"
 	"pop.store/credits/internal/problem"
 	"pop.store/credits/internal/results"
 	"pop.store/credits/internal/sandbox"
@@ -38,20 +40,22 @@ import (
 
 // App is what the handlers need. All fields but Sandbox, Jobs and DemoAccount are required.
 type App struct {
-	Accounts *accounts.Accounts
-	Ledger   *engine.Engine
-	Billing  *billing.Service
-	TopUp    *topup.Service
-	Mail     *mail.Mailer
-	Results  *results.Results
-	Sessions *session.Store
-	Webhooks *webhook.Service
-	Keys     *apikey.Keys
-	Prices   func() *catalog.Catalog
-	Clock    clock.Clock
-	Log      *slog.Logger
-	BaseURL  *url.URL // how browsers reach the app
-	Seller   []string // the seller on receipts: lines, the name first
+	Directory *directory.Directory
+	Agents    *agents.Agents
+	Notices   *notice.Notices
+	Ledger    *engine.Engine
+	Billing   *billing.Service
+	TopUp     *topup.Service
+	Mail      *mail.Mailer
+	Results   *results.Results
+	Sessions  *session.Store
+	Webhooks  *webhook.Service
+	Keys      *apikey.Keys
+	Prices    func() *catalog.Catalog
+	Clock     clock.Clock
+	Log       *slog.Logger
+	BaseURL   *url.URL // how browsers reach the app
+	Seller    []string // the seller on receipts: lines, the name first
 	// Ready returns why the app cannot serve; nil when it can.
 	Ready func(context.Context) error
 	// TrustedProxies may set X-Forwarded-For.
@@ -104,7 +108,9 @@ func (a *App) Handler() http.Handler {
 
 func (a *App) pageHandlers(reads web.ReadLimiter) *pages.Handlers {
 	return &pages.Handlers{
-		Accounts:    a.Accounts,
+		Directory:   a.Directory,
+		Agents:      a.Agents,
+		Notices:     a.Notices,
 		Ledger:      a.Ledger,
 		Billing:     a.Billing,
 		TopUp:       a.TopUp,
@@ -125,17 +131,19 @@ func (a *App) pageHandlers(reads web.ReadLimiter) *pages.Handlers {
 
 func (a *App) apiHandlers(reads web.ReadLimiter) *api.Handlers {
 	return &api.Handlers{
-		Accounts: a.Accounts,
-		Ledger:   a.Ledger,
-		Billing:  a.Billing,
-		Results:  a.Results,
-		Sessions: a.Sessions,
-		Webhooks: a.Webhooks,
-		Keys:     a.Keys,
-		Prices:   a.Prices,
-		Log:      a.Log,
-		BaseURL:  a.BaseURL,
-		Reads:    reads,
+		Directory: a.Directory,
+		Agents:    a.Agents,
+		Notices:   a.Notices,
+		Ledger:    a.Ledger,
+		Billing:   a.Billing,
+		Results:   a.Results,
+		Sessions:  a.Sessions,
+		Webhooks:  a.Webhooks,
+		Keys:      a.Keys,
+		Prices:    a.Prices,
+		Log:       a.Log,
+		BaseURL:   a.BaseURL,
+		Reads:     reads,
 	}
 }
 

@@ -39,7 +39,7 @@ func TestOperatorActsAreLogged(t *testing.T) {
 		`{"plan":"starter","name":"Maya's Secret Studio","email":"maya@shop.example"}`).Want(http.StatusCreated)
 	line := a.LogLine(s, "INFO")
 	wantWords(t, line, `msg="operator act"`, `act="PUT /v1/accounts/:account"`, "plan=starter", "key=")
-	id, err := s.App.Accounts.Find(t.Context(), "maya")
+	id, err := s.App.Directory.Find(t.Context(), "maya")
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -5,7 +5,9 @@ import "pop.store/credits/internal/app"
 // New makes the handlers of an app.
 func New(parts *app.App) *App {
 	return &App{
-		Accounts:       parts.Accounts,
+		Directory:      parts.Directory,
+		Agents:         parts.Agents,
+		Notices:        parts.Notices,
 		Ledger:         parts.Ledger,
 		Billing:        parts.Billing,
 		TopUp:          parts.TopUp,

@@ -26,7 +26,8 @@ var layers = [][]string{
 	{"internal/demo", "internal/jobs"},
 	{"internal/mail", "internal/topup"},
 	{"internal/receipt", "internal/present"},
-	{"views", "internal/billing", "internal/accounts", "internal/results", "internal/recap"},
+	{"views", "internal/billing", "internal/directory", "internal/notice", "internal/results", "internal/recap"},
+	{"internal/agents"},
 	{"internal/relay", "internal/webhook"},
 	{"internal/ledger/engine", "internal/ledger/audit"},
 	{
@@ -70,7 +71,7 @@ var restricted = map[string]struct {
 	"go.yaml.in/yaml":              {[]string{"internal/catalog"}, "one package reads YAML, strictly"},
 	"github.com/chromedp/chromedp": {[]string{"internal/browser"}, "browser tests go through one harness"},
 	"github.com/jackc/pgx": {[]string{
-		"db", "internal/accounts", "internal/apikey", "internal/app", "internal/bench",
+		"db", "internal/directory", "internal/notice", "internal/apikey", "internal/app", "internal/bench",
 		"internal/billing", "internal/demo", "internal/embedpg", "internal/jobs",
 		"internal/ledger/audit", "internal/ledger/engine",
 		"internal/mail", "internal/results", "internal/sandbox", "internal/session", "internal/topup",

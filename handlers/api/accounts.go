@@ -8,7 +8,7 @@ import (
 	"github.com/google/uuid"
 	"github.com/labstack/echo/v4"
 
-	"pop.store/credits/internal/accounts"
+	"pop.store/credits/internal/directory"
 	"pop.store/credits/internal/ledger"
 	"pop.store/credits/internal/problem"
 	"pop.store/credits/internal/sitepath"
@@ -44,11 +44,11 @@ type accountJSON struct {
 
 func (h *Handlers) accountAnswer(c echo.Context, status int, account uuid.UUID) error {
 	ctx := c.Request().Context()
-	o, err := h.Accounts.Overview(ctx, account)
+	o, err := h.Notices.Overview(ctx, account)
 	if err != nil {
 		return err
 	}
-	own, err := h.Accounts.OwnReserve(ctx, &o)
+	own, err := h.Agents.OwnReserve(ctx, &o.Account)
 	if err != nil {
 		return err
 	}
@@ -61,7 +61,7 @@ func (h *Handlers) accountAnswer(c echo.Context, status int, account uuid.UUID) 
 		ClosedAt:      formatTime(o.ClosedAt),
 		NextPlan:      nullIfEmpty(o.NextPlan),
 		Balance:       balanceJSON{o.Spendable, o.Held, o.Total},
-		State:         string(o.State),
+		State:         o.Level.String(),
 		Threshold:     o.Threshold,
 		OwnReserve:    own,
 		PausedAgents:  o.Paused,
@@ -89,8 +89,8 @@ type putAccountJSON struct {
 	LowThreshold  nullableAmount `json:"low_threshold"`
 }
 
-func (j *putAccountJSON) put() (accounts.Put, error) {
-	p := accounts.Put{
+func (j *putAccountJSON) put() (directory.Put, error) {
+	p := directory.Put{
 		Plan:        j.Plan,
 		PlanStatus:  j.PlanStatus,
 		Name:        j.Name,
@@ -126,7 +126,7 @@ func (h *Handlers) putAccount(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	id, isNew, err := h.Accounts.Put(c.Request().Context(), c.Param("account"), put)
+	id, isNew, err := h.Directory.Put(c.Request().Context(), c.Param("account"), put)
 	if err != nil {
 		return err
 	}

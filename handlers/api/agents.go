@@ -7,7 +7,7 @@ import (
 	"github.com/google/uuid"
 	"github.com/labstack/echo/v4"
 
-	"pop.store/credits/internal/accounts"
+	"pop.store/credits/internal/agents"
 	"pop.store/credits/internal/ledger"
 	"pop.store/credits/internal/strictjson"
 	"pop.store/credits/internal/tokens"
@@ -66,7 +66,7 @@ func agentOf(c echo.Context) string {
 }
 
 func (h *Handlers) getAgents(c echo.Context, account uuid.UUID) error {
-	list, err := h.Accounts.Agents(c.Request().Context(), account)
+	list, err := h.Agents.List(c.Request().Context(), account)
 	if err != nil {
 		return err
 	}
@@ -87,15 +87,15 @@ func (h *Handlers) putAgent(c echo.Context, account uuid.UUID) error {
 	if err := decode(c, &body); err != nil {
 		return err
 	}
-	put := accounts.PutAgent{
+	put := agents.Put{
 		Name:    body.Name,
 		Feature: body.Feature,
 		Reserve: zeroIfNull(body.Reserve),
 	}
 	if body.MonthlyBudget.Given {
-		put.Budget = &accounts.Budget{Amount: body.MonthlyBudget.Value}
+		put.Budget = &agents.Budget{Amount: body.MonthlyBudget.Value}
 	}
-	agent, isNew, err := h.Accounts.PutAgent(c.Request().Context(), account, agentOf(c), put)
+	agent, isNew, err := h.Agents.Put(c.Request().Context(), account, agentOf(c), put)
 	if err != nil {
 		return err
 	}
@@ -108,7 +108,7 @@ func (h *Handlers) postSwitch(on bool) func(c echo.Context, account uuid.UUID) e
 		if err := decodeOptional(c, &struct{}{}); err != nil {
 			return err
 		}
-		agent, err := h.Accounts.SwitchAgent(c.Request().Context(), account, agentOf(c), on)
+		agent, err := h.Agents.Switch(c.Request().Context(), account, agentOf(c), on)
 		if err != nil {
 			return err
 		}

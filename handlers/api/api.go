@@ -12,12 +12,14 @@ import (
 	"github.com/labstack/echo/v4"
 
 	"pop.store/credits/handlers/web"
-	"pop.store/credits/internal/accounts"
+	"pop.store/credits/internal/agents"
 	"pop.store/credits/internal/apikey"
 	"pop.store/credits/internal/billing"
 	"pop.store/credits/internal/catalog"
+	"pop.store/credits/internal/directory"
 	"pop.store/credits/internal/ledger"
 	"pop.store/credits/internal/ledger/engine"
+	"pop.store/credits/internal/notice"
 	"pop.store/credits/internal/problem"
 	"pop.store/credits/internal/results"
 	"pop.store/credits/internal/session"
@@ -34,17 +36,19 @@ var (
 
 // Handlers serves the JSON API. All fields are required.
 type Handlers struct {
-	Accounts *accounts.Accounts
-	Ledger   *engine.Engine
-	Billing  *billing.Service
-	Results  *results.Results
-	Sessions *session.Store
-	Webhooks *webhook.Service
-	Keys     *apikey.Keys
-	Prices   func() *catalog.Catalog
-	Log      *slog.Logger
-	BaseURL  *url.URL // how browsers reach the app
-	Reads    web.ReadLimiter
+	Directory *directory.Directory
+	Agents    *agents.Agents
+	Notices   *notice.Notices
+	Ledger    *engine.Engine
+	Billing   *billing.Service
+	Results   *results.Results
+	Sessions  *session.Store
+	Webhooks  *webhook.Service
+	Keys      *apikey.Keys
+	Prices    func() *catalog.Catalog
+	Log       *slog.Logger
+	BaseURL   *url.URL // how browsers reach the app
+	Reads     web.ReadLimiter
 }
 
 // Routes adds the API's routes.
@@ -139,7 +143,7 @@ func (h *Handlers) accountOf(c echo.Context, scope apikey.Scope) (uuid.UUID, err
 	if err := h.authorize(c, scope); err != nil {
 		return uuid.Nil, err
 	}
-	return h.Accounts.Find(c.Request().Context(), c.Param("account"))
+	return h.Directory.Find(c.Request().Context(), c.Param("account"))
 }
 
 func (h *Handlers) authorize(c echo.Context, scope apikey.Scope) error {

@@ -80,7 +80,7 @@ func (h *Handlers) findAccounts(ctx context.Context, charges []bulkChargeJSON) (
 	for i := range charges {
 		names[i] = charges[i].Account
 	}
-	return h.Accounts.FindAll(ctx, names)
+	return h.Directory.FindAll(ctx, names)
 }
 
 // toLedger validates in the same order as a charge sent alone.
@@ -131,7 +131,7 @@ func (h *Handlers) postBalances(c echo.Context) error {
 		return err
 	}
 	ctx := c.Request().Context()
-	ids, err := h.Accounts.FindAll(ctx, body.Accounts)
+	ids, err := h.Directory.FindAll(ctx, body.Accounts)
 	if err != nil {
 		return err
 	}

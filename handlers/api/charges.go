@@ -11,7 +11,7 @@ import (
 	"github.com/labstack/echo/v4"
 
 	"pop.store/credits/handlers/web"
-	"pop.store/credits/internal/accounts"
+	"pop.store/credits/internal/agents"
 	"pop.store/credits/internal/ledger"
 	"pop.store/credits/internal/problem"
 	"pop.store/credits/internal/tokens"
@@ -127,7 +127,7 @@ func (w *workJSON) check() error {
 		return problem.Invalid("feature", "is needed")
 	}
 	if w.Agent != "" {
-		return accounts.CheckAgent(w.Agent)
+		return agents.CheckID(w.Agent)
 	}
 	return nil
 }

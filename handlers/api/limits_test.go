@@ -35,7 +35,7 @@ func TestParallelRequestsKeepToTheLimits(t *testing.T) {
 	}
 
 	const room = 5
-	maya, err := s.App.Accounts.Find(t.Context(), "maya")
+	maya, err := s.App.Directory.Find(t.Context(), "maya")
 	if err != nil {
 		t.Fatal(err)
 	}

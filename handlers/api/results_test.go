@@ -76,7 +76,7 @@ func TestResultsRefuse(t *testing.T) {
 	refund := s.Post("/v1/accounts/maya/charges/"+mine+"/refund",
 		`{"reason":"r"}`).Want(http.StatusCreated).At("id").(string)
 	s.Charge("maya", `{"feature":"lip_sync"}`)
-	maya, err := s.App.Accounts.Find(t.Context(), "maya")
+	maya, err := s.App.Directory.Find(t.Context(), "maya")
 	if err != nil {
 		t.Fatal(err)
 	}

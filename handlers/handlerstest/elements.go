@@ -107,7 +107,7 @@ var HostileTexts = []string{
 // ChargeBehindTheAPI makes a charge of an agent that is called by its id, whatever that is.
 func (s *Site) ChargeBehindTheAPI(account, agent string) {
 	s.T.Helper()
-	id, err := s.App.Accounts.Find(s.T.Context(), account)
+	id, err := s.App.Directory.Find(s.T.Context(), account)
 	if err != nil {
 		s.T.Fatal(err)
 	}

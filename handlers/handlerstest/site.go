@@ -24,14 +24,16 @@ import (
 	"pop.store/credits/db"
 	"pop.store/credits/db/testdb"
 	"pop.store/credits/handlers"
-	"pop.store/credits/internal/accounts"
+	"pop.store/credits/internal/agents"
 	"pop.store/credits/internal/apikey"
 	"pop.store/credits/internal/billing"
 	"pop.store/credits/internal/catalog"
 	"pop.store/credits/internal/clock"
 	"pop.store/credits/internal/demo"
+	"pop.store/credits/internal/directory"
 	"pop.store/credits/internal/ledger/engine"
 	"pop.store/credits/internal/mail"
+	"pop.store/credits/internal/notice"
 	"pop.store/credits/internal/results"
 	"pop.store/credits/internal/sandbox"
 	"pop.store/credits/internal/session"
@@ -132,17 +134,19 @@ func (s *Site) assemble(o Options) {
 	})
 	s.T.Cleanup(books.Close)
 	s.App = &handlers.App{
-		Accounts: accounts.New(s.Pool, books, catalog.Builtin),
-		Ledger:   books,
-		Prices:   catalog.Builtin,
-		Clock:    s.Clock.Now,
-		Log:      log,
-		BaseURL:  base,
-		Sessions: session.New(s.Pool, session.Options{Clock: s.Clock.Now, Secure: base.Scheme == "https"}),
-		Keys:     apikey.New(s.Pool, apikey.Options{Clock: s.Clock.Now}),
-		Ready:    s.Pool.Ping,
-		Results:  results.New(s.Pool, books),
-		Seller:   seller,
+		Directory: directory.New(s.Pool, books, catalog.Builtin),
+		Agents:    agents.New(books, catalog.Builtin),
+		Notices:   notice.New(s.Pool, books, catalog.Builtin),
+		Ledger:    books,
+		Prices:    catalog.Builtin,
+		Clock:     s.Clock.Now,
+		Log:       log,
+		BaseURL:   base,
+		Sessions:  session.New(s.Pool, session.Options{Clock: s.Clock.Now, Secure: base.Scheme == "https"}),
+		Keys:      apikey.New(s.Pool, apikey.Options{Clock: s.Clock.Now}),
+		Ready:     s.Pool.Ping,
+		Results:   results.New(s.Pool, books),
+		Seller:    seller,
 	}
 	if o.Prices != nil {
 		s.App.Prices = o.Prices
@@ -153,15 +157,16 @@ func (s *Site) assemble(o Options) {
 		AllowPrivate: o.AllowPrivate,
 	})
 	s.App.Mail = mail.New(s.Pool, mail.Options{
-		Accounts: s.App.Accounts,
-		Ledger:   books,
-		Prices:   s.App.Prices,
-		BaseURL:  base,
-		From:     &netmail.Address{Address: "credits@shop.example"},
-		Folder:   s.T.TempDir(),
-		Clock:    s.Clock.Now,
-		Log:      log,
-		Seller:   seller,
+		Agents:    s.App.Agents,
+		Notices:   s.App.Notices,
+		Ledger:    books,
+		Prices:    s.App.Prices,
+		BaseURL:   base,
+		From:      &netmail.Address{Address: "credits@shop.example"},
+		Folder:    s.T.TempDir(),
+		Clock:     s.Clock.Now,
+		Log:       log,
+		Seller:    seller,
 		Receipt: func(ctx context.Context, account, purchase uuid.UUID) (billing.Receipt, error) {
 			return s.App.Billing.Receipt(ctx, account, purchase)
 		},

@@ -7,7 +7,7 @@ import (
 	"strconv"
 	"strings"
 
-	"pop.store/credits/internal/accounts"
+	"pop.store/credits/internal/agents"
 	"pop.store/credits/internal/ledger"
 	"pop.store/credits/internal/present"
 	"pop.store/credits/internal/problem"
@@ -20,7 +20,7 @@ const maxAgentSearch = 200
 
 func (h *Handlers) agentsPage(req *creatorRequest) error {
 	page, _ := strconv.Atoi(req.QueryParam("page")) // what is no number is the first page
-	m, err := h.agentsModel(req, accounts.AgentQuery{
+	m, err := h.agentsModel(req, agents.Query{
 		Search: agentSearch(req.QueryParam("q")),
 		Page:   page,
 		With:   req.QueryParam("agent"),
@@ -40,8 +40,8 @@ func agentSearch(typed string) string {
 	return typed
 }
 
-func (h *Handlers) agentsModel(req *creatorRequest, q accounts.AgentQuery) (views.AgentsModel, error) {
-	p, err := h.Accounts.AgentPage(req.Request().Context(), req.ID, q)
+func (h *Handlers) agentsModel(req *creatorRequest, q agents.Query) (views.AgentsModel, error) {
+	p, err := h.Agents.Page(req.Request().Context(), req.ID, q)
 	if err != nil {
 		return views.AgentsModel{}, err
 	}
@@ -65,7 +65,7 @@ func (h *Handlers) agentsModel(req *creatorRequest, q accounts.AgentQuery) (view
 		Found:     p.Found,
 		Page:      p.Page,
 		Pages:     p.Pages,
-		First:     (p.Page-1)*accounts.AgentsPerPage + 1,
+		First:     (p.Page-1)*agents.PerPage + 1,
 	}
 	for i := range p.Agents {
 		agent := h.agentModel(&p.Agents[i], ledger.StoppedAgents{Agents: p.Everyone, OwnReserve: p.Own})
@@ -171,11 +171,11 @@ func (h *Handlers) agentLabels(req *creatorRequest) (map[string]string, error) {
 	}
 	called, prices := map[string]int{}, h.Prices()
 	for _, n := range list {
-		called[accounts.AgentLabel(prices, n)]++
+		called[agents.Label(prices, n)]++
 	}
 	names := make(map[string]string, len(list))
 	for _, n := range list {
-		name := accounts.AgentLabel(prices, n)
+		name := agents.Label(prices, n)
 		if called[name] > 1 {
 			name += " (" + n.ID + ")"
 		}
@@ -212,7 +212,7 @@ func (h *Handlers) switchAgent(req *creatorRequest) error {
 	if on := form.Get("on"); on != "0" && on != "1" {
 		return problem.Invalid("on", "must be 0 or 1")
 	}
-	agent, err := h.Accounts.SwitchAgent(req.Request().Context(), req.ID, form.Get("agent"), form.Get("on") == "1")
+	agent, err := h.Agents.Switch(req.Request().Context(), req.ID, form.Get("agent"), form.Get("on") == "1")
 	if err != nil {
 		return err
 	}
@@ -247,7 +247,7 @@ func (h *Handlers) rejectAgentForm(
 	status int,
 	set func(*views.AgentsModel),
 ) error {
-	m, err := h.agentsModel(req, accounts.AgentQuery{Search: agentSearch(form.Get("q")), With: form.Get("agent")})
+	m, err := h.agentsModel(req, agents.Query{Search: agentSearch(form.Get("q")), With: form.Get("agent")})
 	if err != nil {
 		return err
 	}
@@ -271,9 +271,6 @@ func (h *Handlers) setLimits(req *creatorRequest) error {
 		Reserve:  form.Get("reserve"),
 		Problems: map[string]string{},
 	}
-	if err := h.requireAgent(req, id); err != nil {
-		return err
-	}
 	if err := h.saveLimits(req, id, typed); err != nil {
 		return err
 	}
@@ -289,10 +286,10 @@ func (h *Handlers) setLimits(req *creatorRequest) error {
 // saveLimits saves what was typed, unless something is wrong with it: that stands in its problems then.
 func (h *Handlers) saveLimits(req *creatorRequest, id string, typed views.LimitsForm) (err error) {
 	ctx, reserve := req.Request().Context(), parseAmount(typed.Reserve, "reserve", typed.Problems)
-	put := accounts.PutAgent{Reserve: reserve, Budget: &accounts.Budget{}}
+	var budget agents.Budget
 	if strings.TrimSpace(typed.Budget) != "" {
-		put.Budget.Amount = parseAmount(typed.Budget, "budget", typed.Problems)
-		if *put.Budget.Amount == 0 && typed.Problems["budget"] == "" {
+		budget.Amount = parseAmount(typed.Budget, "budget", typed.Problems)
+		if *budget.Amount == 0 && typed.Problems["budget"] == "" {
 			typed.Problems["budget"] = "Must be above zero. Leave it empty for no limit."
 		}
 	}
@@ -300,9 +297,9 @@ func (h *Handlers) saveLimits(req *creatorRequest, id string, typed views.Limits
 	case len(typed.Problems) > 0:
 		return nil
 	case id == "":
-		err = h.Accounts.SetOwnReserve(ctx, req.ID, *reserve)
+		err = h.Agents.SetOwnReserve(ctx, req.ID, *reserve)
 	default:
-		_, _, err = h.Accounts.PutAgent(ctx, req.ID, id, put)
+		err = h.Agents.SetLimits(ctx, req.ID, id, &budget, reserve)
 	}
 	var refused *problem.Error
 	if errors.As(err, &refused) && refused.Kind == problem.Unprocessable {
@@ -311,23 +308,6 @@ func (h *Handlers) saveLimits(req *creatorRequest, id string, typed views.Limits
 		return nil
 	}
 	return err
-}
-
-// requireAgent returns ledger.ErrNoAgent for an unknown agent: the form must not register one.
-func (h *Handlers) requireAgent(req *creatorRequest, id string) error {
-	if id == "" {
-		return nil
-	}
-	list, _, err := h.Ledger.Agents(req.Request().Context(), req.ID)
-	if err != nil {
-		return err
-	}
-	for i := range list {
-		if list[i].ID == id {
-			return nil
-		}
-	}
-	return ledger.ErrNoAgent
 }
 
 // showTyped fills the form with what was typed, and its problems.

@@ -10,8 +10,8 @@ import (
 	"github.com/google/uuid"
 
 	"pop.store/credits/handlers/web"
-	"pop.store/credits/internal/accounts"
 	"pop.store/credits/internal/ledger"
+	"pop.store/credits/internal/notice"
 	"pop.store/credits/internal/present"
 	"pop.store/credits/views"
 )
@@ -28,13 +28,13 @@ func (h *Handlers) badge(req *creatorRequest) error {
 
 // dismissNotice hides the low notice until the level changes.
 func (h *Handlers) dismissNotice(req *creatorRequest) error {
-	if err := h.Accounts.DismissNotice(req.Request().Context(), req.ID); err != nil {
+	if err := h.Notices.Dismiss(req.Request().Context(), req.ID); err != nil {
 		return err
 	}
 	if req.Request().Header.Get("HX-Request") == "" {
 		return req.Redirect(http.StatusSeeOther, "/credits")
 	}
-	overview, err := h.Accounts.Overview(req.Request().Context(), req.ID)
+	overview, err := h.Notices.Overview(req.Request().Context(), req.ID)
 	if err != nil {
 		return err
 	}
@@ -54,7 +54,7 @@ func (h *Handlers) badgeModel(req *creatorRequest, interval time.Duration) views
 		BillingZone: req.BillingZone,
 		Here:        currentPath(req.Request()),
 		Badge: &views.BadgeModel{
-			Level:        views.Level(req.State),
+			Level:        views.Level(req.Level.String()),
 			Spendable:    req.Spendable,
 			Held:         req.Held,
 			PausedAgents: req.Paused + req.OverBudget,
@@ -93,18 +93,18 @@ func jitter(d time.Duration) time.Duration {
 // notice is nil when accounts found nothing to say. It is also nil on the page of a purchase, so that
 // a creator who has just paid is not asked to buy more.
 func (h *Handlers) notice(req *creatorRequest) *views.NoticeModel {
-	if req.Notice == accounts.NoNotice {
+	if req.Notice == notice.None {
 		return nil
 	}
 	if at := shownPage(req.Request()); at != nil && isPurchase(at) {
 		return nil
 	}
 	level := views.LevelLow
-	if req.Notice == accounts.NoticeEmpty {
+	if req.Notice == notice.Empty {
 		level = views.LevelEmpty
 	}
 	m := present.Notice(h.Prices(), &req.Overview, level, req.Stopped.Agents)
-	m.Soon = req.Notice == accounts.NoticeSoon
+	m.Soon = req.Notice == notice.Soon
 	m.Forecast = present.Forecast(req.First, req.Pace, req.Hurried)
 	return &m
 }

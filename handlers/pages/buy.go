@@ -83,7 +83,7 @@ func (h *Handlers) buyModel(req *creatorRequest, intent purchaseIntent) (views.B
 	if err != nil {
 		return views.BuyModel{}, err
 	}
-	outlook, err := h.Accounts.Outlook(req.Request().Context(), &req.Overview, account.Lots)
+	outlook, err := h.Notices.Outlook(req.Request().Context(), &req.Overview, account.Lots)
 	if err != nil {
 		return views.BuyModel{}, err
 	}
@@ -338,7 +338,7 @@ func (h *Handlers) purchaseModel(req *creatorRequest) (views.PurchaseModel, erro
 	if err != nil {
 		return views.PurchaseModel{}, err
 	}
-	if req.Overview, err = h.Accounts.Overview(ctx, req.ID); err != nil {
+	if req.Overview, err = h.Notices.Overview(ctx, req.ID); err != nil {
 		return views.PurchaseModel{}, err
 	}
 	m := views.PurchaseModel{

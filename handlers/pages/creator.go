@@ -6,13 +6,13 @@ import (
 	"github.com/labstack/echo/v4"
 
 	"pop.store/credits/handlers/web"
-	"pop.store/credits/internal/accounts"
+	"pop.store/credits/internal/notice"
 )
 
 // creatorRequest is a signed-in creator's request for a page.
 type creatorRequest struct {
 	echo.Context
-	accounts.Overview
+	notice.Overview
 	now time.Time
 }
 
@@ -32,7 +32,7 @@ func (h *Handlers) requireCreator(serve func(req *creatorRequest) error) echo.Ha
 			return err
 		}
 		defer done()
-		overview, err := h.Accounts.Overview(c.Request().Context(), visitor.AccountID)
+		overview, err := h.Notices.Overview(c.Request().Context(), visitor.AccountID)
 		if err != nil {
 			return err
 		}

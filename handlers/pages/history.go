@@ -9,7 +9,7 @@ import (
 	"time"
 
 	"pop.store/credits/handlers/web"
-	"pop.store/credits/internal/accounts"
+	"pop.store/credits/internal/agents"
 	"pop.store/credits/internal/clock"
 	"pop.store/credits/internal/ledger"
 	"pop.store/credits/internal/problem"
@@ -106,7 +106,7 @@ func agentOptions(names map[string]string) []views.Option {
 		list = append(list, views.Option{Value: id, Label: name})
 	}
 	slices.SortFunc(list, func(x, y views.Option) int {
-		return cmp.Or(accounts.CompareNames(x.Label, y.Label), cmp.Compare(x.Value, y.Value))
+		return cmp.Or(agents.CompareNames(x.Label, y.Label), cmp.Compare(x.Value, y.Value))
 	})
 	return list
 }

@@ -90,7 +90,7 @@ func (h *Handlers) errorLayout(c echo.Context) views.Layout {
 	if err != nil || !ok {
 		return h.signedOutLayout()
 	}
-	overview, err := h.Accounts.Overview(ctx, visitor.AccountID)
+	overview, err := h.Notices.Overview(ctx, visitor.AccountID)
 	if err != nil {
 		return h.signedOutLayout()
 	}

@@ -41,11 +41,11 @@ func (h *Handlers) renderLogin(c echo.Context, status int, set func(*views.SignI
 // demoName is what the demo's shop is called; the page words it without a name when it cannot be read.
 func (h *Handlers) demoName(c echo.Context) string {
 	ctx := c.Request().Context()
-	id, err := h.Accounts.Find(ctx, h.DemoAccount)
+	id, err := h.Directory.Find(ctx, h.DemoAccount)
 	if err != nil {
 		return ""
 	}
-	overview, err := h.Accounts.Overview(ctx, id)
+	overview, err := h.Notices.Overview(ctx, id)
 	if err != nil {
 		return ""
 	}
@@ -58,7 +58,7 @@ func (h *Handlers) loginDemo(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	id, err := h.Accounts.Find(c.Request().Context(), h.DemoAccount)
+	id, err := h.Directory.Find(c.Request().Context(), h.DemoAccount)
 	if err != nil {
 		return err
 	}
@@ -113,7 +113,7 @@ func isPrefetch(r *http.Request) bool {
 func (h *Handlers) confirmSwitch(c echo.Context, from, to uuid.UUID) error {
 	m := views.SwitchModel{Layout: h.signedOutLayout(), Action: c.Request().URL.Path}
 	for id, name := range map[uuid.UUID]*string{from: &m.From, to: &m.To} {
-		overview, err := h.Accounts.Overview(c.Request().Context(), id)
+		overview, err := h.Notices.Overview(c.Request().Context(), id)
 		if err != nil {
 			return err
 		}

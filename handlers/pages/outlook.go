@@ -20,7 +20,7 @@ const (
 
 // outlook is what lies ahead of the account, with what to do about it.
 func (h *Handlers) outlook(req *creatorRequest, lots []ledger.Lot) (views.OutlookModel, error) {
-	o, err := h.Accounts.Outlook(req.Request().Context(), &req.Overview, lots)
+	o, err := h.Notices.Outlook(req.Request().Context(), &req.Overview, lots)
 	if err != nil {
 		return views.OutlookModel{}, err
 	}
@@ -64,7 +64,7 @@ func (h *Handlers) advice(req *creatorRequest, lots []ledger.Lot, short tokens.A
 	if short > 0 {
 		wish.Needs = req.Spendable + min(short, tokens.Max)
 	}
-	list, err := h.Accounts.Advice(req.Request().Context(), &req.Overview, lots, wish)
+	list, err := h.Notices.Advice(req.Request().Context(), &req.Overview, lots, wish)
 	if err != nil {
 		return nil, err
 	}

@@ -4,8 +4,8 @@ import (
 	"errors"
 	"net/http"
 
-	"pop.store/credits/internal/accounts"
 	"pop.store/credits/internal/catalog"
+	"pop.store/credits/internal/directory"
 	"pop.store/credits/internal/problem"
 	"pop.store/credits/internal/tokens"
 	"pop.store/credits/views"
@@ -68,10 +68,10 @@ func (h *Handlers) switchPlan(req *creatorRequest) error {
 		return err
 	}
 	plan := form.Get("plan")
-	_, _, err = h.Accounts.Put(
+	_, _, err = h.Directory.Put(
 		req.Request().Context(),
 		req.ExternalID,
-		accounts.Put{Plan: &plan, Stay: plan == req.Plan},
+		directory.Put{Plan: &plan, Stay: plan == req.Plan},
 	)
 	var refused *problem.Error
 	if errors.As(err, &refused) && refused.Kind == problem.Unprocessable {

@@ -11,13 +11,15 @@ import (
 	"github.com/labstack/echo/v4"
 
 	"pop.store/credits/handlers/web"
-	"pop.store/credits/internal/accounts"
+	"pop.store/credits/internal/agents"
 	"pop.store/credits/internal/billing"
 	"pop.store/credits/internal/catalog"
 	"pop.store/credits/internal/clock"
 	"pop.store/credits/internal/demo"
+	"pop.store/credits/internal/directory"
 	"pop.store/credits/internal/ledger/engine"
 	"pop.store/credits/internal/mail"
+	"pop.store/credits/internal/notice"
 	"pop.store/credits/internal/results"
 	"pop.store/credits/internal/sandbox"
 	"pop.store/credits/internal/session"
@@ -26,19 +28,21 @@ import (
 
 // Handlers serves the pages. All fields but Sandbox, Jobs and DemoAccount are required.
 type Handlers struct {
-	Accounts *accounts.Accounts
-	Ledger   *engine.Engine
-	Billing  *billing.Service
-	TopUp    *topup.Service
-	Mail     *mail.Mailer
-	Results  *results.Results
-	Sessions *session.Store
-	Prices   func() *catalog.Catalog
-	Clock    clock.Clock
-	Log      *slog.Logger
-	BaseURL  *url.URL // how browsers reach the app
-	Seller   []string // the seller on receipts: lines, the name first
-	Reads    web.ReadLimiter
+	Directory *directory.Directory
+	Agents    *agents.Agents
+	Notices   *notice.Notices
+	Ledger    *engine.Engine
+	Billing   *billing.Service
+	TopUp     *topup.Service
+	Mail      *mail.Mailer
+	Results   *results.Results
+	Sessions  *session.Store
+	Prices    func() *catalog.Catalog
+	Clock     clock.Clock
+	Log       *slog.Logger
+	BaseURL   *url.URL // how browsers reach the app
+	Seller    []string // the seller on receipts: lines, the name first
+	Reads     web.ReadLimiter
 
 	// Sandbox is the demo's payment provider, whose pages are served under /sandbox; nil outside the demo.
 	Sandbox *sandbox.Provider

@@ -161,7 +161,7 @@ func (h *Handlers) runTool(req *creatorRequest) error {
 func (h *Handlers) rejectToolForm(
 	req *creatorRequest, status int, asked toolForm, set func(*views.ToolsModel),
 ) error {
-	overview, err := h.Accounts.Overview(req.Request().Context(), req.ID)
+	overview, err := h.Notices.Overview(req.Request().Context(), req.ID)
 	if err != nil {
 		return err
 	}

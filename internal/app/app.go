@@ -15,16 +15,18 @@ import (
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5/pgxpool"
 
-	"pop.store/credits/internal/accounts"
+	"pop.store/credits/internal/agents"
 	"pop.store/credits/internal/apikey"
 	"pop.store/credits/internal/billing"
 	"pop.store/credits/internal/catalog"
 	"pop.store/credits/internal/clock"
 	"pop.store/credits/internal/config"
 	"pop.store/credits/internal/demo"
+	"pop.store/credits/internal/directory"
 	"pop.store/credits/internal/jobs"
 	"pop.store/credits/internal/ledger/engine"
 	"pop.store/credits/internal/mail"
+	"pop.store/credits/internal/notice"
 	"pop.store/credits/internal/relay"
 	"pop.store/credits/internal/results"
 	"pop.store/credits/internal/sandbox"
@@ -55,17 +57,19 @@ type App struct {
 	BaseURL    *url.URL // how browsers reach the app
 	MailFolder string   // where e-mails are written while there is no mail server
 
-	Ledger   *engine.Engine
-	Accounts *accounts.Accounts
-	Sessions *session.Store
-	Keys     *apikey.Keys
-	Results  *results.Results
-	Sandbox  *sandbox.Provider // the demo's payment provider; nil where it is not used
-	Billing  *billing.Service
-	Mail     *mail.Mailer
-	TopUp    *topup.Service
-	Webhooks *webhook.Service
-	Jobs     *jobs.Runner
+	Ledger    *engine.Engine
+	Directory *directory.Directory
+	Agents    *agents.Agents
+	Notices   *notice.Notices
+	Sessions  *session.Store
+	Keys      *apikey.Keys
+	Results   *results.Results
+	Sandbox   *sandbox.Provider // the demo's payment provider; nil where it is not used
+	Billing   *billing.Service
+	Mail      *mail.Mailer
+	TopUp     *topup.Service
+	Webhooks  *webhook.Service
+	Jobs      *jobs.Runner
 
 	DemoJobs   *demo.Jobs   // nil outside the demo
 	DemoAgents *demo.Agents // nil outside the demo
@@ -99,7 +103,9 @@ func New(ctx context.Context, o Options) (*App, error) {
 		Prices: o.Prices,
 		Log:    o.Log,
 	})
-	a.Accounts = accounts.New(o.Pool, a.Ledger, o.Prices)
+	a.Directory = directory.New(o.Pool, a.Ledger, o.Prices)
+	a.Agents = agents.New(a.Ledger, o.Prices)
+	a.Notices = notice.New(o.Pool, a.Ledger, o.Prices)
 	a.Sessions = session.New(o.Pool, session.Options{Clock: o.Clock, Secure: a.BaseURL.Scheme == "https"})
 	a.Keys = apikey.New(o.Pool, apikey.Options{Clock: o.Clock})
 	a.Results = results.New(o.Pool, a.Ledger)
@@ -125,17 +131,18 @@ func (a *App) newMail() *mail.Mailer {
 		a.MailFolder = absolute
 	}
 	return mail.New(a.Pool, mail.Options{
-		Accounts: a.Accounts,
-		Ledger:   a.Ledger,
-		Prices:   a.Prices,
-		BaseURL:  a.BaseURL,
-		From:     a.Config.MailFrom,
-		Server:   a.Config.SMTP,
-		Folder:   a.MailFolder,
-		Receipt:  a.Billing.Receipt,
-		Seller:   a.Config.Seller,
-		Clock:    a.Clock,
-		Log:      a.Log,
+		Notices: a.Notices,
+		Agents:  a.Agents,
+		Ledger:  a.Ledger,
+		Prices:  a.Prices,
+		BaseURL: a.BaseURL,
+		From:    a.Config.MailFrom,
+		Server:  a.Config.SMTP,
+		Folder:  a.MailFolder,
+		Receipt: a.Billing.Receipt,
+		Seller:  a.Config.Seller,
+		Clock:   a.Clock,
+		Log:     a.Log,
 	})
 }
 
@@ -168,12 +175,12 @@ func (a *App) newJobs() *jobs.Runner {
 func (a *App) addDemo() {
 	a.DemoJobs = demo.NewJobs(a.Ledger, a.Clock, a.Log)
 	a.DemoAgents = &demo.Agents{
-		Sessions: a.Sessions,
-		Accounts: a.Accounts,
-		Keys:     a.Keys,
-		API:      a.Local.String(),
-		Clock:    a.Clock,
-		Log:      a.Log,
+		Sessions:  a.Sessions,
+		Directory: a.Directory,
+		Keys:      a.Keys,
+		API:       a.Local.String(),
+		Clock:     a.Clock,
+		Log:       a.Log,
 	}
 }
 

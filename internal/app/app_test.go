@@ -46,7 +46,7 @@ func TestReadyOnlyAfterPrepare(t *testing.T) {
 	if err := a.Ready(t.Context()); err != nil {
 		t.Error(err)
 	}
-	if _, err := a.Accounts.Find(t.Context(), demo.Account); err != nil {
+	if _, err := a.Directory.Find(t.Context(), demo.Account); err != nil {
 		t.Error("the demo has no creator:", err)
 	}
 }

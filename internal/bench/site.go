@@ -19,9 +19,9 @@ import (
 	"github.com/google/uuid"
 
 	"pop.store/credits/handlers"
-	"pop.store/credits/internal/accounts"
 	"pop.store/credits/internal/apikey"
 	"pop.store/credits/internal/app"
+	"pop.store/credits/internal/directory"
 	"pop.store/credits/internal/ledger"
 	"pop.store/credits/internal/tokens"
 )
@@ -63,7 +63,7 @@ func (s *site) accounts(ctx context.Context, n int) ([]string, error) {
 	plan := "star"
 	err := inParallel(64, n, func(i int) error {
 		names[i] = "creator-" + strconv.Itoa(i)
-		id, _, err := s.app.Accounts.Put(ctx, names[i], accounts.Put{Plan: &plan})
+		id, _, err := s.app.Directory.Put(ctx, names[i], directory.Put{Plan: &plan})
 		if err != nil {
 			return err
 		}

@@ -181,7 +181,7 @@ func setBadge(ctx context.Context, l *lab, o Options) (*experiment, error) {
 
 // signIn gives the cookie of a signed-in browser.
 func (s *site) signIn(ctx context.Context, name string) (string, error) {
-	id, err := s.app.Accounts.Find(ctx, name)
+	id, err := s.app.Directory.Find(ctx, name)
 	if err != nil {
 		return "", err
 	}

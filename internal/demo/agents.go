@@ -13,9 +13,9 @@ import (
 
 	"github.com/google/uuid"
 
-	"pop.store/credits/internal/accounts"
 	"pop.store/credits/internal/apikey"
 	"pop.store/credits/internal/clock"
+	"pop.store/credits/internal/directory"
 	"pop.store/credits/internal/session"
 )
 
@@ -23,12 +23,12 @@ import (
 // would, while somebody looks. They never ask whether there are tokens: who is turned away simply
 // has other work later, and goes on by itself once there are.
 type Agents struct {
-	Sessions *session.Store
-	Accounts *accounts.Accounts
-	Keys     *apikey.Keys
-	API      string // base of the app on its loopback address
-	Clock    clock.Clock
-	Log      *slog.Logger
+	Sessions  *session.Store
+	Directory *directory.Directory
+	Keys      *apikey.Keys
+	API       string // base of the app on its loopback address
+	Clock     clock.Clock
+	Log       *slog.Logger
 
 	Creator string                // whose tokens, by the host's id; empty: the demo's
 	Wait    func(context.Context) // between two pieces of work; nil: a moment, at the demo's pace
@@ -123,7 +123,7 @@ func (a *Agents) register(ctx context.Context, secret string) error {
 // work does one piece of work, if somebody looks. Too few tokens, and having to pause, are answers
 // like any other.
 func (a *Agents) work(ctx context.Context, secret string) error {
-	id, err := a.Accounts.Find(ctx, a.creator())
+	id, err := a.Directory.Find(ctx, a.creator())
 	if err != nil {
 		return err
 	}

@@ -14,11 +14,11 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"pop.store/credits/db/testdb"
-	"pop.store/credits/internal/accounts"
 	"pop.store/credits/internal/apikey"
 	"pop.store/credits/internal/catalog"
 	"pop.store/credits/internal/clock"
 	"pop.store/credits/internal/demo"
+	"pop.store/credits/internal/directory"
 	"pop.store/credits/internal/ledger/engine"
 	"pop.store/credits/internal/session"
 )
@@ -150,13 +150,13 @@ func watched(t *testing.T, d testdb.DB, log *logBuffer) *demo.Agents {
 	})
 	t.Cleanup(books.Close)
 	a := &demo.Agents{
-		Sessions: session.New(d.Pool, session.Options{Clock: clock.System}),
-		Accounts: accounts.New(d.Pool, books, catalog.Builtin),
-		Clock:    clock.System,
-		Log:      text,
+		Sessions:  session.New(d.Pool, session.Options{Clock: clock.System}),
+		Directory: directory.New(d.Pool, books, catalog.Builtin),
+		Clock:     clock.System,
+		Log:       text,
 	}
 	plan := "starter"
-	id, _, err := a.Accounts.Put(t.Context(), demo.Account, accounts.Put{Plan: &plan})
+	id, _, err := a.Directory.Put(t.Context(), demo.Account, directory.Put{Plan: &plan})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -14,10 +14,10 @@ import (
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
 
-	"pop.store/credits/internal/accounts"
 	"pop.store/credits/internal/billing"
 	"pop.store/credits/internal/catalog"
 	"pop.store/credits/internal/clock"
+	"pop.store/credits/internal/directory"
 	"pop.store/credits/internal/ledger"
 	"pop.store/credits/internal/ledger/engine"
 	"pop.store/credits/internal/results"
@@ -71,17 +71,17 @@ func (s *story) publish(ctx context.Context, tx pgx.Tx) error {
 }
 
 type story struct {
-	pool     *pgxpool.Pool
-	ledger   *engine.Engine
-	accounts *accounts.Accounts
-	billing  *billing.Service
-	provider *sandbox.Provider
-	clock    *clock.Manual
-	prices   *catalog.Catalog
-	random   *rand.Rand
-	now      time.Time
-	id       uuid.UUID
-	step     int
+	pool      *pgxpool.Pool
+	ledger    *engine.Engine
+	directory *directory.Directory
+	billing   *billing.Service
+	provider  *sandbox.Provider
+	clock     *clock.Manual
+	prices    *catalog.Catalog
+	random    *rand.Rand
+	now       time.Time
+	id        uuid.UUID
+	step      int
 }
 
 func newStory(pool *pgxpool.Pool, now time.Time) *story {
@@ -99,7 +99,7 @@ func newStory(pool *pgxpool.Pool, now time.Time) *story {
 		Prices: prices,
 		Log:    quiet,
 	})
-	s.accounts = accounts.New(pool, s.ledger, prices)
+	s.directory = directory.New(pool, s.ledger, prices)
 	// A secret and addresses that lead nowhere: the seeding asks the provider itself, and its
 	// events are not delivered.
 	s.provider = sandbox.New(pool, sandbox.Options{
@@ -124,7 +124,7 @@ func (s *story) tell(ctx context.Context) error {
 	plan, name, email, zone := "starter", ShopName, Email, "Europe/Berlin"
 	anchor := s.clock.Now()
 	var err error
-	s.id, _, err = s.accounts.Put(ctx, "untold-"+uuid.NewString(), accounts.Put{
+	s.id, _, err = s.directory.Put(ctx, "untold-"+uuid.NewString(), directory.Put{
 		Plan:          &plan,
 		Name:          &name,
 		Email:         &email,

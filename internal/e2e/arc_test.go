@@ -7,12 +7,12 @@ import (
 	"sync"
 	"testing"
 
-	"pop.store/credits/internal/accounts"
 	"pop.store/credits/internal/apikey"
 	"pop.store/credits/internal/browser"
 	"pop.store/credits/internal/catalog"
 	"pop.store/credits/internal/clock"
 	"pop.store/credits/internal/demo"
+	"pop.store/credits/internal/directory"
 	"pop.store/credits/internal/ledger/engine"
 	"pop.store/credits/internal/session"
 )
@@ -39,13 +39,13 @@ func (s *site) crew(account string) *crew {
 	})
 	s.t.Cleanup(books.Close)
 	agents := &demo.Agents{
-		Sessions: session.New(s.db.Pool, session.Options{Clock: clock.System}),
-		Accounts: accounts.New(s.db.Pool, books, catalog.Builtin),
-		Keys:     apikey.New(s.db.Pool, apikey.Options{Clock: clock.System}),
-		API:      s.url,
-		Clock:    clock.System,
-		Log:      quiet,
-		Creator:  account,
+		Sessions:  session.New(s.db.Pool, session.Options{Clock: clock.System}),
+		Directory: directory.New(s.db.Pool, books, catalog.Builtin),
+		Keys:      apikey.New(s.db.Pool, apikey.Options{Clock: clock.System}),
+		API:       s.url,
+		Clock:     clock.System,
+		Log:       quiet,
+		Creator:   account,
 		Wait: func(ctx context.Context) {
 			select {
 			case c.turns <- struct{}{}:

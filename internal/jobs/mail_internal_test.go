@@ -7,10 +7,12 @@ import (
 	"testing"
 	"time"
 
-	"pop.store/credits/internal/accounts"
+	"pop.store/credits/internal/agents"
 	"pop.store/credits/internal/catalog"
+	"pop.store/credits/internal/directory"
 	"pop.store/credits/internal/ledger"
 	"pop.store/credits/internal/mail"
+	"pop.store/credits/internal/notice"
 	"pop.store/credits/internal/relay"
 	"pop.store/credits/internal/tokens"
 )
@@ -20,24 +22,25 @@ func TestJobsWriteToCreators(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)
 	books, one := f.server()
-	people := accounts.New(f.pool, books, catalog.Builtin)
+	people := directory.New(f.pool, books, catalog.Builtin)
 	folder := t.TempDir()
 	o1 := one.Options
 	o1.Mail = mail.New(f.pool, mail.Options{
-		Accounts: people,
-		Ledger:   books,
-		Prices:   catalog.Builtin,
-		BaseURL:  &url.URL{Scheme: "https", Host: "credits.example"},
-		From:     &netmail.Address{Address: "credits@shop.example"},
-		Folder:   folder,
-		Clock:    f.clock.Now,
-		Log:      o1.Log,
+		Agents:  agents.New(books, catalog.Builtin),
+		Notices: notice.New(f.pool, books, catalog.Builtin),
+		Ledger:  books,
+		Prices:  catalog.Builtin,
+		BaseURL: &url.URL{Scheme: "https", Host: "credits.example"},
+		From:    &netmail.Address{Address: "credits@shop.example"},
+		Folder:  folder,
+		Clock:   f.clock.Now,
+		Log:     o1.Log,
 	})
 	o1.Sinks = []relay.Sink{o1.Mail.Sink}
 	const creators = 25
 	plan, address := "starter", "maya@studio.example"
 	for i := range creators {
-		id, _, err := people.Put(t.Context(), "shop-"+string(rune('a'+i)), accounts.Put{Plan: &plan, Email: &address})
+		id, _, err := people.Put(t.Context(), "shop-"+string(rune('a'+i)), directory.Put{Plan: &plan, Email: &address})
 		if err != nil {
 			t.Fatal(err)
 		}

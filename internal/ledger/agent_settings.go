@@ -16,6 +16,8 @@ type PutAgent struct {
 	Feature *string
 	Budget  *tokens.Amount // tokens a month; zero: no limit
 	Reserve *tokens.Amount
+
+	MustExist bool // ErrNoAgent for an agent that is not registered
 }
 
 // Needs is part of Operation.
@@ -30,6 +32,9 @@ func (p *PutAgent) Needs(*catalog.Catalog) Needs {
 func (p *PutAgent) decide(s *State, _ time.Time, prices *catalog.Catalog) (Outcome, error) {
 	if err := s.mustBeOpen(); err != nil {
 		return Outcome{}, err
+	}
+	if p.MustExist && s.agent(p.ID) == nil {
+		return Outcome{}, ErrNoAgent
 	}
 	if err := p.check(s, prices); err != nil {
 		return Outcome{}, err

@@ -7,9 +7,9 @@ import (
 	"strings"
 	"time"
 
-	"pop.store/credits/internal/accounts"
 	"pop.store/credits/internal/forecast"
 	"pop.store/credits/internal/ledger"
+	"pop.store/credits/internal/notice"
 	"pop.store/credits/internal/plaintext"
 	"pop.store/credits/internal/present"
 	"pop.store/credits/views"
@@ -142,7 +142,7 @@ func (m *Mailer) notice(ctx context.Context, r *reader, level ledger.Level) (vie
 	if level == ledger.LevelEmpty {
 		return n, nil
 	}
-	if r.Notice == accounts.NoticeLow {
+	if r.Notice == notice.Low {
 		n.Forecast = forecastOf(r.First, r.Pace, r.Hurried)
 		return n, nil
 	}
@@ -150,7 +150,7 @@ func (m *Mailer) notice(ctx context.Context, r *reader, level ledger.Level) (vie
 	if err != nil {
 		return n, err
 	}
-	outlook, err := m.Accounts.Outlook(ctx, &r.Overview, account.Lots)
+	outlook, err := m.Notices.Outlook(ctx, &r.Overview, account.Lots)
 	if err != nil {
 		return n, err
 	}

@@ -7,8 +7,8 @@ import (
 
 	"github.com/google/uuid"
 
-	"pop.store/credits/internal/accounts"
 	"pop.store/credits/internal/ledger"
+	"pop.store/credits/internal/notice"
 	"pop.store/credits/internal/tokens"
 )
 
@@ -67,7 +67,7 @@ func (m *Mailer) serve(ctx context.Context, c *claimed, now time.Time) error {
 // reader is the recipient of an e-mail and the data that the e-mail shows.
 type reader struct {
 	snapshot
-	accounts.Overview
+	notice.Overview
 	agents []ledger.Agent
 	own    tokens.Amount // reserved for the creator's own tools
 }
@@ -80,7 +80,7 @@ func (m *Mailer) read(ctx context.Context, c *claimed) (*reader, error) {
 		paused: map[string]ledger.Reason{},
 	}}
 	var err error
-	if r.Overview, err = m.Accounts.Overview(ctx, c.account); errors.Is(err, ledger.ErrNoAccount) {
+	if r.Overview, err = m.Notices.Overview(ctx, c.account); errors.Is(err, ledger.ErrNoAccount) {
 		return r, nil
 	} else if err != nil {
 		return nil, err
@@ -89,7 +89,7 @@ func (m *Mailer) read(ctx context.Context, c *claimed) (*reader, error) {
 	if r.Agents == 0 {
 		return r, nil
 	}
-	if r.agents, r.own, err = m.Ledger.Agents(ctx, c.account); err != nil {
+	if r.agents, r.own, err = m.Agents.All(ctx, c.account); err != nil {
 		return nil, err
 	}
 	for i := range r.agents {

@@ -17,8 +17,8 @@ import (
 	"github.com/google/uuid"
 
 	"pop.store/credits/db/testdb"
-	"pop.store/credits/internal/accounts"
 	"pop.store/credits/internal/config"
+	"pop.store/credits/internal/directory"
 	"pop.store/credits/internal/ledger"
 	"pop.store/credits/internal/mail"
 	"pop.store/credits/internal/problem"
@@ -71,14 +71,14 @@ func newFixtureWith(t *testing.T, server *url.URL, change ...testkit.Option) *fi
 }
 
 // open opens an account on Starter: 200 tokens, low under 40.
-func (f *fixture) open(put accounts.Put) uuid.UUID {
+func (f *fixture) open(put directory.Put) uuid.UUID {
 	f.T.Helper()
 	return f.Register("shop-"+uuid.NewString(), put)
 }
 
 func (f *fixture) maya() uuid.UUID {
 	f.T.Helper()
-	return f.open(accounts.Put{Email: new(address), Name: new("Maya's Studio")})
+	return f.open(directory.Put{Email: new(address), Name: new("Maya's Studio")})
 }
 
 // spend charges whole tokens.

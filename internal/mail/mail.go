@@ -21,22 +21,24 @@ import (
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5/pgxpool"
 
-	"pop.store/credits/internal/accounts"
+	"pop.store/credits/internal/agents"
 	"pop.store/credits/internal/billing"
 	"pop.store/credits/internal/catalog"
 	"pop.store/credits/internal/clock"
 	"pop.store/credits/internal/ledger/engine"
+	"pop.store/credits/internal/notice"
 )
 
 // Options are what a Mailer needs besides its database.
 type Options struct {
-	Accounts *accounts.Accounts
-	Ledger   *engine.Engine
-	Prices   func() *catalog.Catalog // the catalog in force
-	BaseURL  *url.URL                // public base of the app, for links
-	From     *mail.Address
-	Server   *url.URL // smtp or smtps, may have credentials; nil: write to Folder
-	Folder   string   // created when needed
+	Agents  *agents.Agents
+	Notices *notice.Notices
+	Ledger  *engine.Engine
+	Prices  func() *catalog.Catalog // the catalog in force
+	BaseURL *url.URL                // public base of the app, for links
+	From    *mail.Address
+	Server  *url.URL // smtp or smtps, may have credentials; nil: write to Folder
+	Folder  string   // created when needed
 	// Receipt reads the payment of a purchase (billing.Service). Nil: e-mails have no receipt.
 	Receipt func(ctx context.Context, account, purchase uuid.UUID) (billing.Receipt, error)
 	Seller  []string // the seller's lines on receipts, the name first

@@ -10,7 +10,7 @@ import (
 	"github.com/google/uuid"
 	"golang.org/x/net/html"
 
-	"pop.store/credits/internal/accounts"
+	"pop.store/credits/internal/directory"
 	"pop.store/credits/internal/ledger"
 	"pop.store/credits/internal/tokens"
 )
@@ -69,7 +69,7 @@ func TestOneLetterForACrossing(t *testing.T) {
 func TestALetterForetells(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)
-	id := f.open(accounts.Put{Email: new(address), TimeZone: new("Europe/Berlin")})
+	id := f.open(directory.Put{Email: new(address), TimeZone: new("Europe/Berlin")})
 	for range 9 {
 		f.Clock.Advance(24 * time.Hour)
 		f.spend(id, 18)
@@ -349,7 +349,7 @@ func TestTimesAreTheCreators(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)
 	anchor := time.Date(2026, 10, 25, 0, 30, 0, 0, time.UTC)
-	id := f.open(accounts.Put{
+	id := f.open(directory.Put{
 		Email:         new(address),
 		TimeZone:      new("Europe/Berlin"),
 		BillingAnchor: &anchor,
@@ -363,7 +363,7 @@ func TestTimesAreTheCreators(t *testing.T) {
 func TestNobodyWithoutAnAddress(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)
-	id := f.open(accounts.Put{Name: new("Nobody")})
+	id := f.open(directory.Put{Name: new("Nobody")})
 	f.spend(id, 165)
 	f.grant(id, ledger.LotPurchase, 10, "11111111-1111-4111-8111-111111111111")
 	f.after(time.Hour)

@@ -32,7 +32,7 @@ func (m *Mailer) message(to string, w content, about []notification, now time.Ti
 	l := &message{
 		Msg: gomail.NewMsg(gomail.WithNoDefaultUserAgent()),
 		at:  now,
-		id:  last.account.String() + "." + strconv.FormatInt(last.seq, 10),
+		id:  last.account.String() + "." + last.source + "." + strconv.FormatInt(last.seq, 10),
 	}
 	l.FromMailAddress(m.From)
 	if err := l.To(to); err != nil {

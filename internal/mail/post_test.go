@@ -10,7 +10,7 @@ import (
 
 	"golang.org/x/net/html"
 
-	"pop.store/credits/internal/accounts"
+	"pop.store/credits/internal/directory"
 	"pop.store/credits/internal/ledger"
 	"pop.store/credits/internal/mail"
 )
@@ -270,7 +270,7 @@ func TestHostileNames(t *testing.T) {
 	t.Parallel()
 	f, s := newPost(t, func(*mailServer) {})
 	for i, evil := range hostile {
-		id := f.open(accounts.Put{Email: new(address)})
+		id := f.open(directory.Put{Email: new(address)})
 		// Past the door that keeps control characters out of profiles.
 		if _, err := f.DB.Pool.Exec(t.Context(), "update accounts set name = $2 where id = $1", id,
 			strings.ReplaceAll(evil, "\x00", "")); err != nil {

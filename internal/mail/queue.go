@@ -68,8 +68,8 @@ func (m *Mailer) exec(ctx context.Context, query string, args ...any) error {
 // maxAtOnce limits how many notifications of an account are decided together.
 const maxAtOnce = 1_000
 
-const sqlNotifications = `select seq, at, kind, agents, amount, purchase, due_at, failures, failing_since from mail_occasions
-	where account = $1 and done_at is null order by seq limit $2`
+const sqlNotifications = `select source, seq, at, kind, agents, amount, purchase, due_at, failures, failing_since from mail_occasions
+	where account = $1 and done_at is null order by at, seq limit $2`
 
 // notifications lists those that are not done, including those not yet due, so that one alert
 // covers them.
@@ -82,7 +82,8 @@ func (m *Mailer) notifications(ctx context.Context, account uuid.UUID) ([]notifi
 		o := notification{account: account}
 		var failing *time.Time
 		var amount int64
-		err := row.Scan(&o.seq, &o.at, &o.kind, &o.agents, &amount, &o.purchase, &o.due, &o.failures, &failing)
+		err := row.Scan(&o.source, &o.seq, &o.at, &o.kind, &o.agents, &amount, &o.purchase, &o.due, &o.failures,
+			&failing)
 		o.at, o.due, o.amount = o.at.UTC(), o.due.UTC(), tokens.Amount(amount)
 		if failing != nil {
 			o.failingSince = failing.UTC()
@@ -95,26 +96,31 @@ func (m *Mailer) notifications(ctx context.Context, account uuid.UUID) ([]notifi
 	return list, nil
 }
 
-const sqlDone = `update mail_occasions set done_at = $3, outcome = $4 where account = $1 and seq = any ($2)`
+// The rows of an account whose keys are $2 and $3.
+const whereKeys = ` where account = $1 and (source, seq) in (select * from unnest($2::text[], $3::bigint[]))`
+
+const sqlDone = `update mail_occasions set done_at = $4, outcome = $5` + whereKeys
 
 func (m *Mailer) done(ctx context.Context, list []notification, outcome string, now time.Time) error {
 	if len(list) == 0 {
 		return nil
 	}
-	return m.exec(ctx, sqlDone, list[0].account, seqs(list), now, outcome)
+	sources, seqs := keys(list)
+	return m.exec(ctx, sqlDone, list[0].account, sources, seqs, now, outcome)
 }
 
-const sqlTold = `with told as (update mail_accounts set told_at = $3, told_level = $5, told_paused = $6 where account = $1)
-	update mail_occasions set done_at = $3, outcome = $4 where account = $1 and seq = any ($2)`
+const sqlTold = `with told as (update mail_accounts set told_at = $4, told_level = $6, told_paused = $7 where account = $1)
+	update mail_occasions set done_at = $4, outcome = $5` + whereKeys
 
 // recordAlert marks an alert's notifications as sent and stores what it said.
 func (m *Mailer) recordAlert(ctx context.Context, a alert, t lastAlert) error {
-	return m.exec(ctx, sqlTold, a.about[0].account, seqs(a.about), t.at, outcomeSent, int16(t.level), t.paused)
+	sources, seqs := keys(a.about)
+	return m.exec(ctx, sqlTold, a.about[0].account, sources, seqs, t.at, outcomeSent, int16(t.level), t.paused)
 }
 
 const sqlLater = `update mail_occasions o set due_at = n.due_at, failures = n.failures, failing_since = n.failing_since
-	from unnest($2::bigint[], $3::timestamptz[], $4::int[], $5::timestamptz[]) n (seq, due_at, failures, failing_since)
-	where o.account = $1 and o.seq = n.seq`
+	from unnest($2::text[], $3::bigint[], $4::timestamptz[], $5::int[], $6::timestamptz[]) n (source, seq, due_at, failures, failing_since)
+	where o.account = $1 and o.source = n.source and o.seq = n.seq`
 
 // postpone stores due times and failure counts.
 func (m *Mailer) postpone(ctx context.Context, list []notification) error {
@@ -128,14 +134,15 @@ func (m *Mailer) postpone(ctx context.Context, list []notification) error {
 			since[i] = &list[i].failingSince
 		}
 	}
-	return m.exec(ctx, sqlLater, list[0].account, seqs(list), due, failures, since)
+	sources, seqs := keys(list)
+	return m.exec(ctx, sqlLater, list[0].account, sources, seqs, due, failures, since)
 }
 
 // sweepChunk is how many rows one Sweep deletes.
 const sweepChunk = 5_000
 
-const sqlSweep = `delete from mail_occasions where (account, seq) in (
-	select account, seq from mail_occasions where done_at < $1 order by done_at limit $2)`
+const sqlSweep = `delete from mail_occasions where (account, source, seq) in (
+	select account, source, seq from mail_occasions where done_at < $1 order by done_at limit $2)`
 
 // Sweep deletes a chunk of notifications done longer than keepDone ago. more means that others may
 // be left. The error has kind Unavailable.
@@ -147,10 +154,9 @@ func (m *Mailer) Sweep(ctx context.Context) (more bool, err error) {
 	return tag.RowsAffected() == sweepChunk, nil
 }
 
-func seqs(list []notification) []int64 {
-	out := make([]int64, len(list))
+func keys(list []notification) (sources []string, seqs []int64) {
 	for i := range list {
-		out[i] = list[i].seq
+		sources, seqs = append(sources, list[i].source), append(seqs, list[i].seq)
 	}
-	return out
+	return sources, seqs
 }

@@ -3,7 +3,7 @@ package mail_test
 import (
 	"testing"
 
-	"pop.store/credits/internal/accounts"
+	"pop.store/credits/internal/directory"
 	"pop.store/credits/internal/sandbox"
 )
 
@@ -11,7 +11,7 @@ import (
 func TestTheLetterNamesItsBuyer(t *testing.T) {
 	t.Parallel()
 	f, shop := newShop(t)
-	id := f.open(accounts.Put{Email: new(address), Name: new("Maya's Studio")})
+	id := f.open(directory.Put{Email: new(address), Name: new("Maya's Studio")})
 	shop.buy(id, sandbox.Buyer{})
 	f.work()
 	f.wantMessages("500 tokens added")[0].says(t, "Maya's Studio, "+address)

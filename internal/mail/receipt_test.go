@@ -11,8 +11,8 @@ import (
 	"github.com/google/uuid"
 	"golang.org/x/net/html"
 
-	"pop.store/credits/internal/accounts"
 	"pop.store/credits/internal/billing"
+	"pop.store/credits/internal/directory"
 	"pop.store/credits/internal/ledger"
 	"pop.store/credits/internal/payment"
 	"pop.store/credits/internal/sandbox"
@@ -79,7 +79,7 @@ func (s *shop) buy(account uuid.UUID, buyer sandbox.Buyer) billing.Purchase {
 func TestTheLetterIsTheReceipt(t *testing.T) {
 	t.Parallel()
 	f, shop := newShop(t)
-	id := f.open(accounts.Put{
+	id := f.open(directory.Put{
 		Email:    new(address),
 		Name:     new("Maya's Studio"),
 		TimeZone: new("Pacific/Auckland"),

@@ -19,7 +19,8 @@ import (
 // notification is an event that may cause an e-mail.
 type notification struct {
 	account  uuid.UUID
-	seq      int64
+	source   string // sourceLedger or sourceTopUp
+	seq      int64  // unique among those of its account and source
 	at       time.Time
 	kind     string
 	agents   []string      // the paused agent, or those that a purchase resumed
@@ -30,6 +31,12 @@ type notification struct {
 	failures     int
 	failingSince time.Time // zero: no failure yet
 }
+
+// The sources of notifications, as stored.
+const (
+	sourceLedger = "ledger"
+	sourceTopUp  = "topup"
+)
 
 // eventData has the fields used from any kind of event.
 type eventData struct {
@@ -54,7 +61,7 @@ func (m *Mailer) Sink(ctx context.Context, events []ledger.Told) error {
 	m.addResumed(list, events)
 	// One order, so that servers relaying at the same time do not deadlock.
 	slices.SortFunc(list, func(a, b notification) int {
-		return cmp.Or(bytes.Compare(a.account[:], b.account[:]), cmp.Compare(a.seq, b.seq))
+		return cmp.Or(bytes.Compare(a.account[:], b.account[:]), cmp.Compare(a.seq, b.seq)) // all are the ledger's
 	})
 	return m.keep(ctx, list)
 }
@@ -68,6 +75,7 @@ func (m *Mailer) notificationOf(t *ledger.Told) (notification, bool) {
 	}
 	o := notification{
 		account: t.AccountID,
+		source:  sourceLedger,
 		seq:     t.Seq,
 		at:      t.At,
 		kind:    t.Kind,
@@ -109,8 +117,8 @@ func (m *Mailer) addResumed(list []notification, events []ledger.Told) {
 
 const (
 	sqlKnowAccounts = `insert into mail_accounts (account) select unnest($1::uuid[]) on conflict (account) do nothing`
-	sqlKeep         = `insert into mail_occasions (account, seq, at, kind, agents, amount, purchase, due_at) values ($1, $2, $3, $4, $5, $6, $7, $8)
-		on conflict (account, seq) do nothing`
+	sqlKeep         = `insert into mail_occasions (account, source, seq, at, kind, agents, amount, purchase, due_at)
+		values ($1, $2, $3, $4, $5, $6, $7, $8, $9) on conflict do nothing`
 )
 
 // keep stores notifications in one transaction.
@@ -124,7 +132,7 @@ func (m *Mailer) keep(ctx context.Context, list []notification) error {
 	batch.Queue(sqlKnowAccounts, slices.Compact(ids))
 	for i := range list {
 		o := &list[i]
-		batch.Queue(sqlKeep, o.account, o.seq, o.at, o.kind, o.agents, int64(o.amount), o.purchase, o.due)
+		batch.Queue(sqlKeep, o.account, o.source, o.seq, o.at, o.kind, o.agents, int64(o.amount), o.purchase, o.due)
 	}
 	batch.Queue("commit")
 	if err := m.pool.SendBatch(ctx, batch).Close(); err != nil {

@@ -21,10 +21,10 @@ func (m *Mailer) TopUpStopped(ctx context.Context, account uuid.UUID, why string
 	if m.Clock().Sub(at) >= maxAge {
 		return nil
 	}
-	// Ledger events have positive numbers, so a negative one cannot collide.
 	return m.keep(ctx, []notification{{
 		account: account,
-		seq:     -at.UnixMicro(),
+		source:  sourceTopUp,
+		seq:     at.UnixMicro(),
 		at:      at,
 		kind:    topUpStopped + why,
 		agents:  []string{},

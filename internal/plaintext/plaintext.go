@@ -1,9 +1,10 @@
-// Package plaintext checks texts that people and services write: names, reasons, references,
+// Package plaintext checks texts that people and services write: ids, names, reasons, references,
 // metadata. It accepts every script and emoji, and refuses characters that make a text look
 // different from what it is.
 package plaintext
 
 import (
+	"regexp"
 	"strings"
 	"unicode"
 	"unicode/utf8"
@@ -22,6 +23,18 @@ func Valid(s string) bool {
 
 // OneLine is Valid for one line without tabs, such as a name.
 func OneLine(s string) bool { return Valid(s) && !strings.ContainsAny(s, "\n\t") }
+
+// MaxName is the length of the longest name of an account or agent, in characters.
+const MaxName = 200
+
+// Name says whether s may be the name of an account or agent: one line of at most MaxName characters.
+func Name(s string) bool { return utf8.RuneCountInString(s) <= MaxName && OneLine(s) }
+
+var idSyntax = regexp.MustCompile(`^[A-Za-z0-9_.:-]{1,64}$`)
+
+// ID says whether a host may use s as the id of an account or agent: 1 to 64 of A-Za-z0-9_-.: and
+// not "me", "." or "..", which have a meaning in paths.
+func ID(s string) bool { return idSyntax.MatchString(s) && s != "me" && s != "." && s != ".." }
 
 // Clean replaces each dangerous character, line feeds and tabs included, with a space.
 func Clean(s string) string {

@@ -3,10 +3,11 @@
 package present
 
 import (
-	"pop.store/credits/internal/accounts"
+	"pop.store/credits/internal/agents"
 	"pop.store/credits/internal/catalog"
 	"pop.store/credits/internal/forecast"
 	"pop.store/credits/internal/ledger"
+	"pop.store/credits/internal/notice"
 	"pop.store/credits/internal/tokens"
 	"pop.store/credits/views"
 )
@@ -34,7 +35,7 @@ func Equivalents(prices *catalog.Catalog, amount tokens.Amount, features []strin
 
 // AgentName is what a creator calls an agent: its own name, else its feature's, else its id.
 func AgentName(prices *catalog.Catalog, a *ledger.Agent) string {
-	return accounts.AgentLabel(prices, ledger.AgentName{
+	return agents.Label(prices, ledger.AgentName{
 		ID:      a.ID,
 		Name:    a.Name,
 		Feature: a.Feature,
@@ -42,7 +43,7 @@ func AgentName(prices *catalog.Catalog, a *ledger.Agent) string {
 }
 
 // NextGrant is the allowance of the next month; nil when none comes.
-func NextGrant(prices *catalog.Catalog, o *accounts.Overview) *views.NextGrant {
+func NextGrant(prices *catalog.Catalog, o *notice.Overview) *views.NextGrant {
 	if amount := o.NextAllowance(prices); amount > 0 {
 		return &views.NextGrant{Amount: amount, At: o.NextReset}
 	}
@@ -65,7 +66,7 @@ func Forecast(stop *forecast.Stop, pace forecast.Pace, lastHour bool) *views.For
 // Notice is the notice of a low or empty balance without its forecast. agents are all agents of an
 // empty account; others need none.
 func Notice(
-	prices *catalog.Catalog, o *accounts.Overview, level views.Level, agents []ledger.Agent,
+	prices *catalog.Catalog, o *notice.Overview, level views.Level, agents []ledger.Agent,
 ) views.NoticeModel {
 	m := views.NoticeModel{
 		Level:     level,

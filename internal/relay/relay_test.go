@@ -10,7 +10,7 @@ import (
 	"github.com/google/uuid"
 
 	"pop.store/credits/db/testdb"
-	"pop.store/credits/internal/accounts"
+	"pop.store/credits/internal/directory"
 	"pop.store/credits/internal/ledger"
 	"pop.store/credits/internal/problem"
 	"pop.store/credits/internal/relay"
@@ -33,7 +33,7 @@ func newFixture(t *testing.T) *fixture {
 // account opens an account that the directory knows.
 func (f *fixture) account(name string) uuid.UUID {
 	f.T.Helper()
-	return f.Register(name, accounts.Put{})
+	return f.Register(name, directory.Put{})
 }
 
 func (f *fixture) grant(account uuid.UUID) {

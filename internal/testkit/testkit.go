@@ -16,12 +16,12 @@ import (
 	"github.com/google/uuid"
 
 	"pop.store/credits/db/testdb"
-	"pop.store/credits/internal/accounts"
 	"pop.store/credits/internal/app"
 	"pop.store/credits/internal/billing"
 	"pop.store/credits/internal/catalog"
 	"pop.store/credits/internal/clock"
 	"pop.store/credits/internal/config"
+	"pop.store/credits/internal/directory"
 	"pop.store/credits/internal/ledger"
 	"pop.store/credits/internal/problem"
 	"pop.store/credits/internal/sandbox"
@@ -166,10 +166,10 @@ func (f *Fixture) Account() uuid.UUID {
 }
 
 // Register opens an account on Starter under the host's name for it.
-func (f *Fixture) Register(name string, put accounts.Put) uuid.UUID {
+func (f *Fixture) Register(name string, put directory.Put) uuid.UUID {
 	f.T.Helper()
 	put.Plan = new("starter")
-	id, _, err := f.Accounts.Put(f.T.Context(), name, put)
+	id, _, err := f.Directory.Put(f.T.Context(), name, put)
 	f.Must(err)
 	return id
 }

@@ -1,11 +1,10 @@
-package accounts
+package directory
 
 import (
 	"context"
 	"errors"
 	"net/mail"
 	"time"
-	"unicode/utf8"
 
 	"github.com/google/uuid"
 
@@ -29,18 +28,14 @@ type Put struct {
 	LowThreshold  *ledger.SetThreshold // below it the balance is low
 }
 
-// Limits of profile texts, in characters.
-const (
-	maxName  = 200
-	maxEmail = 254
-)
+const maxEmail = 254 // characters
 
 // Put creates an account or changes it. A new account needs a plan and gets its first allowance at
 // once. It answers whether this call made the account: of all that try at once, one did. Errors:
 // problem kinds Unprocessable (naming the field; nothing is written, but where own_reserve is more
 // than tokens.Max together with what agents reserve: then all else is) and Unavailable.
-func (a *Accounts) Put(ctx context.Context, externalID string, p Put) (id uuid.UUID, created bool, err error) {
-	if !ValidID(externalID) {
+func (d *Directory) Put(ctx context.Context, externalID string, p Put) (id uuid.UUID, created bool, err error) {
+	if !plaintext.ID(externalID) {
 		return uuid.Nil, false, problem.Invalid("account",
 			`must be 1 to 64 of A-Za-z0-9_-.: and not "me", "." or ".."`)
 	}
@@ -55,51 +50,51 @@ func (a *Accounts) Put(ctx context.Context, externalID string, p Put) (id uuid.U
 		Stay:        p.Stay,
 		OpeningZone: value(p.TimeZone),
 	}
-	if id, err = a.ensure(ctx, externalID, &plan); err != nil {
+	if id, err = d.ensure(ctx, externalID, &plan); err != nil {
 		return uuid.Nil, false, err
 	}
 	// The ledger says who made the account, and not the row that names it: that one may be left of
 	// a PUT which got no further.
-	if created, err = a.ledger.PutPlan(ctx, id, plan); err != nil {
+	if created, err = d.ledger.PutPlan(ctx, id, plan); err != nil {
 		return uuid.Nil, false, err
 	}
-	_, err = a.pool.Exec(ctx, `update accounts set name = coalesce($2, name), email = coalesce($3, email), time_zone = coalesce($4, time_zone)
+	_, err = d.pool.Exec(ctx, `update accounts set name = coalesce($2, name), email = coalesce($3, email), time_zone = coalesce($4, time_zone)
 		where id = $1`, id, p.Name, p.Email, p.TimeZone)
 	if err != nil {
 		return uuid.Nil, false, problem.Unavailable(err)
 	}
-	return id, created, a.putSettings(ctx, id, p)
+	return id, created, d.putSettings(ctx, id, p)
 }
 
-func (a *Accounts) putSettings(ctx context.Context, id uuid.UUID, p Put) error {
+func (d *Directory) putSettings(ctx context.Context, id uuid.UUID, p Put) error {
 	if p.LowThreshold != nil {
-		if err := a.SetThreshold(ctx, id, p.LowThreshold.Amount); err != nil {
+		if err := d.ledger.SetThreshold(ctx, id, *p.LowThreshold); err != nil {
 			return err
 		}
 	}
 	if p.OwnReserve != nil {
-		return a.SetOwnReserve(ctx, id, *p.OwnReserve)
+		return d.agents.SetOwnReserve(ctx, id, *p.OwnReserve)
 	}
 	return nil
 }
 
 // ensure maps the host's id to a ledger id, once, if the request can open an account. A PUT that
 // failed half-way is simply sent again.
-func (a *Accounts) ensure(ctx context.Context, externalID string, plan *ledger.SetPlan) (uuid.UUID, error) {
-	id, err := a.Find(ctx, externalID)
+func (d *Directory) ensure(ctx context.Context, externalID string, plan *ledger.SetPlan) (uuid.UUID, error) {
+	id, err := d.Find(ctx, externalID)
 	if !errors.Is(err, ledger.ErrNoAccount) {
 		return id, err
 	}
-	now := a.ledger.Now()
-	if err := plan.Check(a.prices(), now); err != nil {
+	now := d.ledger.Now()
+	if err := plan.Check(d.prices(), now); err != nil {
 		return uuid.Nil, err
 	}
-	_, err = a.pool.Exec(ctx, "insert into accounts (external_id, id, created_at) values ($1, $2, $3) on conflict (external_id) do nothing",
+	_, err = d.pool.Exec(ctx, "insert into accounts (external_id, id, created_at) values ($1, $2, $3) on conflict (external_id) do nothing",
 		externalID, uuid.New(), now)
 	if err != nil {
 		return uuid.Nil, problem.Unavailable(err)
 	}
-	return a.Find(ctx, externalID)
+	return d.Find(ctx, externalID)
 }
 
 func (p Put) check() error {
@@ -112,8 +107,8 @@ func (p Put) check() error {
 			return problem.Invalid(f.name, "must not be empty")
 		}
 	}
-	if err := checkName(p.Name); err != nil {
-		return err
+	if p.Name != nil && !plaintext.Name(*p.Name) {
+		return problem.Invalid("name", "must be at most %d printable characters", plaintext.MaxName)
 	}
 	if p.Email != nil && *p.Email != "" {
 		address, err := mail.ParseAddress(*p.Email)
@@ -140,13 +135,6 @@ func (p Put) check() error {
 func notNegative(field string, amount tokens.Amount) error {
 	if amount < 0 {
 		return problem.Invalid(field, "must not be below zero")
-	}
-	return nil
-}
-
-func checkName(name *string) error {
-	if name != nil && (utf8.RuneCountInString(*name) > maxName || !plaintext.OneLine(*name)) {
-		return problem.Invalid("name", "must be at most %d printable characters", maxName)
 	}
 	return nil
 }

@@ -1,10 +1,10 @@
-package accounts_test
+package agents_test
 
 import (
 	"slices"
 	"testing"
 
-	"pop.store/credits/internal/accounts"
+	"pop.store/credits/internal/agents"
 )
 
 func TestCompareNames(t *testing.T) {
@@ -18,18 +18,18 @@ func TestCompareNames(t *testing.T) {
 		j := (i * 5) % len(got)
 		got[i], got[j] = got[j], got[i]
 	}
-	slices.SortFunc(got, accounts.CompareNames)
+	slices.SortFunc(got, agents.CompareNames)
 	if !slices.Equal(got, want) {
 		t.Errorf("sorted\n%q, want\n%q", got, want)
 	}
 	for i, a := range want {
 		for j, b := range want {
-			if c := accounts.CompareNames(a, b); (c == 0) != (i == j) || c != -accounts.CompareNames(b, a) {
+			if c := agents.CompareNames(a, b); (c == 0) != (i == j) || c != -agents.CompareNames(b, a) {
 				t.Errorf("%q and %q: %d", a, b, c)
 			}
 		}
 	}
-	if accounts.CompareNames("Agent 02", "agent 2") == 0 || accounts.CompareNames("Agent", "agent") == 0 {
+	if agents.CompareNames("Agent 02", "agent 2") == 0 || agents.CompareNames("Agent", "agent") == 0 {
 		t.Error("different names are the same")
 	}
 }

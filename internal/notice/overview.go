@@ -1,4 +1,4 @@
-package accounts
+package notice
 
 import (
 	"context"
@@ -12,17 +12,17 @@ import (
 	"pop.store/credits/internal/problem"
 )
 
-// profile is what the directory knows of an account.
+// profile is an account's row of the directory.
 type profile struct {
 	id                            uuid.UUID
 	externalID, name, email, zone string
-	seenLot                       int64
+	seen                          seen
 	openedAt                      time.Time
 }
 
 // Overview reads an account as of now, but for its lots and holds.
-func (a *Accounts) Overview(ctx context.Context, id uuid.UUID) (Overview, error) {
-	o, ok, err := a.overviews.Get(ctx, id)
+func (n *Notices) Overview(ctx context.Context, id uuid.UUID) (Overview, error) {
+	o, ok, err := n.overviews.Get(ctx, id)
 	switch {
 	case err != nil:
 		return Overview{}, problem.Unavailable(err)
@@ -34,12 +34,12 @@ func (a *Accounts) Overview(ctx context.Context, id uuid.UUID) (Overview, error)
 
 // readOverviews reads many accounts at once, since every page and every poll needs one. It runs two
 // statements, and more only for what foretell lacks. A profile may be a moment older than its balance.
-func (a *Accounts) readOverviews(ctx context.Context, ids []uuid.UUID) (map[uuid.UUID]Overview, error) {
-	profiles, err := a.profiles(ctx, ids)
+func (n *Notices) readOverviews(ctx context.Context, ids []uuid.UUID) (map[uuid.UUID]Overview, error) {
+	profiles, err := n.profiles(ctx, ids)
 	if err != nil {
 		return nil, err
 	}
-	states, err := a.ledger.Balances(ctx, ids)
+	states, err := n.ledger.Balances(ctx, ids)
 	if err != nil {
 		return nil, err
 	}
@@ -49,10 +49,10 @@ func (a *Accounts) readOverviews(ctx context.Context, ids []uuid.UUID) (map[uuid
 			list = append(list, profiles[i].overview(state))
 		}
 	}
-	if err := a.foretell(ctx, list); err != nil {
+	if err := n.foretell(ctx, list); err != nil {
 		return nil, err
 	}
-	a.addStopped(ctx, list)
+	n.addStopped(ctx, list)
 	found := make(map[uuid.UUID]Overview, len(list))
 	for i := range list {
 		found[list[i].ID] = list[i]
@@ -62,11 +62,11 @@ func (a *Accounts) readOverviews(ctx context.Context, ids []uuid.UUID) (map[uuid
 
 // addStopped adds the paused agents to the overviews that have any. If they cannot be read, the
 // overviews are still good: they count the agents.
-func (a *Accounts) addStopped(ctx context.Context, list []Overview) {
+func (n *Notices) addStopped(ctx context.Context, list []Overview) {
 	var ids, all []uuid.UUID
 	for i := range list {
 		o := &list[i]
-		if o.State == Empty && o.Agents > 0 {
+		if o.Level == ledger.LevelEmpty && o.Agents > 0 {
 			all = append(all, o.ID)
 		} else if o.Paused+o.OverBudget == 0 {
 			continue
@@ -76,7 +76,7 @@ func (a *Accounts) addStopped(ctx context.Context, list []Overview) {
 	if len(ids) == 0 {
 		return
 	}
-	stopped, err := a.ledger.StoppedAgents(ctx, ids, all)
+	stopped, err := n.ledger.StoppedAgents(ctx, ids, all)
 	for i := range list {
 		if err != nil && slices.Contains(ids, list[i].ID) {
 			list[i].StoppedErr = err
@@ -85,14 +85,18 @@ func (a *Accounts) addStopped(ctx context.Context, list []Overview) {
 	}
 }
 
-func (a *Accounts) profiles(ctx context.Context, ids []uuid.UUID) ([]profile, error) {
-	rows, err := a.pool.Query(ctx, `select id, external_id, name, email, time_zone, notice_seen_lot, created_at from accounts where id = any($1)`, ids)
+// Servers of the version before write a negative lot for an early notice.
+const sqlProfiles = `select id, external_id, name, email, time_zone, abs(notice_seen_lot),
+	notice_seen_early or notice_seen_lot < 0, created_at from accounts where id = any($1)`
+
+func (n *Notices) profiles(ctx context.Context, ids []uuid.UUID) ([]profile, error) {
+	rows, err := n.pool.Query(ctx, sqlProfiles, ids)
 	if err != nil {
 		return nil, err
 	}
 	return pgx.CollectRows(rows, func(row pgx.CollectableRow) (profile, error) {
 		var p profile
-		err := row.Scan(&p.id, &p.externalID, &p.name, &p.email, &p.zone, &p.seenLot, &p.openedAt)
+		err := row.Scan(&p.id, &p.externalID, &p.name, &p.email, &p.zone, &p.seen.lot, &p.seen.early, &p.openedAt)
 		return p, err
 	})
 }
@@ -104,9 +108,15 @@ func (p *profile) overview(state ledger.Account) Overview {
 		Name:        p.name,
 		Email:       p.email,
 		DisplayZone: displayZone(p.zone, state.BillingZone),
-		State:       State(state.Level.String()),
 		OpenedAt:    p.openedAt.UTC(),
 	}
-	o.dismissed = dismissed(o.State, p.seenLot, o.NewestLot)
+	o.dismissed = p.seen.dismisses(o.Level, o.NewestLot)
 	return o
+}
+
+func displayZone(name string, billing *time.Location) *time.Location {
+	if zone, err := ledger.LoadZone(name); name != "" && err == nil {
+		return zone
+	}
+	return billing
 }

@@ -1,4 +1,4 @@
-package accounts_test
+package notice_test
 
 import (
 	"context"
@@ -10,9 +10,10 @@ import (
 	"github.com/google/uuid"
 
 	"pop.store/credits/db/testdb"
-	"pop.store/credits/internal/accounts"
+	"pop.store/credits/internal/directory"
 	"pop.store/credits/internal/forecast"
 	"pop.store/credits/internal/ledger"
+	"pop.store/credits/internal/notice"
 	"pop.store/credits/internal/testkit"
 	"pop.store/credits/internal/tokens"
 )
@@ -26,20 +27,20 @@ const day = 24 * time.Hour
 
 type fixture struct {
 	*testkit.Fixture
-	*accounts.Accounts
+	*notice.Notices
 }
 
 func newFixture(t *testing.T) *fixture {
 	t.Helper()
 	f := testkit.New(t, testkit.At(start))
-	return &fixture{f, f.Accounts}
+	return &fixture{f, f.Notices}
 }
 
 // open opens an account on Starter: 200 tokens on the first of each month.
 func (f *fixture) open(name, zone string) uuid.UUID {
 	f.T.Helper()
 	plan := "starter"
-	id, _, err := f.Put(f.T.Context(), name, accounts.Put{Plan: &plan, BillingZone: &zone})
+	id, _, err := f.Directory.Put(f.T.Context(), name, directory.Put{Plan: &plan, BillingZone: &zone})
 	f.Must(err)
 	return id
 }
@@ -61,7 +62,7 @@ func (f *fixture) grant(id uuid.UUID, amount string) {
 	f.Grant(id, ledger.LotPromo, tokens.MustParse(amount), "")
 }
 
-func (f *fixture) overview(id uuid.UUID) accounts.Overview {
+func (f *fixture) overview(id uuid.UUID) notice.Overview {
 	f.T.Helper()
 	o, err := f.Overview(f.T.Context(), id)
 	f.Must(err)
@@ -87,7 +88,7 @@ func (f *fixture) wantPace(id uuid.UUID, perDay string, days int) {
 	}
 }
 
-func (f *fixture) wantNotice(id uuid.UUID, want accounts.Notice, stops string) {
+func (f *fixture) wantNotice(id uuid.UUID, want notice.Kind, stops string) {
 	f.T.Helper()
 	o := f.overview(id)
 	first := ""
@@ -278,24 +279,24 @@ func TestTheNoticeForesees(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)
 	id := f.open("maya", "UTC")
-	f.wantNotice(id, accounts.NoNotice, "")
+	f.wantNotice(id, notice.None, "")
 	f.days(2, func() { f.spend(id, "auto_selling", "40") })
-	f.wantNotice(id, accounts.NoNotice, "") // 120 left, and one complete day says nothing
+	f.wantNotice(id, notice.None, "") // 120 left, and one complete day says nothing
 	f.Clock.Advance(day)
-	f.wantNotice(id, accounts.NoNotice, "") // 120 at 40 a day: just three days
+	f.wantNotice(id, notice.None, "") // 120 at 40 a day: just three days
 	f.spend(id, "social_comment_reply", "0.05")
 	// 119.95: at 40 a day less than three days are left. Replies stop at 0.05, which is 119.9 / 40
 	// = 2.9975 days away; selling at 40: 79.95 / 40.
-	f.wantNotice(id, accounts.NoticeSoon, "auto_selling 47h58m12s")
+	f.wantNotice(id, notice.Soon, "auto_selling 47h58m12s")
 	f.grant(id, "15") // 134.95: no more than three and a half days are left, so the warning stays
-	f.wantNotice(id, accounts.NoticeSoon, "auto_selling 56h58m12s")
+	f.wantNotice(id, notice.Soon, "auto_selling 56h58m12s")
 	f.grant(id, "6")
-	f.wantNotice(id, accounts.NoNotice, "") // 140.95: more
+	f.wantNotice(id, notice.None, "") // 140.95: more
 	f.spend(id, "auto_selling", "6")
-	f.wantNotice(id, accounts.NoNotice, "") // and now it would take less than three days
+	f.wantNotice(id, notice.None, "") // and now it would take less than three days
 	f.spend(id, "auto_selling", "15")
 	// Selling has taken 101 in 4 charges by now: (119.95 - 25.25) / 40 days.
-	f.wantNotice(id, accounts.NoticeSoon, "auto_selling 56h49m12s")
+	f.wantNotice(id, notice.Soon, "auto_selling 56h49m12s")
 }
 
 func TestTheNoticeIsQuietWhenTheResetComesFirst(t *testing.T) {
@@ -307,22 +308,22 @@ func TestTheNoticeIsQuietWhenTheResetComesFirst(t *testing.T) {
 	f.days(2, func() { f.spend(id, "auto_selling", "25") }) // 27 November: 100 in three days, 100 left
 	f.Clock.Advance(16 * time.Hour)
 	// 28 November, 1 am: 100 / 7 a day would be 7 days, and the allowance comes in 80 hours.
-	f.wantNotice(id, accounts.NoNotice, "")
+	f.wantNotice(id, notice.None, "")
 	f.spend(id, "auto_selling", "55")
 	// 45 left, not low yet. Today is worse: (100 + 55) / 8 = 19.375 a day are 55 hours 44 minutes,
 	// before the 80. Selling takes 155 / 4 = 38.75 at a time: (45 - 38.75) / 19.375 days.
-	f.wantNotice(id, accounts.NoticeSoon, "auto_selling 7h44m30.967741935s")
+	f.wantNotice(id, notice.Soon, "auto_selling 7h44m30.967741935s")
 	f.Clock.Advance(27 * time.Hour)
 	// 29 November, 4 am: 155 in seven complete days are 22.14 a day, and 45 are 48 hours 46
 	// minutes; the allowance comes in 53 hours.
-	f.wantNotice(id, accounts.NoticeSoon, "auto_selling 6h46m27.096774193s")
+	f.wantNotice(id, notice.Soon, "auto_selling 6h46m27.096774193s")
 	f.Clock.Advance(5 * time.Hour)
-	f.wantNotice(id, accounts.NoNotice, "") // in 48 hours: the allowance comes first
+	f.wantNotice(id, notice.None, "") // in 48 hours: the allowance comes first
 	f.spend(id, "auto_selling", "0.7")
-	f.wantNotice(id, accounts.NoNotice, "") // 44.3 are 48 hours 1 minute
+	f.wantNotice(id, notice.None, "") // 44.3 are 48 hours 1 minute
 	f.spend(id, "auto_selling", "0.1")
 	// 44.2 are 47 hours 54 minutes: six minutes of difference bring no new warning
-	f.wantNotice(id, accounts.NoNotice, "")
+	f.wantNotice(id, notice.None, "")
 }
 
 func TestALowNoticeForesees(t *testing.T) {
@@ -335,7 +336,7 @@ func TestALowNoticeForesees(t *testing.T) {
 	f.Clock.Advance(day)
 	// 18 left. 182 in three days: (18 - 0.05) x 3 / 182 days until there is no reply any more.
 	// Images are a tool, which stops for nobody.
-	f.wantNotice(id, accounts.NoticeLow, "social_comment_reply 7h6m3.956043956s")
+	f.wantNotice(id, notice.Low, "social_comment_reply 7h6m3.956043956s")
 	// A gift that expires in an hour counts until then: 2.527... of 12 are spent in that hour, and
 	// 18 are left.
 	_, err := f.Ledger.Grant(t.Context(), id, uuid.NewString(), ledger.Grant{
@@ -345,7 +346,7 @@ func TestALowNoticeForesees(t *testing.T) {
 		Reason:    "a test",
 	})
 	f.Must(err)
-	f.wantNotice(id, accounts.NoticeLow, "social_comment_reply 8h6m3.956043956s")
+	f.wantNotice(id, notice.Low, "social_comment_reply 8h6m3.956043956s")
 }
 
 func TestPuttingNoticesAway(t *testing.T) {
@@ -353,26 +354,26 @@ func TestPuttingNoticesAway(t *testing.T) {
 	f := newFixture(t)
 	id := f.open("maya", "UTC")
 	f.days(3, func() { f.spend(id, "auto_selling", "40") })
-	f.wantNotice(id, accounts.NoticeSoon, "auto_selling 24h0m0s") // 80 left
-	f.Must(f.DismissNotice(t.Context(), id))
-	f.wantNotice(id, accounts.NoNotice, "")
+	f.wantNotice(id, notice.Soon, "auto_selling 24h0m0s") // 80 left
+	f.Must(f.Dismiss(t.Context(), id))
+	f.wantNotice(id, notice.None, "")
 	f.spend(id, "auto_selling", "40.1")
 	// Low is the next level, and was not put away. 39.9 left: selling has stopped, and nothing else
 	// is in use.
-	f.wantNotice(id, accounts.NoticeLow, "")
-	f.Must(f.DismissNotice(t.Context(), id))
-	f.wantNotice(id, accounts.NoNotice, "")
+	f.wantNotice(id, notice.Low, "")
+	f.Must(f.Dismiss(t.Context(), id))
+	f.wantNotice(id, notice.None, "")
 	// Tokens came: 40.9. 80 in two days and 80.1 today are 160.1 / 3 a day; selling takes 160.1 / 4
 	// at a time: (40.9 - 40.025) x 3 / 160.1 days.
 	f.grant(id, "1")
 	// 40 is the threshold: what was low is so up to 50
-	f.wantNotice(id, accounts.NoticeLow, "auto_selling 23m36.614615865s")
+	f.wantNotice(id, notice.Low, "auto_selling 23m36.614615865s")
 	threshold := tokens.MustParse("32")
-	f.Must(f.SetThreshold(t.Context(), id, &threshold)) // and now up to 40
-	f.wantNotice(id, accounts.NoticeSoon, "auto_selling 23m36.614615865s")
+	f.Must(f.Ledger.SetThreshold(t.Context(), id, ledger.SetThreshold{Amount: &threshold})) // and now up to 40
+	f.wantNotice(id, notice.Soon, "auto_selling 23m36.614615865s")
 	f.spend(id, "auto_selling", "39")
-	f.wantNotice(id, accounts.NoticeEmpty, "")
-	if err := f.DismissNotice(t.Context(), id); err == nil {
+	f.wantNotice(id, notice.Empty, "")
+	if err := f.Dismiss(t.Context(), id); err == nil {
 		t.Error("an empty balance was put away")
 	}
 }
@@ -386,7 +387,7 @@ func TestNoPastIsReadInVain(t *testing.T) {
 	f.spend(empty, "auto_selling", "199")
 	f.spend(away, "auto_selling", "190")
 	f.spend(low, "auto_selling", "190")
-	f.Must(f.DismissNotice(t.Context(), away))
+	f.Must(f.Dismiss(t.Context(), away))
 	f.Clock.Advance(day)
 	// Days that cannot be summed up: whoever reads them fails.
 	for _, id := range []uuid.UUID{empty, away, low} {
@@ -395,8 +396,8 @@ func TestNoPastIsReadInVain(t *testing.T) {
 			select $1, date '2026-11-01', 'x', a, 9223372036854775807, 1, 1 from unnest(array['a', 'b']) as a`, id)
 		f.Must(err)
 	}
-	f.wantNotice(empty, accounts.NoticeEmpty, "")
-	f.wantNotice(away, accounts.NoNotice, "")
+	f.wantNotice(empty, notice.Empty, "")
+	f.wantNotice(away, notice.None, "")
 	if _, err := f.Overview(t.Context(), low); err == nil {
 		t.Error("the past of the low account was not read: the test proves nothing")
 	}

@@ -1,4 +1,4 @@
-package accounts
+package agents
 
 import (
 	"cmp"
@@ -13,19 +13,19 @@ import (
 	"pop.store/credits/internal/tokens"
 )
 
-// AgentsPerPage is how many agents a page of the list has at most.
-const AgentsPerPage = 50
+// PerPage is how many agents a page of the list has at most.
+const PerPage = 50
 
-// AgentQuery asks for a page of an account's agents.
-type AgentQuery struct {
+// Query asks for a page of an account's agents.
+type Query struct {
 	Search string // a part of what the agent is called, of what it does, or of its id; case does not matter; empty: all
 	Page   int    // from 1 on; what is out of range is the nearest page
 	With   string // an agent's id: the page that it is on, instead of Page; empty, or not found: Page
 }
 
-// AgentPage is a page of an account's agents: those that are stopped first, then those that spent
+// Page is a page of an account's agents: those that are stopped first, then those that spent
 // most this month, then by name.
-type AgentPage struct {
+type Page struct {
 	Agents   []ledger.Agent
 	Everyone []ledger.Agent // all agents of the account: what one may spend rests on what is reserved for the others
 	Own      tokens.Amount  // kept for the creator's own tools
@@ -36,14 +36,14 @@ type AgentPage struct {
 	Pages    int            // at least 1
 }
 
-// AgentPage reads a page of an account's agents. An account has at most ledger.MaxAgents, so it
+// Page reads a page of an account's agents. An account has at most ledger.MaxAgents, so it
 // reads no more than that. Errors: ledger.ErrNoAccount and kind Unavailable.
-func (a *Accounts) AgentPage(ctx context.Context, account uuid.UUID, q AgentQuery) (AgentPage, error) {
+func (a *Agents) Page(ctx context.Context, account uuid.UUID, q Query) (Page, error) {
 	list, own, err := a.ledger.Agents(ctx, account)
 	if err != nil {
-		return AgentPage{}, err
+		return Page{}, err
 	}
-	p := AgentPage{
+	p := Page{
 		Everyone: list,
 		Own:      own,
 		All:      len(list),
@@ -54,14 +54,14 @@ func (a *Accounts) AgentPage(ctx context.Context, account uuid.UUID, q AgentQuer
 		}
 	}
 	found := search(listed(list, a.prices()), q.Search)
-	p.Found, p.Pages = len(found), max((len(found)+AgentsPerPage-1)/AgentsPerPage, 1)
+	p.Found, p.Pages = len(found), max((len(found)+PerPage-1)/PerPage, 1)
 	slices.SortFunc(found, compareListed)
 	if at := slices.IndexFunc(found, func(l listedAgent) bool { return q.With != "" && l.ID == q.With }); at >= 0 {
-		q.Page = at/AgentsPerPage + 1
+		q.Page = at/PerPage + 1
 	}
 	p.Page = min(max(q.Page, 1), p.Pages)
-	first := (p.Page - 1) * AgentsPerPage
-	for _, l := range found[first:min(first+AgentsPerPage, len(found))] {
+	first := (p.Page - 1) * PerPage
+	for _, l := range found[first:min(first+PerPage, len(found))] {
 		p.Agents = append(p.Agents, *l.Agent)
 	}
 	return p, nil
@@ -77,7 +77,7 @@ func listed(agents []ledger.Agent, prices *catalog.Catalog) []listedAgent {
 	list := make([]listedAgent, len(agents))
 	for i := range agents {
 		g := &agents[i]
-		list[i] = listedAgent{Agent: g, label: AgentLabel(prices, ledger.AgentName{
+		list[i] = listedAgent{Agent: g, label: Label(prices, ledger.AgentName{
 			ID:      g.ID,
 			Name:    g.Name,
 			Feature: g.Feature,

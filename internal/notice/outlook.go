@@ -1,4 +1,4 @@
-package accounts
+package notice
 
 import (
 	"context"
@@ -9,63 +9,52 @@ import (
 	"pop.store/credits/internal/ledger"
 )
 
-// Notice says which notice stands on every page.
-type Notice string
-
-// The notices. Each can be put away until the next one or until tokens have come, but for the last.
-const (
-	NoNotice    Notice = ""
-	NoticeSoon  Notice = "soon"  // tokens will run out soon, before the next allowance; see forecast.Outlook.Soon
-	NoticeLow   Notice = "low"   // the state is Low
-	NoticeEmpty Notice = "empty" // the state is Empty
-)
-
 // Outlook is what will probably happen to an account that was just read, whose lots are given. It
 // is the one that notices and e-mails rest on. What jobs under way hold counts as if it came back.
 // Two reads at most, mostly none.
-func (a *Accounts) Outlook(ctx context.Context, o *Overview, lots []ledger.Lot) (forecast.Outlook, error) {
-	facts, err := a.facts(ctx, o, forecastLots(lots, true))
+func (n *Notices) Outlook(ctx context.Context, o *Overview, lots []ledger.Lot) (forecast.Outlook, error) {
+	facts, err := n.facts(ctx, o, forecastLots(lots, true))
 	if err != nil {
 		return forecast.Outlook{}, err
 	}
-	return a.lookSteadily(o, facts), nil
+	return n.lookSteadily(o, facts), nil
 }
 
 // lookSteadily makes an outlook of facts, in the words of the last one as long as nothing changes much.
-func (a *Accounts) lookSteadily(o *Overview, facts forecast.Facts) forecast.Outlook {
-	facts.Hurried = a.pasts.hurried(o.ID)
+func (n *Notices) lookSteadily(o *Overview, facts forecast.Facts) forecast.Outlook {
+	facts.Hurried = n.pasts.hurried(o.ID)
 	outlook := forecast.Look(facts)
-	a.pasts.steady(o, &outlook)
+	n.pasts.steady(o, &outlook)
 	return outlook
 }
 
 // Advice is what to tell a creator who looks at the packs, at most two pieces of it. Reads as Outlook.
-func (a *Accounts) Advice(ctx context.Context, o *Overview, lots []ledger.Lot,
+func (n *Notices) Advice(ctx context.Context, o *Overview, lots []ledger.Lot,
 	wish forecast.Wish,
 ) ([]forecast.Advice, error) {
-	facts, err := a.facts(ctx, o, forecastLots(lots, false))
+	facts, err := n.facts(ctx, o, forecastLots(lots, false))
 	if err != nil {
 		return nil, err
 	}
 	return forecast.Advise(facts, wish), nil
 }
 
-func (a *Accounts) facts(ctx context.Context, o *Overview, lots []forecast.Lot) (forecast.Facts, error) {
-	pasts, err := a.pastsOf(ctx, []*Overview{o})
+func (n *Notices) facts(ctx context.Context, o *Overview, lots []forecast.Lot) (forecast.Facts, error) {
+	pasts, err := n.pastsOf(ctx, []*Overview{o})
 	if err != nil {
 		return forecast.Facts{}, err
 	}
-	return a.factsOf(o, pasts[o.ID], lots), nil
+	return n.factsOf(o, pasts[o.ID], lots), nil
 }
 
-func (a *Accounts) factsOf(o *Overview, past forecast.Past, lots []forecast.Lot) forecast.Facts {
+func (n *Notices) factsOf(o *Overview, past forecast.Past, lots []forecast.Lot) forecast.Facts {
 	f := forecast.Facts{
-		Now:    a.ledger.Now(),
+		Now:    n.ledger.Now(),
 		Past:   past,
 		Lots:   lots,
 		Plan:   o.Plan,
 		Owed:   o.Owed,
-		Prices: a.prices(),
+		Prices: n.prices(),
 	}
 	if amount := o.NextAllowance(f.Prices); amount > 0 {
 		for _, at := range o.Resets(f.Now.Add(forecast.Horizon)) {
@@ -111,13 +100,13 @@ func source(kind ledger.LotKind) forecast.Source {
 // foretell adds to overviews what their notices need of a forecast. Empty accounts and those whose
 // notice was put away need none; others cost nothing while their past is in memory, and are looked
 // at more closely only where they might run out in time.
-func (a *Accounts) foretell(ctx context.Context, all []Overview) error {
+func (n *Notices) foretell(ctx context.Context, all []Overview) error {
 	var list []*Overview
 	for i := range all {
 		switch o := &all[i]; {
 		case !o.ClosedAt.IsZero(): // nothing that a notice says would help
-		case o.State == Empty:
-			o.Notice = NoticeEmpty
+		case o.Level == ledger.LevelEmpty:
+			o.Notice = Empty
 		case !o.dismissed:
 			list = append(list, o)
 		}
@@ -125,34 +114,34 @@ func (a *Accounts) foretell(ctx context.Context, all []Overview) error {
 	if len(list) == 0 {
 		return nil
 	}
-	pasts, err := a.pastsOf(ctx, list)
+	pasts, err := n.pastsOf(ctx, list)
 	if err != nil {
 		return err
 	}
-	lots, err := a.lotsThatMatter(ctx, list)
+	lots, err := n.lotsThatMatter(ctx, list)
 	if err != nil {
 		return err
 	}
 	for _, o := range list {
-		a.decideNotice(o, pasts[o.ID], lots[o.ID])
+		n.decideNotice(o, pasts[o.ID], lots[o.ID])
 	}
 	return nil
 }
 
 // decideNotice chooses the notice of an account that is not empty. What jobs under way hold counts
 // as if they gave it back: no job alone brings a warning.
-func (a *Accounts) decideNotice(o *Overview, past forecast.Past, known ledger.Account) {
-	if o.State == Low {
-		o.Notice = NoticeLow
-		o.foresee(a.look(o, past, known))
+func (n *Notices) decideNotice(o *Overview, past forecast.Past, known ledger.Account) {
+	if o.Level == ledger.LevelLow {
+		o.Notice = Low
+		o.foresee(n.look(o, past, known))
 		return
 	}
 	if len(known.Lots) == 0 && forecast.Enough(past, o.Spendable+o.Held) {
-		a.pasts.warn(o.ID, func(bool) bool { return false })
+		n.pasts.warn(o.ID, func(bool) bool { return false })
 		return
 	}
-	if outlook := a.look(o, past, known); a.pasts.warn(o.ID, outlook.Soon) {
-		o.Notice = NoticeSoon
+	if outlook := n.look(o, past, known); n.pasts.warn(o.ID, outlook.Soon) {
+		o.Notice = Soon
 		o.foresee(outlook)
 	}
 }
@@ -165,7 +154,7 @@ func (o *Overview) foresee(outlook forecast.Outlook) {
 
 // look makes the outlook up to the next allowance: what is left counts as one lot unless the lots
 // were read. What jobs hold counts as if it came back.
-func (a *Accounts) look(o *Overview, past forecast.Past, known ledger.Account) forecast.Outlook {
+func (n *Notices) look(o *Overview, past forecast.Past, known ledger.Account) forecast.Outlook {
 	lots := forecastLots(known.Lots, true)
 	if len(known.Lots) == 0 {
 		lots = []forecast.Lot{{
@@ -174,17 +163,17 @@ func (a *Accounts) look(o *Overview, past forecast.Past, known ledger.Account) f
 			Until:  o.NextReset,
 		}}
 	}
-	return a.lookSteadily(o, a.factsOf(o, past, lots))
+	return n.lookSteadily(o, n.factsOf(o, past, lots))
 }
 
 // lotsThatMatter reads the accounts of which something expires or arrives before the next
 // allowance, and so soon that a notice depends on it. Of all others the row says enough.
-func (a *Accounts) lotsThatMatter(ctx context.Context, list []*Overview) (map[uuid.UUID]ledger.Account, error) {
-	now := a.ledger.Now()
+func (n *Notices) lotsThatMatter(ctx context.Context, list []*Overview) (map[uuid.UUID]ledger.Account, error) {
+	now := n.ledger.Now()
 	var ids []uuid.UUID
 	for _, o := range list {
 		within := forecast.Horizon
-		if o.State == OK {
+		if o.Level == ledger.LevelOK {
 			within = forecast.WarnUntil
 		}
 		if due := o.NextDue; !due.IsZero() && due.Before(now.Add(within)) &&
@@ -195,5 +184,5 @@ func (a *Accounts) lotsThatMatter(ctx context.Context, list []*Overview) (map[uu
 	if len(ids) == 0 {
 		return nil, nil
 	}
-	return a.ledger.Accounts(ctx, ids)
+	return n.ledger.Accounts(ctx, ids)
 }

@@ -1,4 +1,4 @@
-package accounts
+package notice
 
 import (
 	"context"
@@ -52,13 +52,13 @@ const (
 
 // pastsOf gives the past of each of the accounts: from memory, or with one read for all of which
 // something is not there or is too old.
-func (a *Accounts) pastsOf(ctx context.Context, list []*Overview) (map[uuid.UUID]forecast.Past, error) {
-	now := a.ledger.Now()
-	found, err := a.daysOf(ctx, list, now)
+func (n *Notices) pastsOf(ctx context.Context, list []*Overview) (map[uuid.UUID]forecast.Past, error) {
+	now := n.ledger.Now()
+	found, err := n.daysOf(ctx, list, now)
 	if err != nil {
 		return nil, err
 	}
-	hours, err := a.hoursOf(ctx, list, now)
+	hours, err := n.hoursOf(ctx, list, now)
 	if err != nil {
 		return nil, err
 	}
@@ -74,8 +74,8 @@ func (a *Accounts) pastsOf(ctx context.Context, list []*Overview) (map[uuid.UUID
 	return found, nil
 }
 
-func (a *Accounts) daysOf(ctx context.Context, list []*Overview, now time.Time) (map[uuid.UUID]forecast.Past, error) {
-	found, missing := a.pasts.known(list, now)
+func (n *Notices) daysOf(ctx context.Context, list []*Overview, now time.Time) (map[uuid.UUID]forecast.Past, error) {
+	found, missing := n.pasts.known(list, now)
 	if len(missing) == 0 {
 		return found, nil
 	}
@@ -83,38 +83,38 @@ func (a *Accounts) daysOf(ctx context.Context, list []*Overview, now time.Time) 
 	for i, o := range missing {
 		states[i] = o.Account
 	}
-	usage, err := a.ledger.RecentUsage(ctx, states, forecast.MaxDays)
+	usage, err := n.ledger.RecentUsage(ctx, states, forecast.MaxDays)
 	if err != nil {
 		return nil, err
 	}
 	for _, o := range missing {
 		p := completeDays(usage[o.ID], o.Day(now), o.Day(o.OpenedAt))
-		a.pasts.put(o.ID, p, o.Day(now), now)
+		n.pasts.put(o.ID, p, o.Day(now), now)
 		found[o.ID] = withToday(p, o, now)
 	}
 	return found, nil
 }
 
 // hoursOf gives the work of agents in the last hour; accounts without any are absent.
-func (a *Accounts) hoursOf(ctx context.Context, list []*Overview, now time.Time) (map[uuid.UUID]ledger.RecentWork,
+func (n *Notices) hoursOf(ctx context.Context, list []*Overview, now time.Time) (map[uuid.UUID]ledger.RecentWork,
 	error,
 ) {
-	found, missing := a.pasts.hours(list, now)
+	found, missing := n.pasts.hours(list, now)
 	if len(missing) == 0 {
 		return found, nil
 	}
 	var features []string
-	for _, f := range a.prices().Features {
+	for _, f := range n.prices().Features {
 		if f.Agent {
 			features = append(features, f.ID)
 		}
 	}
-	read, err := a.ledger.RecentWork(ctx, missing, now.Add(-time.Hour), features)
+	read, err := n.ledger.RecentWork(ctx, missing, now.Add(-time.Hour), features)
 	if err != nil {
 		return nil, err
 	}
 	for _, id := range missing {
-		a.pasts.putHour(id, read[id], now)
+		n.pasts.putHour(id, read[id], now)
 		if read[id].Count > 0 {
 			found[id] = read[id]
 		}

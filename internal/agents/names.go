@@ -1,4 +1,4 @@
-package accounts
+package agents
 
 import (
 	"cmp"
@@ -10,8 +10,8 @@ import (
 	"pop.store/credits/internal/ledger"
 )
 
-// AgentLabel is what a creator calls an agent: its own name, else its feature's, else its id.
-func AgentLabel(prices *catalog.Catalog, n ledger.AgentName) string {
+// Label is what a creator calls an agent: its own name, else its feature's, else its id.
+func Label(prices *catalog.Catalog, n ledger.AgentName) string {
 	if n.Name != "" {
 		return n.Name
 	}

@@ -1,4 +1,4 @@
-package accounts_test
+package notice_test
 
 import (
 	"testing"
@@ -6,8 +6,9 @@ import (
 
 	"github.com/google/uuid"
 
-	"pop.store/credits/internal/accounts"
+	"pop.store/credits/internal/agents"
 	"pop.store/credits/internal/ledger"
+	"pop.store/credits/internal/notice"
 	"pop.store/credits/internal/tokens"
 )
 
@@ -50,7 +51,7 @@ func TestTheForecastLearnsFromTheLastHour(t *testing.T) {
 	f := newFixture(t)
 	id := f.open("maya", "UTC")
 	name := "Night desk"
-	_, _, err := f.PutAgent(t.Context(), id, "seller", accounts.PutAgent{Name: &name})
+	_, _, err := f.Agents.Put(t.Context(), id, "seller", agents.Put{Name: &name})
 	f.Must(err)
 	f.days(3, func() { f.work(id, "seller", "auto_selling", "5") })
 	const each = 3 * time.Second
@@ -76,7 +77,7 @@ func TestTheForecastLearnsFromTheLastHour(t *testing.T) {
 		t.Errorf("170 looks told %d different times: %v", len(told), told)
 	}
 	o := f.overview(id)
-	if o.Notice != accounts.NoticeLow || o.First == nil || o.First.Who() != name ||
+	if o.Notice != notice.Low || o.First == nil || o.First.Who() != name ||
 		o.First.At.Sub(f.Clock.Now()) > 3*time.Minute {
 		t.Errorf("at the end: %s, %+v", o.Notice, o.First)
 	}
@@ -97,7 +98,7 @@ func TestToolsAreNoHurry(t *testing.T) {
 		f.spend(id, "lip_sync", "")
 		f.Clock.Advance(time.Second)
 	}
-	if o := f.overview(id); o.Notice != accounts.NoticeLow || o.First != nil || o.Hurried {
+	if o := f.overview(id); o.Notice != notice.Low || o.First != nil || o.Hurried {
 		t.Errorf("%s, %+v", o.Notice, o.First)
 	}
 	if o := f.outlook(id); o.Hour.Known() || len(o.Stops) > 0 || !o.Pace.Known() {
