@@ -24,7 +24,7 @@ import (
 // may lock no other account. known says that the same request claimed the key before; fingerprint
 // tells requests apart and must cover the kind of call. Errors: ErrNoAccount,
 // idempotency.ErrKeyReused, and those of the database.
-func (l *Engine) ClaimKey(
+func (e *Engine) ClaimKey(
 	ctx context.Context, tx pgx.Tx, account uuid.UUID, key string, fingerprint []byte,
 ) (known bool, err error) {
 	var row lockedAccount
@@ -55,14 +55,14 @@ func (l *Engine) ClaimKey(
 
 // DropClaim frees a key that ClaimKey bound, in the transaction that forgets the call: it was
 // refused after all.
-func (l *Engine) DropClaim(ctx context.Context, tx pgx.Tx, account uuid.UUID, key string) error {
+func (e *Engine) DropClaim(ctx context.Context, tx pgx.Tx, account uuid.UUID, key string) error {
 	_, err := tx.Exec(ctx, sqlDropClaim, account, key)
 	return err
 }
 
 // KeepOpen keeps the account from being closed until the caller's transaction ends. Its row stays
 // locked, as with ClaimKey. Errors: ErrNoAccount, ErrClosed, and those of the database.
-func (l *Engine) KeepOpen(ctx context.Context, tx pgx.Tx, account uuid.UUID) error {
+func (e *Engine) KeepOpen(ctx context.Context, tx pgx.Tx, account uuid.UUID) error {
 	var row lockedAccount
 	batch := &pgx.Batch{}
 	batch.Queue(sqlLockAccount, account).Query(row.read)

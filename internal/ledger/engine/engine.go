@@ -55,17 +55,17 @@ func New(pool *pgxpool.Pool, o Options) *Engine {
 	if o.Lanes == 0 {
 		o.Lanes = DefaultLanes
 	}
-	l := &Engine{
+	e := &Engine{
 		pool:   pool,
 		store:  &pgStore{readers: pool, lanes: openLaneDB(pool, o.Lanes)},
 		now:    o.Clock,
 		prices: o.Prices,
 	}
-	l.reader = coalesce.New(l.Accounts)
+	e.reader = coalesce.New(e.Accounts)
 	for range o.Lanes {
 		ln := &lane{
-			store:   l.store,
-			session: l.store.Session(),
+			store:   e.store,
+			session: e.store.Session(),
 			now:     o.Clock,
 			prices:  o.Prices,
 			queue:   newQueue(),
@@ -73,37 +73,37 @@ func New(pool *pgxpool.Pool, o Options) *Engine {
 			byID:    map[uuid.UUID]*batchAccount{},
 			log:     o.Log,
 		}
-		l.lanes = append(l.lanes, ln)
-		l.working.Go(ln.run)
+		e.lanes = append(e.lanes, ln)
+		e.working.Go(ln.run)
 	}
-	return l
+	return e
 }
 
 // Close lets the lanes finish what is queued and stops them. Requests that come later are answered
 // problem.Unavailable.
-func (l *Engine) Close() {
-	for _, ln := range l.lanes {
+func (e *Engine) Close() {
+	for _, ln := range e.lanes {
 		ln.queue.close()
 	}
-	l.working.Wait()
-	l.store.Close()
+	e.working.Wait()
+	e.store.Close()
 }
 
 // Charge spends tokens, all or nothing. key is the caller's idempotency key, at most 200 bytes: the
 // same key with the same request answers the same entry and spends nothing; with another request it
 // is idempotency.ErrKeyReused. Refusals bind no key: problem kinds Insufficient, NotFound,
 // Unprocessable, Conflict.
-func (l *Engine) Charge(ctx context.Context, account uuid.UUID, key string, c ledger.Charge) (ledger.Receipt, error) {
+func (e *Engine) Charge(ctx context.Context, account uuid.UUID, key string, c ledger.Charge) (ledger.Receipt, error) {
 	call := newCall(account)
 	call.charge = c
-	r, err := l.submitKeyed(ctx, call.keyed(key, call.charge.Fingerprint()), &call.charge)
+	r, err := e.submitKeyed(ctx, call.keyed(key, call.charge.Fingerprint()), &call.charge)
 	r.Note = ledger.Note{Reason: c.Reason, Metadata: c.Metadata}
 	return r, err
 }
 
 // Hold sets tokens aside for a job. Its entry's seq is the hold's number. Errors as Charge.
-func (l *Engine) Hold(ctx context.Context, account uuid.UUID, key string, h ledger.Hold) (ledger.Receipt, error) {
-	r, err := l.submitKeyed(ctx, newCall(account).keyed(key, h.Fingerprint()), &h)
+func (e *Engine) Hold(ctx context.Context, account uuid.UUID, key string, h ledger.Hold) (ledger.Receipt, error) {
+	r, err := e.submitKeyed(ctx, newCall(account).keyed(key, h.Fingerprint()), &h)
 	r.Note = ledger.Note{Reason: h.Reason, Metadata: h.Metadata}
 	return r, err
 }
@@ -111,21 +111,21 @@ func (l *Engine) Hold(ctx context.Context, account uuid.UUID, key string, h ledg
 // Capture spends held tokens and releases the rest of the hold, or spends more than the hold where
 // that is spendable: else it is refused as a charge would be, and the hold is kept. Conflict when
 // the hold has ended.
-func (l *Engine) Capture(ctx context.Context, account uuid.UUID, key string, c ledger.Capture) (ledger.Receipt, error) {
-	return l.submitInheriting(ctx, newCall(account).keyed(key, c.Fingerprint()), &c)
+func (e *Engine) Capture(ctx context.Context, account uuid.UUID, key string, c ledger.Capture) (ledger.Receipt, error) {
+	return e.submitInheriting(ctx, newCall(account).keyed(key, c.Fingerprint()), &c)
 }
 
 // Release ends a hold without spending. Conflict when the hold has ended.
-func (l *Engine) Release(ctx context.Context, account uuid.UUID, key string, r ledger.Release) (ledger.Receipt, error) {
-	return l.submitInheriting(ctx, newCall(account).keyed(key, r.Fingerprint()), &r)
+func (e *Engine) Release(ctx context.Context, account uuid.UUID, key string, r ledger.Release) (ledger.Receipt, error) {
+	return e.submitInheriting(ctx, newCall(account).keyed(key, r.Fingerprint()), &r)
 }
 
 // Extend keeps a hold open for longer. Conflict when the hold has ended.
-func (l *Engine) Extend(ctx context.Context, account uuid.UUID, key string, x ledger.Extend) (ledger.Extension, error) {
+func (e *Engine) Extend(ctx context.Context, account uuid.UUID, key string, x ledger.Extend) (ledger.Extension, error) {
 	if key == "" {
 		return ledger.Extension{}, idempotency.ErrNoKey
 	}
-	a, err := l.submit(ctx, newCall(account).keyed(key, x.Fingerprint()), &x)
+	a, err := e.submit(ctx, newCall(account).keyed(key, x.Fingerprint()), &x)
 	if err != nil {
 		return ledger.Extension{}, err
 	}
@@ -140,24 +140,24 @@ func (l *Engine) Extend(ctx context.Context, account uuid.UUID, key string, x le
 
 // Refund gives a charge or capture back to the lots that paid, in full or in part, never more than
 // was charged.
-func (l *Engine) Refund(ctx context.Context, account uuid.UUID, key string, r ledger.Refund) (ledger.Receipt, error) {
-	return l.submitInheriting(ctx, newCall(account).keyed(key, r.Fingerprint()), &r)
+func (e *Engine) Refund(ctx context.Context, account uuid.UUID, key string, r ledger.Refund) (ledger.Receipt, error) {
+	return e.submitInheriting(ctx, newCall(account).keyed(key, r.Fingerprint()), &r)
 }
 
 // submitInheriting is submitKeyed for requests whose note may be inherited. No lane remembers
 // notes, so that of a replay is read.
-func (l *Engine) submitInheriting(ctx context.Context, c *call, op ledger.Operation) (ledger.Receipt, error) {
+func (e *Engine) submitInheriting(ctx context.Context, c *call, op ledger.Operation) (ledger.Receipt, error) {
 	account := c.account
-	r, err := l.submitKeyed(ctx, c, op)
+	r, err := e.submitKeyed(ctx, c, op)
 	if err == nil && r.Replayed {
-		r.Note, err = l.note(ctx, account, r.Seq)
+		r.Note, err = e.note(ctx, account, r.Seq)
 	}
 	return r, err
 }
 
 // note reads the free text of an entry.
-func (l *Engine) note(ctx context.Context, account uuid.UUID, seq int64) (n ledger.Note, err error) {
-	err = l.pool.QueryRow(ctx, sqlNote, account, seq).Scan(&n.Reason, &n.Metadata)
+func (e *Engine) note(ctx context.Context, account uuid.UUID, seq int64) (n ledger.Note, err error) {
+	err = e.pool.QueryRow(ctx, sqlNote, account, seq).Scan(&n.Reason, &n.Metadata)
 	if errors.Is(err, pgx.ErrNoRows) {
 		return ledger.Note{}, nil
 	}
@@ -165,11 +165,11 @@ func (l *Engine) note(ctx context.Context, account uuid.UUID, seq int64) (n ledg
 }
 
 // Grant adds a lot of tokens. A purchase is credited once, whatever the key.
-func (l *Engine) Grant(ctx context.Context, account uuid.UUID, key string, g ledger.Grant) (ledger.Receipt, error) {
+func (e *Engine) Grant(ctx context.Context, account uuid.UUID, key string, g ledger.Grant) (ledger.Receipt, error) {
 	if key == "" && g.Kind != ledger.LotPurchase { // a purchase's permanent reference makes it safe to decide again
 		return ledger.Receipt{}, idempotency.ErrNoKey
 	}
-	a, err := l.submit(ctx, newCall(account).keyed(key, g.Fingerprint()), &g)
+	a, err := e.submit(ctx, newCall(account).keyed(key, g.Fingerprint()), &g)
 	r := a.receipt()
 	r.Note = ledger.Note{Reason: g.Reason, Metadata: g.Metadata}
 	return r, err
@@ -178,33 +178,33 @@ func (l *Engine) Grant(ctx context.Context, account uuid.UUID, key string, g led
 // TakeBack takes tokens out of an account again, all of the amount or nothing. Errors:
 // ErrNoAccount, ErrClosed, idempotency.ErrKeyReused, kinds Unprocessable (fields "amount", "lot",
 // "reason") and Unavailable.
-func (l *Engine) TakeBack(
+func (e *Engine) TakeBack(
 	ctx context.Context,
 	account uuid.UUID,
 	key string,
 	t ledger.TakeBack,
 ) (ledger.Receipt, error) {
-	r, err := l.submitKeyed(ctx, newCall(account).keyed(key, t.Fingerprint()), &t)
+	r, err := e.submitKeyed(ctx, newCall(account).keyed(key, t.Fingerprint()), &t)
 	r.Note = ledger.Note{Reason: t.Reason, Metadata: t.Metadata}
 	return r, err
 }
 
 // SetPlan opens the account or changes its plan. It needs no key: doing it twice is doing it once.
-func (l *Engine) SetPlan(ctx context.Context, account uuid.UUID, p ledger.SetPlan) error {
-	_, err := l.PutPlan(ctx, account, p)
+func (e *Engine) SetPlan(ctx context.Context, account uuid.UUID, p ledger.SetPlan) error {
+	_, err := e.PutPlan(ctx, account, p)
 	return err
 }
 
 // PutPlan is SetPlan for callers who want to know whether it opened the account: of all requests that
 // try at once, one did.
-func (l *Engine) PutPlan(ctx context.Context, account uuid.UUID, p ledger.SetPlan) (opened bool, err error) {
-	a, err := l.submit(ctx, newCall(account), &p)
+func (e *Engine) PutPlan(ctx context.Context, account uuid.UUID, p ledger.SetPlan) (opened bool, err error) {
+	a, err := e.submit(ctx, newCall(account), &p)
 	return a.opened, err
 }
 
 // Settle writes what has fallen due for the account.
-func (l *Engine) Settle(ctx context.Context, account uuid.UUID) error {
-	_, err := l.submit(ctx, newCall(account), ledger.Settle{})
+func (e *Engine) Settle(ctx context.Context, account uuid.UUID) error {
+	_, err := e.submit(ctx, newCall(account), ledger.Settle{})
 	return err
 }
 
@@ -213,29 +213,29 @@ func (l *Engine) Settle(ctx context.Context, account uuid.UUID) error {
 // stays in the books until it expires. Charges and purchases can still be refunded, and a purchase
 // that was paid is credited. Closing a closed account changes nothing. Errors: ErrNoAccount, kind
 // Unavailable.
-func (l *Engine) CloseAccount(ctx context.Context, account uuid.UUID) error {
-	_, err := l.submit(ctx, newCall(account), ledger.CloseAccount{})
+func (e *Engine) CloseAccount(ctx context.Context, account uuid.UUID) error {
+	_, err := e.submit(ctx, newCall(account), ledger.CloseAccount{})
 	return err
 }
 
 // submitKeyed is submit for requests that only their key makes safe to decide again: a batch whose
 // COMMIT was lost is decided a second time, and the key tells that it is there already.
-func (l *Engine) submitKeyed(ctx context.Context, c *call, op ledger.Operation) (ledger.Receipt, error) {
+func (e *Engine) submitKeyed(ctx context.Context, c *call, op ledger.Operation) (ledger.Receipt, error) {
 	if c.key == "" {
 		return ledger.Receipt{}, idempotency.ErrNoKey
 	}
-	a, err := l.submit(ctx, c, op)
+	a, err := e.submit(ctx, c, op)
 	return a.receipt(), err
 }
 
 // submit queues a call in its lane and waits for its answer.
-func (l *Engine) submit(ctx context.Context, c *call, op ledger.Operation) (answer, error) {
+func (e *Engine) submit(ctx context.Context, c *call, op ledger.Operation) (answer, error) {
 	c.op = op
-	if err := l.lanes[laneOf(c.account, len(l.lanes))].queue.push(c); err != nil {
+	if err := e.lanes[laneOf(c.account, len(e.lanes))].queue.push(c); err != nil {
 		return answer{}, err
 	}
 	return c.wait(ctx)
 }
 
 // Now is the ledger's time, for those who show what it decided.
-func (l *Engine) Now() time.Time { return l.now() }
+func (e *Engine) Now() time.Time { return e.now() }

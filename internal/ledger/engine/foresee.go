@@ -14,13 +14,13 @@ import (
 // WouldResume tells, for each of some grants alone, which of the account's agents would go on if it
 // came now: of those that are paused for lack of tokens. It writes nothing, and asks the same core
 // that grants do. ErrNoAccount, kind Unavailable.
-func (l *Engine) WouldResume(ctx context.Context, account uuid.UUID, grants []ledger.Grant) ([][]ledger.Agent, error) {
-	now := l.now()
-	s, err := l.readComplete(ctx, account, now)
+func (e *Engine) WouldResume(ctx context.Context, account uuid.UUID, grants []ledger.Grant) ([][]ledger.Agent, error) {
+	now := e.now()
+	s, err := e.readComplete(ctx, account, now)
 	if err != nil {
 		return nil, err
 	}
-	prices := l.prices().At(now)
+	prices := e.prices().At(now)
 	if _, err := s.Apply(ledger.Settle{}, now, prices); err != nil {
 		return nil, err
 	}
@@ -32,7 +32,7 @@ func (l *Engine) WouldResume(ctx context.Context, account uuid.UUID, grants []le
 }
 
 // readComplete reads an account with all lots, holds and agents in one snapshot, without locking it.
-func (l *Engine) readComplete(ctx context.Context, account uuid.UUID, now time.Time) (*ledger.State, error) {
+func (e *Engine) readComplete(ctx context.Context, account uuid.UUID, now time.Time) (*ledger.State, error) {
 	snap := ledger.Snapshot{Complete: true}
 	find, ids, pgxBatch := only(&snap), []uuid.UUID{account}, &pgx.Batch{}
 	pgxBatch.Queue("begin isolation level repeatable read read only")
@@ -42,7 +42,7 @@ func (l *Engine) readComplete(ctx context.Context, account uuid.UUID, now time.T
 	pgxBatch.Queue(sqlAgents, ids).Query(find.readAgents)
 	pgxBatch.Queue(sqlAgentMonths, ids).Query(find.readMonths)
 	pgxBatch.Queue("commit")
-	if err := l.pool.SendBatch(ctx, pgxBatch).Close(); err != nil {
+	if err := e.pool.SendBatch(ctx, pgxBatch).Close(); err != nil {
 		return nil, problem.Unavailable(err)
 	}
 	if !snap.Account.Exists() {

@@ -16,7 +16,7 @@ import (
 // begins at the newest. What is due is written first, so that an expiry shows at its time. The work
 // for a page does not grow with the history: see MaxScan. Errors: ErrNoAccount, kinds Unprocessable
 // (naming the field of the filter) and Unavailable.
-func (l *Engine) History(
+func (e *Engine) History(
 	ctx context.Context,
 	account uuid.UUID,
 	f ledger.Filter,
@@ -26,40 +26,40 @@ func (l *Engine) History(
 	if limit < 1 || limit > ledger.MaxPage {
 		return ledger.Page{}, problem.Invalid("limit", "must be between 1 and %d", ledger.MaxPage)
 	}
-	newest, err := l.settleIfDue(ctx, account)
+	newest, err := e.settleIfDue(ctx, account)
 	if err != nil {
 		return ledger.Page{}, err
 	}
-	if err := l.checkFilter(ctx, account, f); err != nil {
+	if err := e.checkFilter(ctx, account, f); err != nil {
 		return ledger.Page{}, err
 	}
-	r, err := l.bounds(ctx, account, f, before, newest)
+	r, err := e.bounds(ctx, account, f, before, newest)
 	if err != nil {
 		return ledger.Page{}, err
 	}
 	if f.Reference != "" {
-		return l.referenced(ctx, account, f, r.low, r.high, limit)
+		return e.referenced(ctx, account, f, r.low, r.high, limit)
 	}
-	lines, err := l.readLines(ctx, account, f, r, limit+1)
+	lines, err := e.readLines(ctx, account, f, r, limit+1)
 	if err != nil {
 		return ledger.Page{}, orUnavailable(err)
 	}
-	return l.page(ctx, account, lines, r, limit)
+	return e.page(ctx, account, lines, r, limit)
 }
 
 // checkFilter refuses a filter that nothing can match because it names what is not there.
-func (l *Engine) checkFilter(ctx context.Context, account uuid.UUID, f ledger.Filter) error {
+func (e *Engine) checkFilter(ctx context.Context, account uuid.UUID, f ledger.Filter) error {
 	if !f.From.IsZero() && !f.To.IsZero() && !f.From.Before(f.To) {
 		return problem.Invalid("from", "must be before to")
 	}
-	if _, ok := l.prices().Feature(f.Feature); f.Feature != "" && !ok {
+	if _, ok := e.prices().Feature(f.Feature); f.Feature != "" && !ok {
 		return problem.Invalid("feature", "is not a feature of the catalog")
 	}
 	if f.Agent == "" {
 		return nil
 	}
 	var known bool
-	if err := l.pool.QueryRow(ctx, sqlHasAgent, account, f.Agent).Scan(&known); err != nil {
+	if err := e.pool.QueryRow(ctx, sqlHasAgent, account, f.Agent).Scan(&known); err != nil {
 		return problem.Unavailable(err)
 	}
 	if !known {
@@ -69,7 +69,7 @@ func (l *Engine) checkFilter(ctx context.Context, account uuid.UUID, f ledger.Fi
 }
 
 // page cuts lines to the page's size and says where the next one begins.
-func (l *Engine) page(
+func (e *Engine) page(
 	ctx context.Context,
 	account uuid.UUID,
 	lines []ledger.Line,
@@ -83,13 +83,13 @@ func (l *Engine) page(
 		return ledger.Page{Lines: lines}, nil
 	}
 	p := ledger.Page{Lines: lines, Before: r.low}
-	err := l.pool.QueryRow(ctx, sqlTimeOf, account, r.low).Scan(&p.SearchedTo)
+	err := e.pool.QueryRow(ctx, sqlTimeOf, account, r.low).Scan(&p.SearchedTo)
 	p.SearchedTo = p.SearchedTo.UTC()
 	return p, orUnavailable(err)
 }
 
 // readLines reads at most limit entries of a range that match a filter, newest first.
-func (l *Engine) readLines(
+func (e *Engine) readLines(
 	ctx context.Context,
 	account uuid.UUID,
 	f ledger.Filter,
@@ -99,10 +99,10 @@ func (l *Engine) readLines(
 	var rows pgx.Rows
 	var err error
 	if indexed(&f) {
-		rows, err = l.pool.Query(ctx, sqlRareHistory, account, r.high, r.low, smallints(f.Kinds),
+		rows, err = e.pool.Query(ctx, sqlRareHistory, account, r.high, r.low, smallints(f.Kinds),
 			smallints(lotKinds(&f)), limit)
 	} else {
-		rows, err = l.pool.Query(ctx, sqlHistory, account, r.high, r.low, smallints(f.Kinds),
+		rows, err = e.pool.Query(ctx, sqlHistory, account, r.high, r.low, smallints(f.Kinds),
 			smallints(f.LotKinds), f.Feature, f.Agent, limit)
 	}
 	if err != nil {
@@ -139,7 +139,7 @@ type seqRange struct {
 // bounds turns the filter's times into a range of seq, so that a page deep in a long history costs
 // no more than the newest one. Entries are numbered without gaps, so a range of MaxScan numbers is
 // at most as many rows.
-func (l *Engine) bounds(ctx context.Context, account uuid.UUID, f ledger.Filter, before, newest int64) (r seqRange,
+func (e *Engine) bounds(ctx context.Context, account uuid.UUID, f ledger.Filter, before, newest int64) (r seqRange,
 	err error,
 ) {
 	r = seqRange{low: 1, high: newest + 1}
@@ -147,12 +147,12 @@ func (l *Engine) bounds(ctx context.Context, account uuid.UUID, f ledger.Filter,
 		r.high = min(r.high, before)
 	}
 	if !f.From.IsZero() {
-		if r.low, err = l.seqAt(ctx, account, f.From); err != nil {
+		if r.low, err = e.seqAt(ctx, account, f.From); err != nil {
 			return r, err
 		}
 	}
 	if !f.To.IsZero() {
-		end, err := l.seqAt(ctx, account, f.To)
+		end, err := e.seqAt(ctx, account, f.To)
 		if err != nil {
 			return r, err
 		}
@@ -179,8 +179,8 @@ func smallints[T ~uint8](list []T) []int16 {
 }
 
 // DeclinedOn lists the newest attempts of a day of the billing zone that lacked tokens, at most MaxPage.
-func (l *Engine) DeclinedOn(ctx context.Context, account uuid.UUID, day time.Time) ([]ledger.Declined, error) {
-	rows, err := l.pool.Query(ctx, sqlDeclined, account, day, ledger.MaxPage)
+func (e *Engine) DeclinedOn(ctx context.Context, account uuid.UUID, day time.Time) ([]ledger.Declined, error) {
+	rows, err := e.pool.Query(ctx, sqlDeclined, account, day, ledger.MaxPage)
 	if err != nil {
 		return nil, problem.Unavailable(err)
 	}

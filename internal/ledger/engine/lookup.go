@@ -15,8 +15,8 @@ import (
 var errNoTransaction = problem.New(problem.NotFound, "transaction_not_found", "There is no such transaction.")
 
 // Transaction reads one entry of an account by its seq. NotFound when there is none.
-func (l *Engine) Transaction(ctx context.Context, account uuid.UUID, seq int64) (ledger.Line, error) {
-	rows, err := l.pool.Query(ctx, sqlEntry, account, seq)
+func (e *Engine) Transaction(ctx context.Context, account uuid.UUID, seq int64) (ledger.Line, error) {
+	rows, err := e.pool.Query(ctx, sqlEntry, account, seq)
 	if err != nil {
 		return ledger.Line{}, problem.Unavailable(err)
 	}
@@ -33,7 +33,7 @@ func (l *Engine) Transaction(ctx context.Context, account uuid.UUID, seq int64) 
 // referenced is a page of the entries with a reference. Where other filters narrow it further it
 // looks at MaxPage entries at most: the page may have fewer lines than asked for, or none, and yet
 // another one after it. So its work does not grow with the history.
-func (l *Engine) referenced(
+func (e *Engine) referenced(
 	ctx context.Context,
 	account uuid.UUID,
 	f ledger.Filter,
@@ -46,7 +46,7 @@ func (l *Engine) referenced(
 	if len(f.Kinds) > 0 || len(f.LotKinds) > 0 || f.Feature != "" || f.Agent != "" {
 		scanned = ledger.MaxPage
 	}
-	rows, err := l.pool.Query(ctx, sqlReferenced, account, f.Reference, high, low, scanned+1)
+	rows, err := e.pool.Query(ctx, sqlReferenced, account, f.Reference, high, low, scanned+1)
 	if err != nil {
 		return ledger.Page{}, problem.Unavailable(err)
 	}

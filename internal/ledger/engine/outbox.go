@@ -8,12 +8,12 @@ import (
 
 // Outbox lists the events that are not relayed yet: in order for each account, at most limit in all.
 // Call Relayed only after storing what follows from them, in a way that bears being repeated.
-func (l *Engine) Outbox(ctx context.Context, limit int) ([]ledger.Told, error) {
-	list, err := l.store.Outbox(ctx, limit)
+func (e *Engine) Outbox(ctx context.Context, limit int) ([]ledger.Told, error) {
+	list, err := e.store.Outbox(ctx, limit)
 	return list, orUnavailable(err)
 }
 
 // Relayed forgets events that were taken over.
-func (l *Engine) Relayed(ctx context.Context, events []ledger.Told) error {
-	return orUnavailable(l.store.Forget(ctx, events))
+func (e *Engine) Relayed(ctx context.Context, events []ledger.Told) error {
+	return orUnavailable(e.store.Forget(ctx, events))
 }

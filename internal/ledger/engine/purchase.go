@@ -14,9 +14,9 @@ import (
 
 // Purchase finds a purchase that was credited, to take it back or freeze it. NotFound when it was
 // not, kind Unavailable.
-func (l *Engine) Purchase(ctx context.Context, account uuid.UUID, purchase string) (*Purchase, error) {
-	p := &Purchase{ledger: l, account: account}
-	err := l.pool.QueryRow(ctx, sqlPurchaseLot, account, ledger.ScopePurchase, purchase).Scan(&p.lot)
+func (e *Engine) Purchase(ctx context.Context, account uuid.UUID, purchase string) (*Purchase, error) {
+	p := &Purchase{ledger: e, account: account}
+	err := e.pool.QueryRow(ctx, sqlPurchaseLot, account, ledger.ScopePurchase, purchase).Scan(&p.lot)
 	switch {
 	case errors.Is(err, pgx.ErrNoRows):
 		return nil, ledger.ErrNoPurchase

@@ -18,8 +18,8 @@ import (
 
 // Account reads an account and settles it to now without writing: what a charge would decide on.
 // ErrNoAccount when it was never opened.
-func (l *Engine) Account(ctx context.Context, id uuid.UUID) (ledger.Account, error) {
-	a, ok, err := l.reader.Get(ctx, id)
+func (e *Engine) Account(ctx context.Context, id uuid.UUID) (ledger.Account, error) {
+	a, ok, err := e.reader.Get(ctx, id)
 	switch {
 	case err != nil:
 		return ledger.Account{}, problem.Unavailable(err)
@@ -31,14 +31,14 @@ func (l *Engine) Account(ctx context.Context, id uuid.UUID) (ledger.Account, err
 
 // Balances is Accounts without the lots and holds, which is all that most callers need: it reads
 // one row for each account.
-func (l *Engine) Balances(ctx context.Context, ids []uuid.UUID) (map[uuid.UUID]ledger.Account, error) {
-	rows, err := l.pool.Query(ctx, sqlReadBalances, ids)
+func (e *Engine) Balances(ctx context.Context, ids []uuid.UUID) (map[uuid.UUID]ledger.Account, error) {
+	rows, err := e.pool.Query(ctx, sqlReadBalances, ids)
 	if err != nil {
 		return nil, problem.Unavailable(err)
 	}
 	defer rows.Close()
-	now, accounts := l.now(), make(map[uuid.UUID]ledger.Account, len(ids))
-	prices := l.prices().At(now)
+	now, accounts := e.now(), make(map[uuid.UUID]ledger.Account, len(ids))
+	prices := e.prices().At(now)
 	var due []uuid.UUID
 	for rows.Next() {
 		var snap ledger.Snapshot
@@ -59,7 +59,7 @@ func (l *Engine) Balances(ctx context.Context, ids []uuid.UUID) (map[uuid.UUID]l
 	if err := rows.Err(); err != nil || len(due) == 0 {
 		return accounts, orUnavailable(err)
 	}
-	settled, err := l.Accounts(ctx, due)
+	settled, err := e.Accounts(ctx, due)
 	for id, a := range settled {
 		a.Lots, a.Holds = nil, 0
 		accounts[id] = a
@@ -68,8 +68,8 @@ func (l *Engine) Balances(ctx context.Context, ids []uuid.UUID) (map[uuid.UUID]l
 }
 
 // Accounts reads several accounts in one consistent look. Those that do not exist are absent.
-func (l *Engine) Accounts(ctx context.Context, ids []uuid.UUID) (map[uuid.UUID]ledger.Account, error) {
-	rows, err := l.pool.Query(ctx, sqlReadAccounts, ids)
+func (e *Engine) Accounts(ctx context.Context, ids []uuid.UUID) (map[uuid.UUID]ledger.Account, error) {
+	rows, err := e.pool.Query(ctx, sqlReadAccounts, ids)
 	if err != nil {
 		return nil, problem.Unavailable(err)
 	}
@@ -77,11 +77,11 @@ func (l *Engine) Accounts(ctx context.Context, ids []uuid.UUID) (map[uuid.UUID]l
 	if err != nil {
 		return nil, problem.Unavailable(err)
 	}
-	now := l.now()
-	if err := l.readWithAgents(ctx, snaps, now); err != nil {
+	now := e.now()
+	if err := e.readWithAgents(ctx, snaps, now); err != nil {
 		return nil, problem.Unavailable(err)
 	}
-	prices := l.prices().At(now)
+	prices := e.prices().At(now)
 	accounts := make(map[uuid.UUID]ledger.Account, len(snaps))
 	for id, snap := range snaps {
 		if snap.Account.Exists() {
@@ -93,7 +93,7 @@ func (l *Engine) Accounts(ctx context.Context, ids []uuid.UUID) (map[uuid.UUID]l
 
 // readWithAgents reads those accounts again, and their agents in the same snapshot, whose agents
 // may go on by what has fallen due.
-func (l *Engine) readWithAgents(ctx context.Context, snaps map[uuid.UUID]*ledger.Snapshot, now time.Time) error {
+func (e *Engine) readWithAgents(ctx context.Context, snaps map[uuid.UUID]*ledger.Snapshot, now time.Time) error {
 	var ids []uuid.UUID
 	for id, snap := range snaps {
 		if snap.Account.AgentRules && snap.Account.IsDue(now) {
@@ -115,7 +115,7 @@ func (l *Engine) readWithAgents(ctx context.Context, snaps map[uuid.UUID]*ledger
 	pgxBatch.Queue(sqlAgents, ids).Query(func(rows pgx.Rows) error { return find.readAgents(rows) })
 	pgxBatch.Queue(sqlAgentMonths, ids).Query(func(rows pgx.Rows) error { return find.readMonths(rows) })
 	pgxBatch.Queue("commit")
-	err := l.pool.SendBatch(ctx, pgxBatch).Close()
+	err := e.pool.SendBatch(ctx, pgxBatch).Close()
 	maps.Copy(snaps, again)
 	return err
 }
@@ -206,16 +206,16 @@ func (r *partRow) addTo(snap *ledger.Snapshot) {
 // BalanceAt tells what the account had right after its last entry before the instant; zero before
 // its first. What fell due between that entry and the instant shows once it is written, which any
 // later request does.
-func (l *Engine) BalanceAt(ctx context.Context, account uuid.UUID, at time.Time) (ledger.Balance, error) {
-	if _, err := l.settleIfDue(ctx, account); err != nil {
+func (e *Engine) BalanceAt(ctx context.Context, account uuid.UUID, at time.Time) (ledger.Balance, error) {
+	if _, err := e.settleIfDue(ctx, account); err != nil {
 		return ledger.Balance{}, err
 	}
-	seq, err := l.seqAt(ctx, account, at)
+	seq, err := e.seqAt(ctx, account, at)
 	if err != nil {
 		return ledger.Balance{}, err
 	}
 	var b ledger.Balance
-	err = l.pool.QueryRow(ctx, sqlBalanceAt, account, seq-1).Scan(&b.Total, &b.Held, &b.Spendable)
+	err = e.pool.QueryRow(ctx, sqlBalanceAt, account, seq-1).Scan(&b.Total, &b.Held, &b.Spendable)
 	if err != nil && !errors.Is(err, pgx.ErrNoRows) {
 		return ledger.Balance{}, problem.Unavailable(err)
 	}
@@ -223,9 +223,9 @@ func (l *Engine) BalanceAt(ctx context.Context, account uuid.UUID, at time.Time)
 }
 
 // seqAt is the seq of the first entry at or after an instant; one more than the newest when there is none.
-func (l *Engine) seqAt(ctx context.Context, account uuid.UUID, at time.Time) (int64, error) {
+func (e *Engine) seqAt(ctx context.Context, account uuid.UUID, at time.Time) (int64, error) {
 	var seq int64
-	err := l.pool.QueryRow(ctx, sqlSeqAt, account, at).Scan(&seq)
+	err := e.pool.QueryRow(ctx, sqlSeqAt, account, at).Scan(&seq)
 	switch {
 	case errors.Is(err, pgx.ErrNoRows):
 		return 0, ledger.ErrNoAccount
@@ -236,22 +236,22 @@ func (l *Engine) seqAt(ctx context.Context, account uuid.UUID, at time.Time) (in
 }
 
 // settleIfDue writes what has fallen due, if anything has, and gives the seq of the newest entry after that.
-func (l *Engine) settleIfDue(ctx context.Context, account uuid.UUID) (newest int64, err error) {
-	newest, due, err := l.newest(ctx, account)
-	if err != nil || due.IsZero() || due.After(l.now()) {
+func (e *Engine) settleIfDue(ctx context.Context, account uuid.UUID) (newest int64, err error) {
+	newest, due, err := e.newest(ctx, account)
+	if err != nil || due.IsZero() || due.After(e.now()) {
 		return newest, err
 	}
-	if err := l.Settle(ctx, account); err != nil {
+	if err := e.Settle(ctx, account); err != nil {
 		return 0, err
 	}
-	newest, _, err = l.newest(ctx, account)
+	newest, _, err = e.newest(ctx, account)
 	return newest, err
 }
 
 // newest gives the seq of the account's newest entry, and when something is due; zero: never.
-func (l *Engine) newest(ctx context.Context, account uuid.UUID) (seq int64, due time.Time, err error) {
+func (e *Engine) newest(ctx context.Context, account uuid.UUID) (seq int64, due time.Time, err error) {
 	var at *time.Time
-	err = l.pool.QueryRow(ctx, sqlNewest, account).Scan(&seq, &at)
+	err = e.pool.QueryRow(ctx, sqlNewest, account).Scan(&seq, &at)
 	switch {
 	case errors.Is(err, pgx.ErrNoRows):
 		return 0, due, ledger.ErrNoAccount

@@ -14,10 +14,10 @@ import (
 // Ready asks every lane for what a charge needs: its queue, its own connection, a lock and a
 // commit. It writes nothing. The error says which lane did not answer before ctx ended. A lane
 // whose queue is full is ready: it works.
-func (l *Engine) Ready(ctx context.Context) error {
-	probes := make([]*call, len(l.lanes))
-	for i, ln := range l.lanes {
-		c := newCall(probeAccount(i, len(l.lanes)))
+func (e *Engine) Ready(ctx context.Context) error {
+	probes := make([]*call, len(e.lanes))
+	for i, ln := range e.lanes {
+		c := newCall(probeAccount(i, len(e.lanes)))
 		c.op = ledger.Settle{}
 		if err := ln.queue.push(c); errors.Is(err, ledger.ErrBusy) {
 			continue

@@ -18,14 +18,14 @@ const maxRecentEntries = 1_000
 // RecentWork adds up what the agents of each account have spent since an instant, and all work on
 // the given features, which are agents'. Accounts without such work are absent. It is one statement
 // for all of them.
-func (l *Engine) RecentWork(ctx context.Context, accounts []uuid.UUID, since time.Time,
+func (e *Engine) RecentWork(ctx context.Context, accounts []uuid.UUID, since time.Time,
 	features []string,
 ) (map[uuid.UUID]ledger.RecentWork, error) {
 	found := make(map[uuid.UUID]ledger.RecentWork, len(accounts))
 	if len(accounts) == 0 {
 		return found, nil
 	}
-	rows, err := l.pool.Query(ctx, sqlAgentWork, accounts, since, maxRecentEntries, features)
+	rows, err := e.pool.Query(ctx, sqlAgentWork, accounts, since, maxRecentEntries, features)
 	if err != nil {
 		return nil, problem.Unavailable(err)
 	}

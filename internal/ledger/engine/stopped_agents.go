@@ -13,29 +13,29 @@ import (
 // StoppedAgents reads several accounts in one snapshot; of the accounts in all it reads every agent.
 // It is for pages and polls, so it never reads agents that are on, of which there may be many. What
 // an agent without a budget has spent stays zero.
-func (l *Engine) StoppedAgents(
+func (e *Engine) StoppedAgents(
 	ctx context.Context, ids, all []uuid.UUID,
 ) (map[uuid.UUID]ledger.StoppedAgents, error) {
-	now := l.now()
-	snaps, err := l.readStopped(ctx, ids, all)
+	now := e.now()
+	snaps, err := e.readStopped(ctx, ids, all)
 	if err != nil {
 		return nil, err
 	}
 	settled := false
 	for id, snap := range snaps {
 		if snap.Account.IsDue(now) {
-			if err := l.Settle(ctx, id); err != nil {
+			if err := e.Settle(ctx, id); err != nil {
 				return nil, err
 			}
 			settled = true
 		}
 	}
 	if settled {
-		if snaps, err = l.readStopped(ctx, ids, all); err != nil {
+		if snaps, err = e.readStopped(ctx, ids, all); err != nil {
 			return nil, err
 		}
 	}
-	prices := l.prices().At(now)
+	prices := e.prices().At(now)
 	found := make(map[uuid.UUID]ledger.StoppedAgents, len(snaps))
 	for id, snap := range snaps {
 		agents, own := ledger.Open(snap).ViewAgents(now, prices)
@@ -44,7 +44,7 @@ func (l *Engine) StoppedAgents(
 	return found, nil
 }
 
-func (l *Engine) readStopped(ctx context.Context, ids, all []uuid.UUID) (map[uuid.UUID]*ledger.Snapshot, error) {
+func (e *Engine) readStopped(ctx context.Context, ids, all []uuid.UUID) (map[uuid.UUID]*ledger.Snapshot, error) {
 	snaps := map[uuid.UUID]*ledger.Snapshot{}
 	find := snapshotFinder(func(id uuid.UUID) *ledger.Snapshot { return snaps[id] })
 	pgxBatch := &pgx.Batch{}
@@ -75,7 +75,7 @@ func (l *Engine) readStopped(ctx context.Context, ids, all []uuid.UUID) (map[uui
 		return err
 	})
 	pgxBatch.Queue("commit")
-	if err := l.pool.SendBatch(ctx, pgxBatch).Close(); err != nil {
+	if err := e.pool.SendBatch(ctx, pgxBatch).Close(); err != nil {
 		return nil, problem.Unavailable(err)
 	}
 	return snaps, nil

@@ -24,20 +24,20 @@ type Swept struct {
 // any number of servers may sweep at once, and a charge may settle an account meanwhile. An account
 // that cannot be settled is skipped until the next sweep. When the lanes have no room or no database,
 // it returns ErrBusy or problem.Unavailable, and the place that it reached.
-func (l *Engine) SettleDue(ctx context.Context, after DuePlace, limit int) (Swept, error) {
-	places, err := l.store.Due(ctx, l.now(), after, min(limit, MaxSweep))
+func (e *Engine) SettleDue(ctx context.Context, after DuePlace, limit int) (Swept, error) {
+	places, err := e.store.Due(ctx, e.now(), after, min(limit, MaxSweep))
 	if err != nil {
 		return Swept{Next: after}, problem.Unavailable(err)
 	}
 	swept := Swept{Next: after, More: limit > 0 && len(places) == min(limit, MaxSweep)}
-	calls, err := l.queueSettling(places)
+	calls, err := e.queueSettling(places)
 	for _, c := range calls {
-		_, e := c.wait(ctx)
+		_, failed := c.wait(ctx)
 		switch p := (*problem.Error)(nil); {
-		case e == nil:
+		case failed == nil:
 			swept.Settled++
-		case errors.As(e, &p) && p.Kind == problem.KindUnavailable:
-			err = e
+		case errors.As(failed, &p) && p.Kind == problem.KindUnavailable:
+			err = failed
 		default:
 			swept.Failed++
 		}
@@ -50,16 +50,16 @@ func (l *Engine) SettleDue(ctx context.Context, after DuePlace, limit int) (Swep
 
 // queueSettling queues the settling of accounts, those of one lane together, and gives the calls that
 // are on their way: a lane without room takes none.
-func (l *Engine) queueSettling(places []DuePlace) (queued []*call, refused error) {
-	byLane := make([][]*call, len(l.lanes))
+func (e *Engine) queueSettling(places []DuePlace) (queued []*call, refused error) {
+	byLane := make([][]*call, len(e.lanes))
 	for _, p := range places {
 		c := newCall(p.account)
 		c.op = ledger.Settle{}
-		lane := laneOf(p.account, len(l.lanes))
+		lane := laneOf(p.account, len(e.lanes))
 		byLane[lane] = append(byLane[lane], c)
 	}
 	for i, group := range byLane {
-		if err := l.lanes[i].queue.push(group...); err != nil {
+		if err := e.lanes[i].queue.push(group...); err != nil {
 			refused = err
 			continue
 		}

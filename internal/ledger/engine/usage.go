@@ -16,13 +16,13 @@ import (
 
 // UsageSums adds up what an account has spent. Errors: NotFound, and Unprocessable for a range that
 // makes no sense.
-func (l *Engine) UsageSums(ctx context.Context, account uuid.UUID, q ledger.UsageQuery) (ledger.UsageSums, error) {
-	a, err := l.Account(ctx, account)
+func (e *Engine) UsageSums(ctx context.Context, account uuid.UUID, q ledger.UsageQuery) (ledger.UsageSums, error) {
+	a, err := e.Account(ctx, account)
 	if err != nil {
 		return ledger.UsageSums{}, err
 	}
 	if q.Last.IsZero() {
-		q.Last = ledger.DayIn(l.now(), a.BillingZone)
+		q.Last = ledger.DayIn(e.now(), a.BillingZone)
 	}
 	if q.First.IsZero() {
 		q.First = q.Last.AddDate(0, 0, 1-ledger.DefaultUsageDays)
@@ -33,12 +33,12 @@ func (l *Engine) UsageSums(ctx context.Context, account uuid.UUID, q ledger.Usag
 	case days > ledger.MaxUsageDays:
 		return ledger.UsageSums{}, problem.Invalid("from", "must be at most %d days before to", ledger.MaxUsageDays-1)
 	}
-	return l.sumUsage(ctx, account, q)
+	return e.sumUsage(ctx, account, q)
 }
 
 // sumUsage reads the days that are over and today's part in one snapshot: at midnight the lines
 // move from one to the other.
-func (l *Engine) sumUsage(ctx context.Context, account uuid.UUID, q ledger.UsageQuery) (ledger.UsageSums, error) {
+func (e *Engine) sumUsage(ctx context.Context, account uuid.UUID, q ledger.UsageQuery) (ledger.UsageSums, error) {
 	byName := map[string]*ledger.UsageSum{}
 	add := func(s ledger.UsageSum) {
 		if known := byName[s.Name]; known != nil {
@@ -73,7 +73,7 @@ func (l *Engine) sumUsage(ctx context.Context, account uuid.UUID, q ledger.Usage
 		return err
 	})
 	batch.Queue("commit")
-	if err := l.pool.SendBatch(ctx, batch).Close(); err != nil {
+	if err := e.pool.SendBatch(ctx, batch).Close(); err != nil {
 		return ledger.UsageSums{}, problem.Unavailable(err)
 	}
 	return orderUsage(q, byName), nil
@@ -108,7 +108,7 @@ func usageName(u *ledger.Usage, by ledger.UsageBy) string {
 // RecentUsage lists the work of each of the accounts, as they were just read, in its last complete
 // days by day and feature: up to yesterday in its billing zone, in no order. Accounts without work
 // are absent. It is two statements for all of them.
-func (l *Engine) RecentUsage(
+func (e *Engine) RecentUsage(
 	ctx context.Context,
 	accounts []ledger.Account,
 	days int,
@@ -116,7 +116,7 @@ func (l *Engine) RecentUsage(
 	if len(accounts) == 0 {
 		return nil, nil
 	}
-	found, r := map[uuid.UUID][]ledger.RecentUse{}, recentDays(accounts, l.now(), days)
+	found, r := map[uuid.UUID][]ledger.RecentUse{}, recentDays(accounts, e.now(), days)
 	batch := &pgx.Batch{}
 	// One snapshot: at midnight the lines move from the account's row to the table.
 	batch.Queue("begin isolation level repeatable read read only")
@@ -147,7 +147,7 @@ func (l *Engine) RecentUsage(
 		return err
 	})
 	batch.Queue("commit")
-	if err := l.pool.SendBatch(ctx, batch).Close(); err != nil {
+	if err := e.pool.SendBatch(ctx, batch).Close(); err != nil {
 		return nil, problem.Unavailable(err)
 	}
 	return found, nil
@@ -211,7 +211,7 @@ func compareUsage(a, b ledger.Usage) int {
 
 // Usage lists what was spent from one day to before another, both as midnight UTC of the date,
 // oldest day first.
-func (l *Engine) Usage(ctx context.Context, account uuid.UUID, from, to time.Time) ([]ledger.Usage, error) {
+func (e *Engine) Usage(ctx context.Context, account uuid.UUID, from, to time.Time) ([]ledger.Usage, error) {
 	batch := &pgx.Batch{}
 	batch.Queue("begin isolation level repeatable read read only")
 	var list []ledger.Usage
@@ -235,7 +235,7 @@ func (l *Engine) Usage(ctx context.Context, account uuid.UUID, from, to time.Tim
 		return err
 	})
 	batch.Queue("commit")
-	if err := l.pool.SendBatch(ctx, batch).Close(); err != nil {
+	if err := e.pool.SendBatch(ctx, batch).Close(); err != nil {
 		return nil, problem.Unavailable(err)
 	}
 	return addUpUsage(list), nil
@@ -277,9 +277,9 @@ func addUpUsage(list []ledger.Usage) []ledger.Usage {
 }
 
 // SpentThisPeriod is what the work since Account.PeriodStart cost in the end.
-func (l *Engine) SpentThisPeriod(ctx context.Context, a ledger.Account) (tokens.Amount, error) {
-	now := l.now()
-	list, err := l.Usage(ctx, a.ID, a.PeriodStart(now), ledger.DayIn(now, a.BillingZone).AddDate(0, 0, 1))
+func (e *Engine) SpentThisPeriod(ctx context.Context, a ledger.Account) (tokens.Amount, error) {
+	now := e.now()
+	list, err := e.Usage(ctx, a.ID, a.PeriodStart(now), ledger.DayIn(now, a.BillingZone).AddDate(0, 0, 1))
 	if err != nil {
 		return 0, err
 	}

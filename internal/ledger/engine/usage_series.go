@@ -15,7 +15,7 @@ import (
 // included, by feature or by agent. It reads the rollup alone and adds up in the database: neither
 // the number of entries nor that of agents matters to memory. Errors: Unprocessable for anything
 // else than 1 to MaxUsageDays days or another grouping; Unavailable.
-func (l *Engine) UsageSeries(
+func (e *Engine) UsageSeries(
 	ctx context.Context,
 	a ledger.Account,
 	by ledger.UsageBy,
@@ -27,12 +27,12 @@ func (l *Engine) UsageSeries(
 	if by != ledger.ByFeature && by != ledger.ByAgent {
 		return ledger.UsageSeries{}, problem.Invalid("by", `must be "feature" or "agent"`)
 	}
-	last := ledger.DayIn(l.now(), a.BillingZone)
+	last := ledger.DayIn(e.now(), a.BillingZone)
 	series := ledger.UsageSeries{First: last.AddDate(0, 0, 1-days), Last: last}
 	// One snapshot: at midnight, and when they get too many, the lines move from the account's row
 	// to the table.
 	snapshot := pgx.TxOptions{IsoLevel: pgx.RepeatableRead, AccessMode: pgx.ReadOnly}
-	err := pgx.BeginTxFunc(ctx, l.pool, snapshot, func(tx pgx.Tx) error {
+	err := pgx.BeginTxFunc(ctx, e.pool, snapshot, func(tx pgx.Tx) error {
 		rows, err := tx.Query(ctx, sqlToday, a.ID)
 		if err != nil {
 			return err
