@@ -189,18 +189,18 @@ func (s *State) outOfTokens(f *shortfall, now time.Time) {
 	}
 }
 
-// resumeThoseWhoCan lets every agent go on that was paused for lack of tokens and can now afford
+// resumeOutOfTokens lets every agent go on that was paused for lack of tokens and can now afford
 // its next piece of work, or, after an arrival that is small, as many as it takes not to stop again
 // at once.
-func (s *State) resumeThoseWhoCan(small bool, now time.Time, prices *catalog.Catalog) {
+func (s *State) resumeOutOfTokens(small bool, now time.Time, prices *catalog.Catalog) {
 	for i := range s.agents {
 		a := &s.agents[i]
 		if a.State != AgentOutOfToken {
 			continue
 		}
-		need := a.nextUnit(prices)
+		need := a.minimumRequest(prices)
 		if small {
-			need = a.smallNeed(prices)
+			need = a.resumeThreshold(prices)
 		}
 		if s.available(a.ID, now) >= need {
 			s.resume(a, now)
@@ -208,24 +208,24 @@ func (s *State) resumeThoseWhoCan(small bool, now time.Time, prices *catalog.Cat
 	}
 }
 
-// nextUnit is the least that the next piece of an agent's work takes: its feature's price, or
+// minimumRequest is the least that the next piece of an agent's work takes: its feature's price, or
 // anything at all where that has none. One refused request says nothing about the next one.
-func (a *AgentRow) nextUnit(prices *catalog.Catalog) tokens.Amount {
+func (a *AgentRow) minimumRequest(prices *catalog.Catalog) tokens.Amount {
 	if f, ok := prices.Feature(a.Feature); ok && f.Price > 0 {
 		return f.Price
 	}
 	return 1
 }
 
-// expects is what an agent probably asks for next: what it was refused, but no more than
+// expectedRequest is what an agent probably asks for next: what it was refused, but no more than
 // resumeActions tokens, so that one request that was far too large is not waited for.
-func (a *AgentRow) expects(prices *catalog.Catalog) tokens.Amount {
-	return max(a.nextUnit(prices), min(a.Unit, resumeActions*tokens.One))
+func (a *AgentRow) expectedRequest(prices *catalog.Catalog) tokens.Amount {
+	return max(a.minimumRequest(prices), min(a.Unit, resumeActions*tokens.One))
 }
 
-// smallNeed is what has to be there after a small arrival of tokens.
-func (a *AgentRow) smallNeed(prices *catalog.Catalog) tokens.Amount {
-	need := a.expects(prices)
+// resumeThreshold is what has to be there after a small arrival of tokens.
+func (a *AgentRow) resumeThreshold(prices *catalog.Catalog) tokens.Amount {
+	need := a.expectedRequest(prices)
 	if f, ok := prices.Feature(a.Feature); ok {
 		need = max(need, timesClamped(f.Price, resumeActions))
 	}
@@ -241,7 +241,7 @@ func (s *State) resumeWithinBudget(before []budgetLeft, now time.Time, prices *c
 		if a.State != AgentOverBudget {
 			continue
 		}
-		if left := s.budgetLeft(a, now); left > b.left && left >= a.nextUnit(prices) {
+		if left := s.budgetLeft(a, now); left > b.left && left >= a.minimumRequest(prices) {
 			s.resume(a, now)
 		}
 	}
@@ -254,8 +254,8 @@ func timesClamped(a tokens.Amount, n int64) tokens.Amount {
 	return tokens.Max
 }
 
-// startMonth lets those go on that a budget had stopped in a month which is over.
-func (s *State) startMonth(due time.Time) bool {
+// resumeForNewMonth lets those go on that a budget had stopped in a month which is over.
+func (s *State) resumeForNewMonth(due time.Time) bool {
 	found := false
 	for i := range s.agents {
 		if a := &s.agents[i]; s.waitsForMonth(a) && !s.monthEnd(a).After(due) {

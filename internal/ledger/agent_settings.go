@@ -100,7 +100,7 @@ func (p *SwitchAgent) decide(s *State, now time.Time, prices *catalog.Catalog) (
 	if a == nil || p.ID == "" {
 		return Outcome{}, ErrNoAgent
 	}
-	switch unit := a.nextUnit(prices); {
+	switch unit := a.minimumRequest(prices); {
 	case !p.On:
 		s.pause(a, AgentByCreator, a.Unit, now)
 	case a.State == AgentOn:

@@ -13,7 +13,7 @@ func (s *State) append(e Entry, now time.Time) *Entry {
 	}
 	e.AccountID, e.Seq, e.At = s.AccountID, s.Seq, s.LastAt
 	e.BalanceAfter, e.HeldAfter, e.SpendableAfter = s.Balance, s.Held, s.spendable(s.LastAt)
-	e.Day = s.turnDay(s.LastAt)
+	e.Day = s.rollDay(s.LastAt)
 	s.countUsage(&e)
 	s.entries = append(s.entries, &e)
 	s.changed = true

@@ -44,7 +44,7 @@ func (c *Capture) decide(s *State, now time.Time, _ *catalog.Catalog) (Outcome, 
 			return Outcome{}, err
 		}
 	}
-	return Outcome{Entry: s.capture(h, amount, ending{c.Reference, Note{c.Reason, c.Metadata}}, now)}, nil
+	return Outcome{Entry: s.capture(h, amount, details{c.Reference, Note{c.Reason, c.Metadata}}, now)}, nil
 }
 
 // affordMore checks whether a capture may take more than its hold. A refusal keeps the hold as it is.
@@ -59,7 +59,7 @@ func (s *State) affordMore(h *hold, more tokens.Amount, now time.Time) error {
 
 // capture spends an amount: first from the lots that the hold reserved, also where they expired
 // meanwhile, then from what is spendable.
-func (s *State) capture(h *hold, amount tokens.Amount, said ending, now time.Time) *Entry {
+func (s *State) capture(h *hold, amount tokens.Amount, d details, now time.Time) *Entry {
 	rest := amount
 	var parts []Part
 	for _, p := range h.Parts {
@@ -72,10 +72,10 @@ func (s *State) capture(h *hold, amount tokens.Amount, said ending, now time.Tim
 		}
 	}
 	if rest > 0 {
-		parts = s.mergeParts(parts, s.take(rest, now))
+		parts = s.mergeParts(parts, s.spendLots(rest, now))
 	}
 	h.Outcome, h.ended = KindCapture, true
-	said = said.inherit(s, h)
+	d = d.inherit(s, h)
 	e := s.append(Entry{
 		Kind:           KindCapture,
 		Amount:         -amount,
@@ -86,10 +86,10 @@ func (s *State) capture(h *hold, amount tokens.Amount, said ending, now time.Tim
 		Quantity:       h.Quantity,
 		UnitPrice:      h.UnitPrice,
 		CatalogVersion: h.CatalogVersion,
-		Reference:      said.reference,
+		Reference:      d.reference,
 		About:          h.Number,
 		Parts:          parts,
-		Note:           said.note,
+		Note:           d.note,
 	}, now)
 	s.afterRelease(h, now)
 	return e

@@ -39,7 +39,7 @@ func (s *State) Changes(now time.Time, c *Changes) {
 	}
 	*c = Changes{
 		Account:     &s.AccountRow,
-		Plan:        s.storedPlan != s.presentPlan(),
+		Plan:        s.storedPlan != s.currentPlan(),
 		Closed:      s.closing,
 		Summary:     s.storedSummary != s.AgentSummary,
 		NewLots:     c.NewLots[:0],
@@ -67,7 +67,7 @@ func (s *State) Changes(now time.Time, c *Changes) {
 		}
 	}
 	for i := range s.agents {
-		if a := &s.agents[i]; a.added || a.present() != a.stored {
+		if a := &s.agents[i]; a.added || a.current() != a.stored {
 			c.Agents = append(c.Agents, &a.AgentRow)
 		}
 	}
@@ -78,7 +78,7 @@ func (s *State) Changes(now time.Time, c *Changes) {
 func (s *State) lotChanges(c *Changes) {
 	for i := range s.lots {
 		l := &s.lots[i]
-		now := l.present()
+		now := l.current()
 		if l.Number == s.OpenLot {
 			now.remaining, now.held = l.stored.remaining, l.stored.held
 		}
@@ -121,9 +121,9 @@ func (s *State) Committed() {
 	}
 	s.holds = holds
 	for i := range s.agents {
-		s.agents[i].stored, s.agents[i].added = s.agents[i].present(), false
+		s.agents[i].stored, s.agents[i].added = s.agents[i].current(), false
 	}
-	s.storedSummary, s.storedPlan = s.AgentSummary, s.presentPlan()
+	s.storedSummary, s.storedPlan = s.AgentSummary, s.currentPlan()
 	for _, e := range s.entries {
 		e.Note = Note{} // it may be large, and no replay needs it
 	}
@@ -136,7 +136,7 @@ func (s *State) Committed() {
 func (s *State) lotsCommitted() {
 	lots := s.lots[:0]
 	for _, l := range s.lots {
-		stored := l.present()
+		stored := l.current()
 		if l.Number == s.OpenLot && !l.added {
 			stored.remaining, stored.held = l.stored.remaining, l.stored.held
 		}

@@ -58,7 +58,7 @@ func (c *Charge) decide(s *State, now time.Time, prices *catalog.Catalog) (Outco
 		UnitPrice:      price.Unit,
 		CatalogVersion: prices.Version,
 		Reference:      c.Reference,
-		Parts:          s.take(price.Amount, now),
+		Parts:          s.spendLots(price.Amount, now),
 		Note:           Note{c.Reason, c.Metadata},
 	}, now)}, nil
 }
@@ -72,12 +72,12 @@ func (s *State) afford(feature, agent string, amount tokens.Amount, now time.Tim
 	if available := s.available(agent, now); available < amount {
 		return s.shortfall(feature, agent, amount, now)
 	}
-	s.coveredByBudget(agent, amount, now)
+	s.resumeOverBudget(agent, amount, now)
 	return nil
 }
 
-// coveredByBudget ends the pause of an agent over its budget that was admitted for more than nothing.
-func (s *State) coveredByBudget(id string, amount tokens.Amount, now time.Time) {
+// resumeOverBudget ends the pause of an agent over its budget that was admitted for more than nothing.
+func (s *State) resumeOverBudget(id string, amount tokens.Amount, now time.Time) {
 	if a := s.agent(id); id != "" && amount > 0 && a.State == AgentOverBudget {
 		s.resume(a, now)
 	}
@@ -111,11 +111,11 @@ func (f *shortfall) Error() string { return "tokens are lacking" }
 // maxDeclined is how many attempts a day are kept one by one; the rest is only counted.
 const maxDeclined = 200
 
-// decline notes an attempt. It moves the account's time on like an entry, so that no day begins
+// recordDeclined notes an attempt. It moves the account's time on like an entry, so that no day begins
 // twice when servers' clocks disagree.
-func (s *State) decline(f *shortfall, now time.Time) {
+func (s *State) recordDeclined(f *shortfall, now time.Time) {
 	s.LastAt = now
-	day := s.turnDay(now)
+	day := s.rollDay(now)
 	s.changed = true
 	s.Today.Declined++
 	s.DeclinedEver++

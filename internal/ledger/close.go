@@ -28,7 +28,7 @@ func (CloseAccount) decide(s *State, now time.Time, _ *catalog.Catalog) (Outcome
 	}
 	for i := range s.holds {
 		if h := &s.holds[i]; h.open() {
-			s.release(h, KindRelease, ending{}, now)
+			s.release(h, KindRelease, details{}, now)
 		}
 	}
 	s.ClosedAt, s.closing, s.NextPlan, s.changed = now, true, "", true

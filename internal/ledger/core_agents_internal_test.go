@@ -192,7 +192,7 @@ func (p *paper) free(s *State) bool { return s.entries[len(s.entries)-1].Moved()
 
 func (s *State) agentRowOf(id string) agentState {
 	if a := s.agent(id); a != nil {
-		return a.present()
+		return a.current()
 	}
 	return agentState{}
 }

@@ -26,9 +26,9 @@ func (s *State) nextDue() time.Time {
 	return due
 }
 
-// wakeAt is when a state stops being true without anybody's doing: when something is due, or a lot
+// nextChange is when a state stops being true without anybody's doing: when something is due, or a lot
 // comes into effect.
-func (s *State) wakeAt(now time.Time) time.Time {
+func (s *State) nextChange(now time.Time) time.Time {
 	due := s.nextDue()
 	for i := range s.lots {
 		if l := &s.lots[i]; l.EffectiveAt.After(now) && compareExpiry(l.EffectiveAt, due) < 0 {

@@ -61,8 +61,8 @@ type grantEvent struct {
 	Purchase    string        `json:"purchase,omitempty"`
 }
 
-// tellGrant tells of tokens that came.
-func (s *State) tellGrant(e *Entry) {
+// emitGrant tells of tokens that came.
+func (s *State) emitGrant(e *Entry) {
 	data := grantEvent{
 		Transaction: e.ID(),
 		Kind:        e.LotKind.String(),

@@ -6,9 +6,9 @@ import (
 	"pop.store/credits/internal/tokens"
 )
 
-// expireAt ends the lots whose time has come at the instant and says whether there were any. What
+// expireLots ends the lots whose time has come at the instant and says whether there were any. What
 // is held of a lot stays for the job that holds it.
-func (s *State) expireAt(due time.Time) bool {
+func (s *State) expireLots(due time.Time) bool {
 	found := false
 	for i := range s.lots {
 		l := &s.lots[i]

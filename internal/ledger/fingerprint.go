@@ -42,14 +42,14 @@ func (c *Charge) Fingerprint() Fingerprint {
 	optional(&f, c.Amount)
 	f.text(c.Agent)
 	f.text(c.Reference)
-	choices := int64(presence(c.UniqueReference)) + 4*int64(presence(c.KeepAgentOn))
+	choices := int64(boolToInt(c.UniqueReference)) + 4*int64(boolToInt(c.KeepAgentOn))
 	if c.Reason == "" {
 		f.number(choices)
 	} else {
 		f.number(2 + choices)
 		f.text(c.Reason)
 	}
-	f.pairs(c.Metadata)
+	f.metadata(c.Metadata)
 	return f.sum()
 }
 
@@ -62,7 +62,7 @@ func (g *Grant) Fingerprint() Fingerprint {
 	f.number(g.ExpiresAt.UnixMicro())
 	f.text(g.Source)
 	f.text(g.Reason)
-	f.further(g.Reference, "", g.Metadata)
+	f.laterFields(g.Reference, "", g.Metadata)
 	return f.sum()
 }
 
@@ -73,11 +73,11 @@ func (t *TakeBack) Fingerprint() Fingerprint {
 	f.number(int64(t.Amount))
 	f.number(t.Lot)
 	f.text(t.Reason)
-	f.further(t.Reference, "", t.Metadata)
+	f.laterFields(t.Reference, "", t.Metadata)
 	return f.sum()
 }
 
-func presence(b bool) int {
+func boolToInt(b bool) int {
 	if b {
 		return 1
 	}
@@ -94,7 +94,7 @@ func (h *Hold) Fingerprint() Fingerprint {
 	f.text(h.Agent)
 	f.text(h.Reference)
 	f.number(int64(h.ExpiresIn))
-	f.further("", h.Reason, h.Metadata)
+	f.laterFields("", h.Reason, h.Metadata)
 	if h.KeepAgentOn { // absent from what was asked before there was such a choice
 		f.number(1)
 	}
@@ -107,7 +107,7 @@ func (c *Capture) Fingerprint() Fingerprint {
 	f.text("capture")
 	f.number(c.Hold)
 	optional(&f, c.Amount)
-	f.further(c.Reference, c.Reason, c.Metadata)
+	f.laterFields(c.Reference, c.Reason, c.Metadata)
 	return f.sum()
 }
 
@@ -116,7 +116,7 @@ func (r *Release) Fingerprint() Fingerprint {
 	f := make(fingerprinter, 0, 32)
 	f.text("release")
 	f.number(r.Hold)
-	f.further(r.Reference, r.Reason, r.Metadata)
+	f.laterFields(r.Reference, r.Reason, r.Metadata)
 	return f.sum()
 }
 
@@ -127,7 +127,7 @@ func (r *Refund) Fingerprint() Fingerprint {
 	f.number(r.Entry)
 	optional(&f, r.Amount)
 	f.text(r.Reason)
-	f.further(r.Reference, "", r.Metadata)
+	f.laterFields(r.Reference, "", r.Metadata)
 	return f.sum()
 }
 
@@ -140,19 +140,19 @@ func (x *Extend) Fingerprint() Fingerprint {
 	return f.sum()
 }
 
-// further writes what a request says beside what it always said: nothing where it says none of it,
+// laterFields writes what a request says beside what it always said: nothing where it says none of it,
 // so that keys bound before these fields were known still tell a retry. The bytes before it must
 // not be the beginning of another request's.
-func (f *fingerprinter) further(reference, reason string, metadata map[string]string) {
+func (f *fingerprinter) laterFields(reference, reason string, metadata map[string]string) {
 	if reference == "" && reason == "" && len(metadata) == 0 {
 		return
 	}
 	f.text(reference)
 	f.text(reason)
-	f.pairs(metadata)
+	f.metadata(metadata)
 }
 
-func (f *fingerprinter) pairs(metadata map[string]string) {
+func (f *fingerprinter) metadata(metadata map[string]string) {
 	if len(metadata) == 0 {
 		return
 	}

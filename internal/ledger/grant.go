@@ -81,6 +81,6 @@ func (s *State) grant(l Lot, prices *catalog.Catalog, now time.Time) *Entry {
 		CatalogVersion: prices.Version,
 		Parts:          []Part{{Lot: l.Number, Amount: l.Amount}},
 	}, now)
-	s.tellGrant(e)
+	s.emitGrant(e)
 	return e
 }

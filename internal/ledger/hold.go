@@ -127,22 +127,22 @@ func (r *Release) decide(s *State, now time.Time, _ *catalog.Catalog) (Outcome, 
 	if err != nil {
 		return Outcome{}, err
 	}
-	return Outcome{Entry: s.release(h, KindRelease, ending{r.Reference, Note{r.Reason, r.Metadata}}, now)}, nil
+	return Outcome{Entry: s.release(h, KindRelease, details{r.Reference, Note{r.Reason, r.Metadata}}, now)}, nil
 }
 
-// ending is what a request that ends a hold says about it.
-type ending struct {
+// details is what a request that ends a hold says about it.
+type details struct {
 	reference string
 	note      Note
 }
 
 // inherit fills what was left empty from the hold.
-func (e ending) inherit(s *State, h *hold) ending {
+func (d details) inherit(s *State, h *hold) details {
 	note := h.Note
 	if p, ok := s.pastEntries[h.Number]; ok {
 		note = p.Entry.Note
 	}
-	return ending{cmp.Or(e.reference, h.Reference), e.note.or(note)}
+	return details{cmp.Or(d.reference, h.Reference), d.note.or(note)}
 }
 
 // openHolds counts them: those that ended in this batch are still in the list.
@@ -162,17 +162,17 @@ func (s *State) openHold(number int64) (*hold, error) {
 	}
 	for i := range s.holds {
 		if h := &s.holds[i]; h.Number == number {
-			return h, h.ending()
+			return h, h.endedError()
 		}
 	}
 	if p, ok := s.pastEntries[number]; ok && p.Hold != nil {
-		return nil, p.Hold.ending()
+		return nil, p.Hold.endedError()
 	}
 	return nil, ErrNoHold
 }
 
-// ending says how a hold ended; nil while it is open.
-func (h *HoldRow) ending() error {
+// endedError says how a hold ended; nil while it is open.
+func (h *HoldRow) endedError() error {
 	switch h.Outcome {
 	case 0:
 		return nil
@@ -186,14 +186,14 @@ func (h *HoldRow) ending() error {
 }
 
 // release ends a hold. outcome is KindRelease, or KindExpiry when its time was over.
-func (s *State) release(h *hold, outcome Kind, said ending, now time.Time) *Entry {
+func (s *State) release(h *hold, outcome Kind, d details, now time.Time) *Entry {
 	parts := make([]Part, len(h.Parts))
 	for i, p := range h.Parts {
 		s.lot(p.Lot).Held -= p.Amount
 		parts[i] = Part{Lot: p.Lot, Amount: -p.Amount}
 	}
 	h.Outcome, h.ended = outcome, true
-	said = said.inherit(s, h)
+	d = d.inherit(s, h)
 	e := s.append(Entry{
 		Kind:           KindRelease,
 		HeldDelta:      -h.Amount,
@@ -202,10 +202,10 @@ func (s *State) release(h *hold, outcome Kind, said ending, now time.Time) *Entr
 		Quantity:       h.Quantity,
 		UnitPrice:      h.UnitPrice,
 		CatalogVersion: h.CatalogVersion,
-		Reference:      said.reference,
+		Reference:      d.reference,
 		About:          h.Number,
 		Parts:          parts,
-		Note:           said.note,
+		Note:           d.note,
 	}, now)
 	s.afterRelease(h, now)
 	return e
@@ -225,12 +225,12 @@ func (s *State) afterRelease(h *hold, now time.Time) {
 	}
 }
 
-// timeOutHolds releases the holds whose time is over at the instant and says whether there were any.
-func (s *State) timeOutHolds(due time.Time) bool {
+// expireHolds releases the holds whose time is over at the instant and says whether there were any.
+func (s *State) expireHolds(due time.Time) bool {
 	found := false
 	for i := range s.holds {
 		if h := &s.holds[i]; h.open() && h.ExpiresAt.Equal(due) {
-			s.release(h, KindExpiry, ending{}, due)
+			s.release(h, KindExpiry, details{}, due)
 			s.emit(EventHoldExpired, due, holdEvent{
 				Hold:      EntryID(s.AccountID, h.Number),
 				Feature:   h.Feature,

@@ -29,8 +29,8 @@ func (s *State) threshold(prices *catalog.Catalog) tokens.Amount {
 	return prices.LowThreshold(s.Plan)
 }
 
-// takeLevel notes the level, and tells when it was crossed.
-func (s *State) takeLevel(now time.Time, prices *catalog.Catalog) {
+// updateLevel notes the level, and tells when it was crossed.
+func (s *State) updateLevel(now time.Time, prices *catalog.Catalog) {
 	if !s.Exists() {
 		return
 	}

@@ -13,11 +13,11 @@ import (
 // granted, as the catalog was when the period began, however long ago that is. A plan that was not
 // in it gives nothing.
 func (s *State) startPeriod(due time.Time, prices *catalog.Catalog) {
-	s.beginPeriod(s.Period + 1)
+	s.setPeriod(s.Period + 1)
 	s.grantAllowance(due, prices.At(due), false)
 }
 
-func (s *State) beginPeriod(k int) {
+func (s *State) setPeriod(k int) {
 	s.Period, s.PeriodGranted, s.changed = k, 0, true
 	if s.NextPlan != "" {
 		s.Plan, s.NextPlan = s.NextPlan, ""
@@ -64,28 +64,28 @@ func (s *State) grantAllowance(now time.Time, prices *catalog.Catalog, midway bo
 // prorated is the share of an amount that is left of a period, rounded down to millionths: never
 // more than all of it, never less than nothing. The product has 128 bits, so that no amount is too
 // large and none is rounded twice.
-func prorated(amount tokens.Amount, left, whole time.Duration) tokens.Amount {
-	if left <= 0 || whole <= 0 {
+func prorated(amount tokens.Amount, left, total time.Duration) tokens.Amount {
+	if left <= 0 || total <= 0 {
 		return 0
 	}
-	high, low := bits.Mul64(uint64(amount), uint64(min(left, whole)))
-	share, _ := bits.Div64(high, low, uint64(whole))
+	high, low := bits.Mul64(uint64(amount), uint64(min(left, total)))
+	share, _ := bits.Div64(high, low, uint64(total))
 	return tokens.Amount(share)
 }
 
-// enterPeriod grants, while the plan is paid for, what is still missing of the allowance of the
+// grantCurrentPeriod grants, while the plan is paid for, what is still missing of the allowance of the
 // period that holds now. Periods that passed while it was not paid for are not made up for, and a
 // downgrade that waits takes effect with the period that is paid at last. An account has no period
 // before its first, even for a server whose clock is behind that of the one which opened it.
 // gaveNothing says that the plan until now has an allowance of zero: of that, everything was
 // granted.
-func (s *State) enterPeriod(now time.Time, prices *catalog.Catalog, gaveNothing bool) {
+func (s *State) grantCurrentPeriod(now time.Time, prices *catalog.Catalog, fromZeroAllowance bool) {
 	if s.PlanStatus != PlanActive {
 		return
 	}
-	midway := s.PeriodGranted > 0 || gaveNothing
+	midway := s.PeriodGranted > 0 || fromZeroAllowance
 	if current := max(periodAt(s.Anchor, s.Zone, now), 0); current > s.Period {
-		s.beginPeriod(current)
+		s.setPeriod(current)
 		midway = false
 	}
 	s.grantAllowance(now, prices, midway)

@@ -91,7 +91,7 @@ func (p *SetPlan) open(s *State, now time.Time, prices *catalog.Catalog) error {
 	if p.Status != "" {
 		s.PlanStatus = p.Status
 	}
-	s.enterPeriod(now, prices, false)
+	s.grantCurrentPeriod(now, prices, false)
 	return nil
 }
 
@@ -117,7 +117,7 @@ func (p *SetPlan) change(s *State, now time.Time, prices *catalog.Catalog) error
 		return problem.Invalid("next_plan", "cannot be taken back together with a change of plan")
 	}
 	from, known := prices.Plan(s.Plan)
-	before := s.presentPlan()
+	before := s.currentPlan()
 	if p.Stay {
 		s.NextPlan = ""
 	}
@@ -127,7 +127,7 @@ func (p *SetPlan) change(s *State, now time.Time, prices *catalog.Catalog) error
 	if p.Status != "" {
 		s.PlanStatus = p.Status
 	}
-	if s.presentPlan() == before {
+	if s.currentPlan() == before {
 		return nil
 	}
 	if !s.ClosedAt.IsZero() {
@@ -135,7 +135,7 @@ func (p *SetPlan) change(s *State, now time.Time, prices *catalog.Catalog) error
 		return ErrClosed
 	}
 	s.changed = true
-	s.enterPeriod(now, prices, known && from.Allowance == 0)
+	s.grantCurrentPeriod(now, prices, known && from.Allowance == 0)
 	return nil
 }
 

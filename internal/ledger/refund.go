@@ -44,7 +44,7 @@ func (r *Refund) decide(s *State, now time.Time, prices *catalog.Catalog) (Outco
 			"must be more than zero and at most the %s tokens that are left of the charge",
 			left).With("refundable", left)
 	}
-	return Outcome{Entry: s.refund(p, amount, ending{
+	return Outcome{Entry: s.refund(p, amount, details{
 		cmp.Or(r.Reference, p.Entry.Reference),
 		Note{r.Reason, r.Metadata}.or(p.Entry.Note),
 	}, now, prices)}, nil
@@ -54,7 +54,7 @@ func (r *Refund) decide(s *State, now time.Time, prices *catalog.Catalog) (Outco
 // the end of the list. Tokens of a lot that has expired come back as a lot of their own, for a
 // stated grace. Whether in their lot or in that one, tokens of a revoked lot pay what is owed
 // first.
-func (s *State) refund(p *PastEntry, amount tokens.Amount, said ending, now time.Time, prices *catalog.Catalog) *Entry {
+func (s *State) refund(p *PastEntry, amount tokens.Amount, d details, now time.Time, prices *catalog.Catalog) *Entry {
 	var parts []Part
 	var grace Lot
 	var owing tokens.Amount // how much of the grace is of revoked lots
@@ -87,10 +87,10 @@ func (s *State) refund(p *PastEntry, amount tokens.Amount, said ending, now time
 		Contra:    ContraSpent,
 		Feature:   p.Entry.Feature,
 		Agent:     p.Entry.Agent,
-		Reference: said.reference,
+		Reference: d.reference,
 		About:     p.Entry.Seq,
 		Parts:     parts,
-		Note:      said.note,
+		Note:      d.note,
 	}, now)
 	for _, part := range parts {
 		if l := s.lot(part.Lot); l.Revoked {

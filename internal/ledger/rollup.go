@@ -2,8 +2,8 @@ package ledger
 
 import "time"
 
-// turnDay gives the day of an instant and puts away the lines of a day that is over.
-func (s *State) turnDay(at time.Time) time.Time {
+// rollDay gives the day of an instant and puts away the lines of a day that is over.
+func (s *State) rollDay(at time.Time) time.Time {
 	day := DayIn(at, s.Zone)
 	if !day.Equal(s.Today.Day) {
 		s.flushToday()
@@ -46,7 +46,7 @@ func (s *State) countUsage(e *Entry) {
 	switch {
 	case e.Contra != ContraSpent:
 	case e.Kind == KindRefund:
-		s.countReturn(s.pastEntries[e.About].Entry.Day, e)
+		s.countRefund(s.pastEntries[e.About].Entry.Day, e)
 	default:
 		l := s.Today.line(e.Feature, e.Agent)
 		l.Amount -= e.Amount
@@ -55,7 +55,7 @@ func (s *State) countUsage(e *Entry) {
 	}
 }
 
-func (s *State) countReturn(worked time.Time, e *Entry) {
+func (s *State) countRefund(worked time.Time, e *Entry) {
 	if worked.Equal(s.Today.Day) {
 		s.Today.line(e.Feature, e.Agent).Returned += e.Amount
 		return

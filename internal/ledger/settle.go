@@ -12,13 +12,13 @@ import (
 // not refused, and events do not depend on when the account was settled.
 func (s *State) settle(now time.Time, prices *catalog.Catalog) {
 	for due := s.nextDue(); !due.IsZero() && !due.After(now); due = s.nextDue() {
-		before := s.arrivals(due)
+		before := s.headroom(due)
 		for next := due; next.Equal(due); next = s.nextDue() {
-			if !s.timeOutHolds(due) && !s.expireAt(due) && !s.startMonth(due) {
+			if !s.expireHolds(due) && !s.expireLots(due) && !s.resumeForNewMonth(due) {
 				s.startPeriod(due, prices)
 			}
 		}
-		s.follow(before, due, prices.At(due))
+		s.afterChange(before, due, prices.At(due))
 	}
 }
 

@@ -25,18 +25,18 @@ func Open(snap *Snapshot) *State {
 		pastEntries:   snap.Past,
 		storedSummary: snap.Account.AgentSummary,
 	}
-	s.storedPlan = s.presentPlan()
+	s.storedPlan = s.currentPlan()
 	s.agents = make([]agent, len(snap.Agents))
 	for i := range snap.Agents {
 		s.agents[i].AgentRow = snap.Agents[i]
-		s.agents[i].stored = s.agents[i].present()
+		s.agents[i].stored = s.agents[i].current()
 	}
 	s.holds = make([]hold, len(snap.Holds))
 	for i := range snap.Holds {
 		s.holds[i].HoldRow = snap.Holds[i]
 	}
 	if !s.complete {
-		s.openByRow()
+		s.openFromRow()
 		return s
 	}
 	s.openLots(snap.Lots)
@@ -46,8 +46,8 @@ func Open(snap *Snapshot) *State {
 	return s
 }
 
-// openByRow takes the open lot from the account's row.
-func (s *State) openByRow() {
+// openFromRow takes the open lot from the account's row.
+func (s *State) openFromRow() {
 	s.unloadedFree = s.Balance - s.Held - s.Unusable - (s.OpenRemaining - s.OpenHeld)
 	if s.OpenLot == 0 {
 		return
@@ -66,7 +66,7 @@ func (s *State) openLots(rows []Lot) {
 	for i := range rows {
 		l := &s.lots[i]
 		l.Lot = rows[i]
-		l.stored = l.present()
+		l.stored = l.current()
 		if l.Number == s.OpenLot {
 			l.Remaining, l.Held = s.OpenRemaining, s.OpenHeld
 		}

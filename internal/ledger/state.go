@@ -56,7 +56,7 @@ type lotState struct {
 	open            bool
 }
 
-func (l *lot) present() lotState {
+func (l *lot) current() lotState {
 	return lotState{
 		remaining: l.Remaining,
 		held:      l.Held,
@@ -117,8 +117,8 @@ func (s *State) split(amount tokens.Amount, now time.Time, share func(l *lot, pa
 	}
 }
 
-// take spends an amount from the lots in burn order.
-func (s *State) take(amount tokens.Amount, now time.Time) []Part {
+// spendLots spends an amount from the lots in burn order.
+func (s *State) spendLots(amount tokens.Amount, now time.Time) []Part {
 	parts := make([]Part, 0, 1)
 	s.split(amount, now, func(l *lot, part tokens.Amount) {
 		l.Remaining -= part
@@ -165,7 +165,7 @@ type planState struct {
 	granted  tokens.Amount
 }
 
-func (s *State) presentPlan() planState {
+func (s *State) currentPlan() planState {
 	return planState{s.Plan, s.NextPlan, s.PlanStatus, s.Period, s.PeriodGranted}
 }
 
@@ -189,7 +189,7 @@ type agentState struct {
 	reserve       tokens.Amount
 }
 
-func (a *agent) present() agentState {
+func (a *agent) current() agentState {
 	r := agentState{
 		a.Name, a.Feature, a.State, a.PausedSince, a.TurnedAway, a.ResumedAt, a.Missed, a.Unit, -1,
 		a.Reserve,

@@ -48,8 +48,8 @@ var cures = map[Reason]Cure{
 // Cure is what ends a pause for this reason.
 func (r Reason) Cure() Cure { return cures[r] }
 
-// why says why an agent is paused; ReasonNone while it is on.
-func (s *State) why(a *agent, now time.Time, prices *catalog.Catalog) Reason {
+// pauseReason says why an agent is paused; ReasonNone while it is on.
+func (s *State) pauseReason(a *agent, now time.Time, prices *catalog.Catalog) Reason {
 	switch a.State {
 	case AgentByCreator:
 		return ReasonCreator
@@ -59,19 +59,19 @@ func (s *State) why(a *agent, now time.Time, prices *catalog.Catalog) Reason {
 	case AgentOn:
 		return ReasonNone
 	}
-	if s.available(a.ID, now) >= a.smallNeed(prices) {
+	if s.available(a.ID, now) >= a.resumeThreshold(prices) {
 		return ReasonSize
 	}
-	if r := s.lacks(a.ID, a.expects(prices), now, prices); r != ReasonNone {
+	if r := s.shortfallReason(a.ID, a.expectedRequest(prices), now, prices); r != ReasonNone {
 		return r
 	}
 	return ReasonTokens // enough for a request, and too little not to stop again at once
 }
 
-// lacks says why an agent, or with no agent the creator, cannot spend an amount; ReasonNone if it
+// shortfallReason says why an agent, or with no agent the creator, cannot spend an amount; ReasonNone if it
 // can. Where no pack would lift the balance over what is reserved for others, the reserve is the
 // reason, since buying a pack would not help.
-func (s *State) lacks(id string, amount tokens.Amount, now time.Time, prices *catalog.Catalog) Reason {
+func (s *State) shortfallReason(id string, amount tokens.Amount, now time.Time, prices *catalog.Catalog) Reason {
 	there, others := s.spendable(now), s.reservedFrom(id)
 	switch {
 	case amount <= there-others:
@@ -98,23 +98,23 @@ func (s *State) missing(a *agent, now time.Time, prices *catalog.Catalog) tokens
 	if a.State != AgentOutOfToken {
 		return 0
 	}
-	return max(0, a.expects(prices)+s.reservedFrom(a.ID)-s.spendable(now))
+	return max(0, a.expectedRequest(prices)+s.reservedFrom(a.ID)-s.spendable(now))
 }
 
 // ready says whether an agent is on and could do its next piece of work.
 func (s *State) ready(a *agent, now time.Time, prices *catalog.Catalog) bool {
-	unit := a.nextUnit(prices)
+	unit := a.minimumRequest(prices)
 	return a.State == AgentOn && s.available(a.ID, now) >= unit && s.budgetLeft(a, now) >= unit
 }
 
-// lackingProblem is the 402: what is spendable, held, reserved, required and missing, and the state of
+// insufficientTokens is the 402: what is spendable, held, reserved, required and missing, and the state of
 // the agent.
-func (s *State) lackingProblem(f *shortfall, now time.Time, prices *catalog.Catalog) *problem.Error {
-	why := s.lacks(f.agent, f.required, now, prices)
-	text := f.words() + " " + f.outcome()
+func (s *State) insufficientTokens(f *shortfall, now time.Time, prices *catalog.Catalog) *problem.Error {
+	why := s.shortfallReason(f.agent, f.required, now, prices)
+	text := f.summary() + " " + f.outcome()
 	a := s.agent(f.agent)
 	if f.agent != "" && a.State != AgentOn {
-		text += " The agent is paused" + untilWords[why] + "."
+		text += " The agent is paused" + pausedUntilText[why] + "."
 	}
 	p := problem.New(problem.Insufficient, "insufficient_tokens", "%s", text).
 		With("spendable", f.spendable).With("required", f.required).With("shortfall", f.missing).With("held",
@@ -134,8 +134,8 @@ func (f *shortfall) outcome() string {
 	return "It didn't run, and no tokens were used."
 }
 
-// words say what is needed and what there is, including what is held or reserved.
-func (f *shortfall) words() string {
+// summary say what is needed and what there is, including what is held or reserved.
+func (f *shortfall) summary() string {
 	text := "This needs " + f.required.String() + " tokens"
 	if f.beyond > 0 {
 		text += " more than the " + f.beyond.String() + " that are held,"
@@ -158,8 +158,8 @@ func (f *shortfall) words() string {
 	return text + " to spend: " + strings.Join(aside, " and ") + "."
 }
 
-// pauseWords end the sentence that says why an agent is paused.
-var pauseWords = map[Reason]string{
+// pauseReasonText end the sentence that says why an agent is paused.
+var pauseReasonText = map[Reason]string{
 	ReasonCreator: "its creator turned it off",
 	ReasonTokens:  "out of tokens",
 	ReasonHeld:    "jobs under way hold the tokens that it needs",
@@ -168,8 +168,8 @@ var pauseWords = map[Reason]string{
 	ReasonBudget:  "its budget for this month is used",
 }
 
-// untilWords end the sentence that says until when an agent is paused.
-var untilWords = map[Reason]string{
+// pausedUntilText end the sentence that says until when an agent is paused.
+var pausedUntilText = map[Reason]string{
 	ReasonTokens:  " until there are more",
 	ReasonHeld:    " until there are more",
 	ReasonReserve: " until less is reserved for others or tokens come",
@@ -186,8 +186,8 @@ func (s *State) turnAway(t *turnAwayError, keepOn bool, now time.Time, prices *c
 		a.TurnedAway++
 		s.changed = true
 	}
-	p := problem.New(problem.Conflict, "agent_paused", "This agent is paused: %s.", pauseWords[s.why(a, now, prices)])
-	cure := s.why(a, now, prices).Cure()
+	p := problem.New(problem.Conflict, "agent_paused", "This agent is paused: %s.", pauseReasonText[s.pauseReason(a, now, prices)])
+	cure := s.pauseReason(a, now, prices).Cure()
 	if t.budget {
 		p = problem.New(problem.Conflict, "over_budget",
 			"This agent's budget of %s tokens for this month does not cover that.", *a.Budget)

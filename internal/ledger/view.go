@@ -59,7 +59,7 @@ func (s *State) ViewSettled(now time.Time, prices *catalog.Catalog) Account {
 	s.settle(now, prices)
 	a := s.View(now, prices)
 	if due || !s.AgentRules {
-		a.NextDue = s.wakeAt(now)
+		a.NextDue = s.nextChange(now)
 	}
 	return a
 }
@@ -186,7 +186,7 @@ func (s *State) showAgent(a *agent, now time.Time, prices *catalog.Catalog) Agen
 		Reserve:     a.Reserve,
 		Spent:       s.spentThisMonth(a, now),
 		Held:        s.heldBy(a.ID),
-		Reason:      s.why(a, now, prices),
+		Reason:      s.pauseReason(a, now, prices),
 		Missing:     s.missing(a, now, prices),
 		Ready:       s.ready(a, now, prices),
 	}

@@ -140,7 +140,7 @@ func (v *verifier) chunk(ctx context.Context, low, high uuid.UUID) error {
 // room is how many differences may still be reported.
 func (v *verifier) room() int { return max(0, v.options.MaxDifferences-len(v.report.Differences)) }
 
-func (v *verifier) differs(d Difference) {
+func (v *verifier) addDifference(d Difference) {
 	if v.room() > 0 {
 		v.report.Differences = append(v.report.Differences, d)
 	}
@@ -160,7 +160,7 @@ func (v *verifier) compare(ctx context.Context, tx pgx.Tx, args []any) error {
 	}
 	found, err := pgx.CollectRows(rows, pgx.RowToStructByPos[Difference])
 	for _, d := range found {
-		v.differs(d)
+		v.addDifference(d)
 	}
 	return err
 }
@@ -192,8 +192,8 @@ func (v *verifier) accounts(ctx context.Context, tx pgx.Tx, low, high uuid.UUID)
 		}
 		v.report.Accounts++
 		v.report.Entries += a.seq
-		a.wakesInTime(v.differs)
-		a.addToday(today, v.differs)
+		a.checkNextDue(v.addDifference)
+		a.addToday(today, v.addDifference)
 	}
 	return today, rows.Err()
 }
@@ -210,8 +210,8 @@ type accountRow struct {
 	period  int
 }
 
-// wakesInTime checks that an account whose plan is paid for is settled when its next allowance is due.
-func (a *accountRow) wakesInTime(differs func(Difference)) {
+// checkNextDue checks that an account whose plan is paid for is settled when its next allowance is due.
+func (a *accountRow) checkNextDue(differs func(Difference)) {
 	if !a.active {
 		return
 	}

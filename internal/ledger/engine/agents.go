@@ -19,7 +19,7 @@ func (e *Engine) Agents(ctx context.Context, account uuid.UUID) (list []ledger.A
 	}
 	now := e.now()
 	var snap ledger.Snapshot
-	find, ids, pgxBatch := only(&snap), []uuid.UUID{account}, &pgx.Batch{}
+	find, ids, pgxBatch := singleSnapshot(&snap), []uuid.UUID{account}, &pgx.Batch{}
 	pgxBatch.Queue("begin isolation level repeatable read read only")
 	pgxBatch.Queue(sqlReadRows, ids).Query(find.readRow)
 	pgxBatch.Queue(sqlAgents, ids).Query(find.readAgents)

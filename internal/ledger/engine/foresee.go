@@ -34,7 +34,7 @@ func (e *Engine) WouldResume(ctx context.Context, account uuid.UUID, grants []le
 // readComplete reads an account with all lots, holds and agents in one snapshot, without locking it.
 func (e *Engine) readComplete(ctx context.Context, account uuid.UUID, now time.Time) (*ledger.State, error) {
 	snap := ledger.Snapshot{Complete: true}
-	find, ids, pgxBatch := only(&snap), []uuid.UUID{account}, &pgx.Batch{}
+	find, ids, pgxBatch := singleSnapshot(&snap), []uuid.UUID{account}, &pgx.Batch{}
 	pgxBatch.Queue("begin isolation level repeatable read read only")
 	pgxBatch.Queue(sqlReadRows, ids).Query(find.readRow)
 	pgxBatch.Queue(sqlOpenLots, ids).Query(find.readLots)

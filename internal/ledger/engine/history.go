@@ -38,7 +38,7 @@ func (e *Engine) History(
 		return ledger.Page{}, err
 	}
 	if f.Reference != "" {
-		return e.referenced(ctx, account, f, r.low, r.high, limit)
+		return e.historyByReference(ctx, account, f, r.low, r.high, limit)
 	}
 	lines, err := e.readLines(ctx, account, f, r, limit+1)
 	if err != nil {

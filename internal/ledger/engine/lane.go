@@ -66,7 +66,7 @@ func (l *lane) process(calls []*call) {
 		if err = l.decide(calls); err == nil {
 			return
 		}
-		if ofOne(err) {
+		if concernsOneRequest(err) {
 			l.halve(calls, err)
 			return
 		}
@@ -82,8 +82,8 @@ func (l *lane) process(calls []*call) {
 	refuseAll(calls, problem.Unavailable(err))
 }
 
-// ofOne says whether it is about one request of the batch: what it is, or its account.
-func ofOne(err error) bool {
+// concernsOneRequest says whether it is about one request of the batch: what it is, or its account.
+func concernsOneRequest(err error) bool {
 	return errors.Is(err, errUnreadable) || (sqlState(err) != "" && !transient(sqlState(err)))
 }
 
@@ -161,7 +161,7 @@ func (l *lane) decide(calls []*call) error {
 	}
 	l.cache.forget(b.accounts, b.bound)
 	if some && stale(err) {
-		if !oldKey(err) {
+		if !keyExists(err) {
 			l.cache.recordConflict()
 		}
 		err = errStale

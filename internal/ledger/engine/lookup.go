@@ -30,10 +30,10 @@ func (e *Engine) Transaction(ctx context.Context, account uuid.UUID, seq int64) 
 	return lines[0], nil
 }
 
-// referenced is a page of the entries with a reference. Where other filters narrow it further it
+// historyByReference is a page of the entries with a reference. Where other filters narrow it further it
 // looks at MaxPage entries at most: the page may have fewer lines than asked for, or none, and yet
 // another one after it. So its work does not grow with the history.
-func (e *Engine) referenced(
+func (e *Engine) historyByReference(
 	ctx context.Context,
 	account uuid.UUID,
 	f ledger.Filter,

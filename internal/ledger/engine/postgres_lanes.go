@@ -30,7 +30,7 @@ type laneDB struct {
 
 // openLaneDB makes a connection for each lane.
 func openLaneDB(pool *pgxpool.Pool, lanes int) laneDB {
-	derived, begin, err := db.Derive(pool, int32(lanes), laneSettings, learnRecords)
+	derived, begin, err := db.Derive(pool, int32(lanes), laneSettings, registerRecordTypes)
 	if err != nil {
 		panic("ledger: a pool's own configuration cannot be used again: " + err.Error())
 	}

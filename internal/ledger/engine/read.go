@@ -120,8 +120,8 @@ func (e *Engine) readWithAgents(ctx context.Context, snaps map[uuid.UUID]*ledger
 	return err
 }
 
-// only finds the snapshot for rows of the one account that it is of, if it exists.
-func only(snap *ledger.Snapshot) snapshotFinder {
+// singleSnapshot finds the snapshot for rows of the one account that it is of, if it exists.
+func singleSnapshot(snap *ledger.Snapshot) snapshotFinder {
 	return func(uuid.UUID) *ledger.Snapshot { return snap }
 }
 

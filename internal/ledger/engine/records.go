@@ -173,8 +173,8 @@ func appendArrayHead(b []byte, element uint32, n int) []byte {
 	return b
 }
 
-// learnRecords teaches a connection to send records, and ids as bytes.
-func learnRecords(ctx context.Context, conn *pgx.Conn) error {
+// registerRecordTypes teaches a connection to send records, and ids as bytes.
+func registerRecordTypes(ctx context.Context, conn *pgx.Conn) error {
 	rows, err := conn.Query(ctx, sqlRecordTypes, slices.Sorted(maps.Keys(recordColumns)))
 	if err != nil {
 		return err

@@ -70,13 +70,13 @@ var errStale = errors.New("another server was faster, or a key is older than the
 // stale recognises errStale in the error of a batch that was decided from the cache: Postgres reports
 // it by the division by zero in sqlUpdateAccounts, or by an entry or key that exists already.
 func stale(err error) bool {
-	return errors.Is(err, errStale) || sqlState(err) == "22012" || oldKey(err)
+	return errors.Is(err, errStale) || sqlState(err) == "22012" || keyExists(err)
 }
 
-// oldKey says whether it was no more than a key that is older than the lane's memory: what the
+// keyExists says whether it was no more than a key that is older than the lane's memory: what the
 // batch began from has been found true when entries are inserted, and claims looked up, which comes
 // later.
-func oldKey(err error) bool { return sqlState(err) == "23505" || sqlState(err) == claimFound }
+func keyExists(err error) bool { return sqlState(err) == "23505" || sqlState(err) == claimFound }
 
 // sqlState is that of a refusal by Postgres; empty for anything else.
 func sqlState(err error) string {

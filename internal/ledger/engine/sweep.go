@@ -32,12 +32,12 @@ func (e *Engine) SettleDue(ctx context.Context, after DuePlace, limit int) (Swep
 	swept := Swept{Next: after, More: limit > 0 && len(places) == min(limit, MaxSweep)}
 	calls, err := e.queueSettling(places)
 	for _, c := range calls {
-		_, failed := c.wait(ctx)
+		_, waitErr := c.wait(ctx)
 		switch p := (*problem.Error)(nil); {
-		case failed == nil:
+		case waitErr == nil:
 			swept.Settled++
-		case errors.As(failed, &p) && p.Kind == problem.KindUnavailable:
-			err = failed
+		case errors.As(waitErr, &p) && p.Kind == problem.KindUnavailable:
+			err = waitErr
 		default:
 			swept.Failed++
 		}

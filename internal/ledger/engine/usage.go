@@ -116,7 +116,7 @@ func (e *Engine) RecentUsage(
 	if len(accounts) == 0 {
 		return nil, nil
 	}
-	found, r := map[uuid.UUID][]ledger.RecentUse{}, recentDays(accounts, e.now(), days)
+	found, r := map[uuid.UUID][]ledger.RecentUse{}, newRecentRange(accounts, e.now(), days)
 	batch := &pgx.Batch{}
 	// One snapshot: at midnight the lines move from the account's row to the table.
 	batch.Queue("begin isolation level repeatable read read only")
@@ -153,17 +153,17 @@ func (e *Engine) RecentUsage(
 	return found, nil
 }
 
-// recent are days that differ between accounts, for it is not the same day everywhere: from is the
+// recentRange are days that differ between accounts, for it is not the same day everywhere: from is the
 // first of all, to the last.
-type recent struct {
+type recentRange struct {
 	ids      []uuid.UUID
 	from, to time.Time
 	today    map[uuid.UUID]time.Time
 	days     int
 }
 
-func recentDays(accounts []ledger.Account, now time.Time, days int) recent {
-	r := recent{today: make(map[uuid.UUID]time.Time, len(accounts)), days: days}
+func newRecentRange(accounts []ledger.Account, now time.Time, days int) recentRange {
+	r := recentRange{today: make(map[uuid.UUID]time.Time, len(accounts)), days: days}
 	for i := range accounts {
 		a := &accounts[i]
 		day := a.Day(now)
@@ -179,7 +179,7 @@ func recentDays(accounts []ledger.Account, now time.Time, days int) recent {
 }
 
 // has says whether a day is one of the account's.
-func (r *recent) has(account uuid.UUID, day time.Time) bool {
+func (r *recentRange) has(account uuid.UUID, day time.Time) bool {
 	today := r.today[account]
 	return day.Before(today) && !day.Before(today.AddDate(0, 0, -r.days))
 }

@@ -12,11 +12,11 @@ import (
 
 // writer holds what a batch writes, by table, and is filled again by the next batch.
 type writer struct {
-	ids                                                  idList // of the accounts that changed
-	accounts, plans, guards, lots, lotChanges, entries   records
-	references, holds, holdEnds, reversals, notes, usage records
-	declined, agents, outbox, closings, taken            records
-	spans, extensions                                    records
+	ids                                                   idList // of the accounts that changed
+	accounts, plans, summaries, lots, lotChanges, entries records
+	references, holds, holdEnds, reversals, notes, usage  records
+	declined, agents, outbox, closings, taken             records
+	spans, extensions                                     records
 
 	changes ledger.Changes // of the account that is being added
 }
@@ -26,7 +26,7 @@ func (w *writer) reset() {
 	for _, r := range []*records{
 		&w.accounts, &w.plans, &w.lots, &w.lotChanges, &w.entries, &w.references, &w.holds, &w.holdEnds,
 		&w.reversals, &w.notes, &w.usage, &w.declined,
-		&w.agents, &w.guards, &w.outbox, &w.closings, &w.taken, &w.spans, &w.extensions,
+		&w.agents, &w.summaries, &w.outbox, &w.closings, &w.taken, &w.spans, &w.extensions,
 	} {
 		r.reset()
 	}
@@ -38,7 +38,7 @@ func (w *writer) put(pgxBatch *pgx.Batch) {
 	w.accounts.queue(pgxBatch, sqlUpdateAccounts, w.ids)
 	w.plans.queue(pgxBatch, sqlUpdatePlans, w.ids)
 	w.closings.queue(pgxBatch, sqlCloseAccounts, w.ids)
-	w.guards.queue(pgxBatch, sqlUpdateGuards, w.ids)
+	w.summaries.queue(pgxBatch, sqlUpdateGuards, w.ids)
 	w.lots.queue(pgxBatch, sqlInsertLots)
 	w.lotChanges.queue(pgxBatch, sqlUpdateLots, w.ids)
 	w.taken.queue(pgxBatch, sqlUpdateTaken, w.ids)
@@ -323,7 +323,7 @@ func (w *writer) addRare(account uuid.UUID, c *ledger.Changes) {
 }
 
 func (w *writer) addSummary(a *ledger.AccountRow) {
-	r := &w.guards
+	r := &w.summaries
 	r.begin()
 	r.id(a.AccountID)
 	r.int16(int16(a.Level))

@@ -7,9 +7,9 @@ import (
 	"pop.store/credits/internal/tokens"
 )
 
-// arrivals shows whether tokens have come or budgets have more room: what can be spent, what is
+// headroom shows whether tokens have come or budgets have more room: what can be spent, what is
 // reserved, how often tokens were granted.
-type arrivals struct {
+type headroom struct {
 	agentRules          bool // without rules no agent waits for them
 	spendable, reserved tokens.Amount
 	grants              int
@@ -22,11 +22,11 @@ type budgetLeft struct {
 	left  tokens.Amount
 }
 
-func (s *State) arrivals(now time.Time) arrivals {
+func (s *State) headroom(now time.Time) headroom {
 	if !s.AgentRules {
-		return arrivals{}
+		return headroom{}
 	}
-	before := arrivals{
+	before := headroom{
 		agentRules: true,
 		spendable:  s.spendable(now),
 		reserved:   s.Reserved,
@@ -40,25 +40,25 @@ func (s *State) arrivals(now time.Time) arrivals {
 	return before
 }
 
-// resumeSince lets agents go on if tokens have come, if less is reserved for others, or if their
+// resumeAgents lets agents go on if tokens have come, if less is reserved for others, or if their
 // budgets have more room.
-func (s *State) resumeSince(before arrivals, now time.Time, prices *catalog.Catalog) {
+func (s *State) resumeAgents(before headroom, now time.Time, prices *catalog.Catalog) {
 	if !s.complete || !before.agentRules {
 		return
 	}
 	s.resumeWithinBudget(before.budgets, now, prices)
 	granted, freed := s.grants > before.grants, s.Reserved < before.reserved
 	if granted || freed || s.spendable(now) > before.spendable {
-		s.resumeThoseWhoCan(!granted && !freed, now, prices)
+		s.resumeOutOfTokens(!granted && !freed, now, prices)
 	}
 }
 
-// follow draws the conclusions from what has changed: agents that waited for tokens go on, and the
+// afterChange draws the conclusions from what has changed: agents that waited for tokens go on, and the
 // level is taken. Nothing follows for a closed account.
-func (s *State) follow(before arrivals, now time.Time, prices *catalog.Catalog) {
+func (s *State) afterChange(before headroom, now time.Time, prices *catalog.Catalog) {
 	if !s.ClosedAt.IsZero() {
 		return
 	}
-	s.resumeSince(before, now, prices)
-	s.takeLevel(now, prices)
+	s.resumeAgents(before, now, prices)
+	s.updateLevel(now, prices)
 }
