@@ -7,16 +7,16 @@ import (
 	"pop.store/credits/internal/tokens"
 )
 
-// headroom shows whether tokens have come or budgets have more room: what can be spent, what is
-// reserved, how often tokens were granted.
+// headroom is what could be spent before an operation. Comparing it with the state afterwards tells whether
+// paused agents may resume.
 type headroom struct {
-	agentRules          bool // without rules no agent waits for them
+	agentRules          bool // if false, no agent can be paused
 	spendable, reserved tokens.Amount
 	grants              int
-	budgets             []budgetLeft // of those that are over it
+	budgets             []budgetLeft // of agents over their budget
 }
 
-// budgetLeft is what is left of an agent's budget.
+// budgetLeft is the rest of an agent's monthly budget.
 type budgetLeft struct {
 	agent string
 	left  tokens.Amount
@@ -40,8 +40,8 @@ func (s *State) headroom(now time.Time) headroom {
 	return before
 }
 
-// resumeAgents lets agents go on if tokens have come, if less is reserved for others, or if their
-// budgets have more room.
+// resumeAgents resumes paused agents if tokens were added, less is reserved for others, or their budgets
+// have more room.
 func (s *State) resumeAgents(before headroom, now time.Time, prices *catalog.Catalog) {
 	if !s.complete || !before.agentRules {
 		return
@@ -53,8 +53,7 @@ func (s *State) resumeAgents(before headroom, now time.Time, prices *catalog.Cat
 	}
 }
 
-// afterChange draws the conclusions from what has changed: agents that waited for tokens go on, and the
-// level is taken. Nothing follows for a closed account.
+// afterChange resumes agents and updates the level after a change. A closed account has neither.
 func (s *State) afterChange(before headroom, now time.Time, prices *catalog.Catalog) {
 	if !s.ClosedAt.IsZero() {
 		return

@@ -6,10 +6,10 @@ import (
 	"pop.store/credits/internal/catalog"
 )
 
-// CloseAccount is the operation that closes an account for good.
+// CloseAccount closes an account permanently and releases its holds.
 type CloseAccount struct{}
 
-// Needs is part of Operation.
+// Needs implements Operation.
 func (CloseAccount) Needs(*catalog.Catalog) Needs {
 	return Needs{
 		Complete:    true,

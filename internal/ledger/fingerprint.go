@@ -7,8 +7,8 @@ import (
 	"slices"
 )
 
-// fingerprinter builds the canonical bytes of a decoded request. Every part carries its length or
-// presence, so that no two requests share bytes.
+// fingerprinter collects the canonical bytes of a request. Each field is written with its length or
+// presence, so that different requests never have the same bytes.
 type fingerprinter []byte
 
 func (f *fingerprinter) text(s string) {
@@ -18,7 +18,6 @@ func (f *fingerprinter) text(s string) {
 
 func (f *fingerprinter) number(n int64) { *f = binary.AppendVarint(*f, n) }
 
-// optional writes whether a number is there, and the number.
 func optional[N ~int64](f *fingerprinter, n *N) {
 	if n == nil {
 		*f = append(*f, 0)
@@ -95,7 +94,7 @@ func (h *Hold) Fingerprint() Fingerprint {
 	f.text(h.Reference)
 	f.number(int64(h.ExpiresIn))
 	f.laterFields("", h.Reason, h.Metadata)
-	if h.KeepAgentOn { // absent from what was asked before there was such a choice
+	if h.KeepAgentOn { // absent in fingerprints from before this option
 		f.number(1)
 	}
 	return f.sum()
@@ -140,9 +139,9 @@ func (x *Extend) Fingerprint() Fingerprint {
 	return f.sum()
 }
 
-// laterFields writes what a request says beside what it always said: nothing where it says none of it,
-// so that keys bound before these fields were known still tell a retry. The bytes before it must
-// not be the beginning of another request's.
+// laterFields appends fields that were added to a request later, and nothing when all are empty, so that
+// fingerprints stored before still match. What precedes them must not be a prefix of another request's
+// bytes.
 func (f *fingerprinter) laterFields(reference, reason string, metadata map[string]string) {
 	if reference == "" && reason == "" && len(metadata) == 0 {
 		return

@@ -10,8 +10,8 @@ import (
 	"pop.store/credits/internal/tokens"
 )
 
-// Refund asks to give a charge or capture back, in full when Amount is nil. An empty Reference or
-// Reason, or no Metadata, means that of the charge.
+// Refund returns tokens of a charge or capture, all of them if Amount is nil. An empty Reference, Reason or
+// Metadata is copied from the charge.
 type Refund struct {
 	Entry     int64 // the seq of the charge or capture
 	Amount    *tokens.Amount
@@ -20,7 +20,7 @@ type Refund struct {
 	Metadata  map[string]string
 }
 
-// Needs is part of Operation.
+// Needs implements Operation.
 func (r *Refund) Needs(*catalog.Catalog) Needs { return Needs{Complete: true, RefersTo: r.Entry} }
 
 func (r *Refund) decide(s *State, now time.Time, prices *catalog.Catalog) (Outcome, error) {
@@ -50,14 +50,12 @@ func (r *Refund) decide(s *State, now time.Time, prices *catalog.Catalog) (Outco
 	}, now, prices)}, nil
 }
 
-// refund gives tokens back to the lots that paid. Those that last longest come back first, which is
-// the end of the list. Tokens of a lot that has expired come back as a lot of their own, for a
-// stated grace. Whether in their lot or in that one, tokens of a revoked lot pay what is owed
-// first.
+// refund returns tokens to the lots that paid, in reverse burn order. Tokens of an expired lot come back as
+// a new lot that lasts RefundGraceDays. Tokens of a revoked lot pay what is owed first.
 func (s *State) refund(p *PastEntry, amount tokens.Amount, d details, now time.Time, prices *catalog.Catalog) *Entry {
 	var parts []Part
 	var grace Lot
-	var owing tokens.Amount // how much of the grace is of revoked lots
+	var owing tokens.Amount // the part of grace that comes from revoked lots
 	for _, part := range portion(p.Entry.Parts, p.Reversed, amount) {
 		if l := s.lot(part.Lot); !l.expired(now) {
 			l.Remaining += part.Amount
@@ -103,7 +101,7 @@ func (s *State) refund(p *PastEntry, amount tokens.Amount, d details, now time.T
 	return e
 }
 
-// portion gives the part of a payment from an offset on, counted from its last lot, as amounts to give back.
+// portion selects amount tokens of a payment, after skipping offset tokens, both counted from its last lot.
 func portion(paid []Part, offset, amount tokens.Amount) []Part {
 	var parts []Part
 	for _, p := range slices.Backward(paid) {
