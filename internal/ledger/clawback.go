@@ -32,7 +32,7 @@ type Revoke struct {
 	Reason string
 }
 
-// Needs is part of Operation.
+// Needs implements Operation.
 func (r *Revoke) Needs(*catalog.Catalog) Needs { return Needs{Complete: true, RefersTo: r.Lot} }
 
 func (r *Revoke) decide(s *State, now time.Time, _ *catalog.Catalog) (Outcome, error) {
@@ -129,7 +129,7 @@ type Freeze struct {
 	Frozen bool
 }
 
-// Needs is part of Operation.
+// Needs implements Operation.
 func (f *Freeze) Needs(*catalog.Catalog) Needs { return Needs{Complete: true, RefersTo: f.Lot} }
 
 func (f *Freeze) decide(s *State, _ time.Time, _ *catalog.Catalog) (Outcome, error) {

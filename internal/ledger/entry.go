@@ -102,7 +102,7 @@ func EntryID(account uuid.UUID, seq int64) string {
 // other accounts and other spellings.
 func ParseID(account uuid.UUID, id string) (int64, bool) {
 	text, _ := strings.CutPrefix(id, idPrefix)
-	raw, err := idEncoding.DecodeString(strings.ToUpper(text)) // accepts line breaks and spare bits; the comparison below does not
+	raw, err := idEncoding.DecodeString(strings.ToUpper(text)) // ignores line breaks and spare bits
 	if err != nil || len(raw) != idAccount+8 {
 		return 0, false
 	}

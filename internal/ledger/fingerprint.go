@@ -32,7 +32,7 @@ func (f *fingerprinter) sum() Fingerprint {
 	return Fingerprint(sum[:16])
 }
 
-// Fingerprint tells the request from another one with the same key.
+// Fingerprint tells a retry from another request with the same key.
 func (c *Charge) Fingerprint() Fingerprint {
 	f := make(fingerprinter, 0, 128)
 	f.text("charge")
@@ -52,7 +52,7 @@ func (c *Charge) Fingerprint() Fingerprint {
 	return f.sum()
 }
 
-// Fingerprint tells the request from another one with the same key.
+// Fingerprint tells a retry from another request with the same key.
 func (g *Grant) Fingerprint() Fingerprint {
 	f := make(fingerprinter, 0, 128)
 	f.text("grant")
@@ -65,7 +65,7 @@ func (g *Grant) Fingerprint() Fingerprint {
 	return f.sum()
 }
 
-// Fingerprint tells the request from another one with the same key.
+// Fingerprint tells a retry from another request with the same key.
 func (t *TakeBack) Fingerprint() Fingerprint {
 	f := make(fingerprinter, 0, 64)
 	f.text("take back")
@@ -83,7 +83,7 @@ func boolToInt(b bool) int {
 	return 0
 }
 
-// Fingerprint tells the request from another one with the same key.
+// Fingerprint tells a retry from another request with the same key.
 func (h *Hold) Fingerprint() Fingerprint {
 	f := make(fingerprinter, 0, 128)
 	f.text("hold")
@@ -100,7 +100,7 @@ func (h *Hold) Fingerprint() Fingerprint {
 	return f.sum()
 }
 
-// Fingerprint tells the request from another one with the same key.
+// Fingerprint tells a retry from another request with the same key.
 func (c *Capture) Fingerprint() Fingerprint {
 	f := make(fingerprinter, 0, 32)
 	f.text("capture")
@@ -110,7 +110,7 @@ func (c *Capture) Fingerprint() Fingerprint {
 	return f.sum()
 }
 
-// Fingerprint tells the request from another one with the same key.
+// Fingerprint tells a retry from another request with the same key.
 func (r *Release) Fingerprint() Fingerprint {
 	f := make(fingerprinter, 0, 32)
 	f.text("release")
@@ -119,7 +119,7 @@ func (r *Release) Fingerprint() Fingerprint {
 	return f.sum()
 }
 
-// Fingerprint tells the request from another one with the same key.
+// Fingerprint tells a retry from another request with the same key.
 func (r *Refund) Fingerprint() Fingerprint {
 	f := make(fingerprinter, 0, 64)
 	f.text("refund")
@@ -130,7 +130,7 @@ func (r *Refund) Fingerprint() Fingerprint {
 	return f.sum()
 }
 
-// Fingerprint tells the request from another one with the same key.
+// Fingerprint tells a retry from another request with the same key.
 func (x *Extend) Fingerprint() Fingerprint {
 	f := make(fingerprinter, 0, 32)
 	f.text("extend")

@@ -23,6 +23,7 @@ type Grant struct {
 // maxOpenLots limits how many lots loading an account can read. Purchases are accepted beyond it.
 const maxOpenLots = 1_000
 
+// ScopePurchase is the scope of the permanent references of purchases.
 const ScopePurchase = "purchase"
 
 // Needs implements Operation.

@@ -29,7 +29,7 @@ func (p *SetPlan) openingZone() (*time.Location, error) {
 	return LoadZone(cmp.Or(p.Zone, p.OpeningZone))
 }
 
-// Needs is part of Operation.
+// Needs implements Operation.
 func (p *SetPlan) Needs(*catalog.Catalog) Needs { return Needs{Complete: true, MayOpen: true} }
 
 func (p *SetPlan) decide(s *State, now time.Time, prices *catalog.Catalog) (Outcome, error) {

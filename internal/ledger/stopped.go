@@ -185,8 +185,9 @@ func (s *State) turnAway(t *turnAwayError, keepOn bool, now time.Time, prices *c
 		a.TurnedAway++
 		s.changed = true
 	}
-	p := problem.New(problem.Conflict, "agent_paused", "This agent is paused: %s.", pauseReasonText[s.pauseReason(a, now, prices)])
-	cure := s.pauseReason(a, now, prices).Cure()
+	reason := s.pauseReason(a, now, prices)
+	p := problem.New(problem.Conflict, "agent_paused", "This agent is paused: %s.", pauseReasonText[reason])
+	cure := reason.Cure()
 	if t.budget {
 		p = problem.New(problem.Conflict, "over_budget",
 			"This agent's budget of %s tokens for this month does not cover that.", *a.Budget)

@@ -10,10 +10,10 @@ import (
 type Usage struct {
 	Day            time.Time // midnight UTC of the date
 	Feature, Agent string
-	Amount         tokens.Amount // what the work cost
+	Amount         tokens.Amount // before refunds
 	Quantity       int64         // units
 	Count          int64         // charges and captures
-	Returned       tokens.Amount // of Amount, by refunds: at most all of it
+	Returned       tokens.Amount // refunded on any later day; at most Amount
 }
 
 // Net is the cost after refunds. It is never below zero: servers of the previous version subtracted refunds
@@ -37,13 +37,13 @@ type UsageQuery struct {
 	First, Last time.Time
 }
 
-// UsageSum is the work on one feature, by one agent or on one day, and what was returned of that work.
+// UsageSum is the usage of one feature, agent or day.
 type UsageSum struct {
 	Name     string        // feature, agent (empty for none) or date
-	Amount   tokens.Amount // what the work cost
+	Amount   tokens.Amount // before refunds
 	Quantity int64         // units
 	Count    int64         // charges and captures
-	Returned tokens.Amount // of Amount, by refunds: at most all of it
+	Returned tokens.Amount // refunded on any later day; at most Amount
 }
 
 // Net is the cost after refunds; see Usage.Net.

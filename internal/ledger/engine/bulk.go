@@ -7,9 +7,8 @@ import (
 	"pop.store/credits/internal/ledger"
 )
 
-// ChargeAll makes many charges, each decided by itself, in the order in which they stand; those of
-// one lane share one durable write. The results stand in the order of the charges, of which there
-// may be MaxBulk.
+// ChargeAll makes up to MaxBulk charges, each decided by itself, in order; those of one lane share a
+// transaction. The results have the order of the charges.
 func (e *Engine) ChargeAll(ctx context.Context, charges []ledger.BulkCharge) []ledger.BulkResult {
 	calls := make([]*call, len(charges))
 	byLane := make([][]*call, len(e.lanes))

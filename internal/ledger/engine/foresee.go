@@ -11,9 +11,8 @@ import (
 	"pop.store/credits/internal/problem"
 )
 
-// WouldResume tells, for each of some grants alone, which of the account's agents would go on if it
-// came now: of those that are paused for lack of tokens. It writes nothing, and asks the same core
-// that grants do. ErrNoAccount, kind Unavailable.
+// WouldResume lists, for each grant alone, the agents paused for lack of tokens that it would resume now.
+// It runs the same rules as Grant and writes nothing. Errors: ErrNoAccount, kind Unavailable.
 func (e *Engine) WouldResume(ctx context.Context, account uuid.UUID, grants []ledger.Grant) ([][]ledger.Agent, error) {
 	now := e.now()
 	s, err := e.readComplete(ctx, account, now)
@@ -31,7 +30,7 @@ func (e *Engine) WouldResume(ctx context.Context, account uuid.UUID, grants []le
 	return resumed, nil
 }
 
-// readComplete reads an account with all lots, holds and agents in one snapshot, without locking it.
+// readComplete reads an account with all lots, holds and agents in one snapshot, without locks.
 func (e *Engine) readComplete(ctx context.Context, account uuid.UUID, now time.Time) (*ledger.State, error) {
 	snap := ledger.Snapshot{Complete: true}
 	find, ids, pgxBatch := singleSnapshot(&snap), []uuid.UUID{account}, &pgx.Batch{}

@@ -11,9 +11,8 @@ import (
 	"pop.store/credits/internal/problem"
 )
 
-// OpenHolds lists an account's open holds, newest first, from before the given number; zero begins
-// at the newest. next is where the following page begins; zero when there is none. What is due is
-// written first.
+// OpenHolds lists an account's open holds, newest first, before the given number; zero starts at the
+// newest. next is the argument for the following page; zero if there is none. It settles the account first.
 func (e *Engine) OpenHolds(ctx context.Context, account uuid.UUID, before int64, limit int) (list []ledger.HoldInfo,
 	next int64, err error,
 ) {
@@ -38,7 +37,8 @@ func (e *Engine) OpenHolds(ctx context.Context, account uuid.UUID, before int64,
 	return list, next, orUnavailable(err)
 }
 
-// HoldInfo reads one hold, open or ended, by the seq of its entry. NotFound when there is none.
+// HoldInfo reads one hold, open or ended, by the seq of its entry. Errors: ErrNoAccount, ErrNoHold, kind
+// Unavailable.
 func (e *Engine) HoldInfo(ctx context.Context, account uuid.UUID, number int64) (ledger.HoldInfo, error) {
 	if _, err := e.settleIfDue(ctx, account); err != nil {
 		return ledger.HoldInfo{}, err

@@ -9,8 +9,8 @@ import (
 	"pop.store/credits/internal/tokens"
 )
 
-// Quote prices a charge against the account's present balance. Errors: ErrNoAccount, ErrClosed,
-// those of the price, kind Unavailable.
+// Quote prices a charge against the account's present balance. Errors: ErrNoAccount, ErrClosed, those of
+// the price, kind Unavailable.
 func (e *Engine) Quote(ctx context.Context, account uuid.UUID, c ledger.Charge) (ledger.Quote, error) {
 	a, err := e.Account(ctx, account)
 	if err != nil {
@@ -43,7 +43,7 @@ func (e *Engine) Quote(ctx context.Context, account uuid.UUID, c ledger.Charge) 
 	return q, nil
 }
 
-// reservedFrom is what an agent, or without one the creator, may not spend because it is reserved for others.
+// reservedFrom is what others have reserved, seen from an agent, or from the creator if agent is empty.
 func (e *Engine) reservedFrom(ctx context.Context, a ledger.Account, agent string) (tokens.Amount, error) {
 	list, own, err := e.Agents(ctx, a.ID)
 	if err != nil {

@@ -16,8 +16,8 @@ import (
 	"pop.store/credits/internal/tokens"
 )
 
-// Account reads an account and settles it to now without writing: what a charge would decide on.
-// ErrNoAccount when it was never opened.
+// Account reads an account and settles it in memory, as a charge would see it. Errors: ErrNoAccount, kind
+// Unavailable.
 func (e *Engine) Account(ctx context.Context, id uuid.UUID) (ledger.Account, error) {
 	a, ok, err := e.reader.Get(ctx, id)
 	switch {
@@ -29,8 +29,7 @@ func (e *Engine) Account(ctx context.Context, id uuid.UUID) (ledger.Account, err
 	return a, nil
 }
 
-// Balances is Accounts without the lots and holds, which is all that most callers need: it reads
-// one row for each account.
+// Balances is Accounts without lots and holds. It reads one row per account, unless something is due.
 func (e *Engine) Balances(ctx context.Context, ids []uuid.UUID) (map[uuid.UUID]ledger.Account, error) {
 	rows, err := e.pool.Query(ctx, sqlReadBalances, ids)
 	if err != nil {
@@ -67,7 +66,8 @@ func (e *Engine) Balances(ctx context.Context, ids []uuid.UUID) (map[uuid.UUID]l
 	return accounts, err
 }
 
-// Accounts reads several accounts in one consistent look. Those that do not exist are absent.
+// Accounts reads several accounts in one snapshot and settles them in memory. Unknown accounts are absent.
+// Kind Unavailable.
 func (e *Engine) Accounts(ctx context.Context, ids []uuid.UUID) (map[uuid.UUID]ledger.Account, error) {
 	rows, err := e.pool.Query(ctx, sqlReadAccounts, ids)
 	if err != nil {
@@ -91,8 +91,8 @@ func (e *Engine) Accounts(ctx context.Context, ids []uuid.UUID) (map[uuid.UUID]l
 	return accounts, nil
 }
 
-// readWithAgents reads those accounts again, and their agents in the same snapshot, whose agents
-// may go on by what has fallen due.
+// readWithAgents reads accounts again, together with their agents, if something is due that may resume an
+// agent.
 func (e *Engine) readWithAgents(ctx context.Context, snaps map[uuid.UUID]*ledger.Snapshot, now time.Time) error {
 	var ids []uuid.UUID
 	for id, snap := range snaps {
@@ -120,7 +120,7 @@ func (e *Engine) readWithAgents(ctx context.Context, snaps map[uuid.UUID]*ledger
 	return err
 }
 
-// singleSnapshot finds the snapshot for rows of the one account that it is of, if it exists.
+// singleSnapshot is a finder for queries about one account.
 func singleSnapshot(snap *ledger.Snapshot) snapshotFinder {
 	return func(uuid.UUID) *ledger.Snapshot { return snap }
 }
@@ -134,7 +134,7 @@ func (find snapshotFinder) readRow(rows pgx.Rows) error {
 	return rows.Err()
 }
 
-// readSnapshots reads sqlReadAccounts: complete accounts, but for their agents.
+// readSnapshots reads rows of sqlReadAccounts: complete accounts without their agents.
 func readSnapshots(rows pgx.Rows) (map[uuid.UUID]*ledger.Snapshot, error) {
 	defer rows.Close()
 	snaps := map[uuid.UUID]*ledger.Snapshot{}
@@ -154,8 +154,8 @@ func readSnapshots(rows pgx.Rows) (map[uuid.UUID]*ledger.Snapshot, error) {
 	return snaps, rows.Err()
 }
 
-// partRow is a lot or a hold of an account, the other's columns being null; all are null when the
-// account has neither.
+// partRow is a lot or a hold of an account; the columns of the other are null. Both are null if the account
+// has neither.
 type partRow struct {
 	lot, lotAmount, remaining, held *int64
 	kind                            *int16
@@ -203,9 +203,8 @@ func (r *partRow) addTo(snap *ledger.Snapshot) {
 	}
 }
 
-// BalanceAt tells what the account had right after its last entry before the instant; zero before
-// its first. What fell due between that entry and the instant shows once it is written, which any
-// later request does.
+// BalanceAt is the balance after the last entry before an instant; zero before the first. It settles the
+// account first. Errors: ErrNoAccount, kind Unavailable.
 func (e *Engine) BalanceAt(ctx context.Context, account uuid.UUID, at time.Time) (ledger.Balance, error) {
 	if _, err := e.settleIfDue(ctx, account); err != nil {
 		return ledger.Balance{}, err
@@ -222,7 +221,7 @@ func (e *Engine) BalanceAt(ctx context.Context, account uuid.UUID, at time.Time)
 	return b, nil
 }
 
-// seqAt is the seq of the first entry at or after an instant; one more than the newest when there is none.
+// seqAt is the seq of the first entry at or after an instant; the newest seq plus one if there is none.
 func (e *Engine) seqAt(ctx context.Context, account uuid.UUID, at time.Time) (int64, error) {
 	var seq int64
 	err := e.pool.QueryRow(ctx, sqlSeqAt, account, at).Scan(&seq)
@@ -235,7 +234,7 @@ func (e *Engine) seqAt(ctx context.Context, account uuid.UUID, at time.Time) (in
 	return seq, nil
 }
 
-// settleIfDue writes what has fallen due, if anything has, and gives the seq of the newest entry after that.
+// settleIfDue settles the account if something is due, and returns the seq of its newest entry.
 func (e *Engine) settleIfDue(ctx context.Context, account uuid.UUID) (newest int64, err error) {
 	newest, due, err := e.newest(ctx, account)
 	if err != nil || due.IsZero() || due.After(e.now()) {
@@ -248,7 +247,7 @@ func (e *Engine) settleIfDue(ctx context.Context, account uuid.UUID) (newest int
 	return newest, err
 }
 
-// newest gives the seq of the account's newest entry, and when something is due; zero: never.
+// newest returns the seq of the account's newest entry, and when something is due; zero: never.
 func (e *Engine) newest(ctx context.Context, account uuid.UUID) (seq int64, due time.Time, err error) {
 	var at *time.Time
 	err = e.pool.QueryRow(ctx, sqlNewest, account).Scan(&seq, &at)

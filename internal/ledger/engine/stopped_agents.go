@@ -10,9 +10,9 @@ import (
 	"pop.store/credits/internal/problem"
 )
 
-// StoppedAgents reads several accounts in one snapshot; of the accounts in all it reads every agent.
-// It is for pages and polls, so it never reads agents that are on, of which there may be many. What
-// an agent without a budget has spent stays zero.
+// StoppedAgents reads the stopped agents of several accounts in one snapshot, and every agent of the
+// accounts in all. It is for polled pages, so it skips agents that are on, of which there may be many.
+// Spent stays zero for agents without a budget.
 func (e *Engine) StoppedAgents(
 	ctx context.Context, ids, all []uuid.UUID,
 ) (map[uuid.UUID]ledger.StoppedAgents, error) {
@@ -65,7 +65,7 @@ func (e *Engine) readStopped(ctx context.Context, ids, all []uuid.UUID) (map[uui
 	pgxBatch.Queue(sqlBudgetMonths, ids).Query(find.readMonths)
 	pgxBatch.Queue(sqlHeldByAgentsOf, ids).Query(func(rows pgx.Rows) error {
 		var account uuid.UUID
-		var h ledger.HoldRow // all of an agent's as one
+		var h ledger.HoldRow // one row with the sum of each agent's holds
 		_, err := pgx.ForEachRow(rows, []any{&account, &h.Agent, &h.Amount}, func() error {
 			if snap := find(account); snap != nil {
 				snap.Holds = append(snap.Holds, h)

@@ -14,8 +14,8 @@ import (
 	"pop.store/credits/internal/tokens"
 )
 
-// UsageSums adds up what an account has spent. Errors: NotFound, and Unprocessable for a range that
-// makes no sense.
+// UsageSums sums up an account's usage. Errors: ErrNoAccount, kinds Unprocessable (invalid range) and
+// Unavailable.
 func (e *Engine) UsageSums(ctx context.Context, account uuid.UUID, q ledger.UsageQuery) (ledger.UsageSums, error) {
 	a, err := e.Account(ctx, account)
 	if err != nil {
@@ -36,8 +36,7 @@ func (e *Engine) UsageSums(ctx context.Context, account uuid.UUID, q ledger.Usag
 	return e.sumUsage(ctx, account, q)
 }
 
-// sumUsage reads the days that are over and today's part in one snapshot: at midnight the lines
-// move from one to the other.
+// sumUsage reads past days and today in one snapshot, since lines move between them at midnight.
 func (e *Engine) sumUsage(ctx context.Context, account uuid.UUID, q ledger.UsageQuery) (ledger.UsageSums, error) {
 	byName := map[string]*ledger.UsageSum{}
 	add := func(s ledger.UsageSum) {
@@ -105,9 +104,9 @@ func usageName(u *ledger.Usage, by ledger.UsageBy) string {
 	}
 }
 
-// RecentUsage lists the work of each of the accounts, as they were just read, in its last complete
-// days by day and feature: up to yesterday in its billing zone, in no order. Accounts without work
-// are absent. It is two statements for all of them.
+// RecentUsage lists the usage of each account, as just read, by day and feature for its last complete days,
+// up to yesterday in its billing zone, in no order. Accounts without usage are absent. It runs two
+// statements for all accounts. Kind Unavailable.
 func (e *Engine) RecentUsage(
 	ctx context.Context,
 	accounts []ledger.Account,
@@ -118,7 +117,7 @@ func (e *Engine) RecentUsage(
 	}
 	found, r := map[uuid.UUID][]ledger.RecentUse{}, newRecentRange(accounts, e.now(), days)
 	batch := &pgx.Batch{}
-	// One snapshot: at midnight the lines move from the account's row to the table.
+	// One snapshot, since lines move from the account's row to the table at midnight.
 	batch.Queue("begin isolation level repeatable read read only")
 	batch.Queue(sqlRecentUsage, r.ids, r.from, r.to).Query(func(rows pgx.Rows) error {
 		var id uuid.UUID
@@ -153,8 +152,8 @@ func (e *Engine) RecentUsage(
 	return found, nil
 }
 
-// recentRange are days that differ between accounts, for it is not the same day everywhere: from is the
-// first of all, to the last.
+// recentRange is a range of days per account, since the date depends on the billing zone. from and to span
+// all of them.
 type recentRange struct {
 	ids      []uuid.UUID
 	from, to time.Time
@@ -178,13 +177,13 @@ func newRecentRange(accounts []ledger.Account, now time.Time, days int) recentRa
 	return r
 }
 
-// has says whether a day is one of the account's.
+// has reports whether a day is in the account's range.
 func (r *recentRange) has(account uuid.UUID, day time.Time) bool {
 	today := r.today[account]
 	return day.Before(today) && !day.Before(today.AddDate(0, 0, -r.days))
 }
 
-// byFeature adds up the lines of one day.
+// byFeature sums up the lines of one day by feature.
 func byFeature(list []ledger.Usage) []ledger.RecentUse {
 	agents := map[string]string{}
 	for i := range list {
@@ -209,8 +208,7 @@ func compareUsage(a, b ledger.Usage) int {
 	return cmp.Or(a.Day.Compare(b.Day), cmp.Compare(a.Feature, b.Feature), cmp.Compare(a.Agent, b.Agent))
 }
 
-// Usage lists what was spent from one day to before another, both as midnight UTC of the date,
-// oldest day first.
+// Usage lists usage from one day to before another, both as midnight UTC, oldest first. Kind Unavailable.
 func (e *Engine) Usage(ctx context.Context, account uuid.UUID, from, to time.Time) ([]ledger.Usage, error) {
 	batch := &pgx.Batch{}
 	batch.Queue("begin isolation level repeatable read read only")
@@ -256,8 +254,7 @@ func readToday(rows pgx.Rows) (ledger.Today, error) {
 	return t, rows.Err()
 }
 
-// addUpUsage adds up the lines of one day, feature and agent: part of a long day may have moved to
-// its table already.
+// addUpUsage merges lines of one day, feature and agent: some of today's may have moved to the table.
 func addUpUsage(list []ledger.Usage) []ledger.Usage {
 	slices.SortFunc(list, func(a, b ledger.Usage) int {
 		return compareUsage(a, b)
@@ -276,7 +273,7 @@ func addUpUsage(list []ledger.Usage) []ledger.Usage {
 	return sums
 }
 
-// SpentThisPeriod is what the work since Account.PeriodStart cost in the end.
+// SpentThisPeriod is the net cost of work since Account.PeriodStart. Kind Unavailable.
 func (e *Engine) SpentThisPeriod(ctx context.Context, a ledger.Account) (tokens.Amount, error) {
 	now := e.now()
 	list, err := e.Usage(ctx, a.ID, a.PeriodStart(now), ledger.DayIn(now, a.BillingZone).AddDate(0, 0, 1))
