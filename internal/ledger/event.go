@@ -25,7 +25,7 @@ const (
 func (s *State) emit(kind string, now time.Time, data any) {
 	raw, err := json.Marshal(data)
 	if err != nil {
-		panic("ledger: an event has no JSON form: " + err.Error())
+		panic("ledger: marshal an event: " + err.Error())
 	}
 	s.EventSeq++
 	s.LastAt, s.changed = Later(now, s.LastAt), true

@@ -110,7 +110,7 @@ func (s *State) split(amount tokens.Amount, now time.Time, share func(l *lot, pa
 		}
 	}
 	if amount > 0 {
-		panic("ledger: an amount was spent that is not in the loaded lots")
+		panic("ledger: the loaded lots do not cover the amount")
 	}
 }
 

@@ -82,7 +82,7 @@ func (t *Today) AppendTo(b []byte) []byte {
 	return b
 }
 
-var errTodayUsage = errors.New("ledger: the account's usage of today cannot be read")
+var errTodayUsage = errors.New("ledger: cannot decode the account's usage of today")
 
 // DecodeToday decodes what AppendTo wrote.
 func DecodeToday(b []byte) ([]UsageLine, error) {

@@ -110,7 +110,7 @@ func (l *lane) refuseLocked(calls []*call) (free []*call) {
 	return free
 }
 
-var errLocked = errors.New("another server keeps the account locked")
+var errLocked = errors.New("another server holds the lock on the account")
 
 func (l *lane) halve(calls []*call, err error) {
 	if len(calls) == 1 {

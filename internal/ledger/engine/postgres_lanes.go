@@ -29,7 +29,7 @@ type laneDB struct {
 func openLaneDB(pool *pgxpool.Pool, lanes int) laneDB {
 	derived, begin, err := db.Derive(pool, int32(lanes), laneSettings, registerRecordTypes)
 	if err != nil {
-		panic("ledger: a pool's own configuration cannot be used again: " + err.Error())
+		panic("ledger: cannot derive the lanes' pool: " + err.Error())
 	}
 	return laneDB{Pool: derived, begin: begin}
 }

@@ -61,10 +61,10 @@ type DuePlace struct {
 }
 
 // errUnreadable refuses only requests for one account.
-var errUnreadable = errors.New("the account's row makes no sense to this server")
+var errUnreadable = errors.New("this server cannot read the account's row")
 
 // errStale means that a cached state was out of date. The next attempt reads from the database.
-var errStale = errors.New("another server was faster, or a key is older than the lane remembers")
+var errStale = errors.New("stale cache: another server has written, or a key is older than the cache")
 
 // stale reports whether a batch decided by cached state failed because of that: by the division by zero in
 // sqlUpdateAccounts, or an entry or key that already exists.
