@@ -22,7 +22,7 @@ var fileOrder = map[string]struct {
 	"ledger": {
 		files: []string{
 			"doc.go", "receipt.go", "reads.go", "view.go", "usage_view.go",
-			"apply.go", "fingerprint.go", "settle.go", "follow.go",
+			"apply.go", "fingerprint.go", "settle.go", "after_change.go",
 			"plan.go", "capture.go", "extend.go", "refund.go", "takeback.go", "close.go", "hold.go",
 			"agent_settings.go", "level.go",
 			"period.go", "grant.go", "clawback.go", "expiry.go", "stopped.go", "charge.go",

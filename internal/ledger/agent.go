@@ -12,13 +12,13 @@ import (
 // MaxAgents is how many agents an account can have.
 const MaxAgents = 1_000
 
-// resumeActions is how many actions a small arrival of tokens, such as a refund, must pay for
-// before a paused agent goes on: fewer would make it stop again at once (product.md, "no
-// flapping"). An action of unknown price counts as one token at most.
+// resumeActions is how many actions a small arrival of tokens, such as a refund, must pay for before a
+// paused agent resumes. With fewer the agent would soon pause again. An action of unknown price counts as
+// at most one token.
 const resumeActions = 20
 
-// ensureAgent gives an agent, registered at its first work. The shell has looked it up: what is not
-// loaded is not there.
+// ensureAgent returns an agent and registers it at its first request. The engine has looked the agent up,
+// so one that is not loaded does not exist.
 func (s *State) ensureAgent(id, feature string) (*agent, error) {
 	if a := s.agent(id); a != nil {
 		return a, nil
@@ -36,8 +36,7 @@ func (s *State) ensureAgent(id, feature string) (*agent, error) {
 	return s.agent(id), nil
 }
 
-// turnAwayError says that an agent's request is refused because of the agent: it is paused, or its
-// budget does not cover the request.
+// turnAwayError refuses a request because its agent is paused or over budget.
 type turnAwayError struct {
 	agent  string
 	amount tokens.Amount
@@ -46,7 +45,7 @@ type turnAwayError struct {
 
 func (t *turnAwayError) Error() string { return "agent " + t.agent + " is turned away" }
 
-// admit checks what an agent wants to spend against its state and its budget; nil for work without an agent.
+// admit checks an agent's state and budget. It returns nil for work without an agent.
 func (s *State) admit(id, feature string, amount tokens.Amount, now time.Time) error {
 	if id == "" {
 		return nil
@@ -56,7 +55,7 @@ func (s *State) admit(id, feature string, amount tokens.Amount, now time.Time) e
 		return err
 	}
 	if a.Feature == "" {
-		a.Feature, s.changed = feature, true // it was registered before it did any work
+		a.Feature, s.changed = feature, true // it was registered before its first request
 	}
 	switch {
 	case a.State == AgentByCreator, a.State == AgentOutOfToken:
@@ -71,14 +70,14 @@ func (s *State) admit(id, feature string, amount tokens.Amount, now time.Time) e
 	return nil
 }
 
-// overBudget says whether an amount is more than is left of an agent's budget for this month: what
-// it spent, and holds, counts. What is free always fits, also into a budget that was made smaller.
+// overBudget reports whether an amount exceeds the rest of an agent's monthly budget. A free request never
+// does.
 func (s *State) overBudget(a *agent, amount tokens.Amount, now time.Time) bool {
 	return amount > 0 && amount > s.budgetLeft(a, now)
 }
 
-// budgetLeft is what is left of an agent's budget for this month: below zero where it was made
-// smaller than what is used, tokens.Max without one.
+// budgetLeft is an agent's monthly budget less spent and held tokens; tokens.Max without a budget. It is
+// negative if the budget was set below what is used.
 func (s *State) budgetLeft(a *agent, now time.Time) tokens.Amount {
 	if a.Budget == nil {
 		return tokens.Max
@@ -86,9 +85,8 @@ func (s *State) budgetLeft(a *agent, now time.Time) tokens.Amount {
 	return *a.Budget - s.spentThisMonth(a, now) - s.heldBy(a.ID)
 }
 
-// spentThisMonth is what this month's work of an agent with a budget cost in the end. A refund
-// gives back to the budget of the month in which the work was done: of this month's work it makes
-// room again, of an older month's none.
+// spentThisMonth is the net cost of an agent's work in this month. A refund counts in the month of the
+// work: refunding older work frees no budget.
 func (s *State) spentThisMonth(a *agent, now time.Time) tokens.Amount {
 	month := monthOf(DayIn(now, s.Zone))
 	var spent tokens.Amount
@@ -102,10 +100,9 @@ func (s *State) spentThisMonth(a *agent, now time.Time) tokens.Amount {
 			}
 		}
 	}
-	return max(0, spent) // a server of the version before took refunds off on the day on which they were given
+	return max(0, spent) // servers of the previous version subtracted refunds on the day when they were made
 }
 
-// heldBy is what open holds have set aside for an agent's jobs.
 func (s *State) heldBy(id string) (held tokens.Amount) {
 	for i := range s.holds {
 		if h := &s.holds[i]; h.open() && h.Agent == id {
@@ -115,8 +112,7 @@ func (s *State) heldBy(id string) (held tokens.Amount) {
 	return held
 }
 
-// reservedFrom is what an agent, or with no agent the creator, may not spend because it is reserved
-// for others.
+// reservedFrom is what others have reserved, seen from an agent, or from the creator if id is empty.
 func (s *State) reservedFrom(id string) tokens.Amount {
 	others := s.Reserved
 	if others > 0 {
@@ -127,13 +123,13 @@ func (s *State) reservedFrom(id string) tokens.Amount {
 	return others
 }
 
-// available is what may be spent by an agent, or with no agent by the creator: what is spendable,
-// but for what is reserved for others.
+// available is what an agent, or the creator if id is empty, may spend: the spendable balance less the
+// reserves of others.
 func (s *State) available(id string, now time.Time) tokens.Amount {
 	return max(0, s.spendable(now)-s.reservedFrom(id))
 }
 
-// pause stops an agent. Nothing that it asks for is queued: it is turned away, and counted.
+// pause pauses an agent. Its requests are then refused and counted, not queued.
 func (s *State) pause(a *agent, to AgentState, unit tokens.Amount, now time.Time) {
 	if a.State == to {
 		return
@@ -145,16 +141,16 @@ func (s *State) pause(a *agent, to AgentState, unit tokens.Amount, now time.Time
 		State:      to.String(),
 		Since:      now,
 		TurnedAway: a.TurnedAway,
-	} // since it was paused for another reason
+	} // of a previous pause for another reason
 	a.State, a.PausedSince, a.TurnedAway, a.Unit = to, now, 0, unit
 	if end := s.monthEnd(a); to == AgentOverBudget && compareExpiry(end, s.DueAt) < 0 {
-		s.DueAt = end // also after a charge, which brings nothing else nearer
+		s.DueAt = end // a charge does not recompute DueAt
 	}
 	s.AgentRules, s.changed = true, true
 	s.emit(EventAgentPaused, now, data)
 }
 
-// count notes that there is an agent more, or less, in a state.
+// count updates the number of agents in a state.
 func (s *State) count(in AgentState, by int) {
 	switch in {
 	case AgentOutOfToken:
@@ -165,7 +161,7 @@ func (s *State) count(in AgentState, by int) {
 	}
 }
 
-// resume lets an agent go on, for new requests only.
+// resume resumes an agent. Refused requests are not repeated.
 func (s *State) resume(a *agent, now time.Time) {
 	data := agentEvent{
 		Agent:      a.ID,
@@ -180,8 +176,8 @@ func (s *State) resume(a *agent, now time.Time) {
 	s.emit(EventAgentResumed, now, data)
 }
 
-// outOfTokens pauses the agent whose charge or hold could not be afforded, also one that had asked
-// for more than its budget before. That request is the first of those that were not handled.
+// outOfTokens pauses the agent whose request could not be paid, even if it was over budget before. This
+// request is the first one counted as refused.
 func (s *State) outOfTokens(f *shortfall, now time.Time) {
 	if a := s.agent(f.agent); a != nil && f.agent != "" {
 		s.pause(a, AgentOutOfToken, f.required, now)
@@ -189,18 +185,17 @@ func (s *State) outOfTokens(f *shortfall, now time.Time) {
 	}
 }
 
-// resumeThoseWhoCan lets every agent go on that was paused for lack of tokens and can now afford
-// its next piece of work, or, after an arrival that is small, as many as it takes not to stop again
-// at once.
-func (s *State) resumeThoseWhoCan(small bool, now time.Time, prices *catalog.Catalog) {
+// resumeOutOfTokens resumes agents that can now pay their next request or, after a small arrival, enough
+// requests not to pause again soon.
+func (s *State) resumeOutOfTokens(small bool, now time.Time, prices *catalog.Catalog) {
 	for i := range s.agents {
 		a := &s.agents[i]
 		if a.State != AgentOutOfToken {
 			continue
 		}
-		need := a.nextUnit(prices)
+		need := a.minimumRequest(prices)
 		if small {
-			need = a.smallNeed(prices)
+			need = a.resumeThreshold(prices)
 		}
 		if s.available(a.ID, now) >= need {
 			s.resume(a, now)
@@ -208,40 +203,39 @@ func (s *State) resumeThoseWhoCan(small bool, now time.Time, prices *catalog.Cat
 	}
 }
 
-// nextUnit is the least that the next piece of an agent's work takes: its feature's price, or
-// anything at all where that has none. One refused request says nothing about the next one.
-func (a *AgentRow) nextUnit(prices *catalog.Catalog) tokens.Amount {
+// minimumRequest is the least that an agent's next request can cost: its feature's price, or one millionth
+// without a price. The size of one refused request does not matter.
+func (a *AgentRow) minimumRequest(prices *catalog.Catalog) tokens.Amount {
 	if f, ok := prices.Feature(a.Feature); ok && f.Price > 0 {
 		return f.Price
 	}
 	return 1
 }
 
-// expects is what an agent probably asks for next: what it was refused, but no more than
-// resumeActions tokens, so that one request that was far too large is not waited for.
-func (a *AgentRow) expects(prices *catalog.Catalog) tokens.Amount {
-	return max(a.nextUnit(prices), min(a.Unit, resumeActions*tokens.One))
+// expectedRequest is the likely amount of an agent's next request: what was refused, but at most
+// resumeActions tokens, so that one oversized request does not keep it paused.
+func (a *AgentRow) expectedRequest(prices *catalog.Catalog) tokens.Amount {
+	return max(a.minimumRequest(prices), min(a.Unit, resumeActions*tokens.One))
 }
 
-// smallNeed is what has to be there after a small arrival of tokens.
-func (a *AgentRow) smallNeed(prices *catalog.Catalog) tokens.Amount {
-	need := a.expects(prices)
+// resumeThreshold is what must be available to resume an agent after a small arrival of tokens.
+func (a *AgentRow) resumeThreshold(prices *catalog.Catalog) tokens.Amount {
+	need := a.expectedRequest(prices)
 	if f, ok := prices.Feature(a.Feature); ok {
 		need = max(need, timesClamped(f.Price, resumeActions))
 	}
 	return need
 }
 
-// resumeWithinBudget lets those go on that their budget had stopped and whose budget has more room
-// than before, if it covers their next piece of work: tokens were released or refunded, less was
-// captured than held, or the budget is larger.
+// resumeWithinBudget resumes agents over budget if the rest of their budget has grown since before and
+// covers the next request: after a release, a refund, a smaller capture or a larger budget.
 func (s *State) resumeWithinBudget(before []budgetLeft, now time.Time, prices *catalog.Catalog) {
 	for _, b := range before {
 		a := s.agent(b.agent)
 		if a.State != AgentOverBudget {
 			continue
 		}
-		if left := s.budgetLeft(a, now); left > b.left && left >= a.nextUnit(prices) {
+		if left := s.budgetLeft(a, now); left > b.left && left >= a.minimumRequest(prices) {
 			s.resume(a, now)
 		}
 	}
@@ -254,8 +248,8 @@ func timesClamped(a tokens.Amount, n int64) tokens.Amount {
 	return tokens.Max
 }
 
-// startMonth lets those go on that a budget had stopped in a month which is over.
-func (s *State) startMonth(due time.Time) bool {
+// resumeForNewMonth resumes agents over budget whose month has ended and reports whether there were any.
+func (s *State) resumeForNewMonth(due time.Time) bool {
 	found := false
 	for i := range s.agents {
 		if a := &s.agents[i]; s.waitsForMonth(a) && !s.monthEnd(a).After(due) {
@@ -266,18 +260,18 @@ func (s *State) startMonth(due time.Time) bool {
 	return found
 }
 
-// waitsForMonth says whether an agent goes on when the next month begins.
+// waitsForMonth reports whether an agent resumes when the next month begins.
 func (s *State) waitsForMonth(a *agent) bool {
 	return a.State == AgentOverBudget && s.ClosedAt.IsZero()
 }
 
-// monthEnd is when the month is over in which an agent used up its budget.
+// monthEnd is the end of the month in which an agent used up its budget.
 func (s *State) monthEnd(a *agent) time.Time {
 	next := monthOf(DayIn(a.PausedSince, s.Zone)).AddDate(0, 1, 0)
 	return clock.StartOfDay(next, s.Zone)
 }
 
-// sumAgents works out what the account's row says of all agents. They must be loaded.
+// sumAgents recomputes the account row's summary of its agents. All agents must be loaded.
 func (s *State) sumAgents() {
 	s.Reserved, s.PausedAgents, s.AgentRules = 0, 0, false
 	for i := range s.agents {

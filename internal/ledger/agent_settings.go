@@ -8,19 +8,19 @@ import (
 	"pop.store/credits/internal/tokens"
 )
 
-// PutAgent registers an agent or changes it. Nil fields stay as they are; a budget or reserve of
-// zero takes it away.
+// PutAgent registers or changes an agent. Nil fields stay unchanged; a Budget or Reserve of zero removes
+// it.
 type PutAgent struct {
-	ID      string // empty: the creator, whose reserve is for the creator's own tools
+	ID      string // empty: the creator, with a reserve for the creator's own tools
 	Name    *string
 	Feature *string
-	Budget  *tokens.Amount // tokens a month; zero: no limit
+	Budget  *tokens.Amount // tokens per month; zero: no limit
 	Reserve *tokens.Amount
 
 	MustExist bool // ErrNoAgent for an agent that is not registered
 }
 
-// Needs is part of Operation.
+// Needs implements Operation.
 func (p *PutAgent) Needs(*catalog.Catalog) Needs {
 	return Needs{
 		Complete:    true,
@@ -85,18 +85,17 @@ func (p *PutAgent) check(s *State, prices *catalog.Catalog) error {
 	return nil
 }
 
-// SwitchAgent is the creator turning an agent off, or on again.
+// SwitchAgent turns an agent off or on for the creator.
 type SwitchAgent struct {
 	ID string
 	On bool
 }
 
-// Needs is part of Operation.
+// Needs implements Operation.
 func (p *SwitchAgent) Needs(*catalog.Catalog) Needs { return Needs{Complete: true, BypassCache: true} }
 
-// decide ends the creator's pause, or any other one, for as long as the agent can work: what lacks
-// tokens or budget is paused for that, and goes on by itself. So turning on does the same from
-// every state.
+// decide has the same result for every kind of pause: turning on resumes the agent, or pauses it for lack
+// of tokens or budget, from which it resumes by itself.
 func (p *SwitchAgent) decide(s *State, now time.Time, prices *catalog.Catalog) (Outcome, error) {
 	if err := s.mustBeOpen(); err != nil {
 		return Outcome{}, err
@@ -105,7 +104,7 @@ func (p *SwitchAgent) decide(s *State, now time.Time, prices *catalog.Catalog) (
 	if a == nil || p.ID == "" {
 		return Outcome{}, ErrNoAgent
 	}
-	switch unit := a.nextUnit(prices); {
+	switch unit := a.minimumRequest(prices); {
 	case !p.On:
 		s.pause(a, AgentByCreator, a.Unit, now)
 	case a.State == AgentOn:

@@ -13,30 +13,30 @@ func (s *State) Apply(op Operation, now time.Time, prices *catalog.Catalog) (Out
 	now = Later(now, s.LastAt)
 	if s.complete && s.IsDue(now) {
 		s.settle(now, prices)
-		s.DueAt, s.changed = s.wakeAt(now), true
+		s.DueAt, s.changed = s.nextChange(now), true
 	}
-	before := s.arrivals(now)
+	before := s.headroom(now)
 	out, err := op.decide(s, now, prices)
 	if _, charge := op.(*Charge); !charge && s.complete {
-		s.DueAt = s.wakeAt(now) // a charge brings nothing nearer
+		s.DueAt = s.nextChange(now) // a charge brings nothing nearer
 	}
 	if err != nil {
-		err = s.refused(op, err, now, prices)
+		err = s.recordRefusal(op, err, now, prices)
 	}
-	s.follow(before, now, prices)
+	s.afterChange(before, now, prices)
 	if s.complete && s.AgentRules {
 		s.sumAgents()
 	}
 	if out.Entry != nil {
-		s.conclude(out.Entry)
+		s.recordBalance(out.Entry)
 	}
 	return out, err
 }
 
-// conclude notes with a request's entry what there is after all entries that the request wrote: a
+// recordBalance notes with a request's entry what there is after all entries that the request wrote: a
 // release also writes the expiry of what came free of an expired lot. That is what the request
 // answers, now and to a replay.
-func (s *State) conclude(e *Entry) {
+func (s *State) recordBalance(e *Entry) {
 	last := s.entries[len(s.entries)-1]
 	if last != e {
 		e.LastSeq = last.Seq
@@ -44,21 +44,21 @@ func (s *State) conclude(e *Entry) {
 	e.Settled = last.Balance()
 }
 
-// refused notes a refusal that leaves a trace, and gives the one that the caller gets.
-func (s *State) refused(op Operation, err error, now time.Time, prices *catalog.Catalog) error {
+// recordRefusal notes a refusal that leaves a trace, and gives the one that the caller gets.
+func (s *State) recordRefusal(op Operation, err error, now time.Time, prices *catalog.Catalog) error {
 	var lacking *shortfall
 	var away *turnAwayError
 	work, ok := op.(interface{ keepsAgentOn() bool })
 	keepOn := ok && work.keepsAgentOn()
 	switch {
 	case errors.As(err, &lacking):
-		s.decline(lacking, now)
+		s.recordDeclined(lacking, now)
 		if keepOn {
-			s.coveredByBudget(lacking.agent, lacking.required, now)
+			s.resumeOverBudget(lacking.agent, lacking.required, now)
 		} else {
 			s.outOfTokens(lacking, now)
 		}
-		return s.lackingProblem(lacking, now, prices)
+		return s.insufficientTokens(lacking, now, prices)
 	case errors.As(err, &away):
 		return s.turnAway(away, keepOn, now, prices)
 	}

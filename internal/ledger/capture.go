@@ -10,9 +10,9 @@ import (
 	"pop.store/credits/internal/tokens"
 )
 
-// Capture asks to spend held tokens. Nil Amount means all of them; what is not captured is released
-// at once. An amount above the hold takes the difference from what is spendable, under the
-// conditions of a charge. An empty Reference or Reason, or no Metadata, means that of the hold.
+// Capture spends held tokens. Nil Amount captures all of them; the rest of the hold is released. An amount
+// above the hold takes the difference from the spendable balance, under the conditions of a charge. An
+// empty Reference, Reason or Metadata is copied from the hold.
 type Capture struct {
 	Hold      int64 // the seq of the hold's entry
 	Amount    *tokens.Amount
@@ -21,7 +21,7 @@ type Capture struct {
 	Metadata  map[string]string
 }
 
-// Needs is part of Operation.
+// Needs implements Operation.
 func (c *Capture) Needs(*catalog.Catalog) Needs { return Needs{Complete: true, RefersTo: c.Hold} }
 
 func (c *Capture) decide(s *State, now time.Time, _ *catalog.Catalog) (Outcome, error) {
@@ -44,10 +44,10 @@ func (c *Capture) decide(s *State, now time.Time, _ *catalog.Catalog) (Outcome, 
 			return Outcome{}, err
 		}
 	}
-	return Outcome{Entry: s.capture(h, amount, ending{c.Reference, Note{c.Reason, c.Metadata}}, now)}, nil
+	return Outcome{Entry: s.capture(h, amount, details{c.Reference, Note{c.Reason, c.Metadata}}, now)}, nil
 }
 
-// affordMore checks whether a capture may take more than its hold. A refusal keeps the hold as it is.
+// affordMore checks whether a capture may exceed its hold. A refusal leaves the hold open.
 func (s *State) affordMore(h *hold, more tokens.Amount, now time.Time) error {
 	err := s.afford(h.Feature, h.Agent, more, now)
 	var lacking *shortfall
@@ -57,9 +57,9 @@ func (s *State) affordMore(h *hold, more tokens.Amount, now time.Time) error {
 	return err
 }
 
-// capture spends an amount: first from the lots that the hold reserved, also where they expired
-// meanwhile, then from what is spendable.
-func (s *State) capture(h *hold, amount tokens.Amount, said ending, now time.Time) *Entry {
+// capture spends an amount from the lots that the hold reserved, even if they have expired, then from the
+// spendable balance.
+func (s *State) capture(h *hold, amount tokens.Amount, d details, now time.Time) *Entry {
 	rest := amount
 	var parts []Part
 	for _, p := range h.Parts {
@@ -72,10 +72,10 @@ func (s *State) capture(h *hold, amount tokens.Amount, said ending, now time.Tim
 		}
 	}
 	if rest > 0 {
-		parts = s.mergeParts(parts, s.take(rest, now))
+		parts = s.mergeParts(parts, s.spendLots(rest, now))
 	}
 	h.Outcome, h.ended = KindCapture, true
-	said = said.inherit(s, h)
+	d = d.inherit(s, h)
 	e := s.append(Entry{
 		Kind:           KindCapture,
 		Amount:         -amount,
@@ -86,17 +86,16 @@ func (s *State) capture(h *hold, amount tokens.Amount, said ending, now time.Tim
 		Quantity:       h.Quantity,
 		UnitPrice:      h.UnitPrice,
 		CatalogVersion: h.CatalogVersion,
-		Reference:      said.reference,
+		Reference:      d.reference,
 		About:          h.Number,
 		Parts:          parts,
-		Note:           said.note,
+		Note:           d.note,
 	}, now)
 	s.afterRelease(h, now)
 	return e
 }
 
-// mergeParts joins two payments of one entry: one part for each lot, in burn order, so that a
-// refund gives back first what lasts longest.
+// mergeParts adds up the parts of each lot and sorts them in burn order, which a refund reverses.
 func (s *State) mergeParts(a, b []Part) []Part {
 	parts := slices.Concat(a, b)
 	slices.SortStableFunc(parts, func(x, y Part) int { return burnOrder(&s.lot(x.Lot).Lot, &s.lot(y.Lot).Lot) })

@@ -2,7 +2,7 @@ package ledger
 
 import "time"
 
-// Changes is what a state has to write. It points into the state, and is good until Committed.
+// Changes lists the rows that a state has to write. It points into the state and is valid until Committed.
 type Changes struct {
 	Account *AccountRow
 	Plan    bool // Account's plan has changed
@@ -10,15 +10,15 @@ type Changes struct {
 	Summary bool // Account's AgentSummary has changed
 
 	NewLots     []*Lot
-	ChangedLots []*Lot // what is left of them, or whether they can be spent
+	ChangedLots []*Lot // remaining, held, frozen or revoked has changed
 	TakenBack   []*Lot // their TakenBack has changed
 	Entries     []*Entry
 	NewHolds    []*HoldRow
 	EndedHolds  []*HoldRow
 	Extensions  []*ExtensionRow
 	References  []PermanentReference
-	Reversals   map[int64]Reversal // by the seq of the entry that was reversed: what to add
-	Usage       []DayUsage         // what to add
+	Reversals   map[int64]Reversal // by the seq of the reversed entry: amounts to add
+	Usage       []DayUsage         // amounts to add
 	Declined    []Declined
 	Agents      []*AgentRow
 	Events      []Event
@@ -27,7 +27,7 @@ type Changes struct {
 // Changed says whether there is anything to write.
 func (s *State) Changed() bool { return s.changed }
 
-// Changes prepares the account's row for being written and fills c, whose memory it uses again.
+// Changes updates the account's row for writing and fills c, reusing its memory.
 func (s *State) Changes(now time.Time, c *Changes) {
 	s.chooseOpenLot(Later(now, s.LastAt))
 	if len(s.Today.Lines) > maxTodayLines {
@@ -39,7 +39,7 @@ func (s *State) Changes(now time.Time, c *Changes) {
 	}
 	*c = Changes{
 		Account:     &s.AccountRow,
-		Plan:        s.storedPlan != s.presentPlan(),
+		Plan:        s.storedPlan != s.currentPlan(),
 		Closed:      s.closing,
 		Summary:     s.storedSummary != s.AgentSummary,
 		NewLots:     c.NewLots[:0],
@@ -67,18 +67,18 @@ func (s *State) Changes(now time.Time, c *Changes) {
 		}
 	}
 	for i := range s.agents {
-		if a := &s.agents[i]; a.added || a.present() != a.stored {
+		if a := &s.agents[i]; a.added || a.current() != a.stored {
 			c.Agents = append(c.Agents, &a.AgentRow)
 		}
 	}
 }
 
-// lotChanges leaves out the open lot, whose remainder is in the account's row until another lot takes
-// its place.
+// lotChanges skips the open lot: its remainder is stored in the account's row until another lot becomes the
+// open one.
 func (s *State) lotChanges(c *Changes) {
 	for i := range s.lots {
 		l := &s.lots[i]
-		now := l.present()
+		now := l.current()
 		if l.Number == s.OpenLot {
 			now.remaining, now.held = l.stored.remaining, l.stored.held
 		}
@@ -94,7 +94,7 @@ func (s *State) lotChanges(c *Changes) {
 	}
 }
 
-// BindReference ties a permanent reference to an entry that the state has just made.
+// BindReference records the permanent reference of an entry that the state has just written.
 func (s *State) BindReference(scope, reference string, seq int64) {
 	s.refs = append(s.refs, PermanentReference{
 		Scope:     scope,
@@ -103,10 +103,11 @@ func (s *State) BindReference(scope, reference string, seq int64) {
 	})
 }
 
-// Committed makes a state whose changes were written the beginning of the next batch.
+// Committed resets the change tracking after the changes were written, so that the next batch can use the
+// state.
 func (s *State) Committed() {
 	if !s.changed && s.pastEntries == nil {
-		return // only looked at
+		return // nothing was written
 	}
 	if s.changed {
 		s.Version++
@@ -121,9 +122,9 @@ func (s *State) Committed() {
 	}
 	s.holds = holds
 	for i := range s.agents {
-		s.agents[i].stored, s.agents[i].added = s.agents[i].present(), false
+		s.agents[i].stored, s.agents[i].added = s.agents[i].current(), false
 	}
-	s.storedSummary, s.storedPlan = s.AgentSummary, s.presentPlan()
+	s.storedSummary, s.storedPlan = s.AgentSummary, s.currentPlan()
 	for _, e := range s.entries {
 		e.Note = Note{} // it may be large, and no replay needs it
 	}
@@ -136,7 +137,7 @@ func (s *State) Committed() {
 func (s *State) lotsCommitted() {
 	lots := s.lots[:0]
 	for _, l := range s.lots {
-		stored := l.present()
+		stored := l.current()
 		if l.Number == s.OpenLot && !l.added {
 			stored.remaining, stored.held = l.stored.remaining, l.stored.held
 		}

@@ -7,25 +7,24 @@ import (
 	"pop.store/credits/internal/tokens"
 )
 
-// Charge asks to spend tokens on a feature. Nil Quantity means one; Amount is what an agent's or a
-// metered feature's work used.
+// Charge spends tokens on a feature. Nil Quantity means one. Amount is for features without a fixed price.
 type Charge struct {
 	Feature   string
 	Quantity  *int64
 	Amount    *tokens.Amount
 	Agent     string
 	Reference string
-	// UniqueReference makes Reference good for one charge of this account only, for ever.
+	// UniqueReference allows Reference for only one charge of this account, permanently.
 	UniqueReference bool
 	Reason          string
 	Metadata        map[string]string
-	// KeepAgentOn refuses what cannot be afforded, or is over the agent's budget, without pausing the agent.
+	// KeepAgentOn prevents a refusal for lack of tokens or budget from pausing the agent.
 	KeepAgentOn bool
 }
 
 func (c *Charge) keepsAgentOn() bool { return c.KeepAgentOn }
 
-// Needs is part of Operation.
+// Needs implements Operation.
 func (c *Charge) Needs(prices *catalog.Catalog) Needs {
 	n := Needs{Agent: c.Agent}
 	if price, err := prices.Price(c.Feature, c.Quantity, c.Amount); err == nil {
@@ -58,13 +57,13 @@ func (c *Charge) decide(s *State, now time.Time, prices *catalog.Catalog) (Outco
 		UnitPrice:      price.Unit,
 		CatalogVersion: prices.Version,
 		Reference:      c.Reference,
-		Parts:          s.take(price.Amount, now),
+		Parts:          s.spendLots(price.Amount, now),
 		Note:           Note{c.Reason, c.Metadata},
 	}, now)}, nil
 }
 
-// afford checks an agent's state first, then what is reserved for others, then what there is. An
-// agent over its budget whose budget covers this is on again.
+// afford checks the agent's state and budget, then the balance less what is reserved for others. It resumes
+// an agent over budget whose budget covers the amount.
 func (s *State) afford(feature, agent string, amount tokens.Amount, now time.Time) error {
 	if err := s.admit(agent, feature, amount, now); err != nil {
 		return err
@@ -72,25 +71,25 @@ func (s *State) afford(feature, agent string, amount tokens.Amount, now time.Tim
 	if available := s.available(agent, now); available < amount {
 		return s.shortfall(feature, agent, amount, now)
 	}
-	s.coveredByBudget(agent, amount, now)
+	s.resumeOverBudget(agent, amount, now)
 	return nil
 }
 
-// coveredByBudget ends the pause of an agent over its budget that was admitted for more than nothing.
-func (s *State) coveredByBudget(id string, amount tokens.Amount, now time.Time) {
+// resumeOverBudget resumes an agent over budget that was admitted for a positive amount.
+func (s *State) resumeOverBudget(id string, amount tokens.Amount, now time.Time) {
 	if a := s.agent(id); id != "" && amount > 0 && a.State == AgentOverBudget {
 		s.resume(a, now)
 	}
 }
 
-// shortfall is why a charge, a hold, or a capture of more than its hold cannot be afforded.
+// shortfall describes why a charge, hold or larger capture cannot be paid.
 type shortfall struct {
 	feature, agent      string
-	spendable, required tokens.Amount // spendable by who asked
-	missing             tokens.Amount // tokens that have to come for it, while what is reserved stays reserved
-	held                tokens.Amount // by jobs under way
-	reserved            tokens.Amount // for others, of what is there
-	beyond              tokens.Amount // what the hold covers already, for a capture; required comes on top of it
+	spendable, required tokens.Amount // spendable by the agent or creator that asked
+	missing             tokens.Amount // tokens to add while reserves stay as they are
+	held                tokens.Amount // by running jobs
+	reserved            tokens.Amount // of the balance, for others
+	beyond              tokens.Amount // of a capture: what the hold covers; required is the excess
 }
 
 func (s *State) shortfall(feature, agent string, amount tokens.Amount, now time.Time) *shortfall {
@@ -108,14 +107,14 @@ func (s *State) shortfall(feature, agent string, amount tokens.Amount, now time.
 
 func (f *shortfall) Error() string { return "tokens are lacking" }
 
-// maxDeclined is how many attempts a day are kept one by one; the rest is only counted.
+// maxDeclined is how many declined attempts per day are stored; further ones are only counted.
 const maxDeclined = 200
 
-// decline notes an attempt. It moves the account's time on like an entry, so that no day begins
-// twice when servers' clocks disagree.
-func (s *State) decline(f *shortfall, now time.Time) {
+// recordDeclined records the attempt. It advances LastAt like an entry, so that a day cannot begin twice
+// when servers' clocks differ.
+func (s *State) recordDeclined(f *shortfall, now time.Time) {
 	s.LastAt = now
-	day := s.turnDay(now)
+	day := s.rollDay(now)
 	s.changed = true
 	s.Today.Declined++
 	s.DeclinedEver++

@@ -8,32 +8,31 @@ import (
 	"pop.store/credits/internal/tokens"
 )
 
-// Cause says why tokens of a purchase were taken back. It stands in the notes, beside the free text.
+// Cause says why tokens of a purchase were clawed back. It is stored in the entry's metadata.
 type Cause string
 
 // The causes of a clawback.
 const (
-	CauseRefund  Cause = "refund"  // its money went back
-	CauseReturn  Cause = "return"  // its buyer returned it
-	CauseDispute Cause = "dispute" // its money was lost to a dispute
-	CauseOwed    Cause = "owed"    // it pays for tokens of another purchase that were spent and whose money went back
+	CauseRefund  Cause = "refund"  // its payment was refunded
+	CauseReturn  Cause = "return"  // the buyer returned it
+	CauseDispute Cause = "dispute" // its payment was charged back
+	CauseOwed    Cause = "owed"    // it pays for spent tokens of another reversed purchase
 )
 
-// causeKey is where a note's metadata hold the cause.
+// causeKey is the metadata key of the cause.
 const causeKey = "cause"
 
-// Revoke takes the tokens of a purchase back, because its money went back: up to a total, so that
-// telling it twice takes them once. It touches only the tokens of that purchase: those that are
-// there are taken first, then those count that expired unused, and what was spent or is held is
-// owed.
+// Revoke claws back the tokens of a refunded purchase, up to a cumulative total, so that repeating it has
+// no effect. Remaining tokens are taken first, then expired ones are counted; tokens that were spent or are
+// held become owed.
 type Revoke struct {
 	Lot    int64
-	Total  tokens.Amount // taken back of this purchase, in all
+	Total  tokens.Amount // cumulative, over all revocations of this purchase
 	Cause  Cause
 	Reason string
 }
 
-// Needs is part of Operation.
+// Needs implements Operation.
 func (r *Revoke) Needs(*catalog.Catalog) Needs { return Needs{Complete: true, RefersTo: r.Lot} }
 
 func (r *Revoke) decide(s *State, now time.Time, _ *catalog.Catalog) (Outcome, error) {
@@ -47,10 +46,10 @@ func (r *Revoke) decide(s *State, now time.Time, _ *catalog.Catalog) (Outcome, e
 	}
 	l.Revoked = true
 	if r.Total == l.Amount {
-		l.Frozen = false // a dispute that was lost is over
+		l.Frozen = false // the dispute is over
 	}
 	s.changed = true
-	more := min(r.Total, l.Amount-l.TakenBack) - p.Reversed // what support took back is gone already, and not owed
+	more := min(r.Total, l.Amount-l.TakenBack) - p.Reversed // what support took back is gone and not owed
 	if more <= 0 {
 		return Outcome{}, nil
 	}
@@ -71,14 +70,15 @@ func (r *Revoke) decide(s *State, now time.Time, _ *catalog.Catalog) (Outcome, e
 	return Outcome{Entry: e}, nil
 }
 
-// clawBackGrace takes tokens of a purchase that came back after its lot had ended, in lots of their own.
+// clawBackGrace takes tokens of the purchase that a refund returned in lots of their own, after the
+// purchase's lot had expired.
 func (s *State) clawBackGrace(of *lot, amount tokens.Amount, r *Revoke, now time.Time) {
 	for i := range s.lots {
 		l := &s.lots[i]
 		if amount == 0 || l.Kind != LotPurchase || l.Source != of.Source || l.Number == of.Number {
 			continue
 		}
-		l.Revoked = true // what is held of it pays what is owed when it comes free
+		l.Revoked = true // held tokens pay what is owed when they are released
 		if part := min(amount, l.Remaining-l.Held); part > 0 {
 			s.clawBack(l, part, r.Cause, r.Reason, now)
 			amount -= part
@@ -86,7 +86,7 @@ func (s *State) clawBackGrace(of *lot, amount tokens.Amount, r *Revoke, now time
 	}
 }
 
-// purchase finds the lot of a purchase that the request is about.
+// purchase returns the lot of the purchase and the entry that granted it, or ErrNoAccount or ErrNoPurchase.
 func (s *State) purchase(number int64) (*PastEntry, *lot, error) {
 	if !s.Exists() {
 		return nil, nil, ErrNoAccount
@@ -99,7 +99,8 @@ func (s *State) purchase(number int64) (*PastEntry, *lot, error) {
 	return p, l, nil
 }
 
-// clawBack takes tokens from a lot against what is owed. An amount of zero records that all of it is owed.
+// clawBack takes tokens from a lot to reduce what is owed. An amount of zero records that everything became
+// owed.
 func (s *State) clawBack(l *lot, amount tokens.Amount, cause Cause, reason string, now time.Time) *Entry {
 	l.Remaining -= amount
 	s.Owed -= amount
@@ -115,21 +116,20 @@ func (s *State) clawBack(l *lot, amount tokens.Amount, cause Cause, reason strin
 	}, now)
 }
 
-// payOwed nets what is owed against tokens that are free in a lot: a new purchase, or what comes
-// back to a revoked one.
+// payOwed takes what is owed from the free tokens of a lot.
 func (s *State) payOwed(l *lot, now time.Time) {
 	if amount := min(s.Owed, l.Remaining-l.Held); amount > 0 {
 		s.clawBack(l, amount, CauseOwed, "", now)
 	}
 }
 
-// Freeze stops a purchase's tokens from being spent while its payment is disputed, or thaws them.
+// Freeze makes a purchase's tokens unspendable while its payment is disputed, or spendable again.
 type Freeze struct {
 	Lot    int64
 	Frozen bool
 }
 
-// Needs is part of Operation.
+// Needs implements Operation.
 func (f *Freeze) Needs(*catalog.Catalog) Needs { return Needs{Complete: true, RefersTo: f.Lot} }
 
 func (f *Freeze) decide(s *State, _ time.Time, _ *catalog.Catalog) (Outcome, error) {

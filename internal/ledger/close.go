@@ -6,10 +6,10 @@ import (
 	"pop.store/credits/internal/catalog"
 )
 
-// CloseAccount is the operation that closes an account for good.
+// CloseAccount closes an account permanently and releases its holds.
 type CloseAccount struct{}
 
-// Needs is part of Operation.
+// Needs implements Operation.
 func (CloseAccount) Needs(*catalog.Catalog) Needs {
 	return Needs{
 		Complete:    true,
@@ -28,7 +28,7 @@ func (CloseAccount) decide(s *State, now time.Time, _ *catalog.Catalog) (Outcome
 	}
 	for i := range s.holds {
 		if h := &s.holds[i]; h.open() {
-			s.release(h, KindRelease, ending{}, now)
+			s.release(h, KindRelease, details{}, now)
 		}
 	}
 	s.ClosedAt, s.closing, s.NextPlan, s.changed = now, true, "", true

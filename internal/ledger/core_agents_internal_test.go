@@ -13,8 +13,8 @@ import (
 	"pop.store/credits/internal/tokens"
 )
 
-// wholeAgents are the agents as they are loaded. What one with a budget spent this month is read
-// from the rollup, or every other time is what the lane remembers, which must be the same.
+// wholeAgents are the agents as loaded. The monthly spending of one with a budget alternates between the
+// rollup and the lane's cache, which must agree.
 func (p *paper) wholeAgents() (list []AgentRow) {
 	month := monthOf(p.row.Today.Day)
 	for _, a := range p.agents {
@@ -37,7 +37,7 @@ func (p *paper) wholeAgents() (list []AgentRow) {
 	return list
 }
 
-// hear takes in an event, as somebody does who knows no more than events.
+// hear tracks the agents and the level from the events alone.
 func (p *paper) hear(e Event) {
 	if p.events++; e.Seq != p.events {
 		p.fatalf("event %d (%s) has the number %d", p.events, e.Kind, e.Seq)
@@ -65,7 +65,7 @@ func (p *paper) hear(e Event) {
 	}
 }
 
-// checkAgents compares what a row says of the agents with the agents, and them with what was told of them.
+// checkAgents compares the row's summary with the agents, and the agents with the events.
 func (p *paper) checkAgents(s *State) {
 	var want AgentSummary
 	for _, a := range p.agents {
@@ -91,8 +91,8 @@ func (p *paper) checkAgents(s *State) {
 	}
 }
 
-// checkLimits holds what was just spent against the budget of who spent it, and against what others
-// have reserved. It adds up the entries.
+// checkLimits compares what was just spent, by the entries, with the agent's budget and the reserves of
+// others.
 func (p *paper) checkLimits(s *State, op Operation, now time.Time) {
 	id := ""
 	switch o := op.(type) {
@@ -103,7 +103,7 @@ func (p *paper) checkLimits(s *State, op Operation, now time.Time) {
 	case *Capture:
 		h := s.holdOf(o)
 		if o.Amount == nil || *o.Amount <= h.Amount {
-			return // it spends what was held within the limits
+			return // it spends held tokens, which were within the limits
 		}
 		id = h.Agent
 	default:
@@ -143,7 +143,7 @@ func turnedOff(s *State) (ids []string) {
 	return ids
 }
 
-// checkTurnedOff wants them to be so still, unless it was the creator who asked.
+// checkTurnedOff requires them to be off still, unless the creator turned them on.
 func (p *paper) checkTurnedOff(s *State, op Operation, off []string) {
 	if _, creator := op.(*SwitchAgent); creator {
 		return
@@ -161,8 +161,7 @@ func (s *State) holdOf(c *Capture) *hold {
 	return &s.holds[at]
 }
 
-// checkLacking holds a refusal against what there is but for what others reserved, and wants the
-// agent paused that was refused.
+// checkLacking compares a refusal with the available balance and requires the refused agent to be paused.
 func (p *paper) checkLacking(s *State, op Operation, refusal *problem.Error) {
 	id := ""
 	switch o := op.(type) {
@@ -192,12 +191,12 @@ func (p *paper) free(s *State) bool { return s.entries[len(s.entries)-1].Moved()
 
 func (s *State) agentRowOf(id string) agentState {
 	if a := s.agent(id); a != nil {
-		return a.present()
+		return a.current()
 	}
 	return agentState{}
 }
 
-// agentRequest is about an agent, the creator's reserve, or the threshold.
+// agentRequest generates a request about an agent, the creator's reserve or the threshold.
 func (r *player) agentRequest(s *State) Operation {
 	limit := func() *tokens.Amount {
 		amount := r.amount(s.spendable(r.now))
@@ -292,7 +291,7 @@ func TestAMonthMayBeginAtOne(t *testing.T) {
 	}
 }
 
-// A server whose clock is behind begins no month twice: the event has moved the account's time on.
+// A server whose clock is behind does not begin a month twice, since the event advanced LastAt.
 func TestAMonthBeginsOnce(t *testing.T) {
 	t.Parallel()
 	february := time.Date(2026, 2, 1, 0, 0, 0, 0, time.UTC)
@@ -308,7 +307,7 @@ func TestAMonthBeginsOnce(t *testing.T) {
 	}
 }
 
-// A budget counts what was spent on days that were put away in the very batch in which it is set.
+// A budget counts days that leave Today in the batch that sets the budget.
 func TestABudgetCountsWhatIsOnItsWay(t *testing.T) {
 	t.Parallel()
 	day := time.Date(2026, 3, 10, 12, 0, 0, 0, time.UTC)
@@ -321,7 +320,7 @@ func TestABudgetCountsWhatIsOnItsWay(t *testing.T) {
 	mustApply(t, s, agentCharge(tokens.One), day.AddDate(0, 0, 1))
 }
 
-// What is free fits into every budget.
+// A free request fits into every budget.
 func TestFreeWorkFitsEveryBudget(t *testing.T) {
 	t.Parallel()
 	now, prices := time.Date(2026, 3, 10, 12, 0, 0, 0, time.UTC), catalogs()[0]

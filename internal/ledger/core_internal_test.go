@@ -16,9 +16,9 @@ import (
 	"pop.store/credits/internal/tokens"
 )
 
-// paper is one account's books as the shell keeps them, without a database: each batch gets from it
-// what it would load, and files what it would write. The books are kept a second time from the
-// entries alone, and compared after every request.
+// paper is an in-memory store for one account. Each batch gets from it what the engine would load and
+// stores what the engine would write. It also rebuilds the account from the entries alone and compares both
+// after every request.
 type paper struct {
 	t    *testing.T
 	seed uint64
@@ -36,17 +36,17 @@ type paper struct {
 	declines  int64
 	agents    map[string]AgentRow
 	events    int64
-	told      map[string]AgentState // what the events say of each agent
-	toldLow   bool                  // what they say of the level
+	told      map[string]AgentState // each agent's state according to the events
+	toldLow   bool                  // the level according to the events
 
-	// What the entries say.
+	// What the entries add up to.
 	balance, held tokens.Amount
 	lotRemaining  map[int64]tokens.Amount
 	lotHeld       map[int64]tokens.Amount
 	contra        map[Contra]tokens.Amount
 	spent         map[usageDay]UsageLine
 	refunded      map[int64]tokens.Amount
-	checked       int // entries that were added up so far
+	checked       int // entries added up so far
 	seen          []Entry
 }
 
@@ -91,7 +91,7 @@ func (p *paper) fatalf(format string, args ...any) {
 	p.t.Fatalf("seed %d, after %d entries: %s", p.seed, len(p.entries), fmt.Sprintf(format, args...))
 }
 
-// partial is the state that the account's row alone gives; nil when it gives no open lot.
+// partial opens the state from the account's row alone; nil if there is no open lot.
 func (p *paper) partial() *State {
 	snap := p.snapshot()
 	if snap.Account.OpenLot == 0 || snap.Account.AgentRules {
@@ -100,7 +100,7 @@ func (p *paper) partial() *State {
 	return Open(snap)
 }
 
-// whole is the state with all open lots and holds, and with what earlier entries are about.
+// whole opens the complete state, with the earlier entries that requests refer to.
 func (p *paper) whole(about ...int64) *State {
 	snap := p.snapshot()
 	snap.Complete = true
@@ -154,7 +154,7 @@ func (p *paper) snapshot() *Snapshot {
 	return snap
 }
 
-// file does what the shell's writing does with a state.
+// file stores the changes of a state, as the engine's writer does.
 func (p *paper) file(s *State, now time.Time) {
 	if !s.changed {
 		if len(s.entries)+len(s.refs)+len(s.declined)+len(s.usage)+len(s.reversals) > 0 {
@@ -206,7 +206,7 @@ func (p *paper) file(s *State, now time.Time) {
 	}
 }
 
-// fileLots keeps the lots, of which the open one's remainder is in the account's row.
+// fileLots stores the lots; the open lot's remainder is in the account's row.
 func (p *paper) fileLots(s *State) {
 	for _, l := range s.lots {
 		if s.complete {
@@ -226,8 +226,8 @@ func sumLines(a, b UsageLine) UsageLine {
 	}
 }
 
-// check holds a state, in which a request was just decided, against everything that its entries
-// say. from is how many of its entries were added up before.
+// check compares a state after a request with all of its entries. from is the number of entries added up
+// before.
 func (p *paper) check(s *State, now time.Time, from int) {
 	now = Later(now, s.LastAt)
 	for i := from; i < len(s.entries); i++ {
@@ -400,18 +400,18 @@ func (p *paper) checkAtEnd() {
 	}
 }
 
-// player makes up requests.
+// player generates random requests.
 type player struct {
 	*rand.Rand
 	paper    *paper
 	now      time.Time
-	partials int // requests that were decided both ways
+	partials int // requests decided on both the partial and the complete state
 }
 
 func pick[T any](r *rand.Rand, list ...T) T { return list[r.IntN(len(list))] }
 
-// move moves the clock: seldom far, sometimes to the very instant at which something is due, now
-// and then back, as between two servers.
+// move advances the clock: usually a little, sometimes to the instant at which something is due, and
+// sometimes backwards, as between two servers.
 func (r *player) move() {
 	due := r.paper.row.DueAt
 	switch n := r.IntN(100); {
@@ -434,7 +434,7 @@ func (r *player) move() {
 	}
 }
 
-// amount is some of what there is, all of it, or a little more.
+// amount is a part of what is available, all of it, or slightly more.
 func (r *player) amount(of tokens.Amount) tokens.Amount {
 	switch n := r.IntN(20); {
 	case n == 0:
@@ -447,7 +447,7 @@ func (r *player) amount(of tokens.Amount) tokens.Amount {
 	return 1 + tokens.Amount(r.Int64N(int64(max(of/4, 1))))
 }
 
-// earlier picks an entry of a kind, mostly of the newest; sometimes any entry, or none.
+// earlier picks an entry of a kind, mostly a recent one; sometimes of any kind, or none.
 func (r *player) earlier(kinds ...Kind) int64 {
 	entries := r.paper.entries
 	if len(entries) == 0 || r.IntN(50) == 0 {
@@ -563,7 +563,7 @@ func (r *player) request(s *State) Operation {
 	return &SetPlan{Status: PlanActive}
 }
 
-// play makes one batch of requests: on a state loaded as the shell would load it, then filed.
+// play decides one batch of requests on a state loaded as the engine would, then stores it.
 func (r *player) play(prices *catalog.Catalog) (steps int) {
 	p := r.paper
 	r.move()
@@ -606,9 +606,8 @@ func (r *player) play(prices *catalog.Catalog) (steps int) {
 	return size
 }
 
-// playPartial makes a charge that the open lot can pay, or that is above all there is, both ways:
-// on what the account's row says alone, and on everything. The answers and what is written must be
-// the same. False when there is no such charge now.
+// playPartial makes a charge that the open lot can pay, or that exceeds the balance, on both the partial
+// and the complete state. Results and changes must be equal. It returns false if there is no such charge.
 func (r *player) playPartial(prices *catalog.Catalog) bool {
 	p := r.paper
 	s := p.partial()
@@ -654,9 +653,8 @@ func (r *player) playPartial(prices *catalog.Catalog) bool {
 	return true
 }
 
-// The core by the hundred thousand, without a database: long random lives of accounts, with every
-// rule that can be added up checked after every request. A failure names its seed, which replays
-// it.
+// Random lives of accounts, with all invariants checked after every request. A failure prints the seed that
+// replays it.
 func TestTheCoreKeepsItsInvariants(t *testing.T) {
 	t.Parallel()
 	steps, partials := 0, 0
@@ -670,8 +668,8 @@ func TestTheCoreKeepsItsInvariants(t *testing.T) {
 	t.Logf("%d requests, %d of them on the open lot alone", steps, partials)
 }
 
-// live plays one account's life of some batches and says how many requests that were, and how many
-// of them were decided both ways.
+// live runs one account for some batches and returns the number of requests, and of those decided on both
+// states.
 func live(t *testing.T, seed uint64, batches int) (steps, partials int) {
 	t.Helper()
 	r := &player{Rand: rand.New(rand.NewPCG(seed, 0)), now: time.Date(2026, 1, 31, 9, 30, 0, 0, time.UTC)}
@@ -696,7 +694,7 @@ func live(t *testing.T, seed uint64, batches int) (steps, partials int) {
 	return steps, r.partials
 }
 
-// catalogs are prices that come into force one after the other: the operator raises an allowance, and more.
+// catalogs are successive catalogs: the operator raises an allowance, and more.
 func catalogs() []*catalog.Catalog {
 	first, second, third := catalog.Builtin(), catalog.Builtin(), catalog.Builtin()
 	for _, c := range []*catalog.Catalog{first, second, third} {
@@ -711,7 +709,7 @@ func catalogs() []*catalog.Catalog {
 	return []*catalog.Catalog{first, second, third}
 }
 
-// An account can have a thousand open holds. Those that ended in the same batch are none.
+// The limit of a thousand open holds does not count those that ended in the same batch.
 func TestOnlyOpenHoldsCount(t *testing.T) {
 	t.Parallel()
 	now, prices := time.Date(2026, 1, 31, 9, 30, 0, 0, time.UTC), catalog.Builtin()

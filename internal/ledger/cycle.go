@@ -4,11 +4,10 @@ import (
 	"time"
 )
 
-// Boundary is the k-th start of a billing period: anchor + k months in the billing zone, on the
-// anchor's day of the month or the month's last day where it has no such day, at the anchor's time
-// of day. It is always computed from the anchor, never from the boundary before, so that 31
-// January, 28 February, 31 March follow each other. Period 0 begins at the anchor itself, also in
-// the hour that clocks show twice.
+// Boundary is the start of billing period k: anchor + k months in the billing zone, at the anchor's time of
+// day. Where the month is too short for the anchor's day, it is the month's last day. Each boundary is
+// computed from the anchor and not from the one before, so that 28 February is followed by 31 March for an
+// anchor on 31 January. Period 0 begins exactly at the anchor, even in a repeated hour.
 func Boundary(anchor time.Time, zone *time.Location, k int) time.Time {
 	if k == 0 {
 		return anchor.UTC()
@@ -22,10 +21,9 @@ func Boundary(anchor time.Time, zone *time.Location, k int) time.Time {
 		time.UTC), zone)
 }
 
-// instantAt is when clocks in a zone show a local time, which is written as if it were UTC. Where
-// they show it twice, it is the first of the two; where they skip it, it is when they would have
-// shown it had they not been moved. time.Date leaves open which of the zone's two offsets it takes
-// there, and in some zones goes back before the gap: a boundary must not depend on that.
+// instantAt converts a local time, given as if it were UTC, to an instant. A repeated local time gives the
+// first of the two; a skipped one uses the offset before the change. time.Date does not specify its choice
+// in either case, so it is not used.
 func instantAt(local time.Time, zone *time.Location) time.Time {
 	before, after := atOffset(local, local.AddDate(0, 0, -1), zone), atOffset(local, local.AddDate(0, 0, 1), zone)
 	if !shows(before, local, zone) && shows(after, local, zone) {
@@ -34,13 +32,13 @@ func instantAt(local time.Time, zone *time.Location) time.Time {
 	return before
 }
 
-// atOffset is a local time's instant at the offset that a zone has at some other instant.
+// atOffset converts a local time with the offset that the zone has at another instant.
 func atOffset(local, other time.Time, zone *time.Location) time.Time {
 	_, offset := other.In(zone).Zone()
 	return local.Add(-time.Duration(offset) * time.Second)
 }
 
-// shows says whether clocks in a zone show a local time at an instant.
+// shows reports whether the local time in a zone at an instant is the given one.
 func shows(at, local time.Time, zone *time.Location) bool {
 	_, offset := at.In(zone).Zone()
 	return at.Add(time.Duration(offset) * time.Second).Equal(local)
@@ -50,8 +48,7 @@ func daysIn(year int, month time.Month) int {
 	return time.Date(year, month+1, 0, 0, 0, 0, 0, time.UTC).Day()
 }
 
-// periodAt is the k whose period holds the instant: Boundary(k) <= at < Boundary(k+1). Before the
-// anchor it is negative.
+// periodAt is the k with Boundary(k) <= at < Boundary(k+1). Before the anchor it is negative.
 func periodAt(anchor time.Time, zone *time.Location, at time.Time) int {
 	from, to := anchor.In(zone), at.In(zone)
 	k := (to.Year()-from.Year())*12 + int(to.Month()-from.Month())

@@ -155,7 +155,7 @@ func TestAnAnchorInTheHourThatComesTwice(t *testing.T) {
 	}
 }
 
-// However late an account is settled, its books are those of an account that was settled at every boundary.
+// An account that is settled late has the same entries as one that is settled at every boundary.
 func TestCatchingUpIsSettlingAtEachBoundary(t *testing.T) {
 	t.Parallel()
 	prices := catalog.Builtin()

@@ -1,12 +1,11 @@
-// Package ledger has the rules of the books and the words in which others ask about them: per account
-// an append-only list of entries, and the lots that they filled and emptied.
+// Package ledger has the rules of the token ledger: what a charge, hold, refund, grant or plan change does
+// to an account's append-only entries and to its lots of tokens. It also defines the requests and results
+// that callers exchange with package engine.
 //
-// The rules are pure: Apply takes a State, an operation, an instant and the prices, and answers an
-// Outcome. There is no clock, no database and no goroutine here. Package engine opens states from
-// Postgres (Open) and writes what has changed (Changes). Amounts are tokens.Amount, millionths of a
-// token; instants are UTC.
+// The rules are pure: Apply takes a State, an operation, the time and the prices, and returns an Outcome.
+// They use no clock, database or goroutine. Package engine opens states from Postgres (Open) and writes
+// what has changed (Changes). Amounts are tokens.Amount, millionths of a token; times are UTC.
 //
-// The package is larger than others on purpose. All rules change one State, whose fields no other
-// package may touch, so they cannot be spread over packages; and it has the requests and answers of the
-// engine, so that handlers and other callers name one package.
+// The package is large on purpose. All rules change one State, whose fields no other package may touch, so
+// they cannot be split; and with the engine's requests and results here, callers import one package.
 package ledger

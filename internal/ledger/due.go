@@ -2,7 +2,7 @@ package ledger
 
 import "time"
 
-// nextDue is the earliest instant at which settling will have something to do; zero when never.
+// nextDue is the earliest instant at which settle has something to do; zero for never.
 func (s *State) nextDue() time.Time {
 	var due time.Time
 	if s.renews() {
@@ -26,9 +26,9 @@ func (s *State) nextDue() time.Time {
 	return due
 }
 
-// wakeAt is when a state stops being true without anybody's doing: when something is due, or a lot
-// comes into effect.
-func (s *State) wakeAt(now time.Time) time.Time {
+// nextChange is when the account's balance or state next changes by itself: when something falls due or a
+// lot becomes effective.
+func (s *State) nextChange(now time.Time) time.Time {
 	due := s.nextDue()
 	for i := range s.lots {
 		if l := &s.lots[i]; l.EffectiveAt.After(now) && compareExpiry(l.EffectiveAt, due) < 0 {
@@ -38,5 +38,5 @@ func (s *State) wakeAt(now time.Time) time.Time {
 	return due
 }
 
-// renews says whether the account gets an allowance with each period.
+// renews reports whether each period grants an allowance.
 func (s *State) renews() bool { return s.Exists() && s.PlanStatus == PlanActive && s.ClosedAt.IsZero() }

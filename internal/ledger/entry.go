@@ -11,34 +11,34 @@ import (
 	"pop.store/credits/internal/tokens"
 )
 
-// Entry is one line of an account's books: append-only, numbered without gaps.
+// Entry is one line of an account's ledger. Entries are append-only and numbered without gaps.
 type Entry struct {
 	AccountID      uuid.UUID
 	Seq            int64
-	At             time.Time // never before the entry in front of it
+	At             time.Time // never before that of the previous entry
 	Kind           Kind
-	Amount         tokens.Amount // signed: what the balance changed by
+	Amount         tokens.Amount // signed change of the balance
 	HeldDelta      tokens.Amount
-	BalanceAfter   tokens.Amount // total: spendable, held and frozen
+	BalanceAfter   tokens.Amount // total, including held and frozen tokens
 	HeldAfter      tokens.Amount
 	SpendableAfter tokens.Amount
 	Contra         Contra
-	LotKind        LotKind // of a grant, expiry or clawback: whose tokens
+	LotKind        LotKind // of a grant, expiry or clawback
 	Feature        string
 	Agent          string
 	Quantity       int64
 	UnitPrice      tokens.Amount // zero when the caller sent the amount
 	CatalogVersion string
 	Reference      string
-	About          int64     // the entry that a refund, capture or release is about; 0: none
-	Day            time.Time // the date in the billing zone, at midnight UTC
-	Parts          []Part    // which lots paid or received how much
+	About          int64     // seq of the entry that a refund, capture, release or clawback refers to; 0: none
+	Day            time.Time // the date in the billing zone, as midnight UTC
+	Parts          []Part    // shares of the lots
 
 	Key         string
-	Fingerprint Fingerprint // of the request that the key was used for
+	Fingerprint Fingerprint // of the request with the key
 	Note        Note
-	LastSeq     int64   // the last entry that the same request wrote; 0: no other
-	Settled     Balance // after that entry
+	LastSeq     int64   // seq of the last entry that the same request wrote; 0: this one
+	Settled     Balance // the balance after that entry
 }
 
 // Part is the share of one lot in an entry.
@@ -47,13 +47,14 @@ type Part struct {
 	Amount tokens.Amount
 }
 
-// Note is free text about an entry, from the caller. It lives beside the books, where erasure can delete it.
+// Note is the caller's free text about an entry. It is stored apart from the entries, so that it can be
+// erased.
 type Note struct {
 	Reason   string
 	Metadata map[string]string
 }
 
-// or gives the note with what it leaves empty taken from another.
+// or fills empty fields from another note.
 func (n Note) or(other Note) Note {
 	if n.Reason == "" {
 		n.Reason = other.Reason
@@ -64,21 +65,21 @@ func (n Note) or(other Note) Note {
 	return n
 }
 
-// Empty says whether there is no text at all.
+// Empty reports whether the note has neither reason nor metadata.
 func (n Note) Empty() bool { return n.Reason == "" && len(n.Metadata) == 0 }
 
-// idEncoding keeps ids lower-case, sortable by seq within an account, and free of punctuation.
+// idEncoding keeps ids lower-case, free of punctuation, and sortable by seq within an account.
 var idEncoding = base32.HexEncoding.WithPadding(base32.NoPadding)
 
 const (
 	idPrefix  = "txn_"
-	idAccount = 8 // bytes of the account in an id: enough to tell accounts apart, and that an id belongs to another one
+	idAccount = 8 // bytes of the account in an id, enough to recognize another account's id
 )
 
-// Balance is what there is after the entry.
+// Balance is the balance after the entry.
 func (e *Entry) Balance() Balance { return Balance{e.SpendableAfter, e.HeldAfter, e.BalanceAfter} }
 
-// Moved is what the parts of an entry add up to: the amount, or for a hold and its release what is held.
+// Moved is the sum of the entry's parts: HeldDelta for a hold or release, otherwise Amount.
 func (e *Entry) Moved() tokens.Amount {
 	if e.Kind == KindHold || e.Kind == KindRelease {
 		return e.HeldDelta
@@ -86,10 +87,10 @@ func (e *Entry) Moved() tokens.Amount {
 	return e.Amount
 }
 
-// ID names the entry to callers. It is made of account and seq, so no index is needed to find an entry by it.
+// ID is the entry's public id. It encodes account and seq, so finding an entry by id needs no index.
 func (e *Entry) ID() string { return EntryID(e.AccountID, e.Seq) }
 
-// EntryID is the id of the account's entry with this seq.
+// EntryID is the public id of the account's entry with this seq.
 func EntryID(account uuid.UUID, seq int64) string {
 	var raw [idAccount + 8]byte
 	copy(raw[:idAccount], account[:])
@@ -97,11 +98,11 @@ func EntryID(account uuid.UUID, seq int64) string {
 	return idPrefix + strings.ToLower(idEncoding.EncodeToString(raw[:]))
 }
 
-// ParseID gives the seq of an entry of this account; false for anything else, another account's
-// entries and other spellings included.
+// ParseID returns the seq of an entry id of this account. It is false for anything else, including ids of
+// other accounts and other spellings.
 func ParseID(account uuid.UUID, id string) (int64, bool) {
 	text, _ := strings.CutPrefix(id, idPrefix)
-	raw, err := idEncoding.DecodeString(strings.ToUpper(text)) // which passes line breaks and spare bits
+	raw, err := idEncoding.DecodeString(strings.ToUpper(text)) // ignores line breaks and spare bits
 	if err != nil || len(raw) != idAccount+8 {
 		return 0, false
 	}
@@ -112,19 +113,20 @@ func ParseID(account uuid.UUID, id string) (int64, bool) {
 	return seq, true
 }
 
-// WithKey gives a copy of the entry under another idempotency key.
+// WithKey returns a copy of the entry with another idempotency key.
 func (e Entry) WithKey(key string) Entry {
 	e.Key = key
 	return e
 }
 
-// Balance is what an account had at an instant.
+// Balance is an account's balance at an instant.
 type Balance struct {
 	Spendable, Held, Total tokens.Amount
 }
 
-// Fingerprint tells a mistake from a retry, within one account and key, so it is short on purpose.
+// Fingerprint is a hash of a request. It tells a retry from a different request with the same key of one
+// account, for which 16 bytes are enough.
 type Fingerprint [16]byte
 
-// AppendTo appends the fingerprint as it is stored.
+// AppendTo appends the stored form of the fingerprint.
 func (f *Fingerprint) AppendTo(b []byte) []byte { return append(b, f[:]...) }

@@ -7,7 +7,7 @@ import (
 	"pop.store/credits/internal/tokens"
 )
 
-// The kinds of events that the books bring about (spec "webhook-endpoints").
+// The kinds of events that operations emit. docs/webhooks.md describes them.
 const (
 	EventBalanceLow      = "balance.low"
 	EventBalanceEmpty    = "balance.empty"
@@ -20,13 +20,12 @@ const (
 	EventPurchaseBack    = "purchase.refunded"
 )
 
-// emit notes an event, to be written with what made it. It moves the account's time on like an
-// entry: events stand in the order of their times, and no month begins twice when servers' clocks
-// disagree.
+// emit records an event, to be written in the same transaction as its cause. It advances LastAt like an
+// entry, so that events are ordered by time and a month cannot begin twice when servers' clocks differ.
 func (s *State) emit(kind string, now time.Time, data any) {
 	raw, err := json.Marshal(data)
 	if err != nil {
-		panic("ledger: an event has no JSON form: " + err.Error())
+		panic("ledger: marshal an event: " + err.Error())
 	}
 	s.EventSeq++
 	s.LastAt, s.changed = Later(now, s.LastAt), true
@@ -43,7 +42,7 @@ type agentEvent struct {
 	Agent      string    `json:"agent"`
 	State      string    `json:"state"`
 	Since      time.Time `json:"paused_since"`
-	TurnedAway int64     `json:"turned_away,omitempty"` // in the pause that is over
+	TurnedAway int64     `json:"turned_away,omitempty"` // requests refused in the pause that ended
 }
 
 // balanceEvent is the data of balance.low, balance.empty and balance.restored.
@@ -61,8 +60,7 @@ type grantEvent struct {
 	Purchase    string        `json:"purchase,omitempty"`
 }
 
-// tellGrant tells of tokens that came.
-func (s *State) tellGrant(e *Entry) {
+func (s *State) emitGrant(e *Entry) {
 	data := grantEvent{
 		Transaction: e.ID(),
 		Kind:        e.LotKind.String(),

@@ -6,9 +6,9 @@ import (
 	"pop.store/credits/internal/tokens"
 )
 
-// expireAt ends the lots whose time has come at the instant and says whether there were any. What
-// is held of a lot stays for the job that holds it.
-func (s *State) expireAt(due time.Time) bool {
+// expireLots expires the lots whose time is due and reports whether there were any. Held tokens stay with
+// their hold.
+func (s *State) expireLots(due time.Time) bool {
 	found := false
 	for i := range s.lots {
 		l := &s.lots[i]
@@ -22,7 +22,8 @@ func (s *State) expireAt(due time.Time) bool {
 	return found
 }
 
-// expire ends some tokens of a lot.
+// expire writes off tokens of a lot. For a purchase that the batch refers to, it adds them to
+// PastEntry.Expired.
 func (s *State) expire(l *lot, gone tokens.Amount, now time.Time) {
 	l.Remaining -= gone
 	for _, p := range s.pastEntries {

@@ -6,23 +6,22 @@ import (
 	"pop.store/credits/internal/catalog"
 )
 
-// Extend asks to keep a hold open for longer: ExpiresIn from now, at most MaxHold. A hold may be
-// extended again and again, but never ends later than MaxHold from now, and an extension never
-// makes it end earlier. It moves no tokens, so it is no entry of the books.
+// Extend moves the end of a hold to ExpiresIn from now, at most MaxHold. It never shortens a hold and may
+// be repeated. It moves no tokens, so it writes no entry.
 type Extend struct {
 	Hold      int64 // the seq of the hold's entry
 	ExpiresIn time.Duration
 }
 
-// Extension is the durable answer to an Extend.
+// Extension is the durable result of an Extend.
 type Extension struct {
 	Hold      int64
 	At        time.Time
-	ExpiresAt time.Time // when the hold ends by itself, as of this extension
+	ExpiresAt time.Time // when the hold times out, as of this extension
 	Replayed  bool      // an earlier request with the same key made it
 }
 
-// Needs is part of Operation.
+// Needs implements Operation.
 func (x *Extend) Needs(*catalog.Catalog) Needs { return Needs{Complete: true, RefersTo: x.Hold} }
 
 func (x *Extend) decide(s *State, now time.Time, _ *catalog.Catalog) (Outcome, error) {

@@ -7,8 +7,8 @@ import (
 	"slices"
 )
 
-// fingerprinter builds the canonical bytes of a decoded request. Every part carries its length or
-// presence, so that no two requests share bytes.
+// fingerprinter collects the canonical bytes of a request. Each field is written with its length or
+// presence, so that different requests never have the same bytes.
 type fingerprinter []byte
 
 func (f *fingerprinter) text(s string) {
@@ -18,7 +18,6 @@ func (f *fingerprinter) text(s string) {
 
 func (f *fingerprinter) number(n int64) { *f = binary.AppendVarint(*f, n) }
 
-// optional writes whether a number is there, and the number.
 func optional[N ~int64](f *fingerprinter, n *N) {
 	if n == nil {
 		*f = append(*f, 0)
@@ -33,7 +32,7 @@ func (f *fingerprinter) sum() Fingerprint {
 	return Fingerprint(sum[:16])
 }
 
-// Fingerprint tells the request from another one with the same key.
+// Fingerprint tells a retry from another request with the same key.
 func (c *Charge) Fingerprint() Fingerprint {
 	f := make(fingerprinter, 0, 128)
 	f.text("charge")
@@ -42,18 +41,18 @@ func (c *Charge) Fingerprint() Fingerprint {
 	optional(&f, c.Amount)
 	f.text(c.Agent)
 	f.text(c.Reference)
-	choices := int64(presence(c.UniqueReference)) + 4*int64(presence(c.KeepAgentOn))
+	choices := int64(boolToInt(c.UniqueReference)) + 4*int64(boolToInt(c.KeepAgentOn))
 	if c.Reason == "" {
 		f.number(choices)
 	} else {
 		f.number(2 + choices)
 		f.text(c.Reason)
 	}
-	f.pairs(c.Metadata)
+	f.metadata(c.Metadata)
 	return f.sum()
 }
 
-// Fingerprint tells the request from another one with the same key.
+// Fingerprint tells a retry from another request with the same key.
 func (g *Grant) Fingerprint() Fingerprint {
 	f := make(fingerprinter, 0, 128)
 	f.text("grant")
@@ -62,29 +61,29 @@ func (g *Grant) Fingerprint() Fingerprint {
 	f.number(g.ExpiresAt.UnixMicro())
 	f.text(g.Source)
 	f.text(g.Reason)
-	f.further(g.Reference, "", g.Metadata)
+	f.laterFields(g.Reference, "", g.Metadata)
 	return f.sum()
 }
 
-// Fingerprint tells the request from another one with the same key.
+// Fingerprint tells a retry from another request with the same key.
 func (t *TakeBack) Fingerprint() Fingerprint {
 	f := make(fingerprinter, 0, 64)
 	f.text("take back")
 	f.number(int64(t.Amount))
 	f.number(t.Lot)
 	f.text(t.Reason)
-	f.further(t.Reference, "", t.Metadata)
+	f.laterFields(t.Reference, "", t.Metadata)
 	return f.sum()
 }
 
-func presence(b bool) int {
+func boolToInt(b bool) int {
 	if b {
 		return 1
 	}
 	return 0
 }
 
-// Fingerprint tells the request from another one with the same key.
+// Fingerprint tells a retry from another request with the same key.
 func (h *Hold) Fingerprint() Fingerprint {
 	f := make(fingerprinter, 0, 128)
 	f.text("hold")
@@ -94,44 +93,44 @@ func (h *Hold) Fingerprint() Fingerprint {
 	f.text(h.Agent)
 	f.text(h.Reference)
 	f.number(int64(h.ExpiresIn))
-	f.further("", h.Reason, h.Metadata)
-	if h.KeepAgentOn { // absent from what was asked before there was such a choice
+	f.laterFields("", h.Reason, h.Metadata)
+	if h.KeepAgentOn { // absent in fingerprints from before this option
 		f.number(1)
 	}
 	return f.sum()
 }
 
-// Fingerprint tells the request from another one with the same key.
+// Fingerprint tells a retry from another request with the same key.
 func (c *Capture) Fingerprint() Fingerprint {
 	f := make(fingerprinter, 0, 32)
 	f.text("capture")
 	f.number(c.Hold)
 	optional(&f, c.Amount)
-	f.further(c.Reference, c.Reason, c.Metadata)
+	f.laterFields(c.Reference, c.Reason, c.Metadata)
 	return f.sum()
 }
 
-// Fingerprint tells the request from another one with the same key.
+// Fingerprint tells a retry from another request with the same key.
 func (r *Release) Fingerprint() Fingerprint {
 	f := make(fingerprinter, 0, 32)
 	f.text("release")
 	f.number(r.Hold)
-	f.further(r.Reference, r.Reason, r.Metadata)
+	f.laterFields(r.Reference, r.Reason, r.Metadata)
 	return f.sum()
 }
 
-// Fingerprint tells the request from another one with the same key.
+// Fingerprint tells a retry from another request with the same key.
 func (r *Refund) Fingerprint() Fingerprint {
 	f := make(fingerprinter, 0, 64)
 	f.text("refund")
 	f.number(r.Entry)
 	optional(&f, r.Amount)
 	f.text(r.Reason)
-	f.further(r.Reference, "", r.Metadata)
+	f.laterFields(r.Reference, "", r.Metadata)
 	return f.sum()
 }
 
-// Fingerprint tells the request from another one with the same key.
+// Fingerprint tells a retry from another request with the same key.
 func (x *Extend) Fingerprint() Fingerprint {
 	f := make(fingerprinter, 0, 32)
 	f.text("extend")
@@ -140,19 +139,19 @@ func (x *Extend) Fingerprint() Fingerprint {
 	return f.sum()
 }
 
-// further writes what a request says beside what it always said: nothing where it says none of it,
-// so that keys bound before these fields were known still tell a retry. The bytes before it must
-// not be the beginning of another request's.
-func (f *fingerprinter) further(reference, reason string, metadata map[string]string) {
+// laterFields appends fields that were added to a request later, and nothing when all are empty, so that
+// fingerprints stored before still match. What precedes them must not be a prefix of another request's
+// bytes.
+func (f *fingerprinter) laterFields(reference, reason string, metadata map[string]string) {
 	if reference == "" && reason == "" && len(metadata) == 0 {
 		return
 	}
 	f.text(reference)
 	f.text(reason)
-	f.pairs(metadata)
+	f.metadata(metadata)
 }
 
-func (f *fingerprinter) pairs(metadata map[string]string) {
+func (f *fingerprinter) metadata(metadata map[string]string) {
 	if len(metadata) == 0 {
 		return
 	}

@@ -9,26 +9,26 @@ import (
 	"pop.store/credits/internal/tokens"
 )
 
-// Grant asks to add tokens of a kind. Purchases carry a permanent reference, so that a payment
-// becomes tokens once.
+// Grant adds a lot of tokens. A purchase has a permanent reference, so that a payment is credited once.
 type Grant struct {
 	Kind      LotKind
 	Amount    tokens.Amount
 	ExpiresAt time.Time // zero: never
-	Source    string    // a purchase's id
-	Reference string    // the caller's, of what is no purchase
+	Source    string    // purchase id
+	Reference string    // the caller's, for anything but a purchase
 	Reason    string
 	Metadata  map[string]string
 }
 
-// maxOpenLots bounds what one account's batch has to load. Purchases do not count against it.
+// maxOpenLots limits how many lots loading an account can read. Purchases are accepted beyond it.
 const maxOpenLots = 1_000
 
+// ScopePurchase is the scope of the permanent references of purchases.
 const ScopePurchase = "purchase"
 
-// Needs is part of Operation.
+// Needs implements Operation.
 func (g *Grant) Needs(*catalog.Catalog) Needs {
-	n := Needs{Complete: true, BypassCache: true} // rare, and a refusal must be about what is there now
+	n := Needs{Complete: true, BypassCache: true} // rare, and a refusal must be based on the stored state
 	if g.Kind == LotPurchase {
 		n.Scope, n.Reference = ScopePurchase, g.Source
 	}
@@ -36,7 +36,7 @@ func (g *Grant) Needs(*catalog.Catalog) Needs {
 }
 
 func (g *Grant) decide(s *State, now time.Time, prices *catalog.Catalog) (Outcome, error) {
-	bought := g.Kind == LotPurchase // its money was taken: no state of the account refuses it
+	bought := g.Kind == LotPurchase // it is paid for, so it is never refused for the account's state
 	if err := s.mustBeOpen(); err != nil && (!bought || !s.Exists()) {
 		return Outcome{}, err
 	}
@@ -81,6 +81,6 @@ func (s *State) grant(l Lot, prices *catalog.Catalog, now time.Time) *Entry {
 		CatalogVersion: prices.Version,
 		Parts:          []Part{{Lot: l.Number, Amount: l.Amount}},
 	}, now)
-	s.tellGrant(e)
+	s.emitGrant(e)
 	return e
 }

@@ -9,16 +9,14 @@ import (
 	"pop.store/credits/internal/tokens"
 )
 
-// Bounds on how long a hold lives from now on, when it is made or extended, and on how many an
-// account can have open.
+// Limits on the time until a hold ends, when created or extended, and on the open holds of an account.
 const (
 	DefaultHold  = 15 * time.Minute
 	MaxHold      = 24 * time.Hour
 	maxOpenHolds = 1_000
 )
 
-// Hold asks to set tokens aside for a job that will be captured or released. Zero ExpiresIn means
-// DefaultHold.
+// Hold reserves tokens for a job, to be captured or released later. Zero ExpiresIn means DefaultHold.
 type Hold struct {
 	Feature   string
 	Quantity  *int64
@@ -34,7 +32,7 @@ type Hold struct {
 
 func (h *Hold) keepsAgentOn() bool { return h.KeepAgentOn }
 
-// Needs is part of Operation.
+// Needs implements Operation.
 func (h *Hold) Needs(*catalog.Catalog) Needs { return Needs{Complete: true, Agent: h.Agent} }
 
 func (h *Hold) decide(s *State, now time.Time, prices *catalog.Catalog) (Outcome, error) {
@@ -110,16 +108,15 @@ func (s *State) hold(h *Hold, price catalog.Price, now time.Time, life time.Dura
 	return e
 }
 
-// Release asks to end a hold without spending. An empty Reference or Reason, or no Metadata, means
-// that of the hold.
+// Release ends a hold without spending. An empty Reference, Reason or Metadata is copied from the hold.
 type Release struct {
-	Hold      int64 // the seq of the hold's entry
+	Hold      int64 // seq of the hold's entry
 	Reference string
 	Reason    string
 	Metadata  map[string]string
 }
 
-// Needs is part of Operation.
+// Needs implements Operation.
 func (r *Release) Needs(*catalog.Catalog) Needs { return Needs{Complete: true, RefersTo: r.Hold} }
 
 func (r *Release) decide(s *State, now time.Time, _ *catalog.Catalog) (Outcome, error) {
@@ -127,25 +124,25 @@ func (r *Release) decide(s *State, now time.Time, _ *catalog.Catalog) (Outcome, 
 	if err != nil {
 		return Outcome{}, err
 	}
-	return Outcome{Entry: s.release(h, KindRelease, ending{r.Reference, Note{r.Reason, r.Metadata}}, now)}, nil
+	return Outcome{Entry: s.release(h, KindRelease, details{r.Reference, Note{r.Reason, r.Metadata}}, now)}, nil
 }
 
-// ending is what a request that ends a hold says about it.
-type ending struct {
+// details is the caller's reference and note of a request that refers to an earlier entry.
+type details struct {
 	reference string
 	note      Note
 }
 
-// inherit fills what was left empty from the hold.
-func (e ending) inherit(s *State, h *hold) ending {
+// inherit copies empty fields from the hold.
+func (d details) inherit(s *State, h *hold) details {
 	note := h.Note
 	if p, ok := s.pastEntries[h.Number]; ok {
 		note = p.Entry.Note
 	}
-	return ending{cmp.Or(e.reference, h.Reference), e.note.or(note)}
+	return details{cmp.Or(d.reference, h.Reference), d.note.or(note)}
 }
 
-// openHolds counts them: those that ended in this batch are still in the list.
+// openHolds counts open holds; s.holds also contains those that ended in this batch.
 func (s *State) openHolds() (n int) {
 	for i := range s.holds {
 		if s.holds[i].open() {
@@ -155,24 +152,24 @@ func (s *State) openHolds() (n int) {
 	return n
 }
 
-// openHold finds a hold that can still be captured or released, or says why not.
+// openHold returns an open hold, or an error that says how it ended.
 func (s *State) openHold(number int64) (*hold, error) {
 	if !s.Exists() {
 		return nil, ErrNoAccount
 	}
 	for i := range s.holds {
 		if h := &s.holds[i]; h.Number == number {
-			return h, h.ending()
+			return h, h.endedError()
 		}
 	}
 	if p, ok := s.pastEntries[number]; ok && p.Hold != nil {
-		return nil, p.Hold.ending()
+		return nil, p.Hold.endedError()
 	}
 	return nil, ErrNoHold
 }
 
-// ending says how a hold ended; nil while it is open.
-func (h *HoldRow) ending() error {
+// endedError says how a hold ended; nil while it is open.
+func (h *HoldRow) endedError() error {
 	switch h.Outcome {
 	case 0:
 		return nil
@@ -185,15 +182,15 @@ func (h *HoldRow) ending() error {
 	}
 }
 
-// release ends a hold. outcome is KindRelease, or KindExpiry when its time was over.
-func (s *State) release(h *hold, outcome Kind, said ending, now time.Time) *Entry {
+// release ends a hold. outcome is KindRelease, or KindExpiry after a timeout.
+func (s *State) release(h *hold, outcome Kind, d details, now time.Time) *Entry {
 	parts := make([]Part, len(h.Parts))
 	for i, p := range h.Parts {
 		s.lot(p.Lot).Held -= p.Amount
 		parts[i] = Part{Lot: p.Lot, Amount: -p.Amount}
 	}
 	h.Outcome, h.ended = outcome, true
-	said = said.inherit(s, h)
+	d = d.inherit(s, h)
 	e := s.append(Entry{
 		Kind:           KindRelease,
 		HeldDelta:      -h.Amount,
@@ -202,17 +199,17 @@ func (s *State) release(h *hold, outcome Kind, said ending, now time.Time) *Entr
 		Quantity:       h.Quantity,
 		UnitPrice:      h.UnitPrice,
 		CatalogVersion: h.CatalogVersion,
-		Reference:      said.reference,
+		Reference:      d.reference,
 		About:          h.Number,
 		Parts:          parts,
-		Note:           said.note,
+		Note:           d.note,
 	}, now)
 	s.afterRelease(h, now)
 	return e
 }
 
-// afterRelease deals with tokens that came free in a lot which has ended meanwhile: they pay what
-// is owed for it, and what is left expires at once.
+// afterRelease handles freed tokens of lots that have ended meanwhile: those of a revoked lot pay what is
+// owed, those of an expired lot expire.
 func (s *State) afterRelease(h *hold, now time.Time) {
 	for _, p := range h.Parts {
 		l := s.lot(p.Lot)
@@ -225,12 +222,12 @@ func (s *State) afterRelease(h *hold, now time.Time) {
 	}
 }
 
-// timeOutHolds releases the holds whose time is over at the instant and says whether there were any.
-func (s *State) timeOutHolds(due time.Time) bool {
+// expireHolds releases the holds that end at an instant and reports whether there were any.
+func (s *State) expireHolds(due time.Time) bool {
 	found := false
 	for i := range s.holds {
 		if h := &s.holds[i]; h.open() && h.ExpiresAt.Equal(due) {
-			s.release(h, KindExpiry, ending{}, due)
+			s.release(h, KindExpiry, details{}, due)
 			s.emit(EventHoldExpired, due, holdEvent{
 				Hold:      EntryID(s.AccountID, h.Number),
 				Feature:   h.Feature,

@@ -7,12 +7,12 @@ type Kind uint8
 const (
 	KindGrant    Kind = 1 // tokens came in
 	KindCharge   Kind = 2 // tokens were spent
-	KindHold     Kind = 3 // tokens were set aside for a job; amount zero, held delta above zero
+	KindHold     Kind = 3 // tokens were reserved; amount zero, held delta above zero
 	KindRelease  Kind = 4 // a hold ended; amount zero, held delta below zero
 	KindCapture  Kind = 5 // held tokens were spent
-	KindRefund   Kind = 6 // a charge or capture was given back
-	KindExpiry   Kind = 7 // a lot reached its end
-	KindClawback Kind = 8 // the money of a purchase went back
+	KindRefund   Kind = 6 // tokens of a charge or capture were returned
+	KindExpiry   Kind = 7 // a lot expired
+	KindClawback Kind = 8 // tokens of a refunded purchase were taken
 )
 
 var kindNames = [...]string{"", "grant", "charge", "hold", "release", "capture", "refund", "expiry", "clawback"}
@@ -30,7 +30,7 @@ const (
 	LotPlan       LotKind = 1 // a plan's monthly allowance
 	LotPromo      LotKind = 2 // a gift
 	LotAdjustment LotKind = 3 // a correction by support
-	LotPurchase   LotKind = 4 // a pack that was bought
+	LotPurchase   LotKind = 4 // a purchased pack
 )
 
 var lotKindNames = [...]string{"", "plan", "promo", "adjustment", "purchase"}
@@ -40,7 +40,7 @@ func (k LotKind) String() string { return lotKindNames[k] }
 // ParseLotKind finds a lot kind by its name.
 func ParseLotKind(name string) (LotKind, bool) { return parse[LotKind](lotKindNames[:], name) }
 
-// Priority is the first part of the burn order: bought tokens burn last (spec "Lot").
+// Priority is the first part of the burn order: bought tokens are spent last.
 func (k LotKind) Priority() int16 {
 	if k == LotPurchase {
 		return 200
@@ -48,8 +48,8 @@ func (k LotKind) Priority() int16 {
 	return 100
 }
 
-// Contra is the account of the other side of an entry, kept per creator so that no house row is
-// hot. The numbers are stored.
+// Contra is the account on the other side of an entry. Each creator has their own, so that no row is shared
+// by all.
 type Contra uint8
 
 // The contra accounts.
@@ -61,7 +61,7 @@ const (
 	ContraReturned Contra = 5 // tokens of a refunded purchase
 )
 
-// contra of a grant of this kind of lot.
+// contra is the contra account of a grant.
 func (k LotKind) contra() Contra {
 	if k == LotPurchase {
 		return ContraSold
@@ -69,7 +69,7 @@ func (k LotKind) contra() Contra {
 	return ContraIssued
 }
 
-// parse finds a name in a list whose first place stands for none.
+// parse finds a name in a list whose first element is unused.
 func parse[T ~uint8](names []string, name string) (T, bool) {
 	for i, n := range names {
 		if i > 0 && n == name {
@@ -82,32 +82,31 @@ func parse[T ~uint8](names []string, name string) (T, bool) {
 // AgentState says whether an agent works, and if not, why. The numbers are stored.
 type AgentState uint8
 
-// The four states of an agent (spec "agents").
+// The states of an agent.
 const (
 	AgentOn         AgentState = 0
-	AgentByCreator  AgentState = 1 // stays off until the creator turns it on
-	AgentOutOfToken AgentState = 2 // goes on by itself when tokens arrive
-	AgentOverBudget AgentState = 3 // goes on by itself with a new month or a larger budget
+	AgentByCreator  AgentState = 1 // until the creator turns it on
+	AgentOutOfToken AgentState = 2 // resumes when tokens arrive
+	AgentOverBudget AgentState = 3 // resumes with a new month or a larger budget
 )
 
 var agentStateNames = [...]string{"on", "paused_by_creator", "paused_out_of_tokens", "paused_over_budget"}
 
 func (s AgentState) String() string { return agentStateNames[s] }
 
-// PlanStatus says whether the host platform is being paid for the plan.
+// PlanStatus says whether the plan is being paid for on the host platform.
 type PlanStatus string
 
-// The statuses. Only an active plan grants an allowance; tokens that are there stay spendable until
-// they expire.
+// Only an active plan grants an allowance. Tokens that were granted stay spendable until they expire.
 const (
 	PlanActive   PlanStatus = "active"
 	PlanPastDue  PlanStatus = "past_due"
-	PlanCanceled PlanStatus = "canceled" // its creator has ended it
+	PlanCanceled PlanStatus = "canceled" // ended by the creator
 )
 
 var planStatuses = []PlanStatus{PlanActive, PlanPastDue, PlanCanceled}
 
-// Level is how full an account is. The numbers are stored.
+// Level says whether an account's balance is low or empty. The numbers are stored.
 type Level uint8
 
 // The levels, fullest first.

@@ -8,9 +8,9 @@ import (
 	"pop.store/credits/internal/tokens"
 )
 
-// next is the level that follows from what can be spent or is held: a running job may still give its
-// tokens back. A low balance stays low until it is a quarter above the threshold, so that a balance
-// that moves around the threshold causes no further events.
+// next is the level for an amount that is spendable or held; held tokens may come back. A low balance stays
+// low until it exceeds the threshold by a quarter, so that a balance near the threshold does not emit
+// repeated events.
 func (l Level) next(there, threshold, toolMinimum tokens.Amount) Level {
 	switch {
 	case there < toolMinimum:
@@ -21,7 +21,7 @@ func (l Level) next(there, threshold, toolMinimum tokens.Amount) Level {
 	return LevelOK
 }
 
-// threshold is the low threshold: the creator's own, else the catalog's share of the plan's allowance.
+// threshold is the creator's low threshold, or the catalog's share of the plan's allowance.
 func (s *State) threshold(prices *catalog.Catalog) tokens.Amount {
 	if s.LowThreshold != NoThreshold {
 		return s.LowThreshold
@@ -29,8 +29,8 @@ func (s *State) threshold(prices *catalog.Catalog) tokens.Amount {
 	return prices.LowThreshold(s.Plan)
 }
 
-// takeLevel notes the level, and tells when it was crossed.
-func (s *State) takeLevel(now time.Time, prices *catalog.Catalog) {
+// updateLevel stores the level and emits an event when it changes.
+func (s *State) updateLevel(now time.Time, prices *catalog.Catalog) {
 	if !s.Exists() {
 		return
 	}
@@ -57,12 +57,12 @@ func (s *State) takeLevel(now time.Time, prices *catalog.Catalog) {
 	}
 }
 
-// SetThreshold is the creator choosing when the balance counts as low.
+// SetThreshold sets the balance below which the creator is warned.
 type SetThreshold struct {
-	Amount *tokens.Amount // nil: the catalog's part of the plan's allowance
+	Amount *tokens.Amount // nil: the catalog's share of the plan's allowance
 }
 
-// Needs is part of Operation.
+// Needs implements Operation.
 func (p *SetThreshold) Needs(*catalog.Catalog) Needs { return Needs{BypassCache: true} }
 
 func (p *SetThreshold) decide(s *State, _ time.Time, _ *catalog.Catalog) (Outcome, error) {

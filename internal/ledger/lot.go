@@ -8,7 +8,7 @@ import (
 	"pop.store/credits/internal/tokens"
 )
 
-// Lot is a grant's tokens and what is left of them.
+// Lot is a grant of tokens and what remains of it.
 type Lot struct {
 	Number      int64 // the seq of the entry that granted it
 	Kind        LotKind
@@ -18,17 +18,16 @@ type Lot struct {
 	EffectiveAt time.Time
 	ExpiresAt   time.Time     // zero: never
 	Frozen      bool          // its payment is disputed
-	Revoked     bool          // its payment went back
-	Source      string        // what it came from: a plan's id, a purchase's id, or empty
+	Revoked     bool          // its payment was refunded
+	Source      string        // plan id, purchase id, or empty
 	TakenBack   tokens.Amount // by support
 }
 
-// usable says whether a lot may be spent at an instant.
 func (l *Lot) usable(now time.Time) bool {
 	return !l.Frozen && !l.EffectiveAt.After(now) && !l.expired(now)
 }
 
-// free is what can be spent of a lot at an instant.
+// free is the spendable amount of a lot at an instant.
 func (l *Lot) free(now time.Time) tokens.Amount {
 	if !l.usable(now) {
 		return 0
@@ -38,7 +37,7 @@ func (l *Lot) free(now time.Time) tokens.Amount {
 
 func (l *Lot) expired(now time.Time) bool { return !l.ExpiresAt.IsZero() && !l.ExpiresAt.After(now) }
 
-// burnOrder orders lots as they are spent; of two that burnorder does not tell apart, older first.
+// burnOrder is the order in which lots are spent: that of package burnorder, then older lots first.
 func burnOrder(a, b *Lot) int {
 	return cmp.Or(
 		burnorder.Compare(a.Kind == LotPurchase, b.Kind == LotPurchase, a.ExpiresAt, b.ExpiresAt),

@@ -8,52 +8,52 @@ import (
 	"pop.store/credits/internal/tokens"
 )
 
-// Operation is one request to the rules. decide looks at a settled state and either refuses, leaving
-// the state as it was, or applies itself and says what it did. It is pure: no clock, no database, no
-// goroutine.
+// Operation is one request to the rules. decide is called on a settled state. It either returns an error
+// and leaves balances and lots unchanged, or applies the operation and returns what it did.
 type Operation interface {
 	decide(s *State, now time.Time, prices *catalog.Catalog) (Outcome, error)
-	// Needs says what the operation has to see of its account.
+	// Needs says what must be loaded before decide.
 	Needs(prices *catalog.Catalog) Needs
 }
 
-// Outcome is what an operation did.
+// Outcome is the result of an operation.
 type Outcome struct {
-	Entry     *Entry        // nil: it wrote none
-	Extension *ExtensionRow // of a hold; nil: none
+	Entry     *Entry        // nil if none was written
+	Extension *ExtensionRow // nil if no hold was extended
 	Opened    bool          // it opened the account
 }
 
-// Needs is what an operation has to see of its account besides the account's row.
+// Needs is what an operation reads besides the account's row.
 type Needs struct {
-	Spend     tokens.Amount // what it takes from the open lot, if that has so much
+	Spend     tokens.Amount // what it spends, if the open lot has enough
 	Complete  bool          // all lots, holds and agents
-	RefersTo  int64         // an earlier entry, by its seq; 0: none
+	RefersTo  int64         // seq of an earlier entry; 0: none
 	Agent     string        // the agent that wants to spend
-	Months    bool          // what the agents spent this month
-	MayOpen   bool          // it may be the account's first
-	EndsHolds bool          // it ends all holds, whose notes the entries inherit
-	DontCache bool          // others are unlikely to follow soon
-	// BypassCache says that it may write nothing. Only a write finds out that a remembered state is stale.
+	Months    bool          // the agents' spending this month
+	MayOpen   bool          // it may open the account
+	EndsHolds bool          // it ends all holds, so their notes are loaded
+	DontCache bool          // further requests are unlikely to follow soon
+	// BypassCache reloads the account. It is for operations that may write nothing, since only a write
+	// detects a stale cached state.
 	BypassCache      bool
-	Scope, Reference string // the permanent reference that it uses up
+	Scope, Reference string // a permanent reference that must be unused
 }
 
-// Demand is what the requests of a batch need to see of one account.
+// Demand is the sum of the Needs of a batch's requests for one account.
 type Demand struct {
-	Spend       tokens.Amount // in all
+	Spend       tokens.Amount // total
 	Multiple    bool          // more than one request
 	Complete    bool          // all lots, holds and agents
-	MayOpen     bool          // a request may be the account's first
-	NeedsLookup bool          // something that no remembered state has
-	NeedsMonths bool          // what its agents spent this month
-	Agents      []string      // those that want to spend
-	Cacheable   bool          // others are likely to follow
+	MayOpen     bool          // a request may open the account
+	NeedsLookup bool          // needs data that is never cached
+	NeedsMonths bool          // the agents' spending this month
+	Agents      []string      // agents that spend
+	Cacheable   bool          // further requests are likely to follow
 }
 
-// Add adds what one more request needs.
+// Add adds the needs of one more request.
 func (d *Demand) Add(n *Needs) {
-	d.Spend += min(n.Spend, tokens.Max-d.Spend) // clamped: a sum must not overflow, whatever is asked for
+	d.Spend += min(n.Spend, tokens.Max-d.Spend) // clamped, so that the sum cannot overflow
 	d.Complete = d.Complete || n.Complete
 	d.MayOpen = d.MayOpen || n.MayOpen
 	d.NeedsMonths = d.NeedsMonths || n.Months
@@ -64,14 +64,13 @@ func (d *Demand) Add(n *Needs) {
 	d.NeedsLookup = d.NeedsLookup || n.MayOpen || n.BypassCache || n.RefersTo != 0 || n.Scope != ""
 }
 
-// CanServe says whether a remembered state has all that a batch needs, and nothing is due that would
-// need more.
+// CanServe reports whether a cached state has everything that a batch needs.
 func (s *State) CanServe(d *Demand, now time.Time) bool {
 	switch {
 	case d.NeedsLookup:
 		return false
 	case len(s.holds) > 0 && s.IsDue(now):
-		return false // a hold that times out passes its note on, which is not remembered
+		return false // the release entry copies the hold's note, which is not cached
 	case s.complete:
 		return true
 	}
@@ -83,8 +82,8 @@ func (s *State) CanServe(d *Demand, now time.Time) bool {
 	return !s.NeedsComplete(d, now)
 }
 
-// NeedsComplete says whether the open lot is not enough for what a batch asks of an account. What is
-// above all that can be spent will be refused, for which the account's row is enough.
+// NeedsComplete reports whether a batch needs more than the account's row with the open lot. A single
+// charge above the whole spendable balance does not: the row is enough to refuse it.
 func (s *State) NeedsComplete(d *Demand, now time.Time) bool {
 	if d.Complete || s.IsDue(now) || s.AgentRules || s.OpenLot == 0 {
 		return true

@@ -9,26 +9,24 @@ import (
 	"pop.store/credits/internal/tokens"
 )
 
-// startPeriod begins the next billing period: a waiting downgrade takes effect and the allowance is
-// granted, as the catalog was when the period began, however long ago that is. A plan that was not
-// in it gives nothing.
+// startPeriod begins the next billing period: it applies a pending downgrade and grants the allowance by
+// the catalog in force when the period began. A plan missing from that catalog grants nothing.
 func (s *State) startPeriod(due time.Time, prices *catalog.Catalog) {
-	s.beginPeriod(s.Period + 1)
+	s.setPeriod(s.Period + 1)
 	s.grantAllowance(due, prices.At(due), false)
 }
 
-func (s *State) beginPeriod(k int) {
+func (s *State) setPeriod(k int) {
 	s.Period, s.PeriodGranted, s.changed = k, 0, true
 	if s.NextPlan != "" {
 		s.Plan, s.NextPlan = s.NextPlan, ""
 	}
 }
 
-// grantAllowance grants what the plan gives above the highest allowance already granted in this
-// period: all of it at the start, the difference after an upgrade midway (or the part of it that is
-// left of the period, where the catalog says so), nothing after flipping back and forth. The
-// permanent reference makes it once only, whatever happens around it; it names the allowance too,
-// which the operator may raise within a period.
+// grantAllowance grants the plan's allowance less the highest one already granted in this period. At the
+// start that is all of it; after an upgrade it is the difference, prorated where the catalog says so; after
+// switching back and forth it is nothing. The permanent reference prevents a second grant. It includes the
+// allowance, since the operator may raise it within a period.
 func (s *State) grantAllowance(now time.Time, prices *catalog.Catalog, midway bool) {
 	plan, ok := prices.Plan(s.Plan)
 	more := plan.Allowance - s.PeriodGranted
@@ -43,7 +41,7 @@ func (s *State) grantAllowance(now time.Time, prices *catalog.Catalog, midway bo
 	if midway && prices.Upgrade == catalog.UpgradeProrated {
 		more = prorated(more, ends.Sub(now), ends.Sub(Boundary(s.Anchor, s.Zone, s.Period)))
 	}
-	// Also when the share is nothing: the next upgrade counts from the allowance that this one came up to.
+	// Set even when the prorated share is zero: the next upgrade counts from this allowance.
 	if s.PeriodGranted, s.changed = plan.Allowance, true; more == 0 {
 		return
 	}
@@ -61,31 +59,29 @@ func (s *State) grantAllowance(now time.Time, prices *catalog.Catalog, midway bo
 	})
 }
 
-// prorated is the share of an amount that is left of a period, rounded down to millionths: never
-// more than all of it, never less than nothing. The product has 128 bits, so that no amount is too
-// large and none is rounded twice.
-func prorated(amount tokens.Amount, left, whole time.Duration) tokens.Amount {
-	if left <= 0 || whole <= 0 {
+// prorated is the share of an amount for the rest of a period, rounded down to millionths. It multiplies in
+// 128 bits, so it neither overflows nor rounds twice.
+func prorated(amount tokens.Amount, left, total time.Duration) tokens.Amount {
+	if left <= 0 || total <= 0 {
 		return 0
 	}
-	high, low := bits.Mul64(uint64(amount), uint64(min(left, whole)))
-	share, _ := bits.Div64(high, low, uint64(whole))
+	high, low := bits.Mul64(uint64(amount), uint64(min(left, total)))
+	share, _ := bits.Div64(high, low, uint64(total))
 	return tokens.Amount(share)
 }
 
-// enterPeriod grants, while the plan is paid for, what is still missing of the allowance of the
-// period that holds now. Periods that passed while it was not paid for are not made up for, and a
-// downgrade that waits takes effect with the period that is paid at last. An account has no period
-// before its first, even for a server whose clock is behind that of the one which opened it.
-// gaveNothing says that the plan until now has an allowance of zero: of that, everything was
-// granted.
-func (s *State) enterPeriod(now time.Time, prices *catalog.Catalog, gaveNothing bool) {
+// grantCurrentPeriod grants what is missing of the current period's allowance if the plan is paid for.
+// Periods that passed unpaid are not made up for; a pending downgrade takes effect with the first paid one.
+// The period is never negative, even if this server's clock is behind that of the server which opened the
+// account. fromZeroAllowance says that the previous plan has an allowance of zero, so that an upgrade
+// counts as midway.
+func (s *State) grantCurrentPeriod(now time.Time, prices *catalog.Catalog, fromZeroAllowance bool) {
 	if s.PlanStatus != PlanActive {
 		return
 	}
-	midway := s.PeriodGranted > 0 || gaveNothing
+	midway := s.PeriodGranted > 0 || fromZeroAllowance
 	if current := max(periodAt(s.Anchor, s.Zone, now), 0); current > s.Period {
-		s.beginPeriod(current)
+		s.setPeriod(current)
 		midway = false
 	}
 	s.grantAllowance(now, prices, midway)

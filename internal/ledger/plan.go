@@ -13,24 +13,23 @@ import (
 type SetPlan struct {
 	Plan   string
 	Status PlanStatus
-	// Stay drops a downgrade that waits. Sending the present plan does not: a host may send what it
-	// knows as often as it likes.
+	// Stay cancels a pending downgrade. Sending the present plan does not, so that a host can repeat what
+	// it knows.
 	Stay bool
-	// Anchor and Zone are set when the account is opened (by default: now, and OpeningZone) and can
-	// never change afterwards.
+	// Anchor and Zone are set when the account is opened (defaults: now and OpeningZone) and cannot change
+	// afterwards.
 	Anchor time.Time
 	Zone   string
-	// OpeningZone is the billing zone of a new account for which Zone is empty: the creator's own.
-	// By default it is UTC. It says nothing about an account that is open.
+	// OpeningZone is the creator's own zone: the billing zone of a new account if Zone is empty. The
+	// default is UTC. An open account ignores it.
 	OpeningZone string
 }
 
-// openingZone is the billing zone of an account that is opened by the request.
 func (p *SetPlan) openingZone() (*time.Location, error) {
 	return LoadZone(cmp.Or(p.Zone, p.OpeningZone))
 }
 
-// Needs is part of Operation.
+// Needs implements Operation.
 func (p *SetPlan) Needs(*catalog.Catalog) Needs { return Needs{Complete: true, MayOpen: true} }
 
 func (p *SetPlan) decide(s *State, now time.Time, prices *catalog.Catalog) (Outcome, error) {
@@ -46,8 +45,8 @@ func (p *SetPlan) decide(s *State, now time.Time, prices *catalog.Catalog) (Outc
 	return Outcome{Opened: true}, nil
 }
 
-// Check says why the request cannot open an account, nil when it can: for callers who have
-// something to write before it is sent. The ledger checks again.
+// Check returns why the request cannot open an account, or nil, for callers that write something first. The
+// ledger checks again.
 func (p *SetPlan) Check(prices *catalog.Catalog, now time.Time) error {
 	if err := p.checkKnown(prices); err != nil {
 		return err
@@ -64,7 +63,7 @@ func (p *SetPlan) Check(prices *catalog.Catalog, now time.Time) error {
 	return nil
 }
 
-// checkKnown checks what is wrong with a request whatever the account is.
+// checkKnown checks what does not depend on the account.
 func (p *SetPlan) checkKnown(prices *catalog.Catalog) error {
 	if _, ok := prices.Plan(p.Plan); p.Plan != "" && !ok {
 		return problem.Invalid("plan", "is not in the catalog")
@@ -75,8 +74,7 @@ func (p *SetPlan) checkKnown(prices *catalog.Catalog) error {
 	return nil
 }
 
-// open sets up a new account by a request that was checked. Its first allowance comes at once, for
-// the period that holds now.
+// open sets up a new account from a checked request and grants the allowance of the current period.
 func (p *SetPlan) open(s *State, now time.Time, prices *catalog.Catalog) error {
 	zone, err := p.openingZone()
 	if err != nil {
@@ -91,15 +89,15 @@ func (p *SetPlan) open(s *State, now time.Time, prices *catalog.Catalog) error {
 	if p.Status != "" {
 		s.PlanStatus = p.Status
 	}
-	s.enterPeriod(now, prices, false)
+	s.grantCurrentPeriod(now, prices, false)
 	return nil
 }
 
-// earliestAnchor is before every creator platform; it only keeps periods countable.
+// earliestAnchor limits the number of periods. No platform's billing began earlier.
 var earliestAnchor = time.Date(2000, 1, 1, 0, 0, 0, 0, time.UTC)
 
-// change does what differs from what is there. What does not differ changes nothing, whatever the
-// catalog says of the plan by now.
+// change applies the fields that differ from the account's. The present plan is accepted even if it has
+// left the catalog.
 func (p *SetPlan) change(s *State, now time.Time, prices *catalog.Catalog) error {
 	wanted := *p
 	if p.Plan == s.Plan {
@@ -117,7 +115,7 @@ func (p *SetPlan) change(s *State, now time.Time, prices *catalog.Catalog) error
 		return problem.Invalid("next_plan", "cannot be taken back together with a change of plan")
 	}
 	from, known := prices.Plan(s.Plan)
-	before := s.presentPlan()
+	before := s.currentPlan()
 	if p.Stay {
 		s.NextPlan = ""
 	}
@@ -127,7 +125,7 @@ func (p *SetPlan) change(s *State, now time.Time, prices *catalog.Catalog) error
 	if p.Status != "" {
 		s.PlanStatus = p.Status
 	}
-	if s.presentPlan() == before {
+	if s.currentPlan() == before {
 		return nil
 	}
 	if !s.ClosedAt.IsZero() {
@@ -135,13 +133,12 @@ func (p *SetPlan) change(s *State, now time.Time, prices *catalog.Catalog) error
 		return ErrClosed
 	}
 	s.changed = true
-	s.enterPeriod(now, prices, known && from.Allowance == 0)
+	s.grantCurrentPeriod(now, prices, known && from.Allowance == 0)
 	return nil
 }
 
-// switchPlan upgrades at once; a downgrade waits for the next boundary. From a plan that has left
-// the catalog, which is the zero Plan, everything is an upgrade: there is nothing to keep until
-// then.
+// switchPlan upgrades at once and lets a downgrade wait for the next period. Leaving a plan that is not in
+// the catalog, which is the zero Plan, is always an upgrade.
 func (s *State) switchPlan(from, to catalog.Plan) {
 	if to.Allowance < from.Allowance {
 		s.NextPlan = to.ID

@@ -10,8 +10,8 @@ import (
 	"pop.store/credits/internal/tokens"
 )
 
-// Refund asks to give a charge or capture back, in full when Amount is nil. An empty Reference or
-// Reason, or no Metadata, means that of the charge.
+// Refund returns tokens of a charge or capture, all of them if Amount is nil. An empty Reference, Reason or
+// Metadata is copied from the charge.
 type Refund struct {
 	Entry     int64 // the seq of the charge or capture
 	Amount    *tokens.Amount
@@ -20,7 +20,7 @@ type Refund struct {
 	Metadata  map[string]string
 }
 
-// Needs is part of Operation.
+// Needs implements Operation.
 func (r *Refund) Needs(*catalog.Catalog) Needs { return Needs{Complete: true, RefersTo: r.Entry} }
 
 func (r *Refund) decide(s *State, now time.Time, prices *catalog.Catalog) (Outcome, error) {
@@ -44,20 +44,18 @@ func (r *Refund) decide(s *State, now time.Time, prices *catalog.Catalog) (Outco
 			"must be more than zero and at most the %s tokens that are left of the charge",
 			left).With("refundable", left)
 	}
-	return Outcome{Entry: s.refund(p, amount, ending{
+	return Outcome{Entry: s.refund(p, amount, details{
 		cmp.Or(r.Reference, p.Entry.Reference),
 		Note{r.Reason, r.Metadata}.or(p.Entry.Note),
 	}, now, prices)}, nil
 }
 
-// refund gives tokens back to the lots that paid. Those that last longest come back first, which is
-// the end of the list. Tokens of a lot that has expired come back as a lot of their own, for a
-// stated grace. Whether in their lot or in that one, tokens of a revoked lot pay what is owed
-// first.
-func (s *State) refund(p *PastEntry, amount tokens.Amount, said ending, now time.Time, prices *catalog.Catalog) *Entry {
+// refund returns tokens to the lots that paid, in reverse burn order. Tokens of an expired lot come back as
+// a new lot that lasts RefundGraceDays. Tokens of a revoked lot pay what is owed first.
+func (s *State) refund(p *PastEntry, amount tokens.Amount, d details, now time.Time, prices *catalog.Catalog) *Entry {
 	var parts []Part
 	var grace Lot
-	var owing tokens.Amount // how much of the grace is of revoked lots
+	var owing tokens.Amount // the part of grace that comes from revoked lots
 	for _, part := range portion(p.Entry.Parts, p.Reversed, amount) {
 		if l := s.lot(part.Lot); !l.expired(now) {
 			l.Remaining += part.Amount
@@ -87,10 +85,10 @@ func (s *State) refund(p *PastEntry, amount tokens.Amount, said ending, now time
 		Contra:    ContraSpent,
 		Feature:   p.Entry.Feature,
 		Agent:     p.Entry.Agent,
-		Reference: said.reference,
+		Reference: d.reference,
 		About:     p.Entry.Seq,
 		Parts:     parts,
-		Note:      said.note,
+		Note:      d.note,
 	}, now)
 	for _, part := range parts {
 		if l := s.lot(part.Lot); l.Revoked {
@@ -103,7 +101,7 @@ func (s *State) refund(p *PastEntry, amount tokens.Amount, said ending, now time
 	return e
 }
 
-// portion gives the part of a payment from an offset on, counted from its last lot, as amounts to give back.
+// portion selects amount tokens of a payment, after skipping offset tokens, both counted from its last lot.
 func portion(paid []Part, offset, amount tokens.Amount) []Part {
 	var parts []Part
 	for _, p := range slices.Backward(paid) {

@@ -2,8 +2,9 @@ package ledger
 
 import "time"
 
-// turnDay gives the day of an instant and puts away the lines of a day that is over.
-func (s *State) turnDay(at time.Time) time.Time {
+// rollDay returns the day of an instant. When a new day begins, it moves the lines of the previous one to
+// usage_days.
+func (s *State) rollDay(at time.Time) time.Time {
 	day := DayIn(at, s.Zone)
 	if !day.Equal(s.Today.Day) {
 		s.flushToday()
@@ -12,7 +13,7 @@ func (s *State) turnDay(at time.Time) time.Time {
 	return day
 }
 
-// usageSums adds up lines of one key: a batch may have flushed a day more than once.
+// usageSums merges lines of one day, feature and agent: a batch may have flushed a day more than once.
 func (s *State) usageSums() []DayUsage {
 	var sums []DayUsage
 next:
@@ -39,14 +40,14 @@ func (s *State) flushToday() {
 	s.Today.Lines = nil
 }
 
-// countUsage adds an entry of today to the rollup, which is the contra account "spent" by day,
-// feature and agent. A refund counts on the day of the work that it is about, apart from that work:
-// what a day's work cost in the end is never negative.
+// countUsage adds an entry to the usage rollup, which is the contra account "spent" by day, feature and
+// agent. A refund is counted on the day of the charge, as Returned, so that the net cost of a day is never
+// negative.
 func (s *State) countUsage(e *Entry) {
 	switch {
 	case e.Contra != ContraSpent:
 	case e.Kind == KindRefund:
-		s.countReturn(s.pastEntries[e.About].Entry.Day, e)
+		s.countRefund(s.pastEntries[e.About].Entry.Day, e)
 	default:
 		l := s.Today.line(e.Feature, e.Agent)
 		l.Amount -= e.Amount
@@ -55,7 +56,7 @@ func (s *State) countUsage(e *Entry) {
 	}
 }
 
-func (s *State) countReturn(worked time.Time, e *Entry) {
+func (s *State) countRefund(worked time.Time, e *Entry) {
 	if worked.Equal(s.Today.Day) {
 		s.Today.line(e.Feature, e.Agent).Returned += e.Amount
 		return
@@ -69,9 +70,8 @@ func (s *State) countReturn(worked time.Time, e *Entry) {
 	s.usage = append(s.usage, u)
 }
 
-// countMonth keeps what agents spent this month when a line moves to the days that are over: also
-// of those without a budget, which may get one in the same batch. What is returned of an older
-// month does not concern the present one.
+// countMonth updates an agent's spending of the month when a line leaves Today. It includes agents without
+// a budget, which may get one in the same batch. Refunds of older months are ignored.
 func (s *State) countMonth(day time.Time, l *UsageLine) {
 	a := s.agent(l.Agent)
 	if a == nil {

@@ -6,26 +6,25 @@ import (
 	"pop.store/credits/internal/catalog"
 )
 
-// settle applies everything that fell due since the account was last settled, in time order, each at
-// the instant at which it fell due. At one instant, endings come before beginnings, and levels and
-// pauses are decided after both: a reset is no empty balance. So a request at the second of a reset is
-// not refused, and events do not depend on when the account was settled.
+// settle applies everything that has fallen due, in time order, each at its own instant. At one instant,
+// holds and lots end before periods begin, and agents and the level are updated last. So a reset does not
+// look like an empty balance, and events do not depend on when the account is settled.
 func (s *State) settle(now time.Time, prices *catalog.Catalog) {
 	for due := s.nextDue(); !due.IsZero() && !due.After(now); due = s.nextDue() {
-		before := s.arrivals(due)
+		before := s.headroom(due)
 		for next := due; next.Equal(due); next = s.nextDue() {
-			if !s.timeOutHolds(due) && !s.expireAt(due) && !s.startMonth(due) {
+			if !s.expireHolds(due) && !s.expireLots(due) && !s.resumeForNewMonth(due) {
 				s.startPeriod(due, prices)
 			}
 		}
-		s.follow(before, due, prices.At(due))
+		s.afterChange(before, due, prices.At(due))
 	}
 }
 
-// Settle is the operation that does only what is due.
+// Settle writes what is due and nothing else.
 type Settle struct{}
 
-// Needs is part of Operation.
+// Needs implements Operation.
 func (Settle) Needs(*catalog.Catalog) Needs {
 	return Needs{
 		Complete:    true,

@@ -8,28 +8,24 @@ import (
 	"pop.store/credits/internal/tokens"
 )
 
-// State is one account in memory: its row, its lots, holds and agents, and what the requests of a
-// batch have changed so far. It is owned by one goroutine.
-//
-// Most charges are paid by one lot, and the account's row carries the remainder of that lot. So a
-// state may be opened without its other lots: then it is not complete, and only a charge that the
-// open lot can pay may be applied (CanServe).
+// State is one account in memory: its row, lots, holds and agents, and the changes that a batch has made so
+// far. It is not safe for concurrent use.
 type State struct {
 	AccountRow
-	lots        []lot // in burn order; only the open one unless complete
+	lots        []lot // in burn order; only the open lot unless complete
 	holds       []hold
-	agents      []agent              // all of them when complete, else those that the batch names
-	pastEntries map[int64]*PastEntry // entries that a request of this batch refers to
+	agents      []agent              // all if complete, else those that the batch names
+	pastEntries map[int64]*PastEntry // entries that the batch's requests refer to
 
 	complete     bool          // all open lots, holds and agents are loaded
-	unloadedFree tokens.Amount // free in lots that are not loaded
+	unloadedFree tokens.Amount // spendable in lots that are not loaded
 
-	// What is written when the batch commits; see Changes.
+	// Pending changes; see Changes.
 	changed    bool
-	closing    bool // ClosedAt is new
+	closing    bool // ClosedAt was set by this batch
 	entries    []*Entry
 	refs       []PermanentReference
-	usage      []DayUsage // of days that are over
+	usage      []DayUsage // lines that left Today
 	declined   []Declined
 	reversals  map[int64]Reversal
 	extensions []*ExtensionRow
@@ -38,10 +34,10 @@ type State struct {
 	storedPlan    planState    // as the account's row has it
 	storedSummary AgentSummary // as the account's row has it
 
-	grants int // how often tokens were granted since the state was opened
+	grants int // number of grants since the state was opened
 }
 
-// lot is a Lot and what its row says.
+// lot is a Lot with its stored state.
 type lot struct {
 	Lot
 	stored       lotState
@@ -49,14 +45,14 @@ type lot struct {
 	takenChanged bool // TakenBack differs from the row
 }
 
-// lotState is the part of a lot that changes often.
+// lotState is the part of a lot's row that can change.
 type lotState struct {
 	remaining, held tokens.Amount
 	frozen, revoked bool
 	open            bool
 }
 
-func (l *lot) present() lotState {
+func (l *lot) current() lotState {
 	return lotState{
 		remaining: l.Remaining,
 		held:      l.Held,
@@ -66,14 +62,15 @@ func (l *lot) present() lotState {
 	}
 }
 
-// hold is a HoldRow and what has become of it in this batch.
+// hold is a HoldRow with its change in this batch.
 type hold struct {
 	HoldRow
 	added bool
 	ended bool
 }
 
-// spendable is rule 1: effective, unexpired, unfrozen lots, less what is held of them.
+// spendable is what can be spent at an instant: the unheld tokens of lots that are effective, unexpired and
+// not frozen.
 func (s *State) spendable(now time.Time) tokens.Amount {
 	sum := s.unloadedFree
 	for i := range s.lots {
@@ -90,7 +87,7 @@ func (s *State) addLot(l lot) {
 	s.lots = slices.Insert(s.lots, at, l)
 }
 
-// lot finds a loaded lot by its number.
+// lot returns a loaded lot, or nil.
 func (s *State) lot(number int64) *lot {
 	for i := range s.lots {
 		if s.lots[i].Number == number {
@@ -100,12 +97,12 @@ func (s *State) lot(number int64) *lot {
 	return nil
 }
 
-// split goes through the lots in burn order and shares an amount among them. The caller has checked
-// that it is there.
+// split distributes an amount over the lots in burn order. The caller has checked that the amount is
+// spendable.
 func (s *State) split(amount tokens.Amount, now time.Time, share func(l *lot, part tokens.Amount)) {
 	for i := range s.lots {
 		if amount == 0 {
-			return // also when nothing was asked for: a feature may be free
+			return // also for an amount of zero, which a free feature has
 		}
 		if part := min(s.lots[i].free(now), amount); part > 0 {
 			share(&s.lots[i], part)
@@ -113,12 +110,12 @@ func (s *State) split(amount tokens.Amount, now time.Time, share func(l *lot, pa
 		}
 	}
 	if amount > 0 {
-		panic("ledger: an amount was spent that is not in the loaded lots")
+		panic("ledger: the loaded lots do not cover the amount")
 	}
 }
 
-// take spends an amount from the lots in burn order.
-func (s *State) take(amount tokens.Amount, now time.Time) []Part {
+// spendLots takes an amount from the lots in burn order.
+func (s *State) spendLots(amount tokens.Amount, now time.Time) []Part {
 	parts := make([]Part, 0, 1)
 	s.split(amount, now, func(l *lot, part tokens.Amount) {
 		l.Remaining -= part
@@ -127,8 +124,8 @@ func (s *State) take(amount tokens.Amount, now time.Time) []Part {
 	return parts
 }
 
-// chooseOpenLot picks the lot that will be spent next and sums up what cannot be. A state that is
-// not whole keeps both, unless its lot is used up.
+// chooseOpenLot chooses the lot that is spent next and sums up unusable tokens. An incomplete state keeps
+// both unless its lot is empty.
 func (s *State) chooseOpenLot(now time.Time) {
 	if !s.complete {
 		if s.lots[0].Remaining == 0 {
@@ -148,8 +145,8 @@ func (s *State) chooseOpenLot(now time.Time) {
 	}
 }
 
-// Later is the later of two instants: an account's time never runs backwards, even when two
-// servers' clocks disagree.
+// Later is the later of two instants. An account's time never runs backwards, even when servers' clocks
+// differ.
 func Later(a, b time.Time) time.Time {
 	if a.Before(b) {
 		return b
@@ -157,7 +154,7 @@ func Later(a, b time.Time) time.Time {
 	return a
 }
 
-// planState is the part of an account that changes a few times a month.
+// planState is the part of an account's row that changes a few times a month.
 type planState struct {
 	id, next string
 	status   PlanStatus
@@ -165,18 +162,18 @@ type planState struct {
 	granted  tokens.Amount
 }
 
-func (s *State) presentPlan() planState {
+func (s *State) currentPlan() planState {
 	return planState{s.Plan, s.NextPlan, s.PlanStatus, s.Period, s.PeriodGranted}
 }
 
-// agent is an AgentRow and what is stored of it.
+// agent is an AgentRow with its stored state.
 type agent struct {
 	AgentRow
 	stored agentState
 	added  bool // has no row yet
 }
 
-// agentState is what can change about an agent.
+// agentState is the part of an agent's row that can change.
 type agentState struct {
 	name, feature string
 	state         AgentState
@@ -189,7 +186,7 @@ type agentState struct {
 	reserve       tokens.Amount
 }
 
-func (a *agent) present() agentState {
+func (a *agent) current() agentState {
 	r := agentState{
 		a.Name, a.Feature, a.State, a.PausedSince, a.TurnedAway, a.ResumedAt, a.Missed, a.Unit, -1,
 		a.Reserve,
@@ -204,7 +201,7 @@ func sortAgents(list []agent) {
 	slices.SortFunc(list, func(x, y agent) int { return cmp.Compare(x.ID, y.ID) })
 }
 
-// agent finds an agent that is loaded.
+// agent returns a loaded agent, or nil.
 func (s *State) agent(id string) *agent {
 	for i := range s.agents {
 		if s.agents[i].ID == id {
@@ -214,7 +211,7 @@ func (s *State) agent(id string) *agent {
 	return nil
 }
 
-// mustBeOpen says why an account takes no request that spends, adds or changes something; nil when it does.
+// mustBeOpen returns ErrNoAccount or ErrClosed unless the account is open.
 func (s *State) mustBeOpen() error {
 	switch {
 	case !s.Exists():

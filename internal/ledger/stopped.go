@@ -9,22 +9,22 @@ import (
 	"pop.store/credits/internal/tokens"
 )
 
-// Reason says why an agent is paused, or why a request lacks tokens: what the pages, the e-mails
-// and the API all say (spec "One truth").
+// Reason says why an agent is paused or a request lacks tokens. Pages, e-mails and the API show the same
+// one.
 type Reason string
 
 // The reasons.
 const (
 	ReasonNone    Reason = ""
 	ReasonCreator Reason = "creator" // the creator turned it off
-	ReasonTokens  Reason = "tokens"  // there are too few
-	ReasonHeld    Reason = "held"    // jobs under way hold what it needs
-	ReasonReserve Reason = "reserve" // what it needs is there, and reserved for others
-	ReasonSize    Reason = "size"    // one request asked for more than there is; there is enough for others
-	ReasonBudget  Reason = "budget"  // its budget of this month is used
+	ReasonTokens  Reason = "tokens"  // the balance is too low
+	ReasonHeld    Reason = "held"    // running jobs hold the tokens it needs
+	ReasonReserve Reason = "reserve" // the tokens it needs are reserved for others
+	ReasonSize    Reason = "size"    // one request exceeded the balance, which covers smaller ones
+	ReasonBudget  Reason = "budget"  // its monthly budget is used up
 )
 
-// Cure is the one thing that ends a pause.
+// Cure is the action that ends a pause.
 type Cure string
 
 // The cures.
@@ -45,11 +45,11 @@ var cures = map[Reason]Cure{
 	ReasonBudget:  CureBudget,
 }
 
-// Cure is what ends a pause for this reason.
+// Cure is the action that ends a pause for this reason.
 func (r Reason) Cure() Cure { return cures[r] }
 
-// why says why an agent is paused; ReasonNone while it is on.
-func (s *State) why(a *agent, now time.Time, prices *catalog.Catalog) Reason {
+// pauseReason says why an agent is paused; ReasonNone while it is on.
+func (s *State) pauseReason(a *agent, now time.Time, prices *catalog.Catalog) Reason {
 	switch a.State {
 	case AgentByCreator:
 		return ReasonCreator
@@ -59,19 +59,19 @@ func (s *State) why(a *agent, now time.Time, prices *catalog.Catalog) Reason {
 	case AgentOn:
 		return ReasonNone
 	}
-	if s.available(a.ID, now) >= a.smallNeed(prices) {
+	if s.available(a.ID, now) >= a.resumeThreshold(prices) {
 		return ReasonSize
 	}
-	if r := s.lacks(a.ID, a.expects(prices), now, prices); r != ReasonNone {
+	if r := s.shortfallReason(a.ID, a.expectedRequest(prices), now, prices); r != ReasonNone {
 		return r
 	}
-	return ReasonTokens // enough for a request, and too little not to stop again at once
+	return ReasonTokens // enough for one request, but the agent would soon pause again
 }
 
-// lacks says why an agent, or with no agent the creator, cannot spend an amount; ReasonNone if it
-// can. Where no pack would lift the balance over what is reserved for others, the reserve is the
-// reason, since buying a pack would not help.
-func (s *State) lacks(id string, amount tokens.Amount, now time.Time, prices *catalog.Catalog) Reason {
+// shortfallReason says why an agent, or the creator if id is empty, cannot spend an amount; ReasonNone if
+// it can. If even the largest pack would not lift the balance over the reserves of others, the reserve is
+// the reason.
+func (s *State) shortfallReason(id string, amount tokens.Amount, now time.Time, prices *catalog.Catalog) Reason {
 	there, others := s.spendable(now), s.reservedFrom(id)
 	switch {
 	case amount <= there-others:
@@ -93,28 +93,28 @@ func largestPack(prices *catalog.Catalog) (most tokens.Amount) {
 	return most
 }
 
-// missing is how many tokens have to come before an agent that waits for them goes on; zero for any other.
+// missing is how many tokens must be added before a paused agent resumes; zero if it does not wait for
+// tokens.
 func (s *State) missing(a *agent, now time.Time, prices *catalog.Catalog) tokens.Amount {
 	if a.State != AgentOutOfToken {
 		return 0
 	}
-	return max(0, a.expects(prices)+s.reservedFrom(a.ID)-s.spendable(now))
+	return max(0, a.expectedRequest(prices)+s.reservedFrom(a.ID)-s.spendable(now))
 }
 
-// ready says whether an agent is on and could do its next piece of work.
+// ready reports whether an agent is on and can afford its next request.
 func (s *State) ready(a *agent, now time.Time, prices *catalog.Catalog) bool {
-	unit := a.nextUnit(prices)
+	unit := a.minimumRequest(prices)
 	return a.State == AgentOn && s.available(a.ID, now) >= unit && s.budgetLeft(a, now) >= unit
 }
 
-// lackingProblem is the 402: what is spendable, held, reserved, required and missing, and the state of
-// the agent.
-func (s *State) lackingProblem(f *shortfall, now time.Time, prices *catalog.Catalog) *problem.Error {
-	why := s.lacks(f.agent, f.required, now, prices)
-	text := f.words() + " " + f.outcome()
+// insufficientTokens is the API's 402 for a shortfall.
+func (s *State) insufficientTokens(f *shortfall, now time.Time, prices *catalog.Catalog) *problem.Error {
+	why := s.shortfallReason(f.agent, f.required, now, prices)
+	text := f.summary() + " " + f.outcome()
 	a := s.agent(f.agent)
 	if f.agent != "" && a.State != AgentOn {
-		text += " The agent is paused" + untilWords[why] + "."
+		text += " The agent is paused" + pausedUntilText[why] + "."
 	}
 	p := problem.New(problem.Insufficient, "insufficient_tokens", "%s", text).
 		With("spendable", f.spendable).With("required", f.required).With("shortfall", f.missing).With("held",
@@ -126,7 +126,6 @@ func (s *State) lackingProblem(f *shortfall, now time.Time, prices *catalog.Cata
 	return p.With("agent", f.agent).With("state", a.State.String())
 }
 
-// outcome says what happened to the request.
 func (f *shortfall) outcome() string {
 	if f.beyond > 0 {
 		return "The hold is kept, and no tokens were used."
@@ -134,8 +133,8 @@ func (f *shortfall) outcome() string {
 	return "It didn't run, and no tokens were used."
 }
 
-// words say what is needed and what there is, including what is held or reserved.
-func (f *shortfall) words() string {
+// summary says what is needed and available, including what is held or reserved.
+func (f *shortfall) summary() string {
 	text := "This needs " + f.required.String() + " tokens"
 	if f.beyond > 0 {
 		text += " more than the " + f.beyond.String() + " that are held,"
@@ -158,8 +157,8 @@ func (f *shortfall) words() string {
 	return text + " to spend: " + strings.Join(aside, " and ") + "."
 }
 
-// pauseWords end the sentence that says why an agent is paused.
-var pauseWords = map[Reason]string{
+// pauseReasonText completes "This agent is paused: ...".
+var pauseReasonText = map[Reason]string{
 	ReasonCreator: "its creator turned it off",
 	ReasonTokens:  "out of tokens",
 	ReasonHeld:    "jobs under way hold the tokens that it needs",
@@ -168,15 +167,15 @@ var pauseWords = map[Reason]string{
 	ReasonBudget:  "its budget for this month is used",
 }
 
-// untilWords end the sentence that says until when an agent is paused.
-var untilWords = map[Reason]string{
+// pausedUntilText completes "The agent is paused...".
+var pausedUntilText = map[Reason]string{
 	ReasonTokens:  " until there are more",
 	ReasonHeld:    " until there are more",
 	ReasonReserve: " until less is reserved for others or tokens come",
 }
 
-// turnAway counts a request that an agent's state or budget refuses, and answers why. A request
-// over the budget pauses the agent unless the caller asked to keep it on.
+// turnAway counts a request that the agent's state or budget refuses, and returns the error. A request over
+// budget pauses the agent unless keepOn is set.
 func (s *State) turnAway(t *turnAwayError, keepOn bool, now time.Time, prices *catalog.Catalog) *problem.Error {
 	a := s.agent(t.agent)
 	if a.State == AgentOn && !keepOn {
@@ -186,8 +185,9 @@ func (s *State) turnAway(t *turnAwayError, keepOn bool, now time.Time, prices *c
 		a.TurnedAway++
 		s.changed = true
 	}
-	p := problem.New(problem.Conflict, "agent_paused", "This agent is paused: %s.", pauseWords[s.why(a, now, prices)])
-	cure := s.why(a, now, prices).Cure()
+	reason := s.pauseReason(a, now, prices)
+	p := problem.New(problem.Conflict, "agent_paused", "This agent is paused: %s.", pauseReasonText[reason])
+	cure := reason.Cure()
 	if t.budget {
 		p = problem.New(problem.Conflict, "over_budget",
 			"This agent's budget of %s tokens for this month does not cover that.", *a.Budget)

@@ -8,21 +8,21 @@ import (
 	"pop.store/credits/internal/tokens"
 )
 
-// TakeBack asks to take tokens out of an account again: a negative adjustment by support. It takes
-// what can be spent, also what agents have reserved, and never what is held or frozen.
+// TakeBack takes tokens out of an account: a negative adjustment by support. It takes spendable tokens,
+// including those that agents have reserved, but no held or frozen ones.
 type TakeBack struct {
 	Amount    tokens.Amount // above zero
-	Lot       int64         // the one lot to take from; 0: the lots in burn order
+	Lot       int64         // the lot to take from; 0: all lots in burn order
 	Reference string        // the caller's
-	Reason    string        // needed: it stands in the creator's history
+	Reason    string        // required; shown in the creator's history
 	Metadata  map[string]string
 }
 
-// Needs is part of Operation.
+// Needs implements Operation.
 func (t *TakeBack) Needs(*catalog.Catalog) Needs { return Needs{Complete: true, BypassCache: true} }
 
-// decide writes an entry of kind grant with a negative amount: the contra account is the one that
-// adjustments come from, whatever lots pay.
+// decide writes an entry of kind grant with a negative amount. Its contra account is that of adjustments,
+// whichever lots pay.
 func (t *TakeBack) decide(s *State, now time.Time, prices *catalog.Catalog) (Outcome, error) {
 	if err := s.mustBeOpen(); err != nil {
 		return Outcome{}, err
@@ -50,7 +50,7 @@ func (t *TakeBack) decide(s *State, now time.Time, prices *catalog.Catalog) (Out
 	}, now)}, nil
 }
 
-// takeable is how much can be taken back of one lot, or of all when number is zero.
+// takeable is how much can be taken back of a lot, or of all lots if number is zero.
 func (s *State) takeable(number int64, now time.Time) (tokens.Amount, error) {
 	if number == 0 {
 		return s.spendable(now), nil

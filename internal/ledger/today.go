@@ -10,18 +10,16 @@ import (
 	"pop.store/credits/internal/tokens"
 )
 
-// Today is the present day's part of the usage rollup, which the account's row carries: a charge
-// updates it for the price of the row that it updates anyway. When the day is over, or there are
-// too many lines, it moves to usage_days.
+// Today is the current day's part of the usage rollup. The account's row stores it, since a charge updates
+// that row anyway. The lines move to usage_days when the day is over or there are too many.
 type Today struct {
 	Day      time.Time
 	Lines    []UsageLine
 	Declined int
 }
 
-// UsageLine is the work of one agent on one feature in a day (tokens, units, charges) and the
-// tokens of that work which were returned later, on whatever day. It never returns more than its
-// amount.
+// UsageLine is the work of one agent on one feature in a day. Returned is what later refunds gave back of
+// it, at most Amount.
 type UsageLine struct {
 	Feature, Agent string
 	Amount         tokens.Amount
@@ -30,19 +28,18 @@ type UsageLine struct {
 	Returned       tokens.Amount
 }
 
-// net is what the work cost in the end.
 func (l *UsageLine) net() tokens.Amount { return l.Amount - l.Returned }
 
-// DayUsage is a line of a day that goes to usage_days.
+// DayUsage is a line to be added to usage_days.
 type DayUsage struct {
 	Day time.Time
 	UsageLine
 }
 
-// maxTodayLines bounds what each update of the account's row carries along.
+// maxTodayLines limits the size of the account's row.
 const maxTodayLines = 24
 
-// DayIn is the calendar date of an instant in a zone, as midnight UTC of that date.
+// DayIn is the date of an instant in a zone, as midnight UTC.
 func DayIn(at time.Time, zone *time.Location) time.Time {
 	return clock.Date(at, zone)
 }
@@ -57,9 +54,9 @@ func (t *Today) line(feature, agent string) *UsageLine {
 	return &t.Lines[len(t.Lines)-1]
 }
 
-// AppendTo appends the lines for the account's row. What was returned of a line follows as a second
-// line of the same feature and agent, below zero and without quantity and count: a server of the
-// version before, which has one line each, adds both up.
+// AppendTo appends the lines as the account's row stores them. Returned follows as a second line of the
+// same feature and agent, with a negative amount and without quantity and count: servers of the previous
+// version know one kind of line and add both up.
 func (t *Today) AppendTo(b []byte) []byte {
 	text := func(s string) {
 		b = binary.AppendUvarint(b, uint64(len(s)))
@@ -85,9 +82,9 @@ func (t *Today) AppendTo(b []byte) []byte {
 	return b
 }
 
-var errTodayUsage = errors.New("ledger: the account's usage of today cannot be read")
+var errTodayUsage = errors.New("ledger: cannot decode the account's usage of today")
 
-// DecodeToday reads what AppendTo wrote.
+// DecodeToday decodes what AppendTo wrote.
 func DecodeToday(b []byte) ([]UsageLine, error) {
 	var lines []UsageLine
 	r := todayReader{b: b}

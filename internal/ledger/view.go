@@ -9,41 +9,39 @@ import (
 	"pop.store/credits/internal/tokens"
 )
 
-// Account is an account as it stands at an instant, settled to it.
+// Account is an account at an instant, with everything due settled.
 type Account struct {
 	ID          uuid.UUID
 	Plan        string
 	NextPlan    string // a downgrade that takes effect at NextReset; empty: none
 	PlanStatus  PlanStatus
-	ClosedAt    time.Time // when it was closed, for good; zero: it is open
+	ClosedAt    time.Time // zero: it is open
 	Anchor      time.Time
-	BillingZone *time.Location // days of usage and months are counted in it
+	BillingZone *time.Location // days of usage and calendar months are counted in it
 	Spendable   tokens.Amount
 	Held        tokens.Amount
 	Total       tokens.Amount
-	Owed        tokens.Amount // will be taken off the next purchase
+	Owed        tokens.Amount // taken off the next purchase
 	Seq         int64         // of the newest entry
-	NewestLot   int64         // the highest number of a lot
+	NewestLot   int64         // highest lot number
 	LastAt      time.Time     // of the newest entry or declined attempt
-	// when the next allowance comes; zero while none does: the plan is past due or canceled, or the
-	// account is closed
+	// when the next allowance comes; zero if the plan is past due or canceled, or the account is closed
 	NextReset time.Time
-	// no later than the next instant at which something expires, ends or comes of itself; zero: never
+	// when something next expires, ends or begins, or earlier; zero: never
 	NextDue    time.Time
 	Level      Level
-	Threshold  tokens.Amount // below it the balance is low
-	Agents     int           // registered ones
-	Paused     int           // agents that wait for tokens
-	OverBudget int           // agents that their budget has stopped
+	Threshold  tokens.Amount // low threshold
+	Agents     int           // registered agents
+	Paused     int           // agents paused for lack of tokens
+	OverBudget int           // agents paused by their budget
 	Reserved   tokens.Amount // by agents, and for the creator's own tools
-	// the newest day's part of the rollup, by feature and agent; Day says which, and a long day may
-	// have more (RecentUsage)
+	// usage of one day by feature and agent, up to maxTodayLines; RecentUsage has all of a day
 	Today []Usage
-	Lots  []Lot // in the order in which they are spent
-	Holds int   // open ones
+	Lots  []Lot // in burn order
+	Holds int   // open holds
 }
 
-// Usages lists the lines as usage of the day.
+// Usages converts the lines.
 func (t *Today) Usages() []Usage {
 	list := make([]Usage, len(t.Lines))
 	for i, l := range t.Lines {
@@ -52,19 +50,19 @@ func (t *Today) Usages() []Usage {
 	return list
 }
 
-// ViewSettled settles a state, which nothing is written of, and shows it.
+// ViewSettled settles a state in memory and shows it.
 func (s *State) ViewSettled(now time.Time, prices *catalog.Catalog) Account {
 	now = Later(now, s.LastAt)
 	due := s.IsDue(now)
 	s.settle(now, prices)
 	a := s.View(now, prices)
 	if due || !s.AgentRules {
-		a.NextDue = s.wakeAt(now)
+		a.NextDue = s.nextChange(now)
 	}
 	return a
 }
 
-// View shows a state that nothing is due of.
+// View shows a state of which nothing is due.
 func (s *State) View(now time.Time, prices *catalog.Catalog) Account {
 	now = Later(now, s.LastAt)
 	a := Account{
@@ -109,17 +107,16 @@ func (s *State) View(now time.Time, prices *catalog.Catalog) Account {
 	return a
 }
 
-// Day is the date of an instant in the account's billing zone, as midnight UTC of that date.
+// Day is the date of an instant in the billing zone, as midnight UTC.
 func (a *Account) Day(at time.Time) time.Time { return DayIn(at, a.BillingZone) }
 
-// PeriodStart is the date in the billing zone on which the billing period of an instant began, as
-// midnight UTC of that date. The first period began when the account was opened, or at the anchor
-// that the host gave.
+// PeriodStart is the date in the billing zone on which the billing period of an instant began, as midnight
+// UTC. Instants before the anchor belong to the first period.
 func (a *Account) PeriodStart(at time.Time) time.Time {
 	return DayIn(Boundary(a.Anchor, a.BillingZone, max(periodAt(a.Anchor, a.BillingZone, at), 0)), a.BillingZone)
 }
 
-// NextAllowance is what comes at NextReset, of the plan that will be in force then; zero when nothing will.
+// NextAllowance is the amount granted at NextReset under the plan then in force; zero if nothing is.
 func (a *Account) NextAllowance(prices *catalog.Catalog) tokens.Amount {
 	if a.NextReset.IsZero() {
 		return 0
@@ -132,8 +129,8 @@ func (a *Account) NextAllowance(prices *catalog.Catalog) tokens.Amount {
 	return plan.Allowance
 }
 
-// Resets are the instants at which the next allowances come, soonest first: those before an instant
-// and one more. None while the plan is not paid for.
+// Resets lists the instants of the next allowances, soonest first: those before an instant and one more. It
+// is empty while the plan is not paid for.
 func (a *Account) Resets(before time.Time) []time.Time {
 	if a.NextReset.IsZero() {
 		return nil
@@ -146,32 +143,31 @@ func (a *Account) Resets(before time.Time) []time.Time {
 	return list
 }
 
-// StartsPeriod says whether an instant is the very beginning of one of the account's periods.
+// StartsPeriod reports whether a billing period begins exactly at an instant.
 func (a *Account) StartsPeriod(at time.Time) bool {
 	return Boundary(a.Anchor, a.BillingZone, periodAt(a.Anchor, a.BillingZone, at)).Equal(at)
 }
 
-// Agent is one of an account's agents as it stands.
+// Agent is one of an account's agents at an instant.
 type Agent struct {
 	ID          string
 	Name        string // as the creator calls it; empty: as its feature is called
 	Feature     string // what it spends on; empty until it is known
 	State       AgentState
 	PausedSince time.Time
-	TurnedAway  int64          // requests that were not handled since then
-	ResumedAt   time.Time      // when it last went on after a pause; zero: never
-	Missed      int64          // requests that were not handled in that pause
-	Budget      *tokens.Amount // tokens a calendar month of the billing zone; nil: no limit
+	TurnedAway  int64          // requests refused since then
+	ResumedAt   time.Time      // when it last resumed; zero: never
+	Missed      int64          // requests refused in that pause
+	Budget      *tokens.Amount // tokens per calendar month of the billing zone; nil: no limit
 	Reserve     tokens.Amount  // tokens that only this agent may spend
-	Spent       tokens.Amount  // on work of this calendar month, less what was returned of that work
-	Held        tokens.Amount  // by its jobs under way
+	Spent       tokens.Amount  // net cost of this calendar month's work
+	Held        tokens.Amount  // by its running jobs
 	Reason      Reason         // why it is paused
-	Ready       bool           // it is on, and there are tokens and budget for its next piece of work
-	Missing     tokens.Amount  // tokens that have to come before it goes on, for one that waits for them
+	Ready       bool           // it is on, and tokens and budget cover its next request
+	Missing     tokens.Amount  // tokens to add before it resumes, if it waits for tokens
 }
 
-// showAgent shows an agent at an instant that is not before the account's newest; what it holds is
-// told by a state that has all holds.
+// showAgent shows an agent at an instant not before LastAt. All holds must be loaded.
 func (s *State) showAgent(a *agent, now time.Time, prices *catalog.Catalog) Agent {
 	return Agent{
 		ID:          a.ID,
@@ -186,14 +182,14 @@ func (s *State) showAgent(a *agent, now time.Time, prices *catalog.Catalog) Agen
 		Reserve:     a.Reserve,
 		Spent:       s.spentThisMonth(a, now),
 		Held:        s.heldBy(a.ID),
-		Reason:      s.why(a, now, prices),
+		Reason:      s.pauseReason(a, now, prices),
 		Missing:     s.missing(a, now, prices),
 		Ready:       s.ready(a, now, prices),
 	}
 }
 
-// ViewAgents shows the agents of a state that has all of them and what each one holds, and what is
-// reserved for the creator's own tools.
+// ViewAgents lists the agents, and the reserve of the creator's own tools. All agents and holds must be
+// loaded.
 func (s *State) ViewAgents(now time.Time, prices *catalog.Catalog) (list []Agent, own tokens.Amount) {
 	now = Later(now, s.LastAt)
 	sortAgents(s.agents)
@@ -208,11 +204,11 @@ func (s *State) ViewAgents(now time.Time, prices *catalog.Catalog) (list []Agent
 	return list, own
 }
 
-// WouldResume tells which agents a grant would let go on, and leaves the state as it is.
+// WouldResume lists the agents that a grant would resume. It leaves the state unchanged.
 func (s *State) WouldResume(g *Grant, now time.Time, prices *catalog.Catalog) []Agent {
 	after := s.Clone()
 	if _, err := after.Apply(g, now, prices); err != nil {
-		return nil // it would not come
+		return nil // the grant would be refused
 	}
 	var list []Agent
 	for i := range s.agents {
@@ -223,8 +219,7 @@ func (s *State) WouldResume(g *Grant, now time.Time, prices *catalog.Catalog) []
 	return list
 }
 
-// AtEmpty counts, of an account's agents, those that wait for tokens to come, and those that can
-// still work with what is left.
+// AtEmpty counts the agents that wait for tokens, and those that can still work with the present balance.
 func AtEmpty(list []Agent) (waiting, goOn int) {
 	for i := range list {
 		switch a := &list[i]; {
@@ -237,16 +232,16 @@ func AtEmpty(list []Agent) (waiting, goOn int) {
 	return waiting, goOn
 }
 
-// AgentName is what an agent is called.
+// AgentName is how an agent is displayed.
 type AgentName struct {
 	ID      string
 	Name    string // as the creator calls it; empty: as its feature is called
 	Feature string // what it spends on; empty until it is known
 }
 
-// StoppedAgents are an account's agents that are paused by tokens or by their budget, with all that
-// have a reserve, since a reserve may be the reason. The zero value is an account without any.
+// StoppedAgents lists an account's agents that are paused for lack of tokens or budget, and those with a
+// reserve, which may be the reason.
 type StoppedAgents struct {
 	Agents     []Agent       // by id
-	OwnReserve tokens.Amount // of the creator's own tools
+	OwnReserve tokens.Amount // for the creator's own tools
 }

@@ -5,17 +5,17 @@ import (
 	"sync"
 	"time"
 
-	_ "time/tzdata" // the binary brings its own zones: a server without them must not change anyone's billing
+	_ "time/tzdata" // embeds the zones, so that billing does not depend on the server's files
 )
 
-// zones caches locations: loading one parses a file, and every settling needs one.
+// zones caches locations, since loading one parses a file and every settle needs one.
 var zones sync.Map
 
 var errZone = errors.New("unknown time zone")
 
-// LoadZone finds an IANA time zone. Empty means UTC. What means something else on every machine, or
-// is there on some only, is refused: "Local", and all that a system keeps beside the zones, such as
-// "localtime" and "right/Europe/Paris", none of which begins with a capital.
+// LoadZone loads an IANA time zone; empty means UTC. It refuses names whose meaning depends on the machine:
+// "Local", and files beside the zones such as "localtime" and "right/Europe/Paris", none of which begins
+// with a capital.
 func LoadZone(name string) (*time.Location, error) {
 	if zone, ok := zones.Load(name); ok {
 		return zone.(*time.Location), nil

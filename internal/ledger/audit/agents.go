@@ -1,6 +1,6 @@
 package audit
 
-// What an account's row says of its agents, and the agents' own rows.
+// Compares the summary in an account's row with its agents.
 var agentSumsCheck = check{
 	rows: `
 	select account, a.account is null as missing, coalesce(a.agents, 0) as agents, coalesce(a.paused_agents, 0) as paused, coalesce(a.guarded, false) as guarded,
@@ -21,7 +21,7 @@ var agentSumsCheck = check{
 	},
 }
 
-// An agent by itself. The one without an id is the creator, who has a reserve and nothing else.
+// Checks each agent. The one without an id is the creator, who has only a reserve.
 var agentCheck = check{
 	place: "'agent ' || coalesce(nullif(r.agent, ''), 'of none')",
 	rows: `
@@ -44,8 +44,8 @@ var agentCheck = check{
 	},
 }
 
-// The events that wait to be relayed. They are taken over in order, so those that are left are the
-// newest, without a gap, up to what the account's row has counted.
+// Events are relayed in order, so those in the outbox must be the newest, without a gap, up to the
+// account's event_seq.
 var eventCheck = check{
 	rows: `
 	select account, a.account is null as missing, coalesce(a.event_seq, 0) as counted, o.newest, o.oldest, o.waiting

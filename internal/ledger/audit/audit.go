@@ -1,7 +1,8 @@
-// Package audit proves the books: it compares everything that they say more than once, in plain SQL.
+// Package audit verifies the ledger in plain SQL: it compares all data that is stored or derivable twice,
+// such as an account's balance and the sum of its entries.
 //
-// It shares no code with the rules that wrote the books, except what a row cannot be read without: the
-// boundary of a billing period, the billing zone and the encoding of today's usage.
+// It shares no code with the rules, except what is needed to read a row: the boundary of a billing period,
+// the billing zone and the encoding of today's usage.
 package audit
 
 import (
@@ -16,24 +17,24 @@ import (
 	"pop.store/credits/internal/ledger"
 )
 
-// Options tune an audit. The zero value is good.
+// Options configure an audit. The zero value is valid.
 type Options struct {
-	MaxDifferences int   // after so many the search ends; zero: 100
-	ChunkEntries   int64 // about so many entries are compared in one snapshot; zero: four million
-	// Progress is called now and then with the number of entries compared so far, and of all. It may
+	MaxDifferences int   // the audit stops after this many; zero: 100
+	ChunkEntries   int64 // approximate number of entries per snapshot; zero: four million
+	// Progress is called from time to time with the number of entries compared so far and in total. It may
 	// be nil.
 	Progress func(done, total int64)
 }
 
-// Report is what an audit found.
+// Report is the result of an audit.
 type Report struct {
 	Accounts, Entries int64 // compared
 	Differences       []Difference
-	// Complete says that all accounts were looked at: fewer differences were found than were asked for.
+	// Complete means that all accounts were compared: fewer than MaxDifferences were found.
 	Complete bool
 }
 
-// Difference is one place where the books contradict themselves.
+// Difference is one contradiction in the ledger.
 type Difference struct {
 	AccountID       uuid.UUID
 	What            string // "entry 17: balance after"
@@ -44,18 +45,16 @@ func (d Difference) String() string {
 	return fmt.Sprintf("%s  %s: expected %s, found %s", d.AccountID, d.What, d.Expected, d.Found)
 }
 
-// Limits of a chunk: accounts whose rows of today travel through this process, and entries that one
-// snapshot has to hold still for.
+// Limits of a chunk: accounts whose today_usage this process decodes, and entries per snapshot.
 const (
 	chunkAccounts       = 20_000
 	defaultChunkEntries = 4_000_000
 	defaultDifferences  = 100
 )
 
-// Verify audits all accounts while charges go on. It reads one range of accounts after the other, each
-// in a snapshot of its own, in which rows, lots and entries belong together. Postgres does all comparing
-// and adding up, so memory is bounded whatever the size of an account, and a mistake of the rules cannot
-// hide itself.
+// Verify compares all accounts while charges continue. It reads one range of accounts after another, each
+// in its own consistent snapshot. Postgres compares and sums up, so memory is bounded, and an error in the
+// rules is not repeated here.
 func Verify(ctx context.Context, pool *pgxpool.Pool, o Options) (Report, error) {
 	if o.MaxDifferences == 0 {
 		o.MaxDifferences = defaultDifferences
@@ -85,12 +84,12 @@ func Verify(ctx context.Context, pool *pgxpool.Pool, o Options) (Report, error) 
 type verifier struct {
 	pool    *pgxpool.Pool
 	options Options
-	total   int64 // entries, as of the beginning
+	total   int64 // entries at the start
 	report  Report
 }
 
-// end chooses the last account of a chunk. Behind the last account of all the chunk reaches to the
-// end of the ids: rows without an account are looked for, too.
+// end chooses the last account of a chunk. The last chunk extends to the highest id, to find rows without
+// an account.
 func (v *verifier) end(ctx context.Context, low uuid.UUID) (uuid.UUID, error) {
 	rows, err := v.pool.Query(ctx, sqlVerifyChunk, low, chunkAccounts, v.options.ChunkEntries)
 	if err != nil {
@@ -103,7 +102,7 @@ func (v *verifier) end(ctx context.Context, low uuid.UUID) (uuid.UUID, error) {
 	return ends[0], nil
 }
 
-// after is the id that follows; false after the last one.
+// after is the next id; false after the last one.
 func after(id uuid.UUID) (uuid.UUID, bool) {
 	for i := len(id) - 1; i >= 0; i-- {
 		if id[i]++; id[i] != 0 {
@@ -137,16 +136,16 @@ func (v *verifier) chunk(ctx context.Context, low, high uuid.UUID) error {
 	})
 }
 
-// room is how many differences may still be reported.
+// room is how many more differences may be reported.
 func (v *verifier) room() int { return max(0, v.options.MaxDifferences-len(v.report.Differences)) }
 
-func (v *verifier) differs(d Difference) {
+func (v *verifier) addDifference(d Difference) {
 	if v.room() > 0 {
 		v.report.Differences = append(v.report.Differences, d)
 	}
 }
 
-// progress tells how far it is. Entries that came in meanwhile do not make it more than all.
+// progress reports progress. New entries do not count beyond the total.
 func (v *verifier) progress() {
 	if v.options.Progress != nil {
 		v.options.Progress(min(v.report.Entries, v.total), v.total)
@@ -160,13 +159,13 @@ func (v *verifier) compare(ctx context.Context, tx pgx.Tx, args []any) error {
 	}
 	found, err := pgx.CollectRows(rows, pgx.RowToStructByPos[Difference])
 	for _, d := range found {
-		v.differs(d)
+		v.addDifference(d)
 	}
 	return err
 }
 
-// todayColumns are the usage lines of the accounts' rows. Only this program can decode them, so they are
-// sent back to Postgres, which compares them with the rest.
+// todayColumns are the usage lines of the accounts' rows. Only this program can decode them, so it sends
+// them back to Postgres for the comparison.
 type todayColumns struct {
 	accounts                    []uuid.UUID
 	days                        []time.Time
@@ -175,8 +174,8 @@ type todayColumns struct {
 	returned                    []int64
 }
 
-// accounts reads the rows of a chunk's accounts and checks what SQL cannot: whether the account is due no
-// later than its next period. It collects today's usage.
+// accounts reads the rows of a chunk's accounts, collects today's usage, and checks next_due_at against the
+// billing period, which SQL cannot compute.
 func (v *verifier) accounts(ctx context.Context, tx pgx.Tx, low, high uuid.UUID) (*todayColumns, error) {
 	rows, err := tx.Query(ctx, sqlVerifyAccounts, low, high)
 	if err != nil {
@@ -192,8 +191,8 @@ func (v *verifier) accounts(ctx context.Context, tx pgx.Tx, low, high uuid.UUID)
 		}
 		v.report.Accounts++
 		v.report.Entries += a.seq
-		a.wakesInTime(v.differs)
-		a.addToday(today, v.differs)
+		a.checkNextDue(v.addDifference)
+		a.addToday(today, v.addDifference)
 	}
 	return today, rows.Err()
 }
@@ -210,8 +209,8 @@ type accountRow struct {
 	period  int
 }
 
-// wakesInTime checks that an account whose plan is paid for is settled when its next allowance is due.
-func (a *accountRow) wakesInTime(differs func(Difference)) {
+// checkNextDue checks that an account with a paid plan is settled no later than its next period.
+func (a *accountRow) checkNextDue(differs func(Difference)) {
 	if !a.active {
 		return
 	}
@@ -229,7 +228,7 @@ func (a *accountRow) wakesInTime(differs func(Difference)) {
 	}
 }
 
-// instant turns a database time, null for never, into a time whose zero means never.
+// instant converts a nullable time to UTC; null becomes the zero time.
 func instant(t *time.Time) time.Time {
 	if t == nil {
 		return time.Time{}

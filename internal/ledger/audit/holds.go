@@ -1,6 +1,6 @@
 package audit
 
-// An extension of a hold: the hold, its end, the account's mark and its idempotency key.
+// Compares each extension with its hold and account, and checks that its key is unique.
 var extensionCheck = check{
 	place: "'extension of hold ' || r.hold",
 	rows: `
@@ -19,7 +19,7 @@ var extensionCheck = check{
 	},
 }
 
-// An entry after which the same request wrote others: what expired or was owed of the tokens that came free.
+// Checks entries whose request wrote further ones: expiries and clawbacks of freed tokens.
 var spanCheck = check{
 	place: "'entry ' || r.seq",
 	rows: `

@@ -5,43 +5,42 @@ import (
 	"strings"
 )
 
-// A check brings together what the books say about one sort of thing (an entry, a lot, a hold) in
-// different places: rows, in SQL. Its rules say what must be true of each. Every check is about a
-// range of accounts, from $1 to $2, rather than about accounts by name as the statements of the
-// lanes are: what no account knows of has to be found, too.
+// A check joins what different tables store about one kind of object, such as an entry, a lot or a hold,
+// into rows. Its rules must hold for each row. A check covers a range of accounts, from $1 to $2, rather
+// than a list as the lanes' statements do, to find rows without an account.
 type check struct {
-	place string // what a difference is about: SQL over a row r, empty for the account itself
-	rows  string // SQL: a table expression with a column account
+	place string // SQL over a row r: the object's name; empty for the account
+	rows  string // SQL query with a column account
 	rules []rule
 }
 
-// rule is one thing that must be true of every row of a check.
+// rule must hold for every row of a check.
 type rule struct {
 	what            string
-	broken          string // SQL over a row r; null is not broken
-	expected, found string // SQL over a row r: texts
+	broken          string // SQL over a row r: true if violated; null counts as not violated
+	expected, found string // SQL over a row r, of type text
 }
 
-// same is the rule that two numbers or texts are equal.
+// same requires two values to be equal.
 func same(what, expected, found string) rule {
 	return rule{what, expected + " is distinct from " + found, expected + "::text", found + "::text"}
 }
 
-// sameTokens is same for amounts, which are written as tokens.
+// sameTokens is same for amounts, shown in tokens.
 func sameTokens(what, expected, found string) rule {
 	r := same(what, expected, found)
 	r.expected, r.found = inTokens(expected), inTokens(found)
 	return r
 }
 
-// must is the rule that something is true, told in words. Null counts as untrue.
+// must requires a condition. Null counts as false.
 func must(what, condition, expected, found string) rule {
 	return rule{what, "(" + condition + ") is not true", "'" + expected + "'", found}
 }
 
 func inTokens(amount string) string { return "trim_scale(" + amount + "::numeric / 1000000)::text" }
 
-// statement lists the broken rules of the rows as differences.
+// statement is the query that lists violated rules as differences.
 func (c *check) statement() string {
 	broken, values := make([]string, len(c.rules)), make([]string, len(c.rules))
 	for i, r := range c.rules {
@@ -62,10 +61,9 @@ cross join lateral (values
 where (%s) and v.broken`, place, c.rows, strings.Join(values, ",\n\t"), strings.Join(broken, "\n\tor "))
 }
 
-// sqlVerify makes all checks of a range of accounts, from $1 to $2, and lists at most $3
-// differences; from $4 to $11 are today's lines of usage. It is one statement so that the entries,
-// which may fill the disk, are read once: they wait in a file of Postgres' while one check after
-// another goes through them.
+// sqlVerify runs all checks for the accounts from $1 to $2 and lists at most $3 differences; $4 to $11 are
+// today's usage lines. It is one statement so that the entries are read only once: they are materialized
+// for all checks.
 var sqlVerify = func() string {
 	statements := make([]string, len(checks))
 	for i, c := range checks {
@@ -85,9 +83,9 @@ select * from (
 limit $3`
 }()
 
-// Settings of a chunk's transaction. The time limits are the server's, for its short statements.
-// Nested loops are what a planner without statistics falls into and never gets out of; merging
-// would sort all entries where hashing the few others does.
+// Settings of a chunk's transaction. The server's timeouts are for short statements. Without statistics the
+// planner would choose nested loops, which never finish; a merge join would sort all entries where hashing
+// the other side is enough.
 const sqlVerifySettings = `
 set local statement_timeout = 0; set local idle_in_transaction_session_timeout = 0;
 set local work_mem = '64MB'; set local jit = off; set local enable_nestloop = off; set local enable_mergejoin = off; set local plan_cache_mode = force_custom_plan`
@@ -95,8 +93,7 @@ set local work_mem = '64MB'; set local jit = off; set local enable_nestloop = of
 const sqlVerifyTotal = `
 select coalesce(sum(seq), 0)::bigint from ledger_accounts`
 
-// The last account of a chunk: as many accounts from $1 on as there may be, up to the one with
-// which the entries become too many.
+// The last account of a chunk: at most $2 accounts from $1 on, up to the one that exceeds $3 entries.
 const sqlVerifyChunk = `
 select account from (
 	select account, sum(seq) over (order by account) - seq as before
@@ -110,17 +107,16 @@ const sqlVerifyAccounts = `
 select account, seq, next_due_at, today, today_usage, plan <> '' and plan_status = 'active' and closed_at is null, billing_anchor, billing_zone, period
 from ledger_accounts where account between $1 and $2`
 
-// checks are all that is compared.
 var checks = []check{
 	entryCheck, chainCheck, keyCheck, accountCheck, lotCheck, openLotCheck, holdCheck, reversalCheck,
 	referenceCheck, onceCheck, usageCheck,
 	agentSumsCheck, agentCheck, eventCheck, extensionCheck, spanCheck,
 }
 
-// sumOfLots is what the lots of an entry that has several add up to.
+// sumOfLots is the sum of an entry's parts if it has several.
 const sumOfLots = "(select sum(part) from unnest(r.lot_amounts) as part)"
 
-// An entry by itself.
+// Checks each entry.
 var entryCheck = check{
 	place: "'entry ' || r.seq",
 	rows: `
@@ -160,7 +156,7 @@ var entryCheck = check{
 	},
 }
 
-// An entry and the one before it.
+// Compares each entry with the previous one.
 var chainCheck = check{
 	place: "'entry ' || r.seq",
 	rows: `
@@ -178,8 +174,8 @@ var chainCheck = check{
 	},
 }
 
-// Idempotency keys. They are compared by a hash first, which is a tenth of the memory; what that
-// finds is looked at again.
+// Checks that idempotency keys are unique: first by hash, which takes a tenth of the memory, then by the
+// keys that collide.
 var keyCheck = check{
 	place: "'entry ' || r.seq",
 	rows: `
@@ -192,8 +188,7 @@ var keyCheck = check{
 	rules: []rule{same("entries with its idempotency key", "1", "r.times")},
 }
 
-// Work and what was returned of it, by the day of the work, feature and agent, as the entries have
-// it and as the rollup has it: usage_days and the lines of today.
+// Compares usage in the entries with the rollup, usage_days and today's lines, by day, feature and agent.
 var usageCheck = check{
 	place: "format('usage on %s of %s by %s', r.day, r.feature, coalesce(nullif(r.agent, ''), 'no agent'))",
 	rows: `

@@ -1,7 +1,7 @@
 package audit
 
-// lotsNow are the lots as they are now: the remainder of the open one is on its account's row. Whether
-// a lot can be spent is derived from next_due_at, the instant at which that changes.
+// lotsNow is the current state of the lots: that of the open lot is in its account's row. next_due_at is
+// when the spendable lots next change, so it determines which are usable.
 const lotsNow = `(
 		select l.account, l.lot, l.kind, l.amount, l.priority, l.effective_at, l.expires_at, l.frozen, l.is_open, l.taken_back,
 			case when a.open_lot = l.lot then a.open_remaining else l.remaining end as remaining,
@@ -12,7 +12,7 @@ const lotsNow = `(
 		where l.account between $1 and $2
 	)`
 
-// An account's row, and what its entries, lots, holds and reversals add up to.
+// Compares an account's row with the sums of its entries, lots, holds and reversals.
 var accountCheck = check{
 	rows: `
 	select account, a.account is null as missing, coalesce(a.balance, 0) as balance, coalesce(a.held, 0) as held, coalesce(a.unusable, 0) as unusable,
@@ -59,8 +59,8 @@ var accountCheck = check{
 			"none below zero, and no part above its whole", "format('balance %s, held %s, unusable %s, owed %s', "+
 				inTokens("r.balance")+", "+inTokens("r.held")+", "+inTokens("r.unusable")+", "+inTokens("r.owed")+
 				")"),
-		// A level that rests on a threshold of the creator's own; any other rests on the catalog.
-		// What is held counts as if it came back.
+		// Only the level by a creator's own threshold; any other depends on the catalog. Held tokens count
+		// as if they came back.
 		{
 			"level", `case r.level when 0 then r.balance - r.unusable < r.low_threshold
 				when 1 then 4 * (r.balance - r.unusable - r.low_threshold) >= r.low_threshold end`,
@@ -78,7 +78,7 @@ var accountCheck = check{
 	},
 }
 
-// A lot, and what its entries and the open holds say of it.
+// Compares a lot with its entries and the open holds.
 var lotCheck = check{
 	place: "'lot ' || r.lot",
 	rows: `
@@ -123,8 +123,7 @@ var lotCheck = check{
 	},
 }
 
-// The lot that an account's row carries, and the one that is first in burn order of those that have
-// something to spend.
+// Checks that the open lot is the first spendable one in burn order.
 var openLotCheck = check{
 	rows: `
 	select a.account, a.open_lot, a.open_remaining > a.open_held as free, f.lot as first,
@@ -146,8 +145,8 @@ var openLotCheck = check{
 	},
 }
 
-// A hold, and the entries that made it and ended it. Its outcome is the kind of the entry that
-// ended it, but 7 when its time was over, which a release records.
+// Compares a hold with the entries that created and ended it. Its outcome is the kind of the entry that
+// ended it, or 7 after a timeout, which writes a release.
 var holdCheck = check{
 	place: "'hold ' || r.hold",
 	rows: `
@@ -191,8 +190,7 @@ var holdCheck = check{
 	},
 }
 
-// What was given back of a charge or capture, or taken back of a purchase. What had lapsed of a
-// purchase has expired.
+// Compares reversals with the refunds of charges and captures, and with the expired tokens of purchases.
 var reversalCheck = check{
 	place: "'entry ' || r.seq",
 	rows: `
@@ -226,7 +224,7 @@ var reversalCheck = check{
 	},
 }
 
-// A permanent reference, and the entry that it points to.
+// Compares a permanent reference with its entry.
 var referenceCheck = check{
 	place: "format('%s reference %s', r.scope, r.reference)",
 	rows: `
@@ -245,7 +243,7 @@ var referenceCheck = check{
 	},
 }
 
-// What may happen once only has a permanent reference: a plan period's allowance, a purchase.
+// Checks that each plan allowance and purchase has one permanent reference.
 var onceCheck = check{
 	place: "'entry ' || r.seq",
 	rows: `

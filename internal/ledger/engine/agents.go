@@ -11,21 +11,21 @@ import (
 	"pop.store/credits/internal/tokens"
 )
 
-// Agents lists an account's agents by their ids, and what is reserved for the creator's own tools.
-// ErrNoAccount.
-func (l *Engine) Agents(ctx context.Context, account uuid.UUID) (list []ledger.Agent, own tokens.Amount, err error) {
-	if _, err := l.settleIfDue(ctx, account); err != nil {
+// Agents lists an account's agents by id, and the reserve of the creator's own tools. Errors: ErrNoAccount,
+// kind Unavailable.
+func (e *Engine) Agents(ctx context.Context, account uuid.UUID) (list []ledger.Agent, own tokens.Amount, err error) {
+	if _, err := e.settleIfDue(ctx, account); err != nil {
 		return nil, 0, err
 	}
-	now := l.now()
+	now := e.now()
 	var snap ledger.Snapshot
-	find, ids, pgxBatch := only(&snap), []uuid.UUID{account}, &pgx.Batch{}
+	find, ids, pgxBatch := singleSnapshot(&snap), []uuid.UUID{account}, &pgx.Batch{}
 	pgxBatch.Queue("begin isolation level repeatable read read only")
 	pgxBatch.Queue(sqlReadRows, ids).Query(find.readRow)
 	pgxBatch.Queue(sqlAgents, ids).Query(find.readAgents)
 	pgxBatch.Queue(sqlAgentMonths, ids).Query(find.readMonths)
 	pgxBatch.Queue(sqlHeldByAgents, account).Query(func(rows pgx.Rows) error {
-		var h ledger.HoldRow // all of an agent's as one
+		var h ledger.HoldRow // one row with the sum of each agent's holds
 		_, err := pgx.ForEachRow(rows, []any{&h.Agent, &h.Amount}, func() error {
 			snap.Holds = append(snap.Holds, h)
 			return nil
@@ -33,22 +33,22 @@ func (l *Engine) Agents(ctx context.Context, account uuid.UUID) (list []ledger.A
 		return err
 	})
 	pgxBatch.Queue("commit")
-	if err := l.pool.SendBatch(ctx, pgxBatch).Close(); err != nil {
+	if err := e.pool.SendBatch(ctx, pgxBatch).Close(); err != nil {
 		return nil, 0, problem.Unavailable(err)
 	}
 	if !snap.Account.Exists() {
 		return nil, 0, ledger.ErrNoAccount
 	}
-	list, own = ledger.Open(&snap).ViewAgents(now, l.prices().At(now))
+	list, own = ledger.Open(&snap).ViewAgents(now, e.prices().At(now))
 	return list, own, nil
 }
 
-// maxAgentNames bounds a list of names, since an account may have any number of unregistered agents.
+// maxAgentNames limits a list of names.
 const maxAgentNames = 1_000
 
-// AgentNames lists what an account's agents are called, by their ids; of very many only the first.
-func (l *Engine) AgentNames(ctx context.Context, account uuid.UUID) ([]ledger.AgentName, error) {
-	rows, err := l.pool.Query(ctx, sqlAgentNames, account, maxAgentNames)
+// AgentNames lists the names of an account's agents by id, at most maxAgentNames.
+func (e *Engine) AgentNames(ctx context.Context, account uuid.UUID) ([]ledger.AgentName, error) {
+	rows, err := e.pool.Query(ctx, sqlAgentNames, account, maxAgentNames)
 	if err != nil {
 		return nil, problem.Unavailable(err)
 	}
@@ -56,22 +56,22 @@ func (l *Engine) AgentNames(ctx context.Context, account uuid.UUID) ([]ledger.Ag
 	return names, orUnavailable(err)
 }
 
-// PutAgent registers an agent or changes it; doing it twice is doing it once. Errors: ErrNoAccount,
-// problem kinds Unprocessable (naming the field) and Conflict (too_many_agents).
-func (l *Engine) PutAgent(ctx context.Context, account uuid.UUID, p ledger.PutAgent) error {
-	_, err := l.submit(ctx, newCall(account), &p)
+// PutAgent registers or changes an agent. It is idempotent. Errors: ErrNoAccount, ErrClosed, kinds
+// Unprocessable (naming the field) and Conflict (too_many_agents).
+func (e *Engine) PutAgent(ctx context.Context, account uuid.UUID, p ledger.PutAgent) error {
+	_, err := e.submit(ctx, newCall(account), &p)
 	return err
 }
 
-// SwitchAgent turns an agent off or on: one that lacks tokens or budget then waits for them.
-// Errors: ErrNoAccount, ErrNoAgent.
-func (l *Engine) SwitchAgent(ctx context.Context, account uuid.UUID, p ledger.SwitchAgent) error {
-	_, err := l.submit(ctx, newCall(account), &p)
+// SwitchAgent turns an agent off or on. One that lacks tokens or budget stays paused until it has them.
+// Errors: ErrNoAccount, ErrClosed, ErrNoAgent.
+func (e *Engine) SwitchAgent(ctx context.Context, account uuid.UUID, p ledger.SwitchAgent) error {
+	_, err := e.submit(ctx, newCall(account), &p)
 	return err
 }
 
 // SetThreshold sets the low threshold of the balance.
-func (l *Engine) SetThreshold(ctx context.Context, account uuid.UUID, p ledger.SetThreshold) error {
-	_, err := l.submit(ctx, newCall(account), &p)
+func (e *Engine) SetThreshold(ctx context.Context, account uuid.UUID, p ledger.SetThreshold) error {
+	_, err := e.submit(ctx, newCall(account), &p)
 	return err
 }

@@ -10,15 +10,14 @@ import (
 	"pop.store/credits/internal/ledger"
 )
 
-// Baseline inserts entries as they are into a table of the same shape as entries: nothing is
-// locked, looked up or decided. It is what a benchmark compares the ledger with: the least that the
-// same rows cost.
+// Baseline inserts entries into a table of the same shape without locks, lookups or rules. Benchmarks
+// compare the ledger with it: it is the least that the same rows cost.
 type Baseline struct {
 	db     laneDB
 	insert string
 }
 
-// NewBaseline makes a baseline with connections of its own, as a lane has them. Close frees them.
+// NewBaseline opens connections configured like a lane's. Close closes them.
 func NewBaseline(pool *pgxpool.Pool, conns int, table string) *Baseline {
 	return &Baseline{
 		db: openLaneDB(pool, conns),
@@ -37,5 +36,5 @@ func (b *Baseline) Insert(ctx context.Context, entries []ledger.Entry) error {
 	return err
 }
 
-// Close frees the connections.
+// Close closes the connections.
 func (b *Baseline) Close() { b.db.Close() }

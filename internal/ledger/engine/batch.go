@@ -13,20 +13,20 @@ import (
 	"pop.store/credits/internal/problem"
 )
 
-// batch is a number of calls that are decided together and written in one transaction, and what has
-// to be known before: locked states, entries under known keys, and used references.
+// batch is a number of calls that are decided together and written in one transaction, with the data that
+// deciding them needs.
 type batch struct {
 	calls       []*call
-	accounts    []*batchAccount // each account once, in id order
+	accounts    []*batchAccount // each once, in id order
 	cache       *cache
-	known       map[accountKey]*ledger.Entry        // stored entries, beside those in the cache
+	known       map[accountKey]*ledger.Entry        // stored entries that are not in the cache
 	extensions  map[accountKey]*ledger.ExtensionRow // stored, or made by this batch
 	refs        map[accountReference]*ledger.Entry
-	bound       []accountKey // keys that were bound in this batch
-	unconfirmed []*call      // refused from memory
+	bound       []accountKey // keys bound by this batch
+	unconfirmed []*call      // refused by cached state
 
-	claimed   map[accountKey]bool // keys of the batch that other calls have claimed
-	unclaimed claimedKeys         // keys that are decided on from memory, of accounts with claims
+	claimed   map[accountKey]bool // keys that ClaimKey has bound
+	unclaimed claimedKeys         // keys decided by cached state, of accounts with claims
 }
 
 type accountReference struct {
@@ -34,7 +34,7 @@ type accountReference struct {
 	scope, reference string
 }
 
-// remembers says whether the lane remembers some of the accounts, and whether all.
+// remembers reports whether some, and whether all, of the accounts are cached.
 func (b *batch) remembers() (some, all bool) {
 	all = true
 	for _, a := range b.accounts {
@@ -43,7 +43,6 @@ func (b *batch) remembers() (some, all bool) {
 	return some, all
 }
 
-// ids lists some of the accounts, in id order.
 func (b *batch) ids(some func(a *batchAccount) bool) idList {
 	list := make(idList, 0, len(b.accounts))
 	for _, a := range b.accounts {
@@ -54,7 +53,6 @@ func (b *batch) ids(some func(a *batchAccount) bool) idList {
 	return list
 }
 
-// account finds an account's part in the batch.
 func (b *batch) account(id uuid.UUID) *batchAccount {
 	at, found := slices.BinarySearchFunc(b.accounts, id, func(a *batchAccount, id uuid.UUID) int {
 		return bytes.Compare(a.id[:], id[:])
@@ -65,7 +63,7 @@ func (b *batch) account(id uuid.UUID) *batchAccount {
 	return b.accounts[at]
 }
 
-// snapshotOf is where what is read of an account belongs; nil when it does not exist.
+// snapshotOf returns the snapshot to read an account's rows into, or nil if the account does not exist.
 func (b *batch) snapshotOf(id uuid.UUID) *ledger.Snapshot {
 	if a := b.account(id); a != nil {
 		return a.snapshot
@@ -73,7 +71,6 @@ func (b *batch) snapshotOf(id uuid.UUID) *ledger.Snapshot {
 	return nil
 }
 
-// open makes states of what was read.
 func (b *batch) open(some func(a *batchAccount) bool) {
 	for _, a := range b.accounts {
 		if !a.remembered && a.snapshot != nil && some(a) {
@@ -82,8 +79,8 @@ func (b *batch) open(some func(a *batchAccount) bool) {
 	}
 }
 
-// keysOfExtended lists the keys of calls about accounts whose holds were extended: an extension may
-// have bound one of them.
+// keysOfExtended lists the keys of calls for accounts with extended holds, since an extension may have
+// bound them.
 func (b *batch) keysOfExtended(some func(c *call) bool) (accounts idList, keys []string) {
 	for _, c := range b.calls {
 		if s := c.part.state; s != nil && s.HasExtensions && c.key != "" && some(c) {
@@ -100,8 +97,8 @@ func (b *batch) useReference(r accountReference, e *ledger.Entry) {
 	b.refs[r] = e
 }
 
-// answer decides one call: a known key or reference is a replay, everything else goes to the core.
-// Calls later in the batch see what earlier ones did.
+// answer decides one call: a known key or reference is a replay, anything else goes to the rules. Calls
+// later in the batch see the effects of earlier ones.
 func (b *batch) answer(c *call, now time.Time, prices *catalog.Catalog) answer {
 	if known := b.entryOf(c); known != nil {
 		if known.Fingerprint != c.fingerprint {
@@ -141,7 +138,7 @@ func (b *batch) answer(c *call, now time.Time, prices *catalog.Catalog) answer {
 	return answer{opened: out.Opened}
 }
 
-// entryOf is the entry that was made under the call's key, if there is one.
+// entryOf returns the entry made with the call's key, or nil.
 func (b *batch) entryOf(c *call) *ledger.Entry {
 	if c.key == "" {
 		return nil
@@ -153,7 +150,7 @@ func (b *batch) entryOf(c *call) *ledger.Entry {
 	return b.known[key]
 }
 
-// extensionOf is the extension of a hold that was made under the call's key, if there is one.
+// extensionOf returns the extension made with the call's key, or nil.
 func (b *batch) extensionOf(c *call) *ledger.ExtensionRow {
 	if len(b.extensions) == 0 || c.key == "" {
 		return nil
@@ -161,7 +158,6 @@ func (b *batch) extensionOf(c *call) *ledger.ExtensionRow {
 	return b.extensions[accountKey{c.account, c.key}]
 }
 
-// bindExtension ties the call's key to the extension that it made.
 func (b *batch) bindExtension(c *call, x *ledger.ExtensionRow) *ledger.ExtensionRow {
 	x.Key, x.Fingerprint = c.key, c.fingerprint
 	b.rememberExtension(c.account, x)
@@ -175,17 +171,17 @@ func (b *batch) rememberExtension(account uuid.UUID, x *ledger.ExtensionRow) {
 	b.extensions[accountKey{account, x.Key}] = x
 }
 
-// noteRefusal records a refusal from memory, which the commit must confirm: the call's key must be
-// new, since a call that went through once is answered again; and the account must be as the lane
-// remembers it, since another server may have made the request possible.
+// noteRefusal records a refusal by cached state, which the commit must confirm: the key must be new, since
+// a replay is not refused, and the account must be unchanged, since another server may have made the
+// request possible.
 func (b *batch) noteRefusal(c *call) {
 	if c.part.remembered && c.key != "" {
 		b.unconfirmed = append(b.unconfirmed, c)
 	}
 }
 
-// usedReference answers a request whose permanent reference is taken: a purchase is credited
-// already, which is what was asked for; a second charge under a unique reference is a mistake.
+// answerUsedReference answers a request whose permanent reference is used. Crediting a purchase again is a
+// replay; a second charge with a unique reference is refused.
 func answerUsedReference(scope string, known *ledger.Entry) answer {
 	if scope == ledger.ScopePurchase {
 		return answer{entry: known, replayed: true}
@@ -194,7 +190,7 @@ func answerUsedReference(scope string, known *ledger.Entry) answer {
 		"This unique reference was used before.").With("transaction", known.ID())}
 }
 
-// bind ties the call's key and reference to the entry that it made.
+// bind records the call's key and reference with the entry that it made.
 func (b *batch) bind(c *call, s *ledger.State, e *ledger.Entry) {
 	if c.key != "" {
 		e.Key, e.Fingerprint = c.key, c.fingerprint
@@ -208,8 +204,7 @@ func (b *batch) bind(c *call, s *ledger.State, e *ledger.Entry) {
 	}
 }
 
-// checkClaim refuses a key that another call has claimed. For an account that the lane remembers,
-// the write finds that out.
+// checkClaim refuses a key that ClaimKey has bound. For a cached account, the commit checks it.
 func (b *batch) checkClaim(c *call) error {
 	a := c.part
 	if c.key == "" || a.state == nil || !a.state.HasClaims {
@@ -225,7 +220,7 @@ func (b *batch) checkClaim(c *call) error {
 	return nil
 }
 
-// claimedKeys are idempotency keys that a batch looks up in claimed_keys.
+// claimedKeys are keys to look up in claimed_keys.
 type claimedKeys struct {
 	accounts idList
 	keys     []string

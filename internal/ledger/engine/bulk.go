@@ -7,25 +7,24 @@ import (
 	"pop.store/credits/internal/ledger"
 )
 
-// ChargeAll makes many charges, each decided by itself, in the order in which they stand; those of
-// one lane share one durable write. The results stand in the order of the charges, of which there
-// may be MaxBulk.
-func (l *Engine) ChargeAll(ctx context.Context, charges []ledger.BulkCharge) []ledger.BulkResult {
+// ChargeAll makes up to MaxBulk charges, each decided by itself, in order; those of one lane share a
+// transaction. The results have the order of the charges.
+func (e *Engine) ChargeAll(ctx context.Context, charges []ledger.BulkCharge) []ledger.BulkResult {
 	calls := make([]*call, len(charges))
-	byLane := make([][]*call, len(l.lanes))
+	byLane := make([][]*call, len(e.lanes))
 	for i := range charges {
 		c := newCall(charges[i].AccountID)
 		c.charge = charges[i].Charge
 		c.op = &c.charge
 		if calls[i] = c.keyed(charges[i].Key, c.charge.Fingerprint()); c.key != "" {
-			lane := laneOf(c.account, len(l.lanes))
+			lane := laneOf(c.account, len(e.lanes))
 			byLane[lane] = append(byLane[lane], c)
 		}
 	}
-	refused := make([]error, len(l.lanes))
+	refused := make([]error, len(e.lanes))
 	for i, group := range byLane {
 		if len(group) > 0 {
-			refused[i] = l.lanes[i].queue.push(group...)
+			refused[i] = e.lanes[i].queue.push(group...)
 		}
 	}
 	results := make([]ledger.BulkResult, len(charges))
@@ -34,7 +33,7 @@ func (l *Engine) ChargeAll(ctx context.Context, charges []ledger.BulkCharge) []l
 			results[i].Err = idempotency.ErrNoKey
 			continue
 		}
-		if err := refused[laneOf(calls[i].account, len(l.lanes))]; err != nil {
+		if err := refused[laneOf(calls[i].account, len(e.lanes))]; err != nil {
 			results[i].Err = err
 			continue
 		}

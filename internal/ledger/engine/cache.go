@@ -8,29 +8,26 @@ import (
 	"pop.store/credits/internal/ledger"
 )
 
-// cache is what a lane remembers of the accounts that it wrote last, so that their next batch needs
-// no look-up: only the write. It is never trusted. A write is conditional on the version of the row
-// that it began from, and on keys being new, in one transaction; when another server was faster, or
-// a key is older than the lane remembers, nothing is written, the lane forgets the accounts, and
-// decides again on what it reads under their locks. Only the lane itself looks here, and it forgets
-// what a batch added before that batch is answered as failed: what a crash could undo is never told
-// to anybody.
+// cache holds the accounts and keys that a lane wrote last, so that their next batch needs no reads. It is
+// only trusted together with the write: that is conditional on the version of each row and on keys being
+// new, in one transaction. If another server has written, or a key is older than the cache, nothing is
+// written; the lane drops the accounts and decides again on locked rows. When a batch fails, what it added
+// is dropped before its callers are answered.
 type cache struct {
 	states      map[uuid.UUID]*ledger.State
 	keys        map[accountKey]*ledger.Entry
-	ring        []accountKey // the keys in order of arrival, to forget the oldest
+	ring        []accountKey // keys in order of arrival, to drop the oldest
 	oldest      int
-	skipBatches int // for how many batches the states are not used, after one was stale
-	backoff     int // how many batches it will be the next time
+	skipBatches int // batches for which states are not used, after one was stale
+	backoff     int // the next value of skipBatches
 }
 
-// accountKey is an account's idempotency key.
 type accountKey struct {
 	account uuid.UUID
 	key     string
 }
 
-// Bounds on a lane's memory: some 25 and 15 megabytes.
+// Limits of a lane's cache: some 25 and 15 megabytes.
 const (
 	maxCachedAccounts = 20_000
 	maxCachedKeys     = 32_768
@@ -41,7 +38,7 @@ func newCache() *cache {
 	return &cache{states: map[uuid.UUID]*ledger.State{}, keys: map[accountKey]*ledger.Entry{}}
 }
 
-// find gives what is remembered of an account if a batch can be decided on it, else nil.
+// find returns the cached state if the batch can be decided on it, else nil.
 func (c *cache) find(a *batchAccount, now time.Time) *ledger.State {
 	if c.skipBatches > 0 {
 		return nil
@@ -52,7 +49,7 @@ func (c *cache) find(a *batchAccount, now time.Time) *ledger.State {
 	return nil
 }
 
-// keep remembers the accounts of a batch that was committed.
+// keep caches the accounts of a committed batch.
 func (c *cache) keep(accounts []*batchAccount) {
 	if c.skipBatches > 0 {
 		c.skipBatches--
@@ -74,7 +71,7 @@ func (c *cache) keep(accounts []*batchAccount) {
 	}
 }
 
-// rememberKey ties a key to the entry that it made.
+// rememberKey caches the entry of a key.
 func (c *cache) rememberKey(key accountKey, e *ledger.Entry) {
 	if len(c.ring) < maxCachedKeys {
 		c.ring = append(c.ring, key)
@@ -86,7 +83,7 @@ func (c *cache) rememberKey(key accountKey, e *ledger.Entry) {
 	c.keys[key] = e
 }
 
-// forgetOne makes room: Go's maps begin to range at a random place, which is as good as any.
+// forgetOne drops a random account: Go's map iteration starts at a random place.
 func (c *cache) forgetOne() {
 	for id := range c.states {
 		delete(c.states, id)
@@ -94,8 +91,7 @@ func (c *cache) forgetOne() {
 	}
 }
 
-// forget drops the accounts of a batch that failed, whose state may no longer be true, and the keys
-// that it bound.
+// forget drops the accounts and keys of a failed batch.
 func (c *cache) forget(accounts []*batchAccount, bound []accountKey) {
 	for _, a := range accounts {
 		delete(c.states, a.id)
@@ -105,19 +101,16 @@ func (c *cache) forget(accounts []*batchAccount, bound []accountKey) {
 	}
 }
 
-// recordConflict forgets all accounts, after another server had written to one of them: it probably
-// wrote to others, too. While that goes on, reading at once costs less than starting from stale memory,
-// so the pause doubles each time.
+// recordConflict drops all accounts after another server wrote to one, since it probably wrote to others.
+// While that continues, reading costs less than retrying stale batches, so the pause doubles each time.
 func (c *cache) recordConflict() {
 	clear(c.states)
 	c.backoff = min(max(2*c.backoff, 1), maxSkipBatches)
 	c.skipBatches = c.backoff
 }
 
-// recordHit records a batch that was committed from memory.
 func (c *cache) recordHit() { c.backoff /= 2 }
 
-// worthFullLoad says whether reading all of an account now saves reading it later. It does not when
-// the account will be forgotten: more accounts are active than the lane remembers, or another server
-// writes to them.
+// worthFullLoad reports whether loading a whole account now saves a later read. It does not if the account
+// will be dropped soon: more accounts are active than fit, or another server writes to them.
 func (c *cache) worthFullLoad() bool { return len(c.states) < maxCachedAccounts && c.skipBatches == 0 }

@@ -10,22 +10,22 @@ import (
 	"pop.store/credits/internal/problem"
 )
 
-// call is one request on its way through a lane.
+// call is one request to a lane.
 type call struct {
 	account     uuid.UUID
 	op          ledger.Operation
-	charge      ledger.Charge // what op points to, for most calls
+	charge      ledger.Charge // op points here for charges
 	key         string
 	fingerprint ledger.Fingerprint
-	needs       ledger.Needs  // at the prices in force when its batch was begun
-	part        *batchAccount // its account's part in the batch
-	answer      answer        // to be read once done
-	done        chan struct{} // has room for the one signal, so that a lane never waits for a caller who left
+	needs       ledger.Needs  // by the prices of its batch
+	part        *batchAccount // its account in the batch
+	answer      answer        // valid after done
+	done        chan struct{} // buffered, so that a lane never waits for a caller that left
 }
 
-// answer is what a caller gets once its batch is durable.
+// answer is the result of a call, given once its batch is durable.
 type answer struct {
-	entry     *ledger.Entry // nil: the request wrote none
+	entry     *ledger.Entry // nil if none was written
 	note      ledger.Note   // of the entry; empty in a replay
 	extension *ledger.ExtensionRow
 	opened    bool
@@ -33,7 +33,7 @@ type answer struct {
 	err       error
 }
 
-// calls are used again: each has a channel, and there are many.
+// calls are pooled, since each has a channel.
 var calls = sync.Pool{New: func() any { return &call{done: make(chan struct{}, 1)} }}
 
 func newCall(account uuid.UUID) *call {
@@ -42,20 +42,19 @@ func newCall(account uuid.UUID) *call {
 	return c
 }
 
-// keyed gives the call its idempotency key, and what tells whether another request uses the same.
+// keyed sets the idempotency key and the request's fingerprint.
 func (c *call) keyed(key string, f ledger.Fingerprint) *call {
 	c.key, c.fingerprint = key, f
 	return c
 }
 
-// wait gives the call's answer once it is durable; the call is over then. A caller that stops
-// waiting learns nothing: its request may still be carried out, and asking again with the same key
-// tells.
+// wait returns the call's answer once it is durable; the call must not be used afterwards. If ctx ends
+// first, the request may still be carried out: a retry with the same key returns the result.
 func (c *call) wait(ctx context.Context) (answer, error) {
 	select {
 	case <-c.done:
 	case <-ctx.Done():
-		return answer{}, problem.Unavailable(ctx.Err()) // the lane still has the call: it is not used again
+		return answer{}, problem.Unavailable(ctx.Err()) // the lane still uses the call, so it does not return to the pool
 	}
 	a := c.answer
 	*c = call{done: c.done}
@@ -63,7 +62,6 @@ func (c *call) wait(ctx context.Context) (answer, error) {
 	return a, a.err
 }
 
-// receipt is what callers get to see of an answer.
 func (a *answer) receipt() ledger.Receipt {
 	r := ledger.Receipt{Replayed: a.replayed}
 	if a.entry != nil {
@@ -73,11 +71,11 @@ func (a *answer) receipt() ledger.Receipt {
 	return r
 }
 
-// batchAccount is an account's part in a batch: what its calls need, and what is known of it.
+// batchAccount is an account in a batch: what its calls need and what is loaded.
 type batchAccount struct {
 	id         uuid.UUID
-	state      *ledger.State    // nil until it is loaded, and for an account that does not exist
-	remembered bool             // the state is the lane's memory of it
-	snapshot   *ledger.Snapshot // what was read, of an account that is not remembered
+	state      *ledger.State    // nil until loaded, and if the account does not exist
+	remembered bool             // the state comes from the cache
+	snapshot   *ledger.Snapshot // the rows read, if not cached
 	ledger.Demand
 }

@@ -11,20 +11,18 @@ import (
 	"pop.store/credits/internal/ledger"
 )
 
-// An account has one space of idempotency keys (spec/ledger.md, rule 7). The keys of calls that
-// write an entry stand in entries, those of extensions in hold_extensions, and those of other
-// calls, such as purchases and results, in claimed_keys. A claim locks the account's row and then
-// looks into the other two, so it waits for a batch that writes there. A batch that is decided from
-// memory holds no lock before it writes, so the account's row says whether there are claims: the
-// first claim raises the row's version, and from then on each batch looks into claimed_keys, after
-// its write has locked the row (queueUnclaimed).
+// An account has one namespace of idempotency keys. Keys of calls that write an entry are stored in
+// entries, those of extensions in hold_extensions, and those of other calls, such as purchases, in
+// claimed_keys. ClaimKey locks the account's row before it looks into the other two tables, so it waits for
+// a batch that writes there. A batch decided by cached state holds no lock before it writes. The account's
+// row therefore says whether there are claims: the first claim raises the row's version, and from then on
+// each batch checks claimed_keys after its write has locked the row (queueUnclaimed).
 
-// ClaimKey binds an idempotency key of the account, in the caller's transaction, to a call that
-// writes no entry. The account's row stays locked until the transaction ends: it must be short, and
-// may lock no other account. known says that the same request claimed the key before; fingerprint
-// tells requests apart and must cover the kind of call. Errors: ErrNoAccount,
-// idempotency.ErrKeyReused, and those of the database.
-func (l *Engine) ClaimKey(
+// ClaimKey binds an idempotency key, in the caller's transaction, to a call that writes no entry. The
+// account's row stays locked until that transaction ends, so it must be short and must not lock another
+// account. known means that the same request claimed the key before; fingerprint identifies the request and
+// must include the kind of call. Errors: ErrNoAccount, idempotency.ErrKeyReused, database errors.
+func (e *Engine) ClaimKey(
 	ctx context.Context, tx pgx.Tx, account uuid.UUID, key string, fingerprint []byte,
 ) (known bool, err error) {
 	var row lockedAccount
@@ -53,16 +51,15 @@ func (l *Engine) ClaimKey(
 	return false, tx.SendBatch(ctx, batch).Close()
 }
 
-// DropClaim frees a key that ClaimKey bound, in the transaction that forgets the call: it was
-// refused after all.
-func (l *Engine) DropClaim(ctx context.Context, tx pgx.Tx, account uuid.UUID, key string) error {
+// DropClaim frees a key bound by ClaimKey, in the transaction that deletes the refused call.
+func (e *Engine) DropClaim(ctx context.Context, tx pgx.Tx, account uuid.UUID, key string) error {
 	_, err := tx.Exec(ctx, sqlDropClaim, account, key)
 	return err
 }
 
-// KeepOpen keeps the account from being closed until the caller's transaction ends. Its row stays
-// locked, as with ClaimKey. Errors: ErrNoAccount, ErrClosed, and those of the database.
-func (l *Engine) KeepOpen(ctx context.Context, tx pgx.Tx, account uuid.UUID) error {
+// KeepOpen prevents the account from being closed until the caller's transaction ends, by locking its row
+// as ClaimKey does. Errors: ErrNoAccount, ErrClosed, database errors.
+func (e *Engine) KeepOpen(ctx context.Context, tx pgx.Tx, account uuid.UUID) error {
 	var row lockedAccount
 	batch := &pgx.Batch{}
 	batch.Queue(sqlLockAccount, account).Query(row.read)
@@ -78,7 +75,7 @@ func (l *Engine) KeepOpen(ctx context.Context, tx pgx.Tx, account uuid.UUID) err
 	return nil
 }
 
-// lockedAccount is what sqlLockAccount tells.
+// lockedAccount is a row of sqlLockAccount.
 type lockedAccount struct{ exists, closed bool }
 
 func (a *lockedAccount) read(rows pgx.Rows) error {

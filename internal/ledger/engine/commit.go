@@ -9,8 +9,8 @@ import (
 	"github.com/jackc/pgx/v5/pgconn"
 )
 
-// Commit writes what the batch changed, has Postgres confirm what was decided from memory, and commits,
-// in one round trip. When nothing changed it only ends the transaction, which frees the locks.
+// Commit writes the batch's changes, checks in Postgres what was decided by cached state, and commits, in
+// one round trip. Without changes it ends the transaction to release locks.
 func (s *pgSession) Commit(ctx context.Context, b *batch, now time.Time) error {
 	w := &s.writer
 	w.reset()
@@ -29,14 +29,14 @@ func (s *pgSession) Commit(ctx context.Context, b *batch, now time.Time) error {
 	b.queueUnclaimed(pgxBatch)
 	b.queueUnextended(pgxBatch)
 	if pgxBatch.Len() == opened && !s.began {
-		return nil // decided from memory, and nothing to write
+		return nil // decided by cached state, and nothing to write
 	}
 	pgxBatch.Queue("commit")
 	return commitError(s.conn.Conn().SendBatch(ctx, pgxBatch).Close())
 }
 
-// queueUnconfirmed checks what refusals from memory rest on: that their keys are new, and that accounts
-// are as the lane remembers them where nothing is written that would tell.
+// queueUnconfirmed verifies refusals by cached state: keys must be new, and accounts that this batch does
+// not write must be unchanged.
 func (b *batch) queueUnconfirmed(pgxBatch *pgx.Batch, locked bool) {
 	if len(b.unconfirmed) == 0 {
 		return
@@ -56,8 +56,8 @@ func (b *batch) queueUnconfirmed(pgxBatch *pgx.Batch, locked bool) {
 	}
 }
 
-// queueUnextended checks that no extension of a hold bound the keys of requests that were decided from
-// memory. Those that an entry bound are found when the new entries are inserted.
+// queueUnextended verifies that no extension has bound the keys of requests decided by cached state. For
+// keys of entries, the insert verifies it.
 func (b *batch) queueUnextended(pgxBatch *pgx.Batch) {
 	accounts, keys := b.keysOfExtended(func(c *call) bool { return c.part.remembered && !c.answer.replayed })
 	if len(keys) > 0 {
@@ -65,17 +65,17 @@ func (b *batch) queueUnextended(pgxBatch *pgx.Batch) {
 	}
 }
 
-// queueUnclaimed has the transaction fail when a key is claimed that was decided on from memory. It
-// must come after the statements that lock the accounts' rows.
+// queueUnclaimed makes the transaction fail if a key decided by cached state is claimed. It must follow the
+// statements that lock the accounts' rows.
 func (b *batch) queueUnclaimed(pgxBatch *pgx.Batch) {
 	if len(b.unclaimed.keys) > 0 {
 		pgxBatch.Queue(sqlNoneClaimed, b.unclaimed.accounts, b.unclaimed.keys)
 	}
 }
 
-// commitError tells a refusal by Postgres, after which nothing was written, from a broken connection,
-// after which the outcome is unknown: the COMMIT is sent with the writes. It does not use pgconn's
-// SafeToRetry, which is wrong for a lost acknowledgement.
+// commitError distinguishes a refusal by Postgres, after which nothing was written, from a broken
+// connection, after which the outcome is unknown, since COMMIT is sent with the writes. pgconn.SafeToRetry
+// is wrong for a lost acknowledgement.
 func commitError(err error) error {
 	var refused *pgconn.PgError
 	if err == nil || errors.As(err, &refused) {
@@ -84,5 +84,5 @@ func commitError(err error) error {
 	return errors.Join(errUnknownCommit, err)
 }
 
-// errUnknownCommit means that the connection broke around COMMIT: the batch may or may not be in the books.
+// errUnknownCommit means that the connection broke around COMMIT: the batch may have been written.
 var errUnknownCommit = errors.New("the outcome of COMMIT is unknown")

@@ -1,9 +1,9 @@
-// Package engine runs the rules of package ledger over Postgres: it decides the requests of many
-// callers together, writes them in one transaction, and answers each caller once that is durable.
+// Package engine executes the rules of package ledger on Postgres. It decides the requests of many callers
+// together, writes them in one transaction, and answers each caller once that is durable.
 //
-// Reads are here as well; what is due is settled by the same rules, without writing. They share the
-// statements and the row readers with the lanes, which is why the package is larger than others. Errors
-// that a caller may see are *problem.Error.
+// Reads are here as well: they settle what is due with the same rules, without writing. They share
+// statements and row readers with the lanes, which is why the package is large. Errors for callers are
+// *problem.Error.
 package engine
 
 import (
@@ -24,19 +24,19 @@ import (
 	"pop.store/credits/internal/ledger"
 )
 
-// DefaultLanes is how many batches are under way at once. Two keep Postgres and the core busy in
-// turn; more only make batches smaller.
+// DefaultLanes is the number of concurrent batches. Two keep Postgres and the rules busy in turn; more only
+// make batches smaller.
 const DefaultLanes = 2
 
-// Options are what a Ledger needs besides its database.
+// Options configure an Engine.
 type Options struct {
-	Clock  clock.Clock             // decides what is due
-	Prices func() *catalog.Catalog // the catalog in force; asked once a batch
+	Clock  clock.Clock             // determines what is due
+	Prices func() *catalog.Catalog // the catalog in force; called once per batch
 	Lanes  int                     // zero: DefaultLanes
 	Log    *slog.Logger
 }
 
-// Engine answers requests about accounts. It is safe for concurrent use.
+// Engine executes requests about accounts. It is safe for concurrent use.
 type Engine struct {
 	pool   *pgxpool.Pool
 	store  Store
@@ -48,24 +48,23 @@ type Engine struct {
 	working sync.WaitGroup
 }
 
-// New starts the lanes of a ledger over a migrated database. pool is for reading; the lanes have
-// connections of their own to the same database, so that no reader keeps a charge waiting. Close
-// stops them.
+// New starts the lanes over a migrated database. Reads use pool; the lanes have their own connections to
+// the same database, so that reads do not delay charges. Close stops them.
 func New(pool *pgxpool.Pool, o Options) *Engine {
 	if o.Lanes == 0 {
 		o.Lanes = DefaultLanes
 	}
-	l := &Engine{
+	e := &Engine{
 		pool:   pool,
 		store:  &pgStore{readers: pool, lanes: openLaneDB(pool, o.Lanes)},
 		now:    o.Clock,
 		prices: o.Prices,
 	}
-	l.reader = coalesce.New(l.Accounts)
+	e.reader = coalesce.New(e.Accounts)
 	for range o.Lanes {
 		ln := &lane{
-			store:   l.store,
-			session: l.store.Session(),
+			store:   e.store,
+			session: e.store.Session(),
 			now:     o.Clock,
 			prices:  o.Prices,
 			queue:   newQueue(),
@@ -73,59 +72,58 @@ func New(pool *pgxpool.Pool, o Options) *Engine {
 			byID:    map[uuid.UUID]*batchAccount{},
 			log:     o.Log,
 		}
-		l.lanes = append(l.lanes, ln)
-		l.working.Go(ln.run)
+		e.lanes = append(e.lanes, ln)
+		e.working.Go(ln.run)
 	}
-	return l
+	return e
 }
 
-// Close lets the lanes finish what is queued and stops them. Requests that come later are answered
-// problem.Unavailable.
-func (l *Engine) Close() {
-	for _, ln := range l.lanes {
+// Close lets the lanes finish what is queued and stops them. Later requests fail with problem.Unavailable.
+func (e *Engine) Close() {
+	for _, ln := range e.lanes {
 		ln.queue.close()
 	}
-	l.working.Wait()
-	l.store.Close()
+	e.working.Wait()
+	e.store.Close()
 }
 
-// Charge spends tokens, all or nothing. key is the caller's idempotency key, at most 200 bytes: the
-// same key with the same request answers the same entry and spends nothing; with another request it
-// is idempotency.ErrKeyReused. Refusals bind no key: problem kinds Insufficient, NotFound,
-// Unprocessable, Conflict.
-func (l *Engine) Charge(ctx context.Context, account uuid.UUID, key string, c ledger.Charge) (ledger.Receipt, error) {
+// Charge spends tokens, all or nothing. key is the caller's idempotency key, at most 200 bytes: repeating a
+// request returns the same entry and spends nothing; another request with the key gets
+// idempotency.ErrKeyReused. A refused request does not bind its key. Problem kinds: Insufficient, NotFound,
+// Unprocessable, Conflict, Unavailable.
+func (e *Engine) Charge(ctx context.Context, account uuid.UUID, key string, c ledger.Charge) (ledger.Receipt, error) {
 	call := newCall(account)
 	call.charge = c
-	r, err := l.submitKeyed(ctx, call.keyed(key, call.charge.Fingerprint()), &call.charge)
+	r, err := e.submitKeyed(ctx, call.keyed(key, call.charge.Fingerprint()), &call.charge)
 	r.Note = ledger.Note{Reason: c.Reason, Metadata: c.Metadata}
 	return r, err
 }
 
-// Hold sets tokens aside for a job. Its entry's seq is the hold's number. Errors as Charge.
-func (l *Engine) Hold(ctx context.Context, account uuid.UUID, key string, h ledger.Hold) (ledger.Receipt, error) {
-	r, err := l.submitKeyed(ctx, newCall(account).keyed(key, h.Fingerprint()), &h)
+// Hold reserves tokens for a job. The entry's seq is the hold's number. Errors as Charge.
+func (e *Engine) Hold(ctx context.Context, account uuid.UUID, key string, h ledger.Hold) (ledger.Receipt, error) {
+	r, err := e.submitKeyed(ctx, newCall(account).keyed(key, h.Fingerprint()), &h)
 	r.Note = ledger.Note{Reason: h.Reason, Metadata: h.Metadata}
 	return r, err
 }
 
-// Capture spends held tokens and releases the rest of the hold, or spends more than the hold where
-// that is spendable: else it is refused as a charge would be, and the hold is kept. Conflict when
-// the hold has ended.
-func (l *Engine) Capture(ctx context.Context, account uuid.UUID, key string, c ledger.Capture) (ledger.Receipt, error) {
-	return l.submitInheriting(ctx, newCall(account).keyed(key, c.Fingerprint()), &c)
+// Capture spends held tokens and releases the rest of the hold. It may exceed the hold if the difference is
+// spendable; otherwise it is refused like a charge, and the hold stays open. Conflict if the hold has
+// ended.
+func (e *Engine) Capture(ctx context.Context, account uuid.UUID, key string, c ledger.Capture) (ledger.Receipt, error) {
+	return e.submitInheriting(ctx, newCall(account).keyed(key, c.Fingerprint()), &c)
 }
 
-// Release ends a hold without spending. Conflict when the hold has ended.
-func (l *Engine) Release(ctx context.Context, account uuid.UUID, key string, r ledger.Release) (ledger.Receipt, error) {
-	return l.submitInheriting(ctx, newCall(account).keyed(key, r.Fingerprint()), &r)
+// Release ends a hold without spending. Conflict if the hold has ended.
+func (e *Engine) Release(ctx context.Context, account uuid.UUID, key string, r ledger.Release) (ledger.Receipt, error) {
+	return e.submitInheriting(ctx, newCall(account).keyed(key, r.Fingerprint()), &r)
 }
 
-// Extend keeps a hold open for longer. Conflict when the hold has ended.
-func (l *Engine) Extend(ctx context.Context, account uuid.UUID, key string, x ledger.Extend) (ledger.Extension, error) {
+// Extend moves the end of a hold to later. Conflict if the hold has ended.
+func (e *Engine) Extend(ctx context.Context, account uuid.UUID, key string, x ledger.Extend) (ledger.Extension, error) {
 	if key == "" {
 		return ledger.Extension{}, idempotency.ErrNoKey
 	}
-	a, err := l.submit(ctx, newCall(account).keyed(key, x.Fingerprint()), &x)
+	a, err := e.submit(ctx, newCall(account).keyed(key, x.Fingerprint()), &x)
 	if err != nil {
 		return ledger.Extension{}, err
 	}
@@ -138,104 +136,100 @@ func (l *Engine) Extend(ctx context.Context, account uuid.UUID, key string, x le
 	}, nil
 }
 
-// Refund gives a charge or capture back to the lots that paid, in full or in part, never more than
-// was charged.
-func (l *Engine) Refund(ctx context.Context, account uuid.UUID, key string, r ledger.Refund) (ledger.Receipt, error) {
-	return l.submitInheriting(ctx, newCall(account).keyed(key, r.Fingerprint()), &r)
+// Refund returns tokens of a charge or capture to the lots that paid, in full or in part, at most what was
+// charged.
+func (e *Engine) Refund(ctx context.Context, account uuid.UUID, key string, r ledger.Refund) (ledger.Receipt, error) {
+	return e.submitInheriting(ctx, newCall(account).keyed(key, r.Fingerprint()), &r)
 }
 
-// submitInheriting is submitKeyed for requests whose note may be inherited. No lane remembers
+// submitInheriting is submitKeyed for requests that may copy a note from an earlier entry. The cache has no
 // notes, so that of a replay is read.
-func (l *Engine) submitInheriting(ctx context.Context, c *call, op ledger.Operation) (ledger.Receipt, error) {
+func (e *Engine) submitInheriting(ctx context.Context, c *call, op ledger.Operation) (ledger.Receipt, error) {
 	account := c.account
-	r, err := l.submitKeyed(ctx, c, op)
+	r, err := e.submitKeyed(ctx, c, op)
 	if err == nil && r.Replayed {
-		r.Note, err = l.note(ctx, account, r.Seq)
+		r.Note, err = e.note(ctx, account, r.Seq)
 	}
 	return r, err
 }
 
-// note reads the free text of an entry.
-func (l *Engine) note(ctx context.Context, account uuid.UUID, seq int64) (n ledger.Note, err error) {
-	err = l.pool.QueryRow(ctx, sqlNote, account, seq).Scan(&n.Reason, &n.Metadata)
+// note reads the note of an entry; empty if there is none.
+func (e *Engine) note(ctx context.Context, account uuid.UUID, seq int64) (n ledger.Note, err error) {
+	err = e.pool.QueryRow(ctx, sqlNote, account, seq).Scan(&n.Reason, &n.Metadata)
 	if errors.Is(err, pgx.ErrNoRows) {
 		return ledger.Note{}, nil
 	}
 	return n, orUnavailable(err)
 }
 
-// Grant adds a lot of tokens. A purchase is credited once, whatever the key.
-func (l *Engine) Grant(ctx context.Context, account uuid.UUID, key string, g ledger.Grant) (ledger.Receipt, error) {
-	if key == "" && g.Kind != ledger.LotPurchase { // a purchase's permanent reference makes it safe to decide again
+// Grant adds a lot of tokens. A purchase is credited once, even with different keys.
+func (e *Engine) Grant(ctx context.Context, account uuid.UUID, key string, g ledger.Grant) (ledger.Receipt, error) {
+	if key == "" && g.Kind != ledger.LotPurchase { // a purchase's permanent reference makes a retry safe
 		return ledger.Receipt{}, idempotency.ErrNoKey
 	}
-	a, err := l.submit(ctx, newCall(account).keyed(key, g.Fingerprint()), &g)
+	a, err := e.submit(ctx, newCall(account).keyed(key, g.Fingerprint()), &g)
 	r := a.receipt()
 	r.Note = ledger.Note{Reason: g.Reason, Metadata: g.Metadata}
 	return r, err
 }
 
-// TakeBack takes tokens out of an account again, all of the amount or nothing. Errors:
-// ErrNoAccount, ErrClosed, idempotency.ErrKeyReused, kinds Unprocessable (fields "amount", "lot",
-// "reason") and Unavailable.
-func (l *Engine) TakeBack(
+// TakeBack takes tokens out of an account, all or nothing. Errors: ErrNoAccount, ErrClosed,
+// idempotency.ErrKeyReused, kinds Unprocessable (fields "amount", "lot", "reason") and Unavailable.
+func (e *Engine) TakeBack(
 	ctx context.Context,
 	account uuid.UUID,
 	key string,
 	t ledger.TakeBack,
 ) (ledger.Receipt, error) {
-	r, err := l.submitKeyed(ctx, newCall(account).keyed(key, t.Fingerprint()), &t)
+	r, err := e.submitKeyed(ctx, newCall(account).keyed(key, t.Fingerprint()), &t)
 	r.Note = ledger.Note{Reason: t.Reason, Metadata: t.Metadata}
 	return r, err
 }
 
-// SetPlan opens the account or changes its plan. It needs no key: doing it twice is doing it once.
-func (l *Engine) SetPlan(ctx context.Context, account uuid.UUID, p ledger.SetPlan) error {
-	_, err := l.PutPlan(ctx, account, p)
+// SetPlan opens the account or changes its plan. It is idempotent and needs no key.
+func (e *Engine) SetPlan(ctx context.Context, account uuid.UUID, p ledger.SetPlan) error {
+	_, err := e.PutPlan(ctx, account, p)
 	return err
 }
 
-// PutPlan is SetPlan for callers who want to know whether it opened the account: of all requests that
-// try at once, one did.
-func (l *Engine) PutPlan(ctx context.Context, account uuid.UUID, p ledger.SetPlan) (opened bool, err error) {
-	a, err := l.submit(ctx, newCall(account), &p)
+// PutPlan is SetPlan that reports whether it opened the account. Of concurrent requests, one did.
+func (e *Engine) PutPlan(ctx context.Context, account uuid.UUID, p ledger.SetPlan) (opened bool, err error) {
+	a, err := e.submit(ctx, newCall(account), &p)
 	return a.opened, err
 }
 
 // Settle writes what has fallen due for the account.
-func (l *Engine) Settle(ctx context.Context, account uuid.UUID) error {
-	_, err := l.submit(ctx, newCall(account), ledger.Settle{})
+func (e *Engine) Settle(ctx context.Context, account uuid.UUID) error {
+	_, err := e.submit(ctx, newCall(account), ledger.Settle{})
 	return err
 }
 
-// CloseAccount closes the account for good. Open holds are released. From then on nothing is
-// charged, held, granted, ordered or changed (ErrClosed), and no allowance comes. What is left
-// stays in the books until it expires. Charges and purchases can still be refunded, and a purchase
-// that was paid is credited. Closing a closed account changes nothing. Errors: ErrNoAccount, kind
-// Unavailable.
-func (l *Engine) CloseAccount(ctx context.Context, account uuid.UUID) error {
-	_, err := l.submit(ctx, newCall(account), ledger.CloseAccount{})
+// CloseAccount closes the account permanently and releases open holds. From then on charges, holds, grants,
+// orders and changes fail with ErrClosed, and no allowance is granted. Remaining tokens stay until they
+// expire. Charges and purchases can still be refunded, and a paid purchase is still credited. Closing twice
+// has no effect. Errors: ErrNoAccount, kind Unavailable.
+func (e *Engine) CloseAccount(ctx context.Context, account uuid.UUID) error {
+	_, err := e.submit(ctx, newCall(account), ledger.CloseAccount{})
 	return err
 }
 
-// submitKeyed is submit for requests that only their key makes safe to decide again: a batch whose
-// COMMIT was lost is decided a second time, and the key tells that it is there already.
-func (l *Engine) submitKeyed(ctx context.Context, c *call, op ledger.Operation) (ledger.Receipt, error) {
+// submitKeyed is submit for requests that need a key to be retried safely: if the COMMIT of a batch is
+// lost, the batch is decided again, and the key finds what was written.
+func (e *Engine) submitKeyed(ctx context.Context, c *call, op ledger.Operation) (ledger.Receipt, error) {
 	if c.key == "" {
 		return ledger.Receipt{}, idempotency.ErrNoKey
 	}
-	a, err := l.submit(ctx, c, op)
+	a, err := e.submit(ctx, c, op)
 	return a.receipt(), err
 }
 
-// submit queues a call in its lane and waits for its answer.
-func (l *Engine) submit(ctx context.Context, c *call, op ledger.Operation) (answer, error) {
+func (e *Engine) submit(ctx context.Context, c *call, op ledger.Operation) (answer, error) {
 	c.op = op
-	if err := l.lanes[laneOf(c.account, len(l.lanes))].queue.push(c); err != nil {
+	if err := e.lanes[laneOf(c.account, len(e.lanes))].queue.push(c); err != nil {
 		return answer{}, err
 	}
 	return c.wait(ctx)
 }
 
-// Now is the ledger's time, for those who show what it decided.
-func (l *Engine) Now() time.Time { return l.now() }
+// Now is the engine's clock, for callers that show its decisions.
+func (e *Engine) Now() time.Time { return e.now() }

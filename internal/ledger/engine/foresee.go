@@ -11,16 +11,15 @@ import (
 	"pop.store/credits/internal/problem"
 )
 
-// WouldResume tells, for each of some grants alone, which of the account's agents would go on if it
-// came now: of those that are paused for lack of tokens. It writes nothing, and asks the same core
-// that grants do. ErrNoAccount, kind Unavailable.
-func (l *Engine) WouldResume(ctx context.Context, account uuid.UUID, grants []ledger.Grant) ([][]ledger.Agent, error) {
-	now := l.now()
-	s, err := l.readComplete(ctx, account, now)
+// WouldResume lists, for each grant alone, the agents paused for lack of tokens that it would resume now.
+// It runs the same rules as Grant and writes nothing. Errors: ErrNoAccount, kind Unavailable.
+func (e *Engine) WouldResume(ctx context.Context, account uuid.UUID, grants []ledger.Grant) ([][]ledger.Agent, error) {
+	now := e.now()
+	s, err := e.readComplete(ctx, account, now)
 	if err != nil {
 		return nil, err
 	}
-	prices := l.prices().At(now)
+	prices := e.prices().At(now)
 	if _, err := s.Apply(ledger.Settle{}, now, prices); err != nil {
 		return nil, err
 	}
@@ -31,10 +30,10 @@ func (l *Engine) WouldResume(ctx context.Context, account uuid.UUID, grants []le
 	return resumed, nil
 }
 
-// readComplete reads an account with all lots, holds and agents in one snapshot, without locking it.
-func (l *Engine) readComplete(ctx context.Context, account uuid.UUID, now time.Time) (*ledger.State, error) {
+// readComplete reads an account with all lots, holds and agents in one snapshot, without locks.
+func (e *Engine) readComplete(ctx context.Context, account uuid.UUID, now time.Time) (*ledger.State, error) {
 	snap := ledger.Snapshot{Complete: true}
-	find, ids, pgxBatch := only(&snap), []uuid.UUID{account}, &pgx.Batch{}
+	find, ids, pgxBatch := singleSnapshot(&snap), []uuid.UUID{account}, &pgx.Batch{}
 	pgxBatch.Queue("begin isolation level repeatable read read only")
 	pgxBatch.Queue(sqlReadRows, ids).Query(find.readRow)
 	pgxBatch.Queue(sqlOpenLots, ids).Query(find.readLots)
@@ -42,7 +41,7 @@ func (l *Engine) readComplete(ctx context.Context, account uuid.UUID, now time.T
 	pgxBatch.Queue(sqlAgents, ids).Query(find.readAgents)
 	pgxBatch.Queue(sqlAgentMonths, ids).Query(find.readMonths)
 	pgxBatch.Queue("commit")
-	if err := l.pool.SendBatch(ctx, pgxBatch).Close(); err != nil {
+	if err := e.pool.SendBatch(ctx, pgxBatch).Close(); err != nil {
 		return nil, problem.Unavailable(err)
 	}
 	if !snap.Account.Exists() {

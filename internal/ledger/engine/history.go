@@ -12,11 +12,11 @@ import (
 	"pop.store/credits/internal/problem"
 )
 
-// History reads a page of an account's entries, newest first, from before the given seq; zero
-// begins at the newest. What is due is written first, so that an expiry shows at its time. The work
-// for a page does not grow with the history: see MaxScan. Errors: ErrNoAccount, kinds Unprocessable
-// (naming the field of the filter) and Unavailable.
-func (l *Engine) History(
+// History reads a page of an account's entries, newest first, before the given seq; zero starts at the
+// newest. It settles the account first, so that an expiry shows on time. A page reads at most MaxScan
+// entries, whatever the length of the history. Errors: ErrNoAccount, kinds Unprocessable (naming the
+// filter's field) and Unavailable.
+func (e *Engine) History(
 	ctx context.Context,
 	account uuid.UUID,
 	f ledger.Filter,
@@ -26,40 +26,40 @@ func (l *Engine) History(
 	if limit < 1 || limit > ledger.MaxPage {
 		return ledger.Page{}, problem.Invalid("limit", "must be between 1 and %d", ledger.MaxPage)
 	}
-	newest, err := l.settleIfDue(ctx, account)
+	newest, err := e.settleIfDue(ctx, account)
 	if err != nil {
 		return ledger.Page{}, err
 	}
-	if err := l.checkFilter(ctx, account, f); err != nil {
+	if err := e.checkFilter(ctx, account, f); err != nil {
 		return ledger.Page{}, err
 	}
-	r, err := l.bounds(ctx, account, f, before, newest)
+	r, err := e.bounds(ctx, account, f, before, newest)
 	if err != nil {
 		return ledger.Page{}, err
 	}
 	if f.Reference != "" {
-		return l.referenced(ctx, account, f, r.low, r.high, limit)
+		return e.historyByReference(ctx, account, f, r.low, r.high, limit)
 	}
-	lines, err := l.readLines(ctx, account, f, r, limit+1)
+	lines, err := e.readLines(ctx, account, f, r, limit+1)
 	if err != nil {
 		return ledger.Page{}, orUnavailable(err)
 	}
-	return l.page(ctx, account, lines, r, limit)
+	return e.page(ctx, account, lines, r, limit)
 }
 
-// checkFilter refuses a filter that nothing can match because it names what is not there.
-func (l *Engine) checkFilter(ctx context.Context, account uuid.UUID, f ledger.Filter) error {
+// checkFilter refuses a filter that names something unknown.
+func (e *Engine) checkFilter(ctx context.Context, account uuid.UUID, f ledger.Filter) error {
 	if !f.From.IsZero() && !f.To.IsZero() && !f.From.Before(f.To) {
 		return problem.Invalid("from", "must be before to")
 	}
-	if _, ok := l.prices().Feature(f.Feature); f.Feature != "" && !ok {
+	if _, ok := e.prices().Feature(f.Feature); f.Feature != "" && !ok {
 		return problem.Invalid("feature", "is not a feature of the catalog")
 	}
 	if f.Agent == "" {
 		return nil
 	}
 	var known bool
-	if err := l.pool.QueryRow(ctx, sqlHasAgent, account, f.Agent).Scan(&known); err != nil {
+	if err := e.pool.QueryRow(ctx, sqlHasAgent, account, f.Agent).Scan(&known); err != nil {
 		return problem.Unavailable(err)
 	}
 	if !known {
@@ -68,8 +68,8 @@ func (l *Engine) checkFilter(ctx context.Context, account uuid.UUID, f ledger.Fi
 	return nil
 }
 
-// page cuts lines to the page's size and says where the next one begins.
-func (l *Engine) page(
+// page trims lines to the page's size and sets where the next page begins.
+func (e *Engine) page(
 	ctx context.Context,
 	account uuid.UUID,
 	lines []ledger.Line,
@@ -83,13 +83,13 @@ func (l *Engine) page(
 		return ledger.Page{Lines: lines}, nil
 	}
 	p := ledger.Page{Lines: lines, Before: r.low}
-	err := l.pool.QueryRow(ctx, sqlTimeOf, account, r.low).Scan(&p.SearchedTo)
+	err := e.pool.QueryRow(ctx, sqlTimeOf, account, r.low).Scan(&p.SearchedTo)
 	p.SearchedTo = p.SearchedTo.UTC()
 	return p, orUnavailable(err)
 }
 
-// readLines reads at most limit entries of a range that match a filter, newest first.
-func (l *Engine) readLines(
+// readLines reads at most limit matching entries of a range, newest first.
+func (e *Engine) readLines(
 	ctx context.Context,
 	account uuid.UUID,
 	f ledger.Filter,
@@ -99,10 +99,10 @@ func (l *Engine) readLines(
 	var rows pgx.Rows
 	var err error
 	if indexed(&f) {
-		rows, err = l.pool.Query(ctx, sqlRareHistory, account, r.high, r.low, smallints(f.Kinds),
+		rows, err = e.pool.Query(ctx, sqlRareHistory, account, r.high, r.low, smallints(f.Kinds),
 			smallints(lotKinds(&f)), limit)
 	} else {
-		rows, err = l.pool.Query(ctx, sqlHistory, account, r.high, r.low, smallints(f.Kinds),
+		rows, err = e.pool.Query(ctx, sqlHistory, account, r.high, r.low, smallints(f.Kinds),
 			smallints(f.LotKinds), f.Feature, f.Agent, limit)
 	}
 	if err != nil {
@@ -111,17 +111,16 @@ func (l *Engine) readLines(
 	return collectLines(rows)
 }
 
-// rareKinds are the kinds that the index entries_rare has: no charge pays for it.
+// rareKinds are the kinds in the index entries_rare, which charges need not update.
 var rareKinds = []ledger.Kind{ledger.KindGrant, ledger.KindExpiry, ledger.KindClawback}
 
-// indexed says whether the index entries_rare finds what matches the filter.
+// indexed reports whether the index entries_rare covers the filter.
 func indexed(f *ledger.Filter) bool {
 	common := func(k ledger.Kind) bool { return !slices.Contains(rareKinds, k) }
 	return len(f.Kinds) > 0 && f.Feature == "" && f.Agent == "" && f.Reference == "" &&
 		!slices.ContainsFunc(f.Kinds, common)
 }
 
-// lotKinds are the kinds of lot that match the filter.
 func lotKinds(f *ledger.Filter) []ledger.LotKind {
 	if len(f.LotKinds) > 0 {
 		return f.LotKinds
@@ -129,17 +128,16 @@ func lotKinds(f *ledger.Filter) []ledger.LotKind {
 	return []ledger.LotKind{ledger.LotPlan, ledger.LotPromo, ledger.LotAdjustment, ledger.LotPurchase}
 }
 
-// seqRange is what a page reads: low inclusive, high exclusive. It was cut when more of the history
-// lies below it.
+// seqRange is the range that a page reads: low inclusive, high exclusive. cut means that MaxScan shortened
+// it.
 type seqRange struct {
 	low, high int64
 	cut       bool
 }
 
-// bounds turns the filter's times into a range of seq, so that a page deep in a long history costs
-// no more than the newest one. Entries are numbered without gaps, so a range of MaxScan numbers is
-// at most as many rows.
-func (l *Engine) bounds(ctx context.Context, account uuid.UUID, f ledger.Filter, before, newest int64) (r seqRange,
+// bounds converts the filter's times to a range of seq, so that an old page costs no more than the newest
+// one. Entries are numbered without gaps, so MaxScan numbers are at most as many rows.
+func (e *Engine) bounds(ctx context.Context, account uuid.UUID, f ledger.Filter, before, newest int64) (r seqRange,
 	err error,
 ) {
 	r = seqRange{low: 1, high: newest + 1}
@@ -147,12 +145,12 @@ func (l *Engine) bounds(ctx context.Context, account uuid.UUID, f ledger.Filter,
 		r.high = min(r.high, before)
 	}
 	if !f.From.IsZero() {
-		if r.low, err = l.seqAt(ctx, account, f.From); err != nil {
+		if r.low, err = e.seqAt(ctx, account, f.From); err != nil {
 			return r, err
 		}
 	}
 	if !f.To.IsZero() {
-		end, err := l.seqAt(ctx, account, f.To)
+		end, err := e.seqAt(ctx, account, f.To)
 		if err != nil {
 			return r, err
 		}
@@ -164,12 +162,11 @@ func (l *Engine) bounds(ctx context.Context, account uuid.UUID, f ledger.Filter,
 	return r, nil
 }
 
-// matchesAll says whether every entry of the range matches.
 func matchesAll(f *ledger.Filter) bool {
 	return len(f.Kinds) == 0 && len(f.LotKinds) == 0 && f.Feature == "" && f.Agent == ""
 }
 
-// smallints is null for an empty list, which means all.
+// smallints is nil for an empty list, which matches all.
 func smallints[T ~uint8](list []T) []int16 {
 	var out []int16
 	for _, k := range list {
@@ -179,8 +176,9 @@ func smallints[T ~uint8](list []T) []int16 {
 }
 
 // DeclinedOn lists the newest attempts of a day of the billing zone that lacked tokens, at most MaxPage.
-func (l *Engine) DeclinedOn(ctx context.Context, account uuid.UUID, day time.Time) ([]ledger.Declined, error) {
-	rows, err := l.pool.Query(ctx, sqlDeclined, account, day, ledger.MaxPage)
+// Kind Unavailable.
+func (e *Engine) DeclinedOn(ctx context.Context, account uuid.UUID, day time.Time) ([]ledger.Declined, error) {
+	rows, err := e.pool.Query(ctx, sqlDeclined, account, day, ledger.MaxPage)
 	if err != nil {
 		return nil, problem.Unavailable(err)
 	}

@@ -11,22 +11,21 @@ import (
 	"pop.store/credits/internal/problem"
 )
 
-// OpenHolds lists an account's open holds, newest first, from before the given number; zero begins
-// at the newest. next is where the following page begins; zero when there is none. What is due is
-// written first.
-func (l *Engine) OpenHolds(ctx context.Context, account uuid.UUID, before int64, limit int) (list []ledger.HoldInfo,
+// OpenHolds lists an account's open holds, newest first, before the given number; zero starts at the
+// newest. next is the argument for the following page; zero if there is none. It settles the account first.
+func (e *Engine) OpenHolds(ctx context.Context, account uuid.UUID, before int64, limit int) (list []ledger.HoldInfo,
 	next int64, err error,
 ) {
 	if limit < 1 || limit > ledger.MaxPage {
 		return nil, 0, problem.Invalid("limit", "must be between 1 and %d", ledger.MaxPage)
 	}
-	if _, err := l.settleIfDue(ctx, account); err != nil {
+	if _, err := e.settleIfDue(ctx, account); err != nil {
 		return nil, 0, err
 	}
 	if before == 0 {
 		before = math.MaxInt64
 	}
-	rows, err := l.pool.Query(ctx, sqlListHolds, account, before, l.now(), limit+1)
+	rows, err := e.pool.Query(ctx, sqlListHolds, account, before, e.now(), limit+1)
 	if err != nil {
 		return nil, 0, problem.Unavailable(err)
 	}
@@ -38,12 +37,13 @@ func (l *Engine) OpenHolds(ctx context.Context, account uuid.UUID, before int64,
 	return list, next, orUnavailable(err)
 }
 
-// HoldInfo reads one hold, open or ended, by the seq of its entry. NotFound when there is none.
-func (l *Engine) HoldInfo(ctx context.Context, account uuid.UUID, number int64) (ledger.HoldInfo, error) {
-	if _, err := l.settleIfDue(ctx, account); err != nil {
+// HoldInfo reads one hold, open or ended, by the seq of its entry. Errors: ErrNoAccount, ErrNoHold, kind
+// Unavailable.
+func (e *Engine) HoldInfo(ctx context.Context, account uuid.UUID, number int64) (ledger.HoldInfo, error) {
+	if _, err := e.settleIfDue(ctx, account); err != nil {
 		return ledger.HoldInfo{}, err
 	}
-	rows, err := l.pool.Query(ctx, sqlReadHold, account, number)
+	rows, err := e.pool.Query(ctx, sqlReadHold, account, number)
 	if err != nil {
 		return ledger.HoldInfo{}, problem.Unavailable(err)
 	}

@@ -19,15 +19,14 @@ import (
 	"pop.store/credits/internal/problem"
 )
 
-// Limits of a batch: how often it is tried while its outcome is unknown, and how long one try may take.
+// Limits of a batch: attempts while its outcome is unknown, and the time for each.
 const (
 	maxAttempts = 3
 	batchTime   = 20 * time.Second
 )
 
-// lane decides the requests of its share of the accounts, batch after batch: while one batch is on
-// its way to disk the next one forms. No account belongs to two lanes of a server, so lanes never
-// wait for each other's locks.
+// lane decides the requests for its share of the accounts in batches. While one batch is being committed,
+// the next one fills. Lanes of one server share no account, so they never wait for each other's locks.
 type lane struct {
 	store   Store
 	session Session
@@ -37,15 +36,14 @@ type lane struct {
 	cache   *cache
 	log     *slog.Logger
 
-	// Memory of the batch at work, used again by the next.
+	// Buffers for the current batch, reused by the next.
 	accounts [maxBatch]batchAccount
 	order    [maxBatch]*batchAccount
 	byID     map[uuid.UUID]*batchAccount
 }
 
-// run works until the queue is closed and empty. Before it takes the next batch it lets those run
-// who are ready to: most of them are about to ask, and a request costs less in a larger batch.
-// Nobody is waited for.
+// run processes batches until the queue is closed and empty. Before it takes the next batch it yields to
+// runnable goroutines: most are about to send a request, and larger batches cost less per request.
 func (l *lane) run() {
 	for calls := l.queue.take(); calls != nil; calls = l.queue.take() {
 		l.process(calls)
@@ -56,17 +54,16 @@ func (l *lane) run() {
 	}
 }
 
-// process gets an answer for every call. A batch whose outcome is unknown is simply decided
-// again: its locks make the second try wait for whatever became of the first, and keys and
-// references that are in the books then answer as replays. A batch that Postgres refuses is halved
-// until the poisoned request stands alone, so its neighbours are served.
+// process answers every call. A batch with an unknown outcome is decided again: its locks wait for the
+// first attempt to end, and keys and references that it wrote are then replays. A batch that Postgres
+// refuses is halved until the request at fault is alone, so that the others succeed.
 func (l *lane) process(calls []*call) {
 	var err error
 	for range maxAttempts {
 		if err = l.decide(calls); err == nil {
 			return
 		}
-		if ofOne(err) {
+		if concernsOneRequest(err) {
 			l.halve(calls, err)
 			return
 		}
@@ -82,16 +79,16 @@ func (l *lane) process(calls []*call) {
 	refuseAll(calls, problem.Unavailable(err))
 }
 
-// ofOne says whether it is about one request of the batch: what it is, or its account.
-func ofOne(err error) bool {
+// concernsOneRequest reports whether an error is caused by one request or account of the batch.
+func concernsOneRequest(err error) bool {
 	return errors.Is(err, errUnreadable) || (sqlState(err) != "" && !transient(sqlState(err)))
 }
 
-// lockTimedOut is the SQLSTATE of a wait for a row that another server keeps for longer than any
-// batch takes: it hangs.
+// lockTimedOut is the SQLSTATE for lock_timeout: another server has held a row for longer than any batch
+// takes, so it hangs.
 const lockTimedOut = "55P03"
 
-// refuseLocked refuses the requests about accounts that are locked now, and gives the others.
+// refuseLocked refuses requests for locked accounts and returns the others.
 func (l *lane) refuseLocked(calls []*call) (free []*call) {
 	ids := make([]uuid.UUID, len(calls))
 	for i, c := range calls {
@@ -113,7 +110,7 @@ func (l *lane) refuseLocked(calls []*call) (free []*call) {
 	return free
 }
 
-var errLocked = errors.New("another server keeps the account locked")
+var errLocked = errors.New("another server holds the lock on the account")
 
 func (l *lane) halve(calls []*call, err error) {
 	if len(calls) == 1 {
@@ -133,19 +130,18 @@ func refuseAll(calls []*call, err error) {
 	}
 }
 
-// transient are SQLSTATEs that say nothing about the request: connection trouble, resources,
-// shutdown, and lost races.
+// transient reports whether a SQLSTATE has nothing to do with the request: connection, resources, shutdown,
+// serialization.
 func transient(code string) bool {
 	switch code[:2] {
 	case "08", "40", "53", "57", "58":
 		return true
 	}
-	// an idle transaction ended, a standby or a full disk, a lock
+	// idle transaction timeout, read-only standby, lock timeout
 	return code == "25P03" || code == "25006" || code == lockTimedOut
 }
 
-// decide commits the batch, or changes nothing: then the lane forgets what it remembered of its
-// accounts.
+// decide commits the batch, or changes nothing and drops its accounts from the cache.
 func (l *lane) decide(calls []*call) error {
 	now := l.now()
 	prices := l.prices().At(now)
@@ -161,7 +157,7 @@ func (l *lane) decide(calls []*call) error {
 	}
 	l.cache.forget(b.accounts, b.bound)
 	if some && stale(err) {
-		if !oldKey(err) {
+		if !keyExists(err) {
 			l.cache.recordConflict()
 		}
 		err = errStale
@@ -169,8 +165,8 @@ func (l *lane) decide(calls []*call) error {
 	return err
 }
 
-// transact runs one transaction: load and lock unless the lane remembers all that it takes, put the
-// calls through the rules in order of arrival, write, commit.
+// transact runs one transaction: load and lock unless all accounts are cached, apply the calls in order of
+// arrival, write, commit.
 func (l *lane) transact(b *batch, remembered bool, now time.Time, prices *catalog.Catalog) (err error) {
 	ctx, cancel := context.WithTimeout(context.Background(), batchTime)
 	defer cancel()
@@ -189,8 +185,8 @@ func (l *lane) transact(b *batch, remembered bool, now time.Time, prices *catalo
 	return l.session.Commit(ctx, b, now)
 }
 
-// load locks the accounts and reads what the lane does not remember of them: one round trip, and a
-// second one for accounts that need more than their row.
+// load locks the accounts and reads those that are not cached: one round trip, and a second one for
+// accounts that need more than their row.
 func (l *lane) load(ctx context.Context, b *batch, now time.Time) error {
 	if err := l.session.Lock(ctx, b); err != nil {
 		return err
@@ -212,7 +208,7 @@ func (l *lane) load(ctx context.Context, b *batch, now time.Time) error {
 	return nil
 }
 
-// gather finds the accounts of a batch and what the lane remembers of them.
+// gather collects the accounts of a batch and their cached states.
 func (l *lane) gather(calls []*call, prices *catalog.Catalog, now time.Time) *batch {
 	b := &batch{
 		calls:    calls,

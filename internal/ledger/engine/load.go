@@ -13,9 +13,9 @@ import (
 	"pop.store/credits/internal/tokens"
 )
 
-// Lock begins the transaction, locks the accounts and reads their rows, and looks up the keys and
-// references of the batch. It locks the accounts that the lane remembers as well: rows are locked in
-// id order, all at once, or two servers could wait for each other.
+// Lock begins the transaction, locks the accounts, reads their rows, and looks up the batch's keys and
+// references. It locks cached accounts too: all rows are locked at once, in id order, or two servers could
+// deadlock.
 func (s *pgSession) Lock(ctx context.Context, b *batch) error {
 	s.began = true
 	pgxBatch := &pgx.Batch{}
@@ -31,7 +31,7 @@ func (s *pgSession) Lock(ctx context.Context, b *batch) error {
 	return s.conn.Conn().SendBatch(ctx, pgxBatch).Close()
 }
 
-// unknownAgents lists the agents of accounts that the lane does not remember.
+// unknownAgents lists the agents to read, of accounts that are not cached.
 func (b *batch) unknownAgents() (accounts idList, agents []string) {
 	for _, a := range b.accounts {
 		if a.remembered {
@@ -44,7 +44,7 @@ func (b *batch) unknownAgents() (accounts idList, agents []string) {
 	return accounts, agents
 }
 
-// queueLookUps asks for the keys of accounts that the lane does not remember, and for references.
+// queueLookUps looks up keys of accounts that are not cached, and references.
 func (b *batch) queueLookUps(pgxBatch *pgx.Batch) {
 	var keyAccounts, refAccounts idList
 	var keys, scopes, refs []string
@@ -65,8 +65,8 @@ func (b *batch) queueLookUps(pgxBatch *pgx.Batch) {
 	}
 }
 
-// Complete reads all lots, holds and agents of some of the accounts, the entries that requests refer
-// to, and which keys are claimed or belong to extensions of holds.
+// Complete reads all lots, holds and agents of some accounts, the entries that requests refer to, and which
+// keys are claimed or bound by extensions.
 func (s *pgSession) Complete(ctx context.Context, b *batch, accounts []uuid.UUID, now time.Time) error {
 	pgxBatch := &pgx.Batch{}
 	b.queueClaims(pgxBatch)
@@ -82,14 +82,13 @@ func (s *pgSession) Complete(ctx context.Context, b *batch, accounts []uuid.UUID
 	return s.conn.Conn().SendBatch(ctx, pgxBatch).Close()
 }
 
-// queueComplete asks for all lots, holds and agents of some accounts, and for what requests refer to.
 func (b *batch) queueComplete(pgxBatch *pgx.Batch, accounts idList, now time.Time) {
 	latest := now // no account settles later than this
 	for _, id := range accounts {
 		latest = ledger.Later(latest, b.snapshotOf(id).Account.LastAt)
 	}
 	if slices.ContainsFunc(b.calls, func(c *call) bool { return c.needs.EndsHolds }) {
-		latest = now.Add(2 * ledger.MaxHold) // no hold lasts so long: all notes are read
+		latest = now.Add(2 * ledger.MaxHold) // no hold lasts longer, so all notes are read
 	}
 	read := snapshotFinder(b.snapshotOf)
 	pgxBatch.Queue(sqlOpenLots, accounts).Query(read.readLots)
@@ -106,7 +105,6 @@ func (b *batch) queueComplete(pgxBatch *pgx.Batch, accounts idList, now time.Tim
 	}
 }
 
-// referredTo lists the earlier entries that requests refer to.
 func (b *batch) referredTo() (accounts idList, seqs []int64) {
 	for _, c := range b.calls {
 		if c.needs.RefersTo != 0 {
@@ -116,8 +114,7 @@ func (b *batch) referredTo() (accounts idList, seqs []int64) {
 	return accounts, seqs
 }
 
-// queueClaims asks which keys of the batch are claimed, of accounts that have claims and that the
-// lane does not remember. Their rows are locked.
+// queueClaims looks up which keys are claimed, of locked accounts that have claims.
 func (b *batch) queueClaims(pgxBatch *pgx.Batch) {
 	var wanted claimedKeys
 	for _, c := range b.calls {
@@ -198,7 +195,7 @@ func (b *batch) readReferences(rows pgx.Rows) error {
 	return rows.Err()
 }
 
-// snapshotFinder finds where rows that are read belong: the snapshot of their account, nil for none.
+// snapshotFinder returns the snapshot of an account to read rows into, or nil.
 type snapshotFinder func(account uuid.UUID) *ledger.Snapshot
 
 func (find snapshotFinder) readLots(rows pgx.Rows) error {
@@ -339,7 +336,7 @@ func scanAccount(rows pgx.Rows, a *ledger.AccountRow, more ...any) error {
 	return nil
 }
 
-// scanEntry reads entryColumns, after the columns before them into first.
+// scanEntry reads entryColumns, and the columns before them into first.
 func scanEntry(rows pgx.CollectableRow, first ...any) (ledger.Entry, error) {
 	var e ledger.Entry
 	var lot int64
@@ -363,7 +360,7 @@ func scanEntry(rows pgx.CollectableRow, first ...any) (ledger.Entry, error) {
 	return e, nil
 }
 
-// scanSettled reads settledColumns and entryColumns, after the columns before them into first.
+// scanSettled reads settledColumns and entryColumns, and the columns before them into first.
 func scanSettled(rows pgx.Rows, first ...any) (ledger.Entry, error) {
 	var b ledger.Balance
 	e, err := scanEntry(rows, append(first, &b.Spendable, &b.Held, &b.Total)...)
@@ -379,7 +376,7 @@ func partsOf(lots, amounts []int64) []ledger.Part {
 	return parts
 }
 
-// instant turns a database time, null for never, into a time whose zero means never.
+// instant converts a nullable time to UTC; null becomes the zero time.
 func instant(t *time.Time) time.Time {
 	if t == nil {
 		return time.Time{}

@@ -11,12 +11,11 @@ import (
 	"pop.store/credits/internal/problem"
 )
 
-// errNoTransaction is the answer for an entry that is not there.
 var errNoTransaction = problem.New(problem.NotFound, "transaction_not_found", "There is no such transaction.")
 
-// Transaction reads one entry of an account by its seq. NotFound when there is none.
-func (l *Engine) Transaction(ctx context.Context, account uuid.UUID, seq int64) (ledger.Line, error) {
-	rows, err := l.pool.Query(ctx, sqlEntry, account, seq)
+// Transaction reads one entry of an account by its seq. Kinds NotFound and Unavailable.
+func (e *Engine) Transaction(ctx context.Context, account uuid.UUID, seq int64) (ledger.Line, error) {
+	rows, err := e.pool.Query(ctx, sqlEntry, account, seq)
 	if err != nil {
 		return ledger.Line{}, problem.Unavailable(err)
 	}
@@ -30,10 +29,9 @@ func (l *Engine) Transaction(ctx context.Context, account uuid.UUID, seq int64) 
 	return lines[0], nil
 }
 
-// referenced is a page of the entries with a reference. Where other filters narrow it further it
-// looks at MaxPage entries at most: the page may have fewer lines than asked for, or none, and yet
-// another one after it. So its work does not grow with the history.
-func (l *Engine) referenced(
+// historyByReference reads a page of entries with a reference. With other filters it reads at most MaxPage
+// entries, so the page may be short or empty although another one follows.
+func (e *Engine) historyByReference(
 	ctx context.Context,
 	account uuid.UUID,
 	f ledger.Filter,
@@ -46,7 +44,7 @@ func (l *Engine) referenced(
 	if len(f.Kinds) > 0 || len(f.LotKinds) > 0 || f.Feature != "" || f.Agent != "" {
 		scanned = ledger.MaxPage
 	}
-	rows, err := l.pool.Query(ctx, sqlReferenced, account, f.Reference, high, low, scanned+1)
+	rows, err := e.pool.Query(ctx, sqlReferenced, account, f.Reference, high, low, scanned+1)
 	if err != nil {
 		return ledger.Page{}, problem.Unavailable(err)
 	}
@@ -75,14 +73,14 @@ func (l *Engine) referenced(
 	return p, nil
 }
 
-// matches says whether an entry passes the filters that narrow a look-up by reference.
+// matches reports whether an entry passes the filters other than the reference.
 func matches(f *ledger.Filter, e *ledger.Entry) bool {
 	return (len(f.Kinds) == 0 || slices.Contains(f.Kinds, e.Kind)) &&
 		(len(f.LotKinds) == 0 || slices.Contains(f.LotKinds, e.LotKind)) &&
 		(f.Feature == "" || f.Feature == e.Feature) && (f.Agent == "" || f.Agent == e.Agent)
 }
 
-// collectLines reads lineColumns to the end of the rows.
+// collectLines reads rows of lineColumns.
 func collectLines(rows pgx.Rows) ([]ledger.Line, error) {
 	defer rows.Close()
 	var lines []ledger.Line

@@ -6,14 +6,14 @@ import (
 	"pop.store/credits/internal/ledger"
 )
 
-// Outbox lists the events that are not relayed yet: in order for each account, at most limit in all.
-// Call Relayed only after storing what follows from them, in a way that bears being repeated.
-func (l *Engine) Outbox(ctx context.Context, limit int) ([]ledger.Told, error) {
-	list, err := l.store.Outbox(ctx, limit)
+// Outbox lists events that are not relayed yet, at most limit, in order for each account. Delivery is at
+// least once: call Relayed after storing the results idempotently.
+func (e *Engine) Outbox(ctx context.Context, limit int) ([]ledger.Told, error) {
+	list, err := e.store.Outbox(ctx, limit)
 	return list, orUnavailable(err)
 }
 
-// Relayed forgets events that were taken over.
-func (l *Engine) Relayed(ctx context.Context, events []ledger.Told) error {
-	return orUnavailable(l.store.Forget(ctx, events))
+// Relayed deletes relayed events.
+func (e *Engine) Relayed(ctx context.Context, events []ledger.Told) error {
+	return orUnavailable(e.store.Forget(ctx, events))
 }

@@ -11,16 +11,16 @@ import (
 	"pop.store/credits/internal/ledger"
 )
 
-// pgStore keeps the books in Postgres.
+// pgStore implements Store with Postgres.
 type pgStore struct {
 	readers *pgxpool.Pool
 	lanes   laneDB
 }
 
-// Close is part of Store.
+// Close implements Store.
 func (s *pgStore) Close() { s.lanes.Close() }
 
-// Locked is part of Store.
+// Locked implements Store.
 func (s *pgStore) Locked(ctx context.Context, accounts []uuid.UUID) ([]uuid.UUID, error) {
 	rows, err := s.lanes.Query(ctx, sqlLockedAccounts, idList(accounts))
 	if err != nil {
@@ -29,8 +29,8 @@ func (s *pgStore) Locked(ctx context.Context, accounts []uuid.UUID) ([]uuid.UUID
 	return pgx.CollectRows(rows, pgx.RowTo[uuid.UUID])
 }
 
-// Due has its plan made for each call: one that was made while the table was small would read all of
-// it ever after.
+// Due implements Store. It is planned on each call: a plan cached while the table was small would scan all
+// of it later.
 func (s *pgStore) Due(ctx context.Context, now time.Time, after DuePlace, limit int) ([]DuePlace, error) {
 	rows, err := s.readers.Query(ctx, sqlDueAccounts, pgx.QueryExecModeCacheDescribe, now, after.due,
 		after.account, limit)
@@ -45,7 +45,7 @@ func (s *pgStore) Due(ctx context.Context, now time.Time, after DuePlace, limit 
 	})
 }
 
-// Outbox is part of Store.
+// Outbox implements Store.
 func (s *pgStore) Outbox(ctx context.Context, limit int) ([]ledger.Told, error) {
 	rows, err := s.readers.Query(ctx, sqlOutbox, limit)
 	if err != nil {
@@ -59,7 +59,7 @@ func (s *pgStore) Outbox(ctx context.Context, limit int) ([]ledger.Told, error) 
 	})
 }
 
-// Forget is part of Store.
+// Forget implements Store.
 func (s *pgStore) Forget(ctx context.Context, events []ledger.Told) error {
 	accounts, seqs := make([]uuid.UUID, len(events)), make([]int64, len(events))
 	for i, t := range events {

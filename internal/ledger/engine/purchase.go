@@ -12,11 +12,10 @@ import (
 	"pop.store/credits/internal/tokens"
 )
 
-// Purchase finds a purchase that was credited, to take it back or freeze it. NotFound when it was
-// not, kind Unavailable.
-func (l *Engine) Purchase(ctx context.Context, account uuid.UUID, purchase string) (*Purchase, error) {
-	p := &Purchase{ledger: l, account: account}
-	err := l.pool.QueryRow(ctx, sqlPurchaseLot, account, ledger.ScopePurchase, purchase).Scan(&p.lot)
+// Purchase finds a credited purchase, to revoke or freeze it. Errors: ErrNoPurchase, kind Unavailable.
+func (e *Engine) Purchase(ctx context.Context, account uuid.UUID, purchase string) (*Purchase, error) {
+	p := &Purchase{ledger: e, account: account}
+	err := e.pool.QueryRow(ctx, sqlPurchaseLot, account, ledger.ScopePurchase, purchase).Scan(&p.lot)
 	switch {
 	case errors.Is(err, pgx.ErrNoRows):
 		return nil, ledger.ErrNoPurchase
@@ -26,22 +25,20 @@ func (l *Engine) Purchase(ctx context.Context, account uuid.UUID, purchase strin
 	return p, nil
 }
 
-// Purchase is the lot of a purchase, which never changes. Its calls use the lanes' own connections, so a
-// caller may hold a connection of the pool while it waits.
+// Purchase identifies the lot of a purchase. Its methods use the lanes' own connections, so a caller may
+// hold a pool connection while it waits.
 type Purchase struct {
 	ledger  *Engine
 	account uuid.UUID
 	lot     int64
 }
 
-// Lot is the number of the lot that the purchase filled. What came back to it after it had expired
-// is in another lot.
+// Lot is the number of the purchase's lot. Tokens refunded after that lot expired are in another one.
 func (p *Purchase) Lot() int64 { return p.lot }
 
-// Revoke takes the tokens of a purchase back because its money went back: total of them in all, so
-// that telling it twice takes them once. What was spent already is owed and will be taken off the
-// next purchase. reason is free text, and may be empty. The receipt's Seq is zero when nothing was
-// left to take.
+// Revoke claws back the tokens of a refunded purchase up to total, over all calls, so that repeating a call
+// has no effect. Spent tokens become owed and are taken off the next purchase. reason is optional free
+// text. The receipt's Seq is zero if nothing was left to take.
 func (p *Purchase) Revoke(
 	ctx context.Context,
 	total tokens.Amount,
@@ -57,7 +54,7 @@ func (p *Purchase) Revoke(
 	return a.receipt(), err
 }
 
-// Freeze keeps the tokens of a purchase from being spent while its payment is disputed, or thaws them again.
+// Freeze makes the tokens of a purchase unspendable while its payment is disputed, or spendable again.
 func (p *Purchase) Freeze(ctx context.Context, frozen bool) error {
 	_, err := p.ledger.submit(ctx, newCall(p.account), &ledger.Freeze{Lot: p.lot, Frozen: frozen})
 	return err

@@ -10,20 +10,20 @@ import (
 	"pop.store/credits/internal/problem"
 )
 
-// Limits of a lane's queue. A full queue refuses at once, which bounds memory and waiting. One account
-// may fill half of it, so that a flood of requests about one account leaves room for the others.
+// Limits of a lane's queue. A full queue refuses at once, which bounds memory and waiting time. One account
+// may fill half of it, so that a flood for one account leaves room for the others.
 const (
 	maxQueue      = 8_192
 	maxPerAccount = maxQueue / 2
 	maxBatch      = 2_048
 )
 
-// queue is what waits for a lane, in order of arrival.
+// queue holds the calls that wait for a lane, in order of arrival.
 type queue struct {
 	mu      sync.Mutex
 	calls   []*call
-	spare   []*call           // the buffer of the batch before, to be filled again
-	waiting map[uuid.UUID]int // calls by account; nil while there are so few that no account can have too many
+	spare   []*call           // the previous batch's buffer, to be reused
+	waiting map[uuid.UUID]int // calls by account; nil while the queue is too short for one account to have too many
 	wake    chan struct{}
 	closed  bool
 }
@@ -34,8 +34,8 @@ func newQueue() *queue {
 
 var errQueueClosed = errors.New("ledger: the queue is closed")
 
-// push adds calls, all or none: ErrBusy when there is no room, problem.Unavailable when the lane is
-// closing.
+// push adds calls, all or none. Errors: ErrBusy if there is no room, problem.Unavailable if the queue is
+// closed.
 func (q *queue) push(calls ...*call) error {
 	q.mu.Lock()
 	defer q.mu.Unlock()
@@ -53,7 +53,7 @@ func (q *queue) push(calls ...*call) error {
 	return nil
 }
 
-// count counts calls that are about to wait, unless they are too many for one account.
+// count adds calls to waiting, unless one account would have too many.
 func (q *queue) count(calls []*call) bool {
 	if q.waiting == nil {
 		q.waiting = map[uuid.UUID]int{}
@@ -70,7 +70,7 @@ func (q *queue) count(calls []*call) bool {
 	return true
 }
 
-// forget counts calls as not waiting any more.
+// forget subtracts calls from waiting.
 func (q *queue) forget(calls []*call) {
 	for _, c := range calls {
 		if q.waiting[c.account]--; q.waiting[c.account] == 0 {
@@ -86,9 +86,9 @@ func (q *queue) signal() {
 	}
 }
 
-// take waits until something is there and takes it, up to a batch; nil once the queue is closed and
-// empty. Nothing is waited for beyond that: while one batch is on its way to disk the next one
-// forms by itself. The batch is good until the next take.
+// take waits for calls and takes up to a batch; nil once the queue is closed and empty. It does not wait
+// for a batch to fill: that happens while the previous batch is being committed. The result is valid until
+// the next take.
 func (q *queue) take() []*call {
 	for {
 		if batch, done := q.grab(); batch != nil || done {
@@ -115,7 +115,7 @@ func (q *queue) grab() (batch []*call, done bool) {
 	return batch, false
 }
 
-// close lets the lane finish what is queued and stop.
+// close refuses further calls; the lane finishes those in the queue.
 func (q *queue) close() {
 	q.mu.Lock()
 	defer q.mu.Unlock()

@@ -9,23 +9,23 @@ import (
 	"pop.store/credits/internal/tokens"
 )
 
-// Quote prices a charge against the account's present balance. Errors: ErrNoAccount, ErrClosed,
-// those of the price, kind Unavailable.
-func (l *Engine) Quote(ctx context.Context, account uuid.UUID, c ledger.Charge) (ledger.Quote, error) {
-	a, err := l.Account(ctx, account)
+// Quote prices a charge against the account's present balance. Errors: ErrNoAccount, ErrClosed, those of
+// the price, kind Unavailable.
+func (e *Engine) Quote(ctx context.Context, account uuid.UUID, c ledger.Charge) (ledger.Quote, error) {
+	a, err := e.Account(ctx, account)
 	if err != nil {
 		return ledger.Quote{}, err
 	}
 	if !a.ClosedAt.IsZero() {
 		return ledger.Quote{}, ledger.ErrClosed
 	}
-	price, err := l.prices().At(l.now()).Price(c.Feature, c.Quantity, c.Amount)
+	price, err := e.prices().At(e.now()).Price(c.Feature, c.Quantity, c.Amount)
 	if err != nil {
 		return ledger.Quote{}, err
 	}
 	others := a.Reserved
 	if others > 0 {
-		if others, err = l.reservedFrom(ctx, a, c.Agent); err != nil {
+		if others, err = e.reservedFrom(ctx, a, c.Agent); err != nil {
 			return ledger.Quote{}, err
 		}
 	}
@@ -43,9 +43,9 @@ func (l *Engine) Quote(ctx context.Context, account uuid.UUID, c ledger.Charge) 
 	return q, nil
 }
 
-// reservedFrom is what an agent, or without one the creator, may not spend because it is reserved for others.
-func (l *Engine) reservedFrom(ctx context.Context, a ledger.Account, agent string) (tokens.Amount, error) {
-	list, own, err := l.Agents(ctx, a.ID)
+// reservedFrom is what others have reserved, seen from an agent, or from the creator if agent is empty.
+func (e *Engine) reservedFrom(ctx context.Context, a ledger.Account, agent string) (tokens.Amount, error) {
+	list, own, err := e.Agents(ctx, a.ID)
 	if err != nil {
 		return 0, err
 	}

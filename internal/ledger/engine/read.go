@@ -16,10 +16,10 @@ import (
 	"pop.store/credits/internal/tokens"
 )
 
-// Account reads an account and settles it to now without writing: what a charge would decide on.
-// ErrNoAccount when it was never opened.
-func (l *Engine) Account(ctx context.Context, id uuid.UUID) (ledger.Account, error) {
-	a, ok, err := l.reader.Get(ctx, id)
+// Account reads an account and settles it in memory, as a charge would see it. Errors: ErrNoAccount, kind
+// Unavailable.
+func (e *Engine) Account(ctx context.Context, id uuid.UUID) (ledger.Account, error) {
+	a, ok, err := e.reader.Get(ctx, id)
 	switch {
 	case err != nil:
 		return ledger.Account{}, problem.Unavailable(err)
@@ -29,16 +29,15 @@ func (l *Engine) Account(ctx context.Context, id uuid.UUID) (ledger.Account, err
 	return a, nil
 }
 
-// Balances is Accounts without the lots and holds, which is all that most callers need: it reads
-// one row for each account.
-func (l *Engine) Balances(ctx context.Context, ids []uuid.UUID) (map[uuid.UUID]ledger.Account, error) {
-	rows, err := l.pool.Query(ctx, sqlReadBalances, ids)
+// Balances is Accounts without lots and holds. It reads one row per account, unless something is due.
+func (e *Engine) Balances(ctx context.Context, ids []uuid.UUID) (map[uuid.UUID]ledger.Account, error) {
+	rows, err := e.pool.Query(ctx, sqlReadBalances, ids)
 	if err != nil {
 		return nil, problem.Unavailable(err)
 	}
 	defer rows.Close()
-	now, accounts := l.now(), make(map[uuid.UUID]ledger.Account, len(ids))
-	prices := l.prices().At(now)
+	now, accounts := e.now(), make(map[uuid.UUID]ledger.Account, len(ids))
+	prices := e.prices().At(now)
 	var due []uuid.UUID
 	for rows.Next() {
 		var snap ledger.Snapshot
@@ -59,7 +58,7 @@ func (l *Engine) Balances(ctx context.Context, ids []uuid.UUID) (map[uuid.UUID]l
 	if err := rows.Err(); err != nil || len(due) == 0 {
 		return accounts, orUnavailable(err)
 	}
-	settled, err := l.Accounts(ctx, due)
+	settled, err := e.Accounts(ctx, due)
 	for id, a := range settled {
 		a.Lots, a.Holds = nil, 0
 		accounts[id] = a
@@ -67,9 +66,10 @@ func (l *Engine) Balances(ctx context.Context, ids []uuid.UUID) (map[uuid.UUID]l
 	return accounts, err
 }
 
-// Accounts reads several accounts in one consistent look. Those that do not exist are absent.
-func (l *Engine) Accounts(ctx context.Context, ids []uuid.UUID) (map[uuid.UUID]ledger.Account, error) {
-	rows, err := l.pool.Query(ctx, sqlReadAccounts, ids)
+// Accounts reads several accounts in one snapshot and settles them in memory. Unknown accounts are absent.
+// Kind Unavailable.
+func (e *Engine) Accounts(ctx context.Context, ids []uuid.UUID) (map[uuid.UUID]ledger.Account, error) {
+	rows, err := e.pool.Query(ctx, sqlReadAccounts, ids)
 	if err != nil {
 		return nil, problem.Unavailable(err)
 	}
@@ -77,11 +77,11 @@ func (l *Engine) Accounts(ctx context.Context, ids []uuid.UUID) (map[uuid.UUID]l
 	if err != nil {
 		return nil, problem.Unavailable(err)
 	}
-	now := l.now()
-	if err := l.readWithAgents(ctx, snaps, now); err != nil {
+	now := e.now()
+	if err := e.readWithAgents(ctx, snaps, now); err != nil {
 		return nil, problem.Unavailable(err)
 	}
-	prices := l.prices().At(now)
+	prices := e.prices().At(now)
 	accounts := make(map[uuid.UUID]ledger.Account, len(snaps))
 	for id, snap := range snaps {
 		if snap.Account.Exists() {
@@ -91,9 +91,9 @@ func (l *Engine) Accounts(ctx context.Context, ids []uuid.UUID) (map[uuid.UUID]l
 	return accounts, nil
 }
 
-// readWithAgents reads those accounts again, and their agents in the same snapshot, whose agents
-// may go on by what has fallen due.
-func (l *Engine) readWithAgents(ctx context.Context, snaps map[uuid.UUID]*ledger.Snapshot, now time.Time) error {
+// readWithAgents reads accounts again, together with their agents, if something is due that may resume an
+// agent.
+func (e *Engine) readWithAgents(ctx context.Context, snaps map[uuid.UUID]*ledger.Snapshot, now time.Time) error {
 	var ids []uuid.UUID
 	for id, snap := range snaps {
 		if snap.Account.AgentRules && snap.Account.IsDue(now) {
@@ -115,13 +115,13 @@ func (l *Engine) readWithAgents(ctx context.Context, snaps map[uuid.UUID]*ledger
 	pgxBatch.Queue(sqlAgents, ids).Query(func(rows pgx.Rows) error { return find.readAgents(rows) })
 	pgxBatch.Queue(sqlAgentMonths, ids).Query(func(rows pgx.Rows) error { return find.readMonths(rows) })
 	pgxBatch.Queue("commit")
-	err := l.pool.SendBatch(ctx, pgxBatch).Close()
+	err := e.pool.SendBatch(ctx, pgxBatch).Close()
 	maps.Copy(snaps, again)
 	return err
 }
 
-// only finds the snapshot for rows of the one account that it is of, if it exists.
-func only(snap *ledger.Snapshot) snapshotFinder {
+// singleSnapshot is a finder for queries about one account.
+func singleSnapshot(snap *ledger.Snapshot) snapshotFinder {
 	return func(uuid.UUID) *ledger.Snapshot { return snap }
 }
 
@@ -134,7 +134,7 @@ func (find snapshotFinder) readRow(rows pgx.Rows) error {
 	return rows.Err()
 }
 
-// readSnapshots reads sqlReadAccounts: complete accounts, but for their agents.
+// readSnapshots reads rows of sqlReadAccounts: complete accounts without their agents.
 func readSnapshots(rows pgx.Rows) (map[uuid.UUID]*ledger.Snapshot, error) {
 	defer rows.Close()
 	snaps := map[uuid.UUID]*ledger.Snapshot{}
@@ -154,8 +154,8 @@ func readSnapshots(rows pgx.Rows) (map[uuid.UUID]*ledger.Snapshot, error) {
 	return snaps, rows.Err()
 }
 
-// partRow is a lot or a hold of an account, the other's columns being null; all are null when the
-// account has neither.
+// partRow is a lot or a hold of an account; the columns of the other are null. Both are null if the account
+// has neither.
 type partRow struct {
 	lot, lotAmount, remaining, held *int64
 	kind                            *int16
@@ -203,29 +203,28 @@ func (r *partRow) addTo(snap *ledger.Snapshot) {
 	}
 }
 
-// BalanceAt tells what the account had right after its last entry before the instant; zero before
-// its first. What fell due between that entry and the instant shows once it is written, which any
-// later request does.
-func (l *Engine) BalanceAt(ctx context.Context, account uuid.UUID, at time.Time) (ledger.Balance, error) {
-	if _, err := l.settleIfDue(ctx, account); err != nil {
+// BalanceAt is the balance after the last entry before an instant; zero before the first. It settles the
+// account first. Errors: ErrNoAccount, kind Unavailable.
+func (e *Engine) BalanceAt(ctx context.Context, account uuid.UUID, at time.Time) (ledger.Balance, error) {
+	if _, err := e.settleIfDue(ctx, account); err != nil {
 		return ledger.Balance{}, err
 	}
-	seq, err := l.seqAt(ctx, account, at)
+	seq, err := e.seqAt(ctx, account, at)
 	if err != nil {
 		return ledger.Balance{}, err
 	}
 	var b ledger.Balance
-	err = l.pool.QueryRow(ctx, sqlBalanceAt, account, seq-1).Scan(&b.Total, &b.Held, &b.Spendable)
+	err = e.pool.QueryRow(ctx, sqlBalanceAt, account, seq-1).Scan(&b.Total, &b.Held, &b.Spendable)
 	if err != nil && !errors.Is(err, pgx.ErrNoRows) {
 		return ledger.Balance{}, problem.Unavailable(err)
 	}
 	return b, nil
 }
 
-// seqAt is the seq of the first entry at or after an instant; one more than the newest when there is none.
-func (l *Engine) seqAt(ctx context.Context, account uuid.UUID, at time.Time) (int64, error) {
+// seqAt is the seq of the first entry at or after an instant; the newest seq plus one if there is none.
+func (e *Engine) seqAt(ctx context.Context, account uuid.UUID, at time.Time) (int64, error) {
 	var seq int64
-	err := l.pool.QueryRow(ctx, sqlSeqAt, account, at).Scan(&seq)
+	err := e.pool.QueryRow(ctx, sqlSeqAt, account, at).Scan(&seq)
 	switch {
 	case errors.Is(err, pgx.ErrNoRows):
 		return 0, ledger.ErrNoAccount
@@ -235,23 +234,23 @@ func (l *Engine) seqAt(ctx context.Context, account uuid.UUID, at time.Time) (in
 	return seq, nil
 }
 
-// settleIfDue writes what has fallen due, if anything has, and gives the seq of the newest entry after that.
-func (l *Engine) settleIfDue(ctx context.Context, account uuid.UUID) (newest int64, err error) {
-	newest, due, err := l.newest(ctx, account)
-	if err != nil || due.IsZero() || due.After(l.now()) {
+// settleIfDue settles the account if something is due, and returns the seq of its newest entry.
+func (e *Engine) settleIfDue(ctx context.Context, account uuid.UUID) (newest int64, err error) {
+	newest, due, err := e.newest(ctx, account)
+	if err != nil || due.IsZero() || due.After(e.now()) {
 		return newest, err
 	}
-	if err := l.Settle(ctx, account); err != nil {
+	if err := e.Settle(ctx, account); err != nil {
 		return 0, err
 	}
-	newest, _, err = l.newest(ctx, account)
+	newest, _, err = e.newest(ctx, account)
 	return newest, err
 }
 
-// newest gives the seq of the account's newest entry, and when something is due; zero: never.
-func (l *Engine) newest(ctx context.Context, account uuid.UUID) (seq int64, due time.Time, err error) {
+// newest returns the seq of the account's newest entry, and when something is due; zero: never.
+func (e *Engine) newest(ctx context.Context, account uuid.UUID) (seq int64, due time.Time, err error) {
 	var at *time.Time
-	err = l.pool.QueryRow(ctx, sqlNewest, account).Scan(&seq, &at)
+	err = e.pool.QueryRow(ctx, sqlNewest, account).Scan(&seq, &at)
 	switch {
 	case errors.Is(err, pgx.ErrNoRows):
 		return 0, due, ledger.ErrNoAccount

@@ -11,13 +11,13 @@ import (
 	"pop.store/credits/internal/ledger"
 )
 
-// Ready asks every lane for what a charge needs: its queue, its own connection, a lock and a
-// commit. It writes nothing. The error says which lane did not answer before ctx ended. A lane
-// whose queue is full is ready: it works.
-func (l *Engine) Ready(ctx context.Context) error {
-	probes := make([]*call, len(l.lanes))
-	for i, ln := range l.lanes {
-		c := newCall(probeAccount(i, len(l.lanes)))
+// Ready checks in every lane what a charge needs: queue, connection, lock and commit. It writes nothing.
+// The error names the lane that did not answer before ctx ended. A lane with a full queue is working, hence
+// ready.
+func (e *Engine) Ready(ctx context.Context) error {
+	probes := make([]*call, len(e.lanes))
+	for i, ln := range e.lanes {
+		c := newCall(probeAccount(i, len(e.lanes)))
 		c.op = ledger.Settle{}
 		if err := ln.queue.push(c); errors.Is(err, ledger.ErrBusy) {
 			continue
@@ -37,8 +37,8 @@ func (l *Engine) Ready(ctx context.Context) error {
 	return nil
 }
 
-// probeAccount is an id in a lane that no account has: accounts have random ids (version 4), and this
-// one has no version.
+// probeAccount is an id of a lane that no account can have: accounts have version 4 ids, and this one has
+// no version.
 func probeAccount(lane, lanes int) uuid.UUID {
 	for n := uint64(1); ; n++ {
 		var id uuid.UUID

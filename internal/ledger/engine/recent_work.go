@@ -11,21 +11,20 @@ import (
 	"pop.store/credits/internal/problem"
 )
 
-// maxRecentEntries bounds what is read of an account: where more happened in that time, only the
-// newest count, and First says since when.
+// maxRecentEntries limits the entries read per account. If there are more, only the newest count, and First
+// is the oldest of them.
 const maxRecentEntries = 1_000
 
-// RecentWork adds up what the agents of each account have spent since an instant, and all work on
-// the given features, which are agents'. Accounts without such work are absent. It is one statement
-// for all of them.
-func (l *Engine) RecentWork(ctx context.Context, accounts []uuid.UUID, since time.Time,
+// RecentWork sums up, per account, work since an instant by agents or on the given features. Accounts
+// without such work are absent. It runs one statement for all accounts. Kind Unavailable.
+func (e *Engine) RecentWork(ctx context.Context, accounts []uuid.UUID, since time.Time,
 	features []string,
 ) (map[uuid.UUID]ledger.RecentWork, error) {
 	found := make(map[uuid.UUID]ledger.RecentWork, len(accounts))
 	if len(accounts) == 0 {
 		return found, nil
 	}
-	rows, err := l.pool.Query(ctx, sqlAgentWork, accounts, since, maxRecentEntries, features)
+	rows, err := e.pool.Query(ctx, sqlAgentWork, accounts, since, maxRecentEntries, features)
 	if err != nil {
 		return nil, problem.Unavailable(err)
 	}

@@ -16,31 +16,30 @@ import (
 	"pop.store/credits/internal/tokens"
 )
 
-// records are rows on their way to Postgres as one parameter: an array of a composite type, in the
-// binary form of the protocol. Of rows that travel as an array for each column, Postgres unpacks
-// every array into a store of its own before it can put the rows together.
+// records are rows encoded as one parameter: an array of a composite type, in the binary protocol. With one
+// array per column, Postgres would first unpack each array into a tuple store of its own.
 type records struct {
 	count  int
-	fields int // written so far of the row being written
-	start  int // where that row begins
+	fields int // number of fields in the current row
+	start  int // offset of the current row
 	body   []byte
 }
 
-// reset empties the records and keeps their memory.
+// reset removes all rows and keeps the buffer.
 func (r *records) reset() { r.count, r.body = 0, r.body[:0] }
 
-// queue sends the rows as the last parameter of a statement, unless there are none.
+// queue runs a statement with the rows as its last parameter, unless there are none.
 func (r *records) queue(pgxBatch *pgx.Batch, statement string, before ...any) {
 	if r.count > 0 {
 		pgxBatch.Queue(statement, append(before, r)...)
 	}
 }
 
-// begin starts a row; its fields follow, in the order of its type; end closes it.
+// begin starts a row. Its fields follow in the order of the composite type, and end closes it.
 func (r *records) begin() {
 	r.count++
 	r.fields, r.start = 0, len(r.body)
-	r.word(0) // the row's size and the number of its fields are known at its end
+	r.word(0) // size and number of fields, set by end
 	r.word(0)
 }
 
@@ -69,7 +68,7 @@ func (r *records) int64(v int64) {
 	r.body = binary.BigEndian.AppendUint64(r.body, uint64(v))
 }
 
-// amountOrNull is null below zero.
+// amountOrNull writes null for a negative amount.
 func (r *records) amountOrNull(v tokens.Amount) {
 	if v < 0 {
 		r.field(pgtype.Int8OID, null)
@@ -104,7 +103,7 @@ func (r *records) text(v string) {
 	r.body = append(r.body, v...)
 }
 
-// textOrNull is null for an empty text.
+// textOrNull writes null for an empty text.
 func (r *records) textOrNull(v string) {
 	if v == "" {
 		r.field(pgtype.TextOID, null)
@@ -123,10 +122,10 @@ func (r *records) bytes(fill func([]byte) []byte) {
 
 func (r *records) noBytes() { r.field(pgtype.ByteaOID, null) }
 
-// epoch is where Postgres counts its times from.
+// epoch is the zero of Postgres timestamps and dates.
 var epoch = time.Date(2000, 1, 1, 0, 0, 0, 0, time.UTC)
 
-// time is null for the zero time.
+// time writes null for the zero time.
 func (r *records) time(v time.Time) {
 	if v.IsZero() {
 		r.field(pgtype.TimestamptzOID, null)
@@ -136,13 +135,13 @@ func (r *records) time(v time.Time) {
 	r.body = binary.BigEndian.AppendUint64(r.body, uint64(v.UnixMicro()-epoch.UnixMicro()))
 }
 
-// day is a date at midnight UTC.
+// day writes the date of a midnight UTC.
 func (r *records) day(v time.Time) {
 	r.field(pgtype.DateOID, 4)
 	r.word(uint32(int32((v.Unix() - epoch.Unix()) / (24 * 60 * 60))))
 }
 
-// parts are two arrays, of lots and of amounts.
+// parts writes two arrays: lots and amounts.
 func (r *records) parts(parts []ledger.Part) {
 	r.numbers(parts, func(p ledger.Part) int64 { return p.Lot })
 	r.numbers(parts, func(p ledger.Part) int64 { return int64(p.Amount) })
@@ -162,8 +161,7 @@ func (r *records) numbers(parts []ledger.Part, of func(ledger.Part) int64) {
 	}
 }
 
-// arrayHead is the size of what stands before the elements of an array: dimensions, nulls, element
-// type, length, lower bound.
+// arrayHead is the size of an array's header: dimensions, null flag, element type, length, lower bound.
 const arrayHead = 20
 
 func appendArrayHead(b []byte, element uint32, n int) []byte {
@@ -173,8 +171,8 @@ func appendArrayHead(b []byte, element uint32, n int) []byte {
 	return b
 }
 
-// learnRecords teaches a connection to send records, and ids as bytes.
-func learnRecords(ctx context.Context, conn *pgx.Conn) error {
+// registerRecordTypes registers on a connection the codecs for records and idList.
+func registerRecordTypes(ctx context.Context, conn *pgx.Conn) error {
 	rows, err := conn.Query(ctx, sqlRecordTypes, slices.Sorted(maps.Keys(recordColumns)))
 	if err != nil {
 		return err
@@ -203,19 +201,19 @@ func learnRecords(ctx context.Context, conn *pgx.Conn) error {
 	return err
 }
 
-// recordsCodec sends *records as an array of one composite type. Nothing reads such an array.
+// recordsCodec encodes *records as an array of one composite type. Such arrays are never read.
 type recordsCodec struct {
 	pgtype.Codec
 	element uint32
 }
 
-// FormatSupported is part of pgtype.Codec.
+// FormatSupported implements pgtype.Codec.
 func (recordsCodec) FormatSupported(format int16) bool { return format == pgtype.BinaryFormatCode }
 
-// PreferredFormat is part of pgtype.Codec.
+// PreferredFormat implements pgtype.Codec.
 func (recordsCodec) PreferredFormat() int16 { return pgtype.BinaryFormatCode }
 
-// PlanEncode is part of pgtype.Codec.
+// PlanEncode implements pgtype.Codec.
 func (c recordsCodec) PlanEncode(_ *pgtype.Map, _ uint32, format int16, value any) pgtype.EncodePlan {
 	if _, ok := value.(*records); !ok || format != pgtype.BinaryFormatCode {
 		return nil
@@ -225,20 +223,20 @@ func (c recordsCodec) PlanEncode(_ *pgtype.Map, _ uint32, format int16, value an
 
 type recordsPlan uint32
 
-// Encode is part of pgtype.EncodePlan.
+// Encode implements pgtype.EncodePlan.
 func (element recordsPlan) Encode(value any, buf []byte) ([]byte, error) {
 	r := value.(*records)
 	buf = slices.Grow(buf, arrayHead+len(r.body))
 	return append(appendArrayHead(buf, uint32(element), r.count), r.body...), nil
 }
 
-// idList are accounts' ids on their way to Postgres.
+// idList encodes account ids without an allocation for each.
 type idList []uuid.UUID
 
-// idsCodec is the codec of uuid[] that knows idList as well.
+// idsCodec is the codec of uuid[] that also accepts idList.
 type idsCodec struct{ pgtype.Codec }
 
-// PlanEncode is part of pgtype.Codec.
+// PlanEncode implements pgtype.Codec.
 func (c idsCodec) PlanEncode(m *pgtype.Map, oid uint32, format int16, value any) pgtype.EncodePlan {
 	if _, ok := value.(idList); ok && format == pgtype.BinaryFormatCode {
 		return idsPlan{}
@@ -248,7 +246,7 @@ func (c idsCodec) PlanEncode(m *pgtype.Map, oid uint32, format int16, value any)
 
 type idsPlan struct{}
 
-// Encode is part of pgtype.EncodePlan.
+// Encode implements pgtype.EncodePlan.
 func (idsPlan) Encode(value any, buf []byte) ([]byte, error) {
 	ids := value.(idList)
 	buf = appendArrayHead(slices.Grow(buf, arrayHead+20*len(ids)), pgtype.UUIDOID, len(ids))

@@ -10,8 +10,7 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 )
 
-// recordColumns are the composite types that the writer fills, each with its columns in the order in
-// which the writer writes them.
+// recordColumns are the composite types that writer fills, with their columns in the order of writing.
 var recordColumns = map[string]string{
 	"account_row": "account uuid, version bigint, balance bigint, held bigint, unusable bigint, " +
 		"owed bigint, seq bigint, last_at timestamp with time zone, " +
@@ -61,9 +60,9 @@ var recordColumns = map[string]string{
 		"at timestamp with time zone, expires_at timestamp with time zone",
 }
 
-// CheckSchema compares the columns that the lanes write, which go to Postgres by position and not by
-// name, with the composite types in the database. The error names the first type that differs: a server
-// must not start on such a database, since it would mix up amounts.
+// CheckSchema compares the columns that the lanes write, by position, with the composite types in the
+// database. The error names the first type that differs. A server must not start then, since it would mix
+// up amounts.
 func CheckSchema(ctx context.Context, pool *pgxpool.Pool) error {
 	names := slices.Sorted(maps.Keys(recordColumns))
 	rows, err := pool.Query(ctx, sqlRecordColumns, names)

@@ -97,7 +97,7 @@ func TestTheWriterFillsTheColumnsInTheirOrder(t *testing.T) {
 		Events:     []ledger.Event{{}},
 	})
 	filled := map[string]*records{
-		"account_row": &w.accounts, "plan_row": &w.plans, "closing_row": &w.closings, "guard_row": &w.guards,
+		"account_row": &w.accounts, "plan_row": &w.plans, "closing_row": &w.closings, "guard_row": &w.summaries,
 		"lot_row": &w.lots, "lot_change_row": &w.lotChanges, "lot_taken_row": &w.taken,
 		"entry_row": &w.entries, "entry_span_row": &w.spans, "note_row": &w.notes,
 		"referenced_hold_row": &w.holds, "hold_end_row": &w.holdEnds, "hold_extension_row": &w.extensions,

@@ -6,7 +6,7 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 )
 
-// pgSession is a lane's transactions in Postgres; see load.go and write.go.
+// pgSession implements Session; Lock and Complete are in load.go, Commit in commit.go.
 type pgSession struct {
 	db     laneDB
 	conn   *pgxpool.Conn
@@ -14,16 +14,16 @@ type pgSession struct {
 	writer writer
 }
 
-// Begin is part of Session.
+// Begin implements Session.
 func (s *pgSession) Begin(ctx context.Context) (err error) {
 	s.began = false
 	s.conn, err = s.db.Acquire(ctx)
 	return err
 }
 
-// End frees the connection. The pool closes one with an open or broken transaction, which rolls it
-// back. A stale batch is rolled back here: that happens again and again where servers share accounts,
-// and the connection is still good.
+// End implements Session. The pool closes a connection with an open or broken transaction, which rolls it
+// back. A stale batch is rolled back here, to keep the connection: that is frequent if servers share
+// accounts.
 func (s *pgSession) End(ctx context.Context, err error) {
 	if stale(err) {
 		_, _ = s.conn.Exec(ctx, "rollback")
@@ -32,5 +32,5 @@ func (s *pgSession) End(ctx context.Context, err error) {
 	s.conn = nil
 }
 
-// Session is part of Store.
+// Session implements Store.
 func (s *pgStore) Session() Session { return &pgSession{db: s.lanes} }

@@ -7,16 +7,15 @@ import (
 	"github.com/google/uuid"
 )
 
-// laneOf gives each lane an equal range of the hashes by which Citus spreads accounts over shards:
-// with as many lanes as shards, or a part of them, no batch is about two shards that two lanes
-// share (spec "Citus").
+// laneOf gives each lane an equal range of the hashes by which Citus distributes accounts to shards. If the
+// number of lanes divides the number of shards, no shard is written by two lanes.
 func laneOf(account uuid.UUID, lanes int) int {
-	place := int64(int32(hashID(account))) + 1<<31 // Postgres' integers have a sign
+	place := int64(int32(hashID(account))) + 1<<31 // Postgres integers are signed
 	return int(uint64(place) * uint64(lanes) >> 32)
 }
 
-// hashID is Postgres' own hash of a uuid (hash_bytes in src/common/hashfn.c, which is lookup3 by
-// Bob Jenkins), for sixteen bytes.
+// hashID is Postgres' hash of a uuid: hash_bytes in src/common/hashfn.c, Bob Jenkins's lookup3, for sixteen
+// bytes.
 func hashID(id uuid.UUID) uint32 {
 	const begin = 0x9e3779b9 + uint32(len(id)) + 3923095
 	word := func(i int) uint32 { return binary.LittleEndian.Uint32(id[4*i:]) }

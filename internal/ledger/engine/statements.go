@@ -1,15 +1,14 @@
 package engine
 
-// Every statement that touches the books stands here. Rules that they keep, so that the tables can
-// be spread over nodes by account (spec "Citus"): the account is in every WHERE and every key; no
-// triggers, no MERGE, no volatile function in SET; UPDATE ... FROM unnest also filters by account =
-// ANY.
+// All statements on the ledger's tables. So that Citus can distribute the tables by account: the account is
+// in every WHERE and every key; no triggers, no MERGE, no volatile function in SET; UPDATE ... FROM unnest
+// also filters by account = ANY. docs/adr/0007-rules-for-citus.md says why.
 
-// What the database calls the types of rows on their way in: of each, and of an array of it.
+// The type ids of composite types and of their arrays.
 const sqlRecordTypes = `
 select oid, typarray from pg_type where typname = any($1) and typtype = 'c'`
 
-// The columns of such types, as text and in their order.
+// The columns of composite types as text, in order.
 const sqlRecordColumns = `
 select t.typname, string_agg(a.attname || ' ' || format_type(a.atttypid, a.atttypmod), ', ' order by a.attnum)
 from pg_type as t
@@ -27,11 +26,11 @@ const accountColumns = `a.account, a.balance, a.held, a.unusable, a.owed, a.seq,
 	a.today, a.today_usage, a.today_declined, a.declined, a.plan, a.next_plan, a.plan_status, a.billing_anchor, a.billing_zone, a.period, a.period_granted, a.version, a.newest_lot,
 	a.level, a.agents, a.paused_agents, a.guarded, a.reserved, a.low_threshold, a.event_seq, a.claims, a.closed_at, a.extended`
 
-// Rows are locked in id order, so that two servers never wait for each other in a circle.
+// Rows are locked in id order, so that servers cannot deadlock.
 const sqlLockAccounts = `
 select ` + accountColumns + ` from ledger_accounts as a where a.account = any($1) order by a.account for no key update`
 
-// Which of the accounts somebody else has locked: those that are there, and cannot be locked at once.
+// The accounts that another transaction has locked: those that exist and cannot be locked at once.
 const sqlLockedAccounts = `
 with free as (
 	select account from ledger_accounts where account = any($1) for no key update skip locked
@@ -56,7 +55,8 @@ cross join lateral (
 const sqlAgents = `
 select ` + agentColumns + ` from agents as g where g.account = any($1) order by g.account, g.agent`
 
-// Agents that are paused by tokens (2) or their budget (3) and those with a reserve; of the accounts $2 all.
+// Agents that are paused for lack of tokens (2) or budget (3), and those with a reserve; of the accounts in
+// $2, all agents.
 const sqlStoppedAgents = `
 select ` + agentColumns + ` from agents as g
 where g.account = any($1) and (g.account = any($2) or g.state in (2, 3) or g.reserve > 0) order by g.account, g.agent`
@@ -73,8 +73,8 @@ cross join lateral (
 ) as u
 where a.account = any($1)`
 
-// What agents spent in the month of the day that the account's row carries, but for that day: of a
-// later month nothing has been spent yet.
+// What agents spent in the month of ledger_accounts.today, without that day. A later month has no spending
+// yet.
 const sqlAgentMonths = `
 select a.account, u.agent, u.month, u.amount
 from ledger_accounts as a
@@ -87,7 +87,7 @@ where a.account = any($1)`
 const holdColumns = `h.account, h.hold, h.amount, h.expires_at, h.outcome, h.feature, h.agent, h.quantity, h.unit_price, h.catalog_version,
 	h.reference, h.lots, h.lot_amounts`
 
-// The note comes with the holds that time out by $2: the release that ends them inherits it.
+// Includes the notes of holds that time out by $2, since the entry that releases them copies the note.
 const sqlOpenHolds = `
 select ` + holdColumns + `, coalesce(n.reason, ''), n.metadata
 from holds as h
@@ -100,7 +100,7 @@ const entryColumns = `e.account, e.seq, e.at, e.kind, e.amount, e.held_delta, e.
 	e.agent, e.quantity, e.unit_price, e.catalog_version, e.reference, e.about, e.day, e.lot, e.lots, e.lot_amounts, coalesce(e.idempotency_key, ''),
 	e.fingerprint`
 
-// What there is after the last entry that a request wrote: a replay answers it.
+// The balance after the last entry of a request, which a replay returns.
 const settledColumns = `coalesce(z.spendable_after, e.spendable_after), coalesce(z.held_after, e.held_after), coalesce(z.balance_after, e.balance_after)`
 
 const settledEntry = `
@@ -108,8 +108,8 @@ left join lateral (
 	select spendable_after, held_after, balance_after from entries where account = k.account and seq = e.last_seq limit 1
 ) as z on true`
 
-// LATERAL with LIMIT pins the plan to one index probe per key: a generic plan made while the table
-// is empty would otherwise join the wrong way round for ever.
+// LATERAL with LIMIT forces one index probe per key. A generic plan made while the table is empty could
+// otherwise join in the wrong order permanently.
 const sqlKnownKeys = `
 select ` + settledColumns + `, ` + entryColumns + `
 from unnest($1::uuid[], $2::text[]) as k (account, key)
@@ -124,7 +124,7 @@ cross join lateral (
 	select * from hold_extensions where account = k.account and idempotency_key = k.key limit 1
 ) as x`
 
-// The division fails when an extension of a hold has bound one of the keys.
+// Fails by division by zero if an extension of a hold has bound one of the keys.
 const sqlNoneExtended = `
 select 1 / (count(x.hold) = 0)::int
 from unnest($1::uuid[], $2::text[]) as k (account, key)
@@ -132,7 +132,7 @@ left join lateral (
 	select hold from hold_extensions where account = k.account and idempotency_key = k.key limit 1
 ) as x on true`
 
-// The division fails, and with it the transaction, when one of the keys is in the books.
+// Fails the transaction by division by zero if one of the keys belongs to an entry.
 const sqlNoneKnown = `
 select 1 / (count(e.seq) = 0)::int
 from unnest($1::uuid[], $2::text[]) as k (account, key)
@@ -140,11 +140,11 @@ left join lateral (
 	select seq from entries where account = k.account and idempotency_key = k.key limit 1
 ) as e on true`
 
-// The same row lock for one account, taken in a transaction of another part of the program.
+// Locks the row of one account, for transactions outside the lanes.
 const sqlLockAccount = `
 select plan <> '', closed_at is not null from ledger_accounts where account = $1 for no key update`
 
-// Whether a key is claimed, by which request, and whether an entry has it.
+// The fingerprint of a key's claim, and whether an entry or an extension has the key.
 const sqlKeyUse = `
 select (select fingerprint from claimed_keys where account = $1 and idempotency_key = $2),
 	exists (select from entries where account = $1 and idempotency_key = $2)
@@ -153,7 +153,7 @@ select (select fingerprint from claimed_keys where account = $1 and idempotency_
 const sqlClaimKey = `
 insert into claimed_keys (account, idempotency_key, fingerprint) values ($1, $2, $3)`
 
-// Lanes that remember the row as one without claims find another version.
+// The new version makes cached states without claims stale.
 const sqlNoteClaims = `
 update ledger_accounts set claims = true, version = version + 1 where account = $1 and not claims`
 
@@ -167,7 +167,7 @@ cross join lateral (
 	select account from claimed_keys where account = k.account and idempotency_key = k.key limit 1
 ) as c`
 
-// The number is out of range, and the transaction fails, when one of the keys is claimed.
+// Fails the transaction by a number out of range (22003) if one of the keys is claimed.
 const sqlNoneClaimed = `
 select (40000 * count(c.account))::smallint
 from unnest($1::uuid[], $2::text[]) as k (account, key)
@@ -175,7 +175,7 @@ left join lateral (
 	select account from claimed_keys where account = k.account and idempotency_key = k.key limit 1
 ) as c on true`
 
-// The division fails when one of the rows has another version.
+// Fails by division by zero if a row has another version.
 const sqlUnchanged = `
 select 1 / (count(*) = cardinality($1))::int
 from unnest($1::uuid[], $2::bigint[]) as u (account, version)
@@ -192,8 +192,8 @@ cross join lateral (
 	select * from entries where account = k.account and seq = p.seq limit 1
 ) as e` + settledEntry
 
-// What a request is about: an entry, how much of it was reversed, how it ended if it is a hold, how
-// much has expired if it is a purchase, and its note.
+// An entry that a request refers to: how much was reversed, the outcome of a hold, how much of a purchase
+// has expired, and the note.
 const sqlPast = `
 select coalesce(r.amount, 0), coalesce(r.lapsed, 0), coalesce(x.amount, 0), coalesce(h.outcome, -1), coalesce(n.reason, ''), n.metadata, ` + entryColumns + `
 from unnest($1::uuid[], $2::bigint[]) as k (account, seq)
@@ -214,7 +214,7 @@ left join lateral (
 	where account = k.account and reference = e.reference and kind = 7 and lot_kind = 4 and e.kind = 1 and e.lot_kind = 4
 ) as x on true`
 
-// The lots that such an entry was paid from or made; they may be closed.
+// The closed lots that such an entry was paid from or created.
 const sqlPastLots = `
 select distinct ` + lotColumns + `
 from unnest($1::uuid[], $2::bigint[]) as k (account, seq)
@@ -228,8 +228,8 @@ cross join lateral (
 	select * from lots where account = k.account and lot = part.lot and not is_open limit 1
 ) as l`
 
-// The division fails, and with it the transaction, unless every row still has the version that the
-// batch began from.
+// Fails the transaction by division by zero unless every row still has the version that the batch started
+// from.
 const sqlUpdateAccounts = `
 with written as (
 update ledger_accounts as a
@@ -266,7 +266,7 @@ const sqlInsertLots = `
 insert into lots (account, lot, kind, amount, remaining, held, priority, effective_at, expires_at, frozen, revoked, is_open, source)
 select * from unnest($1::lot_row[])`
 
-// Revoked is for ever; a lot that was spent without being loaded does not know whether it is.
+// revoked is never reset: a lot that was spent without being loaded does not know it.
 const sqlUpdateLots = `
 update lots as l
 set remaining = u.remaining, held = u.held, frozen = u.frozen, revoked = l.revoked or u.revoked, is_open = u.is_open
@@ -284,7 +284,7 @@ insert into entries (account, seq, at, kind, amount, held_delta, balance_after, 
 	unit_price, catalog_version, reference, about, day, lot, lots, lot_amounts, idempotency_key, fingerprint)
 select * from unnest($1::entry_row[])`
 
-// Entries after which the same request wrote others.
+// Entries of requests that wrote further entries.
 const sqlInsertSpans = `
 insert into entries (account, seq, at, kind, amount, held_delta, balance_after, held_after, spendable_after, contra, lot_kind, feature, agent, quantity,
 	unit_price, catalog_version, reference, about, day, lot, lots, lot_amounts, idempotency_key, fingerprint, last_seq)
@@ -298,7 +298,7 @@ const sqlInsertHolds = `
 insert into holds (account, hold, amount, expires_at, feature, agent, quantity, unit_price, catalog_version, lots, lot_amounts, reference)
 select * from unnest($1::referenced_hold_row[])`
 
-// A hold that one batch extends several times ends at the latest instant.
+// If a batch extends a hold several times, the latest end counts.
 const sqlExtendHolds = `
 update holds as h set expires_at = u.expires_at
 from (
@@ -351,14 +351,14 @@ const sqlInsertOutbox = `
 insert into outbox (account, seq, at, kind, data)
 select account, seq, at, kind, data::jsonb from unnest($1::outbox_row[])`
 
-// How many agents their budget has stopped: the account's row does not count them.
+// The number of agents over budget, which the account's row does not store.
 const overBudget = `
 left join lateral (
 	select count(*) as agents from agents where account = a.account and state = 3
 ) as over on a.guarded`
 
-// One statement is one snapshot: an account's row, lots and holds always belong together. Each part
-// comes as rows of its own.
+// One statement is one snapshot, so row, lots and holds are consistent. Each lot and hold is a row of its
+// own.
 const sqlReadAccounts = `
 select ` + accountColumns + `,
 	l.lot, l.kind, l.amount, l.remaining, l.held, l.effective_at, l.expires_at, l.frozen, l.revoked, l.source,
@@ -373,7 +373,7 @@ left join lots as l on l.account = a.account and l.lot = part.lot
 left join holds as h on h.account = a.account and h.hold = part.hold
 where a.account = any($1)`
 
-// The row is enough for a balance while nothing is due.
+// The account's row is enough for a balance while nothing is due.
 const sqlReadBalances = `
 select ` + accountColumns + `, coalesce(over.agents, 0) from ledger_accounts as a` + overBudget + `
 where a.account = any($1)`
@@ -384,7 +384,7 @@ select ` + accountColumns + ` from ledger_accounts as a where a.account = any($1
 const sqlNewest = `
 select seq, next_due_at from ledger_accounts where account = $1 and plan <> ''`
 
-// The metadata of a clawback, kind 8, are the ledger's: its cause. Those of other entries are their callers'.
+// The metadata of a clawback (kind 8) contains the ledger's cause; that of other entries is the caller's.
 const lineFields = `coalesce(n.reason, ''), case when e.kind <> 8 then n.metadata end, case when e.kind = 8 then coalesce(n.metadata ->> 'cause', '') else '' end,
 	` + entryColumns
 
@@ -393,7 +393,7 @@ from entries as e
 left join entry_notes as n on n.account = e.account and n.seq = e.seq
 `
 
-// The filters are optional: a null array or an empty text means all.
+// The filters are optional: a null array or empty text matches all.
 const sqlHistory = `
 select ` + lineColumns + `where e.account = $1 and e.seq < $2 and e.seq >= $3
 	and ($4::smallint[] is null or e.kind = any($4)) and ($5::smallint[] is null or e.lot_kind = any($5))
@@ -401,8 +401,8 @@ select ` + lineColumns + `where e.account = $1 and e.seq < $2 and e.seq >= $3
 order by e.seq desc
 limit $8`
 
-// sqlHistory for kinds that the index entries_rare has: it reads at most a page for each pair of
-// kind and kind of lot.
+// sqlHistory for kinds in the index entries_rare. It reads at most a page for each pair of kind and lot
+// kind.
 const sqlRareHistory = `
 select ` + lineFields + `
 from unnest($4::smallint[]) as k (kind)
@@ -426,9 +426,9 @@ select ` + lineColumns + `where e.account = $1 and e.seq = $2`
 const sqlNote = `
 select reason, metadata from entry_notes where account = $1 and seq = $2`
 
-// Entries with a reference, newest first. The bounds compare rows and not columns, so that only the
-// index on references gives their order: the planner has statistics about references in general,
-// and would sometimes rather walk through all entries of the account.
+// Entries with a reference, newest first. The bounds are row comparisons, so that only the index on
+// references provides the order; by its statistics the planner would sometimes scan all entries of the
+// account.
 const sqlReferenced = `
 select ` + lineColumns + `where e.account = $1 and e.reference <> ''
 	and (e.reference collate "C", e.seq) < ($2::text, $3::bigint) and (e.reference collate "C", e.seq) >= ($2::text, $4::bigint)
@@ -442,7 +442,7 @@ join entries as e on e.account = h.account and e.seq = h.hold
 left join entry_notes as n on n.account = h.account and n.seq = h.hold
 `
 
-// Without the holds that time out right now and are not settled yet.
+// Excludes holds that have timed out and are not settled yet.
 const sqlListHolds = `
 select ` + holdInfoColumns + `where h.account = $1 and h.hold < $2 and h.outcome = 0 and h.expires_at > $3
 order by h.hold desc
@@ -451,8 +451,8 @@ limit $4`
 const sqlReadHold = `
 select ` + holdInfoColumns + `where h.account = $1 and h.hold = $2`
 
-// The first entry at or after an instant. Times never run backwards within an account, so a search
-// by halves over seq finds it with a few index probes.
+// The first entry at or after an instant, by binary search over seq: times never decrease within an
+// account.
 const sqlSeqAt = `
 with recursive search (low, high) as (
 	select 1::bigint, a.seq + 1 from ledger_accounts as a where a.account = $1
@@ -478,8 +478,8 @@ select case $4 when 'feature' then feature when 'agent' then agent else to_char(
 from usage_days where account = $1 and day >= $2 and day <= $3
 group by name`
 
-// What was used per day by the names that used most, each with its place, and by all others
-// together in the last place. Today's part comes in arrays: it counts towards the places as well.
+// Usage per day of the names that used most, each with its rank, and of all others together with the last
+// rank. Today's part is passed as arrays and counts for the ranks.
 const sqlUsageSeries = `
 with used as (
 	select day, case $4 when 'agent' then agent else feature end as name, amount, quantity, count, returned
@@ -504,7 +504,8 @@ from usage_days as u left join agents as g on g.account = u.account and g.agent 
 where u.account = any($1) and u.day >= $2 and u.day < $3
 group by u.account, u.day, u.feature`
 
-// What agents spent since an instant, less what was returned of it: of each account's newest $3 movements.
+// What agents spent since an instant, net of refunds of that work, from the newest $3 entries of each
+// account.
 const sqlAgentWork = `
 with newest as (
 	select k.account, e.seq, e.at, e.kind, e.amount, e.about, e.agent <> '' or e.feature = any($4) as counts
@@ -534,12 +535,12 @@ select agent, sum(amount)::bigint from holds where account = $1 and outcome = 0 
 const sqlHeldByAgentsOf = `
 select account, agent, sum(amount)::bigint from holds where account = any($1) and outcome = 0 group by account, agent`
 
-// It names no account: each shard gives what waits in it, which nobody decides on.
+// Filters by no account: each shard returns its own events, and no rule depends on the order between
+// accounts.
 const sqlOutbox = `
 select account, seq, at, kind, data from outbox order by account, seq limit $1`
 
-// What another server is forgetting at the same time is passed over: waiting for each other could
-// end in a circle.
+// Skips events that another server is deleting: waiting could deadlock.
 const sqlForgetOutbox = `
 with mine as (
 	select o.account, o.seq
@@ -559,9 +560,8 @@ select day, number, at, feature, agent, required, spendable from declined_attemp
 const sqlPurchaseLot = `
 select seq from permanent_references where account = $1 and scope = $2 and reference = $3`
 
-// The accounts with something due, the longest due first. It names no account: each shard finds its
-// own due accounts by the index on the instant. It decides nothing, and a row that is behind only
-// means that an account is settled once more.
+// Accounts with something due, oldest first. It filters by no account: each shard uses its index on
+// next_due_at. A stale row only means that an account is settled once more.
 const sqlDueAccounts = `
 select next_due_at, account from ledger_accounts where next_due_at <= $1 and (next_due_at, account) > ($2, $3::uuid)
 order by next_due_at, account

@@ -10,32 +10,32 @@ import (
 	"pop.store/credits/internal/problem"
 )
 
-// StoppedAgents reads several accounts in one snapshot; of the accounts in all it reads every agent.
-// It is for pages and polls, so it never reads agents that are on, of which there may be many. What
-// an agent without a budget has spent stays zero.
-func (l *Engine) StoppedAgents(
+// StoppedAgents reads the stopped agents of several accounts in one snapshot, and every agent of the
+// accounts in all. It is for polled pages, so it skips agents that are on, of which there may be many.
+// Spent stays zero for agents without a budget.
+func (e *Engine) StoppedAgents(
 	ctx context.Context, ids, all []uuid.UUID,
 ) (map[uuid.UUID]ledger.StoppedAgents, error) {
-	now := l.now()
-	snaps, err := l.readStopped(ctx, ids, all)
+	now := e.now()
+	snaps, err := e.readStopped(ctx, ids, all)
 	if err != nil {
 		return nil, err
 	}
 	settled := false
 	for id, snap := range snaps {
 		if snap.Account.IsDue(now) {
-			if err := l.Settle(ctx, id); err != nil {
+			if err := e.Settle(ctx, id); err != nil {
 				return nil, err
 			}
 			settled = true
 		}
 	}
 	if settled {
-		if snaps, err = l.readStopped(ctx, ids, all); err != nil {
+		if snaps, err = e.readStopped(ctx, ids, all); err != nil {
 			return nil, err
 		}
 	}
-	prices := l.prices().At(now)
+	prices := e.prices().At(now)
 	found := make(map[uuid.UUID]ledger.StoppedAgents, len(snaps))
 	for id, snap := range snaps {
 		agents, own := ledger.Open(snap).ViewAgents(now, prices)
@@ -44,7 +44,7 @@ func (l *Engine) StoppedAgents(
 	return found, nil
 }
 
-func (l *Engine) readStopped(ctx context.Context, ids, all []uuid.UUID) (map[uuid.UUID]*ledger.Snapshot, error) {
+func (e *Engine) readStopped(ctx context.Context, ids, all []uuid.UUID) (map[uuid.UUID]*ledger.Snapshot, error) {
 	snaps := map[uuid.UUID]*ledger.Snapshot{}
 	find := snapshotFinder(func(id uuid.UUID) *ledger.Snapshot { return snaps[id] })
 	pgxBatch := &pgx.Batch{}
@@ -65,7 +65,7 @@ func (l *Engine) readStopped(ctx context.Context, ids, all []uuid.UUID) (map[uui
 	pgxBatch.Queue(sqlBudgetMonths, ids).Query(find.readMonths)
 	pgxBatch.Queue(sqlHeldByAgentsOf, ids).Query(func(rows pgx.Rows) error {
 		var account uuid.UUID
-		var h ledger.HoldRow // all of an agent's as one
+		var h ledger.HoldRow // one row with the sum of each agent's holds
 		_, err := pgx.ForEachRow(rows, []any{&account, &h.Agent, &h.Amount}, func() error {
 			if snap := find(account); snap != nil {
 				snap.Holds = append(snap.Holds, h)
@@ -75,7 +75,7 @@ func (l *Engine) readStopped(ctx context.Context, ids, all []uuid.UUID) (map[uui
 		return err
 	})
 	pgxBatch.Queue("commit")
-	if err := l.pool.SendBatch(ctx, pgxBatch).Close(); err != nil {
+	if err := e.pool.SendBatch(ctx, pgxBatch).Close(); err != nil {
 		return nil, problem.Unavailable(err)
 	}
 	return snaps, nil

@@ -12,38 +12,37 @@ import (
 	"pop.store/credits/internal/problem"
 )
 
-// Store keeps the books. Postgres is one; another can keep them in memory and fail on purpose, so that
-// the lanes run under a simulated clock and scheduler. It is implemented in this package, since a
-// batch is internal to it.
+// Store is the ledger's storage. Besides Postgres, a simulated store can run the lanes deterministically
+// and inject faults. Implementations are in this package, since batch is unexported.
 type Store interface {
-	// Session gives the transactions of one lane, which has one at a time.
+	// Session creates a session for one lane.
 	Session() Session
-	// Locked lists those of the accounts that another transaction keeps locked.
+	// Locked lists the accounts that another transaction has locked.
 	Locked(ctx context.Context, accounts []uuid.UUID) ([]uuid.UUID, error)
-	// Due lists accounts with something due at an instant, the longest due first, behind a place.
+	// Due lists accounts with something due at an instant, oldest first, after a place.
 	Due(ctx context.Context, now time.Time, after DuePlace, limit int) ([]DuePlace, error)
-	// Outbox lists the oldest events that were not taken over.
+	// Outbox lists the oldest events that are not relayed.
 	Outbox(ctx context.Context, limit int) ([]ledger.Told, error)
 	// Forget deletes events from the outbox.
 	Forget(ctx context.Context, events []ledger.Told) error
 	Close()
 }
 
-// Session is the transactions of one lane. All but Begin and End belong to the transaction that was
-// begun last. Errors of Postgres are *pgconn.PgError; what a lane does about them depends on their
+// Session runs the transactions of one lane, one at a time. Lock, Complete and Commit belong to the
+// transaction of the last Begin. Errors of Postgres are *pgconn.PgError: the lane's reaction depends on the
 // SQLSTATE.
 type Session interface {
 	Begin(ctx context.Context) error
 	// Lock locks the batch's accounts, reads their rows into its snapshots, and looks up its keys and
-	// references. It is left out when the lane remembers all of the accounts.
+	// references. It is not called if all accounts are cached.
 	Lock(ctx context.Context, b *batch) error
-	// Complete adds to the snapshots of some accounts what their rows do not carry, and looks up keys
-	// that entries do not have.
+	// Complete reads further rows of some accounts into the snapshots, and looks up keys that are not in
+	// entries.
 	Complete(ctx context.Context, b *batch, accounts []uuid.UUID, now time.Time) error
-	// Commit writes the changes of the batch's states, if what was decided from memory is still true.
-	// When it fails nothing is written, except that the outcome of a broken connection is unknown.
+	// Commit writes the changes of the batch's states if what was decided by cached state still holds. On
+	// an error nothing is written, but the outcome of a broken connection is unknown.
 	Commit(ctx context.Context, b *batch, now time.Time) error
-	// End frees what the transaction used. err is how it ended.
+	// End releases the transaction's resources. err is its result.
 	End(ctx context.Context, err error)
 }
 
@@ -54,31 +53,30 @@ func orUnavailable(err error) error {
 	return problem.Unavailable(err)
 }
 
-// DuePlace is a place among the accounts with something due, which stand in order of when it fell
-// due. The zero value is before the first.
+// DuePlace is a position in the list of accounts with something due, ordered by when it fell due. The zero
+// value is before the first.
 type DuePlace struct {
 	due     time.Time
 	account uuid.UUID
 }
 
-// errUnreadable concerns one account: only requests about that account are refused.
-var errUnreadable = errors.New("the account's row makes no sense to this server")
+// errUnreadable refuses only requests for one account.
+var errUnreadable = errors.New("this server cannot read the account's row")
 
-// errStale means that the lane's cached state was out of date. The next try reads from the database.
-var errStale = errors.New("another server was faster, or a key is older than the lane remembers")
+// errStale means that a cached state was out of date. The next attempt reads from the database.
+var errStale = errors.New("stale cache: another server has written, or a key is older than the cache")
 
-// stale recognises errStale in the error of a batch that was decided from the cache: Postgres reports
-// it by the division by zero in sqlUpdateAccounts, or by an entry or key that exists already.
+// stale reports whether a batch decided by cached state failed because of that: by the division by zero in
+// sqlUpdateAccounts, or an entry or key that already exists.
 func stale(err error) bool {
-	return errors.Is(err, errStale) || sqlState(err) == "22012" || oldKey(err)
+	return errors.Is(err, errStale) || sqlState(err) == "22012" || keyExists(err)
 }
 
-// oldKey says whether it was no more than a key that is older than the lane's memory: what the
-// batch began from has been found true when entries are inserted, and claims looked up, which comes
-// later.
-func oldKey(err error) bool { return sqlState(err) == "23505" || sqlState(err) == claimFound }
+// keyExists reports whether a batch failed only because a key is older than the cache. Entries are inserted
+// and claims checked after the versions, so the versions were right.
+func keyExists(err error) bool { return sqlState(err) == "23505" || sqlState(err) == claimFound }
 
-// sqlState is that of a refusal by Postgres; empty for anything else.
+// sqlState is the SQLSTATE of an error of Postgres, or empty.
 func sqlState(err error) string {
 	var refused *pgconn.PgError
 	if errors.As(err, &refused) {
@@ -87,5 +85,5 @@ func sqlState(err error) string {
 	return ""
 }
 
-// claimFound is the SQLSTATE by which sqlNoneClaimed fails.
+// claimFound is the SQLSTATE with which sqlNoneClaimed fails.
 const claimFound = "22003"

@@ -8,36 +8,35 @@ import (
 	"pop.store/credits/internal/problem"
 )
 
-// MaxSweep bounds the accounts of one chunk of a sweep.
+// MaxSweep is the maximum number of accounts of one chunk of a sweep.
 const MaxSweep = ledger.MaxBulk
 
-// Swept is what one chunk of a sweep did, and where the next one goes on.
+// Swept is the result of one chunk of a sweep.
 type Swept struct {
 	Settled int
-	Failed  int      // accounts that Postgres refused to settle; the lane has logged each
-	Next    DuePlace // behind the last account of the chunk
+	Failed  int      // accounts that could not be settled; the lane has logged each
+	Next    DuePlace // where the next chunk starts
 	More    bool     // the chunk was full, so others may follow
 }
 
-// SettleDue writes what has fallen due for up to limit accounts (at most MaxSweep) behind a place:
-// one chunk of a sweep over idle accounts. It calls Settle for each of them, through the same lanes, so
-// any number of servers may sweep at once, and a charge may settle an account meanwhile. An account
-// that cannot be settled is skipped until the next sweep. When the lanes have no room or no database,
-// it returns ErrBusy or problem.Unavailable, and the place that it reached.
-func (l *Engine) SettleDue(ctx context.Context, after DuePlace, limit int) (Swept, error) {
-	places, err := l.store.Due(ctx, l.now(), after, min(limit, MaxSweep))
+// SettleDue settles up to limit accounts (at most MaxSweep) with something due, after a place: one chunk of
+// a sweep over idle accounts. It uses the lanes, so several servers may sweep at once, and a charge may
+// settle an account first. An account that cannot be settled is skipped until the next sweep. If the lanes
+// are full or the database is unavailable, it returns ErrBusy or problem.Unavailable, with Next unchanged.
+func (e *Engine) SettleDue(ctx context.Context, after DuePlace, limit int) (Swept, error) {
+	places, err := e.store.Due(ctx, e.now(), after, min(limit, MaxSweep))
 	if err != nil {
 		return Swept{Next: after}, problem.Unavailable(err)
 	}
 	swept := Swept{Next: after, More: limit > 0 && len(places) == min(limit, MaxSweep)}
-	calls, err := l.queueSettling(places)
+	calls, err := e.queueSettling(places)
 	for _, c := range calls {
-		_, e := c.wait(ctx)
+		_, waitErr := c.wait(ctx)
 		switch p := (*problem.Error)(nil); {
-		case e == nil:
+		case waitErr == nil:
 			swept.Settled++
-		case errors.As(e, &p) && p.Kind == problem.KindUnavailable:
-			err = e
+		case errors.As(waitErr, &p) && p.Kind == problem.KindUnavailable:
+			err = waitErr
 		default:
 			swept.Failed++
 		}
@@ -48,18 +47,18 @@ func (l *Engine) SettleDue(ctx context.Context, after DuePlace, limit int) (Swep
 	return swept, err
 }
 
-// queueSettling queues the settling of accounts, those of one lane together, and gives the calls that
-// are on their way: a lane without room takes none.
-func (l *Engine) queueSettling(places []DuePlace) (queued []*call, refused error) {
-	byLane := make([][]*call, len(l.lanes))
+// queueSettling queues a Settle for each account, grouped by lane, and returns the queued calls. A lane
+// without room takes none.
+func (e *Engine) queueSettling(places []DuePlace) (queued []*call, refused error) {
+	byLane := make([][]*call, len(e.lanes))
 	for _, p := range places {
 		c := newCall(p.account)
 		c.op = ledger.Settle{}
-		lane := laneOf(p.account, len(l.lanes))
+		lane := laneOf(p.account, len(e.lanes))
 		byLane[lane] = append(byLane[lane], c)
 	}
 	for i, group := range byLane {
-		if err := l.lanes[i].queue.push(group...); err != nil {
+		if err := e.lanes[i].queue.push(group...); err != nil {
 			refused = err
 			continue
 		}

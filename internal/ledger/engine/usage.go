@@ -14,15 +14,15 @@ import (
 	"pop.store/credits/internal/tokens"
 )
 
-// UsageSums adds up what an account has spent. Errors: NotFound, and Unprocessable for a range that
-// makes no sense.
-func (l *Engine) UsageSums(ctx context.Context, account uuid.UUID, q ledger.UsageQuery) (ledger.UsageSums, error) {
-	a, err := l.Account(ctx, account)
+// UsageSums sums up an account's usage. Errors: ErrNoAccount, kinds Unprocessable (invalid range) and
+// Unavailable.
+func (e *Engine) UsageSums(ctx context.Context, account uuid.UUID, q ledger.UsageQuery) (ledger.UsageSums, error) {
+	a, err := e.Account(ctx, account)
 	if err != nil {
 		return ledger.UsageSums{}, err
 	}
 	if q.Last.IsZero() {
-		q.Last = ledger.DayIn(l.now(), a.BillingZone)
+		q.Last = ledger.DayIn(e.now(), a.BillingZone)
 	}
 	if q.First.IsZero() {
 		q.First = q.Last.AddDate(0, 0, 1-ledger.DefaultUsageDays)
@@ -33,12 +33,11 @@ func (l *Engine) UsageSums(ctx context.Context, account uuid.UUID, q ledger.Usag
 	case days > ledger.MaxUsageDays:
 		return ledger.UsageSums{}, problem.Invalid("from", "must be at most %d days before to", ledger.MaxUsageDays-1)
 	}
-	return l.sumUsage(ctx, account, q)
+	return e.sumUsage(ctx, account, q)
 }
 
-// sumUsage reads the days that are over and today's part in one snapshot: at midnight the lines
-// move from one to the other.
-func (l *Engine) sumUsage(ctx context.Context, account uuid.UUID, q ledger.UsageQuery) (ledger.UsageSums, error) {
+// sumUsage reads past days and today in one snapshot, since lines move between them at midnight.
+func (e *Engine) sumUsage(ctx context.Context, account uuid.UUID, q ledger.UsageQuery) (ledger.UsageSums, error) {
 	byName := map[string]*ledger.UsageSum{}
 	add := func(s ledger.UsageSum) {
 		if known := byName[s.Name]; known != nil {
@@ -73,7 +72,7 @@ func (l *Engine) sumUsage(ctx context.Context, account uuid.UUID, q ledger.Usage
 		return err
 	})
 	batch.Queue("commit")
-	if err := l.pool.SendBatch(ctx, batch).Close(); err != nil {
+	if err := e.pool.SendBatch(ctx, batch).Close(); err != nil {
 		return ledger.UsageSums{}, problem.Unavailable(err)
 	}
 	return orderUsage(q, byName), nil
@@ -105,10 +104,10 @@ func usageName(u *ledger.Usage, by ledger.UsageBy) string {
 	}
 }
 
-// RecentUsage lists the work of each of the accounts, as they were just read, in its last complete
-// days by day and feature: up to yesterday in its billing zone, in no order. Accounts without work
-// are absent. It is two statements for all of them.
-func (l *Engine) RecentUsage(
+// RecentUsage lists the usage of each account, as just read, by day and feature for its last complete days,
+// up to yesterday in its billing zone, in no order. Accounts without usage are absent. It runs two
+// statements for all accounts. Kind Unavailable.
+func (e *Engine) RecentUsage(
 	ctx context.Context,
 	accounts []ledger.Account,
 	days int,
@@ -116,9 +115,9 @@ func (l *Engine) RecentUsage(
 	if len(accounts) == 0 {
 		return nil, nil
 	}
-	found, r := map[uuid.UUID][]ledger.RecentUse{}, recentDays(accounts, l.now(), days)
+	found, r := map[uuid.UUID][]ledger.RecentUse{}, newRecentRange(accounts, e.now(), days)
 	batch := &pgx.Batch{}
-	// One snapshot: at midnight the lines move from the account's row to the table.
+	// One snapshot, since lines move from the account's row to the table at midnight.
 	batch.Queue("begin isolation level repeatable read read only")
 	batch.Queue(sqlRecentUsage, r.ids, r.from, r.to).Query(func(rows pgx.Rows) error {
 		var id uuid.UUID
@@ -147,23 +146,23 @@ func (l *Engine) RecentUsage(
 		return err
 	})
 	batch.Queue("commit")
-	if err := l.pool.SendBatch(ctx, batch).Close(); err != nil {
+	if err := e.pool.SendBatch(ctx, batch).Close(); err != nil {
 		return nil, problem.Unavailable(err)
 	}
 	return found, nil
 }
 
-// recent are days that differ between accounts, for it is not the same day everywhere: from is the
-// first of all, to the last.
-type recent struct {
+// recentRange is a range of days per account, since the date depends on the billing zone. from and to span
+// all of them.
+type recentRange struct {
 	ids      []uuid.UUID
 	from, to time.Time
 	today    map[uuid.UUID]time.Time
 	days     int
 }
 
-func recentDays(accounts []ledger.Account, now time.Time, days int) recent {
-	r := recent{today: make(map[uuid.UUID]time.Time, len(accounts)), days: days}
+func newRecentRange(accounts []ledger.Account, now time.Time, days int) recentRange {
+	r := recentRange{today: make(map[uuid.UUID]time.Time, len(accounts)), days: days}
 	for i := range accounts {
 		a := &accounts[i]
 		day := a.Day(now)
@@ -178,13 +177,13 @@ func recentDays(accounts []ledger.Account, now time.Time, days int) recent {
 	return r
 }
 
-// has says whether a day is one of the account's.
-func (r *recent) has(account uuid.UUID, day time.Time) bool {
+// has reports whether a day is in the account's range.
+func (r *recentRange) has(account uuid.UUID, day time.Time) bool {
 	today := r.today[account]
 	return day.Before(today) && !day.Before(today.AddDate(0, 0, -r.days))
 }
 
-// byFeature adds up the lines of one day.
+// byFeature sums up the lines of one day by feature.
 func byFeature(list []ledger.Usage) []ledger.RecentUse {
 	agents := map[string]string{}
 	for i := range list {
@@ -209,9 +208,8 @@ func compareUsage(a, b ledger.Usage) int {
 	return cmp.Or(a.Day.Compare(b.Day), cmp.Compare(a.Feature, b.Feature), cmp.Compare(a.Agent, b.Agent))
 }
 
-// Usage lists what was spent from one day to before another, both as midnight UTC of the date,
-// oldest day first.
-func (l *Engine) Usage(ctx context.Context, account uuid.UUID, from, to time.Time) ([]ledger.Usage, error) {
+// Usage lists usage from one day to before another, both as midnight UTC, oldest first. Kind Unavailable.
+func (e *Engine) Usage(ctx context.Context, account uuid.UUID, from, to time.Time) ([]ledger.Usage, error) {
 	batch := &pgx.Batch{}
 	batch.Queue("begin isolation level repeatable read read only")
 	var list []ledger.Usage
@@ -235,7 +233,7 @@ func (l *Engine) Usage(ctx context.Context, account uuid.UUID, from, to time.Tim
 		return err
 	})
 	batch.Queue("commit")
-	if err := l.pool.SendBatch(ctx, batch).Close(); err != nil {
+	if err := e.pool.SendBatch(ctx, batch).Close(); err != nil {
 		return nil, problem.Unavailable(err)
 	}
 	return addUpUsage(list), nil
@@ -256,8 +254,7 @@ func readToday(rows pgx.Rows) (ledger.Today, error) {
 	return t, rows.Err()
 }
 
-// addUpUsage adds up the lines of one day, feature and agent: part of a long day may have moved to
-// its table already.
+// addUpUsage merges lines of one day, feature and agent: some of today's may have moved to the table.
 func addUpUsage(list []ledger.Usage) []ledger.Usage {
 	slices.SortFunc(list, func(a, b ledger.Usage) int {
 		return compareUsage(a, b)
@@ -276,10 +273,10 @@ func addUpUsage(list []ledger.Usage) []ledger.Usage {
 	return sums
 }
 
-// SpentThisPeriod is what the work since Account.PeriodStart cost in the end.
-func (l *Engine) SpentThisPeriod(ctx context.Context, a ledger.Account) (tokens.Amount, error) {
-	now := l.now()
-	list, err := l.Usage(ctx, a.ID, a.PeriodStart(now), ledger.DayIn(now, a.BillingZone).AddDate(0, 0, 1))
+// SpentThisPeriod is the net cost of work since Account.PeriodStart. Kind Unavailable.
+func (e *Engine) SpentThisPeriod(ctx context.Context, a ledger.Account) (tokens.Amount, error) {
+	now := e.now()
+	list, err := e.Usage(ctx, a.ID, a.PeriodStart(now), ledger.DayIn(now, a.BillingZone).AddDate(0, 0, 1))
 	if err != nil {
 		return 0, err
 	}

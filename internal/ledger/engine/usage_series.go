@@ -11,11 +11,10 @@ import (
 	"pop.store/credits/internal/tokens"
 )
 
-// UsageSeries reads what an account as it was just read used on each of the last days, today
-// included, by feature or by agent. It reads the rollup alone and adds up in the database: neither
-// the number of entries nor that of agents matters to memory. Errors: Unprocessable for anything
-// else than 1 to MaxUsageDays days or another grouping; Unavailable.
-func (l *Engine) UsageSeries(
+// UsageSeries reads the daily usage of an account, as just read, for the last days including today, by
+// feature or agent. The database sums up the rollup, so memory is independent of the number of entries and
+// agents. Errors: kinds Unprocessable (days not in 1 to MaxUsageDays, other groupings) and Unavailable.
+func (e *Engine) UsageSeries(
 	ctx context.Context,
 	a ledger.Account,
 	by ledger.UsageBy,
@@ -27,12 +26,12 @@ func (l *Engine) UsageSeries(
 	if by != ledger.ByFeature && by != ledger.ByAgent {
 		return ledger.UsageSeries{}, problem.Invalid("by", `must be "feature" or "agent"`)
 	}
-	last := ledger.DayIn(l.now(), a.BillingZone)
+	last := ledger.DayIn(e.now(), a.BillingZone)
 	series := ledger.UsageSeries{First: last.AddDate(0, 0, 1-days), Last: last}
-	// One snapshot: at midnight, and when they get too many, the lines move from the account's row
-	// to the table.
+	// One snapshot, since lines move from the account's row to the table at midnight or when there are too
+	// many.
 	snapshot := pgx.TxOptions{IsoLevel: pgx.RepeatableRead, AccessMode: pgx.ReadOnly}
-	err := pgx.BeginTxFunc(ctx, l.pool, snapshot, func(tx pgx.Tx) error {
+	err := pgx.BeginTxFunc(ctx, e.pool, snapshot, func(tx pgx.Tx) error {
 		rows, err := tx.Query(ctx, sqlToday, a.ID)
 		if err != nil {
 			return err
@@ -51,8 +50,8 @@ func (l *Engine) UsageSeries(
 	return series, orUnavailable(err)
 }
 
-// seriesColumns are the lines as arrays of days, names, amounts, quantities, counts and what was
-// returned; none when the day lies outside the range.
+// seriesColumns converts the lines to arrays of days, names, amounts, quantities, counts and returned
+// amounts, empty if the day is outside the range.
 func seriesColumns(t *ledger.Today, by ledger.UsageBy, first, last time.Time) []any {
 	days, names := []time.Time{}, []string{}
 	amounts, quantities, counts, returned := []int64{}, []int64{}, []int64{}, []int64{}
@@ -68,7 +67,7 @@ func seriesColumns(t *ledger.Today, by ledger.UsageBy, first, last time.Time) []
 	return []any{days, names, amounts, quantities, counts, returned}
 }
 
-// readSeries takes the rows in the order of their places.
+// readSeries reads rows ordered by rank.
 func readSeries(s *ledger.UsageSeries, rows pgx.Rows) error {
 	var (
 		place, at int64

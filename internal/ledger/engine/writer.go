@@ -10,15 +10,15 @@ import (
 	"pop.store/credits/internal/ledger"
 )
 
-// writer holds what a batch writes, by table, and is filled again by the next batch.
+// writer encodes the rows of a batch by table. It is reused by the next batch.
 type writer struct {
-	ids                                                  idList // of the accounts that changed
-	accounts, plans, guards, lots, lotChanges, entries   records
-	references, holds, holdEnds, reversals, notes, usage records
-	declined, agents, outbox, closings, taken            records
-	spans, extensions                                    records
+	ids                                                   idList // of the changed accounts
+	accounts, plans, summaries, lots, lotChanges, entries records
+	references, holds, holdEnds, reversals, notes, usage  records
+	declined, agents, outbox, closings, taken             records
+	spans, extensions                                     records
 
-	changes ledger.Changes // of the account that is being added
+	changes ledger.Changes // of the current account
 }
 
 func (w *writer) reset() {
@@ -26,19 +26,19 @@ func (w *writer) reset() {
 	for _, r := range []*records{
 		&w.accounts, &w.plans, &w.lots, &w.lotChanges, &w.entries, &w.references, &w.holds, &w.holdEnds,
 		&w.reversals, &w.notes, &w.usage, &w.declined,
-		&w.agents, &w.guards, &w.outbox, &w.closings, &w.taken, &w.spans, &w.extensions,
+		&w.agents, &w.summaries, &w.outbox, &w.closings, &w.taken, &w.spans, &w.extensions,
 	} {
 		r.reset()
 	}
 }
 
-// put queues the statements, a hold's beginning before its end. Those that update name the accounts
-// as well (spec "Citus").
+// put queues the statements; a hold is inserted before it is ended. Updates also filter by account, for
+// Citus.
 func (w *writer) put(pgxBatch *pgx.Batch) {
 	w.accounts.queue(pgxBatch, sqlUpdateAccounts, w.ids)
 	w.plans.queue(pgxBatch, sqlUpdatePlans, w.ids)
 	w.closings.queue(pgxBatch, sqlCloseAccounts, w.ids)
-	w.guards.queue(pgxBatch, sqlUpdateGuards, w.ids)
+	w.summaries.queue(pgxBatch, sqlUpdateGuards, w.ids)
 	w.lots.queue(pgxBatch, sqlInsertLots)
 	w.lotChanges.queue(pgxBatch, sqlUpdateLots, w.ids)
 	w.taken.queue(pgxBatch, sqlUpdateTaken, w.ids)
@@ -58,7 +58,6 @@ func (w *writer) put(pgxBatch *pgx.Batch) {
 	w.outbox.queue(pgxBatch, sqlInsertOutbox)
 }
 
-// add appends the rows of what changed about one account.
 func (w *writer) add(s *ledger.State, now time.Time) {
 	c := &w.changes
 	s.Changes(now, c)
@@ -287,7 +286,7 @@ func (w *writer) addExtension(account uuid.UUID, x *ledger.ExtensionRow) {
 	r.end()
 }
 
-// addRare appends what only few requests change.
+// addRare adds the rows that few requests write.
 func (w *writer) addRare(account uuid.UUID, c *ledger.Changes) {
 	for _, ref := range c.References {
 		w.references.begin()
@@ -323,7 +322,7 @@ func (w *writer) addRare(account uuid.UUID, c *ledger.Changes) {
 }
 
 func (w *writer) addSummary(a *ledger.AccountRow) {
-	r := &w.guards
+	r := &w.summaries
 	r.begin()
 	r.id(a.AccountID)
 	r.int16(int16(a.Level))
