@@ -19,7 +19,7 @@ import (
 // rivals are callers of three servers who spend, hold, capture, release and refund for the agents
 // of one account.
 type rivals struct {
-	*books
+	*fixture
 	id      uuid.UUID
 	servers []*engine.Engine
 	away    map[string]*atomic.Int64 // requests of each agent that were not handled
@@ -50,7 +50,7 @@ func (r *rivals) chargeAndMore(random *rand.Rand, l *engine.Engine, key, agent s
 		return
 	}
 	if _, err := l.Refund(context.Background(), r.id, key+"-back", ledger.Refund{Entry: e.Seq}); err != nil {
-		r.t.Error(err)
+		r.T.Error(err)
 	}
 }
 
@@ -72,7 +72,7 @@ func (r *rivals) holdAndMore(random *rand.Rand, l *engine.Engine, key, agent str
 		_, err = l.Release(context.Background(), r.id, key+"-release", ledger.Release{Hold: h.Seq})
 	}
 	if err != nil {
-		r.t.Error(err)
+		r.T.Error(err)
 	}
 }
 
@@ -85,7 +85,7 @@ func (r *rivals) done(agent string, err error) bool {
 	case "agent_paused", "over_budget", "insufficient_tokens":
 		r.away[agent].Add(1)
 	default:
-		r.t.Error(err)
+		r.T.Error(err)
 	}
 	return false
 }
@@ -95,16 +95,16 @@ func (r *rivals) done(agent string, err error) bool {
 func (r *rivals) look(l *engine.Engine, own tokens.Amount) {
 	list, _, err := l.Agents(context.Background(), r.id)
 	if err != nil {
-		r.t.Error(err)
+		r.T.Error(err)
 		return
 	}
 	for _, a := range list {
 		if a.Budget != nil && a.Spent+a.Held > *a.Budget {
-			r.t.Errorf("%s spent %v and holds %v of its budget of %v", a.ID, a.Spent, a.Held, *a.Budget)
+			r.T.Errorf("%s spent %v and holds %v of its budget of %v", a.ID, a.Spent, a.Held, *a.Budget)
 		}
 	}
 	if a, err := l.Account(context.Background(), r.id); err != nil || a.Spendable < own {
-		r.t.Errorf("of the %v that the creator keeps %v are left (%v)", own, a.Spendable, err)
+		r.T.Errorf("of the %v that the creator keeps %v are left (%v)", own, a.Spendable, err)
 	}
 }
 
@@ -113,19 +113,19 @@ func (r *rivals) look(l *engine.Engine, own tokens.Amount) {
 // come in between, so that agents pause and go on many times.
 func TestManyCallersKeepBudgetsAndReserves(t *testing.T) {
 	t.Parallel()
-	b := newBooks(t)
+	f := newFixture(t)
 	r := &rivals{
-		books:   b,
-		id:      b.openWith("300"),
-		servers: []*engine.Engine{b.Engine, b.server(), b.server()},
+		fixture: f,
+		id:      f.MustOpenWith("300"),
+		servers: []*engine.Engine{f.Engine, f.NewServer(), f.NewServer()},
 		away:    map[string]*atomic.Int64{},
 	}
 	for _, agent := range []string{"budgeted", "reserving", "plain"} {
 		r.away[agent] = &atomic.Int64{}
 	}
-	b.put(r.id, "budgeted", "40", "")
-	b.put(r.id, "reserving", "", "60")
-	b.put(r.id, "", "", "30")
+	f.MustPutAgent(r.id, "budgeted", "40", "")
+	f.MustPutAgent(r.id, "reserving", "", "60")
+	f.MustPutAgent(r.id, "", "", "30")
 	var working, looking sync.WaitGroup
 	stop := make(chan struct{})
 	for i := range 64 {
@@ -158,12 +158,12 @@ func TestManyCallersKeepBudgetsAndReserves(t *testing.T) {
 	working.Wait()
 	close(stop)
 	looking.Wait()
-	b.checkEvents(r.id)
-	h := b.hearAll(r.id)
-	list, _, err := b.Agents(t.Context(), r.id)
-	b.check(err)
+	f.CheckEvents(r.id)
+	s := f.ReplayEvents(r.id)
+	list, _, err := f.Agents(t.Context(), r.id)
+	f.NoError(err)
 	for _, a := range list {
-		if got, want := h.away[a.ID]+a.TurnedAway, r.away[a.ID].Load(); got != want || want == 0 {
+		if got, want := s.TurnedAway[a.ID]+a.TurnedAway, r.away[a.ID].Load(); got != want || want == 0 {
 			t.Errorf("%d requests of %s were turned away, counted %d", want, a.ID, got)
 		}
 	}

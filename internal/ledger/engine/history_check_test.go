@@ -15,6 +15,7 @@ import (
 	"pop.store/credits/db/testdb"
 	"pop.store/credits/internal/ledger"
 	"pop.store/credits/internal/ledger/engine"
+	"pop.store/credits/internal/ledger/ledgertest"
 	"pop.store/credits/internal/tokens"
 )
 
@@ -24,14 +25,14 @@ import (
 // connections break around COMMIT. CREDITS_HISTORIES=1000 (and -timeout 0) is the drill.
 func TestHistoriesAreLinearizable(t *testing.T) {
 	t.Parallel()
-	n := onRequest(t, "CREDITS_HISTORIES", 50)
+	n := ledgertest.DrillSize(t, "CREDITS_HISTORIES", 50)
 	database := testdb.Open(t)
-	b := booksOn(t, database.AppURL)
-	var c cutter
-	c.chance.Store(15)
+	f := fixtureOn(t, database.AppURL)
+	var c ledgertest.CommitCutter
+	c.Chance.Store(15)
 	ledgers := []*engine.Engine{
-		b.Engine, ledgerOn(t, poolOn(t, database.AppURL, nil), quiet),
-		ledgerOn(t, poolOn(t, database.AppURL, c.configure), quiet),
+		f.Engine, ledgertest.NewEngine(t, ledgertest.NewPool(t, database.AppURL, nil), ledgertest.DiscardLog),
+		ledgertest.NewEngine(t, ledgertest.NewPool(t, database.AppURL, c.Configure), ledgertest.DiscardLog),
 	}
 	var mu sync.Mutex
 	counts := map[string]int{}
@@ -53,10 +54,10 @@ func TestHistoriesAreLinearizable(t *testing.T) {
 			name:    strconv.Itoa(i) + "-",
 			began:   time.Now(),
 			ledgers: ledgers,
-			ids:     []uuid.UUID{b.open("star"), b.open("star"), b.open("star")},
-			past:    &past{},
-			holds:   map[uuid.UUID][]deed{},
-			charges: map[uuid.UUID][]deed{},
+			ids:     []uuid.UUID{f.MustOpen("star"), f.MustOpen("star"), f.MustOpen("star")},
+			past:    &ledgertest.SentRequests{},
+			holds:   map[uuid.UUID][]ledgertest.Request{},
+			charges: map[uuid.UUID][]ledgertest.Request{},
 		}
 	}
 	close(recorders)
@@ -70,7 +71,7 @@ func TestHistoriesAreLinearizable(t *testing.T) {
 			t.Errorf("no operation came out %q; the test tests less than it should", outcome)
 		}
 	}
-	b.checkInvariants()
+	f.CheckInvariants()
 }
 
 // count tells how the operations of a history came out.
@@ -91,7 +92,7 @@ func count(counts map[string]int, history []porcupine.Operation) {
 func explained(t *testing.T, history []porcupine.Operation) {
 	t.Helper()
 	for _, part := range sequential.Partition(history) {
-		switch porcupine.CheckOperationsTimeout(sequential, part, hang) {
+		switch porcupine.CheckOperationsTimeout(sequential, part, ledgertest.MaxWait) {
 		case porcupine.Ok:
 		case porcupine.Illegal:
 			t.Errorf("no order explains this history:\n%s", tell(part))
@@ -110,8 +111,8 @@ type recorder struct {
 
 	mu             sync.Mutex
 	history        []porcupine.Operation
-	holds, charges map[uuid.UUID][]deed // that some client was told of, each with its seq as what it is about
-	past           *past
+	holds, charges map[uuid.UUID][]ledgertest.Request // that some client was told of, each with its seq as what it is about
+	past           *ledgertest.SentRequests
 }
 
 func (r *recorder) record(ctx context.Context) []porcupine.Operation {
@@ -122,8 +123,8 @@ func (r *recorder) record(ctx context.Context) []porcupine.Operation {
 		name := r.name + strconv.Itoa(client) + "-"
 		working.Go(func() {
 			for i := range each {
-				d := r.choose(random, name+strconv.Itoa(i))
-				for r.ask(ctx, client, random, d) && random.IntN(2) == 0 {
+				req := r.choose(random, name+strconv.Itoa(i))
+				for r.ask(ctx, client, random, req) && random.IntN(2) == 0 {
 				}
 			}
 		})
@@ -134,7 +135,7 @@ func (r *recorder) record(ctx context.Context) []porcupine.Operation {
 
 // ask sends a deed to one of the servers, or reads the balance there, and says whether the outcome
 // is unknown.
-func (r *recorder) ask(ctx context.Context, client int, random *rand.Rand, d deed) bool {
+func (r *recorder) ask(ctx context.Context, client int, random *rand.Rand, req ledgertest.Request) bool {
 	if random.IntN(8) == 0 {
 		var cancel context.CancelFunc
 		ctx, cancel = context.WithTimeout(ctx, time.Duration(random.IntN(4_000))*time.Microsecond)
@@ -143,12 +144,12 @@ func (r *recorder) ask(ctx context.Context, client int, random *rand.Rand, d dee
 	l := r.ledgers[random.IntN(len(r.ledgers))]
 	op := porcupine.Operation{
 		ClientId: client,
-		Input:    asked{d},
+		Input:    asked{req},
 		Call:     time.Since(r.began).Nanoseconds(),
 	}
 	var out told
-	if d.Key == "" {
-		a, err := l.Account(ctx, d.Account)
+	if req.Key == "" {
+		a, err := l.Account(ctx, req.Account)
 		if err != nil {
 			return false // a read that fails says nothing
 		}
@@ -159,7 +160,7 @@ func (r *recorder) ask(ctx context.Context, client int, random *rand.Rand, d dee
 			total:     a.Total,
 		}
 	} else {
-		out = toldOf(local{l}.carryOut(ctx, d))
+		out = toldOf(ledgertest.InProcess(l).Do(ctx, req))
 	}
 	op.Return, op.Output = time.Since(r.began).Nanoseconds(), out
 	if out.unknown {
@@ -168,27 +169,27 @@ func (r *recorder) ask(ctx context.Context, client int, random *rand.Rand, d dee
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.history = append(r.history, op)
-	d.About = out.seq
+	req.About = out.seq
 	switch {
-	case out.unknown || out.code != "" || d.Key == "":
-	case d.Kind == ledger.KindHold:
-		r.holds[d.Account] = append(r.holds[d.Account], d)
-	case d.Kind == ledger.KindCharge || d.Kind == ledger.KindCapture:
-		r.charges[d.Account] = append(r.charges[d.Account], d)
+	case out.unknown || out.code != "" || req.Key == "":
+	case req.Kind == ledger.KindHold:
+		r.holds[req.Account] = append(r.holds[req.Account], req)
+	case req.Kind == ledger.KindCharge || req.Kind == ledger.KindCapture:
+		r.charges[req.Account] = append(r.charges[req.Account], req)
 	}
 	return out.unknown
 }
 
 // choose makes up what to ask next: often about the same holds and charges as others do at the moment.
-func (r *recorder) choose(random *rand.Rand, key string) deed {
+func (r *recorder) choose(random *rand.Rand, key string) ledgertest.Request {
 	id := r.ids[random.IntN(len(r.ids))]
 	if random.IntN(4) == 0 {
-		return deed{Account: id}
+		return ledgertest.Request{Account: id}
 	}
-	if old, ok := r.past.any(random); ok && random.IntN(8) == 0 {
+	if old, ok := r.past.Recent(random); ok && random.IntN(8) == 0 {
 		return old
 	}
-	d := deed{
+	req := ledgertest.Request{
 		Account: id,
 		Key:     key,
 		Kind:    ledger.KindCharge,
@@ -197,35 +198,37 @@ func (r *recorder) choose(random *rand.Rand, key string) deed {
 	r.mu.Lock()
 	holds, charges := r.holds[id], r.charges[id]
 	r.mu.Unlock()
-	newest := func(deeds []deed) deed { return deeds[len(deeds)-1-random.IntN(min(2, len(deeds)))] }
+	newest := func(requests []ledgertest.Request) ledgertest.Request {
+		return requests[len(requests)-1-random.IntN(min(2, len(requests)))]
+	}
 	switch dice := random.IntN(100); {
 	case dice < 20:
-		d.Kind = ledger.KindHold
+		req.Kind = ledger.KindHold
 	case dice < 36 && len(holds) > 0:
-		d.Kind, d.About, d.Amount = ledger.KindCapture, newest(holds).About, d.Amount/4+1
+		req.Kind, req.About, req.Amount = ledger.KindCapture, newest(holds).About, req.Amount/4+1
 		if dice < 26 {
-			d.Kind, d.Amount = ledger.KindRelease, 0
+			req.Kind, req.Amount = ledger.KindRelease, 0
 		}
 	case dice < 54 && len(charges) > 0:
 		charge := newest(charges)
-		d.Kind, d.About = ledger.KindRefund, charge.About
+		req.Kind, req.About = ledger.KindRefund, charge.About
 		if dice%3 > 0 {
-			d.Amount = charge.Amount
+			req.Amount = charge.Amount
 		}
 	case dice < 60:
-		d.Kind, d.Amount = ledger.KindGrant, d.Amount/4+1
+		req.Kind, req.Amount = ledger.KindGrant, req.Amount/4+1
 	}
-	r.past.add(d)
-	return d
+	r.past.Add(req)
+	return req
 }
 
 // happened is an operation of a history that a test makes up.
-func happened(call, back int64, d deed, out told) porcupine.Operation {
+func happened(call, back int64, req ledgertest.Request, out told) porcupine.Operation {
 	if out.unknown {
 		back = math.MaxInt64
 	}
 	return porcupine.Operation{
-		Input:  asked{d},
+		Input:  asked{req},
 		Call:   call,
 		Output: out,
 		Return: back,
@@ -237,28 +240,28 @@ func happened(call, back int64, d deed, out told) porcupine.Operation {
 func TestTheCheckerRefusesWrongHistories(t *testing.T) {
 	t.Parallel()
 	const one = tokens.One
-	charge := func(key string, amount tokens.Amount) deed {
-		return deed{
+	charge := func(key string, amount tokens.Amount) ledgertest.Request {
+		return ledgertest.Request{
 			Key:    key,
 			Kind:   ledger.KindCharge,
 			Amount: amount * one,
 		}
 	}
-	hold := deed{
+	hold := ledgertest.Request{
 		Key:    "h",
 		Kind:   ledger.KindHold,
 		Amount: 400 * one,
 	}
-	capture := func(key string) deed {
-		return deed{
+	capture := func(key string) ledgertest.Request {
+		return ledgertest.Request{
 			Key:    key,
 			Kind:   ledger.KindCapture,
 			About:  2,
 			Amount: 400 * one,
 		}
 	}
-	refund := func(key string) deed {
-		return deed{
+	refund := func(key string) ledgertest.Request {
+		return ledgertest.Request{
 			Key:    key,
 			Kind:   ledger.KindRefund,
 			About:  2,
@@ -278,7 +281,7 @@ func TestTheCheckerRefusesWrongHistories(t *testing.T) {
 		return told{code: "insufficient_tokens", spendable: spendable * one}
 	}
 	unknown := told{unknown: true}
-	read := deed{}
+	read := ledgertest.Request{}
 	for name, c := range map[string]struct {
 		right   bool
 		history []porcupine.Operation
@@ -312,7 +315,7 @@ func TestTheCheckerRefusesWrongHistories(t *testing.T) {
 		}},
 		"a stale refusal": {false, []porcupine.Operation{
 			happened(0, 1, charge("a", 900), after(2, 100, 0)),
-			happened(2, 3, deed{
+			happened(2, 3, ledgertest.Request{
 				Key:    "r",
 				Kind:   ledger.KindRefund,
 				About:  2,

@@ -9,12 +9,13 @@ import (
 	"github.com/google/uuid"
 
 	"pop.store/credits/internal/ledger"
+	"pop.store/credits/internal/ledger/ledgertest"
 	"pop.store/credits/internal/problem"
 	"pop.store/credits/internal/tokens"
 )
 
 // asked is the input of an operation of a history: a deed, or the balance when it has no key.
-type asked struct{ deed }
+type asked struct{ ledgertest.Request }
 
 // told is its output.
 type told struct {
@@ -47,7 +48,7 @@ func toldOf(r ledger.Receipt, err error) told {
 
 // row is an entry of the sequential books: as simple as it can be.
 type row struct {
-	deed
+	ledgertest.Request
 	amount, held tokens.Amount // signed
 }
 
@@ -76,20 +77,20 @@ func (b rows) told() told {
 }
 
 // add is what every accepted deed does.
-func (b rows) add(d deed, amount, held tokens.Amount) (rows, told) {
-	after := append(slices.Clip(b), row{d, amount, held})
+func (b rows) add(req ledgertest.Request, amount, held tokens.Amount) (rows, told) {
+	after := append(slices.Clip(b), row{req, amount, held})
 	return after, after.told()
 }
 
 // do carries a deed out on the sequential books.
-func (b rows) do(d deed) (rows, told) {
-	if d.Key == "" {
+func (b rows) do(req ledgertest.Request) (rows, told) {
+	if req.Key == "" {
 		return b, b.told()
 	}
 	for i, r := range b {
 		switch {
-		case r.Key != d.Key:
-		case r.deed != d:
+		case r.Key != req.Key:
+		case r.Request != req:
 			return b, told{code: "idempotency_key_reused"}
 		default:
 			known := b[:i+1].told()
@@ -99,62 +100,62 @@ func (b rows) do(d deed) (rows, told) {
 	}
 	spendable, _, _ := b.sums()
 	switch {
-	case d.Kind == ledger.KindGrant:
-		return b.add(d, d.Amount, 0)
-	case d.Kind == ledger.KindCapture || d.Kind == ledger.KindRelease:
-		return b.endHold(d)
-	case d.Kind == ledger.KindRefund:
-		return b.refund(d)
-	case spendable < d.Amount:
+	case req.Kind == ledger.KindGrant:
+		return b.add(req, req.Amount, 0)
+	case req.Kind == ledger.KindCapture || req.Kind == ledger.KindRelease:
+		return b.endHold(req)
+	case req.Kind == ledger.KindRefund:
+		return b.refund(req)
+	case spendable < req.Amount:
 		return b, told{code: "insufficient_tokens", spendable: spendable}
-	case d.Kind == ledger.KindHold:
-		return b.add(d, 0, d.Amount)
+	case req.Kind == ledger.KindHold:
+		return b.add(req, 0, req.Amount)
 	default:
-		return b.add(d, -d.Amount, 0)
+		return b.add(req, -req.Amount, 0)
 	}
 }
 
-func (b rows) endHold(d deed) (rows, told) {
-	if d.About < 1 || d.About > int64(len(b)) || b[d.About-1].Kind != ledger.KindHold {
+func (b rows) endHold(req ledgertest.Request) (rows, told) {
+	if req.About < 1 || req.About > int64(len(b)) || b[req.About-1].Kind != ledger.KindHold {
 		return b, told{code: "hold_not_found"}
 	}
 	for _, r := range b {
 		switch {
-		case r.About != d.About:
+		case r.About != req.About:
 		case r.Kind == ledger.KindCapture:
 			return b, told{code: "hold_captured"}
 		case r.Kind == ledger.KindRelease:
 			return b, told{code: "hold_released"}
 		}
 	}
-	held := b[d.About-1].held
-	if d.Kind == ledger.KindRelease {
-		return b.add(d, 0, -held)
+	held := b[req.About-1].held
+	if req.Kind == ledger.KindRelease {
+		return b.add(req, 0, -held)
 	}
-	if spendable, _, _ := b.sums(); d.Amount-held > spendable {
+	if spendable, _, _ := b.sums(); req.Amount-held > spendable {
 		return b, told{code: "insufficient_tokens", spendable: spendable}
 	}
-	return b.add(d, -d.Amount, -held)
+	return b.add(req, -req.Amount, -held)
 }
 
-func (b rows) refund(d deed) (rows, told) {
-	if d.About < 1 || d.About > int64(len(b)) ||
-		(b[d.About-1].Kind != ledger.KindCharge && b[d.About-1].Kind != ledger.KindCapture) {
+func (b rows) refund(req ledgertest.Request) (rows, told) {
+	if req.About < 1 || req.About > int64(len(b)) ||
+		(b[req.About-1].Kind != ledger.KindCharge && b[req.About-1].Kind != ledger.KindCapture) {
 		return b, told{code: "charge_not_found"}
 	}
-	left := -b[d.About-1].amount
+	left := -b[req.About-1].amount
 	for _, r := range b {
-		if r.Kind == ledger.KindRefund && r.About == d.About {
+		if r.Kind == ledger.KindRefund && r.About == req.About {
 			left -= r.amount
 		}
 	}
 	switch {
 	case left == 0:
 		return b, told{code: "already_refunded"}
-	case d.Amount > left:
+	case req.Amount > left:
 		return b, told{code: "invalid_field"}
 	}
-	return b.add(d, d.Amount, 0)
+	return b.add(req, req.Amount, 0)
 }
 
 // sequential says what an account may answer if its requests came one after the other. An unknown
@@ -163,7 +164,7 @@ var sequential = porcupine.Model{
 	Init: func() any { return opened() },
 	Step: func(state, input, output any) (bool, any) {
 		got := output.(told)
-		after, want := state.(rows).do(input.(asked).deed)
+		after, want := state.(rows).do(input.(asked).Request)
 		if got.unknown {
 			return true, after
 		}

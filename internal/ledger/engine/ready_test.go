@@ -10,6 +10,7 @@ import (
 	"pop.store/credits/internal/catalog"
 	"pop.store/credits/internal/clock"
 	"pop.store/credits/internal/ledger/engine"
+	"pop.store/credits/internal/ledger/ledgertest"
 	"pop.store/credits/internal/problem"
 )
 
@@ -18,12 +19,12 @@ import (
 func TestALedgerWithoutConnectionsForItsLanesIsNotReady(t *testing.T) {
 	t.Parallel()
 	d := testdb.Open(t)
-	account := booksOn(t, d.AppURL).open("star")
-	pool := poolOn(t, d.AppURL, nil)
+	account := fixtureOn(t, d.AppURL).MustOpen("star")
+	pool := ledgertest.NewPool(t, d.AppURL, nil)
 	l := engine.New(pool, engine.Options{
-		Clock:  clock.NewManual(start).Now,
+		Clock:  clock.NewManual(ledgertest.Start).Now,
 		Prices: catalog.Builtin,
-		Log:    quiet,
+		Log:    ledgertest.DiscardLog,
 	})
 	t.Cleanup(l.Close)
 	owner, err := pgx.Connect(t.Context(), d.OwnerURL)

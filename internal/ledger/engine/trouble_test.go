@@ -11,17 +11,18 @@ import (
 	"pop.store/credits/internal/clock"
 	"pop.store/credits/internal/ledger"
 	"pop.store/credits/internal/ledger/engine"
+	"pop.store/credits/internal/ledger/ledgertest"
 	"pop.store/credits/internal/problem"
 )
 
 // single is a ledger with one lane, which has all accounts.
 func single(t *testing.T, database testdb.DB) *engine.Engine {
 	t.Helper()
-	l := engine.New(poolOn(t, database.AppURL, nil), engine.Options{
-		Clock:  clock.NewManual(start).Now,
+	l := engine.New(ledgertest.NewPool(t, database.AppURL, nil), engine.Options{
+		Clock:  clock.NewManual(ledgertest.Start).Now,
 		Prices: catalog.Builtin,
 		Lanes:  1,
-		Log:    quiet,
+		Log:    ledgertest.DiscardLog,
 	})
 	t.Cleanup(l.Close)
 	return l
@@ -47,8 +48,8 @@ func chargeBoth(t *testing.T, l *engine.Engine, key string, first, second uuid.U
 func TestALockedAccountHoldsUpNobodyElse(t *testing.T) {
 	t.Parallel()
 	database := testdb.Open(t)
-	b := booksOn(t, database.AppURL)
-	locked, free := b.open("star"), b.open("star")
+	f := fixtureOn(t, database.AppURL)
+	locked, free := f.MustOpen("star"), f.MustOpen("star")
 	l := single(t, database)
 	if one, other := chargeBoth(t, l, "before", locked, free); one != nil || other != nil {
 		t.Fatal(one, other)
@@ -73,8 +74,8 @@ func TestALockedAccountHoldsUpNobodyElse(t *testing.T) {
 	if one, other := chargeBoth(t, l, "after", locked, free); one != nil || other != nil {
 		t.Errorf("after it: %v, %v", one, other)
 	}
-	b.wantSpendable(locked, "998")
-	b.wantSpendable(free, "996")
+	f.WantSpendable(locked, "998")
+	f.WantSpendable(free, "996")
 }
 
 // A row that one server cannot read, such as one with a zone that it does not know, is that
@@ -82,8 +83,8 @@ func TestALockedAccountHoldsUpNobodyElse(t *testing.T) {
 func TestAnUnreadableAccountHoldsUpNobodyElse(t *testing.T) {
 	t.Parallel()
 	database := testdb.Open(t)
-	b := booksOn(t, database.AppURL)
-	strange, fine := b.open("star"), b.open("star")
+	f := fixtureOn(t, database.AppURL)
+	strange, fine := f.MustOpen("star"), f.MustOpen("star")
 	if _, err := database.Pool.Exec(t.Context(),
 		"update ledger_accounts set billing_zone = 'Atlantis/Capital' where account = $1", strange); err != nil {
 		t.Fatal(err)
@@ -98,8 +99,8 @@ func TestAnUnreadableAccountHoldsUpNobodyElse(t *testing.T) {
 func TestAReadOnlyDatabaseIsUnavailable(t *testing.T) {
 	t.Parallel()
 	database := testdb.Open(t)
-	b := booksOn(t, database.AppURL)
-	id := b.open("star")
+	f := fixtureOn(t, database.AppURL)
+	id := f.MustOpen("star")
 	owner, err := pgx.Connect(t.Context(), database.OwnerURL)
 	if err != nil {
 		t.Fatal(err)
