@@ -18,9 +18,9 @@ func TestAMonthBeginsForIdleAgents(t *testing.T) {
 	f := newFixture(t)
 	id := f.MustOpen("star") // on 31 January
 	f.MustPutAgent(id, "replies", "10", "")
-	f.wantWork(id, "replies", "10", "")
-	f.wantWork(id, "replies", "0.05", "over_budget")
-	f.events(id)
+	f.wantAgentCharge(id, "replies", "10", "")
+	f.wantAgentCharge(id, "replies", "0.05", "over_budget")
+	f.takeEvents(id)
 	midnight := time.Date(2026, 2, 1, 0, 0, 0, 0, time.UTC)
 	if due := f.account(id).NextDue; !due.Equal(midnight) {
 		t.Errorf("the account is due at %v", due)
@@ -43,10 +43,10 @@ func TestAnAgentOverItsBudgetCanLackTokens(t *testing.T) {
 	f := newFixture(t)
 	id := f.MustOpenWith("1")
 	f.MustPutAgent(id, "replies", "10", "")
-	f.wantWork(id, "replies", "11", "over_budget")
-	f.wantWork(id, "replies", "12", "over_budget")
-	f.wantWork(id, "replies", "2", "insufficient_tokens")
-	f.wantWork(id, "replies", "0.5", "agent_paused")
+	f.wantAgentCharge(id, "replies", "11", "over_budget")
+	f.wantAgentCharge(id, "replies", "12", "over_budget")
+	f.wantAgentCharge(id, "replies", "2", "insufficient_tokens")
+	f.wantAgentCharge(id, "replies", "0.5", "agent_paused")
 	f.wantAgents(id, "replies paused_out_of_tokens 2")
 	if s := f.ReplayEvents(id); s.TurnedAway["replies"] != 2 {
 		t.Errorf("told of %d requests that were turned away in the first pause", s.TurnedAway["replies"])
@@ -83,7 +83,7 @@ func TestARefundOfExpiredTokensIsSmall(t *testing.T) {
 	charge := f.MustCharge(id, "auto_selling", "200")
 	f.Clock.Set(f.account(id).NextReset)
 	f.MustCharge(id, "auto_selling", "200")
-	f.wantWork(id, "replies", "0.05", "insufficient_tokens")
+	f.wantAgentCharge(id, "replies", "0.05", "insufficient_tokens")
 	f.refund(id, charge.Seq, "0.95")
 	f.wantAgents(id, "replies paused_out_of_tokens 1")
 	f.refund(id, charge.Seq, "0.05")
@@ -97,12 +97,12 @@ func TestASmallArrivalCoversWhatWasMissing(t *testing.T) {
 	f := newFixture(t)
 	id := f.MustOpenWith("2")
 	charge := f.MustCharge(id, "auto_selling", "1")
-	f.wantWork(id, "replies", "1.5", "insufficient_tokens")
+	f.wantAgentCharge(id, "replies", "1.5", "insufficient_tokens")
 	f.refund(id, charge.Seq, "0.3")
 	f.wantAgents(id, "replies paused_out_of_tokens 1")
 	f.refund(id, charge.Seq, "0.2")
 	f.wantAgents(id, "replies on 0")
-	f.wantWork(id, "replies", "150", "insufficient_tokens")
+	f.wantAgentCharge(id, "replies", "150", "insufficient_tokens")
 	f.buy(id, "p1")
 	f.wantAgents(id, "replies on 0")
 }
@@ -115,19 +115,19 @@ func TestABudgetIsNeverLargerThanItIs(t *testing.T) {
 	f.MustPutAgent(id, "replies", "50", "")
 	amount := tokens.MustParse("40")
 	charge, err := f.Charge(t.Context(), id, "january", ledger.Charge{
-		Feature: replies,
+		Feature: repliesFeature,
 		Agent:   "replies",
 		Amount:  &amount,
 	})
 	f.NoError(err)
 	f.Clock.Set(time.Date(2026, 2, 1, 0, 0, 0, 0, time.UTC))
 	f.refund(id, charge.Seq, "40")
-	f.wantWork(id, "replies", "50.000001", "over_budget")
+	f.wantAgentCharge(id, "replies", "50.000001", "over_budget")
 	list, _, err := f.Agents(t.Context(), id)
 	if err != nil || list[0].Spent != 0 {
 		t.Errorf("it spent %v this month, %v", list[0].Spent, err)
 	}
-	f.wantWork(id, "replies", "50", "")
+	f.wantAgentCharge(id, "replies", "50", "")
 }
 
 // Who only looks sees agents that a reset lets go on; nothing is written. What is told afterwards
@@ -137,8 +137,8 @@ func TestAResetIsNoEmptyBalance(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)
 	id := f.MustOpen("starter")
-	f.wantWork(id, "replies", "190", "")
-	f.wantWork(id, "replies", "11", "insufficient_tokens")
+	f.wantAgentCharge(id, "replies", "190", "")
+	f.wantAgentCharge(id, "replies", "11", "insufficient_tokens")
 	f.wantEvents(id, "grant.created, balance.low, agent.paused replies")
 	reset := f.account(id).NextReset
 	f.Clock.Set(reset.Add(time.Hour))
@@ -164,9 +164,9 @@ func TestARegisteredAgentLearnsItsFeature(t *testing.T) {
 	f := newFixture(t)
 	id := f.MustOpenWith("0.3")
 	f.MustPutAgent(id, "replies", "", "")
-	f.wantWork(id, "replies", "0.4", "insufficient_tokens")
+	f.wantAgentCharge(id, "replies", "0.4", "insufficient_tokens")
 	list, _, err := f.Agents(t.Context(), id)
-	if err != nil || list[0].Feature != replies {
+	if err != nil || list[0].Feature != repliesFeature {
 		t.Errorf("it works on %q, %v", list[0].Feature, err)
 	}
 	f.MustGrant(id, ledger.LotPromo, "0.05", time.Time{})
@@ -181,15 +181,15 @@ func TestAPausedAgentsChargeIsReplayed(t *testing.T) {
 	id := f.MustOpenWith("1")
 	amount := tokens.MustParse("0.5")
 	c := ledger.Charge{
-		Feature: replies,
+		Feature: repliesFeature,
 		Agent:   "replies",
 		Amount:  &amount,
 	}
 	first, err := f.Charge(t.Context(), id, "key", c)
 	f.NoError(err)
-	f.wantWork(id, "replies", "0.75", "insufficient_tokens")
-	for _, l := range []*engine.Engine{f.Engine, other, f.Engine} {
-		if r, err := l.Charge(t.Context(), id, "key", c); err != nil || !r.Replayed || r.Seq != first.Seq {
+	f.wantAgentCharge(id, "replies", "0.75", "insufficient_tokens")
+	for _, e := range []*engine.Engine{f.Engine, other, f.Engine} {
+		if r, err := e.Charge(t.Context(), id, "key", c); err != nil || !r.Replayed || r.Seq != first.Seq {
 			t.Errorf("again: %+v, %v", r, err)
 		}
 	}

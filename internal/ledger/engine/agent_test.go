@@ -18,14 +18,14 @@ import (
 	"pop.store/credits/internal/tokens"
 )
 
-const replies = "social_comment_reply"
+const repliesFeature = "social_comment_reply"
 
-// work makes an agent's charge of an amount and gives the code of its refusal, empty for none.
-func (f *fixture) work(id uuid.UUID, agent, amount string) string {
+// chargeAgent makes an agent's charge of an amount and gives the code of its refusal, empty for none.
+func (f *fixture) chargeAgent(id uuid.UUID, agent, amount string) string {
 	f.T.Helper()
 	a := tokens.MustParse(amount)
 	_, err := f.Charge(f.T.Context(), id, uuid.NewString(), ledger.Charge{
-		Feature: replies,
+		Feature: repliesFeature,
 		Agent:   agent,
 		Amount:  &a,
 	})
@@ -35,15 +35,15 @@ func (f *fixture) work(id uuid.UUID, agent, amount string) string {
 	return problem.Of(err).Code
 }
 
-func (f *fixture) wantWork(id uuid.UUID, agent, amount, code string) {
+func (f *fixture) wantAgentCharge(id uuid.UUID, agent, amount, code string) {
 	f.T.Helper()
-	if got := f.work(id, agent, amount); got != code {
+	if got := f.chargeAgent(id, agent, amount); got != code {
 		f.T.Errorf("%s spending %s: %q, want %q", agent, amount, got, code)
 	}
 }
 
-// agents tells how they stand: "replies paused_out_of_tokens 3".
-func (f *fixture) agents(id uuid.UUID) string {
+// agentsText tells how they stand: "replies paused_out_of_tokens 3".
+func (f *fixture) agentsText(id uuid.UUID) string {
 	f.T.Helper()
 	list, _, err := f.Agents(f.T.Context(), id)
 	if err != nil {
@@ -58,7 +58,7 @@ func (f *fixture) agents(id uuid.UUID) string {
 
 func (f *fixture) wantAgents(id uuid.UUID, want string) {
 	f.T.Helper()
-	if got := f.agents(id); got != want {
+	if got := f.agentsText(id); got != want {
 		f.T.Errorf("the agents are %q, want %q", got, want)
 	}
 	account := f.account(id)
@@ -67,8 +67,8 @@ func (f *fixture) wantAgents(id uuid.UUID, want string) {
 	}
 }
 
-// events tells what happened since it was asked last: "agent.paused replies", "balance.low".
-func (f *fixture) events(id uuid.UUID) string {
+// takeEvents tells what happened since it was asked last: "agent.paused replies", "balance.low".
+func (f *fixture) takeEvents(id uuid.UUID) string {
 	f.T.Helper()
 	list, err := f.Outbox(f.T.Context(), 1_000)
 	if err != nil {
@@ -91,7 +91,7 @@ func (f *fixture) events(id uuid.UUID) string {
 
 func (f *fixture) wantEvents(id uuid.UUID, want string) {
 	f.T.Helper()
-	if got := f.events(id); got != want {
+	if got := f.takeEvents(id); got != want {
 		f.T.Errorf("told of %q, want %q", got, want)
 	}
 }
@@ -103,13 +103,13 @@ func TestAnAgentPausesAndGoesOn(t *testing.T) {
 	f := newFixture(t)
 	id := f.MustOpenWith("1")
 	f.wantEvents(id, "grant.created, balance.empty, grant.created")
-	f.wantWork(id, "replies", "0.5", "")
-	f.wantWork(id, "replies", "0.75", "insufficient_tokens")
+	f.wantAgentCharge(id, "replies", "0.5", "")
+	f.wantAgentCharge(id, "replies", "0.75", "insufficient_tokens")
 	seq := f.account(id).Seq
 	for range 3 {
-		f.wantWork(id, "replies", "0.05", "agent_paused")
+		f.wantAgentCharge(id, "replies", "0.05", "agent_paused")
 	}
-	f.wantWork(id, "scout", "0.25", "") // others go on
+	f.wantAgentCharge(id, "scout", "0.25", "") // others go on
 	f.wantAgents(id, "replies paused_out_of_tokens 4, scout on 0")
 	if a := f.account(id); a.Seq != seq+1 {
 		t.Errorf("turning away wrote %d entries", a.Seq-seq-1)
@@ -118,7 +118,7 @@ func TestAnAgentPausesAndGoesOn(t *testing.T) {
 	f.buy(id, "p1")
 	f.wantAgents(id, "replies on 0, scout on 0")
 	f.wantEvents(id, "purchase.completed, agent.resumed replies, balance.restored")
-	f.wantWork(id, "replies", "0.75", "")
+	f.wantAgentCharge(id, "replies", "0.75", "")
 }
 
 // A refund lets an agent go on only if it pays for twenty actions.
@@ -127,7 +127,7 @@ func TestASmallRefundDoesNotFlap(t *testing.T) {
 	f := newFixture(t)
 	id := f.MustOpenWith("1")
 	small, large := f.MustCharge(id, "auto_selling", "0.2"), f.MustCharge(id, "auto_selling", "0.8")
-	f.wantWork(id, "replies", "0.05", "insufficient_tokens")
+	f.wantAgentCharge(id, "replies", "0.05", "insufficient_tokens")
 	f.refund(id, small.Seq, "0.2")
 	f.wantAgents(id, "replies paused_out_of_tokens 1")
 	f.refund(id, large.Seq, "0.79")
@@ -141,13 +141,13 @@ func TestAnAgentTheCreatorPausedStaysPaused(t *testing.T) {
 	f := newFixture(t)
 	id := f.MustOpenWith("1")
 	ctx := t.Context()
-	f.wantWork(id, "replies", "0.05", "")
+	f.wantAgentCharge(id, "replies", "0.05", "")
 	f.NoError(f.SwitchAgent(ctx, id, ledger.SwitchAgent{ID: "replies"}))
-	f.wantWork(id, "replies", "0.05", "agent_paused")
+	f.wantAgentCharge(id, "replies", "0.05", "agent_paused")
 	f.buy(id, "p1")
 	f.wantAgents(id, "replies paused_by_creator 1")
 	f.NoError(f.SwitchAgent(ctx, id, ledger.SwitchAgent{ID: "replies", On: true}))
-	f.wantWork(id, "replies", "0.05", "")
+	f.wantAgentCharge(id, "replies", "0.05", "")
 	if err := f.SwitchAgent(ctx, id, ledger.SwitchAgent{ID: "nobody", On: true}); problem.Of(err).Code !=
 		"agent_not_found" {
 		t.Errorf("an unknown agent: %v", err)
@@ -160,33 +160,33 @@ func TestABudgetOfAMonth(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)
 	id := f.MustOpen("star") // on 31 January, 9:30
-	f.wantWork(id, "replies", "30", "")
+	f.wantAgentCharge(id, "replies", "30", "")
 	f.MustPutAgent(id, "replies", "50", "")
 	ten := tokens.MustParse("10")
 	hold, err := f.Hold(t.Context(), id, "h", ledger.Hold{
-		Feature: replies,
+		Feature: repliesFeature,
 		Agent:   "replies",
 		Amount:  &ten,
 	})
 	f.NoError(err)
-	f.wantWork(id, "replies", "10.000001", "over_budget")
+	f.wantAgentCharge(id, "replies", "10.000001", "over_budget")
 	f.wantAgents(id, "replies paused_over_budget 1")
-	f.wantWork(id, "replies", "10", "") // for this there is room
+	f.wantAgentCharge(id, "replies", "10", "") // for this there is room
 	f.wantAgents(id, "replies on 0")
-	f.wantWork(id, "replies", "0.05", "over_budget")
+	f.wantAgentCharge(id, "replies", "0.05", "over_budget")
 	f.wantAgents(id, "replies paused_over_budget 1")
 	if _, err := f.tryRelease(id, hold.Seq); err != nil {
 		t.Fatal(err)
 	}
-	f.wantWork(id, "replies", "10", "")
+	f.wantAgentCharge(id, "replies", "10", "")
 	f.Clock.Set(time.Date(2026, 2, 1, 0, 0, 0, 0, time.UTC))
 	f.wantAgents(id, "replies on 0")
-	f.wantWork(id, "replies", "50", "")
-	f.wantWork(id, "replies", "0.05", "over_budget")
+	f.wantAgentCharge(id, "replies", "50", "")
+	f.wantAgentCharge(id, "replies", "0.05", "over_budget")
 	f.MustPutAgent(id, "replies", "51", "")
-	f.wantWork(id, "replies", "1", "")
+	f.wantAgentCharge(id, "replies", "1", "")
 	f.MustPutAgent(id, "replies", "0", "")
-	f.wantWork(id, "replies", "20", "")
+	f.wantAgentCharge(id, "replies", "20", "")
 }
 
 // A reserve can be spent by its agent only, the creator's own by nobody but the creator.
@@ -196,19 +196,19 @@ func TestReserves(t *testing.T) {
 	id := f.MustOpenWith("10")
 	f.MustPutAgent(id, "replies", "", "3")
 	f.MustPutAgent(id, "", "", "2")
-	f.wantWork(id, "scout", "5.000001", "insufficient_tokens")
+	f.wantAgentCharge(id, "scout", "5.000001", "insufficient_tokens")
 	f.wantAgents(id, "replies on 0, scout paused_out_of_tokens 1")
-	f.wantWork(id, "replies", "8", "")
-	f.wantWork(id, "replies", "0.05", "insufficient_tokens")
+	f.wantAgentCharge(id, "replies", "8", "")
+	f.wantAgentCharge(id, "replies", "0.05", "insufficient_tokens")
 	f.MustPutAgent(id, "replies", "", "0")
 	f.MustPutAgent(id, "", "", "0")
 	f.wantAgents(id, "replies on 0, scout on 0") // what was kept for others is free
-	if q, err := f.Quote(t.Context(), id, ledger.Charge{Feature: replies, Agent: "scout"}); err != nil ||
+	if q, err := f.Quote(t.Context(), id, ledger.Charge{Feature: repliesFeature, Agent: "scout"}); err != nil ||
 		q.Spendable != 2*tokens.One {
 		t.Errorf("a quote says %v of %v", err, q.Spendable)
 	}
 	f.MustPutAgent(id, "replies", "", "1.5")
-	if q, err := f.Quote(t.Context(), id, ledger.Charge{Feature: replies, Agent: "scout"}); err != nil ||
+	if q, err := f.Quote(t.Context(), id, ledger.Charge{Feature: repliesFeature, Agent: "scout"}); err != nil ||
 		q.Spendable != tokens.One/2 {
 		t.Errorf("a quote beside a reserve says %v of %v", err, q.Spendable)
 	}
@@ -220,7 +220,7 @@ func TestManyCallersAtZeroPauseOnce(t *testing.T) {
 	f := newFixture(t)
 	servers := []*engine.Engine{f.Engine, f.NewServer(), f.NewServer()}
 	id := f.MustOpenWith("1")
-	f.events(id)
+	f.takeEvents(id)
 	var working sync.WaitGroup
 	var mu sync.Mutex
 	codes := map[string]int{}
@@ -229,7 +229,7 @@ func TestManyCallersAtZeroPauseOnce(t *testing.T) {
 			a := tokens.MustParse("0.1")
 			for range 5 {
 				_, err := servers[i%3].Charge(context.Background(), id, uuid.NewString(), ledger.Charge{
-					Feature: replies,
+					Feature: repliesFeature,
 					Agent:   "replies",
 					Amount:  &a,
 				})
@@ -257,7 +257,7 @@ func TestLevelsDoNotFlap(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)
 	id := f.MustOpen("star") // 1,000: low under 200
-	f.events(id)
+	f.takeEvents(id)
 	charge := f.MustCharge(id, "auto_selling", "801")
 	f.wantEvents(id, "balance.low")
 	f.refund(id, charge.Seq, "40")
@@ -281,11 +281,11 @@ func TestAThousandAgents(t *testing.T) {
 	id := f.MustOpen("star")
 	var working sync.WaitGroup
 	for i := range ledger.MaxAgents {
-		working.Go(func() { f.wantWork(id, fmt.Sprintf("agent-%d", i), "0.05", "") })
+		working.Go(func() { f.wantAgentCharge(id, fmt.Sprintf("agent-%d", i), "0.05", "") })
 	}
 	working.Wait()
-	f.wantWork(id, "one-more", "0.05", "too_many_agents")
-	f.wantWork(id, "agent-7", "0.05", "")
+	f.wantAgentCharge(id, "one-more", "0.05", "too_many_agents")
+	f.wantAgentCharge(id, "agent-7", "0.05", "")
 	if a := f.account(id); a.Agents != ledger.MaxAgents {
 		t.Errorf("%d agents", a.Agents)
 	}
@@ -296,10 +296,10 @@ func TestAnAgentGoesOnAtTheReset(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)
 	id := f.MustOpen("starter")
-	f.wantWork(id, "replies", "200", "")
+	f.wantAgentCharge(id, "replies", "200", "")
 	f.Engine = f.NewServer() // it reads the agent as it was on, and remembers it
-	f.wantWork(id, "replies", "0.05", "insufficient_tokens")
+	f.wantAgentCharge(id, "replies", "0.05", "insufficient_tokens")
 	f.Clock.Set(f.account(id).NextReset)
-	f.wantWork(id, "replies", "0.05", "")
+	f.wantAgentCharge(id, "replies", "0.05", "")
 	f.wantAgents(id, "replies on 0")
 }

@@ -15,12 +15,12 @@ import (
 	"pop.store/credits/internal/problem"
 )
 
-// reserve holds tokens for no agent: one would be paused by the first refusal.
-func (f *fixture) reserve(id uuid.UUID, amount string, life time.Duration) int64 {
+// holdAmount holds tokens for no agent: one would be paused by the first refusal.
+func (f *fixture) holdAmount(id uuid.UUID, amount string, life time.Duration) int64 {
 	f.T.Helper()
 	r, err := f.Hold(f.T.Context(), id, uuid.NewString(), ledger.Hold{
 		Feature:   "auto_selling",
-		Amount:    parsed(amount),
+		Amount:    amountOf(amount),
 		ExpiresIn: life,
 	})
 	if err != nil {
@@ -36,10 +36,10 @@ func TestACaptureBeyondItsHoldPaysInBurnOrder(t *testing.T) {
 	f := newFixture(t)
 	id := f.MustOpenWith("10")
 	late := f.account(id).Lots[0].Number
-	hold := f.setAside(id, "8", 0)
+	hold := f.holdForSales(id, "8", 0)
 	soon := f.MustGrant(id, ledger.LotPromo, "3", ledgertest.Start.Add(100*time.Hour)).Seq // burns before what is held
 	c := f.capture(id, hold, "12.5")
-	want := []ledger.Part{{Lot: soon, Amount: *parsed("-3")}, {Lot: late, Amount: *parsed("-9.5")}}
+	want := []ledger.Part{{Lot: soon, Amount: *amountOf("-3")}, {Lot: late, Amount: *amountOf("-9.5")}}
 	if inText(c.Parts) != inText(want) || c.Amount.String() != "-12.5" || c.HeldDelta.String() != "-8" ||
 		c.About != hold {
 		t.Errorf("the capture is %+v, want parts %v", c, want)
@@ -47,8 +47,8 @@ func TestACaptureBeyondItsHoldPaysInBurnOrder(t *testing.T) {
 	f.wantBalance(id, "0.5 0 0.5")
 	r := f.refund(id, c.Seq, "10")
 	if want := []ledger.Part{
-		{Lot: late, Amount: *parsed("9.5")},
-		{Lot: soon, Amount: *parsed("0.5")},
+		{Lot: late, Amount: *amountOf("9.5")},
+		{Lot: soon, Amount: *amountOf("0.5")},
 	}; inText(r.Parts) != inText(want) {
 		t.Errorf("came back as %v, want %v", r.Parts, want)
 	}
@@ -63,7 +63,7 @@ func TestACaptureBeyondAnExpiredHold(t *testing.T) {
 	f := newFixture(t)
 	id := f.MustOpenWith("10")
 	f.MustGrant(id, ledger.LotPromo, "20", ledgertest.Start.Add(time.Hour))
-	hold := f.reserve(id, "15", 2*time.Hour)
+	hold := f.holdAmount(id, "15", 2*time.Hour)
 	f.Clock.Advance(90 * time.Minute)
 	f.wantBalance(id, "10 15 25")
 	_, err := f.tryCapture(id, hold, "25.000001")
@@ -82,14 +82,14 @@ func TestCapturesBeyondTheirHoldsNeverOverspend(t *testing.T) {
 	id := f.MustOpenWith("100")
 	holds := make([]int64, 20)
 	for i := range holds {
-		holds[i] = f.reserve(id, "2", 0)
+		holds[i] = f.holdAmount(id, "2", 0)
 	}
 	var captured, charged atomic.Int64
 	var callers sync.WaitGroup
 	for i, hold := range holds { // 60 are spendable, 80 wanted beyond the holds, and 20 by charges
 		callers.Go(func() {
 			_, err := servers[i%2].Capture(t.Context(), id, "c"+strconv.Itoa(i),
-				ledger.Capture{Hold: hold, Amount: parsed("6")})
+				ledger.Capture{Hold: hold, Amount: amountOf("6")})
 			if err == nil {
 				captured.Add(1)
 			} else if code := problem.Of(err).Code; code != "insufficient_tokens" {
@@ -97,7 +97,7 @@ func TestCapturesBeyondTheirHoldsNeverOverspend(t *testing.T) {
 			}
 		})
 		callers.Go(func() {
-			if _, err := servers[(i+1)%2].Charge(t.Context(), id, "k"+strconv.Itoa(i), spends("1")); err == nil {
+			if _, err := servers[(i+1)%2].Charge(t.Context(), id, "k"+strconv.Itoa(i), chargeOf("1")); err == nil {
 				charged.Add(1)
 			}
 		})
@@ -126,24 +126,24 @@ func TestAnAnswerIsAfterItsConsequences(t *testing.T) {
 	f := newFixture(t)
 	id := f.MustOpenWith("10")
 	f.MustGrant(id, ledger.LotPromo, "20", ledgertest.Start.Add(time.Hour))
-	released, captured := f.setAside(id, "12", 2*time.Hour), f.setAside(id, "8", 2*time.Hour)
+	released, captured := f.holdForSales(id, "12", 2*time.Hour), f.holdForSales(id, "8", 2*time.Hour)
 	f.Clock.Advance(90 * time.Minute)
 	want := map[string]string{
 		"release": "10 8 18",
 		"capture": "10 0 10",
 		"refund":  "7 0 7",
 	}
-	send := map[string]func(l *engine.Engine) (ledger.Receipt, error){
-		"release": func(l *engine.Engine) (ledger.Receipt, error) {
-			return l.Release(t.Context(), id, "release", ledger.Release{Hold: released})
+	send := map[string]func(e *engine.Engine) (ledger.Receipt, error){
+		"release": func(e *engine.Engine) (ledger.Receipt, error) {
+			return e.Release(t.Context(), id, "release", ledger.Release{Hold: released})
 		},
-		"capture": func(l *engine.Engine) (ledger.Receipt, error) {
-			return l.Capture(t.Context(), id, "capture", ledger.Capture{Hold: captured, Amount: parsed("3")})
+		"capture": func(e *engine.Engine) (ledger.Receipt, error) {
+			return e.Capture(t.Context(), id, "capture", ledger.Capture{Hold: captured, Amount: amountOf("3")})
 		},
 	}
-	check := func(l *engine.Engine, name string, replayed bool) {
+	check := func(e *engine.Engine, name string, replayed bool) {
 		t.Helper()
-		r, err := send[name](l)
+		r, err := send[name](e)
 		got := r.Balance.Spendable.String() + " " + r.Balance.Held.String() + " " + r.Balance.Total.String()
 		if err != nil || got != want[name] || r.Replayed != replayed {
 			t.Errorf("%s answers %s, replayed %v (%v), want %s", name, got, r.Replayed, err, want[name])
@@ -156,18 +156,18 @@ func TestAnAnswerIsAfterItsConsequences(t *testing.T) {
 	// A refund of what a purchase paid whose money went back pays what is owed first.
 	p := ledger.Grant{
 		Kind:   ledger.LotPurchase,
-		Amount: *parsed("10"),
+		Amount: *amountOf("10"),
 		Source: "p",
 	}
 	if _, err := f.Grant(t.Context(), id, "", p); err != nil {
 		t.Fatal(err)
 	}
 	charge := f.MustCharge(id, "auto_selling", "16") // ten of the gift and six of the purchase
-	if _, err := ledgertest.Revoke(t.Context(), f, id, "p", *parsed("7"), ledger.CauseRefund, ""); err != nil {
+	if _, err := ledgertest.Revoke(t.Context(), f, id, "p", *amountOf("7"), ledger.CauseRefund, ""); err != nil {
 		t.Fatal(err) // four are taken, three owed
 	}
-	send["refund"] = func(l *engine.Engine) (ledger.Receipt, error) {
-		return l.Refund(t.Context(), id, "refund", ledger.Refund{Entry: charge.Seq, Amount: parsed("10")})
+	send["refund"] = func(e *engine.Engine) (ledger.Receipt, error) {
+		return e.Refund(t.Context(), id, "refund", ledger.Refund{Entry: charge.Seq, Amount: amountOf("10")})
 	}
 	check(f.Engine, "refund", false) // six come back to the purchase, three of which are owed, and four to the gift
 	f.wantBalance(id, want["refund"])

@@ -49,8 +49,8 @@ func (f *fixture) wantOwed(id uuid.UUID, want string) {
 	}
 }
 
-// broke opens an account that has nothing.
-func (f *fixture) broke() uuid.UUID {
+// openSpent opens an account that has nothing.
+func (f *fixture) openSpent() uuid.UUID {
 	f.T.Helper()
 	id := f.MustOpen("starter")
 	f.MustCharge(id, "auto_selling", "200")
@@ -61,7 +61,7 @@ func (f *fixture) broke() uuid.UUID {
 func TestRevokingIsCumulative(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)
-	id := f.broke()
+	id := f.openSpent()
 	bought := f.buy(id, "p")
 	f.MustGrant(id, ledger.LotAdjustment, "7", time.Time{})
 	r := f.revoke(id, "p", "30")
@@ -91,7 +91,7 @@ func TestRevokingIsCumulative(t *testing.T) {
 		wantRefusal(t, "freezing purchase "+purchase, ledgertest.Freeze(t.Context(), f, id, purchase, true), problem.NotFound,
 			"purchase_not_found")
 	}
-	_, err := ledgertest.Revoke(t.Context(), f, f.broke(), "p", tokens.One, ledger.CauseRefund, "")
+	_, err := ledgertest.Revoke(t.Context(), f, f.openSpent(), "p", tokens.One, ledger.CauseRefund, "")
 	wantRefusal(t, "revoking another account's purchase", err, problem.NotFound, "purchase_not_found")
 }
 
@@ -100,7 +100,7 @@ func TestRevokingIsCumulative(t *testing.T) {
 func TestWhatWasSpentIsOwed(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)
-	id := f.broke()
+	id := f.openSpent()
 	f.buy(id, "p")
 	f.MustCharge(id, "auto_selling", "95")
 	if r := f.revoke(id, "p", "100"); r.Amount.String() != "-5" {
@@ -115,7 +115,7 @@ func TestWhatWasSpentIsOwed(t *testing.T) {
 	}
 	f.wantBalance(id, "55 0 55")
 	f.wantOwed(id, "0")
-	f.wantStory(id, "Jan 31 09:30 clawback -5 = 0", "Jan 31 09:30 grant 50 = 50", "Jan 31 09:30 grant 100 = 150",
+	f.wantHistory(id, "Jan 31 09:30 clawback -5 = 0", "Jan 31 09:30 grant 50 = 50", "Jan 31 09:30 grant 100 = 150",
 		"Jan 31 09:30 clawback -95 = 55")
 	f.buy(id, "r")
 	f.wantBalance(id, "155 0 155")
@@ -138,7 +138,7 @@ func TestWhatWasSpentIsOwed(t *testing.T) {
 func TestARefundToARevokedLotPaysWhatIsOwed(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)
-	id := f.broke()
+	id := f.openSpent()
 	f.buy(id, "p")
 	charge := f.MustCharge(id, "auto_selling", "80")
 	f.revoke(id, "p", "50") // 20 were there
@@ -149,7 +149,7 @@ func TestARefundToARevokedLotPaysWhatIsOwed(t *testing.T) {
 	f.refund(id, charge.Seq, "25")
 	f.wantOwed(id, "0")
 	f.wantBalance(id, "20 0 20")
-	f.wantStory(id, "Jan 31 09:30 refund 25 = 25", "Jan 31 09:30 clawback -25 = 0", "Jan 31 09:30 refund 25 = 25",
+	f.wantHistory(id, "Jan 31 09:30 refund 25 = 25", "Jan 31 09:30 clawback -25 = 0", "Jan 31 09:30 refund 25 = 25",
 		"Jan 31 09:30 clawback -5 = 20")
 }
 
@@ -158,7 +158,7 @@ func TestARefundToARevokedLotPaysWhatIsOwed(t *testing.T) {
 func TestARefundToARevokedLotThatHasEnded(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)
-	id := f.broke()
+	id := f.openSpent()
 	f.MustGrant(id, ledger.LotPromo, "10", ledgertest.Start.Add(time.Hour))
 	g := ledger.Grant{
 		Kind:      ledger.LotPurchase,
@@ -186,9 +186,9 @@ func TestARefundToARevokedLotThatHasEnded(t *testing.T) {
 func TestHeldTokensOfARevokedLot(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)
-	id := f.broke()
+	id := f.openSpent()
 	f.buy(id, "p")
-	released, captured, timed := f.setAside(id, "30", 0), f.setAside(id, "20", 0), f.setAside(id, "10", time.Minute)
+	released, captured, timed := f.holdForSales(id, "30", 0), f.holdForSales(id, "20", 0), f.holdForSales(id, "10", time.Minute)
 	if r := f.revoke(id, "p", "100"); r.Amount.String() != "-40" {
 		t.Errorf("took %v", r.Amount)
 	}
@@ -213,16 +213,16 @@ func TestHeldTokensOfARevokedLot(t *testing.T) {
 func TestFrozenTokensCannotBeSpent(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)
-	id := f.broke()
+	id := f.openSpent()
 	f.buy(id, "p")
 	f.MustGrant(id, ledger.LotPromo, "10", time.Time{})
 	charge := f.MustCharge(id, "auto_selling", "50") // 10 of the gift, 40 of the purchase
-	hold := f.setAside(id, "5", 0)
+	hold := f.holdForSales(id, "5", 0)
 	f.freeze(id, "p", true)
 	f.wantBalance(id, "0 5 60")
-	_, err := f.Charge(t.Context(), id, "k", spends("0.000001"))
+	_, err := f.Charge(t.Context(), id, "k", chargeOf("0.000001"))
 	wantRefusal(t, "a charge", err, problem.Insufficient, "insufficient_tokens")
-	_, err = f.Hold(t.Context(), id, "h", ledger.Hold{Feature: "auto_selling", Amount: parsed("1")})
+	_, err = f.Hold(t.Context(), id, "h", ledger.Hold{Feature: "auto_selling", Amount: amountOf("1")})
 	wantRefusal(t, "a hold", err, problem.Insufficient, "insufficient_tokens")
 	f.freeze(id, "p", true)
 	f.refund(id, charge.Seq, "45") // 40 to the frozen lot, 5 to the gift
@@ -240,7 +240,7 @@ func TestFrozenTokensCannotBeSpent(t *testing.T) {
 func TestRevokingAFrozenLot(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)
-	id := f.broke()
+	id := f.openSpent()
 	f.buy(id, "p")
 	f.MustCharge(id, "auto_selling", "30")
 	f.freeze(id, "p", true)
@@ -262,7 +262,7 @@ func TestRevokingAFrozenLot(t *testing.T) {
 func TestAFrozenLotEnds(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)
-	id := f.broke()
+	id := f.openSpent()
 	g := ledger.Grant{
 		Kind:      ledger.LotPurchase,
 		Amount:    100 * tokens.One,
@@ -284,7 +284,7 @@ func TestAFrozenLotEnds(t *testing.T) {
 func TestHeldTokensOfARevokedLotThatHasEnded(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)
-	id := f.broke()
+	id := f.openSpent()
 	g := ledger.Grant{
 		Kind:      ledger.LotPurchase,
 		Amount:    100 * tokens.One,
@@ -294,7 +294,7 @@ func TestHeldTokensOfARevokedLotThatHasEnded(t *testing.T) {
 	if _, err := f.Grant(t.Context(), id, "", g); err != nil {
 		t.Fatal(err)
 	}
-	hold := f.setAside(id, "30", 2*time.Hour)
+	hold := f.holdForSales(id, "30", 2*time.Hour)
 	f.revoke(id, "p", "90")
 	f.wantOwed(id, "20") // 70 were free
 	f.Clock.Advance(90 * time.Minute)

@@ -52,15 +52,15 @@ func TestOppositeDirections(t *testing.T) {
 			database := testdb.Open(t)
 			f := fixtureOn(t, database.AppURL)
 			var said ledgertest.LogBuffer
-			ledgers := make([]*engine.Engine, servers+1)
-			for i := range ledgers {
-				ledgers[i] = ledgertest.NewEngine(t, ledgertest.NewPool(t, database.AppURL, nil), said.Logger())
+			engines := make([]*engine.Engine, servers+1)
+			for i := range engines {
+				engines[i] = ledgertest.NewEngine(t, ledgertest.NewPool(t, database.AppURL, nil), said.Logger())
 			}
 			rec := ledgertest.NewRecorder(f.Fixture)
 			ids := rec.OpenAccounts(24)
 			var working sync.WaitGroup
 			for i := range 12 {
-				working.Go(func() { rec.WorkInBulk(t.Context(), "sweep-"+strconv.Itoa(i), ids, ledgers, 25) })
+				working.Go(func() { rec.WorkInBulk(t.Context(), "sweep-"+strconv.Itoa(i), ids, engines, 25) })
 			}
 			working.Wait()
 			rec.Resolve(ledgertest.InProcess(f.Engine))
@@ -75,7 +75,7 @@ func TestOppositeDirections(t *testing.T) {
 // A caller that stops waiting learns nothing, and learns it all by asking again with the same key.
 func TestACallerWhoLeavesLosesNoAnswer(t *testing.T) {
 	t.Parallel()
-	f, _, open := narrow(t)
+	f, _, open := newSingleLane(t)
 	rec := ledgertest.NewRecorder(f.Fixture)
 	open()
 	ids := rec.OpenAccounts(4)
@@ -108,7 +108,7 @@ func TestACallerWhoLeavesLosesNoAnswer(t *testing.T) {
 // A request that was queued when its caller left is carried out once.
 func TestARequestOutlivesItsCaller(t *testing.T) {
 	t.Parallel()
-	f, first, open := narrow(t)
+	f, first, open := newSingleLane(t)
 	ctx, cancel := context.WithCancel(t.Context())
 	left := make(chan error)
 	go func() {

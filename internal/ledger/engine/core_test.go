@@ -45,8 +45,8 @@ func (f *fixture) wantBalance(id uuid.UUID, want string) {
 	}
 }
 
-// story is the account's history, oldest first: time, kind, amount, and what is left to spend.
-func (f *fixture) story(id uuid.UUID) []string {
+// historyLines is the account's history, oldest first: time, kind, amount, and what is left to spend.
+func (f *fixture) historyLines(id uuid.UUID) []string {
 	f.T.Helper()
 	page, err := f.History(f.T.Context(), id, ledger.Filter{}, 0, ledger.MaxPage)
 	if err != nil {
@@ -64,10 +64,10 @@ func (f *fixture) story(id uuid.UUID) []string {
 	return story
 }
 
-// wantStory wants the end of the account's history.
-func (f *fixture) wantStory(id uuid.UUID, want ...string) {
+// wantHistory wants the end of the account's history.
+func (f *fixture) wantHistory(id uuid.UUID, want ...string) {
 	f.T.Helper()
-	story := f.story(id)
+	story := f.historyLines(id)
 	if len(story) < len(want) {
 		f.T.Fatalf("the history is %q, want %q", story, want)
 	}
@@ -78,33 +78,31 @@ func (f *fixture) wantStory(id uuid.UUID, want ...string) {
 	}
 }
 
-func parsed(s string) *tokens.Amount {
+func amountOf(s string) *tokens.Amount {
 	a := tokens.MustParse(s)
 	return &a
 }
 
-func spends(amount string) ledger.Charge {
-	return ledger.Charge{Feature: "auto_selling", Amount: parsed(amount)}
-}
 
-// sends are requests of every kind, each under the given key.
-func (f *fixture) sends(id uuid.UUID, hold, hold2, charge int64) map[string]func(key string) (ledger.Receipt, error) {
+
+// requestsOfEveryKind are requests of every kind, each under the given key.
+func (f *fixture) requestsOfEveryKind(id uuid.UUID, hold, hold2, charge int64) map[string]func(key string) (ledger.Receipt, error) {
 	ctx := f.T.Context()
 	return map[string]func(key string) (ledger.Receipt, error){
 		"charge": func(key string) (ledger.Receipt, error) {
-			c := spends("60")
+			c := chargeOf("60")
 			c.Agent, c.Reference, c.Metadata = "sales", "order 7", map[string]string{"a": "b"}
 			return f.Charge(ctx, id, key, c)
 		},
 		"hold": func(key string) (ledger.Receipt, error) {
 			return f.Hold(ctx, id, key, ledger.Hold{
 				Feature:   "auto_selling",
-				Amount:    parsed("55"),
+				Amount:    amountOf("55"),
 				ExpiresIn: time.Hour,
 			})
 		},
 		"capture": func(key string) (ledger.Receipt, error) {
-			return f.Capture(ctx, id, key, ledger.Capture{Hold: hold, Amount: parsed("1.5")})
+			return f.Capture(ctx, id, key, ledger.Capture{Hold: hold, Amount: amountOf("1.5")})
 		},
 		"release": func(key string) (ledger.Receipt, error) {
 			return f.Release(ctx, id, key, ledger.Release{Hold: hold2})
@@ -112,7 +110,7 @@ func (f *fixture) sends(id uuid.UUID, hold, hold2, charge int64) map[string]func
 		"refund": func(key string) (ledger.Receipt, error) {
 			return f.Refund(ctx, id, key, ledger.Refund{
 				Entry:  charge,
-				Amount: parsed("2"),
+				Amount: amountOf("2"),
 				Reason: "sorry",
 			})
 		},
@@ -147,7 +145,7 @@ func TestEveryOperationIsReplayed(t *testing.T) {
 	if err != nil || err2 != nil {
 		t.Fatal(err, err2)
 	}
-	sends := f.sends(id, hold.Seq, hold2.Seq, f.MustCharge(id, "lip_sync", "").Seq)
+	sends := f.requestsOfEveryKind(id, hold.Seq, hold2.Seq, f.MustCharge(id, "lip_sync", "").Seq)
 	first := map[string]string{}
 	for name, send := range sends {
 		r, err := send("key of " + name)
@@ -181,7 +179,7 @@ func TestEveryOperationIsReplayed(t *testing.T) {
 	// Now the other server knows the account, but not these keys.
 	f.Engine = f.NewServer()
 	a := f.account(id)
-	if _, err := f.Charge(t.Context(), id, "all", spends(a.Spendable.String())); err != nil {
+	if _, err := f.Charge(t.Context(), id, "all", chargeOf(a.Spendable.String())); err != nil {
 		t.Fatal(err)
 	}
 	again("on a server that knows the account")
@@ -204,19 +202,19 @@ func TestAServerSeesWhatAnotherOneWrote(t *testing.T) {
 	other := f.NewServer()
 	id := f.MustOpenWith("10")
 	if _, err := other.Hold(t.Context(), id, "h",
-		ledger.Hold{Feature: "auto_selling", Amount: parsed("4")}); err != nil {
+		ledger.Hold{Feature: "auto_selling", Amount: amountOf("4")}); err != nil {
 		t.Fatal(err)
 	}
-	_, err := f.Charge(t.Context(), id, "k", spends("7"))
+	_, err := f.Charge(t.Context(), id, "k", chargeOf("7"))
 	wantRefusal(t, "more than is left", err, problem.Insufficient, "insufficient_tokens")
 	f.Clock.Advance(20 * time.Minute)
-	f.wantStory(id, "Jan 31 09:30 hold 4 = 6", "Jan 31 09:45 release -4 = 10")
+	f.wantHistory(id, "Jan 31 09:30 hold 4 = 6", "Jan 31 09:45 release -4 = 10")
 	f.MustCharge(id, "auto_selling", "7")
 	// What is due now was made by the other server, and this one never erred so far.
 	f.Engine = f.NewServer()
 	f.MustCharge(id, "auto_selling", "1")
 	if _, err := other.Hold(t.Context(), id, "h2",
-		ledger.Hold{Feature: "auto_selling", Amount: parsed("1")}); err != nil {
+		ledger.Hold{Feature: "auto_selling", Amount: amountOf("1")}); err != nil {
 		t.Fatal(err)
 	}
 	f.Clock.Advance(20 * time.Minute)
@@ -228,7 +226,7 @@ func TestAServerSeesWhatAnotherOneWrote(t *testing.T) {
 		id).Scan(&held); err != nil || held != 0 {
 		t.Errorf("%s are held in the books (%v)", held, err)
 	}
-	f.wantStory(id, "Jan 31 09:50 charge -1 = 2", "Jan 31 09:50 hold 1 = 1", "Jan 31 10:05 release -1 = 2")
+	f.wantHistory(id, "Jan 31 09:50 charge -1 = 2", "Jan 31 09:50 hold 1 = 1", "Jan 31 10:05 release -1 = 2")
 }
 
 // A refusal is as true as an acceptance: it says what there is now, and writing it down changes nothing else.
@@ -237,10 +235,10 @@ func TestARefusalIsNotFromOldMemory(t *testing.T) {
 	f := newFixture(t)
 	other := f.NewServer()
 	id := f.MustOpenWith("10")
-	if _, err := other.Charge(t.Context(), id, "o1", spends("4")); err != nil {
+	if _, err := other.Charge(t.Context(), id, "o1", chargeOf("4")); err != nil {
 		t.Fatal(err)
 	}
-	_, err := f.Charge(t.Context(), id, "k1", spends("20"))
+	_, err := f.Charge(t.Context(), id, "k1", chargeOf("20"))
 	if p := problem.Of(err); p.Code != "insufficient_tokens" || p.Details["spendable"] != 6*tokens.One {
 		t.Errorf("refused with %v %v", err, p.Details)
 	}
@@ -339,18 +337,18 @@ func TestUsageFollowsTheBillingZonesDays(t *testing.T) {
 	f.MustCharge(id, "lip_sync", "")
 	hold, err := f.Hold(t.Context(), id, "h", ledger.Hold{
 		Feature:   "auto_selling",
-		Amount:    parsed("40"),
+		Amount:    amountOf("40"),
 		ExpiresIn: 24 * time.Hour,
 	})
 	if err != nil {
 		t.Fatal(err)
 	}
 	at(29, 21, 59) // 29 March 23:59, in summer time
-	if _, err := f.Capture(t.Context(), id, "c", ledger.Capture{Hold: hold.Seq, Amount: parsed("30")}); err != nil {
+	if _, err := f.Capture(t.Context(), id, "c", ledger.Capture{Hold: hold.Seq, Amount: amountOf("30")}); err != nil {
 		t.Fatal(err)
 	}
 	at(29, 22, 0) // 30 March 00:00
-	if _, err := f.Refund(t.Context(), id, "r", ledger.Refund{Entry: first.Seq, Amount: parsed("4")}); err != nil {
+	if _, err := f.Refund(t.Context(), id, "r", ledger.Refund{Entry: first.Seq, Amount: amountOf("4")}); err != nil {
 		t.Fatal(err)
 	}
 	day := func(d int) time.Time { return time.Date(2026, 3, d, 0, 0, 0, 0, time.UTC) }
@@ -405,7 +403,7 @@ func TestUsageOfManyAgentsInADay(t *testing.T) {
 	f := newFixture(t)
 	id := f.MustOpen("star")
 	for i := range 200 {
-		c := spends("0.5")
+		c := chargeOf("0.5")
 		c.Agent = "agent-" + strconv.Itoa(i%67)
 		if _, err := f.Charge(t.Context(), id, strconv.Itoa(i), c); err != nil {
 			t.Fatal(err)
@@ -438,7 +436,7 @@ func TestBalanceAtTheEdgesOfEntries(t *testing.T) {
 	f.Clock.Advance(time.Minute)
 	if _, err := f.Hold(t.Context(), id, "h", ledger.Hold{
 		Feature:   "auto_selling",
-		Amount:    parsed("5"),
+		Amount:    amountOf("5"),
 		ExpiresIn: time.Minute,
 	}); err != nil {
 		t.Fatal(err)
@@ -526,21 +524,21 @@ func TestWhatIsDueAtOneInstantHappensInOrder(t *testing.T) {
 	f.Clock.Set(reset.Add(-time.Hour))
 	if _, err := f.Hold(t.Context(), id, "h", ledger.Hold{
 		Feature:   "auto_selling",
-		Amount:    parsed("30"),
+		Amount:    amountOf("30"),
 		ExpiresIn: time.Hour,
 	}); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := f.Hold(t.Context(), id, "h2", ledger.Hold{
 		Feature:   "auto_selling",
-		Amount:    parsed("40"),
+		Amount:    amountOf("40"),
 		ExpiresIn: time.Hour,
 	}); err != nil {
 		t.Fatal(err)
 	}
 	f.Clock.Set(reset)
 	f.MustCharge(id, "auto_selling", "150")
-	f.wantStory(id,
+	f.wantHistory(id,
 		"Jan 31 09:30 grant 1 = 211", "Feb 28 08:30 hold 30 = 181", "Feb 28 08:30 hold 40 = 141",
 		"Feb 28 09:30 release -30 = 0", "Feb 28 09:30 expiry -1 = 0", "Feb 28 09:30 expiry -160 = 0",
 		"Feb 28 09:30 release -40 = 0", "Feb 28 09:30 expiry -40 = 0", "Feb 28 09:30 expiry -10 = 0",
@@ -578,8 +576,8 @@ func TestQuotesSayWhatAChargeWould(t *testing.T) {
 	}{
 		{ledger.Charge{Feature: "lip_sync"}, "5", "12", "7", "0", true},
 		{ledger.Charge{Feature: "lip_sync", Quantity: &two}, "10", "12", "2", "0", true},
-		{spends("12"), "12", "12", "0", "0", true},
-		{spends("12.000001"), "12.000001", "12", "12", "0.000001", false},
+		{chargeOf("12"), "12", "12", "0", "0", true},
+		{chargeOf("12.000001"), "12.000001", "12", "12", "0.000001", false},
 		{ledger.Charge{Feature: "pdf_creation", Quantity: &two}, "150", "12", "12", "138", false},
 	} {
 		q, err := f.Quote(t.Context(), id, c.charge)
@@ -594,7 +592,7 @@ func TestQuotesSayWhatAChargeWould(t *testing.T) {
 	_, err = f.Quote(t.Context(), uuid.New(), ledger.Charge{Feature: "lip_sync"})
 	wantRefusal(t, "nobody's quote", err, problem.NotFound, "account_not_found")
 	f.Clock.Advance(40 * 24 * time.Hour)
-	if q, err := f.Quote(t.Context(), id, spends("200")); err != nil || q.BalanceAfter.String() != "12" {
+	if q, err := f.Quote(t.Context(), id, chargeOf("200")); err != nil || q.BalanceAfter.String() != "12" {
 		t.Errorf("after the reset: %+v (%v)", q, err)
 	}
 }
@@ -637,7 +635,7 @@ func TestRaisedAllowancesInAPeriod(t *testing.T) {
 	plan("pro")
 	f.WantSpendable(id, "400")
 	here := f.Engine
-	f.Engine = f.NewServerWith(raised)
+	f.Engine = f.NewServerWith(raisedPrices)
 	plan("pro")
 	f.WantSpendable(id, "400")
 	plan("star")
@@ -647,8 +645,8 @@ func TestRaisedAllowancesInAPeriod(t *testing.T) {
 	f.WantSpendable(id, "1100")
 }
 
-// raised are prices at which every plan gives a hundred tokens more.
-func raised() *catalog.Catalog {
+// raisedPrices are prices at which every plan gives a hundred tokens more.
+func raisedPrices() *catalog.Catalog {
 	c := catalog.Builtin()
 	c.Version = "raised"
 	for i := range c.Plans {
@@ -669,7 +667,7 @@ func TestAHugeAmountIsOnlyTooMuch(t *testing.T) {
 		{
 			AccountID: id,
 			Key:       "1",
-			Charge:    spends("50"),
+			Charge:    chargeOf("50"),
 		},
 		{
 			AccountID: id,
@@ -684,7 +682,7 @@ func TestAHugeAmountIsOnlyTooMuch(t *testing.T) {
 		{
 			AccountID: id,
 			Key:       "4",
-			Charge:    spends("60"),
+			Charge:    chargeOf("60"),
 		},
 	})
 	for i, code := range []string{"", "insufficient_tokens", "insufficient_tokens", ""} {
@@ -712,7 +710,7 @@ func TestABatchWaitsForTheAccountsRow(t *testing.T) {
 	charged := make(chan error, 1)
 	fresh := f.NewServer() // remembers nothing
 	go func() {
-		_, err := fresh.Charge(context.WithoutCancel(t.Context()), id, "k", spends("4"))
+		_, err := fresh.Charge(context.WithoutCancel(t.Context()), id, "k", chargeOf("4"))
 		charged <- err
 	}()
 	for waiting := 0; waiting == 0; {

@@ -14,8 +14,8 @@ import (
 	"pop.store/credits/internal/tokens"
 )
 
-// foresee tells which agents purchases of some sizes would let go on, each alone.
-func (f *fixture) foresee(id uuid.UUID, sizes ...string) [][]string {
+// wouldResume tells which agents purchases of some sizes would let go on, each alone.
+func (f *fixture) wouldResume(id uuid.UUID, sizes ...string) [][]string {
 	f.T.Helper()
 	grants := make([]ledger.Grant, len(sizes))
 	for i, size := range sizes {
@@ -27,12 +27,12 @@ func (f *fixture) foresee(id uuid.UUID, sizes ...string) [][]string {
 	}
 	told := make([][]string, len(lists))
 	for i := range lists {
-		told[i] = ids(lists[i], func(ledger.Agent) bool { return true })
+		told[i] = agentIDs(lists[i], func(ledger.Agent) bool { return true })
 	}
 	return told
 }
 
-func ids(list []ledger.Agent, some func(ledger.Agent) bool) []string {
+func agentIDs(list []ledger.Agent, some func(ledger.Agent) bool) []string {
 	names := []string{}
 	for i := range list {
 		if some(list[i]) {
@@ -42,16 +42,16 @@ func ids(list []ledger.Agent, some func(ledger.Agent) bool) []string {
 	return names
 }
 
-func (f *fixture) waiting(id uuid.UUID, state ledger.AgentState) []string {
+func (f *fixture) agentsIn(id uuid.UUID, state ledger.AgentState) []string {
 	f.T.Helper()
 	list, _, err := f.Agents(f.T.Context(), id)
 	f.NoError(err)
-	return ids(list, func(a ledger.Agent) bool { return a.State == state })
+	return agentIDs(list, func(a ledger.Agent) bool { return a.State == state })
 }
 
-func (f *fixture) wantForeseen(id uuid.UUID, size string, want ...string) {
+func (f *fixture) wantWouldResume(id uuid.UUID, size string, want ...string) {
 	f.T.Helper()
-	if got := f.foresee(id, size)[0]; !slices.Equal(got, append([]string{}, want...)) {
+	if got := f.wouldResume(id, size)[0]; !slices.Equal(got, append([]string{}, want...)) {
 		f.T.Errorf("%s tokens let %q go on, want %q", size, got, want)
 	}
 }
@@ -61,23 +61,23 @@ func (f *fixture) wantForeseen(id uuid.UUID, size string, want ...string) {
 func TestWhoWouldGoOn(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)
-	id := f.broke()
-	f.wantForeseen(id, "100")
-	f.wantWork(id, "replies", "0.05", "insufficient_tokens")
-	f.wantWork(id, "scout", "0.05", "insufficient_tokens")
+	id := f.openSpent()
+	f.wantWouldResume(id, "100")
+	f.wantAgentCharge(id, "replies", "0.05", "insufficient_tokens")
+	f.wantAgentCharge(id, "scout", "0.05", "insufficient_tokens")
 	f.MustPutAgent(id, "budgeted", "1", "")
-	f.wantWork(id, "budgeted", "2", "over_budget")
+	f.wantAgentCharge(id, "budgeted", "2", "over_budget")
 	f.MustPutAgent(id, "off", "", "")
 	f.NoError(f.SwitchAgent(t.Context(), id, ledger.SwitchAgent{ID: "off"}))
 	before := f.account(id)
-	f.wantForeseen(id, "0.04")
-	f.wantForeseen(id, "0.05", "replies", "scout")
+	f.wantWouldResume(id, "0.04")
+	f.wantWouldResume(id, "0.05", "replies", "scout")
 	f.MustPutAgent(id, "scout", "", "50")
-	f.wantForeseen(id, "50", "scout")
-	f.wantForeseen(id, "50.05", "replies", "scout")
+	f.wantWouldResume(id, "50", "scout")
+	f.wantWouldResume(id, "50.05", "replies", "scout")
 	f.MustPutAgent(id, "", "", "40")
-	f.wantForeseen(id, "50", "scout")
-	f.wantForeseen(id, "90.05", "replies", "scout")
+	f.wantWouldResume(id, "50", "scout")
+	f.wantWouldResume(id, "90.05", "replies", "scout")
 	if after := f.account(id); after.Seq != before.Seq || after.Spendable != before.Spendable || after.Paused != 2 {
 		t.Errorf("looking changed %+v to %+v", before, after)
 	}
@@ -89,24 +89,24 @@ func TestWhoWouldGoOn(t *testing.T) {
 func TestWhatIsOwedLetsNobodyGoOn(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)
-	id := f.broke()
+	id := f.openSpent()
 	f.buy(id, "p")
 	f.MustCharge(id, "auto_selling", "100")
 	f.revoke(id, "p", "100")
-	f.wantWork(id, "replies", "0.05", "insufficient_tokens")
-	f.wantForeseen(id, "100")
-	f.wantForeseen(id, "100.04")
-	f.wantForeseen(id, "100.05", "replies")
+	f.wantAgentCharge(id, "replies", "0.05", "insufficient_tokens")
+	f.wantWouldResume(id, "100")
+	f.wantWouldResume(id, "100.04")
+	f.wantWouldResume(id, "100.05", "replies")
 }
 
 // A reset that is due lets agents go on by itself: that is no merit of a purchase.
 func TestWhatHasFallenDueIsNoMeritOfAPurchase(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)
-	id := f.broke()
-	f.wantWork(id, "replies", "0.05", "insufficient_tokens")
+	id := f.openSpent()
+	f.wantAgentCharge(id, "replies", "0.05", "insufficient_tokens")
 	f.Clock.Set(f.account(id).NextReset.Add(time.Minute))
-	f.wantForeseen(id, "100")
+	f.wantWouldResume(id, "100")
 }
 
 // What is foretold is what happens, whatever state an account is in.
@@ -117,28 +117,28 @@ func TestWhatIsForeseenHappens(t *testing.T) {
 	pick := func(texts ...string) string { return texts[random.IntN(len(texts))] }
 	resumed, stayed := 0, 0
 	for round := range 60 {
-		id := f.broke()
+		id := f.openSpent()
 		f.buy(id, "first")
 		f.MustCharge(id, "auto_selling", pick("100", "99.96", "70", "100"))
 		for i := range 3 {
 			agent := fmt.Sprint("agent-", i)
 			f.MustPutAgent(id, agent, pick("", "", "3", "500"), pick("", "0.5", "20", "60"))
-			f.work(id, agent, pick("0.05", "30", "31", "400"))
+			f.chargeAgent(id, agent, pick("0.05", "30", "31", "400"))
 		}
 		f.MustPutAgent(id, "", "", pick("", "15"))
 		if round%2 == 0 {
 			f.revoke(id, "first", pick("1", "50", "100"))
 		}
 		size := pick("0.05", "1", "30", "60", "100", "500")
-		foreseen := f.foresee(id, "1000", size)[1]
-		waited := f.waiting(id, ledger.AgentOutOfToken)
+		foreseen := f.wouldResume(id, "1000", size)[1]
+		waited := f.agentsIn(id, ledger.AgentOutOfToken)
 		_, err := f.Grant(t.Context(), id, "", ledger.Grant{
 			Kind:   ledger.LotPurchase,
 			Amount: tokens.MustParse(size),
 			Source: "second",
 		})
 		f.NoError(err)
-		still := f.waiting(id, ledger.AgentOutOfToken)
+		still := f.agentsIn(id, ledger.AgentOutOfToken)
 		happened := slices.DeleteFunc(waited, func(agent string) bool { return slices.Contains(still, agent) })
 		if !slices.Equal(foreseen, happened) {
 			t.Errorf("round %d, %s tokens: foreseen %q, happened %q", round, size, foreseen, happened)

@@ -43,7 +43,7 @@ func TestAnExtendedHoldEndsLater(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)
 	id := f.MustOpenWith("100")
-	hold := f.setAside(id, "60", 10*time.Minute)
+	hold := f.holdForSales(id, "60", 10*time.Minute)
 	if due := f.dueAt(id); !due.Equal(ledgertest.Start.Add(10 * time.Minute)) {
 		t.Fatalf("due at %v", due)
 	}
@@ -62,11 +62,11 @@ func TestAnExtendedHoldEndsLater(t *testing.T) {
 	f.wantBalance(id, "100 0 100")
 	_, err := f.Extend(t.Context(), id, "z", ledger.Extend{Hold: hold, ExpiresIn: time.Hour})
 	wantRefusal(t, "an extension at the end", err, problem.Conflict, "hold_expired")
-	if n := len(f.story(id)); n != 5 { // allowance, charge, gift, hold, release
+	if n := len(f.historyLines(id)); n != 5 { // allowance, charge, gift, hold, release
 		t.Errorf("%d entries: an extension is none", n)
 	}
 	// At most a day ahead, but again and again.
-	hold = f.setAside(id, "1", 24*time.Hour)
+	hold = f.holdForSales(id, "1", 24*time.Hour)
 	f.Clock.Advance(23 * time.Hour)
 	if x := f.extend(id, "day", hold, 24*time.Hour); !x.ExpiresAt.Equal(f.Clock.Now().Add(24 * time.Hour)) {
 		t.Errorf("extended for a day until %v", x.ExpiresAt)
@@ -86,34 +86,34 @@ func TestTheKeyOfAnExtension(t *testing.T) {
 	other := f.NewServer()
 	id := f.MustOpenWith("100")
 	first := f.MustCharge(id, "auto_selling", "1")
-	hold := f.setAside(id, "10", 0)
+	hold := f.holdForSales(id, "10", 0)
 	for range 3 { // both servers come to know the account
 		charge(t, other, id, uuid.NewString())
 		charge(t, f.Engine, id, uuid.NewString())
 	}
 	x := f.extend(id, "x", hold, time.Hour)
 	f.extend(id, "x2", hold, 2*time.Hour)
-	refused := func(l *engine.Engine, key string) {
+	refused := func(e *engine.Engine, key string) {
 		t.Helper()
-		if _, err := l.Charge(t.Context(), id, key, spends("1")); !errors.Is(err, idempotency.ErrKeyReused) {
+		if _, err := e.Charge(t.Context(), id, key, chargeOf("1")); !errors.Is(err, idempotency.ErrKeyReused) {
 			t.Errorf("a charge with the key %s of an extension: %v", key, err)
 		}
-		if _, err := l.Charge(t.Context(), id, key, spends("1000")); !errors.Is(err, idempotency.ErrKeyReused) {
+		if _, err := e.Charge(t.Context(), id, key, chargeOf("1000")); !errors.Is(err, idempotency.ErrKeyReused) {
 			t.Errorf("a charge too large with the key %s of an extension: %v", key, err)
 		}
-		if _, err := l.Extend(t.Context(), id, key,
+		if _, err := e.Extend(t.Context(), id, key,
 			ledger.Extend{Hold: hold, ExpiresIn: time.Minute}); !errors.Is(err, idempotency.ErrKeyReused) {
 			t.Errorf("another extension with the key %s: %v", key, err)
 		}
 	}
-	for _, l := range []*engine.Engine{f.Engine, other, f.NewServer()} {
+	for _, e := range []*engine.Engine{f.Engine, other, f.NewServer()} {
 		for range 40 { // until the lane decides from memory, whatever it forgot
-			charge(t, l, id, uuid.NewString())
+			charge(t, e, id, uuid.NewString())
 		}
-		refused(l, "x")
-		charge(t, l, id, uuid.NewString())
-		refused(l, "x2")
-		again, err := l.Extend(t.Context(), id, "x", ledger.Extend{Hold: hold, ExpiresIn: time.Hour})
+		refused(e, "x")
+		charge(t, e, id, uuid.NewString())
+		refused(e, "x2")
+		again, err := e.Extend(t.Context(), id, "x", ledger.Extend{Hold: hold, ExpiresIn: time.Hour})
 		if want := x; err != nil || !again.Replayed || !again.ExpiresAt.Equal(want.ExpiresAt) ||
 			!again.At.Equal(want.At) || again.Hold != hold {
 			t.Errorf("replayed: %+v (%v), want %+v", again, err, x)
@@ -124,15 +124,15 @@ func TestTheKeyOfAnExtension(t *testing.T) {
 		{
 			AccountID: id,
 			Key:       "new",
-			Charge:    spends("0.1"),
+			Charge:    chargeOf("0.1"),
 		}, {
 			AccountID: id,
 			Key:       "x",
-			Charge:    spends("0.1"),
+			Charge:    chargeOf("0.1"),
 		}, {
 			AccountID: id,
 			Key:       "newer",
-			Charge:    spends("0.1"),
+			Charge:    chargeOf("0.1"),
 		},
 	})
 	if results[0].Err != nil || !errors.Is(results[1].Err, idempotency.ErrKeyReused) || results[2].Err != nil {
@@ -153,9 +153,9 @@ func TestTheKeyOfAnExtension(t *testing.T) {
 	}
 }
 
-func charge(t *testing.T, l *engine.Engine, id uuid.UUID, key string) {
+func charge(t *testing.T, e *engine.Engine, id uuid.UUID, key string) {
 	t.Helper()
-	if _, err := l.Charge(t.Context(), id, key, spends("0.01")); err != nil {
+	if _, err := e.Charge(t.Context(), id, key, chargeOf("0.01")); err != nil {
 		t.Error(err)
 	}
 }
@@ -167,7 +167,7 @@ func TestOneKeyForAnExtensionAndACharge(t *testing.T) {
 	servers := []*engine.Engine{f.Engine, f.NewServer()}
 	for i := range 40 {
 		id := f.MustOpenWith("100")
-		hold := f.setAside(id, "10", 0)
+		hold := f.holdForSales(id, "10", 0)
 		charge(t, servers[0], id, uuid.NewString())
 		charge(t, servers[1], id, uuid.NewString())
 		var extended, charged error
@@ -175,7 +175,7 @@ func TestOneKeyForAnExtensionAndACharge(t *testing.T) {
 		callers.Go(func() {
 			_, extended = servers[i%2].Extend(t.Context(), id, "k", ledger.Extend{Hold: hold, ExpiresIn: time.Hour})
 		})
-		callers.Go(func() { _, charged = servers[1-i%2].Charge(t.Context(), id, "k", spends("1")) })
+		callers.Go(func() { _, charged = servers[1-i%2].Charge(t.Context(), id, "k", chargeOf("1")) })
 		callers.Wait()
 		if (extended == nil) == (charged == nil) {
 			t.Errorf("round %d: the extension got %v, the charge %v", i, extended, charged)
@@ -191,22 +191,22 @@ func TestAnExtensionRaces(t *testing.T) {
 	servers := []*engine.Engine{f.Engine, f.NewServer()}
 	for i := range 30 {
 		id := f.MustOpenWith("100")
-		hold := f.setAside(id, "10", time.Minute)
+		hold := f.holdForSales(id, "10", time.Minute)
 		errs := make([]error, 6)
 		var callers sync.WaitGroup
 		for n := range errs {
-			l, key := servers[(i+n)%2], strconv.Itoa(n)
+			e, key := servers[(i+n)%2], strconv.Itoa(n)
 			callers.Go(func() {
 				switch n {
 				case 0:
-					_, errs[n] = l.Capture(t.Context(), id, key, ledger.Capture{Hold: hold, Amount: parsed("11")})
+					_, errs[n] = e.Capture(t.Context(), id, key, ledger.Capture{Hold: hold, Amount: amountOf("11")})
 				case 1:
-					_, errs[n] = l.Release(t.Context(), id, key, ledger.Release{Hold: hold})
+					_, errs[n] = e.Release(t.Context(), id, key, ledger.Release{Hold: hold})
 				case 2:
 					f.Clock.Advance(time.Minute)
-					errs[n] = l.Settle(t.Context(), id)
+					errs[n] = e.Settle(t.Context(), id)
 				default:
-					_, errs[n] = l.Extend(t.Context(), id, key, ledger.Extend{Hold: hold, ExpiresIn: time.Hour})
+					_, errs[n] = e.Extend(t.Context(), id, key, ledger.Extend{Hold: hold, ExpiresIn: time.Hour})
 				}
 			})
 		}

@@ -15,11 +15,11 @@ import (
 )
 
 // hold holds tokens for a time; zero means the default.
-func (f *fixture) setAside(id uuid.UUID, amount string, life time.Duration) int64 {
+func (f *fixture) holdForSales(id uuid.UUID, amount string, life time.Duration) int64 {
 	f.T.Helper()
 	r, err := f.Hold(f.T.Context(), id, uuid.NewString(), ledger.Hold{
 		Feature:   "auto_selling",
-		Amount:    parsed(amount),
+		Amount:    amountOf(amount),
 		Agent:     "sales",
 		ExpiresIn: life,
 	})
@@ -42,7 +42,7 @@ func (f *fixture) capture(id uuid.UUID, hold int64, amount string) ledger.Receip
 func (f *fixture) tryCapture(id uuid.UUID, hold int64, amount string) (ledger.Receipt, error) {
 	c := ledger.Capture{Hold: hold}
 	if amount != "" {
-		c.Amount = parsed(amount)
+		c.Amount = amountOf(amount)
 	}
 	return f.Capture(f.T.Context(), id, uuid.NewString(), c)
 }
@@ -73,9 +73,9 @@ func TestAHoldSetsTokensAside(t *testing.T) {
 	if a := f.account(id); a.Holds != 1 || a.Lots[0].Held.String() != "10" {
 		t.Errorf("%d holds, lots %+v", a.Holds, a.Lots)
 	}
-	_, err = f.Charge(t.Context(), id, "k", spends("90.000001"))
+	_, err = f.Charge(t.Context(), id, "k", chargeOf("90.000001"))
 	wantRefusal(t, "a charge of what is held", err, problem.Insufficient, "insufficient_tokens")
-	_, err = f.Hold(t.Context(), id, "h2", ledger.Hold{Feature: "auto_selling", Amount: parsed("90.000001")})
+	_, err = f.Hold(t.Context(), id, "h2", ledger.Hold{Feature: "auto_selling", Amount: amountOf("90.000001")})
 	wantRefusal(t, "a hold of what is held", err, problem.Insufficient, "insufficient_tokens")
 	c := f.capture(id, r.Seq, "")
 	if c.Kind != ledger.KindCapture || c.Amount.String() != "-10" || c.HeldDelta.String() != "-10" ||
@@ -91,7 +91,7 @@ func TestAPartialCaptureReleasesTheRestAtOnce(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)
 	id := f.MustOpenWith("100")
-	hold := f.setAside(id, "60", 0)
+	hold := f.holdForSales(id, "60", 0)
 	for _, amount := range []string{"0", "-1"} {
 		_, err := f.tryCapture(id, hold, amount)
 		wantRefusal(t, "a capture of "+amount, err, problem.Unprocessable, "invalid_field")
@@ -109,7 +109,7 @@ func TestARelease(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)
 	id := f.MustOpenWith("100")
-	hold := f.setAside(id, "60", 0)
+	hold := f.holdForSales(id, "60", 0)
 	r, err := f.tryRelease(id, hold)
 	if err != nil || r.Kind != ledger.KindRelease || r.Amount != 0 || r.HeldDelta.String() != "-60" ||
 		r.About != hold || r.SpendableAfter.String() != "100" {
@@ -126,7 +126,7 @@ func TestWhatIsNoHold(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)
 	id, other := f.MustOpenWith("100"), f.MustOpenWith("100")
-	f.setAside(other, "1", 0)
+	f.holdForSales(other, "1", 0)
 	charge := f.MustCharge(id, "lip_sync", "")
 	for _, seq := range []int64{0, -1, 1, charge.Seq, 4, 1000} {
 		_, err := f.tryCapture(id, seq, "1")
@@ -154,7 +154,7 @@ func TestAHoldTimesOutAtItsInstant(t *testing.T) {
 	} {
 		f.Clock.Set(ledgertest.Start)
 		id := f.MustOpenWith("100")
-		hold, last := f.setAside(id, "60", c.asked), f.setAside(id, "10", c.asked)
+		hold, last := f.holdForSales(id, "60", c.asked), f.holdForSales(id, "10", c.asked)
 		f.Clock.Set(ledgertest.Start.Add(c.lives - time.Microsecond))
 		f.wantBalance(id, "30 70 100")
 		f.capture(id, last, "10")
@@ -187,14 +187,14 @@ func TestALotThatEndsWhileItIsHeld(t *testing.T) {
 	f := newFixture(t)
 	id := f.MustOpenWith("10")
 	f.MustGrant(id, ledger.LotPromo, "20", ledgertest.Start.Add(time.Hour))
-	hold, hold2 := f.setAside(id, "12", 2*time.Hour), f.setAside(id, "5", 2*time.Hour)
+	hold, hold2 := f.holdForSales(id, "12", 2*time.Hour), f.holdForSales(id, "5", 2*time.Hour)
 	f.Clock.Advance(90 * time.Minute)
 	f.wantBalance(id, "10 17 27") // 3 of the lot were free, and ended
 	f.capture(id, hold, "8")
 	f.wantBalance(id, "10 5 15")
 	f.Clock.Advance(30 * time.Minute)
 	f.wantBalance(id, "10 0 10")
-	f.wantStory(id,
+	f.wantHistory(id,
 		"Jan 31 09:30 hold 12 = 18", "Jan 31 09:30 hold 5 = 13", "Jan 31 10:30 expiry -3 = 10",
 		"Jan 31 11:00 capture -8 = 10",
 		"Jan 31 11:00 expiry -4 = 10", "Jan 31 11:30 release -5 = 10", "Jan 31 11:30 expiry -5 = 10")
@@ -209,16 +209,16 @@ func TestACaptureIsRefundedLikeACharge(t *testing.T) {
 	id := f.MustOpenWith("10")
 	soon := f.MustGrant(id, ledger.LotPromo, "20", ledgertest.Start.Add(100*time.Hour))
 	late := f.account(id).Lots[1].Number
-	capture := f.capture(id, f.setAside(id, "26", 0), "24")
-	want := []ledger.Part{{Lot: soon.Seq, Amount: *parsed("-20")}, {Lot: late, Amount: *parsed("-4")}}
+	capture := f.capture(id, f.holdForSales(id, "26", 0), "24")
+	want := []ledger.Part{{Lot: soon.Seq, Amount: *amountOf("-20")}, {Lot: late, Amount: *amountOf("-4")}}
 	if inText(capture.Parts) != inText(want) {
 		t.Errorf("paid by %v, want %v", capture.Parts, want)
 	}
 	f.wantBalance(id, "6 0 6")
 	r := f.refund(id, capture.Seq, "9")
 	if want := []ledger.Part{
-		{Lot: late, Amount: *parsed("4")},
-		{Lot: soon.Seq, Amount: *parsed("5")},
+		{Lot: late, Amount: *amountOf("4")},
+		{Lot: soon.Seq, Amount: *amountOf("5")},
 	}; inText(r.Parts) != inText(want) || r.Agent != "sales" {
 		t.Errorf("came back as %+v, want %v", r, want)
 	}
@@ -239,12 +239,12 @@ func TestHeldTokensAreNeverSpentTwice(t *testing.T) {
 		callers.Go(func() {
 			key := strconv.Itoa(i)
 			if i%2 == 0 {
-				if _, err := f.Charge(t.Context(), id, key, spends("5")); err == nil {
+				if _, err := f.Charge(t.Context(), id, key, chargeOf("5")); err == nil {
 					won.Add(1)
 				}
 				return
 			}
-			h, err := f.Hold(t.Context(), id, key, ledger.Hold{Feature: "auto_selling", Amount: parsed("5")})
+			h, err := f.Hold(t.Context(), id, key, ledger.Hold{Feature: "auto_selling", Amount: amountOf("5")})
 			if err != nil {
 				return
 			}
@@ -277,7 +277,7 @@ func TestManyHolds(t *testing.T) {
 	id := f.MustOpenWith("100")
 	holds := make([]int64, 50)
 	for i := range holds {
-		holds[i] = f.setAside(id, "1", time.Duration(i+1)*time.Minute)
+		holds[i] = f.holdForSales(id, "1", time.Duration(i+1)*time.Minute)
 	}
 	f.wantBalance(id, "50 50 100")
 	f.Clock.Advance(20 * time.Minute)

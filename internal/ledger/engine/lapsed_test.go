@@ -53,7 +53,7 @@ func TestWhatExpiredIsNotOwed(t *testing.T) {
 		"the first before": {totals: []string{"-40", "80", "100"}, owed: []string{"0", "10", "30"}},
 	} {
 		t.Run(name, func(t *testing.T) {
-			id := f.broke()
+			id := f.openSpent()
 			f.buyUntil(id, "p")
 			f.MustCharge(id, "auto_selling", "30")
 			if c.frozen {
@@ -89,9 +89,9 @@ func TestWhatExpiredIsNotOwed(t *testing.T) {
 func TestWhatExpiredLaterIsNotOwed(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)
-	held := f.broke()
+	held := f.openSpent()
 	f.buyUntil(held, "p")
-	hold := f.setAside(held, "60", 2*time.Hour)
+	hold := f.holdForSales(held, "60", 2*time.Hour)
 	f.MustCharge(held, "auto_selling", "10")
 	f.Clock.Advance(90 * time.Minute) // 30 have expired
 	f.revoke(held, "p", "90")
@@ -101,7 +101,7 @@ func TestWhatExpiredLaterIsNotOwed(t *testing.T) {
 	f.revoke(held, "p", "100")
 	f.wantOwed(held, "15")
 
-	back := f.broke()
+	back := f.openSpent()
 	f.buyUntil(back, "p")
 	charge := f.MustCharge(back, "auto_selling", "30")
 	f.Clock.Advance(2 * time.Hour)
@@ -111,7 +111,7 @@ func TestWhatExpiredLaterIsNotOwed(t *testing.T) {
 	f.wantBalance(back, "0 0 0")
 	f.wantOwed(back, "10")
 
-	again := f.broke()
+	again := f.openSpent()
 	f.buyUntil(again, "p")
 	charge = f.MustCharge(again, "auto_selling", "30")
 	f.Clock.Advance(2 * time.Hour)

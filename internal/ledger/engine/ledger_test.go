@@ -477,10 +477,10 @@ func TestWhatOnlyAKeyMakesSafeNeedsOne(t *testing.T) {
 	f.WantSpendable(id, "195")
 }
 
-func amountOf(text string) tokens.Amount { return tokens.MustParse(text) }
+func mustParse(text string) tokens.Amount { return tokens.MustParse(text) }
 
 // chargeOf is a charge of exactly so many tokens.
 func chargeOf(amount string) ledger.Charge {
-	a := amountOf(amount)
+	a := mustParse(amount)
 	return ledger.Charge{Feature: "auto_selling", Amount: &a}
 }

@@ -76,19 +76,19 @@ func TestTheLaneResolvesALostCommitByItself(t *testing.T) {
 		id := f.MustOpen("starter")
 		var c ledgertest.CommitCutter
 		c.Once.Store(int64(how))
-		l := ledgertest.NewEngine(t, ledgertest.NewPool(t, database.AppURL, c.Configure), ledgertest.DiscardLog)
-		r, err := l.Charge(t.Context(), id, "lost", chargeOf("50"))
+		e := ledgertest.NewEngine(t, ledgertest.NewPool(t, database.AppURL, c.Configure), ledgertest.DiscardLog)
+		r, err := e.Charge(t.Context(), id, "lost", chargeOf("50"))
 		if err != nil {
 			t.Fatalf("cut %d: %v", how, err)
 		}
 		if left := c.Once.Load(); left != int64(ledgertest.CutNone) {
 			t.Errorf("cut %d was not made", how)
 		}
-		again, err := l.Charge(t.Context(), id, "lost", chargeOf("50"))
+		again, err := e.Charge(t.Context(), id, "lost", chargeOf("50"))
 		if err != nil || !again.Replayed || !ledgertest.SameEntry(again.Entry, r.Entry) {
 			t.Errorf("cut %d, asked again: %+v, %v", how, again, err)
 		}
-		if _, err := l.Charge(t.Context(), id, "lost", ledger.Charge{Feature: "lip_sync"}); kindOf(err) !=
+		if _, err := e.Charge(t.Context(), id, "lost", ledger.Charge{Feature: "lip_sync"}); kindOf(err) !=
 			kindOf(idempotency.ErrKeyReused) {
 			t.Errorf("cut %d, another request: %v", how, err)
 		}
@@ -106,7 +106,7 @@ func TestLostCommitsWithoutAKey(t *testing.T) {
 	for _, how := range []ledgertest.Cut{ledgertest.CutBeforeSend, ledgertest.CutAfterSend, ledgertest.CutAfterCommit} {
 		id := f.MustOpen("starter")
 		var c ledgertest.CommitCutter
-		l := ledgertest.NewEngine(t, ledgertest.NewPool(t, database.AppURL, c.Configure), ledgertest.DiscardLog)
+		e := ledgertest.NewEngine(t, ledgertest.NewPool(t, database.AppURL, c.Configure), ledgertest.DiscardLog)
 		do := func(what string, deed func() error) {
 			c.Once.Store(int64(how))
 			if err := deed(); err != nil {
@@ -116,23 +116,23 @@ func TestLostCommitsWithoutAKey(t *testing.T) {
 				t.Errorf("cut %d, %s: it was not made", how, what)
 			}
 		}
-		do("an upgrade", func() error { return l.SetPlan(t.Context(), id, ledger.SetPlan{Plan: "pro"}) })
+		do("an upgrade", func() error { return e.SetPlan(t.Context(), id, ledger.SetPlan{Plan: "pro"}) })
 		do("a purchase", func() error {
-			_, err := l.Grant(t.Context(), id, "", ledger.Grant{
+			_, err := e.Grant(t.Context(), id, "", ledger.Grant{
 				Kind:   ledger.LotPurchase,
-				Amount: amountOf("100"),
+				Amount: mustParse("100"),
 				Source: "bought",
 			})
 			return err
 		})
 		f.WantSpendable(id, "500")
 		do("a part of a purchase taken back", func() error {
-			_, err := ledgertest.Revoke(t.Context(), l, id, "bought", amountOf("30"), ledger.CauseRefund, "")
+			_, err := ledgertest.Revoke(t.Context(), e, id, "bought", mustParse("30"), ledger.CauseRefund, "")
 			return err
 		})
-		do("a purchase frozen", func() error { return ledgertest.Freeze(t.Context(), l, id, "bought", true) })
+		do("a purchase frozen", func() error { return ledgertest.Freeze(t.Context(), e, id, "bought", true) })
 		f.WantSpendable(id, "400")
-		do("a purchase thawed", func() error { return ledgertest.Freeze(t.Context(), l, id, "bought", false) })
+		do("a purchase thawed", func() error { return ledgertest.Freeze(t.Context(), e, id, "bought", false) })
 		f.WantSpendable(id, "470")
 	}
 	f.CheckInvariants()

@@ -20,8 +20,8 @@ import (
 	"pop.store/credits/internal/tokens"
 )
 
-// gate keeps an account locked as another server would, so that whatever wants it waits, until it is opened.
-func (f *fixture) gate(id uuid.UUID) (open func()) {
+// lockAccount keeps an account locked as another server would, so that whatever wants it waits, until it is opened.
+func (f *fixture) lockAccount(id uuid.UUID) (open func()) {
 	f.T.Helper()
 	tx, err := f.Pool.Begin(context.Background())
 	if err != nil {
@@ -38,8 +38,8 @@ func (f *fixture) gate(id uuid.UUID) (open func()) {
 	})
 }
 
-// held waits until a batch waits at the gate.
-func (f *fixture) held() {
+// waitForLock waits until a batch waits at the gate.
+func (f *fixture) waitForLock() {
 	f.T.Helper()
 	f.WaitUntil("somebody waits for a lock", func() bool {
 		var n int
@@ -49,8 +49,8 @@ func (f *fixture) held() {
 	})
 }
 
-// narrow is books with a single lane, held at a gate: what is sent to it queues.
-func narrow(t *testing.T) (f *fixture, first uuid.UUID, open func()) {
+// newSingleLane is books with a single lane, held at a gate: what is sent to it queues.
+func newSingleLane(t *testing.T) (f *fixture, first uuid.UUID, open func()) {
 	t.Helper()
 	f = &fixture{ledgertest.NewWith(t, ledgertest.Options{
 		Pool:            testdb.New(t),
@@ -58,10 +58,10 @@ func narrow(t *testing.T) (f *fixture, first uuid.UUID, open func()) {
 		CheckInvariants: true,
 	})}
 	first = f.MustOpen("star")
-	open = f.gate(first)
+	open = f.lockAccount(first)
 	t.Cleanup(open)
 	go func() { _, _ = f.Charge(context.Background(), first, "gate", ledger.Charge{Feature: "lip_sync"}) }()
-	f.held()
+	f.waitForLock()
 	return f, first, open
 }
 
@@ -78,10 +78,10 @@ func bulkOf(name string, n int, ids ...uuid.UUID) []ledger.BulkCharge {
 	return charges
 }
 
-// flood sends bulks at once and waits until at least some were turned away, which has to happen
+// fillQueue sends bulks at once and waits until at least some were turned away, which has to happen
 // while everything else still waits. The function that it gives waits for the rest, and counts the
 // charges that were made.
-func (f *fixture) flood(name string, bulks, busy int, ids ...uuid.UUID) (wait func() (made int64)) {
+func (f *fixture) fillQueue(name string, bulks, busy int, ids ...uuid.UUID) (wait func() (made int64)) {
 	f.T.Helper()
 	var turnedAway, made, busyCharges atomic.Int64
 	var working sync.WaitGroup
@@ -118,7 +118,7 @@ func (f *fixture) flood(name string, bulks, busy int, ids ...uuid.UUID) (wait fu
 // out, and nothing else.
 func TestAFullQueueTurnsAway(t *testing.T) {
 	t.Parallel()
-	f, first, open := narrow(t)
+	f, first, open := newSingleLane(t)
 	ids := make([]uuid.UUID, 50)
 	for i := range ids {
 		ids[i] = uuid.New()
@@ -129,11 +129,11 @@ func TestAFullQueueTurnsAway(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	open = f.gate(first)
+	open = f.lockAccount(first)
 	defer open()
 	go func() { _, _ = f.Charge(context.Background(), first, "gate again", ledger.Charge{Feature: "lip_sync"}) }()
-	f.held()
-	wait := f.flood("flood", 24, 12, ids...)
+	f.waitForLock()
+	wait := f.fillQueue("flood", 24, 12, ids...)
 	open()
 	made := wait()
 	var charged int64
@@ -150,8 +150,8 @@ func TestAFullQueueTurnsAway(t *testing.T) {
 // One account that floods a lane leaves room for the others.
 func TestOneAccountCannotTakeTheWholeQueue(t *testing.T) {
 	t.Parallel()
-	f, first, open := narrow(t)
-	flooded := f.flood("hot", 16, 8, first)
+	f, first, open := newSingleLane(t)
+	flooded := f.fillQueue("hot", 16, 8, first)
 	neighbour := uuid.New()
 	opened := make(chan error)
 	go func() { opened <- f.SetPlan(context.Background(), neighbour, ledger.SetPlan{Plan: "star"}) }()
@@ -212,7 +212,7 @@ func TestAPoisonedRequestFailsAlone(t *testing.T) {
 			return err
 		},
 		"a key longer than an index entry": func(f *fixture, id uuid.UUID) error {
-			_, err := f.Charge(context.Background(), id, noise(20_000), reply(ledger.Charge{}))
+			_, err := f.Charge(context.Background(), id, randomText(20_000), reply(ledger.Charge{}))
 			return err
 		},
 		"an end of time": func(f *fixture, id uuid.UUID) error {
@@ -231,13 +231,13 @@ func TestAPoisonedRequestFailsAlone(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			poisoned(t, poison)
+			checkPoisonedBatch(t, poison)
 		})
 	}
 }
 
-// noise is text that does not compress.
-func noise(n int) string {
+// randomText is text that does not compress.
+func randomText(n int) string {
 	var text strings.Builder
 	for text.Len() < n {
 		text.WriteString(strconv.FormatUint(rand.Uint64(), 36))
@@ -245,20 +245,20 @@ func noise(n int) string {
 	return text.String()
 }
 
-// poisoned puts a poisoned request into the middle of a batch.
-func poisoned(t *testing.T, poison func(f *fixture, id uuid.UUID) error) {
+// checkPoisonedBatch puts a poisoned request into the middle of a batch.
+func checkPoisonedBatch(t *testing.T, poison func(f *fixture, id uuid.UUID) error) {
 	t.Helper()
 	const around = 30
-	f, first, open := narrow(t)
+	f, first, open := newSingleLane(t)
 	open()
 	ids := []uuid.UUID{first, f.MustOpen("starter"), f.MustOpen("pro")}
 	for _, id := range ids { // two lots each, so that a charge can need both
 		f.MustGrant(id, ledger.LotPurchase, "100", time.Time{})
 	}
-	open = f.gate(first)
+	open = f.lockAccount(first)
 	defer open()
 	go func() { _, _ = f.Charge(context.Background(), first, "gate again", ledger.Charge{Feature: "lip_sync"}) }()
-	f.held()
+	f.waitForLock()
 	var working sync.WaitGroup
 	charge := func(i int) {
 		working.Go(func() {

@@ -21,7 +21,7 @@ func TestRecentWork(t *testing.T) {
 		t.Helper()
 		c := ledger.Charge{Feature: feature, Agent: agent}
 		if amount != "" {
-			c.Amount = parsed(amount)
+			c.Amount = amountOf(amount)
 		}
 		r, err := f.Charge(t.Context(), id, uuid.NewString(), c)
 		f.NoError(err)
@@ -42,14 +42,14 @@ func TestRecentWork(t *testing.T) {
 	hold, err := f.Hold(t.Context(), busy, "h", ledger.Hold{
 		Feature: "auto_selling",
 		Agent:   "seller",
-		Amount:  parsed("9"),
+		Amount:  amountOf("9"),
 	})
 	f.NoError(err)
-	_, err = f.Capture(t.Context(), busy, "c", ledger.Capture{Hold: hold.Seq, Amount: parsed("2")})
+	_, err = f.Capture(t.Context(), busy, "c", ledger.Capture{Hold: hold.Seq, Amount: amountOf("2")})
 	f.NoError(err)
 	work(quiet, "", "pdf_creation", "")
 	for i := range 1_003 {
-		_, err := f.Charge(t.Context(), many, strconv.Itoa(i), ledger.Charge{Feature: replies, Agent: "replies"})
+		_, err := f.Charge(t.Context(), many, strconv.Itoa(i), ledger.Charge{Feature: repliesFeature, Agent: "replies"})
 		f.NoError(err)
 		f.Clock.Advance(time.Millisecond)
 	}

@@ -27,7 +27,7 @@ func (f *fixture) refund(id uuid.UUID, seq int64, amount string) ledger.Receipt 
 func (f *fixture) tryRefund(id uuid.UUID, seq int64, amount string) (ledger.Receipt, error) {
 	r := ledger.Refund{Entry: seq, Reason: "test"}
 	if amount != "" {
-		r.Amount = parsed(amount)
+		r.Amount = amountOf(amount)
 	}
 	return f.Refund(f.T.Context(), id, uuid.NewString(), r)
 }
@@ -71,7 +71,7 @@ func TestConcurrentRefundsNeverExceedTheCharge(t *testing.T) {
 	for i := range 40 {
 		callers.Go(func() {
 			_, err := f.Refund(t.Context(), id, strconv.Itoa(i),
-				ledger.Refund{Entry: charge.Seq, Amount: parsed("4")})
+				ledger.Refund{Entry: charge.Seq, Amount: amountOf("4")})
 			if kind := kindOf(err); err != nil && kind != problem.Conflict {
 				t.Error(err)
 			}
@@ -95,10 +95,10 @@ func TestRefundsGoBackInReverseBurnOrder(t *testing.T) {
 		amount string
 		want   []ledger.Part
 	}{
-		{"25", []ledger.Part{{Lot: bought.Seq, Amount: *parsed("25")}}},
-		{"10", []ledger.Part{{Lot: bought.Seq, Amount: *parsed("5")}, {Lot: 1, Amount: *parsed("5")}}},
-		{"195.5", []ledger.Part{{Lot: 1, Amount: *parsed("195")}, {Lot: soon.Seq, Amount: *parsed("0.5")}}},
-		{"", []ledger.Part{{Lot: soon.Seq, Amount: *parsed("9.5")}}},
+		{"25", []ledger.Part{{Lot: bought.Seq, Amount: *amountOf("25")}}},
+		{"10", []ledger.Part{{Lot: bought.Seq, Amount: *amountOf("5")}, {Lot: 1, Amount: *amountOf("5")}}},
+		{"195.5", []ledger.Part{{Lot: 1, Amount: *amountOf("195")}, {Lot: soon.Seq, Amount: *amountOf("0.5")}}},
+		{"", []ledger.Part{{Lot: soon.Seq, Amount: *amountOf("9.5")}}},
 	} {
 		if r := f.refund(id, charge.Seq, c.amount); inText(r.Parts) != inText(c.want) {
 			t.Errorf("%s came back to %v, want %v", c.amount, r.Parts, c.want)
@@ -163,7 +163,7 @@ func TestWhatCannotBeRefunded(t *testing.T) {
 	id, other := f.MustOpenWith("100"), f.MustOpenWith("100")
 	charge := f.MustCharge(id, "auto_selling", "5")
 	refund := f.refund(id, charge.Seq, "1")
-	hold := f.setAside(id, "5", 0)
+	hold := f.holdForSales(id, "5", 0)
 	release, err := f.tryRelease(id, hold)
 	if err != nil {
 		t.Fatal(err)
@@ -194,7 +194,7 @@ func TestWhatCannotBeRefunded(t *testing.T) {
 func TestBoughtTokensComeBackAsBoughtOnes(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)
-	id := f.broke()
+	id := f.openSpent()
 	f.MustGrant(id, ledger.LotPromo, "1", ledgertest.Start.Add(time.Hour))
 	g := ledger.Grant{
 		Kind:      ledger.LotPurchase,

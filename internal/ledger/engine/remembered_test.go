@@ -20,32 +20,32 @@ func TestWhatTheCreatorChangesIsReadAnew(t *testing.T) {
 	id := f.MustOpenWith("100")
 	remembers := func() { // the first server's lane now knows the account as it stands
 		t.Helper()
-		f.wantWork(id, "replies", "0.05", "")
-		f.wantWork(id, "replies", "0.05", "")
+		f.wantAgentCharge(id, "replies", "0.05", "")
+		f.wantAgentCharge(id, "replies", "0.05", "")
 	}
 
 	remembers()
 	f.NoError(other.SwitchAgent(ctx, id, ledger.SwitchAgent{ID: "replies"}))
-	f.turn(id, "replies", true) // it is on, as far as the first server remembers
+	f.switchAgent(id, "replies", true) // it is on, as far as the first server remembers
 	f.wantAgents(id, "replies on 0")
 
-	f.turn(id, "replies", false)
-	f.turn(id, "replies", true)
+	f.switchAgent(id, "replies", false)
+	f.switchAgent(id, "replies", true)
 	remembers()
-	f.turn(id, "replies", false)
-	f.wantWork(id, "replies", "0.05", "agent_paused")
+	f.switchAgent(id, "replies", false)
+	f.wantAgentCharge(id, "replies", "0.05", "agent_paused")
 	f.NoError(other.SwitchAgent(ctx, id, ledger.SwitchAgent{ID: "replies", On: true}))
-	f.turn(id, "replies", false) // it is off, as far as the first server remembers
+	f.switchAgent(id, "replies", false) // it is off, as far as the first server remembers
 	f.wantAgents(id, "replies paused_by_creator 0")
-	f.turn(id, "replies", true)
+	f.switchAgent(id, "replies", true)
 
 	// Another server registers an agent; this one has never heard of it.
 	remembers()
-	feature := replies
+	feature := repliesFeature
 	f.NoError(other.PutAgent(ctx, id, ledger.PutAgent{ID: "scout", Feature: &feature}))
-	f.turn(id, "scout", false)
+	f.switchAgent(id, "scout", false)
 	f.wantAgents(id, "replies on 0, scout paused_by_creator 0")
-	f.turn(id, "scout", true)
+	f.switchAgent(id, "scout", true)
 
 	ten, twenty := 10*tokens.One, 20*tokens.One
 	f.NoError(f.SetThreshold(ctx, id, ledger.SetThreshold{Amount: &ten}))
@@ -72,16 +72,16 @@ func TestSwitchingAnAgentNeedsTheWholeAccount(t *testing.T) {
 	f := newFixture(t)
 	other := f.NewServer()
 	id := f.MustOpenWith("100")
-	f.wantWork(id, "replies", "0.05", "")
+	f.wantAgentCharge(id, "replies", "0.05", "")
 	for range 5 {
-		if _, err := other.Charge(t.Context(), id, uuid.NewString(), spends("1")); err != nil {
+		if _, err := other.Charge(t.Context(), id, uuid.NewString(), chargeOf("1")); err != nil {
 			t.Fatal(err)
 		}
-		f.wantWork(id, "replies", "0.05", "")
+		f.wantAgentCharge(id, "replies", "0.05", "")
 	}
-	f.turn(id, "replies", false)
+	f.switchAgent(id, "replies", false)
 	f.wantAgents(id, "replies paused_by_creator 0")
-	f.turn(id, "replies", true)
+	f.switchAgent(id, "replies", true)
 	f.wantAgents(id, "replies on 0")
 }
 

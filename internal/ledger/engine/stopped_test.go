@@ -12,15 +12,15 @@ import (
 	"pop.store/credits/internal/tokens"
 )
 
-const metered = "auto_selling"
+const meteredFeature = "auto_selling"
 
 // agentHold makes an agent's hold of an amount.
 func (f *fixture) agentHold(id uuid.UUID, agent, amount string, life time.Duration) int64 {
 	f.T.Helper()
 	h, err := f.Hold(f.T.Context(), id, uuid.NewString(), ledger.Hold{
-		Feature:   metered,
+		Feature:   meteredFeature,
 		Agent:     agent,
-		Amount:    parsed(amount),
+		Amount:    amountOf(amount),
 		ExpiresIn: life,
 	})
 	f.NoError(err)
@@ -31,9 +31,9 @@ func (f *fixture) agentHold(id uuid.UUID, agent, amount string, life time.Durati
 func (f *fixture) spend(id uuid.UUID, agent, amount string) (ledger.Receipt, error) {
 	f.T.Helper()
 	return f.Charge(f.T.Context(), id, uuid.NewString(), ledger.Charge{
-		Feature: metered,
+		Feature: meteredFeature,
 		Agent:   agent,
-		Amount:  parsed(amount),
+		Amount:  amountOf(amount),
 	})
 }
 
@@ -75,7 +75,7 @@ func (f *fixture) wantReason(id uuid.UUID, agent string, reason ledger.Reason, c
 	}
 }
 
-func (f *fixture) turn(id uuid.UUID, agent string, on bool) {
+func (f *fixture) switchAgent(id uuid.UUID, agent string, on bool) {
 	f.T.Helper()
 	f.NoError(f.SwitchAgent(f.T.Context(), id, ledger.SwitchAgent{ID: agent, On: on}))
 }
@@ -98,7 +98,7 @@ func TestRoomInABudgetLetsAnAgentGoOn(t *testing.T) {
 		if a := f.account(id); a.OverBudget != 1 || a.Paused != 0 {
 			t.Errorf("%d are over their budgets and %d wait for tokens", a.OverBudget, a.Paused)
 		}
-		f.events(id)
+		f.takeEvents(id)
 		return f, id, hold
 	}
 	ways := map[string]func(f *fixture, id uuid.UUID, hold int64){
@@ -131,7 +131,7 @@ func TestRoomInABudgetLetsAnAgentGoOn(t *testing.T) {
 			if a := f.account(id); a.OverBudget != 0 {
 				t.Errorf("%d are over their budgets", a.OverBudget)
 			}
-			if told := f.events(id); !strings.HasSuffix(told, "agent.resumed seller") {
+			if told := f.takeEvents(id); !strings.HasSuffix(told, "agent.resumed seller") {
 				t.Errorf("told of %q", told)
 			}
 		})
@@ -164,7 +164,7 @@ func TestAHoldThatTimesOutBeforeTheMonthEnds(t *testing.T) {
 	f.agentHold(id, "seller", "5", 30*time.Minute)
 	_ = f.refusal(f.spend(id, "seller", "1"))
 	f.MustPutAgent(id, "seller", "44", "")
-	f.events(id)
+	f.takeEvents(id)
 	f.Clock.Set(time.Date(2026, 4, 2, 0, 0, 0, 0, time.UTC))
 	f.NoError(f.Settle(t.Context(), id))
 	list, err := f.Outbox(t.Context(), 10)
@@ -196,11 +196,11 @@ func TestOneRequestThatWasTooLarge(t *testing.T) {
 		f.wantReason(id, "seller", ledger.ReasonSize, ledger.CureTurnOn, "0")
 	}
 	tooLarge()
-	f.turn(id, "seller", true)
+	f.switchAgent(id, "seller", true)
 	f.wantAgents(id, "seller on 0")
 	tooLarge()
-	f.turn(id, "seller", false)
-	f.turn(id, "seller", true)
+	f.switchAgent(id, "seller", false)
+	f.switchAgent(id, "seller", true)
 	f.wantAgents(id, "seller on 0")
 	tooLarge()
 	f.Clock.Set(f.account(id).NextReset)
@@ -211,7 +211,7 @@ func TestOneRequestThatWasTooLarge(t *testing.T) {
 
 	// A refund has to bring what was missing, or some twenty tokens, so that nothing flaps.
 	small := f.MustOpenWith("30")
-	charge := f.MustCharge(small, metered, "18")
+	charge := f.MustCharge(small, meteredFeature, "18")
 	_ = f.refusal(f.spend(small, "seller", "40"))
 	f.wantReason(small, "seller", ledger.ReasonTokens, ledger.CureTokens, "8")
 	f.refund(small, charge.Seq, "7.999999")
@@ -228,9 +228,9 @@ func TestARefusalThatLeavesTheAgentOn(t *testing.T) {
 	ctx := t.Context()
 	id := f.MustOpenWith("10")
 	f.MustPutAgent(id, "seller", "8", "")
-	big, twelve := parsed("9"), parsed("7.5")
+	big, twelve := amountOf("9"), amountOf("7.5")
 	_, err := f.Hold(ctx, id, "h", ledger.Hold{
-		Feature:     metered,
+		Feature:     meteredFeature,
 		Agent:       "seller",
 		Amount:      big,
 		KeepAgentOn: true,
@@ -238,7 +238,7 @@ func TestARefusalThatLeavesTheAgentOn(t *testing.T) {
 	wantRefusal(t, "a hold over the budget", err, problem.Conflict, "over_budget")
 	f.MustPutAgent(id, "", "", "3")
 	_, err = f.Charge(ctx, id, "c", ledger.Charge{
-		Feature:     metered,
+		Feature:     meteredFeature,
 		Agent:       "seller",
 		Amount:      twelve,
 		KeepAgentOn: true,
@@ -260,32 +260,32 @@ func TestARefusalThatLeavesTheAgentOn(t *testing.T) {
 	}
 	// The same request without that is another one, which its key must not pass for.
 	r, err := f.Charge(ctx, id, "k", ledger.Charge{
-		Feature:     metered,
+		Feature:     meteredFeature,
 		Agent:       "seller",
-		Amount:      parsed("1"),
+		Amount:      amountOf("1"),
 		KeepAgentOn: true,
 	})
 	f.NoError(err)
 	if again, err := f.Charge(ctx, id, "k", ledger.Charge{
-		Feature:     metered,
+		Feature:     meteredFeature,
 		Agent:       "seller",
-		Amount:      parsed("1"),
+		Amount:      amountOf("1"),
 		KeepAgentOn: true,
 	}); err != nil || again.Seq != r.Seq {
 		t.Errorf("again: %v", err)
 	}
 	_, err = f.Charge(ctx, id, "k", ledger.Charge{
-		Feature: metered,
+		Feature: meteredFeature,
 		Agent:   "seller",
-		Amount:  parsed("1"),
+		Amount:  amountOf("1"),
 	})
 	wantRefusal(t, "another request", err, problem.Unprocessable, "idempotency_key_reused")
 	// One that is paused is refused like any other.
-	f.turn(id, "seller", false)
+	f.switchAgent(id, "seller", false)
 	_, err = f.Charge(ctx, id, "p", ledger.Charge{
-		Feature:     metered,
+		Feature:     meteredFeature,
 		Agent:       "seller",
-		Amount:      parsed("1"),
+		Amount:      amountOf("1"),
 		KeepAgentOn: true,
 	})
 	wantRefusal(t, "a paused agent", err, problem.Conflict, "agent_paused")
@@ -301,9 +301,9 @@ func TestTurningOnIsTheSameFromEveryState(t *testing.T) {
 	f.NoError(err)
 	_ = f.refusal(f.spend(id, "seller", "1"))
 	for _, first := range []bool{true, false} {
-		f.turn(id, "seller", first)
-		f.turn(id, "seller", true)
-		if got := f.agents(id); !strings.HasPrefix(got, "seller paused_out_of_tokens") {
+		f.switchAgent(id, "seller", first)
+		f.switchAgent(id, "seller", true)
+		if got := f.agentsText(id); !strings.HasPrefix(got, "seller paused_out_of_tokens") {
 			t.Errorf("with nothing there it is %q", got)
 		}
 	}
@@ -312,9 +312,9 @@ func TestTurningOnIsTheSameFromEveryState(t *testing.T) {
 	f.MustPutAgent(id, "seller", "1", "")
 	_ = f.refusal(f.spend(id, "seller", "1"))
 	for _, first := range []bool{true, false} {
-		f.turn(id, "seller", first)
-		f.turn(id, "seller", true)
-		if got := f.agents(id); !strings.HasPrefix(got, "seller paused_over_budget") {
+		f.switchAgent(id, "seller", first)
+		f.switchAgent(id, "seller", true)
+		if got := f.agentsText(id); !strings.HasPrefix(got, "seller paused_over_budget") {
 			t.Errorf("without a budget left it is %q", got)
 		}
 	}
@@ -392,15 +392,15 @@ func TestWhyAnAgentWaits(t *testing.T) {
 	} {
 		id := f.MustOpenWith(c.there)
 		if c.held != "0" {
-			f.setAside(id, c.held, 0)
+			f.holdForSales(id, c.held, 0)
 		}
 		f.MustPutAgent(id, "", "", c.own)
-		feature := replies
+		feature := repliesFeature
 		f.NoError(f.PutAgent(t.Context(), id, ledger.PutAgent{ID: "replies", Feature: &feature}))
 		if p := f.refusal(f.Charge(t.Context(), id, "ask", ledger.Charge{
-			Feature: replies,
+			Feature: repliesFeature,
 			Agent:   "replies",
-			Amount:  parsed(c.asks),
+			Amount:  amountOf(c.asks),
 		})); p.Code != "insufficient_tokens" {
 			t.Fatalf("%+v: %v", c, p)
 		}
@@ -416,9 +416,9 @@ func TestAJobUnderWayChangesNoLevel(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)
 	id := f.MustOpen("starter") // 200: low under 40
-	f.events(id)
+	f.takeEvents(id)
 	for range 5 {
-		hold := f.setAside(id, "170", 0)
+		hold := f.holdForSales(id, "170", 0)
 		if a := f.account(id); a.Level != ledger.LevelOK {
 			t.Errorf("with %v held the level is %v", a.Held, a.Level)
 		}
@@ -429,14 +429,14 @@ func TestAJobUnderWayChangesNoLevel(t *testing.T) {
 		_, err = f.tryRelease(id, hold)
 		f.NoError(err)
 	}
-	f.setAside(id, "200", time.Minute)
+	f.holdForSales(id, "200", time.Minute)
 	f.Clock.Advance(time.Hour)
 	f.NoError(f.Settle(t.Context(), id))
 	f.wantEvents(id, "hold.expired sales")
-	hold := f.setAside(id, "197", 0)
+	hold := f.holdForSales(id, "197", 0)
 	f.wantEvents(id, "")
 	f.capture(id, hold, "160.000001")
 	f.wantEvents(id, "balance.low")
-	f.MustCharge(id, metered, "35")
+	f.MustCharge(id, meteredFeature, "35")
 	f.wantEvents(id, "balance.empty")
 }

@@ -20,9 +20,9 @@ import (
 )
 
 // sweep settles chunk after chunk until nothing is due.
-func sweep(ctx context.Context, l *engine.Engine, chunk int) (settled, failed int, err error) {
+func sweep(ctx context.Context, e *engine.Engine, chunk int) (settled, failed int, err error) {
 	for more, place := true, (engine.DuePlace{}); more; {
-		s, err := l.SettleDue(ctx, place, chunk)
+		s, err := e.SettleDue(ctx, place, chunk)
 		if err != nil {
 			return settled, failed, err
 		}
@@ -67,11 +67,11 @@ func TestSweepsThatRaceGrantOnce(t *testing.T) {
 		"Mar 31 09:30 grant 200 = 200", "Apr 30 09:30 expiry -200 = 0", "Apr 30 09:30 grant 200 = 200",
 	}
 	for _, id := range ids {
-		if got := f.story(id); !slices.Equal(got, want) {
+		if got := f.historyLines(id); !slices.Equal(got, want) {
 			t.Fatalf("%q\nwant %q", got, want)
 		}
 	}
-	if got := f.story(past); !slices.Equal(got, want[:2]) {
+	if got := f.historyLines(past); !slices.Equal(got, want[:2]) {
 		t.Errorf("past due: %q", got)
 	}
 	if n, failed, err := sweep(t.Context(), f.Engine, 7); n != 0 || failed != 0 || err != nil {
@@ -134,21 +134,21 @@ func TestASweepOfAClosedLedger(t *testing.T) {
 func TestAChargeAtTheInstantOfTheReset(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)
-	whole := spends("200")
-	for i, l := range []*engine.Engine{f.Engine, f.NewServer()} { // one remembers the account, the other does not
+	whole := chargeOf("200")
+	for i, e := range []*engine.Engine{f.Engine, f.NewServer()} { // one remembers the account, the other does not
 		f.Clock.Set(ledgertest.Start)
 		id := f.MustOpen("starter")
 		reset := f.account(id).NextReset
 		f.MustCharge(id, "auto_selling", "200")
 		f.Clock.Set(reset.Add(-time.Microsecond))
-		if _, err := l.Charge(t.Context(), id, "before", whole); problem.Of(err).Kind != problem.Insufficient {
+		if _, err := e.Charge(t.Context(), id, "before", whole); problem.Of(err).Kind != problem.Insufficient {
 			t.Errorf("server %d, before: %v", i, err)
 		}
 		f.Clock.Set(reset)
-		if quote, err := l.Quote(t.Context(), id, whole); err != nil || !quote.Affordable {
+		if quote, err := e.Quote(t.Context(), id, whole); err != nil || !quote.Affordable {
 			t.Errorf("server %d, quote: %+v, %v", i, quote, err)
 		}
-		if r, err := l.Charge(t.Context(), id, "at", whole); err != nil || !r.At.Equal(reset) || r.Seq != 4 {
+		if r, err := e.Charge(t.Context(), id, "at", whole); err != nil || !r.At.Equal(reset) || r.Seq != 4 {
 			t.Errorf("server %d, at the reset: %+v, %v", i, r, err)
 		}
 	}
@@ -223,7 +223,7 @@ func TestARenewalThatIsPaidLate(t *testing.T) {
 		"May 11 09:30 charge -20 = 30",
 		"May 11 09:30 grant 200 = 230", "May 11 09:30 grant 800 = 1030",
 	}
-	if got := f.story(id); !slices.Equal(got, want) {
+	if got := f.historyLines(id); !slices.Equal(got, want) {
 		t.Errorf("%q\nwant %q", got, want)
 	}
 	f.Clock.Set(time.Date(2026, 5, 31, 9, 30, 0, 0, time.UTC))
@@ -247,7 +247,7 @@ func TestTheCommonChargeIsAHotUpdate(t *testing.T) {
 	fresh := f.NewServer()
 	const charges = 40
 	for i := range charges {
-		if _, err := fresh.Charge(t.Context(), id, fmt.Sprint(i), spends("1")); err != nil {
+		if _, err := fresh.Charge(t.Context(), id, fmt.Sprint(i), chargeOf("1")); err != nil {
 			t.Fatal(err)
 		}
 	}

@@ -33,7 +33,7 @@ func TestTakeBackInBurnOrder(t *testing.T) {
 		Source: "bought",
 	})
 	f.NoError(err)
-	f.hold(id, "lip_sync", time.Hour) // 5 of the adjustment
+	f.holdFeature(id, "lip_sync", time.Hour) // 5 of the adjustment
 	r, err := f.takeBack(id, "50", 0)
 	f.NoError(err)
 	if r.Kind != ledger.KindGrant || r.Amount != -50*tokens.One || r.Contra != ledger.ContraIssued ||

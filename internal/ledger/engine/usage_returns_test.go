@@ -79,9 +79,9 @@ func TestARefundMakesRoomInTheMonthOfItsWork(t *testing.T) {
 	work := func(amount string) ledger.Receipt {
 		t.Helper()
 		r, err := f.Charge(t.Context(), id, uuid.NewString(), ledger.Charge{
-			Feature: replies,
+			Feature: repliesFeature,
 			Agent:   "replies",
-			Amount:  parsed(amount),
+			Amount:  amountOf(amount),
 		})
 		f.NoError(err)
 		return r
@@ -89,20 +89,20 @@ func TestARefundMakesRoomInTheMonthOfItsWork(t *testing.T) {
 	january := work("40")
 	f.Clock.Set(time.Date(2026, 2, 10, 12, 0, 0, 0, time.UTC))
 	february := work("30")
-	f.wantWork(id, "replies", "20.000001", "over_budget")
+	f.wantAgentCharge(id, "replies", "20.000001", "over_budget")
 	f.refund(id, january.Seq, "40")
-	f.wantWork(id, "replies", "20.000001", "over_budget") // January's work was returned: that is no room in February
+	f.wantAgentCharge(id, "replies", "20.000001", "over_budget") // January's work was returned: that is no room in February
 	f.refund(id, february.Seq, "10")
-	f.wantWork(id, "replies", "30.000001", "over_budget")
+	f.wantAgentCharge(id, "replies", "30.000001", "over_budget")
 	f.Clock.Advance(3 * 24 * time.Hour)
 	more := work("25")
 	f.refund(id, february.Seq, "15") // of a day that was put away
-	f.wantWork(id, "replies", "20.000001", "over_budget")
+	f.wantAgentCharge(id, "replies", "20.000001", "over_budget")
 	f.refund(id, more.Seq, "")
 	list, _, err := f.Agents(t.Context(), id)
 	if f.NoError(err); list[0].Spent != 5*tokens.One {
 		t.Errorf("it spent %s this month", list[0].Spent)
 	}
-	f.wantWork(id, "replies", "45.000001", "over_budget")
-	f.wantWork(id, "replies", "45", "")
+	f.wantAgentCharge(id, "replies", "45.000001", "over_budget")
+	f.wantAgentCharge(id, "replies", "45", "")
 }

@@ -15,8 +15,8 @@ import (
 	"pop.store/credits/internal/tokens"
 )
 
-// spent is what the entries say that work cost in the end, per day of the work and name.
-func (f *fixture) spent(id uuid.UUID, by ledger.UsageBy, first time.Time) map[string]map[time.Time]tokens.Amount {
+// spentByEntries is what the entries say that work cost in the end, per day of the work and name.
+func (f *fixture) spentByEntries(id uuid.UUID, by ledger.UsageBy, first time.Time) map[string]map[time.Time]tokens.Amount {
 	f.T.Helper()
 	rows, err := f.Pool.Query(f.T.Context(),
 		`select case $2 when 'agent' then e.agent else e.feature end, w.day, -sum(e.amount)::bigint
@@ -47,7 +47,7 @@ func (f *fixture) series(id uuid.UUID, by ledger.UsageBy, days int) ledger.Usage
 	f.NoError(err)
 	s, err := f.UsageSeries(f.T.Context(), a, by, days)
 	f.NoError(err)
-	spent := f.spent(id, by, s.First)
+	spent := f.spentByEntries(id, by, s.First)
 	if len(s.Series) != min(len(spent), ledger.MaxSeries) || !s.First.Equal(s.Last.AddDate(0, 0, 1-days)) {
 		f.T.Fatalf("%d series of %d names from %s to %s", len(s.Series), len(spent), s.First, s.Last)
 	}

@@ -20,15 +20,15 @@ import (
 	"pop.store/credits/internal/tokens"
 )
 
-// damage is something that went wrong in the books of account $1, and one of the differences that
+// corruption is something that went wrong in the books of account $1, and one of the differences that
 // it must be found by.
-type damage struct {
+type corruption struct {
 	name, statement, what string
 }
 
 // A story is told of each account (tellStory), so every one has one of everything. Statements pick
 // what they spoil by what it is.
-var damages = []damage{
+var corruptions = []corruption{
 	{"balance", "update ledger_accounts set balance = balance + 1 where account = $1", "balance, by its entries"},
 	{
 		"balance against lots", "update ledger_accounts set balance = balance + 1 where account = $1",
@@ -257,8 +257,8 @@ var damages = []damage{
 	},
 }
 
-// guards are what keeps the database itself from some of the damage.
-const guards = `
+// dropConstraints are what keeps the database itself from some of the damage.
+const dropConstraints = `
 do $$ declare c record; begin
 	for c in select conrelid::regclass as t, conname from pg_constraint where contype = 'c' and connamespace = 'public'::regnamespace loop
 		execute format('alter table %s drop constraint %I', c.t, c.conname);
@@ -287,10 +287,10 @@ func (f *fixture) wantClean(o audit.Options) audit.Report {
 	return report
 }
 
-// tellStory makes accounts that have some of everything: lots of all kinds, one of them disputed,
+// fillAccounts makes accounts that have some of everything: lots of all kinds, one of them disputed,
 // one revoked after it was spent; holds that were captured, released, timed out and are open;
 // refunds; two days of usage.
-func (f *fixture) tellStory(n int) []uuid.UUID {
+func (f *fixture) fillAccounts(n int) []uuid.UUID {
 	f.T.Helper()
 	ids := make([]uuid.UUID, n)
 	each := func(chapter func(id uuid.UUID)) {
@@ -309,8 +309,8 @@ func (f *fixture) tellStory(n int) []uuid.UUID {
 	f.Clock.Advance(24 * time.Hour)
 	each(func(id uuid.UUID) {
 		f.MustCharge(id, "auto_selling", "1")
-		f.hold(id, "lip_sync", 0)
-		f.sellerAsks(id) // its first pause ended with the hold that timed out
+		f.holdFeature(id, "lip_sync", 0)
+		f.declineSeller(id) // its first pause ended with the hold that timed out
 	})
 	return ids
 }
@@ -350,9 +350,9 @@ func (f *fixture) firstDay(id uuid.UUID) {
 		f.NoError(err)
 	}
 	three := tokens.MustParse("3")
-	_, err = f.Capture(ctx, id, uuid.NewString(), ledger.Capture{Hold: f.hold(id, "lip_sync", 0), Amount: &three})
+	_, err = f.Capture(ctx, id, uuid.NewString(), ledger.Capture{Hold: f.holdFeature(id, "lip_sync", 0), Amount: &three})
 	f.NoError(err)
-	_, err = f.Release(ctx, id, uuid.NewString(), ledger.Release{Hold: f.hold(id, "lip_sync", 0)})
+	_, err = f.Release(ctx, id, uuid.NewString(), ledger.Release{Hold: f.holdFeature(id, "lip_sync", 0)})
 	f.NoError(err)
 	f.MustCharge(id, "auto_selling", "190") // what was granted, and most of the purchase
 	_, err = ledgertest.Revoke(ctx, f, id, purchase.Source, 90*tokens.One, ledger.CauseDispute, "charged back")
@@ -376,27 +376,27 @@ func (f *fixture) firstDay(id uuid.UUID) {
 		f.NoError(err)
 	}
 	_, err = f.Extend(ctx, id, uuid.NewString(),
-		ledger.Extend{Hold: f.hold(id, "lip_sync", time.Hour), ExpiresIn: 90 * time.Minute})
+		ledger.Extend{Hold: f.holdFeature(id, "lip_sync", time.Hour), ExpiresIn: 90 * time.Minute})
 	f.NoError(err)
-	f.agentsOfTheStory(id)
+	f.addAgents(id)
 }
 
-func (f *fixture) agentsOfTheStory(id uuid.UUID) {
+func (f *fixture) addAgents(id uuid.UUID) {
 	ctx := f.T.Context()
 	f.MustPutAgent(id, "", "", "0.5")
 	f.MustPutAgent(id, "scout", "50", "0.25")
 	f.NoError(f.SwitchAgent(ctx, id, ledger.SwitchAgent{ID: "scout"}))
 	forty := 40 * tokens.One
 	f.NoError(f.SetThreshold(ctx, id, ledger.SetThreshold{Amount: &forty}))
-	f.sellerAsks(id)
+	f.declineSeller(id)
 	events, err := f.Outbox(ctx, 10_000)
 	f.NoError(err)
 	events = slices.DeleteFunc(events, func(e ledger.Told) bool { return e.AccountID != id || e.Seq > 3 })
 	f.NoError(f.Relayed(ctx, events))
 }
 
-// sellerAsks has an agent ask for more than there is.
-func (f *fixture) sellerAsks(id uuid.UUID) {
+// declineSeller has an agent ask for more than there is.
+func (f *fixture) declineSeller(id uuid.UUID) {
 	much := 10_000 * tokens.One
 	_, err := f.Charge(f.T.Context(), id, uuid.NewString(), ledger.Charge{
 		Feature: "auto_selling",
@@ -408,7 +408,7 @@ func (f *fixture) sellerAsks(id uuid.UUID) {
 	}
 }
 
-func (f *fixture) hold(id uuid.UUID, feature string, life time.Duration) int64 {
+func (f *fixture) holdFeature(id uuid.UUID, feature string, life time.Duration) int64 {
 	f.T.Helper()
 	r, err := f.Hold(f.T.Context(), id, uuid.NewString(), ledger.Hold{Feature: feature, ExpiresIn: life})
 	f.NoError(err)
@@ -419,17 +419,17 @@ func (f *fixture) hold(id uuid.UUID, feature string, life time.Duration) int64 {
 func TestVerifyFindsDamage(t *testing.T) {
 	t.Parallel()
 	f, d := newUnchecked(t)
-	ids := f.tellStory(len(damages) + 3)
+	ids := f.fillAccounts(len(corruptions) + 3)
 	f.wantClean(audit.Options{ChunkEntries: 50})
 	owner, err := pgx.Connect(t.Context(), d.OwnerURL)
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer owner.Close(context.WithoutCancel(t.Context()))
-	if _, err := owner.Exec(t.Context(), guards); err != nil {
+	if _, err := owner.Exec(t.Context(), dropConstraints); err != nil {
 		t.Fatal(err)
 	}
-	for i, damage := range damages {
+	for i, damage := range corruptions {
 		done, err := owner.Exec(t.Context(), damage.statement, ids[i])
 		if err != nil || done.RowsAffected() == 0 {
 			t.Errorf("%s: %d rows were damaged: %v", damage.name, done.RowsAffected(), err)
@@ -443,13 +443,13 @@ func TestVerifyFindsDamage(t *testing.T) {
 			t.Errorf("%s", d)
 		}
 	}
-	for i, damage := range damages {
+	for i, damage := range corruptions {
 		named := func(what string) bool { return what == damage.what || strings.HasSuffix(what, ": "+damage.what) }
 		if !slices.ContainsFunc(found[ids[i]], named) {
 			t.Errorf("%s: want %q among %q", damage.name, damage.what, found[ids[i]])
 		}
 	}
-	for _, id := range ids[len(damages):] {
+	for _, id := range ids[len(corruptions):] {
 		if len(found[id]) > 0 {
 			t.Errorf("a sound account is said to have %q", found[id])
 		}
@@ -462,7 +462,7 @@ func TestVerifyFindsDamage(t *testing.T) {
 func TestVerifyEndsAfterEnough(t *testing.T) {
 	t.Parallel()
 	f, _ := newUnchecked(t)
-	f.tellStory(5)
+	f.fillAccounts(5)
 	if _, err := f.Pool.Exec(t.Context(), "update ledger_accounts set owed = owed + 1"); err != nil {
 		t.Fatal(err)
 	}
@@ -489,7 +489,7 @@ func TestVerifyOfAgentsThatAreOn(t *testing.T) {
 	t.Parallel()
 	f, _ := newUnchecked(t)
 	id := f.MustOpenWith("100")
-	f.wantWork(id, "replies", "1", "")
+	f.wantAgentCharge(id, "replies", "1", "")
 	f.MustPutAgent(id, "replies", "50", "5")
 	f.wantClean(audit.Options{})
 	f.MustPutAgent(id, "replies", "0", "0")
@@ -503,7 +503,7 @@ func TestVerifyOfAgentsThatAreOn(t *testing.T) {
 func TestVerifyTellsHowFarItIs(t *testing.T) {
 	t.Parallel()
 	f, _ := newUnchecked(t)
-	f.tellStory(4)
+	f.fillAccounts(4)
 	var last, most int64
 	report := f.wantClean(audit.Options{ChunkEntries: 1, Progress: func(done, total int64) {
 		if done < last || done > total {
@@ -520,14 +520,14 @@ func TestVerifyTellsHowFarItIs(t *testing.T) {
 func TestVerifyWhileChargesGoOn(t *testing.T) {
 	t.Parallel()
 	f, _ := newUnchecked(t)
-	ids := f.tellStory(6)
+	ids := f.fillAccounts(6)
 	var over atomic.Bool
 	var busy sync.WaitGroup
 	for i := range 16 {
 		random := rand.New(rand.NewPCG(uint64(i), 1))
 		busy.Go(func() {
 			for !over.Load() {
-				f.anything(ids[random.IntN(len(ids))], random)
+				f.randomRequest(ids[random.IntN(len(ids))], random)
 			}
 		})
 	}
@@ -544,8 +544,8 @@ func TestVerifyWhileChargesGoOn(t *testing.T) {
 	f.wantClean(audit.Options{})
 }
 
-// anything does something at random; refusals are as good as success.
-func (f *fixture) anything(account uuid.UUID, random *rand.Rand) {
+// randomRequest does something at random; refusals are as good as success.
+func (f *fixture) randomRequest(account uuid.UUID, random *rand.Rand) {
 	ctx, key := f.T.Context(), uuid.NewString()
 	amount := tokens.Amount(1 + random.Int64N(int64(8*tokens.One)))
 	var err error
@@ -585,7 +585,7 @@ func (f *fixture) anything(account uuid.UUID, random *rand.Rand) {
 	case 6, 7:
 		_, err = f.Refund(ctx, account, key, ledger.Refund{Entry: 1 + random.Int64N(200), Amount: &amount})
 	case 8, 9, 10:
-		err = f.anythingOfAgents(account, amount, random)
+		err = f.randomAgentRequest(account, amount, random)
 	default:
 		agent := []string{"", "studio", "scout"}[random.IntN(3)]
 		_, err = f.Charge(ctx, account, key, ledger.Charge{
@@ -599,7 +599,7 @@ func (f *fixture) anything(account uuid.UUID, random *rand.Rand) {
 	}
 }
 
-func (f *fixture) anythingOfAgents(account uuid.UUID, amount tokens.Amount, random *rand.Rand) error {
+func (f *fixture) randomAgentRequest(account uuid.UUID, amount tokens.Amount, random *rand.Rand) error {
 	ctx := f.T.Context()
 	agent := []string{"studio", "scout", ""}[random.IntN(3)]
 	budgets, reserves := []tokens.Amount{0, amount, 50 * amount}, []tokens.Amount{0, amount}
