@@ -7,6 +7,7 @@ import (
 	"os"
 	"path"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -128,6 +129,22 @@ func checkRestricted(t *testing.T, pkg, imported string) {
 	}
 }
 
+// toolboxes are packages that only tests import.
+var toolboxes = []string{
+	"db/testdb", "handlers/handlerstest", "internal/e2e", "internal/ledger/ledgertest", "internal/testkit",
+}
+
+func TestOnlyTestsImportToolboxes(t *testing.T) {
+	t.Parallel()
+	for pkg, imports := range sources(t) {
+		for _, toolbox := range toolboxes {
+			if imports[module+toolbox] {
+				t.Errorf("%s imports %s, which is for tests only", pkg, toolbox)
+			}
+		}
+	}
+}
+
 // sources lists the imports of every package of the binary. Tests and their helpers stand above
 // everything and are left out.
 func sources(t *testing.T) map[string]map[string]bool {
@@ -173,6 +190,6 @@ func sources(t *testing.T) map[string]map[string]bool {
 func skipped(dir string) bool {
 	base := path.Base(dir)
 	return base == "node_modules" || base == "testdata" || (strings.HasPrefix(base, ".") && base != ".") ||
-		dir == "db/testdb" || dir == "handlers/handlerstest" || dir == "internal/e2e" || dir == "internal/testkit" ||
+		slices.Contains(toolboxes, dir) ||
 		dir == "internal/tools" || strings.HasPrefix(dir, "views/internal") || dir == "var" || dir == "bin"
 }

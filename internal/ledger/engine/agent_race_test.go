@@ -16,95 +16,95 @@ import (
 	"pop.store/credits/internal/tokens"
 )
 
-// rivals are callers of three servers who spend, hold, capture, release and refund for the agents
+// concurrentCallers are callers of three servers who spend, hold, capture, release and refund for the agents
 // of one account.
-type rivals struct {
-	*books
+type concurrentCallers struct {
+	*fixture
 	id      uuid.UUID
 	servers []*engine.Engine
-	away    map[string]*atomic.Int64 // requests of each agent that were not handled
+	turnedAway    map[string]*atomic.Int64 // requests of each agent that were not handled
 }
 
-// live sends requests, one after the other.
-func (r *rivals) live(name string, requests int) {
+// sendRequests sends requests, one after the other.
+func (r *concurrentCallers) sendRequests(name string, requests int) {
 	random := rand.New(rand.NewPCG(rand.Uint64(), rand.Uint64()))
 	for i := range requests {
 		agent := [...]string{"budgeted", "reserving", "plain"}[random.IntN(3)]
 		amount := tokens.Amount(1 + random.IntN(int(tokens.One)))
-		key, l := name+"-"+strconv.Itoa(i), r.servers[random.IntN(3)]
+		key, e := name+"-"+strconv.Itoa(i), r.servers[random.IntN(3)]
 		if random.IntN(2) == 0 {
-			r.chargeAndMore(random, l, key, agent, amount)
+			r.chargeAndRefund(random, e, key, agent, amount)
 		} else {
-			r.holdAndMore(random, l, key, agent, amount)
+			r.holdAndEnd(random, e, key, agent, amount)
 		}
 	}
 }
 
-func (r *rivals) chargeAndMore(random *rand.Rand, l *engine.Engine, key, agent string, amount tokens.Amount) {
+func (r *concurrentCallers) chargeAndRefund(random *rand.Rand, l *engine.Engine, key, agent string, amount tokens.Amount) {
 	e, err := l.Charge(context.Background(), r.id, key, ledger.Charge{
-		Feature: replies,
+		Feature: repliesFeature,
 		Agent:   agent,
 		Amount:  &amount,
 	})
-	if !r.done(agent, err) || random.IntN(5) > 0 {
+	if !r.countTurnedAway(agent, err) || random.IntN(5) > 0 {
 		return
 	}
 	if _, err := l.Refund(context.Background(), r.id, key+"-back", ledger.Refund{Entry: e.Seq}); err != nil {
-		r.t.Error(err)
+		r.T.Error(err)
 	}
 }
 
-func (r *rivals) holdAndMore(random *rand.Rand, l *engine.Engine, key, agent string, amount tokens.Amount) {
-	h, err := l.Hold(context.Background(), r.id, key, ledger.Hold{
-		Feature: replies,
+func (r *concurrentCallers) holdAndEnd(random *rand.Rand, e *engine.Engine, key, agent string, amount tokens.Amount) {
+	h, err := e.Hold(context.Background(), r.id, key, ledger.Hold{
+		Feature: repliesFeature,
 		Agent:   agent,
 		Amount:  &amount,
 	})
-	if !r.done(agent, err) {
+	if !r.countTurnedAway(agent, err) {
 		return
 	}
 	switch part := 1 + amount/2; random.IntN(3) {
 	case 0:
-		_, err = l.Capture(context.Background(), r.id, key+"-capture", ledger.Capture{Hold: h.Seq})
+		_, err = e.Capture(context.Background(), r.id, key+"-capture", ledger.Capture{Hold: h.Seq})
 	case 1:
-		_, err = l.Capture(context.Background(), r.id, key+"-capture", ledger.Capture{Hold: h.Seq, Amount: &part})
+		_, err = e.Capture(context.Background(), r.id, key+"-capture", ledger.Capture{Hold: h.Seq, Amount: &part})
 	default:
-		_, err = l.Release(context.Background(), r.id, key+"-release", ledger.Release{Hold: h.Seq})
+		_, err = e.Release(context.Background(), r.id, key+"-release", ledger.Release{Hold: h.Seq})
 	}
 	if err != nil {
-		r.t.Error(err)
+		r.T.Error(err)
 	}
 }
 
-// done counts what was not handled.
-func (r *rivals) done(agent string, err error) bool {
+// countTurnedAway counts what was not handled.
+func (r *concurrentCallers) countTurnedAway(agent string, err error) bool {
 	if err == nil {
 		return true
 	}
 	switch problem.Of(err).Code {
 	case "agent_paused", "over_budget", "insufficient_tokens":
-		r.away[agent].Add(1)
+		r.turnedAway[agent].Add(1)
 	default:
-		r.t.Error(err)
+		r.T.Error(err)
 	}
 	return false
 }
 
-// look checks what must hold at every instant: no budget is overspent, and nobody has touched what
+// checkLimits checks what must hold at every instant: no budget is overspent, and nobody has touched what
 // the creator keeps.
-func (r *rivals) look(l *engine.Engine, own tokens.Amount) {
-	list, _, err := l.Agents(context.Background(), r.id)
+func (r *concurrentCallers) checkLimits(e *engine.Engine, own tokens.Amount) {
+	list, _, err := e.Agents(context.Background(), r.id)
 	if err != nil {
-		r.t.Error(err)
+		r.T.Error(err)
 		return
 	}
 	for _, a := range list {
 		if a.Budget != nil && a.Spent+a.Held > *a.Budget {
-			r.t.Errorf("%s spent %v and holds %v of its budget of %v", a.ID, a.Spent, a.Held, *a.Budget)
+			r.T.Errorf("%s spent %v and holds %v of its budget of %v", a.ID, a.Spent, a.Held, *a.Budget)
 		}
 	}
-	if a, err := l.Account(context.Background(), r.id); err != nil || a.Spendable < own {
-		r.t.Errorf("of the %v that the creator keeps %v are left (%v)", own, a.Spendable, err)
+	if a, err := e.Account(context.Background(), r.id); err != nil || a.Spendable < own {
+		r.T.Errorf("of the %v that the creator keeps %v are left (%v)", own, a.Spendable, err)
 	}
 }
 
@@ -113,23 +113,23 @@ func (r *rivals) look(l *engine.Engine, own tokens.Amount) {
 // come in between, so that agents pause and go on many times.
 func TestManyCallersKeepBudgetsAndReserves(t *testing.T) {
 	t.Parallel()
-	b := newBooks(t)
-	r := &rivals{
-		books:   b,
-		id:      b.openWith("300"),
-		servers: []*engine.Engine{b.Engine, b.server(), b.server()},
-		away:    map[string]*atomic.Int64{},
+	f := newFixture(t)
+	r := &concurrentCallers{
+		fixture: f,
+		id:      f.MustOpenWith("300"),
+		servers: []*engine.Engine{f.Engine, f.NewServer(), f.NewServer()},
+		turnedAway:    map[string]*atomic.Int64{},
 	}
 	for _, agent := range []string{"budgeted", "reserving", "plain"} {
-		r.away[agent] = &atomic.Int64{}
+		r.turnedAway[agent] = &atomic.Int64{}
 	}
-	b.put(r.id, "budgeted", "40", "")
-	b.put(r.id, "reserving", "", "60")
-	b.put(r.id, "", "", "30")
+	f.MustPutAgent(r.id, "budgeted", "40", "")
+	f.MustPutAgent(r.id, "reserving", "", "60")
+	f.MustPutAgent(r.id, "", "", "30")
 	var working, looking sync.WaitGroup
 	stop := make(chan struct{})
 	for i := range 64 {
-		working.Go(func() { r.live("caller-"+strconv.Itoa(i), 30) })
+		working.Go(func() { r.sendRequests("caller-"+strconv.Itoa(i), 30) })
 	}
 	working.Go(func() {
 		for i := range 5 {
@@ -143,14 +143,14 @@ func TestManyCallersKeepBudgetsAndReserves(t *testing.T) {
 			}
 		}
 	})
-	for _, l := range r.servers {
+	for _, e := range r.servers {
 		looking.Go(func() {
 			for {
 				select {
 				case <-stop:
 					return
 				default:
-					r.look(l, 30*tokens.One)
+					r.checkLimits(e, 30*tokens.One)
 				}
 			}
 		})
@@ -158,12 +158,12 @@ func TestManyCallersKeepBudgetsAndReserves(t *testing.T) {
 	working.Wait()
 	close(stop)
 	looking.Wait()
-	b.checkEvents(r.id)
-	h := b.hearAll(r.id)
-	list, _, err := b.Agents(t.Context(), r.id)
-	b.check(err)
+	f.CheckEvents(r.id)
+	s := f.ReplayEvents(r.id)
+	list, _, err := f.Agents(t.Context(), r.id)
+	f.NoError(err)
 	for _, a := range list {
-		if got, want := h.away[a.ID]+a.TurnedAway, r.away[a.ID].Load(); got != want || want == 0 {
+		if got, want := s.TurnedAway[a.ID]+a.TurnedAway, r.turnedAway[a.ID].Load(); got != want || want == 0 {
 			t.Errorf("%d requests of %s were turned away, counted %d", want, a.ID, got)
 		}
 	}

@@ -15,61 +15,61 @@ import (
 // anything: a sweep finds the account.
 func TestAMonthBeginsForIdleAgents(t *testing.T) {
 	t.Parallel()
-	b := newBooks(t)
-	id := b.open("star") // on 31 January
-	b.put(id, "replies", "10", "")
-	b.wantWork(id, "replies", "10", "")
-	b.wantWork(id, "replies", "0.05", "over_budget")
-	b.events(id)
+	f := newFixture(t)
+	id := f.MustOpen("star") // on 31 January
+	f.MustPutAgent(id, "replies", "10", "")
+	f.wantAgentCharge(id, "replies", "10", "")
+	f.wantAgentCharge(id, "replies", "0.05", "over_budget")
+	f.takeEvents(id)
 	midnight := time.Date(2026, 2, 1, 0, 0, 0, 0, time.UTC)
-	if due := b.account(id).NextDue; !due.Equal(midnight) {
+	if due := f.account(id).NextDue; !due.Equal(midnight) {
 		t.Errorf("the account is due at %v", due)
 	}
-	b.clock.Set(midnight.Add(time.Hour))
-	if swept, err := b.SettleDue(t.Context(), engine.DuePlace{}, 10); err != nil || swept.Settled != 1 {
+	f.Clock.Set(midnight.Add(time.Hour))
+	if swept, err := f.SettleDue(t.Context(), engine.DuePlace{}, 10); err != nil || swept.Settled != 1 {
 		t.Errorf("a sweep settled %+v, %v", swept, err)
 	}
-	list, err := b.Outbox(t.Context(), 10)
+	list, err := f.Outbox(t.Context(), 10)
 	if err != nil || len(list) != 1 || list[0].Kind != ledger.EventAgentResumed || !list[0].At.Equal(midnight) {
 		t.Errorf("told of %+v, %v", list, err)
 	}
-	b.wantAgents(id, "replies on 0")
+	f.wantAgents(id, "replies on 0")
 }
 
 // An agent over its budget that asks for what the budget has room for, and the balance has not,
 // lacks tokens like any other.
 func TestAnAgentOverItsBudgetCanLackTokens(t *testing.T) {
 	t.Parallel()
-	b := newBooks(t)
-	id := b.openWith("1")
-	b.put(id, "replies", "10", "")
-	b.wantWork(id, "replies", "11", "over_budget")
-	b.wantWork(id, "replies", "12", "over_budget")
-	b.wantWork(id, "replies", "2", "insufficient_tokens")
-	b.wantWork(id, "replies", "0.5", "agent_paused")
-	b.wantAgents(id, "replies paused_out_of_tokens 2")
-	if h := b.hearAll(id); h.away["replies"] != 2 {
-		t.Errorf("told of %d requests that were turned away in the first pause", h.away["replies"])
+	f := newFixture(t)
+	id := f.MustOpenWith("1")
+	f.MustPutAgent(id, "replies", "10", "")
+	f.wantAgentCharge(id, "replies", "11", "over_budget")
+	f.wantAgentCharge(id, "replies", "12", "over_budget")
+	f.wantAgentCharge(id, "replies", "2", "insufficient_tokens")
+	f.wantAgentCharge(id, "replies", "0.5", "agent_paused")
+	f.wantAgents(id, "replies paused_out_of_tokens 2")
+	if s := f.ReplayEvents(id); s.TurnedAway["replies"] != 2 {
+		t.Errorf("told of %d requests that were turned away in the first pause", s.TurnedAway["replies"])
 	}
-	b.buy(id, "p1")
-	b.wantAgents(id, "replies on 0")
+	f.buy(id, "p1")
+	f.wantAgents(id, "replies on 0")
 }
 
 // The creator can keep something for the own tools, however many agents there are.
 func TestTheCreatorIsNoAgent(t *testing.T) {
 	t.Parallel()
-	b := newBooks(t)
-	id := b.open("star")
+	f := newFixture(t)
+	id := f.MustOpen("star")
 	for i := range ledger.MaxAgents {
-		b.put(id, fmt.Sprintf("agent-%d", i), "", "")
+		f.MustPutAgent(id, fmt.Sprintf("agent-%d", i), "", "")
 	}
-	b.put(id, "", "", "10")
+	f.MustPutAgent(id, "", "", "10")
 	one := tokens.One
-	if err := b.PutAgent(t.Context(), id, ledger.PutAgent{ID: "one-more", Reserve: &one}); problem.Of(err).Code !=
+	if err := f.PutAgent(t.Context(), id, ledger.PutAgent{ID: "one-more", Reserve: &one}); problem.Of(err).Code !=
 		"too_many_agents" {
 		t.Errorf("one more: %v", err)
 	}
-	if a := b.account(id); a.Reserved != 10*tokens.One || a.Agents != ledger.MaxAgents {
+	if a := f.account(id); a.Reserved != 10*tokens.One || a.Agents != ledger.MaxAgents {
 		t.Errorf("%v reserved, %d agents", a.Reserved, a.Agents)
 	}
 }
@@ -78,56 +78,56 @@ func TestTheCreatorIsNoAgent(t *testing.T) {
 // from has expired.
 func TestARefundOfExpiredTokensIsSmall(t *testing.T) {
 	t.Parallel()
-	b := newBooks(t)
-	id := b.open("starter")
-	charge := b.charge(id, "auto_selling", "200")
-	b.clock.Set(b.account(id).NextReset)
-	b.charge(id, "auto_selling", "200")
-	b.wantWork(id, "replies", "0.05", "insufficient_tokens")
-	b.refund(id, charge.Seq, "0.95")
-	b.wantAgents(id, "replies paused_out_of_tokens 1")
-	b.refund(id, charge.Seq, "0.05")
-	b.wantAgents(id, "replies on 0")
+	f := newFixture(t)
+	id := f.MustOpen("starter")
+	charge := f.MustCharge(id, "auto_selling", "200")
+	f.Clock.Set(f.account(id).NextReset)
+	f.MustCharge(id, "auto_selling", "200")
+	f.wantAgentCharge(id, "replies", "0.05", "insufficient_tokens")
+	f.refund(id, charge.Seq, "0.95")
+	f.wantAgents(id, "replies paused_out_of_tokens 1")
+	f.refund(id, charge.Seq, "0.05")
+	f.wantAgents(id, "replies on 0")
 }
 
 // What made an agent pause would make it pause again: a small arrival has to cover it too. A
 // purchase lets it go on in any case.
 func TestASmallArrivalCoversWhatWasMissing(t *testing.T) {
 	t.Parallel()
-	b := newBooks(t)
-	id := b.openWith("2")
-	charge := b.charge(id, "auto_selling", "1")
-	b.wantWork(id, "replies", "1.5", "insufficient_tokens")
-	b.refund(id, charge.Seq, "0.3")
-	b.wantAgents(id, "replies paused_out_of_tokens 1")
-	b.refund(id, charge.Seq, "0.2")
-	b.wantAgents(id, "replies on 0")
-	b.wantWork(id, "replies", "150", "insufficient_tokens")
-	b.buy(id, "p1")
-	b.wantAgents(id, "replies on 0")
+	f := newFixture(t)
+	id := f.MustOpenWith("2")
+	charge := f.MustCharge(id, "auto_selling", "1")
+	f.wantAgentCharge(id, "replies", "1.5", "insufficient_tokens")
+	f.refund(id, charge.Seq, "0.3")
+	f.wantAgents(id, "replies paused_out_of_tokens 1")
+	f.refund(id, charge.Seq, "0.2")
+	f.wantAgents(id, "replies on 0")
+	f.wantAgentCharge(id, "replies", "150", "insufficient_tokens")
+	f.buy(id, "p1")
+	f.wantAgents(id, "replies on 0")
 }
 
 // A refund of an older month's work takes nothing off this month's, beyond nothing.
 func TestABudgetIsNeverLargerThanItIs(t *testing.T) {
 	t.Parallel()
-	b := newBooks(t)
-	id := b.open("star")
-	b.put(id, "replies", "50", "")
+	f := newFixture(t)
+	id := f.MustOpen("star")
+	f.MustPutAgent(id, "replies", "50", "")
 	amount := tokens.MustParse("40")
-	charge, err := b.Charge(t.Context(), id, "january", ledger.Charge{
-		Feature: replies,
+	charge, err := f.Charge(t.Context(), id, "january", ledger.Charge{
+		Feature: repliesFeature,
 		Agent:   "replies",
 		Amount:  &amount,
 	})
-	b.check(err)
-	b.clock.Set(time.Date(2026, 2, 1, 0, 0, 0, 0, time.UTC))
-	b.refund(id, charge.Seq, "40")
-	b.wantWork(id, "replies", "50.000001", "over_budget")
-	list, _, err := b.Agents(t.Context(), id)
+	f.NoError(err)
+	f.Clock.Set(time.Date(2026, 2, 1, 0, 0, 0, 0, time.UTC))
+	f.refund(id, charge.Seq, "40")
+	f.wantAgentCharge(id, "replies", "50.000001", "over_budget")
+	list, _, err := f.Agents(t.Context(), id)
 	if err != nil || list[0].Spent != 0 {
 		t.Errorf("it spent %v this month, %v", list[0].Spent, err)
 	}
-	b.wantWork(id, "replies", "50", "")
+	f.wantAgentCharge(id, "replies", "50", "")
 }
 
 // Who only looks sees agents that a reset lets go on; nothing is written. What is told afterwards
@@ -135,81 +135,81 @@ func TestABudgetIsNeverLargerThanItIs(t *testing.T) {
 // and the new one.
 func TestAResetIsNoEmptyBalance(t *testing.T) {
 	t.Parallel()
-	b := newBooks(t)
-	id := b.open("starter")
-	b.wantWork(id, "replies", "190", "")
-	b.wantWork(id, "replies", "11", "insufficient_tokens")
-	b.wantEvents(id, "grant.created, balance.low, agent.paused replies")
-	reset := b.account(id).NextReset
-	b.clock.Set(reset.Add(time.Hour))
-	if a := b.account(id); a.Paused != 0 || a.Level != ledger.LevelOK {
+	f := newFixture(t)
+	id := f.MustOpen("starter")
+	f.wantAgentCharge(id, "replies", "190", "")
+	f.wantAgentCharge(id, "replies", "11", "insufficient_tokens")
+	f.wantEvents(id, "grant.created, balance.low, agent.paused replies")
+	reset := f.account(id).NextReset
+	f.Clock.Set(reset.Add(time.Hour))
+	if a := f.account(id); a.Paused != 0 || a.Level != ledger.LevelOK {
 		t.Errorf("%d agents are paused at the reset, the level is %v", a.Paused, a.Level)
 	}
-	b.wantEvents(id, "")
-	b.check(b.Settle(t.Context(), id))
-	list, err := b.Outbox(t.Context(), 10)
-	b.check(err)
+	f.wantEvents(id, "")
+	f.NoError(f.Settle(t.Context(), id))
+	list, err := f.Outbox(t.Context(), 10)
+	f.NoError(err)
 	for _, e := range list {
 		if !e.At.Equal(reset) {
 			t.Errorf("%s at %v, the reset was at %v", e.Kind, e.At, reset)
 		}
 	}
-	b.wantEvents(id, "grant.created, agent.resumed replies, balance.restored")
+	f.wantEvents(id, "grant.created, agent.resumed replies, balance.restored")
 }
 
 // An agent that was registered before it worked takes its first feature, and the price of that says
 // what its next piece of work takes.
 func TestARegisteredAgentLearnsItsFeature(t *testing.T) {
 	t.Parallel()
-	b := newBooks(t)
-	id := b.openWith("0.3")
-	b.put(id, "replies", "", "")
-	b.wantWork(id, "replies", "0.4", "insufficient_tokens")
-	list, _, err := b.Agents(t.Context(), id)
-	if err != nil || list[0].Feature != replies {
+	f := newFixture(t)
+	id := f.MustOpenWith("0.3")
+	f.MustPutAgent(id, "replies", "", "")
+	f.wantAgentCharge(id, "replies", "0.4", "insufficient_tokens")
+	list, _, err := f.Agents(t.Context(), id)
+	if err != nil || list[0].Feature != repliesFeature {
 		t.Errorf("it works on %q, %v", list[0].Feature, err)
 	}
-	b.grant(id, ledger.LotPromo, "0.05", time.Time{})
-	b.wantAgents(id, "replies on 0")
+	f.MustGrant(id, ledger.LotPromo, "0.05", time.Time{})
+	f.wantAgents(id, "replies on 0")
 }
 
 // A key that went through is answered again, whatever has become of its agent.
 func TestAPausedAgentsChargeIsReplayed(t *testing.T) {
 	t.Parallel()
-	b := newBooks(t)
-	other := b.server()
-	id := b.openWith("1")
+	f := newFixture(t)
+	other := f.NewServer()
+	id := f.MustOpenWith("1")
 	amount := tokens.MustParse("0.5")
 	c := ledger.Charge{
-		Feature: replies,
+		Feature: repliesFeature,
 		Agent:   "replies",
 		Amount:  &amount,
 	}
-	first, err := b.Charge(t.Context(), id, "key", c)
-	b.check(err)
-	b.wantWork(id, "replies", "0.75", "insufficient_tokens")
-	for _, l := range []*engine.Engine{b.Engine, other, b.Engine} {
-		if r, err := l.Charge(t.Context(), id, "key", c); err != nil || !r.Replayed || r.Seq != first.Seq {
+	first, err := f.Charge(t.Context(), id, "key", c)
+	f.NoError(err)
+	f.wantAgentCharge(id, "replies", "0.75", "insufficient_tokens")
+	for _, e := range []*engine.Engine{f.Engine, other, f.Engine} {
+		if r, err := e.Charge(t.Context(), id, "key", c); err != nil || !r.Replayed || r.Seq != first.Seq {
 			t.Errorf("again: %+v, %v", r, err)
 		}
 	}
-	b.wantAgents(id, "replies paused_out_of_tokens 1")
+	f.wantAgents(id, "replies paused_out_of_tokens 1")
 }
 
 // Who leaves low has a quarter more than the threshold, to the millionth.
 func TestLowIsLeftAtAQuarterAboveTheThreshold(t *testing.T) {
 	t.Parallel()
-	b := newBooks(t)
-	id := b.open("starter")
+	f := newFixture(t)
+	id := f.MustOpen("starter")
 	threshold := tokens.MustParse("50.000002")
-	b.check(b.SetThreshold(t.Context(), id, ledger.SetThreshold{Amount: &threshold}))
-	charge := b.charge(id, "auto_selling", "150")
-	b.refund(id, charge.Seq, "12.500002")
-	if a := b.account(id); a.Level != ledger.LevelLow || a.Threshold != threshold {
+	f.NoError(f.SetThreshold(t.Context(), id, ledger.SetThreshold{Amount: &threshold}))
+	charge := f.MustCharge(id, "auto_selling", "150")
+	f.refund(id, charge.Seq, "12.500002")
+	if a := f.account(id); a.Level != ledger.LevelLow || a.Threshold != threshold {
 		t.Errorf("at %v the level is %v", a.Spendable, a.Level)
 	}
-	b.refund(id, charge.Seq, "0.000001")
-	if a := b.account(id); a.Level != ledger.LevelOK {
+	f.refund(id, charge.Seq, "0.000001")
+	if a := f.account(id); a.Level != ledger.LevelOK {
 		t.Errorf("at %v the level is %v", a.Spendable, a.Level)
 	}
 }

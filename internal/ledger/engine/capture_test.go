@@ -11,19 +11,20 @@ import (
 
 	"pop.store/credits/internal/ledger"
 	"pop.store/credits/internal/ledger/engine"
+	"pop.store/credits/internal/ledger/ledgertest"
 	"pop.store/credits/internal/problem"
 )
 
-// reserve holds tokens for no agent: one would be paused by the first refusal.
-func (b *books) reserve(id uuid.UUID, amount string, life time.Duration) int64 {
-	b.t.Helper()
-	r, err := b.Hold(b.t.Context(), id, uuid.NewString(), ledger.Hold{
+// holdAmount holds tokens for no agent: one would be paused by the first refusal.
+func (f *fixture) holdAmount(id uuid.UUID, amount string, life time.Duration) int64 {
+	f.T.Helper()
+	r, err := f.Hold(f.T.Context(), id, uuid.NewString(), ledger.Hold{
 		Feature:   "auto_selling",
-		Amount:    parsed(amount),
+		Amount:    amountOf(amount),
 		ExpiresIn: life,
 	})
 	if err != nil {
-		b.t.Fatal(err)
+		f.T.Fatal(err)
 	}
 	return r.Seq
 }
@@ -32,63 +33,63 @@ func (b *books) reserve(id uuid.UUID, amount string, life time.Duration) int64 {
 // once, and a refund gives back first what lasts longest.
 func TestACaptureBeyondItsHoldPaysInBurnOrder(t *testing.T) {
 	t.Parallel()
-	b := newBooks(t)
-	id := b.openWith("10")
-	late := b.account(id).Lots[0].Number
-	hold := b.setAside(id, "8", 0)
-	soon := b.grant(id, ledger.LotPromo, "3", start.Add(100*time.Hour)).Seq // burns before what is held
-	c := b.capture(id, hold, "12.5")
-	want := []ledger.Part{{Lot: soon, Amount: *parsed("-3")}, {Lot: late, Amount: *parsed("-9.5")}}
+	f := newFixture(t)
+	id := f.MustOpenWith("10")
+	late := f.account(id).Lots[0].Number
+	hold := f.holdForSales(id, "8", 0)
+	soon := f.MustGrant(id, ledger.LotPromo, "3", ledgertest.Start.Add(100*time.Hour)).Seq // burns before what is held
+	c := f.capture(id, hold, "12.5")
+	want := []ledger.Part{{Lot: soon, Amount: *amountOf("-3")}, {Lot: late, Amount: *amountOf("-9.5")}}
 	if inText(c.Parts) != inText(want) || c.Amount.String() != "-12.5" || c.HeldDelta.String() != "-8" ||
 		c.About != hold {
 		t.Errorf("the capture is %+v, want parts %v", c, want)
 	}
-	b.wantBalance(id, "0.5 0 0.5")
-	r := b.refund(id, c.Seq, "10")
+	f.wantBalance(id, "0.5 0 0.5")
+	r := f.refund(id, c.Seq, "10")
 	if want := []ledger.Part{
-		{Lot: late, Amount: *parsed("9.5")},
-		{Lot: soon, Amount: *parsed("0.5")},
+		{Lot: late, Amount: *amountOf("9.5")},
+		{Lot: soon, Amount: *amountOf("0.5")},
 	}; inText(r.Parts) != inText(want) {
 		t.Errorf("came back as %v, want %v", r.Parts, want)
 	}
-	b.refund(id, c.Seq, "")
-	b.wantBalance(id, "13 0 13")
+	f.refund(id, c.Seq, "")
+	f.wantBalance(id, "13 0 13")
 }
 
 // A lot that expired while it was held pays its share; what comes on top is paid by lots that can
 // still be spent.
 func TestACaptureBeyondAnExpiredHold(t *testing.T) {
 	t.Parallel()
-	b := newBooks(t)
-	id := b.openWith("10")
-	b.grant(id, ledger.LotPromo, "20", start.Add(time.Hour))
-	hold := b.reserve(id, "15", 2*time.Hour)
-	b.clock.Advance(90 * time.Minute)
-	b.wantBalance(id, "10 15 25")
-	_, err := b.tryCapture(id, hold, "25.000001")
+	f := newFixture(t)
+	id := f.MustOpenWith("10")
+	f.MustGrant(id, ledger.LotPromo, "20", ledgertest.Start.Add(time.Hour))
+	hold := f.holdAmount(id, "15", 2*time.Hour)
+	f.Clock.Advance(90 * time.Minute)
+	f.wantBalance(id, "10 15 25")
+	_, err := f.tryCapture(id, hold, "25.000001")
 	wantRefusal(t, "a capture of more than there is", err, problem.Insufficient, "insufficient_tokens")
-	b.wantBalance(id, "10 15 25")
-	b.capture(id, hold, "25")
-	b.wantBalance(id, "0 0 0")
+	f.wantBalance(id, "10 15 25")
+	f.capture(id, hold, "25")
+	f.wantBalance(id, "0 0 0")
 }
 
 // Captures beyond their holds race with charges and with each other: nothing is spent twice, and
 // who is refused keeps the hold.
 func TestCapturesBeyondTheirHoldsNeverOverspend(t *testing.T) {
 	t.Parallel()
-	b := newBooks(t)
-	servers := []*engine.Engine{b.Engine, b.server()}
-	id := b.openWith("100")
+	f := newFixture(t)
+	servers := []*engine.Engine{f.Engine, f.NewServer()}
+	id := f.MustOpenWith("100")
 	holds := make([]int64, 20)
 	for i := range holds {
-		holds[i] = b.reserve(id, "2", 0)
+		holds[i] = f.holdAmount(id, "2", 0)
 	}
 	var captured, charged atomic.Int64
 	var callers sync.WaitGroup
 	for i, hold := range holds { // 60 are spendable, 80 wanted beyond the holds, and 20 by charges
 		callers.Go(func() {
 			_, err := servers[i%2].Capture(t.Context(), id, "c"+strconv.Itoa(i),
-				ledger.Capture{Hold: hold, Amount: parsed("6")})
+				ledger.Capture{Hold: hold, Amount: amountOf("6")})
 			if err == nil {
 				captured.Add(1)
 			} else if code := problem.Of(err).Code; code != "insufficient_tokens" {
@@ -96,13 +97,13 @@ func TestCapturesBeyondTheirHoldsNeverOverspend(t *testing.T) {
 			}
 		})
 		callers.Go(func() {
-			if _, err := servers[(i+1)%2].Charge(t.Context(), id, "k"+strconv.Itoa(i), spends("1")); err == nil {
+			if _, err := servers[(i+1)%2].Charge(t.Context(), id, "k"+strconv.Itoa(i), chargeOf("1")); err == nil {
 				charged.Add(1)
 			}
 		})
 	}
 	callers.Wait()
-	a := b.account(id)
+	a := f.account(id)
 	if spent := 6*captured.Load() + charged.Load(); int64(a.Total)/1_000_000 != 100-spent ||
 		a.Holds != 20-int(captured.Load()) {
 		t.Errorf("%d captured and %d charged leave %v and %d holds", captured.Load(), charged.Load(), a.Total,
@@ -112,7 +113,7 @@ func TestCapturesBeyondTheirHoldsNeverOverspend(t *testing.T) {
 		t.Errorf("only %d captures", captured.Load())
 	}
 	for _, hold := range holds {
-		if _, err := b.tryCapture(id, hold, ""); err != nil && problem.Of(err).Code != "hold_captured" {
+		if _, err := f.tryCapture(id, hold, ""); err != nil && problem.Of(err).Code != "hold_captured" {
 			t.Errorf("what was refused cannot be captured: %v", err)
 		}
 	}
@@ -122,57 +123,57 @@ func TestCapturesBeyondTheirHoldsNeverOverspend(t *testing.T) {
 // memory, from the books, and by another server.
 func TestAnAnswerIsAfterItsConsequences(t *testing.T) {
 	t.Parallel()
-	b := newBooks(t)
-	id := b.openWith("10")
-	b.grant(id, ledger.LotPromo, "20", start.Add(time.Hour))
-	released, captured := b.setAside(id, "12", 2*time.Hour), b.setAside(id, "8", 2*time.Hour)
-	b.clock.Advance(90 * time.Minute)
+	f := newFixture(t)
+	id := f.MustOpenWith("10")
+	f.MustGrant(id, ledger.LotPromo, "20", ledgertest.Start.Add(time.Hour))
+	released, captured := f.holdForSales(id, "12", 2*time.Hour), f.holdForSales(id, "8", 2*time.Hour)
+	f.Clock.Advance(90 * time.Minute)
 	want := map[string]string{
 		"release": "10 8 18",
 		"capture": "10 0 10",
 		"refund":  "7 0 7",
 	}
-	send := map[string]func(l *engine.Engine) (ledger.Receipt, error){
-		"release": func(l *engine.Engine) (ledger.Receipt, error) {
-			return l.Release(t.Context(), id, "release", ledger.Release{Hold: released})
+	send := map[string]func(e *engine.Engine) (ledger.Receipt, error){
+		"release": func(e *engine.Engine) (ledger.Receipt, error) {
+			return e.Release(t.Context(), id, "release", ledger.Release{Hold: released})
 		},
-		"capture": func(l *engine.Engine) (ledger.Receipt, error) {
-			return l.Capture(t.Context(), id, "capture", ledger.Capture{Hold: captured, Amount: parsed("3")})
+		"capture": func(e *engine.Engine) (ledger.Receipt, error) {
+			return e.Capture(t.Context(), id, "capture", ledger.Capture{Hold: captured, Amount: amountOf("3")})
 		},
 	}
-	check := func(l *engine.Engine, name string, replayed bool) {
+	check := func(e *engine.Engine, name string, replayed bool) {
 		t.Helper()
-		r, err := send[name](l)
+		r, err := send[name](e)
 		got := r.Balance.Spendable.String() + " " + r.Balance.Held.String() + " " + r.Balance.Total.String()
 		if err != nil || got != want[name] || r.Replayed != replayed {
 			t.Errorf("%s answers %s, replayed %v (%v), want %s", name, got, r.Replayed, err, want[name])
 		}
 	}
 	for _, name := range []string{"release", "capture"} {
-		check(b.Engine, name, false)
-		b.wantBalance(id, want[name])
+		check(f.Engine, name, false)
+		f.wantBalance(id, want[name])
 	}
 	// A refund of what a purchase paid whose money went back pays what is owed first.
 	p := ledger.Grant{
 		Kind:   ledger.LotPurchase,
-		Amount: *parsed("10"),
+		Amount: *amountOf("10"),
 		Source: "p",
 	}
-	if _, err := b.Grant(t.Context(), id, "", p); err != nil {
+	if _, err := f.Grant(t.Context(), id, "", p); err != nil {
 		t.Fatal(err)
 	}
-	charge := b.charge(id, "auto_selling", "16") // ten of the gift and six of the purchase
-	if _, err := revoke(t.Context(), b, id, "p", *parsed("7"), ledger.CauseRefund, ""); err != nil {
+	charge := f.MustCharge(id, "auto_selling", "16") // ten of the gift and six of the purchase
+	if _, err := ledgertest.Revoke(t.Context(), f, id, "p", *amountOf("7"), ledger.CauseRefund, ""); err != nil {
 		t.Fatal(err) // four are taken, three owed
 	}
-	send["refund"] = func(l *engine.Engine) (ledger.Receipt, error) {
-		return l.Refund(t.Context(), id, "refund", ledger.Refund{Entry: charge.Seq, Amount: parsed("10")})
+	send["refund"] = func(e *engine.Engine) (ledger.Receipt, error) {
+		return e.Refund(t.Context(), id, "refund", ledger.Refund{Entry: charge.Seq, Amount: amountOf("10")})
 	}
-	check(b.Engine, "refund", false) // six come back to the purchase, three of which are owed, and four to the gift
-	b.wantBalance(id, want["refund"])
-	b.charge(id, "auto_selling", "1")
+	check(f.Engine, "refund", false) // six come back to the purchase, three of which are owed, and four to the gift
+	f.wantBalance(id, want["refund"])
+	f.MustCharge(id, "auto_selling", "1")
 	for name := range send {
-		check(b.Engine, name, true)
-		check(b.server(), name, true)
+		check(f.Engine, name, true)
+		check(f.NewServer(), name, true)
 	}
 }

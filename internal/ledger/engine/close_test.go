@@ -14,6 +14,7 @@ import (
 	"pop.store/credits/internal/ledger"
 	"pop.store/credits/internal/ledger/audit"
 	"pop.store/credits/internal/ledger/engine"
+	"pop.store/credits/internal/ledger/ledgertest"
 	"pop.store/credits/internal/problem"
 	"pop.store/credits/internal/tokens"
 )
@@ -22,29 +23,29 @@ import (
 // expires, and reads go on.
 func TestAClosedAccount(t *testing.T) {
 	t.Parallel()
-	b, _ := verified(t)
-	ctx, id := t.Context(), b.open("star")
-	b.check(b.SetPlan(ctx, id, ledger.SetPlan{Plan: "starter"}))
-	charge := b.charge(id, "image_generation", "")
-	hold := b.hold(id, "lip_sync", time.Hour)
-	b.put(id, "scout", "50", "5")
-	b.check(b.CloseAccount(ctx, id))
-	before := b.count("select seq from ledger_accounts where account = $1", id)
-	b.check(b.CloseAccount(ctx, id))
+	f, _ := newUnchecked(t)
+	ctx, id := t.Context(), f.MustOpen("star")
+	f.NoError(f.SetPlan(ctx, id, ledger.SetPlan{Plan: "starter"}))
+	charge := f.MustCharge(id, "image_generation", "")
+	hold := f.holdFeature(id, "lip_sync", time.Hour)
+	f.MustPutAgent(id, "scout", "50", "5")
+	f.NoError(f.CloseAccount(ctx, id))
+	before := f.count("select seq from ledger_accounts where account = $1", id)
+	f.NoError(f.CloseAccount(ctx, id))
 
-	a, err := b.Account(ctx, id)
-	if err != nil || !a.ClosedAt.Equal(start) || !a.NextReset.IsZero() || a.NextPlan != "" || a.Held != 0 ||
+	a, err := f.Account(ctx, id)
+	if err != nil || !a.ClosedAt.Equal(ledgertest.Start) || !a.NextReset.IsZero() || a.NextPlan != "" || a.Held != 0 ||
 		a.Holds != 0 {
 		t.Errorf("it is %+v (%v)", a, err)
 	}
 	one := tokens.One
 	grant := ledger.Grant{Kind: ledger.LotPromo, Amount: one}
-	_, charged := b.Charge(ctx, id, "a", ledger.Charge{Feature: "lip_sync"})
-	_, held := b.Hold(ctx, id, "b", ledger.Hold{Feature: "lip_sync"})
-	_, captured := b.Capture(ctx, id, "c", ledger.Capture{Hold: hold})
-	_, granted := b.Grant(ctx, id, "d", grant)
-	_, taken := b.TakeBack(ctx, id, "e", ledger.TakeBack{Amount: one, Reason: "r"})
-	_, quoted := b.Quote(ctx, id, ledger.Charge{Feature: "lip_sync"})
+	_, charged := f.Charge(ctx, id, "a", ledger.Charge{Feature: "lip_sync"})
+	_, held := f.Hold(ctx, id, "b", ledger.Hold{Feature: "lip_sync"})
+	_, captured := f.Capture(ctx, id, "c", ledger.Capture{Hold: hold})
+	_, granted := f.Grant(ctx, id, "d", grant)
+	_, taken := f.TakeBack(ctx, id, "e", ledger.TakeBack{Amount: one, Reason: "r"})
+	_, quoted := f.Quote(ctx, id, ledger.Charge{Feature: "lip_sync"})
 	for what, err := range map[string]error{
 		"charge":    charged,
 		"hold":      held,
@@ -52,103 +53,103 @@ func TestAClosedAccount(t *testing.T) {
 		"grant":     granted,
 		"take back": taken,
 		"quote":     quoted,
-		"agent":     b.PutAgent(ctx, id, ledger.PutAgent{ID: "scout", Reserve: &one}),
-		"switch":    b.SwitchAgent(ctx, id, ledger.SwitchAgent{ID: "scout"}),
-		"threshold": b.SetThreshold(ctx, id, ledger.SetThreshold{Amount: &one}),
-		"upgrade":   b.SetPlan(ctx, id, ledger.SetPlan{Plan: "pro"}),
-		"status":    b.SetPlan(ctx, id, ledger.SetPlan{Status: ledger.PlanPastDue}),
+		"agent":     f.PutAgent(ctx, id, ledger.PutAgent{ID: "scout", Reserve: &one}),
+		"switch":    f.SwitchAgent(ctx, id, ledger.SwitchAgent{ID: "scout"}),
+		"threshold": f.SetThreshold(ctx, id, ledger.SetThreshold{Amount: &one}),
+		"upgrade":   f.SetPlan(ctx, id, ledger.SetPlan{Plan: "pro"}),
+		"status":    f.SetPlan(ctx, id, ledger.SetPlan{Status: ledger.PlanPastDue}),
 	} {
-		b.wantCode(what, err, "account_closed")
+		f.wantCode(what, err, "account_closed")
 		if problem.Of(err).Kind != problem.Conflict {
 			t.Errorf("%s is a %v", what, problem.Of(err).Kind)
 		}
 	}
-	_, err = b.Release(ctx, id, "f", ledger.Release{Hold: hold})
-	b.wantCode("release", err, "hold_released")
+	_, err = f.Release(ctx, id, "f", ledger.Release{Hold: hold})
+	f.wantCode("release", err, "hold_released")
 	// a profile sync that changes nothing
-	b.check(b.SetPlan(ctx, id, ledger.SetPlan{Plan: "star", Status: ledger.PlanActive}))
-	if n := b.count("select seq from ledger_accounts where account = $1", id); n != before {
+	f.NoError(f.SetPlan(ctx, id, ledger.SetPlan{Plan: "star", Status: ledger.PlanActive}))
+	if n := f.count("select seq from ledger_accounts where account = $1", id); n != before {
 		t.Errorf("%d entries were written", n-before)
 	}
 
 	// Money that went back takes its work back, and what was paid is credited.
-	_, err = b.Refund(ctx, id, "g", ledger.Refund{Entry: charge.Seq, Reason: "r"})
-	b.check(err)
-	_, err = b.Grant(ctx, id, "", ledger.Grant{
+	_, err = f.Refund(ctx, id, "g", ledger.Refund{Entry: charge.Seq, Reason: "r"})
+	f.NoError(err)
+	_, err = f.Grant(ctx, id, "", ledger.Grant{
 		Kind:   ledger.LotPurchase,
 		Amount: 100 * tokens.One,
 		Source: "late",
 	})
-	b.check(err)
-	b.clock.Advance(40 * 24 * time.Hour)
-	b.check(b.Settle(ctx, id))
-	b.wantSpendable(id, "100") // the allowance has expired, and no other came
-	b.wantClean(audit.Options{})
+	f.NoError(err)
+	f.Clock.Advance(40 * 24 * time.Hour)
+	f.NoError(f.Settle(ctx, id))
+	f.WantSpendable(id, "100") // the allowance has expired, and no other came
+	f.wantClean(audit.Options{})
 }
 
 // What nobody is told of a closed account: that it runs low, that an agent goes on.
 func TestAClosedAccountTellsNothing(t *testing.T) {
 	t.Parallel()
-	b, _ := verified(t)
-	id := b.openWith("60")
-	b.put(id, "scout", "5", "")
-	b.wantWork(id, "scout", "6", "over_budget")
-	b.wantWork(id, "seller", "100", "insufficient_tokens")
-	b.check(b.CloseAccount(t.Context(), id))
-	told := b.count("select event_seq from ledger_accounts where account = $1", id)
-	b.clock.Advance(70 * 24 * time.Hour)
-	b.check(b.Settle(t.Context(), id))
-	if n := b.count("select event_seq from ledger_accounts where account = $1", id); n != told {
+	f, _ := newUnchecked(t)
+	id := f.MustOpenWith("60")
+	f.MustPutAgent(id, "scout", "5", "")
+	f.wantAgentCharge(id, "scout", "6", "over_budget")
+	f.wantAgentCharge(id, "seller", "100", "insufficient_tokens")
+	f.NoError(f.CloseAccount(t.Context(), id))
+	told := f.count("select event_seq from ledger_accounts where account = $1", id)
+	f.Clock.Advance(70 * 24 * time.Hour)
+	f.NoError(f.Settle(t.Context(), id))
+	if n := f.count("select event_seq from ledger_accounts where account = $1", id); n != told {
 		t.Errorf("%d events more", n-told)
 	}
-	b.wantClean(audit.Options{})
+	f.wantClean(audit.Options{})
 }
 
 // A canceled plan gives nothing more, and what is there may be spent until it expires. Taken up
 // again it gives this period's allowance once.
 func TestACanceledPlan(t *testing.T) {
 	t.Parallel()
-	b, _ := verified(t)
-	ctx, id := t.Context(), b.open("pro")
-	set := func(p ledger.SetPlan) { t.Helper(); b.check(b.SetPlan(ctx, id, p)) }
-	b.charge(id, "auto_selling", "50")
+	f, _ := newUnchecked(t)
+	ctx, id := t.Context(), f.MustOpen("pro")
+	set := func(p ledger.SetPlan) { t.Helper(); f.NoError(f.SetPlan(ctx, id, p)) }
+	f.MustCharge(id, "auto_selling", "50")
 	set(ledger.SetPlan{Status: ledger.PlanCanceled})
-	a, err := b.Account(ctx, id)
+	a, err := f.Account(ctx, id)
 	if err != nil || !a.NextReset.IsZero() || a.PlanStatus != ledger.PlanCanceled || a.Spendable == 0 {
 		t.Errorf("canceled: %+v, %v", a, err)
 	}
-	b.charge(id, "auto_selling", "50")
-	b.clock.Advance(32 * 24 * time.Hour)
-	b.wantSpendable(id, "0")
-	b.check(b.Settle(ctx, id))
+	f.MustCharge(id, "auto_selling", "50")
+	f.Clock.Advance(32 * 24 * time.Hour)
+	f.WantSpendable(id, "0")
+	f.NoError(f.Settle(ctx, id))
 	set(ledger.SetPlan{Plan: "pro", Status: ledger.PlanActive})
-	b.wantSpendable(id, "400")
+	f.WantSpendable(id, "400")
 	set(ledger.SetPlan{Status: ledger.PlanCanceled})
 	set(ledger.SetPlan{Status: ledger.PlanActive})
-	b.wantSpendable(id, "400")
-	b.wantClean(audit.Options{})
+	f.WantSpendable(id, "400")
+	f.wantClean(audit.Options{})
 }
 
 // Requests that come while an account is closed are done before or refused after, on every server; so is a
 // purchase's order.
 func TestClosingOnSeveralServers(t *testing.T) {
 	t.Parallel()
-	b := newBooks(t)
-	servers := []*engine.Engine{b.Engine, b.server()}
-	id := b.open("star")
+	f := newFixture(t)
+	servers := []*engine.Engine{f.Engine, f.NewServer()}
+	id := f.MustOpen("star")
 	var all sync.WaitGroup
 	var ordered atomic.Int32
 	for i := range 16 {
 		all.Go(func() {
 			for n := range 30 {
-				server := *b
+				server := *f
 				server.Engine = servers[(i+n)%2]
 				if i == 0 && n == 15 {
-					b.check(server.CloseAccount(t.Context(), id))
+					f.NoError(server.CloseAccount(t.Context(), id))
 				}
 				err := server.smallCharge(id, fmt.Sprint(i, " ", n))
 				if i == 1 {
-					err = pgx.BeginFunc(t.Context(), b.pool, func(tx pgx.Tx) error {
+					err = pgx.BeginFunc(t.Context(), f.Pool, func(tx pgx.Tx) error {
 						return server.KeepOpen(t.Context(), tx, id)
 					})
 				}
@@ -163,11 +164,11 @@ func TestClosingOnSeveralServers(t *testing.T) {
 	}
 	all.Wait()
 	for _, server := range servers {
-		other := *b
+		other := *f
 		other.Engine = server
-		b.wantCode("after it", other.smallCharge(id, uuid.NewString()), "account_closed")
+		f.wantCode("after it", other.smallCharge(id, uuid.NewString()), "account_closed")
 	}
-	late := b.count("select count(*) from entries e join ledger_accounts a using (account) where e.account = $1 and e.seq > a.seq", id)
+	late := f.count("select count(*) from entries e join ledger_accounts a using (account) where e.account = $1 and e.seq > a.seq", id)
 	if late != 0 || ordered.Load() == 0 {
 		t.Errorf("%d entries are behind the row, %d requests were done", late, ordered.Load())
 	}
@@ -177,26 +178,26 @@ func TestClosingOnSeveralServers(t *testing.T) {
 // sells it no more (M17).
 func TestAnUnchangedPlanChangesNothing(t *testing.T) {
 	t.Parallel()
-	b := newBooks(t)
-	ctx, id := t.Context(), b.open("star")
-	set := func(p ledger.SetPlan) { t.Helper(); b.check(b.SetPlan(ctx, id, p)) }
+	f := newFixture(t)
+	ctx, id := t.Context(), f.MustOpen("star")
+	set := func(p ledger.SetPlan) { t.Helper(); f.NoError(f.SetPlan(ctx, id, p)) }
 	want := func(next string) {
 		t.Helper()
-		if a, err := b.Account(ctx, id); err != nil || a.Plan != "star" || a.NextPlan != next {
+		if a, err := f.Account(ctx, id); err != nil || a.Plan != "star" || a.NextPlan != next {
 			t.Errorf("plan %s, then %q (%v), want star, then %q", a.Plan, a.NextPlan, err, next)
 		}
 	}
 	set(ledger.SetPlan{Plan: "starter"})
-	version := b.count("select version from ledger_accounts where account = $1", id)
+	version := f.count("select version from ledger_accounts where account = $1", id)
 	set(ledger.SetPlan{Plan: "star"})
 	set(ledger.SetPlan{
 		Plan:   "star",
 		Status: ledger.PlanActive,
 		Zone:   "UTC",
-		Anchor: start,
+		Anchor: ledgertest.Start,
 	})
 	want("starter")
-	if n := b.count("select version from ledger_accounts where account = $1", id); n != version {
+	if n := f.count("select version from ledger_accounts where account = $1", id); n != version {
 		t.Error("the account was written")
 	}
 	set(ledger.SetPlan{Stay: true})
@@ -204,5 +205,5 @@ func TestAnUnchangedPlanChangesNothing(t *testing.T) {
 	set(ledger.SetPlan{Plan: "pro"})
 	set(ledger.SetPlan{Plan: "star", Stay: true})
 	want("")
-	b.wantCode("both at once", b.SetPlan(ctx, id, ledger.SetPlan{Plan: "pro", Stay: true}), "invalid_field")
+	f.wantCode("both at once", f.SetPlan(ctx, id, ledger.SetPlan{Plan: "pro", Stay: true}), "invalid_field")
 }

@@ -12,6 +12,7 @@ import (
 	"pop.store/credits/db/testdb"
 	"pop.store/credits/internal/ledger"
 	"pop.store/credits/internal/ledger/engine"
+	"pop.store/credits/internal/ledger/ledgertest"
 	"pop.store/credits/internal/problem"
 	"pop.store/credits/internal/tokens"
 )
@@ -22,40 +23,23 @@ import (
 func TestHotAccount(t *testing.T) {
 	t.Parallel()
 	const callers = 64
-	n := onRequest(t, "CREDITS_HOT_OPERATIONS", 10_000)
-	b := booksOn(t, testdb.Open(t).AppURL)
-	j := newJournal(t)
-	ids := j.open(b, 1)
-	var shared past
+	n := ledgertest.DrillSize(t, "CREDITS_HOT_OPERATIONS", 10_000)
+	f := fixtureOn(t, testdb.Open(t).AppURL)
+	rec := ledgertest.NewRecorder(f.Fixture)
+	ids := rec.OpenAccounts(1)
+	var shared ledgertest.SentRequests
 	var working sync.WaitGroup
 	for i := range callers {
-		c := newCaller("hot-"+strconv.Itoa(i), ids)
-		c.past = &shared
-		working.Go(func() { j.work(t.Context(), c, []server{local{b.Engine}}, n/callers) })
+		g := ledgertest.NewGenerator("hot-"+strconv.Itoa(i), ids)
+		g.Sent = &shared
+		working.Go(func() { rec.Work(t.Context(), g, []ledgertest.Server{ledgertest.InProcess(f.Engine)}, n/callers) })
 	}
 	working.Wait()
-	j.resolve(local{b.Engine})
-	if j.unknown.Load() != 0 || j.replayed.Load() == 0 || j.refused.Load() == 0 {
-		t.Errorf("%d answers unknown, %d replayed, %d refused", j.unknown.Load(), j.replayed.Load(), j.refused.Load())
+	rec.Resolve(ledgertest.InProcess(f.Engine))
+	if rec.Unknown.Load() != 0 || rec.Replayed.Load() == 0 || rec.Refused.Load() == 0 {
+		t.Errorf("%d answers unknown, %d replayed, %d refused", rec.Unknown.Load(), rec.Replayed.Load(), rec.Refused.Load())
 	}
-	j.check(b)
-}
-
-// sendAll makes charges in bulk and notes the answers.
-func (j *journal) sendAll(ctx context.Context, l *engine.Engine, deeds []deed) {
-	charges, on := make([]ledger.BulkCharge, len(deeds)), make([]sent, len(deeds))
-	for i := range deeds {
-		d := &deeds[i]
-		on[i] = j.begin(*d)
-		charges[i] = ledger.BulkCharge{
-			AccountID: d.Account,
-			Key:       d.Key,
-			Charge:    ledger.Charge{Feature: "auto_selling", Amount: &d.Amount},
-		}
-	}
-	for i, r := range l.ChargeAll(ctx, charges) {
-		j.end(on[i], r.Receipt, r.Err)
-	}
+	rec.Check()
 }
 
 // Callers of one to three servers go through overlapping accounts in opposite directions: nobody
@@ -66,94 +50,69 @@ func TestOppositeDirections(t *testing.T) {
 		t.Run(strconv.Itoa(servers+1)+" servers", func(t *testing.T) {
 			t.Parallel()
 			database := testdb.Open(t)
-			b := booksOn(t, database.AppURL)
-			var said logged
-			ledgers := make([]*engine.Engine, servers+1)
-			for i := range ledgers {
-				ledgers[i] = ledgerOn(t, poolOn(t, database.AppURL, nil), said.logger())
+			f := fixtureOn(t, database.AppURL)
+			var said ledgertest.LogBuffer
+			engines := make([]*engine.Engine, servers+1)
+			for i := range engines {
+				engines[i] = ledgertest.NewEngine(t, ledgertest.NewPool(t, database.AppURL, nil), said.Logger())
 			}
-			j := newJournal(t)
-			ids := j.open(b, 24)
+			rec := ledgertest.NewRecorder(f.Fixture)
+			ids := rec.OpenAccounts(24)
 			var working sync.WaitGroup
 			for i := range 12 {
-				working.Go(func() { j.sweep(t.Context(), "sweep-"+strconv.Itoa(i), ids, ledgers, 25) })
+				working.Go(func() { rec.WorkInBulk(t.Context(), "sweep-"+strconv.Itoa(i), ids, engines, 25) })
 			}
 			working.Wait()
-			j.resolve(local{b.Engine})
-			if j.unknown.Load() != 0 || said.String() != "" {
-				t.Errorf("%d answers unknown; the ledgers say %s", j.unknown.Load(), said.String())
+			rec.Resolve(ledgertest.InProcess(f.Engine))
+			if rec.Unknown.Load() != 0 || said.String() != "" {
+				t.Errorf("%d answers unknown; the ledgers say %s", rec.Unknown.Load(), said.String())
 			}
-			j.check(b)
+			rec.Check()
 		})
-	}
-}
-
-// sweep charges accounts in bulk, in any order, and one by one in between.
-func (j *journal) sweep(ctx context.Context, name string, ids []uuid.UUID, ledgers []*engine.Engine, rounds int) {
-	c := newCaller(name, ids)
-	for range rounds {
-		to := ledgers[c.random.IntN(len(ledgers))]
-		if c.random.IntN(3) == 0 {
-			if r, known := j.send(ctx, local{to}, c.next()); known {
-				c.learn(r)
-			}
-			continue
-		}
-		var deeds []deed
-		for _, i := range c.random.Perm(len(ids))[:16] {
-			c.made++
-			deeds = append(deeds, deed{
-				Account: ids[i],
-				Key:     name + "-" + strconv.Itoa(c.made),
-				Kind:    ledger.KindCharge,
-				Amount:  tokens.Amount(1 + c.random.IntN(3_000_000)),
-			})
-		}
-		j.sendAll(ctx, to, append(deeds, deeds[c.random.IntN(len(deeds))]))
 	}
 }
 
 // A caller that stops waiting learns nothing, and learns it all by asking again with the same key.
 func TestACallerWhoLeavesLosesNoAnswer(t *testing.T) {
 	t.Parallel()
-	b, _, open := narrow(t)
-	j := newJournal(t)
+	f, _, open := newSingleLane(t)
+	rec := ledgertest.NewRecorder(f.Fixture)
 	open()
-	ids := j.open(b, 4)
+	ids := rec.OpenAccounts(4)
 	var working sync.WaitGroup
 	for i := range 16 {
-		c := newCaller("leaver-"+strconv.Itoa(i), ids)
+		g := ledgertest.NewGenerator("leaver-"+strconv.Itoa(i), ids)
 		working.Go(func() {
 			for range 30 {
-				ctx, cancel := context.WithTimeout(t.Context(), time.Duration(c.random.IntN(2_000))*time.Microsecond)
-				d := c.next()
-				r, known := j.send(ctx, local{b.Engine}, d)
+				ctx, cancel := context.WithTimeout(t.Context(), time.Duration(g.Random.IntN(2_000))*time.Microsecond)
+				req := g.Next()
+				r, known := rec.Send(ctx, ledgertest.InProcess(f.Engine), req)
 				cancel()
-				if !known && c.random.IntN(2) == 0 {
-					r, known = j.send(t.Context(), local{b.Engine}, d)
+				if !known && g.Random.IntN(2) == 0 {
+					r, known = rec.Send(t.Context(), ledgertest.InProcess(f.Engine), req)
 				}
 				if known {
-					c.learn(r)
+					g.Observe(r)
 				}
 			}
 		})
 	}
 	working.Wait()
-	if j.unknown.Load() == 0 {
+	if rec.Unknown.Load() == 0 {
 		t.Error("nobody left; the test tests nothing")
 	}
-	j.resolve(local{b.Engine})
-	j.check(b)
+	rec.Resolve(ledgertest.InProcess(f.Engine))
+	rec.Check()
 }
 
 // A request that was queued when its caller left is carried out once.
 func TestARequestOutlivesItsCaller(t *testing.T) {
 	t.Parallel()
-	b, first, open := narrow(t)
+	f, first, open := newSingleLane(t)
 	ctx, cancel := context.WithCancel(t.Context())
 	left := make(chan error)
 	go func() {
-		_, err := b.Charge(ctx, first, "left", ledger.Charge{Feature: "lip_sync"})
+		_, err := f.Charge(ctx, first, "left", ledger.Charge{Feature: "lip_sync"})
 		left <- err
 	}()
 	time.Sleep(20 * time.Millisecond)
@@ -162,17 +121,17 @@ func TestARequestOutlivesItsCaller(t *testing.T) {
 		t.Errorf("a caller who left was told %v", err)
 	}
 	open()
-	if r, err := b.Charge(t.Context(), first, "left", ledger.Charge{Feature: "lip_sync"}); err != nil || !r.Replayed {
+	if r, err := f.Charge(t.Context(), first, "left", ledger.Charge{Feature: "lip_sync"}); err != nil || !r.Replayed {
 		t.Errorf("asked again: %+v, %v", r, err)
 	}
-	b.wantSpendable(first, "990")
+	f.WantSpendable(first, "990")
 }
 
 // A bulk answers each charge by itself, in its place.
 func TestABulkAnswersEachChargeInItsPlace(t *testing.T) {
 	t.Parallel()
-	b := newBooks(t)
-	rich, poor, nobody := b.openWith("100"), b.openWith("10"), uuid.New()
+	f := newFixture(t)
+	rich, poor, nobody := f.MustOpenWith("100"), f.MustOpenWith("10"), uuid.New()
 	charges := []ledger.BulkCharge{
 		{
 			AccountID: rich,
@@ -238,20 +197,20 @@ func TestABulkAnswersEachChargeInItsPlace(t *testing.T) {
 		}
 		return ""
 	}
-	results := b.ChargeAll(t.Context(), charges)
+	results := f.ChargeAll(t.Context(), charges)
 	for i, r := range results {
 		if got := told(r); got != want[i] || (r.Err == nil && r.AccountID != charges[i].AccountID) {
 			t.Errorf("charge %d: %q, want %q", i, got, want[i])
 		}
 	}
-	for i, r := range b.ChargeAll(t.Context(), charges) {
-		if results[i].Err == nil && (!r.Replayed || !sameEntry(r.Entry, results[i].Entry)) {
+	for i, r := range f.ChargeAll(t.Context(), charges) {
+		if results[i].Err == nil && (!r.Replayed || !ledgertest.SameEntry(r.Entry, results[i].Entry)) {
 			t.Errorf("charge %d again: %+v, %v", i, r.Receipt, r.Err)
 		}
 	}
-	b.wantSpendable(rich, "40")
-	b.wantSpendable(poor, "0")
-	if len(b.ChargeAll(t.Context(), nil)) != 0 {
+	f.WantSpendable(rich, "40")
+	f.WantSpendable(poor, "0")
+	if len(f.ChargeAll(t.Context(), nil)) != 0 {
 		t.Error("an empty bulk has answers")
 	}
 }
@@ -260,12 +219,12 @@ func TestABulkAnswersEachChargeInItsPlace(t *testing.T) {
 // possible meanwhile.
 func TestALimitIsNotFromMemory(t *testing.T) {
 	t.Parallel()
-	b := booksOn(t, testdb.Open(t).AppURL)
-	other := ledgerOn(t, b.pool, quiet)
-	id := b.open("star")
+	f := fixtureOn(t, testdb.Open(t).AppURL)
+	other := ledgertest.NewEngine(t, f.Pool, ledgertest.DiscardLog)
+	id := f.MustOpen("star")
 	hold := func(key string) error {
 		amount := tokens.Amount(1)
-		_, err := b.Hold(t.Context(), id, key, ledger.Hold{Feature: "auto_selling", Amount: &amount})
+		_, err := f.Hold(t.Context(), id, key, ledger.Hold{Feature: "auto_selling", Amount: &amount})
 		return err
 	}
 	var working sync.WaitGroup
@@ -286,5 +245,5 @@ func TestALimitIsNotFromMemory(t *testing.T) {
 	if err := hold("one more"); err != nil {
 		t.Errorf("a hold after another server has ended one: %v", err)
 	}
-	b.checkInvariants()
+	f.CheckInvariants()
 }

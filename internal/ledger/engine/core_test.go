@@ -14,6 +14,7 @@ import (
 	"pop.store/credits/internal/catalog"
 	"pop.store/credits/internal/idempotency"
 	"pop.store/credits/internal/ledger"
+	"pop.store/credits/internal/ledger/ledgertest"
 	"pop.store/credits/internal/problem"
 	"pop.store/credits/internal/tokens"
 )
@@ -26,30 +27,30 @@ func wantRefusal(t *testing.T, what string, err error, kind problem.Kind, code s
 	}
 }
 
-func (b *books) account(id uuid.UUID) ledger.Account {
-	b.t.Helper()
-	a, err := b.Account(b.t.Context(), id)
+func (f *fixture) account(id uuid.UUID) ledger.Account {
+	f.T.Helper()
+	a, err := f.Account(f.T.Context(), id)
 	if err != nil {
-		b.t.Fatal(err)
+		f.T.Fatal(err)
 	}
 	return a
 }
 
 // wantBalance wants "spendable held total".
-func (b *books) wantBalance(id uuid.UUID, want string) {
-	b.t.Helper()
-	a := b.account(id)
+func (f *fixture) wantBalance(id uuid.UUID, want string) {
+	f.T.Helper()
+	a := f.account(id)
 	if got := a.Spendable.String() + " " + a.Held.String() + " " + a.Total.String(); got != want {
-		b.t.Errorf("spendable, held and total are %s, want %s", got, want)
+		f.T.Errorf("spendable, held and total are %s, want %s", got, want)
 	}
 }
 
-// story is the account's history, oldest first: time, kind, amount, and what is left to spend.
-func (b *books) story(id uuid.UUID) []string {
-	b.t.Helper()
-	page, err := b.History(b.t.Context(), id, ledger.Filter{}, 0, ledger.MaxPage)
+// historyLines is the account's history, oldest first: time, kind, amount, and what is left to spend.
+func (f *fixture) historyLines(id uuid.UUID) []string {
+	f.T.Helper()
+	page, err := f.History(f.T.Context(), id, ledger.Filter{}, 0, ledger.MaxPage)
 	if err != nil {
-		b.t.Fatal(err)
+		f.T.Fatal(err)
 	}
 	story := make([]string, len(page.Lines))
 	for i, l := range page.Lines {
@@ -63,68 +64,66 @@ func (b *books) story(id uuid.UUID) []string {
 	return story
 }
 
-// wantStory wants the end of the account's history.
-func (b *books) wantStory(id uuid.UUID, want ...string) {
-	b.t.Helper()
-	story := b.story(id)
+// wantHistory wants the end of the account's history.
+func (f *fixture) wantHistory(id uuid.UUID, want ...string) {
+	f.T.Helper()
+	story := f.historyLines(id)
 	if len(story) < len(want) {
-		b.t.Fatalf("the history is %q, want %q", story, want)
+		f.T.Fatalf("the history is %q, want %q", story, want)
 	}
 	for i, line := range story[len(story)-len(want):] {
 		if line != want[i] {
-			b.t.Fatalf("the history ends with %q, want %q", story[len(story)-len(want):], want)
+			f.T.Fatalf("the history ends with %q, want %q", story[len(story)-len(want):], want)
 		}
 	}
 }
 
-func parsed(s string) *tokens.Amount {
+func amountOf(s string) *tokens.Amount {
 	a := tokens.MustParse(s)
 	return &a
 }
 
-func spends(amount string) ledger.Charge {
-	return ledger.Charge{Feature: "auto_selling", Amount: parsed(amount)}
-}
 
-// sends are requests of every kind, each under the given key.
-func (b *books) sends(id uuid.UUID, hold, hold2, charge int64) map[string]func(key string) (ledger.Receipt, error) {
-	ctx := b.t.Context()
+
+// requestsOfEveryKind are requests of every kind, each under the given key.
+func (f *fixture) requestsOfEveryKind(id uuid.UUID, hold, hold2, charge int64) map[string]func(key string) (ledger.Receipt, error) {
+	ctx := f.T.Context()
 	return map[string]func(key string) (ledger.Receipt, error){
 		"charge": func(key string) (ledger.Receipt, error) {
-			c := spends("60")
+			c := chargeOf("60")
 			c.Agent, c.Reference, c.Metadata = "sales", "order 7", map[string]string{"a": "b"}
-			return b.Charge(ctx, id, key, c)
+			return f.Charge(ctx, id, key, c)
 		},
 		"hold": func(key string) (ledger.Receipt, error) {
-			return b.Hold(ctx, id, key, ledger.Hold{
+			return f.Hold(ctx, id, key, ledger.Hold{
 				Feature:   "auto_selling",
-				Amount:    parsed("55"),
+				Amount:    amountOf("55"),
 				ExpiresIn: time.Hour,
 			})
 		},
 		"capture": func(key string) (ledger.Receipt, error) {
-			return b.Capture(ctx, id, key, ledger.Capture{Hold: hold, Amount: parsed("1.5")})
+			return f.Capture(ctx, id, key, ledger.Capture{Hold: hold, Amount: amountOf("1.5")})
 		},
 		"release": func(key string) (ledger.Receipt, error) {
-			return b.Release(ctx, id, key, ledger.Release{Hold: hold2})
+			return f.Release(ctx, id, key, ledger.Release{Hold: hold2})
 		},
 		"refund": func(key string) (ledger.Receipt, error) {
-			return b.Refund(ctx, id, key, ledger.Refund{
+			return f.Refund(ctx, id, key, ledger.Refund{
 				Entry:  charge,
-				Amount: parsed("2"),
+				Amount: amountOf("2"),
 				Reason: "sorry",
 			})
 		},
 		"grant": func(key string) (ledger.Receipt, error) {
-			return b.Grant(ctx, id, key, ledger.Grant{
+			return f.Grant(ctx, id, key, ledger.Grant{
 				Kind:      ledger.LotPromo,
 				Amount:    7 * tokens.One,
-				ExpiresAt: start.Add(time.Hour),
+				ExpiresAt: ledgertest.Start.Add(time.Hour),
 				Reason:    "gift",
 			})
 		},
 		"purchase": func(key string) (ledger.Receipt, error) {
-			return b.Grant(ctx, id, key, ledger.Grant{
+			return f.Grant(ctx, id, key, ledger.Grant{
 				Kind:   ledger.LotPurchase,
 				Amount: 100 * tokens.One,
 				Source: "p1",
@@ -138,15 +137,15 @@ func (b *books) sends(id uuid.UUID, hold, hold2, charge int64) map[string]func(k
 // other one under it is refused.
 func TestEveryOperationIsReplayed(t *testing.T) {
 	t.Parallel()
-	b := newBooks(t)
-	id := b.open("star")
-	other := b.server()
-	hold, err := b.Hold(t.Context(), id, "h", ledger.Hold{Feature: "lip_sync"})
-	hold2, err2 := b.Hold(t.Context(), id, "h2", ledger.Hold{Feature: "lip_sync"})
+	f := newFixture(t)
+	id := f.MustOpen("star")
+	other := f.NewServer()
+	hold, err := f.Hold(t.Context(), id, "h", ledger.Hold{Feature: "lip_sync"})
+	hold2, err2 := f.Hold(t.Context(), id, "h2", ledger.Hold{Feature: "lip_sync"})
 	if err != nil || err2 != nil {
 		t.Fatal(err, err2)
 	}
-	sends := b.sends(id, hold.Seq, hold2.Seq, b.charge(id, "lip_sync", "").Seq)
+	sends := f.requestsOfEveryKind(id, hold.Seq, hold2.Seq, f.MustCharge(id, "lip_sync", "").Seq)
 	first := map[string]string{}
 	for name, send := range sends {
 		r, err := send("key of " + name)
@@ -171,16 +170,16 @@ func TestEveryOperationIsReplayed(t *testing.T) {
 		}
 	}
 	again("at once")
-	b.clock.Advance(100 * 24 * time.Hour) // nothing would go through any more
+	f.Clock.Advance(100 * 24 * time.Hour) // nothing would go through any more
 	again("later")
-	here := b.Engine
-	defer func() { b.Engine = here }()
-	b.Engine = other
+	here := f.Engine
+	defer func() { f.Engine = here }()
+	f.Engine = other
 	again("on another server")
 	// Now the other server knows the account, but not these keys.
-	b.Engine = b.server()
-	a := b.account(id)
-	if _, err := b.Charge(t.Context(), id, "all", spends(a.Spendable.String())); err != nil {
+	f.Engine = f.NewServer()
+	a := f.account(id)
+	if _, err := f.Charge(t.Context(), id, "all", chargeOf(a.Spendable.String())); err != nil {
 		t.Fatal(err)
 	}
 	again("on a server that knows the account")
@@ -199,81 +198,81 @@ func inJSON(t *testing.T, r ledger.Receipt) string {
 // What another server wrote counts, although this one remembers the account as it was.
 func TestAServerSeesWhatAnotherOneWrote(t *testing.T) {
 	t.Parallel()
-	b := newBooks(t)
-	other := b.server()
-	id := b.openWith("10")
+	f := newFixture(t)
+	other := f.NewServer()
+	id := f.MustOpenWith("10")
 	if _, err := other.Hold(t.Context(), id, "h",
-		ledger.Hold{Feature: "auto_selling", Amount: parsed("4")}); err != nil {
+		ledger.Hold{Feature: "auto_selling", Amount: amountOf("4")}); err != nil {
 		t.Fatal(err)
 	}
-	_, err := b.Charge(t.Context(), id, "k", spends("7"))
+	_, err := f.Charge(t.Context(), id, "k", chargeOf("7"))
 	wantRefusal(t, "more than is left", err, problem.Insufficient, "insufficient_tokens")
-	b.clock.Advance(20 * time.Minute)
-	b.wantStory(id, "Jan 31 09:30 hold 4 = 6", "Jan 31 09:45 release -4 = 10")
-	b.charge(id, "auto_selling", "7")
+	f.Clock.Advance(20 * time.Minute)
+	f.wantHistory(id, "Jan 31 09:30 hold 4 = 6", "Jan 31 09:45 release -4 = 10")
+	f.MustCharge(id, "auto_selling", "7")
 	// What is due now was made by the other server, and this one never erred so far.
-	b.Engine = b.server()
-	b.charge(id, "auto_selling", "1")
+	f.Engine = f.NewServer()
+	f.MustCharge(id, "auto_selling", "1")
 	if _, err := other.Hold(t.Context(), id, "h2",
-		ledger.Hold{Feature: "auto_selling", Amount: parsed("1")}); err != nil {
+		ledger.Hold{Feature: "auto_selling", Amount: amountOf("1")}); err != nil {
 		t.Fatal(err)
 	}
-	b.clock.Advance(20 * time.Minute)
-	if err := b.Settle(t.Context(), id); err != nil {
+	f.Clock.Advance(20 * time.Minute)
+	if err := f.Settle(t.Context(), id); err != nil {
 		t.Fatal(err)
 	}
 	var held tokens.Amount
-	if err := b.pool.QueryRow(t.Context(), "select held from ledger_accounts where account = $1",
+	if err := f.Pool.QueryRow(t.Context(), "select held from ledger_accounts where account = $1",
 		id).Scan(&held); err != nil || held != 0 {
 		t.Errorf("%s are held in the books (%v)", held, err)
 	}
-	b.wantStory(id, "Jan 31 09:50 charge -1 = 2", "Jan 31 09:50 hold 1 = 1", "Jan 31 10:05 release -1 = 2")
+	f.wantHistory(id, "Jan 31 09:50 charge -1 = 2", "Jan 31 09:50 hold 1 = 1", "Jan 31 10:05 release -1 = 2")
 }
 
 // A refusal is as true as an acceptance: it says what there is now, and writing it down changes nothing else.
 func TestARefusalIsNotFromOldMemory(t *testing.T) {
 	t.Parallel()
-	b := newBooks(t)
-	other := b.server()
-	id := b.openWith("10")
-	if _, err := other.Charge(t.Context(), id, "o1", spends("4")); err != nil {
+	f := newFixture(t)
+	other := f.NewServer()
+	id := f.MustOpenWith("10")
+	if _, err := other.Charge(t.Context(), id, "o1", chargeOf("4")); err != nil {
 		t.Fatal(err)
 	}
-	_, err := b.Charge(t.Context(), id, "k1", spends("20"))
+	_, err := f.Charge(t.Context(), id, "k1", chargeOf("20"))
 	if p := problem.Of(err); p.Code != "insufficient_tokens" || p.Details["spendable"] != 6*tokens.One {
 		t.Errorf("refused with %v %v", err, p.Details)
 	}
-	b.wantBalance(id, "6 0 6")
-	b.Engine = b.server()
-	b.charge(id, "auto_selling", "1") // now this one remembers 5
+	f.wantBalance(id, "6 0 6")
+	f.Engine = f.NewServer()
+	f.MustCharge(id, "auto_selling", "1") // now this one remembers 5
 	if _, err := other.Grant(t.Context(), id, "o2",
 		ledger.Grant{Kind: ledger.LotPromo, Amount: 20 * tokens.One}); err != nil {
 		t.Fatal(err)
 	}
-	b.charge(id, "auto_selling", "20")
-	b.wantBalance(id, "5 0 5")
+	f.MustCharge(id, "auto_selling", "20")
+	f.wantBalance(id, "5 0 5")
 }
 
 // 250 attempts lack tokens: all are counted, 200 a day are kept one by one.
 func TestDeclinedAttemptsAreCountedAndBounded(t *testing.T) {
 	t.Parallel()
-	b := newBooks(t)
-	id := b.openWith("1")
+	f := newFixture(t)
+	id := f.MustOpenWith("1")
 	decline := func(n int) {
 		t.Helper()
 		for i := range n {
-			_, err := b.Charge(t.Context(), id, strconv.Itoa(i), ledger.Charge{Feature: "lip_sync"})
+			_, err := f.Charge(t.Context(), id, strconv.Itoa(i), ledger.Charge{Feature: "lip_sync"})
 			wantRefusal(t, "a charge", err, problem.Insufficient, "insufficient_tokens")
 		}
 	}
 	decline(249)
-	_, err := b.Hold(t.Context(), id, "h", ledger.Hold{Feature: "lip_sync"})
+	_, err := f.Hold(t.Context(), id, "h", ledger.Hold{Feature: "lip_sync"})
 	wantRefusal(t, "a hold", err, problem.Insufficient, "insufficient_tokens")
-	b.clock.Advance(24 * time.Hour)
+	f.Clock.Advance(24 * time.Hour)
 	decline(3)
 	count := func(query string) (n int) {
 		t.Helper()
-		if err := b.pool.QueryRow(t.Context(), query, id).Scan(&n); err != nil {
+		if err := f.Pool.QueryRow(t.Context(), query, id).Scan(&n); err != nil {
 			t.Fatal(err)
 		}
 		return n
@@ -285,14 +284,14 @@ func TestDeclinedAttemptsAreCountedAndBounded(t *testing.T) {
 		t.Errorf("%d rows, want 203", n)
 	}
 	day := time.Date(2026, 2, 1, 0, 0, 0, 0, time.UTC)
-	list, err := b.DeclinedOn(t.Context(), id, day)
+	list, err := f.DeclinedOn(t.Context(), id, day)
 	if err != nil || len(list) != 3 {
 		t.Fatalf("%d on the second day (%v)", len(list), err)
 	}
 	want := ledger.Declined{
 		Day:       day,
 		Number:    3,
-		At:        start.Add(24 * time.Hour),
+		At:        ledgertest.Start.Add(24 * time.Hour),
 		Feature:   "lip_sync",
 		Required:  5 * tokens.One,
 		Spendable: tokens.One,
@@ -305,16 +304,16 @@ func TestDeclinedAttemptsAreCountedAndBounded(t *testing.T) {
 // Two servers' clocks disagree about midnight: the account's day does not begin twice.
 func TestDeclinedAttemptsWhileClocksDisagreeAboutMidnight(t *testing.T) {
 	t.Parallel()
-	b := newBooks(t)
-	id := b.openWith("1")
+	f := newFixture(t)
+	id := f.MustOpenWith("1")
 	midnight := time.Date(2026, 2, 1, 0, 0, 0, 0, time.UTC)
 	for i, seconds := range []int{-2, 1, -1, 2, -1} {
-		b.clock.Set(midnight.Add(time.Duration(seconds) * time.Second))
-		_, err := b.Charge(t.Context(), id, strconv.Itoa(i), ledger.Charge{Feature: "lip_sync"})
+		f.Clock.Set(midnight.Add(time.Duration(seconds) * time.Second))
+		_, err := f.Charge(t.Context(), id, strconv.Itoa(i), ledger.Charge{Feature: "lip_sync"})
 		wantRefusal(t, "a charge", err, problem.Insufficient, "insufficient_tokens")
 	}
 	for day, want := range map[time.Time]int{midnight.AddDate(0, 0, -1): 1, midnight: 4} {
-		if list, err := b.DeclinedOn(t.Context(), id, day); err != nil || len(list) != want {
+		if list, err := f.DeclinedOn(t.Context(), id, day); err != nil || len(list) != want {
 			t.Errorf("%d declined on %v (%v), want %d", len(list), day, err, want)
 		}
 	}
@@ -325,31 +324,31 @@ func TestDeclinedAttemptsWhileClocksDisagreeAboutMidnight(t *testing.T) {
 // it on that same day, apart.
 func TestUsageFollowsTheBillingZonesDays(t *testing.T) {
 	t.Parallel()
-	b := newBooks(t)
+	f := newFixture(t)
 	id := uuid.New()
-	if err := b.SetPlan(t.Context(), id, ledger.SetPlan{Plan: "star", Zone: "Europe/Berlin"}); err != nil {
+	if err := f.SetPlan(t.Context(), id, ledger.SetPlan{Plan: "star", Zone: "Europe/Berlin"}); err != nil {
 		t.Fatal(err)
 	}
-	at := func(day, hour, minute int) { b.clock.Set(time.Date(2026, 3, day, hour, minute, 0, 0, time.UTC)) }
+	at := func(day, hour, minute int) { f.Clock.Set(time.Date(2026, 3, day, hour, minute, 0, 0, time.UTC)) }
 	at(28, 22, 59) // 28 March 23:59
-	first := b.charge(id, "auto_selling", "10")
+	first := f.MustCharge(id, "auto_selling", "10")
 	at(28, 23, 0) // 29 March 00:00
-	b.charge(id, "auto_selling", "20")
-	b.charge(id, "lip_sync", "")
-	hold, err := b.Hold(t.Context(), id, "h", ledger.Hold{
+	f.MustCharge(id, "auto_selling", "20")
+	f.MustCharge(id, "lip_sync", "")
+	hold, err := f.Hold(t.Context(), id, "h", ledger.Hold{
 		Feature:   "auto_selling",
-		Amount:    parsed("40"),
+		Amount:    amountOf("40"),
 		ExpiresIn: 24 * time.Hour,
 	})
 	if err != nil {
 		t.Fatal(err)
 	}
 	at(29, 21, 59) // 29 March 23:59, in summer time
-	if _, err := b.Capture(t.Context(), id, "c", ledger.Capture{Hold: hold.Seq, Amount: parsed("30")}); err != nil {
+	if _, err := f.Capture(t.Context(), id, "c", ledger.Capture{Hold: hold.Seq, Amount: amountOf("30")}); err != nil {
 		t.Fatal(err)
 	}
 	at(29, 22, 0) // 30 March 00:00
-	if _, err := b.Refund(t.Context(), id, "r", ledger.Refund{Entry: first.Seq, Amount: parsed("4")}); err != nil {
+	if _, err := f.Refund(t.Context(), id, "r", ledger.Refund{Entry: first.Seq, Amount: amountOf("4")}); err != nil {
 		t.Fatal(err)
 	}
 	day := func(d int) time.Time { return time.Date(2026, 3, d, 0, 0, 0, 0, time.UTC) }
@@ -379,7 +378,7 @@ func TestUsageFollowsTheBillingZonesDays(t *testing.T) {
 	}
 	check := func(from, to int, want []ledger.Usage) {
 		t.Helper()
-		got, err := b.Usage(t.Context(), id, day(from), day(to))
+		got, err := f.Usage(t.Context(), id, day(from), day(to))
 		if err != nil || inText(got) != inText(want) {
 			t.Errorf("usage from %d to %d is %+v (%v), want %+v", from, to, got, err, want)
 		}
@@ -401,16 +400,16 @@ func inText(v any) string {
 // More features and agents in a day than the account's row carries: the books keep them all.
 func TestUsageOfManyAgentsInADay(t *testing.T) {
 	t.Parallel()
-	b := newBooks(t)
-	id := b.open("star")
+	f := newFixture(t)
+	id := f.MustOpen("star")
 	for i := range 200 {
-		c := spends("0.5")
+		c := chargeOf("0.5")
 		c.Agent = "agent-" + strconv.Itoa(i%67)
-		if _, err := b.Charge(t.Context(), id, strconv.Itoa(i), c); err != nil {
+		if _, err := f.Charge(t.Context(), id, strconv.Itoa(i), c); err != nil {
 			t.Fatal(err)
 		}
 	}
-	list, err := b.Usage(t.Context(), id, start.Truncate(24*time.Hour), start.Truncate(24*time.Hour).AddDate(0, 0, 1))
+	list, err := f.Usage(t.Context(), id, ledgertest.Start.Truncate(24*time.Hour), ledgertest.Start.Truncate(24*time.Hour).AddDate(0, 0, 1))
 	if err != nil || len(list) != 67 {
 		t.Fatalf("%d lines (%v)", len(list), err)
 	}
@@ -429,20 +428,20 @@ func TestUsageOfManyAgentsInADay(t *testing.T) {
 // The balance at an instant is that after the last entry before it.
 func TestBalanceAtTheEdgesOfEntries(t *testing.T) {
 	t.Parallel()
-	b := newBooks(t)
-	id := b.open("starter")
-	b.clock.Advance(time.Minute)
-	b.charge(id, "auto_selling", "50")
-	b.charge(id, "auto_selling", "25") // in the same instant
-	b.clock.Advance(time.Minute)
-	if _, err := b.Hold(t.Context(), id, "h", ledger.Hold{
+	f := newFixture(t)
+	id := f.MustOpen("starter")
+	f.Clock.Advance(time.Minute)
+	f.MustCharge(id, "auto_selling", "50")
+	f.MustCharge(id, "auto_selling", "25") // in the same instant
+	f.Clock.Advance(time.Minute)
+	if _, err := f.Hold(t.Context(), id, "h", ledger.Hold{
 		Feature:   "auto_selling",
-		Amount:    parsed("5"),
+		Amount:    amountOf("5"),
 		ExpiresIn: time.Minute,
 	}); err != nil {
 		t.Fatal(err)
 	}
-	b.clock.Advance(time.Hour) // the hold has timed out, though nothing was written yet
+	f.Clock.Advance(time.Hour) // the hold has timed out, though nothing was written yet
 	for at, want := range map[time.Duration]ledger.Balance{
 		-time.Hour:                     {},
 		0:                              {},
@@ -462,11 +461,11 @@ func TestBalanceAtTheEdgesOfEntries(t *testing.T) {
 		3*time.Minute + 1000: {Spendable: 125 * tokens.One, Total: 125 * tokens.One},
 		1000 * time.Hour:     {Spendable: 125 * tokens.One, Total: 125 * tokens.One},
 	} {
-		if got, err := b.BalanceAt(t.Context(), id, start.Add(at)); err != nil || got != want {
+		if got, err := f.BalanceAt(t.Context(), id, ledgertest.Start.Add(at)); err != nil || got != want {
 			t.Errorf("after %v it is %v (%v), want %v", at, got, err, want)
 		}
 	}
-	_, err := b.BalanceAt(t.Context(), uuid.New(), start)
+	_, err := f.BalanceAt(t.Context(), uuid.New(), ledgertest.Start)
 	wantRefusal(t, "nobody's balance", err, problem.NotFound, "account_not_found")
 }
 
@@ -474,40 +473,40 @@ func TestBalanceAtTheEdgesOfEntries(t *testing.T) {
 // at which it did.
 func TestHistoryBetweenTwoInstants(t *testing.T) {
 	t.Parallel()
-	b := newBooks(t)
-	id := b.open("starter")
+	f := newFixture(t)
+	id := f.MustOpen("starter")
 	for range 5 {
-		b.clock.Advance(time.Minute)
-		b.charge(id, "lip_sync", "")
+		f.Clock.Advance(time.Minute)
+		f.MustCharge(id, "lip_sync", "")
 	}
-	b.clock.Set(time.Date(2026, 3, 1, 0, 0, 0, 0, time.UTC))
+	f.Clock.Set(time.Date(2026, 3, 1, 0, 0, 0, 0, time.UTC))
 	reset := time.Date(2026, 2, 28, 9, 30, 0, 0, time.UTC)
 	for _, c := range []struct {
 		from, to time.Time
 		want     int
 	}{
 		{time.Time{}, time.Time{}, 8},
-		{start, start.Add(time.Minute), 1},
-		{start, start.Add(time.Minute + time.Microsecond), 2},
-		{start.Add(time.Minute), start.Add(3 * time.Minute), 2},
-		{start.Add(time.Minute + time.Microsecond), start.Add(3 * time.Minute), 1},
-		{start.Add(6 * time.Minute), reset, 0},
+		{ledgertest.Start, ledgertest.Start.Add(time.Minute), 1},
+		{ledgertest.Start, ledgertest.Start.Add(time.Minute + time.Microsecond), 2},
+		{ledgertest.Start.Add(time.Minute), ledgertest.Start.Add(3 * time.Minute), 2},
+		{ledgertest.Start.Add(time.Minute + time.Microsecond), ledgertest.Start.Add(3 * time.Minute), 1},
+		{ledgertest.Start.Add(6 * time.Minute), reset, 0},
 		{reset, reset.Add(time.Microsecond), 2},
 		{reset.Add(time.Microsecond), time.Time{}, 0},
-		{time.Time{}, start, 0},
+		{time.Time{}, ledgertest.Start, 0},
 	} {
-		page, err := b.History(t.Context(), id, ledger.Filter{From: c.from, To: c.to}, 0, 100)
+		page, err := f.History(t.Context(), id, ledger.Filter{From: c.from, To: c.to}, 0, 100)
 		if err != nil || len(page.Lines) != c.want || page.Before != 0 {
 			t.Errorf("from %v to %v: %d lines (%v), want %d", c.from, c.to, len(page.Lines), err, c.want)
 		}
 	}
-	page, err := b.History(t.Context(), id,
-		ledger.Filter{From: start.Add(time.Minute), To: start.Add(5 * time.Minute)}, 0, 3)
+	page, err := f.History(t.Context(), id,
+		ledger.Filter{From: ledgertest.Start.Add(time.Minute), To: ledgertest.Start.Add(5 * time.Minute)}, 0, 3)
 	if err != nil || len(page.Lines) != 3 || page.Before == 0 {
 		t.Fatalf("the first page: %+v (%v)", page, err)
 	}
-	page, err = b.History(t.Context(), id,
-		ledger.Filter{From: start.Add(time.Minute), To: start.Add(5 * time.Minute)}, page.Before, 3)
+	page, err = f.History(t.Context(), id,
+		ledger.Filter{From: ledgertest.Start.Add(time.Minute), To: ledgertest.Start.Add(5 * time.Minute)}, page.Before, 3)
 	if err != nil || len(page.Lines) != 1 || page.Before != 0 {
 		t.Errorf("the second page: %+v (%v)", page, err)
 	}
@@ -517,29 +516,29 @@ func TestHistoryBetweenTwoInstants(t *testing.T) {
 // begins. The hold's tokens end with their lot.
 func TestWhatIsDueAtOneInstantHappensInOrder(t *testing.T) {
 	t.Parallel()
-	b := newBooks(t)
-	id := b.open("starter")
+	f := newFixture(t)
+	id := f.MustOpen("starter")
 	reset := time.Date(2026, 2, 28, 9, 30, 0, 0, time.UTC)
-	b.grant(id, ledger.LotPromo, "10", reset)
-	b.grant(id, ledger.LotPromo, "1", reset.Add(-time.Minute))
-	b.clock.Set(reset.Add(-time.Hour))
-	if _, err := b.Hold(t.Context(), id, "h", ledger.Hold{
+	f.MustGrant(id, ledger.LotPromo, "10", reset)
+	f.MustGrant(id, ledger.LotPromo, "1", reset.Add(-time.Minute))
+	f.Clock.Set(reset.Add(-time.Hour))
+	if _, err := f.Hold(t.Context(), id, "h", ledger.Hold{
 		Feature:   "auto_selling",
-		Amount:    parsed("30"),
+		Amount:    amountOf("30"),
 		ExpiresIn: time.Hour,
 	}); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := b.Hold(t.Context(), id, "h2", ledger.Hold{
+	if _, err := f.Hold(t.Context(), id, "h2", ledger.Hold{
 		Feature:   "auto_selling",
-		Amount:    parsed("40"),
+		Amount:    amountOf("40"),
 		ExpiresIn: time.Hour,
 	}); err != nil {
 		t.Fatal(err)
 	}
-	b.clock.Set(reset)
-	b.charge(id, "auto_selling", "150")
-	b.wantStory(id,
+	f.Clock.Set(reset)
+	f.MustCharge(id, "auto_selling", "150")
+	f.wantHistory(id,
 		"Jan 31 09:30 grant 1 = 211", "Feb 28 08:30 hold 30 = 181", "Feb 28 08:30 hold 40 = 141",
 		"Feb 28 09:30 release -30 = 0", "Feb 28 09:30 expiry -1 = 0", "Feb 28 09:30 expiry -160 = 0",
 		"Feb 28 09:30 release -40 = 0", "Feb 28 09:30 expiry -40 = 0", "Feb 28 09:30 expiry -10 = 0",
@@ -549,26 +548,26 @@ func TestWhatIsDueAtOneInstantHappensInOrder(t *testing.T) {
 // The account's time never runs backwards, even when a server's clock does.
 func TestTimeNeverRunsBackwards(t *testing.T) {
 	t.Parallel()
-	b := newBooks(t)
-	id := b.open("starter")
-	b.clock.Advance(10 * time.Second)
-	b.charge(id, "lip_sync", "")
-	b.clock.Advance(-8 * time.Second)
-	r, err := b.Hold(t.Context(), id, "h", ledger.Hold{Feature: "lip_sync", ExpiresIn: time.Second})
-	if err != nil || !r.At.Equal(start.Add(10*time.Second)) {
+	f := newFixture(t)
+	id := f.MustOpen("starter")
+	f.Clock.Advance(10 * time.Second)
+	f.MustCharge(id, "lip_sync", "")
+	f.Clock.Advance(-8 * time.Second)
+	r, err := f.Hold(t.Context(), id, "h", ledger.Hold{Feature: "lip_sync", ExpiresIn: time.Second})
+	if err != nil || !r.At.Equal(ledgertest.Start.Add(10*time.Second)) {
 		t.Fatalf("at %v (%v)", r.At, err)
 	}
-	b.wantBalance(id, "190 5 195")
-	b.clock.Set(start.Add(11*time.Second - time.Microsecond))
-	b.wantBalance(id, "190 5 195")
-	b.clock.Set(start.Add(11 * time.Second))
-	b.wantBalance(id, "195 0 195")
+	f.wantBalance(id, "190 5 195")
+	f.Clock.Set(ledgertest.Start.Add(11*time.Second - time.Microsecond))
+	f.wantBalance(id, "190 5 195")
+	f.Clock.Set(ledgertest.Start.Add(11 * time.Second))
+	f.wantBalance(id, "195 0 195")
 }
 
 func TestQuotesSayWhatAChargeWould(t *testing.T) {
 	t.Parallel()
-	b := newBooks(t)
-	id := b.openWith("12")
+	f := newFixture(t)
+	id := f.MustOpenWith("12")
 	two := int64(2)
 	for _, c := range []struct {
 		charge                                   ledger.Charge
@@ -577,23 +576,23 @@ func TestQuotesSayWhatAChargeWould(t *testing.T) {
 	}{
 		{ledger.Charge{Feature: "lip_sync"}, "5", "12", "7", "0", true},
 		{ledger.Charge{Feature: "lip_sync", Quantity: &two}, "10", "12", "2", "0", true},
-		{spends("12"), "12", "12", "0", "0", true},
-		{spends("12.000001"), "12.000001", "12", "12", "0.000001", false},
+		{chargeOf("12"), "12", "12", "0", "0", true},
+		{chargeOf("12.000001"), "12.000001", "12", "12", "0.000001", false},
 		{ledger.Charge{Feature: "pdf_creation", Quantity: &two}, "150", "12", "12", "138", false},
 	} {
-		q, err := b.Quote(t.Context(), id, c.charge)
+		q, err := f.Quote(t.Context(), id, c.charge)
 		if err != nil || q.Amount.String() != c.amount || q.Spendable.String() != c.spendable ||
 			q.BalanceAfter.String() != c.balanceAfter ||
 			q.Shortfall.String() != c.missing || q.Affordable != c.affordable {
 			t.Errorf("%+v: %+v (%v)", c.charge, q, err)
 		}
 	}
-	_, err := b.Quote(t.Context(), id, ledger.Charge{Feature: "auto_selling"})
+	_, err := f.Quote(t.Context(), id, ledger.Charge{Feature: "auto_selling"})
 	wantRefusal(t, "a metered feature without an amount", err, problem.Unprocessable, "invalid_field")
-	_, err = b.Quote(t.Context(), uuid.New(), ledger.Charge{Feature: "lip_sync"})
+	_, err = f.Quote(t.Context(), uuid.New(), ledger.Charge{Feature: "lip_sync"})
 	wantRefusal(t, "nobody's quote", err, problem.NotFound, "account_not_found")
-	b.clock.Advance(40 * 24 * time.Hour)
-	if q, err := b.Quote(t.Context(), id, spends("200")); err != nil || q.BalanceAfter.String() != "12" {
+	f.Clock.Advance(40 * 24 * time.Hour)
+	if q, err := f.Quote(t.Context(), id, chargeOf("200")); err != nil || q.BalanceAfter.String() != "12" {
 		t.Errorf("after the reset: %+v (%v)", q, err)
 	}
 }
@@ -601,20 +600,20 @@ func TestQuotesSayWhatAChargeWould(t *testing.T) {
 // A lot that was spent to its end has nothing to expire: when its time comes, the account is done with it.
 func TestNothingStaysDue(t *testing.T) {
 	t.Parallel()
-	b := newBooks(t)
-	id := b.openWith("1")
-	b.grant(id, ledger.LotPromo, "5", start.Add(time.Hour))
-	b.charge(id, "lip_sync", "")
-	b.clock.Advance(2 * time.Hour)
-	if err := b.Settle(t.Context(), id); err != nil {
+	f := newFixture(t)
+	id := f.MustOpenWith("1")
+	f.MustGrant(id, ledger.LotPromo, "5", ledgertest.Start.Add(time.Hour))
+	f.MustCharge(id, "lip_sync", "")
+	f.Clock.Advance(2 * time.Hour)
+	if err := f.Settle(t.Context(), id); err != nil {
 		t.Fatal(err)
 	}
 	var due time.Time
-	if err := b.pool.QueryRow(t.Context(), "select next_due_at from ledger_accounts where account = $1",
+	if err := f.Pool.QueryRow(t.Context(), "select next_due_at from ledger_accounts where account = $1",
 		id).Scan(&due); err != nil {
 		t.Fatal(err)
 	}
-	if want := b.account(id).NextReset; !due.Equal(want) {
+	if want := f.account(id).NextReset; !due.Equal(want) {
 		t.Errorf("due at %v, want %v", due, want)
 	}
 }
@@ -623,31 +622,31 @@ func TestNothingStaysDue(t *testing.T) {
 // nothing, another plan gives the difference, once.
 func TestRaisedAllowancesInAPeriod(t *testing.T) {
 	t.Parallel()
-	b := newBooks(t)
-	id := b.open("starter")
+	f := newFixture(t)
+	id := f.MustOpen("starter")
 	plan := func(name string) {
 		t.Helper()
 		for range 2 {
-			if err := b.SetPlan(t.Context(), id, ledger.SetPlan{Plan: name}); err != nil {
+			if err := f.SetPlan(t.Context(), id, ledger.SetPlan{Plan: name}); err != nil {
 				t.Fatal(err)
 			}
 		}
 	}
 	plan("pro")
-	b.wantSpendable(id, "400")
-	here := b.Engine
-	b.Engine = b.serverWith(raised)
+	f.WantSpendable(id, "400")
+	here := f.Engine
+	f.Engine = f.NewServerWith(raisedPrices)
 	plan("pro")
-	b.wantSpendable(id, "400")
+	f.WantSpendable(id, "400")
 	plan("star")
-	b.wantSpendable(id, "1100")
-	b.Engine = here
+	f.WantSpendable(id, "1100")
+	f.Engine = here
 	plan("star")
-	b.wantSpendable(id, "1100")
+	f.WantSpendable(id, "1100")
 }
 
-// raised are prices at which every plan gives a hundred tokens more.
-func raised() *catalog.Catalog {
+// raisedPrices are prices at which every plan gives a hundred tokens more.
+func raisedPrices() *catalog.Catalog {
 	c := catalog.Builtin()
 	c.Version = "raised"
 	for i := range c.Plans {
@@ -660,15 +659,15 @@ func raised() *catalog.Catalog {
 // neighbours are served.
 func TestAHugeAmountIsOnlyTooMuch(t *testing.T) {
 	t.Parallel()
-	b := newBooks(t)
-	id := b.openWith("100")
-	b.grant(id, ledger.LotPromo, "10", start.Add(time.Hour))
+	f := newFixture(t)
+	id := f.MustOpenWith("100")
+	f.MustGrant(id, ledger.LotPromo, "10", ledgertest.Start.Add(time.Hour))
 	huge := tokens.Amount(math.MaxInt64)
-	results := b.server().ChargeAll(t.Context(), []ledger.BulkCharge{
+	results := f.NewServer().ChargeAll(t.Context(), []ledger.BulkCharge{
 		{
 			AccountID: id,
 			Key:       "1",
-			Charge:    spends("50"),
+			Charge:    chargeOf("50"),
 		},
 		{
 			AccountID: id,
@@ -683,7 +682,7 @@ func TestAHugeAmountIsOnlyTooMuch(t *testing.T) {
 		{
 			AccountID: id,
 			Key:       "4",
-			Charge:    spends("60"),
+			Charge:    chargeOf("60"),
 		},
 	})
 	for i, code := range []string{"", "insufficient_tokens", "insufficient_tokens", ""} {
@@ -691,16 +690,16 @@ func TestAHugeAmountIsOnlyTooMuch(t *testing.T) {
 			t.Errorf("charge %d: %v", i, err)
 		}
 	}
-	b.wantBalance(id, "0 0 0")
+	f.wantBalance(id, "0 0 0")
 }
 
 // While another server has an account's row, a batch waits for it and decides on what it finds
 // then: it neither overtakes nor fails.
 func TestABatchWaitsForTheAccountsRow(t *testing.T) {
 	t.Parallel()
-	b := newBooks(t)
-	id := b.openWith("10")
-	tx, err := b.pool.Begin(t.Context())
+	f := newFixture(t)
+	id := f.MustOpenWith("10")
+	tx, err := f.Pool.Begin(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -709,9 +708,9 @@ func TestABatchWaitsForTheAccountsRow(t *testing.T) {
 		t.Fatal(err)
 	}
 	charged := make(chan error, 1)
-	fresh := b.server() // remembers nothing
+	fresh := f.NewServer() // remembers nothing
 	go func() {
-		_, err := fresh.Charge(context.WithoutCancel(t.Context()), id, "k", spends("4"))
+		_, err := fresh.Charge(context.WithoutCancel(t.Context()), id, "k", chargeOf("4"))
 		charged <- err
 	}()
 	for waiting := 0; waiting == 0; {
@@ -721,7 +720,7 @@ func TestABatchWaitsForTheAccountsRow(t *testing.T) {
 		case <-time.After(5 * time.Millisecond):
 		}
 		const blocked = "select count(*) from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'"
-		if err := b.pool.QueryRow(t.Context(), blocked).Scan(&waiting); err != nil {
+		if err := f.Pool.QueryRow(t.Context(), blocked).Scan(&waiting); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -731,5 +730,5 @@ func TestABatchWaitsForTheAccountsRow(t *testing.T) {
 	if err := <-charged; err != nil {
 		t.Errorf("once the row was free: %v", err)
 	}
-	b.wantBalance(id, "6 0 6")
+	f.wantBalance(id, "6 0 6")
 }

@@ -13,25 +13,26 @@ import (
 	"pop.store/credits/internal/idempotency"
 	"pop.store/credits/internal/ledger"
 	"pop.store/credits/internal/ledger/engine"
+	"pop.store/credits/internal/ledger/ledgertest"
 	"pop.store/credits/internal/problem"
 )
 
-func (b *books) extend(id uuid.UUID, key string, hold int64, life time.Duration) ledger.Extension {
-	b.t.Helper()
-	x, err := b.Extend(b.t.Context(), id, key, ledger.Extend{Hold: hold, ExpiresIn: life})
+func (f *fixture) extend(id uuid.UUID, key string, hold int64, life time.Duration) ledger.Extension {
+	f.T.Helper()
+	x, err := f.Extend(f.T.Context(), id, key, ledger.Extend{Hold: hold, ExpiresIn: life})
 	if err != nil {
-		b.t.Fatal(err)
+		f.T.Fatal(err)
 	}
 	return x
 }
 
 // dueAt is when the account's row says that something falls due: what sweeps go by.
-func (b *books) dueAt(id uuid.UUID) time.Time {
-	b.t.Helper()
+func (f *fixture) dueAt(id uuid.UUID) time.Time {
+	f.T.Helper()
 	var due time.Time
-	if err := b.pool.QueryRow(b.t.Context(), "select next_due_at from ledger_accounts where account = $1",
+	if err := f.Pool.QueryRow(f.T.Context(), "select next_due_at from ledger_accounts where account = $1",
 		id).Scan(&due); err != nil {
-		b.t.Fatal(err)
+		f.T.Fatal(err)
 	}
 	return due.UTC()
 }
@@ -40,38 +41,38 @@ func (b *books) dueAt(id uuid.UUID) time.Time {
 // hold then times out at the new instant.
 func TestAnExtendedHoldEndsLater(t *testing.T) {
 	t.Parallel()
-	b := newBooks(t)
-	id := b.openWith("100")
-	hold := b.setAside(id, "60", 10*time.Minute)
-	if due := b.dueAt(id); !due.Equal(start.Add(10 * time.Minute)) {
+	f := newFixture(t)
+	id := f.MustOpenWith("100")
+	hold := f.holdForSales(id, "60", 10*time.Minute)
+	if due := f.dueAt(id); !due.Equal(ledgertest.Start.Add(10 * time.Minute)) {
 		t.Fatalf("due at %v", due)
 	}
-	b.clock.Set(start.Add(10*time.Minute - time.Microsecond)) // the last moment
-	x := b.extend(id, "x", hold, time.Hour)
-	until := start.Add(70*time.Minute - time.Microsecond)
-	if !x.ExpiresAt.Equal(until) || x.Hold != hold || x.Replayed || !b.dueAt(id).Equal(until) {
-		t.Errorf("extended: %+v, due at %v", x, b.dueAt(id))
+	f.Clock.Set(ledgertest.Start.Add(10*time.Minute - time.Microsecond)) // the last moment
+	x := f.extend(id, "x", hold, time.Hour)
+	until := ledgertest.Start.Add(70*time.Minute - time.Microsecond)
+	if !x.ExpiresAt.Equal(until) || x.Hold != hold || x.Replayed || !f.dueAt(id).Equal(until) {
+		t.Errorf("extended: %+v, due at %v", x, f.dueAt(id))
 	}
-	if x := b.extend(id, "y", hold, time.Second); !x.ExpiresAt.Equal(until) {
+	if x := f.extend(id, "y", hold, time.Second); !x.ExpiresAt.Equal(until) {
 		t.Errorf("a shorter extension ends it at %v", x.ExpiresAt)
 	}
-	b.clock.Set(until.Add(-time.Microsecond))
-	b.wantBalance(id, "40 60 100")
-	b.clock.Set(until)
-	b.wantBalance(id, "100 0 100")
-	_, err := b.Extend(t.Context(), id, "z", ledger.Extend{Hold: hold, ExpiresIn: time.Hour})
+	f.Clock.Set(until.Add(-time.Microsecond))
+	f.wantBalance(id, "40 60 100")
+	f.Clock.Set(until)
+	f.wantBalance(id, "100 0 100")
+	_, err := f.Extend(t.Context(), id, "z", ledger.Extend{Hold: hold, ExpiresIn: time.Hour})
 	wantRefusal(t, "an extension at the end", err, problem.Conflict, "hold_expired")
-	if n := len(b.story(id)); n != 5 { // allowance, charge, gift, hold, release
+	if n := len(f.historyLines(id)); n != 5 { // allowance, charge, gift, hold, release
 		t.Errorf("%d entries: an extension is none", n)
 	}
 	// At most a day ahead, but again and again.
-	hold = b.setAside(id, "1", 24*time.Hour)
-	b.clock.Advance(23 * time.Hour)
-	if x := b.extend(id, "day", hold, 24*time.Hour); !x.ExpiresAt.Equal(b.clock.Now().Add(24 * time.Hour)) {
+	hold = f.holdForSales(id, "1", 24*time.Hour)
+	f.Clock.Advance(23 * time.Hour)
+	if x := f.extend(id, "day", hold, 24*time.Hour); !x.ExpiresAt.Equal(f.Clock.Now().Add(24 * time.Hour)) {
 		t.Errorf("extended for a day until %v", x.ExpiresAt)
 	}
 	for _, life := range []time.Duration{24*time.Hour + 1, 0, -time.Hour, time.Millisecond, math.MaxInt64} {
-		_, err := b.Extend(t.Context(), id, "too long", ledger.Extend{Hold: hold, ExpiresIn: life})
+		_, err := f.Extend(t.Context(), id, "too long", ledger.Extend{Hold: hold, ExpiresIn: life})
 		wantRefusal(t, "for "+life.String(), err, problem.Unprocessable, "invalid_field")
 	}
 }
@@ -81,80 +82,80 @@ func TestAnExtendedHoldEndsLater(t *testing.T) {
 // where a lane decides from memory.
 func TestTheKeyOfAnExtension(t *testing.T) {
 	t.Parallel()
-	b := newBooks(t)
-	other := b.server()
-	id := b.openWith("100")
-	first := b.charge(id, "auto_selling", "1")
-	hold := b.setAside(id, "10", 0)
+	f := newFixture(t)
+	other := f.NewServer()
+	id := f.MustOpenWith("100")
+	first := f.MustCharge(id, "auto_selling", "1")
+	hold := f.holdForSales(id, "10", 0)
 	for range 3 { // both servers come to know the account
 		charge(t, other, id, uuid.NewString())
-		charge(t, b.Engine, id, uuid.NewString())
+		charge(t, f.Engine, id, uuid.NewString())
 	}
-	x := b.extend(id, "x", hold, time.Hour)
-	b.extend(id, "x2", hold, 2*time.Hour)
-	refused := func(l *engine.Engine, key string) {
+	x := f.extend(id, "x", hold, time.Hour)
+	f.extend(id, "x2", hold, 2*time.Hour)
+	refused := func(e *engine.Engine, key string) {
 		t.Helper()
-		if _, err := l.Charge(t.Context(), id, key, spends("1")); !errors.Is(err, idempotency.ErrKeyReused) {
+		if _, err := e.Charge(t.Context(), id, key, chargeOf("1")); !errors.Is(err, idempotency.ErrKeyReused) {
 			t.Errorf("a charge with the key %s of an extension: %v", key, err)
 		}
-		if _, err := l.Charge(t.Context(), id, key, spends("1000")); !errors.Is(err, idempotency.ErrKeyReused) {
+		if _, err := e.Charge(t.Context(), id, key, chargeOf("1000")); !errors.Is(err, idempotency.ErrKeyReused) {
 			t.Errorf("a charge too large with the key %s of an extension: %v", key, err)
 		}
-		if _, err := l.Extend(t.Context(), id, key,
+		if _, err := e.Extend(t.Context(), id, key,
 			ledger.Extend{Hold: hold, ExpiresIn: time.Minute}); !errors.Is(err, idempotency.ErrKeyReused) {
 			t.Errorf("another extension with the key %s: %v", key, err)
 		}
 	}
-	for _, l := range []*engine.Engine{b.Engine, other, b.server()} {
+	for _, e := range []*engine.Engine{f.Engine, other, f.NewServer()} {
 		for range 40 { // until the lane decides from memory, whatever it forgot
-			charge(t, l, id, uuid.NewString())
+			charge(t, e, id, uuid.NewString())
 		}
-		refused(l, "x")
-		charge(t, l, id, uuid.NewString())
-		refused(l, "x2")
-		again, err := l.Extend(t.Context(), id, "x", ledger.Extend{Hold: hold, ExpiresIn: time.Hour})
+		refused(e, "x")
+		charge(t, e, id, uuid.NewString())
+		refused(e, "x2")
+		again, err := e.Extend(t.Context(), id, "x", ledger.Extend{Hold: hold, ExpiresIn: time.Hour})
 		if want := x; err != nil || !again.Replayed || !again.ExpiresAt.Equal(want.ExpiresAt) ||
 			!again.At.Equal(want.At) || again.Hold != hold {
 			t.Errorf("replayed: %+v (%v), want %+v", again, err, x)
 		}
 	}
 	// In one batch as well.
-	results := b.ChargeAll(t.Context(), []ledger.BulkCharge{
+	results := f.ChargeAll(t.Context(), []ledger.BulkCharge{
 		{
 			AccountID: id,
 			Key:       "new",
-			Charge:    spends("0.1"),
+			Charge:    chargeOf("0.1"),
 		}, {
 			AccountID: id,
 			Key:       "x",
-			Charge:    spends("0.1"),
+			Charge:    chargeOf("0.1"),
 		}, {
 			AccountID: id,
 			Key:       "newer",
-			Charge:    spends("0.1"),
+			Charge:    chargeOf("0.1"),
 		},
 	})
 	if results[0].Err != nil || !errors.Is(results[1].Err, idempotency.ErrKeyReused) || results[2].Err != nil {
 		t.Errorf("of a bulk: %v, %v, %v", results[0].Err, results[1].Err, results[2].Err)
 	}
-	if _, err := b.Extend(t.Context(), id, "new", ledger.Extend{Hold: hold, ExpiresIn: time.Hour}); !errors.Is(err,
+	if _, err := f.Extend(t.Context(), id, "new", ledger.Extend{Hold: hold, ExpiresIn: time.Hour}); !errors.Is(err,
 		idempotency.ErrKeyReused) {
 		t.Errorf("an extension with the key of a charge: %v", err)
 	}
-	if _, err := b.tryRelease(id, hold); err != nil {
+	if _, err := f.tryRelease(id, hold); err != nil {
 		t.Fatal(err)
 	}
-	if again := b.extend(id, "x", hold, time.Hour); !again.Replayed || !again.ExpiresAt.Equal(x.ExpiresAt) {
+	if again := f.extend(id, "x", hold, time.Hour); !again.Replayed || !again.ExpiresAt.Equal(x.ExpiresAt) {
 		t.Errorf("after the release: %+v", again)
 	}
-	if r := b.refund(id, first.Seq, ""); r.Amount.String() != "1" {
+	if r := f.refund(id, first.Seq, ""); r.Amount.String() != "1" {
 		t.Errorf("refunded %v", r.Amount)
 	}
 }
 
-func charge(t *testing.T, l *engine.Engine, id uuid.UUID, key string) {
+func charge(t *testing.T, e *engine.Engine, id uuid.UUID, key string) {
 	t.Helper()
-	if _, err := l.Charge(t.Context(), id, key, spends("0.01")); err != nil {
+	if _, err := e.Charge(t.Context(), id, key, chargeOf("0.01")); err != nil {
 		t.Error(err)
 	}
 }
@@ -162,11 +163,11 @@ func charge(t *testing.T, l *engine.Engine, id uuid.UUID, key string) {
 // One key, sent at once for an extension and a charge to two servers: one of them gets it.
 func TestOneKeyForAnExtensionAndACharge(t *testing.T) {
 	t.Parallel()
-	b := newBooks(t)
-	servers := []*engine.Engine{b.Engine, b.server()}
+	f := newFixture(t)
+	servers := []*engine.Engine{f.Engine, f.NewServer()}
 	for i := range 40 {
-		id := b.openWith("100")
-		hold := b.setAside(id, "10", 0)
+		id := f.MustOpenWith("100")
+		hold := f.holdForSales(id, "10", 0)
 		charge(t, servers[0], id, uuid.NewString())
 		charge(t, servers[1], id, uuid.NewString())
 		var extended, charged error
@@ -174,7 +175,7 @@ func TestOneKeyForAnExtensionAndACharge(t *testing.T) {
 		callers.Go(func() {
 			_, extended = servers[i%2].Extend(t.Context(), id, "k", ledger.Extend{Hold: hold, ExpiresIn: time.Hour})
 		})
-		callers.Go(func() { _, charged = servers[1-i%2].Charge(t.Context(), id, "k", spends("1")) })
+		callers.Go(func() { _, charged = servers[1-i%2].Charge(t.Context(), id, "k", chargeOf("1")) })
 		callers.Wait()
 		if (extended == nil) == (charged == nil) {
 			t.Errorf("round %d: the extension got %v, the charge %v", i, extended, charged)
@@ -186,26 +187,26 @@ func TestOneKeyForAnExtensionAndACharge(t *testing.T) {
 // extension that was answered held.
 func TestAnExtensionRaces(t *testing.T) {
 	t.Parallel()
-	b := newBooks(t)
-	servers := []*engine.Engine{b.Engine, b.server()}
+	f := newFixture(t)
+	servers := []*engine.Engine{f.Engine, f.NewServer()}
 	for i := range 30 {
-		id := b.openWith("100")
-		hold := b.setAside(id, "10", time.Minute)
+		id := f.MustOpenWith("100")
+		hold := f.holdForSales(id, "10", time.Minute)
 		errs := make([]error, 6)
 		var callers sync.WaitGroup
 		for n := range errs {
-			l, key := servers[(i+n)%2], strconv.Itoa(n)
+			e, key := servers[(i+n)%2], strconv.Itoa(n)
 			callers.Go(func() {
 				switch n {
 				case 0:
-					_, errs[n] = l.Capture(t.Context(), id, key, ledger.Capture{Hold: hold, Amount: parsed("11")})
+					_, errs[n] = e.Capture(t.Context(), id, key, ledger.Capture{Hold: hold, Amount: amountOf("11")})
 				case 1:
-					_, errs[n] = l.Release(t.Context(), id, key, ledger.Release{Hold: hold})
+					_, errs[n] = e.Release(t.Context(), id, key, ledger.Release{Hold: hold})
 				case 2:
-					b.clock.Advance(time.Minute)
-					errs[n] = l.Settle(t.Context(), id)
+					f.Clock.Advance(time.Minute)
+					errs[n] = e.Settle(t.Context(), id)
 				default:
-					_, errs[n] = l.Extend(t.Context(), id, key, ledger.Extend{Hold: hold, ExpiresIn: time.Hour})
+					_, errs[n] = e.Extend(t.Context(), id, key, ledger.Extend{Hold: hold, ExpiresIn: time.Hour})
 				}
 			})
 		}
@@ -215,7 +216,7 @@ func TestAnExtensionRaces(t *testing.T) {
 				t.Errorf("round %d, %d: %v", i, n, err)
 			}
 		}
-		info, err := b.HoldInfo(t.Context(), id, hold)
+		info, err := f.HoldInfo(t.Context(), id, hold)
 		if err != nil {
 			t.Fatal(err)
 		}

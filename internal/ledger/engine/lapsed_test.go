@@ -12,15 +12,15 @@ import (
 )
 
 // buyUntil credits a purchase of a hundred tokens that end after an hour.
-func (b *books) buyUntil(id uuid.UUID, purchase string) {
-	b.t.Helper()
-	_, err := b.Grant(b.t.Context(), id, "", ledger.Grant{
+func (f *fixture) buyUntil(id uuid.UUID, purchase string) {
+	f.T.Helper()
+	_, err := f.Grant(f.T.Context(), id, "", ledger.Grant{
 		Kind:      ledger.LotPurchase,
 		Amount:    100 * tokens.One,
 		Source:    purchase,
-		ExpiresAt: b.clock.Now().Add(time.Hour),
+		ExpiresAt: f.Clock.Now().Add(time.Hour),
 	})
-	b.check(err)
+	f.NoError(err)
 }
 
 // What expired unused is nobody's debt: only what was spent is owed once all the money went back,
@@ -28,7 +28,7 @@ func (b *books) buyUntil(id uuid.UUID, purchase string) {
 // however many parts the money went back.
 func TestWhatExpiredIsNotOwed(t *testing.T) {
 	t.Parallel()
-	b := newBooks(t)
+	f := newFixture(t)
 	for name, c := range map[string]struct {
 		totals  []string
 		owed    []string
@@ -53,34 +53,34 @@ func TestWhatExpiredIsNotOwed(t *testing.T) {
 		"the first before": {totals: []string{"-40", "80", "100"}, owed: []string{"0", "10", "30"}},
 	} {
 		t.Run(name, func(t *testing.T) {
-			id := b.broke()
-			b.buyUntil(id, "p")
-			b.charge(id, "auto_selling", "30")
+			id := f.openSpent()
+			f.buyUntil(id, "p")
+			f.MustCharge(id, "auto_selling", "30")
 			if c.frozen {
-				b.freeze(id, "p", true)
+				f.freeze(id, "p", true)
 			}
 			for i, total := range c.totals {
 				if total[0] == '-' { // before it ends
-					b.revoke(id, "p", total[1:])
-					b.wantOwed(id, c.owed[i])
+					f.revoke(id, "p", total[1:])
+					f.wantOwed(id, c.owed[i])
 					continue
 				}
 				if i == 0 || c.totals[i-1][0] == '-' {
-					b.clock.Advance(2 * time.Hour)
+					f.Clock.Advance(2 * time.Hour)
 				}
 				if c.settled {
-					b.check(b.Settle(t.Context(), id))
+					f.NoError(f.Settle(t.Context(), id))
 				}
-				b.revoke(id, "p", total)
-				b.wantOwed(id, c.owed[i])
+				f.revoke(id, "p", total)
+				f.wantOwed(id, c.owed[i])
 			}
-			b.wantBalance(id, "0 0 0")
-			b.buy(id, "q")
-			b.wantBalance(id, "70 0 70")
-			b.wantOwed(id, "0")
+			f.wantBalance(id, "0 0 0")
+			f.buy(id, "q")
+			f.wantBalance(id, "70 0 70")
+			f.wantOwed(id, "0")
 		})
 	}
-	b.wantClean(audit.Options{})
+	f.wantClean(audit.Options{})
 }
 
 // Tokens that a job held over the end of their lot expire with its release: they are not owed
@@ -88,36 +88,36 @@ func TestWhatExpiredIsNotOwed(t *testing.T) {
 // taken.
 func TestWhatExpiredLaterIsNotOwed(t *testing.T) {
 	t.Parallel()
-	b := newBooks(t)
-	held := b.broke()
-	b.buyUntil(held, "p")
-	hold := b.setAside(held, "60", 2*time.Hour)
-	b.charge(held, "auto_selling", "10")
-	b.clock.Advance(90 * time.Minute) // 30 have expired
-	b.revoke(held, "p", "90")
-	b.wantOwed(held, "60") // what is held, until it is known what becomes of it
-	b.capture(held, hold, "5")
-	b.wantOwed(held, "5")
-	b.revoke(held, "p", "100")
-	b.wantOwed(held, "15")
+	f := newFixture(t)
+	held := f.openSpent()
+	f.buyUntil(held, "p")
+	hold := f.holdForSales(held, "60", 2*time.Hour)
+	f.MustCharge(held, "auto_selling", "10")
+	f.Clock.Advance(90 * time.Minute) // 30 have expired
+	f.revoke(held, "p", "90")
+	f.wantOwed(held, "60") // what is held, until it is known what becomes of it
+	f.capture(held, hold, "5")
+	f.wantOwed(held, "5")
+	f.revoke(held, "p", "100")
+	f.wantOwed(held, "15")
 
-	back := b.broke()
-	b.buyUntil(back, "p")
-	charge := b.charge(back, "auto_selling", "30")
-	b.clock.Advance(2 * time.Hour)
-	b.refund(back, charge.Seq, "20")
-	b.wantBalance(back, "20 0 20")
-	b.revoke(back, "p", "100")
-	b.wantBalance(back, "0 0 0")
-	b.wantOwed(back, "10")
+	back := f.openSpent()
+	f.buyUntil(back, "p")
+	charge := f.MustCharge(back, "auto_selling", "30")
+	f.Clock.Advance(2 * time.Hour)
+	f.refund(back, charge.Seq, "20")
+	f.wantBalance(back, "20 0 20")
+	f.revoke(back, "p", "100")
+	f.wantBalance(back, "0 0 0")
+	f.wantOwed(back, "10")
 
-	again := b.broke()
-	b.buyUntil(again, "p")
-	charge = b.charge(again, "auto_selling", "30")
-	b.clock.Advance(2 * time.Hour)
-	b.refund(again, charge.Seq, "20")
-	b.clock.Advance(40 * 24 * time.Hour)
-	b.revoke(again, "p", "100")
-	b.wantOwed(again, "10")
-	b.wantClean(audit.Options{})
+	again := f.openSpent()
+	f.buyUntil(again, "p")
+	charge = f.MustCharge(again, "auto_selling", "30")
+	f.Clock.Advance(2 * time.Hour)
+	f.refund(again, charge.Seq, "20")
+	f.Clock.Advance(40 * 24 * time.Hour)
+	f.revoke(again, "p", "100")
+	f.wantOwed(again, "10")
+	f.wantClean(audit.Options{})
 }

@@ -7,14 +7,15 @@ import (
 	"github.com/google/uuid"
 
 	"pop.store/credits/internal/ledger"
+	"pop.store/credits/internal/ledger/ledgertest"
 	"pop.store/credits/internal/problem"
 )
 
 // fillHistory writes n charges of 0.05 and the grant that paid for them by plain SQL, a second
 // apart, with books that balance.
-func (b *books) fillHistory(id uuid.UUID, n int) {
-	b.t.Helper()
-	_, err := b.pool.Exec(b.t.Context(), `
+func (f *fixture) fillHistory(id uuid.UUID, n int) {
+	f.T.Helper()
+	_, err := f.Pool.Exec(f.T.Context(), `
 		with a as (select * from ledger_accounts where account = $1),
 		granted as (
 			insert into entries (account, seq, at, kind, amount, balance_after, held_after, spendable_after, contra, lot_kind, day, lot)
@@ -33,20 +34,20 @@ func (b *books) fillHistory(id uuid.UUID, n int) {
 		update ledger_accounts set seq = seq + 1 + $2, last_at = last_at + $2 * interval '1 second', version = version + 1, agents = agents + 2
 		where account = $1`, id, n)
 	if err != nil {
-		b.t.Fatal(err)
+		f.T.Fatal(err)
 	}
-	b.clock.Advance(time.Duration(n+1) * time.Second)
+	f.Clock.Advance(time.Duration(n+1) * time.Second)
 }
 
 // Whatever a filter leaves out, a page ends after a bounded search and the next one goes on from
 // there: all matches are found, once and in order.
 func TestAFilteredHistoryGoesOnPageByPage(t *testing.T) {
 	t.Parallel()
-	b := newBooks(t)
-	id := b.open("starter")
-	first := b.charge(id, "lip_sync", "")
-	b.fillHistory(id, 3*ledger.MaxScan)
-	last := b.charge(id, "lip_sync", "")
+	f := newFixture(t)
+	id := f.MustOpen("starter")
+	first := f.MustCharge(id, "lip_sync", "")
+	f.fillHistory(id, 3*ledger.MaxScan)
+	last := f.MustCharge(id, "lip_sync", "")
 	for _, c := range []struct {
 		name     string
 		filter   ledger.Filter
@@ -67,43 +68,43 @@ func TestAFilteredHistoryGoesOnPageByPage(t *testing.T) {
 			ledger.Filter{Kinds: []ledger.Kind{ledger.KindExpiry}, Feature: "lip_sync"},
 			nil, 4,
 		},
-		{"days", ledger.Filter{Feature: "lip_sync", To: start.Add(time.Minute)}, []int64{first.Seq}, 1},
+		{"days", ledger.Filter{Feature: "lip_sync", To: ledgertest.Start.Add(time.Minute)}, []int64{first.Seq}, 1},
 	} {
-		b.checkSearch(c.name, id, c.filter, c.want, c.searches)
+		f.checkSearch(c.name, id, c.filter, c.want, c.searches)
 	}
 }
 
 // checkSearch walks through a filtered history and wants these entries after so many pages.
-func (b *books) checkSearch(name string, id uuid.UUID, f ledger.Filter, want []int64, searches int) {
-	b.t.Helper()
+func (f *fixture) checkSearch(name string, id uuid.UUID, filter ledger.Filter, want []int64, searches int) {
+	f.T.Helper()
 	var got []int64
 	before, searched, pages := int64(0), time.Time{}, 0
 	for {
-		page, err := b.History(b.t.Context(), id, f, before, 50)
+		page, err := f.History(f.T.Context(), id, filter, before, 50)
 		if err != nil {
-			b.t.Fatalf("%s: %v", name, err)
+			f.T.Fatalf("%s: %v", name, err)
 		}
 		for i := range page.Lines {
 			got = append(got, page.Lines[i].Seq)
 		}
 		if pages++; page.Before == 0 {
 			if !page.SearchedTo.IsZero() {
-				b.t.Errorf("%s: the last page was cut", name)
+				f.T.Errorf("%s: the last page was cut", name)
 			}
 			break
 		}
 		if before > 0 && (page.Before >= before || page.SearchedTo.IsZero() ||
 			!page.SearchedTo.Before(searched)) || pages > searches {
-			b.t.Fatalf("%s: page %d goes on before %d, searched to %v", name, pages, page.Before, page.SearchedTo)
+			f.T.Fatalf("%s: page %d goes on before %d, searched to %v", name, pages, page.Before, page.SearchedTo)
 		}
 		before, searched = page.Before, page.SearchedTo
 	}
 	if len(got) != len(want) || pages != searches {
-		b.t.Fatalf("%s: found %v on %d pages, want %v on %d", name, got, pages, want, searches)
+		f.T.Fatalf("%s: found %v on %d pages, want %v on %d", name, got, pages, want, searches)
 	}
 	for i := range got {
 		if got[i] != want[i] {
-			b.t.Errorf("%s: found %v, want %v", name, got, want)
+			f.T.Errorf("%s: found %v, want %v", name, got, want)
 		}
 	}
 }
@@ -112,19 +113,19 @@ func (b *books) checkSearch(name string, id uuid.UUID, f ledger.Filter, want []i
 // field is named.
 func TestHistoryRefusesAFilterThatMeansNothing(t *testing.T) {
 	t.Parallel()
-	b := newBooks(t)
-	id := b.open("starter")
-	for field, f := range map[string]ledger.Filter{
+	f := newFixture(t)
+	id := f.MustOpen("starter")
+	for field, filter := range map[string]ledger.Filter{
 		"feature": {Feature: "lip_sink"},
 		"agent":   {Agent: "nobody"},
-		"from":    {From: start, To: start},
+		"from":    {From: ledgertest.Start, To: ledgertest.Start},
 	} {
-		if _, err := b.History(t.Context(), id, f, 0, 50); problem.Of(err).Field != field ||
+		if _, err := f.History(t.Context(), id, filter, 0, 50); problem.Of(err).Field != field ||
 			problem.Of(err).Kind != problem.Unprocessable {
 			t.Errorf("%s: %v", field, err)
 		}
 	}
-	if _, err := b.History(t.Context(), uuid.New(), ledger.Filter{Agent: "nobody"}, 0, 50); problem.Of(err).Code !=
+	if _, err := f.History(t.Context(), uuid.New(), ledger.Filter{Agent: "nobody"}, 0, 50); problem.Of(err).Code !=
 		ledger.ErrNoAccount.Code {
 		t.Errorf("an account that is not there: %v", err)
 	}

@@ -9,6 +9,7 @@ import (
 	"pop.store/credits/db/testdb"
 	"pop.store/credits/internal/idempotency"
 	"pop.store/credits/internal/ledger"
+	"pop.store/credits/internal/ledger/ledgertest"
 )
 
 // Connections break around COMMIT: before it reaches the server, while nobody looks, and after the
@@ -18,48 +19,48 @@ import (
 func TestLostCommits(t *testing.T) {
 	t.Parallel()
 	const callers = 8
-	n := int64(onRequest(t, "CREDITS_LOST_COMMITS", 300))
+	n := int64(ledgertest.DrillSize(t, "CREDITS_LOST_COMMITS", 300))
 	database := testdb.Open(t)
-	b := booksOn(t, database.AppURL)
-	var c cutter
-	var said logged
-	servers := make([]server, 2)
+	f := fixtureOn(t, database.AppURL)
+	var c ledgertest.CommitCutter
+	var said ledgertest.LogBuffer
+	servers := make([]ledgertest.Server, 2)
 	for i := range servers {
-		servers[i] = local{ledgerOn(t, poolOn(t, database.AppURL, c.configure), said.logger())}
+		servers[i] = ledgertest.InProcess(ledgertest.NewEngine(t, ledgertest.NewPool(t, database.AppURL, c.Configure), said.Logger()))
 	}
-	j := newJournal(t)
-	ids := j.open(b, 6)
+	rec := ledgertest.NewRecorder(f.Fixture)
+	ids := rec.OpenAccounts(6)
 	for _, chance := range []int64{20, 90} { // at first the lane's own tries suffice, then often they do not
-		c.chance.Store(chance)
-		until := c.broken() + n/2
+		c.Chance.Store(chance)
+		until := c.Broken() + n/2
 		var working sync.WaitGroup
 		for i := range callers {
-			caller := newCaller("cut-"+strconv.FormatInt(chance, 10)+"-"+strconv.Itoa(i), ids)
+			caller := ledgertest.NewGenerator("cut-"+strconv.FormatInt(chance, 10)+"-"+strconv.Itoa(i), ids)
 			working.Go(func() {
-				for c.broken() < until {
-					j.work(t.Context(), caller, servers, 1)
+				for c.Broken() < until {
+					rec.Work(t.Context(), caller, servers, 1)
 				}
 			})
 		}
 		working.Wait()
 		t.Logf("%d%%: %d cuts so far (%d unsent, %d unheard, %d swallowed), %d unknown to a caller", chance,
-			c.broken(), c.made[unsent].Load(),
-			c.made[unheard].Load(), c.made[swallowed].Load(), j.unknown.Load())
-		if chance == 20 && j.unknown.Load()*4 > j.acked.Load() {
+			c.Broken(), c.Made[ledgertest.CutBeforeSend].Load(),
+			c.Made[ledgertest.CutAfterSend].Load(), c.Made[ledgertest.CutAfterCommit].Load(), rec.Unknown.Load())
+		if chance == 20 && rec.Unknown.Load()*4 > rec.Acked.Load() {
 			t.Errorf("%d answers were unknown, %d acknowledged: lanes do not resolve lost commits",
-				j.unknown.Load(), j.acked.Load())
+				rec.Unknown.Load(), rec.Acked.Load())
 		}
 	}
-	if j.unknown.Load() == 0 {
+	if rec.Unknown.Load() == 0 {
 		t.Error("no caller ever met an unknown outcome; the test tests less than it should")
 	}
-	for how := unsent; how < cuts; how++ {
-		if c.made[how].Load() == 0 {
+	for how := ledgertest.CutBeforeSend; how < ledgertest.NumCuts; how++ {
+		if c.Made[how].Load() == 0 {
 			t.Errorf("cut %d was never made", how)
 		}
 	}
-	j.resolve(servers[0])
-	j.check(b)
+	rec.Resolve(servers[0])
+	rec.Check()
 	if text := said.String(); strings.Contains(text, "the database refused") {
 		t.Errorf("a cut was taken for a refusal: %.2000s", text)
 	}
@@ -70,30 +71,30 @@ func TestLostCommits(t *testing.T) {
 func TestTheLaneResolvesALostCommitByItself(t *testing.T) {
 	t.Parallel()
 	database := testdb.Open(t)
-	b := booksOn(t, database.AppURL)
-	for _, how := range []cut{unsent, unheard, swallowed} {
-		id := b.open("starter")
-		var c cutter
-		c.once.Store(int64(how))
-		l := ledgerOn(t, poolOn(t, database.AppURL, c.configure), quiet)
-		r, err := l.Charge(t.Context(), id, "lost", chargeOf("50"))
+	f := fixtureOn(t, database.AppURL)
+	for _, how := range []ledgertest.Cut{ledgertest.CutBeforeSend, ledgertest.CutAfterSend, ledgertest.CutAfterCommit} {
+		id := f.MustOpen("starter")
+		var c ledgertest.CommitCutter
+		c.Once.Store(int64(how))
+		e := ledgertest.NewEngine(t, ledgertest.NewPool(t, database.AppURL, c.Configure), ledgertest.DiscardLog)
+		r, err := e.Charge(t.Context(), id, "lost", chargeOf("50"))
 		if err != nil {
 			t.Fatalf("cut %d: %v", how, err)
 		}
-		if left := c.once.Load(); left != int64(spare) {
+		if left := c.Once.Load(); left != int64(ledgertest.CutNone) {
 			t.Errorf("cut %d was not made", how)
 		}
-		again, err := l.Charge(t.Context(), id, "lost", chargeOf("50"))
-		if err != nil || !again.Replayed || !sameEntry(again.Entry, r.Entry) {
+		again, err := e.Charge(t.Context(), id, "lost", chargeOf("50"))
+		if err != nil || !again.Replayed || !ledgertest.SameEntry(again.Entry, r.Entry) {
 			t.Errorf("cut %d, asked again: %+v, %v", how, again, err)
 		}
-		if _, err := l.Charge(t.Context(), id, "lost", ledger.Charge{Feature: "lip_sync"}); kindOf(err) !=
+		if _, err := e.Charge(t.Context(), id, "lost", ledger.Charge{Feature: "lip_sync"}); kindOf(err) !=
 			kindOf(idempotency.ErrKeyReused) {
 			t.Errorf("cut %d, another request: %v", how, err)
 		}
-		b.wantSpendable(id, "150")
+		f.WantSpendable(id, "150")
 	}
-	b.checkInvariants()
+	f.CheckInvariants()
 }
 
 // What is done without a key is done once all the same: a purchase by its reference, a plan because
@@ -101,38 +102,38 @@ func TestTheLaneResolvesALostCommitByItself(t *testing.T) {
 func TestLostCommitsWithoutAKey(t *testing.T) {
 	t.Parallel()
 	database := testdb.Open(t)
-	b := booksOn(t, database.AppURL)
-	for _, how := range []cut{unsent, unheard, swallowed} {
-		id := b.open("starter")
-		var c cutter
-		l := ledgerOn(t, poolOn(t, database.AppURL, c.configure), quiet)
+	f := fixtureOn(t, database.AppURL)
+	for _, how := range []ledgertest.Cut{ledgertest.CutBeforeSend, ledgertest.CutAfterSend, ledgertest.CutAfterCommit} {
+		id := f.MustOpen("starter")
+		var c ledgertest.CommitCutter
+		e := ledgertest.NewEngine(t, ledgertest.NewPool(t, database.AppURL, c.Configure), ledgertest.DiscardLog)
 		do := func(what string, deed func() error) {
-			c.once.Store(int64(how))
+			c.Once.Store(int64(how))
 			if err := deed(); err != nil {
 				t.Errorf("cut %d, %s: %v", how, what, err)
 			}
-			if c.once.Load() != int64(spare) {
+			if c.Once.Load() != int64(ledgertest.CutNone) {
 				t.Errorf("cut %d, %s: it was not made", how, what)
 			}
 		}
-		do("an upgrade", func() error { return l.SetPlan(t.Context(), id, ledger.SetPlan{Plan: "pro"}) })
+		do("an upgrade", func() error { return e.SetPlan(t.Context(), id, ledger.SetPlan{Plan: "pro"}) })
 		do("a purchase", func() error {
-			_, err := l.Grant(t.Context(), id, "", ledger.Grant{
+			_, err := e.Grant(t.Context(), id, "", ledger.Grant{
 				Kind:   ledger.LotPurchase,
-				Amount: amountOf("100"),
+				Amount: mustParse("100"),
 				Source: "bought",
 			})
 			return err
 		})
-		b.wantSpendable(id, "500")
+		f.WantSpendable(id, "500")
 		do("a part of a purchase taken back", func() error {
-			_, err := revoke(t.Context(), l, id, "bought", amountOf("30"), ledger.CauseRefund, "")
+			_, err := ledgertest.Revoke(t.Context(), e, id, "bought", mustParse("30"), ledger.CauseRefund, "")
 			return err
 		})
-		do("a purchase frozen", func() error { return freeze(t.Context(), l, id, "bought", true) })
-		b.wantSpendable(id, "400")
-		do("a purchase thawed", func() error { return freeze(t.Context(), l, id, "bought", false) })
-		b.wantSpendable(id, "470")
+		do("a purchase frozen", func() error { return ledgertest.Freeze(t.Context(), e, id, "bought", true) })
+		f.WantSpendable(id, "400")
+		do("a purchase thawed", func() error { return ledgertest.Freeze(t.Context(), e, id, "bought", false) })
+		f.WantSpendable(id, "470")
 	}
-	b.checkInvariants()
+	f.CheckInvariants()
 }

@@ -10,14 +10,15 @@ import (
 	"pop.store/credits/internal/catalog"
 	"pop.store/credits/internal/clock"
 	"pop.store/credits/internal/ledger/engine"
+	"pop.store/credits/internal/ledger/ledgertest"
 )
 
 // A thousand charges at once behind PgBouncer in transaction mode, by two servers, with keys used twice.
 func TestChargesBehindATransactionPooler(t *testing.T) {
 	t.Parallel()
 	d := testdb.Open(t)
-	b := booksOn(t, d.AppURL)
-	account := b.open("star")
+	f := fixtureOn(t, d.AppURL)
+	account := f.MustOpen("star")
 	url := d.PooledURL(t)
 	var servers [2]*engine.Engine
 	for i := range servers {
@@ -29,9 +30,9 @@ func TestChargesBehindATransactionPooler(t *testing.T) {
 			t.Fatal("the pooler was not noticed")
 		}
 		servers[i] = engine.New(pool, engine.Options{
-			Clock:  clock.NewManual(start).Now,
+			Clock:  clock.NewManual(ledgertest.Start).Now,
 			Prices: catalog.Builtin,
-			Log:    quiet,
+			Log:    ledgertest.DiscardLog,
 		})
 		t.Cleanup(pool.Close)
 		t.Cleanup(servers[i].Close)
@@ -46,7 +47,7 @@ func TestChargesBehindATransactionPooler(t *testing.T) {
 		})
 	}
 	working.Wait()
-	b.wantSpendable(account, "500")
+	f.WantSpendable(account, "500")
 	if err := servers[0].Ready(t.Context()); err != nil {
 		t.Errorf("not ready: %v", err)
 	}

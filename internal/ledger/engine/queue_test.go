@@ -14,74 +14,55 @@ import (
 	"github.com/google/uuid"
 
 	"pop.store/credits/db/testdb"
-	"pop.store/credits/internal/catalog"
-	"pop.store/credits/internal/clock"
 	"pop.store/credits/internal/ledger"
-	"pop.store/credits/internal/ledger/engine"
+	"pop.store/credits/internal/ledger/ledgertest"
 	"pop.store/credits/internal/problem"
 	"pop.store/credits/internal/tokens"
 )
 
-// gate keeps an account locked as another server would, so that whatever wants it waits, until it is opened.
-func (b *books) gate(id uuid.UUID) (open func()) {
-	b.t.Helper()
-	tx, err := b.pool.Begin(context.Background())
+// lockAccount keeps an account locked as another server would, so that whatever wants it waits, until it is opened.
+func (f *fixture) lockAccount(id uuid.UUID) (open func()) {
+	f.T.Helper()
+	tx, err := f.Pool.Begin(context.Background())
 	if err != nil {
-		b.t.Fatal(err)
+		f.T.Fatal(err)
 	}
 	if _, err := tx.Exec(context.Background(), "select 1 from ledger_accounts where account = $1 for update",
 		id); err != nil {
-		b.t.Fatal(err)
+		f.T.Fatal(err)
 	}
 	return sync.OnceFunc(func() {
 		if err := tx.Rollback(context.Background()); err != nil {
-			b.t.Error(err)
+			f.T.Error(err)
 		}
 	})
 }
 
-// held waits until a batch waits at the gate.
-func (b *books) held() {
-	b.t.Helper()
-	b.until("somebody waits for a lock", func() bool {
+// waitForLock waits until a batch waits at the gate.
+func (f *fixture) waitForLock() {
+	f.T.Helper()
+	f.WaitUntil("somebody waits for a lock", func() bool {
 		var n int
-		err := b.pool.QueryRow(context.Background(), `select count(*) from pg_stat_activity
+		err := f.Pool.QueryRow(context.Background(), `select count(*) from pg_stat_activity
 			where datname = current_database() and wait_event_type = 'Lock'`).Scan(&n)
 		return err == nil && n > 0
 	})
 }
 
-func (b *books) until(what string, true func() bool) {
-	b.t.Helper()
-	for deadline := time.Now().Add(hang); !true(); time.Sleep(2 * time.Millisecond) {
-		if time.Now().After(deadline) {
-			b.t.Fatal("never came about: ", what)
-		}
-	}
-}
-
-// narrow is books with a single lane, held at a gate: what is sent to it queues.
-func narrow(t *testing.T) (b *books, first uuid.UUID, open func()) {
+// newSingleLane is books with a single lane, held at a gate: what is sent to it queues.
+func newSingleLane(t *testing.T) (f *fixture, first uuid.UUID, open func()) {
 	t.Helper()
-	b = &books{
-		t:     t,
-		pool:  testdb.New(t),
-		clock: clock.NewManual(start),
-	}
-	b.Engine = engine.New(b.pool, engine.Options{
-		Clock:  b.clock.Now,
-		Prices: catalog.Builtin,
-		Lanes:  1,
-		Log:    quiet,
-	})
-	t.Cleanup(b.checkInvariants)
-	t.Cleanup(b.Close)
-	first = b.open("star")
-	open = b.gate(first)
+	f = &fixture{ledgertest.NewWith(t, ledgertest.Options{
+		Pool:            testdb.New(t),
+		Lanes:           1,
+		CheckInvariants: true,
+	})}
+	first = f.MustOpen("star")
+	open = f.lockAccount(first)
 	t.Cleanup(open)
-	go func() { _, _ = b.Charge(context.Background(), first, "gate", ledger.Charge{Feature: "lip_sync"}) }()
-	b.held()
-	return b, first, open
+	go func() { _, _ = f.Charge(context.Background(), first, "gate", ledger.Charge{Feature: "lip_sync"}) }()
+	f.waitForLock()
+	return f, first, open
 }
 
 // bulkOf is charges of one comment reply, 0.05 tokens each, spread over accounts.
@@ -97,16 +78,16 @@ func bulkOf(name string, n int, ids ...uuid.UUID) []ledger.BulkCharge {
 	return charges
 }
 
-// flood sends bulks at once and waits until at least some were turned away, which has to happen
+// fillQueue sends bulks at once and waits until at least some were turned away, which has to happen
 // while everything else still waits. The function that it gives waits for the rest, and counts the
 // charges that were made.
-func (b *books) flood(name string, bulks, busy int, ids ...uuid.UUID) (wait func() (made int64)) {
-	b.t.Helper()
+func (f *fixture) fillQueue(name string, bulks, busy int, ids ...uuid.UUID) (wait func() (made int64)) {
+	f.T.Helper()
 	var turnedAway, made, busyCharges atomic.Int64
 	var working sync.WaitGroup
 	for i := range bulks {
 		working.Go(func() {
-			results := b.ChargeAll(context.Background(), bulkOf(name+"-"+strconv.Itoa(i), ledger.MaxBulk, ids...))
+			results := f.ChargeAll(context.Background(), bulkOf(name+"-"+strconv.Itoa(i), ledger.MaxBulk, ids...))
 			for _, r := range results {
 				switch {
 				case r.Err == nil:
@@ -114,7 +95,7 @@ func (b *books) flood(name string, bulks, busy int, ids ...uuid.UUID) (wait func
 				case errors.Is(r.Err, ledger.ErrBusy):
 					busyCharges.Add(1)
 				default:
-					b.t.Error(r.Err)
+					f.T.Error(r.Err)
 				}
 			}
 			if errors.Is(results[0].Err, ledger.ErrBusy) {
@@ -122,11 +103,11 @@ func (b *books) flood(name string, bulks, busy int, ids ...uuid.UUID) (wait func
 			}
 		})
 	}
-	b.until("the queue is full", func() bool { return turnedAway.Load() >= int64(busy) })
+	f.WaitUntil("the queue is full", func() bool { return turnedAway.Load() >= int64(busy) })
 	return func() int64 {
 		working.Wait()
 		if made.Load()+busyCharges.Load() != int64(bulks*ledger.MaxBulk) {
-			b.t.Errorf("%d charges made and %d turned away, of %d", made.Load(), busyCharges.Load(),
+			f.T.Errorf("%d charges made and %d turned away, of %d", made.Load(), busyCharges.Load(),
 				bulks*ledger.MaxBulk)
 		}
 		return made.Load()
@@ -137,46 +118,46 @@ func (b *books) flood(name string, bulks, busy int, ids ...uuid.UUID) (wait func
 // out, and nothing else.
 func TestAFullQueueTurnsAway(t *testing.T) {
 	t.Parallel()
-	b, first, open := narrow(t)
+	f, first, open := newSingleLane(t)
 	ids := make([]uuid.UUID, 50)
 	for i := range ids {
 		ids[i] = uuid.New()
 	}
 	open()
 	for _, id := range ids {
-		if err := b.SetPlan(t.Context(), id, ledger.SetPlan{Plan: "star"}); err != nil {
+		if err := f.SetPlan(t.Context(), id, ledger.SetPlan{Plan: "star"}); err != nil {
 			t.Fatal(err)
 		}
 	}
-	open = b.gate(first)
+	open = f.lockAccount(first)
 	defer open()
-	go func() { _, _ = b.Charge(context.Background(), first, "gate again", ledger.Charge{Feature: "lip_sync"}) }()
-	b.held()
-	wait := b.flood("flood", 24, 12, ids...)
+	go func() { _, _ = f.Charge(context.Background(), first, "gate again", ledger.Charge{Feature: "lip_sync"}) }()
+	f.waitForLock()
+	wait := f.fillQueue("flood", 24, 12, ids...)
 	open()
 	made := wait()
 	var charged int64
-	if err := b.pool.QueryRow(t.Context(), "select count(*) from entries where kind = 2 and account <> $1",
+	if err := f.Pool.QueryRow(t.Context(), "select count(*) from entries where kind = 2 and account <> $1",
 		first).Scan(&charged); err != nil {
 		t.Fatal(err)
 	}
 	if made != charged || made == 0 {
 		t.Errorf("%d charges acknowledged, %d in the books", made, charged)
 	}
-	b.charge(ids[0], "lip_sync", "")
+	f.MustCharge(ids[0], "lip_sync", "")
 }
 
 // One account that floods a lane leaves room for the others.
 func TestOneAccountCannotTakeTheWholeQueue(t *testing.T) {
 	t.Parallel()
-	b, first, open := narrow(t)
-	flooded := b.flood("hot", 16, 8, first)
+	f, first, open := newSingleLane(t)
+	flooded := f.fillQueue("hot", 16, 8, first)
 	neighbour := uuid.New()
 	opened := make(chan error)
-	go func() { opened <- b.SetPlan(context.Background(), neighbour, ledger.SetPlan{Plan: "star"}) }()
+	go func() { opened <- f.SetPlan(context.Background(), neighbour, ledger.SetPlan{Plan: "star"}) }()
 	results := make(chan []ledger.BulkResult)
 	go func() {
-		results <- b.ChargeAll(context.Background(),
+		results <- f.ChargeAll(context.Background(),
 			bulkOf("neighbour", ledger.MaxBulk, uuid.New(), uuid.New(), uuid.New()))
 	}()
 	select {
@@ -207,56 +188,56 @@ func TestAPoisonedRequestFailsAlone(t *testing.T) {
 	far := time.Date(400_000, 1, 1, 0, 0, 0, 0, time.UTC)
 	reply := func(c ledger.Charge) ledger.Charge { c.Feature = "social_comment_reply"; return c }
 	huge := tokens.Amount(1<<63 - 1)
-	for name, poison := range map[string]func(b *books, id uuid.UUID) error{
-		"NUL in the agent": func(b *books, id uuid.UUID) error {
-			_, err := b.Charge(context.Background(), id, "poison", reply(ledger.Charge{Agent: "a\x00b"}))
+	for name, poison := range map[string]func(f *fixture, id uuid.UUID) error{
+		"NUL in the agent": func(f *fixture, id uuid.UUID) error {
+			_, err := f.Charge(context.Background(), id, "poison", reply(ledger.Charge{Agent: "a\x00b"}))
 			return err
 		},
-		"invalid UTF-8 in the reference": func(b *books, id uuid.UUID) error {
-			_, err := b.Charge(context.Background(), id, "poison", reply(ledger.Charge{Reference: "\xff\xfe"}))
+		"invalid UTF-8 in the reference": func(f *fixture, id uuid.UUID) error {
+			_, err := f.Charge(context.Background(), id, "poison", reply(ledger.Charge{Reference: "\xff\xfe"}))
 			return err
 		},
-		"invalid UTF-8 in the key": func(b *books, id uuid.UUID) error {
-			_, err := b.Charge(context.Background(), id, "poison\xff", reply(ledger.Charge{}))
+		"invalid UTF-8 in the key": func(f *fixture, id uuid.UUID) error {
+			_, err := f.Charge(context.Background(), id, "poison\xff", reply(ledger.Charge{}))
 			return err
 		},
-		"NUL in the key of a permanent reference": func(b *books, id uuid.UUID) error {
-			_, err := b.Charge(context.Background(), id, "poison",
+		"NUL in the key of a permanent reference": func(f *fixture, id uuid.UUID) error {
+			_, err := f.Charge(context.Background(), id, "poison",
 				reply(ledger.Charge{Reference: "\x00", UniqueReference: true}))
 			return err
 		},
-		"NUL in metadata": func(b *books, id uuid.UUID) error {
-			_, err := b.Charge(context.Background(), id, "poison",
+		"NUL in metadata": func(f *fixture, id uuid.UUID) error {
+			_, err := f.Charge(context.Background(), id, "poison",
 				reply(ledger.Charge{Metadata: map[string]string{"k": "\x00"}}))
 			return err
 		},
-		"a key longer than an index entry": func(b *books, id uuid.UUID) error {
-			_, err := b.Charge(context.Background(), id, noise(20_000), reply(ledger.Charge{}))
+		"a key longer than an index entry": func(f *fixture, id uuid.UUID) error {
+			_, err := f.Charge(context.Background(), id, randomText(20_000), reply(ledger.Charge{}))
 			return err
 		},
-		"an end of time": func(b *books, id uuid.UUID) error {
-			_, err := b.Grant(context.Background(), id, "poison", ledger.Grant{
+		"an end of time": func(f *fixture, id uuid.UUID) error {
+			_, err := f.Grant(context.Background(), id, "poison", ledger.Grant{
 				Kind:      ledger.LotPromo,
 				Amount:    1,
 				ExpiresAt: far,
 			})
 			return err
 		},
-		"an amount beyond all bounds": func(b *books, id uuid.UUID) error {
-			_, err := b.Charge(context.Background(), id, "poison",
+		"an amount beyond all bounds": func(f *fixture, id uuid.UUID) error {
+			_, err := f.Charge(context.Background(), id, "poison",
 				ledger.Charge{Feature: "auto_selling", Amount: &huge})
 			return err
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			poisoned(t, poison)
+			checkPoisonedBatch(t, poison)
 		})
 	}
 }
 
-// noise is text that does not compress.
-func noise(n int) string {
+// randomText is text that does not compress.
+func randomText(n int) string {
 	var text strings.Builder
 	for text.Len() < n {
 		text.WriteString(strconv.FormatUint(rand.Uint64(), 36))
@@ -264,20 +245,20 @@ func noise(n int) string {
 	return text.String()
 }
 
-// poisoned puts a poisoned request into the middle of a batch.
-func poisoned(t *testing.T, poison func(b *books, id uuid.UUID) error) {
+// checkPoisonedBatch puts a poisoned request into the middle of a batch.
+func checkPoisonedBatch(t *testing.T, poison func(f *fixture, id uuid.UUID) error) {
 	t.Helper()
 	const around = 30
-	b, first, open := narrow(t)
+	f, first, open := newSingleLane(t)
 	open()
-	ids := []uuid.UUID{first, b.open("starter"), b.open("pro")}
+	ids := []uuid.UUID{first, f.MustOpen("starter"), f.MustOpen("pro")}
 	for _, id := range ids { // two lots each, so that a charge can need both
-		b.grant(id, ledger.LotPurchase, "100", time.Time{})
+		f.MustGrant(id, ledger.LotPurchase, "100", time.Time{})
 	}
-	open = b.gate(first)
+	open = f.lockAccount(first)
 	defer open()
-	go func() { _, _ = b.Charge(context.Background(), first, "gate again", ledger.Charge{Feature: "lip_sync"}) }()
-	b.held()
+	go func() { _, _ = f.Charge(context.Background(), first, "gate again", ledger.Charge{Feature: "lip_sync"}) }()
+	f.waitForLock()
 	var working sync.WaitGroup
 	charge := func(i int) {
 		working.Go(func() {
@@ -285,7 +266,7 @@ func poisoned(t *testing.T, poison func(b *books, id uuid.UUID) error) {
 			if i%3 == 1 && i < 4 {
 				amount = 250 * tokens.One
 			}
-			r, err := b.Charge(context.Background(), ids[i%3], "good-"+strconv.Itoa(i),
+			r, err := f.Charge(context.Background(), ids[i%3], "good-"+strconv.Itoa(i),
 				ledger.Charge{Feature: "auto_selling", Amount: &amount})
 			if err != nil || r.Replayed {
 				t.Errorf("a neighbour: %v", err)
@@ -296,7 +277,7 @@ func poisoned(t *testing.T, poison func(b *books, id uuid.UUID) error) {
 		charge(i)
 	}
 	working.Go(func() {
-		if err := poison(b, ids[1]); err == nil {
+		if err := poison(f, ids[1]); err == nil {
 			t.Error("the poisoned request was carried out")
 		} else if kindOf(err) == problem.KindUnavailable {
 			t.Errorf("the poisoned request would be sent again for ever: %v", err)
@@ -309,7 +290,7 @@ func poisoned(t *testing.T, poison func(b *books, id uuid.UUID) error) {
 	open()
 	working.Wait()
 	var n int
-	if err := b.pool.QueryRow(t.Context(),
+	if err := f.Pool.QueryRow(t.Context(),
 		"select count(*) from entries where idempotency_key like 'good-%'").Scan(&n); err != nil || n != around {
 		t.Errorf("%d charges in the books (%v), want %d", n, err, around)
 	}

@@ -10,6 +10,7 @@ import (
 	"pop.store/credits/internal/catalog"
 	"pop.store/credits/internal/clock"
 	"pop.store/credits/internal/ledger/engine"
+	"pop.store/credits/internal/ledger/ledgertest"
 	"pop.store/credits/internal/problem"
 )
 
@@ -18,14 +19,14 @@ import (
 func TestALedgerWithoutConnectionsForItsLanesIsNotReady(t *testing.T) {
 	t.Parallel()
 	d := testdb.Open(t)
-	account := booksOn(t, d.AppURL).open("star")
-	pool := poolOn(t, d.AppURL, nil)
-	l := engine.New(pool, engine.Options{
-		Clock:  clock.NewManual(start).Now,
+	account := fixtureOn(t, d.AppURL).MustOpen("star")
+	pool := ledgertest.NewPool(t, d.AppURL, nil)
+	e := engine.New(pool, engine.Options{
+		Clock:  clock.NewManual(ledgertest.Start).Now,
 		Prices: catalog.Builtin,
-		Log:    quiet,
+		Log:    ledgertest.DiscardLog,
 	})
-	t.Cleanup(l.Close)
+	t.Cleanup(e.Close)
 	owner, err := pgx.Connect(t.Context(), d.OwnerURL)
 	if err != nil {
 		t.Fatal(err)
@@ -46,15 +47,15 @@ func TestALedgerWithoutConnectionsForItsLanesIsNotReady(t *testing.T) {
 	if err := pool.Ping(t.Context()); err != nil {
 		t.Fatalf("the readers: %v", err)
 	}
-	_, chargeErr := l.Charge(t.Context(), account, "k", chargeOf("1"))
-	if err := l.Ready(t.Context()); err == nil || !problem.IsUnavailable(chargeErr) {
+	_, chargeErr := e.Charge(t.Context(), account, "k", chargeOf("1"))
+	if err := e.Ready(t.Context()); err == nil || !problem.IsUnavailable(chargeErr) {
 		t.Errorf("ready: %v; a charge: %v", err, chargeErr)
 	}
 	limit(-1)
-	if err := l.Ready(t.Context()); err != nil {
+	if err := e.Ready(t.Context()); err != nil {
 		t.Errorf("not ready with connections: %v", err)
 	}
-	if _, err := l.Charge(t.Context(), account, "k", chargeOf("1")); err != nil {
+	if _, err := e.Charge(t.Context(), account, "k", chargeOf("1")); err != nil {
 		t.Errorf("a charge: %v", err)
 	}
 }

@@ -15,47 +15,47 @@ import (
 // that very work; of each account's newest thousand movements at most.
 func TestRecentWork(t *testing.T) {
 	t.Parallel()
-	b := newBooks(t)
-	busy, quiet, many := b.open("star"), b.open("star"), b.open("star")
+	f := newFixture(t)
+	busy, quiet, many := f.MustOpen("star"), f.MustOpen("star"), f.MustOpen("star")
 	work := func(id uuid.UUID, agent, feature, amount string) ledger.Receipt {
 		t.Helper()
 		c := ledger.Charge{Feature: feature, Agent: agent}
 		if amount != "" {
-			c.Amount = parsed(amount)
+			c.Amount = amountOf(amount)
 		}
-		r, err := b.Charge(t.Context(), id, uuid.NewString(), c)
-		b.check(err)
+		r, err := f.Charge(t.Context(), id, uuid.NewString(), c)
+		f.NoError(err)
 		return r
 	}
 	old := work(busy, "seller", "auto_selling", "100")
 	work(quiet, "seller", "auto_selling", "100")
-	b.clock.Advance(time.Hour)
-	since := b.clock.Now()
+	f.Clock.Advance(time.Hour)
+	since := f.Clock.Now()
 	work(busy, "studio", "lip_sync", "")
-	b.clock.Advance(time.Minute)
+	f.Clock.Advance(time.Minute)
 	half := work(busy, "", "auto_selling", "8")
 	work(busy, "", "pdf_creation", "")
 	back := work(busy, "seller", "auto_selling", "3")
-	b.refund(busy, old.Seq, "")
-	b.refund(busy, half.Seq, "4")
-	b.refund(busy, back.Seq, "")
-	hold, err := b.Hold(t.Context(), busy, "h", ledger.Hold{
+	f.refund(busy, old.Seq, "")
+	f.refund(busy, half.Seq, "4")
+	f.refund(busy, back.Seq, "")
+	hold, err := f.Hold(t.Context(), busy, "h", ledger.Hold{
 		Feature: "auto_selling",
 		Agent:   "seller",
-		Amount:  parsed("9"),
+		Amount:  amountOf("9"),
 	})
-	b.check(err)
-	_, err = b.Capture(t.Context(), busy, "c", ledger.Capture{Hold: hold.Seq, Amount: parsed("2")})
-	b.check(err)
+	f.NoError(err)
+	_, err = f.Capture(t.Context(), busy, "c", ledger.Capture{Hold: hold.Seq, Amount: amountOf("2")})
+	f.NoError(err)
 	work(quiet, "", "pdf_creation", "")
 	for i := range 1_003 {
-		_, err := b.Charge(t.Context(), many, strconv.Itoa(i), ledger.Charge{Feature: replies, Agent: "replies"})
-		b.check(err)
-		b.clock.Advance(time.Millisecond)
+		_, err := f.Charge(t.Context(), many, strconv.Itoa(i), ledger.Charge{Feature: repliesFeature, Agent: "replies"})
+		f.NoError(err)
+		f.Clock.Advance(time.Millisecond)
 	}
-	found, err := b.RecentWork(t.Context(), []uuid.UUID{busy, quiet, many, uuid.New()}, since,
+	found, err := f.RecentWork(t.Context(), []uuid.UUID{busy, quiet, many, uuid.New()}, since,
 		[]string{"auto_selling"})
-	b.check(err)
+	f.NoError(err)
 	want := map[uuid.UUID]ledger.RecentWork{
 		busy: {
 			Amount: 11 * tokens.One,

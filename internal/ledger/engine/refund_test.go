@@ -9,53 +9,54 @@ import (
 	"github.com/google/uuid"
 
 	"pop.store/credits/internal/ledger"
+	"pop.store/credits/internal/ledger/ledgertest"
 	"pop.store/credits/internal/problem"
 	"pop.store/credits/internal/tokens"
 )
 
 // refund gives an amount of a charge back; empty means all that is left.
-func (b *books) refund(id uuid.UUID, seq int64, amount string) ledger.Receipt {
-	b.t.Helper()
-	r, err := b.tryRefund(id, seq, amount)
+func (f *fixture) refund(id uuid.UUID, seq int64, amount string) ledger.Receipt {
+	f.T.Helper()
+	r, err := f.tryRefund(id, seq, amount)
 	if err != nil {
-		b.t.Fatal(err)
+		f.T.Fatal(err)
 	}
 	return r
 }
 
-func (b *books) tryRefund(id uuid.UUID, seq int64, amount string) (ledger.Receipt, error) {
+func (f *fixture) tryRefund(id uuid.UUID, seq int64, amount string) (ledger.Receipt, error) {
 	r := ledger.Refund{Entry: seq, Reason: "test"}
 	if amount != "" {
-		r.Amount = parsed(amount)
+		r.Amount = amountOf(amount)
 	}
-	return b.Refund(b.t.Context(), id, uuid.NewString(), r)
+	return f.Refund(f.T.Context(), id, uuid.NewString(), r)
 }
 
 func TestRefundsNeverExceedTheCharge(t *testing.T) {
 	t.Parallel()
-	b := newBooks(t)
-	id := b.openWith("100")
-	charge := b.charge(id, "auto_selling", "60")
+	f := newFixture(t)
+	id := f.MustOpenWith("100")
+	charge := f.MustCharge(id, "auto_selling", "60")
 	for _, amount := range []string{"0", "-1", "60.000001"} {
-		_, err := b.tryRefund(id, charge.Seq, amount)
+		_, err := f.tryRefund(id, charge.Seq, amount)
 		wantRefusal(t, "a refund of "+amount, err, problem.Unprocessable, "invalid_field")
 	}
-	r := b.refund(id, charge.Seq, "20")
+	r := f.refund(id, charge.Seq, "20")
 	if r.Kind != ledger.KindRefund || r.Amount.String() != "20" || r.About != charge.Seq ||
 		r.Contra != ledger.ContraSpent || r.Feature != "auto_selling" ||
 		r.SpendableAfter.String() != "60" {
 		t.Errorf("the refund is %+v", r)
 	}
-	_, err := b.tryRefund(id, charge.Seq, "40.000001")
+	_, err := f.tryRefund(id, charge.Seq, "40.000001")
 	wantRefusal(t, "more than is left", err, problem.Unprocessable, "invalid_field")
 	if p := problem.Of(err); p.Details["refundable"] != 40*tokens.One {
 		t.Errorf("refundable is %v, want 40", p.Details["refundable"])
 	}
-	b.refund(id, charge.Seq, "0.000001")
-	b.refund(id, charge.Seq, "")
-	b.wantBalance(id, "100 0 100")
+	f.refund(id, charge.Seq, "0.000001")
+	f.refund(id, charge.Seq, "")
+	f.wantBalance(id, "100 0 100")
 	for _, amount := range []string{"", "0.000001"} {
-		_, err := b.tryRefund(id, charge.Seq, amount)
+		_, err := f.tryRefund(id, charge.Seq, amount)
 		wantRefusal(t, "a refund too many", err, problem.Conflict, "already_refunded")
 	}
 }
@@ -63,48 +64,48 @@ func TestRefundsNeverExceedTheCharge(t *testing.T) {
 // Many callers give the same charge back at once: it comes back once.
 func TestConcurrentRefundsNeverExceedTheCharge(t *testing.T) {
 	t.Parallel()
-	b := newBooks(t)
-	id := b.openWith("100")
-	charge := b.charge(id, "auto_selling", "60")
+	f := newFixture(t)
+	id := f.MustOpenWith("100")
+	charge := f.MustCharge(id, "auto_selling", "60")
 	var callers sync.WaitGroup
 	for i := range 40 {
 		callers.Go(func() {
-			_, err := b.Refund(t.Context(), id, strconv.Itoa(i),
-				ledger.Refund{Entry: charge.Seq, Amount: parsed("4")})
+			_, err := f.Refund(t.Context(), id, strconv.Itoa(i),
+				ledger.Refund{Entry: charge.Seq, Amount: amountOf("4")})
 			if kind := kindOf(err); err != nil && kind != problem.Conflict {
 				t.Error(err)
 			}
 		})
 	}
 	callers.Wait()
-	b.wantBalance(id, "100 0 100")
+	f.wantBalance(id, "100 0 100")
 }
 
 // What burned last comes back first, whatever pieces it comes back in; a lot that was spent to its
 // end is open again.
 func TestRefundsGoBackInReverseBurnOrder(t *testing.T) {
 	t.Parallel()
-	b := newBooks(t)
-	id := b.open("starter")
-	soon := b.grant(id, ledger.LotPromo, "10", start.Add(time.Hour))
-	bought := b.grant(id, ledger.LotPurchase, "50", time.Time{})
-	charge := b.charge(id, "auto_selling", "240") // 10 of soon, 200 of the plan (lot 1), 30 of bought
-	b.wantBalance(id, "20 0 20")
+	f := newFixture(t)
+	id := f.MustOpen("starter")
+	soon := f.MustGrant(id, ledger.LotPromo, "10", ledgertest.Start.Add(time.Hour))
+	bought := f.MustGrant(id, ledger.LotPurchase, "50", time.Time{})
+	charge := f.MustCharge(id, "auto_selling", "240") // 10 of soon, 200 of the plan (lot 1), 30 of bought
+	f.wantBalance(id, "20 0 20")
 	for _, c := range []struct {
 		amount string
 		want   []ledger.Part
 	}{
-		{"25", []ledger.Part{{Lot: bought.Seq, Amount: *parsed("25")}}},
-		{"10", []ledger.Part{{Lot: bought.Seq, Amount: *parsed("5")}, {Lot: 1, Amount: *parsed("5")}}},
-		{"195.5", []ledger.Part{{Lot: 1, Amount: *parsed("195")}, {Lot: soon.Seq, Amount: *parsed("0.5")}}},
-		{"", []ledger.Part{{Lot: soon.Seq, Amount: *parsed("9.5")}}},
+		{"25", []ledger.Part{{Lot: bought.Seq, Amount: *amountOf("25")}}},
+		{"10", []ledger.Part{{Lot: bought.Seq, Amount: *amountOf("5")}, {Lot: 1, Amount: *amountOf("5")}}},
+		{"195.5", []ledger.Part{{Lot: 1, Amount: *amountOf("195")}, {Lot: soon.Seq, Amount: *amountOf("0.5")}}},
+		{"", []ledger.Part{{Lot: soon.Seq, Amount: *amountOf("9.5")}}},
 	} {
-		if r := b.refund(id, charge.Seq, c.amount); inText(r.Parts) != inText(c.want) {
+		if r := f.refund(id, charge.Seq, c.amount); inText(r.Parts) != inText(c.want) {
 			t.Errorf("%s came back to %v, want %v", c.amount, r.Parts, c.want)
 		}
 	}
-	b.wantBalance(id, "260 0 260")
-	if again := b.charge(id, "auto_selling", "15"); again.Parts[0].Lot != soon.Seq || again.Parts[1].Lot != 1 {
+	f.wantBalance(id, "260 0 260")
+	if again := f.MustCharge(id, "auto_selling", "15"); again.Parts[0].Lot != soon.Seq || again.Parts[1].Lot != 1 {
 		t.Errorf("burned %v", again.Parts)
 	}
 }
@@ -112,45 +113,45 @@ func TestRefundsGoBackInReverseBurnOrder(t *testing.T) {
 // Tokens of a lot that has ended come back as a lot of their own, for thirty days.
 func TestRefundsToALotThatHasEnded(t *testing.T) {
 	t.Parallel()
-	b := newBooks(t)
-	id := b.openWith("100")
-	b.grant(id, ledger.LotPromo, "10", start.Add(time.Hour))
-	charge := b.charge(id, "auto_selling", "30")
-	b.clock.Advance(time.Hour)
-	r := b.refund(id, charge.Seq, "24") // 20 to the lot that is still there, 4 of the other one
+	f := newFixture(t)
+	id := f.MustOpenWith("100")
+	f.MustGrant(id, ledger.LotPromo, "10", ledgertest.Start.Add(time.Hour))
+	charge := f.MustCharge(id, "auto_selling", "30")
+	f.Clock.Advance(time.Hour)
+	r := f.refund(id, charge.Seq, "24") // 20 to the lot that is still there, 4 of the other one
 	grace := r.Parts[len(r.Parts)-1]
 	if len(r.Parts) != 2 || grace.Lot != r.Seq || grace.Amount.String() != "4" {
 		t.Fatalf("came back as %v", r.Parts)
 	}
-	lots := b.account(id).Lots
+	lots := f.account(id).Lots
 	if l := lots[0]; l.Number != r.Seq || l.Kind != ledger.LotPromo || l.Amount.String() != "4" ||
-		!l.ExpiresAt.Equal(start.Add(time.Hour+30*24*time.Hour)) {
+		!l.ExpiresAt.Equal(ledgertest.Start.Add(time.Hour+30*24*time.Hour)) {
 		t.Errorf("the lot of the grace is %+v", l)
 	}
-	b.wantBalance(id, "104 0 104")
+	f.wantBalance(id, "104 0 104")
 	// A charge paid from the grace is refunded to the grace while it lasts, and gets a new one afterwards.
-	second := b.charge(id, "auto_selling", "4")
-	b.refund(id, second.Seq, "1")
-	b.clock.Set(start.Add(time.Hour + 30*24*time.Hour))
-	b.account(id)
-	third := b.refund(id, second.Seq, "")
+	second := f.MustCharge(id, "auto_selling", "4")
+	f.refund(id, second.Seq, "1")
+	f.Clock.Set(ledgertest.Start.Add(time.Hour + 30*24*time.Hour))
+	f.account(id)
+	third := f.refund(id, second.Seq, "")
 	if len(third.Parts) != 1 || third.Parts[0].Lot != third.Seq || third.Amount.String() != "3" {
 		t.Errorf("came back as %+v", third)
 	}
-	b.wantBalance(id, "303 0 303") // with the allowance of February; the one that came back expired
+	f.wantBalance(id, "303 0 303") // with the allowance of February; the one that came back expired
 }
 
 // A refund at the very instant at which the lot ends is too late for it.
 func TestARefundAtTheInstantAtWhichTheLotEnds(t *testing.T) {
 	t.Parallel()
-	b := newBooks(t)
+	f := newFixture(t)
 	for offset, own := range map[time.Duration]bool{-time.Microsecond: false, 0: true} {
-		b.clock.Set(start)
-		id := b.openWith("1")
-		b.grant(id, ledger.LotPromo, "10", start.Add(time.Hour))
-		charge := b.charge(id, "auto_selling", "10")
-		b.clock.Set(start.Add(time.Hour + offset))
-		if r := b.refund(id, charge.Seq, ""); (r.Parts[0].Lot == r.Seq) != own {
+		f.Clock.Set(ledgertest.Start)
+		id := f.MustOpenWith("1")
+		f.MustGrant(id, ledger.LotPromo, "10", ledgertest.Start.Add(time.Hour))
+		charge := f.MustCharge(id, "auto_selling", "10")
+		f.Clock.Set(ledgertest.Start.Add(time.Hour + offset))
+		if r := f.refund(id, charge.Seq, ""); (r.Parts[0].Lot == r.Seq) != own {
 			t.Errorf("at %v: %v", offset, r.Parts)
 		}
 	}
@@ -158,12 +159,12 @@ func TestARefundAtTheInstantAtWhichTheLotEnds(t *testing.T) {
 
 func TestWhatCannotBeRefunded(t *testing.T) {
 	t.Parallel()
-	b := newBooks(t)
-	id, other := b.openWith("100"), b.openWith("100")
-	charge := b.charge(id, "auto_selling", "5")
-	refund := b.refund(id, charge.Seq, "1")
-	hold := b.setAside(id, "5", 0)
-	release, err := b.tryRelease(id, hold)
+	f := newFixture(t)
+	id, other := f.MustOpenWith("100"), f.MustOpenWith("100")
+	charge := f.MustCharge(id, "auto_selling", "5")
+	refund := f.refund(id, charge.Seq, "1")
+	hold := f.holdForSales(id, "5", 0)
+	release, err := f.tryRelease(id, hold)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -176,10 +177,10 @@ func TestWhatCannotBeRefunded(t *testing.T) {
 		"zero":              0,
 		"less than nothing": -1,
 	} {
-		_, err := b.tryRefund(id, seq, "1")
+		_, err := f.tryRefund(id, seq, "1")
 		wantRefusal(t, "a refund of "+name, err, problem.NotFound, "charge_not_found")
 	}
-	_, err = b.tryRefund(uuid.New(), charge.Seq, "1")
+	_, err = f.tryRefund(uuid.New(), charge.Seq, "1")
 	wantRefusal(t, "a refund to nobody", err, problem.NotFound, "account_not_found")
 	if _, ok := ledger.ParseID(other, charge.ID()); ok {
 		t.Error("the id of another account's charge was accepted")
@@ -192,22 +193,22 @@ func TestWhatCannotBeRefunded(t *testing.T) {
 // What came from several lots that have ended comes back as one; as bought tokens if some of it was bought.
 func TestBoughtTokensComeBackAsBoughtOnes(t *testing.T) {
 	t.Parallel()
-	b := newBooks(t)
-	id := b.broke()
-	b.grant(id, ledger.LotPromo, "1", start.Add(time.Hour))
+	f := newFixture(t)
+	id := f.openSpent()
+	f.MustGrant(id, ledger.LotPromo, "1", ledgertest.Start.Add(time.Hour))
 	g := ledger.Grant{
 		Kind:      ledger.LotPurchase,
 		Amount:    100 * tokens.One,
 		Source:    "p",
-		ExpiresAt: start.Add(time.Hour),
+		ExpiresAt: ledgertest.Start.Add(time.Hour),
 	}
-	if _, err := b.Grant(t.Context(), id, "", g); err != nil {
+	if _, err := f.Grant(t.Context(), id, "", g); err != nil {
 		t.Fatal(err)
 	}
-	c := b.charge(id, "auto_selling", "101")
-	b.clock.Advance(2 * time.Hour)
-	b.refund(id, c.Seq, "")
-	if l := b.account(id).Lots; len(l) != 1 || l[0].Kind != ledger.LotPurchase || l[0].Amount != 101*tokens.One ||
+	c := f.MustCharge(id, "auto_selling", "101")
+	f.Clock.Advance(2 * time.Hour)
+	f.refund(id, c.Seq, "")
+	if l := f.account(id).Lots; len(l) != 1 || l[0].Kind != ledger.LotPurchase || l[0].Amount != 101*tokens.One ||
 		l[0].Source != "p" {
 		t.Errorf("they came back as %+v", l)
 	}

@@ -14,53 +14,53 @@ import (
 // that tells.
 func TestWhatTheCreatorChangesIsReadAnew(t *testing.T) {
 	t.Parallel()
-	b := newBooks(t)
-	other := b.server()
+	f := newFixture(t)
+	other := f.NewServer()
 	ctx := t.Context()
-	id := b.openWith("100")
+	id := f.MustOpenWith("100")
 	remembers := func() { // the first server's lane now knows the account as it stands
 		t.Helper()
-		b.wantWork(id, "replies", "0.05", "")
-		b.wantWork(id, "replies", "0.05", "")
+		f.wantAgentCharge(id, "replies", "0.05", "")
+		f.wantAgentCharge(id, "replies", "0.05", "")
 	}
 
 	remembers()
-	b.check(other.SwitchAgent(ctx, id, ledger.SwitchAgent{ID: "replies"}))
-	b.turn(id, "replies", true) // it is on, as far as the first server remembers
-	b.wantAgents(id, "replies on 0")
+	f.NoError(other.SwitchAgent(ctx, id, ledger.SwitchAgent{ID: "replies"}))
+	f.switchAgent(id, "replies", true) // it is on, as far as the first server remembers
+	f.wantAgents(id, "replies on 0")
 
-	b.turn(id, "replies", false)
-	b.turn(id, "replies", true)
+	f.switchAgent(id, "replies", false)
+	f.switchAgent(id, "replies", true)
 	remembers()
-	b.turn(id, "replies", false)
-	b.wantWork(id, "replies", "0.05", "agent_paused")
-	b.check(other.SwitchAgent(ctx, id, ledger.SwitchAgent{ID: "replies", On: true}))
-	b.turn(id, "replies", false) // it is off, as far as the first server remembers
-	b.wantAgents(id, "replies paused_by_creator 0")
-	b.turn(id, "replies", true)
+	f.switchAgent(id, "replies", false)
+	f.wantAgentCharge(id, "replies", "0.05", "agent_paused")
+	f.NoError(other.SwitchAgent(ctx, id, ledger.SwitchAgent{ID: "replies", On: true}))
+	f.switchAgent(id, "replies", false) // it is off, as far as the first server remembers
+	f.wantAgents(id, "replies paused_by_creator 0")
+	f.switchAgent(id, "replies", true)
 
 	// Another server registers an agent; this one has never heard of it.
 	remembers()
-	feature := replies
-	b.check(other.PutAgent(ctx, id, ledger.PutAgent{ID: "scout", Feature: &feature}))
-	b.turn(id, "scout", false)
-	b.wantAgents(id, "replies on 0, scout paused_by_creator 0")
-	b.turn(id, "scout", true)
+	feature := repliesFeature
+	f.NoError(other.PutAgent(ctx, id, ledger.PutAgent{ID: "scout", Feature: &feature}))
+	f.switchAgent(id, "scout", false)
+	f.wantAgents(id, "replies on 0, scout paused_by_creator 0")
+	f.switchAgent(id, "scout", true)
 
 	ten, twenty := 10*tokens.One, 20*tokens.One
-	b.check(b.SetThreshold(ctx, id, ledger.SetThreshold{Amount: &ten}))
+	f.NoError(f.SetThreshold(ctx, id, ledger.SetThreshold{Amount: &ten}))
 	remembers()
-	b.check(other.SetThreshold(ctx, id, ledger.SetThreshold{Amount: &twenty}))
+	f.NoError(other.SetThreshold(ctx, id, ledger.SetThreshold{Amount: &twenty}))
 	// it is so, as far as the first server remembers
-	b.check(b.SetThreshold(ctx, id, ledger.SetThreshold{Amount: &ten}))
-	if a := b.account(id); a.Threshold != ten {
+	f.NoError(f.SetThreshold(ctx, id, ledger.SetThreshold{Amount: &ten}))
+	if a := f.account(id); a.Threshold != ten {
 		t.Errorf("the threshold is %v", a.Threshold)
 	}
-	b.check(b.SetThreshold(ctx, id, ledger.SetThreshold{}))
+	f.NoError(f.SetThreshold(ctx, id, ledger.SetThreshold{}))
 	remembers()
-	b.check(other.SetThreshold(ctx, id, ledger.SetThreshold{Amount: &twenty}))
-	b.check(b.SetThreshold(ctx, id, ledger.SetThreshold{}))
-	if a := b.account(id); a.Threshold != 40*tokens.One {
+	f.NoError(other.SetThreshold(ctx, id, ledger.SetThreshold{Amount: &twenty}))
+	f.NoError(f.SetThreshold(ctx, id, ledger.SetThreshold{}))
+	if a := f.account(id); a.Threshold != 40*tokens.One {
 		t.Errorf("the threshold is %v, want the catalog's", a.Threshold)
 	}
 }
@@ -69,35 +69,35 @@ func TestWhatTheCreatorChangesIsReadAnew(t *testing.T) {
 // account than a request needs: turning an agent off or on needs all of it.
 func TestSwitchingAnAgentNeedsTheWholeAccount(t *testing.T) {
 	t.Parallel()
-	b := newBooks(t)
-	other := b.server()
-	id := b.openWith("100")
-	b.wantWork(id, "replies", "0.05", "")
+	f := newFixture(t)
+	other := f.NewServer()
+	id := f.MustOpenWith("100")
+	f.wantAgentCharge(id, "replies", "0.05", "")
 	for range 5 {
-		if _, err := other.Charge(t.Context(), id, uuid.NewString(), spends("1")); err != nil {
+		if _, err := other.Charge(t.Context(), id, uuid.NewString(), chargeOf("1")); err != nil {
 			t.Fatal(err)
 		}
-		b.wantWork(id, "replies", "0.05", "")
+		f.wantAgentCharge(id, "replies", "0.05", "")
 	}
-	b.turn(id, "replies", false)
-	b.wantAgents(id, "replies paused_by_creator 0")
-	b.turn(id, "replies", true)
-	b.wantAgents(id, "replies on 0")
+	f.switchAgent(id, "replies", false)
+	f.wantAgents(id, "replies paused_by_creator 0")
+	f.switchAgent(id, "replies", true)
+	f.wantAgents(id, "replies on 0")
 }
 
 // A threshold that is chosen again changes nothing.
 func TestTheSameThresholdWritesNothing(t *testing.T) {
 	t.Parallel()
-	b := newBooks(t)
-	id := b.open("starter")
+	f := newFixture(t)
+	id := f.MustOpen("starter")
 	ten := 10 * tokens.One
 	version := func() (v int64) {
-		b.check(b.pool.QueryRow(t.Context(), "select version from ledger_accounts where account = $1", id).Scan(&v))
+		f.NoError(f.Pool.QueryRow(t.Context(), "select version from ledger_accounts where account = $1", id).Scan(&v))
 		return v
 	}
-	b.check(b.SetThreshold(t.Context(), id, ledger.SetThreshold{Amount: &ten}))
+	f.NoError(f.SetThreshold(t.Context(), id, ledger.SetThreshold{Amount: &ten}))
 	before := version()
-	b.check(b.SetThreshold(t.Context(), id, ledger.SetThreshold{Amount: &ten}))
+	f.NoError(f.SetThreshold(t.Context(), id, ledger.SetThreshold{Amount: &ten}))
 	if after := version(); after != before {
 		t.Errorf("the row's version is %d, it was %d", after, before)
 	}

@@ -15,13 +15,14 @@ import (
 	"pop.store/credits/internal/ledger"
 	"pop.store/credits/internal/ledger/audit"
 	"pop.store/credits/internal/ledger/engine"
+	"pop.store/credits/internal/ledger/ledgertest"
 	"pop.store/credits/internal/problem"
 )
 
 // sweep settles chunk after chunk until nothing is due.
-func sweep(ctx context.Context, l *engine.Engine, chunk int) (settled, failed int, err error) {
+func sweep(ctx context.Context, e *engine.Engine, chunk int) (settled, failed int, err error) {
 	for more, place := true, (engine.DuePlace{}); more; {
-		s, err := l.SettleDue(ctx, place, chunk)
+		s, err := e.SettleDue(ctx, place, chunk)
 		if err != nil {
 			return settled, failed, err
 		}
@@ -34,19 +35,19 @@ func sweep(ctx context.Context, l *engine.Engine, chunk int) (settled, failed in
 // period's allowance comes once, and goes, in order.
 func TestSweepsThatRaceGrantOnce(t *testing.T) {
 	t.Parallel()
-	b := newBooks(t)
+	f := newFixture(t)
 	var ids []uuid.UUID
 	for range 60 {
-		ids = append(ids, b.open("starter"))
+		ids = append(ids, f.MustOpen("starter"))
 	}
-	past := b.open("starter")
-	if err := b.SetPlan(t.Context(), past, ledger.SetPlan{Status: ledger.PlanPastDue}); err != nil {
+	past := f.MustOpen("starter")
+	if err := f.SetPlan(t.Context(), past, ledger.SetPlan{Status: ledger.PlanPastDue}); err != nil {
 		t.Fatal(err)
 	}
-	b.clock.Set(time.Date(2026, 4, 30, 9, 30, 0, 0, time.UTC)) // the third boundary, at the very second
+	f.Clock.Set(time.Date(2026, 4, 30, 9, 30, 0, 0, time.UTC)) // the third boundary, at the very second
 	var settled atomic.Int64
 	var working sync.WaitGroup
-	for _, server := range []*engine.Engine{b.Engine, b.server()} {
+	for _, server := range []*engine.Engine{f.Engine, f.NewServer()} {
 		for range 2 {
 			working.Go(func() {
 				n, failed, err := sweep(context.WithoutCancel(t.Context()), server, 7)
@@ -66,52 +67,52 @@ func TestSweepsThatRaceGrantOnce(t *testing.T) {
 		"Mar 31 09:30 grant 200 = 200", "Apr 30 09:30 expiry -200 = 0", "Apr 30 09:30 grant 200 = 200",
 	}
 	for _, id := range ids {
-		if got := b.story(id); !slices.Equal(got, want) {
+		if got := f.historyLines(id); !slices.Equal(got, want) {
 			t.Fatalf("%q\nwant %q", got, want)
 		}
 	}
-	if got := b.story(past); !slices.Equal(got, want[:2]) {
+	if got := f.historyLines(past); !slices.Equal(got, want[:2]) {
 		t.Errorf("past due: %q", got)
 	}
-	if n, failed, err := sweep(t.Context(), b.Engine, 7); n != 0 || failed != 0 || err != nil {
+	if n, failed, err := sweep(t.Context(), f.Engine, 7); n != 0 || failed != 0 || err != nil {
 		t.Errorf("afterwards a sweep settled %d, %d failed (%v)", n, failed, err)
 	}
-	b.wantClean(audit.Options{})
+	f.wantClean(audit.Options{})
 }
 
 // A sweep goes on behind what Postgres refuses, and stops where it was told to.
 func TestASweepPassesOverWhatItCannotSettle(t *testing.T) {
 	t.Parallel()
-	b := newBooks(t)
+	f := newFixture(t)
 	var ids []uuid.UUID
 	for range 9 {
-		ids = append(ids, b.open("starter"))
+		ids = append(ids, f.MustOpen("starter"))
 	}
-	reset := b.account(ids[0]).NextReset
+	reset := f.account(ids[0]).NextReset
 	// Somebody has used up what makes the grant one that happens once.
-	if _, err := b.pool.Exec(t.Context(),
+	if _, err := f.Pool.Exec(t.Context(),
 		"insert into permanent_references (account, scope, reference, seq) values ($1, 'period', '1', 1)",
 		ids[4]); err != nil {
 		t.Fatal(err)
 	}
-	if s, err := b.SettleDue(t.Context(), engine.DuePlace{}, 4); err != nil || s.Settled != 0 || s.More {
+	if s, err := f.SettleDue(t.Context(), engine.DuePlace{}, 4); err != nil || s.Settled != 0 || s.More {
 		t.Errorf("before anything is due: %+v, %v", s, err)
 	}
-	b.clock.Set(reset)
-	if s, err := b.SettleDue(t.Context(), engine.DuePlace{}, 0); err != nil || s.Settled != 0 || s.More {
+	f.Clock.Set(reset)
+	if s, err := f.SettleDue(t.Context(), engine.DuePlace{}, 0); err != nil || s.Settled != 0 || s.More {
 		t.Errorf("a chunk of nothing: %+v, %v", s, err)
 	}
-	first, err := b.SettleDue(t.Context(), engine.DuePlace{}, 4)
+	first, err := f.SettleDue(t.Context(), engine.DuePlace{}, 4)
 	if err != nil || first.Settled+first.Failed != 4 || !first.More {
 		t.Errorf("the first chunk: %+v, %v", first, err)
 	}
-	settled, failed, err := sweep(t.Context(), b.Engine, 4)
+	settled, failed, err := sweep(t.Context(), f.Engine, 4)
 	if settled += first.Settled; err != nil || settled != 8 || failed != 1 {
 		t.Errorf("%d settled, %d failed, %v", settled, failed, err)
 	}
 	for i, id := range ids {
-		if i != 4 && b.account(id).Seq != 3 {
-			t.Errorf("account %d has %d entries", i, b.account(id).Seq)
+		if i != 4 && f.account(id).Seq != 3 {
+			t.Errorf("account %d has %d entries", i, f.account(id).Seq)
 		}
 	}
 }
@@ -119,10 +120,10 @@ func TestASweepPassesOverWhatItCannotSettle(t *testing.T) {
 // A server that is closing sweeps no more, and says so.
 func TestASweepOfAClosedLedger(t *testing.T) {
 	t.Parallel()
-	b := newBooks(t)
-	b.clock.Set(b.account(b.open("starter")).NextReset)
-	b.Close()
-	if s, err := b.SettleDue(t.Context(), engine.DuePlace{},
+	f := newFixture(t)
+	f.Clock.Set(f.account(f.MustOpen("starter")).NextReset)
+	f.Close()
+	if s, err := f.SettleDue(t.Context(), engine.DuePlace{},
 		10); problem.Of(err).Code != "unavailable" || s.Settled != 0 || s.Next != (engine.DuePlace{}) {
 		t.Errorf("%+v, %v", s, err)
 	}
@@ -132,33 +133,33 @@ func TestASweepOfAClosedLedger(t *testing.T) {
 // microsecond before there is nothing.
 func TestAChargeAtTheInstantOfTheReset(t *testing.T) {
 	t.Parallel()
-	b := newBooks(t)
-	whole := spends("200")
-	for i, l := range []*engine.Engine{b.Engine, b.server()} { // one remembers the account, the other does not
-		b.clock.Set(start)
-		id := b.open("starter")
-		reset := b.account(id).NextReset
-		b.charge(id, "auto_selling", "200")
-		b.clock.Set(reset.Add(-time.Microsecond))
-		if _, err := l.Charge(t.Context(), id, "before", whole); problem.Of(err).Kind != problem.Insufficient {
+	f := newFixture(t)
+	whole := chargeOf("200")
+	for i, e := range []*engine.Engine{f.Engine, f.NewServer()} { // one remembers the account, the other does not
+		f.Clock.Set(ledgertest.Start)
+		id := f.MustOpen("starter")
+		reset := f.account(id).NextReset
+		f.MustCharge(id, "auto_selling", "200")
+		f.Clock.Set(reset.Add(-time.Microsecond))
+		if _, err := e.Charge(t.Context(), id, "before", whole); problem.Of(err).Kind != problem.Insufficient {
 			t.Errorf("server %d, before: %v", i, err)
 		}
-		b.clock.Set(reset)
-		if quote, err := l.Quote(t.Context(), id, whole); err != nil || !quote.Affordable {
+		f.Clock.Set(reset)
+		if quote, err := e.Quote(t.Context(), id, whole); err != nil || !quote.Affordable {
 			t.Errorf("server %d, quote: %+v, %v", i, quote, err)
 		}
-		if r, err := l.Charge(t.Context(), id, "at", whole); err != nil || !r.At.Equal(reset) || r.Seq != 4 {
+		if r, err := e.Charge(t.Context(), id, "at", whole); err != nil || !r.At.Equal(reset) || r.Seq != 4 {
 			t.Errorf("server %d, at the reset: %+v, %v", i, r, err)
 		}
 	}
-	b.wantClean(audit.Options{})
+	f.wantClean(audit.Options{})
 }
 
 // A hundred flips from plan to plan give what the highest plan gives, in this period and the next,
 // by both rules.
 func TestAHundredFlips(t *testing.T) {
 	t.Parallel()
-	b := newBooks(t)
+	f := newFixture(t)
 	share := func() *catalog.Catalog {
 		c := catalog.Builtin()
 		c.Upgrade = catalog.UpgradeProrated
@@ -167,25 +168,25 @@ func TestAHundredFlips(t *testing.T) {
 	for _, c := range []struct {
 		server                *engine.Engine
 		want, spent, wantNext string
-	}{{b.Engine, "1000", "900", "200"}, {b.serverWith(share), "600", "500", "200"}} {
-		b.clock.Set(start)
-		id := b.open("starter")
-		b.clock.Set(start.Add(14 * 24 * time.Hour)) // half of the period
+	}{{f.Engine, "1000", "900", "200"}, {f.NewServerWith(share), "600", "500", "200"}} {
+		f.Clock.Set(ledgertest.Start)
+		id := f.MustOpen("starter")
+		f.Clock.Set(ledgertest.Start.Add(14 * 24 * time.Hour)) // half of the period
 		for i := range 100 {
 			if err := c.server.SetPlan(t.Context(), id,
 				ledger.SetPlan{Plan: []string{"star", "starter", "pro", "starter"}[i%4]}); err != nil {
 				t.Fatal(err)
 			}
 		}
-		b.wantSpendable(id, c.want)
-		b.charge(id, "auto_selling", c.spent)
-		b.clock.Set(b.account(id).NextReset)
-		b.wantSpendable(id, c.wantNext)
-		if a := b.account(id); a.Plan != "starter" || a.NextPlan != "" {
+		f.WantSpendable(id, c.want)
+		f.MustCharge(id, "auto_selling", c.spent)
+		f.Clock.Set(f.account(id).NextReset)
+		f.WantSpendable(id, c.wantNext)
+		if a := f.account(id); a.Plan != "starter" || a.NextPlan != "" {
 			t.Errorf("on %s, then %s", a.Plan, a.NextPlan)
 		}
 	}
-	b.wantClean(audit.Options{})
+	f.wantClean(audit.Options{})
 }
 
 // A failed renewal: no allowance at the boundaries, bought tokens stay. Once it is paid, the period
@@ -193,66 +194,66 @@ func TestAHundredFlips(t *testing.T) {
 // none.
 func TestARenewalThatIsPaidLate(t *testing.T) {
 	t.Parallel()
-	b := newBooks(t)
-	id := b.open("pro")
+	f := newFixture(t)
+	id := f.MustOpen("pro")
 	set := func(p ledger.SetPlan) {
 		t.Helper()
-		if err := b.SetPlan(t.Context(), id, p); err != nil {
+		if err := f.SetPlan(t.Context(), id, p); err != nil {
 			t.Fatal(err)
 		}
 	}
-	b.grant(id, ledger.LotPurchase, "50", time.Time{})
+	f.MustGrant(id, ledger.LotPurchase, "50", time.Time{})
 	set(ledger.SetPlan{Plan: "starter", Status: ledger.PlanPastDue})
-	b.wantSpendable(id, "450")
-	b.clock.Set(start.AddDate(0, 0, 100)) // 11 May: three boundaries on
-	b.wantSpendable(id, "50")
-	b.charge(id, "auto_selling", "20")
-	if a := b.account(id); !a.NextReset.IsZero() || a.PlanStatus != ledger.PlanPastDue {
+	f.WantSpendable(id, "450")
+	f.Clock.Set(ledgertest.Start.AddDate(0, 0, 100)) // 11 May: three boundaries on
+	f.WantSpendable(id, "50")
+	f.MustCharge(id, "auto_selling", "20")
+	if a := f.account(id); !a.NextReset.IsZero() || a.PlanStatus != ledger.PlanPastDue {
 		t.Errorf("past due: %+v", a)
 	}
 	set(ledger.SetPlan{Status: ledger.PlanActive})
-	b.wantSpendable(id, "230")
+	f.WantSpendable(id, "230")
 	set(ledger.SetPlan{Status: ledger.PlanPastDue})
 	set(ledger.SetPlan{Plan: "star"}) // not paid for: nothing yet
-	b.wantSpendable(id, "230")
+	f.WantSpendable(id, "230")
 	set(ledger.SetPlan{Status: ledger.PlanActive})
-	b.wantSpendable(id, "1030")
+	f.WantSpendable(id, "1030")
 	want := []string{
 		"Jan 31 09:30 grant 400 = 400", "Jan 31 09:30 grant 50 = 450", "Feb 28 09:30 expiry -400 = 50",
 		"May 11 09:30 charge -20 = 30",
 		"May 11 09:30 grant 200 = 230", "May 11 09:30 grant 800 = 1030",
 	}
-	if got := b.story(id); !slices.Equal(got, want) {
+	if got := f.historyLines(id); !slices.Equal(got, want) {
 		t.Errorf("%q\nwant %q", got, want)
 	}
-	b.clock.Set(time.Date(2026, 5, 31, 9, 30, 0, 0, time.UTC))
-	b.wantSpendable(id, "1030")
-	b.wantClean(audit.Options{})
+	f.Clock.Set(time.Date(2026, 5, 31, 9, 30, 0, 0, time.UTC))
+	f.WantSpendable(id, "1030")
+	f.wantClean(audit.Options{})
 }
 
 // Charges leave the instant that sweeps look for as it is, so that their updates touch no index.
 func TestTheCommonChargeIsAHotUpdate(t *testing.T) {
 	t.Parallel()
-	b := newBooks(t)
-	id := b.open("star")
+	f := newFixture(t)
+	id := f.MustOpen("star")
 	count := func() (updates, hot int) {
 		t.Helper()
 		const read = "select n_tup_upd, n_tup_hot_upd from pg_stat_user_tables where relname = 'ledger_accounts'"
-		if err := b.pool.QueryRow(t.Context(), read).Scan(&updates, &hot); err != nil {
+		if err := f.Pool.QueryRow(t.Context(), read).Scan(&updates, &hot); err != nil {
 			t.Fatal(err)
 		}
 		return updates, hot
 	}
-	fresh := b.server()
+	fresh := f.NewServer()
 	const charges = 40
 	for i := range charges {
-		if _, err := fresh.Charge(t.Context(), id, fmt.Sprint(i), spends("1")); err != nil {
+		if _, err := fresh.Charge(t.Context(), id, fmt.Sprint(i), chargeOf("1")); err != nil {
 			t.Fatal(err)
 		}
 	}
 	// A connection tells what it did when it ends.
 	fresh.Close()
-	b.Close()
+	f.Close()
 	updates, hot := count()
 	for updates < charges+1 {
 		time.Sleep(10 * time.Millisecond)

@@ -8,11 +8,12 @@ import (
 
 	"pop.store/credits/internal/ledger"
 	"pop.store/credits/internal/ledger/audit"
+	"pop.store/credits/internal/ledger/ledgertest"
 	"pop.store/credits/internal/tokens"
 )
 
-func (b *books) takeBack(id uuid.UUID, amount string, lot int64) (ledger.Receipt, error) {
-	return b.TakeBack(b.t.Context(), id, uuid.NewString(), ledger.TakeBack{
+func (f *fixture) takeBack(id uuid.UUID, amount string, lot int64) (ledger.Receipt, error) {
+	return f.TakeBack(f.T.Context(), id, uuid.NewString(), ledger.TakeBack{
 		Amount: tokens.MustParse(amount),
 		Lot:    lot,
 		Reason: "counted twice",
@@ -23,129 +24,129 @@ func (b *books) takeBack(id uuid.UUID, amount string, lot int64) (ledger.Receipt
 // below zero.
 func TestTakeBackInBurnOrder(t *testing.T) {
 	t.Parallel()
-	b, _ := verified(t)
-	id := b.openWith("30")
-	later := b.grant(id, ledger.LotAdjustment, "50", start.AddDate(1, 0, 0)) // burns first: it ends
-	_, err := b.Grant(t.Context(), id, "", ledger.Grant{
+	f, _ := newUnchecked(t)
+	id := f.MustOpenWith("30")
+	later := f.MustGrant(id, ledger.LotAdjustment, "50", ledgertest.Start.AddDate(1, 0, 0)) // burns first: it ends
+	_, err := f.Grant(t.Context(), id, "", ledger.Grant{
 		Kind:   ledger.LotPurchase,
 		Amount: 100 * tokens.One,
 		Source: "bought",
 	})
-	b.check(err)
-	b.hold(id, "lip_sync", time.Hour) // 5 of the adjustment
-	r, err := b.takeBack(id, "50", 0)
-	b.check(err)
+	f.NoError(err)
+	f.holdFeature(id, "lip_sync", time.Hour) // 5 of the adjustment
+	r, err := f.takeBack(id, "50", 0)
+	f.NoError(err)
 	if r.Kind != ledger.KindGrant || r.Amount != -50*tokens.One || r.Contra != ledger.ContraIssued ||
 		r.LotKind != ledger.LotAdjustment ||
 		len(r.Parts) != 2 || r.Parts[0] != (ledger.Part{Lot: later.Seq, Amount: -45 * tokens.One}) ||
 		r.Parts[1].Amount != -5*tokens.One {
 		t.Errorf("taken back: %+v", r.Entry)
 	}
-	b.wantSpendable(id, "125")
-	_, err = b.takeBack(id, "125.000001", 0)
-	b.wantCode("more than can be spent", err, "invalid_field")
-	b.wantSpendable(id, "125")
-	_, err = b.takeBack(id, "125", 0)
-	b.check(err)
-	b.wantSpendable(id, "0")
-	_, err = b.TakeBack(t.Context(), id, "k", ledger.TakeBack{Amount: tokens.One})
-	b.wantCode("without a reason", err, "invalid_field")
-	page, err := b.History(t.Context(), id, ledger.Filter{Kinds: []ledger.Kind{ledger.KindGrant}}, 0, 1)
+	f.WantSpendable(id, "125")
+	_, err = f.takeBack(id, "125.000001", 0)
+	f.wantCode("more than can be spent", err, "invalid_field")
+	f.WantSpendable(id, "125")
+	_, err = f.takeBack(id, "125", 0)
+	f.NoError(err)
+	f.WantSpendable(id, "0")
+	_, err = f.TakeBack(t.Context(), id, "k", ledger.TakeBack{Amount: tokens.One})
+	f.wantCode("without a reason", err, "invalid_field")
+	page, err := f.History(t.Context(), id, ledger.Filter{Kinds: []ledger.Kind{ledger.KindGrant}}, 0, 1)
 	if err != nil || page.Lines[0].Reason != "counted twice" {
 		t.Errorf("the history says %+v, %v", page.Lines, err)
 	}
-	b.wantClean(audit.Options{})
+	f.wantClean(audit.Options{})
 }
 
 // A lot by its number: what is free of it, and nothing of a frozen, an expired or an empty one.
 func TestTakeBackFromALot(t *testing.T) {
 	t.Parallel()
-	b, _ := verified(t)
-	id := b.openWith("10")
-	gift := b.grant(id, ledger.LotPromo, "20", start.AddDate(0, 0, 1))
-	bought, err := b.Grant(t.Context(), id, "", ledger.Grant{
+	f, _ := newUnchecked(t)
+	id := f.MustOpenWith("10")
+	gift := f.MustGrant(id, ledger.LotPromo, "20", ledgertest.Start.AddDate(0, 0, 1))
+	bought, err := f.Grant(t.Context(), id, "", ledger.Grant{
 		Kind:   ledger.LotPurchase,
 		Amount: 100 * tokens.One,
 		Source: "bought",
 	})
-	b.check(err)
-	if _, err = b.takeBack(id, "20.5", gift.Seq); err == nil {
+	f.NoError(err)
+	if _, err = f.takeBack(id, "20.5", gift.Seq); err == nil {
 		t.Error("more was taken than the lot has")
 	}
-	_, err = b.takeBack(id, "5", gift.Seq)
-	b.check(err)
-	b.check(freeze(t.Context(), b, id, "bought", true))
-	_, err = b.takeBack(id, "1", bought.Seq)
-	b.wantCode("a frozen lot", err, "invalid_field")
-	b.check(freeze(t.Context(), b, id, "bought", false))
-	b.clock.Advance(25 * time.Hour)
-	_, err = b.takeBack(id, "1", gift.Seq)
-	b.wantCode("an expired lot", err, "invalid_field")
-	_, err = b.takeBack(id, "1", 9_999)
-	b.wantCode("no lot", err, "invalid_field")
-	b.wantSpendable(id, "110")
-	b.wantClean(audit.Options{})
+	_, err = f.takeBack(id, "5", gift.Seq)
+	f.NoError(err)
+	f.NoError(ledgertest.Freeze(t.Context(), f, id, "bought", true))
+	_, err = f.takeBack(id, "1", bought.Seq)
+	f.wantCode("a frozen lot", err, "invalid_field")
+	f.NoError(ledgertest.Freeze(t.Context(), f, id, "bought", false))
+	f.Clock.Advance(25 * time.Hour)
+	_, err = f.takeBack(id, "1", gift.Seq)
+	f.wantCode("an expired lot", err, "invalid_field")
+	_, err = f.takeBack(id, "1", 9_999)
+	f.wantCode("no lot", err, "invalid_field")
+	f.WantSpendable(id, "110")
+	f.wantClean(audit.Options{})
 }
 
 // A purchase's tokens that support took back are no debt when its money goes back later.
 func TestWhatWasTakenBackIsNotOwed(t *testing.T) {
 	t.Parallel()
-	b, _ := verified(t)
-	id := b.open("starter")
-	b.charge(id, "auto_selling", "200")
-	bought, err := b.Grant(t.Context(), id, "", ledger.Grant{
+	f, _ := newUnchecked(t)
+	id := f.MustOpen("starter")
+	f.MustCharge(id, "auto_selling", "200")
+	bought, err := f.Grant(t.Context(), id, "", ledger.Grant{
 		Kind:   ledger.LotPurchase,
 		Amount: 100 * tokens.One,
 		Source: "bought",
 	})
-	b.check(err)
-	b.charge(id, "auto_selling", "20")
-	_, err = b.takeBack(id, "30", bought.Seq)
-	b.check(err)
-	_, err = revoke(t.Context(), b, id, "bought", 100*tokens.One, ledger.CauseRefund, "")
-	b.check(err)
-	a, err := b.Account(t.Context(), id)
+	f.NoError(err)
+	f.MustCharge(id, "auto_selling", "20")
+	_, err = f.takeBack(id, "30", bought.Seq)
+	f.NoError(err)
+	_, err = ledgertest.Revoke(t.Context(), f, id, "bought", 100*tokens.One, ledger.CauseRefund, "")
+	f.NoError(err)
+	a, err := f.Account(t.Context(), id)
 	if err != nil || a.Owed != 20*tokens.One || a.Total != 0 {
 		t.Errorf("owed %s of total %s (%v), want the 20 that were spent and nothing left", a.Owed, a.Total, err)
 	}
-	b.wantClean(audit.Options{})
+	f.wantClean(audit.Options{})
 }
 
 // Agents that reserve tokens do not keep support from taking them back; a level that is crossed is told.
 func TestTakeBackAndReserves(t *testing.T) {
 	t.Parallel()
-	b, _ := verified(t)
-	id := b.openWith("100")
-	b.put(id, "scout", "0", "90")
-	_, err := b.takeBack(id, "95", 0)
-	b.check(err)
-	b.wantSpendable(id, "5")
-	if n := b.count("select count(*) from outbox where account = $1 and kind in ('balance.low', 'balance.empty')",
+	f, _ := newUnchecked(t)
+	id := f.MustOpenWith("100")
+	f.MustPutAgent(id, "scout", "0", "90")
+	_, err := f.takeBack(id, "95", 0)
+	f.NoError(err)
+	f.WantSpendable(id, "5")
+	if n := f.count("select count(*) from outbox where account = $1 and kind in ('balance.low', 'balance.empty')",
 		id); n == 0 {
 		t.Error("nobody was told of the low balance")
 	}
-	b.wantClean(audit.Options{})
+	f.wantClean(audit.Options{})
 }
 
 // A purchase that was paid is credited however full the account is, and whatever became of it (M8).
 func TestAPaidPurchaseIsAlwaysCredited(t *testing.T) {
 	t.Parallel()
-	b, _ := verified(t)
-	id := b.open("starter")
-	b.grant(id, ledger.LotAdjustment, (tokens.Max - 200*tokens.One - tokens.Micro).String(), time.Time{})
-	b.wantSpendable(id, "99999999999.999999")
-	_, err := b.Grant(t.Context(), id, "gift", ledger.Grant{Kind: ledger.LotPromo, Amount: 2})
-	b.wantCode("a gift above the limit", err, "invalid_field")
+	f, _ := newUnchecked(t)
+	id := f.MustOpen("starter")
+	f.MustGrant(id, ledger.LotAdjustment, (tokens.Max - 200*tokens.One - tokens.Micro).String(), time.Time{})
+	f.WantSpendable(id, "99999999999.999999")
+	_, err := f.Grant(t.Context(), id, "gift", ledger.Grant{Kind: ledger.LotPromo, Amount: 2})
+	f.wantCode("a gift above the limit", err, "invalid_field")
 	for _, source := range []string{"first", "second"} {
-		_, err = b.Grant(t.Context(), id, "", ledger.Grant{
+		_, err = f.Grant(t.Context(), id, "", ledger.Grant{
 			Kind:   ledger.LotPurchase,
 			Amount: 100 * tokens.One,
 			Source: source,
 		})
-		b.check(err)
+		f.NoError(err)
 	}
-	b.wantSpendable(id, "100000000199.999999")
-	b.charge(id, "lip_sync", "")
-	b.wantSpendable(id, "100000000194.999999")
-	b.wantClean(audit.Options{})
+	f.WantSpendable(id, "100000000199.999999")
+	f.MustCharge(id, "lip_sync", "")
+	f.WantSpendable(id, "100000000194.999999")
+	f.wantClean(audit.Options{})
 }

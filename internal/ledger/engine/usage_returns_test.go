@@ -7,17 +7,18 @@ import (
 	"github.com/google/uuid"
 
 	"pop.store/credits/internal/ledger"
+	"pop.store/credits/internal/ledger/ledgertest"
 	"pop.store/credits/internal/tokens"
 )
 
-func (b *books) sums(id uuid.UUID, by ledger.UsageBy, first, last time.Time) ledger.UsageSums {
-	b.t.Helper()
-	sums, err := b.UsageSums(b.t.Context(), id, ledger.UsageQuery{
+func (f *fixture) sums(id uuid.UUID, by ledger.UsageBy, first, last time.Time) ledger.UsageSums {
+	f.T.Helper()
+	sums, err := f.UsageSums(f.T.Context(), id, ledger.UsageQuery{
 		By:    by,
 		First: first,
 		Last:  last,
 	})
-	b.check(err)
+	f.NoError(err)
 	return sums
 }
 
@@ -25,13 +26,13 @@ func (b *books) sums(id uuid.UUID, by ledger.UsageBy, first, last time.Time) led
 // work says how much of it was returned.
 func TestAReturnCountsOnTheDayOfItsWork(t *testing.T) {
 	t.Parallel()
-	b := newBooks(t)
-	id := b.open("star")
-	worked := start.Truncate(24 * time.Hour)
-	old := b.charge(id, "auto_selling", "60")
-	b.clock.Advance(35 * 24 * time.Hour)
-	b.charge(id, "lip_sync", "")
-	b.refund(id, old.Seq, "40")
+	f := newFixture(t)
+	id := f.MustOpen("star")
+	worked := ledgertest.Start.Truncate(24 * time.Hour)
+	old := f.MustCharge(id, "auto_selling", "60")
+	f.Clock.Advance(35 * 24 * time.Hour)
+	f.MustCharge(id, "lip_sync", "")
+	f.refund(id, old.Seq, "40")
 	today := worked.AddDate(0, 0, 35)
 	for _, c := range []struct {
 		first, last time.Time
@@ -41,7 +42,7 @@ func TestAReturnCountsOnTheDayOfItsWork(t *testing.T) {
 		{worked, worked, "2026-01-31 60 1 1 40, total 60 1 1 40"},
 		{today, today, "2026-03-07 5 1 1 0, total 5 1 1 0"},
 	} {
-		sums := b.sums(id, ledger.ByDay, c.first, c.last)
+		sums := f.sums(id, ledger.ByDay, c.first, c.last)
 		var got string
 		for _, s := range sums.Sums {
 			got += s.Name + " " + sumText(s) + ", "
@@ -53,12 +54,12 @@ func TestAReturnCountsOnTheDayOfItsWork(t *testing.T) {
 	// What cost more in the end comes first: 20 of the old work are left, and then nothing.
 	for _, c := range []struct{ back, first string }{{"", "auto_selling"}, {"20", "lip_sync"}} {
 		if c.back != "" {
-			b.refund(id, old.Seq, c.back)
+			f.refund(id, old.Seq, c.back)
 		}
-		if got := b.sums(id, ledger.ByFeature, worked, today).Sums[0].Name; got != c.first {
+		if got := f.sums(id, ledger.ByFeature, worked, today).Sums[0].Name; got != c.first {
 			t.Errorf("after %q more: %s is first", c.back, got)
 		}
-		if got := b.series(id, ledger.ByFeature, 60).Series[0].Name; got != c.first {
+		if got := f.series(id, ledger.ByFeature, 60).Series[0].Name; got != c.first {
 			t.Errorf("after %q more: the chart begins with %s", c.back, got)
 		}
 	}
@@ -72,36 +73,36 @@ func sumText(s ledger.UsageSum) string {
 // is put away, and whatever the order.
 func TestARefundMakesRoomInTheMonthOfItsWork(t *testing.T) {
 	t.Parallel()
-	b := newBooks(t)
-	id := b.open("star")
-	b.put(id, "replies", "50", "")
+	f := newFixture(t)
+	id := f.MustOpen("star")
+	f.MustPutAgent(id, "replies", "50", "")
 	work := func(amount string) ledger.Receipt {
 		t.Helper()
-		r, err := b.Charge(t.Context(), id, uuid.NewString(), ledger.Charge{
-			Feature: replies,
+		r, err := f.Charge(t.Context(), id, uuid.NewString(), ledger.Charge{
+			Feature: repliesFeature,
 			Agent:   "replies",
-			Amount:  parsed(amount),
+			Amount:  amountOf(amount),
 		})
-		b.check(err)
+		f.NoError(err)
 		return r
 	}
 	january := work("40")
-	b.clock.Set(time.Date(2026, 2, 10, 12, 0, 0, 0, time.UTC))
+	f.Clock.Set(time.Date(2026, 2, 10, 12, 0, 0, 0, time.UTC))
 	february := work("30")
-	b.wantWork(id, "replies", "20.000001", "over_budget")
-	b.refund(id, january.Seq, "40")
-	b.wantWork(id, "replies", "20.000001", "over_budget") // January's work was returned: that is no room in February
-	b.refund(id, february.Seq, "10")
-	b.wantWork(id, "replies", "30.000001", "over_budget")
-	b.clock.Advance(3 * 24 * time.Hour)
+	f.wantAgentCharge(id, "replies", "20.000001", "over_budget")
+	f.refund(id, january.Seq, "40")
+	f.wantAgentCharge(id, "replies", "20.000001", "over_budget") // January's work was returned: that is no room in February
+	f.refund(id, february.Seq, "10")
+	f.wantAgentCharge(id, "replies", "30.000001", "over_budget")
+	f.Clock.Advance(3 * 24 * time.Hour)
 	more := work("25")
-	b.refund(id, february.Seq, "15") // of a day that was put away
-	b.wantWork(id, "replies", "20.000001", "over_budget")
-	b.refund(id, more.Seq, "")
-	list, _, err := b.Agents(t.Context(), id)
-	if b.check(err); list[0].Spent != 5*tokens.One {
+	f.refund(id, february.Seq, "15") // of a day that was put away
+	f.wantAgentCharge(id, "replies", "20.000001", "over_budget")
+	f.refund(id, more.Seq, "")
+	list, _, err := f.Agents(t.Context(), id)
+	if f.NoError(err); list[0].Spent != 5*tokens.One {
 		t.Errorf("it spent %s this month", list[0].Spent)
 	}
-	b.wantWork(id, "replies", "45.000001", "over_budget")
-	b.wantWork(id, "replies", "45", "")
+	f.wantAgentCharge(id, "replies", "45.000001", "over_budget")
+	f.wantAgentCharge(id, "replies", "45", "")
 }

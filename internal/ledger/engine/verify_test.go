@@ -2,7 +2,6 @@ package engine_test
 
 import (
 	"context"
-	"log/slog"
 	"math/rand/v2"
 	"slices"
 	"strings"
@@ -14,25 +13,22 @@ import (
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
 
-	"pop.store/credits/db/testdb"
-	"pop.store/credits/internal/catalog"
-	"pop.store/credits/internal/clock"
 	"pop.store/credits/internal/ledger"
 	"pop.store/credits/internal/ledger/audit"
-	"pop.store/credits/internal/ledger/engine"
+	"pop.store/credits/internal/ledger/ledgertest"
 	"pop.store/credits/internal/problem"
 	"pop.store/credits/internal/tokens"
 )
 
-// damage is something that went wrong in the books of account $1, and one of the differences that
+// corruption is something that went wrong in the books of account $1, and one of the differences that
 // it must be found by.
-type damage struct {
+type corruption struct {
 	name, statement, what string
 }
 
 // A story is told of each account (tellStory), so every one has one of everything. Statements pick
 // what they spoil by what it is.
-var damages = []damage{
+var corruptions = []corruption{
 	{"balance", "update ledger_accounts set balance = balance + 1 where account = $1", "balance, by its entries"},
 	{
 		"balance against lots", "update ledger_accounts set balance = balance + 1 where account = $1",
@@ -261,8 +257,8 @@ var damages = []damage{
 	},
 }
 
-// guards are what keeps the database itself from some of the damage.
-const guards = `
+// dropConstraints are what keeps the database itself from some of the damage.
+const dropConstraints = `
 do $$ declare c record; begin
 	for c in select conrelid::regclass as t, conname from pg_constraint where contype = 'c' and connamespace = 'public'::regnamespace loop
 		execute format('alter table %s drop constraint %I', c.t, c.conname);
@@ -270,50 +266,32 @@ do $$ declare c record; begin
 end $$;
 drop index entries_key`
 
-// verified is a ledger whose books are there to be damaged: its test does not look at them in the end.
-func verified(t *testing.T) (*books, testdb.DB) {
-	t.Helper()
-	d := testdb.Open(t)
-	b := &books{
-		t:     t,
-		pool:  d.Pool,
-		clock: clock.NewManual(start),
-	}
-	b.Engine = engine.New(b.pool, engine.Options{
-		Clock:  b.clock.Now,
-		Prices: catalog.Builtin,
-		Log:    slog.New(slog.DiscardHandler),
-	})
-	t.Cleanup(b.Close)
-	return b, d
-}
-
-func (b *books) verify(o audit.Options) audit.Report {
-	b.t.Helper()
-	report, err := audit.Verify(b.t.Context(), b.pool, o)
+func (f *fixture) verify(o audit.Options) audit.Report {
+	f.T.Helper()
+	report, err := audit.Verify(f.T.Context(), f.Pool, o)
 	if err != nil {
-		b.t.Fatal(err)
+		f.T.Fatal(err)
 	}
 	return report
 }
 
-func (b *books) wantClean(o audit.Options) audit.Report {
-	b.t.Helper()
-	report := b.verify(o)
+func (f *fixture) wantClean(o audit.Options) audit.Report {
+	f.T.Helper()
+	report := f.verify(o)
 	for _, d := range report.Differences {
-		b.t.Error(d)
+		f.T.Error(d)
 	}
 	if !report.Complete {
-		b.t.Error("it has not looked at everything")
+		f.T.Error("it has not looked at everything")
 	}
 	return report
 }
 
-// tellStory makes accounts that have some of everything: lots of all kinds, one of them disputed,
+// fillAccounts makes accounts that have some of everything: lots of all kinds, one of them disputed,
 // one revoked after it was spent; holds that were captured, released, timed out and are open;
 // refunds; two days of usage.
-func (b *books) tellStory(n int) []uuid.UUID {
-	b.t.Helper()
+func (f *fixture) fillAccounts(n int) []uuid.UUID {
+	f.T.Helper()
 	ids := make([]uuid.UUID, n)
 	each := func(chapter func(id uuid.UUID)) {
 		var all sync.WaitGroup
@@ -325,146 +303,139 @@ func (b *books) tellStory(n int) []uuid.UUID {
 	for i := range ids {
 		ids[i] = uuid.New()
 	}
-	each(b.firstDay)
-	b.clock.Advance(2 * time.Hour) // a hold's time is over
-	each(func(id uuid.UUID) { b.charge(id, "lip_sync", "") })
-	b.clock.Advance(24 * time.Hour)
+	each(f.firstDay)
+	f.Clock.Advance(2 * time.Hour) // a hold's time is over
+	each(func(id uuid.UUID) { f.MustCharge(id, "lip_sync", "") })
+	f.Clock.Advance(24 * time.Hour)
 	each(func(id uuid.UUID) {
-		b.charge(id, "auto_selling", "1")
-		b.hold(id, "lip_sync", 0)
-		b.sellerAsks(id) // its first pause ended with the hold that timed out
+		f.MustCharge(id, "auto_selling", "1")
+		f.holdFeature(id, "lip_sync", 0)
+		f.declineSeller(id) // its first pause ended with the hold that timed out
 	})
 	return ids
 }
 
-func (b *books) firstDay(id uuid.UUID) {
-	ctx := b.t.Context()
-	b.check(b.SetPlan(ctx, id, ledger.SetPlan{Plan: "starter"}))
-	b.grant(id, ledger.LotPromo, "10", start.AddDate(0, 0, 3))
+func (f *fixture) firstDay(id uuid.UUID) {
+	ctx := f.T.Context()
+	f.NoError(f.SetPlan(ctx, id, ledger.SetPlan{Plan: "starter"}))
+	f.MustGrant(id, ledger.LotPromo, "10", ledgertest.Start.AddDate(0, 0, 3))
 	purchase := ledger.Grant{
 		Kind:   ledger.LotPurchase,
 		Amount: 100 * tokens.One,
 		Source: "spent " + id.String(),
 	}
-	_, err := b.Grant(ctx, id, "", purchase)
-	b.check(err)
+	_, err := f.Grant(ctx, id, "", purchase)
+	f.NoError(err)
 	fifteen := tokens.MustParse("15")
-	two, err := b.Charge(ctx, id, uuid.NewString(), ledger.Charge{
+	two, err := f.Charge(ctx, id, uuid.NewString(), ledger.Charge{
 		Feature: "auto_selling",
 		Amount:  &fifteen,
 		Agent:   "studio",
 	}) // from two lots
-	b.check(err)
-	_, err = b.Charge(ctx, id, uuid.NewString(), ledger.Charge{
+	f.NoError(err)
+	_, err = f.Charge(ctx, id, uuid.NewString(), ledger.Charge{
 		Feature:         "pdf_creation",
 		Reference:       "job",
 		UniqueReference: true,
 	})
-	b.check(err)
-	b.charge(id, "image_generation", "")
+	f.NoError(err)
+	f.MustCharge(id, "image_generation", "")
 	five := tokens.MustParse("5")
 	for _, part := range []*tokens.Amount{&five, nil} {
-		_, err = b.Refund(ctx, id, uuid.NewString(), ledger.Refund{
+		_, err = f.Refund(ctx, id, uuid.NewString(), ledger.Refund{
 			Entry:  two.Seq,
 			Amount: part,
 			Reason: "a test",
 		})
-		b.check(err)
+		f.NoError(err)
 	}
 	three := tokens.MustParse("3")
-	_, err = b.Capture(ctx, id, uuid.NewString(), ledger.Capture{Hold: b.hold(id, "lip_sync", 0), Amount: &three})
-	b.check(err)
-	_, err = b.Release(ctx, id, uuid.NewString(), ledger.Release{Hold: b.hold(id, "lip_sync", 0)})
-	b.check(err)
-	b.charge(id, "auto_selling", "190") // what was granted, and most of the purchase
-	_, err = revoke(ctx, b, id, purchase.Source, 90*tokens.One, ledger.CauseDispute, "charged back")
-	b.check(err)
+	_, err = f.Capture(ctx, id, uuid.NewString(), ledger.Capture{Hold: f.holdFeature(id, "lip_sync", 0), Amount: &three})
+	f.NoError(err)
+	_, err = f.Release(ctx, id, uuid.NewString(), ledger.Release{Hold: f.holdFeature(id, "lip_sync", 0)})
+	f.NoError(err)
+	f.MustCharge(id, "auto_selling", "190") // what was granted, and most of the purchase
+	_, err = ledgertest.Revoke(ctx, f, id, purchase.Source, 90*tokens.One, ledger.CauseDispute, "charged back")
+	f.NoError(err)
 	disputed := ledger.Grant{
 		Kind:   ledger.LotPurchase,
 		Amount: 100 * tokens.One,
 		Source: "disputed " + id.String(),
 	}
-	_, err = b.Grant(ctx, id, "", disputed) // less what is owed
-	b.check(err)
-	b.check(freeze(ctx, b, id, disputed.Source, true))
-	b.grant(id, ledger.LotAdjustment, "20", time.Time{})
-	b.grant(id, ledger.LotPromo, "20", time.Time{})
-	for _, lot := range []int64{0, b.grant(id, ledger.LotPromo, "5", time.Time{}).Seq} {
-		_, err = b.TakeBack(ctx, id, uuid.NewString(), ledger.TakeBack{
+	_, err = f.Grant(ctx, id, "", disputed) // less what is owed
+	f.NoError(err)
+	f.NoError(ledgertest.Freeze(ctx, f, id, disputed.Source, true))
+	f.MustGrant(id, ledger.LotAdjustment, "20", time.Time{})
+	f.MustGrant(id, ledger.LotPromo, "20", time.Time{})
+	for _, lot := range []int64{0, f.MustGrant(id, ledger.LotPromo, "5", time.Time{}).Seq} {
+		_, err = f.TakeBack(ctx, id, uuid.NewString(), ledger.TakeBack{
 			Amount: 2 * tokens.One,
 			Lot:    lot,
 			Reason: "a test",
 		})
-		b.check(err)
+		f.NoError(err)
 	}
-	_, err = b.Extend(ctx, id, uuid.NewString(),
-		ledger.Extend{Hold: b.hold(id, "lip_sync", time.Hour), ExpiresIn: 90 * time.Minute})
-	b.check(err)
-	b.agentsOfTheStory(id)
+	_, err = f.Extend(ctx, id, uuid.NewString(),
+		ledger.Extend{Hold: f.holdFeature(id, "lip_sync", time.Hour), ExpiresIn: 90 * time.Minute})
+	f.NoError(err)
+	f.addAgents(id)
 }
 
-func (b *books) agentsOfTheStory(id uuid.UUID) {
-	ctx := b.t.Context()
-	b.put(id, "", "", "0.5")
-	b.put(id, "scout", "50", "0.25")
-	b.check(b.SwitchAgent(ctx, id, ledger.SwitchAgent{ID: "scout"}))
+func (f *fixture) addAgents(id uuid.UUID) {
+	ctx := f.T.Context()
+	f.MustPutAgent(id, "", "", "0.5")
+	f.MustPutAgent(id, "scout", "50", "0.25")
+	f.NoError(f.SwitchAgent(ctx, id, ledger.SwitchAgent{ID: "scout"}))
 	forty := 40 * tokens.One
-	b.check(b.SetThreshold(ctx, id, ledger.SetThreshold{Amount: &forty}))
-	b.sellerAsks(id)
-	events, err := b.Outbox(ctx, 10_000)
-	b.check(err)
+	f.NoError(f.SetThreshold(ctx, id, ledger.SetThreshold{Amount: &forty}))
+	f.declineSeller(id)
+	events, err := f.Outbox(ctx, 10_000)
+	f.NoError(err)
 	events = slices.DeleteFunc(events, func(e ledger.Told) bool { return e.AccountID != id || e.Seq > 3 })
-	b.check(b.Relayed(ctx, events))
+	f.NoError(f.Relayed(ctx, events))
 }
 
-// sellerAsks has an agent ask for more than there is.
-func (b *books) sellerAsks(id uuid.UUID) {
+// declineSeller has an agent ask for more than there is.
+func (f *fixture) declineSeller(id uuid.UUID) {
 	much := 10_000 * tokens.One
-	_, err := b.Charge(b.t.Context(), id, uuid.NewString(), ledger.Charge{
+	_, err := f.Charge(f.T.Context(), id, uuid.NewString(), ledger.Charge{
 		Feature: "auto_selling",
 		Amount:  &much,
 		Agent:   "seller",
 	})
 	if code := problem.Of(err).Code; code != "insufficient_tokens" {
-		b.t.Errorf("the seller got %v", err)
+		f.T.Errorf("the seller got %v", err)
 	}
 }
 
-func (b *books) hold(id uuid.UUID, feature string, life time.Duration) int64 {
-	b.t.Helper()
-	r, err := b.Hold(b.t.Context(), id, uuid.NewString(), ledger.Hold{Feature: feature, ExpiresIn: life})
-	b.check(err)
+func (f *fixture) holdFeature(id uuid.UUID, feature string, life time.Duration) int64 {
+	f.T.Helper()
+	r, err := f.Hold(f.T.Context(), id, uuid.NewString(), ledger.Hold{Feature: feature, ExpiresIn: life})
+	f.NoError(err)
 	return r.Seq
-}
-
-func (b *books) check(err error) {
-	b.t.Helper()
-	if err != nil {
-		b.t.Error(err)
-	}
 }
 
 // Each kind of damage is found and named, and nobody else's books are blamed.
 func TestVerifyFindsDamage(t *testing.T) {
 	t.Parallel()
-	b, d := verified(t)
-	ids := b.tellStory(len(damages) + 3)
-	b.wantClean(audit.Options{ChunkEntries: 50})
+	f, d := newUnchecked(t)
+	ids := f.fillAccounts(len(corruptions) + 3)
+	f.wantClean(audit.Options{ChunkEntries: 50})
 	owner, err := pgx.Connect(t.Context(), d.OwnerURL)
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer owner.Close(context.WithoutCancel(t.Context()))
-	if _, err := owner.Exec(t.Context(), guards); err != nil {
+	if _, err := owner.Exec(t.Context(), dropConstraints); err != nil {
 		t.Fatal(err)
 	}
-	for i, damage := range damages {
+	for i, damage := range corruptions {
 		done, err := owner.Exec(t.Context(), damage.statement, ids[i])
 		if err != nil || done.RowsAffected() == 0 {
 			t.Errorf("%s: %d rows were damaged: %v", damage.name, done.RowsAffected(), err)
 		}
 	}
-	report := b.verify(audit.Options{MaxDifferences: 100_000, ChunkEntries: 100})
+	report := f.verify(audit.Options{MaxDifferences: 100_000, ChunkEntries: 100})
 	found := map[uuid.UUID][]string{}
 	for _, d := range report.Differences {
 		found[d.AccountID] = append(found[d.AccountID], d.What)
@@ -472,13 +443,13 @@ func TestVerifyFindsDamage(t *testing.T) {
 			t.Errorf("%s", d)
 		}
 	}
-	for i, damage := range damages {
+	for i, damage := range corruptions {
 		named := func(what string) bool { return what == damage.what || strings.HasSuffix(what, ": "+damage.what) }
 		if !slices.ContainsFunc(found[ids[i]], named) {
 			t.Errorf("%s: want %q among %q", damage.name, damage.what, found[ids[i]])
 		}
 	}
-	for _, id := range ids[len(damages):] {
+	for _, id := range ids[len(corruptions):] {
 		if len(found[id]) > 0 {
 			t.Errorf("a sound account is said to have %q", found[id])
 		}
@@ -490,16 +461,16 @@ func TestVerifyFindsDamage(t *testing.T) {
 
 func TestVerifyEndsAfterEnough(t *testing.T) {
 	t.Parallel()
-	b, _ := verified(t)
-	b.tellStory(5)
-	if _, err := b.pool.Exec(t.Context(), "update ledger_accounts set owed = owed + 1"); err != nil {
+	f, _ := newUnchecked(t)
+	f.fillAccounts(5)
+	if _, err := f.Pool.Exec(t.Context(), "update ledger_accounts set owed = owed + 1"); err != nil {
 		t.Fatal(err)
 	}
-	if report := b.verify(audit.Options{MaxDifferences: 2, ChunkEntries: 1}); len(report.Differences) !=
+	if report := f.verify(audit.Options{MaxDifferences: 2, ChunkEntries: 1}); len(report.Differences) !=
 		2 || report.Complete {
 		t.Errorf("%+v", report)
 	}
-	if report := b.verify(audit.Options{}); len(report.Differences) != 5 || !report.Complete ||
+	if report := f.verify(audit.Options{}); len(report.Differences) != 5 || !report.Complete ||
 		report.Accounts != 5 {
 		t.Errorf("%+v", report)
 	}
@@ -507,8 +478,8 @@ func TestVerifyEndsAfterEnough(t *testing.T) {
 
 func TestVerifyOfNothing(t *testing.T) {
 	t.Parallel()
-	b, _ := verified(t)
-	if report := b.wantClean(audit.Options{}); report.Accounts != 0 || report.Entries != 0 {
+	f, _ := newUnchecked(t)
+	if report := f.wantClean(audit.Options{}); report.Accounts != 0 || report.Entries != 0 {
 		t.Errorf("%+v", report)
 	}
 }
@@ -516,25 +487,25 @@ func TestVerifyOfNothing(t *testing.T) {
 // What an agent had is taken away again: its account is as one that never had any of it.
 func TestVerifyOfAgentsThatAreOn(t *testing.T) {
 	t.Parallel()
-	b, _ := verified(t)
-	id := b.openWith("100")
-	b.wantWork(id, "replies", "1", "")
-	b.put(id, "replies", "50", "5")
-	b.wantClean(audit.Options{})
-	b.put(id, "replies", "0", "0")
-	b.wantClean(audit.Options{})
+	f, _ := newUnchecked(t)
+	id := f.MustOpenWith("100")
+	f.wantAgentCharge(id, "replies", "1", "")
+	f.MustPutAgent(id, "replies", "50", "5")
+	f.wantClean(audit.Options{})
+	f.MustPutAgent(id, "replies", "0", "0")
+	f.wantClean(audit.Options{})
 	for _, on := range []bool{false, true} {
-		b.check(b.SwitchAgent(t.Context(), id, ledger.SwitchAgent{ID: "replies", On: on}))
-		b.wantClean(audit.Options{})
+		f.NoError(f.SwitchAgent(t.Context(), id, ledger.SwitchAgent{ID: "replies", On: on}))
+		f.wantClean(audit.Options{})
 	}
 }
 
 func TestVerifyTellsHowFarItIs(t *testing.T) {
 	t.Parallel()
-	b, _ := verified(t)
-	b.tellStory(4)
+	f, _ := newUnchecked(t)
+	f.fillAccounts(4)
 	var last, most int64
-	report := b.wantClean(audit.Options{ChunkEntries: 1, Progress: func(done, total int64) {
+	report := f.wantClean(audit.Options{ChunkEntries: 1, Progress: func(done, total int64) {
 		if done < last || done > total {
 			t.Errorf("%d of %d after %d", done, total, last)
 		}
@@ -548,56 +519,56 @@ func TestVerifyTellsHowFarItIs(t *testing.T) {
 // The books are in order at every moment of a busy day, not only when all is quiet.
 func TestVerifyWhileChargesGoOn(t *testing.T) {
 	t.Parallel()
-	b, _ := verified(t)
-	ids := b.tellStory(6)
+	f, _ := newUnchecked(t)
+	ids := f.fillAccounts(6)
 	var over atomic.Bool
 	var busy sync.WaitGroup
 	for i := range 16 {
 		random := rand.New(rand.NewPCG(uint64(i), 1))
 		busy.Go(func() {
 			for !over.Load() {
-				b.anything(ids[random.IntN(len(ids))], random)
+				f.randomRequest(ids[random.IntN(len(ids))], random)
 			}
 		})
 	}
 	for i := range 12 {
-		b.wantClean(audit.Options{ChunkEntries: []int64{1, 0}[i%2]})
-		b.clock.Advance(7 * time.Hour)
+		f.wantClean(audit.Options{ChunkEntries: []int64{1, 0}[i%2]})
+		f.Clock.Advance(7 * time.Hour)
 	}
 	over.Store(true)
 	busy.Wait()
-	b.clock.Advance(40 * 24 * time.Hour)
+	f.Clock.Advance(40 * 24 * time.Hour)
 	for _, id := range ids {
-		b.check(b.Settle(t.Context(), id))
+		f.NoError(f.Settle(t.Context(), id))
 	}
-	b.wantClean(audit.Options{})
+	f.wantClean(audit.Options{})
 }
 
-// anything does something at random; refusals are as good as success.
-func (b *books) anything(account uuid.UUID, random *rand.Rand) {
-	ctx, key := b.t.Context(), uuid.NewString()
+// randomRequest does something at random; refusals are as good as success.
+func (f *fixture) randomRequest(account uuid.UUID, random *rand.Rand) {
+	ctx, key := f.T.Context(), uuid.NewString()
 	amount := tokens.Amount(1 + random.Int64N(int64(8*tokens.One)))
 	var err error
 	switch random.IntN(15) {
 	case 0:
-		_, err = b.Grant(ctx, account, key, ledger.Grant{
+		_, err = f.Grant(ctx, account, key, ledger.Grant{
 			Kind:      ledger.LotPromo,
 			Amount:    3 * amount,
-			ExpiresAt: b.clock.Now().Add(time.Duration(1+random.IntN(30)) * time.Hour),
+			ExpiresAt: f.Clock.Now().Add(time.Duration(1+random.IntN(30)) * time.Hour),
 		})
 	case 1:
-		_, err = b.Grant(ctx, account, "", ledger.Grant{
+		_, err = f.Grant(ctx, account, "", ledger.Grant{
 			Kind:   ledger.LotPurchase,
 			Amount: 5 * amount,
 			Source: key,
 		})
 	case 2:
-		_, err = revoke(ctx, b, account, "disputed "+account.String(), amount, ledger.CauseRefund, "")
+		_, err = ledgertest.Revoke(ctx, f, account, "disputed "+account.String(), amount, ledger.CauseRefund, "")
 	case 3:
-		err = freeze(ctx, b, account, "disputed "+account.String(), random.IntN(2) == 0)
+		err = ledgertest.Freeze(ctx, f, account, "disputed "+account.String(), random.IntN(2) == 0)
 	case 4, 5:
 		var hold ledger.Receipt
-		if hold, err = b.Hold(ctx, account, key, ledger.Hold{
+		if hold, err = f.Hold(ctx, account, key, ledger.Hold{
 			Feature:   "auto_selling",
 			Amount:    &amount,
 			ExpiresIn: time.Duration(1+random.IntN(20)) * time.Hour,
@@ -607,29 +578,29 @@ func (b *books) anything(account uuid.UUID, random *rand.Rand) {
 		part := amount/2 + 1
 		switch random.IntN(3) {
 		case 0:
-			_, err = b.Capture(ctx, account, uuid.NewString(), ledger.Capture{Hold: hold.Seq, Amount: &part})
+			_, err = f.Capture(ctx, account, uuid.NewString(), ledger.Capture{Hold: hold.Seq, Amount: &part})
 		case 1:
-			_, err = b.Release(ctx, account, uuid.NewString(), ledger.Release{Hold: hold.Seq})
+			_, err = f.Release(ctx, account, uuid.NewString(), ledger.Release{Hold: hold.Seq})
 		}
 	case 6, 7:
-		_, err = b.Refund(ctx, account, key, ledger.Refund{Entry: 1 + random.Int64N(200), Amount: &amount})
+		_, err = f.Refund(ctx, account, key, ledger.Refund{Entry: 1 + random.Int64N(200), Amount: &amount})
 	case 8, 9, 10:
-		err = b.anythingOfAgents(account, amount, random)
+		err = f.randomAgentRequest(account, amount, random)
 	default:
 		agent := []string{"", "studio", "scout"}[random.IntN(3)]
-		_, err = b.Charge(ctx, account, key, ledger.Charge{
+		_, err = f.Charge(ctx, account, key, ledger.Charge{
 			Feature: "auto_selling",
 			Amount:  &amount,
 			Agent:   agent,
 		})
 	}
 	if kind := kindOf(err); err != nil && (kind == problem.Internal || kind == problem.KindUnavailable) {
-		b.t.Error(err)
+		f.T.Error(err)
 	}
 }
 
-func (b *books) anythingOfAgents(account uuid.UUID, amount tokens.Amount, random *rand.Rand) error {
-	ctx := b.t.Context()
+func (f *fixture) randomAgentRequest(account uuid.UUID, amount tokens.Amount, random *rand.Rand) error {
+	ctx := f.T.Context()
 	agent := []string{"studio", "scout", ""}[random.IntN(3)]
 	budgets, reserves := []tokens.Amount{0, amount, 50 * amount}, []tokens.Amount{0, amount}
 	switch random.IntN(3) {
@@ -638,18 +609,18 @@ func (b *books) anythingOfAgents(account uuid.UUID, amount tokens.Amount, random
 		if agent != "" {
 			put.Budget = &budgets[random.IntN(3)]
 		}
-		return b.PutAgent(ctx, account, put)
+		return f.PutAgent(ctx, account, put)
 	case 1:
-		return b.SwitchAgent(ctx, account, ledger.SwitchAgent{ID: agent, On: random.IntN(2) == 0})
+		return f.SwitchAgent(ctx, account, ledger.SwitchAgent{ID: agent, On: random.IntN(2) == 0})
 	}
-	return b.relay(1 + random.IntN(20))
+	return f.relay(1 + random.IntN(20))
 }
 
 // relay takes the oldest events over.
-func (b *books) relay(n int) error {
-	events, err := b.Outbox(b.t.Context(), n)
+func (f *fixture) relay(n int) error {
+	events, err := f.Outbox(f.T.Context(), n)
 	if err != nil {
 		return err
 	}
-	return b.Relayed(b.t.Context(), events)
+	return f.Relayed(f.T.Context(), events)
 }

@@ -1,4 +1,4 @@
-package engine_test
+package ledgertest
 
 import (
 	"fmt"
@@ -12,13 +12,13 @@ import (
 	"pop.store/credits/internal/tokens"
 )
 
-func (a *twinAccount) payOwed(l *twinLot, atMost tokens.Amount, at time.Time) {
+func (a *modelAccount) collectOwed(l *modelLot, atMost tokens.Amount, at time.Time) {
 	if amount := min(a.owed, atMost); amount > 0 {
 		a.takeBack(l, amount, "", at)
 	}
 }
 
-func (a *twinAccount) takeBack(l *twinLot, amount tokens.Amount, reason string, at time.Time) ledger.Entry {
+func (a *modelAccount) takeBack(l *modelLot, amount tokens.Amount, reason string, at time.Time) ledger.Entry {
 	a.owed -= amount
 	e := a.write(ledger.Entry{
 		Kind:      ledger.KindClawback,
@@ -33,8 +33,8 @@ func (a *twinAccount) takeBack(l *twinLot, amount tokens.Amount, reason string, 
 	return e
 }
 
-// fill adds a lot and its entry.
-func (a *twinAccount) fill(l twinLot, contra ledger.Contra, prices *catalog.Catalog, at time.Time) ledger.Entry {
+// addLot adds a lot and its entry.
+func (a *modelAccount) addLot(l modelLot, contra ledger.Contra, prices *catalog.Catalog, at time.Time) ledger.Entry {
 	l.number, l.effective = int64(len(a.entries)+1), at
 	a.lots = append(a.lots, l)
 	e := a.write(ledger.Entry{
@@ -54,16 +54,16 @@ func (a *twinAccount) fill(l twinLot, contra ledger.Contra, prices *catalog.Cata
 	if l.kind == ledger.LotPurchase {
 		kind, data["purchase"] = "purchase.completed", l.source
 	}
-	a.tell(kind, e.At, data)
+	a.emit(kind, e.At, data)
 	return e
 }
 
-func (w *twin) refund(id uuid.UUID, key string, r ledger.Refund, now time.Time) result {
-	request := fmt.Sprint("refund", r.Entry, show(r.Amount), r.Reference, "|", r.Reason, r.Metadata)
-	return w.do(id, key, request, "", now, func(a *twinAccount, now time.Time) result {
+func (m *Model) Refund(id uuid.UUID, key string, r ledger.Refund, now time.Time) Result {
+	request := fmt.Sprint("refund", r.Entry, optionalText(r.Amount), r.Reference, "|", r.Reason, r.Metadata)
+	return m.execute(id, key, request, "", now, func(a *modelAccount, now time.Time) Result {
 		if r.Entry < 1 || r.Entry > int64(len(a.entries)) || a.entries[r.Entry-1].Contra != ledger.ContraSpent ||
 			a.entries[r.Entry-1].Amount > 0 {
-			return refused(refusal(problem.NotFound, "charge_not_found"))
+			return refusedWith(refusal(problem.NotFound, "charge_not_found"))
 		}
 		charge := a.entries[r.Entry-1]
 		// What each lot got back so far is of no interest: tokens come back to the last lot first,
@@ -80,22 +80,22 @@ func (w *twin) refund(id uuid.UUID, key string, r ledger.Refund, now time.Time) 
 			amount = *r.Amount
 		}
 		if left == 0 {
-			return refused(refusal(problem.Conflict, "already_refunded"))
+			return refusedWith(refusal(problem.Conflict, "already_refunded"))
 		}
 		if amount < 1 || amount > left {
-			return refused(invalid("amount"))
+			return refusedWith(invalid("amount"))
 		}
-		return result{entry: a.giveBack(charge, before, amount, r, now, w.prices)}
+		return Result{Entry: a.refundCharge(charge, before, amount, r, now, m.prices)}
 	})
 }
 
-// giveBack walks the payment backwards, token by token as it were: those that came back before are
+// refundCharge walks the payment backwards, token by token as it were: those that came back before are
 // passed over.
-func (a *twinAccount) giveBack(charge ledger.Entry, before, amount tokens.Amount, r ledger.Refund, now time.Time,
+func (a *modelAccount) refundCharge(charge ledger.Entry, before, amount tokens.Amount, r ledger.Refund, now time.Time,
 	prices *catalog.Catalog,
 ) ledger.Entry {
 	var parts []ledger.Part
-	var grace *twinLot
+	var grace *modelLot
 	var revokedGrace tokens.Amount
 	for i := len(charge.Parts) - 1; i >= 0; i-- {
 		paid := -charge.Parts[i].Amount
@@ -107,12 +107,12 @@ func (a *twinAccount) giveBack(charge ledger.Entry, before, amount tokens.Amount
 			continue
 		}
 		l := a.lot(charge.Parts[i].Lot)
-		if !l.over(now) {
+		if !l.expired(now) {
 			parts = append(parts, ledger.Part{Lot: l.number, Amount: back})
 			continue
 		}
 		if grace == nil {
-			grace = &twinLot{
+			grace = &modelLot{
 				number:    int64(len(a.entries) + 1),
 				effective: now,
 				expires:   now.AddDate(0, 0, prices.RefundGraceDays),
@@ -143,71 +143,71 @@ func (a *twinAccount) giveBack(charge ledger.Entry, before, amount tokens.Amount
 		Agent:     charge.Agent,
 		About:     charge.Seq,
 		Parts:     parts,
-		Reference: given(r.Reference, charge.Reference),
+		Reference: firstNonEmpty(r.Reference, charge.Reference),
 	}, now)
 	a.inherit(e.Seq, charge.Seq, r.Reason, r.Metadata)
 	for _, p := range parts {
 		if l := a.lot(p.Lot); l.revoked {
-			a.payOwed(l, a.remaining(l.number)-a.heldOf(l.number), now)
+			a.collectOwed(l, a.remaining(l.number)-a.heldOf(l.number), now)
 		}
 	}
 	if grace != nil {
-		a.payOwed(a.lot(grace.number), revokedGrace, now)
+		a.collectOwed(a.lot(grace.number), revokedGrace, now)
 	}
 	return e
 }
 
-func (w *twin) grant(id uuid.UUID, key string, g ledger.Grant, now time.Time) result {
+func (m *Model) Grant(id uuid.UUID, key string, g ledger.Grant, now time.Time) Result {
 	contra, reference := ledger.ContraIssued, ""
 	if g.Kind == ledger.LotPurchase {
 		contra, reference = ledger.ContraSold, "purchase "+g.Source
 	}
 	request := fmt.Sprint("grant", g.Kind, g.Amount, g.ExpiresAt, g.Source, g.Reason, g.Reference, g.Metadata)
-	return w.do(id, key, request, reference, now, func(a *twinAccount, now time.Time) result {
+	return m.execute(id, key, request, reference, now, func(a *modelAccount, now time.Time) Result {
 		bought := g.Kind == ledger.LotPurchase
 		switch {
-		case a.over() && !bought:
-			return refused(errTwinClosed)
+		case a.isClosed() && !bought:
+			return refusedWith(errClosed)
 		case g.Amount < 1 || (a.balance()+g.Amount > tokens.Max && !bought):
-			return refused(invalid("amount"))
+			return refusedWith(invalid("amount"))
 		case !g.ExpiresAt.IsZero() && !now.Before(g.ExpiresAt):
-			return refused(invalid("expires_at"))
+			return refusedWith(invalid("expires_at"))
 		}
-		e := a.fill(twinLot{
+		e := a.addLot(modelLot{
 			kind:    g.Kind,
 			amount:  g.Amount,
 			source:  g.Source,
 			expires: g.ExpiresAt,
-		}, contra, w.prices, now)
+		}, contra, m.prices, now)
 		if g.Source == "" {
 			a.entries[e.Seq-1].Reference = g.Reference
 			e = a.entries[e.Seq-1]
 		}
 		a.notes[e.Seq] = ledger.Note{Reason: g.Reason, Metadata: g.Metadata}
 		if g.Kind == ledger.LotPurchase {
-			a.payOwed(a.lot(e.Seq), g.Amount, now)
+			a.collectOwed(a.lot(e.Seq), g.Amount, now)
 		}
-		return result{entry: e}
+		return Result{Entry: e}
 	})
 }
 
-func (w *twin) revoke(id uuid.UUID, purchase string, total tokens.Amount, reason string, now time.Time) result {
-	a := w.accounts[id]
+func (m *Model) Revoke(id uuid.UUID, purchase string, total tokens.Amount, reason string, now time.Time) Result {
+	a := m.accounts[id]
 	if a == nil || a.references["purchase "+purchase] == 0 {
-		return refused(refusal(problem.NotFound, "purchase_not_found"))
+		return refusedWith(refusal(problem.NotFound, "purchase_not_found"))
 	}
-	return w.do(id, "", "", "", now, func(a *twinAccount, now time.Time) result {
+	return m.execute(id, "", "", "", now, func(a *modelAccount, now time.Time) Result {
 		l := a.lot(a.references["purchase "+purchase])
 		if total < 1 || total > l.amount {
-			return refused(invalid("amount"))
+			return refusedWith(invalid("amount"))
 		}
 		l.revoked = true
 		if total == l.amount {
 			l.frozen = false
 		}
-		more := min(total, l.amount-a.lessBySupport(l.number)) - a.calledBack(purchase)
+		more := min(total, l.amount-a.takenBackFrom(l.number)) - a.calledBack(purchase)
 		if more <= 0 {
-			return result{}
+			return Result{}
 		}
 		a.references["revoked "+purchase] += int64(more)
 		there := min(more, a.remaining(l.number)-a.heldOf(l.number))
@@ -216,7 +216,7 @@ func (w *twin) revoke(id uuid.UUID, purchase string, total tokens.Amount, reason
 		a.references["lapsed "+purchase] += int64(gone)
 		a.owed += more - gone
 		e := a.takeBack(l, there, reason, now)
-		a.tell("purchase.refunded", e.At, map[string]any{
+		a.emit("purchase.refunded", e.At, map[string]any{
 			"transaction": e.ID(),
 			"kind":        l.kind.String(),
 			"amount":      more.String(),
@@ -224,7 +224,7 @@ func (w *twin) revoke(id uuid.UUID, purchase string, total tokens.Amount, reason
 		})
 		for left := more - there - gone; left > 0; { // what had come back of it in lots of their own, as it burns
 			part := tokens.Amount(0)
-			for _, other := range a.burning() {
+			for _, other := range a.burnOrder() {
 				if other.kind != ledger.LotPurchase || other.source != purchase || other.number == l.number {
 					continue
 				}
@@ -238,12 +238,12 @@ func (w *twin) revoke(id uuid.UUID, purchase string, total tokens.Amount, reason
 				break
 			}
 		}
-		return result{entry: e}
+		return Result{Entry: e}
 	})
 }
 
-// lessBySupport is how many tokens of a lot support took back: negative grants.
-func (a *twinAccount) lessBySupport(lot int64) (sum tokens.Amount) {
+// takenBackFrom is how many tokens of a lot support took back: negative grants.
+func (a *modelAccount) takenBackFrom(lot int64) (sum tokens.Amount) {
 	for _, e := range a.entries {
 		for _, p := range e.Parts {
 			if e.Kind == ledger.KindGrant && p.Amount < 0 && p.Lot == lot {
@@ -255,7 +255,7 @@ func (a *twinAccount) lessBySupport(lot int64) (sum tokens.Amount) {
 }
 
 // expiredOf is how much of a purchase has expired, whichever lot it was in.
-func (a *twinAccount) expiredOf(purchase string) (sum tokens.Amount) {
+func (a *modelAccount) expiredOf(purchase string) (sum tokens.Amount) {
 	for _, e := range a.entries {
 		if e.Kind == ledger.KindExpiry && e.LotKind == ledger.LotPurchase && e.Reference == purchase {
 			sum -= e.Amount
@@ -264,25 +264,25 @@ func (a *twinAccount) expiredOf(purchase string) (sum tokens.Amount) {
 	return sum
 }
 
-func (w *twin) takeSome(id uuid.UUID, key string, t ledger.TakeBack, now time.Time) result {
-	return w.do(id, key, fmt.Sprint("take back", t.Amount, t.Lot, t.Reason, t.Reference, t.Metadata), "", now,
-		func(a *twinAccount, now time.Time) result {
-			if a.over() {
-				return refused(errTwinClosed)
+func (m *Model) TakeBack(id uuid.UUID, key string, t ledger.TakeBack, now time.Time) Result {
+	return m.execute(id, key, fmt.Sprint("take back", t.Amount, t.Lot, t.Reason, t.Reference, t.Metadata), "", now,
+		func(a *modelAccount, now time.Time) Result {
+			if a.isClosed() {
+				return refusedWith(errClosed)
 			}
 			there := a.spendable(now)
 			if t.Lot != 0 {
 				l := a.lot(t.Lot)
 				if l == nil || a.remaining(t.Lot) == 0 {
-					return refused(invalid("lot"))
+					return refusedWith(invalid("lot"))
 				}
 				there = a.spendableOf(l, now)
 			}
 			switch {
 			case t.Reason == "":
-				return refused(invalid("reason"))
+				return refusedWith(invalid("reason"))
 			case t.Amount < 1 || t.Amount > there:
-				return refused(invalid("amount"))
+				return refusedWith(invalid("amount"))
 			}
 			parts := []ledger.Part{{Lot: t.Lot, Amount: t.Amount}}
 			if t.Lot == 0 {
@@ -293,27 +293,27 @@ func (w *twin) takeSome(id uuid.UUID, key string, t ledger.TakeBack, now time.Ti
 				Amount:         -t.Amount,
 				Contra:         ledger.ContraIssued,
 				LotKind:        ledger.LotAdjustment,
-				CatalogVersion: w.prices.Version,
+				CatalogVersion: m.prices.Version,
 				Reference:      t.Reference,
-				Parts:          negative(parts),
+				Parts:          negated(parts),
 			}, now)
 			a.notes[e.Seq] = ledger.Note{Reason: t.Reason, Metadata: t.Metadata}
-			return result{entry: e}
+			return Result{Entry: e}
 		})
 }
 
 // calledBack is how many of a purchase's tokens were called back so far.
-func (a *twinAccount) calledBack(purchase string) tokens.Amount {
+func (a *modelAccount) calledBack(purchase string) tokens.Amount {
 	return tokens.Amount(a.references["revoked "+purchase])
 }
 
-func (w *twin) freeze(id uuid.UUID, purchase string, frozen bool, now time.Time) result {
-	a := w.accounts[id]
+func (m *Model) Freeze(id uuid.UUID, purchase string, frozen bool, now time.Time) Result {
+	a := m.accounts[id]
 	if a == nil || a.references["purchase "+purchase] == 0 {
-		return refused(refusal(problem.NotFound, "purchase_not_found"))
+		return refusedWith(refusal(problem.NotFound, "purchase_not_found"))
 	}
-	return w.do(id, "", "", "", now, func(a *twinAccount, _ time.Time) result {
+	return m.execute(id, "", "", "", now, func(a *modelAccount, _ time.Time) Result {
 		a.lot(a.references["purchase "+purchase]).frozen = frozen
-		return result{}
+		return Result{}
 	})
 }

@@ -1,4 +1,4 @@
-package engine_test
+package ledgertest
 
 import (
 	"cmp"
@@ -13,42 +13,42 @@ import (
 	"pop.store/credits/internal/tokens"
 )
 
-// twin is the ledger once more, written from the specification alone and as plainly as possible:
+// Model is the ledger once more, written from the specification alone and as plainly as possible:
 // lists of everything that ever was, and every figure added up anew whenever it is asked for. It
 // shares no rule with the ledger; the types of requests and answers are all that it knows of it.
-type twin struct {
+type Model struct {
 	prices   *catalog.Catalog
-	accounts map[uuid.UUID]*twinAccount
+	accounts map[uuid.UUID]*modelAccount
 }
 
-type twinAccount struct {
-	id           uuid.UUID
-	plan, next   string
-	status       ledger.PlanStatus
-	closed       time.Time // zero: open
-	anchor       time.Time
-	zone         *time.Location
-	period       int // the newest that began; -1: none
-	granted      tokens.Amount
-	owed         tokens.Amount
-	last         time.Time
-	entries      []ledger.Entry
-	notes        map[int64]ledger.Note
-	after        map[int64]ledger.Balance // what there was once the request of an entry was done
-	lots         []twinLot
-	holds        []twinHold
-	keys         map[string]twinKey
-	references   map[string]int64 // used for ever, and by which entry
-	declined     []ledger.Declined
-	declinedEver int
-	agents       []twinAgent    // by their ids
-	own          tokens.Amount  // reserved for the creator's own tools
-	threshold    *tokens.Amount // nil: a fifth of the plan's allowance
-	level        ledger.Level
-	events       []twinEvent
+type modelAccount struct {
+	id            uuid.UUID
+	plan, next    string
+	status        ledger.PlanStatus
+	closed        time.Time // zero: open
+	anchor        time.Time
+	zone          *time.Location
+	period        int // the newest that began; -1: none
+	granted       tokens.Amount
+	owed          tokens.Amount
+	last          time.Time
+	entries       []ledger.Entry
+	notes         map[int64]ledger.Note
+	balances      map[int64]ledger.Balance // what there was once the request of an entry was done
+	lots          []modelLot
+	holds         []modelHold
+	keys          map[string]modelKey
+	references    map[string]int64 // used for ever, and by which entry
+	declined      []ledger.Declined
+	declinedCount int
+	agents        []modelAgent   // by their ids
+	ownReserve    tokens.Amount  // reserved for the creator's own tools
+	threshold     *tokens.Amount // nil: a fifth of the plan's allowance
+	level         ledger.Level
+	events        []modelEvent
 }
 
-type twinLot struct {
+type modelLot struct {
 	number             int64
 	kind               ledger.LotKind
 	amount             tokens.Amount
@@ -57,20 +57,20 @@ type twinLot struct {
 	source             string
 }
 
-type twinHold struct {
+type modelHold struct {
 	entry   ledger.Entry
 	expires time.Time
-	ended   string // how; empty while open
+	outcome string // how; empty while open
 }
 
-type twinKey struct {
+type modelKey struct {
 	request string
 	seq     int64
 	until   time.Time // of an extension, which has no entry
 }
 
-func newTwin(prices *catalog.Catalog) *twin {
-	return &twin{prices: prices, accounts: map[uuid.UUID]*twinAccount{}}
+func NewModel(prices *catalog.Catalog) *Model {
+	return &Model{prices: prices, accounts: map[uuid.UUID]*modelAccount{}}
 }
 
 func refusal(kind problem.Kind, code string) *problem.Error {
@@ -85,12 +85,12 @@ func invalid(field string) *problem.Error {
 	}
 }
 
-var errTwinClosed = refusal(problem.Conflict, "account_closed")
+var errClosed = refusal(problem.Conflict, "account_closed")
 
-var errNoTwin = refusal(problem.NotFound, "account_not_found")
+var errNoAccount = refusal(problem.NotFound, "account_not_found")
 
-// copied is an account of its own: what is done to it leaves the original alone.
-func (a *twinAccount) copied() *twinAccount {
+// clone is an account of its own: what is done to it leaves the original alone.
+func (a *modelAccount) clone() *modelAccount {
 	c := *a
 	c.entries, c.lots, c.holds = slices.Clone(a.entries), slices.Clone(a.lots), slices.Clone(a.holds)
 	c.agents, c.events = slices.Clone(a.agents), slices.Clone(a.events)
@@ -101,23 +101,23 @@ func (a *twinAccount) copied() *twinAccount {
 	return &c
 }
 
-func (a *twinAccount) balance() (sum tokens.Amount) {
+func (a *modelAccount) balance() (sum tokens.Amount) {
 	for _, e := range a.entries {
 		sum += e.Amount
 	}
 	return sum
 }
 
-func (a *twinAccount) held() (sum tokens.Amount) {
+func (a *modelAccount) held() (sum tokens.Amount) {
 	for _, h := range a.holds {
-		if h.ended == "" {
+		if h.outcome == "" {
 			sum += h.entry.HeldDelta
 		}
 	}
 	return sum
 }
 
-func (a *twinAccount) remaining(lot int64) (sum tokens.Amount) {
+func (a *modelAccount) remaining(lot int64) (sum tokens.Amount) {
 	for _, e := range a.entries {
 		for _, p := range e.Parts {
 			if p.Lot == lot && e.Kind != ledger.KindHold && e.Kind != ledger.KindRelease {
@@ -128,10 +128,10 @@ func (a *twinAccount) remaining(lot int64) (sum tokens.Amount) {
 	return sum
 }
 
-func (a *twinAccount) heldOf(lot int64) (sum tokens.Amount) {
+func (a *modelAccount) heldOf(lot int64) (sum tokens.Amount) {
 	for _, h := range a.holds {
 		for _, p := range h.entry.Parts {
-			if h.ended == "" && p.Lot == lot {
+			if h.outcome == "" && p.Lot == lot {
 				sum += p.Amount
 			}
 		}
@@ -139,38 +139,38 @@ func (a *twinAccount) heldOf(lot int64) (sum tokens.Amount) {
 	return sum
 }
 
-func (l *twinLot) over(at time.Time) bool { return !l.expires.IsZero() && !at.Before(l.expires) }
+func (l *modelLot) expired(at time.Time) bool { return !l.expires.IsZero() && !at.Before(l.expires) }
 
 // spendable of a lot: effective, not expired, not frozen; what remains less what is held.
-func (a *twinAccount) spendableOf(l *twinLot, at time.Time) tokens.Amount {
-	if l.frozen || l.over(at) || at.Before(l.effective) {
+func (a *modelAccount) spendableOf(l *modelLot, at time.Time) tokens.Amount {
+	if l.frozen || l.expired(at) || at.Before(l.effective) {
 		return 0
 	}
 	return a.remaining(l.number) - a.heldOf(l.number)
 }
 
-func (a *twinAccount) spendable(at time.Time) (sum tokens.Amount) {
+func (a *modelAccount) spendable(at time.Time) (sum tokens.Amount) {
 	for i := range a.lots {
 		sum += a.spendableOf(&a.lots[i], at)
 	}
 	return sum
 }
 
-// burning lists the lots in the order in which they burn: bought ones last, then soonest expiry, then older.
-func (a *twinAccount) burning() []*twinLot {
-	var list []*twinLot
+// burnOrder lists the lots in the order in which they burn: bought ones last, then soonest expiry, then older.
+func (a *modelAccount) burnOrder() []*modelLot {
+	var list []*modelLot
 	for i := range a.lots {
 		list = append(list, &a.lots[i])
 	}
 	never := time.Date(9999, 1, 1, 0, 0, 0, 0, time.UTC)
-	end := func(l *twinLot) time.Time {
+	end := func(l *modelLot) time.Time {
 		if l.expires.IsZero() {
 			return never
 		}
 		return l.expires
 	}
-	slices.SortFunc(list, func(x, y *twinLot) int {
-		if bought := cmp.Compare(bit(x.kind == ledger.LotPurchase), bit(y.kind == ledger.LotPurchase)); bought != 0 {
+	slices.SortFunc(list, func(x, y *modelLot) int {
+		if bought := cmp.Compare(countTrue(x.kind == ledger.LotPurchase), countTrue(y.kind == ledger.LotPurchase)); bought != 0 {
 			return bought
 		}
 		if soonest := end(x).Compare(end(y)); soonest != 0 {
@@ -181,14 +181,14 @@ func (a *twinAccount) burning() []*twinLot {
 	return list
 }
 
-func bit(b bool) int {
+func countTrue(b bool) int {
 	if b {
 		return 1
 	}
 	return 0
 }
 
-func (a *twinAccount) lot(number int64) *twinLot {
+func (a *modelAccount) lot(number int64) *modelLot {
 	for i := range a.lots {
 		if a.lots[i].number == number {
 			return &a.lots[i]
@@ -198,8 +198,8 @@ func (a *twinAccount) lot(number int64) *twinLot {
 }
 
 // pay picks what each lot gives towards an amount.
-func (a *twinAccount) pay(amount tokens.Amount, at time.Time) (parts []ledger.Part) {
-	for _, l := range a.burning() {
+func (a *modelAccount) pay(amount tokens.Amount, at time.Time) (parts []ledger.Part) {
+	for _, l := range a.burnOrder() {
 		if part := min(amount, a.spendableOf(l, at)); part > 0 {
 			parts = append(parts, ledger.Part{Lot: l.number, Amount: part})
 			amount -= part
@@ -208,7 +208,7 @@ func (a *twinAccount) pay(amount tokens.Amount, at time.Time) (parts []ledger.Pa
 	return parts
 }
 
-func negative(parts []ledger.Part) []ledger.Part {
+func negated(parts []ledger.Part) []ledger.Part {
 	out := slices.Clone(parts)
 	for i := range out {
 		out[i].Amount = -out[i].Amount
@@ -217,7 +217,7 @@ func negative(parts []ledger.Part) []ledger.Part {
 }
 
 // write adds an entry to the books.
-func (a *twinAccount) write(e ledger.Entry, at time.Time) ledger.Entry {
+func (a *modelAccount) write(e ledger.Entry, at time.Time) ledger.Entry {
 	if a.last.Before(at) {
 		a.last = at
 	}

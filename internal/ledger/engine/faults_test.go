@@ -11,26 +11,27 @@ import (
 	"pop.store/credits/internal/clock"
 	"pop.store/credits/internal/ledger"
 	"pop.store/credits/internal/ledger/engine"
+	"pop.store/credits/internal/ledger/ledgertest"
 	"pop.store/credits/internal/problem"
 )
 
-// single is a ledger with one lane, which has all accounts.
-func single(t *testing.T, database testdb.DB) *engine.Engine {
+// singleLane is a ledger with one lane, which has all accounts.
+func singleLane(t *testing.T, database testdb.DB) *engine.Engine {
 	t.Helper()
-	l := engine.New(poolOn(t, database.AppURL, nil), engine.Options{
-		Clock:  clock.NewManual(start).Now,
+	e := engine.New(ledgertest.NewPool(t, database.AppURL, nil), engine.Options{
+		Clock:  clock.NewManual(ledgertest.Start).Now,
 		Prices: catalog.Builtin,
 		Lanes:  1,
-		Log:    quiet,
+		Log:    ledgertest.DiscardLog,
 	})
-	t.Cleanup(l.Close)
-	return l
+	t.Cleanup(e.Close)
+	return e
 }
 
 // chargeBoth sends a charge on each of two accounts in one batch.
-func chargeBoth(t *testing.T, l *engine.Engine, key string, first, second uuid.UUID) (one, other error) {
+func chargeBoth(t *testing.T, e *engine.Engine, key string, first, second uuid.UUID) (one, other error) {
 	t.Helper()
-	r := l.ChargeAll(t.Context(), []ledger.BulkCharge{{
+	r := e.ChargeAll(t.Context(), []ledger.BulkCharge{{
 		AccountID: first,
 		Key:       key,
 		Charge:    chargeOf("1"),
@@ -47,10 +48,10 @@ func chargeBoth(t *testing.T, l *engine.Engine, key string, first, second uuid.U
 func TestALockedAccountHoldsUpNobodyElse(t *testing.T) {
 	t.Parallel()
 	database := testdb.Open(t)
-	b := booksOn(t, database.AppURL)
-	locked, free := b.open("star"), b.open("star")
-	l := single(t, database)
-	if one, other := chargeBoth(t, l, "before", locked, free); one != nil || other != nil {
+	f := fixtureOn(t, database.AppURL)
+	locked, free := f.MustOpen("star"), f.MustOpen("star")
+	e := singleLane(t, database)
+	if one, other := chargeBoth(t, e, "before", locked, free); one != nil || other != nil {
 		t.Fatal(one, other)
 	}
 	tx, err := database.Pool.Begin(t.Context())
@@ -62,7 +63,7 @@ func TestALockedAccountHoldsUpNobodyElse(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, round := range []string{"remembered", "read"} {
-		one, other := chargeBoth(t, l, round, locked, free)
+		one, other := chargeBoth(t, e, round, locked, free)
 		if !problem.IsUnavailable(one) || other != nil {
 			t.Errorf("%s: the locked one %v, its neighbour %v", round, one, other)
 		}
@@ -70,11 +71,11 @@ func TestALockedAccountHoldsUpNobodyElse(t *testing.T) {
 	if err := tx.Rollback(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	if one, other := chargeBoth(t, l, "after", locked, free); one != nil || other != nil {
+	if one, other := chargeBoth(t, e, "after", locked, free); one != nil || other != nil {
 		t.Errorf("after it: %v, %v", one, other)
 	}
-	b.wantSpendable(locked, "998")
-	b.wantSpendable(free, "996")
+	f.WantSpendable(locked, "998")
+	f.WantSpendable(free, "996")
 }
 
 // A row that one server cannot read, such as one with a zone that it does not know, is that
@@ -82,13 +83,13 @@ func TestALockedAccountHoldsUpNobodyElse(t *testing.T) {
 func TestAnUnreadableAccountHoldsUpNobodyElse(t *testing.T) {
 	t.Parallel()
 	database := testdb.Open(t)
-	b := booksOn(t, database.AppURL)
-	strange, fine := b.open("star"), b.open("star")
+	f := fixtureOn(t, database.AppURL)
+	strange, fine := f.MustOpen("star"), f.MustOpen("star")
 	if _, err := database.Pool.Exec(t.Context(),
 		"update ledger_accounts set billing_zone = 'Atlantis/Capital' where account = $1", strange); err != nil {
 		t.Fatal(err)
 	}
-	one, other := chargeBoth(t, single(t, database), "k", strange, fine)
+	one, other := chargeBoth(t, singleLane(t, database), "k", strange, fine)
 	if one == nil || other != nil {
 		t.Errorf("the unreadable one %v, its neighbour %v", one, other)
 	}
@@ -98,8 +99,8 @@ func TestAnUnreadableAccountHoldsUpNobodyElse(t *testing.T) {
 func TestAReadOnlyDatabaseIsUnavailable(t *testing.T) {
 	t.Parallel()
 	database := testdb.Open(t)
-	b := booksOn(t, database.AppURL)
-	id := b.open("star")
+	f := fixtureOn(t, database.AppURL)
+	id := f.MustOpen("star")
 	owner, err := pgx.Connect(t.Context(), database.OwnerURL)
 	if err != nil {
 		t.Fatal(err)
@@ -110,7 +111,7 @@ func TestAReadOnlyDatabaseIsUnavailable(t *testing.T) {
 		nil {
 		t.Fatal(err)
 	}
-	_, err = single(t, database).Charge(t.Context(), id, "k", chargeOf("1"))
+	_, err = singleLane(t, database).Charge(t.Context(), id, "k", chargeOf("1"))
 	if p := problem.Of(err); p.Kind != problem.KindUnavailable {
 		t.Errorf("it answers %v: %v", p.Kind, err)
 	}

@@ -1,4 +1,4 @@
-package engine_test
+package ledgertest
 
 import (
 	"cmp"
@@ -14,34 +14,34 @@ import (
 	"pop.store/credits/internal/tokens"
 )
 
-// twinAgent is an agent of the twin's.
-type twinAgent struct {
+// modelAgent is an agent of the twin's.
+type modelAgent struct {
 	id, name, feature string
 	state             ledger.AgentState
 	since             time.Time
-	away              int64 // turned away since then
+	turnedAway        int64 // turned away since then
 	resumed           time.Time
-	missed            int64         // turned away in the pause before that
+	missedBefore      int64         // turned away in the pause before that
 	wanted            tokens.Amount // by the request that made it pause
 	budget            *tokens.Amount
 	reserve           tokens.Amount
 }
 
-// twinEvent is something that others are told.
-type twinEvent struct {
+// modelEvent is something that others are told.
+type modelEvent struct {
 	at   time.Time
 	kind string
 	data map[string]any
 }
 
-func (a *twinAccount) tell(kind string, at time.Time, data map[string]any) {
+func (a *modelAccount) emit(kind string, at time.Time, data map[string]any) {
 	if a.last.Before(at) {
 		a.last = at
 	}
-	a.events = append(a.events, twinEvent{a.last, kind, data})
+	a.events = append(a.events, modelEvent{a.last, kind, data})
 }
 
-func (a *twinAccount) agent(id string) *twinAgent {
+func (a *modelAccount) agent(id string) *modelAgent {
 	for i := range a.agents {
 		if a.agents[i].id == id {
 			return &a.agents[i]
@@ -50,18 +50,18 @@ func (a *twinAccount) agent(id string) *twinAgent {
 	return nil
 }
 
-// known is an agent, registered now if it was not yet.
-func (a *twinAccount) known(id string) *twinAgent {
+// agentOrNew is an agent, registered now if it was not yet.
+func (a *modelAccount) agentOrNew(id string) *modelAgent {
 	if a.agent(id) == nil {
-		a.agents = append(a.agents, twinAgent{id: id})
-		slices.SortFunc(a.agents, func(x, y twinAgent) int { return cmp.Compare(x.id, y.id) })
+		a.agents = append(a.agents, modelAgent{id: id})
+		slices.SortFunc(a.agents, func(x, y modelAgent) int { return cmp.Compare(x.id, y.id) })
 	}
 	return a.agent(id)
 }
 
 // reserved is what is set aside in all.
-func (a *twinAccount) reserved() tokens.Amount {
-	sum := a.own
+func (a *modelAccount) reserved() tokens.Amount {
+	sum := a.ownReserve
 	for _, g := range a.agents {
 		sum += g.reserve
 	}
@@ -70,10 +70,10 @@ func (a *twinAccount) reserved() tokens.Amount {
 
 // available is what is left for someone once what all others reserved is put aside; the creator is
 // the one without a name.
-func (a *twinAccount) available(id string, at time.Time) tokens.Amount {
+func (a *modelAccount) available(id string, at time.Time) tokens.Amount {
 	left := a.spendable(at)
 	if id != "" {
-		left -= a.own
+		left -= a.ownReserve
 	}
 	for _, g := range a.agents {
 		if g.id != id {
@@ -85,7 +85,7 @@ func (a *twinAccount) available(id string, at time.Time) tokens.Amount {
 
 // used is what counts towards an agent's budget: its charges of the calendar month, less what was
 // refunded of them, and what its jobs hold.
-func (a *twinAccount) used(id string, at time.Time) (spent, held tokens.Amount) {
+func (a *modelAccount) used(id string, at time.Time) (spent, held tokens.Amount) {
 	year, month, _ := at.In(a.zone).Date()
 	for _, e := range a.entries {
 		work := e
@@ -97,14 +97,14 @@ func (a *twinAccount) used(id string, at time.Time) (spent, held tokens.Amount) 
 		}
 	}
 	for _, h := range a.holds {
-		if h.ended == "" && h.entry.Agent == id {
+		if h.outcome == "" && h.entry.Agent == id {
 			held += h.entry.HeldDelta
 		}
 	}
 	return spent, held
 }
 
-func (a *twinAccount) fits(g *twinAgent, amount tokens.Amount, at time.Time) bool {
+func (a *modelAccount) fitsBudget(g *modelAgent, amount tokens.Amount, at time.Time) bool {
 	if g.budget == nil || amount == 0 {
 		return true
 	}
@@ -112,34 +112,34 @@ func (a *twinAccount) fits(g *twinAgent, amount tokens.Amount, at time.Time) boo
 	return spent+held+amount <= *g.budget
 }
 
-// afford is why something cannot be paid; nil if it can. Unless it is to be kept on, an agent whose
+// refusalOf is why something cannot be paid; nil if it can. Unless it is to be kept on, an agent whose
 // budget does not cover what it asks for is paused for that, and one that lacks tokens is paused
 // for them. A budget that covers what is asked for is no reason any more.
-func (a *twinAccount) afford(feature, id string, amount tokens.Amount, keepOn bool, at time.Time,
+func (a *modelAccount) refusalOf(feature, id string, amount tokens.Amount, keepOn bool, at time.Time,
 	prices *catalog.Catalog,
 ) *problem.Error {
 	if id == "" {
 		if a.available("", at) < amount {
-			return a.lackingAnswer(feature, "", amount, at, prices)
+			return a.decline(feature, "", amount, at, prices)
 		}
 		return nil
 	}
-	g := a.known(id)
+	g := a.agentOrNew(id)
 	if g.feature == "" {
 		g.feature = feature
 	}
 	if g.state == ledger.AgentByCreator || g.state == ledger.AgentOutOfToken {
-		g.away++
-		return a.turnedAway("agent_paused", g, string(a.reason(g, at, prices).Cure()))
+		g.turnedAway++
+		return a.pausedRefusal("agent_paused", g, string(a.pauseReason(g, at, prices).Cure()))
 	}
-	if !a.fits(g, amount, at) {
+	if !a.fitsBudget(g, amount, at) {
 		if g.state == ledger.AgentOn && !keepOn {
 			a.pause(g, ledger.AgentOverBudget, amount, at)
 		}
 		if g.state != ledger.AgentOn {
-			g.away++
+			g.turnedAway++
 		}
-		return a.turnedAway("over_budget", g, "raise_budget")
+		return a.pausedRefusal("over_budget", g, "raise_budget")
 	}
 	lacking := a.available(id, at) < amount
 	if !lacking {
@@ -149,33 +149,33 @@ func (a *twinAccount) afford(feature, id string, amount tokens.Amount, keepOn bo
 		return nil
 	}
 	declined := a.available(id, at)
-	a.lacking(feature, id, amount, declined, at)
+	a.recordDeclined(feature, id, amount, declined, at)
 	switch {
 	case !keepOn:
 		a.pause(g, ledger.AgentOutOfToken, amount, at)
-		g.away = 1
+		g.turnedAway = 1
 	case g.state == ledger.AgentOverBudget:
 		a.resume(g, at)
 	}
-	return a.insufficient(id, amount, at, prices)
+	return a.insufficientRefusal(id, amount, at, prices)
 }
 
-func (a *twinAccount) lackingAnswer(feature, id string, amount tokens.Amount, at time.Time,
+func (a *modelAccount) decline(feature, id string, amount tokens.Amount, at time.Time,
 	prices *catalog.Catalog,
 ) *problem.Error {
-	a.lacking(feature, id, amount, a.available(id, at), at)
-	return a.insufficient(id, amount, at, prices)
+	a.recordDeclined(feature, id, amount, a.available(id, at), at)
+	return a.insufficientRefusal(id, amount, at, prices)
 }
 
-func (a *twinAccount) turnedAway(code string, g *twinAgent, cure string) *problem.Error {
+func (a *modelAccount) pausedRefusal(code string, g *modelAgent, cure string) *problem.Error {
 	err := refusal(problem.Conflict, code)
 	err.Details = map[string]any{"state": g.state.String(), "cure": cure}
 	return err
 }
 
-// insufficient is the 402. Of what can be spent at all, what is not available is reserved for
+// insufficientRefusal is the 402. Of what can be spent at all, what is not available is reserved for
 // others; what is missing is what has to come while that stays so.
-func (a *twinAccount) insufficient(id string, amount tokens.Amount, at time.Time,
+func (a *modelAccount) insufficientRefusal(id string, amount tokens.Amount, at time.Time,
 	prices *catalog.Catalog,
 ) *problem.Error {
 	all, available := a.spendable(at), a.available(id, at)
@@ -183,10 +183,10 @@ func (a *twinAccount) insufficient(id string, amount tokens.Amount, at time.Time
 	err.Details = map[string]any{
 		"spendable": available,
 		"required":  amount,
-		"shortfall": amount + a.keptFrom(id) - all,
+		"shortfall": amount + a.reservedByOthers(id) - all,
 		"held":      a.held(),
 		"reserved":  all - available,
-		"cure":      string(a.lack(id, amount, at, prices).Cure()),
+		"cure":      string(a.shortageReason(id, amount, at, prices).Cure()),
 	}
 	if g := a.agent(id); id != "" {
 		err.Details["agent"], err.Details["state"] = id, g.state.String()
@@ -194,11 +194,11 @@ func (a *twinAccount) insufficient(id string, amount tokens.Amount, at time.Time
 	return err
 }
 
-// keptFrom is what others reserved.
-func (a *twinAccount) keptFrom(id string) tokens.Amount {
+// reservedByOthers is what others reserved.
+func (a *modelAccount) reservedByOthers(id string) tokens.Amount {
 	kept := tokens.Amount(0)
 	if id != "" {
-		kept += a.own
+		kept += a.ownReserve
 	}
 	for _, g := range a.agents {
 		if g.id != id {
@@ -208,11 +208,11 @@ func (a *twinAccount) keptFrom(id string) tokens.Amount {
 	return kept
 }
 
-// lack is what keeps somebody from spending an amount: a reserve of others, if it would do without,
+// shortageReason is what keeps somebody from spending an amount: a reserve of others, if it would do without,
 // or if even the largest pack would not lift what is there over it; jobs under way, if what they
 // hold would do; else there are too few tokens.
-func (a *twinAccount) lack(id string, amount tokens.Amount, at time.Time, prices *catalog.Catalog) ledger.Reason {
-	kept, all, held := a.keptFrom(id), a.spendable(at), a.held()
+func (a *modelAccount) shortageReason(id string, amount tokens.Amount, at time.Time, prices *catalog.Catalog) ledger.Reason {
+	kept, all, held := a.reservedByOthers(id), a.spendable(at), a.held()
 	pack := tokens.Amount(0)
 	for _, p := range prices.Packs {
 		pack = max(pack, p.Tokens)
@@ -230,8 +230,8 @@ func (a *twinAccount) lack(id string, amount tokens.Amount, at time.Time, prices
 	return "tokens"
 }
 
-// reason is why an agent is paused.
-func (a *twinAccount) reason(g *twinAgent, at time.Time, prices *catalog.Catalog) ledger.Reason {
+// pauseReason is why an agent is paused.
+func (a *modelAccount) pauseReason(g *modelAgent, at time.Time, prices *catalog.Catalog) ledger.Reason {
 	switch g.state {
 	case ledger.AgentOn:
 		return ""
@@ -241,49 +241,49 @@ func (a *twinAccount) reason(g *twinAgent, at time.Time, prices *catalog.Catalog
 		return "budget"
 	case ledger.AgentOutOfToken:
 	}
-	if a.available(g.id, at) >= g.twenty(prices) {
+	if a.available(g.id, at) >= g.enoughToResume(prices) {
 		return "size"
 	}
-	if r := a.lack(g.id, g.likely(prices), at, prices); r != "" {
+	if r := a.shortageReason(g.id, g.likelyNext(prices), at, prices); r != "" {
 		return r
 	}
 	return "tokens"
 }
 
-func (a *twinAccount) pause(g *twinAgent, to ledger.AgentState, wanted tokens.Amount, at time.Time) {
+func (a *modelAccount) pause(g *modelAgent, to ledger.AgentState, wanted tokens.Amount, at time.Time) {
 	if g.state == to {
 		return
 	}
 	data := map[string]any{
 		"agent":        g.id,
 		"state":        to.String(),
-		"paused_since": moment(at),
+		"paused_since": timeText(at),
 	}
-	if g.away > 0 { // in another pause, which is over
-		data["turned_away"] = float64(g.away)
+	if g.turnedAway > 0 { // in another pause, which is over
+		data["turned_away"] = float64(g.turnedAway)
 	}
-	g.state, g.since, g.away, g.wanted = to, at, 0, wanted
-	a.tell("agent.paused", at, data)
+	g.state, g.since, g.turnedAway, g.wanted = to, at, 0, wanted
+	a.emit("agent.paused", at, data)
 }
 
-func (a *twinAccount) resume(g *twinAgent, at time.Time) {
+func (a *modelAccount) resume(g *modelAgent, at time.Time) {
 	data := map[string]any{
 		"agent":        g.id,
 		"state":        "on",
-		"paused_since": moment(g.since),
+		"paused_since": timeText(g.since),
 	}
-	if g.away > 0 {
-		data["turned_away"] = float64(g.away)
+	if g.turnedAway > 0 {
+		data["turned_away"] = float64(g.turnedAway)
 	}
-	g.resumed, g.missed = at, g.away
-	g.state, g.since, g.away, g.wanted = ledger.AgentOn, time.Time{}, 0, 0
-	a.tell("agent.resumed", at, data)
+	g.resumed, g.missedBefore = at, g.turnedAway
+	g.state, g.since, g.turnedAway, g.wanted = ledger.AgentOn, time.Time{}, 0, 0
+	a.emit("agent.resumed", at, data)
 }
 
-func moment(at time.Time) string { return at.UTC().Format(time.RFC3339Nano) }
+func timeText(at time.Time) string { return at.UTC().Format(time.RFC3339Nano) }
 
-// unit is the least that an agent's next piece of work takes.
-func (g *twinAgent) unit(prices *catalog.Catalog) tokens.Amount {
+// nextPrice is the least that an agent's next piece of work takes.
+func (g *modelAgent) nextPrice(prices *catalog.Catalog) tokens.Amount {
 	for _, f := range prices.Features {
 		if f.ID == g.feature && f.Price > 0 {
 			return f.Price
@@ -292,22 +292,22 @@ func (g *twinAgent) unit(prices *catalog.Catalog) tokens.Amount {
 	return 1
 }
 
-// likely is what an agent asks for next, as far as one can tell: what it was refused, if that was
+// likelyNext is what an agent asks for next, as far as one can tell: what it was refused, if that was
 // no more than twenty tokens.
-func (g *twinAgent) likely(prices *catalog.Catalog) tokens.Amount {
-	return max(g.unit(prices), min(g.wanted, 20*tokens.One))
+func (g *modelAgent) likelyNext(prices *catalog.Catalog) tokens.Amount {
+	return max(g.nextPrice(prices), min(g.wanted, 20*tokens.One))
 }
 
-// twenty is enough not to stop again at once: twenty actions, and what it was refused.
-func (g *twinAgent) twenty(prices *catalog.Catalog) tokens.Amount {
-	if unit := g.unit(prices); unit > 1 {
-		return max(20*unit, g.likely(prices))
+// enoughToResume is enough not to stop again at once: twenty actions, and what it was refused.
+func (g *modelAgent) enoughToResume(prices *catalog.Catalog) tokens.Amount {
+	if unit := g.nextPrice(prices); unit > 1 {
+		return max(20*unit, g.likelyNext(prices))
 	}
-	return g.likely(prices)
+	return g.likelyNext(prices)
 }
 
-// room is what is left of an agent's budget.
-func (a *twinAccount) room(g *twinAgent, at time.Time) tokens.Amount {
+// budgetLeft is what is left of an agent's budget.
+func (a *modelAccount) budgetLeft(g *modelAgent, at time.Time) tokens.Amount {
 	if g.budget == nil {
 		return tokens.Max
 	}
@@ -315,26 +315,26 @@ func (a *twinAccount) room(g *twinAgent, at time.Time) tokens.Amount {
 	return *g.budget - spent - held
 }
 
-// meanwhile lets something happen at an instant, and then what follows: agents whose budget has
+// applyThenReact lets something happen at an instant, and then what follows: agents whose budget has
 // more room than before, and some for their work, go on; if tokens have come, agents that waited
 // for them go on; and the level is what it is now.
-func (a *twinAccount) meanwhile(at time.Time, prices *catalog.Catalog, happen func()) {
+func (a *modelAccount) applyThenReact(at time.Time, prices *catalog.Catalog, happen func()) {
 	spendable, reserved, entries := a.spendable(at), a.reserved(), len(a.entries)
 	rooms := map[string]tokens.Amount{}
 	for i := range a.agents {
 		if g := &a.agents[i]; g.state == ledger.AgentOverBudget {
-			rooms[g.id] = a.room(g, at)
+			rooms[g.id] = a.budgetLeft(g, at)
 		}
 	}
 	happen()
-	if a.over() {
+	if a.isClosed() {
 		return
 	}
 	for i := range a.agents {
 		g := &a.agents[i]
 		before, was := rooms[g.id]
-		if room := a.room(g, at); was && g.state == ledger.AgentOverBudget && room > before &&
-			room >= g.unit(prices) {
+		if room := a.budgetLeft(g, at); was && g.state == ledger.AgentOverBudget && room > before &&
+			room >= g.nextPrice(prices) {
 			a.resume(g, at)
 		}
 	}
@@ -347,8 +347,8 @@ func (a *twinAccount) meanwhile(at time.Time, prices *catalog.Catalog, happen fu
 		if g.state != ledger.AgentOutOfToken {
 			continue
 		}
-		enough := a.available(g.id, at) >= g.unit(prices)
-		aLot := a.available(g.id, at) >= g.twenty(prices)
+		enough := a.available(g.id, at) >= g.nextPrice(prices)
+		aLot := a.available(g.id, at) >= g.enoughToResume(prices)
 		if (enough && (granted || freed)) || (aLot && a.spendable(at) > spendable) {
 			a.resume(g, at)
 		}
@@ -357,23 +357,23 @@ func (a *twinAccount) meanwhile(at time.Time, prices *catalog.Catalog, happen fu
 	a.level = a.levelNow(at, prices)
 	if kind := [...]string{"balance.restored", "balance.low", "balance.empty"}[a.level]; a.level != was &&
 		(kind != "balance.low" || was == ledger.LevelOK) {
-		a.tell(kind, at, map[string]any{
+		a.emit(kind, at, map[string]any{
 			"spendable": a.spendable(at).String(),
 			"held":      a.held().String(),
-			"threshold": a.lowBelow(prices).String(),
+			"threshold": a.lowThreshold(prices).String(),
 		})
 	}
 }
 
-func (a *twinAccount) lowBelow(prices *catalog.Catalog) tokens.Amount {
+func (a *modelAccount) lowThreshold(prices *catalog.Catalog) tokens.Amount {
 	if a.threshold != nil {
 		return *a.threshold
 	}
 	return allowanceOf(prices, a.plan) / 5
 }
 
-func (a *twinAccount) levelNow(at time.Time, prices *catalog.Catalog) ledger.Level {
-	there, low := a.spendable(at)+a.held(), a.lowBelow(prices) // what a job holds may come back
+func (a *modelAccount) levelNow(at time.Time, prices *catalog.Catalog) ledger.Level {
+	there, low := a.spendable(at)+a.held(), a.lowThreshold(prices) // what a job holds may come back
 	cheapest := tokens.Max
 	for _, f := range prices.Features {
 		if f.Pricing == catalog.Fixed {
@@ -389,9 +389,9 @@ func (a *twinAccount) levelNow(at time.Time, prices *catalog.Catalog) ledger.Lev
 	return ledger.LevelOK
 }
 
-// monthAfter is the first instant of the next calendar month: found by walking, for there are zones
+// nextMonth is the first instant of the next calendar month: found by walking, for there are zones
 // whose clocks skip midnight.
-func (a *twinAccount) monthAfter(at time.Time) time.Time {
+func (a *modelAccount) nextMonth(at time.Time) time.Time {
 	local := at.In(a.zone)
 	next := time.Date(local.Year(), local.Month()+1, 1, 0, 0, 0, 0, time.UTC)
 	for t := next.Add(-15 * time.Hour); ; t = t.Add(15 * time.Minute) {
@@ -401,34 +401,34 @@ func (a *twinAccount) monthAfter(at time.Time) time.Time {
 	}
 }
 
-func (w *twin) putAgent(id uuid.UUID, p ledger.PutAgent, now time.Time) result {
-	return w.do(id, "", "", "", now, func(a *twinAccount, now time.Time) result {
-		if a.over() {
-			return refused(errTwinClosed)
+func (m *Model) PutAgent(id uuid.UUID, p ledger.PutAgent, now time.Time) Result {
+	return m.execute(id, "", "", "", now, func(a *modelAccount, now time.Time) Result {
+		if a.isClosed() {
+			return refusedWith(errClosed)
 		}
 		others := a.reserved()
 		if g := a.agent(p.ID); g != nil {
 			others -= g.reserve
 		} else if p.ID == "" {
-			others -= a.own
+			others -= a.ownReserve
 		}
 		switch {
-		case p.Feature != nil && !slices.ContainsFunc(w.prices.Features, func(f catalog.Feature) bool {
+		case p.Feature != nil && !slices.ContainsFunc(m.prices.Features, func(f catalog.Feature) bool {
 			return f.ID == *p.Feature
 		}):
-			return refused(invalid("feature"))
+			return refusedWith(invalid("feature"))
 		case p.Budget != nil && (*p.Budget < 0 || *p.Budget > tokens.Max):
-			return refused(invalid("monthly_budget"))
+			return refusedWith(invalid("monthly_budget"))
 		case p.Reserve != nil && (*p.Reserve < 0 || *p.Reserve+others > tokens.Max):
-			return refused(invalid("reserve"))
+			return refusedWith(invalid("reserve"))
 		}
 		if p.ID == "" {
 			if p.Reserve != nil {
-				a.own = *p.Reserve
+				a.ownReserve = *p.Reserve
 			}
-			return result{}
+			return Result{}
 		}
-		g := a.known(p.ID)
+		g := a.agentOrNew(p.ID)
 		if p.Name != nil {
 			g.name = *p.Name
 		}
@@ -444,59 +444,59 @@ func (w *twin) putAgent(id uuid.UUID, p ledger.PutAgent, now time.Time) result {
 				g.budget = nil
 			}
 		}
-		return result{}
+		return Result{}
 	})
 }
 
-// switchAgent turns an agent off; or on, as far as it can work: else it waits for what it lacks.
-func (w *twin) switchAgent(id uuid.UUID, p ledger.SwitchAgent, now time.Time) result {
-	return w.do(id, "", "", "", now, func(a *twinAccount, now time.Time) result {
+// SwitchAgent turns an agent off; or on, as far as it can work: else it waits for what it lacks.
+func (m *Model) SwitchAgent(id uuid.UUID, p ledger.SwitchAgent, now time.Time) Result {
+	return m.execute(id, "", "", "", now, func(a *modelAccount, now time.Time) Result {
 		g := a.agent(p.ID)
 		switch {
-		case a.over():
-			return refused(errTwinClosed)
+		case a.isClosed():
+			return refusedWith(errClosed)
 		case g == nil:
-			return refused(refusal(problem.NotFound, "agent_not_found"))
+			return refusedWith(refusal(problem.NotFound, "agent_not_found"))
 		case !p.On:
 			a.pause(g, ledger.AgentByCreator, g.wanted, now)
 		case g.state == ledger.AgentOn:
-		case a.available(g.id, now) < g.unit(w.prices):
+		case a.available(g.id, now) < g.nextPrice(m.prices):
 			a.pause(g, ledger.AgentOutOfToken, g.wanted, now)
-		case a.room(g, now) < g.unit(w.prices):
+		case a.budgetLeft(g, now) < g.nextPrice(m.prices):
 			a.pause(g, ledger.AgentOverBudget, g.wanted, now)
 		default:
 			a.resume(g, now)
 		}
-		return result{}
+		return Result{}
 	})
 }
 
-func (w *twin) setThreshold(id uuid.UUID, p ledger.SetThreshold, now time.Time) result {
-	return w.do(id, "", "", "", now, func(a *twinAccount, _ time.Time) result {
-		if a.over() {
-			return refused(errTwinClosed)
+func (m *Model) SetThreshold(id uuid.UUID, p ledger.SetThreshold, now time.Time) Result {
+	return m.execute(id, "", "", "", now, func(a *modelAccount, _ time.Time) Result {
+		if a.isClosed() {
+			return refusedWith(errClosed)
 		}
 		if p.Amount != nil && (*p.Amount < 0 || *p.Amount > tokens.Max) {
-			return refused(invalid("threshold"))
+			return refusedWith(invalid("threshold"))
 		}
 		a.threshold = p.Amount
-		return result{}
+		return Result{}
 	})
 }
 
 // agentsText is what the books say of an account's agents and its level, in rows; as the account
 // was when it was last written.
-func (a *twinAccount) agentsText() string {
+func (a *modelAccount) agentsText() string {
 	text := fmt.Sprintln(a.level)
 	for _, g := range a.agents {
-		text += fmt.Sprintln(g.id, g.name, g.feature, g.state, moment(g.since), g.away, show(g.budget), g.reserve)
+		text += fmt.Sprintln(g.id, g.name, g.feature, g.state, timeText(g.since), g.turnedAway, optionalText(g.budget), g.reserve)
 	}
 	return text
 }
 
-// listAgents is what the agents' page shows.
-func (w *twin) listAgents(id uuid.UUID, now time.Time) (list []ledger.Agent, own tokens.Amount) {
-	a := w.write(id, now)
+// Agents is what the agents' page shows.
+func (m *Model) Agents(id uuid.UUID, now time.Time) (list []ledger.Agent, own tokens.Amount) {
+	a := m.Settle(id, now)
 	if now.Before(a.last) {
 		now = a.last
 	}
@@ -505,7 +505,7 @@ func (w *twin) listAgents(id uuid.UUID, now time.Time) (list []ledger.Agent, own
 		spent, held := a.used(g.id, now)
 		missing := tokens.Amount(0)
 		if g.state == ledger.AgentOutOfToken {
-			missing = max(0, g.likely(w.prices)+a.keptFrom(g.id)-a.spendable(now))
+			missing = max(0, g.likelyNext(m.prices)+a.reservedByOthers(g.id)-a.spendable(now))
 		}
 		list = append(list, ledger.Agent{
 			ID:          g.id,
@@ -513,17 +513,17 @@ func (w *twin) listAgents(id uuid.UUID, now time.Time) (list []ledger.Agent, own
 			Feature:     g.feature,
 			State:       g.state,
 			PausedSince: g.since,
-			TurnedAway:  g.away,
+			TurnedAway:  g.turnedAway,
 			Budget:      g.budget,
 			Reserve:     g.reserve,
 			ResumedAt:   g.resumed,
-			Missed:      g.missed,
+			Missed:      g.missedBefore,
 			Spent:       spent,
 			Held:        held,
-			Reason:      a.reason(g, now, w.prices),
+			Reason:      a.pauseReason(g, now, m.prices),
 			Missing:     missing,
-			Ready:       g.state == ledger.AgentOn && min(a.available(g.id, now), a.room(g, now)) >= g.unit(w.prices),
+			Ready:       g.state == ledger.AgentOn && min(a.available(g.id, now), a.budgetLeft(g, now)) >= g.nextPrice(m.prices),
 		})
 	}
-	return list, a.own
+	return list, a.ownReserve
 }

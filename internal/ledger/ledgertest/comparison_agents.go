@@ -1,4 +1,4 @@
-package engine_test
+package ledgertest
 
 import (
 	"context"
@@ -15,9 +15,9 @@ import (
 	"pop.store/credits/internal/tokens"
 )
 
-func (m *model) putAgent(t *rapid.T) {
+func (m *comparison) putAgent(t *rapid.T) {
 	id := m.account(t)
-	p := ledger.PutAgent{ID: agent(t)}
+	p := ledger.PutAgent{ID: drawAgent(t)}
 	if rapid.IntRange(0, 3).Draw(t, "with a feature") == 0 {
 		feature := rapid.SampledFrom([]string{
 			"social_comment_reply", "auto_selling", "lip_sync",
@@ -37,13 +37,13 @@ func (m *model) putAgent(t *rapid.T) {
 	if p.ID == "" {
 		p.Feature, p.Name, p.Budget = nil, nil, nil // the creator has a reserve only
 	}
-	m.compare(t, "put agent", m.sent(ledger.Receipt{}, m.PutAgent(context.Background(), id, p)),
-		m.twin.putAgent(id, p, m.clock.Now()))
+	m.compare(t, "put agent", m.toResult(ledger.Receipt{}, m.PutAgent(context.Background(), id, p)),
+		m.model.PutAgent(id, p, m.Clock.Now()))
 }
 
 // drawLimit is none, some of what there is, about what an agent has used, or nonsense.
-func (m *model) drawLimit(t *rapid.T, id uuid.UUID, agent string) *tokens.Amount {
-	a, now := m.twin.settled(id, m.clock.Now())
+func (m *comparison) drawLimit(t *rapid.T, id uuid.UUID, agent string) *tokens.Amount {
+	a, now := m.model.settledAt(id, m.Clock.Now())
 	spent, held := a.used(agent, now)
 	limit := rapid.SampledFrom([]tokens.Amount{
 		0, 0, 1, a.spendable(now), a.spendable(now) / 2, spent + held, spent + held + 1,
@@ -53,9 +53,9 @@ func (m *model) drawLimit(t *rapid.T, id uuid.UUID, agent string) *tokens.Amount
 	return &limit
 }
 
-// roomOf is what somebody may spend, up to what there is, or up to a budget or what others reserved.
-func (m *model) roomOf(t *rapid.T, id uuid.UUID, agent string) tokens.Amount {
-	a, now := m.twin.settled(id, m.clock.Now())
+// drawRoom is what somebody may spend, up to what there is, or up to a budget or what others reserved.
+func (m *comparison) drawRoom(t *rapid.T, id uuid.UUID, agent string) tokens.Amount {
+	a, now := m.model.settledAt(id, m.Clock.Now())
 	if rapid.Bool().Draw(t, "of all") {
 		return a.spendable(now)
 	}
@@ -67,28 +67,28 @@ func (m *model) roomOf(t *rapid.T, id uuid.UUID, agent string) tokens.Amount {
 	return room
 }
 
-func (m *model) switchAgent(t *rapid.T) {
+func (m *comparison) switchAgent(t *rapid.T) {
 	id := m.account(t)
-	p := ledger.SwitchAgent{ID: agent(t), On: rapid.IntRange(0, 3).Draw(t, "on") > 0}
-	m.compare(t, "switch agent", m.sent(ledger.Receipt{}, m.SwitchAgent(context.Background(), id, p)),
-		m.twin.switchAgent(id, p, m.clock.Now()))
+	p := ledger.SwitchAgent{ID: drawAgent(t), On: rapid.IntRange(0, 3).Draw(t, "on") > 0}
+	m.compare(t, "switch agent", m.toResult(ledger.Receipt{}, m.SwitchAgent(context.Background(), id, p)),
+		m.model.SwitchAgent(id, p, m.Clock.Now()))
 }
 
-func (m *model) setThreshold(t *rapid.T) {
+func (m *comparison) setThreshold(t *rapid.T) {
 	id := m.account(t)
 	var p ledger.SetThreshold
 	if rapid.IntRange(0, 2).Draw(t, "chosen") > 0 {
-		p.Amount = amount(t, m.spendableNow(id))
+		p.Amount = drawAmount(t, m.spendableNow(id))
 	}
-	m.compare(t, "threshold", m.sent(ledger.Receipt{}, m.SetThreshold(context.Background(), id, p)),
-		m.twin.setThreshold(id, p, m.clock.Now()))
+	m.compare(t, "threshold", m.toResult(ledger.Receipt{}, m.SetThreshold(context.Background(), id, p)),
+		m.model.SetThreshold(id, p, m.Clock.Now()))
 }
 
-// listAgents looks at the agents' page.
-func (m *model) listAgents(t *rapid.T) {
+// compareAgentList looks at the agents' page.
+func (m *comparison) compareAgentList(t *rapid.T) {
 	id := m.account(t)
 	list, own, err := m.Agents(context.Background(), id)
-	wantList, wantOwn := m.twin.listAgents(id, m.clock.Now())
+	wantList, wantOwn := m.model.Agents(id, m.Clock.Now())
 	if got, want := asJSON(list), asJSON(wantList); err != nil || got != want || own != wantOwn {
 		t.Fatalf("agents are\n%s, own %v (%v), their twins\n%s, own %v", got, own, err, want, wantOwn)
 	}
@@ -103,7 +103,7 @@ func asJSON(v any) string {
 }
 
 // relay takes events over, as the one who tells others does.
-func (m *model) relay(t *rapid.T) {
+func (m *comparison) relay(t *rapid.T) {
 	events, err := m.Outbox(context.Background(), rapid.IntRange(1, 10).Draw(t, "events"))
 	if err == nil {
 		err = m.Relayed(context.Background(), events)
@@ -118,8 +118,8 @@ func (m *model) relay(t *rapid.T) {
 	}
 }
 
-// lookAtAgents compares, after each step, what the books say of agents, levels and events.
-func (m *model) lookAtAgents(t *rapid.T) {
+// compareAgents compares, after each step, what the books say of agents, levels and events.
+func (m *comparison) compareAgents(t *rapid.T) {
 	got, events := map[uuid.UUID]string{}, map[uuid.UUID][]ledger.Event{}
 	for _, id := range m.ids {
 		events[id] = make([]ledger.Event, m.relayed[id])
@@ -140,8 +140,8 @@ func (m *model) lookAtAgents(t *rapid.T) {
 			&id, &g.ID, &g.Name, &g.Feature, &g.State, &g.PausedSince,
 			&g.TurnedAway, &g.Budget, &g.Reserve,
 		}, func() error {
-			got[id] += fmt.Sprintln(g.ID, g.Name, g.Feature, g.State, moment(g.PausedSince), g.TurnedAway,
-				show(g.Budget), g.Reserve)
+			got[id] += fmt.Sprintln(g.ID, g.Name, g.Feature, g.State, timeText(g.PausedSince), g.TurnedAway,
+				optionalText(g.Budget), g.Reserve)
 			g = ledger.Agent{}
 			return nil
 		})
@@ -157,20 +157,20 @@ func (m *model) lookAtAgents(t *rapid.T) {
 		})
 		return err
 	})
-	if err := m.pool.SendBatch(context.Background(), batch).Close(); err != nil {
+	if err := m.Pool.SendBatch(context.Background(), batch).Close(); err != nil {
 		t.Fatal(err)
 	}
 	for _, id := range m.ids {
-		a := m.twin.accounts[id]
+		a := m.model.accounts[id]
 		if want := a.agentsText(); got[id] != want {
-			t.Fatalf("at %v the books say of the agents\n%s, their twins\n%s", m.clock.Now(), got[id], want)
+			t.Fatalf("at %v the books say of the agents\n%s, their twins\n%s", m.Clock.Now(), got[id], want)
 		}
 		m.compareEvents(t, events[id], a.events, int(m.relayed[id]))
 	}
 }
 
 // compareEvents compares those that were not relayed yet.
-func (m *model) compareEvents(t *rapid.T, got []ledger.Event, want []twinEvent, relayed int) {
+func (m *comparison) compareEvents(t *rapid.T, got []ledger.Event, want []modelEvent, relayed int) {
 	if len(got) != len(want) {
 		t.Fatalf("there are %d events, %+v, the twin has %d, %+v", len(got), eventsText(got), len(want), want)
 	}
