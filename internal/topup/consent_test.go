@@ -80,14 +80,14 @@ func TestConsentToAnExpiry(t *testing.T) {
 		91: true,
 	} {
 		pack.ExpiresDays = days
-		if agreed.KeptBy(pack) != want {
+		if agreed.Allows(pack) != want {
 			t.Errorf("%d days: %t", days, !want)
 		}
 	}
-	if (billing.Terms{}).KeptBy(catalog.Pack{}) {
+	if (billing.Terms{}).Allows(catalog.Pack{}) {
 		t.Error("nothing was agreed to, and all is kept")
 	}
-	if pack.ID = "q"; agreed.KeptBy(pack) {
+	if pack.ID = "q"; agreed.Allows(pack) {
 		t.Error("another pack is as good")
 	}
 }

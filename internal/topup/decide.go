@@ -83,7 +83,7 @@ func decide(s Settings, f facts, prices *catalog.Catalog, now time.Time) decisio
 	switch {
 	case !sold:
 		return decision{stop: StopPack}
-	case !s.agreed(prices).KeptBy(pack):
+	case !s.agreed(prices).Allows(pack):
 		return decision{stop: StopPrice}
 	case f.there >= s.Threshold:
 		return decision{}

@@ -112,7 +112,7 @@ func TestAStopIsToldUntilItIsKnown(t *testing.T) {
 	}
 }
 
-// mustStop stops an account's auto top-up without telling.
+// mustStop stops an account's auto top-up without an e-mail.
 func (f *fixture) mustStop(id uuid.UUID) {
 	f.T.Helper()
 	_, err := f.DB.Pool.Exec(f.T.Context(), `update topups set enabled = false, stopped = 'declined', stopped_at = $2,
