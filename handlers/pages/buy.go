@@ -476,11 +476,11 @@ func purchaseState(p *billing.Purchase, cancelled bool, now time.Time) (views.Pu
 // arrivedState is the state of a purchase whose tokens arrived; cause is why its money was refunded.
 func arrivedState(p *billing.Purchase, cause ledger.Cause) views.PurchaseState {
 	switch {
-	case p.WhollyBack() && cause == ledger.CauseReturn:
+	case p.FullyRefunded() && cause == ledger.CauseReturn:
 		return views.PurchaseReturned
-	case p.WhollyBack() && cause == ledger.CauseDispute:
+	case p.FullyRefunded() && cause == ledger.CauseDispute:
 		return views.PurchaseLost
-	case p.WhollyBack():
+	case p.FullyRefunded():
 		return views.PurchaseRefunded
 	case p.Status == billing.StatusDisputed:
 		return views.PurchaseDisputed

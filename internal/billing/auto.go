@@ -14,22 +14,21 @@ import (
 	"pop.store/credits/internal/tokens"
 )
 
-// An auto purchase is charged to a method that is kept, without its buyer. It is written down
-// first, like any order, and then goes the same road: the provider's payment is its checkout. Of an
-// account there is one under way at most, which an index sees to.
+// An auto purchase charges a stored payment method while the buyer is absent. It is recorded first, like
+// any order; the provider's payment takes the place of the checkout. An index allows one open auto purchase
+// per account.
 
-// chargeTries is how long a charge is asked for again whose outcome is not known. Stripe remembers
-// a key for a day at least: later, asking again could charge twice. What comes of it after that is
-// told by events alone.
+// chargeTries is how long a charge with an unknown outcome is retried. Stripe remembers an idempotency key
+// for at least a day; a later retry could charge twice. After that only events report the outcome.
 const chargeTries = 20 * time.Hour
 
-// Kept is what can be charged without the buyer. The zero value is nothing.
+// Kept describes the stored payment method of an account. The zero value means none.
 type Kept struct {
-	Card string // "Visa 4242"; empty where the provider does not tell
+	Card string // "Visa 4242"; empty when the provider does not report it
 	Any  bool
 }
 
-// Kept says what is kept of an account at the provider.
+// Kept returns the payment method that the provider stores for an account.
 func (s *Service) Kept(ctx context.Context, account uuid.UUID) (Kept, error) {
 	kept, err := s.KeptOf(ctx, []uuid.UUID{account})
 	return kept[account], err
@@ -37,7 +36,7 @@ func (s *Service) Kept(ctx context.Context, account uuid.UUID) (Kept, error) {
 
 const sqlKept = `select account, card from payment_customers where account = any ($1) and provider = $2 and method <> ''`
 
-// KeptOf is Kept for many accounts; those of which nothing is kept are absent.
+// KeptOf is Kept for many accounts. Accounts without a stored method are absent.
 func (s *Service) KeptOf(ctx context.Context, accounts []uuid.UUID) (map[uuid.UUID]Kept, error) {
 	if !s.Available() {
 		return nil, nil
@@ -77,22 +76,22 @@ func (s *Service) Forget(ctx context.Context, account uuid.UUID) error {
 		return problem.Unavailable(err)
 	}
 	if err := s.o.Provider.Forget(ctx, method); err != nil && !errors.Is(err, payment.ErrNone) {
-		s.o.Log.Warn("the payment provider still keeps a method that was forgotten", "account", account, "error", err)
+		s.o.Log.Warn("the payment provider could not delete a payment method", "account", account, "error", err)
 	}
 	return nil
 }
 
-// AutoParams order a pack that is charged without its buyer.
+// AutoParams order a pack that is charged while the buyer is absent.
 type AutoParams struct {
-	Agreed Terms         // the pack, and what it may be at worst
-	Most   int64         // what may be taken for it, tax included, in minor units
-	Owed   tokens.Amount // what the account owes: it comes off the pack's tokens
+	Agreed Terms         // the pack and its worst acceptable terms
+	Most   int64         // maximum charge in minor units, tax included
+	Owed   tokens.Amount // the account's debt, which is deducted from the pack's tokens
 }
 
-// sqlInsertAuto adds nothing while one is under way, and needs a method that is kept. Its
-// fingerprint is no request's: none can go on with it by its key. It adds nothing either while
-// money goes back or may: what that takes off the balance is no reason to charge the same buyer
-// again.
+// sqlInsertAuto inserts nothing while another auto purchase is open, or without a stored method. It also
+// inserts nothing while a refund, return or dispute is open: tokens that it removes are no reason to charge
+// the buyer again. The fingerprint is a constant that no request has, so no request can continue this
+// purchase by its key.
 const sqlInsertAuto = `insert into purchases (id, account, pack, tokens, price_minor, currency, catalog_version, lot_expires_days, status, provider,
 		idempotency_key, fingerprint, created_at, updated_at, ask_at, owed, auto, most_minor, customer, method)
 	select $1, $2, $3, $4, $5, $6, $7, $8, 'pending', $9, $10, $11, $12, $12, $13, $14, true, $15, customer, method
@@ -103,10 +102,9 @@ const sqlInsertAuto = `insert into purchases (id, account, pack, tokens, price_m
 	for share
 	on conflict do nothing`
 
-// OrderAuto writes an auto purchase in the transaction of the caller who decided on it, and returns
-// its id; Charge then takes the money. uuid.Nil: one is under way already, no card is kept, or the
-// pack is not what was agreed to. Errors: ErrNotSetUp, ledger.ErrClosed, kind Unprocessable (field
-// "pack"), the database's.
+// OrderAuto records an auto purchase in the caller's transaction and returns its id. Charge then takes the
+// money. It returns uuid.Nil if one is open already, no method is stored, or the pack breaks the agreed
+// terms. Errors: ErrNotSetUp, ledger.ErrClosed, kind Unprocessable (field "pack"), the database's.
 func (s *Service) OrderAuto(ctx context.Context, tx pgx.Tx, account uuid.UUID, p AutoParams) (uuid.UUID, error) {
 	if !s.Available() {
 		return uuid.Nil, ErrNotSetUp
@@ -116,7 +114,7 @@ func (s *Service) OrderAuto(ctx context.Context, tx pgx.Tx, account uuid.UUID, p
 	if err != nil {
 		return uuid.Nil, err
 	}
-	if !p.Agreed.KeptBy(pack) {
+	if !p.Agreed.Allows(pack) {
 		return uuid.Nil, nil
 	}
 	if err := s.o.Ledger.KeepOpen(ctx, tx, account); err != nil {
@@ -139,16 +137,16 @@ type Queryer interface {
 const sqlAutos = `select ` + purchaseColumns +
 	` from purchases where auto and account = any ($1) and created_at >= $2 order by account, created_at desc, id desc`
 
-// Autos lists the auto purchases of accounts since an instant, the newest of each account first.
+// Autos lists the auto purchases of accounts since an instant, grouped by account, newest first.
 func (s *Service) Autos(ctx context.Context, from Queryer, accounts []uuid.UUID, since time.Time) ([]Purchase,
 	error,
 ) {
 	return collect(from.Query(ctx, sqlAutos, accounts, since))
 }
 
-// Charge has the provider take the money of an auto purchase that waits for it, and answers how it
-// stands then. Asking again changes nothing. While the outcome is not known the purchase stays
-// pending, the error is problem.Unavailable, and the reconciling job asks again.
+// Charge has the provider charge a pending auto purchase and returns its new state. It is idempotent. While
+// the outcome is unknown the purchase stays pending, the error is problem.Unavailable, and the reconciling
+// job retries.
 func (s *Service) Charge(ctx context.Context, account, id uuid.UUID) (Purchase, error) {
 	p, err := s.Get(ctx, account, id)
 	if err != nil || !p.Auto || p.Status != StatusPending || p.session != "" {
@@ -184,8 +182,8 @@ func (s *Service) Charge(ctx context.Context, account, id uuid.UUID) (Purchase, 
 
 const sqlForgetMethod = `update payment_customers set method = '', card = '' where account = $1 and provider = $2 and method = $3`
 
-// chargeRefused ends an auto purchase that the provider takes nothing for. What it does not know any more is
-// forgotten first: else the next one would be charged to it.
+// chargeRefused ends an auto purchase that the provider refused to charge. It first deletes a customer or
+// method that the provider no longer knows, so that the next purchase does not use it.
 func (s *Service) chargeRefused(ctx context.Context, p Purchase, why error) error {
 	var err error
 	switch {
@@ -202,13 +200,13 @@ func (s *Service) chargeRefused(ctx context.Context, p Purchase, why error) erro
 	return s.advance(ctx, p, StatusFailed, FailureRefused)
 }
 
-// sqlUncharged leaves out what was forgotten since: only events tell of that.
+// sqlUncharged leaves out charges whose method was deleted since: only events report their outcome.
 const sqlUncharged = `select ` + purchaseColumns + ` from purchases
 	where status in ('pending', 'processing') and ask_at <= $1 and provider = $2 and auto and provider_session is null and created_at > $3
 		and exists (select from payment_customers k where k.account = purchases.account and k.provider = $2 and k.method = purchases.method)
 	order by ask_at limit $4`
 
-// chargeOpen goes on with charges whose outcome is not known.
+// chargeOpen retries charges with an unknown outcome.
 func (s *Service) chargeOpen(ctx context.Context) (more bool, err error) {
 	now := s.o.Clock()
 	list, err := s.query(ctx, sqlUncharged, now, s.o.Provider.Name(), now.Add(-chargeTries), chunk)
@@ -225,7 +223,7 @@ func (s *Service) chargeOpen(ctx context.Context) (more bool, err error) {
 			s.o.Log.Warn("the outcome of an auto top-up is not known yet", "purchase", p.ID, "error", err)
 		}
 	}
-	return false, nil // what is left has failed: the next turn is soon enough
+	return false, nil // the rest has failed and can wait for the next turn
 }
 
 const sqlAdopt = `update purchases set provider_session = $2, payment = $2 where id = $1 and provider_session is null`
@@ -246,7 +244,7 @@ func (s *Service) attachCheckout(ctx context.Context, p *Purchase, c *payment.Ch
 	return err
 }
 
-// failureOf is why a purchase failed. For an auto purchase without a reason it is the payment method.
+// failureOf returns why a purchase failed. An auto purchase without a reported reason was declined.
 func failureOf(p *Purchase, c *payment.Checkout) Failure {
 	if c.State == payment.Failed && p.Auto {
 		return cmp.Or(Failure(c.Reason), FailureDeclined)
@@ -254,7 +252,7 @@ func failureOf(p *Purchase, c *payment.Checkout) Failure {
 	return Failure(c.Reason)
 }
 
-// autoNote is what the history says of the tokens.
+// autoNote is the note on the ledger entry of the purchase.
 func (p *Purchase) autoNote() string {
 	if p.Auto {
 		return "Auto top-up"

@@ -19,7 +19,6 @@ import (
 	"pop.store/credits/internal/testkit"
 )
 
-// receipt is that of a purchase, which must have one.
 func (s *fixture) receipt(p billing.Purchase) billing.Receipt {
 	s.T.Helper()
 	r, err := s.Receipt(s.T.Context(), p.AccountID, p.ID)
@@ -74,7 +73,7 @@ func TestAReceipt(t *testing.T) {
 	}
 }
 
-// A purchase that cost nothing has a receipt, too; there is none at the provider.
+// A free purchase has a receipt, but no bill at the provider.
 func TestTheReceiptOfAFreePurchase(t *testing.T) {
 	t.Parallel()
 	s := newFixture(t)
@@ -101,7 +100,7 @@ func TestWhatWentBackStandsOnTheReceipt(t *testing.T) {
 	if r := s.receipt(p); r.Refunded.Minor != 450 || !r.RefundedAt.Equal(s.Clock.Now()) {
 		t.Errorf("%s went back at %v", r.Refunded, r.RefundedAt)
 	}
-	// The rest is given back in the provider's own pages: it does not tell us when.
+	// The rest is refunded in the provider's dashboard, without an instant that we know.
 	s.mustSend(refunded(p, 900))
 	if r := s.receipt(p); r.Refunded.Minor != 900 || !r.RefundedAt.IsZero() {
 		t.Errorf("%s went back at %v", r.Refunded, r.RefundedAt)
@@ -113,15 +112,15 @@ func TestWhatWentBackStandsOnTheReceipt(t *testing.T) {
 	}
 }
 
-// teller is a provider that counts how often it is asked, and says of a bill what it is told to.
-type teller struct {
+// countingProvider counts calls of Checkout, and can change or fail the answers.
+type countingProvider struct {
 	*sandbox.Provider
 	asked  *atomic.Int32
 	silent *atomic.Bool
 	change func(*payment.Checkout)
 }
 
-func (p teller) Checkout(ctx context.Context, id string) (payment.Checkout, error) {
+func (p countingProvider) Checkout(ctx context.Context, id string) (payment.Checkout, error) {
 	p.asked.Add(1)
 	if p.silent.Load() {
 		return payment.Checkout{}, errors.New("no answer")
@@ -133,16 +132,16 @@ func (p teller) Checkout(ctx context.Context, id string) (payment.Checkout, erro
 	return c, err
 }
 
-// telling makes the shop's provider one.
-func (s *fixture) telling(change func(*payment.Checkout)) *teller {
-	p := &teller{s.provider, new(atomic.Int32), new(atomic.Bool), change}
+// countCalls makes the fixture's provider a countingProvider.
+func (s *fixture) countCalls(change func(*payment.Checkout)) *countingProvider {
+	p := &countingProvider{s.provider, new(atomic.Int32), new(atomic.Bool), change}
 	s.options.Provider = *p
 	s.Service = billing.New(s.DB.Pool, s.options)
 	return p
 }
 
-// unbilled is a purchase that was credited while the provider could not be asked.
-func (s *fixture) unbilled(p *teller) billing.Purchase {
+// unbilled is a purchase that was credited while the provider did not answer.
+func (s *fixture) unbilled(p *countingProvider) billing.Purchase {
 	s.T.Helper()
 	p.silent.Store(true)
 	order := s.paidOrder()
@@ -151,12 +150,12 @@ func (s *fixture) unbilled(p *teller) billing.Purchase {
 	return s.wantStatus(order, billing.StatusCompleted)
 }
 
-// A bill that cannot be had holds up nothing; it is asked for more and more rarely, and given up,
-// but for who looks at the receipt.
+// A missing bill blocks nothing. The job asks for it at growing intervals and gives up; an open receipt
+// still asks.
 func TestABillThatIsMissing(t *testing.T) {
 	t.Parallel()
 	s := newFixture(t)
-	provider := s.telling(nil)
+	provider := s.countCalls(nil)
 	p := s.unbilled(provider)
 	s.wantCredits(p, 1)
 	if r := s.receipt(p); r.Bill != nil || r.Paid != p.Price {
@@ -173,47 +172,48 @@ func TestABillThatIsMissing(t *testing.T) {
 		}
 		asked = append(asked, provider.asked.Load())
 	}
-	// Nine times in ten minutes would be each minute; at last it is every six hours, and then never.
+	// Asking each minute would be nine times in ten minutes; in the end it is every six hours, and then
+	// never.
 	if asked[0] < 3 || asked[0] > 7 || asked[1] > 6 || asked[2] > 8 || asked[3] < 20 || asked[3] > 28 ||
 		asked[4] > 1 {
 		t.Errorf("asked %v times", asked)
 	}
 	provider.silent.Store(false)
 	if r := s.receipt(p); r.Bill == nil || r.Bill.Total != 900 {
-		t.Error("whoever looks is not told")
+		t.Error("the receipt has no bill")
 	}
 }
 
 func TestTheJobReadsBills(t *testing.T) {
 	t.Parallel()
 	s := newFixture(t)
-	provider := s.telling(nil)
+	provider := s.countCalls(nil)
 	p := s.unbilled(provider)
 	provider.silent.Store(false)
 	s.Clock.Advance(2 * time.Minute)
 	s.reconcile()
 	if got := s.wantStatus(p, billing.StatusCompleted); got.Bill == nil {
-		t.Error("it did not")
+		t.Error("the job did not fetch the bill")
 	}
 	if n := s.Count(`select count(*) from purchase_bills where ask_at is not null`); n != 0 {
-		t.Error("it is asked again")
+		t.Error("the provider is asked again")
 	}
-	// Another provider's are left alone.
+	// The job leaves another provider's purchases alone.
 	other := s.unbilled(provider)
 	provider.silent.Store(false)
 	s.Exec(`update purchases set provider = 'stripe' where id = $1`, other.ID)
 	s.Clock.Advance(time.Hour)
 	s.reconcile()
 	if r := s.receipt(other); r.Bill != nil || provider.asked.Load() != 0 {
-		t.Errorf("asked %d times, and told %+v", provider.asked.Load(), r.Bill)
+		t.Errorf("asked %d times, bill %+v", provider.asked.Load(), r.Bill)
 	}
 }
 
-// Many who look at a receipt at once ask once, and one who goes on looking does not ask each time.
+// Concurrent views of a receipt ask the provider once, and repeated views do not ask each time.
 func TestManyLookAtAReceipt(t *testing.T) {
 	t.Parallel()
 	s := newFixture(t)
-	provider := s.telling(nil)
+	provider := s.countCalls(nil)
 	p := s.unbilled(provider)
 	testkit.Concurrently(30, func(int) {
 		if _, err := s.Receipt(t.Context(), p.AccountID, p.ID); err != nil {
@@ -228,7 +228,7 @@ func TestManyLookAtAReceipt(t *testing.T) {
 	if n := provider.asked.Load(); n != 2 {
 		t.Errorf("asked %d times", n)
 	}
-	// A server of before has noted nothing of a bill.
+	// An older server has stored no row for the bill.
 	s.Exec(`delete from purchase_bills`)
 	provider.silent.Store(false)
 	if r := s.receipt(p); r.Bill == nil {
@@ -236,8 +236,7 @@ func TestManyLookAtAReceipt(t *testing.T) {
 	}
 }
 
-// What a buyer has typed is kept as plain lines, and nobody is sent to an address that is none of a
-// provider's.
+// Texts of the buyer are stored as plain lines, and receipt links lead only to safe addresses.
 func TestBillsAreTidied(t *testing.T) {
 	t.Parallel()
 	s := newFixture(t)
@@ -247,7 +246,7 @@ func TestBillsAreTidied(t *testing.T) {
 		TaxIDs:  []string{strings.Repeat("ß", 300)},
 	}
 	url := ""
-	s.telling(func(c *payment.Checkout) {
+	s.countCalls(func(c *payment.Checkout) {
 		if c.Bill != nil {
 			c.Bill.Buyer, c.Bill.ReceiptURL = bad, url
 			c.Bill.Taxes = slices.Repeat([]payment.TaxLine{{Name: "V\nAT", Rate: "2\x000"}}, 50)
@@ -277,7 +276,7 @@ func TestBillsAreTidied(t *testing.T) {
 	}
 }
 
-// A bill of something else is not kept.
+// A bill of another payment is not stored.
 func TestABillThatDoesNotMatch(t *testing.T) {
 	t.Parallel()
 	for name, change := range map[string]func(*payment.Checkout){
@@ -287,7 +286,7 @@ func TestABillThatDoesNotMatch(t *testing.T) {
 		"another session": func(c *payment.Checkout) { c.ID = "cs_test_other" },
 	} {
 		s := newFixture(t)
-		provider := s.telling(change)
+		provider := s.countCalls(change)
 		p := s.unbilled(provider)
 		provider.silent.Store(false)
 		if r := s.receipt(p); r.Bill != nil {
@@ -296,7 +295,7 @@ func TestABillThatDoesNotMatch(t *testing.T) {
 	}
 }
 
-// The bill as Stripe tells it: taxes by rate, the company, the receipt.
+// Stripe's bill: taxes by rate, the company, the receipt.
 func TestStripesBill(t *testing.T) {
 	t.Parallel()
 	s, l := newStripeFixture(t, stripepay.Options{Tax: true, PromotionCodes: true})

@@ -1,9 +1,9 @@
-// Package billing sells token packs. A purchase is our own order, made before the payment. What the
-// payment provider reports is checked against the order, and then the ledger credits the tokens
-// exactly once. When the money goes back, so do the tokens.
+// Package billing sells token packs through a payment provider. It records each order before the payment,
+// checks what the provider reports against the order, has the ledger credit the tokens exactly once, and
+// takes them back when the money is refunded.
 //
-// Tokens are millionths of a token, money is minor units of a currency, instants are UTC. Errors
-// that a caller may see are *problem.Error.
+// Tokens are millionths of a token, money is minor units of a currency, instants are UTC. Errors that a
+// caller may see are *problem.Error.
 package billing
 
 import (
@@ -18,28 +18,26 @@ import (
 	"pop.store/credits/internal/tokens"
 )
 
-// Options are what a Service needs besides its database.
 type Options struct {
 	Ledger   *engine.Engine
-	Prices   func() *catalog.Catalog // the catalog in force
+	Prices   func() *catalog.Catalog // the current catalog
 	Provider Provider                // nil: buying is not set up
-	Taxed    bool                    // the provider works out tax, which may come on top of a price
-	BaseURL  string                  // public base of the app, where the provider sends browsers back to
+	Taxed    bool                    // the provider adds tax to a price where it is due
+	BaseURL  string                  // public base URL of the app, for the provider's redirects
 	Clock    clock.Clock
 	Log      *slog.Logger
 }
 
-// Service takes orders, fulfils them and takes them back. It is safe for concurrent use.
+// Service takes, fulfils and refunds orders. It is safe for concurrent use.
 type Service struct {
 	pool      *pgxpool.Pool
 	o         Options
-	reversing chan struct{} // who reverses keeps a connection while the ledger needs others: not too many at a time
+	reversing chan struct{} // semaphore: each reversal holds a connection while the ledger needs others
 }
 
-// maxReversing bounds the purchases that are reversed at a time.
+// maxReversing bounds the concurrent reversals.
 const maxReversing = 2
 
-// The ways in which a request fails.
 var (
 	ErrNotSetUp   = problem.New(problem.Conflict, "payments_not_set_up", "Buying tokens is not set up here.")
 	ErrNoPurchase = problem.New(problem.NotFound, "purchase_not_found", "There is no such purchase.")
@@ -51,7 +49,7 @@ var (
 		"An account holds at most %s tokens, and this pack would be too much.", tokens.Max)
 )
 
-// New makes a service over a migrated database.
+// New returns a service over a migrated database.
 func New(pool *pgxpool.Pool, o Options) *Service {
 	return &Service{
 		pool:      pool,
@@ -60,13 +58,13 @@ func New(pool *pgxpool.Pool, o Options) *Service {
 	}
 }
 
-// Available says whether packs can be bought: there is a provider, and its events can be believed.
+// Available reports whether packs can be bought: there is a provider, and its events can be verified.
 func (s *Service) Available() bool { return s.o.Provider != nil && s.o.Provider.CanVerify() }
 
-// Taxed says whether tax may come on top of a pack's price, to be shown on the payment page.
+// Taxed reports whether the payment page may add tax to a pack's price.
 func (s *Service) Taxed() bool { return s.Available() && s.o.Taxed }
 
-// PaymentOrigin is where browsers are sent to pay, as "https://host"; empty: nowhere else.
+// PaymentOrigin is the origin of the provider's payment pages, as "https://host"; empty for our own.
 func (s *Service) PaymentOrigin() string {
 	if !s.Available() {
 		return ""
@@ -74,7 +72,7 @@ func (s *Service) PaymentOrigin() string {
 	return s.o.Provider.Origin()
 }
 
-// ours says whether a purchase is one that the provider at hand can be asked about.
-func (s *Service) ours(p *Purchase) bool {
+// sameProvider reports whether the current provider knows a purchase.
+func (s *Service) sameProvider(p *Purchase) bool {
 	return s.o.Provider != nil && p.provider == s.o.Provider.Name() && p.session != ""
 }

@@ -19,7 +19,7 @@ import (
 	"pop.store/credits/internal/testkit"
 )
 
-// asOwner changes the schema, which only its owner may.
+// asOwner changes the schema as its owner.
 func (s *fixture) asOwner(sql string) {
 	s.T.Helper()
 	owner, err := pgx.Connect(s.T.Context(), s.DB.OwnerURL)
@@ -32,9 +32,8 @@ func (s *fixture) asOwner(sql string) {
 	}
 }
 
-// breaks has each write to a table fail that makes a condition true, of the row as it would become.
-// The answer mends it.
-func (s *fixture) breaks(table, when string) (mend func()) {
+// failWrites makes each write to a table fail if the new row satisfies a condition. mend undoes it.
+func (s *fixture) failWrites(table, when string) (repair func()) {
 	s.T.Helper()
 	name := "broken_" + strings.ReplaceAll(uuid.NewString(), "-", "")
 	s.asOwner(`create function ` + name + `() returns trigger language plpgsql as $$ begin
@@ -46,7 +45,6 @@ func (s *fixture) breaks(table, when string) (mend func()) {
 	return func() { s.asOwner(`drop trigger ` + name + ` on ` + table) }
 }
 
-// column reads one value of a purchase.
 func (s *fixture) column(p billing.Purchase, column string) (value *string) {
 	s.T.Helper()
 	if err := s.DB.Pool.QueryRow(s.T.Context(), `select `+column+`::text from purchases where id = $1`,
@@ -63,7 +61,7 @@ func (s *fixture) wantColumn(p billing.Purchase, column, want string) {
 	}
 }
 
-// An event that names neither payment nor customer: the provider is asked, and both are kept.
+// An event without payment and customer: the provider is asked, and both are stored.
 func TestPaymentAndCustomerAreAskedForWhenMissing(t *testing.T) {
 	t.Parallel()
 	s := newFixture(t)
@@ -75,21 +73,21 @@ func TestPaymentAndCustomerAreAskedForWhenMissing(t *testing.T) {
 	}
 }
 
-// vague is a provider that tells no payment and no customer when it is asked.
-type vague struct{ *sandbox.Provider }
+// noDetails is a provider whose checkouts name neither payment nor customer.
+type noDetails struct{ *sandbox.Provider }
 
-func (v vague) Checkout(ctx context.Context, id string) (payment.Checkout, error) {
+func (v noDetails) Checkout(ctx context.Context, id string) (payment.Checkout, error) {
 	c, err := v.Provider.Checkout(ctx, id)
 	c.Payment, c.Customer = "", ""
 	return c, err
 }
 
-// What an event names is kept, also when the provider does not name it when it is asked for the rest.
+// An event's payment and customer are stored, even if the provider does not return them later.
 func TestPaymentAndCustomerOfAnEventAreKept(t *testing.T) {
 	t.Parallel()
 	s := newFixture(t)
 	p := s.paidOrder()
-	s.Service = s.with(func(o *billing.Options) { o.Provider = vague{s.provider} })
+	s.Service = s.with(func(o *billing.Options) { o.Provider = noDetails{s.provider} })
 	s.mustSend(checkoutEvent("completed", p, members{"payment_intent": payOf(p), "customer": "cus_of_the_event"}))
 	s.wantColumn(p, "payment", payOf(p))
 	if customer, _ := s.customerOf(p); customer != "cus_of_the_event" {
@@ -97,8 +95,7 @@ func TestPaymentAndCustomerOfAnEventAreKept(t *testing.T) {
 	}
 }
 
-// Money goes back before anybody has told that it came: whose payment it was is kept from then on,
-// and another's stays.
+// A refund that arrives before its payment stores the payment's id. Another id does not replace it.
 func TestThePaymentIsKeptWithARefundThatComesFirst(t *testing.T) {
 	t.Parallel()
 	s := newFixture(t)
@@ -110,15 +107,15 @@ func TestThePaymentIsKeptWithARefundThatComesFirst(t *testing.T) {
 	s.wantColumn(p, "payment", payOf(p))
 	s.mustSend(checkoutEvent("completed", p, nil))
 	s.wantColumn(p, "payment", payOf(p))
-	s.wantBooks(p, "250 0")
-	// A checkout has one payment: what is known of it is not replaced.
+	s.wantBalance(p, "250 0")
+	// A checkout has one payment: a known one is not replaced.
 	s.Exec(`update purchases set payment = 'pi_known' where id = $1`, p.ID)
 	s.mustSend(refunded(p, 900))
 	s.wantColumn(p, "payment", "pi_known")
 }
 
-// An order that a buyer pays for has the checkout that we opened, whatever an event says: only a
-// charge without the buyer is known by its own id.
+// An event cannot give another checkout to an order that a buyer pays for. Only an auto purchase is
+// identified by its own id.
 func TestOnlyAChargeIsKnownByItsOwnID(t *testing.T) {
 	t.Parallel()
 	s := newFixture(t)
@@ -132,11 +129,11 @@ func TestOnlyAChargeIsKnownByItsOwnID(t *testing.T) {
 	s.wantCredits(p, 0)
 }
 
-// A charge whose payment is known is no other payment's.
+// A charge with a known payment accepts no other payment.
 func TestAChargeHasOnePayment(t *testing.T) {
 	t.Parallel()
 	s, l := newStripeFixture(t, stripepay.Options{})
-	account := s.kept("stripe_test", "pm_slow")
+	account := s.accountWithMethod("stripe_test", "pm_slow")
 	p, err := s.topUp(account, plenty)
 	if err != nil || p.Status != billing.StatusProcessing {
 		t.Fatal(p.Status, err)
@@ -163,7 +160,7 @@ func TestAChargeHasOnePayment(t *testing.T) {
 	}
 }
 
-// The instants of the job: at exactly its time something is due, and a microsecond before it is not.
+// Work of the job is due at its exact time, and not a microsecond before.
 func TestTheInstantsOfTheJob(t *testing.T) {
 	t.Parallel()
 	const micro = time.Microsecond
@@ -216,7 +213,7 @@ func TestTheInstantsOfTheJob(t *testing.T) {
 	}
 }
 
-// withoutEvents has the sandbox forget what it has to tell, so that only asking helps.
+// withoutEvents deletes the sandbox's events, so that only polling finds out.
 func (s *fixture) withoutEvents() {
 	s.T.Helper()
 	if _, err := s.DB.Pool.Exec(s.T.Context(), `delete from sandbox_events`); err != nil {
@@ -231,8 +228,8 @@ func statusIs(want billing.Status) func(*fixture, billing.Purchase) bool {
 	}
 }
 
-// A charge whose outcome is not known is asked for again from two minutes on, and until twenty
-// hours have passed: then its key may be forgotten.
+// A charge with an unknown outcome is retried after two minutes and until twenty hours have passed: then
+// Stripe may have forgotten its key.
 func TestTheInstantsOfACharge(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct {
@@ -245,14 +242,14 @@ func TestTheInstantsOfACharge(t *testing.T) {
 		"at twenty hours":     {20 * time.Hour, false},
 	} {
 		s, l := newStripeFixture(t, stripepay.Options{})
-		l.lose("/v1/payment_intents")
-		p, err := s.topUp(s.kept("stripe_test", "pm_ok"), plenty)
+		l.loseAnswers("/v1/payment_intents")
+		p, err := s.topUp(s.accountWithMethod("stripe_test", "pm_ok"), plenty)
 		testkit.WantProblem(t, err, problem.KindUnavailable, "unavailable")
-		l.lose("")
+		l.loseAnswers("")
 		s.Clock.Advance(c.age)
 		before := l.asked("POST /v1/payment_intents?")
 		l.mu.Lock()
-		l.events = nil // only asking helps
+		l.events = nil // only polling helps
 		l.mu.Unlock()
 		s.reconcile()
 		if asked := l.asked("POST /v1/payment_intents?") > before; asked != c.asked {
@@ -266,7 +263,7 @@ func TestTheInstantsOfACharge(t *testing.T) {
 	}
 }
 
-// A write that fails is no success: whoever asked is told to try again, and the second time it is done.
+// A failed write is reported as unavailable, and a retry completes it.
 func TestWritesThatFail(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct {
@@ -367,16 +364,16 @@ func TestWritesThatFail(t *testing.T) {
 	} {
 		s := newFixture(t)
 		p := c.set(s)
-		mend := s.breaks(c.table, c.when)
+		repair := s.failWrites(c.table, c.when)
 		if err := c.do(s, p); problem.Of(err).Kind != problem.KindUnavailable {
 			t.Errorf("%s: %v", name, err)
 		}
-		mend()
+		repair()
 		if err := c.do(s, p); err != nil {
 			t.Errorf("%s, again: %v", name, err)
 		}
 		if !c.done(s, p) {
-			t.Errorf("%s: it is not done", name)
+			t.Errorf("%s: the retry did not complete it", name)
 		}
 	}
 }
@@ -386,7 +383,7 @@ func (s *fixture) spendableIs(p billing.Purchase, tokens int64) bool {
 	return err == nil && int64(a.Spendable) == tokens*1_000_000
 }
 
-// The job says in its log what it could not take back, and does it in its next turn.
+// The job logs a reversal that failed, and completes it in its next turn.
 func TestTheJobsReversalFails(t *testing.T) {
 	t.Parallel()
 	s := newFixture(t)
@@ -394,36 +391,36 @@ func TestTheJobsReversalFails(t *testing.T) {
 	s.Exec(`update purchases set refunded_minor = 900, version = version + 1 where id = $1`, p.ID)
 	s.withoutEvents()
 	s.Clock.Advance(time.Hour)
-	mend := s.breaks("purchases", "new.applied > old.applied")
+	repair := s.failWrites("purchases", "new.applied > old.applied")
 	service, log := s.logging()
 	if _, err := service.Reconcile(t.Context()); err != nil ||
 		!strings.Contains(log.String(), "tokens could not be taken back") {
 		t.Errorf("%v, log %q", err, log)
 	}
-	mend()
+	repair()
 	s.reconcile()
 	s.wantStatus(p, billing.StatusRefunded)
 }
 
-// stubborn refuses each refund, and says so for good.
-type stubborn struct{ *sandbox.Provider }
+// refusing refuses each refund for good.
+type refusing struct{ *sandbox.Provider }
 
-func (stubborn) Refund(context.Context, payment.Refund) error { return payment.ErrRefused }
+func (refusing) Refund(context.Context, payment.Refund) error { return payment.ErrRefused }
 
-// A refusal that cannot be written down is not told: the refund is still under way.
+// If a refusal cannot be stored, the refund stays under way.
 func TestARefusalThatCannotBeWrittenDown(t *testing.T) {
 	t.Parallel()
 	s := newFixture(t)
 	p := s.completed()
-	s.Service = s.with(func(o *billing.Options) { o.Provider = stubborn{s.provider} })
-	mend := s.breaks("purchases", "new.version > old.version")
+	s.Service = s.with(func(o *billing.Options) { o.Provider = refusing{s.provider} })
+	repair := s.failWrites("purchases", "new.version > old.version")
 	ask := func() error {
 		_, _, err := s.Refund(t.Context(), p.AccountID, p.ID, "k",
 			billing.RefundParams{Amount: &money.Amount{Minor: 1, Currency: "USD"}})
 		return err
 	}
 	testkit.WantProblem(t, ask(), problem.KindUnavailable, "unavailable")
-	mend()
+	repair()
 	testkit.WantProblem(t, ask(), problem.Conflict, "refund_refused")
 	if err := ask(); !errors.Is(err, billing.ErrRefused) {
 		t.Error(err)

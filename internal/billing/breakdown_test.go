@@ -11,28 +11,28 @@ import (
 	"pop.store/credits/internal/tokens"
 )
 
-func (s *fixture) story(p billing.Purchase) billing.TokenBreakdown {
+func (s *fixture) breakdown(p billing.Purchase) billing.TokenBreakdown {
 	s.T.Helper()
 	now, err := s.Get(s.T.Context(), p.AccountID, p.ID)
 	if err != nil {
 		s.T.Fatal(err)
 	}
-	story, err := s.TokenBreakdown(s.T.Context(), now)
+	breakdown, err := s.TokenBreakdown(s.T.Context(), now)
 	if err != nil {
 		s.T.Fatal(err)
 	}
-	return story
+	return breakdown
 }
 
-func (s *fixture) wantStory(what string, p billing.Purchase, want billing.TokenBreakdown) {
+func (s *fixture) wantBreakdown(what string, p billing.Purchase, want billing.TokenBreakdown) {
 	s.T.Helper()
-	if got := s.story(p); got != want {
+	if got := s.breakdown(p); got != want {
 		s.T.Errorf("%s: %+v, want %+v", what, got, want)
 	}
 }
 
-// clawbacks are the causes and reasons of what was taken back of an account's purchases, newest first.
-func (s *fixture) clawbacks(p billing.Purchase) (told []string) {
+// clawbacks lists the causes and reasons of an account's clawbacks, newest first.
+func (s *fixture) clawbacks(p billing.Purchase) (causes []string) {
 	s.T.Helper()
 	page, err := s.Ledger.History(s.T.Context(), p.AccountID,
 		ledger.Filter{Kinds: []ledger.Kind{ledger.KindClawback}}, 0, ledger.MaxPage)
@@ -40,9 +40,9 @@ func (s *fixture) clawbacks(p billing.Purchase) (told []string) {
 		s.T.Fatal(err)
 	}
 	for i := range page.Lines {
-		told = append(told, page.Lines[i].Amount.String()+" "+string(page.Lines[i].Cause)+": "+page.Lines[i].Reason)
+		causes = append(causes, page.Lines[i].Amount.String()+" "+string(page.Lines[i].Cause)+": "+page.Lines[i].Reason)
 	}
-	return told
+	return causes
 }
 
 func (s *fixture) wantClawbacks(p billing.Purchase, want ...string) {
@@ -64,17 +64,17 @@ func (s *fixture) refund(p billing.Purchase, key string, minor int64, reason str
 	}
 }
 
-// What went back, when, why, and what of it was used.
+// What was taken back, when, why, and how much of it was used.
 func TestTheStoryOfAPurchase(t *testing.T) {
 	t.Parallel()
 	s := newFixture(t)
 	p := s.completed()
-	s.wantStory("as it was paid", p, billing.TokenBreakdown{})
+	s.wantBreakdown("as it was paid", p, billing.TokenBreakdown{})
 	paid := s.Clock.Now()
 	s.Clock.Advance(time.Hour)
 	s.spend(p, "270")
 	s.refund(p, "a", 225, "a video failed")
-	s.wantStory("a quarter back", p, billing.TokenBreakdown{
+	s.wantBreakdown("a quarter back", p, billing.TokenBreakdown{
 		Back:   tokens.MustParse("25"),
 		Left:   tokens.MustParse("5"),
 		BackAt: paid.Add(time.Hour),
@@ -83,7 +83,7 @@ func TestTheStoryOfAPurchase(t *testing.T) {
 	})
 	s.Clock.Advance(time.Hour)
 	s.refund(p, "b", 675, "")
-	s.wantStory("all back", p, billing.TokenBreakdown{
+	s.wantBreakdown("all back", p, billing.TokenBreakdown{
 		Back:   tokens.MustParse("100"),
 		Used:   tokens.MustParse("70"),
 		BackAt: paid.Add(2 * time.Hour),
@@ -95,12 +95,12 @@ func TestTheStoryOfAPurchase(t *testing.T) {
 		t.Fatal(err)
 	}
 	s.mustSend(checkoutEvent("completed", next, nil))
-	s.wantStory("what is owed comes off the next", next,
+	s.wantBreakdown("what is owed comes off the next", next,
 		billing.TokenBreakdown{Netted: tokens.MustParse("70"), Left: tokens.MustParse("30")})
 	if r := s.receipt(next); r.Netted != tokens.MustParse("70") {
 		t.Errorf("its receipt says that %s were owed", r.Netted)
 	}
-	s.wantStory("and changes nothing of the first", p, billing.TokenBreakdown{
+	s.wantBreakdown("and changes nothing of the first", p, billing.TokenBreakdown{
 		Back:   tokens.MustParse("100"),
 		Used:   tokens.MustParse("70"),
 		BackAt: paid.Add(2 * time.Hour),
@@ -109,28 +109,28 @@ func TestTheStoryOfAPurchase(t *testing.T) {
 
 	disputed := s.completed()
 	s.spend(disputed, "220")
-	s.mustSend(words["opened"](disputed))
-	s.wantStory("in dispute", disputed, billing.TokenBreakdown{Left: tokens.MustParse("80")})
-	s.mustSend(words["lost"](disputed))
-	s.wantStory("lost", disputed, billing.TokenBreakdown{
+	s.mustSend(eventsByWord["opened"](disputed))
+	s.wantBreakdown("in dispute", disputed, billing.TokenBreakdown{Left: tokens.MustParse("80")})
+	s.mustSend(eventsByWord["lost"](disputed))
+	s.wantBreakdown("lost", disputed, billing.TokenBreakdown{
 		Back:   tokens.MustParse("100"),
 		Used:   tokens.MustParse("20"),
 		BackAt: s.Clock.Now(),
 		Cause:  ledger.CauseDispute,
 	})
 	s.Exec(`delete from entry_notes where account = $1`, disputed.AccountID)
-	if got := s.story(disputed).Cause; got != ledger.CauseDispute {
+	if got := s.breakdown(disputed).Cause; got != ledger.CauseDispute {
 		t.Errorf("without notes it was taken back for a %s", got)
 	}
 }
 
-// Why tokens were taken back is told of just the money that went back for it, whoever brings the news.
+// Each clawback has the cause of its own refund, whether it is applied by a call or an event.
 func TestWhyTokensWereTakenBack(t *testing.T) {
 	t.Parallel()
 	s := newFixture(t)
 	p := s.completed()
 	s.refund(p, "a", 300, "first reason")
-	s.mustSend(refunded(p, 300)) // the provider's word about it says nothing new
+	s.mustSend(refunded(p, 300)) // the provider's event about it changes nothing
 	s.Exec(`update sandbox_sessions set refunded_minor = 600 where id = $1`, session(p))
 	s.mustSend(refunded(p, 600)) // made at the provider
 	s.refund(p, "b", 300, "second reason")
@@ -141,18 +141,18 @@ func TestWhyTokensWereTakenBack(t *testing.T) {
 		t.Fatal(err)
 	}
 	s.wantClawbacks(returned, "-100 return: ")
-	if got := s.story(returned); got.Cause != ledger.CauseReturn || got.Used != 0 {
+	if got := s.breakdown(returned); got.Cause != ledger.CauseReturn || got.Used != 0 {
 		t.Errorf("returned: %+v", got)
 	}
 
 	lost := s.completed()
 	s.refund(lost, "k", 300, "a part before")
-	s.mustSend(words["lost"](lost))
+	s.mustSend(eventsByWord["lost"](lost))
 	s.wantClawbacks(lost, "-66.666667 dispute: ", "-33.333333 refund: a part before")
 }
 
-// The provider's word comes while a refund is under way, or before it is noted that it is done: its
-// reason is not lost.
+// The provider's event arrives while a refund is under way, or before it is marked as done: the reason is
+// kept.
 func TestTheReasonOfARefundThatBrokeOff(t *testing.T) {
 	t.Parallel()
 	s := newFixture(t)

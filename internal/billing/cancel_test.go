@@ -13,7 +13,7 @@ import (
 	"pop.store/credits/internal/testkit"
 )
 
-// wantOpen checks which orders of an account wait for their buyer, newest first.
+// wantOpen checks the open orders of an account, newest first.
 func (s *fixture) wantOpen(account uuid.UUID, want ...billing.Purchase) {
 	s.T.Helper()
 	got, err := s.OpenOrders(s.T.Context(), account)
@@ -28,7 +28,6 @@ func (s *fixture) wantOpen(account uuid.UUID, want ...billing.Purchase) {
 	}
 }
 
-// orderOf is one more order of an account.
 func (s *fixture) orderOf(account uuid.UUID) billing.Purchase {
 	s.T.Helper()
 	p, _, err := s.Start(s.T.Context(), account, uuid.NewString(), billing.StartParams{Pack: pack(0).ID})
@@ -38,8 +37,8 @@ func (s *fixture) orderOf(account uuid.UUID) billing.Purchase {
 	return p
 }
 
-// An order that nobody has paid is known as open at once. It stops being open when it is paid,
-// cancelled, or older than any checkout.
+// An unpaid order is listed as open. It is no longer open when it is paid, cancelled, or older than any
+// checkout.
 func TestOpenOrders(t *testing.T) {
 	t.Parallel()
 	s := newFixture(t)
@@ -60,7 +59,7 @@ func TestOpenOrders(t *testing.T) {
 
 	got, err := s.Refresh(t.Context(), account, first.ID)
 	if err != nil || !got.Open || got.Status != billing.StatusPending {
-		t.Errorf("an order that nobody has paid is %s, open %t (%v)", got.Status, got.Open, err)
+		t.Errorf("an unpaid order is %s, open %t (%v)", got.Status, got.Open, err)
 	}
 	if _, err := s.provider.Pay(t.Context(), session(first)); err != nil {
 		t.Fatal(err)
@@ -75,12 +74,12 @@ func TestOpenOrders(t *testing.T) {
 	s.Clock.Advance(time.Second)
 	s.wantOpen(other.AccountID)
 	if got := s.wantStatus(other, billing.StatusPending); got.Payable(s.Clock.Now()) || !got.Lapsed(s.Clock.Now()) {
-		t.Error("an order that nobody can pay any more passes for an open one")
+		t.Error("an order that can no longer be paid is listed as open")
 	}
 }
 
-// Cancelling closes the checkout at the provider: nobody can pay it afterwards. It can be asked for
-// twice, and tells what it found.
+// Cancelling closes the checkout at the provider, so that it cannot be paid. It is idempotent and returns
+// the state.
 func TestCancellingAnOrder(t *testing.T) {
 	t.Parallel()
 	s := newFixture(t)
@@ -94,10 +93,10 @@ func TestCancellingAnOrder(t *testing.T) {
 		}
 	}
 	if _, err := s.provider.Pay(t.Context(), session(p)); err == nil {
-		t.Error("it was paid all the same")
+		t.Error("a cancelled order was paid")
 	}
 	if n := s.Count(`select count(*) from sandbox_events where body::jsonb->>'type' = 'checkout.session.expired'`); n != 1 {
-		t.Errorf("the provider tells of it %d times", n)
+		t.Errorf("the provider sent %d events", n)
 	}
 	s.wantOpen(p.AccountID)
 
@@ -111,7 +110,7 @@ func TestCancellingAnOrder(t *testing.T) {
 	s.wantCredits(paid, 1)
 }
 
-// Many cancel and pay at once: what was paid is credited, what was not is closed, and nothing is both.
+// Concurrent cancellations and payments: what was paid is credited, the rest is closed, nothing is both.
 func TestCancellingWhilePaying(t *testing.T) {
 	t.Parallel()
 	s := newFixture(t)
@@ -140,8 +139,7 @@ func TestCancellingWhilePaying(t *testing.T) {
 	}
 }
 
-// Orders without a checkout: one whose checkout never opened is dropped, an auto top-up is none of
-// the buyer's.
+// An order whose checkout never opened is closed. An auto top-up cannot be cancelled by the buyer.
 func TestCancellingWithoutACheckout(t *testing.T) {
 	t.Parallel()
 	s := newFixture(t)
@@ -163,8 +161,8 @@ func TestCancellingWithoutACheckout(t *testing.T) {
 	}
 }
 
-// A buyer with an open order in another tab is told before there are two. A key that was used goes
-// on, whatever the page has shown.
+// A buyer with an open order in another tab gets a warning before a second one. A known key continues,
+// whatever the page showed.
 func TestAnOrderThatTheBuyerDoesNotKnowOf(t *testing.T) {
 	t.Parallel()
 	s := newFixture(t)
@@ -194,7 +192,7 @@ func TestAnOrderThatTheBuyerDoesNotKnowOf(t *testing.T) {
 	}
 }
 
-// With Stripe: an open checkout is expired there, a paid one is found to be paid.
+// At Stripe, an open checkout is expired, and a paid one is found to be paid.
 func TestCancellingAtStripe(t *testing.T) {
 	t.Parallel()
 	s, stripe := newStripeFixture(t, stripepay.Options{})
@@ -214,6 +212,6 @@ func TestCancellingAtStripe(t *testing.T) {
 	s.wantStatus(down, billing.StatusPending)
 	stripe.fail(false)
 	if got, err := s.Cancel(t.Context(), down.AccountID, down.ID); err != nil || got.Status != billing.StatusExpired {
-		t.Errorf("after the answer was lost it is %s (%v)", got.Status, err)
+		t.Errorf("after a lost answer it is %s (%v)", got.Status, err)
 	}
 }

@@ -17,8 +17,7 @@ import (
 	"pop.store/credits/internal/testkit"
 )
 
-// A purchase with a declined card, then a paid one, and the provider's event over HTTP to an app that
-// fails at first.
+// A declined card, then a payment, and the provider's event over HTTP to an app that fails at first.
 func TestPurchaseEndToEnd(t *testing.T) {
 	t.Parallel()
 	s := newFixture(t)
@@ -37,7 +36,7 @@ func TestPurchaseEndToEnd(t *testing.T) {
 		answers <- status
 	}))
 	t.Cleanup(endpoint.Close)
-	// On the machine's clock, since the second try has to fall due.
+	// On the real clock, since the second delivery has to fall due.
 	provider := sandbox.New(s.DB.Pool, sandbox.Options{
 		Clock:      clock.System,
 		BaseURL:    baseURL,

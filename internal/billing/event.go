@@ -16,15 +16,14 @@ import (
 
 // Errors of HandleEvent besides problem.Unavailable.
 var (
-	// ErrBadSignature is the answer to an event that the provider did not send, or not just now.
+	// ErrBadSignature refuses an event that the provider did not sign, or not recently.
 	ErrBadSignature = problem.New(problem.Malformed, "bad_signature", "This event's signature cannot be accepted.")
 )
 
-// HandleEvent takes an event as it came over the wire. Nil means that it is dealt with for good and
-// need not be sent again. That is so, too, when nothing can ever come of it, which is logged: it
-// cannot be read, it is of the other mode, it came before with other contents, it is about nothing
-// of ours, or about a payment that does not match our order. An error means that nothing has
-// changed or that sending it again completes it: ErrBadSignature, kind Unavailable.
+// HandleEvent handles a webhook's body. Nil means that the event needs no further delivery. That includes
+// events that are logged and ignored, since no retry can help: unreadable, of the other mode, a known id
+// with other contents, unrelated to our purchases, or a payment that does not match the order. After an
+// error another delivery completes the event: ErrBadSignature, kind Unavailable.
 func (s *Service) HandleEvent(ctx context.Context, payload []byte, signature string) error {
 	if s.o.Provider == nil {
 		return ErrBadSignature.Wrap(errors.New("there is no payment provider"))
@@ -37,7 +36,7 @@ func (s *Service) HandleEvent(ctx context.Context, payload []byte, signature str
 	if err != nil {
 		return ErrBadSignature.Wrap(err)
 	}
-	// The modes are kept apart: play money buys nothing real, and real money is not taken for play.
+	// A test payment must never buy real tokens, nor a live payment test ones.
 	if event.Live != s.o.Provider.Live() {
 		s.o.Log.Warn("a payment event of the other mode is ignored", "event", event.ID, "live", event.Live)
 		return nil
@@ -45,12 +44,12 @@ func (s *Service) HandleEvent(ctx context.Context, payload []byte, signature str
 	return s.handle(ctx, event, contents(&event))
 }
 
-// handle deals with an event that the provider sent or was asked for; hash is nil for the latter.
+// handle processes an event that was delivered or fetched. hash is nil for a fetched one.
 func (s *Service) handle(ctx context.Context, event payment.Event, hash []byte) error {
 	if why := event.Unreadable; why != nil {
 		s.o.Log.Error("a payment event that cannot be read is ignored", "event", event.ID, "type", event.Type,
 			"error", why)
-		return nil //nolint:nilerr // sent again it would be no more readable
+		return nil //nolint:nilerr // another delivery would not help
 	}
 	done, err := s.receive(ctx, event, hash)
 	if done || err != nil {
@@ -71,9 +70,8 @@ const (
 	sqlInbox   = `select body_hash, processed_at is not null from payment_events where id = $1`
 )
 
-// receive puts the event into the inbox and says whether there is nothing to do: it was dealt with
-// before, or it came before with other contents. Deliveries of one event at the same time all go
-// on: what keeps a credit from happening twice is the ledger.
+// receive stores the event in the inbox. done means that it was handled before, or that its id came with
+// other contents. Concurrent deliveries of one event all continue: the ledger prevents a second credit.
 func (s *Service) receive(ctx context.Context, event payment.Event, hash []byte) (done bool, err error) {
 	if _, err := s.pool.Exec(ctx, sqlReceive, event.ID, event.Type, hash, s.o.Clock()); err != nil {
 		return false, problem.Unavailable(err)
@@ -89,16 +87,16 @@ func (s *Service) receive(ctx context.Context, event payment.Event, hash []byte)
 	return done, nil
 }
 
-// contents hashes what an event says. White space is left out, and how many webhooks are pending:
-// they differ between one delivery and the next.
+// contents hashes an event. It leaves out white space and the number of pending webhooks, which differ
+// between deliveries.
 func contents(event *payment.Event) []byte {
 	var object bytes.Buffer
-	_ = json.Compact(&object, event.Object) // the library has read it: it is JSON, or nothing
+	_ = json.Compact(&object, event.Object) // the library has parsed it: it is JSON or empty
 	sum := sha256.Sum256(fmt.Appendf(nil, "%s\x00%d\x00%s", event.Type, event.Created.Unix(), object.Bytes()))
 	return sum[:]
 }
 
-// dispatch turns an event into what it says about one of our purchases.
+// dispatch applies an event to the purchase that it concerns.
 func (s *Service) dispatch(ctx context.Context, event payment.Event, update *payment.Update) error {
 	var p Purchase
 	var err error
@@ -106,14 +104,14 @@ func (s *Service) dispatch(ctx context.Context, event payment.Event, update *pay
 	case update.CheckoutID != "":
 		p, err = s.askAbout(ctx, update)
 	case update.Checkout != nil:
-		p, err = s.owner(ctx, update.Checkout)
+		p, err = s.purchaseOf(ctx, update.Checkout)
 	case update.Payment != "":
 		p, err = s.paidWith(ctx, update.Payment)
 	default:
 		err = ErrNoPurchase
 	}
 	if errors.Is(err, ErrNoPurchase) {
-		s.o.Log.Info("payment event is about nothing of ours", "event", event.ID, "type", event.Type)
+		s.o.Log.Info("a payment event concerns no purchase", "event", event.ID, "type", event.Type)
 		return nil
 	}
 	if err != nil {
@@ -122,7 +120,7 @@ func (s *Service) dispatch(ctx context.Context, event payment.Event, update *pay
 	return s.applyUpdate(ctx, p, update)
 }
 
-// askAbout has the provider tell what happened to a checkout, and finds the purchase that it is for.
+// askAbout fetches a checkout from the provider and finds its purchase.
 func (s *Service) askAbout(ctx context.Context, update *payment.Update) (Purchase, error) {
 	checkout, err := s.o.Provider.Checkout(ctx, update.CheckoutID)
 	if errors.Is(err, payment.ErrNone) || errors.Is(err, payment.ErrRefused) {
@@ -132,10 +130,9 @@ func (s *Service) askAbout(ctx context.Context, update *payment.Update) (Purchas
 		return Purchase{}, problem.Unavailable(err)
 	}
 	update.Checkout = &checkout
-	return s.owner(ctx, &checkout)
+	return s.purchaseOf(ctx, &checkout)
 }
 
-// applyUpdate changes a purchase as an event says.
 func (s *Service) applyUpdate(ctx context.Context, p Purchase, update *payment.Update) error {
 	if update.Checkout != nil {
 		return s.settle(ctx, p, *update.Checkout)
@@ -145,7 +142,7 @@ func (s *Service) applyUpdate(ctx context.Context, p Purchase, update *payment.U
 	}
 	if back := update.Refunded; back != nil {
 		if back.Currency != p.Price.Currency {
-			s.o.Log.Error("a refund is in another currency than the purchase: nothing taken back", "purchase",
+			s.o.Log.Error("a refund is in another currency than the purchase: no tokens are taken back", "purchase",
 				p.ID, "refunded", *back)
 			return nil
 		}
@@ -161,13 +158,13 @@ func (s *Service) applyUpdate(ctx context.Context, p Purchase, update *payment.U
 	return s.applyReversals(ctx, p.ID)
 }
 
-// owner finds the purchase that a session claims to pay, or whose session it is. Whether the two
-// agree is for settle to check.
-func (s *Service) owner(ctx context.Context, c *payment.Checkout) (Purchase, error) {
+// purchaseOf finds the purchase that a checkout references or that has this checkout. settle checks that both
+// agree.
+func (s *Service) purchaseOf(ctx context.Context, c *payment.Checkout) (Purchase, error) {
 	if id, err := uuid.Parse(c.Reference); err == nil {
-		if p, err := s.one(ctx, "id = $1", id); !errors.Is(err, ErrNoPurchase) {
+		if p, err := s.getOne(ctx, "id = $1", id); !errors.Is(err, ErrNoPurchase) {
 			return p, err
 		}
 	}
-	return s.one(ctx, "provider_session = $1", c.ID)
+	return s.getOne(ctx, "provider_session = $1", c.ID)
 }

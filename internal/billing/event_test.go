@@ -11,7 +11,7 @@ import (
 	"pop.store/credits/internal/sandbox"
 )
 
-// Nothing that is not signed by the provider, just now, changes anything.
+// Events without a recent signature of the provider change nothing.
 func TestBadSignatures(t *testing.T) {
 	t.Parallel()
 	s := newFixture(t)
@@ -58,7 +58,7 @@ func TestBadSignatures(t *testing.T) {
 	s.wantCredits(p, 1)
 }
 
-// A payment that is not for our order, at our price, is acknowledged and never credited.
+// A payment that does not match the order and its price is acknowledged and never credited.
 func TestMismatchesAreNeverCredited(t *testing.T) {
 	t.Parallel()
 	s := newFixture(t)
@@ -91,7 +91,7 @@ func TestMismatchesAreNeverCredited(t *testing.T) {
 	s.wantCredits(other, 0)
 }
 
-// The return page checks what the provider says as the webhook does.
+// The return page verifies the provider's answer as the webhook does.
 func TestMismatchesOnTheReturnPage(t *testing.T) {
 	t.Parallel()
 	s := newFixture(t)
@@ -108,7 +108,7 @@ func TestMismatchesOnTheReturnPage(t *testing.T) {
 	}
 }
 
-// Events come in any order, some twice; what counts is whether money came.
+// Events come in any order, some twice; the result depends only on the money.
 func TestOrdersOfEvents(t *testing.T) {
 	t.Parallel()
 	s := newFixture(t)
@@ -174,7 +174,7 @@ func TestOrdersOfEvents(t *testing.T) {
 	}
 }
 
-// What came back from the provider later is never undone by news of the payment.
+// A late payment event never undoes a refund or dispute.
 func TestRefundedAndDisputedStay(t *testing.T) {
 	t.Parallel()
 	s := newFixture(t)
@@ -190,7 +190,7 @@ func TestRefundedAndDisputedStay(t *testing.T) {
 	}
 }
 
-// One event id stands for one event. White space and the number of waiting webhooks may differ.
+// An event id stands for one event. White space and the number of pending webhooks may differ.
 func TestAnEventIDWithOtherContents(t *testing.T) {
 	t.Parallel()
 	s := newFixture(t)
@@ -200,7 +200,7 @@ func TestAnEventIDWithOtherContents(t *testing.T) {
 	changed := checkoutEvent("completed", p, nil)
 	changed["id"] = event["id"]
 	if err := s.send(changed); err != nil {
-		t.Errorf("it is sent again for nothing: %v", err)
+		t.Errorf("it asks for another delivery: %v", err)
 	}
 	s.wantStatus(p, billing.StatusProcessing)
 	s.wantCredits(p, 0)
@@ -208,7 +208,7 @@ func TestAnEventIDWithOtherContents(t *testing.T) {
 	event["pending_webhooks"] = 0
 	spaced := []byte(strings.ReplaceAll(string(event.payload()), `,"`, ",\n \""))
 	if err := s.HandleEvent(t.Context(), spaced, sign(spaced, secret, time.Now())); err != nil {
-		t.Error("the same event, written otherwise:", err)
+		t.Error("the same event in another spelling:", err)
 	}
 }
 
@@ -236,7 +236,7 @@ func TestEventsAboutNothingOfOurs(t *testing.T) {
 	}
 	s.wantStatus(p, billing.StatusPending)
 	if n := s.Count(`select count(*) from payment_events where processed_at is null`); n != 0 {
-		t.Errorf("%d events are not dealt with", n)
+		t.Errorf("%d events are not handled", n)
 	}
 }
 

@@ -26,7 +26,7 @@ const (
 	baseURL = testkit.BaseURL
 )
 
-// fixture sells packs from a database of its own, with the sandbox as the payment provider.
+// fixture sells packs from its own database, with the sandbox as the payment provider.
 type fixture struct {
 	*testkit.Fixture
 	*billing.Service
@@ -53,17 +53,17 @@ func newFixture(t *testing.T) *fixture {
 	}
 }
 
-// with is a service with other options over the same database.
+// with returns a service with other options over the same database.
 func (s *fixture) with(change func(*billing.Options)) *billing.Service {
 	o := s.options
 	change(&o)
 	return billing.New(s.DB.Pool, o)
 }
 
-// pack is one of the catalog's.
+// pack is the catalog's pack with this index.
 func pack(i int) catalog.Pack { return catalog.Builtin().Packs[i] }
 
-// order is a purchase that waits for its payment, of an account of its own.
+// order is an unpaid purchase of a new account.
 func (s *fixture) order() billing.Purchase {
 	s.T.Helper()
 	p, _, err := s.Start(s.T.Context(), s.Account(), uuid.NewString(), billing.StartParams{Pack: pack(0).ID})
@@ -78,11 +78,10 @@ func session(p billing.Purchase) string {
 	return p.CheckoutURL[strings.LastIndex(p.CheckoutURL, "/")+1:]
 }
 
-// members are the parts of a session or event that a test sets.
+// members are the fields of a session or event that a test sets.
 type members map[string]any
 
-// checkoutEvent is an event of the given type as Stripe sends it: about this purchase and paid, but
-// for what a test changes.
+// checkoutEvent is an event about a paid purchase as Stripe sends it, with a test's changes.
 func checkoutEvent(kind string, p billing.Purchase, changes members) members {
 	object := members{
 		"id":                  session(p),
@@ -120,7 +119,7 @@ func (m members) payload() []byte {
 	return body
 }
 
-// sign is the header of a payload that was sent at an instant.
+// sign is the signature header of a payload that was sent at an instant.
 func sign(payload []byte, secret string, at time.Time) string {
 	return webhook.GenerateTestSignedPayload(&webhook.UnsignedPayload{
 		Payload:   payload,
@@ -129,7 +128,7 @@ func sign(payload []byte, secret string, at time.Time) string {
 	}).Header
 }
 
-// send delivers an event, rightly signed.
+// send delivers an event with a valid signature.
 func (s *fixture) send(event members) error {
 	payload := event.payload()
 	return s.HandleEvent(context.Background(), payload, sign(payload, secret, time.Now()))
@@ -142,7 +141,6 @@ func (s *fixture) mustSend(event members) {
 	}
 }
 
-// wantStatus compares a purchase's state.
 func (s *fixture) wantStatus(p billing.Purchase, want billing.Status) billing.Purchase {
 	s.T.Helper()
 	got, err := s.Get(s.T.Context(), p.AccountID, p.ID)
@@ -152,8 +150,7 @@ func (s *fixture) wantStatus(p billing.Purchase, want billing.Status) billing.Pu
 	return got
 }
 
-// wantCredits counts how often the account's purchases were credited, and checks that each credit
-// is worth the pack.
+// wantCredits counts the credits of the account's purchases, and checks that each has the pack's tokens.
 func (s *fixture) wantCredits(p billing.Purchase, want int) {
 	s.T.Helper()
 	page, err := s.Ledger.History(s.T.Context(), p.AccountID,

@@ -11,14 +11,14 @@ import (
 	"pop.store/credits/internal/problem"
 )
 
-// Refresh reads a purchase for the page that a buyer returns to. While the outcome is open it asks the
-// provider, never the browser, and fulfils a paid purchase. Open in the answer means that the provider
-// has just reported it unpaid. If the provider cannot be asked, the stored state is returned.
-// ErrNoPurchase also for another account's purchase.
+// Refresh returns a purchase for the page that a buyer returns to. While the outcome is open it asks the
+// provider, and it fulfils a paid purchase. Open in the answer means that the provider has just reported it
+// unpaid. If the provider does not answer, the stored state is returned. ErrNoPurchase also for another
+// account's.
 func (s *Service) Refresh(ctx context.Context, account, id uuid.UUID) (Purchase, error) {
 	p, err := s.Get(ctx, account, id)
 	open := p.Status == StatusPending || p.Status == StatusProcessing
-	if err != nil || !open || !s.ours(&p) {
+	if err != nil || !open || !s.sameProvider(&p) {
 		return p, err
 	}
 	state, err := s.ask(ctx, p)
@@ -30,7 +30,7 @@ func (s *Service) Refresh(ctx context.Context, account, id uuid.UUID) (Purchase,
 	return p, err
 }
 
-// ask has the provider tell how a purchase's checkout stands, and makes it so. The state is the provider's.
+// ask fetches the state of a purchase's checkout and applies it.
 func (s *Service) ask(ctx context.Context, p Purchase) (payment.State, error) {
 	checkout, err := s.o.Provider.Checkout(ctx, p.session)
 	if err != nil {
@@ -39,8 +39,8 @@ func (s *Service) ask(ctx context.Context, p Purchase) (payment.State, error) {
 	return checkout.State, s.settle(ctx, p, checkout)
 }
 
-// forward lists the states from which a purchase may move into a state. Money that did come always
-// wins; news that comes late never undoes what came after it.
+// forward lists the states from which a purchase may move into a state. A payment always wins, and late
+// events never undo later ones.
 var forward = map[Status][]Status{
 	StatusProcessing: {StatusPending},
 	StatusFailed:     {StatusPending, StatusProcessing},
@@ -48,7 +48,7 @@ var forward = map[Status][]Status{
 	StatusCompleted:  {StatusPending, StatusProcessing, StatusFailed, StatusExpired},
 }
 
-// outcomes are what a purchase becomes when its checkout comes to a state.
+// outcomes maps the state of a checkout to that of its purchase.
 var outcomes = map[payment.State]Status{
 	payment.Waiting: StatusProcessing,
 	payment.Failed:  StatusFailed,
@@ -56,8 +56,8 @@ var outcomes = map[payment.State]Status{
 	payment.Paid:    StatusCompleted,
 }
 
-// settle applies what the provider says to our order. A payment that is not the one we asked for is
-// logged and changes nothing, which is final: hearing of it again would not make it match.
+// settle applies a checkout to our order. A payment that does not match the order is logged and ignored for
+// good.
 func (s *Service) settle(ctx context.Context, p Purchase, c payment.Checkout) error {
 	outcome, news := outcomes[c.State]
 	if !news {
@@ -67,7 +67,7 @@ func (s *Service) settle(ctx context.Context, p Purchase, c payment.Checkout) er
 		return err
 	}
 	if !s.matches(&p, &c) {
-		s.o.Log.Error("a payment does not match our order: nothing credited", "purchase", p.ID, "provider",
+		s.o.Log.Error("a payment does not match the order: nothing is credited", "purchase", p.ID, "provider",
 			p.provider, "session", c.ID,
 			"our_session", p.session, "reference", c.Reference, "price", c.Price, "our_price", p.Price, "live",
 			c.Live, "outcome", c.State)
@@ -82,17 +82,16 @@ func (s *Service) settle(ctx context.Context, p Purchase, c payment.Checkout) er
 	return s.fulfil(ctx, p, c)
 }
 
-// matches compares what the provider says with our order: nothing else is believed, least of all
-// what was sent along with the payment.
+// matches compares a checkout with our order. Nothing else that came with the payment is trusted.
 func (s *Service) matches(p *Purchase, c *payment.Checkout) bool {
 	return c.ID == p.session && c.Reference == p.ID.String() && c.Price == p.Price && c.Total >= 0 && c.OneOff &&
 		p.provider == s.o.Provider.Name() &&
 		c.Live == s.o.Provider.Live() && (!p.Auto || c.Customer == p.customer)
 }
 
-// fulfil puts the tokens into the ledger and then notes that it is done. The ledger lets a purchase
-// be credited once, for ever, so all who hear of a payment can come here at the same time; and
-// after a crash between the two steps the next one to hear finishes.
+// fulfil credits the tokens in the ledger and then marks the purchase as completed. The ledger credits a
+// purchase only once, so concurrent calls are safe, and after a crash between the two steps the next call
+// finishes.
 func (s *Service) fulfil(ctx context.Context, p Purchase, c payment.Checkout) error {
 	if !p.credited() {
 		_, err := s.o.Ledger.Grant(ctx, p.AccountID, "", ledger.Grant{
@@ -110,10 +109,10 @@ func (s *Service) fulfil(ctx context.Context, p Purchase, c payment.Checkout) er
 			return err
 		}
 	}
-	return s.applyReversals(ctx, p.ID) // what went back before the tokens came
+	return s.applyReversals(ctx, p.ID) // refunds that arrived before the tokens
 }
 
-// sqlComplete also notes that there is to be a bill, so that none is forgotten.
+// sqlComplete also schedules the bill.
 const sqlComplete = `with done as (
 		update purchases set status = 'completed', failure = '', paid_minor = $3, card = $4, payment = coalesce(payment, nullif($7, '')), updated_at = $5,
 			completed_at = $5
@@ -128,12 +127,12 @@ func (s *Service) complete(ctx context.Context, p Purchase, c payment.Checkout) 
 		return problem.Unavailable(err)
 	}
 	p.Paid.Minor = c.Total
-	s.keepBill(ctx, &p, c.Bill)
-	return s.keepCustomer(ctx, p, c)
+	s.storeBill(ctx, &p, c.Bill)
+	return s.storeCustomer(ctx, p, c)
 }
 
-// details asks for what events do not tell: what was paid with, what of that may be charged again,
-// and the bill. Tokens do not depend on the answer.
+// details fetches what events lack: the card, the method that may be charged again, and the bill. Crediting
+// does not depend on it.
 func (s *Service) details(ctx context.Context, c payment.Checkout) payment.Checkout {
 	if c.Card != "" {
 		return c
@@ -157,9 +156,9 @@ const sqlKeepCustomer = `insert into payment_customers as kept (account, provide
 	on conflict (account, provider) do update set customer = excluded.customer, method = excluded.method, card = excluded.card
 	where excluded.method <> '' or kept.method = ''`
 
-// keepCustomer remembers who the buyer is at the provider, and what may be charged there again, for
-// the next purchase. What an auto purchase was charged to is known, or was forgotten since.
-func (s *Service) keepCustomer(ctx context.Context, p Purchase, c payment.Checkout) error {
+// storeCustomer stores the provider's customer and payment method for the next purchase. For an auto
+// purchase both are known already, or were deleted since.
+func (s *Service) storeCustomer(ctx context.Context, p Purchase, c payment.Checkout) error {
 	if c.Customer == "" || p.Auto {
 		return nil
 	}
@@ -176,7 +175,7 @@ func (s *Service) keepCustomer(ctx context.Context, p Purchase, c payment.Checko
 const sqlAdvance = `update purchases set status = $3, updated_at = $4, failure = $6
 	where account = $1 and id = $2 and status = any ($5)`
 
-// advance moves a purchase forward, if it still can.
+// advance moves a purchase to a later state, if the transition is allowed.
 func (s *Service) advance(ctx context.Context, p Purchase, to Status, why Failure) error {
 	if _, err := s.pool.Exec(ctx, sqlAdvance, p.AccountID, p.ID, to, s.o.Clock(), forward[to], why); err != nil {
 		return problem.Unavailable(err)
@@ -184,11 +183,10 @@ func (s *Service) advance(ctx context.Context, p Purchase, to Status, why Failur
 	return nil
 }
 
-// paidWith finds the purchase that a payment was made for. A payment that we have not heard of may
-// be one whose checkout we have not heard of either, so the provider is asked. ErrNoPurchase when
-// it is none of ours.
+// paidWith finds the purchase of a payment. It asks the provider about an unknown payment, whose checkout
+// may be unknown, too. ErrNoPurchase if it is not ours.
 func (s *Service) paidWith(ctx context.Context, paid string) (Purchase, error) {
-	p, err := s.one(ctx, "payment = $1 and provider = $2", paid, s.o.Provider.Name())
+	p, err := s.getOne(ctx, "payment = $1 and provider = $2", paid, s.o.Provider.Name())
 	if !errors.Is(err, ErrNoPurchase) {
 		return p, err
 	}
@@ -199,7 +197,7 @@ func (s *Service) paidWith(ctx context.Context, paid string) (Purchase, error) {
 	if err != nil {
 		return Purchase{}, problem.Unavailable(err)
 	}
-	if p, err = s.owner(ctx, &checkout); err != nil {
+	if p, err = s.purchaseOf(ctx, &checkout); err != nil {
 		return Purchase{}, err
 	}
 	if err := s.attachCheckout(ctx, &p, &checkout); err != nil {

@@ -15,7 +15,7 @@ import (
 	"pop.store/credits/internal/testkit"
 )
 
-// One payment becomes tokens once, however many webhooks and return pages hear of it at the same time.
+// A payment is credited once, however many webhooks and return pages process it concurrently.
 func TestAPaymentIsCreditedOnce(t *testing.T) {
 	t.Parallel()
 	for _, times := range []int{5, 50} {
@@ -50,8 +50,7 @@ func TestAPaymentIsCreditedOnce(t *testing.T) {
 	}
 }
 
-// A crash between the credit and the note that it happened: whoever hears next finishes, and
-// nothing is credited again.
+// After a crash between the credit and its note, the next call finishes, and nothing is credited again.
 func TestACrashBetweenCreditAndNoteIsHarmless(t *testing.T) {
 	t.Parallel()
 	s := newFixture(t)
@@ -77,7 +76,7 @@ func TestACrashBetweenCreditAndNoteIsHarmless(t *testing.T) {
 	}
 }
 
-// What lets a purchase be credited once holds also against those who go past the ledger's code.
+// The database itself prevents a second credit, even past the ledger's code.
 func TestTheGuardIsInTheDatabase(t *testing.T) {
 	t.Parallel()
 	s := newFixture(t)
@@ -91,8 +90,8 @@ func TestTheGuardIsInTheDatabase(t *testing.T) {
 	}
 }
 
-// The ledger cannot answer when the event comes: the webhook says so, and the same event completes
-// the purchase later.
+// The ledger does not answer when the event arrives: the webhook fails, and the next delivery completes the
+// purchase.
 func TestAnEventThatCouldNotBeHandledIsHandledNextTime(t *testing.T) {
 	t.Parallel()
 	s := newFixture(t)
@@ -112,7 +111,7 @@ func TestAnEventThatCouldNotBeHandledIsHandledNextTime(t *testing.T) {
 	s.wantCredits(p, 1)
 }
 
-// The page that a buyer comes back to believes the provider, not the browser.
+// The return page trusts the provider, not the browser.
 func TestTheReturnPageAsksTheProvider(t *testing.T) {
 	t.Parallel()
 	s := newFixture(t)
@@ -149,7 +148,7 @@ func TestAnAbandonedCheckoutExpires(t *testing.T) {
 	s.wantCredits(p, 0)
 }
 
-// Tokens of a pack with an end last that long from the credit on, whatever the catalog says by then.
+// Tokens of an expiring pack last from the credit on, whatever the catalog says by then.
 func TestPacksWithAnEnd(t *testing.T) {
 	t.Parallel()
 	s := newFixture(t)
@@ -192,7 +191,7 @@ func TestPurchasesAreTheirAccountsOwn(t *testing.T) {
 	}
 }
 
-// Pages follow each other without a gap or a repeat, also where purchases were made in the same instant.
+// Pages have no gaps or repeats, also for purchases of the same instant.
 func TestPagesOfPurchases(t *testing.T) {
 	t.Parallel()
 	s := newFixture(t)

@@ -13,7 +13,7 @@ import (
 	"pop.store/credits/internal/testkit"
 )
 
-// customerOf is who an account is at the provider, empty: nobody.
+// customerOf returns an account's customer and method at the provider; both may be empty.
 func (s *fixture) customerOf(p billing.Purchase) (customer, method string) {
 	s.T.Helper()
 	rows, err := s.DB.Pool.Query(s.T.Context(), `select customer, method from payment_customers where account = $1`,
@@ -30,8 +30,8 @@ func (s *fixture) customerOf(p billing.Purchase) (customer, method string) {
 	return customer, method
 }
 
-// regular is an account that has bought once and is known to Stripe, with a card that is kept.
-func (s *fixture) regular(l *stripeLike) billing.Purchase {
+// returningBuyer is a purchase of an account that Stripe knows and whose card is stored.
+func (s *fixture) returningBuyer(l *stripeLike) billing.Purchase {
 	s.T.Helper()
 	p, _, err := s.Start(s.T.Context(), s.Account(), "first", billing.StartParams{Pack: pack(0).ID, KeepMethod: true})
 	if err != nil {
@@ -40,18 +40,18 @@ func (s *fixture) regular(l *stripeLike) billing.Purchase {
 	l.pay(p, nil)
 	s.mustSend(l.newest())
 	if customer, method := s.customerOf(p); customer == "" || method == "" {
-		s.T.Fatal("nothing is kept")
+		s.T.Fatal("no method is stored")
 	}
 	return p
 }
 
-// The customer was deleted at Stripe: the order is opened without one, and the buyer is known again
-// after paying.
+// The customer was deleted at Stripe: the order opens without one, and after the payment there is a new
+// customer.
 func TestTheCustomerIsGone(t *testing.T) {
 	t.Parallel()
 	for _, tax := range []bool{false, true} {
 		s, l := newStripeFixture(t, stripepay.Options{Tax: tax})
-		first := s.regular(l)
+		first := s.returningBuyer(l)
 		old, _ := s.customerOf(first)
 		l.forget(old)
 		order := billing.StartParams{Pack: pack(0).ID}
@@ -75,22 +75,22 @@ func TestTheCustomerIsGone(t *testing.T) {
 	}
 }
 
-// The answer to the second question is lost: the same key goes on without the customer, and opens
-// one checkout.
+// The answer to the second request is lost: the same key continues without the customer and opens one
+// checkout.
 func TestTheCustomerIsGoneAndAnAnswerIsLost(t *testing.T) {
 	t.Parallel()
 	s, l := newStripeFixture(t, stripepay.Options{})
-	first := s.regular(l)
+	first := s.returningBuyer(l)
 	old, _ := s.customerOf(first)
 	l.forget(old)
-	l.lose("/v1/checkout/sessions")
+	l.loseAnswers("/v1/checkout/sessions")
 	order := billing.StartParams{Pack: pack(0).ID}
 	_, _, err := s.Start(t.Context(), first.AccountID, "next", order)
 	testkit.WantProblem(t, err, problem.KindUnavailable, "unavailable")
 	if customer, _ := s.customerOf(first); customer != old {
-		t.Error("forgotten, although Stripe has not answered")
+		t.Error("the customer is deleted although Stripe has not answered")
 	}
-	l.lose("")
+	l.loseAnswers("")
 	p, _, err := s.Start(t.Context(), first.AccountID, "next", order)
 	if err != nil || p.CheckoutURL == "" {
 		t.Fatal(err)
@@ -102,11 +102,11 @@ func TestTheCustomerIsGoneAndAnAnswerIsLost(t *testing.T) {
 	}
 }
 
-// Many orders at once of a buyer who is gone: all are opened.
+// Concurrent orders of a deleted customer all open.
 func TestOrdersAtOnceOfACustomerWhoIsGone(t *testing.T) {
 	t.Parallel()
 	s, l := newStripeFixture(t, stripepay.Options{})
-	first := s.regular(l)
+	first := s.returningBuyer(l)
 	old, _ := s.customerOf(first)
 	l.forget(old)
 	testkit.Concurrently(10, func(i int) {
@@ -122,8 +122,8 @@ func TestOrdersAtOnceOfACustomerWhoIsGone(t *testing.T) {
 	}
 }
 
-// What an auto top-up is charged to is gone: it fails for good, and is forgotten, so that nothing
-// is charged to it again.
+// The customer or method of an auto top-up was deleted: the top-up fails for good, and nothing is charged
+// to it again.
 func TestWhatIsChargedIsGone(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct {
@@ -137,7 +137,7 @@ func TestWhatIsChargedIsGone(t *testing.T) {
 		"the customer, with tax": {true, func(customer, _ string) string { return customer }, false},
 	} {
 		s, l := newStripeFixture(t, stripepay.Options{Tax: c.tax})
-		account := s.kept("stripe_test", "pm_ok")
+		account := s.accountWithMethod("stripe_test", "pm_ok")
 		l.forget(c.gone("cus_"+account.String(), "pm_ok"))
 		p, err := s.topUp(account, plenty)
 		if err != nil || p.Status != billing.StatusFailed || p.Failure != billing.FailureRefused {
@@ -155,11 +155,11 @@ func TestWhatIsChargedIsGone(t *testing.T) {
 	}
 }
 
-// Another card was kept while the old one was refused: it stays.
+// A card that was stored while the old one was refused stays.
 func TestANewCardSurvivesTheOldOnesEnd(t *testing.T) {
 	t.Parallel()
 	s, l := newStripeFixture(t, stripepay.Options{})
-	account := s.kept("stripe_test", "pm_old")
+	account := s.accountWithMethod("stripe_test", "pm_old")
 	id, ok, err := s.orderAuto(account, plenty)
 	if err != nil || !ok {
 		t.Fatal(ok, err)
@@ -170,12 +170,12 @@ func TestANewCardSurvivesTheOldOnesEnd(t *testing.T) {
 		t.Error(p.Status, err)
 	}
 	if kept, err := s.Kept(t.Context(), account); err != nil || !kept.Any {
-		t.Errorf("the new card is forgotten: %v", err)
+		t.Errorf("the new card is deleted: %v", err)
 	}
 }
 
-// Stripe does not know a checkout any more. It is asked about for as long as one can be open, keeps
-// nobody else waiting, and is then closed; if the money did come, an event completes the purchase.
+// Stripe no longer knows a checkout. It is asked for until no checkout can be open, does not block others,
+// and is then closed. An event of a later payment completes the purchase.
 func TestTheCheckoutIsGone(t *testing.T) {
 	t.Parallel()
 	s, l := newStripeFixture(t, stripepay.Options{})
@@ -192,7 +192,7 @@ func TestTheCheckoutIsGone(t *testing.T) {
 	s.wantStatus(behind, billing.StatusCompleted)
 	s.Clock.Advance(25*time.Hour - 3*time.Minute)
 	s.reconcile()
-	s.wantStatus(p, billing.StatusPending) // exactly as long as one can be open
+	s.wantStatus(p, billing.StatusPending) // exactly as long as a checkout can be open
 	s.Clock.Advance(time.Hour)
 	s.reconcile()
 	s.wantStatus(p, billing.StatusExpired)
@@ -202,12 +202,12 @@ func TestTheCheckoutIsGone(t *testing.T) {
 	s.wantCredits(p, 1)
 }
 
-// Stripe does not know the checkout of a purchase whose bill is asked for: the others' bills are
-// asked for, and it is not asked about again.
+// Stripe no longer knows the checkout of a purchase with a missing bill: other bills are still fetched, and
+// this one is not asked for again.
 func TestTheCheckoutOfABillIsGone(t *testing.T) {
 	t.Parallel()
 	s, l := newStripeFixture(t, stripepay.Options{})
-	p, other := s.regular(l), s.regular(l)
+	p, other := s.returningBuyer(l), s.returningBuyer(l)
 	s.Exec(`update purchase_bills set bill = null, asked_at = null, ask_at = $2 where purchase = $1`, p.ID,
 		s.Clock.Now().Add(-time.Minute))
 	s.Exec(`update purchase_bills set bill = null, asked_at = null, ask_at = $2 where purchase = $1`, other.ID,
@@ -216,7 +216,7 @@ func TestTheCheckoutOfABillIsGone(t *testing.T) {
 	s.reconcile()
 	if n := s.Count(`select count(*) from purchase_bills where purchase = $1 and bill is not null`, other.ID); n !=
 		1 {
-		t.Error("the other's bill is not there")
+		t.Error("the other purchase has no bill")
 	}
 	if n := s.Count(`select count(*) from purchase_bills where purchase = $1 and bill is null and ask_at is null`,
 		p.ID); n != 1 {
@@ -227,8 +227,7 @@ func TestTheCheckoutOfABillIsGone(t *testing.T) {
 	}
 }
 
-// The walk through Stripe's events stopped at one that Stripe does not keep any more: it begins
-// again instead of standing still.
+// The walk through Stripe's events stopped at one that Stripe no longer knows: it starts again.
 func TestTheEventOfAWalkIsGone(t *testing.T) {
 	t.Parallel()
 	s, l := newStripeFixture(t, stripepay.Options{})
@@ -245,7 +244,7 @@ func TestTheEventOfAWalkIsGone(t *testing.T) {
 	}
 }
 
-// selling has the shop sell its first pack at a price.
+// selling sets the price of the first pack.
 func (s *fixture) selling(price money.Amount) {
 	o := s.options
 	o.Prices = func() *catalog.Catalog {
@@ -257,7 +256,7 @@ func (s *fixture) selling(price money.Amount) {
 	s.Service = billing.New(s.DB.Pool, o)
 }
 
-// An order that Stripe refuses has failed. It is not asked about again, whoever comes with its key.
+// An order that Stripe refuses has failed. It is not sent again with the same key.
 func TestAnOrderThatIsRefused(t *testing.T) {
 	t.Parallel()
 	s, l := newStripeFixture(t, stripepay.Options{})
@@ -292,7 +291,7 @@ func TestAnOrderThatIsRefused(t *testing.T) {
 	}
 }
 
-// What only says that Stripe cannot answer now leaves the order as it is.
+// A temporary failure of Stripe leaves the order as it is.
 func TestAnOrderThatCannotBeAnswered(t *testing.T) {
 	t.Parallel()
 	s, l := newStripeFixture(t, stripepay.Options{})
@@ -306,7 +305,7 @@ func TestAnOrderThatCannotBeAnswered(t *testing.T) {
 	}
 }
 
-// The sandbox refuses what Stripe would.
+// The sandbox refuses what Stripe would refuse.
 func TestTheSandboxRefusesToo(t *testing.T) {
 	t.Parallel()
 	s := newFixture(t)
@@ -319,19 +318,18 @@ func TestTheSandboxRefusesToo(t *testing.T) {
 func TestATopUpThatIsTooSmall(t *testing.T) {
 	t.Parallel()
 	s, _ := newStripeFixture(t, stripepay.Options{})
-	account := s.kept("stripe_test", "pm_ok")
+	account := s.accountWithMethod("stripe_test", "pm_ok")
 	s.selling(money.Amount{Minor: 49, Currency: "USD"})
 	p, err := s.topUp(account, plenty)
 	if err != nil || p.Status != billing.StatusFailed || p.Failure != billing.FailureRefused {
 		t.Error(p.Status, p.Failure, err)
 	}
 	if kept, err := s.Kept(t.Context(), account); err != nil || !kept.Any {
-		t.Error("the card is forgotten", err)
+		t.Error("the card is deleted", err)
 	}
 }
 
-// Prices go to Stripe in its units, and what it tells comes back in ours: order, bill, part of a
-// refund, dispute, charge without the buyer.
+// Prices are converted to Stripe's units and back: order, bill, partial refund, dispute, auto purchase.
 func TestCurrenciesInStripesUnits(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct {
@@ -377,12 +375,12 @@ func TestCurrenciesInStripesUnits(t *testing.T) {
 	}
 }
 
-// chargeInUnits has an auto top-up charged with tax, as Stripe is asked for it.
+// chargeInUnits makes an auto purchase with tax, and checks the amount that Stripe is asked for.
 func (s *fixture) chargeInUnits(price money.Amount, tax int64, charged string) {
 	s.T.Helper()
 	auto, l := newStripeFixture(s.T, stripepay.Options{Tax: true})
 	auto.selling(price)
-	account := auto.kept("stripe_test", "pm_ok")
+	account := auto.accountWithMethod("stripe_test", "pm_ok")
 	id, ok, err := auto.orderAutoAt(account, price, price.Minor+tax)
 	if err != nil || !ok {
 		s.T.Fatal(price, ok, err)
@@ -397,7 +395,7 @@ func (s *fixture) chargeInUnits(price money.Amount, tax int64, charged string) {
 	}
 }
 
-// A fraction that the currency does not have is not the price of our order.
+// An amount with a fraction that the currency lacks does not match the order.
 func TestAFractionIsNotOurPrice(t *testing.T) {
 	t.Parallel()
 	s, l := newStripeFixture(t, stripepay.Options{})
@@ -409,7 +407,7 @@ func TestAFractionIsNotOurPrice(t *testing.T) {
 	s.wantCredits(p, 0)
 }
 
-// A part of a refund that cannot be paid is a mistake in the request.
+// A partial refund that cannot be paid is the request's mistake.
 func TestARefundOfAFractionThatCannotBePaid(t *testing.T) {
 	t.Parallel()
 	s, l := newStripeFixture(t, stripepay.Options{})

@@ -9,8 +9,7 @@ import (
 	"pop.store/credits/internal/tokens"
 )
 
-// A pack of which 30 tokens were used and 70 expired, and all of whose money goes back: 30 are
-// owed, and told as used.
+// A refunded pack of which 30 tokens were used and 70 expired: 30 become debt and count as used.
 func TestAnExpiredPackWhoseMoneyGoesBack(t *testing.T) {
 	t.Parallel()
 	s := newFixture(t)
@@ -28,8 +27,8 @@ func TestAnExpiredPackWhoseMoneyGoesBack(t *testing.T) {
 	if _, _, err := s.Refund(t.Context(), p.AccountID, p.ID, "k", billing.RefundParams{}); err != nil {
 		t.Fatal(err)
 	}
-	s.wantBooks(p, "0 30")
-	s.wantStory("all back", p, billing.TokenBreakdown{
+	s.wantBalance(p, "0 30")
+	s.wantBreakdown("all back", p, billing.TokenBreakdown{
 		Back:   tokens.MustParse("100"),
 		Used:   tokens.MustParse("30"),
 		BackAt: s.Clock.Now(),

@@ -12,33 +12,31 @@ import (
 	"pop.store/credits/internal/tokens"
 )
 
-// Status says where a purchase stands.
+// Status is the state of a purchase.
 type Status string
 
-// The states of a purchase.
 const (
-	StatusPending    Status = "pending"    // ordered; nothing is known of a payment
-	StatusProcessing Status = "processing" // the buyer is done, the money is on its way
-	// paid, and the tokens are in the ledger; part of the money may have gone back
+	StatusPending    Status = "pending"    // ordered; no payment is known
+	StatusProcessing Status = "processing" // the buyer has paid, the money is on its way
+	// paid and credited; a part of the money may be refunded
 	StatusCompleted Status = "completed"
-	StatusFailed    Status = "failed"   // the money did not come
-	StatusExpired   Status = "expired"  // the checkout was left until it closed
-	StatusRefunded  Status = "refunded" // all of the money went back
-	StatusDisputed  Status = "disputed" // the buyer's bank wants the money back: the tokens wait
+	StatusFailed    Status = "failed"   // the payment failed
+	StatusExpired   Status = "expired"  // the checkout closed unpaid
+	StatusRefunded  Status = "refunded" // all of the money was refunded
+	StatusDisputed  Status = "disputed" // a dispute is open: the tokens are frozen
 )
 
-// Failure says why the money for a purchase did not come.
+// Failure is why a payment failed.
 type Failure string
 
-// The reasons that are known.
 const (
-	FailureDeclined Failure = "declined"       // the card's bank said no
+	FailureDeclined Failure = "declined"       // the bank declined the card
 	FailureConfirm  Failure = "authentication" // the bank wants the buyer to confirm the payment
-	FailureRefused  Failure = "refused"        // the provider takes nothing with what is kept
-	FailureTooMuch  Failure = "too_much"       // with tax it would have been more than its creator allows in a month
+	FailureRefused  Failure = "refused"        // the provider refuses to charge the stored method
+	FailureTooMuch  Failure = "too_much"       // tax would exceed the creator's monthly limit
 )
 
-// Purchase is an order of a pack, at the price and for the tokens of the time of ordering.
+// Purchase is an order of a pack, at the price and with the tokens at the time of the order.
 type Purchase struct {
 	ID          uuid.UUID
 	AccountID   uuid.UUID
@@ -46,36 +44,36 @@ type Purchase struct {
 	Tokens      tokens.Amount
 	Price       money.Amount // before tax and discounts
 	Status      Status
-	CheckoutURL string        // where it is paid
-	ReturnPath  string        // the page of ours that the creator came from; empty: none
-	Owed        tokens.Amount // what was owed when it was ordered, and comes off the tokens
+	CheckoutURL string        // the provider's payment page
+	ReturnPath  string        // the page of the app that the creator came from; may be empty
+	Owed        tokens.Amount // debt at the time of the order, which is deducted from the tokens
 	Paid        money.Amount  // after tax and discounts; zero until it is paid
-	Refunded    money.Amount  // what went back of that, or was lost to a dispute
-	Card        string        // "Visa 4242"; empty until it is paid, or when the provider does not tell
+	Refunded    money.Amount  // refunded or lost to a dispute
+	Card        string        // "Visa 4242"; empty until it is paid, or if the provider does not report it
 	CreatedAt   time.Time
 	UpdatedAt   time.Time
-	CompletedAt time.Time     // when its tokens came; zero until then
-	Auto        bool          // an auto top-up: charged without the buyer
-	Failure     Failure       // why the payment failed; empty when it did not, when that is open, and when unknown
-	Bill        *payment.Bill // what the provider has put on its bill; nil until it has told
+	CompletedAt time.Time     // when its tokens were credited; zero until then
+	Auto        bool          // an auto top-up: charged while the buyer is absent
+	Failure     Failure       // why the payment failed; empty if it did not, or if the reason is unknown
+	Bill        *payment.Bill // the provider's bill; nil while it is unknown
 	Open        bool          // the provider has just reported it unpaid and payable; only Refresh sets it
 
 	expiresDays int
 	provider    string
-	session     string // the provider's checkout; empty until the provider has answered
-	payment     string // the provider's id of the payment; empty until it is known, and where no money was needed
+	session     string // the provider's checkout; empty until it is open
+	payment     string // the provider's id of the payment; empty while unknown, and for a free purchase
 	customer    string
 	keepMethod  bool
-	method      string // what an auto purchase is charged to
-	most        int64  // what may be taken for it, in minor units
+	method      string // the payment method that an auto purchase charges
+	most        int64  // maximum charge in minor units
 	fingerprint []byte
-	refunds     int64 // given back, in minor units
+	refunds     int64 // refunded, in minor units
 	lost        int64 // lost to disputes
 	disputed    bool  // a dispute is open
-	returning   bool  // its buyer wants to give it back untouched, so it must stay so
-	takenBack   bool  // it cost nothing and was given back
-	version     int64 // counts what is known of money that went back
-	applied     int64 // the version that the books agree with
+	returning   bool  // the buyer is returning it unused: its tokens are frozen
+	takenBack   bool  // it was free and was given back
+	version     int64 // counts changes of the money that went back
+	applied     int64 // the version that the ledger agrees with
 }
 
 const purchaseColumns = `id, account, pack, tokens, price_minor, currency, status, checkout_url, return_path, owed, coalesce(paid_minor, 0), card,
@@ -97,11 +95,11 @@ func scanPurchase(row pgx.CollectableRow) (Purchase, error) {
 		&p.Auto, &p.Failure, &p.method, &p.most, &p.Bill)
 	p.CreatedAt, p.UpdatedAt, p.CompletedAt = p.CreatedAt.UTC(), p.UpdatedAt.UTC(), p.CompletedAt.UTC()
 	p.Paid.Currency = p.Price.Currency
-	p.Refunded = money.Amount{Minor: p.moneyBack(), Currency: p.Price.Currency}
+	p.Refunded = money.Amount{Minor: p.refundedMinor(), Currency: p.Price.Currency}
 	return p, err
 }
 
-// Ordered is the purchase as it was answered when it was ordered: a replay of the order answers the same.
+// Ordered is the purchase as the order's first answer showed it, for replays.
 func (p Purchase) Ordered() Purchase {
 	p.Status, p.Failure, p.Card, p.Bill = StatusPending, "", "", nil
 	p.UpdatedAt, p.CompletedAt = p.CreatedAt, time.Time{}
@@ -109,7 +107,7 @@ func (p Purchase) Ordered() Purchase {
 	return p
 }
 
-// expiry is when the tokens of a pack expire that is credited now; zero: never.
+// expiry is when the tokens expire if they are credited now; zero: never.
 func (p *Purchase) expiry(now time.Time) time.Time {
 	if p.expiresDays == 0 {
 		return time.Time{}
@@ -117,42 +115,40 @@ func (p *Purchase) expiry(now time.Time) time.Time {
 	return now.AddDate(0, 0, p.expiresDays)
 }
 
-// credited says whether its tokens are in the ledger for all we know.
+// credited reports whether the tokens are known to be in the ledger.
 func (p *Purchase) credited() bool { return !p.CompletedAt.IsZero() }
 
-// Returning says whether its buyer gives it back just now, and nothing has gone back yet: it will,
-// whatever broke off.
-func (p *Purchase) Returning() bool { return p.returning && !p.allBack() }
+// Returning reports whether the buyer's return is under way. The job finishes an interrupted one.
+func (p *Purchase) Returning() bool { return p.returning && !p.fullyRefunded() }
 
-// WhollyBack says whether nothing of it is left to its buyer, also while the books do not say so yet.
-func (p *Purchase) WhollyBack() bool { return p.allBack() }
+// FullyRefunded reports whether all of it is refunded. The ledger may not have taken the tokens back yet.
+func (p *Purchase) FullyRefunded() bool { return p.fullyRefunded() }
 
-// moneyBack is what went back of the money that was paid, in minor units.
-func (p *Purchase) moneyBack() int64 { return min(p.refunds+p.lost, p.Paid.Minor) }
+// refundedMinor is the refunded or lost part of the payment, in minor units.
+func (p *Purchase) refundedMinor() int64 { return min(p.refunds+p.lost, p.Paid.Minor) }
 
-// allBack says whether nothing of the purchase is left to its buyer.
-func (p *Purchase) allBack() bool {
-	return p.takenBack || (p.Paid.Minor > 0 && p.moneyBack() == p.Paid.Minor)
+// fullyRefunded reports whether all of the purchase is refunded or lost.
+func (p *Purchase) fullyRefunded() bool {
+	return p.takenBack || (p.Paid.Minor > 0 && p.refundedMinor() == p.Paid.Minor)
 }
 
-// tokensBack are the tokens that go back with the money: the same part of them, and never more than
-// that part.
-func (p *Purchase) tokensBack() tokens.Amount {
-	if p.allBack() {
+// refundedTokens is the share of the tokens that belongs to the refunded money, rounded down.
+func (p *Purchase) refundedTokens() tokens.Amount {
+	if p.fullyRefunded() {
 		return p.Tokens
 	}
-	if p.moneyBack() <= 0 {
+	if p.refundedMinor() <= 0 {
 		return 0
 	}
-	high, low := bits.Mul64(uint64(p.Tokens), uint64(p.moneyBack()))
+	high, low := bits.Mul64(uint64(p.Tokens), uint64(p.refundedMinor()))
 	part, _ := bits.Div64(high, low, uint64(p.Paid.Minor))
 	return tokens.Amount(part)
 }
 
-// standing is the status of a purchase that was credited.
-func (p *Purchase) standing() Status {
+// creditedStatus is the status of a credited purchase.
+func (p *Purchase) creditedStatus() Status {
 	switch {
-	case p.allBack():
+	case p.fullyRefunded():
 		return StatusRefunded
 	case p.disputed:
 		return StatusDisputed

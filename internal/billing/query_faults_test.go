@@ -14,7 +14,6 @@ import (
 	"pop.store/credits/internal/ledger/engine"
 )
 
-// countLines counts lines of the log.
 type countLines struct{ n atomic.Int64 }
 
 func (c *countLines) Write(line []byte) (int, error) {
@@ -22,14 +21,14 @@ func (c *countLines) Write(line []byte) (int, error) {
 	return len(line), nil
 }
 
-// Whatever query fails, the caller learns of it, or a line in the log says so where the answer can do
-// without: a page shows the purchase as it stands, and a bill is asked for again later.
+// Each failing query reaches the caller as an error, or the log where the answer does without it: a page
+// shows the stored purchase, and a bill is fetched later.
 func TestAQueryThatFails(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct {
 		prepare   func(s *fixture) billing.Purchase
 		operation func(s *fixture, failing *billing.Service, p billing.Purchase) error
-		// readsLedger has the ledger's own queries fail, too.
+		// readsLedger makes the ledger's own queries fail, too.
 		readsLedger bool
 	}{
 		"a start": {(*fixture).order, func(s *fixture, failing *billing.Service, p billing.Purchase) error {
@@ -163,7 +162,7 @@ func TestAQueryThatFails(t *testing.T) {
 				p, before := c.prepare(s), lines.n.Load()
 				err := c.operation(s, failing, p)
 				if err == nil && lines.n.Load() > before {
-					err = errors.New("a line in the log")
+					err = errors.New("a logged error")
 				}
 				return err
 			})

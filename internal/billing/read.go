@@ -17,22 +17,22 @@ import (
 // MaxPage bounds one page of purchases.
 const MaxPage = 200
 
-// Get reads a purchase of an account. ErrNoPurchase for another account's, too.
+// Get returns a purchase of an account. ErrNoPurchase also for another account's.
 func (s *Service) Get(ctx context.Context, account, id uuid.UUID) (Purchase, error) {
-	return s.one(ctx, "account = $1 and id = $2", account, id)
+	return s.getOne(ctx, "account = $1 and id = $2", account, id)
 }
 
-// Some reads those of an account's purchases that have one of the ids, in no order.
+// Some returns an account's purchases with the given ids, in no particular order.
 func (s *Service) Some(ctx context.Context, account uuid.UUID, ids []uuid.UUID) ([]Purchase, error) {
 	return s.query(ctx, "select "+purchaseColumns+" from purchases where account = $1 and id = any ($2)", account,
 		ids)
 }
 
 func (s *Service) byKey(ctx context.Context, account uuid.UUID, key string) (Purchase, error) {
-	return s.one(ctx, "account = $1 and idempotency_key = $2", account, key)
+	return s.getOne(ctx, "account = $1 and idempotency_key = $2", account, key)
 }
 
-func (s *Service) one(ctx context.Context, where string, args ...any) (Purchase, error) {
+func (s *Service) getOne(ctx context.Context, where string, args ...any) (Purchase, error) {
 	list, err := s.query(ctx, "select "+purchaseColumns+" from purchases where "+where, args...)
 	if err == nil && len(list) == 0 {
 		err = ErrNoPurchase
@@ -58,7 +58,7 @@ func collect(rows pgx.Rows, err error) ([]Purchase, error) {
 	return list, nil
 }
 
-// Cursor is a place in a list of purchases, opaque to callers. Empty is the beginning, and the end.
+// Cursor is an opaque position in a list of purchases. Empty means the beginning, and as next the end.
 type Cursor string
 
 const sqlList = `select ` + purchaseColumns + ` from purchases
@@ -72,9 +72,8 @@ var errCursor = &problem.Error{
 	Message: "cursor is not one that this list has given.",
 }
 
-// List reads a page of an account's purchases, newest first, from a cursor on; next is where the
-// page after it begins, empty when there is none. Errors: kinds Malformed (field "cursor"),
-// Unprocessable (field "limit").
+// List returns a page of an account's purchases, newest first, and the cursor of the next page, which is
+// empty after the last. Errors: kinds Malformed (field "cursor"), Unprocessable (field "limit").
 func (s *Service) List(ctx context.Context, account uuid.UUID, from Cursor, limit int) (_ []Purchase, next Cursor,
 	err error,
 ) {
@@ -104,14 +103,14 @@ func cursorAfter(p Purchase) Cursor {
 // latest is later than any purchase.
 var latest = time.Date(9999, 1, 1, 0, 0, 0, 0, time.UTC)
 
-// parse gives the place of the last purchase before the cursor.
+// parse returns the position of the last purchase before the cursor.
 func (c Cursor) parse() (time.Time, uuid.UUID, error) {
 	if c == "" {
 		return latest, uuid.Max, nil
 	}
 	raw, err := base64.RawURLEncoding.DecodeString(string(c))
 	if err == nil && base64.RawURLEncoding.EncodeToString(raw) != string(c) {
-		err = errors.New("another spelling") // decoding passes line breaks
+		err = errors.New("another spelling") // the decoder ignores line breaks
 	}
 	if err != nil {
 		return time.Time{}, uuid.Nil, err

@@ -15,21 +15,21 @@ import (
 
 // Limits of the reconciling job.
 const (
-	firstAsk  = 2 * time.Minute // after ordering: most buyers are back by then
+	firstAsk  = 2 * time.Minute // after the order: most buyers are back by then
 	rarestAsk = time.Hour       // however old the purchase is
-	giveUp    = 25 * time.Hour  // when an order whose checkout never opened is left: none opens for longer than a day
-	afterWait = time.Minute     // what is younger may be under way
-	chunk     = 100             // purchases, refunds of a turn
-	pages     = 10              // of events in a turn
-	// by which a walk through the events reaches into the one before: not all are there at once
+	giveUp    = 25 * time.Hour  // after which an order whose checkout never opened is closed
+	afterWait = time.Minute     // younger refunds and reversals may be in progress
+	chunk     = 100             // purchases or refunds per turn
+	pages     = 10              // of events per turn
+	// of one walk through the events with the one before: events may appear late
 	overlap   = 10 * time.Minute
-	firstWalk = 24 * time.Hour // how far back the first one goes
+	firstWalk = 24 * time.Hour // how far back the first walk goes
 )
 
-// Reconcile makes up for what did not arrive: it asks the provider about each purchase whose outcome is
-// open, finishes interrupted refunds and reversals, and fetches missing events and bills. more means
-// that work is left for the next turn. A failure with one purchase is logged and does not stop the
-// others; the returned error is one that did.
+// Reconcile repairs what webhooks and crashes left open: it asks the provider about each open purchase,
+// finishes interrupted refunds and reversals, and fetches missing events and bills. more means that work is
+// left for the next turn. A failure of one purchase is logged and does not stop the others; the returned
+// error stopped the turn.
 func (s *Service) Reconcile(ctx context.Context) (more bool, err error) {
 	if s.o.Provider == nil {
 		return false, nil
@@ -52,7 +52,7 @@ const (
 	sqlAsked = `update purchases set ask_at = $2 where id = $1`
 )
 
-// askOpen asks about purchases whose outcome is open: the older, the more rarely.
+// askOpen asks about open purchases; the older a purchase, the less often.
 func (s *Service) askOpen(ctx context.Context) (more bool, err error) {
 	now := s.o.Clock()
 	list, err := s.query(ctx, sqlOpen, now, s.o.Provider.Name(), chunk)
@@ -61,7 +61,7 @@ func (s *Service) askOpen(ctx context.Context) (more bool, err error) {
 	}
 	for i := range list {
 		p := list[i]
-		// Before it is asked about: one that fails each time must not keep others waiting.
+		// Scheduled before the call, so that a purchase that always fails does not block the others.
 		next := now.Add(min(max(now.Sub(p.CreatedAt)/4, time.Minute), rarestAsk))
 		if _, err := s.pool.Exec(ctx, sqlAsked, p.ID, next); err != nil {
 			return false, problem.Unavailable(err)
@@ -73,9 +73,8 @@ func (s *Service) askOpen(ctx context.Context) (more bool, err error) {
 	return len(list) == chunk, nil
 }
 
-// askAgain asks about one purchase. A checkout that the provider does not know any more tells
-// nothing, now or later: once none can be open, the purchase is closed. If the money did come, an
-// event says so, and the purchase is completed all the same.
+// askAgain asks about one purchase. If the provider no longer knows the checkout, the purchase is closed as
+// soon as no checkout can be open. An event of a later payment still completes it.
 func (s *Service) askAgain(ctx context.Context, p Purchase) error {
 	_, err := s.ask(ctx, p)
 	if !errors.Is(err, payment.ErrNone) {
@@ -95,7 +94,7 @@ func (s *Service) askAgain(ctx context.Context, p Purchase) error {
 const sqlOpenRefunds = `select id, purchase, account, amount_minor, untouched from purchase_refunds
 	where done_at is null and created_at <= $1 order by created_at limit $2`
 
-// finishRefunds carries out refunds that broke off.
+// finishRefunds completes interrupted refunds.
 func (s *Service) finishRefunds(ctx context.Context) (more bool, err error) {
 	rows, err := s.pool.Query(ctx, sqlOpenRefunds, s.o.Clock().Add(-afterWait), chunk)
 	if err != nil {
@@ -108,19 +107,19 @@ func (s *Service) finishRefunds(ctx context.Context) (more bool, err error) {
 		return false, problem.Unavailable(err)
 	}
 	for _, r := range list {
-		if p, err := s.Get(ctx, r.account, r.purchase); err != nil || !s.ours(&p) {
-			continue // another provider's
+		if p, err := s.Get(ctx, r.account, r.purchase); err != nil || !s.sameProvider(&p) {
+			continue // of another provider
 		}
 		if err := s.executeRefund(ctx, r); err != nil {
 			s.o.Log.Warn("a refund could not be finished", "purchase", r.purchase, "refund", r.id, "error", err)
 		}
 	}
-	return false, nil // what is left has failed: the next turn is soon enough
+	return false, nil // the rest has failed and can wait for the next turn
 }
 
 const sqlUnapplied = `select id from purchases where applied < version and completed_at is not null and updated_at <= $1 order by updated_at limit $2`
 
-// finishReversals makes the books agree where that broke off.
+// finishReversals applies reversals that the ledger does not have yet.
 func (s *Service) finishReversals(ctx context.Context) (more bool, err error) {
 	rows, err := s.pool.Query(ctx, sqlUnapplied, s.o.Clock().Add(-afterWait), chunk)
 	if err != nil {
@@ -141,7 +140,7 @@ func (s *Service) finishReversals(ctx context.Context) (more bool, err error) {
 const sqlAbandon = `update purchases set status = 'expired', updated_at = $1
 	where status = 'pending' and provider_session is null and created_at <= $2 and ask_at is not null`
 
-// abandon closes orders whose checkout nobody ever saw.
+// abandon closes orders whose checkout never opened.
 func (s *Service) abandon(ctx context.Context) error {
 	now := s.o.Clock()
 	if _, err := s.pool.Exec(ctx, sqlAbandon, now, now.Add(-giveUp)); err != nil {
@@ -150,10 +149,11 @@ func (s *Service) abandon(ctx context.Context) error {
 	return nil
 }
 
-// walk is a way through the provider's list of events, from the newest back to where the last one began.
+// walk is the position of a pass through the provider's events, from the newest back to where the last pass
+// began.
 type walk struct {
 	since time.Time
-	until *time.Time // nil: none is under way
+	until *time.Time // nil: no walk is under way
 	after string
 }
 
@@ -163,8 +163,8 @@ const (
 	sqlStep      = `update payment_walks set since = $2, until = $3, after = $4 where provider = $1`
 )
 
-// fetchMissed goes through what the provider told, and deals with what did not arrive. Where it
-// stops it goes on, in whichever server; that two go the same way does no harm.
+// fetchMissed walks through the provider's events and handles those that were not delivered. The position
+// is stored, so any server can continue. Two servers on the same page do no harm.
 func (s *Service) fetchMissed(ctx context.Context) (more bool, err error) {
 	now, name := s.o.Clock(), s.o.Provider.Name()
 	if _, err := s.pool.Exec(ctx, sqlBeginWalk, name, now.Add(-firstWalk)); err != nil {
@@ -178,7 +178,7 @@ func (s *Service) fetchMissed(ctx context.Context) (more bool, err error) {
 		w.until, w.after = &now, ""
 	}
 	for range pages {
-		more, err := s.step(ctx, &w)
+		more, err := s.handlePage(ctx, &w)
 		if err != nil {
 			return false, err
 		}
@@ -195,11 +195,11 @@ func (s *Service) fetchMissed(ctx context.Context) (more bool, err error) {
 	return true, nil
 }
 
-// step deals with one page of events. An event that cannot be dealt with now stops the walk where it is.
-func (s *Service) step(ctx context.Context, w *walk) (more bool, err error) {
+// handlePage handles one page of events. An event that cannot be handled now stops the walk there.
+func (s *Service) handlePage(ctx context.Context, w *walk) (more bool, err error) {
 	list, more, err := s.o.Provider.Events(ctx, w.since, *w.until, w.after)
 	if errors.Is(err, payment.ErrNone) && w.after != "" {
-		s.o.Log.Warn("the payment provider does not know the event that the walk stopped at: it begins again",
+		s.o.Log.Warn("the payment provider does not know the event where the walk stopped: the walk starts again",
 			"event", w.after)
 		w.after = ""
 		list, more, err = s.o.Provider.Events(ctx, w.since, *w.until, "")

@@ -14,7 +14,7 @@ import (
 	"pop.store/credits/internal/testkit"
 )
 
-// reconcile runs the job until nothing is left to do.
+// reconcile runs the job until no work is left.
 func (s *fixture) reconcile() {
 	s.T.Helper()
 	for more := true; more; {
@@ -25,7 +25,7 @@ func (s *fixture) reconcile() {
 	}
 }
 
-// Nobody comes back and no event comes: the job finds out all the same, in time.
+// Without a returning buyer and without events, the job finds the outcome in time.
 func TestReconcilingOpenPurchases(t *testing.T) {
 	t.Parallel()
 	s := newFixture(t)
@@ -35,9 +35,9 @@ func TestReconcilingOpenPurchases(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	s.Exec(`delete from sandbox_events`) // so that only asking helps
+	s.Exec(`delete from sandbox_events`) // so that only polling helps
 	s.reconcile()
-	s.wantStatus(paid, billing.StatusPending) // its buyer may be on the way back
+	s.wantStatus(paid, billing.StatusPending) // the buyer may be on the way back
 	s.Clock.Advance(3 * time.Minute)
 	s.reconcile()
 	s.wantStatus(paid, billing.StatusCompleted)
@@ -61,8 +61,8 @@ func TestReconcilingOpenPurchases(t *testing.T) {
 	}
 }
 
-// The endpoint was down for days: the events are fetched, those that came are left alone, and
-// nothing happens twice.
+// After days without webhooks the events are fetched, delivered ones are left alone, and nothing happens
+// twice.
 func TestMissedEventsAreFetched(t *testing.T) {
 	t.Parallel()
 	s := newFixture(t)
@@ -74,7 +74,7 @@ func TestMissedEventsAreFetched(t *testing.T) {
 		missed = append(missed, p)
 		s.Clock.Advance(time.Second)
 	}
-	s.Exec(`update purchases set ask_at = null`) // only events help
+	s.Exec(`update purchases set ask_at = null`) // so that only events help
 	gone := s.completed()
 	if err := s.provider.Refund(t.Context(), payment.Refund{
 		Key:     "made there",
@@ -91,11 +91,11 @@ func TestMissedEventsAreFetched(t *testing.T) {
 	}
 	s.wantCredits(heard, 1)
 	s.wantStatus(gone, billing.StatusRefunded)
-	s.wantBooks(gone, "200 0")
+	s.wantBalance(gone, "200 0")
 	if n := s.Count(`select count(*) from payment_events where processed_at is null`); n != 0 {
-		t.Errorf("%d events are not dealt with", n)
+		t.Errorf("%d events are not handled", n)
 	}
-	// They come by themselves after all, written otherwise.
+	// They are delivered late, in another spelling.
 	for _, p := range missed[:3] {
 		s.mustSend(checkoutEvent("completed", p, nil))
 	}
@@ -103,7 +103,7 @@ func TestMissedEventsAreFetched(t *testing.T) {
 	s.wantCredits(missed[0], 1)
 }
 
-// webhook, return page and job at once, fifty times.
+// Webhook, return page and job at once, fifty times.
 func TestEverybodyHearsAtOnce(t *testing.T) {
 	t.Parallel()
 	s := newFixture(t)
@@ -127,27 +127,27 @@ func TestEverybodyHearsAtOnce(t *testing.T) {
 	s.wantCredits(p, 1)
 }
 
-// deaf is a provider that cannot be asked.
-type deaf struct{ *sandbox.Provider }
+// unreachable is a provider that does not answer.
+type unreachable struct{ *sandbox.Provider }
 
-func (deaf) Checkout(context.Context, string) (payment.Checkout, error) {
+func (unreachable) Checkout(context.Context, string) (payment.Checkout, error) {
 	return payment.Checkout{}, errors.New("no answer")
 }
 
-// A purchase about which the provider does not answer does not keep others waiting for ever.
+// A purchase without an answer from the provider does not block the others.
 func TestAProviderThatDoesNotAnswer(t *testing.T) {
 	t.Parallel()
 	s := newFixture(t)
 	p := s.paidOrder()
 	s.Clock.Advance(3 * time.Minute)
-	down := s.with(func(o *billing.Options) { o.Provider = deaf{s.provider} })
+	down := s.with(func(o *billing.Options) { o.Provider = unreachable{s.provider} })
 	if _, err := down.Reconcile(t.Context()); err == nil {
 		t.Error("no error")
 	}
 	if n := s.Count(`select count(*) from purchases where ask_at > $1`, s.Clock.Now()); n != 1 {
 		t.Error("it is asked again at once")
 	}
-	// An event suffices: only the card is not known then.
+	// An event is enough, but the card is unknown.
 	if err := (&fixture{Service: down}).send(checkoutEvent("completed", p, nil)); err != nil {
 		t.Error(err)
 	}
@@ -157,7 +157,7 @@ func TestAProviderThatDoesNotAnswer(t *testing.T) {
 	}
 }
 
-// Another provider's purchases, or the same one's in another mode, are left alone.
+// Purchases of another provider, or of the same one in another mode, are left alone.
 func TestAnotherProvidersPurchases(t *testing.T) {
 	t.Parallel()
 	s := newFixture(t)
@@ -173,7 +173,7 @@ func TestAnotherProvidersPurchases(t *testing.T) {
 	s.wantCredits(p, 0)
 }
 
-// A customer who comes again is the same one at the provider.
+// A returning buyer is the same customer at the provider.
 func TestACustomerIsKept(t *testing.T) {
 	t.Parallel()
 	s := newFixture(t)
@@ -191,7 +191,7 @@ func TestACustomerIsKept(t *testing.T) {
 	}
 }
 
-// An order whose checkout nobody ever saw is closed in the end.
+// An order whose checkout never opened is closed in the end.
 func TestAnOrderWithoutACheckoutIsAbandoned(t *testing.T) {
 	t.Parallel()
 	s := newFixture(t)
@@ -202,7 +202,7 @@ func TestAnOrderWithoutACheckoutIsAbandoned(t *testing.T) {
 	s.wantStatus(p, billing.StatusExpired)
 }
 
-// What is stopped between credit and note is found by the job.
+// The job finds a credit whose note was interrupted.
 func TestACreditThatWasNotNoted(t *testing.T) {
 	t.Parallel()
 	s := newFixture(t)

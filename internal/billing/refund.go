@@ -16,10 +16,10 @@ import (
 	"pop.store/credits/internal/problem"
 )
 
-// RefundParams ask for money of a purchase to be given back.
+// RefundParams request a refund of a purchase.
 type RefundParams struct {
 	Amount *money.Amount // nil: all that is left
-	Reason string        // for those who look at it later
+	Reason string        // support's note
 }
 
 func (p RefundParams) fingerprint(purchase uuid.UUID, untouched bool) []byte {
@@ -31,7 +31,6 @@ func (p RefundParams) fingerprint(purchase uuid.UUID, untouched bool) []byte {
 	return sum[:]
 }
 
-// The ways in which a refund is refused.
 var (
 	ErrNotPaid = problem.New(problem.Conflict, "purchase_not_paid",
 		"This purchase was not paid, so there is nothing to give back.")
@@ -47,12 +46,12 @@ var (
 		"Some of these tokens are held by a job under way. Try again when it is over.")
 	ErrTooLate = problem.New(problem.Conflict, "return_too_late",
 		"The time in which this pack could be returned is over.")
-	// ErrRefundUnderWay is for a moment only: the one that is under way decides how much is left.
+	// ErrRefundUnderWay is temporary: the refund under way decides how much is left.
 	ErrRefundUnderWay = problem.New(problem.KindUnavailable, "refund_under_way",
 		"Another refund of this purchase is under way. Try again with the same key.")
 )
 
-// refund is a refund that was asked for.
+// refund is a requested refund.
 type refund struct {
 	id        uuid.UUID
 	purchase  uuid.UUID
@@ -62,28 +61,28 @@ type refund struct {
 	done      bool
 }
 
-// Refund gives money of a purchase back, and takes its tokens back in proportion: what was spent of
-// them is owed, and comes off the next purchase. The same key with the same request gives it back
-// once, and answers the purchase as it stood then. Errors: idempotency.ErrNoKey,
-// idempotency.ErrKeyReused, ErrNoPurchase, ErrNotPaid, ErrAllRefunded, ErrDisputed, ErrRefused,
-// ErrNotSetUp, kinds Unprocessable (field "amount") and Unavailable (try again with the same key; a
-// refund that was begun is carried out in any case): ErrRefundUnderWay while it depends on another
-// one.
+// Refund returns money of a purchase and takes back the same share of its tokens. Spent tokens become debt,
+// which the next purchase settles. The same key with the same request refunds once and returns the first
+// answer. Errors: idempotency.ErrNoKey, idempotency.ErrKeyReused, ErrNoPurchase, ErrNotPaid,
+// ErrAllRefunded, ErrDisputed, ErrRefused, ErrNotSetUp, kinds Unprocessable (field "amount") and
+// Unavailable (retry with the same key; a refund that has begun is completed in any case):
+// ErrRefundUnderWay while it depends on another one.
 func (s *Service) Refund(ctx context.Context, account, id uuid.UUID, key string, p RefundParams) (_ Purchase,
 	replayed bool, err error,
 ) {
-	return s.giveBack(ctx, account, id, key, p, false)
+	return s.startRefund(ctx, account, id, key, p, false)
 }
 
-// Return is a creator's own refund of a pack that nothing was used of, within the catalog's days
-// after it came. Errors as Refund, and ErrTouched, ErrHeld, ErrTooLate.
+// Return is a creator's own refund of an unused pack, within the catalog's days after the purchase. Errors
+// as Refund, and ErrTouched, ErrHeld, ErrTooLate.
 func (s *Service) Return(ctx context.Context, account, id uuid.UUID, key string) (_ Purchase, replayed bool,
 	err error,
 ) {
-	return s.giveBack(ctx, account, id, key, RefundParams{Reason: "returned by the creator"}, true)
+	return s.startRefund(ctx, account, id, key, RefundParams{Reason: "returned by the creator"}, true)
 }
 
-// Returnable says whether a purchase can be returned now, and until when. It is for showing: Return decides.
+// Returnable reports whether a purchase can be returned now, and until when. It is for display: Return
+// decides.
 func (s *Service) Returnable(ctx context.Context, p Purchase) (until time.Time, ok bool, err error) {
 	until = s.returnUntil(&p)
 	if !s.mayReturn(&p) {
@@ -101,7 +100,7 @@ func (s *Service) returnUntil(p *Purchase) time.Time {
 	return p.CompletedAt.AddDate(0, 0, s.o.Prices().ReturnDays)
 }
 
-func (s *Service) giveBack(ctx context.Context, account, id uuid.UUID, key string, p RefundParams,
+func (s *Service) startRefund(ctx context.Context, account, id uuid.UUID, key string, p RefundParams,
 	untouched bool,
 ) (Purchase, bool, error) {
 	if key == "" {
@@ -112,7 +111,7 @@ func (s *Service) giveBack(ctx context.Context, account, id uuid.UUID, key strin
 	}
 	var r refund
 	err := pgx.BeginFunc(ctx, s.pool, func(tx pgx.Tx) (err error) {
-		r, err = s.request(ctx, tx, id, key, p, untouched)
+		r, err = s.recordRequest(ctx, tx, id, key, p, untouched)
 		return err
 	})
 	var refused *problem.Error
@@ -131,11 +130,11 @@ func (s *Service) giveBack(ctx context.Context, account, id uuid.UUID, key strin
 	return now, again || r.done, err
 }
 
-// refundAnswer is what can change of a purchase after a refund of it was answered.
+// refundAnswer is the part of a purchase that can change after a refund was answered.
 type refundAnswer struct {
 	Status   Status        `json:"status"`
 	Refunded int64         `json:"refunded_minor"`
-	Bill     *payment.Bill `json:"bill"` // without who the buyer is
+	Bill     *payment.Bill `json:"bill"` // without the buyer
 }
 
 const (
@@ -143,8 +142,7 @@ const (
 	sqlAnswer     = `select answer from purchase_refunds where id = $1`
 )
 
-// answered is the purchase as the refund was answered: the first time as it stands, and from then
-// on the same.
+// answered returns the purchase as the first answer to this refund showed it.
 func (s *Service) answered(ctx context.Context, r refund) (_ Purchase, again bool, err error) {
 	p, err := s.Get(ctx, r.account, r.purchase)
 	if err != nil {
@@ -169,8 +167,8 @@ func (s *Service) answered(ctx context.Context, r refund) (_ Purchase, again boo
 	return p, true, nil
 }
 
-// request finds the refund of this key, or writes it down if it may be.
-func (s *Service) request(ctx context.Context, tx pgx.Tx, id uuid.UUID, key string, p RefundParams,
+// recordRequest finds the refund of this key, or records it if it is allowed.
+func (s *Service) recordRequest(ctx context.Context, tx pgx.Tx, id uuid.UUID, key string, p RefundParams,
 	untouched bool,
 ) (refund, error) {
 	of, err := lock(ctx, tx, id)
@@ -194,25 +192,24 @@ func (s *Service) request(ctx context.Context, tx pgx.Tx, id uuid.UUID, key stri
 	if err := s.allowed(&of, untouched); err != nil {
 		return refund{}, err
 	}
-	if r.amount, err = left(ctx, tx, &of, p.Amount); err != nil {
+	if r.amount, err = refundAmount(ctx, tx, &of, p.Amount); err != nil {
 		return refund{}, err
 	}
 	if _, err := s.o.Ledger.ClaimKey(ctx, tx, of.AccountID, key, p.fingerprint(id, untouched)); err != nil {
 		return refund{}, err
 	}
 	r.id = uuid.New()
-	return r, s.write(ctx, tx, r, key, p)
+	return r, s.insertRefund(ctx, tx, r, key, p)
 }
 
 const (
 	sqlRefund = `insert into purchase_refunds (id, purchase, account, amount_minor, reason, untouched, idempotency_key, fingerprint, created_at)
 		values ($1, $2, $3, $4, $5, $6, $7, $8, $9)`
-	// sqlTouch has the books looked at again: a pack that is being returned must stay as it is, one
-	// that is not any more can be used.
+	// sqlTouch has the ledger check the purchase again: a pack is frozen while it is being returned.
 	sqlTouch = `update purchases set version = version + 1, updated_at = $2 where id = $1`
 )
 
-func (s *Service) write(ctx context.Context, tx pgx.Tx, r refund, key string, p RefundParams) error {
+func (s *Service) insertRefund(ctx context.Context, tx pgx.Tx, r refund, key string, p RefundParams) error {
 	now := s.o.Clock()
 	if _, err := tx.Exec(ctx, sqlRefund, r.id, r.purchase, r.account, r.amount, p.Reason, r.untouched, key,
 		p.fingerprint(r.purchase, r.untouched), now); err != nil {
@@ -225,16 +222,16 @@ func (s *Service) write(ctx context.Context, tx pgx.Tx, r refund, key string, p 
 	return err
 }
 
-// allowed says why a purchase cannot be given back, nil when it can.
+// allowed returns why a purchase cannot be refunded, or nil.
 func (s *Service) allowed(p *Purchase, untouched bool) error {
 	switch {
 	case !p.credited():
 		return ErrNotPaid
-	case p.allBack():
+	case p.fullyRefunded():
 		return ErrAllRefunded
 	case p.disputed:
 		return ErrDisputed
-	case !s.ours(p):
+	case !s.sameProvider(p):
 		return ErrNotSetUp
 	case untouched && !s.o.Clock().Before(s.returnUntil(p)):
 		return ErrTooLate
@@ -242,21 +239,19 @@ func (s *Service) allowed(p *Purchase, untouched bool) error {
 	return nil
 }
 
-// sqlUnderWay is the money of refunds that are under way. Some of it may be among the money that we
-// know went back already.
+// sqlUnderWay sums the refunds under way. A part of them may already be in the recorded refunds.
 const sqlUnderWay = `select coalesce(sum(amount_minor), 0)::bigint from purchase_refunds where purchase = $1 and done_at is null`
 
-// left is how much a refund gives back: what is asked for, or all that is left. While other refunds
-// are under way it is not known how much that is: their money may be counted as gone already, and
-// they may be refused. What is there in any case is given back; what is not there in any case is
-// refused; for the rest one has to ask again.
-func left(ctx context.Context, tx pgx.Tx, p *Purchase, asked *money.Amount) (int64, error) {
+// refundAmount is the amount of a refund: the requested amount, or all that is left. While other refunds are under
+// way, the rest is uncertain: they may already be recorded, and they may be refused. A request within the
+// certain rest is granted, one above the possible rest is refused, and any other has to be retried.
+func refundAmount(ctx context.Context, tx pgx.Tx, p *Purchase, asked *money.Amount) (int64, error) {
 	var underWay int64
 	if err := tx.QueryRow(ctx, sqlUnderWay, p.ID).Scan(&underWay); err != nil {
 		return 0, err
 	}
-	most := p.Paid.Minor - p.moneyBack() // if none of what is under way comes on top
-	least := max(most-underWay, 0)       // if all of it does
+	most := p.Paid.Minor - p.refundedMinor() // if the refunds under way are recorded already
+	least := max(most-underWay, 0)           // if none of them is
 	amount := most
 	if asked != nil {
 		if err := checkRefund(p, asked, most); err != nil {
@@ -270,8 +265,7 @@ func left(ctx context.Context, tx pgx.Tx, p *Purchase, asked *money.Amount) (int
 	return amount, nil
 }
 
-// checkRefund says what is wrong with an amount that is asked for, of a purchase of which no more
-// than most can go back.
+// checkRefund validates a requested amount; most is the largest possible refund in minor units.
 func checkRefund(p *Purchase, asked *money.Amount, most int64) error {
 	step := money.Amount{Minor: money.Step(p.Paid.Currency), Currency: p.Paid.Currency}
 	switch {
@@ -286,15 +280,15 @@ func checkRefund(p *Purchase, asked *money.Amount, most int64) error {
 	return nil
 }
 
-// executeRefund carries out a requested refund. Each step can be repeated, so a later call or the job
-// may finish an interrupted one.
+// executeRefund carries out a refund. Each step is idempotent, so a later call or the job can finish an
+// interrupted one.
 func (s *Service) executeRefund(ctx context.Context, r refund) error {
 	p, err := s.Get(ctx, r.account, r.purchase)
 	if err != nil {
 		return err
 	}
 	if r.untouched {
-		if err := s.keepUntouched(ctx, r, &p); err != nil {
+		if err := s.freezeUnused(ctx, r, &p); err != nil {
 			return err
 		}
 	}
@@ -310,7 +304,7 @@ func (s *Service) executeRefund(ctx context.Context, r refund) error {
 	if err != nil && !no {
 		return problem.Unavailable(err)
 	}
-	// The provider may have refused because money went back in a refund that is not recorded yet.
+	// The provider may have refused because of a refund that is not recorded yet.
 	if err := s.recordRefunds(ctx, &p); err != nil {
 		return err
 	}
@@ -320,8 +314,8 @@ func (s *Service) executeRefund(ctx context.Context, r refund) error {
 	return s.done(ctx, r, &p)
 }
 
-// recordRefunds writes down what the provider says went back so far. A checkout that it does not know any
-// more has nothing to tell.
+// recordRefunds records what the provider reports as refunded so far. A checkout that it no longer knows
+// changes nothing.
 func (s *Service) recordRefunds(ctx context.Context, p *Purchase) error {
 	c, err := s.o.Provider.Checkout(ctx, p.session)
 	if errors.Is(err, payment.ErrNone) {
@@ -336,8 +330,8 @@ func (s *Service) recordRefunds(ctx context.Context, p *Purchase) error {
 const sqlDone = `with ended as (update purchase_refunds set done_at = $2 where id = $1 and done_at is null returning purchase, amount_minor)
 	update purchases set version = version + 1, updated_at = $2, taken_back = taken_back or ended.amount_minor = 0 from ended where id = ended.purchase`
 
-// done marks a refund as carried out. The ledger takes the tokens back before that, while the cause of
-// the refund is known.
+// done marks a refund as carried out. The ledger takes the tokens back first, while the refund's cause is
+// still known.
 func (s *Service) done(ctx context.Context, r refund, p *Purchase) error {
 	if err := s.applyReversals(ctx, p.ID); err != nil {
 		return err
@@ -348,7 +342,7 @@ func (s *Service) done(ctx context.Context, r refund, p *Purchase) error {
 	return s.applyReversals(ctx, p.ID)
 }
 
-// refused forgets a refund that cannot be, so that its key is free again.
+// refused deletes a refused refund, so that its key is free again.
 func (s *Service) refused(ctx context.Context, r refund, p *Purchase, why error) error {
 	err := pgx.BeginFunc(ctx, s.pool, func(tx pgx.Tx) error {
 		var key string
@@ -371,8 +365,8 @@ func (s *Service) refused(ctx context.Context, r refund, p *Purchase, why error)
 	return why
 }
 
-// keepUntouched sees to it that nothing of a pack is used while it is returned, and refuses if something was.
-func (s *Service) keepUntouched(ctx context.Context, r refund, p *Purchase) error {
+// freezeUnused freezes a pack that is being returned, and refuses the return if tokens were used.
+func (s *Service) freezeUnused(ctx context.Context, r refund, p *Purchase) error {
 	if err := s.applyReversals(ctx, p.ID); err != nil { // freezes
 		return err
 	}
@@ -380,14 +374,13 @@ func (s *Service) keepUntouched(ctx context.Context, r refund, p *Purchase) erro
 	if err != nil {
 		return err
 	}
-	if refusal != nil && !p.allBack() {
+	if refusal != nil && !p.fullyRefunded() {
 		return s.refused(ctx, r, p, refusal)
 	}
 	return nil
 }
 
-// touched says why a purchase is not as it came: some of its tokens were used, or are held by a
-// job; nil when all are there and free.
+// touched returns why a pack is not unused: tokens were spent, or are held by a job. Nil if all are free.
 func (s *Service) touched(ctx context.Context, p *Purchase) (refusal *problem.Error, err error) {
 	bought, err := s.o.Ledger.Purchase(ctx, p.AccountID, p.ID.String())
 	if err != nil {

@@ -13,7 +13,7 @@ import (
 	"pop.store/credits/internal/testkit"
 )
 
-// refundUntilDecided asks for 70 cents with one key until the answer is final.
+// refundUntilDecided requests 70 cents with one key until the answer is final.
 func (s *fixture) refundUntilDecided(p billing.Purchase, key string) error {
 	for {
 		_, _, err := s.Refund(s.T.Context(), p.AccountID, p.ID, key,
@@ -24,8 +24,8 @@ func (s *fixture) refundUntilDecided(p billing.Purchase, key string) error {
 	}
 }
 
-// Of $9.00 twenty refunds of $0.70 at once give back twelve times as much. No final refusal is
-// given while the money may still be there.
+// Of $9.00, twenty concurrent refunds of $0.70 succeed twelve times. None is refused for good while the
+// money may still be there.
 func TestParallelRefundsGiveBackAllThatIsThere(t *testing.T) {
 	t.Parallel()
 	s := newFixture(t)
@@ -48,7 +48,7 @@ func TestParallelRefundsGiveBackAllThatIsThere(t *testing.T) {
 	}
 }
 
-// underWay writes a refund down that nobody carries out.
+// underWay records a refund without executing it.
 func (s *fixture) underWay(p billing.Purchase, minor int64) {
 	s.T.Helper()
 	s.Exec(`insert into purchase_refunds (id, purchase, account, amount_minor, reason, untouched, idempotency_key, fingerprint, created_at)
@@ -56,8 +56,8 @@ func (s *fixture) underWay(p billing.Purchase, minor int64) {
 		s.Clock.Now())
 }
 
-// What a refund under way takes is neither there nor gone until it is done: it may be among the
-// money that we know went back, and it may be refused.
+// Money of a refund under way is uncertain until it is done: it may be in the recorded refunds, and it may
+// be refused.
 func TestARefundBesideOneUnderWay(t *testing.T) {
 	t.Parallel()
 	s := newFixture(t)
@@ -102,8 +102,8 @@ func TestARefundOfOneCent(t *testing.T) {
 	}
 }
 
-// The provider does not know the payment any more, nor its checkout: a final refusal, and nothing
-// stays under way.
+// The provider no longer knows the payment or its checkout: the refund is refused for good, and none stays
+// under way.
 func TestARefundOfAPaymentThatTheProviderHasForgotten(t *testing.T) {
 	t.Parallel()
 	s := newFixture(t)
@@ -120,5 +120,5 @@ func TestARefundOfAPaymentThatTheProviderHasForgotten(t *testing.T) {
 		t.Errorf("%d refunds are under way", n)
 	}
 	s.wantStatus(p, billing.StatusCompleted)
-	s.wantBooks(p, "300 0")
+	s.wantBalance(p, "300 0")
 }

@@ -19,8 +19,7 @@ import (
 	"pop.store/credits/internal/tokens"
 )
 
-// about is an event about the payment of a purchase, as Stripe sends it. Events of one second come
-// in any order.
+// about is an event about a purchase's payment, as Stripe sends it. Events of one second come in any order.
 func about(kind string, object members) members {
 	return members{
 		"id":               "evt_" + uuid.NewString(),
@@ -34,10 +33,10 @@ func about(kind string, object members) members {
 	}
 }
 
-// payOf is the provider's id of what the sandbox was paid with for a purchase.
+// payOf is the sandbox's id of the payment of a purchase.
 func payOf(p billing.Purchase) string { return strings.Replace(session(p), "cs_test_", "pi_", 1) }
 
-// refunded tells how much of a payment was given back so far.
+// refunded is an event with the total refunded so far.
 func refunded(p billing.Purchase, total int64) members {
 	return about("charge.refunded", members{
 		"id":              "ch_1",
@@ -49,7 +48,7 @@ func refunded(p billing.Purchase, total int64) members {
 	})
 }
 
-// dispute tells how a dispute about all of a payment stands.
+// dispute is an event about a dispute over the whole payment.
 func dispute(kind string, p billing.Purchase, id, status string) members {
 	return about("charge.dispute."+kind, members{
 		"id":             id,
@@ -62,7 +61,7 @@ func dispute(kind string, p billing.Purchase, id, status string) members {
 	})
 }
 
-// paidOrder is a purchase that was paid at the provider and that nobody has told us of.
+// paidOrder is a purchase that is paid at the provider, without an event.
 func (s *fixture) paidOrder() billing.Purchase {
 	s.T.Helper()
 	p := s.order()
@@ -72,7 +71,7 @@ func (s *fixture) paidOrder() billing.Purchase {
 	return p
 }
 
-// completed is a purchase whose tokens are there.
+// completed is a credited purchase.
 func (s *fixture) completed() billing.Purchase {
 	s.T.Helper()
 	p := s.paidOrder()
@@ -83,7 +82,7 @@ func (s *fixture) completed() billing.Purchase {
 	return got
 }
 
-// spend uses tokens; bought ones come after the allowance of 200.
+// spend uses tokens; the plan's allowance of 200 is used before bought ones.
 func (s *fixture) spend(p billing.Purchase, amount string) {
 	s.T.Helper()
 	a := tokens.MustParse(amount)
@@ -93,8 +92,8 @@ func (s *fixture) spend(p billing.Purchase, amount string) {
 	}
 }
 
-// wantBooks compares what the account can spend and what it owes: "300 0".
-func (s *fixture) wantBooks(p billing.Purchase, want string) {
+// wantBalance compares the account's spendable tokens and its debt: "300 0".
+func (s *fixture) wantBalance(p billing.Purchase, want string) {
 	s.T.Helper()
 	a, err := s.Ledger.Account(s.T.Context(), p.AccountID)
 	if got := fmt.Sprint(a.Spendable, a.Owed); err != nil || got != want {
@@ -102,8 +101,8 @@ func (s *fixture) wantBooks(p billing.Purchase, want string) {
 	}
 }
 
-// What a word of the tables stands for: an event about a purchase of 100 tokens for $9.00.
-var words = map[string]func(billing.Purchase) members{
+// events maps the words of the tables to events about a purchase of 100 tokens for $9.00.
+var eventsByWord = map[string]func(billing.Purchase) members{
 	"paid": func(p billing.Purchase) members {
 		return checkoutEvent("completed", p, members{"payment_intent": payOf(p)})
 	},
@@ -137,14 +136,14 @@ var words = map[string]func(billing.Purchase) members{
 	},
 }
 
-// Money goes back and is disputed in every order, some of it twice, before and after the tokens come.
+// Refunds and disputes in every order, some twice, before and after the credit.
 func TestMoneyThatGoesBack(t *testing.T) {
 	t.Parallel()
 	s := newFixture(t)
 	for _, c := range []struct {
-		events string
-		want   billing.Status
-		books  string // spendable and owed; the allowance is 200, the pack 100
+		events  string
+		want    billing.Status
+		balance string // spendable and owed; the allowance is 200, the pack 100
 	}{
 		{"paid, back 3", billing.StatusCompleted, "266.666667 0"},
 		{"paid, back 3, back 3", billing.StatusCompleted, "266.666667 0"},
@@ -181,26 +180,26 @@ func TestMoneyThatGoesBack(t *testing.T) {
 	} {
 		t.Run(c.events, func(t *testing.T) {
 			p := s.paidOrder()
-			for _, word := range strings.Split(c.events, ", ") {
-				if err := s.send(words[word](p)); err != nil {
-					t.Error(word, err)
+			for _, name := range strings.Split(c.events, ", ") {
+				if err := s.send(eventsByWord[name](p)); err != nil {
+					t.Error(name, err)
 				}
 			}
 			s.wantStatus(p, c.want)
-			s.wantBooks(p, c.books)
+			s.wantBalance(p, c.balance)
 		})
 	}
 }
 
-// What was spent of a purchase whose money went back is owed, told before the next one is paid, and
-// comes off it.
+// Spent tokens of a refunded purchase become debt, which is shown before the next payment and deducted from
+// it.
 func TestWhatWasSpentIsOwedAndNetted(t *testing.T) {
 	t.Parallel()
 	s := newFixture(t)
 	p := s.completed()
 	s.spend(p, "270")
 	s.mustSend(refunded(p, 900))
-	s.wantBooks(p, "0 70")
+	s.wantBalance(p, "0 70")
 	if owed, err := s.Owed(t.Context(), p.AccountID); err != nil || owed != tokens.MustParse("70") {
 		t.Errorf("owed are %s (%v)", owed, err)
 	}
@@ -213,10 +212,10 @@ func TestWhatWasSpentIsOwedAndNetted(t *testing.T) {
 		t.Errorf("the payment page says %q (%v)", at.Description, err)
 	}
 	s.mustSend(checkoutEvent("completed", next, nil))
-	s.wantBooks(p, "30 0")
+	s.wantBalance(p, "30 0")
 }
 
-// The same news from everywhere at once takes the tokens back once.
+// The same refund from all sources at once takes the tokens back once.
 func TestARefundIsTakenBackOnce(t *testing.T) {
 	t.Parallel()
 	s := newFixture(t)
@@ -231,10 +230,10 @@ func TestARefundIsTakenBackOnce(t *testing.T) {
 			t.Error(err)
 		}
 	})
-	s.wantBooks(p, "266.666667 0")
+	s.wantBalance(p, "266.666667 0")
 }
 
-// One who broke off had told the ledger to freeze, and nobody has noted it.
+// An interrupted call froze the tokens in the ledger without recording it.
 func TestAFreezeThatWasNotNoted(t *testing.T) {
 	t.Parallel()
 	s := newFixture(t)
@@ -246,12 +245,12 @@ func TestAFreezeThatWasNotNoted(t *testing.T) {
 	if err := bought.Freeze(t.Context(), true); err != nil {
 		t.Fatal(err)
 	}
-	s.mustSend(words["won"](p))
+	s.mustSend(eventsByWord["won"](p))
 	s.wantStatus(p, billing.StatusCompleted)
-	s.wantBooks(p, "300 0")
+	s.wantBalance(p, "300 0")
 }
 
-// Two words about a dispute at the same time end as the last one has it.
+// Two concurrent events about a dispute end in the state of the last.
 func TestADisputeThatOpensAndClosesAtOnce(t *testing.T) {
 	t.Parallel()
 	s := newFixture(t)
@@ -259,17 +258,16 @@ func TestADisputeThatOpensAndClosesAtOnce(t *testing.T) {
 		p := s.completed()
 		events := []string{"opened", "won", "answered", "withdrawn"}
 		testkit.Concurrently(len(events), func(i int) {
-			if err := s.send(words[events[i]](p)); err != nil {
+			if err := s.send(eventsByWord[events[i]](p)); err != nil {
 				t.Error(err)
 			}
 		})
 		s.wantStatus(p, billing.StatusCompleted)
-		s.wantBooks(p, "300 0")
+		s.wantBalance(p, "300 0")
 	}
 }
 
-// The ledger cannot answer when the money goes back: the event is not taken, and coming again it
-// completes what it began.
+// The ledger does not answer at a refund: the event fails, and its next delivery completes the reversal.
 func TestAReversalThatBrokeOff(t *testing.T) {
 	t.Parallel()
 	s := newFixture(t)
@@ -289,12 +287,12 @@ func TestAReversalThatBrokeOff(t *testing.T) {
 		t.Fatal(err)
 	}
 	s.wantStatus(p, billing.StatusRefunded)
-	s.wantBooks(p, "200 0")
+	s.wantBalance(p, "200 0")
 	s.mustSend(event)
-	s.wantBooks(p, "200 0")
+	s.wantBalance(p, "200 0")
 }
 
-// Support's refunds: all, a part, a part more, and no more than there was.
+// Support's refunds: all, a part, another part, and no more than was paid.
 func TestRefunds(t *testing.T) {
 	t.Parallel()
 	s := newFixture(t)
@@ -307,7 +305,7 @@ func TestRefunds(t *testing.T) {
 	if err != nil || replayed || got.Status != billing.StatusCompleted || got.Refunded.Minor != 300 {
 		t.Errorf("%+v, replayed %t, %v", got, replayed, err)
 	}
-	s.wantBooks(p, "266.666667 0")
+	s.wantBalance(p, "266.666667 0")
 	if got, replayed, err = refund("a", 300); err != nil || !replayed || got.Refunded.Minor != 300 {
 		t.Errorf("again: %+v, replayed %t, %v", got, replayed, err)
 	}
@@ -328,7 +326,7 @@ func TestRefunds(t *testing.T) {
 		billing.RefundParams{Reason: "the rest"}); err != nil || got.Status != billing.StatusRefunded {
 		t.Errorf("the rest: %+v, %v", got, err)
 	}
-	s.wantBooks(p, "200 0")
+	s.wantBalance(p, "200 0")
 	_, _, err = s.Refund(t.Context(), p.AccountID, p.ID, "c", billing.RefundParams{})
 	testkit.WantProblem(t, err, problem.Conflict, "already_refunded")
 	open := s.order()
@@ -339,7 +337,7 @@ func TestRefunds(t *testing.T) {
 	}
 }
 
-// Clicks at once, with one key and with several, give no more back than there is.
+// Concurrent refunds, with one key and with several, refund no more than was paid.
 func TestRefundsAtOnce(t *testing.T) {
 	t.Parallel()
 	s := newFixture(t)
@@ -353,7 +351,7 @@ func TestRefundsAtOnce(t *testing.T) {
 		}
 	}
 	testkit.Concurrently(20, refund)
-	for i := range 4 { // one that was under way may have stood in the way of another
+	for i := range 4 { // a refund under way may have blocked another
 		refund(i)
 	}
 	if at, err := s.provider.Session(t.Context(), session(p)); err != nil || at.Refunded != 800 {
@@ -364,7 +362,7 @@ func TestRefundsAtOnce(t *testing.T) {
 	}
 }
 
-// A refund breaks off after the provider gave the money back: the reconciling job finishes it, once.
+// A refund is interrupted after the provider returned the money: the reconciling job finishes it, once.
 func TestARefundThatBrokeOff(t *testing.T) {
 	t.Parallel()
 	s := newFixture(t)
@@ -378,14 +376,14 @@ func TestARefundThatBrokeOff(t *testing.T) {
 	down := s.with(func(o *billing.Options) { o.Ledger = stopped })
 	_, _, err := down.Refund(t.Context(), p.AccountID, p.ID, "k", billing.RefundParams{Reason: "r"})
 	testkit.WantProblem(t, err, problem.KindUnavailable, "unavailable")
-	s.wantBooks(p, "300 0")
+	s.wantBalance(p, "300 0")
 	s.Clock.Advance(2 * 60e9)
 	for range 2 {
 		if _, err := s.Reconcile(t.Context()); err != nil {
 			t.Fatal(err)
 		}
 		s.wantStatus(p, billing.StatusRefunded)
-		s.wantBooks(p, "200 0")
+		s.wantBalance(p, "200 0")
 	}
 	if at, err := s.provider.Session(t.Context(), session(p)); err != nil || at.Refunded != 900 {
 		t.Errorf("the provider gave back %d (%v)", at.Refunded, err)
@@ -396,17 +394,17 @@ func TestARefundThatBrokeOff(t *testing.T) {
 	}
 }
 
-// What the provider refuses is forgotten, and what it knows better is learnt.
+// A refund that the provider refuses is deleted, and the provider's own total is recorded.
 func TestARefundThatTheProviderRefuses(t *testing.T) {
 	t.Parallel()
 	s := newFixture(t)
 	p := s.completed()
-	// made elsewhere; the event is lost
+	// A refund made elsewhere, whose event is lost.
 	s.Exec(`update sandbox_sessions set refunded_minor = 900 where id = $1`, session(p))
 	_, _, err := s.Refund(t.Context(), p.AccountID, p.ID, "k", billing.RefundParams{})
 	testkit.WantProblem(t, err, problem.Conflict, "refund_refused")
 	s.wantStatus(p, billing.StatusRefunded)
-	s.wantBooks(p, "200 0")
+	s.wantBalance(p, "200 0")
 	if n := s.Count(`select count(*) from purchase_refunds`); n != 0 {
 		t.Errorf("%d refunds are kept", n)
 	}
@@ -421,7 +419,7 @@ func TestARefundThatTheProviderRefuses(t *testing.T) {
 	testkit.WantProblem(t, err, problem.Conflict, "purchase_disputed")
 }
 
-// What cost nothing is given back without money.
+// A free purchase is given back without money.
 func TestARefundOfWhatWasFree(t *testing.T) {
 	t.Parallel()
 	s := newFixture(t)
@@ -433,17 +431,17 @@ func TestARefundOfWhatWasFree(t *testing.T) {
 		got.Paid.Minor != 0 {
 		t.Fatal(got.Status, got.Paid, err)
 	}
-	s.wantBooks(p, "300 0")
+	s.wantBalance(p, "300 0")
 	for _, want := range []bool{false, true} {
 		got, replayed, err := s.Refund(t.Context(), p.AccountID, p.ID, "k", billing.RefundParams{})
 		if err != nil || replayed != want || got.Status != billing.StatusRefunded {
 			t.Errorf("%s, replayed %t, %v", got.Status, replayed, err)
 		}
 	}
-	s.wantBooks(p, "200 0")
+	s.wantBalance(p, "200 0")
 }
 
-// A creator can give back a pack that nothing was used of, for two weeks.
+// A creator can return an unused pack for two weeks.
 func TestReturningAPack(t *testing.T) {
 	t.Parallel()
 	s := newFixture(t)
@@ -457,7 +455,7 @@ func TestReturningAPack(t *testing.T) {
 	if err != nil || got.Status != billing.StatusRefunded || got.Refunded != got.Paid {
 		t.Errorf("%+v, %v", got, err)
 	}
-	s.wantBooks(p, "0 0")
+	s.wantBalance(p, "0 0")
 	if _, replayed, err := s.Return(t.Context(), p.AccountID, p.ID, "k"); err != nil || !replayed {
 		t.Error("again:", replayed, err)
 	}
@@ -467,8 +465,8 @@ func TestReturningAPack(t *testing.T) {
 	_, _, err = s.Return(t.Context(), used.AccountID, used.ID, "k")
 	testkit.WantProblem(t, err, problem.Conflict, "purchase_used")
 	s.wantStatus(used, billing.StatusCompleted)
-	s.wantBooks(used, "99.95 0")
-	s.spend(used, "99.95") // not frozen any more
+	s.wantBalance(used, "99.95 0")
+	s.spend(used, "99.95") // no longer frozen
 	if _, ok, err := s.Returnable(t.Context(), used); ok || err != nil {
 		t.Error("what was used is returnable", err)
 	}
@@ -493,8 +491,8 @@ func TestReturningAPack(t *testing.T) {
 	s.wantStatus(late, billing.StatusCompleted)
 }
 
-// A pack that was used up before it expired is used, whatever a refund of some work has given back
-// since, in a lot of its own.
+// A pack that was used before it expired counts as used, even after a refund of work returned tokens in a
+// lot of its own.
 func TestReturningAUsedPackThatHasExpired(t *testing.T) {
 	t.Parallel()
 	s := newFixture(t)
@@ -520,11 +518,11 @@ func TestReturningAUsedPackThatHasExpired(t *testing.T) {
 	}
 	_, _, err = s.Return(t.Context(), p.AccountID, p.ID, "k")
 	testkit.WantProblem(t, err, problem.Conflict, "purchase_used")
-	s.wantBooks(p, "1 0")
+	s.wantBalance(p, "1 0")
 }
 
-// While a pack is returned it cannot be spent, whatever breaks off where: either the money goes
-// back or the tokens stay.
+// A pack cannot be spent while it is returned. After any interruption either the money is refunded or the
+// tokens stay.
 func TestReturningWhileSpending(t *testing.T) {
 	t.Parallel()
 	s := newFixture(t)
@@ -554,7 +552,7 @@ func TestReturningWhileSpending(t *testing.T) {
 	}
 }
 
-// half asks for half of a purchase's money.
+// half requests half of a purchase's money.
 func half(p billing.Purchase) billing.RefundParams {
 	return billing.RefundParams{
 		Amount: &money.Amount{Minor: p.Price.Minor / 2, Currency: p.Price.Currency},

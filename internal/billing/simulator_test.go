@@ -24,19 +24,19 @@ import (
 	"pop.store/credits/internal/testkit"
 )
 
-// What goes wrong in the simulator, in percent of deliveries or questions.
+// Faults of the simulator, in percent of deliveries or requests.
 const (
 	dropped       = 5
 	twice         = 30
 	cut           = 20 // a delivery is killed before one of its statements
 	providerFails = 10
 	returns       = 20 // a buyer comes back to the page while the events arrive
-	keeps         = 6  // each so manieth buyer has the card kept, and is topped up
+	keeps         = 6  // one buyer in so many stores the card, and is topped up
 	simWorkers    = 8
 )
 
-// A thousand events in CI, as many as you like on request: CREDITS_PAYMENT_EVENTS=100000 go test
-// -run TestPaymentSimulator -v ./internal/billing
+// A thousand events by default, or as many as you like: CREDITS_PAYMENT_EVENTS=100000 go test -run
+// TestPaymentSimulator -v ./internal/billing
 func simulatedEvents(t *testing.T) int {
 	t.Helper()
 	text := os.Getenv("CREDITS_PAYMENT_EVENTS")
@@ -45,25 +45,25 @@ func simulatedEvents(t *testing.T) int {
 	}
 	n, err := strconv.Atoi(text)
 	if err != nil || n < 1 {
-		t.Fatalf("CREDITS_PAYMENT_EVENTS=%q is no number of events", text)
+		t.Fatalf("CREDITS_PAYMENT_EVENTS=%q is not a number of events", text)
 	}
 	return n
 }
 
-// Payments of every outcome, whose events come late, twice, in any order or not at all, to two
-// servers that are killed between statements and whose provider fails. In the end, after the
-// reconciling job, what the provider's books say is what the ledger has: nothing for what was not
-// paid or does not match the order, nothing twice, all that was paid, less what went back.
+// Payments of every outcome. Their events come late, twice, in any order or not at all, to two servers that
+// are killed between statements and whose provider fails. After the reconciling job the ledger must match
+// the provider's records: no credit for an unpaid or mismatched order, none twice, and all that was paid,
+// less refunds.
 func TestPaymentSimulator(t *testing.T) {
 	t.Parallel()
 	events, seed := simulatedEvents(t), uint64(time.Now().UnixNano())
 	m := newSimulator(t, seed)
 	began := time.Now()
-	m.trade(events)
+	m.sell(events)
 	inbox := m.inbox()
 	m.deliver(inbox)
 	s := m.fixture
-	for range 6 { // longer than any checkout is open, or asked about
+	for range 6 { // longer than any checkout is open or polled
 		s.Clock.Advance(9 * time.Hour)
 		s.reconcile()
 	}
@@ -94,8 +94,8 @@ func newSimulator(t *testing.T, seed uint64) *simulator {
 	return m
 }
 
-// server is another server over the same database: with a pool whose statements may be the last,
-// and with a ledger of its own.
+// server is another server over the same database, with its own ledger and a pool that may be killed after
+// any statement.
 func (m *simulator) server() *billing.Service {
 	config := m.DB.Pool.Config().Copy()
 	config.ConnConfig.Tracer, config.MaxConns = killer{}, simWorkers
@@ -104,65 +104,64 @@ func (m *simulator) server() *billing.Service {
 		m.T.Fatal(err)
 	}
 	m.T.Cleanup(pool.Close)
-	books := engine.New(pool, engine.Options{
+	ledger := engine.New(pool, engine.Options{
 		Clock:  m.Clock.Now,
 		Prices: m.options.Prices,
 		Log:    m.options.Log,
 	})
-	m.T.Cleanup(books.Close)
+	m.T.Cleanup(ledger.Close)
 	o := m.options
-	o.Ledger, o.Provider = books, &moody{Provider: m.provider, random: m.random(99)}
+	o.Ledger, o.Provider = ledger, &flaky{Provider: m.provider, random: m.random(99)}
 	return billing.New(pool, o)
 }
 
 func (m *simulator) random(stream uint64) *rand.Rand { return rand.New(rand.NewPCG(m.seed, stream)) }
 
-// moody is a provider that fails now and then, before or after it did what it was asked.
-type moody struct {
+// flaky is a provider that sometimes fails, before or after doing the work.
+type flaky struct {
 	*sandbox.Provider
 	mu     sync.Mutex
 	random *rand.Rand
 }
 
-var errMood = errors.New("the provider does not answer")
+var errFlaky = errors.New("the provider does not answer")
 
-func (m *moody) fails() bool {
+func (m *flaky) fails() bool {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	return m.random.IntN(100) < providerFails
 }
 
-func (m *moody) Checkout(ctx context.Context, id string) (payment.Checkout, error) {
+func (m *flaky) Checkout(ctx context.Context, id string) (payment.Checkout, error) {
 	if m.fails() {
-		return payment.Checkout{}, errMood
+		return payment.Checkout{}, errFlaky
 	}
 	return m.Provider.Checkout(ctx, id)
 }
 
-func (m *moody) CheckoutOf(ctx context.Context, paid string) (payment.Checkout, error) {
+func (m *flaky) CheckoutOf(ctx context.Context, paid string) (payment.Checkout, error) {
 	if m.fails() {
-		return payment.Checkout{}, errMood
+		return payment.Checkout{}, errFlaky
 	}
 	return m.Provider.CheckoutOf(ctx, paid)
 }
 
-func (m *moody) Charge(ctx context.Context, c payment.Charge) (payment.Checkout, error) {
+func (m *flaky) Charge(ctx context.Context, c payment.Charge) (payment.Checkout, error) {
 	checkout, err := m.Provider.Charge(ctx, c)
 	if err != nil || !m.fails() {
 		return checkout, err
 	}
-	return payment.Checkout{}, errMood
+	return payment.Checkout{}, errFlaky
 }
 
-func (m *moody) Refund(ctx context.Context, r payment.Refund) error {
+func (m *flaky) Refund(ctx context.Context, r payment.Refund) error {
 	if err := m.Provider.Refund(ctx, r); err != nil || !m.fails() {
 		return err
 	}
-	return errMood
+	return errFlaky
 }
 
-// fuse lets a few statements of a context through; the next one, and all after it, fail: who sent
-// them is dead.
+// fuse lets a few statements of a context through; then it fails all, as after a crash.
 type fuse struct {
 	left atomic.Int64
 	blow context.CancelFunc
@@ -189,8 +188,8 @@ func (killer) TraceQueryStart(ctx context.Context, _ *pgx.Conn, _ pgx.TraceQuery
 
 func (killer) TraceQueryEnd(context.Context, *pgx.Conn, pgx.TraceQueryEndData) {}
 
-// trade has buyers order and pay, or not, until there are enough events.
-func (m *simulator) trade(events int) {
+// sell has buyers order, and pay or not, until there are enough events.
+func (m *simulator) sell(events int) {
 	m.T.Helper()
 	count := max(20, events*4/6)
 	for range count/5 + 1 {
@@ -203,7 +202,7 @@ func (m *simulator) trade(events int) {
 			billing.StartParams{Pack: pack(i % 3).ID, KeepMethod: keep})
 		switch {
 		case err == nil && keep:
-			err = m.keeper(p, random)
+			err = m.autoTopUp(p, random)
 		case err == nil:
 			err = m.buyer(p, random)
 		}
@@ -214,7 +213,7 @@ func (m *simulator) trade(events int) {
 	})
 }
 
-// spread calls f for each number, from several goroutines, each with randomness of its own.
+// spread calls f for each number from several goroutines, each with its own randomness.
 func (m *simulator) spread(count int, f func(i int, random *rand.Rand)) {
 	var next atomic.Int64
 	testkit.Concurrently(simWorkers, func(w int) {
@@ -225,7 +224,7 @@ func (m *simulator) spread(count int, f func(i int, random *rand.Rand)) {
 	})
 }
 
-// buyer does with a checkout what buyers do.
+// buyer plays a buyer at the checkout.
 func (m *simulator) buyer(p billing.Purchase, random *rand.Rand) error {
 	ctx, id := context.Background(), session(p)
 	pay := func(card sandbox.Card) error { _, err := m.provider.PayWith(ctx, id, card); return err }
@@ -258,16 +257,16 @@ func (m *simulator) buyer(p billing.Purchase, random *rand.Rand) error {
 		return then(pay(sandbox.CardGood), refund(p.Price.Minor/3), refund(p.Price.Minor/3))
 	case 9:
 		return then(pay(sandbox.CardGood), refund(p.Price.Minor))
-	case 10: // pays what we did not ask for
+	case 10: // pays an amount that does not match the order
 		_, err := m.DB.Pool.Exec(ctx, `update sandbox_sessions set amount_minor = amount_minor - 1 where id = $1`, id)
 		return then(err, pay(sandbox.CardGood))
 	}
 	return pay(sandbox.CardGood)
 }
 
-// keeper pays with a card that is kept and charged again: by two servers at a time, which are
-// killed while they do it, and whose provider's answers get lost.
-func (m *simulator) keeper(p billing.Purchase, random *rand.Rand) error {
+// autoTopUp stores a card that two servers charge again concurrently, while they are killed and the provider's
+// answers get lost.
+func (m *simulator) autoTopUp(p billing.Purchase, random *rand.Rand) error {
 	ctx := context.Background()
 	cards := []sandbox.Card{sandbox.CardGood, sandbox.CardGood, sandbox.CardLater, sandbox.CardConfirm}
 	if _, err := m.provider.PayWith(ctx, session(p), cards[random.IntN(len(cards))]); err != nil {
@@ -293,7 +292,7 @@ func (m *simulator) keeper(p billing.Purchase, random *rand.Rand) error {
 	return nil
 }
 
-// inbox is what is delivered, in order: some of it twice, some of it never.
+// inbox is the list of deliveries: some events twice, some never.
 func (m *simulator) inbox() [][]byte {
 	m.T.Helper()
 	rows, err := m.DB.Pool.Query(m.T.Context(), `select body from sandbox_events order by id`)
@@ -320,8 +319,8 @@ func (m *simulator) inbox() [][]byte {
 	return out
 }
 
-// deliver brings the events to the servers while buyers come back. What a server did not take comes
-// again, three times at most.
+// deliver sends the events to the servers while buyers come back. A failed delivery is repeated up to three
+// times.
 func (m *simulator) deliver(inbox [][]byte) {
 	m.spread(len(inbox), func(i int, random *rand.Rand) {
 		for range 4 {
@@ -343,9 +342,8 @@ func (m *simulator) deliver(inbox [][]byte) {
 	})
 }
 
-// sqlDifferences lists purchases of which the ledger does not have what the provider's books say:
-// how often it was credited, and how many tokens were taken back. The part of the tokens that goes
-// back is rounded down.
+// sqlDifferences lists purchases where the ledger differs from the provider's records: number of credits,
+// and tokens taken back, whose share is rounded down.
 const sqlDifferences = `with books as (
 		select p.id, p.tokens, p.price_minor, s.amount_minor, coalesce(s.total_minor, s.amount_minor) total, s.payment_status,
 			s.payment_status <> 'unpaid' and s.amount_minor = p.price_minor as paid,
@@ -365,13 +363,13 @@ const sqlDifferences = `with books as (
 		or b.paid and b.status <> case when b.total > 0 and b.back = b.total then 'refunded' when b.disputed then 'disputed' else 'completed' end
 		or not b.paid and b.status not in ('pending', 'processing', 'failed', 'expired')`
 
-// sqlFrozen counts lots of purchases that are frozen and should not be, or the other way round.
+// sqlFrozen counts lots of purchases that are wrongly frozen or wrongly not.
 const sqlFrozen = `select count(*) from purchases p join sandbox_sessions s on s.id = p.provider_session
 	join permanent_references r on r.scope = 'purchase' and r.account = p.account and r.reference = p.id::text
 	join lots l on l.account = r.account and l.lot = r.seq
 	where l.frozen <> (s.dispute = 'open')`
 
-// check compares the ledger with the provider's books.
+// check compares the ledger with the provider's records.
 func (m *simulator) check() {
 	m.T.Helper()
 	rows, err := m.DB.Pool.Query(m.T.Context(), sqlDifferences)
@@ -400,14 +398,14 @@ func (m *simulator) check() {
 		m.T.Errorf("seed %d: %d top-ups have no end", m.seed, n)
 	}
 	if n := m.Count(`select count(*) from purchases where auto and status = 'completed'`); n == 0 {
-		m.T.Errorf("seed %d: nobody was topped up", m.seed)
+		m.T.Errorf("seed %d: no account was topped up", m.seed)
 	}
 	if n := m.Count(`select count(*) from purchases where applied < version and completed_at is not null`); n != 0 {
-		m.T.Errorf("seed %d: %d purchases wait for the books", m.seed, n)
+		m.T.Errorf("seed %d: %d purchases are not applied to the ledger", m.seed, n)
 	}
 }
 
-// agreedFor are the terms under which a purchase's pack was bought.
+// agreedFor returns the terms of a purchase's pack.
 func agreedFor(p billing.Purchase) billing.Terms {
 	return billing.Terms{
 		Pack:   p.Pack,

@@ -17,18 +17,17 @@ import (
 	"pop.store/credits/internal/tokens"
 )
 
-// StartParams ask for a pack.
+// StartParams order a pack.
 type StartParams struct {
-	Pack       string // id of a pack of the catalog
-	ReturnPath string // the page of ours to go back to after paying: "/tools?feature=pdf_creation"; empty: none
-	KeepMethod bool   // what is paid with may be charged again without the buyer
-	// Shown is the newest open order that the buyer was shown, the zero UUID for none. With another
-	// one open, a new order is refused (ErrOpenOrder): another tab has ordered meanwhile. Nil: no
-	// such check.
+	Pack       string // id of a pack in the catalog
+	ReturnPath string // page of the app to return to after paying, as "/tools?feature=pdf_creation"; empty: none
+	KeepMethod bool   // the payment method may be charged again while the buyer is absent
+	// Shown is the newest open order that the page has shown, or the zero UUID for none. If another order
+	// is open, the new one is refused (ErrOpenOrder): it was made in another tab. Nil: no check.
 	Shown *uuid.UUID
 }
 
-// fingerprint tells requests apart that came with the same idempotency key.
+// fingerprint tells apart requests with the same idempotency key.
 func (p StartParams) fingerprint() []byte {
 	text := "purchase\x00" + p.Pack + "\x00" + p.ReturnPath
 	if p.KeepMethod {
@@ -38,13 +37,12 @@ func (p StartParams) fingerprint() []byte {
 	return sum[:]
 }
 
-// Start orders a pack and opens a checkout for it; the answer's CheckoutURL is where the buyer
-// goes. The same key with the same request answers the same purchase, as it stands
-// (Purchase.Ordered is what was answered first), and goes on with one whose checkout could not be
-// opened; replayed tells that an earlier request had answered already. Errors: ErrNotSetUp,
-// idempotency.ErrNoKey, idempotency.ErrKeyReused, ErrNotTaken (final: the order has failed),
-// ErrTooMuch, ErrOpenOrder, ledger.ErrNoAccount, ledger.ErrClosed, kinds Unprocessable (field
-// "pack", "return_url") and Unavailable (try again with the same key).
+// Start orders a pack and opens a checkout; the buyer continues at CheckoutURL. The same key with the same
+// recordRequest returns the same purchase in its current state (Purchase.Ordered is the first answer), and
+// continues one whose checkout could not be opened. replayed reports that an earlier request was answered.
+// Errors: ErrNotSetUp, idempotency.ErrNoKey, idempotency.ErrKeyReused, ErrNotTaken (final: the order has
+// failed), ErrTooMuch, ErrOpenOrder, ledger.ErrNoAccount, ledger.ErrClosed, kinds Unprocessable (field
+// "pack", "return_url") and Unavailable (retry with the same key).
 func (s *Service) Start(ctx context.Context, account uuid.UUID, key string, p StartParams) (_ Purchase,
 	replayed bool, err error,
 ) {
@@ -67,8 +65,7 @@ func (s *Service) Start(ctx context.Context, account uuid.UUID, key string, p St
 	return s.open(ctx, order)
 }
 
-// order finds the purchase of this key, or makes it. Of requests that come at once one makes it and
-// the others find it.
+// order finds the purchase of this key or creates it. Of concurrent requests one creates it.
 func (s *Service) order(ctx context.Context, account uuid.UUID, key string, p StartParams) (Purchase, error) {
 	order, err := s.byKey(ctx, account, key)
 	if errors.Is(err, ErrNoPurchase) {
@@ -85,16 +82,16 @@ func (s *Service) order(ctx context.Context, account uuid.UUID, key string, p St
 	return order, nil
 }
 
-// sqlInsert takes the customer from what is known now: of orders with one key the provider is asked
-// the same each time.
+// sqlInsert stores the customer that is known now, so that retries with the same key send the provider the
+// same request.
 const sqlInsert = `insert into purchases (id, account, pack, tokens, price_minor, currency, catalog_version, lot_expires_days, status, provider,
 		return_path, idempotency_key, fingerprint, created_at, updated_at, ask_at, owed, keep_method, customer)
 	values ($1, $2, $3, $4, $5, $6, $7, $8, 'pending', $9, $10, $11, $12, $13, $13, $14, $15, $16,
 		coalesce((select customer from payment_customers where account = $2 and provider = $9), ''))
 	on conflict (account, idempotency_key) do nothing`
 
-// insert writes down what is ordered, at the catalog's price of now. The key is claimed in the
-// transaction that writes the order: what is refused claims none.
+// insert records an order at the current catalog price. The key is claimed in the same transaction, so a
+// refused order claims none.
 func (s *Service) insert(ctx context.Context, account uuid.UUID, key string, p StartParams) error {
 	prices, now := s.o.Prices(), s.o.Clock()
 	pack, err := check(prices, p)
@@ -104,7 +101,7 @@ func (s *Service) insert(ctx context.Context, account uuid.UUID, key string, p S
 	if err := s.checkShown(ctx, account, p.Shown); err != nil {
 		return err
 	}
-	// Nobody shall pay for an account that tokens cannot be put into, nor without knowing what is taken off.
+	// Checked before the payment: the account must be able to receive tokens, and its debt is shown.
 	a, err := s.o.Ledger.Account(ctx, account)
 	if err != nil {
 		return err
@@ -113,7 +110,7 @@ func (s *Service) insert(ctx context.Context, account uuid.UUID, key string, p S
 		if _, err := s.o.Ledger.ClaimKey(ctx, tx, account, key, p.fingerprint()); err != nil {
 			return err
 		}
-		if err := s.room(ctx, tx, &a, pack.Tokens); err != nil {
+		if err := s.checkCapacity(ctx, tx, &a, pack.Tokens); err != nil {
 			return err
 		}
 		_, err := tx.Exec(ctx, sqlInsert, uuid.New(), account, pack.ID, pack.Tokens, pack.Price.Minor,
@@ -125,7 +122,7 @@ func (s *Service) insert(ctx context.Context, account uuid.UUID, key string, p S
 	return orUnavailable(err)
 }
 
-// orUnavailable leaves what may be answered as it is; anything else is the database's.
+// orUnavailable passes a *problem.Error through. Any other error comes from the database.
 func orUnavailable(err error) error {
 	var own *problem.Error
 	if err == nil || errors.As(err, &own) {
@@ -134,13 +131,13 @@ func orUnavailable(err error) error {
 	return problem.Unavailable(err)
 }
 
-// sqlOrdered is how many tokens are ordered that may still be paid.
+// sqlOrdered sums the tokens of orders that may still be paid.
 const sqlOrdered = `select coalesce(sum(tokens), 0)::bigint from purchases where account = $1 and status in ('pending', 'processing')`
 
-// room refuses an order for a closed account, and one that would take the balance over the most
-// that an account holds: before anybody pays, since what is paid is always credited. The account is
-// locked, so of orders that come at once each sees those before it.
-func (s *Service) room(ctx context.Context, tx pgx.Tx, a *ledger.Account, more tokens.Amount) error {
+// checkCapacity refuses an order for a closed account, and one that would exceed the maximum balance: it must happen
+// before the payment, since a payment is always credited. The account is locked, so concurrent orders see
+// each other.
+func (s *Service) checkCapacity(ctx context.Context, tx pgx.Tx, a *ledger.Account, more tokens.Amount) error {
 	if err := s.o.Ledger.KeepOpen(ctx, tx, a.ID); err != nil {
 		return err
 	}
@@ -177,8 +174,8 @@ const maxReturnPath = 500
 const sqlOpened = `update purchases set provider_session = $3, checkout_url = $4, updated_at = $5
 	where account = $1 and id = $2 and provider_session is null`
 
-// open asks the provider for the order's checkout. The provider knows it by our purchase id, so each
-// request gets the same one, and after a crash the next request with the key finds it again.
+// open opens the order's checkout at the provider. Our purchase id is the provider's idempotency key, so
+// each request gets the same checkout, also after a crash.
 func (s *Service) open(ctx context.Context, order Purchase) (_ Purchase, replayed bool, err error) {
 	if order.provider != s.o.Provider.Name() {
 		return Purchase{}, false, ErrNotSetUp.Wrap(errors.New("it was ordered from " + order.provider))
@@ -222,14 +219,13 @@ func (s *Service) askToOpen(ctx context.Context, order *Purchase) (payment.Check
 	})
 }
 
-// sqlForgetCustomer also removes the customer from open orders, so that they ask without it from now on.
+// sqlForgetCustomer also removes the customer from unopened orders.
 const sqlForgetCustomer = `with gone as (delete from payment_customers where account = $1 and provider = $2 and customer = $3)
 	update purchases set customer = '' where account = $1 and provider = $2 and customer = $3 and provider_session is null and not auto`
 
-// forgetCustomer forgets the buyer of a purchase, whom the provider does not know any more, with
-// what was kept to be charged again.
+// forgetCustomer deletes a customer that the provider no longer knows, with its stored payment method.
 func (s *Service) forgetCustomer(ctx context.Context, p *Purchase) error {
-	s.o.Log.Warn("the payment provider does not know a customer any more: forgotten", "account", p.AccountID,
+	s.o.Log.Warn("the payment provider no longer knows a customer, who is removed", "account", p.AccountID,
 		"customer", p.customer)
 	if _, err := s.pool.Exec(ctx, sqlForgetCustomer, p.AccountID, p.provider, p.customer); err != nil {
 		return problem.Unavailable(err)
@@ -238,7 +234,7 @@ func (s *Service) forgetCustomer(ctx context.Context, p *Purchase) error {
 	return nil
 }
 
-// description is what the payment page says is bought. It names what is owed, before the payment.
+// description is the text on the payment page. It names the debt before the payment.
 func description(p *Purchase) string {
 	text := p.Tokens.String() + " tokens"
 	if p.Owed > 0 {
@@ -247,7 +243,7 @@ func description(p *Purchase) string {
 	return text
 }
 
-// Owed is what comes off an account's next purchase, to be shown before paying.
+// Owed is the debt that the next purchase settles, to be shown before paying.
 func (s *Service) Owed(ctx context.Context, account uuid.UUID) (tokens.Amount, error) {
 	a, err := s.o.Ledger.Account(ctx, account)
 	return a.Owed, err

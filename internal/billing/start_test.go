@@ -110,10 +110,10 @@ func TestRefusedOrders(t *testing.T) {
 	_, _, err = s.Start(t.Context(), account, "", billing.StartParams{Pack: pack(0).ID})
 	testkit.WantProblem(t, err, problem.Malformed, "missing_idempotency_key")
 	if n := s.Count(`select count(*) from purchases`); n != 0 {
-		t.Errorf("%d purchases were made all the same", n)
+		t.Errorf("%d refused purchases were made", n)
 	}
 	if _, _, err := s.Start(t.Context(), account, "k", billing.StartParams{Pack: pack(0).ID}); err != nil {
-		t.Error("a refusal has bound the key:", err)
+		t.Error("a refusal claimed the key:", err)
 	}
 }
 
@@ -136,7 +136,7 @@ func TestWithoutAProviderBuyingIsNotSetUp(t *testing.T) {
 	}
 }
 
-// The provider fails after our order is written down: the same key goes on from there.
+// The provider fails after the order is recorded: the same key continues.
 func TestAnOrderWithoutACheckoutIsResumed(t *testing.T) {
 	t.Parallel()
 	s := newFixture(t)

@@ -23,9 +23,8 @@ import (
 	"pop.store/credits/internal/testkit"
 )
 
-// answerCharge is the part of stripeLike that charges without a buyer. What a method is called says
-// how it pays: "pm_ok", "pm_declined", "pm_confirm", "pm_slow"; any other is not attached. Tax is
-// 19 percent.
+// answerCharge is the part of stripeLike that charges stored methods. A method's name says how it pays:
+// "pm_ok", "pm_declined", "pm_confirm", "pm_slow"; any other is not attached. Tax is 19 percent.
 func (l *stripeLike) answerCharge(r *http.Request, path string) (int, members) {
 	switch {
 	case r.Method == http.MethodPost && path == "payment_intents":
@@ -141,15 +140,15 @@ func (l *stripeLike) charge(form url.Values) (int, members) {
 	return 400, refusal("invalid_request_error", "payment_method_unexpected_state")
 }
 
-// lose has the answers to requests to a path lost from now on, after they were carried out; empty: none.
-func (l *stripeLike) lose(path string) {
+// loseAnswers drops the answers to later requests to a path, after executing them; empty: none.
+func (l *stripeLike) loseAnswers(path string) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.lost = path
 }
 
-// kept is an account of which a method is kept.
-func (s *fixture) kept(provider, method string) uuid.UUID {
+// accountWithMethod is an account with a stored method.
+func (s *fixture) accountWithMethod(provider, method string) uuid.UUID {
 	s.T.Helper()
 	account := s.Account()
 	s.Exec(`insert into payment_customers (account, provider, customer, method, card) values ($1, $2, $3, $4, 'Visa 4242')`,
@@ -157,12 +156,11 @@ func (s *fixture) kept(provider, method string) uuid.UUID {
 	return account
 }
 
-// orderAuto writes an auto purchase down.
 func (s *fixture) orderAuto(account uuid.UUID, most int64) (id uuid.UUID, ok bool, err error) {
 	return s.orderAutoAt(account, pack(0).Price, most)
 }
 
-// terms are the first pack's, at a price.
+// terms are those of the first pack, at a price.
 func terms(price money.Amount) billing.Terms {
 	t := billing.TermsOf(pack(0))
 	t.Price = price
@@ -177,7 +175,7 @@ func (s *fixture) orderAutoAt(account uuid.UUID, price money.Amount, most int64)
 	return id, id != uuid.Nil, err
 }
 
-// topUp orders and charges.
+// topUp orders an auto purchase and charges it.
 func (s *fixture) topUp(account uuid.UUID, most int64) (billing.Purchase, error) {
 	s.T.Helper()
 	id, ok, err := s.orderAuto(account, most)
@@ -193,7 +191,7 @@ func (s *fixture) topUp(account uuid.UUID, most int64) (billing.Purchase, error)
 
 const plenty = 1_000_000
 
-// Stripe's answers to a charge without the buyer: each is an outcome, and its events change nothing more.
+// Each answer of Stripe to an auto purchase is an outcome, and its events change nothing more.
 func TestStripeChargesWithoutTheBuyer(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct {
@@ -214,7 +212,7 @@ func TestStripeChargesWithoutTheBuyer(t *testing.T) {
 		{"pm_gone", false, plenty, billing.StatusFailed, billing.FailureRefused, 0},
 	} {
 		s, l := newStripeFixture(t, stripepay.Options{Tax: c.tax})
-		account := s.kept("stripe_test", c.method)
+		account := s.accountWithMethod("stripe_test", c.method)
 		p, err := s.topUp(account, c.most)
 		if err != nil || p.Status != c.status || p.Failure != c.failure || p.Paid.Minor != c.paid || !p.Auto {
 			t.Errorf("%+v: %s, %q, paid %s, %v", c, p.Status, p.Failure, p.Paid, err)
@@ -239,13 +237,12 @@ func TestStripeChargesWithoutTheBuyer(t *testing.T) {
 	}
 }
 
-// A charge without the buyer has a bill as a checkout has: it comes with the charge, and can be
-// asked for later.
+// An auto purchase has a bill like a checkout: it comes with the charge, and can be fetched later.
 func TestStripesBillOfACharge(t *testing.T) {
 	t.Parallel()
 	for _, tax := range []bool{false, true} {
 		s, _ := newStripeFixture(t, stripepay.Options{Tax: tax})
-		p, err := s.topUp(s.kept("stripe_test", "pm_ok"), plenty)
+		p, err := s.topUp(s.accountWithMethod("stripe_test", "pm_ok"), plenty)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -271,11 +268,11 @@ func TestStripesBillOfACharge(t *testing.T) {
 	}
 }
 
-// What is asked of Stripe for a charge.
+// Stripe's parameters of a charge.
 func TestStripesParametersOfACharge(t *testing.T) {
 	t.Parallel()
 	s, l := newStripeFixture(t, stripepay.Options{Tax: true})
-	account := s.kept("stripe_test", "pm_ok")
+	account := s.accountWithMethod("stripe_test", "pm_ok")
 	p, err := s.topUp(account, plenty)
 	if err != nil {
 		t.Fatal(err)
@@ -312,8 +309,8 @@ func TestStripesParametersOfACharge(t *testing.T) {
 	}
 }
 
-// The answer to a charge is lost. It stays pending, which keeps another from beginning; whoever
-// hears first finishes it, and the card is charged once.
+// The answer to a charge is lost. It stays pending, which blocks another one. The first source to report
+// the outcome finishes it, and the card is charged once.
 func TestStripesAnswerToAChargeIsLost(t *testing.T) {
 	t.Parallel()
 	for name, hear := range map[string]func(*fixture, *stripeLike, billing.Purchase){
@@ -334,7 +331,7 @@ func TestStripesAnswerToAChargeIsLost(t *testing.T) {
 		},
 		"after a day, the event": func(s *fixture, l *stripeLike, p billing.Purchase) {
 			s.Clock.Advance(26 * time.Hour)
-			// the list of events does not tell
+			// The list of events is empty.
 			s.Exec(`update payment_walks set since = now() + interval '1 year', until = null`)
 			s.reconcile()
 			s.wantStatus(p, billing.StatusExpired)
@@ -343,14 +340,14 @@ func TestStripesAnswerToAChargeIsLost(t *testing.T) {
 	} {
 		s, l := newStripeFixture(t, stripepay.Options{Tax: true})
 		s.reconcile()
-		account := s.kept("stripe_test", "pm_ok")
-		l.lose("/v1/payment_intents")
+		account := s.accountWithMethod("stripe_test", "pm_ok")
+		l.loseAnswers("/v1/payment_intents")
 		p, err := s.topUp(account, plenty)
 		testkit.WantProblem(t, err, problem.KindUnavailable, "unavailable")
-		l.lose("")
+		l.loseAnswers("")
 		s.wantStatus(p, billing.StatusPending)
 		_, _, err = s.Start(t.Context(), account, "auto-"+p.ID.String(), billing.StartParams{Pack: pack(0).ID})
-		testkit.WantProblem(t, err, problem.Unprocessable, "idempotency_key_reused") // nobody else goes on with it
+		testkit.WantProblem(t, err, problem.Unprocessable, "idempotency_key_reused") // no other request can continue with it
 		if _, ok, err := s.orderAuto(account, plenty); ok || err != nil {
 			t.Errorf("%s: another began meanwhile, %v", name, err)
 		}
@@ -365,11 +362,11 @@ func TestStripesAnswerToAChargeIsLost(t *testing.T) {
 	}
 }
 
-// Refunds and disputes of an auto top-up go as those of any purchase.
+// Refunds and disputes of an auto top-up work as for any purchase.
 func TestMoneyOfATopUpGoesBack(t *testing.T) {
 	t.Parallel()
 	s, l := newStripeFixture(t, stripepay.Options{})
-	p, err := s.topUp(s.kept("stripe_test", "pm_ok"), plenty)
+	p, err := s.topUp(s.accountWithMethod("stripe_test", "pm_ok"), plenty)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -378,7 +375,7 @@ func TestMoneyOfATopUpGoesBack(t *testing.T) {
 		t.Error(got.Refunded, err)
 	}
 	s.mustSend(l.newest())
-	s.wantBooks(p, "250 0")
+	s.wantBalance(p, "250 0")
 	intent := l.events[0]["data"].(members)["object"].(members)["id"]
 	d := members{
 		"id":             "dp_1",
@@ -390,16 +387,15 @@ func TestMoneyOfATopUpGoesBack(t *testing.T) {
 	}
 	s.mustSend(about("charge.dispute.created", d))
 	s.wantStatus(p, billing.StatusRefunded)
-	s.wantBooks(p, "200 0")
+	s.wantBalance(p, "200 0")
 }
 
-// Payments that are not ours, or say that they are: nothing is credited, nothing is lost, nothing
-// comes again.
+// Payments that are not ours, or claim to be: nothing is credited, and the events are done.
 func TestPaymentsThatAreNoTopUps(t *testing.T) {
 	t.Parallel()
 	s, l := newStripeFixture(t, stripepay.Options{})
 	ordered := s.order()
-	id, _, err := s.orderAuto(s.kept("stripe_test", "pm_ok"), plenty)
+	id, _, err := s.orderAuto(s.accountWithMethod("stripe_test", "pm_ok"), plenty)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -428,7 +424,7 @@ func TestPaymentsThatAreNoTopUps(t *testing.T) {
 	s.mustSend(about("payment_intent.succeeded",
 		members{"id": "pi_away", "metadata": members{"purchase": id.String()}}))
 	if n := s.Count(`select count(*) from payment_events where processed_at is null`); n != 0 {
-		t.Errorf("%d events are not dealt with", n)
+		t.Errorf("%d events are not handled", n)
 	}
 	// The page's own payment is credited by its session, once.
 	l.pay(ordered, nil)
@@ -437,8 +433,8 @@ func TestPaymentsThatAreNoTopUps(t *testing.T) {
 		members{"id": l.of(ordered)["payment_intent"], "metadata": members{}}))
 	s.wantStatus(ordered, billing.StatusCompleted)
 	s.wantCredits(ordered, 1)
-	// One of the right customer, but for another amount.
-	account := s.kept("stripe_test", "pm_ok")
+	// Of the right customer, but with another amount.
+	account := s.accountWithMethod("stripe_test", "pm_ok")
 	wrong, _, err := s.orderAuto(account, plenty)
 	if err != nil {
 		t.Fatal(err)
@@ -450,7 +446,7 @@ func TestPaymentsThatAreNoTopUps(t *testing.T) {
 	}
 }
 
-// What is kept can be forgotten, here and there.
+// A stored method can be deleted, here and at Stripe.
 func TestForgettingACard(t *testing.T) {
 	t.Parallel()
 	s, l := newStripeFixture(t, stripepay.Options{})
@@ -477,16 +473,16 @@ func TestForgettingACard(t *testing.T) {
 		t.Error(kept, err)
 	}
 	if _, ok, err := s.orderAuto(account, plenty); ok || err != nil {
-		t.Error("ordered with nothing kept", err)
+		t.Error("ordered without a stored method", err)
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if n := strings.Count(strings.Join(l.requests, "\n"), "POST /v1/payment_methods/pm_1/detach"); n != 1 {
-		t.Errorf("Stripe was told %d times", n)
+		t.Errorf("Stripe was asked %d times", n)
 	}
 }
 
-// Of an account one top-up is under way, however many begin: the index sees to it, and nothing else does.
+// An account has at most one auto top-up under way, which only the index ensures.
 func TestOneTopUpAtATime(t *testing.T) {
 	t.Parallel()
 	s := newFixture(t)
@@ -506,7 +502,7 @@ func TestOneTopUpAtATime(t *testing.T) {
 		}
 		return began
 	}
-	account := s.kept("sandbox", "pm_1")
+	account := s.accountWithMethod("sandbox", "pm_1")
 	if began := race(account); began != 1 {
 		t.Errorf("%d of 50 began", began)
 	}
@@ -527,7 +523,7 @@ func TestOneTopUpAtATime(t *testing.T) {
 	if _, err := owner.Exec(t.Context(), `drop index purchases_one_auto`); err != nil {
 		t.Fatal(err)
 	}
-	if began := race(s.kept("sandbox", "pm_1")); began != 50 {
+	if began := race(s.accountWithMethod("sandbox", "pm_1")); began != 50 {
 		t.Errorf("%d of 50 began without the index", began)
 	}
 	if _, _, err := s.orderAutoOf("pack_0"); err == nil || !errors.As(err, new(*problem.Error)) {

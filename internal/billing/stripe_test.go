@@ -22,20 +22,20 @@ import (
 	"pop.store/credits/internal/testkit"
 )
 
-// stripeLike answers as Stripe does, as far as we ask it: it keeps sessions, payments, refunds and events.
+// stripeLike imitates the part of Stripe that is used: sessions, payments, refunds and events.
 type stripeLike struct {
 	t          *testing.T
 	mu         sync.Mutex
 	answers    map[string]answered // by idempotency key
 	sessions   map[string]members
 	intents    map[string]members // payment intents, each with its charge
-	currencies map[int64]string   // of the tax calculations, by their amounts
+	currencies map[int64]string   // of the tax calculations, by amount
 	disputes   []members
 	events     []members // oldest first
 	requests   []string
-	gone       map[string]bool // customers, methods, sessions and events that do not exist any more
-	trouble    bool            // requests are answered 500, after they were carried out
-	lost       string          // and those to this path
+	gone       map[string]bool // customers, methods, sessions and events that no longer exist
+	failing    bool            // requests are executed but answered 500
+	lost       string          // so are those to this path
 	now        func() time.Time
 }
 
@@ -45,7 +45,7 @@ type answered struct {
 	body   members
 }
 
-// newStripeFixture is a shop whose provider is Stripe, played by the project's own server.
+// newStripeFixture is a fixture whose provider is Stripe, served by stripeLike.
 func newStripeFixture(t *testing.T, o stripepay.Options) (*fixture, *stripeLike) {
 	t.Helper()
 	s := newFixture(t)
@@ -73,7 +73,7 @@ func (l *stripeLike) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	l.requests = append(l.requests, r.Method+" "+r.URL.Path+"?"+r.Form.Encode())
 	status, body := l.once(r)
-	if l.trouble || (l.lost != "" && r.URL.Path == l.lost) {
+	if l.failing || (l.lost != "" && r.URL.Path == l.lost) {
 		status, body = 500, refusal("api_error", "")
 	}
 	w.Header().Set("Content-Type", "application/json")
@@ -81,7 +81,7 @@ func (l *stripeLike) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	_ = json.NewEncoder(w).Encode(body)
 }
 
-// once answers a POST that comes again with the first answer, unless it is another one.
+// once answers a repeated POST with its first answer, unless the parameters differ.
 func (l *stripeLike) once(r *http.Request) (int, members) {
 	key := r.Header.Get("Idempotency-Key")
 	if r.Method != http.MethodPost {
@@ -141,7 +141,7 @@ func (l *stripeLike) answer(r *http.Request) (int, members) {
 	return 404, refusal("invalid_request_error", "")
 }
 
-// missing refuses a request that names something that is gone.
+// missing refuses a request that names a deleted object.
 func (l *stripeLike) missing(r *http.Request, path string) (int, members) {
 	for _, param := range []string{"customer", "payment_method", "starting_after"} {
 		if l.gone[r.Form.Get(param)] {
@@ -156,7 +156,7 @@ func (l *stripeLike) missing(r *http.Request, path string) (int, members) {
 	return 0, nil
 }
 
-// forget has things not exist any more.
+// forget deletes objects.
 func (l *stripeLike) forget(ids ...string) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -168,7 +168,7 @@ func (l *stripeLike) forget(ids ...string) {
 	}
 }
 
-// asked counts the requests that begin so.
+// requestedRefund counts the requests with a prefix.
 func (l *stripeLike) asked(start string) (n int) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -180,7 +180,7 @@ func (l *stripeLike) asked(start string) (n int) {
 	return n
 }
 
-// leastCharge is what Stripe takes at least, in its units, of the currencies that the tests pay in.
+// leastCharge is Stripe's minimum charge of the tested currencies, in Stripe's units.
 var leastCharge = map[string]int64{"usd": 50, "jpy": 50}
 
 func (l *stripeLike) open(form url.Values) (int, members) {
@@ -213,7 +213,7 @@ func (l *stripeLike) open(form url.Values) (int, members) {
 	return 200, s
 }
 
-// expands are the parts that a request wants to see whole.
+// expands lists the fields that a request expands.
 func expands(form url.Values) (list []string) {
 	for i := 0; form.Has(fmt.Sprintf("expand[%d]", i)); i++ {
 		list = append(list, form.Get(fmt.Sprintf("expand[%d]", i)))
@@ -238,7 +238,7 @@ func (l *stripeLike) session(id string, expand []string) (int, members) {
 	return 200, s
 }
 
-// expire closes a session that is open, and refuses any other.
+// expire closes an open session and refuses any other.
 func (l *stripeLike) expire(id string) (int, members) {
 	s, ok := l.sessions[id]
 	switch {
@@ -297,7 +297,7 @@ func (l *stripeLike) list(form url.Values) (int, members) {
 	}
 }
 
-// tell records an event; nobody is sent it but by the tests.
+// add records an event without sending it.
 func (l *stripeLike) tell(kind string, object members) {
 	l.events = append(l.events, members{
 		"id":       "evt_" + uuid.NewString(),
@@ -309,21 +309,21 @@ func (l *stripeLike) tell(kind string, object members) {
 	})
 }
 
-// fail has requests answered 500 from now on, after they were carried out, or not any more.
-func (l *stripeLike) fail(trouble bool) {
+// fail makes later requests execute but answer 500, or stops that.
+func (l *stripeLike) fail(failing bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.trouble = trouble
+	l.failing = failing
 }
 
-// of is the session of a purchase, as it is now.
+// of is the current session of a purchase.
 func (l *stripeLike) of(p billing.Purchase) members {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return maps.Clone(l.sessions[session(p)])
 }
 
-// newest is the event that was told last.
+// newest is the last event.
 func (l *stripeLike) newest() members {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -360,7 +360,7 @@ func (l *stripeLike) pay(p billing.Purchase, change members) {
 	l.tell("checkout.session.completed", maps.Clone(s))
 }
 
-// changePayment edits the charge of what a purchase was paid with, and tells of it.
+// changePayment edits the charge of a purchase and returns its event.
 func (l *stripeLike) changePayment(p billing.Purchase, change members) members {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -370,8 +370,8 @@ func (l *stripeLike) changePayment(p billing.Purchase, change members) members {
 	return charge
 }
 
-// The whole way with Stripe: order, page, payment, event, tokens, the card, the customer, a refund
-// here, one there, a dispute.
+// A purchase with Stripe in full: order, page, payment, event, tokens, card, customer, a refund here, one
+// there, a dispute.
 func TestStripe(t *testing.T) {
 	t.Parallel()
 	s, l := newStripeFixture(t, stripepay.Options{})
@@ -393,7 +393,7 @@ func TestStripe(t *testing.T) {
 	}
 	s.wantCredits(p, 1)
 	if n := s.Count(`select count(*) from payment_customers where account = $1 and customer like 'cus_%' and method = 'pm_1' and provider = 'stripe_test'`, account); n != 1 {
-		t.Error("the customer and the card are not kept")
+		t.Error("the customer and the card are not stored")
 	}
 	next, _, err := s.Start(t.Context(), account, "next", billing.StartParams{Pack: pack(0).ID})
 	if err != nil || l.of(next)["customer"] != l.of(p)["customer"] {
@@ -403,12 +403,12 @@ func TestStripe(t *testing.T) {
 	if got, _, err = s.Refund(t.Context(), account, p.ID, "r", half(p)); err != nil || got.Refunded.Minor != 450 {
 		t.Fatal(got.Refunded, err)
 	}
-	s.wantBooks(p, "250 0")
-	s.mustSend(l.newest()) // Stripe tells of it, too
-	s.wantBooks(p, "250 0")
-	l.changePayment(p, members{"amount_refunded": int64(600)}) // made in Stripe's own pages
+	s.wantBalance(p, "250 0")
+	s.mustSend(l.newest()) // Stripe sends an event, too
+	s.wantBalance(p, "250 0")
+	l.changePayment(p, members{"amount_refunded": int64(600)}) // made in Stripe's dashboard
 	s.mustSend(l.newest())
-	s.wantBooks(p, "233.333334 0")
+	s.wantBalance(p, "233.333334 0")
 	l.changePayment(p, members{"disputed": true})
 	d := members{
 		"id":             "dp_1",
@@ -423,15 +423,15 @@ func TestStripe(t *testing.T) {
 	l.mu.Unlock()
 	s.mustSend(about("charge.dispute.created", d))
 	s.wantStatus(p, billing.StatusDisputed)
-	s.wantBooks(p, "200 0")
+	s.wantBalance(p, "200 0")
 	lost := maps.Clone(d)
 	lost["status"] = "lost"
 	s.mustSend(about("charge.dispute.closed", lost))
 	s.wantStatus(p, billing.StatusRefunded)
-	s.wantBooks(p, "200 0")
+	s.wantBalance(p, "200 0")
 }
 
-// Tax comes on top, discounts come off, and what is checked is the price before both.
+// Tax is added and discounts are deducted; the price before both is compared.
 func TestStripesTotals(t *testing.T) {
 	t.Parallel()
 	s, l := newStripeFixture(t, stripepay.Options{Tax: true, PromotionCodes: true})
@@ -448,13 +448,13 @@ func TestStripesTotals(t *testing.T) {
 			t.Errorf("paid %s, want %d", got.Paid, total)
 		}
 		s.wantCredits(p, 1)
-		// The tokens go back with the money that was paid, whatever the price was.
+		// The tokens are taken back in proportion to the paid amount.
 		if got, _, err := s.Refund(t.Context(), p.AccountID, p.ID, "r",
 			billing.RefundParams{}); err != nil || got.Status != billing.StatusRefunded ||
 			got.Refunded.Minor != total {
 			t.Error(got.Refunded, err)
 		}
-		s.wantBooks(p, "200 0")
+		s.wantBalance(p, "200 0")
 	}
 	wrong := s.order()
 	l.pay(wrong, members{"amount_subtotal": int64(100), "amount_total": int64(900)})
@@ -467,8 +467,8 @@ func TestStripesTotals(t *testing.T) {
 	s.wantCredits(subscription, 0)
 }
 
-// Stripe carries a request out and its answer is lost, or it is away: asking again with the same
-// key does it once.
+// Stripe executes a request but its answer is lost, or Stripe is down: a retry with the same key does it
+// once.
 func TestStripesAnswersAreLost(t *testing.T) {
 	t.Parallel()
 	s, l := newStripeFixture(t, stripepay.Options{})
@@ -493,10 +493,10 @@ func TestStripesAnswersAreLost(t *testing.T) {
 	if got, _, err := s.Refund(t.Context(), account, p.ID, "r", half(p)); err != nil || got.Refunded.Minor != 450 {
 		t.Error(got.Refunded, err)
 	}
-	s.wantBooks(p, "250 0")
+	s.wantBalance(p, "250 0")
 }
 
-// No event comes at all: what was paid, given back and disputed is found out by asking.
+// Without any event, polling finds payments, refunds and disputes.
 func TestStripesEventsDoNotCome(t *testing.T) {
 	t.Parallel()
 	s, l := newStripeFixture(t, stripepay.Options{})
@@ -516,8 +516,8 @@ func TestStripesEventsDoNotCome(t *testing.T) {
 		s.wantCredits(p, 1)
 	}
 	s.wantStatus(paid[0], billing.StatusRefunded)
-	s.wantBooks(paid[0], "200 0")
-	// A page that fails is asked for again.
+	s.wantBalance(paid[0], "200 0")
+	// A page that fails is fetched again.
 	more := s.order()
 	l.pay(more, nil)
 	l.fail(true)
@@ -532,7 +532,7 @@ func TestStripesEventsDoNotCome(t *testing.T) {
 	s.wantCredits(more, 1)
 }
 
-// A charge of the same Stripe account that has nothing to do with us.
+// A charge of the same Stripe account that is not ours.
 func TestStripesOtherBusiness(t *testing.T) {
 	t.Parallel()
 	s, _ := newStripeFixture(t, stripepay.Options{})
@@ -557,11 +557,11 @@ func TestStripesOtherBusiness(t *testing.T) {
 	}))
 	s.mustSend(about("refund.failed", members{"id": "re_x", "payment_intent": "pi_x"}))
 	if n := s.Count(`select count(*) from payment_events where processed_at is null`); n != 0 {
-		t.Errorf("%d events are not dealt with", n)
+		t.Errorf("%d events are not handled", n)
 	}
 }
 
-// What is asked of Stripe when a checkout is opened.
+// Stripe's parameters of a checkout.
 func TestStripesParameters(t *testing.T) {
 	t.Parallel()
 	s, l := newStripeFixture(t, stripepay.Options{Tax: true, PromotionCodes: true})

@@ -13,13 +13,13 @@ import (
 	"pop.store/credits/internal/sandbox"
 )
 
-// logging is the same shop with its log in a buffer.
+// logging is the fixture's service with its log in a buffer.
 func (s *fixture) logging() (*billing.Service, *bytes.Buffer) {
 	var log bytes.Buffer
 	return s.with(func(o *billing.Options) { o.Log = slog.New(slog.NewTextHandler(&log, nil)) }), &log
 }
 
-// changedEvent is an event about a purchase with other members of its own.
+// changedEvent is an event about a purchase with changed fields.
 func changedEvent(p billing.Purchase, changes members) members {
 	event := checkoutEvent("completed", p, nil)
 	for name, value := range changes {
@@ -28,8 +28,8 @@ func changedEvent(p billing.Purchase, changes members) members {
 	return event
 }
 
-// Signed events that nothing can ever come of are answered as dealt with, and logged: the provider
-// would send them again for days.
+// Signed events that can never be applied are acknowledged and logged: the provider would repeat them for
+// days.
 func TestEventsThatCanNeverBeApplied(t *testing.T) {
 	t.Parallel()
 	s := newFixture(t)
@@ -98,12 +98,12 @@ func TestEventsThatCanNeverBeApplied(t *testing.T) {
 	if n := s.Count(`select count(*) from payment_events where processed_at is null`); n != 0 {
 		t.Errorf("%d events wait", n)
 	}
-	// The right one is still taken.
+	// A valid event is still accepted.
 	s.mustSend(checkoutEvent("completed", p, nil))
 	s.wantCredits(p, 1)
 }
 
-// A shop with a live key ignores test events.
+// A live service ignores test events.
 func TestTestEventsAreIgnoredByALiveShop(t *testing.T) {
 	t.Parallel()
 	s := newFixture(t)
@@ -115,11 +115,11 @@ func TestTestEventsAreIgnoredByALiveShop(t *testing.T) {
 	}
 	s.wantStatus(p, billing.StatusPending)
 	if n := s.Count(`select count(*) from payment_events`); n != 0 {
-		t.Error("it is kept")
+		t.Error("the event is stored")
 	}
 }
 
-// liveOne is the sandbox that says it moves real money.
+// liveOne is a sandbox that claims to move real money.
 type liveOne struct{ *sandbox.Provider }
 
 func (liveOne) Live() bool { return true }

@@ -11,23 +11,23 @@ import (
 )
 
 const (
-	// waitable is how soon an allowance must arrive to be worth waiting for by somebody who lacks
-	// tokens now, or of whom no pace is known.
+	// waitable is how soon an allowance must arrive to be worth waiting for, if the creator lacks tokens
+	// now or has no known pace.
 	waitable = 2 * day
-	// bridgeable is how long before an allowance tokens may run out for a pack not to be worth its price.
+	// bridgeable is how long before an allowance tokens may run out without making a pack worth its price.
 	bridgeable = 1 * day
-	// maxPacks is how many packs anybody would count.
-	maxPacks = 1_000
-	// aMonth is what a pack should last for where no allowance will come, and what plans are compared over.
+	maxPacks   = 1_000
+	// aMonth is how long a pack should last without a future allowance, and the period in which plans are
+	// compared.
 	aMonth = 30 * day
 )
 
-// Advise returns at most two pieces of advice: Wait or Buy, then Upgrade. It assumes that the wish
-// has come true.
+// Advise returns at most two pieces of advice: Wait or Buy, then Upgrade. It assumes that the wish is
+// carried out.
 func Advise(f Facts, w Wish) []Advice {
 	var list []Advice
 	left := f.without(min(w.Needs, f.spendable()))
-	// what goes on now is a reason not to wait, but none for a pack of a whole month
+	// The last hour's pace can rule out waiting, but does not justify a pack for a month.
 	now, o := Look(left), lookDays(left)
 	buy, buys := Advice{}, false
 	if wait, ok := adviseWait(f, &now, w.Needs); ok {
@@ -44,8 +44,8 @@ func Advise(f Facts, w Wish) []Advice {
 	return list
 }
 
-// spendable is what can be spent now.
-func (f *Facts) spendable() tokens.Amount { return newCourse(*f, Pace{}).settle(f.Now) }
+// spendable is the amount that can be spent now.
+func (f *Facts) spendable() tokens.Amount { return newSimulation(*f, Pace{}).settle(f.Now) }
 
 func adviseWait(f Facts, o *Outlook, needs tokens.Amount) (Advice, bool) {
 	if o.Reset.At.IsZero() {
@@ -64,8 +64,8 @@ func adviseWait(f Facts, o *Outlook, needs tokens.Amount) (Advice, bool) {
 	return wait, o.Reset.At.Sub(o.RunsOut) <= bridgeable
 }
 
-// adviseBuy finds the smallest pack with which tokens last until the next allowance. If none does
-// it is the largest, provided that it pays for what is needed now.
+// adviseBuy finds the smallest pack with which tokens last until the next allowance, or else the largest,
+// provided that it pays for the present need.
 func adviseBuy(f Facts, o *Outlook, needs tokens.Amount) (Advice, bool) {
 	until := o.Reset.At
 	if until.IsZero() {
@@ -113,7 +113,7 @@ func (f Facts) with(p catalog.Pack) Facts {
 func (f Facts) without(amount tokens.Amount) Facts {
 	resets := f.Resets
 	f.Resets = nil
-	c := newCourse(f, Pace{})
+	c := newSimulation(f, Pace{})
 	c.settle(f.Now)
 	c.spend(amount, f.Now)
 	f.Lots, f.Resets = c.lots, resets
@@ -131,8 +131,8 @@ func (p Purchases) and(pack catalog.Pack) Purchases {
 	}
 }
 
-// adviseUpgrade finds the smallest plan that gives as much as packs gave or would give in a month,
-// and costs less.
+// adviseUpgrade finds the smallest plan that gives as much as the packs of a month, bought or needed, and
+// costs less.
 func adviseUpgrade(f Facts, pace Pace, bought Purchases) (Advice, bool) {
 	mine, ok := f.Prices.Plan(f.Plan)
 	if !ok || mine.Price.Currency == "" {
@@ -147,27 +147,27 @@ func adviseUpgrade(f Facts, pace Pace, bought Purchases) (Advice, bool) {
 			Plan:  p,
 			Extra: money.Amount{Minor: p.Price.Minor - mine.Price.Minor, Currency: p.Price.Currency},
 		}
-		if bought.dearer(p.Allowance-mine.Allowance, a.Extra) {
+		if bought.costMore(p.Allowance-mine.Allowance, a.Extra) {
 			a.Packs, a.Count = bought.Paid, bought.Count
 			return a, true
 		}
-		if a.Packs, a.Count, ok = f.packsDearer(pace, mine, p, a.Extra); ok {
+		if a.Packs, a.Count, ok = f.packsCostMore(pace, mine, p, a.Extra); ok {
 			return a, true
 		}
 	}
 	return Advice{}, false
 }
 
-// dearer says whether the packs cost more than a plan's extra price and gave no more than its extra
-// tokens. One pack is not enough to tell.
-func (p Purchases) dearer(extra tokens.Amount, price money.Amount) bool {
+// costMore reports whether the packs cost more than a plan's extra price and gave no more than its extra
+// tokens. It needs two packs.
+func (p Purchases) costMore(extra tokens.Amount, price money.Amount) bool {
 	return p.Count >= 2 && p.Paid.Currency == price.Currency && p.Paid.Minor > price.Minor && p.Tokens <= extra
 }
 
-// packsDearer returns the price of the packs that would replace what the present plan lacks in a
-// month at this pace, if the other plan has it and costs less. It needs a whole week. It assumes
-// the lowest price per token among the packs.
-func (f *Facts) packsDearer(pace Pace, mine, other catalog.Plan, extra money.Amount) (money.Amount, int, bool) {
+// packsCostMore returns the price of the packs that would replace what the present plan lacks in a month at
+// this pace, if the other plan has it and costs less. It needs a whole week, and assumes the lowest price
+// per token among the packs.
+func (f *Facts) packsCostMore(pace Pace, mine, other catalog.Plan, extra money.Amount) (money.Amount, int, bool) {
 	need := pace.spends(aMonth)
 	if pace.Days < MaxDays || need <= mine.Allowance || need > other.Allowance {
 		return money.Amount{}, 0, false

@@ -27,7 +27,7 @@ func starter(past forecast.Past, left string, reset time.Duration) forecast.Fact
 	return f
 }
 
-// advice picks a piece of advice out of what was given, of which there may be two.
+// advice returns the advice of a kind, of at most two.
 func advice(t *testing.T, f forecast.Facts, w forecast.Wish, kind forecast.AdviceKind) (forecast.Advice, bool) {
 	t.Helper()
 	list := forecast.Advise(f, w)
@@ -89,12 +89,12 @@ func TestAdviceToBuy(t *testing.T) {
 		{"the smallest is just enough", starter(ten(), "50", 15*day), "0", "small", 35 * day, true},
 		// (50 + 100) / 10 = 15 days of 16.
 		{"the smallest is not enough", starter(ten(), "50", 16*day), "0", "medium", 0, true},
-		// (90 - 75 + 100) / 10 = 11.5 days of 12; without the PDF none would be needed.
+		// (90 - 75 + 100) / 10 = 11.5 days of 12; without the PDF no pack would be needed.
 		{"a PDF that can be paid, and twelve days", starter(ten(), "90", 12*day), "75", "medium", 0, true},
 		{"none is needed", starter(ten(), "160", 16*day), "0", "", 0, false},
 		// 42 + 100 - 75 = 67, and 67 / 10 = 6.7 days of 9.
 		{"a PDF now, and nine days", starter(ten(), "42", 9*day), "75", "medium", 0, true},
-		// 67 are enough for six days; the months' 200: day 6 to 26, and the last 7 of the pack to day 26.7.
+		// 67 last six days; then the month's 200 to day 26, and the last 7 of the pack to day 26.7.
 		{
 			"a PDF now, and six days", starter(ten(), "42", 6*day), "75", "small", 26*day + 16*hour + 48*time.Minute,
 			true,
@@ -131,7 +131,7 @@ func TestAPackThatExpiresIsNotTakenToLast(t *testing.T) {
 		Price:  dollars(9900),
 	}}
 	if got, _ := advice(t, f, forecast.Wish{}, forecast.Buy); got.Pack.ID != "long" {
-		t.Errorf("%+v: the short one lasts twenty days of thirty", got)
+		t.Errorf("%+v: the small pack lasts twenty days of thirty", got)
 	}
 }
 
@@ -195,7 +195,7 @@ func TestAdviceToUpgrade(t *testing.T) {
 			"star", 5000, 5700, 3,
 		},
 		{"they cost the same", starter(young, "200", 19*day), bought(2, "200", 1400), "", 0, 0, 0},
-		// One was bought, and now the small one would be the second: 9 + 9.
+		// One pack was bought, and the small one would be the second: 9 + 9.
 		{"the second pack would", starter(young, "30", 12*day), bought(1, "100", 900), "pro", 1400, 1800, 2},
 		{"other money cannot be compared", starter(young, "200", 19*day), forecast.Purchases{
 			Count:  2,
@@ -223,7 +223,7 @@ func TestAdviceToUpgrade(t *testing.T) {
 	}
 }
 
-// What is owed comes off whichever pack is bought: advice is about what is left of it.
+// Debt is deducted from any pack, and advice is about the rest.
 func TestAdviceKnowsWhatIsOwed(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct{ owed, needs, pack string }{

@@ -7,7 +7,7 @@ import (
 	"pop.store/credits/internal/forecast"
 )
 
-// A plan that gives exactly what a month takes is enough, and one that gives a millionth less is not.
+// A plan that gives exactly a month's use is enough, and a millionth less is not.
 func TestAPlanThatIsExactlyEnough(t *testing.T) {
 	t.Parallel()
 	for allowance, want := range map[string]string{
@@ -32,7 +32,7 @@ func TestAPlanThatIsExactlyEnough(t *testing.T) {
 			t.Errorf("%s: %+v", allowance, got)
 		}
 	}
-	// And a plan of one's own that gives exactly that needs nothing.
+	// An own plan that gives exactly that needs no upgrade.
 	f := starter(ten(), "300", 0)
 	f.Prices.Plans = []catalog.Plan{
 		{
@@ -51,7 +51,7 @@ func TestAPlanThatIsExactlyEnough(t *testing.T) {
 	}
 }
 
-// Packs without a price or without tokens, or in other money, are no reason for anything.
+// Packs without a price, without tokens, or in another currency are ignored.
 func TestPacksWithoutAPrice(t *testing.T) {
 	t.Parallel()
 	dear := catalog.Pack{
@@ -75,7 +75,7 @@ func TestPacksWithoutAPrice(t *testing.T) {
 	} {
 		f := starter(ten(), "300", 0)
 		f.Prices.Packs = []catalog.Pack{other, dear}
-		// 100 above Starter's 200 cost 30 dollars of the dear pack; Pro costs 14 more.
+		// 100 above Starter's 200 cost 30 dollars of the expensive pack; Pro costs 14 more.
 		got, ok := advice(t, f, forecast.Wish{}, forecast.Upgrade)
 		if !ok || got.Plan.ID != "pro" || got.Count != 1 || got.Packs != dollars(3000) {
 			t.Errorf("%s: %v %+v", name, ok, got)
@@ -87,7 +87,7 @@ func TestPacksWithoutAPrice(t *testing.T) {
 	}
 }
 
-// Who is on no plan that is sold is given no advice about plans; and no advice is empty.
+// An account without a plan on sale gets no advice about plans, and advice is never empty.
 func TestNoPlanNoUpgrade(t *testing.T) {
 	t.Parallel()
 	for _, plan := range []string{"", "retired"} {

@@ -1,5 +1,5 @@
-// Package forecast predicts from recent use how long tokens last, what stops first and what expires
-// unused, and advises to wait, buy or upgrade. It is pure: no clock, no database, no texts.
+// Package forecast predicts from recent use how long tokens last, which work stops first and what expires
+// unused, and advises to wait, buy or upgrade. It is pure: it has no clock, no database and no texts.
 //
 // Amounts are in millionths. Rounding never makes tokens last longer than they do. Times are UTC.
 package forecast
@@ -13,66 +13,63 @@ import (
 	"pop.store/credits/internal/tokens"
 )
 
-// How far a forecast looks back and ahead.
 const (
 	// MaxDays is the most complete days a pace uses: a week has every weekday once.
 	MaxDays = 7
-	// MinDays is how many complete days there must be, and on how many days (today included) tokens
-	// must have been spent. One day alone predicts nothing.
+	// MinDays is the least number of complete days, and of days with spending (today included). One day
+	// alone predicts nothing.
 	MinDays = 2
 	// Horizon is how far ahead a forecast looks.
 	Horizon = 90 * day
 	day     = 24 * time.Hour
 )
 
-// Several stands for the id of an agent where more than one did the work.
+// Several is the agent id of work that more than one agent did.
 const Several = "*"
 
-// Use is the work on one feature over some days.
+// Use is the work on one feature in a period.
 type Use struct {
 	Feature  string
-	Amount   tokens.Amount // what it cost, less what was returned of this very work: never below zero
+	Amount   tokens.Amount // cost less refunds of this work; never negative
 	Quantity int64         // units
 	Count    int64         // charges
-	Agent    string        // the id of the one agent that did some of it, Several, or empty: the creator did it all
-	Name     string        // what the creator calls that agent; empty: nothing in particular
+	Agent    string        // id of the only agent, Several, or empty for the creator's own work
+	Name     string        // the creator's name for that agent; may be empty
 }
 
-// Recent is the work of agents in the last hour. Work that creators start by hand is left out,
-// since it says nothing about the next hour.
+// Recent is the work of agents in the last hour. Work that creators start by hand is left out, since it
+// says nothing about the next hour.
 type Recent struct {
-	Amount tokens.Amount // what it cost, less what was returned of this very work
+	Amount tokens.Amount // cost less refunds of this work
 	Count  int64         // charges
-	Since  time.Duration // how long ago the first of it was
+	Since  time.Duration // age of the first charge
 }
 
-// Past is what was spent recently.
+// Past is the recent spending.
 type Past struct {
-	// complete days of the billing zone before today that Uses is about: at most MaxDays, fewer for
-	// a young account
+	// Complete days of the billing zone before today in Uses: at most MaxDays, fewer for a young account.
 	Days   int
-	Active int   // on how many of them something was spent
-	Uses   []Use // in all of them
+	Active int   // days with spending among them
+	Uses   []Use // in all of these days
 	Today  []Use // today so far
 	Hour   Recent
 }
 
-// Source is where a lot's tokens come from.
+// Source is the origin of a lot's tokens.
 type Source int
 
-// The sources of tokens.
 const (
 	Plan   Source = iota // the plan's allowance
 	Gift                 // promo tokens and corrections
-	Bought               // spent after all others
+	Bought               // burned after all others
 )
 
-// Lot is a number of tokens that can be spent between two instants.
+// Lot is an amount that can be spent between two instants.
 type Lot struct {
 	Source Source
 	Amount tokens.Amount // free: neither held nor frozen
 	From   time.Time     // zero: already
-	Until  time.Time     // zero: they never expire
+	Until  time.Time     // zero: never expires
 }
 
 // Reset is a future allowance.
@@ -85,108 +82,105 @@ type Reset struct {
 type Facts struct {
 	Now  time.Time
 	Past Past
-	Lots []Lot // in any order: a forecast spends them as the ledger does
-	// Resets are the next allowances, soonest first: those within the Horizon and one more, none
-	// while the plan is not paid for. Each lives until the next one; the last for a short month.
+	Lots []Lot // in any order: a forecast uses the ledger's burn order
+	// Resets are the next allowances, soonest first: those within the Horizon and one more, none while the
+	// plan is unpaid. Each expires at the next one; the last after a short month.
 	Resets []Reset
-	// Hurried says that the last Outlook rested on the last hour: then the next one does until it
-	// clearly no longer has to.
+	// Hurried means that the last Outlook used the last hour's pace, which then stays in use until it
+	// clearly no longer matters.
 	Hurried bool
 	Plan    string        // the plan that the account is on
-	Owed    tokens.Amount // comes off the tokens of the next pack
+	Owed    tokens.Amount // debt, which the next pack settles
 	Prices  *catalog.Catalog
 }
 
-// Pace is the rate of spending: Spent in Days days, or in Over. The zero Pace means that too little
-// is known.
+// Pace is the rate of spending: Spent in Days days, or in Over. The zero Pace means that too little is
+// known.
 type Pace struct {
 	Spent tokens.Amount // more than zero if known
-	Days  int           // how many days it rests on: MinDays to MaxDays, and one more with today
-	// Today says that today counts as a day of its own, which it does only where it makes the pace
-	// faster: more was spent today already than on an average day.
+	Days  int           // number of days: MinDays to MaxDays, and one more with today
+	// Today counts as a day only if that makes the pace faster: today's spending is above the average
+	// already.
 	Today bool
-	Over  time.Duration // of the pace of the last hour: how long the work has been going on; else zero
-	Uses  []Use         // in those days and today, one for each feature, most tokens first
+	Over  time.Duration // for the last hour's pace: since when work has been going on; else zero
+	Uses  []Use         // in those days and today, one per feature, most tokens first
 }
 
-// Known says whether there is a pace.
 func (p Pace) Known() bool { return p.Spent > 0 }
 
-// Stop is when the tokens no longer pay for the work of an agent, or of several on one feature.
-// Tools are run by hand and do not stop.
+// Stop is when the tokens no longer pay for the work of one agent, or of several on one feature. Tools are
+// run by hand and do not stop.
 type Stop struct {
 	Feature catalog.Feature
-	Agent   string        // the agent's id; Several; or empty for work on an agents' feature that names no agent
-	Name    string        // what the creator calls that one agent; empty: nothing in particular
+	Agent   string        // the agent's id; Several; or empty for work without an agent
+	Name    string        // the creator's name for that agent; may be empty
 	At      time.Time     // when the balance reaches Unit
-	Unit    tokens.Amount // what one use takes: its price, or the average of the week where it is metered
+	Unit    tokens.Amount // cost of one use: its price, or the week's average if metered
 }
 
-// Loss is tokens that will probably expire unused.
+// Loss is an amount that will probably expire unused.
 type Loss struct {
 	Source Source
-	Amount tokens.Amount // at the pace; all that is left where there is none
+	Amount tokens.Amount // at the pace; without one all that is left
 	At     time.Time
 }
 
 // Outlook is the forecast.
 type Outlook struct {
-	At      time.Time // the instant that it looks from
+	At      time.Time // the instant of the forecast
 	Pace    Pace      // of the past days
-	Hour    Pace      // of the last hour, if RunsOut and Stops rest on it; if neither is Known they are empty
+	Hour    Pace      // the last hour's, if RunsOut and Stops use it; without any pace they are empty
 	RunsOut time.Time // when everything is spent at this pace; zero: not within the Horizon, or there is no pace
-	Stops   []Stop    // agents' work that still runs now and stops within the Horizon, soonest first
-	Reset   Reset     // the next allowance; zero: none will come
-	Losses  []Loss    // worth a reminder: soonest first
+	Stops   []Stop    // running work of agents that stops within the Horizon, soonest first
+	Reset   Reset     // the next allowance; zero: none
+	Losses  []Loss    // worth a reminder, soonest first
 }
 
-// Who is the name of the agent if there is only one and it has a name, else of the feature.
+// Who is the name of the only agent, if it has one, else of the feature.
 func (s *Stop) Who() string { return cmp.Or(s.Name, s.Feature.Name) }
 
 // Equivalent is how often an amount pays for a feature.
 type Equivalent struct {
-	// its Agent means that Count is an estimate: agents use tokens differently based on activity
+	// A feature with Agent makes Count an estimate, since the use of agents varies.
 	Feature catalog.Feature
-	Count   int64 // more than zero
+	Count   int64 // positive
 }
 
-// AdviceKind names a piece of advice.
 type AdviceKind string
 
-// The kinds of advice.
 const (
-	Wait    AdviceKind = "wait"    // Reset arrives before the tokens run out or soon after: no pack may be needed
-	Buy     AdviceKind = "buy"     // Pack is the smallest that does
+	Wait    AdviceKind = "wait"    // Reset arrives before the tokens run out or soon after: a pack may not be needed
+	Buy     AdviceKind = "buy"     // Pack is the smallest that is enough
 	Upgrade AdviceKind = "upgrade" // packs cost more than a larger plan would
 )
 
-// Advice is a piece of advice. Fields that do not belong to Kind are zero.
+// Advice is a piece of advice. Fields of other kinds are zero.
 type Advice struct {
 	Kind AdviceKind
 
-	Reset Reset // Wait: what arrives, and when
-	// Wait: tokens last until then at the present pace; otherwise they run out a little before, or
-	// there is no pace
+	Reset Reset // Wait: the next allowance
+	// Wait: tokens last until then at the present pace; otherwise they run out a little earlier, or no pace
+	// is known.
 	InTime bool
 
 	Pack catalog.Pack // Buy
-	// Buy: how long tokens last with it at the present pace; zero: beyond the Horizon, or there is no pace
+	// Buy: how long tokens last with it at the present pace; zero: beyond the Horizon, or no pace is known.
 	Until time.Time
 	Cover bool // Buy: with it they last until the next allowance
 
 	Plan  catalog.Plan // Upgrade: the smallest plan that is enough and costs less
-	Extra money.Amount // Upgrade: what it costs a month above the present plan
-	Packs money.Amount // Upgrade: what packs cost in a month, which is more than Extra
-	Count int          // Upgrade: how many packs Packs stands for
+	Extra money.Amount // Upgrade: monthly price above the present plan's
+	Packs money.Amount // Upgrade: monthly price of packs, which is more than Extra
+	Count int          // Upgrade: number of packs in Packs
 }
 
-// Wish is what the creator is about to do.
+// Wish is the creator's intention.
 type Wish struct {
-	Needs  tokens.Amount // what the tool costs that the creator wants to run now; zero: nothing in particular
-	Bought Purchases     // packs that were paid in the last 30 days
+	Needs  tokens.Amount // cost of the tool that the creator wants to run now; zero: none
+	Bought Purchases     // packs paid in the last 30 days
 }
 
-// Purchases counts paid packs, with the sum of tokens and of money in one currency.
+// Purchases counts paid packs and sums their tokens, and their price in one currency.
 type Purchases struct {
 	Count  int
 	Tokens tokens.Amount

@@ -12,7 +12,7 @@ import (
 	"pop.store/credits/internal/tokens"
 )
 
-// A Sunday noon; all sums below count from it.
+// A Sunday noon, the origin of all times below.
 var now = time.Date(2026, 11, 22, 12, 0, 0, 0, time.UTC)
 
 const (
@@ -28,7 +28,7 @@ func dollars(minor int64) money.Amount { return money.Amount{Minor: minor, Curre
 
 func euros(minor int64) money.Amount { return money.Amount{Minor: minor, Currency: "EUR"} }
 
-// prices are those of these tests, so that no change of the built-in ones changes a sum.
+// prices are a catalog of the tests' own, independent of the built-in one.
 func prices() *catalog.Catalog {
 	return &catalog.Catalog{
 		Plans: []catalog.Plan{
@@ -100,14 +100,14 @@ func use(feature, tokens string, count int64) forecast.Use {
 	}
 }
 
-// by is what an agent spent.
+// by is the use of an agent.
 func by(agent, feature, tokens string, count int64) forecast.Use {
 	u := use(feature, tokens, count)
 	u.Agent = agent
 	return u
 }
 
-// week is a whole week, on every day of which something was spent.
+// week is a whole week with spending on every day.
 func week(uses ...forecast.Use) forecast.Past {
 	return forecast.Past{
 		Days:   7,
@@ -216,7 +216,7 @@ func TestWhenTokensRunOut(t *testing.T) {
 		past   forecast.Past
 		lots   []forecast.Lot
 		resets []forecast.Reset
-		want   time.Duration // -1: not within the horizon, or nobody knows
+		want   time.Duration // -1: not within the horizon, or unknown
 	}{
 		{"no pace", forecast.Past{}, []forecast.Lot{lot(forecast.Bought, "1", 0)}, nil, -1},
 		{"nothing left", ten, nil, nil, 0},
@@ -382,7 +382,7 @@ func TestTheAverageOfMeteredWorkIsRoundedUp(t *testing.T) {
 	if first, ok := o.First(); !ok || first.Unit != amount("23.333334") {
 		t.Errorf("got %+v", first)
 	}
-	// Work that was only given back has no average, and stops nowhere.
+	// Fully refunded work has no average and does not stop.
 	o = forecast.Look(forecast.Facts{
 		Now:    now,
 		Past:   week(use("reply", "70", 1), use("selling", "3", 0)),
@@ -396,8 +396,8 @@ func TestTheAverageOfMeteredWorkIsRoundedUp(t *testing.T) {
 
 func TestAnExpiryStopsWhatTheRestDoesNotPayFor(t *testing.T) {
 	t.Parallel()
-	// 10 a day. After a day the gift's other 70 expire and leave 40: no PDF from then on; without
-	// the expiry it would be (120 - 75) / 10 = 4.5 days.
+	// 10 a day. After a day the gift's other 70 expire and leave 40, too little for a PDF; without the
+	// expiry it would be (120 - 75) / 10 = 4.5 days.
 	o := forecast.Look(forecast.Facts{
 		Now:    now,
 		Past:   week(by("studio", "pdf", "70", 1)),
@@ -412,7 +412,7 @@ func TestAnExpiryStopsWhatTheRestDoesNotPayFor(t *testing.T) {
 
 func TestWhatStopsAfterTheResetIsNotFirst(t *testing.T) {
 	t.Parallel()
-	// 10 a day. The PDF stops when (95 - 75) / 10 = 2 days are over.
+	// 10 a day: the PDF stops after (95 - 75) / 10 = 2 days.
 	for reset, want := range map[time.Duration]bool{
 		2 * day:             false,
 		2*day + time.Minute: true,
@@ -440,8 +440,8 @@ func TestWarning(t *testing.T) {
 	for _, c := range []struct {
 		name        string
 		left, reset time.Duration // 10 tokens a day; reset 0: none
-		fresh       bool          // warned of for the first time
-		stays       bool          // once warned of
+		fresh       bool          // without a warning before
+		stays       bool          // after a warning
 	}{
 		{"gone", 0, 0, true, true},
 		{"a minute less than three days", 3*day - time.Minute, 0, true, true},
@@ -467,8 +467,7 @@ func TestWarning(t *testing.T) {
 			f.Resets = months("200", c.reset)
 		}
 		o := forecast.Look(f)
-		// A minute at 10 a day is 0.00694444... tokens: rounding down leaves a little less than the
-		// time that was meant.
+		// A minute at 10 a day is 0.00694444... tokens: rounding down makes it a little shorter.
 		if late := in(c.left).Sub(o.RunsOut); !o.RunsOut.IsZero() && o.RunsOut.Before(in(6*day)) &&
 			(late < 0 || late > time.Second) {
 			t.Fatalf("%s: out at %v", c.name, o.RunsOut)
@@ -478,10 +477,10 @@ func TestWarning(t *testing.T) {
 				o.Soon(true), c.fresh, c.stays)
 		}
 		if forecast.Enough(f.Past, f.Lots[0].Amount) && (o.Soon(false) || o.Soon(true)) {
-			t.Errorf("%s: enough, and yet a warning", c.name)
+			t.Errorf("%s: a warning although it is enough", c.name)
 		}
 	}
-	// 20 are two days, and the 5 that come meanwhile half a day: soon, but the allowance comes first.
+	// 20 last two days, and the 5 that arrive half a day: soon, but the allowance comes first.
 	f := forecast.Facts{
 		Now:    now,
 		Past:   week(use("reply", "70", 1400)),
@@ -494,7 +493,7 @@ func TestWarning(t *testing.T) {
 	}
 	unknown := forecast.Look(forecast.Facts{Now: now, Prices: prices()})
 	if unknown.Soon(false) || unknown.Soon(true) || !forecast.Enough(forecast.Past{}, 0) || unknown.ResetFirst() {
-		t.Error("it warns of what nobody knows")
+		t.Error("it warns without a pace")
 	}
 }
 
@@ -571,7 +570,7 @@ func TestReminders(t *testing.T) {
 
 func TestEquivalents(t *testing.T) {
 	t.Parallel()
-	// The sentence of the product: 120 tokens = 12 images or 1 PDF or 2,400 replies.
+	// The product's example: 120 tokens = 12 images or 1 PDF or 2,400 replies.
 	for text, want := range map[string][]int64{
 		"120":       {12, 1, 2400},
 		"74.999999": {7, 0, 1499},
@@ -627,7 +626,7 @@ func TestTheLargestAmountsDoNotOverflow(t *testing.T) {
 	}
 }
 
-// An amount alone lasts no longer than it does, than until it expires, and than anybody wants to know.
+// A single amount lasts until it is spent or expires, and at most VeryLong.
 func TestHowLongAnAmountIsGoodFor(t *testing.T) {
 	t.Parallel()
 	ten := week(use("reply", "70", 1400)) // 10 a day

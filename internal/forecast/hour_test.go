@@ -7,7 +7,7 @@ import (
 	"pop.store/credits/internal/forecast"
 )
 
-// busy is what agents have spent in the last hour.
+// busy is the work of agents in the last hour.
 func busy(tokens string, count int64, since time.Duration) forecast.Recent {
 	return forecast.Recent{
 		Amount: amount(tokens),
@@ -23,9 +23,9 @@ func TestTheLastHourCountsWhereTokensAreGoneWithinHours(t *testing.T) {
 		name    string
 		hour    forecast.Recent
 		left    string
-		hurried bool // the last time
+		hurried bool // before this outlook
 		want    time.Duration
-		hour2   bool // it rests on the hour
+		hour2   bool // it uses the last hour
 	}{
 		{"two minutes before empty", busy("150", 3000, hour), "5", false, 2 * time.Minute, true},
 		{"six hours", busy("5", 100, hour), "30", false, 6 * hour, true},
@@ -70,8 +70,7 @@ func TestTheLastHourCountsWhereTokensAreGoneWithinHours(t *testing.T) {
 	}
 }
 
-// Where nothing is known of the past days, the last hour is still a pace. What expires within the
-// hour does not last.
+// Without a pace of the past days the last hour's is used. Tokens that expire within the hour are lost.
 func TestTheLastHourAlone(t *testing.T) {
 	t.Parallel()
 	past := forecast.Past{Today: []forecast.Use{use("reply", "20", 400)}, Hour: busy("20", 400, hour)}
@@ -91,12 +90,11 @@ func TestTheLastHourAlone(t *testing.T) {
 		t.Errorf("%+v", first)
 	}
 	if o = forecast.Look(forecast.Facts{Now: now, Prices: prices()}); o.Known() {
-		t.Error("nothing is known, and yet it is")
+		t.Error("a pace is known without data")
 	}
 }
 
-// The allowance that comes after an hour without tokens is worth a warning; one that comes a little
-// later than the end is not.
+// An allowance that comes an hour after the tokens run out deserves a warning; one shortly after does not.
 func TestWarningOfTheLastHour(t *testing.T) {
 	t.Parallel()
 	past := ten()
@@ -123,7 +121,7 @@ func TestWarningOfTheLastHour(t *testing.T) {
 	}
 }
 
-// Enough must not hide a warning of the last hour.
+// Enough must not hide a warning of the last hour's pace.
 func TestEnoughKnowsTheLastHour(t *testing.T) {
 	t.Parallel()
 	past := ten()
@@ -142,7 +140,7 @@ func TestEnoughKnowsTheLastHour(t *testing.T) {
 	}
 }
 
-// Agents stop; tools are run by their creator.
+// Agents stop; creators run tools themselves.
 func TestOnlyAgentsStop(t *testing.T) {
 	t.Parallel()
 	named := by("studio", "pdf", "7", 1)
@@ -173,8 +171,7 @@ func TestOnlyAgentsStop(t *testing.T) {
 	}
 }
 
-// Nobody waits while the last hour's pace leaves nothing to wait with; and no pack is bought for a
-// month of it.
+// At the last hour's pace waiting is not advised, and no pack for a month of it is advised either.
 func TestAdviceAndTheLastHour(t *testing.T) {
 	t.Parallel()
 	f := starter(ten(), "60", 4*day)

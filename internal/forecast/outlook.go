@@ -12,28 +12,25 @@ import (
 
 // When to warn and remind.
 const (
-	// WarnBelow is how long tokens must last for no warning to come. Once one has come it stays
-	// until they last longer than WarnUntil: a small refund or a job that gives its tokens back
-	// must not take it away and bring it again.
+	// WarnBelow is how long tokens must last to avoid a warning. A warning stays until they last WarnUntil,
+	// so that a small refund or a job that returns its hold does not make it flicker.
 	WarnBelow = 3 * day
 	WarnUntil = 3*day + 12*time.Hour
-	// beforeReset is how long before the next allowance tokens must run out for a warning to begin.
-	// It ends as soon as the allowance comes first. Without the difference a shop that sleeps at
-	// night would be warned every day and soothed every night. Being six hours wrong in three days
-	// is within what a pace knows.
+	// beforeReset is how long before the next allowance tokens must run out for a warning to begin. It ends
+	// as soon as the allowance comes first. Without the difference an account that is quiet at night would
+	// get a new warning each day. Six hours in three days are within a pace's accuracy.
 	beforeReset = 6 * time.Hour
-	// beforeResetHour is beforeReset where the last hour's pace says so, which is about today.
+	// beforeResetHour is beforeReset for the last hour's pace, which is about today.
 	beforeResetHour = time.Hour
-	// HurryWithin is how soon tokens must run out at the last hour's pace for an outlook to rest on
-	// it rather than on that of the past days: nobody knows whether what goes on now goes on
-	// tomorrow. Once it does, it does until they last longer than HurryUntil.
+	// HurryWithin is how soon tokens must run out at the last hour's pace for an outlook to use it instead
+	// of the past days': it may not last until tomorrow. It stays in use until tokens last HurryUntil.
 	HurryWithin = 6 * time.Hour
 	HurryUntil  = 9 * time.Hour
-	// RemindGifts and RemindPlan are how long before tokens expire it is time to say so: gifts and
-	// bought tokens can be saved in two weeks, while a plan's are meant to go every month.
+	// RemindGifts and RemindPlan are how long before the expiry a reminder is due: gifts and bought tokens
+	// can be saved in two weeks, while a plan's are meant to be used each month.
 	RemindGifts = 14 * day
 	RemindPlan  = 3 * day
-	// remindFrom is how much must be lost for a reminder.
+	// remindFrom is the least loss for a reminder.
 	remindFrom = tokens.One
 )
 
@@ -50,7 +47,7 @@ func Look(f Facts) Outlook {
 	if f.Hurried {
 		within = HurryUntil
 	}
-	stops, out := foretell(f, newCourse(f, hour))
+	stops, out := simulate(f, newSimulation(f, hour))
 	if out.IsZero() || out.Sub(f.Now) > within || (!o.RunsOut.IsZero() && !out.Before(o.RunsOut)) {
 		return o
 	}
@@ -58,21 +55,20 @@ func Look(f Facts) Outlook {
 	return o
 }
 
-// lookDays is Look at the pace of the past days.
+// lookDays is Look at the past days' pace.
 func lookDays(f Facts) Outlook {
 	o := Outlook{At: f.Now, Pace: PaceOf(f.Past)}
 	if len(f.Resets) > 0 {
 		o.Reset = f.Resets[0]
 	}
-	c := newCourse(f, o.Pace)
-	o.Stops, o.RunsOut = foretell(f, c)
+	c := newSimulation(f, o.Pace)
+	o.Stops, o.RunsOut = simulate(f, c)
 	o.Losses = c.reminders()
 	return o
 }
 
-// foretell runs the simulation and returns what stops, and when all is spent; nothing without a
-// pace.
-func foretell(f Facts, c *course) (stops []Stop, out time.Time) {
+// foretell simulates the account and returns what stops, and when all is spent; nothing without a pace.
+func simulate(f Facts, c *simulation) (stops []Stop, out time.Time) {
 	marks := append(c.stops(f), mark{})
 	c.run(marks)
 	if !c.pace.Known() {
@@ -88,15 +84,15 @@ func foretell(f Facts, c *course) (stops []Stop, out time.Time) {
 	return stops, marks[len(marks)-1].at
 }
 
-// Known says whether RunsOut and Stops rest on a pace.
+// Known reports whether RunsOut and Stops have a pace.
 func (o *Outlook) Known() bool { return o.Pace.Known() || o.Hour.Known() }
 
-// ResetFirst says whether the next allowance arrives before the tokens run out.
+// ResetFirst reports whether the next allowance arrives before the tokens run out.
 func (o *Outlook) ResetFirst() bool {
 	return o.Known() && !o.Reset.At.IsZero() && (o.RunsOut.IsZero() || !o.RunsOut.Before(o.Reset.At))
 }
 
-// First is what stops first before the next allowance; false if nothing does.
+// First is the first stop before the next allowance; false if there is none.
 func (o *Outlook) First() (Stop, bool) {
 	if len(o.Stops) == 0 || (!o.Reset.At.IsZero() && !o.Stops[0].At.Before(o.Reset.At)) {
 		return Stop{}, false
@@ -112,8 +108,8 @@ func (o *Outlook) Lasts() time.Duration {
 	return o.RunsOut.Sub(o.At)
 }
 
-// Soon says whether to warn that tokens run out: in less than WarnBelow, and before the next
-// allowance. A warning that is shown (warned) stays until WarnUntil.
+// Soon reports whether to warn that tokens run out: in less than WarnBelow, and before the next allowance.
+// A warning that is shown (warned) stays until WarnUntil.
 func (o *Outlook) Soon(warned bool) bool {
 	if o.RunsOut.IsZero() || o.ResetFirst() {
 		return false
@@ -128,8 +124,8 @@ func (o *Outlook) Soon(warned bool) bool {
 	return o.Lasts() < WarnBelow && (o.Reset.At.IsZero() || o.Reset.At.Sub(o.RunsOut) >= before)
 }
 
-// Equivalents says how often an amount pays for each feature. Features that it does not pay for
-// once, or that have no price, are left out.
+// Equivalents returns how often an amount pays for each feature. Features that it does not pay for once, or
+// that have no price, are left out.
 func Equivalents(prices *catalog.Catalog, amount tokens.Amount, features ...string) []Equivalent {
 	var list []Equivalent
 	for _, id := range features {
@@ -140,11 +136,11 @@ func Equivalents(prices *catalog.Catalog, amount tokens.Amount, features ...stri
 	return list
 }
 
-// course simulates an account's lots from now to the horizon.
-type course struct {
+// simulation simulates an account's lots from now to the horizon.
+type simulation struct {
 	pace   Pace
 	now    time.Time
-	lots   []Lot // in the order in which they are spent; their amounts go down
+	lots   []Lot // in burn order; their amounts go down
 	times  []time.Time
 	losses []Loss
 }
@@ -152,12 +148,12 @@ type course struct {
 // mark is a level of the balance and when it is first reached; zero: not before the horizon.
 type mark struct {
 	level tokens.Amount
-	stop  Stop // but for its time
+	stop  Stop // without its time
 	at    time.Time
 }
 
-func newCourse(f Facts, pace Pace) *course {
-	c := &course{
+func newSimulation(f Facts, pace Pace) *simulation {
+	c := &simulation{
 		pace: pace,
 		now:  f.Now,
 		lots: append(slices.Clone(f.Lots), allowances(f.Resets)...),
@@ -179,7 +175,7 @@ func newCourse(f Facts, pace Pace) *course {
 	return c
 }
 
-// shortMonth is how long the last known allowance is taken to live.
+// shortMonth is the assumed life of the last known allowance.
 const shortMonth = 28 * day
 
 func allowances(resets []Reset) []Lot {
@@ -199,7 +195,7 @@ func allowances(resets []Reset) []Lot {
 }
 
 // run spends from one arrival or expiry to the next, and sets the times of the marks.
-func (c *course) run(marks []mark) {
+func (c *simulation) run(marks []mark) {
 	for i, from := range c.times[:len(c.times)-1] {
 		until := c.times[i+1]
 		left := c.settle(from)
@@ -212,7 +208,7 @@ func (c *course) run(marks []mark) {
 }
 
 // settle removes what has expired by an instant and returns what can be spent then.
-func (c *course) settle(at time.Time) tokens.Amount {
+func (c *simulation) settle(at time.Time) tokens.Amount {
 	var left tokens.Amount
 	for i := range c.lots {
 		l := &c.lots[i]
@@ -234,7 +230,7 @@ func (c *course) settle(at time.Time) tokens.Amount {
 }
 
 // spend takes an amount from the lots that can be spent at an instant.
-func (c *course) spend(amount tokens.Amount, at time.Time) {
+func (c *simulation) spend(amount tokens.Amount, at time.Time) {
 	for i := range c.lots {
 		if l := &c.lots[i]; !l.From.After(at) {
 			part := min(l.Amount, amount)
@@ -258,7 +254,7 @@ func (m *mark) reach(pace Pace, left tokens.Amount, from, until time.Time) {
 }
 
 // stops are the marks at which agents stop, without those that have stopped.
-func (c *course) stops(f Facts) []mark {
+func (c *simulation) stops(f Facts) []mark {
 	left := c.settle(f.Now)
 	var marks []mark
 	for _, u := range c.pace.Uses {
@@ -296,7 +292,7 @@ func usualUnit(f catalog.Feature, u Use) tokens.Amount {
 
 // reminders are the losses that are large and soon enough. Without a pace the loss of a plan's
 // tokens is unknown.
-func (c *course) reminders() []Loss {
+func (c *simulation) reminders() []Loss {
 	var list []Loss
 	for _, l := range sumLosses(c.losses) {
 		within := RemindGifts

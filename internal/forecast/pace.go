@@ -10,7 +10,7 @@ import (
 	"pop.store/credits/internal/tokens"
 )
 
-// PaceOf is the pace of the past days; the zero Pace if there are too few days.
+// PaceOf is the past days' pace; zero if there are too few days.
 func PaceOf(p Past) Pace {
 	pace := p.rate()
 	if pace.Known() {
@@ -29,8 +29,7 @@ func (p *Past) rate() Pace {
 	if days < MinDays || active < MinDays {
 		return Pace{}
 	}
-	// A day that is not over counts once it is above the average: until then it says nothing, and
-	// from then on it can only get worse.
+	// Today counts once it is above the average: before that it says nothing, and after it can only rise.
 	if today > 0 && more(today, int64(days), spent, 1) {
 		return Pace{
 			Spent: add(spent, today),
@@ -42,13 +41,13 @@ func (p *Past) rate() Pace {
 }
 
 const (
-	// minPieces is how many pieces of work the last hour must have for a pace, and leastSpan the
-	// least time that they are spread over: a few at once are no pace.
+	// minPieces is the least number of charges for a pace of the last hour, and leastSpan the least time
+	// over which they are spread.
 	minPieces = 10
 	leastSpan = 5 * time.Minute
 )
 
-// hour is the pace of the last hour; the zero Pace if there was too little work.
+// hour is the last hour's pace; zero if there was too little work.
 func (p *Past) hour() Pace {
 	if p.Hour.Count < minPieces || p.Hour.Amount <= 0 {
 		return Pace{}
@@ -60,8 +59,8 @@ func (p *Past) hour() Pace {
 	}
 }
 
-// Enough says that an amount lasts so long at the pace of the past days that Outlook.Soon cannot be
-// true; also if no pace is known. It is much cheaper than Look.
+// Enough reports that an amount lasts so long at the past days' pace that Outlook.Soon cannot be true; also
+// if no pace is known. It is much cheaper than Look.
 func Enough(p Past, amount tokens.Amount) bool {
 	return p.rate().takes(amount) >= WarnUntil && p.hour().takes(amount) > HurryUntil
 }
@@ -115,8 +114,8 @@ func (p Pace) takesAtMost(amount tokens.Amount, most time.Duration) time.Duratio
 // VeryLong is the largest result of GoodFor.
 const VeryLong = 366 * day
 
-// GoodFor is how long an amount alone lasts, rounded down, until it expires at the latest (zero:
-// never). It is at most VeryLong, and zero if no pace is known.
+// GoodFor is how long a single amount lasts, rounded down, at most until it expires (zero: never) and at
+// most VeryLong. Zero if no pace is known.
 func (p Pace) GoodFor(amount tokens.Amount, expires time.Duration) time.Duration {
 	if !p.Known() {
 		return 0
@@ -128,7 +127,7 @@ func (p Pace) GoodFor(amount tokens.Amount, expires time.Duration) time.Duration
 	return p.takesAtMost(amount, most)
 }
 
-// span is the time in which Spent was spent. Changes of clocks are ignored.
+// span is the period of Spent. Clock changes are ignored.
 func (p Pace) span() time.Duration {
 	if p.Over > 0 {
 		return p.Over
@@ -181,7 +180,7 @@ func sum(uses []Use) tokens.Amount {
 	return total
 }
 
-// add adds two amounts and saturates. Neither may be negative.
+// add is a saturating sum. Neither may be negative.
 func add(a, b tokens.Amount) tokens.Amount {
 	if a > math.MaxInt64-b {
 		return math.MaxInt64
@@ -189,7 +188,7 @@ func add(a, b tokens.Amount) tokens.Amount {
 	return a + b
 }
 
-// more says whether a*n is more than b*m without overflow. None may be negative.
+// more compares a*n > b*m without overflow. None may be negative.
 func more(a tokens.Amount, n int64, b tokens.Amount, m int64) bool {
 	high, low := bits.Mul64(uint64(a), uint64(n))
 	otherHigh, otherLow := bits.Mul64(uint64(b), uint64(m))

@@ -69,7 +69,7 @@ func anyFacts() *rapid.Generator[forecast.Facts] {
 	})
 }
 
-// all is everything that could ever be spent, if nothing expired and all of it were there now.
+// all is the sum of everything that could be spent if it were available now and did not expire.
 func all(f forecast.Facts) tokens.Amount {
 	var sum tokens.Amount
 	for _, l := range f.Lots {
@@ -88,7 +88,7 @@ func TestForecastsAreNeverTooGood(t *testing.T) {
 		o := forecast.Look(f)
 		if !o.Known() {
 			if !o.RunsOut.IsZero() || len(o.Stops) > 0 {
-				t.Fatalf("nothing to go on, and yet %+v", o)
+				t.Fatalf("an outlook without a pace: %+v", o)
 			}
 			return
 		}
@@ -149,7 +149,7 @@ func TestAFasterPaceIsNoLongerOne(t *testing.T) {
 	})
 }
 
-// Where the cheap look says enough, the long one never warns.
+// If Enough is true, Look never warns.
 func TestEnoughIsEnough(t *testing.T) {
 	t.Parallel()
 	rapid.Check(t, func(t *rapid.T) {
@@ -160,7 +160,7 @@ func TestEnoughIsEnough(t *testing.T) {
 		}
 		o := forecast.Look(f)
 		if forecast.Enough(f.Past, f.Lots[0].Amount) && (o.Soon(false) || o.Soon(true)) {
-			t.Fatalf("enough, and yet out at %v", o.RunsOut)
+			t.Fatalf("enough, but out at %v", o.RunsOut)
 		}
 		if o.Soon(false) && !o.Soon(true) {
 			t.Fatal("a warning ends as soon as it has begun")
@@ -168,7 +168,7 @@ func TestEnoughIsEnough(t *testing.T) {
 	})
 }
 
-// Advice holds what it says, whatever the account.
+// Advice is consistent for any account.
 func TestAdviceIsConsistent(t *testing.T) {
 	t.Parallel()
 	rapid.Check(t, func(t *rapid.T) {

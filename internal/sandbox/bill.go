@@ -11,17 +11,16 @@ import (
 	"pop.store/credits/internal/problem"
 )
 
-// Buyer is what somebody may say of themselves when paying.
+// Buyer is what a buyer enters about a company.
 type Buyer struct {
 	Company string
 	TaxID   string
-	VAT     bool // tax comes on top
+	VAT     bool // tax is added
 }
 
-// vatPercent is the sandbox's one tax.
 const vatPercent = 20
 
-// Limits of what a buyer says, in characters.
+// Limits in characters.
 const (
 	maxCompany = 120
 	maxTaxID   = 40
@@ -29,21 +28,21 @@ const (
 
 func (b *Buyer) check() error {
 	b.Company, b.TaxID = strings.TrimSpace(b.Company), strings.TrimSpace(b.TaxID)
-	if !plain(b.Company, maxCompany) {
+	if !checkText(b.Company, maxCompany) {
 		return problem.Invalid("company", "must be at most %d characters, without control characters", maxCompany)
 	}
-	if !plain(b.TaxID, maxTaxID) {
+	if !checkText(b.TaxID, maxTaxID) {
 		return problem.Invalid("tax_id", "must be at most %d characters, without control characters", maxTaxID)
 	}
 	return nil
 }
 
-func plain(s string, most int) bool {
+func checkText(s string, most int) bool {
 	return utf8.ValidString(s) && utf8.RuneCountInString(s) <= most && !strings.ContainsFunc(s, unicode.IsControl)
 }
 
-// VAT is what comes on top of a session's amount when there is tax, in minor units, rounded half up
-// to what can be paid.
+// VAT is the tax on a session's amount if the company is taxed, in minor units, rounded half up to a
+// payable amount.
 func (s *Session) VAT(taxed bool) int64 {
 	if !taxed {
 		return 0
@@ -54,8 +53,7 @@ func (s *Session) VAT(taxed bool) int64 {
 
 func (s *Session) discount() int64 { return s.Amount.Minor + s.Tax - s.Total }
 
-// bill is what the receipt of a session that was paid says. Where nothing was paid there is none at
-// the provider, as at Stripe.
+// bill is the bill of a paid session. As at Stripe a free one has none.
 func (s *Session) bill() *payment.Bill {
 	b := &payment.Bill{
 		Subtotal: s.Amount.Minor,
@@ -80,8 +78,8 @@ func (s *Session) bill() *payment.Bill {
 	return b
 }
 
-// Receipt is the session that a payment was made in, for the provider's own receipt. ErrNoSession
-// when there is no such payment, or its money did not come.
+// Receipt returns the session of a payment, for the provider's receipt page. ErrNoSession if there is no
+// such payment, or it failed.
 func (p *Provider) Receipt(ctx context.Context, paid string) (Session, error) {
 	s, err := p.find(ctx, "payment", paid)
 	if err == nil && s.PaymentStatus != Paid {

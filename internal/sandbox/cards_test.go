@@ -18,8 +18,8 @@ import (
 	"pop.store/credits/internal/sandbox"
 )
 
-// told lists the events there are, oldest first.
-func (b *bank) told() string {
+// eventTypes lists the types of the events, oldest first.
+func (b *fixture) eventTypes() string {
 	b.t.Helper()
 	list, more, err := b.Events(b.t.Context(), b.clock.Now().Add(-time.Hour), b.clock.Now(), "")
 	if err != nil || more {
@@ -42,31 +42,31 @@ func (b *bank) told() string {
 	return strings.Join(out, " ")
 }
 
-// Every card ends as it says, and tells so.
+// Each card has its outcome and its events.
 func TestCards(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct {
-		card  sandbox.Card
-		then  func(b *bank, id string) error
-		state payment.State
-		told  string
+		card   sandbox.Card
+		then   func(b *fixture, id string) error
+		state  payment.State
+		events string
 	}{
 		{sandbox.CardGood, nil, payment.Paid, "completed"},
 		{sandbox.CardDeclined, nil, payment.Open, ""},
 		{sandbox.Coupon, nil, payment.Paid, "completed"},
 		{sandbox.BankDebit, nil, payment.Waiting, "completed"},
-		{sandbox.BankDebit, func(b *bank, id string) error {
+		{sandbox.BankDebit, func(b *fixture, id string) error {
 			return b.Arrive(t.Context(), id)
 		}, payment.Paid, "completed async_payment_succeeded"},
-		{sandbox.BankDebit, func(b *bank, id string) error {
+		{sandbox.BankDebit, func(b *fixture, id string) error {
 			return b.Bounce(t.Context(), id)
 		}, payment.Failed, "completed async_payment_failed"},
 		{sandbox.CardDisputed, nil, payment.Paid, "completed created"},
-		{sandbox.CardDisputed, func(b *bank, id string) error {
+		{sandbox.CardDisputed, func(b *fixture, id string) error {
 			return b.CloseDispute(t.Context(), id, true)
 		}, payment.Paid, "completed created closed"},
 	} {
-		b := newBank(t)
+		b := newFixture(t)
 		s := b.open("a")
 		if _, err := b.PayWith(t.Context(), s.ID, c.card); err != nil {
 			t.Errorf("%s: %v", c.card, err)
@@ -77,14 +77,14 @@ func TestCards(t *testing.T) {
 			}
 		}
 		got, err := b.Checkout(t.Context(), s.ID)
-		if err != nil || got.State != c.state || b.told() != c.told {
-			t.Errorf("%s: %s, told %q (%v), want %s, %q", c.card, got.State, b.told(), err, c.state, c.told)
+		if err != nil || got.State != c.state || b.eventTypes() != c.events {
+			t.Errorf("%s: %s, told %q (%v), want %s, %q", c.card, got.State, b.eventTypes(), err, c.state, c.events)
 		}
 		if free := c.card == sandbox.Coupon; free != (got.Total == 0) || got.Price.Minor != 900 {
 			t.Errorf("%s: %d of %s", c.card, got.Total, got.Price)
 		}
 	}
-	b := newBank(t)
+	b := newFixture(t)
 	s := b.open("a")
 	_, err := b.PayWith(t.Context(), s.ID, "1111")
 	wantProblem(t, err, sandbox.ErrCard)
@@ -92,8 +92,8 @@ func TestCards(t *testing.T) {
 	wantProblem(t, b.OpenDispute(t.Context(), s.ID), sandbox.ErrNotPaid)
 }
 
-// What is kept can be charged later: each card ends as it says, and tells so; the same reference
-// charges once.
+// A stored card can be charged later: each has its outcome and its events, and the same reference charges
+// once.
 func TestCharges(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct {
@@ -101,7 +101,7 @@ func TestCharges(t *testing.T) {
 		keep   bool
 		state  payment.State
 		reason payment.Reason
-		told   string
+		events string
 	}{
 		{sandbox.CardGood, true, payment.Paid, "", "payment_intent.succeeded"},
 		{sandbox.CardLater, true, payment.Failed, payment.Declined, "payment_intent.payment_failed"},
@@ -110,7 +110,7 @@ func TestCharges(t *testing.T) {
 		{sandbox.CardDisputed, true, "", "", ""},
 		{sandbox.Coupon, true, "", "", ""},
 	} {
-		b := newBank(t)
+		b := newFixture(t)
 		order := payment.Order{
 			Reference:   "o",
 			Price:       money.Amount{Minor: 900, Currency: "USD"},
@@ -151,16 +151,16 @@ func TestCharges(t *testing.T) {
 			}
 			first = got
 		}
-		if n := b.count(`select count(*) from sandbox_events where body like '%"type":"` + c.told +
+		if n := b.count(`select count(*) from sandbox_events where body like '%"type":"` + c.events +
 			`"%' and body like '%"purchase":"c"%'`); n != 1 {
-			t.Errorf("%s: it was told %d times", c.card, n)
+			t.Errorf("%s: %d events", c.card, n)
 		}
 		if _, err := b.Session(t.Context(), first.ID); !errors.Is(err, sandbox.ErrNoSession) {
 			t.Errorf("%s: a charge has a page: %v", c.card, err)
 		}
 		charge.Reference, charge.Most = "dear", 899
 		if _, err := b.Charge(t.Context(), charge); !errors.Is(err, payment.ErrTooMuch) {
-			t.Errorf("%s: more than may be: %v", c.card, err)
+			t.Errorf("%s: over the maximum: %v", c.card, err)
 		}
 		charge.Most, charge.Customer = 900, "cus_other"
 		if _, err := b.Charge(t.Context(), charge); !errors.Is(err, payment.ErrNoMethod) {
@@ -171,15 +171,15 @@ func TestCharges(t *testing.T) {
 			t.Error(err)
 		}
 		if _, err := b.Charge(t.Context(), charge); !errors.Is(err, payment.ErrNoMethod) {
-			t.Errorf("%s: forgotten: %v", c.card, err)
+			t.Errorf("%s: after deletion: %v", c.card, err)
 		}
 	}
 }
 
-// A key gives money back once, and never more than was paid.
+// A key refunds once, and never more than was paid.
 func TestSandboxRefunds(t *testing.T) {
 	t.Parallel()
-	b := newBank(t)
+	b := newFixture(t)
 	s := b.open("a")
 	if _, err := b.Pay(t.Context(), s.ID); err != nil {
 		t.Fatal(err)
@@ -223,10 +223,10 @@ func TestSandboxRefunds(t *testing.T) {
 	}
 }
 
-// Events late, twice, and not at all; listed are all of them.
+// Events arrive late, twice, or never; the list has all of them.
 func TestMisbehaviour(t *testing.T) {
 	t.Parallel()
-	b := newBank(t)
+	b := newFixture(t)
 	endpoint := httptest.NewServer(http.HandlerFunc(b.receive))
 	t.Cleanup(endpoint.Close)
 	how := map[string]sandbox.Delivery{
@@ -260,15 +260,15 @@ func TestMisbehaviour(t *testing.T) {
 	if third := b.next(); third.Type != "checkout.session.completed" {
 		t.Errorf("then %s came", third.Type)
 	}
-	if told := b.told(); told != "completed created closed" {
-		t.Errorf("listed are %q", told)
+	if events := b.eventTypes(); events != "completed created closed" {
+		t.Errorf("listed are %q", events)
 	}
 }
 
-// A buyer may be a company, with tax on top of the price: the session, the event and the refund agree.
+// A company pays tax on top of the price: session, event and refund agree.
 func TestACompanyPaysTax(t *testing.T) {
 	t.Parallel()
-	b := newBank(t)
+	b := newFixture(t)
 	b.run()
 	s := b.open("a")
 	buyer := sandbox.Buyer{
@@ -279,17 +279,17 @@ func TestACompanyPaysTax(t *testing.T) {
 	if _, err := b.PayAs(t.Context(), s.ID, sandbox.CardGood, buyer); err != nil {
 		t.Fatal(err)
 	}
-	var told stripe.CheckoutSession
-	if err := json.Unmarshal(b.next().Data.Raw, &told); err != nil {
+	var events stripe.CheckoutSession
+	if err := json.Unmarshal(b.next().Data.Raw, &events); err != nil {
 		t.Fatal(err)
 	}
-	d := told.CustomerDetails
-	if told.AmountSubtotal != 900 || told.AmountTotal != 1080 || told.TotalDetails.AmountTax != 180 ||
-		told.TotalDetails.AmountDiscount != 0 ||
+	d := events.CustomerDetails
+	if events.AmountSubtotal != 900 || events.AmountTotal != 1080 || events.TotalDetails.AmountTax != 180 ||
+		events.TotalDetails.AmountDiscount != 0 ||
 		d.BusinessName != "Maya Ltd" || d.TaxIDs[0].Value != "DE123456789" {
-		t.Errorf("told %+v, %+v, %+v", told, told.TotalDetails, d)
+		t.Errorf("told %+v, %+v, %+v", events, events.TotalDetails, d)
 	}
-	s, err := b.Receipt(t.Context(), told.PaymentIntent.ID)
+	s, err := b.Receipt(t.Context(), events.PaymentIntent.ID)
 	if err != nil || s.Company != "Maya Ltd" || s.Tax != 180 || s.Total != 1080 {
 		t.Errorf("%+v, %v", s, err)
 	}
@@ -298,7 +298,7 @@ func TestACompanyPaysTax(t *testing.T) {
 		Payment: s.Payment,
 		Amount:  money.Amount{Minor: 1080, Currency: "USD"},
 	}); err != nil {
-		t.Error("all of it does not go back:", err)
+		t.Error("the full amount is not refunded:", err)
 	}
 	waiting := b.open("b")
 	if _, err := b.PayWith(t.Context(), waiting.ID, sandbox.BankDebit); err != nil {

@@ -10,7 +10,7 @@ import (
 	"pop.store/credits/internal/payment"
 )
 
-// Stripe's words for a charge that did not come off, and what they mean.
+// Stripe's codes of failed charges and their reasons.
 const (
 	codeDeclined = "card_declined"
 	codeConfirm  = "authentication_required"
@@ -18,8 +18,7 @@ const (
 
 var reasons = map[string]payment.Reason{codeDeclined: payment.Declined, codeConfirm: payment.NeedsBuyer}
 
-// later says what becomes of a card that is charged later, without the buyer: why it fails, or
-// nothing. Cards that are not here cannot be kept.
+// later maps each card to the failure of a later charge, empty for none. Other cards cannot be stored.
 var later = map[Card]string{
 	CardGood:    "",
 	CardLater:   codeDeclined,
@@ -29,8 +28,7 @@ var later = map[Card]string{
 const sqlKeepMethod = `insert into sandbox_methods (id, customer, card)
 	select $2, customer, $3 from sandbox_sessions where id = $1 and keep_method and status = 'open'`
 
-// keep keeps what a session is about to be paid with, if its buyer agreed to that, and answers its
-// id: nothing when nothing is kept.
+// keep stores the card of a session, if the buyer agreed, and returns its id; empty if it is not stored.
 func (p *Provider) keep(ctx context.Context, id string, card Card) (string, error) {
 	if _, keeps := later[card]; !keeps {
 		return "", nil
@@ -52,8 +50,8 @@ const sqlCharge = `insert into sandbox_sessions (id, idempotency_key, client_ref
 	on conflict (idempotency_key) do nothing
 	returning ` + sessionColumns
 
-// Charge takes a payment with a card that is kept; the same reference takes the same one.
-// payment.ErrNoMethod for one that is not kept, or is somebody else's.
+// Charge charges a stored card; idempotent per reference. payment.ErrNoMethod if it is not stored, or
+// belongs to another customer.
 func (p *Provider) Charge(ctx context.Context, c payment.Charge) (payment.Checkout, error) {
 	if c.Price.Minor > c.Most {
 		return payment.Checkout{}, payment.ErrTooMuch
@@ -84,10 +82,10 @@ func (p *Provider) Charge(ctx context.Context, c payment.Charge) (payment.Checko
 	if err != nil && !errors.Is(err, pgx.ErrNoRows) {
 		return payment.Checkout{}, err
 	}
-	return p.checkoutBy(ctx, "idempotency_key", key) // also when another request with the reference was faster
+	return p.checkoutBy(ctx, "idempotency_key", key) // also if a concurrent request with this reference was first
 }
 
-// Forget keeps a card no longer. payment.ErrNone when it is not kept.
+// Forget deletes a stored card. payment.ErrNone if it is unknown.
 func (p *Provider) Forget(ctx context.Context, method string) error {
 	tag, err := p.pool.Exec(ctx, `delete from sandbox_methods where id = $1`, method)
 	if err != nil {

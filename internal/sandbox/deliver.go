@@ -15,25 +15,24 @@ import (
 	"pop.store/credits/internal/logs"
 )
 
-// Limits of the delivery. An event that was tried maxAttempts times stays in the books, undelivered.
+// After maxAttempts an event stays stored as undelivered.
 const (
 	maxDeliveries = 16
 	maxAttempts   = 20
-	// after that an event that a crash left behind is tried again; longer than the client's timeout
+	// An event that a crash left behind is retried after this time, which exceeds the client's timeout.
 	lease        = time.Minute
 	longestWait  = time.Minute
 	shortestWait = 100 * time.Millisecond
-	troubleWait  = 2 * time.Second // while the database cannot be asked
+	errorWait    = 2 * time.Second // while the database fails
 )
 
-// backoffs are the waits after the first failures; the last one also stands for all later ones.
+// backoffs are the waits after the first failures; the last one repeats.
 var backoffs = []time.Duration{
 	time.Second, 5 * time.Second, 30 * time.Second, 2 * time.Minute, 10 * time.Minute,
 	time.Hour,
 }
 
-// Run delivers events until ctx ends. A payment's event goes out at once; failures are tried again
-// later and later.
+// Run delivers events until ctx ends: new ones at once, failed ones at growing intervals.
 func (p *Provider) Run(ctx context.Context) {
 	for ctx.Err() == nil {
 		wait, err := p.work(ctx)
@@ -48,7 +47,7 @@ func (p *Provider) Run(ctx context.Context) {
 	}
 }
 
-// wakeUp makes Run look for events now. A wake-up that is already waiting is enough.
+// wakeUp makes Run look for events now. One pending wake-up is enough.
 func (p *Provider) wakeUp() {
 	select {
 	case p.wake <- struct{}{}:
@@ -56,14 +55,14 @@ func (p *Provider) wakeUp() {
 	}
 }
 
-// work closes what has expired, sends one batch of what is due, and says how long nothing else will be.
+// work expires sessions, sends one batch of due events, and returns the wait until the next one.
 func (p *Provider) work(ctx context.Context) (wait time.Duration, err error) {
 	if err := p.expire(ctx); err != nil {
-		return troubleWait, err
+		return errorWait, err
 	}
 	batch, err := p.claim(ctx)
 	if err != nil {
-		return troubleWait, err
+		return errorWait, err
 	}
 	var sending sync.WaitGroup
 	for _, d := range batch {
@@ -77,7 +76,7 @@ const sqlExpire = `update sandbox_sessions set status = 'expired'
 	where id = any (array(select id from sandbox_sessions where status = 'open' and expires_at <= $1 limit $2 for update skip locked))
 	returning ` + sessionColumns
 
-// expire closes sessions that nobody paid in time and records the events that say so.
+// expire closes sessions that were not paid in time, and records their events.
 func (p *Provider) expire(ctx context.Context) error {
 	return pgx.BeginFunc(ctx, p.pool, func(tx pgx.Tx) error {
 		rows, err := tx.Query(ctx, sqlExpire, p.o.Clock(), maxDeliveries)
@@ -109,8 +108,7 @@ const sqlClaim = `update sandbox_events set attempts = attempts + 1, next_attemp
 		order by next_attempt_at limit $4 for update skip locked))
 	returning id, body, attempts`
 
-// claim takes a batch of due events, each for the time of a lease, so that several servers do not
-// all send the same ones.
+// claim leases a batch of due events, so that several servers do not send the same ones.
 func (p *Provider) claim(ctx context.Context) ([]delivery, error) {
 	now := p.o.Clock()
 	rows, err := p.pool.Query(ctx, sqlClaim, now, now.Add(lease), maxAttempts, maxDeliveries)
@@ -120,12 +118,12 @@ func (p *Provider) claim(ctx context.Context) ([]delivery, error) {
 	return pgx.CollectRows(rows, pgx.RowToStructByPos[delivery])
 }
 
-// sqlDelivered leaves an event due that is to come again.
+// sqlDelivered keeps an event due that is to be repeated.
 const sqlDelivered = `update sandbox_events set delivered_at = case when copies = 0 then $2::timestamptz end, next_attempt_at = $2, copies = greatest(copies - 1, 0)
 	where id = $1`
 
-// deliver sends an event and notes what became of it. If even the note fails, the lease ends and
-// the event is sent again: a receiver has to cope with an event that comes twice.
+// deliver sends an event and stores the result. If that fails, the lease ends and the event is sent again;
+// receivers have to tolerate duplicates.
 func (p *Provider) deliver(ctx context.Context, d delivery) {
 	failure := p.post(ctx, d)
 	if ctx.Err() != nil {
@@ -141,12 +139,12 @@ func (p *Provider) deliver(ctx context.Context, d delivery) {
 			p.o.Clock().Add(backoff(d.Attempt)))
 	}
 	if err != nil {
-		p.o.Log.Warn("sandbox event's delivery not noted", "event", d.ID, "error", err)
+		p.o.Log.Warn("the delivery of a sandbox event was not stored", "event", d.ID, "error", err)
 	}
 }
 
-// post sends the event, signed as Stripe signs. The signature's time is the real one: its receiver
-// compares it with its own clock on the wall, whatever a test's clock says.
+// post sends the event with a signature like Stripe's. The signature has the real time, since the receiver
+// compares it with the wall clock, even where a test sets another clock.
 func (p *Provider) post(ctx context.Context, d delivery) error {
 	signed := webhook.GenerateTestSignedPayload(&webhook.UnsignedPayload{
 		Payload:   []byte(d.Body),
@@ -165,7 +163,7 @@ func (p *Provider) post(ctx context.Context, d delivery) error {
 		return err
 	}
 	defer res.Body.Close()
-	_, _ = io.CopyN(io.Discard, res.Body, 64<<10) // lets the connection be used again
+	_, _ = io.CopyN(io.Discard, res.Body, 64<<10) // allows the connection to be reused
 	if res.StatusCode < 200 || res.StatusCode > 299 {
 		return fmt.Errorf("the endpoint answered %s", res.Status)
 	}
@@ -176,11 +174,11 @@ func backoff(attempt int) time.Duration { return backoffs[min(attempt, len(backo
 
 const sqlNext = `select min(next_attempt_at) from sandbox_events where delivered_at is null and attempts < $1`
 
-// untilNext is how long to wait for the next event that is known of.
+// untilNext is the time until the next event is due.
 func (p *Provider) untilNext(ctx context.Context) (time.Duration, error) {
 	var next *time.Time
 	if err := p.pool.QueryRow(ctx, sqlNext, maxAttempts).Scan(&next); err != nil {
-		return troubleWait, err
+		return errorWait, err
 	}
 	if next == nil {
 		return longestWait, nil

@@ -12,7 +12,7 @@ import (
 	"pop.store/credits/internal/money"
 )
 
-// event is what Stripe sends. Only the members that a receiver of checkout events can rely on are there.
+// event has the fields of Stripe's events that a receiver of checkout events can rely on.
 type event struct {
 	ID              string       `json:"id"`
 	Object          string       `json:"object"`
@@ -29,13 +29,13 @@ type eventData struct {
 	Object any `json:"object"`
 }
 
-// eventRequest is empty: no API request caused the event, a buyer did.
+// eventRequest is empty: a buyer caused the event, not an API request.
 type eventRequest struct {
 	ID             *string `json:"id"`
 	IdempotencyKey *string `json:"idempotency_key"`
 }
 
-// checkoutSession is the event's snapshot of a session.
+// checkoutSession is an event's snapshot of a session.
 type checkoutSession struct {
 	ID                string            `json:"id"`
 	Object            string            `json:"object"`
@@ -58,7 +58,7 @@ type checkoutSession struct {
 	TotalDetails      totalDetails      `json:"total_details"`
 }
 
-// customerDetails is what the buyer has said; null while nobody has paid.
+// customerDetails are null until the session is paid.
 type customerDetails struct {
 	BusinessName *string `json:"business_name"`
 	Name         *string `json:"name"`
@@ -70,14 +70,14 @@ type taxID struct {
 	Value string `json:"value"`
 }
 
-// totalDetails come without the breakdown: as at Stripe, who wants it has to ask.
+// totalDetails lack the breakdown. As at Stripe it has to be fetched.
 type totalDetails struct {
 	AmountDiscount int64 `json:"amount_discount"`
 	AmountShipping int64 `json:"amount_shipping"`
 	AmountTax      int64 `json:"amount_tax"`
 }
 
-// charge is the event's snapshot of a payment that was given back, in part or whole.
+// charge is an event's snapshot of a refunded payment.
 type charge struct {
 	ID             string `json:"id"`
 	Object         string `json:"object"`
@@ -89,7 +89,7 @@ type charge struct {
 	Refunded       bool   `json:"refunded"`
 }
 
-// paymentIntent is the event's snapshot of a charge without the buyer.
+// paymentIntent is an event's snapshot of an auto purchase.
 type paymentIntent struct {
 	ID               string            `json:"id"`
 	Object           string            `json:"object"`
@@ -109,7 +109,7 @@ type paymentError struct {
 	Code string `json:"code"`
 }
 
-// dispute is the event's snapshot of one.
+// dispute is an event's snapshot of a dispute.
 type dispute struct {
 	ID            string `json:"id"`
 	Object        string `json:"object"`
@@ -123,7 +123,7 @@ type dispute struct {
 
 const sqlRecord = `insert into sandbox_events (id, body, created_at, next_attempt_at, attempts, copies) values ($1, $2, $3, $4, $5, $6)`
 
-// record puts an event about a session into the outbox, due at once unless the sandbox was told to misbehave.
+// record puts an event about a session into the outbox, due at once unless Misbehave delays it.
 func (p *Provider) record(ctx context.Context, tx pgx.Tx, kind string, s Session) error {
 	now := p.o.Clock()
 	e := event{
@@ -151,12 +151,12 @@ func (p *Provider) record(ctx context.Context, tx pgx.Tx, kind string, s Session
 	return err
 }
 
-// units is an amount of a session's currency in Stripe's units, in which events are.
+// units converts minor units to Stripe's units, which events use.
 func (s *Session) units(minor int64) int64 {
 	return money.Amount{Minor: minor, Currency: s.Amount.Currency}.StripeUnits()
 }
 
-// object is what an event of a kind is about.
+// object returns the snapshot of an event of this kind.
 func object(kind string, s Session) any {
 	currency := strings.ToLower(s.Amount.Currency)
 	switch {
@@ -186,7 +186,7 @@ func object(kind string, s Session) any {
 	return snapshot(s)
 }
 
-// intent is a charge. As at Stripe one that failed has no method any more, and could be paid with another.
+// intent is a payment intent. As at Stripe a failed one has no method and could be paid with another.
 func intent(s Session, currency string) paymentIntent {
 	i := paymentIntent{
 		ID:            s.ID,
@@ -206,7 +206,6 @@ func intent(s Session, currency string) paymentIntent {
 	return i
 }
 
-// disputeStatuses are Stripe's words for how a dispute stands.
 var disputeStatuses = map[string]string{
 	"open": "needs_response",
 	"won":  "won",

@@ -8,24 +8,24 @@ import (
 	"github.com/jackc/pgx/v5"
 )
 
-// Card is what a buyer pays with: one for each way in which a payment can go.
+// Card is a test card; each has another outcome.
 type Card string
 
-// The test cards, and what stands in for a bank and a coupon.
+// The test cards, and stand-ins for a bank debit and a coupon.
 const (
 	CardGood     Card = "4242" // paid at once
 	CardDeclined Card = "0002" // declined; the checkout stays open for another card
-	CardDisputed Card = "0259" // paid at once, and disputed at once
-	CardLater    Card = "0341" // paid at once; declined when it is charged later, without the buyer
-	CardConfirm  Card = "3155" // paid at once; charged later, its bank wants the buyer to confirm that
-	BankDebit    Card = "6789" // the money is on its way: Arrive or Bounce ends that
+	CardDisputed Card = "0259" // paid and disputed at once
+	CardLater    Card = "0341" // paid at once; a later charge without the buyer is declined
+	CardConfirm  Card = "3155" // paid at once; a later charge needs authentication by the buyer
+	BankDebit    Card = "6789" // pending until Arrive or Bounce
 	Coupon       Card = "FREE" // takes all of the price off
 )
 
-// outcome is what paying with a card makes of a session.
+// outcome is the effect of a card on a session.
 type outcome struct {
 	paid   PaymentStatus
-	shown  string // the card as it is shown afterwards
+	shown  string // the card's display name
 	events []string
 }
 
@@ -50,16 +50,15 @@ const sqlPay = `update sandbox_sessions set status = 'complete', payment_status 
 	where id = $1 and status = 'open' and expires_at > $2
 	returning ` + sessionColumns
 
-// PayWith pays a session with a card and answers where the browser goes next. Payment and event are
-// one transaction; paying twice is paying once. ErrCard for a card that is not known, ErrExpired
-// when it is too late, ErrNoSession when there is none. A declined card leads back to the
-// checkout's own page.
+// PayWith pays a session with a card and returns where the browser continues. Payment and event are one
+// transaction, and a second payment has no effect. Errors: ErrCard for an unknown card, ErrExpired,
+// ErrNoSession. A declined card leads back to the checkout page.
 func (p *Provider) PayWith(ctx context.Context, id string, card Card) (redirectURL string, err error) {
 	return p.PayAs(ctx, id, card, Buyer{})
 }
 
-// PayAs is PayWith for a buyer who says who they are. A declined card forgets it again. Errors as
-// PayWith, and kind Unprocessable (fields "company", "tax_id").
+// PayAs is PayWith with the buyer's company, which a declined card discards. Errors as PayWith, and kind
+// Unprocessable (fields "company", "tax_id").
 func (p *Provider) PayAs(ctx context.Context, id string, card Card, buyer Buyer) (redirectURL string, err error) {
 	if err := buyer.check(); err != nil {
 		return "", err
@@ -94,8 +93,8 @@ func (p *Provider) PayAs(ctx context.Context, id string, card Card, buyer Buyer)
 	return s.SuccessURL, err
 }
 
-// change changes a session and records the events of that, in one transaction. pgx.ErrNoRows when
-// the session is not in the state for it.
+// change updates a session and records the events in one transaction. pgx.ErrNoRows if the session's state
+// does not allow it.
 func (p *Provider) change(ctx context.Context, events []string, sql string, args ...any) (s Session, err error) {
 	err = pgx.BeginFunc(ctx, p.pool, func(tx pgx.Tx) error {
 		if s, err = p.scan(tx.QueryRow(ctx, sql, args...)); err != nil {
@@ -115,8 +114,7 @@ func (p *Provider) change(ctx context.Context, events []string, sql string, args
 	return s, err
 }
 
-// alreadyClosed answers a payment of a session that is not open: the second of two clicks, or one
-// that comes too late.
+// alreadyClosed answers a payment of a closed session: the second of two clicks, or a late one.
 func (p *Provider) alreadyClosed(ctx context.Context, id string) (redirectURL string, err error) {
 	s, err := p.Session(ctx, id)
 	if err != nil {
@@ -132,7 +130,7 @@ const sqlArrive = `update sandbox_sessions set payment_status = 'paid', failed =
 	where id = $1 and status = 'complete' and payment_status = 'unpaid' and not failed
 	returning ` + sessionColumns
 
-// Arrive plays a bank debit whose money comes. ErrNotPaid when none is under way.
+// Arrive completes a bank debit. ErrNotPaid if none is pending.
 func (p *Provider) Arrive(ctx context.Context, id string) error {
 	return p.must(p.change(ctx, []string{"checkout.session.async_payment_succeeded"}, sqlArrive, id))
 }
@@ -141,7 +139,7 @@ const sqlBounce = `update sandbox_sessions set failed = true
 	where id = $1 and status = 'complete' and payment_status = 'unpaid' and not failed
 	returning ` + sessionColumns
 
-// Bounce plays a bank debit whose money does not come. ErrNotPaid when none is under way.
+// Bounce fails a bank debit. ErrNotPaid if none is pending.
 func (p *Provider) Bounce(ctx context.Context, id string) error {
 	return p.must(p.change(ctx, []string{"checkout.session.async_payment_failed"}, sqlBounce, id))
 }
@@ -150,13 +148,12 @@ const sqlDispute = `update sandbox_sessions set dispute = $2
 	where id = $1 and payment_status = 'paid' and dispute = $3
 	returning ` + sessionColumns
 
-// OpenDispute plays a bank that wants a payment back, and CloseDispute the end of that. ErrNotPaid
-// when there is no such payment or dispute.
+// OpenDispute opens a dispute over a payment. ErrNotPaid if there is no such payment.
 func (p *Provider) OpenDispute(ctx context.Context, id string) error {
 	return p.must(p.change(ctx, []string{"charge.dispute.created"}, sqlDispute, id, "open", ""))
 }
 
-// CloseDispute ends a dispute: won, or lost with all of the money.
+// CloseDispute ends a dispute: won, or lost with all of the money. ErrNotPaid if none is open.
 func (p *Provider) CloseDispute(ctx context.Context, id string, won bool) error {
 	state := "lost"
 	if won {
@@ -175,8 +172,8 @@ func (*Provider) must(_ Session, err error) error {
 const sqlDecline = `update sandbox_sessions set declines = declines + 1
 	where id = $1 and status = 'open' and expires_at > $2`
 
-// Decline plays a card that is refused: it is counted, and the session stays open for another try.
-// ErrPaid or ErrExpired when the session is closed, ErrNoSession when there is none.
+// Decline counts a declined card; the session stays open for another try. Errors: ErrPaid, ErrExpired,
+// ErrNoSession.
 func (p *Provider) Decline(ctx context.Context, id string) error {
 	tag, err := p.pool.Exec(ctx, sqlDecline, id, p.o.Clock())
 	if err != nil {
@@ -191,8 +188,8 @@ func (p *Provider) Decline(ctx context.Context, id string) error {
 	return ErrPaid
 }
 
-// Cancel answers where a browser goes that turns back. As at Stripe the session stays as it is: it
-// can still be paid until it expires.
+// Cancel returns where the browser goes if the buyer turns back. As at Stripe the session can still be paid
+// until it expires.
 func (p *Provider) Cancel(ctx context.Context, id string) (redirectURL string, err error) {
 	s, err := p.Session(ctx, id)
 	return s.CancelURL, err

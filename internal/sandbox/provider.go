@@ -13,18 +13,18 @@ import (
 	"pop.store/credits/internal/stripepay"
 )
 
-// What billing asks of a provider, in its words.
+// The methods of billing's Provider interface.
 
-// Name is what purchases are marked with.
+// Name is the provider's name on purchases.
 func (*Provider) Name() string { return "sandbox" }
 
-// Live says that nobody's money moves.
+// Live is false: no real money moves.
 func (*Provider) Live() bool { return false }
 
-// Origin is empty: the checkout pages are at the app's own address.
+// Origin is empty: the checkout pages belong to the app.
 func (*Provider) Origin() string { return "" }
 
-// Open opens a checkout; the same reference answers the same one.
+// Open opens a checkout; idempotent per reference.
 func (p *Provider) Open(ctx context.Context, o payment.Order) (payment.Checkout, error) {
 	if err := payable(o.Price); err != nil {
 		return payment.Checkout{}, err
@@ -42,8 +42,8 @@ func (p *Provider) Open(ctx context.Context, o payment.Order) (payment.Checkout,
 	return s.checkout(p.o.Clock()), err
 }
 
-// payable refuses, as Stripe does, what is too little or too much to be paid at once, or has a last
-// digit that cannot be.
+// payable refuses the amounts that Stripe refuses: too small, too large, or with a last digit that cannot
+// be paid.
 func payable(price money.Amount) error {
 	if _, err := price.Stripe(); err != nil {
 		return fmt.Errorf("%w: %w", payment.ErrRefused, err)
@@ -54,7 +54,7 @@ func payable(price money.Amount) error {
 	return nil
 }
 
-// Checkout tells how a checkout stands. payment.ErrNone when there is none.
+// Checkout returns the state of a checkout. payment.ErrNone if there is none.
 func (p *Provider) Checkout(ctx context.Context, id string) (payment.Checkout, error) {
 	return p.checkoutBy(ctx, "id", id)
 }
@@ -62,8 +62,7 @@ func (p *Provider) Checkout(ctx context.Context, id string) (payment.Checkout, e
 const sqlClose = `update sandbox_sessions set status = 'expired' where id = $1 and status = 'open' returning ` +
 	sessionColumns
 
-// Close closes a checkout, and tells how it stands: also one that was closed or paid before.
-// payment.ErrNone when there is none.
+// Close closes a checkout, if it is open, and returns its state. payment.ErrNone if there is none.
 func (p *Provider) Close(ctx context.Context, id string) (payment.Checkout, error) {
 	s, err := p.change(ctx, []string{"checkout.session.expired"}, sqlClose, id)
 	if errors.Is(err, pgx.ErrNoRows) {
@@ -72,7 +71,7 @@ func (p *Provider) Close(ctx context.Context, id string) (payment.Checkout, erro
 	return s.checkout(p.o.Clock()), err
 }
 
-// CheckoutOf finds the checkout that a payment was made in. payment.ErrNone when there is none.
+// CheckoutOf finds the checkout of a payment. payment.ErrNone if there is none.
 func (p *Provider) CheckoutOf(ctx context.Context, paid string) (payment.Checkout, error) {
 	return p.checkoutBy(ctx, "payment", paid)
 }
@@ -140,8 +139,8 @@ const (
 		returning ` + sessionColumns
 )
 
-// Refund gives money of a payment back, once for each key. payment.ErrRefused when there is not so
-// much left of it, or it is in dispute.
+// Refund refunds a part of a payment, once for each key. payment.ErrRefused if less is left, or it is
+// disputed.
 func (p *Provider) Refund(ctx context.Context, r payment.Refund) error {
 	err := pgx.BeginFunc(ctx, p.pool, func(tx pgx.Tx) error {
 		tag, err := tx.Exec(ctx, sqlNoteRefund, r.Key, r.Payment, r.Amount.Minor)
@@ -166,7 +165,7 @@ func (p *Provider) Refund(ctx context.Context, r payment.Refund) error {
 	return err
 }
 
-// known says whether a refund was made with the key before; else there is no such payment.
+// known returns nil if a refund with the key exists, else an error: there is no such payment.
 func known(ctx context.Context, tx pgx.Tx, key string) error {
 	var there bool
 	err := tx.QueryRow(ctx, `select exists (select from sandbox_refunds where idempotency_key = $1)`,
@@ -177,16 +176,15 @@ func known(ctx context.Context, tx pgx.Tx, key string) error {
 	return err
 }
 
-// CanVerify says whether there is a secret to verify events with.
+// CanVerify reports whether there is a secret to verify events with.
 func (p *Provider) CanVerify() bool { return p.o.Secret != "" }
 
-// Event reads a webhook that the sandbox signed, as Stripe's are. Errors: payment.ErrBadSignature,
-// payment.ErrUnreadable.
+// Event verifies and reads a webhook. Errors: payment.ErrBadSignature, payment.ErrUnreadable.
 func (p *Provider) Event(payload []byte, header string) (payment.Event, error) {
 	return stripepay.Verify(payload, header, []string{p.o.Secret})
 }
 
-// eventPage is how many events are listed at a time.
+// eventPage is the number of events per page.
 const eventPage = 100
 
 const sqlEvents = `select body from sandbox_events
@@ -194,7 +192,7 @@ const sqlEvents = `select body from sandbox_events
 		and ($3 = '' or (created_at, id) < (select created_at, id from sandbox_events where id = $3))
 	order by created_at desc, id desc limit $4`
 
-// Events lists what was told between two instants, newest first, after the event of the given id.
+// Events lists the events between two instants, newest first, after the event with the given id.
 func (p *Provider) Events(ctx context.Context, from, to time.Time, after string) (list []payment.Event, more bool,
 	err error,
 ) {

@@ -1,6 +1,5 @@
-// Package sandbox is the demo's payment provider. It keeps books of its own and talks to the app as
-// Stripe would: checkout pages on its side, and signed, Stripe-shaped events over real HTTP.
-// Nobody's money moves.
+// Package sandbox is the demo's payment provider, where no real money moves. It has its own tables and
+// behaves like Stripe: checkout pages on its side, and signed events in Stripe's format over HTTP.
 //
 // Money is minor units of a currency. Errors that a caller may see are *problem.Error.
 package sandbox
@@ -16,22 +15,21 @@ import (
 	"pop.store/credits/internal/problem"
 )
 
-// Options are what a Provider needs besides its database.
 type Options struct {
 	Clock      clock.Clock // decides what is due and what has expired
-	BaseURL    string      // public base of the app, where the checkout pages are: "http://127.0.0.1:8080"
-	DeliverURL string      // where events are sent: the app's own webhook on its loopback address
+	BaseURL    string      // public base URL of the app, which has the checkout pages: "http://127.0.0.1:8080"
+	DeliverURL string      // receiver of the events: the app's webhook on its loopback address
 	Secret     string      // signs the events; see EnsureSecret
 	Log        *slog.Logger
-	// Misbehave says what goes wrong with the delivery of an event of a kind; nil: nothing does.
+	// Misbehave disturbs the delivery of events of a kind, for tests; nil: never.
 	Misbehave func(kind string) Delivery
 }
 
-// Delivery is what goes wrong with an event. Events that are late by different times come out of order.
+// Delivery is how an event's delivery is disturbed. Events with different delays arrive out of order.
 type Delivery struct {
 	Late  time.Duration
-	Again int  // how often it is sent once more after it arrived
-	Never bool // it can only be listed
+	Again int  // number of repetitions after it arrived
+	Never bool // it is only in the list of events
 }
 
 // Provider is the sandbox. It is safe for concurrent use; Run delivers its events.
@@ -39,10 +37,9 @@ type Provider struct {
 	pool   *pgxpool.Pool
 	o      Options
 	client *http.Client
-	wake   chan struct{} // has room for one: an event waits
+	wake   chan struct{} // capacity 1: an event is due
 }
 
-// The ways in which a request fails.
 var (
 	ErrNoSession = problem.New(problem.NotFound, "session_not_found", "There is no such checkout.")
 	ErrExpired   = problem.New(problem.Conflict, "session_expired",
@@ -54,7 +51,7 @@ var (
 		"The payment page cannot answer just now. Try again.")
 )
 
-// New makes a provider over a migrated database.
+// New returns a provider over a migrated database.
 func New(pool *pgxpool.Pool, o Options) *Provider {
 	return &Provider{
 		pool: pool,
@@ -62,9 +59,9 @@ func New(pool *pgxpool.Pool, o Options) *Provider {
 		wake: make(chan struct{}, 1),
 		client: &http.Client{
 			Timeout: 10 * time.Second,
-			// no proxy: it is our own address
+			// Without a proxy: it is our own address.
 			Transport: &http.Transport{MaxIdleConnsPerHost: maxDeliveries, IdleConnTimeout: time.Minute},
-			// An endpoint that redirects is set up wrongly; following would send the event elsewhere.
+			// A redirect means a wrong setup, and following it would send the event elsewhere.
 			CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 		},
 	}

@@ -27,8 +27,8 @@ func TestMain(m *testing.M) { testdb.Main(m) }
 
 const secret = "whsec_of_the_tests"
 
-// bank is a provider over a database of its own, and what its events' receiver got.
-type bank struct {
+// fixture is a provider over its own database, with a receiver of its events.
+type fixture struct {
 	*sandbox.Provider
 	t      *testing.T
 	pool   *pgxpool.Pool
@@ -37,9 +37,9 @@ type bank struct {
 	answer func(stripe.Event) int // the receiver's status; set before run
 }
 
-func newBank(t *testing.T) *bank {
+func newFixture(t *testing.T) *fixture {
 	t.Helper()
-	b := &bank{
+	b := &fixture{
 		t:      t,
 		pool:   testdb.New(t),
 		clock:  clock.NewManual(time.Date(2026, 1, 31, 9, 30, 0, 0, time.UTC)),
@@ -58,8 +58,8 @@ func newBank(t *testing.T) *bank {
 	return b
 }
 
-// receive is the app: it checks as strictly as Stripe's own library does.
-func (b *bank) receive(w http.ResponseWriter, r *http.Request) {
+// receive plays the app, and verifies with Stripe's library.
+func (b *fixture) receive(w http.ResponseWriter, r *http.Request) {
 	body, err := io.ReadAll(r.Body)
 	if err != nil {
 		b.t.Error(err)
@@ -76,16 +76,15 @@ func (b *bank) receive(w http.ResponseWriter, r *http.Request) {
 	b.events <- event
 }
 
-// run delivers until the test ends.
-func (b *bank) run() {
+func (b *fixture) run() {
 	ctx, stop := context.WithCancel(context.Background())
 	stopped := make(chan struct{})
 	go func() { defer close(stopped); b.Run(ctx) }()
 	b.t.Cleanup(func() { stop(); <-stopped })
 }
 
-// next is the event that arrives next.
-func (b *bank) next() stripe.Event {
+// next waits for the next event.
+func (b *fixture) next() stripe.Event {
 	b.t.Helper()
 	select {
 	case e := <-b.events:
@@ -96,7 +95,7 @@ func (b *bank) next() stripe.Event {
 	}
 }
 
-func (b *bank) open(key string) sandbox.Session {
+func (b *fixture) open(key string) sandbox.Session {
 	b.t.Helper()
 	s, err := b.CreateSession(b.t.Context(), sandbox.SessionParams{
 		IdempotencyKey:  key,
@@ -112,7 +111,7 @@ func (b *bank) open(key string) sandbox.Session {
 	return s
 }
 
-func (b *bank) count(query string) int {
+func (b *fixture) count(query string) int {
 	b.t.Helper()
 	var n int
 	if err := b.pool.QueryRow(b.t.Context(), query).Scan(&n); err != nil {
@@ -130,7 +129,7 @@ func wantProblem(t *testing.T, err error, want *problem.Error) {
 
 func TestASessionPerKey(t *testing.T) {
 	t.Parallel()
-	b := newBank(t)
+	b := newFixture(t)
 	first, again, other := b.open("a"), b.open("a"), b.open("b")
 	if first != again || first.ID == other.ID {
 		t.Errorf("first %+v, again %+v, other %+v", first, again, other)
@@ -146,10 +145,10 @@ func TestASessionPerKey(t *testing.T) {
 	wantProblem(t, err, sandbox.ErrNoSession)
 }
 
-// Clicks on Pay, many at once, pay once and tell of it once.
+// Concurrent payments pay once and record one event.
 func TestPayingTwiceIsPayingOnce(t *testing.T) {
 	t.Parallel()
-	b := newBank(t)
+	b := newFixture(t)
 	s := b.open("a")
 	var clicks sync.WaitGroup
 	for range 20 {
@@ -174,7 +173,7 @@ func TestPayingTwiceIsPayingOnce(t *testing.T) {
 
 func TestADeclinedCardLeavesTheSessionOpen(t *testing.T) {
 	t.Parallel()
-	b := newBank(t)
+	b := newFixture(t)
 	s := b.open("a")
 	for range 2 {
 		if err := b.Decline(t.Context(), s.ID); err != nil {
@@ -188,7 +187,7 @@ func TestADeclinedCardLeavesTheSessionOpen(t *testing.T) {
 		t.Errorf("%+v (%v)", s, err)
 	}
 	if n := b.count(`select count(*) from sandbox_events`); n != 0 {
-		t.Errorf("%d events about nothing", n)
+		t.Errorf("%d events without a payment", n)
 	}
 	if _, err := b.Pay(t.Context(), s.ID); err != nil {
 		t.Error("another card:", err)
@@ -198,10 +197,10 @@ func TestADeclinedCardLeavesTheSessionOpen(t *testing.T) {
 	wantProblem(t, err, sandbox.ErrNoSession)
 }
 
-// The event is Stripe's, as its own library reads it; it comes at once, and once.
+// Stripe's library can read the event; it arrives at once, and once.
 func TestTheEventOfAPayment(t *testing.T) {
 	t.Parallel()
-	b := newBank(t)
+	b := newFixture(t)
 	b.run()
 	s := b.open("a")
 	if _, err := b.Pay(t.Context(), s.ID); err != nil {
@@ -230,11 +229,10 @@ func TestTheEventOfAPayment(t *testing.T) {
 	}
 }
 
-// An endpoint that answers anything but 2xx gets the event again, the same one, and is not left for
-// another address.
+// An event is repeated until the endpoint answers 2xx, and redirects are not followed.
 func TestRetries(t *testing.T) {
 	t.Parallel()
-	b := newBank(t)
+	b := newFixture(t)
 	answers := []int{http.StatusInternalServerError, http.StatusFound, http.StatusNoContent}
 	b.answer = func(stripe.Event) int {
 		status := answers[0]
@@ -248,7 +246,7 @@ func TestRetries(t *testing.T) {
 	b.run()
 	first := b.next().ID
 	for range 2 {
-		b.hurry()
+		b.skipRetryWait()
 		if again := b.next().ID; again != first {
 			t.Errorf("event %s, then %s", first, again)
 		}
@@ -258,8 +256,8 @@ func TestRetries(t *testing.T) {
 	})
 }
 
-// until waits for something that another goroutine does.
-func (b *bank) until(done func() bool) {
+// until waits for another goroutine.
+func (b *fixture) until(done func() bool) {
 	b.t.Helper()
 	for end := time.Now().Add(30 * time.Second); !done(); time.Sleep(5 * time.Millisecond) {
 		if time.Now().After(end) {
@@ -268,10 +266,9 @@ func (b *bank) until(done func() bool) {
 	}
 }
 
-// hurry waits until a failure is noted, lets the time go by that the provider would wait, and has
-// it look again at once. An event that is on its way is due in a minute, one that failed much
-// sooner.
-func (b *bank) hurry() {
+// skipRetryWait waits until a failure is stored, advances the clock by the provider's wait, and wakes it up. An
+// event in progress is due in a minute, a failed one much sooner.
+func (b *fixture) skipRetryWait() {
 	b.t.Helper()
 	var failed *time.Time
 	b.until(func() bool {
@@ -284,10 +281,10 @@ func (b *bank) hurry() {
 	b.run()
 }
 
-// An endpoint that never answers well is left alone in the end.
+// After enough failures an event is given up.
 func TestRetriesEnd(t *testing.T) {
 	t.Parallel()
-	b := newBank(t)
+	b := newFixture(t)
 	s := b.open("a")
 	if _, err := b.Pay(t.Context(), s.ID); err != nil {
 		t.Fatal(err)
@@ -304,10 +301,10 @@ func TestRetriesEnd(t *testing.T) {
 	}
 }
 
-// A session that nobody pays closes by itself and says so; paying is too late from the very instant on.
+// An unpaid session expires and records an event; from that instant it cannot be paid.
 func TestExpiry(t *testing.T) {
 	t.Parallel()
-	b := newBank(t)
+	b := newFixture(t)
 	s := b.open("a")
 	b.clock.Set(s.ExpiresAt)
 	if s, err := b.Session(t.Context(), s.ID); err != nil || s.Status != sandbox.Expired {
@@ -326,7 +323,7 @@ func TestExpiry(t *testing.T) {
 	}
 }
 
-// The secret is made once, whoever asks first.
+// Concurrent first calls create one secret.
 func TestEnsureSecret(t *testing.T) {
 	t.Parallel()
 	pool := testdb.New(t)

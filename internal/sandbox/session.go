@@ -13,39 +13,38 @@ import (
 	"pop.store/credits/internal/money"
 )
 
-// Status says where a checkout session stands, in Stripe's words.
+// Status is the state of a checkout session, as at Stripe.
 type Status string
 
-// The states of a session. An open one can be paid; a complete one was; an expired one never will be.
+// An open session can be paid, a complete one was paid, an expired one never will be.
 const (
 	Open     Status = "open"
 	Complete Status = "complete"
 	Expired  Status = "expired"
 )
 
-// PaymentStatus says whether the money is there, in Stripe's words.
+// PaymentStatus is the state of the payment, as at Stripe.
 type PaymentStatus string
 
-// The payment states that the sandbox knows.
 const (
 	Unpaid PaymentStatus = "unpaid"
 	Paid   PaymentStatus = "paid"
-	Free   PaymentStatus = "no_payment_required" // a coupon paid it all
+	Free   PaymentStatus = "no_payment_required" // a coupon covers the price
 )
 
 // lifetime is how long a session can be paid, as at Stripe.
 const lifetime = 24 * time.Hour
 
-// SessionParams ask for a checkout session.
+// SessionParams open a checkout session.
 type SessionParams struct {
-	IdempotencyKey  string // the same key answers the same session
-	ClientReference string // the buyer's order at the seller: our purchase id
+	IdempotencyKey  string // the same key returns the same session
+	ClientReference string // our purchase id
 	Amount          money.Amount
 	Description     string // what is bought: "500 tokens"
 	SuccessURL      string // where the browser goes after paying
 	CancelURL       string // where it goes when the buyer turns back
 	Customer        string // "cus_..."; empty: a new one
-	KeepMethod      bool   // what it is paid with can be charged again
+	KeepMethod      bool   // the card may be charged again later
 }
 
 // Session is one checkout.
@@ -54,25 +53,25 @@ type Session struct {
 	URL             string // its page
 	ClientReference string
 	Amount          money.Amount
-	Total           int64  // what is to be paid, after tax and discounts, in minor units
-	Tax             int64  // of that, on top of the amount
-	Company         string // who buys; empty: nobody in particular
-	TaxID           string // the company's
+	Total           int64  // after tax and discounts, in minor units
+	Tax             int64  // the part of Total that was added as tax
+	Company         string // the buyer's company; may be empty
+	TaxID           string // the company's tax number
 	Description     string
 	Status          Status
 	PaymentStatus   PaymentStatus
-	Card            string // what it was paid with, "Visa 4242"; empty until then
+	Card            string // "Visa 4242"; empty until it is paid
 	Declines        int    // how often a card was declined
 	SuccessURL      string
 	CancelURL       string
 	Payment         string // "pi_..."; empty until it is paid
-	Failed          bool   // the money did not come after all
-	Refunded        int64  // given back so far, in minor units
+	Failed          bool   // the payment failed
+	Refunded        int64  // in minor units
 	Dispute         string // "open", "won", "lost"; empty: none
 	Customer        string // "cus_..."
-	KeepMethod      bool   // what it is paid with can be charged again
-	Method          string // "pm_...": what is kept, or was charged; empty: nothing
-	Reason          string // why a charge failed, in Stripe's words; empty: it did not
+	KeepMethod      bool   // the card may be charged again later
+	Method          string // "pm_..."; the stored or charged card; may be empty
+	Reason          string // Stripe's code of a failed charge; empty: none
 	CreatedAt       time.Time
 	ExpiresAt       time.Time // an open session cannot be paid from then on
 }
@@ -82,7 +81,7 @@ const sqlCreateSession = `insert into sandbox_sessions
 	values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)
 	on conflict (idempotency_key) do nothing`
 
-// CreateSession opens a checkout. Asking again with the same idempotency key answers the first session.
+// CreateSession opens a checkout; idempotent per key.
 func (p *Provider) CreateSession(ctx context.Context, s SessionParams) (Session, error) {
 	now := p.o.Clock()
 	customer := cmp.Or(s.Customer, "cus_"+rand.Text())
@@ -95,8 +94,7 @@ func (p *Provider) CreateSession(ctx context.Context, s SessionParams) (Session,
 	return p.find(ctx, "idempotency_key", s.IdempotencyKey)
 }
 
-// Session answers how a checkout stands now. ErrNoSession when there is none, also for a charge,
-// which has no page.
+// Session returns a checkout. ErrNoSession if there is none, also for an auto purchase, which has no page.
 func (p *Provider) Session(ctx context.Context, id string) (Session, error) {
 	if strings.HasPrefix(id, "pi_") {
 		return Session{}, ErrNoSession
@@ -108,7 +106,7 @@ const sessionColumns = `id, client_reference, amount_minor, currency, coalesce(t
 	declines, success_url, cancel_url, coalesce(payment, ''), failed, refunded_minor, dispute, customer, created_at, expires_at,
 	tax_minor, company, tax_id, keep_method, method, reason`
 
-// find reads the session that has a value in a unique column.
+// find reads a session by a unique column.
 func (p *Provider) find(ctx context.Context, column, value string) (Session, error) {
 	s, err := p.scan(p.pool.QueryRow(ctx, "select "+sessionColumns+" from sandbox_sessions where "+column+" = $1",
 		value))
@@ -118,7 +116,7 @@ func (p *Provider) find(ctx context.Context, column, value string) (Session, err
 	if err != nil {
 		return Session{}, errUnavailable.Wrap(err)
 	}
-	// The sweep may be late; a checkout never is.
+	// The sweep may be late, but the answer must not be.
 	if s.Status == Open && !s.ExpiresAt.After(p.o.Clock()) {
 		s.Status = Expired
 	}

@@ -13,7 +13,7 @@ import (
 
 func TestIdleExpiry(t *testing.T) {
 	t.Parallel()
-	d := newDoor(t, false)
+	d := newFixture(t, false)
 	b, v := d.browser(), creator()
 	b.signIn(v)
 	for range 3 { // each visit starts the idle time anew
@@ -27,7 +27,7 @@ func TestIdleExpiry(t *testing.T) {
 
 func TestAbsoluteExpiry(t *testing.T) {
 	t.Parallel()
-	d := newDoor(t, false)
+	d := newFixture(t, false)
 	b, v := d.browser(), creator()
 	b.signIn(v)
 	end := start.Add(session.Lifetime)
@@ -50,7 +50,7 @@ func TestAbsoluteExpiry(t *testing.T) {
 
 func TestSweep(t *testing.T) {
 	t.Parallel()
-	d := newDoor(t, false)
+	d := newFixture(t, false)
 	insert := func(n int, seen, expires time.Duration) {
 		t.Helper()
 		if _, err := d.pool.Exec(t.Context(),
@@ -66,7 +66,7 @@ func TestSweep(t *testing.T) {
 	insert(3, -session.Idle-time.Hour, -time.Hour)              // both
 	insert(5, -session.Idle+time.Microsecond, time.Hour)        // live
 	insert(5, -time.Hour, time.Microsecond)                     // live
-	for _, next := range []string{"/", "/credits", "/agents"} { // dead in a minute
+	for _, next := range []string{"/", "/credits", "/agents"} { // expired a minute ago
 		if _, _, err := d.CreateLink(t.Context(), uuid.New(), next); err != nil {
 			t.Fatal(err)
 		}

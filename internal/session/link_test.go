@@ -14,7 +14,7 @@ import (
 	"pop.store/credits/internal/session"
 )
 
-func (d *door) link(account uuid.UUID, next string) string {
+func (d *fixture) link(account uuid.UUID, next string) string {
 	d.t.Helper()
 	token, expires, err := d.CreateLink(d.t.(*testing.T).Context(), account, next)
 	if err != nil || !expires.Equal(d.clock.Now().Add(time.Minute)) || len(token) != 43 {
@@ -25,7 +25,7 @@ func (d *door) link(account uuid.UUID, next string) string {
 
 func TestLinkIsUsedOnce(t *testing.T) {
 	t.Parallel()
-	d := newDoor(t, false)
+	d := newFixture(t, false)
 	account := uuid.New()
 	token := d.link(account, "/credits?x=1")
 	got, next, err := d.UseLink(t.Context(), token)
@@ -60,14 +60,14 @@ func TestLinkIsUsedOnce(t *testing.T) {
 			continue
 		}
 		if texts = append(texts, err.Error()); texts[0] != err.Error() {
-			t.Errorf("%s can be told apart: %v", name, err)
+			t.Errorf("%s is distinguishable: %v", name, err)
 		}
 	}
 }
 
 func TestLinkHasOneWinner(t *testing.T) {
 	t.Parallel()
-	d := newDoor(t, false)
+	d := newFixture(t, false)
 	account := uuid.New()
 	token := d.link(account, "/")
 	var group sync.WaitGroup

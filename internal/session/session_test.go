@@ -23,17 +23,17 @@ func TestMain(m *testing.M) { testdb.Main(m) }
 
 var start = time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
 
-// door is a store over a database of its own, on a clock that stands still.
-type door struct {
+// fixture is a store over its own database, with a clock that stands still.
+type fixture struct {
 	*session.Store
 	t     testing.TB
 	pool  *pgxpool.Pool
 	clock *clock.Manual
 }
 
-func newDoor(t testing.TB, secure bool) *door {
+func newFixture(t testing.TB, secure bool) *fixture {
 	t.Helper()
-	d := &door{
+	d := &fixture{
 		t:     t,
 		pool:  testdb.New(t),
 		clock: clock.NewManual(start),
@@ -42,8 +42,7 @@ func newDoor(t testing.TB, secure bool) *door {
 	return d
 }
 
-// rows counts the rows of a table.
-func (d *door) rows(table string) (n int) {
+func (d *fixture) rows(table string) (n int) {
 	d.t.Helper()
 	if err := d.pool.QueryRow(context.Background(), "select count(*) from "+table).Scan(&n); err != nil {
 		d.t.Fatal(err)
@@ -51,14 +50,14 @@ func (d *door) rows(table string) (n int) {
 	return n
 }
 
-// browser keeps the one cookie.
+// browser keeps one cookie.
 type browser struct {
-	*door
+	*fixture
 	cookie *http.Cookie // nil: none
-	last   *http.Cookie // what the last answer set
+	last   *http.Cookie // set by the last answer
 }
 
-func (d *door) browser() *browser { return &browser{door: d} }
+func (d *fixture) browser() *browser { return &browser{fixture: d} }
 
 func (b *browser) request() *http.Request {
 	r := httptest.NewRequest(http.MethodGet, "/", nil)
@@ -68,7 +67,7 @@ func (b *browser) request() *http.Request {
 	return r
 }
 
-// visit makes one request and does with its cookie what a browser does.
+// visit makes one request and applies its Set-Cookie like a browser.
 func (b *browser) visit(handle func(w http.ResponseWriter, r *http.Request) error) error {
 	b.t.Helper()
 	w := httptest.NewRecorder()
@@ -114,7 +113,7 @@ func creator() session.Visitor {
 
 func TestSignInAndOut(t *testing.T) {
 	t.Parallel()
-	d := newDoor(t, true)
+	d := newFixture(t, true)
 	b, other := d.browser(), d.browser()
 	b.wantNobody()
 	v, support := creator(), session.Visitor{AccountID: uuid.New(), Role: session.RoleSupport}
@@ -125,16 +124,16 @@ func TestSignInAndOut(t *testing.T) {
 	b.want(v)
 
 	stolen := *b
-	elsewhere := &browser{door: &door{Store: session.New(d.pool,
+	elsewhere := &browser{fixture: &fixture{Store: session.New(d.pool,
 		session.Options{Clock: d.clock.Now, Secure: true}), t: t}, cookie: b.cookie}
 	elsewhere.want(v)
 	b.signOut()
 	b.wantNobody()
 	stolen.wantNobody()
-	d.clock.Advance(5 * time.Second) // another server believes what it knew for that long
+	d.clock.Advance(5 * time.Second) // another server's cache lasts this long
 	elsewhere.wantNobody()
 	other.want(support)
-	b.signOut() // once more changes nothing
+	b.signOut() // a second time changes nothing
 	if n := d.rows("sessions"); n != 1 {
 		t.Errorf("%d rows remain, want the other browser's", n)
 	}
@@ -148,7 +147,7 @@ func TestCookieAttributes(t *testing.T) {
 	}{{true, "__Host-credits"}, {false, "credits"}} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
-			b := newDoor(t, c.secure).browser()
+			b := newFixture(t, c.secure).browser()
 			check := func(maxAge int) {
 				t.Helper()
 				k := b.last
@@ -175,10 +174,10 @@ func TestCookieAttributes(t *testing.T) {
 	}
 }
 
-// The id is new at each sign-in, and the one from before it is dead: fixation leads nowhere.
+// Each sign-in has a new id and ends the previous one, which prevents session fixation.
 func TestSignInAlwaysGivesANewID(t *testing.T) {
 	t.Parallel()
-	b := newDoor(t, false).browser()
+	b := newFixture(t, false).browser()
 	planted := strings.Repeat("A", 43)
 	b.cookie = &http.Cookie{Name: b.CookieName(), Value: planted}
 	b.wantNobody()
@@ -199,10 +198,10 @@ func TestSignInAlwaysGivesANewID(t *testing.T) {
 	}
 }
 
-// A handler that signs in or out sees so within the same request.
+// A sign-in or sign-out is visible within the same request.
 func TestWithinOneRequest(t *testing.T) {
 	t.Parallel()
-	b := newDoor(t, false).browser()
+	b := newFixture(t, false).browser()
 	first, second := creator(), creator()
 	err := b.visit(func(w http.ResponseWriter, r *http.Request) error {
 		for _, step := range []struct {
@@ -235,7 +234,7 @@ func TestWithinOneRequest(t *testing.T) {
 
 func TestSignInRefusesAnInvalidVisitor(t *testing.T) {
 	t.Parallel()
-	b := newDoor(t, false).browser()
+	b := newFixture(t, false).browser()
 	v := creator()
 	b.signIn(v)
 	for _, wrong := range []session.Visitor{
@@ -255,7 +254,7 @@ func TestSignInRefusesAnInvalidVisitor(t *testing.T) {
 
 func TestUnknownIDsAreNobody(t *testing.T) {
 	t.Parallel()
-	b := newDoor(t, true).browser()
+	b := newFixture(t, true).browser()
 	v := creator()
 	b.signIn(v)
 	good := b.cookie.Value
@@ -267,7 +266,7 @@ func TestUnknownIDsAreNobody(t *testing.T) {
 		b.cookie = &http.Cookie{Name: b.CookieName(), Value: value}
 		b.wantNobody()
 	}
-	// the name without the prefix, which any sibling domain could set
+	// The name without the prefix could be set by any sibling domain.
 	b.cookie = &http.Cookie{Name: "credits", Value: good}
 	b.wantNobody()
 	b.cookie = &http.Cookie{Name: b.CookieName(), Value: good}
@@ -276,7 +275,7 @@ func TestUnknownIDsAreNobody(t *testing.T) {
 
 func TestEndAll(t *testing.T) {
 	t.Parallel()
-	d := newDoor(t, false)
+	d := newFixture(t, false)
 	v, other := creator(), creator()
 	phone, laptop, stranger := d.browser(), d.browser(), d.browser()
 	phone.signIn(v)
@@ -290,10 +289,10 @@ func TestEndAll(t *testing.T) {
 	stranger.want(other)
 }
 
-// The database alone opens no session and no link.
+// The stored rows cannot open a session or a link.
 func TestSecretsAreNotStored(t *testing.T) {
 	t.Parallel()
-	d := newDoor(t, false)
+	d := newFixture(t, false)
 	b := d.browser()
 	b.signIn(creator())
 	token, _, err := d.CreateLink(t.Context(), uuid.New(), "/")
@@ -312,10 +311,10 @@ func TestSecretsAreNotStored(t *testing.T) {
 	}
 }
 
-// A broken database is no signed-out browser; and what needs no database does not notice.
+// A failing database does not sign a browser out, and calls without a query still succeed.
 func TestUnavailable(t *testing.T) {
 	t.Parallel()
-	d := newDoor(t, false)
+	d := newFixture(t, false)
 	b := d.browser()
 	b.signIn(creator())
 	d.pool.Close()
@@ -350,7 +349,6 @@ func TestUnavailable(t *testing.T) {
 	b.wantNobody()
 }
 
-// counter counts statements.
 type counter struct{ n atomic.Int64 }
 
 func (c *counter) TraceQueryStart(ctx context.Context, _ *pgx.Conn, _ pgx.TraceQueryStartData) context.Context {
@@ -359,7 +357,7 @@ func (c *counter) TraceQueryStart(ctx context.Context, _ *pgx.Conn, _ pgx.TraceQ
 }
 func (*counter) TraceQueryEnd(context.Context, *pgx.Conn, pgx.TraceQueryEndData) {}
 
-// Requests within five seconds ask the database once, and the last visit is written only every few minutes.
+// Requests within five seconds make one query, and the last visit is written only every few minutes.
 func TestOneQueryInFiveSeconds(t *testing.T) {
 	t.Parallel()
 	config, err := pgxpool.ParseConfig(testdb.Open(t).AppURL)
@@ -373,7 +371,7 @@ func TestOneQueryInFiveSeconds(t *testing.T) {
 		t.Fatal(err)
 	}
 	t.Cleanup(pool.Close)
-	d := &door{
+	d := &fixture{
 		t:     t,
 		pool:  pool,
 		clock: clock.NewManual(start),
@@ -411,7 +409,7 @@ func TestOneQueryInFiveSeconds(t *testing.T) {
 }
 
 func FuzzCookie(f *testing.F) {
-	d := newDoor(f, true)
+	d := newFixture(f, true)
 	b := d.browser()
 	b.signIn(creator())
 	for _, seed := range []string{

@@ -137,7 +137,7 @@ func (s *Store) Save(r *http.Request, w http.ResponseWriter, session *sessions.S
 	case v != Visitor{}:
 		return s.change(r, w, session, v)
 	case session.IsNew:
-		return nil // nothing to remember about a stranger
+		return nil // nothing to store without a visitor
 	default:
 		return s.end(r, w, session)
 	}

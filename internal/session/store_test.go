@@ -34,9 +34,9 @@ func put(v session.Visitor) func(*sessions.Session) {
 
 func TestStoreSaves(t *testing.T) {
 	t.Parallel()
-	b := newDoor(t, false).browser()
+	b := newFixture(t, false).browser()
 	if err := b.edit(func(*sessions.Session) {}); err != nil || b.last != nil || b.rows("sessions") != 0 {
-		t.Errorf("a stranger's empty session was kept: %v, %v", b.last, err)
+		t.Errorf("an empty session was stored: %v, %v", b.last, err)
 	}
 	v := creator()
 	if err := b.edit(put(v)); err != nil {
@@ -45,7 +45,7 @@ func TestStoreSaves(t *testing.T) {
 	b.want(v)
 
 	if err := b.edit(put(v)); err != nil || b.last != nil {
-		t.Errorf("saving what is there already sets %v: %v", b.last, err)
+		t.Errorf("saving an unchanged session sets %v: %v", b.last, err)
 	}
 	s, err := b.New(b.request(), b.CookieName())
 	if err != nil || s.IsNew || len(s.Values) != 2 || s.ID == "" || s.ID == b.cookie.Value {
@@ -66,14 +66,14 @@ func TestStoreSaves(t *testing.T) {
 	if err := b.edit(func(s *sessions.Session) {
 		clear(s.Values)
 	}); err != nil || b.cookie != nil || b.rows("sessions") != 0 {
-		t.Errorf("an emptied session was kept: %v, %v", b.cookie, err)
+		t.Errorf("an emptied session was stored: %v, %v", b.cookie, err)
 	}
 }
 
-// Another role needs another id, but does not live longer for it.
+// A new role needs a new id, but does not extend the session.
 func TestStoreChangesTheID(t *testing.T) {
 	t.Parallel()
-	d := newDoor(t, false)
+	d := newFixture(t, false)
 	b, v := d.browser(), creator()
 	b.signIn(v)
 	before := *b
@@ -95,10 +95,10 @@ func TestStoreChangesTheID(t *testing.T) {
 	b.wantNobody()
 }
 
-// A session that is ended while a request runs stays ended, whatever that request saves.
+// A session that ends while a request runs stays ended, whatever that request saves.
 func TestStoreRevivesNothing(t *testing.T) {
 	t.Parallel()
-	d := newDoor(t, false)
+	d := newFixture(t, false)
 	b, v := d.browser(), creator()
 	for name, end := range map[string]func(){
 		"signed out everywhere": func() {
@@ -130,7 +130,7 @@ func TestStoreRevivesNothing(t *testing.T) {
 
 func TestStoreRefusesForeignValues(t *testing.T) {
 	t.Parallel()
-	b := newDoor(t, false).browser()
+	b := newFixture(t, false).browser()
 	for name, change := range map[string]func(*sessions.Session){
 		"flash":         func(s *sessions.Session) { s.AddFlash("hello") },
 		"untyped key":   func(s *sessions.Session) { s.Values["account"] = uuid.New() },
@@ -141,7 +141,7 @@ func TestStoreRefusesForeignValues(t *testing.T) {
 		"unknown value": func(s *sessions.Session) { put(creator())(s); s.Values[session.Value("theme")] = "dark" },
 	} {
 		if err := b.edit(change); err == nil || b.last != nil {
-			t.Errorf("%s: kept as %v", name, b.last)
+			t.Errorf("%s: stored as %v", name, b.last)
 		}
 	}
 	s, err := b.Get(httptest.NewRequest(http.MethodGet, "/", nil), "other")

@@ -10,9 +10,8 @@ import (
 // sweepBatch is how many rows one statement deletes, which bounds how long it holds locks.
 const sweepBatch = 1_000
 
-// sweeps are the three ways in which a row becomes useless. Rows that another server is sweeping
-// are left to it; the condition is checked again on what is deleted, in case a visit has come in
-// between.
+// sweeps are the three ways in which a row becomes useless. Rows locked by another server's sweep are
+// skipped; the condition is checked again on deletion, in case a visit has come in between.
 var sweeps = []struct {
 	statement string
 	age       time.Duration

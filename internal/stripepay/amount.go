@@ -9,7 +9,7 @@ import (
 	"pop.store/credits/internal/payment"
 )
 
-// units is an amount as Stripe is asked for it. An amount that Stripe cannot take is payment.ErrRefused.
+// units converts an amount to Stripe's units. One that Stripe cannot charge is payment.ErrRefused.
 func units(a money.Amount) (int64, error) {
 	n, err := a.Stripe()
 	if err != nil {
@@ -18,8 +18,8 @@ func units(a money.Amount) (int64, error) {
 	return n, nil
 }
 
-// amountOf is an amount that Stripe tells. One that is no whole number of our minor units is none
-// of ours: it has no currency, so it matches nothing.
+// amountOf converts Stripe's amount. One that is not a whole number of our minor units gets no currency, so
+// it matches no order.
 func amountOf(n int64, currency stripe.Currency) money.Amount {
 	a, exact := money.FromStripe(n, upper(currency))
 	if !exact {
@@ -28,8 +28,8 @@ func amountOf(n int64, currency stripe.Currency) money.Amount {
 	return a
 }
 
-// minorOf is an amount that Stripe tells, in minor units, rounded down: for what is shown, or
-// compared with what was paid.
+// minorOf converts Stripe's amount to minor units, rounded down, for display and comparison with the paid
+// amount.
 func minorOf(n int64, currency stripe.Currency) int64 {
 	a, _ := money.FromStripe(n, upper(currency))
 	return a.Minor

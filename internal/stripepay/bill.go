@@ -10,8 +10,7 @@ import (
 	"pop.store/credits/internal/payment"
 )
 
-// billOf reads what a session's receipt has to say. The session has to be fetched with its
-// breakdown and its charge.
+// billOf builds the bill of a session, which must be fetched with its breakdown and its charge.
 func billOf(s *stripe.CheckoutSession) *payment.Bill {
 	in := func(n int64) int64 { return minorOf(n, s.Currency) }
 	b := &payment.Bill{
@@ -31,7 +30,7 @@ func billOf(s *stripe.CheckoutSession) *payment.Bill {
 	return b
 }
 
-// taxesOf leaves out taxes that come to nothing, but for the one that the buyer owes: that has to be said.
+// taxesOf leaves out zero taxes, except reverse charge, which a bill has to name.
 func taxesOf(list []*stripe.CheckoutSessionTotalDetailsBreakdownTax, currency stripe.Currency) []payment.TaxLine {
 	var lines []payment.TaxLine
 	for _, t := range list {
@@ -51,8 +50,7 @@ func taxesOf(list []*stripe.CheckoutSessionTotalDetailsBreakdownTax, currency st
 	return lines
 }
 
-// rateOf is the rate that was used, in percent: Stripe Tax may use another than the one that the
-// law gives in general.
+// rateOf is the effective rate in percent. Stripe Tax may use another than the statutory one.
 func rateOf(t *stripe.CheckoutSessionTotalDetailsBreakdownTax) string {
 	percent := t.Rate.EffectivePercentage
 	if percent == 0 && t.Amount != 0 {
@@ -61,8 +59,8 @@ func rateOf(t *stripe.CheckoutSessionTotalDetailsBreakdownTax) string {
 	return strconv.FormatFloat(percent, 'f', -1, 64)
 }
 
-// chargeBill reads what the receipt of a charge without the buyer has to say; tax is nil where none
-// was worked out. The charge and the customer have to be there in full.
+// chargeBill builds the bill of an auto purchase; tax is nil without a calculation. The charge and the
+// customer must be expanded.
 func chargeBill(i *stripe.PaymentIntent, subtotal int64, tax *stripe.TaxCalculation) *payment.Bill {
 	b := &payment.Bill{Subtotal: subtotal, Total: minorOf(i.Amount, i.Currency)}
 	if charge := i.LatestCharge; charge != nil {
@@ -71,7 +69,7 @@ func chargeBill(i *stripe.PaymentIntent, subtotal int64, tax *stripe.TaxCalculat
 			b.Buyer = payment.Buyer{Name: d.Name, Address: addressLines(d.Address)}
 		}
 	}
-	if i.Customer != nil { // a company, where the card names its holder
+	if i.Customer != nil { // a company, while the card names its holder
 		b.Buyer.Name = cmp.Or(i.Customer.Name, b.Buyer.Name)
 	}
 	if tax == nil {
@@ -100,7 +98,7 @@ func chargeBill(i *stripe.PaymentIntent, subtotal int64, tax *stripe.TaxCalculat
 	return b
 }
 
-// shortest is a decimal number without zeros that say nothing.
+// shortest is a decimal number without trailing zeros.
 func shortest(decimal string) string {
 	if !strings.Contains(decimal, ".") {
 		return decimal
@@ -108,7 +106,6 @@ func shortest(decimal string) string {
 	return strings.TrimSuffix(strings.TrimRight(decimal, "0"), ".")
 }
 
-// taxNames are the names of taxes, by Stripe's.
 var taxNames = map[stripe.TaxCalculationTaxBreakdownTaxRateDetailsTaxType]string{
 	"gst":       "GST",
 	"hst":       "HST",
@@ -132,15 +129,15 @@ func buyerOf(d *stripe.CheckoutSessionCustomerDetails) payment.Buyer {
 	return b
 }
 
-// addressLines writes an address as letters have it; the country is its code.
+// addressLines formats an address as on a letter; the country is its code.
 func addressLines(a *stripe.Address) []string {
 	if a == nil {
 		return nil
 	}
-	place := []string{words(" ", a.PostalCode, a.City), a.State}
+	place := []string{joinNonEmpty(" ", a.PostalCode, a.City), a.State}
 	switch a.Country {
 	case "US", "CA", "AU":
-		place = []string{words(", ", a.City, words(" ", a.State, a.PostalCode))}
+		place = []string{joinNonEmpty(", ", a.City, joinNonEmpty(" ", a.State, a.PostalCode))}
 	}
 	var lines []string
 	for _, line := range append(append([]string{a.Line1, a.Line2}, place...), a.Country) {
@@ -151,8 +148,8 @@ func addressLines(a *stripe.Address) []string {
 	return lines
 }
 
-// words joins what is not empty.
-func words(between string, list ...string) string {
+// words joins the non-empty texts.
+func joinNonEmpty(between string, list ...string) string {
 	var out []string
 	for _, w := range list {
 		if w != "" {

@@ -12,14 +12,14 @@ import (
 	"pop.store/credits/internal/payment"
 )
 
-// A charge without the buyer is a payment intent of its own, and known as a checkout by its id.
-// Which purchase it is for stands in its metadata: only to find it again.
+// An auto purchase is a payment intent without a session, and its id serves as the checkout's id. The
+// purchase is in its metadata, only to find it.
 const (
 	intentPrefix = "pi_"
 	purchaseKey  = "purchase"
 )
 
-// Charge takes a payment with a method that is kept.
+// Charge charges a stored payment method.
 func (p *Provider) Charge(ctx context.Context, c payment.Charge) (payment.Checkout, error) {
 	if c.Price.Minor > c.Most {
 		return payment.Checkout{}, payment.ErrTooMuch
@@ -69,13 +69,13 @@ func chargeParams(c payment.Charge, total int64, calculation string) *stripe.Pay
 		ErrorOnRequiresAction: stripe.Bool(true),
 		Description:           stripe.String(c.Description),
 		Metadata:              map[string]string{purchaseKey: c.Reference},
-		// There is nobody who could be sent anywhere.
+		// Without a buyer there can be no redirect.
 		AutomaticPaymentMethods: &stripe.PaymentIntentCreateAutomaticPaymentMethodsParams{
 			Enabled:        stripe.Bool(true),
 			AllowRedirects: stripe.String("never"),
 		},
 	}
-	if calculation != "" { // Stripe makes the tax transaction when it is paid, and takes it back with a refund
+	if calculation != "" { // Stripe records the tax transaction on payment, and reverses it on refund
 		params.Hooks = &stripe.PaymentIntentCreateHooksParams{Inputs: &stripe.PaymentIntentCreateHooksInputsParams{
 			Tax: &stripe.PaymentIntentCreateHooksInputsTaxParams{Calculation: stripe.String(calculation)},
 		}}
@@ -85,8 +85,8 @@ func chargeParams(c payment.Charge, total int64, calculation string) *stripe.Pay
 	return params
 }
 
-// taxOf has Stripe work out the tax for the customer, on top of the price or in it as Stripe's tax
-// settings say: as a checkout does.
+// taxOf has Stripe calculate the customer's tax. As in a checkout, Stripe's settings say whether it is
+// added or included.
 func (p *Provider) taxOf(ctx context.Context, c payment.Charge, price int64) (*stripe.TaxCalculation, error) {
 	settings, err := p.client.V1TaxSettings.Retrieve(ctx, nil)
 	if err != nil {
@@ -109,8 +109,8 @@ func (p *Provider) taxOf(ctx context.Context, c payment.Charge, price int64) (*s
 	return tax, nil
 }
 
-// taxFailure is failure for tax: final are only a customer that is gone and an address that tax
-// cannot be worked out for. All else is the operator's to mend, and is asked again.
+// taxFailure is failure for tax. Only a missing customer and an unusable address are final. The operator
+// has to fix anything else, and the call is retried.
 func taxFailure(err error) error {
 	var refused *stripe.Error
 	mapped := failure(err)
@@ -134,12 +134,12 @@ func behaviorOf(settings *stripe.TaxSettings, currency string) string {
 	return "exclusive"
 }
 
-// priceOf is what was asked for before tax was added.
+// priceOf is the price before added tax.
 func priceOf(tax *stripe.TaxCalculation) money.Amount {
 	return amountOf(tax.AmountTotal-tax.TaxAmountExclusive, tax.Currency)
 }
 
-// charged asks how a charge stands. payment.ErrNone when there is none, and when it is none of ours.
+// charged fetches an auto purchase. payment.ErrNone also if the payment is not ours.
 func (p *Provider) charged(ctx context.Context, id string) (payment.Checkout, error) {
 	params := &stripe.PaymentIntentRetrieveParams{}
 	params.AddExpand("latest_charge")
@@ -155,7 +155,7 @@ func (p *Provider) charged(ctx context.Context, id string) (payment.Checkout, er
 	c.Bill = chargeBill(intent, c.Price.Minor, nil)
 	if calculation := calculationOf(intent); calculation != "" {
 		tax, err := p.client.V1TaxCalculations.Retrieve(ctx, calculation, nil)
-		// Stripe forgets it after 90 days, long after anybody compares the price
+		// Stripe deletes it after 90 days, long after the price is compared.
 		if err != nil && !errors.Is(failure(err), payment.ErrNone) {
 			return payment.Checkout{}, failure(err)
 		}
@@ -178,8 +178,7 @@ func calculationOf(i *stripe.PaymentIntent) string {
 	return i.Hooks.Inputs.Tax.Calculation
 }
 
-// chargedOf reads a payment intent that was charged without the buyer. Its price is without tax
-// only where there is none.
+// chargedOf reads the payment intent of an auto purchase. Its price excludes tax only if there is none.
 func chargedOf(i *stripe.PaymentIntent) payment.Checkout {
 	c := payment.Checkout{
 		ID:        i.ID,
@@ -204,11 +203,11 @@ func chargedOf(i *stripe.PaymentIntent) payment.Checkout {
 	case stripe.PaymentIntentStatusRequiresAction:
 		c.State, c.Reason = payment.Failed, payment.NeedsBuyer
 	case stripe.PaymentIntentStatusRequiresPaymentMethod:
-		if i.LastPaymentError != nil { // nobody tries it again
+		if i.LastPaymentError != nil { // it is never retried
 			c.State, c.Reason = payment.Failed, reasonOf(i.LastPaymentError)
 		}
 	case stripe.PaymentIntentStatusRequiresCapture, stripe.PaymentIntentStatusRequiresConfirmation:
-		// we never make such a one
+		// we never create such an intent
 	}
 	if i.LatestCharge != nil {
 		c.Refunded, c.Card = minorOf(i.LatestCharge.AmountRefunded, i.Currency), cardOf(i.LatestCharge)
@@ -216,7 +215,7 @@ func chargedOf(i *stripe.PaymentIntent) payment.Checkout {
 	return c
 }
 
-// reasonOf is why a card did not pay. Banks that want the buyer to confirm say so in either of two places.
+// reasonOf is why a card was declined. Banks that require authentication say so in either of two fields.
 func reasonOf(e *stripe.Error) payment.Reason {
 	code := cmp.Or(string(e.DeclineCode), string(e.Code))
 	if e.Code == stripe.ErrorCodeAuthenticationRequired || code == string(stripe.DeclineCodeAuthenticationRequired) {
@@ -225,7 +224,7 @@ func reasonOf(e *stripe.Error) payment.Reason {
 	return payment.Declined
 }
 
-// Forget detaches a method from its customer. payment.ErrNone when it is not attached.
+// Forget detaches a method from its customer. payment.ErrNone if it is not attached.
 func (p *Provider) Forget(ctx context.Context, method string) error {
 	params := &stripe.PaymentMethodDetachParams{}
 	if _, err := p.client.V1PaymentMethods.Detach(ctx, method, params); err != nil {

@@ -12,8 +12,8 @@ import (
 	"pop.store/credits/internal/payment"
 )
 
-// Open opens a checkout on Stripe's page. The customer is part of the idempotency key: when Stripe
-// knows the customer no more, the same order is asked for without one, which is another request.
+// Open opens a checkout on Stripe's page. The customer is part of the idempotency key: after Stripe has
+// deleted a customer, the order is sent without one, which is another request.
 func (p *Provider) Open(ctx context.Context, o payment.Order) (payment.Checkout, error) {
 	price, err := units(o.Price)
 	if err != nil {
@@ -44,7 +44,7 @@ func (p *Provider) checkoutParams(o payment.Order, price int64) *stripe.Checkout
 				},
 			},
 		}},
-		// The order is in one currency, and so has the payment to be.
+		// The payment must have the order's currency.
 		AdaptivePricing: &stripe.CheckoutSessionCreateAdaptivePricingParams{Enabled: stripe.Bool(false)},
 	}
 	if o.Customer != "" {
@@ -62,10 +62,10 @@ func (p *Provider) checkoutParams(o payment.Order, price int64) *stripe.Checkout
 	}
 	if p.o.Tax {
 		params.AutomaticTax = &stripe.CheckoutSessionCreateAutomaticTaxParams{Enabled: stripe.Bool(true)}
-		// A company says what it is called, where it is and under which number: its receipt has to name that.
+		// A company enters its name, address and tax number, which its receipt has to show.
 		params.TaxIDCollection = &stripe.CheckoutSessionCreateTaxIDCollectionParams{Enabled: stripe.Bool(true)}
 		params.BillingAddressCollection = stripe.String(string(stripe.CheckoutSessionBillingAddressCollectionRequired))
-		if o.Customer != "" { // tax goes by the address, which a known customer may not have yet
+		if o.Customer != "" { // tax depends on the address, which a known customer may lack
 			params.CustomerUpdate = &stripe.CheckoutSessionCreateCustomerUpdateParams{
 				Address: stripe.String("auto"),
 				Name:    stripe.String("auto"),
@@ -75,7 +75,7 @@ func (p *Provider) checkoutParams(o payment.Order, price int64) *stripe.Checkout
 	return params
 }
 
-// Checkout asks how a checkout and its payment stand. payment.ErrNone when there is none.
+// Checkout fetches a checkout and its payment. payment.ErrNone if it does not exist.
 func (p *Provider) Checkout(ctx context.Context, id string) (payment.Checkout, error) {
 	if strings.HasPrefix(id, intentPrefix) {
 		return p.charged(ctx, id)
@@ -97,7 +97,7 @@ func (p *Provider) Checkout(ctx context.Context, id string) (payment.Checkout, e
 	return c, err
 }
 
-// Close expires a checkout. payment.ErrRefused when it is not open any more.
+// Close expires a checkout. payment.ErrRefused if it is not open.
 func (p *Provider) Close(ctx context.Context, id string) (payment.Checkout, error) {
 	session, err := p.client.V1CheckoutSessions.Expire(ctx, id, &stripe.CheckoutSessionExpireParams{})
 	if err != nil {
@@ -106,7 +106,7 @@ func (p *Provider) Close(ctx context.Context, id string) (payment.Checkout, erro
 	return checkoutOf(session), nil
 }
 
-// CheckoutOf finds the checkout that a payment was made in. payment.ErrNone when it was made elsewhere.
+// CheckoutOf finds the checkout of a payment. payment.ErrNone if it has none.
 func (p *Provider) CheckoutOf(ctx context.Context, paid string) (payment.Checkout, error) {
 	params := &stripe.CheckoutSessionListParams{PaymentIntent: stripe.String(paid)}
 	params.Limit, params.Single = stripe.Int64(1), true
@@ -117,7 +117,7 @@ func (p *Provider) CheckoutOf(ctx context.Context, paid string) (payment.Checkou
 	for _, session := range list.Data() {
 		return checkoutOf(session), nil
 	}
-	return p.charged(ctx, paid) // without a page
+	return p.charged(ctx, paid) // an auto purchase
 }
 
 func (p *Provider) disputes(ctx context.Context, paid string) ([]payment.Dispute, error) {
@@ -134,7 +134,7 @@ func (p *Provider) disputes(ctx context.Context, paid string) ([]payment.Dispute
 	return disputes, nil
 }
 
-// Refund gives money of a payment back. payment.ErrRefused when Stripe will not.
+// Refund refunds a part of a payment. payment.ErrRefused if Stripe refuses it for good.
 func (p *Provider) Refund(ctx context.Context, r payment.Refund) error {
 	amount, err := units(r.Amount)
 	if err != nil {
@@ -149,7 +149,7 @@ func (p *Provider) Refund(ctx context.Context, r payment.Refund) error {
 	return nil
 }
 
-// checkoutOf reads a session, as an answer or an event has it.
+// checkoutOf reads a session of an answer or event.
 func checkoutOf(s *stripe.CheckoutSession) payment.Checkout {
 	c := payment.Checkout{
 		ID:        s.ID,
@@ -192,7 +192,7 @@ func stateOf(s *stripe.CheckoutSession) payment.State {
 	return payment.Waiting
 }
 
-// chargeOf is the charge of a session, where the answer has it.
+// chargeOf is the charge of a session, if it is expanded.
 func chargeOf(s *stripe.CheckoutSession) *stripe.Charge {
 	if s.PaymentIntent == nil {
 		return nil
@@ -209,7 +209,6 @@ func cardOf(charge *stripe.Charge) string {
 	return brand + " " + card.Last4
 }
 
-// brands are the names of cards, by Stripe's.
 var brands = map[string]string{
 	"amex":             "American Express",
 	"diners":           "Diners Club",
@@ -234,7 +233,7 @@ func disputeOf(d *stripe.Dispute, at time.Time) payment.Dispute {
 	}
 }
 
-// endings are the states in which a dispute is over.
+// endings are the final states of a dispute.
 var endings = map[stripe.DisputeStatus]payment.DisputeState{
 	stripe.DisputeStatusLost:          payment.DisputeLost,
 	stripe.DisputeStatusWon:           payment.DisputeWon,
@@ -242,8 +241,8 @@ var endings = map[stripe.DisputeStatus]payment.DisputeState{
 	stripe.DisputeStatusPrevented:     payment.DisputeWon,
 }
 
-// disputeState takes what Stripe may think of later for open: tokens that wait can be let go, spent
-// ones cannot be got back.
+// disputeState treats unknown states as open: frozen tokens can be released, spent ones cannot be
+// recovered.
 func disputeState(s stripe.DisputeStatus) payment.DisputeState {
 	return cmp.Or(endings[s], payment.DisputeOpen)
 }

@@ -16,7 +16,7 @@ import (
 	"pop.store/credits/internal/payment"
 )
 
-// kinds are the events that concern us: what an endpoint at Stripe has to be set up for.
+// kinds are the events that a webhook endpoint at Stripe has to send.
 var kinds = []stripe.EventType{
 	stripe.EventTypeCheckoutSessionCompleted, stripe.EventTypeCheckoutSessionAsyncPaymentSucceeded,
 	stripe.EventTypeCheckoutSessionAsyncPaymentFailed, stripe.EventTypeCheckoutSessionExpired,
@@ -26,11 +26,11 @@ var kinds = []stripe.EventType{
 	stripe.EventTypeChargeDisputeFundsWithdrawn, stripe.EventTypeChargeDisputeFundsReinstated,
 }
 
-// page is how many events Stripe is asked for at a time.
+// page is the number of events per request.
 const page = 100
 
-// Events lists a page of what Stripe told, or tried to tell, between two instants: newest first,
-// after the event of the given id. Stripe keeps events for thirty days.
+// Events lists a page of the events between two instants, delivered or not, newest first, after the event
+// with the given id. Stripe keeps events for thirty days.
 func (p *Provider) Events(ctx context.Context, from, to time.Time, after string) (list []payment.Event, more bool,
 	err error,
 ) {
@@ -55,13 +55,12 @@ func (p *Provider) Events(ctx context.Context, from, to time.Time, after string)
 	return list, answer.Meta().HasMore, nil
 }
 
-// CanVerify says whether there is a secret to verify events with.
+// CanVerify reports whether there is a secret to verify events with.
 func (p *Provider) CanVerify() bool {
 	return slices.ContainsFunc(p.o.WebhookSecrets, func(secret string) bool { return secret != "" })
 }
 
-// Event reads a webhook that Stripe signed with one of the secrets. Errors: payment.ErrBadSignature,
-// payment.ErrUnreadable.
+// Event verifies and reads a webhook. Errors: payment.ErrBadSignature, payment.ErrUnreadable.
 func (p *Provider) Event(payload []byte, header string) (payment.Event, error) {
 	return Verify(payload, header, p.o.WebhookSecrets)
 }
@@ -83,7 +82,7 @@ func eventOf(e *stripe.Event) payment.Event {
 	return event
 }
 
-// readUpdate says what an event means. An error means that it cannot be read, now or ever.
+// readUpdate interprets an event. An error means that no retry can help.
 func readUpdate(e payment.Event) (payment.Update, error) {
 	if err := checkEvent(&e); err != nil {
 		return payment.Update{}, err
@@ -95,24 +94,24 @@ func readUpdate(e payment.Event) (payment.Update, error) {
 	return update, checkUpdate(&update)
 }
 
-// Limits of what an event says. Stripe's ids are at most 255 characters.
+// Limits of an event's values. Stripe's ids have at most 255 characters.
 const (
 	maxID      = 255
 	maxCreated = 253402300799 // the end of the year 9999
 )
 
-// storable says whether an id is text that Postgres can store and find.
+// storable reports whether Postgres can store an id.
 func storable(id string) bool {
 	return len(id) <= maxID && utf8.ValidString(id) && !strings.ContainsFunc(id, unicode.IsControl)
 }
 
-// checkEvent looks at the event itself, checkUpdate at what it says.
+// checkEvent checks the event itself, checkUpdate its contents.
 func checkEvent(e *payment.Event) error {
 	if e.ID == "" || !storable(e.ID) || !storable(e.Type) {
-		return errors.New("its id or type is no text that Stripe sends")
+		return errors.New("its id or type is not a text that Stripe sends")
 	}
 	if at := e.Created.Unix(); at < 0 || at > maxCreated {
-		return errors.New("it was created at no time that there is")
+		return errors.New("its creation time is out of range")
 	}
 	return nil
 }
@@ -126,7 +125,7 @@ func checkUpdate(n *payment.Update) error {
 		ids = append(ids, d.ID)
 	}
 	if slices.ContainsFunc(ids, func(id string) bool { return !storable(id) }) {
-		return errors.New("an id in it is no text that Stripe sends")
+		return errors.New("an id in it is not a text that Stripe sends")
 	}
 	return nil
 }
@@ -159,7 +158,7 @@ func readCheckout(kind stripe.EventType, e payment.Event) (payment.Update, error
 		return payment.Update{}, err
 	}
 	c := checkoutOf(&s)
-	// What the event is called says more than the session: that a payment failed is not written there.
+	// The event's type says that a payment failed; the session does not.
 	switch {
 	case kind == stripe.EventTypeCheckoutSessionAsyncPaymentFailed:
 		c.State = payment.Failed
@@ -171,9 +170,8 @@ func readCheckout(kind stripe.EventType, e payment.Event) (payment.Update, error
 	return payment.Update{Checkout: &c}, nil
 }
 
-// readIntent reads of a payment. Those of a checkout's page are told about with it, so only charges
-// of our own matter; how they stand is asked, since what a payment was for before tax does not
-// stand in it.
+// readIntent reads a payment intent's event. Payments of a checkout have events of their own, so only auto
+// purchases matter here. Their state is fetched, since the event lacks the price before tax.
 func readIntent(e payment.Event) (payment.Update, error) {
 	var i stripe.PaymentIntent
 	if err := json.Unmarshal(e.Object, &i); err != nil || i.Metadata[purchaseKey] == "" {

@@ -20,8 +20,7 @@ import (
 	"pop.store/credits/internal/payment"
 )
 
-// mock starts Stripe's own stand-in, which knows each parameter of each call and refuses what is
-// not one. It answers made-up objects.
+// mock starts stripe-mock, which rejects unknown parameters and answers sample objects.
 func mock(t *testing.T) string {
 	t.Helper()
 	cmd := exec.CommandContext(t.Context(), mockBinary(t), "-http-addr", "127.0.0.1:0", "-https-addr", "127.0.0.1:0")
@@ -64,7 +63,7 @@ func mockBinary(t *testing.T) string {
 	return ""
 }
 
-// Every request that is ever made has only parameters that Stripe knows.
+// Every request has only parameters that Stripe knows.
 func TestEveryRequestIsAsStripeWantsIt(t *testing.T) {
 	t.Parallel()
 	url := mock(t)
@@ -122,7 +121,7 @@ func TestEveryRequestIsAsStripeWantsIt(t *testing.T) {
 			t.Errorf("charge, tax %t: %+v, %v", tax, c, err)
 		}
 	}
-	// the stand-in's own is no purchase of ours
+	// The mock's own payment is not ours.
 	if c, err := p.Checkout(t.Context(), "pi_1"); !errors.Is(err, payment.ErrNone) {
 		t.Errorf("checkout of a charge: %+v, %v", c, err)
 	}
@@ -145,7 +144,7 @@ func TestEveryRequestIsAsStripeWantsIt(t *testing.T) {
 			t.Errorf("events: %+v, %v", list, err)
 		}
 	}
-	// The stand-in does look at what it is sent.
+	// The mock does check parameters.
 	params := p.checkoutParams(order, 900)
 	params.AddExtra("colour", "red")
 	if _, err := p.client.V1CheckoutSessions.Create(t.Context(), params); err == nil {
@@ -153,13 +152,13 @@ func TestEveryRequestIsAsStripeWantsIt(t *testing.T) {
 	}
 }
 
-// What Stripe's refusals mean for those who asked.
+// How Stripe's refusals are classified.
 func TestFailures(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct {
 		status int
 		body   string
-		want   error // nil: not known
+		want   error // nil: outcome unknown
 	}{
 		{
 			404, `{"error":{"type":"invalid_request_error","code":"resource_missing","message":"No such session"}}`,
@@ -198,7 +197,7 @@ func TestFailures(t *testing.T) {
 	cancel()
 	if err := New(Options{Key: "sk_test_1", APIURL: "http://127.0.0.1:1"}).Refund(gone,
 		payment.Refund{Amount: money.Amount{Currency: "USD"}}); err == nil || errors.Is(err, payment.ErrRefused) {
-		t.Error("nobody there:", err)
+		t.Error("no server:", err)
 	}
 }
 

@@ -14,14 +14,14 @@ import (
 	"pop.store/credits/internal/payment"
 )
 
-// tolerance is how far an event's timestamp may be from the wall clock, either way.
+// tolerance bounds the distance of an event's timestamp from the wall clock, either way.
 const tolerance = webhook.DefaultTolerance
 
-// Verify reads an event that was signed with one of the secrets: while they are changed there are
-// several. It compares with the wall clock, as the library does: how old a request is has nothing
-// to do with the time at which we decide. The library accepts an empty secret and timestamps in the
-// future; this does not. Any API version will do, since the few members that are read have not
-// changed for years. Errors: payment.ErrBadSignature, payment.ErrUnreadable.
+// Verify reads an event that is signed with one of the secrets; there are several during a rotation. Like
+// the library it uses the wall clock, since the age of a request is independent of the app's clock. Unlike
+// the library it rejects an empty secret and timestamps in the future. Any API version will do, since the
+// few fields that are read have not changed for years. Errors: payment.ErrBadSignature,
+// payment.ErrUnreadable.
 func Verify(payload []byte, header string, secrets []string) (payment.Event, error) {
 	if err := checkSignature(payload, header, secrets); err != nil {
 		return payment.Event{}, fmt.Errorf("%w: %w", payment.ErrBadSignature, err)
@@ -37,7 +37,7 @@ func checkSignature(payload []byte, header string, secrets []string) error {
 	if time.Until(signedAt) > tolerance {
 		return errors.New("timestamp is in the future")
 	}
-	err = errors.New("there is no secret to check it with")
+	err = errors.New("there is no secret to verify it with")
 	for _, secret := range secrets {
 		if secret == "" {
 			continue
@@ -49,7 +49,7 @@ func checkSignature(payload []byte, header string, secrets []string) error {
 	return err
 }
 
-// Parse reads an event whose sender is known. Error: payment.ErrUnreadable.
+// Parse reads an event from a trusted source. Error: payment.ErrUnreadable.
 func Parse(payload []byte) (payment.Event, error) {
 	var event stripe.Event
 	if err := json.Unmarshal(payload, &event); err != nil {
@@ -58,8 +58,8 @@ func Parse(payload []byte) (payment.Event, error) {
 	return eventOf(&event), nil
 }
 
-// timestamp reads the one t=... of a signature header. Of several the library would take the last,
-// so several are none.
+// timestamp reads the only t=... of a signature header. The library would take the last of several, so
+// several are refused.
 func timestamp(header string) (time.Time, error) {
 	var found []string
 	for pair := range strings.SplitSeq(header, ",") {
@@ -68,7 +68,7 @@ func timestamp(header string) (time.Time, error) {
 		}
 	}
 	if len(found) != 1 {
-		return time.Time{}, errors.New("header has not exactly one timestamp")
+		return time.Time{}, errors.New("header does not have exactly one timestamp")
 	}
 	seconds, err := strconv.ParseInt(found[0], 10, 64)
 	if err != nil {

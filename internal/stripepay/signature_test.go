@@ -20,13 +20,13 @@ func sign(secret string, at time.Time) string {
 	}).Header
 }
 
-// The two holes of the library: it accepts an empty secret, and timestamps however far in the future.
+// Two gaps of the library: it accepts an empty secret, and any timestamp in the future.
 func TestTheLibrarysHolesAreClosed(t *testing.T) {
 	t.Parallel()
 	now := time.Now()
 	if _, err := webhook.ConstructEventWithOptions([]byte(payload), sign("", now), "",
 		webhook.ConstructEventOptions{IgnoreAPIVersionMismatch: true, Tolerance: time.Minute}); err != nil {
-		t.Error("the library has closed the first hole:", err)
+		t.Error("the library has closed the first gap:", err)
 	}
 	for name, c := range map[string]struct {
 		header  string
@@ -49,7 +49,7 @@ func TestTheLibrarysHolesAreClosed(t *testing.T) {
 	}
 }
 
-// While a secret is replaced both are good, and both signatures stand in one header.
+// During a rotation both secrets are valid, and one header has both signatures.
 func TestRotation(t *testing.T) {
 	t.Parallel()
 	now := time.Now()
@@ -64,6 +64,6 @@ func TestRotation(t *testing.T) {
 		}
 	}
 	if _, err := stripepay.Verify([]byte(payload), sign("whsec_old", now), both[:1]); err == nil {
-		t.Error("the old secret is good for ever")
+		t.Error("the old secret is still valid")
 	}
 }

@@ -1,5 +1,5 @@
-// Package stripepay takes money with Stripe Checkout, and reads what Stripe tells: the one package
-// that knows Stripe's API.
+// Package stripepay takes payments with Stripe Checkout and reads Stripe's events. No other package knows
+// Stripe's API.
 package stripepay
 
 import (
@@ -15,16 +15,15 @@ import (
 	"pop.store/credits/internal/payment"
 )
 
-// Options are what a Provider needs.
 type Options struct {
 	Key            string   // secret or restricted, of the test or the live mode
-	Tax            bool     // Stripe works out the tax and adds it
-	PromotionCodes bool     // buyers may enter one
-	WebhookSecrets []string // what events may be signed with; empty ones count as none
+	Tax            bool     // Stripe calculates tax and adds it
+	PromotionCodes bool     // buyers may enter codes
+	WebhookSecrets []string // secrets that may sign events; empty ones are ignored
 	APIURL         string   // for tests; empty: Stripe's own
 }
 
-// Provider is Stripe. It is safe for concurrent use.
+// Provider takes payments with Stripe. It is safe for concurrent use.
 type Provider struct {
 	o      Options
 	client *stripe.Client
@@ -33,10 +32,10 @@ type Provider struct {
 // Limits of one call.
 const (
 	callTime = 10 * time.Second
-	retries  = 1 // by the library; whoever asked will ask again
+	retries  = 1 // by the library; callers retry, too
 )
 
-// New makes a provider; see Live for the key.
+// New returns a provider for a key that Live accepts.
 func New(o Options) *Provider {
 	config := &stripe.BackendConfig{
 		HTTPClient:        &http.Client{Timeout: callTime},
@@ -50,8 +49,7 @@ func New(o Options) *Provider {
 	return &Provider{o: o, client: stripe.NewClient(o.Key, stripe.WithBackends(stripe.NewBackendsWithConfig(config)))}
 }
 
-// silent leaves logging to those who get the errors: the library's own lines could carry what a
-// buyer is called.
+// silent drops the library's log, which could contain buyers' names. Callers log the errors.
 type silent struct{}
 
 func (silent) Debugf(string, ...any) {}
@@ -59,10 +57,10 @@ func (silent) Infof(string, ...any)  {}
 func (silent) Warnf(string, ...any)  {}
 func (silent) Errorf(string, ...any) {}
 
-// ErrKey is a key that cannot be a secret one of Stripe's.
+// ErrKey refuses a text that is not a secret key of Stripe.
 var ErrKey = errors.New("is no secret key of Stripe's (sk_test_..., sk_live_..., rk_test_... or rk_live_...)")
 
-// Live says whether a key moves real money. ErrKey when it is no secret or restricted key.
+// Live reports whether a key moves real money. ErrKey if it is not a secret or restricted key.
 func Live(key string) (bool, error) {
 	for _, kind := range []string{"sk_", "rk_"} {
 		rest, ok := strings.CutPrefix(key, kind)
@@ -76,10 +74,10 @@ func Live(key string) (bool, error) {
 	return false, ErrKey
 }
 
-// LiveName is the name of the provider that moves real money.
+// LiveName is the name of the provider in live mode.
 const LiveName = "stripe"
 
-// Name tells purchases of Stripe's two modes apart.
+// Name is LiveName, or "stripe_test" in test mode.
 func (p *Provider) Name() string {
 	if p.Live() {
 		return LiveName
@@ -87,26 +85,25 @@ func (p *Provider) Name() string {
 	return "stripe_test"
 }
 
-// Live says whether real money moves.
+// Live reports whether real money moves.
 func (p *Provider) Live() bool {
 	live, err := Live(p.o.Key)
 	return live && err == nil
 }
 
-// Origin is where the payment pages are.
+// Origin is the origin of the payment pages.
 func (*Provider) Origin() string { return "https://checkout.stripe.com" }
 
-// missing are the things that Stripe knows no more, by the parameter that names them.
+// missing maps the parameter that names a deleted object to its error.
 var missing = map[string]error{"customer": payment.ErrNoCustomer, "payment_method": payment.ErrNoMethod}
 
-// failure sorts Stripe's errors: what is not there, what is refused for good, and the rest, whose
-// outcome is not known.
+// failure classifies Stripe's errors: not found, refused for good, or outcome unknown.
 func failure(err error) error {
 	var e *stripe.Error
 	if !errors.As(err, &e) {
 		return err
 	}
-	// Not the error itself: its text may carry what the buyer has entered.
+	// The error's text is left out, since it may contain the buyer's input.
 	what := fmt.Sprintf("stripe answered %d %s %s (request %s)", e.HTTPStatusCode, e.Type, e.Code, e.RequestID)
 	switch {
 	case e.Code == stripe.ErrorCodePaymentMethodUnexpectedState:

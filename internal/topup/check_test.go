@@ -11,7 +11,7 @@ import (
 	"pop.store/credits/internal/topup"
 )
 
-// The bounds of what can be set, each with what its field is told.
+// The limits of each setting, with the error of its field.
 func TestWhatCanBeSet(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)
@@ -47,13 +47,13 @@ func TestWhatCanBeSet(t *testing.T) {
 	} {
 		p := below40()
 		c.change(&p)
-		if got := told(f.Check(p)); got != c.want {
+		if got := messages(f.Check(p)); got != c.want {
 			t.Errorf("%s: %q, want %q", name, got, c.want)
 		}
 	}
 }
 
-// A pack for nothing cannot be bought by itself, one for a cent can.
+// A free pack cannot be bought automatically, one for a cent can.
 func TestAPackForNothing(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)
@@ -65,13 +65,13 @@ func TestAPackForNothing(t *testing.T) {
 		pack, _ := f.prices().Pack("pack_500")
 		p := below40()
 		p.Agreed = billing.TermsOf(pack)
-		if got := told(f.Check(p)); got != want {
+		if got := messages(f.Check(p)); got != want {
 			t.Errorf("for %d: %q, want %q", price, got, want)
 		}
 	}
 }
 
-// How long tokens last is part of what is agreed to.
+// The expiry of the tokens is part of the agreement.
 func TestAPackIsNamedWithItsExpiry(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)
@@ -83,14 +83,14 @@ func TestAPackIsNamedWithItsExpiry(t *testing.T) {
 		f.prices = selling(func(p *catalog.Pack) { p.ExpiresDays = days })
 		p := below40()
 		p.Agreed.ExpiresDays = 3
-		if got := told(f.Check(p)); got != want {
+		if got := messages(f.Check(p)); got != want {
 			t.Errorf("%d days: %q, want %q", days, got, want)
 		}
 	}
 }
 
-// told is what fields are told, one after the other.
-func told(wrong []*problem.Error) (text string) {
+// messages joins the errors' messages.
+func messages(wrong []*problem.Error) (text string) {
 	for i, e := range wrong {
 		if i > 0 {
 			text += " "

@@ -14,7 +14,7 @@ import (
 	"pop.store/credits/internal/topup"
 )
 
-// selling is the builtin catalog with another pack of 500.
+// selling is the built-in catalog with a changed pack of 500.
 func selling(change func(p *catalog.Pack)) func() *catalog.Catalog {
 	return func() *catalog.Catalog {
 		c := *catalog.Builtin()
@@ -24,8 +24,8 @@ func selling(change func(p *catalog.Pack)) func() *catalog.Catalog {
 	}
 }
 
-// A creator agreed to 500 tokens for $39 that never expire, below 40. What is worse than that is
-// not bought, and the reason is the pack's terms: nothing is owed. What is better is bought.
+// A creator agreed to 500 tokens for $39 that never expire, below 40. Worse terms are not bought, and the
+// reason is the pack, not debt. Better terms are bought.
 func TestConsentIsToAllOfThePack(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct {
@@ -58,7 +58,7 @@ func TestConsentIsToAllOfThePack(t *testing.T) {
 	}
 }
 
-// Of tokens that expire after 90 days, 89 are less and 91 or for ever are more.
+// With an agreement to 90 days, 89 days are worse, and 91 or no expiry are better.
 func TestConsentToAnExpiry(t *testing.T) {
 	t.Parallel()
 	agreed := billing.Terms{
@@ -80,14 +80,14 @@ func TestConsentToAnExpiry(t *testing.T) {
 		91: true,
 	} {
 		pack.ExpiresDays = days
-		if agreed.KeptBy(pack) != want {
+		if agreed.Allows(pack) != want {
 			t.Errorf("%d days: %t", days, !want)
 		}
 	}
-	if (billing.Terms{}).KeptBy(catalog.Pack{}) {
+	if (billing.Terms{}).Allows(catalog.Pack{}) {
 		t.Error("nothing was agreed to, and all is kept")
 	}
-	if pack.ID = "q"; agreed.KeptBy(pack) {
+	if pack.ID = "q"; agreed.Allows(pack) {
 		t.Error("another pack is as good")
 	}
 }
@@ -107,7 +107,7 @@ func TestTermsThatChangeBeforeTheOrder(t *testing.T) {
 	f.Must(tx.Rollback(t.Context()))
 }
 
-// saveAsBefore saves as a server of the version before does, which knows of the price alone.
+// saveAsBefore saves settings as the previous version did, which stored only the price.
 func (f *fixture) saveAsBefore(id uuid.UUID, pack string, minor int64) {
 	f.T.Helper()
 	_, err := f.DB.Pool.Exec(f.T.Context(),
@@ -118,7 +118,7 @@ func (f *fixture) saveAsBefore(id uuid.UUID, pack string, minor int64) {
 	f.Must(err)
 }
 
-// What was saved before tokens and expiry were written down is what the catalog sold then, at that price.
+// Old settings without tokens and expiry mean what the catalog sold then at that price.
 func TestConsentFromBefore(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct {
@@ -158,7 +158,8 @@ func TestConsentFromBefore(t *testing.T) {
 	}
 }
 
-// dated is a catalog file that says when the pack began to bring fewer tokens: after the settings were saved.
+// dated is a catalog file with the date from which the pack has fewer tokens: after the settings were
+// saved.
 func dated(f *fixture) func() *catalog.Catalog {
 	f.T.Helper()
 	c, _, err := catalog.Parse("c.yaml", []byte(`version: v1
@@ -173,7 +174,7 @@ packs:
 	return source.InForce
 }
 
-// The bounds of the month's money fit every pack that can be sold: they are those of its currency.
+// The limits of the monthly amount fit every pack on sale, in its currency.
 func TestTheBoundsOfTheMonthsMoney(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct {

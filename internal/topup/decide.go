@@ -13,60 +13,60 @@ import (
 	"pop.store/credits/internal/tokens"
 )
 
-// coolDown is the least time between two attempts, whatever became of the first.
+// coolDown is the least time between two attempts, whatever the outcome of the first.
 const coolDown = 10 * time.Minute
 
-// facts are what a decision rests on, besides the settings.
+// facts are the input of a decision besides the settings.
 type facts struct {
-	there, owed tokens.Amount      // there: what can be spent or is held, for a job under way may give its tokens back
-	kept        bool               // something can be charged
-	closed      bool               // the account is closed
-	attempts    []billing.Purchase // newest first: of this month, and the newest of before
-	month       time.Time          // when this month began
+	available, owed tokens.Amount      // there: spendable or held, since a running job may return its hold
+	kept            bool               // a payment method is stored
+	closed          bool               // the account is closed
+	attempts        []billing.Purchase // newest first: this month's and the one before
+	month           time.Time          // start of this month
 }
 
 func factsOf(a *ledger.Account, attempts []billing.Purchase, kept bool, now time.Time) facts {
 	today := a.Day(now)
 	month := clock.StartOfDay(today.AddDate(0, 0, 1-today.Day()), a.BillingZone)
 	return facts{
-		there:    a.Spendable + a.Held,
-		owed:     a.Owed,
-		kept:     kept,
-		closed:   !a.ClosedAt.IsZero(),
-		attempts: attempts,
-		month:    month,
+		available: a.Spendable + a.Held,
+		owed:      a.Owed,
+		kept:      kept,
+		closed:    !a.ClosedAt.IsZero(),
+		attempts:  attempts,
+		month:     month,
 	}
 }
 
-// Wait says why nothing is bought although the balance is below the threshold.
+// Wait is why no pack is bought although the balance is below the threshold.
 type Wait string
 
-// The reasons to wait; none when nothing has to be bought, and when a pack is bought now.
+// The empty Wait stands for a balance above the threshold, and for a pack that is bought now.
 const (
-	WaitUnderWay Wait = "under_way" // an attempt's outcome is open
-	WaitCard     Wait = "card"      // nothing is kept that could be charged
+	WaitUnderWay Wait = "under_way" // the outcome of an attempt is unknown
+	WaitCard     Wait = "card"      // no payment method is stored
 	WaitCoolDown Wait = "cool_down"
 	WaitTimes    Wait = "times" // until next month
 	WaitMoney    Wait = "money" // until next month
 )
 
-// decision is what is done now: at most one of off, stop, wait and buy.
+// decision is the next action: at most one of off, stop, wait and buy.
 type decision struct {
-	off     bool // for good: the account is closed
+	off     bool // permanently: the account is closed
 	stop    Stop
-	because uuid.UUID // the attempt that is the reason to stop
+	because uuid.UUID // the attempt that causes the stop
 	wait    Wait
 	buy     bool
-	most    int64 // what may be taken for it, tax included, in minor units
+	most    int64 // maximum charge, tax included, in minor units
 }
 
-// decide is every rule about when a pack is bought by itself.
+// decide has all rules of auto top-up.
 //
 //   - It stops after an attempt that failed since the settings were saved, since the same card would
 //     fail again. It also stops after a purchase that was returned or is disputed, and when the pack
 //     is gone or worse than agreed.
 //   - It buys only below the threshold, and only a pack that lifts the balance over the threshold after
-//     what is owed. So no purchase causes the next one. Tokens held by running jobs count as there.
+//     debt is settled. So no purchase causes the next one. Tokens held by running jobs count as available.
 //   - It buys one pack at a time, ten minutes apart, within the month's limits. Failed attempts do not
 //     count towards the limits; returned purchases do.
 func decide(s Settings, f facts, prices *catalog.Catalog, now time.Time) decision {
@@ -83,13 +83,13 @@ func decide(s Settings, f facts, prices *catalog.Catalog, now time.Time) decisio
 	switch {
 	case !sold:
 		return decision{stop: StopPack}
-	case !s.agreed(prices).KeptBy(pack):
+	case !s.agreed(prices).Allows(pack):
 		return decision{stop: StopPrice}
-	case f.there >= s.Threshold:
+	case f.available >= s.Threshold:
 		return decision{}
 	case f.underWay():
 		return decision{wait: WaitUnderWay}
-	case f.there+pack.Tokens-min(f.owed, pack.Tokens) <= s.Threshold:
+	case f.available+pack.Tokens-min(f.owed, pack.Tokens) <= s.Threshold:
 		return decision{stop: StopOwed}
 	case !f.kept:
 		return decision{wait: WaitCard}
@@ -99,8 +99,8 @@ func decide(s Settings, f facts, prices *catalog.Catalog, now time.Time) decisio
 	return f.within(s, pack.Price)
 }
 
-// agreed is what its creator agreed to. Where that was not written down in full it is what the
-// catalog sold at that time, if the price is the one that was.
+// agreed returns the creator's agreement. For old settings without tokens and expiry it is what the catalog
+// sold at that time, provided that the price is the same.
 func (s *Settings) agreed(prices *catalog.Catalog) billing.Terms {
 	if s.Agreed.Tokens > 0 {
 		return s.Agreed
@@ -112,7 +112,7 @@ func (s *Settings) agreed(prices *catalog.Catalog) billing.Terms {
 	return billing.TermsOf(pack)
 }
 
-// within keeps to what is allowed in a month.
+// within applies the monthly limits.
 func (f *facts) within(s Settings, price money.Amount) decision {
 	times, spent := f.thisMonth(s.Limit.Currency)
 	left := s.Limit.Minor - spent.Minor
@@ -125,14 +125,14 @@ func (f *facts) within(s Settings, price money.Amount) decision {
 	return decision{buy: true, most: left}
 }
 
-// stops are the failures that end it.
+// stops maps failures to the reasons to stop.
 var stops = map[billing.Failure]Stop{
 	billing.FailureDeclined: StopDeclined,
 	billing.FailureRefused:  StopDeclined,
 	billing.FailureConfirm:  StopConfirm,
 }
 
-// failed is the reason to stop that attempts since an instant give, and the newest of them that does.
+// failed returns the reason to stop since an instant, and the newest attempt that has it.
 func (f *facts) failed(since time.Time) (Stop, uuid.UUID) {
 	for i := range f.attempts {
 		p := &f.attempts[i]
@@ -156,7 +156,7 @@ func (f *facts) underWay() bool {
 	return false
 }
 
-// thisMonth is how often a pack was bought this month, or is being bought, and for how much.
+// thisMonth returns the number of purchases this month, pending ones included, and their sum.
 func (f *facts) thisMonth(currency string) (times int, spent money.Amount) {
 	spent.Currency = currency
 	for i := range f.attempts {
@@ -172,8 +172,8 @@ func (f *facts) thisMonth(currency string) (times int, spent money.Amount) {
 	return times, spent
 }
 
-// tooMuch says whether an attempt of this month, since an instant, would have taken more with its
-// tax than was left: so would the next.
+// tooMuch reports whether tax took an attempt of this month, since an instant, over the remaining amount:
+// the next one would fail, too.
 func (f *facts) tooMuch(since time.Time) bool {
 	for i := range f.attempts {
 		p := &f.attempts[i]

@@ -28,7 +28,7 @@ func agreed500() billing.Terms {
 	}
 }
 
-// ready are settings and facts with which a pack of 500 for $39 is bought.
+// ready returns settings and facts with which a pack of 500 for $39 is bought.
 func ready() (Settings, facts) {
 	s := Settings{
 		On:        true,
@@ -39,13 +39,13 @@ func ready() (Settings, facts) {
 		ChangedAt: noon.Add(-5 * 24 * time.Hour),
 	}
 	return s, facts{
-		there: some(39),
-		kept:  true,
-		month: time.Date(2026, 11, 1, 0, 0, 0, 0, time.UTC),
+		available: some(39),
+		kept:      true,
+		month:     time.Date(2026, 11, 1, 0, 0, 0, 0, time.UTC),
 	}
 }
 
-// bought is an attempt so long ago.
+// bought is an attempt of the given age.
 func bought(ago time.Duration, status billing.Status, failure billing.Failure) billing.Purchase {
 	p := billing.Purchase{
 		ID:        uuid.New(),
@@ -75,9 +75,9 @@ func TestEveryRule(t *testing.T) {
 	}{
 		"below":                 {func(*Settings, *facts) {}, decision{buy: true, most: 12000}},
 		"off":                   {func(s *Settings, _ *facts) { s.On = false }, decision{}},
-		"just at the threshold": {func(_ *Settings, f *facts) { f.there = some(40) }, decision{}},
+		"just at the threshold": {func(_ *Settings, f *facts) { f.available = some(40) }, decision{}},
 		"a millionth below": {func(_ *Settings, f *facts) {
-			f.there = some(40) - 1
+			f.available = some(40) - 1
 		}, decision{buy: true, most: 12000}},
 		"no card": {func(_ *Settings, f *facts) { f.kept = false }, decision{wait: WaitCard}},
 		"pack gone": {func(s *Settings, _ *facts) {
@@ -184,7 +184,7 @@ func TestEveryRule(t *testing.T) {
 	} {
 		s, f := ready()
 		last := failed(hour, why)
-		f.attempts, f.there = append(f.attempts, last), some(9000) // also when there is nothing to buy
+		f.attempts, f.available = append(f.attempts, last), some(9000) // also when there is nothing to buy
 		if got := decide(s, f, catalog.Builtin(), noon); got != (decision{stop: want, because: last.ID}) {
 			t.Errorf("%s: %+v", why, got)
 		}
@@ -199,7 +199,7 @@ func TestEveryRule(t *testing.T) {
 	}
 }
 
-// The month is that of the account's billing zone.
+// The month follows the account's billing zone.
 func TestTheMonthIsTheAccounts(t *testing.T) {
 	t.Parallel()
 	zone, err := time.LoadLocation("Pacific/Auckland")
@@ -217,26 +217,26 @@ func TestTheMonthIsTheAccounts(t *testing.T) {
 	}
 }
 
-// Whatever is set, spent, owed and answered: attempts are ten minutes apart, one at a time, within
-// the month's times and money, never from above the threshold, and none follows a failed one.
+// With random settings, spending, debt and answers: attempts are ten minutes apart, one at a time, within
+// the monthly limits, never above the threshold, and none follows a failed one.
 func TestATopUpLoopIsImpossible(t *testing.T) {
 	t.Parallel()
 	seed := uint64(time.Now().UnixNano())
 	random := rand.New(rand.NewPCG(seed, 1))
 	total := 0
 	for round := range 300 {
-		total += play(t, random)
+		total += simulateMonths(t, random)
 		if t.Failed() {
 			t.Fatalf("seed %d, round %d", seed, round)
 		}
 	}
 	if total < 300 {
-		t.Errorf("only %d purchases in all: the test proves nothing", total)
+		t.Errorf("only %d purchases in all: too few for the test", total)
 	}
 }
 
-// play lets two months pass in steps of a minute or some, and counts purchases.
-func play(t *testing.T, random *rand.Rand) (purchases int) {
+// play simulates two months in steps of a minute or more, and counts purchases.
+func simulateMonths(t *testing.T, random *rand.Rand) (purchases int) {
 	t.Helper()
 	pack := catalog.Builtin().Packs[random.IntN(3)]
 	s := Settings{
@@ -274,7 +274,7 @@ func play(t *testing.T, random *rand.Rand) (purchases int) {
 	return purchases
 }
 
-// settleAttempts lets a pending attempt come to an end, most of the time.
+// settleAttempts mostly completes a pending attempt.
 func settleAttempts(random *rand.Rand, attempts []billing.Purchase, a *ledger.Account, amount tokens.Amount) {
 	if len(attempts) == 0 || attempts[0].Status != billing.StatusPending || random.IntN(3) == 0 {
 		return
@@ -305,8 +305,8 @@ func wantAllowed(t *testing.T, s Settings, f facts, attempts []billing.Purchase,
 			times, spent = times+1, spent+p.Paid.Minor
 		}
 	}
-	if f.there >= s.Threshold || times >= s.Times || spent+d.most > s.Limit.Minor || d.most < s.Agreed.Price.Minor {
-		t.Errorf("bought with %s of %s, %d of %d times, %d and %d of %s", f.there, s.Threshold, times, s.Times,
+	if f.available >= s.Threshold || times >= s.Times || spent+d.most > s.Limit.Minor || d.most < s.Agreed.Price.Minor {
+		t.Errorf("bought with %s of %s, %d of %d times, %d and %d of %s", f.available, s.Threshold, times, s.Times,
 			spent, d.most, s.Limit)
 	}
 }

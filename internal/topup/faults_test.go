@@ -13,7 +13,6 @@ import (
 	"pop.store/credits/internal/topup"
 )
 
-// countLines counts lines of the log.
 type countLines struct{ n atomic.Int64 }
 
 func (c *countLines) Write(line []byte) (int, error) {
@@ -21,7 +20,7 @@ func (c *countLines) Write(line []byte) (int, error) {
 	return len(line), nil
 }
 
-// Whatever query fails, the caller learns of it, and what was asked for is done the next time.
+// Each failing query reaches the caller as an error, and the work is done at the next attempt.
 func TestAQueryThatFails(t *testing.T) {
 	t.Parallel()
 	for name, operation := range map[string]func(f *fixture, s *topup.Service, id uuid.UUID) error{
@@ -50,13 +49,13 @@ func TestAQueryThatFails(t *testing.T) {
 			t.Parallel()
 			f := newFixture(t)
 			pool, faults := f.DB.Failing(t)
-			books := engine.New(pool, engine.Options{
+			ledgerEngine := engine.New(pool, engine.Options{
 				Clock:  f.Clock.Now,
 				Prices: f.prices,
 				Log:    f.log,
 			})
-			t.Cleanup(books.Close)
-			_, service := f.services(pool, books)
+			t.Cleanup(ledgerEngine.Close)
+			_, service := f.services(pool, ledgerEngine)
 			id := f.account(sandbox.CardGood)
 			f.save(id)
 			faults.Each(t, func() error { return operation(f, service, id) })
@@ -64,7 +63,7 @@ func TestAQueryThatFails(t *testing.T) {
 	}
 }
 
-// A step in which an account's turn fails says so in the log and serves the others.
+// A failure with one account is logged, and the others are served.
 func TestAQueryThatFailsWhileOneAccountIsServed(t *testing.T) {
 	t.Parallel()
 	for name, prepare := range map[string]func(f *fixture, id uuid.UUID){
@@ -85,7 +84,7 @@ func TestAQueryThatFailsWhileOneAccountIsServed(t *testing.T) {
 				before := lines.n.Load()
 				_, _, err := service.Step(t.Context(), uuid.Nil)
 				if err == nil && lines.n.Load() > before {
-					err = errors.New("a line in the log")
+					err = errors.New("a logged error")
 				}
 				return err
 			})
@@ -93,7 +92,7 @@ func TestAQueryThatFailsWhileOneAccountIsServed(t *testing.T) {
 	}
 }
 
-// A stop that its creator could not be written to about is told again.
+// A stop whose e-mail could not be ordered is reported again.
 func TestAStopIsToldUntilItIsKnown(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)
@@ -108,11 +107,11 @@ func TestAStopIsToldUntilItIsKnown(t *testing.T) {
 		return err
 	})
 	if n := f.Count(`select count(*) from topups where stopped <> '' and told_at is null`); n != 0 {
-		t.Errorf("%d stops were told to nobody", n)
+		t.Errorf("%d stops have no e-mail", n)
 	}
 }
 
-// mustStop stops an account's auto top-up without telling.
+// mustStop stops an account's auto top-up without an e-mail.
 func (f *fixture) mustStop(id uuid.UUID) {
 	f.T.Helper()
 	_, err := f.DB.Pool.Exec(f.T.Context(), `update topups set enabled = false, stopped = 'declined', stopped_at = $2,

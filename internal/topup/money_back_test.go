@@ -15,7 +15,7 @@ import (
 	"pop.store/credits/internal/topup"
 )
 
-// flaky is the sandbox, of which some answers do not come.
+// flaky is the sandbox, with some answers missing.
 type flaky struct {
 	*sandbox.Provider
 	down, noRefund, noCheckout bool
@@ -101,7 +101,7 @@ func TestNothingIsBoughtWhileAPackGoesBack(t *testing.T) {
 	p.noRefund = true
 	_, _, err := f.billing.Return(t.Context(), id, list[0].ID, "back")
 	if err == nil {
-		t.Fatal("the provider gave the money back")
+		t.Fatal("the provider refunded although it had to refuse")
 	}
 	f.stepped()
 	if n := len(f.bought(id)); n != 1 {
@@ -150,7 +150,7 @@ func TestAForgottenCardIsNotCharged(t *testing.T) {
 	_, err := f.billing.Reconcile(t.Context())
 	f.Must(err)
 	if list := f.bought(id); list[0].Status == billing.StatusCompleted {
-		t.Errorf("a card that was forgotten three hours ago was charged")
+		t.Errorf("a card that was deleted three hours ago was charged")
 	}
 }
 
@@ -180,7 +180,7 @@ func TestACardIsKeptLate(t *testing.T) {
 	kept, err := f.billing.Kept(t.Context(), id)
 	f.Must(err)
 	if p.Status != billing.StatusCompleted || p.Card != "Visa 4242" || !kept.Any {
-		t.Errorf("%s with %q, kept %t", p.Status, p.Card, kept.Any)
+		t.Errorf("%s with %q, stored %t", p.Status, p.Card, kept.Any)
 	}
 }
 
@@ -223,7 +223,7 @@ func TestWhatWasNettedIsTold(t *testing.T) {
 	s, err := f.billing.TokenBreakdown(t.Context(), p)
 	f.Must(err)
 	if s.Netted == 0 {
-		t.Error("what was netted is not told")
+		t.Error("the receipt does not name the settled debt")
 	}
 }
 
@@ -248,6 +248,6 @@ func TestAnotherPurchaseKeepsTheCard(t *testing.T) {
 	pay(b)
 	pay(a)
 	if k, err := f.billing.Kept(t.Context(), id); err != nil || !k.Any {
-		t.Error("the kept card is gone")
+		t.Error("the stored card is gone")
 	}
 }

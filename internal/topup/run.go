@@ -15,18 +15,18 @@ import (
 
 // Limits of one step.
 const (
-	chunk   = 500                 // accounts that are looked at together
-	charges = 4                   // at a time
-	letters = 100                 // that are ordered
-	past    = 62 * 24 * time.Hour // how far back attempts are looked at: longer than any month
+	chunk   = 500                 // accounts per query
+	charges = 4                   // concurrent
+	emails  = 100                 // e-mails per step
+	history = 62 * 24 * time.Hour // age of the attempts that are read: longer than any month
 )
 
 const sqlEnabled = `select ` + settingsColumns +
 	` from topups where enabled and account > $1 order by account limit $2`
 
-// Step looks at the next accounts after one, uuid.Nil for the first, and buys for those that need it.
-// more means that accounts are left after next. A failure with one account is logged and does not stop
-// the others; the returned error is one that did.
+// Step checks the next accounts after one, uuid.Nil for the first, and buys packs where they are due. more
+// means that accounts are left after next. A failure with one account is logged and does not stop the
+// others; the returned error stopped the step.
 func (s *Service) Step(ctx context.Context, after uuid.UUID) (next uuid.UUID, more bool, err error) {
 	rows, err := s.pool.Query(ctx, sqlEnabled, after, chunk)
 	if err != nil {
@@ -45,7 +45,7 @@ func (s *Service) Step(ctx context.Context, after uuid.UUID) (next uuid.UUID, mo
 	return next, len(list) == chunk, s.tell(ctx)
 }
 
-// serve acts for those accounts that something has to be done for.
+// serve acts on the accounts that are due.
 func (s *Service) serve(ctx context.Context, list []setting) error {
 	due, err := s.due(ctx, list)
 	if err != nil {
@@ -58,7 +58,7 @@ func (s *Service) serve(ctx context.Context, list []setting) error {
 		acting.Go(func() {
 			defer func() { <-places }()
 			if err := s.act(ctx, account); err != nil {
-				s.o.Log.Warn("auto top-up could not be looked after; it will be tried again", "account", account,
+				s.o.Log.Warn("auto top-up failed for an account and will be retried", "account", account,
 					"error", err)
 			}
 		})
@@ -67,7 +67,7 @@ func (s *Service) serve(ctx context.Context, list []setting) error {
 	return nil
 }
 
-// due are the accounts that something has to be done for, at a first look.
+// due selects accounts with work to do, without a lock.
 func (s *Service) due(ctx context.Context, list []setting) (due []uuid.UUID, err error) {
 	ids := make([]uuid.UUID, len(list))
 	for i := range list {
@@ -100,11 +100,11 @@ func (s *Service) due(ctx context.Context, list []setting) (due []uuid.UUID, err
 	return due, nil
 }
 
-// attempts are what was bought by itself lately, newest first for each account.
+// attempts returns recent auto purchases, newest first for each account.
 func (s *Service) attempts(ctx context.Context, from billing.Queryer, ids []uuid.UUID,
 	now time.Time,
 ) (map[uuid.UUID][]billing.Purchase, error) {
-	list, err := s.o.Billing.Autos(ctx, from, ids, now.Add(-past))
+	list, err := s.o.Billing.Autos(ctx, from, ids, now.Add(-history))
 	if err != nil {
 		return nil, err
 	}
@@ -115,7 +115,7 @@ func (s *Service) attempts(ctx context.Context, from billing.Queryer, ids []uuid
 	return found, nil
 }
 
-// act carries out the decision for one account: it buys, and decides again when the purchase failed.
+// act carries out the decision for one account, and decides again after a failed purchase.
 func (s *Service) act(ctx context.Context, account uuid.UUID) error {
 	for range 2 {
 		order, err := s.settle(ctx, account)
@@ -124,7 +124,7 @@ func (s *Service) act(ctx context.Context, account uuid.UUID) error {
 		}
 		p, err := s.o.Billing.Charge(ctx, account, order)
 		if err != nil {
-			return err // it stays under way, and billing asks again
+			return err // the purchase stays pending, and billing retries
 		}
 		if p.Status != billing.StatusFailed {
 			return nil
@@ -133,9 +133,9 @@ func (s *Service) act(ctx context.Context, account uuid.UUID) error {
 	return nil
 }
 
-// settle decides with the settings held, and writes down what follows: the answer is the purchase
-// to charge, uuid.Nil for none. The balance is read before: if another server has bought a pack in
-// between, the attempt is seen, and the cool-down keeps this one from buying a second.
+// settle decides while the settings are locked, and stores the result. It returns the purchase to charge,
+// or uuid.Nil. The balance is read before the lock: if another server buys a pack in between, its attempt
+// is visible, and the cool-down prevents a second one.
 func (s *Service) settle(ctx context.Context, account uuid.UUID) (order uuid.UUID, err error) {
 	a, err := s.o.Ledger.Account(ctx, account)
 	if err != nil {
@@ -194,13 +194,12 @@ const (
 	sqlTold   = `update topups set told_at = $3 where account = $1 and stopped_at = $2`
 )
 
-// tell has those written to whose auto top-up was stopped. Cut off in between it tells the same
-// again, which is known there.
+// tell orders the e-mails about stops. After an interruption it repeats one, which the receiver recognizes.
 func (s *Service) tell(ctx context.Context) error {
 	if s.o.Tell == nil {
 		return nil
 	}
-	rows, err := s.pool.Query(ctx, sqlUntold, letters)
+	rows, err := s.pool.Query(ctx, sqlUntold, emails)
 	if err != nil {
 		return problem.Unavailable(err)
 	}

@@ -11,7 +11,7 @@ import (
 	"pop.store/credits/internal/tokens"
 )
 
-// What a job under way holds may come back, so it counts as there: a job alone buys nothing.
+// A running job may return its hold, so the hold counts as available: the job alone buys nothing.
 func TestAJobUnderWayBuysNothing(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)
@@ -28,11 +28,11 @@ func TestAJobUnderWayBuysNothing(t *testing.T) {
 	f.step()
 	f.wantSpendable(id, 30)
 	if n := f.Count(autos, id); n != 0 {
-		t.Errorf("%d packs were bought for a job that may give its tokens back", n)
+		t.Errorf("%d packs were bought for a job that may return its tokens", n)
 	}
 }
 
-// Auto top-up of a closed account is turned off for good, and its creator is not written to.
+// Auto top-up of a closed account is turned off for good, without an e-mail.
 func TestAClosedAccountIsTurnedOff(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)

@@ -1,13 +1,13 @@
-// Package topup is auto top-up: it buys a pack when an account's tokens fall below the creator's
-// threshold, within a monthly limit of purchases and money. After a failed payment it stops until the
-// creator turns it on again. It is off by default.
+// Package topup buys a pack automatically when an account's tokens fall below the creator's threshold,
+// within a monthly limit of purchases and money. It is off by default, and after a failed payment it stops
+// until the creator turns it on again.
 //
-// Every rule is in one pure function (decide.go). The decision and the purchase are written in one
+// decide.go has all rules in one pure function. The decision and the purchase are written in one
 // transaction that locks the account's settings; billing then charges the purchase.
 //
-// Tokens are millionths of a token, money is minor units of a currency, instants are UTC. Months
-// are those of agents' budgets: calendar months of the account's billing zone. Errors that a caller
-// may see are *problem.Error.
+// Tokens are millionths of a token, money is minor units of a currency, instants are UTC. Months are
+// calendar months of the account's billing zone, as in agents' budgets. Errors that a caller may see are
+// *problem.Error.
 package topup
 
 import (
@@ -31,88 +31,83 @@ import (
 	"pop.store/credits/internal/tokens"
 )
 
-// Options are what a Service needs besides its database.
 type Options struct {
 	Ledger  *engine.Engine
 	Billing *billing.Service
-	Prices  func() *catalog.Catalog // the catalog in force
+	Prices  func() *catalog.Catalog // the current catalog
 	Clock   clock.Clock
 	Log     *slog.Logger
-	// Tell has a creator written to whose auto top-up was stopped. It may be told the same twice.
-	// Nil: no e-mail is sent.
+	// Tell orders the e-mail about a stop. It may be called twice with the same stop. Nil: no e-mail is
+	// sent.
 	Tell func(ctx context.Context, account uuid.UUID, s Stopped) error
 }
 
-// Service tops up. It is safe for concurrent use, by any number of servers.
+// Service runs auto top-up. It is safe for concurrent use, by any number of servers.
 type Service struct {
 	pool *pgxpool.Pool
 	o    Options
 }
 
-// New makes a service over a migrated database.
+// New returns a service over a migrated database.
 func New(pool *pgxpool.Pool, o Options) *Service { return &Service{pool: pool, o: o} }
 
-// The most that can be set.
+// MostTimes is the largest monthly number of purchases.
 const MostTimes = 30
 
-// mostMoney is the most money a month: that for MostTimes of the dearest pack that can be paid in
-// the currency.
+// mostMoney is the largest monthly amount: MostTimes of the most expensive pack that can be paid in the
+// currency.
 func mostMoney(currency string) money.Amount {
 	return money.Amount{Minor: MostTimes * money.MaxPayment(currency).Minor, Currency: currency}
 }
 
-// Settings are what a creator has set.
+// Settings are a creator's settings of auto top-up.
 type Settings struct {
 	On        bool
-	Threshold tokens.Amount // below it a pack is bought
-	// the pack as its creator agreed to it; one that is worse is never bought. Without tokens it is
-	// not known what it brought
+	Threshold tokens.Amount // a pack is bought below it
+	// The pack as agreed; a worse one is never bought. Zero tokens mean an old agreement without them.
 	Agreed    billing.Terms
-	Times     int          // a month, at most
-	Limit     money.Amount // a month, at most, tax included
-	ChangedAt time.Time    // when its creator last turned it on or off
-	Stopped   Stopped      // why it is off, if its creator did not turn it off
+	Times     int          // monthly limit
+	Limit     money.Amount // monthly limit, tax included
+	ChangedAt time.Time    // when the creator last turned it on or off
+	Stopped   Stopped      // why it stopped; zero if the creator turned it off
 }
 
-// Stopped says why and when auto top-up was stopped. The zero value: it was not.
+// Stopped is why and when auto top-up stopped. The zero value means that it did not.
 type Stopped struct {
 	Why      Stop
 	At       time.Time
-	Purchase uuid.UUID // the attempt that stopped it; uuid.Nil: none was made
+	Purchase uuid.UUID // the attempt that caused it; uuid.Nil: none
 }
 
-// Stop is a reason for auto top-up to end until its creator turns it on again.
+// Stop is a reason to stop until the creator turns it on again.
 type Stop string
 
-// The reasons.
 const (
-	StopDeclined Stop = "declined"       // the card's bank said no, or nothing could be charged
+	StopDeclined Stop = "declined"       // the bank declined the card, or there is no method to charge
 	StopConfirm  Stop = "authentication" // the bank wants the creator to confirm the payment
-	// the pack is worse than was agreed to: dearer, in another currency, of fewer tokens, or of
-	// tokens that expire sooner
+	// the pack is worse than agreed: more expensive, another currency, fewer tokens, or an earlier expiry
 	StopPrice Stop = "price"
-	StopPack  Stop = "pack" // the pack is not sold any more
-	// a pack that was bought by itself was given back, or its payment is in dispute
+	StopPack  Stop = "pack" // the pack is no longer sold
+	// an automatic purchase was returned or is disputed
 	StopReturned Stop = "returned"
-	StopOwed     Stop = "owed" // so much is owed that a pack would not lift the balance over the threshold
+	StopOwed     Stop = "owed" // the debt is so high that a pack would not lift the balance over the threshold
 )
 
-// Overview is auto top-up as its creator sees it.
+// Overview is the state of auto top-up for display.
 type Overview struct {
 	Settings
-	Set   bool         // it was set once
-	Kept  billing.Kept // what is charged
-	Times int          // that a pack was bought by itself this month, or is being bought
-	Spent money.Amount // for that, in the limit's currency
+	Set   bool         // it was saved at least once
+	Kept  billing.Kept // the payment method
+	Times int          // purchases this month, pending ones included
+	Spent money.Amount // their sum, in the limit's currency
 	Last  *billing.Purchase
-	Wait  Wait // why nothing is bought although the balance is below the threshold
+	Wait  Wait // why no pack is bought although the balance is below the threshold
 }
 
 const settingsColumns = `account, enabled, threshold, pack, price_minor, currency, times, limit_minor, changed_at, stopped, coalesce(stopped_at, '0001-01-01'),
 	coalesce(purchase, '00000000-0000-0000-0000-000000000000'),
 	case when agreed_at = changed_at then agreed_tokens else 0 end, case when agreed_at = changed_at then agreed_expires_days else 0 end`
 
-// setting is an account's settings.
 type setting struct {
 	account uuid.UUID
 	Settings
@@ -128,7 +123,7 @@ func scanSetting(row pgx.CollectableRow) (setting, error) {
 	return s, err
 }
 
-// settings reads what is set for an account; false: nothing ever was.
+// settings reads an account's settings; false if it never had any.
 func settings(ctx context.Context, from billing.Queryer, account uuid.UUID, lock string) (setting, bool, error) {
 	rows, err := from.Query(ctx, "select "+settingsColumns+" from topups where account = $1 "+lock, account)
 	if err != nil {
@@ -141,7 +136,7 @@ func settings(ctx context.Context, from billing.Queryer, account uuid.UUID, lock
 	return s, err == nil, err
 }
 
-// Overview reads how auto top-up stands for an account that was just read.
+// Overview returns the state of auto top-up for an account that was just read.
 func (s *Service) Overview(ctx context.Context, a *ledger.Account) (Overview, error) {
 	set, found, err := settings(ctx, s.pool, a.ID, "")
 	if err != nil {
@@ -168,7 +163,7 @@ func (s *Service) Overview(ctx context.Context, a *ledger.Account) (Overview, er
 	return o, nil
 }
 
-// Stopped says whether auto top-up of an account was stopped, and its creator has not dealt with that yet.
+// Stopped reports whether auto top-up stopped and the creator has not reacted yet.
 func (s *Service) Stopped(ctx context.Context, account uuid.UUID) (Stopped, bool, error) {
 	set, _, err := settings(ctx, s.pool, account, "")
 	if err != nil {
@@ -180,7 +175,7 @@ func (s *Service) Stopped(ctx context.Context, account uuid.UUID) (Stopped, bool
 // SaveParams turn auto top-up on.
 type SaveParams struct {
 	Threshold tokens.Amount
-	Agreed    billing.Terms // the pack, as the creator saw it
+	Agreed    billing.Terms // the pack as the page showed it
 	Times     int
 	Limit     money.Amount
 }
@@ -193,7 +188,7 @@ const sqlSave = `insert into topups (account, enabled, threshold, pack, price_mi
 		agreed_at = excluded.agreed_at, times = excluded.times, limit_minor = excluded.limit_minor, changed_at = excluded.changed_at,
 		stopped = '', stopped_at = null, purchase = null, told_at = null`
 
-// Save turns auto top-up on, as it is set. Errors: billing.ErrNotSetUp, ledger.ErrNoAccount,
+// Save stores the settings and turns auto top-up on. Errors: billing.ErrNotSetUp, ledger.ErrNoAccount,
 // ledger.ErrClosed, kinds Unprocessable (the first of Check) and Unavailable.
 func (s *Service) Save(ctx context.Context, account uuid.UUID, p SaveParams) error {
 	if !s.o.Billing.Available() {
@@ -219,8 +214,8 @@ func (s *Service) Save(ctx context.Context, account uuid.UUID, p SaveParams) err
 	return nil
 }
 
-// Check says what is wrong with settings, a problem for each field at most: "threshold", "pack",
-// "times", "limit".
+// Check validates settings and returns at most one problem for each field: "threshold", "pack", "times",
+// "limit".
 func (s *Service) Check(p SaveParams) []*problem.Error {
 	var wrong []*problem.Error
 	bad := func(field, format string, args ...any) {
@@ -257,7 +252,7 @@ func (s *Service) Check(p SaveParams) []*problem.Error {
 	return wrong
 }
 
-// inWords is what a pack is sold for: "500 tokens for $39.00, which expire after 90 days".
+// inWords describes a pack's terms: "500 tokens for $39.00, which expire after 90 days".
 func inWords(p catalog.Pack) string {
 	text := p.Tokens.String() + " tokens for " + p.Price.String()
 	switch {
@@ -272,7 +267,7 @@ func inWords(p catalog.Pack) string {
 const sqlOff = `update topups set enabled = false, stopped = '', stopped_at = null, purchase = null, told_at = null, changed_at = $2
 	where account = $1`
 
-// TurnOff turns auto top-up off, and puts away why it was stopped. What is being bought already is bought.
+// TurnOff turns auto top-up off and clears the reason of a stop. A pending purchase still completes.
 func (s *Service) TurnOff(ctx context.Context, account uuid.UUID) error {
 	_, err := s.pool.Exec(ctx, sqlOff, account, s.o.Clock())
 	if err != nil {

@@ -28,7 +28,7 @@ import (
 
 func TestMain(m *testing.M) { testdb.Main(m) }
 
-// fixture is auto top-up over a database of its own, with the sandbox as its payment provider.
+// fixture is auto top-up over its own database, with the sandbox as the payment provider.
 type fixture struct {
 	*testkit.Fixture
 	*topup.Service
@@ -36,11 +36,11 @@ type fixture struct {
 	billing  *billing.Service
 	prices   func() *catalog.Catalog
 	log      *slog.Logger
-	stopped  []topup.Stopped // what Tell was called with
+	stopped  []topup.Stopped // the arguments of Tell
 	tellErr  error
 }
 
-// lossy is the sandbox, whose answers to charges can be lost.
+// lossy is a sandbox that can lose the answers to charges.
 type lossy struct {
 	*sandbox.Provider
 	mu   sync.Mutex
@@ -77,11 +77,10 @@ func newFixture(t *testing.T) *fixture {
 	return f
 }
 
-// services are billing and top-up over a pool and a ledger.
-func (f *fixture) services(pool *pgxpool.Pool, books *engine.Engine) (*billing.Service, *topup.Service) {
+func (f *fixture) services(pool *pgxpool.Pool, ledgerEngine *engine.Engine) (*billing.Service, *topup.Service) {
 	prices := func() *catalog.Catalog { return f.prices() }
 	bills := billing.New(pool, billing.Options{
-		Ledger:   books,
+		Ledger:   ledgerEngine,
 		Prices:   prices,
 		Provider: f.provider,
 		BaseURL:  "http://credits.test",
@@ -89,7 +88,7 @@ func (f *fixture) services(pool *pgxpool.Pool, books *engine.Engine) (*billing.S
 		Log:      f.log,
 	})
 	return bills, topup.New(pool, topup.Options{
-		Ledger:  books,
+		Ledger:  ledgerEngine,
 		Billing: bills,
 		Prices:  prices,
 		Clock:   f.Clock.Now,
@@ -101,7 +100,8 @@ func (f *fixture) services(pool *pgxpool.Pool, books *engine.Engine) (*billing.S
 	})
 }
 
-// account is a new one on Starter, with 200 tokens; with a card it has bought 100 more, and the card is kept.
+// account is a new account on Starter, with 200 tokens. With a card it has bought 100 more, and the card is
+// stored.
 func (f *fixture) account(card sandbox.Card) uuid.UUID {
 	f.T.Helper()
 	id := uuid.New()
@@ -123,7 +123,7 @@ func (f *fixture) buy(id uuid.UUID, card sandbox.Card) {
 	f.Must(err)
 }
 
-// agreed500 is the pack of 500 as the builtin catalog sells it.
+// agreed500 is the built-in pack of 500.
 func agreed500() billing.Terms {
 	return billing.Terms{
 		Pack:   "pack_500",
@@ -132,7 +132,7 @@ func agreed500() billing.Terms {
 	}
 }
 
-// below40 buys 500 for $39, three times a month at most and for $150.
+// below40 buys 500 for $39, up to three times and $150 a month.
 func below40() topup.SaveParams {
 	return topup.SaveParams{
 		Threshold: 40 * tokens.One,
@@ -147,7 +147,7 @@ func (f *fixture) save(id uuid.UUID) {
 	f.Must(f.Save(f.T.Context(), id, below40()))
 }
 
-// spendTo leaves so many tokens.
+// spendTo spends all but this many tokens.
 func (f *fixture) spendTo(id uuid.UUID, left int64) {
 	f.T.Helper()
 	a, err := f.Ledger.Account(f.T.Context(), id)
@@ -161,7 +161,7 @@ func (f *fixture) spendTo(id uuid.UUID, left int64) {
 	f.Must(err)
 }
 
-// step goes through all accounts once.
+// step runs through all accounts once.
 func (f *fixture) step() {
 	f.T.Helper()
 	after, more := uuid.Nil, true
@@ -191,7 +191,7 @@ func (f *fixture) overview(id uuid.UUID) topup.Overview {
 
 const autos = `select count(*) from purchases where auto and account = $1`
 
-// Off by default; on, a pack comes when the balance falls below the threshold, within the month's limits.
+// It is off by default. When on, it buys a pack below the threshold, within the monthly limits.
 func TestTheWholeWay(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)
@@ -214,7 +214,7 @@ func TestTheWholeWay(t *testing.T) {
 	if err != nil || h.Lines[0].Reason != "Auto top-up" || h.Lines[1].Reason != "" {
 		t.Errorf("the history says %+v, %v", h.Lines, err)
 	}
-	for i := range 5 { // the second at once, which is too soon; then a third, and none
+	for i := range 5 { // the second at once, which is too soon; then a third, and no more
 		f.spendTo(id, 10)
 		f.step()
 		if i == 0 {
@@ -230,7 +230,7 @@ func TestTheWholeWay(t *testing.T) {
 	if n := f.Count(autos, id); n != 3 || f.overview(id).Wait != topup.WaitTimes {
 		t.Errorf("%d purchases, waits for %q", n, f.overview(id).Wait)
 	}
-	f.Clock.Set(time.Date(2026, 12, 1, 0, 0, 0, 0, time.UTC)) // the next month; the plan's tokens come later
+	f.Clock.Set(time.Date(2026, 12, 1, 0, 0, 0, 0, time.UTC)) // the next month; the plan's allowance comes later
 	f.step()
 	f.wantSpendable(id, 510)
 	f.Must(f.TurnOff(t.Context(), id))
@@ -240,7 +240,7 @@ func TestTheWholeWay(t *testing.T) {
 	f.wantSpendable(id, 10)
 }
 
-// Fifty servers look at the same moment: one purchase, also when its outcome stays open.
+// Fifty servers at the same moment buy one pack, even if its outcome stays unknown.
 func TestFiftyServersBuyOnce(t *testing.T) {
 	t.Parallel()
 	for _, lost := range []bool{false, true} {
@@ -279,8 +279,7 @@ func TestFiftyServersBuyOnce(t *testing.T) {
 	}
 }
 
-// Another server's purchase came to its end while this one was about to decide: it decides with
-// that one seen.
+// Another server's purchase completes just before this one decides: the decision takes it into account.
 func TestADecisionHoldsTheSettings(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)
@@ -317,7 +316,7 @@ func TestADecisionHoldsTheSettings(t *testing.T) {
 	}
 }
 
-// A server dies after the purchase was written down and before it was charged: another charges it, once.
+// A server crashes after it recorded the purchase and before the charge: another server charges it, once.
 func TestAChargeThatNobodyMade(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)
@@ -333,7 +332,7 @@ func TestAChargeThatNobodyMade(t *testing.T) {
 		Billing: billing.New(f.DB.Pool, billing.Options{
 			Ledger:   f.Ledger,
 			Prices:   f.prices,
-			Provider: dying{f.provider, cancel},
+			Provider: crashing{f.provider, cancel},
 			Clock:    f.Clock.Now,
 			Log:      slog.New(slog.DiscardHandler),
 		}),
@@ -353,18 +352,18 @@ func TestAChargeThatNobodyMade(t *testing.T) {
 	}
 }
 
-// dying kills the server when it is about to charge.
-type dying struct {
+// crashing ends the server just before a charge.
+type crashing struct {
 	*lossy
 	die context.CancelFunc
 }
 
-func (f dying) Charge(ctx context.Context, _ payment.Charge) (payment.Checkout, error) {
+func (f crashing) Charge(ctx context.Context, _ payment.Charge) (payment.Checkout, error) {
 	f.die()
 	return payment.Checkout{}, ctx.Err()
 }
 
-// A card that does not pay ends it, with a reason and one e-mail, until its creator turns it on again.
+// A declined card stops it, with a reason and one e-mail, until the creator turns it on again.
 func TestOffAfterADecline(t *testing.T) {
 	t.Parallel()
 	for card, want := range map[sandbox.Card]topup.Stop{
@@ -376,7 +375,7 @@ func TestOffAfterADecline(t *testing.T) {
 		f.save(id)
 		f.spendTo(id, 10)
 		f.Clock.Advance(time.Minute)
-		f.tellErr = errors.New("the post is closed")
+		f.tellErr = errors.New("the mail server is down")
 		if _, _, err := f.Step(t.Context(), uuid.Nil); !errors.Is(err, f.tellErr) {
 			t.Error(err)
 		}
@@ -401,7 +400,7 @@ func TestOffAfterADecline(t *testing.T) {
 			t.Errorf("%s: %d attempts", card, n)
 		}
 		f.wantSpendable(id, 10)
-		// On again, with a card that pays.
+		// It is turned on again with a good card.
 		f.buy(id, sandbox.CardGood)
 		f.spendTo(id, 10)
 		f.save(id)
@@ -413,7 +412,7 @@ func TestOffAfterADecline(t *testing.T) {
 	}
 }
 
-// Other reasons to end or to wait, as they show in the database.
+// Other reasons to stop or wait, as stored.
 func TestReasons(t *testing.T) {
 	t.Parallel()
 	cheaper := func(change func(*catalog.Pack)) func() *catalog.Catalog {
@@ -467,7 +466,7 @@ func TestReasons(t *testing.T) {
 	}
 }
 
-// What was bought by itself and given back is not bought again.
+// A returned auto purchase is not repeated.
 func TestAReturnedTopUpIsNotBoughtAgain(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)
@@ -486,8 +485,7 @@ func TestAReturnedTopUpIsNotBoughtAgain(t *testing.T) {
 	}
 }
 
-// All accounts have their turn, in as many steps as it takes; one whose account is not there keeps
-// nobody from it.
+// All accounts get a turn, in as many steps as needed. A missing account does not block them.
 func TestAllHaveTheirTurn(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)
@@ -506,7 +504,7 @@ func TestAllHaveTheirTurn(t *testing.T) {
 	}
 }
 
-// What cannot be set says why, at its field.
+// Invalid settings are reported at their field.
 func TestWhatCannotBeSet(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)
@@ -548,7 +546,7 @@ func TestWhatCannotBeSet(t *testing.T) {
 		}
 	}
 	if err := f.Save(t.Context(), uuid.New(), below40()); !errors.Is(err, ledger.ErrNoAccount) {
-		t.Error("for nobody:", err)
+		t.Error("for an unknown account:", err)
 	}
 	none := topup.New(f.DB.Pool, topup.Options{
 		Ledger:  f.Ledger,
