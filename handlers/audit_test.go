@@ -16,6 +16,7 @@ import (
 	"pop.store/credits/handlers/handlerstest"
 	"pop.store/credits/internal/apikey"
 	"pop.store/credits/internal/logs"
+	"pop.store/credits/internal/testkit"
 )
 
 func wantWords(t *testing.T, line string, words ...string) {
@@ -115,7 +116,7 @@ func TestShedBulkRequests(t *testing.T) {
 	t.Parallel()
 	s := handlerstest.New(t)
 	s.Open("maya", "star")
-	var out handlerstest.LogBuffer
+	var out handlerstest.Log
 	limited, flush := logs.New(&out, logs.Options{Level: slog.LevelWarn})
 	s.App.Log = limited
 	s.Rebuild()
@@ -136,7 +137,7 @@ func TestShedBulkRequests(t *testing.T) {
 	}()
 	charges := make([]string, 1000)
 	answers := make([]handlerstest.Response, 12)
-	handlerstest.Concurrently(len(answers), func(i int) {
+	testkit.Concurrently(len(answers), func(i int) {
 		mine := make([]string, len(charges))
 		for n := range charges {
 			mine[n] = fmt.Sprintf(`{"account":"maya","idempotency_key":"k-%d-%d","feature":"social_comment_reply"}`,

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"pop.store/credits/handlers/handlerstest"
+	"pop.store/credits/internal/testkit"
 )
 
 func TestPutMakesAnAccountAndThenChangesIt(t *testing.T) {
@@ -106,7 +107,7 @@ func TestAnAccountIsMadeOnce(t *testing.T) {
 		"unpaid": `{"plan":"pro","plan_status":"past_due"}`,
 	} {
 		var made atomic.Int64
-		handlerstest.Concurrently(20, func(int) {
+		testkit.Concurrently(20, func(int) {
 			switch a := s.Call("PUT", "/v1/accounts/"+i, body); a.Status {
 			case http.StatusCreated:
 				made.Add(1)
@@ -275,7 +276,7 @@ func TestLoginLinkHasOneWinner(t *testing.T) {
 	s.Open("maya", "starter")
 	link := s.LoginLink("maya", "{}")
 	var won atomic.Int64
-	handlerstest.Concurrently(16, func(int) {
+	testkit.Concurrently(16, func(int) {
 		switch a := s.Send("GET", link, ""); a.Status {
 		case http.StatusSeeOther:
 			won.Add(1)

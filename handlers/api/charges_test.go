@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"pop.store/credits/handlers/handlerstest"
+	"pop.store/credits/internal/testkit"
 )
 
 func TestChargeAnswersWhatItDid(t *testing.T) {
@@ -313,7 +314,7 @@ func TestConcurrentChargesNeverOverspend(t *testing.T) {
 	s := handlerstest.New(t)
 	s.OpenWith("maya", "100")
 	var accepted, refused atomic.Int64
-	handlerstest.Concurrently(64, func(int) {
+	testkit.Concurrently(64, func(int) {
 		switch a := s.Post("/v1/accounts/maya/charges", `{"feature":"image_generation"}`); a.Status {
 		case http.StatusCreated:
 			accepted.Add(1)
@@ -335,7 +336,7 @@ func TestTheSameKeyAtOnceChargesOnce(t *testing.T) {
 	s.OpenWith("maya", "100")
 	before := s.Count("select count(*) from entries")
 	answers := make([]handlerstest.Response, 50)
-	handlerstest.Concurrently(len(answers), func(i int) {
+	testkit.Concurrently(len(answers), func(i int) {
 		answers[i] = s.Call("POST", "/v1/accounts/maya/charges", `{"feature":"image_generation"}`,
 			"Idempotency-Key", "once")
 	})

@@ -10,6 +10,7 @@ import (
 	"github.com/google/uuid"
 
 	"pop.store/credits/handlers/handlerstest"
+	"pop.store/credits/internal/testkit"
 )
 
 // keyedCall is a POST about maya's account that binds its idempotency key.
@@ -133,7 +134,7 @@ func TestOneKeyForParallelCallsOfDifferentKinds(t *testing.T) {
 	for round := range 8 {
 		key := uuid.NewString()
 		var succeeded atomic.Int32
-		handlerstest.Concurrently(4, func(int) {
+		testkit.Concurrently(4, func(int) {
 			for path, body := range bodies {
 				a := s.Call("POST", "/v1/accounts/maya/"+path, body, "Idempotency-Key", key)
 				switch {

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"pop.store/credits/handlers/handlerstest"
+	"pop.store/credits/internal/testkit"
 )
 
 // Webhook and return page hear of a payment at once.
@@ -19,7 +20,7 @@ func TestAPaymentIsCreditedOnce(t *testing.T) {
 	v := s.SignIn("maya")
 	event, back := s.PayAndTakeEvent(v)
 	signature := handlerstest.SignEvent(event, handlerstest.EventSecret, time.Now())
-	handlerstest.Concurrently(10, func(i int) {
+	testkit.Concurrently(10, func(i int) {
 		if i < 5 {
 			s.SendEvent(event, signature).Want(http.StatusOK)
 		} else {
@@ -46,7 +47,7 @@ func TestManyEventsAboutOnePayment(t *testing.T) {
 	if err := json.Unmarshal([]byte(event), &parts); err != nil {
 		t.Fatal(err)
 	}
-	handlerstest.Concurrently(5, func(i int) {
+	testkit.Concurrently(5, func(i int) {
 		other := strings.ReplaceAll(event, parts["id"].(string), fmt.Sprint("evt_other", i))
 		s.SendEvent(other, handlerstest.SignEvent(other, handlerstest.EventSecret, time.Now())).Want(http.StatusOK)
 	})

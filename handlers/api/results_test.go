@@ -11,6 +11,7 @@ import (
 
 	"pop.store/credits/handlers/handlerstest"
 	"pop.store/credits/internal/ledger"
+	"pop.store/credits/internal/testkit"
 )
 
 const mayasResults = "/v1/accounts/maya/results"
@@ -176,7 +177,7 @@ func TestManyTellOfOneResult(t *testing.T) {
 	s.Open("maya", "starter")
 	var fresh atomic.Int64
 	bodies := make([]string, 60)
-	handlerstest.Concurrently(len(bodies), func(i int) {
+	testkit.Concurrently(len(bodies), func(i int) {
 		a := s.Call("POST", mayasResults,
 			`{"agent":"dms","kind":"sale","count":3,"money":"0.05","currency":"USD"}`, "Idempotency-Key",
 			fmt.Sprint("k", i%3)).Want(http.StatusCreated)

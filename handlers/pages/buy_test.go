@@ -14,6 +14,7 @@ import (
 	"pop.store/credits/internal/billing"
 	"pop.store/credits/internal/catalog"
 	"pop.store/credits/internal/sandbox"
+	"pop.store/credits/internal/testkit"
 )
 
 // The whole way: order, payment page, payment, the provider's event to our own webhook, tokens,
@@ -178,7 +179,7 @@ func TestOneFormIsOnePurchase(t *testing.T) {
 	}
 	other := v.Forms()["pack_100"]
 	paths := make([]string, 20)
-	handlerstest.Concurrently(len(paths), func(i int) {
+	testkit.Concurrently(len(paths), func(i int) {
 		paths[i] = v.Site.Send("POST", "/credits/buy", other.Encode(), "Cookie", "credits="+v.Cookie,
 			"Sec-Fetch-Site", "same-origin",
 			"Content-Type", "application/x-www-form-urlencoded").Want(http.StatusSeeOther).Header.Get("Location")

@@ -14,6 +14,7 @@ import (
 	"pop.store/credits/internal/catalog"
 	"pop.store/credits/internal/ledger/engine"
 	"pop.store/credits/internal/stripepay"
+	"pop.store/credits/internal/testkit"
 )
 
 // Each pack says for how long it lasts this creator; without a pace it says nothing of it.
@@ -208,7 +209,7 @@ func TestReturningAPackByOneself(t *testing.T) {
 	v.Submit("/credits/purchases/x/return", form).Want(http.StatusNotFound)
 	s.WantSpendable("maya", "700")
 
-	handlerstest.Concurrently(5, func(int) {
+	testkit.Concurrently(5, func(int) {
 		a := s.Send("POST", to, form.Encode(), "Cookie", "credits="+v.Cookie, "Sec-Fetch-Site", "same-origin",
 			"Content-Type", "application/x-www-form-urlencoded")
 		if a.Status != http.StatusSeeOther && a.Status != http.StatusConflict {

@@ -75,7 +75,6 @@ func (h *Handlers) advice(req *creatorRequest, lots []ledger.Lot, short tokens.A
 			Next:       views.NextGrant{Amount: one.Reset.Amount, At: one.Reset.At},
 			Lasts:      one.InTime,
 			PackID:     one.Pack.ID,
-			PackName:   one.Pack.Name,
 			PackTokens: one.Pack.Tokens,
 			PackPrice:  one.Pack.Price,
 			Until:      one.Until,
