@@ -36,7 +36,7 @@ func TestPutMakesAnAccountAndThenChangesIt(t *testing.T) {
 	})
 	wantBalance(t, a, "200", "0", "200")
 
-	// What is absent stays as it is.
+	// Absent fields keep their values.
 	a = s.Call("PUT", "/v1/accounts/maya", `{"name":"Studio M"}`).Want(http.StatusOK)
 	a.WantMembers(map[string]any{
 		"name":      "Studio M",
@@ -52,7 +52,7 @@ func TestPutMakesAnAccountAndThenChangesIt(t *testing.T) {
 		Want(http.StatusOK).
 		WantMembers(map[string]any{"name": nil, "email": nil})
 
-	// An upgrade counts at once, a downgrade from the next reset on.
+	// An upgrade takes effect at once, a downgrade at the next reset.
 	a = s.Call("PUT", "/v1/accounts/maya", `{"plan":"pro"}`).Want(http.StatusOK)
 	a.WantMembers(map[string]any{
 		"plan":      "pro",
@@ -92,8 +92,8 @@ func TestEveryPlanGivesItsAllowanceAtOnce(t *testing.T) {
 	}
 }
 
-// Twenty servers hear of one new creator in the same moment, and one of them made the account. So
-// it is too where a PUT broke off after it had named the account and before the ledger opened it.
+// Twenty concurrent PUTs for a new creator make one account. The same holds for a PUT that failed
+// after naming the account and before opening it in the ledger.
 func TestAnAccountIsMadeOnce(t *testing.T) {
 	t.Parallel()
 	s := handlerstest.New(t)
@@ -193,7 +193,7 @@ func TestPutRefuses(t *testing.T) {
 				`{"plan":"pro","`+field+`":`+value+`}`).WantProblem(http.StatusUnprocessableEntity, "invalid_field",
 				field)
 			if value == opened[field] {
-				continue // what an account can be opened with, and cannot be changed to
+				continue // valid for a new account only
 			}
 			s.Call("PUT", "/v1/accounts/new",
 				`{"plan":"pro","`+field+`":`+value+`}`).WantProblem(http.StatusUnprocessableEntity, "invalid_field",
@@ -296,7 +296,7 @@ var foreignNexts = []string{
 	"/%0d%0aSet-Cookie:x=y",
 }
 
-// Where a sign-in leads to is always a page of this site.
+// A sign-in link only leads to pages of this site.
 func TestNextStaysOnTheSite(t *testing.T) {
 	t.Parallel()
 	s := handlerstest.New(t)

@@ -12,7 +12,7 @@ import (
 	"pop.store/credits/internal/webhook"
 )
 
-// Limits hold when requests come at the same time (M14).
+// Limits hold under concurrent requests (M14).
 func TestParallelRequestsKeepToTheLimits(t *testing.T) {
 	t.Parallel()
 	s := handlerstest.New(t)

@@ -12,7 +12,7 @@ import (
 	"pop.store/credits/internal/testkit"
 )
 
-// Webhook and return page hear of a payment at once.
+// The webhook and the return page process a payment at the same time.
 func TestAPaymentIsCreditedOnce(t *testing.T) {
 	t.Parallel()
 	s := handlerstest.New(t)
@@ -37,7 +37,8 @@ func TestAPaymentIsCreditedOnce(t *testing.T) {
 	s.WantUnchanged(before)
 }
 
-// Each of several events about one payment would credit it; together they do so once.
+// Each of several concurrent events about one payment could credit it. Together they credit it
+// once.
 func TestManyEventsAboutOnePayment(t *testing.T) {
 	t.Parallel()
 	s := handlerstest.New(t)
@@ -87,7 +88,7 @@ func TestSignaturesThatAreNotGood(t *testing.T) {
 	s.WantSpendable("maya", "700")
 }
 
-// Signed by the provider and still not about an order of ours as we took it: nothing is credited.
+// An event with a valid signature that does not match the order credits nothing.
 func TestEventsThatDoNotFit(t *testing.T) {
 	t.Parallel()
 	s := handlerstest.New(t)
@@ -115,7 +116,7 @@ func TestEventsThatDoNotFit(t *testing.T) {
 		"", "{}", "[]", "null", "x", `{"object":"event"}`,
 		`{"id":"evt_x","object":"event","type":"checkout.session.completed","data":{"object":7}}`,
 	} {
-		// nothing ever comes of it, so it need not come again
+		// a retry would not help either
 		s.SendEvent(junk, handlerstest.SignEvent(junk, handlerstest.EventSecret, time.Now())).Want(http.StatusOK)
 	}
 	huge := event + strings.Repeat(" ", 256<<10)
@@ -124,8 +125,8 @@ func TestEventsThatDoNotFit(t *testing.T) {
 	s.WantSpendable("maya", "200")
 	s.SendEvent(event, handlerstest.SignEvent(event, handlerstest.EventSecret, time.Now())).Want(http.StatusOK)
 	s.WantSpendable("maya", "700")
-	// The same event with other contents is a mistake of somebody's: it changes nothing, and need
-	// not come again.
+	// The same event id with other contents is an error of the sender. It changes nothing, and a retry
+	// would not help.
 	before := s.Contents()
 	other := strings.Replace(event, `"amount_total":3900`, `"amount_total":3901`, 1)
 	s.SendEvent(other, handlerstest.SignEvent(other, handlerstest.EventSecret, time.Now())).Want(http.StatusOK)

@@ -145,7 +145,7 @@ func (s *Site) deliver() {
 	})
 }
 
-// watchWebhooks tells when a delivery has been answered, so that no test has to guess how long that takes.
+// watchWebhooks reports the status of each payment event's answer, so that tests need not sleep.
 func (s *Site) watchWebhooks(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if !strings.HasPrefix(r.URL.Path, "/webhooks/") {
@@ -190,10 +190,10 @@ func (s *Site) checkBalances() {
 	}
 }
 
-// Contents is a digest of every table.
+// Contents has a digest of every table.
 type Contents map[string]string
 
-// Contents looks at the whole database, whatever tables there are.
+// Contents reads the whole database, whatever its tables.
 func (s *Site) Contents() Contents {
 	s.T.Helper()
 	var query string
@@ -222,7 +222,7 @@ func (s *Site) Contents() Contents {
 	return found
 }
 
-// WantUnchanged checks that nothing was written since, but to the tables that are named.
+// WantUnchanged checks that only the named tables were written since.
 func (s *Site) WantUnchanged(since Contents, but ...string) {
 	s.T.Helper()
 	for table, now := range s.Contents() {
@@ -232,7 +232,7 @@ func (s *Site) WantUnchanged(since Contents, but ...string) {
 	}
 }
 
-// Count answers a query for a number.
+// Count returns the number that a query selects.
 func (s *Site) Count(query string, args ...any) int {
 	s.T.Helper()
 	var n int
@@ -242,7 +242,7 @@ func (s *Site) Count(query string, args ...any) int {
 	return n
 }
 
-// Log is the app's log, and the texts that must not get into it: they are looked for when the test ends.
+// Log is the app's log, with texts that must not appear in it; the end of the test checks that.
 type Log struct {
 	*testkit.Log
 	mu      sync.Mutex
@@ -270,7 +270,7 @@ func (l *Log) check(t *testing.T) {
 	}
 }
 
-// FillPath puts values into a route's parameters, in their order.
+// FillPath replaces a route's parameters by the values, in order.
 func FillPath(path string, values ...string) string {
 	parts := strings.Split(path, "/")
 	for i, part := range parts {
