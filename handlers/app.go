@@ -71,10 +71,10 @@ type App struct {
 	draining atomic.Bool // set by Drain
 }
 
-// Limits of one request (spec "Server").
+// Limits of one request.
 const (
 	maxBody     = 64 << 10
-	maxEvent    = 256 << 10 // a payment event may carry more than a request of ours
+	maxEvent    = 256 << 10 // payment events are larger than API requests
 	maxBulk     = 1 << 20   // calls with up to a thousand items
 	requestTime = 20 * time.Second
 )

@@ -16,6 +16,7 @@ import (
 	"pop.store/credits/handlers/handlerstest"
 	"pop.store/credits/internal/apikey"
 	"pop.store/credits/internal/logs"
+	"pop.store/credits/internal/testkit"
 )
 
 func wantWords(t *testing.T, line string, words ...string) {
@@ -27,7 +28,8 @@ func wantWords(t *testing.T, line string, words ...string) {
 	}
 }
 
-// What operators do is logged: who, what, to whom, how much. No name, no e-mail address, no reason.
+// The audit log has the actor, the action, the account and the amount. It has no name, e-mail
+// address or reason.
 func TestOperatorActsAreLogged(t *testing.T) {
 	t.Parallel()
 	s := handlerstest.New(t)
@@ -62,7 +64,7 @@ func TestOperatorActsAreLogged(t *testing.T) {
 			t.Errorf("replayed is %v: %s", replayed, line)
 		}
 	}
-	// Charges and reads are no acts, and an act that failed is none.
+	// Charges, reads and failed actions are not audited.
 	before := strings.Count(s.Log.String(), "operator act")
 	s.Charge("maya", `{"feature":"image_generation"}`)
 	s.Call("GET", "/v1/catalog", "").Want(http.StatusOK)
@@ -72,7 +74,7 @@ func TestOperatorActsAreLogged(t *testing.T) {
 	}
 }
 
-// Refusals that may be somebody trying are logged with where they came from, and never with what was tried.
+// Refusals that may be attacks are logged with the client's address and without the credential.
 func TestSecurityEventsAreLogged(t *testing.T) {
 	t.Parallel()
 	s := handlerstest.New(t)
@@ -100,7 +102,7 @@ func TestSecurityEventsAreLogged(t *testing.T) {
 	}
 	wantWords(t, s.Send("GET", "/v1/catalog", "", "Authorization",
 		"Bearer "+secret).Want(http.StatusUnauthorized).LogLine(s, "WARN"), "key_prefix="+revoked.Prefix)
-	// A session that has ended, and what is not there, are everyday life.
+	// An expired session and an unknown account are not security events.
 	for _, a := range []handlerstest.Response{s.Send("GET", "/credits", ""), s.Call("GET", "/v1/accounts/nobody",
 		"").Want(http.StatusNotFound)} {
 		if id := a.Header.Get("X-Request-Id"); regexp.MustCompile("level=WARN.*" + id).MatchString(s.Log.String()) {
@@ -109,17 +111,17 @@ func TestSecurityEventsAreLogged(t *testing.T) {
 	}
 }
 
-// Bulk requests that are shed say when to come again, and are a line a second in the log and not
-// one for each charge.
+// Rejected bulk requests have a Retry-After, and the log has one line a second, not one for each
+// charge.
 func TestShedBulkRequests(t *testing.T) {
 	t.Parallel()
 	s := handlerstest.New(t)
 	s.Open("maya", "star")
-	var out handlerstest.LogBuffer
+	var out handlerstest.Log
 	limited, flush := logs.New(&out, logs.Options{Level: slog.LevelWarn})
 	s.App.Log = limited
 	s.Rebuild()
-	// The account is locked, so that what comes in waits until the queue is full.
+	// The account's row is locked, so that requests wait until the queue is full.
 	tx, err := s.DB.Pool.Begin(t.Context())
 	if err != nil {
 		t.Fatal(err)
@@ -132,11 +134,11 @@ func TestShedBulkRequests(t *testing.T) {
 		for t.Context().Err() == nil && !strings.Contains(out.String(), "code=busy") {
 			time.Sleep(time.Millisecond)
 		}
-		_ = tx.Rollback(t.Context()) // the test's end rolls back, too
+		_ = tx.Rollback(t.Context()) // the end of the test rolls back, too
 	}()
 	charges := make([]string, 1000)
 	answers := make([]handlerstest.Response, 12)
-	handlerstest.Concurrently(len(answers), func(i int) {
+	testkit.Concurrently(len(answers), func(i int) {
 		mine := make([]string, len(charges))
 		for n := range charges {
 			mine[n] = fmt.Sprintf(`{"account":"maya","idempotency_key":"k-%d-%d","feature":"social_comment_reply"}`,
@@ -155,15 +157,15 @@ func TestShedBulkRequests(t *testing.T) {
 	flush()
 	took := time.Since(began)
 	lines := strings.Count(out.String(), "\n")
-	// At once, each second, and at the end; for each of what "busy" and "unavailable" say.
+	// One line at once, then one each second, and one at the end, for each of "busy" and
+	// "unavailable".
 	if most := 2 * (int(took/time.Second) + 2); shed < 5_000 || lines == 0 || lines > most {
 		t.Errorf("%d charges shed in %v, %d lines in the log: %.600s", shed, took, lines, out.String())
 	}
 	wantWords(t, out.String(), "repeated=", "code=busy")
 }
 
-// While the server drains it serves as before, but ends every connection, and /readyz sends proxies
-// elsewhere.
+// A draining server still serves, but closes every connection, and /readyz answers 503 to proxies.
 func TestDraining(t *testing.T) {
 	t.Parallel()
 	s := handlerstest.New(t)
@@ -197,8 +199,8 @@ func TestDraining(t *testing.T) {
 	}
 }
 
-// What net/http says by itself, such as that there are no file descriptors left, is a warning, and
-// one a second.
+// What net/http reports itself, such as too few file descriptors, is a warning, and one line a
+// second.
 func TestTheServersOwnErrorsAreLogged(t *testing.T) {
 	t.Parallel()
 	var out bytes.Buffer

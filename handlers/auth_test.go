@@ -12,14 +12,14 @@ import (
 	"pop.store/credits/internal/apikey"
 )
 
-// refusal is a credential and how a route that it does not suffice for answers it.
+// refusal is an insufficient credential and the expected answer of a route.
 type refusal struct {
 	authorization string
 	status        int
 	code          string
 }
 
-// refusals are the credentials that do not suffice for a scope, by name.
+// refusals are the credentials that are insufficient for a scope, by name.
 func refusals(s *handlerstest.Site, scope apikey.Scope) map[string]refusal {
 	s.T.Helper()
 	revoked, revokedSecret := s.NewKey(apikey.Admin)
@@ -52,18 +52,18 @@ func refusals(s *handlerstest.Site, scope apikey.Scope) map[string]refusal {
 	return out
 }
 
-// Every route of the API, with every credential that does not suffice: refused, and nothing written.
+// Every route of the API refuses every insufficient credential and writes nothing.
 func TestWhoMayUseTheAPI(t *testing.T) {
 	t.Parallel()
 	s := handlerstest.New(t)
 	s.Open("maya", "starter")
 	v := s.SignIn("maya")
-	for _, r := range closingLast(of(api)) {
+	for _, r := range closingLast(routesFor(api)) {
 		refused := refusals(s, r.Scope)
 		before := s.Contents()
-		for _, path := range []string{r.Of("maya"), r.Of("nobody"), r.Of("me")} {
+		for _, path := range []string{r.PathFor("maya"), r.PathFor("nobody"), r.PathFor("me")} {
 			for name, c := range refused {
-				if c.code == "missing_api_key" && path == r.Of("me") && strings.Contains(r.Path, ":account") &&
+				if c.code == "missing_api_key" && path == r.PathFor("me") && strings.Contains(r.Path, ":account") &&
 					r.Method == http.MethodGet {
 					c.code = "signed_out"
 				}
@@ -78,12 +78,12 @@ func TestWhoMayUseTheAPI(t *testing.T) {
 				t.Errorf("%s, without a key: %d", a.Request, a.Status)
 			}
 		}
-		// A session is no key.
-		v.Do(r.Method, r.Of("maya"), r.Body, "Idempotency-Key", "k", "Sec-Fetch-Site",
+		// A session is not an API key.
+		v.Do(r.Method, r.PathFor("maya"), r.Body, "Idempotency-Key", "k", "Sec-Fetch-Site",
 			"same-origin").WantProblem(http.StatusUnauthorized, "missing_api_key", "")
 		s.WantUnchanged(before)
 		for scope := r.Scope; scope <= apikey.Admin; scope++ {
-			a := s.Send(r.Method, r.Of("maya"), r.Body, "Authorization", "bearer "+s.Keys[scope],
+			a := s.Send(r.Method, r.PathFor("maya"), r.Body, "Authorization", "bearer "+s.Keys[scope],
 				"Idempotency-Key", uuid.NewString())
 			if a.Status != http.StatusOK && a.Status != http.StatusCreated &&
 				(!r.Absent || a.Status != http.StatusNotFound) {
@@ -93,7 +93,7 @@ func TestWhoMayUseTheAPI(t *testing.T) {
 	}
 }
 
-// A creator's session reads its own account as "me", and that is all that it does here.
+// A creator's session reads its own account as "me", and has no other access to the API.
 func TestMe(t *testing.T) {
 	t.Parallel()
 	s := handlerstest.New(t)
@@ -102,8 +102,8 @@ func TestMe(t *testing.T) {
 	v := s.SignIn("maya")
 	s.Charge("maya", `{"feature":"lip_sync"}`)
 	before := s.Contents()
-	for _, r := range of(api) {
-		path := r.Of("me")
+	for _, r := range routesFor(api) {
+		path := r.PathFor("me")
 		if !strings.Contains(r.Path, ":account") {
 			continue
 		}
@@ -112,16 +112,16 @@ func TestMe(t *testing.T) {
 			a.WantProblem(http.StatusUnauthorized, "missing_api_key", "")
 			continue
 		}
-		if strings.HasSuffix(path, "/x") { // a thing of the account that is not there
+		if strings.HasSuffix(path, "/x") { // the path names an unknown object of the account
 			a.WantProblem(http.StatusNotFound, "", "")
-		} else if theirs := s.Call(r.Method, r.Of("maya"), ""); string(theirs.Body) !=
+		} else if theirs := s.Call(r.Method, r.PathFor("maya"), ""); string(theirs.Body) !=
 			string(a.Want(http.StatusOK).Body) {
 			t.Errorf("%s\n%s\nis not\n%s", a.Request, a.Body, theirs.Body)
 		}
 		s.Send(r.Method, path, "").WantProblem(http.StatusUnauthorized, "", "")
 		s.Send(r.Method, path, "", "Cookie", "credits="+strings.Repeat("A", 43)).WantProblem(http.StatusUnauthorized,
 			"", "")
-		// A key names its account; nobody is called "me". And a bad key is not made up for by a cookie.
+		// With a key, "me" is an unknown account. A session does not replace an invalid key.
 		s.Call(r.Method, path, "").WantProblem(http.StatusNotFound, "account_not_found", "")
 		v.Do(r.Method, path, "", "Authorization", "Bearer crk_x").WantProblem(http.StatusUnauthorized,
 			"invalid_api_key", "")
@@ -131,7 +131,7 @@ func TestMe(t *testing.T) {
 	s.WantUnchanged(before)
 }
 
-// What one creator has, another one's session does not see.
+// A creator's session cannot see the objects of another creator.
 func TestOtherCreatorsSeeNothing(t *testing.T) {
 	t.Parallel()
 	s := handlerstest.New(t)
@@ -145,18 +145,18 @@ func TestOtherCreatorsSeeNothing(t *testing.T) {
 	for _, path := range []string{back, back + "/status", back + "?cancelled=1"} {
 		noor.Get(path).Want(http.StatusNotFound)
 	}
-	s.WantUnchanged(before) // not even fulfilled by somebody else's look
+	s.WantUnchanged(before) // and does not fulfil the purchase either
 	maya.Get(back).Want(http.StatusOK).WantState("paid")
 	cursor := s.Call("GET", "/v1/accounts/maya/transactions?limit=1", "").At("next_cursor").(string)
 	noor.Get("/credits/history?cursor=" + cursor).Want(http.StatusBadRequest)
 	noor.Get("/v1/accounts/me/transactions?cursor="+cursor).
 		WantProblem(http.StatusBadRequest, "invalid_cursor", "cursor")
 	id := strings.TrimPrefix(back, "/credits/purchases/")
-	for _, r := range of(personal) {
+	for _, r := range routesFor(personal) {
 		if r.Method == http.MethodGet && !strings.Contains(r.Path, ":") {
 			a := noor.Get(r.Path)
 			if a.Status == http.StatusSeeOther && a.Header.Get("Location") != "" {
-				continue // the address of a form leads to its page
+				continue // the address of a form redirects to its page
 			}
 			if a.Want(http.StatusOK); strings.Contains(string(a.Body), "secret-agent") ||
 				strings.Contains(string(a.Body), id) {
@@ -173,7 +173,8 @@ func TestOtherCreatorsSeeNothing(t *testing.T) {
 	}
 }
 
-// Strangers are sent to the way in, and come back to where they wanted to go.
+// Visitors without a session are sent to the sign-in page, and return to the requested page
+// afterwards.
 func TestPagesAreForTheSignedIn(t *testing.T) {
 	t.Parallel()
 	s := handlerstest.New(t)
@@ -183,8 +184,8 @@ func TestPagesAreForTheSignedIn(t *testing.T) {
 		"", "credits=", "credits=x", "credits=" + strings.Repeat("A", 43),
 		"__Host-credits=" + strings.Repeat("A", 43), "credits=\"; x",
 	} {
-		for _, r := range of(personal) {
-			path := r.Of("")
+		for _, r := range routesFor(personal) {
+			path := r.PathFor("")
 			headers := []string{"Sec-Fetch-Site", "same-origin", "Cookie", cookie}
 			to := "/login"
 			if r.Method == http.MethodGet && path != "/" {
@@ -211,9 +212,9 @@ func TestUnknownAccounts(t *testing.T) {
 	t.Parallel()
 	s := handlerstest.New(t)
 	before := s.Contents()
-	for _, r := range of(api) {
+	for _, r := range routesFor(api) {
 		if strings.Contains(r.Path, ":account") && r.Method != http.MethodPut {
-			s.Call(r.Method, r.Of("nobody"), r.Body, "Idempotency-Key", "k").WantProblem(http.StatusNotFound,
+			s.Call(r.Method, r.PathFor("nobody"), r.Body, "Idempotency-Key", "k").WantProblem(http.StatusNotFound,
 				"account_not_found", "")
 		}
 	}

@@ -10,7 +10,7 @@ import (
 	"pop.store/credits/handlers/handlerstest"
 )
 
-// Each way in which a page fails has words of its own: only what went wrong on our side says so.
+// Each kind of failure has its own text on the error page. Only server errors apologize.
 func TestErrorPagesSayWhatIsWrong(t *testing.T) {
 	t.Parallel()
 	s := handlerstest.New(t)
@@ -48,7 +48,7 @@ func TestErrorPagesSayWhatIsWrong(t *testing.T) {
 	says(maya.Get("/plans"), http.StatusServiceUnavailable, "We'll be right back", "try again in a moment")
 }
 
-// The API's own address, without what is below it, is the API's too.
+// The API's root path answers as the API does.
 func TestTheAPIsRootAnswersAProblem(t *testing.T) {
 	t.Parallel()
 	s := handlerstest.New(t)
@@ -60,7 +60,7 @@ func TestTheAPIsRootAnswersAProblem(t *testing.T) {
 	s.Send("GET", "/v10", "").Want(http.StatusNotFound).WantElement("error-page", true)
 }
 
-// HEAD is GET without the body, for everybody, but on a login link, which it must not use up.
+// HEAD is GET without the body for every route except the login link, which it must not use up.
 func TestHeadIsGetWithoutTheBody(t *testing.T) {
 	t.Parallel()
 	s := handlerstest.New(t)
@@ -68,7 +68,7 @@ func TestHeadIsGetWithoutTheBody(t *testing.T) {
 	maya, stranger := s.SignIn("maya"), &handlerstest.Browser{Site: s}
 	checkout := maya.Order("pack_100")
 	back := maya.Pay(checkout)
-	maya.Get(back).Want(http.StatusOK) // the first look fulfils it
+	maya.Get(back).Want(http.StatusOK) // the first request fulfils it
 	same := func(v *handlerstest.Browser, path string, pairs ...string) {
 		t.Helper()
 		before := s.Contents()
@@ -94,19 +94,19 @@ func TestHeadIsGetWithoutTheBody(t *testing.T) {
 		if r.Method != http.MethodGet || r.NoHead {
 			continue
 		}
-		switch r.Sort {
+		switch r.Access {
 		case api:
 			for scope, key := range s.Keys {
 				if scope >= r.Scope {
-					same(stranger, r.Of("maya"), "Authorization", "Bearer "+key)
+					same(stranger, r.PathFor("maya"), "Authorization", "Bearer "+key)
 				}
 			}
-			same(maya, r.Of("me"))
-			same(stranger, r.Of("maya"))
+			same(maya, r.PathFor("me"))
+			same(stranger, r.PathFor("maya"))
 		case public, form, personal, signed:
 			for _, v := range []*handlerstest.Browser{maya, stranger} {
-				same(v, r.Of(""))
-				same(v, r.Of(""), "HX-Request", "true")
+				same(v, r.PathFor(""))
+				same(v, r.PathFor(""), "HX-Request", "true")
 			}
 		}
 	}

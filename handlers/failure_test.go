@@ -15,13 +15,13 @@ import (
 	"pop.store/credits/internal/catalog"
 )
 
-// withoutDatabase are the routes that can answer without asking the database.
+// withoutDatabase reports whether a route can answer without the database.
 func withoutDatabase(r route) bool {
 	return r.Path == "/healthz" || r.Path == "/static/*" || r.Path == "/login" || r.Path == "/logout" ||
 		r.Path == "/login/link/:token"
 }
 
-// The database is gone: every route says that it cannot answer now, when to ask again, and nothing else.
+// Without a database every route answers 503 with a Retry-After, and reveals nothing.
 func TestWithoutADatabase(t *testing.T) {
 	t.Parallel()
 	s := handlerstest.New(t)
@@ -30,17 +30,17 @@ func TestWithoutADatabase(t *testing.T) {
 	event, back := s.PayAndTakeEvent(v)
 	before := s.Contents()
 	s.Pool.Close()
-	s.Clock.Advance(5 * time.Second) // as long as a session is remembered without asking
+	s.Clock.Advance(5 * time.Second) // the time for which a session is cached
 	for _, r := range routes {
 		if withoutDatabase(r) {
 			continue
 		}
-		path, body := r.Of("maya"), r.Body
+		path, body := r.PathFor("maya"), r.Body
 		headers := []string{
 			"Idempotency-Key", uuid.NewString(), "Sec-Fetch-Site", "same-origin", "Content-Type",
 			"application/x-www-form-urlencoded",
 		}
-		switch r.Sort {
+		switch r.Access {
 		case api:
 			headers = append(headers, "Authorization", "Bearer "+s.Keys[apikey.Admin])
 		case signed:
@@ -56,7 +56,7 @@ func TestWithoutADatabase(t *testing.T) {
 			t.Errorf("%s: Retry-After is %q", a.Request, after)
 		}
 		handlerstest.WantSilent(t, a)
-		if r.Sort == api || r.Sort == signed || r.Path == "/readyz" {
+		if r.Access == api || r.Access == signed || r.Path == "/readyz" {
 			a.WantProblem(http.StatusServiceUnavailable, "", "")
 		} else {
 			a.WantElement("error-page", true).WantElement("badge", false)
@@ -67,7 +67,7 @@ func TestWithoutADatabase(t *testing.T) {
 	s.Send("GET", "/healthz", "").Want(http.StatusOK)
 	s.Send("GET", "/login", "").Want(http.StatusOK).WantElement("demo-sign-in", true)
 	v.Get("/login").Want(http.StatusServiceUnavailable)
-	// Who wants to leave is told that it has not worked, and keeps the cookie to try again.
+	// A failed sign-out says so, and keeps the cookie, so that the creator can try again.
 	cookie := v.Cookie
 	handlerstest.WantNoCookie(t, v.Submit("/logout", nil).Want(http.StatusServiceUnavailable))
 	v.Get("/login/link/" + cookie).Want(http.StatusServiceUnavailable)
@@ -77,7 +77,7 @@ func TestWithoutADatabase(t *testing.T) {
 	}
 }
 
-// A mistake in a handler: 500, and nothing about it, even if making the error page meets the same mistake.
+// A panic in a handler answers 500 without details, even if the error page panics as well.
 func TestAPanicSaysNothing(t *testing.T) {
 	t.Parallel()
 	var broken atomic.Bool
@@ -87,9 +87,11 @@ func TestAPanicSaysNothing(t *testing.T) {
 		}
 		return catalog.Builtin()
 	}
-	s := handlerstest.NewWith(t, handlerstest.Options{Prices: prices})
+	s := handlerstest.New(t)
+	s.App.Prices = prices // of the handlers alone: requests recover, the ledger's goroutines do not
+	s.Rebuild()
 	s.Open("maya", "starter")
-	s.OpenWith("noor", "20") // low: her chrome says what that is good for, at the broken prices
+	s.OpenWith("noor", "20") // low: the notice computes equivalents from the prices
 	maya, noor := s.SignIn("maya"), s.SignIn("noor")
 	broken.Store(true)
 	a := s.Call("GET", "/v1/catalog", "").WantProblem(http.StatusInternalServerError, "internal", "")
@@ -114,7 +116,7 @@ func TestAPanicSaysNothing(t *testing.T) {
 	}
 }
 
-// The server's own limits hold before a handler is asked.
+// The server's own limits apply before a handler runs.
 func TestHeadersThatAreTooLarge(t *testing.T) {
 	t.Parallel()
 	s := handlerstest.New(t)
@@ -122,7 +124,7 @@ func TestHeadersThatAreTooLarge(t *testing.T) {
 	s.Send("GET", "/healthz", "", "X-Long", strings.Repeat("x", 8<<10)).Want(http.StatusOK)
 }
 
-// What went wrong on our side is found again by the number that its page names.
+// An error page names the request id, and the log has it.
 func TestFailuresAreFoundInTheLog(t *testing.T) {
 	t.Parallel()
 	s := handlerstest.New(t)

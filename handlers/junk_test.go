@@ -14,8 +14,8 @@ import (
 	"pop.store/credits/handlers/handlerstest"
 )
 
-// bodies are what no route accepts, whatever its fields are.
-var bodies = map[string]string{
+// invalidBodies are refused by every route, whatever its fields.
+var invalidBodies = map[string]string{
 	"empty":             "",
 	"white space":       " \n",
 	"array":             `[]`,
@@ -60,8 +60,8 @@ var bodies = map[string]string{
 	"XML with entities": `<!DOCTYPE x [<!ENTITY a SYSTEM "file:///etc/passwd">]><x>&a;</x>`,
 }
 
-// fields are each JSON route's own, with the kind of value that they take.
-var fields = map[string]map[string]string{
+// jsonFields are the fields of each JSON route, with the kind of their values.
+var jsonFields = map[string]map[string]string{
 	"/v1/accounts/:account": {
 		"plan":           "text",
 		"plan_status":    "text",
@@ -154,8 +154,8 @@ var fields = map[string]map[string]string{
 	},
 }
 
-// values are what a kind of field refuses. Strings that it cannot read as its own are among them.
-func values(kind string) []string {
+// invalidValues are refused by fields of the kind. They include strings of other kinds.
+func invalidValues(kind string) []string {
 	junk := []string{
 		`null`, `[]`, `[1]`, `1.5`, `1e3`, `-0`, `-1.0`, `"\u0000"`, `"\udc00"`, `"a\u0007b"`,
 		`"` + strings.Repeat("x", 2000) + `"`,
@@ -194,7 +194,7 @@ func values(kind string) []string {
 }
 
 func jsonRoutes() []route {
-	return slices.DeleteFunc(of(api), func(r route) bool { return r.Method == http.MethodGet })
+	return slices.DeleteFunc(routesFor(api), func(r route) bool { return r.Method == http.MethodGet })
 }
 
 func TestJunkIsRefused(t *testing.T) {
@@ -203,7 +203,7 @@ func TestJunkIsRefused(t *testing.T) {
 	s.Open("maya", "starter")
 	before := s.Contents()
 	for _, r := range jsonRoutes() {
-		for name, body := range bodies {
+		for name, body := range invalidBodies {
 			if strings.TrimSpace(body) == "" && r.Bare {
 				continue
 			}
@@ -214,10 +214,10 @@ func TestJunkIsRefused(t *testing.T) {
 	s.WantUnchanged(before)
 }
 
-// submitJSON sends a body to a route with all that it needs besides.
+// submitJSON sends a body to a route with everything else that the route needs.
 func submitJSON(s *handlerstest.Site, r route, body string) handlerstest.Response {
 	s.T.Helper()
-	return s.Call(r.Method, r.Of("maya"), body, "Idempotency-Key", uuid.NewString(), "Content-Type",
+	return s.Call(r.Method, r.PathFor("maya"), body, "Idempotency-Key", uuid.NewString(), "Content-Type",
 		"application/json")
 }
 
@@ -227,12 +227,12 @@ func TestJunkInAFieldIsRefusedByItsName(t *testing.T) {
 	s.Open("maya", "starter")
 	before := s.Contents()
 	for _, r := range jsonRoutes() {
-		known, ok := fields[r.Path]
+		known, ok := jsonFields[r.Path]
 		if !ok {
 			t.Errorf("%s %s: the tests know none of its fields", r.Method, r.Path)
 		}
 		for field, kind := range known {
-			for _, value := range values(kind) {
+			for _, value := range invalidValues(kind) {
 				a := submitJSON(s, r, `{"`+field+`":`+value+`}`)
 				a.WantRefused(field + " " + value[:min(len(value), 40)])
 				if got, _ := a.JSON()["field"].(string); got != field && !strings.HasPrefix(got, field+".") &&
@@ -242,7 +242,7 @@ func TestJunkInAFieldIsRefusedByItsName(t *testing.T) {
 			}
 			a := submitJSON(s, r, `{"`+field+`":"x","`+field+`":"x"}`)
 			a.WantRefused(field + " twice")
-			// Whatever is wrong with the value, what cannot be read at all is a 400.
+			// Malformed JSON is a 400, whatever else is wrong.
 			submitJSON(s, r, `{"`+field+`":[],`).WantProblem(http.StatusBadRequest, "invalid_json", "")
 		}
 	}
@@ -254,7 +254,7 @@ func TestBodiesThatAreTooLarge(t *testing.T) {
 	s := handlerstest.New(t)
 	s.Open("maya", "starter")
 	before := s.Contents()
-	most := func(r route) int { return cmp.Or(r.Most, 64<<10) }
+	most := func(r route) int { return cmp.Or(r.MaxBody, 64<<10) }
 	for _, r := range jsonRoutes() {
 		for _, size := range []int{most(r) + 1, most(r) + 1<<20} {
 			body := r.Body + strings.Repeat(" ", size-len(r.Body))
@@ -285,7 +285,7 @@ func TestZippedBodiesAreNotUnpacked(t *testing.T) {
 			if err := w.Close(); err != nil {
 				t.Fatal(err)
 			}
-			s.Call(r.Method, r.Of("maya"), zipped.String(), "Idempotency-Key", "k", "Content-Encoding", "gzip").
+			s.Call(r.Method, r.PathFor("maya"), zipped.String(), "Idempotency-Key", "k", "Content-Encoding", "gzip").
 				WantProblem(http.StatusUnsupportedMediaType, "unsupported_media_type", "")
 		}
 	}
@@ -298,14 +298,14 @@ func TestMethodsAndAddressesThatAreNotThere(t *testing.T) {
 	s.Open("maya", "starter")
 	v := s.SignIn("maya")
 	before := s.Contents()
-	for _, r := range of(api, signed) {
+	for _, r := range routesFor(api, signed) {
 		for _, method := range []string{"DELETE", "PATCH", "PROPFIND", "TRACE"} {
 			if slices.ContainsFunc(routes, func(other route) bool {
 				return other.Path == r.Path && other.Method == method
 			}) {
 				continue
 			}
-			a := s.Call(method, r.Of("maya"), "{}").WantProblem(http.StatusMethodNotAllowed, "method_not_allowed", "")
+			a := s.Call(method, r.PathFor("maya"), "{}").WantProblem(http.StatusMethodNotAllowed, "method_not_allowed", "")
 			if !strings.Contains(a.Header.Get("Allow"), r.Method) {
 				t.Errorf("%s: Allow is %q", a.Request, a.Header.Get("Allow"))
 			}
@@ -324,29 +324,29 @@ func TestMethodsAndAddressesThatAreNotThere(t *testing.T) {
 			t.Errorf("%s: %d", a.Request, a.Status)
 		}
 	}
-	for _, r := range of(personal, form) {
-		if r.Of("x") == "/" {
+	for _, r := range routesFor(personal, form) {
+		if r.PathFor("x") == "/" {
 			continue
 		}
-		a := v.Do("DELETE", r.Of("x"), "", "Sec-Fetch-Site", "same-origin").Want(http.StatusMethodNotAllowed)
+		a := v.Do("DELETE", r.PathFor("x"), "", "Sec-Fetch-Site", "same-origin").Want(http.StatusMethodNotAllowed)
 		a.HTML()
 	}
 	s.WantUnchanged(before)
 }
 
-// What cannot be in an address cannot be looked up: that is the caller's mistake, and no reason to try again.
+// An address with invalid text is the caller's error, and has no Retry-After.
 func TestAddressesThatCannotBeRead(t *testing.T) {
 	t.Parallel()
 	s := handlerstest.New(t)
 	s.Open("maya", "starter")
 	v := s.SignIn("maya")
-	for _, r := range of(personal, public) {
+	for _, r := range routesFor(personal, public) {
 		if r.Method != http.MethodGet || r.Path == "/static/*" {
 			continue
 		}
 		for _, name := range []string{"agent", "feature", "kind", "from", "to", "cursor", "tab", "v", "next", "id"} {
 			for _, value := range []string{"%00", "a%00b", "%ff", "%c0%af"} {
-				a := v.Get(r.Of("x") + "?" + name + "=" + value)
+				a := v.Get(r.PathFor("x") + "?" + name + "=" + value)
 				if a.Status != http.StatusBadRequest && a.Status != http.StatusUnprocessableEntity &&
 					(a.Status < 200 || a.Status > 404) {
 					t.Errorf("%s: %d", a.Request, a.Status)

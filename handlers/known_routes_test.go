@@ -9,33 +9,33 @@ import (
 	"pop.store/credits/internal/apikey"
 )
 
-// sort says who may use a route.
-type sort int
+// access says who may use a route.
+type access int
 
 const (
-	public   sort = iota // anybody, from anywhere
-	form                 // anybody, from the site's own pages
-	personal             // signed-in creators
-	api                  // programs with a key of the route's scope
-	signed               // whoever signs what they send
+	public   access = iota // everyone, from any site
+	form                   // everyone, from the site's own pages
+	personal               // signed-in creators
+	api                    // programs with a key of the route's scope
+	signed                 // requests with a signature
 )
 
-// route is what the tests know about a route. With params and body it succeeds, unless it is about
-// something that is not there.
+// route is what the tests know about a route. With params and body it succeeds, unless Absent is
+// set.
 type route struct {
 	Method, Path string
-	Sort         sort
+	Access       access
 	Scope        apikey.Scope
 	params       []string
 	Body         string
-	Bare         bool // its body may be left out
-	Absent       bool // what its params name is not there
-	Most         int  // bytes of a body, if not as usual
-	NoHead       bool // a GET that is not answered to HEAD
+	Bare         bool // the body is optional
+	Absent       bool // params name something that does not exist
+	MaxBody      int  // limit of the body in bytes, if not the usual one
+	NoHead       bool // a GET without HEAD
 }
 
-// routes are all there are, with a HEAD beside each GET that is not listed; TestEveryRouteIsKnown
-// compares them with the app's own.
+// routes are all routes, with a HEAD for each GET unless listed. TestEveryRouteIsKnown compares
+// them with the app's.
 var routes = []route{
 	{
 		Method: "GET",
@@ -55,7 +55,7 @@ var routes = []route{
 		Method: "POST",
 		Path:   "/login/link/:token",
 		params: []string{"x"},
-		Sort:   form,
+		Access: form,
 	},
 	{
 		Method: "GET",
@@ -91,12 +91,12 @@ var routes = []route{
 	{
 		Method: "POST",
 		Path:   "/logout",
-		Sort:   form,
+		Access: form,
 	},
 	{
 		Method: "POST",
 		Path:   "/login/demo",
-		Sort:   form,
+		Access: form,
 	},
 	{
 		Method: "GET",
@@ -106,7 +106,7 @@ var routes = []route{
 	{
 		Method: "POST",
 		Path:   "/sandbox/checkout/:id/pay",
-		Sort:   form,
+		Access: form,
 		params: []string{"x"},
 	},
 	{
@@ -117,7 +117,7 @@ var routes = []route{
 	{
 		Method: "POST",
 		Path:   "/sandbox/checkout/:id/decline",
-		Sort:   form,
+		Access: form,
 		params: []string{"x"},
 	},
 	{
@@ -128,218 +128,218 @@ var routes = []route{
 	{
 		Method: "POST",
 		Path:   "/sandbox/checkout/:id/cancel",
-		Sort:   form,
+		Access: form,
 		params: []string{"x"},
 	},
 
 	{
 		Method: "GET",
 		Path:   "/",
-		Sort:   personal,
+		Access: personal,
 	},
 	{
 		Method: "GET",
 		Path:   "/credits",
-		Sort:   personal,
+		Access: personal,
 	},
 	{
 		Method: "GET",
 		Path:   "/credits/badge",
-		Sort:   personal,
+		Access: personal,
 	},
 	{
 		Method: "GET",
 		Path:   "/credits/notice/dismiss",
-		Sort:   personal,
+		Access: personal,
 	},
 	{
 		Method: "POST",
 		Path:   "/credits/notice/dismiss",
-		Sort:   personal,
+		Access: personal,
 	},
 	{
 		Method: "GET",
 		Path:   "/credits/history",
-		Sort:   personal,
+		Access: personal,
 	},
 	{
 		Method: "GET",
 		Path:   "/credits/buy",
-		Sort:   personal,
+		Access: personal,
 	},
 	{
 		Method: "POST",
 		Path:   "/credits/buy",
-		Sort:   personal,
+		Access: personal,
 		Body:   "pack=pack_100&key=of-the-form",
 	},
 	{
 		Method: "GET",
 		Path:   "/credits/purchases/:id",
-		Sort:   personal,
+		Access: personal,
 		params: []string{"11111111-1111-4111-8111-111111111111"},
 	},
 	{
 		Method: "GET",
 		Path:   "/credits/purchases/:id/status",
-		Sort:   personal,
+		Access: personal,
 		params: []string{"11111111-1111-4111-8111-111111111111"},
 	},
 	{
 		Method: "GET",
 		Path:   "/credits/purchases/:id/return",
-		Sort:   personal,
+		Access: personal,
 		params: []string{"11111111-1111-4111-8111-111111111111"},
 	},
 	{
 		Method: "POST",
 		Path:   "/credits/purchases/:id/return",
-		Sort:   personal,
+		Access: personal,
 		params: []string{"11111111-1111-4111-8111-111111111111"},
 		Body:   "key=of-the-form",
 	},
 	{
 		Method: "GET",
 		Path:   "/credits/purchases/:id/cancel",
-		Sort:   personal,
+		Access: personal,
 		params: []string{"11111111-1111-4111-8111-111111111111"},
 	},
 	{
 		Method: "POST",
 		Path:   "/credits/purchases/:id/cancel",
-		Sort:   personal,
+		Access: personal,
 		params: []string{"11111111-1111-4111-8111-111111111111"},
 	},
 	{
 		Method: "GET",
 		Path:   "/credits/purchases/:id/receipt",
-		Sort:   personal,
+		Access: personal,
 		params: []string{"11111111-1111-4111-8111-111111111111"},
 	},
 	{
 		Method: "GET",
 		Path:   "/credits/how-tokens-work",
-		Sort:   personal,
+		Access: personal,
 	},
 	{
 		Method: "GET",
 		Path:   "/plans",
-		Sort:   personal,
+		Access: personal,
 	},
 	{
 		Method: "POST",
 		Path:   "/plans",
-		Sort:   personal,
+		Access: personal,
 		Body:   "plan=pro",
 	},
 	{
 		Method: "GET",
 		Path:   "/agents",
-		Sort:   personal,
+		Access: personal,
 	},
 	{
 		Method: "GET",
 		Path:   "/agents/switch",
-		Sort:   personal,
+		Access: personal,
 	},
 	{
 		Method: "POST",
 		Path:   "/agents/switch",
-		Sort:   personal,
+		Access: personal,
 		Body:   "agent=x&on=1",
 	},
 	{
 		Method: "GET",
 		Path:   "/agents/limits",
-		Sort:   personal,
+		Access: personal,
 	},
 	{
 		Method: "POST",
 		Path:   "/agents/limits",
-		Sort:   personal,
+		Access: personal,
 		Body:   "agent=&reserve=1",
 	},
 	{
 		Method: "GET",
 		Path:   "/settings",
-		Sort:   personal,
+		Access: personal,
 	},
 	{
 		Method: "GET",
 		Path:   "/settings/auto-top-up",
-		Sort:   personal,
+		Access: personal,
 	},
 	{
 		Method: "POST",
 		Path:   "/settings/auto-top-up",
-		Sort:   personal,
+		Access: personal,
 		Body:   "threshold=20&pack=pack_100%3A900%3AUSD&times=1&limit=9.00",
 	},
 	{
 		Method: "GET",
 		Path:   "/settings/auto-top-up/off",
-		Sort:   personal,
+		Access: personal,
 	},
 	{
 		Method: "POST",
 		Path:   "/settings/auto-top-up/off",
-		Sort:   personal,
+		Access: personal,
 	},
 	{
 		Method: "GET",
 		Path:   "/settings/card/forget",
-		Sort:   personal,
+		Access: personal,
 	},
 	{
 		Method: "POST",
 		Path:   "/settings/card/forget",
-		Sort:   personal,
+		Access: personal,
 	},
 	{
 		Method: "GET",
 		Path:   "/tools",
-		Sort:   personal,
+		Access: personal,
 	},
 	{
 		Method: "POST",
 		Path:   "/tools",
-		Sort:   personal,
+		Access: personal,
 		Body:   "tool=lip_sync&text=x&key=of-the-form",
 	},
 	{
 		Method: "GET",
 		Path:   "/tools/job",
-		Sort:   personal,
+		Access: personal,
 	},
 	{
 		Method: "GET",
 		Path:   "/storefront",
-		Sort:   personal,
+		Access: personal,
 	},
 	{
 		Method: "POST",
 		Path:   "/storefront",
-		Sort:   personal,
+		Access: personal,
 		Body:   "product=glaze-guide",
 	},
 
 	{
 		Method: "PUT",
 		Path:   "/v1/accounts/:account",
-		Sort:   api,
+		Access: api,
 		Scope:  apikey.Admin,
 		Body:   `{"name":"Changed"}`,
 	},
 	{
 		Method: "GET",
 		Path:   "/v1/accounts/:account",
-		Sort:   api,
+		Access: api,
 		Scope:  apikey.Read,
 	},
 	{
 		Method: "POST",
 		Path:   "/v1/accounts/:account/close",
-		Sort:   api,
+		Access: api,
 		Scope:  apikey.Admin,
 		Body:   `{}`,
 		Bare:   true,
@@ -347,7 +347,7 @@ var routes = []route{
 	{
 		Method: "POST",
 		Path:   "/v1/accounts/:account/login-links",
-		Sort:   api,
+		Access: api,
 		Scope:  apikey.Admin,
 		Body:   `{}`,
 		Bare:   true,
@@ -355,27 +355,27 @@ var routes = []route{
 	{
 		Method: "GET",
 		Path:   "/v1/accounts/:account/lots",
-		Sort:   api,
+		Access: api,
 		Scope:  apikey.Read,
 	},
 	{
 		Method: "POST",
 		Path:   "/v1/accounts/:account/quote",
-		Sort:   api,
+		Access: api,
 		Scope:  apikey.Read,
 		Body:   `{"feature":"lip_sync"}`,
 	},
 	{
 		Method: "POST",
 		Path:   "/v1/accounts/:account/charges",
-		Sort:   api,
+		Access: api,
 		Scope:  apikey.Spend,
 		Body:   `{"feature":"lip_sync"}`,
 	},
 	{
 		Method: "POST",
 		Path:   "/v1/accounts/:account/charges/:id/refund",
-		Sort:   api,
+		Access: api,
 		Scope:  apikey.Spend,
 		params: []string{"x"},
 		Body:   `{"reason":"r"}`,
@@ -384,14 +384,14 @@ var routes = []route{
 	{
 		Method: "POST",
 		Path:   "/v1/accounts/:account/holds",
-		Sort:   api,
+		Access: api,
 		Scope:  apikey.Spend,
 		Body:   `{"feature":"lip_sync"}`,
 	},
 	{
 		Method: "POST",
 		Path:   "/v1/accounts/:account/holds/:id/capture",
-		Sort:   api,
+		Access: api,
 		Scope:  apikey.Spend,
 		params: []string{"x"},
 		Body:   `{}`,
@@ -401,7 +401,7 @@ var routes = []route{
 	{
 		Method: "POST",
 		Path:   "/v1/accounts/:account/holds/:id/release",
-		Sort:   api,
+		Access: api,
 		Scope:  apikey.Spend,
 		params: []string{"x"},
 		Body:   `{}`,
@@ -411,7 +411,7 @@ var routes = []route{
 	{
 		Method: "POST",
 		Path:   "/v1/accounts/:account/holds/:id/extend",
-		Sort:   api,
+		Access: api,
 		Scope:  apikey.Spend,
 		params: []string{"x"},
 		Body:   `{"expires_in":60}`,
@@ -420,50 +420,50 @@ var routes = []route{
 	{
 		Method: "GET",
 		Path:   "/v1/accounts/:account/holds",
-		Sort:   api,
+		Access: api,
 		Scope:  apikey.Read,
 	},
 	{
 		Method: "GET",
 		Path:   "/v1/accounts/:account/holds/:id",
-		Sort:   api,
+		Access: api,
 		Scope:  apikey.Read,
 		params: []string{"x"},
 		Absent: true,
 	},
 	{
-		Method: "POST",
-		Path:   "/v1/charges",
-		Sort:   api,
-		Scope:  apikey.Spend,
-		Most:   1 << 20,
-		Body:   `{"charges":[{"account":"maya","idempotency_key":"of a bulk","feature":"lip_sync"}]}`,
+		Method:  "POST",
+		Path:    "/v1/charges",
+		Access:  api,
+		Scope:   apikey.Spend,
+		MaxBody: 1 << 20,
+		Body:    `{"charges":[{"account":"maya","idempotency_key":"of a bulk","feature":"lip_sync"}]}`,
 	},
 	{
-		Method: "POST",
-		Path:   "/v1/balances",
-		Sort:   api,
-		Scope:  apikey.Read,
-		Body:   `{"accounts":["maya"]}`,
-		Most:   1 << 20,
+		Method:  "POST",
+		Path:    "/v1/balances",
+		Access:  api,
+		Scope:   apikey.Read,
+		Body:    `{"accounts":["maya"]}`,
+		MaxBody: 1 << 20,
 	},
 	{
 		Method: "POST",
 		Path:   "/v1/accounts/:account/grants",
-		Sort:   api,
+		Access: api,
 		Scope:  apikey.Admin,
 		Body:   `{"amount":"1","kind":"promo","reason":"r"}`,
 	},
 	{
 		Method: "GET",
 		Path:   "/v1/accounts/:account/agents",
-		Sort:   api,
+		Access: api,
 		Scope:  apikey.Read,
 	},
 	{
 		Method: "PUT",
 		Path:   "/v1/accounts/:account/agents/:agent",
-		Sort:   api,
+		Access: api,
 		Scope:  apikey.Spend,
 		params: []string{"x"},
 		Body:   `{"name":"X"}`,
@@ -471,7 +471,7 @@ var routes = []route{
 	{
 		Method: "POST",
 		Path:   "/v1/accounts/:account/agents/:agent/pause",
-		Sort:   api,
+		Access: api,
 		Scope:  apikey.Spend,
 		params: []string{"none"},
 		Body:   `{}`,
@@ -481,7 +481,7 @@ var routes = []route{
 	{
 		Method: "POST",
 		Path:   "/v1/accounts/:account/agents/:agent/resume",
-		Sort:   api,
+		Access: api,
 		Scope:  apikey.Spend,
 		params: []string{"none"},
 		Body:   `{}`,
@@ -491,20 +491,20 @@ var routes = []route{
 	{
 		Method: "POST",
 		Path:   "/v1/accounts/:account/results",
-		Sort:   api,
+		Access: api,
 		Scope:  apikey.Spend,
 		Body:   `{"kind":"sale"}`,
 	},
 	{
 		Method: "GET",
 		Path:   "/v1/accounts/:account/transactions",
-		Sort:   api,
+		Access: api,
 		Scope:  apikey.Read,
 	},
 	{
 		Method: "GET",
 		Path:   "/v1/accounts/:account/transactions/:id",
-		Sort:   api,
+		Access: api,
 		Scope:  apikey.Read,
 		params: []string{"x"},
 		Absent: true,
@@ -512,26 +512,26 @@ var routes = []route{
 	{
 		Method: "GET",
 		Path:   "/v1/accounts/:account/usage",
-		Sort:   api,
+		Access: api,
 		Scope:  apikey.Read,
 	},
 	{
 		Method: "POST",
 		Path:   "/v1/accounts/:account/purchases",
-		Sort:   api,
+		Access: api,
 		Scope:  apikey.Spend,
 		Body:   `{"pack":"pack_100"}`,
 	},
 	{
 		Method: "GET",
 		Path:   "/v1/accounts/:account/purchases",
-		Sort:   api,
+		Access: api,
 		Scope:  apikey.Read,
 	},
 	{
 		Method: "GET",
 		Path:   "/v1/accounts/:account/purchases/:id",
-		Sort:   api,
+		Access: api,
 		Scope:  apikey.Read,
 		params: []string{"x"},
 		Absent: true,
@@ -539,7 +539,7 @@ var routes = []route{
 	{
 		Method: "POST",
 		Path:   "/v1/accounts/:account/purchases/:id/refund",
-		Sort:   api,
+		Access: api,
 		Scope:  apikey.Admin,
 		params: []string{"x"},
 		Body:   `{"reason":"r"}`,
@@ -548,27 +548,27 @@ var routes = []route{
 	{
 		Method: "GET",
 		Path:   "/v1/catalog",
-		Sort:   api,
+		Access: api,
 		Scope:  apikey.Read,
 	},
 
 	{
 		Method: "POST",
 		Path:   "/v1/webhook-endpoints",
-		Sort:   api,
+		Access: api,
 		Scope:  apikey.Admin,
 		Body:   `{"url":"https://hooks.example.com/credits"}`,
 	},
 	{
 		Method: "GET",
 		Path:   "/v1/webhook-endpoints",
-		Sort:   api,
+		Access: api,
 		Scope:  apikey.Admin,
 	},
 	{
 		Method: "GET",
 		Path:   "/v1/webhook-endpoints/:id",
-		Sort:   api,
+		Access: api,
 		Scope:  apikey.Admin,
 		params: []string{"x"},
 		Absent: true,
@@ -576,7 +576,7 @@ var routes = []route{
 	{
 		Method: "DELETE",
 		Path:   "/v1/webhook-endpoints/:id",
-		Sort:   api,
+		Access: api,
 		Scope:  apikey.Admin,
 		params: []string{"x"},
 		Body:   `{}`,
@@ -586,7 +586,7 @@ var routes = []route{
 	{
 		Method: "POST",
 		Path:   "/v1/webhook-endpoints/:id/rotate",
-		Sort:   api,
+		Access: api,
 		Scope:  apikey.Admin,
 		params: []string{"x"},
 		Body:   `{}`,
@@ -596,7 +596,7 @@ var routes = []route{
 	{
 		Method: "POST",
 		Path:   "/v1/webhook-endpoints/:id/enable",
-		Sort:   api,
+		Access: api,
 		Scope:  apikey.Admin,
 		params: []string{"x"},
 		Body:   `{}`,
@@ -606,7 +606,7 @@ var routes = []route{
 	{
 		Method: "GET",
 		Path:   "/v1/webhook-endpoints/:id/deliveries",
-		Sort:   api,
+		Access: api,
 		Scope:  apikey.Admin,
 		params: []string{"x"},
 		Absent: true,
@@ -614,7 +614,7 @@ var routes = []route{
 	{
 		Method: "POST",
 		Path:   "/v1/webhook-endpoints/:id/deliveries/:delivery/redeliver",
-		Sort:   api,
+		Access: api,
 		Scope:  apikey.Admin,
 		params: []string{"x", "y"},
 		Body:   `{}`,
@@ -625,24 +625,24 @@ var routes = []route{
 	{
 		Method: "POST",
 		Path:   "/webhooks/stripe",
-		Sort:   signed,
+		Access: signed,
 		Body:   `{}`,
 	},
 }
 
-// of gives the routes of a sort.
-func of(sorts ...sort) []route {
+// routesFor lists the routes with one of the kinds of access.
+func routesFor(allowed ...access) []route {
 	var out []route
 	for _, r := range routes {
-		if slices.Contains(sorts, r.Sort) {
+		if slices.Contains(allowed, r.Access) {
 			out = append(out, r)
 		}
 	}
 	return out
 }
 
-// Of is the route's path for an account.
-func (r route) Of(account string) string {
+// PathFor is the route's path for an account.
+func (r route) PathFor(account string) string {
 	if strings.Contains(r.Path, ":account") {
 		return handlerstest.FillPath(r.Path, append([]string{account}, r.params...)...)
 	}

@@ -12,7 +12,7 @@ import (
 	"pop.store/credits/handlers/handlerstest"
 )
 
-// What the server refuses before any route is asked is a problem document as well.
+// Requests that net/http refuses before routing get a problem document, too.
 func TestWhatTheServerRefusesIsAProblemDocument(t *testing.T) {
 	t.Parallel()
 	s := handlerstest.New(t)
@@ -36,7 +36,7 @@ func TestWhatTheServerRefusesIsAProblemDocument(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		_, _ = io.WriteString(c2, c.request) // the server may have hung up by then
+		_, _ = io.WriteString(c2, c.request) // the server may have closed the connection
 		res, err := http.ReadResponse(bufio.NewReader(c2), nil)
 		if err != nil {
 			t.Errorf("%s: %v", name, err)
@@ -53,5 +53,5 @@ func TestWhatTheServerRefusesIsAProblemDocument(t *testing.T) {
 		_ = res.Body.Close()
 		_ = c2.Close()
 	}
-	s.Send("GET", "/healthz", "").Want(http.StatusOK) // which the log of this test has to show
+	s.Send("GET", "/healthz", "").Want(http.StatusOK) // the log of this test must contain a request
 }

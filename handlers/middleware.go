@@ -26,7 +26,7 @@ import (
 func (a *App) requestID(next echo.HandlerFunc) echo.HandlerFunc {
 	return func(c echo.Context) error {
 		var raw [8]byte
-		binary.BigEndian.PutUint64(raw[:], rand.Uint64()) // a name, not a secret
+		binary.BigEndian.PutUint64(raw[:], rand.Uint64()) // an id, not a secret
 		c.Response().Header().Set(web.RequestIDHeader, hex.EncodeToString(raw[:]))
 		return next(c)
 	}

@@ -15,15 +15,15 @@ import (
 	"pop.store/credits/handlers/handlerstest"
 )
 
-// The drill's sizes: the entries of a history, and with them the connections of its creator.
+// The sizes of the drill: entries of the history, and concurrent connections of its creator.
 const (
 	drillEntries     = 200_000
 	drillConnections = 256
 	drillVariable    = "CREDITS_NOISY_ENTRIES"
 )
 
-// noisyPaths are what the creator with a long history asks for: filters that match little or
-// nothing, sums, and a home page whose cookie claims that the last visit was two months ago.
+// noisyPaths are the requests of the creator with a long history: filters that match little or
+// nothing, sums, and a home page whose cookie claims a last visit two months ago.
 var noisyPaths = []string{
 	"/credits/history?kind=expiry", "/credits/history?kind=refund", "/credits/history?feature=lip_sync",
 	"/credits/history?agent=idle&kind=charge",
@@ -63,7 +63,7 @@ func TestANoisyCreatorDoesNotSlowOthersDown(t *testing.T) {
 	for i := range connections {
 		clients.Go(func() {
 			for n := i; ctx.Err() == nil; n++ {
-				if status := ask(ctx, client, s.URL+noisyPaths[n%len(noisyPaths)], cookie); status == http.StatusOK {
+				if status := get(ctx, client, s.URL+noisyPaths[n%len(noisyPaths)], cookie); status == http.StatusOK {
 					answered.Add(1)
 				} else if ctx.Err() == nil {
 					failed.Add(1)
@@ -72,7 +72,7 @@ func TestANoisyCreatorDoesNotSlowOthersDown(t *testing.T) {
 		})
 	}
 	for answered.Load() < int64(connections) {
-		time.Sleep(time.Millisecond) // until all of them are at it
+		time.Sleep(time.Millisecond) // until all connections are busy
 	}
 	busy := badgeTimes(s, quiet, handlerstest.Attr(badge, "hx-get"))
 	stop()
@@ -93,8 +93,8 @@ func TestANoisyCreatorDoesNotSlowOthersDown(t *testing.T) {
 	}
 }
 
-// ask gives the status of an answer, 0 for none.
-func ask(ctx context.Context, client *http.Client, url, cookie string) int {
+// get returns the status of an answer, 0 if there is none.
+func get(ctx context.Context, client *http.Client, url, cookie string) int {
 	r, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
 	if err != nil {
 		return 0
@@ -109,7 +109,7 @@ func ask(ctx context.Context, client *http.Client, url, cookie string) int {
 	return res.StatusCode
 }
 
-// badgeTimes is the p99 of a creator's polls, one after the other.
+// badgeTimes is the p99 of a creator's sequential polls.
 func badgeTimes(s *handlerstest.Site, v *handlerstest.Browser, path string) time.Duration {
 	s.T.Helper()
 	times := make([]time.Duration, 300)
@@ -125,7 +125,7 @@ func badgeTimes(s *handlerstest.Site, v *handlerstest.Browser, path string) time
 	return times[len(times)*99/100]
 }
 
-// longHistory writes charges, and the grant that paid for them, into the books of an account by plain SQL.
+// longHistory writes charges, and a grant that covers them, into an account with plain SQL.
 func longHistory(s *handlerstest.Site, account string, n int) {
 	s.T.Helper()
 	_, err := s.DB.Pool.Exec(s.T.Context(), `

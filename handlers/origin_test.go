@@ -10,8 +10,8 @@ import (
 	"pop.store/credits/handlers/handlerstest"
 )
 
-// foreign are headers of requests that another site may have caused; own is the site's origin.
-func foreign(own string) map[string][]string {
+// crossOrigin are headers of requests that another site may cause; own is the site's origin.
+func crossOrigin(own string) map[string][]string {
 	u, err := url.Parse(own)
 	if err != nil {
 		panic(err)
@@ -41,7 +41,7 @@ func foreign(own string) map[string][]string {
 	}
 }
 
-// Every unsafe route that rests on a cookie, or on nothing, refuses what other sites may have sent.
+// Every unsafe route without a key or signature refuses requests that other sites may have caused.
 func TestOtherSitesCanSendNothing(t *testing.T) {
 	t.Parallel()
 	s := handlerstest.New(t)
@@ -50,7 +50,7 @@ func TestOtherSitesCanSendNothing(t *testing.T) {
 	checkout := v.Order("pack_100")
 	before := s.Contents()
 	tried := 0
-	for _, r := range of(form, personal) {
+	for _, r := range routesFor(form, personal) {
 		if r.Safe() {
 			continue
 		}
@@ -58,7 +58,7 @@ func TestOtherSitesCanSendNothing(t *testing.T) {
 		if strings.HasPrefix(path, "/sandbox/") {
 			path = handlerstest.FillPath(path, strings.TrimPrefix(checkout, "/sandbox/checkout/"))
 		}
-		for name, headers := range foreign(s.URL) {
+		for name, headers := range crossOrigin(s.URL) {
 			headers = append([]string{"Content-Type", "application/x-www-form-urlencoded", "HX-Request", "true"},
 				headers...)
 			a := v.Do(r.Method, path, r.Body, headers...)
@@ -110,7 +110,7 @@ func TestThePublicOriginCanSend(t *testing.T) {
 	s.Open("maya", "starter")
 	v := s.SignIn("maya")
 	before := s.Contents()
-	for name, headers := range foreign(base) {
+	for name, headers := range crossOrigin(base) {
 		if a := v.Do("POST", "/logout", "", headers...); a.Status != http.StatusForbidden {
 			t.Errorf("%s: %d", name, a.Status)
 		}
@@ -119,14 +119,14 @@ func TestThePublicOriginCanSend(t *testing.T) {
 	v.Do("POST", "/logout", "", "Origin", base).WantRedirect("/login?out=1")
 }
 
-// What brings a key or a signature cannot have been sent by another site's page, whatever a proxy
-// says about where it comes from.
+// Requests with a key or a signature cannot come from another site's page, whatever a proxy says
+// about their origin.
 func TestKeysAndSignaturesNeedNoOrigin(t *testing.T) {
 	t.Parallel()
 	s := handlerstest.New(t)
 	s.Open("maya", "starter")
 	event, _ := s.PayAndTakeEvent(s.SignIn("maya"))
-	for name, headers := range foreign(s.URL) {
+	for name, headers := range crossOrigin(s.URL) {
 		if name == "a key does not excuse" {
 			continue
 		}

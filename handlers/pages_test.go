@@ -15,9 +15,9 @@ import (
 const policy = "default-src 'none'; script-src 'self'; style-src 'self'; font-src 'self'; img-src 'self' data:; connect-src 'self'; " +
 	"form-action 'self'; frame-ancestors 'none'; base-uri 'none'"
 
-// looks are all the pages there are to look at, with the status of each: as a creator who has done
-// a lot, and as a stranger.
-func looks(t *testing.T, s *handlerstest.Site) []handlerstest.Response {
+// allPages requests all pages and checks their status: as a creator with much data, and as a
+// visitor.
+func allPages(t *testing.T, s *handlerstest.Site) []handlerstest.Response {
 	t.Helper()
 	s.OpenWith("maya", "300")
 	v := s.SignIn("maya")
@@ -87,7 +87,7 @@ func TestSecurityHeaders(t *testing.T) {
 				"Cross-Origin-Opener-Policy":   "same-origin",
 				"Cross-Origin-Resource-Policy": "same-origin",
 				"Permissions-Policy":           "accelerometer=(), camera=(), display-capture=(), geolocation=(), gyroscope=(), magnetometer=(), microphone=(), midi=(), payment=(), usb=()",
-				"Cache-Control":                kept(a),
+				"Cache-Control":                cacheControl(a),
 				"Strict-Transport-Security":    hsts,
 			} {
 				if got := a.Header.Values(name); strings.Join(got, "|") != want {
@@ -102,9 +102,9 @@ func TestSecurityHeaders(t *testing.T) {
 	}
 }
 
-// kept is how long browsers may keep an answer: pages for the way back, until signing out clears
-// them; nothing else.
-func kept(a handlerstest.Response) string {
+// cacheControl is the expected header: browsers may keep pages for the back button until sign-out
+// clears them, and nothing else.
+func cacheControl(a handlerstest.Response) string {
 	method, path, _ := strings.Cut(a.Request, " ")
 	for _, prefix := range []string{"/v1", "/login", "/healthz", "/readyz", "/webhooks", "/static"} {
 		if strings.HasPrefix(path, prefix) {
@@ -117,7 +117,7 @@ func kept(a handlerstest.Response) string {
 	return "private, no-cache"
 }
 
-// A client's own request id could be anything.
+// A request id sent by a client is ignored.
 func TestRequestIDsAreOurs(t *testing.T) {
 	t.Parallel()
 	s := handlerstest.New(t)
@@ -131,12 +131,13 @@ func TestRequestIDsAreOurs(t *testing.T) {
 	}
 }
 
-// What the policy forbids must not be on any page: it would be blocked, with an error in the console.
+// No page contains what the content security policy forbids: it would be blocked, with an error in
+// the console.
 func TestNothingInlineOnAnyPage(t *testing.T) {
 	t.Parallel()
 	s := handlerstest.New(t)
-	for _, a := range looks(t, s) {
-		if a.Header.Get("Content-Security-Policy") != policy || a.Header.Get("Cache-Control") != kept(a) {
+	for _, a := range allPages(t, s) {
+		if a.Header.Get("Content-Security-Policy") != policy || a.Header.Get("Cache-Control") != cacheControl(a) {
 			t.Errorf("%s: headers %v", a.Request, a.Header)
 		}
 		for _, n := range handlerstest.Elements(a.HTML(), func(*html.Node) bool { return true }) {
@@ -158,7 +159,7 @@ func TestNothingInlineOnAnyPage(t *testing.T) {
 	}
 }
 
-// What a page loads is there, and may be kept for good.
+// Every asset that a page loads exists, and may be cached for ever.
 func TestWhatPagesLoadIsThere(t *testing.T) {
 	t.Parallel()
 	s := handlerstest.New(t)
@@ -206,7 +207,7 @@ func TestAPageThatIsNotThere(t *testing.T) {
 	}
 }
 
-// Whatever names, reasons, agents, references and metadata say, it is shown as that text and is nothing else.
+// Names, reasons, agents, references and metadata are always shown as text.
 func TestHostileTextsAreOnlyText(t *testing.T) {
 	t.Parallel()
 	s := handlerstest.New(t)
@@ -225,7 +226,7 @@ func TestHostileTextsAreOnlyText(t *testing.T) {
 		if strings.ContainsAny(string(a.Body), "<>") {
 			t.Errorf("%s: JSON that a browser might take for HTML: %s", a.Request, a.Body)
 		}
-		s.ChargeBehindTheAPI(account, agent) // which refuses such an id, though not such a name
+		s.ChargeBehindTheAPI(account, agent) // the API refuses such an id, but not such a name
 		v := s.SignIn(account)
 		for _, path := range []string{
 			"/", "/credits", "/credits?by=agent", "/agents", "/tools?tool=lip_sync&text=" + url.QueryEscape(evil),

@@ -12,7 +12,7 @@ import (
 	"pop.store/credits/handlers/handlerstest"
 )
 
-// closingLast puts the closing of the account last: it refuses what comes after it.
+// closingLast moves the closing of the account to the end, since it refuses later changes.
 func closingLast(list []route) []route {
 	slices.SortStableFunc(list, func(a, b route) int {
 		return cmp.Compare(strings.Count(a.Path, "/close"), strings.Count(b.Path, "/close"))
@@ -45,7 +45,7 @@ func TestEveryRouteIsKnown(t *testing.T) {
 	}
 }
 
-// Outside the demo there is no provider to play and nobody to be with one click.
+// Outside the demo there is no sandbox and no one-click sign-in.
 func TestTheDemosRoutesAreNotThereWithoutIt(t *testing.T) {
 	t.Parallel()
 	s := handlerstest.NewWith(t, handlerstest.Options{NoDemo: true})

@@ -11,7 +11,7 @@ import (
 	"pop.store/credits/handlers/handlerstest"
 )
 
-// What is asked twice, or under a name that is not read, is refused on pages and in the API alike.
+// Repeated and unknown parameters are refused by pages and API alike.
 func TestWhatIsAskedTwiceOrUnderNoNameIsRefused(t *testing.T) {
 	t.Parallel()
 	s := handlerstest.New(t)
@@ -54,7 +54,7 @@ func TestWhatIsAskedTwiceOrUnderNoNameIsRefused(t *testing.T) {
 	s.WantUnchanged(before)
 }
 
-// A body has to say that it is JSON.
+// A JSON body needs its content type.
 func TestABodyOfAnotherTypeIsRefused(t *testing.T) {
 	t.Parallel()
 	s := handlerstest.New(t)
@@ -66,7 +66,7 @@ func TestABodyOfAnotherTypeIsRefused(t *testing.T) {
 		"multipart/form-data; boundary=x", "application/problem+json",
 	} {
 		for _, r := range jsonRoutes() {
-			s.Call(r.Method, r.Of("maya"), r.Body, "Idempotency-Key", "k", "Content-Type", kind).
+			s.Call(r.Method, r.PathFor("maya"), r.Body, "Idempotency-Key", "k", "Content-Type", kind).
 				WantProblem(http.StatusUnsupportedMediaType, "unsupported_media_type", "")
 		}
 	}
@@ -84,8 +84,7 @@ func TestABodyOfAnotherTypeIsRefused(t *testing.T) {
 		Want(http.StatusUnsupportedMediaType)
 }
 
-// A cursor goes on with the list that gave it. With another account, filter or list, or written
-// otherwise, it is refused.
+// A cursor is only valid for the account, filter and list that returned it, in its exact spelling.
 func TestACursorIsBoundToItsList(t *testing.T) {
 	t.Parallel()
 	s := handlerstest.New(t)
@@ -96,10 +95,10 @@ func TestACursorIsBoundToItsList(t *testing.T) {
 	s.Open("noor", "starter")
 	maya, noor := "/v1/accounts/maya/transactions", "/v1/accounts/noor/transactions"
 	cursor, _ := s.Call("GET", maya+"?feature=lip_sync&limit=2", "").Want(http.StatusOK).At("next_cursor").(string)
-	// the size is no part of the list
+	// the page size may change
 	s.Call("GET", maya+"?limit=9&agent=&feature=lip_sync&cursor="+cursor, "").Want(http.StatusOK)
 	v := s.SignIn("maya")
-	v.Get("/v1/accounts/me/transactions?feature=lip_sync&cursor=" + cursor).Want(http.StatusOK) // nor is who asks
+	v.Get("/v1/accounts/me/transactions?feature=lip_sync&cursor=" + cursor).Want(http.StatusOK) // and the requester, too
 	for _, path := range []string{
 		noor + "?feature=lip_sync&cursor=", maya + "?cursor=", maya + "?feature=lip_sync&agent=studio&cursor=",
 		maya + "?feature=brand_deal_scan&cursor=",
@@ -117,7 +116,7 @@ func TestACursorIsBoundToItsList(t *testing.T) {
 	v.Get(strings.Replace(next, "from=2026-01-01", "from=2026-01-02", 1)).Want(http.StatusBadRequest)
 }
 
-// Ids have one spelling.
+// Ids have one valid spelling.
 func TestIDsHaveOneSpelling(t *testing.T) {
 	t.Parallel()
 	s := handlerstest.New(t)
@@ -144,7 +143,7 @@ func TestIDsHaveOneSpelling(t *testing.T) {
 	}
 }
 
-// otherSpellings are texts that a careless decoder reads as the same bytes.
+// otherSpellings are texts that a lenient decoder reads as the same bytes.
 func otherSpellings(text string) []string {
 	prefix, encoded, _ := strings.Cut(text, "_")
 	encoding := base32.HexEncoding.WithPadding(base32.NoPadding)
@@ -166,7 +165,7 @@ func otherSpellings(text string) []string {
 	return list
 }
 
-// Where a request comes from is said once, or not believed.
+// Two Origin headers are refused.
 func TestTwoOriginsAreNoOrigin(t *testing.T) {
 	t.Parallel()
 	s := handlerstest.New(t)

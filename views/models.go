@@ -24,8 +24,6 @@ type Layout struct {
 	DisplayZone *time.Location
 	// BillingZone is the time zone in which days of usage and months are counted; nil means DisplayZone.
 	BillingZone *time.Location
-	// Theme is "light" or "dark" when the creator chose, empty to follow the system.
-	Theme string
 	// Badge is the balance at the top right. Nil when signed out, or when the balance could not be read.
 	Badge *BadgeModel
 	// Notice is the low or empty notice, nil for none (or when it was dismissed).
@@ -176,7 +174,7 @@ const (
 	FrozenByReturn  FrozenWhy = "return"
 )
 
-// EntryKind is what happened in a row of the history: the ledger's kinds, and "declined".
+// EntryKind is what happened in a row of the history: the ledger's kinds.
 type EntryKind string
 
 // The kinds of history rows.
@@ -189,7 +187,6 @@ const (
 	EntryRefund   EntryKind = "refund"
 	EntryExpiry   EntryKind = "expiry"
 	EntryClawback EntryKind = "clawback"
-	EntryDeclined EntryKind = "declined"
 )
 
 // ClawbackCause says why tokens of a purchase were taken back.
@@ -208,8 +205,6 @@ const (
 type HistoryRow struct {
 	Kind EntryKind
 	At   time.Time
-	// DayOnly shows the day without the time, for rows that fold a whole day.
-	DayOnly bool
 	// Source says where granted, expired or revoked tokens came from; empty for work.
 	Source LotKind
 	// SourceName is the plan's or gift's name ("Starter plan", "Welcome gift"); optional.
@@ -227,8 +222,6 @@ type HistoryRow struct {
 	// Amount is signed: negative for what was spent. Held is what a hold reserves.
 	Amount tokens.Amount
 	Held   tokens.Amount
-	// Shortfall is how much a declined attempt lacked.
-	Shortfall tokens.Amount
 	// Balance is what could be spent after this entry: held tokens are not part of it.
 	Balance tokens.Amount
 	// Upgrade marks plan tokens that came in the middle of a month, with a larger plan.

@@ -61,10 +61,8 @@ type AgentsModel struct {
 	// Own is what is kept for the creator's own tools, and OwnForm the form that says so.
 	Own     tokens.Amount
 	OwnForm LimitsForm
-	// Problem is a sentence about why the last attempt went wrong; Saved says that limits have just
-	// been saved.
-	Problem string
-	Saved   bool
+	// Saved says that limits have just been saved.
+	Saved bool
 	// Still leaves the page as it is: what was typed must not be fetched away.
 	Still bool
 }

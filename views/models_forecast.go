@@ -52,11 +52,10 @@ type AdviceModel struct {
 	// Next is what arrives (wait); Lasts says that the tokens last until then at the present pace.
 	Next  NextGrant
 	Lasts bool
-	// PackID, PackName, PackTokens and PackPrice are the smallest pack that does (buy). Until is
+	// PackID, PackTokens and PackPrice are the smallest pack that does (buy). Until is
 	// how long it lasts, zero when that cannot be told; Covers says that it lasts until the next
 	// allowance.
 	PackID     string
-	PackName   string
 	PackTokens tokens.Amount
 	PackPrice  money.Amount
 	Until      time.Time

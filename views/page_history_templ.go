@@ -262,7 +262,7 @@ func historySearched(m HistoryModel) templ.Component {
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}
-		templ_7745c5c3_Err = Time(m.Layout, m.SearchedTo, false).Render(ctx, templ_7745c5c3_Buffer)
+		templ_7745c5c3_Err = Time(m.Layout, m.SearchedTo).Render(ctx, templ_7745c5c3_Buffer)
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}

@@ -571,7 +571,7 @@ func purchaseOrder(m PurchaseModel) templ.Component {
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
-			templ_7745c5c3_Err = Time(m.Layout, m.At, false).Render(ctx, templ_7745c5c3_Buffer)
+			templ_7745c5c3_Err = Time(m.Layout, m.At).Render(ctx, templ_7745c5c3_Buffer)
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}

@@ -255,7 +255,7 @@ func purchaseRow(c Layout, r PurchaseRow) templ.Component {
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}
-		templ_7745c5c3_Err = Time(c, r.At, false).Render(ctx, templ_7745c5c3_Buffer)
+		templ_7745c5c3_Err = Time(c, r.At).Render(ctx, templ_7745c5c3_Buffer)
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}

@@ -138,7 +138,7 @@ func SandboxPage(m SandboxModel) templ.Component {
 			}
 			return nil
 		})
-		templ_7745c5c3_Err = document("Sandbox payment", "").Render(templ.WithChildren(ctx, templ_7745c5c3_Var2), templ_7745c5c3_Buffer)
+		templ_7745c5c3_Err = document("Sandbox payment").Render(templ.WithChildren(ctx, templ_7745c5c3_Var2), templ_7745c5c3_Buffer)
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}
@@ -528,7 +528,7 @@ func SandboxReceiptPage(m SandboxReceiptModel) templ.Component {
 			}
 			return nil
 		})
-		templ_7745c5c3_Err = document("Sandbox receipt", "").Render(templ.WithChildren(ctx, templ_7745c5c3_Var24), templ_7745c5c3_Buffer)
+		templ_7745c5c3_Err = document("Sandbox receipt").Render(templ.WithChildren(ctx, templ_7745c5c3_Var24), templ_7745c5c3_Buffer)
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}

@@ -432,7 +432,7 @@ func topUpMonth(c Layout, m TopUpModel) templ.Component {
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
-			templ_7745c5c3_Err = Time(c, m.Last.At, false).Render(ctx, templ_7745c5c3_Buffer)
+			templ_7745c5c3_Err = Time(c, m.Last.At).Render(ctx, templ_7745c5c3_Buffer)
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}

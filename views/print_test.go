@@ -31,10 +31,11 @@ func TestAReceiptIsPrinted(t *testing.T) {
 	t.Parallel()
 	for _, theme := range []string{"", "dark"} {
 		m := samples.ReceiptModel()
-		m.Layout.Theme, m.Incomplete = theme, true
+		m.Incomplete = true
 		m.Refunded, m.RefundedAt, m.Owed = m.Total, samples.Now, m.Tokens/2
 		p := browser.New(t, browser.Base(paper(t, m)), browser.Dark(), browser.Viewport(794, 1123))
 		p.Goto("/receipt")
+		browser.Eval[string](p, "document.documentElement.dataset.theme = '"+theme+"'")
 		const chrome = "header, footer, nav, #badge, #notice > *, [data-print], [data-testid=provider-receipt], [data-testid=receipt-incomplete], main > .no-print a"
 		const shown = `[...document.querySelectorAll("` + chrome +
 			`")].filter((e) => e.checkVisibility({visibilityProperty: true}))`

@@ -124,7 +124,6 @@ func TestAdviceText(t *testing.T) {
 	tomorrow := NextGrant{Amount: 200 * tokens.One, At: friday.AddDate(0, 0, 1)}
 	small := AdviceModel{
 		Kind:       AdviceBuy,
-		PackName:   "Small",
 		PackTokens: 100 * tokens.One,
 		PackPrice:  usd(900),
 	}

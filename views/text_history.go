@@ -14,7 +14,7 @@ func (r HistoryRow) Title() string {
 		return r.source() + " expired"
 	case EntryClawback:
 		return r.clawbackTitle()
-	case EntryCharge, EntryHold, EntryRelease, EntryCapture, EntryRefund, EntryDeclined:
+	case EntryCharge, EntryHold, EntryRelease, EntryCapture, EntryRefund:
 	}
 	if r.Feature != "" {
 		return r.Feature
@@ -102,11 +102,6 @@ func (r HistoryRow) outcome() string {
 		return "not charged, tokens released"
 	case EntryRefund:
 		return "tokens returned"
-	case EntryDeclined:
-		if r.Shortfall > 0 {
-			return "didn't run: " + Number(r.Shortfall) + " short"
-		}
-		return "didn't run"
 	case EntryClawback:
 		return r.clawbackOutcome()
 	case EntryGrant:

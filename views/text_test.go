@@ -229,11 +229,6 @@ func TestHistoryText(t *testing.T) {
 			Amount:  75 * one,
 		}, "PDF", "tokens returned", "+75"},
 		{HistoryRow{
-			Kind:      EntryDeclined,
-			Feature:   "Video",
-			Shortfall: 12 * one,
-		}, "Video", "didn't run: 12 short", "0"},
-		{HistoryRow{
 			Kind:   EntryGrant,
 			Source: LotPurchase,
 			Amount: 100 * one,

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"pop.store/credits/handlers/handlerstest"
+	"pop.store/credits/internal/testkit"
 )
 
 func TestPutMakesAnAccountAndThenChangesIt(t *testing.T) {
@@ -35,7 +36,7 @@ func TestPutMakesAnAccountAndThenChangesIt(t *testing.T) {
 	})
 	wantBalance(t, a, "200", "0", "200")
 
-	// What is absent stays as it is.
+	// Absent fields keep their values.
 	a = s.Call("PUT", "/v1/accounts/maya", `{"name":"Studio M"}`).Want(http.StatusOK)
 	a.WantMembers(map[string]any{
 		"name":      "Studio M",
@@ -51,7 +52,7 @@ func TestPutMakesAnAccountAndThenChangesIt(t *testing.T) {
 		Want(http.StatusOK).
 		WantMembers(map[string]any{"name": nil, "email": nil})
 
-	// An upgrade counts at once, a downgrade from the next reset on.
+	// An upgrade takes effect at once, a downgrade at the next reset.
 	a = s.Call("PUT", "/v1/accounts/maya", `{"plan":"pro"}`).Want(http.StatusOK)
 	a.WantMembers(map[string]any{
 		"plan":      "pro",
@@ -91,8 +92,8 @@ func TestEveryPlanGivesItsAllowanceAtOnce(t *testing.T) {
 	}
 }
 
-// Twenty servers hear of one new creator in the same moment, and one of them made the account. So
-// it is too where a PUT broke off after it had named the account and before the ledger opened it.
+// Twenty concurrent PUTs for a new creator make one account. The same holds for a PUT that failed
+// after naming the account and before opening it in the ledger.
 func TestAnAccountIsMadeOnce(t *testing.T) {
 	t.Parallel()
 	s := handlerstest.New(t)
@@ -106,7 +107,7 @@ func TestAnAccountIsMadeOnce(t *testing.T) {
 		"unpaid": `{"plan":"pro","plan_status":"past_due"}`,
 	} {
 		var made atomic.Int64
-		handlerstest.Concurrently(20, func(int) {
+		testkit.Concurrently(20, func(int) {
 			switch a := s.Call("PUT", "/v1/accounts/"+i, body); a.Status {
 			case http.StatusCreated:
 				made.Add(1)
@@ -192,7 +193,7 @@ func TestPutRefuses(t *testing.T) {
 				`{"plan":"pro","`+field+`":`+value+`}`).WantProblem(http.StatusUnprocessableEntity, "invalid_field",
 				field)
 			if value == opened[field] {
-				continue // what an account can be opened with, and cannot be changed to
+				continue // valid for a new account only
 			}
 			s.Call("PUT", "/v1/accounts/new",
 				`{"plan":"pro","`+field+`":`+value+`}`).WantProblem(http.StatusUnprocessableEntity, "invalid_field",
@@ -275,7 +276,7 @@ func TestLoginLinkHasOneWinner(t *testing.T) {
 	s.Open("maya", "starter")
 	link := s.LoginLink("maya", "{}")
 	var won atomic.Int64
-	handlerstest.Concurrently(16, func(int) {
+	testkit.Concurrently(16, func(int) {
 		switch a := s.Send("GET", link, ""); a.Status {
 		case http.StatusSeeOther:
 			won.Add(1)
@@ -295,7 +296,7 @@ var foreignNexts = []string{
 	"/%0d%0aSet-Cookie:x=y",
 }
 
-// Where a sign-in leads to is always a page of this site.
+// A sign-in link only leads to pages of this site.
 func TestNextStaysOnTheSite(t *testing.T) {
 	t.Parallel()
 	s := handlerstest.New(t)

@@ -56,7 +56,7 @@ func TestPutMakesAnAgentAndThenChangesIt(t *testing.T) {
 	})
 	s.Call("PUT", handlerstest.MayasAgentsPath+"/replies",
 		`{"reserve":"0"}`).Want(http.StatusOK).WantMembers(map[string]any{"reserve": "0"})
-	// One that has worked is there already.
+	// An agent that has charged is already registered.
 	s.Charge("maya", `{"feature":"auto_selling","amount":"3","agent":"seller"}`)
 	s.Post("/v1/accounts/maya/holds", `{"feature":"auto_selling","amount":"4","agent":"seller"}`).
 		Want(http.StatusCreated)
@@ -69,7 +69,7 @@ func TestPutMakesAnAgentAndThenChangesIt(t *testing.T) {
 			"spent_this_month": "3",
 			"held":             "4",
 		})
-	// A program that escapes whatever may be escaped means the same agent.
+	// A client that escapes every reserved character names the same agent.
 	s.Call("PUT", handlerstest.MayasAgentsPath+"/a%3Ab", `{}`).
 		Want(http.StatusCreated).
 		WantMembers(map[string]any{"id": "a:b"})
@@ -183,8 +183,8 @@ func TestTheSwitch(t *testing.T) {
 		"unknown_field", "x")
 }
 
-// What cannot be afforded pauses its agent, in words, in the balance and in the badge; what is
-// granted lets it go on.
+// A charge that cannot be afforded pauses its agent, which the answer, the balance and the badge
+// show. A grant resumes it.
 func TestAnAgentThatRunsOut(t *testing.T) {
 	t.Parallel()
 	s := handlerstest.New(t)
@@ -301,7 +301,8 @@ func TestABudgetOverTheAPI(t *testing.T) {
 	s.Charge("maya", `{"feature":"auto_selling","amount":"3","agent":"seller"}`)
 }
 
-// What is kept for the creator's own tools no agent may spend, and the threshold is theirs to set.
+// No agent may spend the reserve for the creator's own tools. The creator sets the notice
+// threshold.
 func TestTheCreatorsOwnReserveAndThreshold(t *testing.T) {
 	t.Parallel()
 	s := handlerstest.New(t)
@@ -350,7 +351,7 @@ func TestTheCreatorsOwnReserveAndThreshold(t *testing.T) {
 	s.Call("GET", maya, "").WantMembers(map[string]any{"own_reserve": "0"})
 }
 
-// An agent is its account's: the same id elsewhere is another one.
+// Agents belong to one account: the same id in another account is another agent.
 func TestOtherCreatorsAgents(t *testing.T) {
 	t.Parallel()
 	s := handlerstest.New(t)

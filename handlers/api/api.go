@@ -103,8 +103,8 @@ func (h *Handlers) requireKey(scope apikey.Scope, serve echo.HandlerFunc) echo.H
 	}
 }
 
-// requireAccount serves requests about the account in the path, for an API key of the scope. A signed-in
-// creator may read the own account as "me". Reads are limited per account.
+// requireAccount serves requests about the account in the path, for an API key of the scope. A
+// signed-in creator may read their own account as "me". Reads are limited per account.
 func (h *Handlers) requireAccount(
 	scope apikey.Scope,
 	serve func(c echo.Context, account uuid.UUID) error,

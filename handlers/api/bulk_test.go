@@ -88,7 +88,7 @@ func TestBulkChargesAreEachDecidedByItself(t *testing.T) {
 	}
 	s.WantSpendable("maya", "0")
 	s.WantSpendable("noor", "125")
-	// Alone, the same key and charge are the same.
+	// The same key and charge sent alone are a replay.
 	single := s.Call("POST", "/v1/accounts/maya/charges",
 		`{"feature":"image_generation","agent":"studio","reference":"r","metadata":{"a":"b"}}`, "Idempotency-Key",
 		"1").
@@ -116,7 +116,7 @@ func TestAThousandAtOnce(t *testing.T) {
 			strings.Repeat("x", 500),
 		)
 	}
-	// 50 charges of 5 an account where there is enough for 40: the first forty get it.
+	// 50 charges of 5 tokens in each account, which covers 40: the first forty succeed.
 	for round := range 2 {
 		for i, r := range s.Bulk(items...).Want(http.StatusOK).List("results") {
 			want := float64(http.StatusCreated)

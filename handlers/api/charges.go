@@ -60,7 +60,7 @@ func entryAnswer(e *ledger.Entry) entryJSON {
 		Reference:      nullIfEmpty(e.Reference),
 		Lots:           lotParts(e.AccountID, e.Parts),
 	}
-	if e.Quantity != 0 { // a refund gives tokens back, not work
+	if e.Quantity != 0 { // a refund returns tokens and has no work
 		j.Quantity, j.UnitPrice = &e.Quantity, unitPrice(e)
 	}
 	if e.HeldDelta != 0 {
@@ -213,7 +213,7 @@ func (h *Handlers) postCharge(req *keyedRequest[chargeJSON]) (any, bool, error) 
 	return chargeAnswer(&r), r.Replayed, nil
 }
 
-// withBuyURL adds to a lack of tokens where the creator can buy them.
+// withBuyURL adds the URL of the pack page to a refusal for lack of tokens.
 func (h *Handlers) withBuyURL(err error, agent string) error {
 	var p *problem.Error
 	if !errors.As(err, &p) || p.Kind != problem.Insufficient {

@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"pop.store/credits/handlers/handlerstest"
+	"pop.store/credits/internal/testkit"
 )
 
 func TestChargeAnswersWhatItDid(t *testing.T) {
@@ -39,7 +40,7 @@ func TestChargeAnswersWhatItDid(t *testing.T) {
 	if n := s.Count(`select count(*) from entry_notes where metadata = '{"prompt": "a cat"}'`); n != 1 {
 		t.Errorf("metadata are kept %d times", n)
 	}
-	// What the caller sends as the amount has no unit price.
+	// A charge with an amount has no unit price.
 	a = s.Post("/v1/accounts/maya/charges", `{"feature":"auto_selling","amount":"1.234567"}`).Want(http.StatusCreated)
 	a.WantMembers(map[string]any{"amount": "1.234567", "unit_price": nil})
 	wantBalance(t, a, "168.765433", "0", "168.765433")
@@ -59,7 +60,7 @@ func TestFractionsAreExact(t *testing.T) {
 		got["unit_price"] != "0.05" {
 		t.Errorf("three DMs: %v", got)
 	}
-	// 199.55 tokens are 3,991 replies, to the last one.
+	// 199.55 tokens pay for exactly 3,991 replies.
 	if got := s.Charge("maya", `{"feature":"social_comment_reply","quantity":3991}`); got["amount"] != "199.55" ||
 		handlerstest.At(got, "balance", "spendable") != "0" {
 		t.Errorf("the rest: %v", got)
@@ -87,7 +88,7 @@ func TestAReplayIsTheSameAnswer(t *testing.T) {
 			t.Errorf("%s: replayed %q\n%s then\n%s", path, again.Header.Get("Idempotent-Replayed"), first.Body,
 				again.Body)
 		}
-		// Only the words count, not how they are written.
+		// The fingerprint covers the values of a request, not its white space.
 		spaced := strings.ReplaceAll(strings.ReplaceAll(body, ",", " ,\n "), `":"`, `" : "`)
 		if a := s.Call("POST", path, spaced, "Idempotency-Key",
 			"of "+path).Want(http.StatusCreated); string(a.Body) != string(first.Body) {
@@ -116,7 +117,7 @@ func TestAKeyIsForOneRequest(t *testing.T) {
 	s.Call("POST", "/v1/accounts/maya/grants", `{"amount":"5","kind":"promo","reason":"r"}`, "Idempotency-Key", "k").
 		WantProblem(http.StatusUnprocessableEntity, "idempotency_key_reused", "")
 	s.WantUnchanged(before)
-	// Another account's keys are its own.
+	// Each account has its own key space.
 	a := s.Call("POST", "/v1/accounts/noor/charges", `{"feature":"lip_sync"}`, "Idempotency-Key",
 		"k").Want(http.StatusCreated)
 	if a.Header.Get("Idempotent-Replayed") != "" {
@@ -151,8 +152,8 @@ func TestIdempotencyKeys(t *testing.T) {
 	s.WantSpendable("maya", "185")
 }
 
-// declines are where an attempt that lacked tokens leaves its trace.
-var declines = []string{"declined_attempts", "ledger_accounts"}
+// declineTables are the tables that a declined charge writes.
+var declineTables = []string{"declined_attempts", "ledger_accounts"}
 
 func TestTooFewTokens(t *testing.T) {
 	t.Parallel()
@@ -168,9 +169,9 @@ func TestTooFewTokens(t *testing.T) {
 			"shortfall": "33",
 			"buy_url":   s.URL + "/credits/buy?need=33",
 		})
-	s.WantUnchanged(before, declines...)
+	s.WantUnchanged(before, declineTables...)
 	s.WantSpendable("maya", "42")
-	// A refusal binds no key.
+	// A refused request does not bind its key.
 	s.Grant("maya", "33")
 	s.Call("POST", path, body, "Idempotency-Key", "k").Want(http.StatusCreated)
 	s.WantSpendable("maya", "0")
@@ -254,7 +255,7 @@ func TestWorkThatMakesNoSense(t *testing.T) {
 	} {
 		for _, path := range []string{"/v1/accounts/maya/charges", "/v1/accounts/maya/quote"} {
 			a := s.Post(path, body)
-			if field == "" { // a price that is merely out of reach
+			if field == "" { // the price alone is too high
 				if a.Status != http.StatusPaymentRequired && a.Status != http.StatusOK {
 					t.Errorf("%s: %d", a.Request, a.Status)
 				}
@@ -263,7 +264,7 @@ func TestWorkThatMakesNoSense(t *testing.T) {
 			a.WantProblem(http.StatusUnprocessableEntity, "", field)
 		}
 	}
-	s.WantUnchanged(before, declines...)
+	s.WantUnchanged(before, declineTables...)
 	s.WantSpendable("maya", "200")
 }
 
@@ -307,13 +308,13 @@ func TestGrants(t *testing.T) {
 	s.WantSpendable("maya", "200")
 }
 
-// 64 callers race for ten charges' worth of tokens, over HTTP.
+// 64 concurrent callers compete over HTTP for tokens that cover ten charges.
 func TestConcurrentChargesNeverOverspend(t *testing.T) {
 	t.Parallel()
 	s := handlerstest.New(t)
 	s.OpenWith("maya", "100")
 	var accepted, refused atomic.Int64
-	handlerstest.Concurrently(64, func(int) {
+	testkit.Concurrently(64, func(int) {
 		switch a := s.Post("/v1/accounts/maya/charges", `{"feature":"image_generation"}`); a.Status {
 		case http.StatusCreated:
 			accepted.Add(1)
@@ -335,7 +336,7 @@ func TestTheSameKeyAtOnceChargesOnce(t *testing.T) {
 	s.OpenWith("maya", "100")
 	before := s.Count("select count(*) from entries")
 	answers := make([]handlerstest.Response, 50)
-	handlerstest.Concurrently(len(answers), func(i int) {
+	testkit.Concurrently(len(answers), func(i int) {
 		answers[i] = s.Call("POST", "/v1/accounts/maya/charges", `{"feature":"image_generation"}`,
 			"Idempotency-Key", "once")
 	})

@@ -12,8 +12,8 @@ import (
 
 const mayasGrants = "/v1/accounts/maya/grants"
 
-// An adjustment below zero takes tokens back, in burn order or from one lot; what is wrong with it
-// names the field.
+// A negative adjustment takes tokens back, in burn order or from one lot. An invalid one names the
+// field.
 func TestGrantsBelowZero(t *testing.T) {
 	t.Parallel()
 	s := handlerstest.New(t)
@@ -72,7 +72,8 @@ func TestGrantsBelowZero(t *testing.T) {
 	}
 }
 
-// Closing is for good: the calls that spend, add or change answer 409, reads go on, and pages say so.
+// Closing is final: calls that spend, add or change answer 409. Reads still work, and pages show
+// the closure.
 func TestClosingAnAccount(t *testing.T) {
 	t.Parallel()
 	s := handlerstest.New(t)
@@ -122,7 +123,7 @@ func TestClosingAnAccount(t *testing.T) {
 		WantMembers(map[string]any{"name": "Maya"})
 	s.Call("POST", "/v1/accounts/nobody/close", "").WantProblem(http.StatusNotFound, "account_not_found", "")
 
-	// Money that is on its way comes all the same, and goes back.
+	// Money in flight still arrives and is returned.
 	s.Post(maya+"/charges/"+charge+"/refund", `{"reason":"r"}`).Want(http.StatusCreated)
 	(&handlerstest.Browser{Site: s}).Pay(strings.TrimPrefix(open.At("checkout_url").(string), s.URL))
 	v := s.SignIn("maya")
@@ -149,8 +150,8 @@ func TestClosingAnAccount(t *testing.T) {
 	v.Submit("/agents/switch", url.Values{"agent": {"a"}, "on": {"0"}}).Want(http.StatusConflict)
 }
 
-// An order that would take the balance over the limit is refused before it is paid; those that were
-// ordered before count (M8).
+// An order that would raise the balance over the limit is refused before payment. Earlier open
+// orders count (M8).
 func TestAnOrderAboveTheLimitIsRefused(t *testing.T) {
 	t.Parallel()
 	s := handlerstest.New(t)
@@ -166,7 +167,7 @@ func TestAnOrderAboveTheLimitIsRefused(t *testing.T) {
 		url.Values{"key": {"k"}, "pack": {"pack_100"}}).Want(http.StatusConflict); !strings.Contains(string(page.Body), "holds at most 100000000000 tokens") {
 		t.Errorf("the page does not say why: %.2000s", page.Body)
 	}
-	s.Grant("maya", "150") // a gift in between takes the room
+	s.Grant("maya", "150") // a gift uses up the remaining room
 	(&handlerstest.Browser{Site: s}).Pay(strings.TrimPrefix(paid.At("checkout_url").(string), s.URL))
 	v.Get("/credits/purchases/" + paid.At("id").(string)).Want(http.StatusOK).WantState("paid")
 	s.WantSpendable("maya", "100000000100")

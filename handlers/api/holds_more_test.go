@@ -11,8 +11,7 @@ import (
 	"pop.store/credits/handlers/handlerstest"
 )
 
-// A job that took longer than its hold: the difference comes from what is spendable, also where the
-// price is fixed.
+// A capture above its hold takes the difference from spendable tokens, also for fixed prices.
 func TestACaptureMayExceedItsHold(t *testing.T) {
 	t.Parallel()
 	s := handlerstest.New(t)
@@ -40,7 +39,7 @@ func TestACaptureMayExceedItsHold(t *testing.T) {
 	s.WantSpendable("maya", "200")
 }
 
-// What is not there is not captured, and the hold stays as it is.
+// A capture that is not covered is refused, and the hold stays open.
 func TestACaptureThatCannotExceedItsHold(t *testing.T) {
 	t.Parallel()
 	s := handlerstest.New(t)
@@ -61,7 +60,7 @@ func TestACaptureThatCannotExceedItsHold(t *testing.T) {
 	s.Post(hold+"/capture", `{"amount":"22"}`).Want(http.StatusCreated)
 	s.WantSpendable("maya", "0")
 
-	// An agent's own reasons are a charge's: its budget, and that it is paused.
+	// The refusals of a charge for its agent apply: the budget, and a paused agent.
 	s.Open("noor", "starter")
 	s.Call("PUT", "/v1/accounts/noor/agents/seller", `{"monthly_budget":"22"}`).Want(http.StatusCreated)
 	hold, _ = s.Hold("noor", `{"feature":"auto_selling","amount":"20","agent":"seller"}`)
@@ -73,8 +72,8 @@ func TestACaptureThatCannotExceedItsHold(t *testing.T) {
 	s.Post(other+"/capture", `{"amount":"20.1"}`).WantProblem(http.StatusConflict, "agent_paused", "")
 	s.Post(other+"/capture", `{"amount":"20"}`).Want(http.StatusCreated)
 
-	// What others reserved is not spendable for it. The agent is named, though the request names
-	// only the hold.
+	// Tokens reserved for others are not spendable. The refusal names the agent although the request
+	// names only the hold.
 	s.OpenWith("lena", "50")
 	s.Call("PUT", "/v1/accounts/lena/agents/replies", `{"reserve":"25"}`).Want(http.StatusCreated)
 	hold, _ = s.Hold("lena", `{"feature":"auto_selling","amount":"20","agent":"seller"}`)
@@ -89,7 +88,7 @@ func TestACaptureThatCannotExceedItsHold(t *testing.T) {
 	s.Post(hold+"/capture", `{"amount":"20"}`).Want(http.StatusCreated)
 }
 
-// What comes free of an expired lot expires at once, and the answer already knows.
+// Tokens released to an expired lot expire at once, and the answer includes that.
 func TestAnAnswerShowsWhatFollowsFromIt(t *testing.T) {
 	t.Parallel()
 	s := handlerstest.New(t)
@@ -98,7 +97,7 @@ func TestAnAnswerShowsWhatFollowsFromIt(t *testing.T) {
 	s.Grant("maya", "10")
 	released, _ := s.Hold("maya", `{"feature":"auto_selling","amount":"50","expires_in":86400}`)
 	captured, _ := s.Hold("maya", `{"feature":"auto_selling","amount":"30","expires_in":86400}`)
-	s.Clock.Advance(23 * time.Hour) // the month has turned
+	s.Clock.Advance(23 * time.Hour) // the next month
 	s.WantSpendable("maya", "210")
 
 	a := s.Call("POST", released+"/release", `{}`, "Idempotency-Key", "r").Want(http.StatusCreated)
@@ -110,7 +109,7 @@ func TestAnAnswerShowsWhatFollowsFromIt(t *testing.T) {
 	if got := s.Call("GET", "/v1/accounts/maya", "").At("balance"); !reflect.DeepEqual(got, a.At("balance")) {
 		t.Errorf("the account has %v, the answer said %v", got, a.At("balance"))
 	}
-	// The books go on as a chain: each entry shows the balance after itself.
+	// Each entry has the balance after it.
 	list := s.Call("GET", "/v1/accounts/maya/transactions?limit=4", "").List("transactions")
 	for i, want := range []string{"expiry 210", "capture 228", "expiry 240", "release 290"} {
 		if got := list[i]["kind"].(string) + " " + handlerstest.At(list[i], "balance", "total").(string); got != want {
@@ -119,7 +118,8 @@ func TestAnAnswerShowsWhatFollowsFromIt(t *testing.T) {
 	}
 }
 
-// What callers say about a request is answered, listed, and passed on to what follows from it.
+// A request's reference, reason and metadata are in the answer, in the list, and in the entries
+// that follow from it.
 func TestReferencesReasonsAndMetadata(t *testing.T) {
 	t.Parallel()
 	s := handlerstest.New(t)
@@ -180,7 +180,7 @@ func TestReferencesReasonsAndMetadata(t *testing.T) {
 	item, _ := bulk.At("results", 0, "charge").(map[string]any)
 	check("of a bulk", item, "job-7", "scene 4", metadata)
 
-	// A hold that times out passes them on as well, also when the server remembers the account.
+	// A hold that times out passes them on too, also when the server has the account in its cache.
 	s.Post(base+"/holds", `{"feature":"lip_sync","reference":"late","reason":"slow","metadata":{"x":"y"},"expires_in":1}`).
 		Want(http.StatusCreated)
 	s.Clock.Advance(time.Second)
@@ -294,9 +294,9 @@ func TestHoldsAreListedAndExtended(t *testing.T) {
 	s.Call("POST", paths[0]+"/extend", `{"expires_in":60}`).WantProblem(http.StatusBadRequest,
 		"missing_idempotency_key", "")
 	s.Post(paths[0]+"/capture", "").Want(http.StatusCreated)
-	s.WantReplay(paths[0]+"/extend", `{"expires_in":3600}`, "x", x) // whatever happened since
+	s.WantReplay(paths[0]+"/extend", `{"expires_in":3600}`, "x", x) // later changes do not matter
 
-	// The key is taken for everything else, and what took a key before is none of an extension's.
+	// The key is bound for all other calls, and an extension cannot use a bound key.
 	s.Call("POST", "/v1/accounts/maya/charges", `{"feature":"lip_sync"}`, "Idempotency-Key",
 		"x").WantProblem(http.StatusUnprocessableEntity, "idempotency_key_reused", "")
 	s.Call("POST", "/v1/accounts/maya/charges", `{"feature":"lip_sync"}`, "Idempotency-Key",

@@ -25,7 +25,7 @@ func TestAHoldIsCaptured(t *testing.T) {
 	wantBalance(t, a, "160", "40", "200")
 	id := a.At("id")
 
-	// It answers like a charge; what is not captured comes free.
+	// The answer is that of a charge. The rest of the hold is released.
 	a = s.Call("POST", hold+"/capture", `{"amount":"15.5"}`, "Idempotency-Key", "k").Want(http.StatusCreated)
 	a.WantMembers(map[string]any{
 		"kind":       "capture",
@@ -113,7 +113,7 @@ func TestHoldsRefuse(t *testing.T) {
 	s.Call("POST", "/v1/accounts/maya/holds", `{"feature":"lip_sync"}`).WantProblem(http.StatusBadRequest,
 		"missing_idempotency_key", "")
 	s.WantUnchanged(before)
-	// What is held cannot be held or spent again.
+	// Held tokens can be neither held nor spent again.
 	s.Post("/v1/accounts/maya/holds", `{"feature":"pdf_creation"}`).WantProblem(http.StatusPaymentRequired,
 		"insufficient_tokens", "").
 		WantMembers(map[string]any{

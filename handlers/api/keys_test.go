@@ -10,6 +10,7 @@ import (
 	"github.com/google/uuid"
 
 	"pop.store/credits/handlers/handlerstest"
+	"pop.store/credits/internal/testkit"
 )
 
 // keyedCall is a POST about maya's account that binds its idempotency key.
@@ -19,7 +20,7 @@ type keyedCall struct {
 }
 
 // keyedCalls are all calls of an account that take an idempotency key, each with a request that
-// succeeds as often as it comes with a new key.
+// succeeds with every new key.
 func keyedCalls(s *handlerstest.Site) []keyedCall {
 	s.T.Helper()
 	post := func(path, body string) func(key string) handlerstest.Response {
@@ -65,7 +66,7 @@ func paidPurchase(s *handlerstest.Site, pack string) string {
 	return id
 }
 
-// A key that one call has bound is refused by every other call of the account, in every order (M10).
+// A key bound by one call is refused by every other call of the account, in every order (M10).
 func TestOneKeySpaceForAllCalls(t *testing.T) {
 	t.Parallel()
 	s := handlerstest.New(t)
@@ -89,12 +90,12 @@ func TestOneKeySpaceForAllCalls(t *testing.T) {
 		s.WantUnchanged(before)
 	}
 	s.Open("noor", "star")
-	// a space of its own
+	// another key space
 	s.Call("POST", "/v1/accounts/noor/results", `{"kind":"sale"}`, "Idempotency-Key",
 		"key-0").Want(http.StatusCreated)
 }
 
-// A refusal binds no key, whatever the call was.
+// A refused request does not bind its key, whatever the call.
 func TestARefusalLeavesTheKeyToOtherCalls(t *testing.T) {
 	t.Parallel()
 	s := handlerstest.New(t)
@@ -110,7 +111,7 @@ func TestARefusalLeavesTheKeyToOtherCalls(t *testing.T) {
 	s.Call("POST", "/v1/accounts/maya/results", `{"kind":"sale"}`, "Idempotency-Key", "b").Want(http.StatusCreated)
 	s.Call("POST", "/v1/accounts/maya/purchases", `{"pack":"pack_100"}`, "Idempotency-Key",
 		"c").Want(http.StatusCreated)
-	// A bound key goes on to be the same request's.
+	// A bound key still replays its own request.
 	again := s.Call("POST", "/v1/accounts/maya/results", `{"kind":"sale"}`, "Idempotency-Key",
 		"b").Want(http.StatusCreated)
 	if again.Header.Get("Idempotent-Replayed") != "true" {
@@ -118,7 +119,7 @@ func TestARefusalLeavesTheKeyToOtherCalls(t *testing.T) {
 	}
 }
 
-// Of calls of different kinds that come with one key at the same time exactly one succeeds.
+// Of concurrent calls of different kinds with one key exactly one succeeds.
 func TestOneKeyForParallelCallsOfDifferentKinds(t *testing.T) {
 	t.Parallel()
 	s := handlerstest.New(t)
@@ -133,7 +134,7 @@ func TestOneKeyForParallelCallsOfDifferentKinds(t *testing.T) {
 	for round := range 8 {
 		key := uuid.NewString()
 		var succeeded atomic.Int32
-		handlerstest.Concurrently(4, func(int) {
+		testkit.Concurrently(4, func(int) {
 			for path, body := range bodies {
 				a := s.Call("POST", "/v1/accounts/maya/"+path, body, "Idempotency-Key", key)
 				switch {
@@ -150,7 +151,7 @@ func TestOneKeyForParallelCallsOfDifferentKinds(t *testing.T) {
 	}
 }
 
-// A replay answers the body that came first, also when the purchase has moved on since (M10).
+// A replay answers the original body, also when the purchase has changed since (M10).
 func TestAReplayedPurchaseHasTheSameBody(t *testing.T) {
 	t.Parallel()
 	s := handlerstest.New(t)

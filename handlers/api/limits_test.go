@@ -8,16 +8,17 @@ import (
 
 	"pop.store/credits/handlers/handlerstest"
 	"pop.store/credits/internal/results"
+	"pop.store/credits/internal/testkit"
 	"pop.store/credits/internal/webhook"
 )
 
-// Limits hold when requests come at the same time (M14).
+// Limits hold under concurrent requests (M14).
 func TestParallelRequestsKeepToTheLimits(t *testing.T) {
 	t.Parallel()
 	s := handlerstest.New(t)
 	s.Open("maya", "starter")
 	var made, refused atomic.Int32
-	handlerstest.Concurrently(3*webhook.MaxEndpoints, func(i int) {
+	testkit.Concurrently(3*webhook.MaxEndpoints, func(i int) {
 		a := s.Post(handlerstest.EndpointsPath, fmt.Sprintf(`{"url":"https://hooks.example/%d"}`, i))
 		switch a.Status {
 		case http.StatusCreated:
@@ -44,7 +45,7 @@ func TestParallelRequestsKeepToTheLimits(t *testing.T) {
 		from generate_series(1, $2::int) as n`, maya, results.MaxSums-room); err != nil {
 		t.Fatal(err)
 	}
-	handlerstest.Concurrently(8*room, func(i int) {
+	testkit.Concurrently(8*room, func(i int) {
 		if a := s.Post(mayasResults, fmt.Sprintf(`{"kind":"other_%d"}`, i)); a.Status != http.StatusCreated {
 			a.WantProblem(http.StatusConflict, "too_many_result_kinds", "")
 		}

@@ -71,7 +71,7 @@ func TestTransactionsPage(t *testing.T) {
 			if len(list) != size || pages > 20 {
 				t.Fatalf("a page of %d, pages %d", len(list), pages)
 			}
-			// What comes in meanwhile shifts nothing.
+			// New entries do not shift the pages.
 			if cursor == "" {
 				s.Charge("maya", `{"feature":"comment_to_dm"}`)
 			}
@@ -114,7 +114,7 @@ func TestTransactionFilters(t *testing.T) {
 			t.Errorf("%q gives %d, want %d", query, len(list), want)
 		}
 	}
-	// A filter goes on over the pages.
+	// The cursor keeps the filter.
 	a := s.Call("GET", "/v1/accounts/maya/transactions?feature=lip_sync&limit=3", "")
 	next, _ := a.At("next_cursor").(string)
 	rest := s.Call("GET", "/v1/accounts/maya/transactions?feature=lip_sync&limit=3&cursor="+next, "")
@@ -171,7 +171,7 @@ func TestTransactionsRefuse(t *testing.T) {
 		"invalid_cursor", "cursor")
 }
 
-// The numbers of the article, one by one.
+// The prices of the article, one by one.
 func TestCatalog(t *testing.T) {
 	t.Parallel()
 	s := handlerstest.New(t)
@@ -233,8 +233,8 @@ func TestCatalog(t *testing.T) {
 	}
 }
 
-// What a catalog file can say beyond the built-in one: plan prices, links, and prices to come,
-// which take effect at their time.
+// A catalog file may also have plan prices, links, and future prices, which take effect at their
+// time.
 func TestCatalogOfAFile(t *testing.T) {
 	t.Parallel()
 	prices, _, err := catalog.Parse("c.yaml", []byte(`version: v1

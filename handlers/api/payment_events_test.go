@@ -9,9 +9,10 @@ import (
 	"time"
 
 	"pop.store/credits/handlers/handlerstest"
+	"pop.store/credits/internal/testkit"
 )
 
-// Webhook and return page hear of a payment at once.
+// The webhook and the return page process a payment at the same time.
 func TestAPaymentIsCreditedOnce(t *testing.T) {
 	t.Parallel()
 	s := handlerstest.New(t)
@@ -19,7 +20,7 @@ func TestAPaymentIsCreditedOnce(t *testing.T) {
 	v := s.SignIn("maya")
 	event, back := s.PayAndTakeEvent(v)
 	signature := handlerstest.SignEvent(event, handlerstest.EventSecret, time.Now())
-	handlerstest.Concurrently(10, func(i int) {
+	testkit.Concurrently(10, func(i int) {
 		if i < 5 {
 			s.SendEvent(event, signature).Want(http.StatusOK)
 		} else {
@@ -36,7 +37,8 @@ func TestAPaymentIsCreditedOnce(t *testing.T) {
 	s.WantUnchanged(before)
 }
 
-// Each of several events about one payment would credit it; together they do so once.
+// Each of several concurrent events about one payment could credit it. Together they credit it
+// once.
 func TestManyEventsAboutOnePayment(t *testing.T) {
 	t.Parallel()
 	s := handlerstest.New(t)
@@ -46,7 +48,7 @@ func TestManyEventsAboutOnePayment(t *testing.T) {
 	if err := json.Unmarshal([]byte(event), &parts); err != nil {
 		t.Fatal(err)
 	}
-	handlerstest.Concurrently(5, func(i int) {
+	testkit.Concurrently(5, func(i int) {
 		other := strings.ReplaceAll(event, parts["id"].(string), fmt.Sprint("evt_other", i))
 		s.SendEvent(other, handlerstest.SignEvent(other, handlerstest.EventSecret, time.Now())).Want(http.StatusOK)
 	})
@@ -86,7 +88,7 @@ func TestSignaturesThatAreNotGood(t *testing.T) {
 	s.WantSpendable("maya", "700")
 }
 
-// Signed by the provider and still not about an order of ours as we took it: nothing is credited.
+// An event with a valid signature that does not match the order credits nothing.
 func TestEventsThatDoNotFit(t *testing.T) {
 	t.Parallel()
 	s := handlerstest.New(t)
@@ -114,7 +116,7 @@ func TestEventsThatDoNotFit(t *testing.T) {
 		"", "{}", "[]", "null", "x", `{"object":"event"}`,
 		`{"id":"evt_x","object":"event","type":"checkout.session.completed","data":{"object":7}}`,
 	} {
-		// nothing ever comes of it, so it need not come again
+		// a retry would not help either
 		s.SendEvent(junk, handlerstest.SignEvent(junk, handlerstest.EventSecret, time.Now())).Want(http.StatusOK)
 	}
 	huge := event + strings.Repeat(" ", 256<<10)
@@ -123,8 +125,8 @@ func TestEventsThatDoNotFit(t *testing.T) {
 	s.WantSpendable("maya", "200")
 	s.SendEvent(event, handlerstest.SignEvent(event, handlerstest.EventSecret, time.Now())).Want(http.StatusOK)
 	s.WantSpendable("maya", "700")
-	// The same event with other contents is a mistake of somebody's: it changes nothing, and need
-	// not come again.
+	// The same event id with other contents is an error of the sender. It changes nothing, and a retry
+	// would not help.
 	before := s.Contents()
 	other := strings.Replace(event, `"amount_total":3900`, `"amount_total":3901`, 1)
 	s.SendEvent(other, handlerstest.SignEvent(other, handlerstest.EventSecret, time.Now())).Want(http.StatusOK)

@@ -7,8 +7,8 @@ import (
 	"pop.store/credits/handlers/handlerstest"
 )
 
-// A plan that is not changed changes nothing: a host that sends its profiles again keeps a
-// downgrade that waits (M17).
+// A PUT with the present plan changes nothing: a host that sends its profiles again keeps a pending
+// downgrade (M17).
 func TestAProfileSyncKeepsAWaitingDowngrade(t *testing.T) {
 	t.Parallel()
 	s := handlerstest.New(t)
@@ -33,7 +33,7 @@ func TestAProfileSyncKeepsAWaitingDowngrade(t *testing.T) {
 		"next_plan": "starter",
 	})
 	s.WantUnchanged(before, "accounts")
-	// Another plan is a change, and to stay is said in so many words.
+	// Another plan is a change. Staying on a plan needs an explicit field.
 	put(`{"plan":"pro"}`).Want(http.StatusOK).WantMembers(map[string]any{"plan": "star", "next_plan": "pro"})
 	put(`{"next_plan":"pro"}`).WantProblem(http.StatusUnprocessableEntity, "invalid_field", "next_plan")
 	put(`{"next_plan":null}`).Want(http.StatusOK).WantMembers(map[string]any{"plan": "star", "next_plan": nil})

@@ -24,17 +24,17 @@ type purchaseJSON struct {
 	Status      string        `json:"status"`
 	Pack        string        `json:"pack"`
 	Tokens      tokens.Amount `json:"tokens"`
-	Owed        tokens.Amount `json:"owed"`         // what comes off the tokens, as it was when they were ordered
+	Owed        tokens.Amount `json:"owed"`         // the debt that reduces the tokens, as of the order
 	Price       moneyJSON     `json:"price"`        // before tax and discounts
-	Paid        *moneyJSON    `json:"paid"`         // after them; null until it is paid
-	Tax         *moneyJSON    `json:"tax"`          // all of it, on top or in the price; null until the provider has told
-	Refunded    *moneyJSON    `json:"refunded"`     // null while nothing went back
-	ReceiptURL  *string       `json:"receipt_url"`  // the provider's own receipt; null where it is not known, or there is none
-	CheckoutURL *string       `json:"checkout_url"` // null once it cannot be paid there any more
+	Paid        *moneyJSON    `json:"paid"`         // after tax and discounts; null until it is paid
+	Tax         *moneyJSON    `json:"tax"`          // all tax, included or added; null until the provider has reported it
+	Refunded    *moneyJSON    `json:"refunded"`     // null without a refund
+	ReceiptURL  *string       `json:"receipt_url"`  // the provider's own receipt; null if there is none or it is unknown
+	CheckoutURL *string       `json:"checkout_url"` // null once it can no longer be paid
 	CreatedAt   *string       `json:"created_at"`
 	CompletedAt *string       `json:"completed_at"`
 	Auto        bool          `json:"auto"`    // an auto top-up
-	Failure     *string       `json:"failure"` // why the money did not come, where that is known
+	Failure     *string       `json:"failure"` // why the payment failed, if known
 }
 
 func purchaseAnswer(p *billing.Purchase) purchaseJSON {

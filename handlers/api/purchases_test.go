@@ -8,7 +8,7 @@ import (
 	"pop.store/credits/handlers/handlerstest"
 )
 
-// An order, its payment, a part of its money back, then the rest, as a program sees it.
+// An order, its payment, a partial refund, then the rest, through the API.
 func TestPurchasesOfTheAPI(t *testing.T) {
 	t.Parallel()
 	s := handlerstest.New(t)

@@ -11,6 +11,7 @@ import (
 
 	"pop.store/credits/handlers/handlerstest"
 	"pop.store/credits/internal/ledger"
+	"pop.store/credits/internal/testkit"
 )
 
 const mayasResults = "/v1/accounts/maya/results"
@@ -52,7 +53,7 @@ func TestAResultIsKept(t *testing.T) {
 		})
 	s.WantUnchanged(before, "results", "result_sums", "claimed_keys", "ledger_accounts") // no agent is registered
 	s.WantSpendable("maya", "199.95")                                                    // and no token moves
-	// The work may be a captured hold, and the agent may be said as well.
+	// The work may be a captured hold, and the request may name the agent too.
 	hold := s.Post("/v1/accounts/maya/holds",
 		`{"feature":"auto_selling","amount":"4","agent":"seller"}`).Want(http.StatusCreated).At("id").(string)
 	captured := s.Post("/v1/accounts/maya/holds/"+hold+"/capture", `{}`).Want(http.StatusCreated).At("id").(string)
@@ -80,7 +81,7 @@ func TestResultsRefuse(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	next, last := ledger.EntryID(maya, 999), ledger.EntryID(maya, math.MaxInt64) // which nothing has yet
+	next, last := ledger.EntryID(maya, 999), ledger.EntryID(maya, math.MaxInt64) // neither exists
 	before := s.Contents()
 	for body, field := range map[string]string{
 		`{}`:                 "kind",
@@ -140,7 +141,7 @@ func TestAResultIsReplayed(t *testing.T) {
 	s.Call("POST", mayasResults, `{"kind":"Sale"}`, "Idempotency-Key", "k").Want(http.StatusUnprocessableEntity)
 	first := s.Call("POST", mayasResults, body, "Idempotency-Key", "k").Want(http.StatusCreated)
 	before := s.Contents()
-	s.Clock.Advance(40 * 24 * time.Hour) // another month
+	s.Clock.Advance(40 * 24 * time.Hour) // the next month
 	for _, again := range []string{
 		body, strings.ReplaceAll(body, ",", " ,\n"),
 		strings.Replace(body, "19.9", "19.90", 1),
@@ -168,15 +169,15 @@ func TestAResultIsReplayed(t *testing.T) {
 	}
 }
 
-// Twenty servers tell of one sale in the same moment: it is kept once, all hear the same, and the
-// sums are exact.
+// Twenty concurrent reports of one sale: it is stored once, all get the same answer, and the sums
+// are exact.
 func TestManyTellOfOneResult(t *testing.T) {
 	t.Parallel()
 	s := handlerstest.New(t)
 	s.Open("maya", "starter")
 	var fresh atomic.Int64
 	bodies := make([]string, 60)
-	handlerstest.Concurrently(len(bodies), func(i int) {
+	testkit.Concurrently(len(bodies), func(i int) {
 		a := s.Call("POST", mayasResults,
 			`{"agent":"dms","kind":"sale","count":3,"money":"0.05","currency":"USD"}`, "Idempotency-Key",
 			fmt.Sprint("k", i%3)).Want(http.StatusCreated)

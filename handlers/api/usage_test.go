@@ -11,7 +11,7 @@ import (
 func TestUsage(t *testing.T) {
 	t.Parallel()
 	s := handlerstest.New(t)
-	// In Auckland it is 3:02 of the next day when in UTC it is 14:02.
+	// 14:02 UTC is 3:02 of the next day in Auckland.
 	s.Call("PUT", "/v1/accounts/maya", `{"plan":"starter","billing_zone":"Pacific/Auckland"}`).Want(http.StatusCreated)
 	s.Charge("maya", `{"feature":"lip_sync","agent":"studio"}`)
 	s.Charge("maya", `{"feature":"social_comment_reply","quantity":20,"agent":"replies"}`)

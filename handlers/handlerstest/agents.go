@@ -6,7 +6,7 @@ import (
 	"golang.org/x/net/html"
 )
 
-// ManyAgents gives an account agents from behind: "Agent 1" spent most. Agents 7 and 30 are paused
+// ManyAgents adds agents to an account by SQL: "Agent 1" has spent most. Agents 7 and 30 are paused
 // by the creator.
 func (s *Site) ManyAgents(account string, n int) {
 	s.T.Helper()
@@ -23,7 +23,7 @@ func (s *Site) ManyAgents(account string, n int) {
 	}
 }
 
-// SpendAs notes what an agent spent this month, from behind.
+// SpendAs sets by SQL what an agent has spent this month.
 func (s *Site) SpendAs(account, agent string, tokens int64) {
 	s.T.Helper()
 	_, err := s.DB.Pool.Exec(s.T.Context(),
@@ -35,7 +35,7 @@ func (s *Site) SpendAs(account, agent string, tokens int64) {
 	}
 }
 
-// Agents are the ids of the agents on a page, in their order.
+// Agents are the ids of the agents on a page, in order.
 func (a Response) Agents() []string {
 	a.T.Helper()
 	var ids []string
@@ -45,7 +45,7 @@ func (a Response) Agents() []string {
 	return ids
 }
 
-// FirstTag is the one element of a page's head with a tag.
+// FirstTag is the only element of a page's head with a tag.
 func FirstTag(a Response, tag string) *html.Node {
 	a.T.Helper()
 	found := Elements(a.HTML(), func(n *html.Node) bool { return n.Data == tag && n.Parent.Data == "head" })
@@ -67,7 +67,7 @@ func (a Response) Agent(id string) *html.Node {
 	return nil
 }
 
-// AgentText is what stands in a part of an agent's card, empty where there is no such part.
+// AgentText is the text of a part of an agent's card, empty if there is none.
 func (a Response) AgentText(agent, part string) string {
 	a.T.Helper()
 	if found := Marked(a.Agent(agent), part); len(found) == 1 {
@@ -76,7 +76,7 @@ func (a Response) AgentText(agent, part string) string {
 	return ""
 }
 
-// WantAgentText checks a sentence on an agent's card.
+// WantAgentText checks the text of a part of an agent's card.
 func (a Response) WantAgentText(agent, part, want string) {
 	a.T.Helper()
 	if got := a.AgentText(agent, part); got != want {
@@ -86,7 +86,7 @@ func (a Response) WantAgentText(agent, part, want string) {
 
 const MayasAgentsPath = "/v1/accounts/maya/agents"
 
-// apiAgent finds an agent of maya's in the list.
+// apiAgent finds an agent of maya's in the API's list.
 func (s *Site) apiAgent(id string) map[string]any {
 	s.T.Helper()
 	for _, a := range s.Call("GET", MayasAgentsPath, "").Want(http.StatusOK).List("agents") {

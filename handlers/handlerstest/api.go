@@ -7,7 +7,7 @@ import (
 	"testing"
 )
 
-// Usage gives the sums as "name amount quantity count returned", and the total.
+// Usage returns the sums as "name amount quantity count returned", and the total.
 func (s *Site) Usage(query string) string {
 	s.T.Helper()
 	a := s.Call("GET", "/v1/accounts/maya/usage?"+query, "").Want(http.StatusOK)
@@ -21,7 +21,7 @@ func (s *Site) Usage(query string) string {
 		" ", a.At("total", "count"), " ", a.At("total", "returned"))
 }
 
-// WantSilent checks that an answer tells nothing of what is inside.
+// WantSilent checks that an answer reveals nothing about the internals.
 func WantSilent(t *testing.T, a Response) {
 	t.Helper()
 	body := strings.ToLower(string(a.Body))
@@ -36,7 +36,7 @@ func WantSilent(t *testing.T, a Response) {
 	}
 }
 
-// WantRefused checks that junk was called the caller's mistake, in a problem document.
+// WantRefused checks that an invalid request got a client error with a problem document.
 func (a Response) WantRefused(what string) {
 	a.T.Helper()
 	if a.Status != http.StatusBadRequest && a.Status != http.StatusUnprocessableEntity {
@@ -46,8 +46,7 @@ func (a Response) WantRefused(what string) {
 	a.WantProblem(a.Status, "", "")
 }
 
-// LogLine is the line of the log about the request that was answered; there must be exactly one
-// with the level.
+// LogLine is the log line of the answered request. There must be exactly one with the level.
 func (a Response) LogLine(s *Site, level string) string {
 	a.T.Helper()
 	id := a.Header.Get("X-Request-Id")
@@ -70,7 +69,8 @@ func WantNoCookie(t *testing.T, a Response) {
 	}
 }
 
-// StatusAndCode is that of the one item for a bulk charge, and of the answer for all others.
+// StatusAndCode are those of the only item of a bulk charge, and of the answer itself for other
+// calls.
 func (a Response) StatusAndCode() (status int, code any) {
 	a.T.Helper()
 	if item, ok := a.At("results", 0).(map[string]any); ok {
@@ -82,7 +82,7 @@ func (a Response) StatusAndCode() (status int, code any) {
 	return a.Status, a.At("code")
 }
 
-// Hold sets tokens aside and gives the path of the hold.
+// Hold makes a hold and returns its path.
 func (s *Site) Hold(account, body string) (string, Response) {
 	s.T.Helper()
 	a := s.Post("/v1/accounts/"+account+"/holds", body).Want(http.StatusCreated)
@@ -90,7 +90,7 @@ func (s *Site) Hold(account, body string) (string, Response) {
 	return "/v1/accounts/" + account + "/holds/" + id, a
 }
 
-// WantReplay checks that a call with the same key answers the same bytes.
+// WantReplay checks that a call with the same key returns the same bytes.
 func (s *Site) WantReplay(path, body, key string, first Response) {
 	s.T.Helper()
 	again := s.Call("POST", path, body, "Idempotency-Key", key).Want(http.StatusCreated)
@@ -99,7 +99,7 @@ func (s *Site) WantReplay(path, body, key string, first Response) {
 	}
 }
 
-// A history of known contents: the allowance, then charges a minute apart.
+// ChargeInTurn makes a known history: the allowance, then charges a minute apart.
 func ChargeInTurn(s *Site, charges int) {
 	s.T.Helper()
 	s.Open("maya", "starter")
@@ -112,7 +112,7 @@ func ChargeInTurn(s *Site, charges int) {
 	}
 }
 
-// Bulk asks for charges, each given as the inside of its object.
+// Bulk makes a bulk charge. Each charge is given as the members of its object.
 func (s *Site) Bulk(charges ...string) Response {
 	s.T.Helper()
 	return s.Call("POST", "/v1/charges", `{"charges":[{`+strings.Join(charges, "},{")+`}]}`)

@@ -16,7 +16,7 @@ func (a Response) Badge() *html.Node {
 	return a.Element("badge")
 }
 
-// notice is the out-of-band part of a fragment: where the notice goes, or is taken away.
+// notice is the out-of-band part of a fragment that replaces or removes the notice.
 func (a Response) notice() *html.Node {
 	a.T.Helper()
 	found := Elements(a.HTML(), func(n *html.Node) bool { return Attr(n, "id") == "notice" })
@@ -40,7 +40,7 @@ func (a Response) WantNotice(level string) Response {
 
 var pollTrigger = regexp.MustCompile(`^every [1-9][0-9]*ms, credits-changed from:body$`)
 
-// Poll asks what a badge asks.
+// Poll sends the poll of a badge.
 func (v *Browser) Poll(badge *html.Node) Response {
 	v.Site.T.Helper()
 	path := Attr(badge, "hx-get")
@@ -51,7 +51,7 @@ func (v *Browser) Poll(badge *html.Node) Response {
 	return v.Get(path, "HX-Request", "true")
 }
 
-// PollInterval is how soon the badge asks again.
+// PollInterval is the badge's time to the next poll.
 func (v *Browser) PollInterval() time.Duration {
 	v.Site.T.Helper()
 	trigger, _, _ := strings.Cut(Attr(v.Get("/credits/badge").Badge(), "hx-trigger"), ",")
@@ -62,14 +62,14 @@ func (v *Browser) PollInterval() time.Duration {
 	return d
 }
 
-// OpenAnchored opens a Starter account whose next 200 tokens come on Thursday 3 December, 9 am.
+// OpenAnchored opens a Starter account whose next 200 tokens arrive on Thursday 3 December, 9 am.
 func (s *Site) OpenAnchored(account string) {
 	s.T.Helper()
 	s.Call("PUT", "/v1/accounts/"+account,
 		`{"plan":"starter","billing_anchor":"2026-11-03T09:00:00Z"}`).Want(http.StatusCreated)
 }
 
-// ChargeDaily spends an amount on comment replies on each of the coming days, at two minutes past two.
+// ChargeDaily charges comment replies on each of the next days, at 14:02.
 func (s *Site) ChargeDaily(account, amount string, days int) {
 	s.T.Helper()
 	for range days {
@@ -78,7 +78,7 @@ func (s *Site) ChargeDaily(account, amount string, days int) {
 	}
 }
 
-// NoticeTexts is the text of the notice on a page; empty when there is none.
+// NoticeTexts is the text of the notice on a page; empty if there is none.
 func (v *Browser) NoticeTexts() string {
 	v.Site.T.Helper()
 	found := Marked(v.Get("/").Want(http.StatusOK).HTML(), "notice")
@@ -99,8 +99,8 @@ func (v *Browser) WantNoticeText(want string) {
 	}
 }
 
-// AwayTexts is what the home page tells of the time since the last visit, nil for nothing.
-func (v *Browser) AwayTexts() []string {
+// RecapTexts are the lines about the time since the last visit, nil for none.
+func (v *Browser) RecapTexts() []string {
 	v.Site.T.Helper()
 	var lines []string
 	for _, line := range Marked(v.Get("/").Want(http.StatusOK).HTML(), "away-line") {
@@ -109,9 +109,9 @@ func (v *Browser) AwayTexts() []string {
 	return lines
 }
 
-func (v *Browser) WantAwayTexts(want ...string) {
+func (v *Browser) WantRecapTexts(want ...string) {
 	v.Site.T.Helper()
-	if got := v.AwayTexts(); !slices.Equal(got, want) {
+	if got := v.RecapTexts(); !slices.Equal(got, want) {
 		v.Site.T.Errorf("while away: %q, want %q", got, want)
 	}
 }

@@ -16,7 +16,7 @@ import (
 	"pop.store/credits/internal/apikey"
 )
 
-// Response is what came back.
+// Response is the answer to a request.
 type Response struct {
 	T       *testing.T
 	Request string // the request, for messages
@@ -57,7 +57,7 @@ func (s *Site) Send(method, path, body string, pairs ...string) Response {
 	return a
 }
 
-// Call asks the API with an admin's key.
+// Call sends a request to the API with an admin's key.
 func (s *Site) Call(method, path, body string, pairs ...string) Response {
 	s.T.Helper()
 	return s.Send(method, path, body, append([]string{"Authorization", "Bearer " + s.Keys[apikey.Admin]},
@@ -76,7 +76,7 @@ func (s *Site) Open(account, plan string) {
 	s.Call("PUT", "/v1/accounts/"+account, `{"plan":"`+plan+`"}`).Want(http.StatusCreated)
 }
 
-// OpenWith opens an account that has spent its allowance and then got exactly the given tokens.
+// OpenWith opens an account, spends its allowance and grants it the given tokens.
 func (s *Site) OpenWith(account, amount string) {
 	s.T.Helper()
 	s.Open(account, "starter")
@@ -111,7 +111,7 @@ func (a Response) Want(status int) Response {
 	return a
 }
 
-// JSON reads the answer as a JSON object.
+// JSON decodes the answer as a JSON object.
 func (a Response) JSON() map[string]any {
 	a.T.Helper()
 	var object map[string]any
@@ -125,7 +125,7 @@ func (a Response) JSON() map[string]any {
 	return object
 }
 
-// At walks into the JSON answer: names of members, and numbers of items.
+// At returns a value of the JSON answer by its path: names of members, and indexes of items.
 func (a Response) At(path ...any) any {
 	a.T.Helper()
 	return At(a.JSON(), path...)
@@ -175,7 +175,7 @@ func (a Response) WantMembers(want map[string]any) Response {
 	return a
 }
 
-// WantProblem checks that the answer is a problem document. Empty code or field: any.
+// WantProblem checks that the answer is a problem document. An empty code or field matches any.
 func (a Response) WantProblem(status int, code, field string) Response {
 	a.T.Helper()
 	a.Want(status)
@@ -198,7 +198,7 @@ func (a Response) WantProblem(status int, code, field string) Response {
 	return a
 }
 
-// WantRedirect checks a redirect after a form or to the way in.
+// WantRedirect checks the redirect after a form or to the sign-in page.
 func (a Response) WantRedirect(to string) Response {
 	a.T.Helper()
 	a.Want(http.StatusSeeOther)
@@ -208,7 +208,7 @@ func (a Response) WantRedirect(to string) Response {
 	return a
 }
 
-// HTML reads the answer as HTML.
+// HTML parses the answer as HTML.
 func (a Response) HTML() *html.Node {
 	a.T.Helper()
 	if got := a.Header.Get("Content-Type"); got != "text/html; charset=UTF-8" {
@@ -221,14 +221,14 @@ func (a Response) HTML() *html.Node {
 	return root
 }
 
-// Browser is a browser: it keeps the session cookie and says where its requests come from.
+// Browser keeps the session cookie and sends the headers about a request's origin.
 type Browser struct {
 	Site         *Site
-	Cookie       string // its value; empty: none
-	VisitsCookie string // the cookie that remembers visits; empty: none
+	Cookie       string // the value; empty for none
+	VisitsCookie string // the cookie with the visit times; empty for none
 }
 
-// SignIn is a browser that the host has handed over.
+// SignIn signs a browser in with a link of the host.
 func (s *Site) SignIn(account string) *Browser {
 	s.T.Helper()
 	v := &Browser{Site: s}
@@ -284,7 +284,7 @@ func (v *Browser) Submit(path string, form url.Values, pairs ...string) Response
 	return v.Do("POST", path, form.Encode(), pairs...)
 }
 
-// Elements gives the elements for which keep is true.
+// Elements returns the elements for which keep is true.
 func Elements(root *html.Node, keep func(*html.Node) bool) []*html.Node {
 	var out []*html.Node
 	for n := range root.Descendants() {
@@ -295,12 +295,12 @@ func Elements(root *html.Node, keep func(*html.Node) bool) []*html.Node {
 	return out
 }
 
-// Marked gives the elements with a test id.
+// Marked returns the elements with a test id.
 func Marked(root *html.Node, id string) []*html.Node {
 	return Elements(root, func(n *html.Node) bool { return Attr(n, "data-testid") == id })
 }
 
-// Element is the one element with a test id.
+// Element is the only element with a test id.
 func (a Response) Element(id string) *html.Node {
 	a.T.Helper()
 	found := Marked(a.HTML(), id)
@@ -310,7 +310,7 @@ func (a Response) Element(id string) *html.Node {
 	return found[0]
 }
 
-// WantElement checks that elements with a test id are there, or not.
+// WantElement checks that an element with the test id exists, or not.
 func (a Response) WantElement(id string, want bool) Response {
 	a.T.Helper()
 	if got := len(Marked(a.HTML(), id)) > 0; got != want {

@@ -20,7 +20,7 @@ func (v *Browser) SwitchTo(plan string) Response {
 	return v.Submit("/plans", url.Values{"plan": {plan}})
 }
 
-// Plan is what stands on one of the cards.
+// Plan is the text of the card of a plan.
 func (a Response) Plan(id string) string {
 	a.T.Helper()
 	for _, card := range Marked(a.HTML(), "plan") {
@@ -34,7 +34,7 @@ func (a Response) Plan(id string) string {
 
 func IsCell(n *html.Node) bool { return n.Data == "td" || n.Data == "th" }
 
-// UsageRows are the lines of the chart's table, newest first.
+// UsageRows are the rows of the chart's table, newest first.
 func (a Response) UsageRows() []string {
 	a.T.Helper()
 	var rows []string
@@ -48,8 +48,8 @@ func (a Response) UsageRows() []string {
 	return rows
 }
 
-// SeriesColours are the colours of the chart's series by their names, which stand in the same order at the
-// head of the table.
+// SeriesColours are the colours of the chart's series by name. The head of the table has the names
+// in the same order.
 func (a Response) SeriesColours() map[string]string {
 	a.T.Helper()
 	found := map[string]string{}
@@ -67,13 +67,13 @@ func (a Response) SeriesColours() map[string]string {
 	return found
 }
 
-// Title is what the browser's tab says.
+// Title is the title of the page.
 func (a Response) Title() string {
 	a.T.Helper()
 	return Text(FirstTag(a.Want(http.StatusOK), "title"))
 }
 
-// PrimaryButtons counts the loud buttons that a page shows.
+// PrimaryButtons are the labels of the primary buttons that a page shows.
 func (a Response) PrimaryButtons() (labels []string) {
 	a.T.Helper()
 	for _, n := range Elements(a.HTML(), func(n *html.Node) bool { return n.Data == "a" || n.Data == "button" }) {
@@ -84,7 +84,7 @@ func (a Response) PrimaryButtons() (labels []string) {
 	return labels
 }
 
-// Headline is the page's one headline.
+// Headline is the page's only h1.
 func (a Response) Headline() string {
 	a.T.Helper()
 	found := Elements(a.HTML(), func(n *html.Node) bool { return n.Data == "h1" })
@@ -94,7 +94,7 @@ func (a Response) Headline() string {
 	return Text(found[0])
 }
 
-// HostileTexts are texts that would be more than text on a page that does not escape them.
+// HostileTexts are texts that break a page which does not escape them.
 var HostileTexts = []string{
 	`<script>alert(1)</script>`, `"><img src=x onerror=alert(1)>`, `'><svg/onload=alert(1)>`,
 	`</title><script>alert(1)</script>`, `</textarea><script>alert(1)</script>`,
@@ -104,7 +104,7 @@ var HostileTexts = []string{
 	`<meta http-equiv=refresh content=0;url=//evil>`, "`-alert(1)-`", `=HYPERLINK("//evil")`,
 }
 
-// ChargeBehindTheAPI makes a charge of an agent that is called by its id, whatever that is.
+// ChargeBehindTheAPI makes a charge of an agent whose name is its id, without the API's checks.
 func (s *Site) ChargeBehindTheAPI(account, agent string) {
 	s.T.Helper()
 	id, err := s.App.Directory.Find(s.T.Context(), account)
@@ -120,7 +120,7 @@ func (s *Site) ChargeBehindTheAPI(account, agent string) {
 	}
 }
 
-// WantOnlyText checks that the page's elements are its own.
+// WantOnlyText checks that a hostile text added no element to the page.
 func WantOnlyText(t *testing.T, a Response, evil string) {
 	t.Helper()
 	if a.Status >= http.StatusInternalServerError {
@@ -144,7 +144,7 @@ func WantOnlyText(t *testing.T, a Response, evil string) {
 
 var unsubscribeLink = regexp.MustCompile(`(?m)^List-Unsubscribe: <https?://[^/>]+(/unsubscribe/[A-Za-z0-9_-]+)>\r$`)
 
-// UnsubscribePath is the link of the e-mail that tells a creator of a low balance.
+// UnsubscribePath is the link in the e-mail about a low balance.
 func (s *Site) UnsubscribePath(account string) string {
 	s.T.Helper()
 	s.Call("PUT", "/v1/accounts/"+account,
@@ -177,7 +177,7 @@ func (s *Site) UnsubscribePath(account string) string {
 	return string(found[1])
 }
 
-// RunTool presses the button of a tool, in a form with this key.
+// RunTool sends the form of a tool with an idempotency key.
 func (v *Browser) RunTool(tool, words, key string, more ...string) Response {
 	v.Site.T.Helper()
 	form := url.Values{
@@ -191,7 +191,7 @@ func (v *Browser) RunTool(tool, words, key string, more ...string) Response {
 	return v.Submit("/tools", form)
 }
 
-// WantJob checks the state of the newest sample job, and whether its panel asks again.
+// WantJob checks the state of the newest sample job, and whether its panel polls.
 func (a Response) WantJob(state string) {
 	a.T.Helper()
 	job := a.Element("job")

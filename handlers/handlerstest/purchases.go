@@ -12,7 +12,7 @@ import (
 	"pop.store/credits/internal/sandbox"
 )
 
-// Forms are the packs on the page, each with what its button posts.
+// Forms are the forms of the packs on the page, by pack.
 func (v *Browser) Forms() map[string]url.Values {
 	v.Site.T.Helper()
 	found := map[string]url.Values{}
@@ -31,7 +31,7 @@ func (v *Browser) Forms() map[string]url.Values {
 	return found
 }
 
-// Order presses a pack's button and gives the path of the payment page.
+// Order orders a pack and returns the path of the payment page.
 func (v *Browser) Order(pack string) string {
 	v.Site.T.Helper()
 	return v.Checkout(v.Submit("/credits/buy", v.Forms()[pack]))
@@ -47,7 +47,7 @@ func (v *Browser) Checkout(a Response) string {
 	return path
 }
 
-// Pay presses the payment page's button and gives the path of the page that one comes back to.
+// Pay pays on the payment page and returns the path of the return page.
 func (v *Browser) Pay(checkout string) string {
 	v.Site.T.Helper()
 	a := v.Submit(checkout+"/pay", nil).Want(http.StatusSeeOther)
@@ -72,8 +72,8 @@ func (a Response) WantState(want string) Response {
 	return a
 }
 
-// onPack is what a part of each pack says, in the order of the packs on the page: "pack_100: about
-// 10 days at your pace".
+// onPack is the text of a part of each pack, in the order of the page: "pack_100: about 10 days at
+// your pace".
 func (a Response) onPack(part string) []string {
 	a.T.Helper()
 	var said []string
@@ -94,7 +94,7 @@ func (a Response) WantOnPacks(part string, want ...string) {
 	}
 }
 
-// SuggestedPack is the pack that has the accent.
+// SuggestedPack is the highlighted pack.
 func (a Response) SuggestedPack() string {
 	a.T.Helper()
 	for _, pack := range Marked(a.HTML(), "pack") {
@@ -105,14 +105,14 @@ func (a Response) SuggestedPack() string {
 	return ""
 }
 
-// Refund gives a part of a purchase's money back, as support does.
+// Refund refunds a part of a purchase, as support does.
 func (s *Site) Refund(account, purchase, amount, reason string) {
 	s.T.Helper()
 	s.Post("/v1/accounts/"+account+"/purchases/"+purchase+"/refund",
 		`{`+amount+`"reason":"`+reason+`"}`).Want(http.StatusCreated)
 }
 
-// BuyPack buys a pack and gives the path of its page.
+// BuyPack buys a pack and returns the path of its page.
 func (v *Browser) BuyPack(pack string) (path, id string) {
 	v.Site.T.Helper()
 	path = v.Pay(v.Order(pack))
@@ -120,7 +120,7 @@ func (v *Browser) BuyPack(pack string) (path, id string) {
 	return path, strings.TrimPrefix(path, "/credits/purchases/")
 }
 
-// ReturnForm is what the page of a purchase posts to give it back.
+// ReturnForm is the form on the purchase page that returns the pack.
 func (a Response) ReturnForm() (path string, form url.Values) {
 	a.T.Helper()
 	form = url.Values{}
@@ -135,7 +135,8 @@ func (a Response) ReturnForm() (path string, form url.Values) {
 	return path, form
 }
 
-// OrderAndLeave opens an order and gives the path of its page; the buyer then closes the tab at the payment page.
+// OrderAndLeave orders a pack and returns the path of its page. The buyer closes the tab at the
+// payment page.
 func (v *Browser) OrderAndLeave(pack string) string {
 	v.Site.T.Helper()
 	v.Order(pack)
@@ -149,7 +150,7 @@ func (v *Browser) OrderAndLeave(pack string) string {
 	return ""
 }
 
-// BuyAs pays for a pack as somebody in particular, and gives the purchase's path.
+// BuyAs buys a pack with the buyer's data in form, and returns the purchase's path.
 func (v *Browser) BuyAs(pack string, form url.Values) string {
 	v.Site.T.Helper()
 	to := v.Submit(v.Order(pack)+"/pay", form).Want(http.StatusSeeOther).Header.Get("Location")
@@ -158,8 +159,8 @@ func (v *Browser) BuyAs(pack string, form url.Values) string {
 	return path
 }
 
-// Lines are the sums of a receipt: "VAT 20% $7.80".
-func (a Response) Lines() []string {
+// ReceiptLines are the sums of a receipt: "VAT 20% $7.80".
+func (a Response) ReceiptLines() []string {
 	var out []string
 	for _, line := range Marked(a.HTML(), "receipt-line") {
 		out = append(out, SpacedText(line))
@@ -187,7 +188,7 @@ func (a Response) AdvicePack() string {
 	return strings.Join(all, " | ")
 }
 
-// Lots are the lines of the list of sources on the Credits page.
+// Lots are the lines of the lots on the Credits page.
 func (a Response) Lots() []string {
 	a.T.Helper()
 	var lines []string
@@ -197,7 +198,7 @@ func (a Response) Lots() []string {
 	return lines
 }
 
-// TopUpForm is what the form on the settings page posts, as it stands there.
+// TopUpForm is the form on the settings page, with its current values.
 func (v *Browser) TopUpForm() url.Values {
 	v.Site.T.Helper()
 	form := url.Values{}
@@ -212,8 +213,8 @@ func (v *Browser) TopUpForm() url.Values {
 	return form
 }
 
-// KeepCard buys 100 tokens with a card that is kept.
-func (v *Browser) KeepCard(card sandbox.Card) {
+// SaveCard buys 100 tokens with a card that is saved for auto top-up.
+func (v *Browser) SaveCard(card sandbox.Card) {
 	v.Site.T.Helper()
 	form := v.Forms()["pack_100"]
 	form.Set("keep", "1")

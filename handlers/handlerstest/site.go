@@ -3,103 +3,80 @@
 package handlerstest
 
 import (
-	"bytes"
 	"context"
 	"fmt"
-	"log/slog"
 	"net/http"
 	"net/http/httptest"
-	netmail "net/mail"
 	"net/url"
 	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
-	"time"
 
-	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5/pgxpool"
 
-	"pop.store/credits/db"
 	"pop.store/credits/db/testdb"
 	"pop.store/credits/handlers"
-	"pop.store/credits/internal/agents"
 	"pop.store/credits/internal/apikey"
-	"pop.store/credits/internal/billing"
 	"pop.store/credits/internal/catalog"
 	"pop.store/credits/internal/clock"
-	"pop.store/credits/internal/demo"
-	"pop.store/credits/internal/directory"
-	"pop.store/credits/internal/ledger/engine"
-	"pop.store/credits/internal/mail"
-	"pop.store/credits/internal/notice"
-	"pop.store/credits/internal/results"
+	"pop.store/credits/internal/config"
 	"pop.store/credits/internal/sandbox"
-	"pop.store/credits/internal/session"
-	"pop.store/credits/internal/topup"
-	"pop.store/credits/internal/webhook"
+	"pop.store/credits/internal/testkit"
 )
 
-// A Sunday, on which every clock of these tests stands until it is moved.
-var Start = time.Date(2026, 11, 22, 14, 2, 0, 0, time.UTC)
-
-// seller is who sells.
-var seller = []string{"Credits Ltd", "1 Main Street", "VAT GB123456789"}
+// Start is where every clock of these tests stands until it is moved.
+var Start = testkit.Start
 
 // EventSecret signs the payment provider's events.
-const EventSecret = "whsec_of_the_tests"
+const EventSecret = testkit.EventSecret
 
 // Site is the whole app behind a real server, over a database of its own, on a clock that stands still.
 type Site struct {
-	T               *testing.T
-	App             *handlers.App
-	URL             string // where the server listens
-	Client          *http.Client
-	DB              testdb.DB     // for looking at the database, and for changing it behind everybody's back
-	Pool            *pgxpool.Pool // the app's own
-	Clock           *clock.Manual
-	Provider        *sandbox.Provider
-	Keys            map[apikey.Scope]string
-	Log             *LogBuffer
-	handler         atomic.Pointer[http.Handler]
-	WebhookStatuses chan int // statuses that webhook deliveries were answered with
+	T        *testing.T
+	App      *handlers.App
+	URL      string // where the server listens
+	Client   *http.Client
+	DB       testdb.DB     // with the rights of the database's owner, past the app
+	Pool     *pgxpool.Pool // the app's own, with the rights of its role
+	Clock    *clock.Manual
+	Provider *sandbox.Provider // nil with Options.NoDemo
+	Keys     map[apikey.Scope]string
+	Log      *Log
+	handler  atomic.Pointer[http.Handler]
+	// WebhookStatuses gets the status of each answer to a payment event.
+	WebhookStatuses chan int
 }
 
-// Options are what tests vary. A zero field means: as usual.
+// Options are what tests vary. A zero field means the default.
 type Options struct {
-	BaseURL      string // public address: "https://credits.example"
+	BaseURL      string // public address: "https://credits.example"; the server's own without it
 	NoDemo       bool   // neither one-click sign-in nor payment provider
 	Deliver      bool   // the provider delivers its events
 	AllowPrivate bool   // webhooks may go to this machine
 	Prices       func() *catalog.Catalog
 }
 
+// New starts a site with the default options.
 func New(t *testing.T) *Site {
 	t.Helper()
 	return NewWith(t, Options{})
 }
 
+// NewWith starts a site. It stops when the test ends.
 func NewWith(t *testing.T, o Options) *Site {
 	t.Helper()
+	server := httptest.NewUnstartedServer(nil)
 	s := &Site{
 		T:               t,
-		DB:              testdb.Open(t),
-		Clock:           clock.NewManual(Start),
-		Log:             &LogBuffer{},
+		URL:             "http://" + server.Listener.Addr().String(),
 		Keys:            map[apikey.Scope]string{},
 		WebhookStatuses: make(chan int, 1000),
 	}
-	var err error
-	if s.Pool, err = db.Open(t.Context(), s.DB.AppURL, 8); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(s.Pool.Close)
-	t.Cleanup(s.checkBooks)
-	server := httptest.NewUnstartedServer(nil)
-	s.URL = "http://" + server.Listener.Addr().String()
+	s.build(o)
+	t.Cleanup(s.checkBalances)
 	server.Listener = handlers.Listen(server.Listener)
-	s.assemble(o)
 	server.Config = handlers.NewServer(s.watchWebhooks(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		(*s.handler.Load()).ServeHTTP(w, r)
 	})), s.App.Log)
@@ -117,86 +94,37 @@ func NewWith(t *testing.T, o Options) *Site {
 	return s
 }
 
-// assemble wires the parts as cmd/credits does.
-func (s *Site) assemble(o Options) {
-	log := slog.New(slog.NewTextHandler(s.Log, &slog.HandlerOptions{Level: slog.LevelDebug}))
-	if o.BaseURL == "" {
-		o.BaseURL = s.URL
-	}
-	base, err := url.Parse(o.BaseURL)
+// build makes the app that the server runs.
+func (s *Site) build(o Options) {
+	local, err := url.Parse(s.URL)
 	if err != nil {
 		s.T.Fatal(err)
 	}
-	books := engine.New(s.Pool, engine.Options{
-		Clock:  s.Clock.Now,
-		Prices: catalog.Builtin,
-		Log:    log,
-	})
-	s.T.Cleanup(books.Close)
-	s.App = &handlers.App{
-		Directory: directory.New(s.Pool, books, catalog.Builtin),
-		Agents:    agents.New(books, catalog.Builtin),
-		Notices:   notice.New(s.Pool, books, catalog.Builtin),
-		Ledger:    books,
-		Prices:    catalog.Builtin,
-		Clock:     s.Clock.Now,
-		Log:       log,
-		BaseURL:   base,
-		Sessions:  session.New(s.Pool, session.Options{Clock: s.Clock.Now, Secure: base.Scheme == "https"}),
-		Keys:      apikey.New(s.Pool, apikey.Options{Clock: s.Clock.Now}),
-		Ready:     s.Pool.Ping,
-		Results:   results.New(s.Pool, books),
-		Seller:    seller,
+	base := local
+	if o.BaseURL != "" {
+		if base, err = url.Parse(o.BaseURL); err != nil {
+			s.T.Fatal(err)
+		}
+	}
+	options := []testkit.Option{
+		testkit.AppRole(),
+		testkit.Local(local),
+		testkit.Config(func(c *config.Config) {
+			c.BaseURL = base
+			c.Demo = !o.NoDemo
+			c.WebhookPrivate = o.AllowPrivate
+			c.Seller = []string{"Credits Ltd", "1 Main Street", "VAT GB123456789"}
+		}),
 	}
 	if o.Prices != nil {
-		s.App.Prices = o.Prices
+		options = append(options, testkit.Prices(o.Prices))
 	}
-	s.App.Webhooks = webhook.New(s.Pool, webhook.Options{
-		Clock:        s.Clock.Now,
-		Log:          log,
-		AllowPrivate: o.AllowPrivate,
-	})
-	s.App.Mail = mail.New(s.Pool, mail.Options{
-		Agents:    s.App.Agents,
-		Notices:   s.App.Notices,
-		Ledger:    books,
-		Prices:    s.App.Prices,
-		BaseURL:   base,
-		From:      &netmail.Address{Address: "credits@shop.example"},
-		Folder:    s.T.TempDir(),
-		Clock:     s.Clock.Now,
-		Log:       log,
-		Seller:    seller,
-		Receipt: func(ctx context.Context, account, purchase uuid.UUID) (billing.Receipt, error) {
-			return s.App.Billing.Receipt(ctx, account, purchase)
-		},
-	})
-	shop := billing.Options{
-		Ledger:  books,
-		Prices:  catalog.Builtin,
-		BaseURL: o.BaseURL,
-		Clock:   s.Clock.Now,
-		Log:     log,
-	}
-	if !o.NoDemo {
-		s.Provider = sandbox.New(s.Pool, sandbox.Options{
-			Clock:      s.Clock.Now,
-			BaseURL:    o.BaseURL,
-			DeliverURL: s.URL + "/webhooks/stripe",
-			Secret:     EventSecret,
-			Log:        log,
-		})
-		s.App.Sandbox, s.App.DemoAccount, s.App.Jobs = s.Provider, "maya", demo.NewJobs(books, s.Clock.Now, log)
-		shop.Provider = s.Provider
-	}
-	s.App.Billing = billing.New(s.Pool, shop)
-	s.App.TopUp = topup.New(s.Pool, topup.Options{
-		Ledger:  books,
-		Billing: s.App.Billing,
-		Prices:  s.App.Prices,
-		Clock:   s.Clock.Now,
-		Log:     log,
-	})
+	f := testkit.New(s.T, options...)
+	s.DB, s.Pool, s.Clock = f.DB, f.Pool, f.Clock
+	s.Provider = f.Sandbox
+	s.Log = &Log{Log: f.Log}
+	s.App = handlers.New(f.App)
+	s.App.Ready = f.Pool.Ping // the tests use an empty demo: it is never prepared
 	s.Rebuild()
 }
 
@@ -217,7 +145,7 @@ func (s *Site) deliver() {
 	})
 }
 
-// watchWebhooks tells when a delivery has been answered, so that no test has to guess how long that takes.
+// watchWebhooks reports the status of each payment event's answer, so that tests need not sleep.
 func (s *Site) watchWebhooks(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if !strings.HasPrefix(r.URL.Path, "/webhooks/") {
@@ -250,22 +178,22 @@ func (s *Site) NewKey(scope apikey.Scope) (apikey.Key, string) {
 	return key, secret
 }
 
-// checkBooks compares what the books say in the ways in which they say it.
-func (s *Site) checkBooks() {
+// checkBalances compares each balance with its entries and with its lots.
+func (s *Site) checkBalances() {
 	var wrong int
 	err := s.DB.Pool.QueryRow(context.Background(), `select count(*) from ledger_accounts a
 		where balance <> (select coalesce(sum(amount), 0) from entries e where e.account = a.account)
 		or balance <> (select coalesce(sum(case lot when open_lot then open_remaining else remaining end), 0) from lots l where l.account = a.account)
 		or seq <> (select count(*) from entries e where e.account = a.account)`).Scan(&wrong)
 	if err != nil || wrong != 0 {
-		s.T.Errorf("the books of %d accounts do not balance (%v)", wrong, err)
+		s.T.Errorf("the balances of %d accounts are wrong (%v)", wrong, err)
 	}
 }
 
-// Contents is a digest of every table.
+// Contents has a digest of every table.
 type Contents map[string]string
 
-// Contents looks at the whole database, whatever tables there are.
+// Contents reads the whole database, whatever its tables.
 func (s *Site) Contents() Contents {
 	s.T.Helper()
 	var query string
@@ -294,7 +222,7 @@ func (s *Site) Contents() Contents {
 	return found
 }
 
-// WantUnchanged checks that nothing was written since, but to the tables that are named.
+// WantUnchanged checks that only the named tables were written since.
 func (s *Site) WantUnchanged(since Contents, but ...string) {
 	s.T.Helper()
 	for table, now := range s.Contents() {
@@ -304,7 +232,7 @@ func (s *Site) WantUnchanged(since Contents, but ...string) {
 	}
 }
 
-// Count answers a query for a number.
+// Count returns the number that a query selects.
 func (s *Site) Count(query string, args ...any) int {
 	s.T.Helper()
 	var n int
@@ -314,29 +242,15 @@ func (s *Site) Count(query string, args ...any) int {
 	return n
 }
 
-// Concurrently runs f many times at once and waits for all.
-func Concurrently(times int, f func(i int)) {
-	var all sync.WaitGroup
-	for i := range times {
-		all.Go(func() { f(i) })
-	}
-	all.Wait()
-}
-
-// LogBuffer is the app's log. What must not get into it is noted while a test runs and looked for at its end.
-type LogBuffer struct {
+// Log is the app's log, with texts that must not appear in it; the end of the test checks that.
+type Log struct {
+	*testkit.Log
 	mu      sync.Mutex
-	text    bytes.Buffer
 	secrets []string
 }
 
-func (l *LogBuffer) Write(line []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.text.Write(line)
-}
-
-func (l *LogBuffer) AddSecret(text string) {
+// AddSecret adds a text that must not be logged. Texts of up to 8 bytes are ignored.
+func (l *Log) AddSecret(text string) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if len(text) > 8 && !slices.Contains(l.secrets, text) {
@@ -344,13 +258,7 @@ func (l *LogBuffer) AddSecret(text string) {
 	}
 }
 
-func (l *LogBuffer) String() string {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.text.String()
-}
-
-func (l *LogBuffer) check(t *testing.T) {
+func (l *Log) check(t *testing.T) {
 	text := l.String()
 	if !strings.Contains(text, "route=") {
 		t.Error("the log has no request: it is not the app's")
@@ -362,7 +270,7 @@ func (l *LogBuffer) check(t *testing.T) {
 	}
 }
 
-// FillPath puts values into a route's parameters, in their order.
+// FillPath replaces a route's parameters by the values, in order.
 func FillPath(path string, values ...string) string {
 	parts := strings.Split(path, "/")
 	for i, part := range parts {

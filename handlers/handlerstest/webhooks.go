@@ -14,7 +14,7 @@ import (
 
 const EndpointsPath = "/v1/webhook-endpoints"
 
-// Endpoint makes an endpoint and gives its address in the API and its secret.
+// Endpoint registers a webhook endpoint and returns its path in the API and its secret.
 func (s *Site) Endpoint(body string) (path, secret string) {
 	s.T.Helper()
 	a := s.Post(EndpointsPath, body).Want(http.StatusCreated)
@@ -27,7 +27,7 @@ func (s *Site) Endpoint(body string) (path, secret string) {
 	return EndpointsPath + "/" + id, secret
 }
 
-// SendWebhooks carries what happened to the endpoints.
+// SendWebhooks relays the ledger's events and sends the deliveries that are due.
 func (s *Site) SendWebhooks() {
 	s.T.Helper()
 	if _, err := relay.New(s.App.Ledger, s.App.Webhooks.Take).Step(s.T.Context()); err != nil {
@@ -46,7 +46,7 @@ func (s *Site) SendWebhooks() {
 	}
 }
 
-// ListenForWebhooks is a subscriber on this machine. It answers with the statuses one after the other, and
+// ListenForWebhooks starts a subscriber on this machine. It answers with the statuses in turn, and
 // then always with 200.
 func (s *Site) ListenForWebhooks(statuses ...int) (url string, bodies chan string) {
 	bodies = make(chan string, 100)
@@ -65,7 +65,7 @@ func (s *Site) ListenForWebhooks(statuses ...int) (url string, bodies chan strin
 	return server.URL, bodies
 }
 
-// SignEvent is the header of a payload that was sent at an instant.
+// SignEvent is the signature header of a payload sent at a time.
 func SignEvent(payload, secret string, at time.Time) string {
 	return webhook.GenerateTestSignedPayload(&webhook.UnsignedPayload{
 		Payload:   []byte(payload),
@@ -80,7 +80,7 @@ func (s *Site) SendEvent(payload, signature string) Response {
 		"application/json")
 }
 
-// event is the newest one that the provider has to deliver.
+// event is the newest event that the provider has to deliver.
 func (s *Site) event() string {
 	s.T.Helper()
 	var body string
@@ -92,8 +92,8 @@ func (s *Site) event() string {
 	return body
 }
 
-// PayAndTakeEvent is a purchase that was paid and that the app has not heard of yet: its event, and the page
-// that its buyer comes back to.
+// PayAndTakeEvent pays a purchase without telling the app. It returns the event and the path of the
+// return page.
 func (s *Site) PayAndTakeEvent(v *Browser) (event, back string) {
 	s.T.Helper()
 	back = v.Pay(v.Order("pack_500"))

@@ -19,7 +19,7 @@ import (
 const maxAgentSearch = 200
 
 func (h *Handlers) agentsPage(req *creatorRequest) error {
-	page, _ := strconv.Atoi(req.QueryParam("page")) // what is no number is the first page
+	page, _ := strconv.Atoi(req.QueryParam("page")) // a malformed number means the first page
 	m, err := h.agentsModel(req, agents.Query{
 		Search: agentSearch(req.QueryParam("q")),
 		Page:   page,
@@ -219,8 +219,8 @@ func (h *Handlers) switchAgent(req *creatorRequest) error {
 	return req.Redirect(http.StatusSeeOther, agentsURL(form, agent.ID, url.Values{}))
 }
 
-// agentsURL leads back to the page of the list that an agent is on after a form. A form of a long
-// list says what was searched for there.
+// agentsURL is the address of the list page that shows an agent after its form was sent. The form
+// of a long list carries the search text.
 func agentsURL(form url.Values, id string, query url.Values) string {
 	if form.Has("q") {
 		if q := agentSearch(form.Get("q")); q != "" {
@@ -240,7 +240,7 @@ func agentsURL(form url.Values, id string, query url.Values) string {
 	return path
 }
 
-// rejectAgentForm shows the page with the form's agent again, and what is wrong.
+// rejectAgentForm shows the page again with the form as typed and its problems.
 func (h *Handlers) rejectAgentForm(
 	req *creatorRequest,
 	form url.Values,
@@ -256,8 +256,8 @@ func (h *Handlers) rejectAgentForm(
 	return render(req, status, views.AgentsPage(m))
 }
 
-// setLimits saves an agent's budget and reserve, or what is kept for the creator's own tools, whose
-// agent has no id.
+// setLimits saves an agent's budget and reserve. Without an agent id it saves the reserve for the
+// creator's own tools.
 func (h *Handlers) setLimits(req *creatorRequest) error {
 	form, err := completeForm(req, "agent", "reserve")
 	if err == nil && form.Get("agent") != "" {
@@ -283,7 +283,7 @@ func (h *Handlers) setLimits(req *creatorRequest) error {
 	return req.Redirect(http.StatusSeeOther, agentsURL(form, id, url.Values{"saved": {"1"}}))
 }
 
-// saveLimits saves what was typed, unless something is wrong with it: that stands in its problems then.
+// saveLimits saves the form. Invalid values are added to its problems and nothing is saved.
 func (h *Handlers) saveLimits(req *creatorRequest, id string, typed views.LimitsForm) (err error) {
 	ctx, reserve := req.Request().Context(), parseAmount(typed.Reserve, "reserve", typed.Problems)
 	var budget agents.Budget
@@ -303,14 +303,14 @@ func (h *Handlers) saveLimits(req *creatorRequest, id string, typed views.Limits
 	}
 	var refused *problem.Error
 	if errors.As(err, &refused) && refused.Kind == problem.Unprocessable {
-		// What can still be wrong is that all reserves together are more than a wallet can hold.
+		// The only check left: the sum of all reserves exceeds the limit of a wallet.
 		typed.Problems["reserve"] = "That is more than a wallet can hold."
 		return nil
 	}
 	return err
 }
 
-// showTyped fills the form with what was typed, and its problems.
+// showTyped fills the form with the typed values and their problems.
 func showTyped(m *views.AgentsModel, id string, typed views.LimitsForm) {
 	if id == "" {
 		m.OwnForm = typed
@@ -323,7 +323,7 @@ func showTyped(m *views.AgentsModel, id string, typed views.LimitsForm) {
 	}
 }
 
-// parseAmount reads a field of tokens; empty is zero. It adds what is wrong to problems.
+// parseAmount reads an amount of tokens; empty is zero. It adds an invalid value to problems.
 func parseAmount(text, field string, problems map[string]string) *tokens.Amount {
 	text = strings.TrimSpace(text)
 	if text == "" {

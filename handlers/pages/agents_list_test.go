@@ -11,8 +11,8 @@ import (
 	"pop.store/credits/handlers/handlerstest"
 )
 
-// Stopped agents come first, then those that spent most, then by name with 2 before 10; pages have
-// at most fifty.
+// Paused agents come first, then the largest spenders, then by name with 2 before 10. A page has at
+// most fifty.
 func TestTheListOfAgents(t *testing.T) {
 	t.Parallel()
 	s := handlerstest.New(t)
@@ -68,7 +68,7 @@ func TestTheListOfAgents(t *testing.T) {
 	}
 }
 
-// The search finds agents by name, by what they do and by id. A form leads back to what was searched for.
+// The search finds agents by name, by work and by id. A form returns to the search.
 func TestSearchingAgents(t *testing.T) {
 	t.Parallel()
 	s := handlerstest.New(t)
@@ -112,7 +112,7 @@ func TestSearchingAgents(t *testing.T) {
 		len(back.Agents()) != 11 {
 		t.Errorf("the form leads to %s", to)
 	}
-	// Turned on again, an agent moves to another page of the list: the form leads there.
+	// A resumed agent moves to another page of the list. The form leads there.
 	to = v.Submit("/agents/switch", url.Values{
 		"agent": {"bot-111"},
 		"on":    {"1"},
@@ -132,8 +132,8 @@ func TestSearchingAgents(t *testing.T) {
 	}
 }
 
-// With a thousand agents a page, the badge and the home page stay small, and what a request
-// allocates is bounded. Not parallel: it counts what the process allocates.
+// With a thousand agents a page, the badge and the home page stay small, and the allocations of a
+// request are bounded. Not parallel, since it measures the allocations of the process.
 func TestAThousandAgents(t *testing.T) {
 	s := handlerstest.New(t)
 	s.Open("maya", "starter")
@@ -149,7 +149,7 @@ func TestAThousandAgents(t *testing.T) {
 			t.Errorf("%s has %d bytes, at most %d are wanted", path, n, most)
 		}
 	}
-	const requests, most = 20, 8 << 20 // 4.8 MB were seen, 6.5 with the race detector
+	const requests, most = 20, 8 << 20 // measured: 4.8 MB, 6.5 MB with the race detector
 	var before, after runtime.MemStats
 	runtime.ReadMemStats(&before)
 	for range requests {
@@ -161,7 +161,7 @@ func TestAThousandAgents(t *testing.T) {
 	} else {
 		t.Logf("a request allocates %d bytes", each)
 	}
-	// All of them wait for tokens: the badge counts them and names a few.
+	// All of them are out of tokens: the badge counts them and names a few.
 	if _, err := s.DB.Pool.Exec(t.Context(),
 		`update agents set state = 2, paused_since = now() where agent <> ''`); err != nil {
 		t.Fatal(err)

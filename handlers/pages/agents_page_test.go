@@ -12,8 +12,8 @@ import (
 	"pop.store/credits/handlers/handlerstest"
 )
 
-// The whole life of an agent as its creator sees it: at work, out of tokens, back on; what it
-// spent, and what that brought in.
+// An agent as its creator sees it: active, out of tokens, active again; its spending and its
+// results.
 func TestAnAgentsLifeOnItsPage(t *testing.T) {
 	t.Parallel()
 	s := handlerstest.New(t)
@@ -35,7 +35,7 @@ func TestAnAgentsLifeOnItsPage(t *testing.T) {
 	page.WantAgentText("replies", "agent-state", "On")
 
 	s.Clock.Advance(time.Hour)
-	for range 3 { // the first attempt makes it pause, the others are turned away
+	for range 3 { // the first attempt pauses it, the others are rejected
 		s.Post("/v1/accounts/maya/charges", `{"feature":"social_comment_reply","agent":"replies","quantity":2000}`)
 	}
 	s.Clock.Advance(26 * time.Hour)
@@ -71,7 +71,7 @@ func TestTurningAgentsOffAndOn(t *testing.T) {
 	turn := func(v *handlerstest.Browser, on string) handlerstest.Response {
 		return v.Submit("/agents/switch", url.Values{"agent": {"dms"}, "on": {on}})
 	}
-	for range 2 { // pressed twice is pressed once
+	for range 2 { // the second press has no effect
 		a := turn(v, "0").Want(http.StatusSeeOther)
 		if to := a.Header.Get("Location"); !strings.HasPrefix(to, "/agents#agent-") {
 			t.Errorf("leads to %q", to)
@@ -89,7 +89,7 @@ func TestTurningAgentsOffAndOn(t *testing.T) {
 	v.Submit("/agents/switch", url.Values{"agent": {""}, "on": {"0"}}).Want(http.StatusNotFound)
 }
 
-// An agent whose budget is used stays paused when it is turned on: the page says why, and what ends that.
+// An agent over its budget stays paused when it is turned on. The page says why and what to do.
 func TestWhatCannotWorkYet(t *testing.T) {
 	t.Parallel()
 	s := handlerstest.New(t)
@@ -114,7 +114,7 @@ func TestWhatCannotWorkYet(t *testing.T) {
 	v.Get("/agents").WantAgentText("seller", "agent-state", "On")
 }
 
-// Limits are saved as typed; what cannot be saved comes back with its message, and nothing is.
+// Limits are saved as typed. An invalid form comes back with its messages and saves nothing.
 func TestLimits(t *testing.T) {
 	t.Parallel()
 	s := handlerstest.New(t)
@@ -174,8 +174,8 @@ func TestLimits(t *testing.T) {
 	v.Get("/agents").WantAgentText("dms", "agent-limits", "")
 }
 
-// A field that is missing does not pass for one that was left empty: junk neither pauses an agent
-// nor takes what is kept away.
+// A missing field is not an empty one: an invalid form neither pauses an agent nor removes a
+// reserve.
 func TestAFormOfTheAgentsThatIsNotWhole(t *testing.T) {
 	t.Parallel()
 	s := handlerstest.New(t)

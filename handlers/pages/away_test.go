@@ -10,7 +10,8 @@ import (
 	"pop.store/credits/handlers/handlerstest"
 )
 
-// During a visit the home page lists what happened since the visit before, from ledger entries alone.
+// During a visit the home page lists what happened since the previous visit, from ledger entries
+// alone.
 func TestWhileYouWereAway(t *testing.T) {
 	t.Parallel()
 	s := handlerstest.New(t)
@@ -20,13 +21,13 @@ func TestWhileYouWereAway(t *testing.T) {
 	s.Call("PUT", "/v1/accounts/maya/agents/seller",
 		`{"name":"Auto Selling","feature":"auto_selling"}`).Want(http.StatusCreated)
 	v := s.SignIn("maya")
-	v.WantAwayTexts() // a first visit
+	v.WantRecapTexts() // a first visit
 	s.Charge("maya", `{"feature":"lip_sync"}`)
 	s.Clock.Advance(29 * time.Minute)
-	v.WantAwayTexts() // the same visit
+	v.WantRecapTexts() // the same visit
 	s.Charge("maya", `{"feature":"lip_sync"}`)
 	s.Clock.Advance(time.Hour)
-	v.WantAwayTexts("5 tokens spent.")
+	v.WantRecapTexts("5 tokens spent.")
 
 	s.Clock.Advance(time.Hour)
 	refunded := s.Charge("maya", `{"feature":"pdf_creation"}`)["id"].(string)
@@ -42,14 +43,14 @@ func TestWhileYouWereAway(t *testing.T) {
 		"190 tokens spent.", "12 tokens arrived from your plan and gifts.", "DM Automation stopped, and is back on.",
 		"Auto Selling: paused since 16:32: out of tokens. 1 request wasn't handled. Add tokens and it restarts by itself, for new ones.",
 	}
-	got := v.AwayTexts()
+	got := v.RecapTexts()
 	if !slices.Equal(got, want) {
 		t.Errorf("while away:\n%s\nwant\n%s", strings.Join(got, "\n"), strings.Join(want, "\n"))
 	}
 	s.Clock.Advance(10 * time.Minute)
-	v.WantAwayTexts(got...) // still the same visit
+	v.WantRecapTexts(got...) // still the same visit
 
-	// Another account in the same browser, and a cookie that says nonsense, know of no last visit.
+	// Another account in the same browser, and an invalid cookie, have no previous visit.
 	for _, visits := range []string{
 		v.VisitsCookie, "visits=x.y.z", "visits=" + strings.Repeat("9", 4000),
 		"visits=...",
@@ -60,6 +61,6 @@ func TestWhileYouWereAway(t *testing.T) {
 			other = s.SignIn("eve")
 		}
 		other.VisitsCookie = visits
-		other.WantAwayTexts()
+		other.WantRecapTexts()
 	}
 }

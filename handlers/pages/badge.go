@@ -73,8 +73,8 @@ func ownerMark(account uuid.UUID) string {
 	return hex.EncodeToString(sum[:6])
 }
 
-// pollInterval is how soon a badge polls again: after a few seconds while work runs, half a minute
-// when it is quiet, two minutes when nothing has happened for long.
+// pollInterval is the time until a badge polls again: a few seconds while jobs run, half a minute
+// soon after, two minutes when the account has long been idle.
 func pollInterval(now, lastWork time.Time) time.Duration {
 	switch idle := now.Sub(lastWork); {
 	case idle < 2*time.Minute:
@@ -85,13 +85,14 @@ func pollInterval(now, lastWork time.Time) time.Duration {
 	return 2 * time.Minute
 }
 
-// jitter is within a tenth of d, so that tabs do not all poll in the same second after a restart.
+// jitter is a random duration within a tenth of d, so that tabs do not all poll in the same second
+// after a restart.
 func jitter(d time.Duration) time.Duration {
 	return (d - d/10 + time.Duration(rand.Int64N(int64(d)/5))).Round(time.Millisecond)
 }
 
-// notice is nil when accounts found nothing to say. It is also nil on the page of a purchase, so that
-// a creator who has just paid is not asked to buy more.
+// notice is nil when there is nothing to show. It is also nil on the page of a purchase, so that a
+// creator who has just paid is not asked to buy more.
 func (h *Handlers) notice(req *creatorRequest) *views.NoticeModel {
 	if req.Notice == notice.None {
 		return nil
@@ -109,11 +110,11 @@ func (h *Handlers) notice(req *creatorRequest) *views.NoticeModel {
 	return &m
 }
 
-// maxStopped bounds the agents that every page and every poll of the badge describe.
+// maxStopped limits the paused agents that pages and badge polls describe.
 const maxStopped = 20
 
-// stopped are the agents that are paused although their creator did not turn them off: of many
-// agents the first, and at least one for each reason.
+// stopped lists the agents that are paused, except by their creator. Of many agents it lists the
+// first ones, and at least one for each reason.
 func (h *Handlers) stopped(set ledger.StoppedAgents) []views.StoppedModel {
 	var list []views.StoppedModel
 	known := map[ledger.Reason]bool{}
@@ -134,7 +135,7 @@ func (h *Handlers) stopped(set ledger.StoppedAgents) []views.StoppedModel {
 	return list
 }
 
-// stopModel says why an agent is paused, and where that is cured.
+// stopModel says why an agent is paused, and where the creator can change that.
 func (h *Handlers) stopModel(agent *ledger.Agent, set ledger.StoppedAgents) views.StopModel {
 	m := present.Stop(agent, agent.Reason)
 	switch agent.Reason.Cure() {
@@ -151,7 +152,8 @@ func (h *Handlers) stopModel(agent *ledger.Agent, set ledger.StoppedAgents) view
 	return m
 }
 
-// largestReserve names who has most of what an agent may not spend, and where that is set.
+// largestReserve names the holder of the largest reserve that the agent cannot spend, and links to
+// its form.
 func (h *Handlers) largestReserve(agent *ledger.Agent, set ledger.StoppedAgents) (holder, url string) {
 	holder, url = "your own tools", "/agents#own-reserve"
 	most := set.OwnReserve

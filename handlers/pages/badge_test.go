@@ -41,7 +41,7 @@ func TestTheBadgeIsAskedAgain(t *testing.T) {
 		t.Error("the badge announces every change")
 	}
 	v.Poll(badge).Want(http.StatusNoContent)
-	// A version that never was, or none, gets the badge.
+	// An unknown version, or none, gets the badge.
 	for _, query := range []string{"", "?v=", "?v=x", "?v=%3Cscript%3E", "?v=" + strings.Repeat("0", 5000)} {
 		a := v.Get("/credits/badge"+query, "HX-Request", "true").Want(http.StatusOK)
 		if handlerstest.Text(a.Badge()) != "199.9 tokens" || strings.Contains(string(a.Body), "<script") {
@@ -50,8 +50,8 @@ func TestTheBadgeIsAskedAgain(t *testing.T) {
 	}
 }
 
-// The server sets the pace: quick while work runs, slower when it is quiet, slow when nothing has
-// happened for long.
+// The server sets the poll interval: short while jobs run, longer afterwards, longest for an idle
+// account.
 func TestTheBadgesPace(t *testing.T) {
 	t.Parallel()
 	s := handlerstest.New(t)
@@ -81,7 +81,7 @@ func TestTheBadgesPace(t *testing.T) {
 	}
 }
 
-// An expiry changes no row, and is seen all the same.
+// An expiry changes no row, but polls see it.
 func TestTheBadgeSeesAnExpiry(t *testing.T) {
 	t.Parallel()
 	s := handlerstest.New(t)
@@ -106,10 +106,10 @@ func TestTheBadgeSeesAnExpiry(t *testing.T) {
 func TestTheNoticeComesAndGoes(t *testing.T) {
 	t.Parallel()
 	s := handlerstest.New(t)
-	s.OpenWith("maya", "50") // after it was empty: low is up to a quarter above the threshold
+	s.OpenWith("maya", "50") // after it was empty, the low level lasts until a quarter above the threshold
 	v := s.SignIn("maya")
 	badge := v.Get("/credits").WantElement("notice", false).Badge()
-	s.Charge("maya", `{"feature":"auto_selling","amount":"10"}`) // 40: just the threshold
+	s.Charge("maya", `{"feature":"auto_selling","amount":"10"}`) // 40: exactly the threshold
 	badge = v.Poll(badge).Want(http.StatusOK).WantNotice("").Badge()
 	s.Charge("maya", `{"feature":"social_comment_reply"}`)
 	a := v.Poll(badge).
@@ -124,7 +124,7 @@ func TestTheNoticeComesAndGoes(t *testing.T) {
 	for _, page := range []string{"/", "/credits", "/credits/history", "/plans", "/nothing-here"} {
 		v.Get(page).WantElement("notice", true)
 	}
-	s.Charge("maya", `{"feature":"auto_selling","amount":"34.95"}`) // 5: still enough for the cheapest tool
+	s.Charge("maya", `{"feature":"auto_selling","amount":"34.95"}`) // 5: enough for the cheapest tool
 	badge = v.Poll(badge).Want(http.StatusOK).WantNotice("low").Badge()
 	s.Charge("maya", `{"feature":"social_comment_reply"}`)
 	badge = v.Poll(badge).Want(http.StatusOK).WantNotice("empty").WantElement("notice-dismiss", false).Badge()
@@ -151,7 +151,7 @@ func TestPuttingTheNoticeAway(t *testing.T) {
 			handlerstest.Attr(next, "hx-get"),
 		)
 	}
-	// It stays away, in other tabs too, until tokens have come and run low again.
+	// It stays dismissed, in other tabs too, until tokens have arrived and run low again.
 	v.Poll(badge).Want(http.StatusOK).WantNotice("")
 	v.Get("/").WantElement("notice", false)
 	s.Charge("maya", `{"feature":"lip_sync"}`)
@@ -161,7 +161,7 @@ func TestPuttingTheNoticeAway(t *testing.T) {
 	// Without a script it is a form.
 	v.Submit("/credits/notice/dismiss", nil).WantRedirect("/credits")
 	v.Get("/credits").WantElement("notice", false)
-	// Empty is another matter, and stays.
+	// The empty notice cannot be dismissed.
 	s.Charge("maya", `{"feature":"auto_selling","amount":"26"}`)
 	v.Get("/").WantElement("notice", true)
 	before := s.Contents()
@@ -170,8 +170,8 @@ func TestPuttingTheNoticeAway(t *testing.T) {
 	s.WantUnchanged(before)
 }
 
-// "Not now" from a tab that shows what was true before tokens came puts nothing away: the next low
-// notice comes.
+// "Not now" from a tab that is older than the last grant dismisses nothing: the next low notice is
+// shown.
 func TestALateNotNow(t *testing.T) {
 	t.Parallel()
 	s := handlerstest.New(t)

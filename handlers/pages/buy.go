@@ -29,7 +29,7 @@ type purchaseIntent struct {
 	need tokens.Amount
 	next string
 	keep bool // the card, for auto top-up
-	asks bool // whether to keep it
+	asks bool // the form has the choice
 }
 
 func readPurchaseIntent(get func(string) string) purchaseIntent {
@@ -106,8 +106,8 @@ func (h *Handlers) buyModel(req *creatorRequest, intent purchaseIntent) (views.B
 	return m, nil
 }
 
-// suggest suggests one pack, and leaves out advice to buy another one. With a need it is the
-// minCompressed pack that covers it; without one the pack that the advice names, if it names one.
+// suggest selects one pack, and drops advice to buy another one. With a need it is the smallest
+// pack that covers it; without one it is the pack that the advice names, if any.
 func suggest(packs []views.PackModel, need tokens.Amount, advice []views.AdviceModel) []views.AdviceModel {
 	buy := slices.IndexFunc(advice, func(one views.AdviceModel) bool { return one.Kind == views.AdviceBuy })
 	if need == 0 && buy >= 0 {
@@ -124,9 +124,9 @@ func suggest(packs []views.PackModel, need tokens.Amount, advice []views.AdviceM
 	return advice
 }
 
-// preselect suggests the minCompressed pack that covers a need, or the largest there is; packs are
-// sorted by size. Without a need the catalog's suggestion stands, unless what is owed takes all of
-// that pack.
+// preselect suggests the smallest pack that covers a need, or the largest one if none does; packs
+// are sorted by size. Without a need it keeps the catalog's suggestion, unless the debt takes that
+// whole pack.
 func preselect(packs []views.PackModel, need tokens.Amount) {
 	worthless := func(p views.PackModel) bool { return p.Suggested && p.Gets <= 0 }
 	if need == 0 && !slices.ContainsFunc(packs, worthless) {
@@ -139,7 +139,7 @@ func preselect(packs []views.PackModel, need tokens.Amount) {
 	}
 }
 
-// resumes names, for each pack, the waiting agents that it would resume.
+// resumes names, for each pack, the paused agents that it would resume.
 func (h *Handlers) resumes(req *creatorRequest, packs []catalog.Pack) ([][]string, error) {
 	names := make([][]string, len(packs))
 	if req.Paused == 0 {
@@ -158,7 +158,7 @@ func (h *Handlers) resumes(req *creatorRequest, packs []catalog.Pack) ([][]strin
 	return names, err
 }
 
-// packModel is a pack for an account that owes tokens, without the form's idempotency key.
+// packModel is a pack as shown to an account that owes tokens, without the form's idempotency key.
 func (h *Handlers) packModel(p catalog.Pack, owed tokens.Amount) views.PackModel {
 	gets := max(p.Tokens-owed, 0)
 	return views.PackModel{
@@ -211,8 +211,8 @@ func (h *Handlers) buy(req *creatorRequest) error {
 	return req.Redirect(http.StatusSeeOther, p.CheckoutURL)
 }
 
-// shownOrder is the newest open order that the form's page has shown, the zero UUID for none, and
-// nil where the form does not say.
+// shownOrder is the newest open order that the form's page has shown: the zero UUID for none, nil
+// if the form has no such field.
 func shownOrder(form url.Values) *uuid.UUID {
 	if !form.Has("open") {
 		return nil
@@ -269,8 +269,8 @@ func (h *Handlers) purchasePage(req *creatorRequest) error {
 	return render(req, http.StatusOK, views.PurchasePage(m))
 }
 
-// purchaseStatus answers the purchase page's poll: 204 while nothing changed. Once the tokens have
-// arrived, it makes the badge poll at once.
+// purchaseStatus answers the purchase page's poll: 204 while nothing has changed. Once the tokens
+// have arrived, it makes the badge poll immediately.
 func (h *Handlers) purchaseStatus(req *creatorRequest) error {
 	m, err := h.purchaseModel(req)
 	if err != nil {
@@ -284,8 +284,8 @@ func (h *Handlers) purchaseStatus(req *creatorRequest) error {
 	return render(req, http.StatusOK, views.PurchaseStatus(m))
 }
 
-// returnPurchase returns an unused pack. The form contains its idempotency key. A return that cannot be
-// finished now is finished by a job, as its page says.
+// returnPurchase returns an unused pack. The form contains its idempotency key. If the refund
+// cannot be completed now, a job completes it.
 func (h *Handlers) returnPurchase(req *creatorRequest) error {
 	form, err := formParams(req)
 	if err != nil {
@@ -322,8 +322,8 @@ func (h *Handlers) rejectPurchaseForm(req *creatorRequest, status int, why strin
 	return render(req, status, views.PurchasePage(m))
 }
 
-// purchaseModel asks the provider, never the browser, for the payment's state, and then reads the
-// balance.
+// purchaseModel asks the provider for the payment's state, since the browser could forge it, and
+// then reads the balance.
 func (h *Handlers) purchaseModel(req *creatorRequest) (views.PurchaseModel, error) {
 	id, err := web.PurchaseID(req)
 	if err != nil {
@@ -385,8 +385,8 @@ func (h *Handlers) purchaseModel(req *creatorRequest) (views.PurchaseModel, erro
 	return m, h.addRecent(req, p, &m)
 }
 
-// addRecent adds, to a purchase without refunds, the agents that it resumed and whether it can be
-// returned.
+// addRecent adds the agents that the purchase resumed and whether it can be returned. It applies to
+// purchases without refunds.
 func (h *Handlers) addRecent(req *creatorRequest, p billing.Purchase, m *views.PurchaseModel) (err error) {
 	if req.now.Sub(p.CreatedAt) <= recentFor {
 		if m.Resumed, err = h.resumedBy(req, p.ID); err != nil {
@@ -412,8 +412,8 @@ func latestOf(a, b time.Time) time.Time {
 	return b
 }
 
-// recentFor is how long the page of a purchase tells what it has changed: the balance now, and which
-// agents it has put back on.
+// recentFor is how long the purchase page shows its effects: the current balance and the resumed
+// agents.
 const recentFor = time.Hour
 
 func (h *Handlers) resumedBy(req *creatorRequest, purchase uuid.UUID) ([]views.ResumedModel, error) {
@@ -428,8 +428,8 @@ func (h *Handlers) resumedBy(req *creatorRequest, purchase uuid.UUID) ([]views.R
 	return back, nil
 }
 
-// A purchase of which the provider has not told how it stands is called slow after slowAfter, and
-// its page stops asking. After unpaidAfter nobody has paid.
+// After slowAfter without a final state from the provider a purchase is shown as slow, and its page
+// stops polling. After unpaidAfter it is shown as unpaid.
 const (
 	slowAfter   = 2 * time.Minute
 	unpaidAfter = 10 * time.Minute

@@ -14,10 +14,11 @@ import (
 	"pop.store/credits/internal/billing"
 	"pop.store/credits/internal/catalog"
 	"pop.store/credits/internal/sandbox"
+	"pop.store/credits/internal/testkit"
 )
 
-// The whole way: order, payment page, payment, the provider's event to our own webhook, tokens,
-// return page, history.
+// The whole flow: order, payment page, payment, the provider's event to our webhook, tokens, return
+// page, history.
 func TestBuying(t *testing.T) {
 	t.Parallel()
 	s := handlerstest.NewWith(t, handlerstest.Options{Deliver: true})
@@ -33,7 +34,7 @@ func TestBuying(t *testing.T) {
 	if status := <-s.WebhookStatuses; status != http.StatusOK {
 		t.Errorf("the event was answered %d", status)
 	}
-	// The webhook has done it, before anybody came back.
+	// The webhook has completed it before the buyer returns.
 	if n := s.Count("select count(*) from purchases where status = 'completed' and paid_minor = 3900 and card = 'Visa 4242'"); n != 1 {
 		t.Errorf("%d purchases are completed", n)
 	}
@@ -51,8 +52,8 @@ func TestBuying(t *testing.T) {
 	}
 }
 
-// Before it is paid nothing is shown as bought. While the provider cannot tell how a payment
-// stands, the page goes on asking.
+// An unpaid order is not shown as bought. While the provider does not know the payment's state, the
+// page keeps polling.
 func TestReturningUnpaid(t *testing.T) {
 	t.Parallel()
 	s := handlerstest.New(t)
@@ -80,27 +81,27 @@ func TestReturningUnpaid(t *testing.T) {
 		every string
 	}{{0, "every 1000ms"}, {5 * time.Second, "every 2000ms"}, {20 * time.Second, "every 5000ms"}} {
 		s.Clock.Set(handlerstest.Start.Add(step.after))
-		got := handlerstest.Attr(confirming(v, path).WantState("processing").Element("purchase"), "hx-trigger")
+		got := handlerstest.Attr(unconfirmed(v, path).WantState("processing").Element("purchase"), "hx-trigger")
 		if !strings.HasPrefix(got, step.every) {
 			t.Errorf("after %v it asks %q, want %q", step.after, got, step.every)
 		}
 	}
 	s.Clock.Set(handlerstest.Start.Add(2*time.Minute + time.Second))
-	slow := confirming(v, path+"/status").WantState("slow")
+	slow := unconfirmed(v, path+"/status").WantState("slow")
 	if handlerstest.Attr(slow.Element("purchase"), "hx-trigger") != "" || slow.Header.Get("HX-Trigger") != "" {
 		t.Error("a slow purchase goes on asking, or moves the badge")
 	}
 	s.WantSpendable("maya", "200")
-	// An order that nobody has paid after that is called so, and can be paid.
+	// After that the order is shown as unpaid, and can be paid.
 	s.Clock.Set(handlerstest.Start.Add(10*time.Minute + time.Second))
-	unpaid := confirming(v, path).WantState("unpaid")
+	unpaid := unconfirmed(v, path).WantState("unpaid")
 	if href := handlerstest.Attr(unpaid.Element("purchase-pay"), "href"); !strings.Contains(
 		href,
 		"/sandbox/checkout/",
 	) {
 		t.Errorf("it can be paid at %q", href)
 	}
-	// Once the money is known to be on its way, an address cannot say that checkout was left.
+	// Once the payment is in progress, the URL cannot say that checkout was left.
 	if _, err := s.DB.Pool.Exec(t.Context(), "update purchases set status = 'processing'"); err != nil {
 		t.Fatal(err)
 	}
@@ -108,8 +109,8 @@ func TestReturningUnpaid(t *testing.T) {
 	v.Get(back).Want(http.StatusOK).WantState("processing")
 }
 
-// confirming is a page for which the provider cannot be asked how the payment stands.
-func confirming(v *handlerstest.Browser, path string) handlerstest.Response {
+// unconfirmed is a page that is requested while the provider cannot be reached.
+func unconfirmed(v *handlerstest.Browser, path string) handlerstest.Response {
 	v.Site.T.Helper()
 	working := v.Site.App.Billing
 	defer func() {
@@ -145,7 +146,7 @@ func TestADeclinedCard(t *testing.T) {
 	}
 	s.WantSpendable("maya", "200")
 	v.Get(v.Pay(checkout)).Want(http.StatusOK).WantState("paid")
-	// Whoever pays or declines again changes nothing.
+	// Paying or declining again changes nothing.
 	before := s.Contents()
 	v.Pay(checkout)
 	v.Submit(checkout+"/decline", nil).WantRedirect(checkout)
@@ -165,7 +166,7 @@ func TestAnExpiredCheckout(t *testing.T) {
 	s.WantSpendable("maya", "200")
 }
 
-// A double click, and many: one form is one purchase.
+// A form that is sent twice or many times is one purchase.
 func TestOneFormIsOnePurchase(t *testing.T) {
 	t.Parallel()
 	s := handlerstest.New(t)
@@ -178,7 +179,7 @@ func TestOneFormIsOnePurchase(t *testing.T) {
 	}
 	other := v.Forms()["pack_100"]
 	paths := make([]string, 20)
-	handlerstest.Concurrently(len(paths), func(i int) {
+	testkit.Concurrently(len(paths), func(i int) {
 		paths[i] = v.Site.Send("POST", "/credits/buy", other.Encode(), "Cookie", "credits="+v.Cookie,
 			"Sec-Fetch-Site", "same-origin",
 			"Content-Type", "application/x-www-form-urlencoded").Want(http.StatusSeeOther).Header.Get("Location")
@@ -191,7 +192,7 @@ func TestOneFormIsOnePurchase(t *testing.T) {
 	if n := s.Count("select count(*) from purchases"); n != 2 {
 		t.Errorf("%d purchases, want 2", n)
 	}
-	// The key of one pack's form is not good for another pack.
+	// The key of one pack's form is refused for another pack.
 	form.Set("pack", "pack_1000")
 	v.Submit("/credits/buy", form).Want(http.StatusUnprocessableEntity).WantElement("problem", true)
 	if n := s.Count("select count(*) from purchases"); n != 2 {
@@ -225,7 +226,7 @@ func TestBuyingRefusesJunk(t *testing.T) {
 	s.WantUnchanged(before)
 }
 
-// The provider is away when the button is pressed: 503, and the same form goes on where it stopped.
+// The provider is down when the button is pressed: 503, and the same form then continues.
 func TestAProviderThatIsAway(t *testing.T) {
 	t.Parallel()
 	s := handlerstest.New(t)

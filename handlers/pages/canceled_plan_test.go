@@ -9,7 +9,7 @@ import (
 	"pop.store/credits/handlers/handlerstest"
 )
 
-// A canceled plan: what is there may be spent, nothing more comes, and pages say so.
+// With a cancelled plan the remaining tokens may be spent, none are added, and pages say so.
 func TestACanceledPlanOnPages(t *testing.T) {
 	t.Parallel()
 	s := handlerstest.New(t)

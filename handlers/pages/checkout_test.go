@@ -14,9 +14,10 @@ import (
 	"pop.store/credits/internal/catalog"
 	"pop.store/credits/internal/ledger/engine"
 	"pop.store/credits/internal/stripepay"
+	"pop.store/credits/internal/testkit"
 )
 
-// Each pack says for how long it lasts this creator; without a pace it says nothing of it.
+// Each pack says how long it lasts this creator. Without enough usage it says nothing.
 func TestPacksSayHowLongTheyLast(t *testing.T) {
 	t.Parallel()
 	s := handlerstest.New(t)
@@ -30,7 +31,7 @@ func TestPacksSayHowLongTheyLast(t *testing.T) {
 		"pack_1000: about 3 months at your pace")
 }
 
-// What is owed is shown on every pack before anybody pays, and what came off on the page of the purchase.
+// Every pack shows the debt before payment, and the purchase page shows what was deducted.
 func TestPacksSayWhatIsOwed(t *testing.T) {
 	t.Parallel()
 	s := handlerstest.New(t)
@@ -68,7 +69,7 @@ func TestPacksSayWhatIsOwed(t *testing.T) {
 	v.Get("/credits/buy").WantOnPacks("pack-owed", "pack_100: ", "pack_500: ", "pack_1000: ")
 }
 
-// The packs say who goes on with them, and that is who does.
+// The packs name the agents that they would resume, and those agents are resumed.
 func TestPacksSayWhoGoesOn(t *testing.T) {
 	t.Parallel()
 	s := handlerstest.New(t)
@@ -95,8 +96,8 @@ func TestPacksSayWhoGoesOn(t *testing.T) {
 	v.Get("/agents").WantAgentText("replies", "agent-state", "On")
 }
 
-// With a need the smallest pack that covers it comes first, and each that covers it says so; advice
-// knows of it.
+// With a need the smallest pack that covers it comes first. Each pack that covers it says so, and
+// the advice respects it.
 func TestPacksForANeed(t *testing.T) {
 	t.Parallel()
 	s := handlerstest.New(t)
@@ -143,7 +144,7 @@ func TestTaxIsAnnounced(t *testing.T) {
 	}
 }
 
-// Wherever one is told that tokens are missing, the way to the packs leads back there.
+// Every page that says that tokens are missing links to the packs and back.
 func TestTheWayBack(t *testing.T) {
 	t.Parallel()
 	s := handlerstest.New(t)
@@ -185,7 +186,7 @@ func TestTheWayBack(t *testing.T) {
 	}
 }
 
-// A creator gives an untouched pack back: once, however often the button is pressed.
+// A creator returns an unused pack: once, however often the button is pressed.
 func TestReturningAPackByOneself(t *testing.T) {
 	t.Parallel()
 	s := handlerstest.New(t)
@@ -208,7 +209,7 @@ func TestReturningAPackByOneself(t *testing.T) {
 	v.Submit("/credits/purchases/x/return", form).Want(http.StatusNotFound)
 	s.WantSpendable("maya", "700")
 
-	handlerstest.Concurrently(5, func(int) {
+	testkit.Concurrently(5, func(int) {
 		a := s.Send("POST", to, form.Encode(), "Cookie", "credits="+v.Cookie, "Sec-Fetch-Site", "same-origin",
 			"Content-Type", "application/x-www-form-urlencoded")
 		if a.Status != http.StatusSeeOther && a.Status != http.StatusConflict {
@@ -243,7 +244,7 @@ func TestReturningAPackByOneself(t *testing.T) {
 	}
 }
 
-// What cannot be returned offers no return, and a form from before is told why.
+// A pack that cannot be returned has no return form, and an older form gets the reason.
 func TestReturnsThatAreRefused(t *testing.T) {
 	t.Parallel()
 	s := handlerstest.New(t)
@@ -278,7 +279,7 @@ func TestReturnsThatAreRefused(t *testing.T) {
 		"This purchase was not paid, so there is nothing to give back.")
 }
 
-// A return that could not be finished goes on by itself, which its page says.
+// A return that could not be completed is completed by a job, and its page says so.
 func TestAReturnThatBrokeOff(t *testing.T) {
 	t.Parallel()
 	s := handlerstest.New(t)
@@ -317,7 +318,7 @@ func TestAReturnThatBrokeOff(t *testing.T) {
 	s.WantSpendable("maya", "200")
 }
 
-// What became of a purchase is told in words, and never as if it had just been paid.
+// A purchase's later state is shown in words, and not as if it had just been paid.
 func TestPurchasesWhoseMoneyWentBack(t *testing.T) {
 	t.Parallel()
 	s := handlerstest.New(t)
@@ -355,8 +356,8 @@ func TestPurchasesWhoseMoneyWentBack(t *testing.T) {
 	}
 }
 
-// Who has just paid is not asked to buy more: the page of a purchase has no notice about few
-// tokens, nor has a poll of its badge. Other pages have it.
+// A creator who has just paid is not asked to buy more: the purchase page and its badge polls have
+// no low notice. Other pages have it.
 func TestQuietAfterPaying(t *testing.T) {
 	t.Parallel()
 	s := handlerstest.New(t)

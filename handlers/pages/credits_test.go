@@ -10,8 +10,8 @@ import (
 	"pop.store/credits/handlers/handlerstest"
 )
 
-// The chart adds up what was used per day of the billing zone, as the address asks. What was
-// returned comes off the day of its work.
+// The chart adds up usage per day of the billing zone, for the requested range. A refund reduces
+// the day of its work.
 func TestUsageOnTheCreditsPage(t *testing.T) {
 	t.Parallel()
 	s := handlerstest.New(t)
@@ -51,8 +51,7 @@ func TestUsageOnTheCreditsPage(t *testing.T) {
 	}
 }
 
-// A feature or agent has the same colour whatever the range of the chart, and however much it and
-// others used.
+// A feature or agent has the same colour in every range, whatever it and others used.
 func TestASeriesKeepsItsColour(t *testing.T) {
 	t.Parallel()
 	s := handlerstest.New(t)
@@ -87,12 +86,12 @@ func TestASeriesKeepsItsColour(t *testing.T) {
 			}
 		}
 	}
-	if len(known["feature"]) < 9 || len(known["agent"]) != 4 { // three, and work without an agent
+	if len(known["feature"]) < 9 || len(known["agent"]) != 4 { // three agents, and work without one
 		t.Errorf("%d features and %d agents were seen", len(known["feature"]), len(known["agent"]))
 	}
 }
 
-// A thousand agents are eight lines, and the page is as long as with eight.
+// A thousand agents are eight lines, and the page is no longer than with eight.
 func TestAThousandAgentsAreEightLines(t *testing.T) {
 	t.Parallel()
 	s := handlerstest.New(t)
@@ -126,7 +125,7 @@ func TestAThousandAgentsAreEightLines(t *testing.T) {
 	}
 }
 
-// The forecast says on what pace it rests, and nothing before there is one.
+// The forecast names the pace it is based on. Without enough usage there is none.
 func TestTheForecastOnTheCreditsPage(t *testing.T) {
 	t.Parallel()
 	s := handlerstest.New(t)
@@ -151,7 +150,7 @@ func TestTheForecastOnTheCreditsPage(t *testing.T) {
 	v.Get("/credits/buy").Want(http.StatusOK)
 }
 
-// The advice stands beside the packs and on the Credits page, in the words for what the forecast found.
+// The advice is shown beside the packs and on the Credits page.
 func TestAdviceBesideThePacks(t *testing.T) {
 	t.Parallel()
 	s := handlerstest.New(t)
@@ -175,7 +174,7 @@ func TestAdviceBesideThePacks(t *testing.T) {
 	}
 }
 
-// How tokens work, in the creator's own numbers.
+// The guide explains tokens with the creator's own numbers.
 func TestTheGuide(t *testing.T) {
 	t.Parallel()
 	s := handlerstest.New(t)
@@ -213,7 +212,7 @@ func TestTheGuide(t *testing.T) {
 	}
 }
 
-// Agents go by what their creator calls them, wherever they stand: a row, the chart, the filter.
+// A row, the chart and the filter show the agents' names.
 func TestAgentsGoByTheirNames(t *testing.T) {
 	t.Parallel()
 	s := handlerstest.New(t)

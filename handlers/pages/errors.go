@@ -11,7 +11,8 @@ import (
 	"pop.store/credits/views"
 )
 
-// Error answers a failed request with a page, or sends people who are not signed in to the way in.
+// Error answers a failed request with a page. It redirects people who are not signed in to the
+// sign-in page.
 func (h *Handlers) Error(c echo.Context, p *problem.Error, status int) error {
 	if p.Kind == problem.Unauthenticated {
 		return h.toLogin(c)
@@ -23,13 +24,13 @@ func (h *Handlers) Error(c echo.Context, p *problem.Error, status int) error {
 		RequestID: id,
 	}
 	if p.Kind == problem.Conflict || p.Kind == problem.Unprocessable || p.Kind == problem.Insufficient {
-		m.Detail = p.Message // the message states a rule; for other errors the page has its own text
+		m.Detail = p.Message // the message states a rule; other errors have a text of the page
 	}
 	return h.renderError(c, m, status)
 }
 
-// renderError renders the error page in the visitor's own layout. What broke the page may break that
-// layout, too; then the page has the layout of a signed-out visitor.
+// renderError renders the error page in the visitor's own layout. If that fails, for example by the
+// same fault, it uses the layout of a signed-out visitor.
 func (h *Handlers) renderError(c echo.Context, m views.ErrorModel, status int) (err error) {
 	defer func() {
 		if r := recover(); r != nil {
@@ -38,15 +39,15 @@ func (h *Handlers) renderError(c echo.Context, m views.ErrorModel, status int) (
 		}
 	}()
 	if status == http.StatusTooManyRequests {
-		return render(c, status, views.ErrorPage(m)) // the visitor's own layout would be one more read
+		return render(c, status, views.ErrorPage(m)) // the visitor's own layout would cost another read
 	}
 	own := m
 	own.Layout = h.errorLayout(c)
 	return render(c, status, views.ErrorPage(own))
 }
 
-// toLogin sends a page to the way in. A fragment gets 401 and nothing else: the page that it is
-// part of stays as it is, with what was typed, and the script says that the session has ended.
+// toLogin redirects a page to the sign-in page. A fragment gets 401: its page keeps what was typed,
+// and the script says that the session has ended.
 func (h *Handlers) toLogin(c echo.Context) error {
 	target := "/login"
 	if r := c.Request(); web.IsSafe(r) && r.Header.Get("HX-Request") == "" && r.URL.Path != "/" {

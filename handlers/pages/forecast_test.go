@@ -12,7 +12,7 @@ func TestTheLowNoticeSaysWhatStopsFirst(t *testing.T) {
 	t.Parallel()
 	s := handlerstest.New(t)
 	s.OpenAnchored("maya")
-	s.Charge("maya", `{"feature":"auto_selling","amount":"119.175"}`) // on the opening day, which counts for nothing
+	s.Charge("maya", `{"feature":"auto_selling","amount":"119.175"}`) // on the opening day, which is ignored
 	s.ChargeDaily("maya", "8.975", 7)
 	s.Clock.Advance(24 * time.Hour)
 	// Monday, with 18 left: at 8.975 a day the last 0.05 are reached after (18 - 0.05) / 8.975 = 2 days.
@@ -20,18 +20,17 @@ func TestTheLowNoticeSaysWhatStopsFirst(t *testing.T) {
 	v.WantNoticeText(
 		"18 tokens left. At this week's pace, Comment Replies stops around Wednesday, 14:00. Your next 200 arrive Thursday.",
 	)
-	badge := v.Poll(v.Get("/credits").Badge()).Want(http.StatusOK).Badge() // which sets the pace of a quiet shop
+	badge := v.Poll(v.Get("/credits").Badge()).Want(http.StatusOK).Badge() // which sets the interval of an idle account
 	v.Poll(badge).Want(http.StatusNoContent)
-	// It goes on saying so while the time comes nearer, and at the new pace once today is worse
-	// than the days before.
+	// The estimate stays as its time approaches, and changes once today's usage exceeds that of the
+	// days before.
 	s.Charge("maya", `{"feature":"social_comment_reply","amount":"9.1375"}`)
 	v.Poll(badge).Want(http.StatusOK).WantNotice("low")
 	// 8.8625 left, 71.9625 in eight days are 8.9953125 a day: 8.8125 of them are 23 hours and a half.
 	v.WantNoticeText(
 		"8.8625 tokens left. At this week's pace, Comment Replies stops around tomorrow, 14:00. Your next 200 arrive Thursday.",
 	)
-	// Nothing is known of a shop that spent on its opening day alone: then what is left is good for
-	// something.
+	// Usage on the opening day alone allows no estimate: the notice then shows equivalents.
 	s.OpenAnchored("sam")
 	s.Charge("sam", `{"feature":"auto_selling","amount":"182"}`)
 	s.Clock.Set(handlerstest.Start.AddDate(0, 0, 8))
@@ -75,7 +74,7 @@ func TestAWarningThreeDaysAhead(t *testing.T) {
 	v.WantNoticeText(
 		"100 tokens left. At the pace of the last 2 days, Comment Replies stops around Saturday, 11:00. Your next 200 arrive on 3 December.",
 	)
-	// A hold takes nothing from it: the job may give its tokens back.
+	// A hold does not reduce it: the job may release its tokens.
 	s.Post("/v1/accounts/maya/holds", `{"feature":"image_generation"}`).Want(http.StatusCreated)
 	v.WantNoticeText(
 		"100 tokens left, 10 of them in use. At the pace of the last 2 days, Comment Replies stops around Saturday, 11:00. Your next 200 arrive on 3 December.",

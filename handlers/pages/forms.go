@@ -9,7 +9,7 @@ import (
 	"pop.store/credits/internal/problem"
 )
 
-// formParams are the fields of a form, which each come once.
+// formParams reads the fields of a form. A field that appears twice is an error.
 func formParams(c echo.Context) (url.Values, error) {
 	kind := c.Request().Header.Get("Content-Type")
 	if kind != "" && !web.IsMediaType(kind, echo.MIMEApplicationForm) {
@@ -30,8 +30,8 @@ func formParams(c echo.Context) (url.Values, error) {
 var errFormType = problem.New(problem.MediaType, "unsupported_media_type",
 	"Send the form as application/x-www-form-urlencoded.")
 
-// completeForm is formParams for a form that has all of these fields: one that is missing must not
-// pass for one that was left empty.
+// completeForm is formParams for a form that must contain all of these fields: a missing field
+// differs from an empty one.
 func completeForm(c echo.Context, fields ...string) (url.Values, error) {
 	form, err := formParams(c)
 	if err != nil {

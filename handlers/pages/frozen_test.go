@@ -18,8 +18,8 @@ import (
 	"pop.store/credits/internal/sandbox"
 )
 
-// A dispute freezes what is left of a pack: it is shown as frozen, with the reason, and is no part
-// of what can be spent.
+// A dispute freezes the rest of a pack: it is shown as frozen, with the reason, and is not
+// spendable.
 func TestFrozenTokensAreShownAsFrozen(t *testing.T) {
 	t.Parallel()
 	s := handlerstest.New(t)
@@ -55,7 +55,7 @@ func TestFrozenTokensAreShownAsFrozen(t *testing.T) {
 	}
 }
 
-// A pack that its creator gives back is frozen until that is done, and says so.
+// A pack that its creator returns is frozen until the refund, and the page says so.
 func TestTokensOfAReturnAreFrozen(t *testing.T) {
 	t.Parallel()
 	s := handlerstest.New(t)
@@ -64,7 +64,7 @@ func TestTokensOfAReturnAreFrozen(t *testing.T) {
 	path, _ := v.BuyPack("pack_500")
 	to, form := v.Get(path).ReturnForm()
 	// The provider fails after the tokens were frozen.
-	down := &refusing{Provider: s.Provider}
+	down := &failingRefunds{Provider: s.Provider}
 	s.App.Billing = billing.New(s.Pool, billing.Options{
 		Ledger:   s.App.Ledger,
 		Prices:   catalog.Builtin,
@@ -80,9 +80,9 @@ func TestTokensOfAReturnAreFrozen(t *testing.T) {
 	s.WantSpendable("maya", "200")
 }
 
-// refusing is a provider that does not answer when money is to go back.
-type refusing struct{ *sandbox.Provider }
+// failingRefunds is a provider whose refunds fail.
+type failingRefunds struct{ *sandbox.Provider }
 
-func (*refusing) Refund(context.Context, payment.Refund) error {
+func (*failingRefunds) Refund(context.Context, payment.Refund) error {
 	return errors.New("the provider does not answer")
 }

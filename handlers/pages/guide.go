@@ -7,7 +7,7 @@ import (
 	"pop.store/credits/views"
 )
 
-// guidePage answers the article's questions with the creator's own numbers.
+// guidePage explains tokens with the creator's own numbers.
 func (h *Handlers) guidePage(req *creatorRequest) error {
 	prices := h.Prices()
 	plan, _ := prices.Plan(req.Plan)

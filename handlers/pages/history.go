@@ -16,10 +16,10 @@ import (
 	"pop.store/credits/views"
 )
 
-// historyRows is how many transactions a page of the history shows.
+// historyRows is the page size of the history.
 const historyRows = 50
 
-// Which kinds of entries the tab Usage shows, and which a creator can choose from.
+// usageKinds are the kinds of entries in the tab Usage; kindOptions are the choices of the filter.
 var (
 	usageKinds = []ledger.Kind{
 		ledger.KindCharge, ledger.KindCapture, ledger.KindHold, ledger.KindRelease,
@@ -84,7 +84,8 @@ func nextURL(req *creatorRequest, cursor string) string {
 	return req.Request().URL.Path + "?" + q.Encode()
 }
 
-// filterProblems says at each field what the ledger refused; what is no refusal of a field stays an error.
+// filterProblems turns the ledger's refusal of a filter field into a message at that field. Other
+// errors are returned.
 func filterProblems(err error) (map[string]string, error) {
 	var refused *problem.Error
 	if !errors.As(err, &refused) || refused.Kind != problem.Unprocessable {
@@ -99,7 +100,7 @@ func filterProblems(err error) (map[string]string, error) {
 	return nil, err
 }
 
-// agentOptions lists agents for a select field, by what they are called.
+// agentOptions lists agents for a select field, by name.
 func agentOptions(names map[string]string) []views.Option {
 	var list []views.Option
 	for id, name := range names {
@@ -130,8 +131,8 @@ func checkTab(tab views.HistoryTab) error {
 	return problem.Invalid("tab", "must be one of the tabs of the history")
 }
 
-// ledgerFilter turns what stands in the URL into a filter of the ledger, or says per field why it
-// cannot be read.
+// ledgerFilter converts the page's filter to a filter of the ledger. It returns a message for each
+// field that is invalid.
 func ledgerFilter(req *creatorRequest, f views.HistoryFilter) (ledger.Filter, map[string]string) {
 	problems := map[string]string{}
 	filter := ledger.Filter{Feature: f.Feature, Agent: f.Agent}
@@ -155,7 +156,8 @@ func ledgerFilter(req *creatorRequest, f views.HistoryFilter) (ledger.Filter, ma
 	return filter, problems
 }
 
-// date is the start of a day in the creator's zone, some days later; zero when no date was given.
+// date parses a date and returns the start of the day, plus the given number of days, in the
+// creator's zone. An empty text is the zero time.
 func date(text string, zone *time.Location, later int) (time.Time, bool) {
 	if text == "" {
 		return time.Time{}, true

@@ -13,11 +13,11 @@ import (
 	"pop.store/credits/views"
 )
 
-// firstPoll is how soon a page that was just opened asks, whatever the pace: work often begins with
-// a visit. The answer brings the pace that fits.
+// firstPoll is the time to the first poll of a new page: work often begins with a visit. The answer
+// then sets the usual interval.
 const firstPoll = 5 * time.Second
 
-// layout is what surrounds the page: the shop, the balance, the notice.
+// layout is the frame of the page: navigation, badge and notices.
 func (h *Handlers) layout(req *creatorRequest, nav views.Nav) views.Layout {
 	c := h.badgeModel(req, min(pollInterval(req.now, req.LastAt), firstPoll))
 	c.ShopName, c.SignedIn, c.Nav, c.Demo = req.Name, true, nav, h.DemoAccount != ""
@@ -28,7 +28,7 @@ func (h *Handlers) layout(req *creatorRequest, nav views.Nav) views.Layout {
 	return c
 }
 
-// accountStatus is nil unless the account is closed or its plan canceled.
+// accountStatus is nil unless the account is closed or its plan cancelled.
 func (h *Handlers) accountStatus(req *creatorRequest) *views.AccountStatusModel {
 	closed := !req.ClosedAt.IsZero()
 	if !closed && req.PlanStatus != ledger.PlanCanceled {
@@ -46,8 +46,9 @@ func (h *Handlers) accountStatus(req *creatorRequest) *views.AccountStatusModel 
 	return m
 }
 
-// currentPath is the address of the page to which a purchase may lead back; else empty. The pages about
-// balance and buying are where a purchase ends anyway, and an answer to a form has no address.
+// currentPath is the path of the page if a purchase may return to it, else empty. The pages about
+// balance and buying are excluded, because a purchase ends there anyway. An answer to a form has no
+// address to return to.
 func currentPath(r *http.Request) string {
 	at := shownPage(r)
 	if at == nil || at.Path == "/credits" || at.Path == "/credits/buy" || isPurchase(at) {
@@ -56,8 +57,8 @@ func currentPath(r *http.Request) string {
 	return returnPath(at.RequestURI())
 }
 
-// shownPage is the page that a request is for, or that a fragment is part of; nil for the answer to
-// a form and for a page that cannot be told.
+// shownPage is the URL of the page that a request is for, or that a fragment belongs to. It is nil
+// for the answer to a form, and if the page is unknown.
 func shownPage(r *http.Request) *url.URL {
 	if r.Header.Get("HX-Request") == "" {
 		if web.IsSafe(r) {
@@ -83,7 +84,8 @@ func (h *Handlers) signedOutLayout() views.Layout {
 	}
 }
 
-// errorLayout is the chrome of an error page: the visitor's own when that can be had, else a plain one.
+// errorLayout is the layout of an error page: the visitor's own if it can be read, else that of a
+// signed-out visitor.
 func (h *Handlers) errorLayout(c echo.Context) views.Layout {
 	ctx := c.Request().Context()
 	visitor, ok, err := h.Sessions.Visitor(c.Request())

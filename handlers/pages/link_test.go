@@ -10,7 +10,7 @@ import (
 	"pop.store/credits/handlers/handlerstest"
 )
 
-// A link of somebody else asks first: any site can send a browser there.
+// A sign-in link of another creator asks first, since any site can send a browser there.
 func TestALinkOfAnotherCreatorAsksFirst(t *testing.T) {
 	t.Parallel()
 	s := handlerstest.New(t)
@@ -33,10 +33,10 @@ func TestALinkOfAnotherCreatorAsksFirst(t *testing.T) {
 	(&handlerstest.Browser{Site: s, Cookie: old}).Get("/credits").Want(http.StatusSeeOther)
 	v.Submit(link, nil).Want(http.StatusForbidden) // it is used up
 	v.Get(link).Want(http.StatusForbidden)
-	v.Get(s.LoginLink("noor", `{"next":"/agents"}`)).WantRedirect("/agents") // one's own needs no question
+	v.Get(s.LoginLink("noor", `{"next":"/agents"}`)).WantRedirect("/agents") // a link of the same creator does not ask
 }
 
-// A browser that looks ahead does not use the link up.
+// A prefetch does not use the link up.
 func TestLookingAheadDoesNotUseALinkUp(t *testing.T) {
 	t.Parallel()
 	s := handlerstest.New(t)
@@ -56,7 +56,7 @@ func TestLookingAheadDoesNotUseALinkUp(t *testing.T) {
 	s.Send("GET", link, "").WantRedirect("/")
 }
 
-// One check for every address that one is sent to: next, and the return_url of a purchase.
+// One check covers every redirect address: next, and the return_url of a purchase.
 func TestWhereOneMayBeSentIsCheckedOnce(t *testing.T) {
 	t.Parallel()
 	s := handlerstest.New(t)

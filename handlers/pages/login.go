@@ -38,7 +38,7 @@ func (h *Handlers) renderLogin(c echo.Context, status int, set func(*views.SignI
 	return render(c, status, views.SignInPage(m))
 }
 
-// demoName is what the demo's shop is called; the page words it without a name when it cannot be read.
+// demoName is the name of the demo's shop, or empty if it cannot be read.
 func (h *Handlers) demoName(c echo.Context) string {
 	ctx := c.Request().Context()
 	id, err := h.Directory.Find(ctx, h.DemoAccount)
@@ -71,10 +71,10 @@ func (h *Handlers) loginDemo(c echo.Context) error {
 
 var errPrefetch = problem.New(problem.Forbidden, "prefetch", "A sign-in link works when it is opened, not before.")
 
-// loginLink signs a browser in by an unused link of the host platform. It is the one GET that changes
-// something: the host's dashboard sends the creator's browser here by a plain link. The secret in it
-// is good once, for a minute. If another account is signed in, a page asks first, since any site can
-// send a browser here. A prefetch does not use the link.
+// loginLink signs a browser in with an unused link of the host platform. It is the only GET that
+// writes: the host's dashboard redirects the creator's browser here. The secret is valid once, for
+// a minute. If another account is signed in, a page asks first, since any site can send a browser
+// here. A prefetch does not use the link.
 func (h *Handlers) loginLink(c echo.Context) error {
 	if isPrefetch(c.Request()) {
 		return errPrefetch
@@ -98,7 +98,7 @@ func (h *Handlers) loginLink(c echo.Context) error {
 	return h.confirmSwitch(c, visitor.AccountID, account)
 }
 
-// isPrefetch reports whether a browser fetches a page that nobody has opened yet.
+// isPrefetch reports whether the browser fetches a page ahead of time.
 func isPrefetch(r *http.Request) bool {
 	for _, name := range []string{"Sec-Purpose", "Purpose", "X-Purpose", "X-Moz"} {
 		if said := strings.ToLower(r.Header.Get(name)); strings.Contains(said, "prefetch") ||
@@ -109,7 +109,7 @@ func isPrefetch(r *http.Request) bool {
 	return false
 }
 
-// confirmSwitch asks whether to continue as another creator. The answer uses up the link.
+// confirmSwitch asks whether to continue as another creator. The answer uses the link up.
 func (h *Handlers) confirmSwitch(c echo.Context, from, to uuid.UUID) error {
 	m := views.SwitchModel{Layout: h.signedOutLayout(), Action: c.Request().URL.Path}
 	for id, name := range map[uuid.UUID]*string{from: &m.From, to: &m.To} {

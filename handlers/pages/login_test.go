@@ -9,7 +9,7 @@ import (
 	"pop.store/credits/handlers/handlerstest"
 )
 
-// wantCookie checks the attributes of the one cookie that an answer sets, and gives its value.
+// wantCookie checks the attributes of the one cookie that an answer sets, and returns its value.
 func wantCookie(t *testing.T, a handlerstest.Response, name string, secure bool) string {
 	t.Helper()
 	set := a.Header.Values("Set-Cookie")
@@ -52,7 +52,7 @@ func TestTheCookieOnHTTPS(t *testing.T) {
 	s.Open("maya", "starter")
 	value := wantCookie(t, s.Send("GET", s.LoginLink("maya", "{}"), ""), "__Host-credits", true)
 	s.Send("GET", "/credits", "", "Cookie", "__Host-credits="+value).Want(http.StatusOK)
-	// Under the plain name anybody's neighbour could have planted it.
+	// The unprefixed name is refused: another subdomain could have set it.
 	s.Send("GET", "/credits", "", "Cookie", "credits="+value).Want(http.StatusSeeOther)
 	out := s.Send("POST", "/logout", "", "Origin", "https://credits.example", "Cookie", "__Host-credits="+value)
 	wantCookie(t, out, "__Host-credits", true)
@@ -71,15 +71,15 @@ func TestSigningOutWorksAtOnce(t *testing.T) {
 	thief.Get("/credits").Want(http.StatusSeeOther)
 	thief.Get("/credits/badge", "HX-Request", "true").Want(http.StatusUnauthorized)
 	thief.Get("/v1/accounts/me").WantProblem(http.StatusUnauthorized, "", "")
-	other.Get("/credits").Want(http.StatusOK) // a browser of one's own elsewhere stays signed in
-	// Signing out twice is signing out.
+	other.Get("/credits").Want(http.StatusOK) // another browser of the creator stays signed in
+	// Signing out twice is harmless.
 	v.Submit("/logout", nil).WantRedirect("/login?out=1")
 	if n := s.Count("select count(*) from sessions"); n != 1 {
 		t.Errorf("%d sessions, want the other browser's", n)
 	}
 }
 
-// An id that somebody planted before the sign-in is worth nothing after it, live or made up.
+// A session id set before the sign-in is worthless after it, whether real or invented.
 func TestAPlantedCookieIsNotKept(t *testing.T) {
 	t.Parallel()
 	s := handlerstest.New(t)
@@ -93,7 +93,7 @@ func TestAPlantedCookieIsNotKept(t *testing.T) {
 				if a := v.Get(link); a.Status != http.StatusOK {
 					return a
 				}
-				return v.Submit(link, nil) // who is signed in is asked first
+				return v.Submit(link, nil) // a signed-in creator is asked first
 			},
 			func(v *handlerstest.Browser) handlerstest.Response { return v.Submit("/login/demo", nil) },
 		} {
@@ -108,7 +108,7 @@ func TestAPlantedCookieIsNotKept(t *testing.T) {
 	}
 }
 
-// Signing in again over one's own session ends it.
+// A new sign-in ends the browser's previous session.
 func TestANewSignInEndsTheOldSession(t *testing.T) {
 	t.Parallel()
 	s := handlerstest.New(t)

@@ -12,9 +12,9 @@ import (
 	"pop.store/credits/views"
 )
 
-// lotModels sums lots of one source and expiry into one line, in the order in which they are spent.
-// What is frozen has a line for each purchase. nextReset is when the next allowance comes, zero for
-// never.
+// lotModels sums up lots of the same source and expiry, in the order in which they are spent.
+// Frozen tokens have a line for each purchase. nextReset is the time of the next allowance; zero
+// for none.
 func (h *Handlers) lotModels(req *creatorRequest, lots []ledger.Lot, nextReset time.Time) ([]views.LotModel, error) {
 	why, err := h.whyFrozen(req, lots)
 	if err != nil {
@@ -44,8 +44,8 @@ func (h *Handlers) lotModels(req *creatorRequest, lots []ledger.Lot, nextReset t
 	return list, nil
 }
 
-// whyFrozen says of frozen lots, by their sources, why they are frozen: they are bought, and the
-// purchase knows.
+// whyFrozen returns the reason for each frozen lot, by source. Only bought lots are frozen, so it
+// reads their purchases.
 func (h *Handlers) whyFrozen(req *creatorRequest, lots []ledger.Lot) (map[string]views.FrozenWhy, error) {
 	why, ids := map[string]views.FrozenWhy{}, []uuid.UUID{}
 	for _, l := range lots {
@@ -74,7 +74,7 @@ func sameSource(a, b views.LotModel) bool {
 		a.Href == b.Href
 }
 
-// sourceName is what a creator calls a source of tokens.
+// sourceName is the displayed name of a source of tokens.
 func (h *Handlers) sourceName(kind ledger.LotKind, source string) string {
 	switch kind {
 	case ledger.LotPlan:
@@ -91,7 +91,7 @@ func (h *Handlers) sourceName(kind ledger.LotKind, source string) string {
 	return "Gift"
 }
 
-// rows turns ledger lines into history rows; agents are what the creator's agents are called.
+// rows converts ledger lines to history rows. agents are the agents' names by id.
 func (h *Handlers) rows(req *creatorRequest, lines []ledger.Line, agents map[string]string) []views.HistoryRow {
 	list := make([]views.HistoryRow, len(lines))
 	for i, l := range lines {
@@ -102,8 +102,8 @@ func (h *Handlers) rows(req *creatorRequest, lines []ledger.Line, agents map[str
 	return list
 }
 
-// isUpgrade says whether an entry is the plan's tokens that an upgrade adds: in the middle of a
-// month, and not all that the plan gives.
+// isUpgrade reports whether an entry is the extra allowance of an upgrade: it comes during a month
+// and is smaller than the plan's allowance.
 func (h *Handlers) isUpgrade(req *creatorRequest, l *ledger.Line) bool {
 	if l.Kind != ledger.KindGrant || l.LotKind != ledger.LotPlan || req.StartsPeriod(l.At) {
 		return false
@@ -126,7 +126,7 @@ func (h *Handlers) row(l ledger.Line) views.HistoryRow {
 	if f, ok := h.Prices().Feature(l.Feature); ok {
 		row.Feature, row.Unit = f.Name, f.Many
 	} else {
-		row.Feature = l.Feature // retired from the catalog; history keeps it
+		row.Feature = l.Feature // no longer in the catalog
 	}
 	if l.LotKind != 0 {
 		row.Source, row.SourceName = views.LotKind(l.LotKind.String()), h.sourceName(l.LotKind, l.Reference)

@@ -10,8 +10,8 @@ import (
 	"pop.store/credits/handlers/handlerstest"
 )
 
-// The tab is closed at payment, and the order opened from the list: it says at once what it is,
-// with the way on and the way out.
+// A tab was closed at payment and the order is opened from the list: it is shown as unpaid, with
+// links to pay or cancel.
 func TestAnOrderThatIsNotPaidSaysSo(t *testing.T) {
 	t.Parallel()
 	s := handlerstest.New(t)
@@ -45,7 +45,7 @@ func TestAnOrderThatIsNotPaidSaysSo(t *testing.T) {
 	v.Get("/credits/history?tab=purchases").WantElement("continue-link", false)
 }
 
-// Credits and the packs mention an order that is not paid, until it is paid or cancelled.
+// The Credits page and the packs mention an unpaid order until it is paid or cancelled.
 func TestOpenOrdersAreMentioned(t *testing.T) {
 	t.Parallel()
 	s := handlerstest.New(t)
@@ -73,7 +73,7 @@ func TestOpenOrdersAreMentioned(t *testing.T) {
 	s.SignIn("eve").Submit(order+"/cancel", nil).Want(http.StatusNotFound)
 	v.Get("/credits").WantElement("open-order", true)
 
-	for range 2 { // pressed twice is pressed once
+	for range 2 { // the second press has no effect
 		v.Submit(order+"/cancel", nil).WantRedirect(order)
 	}
 	page := v.Get(order).
@@ -98,7 +98,7 @@ func TestOpenOrdersAreMentioned(t *testing.T) {
 	s.WantSpendable("maya", "200")
 }
 
-// An order of yesterday can no longer be paid. The list says so even before the provider has told us.
+// An order of yesterday can no longer be paid. The list says so before the provider reports it.
 func TestAnOldOrderIsClosedInTheList(t *testing.T) {
 	t.Parallel()
 	s := handlerstest.New(t)
@@ -120,8 +120,8 @@ func TestAnOldOrderIsClosedInTheList(t *testing.T) {
 	}
 }
 
-// A second tab whose page is from before the order is told of it and orders nothing; pressed again,
-// it orders.
+// A second tab whose page is older than an open order shows that order and orders nothing. Pressed
+// again, it orders.
 func TestASecondTabIsTold(t *testing.T) {
 	t.Parallel()
 	s := handlerstest.New(t)
@@ -139,7 +139,7 @@ func TestASecondTabIsTold(t *testing.T) {
 	if n := s.Count("select count(*) from purchases"); n != 1 {
 		t.Errorf("%d orders", n)
 	}
-	v.Checkout(v.Submit("/credits/buy", before["pack_500"])) // the form that made the order still leads to it
+	v.Checkout(v.Submit("/credits/buy", before["pack_500"])) // the form that made the order leads to it
 	v.Order("pack_100")
 	if n := s.Count("select count(*) from purchases"); n != 2 {
 		t.Errorf("%d orders", n)
@@ -147,7 +147,7 @@ func TestASecondTabIsTold(t *testing.T) {
 	if len(handlerstest.Marked(v.Get("/credits/buy").HTML(), "open-order")) != 2 {
 		t.Error("not both are mentioned")
 	}
-	// The page of the order that stands open in another tab follows.
+	// The order's page in another tab shows the change.
 	shown := handlerstest.Attr(v.Get(path).WantState("unpaid").Element("purchase"), "hx-get")
 	v.Get(shown).Want(http.StatusNoContent)
 	v.Submit(path+"/cancel", url.Values{}).WantRedirect(path)

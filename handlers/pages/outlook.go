@@ -11,14 +11,13 @@ import (
 	"pop.store/credits/views"
 )
 
-// What a creator bought lately counts for the advice whether a plan would be cheaper: purchases of
-// a month, as far as they are on one page.
+// The advice compares plans with the purchases of a month, as far as they fit on one page.
 const (
 	recentPurchases = 30 * 24 * time.Hour
 	mostPurchases   = 50
 )
 
-// outlook is what lies ahead of the account, with what to do about it.
+// outlook is the forecast of the account, with advice.
 func (h *Handlers) outlook(req *creatorRequest, lots []ledger.Lot) (views.OutlookModel, error) {
 	o, err := h.Notices.Outlook(req.Request().Context(), &req.Overview, lots)
 	if err != nil {
@@ -45,7 +44,7 @@ func (h *Handlers) outlook(req *creatorRequest, lots []ledger.Lot) (views.Outloo
 		})
 	}
 	for _, one := range advice {
-		// That tokens last until the next ones arrive is what the forecast says already.
+		// The forecast already says that the tokens last until the next ones arrive.
 		if !one.Lasts {
 			m.Advice = append(m.Advice, one)
 		}
@@ -53,8 +52,8 @@ func (h *Handlers) outlook(req *creatorRequest, lots []ledger.Lot) (views.Outloo
 	return m, nil
 }
 
-// advice is what to tell a creator who looks at the packs, and who may be some tokens short for
-// what they want to do.
+// advice is shown beside the packs. short is how many tokens the creator lacks for what they want
+// to do.
 func (h *Handlers) advice(req *creatorRequest, lots []ledger.Lot, short tokens.Amount) ([]views.AdviceModel, error) {
 	bought, err := h.recentPurchases(req)
 	if err != nil {
@@ -75,7 +74,6 @@ func (h *Handlers) advice(req *creatorRequest, lots []ledger.Lot, short tokens.A
 			Next:       views.NextGrant{Amount: one.Reset.Amount, At: one.Reset.At},
 			Lasts:      one.InTime,
 			PackID:     one.Pack.ID,
-			PackName:   one.Pack.Name,
 			PackTokens: one.Pack.Tokens,
 			PackPrice:  one.Pack.Price,
 			Until:      one.Until,
@@ -89,7 +87,7 @@ func (h *Handlers) advice(req *creatorRequest, lots []ledger.Lot, short tokens.A
 	return advice, nil
 }
 
-// bought adds up the packs that were paid for lately, in the currency of the newest.
+// recentPurchases adds up the packs that were paid recently, in the currency of the newest.
 func (h *Handlers) recentPurchases(req *creatorRequest) (forecast.Purchases, error) {
 	list, _, err := h.Billing.List(req.Request().Context(), req.ID, "", mostPurchases)
 	var sum forecast.Purchases

@@ -9,7 +9,7 @@ import (
 	"pop.store/credits/views"
 )
 
-// latestRows is how many transactions stand on the home and Credits pages.
+// latestRows is how many transactions the home and Credits pages show.
 const latestRows = 5
 
 func (h *Handlers) homePage(req *creatorRequest) error {
@@ -51,7 +51,7 @@ func (h *Handlers) homePage(req *creatorRequest) error {
 	}))
 }
 
-// planLeft is what is left of the plan's tokens, what jobs hold included.
+// planLeft is the unspent part of the plan's tokens, held tokens included.
 func planLeft(lots []ledger.Lot) (left tokens.Amount) {
 	for _, l := range lots {
 		if l.Kind == ledger.LotPlan {

@@ -51,7 +51,7 @@ func (h *Handlers) plansModel(req *creatorRequest) views.PlansModel {
 			Counts:  prices.Counts(r),
 			About:   r.About,
 		}
-		// The article counts videos at another rate than its price list: say what today's price makes of it.
+		// The article counts videos at another rate than its price list: compute with the current price.
 		if f, ok := prices.Feature(r.Feature); ok && f.Price != r.Rate {
 			row.TodayCount, row.TodayNoun = mine.Fits(f.Price), f.Many
 		}
@@ -60,8 +60,8 @@ func (h *Handlers) plansModel(req *creatorRequest) views.PlansModel {
 	return m
 }
 
-// switchPlan changes the plan in the demo, where no host platform does it: a larger one at once, a
-// smaller one at the next reset, and the present one takes back what was waiting.
+// switchPlan changes the plan in the demo, which has no host platform. A larger plan starts at
+// once, a smaller one at the next reset. Choosing the present plan cancels a pending change.
 func (h *Handlers) switchPlan(req *creatorRequest) error {
 	form, err := formParams(req)
 	if err != nil {

@@ -11,7 +11,8 @@ import (
 	"pop.store/credits/internal/money"
 )
 
-// In the demo the plan is changed here: up at once, down at the reset, and keeping it takes the change back.
+// In the demo a page changes the plan: an upgrade at once, a downgrade at the reset, and keeping
+// the plan cancels the downgrade.
 func TestSwitchingPlans(t *testing.T) {
 	t.Parallel()
 	s := handlerstest.New(t)
@@ -68,7 +69,7 @@ func TestAPlanThatIsNotThere(t *testing.T) {
 	s.WantUnchanged(before, "sessions")
 }
 
-// A real installation shows prices and leads to the host's own page, when the catalog has them.
+// Outside the demo the page shows the catalog's prices and links to the host's page.
 func TestTheHostsPlans(t *testing.T) {
 	t.Parallel()
 	prices := *catalog.Builtin()

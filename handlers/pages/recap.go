@@ -14,23 +14,23 @@ import (
 	"pop.store/credits/views"
 )
 
-// A visit ends when the home page was not opened for visitGap. The next visit shows what happened
-// since, unless it comes after longestAway.
+// A visit ends when the home page has not been opened for visitGap. The next visit shows what
+// happened since then, unless it comes after longestAway.
 const (
 	visitGap    = 30 * time.Minute
 	longestAway = 60 * 24 * time.Hour
 )
 
-// visitTimes is what a browser remembers of its visitTimes to an account's home page: no more than two
-// times, to the second.
+// visitTimes is what a browser stores about visits to an account's home page: at most two times, in
+// seconds.
 type visitTimes struct {
 	account uuid.UUID
-	before  time.Time // when the visit before this one ended; zero: this is the first
-	seen    time.Time // when this one was last seen
+	before  time.Time // when the previous visit ended; zero at the first visit
+	seen    time.Time // the last request of this visit
 }
 
-// visitCookie is the name of the cookie with the visit times. It only sets the time from which the
-// creator's own entries are summed up.
+// visitCookie is the name of the cookie with the visit times. They only select the period to sum
+// up, so a forged cookie reveals nothing of others.
 func (h *Handlers) visitCookie() string {
 	if h.BaseURL.Scheme == "https" {
 		return "__Host-visits"
@@ -38,7 +38,7 @@ func (h *Handlers) visitCookie() string {
 	return "visits"
 }
 
-// readVisits takes only what it has written itself, for the account that is signed in.
+// readVisits parses the cookie. It ignores invalid values and those of another account.
 func readVisits(text string, account uuid.UUID) visitTimes {
 	parts := strings.Split(text, ".")
 	none := visitTimes{account: account}
@@ -80,7 +80,7 @@ func (l visitTimes) at(now time.Time) visitTimes {
 	return l
 }
 
-// recap is what happened since the last visit of this browser, and notes this one.
+// recap sums up what happened since this browser's last visit, and records this visit.
 func (h *Handlers) recap(req *creatorRequest) (views.RecapModel, error) {
 	text := ""
 	if c, err := req.Cookie(h.visitCookie()); err == nil {

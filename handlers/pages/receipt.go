@@ -24,7 +24,8 @@ func (h *Handlers) receiptPage(req *creatorRequest) error {
 	return render(req, http.StatusOK, views.ReceiptPage(m))
 }
 
-// purchasesPage is the tab of the history that lists purchases. What became of their tokens stands under All.
+// purchasesPage is the history's tab of purchases. Later changes of their tokens are in the tab
+// All.
 func (h *Handlers) purchasesPage(req *creatorRequest) error {
 	from, err := web.CursorPosition(req, req.ID)
 	if err != nil {
@@ -42,7 +43,6 @@ func (h *Handlers) purchasesPage(req *creatorRequest) error {
 	return render(req, http.StatusOK, views.PurchasesPage(m))
 }
 
-// purchaseRow is a line of the list.
 func (h *Handlers) purchaseRow(p *billing.Purchase, now time.Time) views.PurchaseRow {
 	row := views.PurchaseRow{
 		ID:       p.ID.String(),

@@ -9,7 +9,8 @@ import (
 	"pop.store/credits/handlers/handlerstest"
 )
 
-// A receipt says whom it is for: the company that the buyer named, else the account's name and e-mail.
+// A receipt names its buyer: the company that the buyer entered, else the account's name and
+// e-mail.
 func TestTheReceiptNamesItsBuyer(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct {
@@ -44,7 +45,7 @@ func TestTheReceiptNamesItsBuyer(t *testing.T) {
 		if c.want == "" && strings.Contains(said, " To ") || !strings.Contains(said, c.want) {
 			t.Errorf("%s: %s", name, said)
 		}
-		// Also while the provider has not told its bill.
+		// Also before the provider has reported the buyer.
 		if _, err := s.DB.Pool.Exec(t.Context(),
 			`update purchase_bills set bill = null, asked_at = now() + interval '100 years'`); err != nil {
 			t.Fatal(err)

@@ -26,7 +26,7 @@ func TestTheReceipt(t *testing.T) {
 	})
 	a := v.Get(path+"/receipt").Want(http.StatusOK).WantElement("print", true).WantElement("receipt-incomplete",
 		false)
-	if got := strings.Join(a.Lines(), "|"); got != "Medium pack, 500 tokens $39.00|VAT 20% $7.80|Total paid $46.80" {
+	if got := strings.Join(a.ReceiptLines(), "|"); got != "Medium pack, 500 tokens $39.00|VAT 20% $7.80|Total paid $46.80" {
 		t.Errorf("the sums are %s", got)
 	}
 	said := handlerstest.SpacedText(a.Element("receipt"))
@@ -46,7 +46,7 @@ func TestTheReceipt(t *testing.T) {
 	if !ours || !strings.HasPrefix(theirs, "/sandbox/receipts/pi_") {
 		t.Errorf("the provider's receipt is at %s", theirs)
 	}
-	// The provider's own needs no session, as at Stripe.
+	// The provider's own receipt needs no session, as at Stripe.
 	own := handlerstest.SpacedText(
 		(&handlerstest.Browser{Site: s}).Get(theirs).Want(http.StatusOK).Element("sandbox-receipt"),
 	)
@@ -58,19 +58,19 @@ func TestTheReceipt(t *testing.T) {
 			t.Errorf("the provider's does not say %q: %s", want, own)
 		}
 	}
-	// There is a way from the purchase, once there is a receipt.
+	// The purchase page links to the receipt once there is one.
 	if !strings.Contains(string(v.Get(path).Body), path+"/receipt") {
 		t.Error("no way to the receipt")
 	}
 	s.Clock.Advance(24 * time.Hour)
 	s.Post("/v1/accounts/maya"+strings.TrimPrefix(path, "/credits")+"/refund",
 		`{"reason":"r","amount":{"minor":1000,"currency":"USD"}}`).Want(http.StatusCreated)
-	if got := v.Get(path + "/receipt").Lines(); len(got) != 4 || got[3] != "Refunded on 24 November 2026 −$10.00" {
+	if got := v.Get(path + "/receipt").ReceiptLines(); len(got) != 4 || got[3] != "Refunded on 24 November 2026 −$10.00" {
 		t.Errorf("after a refund: %q", got)
 	}
 }
 
-// There is no receipt before it is paid, and none of somebody else's.
+// There is no receipt before payment, and none for other creators.
 func TestNoReceipt(t *testing.T) {
 	t.Parallel()
 	s := handlerstest.New(t)
@@ -98,7 +98,7 @@ func TestNoReceipt(t *testing.T) {
 	(&handlerstest.Browser{Site: s}).Get("/sandbox/receipts/x").Want(http.StatusNotFound)
 }
 
-// The tab lists purchases, whatever became of them; what a filter says is about other tabs.
+// The tab lists purchases in every state. The filters of other tabs do not apply.
 func TestTheListOfPurchasesAsAPage(t *testing.T) {
 	t.Parallel()
 	s := handlerstest.New(t)
@@ -202,7 +202,7 @@ func TestOlderPurchases(t *testing.T) {
 	}
 }
 
-// What a buyer says of themselves is text on every page that has it.
+// Text entered by a buyer is escaped on every page.
 func TestHostileBuyersAreOnlyText(t *testing.T) {
 	t.Parallel()
 	s := handlerstest.New(t)

@@ -18,9 +18,9 @@ import (
 // shownHeader lists the parts that a live page shows, with their versions.
 const shownHeader = "Credits-Shown"
 
-// render makes the whole page before it sends a byte, so that a failure half-way becomes an error
-// page and not half a page. A live page that says which parts it shows is sent those that have
-// changed; 204 when none has.
+// render makes the whole page before it sends a byte, so that a failure becomes an error page and
+// not half a page. A live page sends the versions of its parts: it gets the changed parts, or 204
+// if none has changed.
 func render(c echo.Context, status int, component templ.Component) error {
 	ctx := c.Request().Context()
 	var page bytes.Buffer
@@ -60,14 +60,14 @@ func sendHTML(c echo.Context, status int, html []byte) error {
 }
 
 // mayCompress reports whether a response may be compressed. The length of a compressed body reveals
-// whether text of the request occurs elsewhere in it (BREACH), so only requests that the browser
-// marks as the site's own are compressed.
+// whether text of the request occurs in it (BREACH), so only requests from the site itself are
+// compressed.
 func mayCompress(r *http.Request) bool {
 	site := r.Header.Get("Sec-Fetch-Site")
 	return (site == "same-origin" || site == "none") && acceptsGzip(r.Header.Values("Accept-Encoding"))
 }
 
-// acceptsGzip reads Accept-Encoding: gzip is named, and not with a weight of zero.
+// acceptsGzip reports whether Accept-Encoding names gzip with a weight above zero.
 func acceptsGzip(values []string) bool {
 	for item := range strings.SplitSeq(strings.Join(values, ","), ",") {
 		coding, params, err := mime.ParseMediaType(strings.TrimSpace(item))

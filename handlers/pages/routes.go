@@ -95,7 +95,8 @@ func (h *Handlers) Routes(e *echo.Echo) {
 	}
 }
 
-// demoRoutes are what a platform does elsewhere: plans are changed, tools run, and there is a shop.
+// demoRoutes are what a host platform provides elsewhere: changing plans, running tools, and a
+// shop.
 func (h *Handlers) demoRoutes(e *echo.Echo) {
 	e.POST("/plans", h.requireCreator(h.switchPlan))
 	e.POST("/tools", h.requireCreator(h.runTool))

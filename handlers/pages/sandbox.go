@@ -14,19 +14,20 @@ import (
 	"pop.store/credits/views"
 )
 
-// The sandbox's pages stand in for the payment provider's own: they know its sessions, and nothing of ours.
+// sandboxRoutes adds the sandbox's pages. They replace the payment provider's pages, so they use
+// its sessions and none of the app's.
 func (h *Handlers) sandboxRoutes(e *echo.Echo) {
 	web.Get(e, "/sandbox/checkout/:id", h.sandboxPage)
 	e.POST("/sandbox/checkout/:id/pay", h.sandboxPay)
 	e.POST("/sandbox/checkout/:id/decline", h.sandboxDecline)
 	e.POST("/sandbox/checkout/:id/cancel", h.sandboxCancel)
-	for _, step := range []string{"pay", "decline", "cancel"} { // the answer to a form, opened again
+	for _, step := range []string{"pay", "decline", "cancel"} { // a form's answer, opened again
 		web.Get(e, "/sandbox/checkout/:id/"+step, h.sandboxBack)
 	}
 	web.Get(e, "/sandbox/receipts/:payment", h.sandboxReceipt)
 }
 
-// sandboxBack leads from the address of a form to the page of its checkout.
+// sandboxBack redirects from the address of a form to the page of its checkout.
 func (h *Handlers) sandboxBack(c echo.Context) error {
 	s, err := h.Sandbox.Session(c.Request().Context(), c.Param("id"))
 	if err != nil {
@@ -80,7 +81,8 @@ func sandboxModel(s sandbox.Session) views.SandboxModel {
 	return m
 }
 
-// sandboxReceipt is the provider's own receipt: whoever has its address may see it, as at Stripe.
+// sandboxReceipt is the provider's own receipt. As at Stripe, everyone who has the address may see
+// it.
 func (h *Handlers) sandboxReceipt(c echo.Context) error {
 	s, err := h.Sandbox.Receipt(c.Request().Context(), c.Param("payment"))
 	if err != nil {
@@ -125,7 +127,8 @@ func (h *Handlers) sandboxDecline(c echo.Context) error {
 	return h.leaveSandbox(c, "/sandbox/checkout/"+c.Param("id"), err)
 }
 
-// leaveSandbox goes on to target; a checkout that is over says so on its own page.
+// leaveSandbox redirects to target. If the checkout is over, it redirects to its page, which says
+// so.
 func (h *Handlers) leaveSandbox(c echo.Context, target string, err error) error {
 	if errors.Is(err, sandbox.ErrExpired) || errors.Is(err, sandbox.ErrPaid) {
 		return c.Redirect(http.StatusSeeOther, "/sandbox/checkout/"+c.Param("id"))

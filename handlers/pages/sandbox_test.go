@@ -9,7 +9,7 @@ import (
 	"pop.store/credits/handlers/handlerstest"
 )
 
-// A card of the sandbox for each outcome.
+// The sandbox has a card for each outcome.
 func TestTheSandboxsCards(t *testing.T) {
 	t.Parallel()
 	s := handlerstest.New(t)

@@ -29,7 +29,7 @@ func (h *Handlers) settingsModel(req *creatorRequest) (views.SettingsModel, erro
 	m := views.SettingsModel{Layout: h.layout(req, views.NavSettings)}
 	var err error
 	m.TopUp, err = h.topUpModel(req)
-	m.Layout.TopUp = nil // its own section says it
+	m.Layout.TopUp = nil // shown in its own section
 	return m, err
 }
 
@@ -122,8 +122,8 @@ func oneCurrency(packs []catalog.Pack) string {
 	return packs[0].Price.Currency
 }
 
-// packValue is a form's value for a pack, with the terms that the creator agrees to. The id comes last
-// because it may contain colons.
+// packValue is the form value of a pack, with the terms that the creator agrees to. The id comes
+// last because it may contain colons.
 func packValue(p catalog.Pack) string {
 	return fmt.Sprintf("%d:%s:%s:%d:%s", p.Price.Minor, p.Price.Currency, p.Tokens, p.ExpiresDays, p.ID)
 }
@@ -176,7 +176,7 @@ func (h *Handlers) saveTopUp(req *creatorRequest) error {
 	return req.Redirect(http.StatusSeeOther, "/settings?saved=1")
 }
 
-// readTopUp reads what was typed; what is wrong with the writing goes into its problems.
+// readTopUp parses the form. Invalid values are added to its problems.
 func readTopUp(typed views.TopUpForm) topup.SaveParams {
 	var p topup.SaveParams
 	p.Agreed = parsePackValue(typed.Pack)
@@ -199,7 +199,7 @@ func readTopUp(typed views.TopUpForm) topup.SaveParams {
 // 11750.
 var grouped = regexp.MustCompile(`^[0-9]{1,3}(,[0-9]{3})+(\.[0-9]+)?$`)
 
-// parseMoney reads money as it is typed, with the sign that prices have or without.
+// parseMoney parses an amount of money, with or without the currency sign.
 func parseMoney(text string, price money.Amount) (money.Amount, error) {
 	sign := strings.TrimRight(money.Amount{Currency: price.Currency}.String(), "0.")
 	text = strings.TrimSpace(strings.TrimPrefix(strings.TrimSpace(text), strings.TrimSpace(sign)))
@@ -209,7 +209,7 @@ func parseMoney(text string, price money.Amount) (money.Amount, error) {
 	return money.Parse(text, price.Currency)
 }
 
-// rejectTopUpForm answers a form with the page, what was typed and what is wrong with it.
+// rejectTopUpForm shows the page again with the form as typed and its problems.
 func (h *Handlers) rejectTopUpForm(req *creatorRequest, typed views.TopUpForm) error {
 	m, err := h.settingsModel(req)
 	if err != nil {
@@ -235,7 +235,7 @@ func (h *Handlers) forgetCard(req *creatorRequest) error {
 	return req.Redirect(http.StatusSeeOther, "/settings?saved=1")
 }
 
-// topUpStopped is the notice that auto top-up was stopped. A page goes without it when it cannot be read.
+// topUpStopped is the notice that auto top-up was stopped. If it cannot be read, the page has none.
 func (h *Handlers) topUpStopped(req *creatorRequest) *views.TopUpNotice {
 	stopped, is, err := h.TopUp.Stopped(req.Request().Context(), req.ID)
 	if err != nil {

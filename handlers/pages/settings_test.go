@@ -11,8 +11,8 @@ import (
 	"pop.store/credits/internal/sandbox"
 )
 
-// From off to on: the settings are kept without a card, the way leads to the packs and back, and
-// then a pack comes by itself.
+// Turning auto top-up on: the settings are saved without a card, the page leads to the packs and
+// back, and then a pack is bought automatically.
 func TestAutoTopUp(t *testing.T) {
 	t.Parallel()
 	s := handlerstest.New(t)
@@ -37,7 +37,7 @@ func TestAutoTopUp(t *testing.T) {
 			t.Errorf("%s is suggested as %q, want %q", name, form.Get(name), want)
 		}
 	}
-	// A comma may be a decimal one: what is not surely meant is not taken.
+	// A comma may be a decimal comma: ambiguous numbers are refused.
 	for _, limit := range []string{"117,50", "39,00", "1.000,00", "1,1,7", "€117", "1e3", "-117", "1,150,"} {
 		form.Set("limit", limit)
 		v.Submit("/settings/auto-top-up", form).Want(http.StatusUnprocessableEntity)
@@ -69,7 +69,7 @@ func TestAutoTopUp(t *testing.T) {
 	if len(boxes) != 3 || handlerstest.HasAttribute(boxes[0], "checked") {
 		t.Errorf("after a mistake there are %d boxes, or they are ticked again", len(boxes))
 	}
-	v.KeepCard(sandbox.CardGood)
+	v.SaveCard(sandbox.CardGood)
 	v.Get("/settings").WantTopUp("On").WantElement("forget-card", true).WantElement("keep-card", false)
 	s.Charge("maya", `{"feature":"auto_selling","amount":"290"}`)
 	s.Clock.Advance(time.Second)
@@ -101,7 +101,7 @@ func TestAutoTopUp(t *testing.T) {
 	v.Get("/settings").WantTopUp("Off").WantElement("top-up-off", false)
 }
 
-// A card that does not pay: off, and said on every page until somebody deals with it.
+// A declined card turns auto top-up off. Every page says so until the creator reacts.
 func TestAutoTopUpIsStopped(t *testing.T) {
 	t.Parallel()
 	for card, want := range map[sandbox.Card][3]string{
@@ -114,7 +114,7 @@ func TestAutoTopUpIsStopped(t *testing.T) {
 		s := handlerstest.New(t)
 		s.Open("maya", "starter")
 		v := s.SignIn("maya")
-		v.KeepCard(card)
+		v.SaveCard(card)
 		v.Submit("/settings/auto-top-up", v.TopUpForm()).Want(http.StatusSeeOther)
 		s.Charge("maya", `{"feature":"auto_selling","amount":"290"}`)
 		s.Clock.Advance(time.Second)
@@ -147,7 +147,7 @@ func TestAutoTopUpIsStopped(t *testing.T) {
 	}
 }
 
-// What cannot be set is typed back, with what is wrong at its field, and changes nothing.
+// Invalid settings come back as typed, with a message at the field, and change nothing.
 func TestAutoTopUpRefuses(t *testing.T) {
 	t.Parallel()
 	s := handlerstest.New(t)

@@ -9,8 +9,8 @@ import (
 	"pop.store/credits/handlers/handlerstest"
 )
 
-// An agent that its budget has stopped is told of on the badge, on the home page, on its card and
-// by the API, with the one thing that ends that.
+// An agent over its budget is shown on the badge, the home page, its card and in the API, with the
+// way to resume it.
 func TestAnAgentOverItsBudgetIsToldEverywhere(t *testing.T) {
 	t.Parallel()
 	s := handlerstest.New(t)
@@ -47,8 +47,8 @@ func TestAnAgentOverItsBudgetIsToldEverywhere(t *testing.T) {
 	v.Get("/agents").WantAgentText("seller", "agent-cure", "Raise the budget")
 }
 
-// A reserve larger than what there is: saving it warns, and the agents that it stops are told so,
-// with no way to packs.
+// A reserve above the balance: saving it warns, and the agents that it pauses show the reason
+// without a link to the packs.
 func TestAReserveThatStopsTheAgents(t *testing.T) {
 	t.Parallel()
 	s := handlerstest.New(t)
@@ -88,7 +88,7 @@ func TestAReserveThatStopsTheAgents(t *testing.T) {
 	page.WantElement("reserve-warning", false)
 }
 
-// A plain refusal: the agent stays on. What is refused says what is set aside.
+// A refusal that does not pause: the agent stays on. The answer says how much is reserved.
 func TestARefusalNeedNotPauseTheAgent(t *testing.T) {
 	t.Parallel()
 	s := handlerstest.New(t)
@@ -134,7 +134,7 @@ func TestARefusalNeedNotPauseTheAgent(t *testing.T) {
 		})
 }
 
-// Agents are called as accounts are: not "me".
+// Agent ids follow the rules of account ids: "me" is refused.
 func TestNoAgentIsCalledMe(t *testing.T) {
 	t.Parallel()
 	s := handlerstest.New(t)
@@ -149,7 +149,7 @@ func TestNoAgentIsCalledMe(t *testing.T) {
 	s.Call("POST", handlerstest.MayasAgentsPath+"/me/pause", ``).WantProblem(http.StatusNotFound, "agent_not_found", "")
 }
 
-// At an empty balance agents that can go on with what is left do not wait.
+// At an empty balance, agents that can still work with the rest are not shown as waiting.
 func TestAnEmptyBalanceTellsWhoWaits(t *testing.T) {
 	t.Parallel()
 	s := handlerstest.New(t)

@@ -8,7 +8,7 @@ import (
 	"pop.store/credits/views"
 )
 
-// storefrontPage is the demo's shop, which takes orders at zero tokens, too.
+// storefrontPage is the demo's shop. It also works at zero tokens.
 func (h *Handlers) storefrontPage(req *creatorRequest) error {
 	m := views.StorefrontModel{Layout: h.layout(req, views.NavShop)}
 	for _, p := range demo.Products {
@@ -25,7 +25,7 @@ func (h *Handlers) storefrontPage(req *creatorRequest) error {
 	return render(req, http.StatusOK, views.StorefrontPage(m))
 }
 
-// order takes a sample order: the shop needs no tokens for that, and nothing is kept.
+// order accepts a sample order. It needs no tokens and stores nothing.
 func (h *Handlers) order(req *creatorRequest) error {
 	form, err := formParams(req)
 	if err != nil {

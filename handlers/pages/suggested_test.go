@@ -9,8 +9,8 @@ import (
 	"pop.store/credits/handlers/handlerstest"
 )
 
-// The pack that the advice names is the one that is highlighted, whatever the catalog likes best
-// and however large the pace is.
+// The pack that the advice names is highlighted, whatever the catalog suggests and however high the
+// usage.
 func TestTheAdviceAndTheHighlightedPackAgree(t *testing.T) {
 	t.Parallel()
 	for perDay, want := range map[string]struct{ gift, pack, says string }{
@@ -31,8 +31,8 @@ func TestTheAdviceAndTheHighlightedPackAgree(t *testing.T) {
 	}
 }
 
-// Somebody who is some tokens short is shown the smallest pack that covers them, and no advice to
-// buy another one.
+// A creator who lacks some tokens is shown the smallest pack that covers them, and no advice to buy
+// another one.
 func TestWhoIsShortIsAdvisedNothingElse(t *testing.T) {
 	t.Parallel()
 	s := handlerstest.New(t)

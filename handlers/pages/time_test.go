@@ -10,8 +10,8 @@ import (
 	"pop.store/credits/handlers/handlerstest"
 )
 
-// A new account that names no billing zone is billed where its creator lives. That never changes
-// afterwards, wherever the creator moves.
+// A new account without a billing zone gets the creator's display zone. It never changes
+// afterwards.
 func TestTheBillingZoneIsTheCreatorsOwn(t *testing.T) {
 	t.Parallel()
 	s := handlerstest.New(t)
@@ -42,8 +42,8 @@ func TestTheBillingZoneIsTheCreatorsOwn(t *testing.T) {
 		"time_zone")
 }
 
-// Work at 09:00 on a Sunday in Los Angeles, looked at at 17:00, which is Monday in UTC. The list
-// says "Today"; the chart, whose days are UTC's, does not.
+// Work at 09:00 on a Sunday in Los Angeles, shown at 17:00, which is Monday in UTC. The list says
+// "Today"; the chart, whose days are in UTC, does not.
 func TestTwoZonesNeverBothSayToday(t *testing.T) {
 	t.Parallel()
 	s := handlerstest.New(t)
@@ -115,7 +115,7 @@ func lots(a handlerstest.Response) string {
 	return strings.Join(list, "|")
 }
 
-// A gift that ends on 25 December, 00:00, is good until the 24th.
+// A gift that expires on 25 December, 00:00, is valid until the 24th.
 func TestAGiftIsGoodUntilTheDayBeforeItsEnd(t *testing.T) {
 	t.Parallel()
 	s := handlerstest.New(t)
@@ -128,7 +128,7 @@ func TestAGiftIsGoodUntilTheDayBeforeItsEnd(t *testing.T) {
 	}
 }
 
-// While a plan is not paid for nothing resets, and no page says so: its tokens are good until their end.
+// While a plan is past due nothing resets, and pages say only when its tokens expire.
 func TestNothingResetsWhilePastDue(t *testing.T) {
 	t.Parallel()
 	s := handlerstest.New(t)
@@ -154,7 +154,7 @@ func TestNothingResetsWhilePastDue(t *testing.T) {
 	}
 }
 
-// A charge that is refunded 35 days later is no negative use, on no page and in no answer.
+// A charge that is refunded 35 days later is no negative usage, in pages or in the API.
 func TestReturnedWorkIsNoNegativeUse(t *testing.T) {
 	t.Parallel()
 	s := handlerstest.New(t)

@@ -17,8 +17,8 @@ import (
 	"pop.store/credits/views"
 )
 
-// Bounds on the text of a tool's form: in characters, and in what they become in an address, which
-// has to fit into one that leads back from paying.
+// Limits of the text in a tool's form: in characters, and in bytes when escaped, since the address
+// must fit into the return path of a purchase.
 const (
 	maxToolText    = 100
 	maxToolAddress = 360
@@ -37,7 +37,7 @@ func (h *Handlers) toolsPage(req *creatorRequest) error {
 		fail: req.QueryParam("fail") == "1",
 	}
 	if textProblem(asked.text) != "" {
-		asked.text = "" // as if the address said nothing
+		asked.text = "" // an invalid text is ignored
 	}
 	m, err := h.toolsModel(req, asked)
 	if err != nil {
@@ -46,7 +46,8 @@ func (h *Handlers) toolsPage(req *creatorRequest) error {
 	return render(req, http.StatusOK, views.ToolsPage(m))
 }
 
-// toolsModel is the price list with what each tool leaves, and the form of the one that was asked for.
+// toolsModel is the price list with the tokens left after each tool, and the form of the chosen
+// tool.
 func (h *Handlers) toolsModel(req *creatorRequest, asked toolForm) (views.ToolsModel, error) {
 	available, behind, err := h.availableToTools(req)
 	if err != nil {
@@ -87,8 +88,8 @@ func (h *Handlers) toolsModel(req *creatorRequest, asked toolForm) (views.ToolsM
 	return m, nil
 }
 
-// availableToTools is what the creator's own tools may spend: all but the agents' reserves. behind is by
-// how much the reserves exceed the balance: new tokens go there first.
+// availableToTools is what the creator's own tools may spend: everything except the agents'
+// reserves. behind is the excess of the reserves over the balance: new tokens fill it first.
 func (h *Handlers) availableToTools(req *creatorRequest) (available, behind tokens.Amount, err error) {
 	if req.Reserved == 0 {
 		return req.Spendable, 0, nil
@@ -171,12 +172,12 @@ func (h *Handlers) rejectToolForm(
 		return err
 	}
 	if set(&m); m.Chosen != nil && m.Chosen.Short == 0 {
-		m.Declined = false // tokens have come since
+		m.Declined = false // tokens have arrived since
 	}
 	return render(req, status, views.ToolsPage(m))
 }
 
-// textProblem is what is wrong with a text; empty if it is valid.
+// textProblem says why a text is invalid; empty if it is valid.
 func textProblem(text string) string {
 	switch {
 	case text == "":
@@ -191,7 +192,8 @@ func textProblem(text string) string {
 	return ""
 }
 
-// toolJob answers the poll of a sample job. When the job has ended, it makes the badge poll at once.
+// toolJob answers the poll of a sample job. When the job has ended, it makes the badge poll
+// immediately.
 func (h *Handlers) toolJob(req *creatorRequest) error {
 	m := h.jobModel(req)
 	if m != nil && m.Every == 0 {
@@ -202,7 +204,7 @@ func (h *Handlers) toolJob(req *creatorRequest) error {
 
 const (
 	jobPoll  = time.Second
-	jobShown = 10 * time.Minute // how long a job that is over is still shown
+	jobShown = 10 * time.Minute // how long a finished job is shown
 )
 
 func (h *Handlers) jobModel(req *creatorRequest) *views.JobModel {

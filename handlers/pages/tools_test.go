@@ -13,7 +13,8 @@ import (
 	"pop.store/credits/handlers/handlerstest"
 )
 
-// A sample job holds, works, and captures; one that fails gives its tokens back. A reload shows the same job.
+// A sample job holds, works and captures. A failed one releases its tokens. A reload shows the same
+// job.
 func TestASampleJob(t *testing.T) {
 	t.Parallel()
 	s := handlerstest.New(t)
@@ -47,7 +48,7 @@ func TestASampleJob(t *testing.T) {
 	s.WantBalance("maya", "190", "0")
 }
 
-// However often and from however many tabs a job is started and looked at, it is one job and one charge.
+// A job that is started and viewed from several tabs is one job and one charge.
 func TestTwoTabsAreOneJob(t *testing.T) {
 	t.Parallel()
 	s := handlerstest.New(t)
@@ -71,8 +72,8 @@ func TestTwoTabsAreOneJob(t *testing.T) {
 	}
 }
 
-// What lacks tokens says so, and leads to the smallest pack that covers it and back with everything
-// kept, without running by itself.
+// A declined tool says so, and links to the smallest pack that covers it and back with the form as
+// typed. It does not run by itself.
 func TestADeclinedTool(t *testing.T) {
 	t.Parallel()
 	s := handlerstest.New(t)
@@ -134,7 +135,7 @@ func TestWhatAToolDoesNotTake(t *testing.T) {
 	s.WantUnchanged(before, "sessions")
 }
 
-// What agents may spend alone is not the tools'.
+// Tools cannot spend the agents' reserves.
 func TestToolsDoNotCountWhatIsKeptForAgents(t *testing.T) {
 	t.Parallel()
 	s := handlerstest.New(t)
@@ -172,7 +173,7 @@ func TestToolsElsewhere(t *testing.T) {
 	v.Get("/storefront").Want(http.StatusNotFound)
 }
 
-// The shop takes orders at zero tokens, and uses none.
+// The shop accepts orders at zero tokens, and charges none.
 func TestTheStorefrontAtZero(t *testing.T) {
 	t.Parallel()
 	s := handlerstest.New(t)

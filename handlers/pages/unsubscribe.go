@@ -9,7 +9,8 @@ import (
 	"pop.store/credits/views"
 )
 
-// unsubscribePage asks. It changes nothing: mail programs open links by themselves.
+// unsubscribePage asks for confirmation. It changes nothing, since mail programs open links by
+// themselves.
 func (h *Handlers) unsubscribePage(c echo.Context) error {
 	on, err := h.Mail.Subscribed(c.Request().Context(), c.Param("token"))
 	if err != nil {
@@ -22,9 +23,9 @@ func (h *Handlers) unsubscribePage(c echo.Context) error {
 	}))
 }
 
-// unsubscribe takes the page's form and the one click of a mail program (RFC 8058), which has no
-// cookie, comes from anywhere, and follows no redirect. The token alone says whom it is about and
-// that it may, so the body is not read.
+// unsubscribe handles the page's form and the one-click request of a mail program (RFC 8058). The
+// latter has no cookie, has any origin, and follows no redirect. The token identifies and
+// authorizes, so the body is not read.
 func (h *Handlers) unsubscribe(c echo.Context) error {
 	if err := h.Mail.Unsubscribe(c.Request().Context(), c.Param("token")); err != nil {
 		return err
@@ -36,7 +37,7 @@ func (h *Handlers) unsubscribe(c echo.Context) error {
 	}))
 }
 
-// resubscribe takes that back.
+// resubscribe undoes unsubscribe.
 func (h *Handlers) resubscribe(c echo.Context) error {
 	if err := h.Mail.Resubscribe(c.Request().Context(), c.Param("token")); err != nil {
 		return err

@@ -10,7 +10,7 @@ import (
 
 const unsubscribed = "select count(*) from mail_accounts where unsubscribed_at is not null"
 
-// The page asks and changes nothing, whoever opens it; its button does it. Nobody has to sign in.
+// A GET of the page changes nothing; its button unsubscribes. No session is needed.
 func TestUnsubscribeOnThePage(t *testing.T) {
 	t.Parallel()
 	s := handlerstest.New(t)
@@ -37,8 +37,8 @@ func TestUnsubscribeOnThePage(t *testing.T) {
 	}
 }
 
-// A mail program does it with one POST (RFC 8058): without a cookie, from nowhere, in either form,
-// and it is not sent elsewhere.
+// A mail program unsubscribes with one POST (RFC 8058): without a cookie or origin, in either
+// encoding, and without a redirect.
 func TestUnsubscribeWithOneClick(t *testing.T) {
 	t.Parallel()
 	for _, headers := range [][]string{

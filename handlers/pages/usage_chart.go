@@ -15,8 +15,8 @@ import (
 	"pop.store/credits/views"
 )
 
-// usageChart reads what the chart shows, as the address says. agents are what the creator's agents
-// are called. Errors: Unprocessable (fields "by", "days"), and the ledger's.
+// usageChart reads the data of the chart for the requested range. agents are the agents' names by
+// id. Errors: Unprocessable (fields "by", "days"), and the ledger's.
 func (h *Handlers) usageChart(
 	req *creatorRequest,
 	latest ledger.Page,
@@ -66,10 +66,9 @@ func (h *Handlers) usageChart(
 	return m, nil
 }
 
-// assignColours gives each series its colour, whatever the range of the chart and however much it used: a
-// feature's place in the catalog, and of an agent its look among all agents of the account. Where
-// two of one chart would look the same, because there are more names than colours, the one whose id
-// comes later takes the next look that is free.
+// assignColours gives each series its colour, independent of the range and of its total: a
+// feature's from its place in the catalog, an agent's from agentColours. When two series of one
+// chart collide, the one with the later id takes the next free colour.
 func (h *Handlers) assignColours(
 	by views.UsageBy,
 	shown []views.UsageSeries,
@@ -113,8 +112,8 @@ func hashedColour(id string) int {
 	return int(h.Sum32() % views.SeriesColours)
 }
 
-// agentColours gives each agent of an account, and work without one (""), a look of its own, as far
-// as there are enough: made of its id, or the next one that is free.
+// agentColours gives each agent of an account, and work without one (""), a distinct colour while
+// there are enough. The colour is derived from the id, or is the next free one.
 func agentColours(agents map[string]string) map[string]int {
 	colours, taken := make(map[string]int, len(agents)+1), map[int]bool{}
 	for _, id := range append([]string{""}, slices.Sorted(maps.Keys(agents))...) {
@@ -127,7 +126,7 @@ func agentColours(agents map[string]string) map[string]int {
 	return colours
 }
 
-// sameDays says whether each of a range of dates begins at the same instant in two zones.
+// sameDays reports whether each date of a range begins at the same instant in two zones.
 func sameDays(a, b *time.Location, first, last time.Time) bool {
 	for day := first; !day.After(last); day = day.AddDate(0, 0, 1) {
 		if !clock.StartOfDay(day, a).Equal(clock.StartOfDay(day, b)) {
@@ -137,7 +136,7 @@ func sameDays(a, b *time.Location, first, last time.Time) bool {
 	return true
 }
 
-// neverUsed says whether the newest transactions are all there are and none of them is about work.
+// neverUsed reports whether the newest transactions are all there are and none of them is work.
 func neverUsed(latest ledger.Page) bool {
 	return latest.Before == 0 && !slices.ContainsFunc(latest.Lines, func(l ledger.Line) bool {
 		return slices.Contains(usageKinds, l.Kind)

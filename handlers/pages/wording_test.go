@@ -12,8 +12,8 @@ import (
 	"pop.store/credits/handlers/handlerstest"
 )
 
-// The badge leads to what it says: stopped agents, or tokens. Empty does not hide how many agents
-// are stopped.
+// The badge links to what it names: paused agents, or tokens. An empty balance still shows the
+// number of paused agents.
 func TestTheBadgeLeadsToWhatItSays(t *testing.T) {
 	t.Parallel()
 	s := handlerstest.New(t)
@@ -40,7 +40,7 @@ func TestTheBadgeLeadsToWhatItSays(t *testing.T) {
 	want("0 tokens · Empty, 1 paused", "/credits")
 }
 
-// Of two buttons that lead to the packs one is loud.
+// Of two buttons that lead to the packs one is primary.
 func TestOneLoudButtonOnCredits(t *testing.T) {
 	t.Parallel()
 	s := handlerstest.New(t)
@@ -55,7 +55,7 @@ func TestOneLoudButtonOnCredits(t *testing.T) {
 	}
 }
 
-// An old purchase says when it was, not what the balance is now.
+// An old purchase shows its date, not the current balance.
 func TestAnOldPurchaseSaysNothingOfNow(t *testing.T) {
 	t.Parallel()
 	s := handlerstest.New(t)
@@ -77,7 +77,7 @@ func TestAnOldPurchaseSaysNothingOfNow(t *testing.T) {
 	}
 }
 
-// A tool does not run without being told what for.
+// A tool needs a text.
 func TestAnEmptyPromptDoesNotRun(t *testing.T) {
 	t.Parallel()
 	s := handlerstest.New(t)
@@ -100,7 +100,7 @@ func TestAnEmptyPromptDoesNotRun(t *testing.T) {
 		"text": {"a song"},
 		"key":  {"k"},
 	}).Want(http.StatusSeeOther)
-	// The way to the packs and back keeps what was typed and ticked.
+	// The form keeps its text and options on the way to the packs and back.
 	page := v.Get("/tools?tool=lip_sync&text=a+song&fail=1")
 	if forms := handlerstest.Elements(page.Element("chosen"), func(n *html.Node) bool {
 		return handlerstest.Attr(n, "data-draft") == "maya:lip_sync"
@@ -124,7 +124,7 @@ func hasAttr(n *html.Node, name string) bool {
 	return false
 }
 
-// The tokens of an upgrade are no monthly tokens.
+// The tokens of an upgrade are not shown as monthly tokens.
 func TestAnUpgradeInTheHistory(t *testing.T) {
 	t.Parallel()
 	s := handlerstest.New(t)
@@ -146,7 +146,7 @@ func TestAnUpgradeInTheHistory(t *testing.T) {
 	}
 }
 
-// Unsubscribing can be undone on the same page, and done again.
+// Unsubscribing can be undone on the same page, and repeated.
 func TestUnsubscribingCanBeUndone(t *testing.T) {
 	t.Parallel()
 	s := handlerstest.New(t)
@@ -174,8 +174,8 @@ func TestUnsubscribingCanBeUndone(t *testing.T) {
 	s.WantUnchanged(before)
 }
 
-// Opening the address of a form, as after reloading the answer to a rejected one, leads to the page
-// that has the form.
+// A GET of a form's address, such as reloading a rejected form, redirects to the page that has the
+// form.
 func TestTheAddressOfAForm(t *testing.T) {
 	t.Parallel()
 	s := handlerstest.New(t)
@@ -209,7 +209,7 @@ func TestTheAddressOfAForm(t *testing.T) {
 	}
 }
 
-// Pages that show different things have different titles in the browser's tabs and history.
+// Pages with different contents have different titles.
 func TestEachPageHasItsTitle(t *testing.T) {
 	t.Parallel()
 	s := handlerstest.New(t)

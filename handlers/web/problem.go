@@ -26,7 +26,7 @@ var (
 		"Send an API key: Authorization: Bearer <key>.")
 )
 
-// statuses is the one place where a kind of failure becomes a status.
+// statuses is the one place where a kind of problem becomes a status.
 var statuses = map[problem.Kind]int{
 	problem.Internal:         http.StatusInternalServerError,
 	problem.Malformed:        http.StatusBadRequest,

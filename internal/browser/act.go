@@ -13,7 +13,7 @@ import (
 	"github.com/chromedp/chromedp/kb"
 )
 
-// twoFrames is how long two of them take.
+// twoFrames is the duration of two frames at 60 Hz.
 const twoFrames = 34 * time.Millisecond
 
 // Goto opens an address, or a path under Base, waits until it has loaded, and returns the status.
@@ -32,8 +32,8 @@ func (p *Page) Reload() {
 	p.do("reload", chromedp.Reload())
 }
 
-// Back goes back by one page. It does not wait, since a cached page does not report that it loaded;
-// use WaitURL.
+// Back goes back by one page. It does not wait, because a page from the cache reports no load; use
+// WaitURL.
 func (p *Page) Back() {
 	p.t.Helper()
 	p.do("go back", chromedp.Func(func(ctx context.Context, target *chromedp.Target) error {
@@ -48,8 +48,8 @@ func (p *Page) Back() {
 	}))
 }
 
-// Click clicks the first visible element that matches, once it is at rest, enabled and not covered.
-// It does not wait for the effect; use WaitURL or WaitText.
+// Click clicks the first visible element that matches, once it has stopped moving, is enabled and
+// is not covered. It does not wait for the effect; use WaitURL or WaitText.
 func (p *Page) Click(selector string) {
 	p.t.Helper()
 	p.ClickText(selector, "")
@@ -69,13 +69,13 @@ func (p *Page) Hover(selector string) {
 	p.do("hover over "+selector, chromedp.MouseEvent(chromedp.MouseMoved, x, y))
 }
 
-// spot is a place in the window that belongs to an element, or why there is none.
-type spot struct {
+// target is a point in the window that belongs to an element, or the reason why there is none.
+type target struct {
 	X, Y      float64
 	Name, Why string
 }
 
-// point finds where the mouse hits an element. It looks twice, because elements move.
+// point finds where the mouse hits an element. It measures twice, because elements move.
 func (p *Page) point(selector, text string) (x, y float64) {
 	p.t.Helper()
 	what := "point at " + selector
@@ -83,12 +83,12 @@ func (p *Page) point(selector, text string) (x, y float64) {
 		what += fmt.Sprintf(" with text %q", text)
 	}
 	p.until(what, func(ctx context.Context) (string, error) {
-		before, err := ask[spot](ctx, "aim", selector, text)
+		before, err := ask[target](ctx, "aim", selector, text)
 		if err != nil || before.Why != "" {
 			return before.Why, err
 		}
 		p.awaitFrames(ctx)
-		now, err := ask[spot](ctx, "aim", selector, text)
+		now, err := ask[target](ctx, "aim", selector, text)
 		if err == nil && now.Why == "" && now != before {
 			now.Why = now.Name + " is moving"
 		}
@@ -98,9 +98,9 @@ func (p *Page) point(selector, text string) (x, y float64) {
 	return x, y
 }
 
-// awaitFrames waits until two frames of the page have been shown: the browser drops what the mouse
-// does before. A page behind another shows none and a page without scripts cannot tell; for those a
-// moment has to do.
+// awaitFrames waits until two frames of the page have been painted: the browser drops earlier mouse
+// events. A background page paints none, and without scripts it is not known, so those wait a fixed
+// time.
 func (p *Page) awaitFrames(ctx context.Context) {
 	if p.noScript {
 		time.Sleep(twoFrames)
@@ -125,8 +125,8 @@ func (p *Page) Type(selector, text string) {
 	p.do("type into "+selector, chromedp.KeyEvent(text))
 }
 
-// Choose takes an option of a select field by its label, with the keyboard: it tabs on nothing,
-// opens nothing, and types the label, as a person may.
+// Choose selects an option of a select field by its label, with the keyboard: it focuses the field
+// and types the label.
 func (p *Page) Choose(selector, label string) {
 	p.t.Helper()
 	p.until("choose in "+selector, func(ctx context.Context) (string, error) {
@@ -142,7 +142,7 @@ func (p *Page) Choose(selector, label string) {
 	})
 }
 
-// keys are the names of keys without a character of their own, as KeyboardEvent.key has them.
+// keys are the names of keys without a character, as in KeyboardEvent.key.
 var keys = map[string]string{
 	"Enter":      kb.Enter,
 	"Tab":        kb.Tab,
@@ -160,8 +160,8 @@ var keys = map[string]string{
 	"PageDown":   kb.PageDown,
 }
 
-// Press presses one key where the focus is: a character, "Enter", "Tab", "Shift+Tab", "Escape",
-// "Space", "ArrowDown", ...
+// Press presses one key at the focus: a character, "Enter", "Tab", "Shift+Tab", "Escape", "Space",
+// "ArrowDown", ...
 func (p *Page) Press(key string) {
 	p.t.Helper()
 	modifier := chromedp.ModifierNone

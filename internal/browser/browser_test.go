@@ -23,7 +23,7 @@ func TestMain(m *testing.M) {
 	os.Exit(code)
 }
 
-// recorder is a test that may fail without failing this one.
+// recorder is a test whose failures do not fail the test that runs it.
 type recorder struct {
 	testing.TB
 	mu       sync.Mutex
@@ -52,7 +52,7 @@ func (r *recorder) text() string {
 
 var pictures = regexp.MustCompile(`screenshot: (.*)`)
 
-// record runs a test to its end, cleanups and all, and gives what it said.
+// record runs a test to its end, cleanups included, and returns its output.
 func record(t *testing.T, test func(testing.TB)) string {
 	t.Helper()
 	r := &recorder{TB: t}
@@ -138,7 +138,7 @@ func TestAPageWithoutFaultPasses(t *testing.T) {
 	}
 }
 
-// What the page reports fails the test at its end, although the test looked at none of it.
+// Problems that a page reports fail its test at the end, even if the test did not look for them.
 func TestFaultsOfThePageFailTheTest(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct{ body, script, want string }{
@@ -292,8 +292,8 @@ func TestWaitsSayWhatIsThereInstead(t *testing.T) {
 			said := record(t, func(t testing.TB) {
 				p := browser.New(t, browser.Base(base))
 				p.Goto(c.path)
-				p.Text("h1") // the page answers by now, whatever else the machine does
-				p.SetPatience(1500 * time.Millisecond)
+				p.Text("h1") // loaded, however slow the machine is
+				p.SetTimeout(1500 * time.Millisecond)
 				c.act(p)
 				t.Errorf("the wait was not in vain")
 			})
@@ -333,17 +333,17 @@ func TestTheLookIsEmulated(t *testing.T) {
 		"/":        document("Look", "<h1>Look</h1><noscript><p>no script</p></noscript>"),
 		"/page.js": "",
 	})
-	look := func(options ...browser.Option) string {
+	settings := func(options ...browser.Option) string {
 		p := browser.New(t, append(options, browser.Base(base))...)
 		p.Goto("/")
 		return browser.Eval[string](p, `[matchMedia("(prefers-color-scheme: dark)").matches,
 			matchMedia("(prefers-reduced-motion: reduce)").matches, innerWidth, innerHeight, devicePixelRatio,
 			Intl.DateTimeFormat().resolvedOptions().timeZone, document.visibilityState, document.hasFocus()].join(" ")`)
 	}
-	if got := look(); got != "false false 1280 800 1 UTC visible true" {
+	if got := settings(); got != "false false 1280 800 1 UTC visible true" {
 		t.Errorf("plain: %s", got)
 	}
-	got := look(browser.Dark(), browser.ReducedMotion(), browser.Viewport(320, 640), browser.Scale(2),
+	got := settings(browser.Dark(), browser.ReducedMotion(), browser.Viewport(320, 640), browser.Scale(2),
 		browser.Timezone("America/New_York"))
 	if got != "true true 320 640 2 America/New_York visible true" {
 		t.Errorf("emulated: %s", got)

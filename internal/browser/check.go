@@ -12,8 +12,8 @@ import (
 	"github.com/chromedp/chromedp"
 )
 
-// axeOptions choose WCAG 2.0, 2.1 and 2.2 at A and AA, and the best practices. Nothing is loaded
-// again: a request that axe made would be one that the page's policy refuses.
+// axeOptions select WCAG 2.0, 2.1 and 2.2 at A and AA, and the best practices. Nothing is
+// preloaded: the page's policy would refuse requests by axe.
 const axeOptions = `{
 	runOnly: ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22a", "wcag22aa", "best-practice"],
 	resultTypes: ["violations"], preload: false,
@@ -28,7 +28,7 @@ type violation struct {
 	}
 }
 
-// Axe fails the test for everything that axe-core finds wrong with the page as it is now.
+// Axe fails the test for every finding of axe-core on the page in its current state.
 func (p *Page) Axe(t testing.TB) {
 	t.Helper()
 	source, err := axeSource()
@@ -55,7 +55,7 @@ func (v violation) report(url string) string {
 	return b.String()
 }
 
-// axeSource reads axe-core from where npm puts it.
+// axeSource reads axe-core from the folder of npm.
 var axeSource = sync.OnceValues(func() (string, error) {
 	root, err := moduleRoot()
 	if err != nil {
@@ -85,7 +85,8 @@ func moduleRoot() (string, error) {
 	}
 }
 
-// NoSidewaysScroll fails the test when the page is wider than the window, and names what sticks out.
+// NoSidewaysScroll fails the test when the page is wider than the window, and names the elements
+// that are too wide.
 func (p *Page) NoSidewaysScroll(t testing.TB) {
 	t.Helper()
 	p.settle()

@@ -12,12 +12,12 @@ import (
 	"github.com/chromedp/chromedp"
 )
 
-// startLimit is how long Chromium may take to come up on a busy machine.
+// startLimit is the time that Chromium may take to start on a busy machine.
 const startLimit = 60 * time.Second
 
 // chromium is the one browser process of this test process.
 type chromium struct {
-	ctx     context.Context // its life
+	ctx     context.Context // ends with the browser
 	profile *profile
 }
 
@@ -26,7 +26,8 @@ var running struct {
 	*chromium
 }
 
-// shared gives the context of the running browser, and starts one when there is none or when it has died.
+// shared returns the context of the running browser. It starts one if none runs or the last one has
+// died.
 func shared() (context.Context, error) {
 	running.Lock()
 	defer running.Unlock()
@@ -46,8 +47,8 @@ func shared() (context.Context, error) {
 }
 
 // Close stops the browser, if one runs, and removes its profile. A later New starts another. It is
-// for a TestMain or a program that takes screenshots; without it the same happens when the process
-// ends, in whatever way it ends.
+// for TestMain and for programs that take screenshots. Without it the same happens when the process
+// ends, however it ends.
 func Close() {
 	running.Lock()
 	defer running.Unlock()
@@ -56,7 +57,7 @@ func Close() {
 	}
 	ctx, cancel := context.WithTimeout(running.ctx, 10*time.Second)
 	defer cancel()
-	_ = chromedp.Cancel(ctx) // it kills what does not go; nothing else can be done
+	_ = chromedp.Cancel(ctx) // it kills the processes; nothing else can be done
 	running.profile.remove()
 	running.chromium = nil
 }
@@ -73,8 +74,8 @@ func start() (*chromium, error) {
 	options := append(chromedp.DefaultExecAllocatorOptions[:],
 		chromedp.ExecPath(path),
 		chromedp.Flag("user-data-dir", dir.path),
-		// The pages are our own, and containers seldom let an ordinary user have the sandbox; root
-		// never has it.
+		// The pages are our own. In containers ordinary users can seldom use the sandbox, and root never
+		// can.
 		chromedp.Flag("no-sandbox", true),
 		chromedp.Flag("disable-gpu", true),
 		chromedp.Flag("disable-quic", true),
@@ -84,8 +85,8 @@ func start() (*chromium, error) {
 	)
 	allocator, _ := chromedp.NewExecAllocator(context.Background(), options...)
 	ctx, cancel := chromedp.NewContext(allocator)
-	hang := time.AfterFunc(startLimit, cancel)
-	defer hang.Stop()
+	startTimer := time.AfterFunc(startLimit, cancel)
+	defer startTimer.Stop()
 	if err := chromedp.Do(ctx); err != nil {
 		cancel()
 		dir.remove()
@@ -94,7 +95,7 @@ func start() (*chromium, error) {
 	return &chromium{ctx: ctx, profile: dir}, nil
 }
 
-// find looks for the browser: $CHROMIUM, then the usual names.
+// find returns the path of the browser: $CHROMIUM, then the usual names.
 func find() (string, error) {
 	names := []string{
 		"chromium", "chromium-browser", "google-chrome", "google-chrome-stable",
@@ -112,22 +113,21 @@ func find() (string, error) {
 	return "", fmt.Errorf("found no Chromium (looked for %q): run `make setup`, or set CHROMIUM to its path", names)
 }
 
-// profile is the browser's data folder. Chromium itself cannot outlive us: it goes when the pipe to
-// it breaks (and, on Linux, is killed by the kernel). Its folder would stay behind a panic or a
-// timeout, which run no deferred call; so a shell waits for the end of this process, seen as the
-// end of its input, and sweeps.
+// profile is the browser's data folder. Chromium ends with this process, because its pipe breaks
+// (and on Linux the kernel kills it). But after a panic or a timeout no deferred call removes the
+// folder. So a shell waits for the end of this process, seen as the end of its input, and removes
+// it.
 type profile struct {
 	path    string
 	sweeper *exec.Cmd
 	alive   io.Closer
 }
 
-// longestTemp leaves room for
-// "/credits-browser-NNNNNNNNNN/org.chromium.Chromium.XXXXXX/SingletonSocket" in a socket's address,
-// which has 108 bytes.
+// longestTemp leaves room in a socket's address of 108 bytes for
+// "/credits-browser-NNNNNNNNNN/org.chromium.Chromium.XXXXXX/SingletonSocket".
 const longestTemp = 32
 
-// sweep ignores Ctrl-C, which reaches the whole process group, and tries again while dying children
+// sweep ignores Ctrl-C, which reaches the whole process group, and retries while dying children
 // still write.
 const sweep = `trap '' INT TERM HUP
 cat >/dev/null
@@ -160,7 +160,8 @@ func newProfile() (*profile, error) {
 	}, nil
 }
 
-// environment keeps all that Chromium writes inside of the profile, and gives it one zone on every machine.
+// environment keeps everything that Chromium writes inside the profile, and sets one time zone on
+// every machine.
 func (p *profile) environment() []string {
 	return []string{
 		"TZ=UTC", "LANGUAGE=en_US",

@@ -17,7 +17,7 @@ import (
 //go:embed page.js
 var pageJS string
 
-// command makes an action of a protocol command whose result does not matter.
+// command makes an action of a protocol command and ignores its result.
 func command[P, R any](cmd cdp.Command[P, R], params P) chromedp.Action[chromedp.Void] {
 	return chromedp.Func(func(ctx context.Context, target *chromedp.Target) error {
 		_, err := cdp.Call(ctx, target, cmd, params)
@@ -25,7 +25,7 @@ func command[P, R any](cmd cdp.Command[P, R], params P) chromedp.Action[chromedp
 	})
 }
 
-// ask calls a function of page.js. Results of type chromedp.Void are not looked at.
+// ask calls a function of page.js. A result of type chromedp.Void is ignored.
 func ask[T any](ctx context.Context, function string, args ...any) (T, error) {
 	list := make([]string, len(args))
 	for i, arg := range args {
@@ -39,8 +39,8 @@ func ask[T any](ctx context.Context, function string, args ...any) (T, error) {
 	return chromedp.Run(ctx, chromedp.Evaluate[T](source, chromedp.EvalAwaitPromise))
 }
 
-// Eval evaluates an expression in the page and decodes its value; a promise is awaited. An
-// exception fails the test.
+// Eval evaluates an expression in the page and decodes its value. It awaits a promise. An exception
+// fails the test.
 func Eval[T any](p *Page, expression string) T {
 	p.t.Helper()
 	ctx, cancel := p.bounded()
@@ -52,7 +52,7 @@ func Eval[T any](p *Page, expression string) T {
 	return value
 }
 
-// do runs actions that should just work.
+// do runs actions that must not fail.
 func (p *Page) do(what string, actions ...chromedp.Action[chromedp.Void]) {
 	p.t.Helper()
 	ctx, cancel := p.bounded()
@@ -63,11 +63,11 @@ func (p *Page) do(what string, actions ...chromedp.Action[chromedp.Void]) {
 }
 
 func (p *Page) bounded() (context.Context, context.CancelFunc) {
-	return context.WithTimeout(p.ctx, p.patience)
+	return context.WithTimeout(p.ctx, p.timeout)
 }
 
-// until calls try until it says that all is well, by an empty state. An error is a state too: a
-// page that is just being replaced by the next cannot be asked.
+// until calls try until it returns an empty state. An error counts as a state, because a page that
+// is being replaced answers nothing.
 func (p *Page) until(what string, try func(context.Context) (state string, err error)) {
 	p.t.Helper()
 	ctx, cancel := p.bounded()
@@ -84,25 +84,25 @@ func (p *Page) until(what string, try func(context.Context) (state string, err e
 			last = err.Error()
 			var thrown *chromedp.ExceptionError
 			if errors.As(err, &thrown) {
-				p.fail("%s: %v", what, err) // such as a selector with a syntax error: it will not get better
+				p.fail("%s: %v", what, err) // such as a syntax error in a selector: a retry does not help
 			}
 		}
 		select {
 		case <-ctx.Done():
-			p.fail("%s: gave up after %s: %s", what, p.patience, last)
+			p.fail("%s: gave up after %s: %s", what, p.timeout, last)
 		case <-time.After(pause):
 		}
 	}
 }
 
-// fail ends the test, saying where the page is.
+// fail ends the test and describes the page.
 func (p *Page) fail(format string, args ...any) {
 	p.t.Helper()
-	p.t.Fatalf("browser: %s\n%s", fmt.Sprintf(format, args...), p.evidence())
+	p.t.Fatalf("browser: %s\n%s", fmt.Sprintf(format, args...), p.describe())
 }
 
-// evidence describes the page for a failure: address, problems, a screenshot.
-func (p *Page) evidence() string {
+// describe is the page's state for a failure: address, problems, a screenshot.
+func (p *Page) describe() string {
 	ctx, cancel := context.WithTimeout(p.ctx, 5*time.Second)
 	defer cancel()
 	var b strings.Builder
@@ -121,7 +121,7 @@ func (p *Page) evidence() string {
 	return b.String()
 }
 
-// dismissDialog closes an alert or the like, which would stop the page for good.
+// dismissDialog closes an alert or other dialog, which would block the page for ever.
 func (p *Page) dismissDialog() {
 	_, _ = chromedp.Call(p.ctx, page.HandleJavaScriptDialog, page.HandleJavaScriptDialogParams{})
 }

@@ -2,11 +2,11 @@ package browser
 
 import "time"
 
-// What the tests look at from outside.
+// Exported for tests.
 var (
 	Find     = find
 	MatchURL = matchURL
 )
 
-// SetPatience makes waits end sooner, to test their failures.
-func (p *Page) SetPatience(d time.Duration) { p.patience = d }
+// SetTimeout shortens waits, to test their failures.
+func (p *Page) SetTimeout(d time.Duration) { p.timeout = d }

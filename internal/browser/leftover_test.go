@@ -11,10 +11,10 @@ import (
 	"pop.store/credits/internal/browser"
 )
 
-// ending tells this test binary, run again by TestNothingIsLeftOver, how to come to its end.
+// ending is a variable that tells this test binary, run again by TestNothingIsLeftOver, how to end.
 const ending = "BROWSER_TEST_ENDING"
 
-// However a test process ends, Chromium goes, and its profile with it.
+// However a test process ends, Chromium ends too, and its profile is removed.
 func TestNothingIsLeftOver(t *testing.T) {
 	t.Parallel()
 	if how := os.Getenv(ending); how != "" {
@@ -74,7 +74,7 @@ func profiles(t *testing.T, dir string) []string {
 	return found
 }
 
-// processes lists those that name the folder in their arguments; elsewhere than on Linux none is found.
+// processes lists those with the folder in their arguments; on systems other than Linux none.
 func processes(t *testing.T, dir string) (found []string) {
 	t.Helper()
 	lines, err := filepath.Glob("/proc/[0-9]*/cmdline")

@@ -1,13 +1,13 @@
 // Package browser drives a real browser in tests: Chromium, through chromedp. One process serves a
-// whole test binary; each test has a context of its own, without cookies or cache of others.
+// whole test binary. Each test has its own context, without cookies or cache of others.
 //
-// A page watches itself. What a person would see in the console, such as an error, an uncaught
-// exception, a violation of the content security policy or a failed request, fails the test at its
-// end, whatever the test looks at. What belongs to the test is allowed by name:
-// AllowConsole("status 422").
+// A page fails its test for everything that a person would see in the console: an error, an
+// uncaught exception, a violation of the content security policy or a failed request. A test allows
+// expected problems by name: AllowConsole("status 422").
 //
-// Input is real: mouse and keys as the browser gets them from a person. Every wait ends after half
-// a minute, only so that nothing hangs; the failure says what was there instead, and leaves a
+// Input is real: mouse and keyboard events as the browser gets them from a person. Every wait ends
+// after half a minute, so that nothing hangs. The failure then describes the page and leaves a
+// screenshot.
 // screenshot.
 package browser
 
@@ -21,24 +21,24 @@ import (
 	"github.com/chromedp/chromedp"
 )
 
-// patience bounds every wait. It guards against hanging and is no measure of speed.
-const patience = 30 * time.Second
+// timeout bounds every wait, so that no test hangs. It is no measure of speed.
+const timeout = 30 * time.Second
 
 // Page is one tab in a browser context of its own.
 type Page struct {
 	t        testing.TB
 	ctx      context.Context
 	base     string
-	patience time.Duration
+	timeout  time.Duration
 	watch    watch
 	noScript bool
-	pictured bool // a picture of the failure has been taken
+	pictured bool // a screenshot of the failure has been taken
 }
 
-// Option changes how a page is seen.
-type Option func(*look)
+// Option changes the settings of a page.
+type Option func(*settings)
 
-type look struct {
+type settings struct {
 	base          string
 	width, height int
 	scale         float64
@@ -48,32 +48,34 @@ type look struct {
 	noScript      bool
 }
 
-// Base is put before paths that Goto is given.
-func Base(url string) Option { return func(l *look) { l.base = url } }
+// Base is the prefix of paths given to Goto.
+func Base(url string) Option { return func(l *settings) { l.base = url } }
 
-// Viewport is the size of the window's inside in CSS pixels; 1280 x 800 unless told.
-func Viewport(width, height int) Option { return func(l *look) { l.width, l.height = width, height } }
+// Viewport is the inner size of the window in CSS pixels, by default 1280 x 800.
+func Viewport(width, height int) Option {
+	return func(l *settings) { l.width, l.height = width, height }
+}
 
 // Scale is the number of device pixels per CSS pixel, for crisp screenshots.
-func Scale(factor float64) Option { return func(l *look) { l.scale = factor } }
+func Scale(factor float64) Option { return func(l *settings) { l.scale = factor } }
 
-// Dark makes prefers-color-scheme dark; it is light unless told.
-func Dark() Option { return func(l *look) { l.scheme = "dark" } }
+// Dark sets prefers-color-scheme to dark; the default is light.
+func Dark() Option { return func(l *settings) { l.scheme = "dark" } }
 
-// ReducedMotion makes prefers-reduced-motion reduce.
-func ReducedMotion() Option { return func(l *look) { l.motion = "reduce" } }
+// ReducedMotion sets prefers-reduced-motion to reduce.
+func ReducedMotion() Option { return func(l *settings) { l.motion = "reduce" } }
 
-// Timezone is an IANA zone; UTC unless told.
-func Timezone(zone string) Option { return func(l *look) { l.zone = zone } }
+// Timezone is an IANA zone; the default is UTC.
+func Timezone(zone string) Option { return func(l *settings) { l.zone = zone } }
 
 // NoScript turns the page's own JavaScript off. Axe does not work then.
-func NoScript() Option { return func(l *look) { l.noScript = true } }
+func NoScript() Option { return func(l *settings) { l.noScript = true } }
 
-// New opens an empty page, which is closed when the test ends. It starts the browser when none
-// runs; a missing browser fails the test.
+// New opens an empty page, which is closed when the test ends. It starts the browser if none runs.
+// A missing browser fails the test.
 func New(t testing.TB, options ...Option) *Page {
 	t.Helper()
-	l := look{
+	l := settings{
 		width:  1280,
 		height: 800,
 		scale:  1,
@@ -90,7 +92,7 @@ func New(t testing.TB, options ...Option) *Page {
 	p := &Page{
 		t:        t,
 		base:     l.base,
-		patience: patience,
+		timeout:  timeout,
 		noScript: l.noScript,
 	}
 	ctx, cancel := chromedp.NewContext(browser, chromedp.WithNewBrowserContext(),
@@ -101,16 +103,16 @@ func New(t testing.TB, options ...Option) *Page {
 		p.finish()
 		cancel()
 	})
-	// The tab lives as long as the context of this first call, so this one is bounded from the outside.
-	hang := time.AfterFunc(startLimit, cancel)
-	defer hang.Stop()
+	// The tab lives as long as the context of this first call, so a timer bounds the call.
+	startTimer := time.AfterFunc(startLimit, cancel)
+	defer startTimer.Stop()
 	if err := chromedp.Do(ctx, l.apply()...); err != nil {
 		t.Fatalf("browser: open a page: %v", err)
 	}
 	return p
 }
 
-func (l *look) apply() []chromedp.Action[chromedp.Void] {
+func (l *settings) apply() []chromedp.Action[chromedp.Void] {
 	actions := []chromedp.Action[chromedp.Void]{
 		chromedp.EmulateViewport(int64(l.width), int64(l.height), chromedp.EmulateScale(l.scale)),
 		command(emulation.SetEmulatedMedia, emulation.SetEmulatedMediaParams{Features: []*emulation.MediaFeature{
@@ -119,7 +121,7 @@ func (l *look) apply() []chromedp.Action[chromedp.Void] {
 		}}),
 		command(page.AddScriptToEvaluateOnNewDocument,
 			page.AddScriptToEvaluateOnNewDocumentParams{Source: reportEval}),
-		// Pages of parallel tests are all in front, as far as each can tell.
+		// Pages of parallel tests all have the focus.
 		command(emulation.SetFocusEmulationEnabled, emulation.SetFocusEmulationEnabledParams{Enabled: true}),
 	}
 	if l.zone != "" {
@@ -133,18 +135,18 @@ func (l *look) apply() []chromedp.Action[chromedp.Void] {
 	return actions
 }
 
-// Resize changes the viewport of a page that is open.
+// Resize changes the viewport of an open page.
 func (p *Page) Resize(width, height int) {
 	p.t.Helper()
 	p.do("resize", chromedp.EmulateViewport(int64(width), int64(height)))
 }
 
-// AllowConsole accepts problems whose text contains one of the parts: a deliberate failure of this
-// test. Texts are such as "console error: ...", "exception: ...", "CSP: ...", "dialog: ...",
-// "request: status 500 GET http://..." and "request: net::ERR_... GET http://...".
+// AllowConsole accepts problems whose text contains one of the parts: expected failures. Texts are
+// such as "console error: ...", "exception: ...", "CSP: ...", "dialog: ...", "request: status 500
+// GET http://..." and "request: net::ERR_... GET http://...".
 func (p *Page) AllowConsole(parts ...string) { p.watch.allow(parts...) }
 
-// finish fails the test for what the page saw, and leaves a picture of a failed test.
+// finish fails the test for the page's problems, and takes a screenshot of a failed test.
 func (p *Page) finish() {
 	p.t.Helper()
 	p.flush()
@@ -153,14 +155,13 @@ func (p *Page) finish() {
 		p.t.Errorf("browser: %s", problem)
 	}
 	if p.t.Failed() && !p.pictured {
-		p.t.Logf("browser: %s", p.evidence())
+		p.t.Logf("browser: %s", p.describe())
 	}
 }
 
-// flush waits until what the page has reported up to now has arrived: events come in the order of
-// the answers.
+// flush waits until earlier events of the page have arrived: events and answers come in order.
 func (p *Page) flush() {
 	ctx, cancel := context.WithTimeout(p.ctx, 5*time.Second)
 	defer cancel()
-	_, _ = chromedp.Run(ctx, chromedp.Evaluate[int]("1")) // a page that no longer answers has reported all it ever will
+	_, _ = chromedp.Run(ctx, chromedp.Evaluate[int]("1")) // a page that no longer answers sends no more events
 }

@@ -1,5 +1,5 @@
-// What a page is asked. The functions are evaluated in the page through the DevTools protocol, beside its own scripts and
-// outside its content security policy; they change nothing but the scroll position.
+// Functions that tests evaluate in the page through the DevTools protocol, outside the page's
+// content security policy. They change nothing but the scroll position.
 
 function squash(text) {
   return (text ?? "").replace(/\s+/g, " ").trim();
@@ -13,7 +13,7 @@ function shown(element) {
   return element.getClientRects().length > 0 && element.checkVisibility({ visibilityProperty: true });
 }
 
-// The element that a person would mean: the first that is shown, for pages have parts for phones and parts for desks.
+// The first visible match, since pages have parts for phones and parts for desktops.
 function pick(selector, text = "") {
   const all = [...document.querySelectorAll(selector)].filter((e) => words(e).includes(text));
   return all.find(shown) ?? all[0];
@@ -29,8 +29,8 @@ function name(element) {
   ].filter(Boolean).join("");
 }
 
-// Where to point the mouse to hit an element: {x, y}, or {why} it cannot be hit now. It awaits nothing, so that it works
-// where scripts are off.
+// The point where the mouse hits an element: {x, y}, or {why} it cannot be hit now. It awaits
+// nothing, so that it works with scripts turned off.
 function aim(selector, text) {
   const element = pick(selector, text);
   if (!element) return { why: here(selector) };
@@ -48,17 +48,17 @@ function aim(selector, text) {
   return { x, y, name: name(element) };
 }
 
-// Two frames of the page have been shown.
+// Resolves after two frames of the page have been painted.
 function frames() {
   return new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(() => done())));
 }
 
-// The text of each match, or what there is instead.
+// The text of each match, or a description of the page if there is none.
 function texts(selector) {
   return [...document.querySelectorAll(selector)].map(words);
 }
 
-// What matches a selector now, for a message.
+// Describes the elements that match a selector now, for a message.
 function here(selector) {
   const all = [...document.querySelectorAll(selector)];
   if (all.length === 0) return `nothing matches ${selector}`;
@@ -78,7 +78,7 @@ function ready() {
   return document.readyState === "complete";
 }
 
-// Waits for fonts, pictures and finite animations, each for 5 s at most, so that a picture shows the page at rest.
+// Waits for fonts, images and finite animations, each for 5 s at most.
 async function settle() {
   const rest = [
     document.fonts.ready,
@@ -89,8 +89,8 @@ async function settle() {
   await new Promise(requestAnimationFrame);
 }
 
-// The elements that reach past the right edge of the page, innermost first; those inside of a box that scrolls by itself
-// or cuts off do not make the page scroll.
+// The elements that reach past the right edge of the page, innermost first. Elements inside a box
+// that scrolls or clips do not make the page scroll.
 function sideways() {
   const width = document.documentElement.clientWidth;
   if (document.documentElement.scrollWidth <= width) return null;

@@ -13,8 +13,8 @@ import (
 	"github.com/chromedp/chromedp"
 )
 
-// Screenshot writes a PNG of the window, or of the whole page, once fonts, pictures and animations
-// are at rest.
+// Screenshot writes a PNG of the window, or of the whole page, once fonts, images and animations
+// are complete.
 func (p *Page) Screenshot(path string, fullPage bool) {
 	p.t.Helper()
 	p.settle()
@@ -25,7 +25,8 @@ func (p *Page) Screenshot(path string, fullPage bool) {
 	}
 }
 
-// settle waits until the page is at rest. Where scripts are off nothing can tell, and little moves.
+// settle waits until nothing on the page changes. Without scripts that is not known, but little
+// moves.
 func (p *Page) settle() {
 	p.t.Helper()
 	if p.noScript {
@@ -54,8 +55,8 @@ func capture(ctx context.Context, path string, fullPage bool) error {
 
 var notInFileNames = regexp.MustCompile(`[^A-Za-z0-9_-]+`)
 
-// snapshot keeps a picture of a failure: in the test's artifacts when go test -artifacts keeps
-// them, else in the folder for temporary files, where it outlives the test.
+// snapshot saves a screenshot of a failure: to the test's artifacts with go test -artifacts, else
+// to the folder for temporary files, where it outlives the test.
 func (p *Page) snapshot(ctx context.Context) (string, error) {
 	dir := filepath.Join(os.TempDir(), "credits-screenshots")
 	if kept := flag.Lookup("test.artifacts"); kept != nil && kept.Value.String() == "true" {

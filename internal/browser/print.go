@@ -8,8 +8,8 @@ import (
 	"github.com/chromedp/chromedp"
 )
 
-// Print shows the page as it would be printed, or on the screen again. The scheme is the one that a
-// dark system would ask for, too.
+// Print switches the page to print media, or back to the screen. scheme is the system's colour
+// scheme.
 func (p *Page) Print(on bool, scheme string) {
 	p.t.Helper()
 	media := "screen"
@@ -21,10 +21,10 @@ func (p *Page) Print(on bool, scheme string) {
 	}))
 }
 
-// sheet finds the sheets of a PDF.
+// sheet matches the pages of a PDF.
 var sheet = regexp.MustCompile(`/Type\s*/Page\b[^s]`)
 
-// Sheets is how many sheets of paper the page takes, of a size in inches: A4 is 8.27 by 11.69,
+// Sheets is how many sheets the page takes in print. The size is in inches: A4 is 8.27 by 11.69,
 // Letter 8.5 by 11.
 func (p *Page) Sheets(width, height float64) int {
 	p.t.Helper()

@@ -9,25 +9,27 @@ import (
 	"github.com/chromedp/chromedp"
 )
 
-// WaitText waits until an element that matches is shown with the text in it. White space counts as one space.
+// WaitText waits until a visible element that matches contains the text. White space counts as one
+// space.
 func (p *Page) WaitText(selector, text string) {
 	p.t.Helper()
 	p.waitFor(fmt.Sprintf("wait for %q in %s", text, selector), selector, "hasText", selector, text)
 }
 
-// WaitShown waits until an element that matches is shown.
+// WaitShown waits until an element that matches is visible.
 func (p *Page) WaitShown(selector string) {
 	p.t.Helper()
 	p.waitFor("wait for "+selector, selector, "anyShown", selector)
 }
 
-// WaitGone waits until no element that matches is shown.
+// WaitGone waits until no element that matches is visible.
 func (p *Page) WaitGone(selector string) {
 	p.t.Helper()
 	p.waitFor("wait until "+selector+" is gone", selector, "!anyShown", selector)
 }
 
-// waitFor waits until a function of page.js is true, and says what matches the selector when it stays false.
+// waitFor waits until a function of page.js is true. On failure it lists the elements that match
+// the selector.
 func (p *Page) waitFor(what, selector, function string, args ...any) {
 	p.t.Helper()
 	p.until(what, func(ctx context.Context) (string, error) {
@@ -50,9 +52,9 @@ func (p *Page) WaitTrue(expression string) {
 	})
 }
 
-// WaitURL waits until the page is at an address and has loaded. A wanted address that begins with
-// "/" is compared with path and query, else with all; a "*" at its end stands for anything, and a
-// query that it does not mention may be there.
+// WaitURL waits until the page is at an address and has loaded. An address that begins with "/" is
+// compared with path and query, others with the whole URL. A "*" at its end matches any rest, and
+// query parameters that it does not name are ignored.
 func (p *Page) WaitURL(want string) {
 	p.t.Helper()
 	p.until("wait for the page "+want, func(ctx context.Context) (string, error) {
@@ -91,25 +93,25 @@ func (p *Page) URL() string {
 	return Eval[string](p, "location.href")
 }
 
-// Text waits for an element and gives its text as a person sees it, with single spaces.
+// Text waits for an element and returns its visible text, with single spaces.
 func (p *Page) Text(selector string) string {
 	p.t.Helper()
 	return p.property(selector, "words")
 }
 
-// Value waits for a field and gives what is in it.
+// Value waits for a field and returns its value.
 func (p *Page) Value(selector string) string {
 	p.t.Helper()
 	return p.property(selector, "((e) => e.value ?? '')")
 }
 
-// Attr waits for an element and gives one of its attributes, empty when it has none such.
+// Attr waits for an element and returns one of its attributes, empty if it has none such.
 func (p *Page) Attr(selector, name string) string {
 	p.t.Helper()
 	return p.property(selector, fmt.Sprintf("((e) => e.getAttribute(%q) ?? '')", name))
 }
 
-// property waits for an element and gives what a JavaScript function makes of it.
+// property waits for an element and returns the result of a JavaScript function of it.
 func (p *Page) property(selector, function string) (value string) {
 	p.t.Helper()
 	p.until("look at "+selector, func(ctx context.Context) (string, error) {
@@ -127,7 +129,7 @@ func (p *Page) property(selector, function string) (value string) {
 	return value
 }
 
-// Texts gives the text of every element that matches now.
+// Texts returns the text of every element that matches now.
 func (p *Page) Texts(selector string) (all []string) {
 	p.t.Helper()
 	p.until("look at "+selector, func(ctx context.Context) (state string, err error) {
@@ -137,13 +139,13 @@ func (p *Page) Texts(selector string) (all []string) {
 	return all
 }
 
-// Count says how many elements match now.
+// Count is how many elements match now.
 func (p *Page) Count(selector string) int {
 	p.t.Helper()
 	return len(p.Texts(selector))
 }
 
-// Shown says whether an element that matches is shown now.
+// Shown reports whether an element that matches is visible now.
 func (p *Page) Shown(selector string) (shown bool) {
 	p.t.Helper()
 	p.until("look at "+selector, func(ctx context.Context) (state string, err error) {

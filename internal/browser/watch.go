@@ -13,22 +13,22 @@ import (
 	"github.com/chromedp/cdproto/runtime"
 )
 
-// reportEval makes a refused eval known: the one violation that the browser does not log when a
-// script catches it.
+// reportEval reports a refused eval: the only violation that the browser does not log when a script
+// catches it.
 const reportEval = `addEventListener("securitypolicyviolation", (e) => {
 	if (/eval/.test(e.blockedURI))
 		console.error("Content Security Policy: " + e.effectiveDirective + " refuses " + e.blockedURI);
 })`
 
-// watch collects what goes wrong in a page. Chromedp calls event on the goroutine that reads the
-// browser's messages, so it only takes notes.
+// watch collects a page's problems. Chromedp calls event on the goroutine that reads the browser's
+// messages, so it must not block.
 type watch struct {
 	mu       sync.Mutex
 	seen     []string
 	allowed  []string
 	requests map[network.RequestID]string // "GET http://...", to name a request that fails later
 	status   int64                        // of the last document
-	dismiss  func()                       // closes a dialog, which would stop the page
+	dismiss  func()                       // closes a dialog, which would block the page
 }
 
 func (w *watch) event(event any) {
@@ -66,16 +66,16 @@ func (w *watch) console(e *runtime.EventConsoleAPICalled) {
 	}
 }
 
-// failed notes a failed request. Leaving a page cancels what it still loads, and the log has what a
-// content security policy refuses.
+// failed records a failed request, except for requests that were cancelled by leaving the page, and
+// those refused by the content security policy, which the log has.
 func (w *watch) failed(e *network.EventLoadingFailed) {
 	if !e.Canceled && e.ErrorText != "net::ERR_ABORTED" && e.BlockedReason == "" {
 		w.note("request: %s %s", e.ErrorText, w.requests[e.RequestID])
 	}
 }
 
-// entry reads the browser's own log. Failed requests are in it too, without method or URL in the
-// text: they are taken from the network's events instead.
+// entry reads the browser's log. It skips failed requests, which the log names without method or
+// URL: the network's events have them.
 func (w *watch) entry(e *log.Entry) {
 	if e.Level == log.EntryLevelError && e.Source != log.EntrySourceNetwork {
 		w.logged(e.Text + where(e.URL, e.LineNumber))
@@ -91,9 +91,8 @@ func (w *watch) logged(text string) {
 	w.note("%s: %s", kind, text)
 }
 
-// response notes refusals and failures. A document may answer 4xx: that is what a test of an error
-// page asks for, and Status tells. Scripts and styles may not, nor may what a page's own script
-// asks for.
+// response records error statuses. A document may answer 4xx, since tests of error pages request
+// it. Scripts, styles and requests of the page's script may not.
 func (w *watch) response(e *network.EventResponseReceived) {
 	document := e.Type == network.ResourceTypeDocument
 	if document {
@@ -137,8 +136,8 @@ func (w *watch) documentStatus() int {
 	return int(w.status)
 }
 
-// arguments writes what console.error was given: texts as they are, anything else as the console
-// describes it.
+// arguments formats the arguments of console.error: strings as they are, other values as the
+// console describes them.
 func arguments(args []*runtime.RemoteObject) string {
 	parts := make([]string, len(args))
 	for i, arg := range args {
@@ -153,8 +152,8 @@ func arguments(args []*runtime.RemoteObject) string {
 	return strings.Join(parts, " ")
 }
 
-// abortedFade is what Chromium itself throws, for no script to catch, when pages follow one another
-// faster than they fade.
+// abortedFade is thrown by Chromium itself, where no script can catch it, when pages follow one
+// another faster than their transitions.
 const abortedFade = "InvalidStateError: Transition was aborted because of invalid state"
 
 func exception(d *runtime.ExceptionDetails) string {

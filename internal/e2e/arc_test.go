@@ -17,16 +17,16 @@ import (
 	"pop.store/credits/internal/session"
 )
 
-// crew is the demo's agents at work for an account, through the API like the demo's own, but only
-// when they are told to.
-type crew struct {
+// demoAgents charge an account through the API, as the demo's agents do, but only when the test
+// says so.
+type demoAgents struct {
 	s       *site
 	account string
 	turns   chan struct{}
 }
 
-func (s *site) crew(account string) *crew {
-	c := &crew{
+func (s *site) demoAgents(account string) *demoAgents {
+	c := &demoAgents{
 		s:       s,
 		account: account,
 		turns:   make(chan struct{}),
@@ -63,9 +63,9 @@ func (s *site) crew(account string) *crew {
 	return c
 }
 
-// until has them work, one piece after another, until something is so. That takes a hundred pieces
-// or two, however fast the machine is.
-func (c *crew) until(what string, is func() bool) {
+// until charges one job after another until a condition holds. That takes one or two hundred jobs,
+// however fast the machine is.
+func (c *demoAgents) until(what string, is func() bool) {
 	c.s.t.Helper()
 	for range 5_000 {
 		<-c.turns
@@ -76,14 +76,14 @@ func (c *crew) until(what string, is func() bool) {
 	c.s.t.Fatalf("they work and work, and it is never so: %s", what)
 }
 
-func (c *crew) level(level string) func() bool {
+func (c *demoAgents) level(level string) func() bool {
 	return func() bool {
 		return c.s.want(http.StatusOK, http.MethodGet, "/v1/accounts/"+c.account, nil)["state"] == level
 	}
 }
 
 // waiting counts the agents that wait for tokens.
-func (c *crew) waiting() (n int) {
+func (c *demoAgents) waiting() (n int) {
 	list, _ := c.s.want(http.StatusOK, http.MethodGet, "/v1/accounts/"+c.account+"/agents", nil)["agents"].([]any)
 	for _, agent := range list {
 		if agent.(map[string]any)["state"] == "paused_out_of_tokens" {
@@ -93,7 +93,7 @@ func (c *crew) waiting() (n int) {
 	return n
 }
 
-func stay(p *browser.Page) { browser.Eval[bool](p, "window.notReloaded = true") }
+func markPage(p *browser.Page) { browser.Eval[bool](p, "window.notReloaded = true") }
 
 func wantStayed(t *testing.T, p *browser.Page) {
 	t.Helper()
@@ -102,8 +102,8 @@ func wantStayed(t *testing.T, p *browser.Page) {
 	}
 }
 
-// The whole arc in front of somebody who only looks: agents work, tokens run low, run out, the
-// agents pause; a pack is bought, and they go on.
+// A creator watches without a reload: agents charge, tokens run low and out, the agents pause; a
+// pack is bought, and they resume.
 func TestAgentsPauseAndGoOn(t *testing.T) {
 	t.Parallel()
 	s := start(t)
@@ -111,8 +111,8 @@ func TestAgentsPauseAndGoOn(t *testing.T) {
 	s.want(http.StatusCreated, http.MethodPost, "/v1/accounts/rosa/charges",
 		map[string]any{"feature": "photoshoot", "quantity": 15})
 	p.Goto("/agents")
-	stay(p)
-	c := s.crew("rosa")
+	markPage(p)
+	c := s.demoAgents("rosa")
 	c.until("low", c.level("low"))
 	p.WaitText(testid("badge-state"), "Low")
 	p.WaitText(testid("notice"), "tokens left")
@@ -147,8 +147,8 @@ func (s *site) amount(account string) string {
 	return total
 }
 
-// What is kept for the creator's own tools stops an agent while there still are tokens: the badge
-// says so, and says aloud when it is back on.
+// The reserve for the creator's own tools pauses an agent while tokens are left. The badge says so,
+// and the status region announces when the agent is active again.
 func TestAnAgentStopsBeforeWhatIsKept(t *testing.T) {
 	t.Parallel()
 	s := start(t)
@@ -166,7 +166,7 @@ func TestAnAgentStopsBeforeWhatIsKept(t *testing.T) {
 	p.Type("#own-reserve", "150")
 	p.Click(testid("own-save"))
 	p.WaitText(testid("done"), "Saved.")
-	stay(p)
+	markPage(p)
 	work := map[string]any{
 		"feature":  "social_comment_reply",
 		"agent":    "replies",
@@ -191,8 +191,8 @@ func TestAnAgentStopsBeforeWhatIsKept(t *testing.T) {
 	p.WaitText(`[data-agent="replies"] `+testid("agent-state"), "On")
 }
 
-// A tool in the demo: too dear, a pack, back with everything kept, a sample job that a reload does
-// not lose, and one that fails.
+// A tool in the demo costs more than the balance: buy a pack, return with the form as typed, run a
+// sample job that a reload keeps, and one that fails.
 func TestUsingATool(t *testing.T) {
 	t.Parallel()
 	s := start(t)

@@ -8,8 +8,8 @@ import (
 	"pop.store/credits/internal/browser"
 )
 
-// work charges an account many times at once.
-func (s *site) work(account string, times int) {
+// charge charges an account many times at once.
+func (s *site) charge(account string, times int) {
 	s.t.Helper()
 	var charges []map[string]any
 	for i := range times {
@@ -24,13 +24,13 @@ func (s *site) work(account string, times int) {
 
 const rows = `document.querySelectorAll("[data-testid=history-row]").length`
 
-// On the way back to a list that was continued, it is as long as it was and shows the same place:
-// out of the browser's cache of pages, and without it.
+// Going back to a list that was continued restores its length and position, from the browser's
+// cache of pages and without it.
 func TestTheWayBackKeepsThePlace(t *testing.T) {
 	t.Parallel()
 	s := start(t)
 	p := s.creator("ines", "Ines' Inks", browser.Viewport(390, 844))
-	s.work("ines", 160)
+	s.charge("ines", 160)
 	for _, cached := range []bool{true, false} {
 		p.Goto("/credits/history")
 		for n := 100; n <= 150; n += 50 {
@@ -39,7 +39,7 @@ func TestTheWayBackKeepsThePlace(t *testing.T) {
 		}
 		browser.Eval[bool](p, "(scrollTo(0, 4000), window.same = true)")
 		if !cached {
-			browser.Eval[bool](p, `(addEventListener("unload", () => {}), true)`) // which browsers do not keep
+			browser.Eval[bool](p, `(addEventListener("unload", () => {}), true)`) // which excludes the page from the browser's cache
 		}
 		browser.Eval[bool](p, `(document.querySelector("footer a[href='/settings']").click(), true)`)
 		p.WaitURL("/settings")
@@ -53,7 +53,7 @@ func TestTheWayBackKeepsThePlace(t *testing.T) {
 	}
 }
 
-// After signing out the way back shows nothing of the account.
+// After signing out, the back button shows nothing of the account.
 func TestTheWayBackAfterSigningOutShowsNothing(t *testing.T) {
 	t.Parallel()
 	s := start(t)
@@ -72,14 +72,14 @@ func TestTheWayBackAfterSigningOutShowsNothing(t *testing.T) {
 	}
 }
 
-// watchCover notes, for the page that comes next, when a page out of the browser's cache is covered
-// and when it is shown again.
+// watchCover records, for the next page, when a page from the browser's cache is covered and when
+// it is shown again.
 const watchCover = `(new MutationObserver(() => {
 	const covered = document.documentElement.hasAttribute("data-checking");
 	sessionStorage.cover = (sessionStorage.cover ?? "") + (covered ? "covered " : "shown ");
 }).observe(document.documentElement, { attributeFilter: ["data-checking"] }), true)`
 
-// A page that comes back shows the balance of now, and its forms order anew.
+// A page from the browser's cache shows the current balance, and its forms get new keys.
 func TestAPageThatComesBackIsTrue(t *testing.T) {
 	t.Parallel()
 	s := start(t)
@@ -96,7 +96,7 @@ func TestAPageThatComesBackIsTrue(t *testing.T) {
 	p.WaitTrue(fmt.Sprintf("window.same && %s.length > 30 && %s !== %q", key, key, before))
 }
 
-// A session that ends leaves the page as it is, with what was typed, and says so.
+// When the session ends, the page keeps what was typed and says so.
 func TestASessionThatEndsLeavesThePageAsItIs(t *testing.T) {
 	t.Parallel()
 	s := start(t)

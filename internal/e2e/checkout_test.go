@@ -8,14 +8,14 @@ import (
 	"pop.store/credits/internal/browser"
 )
 
-// What somebody goes through who is short of tokens for what they just typed: the pack that covers
-// it, paying, back at the tool as it was left; and then they think better of it.
+// A creator lacks tokens for the text just typed: buy the pack that covers it, return to the tool
+// with the text, and then return the pack.
 func TestShortOfTokensAndBack(t *testing.T) {
 	t.Parallel()
 	s := start(t)
 	p := s.creator("ida", "Ida's Shop", browser.Viewport(390, 844))
 	s.spend("ida", "158")
-	p.AllowConsole("402") // which is the answer to what cannot be paid for
+	p.AllowConsole("402") // the answer when tokens are missing
 	p.Goto("/tools?tool=pdf_creation")
 	p.Type("#tool-text", "Glazes & kilns")
 	p.Click(testid("tool-run"))

@@ -30,12 +30,12 @@ var documents = []string{
 	"docs/webhooks.md",
 }
 
-// updateDocuments makes the test write what this server prints into the documents, to be read
-// before it is committed.
+// updateDocuments is a variable: set, the test writes what this server prints into the documents.
+// Review the changes before committing them.
 const updateDocuments = "CREDITS_UPDATE_DOCS"
 
-// Every shell block of the documents runs in order, and what it prints is what the document shows.
-// A block that cannot run here has a line before it, <!-- not run: reason -->.
+// Every shell block of the documents runs in order, and must print what the document shows. A block
+// that cannot run here has a line before it, <!-- not run: reason -->.
 func TestTheDocumentsExamples(t *testing.T) {
 	t.Parallel()
 	for _, name := range documents {
@@ -67,8 +67,8 @@ type example struct {
 	output   string
 	compared bool   // the document shows an output
 	from, to int    // the lines of that output, from inclusive, to exclusive, counted from 0
-	now      string // what was printed, if it differs
-	reason   string // why it does not run; empty: it does
+	now      string // the output, if it differs
+	reason   string // why it does not run; empty if it runs
 }
 
 func anyRuns(examples []example) bool {
@@ -163,13 +163,13 @@ func console(b block) []example {
 				from:     at,
 				to:       at,
 			})
-			unfinished = goesOn(command)
+			unfinished = continues(command)
 		case last < 0:
 		case unfinished:
 			examples[last].command += "\n" + line
 			examples[last].from++
 			examples[last].to++
-			unfinished = goesOn(line)
+			unfinished = continues(line)
 		default:
 			examples[last].output += line + "\n"
 			examples[last].to++
@@ -178,7 +178,7 @@ func console(b block) []example {
 	return examples
 }
 
-func goesOn(command string) bool {
+func continues(command string) bool {
 	return strings.HasSuffix(command, `\`) || strings.HasSuffix(command, "|")
 }
 
@@ -187,7 +187,7 @@ type shell struct {
 	kill  func()
 	in    io.Writer
 	out   *bufio.Reader
-	known map[string]string // what stands in the document for what this server said
+	known map[string]string // this server's values by the document's
 }
 
 func newShell(t *testing.T, s *site) *shell {
@@ -222,7 +222,7 @@ func newShell(t *testing.T, s *site) *shell {
 	_ = writer.Close()
 	t.Cleanup(func() {
 		_ = in.Close()
-		guard := time.AfterFunc(hang, func() { _ = cmd.Process.Kill() })
+		guard := time.AfterFunc(timeout, func() { _ = cmd.Process.Kill() })
 		defer guard.Stop()
 		_ = cmd.Wait()
 	})
@@ -239,14 +239,14 @@ func newShell(t *testing.T, s *site) *shell {
 
 const endOfOutput = "--- end of output ---"
 
-// run gives what a command prints, and its exit code.
+// run returns a command's output and its exit code.
 func (sh *shell) run(t *testing.T, command string) (output, code string) {
 	t.Helper()
 	if _, err := fmt.Fprintf(sh.in, "%s\necho; echo '%s' $?\n", command, endOfOutput); err != nil {
 		t.Fatal(err)
 	}
 	var said strings.Builder
-	guard := time.AfterFunc(hang, sh.kill)
+	guard := time.AfterFunc(timeout, sh.kill)
 	defer guard.Stop()
 	for {
 		line, err := sh.out.ReadString('\n')
@@ -260,9 +260,9 @@ func (sh *shell) run(t *testing.T, command string) (output, code string) {
 	}
 }
 
-// check runs an example and compares. Ids, times and secrets differ from run to run: each has to
-// stand where the document has one of its kind, and later commands use this server's in place of
-// the document's.
+// check runs an example and compares its output. Ids, times and secrets differ from run to run:
+// only their kind is compared, and later commands use this server's values instead of the
+// document's.
 func (sh *shell) check(t *testing.T, name string, e *example) {
 	t.Helper()
 	if e.reason != "" {
@@ -290,7 +290,7 @@ func (sh *shell) check(t *testing.T, name string, e *example) {
 	}
 }
 
-// remember sets what the documents call $ID and $HOLD: the id of the newest answer that has one,
+// remember sets the documents' variables $ID and $HOLD: the id of the newest answer that has one,
 // and of the newest hold.
 func (sh *shell) remember(t *testing.T, answer string) {
 	t.Helper()
@@ -305,7 +305,7 @@ func (sh *shell) remember(t *testing.T, answer string) {
 	sh.run(t, name+"="+made.ID)
 }
 
-// rewrite puts what was printed in the place of what the document shows, from the last example to the first.
+// rewrite replaces the outputs in the document by the new ones, from the last example to the first.
 func rewrite(t *testing.T, name, text string, examples []example) {
 	t.Helper()
 	lines := strings.Split(text, "\n")
@@ -319,7 +319,7 @@ func rewrite(t *testing.T, name, text string, examples []example) {
 	}
 }
 
-// translate puts this server's ids and addresses in place of the document's.
+// translate replaces the document's ids and addresses by this server's.
 func (sh *shell) translate(command string) string {
 	return changing.ReplaceAllStringFunc(command, func(v string) string {
 		if known := sh.known[v]; known != "" {
@@ -329,7 +329,7 @@ func (sh *shell) translate(command string) string {
 	})
 }
 
-// changing is what differs from run to run.
+// changing matches what differs from run to run.
 var changing = regexp.MustCompile(strings.Join([]string{
 	`crk_[a-z0-9]+_[a-z0-9.]+`,
 	`txn_[a-z0-9]+`,
@@ -347,7 +347,7 @@ var changing = regexp.MustCompile(strings.Join([]string{
 	`\bin \d+(?:\.\d+)?m?s\b`,
 }, "|"))
 
-// skeleton is a text with all that changes replaced by its kind, and the values in order.
+// skeleton replaces each changing value by its kind, and returns the values in order.
 func skeleton(text string) (string, []string) {
 	var values []string
 	bare := changing.ReplaceAllStringFunc(text, func(v string) string {

@@ -7,8 +7,8 @@ import (
 	"pop.store/credits/internal/browser"
 )
 
-// What is typed into a tool is kept whichever way one leaves: by the notice, the badge, another
-// page or back. It is gone once the tool has run, and after signing out.
+// The text of a tool survives leaving by the notice, the badge, another page or back. It is removed
+// once the tool has run, and by signing out.
 func TestWhatIsTypedIntoAToolIsKept(t *testing.T) {
 	t.Parallel()
 	s := start(t)

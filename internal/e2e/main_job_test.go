@@ -9,7 +9,7 @@ import (
 	"pop.store/credits/internal/browser"
 )
 
-// The main job, end to end: see the balance, spend, run low, run out, buy, go on.
+// The main job, end to end: see the balance, spend, run low, run out, buy, continue.
 func TestTheMainJob(t *testing.T) {
 	t.Parallel()
 	mainJob(t, start(t))
@@ -28,7 +28,7 @@ func mainJob(t *testing.T, s *site) {
 	p.WaitText(testid("badge-amount"), "200")
 	inspect(t, p)
 
-	// From here on nothing reloads: a mark in the page would not survive it.
+	// The page does not reload from here on: a mark in it would be lost.
 	browser.Eval[bool](p, "window.notReloaded = true")
 	s.spend("eve", "150")
 	p.WaitText(testid("badge-amount"), "50")
@@ -64,7 +64,7 @@ func mainJob(t *testing.T, s *site) {
 	p.WaitText(testid("badge-amount"), "425")
 }
 
-// buyPack goes from the notice to the paid pack, with the mouse.
+// buyPack buys a pack, from the notice to the payment, with the mouse.
 func buyPack(t *testing.T, p *browser.Page, pack string) {
 	t.Helper()
 	p.Click(testid("get-more-credits"))
@@ -92,9 +92,9 @@ func wantHistory(t *testing.T, p *browser.Page, path string, parts ...string) {
 	inspect(t, p)
 }
 
-// inspect is what every page has to pass: axe-core finds nothing, nothing sticks out on the
-// narrowest phone. The browser itself fails the test for console errors and violations of the
-// content security policy.
+// inspect checks what every page must satisfy: no finding of axe-core, and no sideways scrolling on
+// the narrowest phone. The browser itself reports console errors and violations of the content
+// security policy.
 func inspect(t *testing.T, p *browser.Page) {
 	t.Helper()
 	p.Axe(t)
@@ -103,7 +103,7 @@ func inspect(t *testing.T, p *browser.Page) {
 	p.Resize(1280, 800)
 }
 
-// The low notice can be put away; the empty one cannot.
+// The low notice can be dismissed, the empty one cannot.
 func TestTheNoticeCanBeDismissedWhileLow(t *testing.T) {
 	t.Parallel()
 	s := start(t)
@@ -124,7 +124,7 @@ func TestTheNoticeCanBeDismissedWhileLow(t *testing.T) {
 	}
 }
 
-// The one click of the demo, and out again.
+// One-click sign-in of the demo, and signing out.
 func TestTheDemo(t *testing.T) {
 	t.Parallel()
 	s := start(t)
@@ -136,7 +136,7 @@ func TestTheDemo(t *testing.T) {
 	p.WaitURL("/credits")
 	before := p.Text(testid("badge-amount"))
 	browser.Eval[bool](p, "window.notReloaded = true")
-	// An agent spends through the API while one looks.
+	// An agent charges through the API while the page is open.
 	p.WaitTrue(`document.querySelector('[data-testid="badge-amount"]').textContent !== ` + "`" + before + "`")
 	if !browser.Eval[bool](p, "window.notReloaded === true") {
 		t.Error("the page was reloaded")
@@ -147,7 +147,7 @@ func TestTheDemo(t *testing.T) {
 	p.WaitURL("/login?next=%2Fcredits")
 }
 
-// Every page, light and dark, at the widths of a small phone, a phone, a desktop.
+// Every page, light and dark, at the widths of a small phone, a phone and a desktop.
 func TestEveryPageIsSoundEverywhere(t *testing.T) {
 	t.Parallel()
 	s := start(t)

@@ -8,7 +8,7 @@ import (
 	"pop.store/credits/internal/browser"
 )
 
-// Where it goes: the creator looks at another range, by agent, at a day, and at the figures.
+// Usage: another range, by agent, one day, and the table.
 func TestLookingAtUsage(t *testing.T) {
 	t.Parallel()
 	s := start(t)
@@ -31,7 +31,7 @@ func TestLookingAtUsage(t *testing.T) {
 		t.Errorf("the figures are %q", rows)
 	}
 	inspect(t, p)
-	// The page follows what is spent, as it is looked at, and leaves open what is open.
+	// The page updates after a charge, keeps its range, and leaves open what is open.
 	s.spend("ada", "7.5")
 	p.WaitText(testid("usage-table"), "20")
 	if !p.Shown(testid("usage-table")) || !strings.HasSuffix(p.URL(), "/credits?by=agent&days=7#usage") {
@@ -39,7 +39,7 @@ func TestLookingAtUsage(t *testing.T) {
 	}
 }
 
-// The plan of the demo: up at once, down at the reset, and back; from there to how tokens work.
+// The demo's plan: upgrade at once, downgrade at the reset, and cancel it; then the guide.
 func TestChangingThePlan(t *testing.T) {
 	t.Parallel()
 	s := start(t)

@@ -2,8 +2,8 @@ package e2e_test
 
 import "testing"
 
-// A company buys a pack with tax: it gets the receipt, sees it on paper, opens the provider's, and
-// finds it again in the list.
+// A company buys a pack with tax: it opens the receipt, prints it, opens the provider's, and finds
+// it in the list.
 func TestBuyingAsACompany(t *testing.T) {
 	t.Parallel()
 	s := start(t)

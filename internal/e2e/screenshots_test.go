@@ -8,9 +8,9 @@ import (
 	"pop.store/credits/internal/browser"
 )
 
-// TestScreenshots takes the pictures of docs/screenshots when CREDITS_SCREENSHOTS names a folder
-// (make screenshots); without it the pictures go to a temporary folder, which still shows that
-// every page can be drawn.
+// TestScreenshots writes the pictures of docs/screenshots when CREDITS_SCREENSHOTS names a folder
+// (make screenshots). Otherwise they go to a temporary folder, which still tests that every page
+// renders.
 func TestScreenshots(t *testing.T) {
 	t.Parallel()
 	dir := os.Getenv("CREDITS_SCREENSHOTS")
@@ -27,7 +27,7 @@ func TestScreenshots(t *testing.T) {
 			if look == "dark" {
 				options = append(options, browser.Dark())
 			}
-			a := &album{
+			a := &camera{
 				t:      t,
 				dir:    dir,
 				suffix: "-" + device.name + "-" + look + ".png",
@@ -39,28 +39,28 @@ func TestScreenshots(t *testing.T) {
 	}
 }
 
-// album takes the pictures of one device and look.
-type album struct {
+// camera takes the pictures of one device and colour scheme.
+type camera struct {
 	t           *testing.T
 	dir, suffix string
 }
 
-func (a *album) take(p *browser.Page, name string) {
+func (a *camera) take(p *browser.Page, name string) {
 	a.t.Helper()
 	file := filepath.Join(a.dir, name+a.suffix)
-	p.Screenshot(file, name != "history") // a page of fifty rows says no more than its first screen
+	p.Screenshot(file, name != "history") // the first screen of fifty rows is enough
 	if info, err := os.Stat(file); err != nil || info.Size() < 10_000 {
 		a.t.Errorf("%s: %v", file, err)
 	}
 }
 
-func (a *album) signIn(s *site, options []browser.Option) {
+func (a *camera) signIn(s *site, options []browser.Option) {
 	p := browser.New(a.t, append(options, browser.Base(s.url))...)
 	p.Goto("/login")
 	a.take(p, "sign-in")
 }
 
-func (a *album) demo(s *site, options []browser.Option) {
+func (a *camera) demo(s *site, options []browser.Option) {
 	p := s.signIn("maya", options...)
 	for name, path := range map[string]string{
 		"home":            "/",
@@ -80,8 +80,8 @@ func (a *album) demo(s *site, options []browser.Option) {
 }
 
 // lowToPaid is a creator who runs low, runs out, and buys a pack.
-func (a *album) lowToPaid(s *site, options []browser.Option) {
-	account := "album" + a.suffix[:len(a.suffix)-len(".png")]
+func (a *camera) lowToPaid(s *site, options []browser.Option) {
+	account := "camera" + a.suffix[:len(a.suffix)-len(".png")]
 	p := s.creator(account, "Noor's Kitchen", options...)
 	s.spend(account, "182")
 	p.Goto("/credits")

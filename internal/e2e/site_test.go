@@ -1,4 +1,5 @@
-// Package e2e_test walks through the product as people do: the real binary, a real Postgres, a real browser.
+// Package e2e_test tests the product as users run it: the real binary, a real Postgres, a real
+// browser.
 package e2e_test
 
 import (
@@ -24,10 +25,10 @@ import (
 
 func TestMain(m *testing.M) { testdb.Main(m, func() error { return os.RemoveAll(binaryFolder) }) }
 
-// hang bounds waits so that nothing hangs for ever; it says nothing about speed.
-const hang = time.Minute
+// timeout bounds waits, so that no test hangs. It is no measure of speed.
+const timeout = time.Minute
 
-// binaryFolder is where the program is; empty until a test needs it.
+// binaryFolder contains the program; empty until a test needs it.
 var binaryFolder string
 
 // binary builds the program once per test process.
@@ -64,7 +65,7 @@ func start(t *testing.T) *site {
 	return startOn(t, d, d.AppURL)
 }
 
-// startOn starts a server that reaches the database d by url.
+// startOn starts a server that connects to the database d by url.
 func startOn(t *testing.T, d testdb.DB, url string) *site {
 	t.Helper()
 	path, err := binary()
@@ -105,7 +106,7 @@ func startOn(t *testing.T, d testdb.DB, url string) *site {
 	return s
 }
 
-// address reads the server's output until it says where it is.
+// address reads the server's output until it prints its address.
 func address(t *testing.T, out io.Reader, log *bytes.Buffer) string {
 	t.Helper()
 	found := make(chan string, 1)
@@ -124,13 +125,13 @@ func address(t *testing.T, out io.Reader, log *bytes.Buffer) string {
 			t.Fatalf("the server ended before it served:\n%s", log)
 		}
 		return url
-	case <-time.After(hang):
+	case <-time.After(timeout):
 		t.Fatalf("the server did not start:\n%s", log)
 		return ""
 	}
 }
 
-// call sends a request to the JSON API and gives status and body.
+// call sends a request to the JSON API and returns status and body.
 func (s *site) call(method, path string, body any) (int, map[string]any) {
 	s.t.Helper()
 	raw, err := json.Marshal(body)
@@ -156,7 +157,7 @@ func (s *site) call(method, path string, body any) (int, map[string]any) {
 	return answer.StatusCode, decoded
 }
 
-// want is call with a status that must come.
+// want is call with the expected status.
 func (s *site) want(status int, method, path string, body any) map[string]any {
 	s.t.Helper()
 	got, answer := s.call(method, path, body)
@@ -166,7 +167,7 @@ func (s *site) want(status int, method, path string, body any) map[string]any {
 	return answer
 }
 
-// spend charges an amount to an account, as a metered agent would.
+// spend charges an amount to an account, as a metered agent does.
 func (s *site) spend(account, amount string) {
 	s.t.Helper()
 	s.want(http.StatusCreated, http.MethodPost, "/v1/accounts/"+account+"/charges", map[string]any{

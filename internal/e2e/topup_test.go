@@ -8,8 +8,8 @@ import (
 	"pop.store/credits/internal/browser"
 )
 
-// From the settings to a pack that comes by itself: turn it on, keep a card, spend, and see the
-// balance move without a reload.
+// Auto top-up from the settings to a purchase: turn it on, save a card, spend, and see the balance
+// change without a reload.
 func TestAutoTopUp(t *testing.T) {
 	t.Parallel()
 	s := start(t)
@@ -46,7 +46,7 @@ func TestAutoTopUp(t *testing.T) {
 	inspect(t, p)
 
 	p.Goto("/credits")
-	stay(p)
+	markPage(p)
 	s.spend("iris", "290")
 	p.WaitText(testid("badge-amount"), "510")
 	wantStayed(t, p)
@@ -58,7 +58,7 @@ func TestAutoTopUp(t *testing.T) {
 	p.WaitText(testid("top-up-state"), "Off")
 }
 
-// A card that is declined later: the pages say so, until it is left off.
+// A saved card that is declined later: the pages say so until the creator leaves it off.
 func TestAutoTopUpEndsWithADecline(t *testing.T) {
 	t.Parallel()
 	s := start(t)
@@ -72,7 +72,7 @@ func TestAutoTopUpEndsWithADecline(t *testing.T) {
 	p.Click(testid("top-up-save"))
 	p.WaitText(testid("top-up-sentence"), "Ready: a pack is bought when you have fewer than 40 tokens.")
 	s.spend("dora", "290")
-	for end := time.Now().Add(hang); s.count("select count(*) from topups where stopped = 'declined'") ==
+	for end := time.Now().Add(timeout); s.count("select count(*) from topups where stopped = 'declined'") ==
 		0; time.Sleep(50 * time.Millisecond) {
 		if time.Now().After(end) {
 			t.Fatal("it is never stopped")
@@ -96,7 +96,7 @@ func TestAutoTopUpEndsWithADecline(t *testing.T) {
 	}
 }
 
-// count answers a query for a number.
+// count returns the number that a query selects.
 func (s *site) count(query string) (n int) {
 	s.t.Helper()
 	if err := s.db.Pool.QueryRow(s.t.Context(), query).Scan(&n); err != nil {

@@ -13,19 +13,20 @@ import (
 	"pop.store/credits/internal/browser"
 )
 
-// wire is a proxy in front of a server that counts what goes through, both ways, headers and all.
-type wire struct {
+// countingProxy forwards connections to a server and counts all bytes in both directions, headers
+// included.
+type countingProxy struct {
 	url   string
 	bytes atomic.Int64
 }
 
-func newWire(t *testing.T, target string) *wire {
+func newCountingProxy(t *testing.T, target string) *countingProxy {
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
-	w := &wire{url: "http://" + l.Addr().String()}
+	w := &countingProxy{url: "http://" + l.Addr().String()}
 	var open sync.WaitGroup
 	t.Cleanup(func() {
 		_ = l.Close()
@@ -49,29 +50,29 @@ func newWire(t *testing.T, target string) *wire {
 	return w
 }
 
-// carry copies until one side ends, and ends the other.
-func (w *wire) carry(to, from net.Conn) {
+// carry copies until one side closes, and closes the other.
+func (w *countingProxy) carry(to, from net.Conn) {
 	_, _ = io.Copy(to, io.TeeReader(from, w))
 	_ = to.Close()
 	_ = from.Close()
 }
 
-func (w *wire) Write(p []byte) (int, error) {
+func (w *countingProxy) Write(p []byte) (int, error) {
 	w.bytes.Add(int64(len(p)))
 	return len(p), nil
 }
 
-// measured is how long an open page is watched; what it costs an hour is scaled from that.
+// measured is how long an open page is measured; its traffic per hour is extrapolated.
 const measured = time.Minute
 
 // An open Credits page costs at most 1 MB an hour while nothing happens, and 10 MB while agents
-// work: bytes on the wire, headers included.
+// work, headers included.
 func TestAnOpenCreditsPageCostsLittle(t *testing.T) {
 	t.Parallel()
 	s := start(t)
 	quiet, busy := s.watched("quiet"), s.watched("busy")
-	// The badge asks often within two minutes of work: the last of these accounts was five minutes
-	// ago, and the busy one's agents begin anew.
+	// The badge polls often within two minutes of a charge: move these accounts' last charges to five
+	// minutes ago. The busy account's agents then start again.
 	if _, err := s.db.Pool.Exec(t.Context(),
 		`update ledger_accounts set last_at = last_at - interval '5 minutes'`); err != nil {
 		t.Fatal(err)
@@ -95,17 +96,17 @@ func TestAnOpenCreditsPageCostsLittle(t *testing.T) {
 		}
 	}
 	perHour := func(p *watchedPage) float64 {
-		return float64(p.wire.bytes.Load()) / 1e6 * float64(time.Hour/measured)
+		return float64(p.proxy.bytes.Load()) / 1e6 * float64(time.Hour/measured)
 	}
 	t.Logf("an open Credits page costs %.2f MB an hour quiet, %.2f MB at work with %d charges a minute",
 		perHour(quiet), perHour(busy), charged)
 	if perHour(quiet) > 1 || perHour(busy) > 10 {
 		t.Error("that is too much")
 	}
-	if quiet.wire.bytes.Load() == 0 || charged < 30 {
-		t.Errorf("nothing was measured: %d bytes, %d charges", quiet.wire.bytes.Load(), charged)
+	if quiet.proxy.bytes.Load() == 0 || charged < 30 {
+		t.Errorf("nothing was measured: %d bytes, %d charges", quiet.proxy.bytes.Load(), charged)
 	}
-	// It still follows.
+	// The page still updates.
 	balance := s.want(http.StatusOK, http.MethodGet, "/v1/accounts/busy",
 		nil)["balance"].(map[string]any)["spendable"].(string)
 	busy.page.WaitText(testid("badge-amount"), balance)
@@ -113,13 +114,14 @@ func TestAnOpenCreditsPageCostsLittle(t *testing.T) {
 	busy.page.WaitText(testid("usage-legend"), "Comment")
 }
 
-// watchedPage is a page behind a wire.
+// watchedPage is a page behind a countingProxy.
 type watchedPage struct {
-	wire *wire
-	page *browser.Page
+	proxy *countingProxy
+	page  *browser.Page
 }
 
-// watched opens an account with a month of usage by several features, and signs in behind a wire.
+// watched opens an account with a month of usage by several features, and signs in behind a
+// countingProxy.
 func (s *site) watched(account string) *watchedPage {
 	s.t.Helper()
 	s.want(http.StatusCreated, http.MethodPut, "/v1/accounts/"+account, map[string]any{
@@ -141,7 +143,7 @@ func (s *site) watched(account string) *watchedPage {
 		where not exists (select 1 from usage_days u where u.account = a.account)`); err != nil {
 		s.t.Fatal(err)
 	}
-	w := newWire(s.t, s.url)
+	w := newCountingProxy(s.t, s.url)
 	link := s.want(http.StatusCreated, http.MethodPost, "/v1/accounts/"+account+"/login-links",
 		map[string]any{})["url"].(string)
 	p := browser.New(s.t, browser.Base(w.url))
@@ -150,12 +152,12 @@ func (s *site) watched(account string) *watchedPage {
 	return &watchedPage{w, p}
 }
 
-// open opens the Credits page, waits until all of it is there and its first poll was answered, and
-// begins to count.
+// open opens the Credits page, waits until it has loaded and its first poll was answered, and
+// starts counting.
 func (w *watchedPage) open(name string) {
 	w.page.Goto("/credits")
 	w.page.WaitText(testid("shop-name"), name)
 	w.page.WaitTrue(`performance.getEntriesByType("resource").
 		some((e) => e.name.includes("/credits/badge") && e.responseEnd > 0)`)
-	w.wire.bytes.Store(0)
+	w.proxy.bytes.Store(0)
 }

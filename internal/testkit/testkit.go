@@ -15,6 +15,7 @@ import (
 
 	"github.com/google/uuid"
 
+	"pop.store/credits/db"
 	"pop.store/credits/db/testdb"
 	"pop.store/credits/internal/app"
 	"pop.store/credits/internal/billing"
@@ -52,7 +53,8 @@ type Option func(*options)
 
 type options struct {
 	app.Options
-	start time.Time
+	start   time.Time
+	appRole bool
 }
 
 // At sets the clock.
@@ -64,6 +66,13 @@ func Prices(inForce func() *catalog.Catalog) Option { return func(o *options) { 
 // Config changes the configuration: no demo, so no payment provider; e-mails as files; webhooks to
 // private addresses.
 func Config(change func(*config.Config)) Option { return func(o *options) { change(&o.Config) } }
+
+// Local sets where a server for the app listens; BaseURL without it.
+func Local(server *url.URL) Option { return func(o *options) { o.Local = server } }
+
+// AppRole gives the app a pool of its own, with the rights of the server's role; without it the app
+// uses the fixture's, with the rights of the database's owner.
+func AppRole() Option { return func(o *options) { o.appRole = true } }
 
 // Sandbox makes the demo's sandbox the payment provider. Its events are signed with EventSecret.
 func Sandbox() Option { return Config(func(c *config.Config) { c.Demo = true }) }
@@ -100,6 +109,11 @@ func New(t *testing.T, change ...Option) *Fixture {
 	}
 	for _, c := range change {
 		c(&o)
+	}
+	if o.appRole {
+		o.Pool, err = db.Open(t.Context(), f.DB.AppURL, 8)
+		f.Must(err)
+		t.Cleanup(o.Pool.Close)
 	}
 	f.Clock = clock.NewManual(o.start)
 	o.Clock = f.Clock.Now

@@ -1,4 +1,4 @@
-// What the pages need beyond htmx. No inline code and no eval anywhere: the content security policy allows neither.
+// Page behaviour beyond htmx. The content security policy forbids inline code and eval.
 (() => {
   "use strict";
 
@@ -7,7 +7,8 @@
   const badge = () => find("#badge");
   const isBadge = (ctx) => ctx.sourceElement?.id === "badge";
 
-  // Polling: not in a hidden tab, slower while the server cannot be reached, at once when there is reason to.
+  // Polling: paused in a hidden tab, slower while the server cannot be reached, and at once after
+  // events that change the balance.
 
   let failures = 0;
   let retryAt = 0;
@@ -32,7 +33,7 @@
   });
   window.addEventListener("online", pollNow);
 
-  // Offline: the last value stays, with the time at which it was true. The time is the server's, in the creator's zone.
+  // Offline: the last value stays, with its time. The time is the server's, in the creator's zone.
 
   let asOf = "";
 
@@ -94,15 +95,15 @@
     checked();
   });
 
-  // The session has ended: the page stays as it is, with what was typed, and says so. Polling goes on when there is reason to, as after signing in in
-  // another tab.
+  // The session has ended: the page keeps what was typed and says so. Polling resumes on an event,
+  // such as signing in in another tab.
 
   let signedOut = false;
 
   const sessionEnded = () => {
     if (checking) {
       leaving = true;
-      location.reload(); // a page that the browser had kept shows nothing to who is not signed in
+      location.reload(); // the server shows a cached page to signed-in creators only
       return;
     }
     signedOut = true;
@@ -119,8 +120,9 @@
     if (notice) notice.hidden = true;
   };
 
-  // Parts of the page follow a new balance: at once, and while work runs every few seconds. The server is told which parts are shown, in which version,
-  // and sends those that have changed.
+  // Live parts of the page are refreshed when the balance changes, and every few seconds while jobs
+  // run. The request lists the shown parts with their versions, and the answer has those that have
+  // changed.
 
   const followEvery = 6_000;
   let followed = -followEvery;
@@ -142,13 +144,13 @@
     ctx.request.headers["Credits-Shown"] = parts.map((part) => `${part.id}=${part.dataset.part}`).join(", ");
   });
 
-  // Announce what changed, once, in the page's one status region: the level, or agents that stop and go on. The rest of the page follows a new
-  // balance by itself.
+  // Announces changes once, in the page's status region: the level, and agents that stop or resume.
 
   const shown = () => ({ ...badge()?.dataset });
   let last = shown();
 
-  // An agent that is no longer waiting is back on if tokens have come; else the creator has turned it off.
+  // An agent that is no longer waiting was resumed if tokens have arrived; otherwise the creator
+  // has turned it off.
   const backOn = (now) => {
     if (Number(now.amount) <= Number(last.amount)) return "";
     const waiting = JSON.parse(now.back);
@@ -171,21 +173,22 @@
     const source = event.detail.ctx.sourceElement;
     if (!element || source !== element || event.detail.ctx.response?.status !== 200) return;
     if (element.dataset.owner !== document.body.dataset.owner) {
-      location.reload(); // somebody else has signed in in another tab
+      location.reload(); // another creator has signed in in another tab
       return;
     }
     const words = news(element.dataset);
     if (words) find("#announce").textContent = words;
     last = shown();
     moved();
-    // The button that was pressed is gone with its notice: go on from the top of the page. A poll may come in between.
+    // The pressed button is removed with its notice: move the focus to the top of the page. A poll
+    // may happen in between.
     if (dismissing && !find("[data-dismiss]")) {
       dismissing = false;
       if (document.activeElement === document.body) find("#main").focus({ preventScroll: true });
     }
   });
 
-  // Forms: a button is pressed once. The page that comes back from the browser's cache can be used again.
+  // Forms: a button is pressed once. A page from the browser's cache can be used again.
 
   let dismissing = false;
 
@@ -198,7 +201,8 @@
   document.addEventListener("submit", (event) => {
     const form = event.target;
     if (form.hasAttribute("data-dismiss")) dismissing = true;
-    // After the browser has collected the form, else the pressed button's own value would be missing.
+    // After the browser has collected the form, otherwise the pressed button's own value would be
+    // missing.
     setTimeout(() => {
       form.setAttribute("aria-busy", "true");
       for (const button of buttons(form)) button.disabled = true;
@@ -209,11 +213,12 @@
     if (form instanceof HTMLFormElement) setTimeout(() => enable(form));
   });
 
-  // A page that the browser has kept, and shows again on the way back: it is covered until the server has said that this creator is still signed in. What is
-  // on it is made true again: the balance, the parts that follow it, and the keys of forms, each of which is good for one order.
+  // A page from the browser's cache is covered until the server has confirmed that this creator is
+  // still signed in. Then the balance, the live parts and the keys of forms are refreshed, since
+  // each key is good for one order.
 
   let checking = false;
-  let leaving = false; // to sign in: the page stays covered, also when the requests that are under way break off
+  let leaving = false; // to the sign-in page: the page stays covered, also when pending requests fail
 
   const checked = () => {
     if (leaving) return;
@@ -247,7 +252,7 @@
     if (!checking) return;
     pollNow();
     moved();
-    renewKeys().catch(() => {}); // offline: the old keys order nothing twice
+    renewKeys().catch(() => {}); // offline: the old keys cannot order twice
   };
 
   window.addEventListener("pageshow", (event) => {
@@ -255,7 +260,8 @@
   });
   const arrival = performance.getEntriesByType("navigation")[0];
   const cameBack = arrival?.type === "back_forward";
-  // htmx starts in a task of its own, which may run after the load event. It was queued before this one.
+  // htmx starts in a task of its own, which may run after the load event. It was queued before this
+  // one.
   const htmxStarted = new Promise((resolve) => setTimeout(resolve));
   const onceLoaded = (work) => addEventListener("load", () => htmxStarted.then(work));
   if (cameBack && arrival.transferSize === 0) {
@@ -263,13 +269,14 @@
     onceLoaded(restored);
   }
 
-  // The way back to a list that was continued: as many pages of it as there were, and the same place. A browser that keeps the page does that by itself.
+  // Going back to a list that was continued loads as many pages as before and restores the
+  // position. A cached page needs none of this.
 
   const most = 20;
   const place = () => `place ${location.pathname}${location.search}`;
   let continued = 0;
 
-  // By the target: the link itself is replaced with its answer, and htmx then names another source.
+  // By the target: the link itself is replaced by its answer, and htmx then names another source.
   const loadsMore = (event) => event.detail.ctx.target?.id === "history-rows";
 
   document.addEventListener("htmx:after:swap", (event) => {
@@ -302,7 +309,8 @@
 
   if (cameBack) onceLoaded(keepPlace);
 
-  // A chart's bars are one stop on the way through the page: from there, arrows go from bar to bar. Escape puts away what a bar says.
+  // A chart's bars are one tab stop: arrow keys move between bars, and Escape hides a bar's
+  // tooltip.
 
   const steps = { ArrowLeft: -1, ArrowRight: 1, Home: -Infinity, End: Infinity };
 
@@ -319,7 +327,7 @@
     next.focus();
   });
 
-  // The header's height, which the stylesheet keeps clear above what is scrolled to.
+  // Sets the header's height, which the stylesheet keeps clear when scrolling to an element.
 
   const header = find("#header");
   if (header) {
@@ -330,14 +338,14 @@
     new ResizeObserver(measure).observe(header);
   }
 
-  // What is typed into a tool is kept in this tab until the tool has run, whichever way one leaves and comes back. Signing out forgets it.
+  // The text typed into a tool is kept in this tab until the tool has run. Signing out removes it.
 
   const draftPrefix = "draft:";
   const draftStore = (() => {
     try {
       return window.sessionStorage;
     } catch {
-      return null; // turned off: nothing is kept
+      return null; // storage is turned off
     }
   })();
 
@@ -352,7 +360,7 @@
     try {
       draftStore?.setItem(draftPrefix + key, JSON.stringify(draft));
     } catch {
-      // full or forbidden: nothing is kept
+      // The storage is full or forbidden.
     }
   };
   const forgetDrafts = (which) => {
@@ -371,7 +379,7 @@
   if (draftForm) {
     const { text, fail } = draftForm.elements;
     const draft = readDraft(draftForm.dataset.draft);
-    // What the server shows is newer: it comes with the address, or with the answer to the form.
+    // The server's value is newer: it comes from the URL, or from the answer to the form.
     if (draft && text.value === "" && !draftForm.hasAttribute("data-answer")) {
       text.value = draft.text;
       fail.checked = draft.fail;
@@ -388,14 +396,14 @@
     if (event.target.matches('[action="/logout"]')) forgetDrafts(() => true);
   });
 
-  // Printing is the browser's: without it there is no button.
+  // The print button needs the script, so it is hidden without.
 
   for (const button of document.querySelectorAll("[data-print]")) {
     button.hidden = false;
     button.addEventListener("click", () => window.print());
   }
 
-  // Begin where something has to be mended.
+  // Moves the focus to the first invalid field.
 
   find('[aria-invalid="true"]')?.focus();
 })();

@@ -336,7 +336,6 @@ func buy() []Page {
 	}, upgrade()}
 	m.Advice = []views.AdviceModel{{
 		Kind:       views.AdviceBuy,
-		PackName:   "Small",
 		PackTokens: amount("100"),
 		PackPrice:  usd(900),
 		Covers:     true,
@@ -355,7 +354,6 @@ func buy() []Page {
 	owed := m
 	owed.Advice = []views.AdviceModel{{
 		Kind:       views.AdviceBuy,
-		PackName:   "Medium",
 		PackTokens: amount("500"),
 		PackPrice:  usd(3900),
 		Covers:     true,

@@ -208,7 +208,6 @@ func rows() []views.HistoryRow {
 		{
 			Kind:     views.EntryCharge,
 			At:       at(27, 13, 58),
-			DayOnly:  true,
 			Feature:  "Comment Replies",
 			Quantity: 184,
 			Unit:     "replies",
@@ -222,13 +221,6 @@ func rows() []views.HistoryRow {
 			Amount:  amount("75"),
 			Balance: amount("57.2"),
 			Note:    "the file was empty",
-		},
-		{
-			Kind:      views.EntryDeclined,
-			At:        at(26, 19, 31),
-			Feature:   "10-second video",
-			Shortfall: amount("12"),
-			Balance:   amount("38"),
 		},
 		{
 			Kind:    views.EntryGrant,

@@ -103,7 +103,6 @@ func ahead() views.OutlookModel {
 		Advice: []views.AdviceModel{
 			{
 				Kind:       views.AdviceBuy,
-				PackName:   "Small pack",
 				PackTokens: amount("100"),
 				PackPrice:  usd(900),
 				Covers:     true,
