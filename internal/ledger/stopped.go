@@ -76,7 +76,7 @@ func (s *State) shortfallReason(id string, amount tokens.Amount, now time.Time, 
 	switch {
 	case amount <= there-others:
 		return ReasonNone
-	case others > 0 && amount <= there:
+	case amount <= there:
 		return ReasonReserve
 	case amount <= there+s.Held-others:
 		return ReasonHeld
