@@ -51,3 +51,17 @@ func TestAutoTopUpWasStopped(t *testing.T) {
 	f.after(0)
 	f.wantMessages(declined, confirm)
 }
+
+// A server of the version before writes no source, and the instant as a negative number.
+func TestAStopFromTheVersionBefore(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t)
+	id := f.maya()
+	at := f.Clock.Now()
+	f.Must(f.mailer.TopUpStopped(t.Context(), id, "declined", at))
+	f.Exec("update mail_occasions set source = default, seq = -seq where account = $1", id)
+	f.after(0)
+	f.wantMessages("Auto top-up is off: your card was declined today")
+	f.after(time.Hour)
+	f.wantMessages("Auto top-up is off: your card was declined today")
+}

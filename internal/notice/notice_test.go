@@ -357,6 +357,9 @@ func TestPuttingNoticesAway(t *testing.T) {
 	f.wantNotice(id, notice.Soon, "auto_selling 24h0m0s") // 80 left
 	f.Must(f.Dismiss(t.Context(), id))
 	f.wantNotice(id, notice.None, "")
+	// As a server of the version before writes it.
+	f.Exec("update accounts set notice_seen_lot = -notice_seen_lot, notice_seen_early = false where id = $1", id)
+	f.wantNotice(id, notice.None, "")
 	f.spend(id, "auto_selling", "40.1")
 	// Low is the next level, and was not put away. 39.9 left: selling has stopped, and nothing else
 	// is in use.
