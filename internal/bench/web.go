@@ -143,29 +143,23 @@ func setBadge(ctx context.Context, l *lab, o Options) (*experiment, error) {
 	if err != nil {
 		return nil, err
 	}
-	cookies := make([]string, len(names))
+	tabs := make([]tab, len(names))
 	if err := inParallel(16, len(names), func(i int) (err error) {
-		cookies[i], err = s.signIn(ctx, names[i])
+		tabs[i], err = s.open(ctx, names[i])
 		return err
 	}); err != nil {
 		return nil, err
 	}
-	get := func(version, cookie string) []byte {
-		return []byte("GET /credits/badge?v=" + version +
-			" HTTP/1.1\r\nHost: 127.0.0.1\r\nHX-Request: true\r\nCookie: " + cookie + "\r\n\r\n")
-	}
-	fragment, err := s.once(get("old", cookies[0]), http.StatusOK)
+	fragment, err := s.once(tabs[0].poll("old"), http.StatusOK)
 	if err != nil {
 		return nil, err
 	}
-	_, rest, _ := strings.Cut(string(fragment), "/credits/badge?v=")
-	version, _, _ := strings.Cut(rest, `"`)
 	request := func(int) []byte {
-		cookie := cookies[rand.IntN(len(cookies))]
+		t := tabs[rand.IntN(len(tabs))]
 		if rand.IntN(5) == 0 {
-			return get("old", cookie)
+			return t.poll("old")
 		}
-		return get(version, cookie)
+		return t.poll(t.version)
 	}
 	bare, err := l.serve(bareBadge(fragment))
 	if err != nil {
@@ -177,6 +171,32 @@ func setBadge(ctx context.Context, l *lab, o Options) (*experiment, error) {
 		baselines: []baseline{{"bare_handler", l.over(bare, o.Callers, 1, request, fine)}},
 		goals:     []Goal{{Against: "bare_handler", AtLeast: 0.75}},
 	}, nil
+}
+
+// tab is a browser's tab that polls the badge.
+type tab struct {
+	cookie  string
+	version string // of the badge that it shows
+}
+
+// open opens a creator's tab: an account's badge has a version of its own.
+func (s *site) open(ctx context.Context, name string) (t tab, err error) {
+	if t.cookie, err = s.signIn(ctx, name); err != nil {
+		return t, err
+	}
+	fragment, err := s.once(t.poll("old"), http.StatusOK)
+	if err != nil {
+		return t, err
+	}
+	_, rest, _ := strings.Cut(string(fragment), "/credits/badge?v=")
+	t.version, _, _ = strings.Cut(rest, `"`)
+	_, err = s.once(t.poll(t.version), http.StatusNoContent)
+	return t, err
+}
+
+func (t tab) poll(version string) []byte {
+	return []byte("GET /credits/badge?v=" + version +
+		" HTTP/1.1\r\nHost: 127.0.0.1\r\nHX-Request: true\r\nCookie: " + t.cookie + "\r\n\r\n")
 }
 
 // signIn gives the cookie of a signed-in browser.
