@@ -12,12 +12,11 @@ import (
 const (
 	Superuser = "postgres"
 	OwnerRole = "credits_owner" // owns the schema and runs migrations
-	AppRole   = "credits_app"   // what the server runs as: it cannot rewrite history
+	AppRole   = "credits_app"   // the server's role: it cannot change entries
 	Database  = "credits"
 )
 
-// Bootstrap makes the roles and the database where they are missing, as the superuser of an
-// embedded Postgres.
+// Bootstrap creates missing roles and the database, as the superuser of an embedded Postgres.
 func Bootstrap(ctx context.Context, superURL string) error {
 	conn, err := connect(ctx, superURL)
 	if err != nil {
@@ -36,7 +35,8 @@ func Bootstrap(ctx context.Context, superURL string) error {
 	return nil
 }
 
-// alreadyThere recognises what a start before this one has made: duplicate role (42710) or database (42P04).
+// alreadyThere reports whether an error means that the object exists: duplicate role (42710) or database
+// (42P04).
 func alreadyThere(err error) bool {
 	var pgErr *pgconn.PgError
 	return errors.As(err, &pgErr) && (pgErr.Code == "42710" || pgErr.Code == "42P04")

@@ -1,4 +1,4 @@
-// Package db has the migrations, the roles and the connection pool. It knows no domain package.
+// Package db has the database migrations, the roles and the connection pool. It knows no domain package.
 package db
 
 import (
@@ -18,7 +18,6 @@ import (
 //go:embed migrations/*.sql
 var migrations embed.FS
 
-// versionTable has the version of the schema.
 const versionTable = "public.schema_version"
 
 // undefinedTable is the SQLSTATE of a missing table: the database was never migrated.
@@ -27,8 +26,8 @@ const undefinedTable = "42P01"
 // ErrOldSchema means that the database lacks migrations of this binary.
 var ErrOldSchema = errors.New("the database schema is older than this binary: run `credits migrate` first")
 
-// Migrate brings our schema and River's to the version of this binary, as the owner of the tables.
-// Several processes may call it at once; an advisory lock lets one work.
+// Migrate updates our schema and River's to the version of this binary, as the owner of the tables.
+// Concurrent calls are safe; an advisory lock lets one work.
 func Migrate(ctx context.Context, ownerURL string) error {
 	conn, err := connect(ctx, ownerURL)
 	if err != nil {
@@ -94,7 +93,7 @@ func Grant(ctx context.Context, ownerURL, role string) error {
 	if err != nil {
 		return fmt.Errorf("grant to %s: %w", role, err)
 	}
-	defer func() { _ = tx.Rollback(context.WithoutCancel(ctx)) }() // does nothing after the commit
+	defer func() { _ = tx.Rollback(context.WithoutCancel(ctx)) }() // no effect after the commit
 	name := pgx.Identifier{role}.Sanitize()
 	tables := strings.Join(appendOnly, ", ")
 	statements := []string{
@@ -121,7 +120,7 @@ func Grant(ctx context.Context, ownerURL, role string) error {
 	return nil
 }
 
-// ownsVersion says whether the role owns the version table, and so runs migrations.
+// ownsVersion reports whether the role owns the version table, and so runs migrations.
 func ownsVersion(ctx context.Context, tx pgx.Tx, role string) (bool, error) {
 	var owns bool
 	err := tx.QueryRow(ctx, "select pg_get_userbyid(relowner) = $1 from pg_class where oid = to_regclass($2)",

@@ -16,8 +16,7 @@ import (
 
 func TestMain(m *testing.M) { testdb.Main(m) }
 
-// Open gives up soon on a host that accepts connections and sends nothing, such as one behind a
-// firewall that drops packets.
+// Open gives up soon on a host that accepts connections and does not answer, such as one behind a firewall.
 func TestASilentHostIsGivenUp(t *testing.T) {
 	t.Parallel()
 	silent, err := net.Listen("tcp", "127.0.0.1:0")
@@ -42,7 +41,7 @@ func TestASilentHostIsGivenUp(t *testing.T) {
 	}
 }
 
-// What is said of the schema's version is for the role that migrates.
+// Only the migrating role may change the schema's version.
 func TestOnlyTheOwnerSaysWhatTheSchemaIs(t *testing.T) {
 	t.Parallel()
 	d := testdb.Open(t)
@@ -59,7 +58,7 @@ func TestOnlyTheOwnerSaysWhatTheSchemaIs(t *testing.T) {
 	if err := db.CheckSchema(t.Context(), d.Pool); err != nil {
 		t.Error("the server's role cannot read it: ", err)
 	}
-	// One that is both goes on migrating.
+	// A role that is both keeps migrating.
 	if err := db.Grant(t.Context(), d.OwnerURL, "credits_owner"); err != nil {
 		t.Fatal(err)
 	}

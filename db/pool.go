@@ -14,7 +14,7 @@ import (
 	pgxuuid "github.com/vgarvardt/pgx-google-uuid/v5"
 )
 
-// connectTime bounds the making of a connection: a host that drops packets would hold it up for minutes.
+// connectTime bounds a connection attempt: a host that drops packets would delay it for minutes.
 const connectTime = 5 * time.Second
 
 // openTime bounds Open.
@@ -25,17 +25,16 @@ type Settings map[string]string
 
 // sessionSettings hold on every connection, whatever the server's defaults are.
 var sessionSettings = Settings{
-	// Postgres compiles plans that it thinks are expensive, which takes up to seconds. No statement
-	// here runs for so long.
+	// Postgres compiles plans with a high estimated cost, which can take seconds. No statement here runs
+	// that long.
 	"jit": "off",
-	// A statement that takes this long is stuck: giving up frees its locks and its connection.
+	// A statement that takes this long is stuck: cancelling it frees its locks and its connection.
 	"statement_timeout":                   "15s",
 	"idle_in_transaction_session_timeout": "30s",
 }
 
-// Open connects a pool and fails when the database cannot be reached within a few seconds. maxConns
-// bounds the pool. The URL may lead to a transaction pooler such as PgBouncer; BehindPooler says
-// whether it does.
+// Open connects a pool and fails if the database cannot be reached within a few seconds. maxConns bounds
+// the pool. The URL may lead to a transaction pooler such as PgBouncer, which BehindPooler detects.
 func Open(ctx context.Context, url string, maxConns int32) (*pgxpool.Pool, error) {
 	config, err := pgxpool.ParseConfig(url)
 	if err != nil {
@@ -43,11 +42,11 @@ func Open(ctx context.Context, url string, maxConns int32) (*pgxpool.Pool, error
 	}
 	config.MaxConns = maxConns
 	config.ConnConfig.ConnectTimeout = connectTime
-	// The ledger is in UTC whatever the server's or the operating system's zone is. Poolers keep
-	// this setting for their clients.
+	// The ledger uses UTC whatever the zone of the server or the operating system. Poolers keep this
+	// setting.
 	config.ConnConfig.RuntimeParams["timezone"] = "UTC"
 	config.AfterConnect = func(_ context.Context, conn *pgx.Conn) error {
-		pgxuuid.Register(conn.TypeMap()) // ids travel as sixteen bytes: pgx by itself would write a uuid.UUID as text
+		pgxuuid.Register(conn.TypeMap()) // sends ids as sixteen bytes; pgx alone would send a uuid.UUID as text
 		return nil
 	}
 	ctx, cancel := context.WithTimeout(ctx, openTime)
@@ -72,8 +71,8 @@ func Open(ctx context.Context, url string, maxConns int32) (*pgxpool.Pool, error
 	return pool, nil
 }
 
-// pooledMode uses no prepared statement that outlives its round trip: behind a transaction pooler
-// the next statement may meet another session.
+// pooledMode uses no prepared statement beyond one round trip: behind a transaction pooler the next
+// statement may run in another session.
 const pooledMode = pgx.QueryExecModeCacheDescribe
 
 // BehindPooler reports whether a pool made by Open reaches Postgres through a transaction pooler.
@@ -83,9 +82,8 @@ func BehindPooler(pool *pgxpool.Pool) bool {
 	return pool.Config().ConnConfig.DefaultQueryExecMode == pooledMode
 }
 
-// throughPooler connects once and compares the process id that the other side gave at the start
-// with that of the session that answers. A pooler makes ids of its own. A URL that asks for
-// pooledMode by default_query_exec_mode is believed.
+// throughPooler connects once and compares the process id of the handshake with that of the session that
+// answers. A pooler makes up its own ids. A URL that sets pooledMode by default_query_exec_mode is trusted.
 func throughPooler(ctx context.Context, config *pgx.ConnConfig) (bool, error) {
 	if config.DefaultQueryExecMode == pooledMode {
 		return true, nil
@@ -106,9 +104,9 @@ func ownSession(ctx context.Context, conn *pgx.Conn) (bool, error) {
 	return pid == conn.PgConn().PID(), err
 }
 
-// Derive makes a further pool to the same database with settings of its own, for at most maxConns
-// connections. prepare runs on each new connection. The statements in begin open a transaction with
-// these settings: behind a pooler they hold for one transaction at a time.
+// Derive returns another pool to the same database with its own settings, for at most maxConns connections.
+// prepare runs on each new connection. The statements in begin open a transaction with these settings:
+// behind a pooler they hold for one transaction only.
 func Derive(
 	pool *pgxpool.Pool, maxConns int32, more Settings, prepare func(context.Context, *pgx.Conn) error,
 ) (derived *pgxpool.Pool, begin []string, err error) {
@@ -135,8 +133,8 @@ func Derive(
 	return derived, begin, err
 }
 
-// setLocal is one statement that makes settings hold until the transaction ends. Names and values
-// are constants of the program.
+// setLocal is one statement that sets settings until the transaction ends. Names and values are constants
+// of the program.
 func setLocal(settings Settings) string {
 	var calls []string
 	for _, name := range slices.Sorted(maps.Keys(settings)) {
@@ -145,8 +143,8 @@ func setLocal(settings Settings) string {
 	return "select " + strings.Join(calls, ", ")
 }
 
-// PoolerAdvice is a line for the operator when the role's own settings lack what a pooler does not
-// pass on; empty when all is well.
+// PoolerAdvice is a line for the operator if the role lacks settings that a pooler does not pass on; empty
+// otherwise.
 func PoolerAdvice(ctx context.Context, pool *pgxpool.Pool) (string, error) {
 	if !BehindPooler(pool) {
 		return "", nil
@@ -166,7 +164,7 @@ func PoolerAdvice(ctx context.Context, pool *pgxpool.Pool) (string, error) {
 	return fmt.Sprintf("alter role %s set jit = off; alter role %s set statement_timeout = '15s'", name, name), nil
 }
 
-// ErrPooler means that the owner's URL leads to a transaction pooler: migrations hold a lock for a
-// session of their own.
+// ErrPooler means that the owner's URL leads to a transaction pooler, where migrations cannot hold a
+// session lock.
 var ErrPooler = errors.New(
 	"DATABASE_OWNER_URL leads to a connection pooler: migrations need the address of Postgres itself")

@@ -11,8 +11,8 @@ import (
 	"pop.store/credits/db/testdb"
 )
 
-// Postgres compiles expensive plans by default. The test server keeps that default, as users'
-// servers do, and connections turn it off.
+// Postgres compiles expensive plans by default. The test server keeps that default, as users' servers do,
+// and connections turn it off.
 func TestConnectionsDoNotCompilePlans(t *testing.T) {
 	t.Parallel()
 	d := testdb.Open(t)
@@ -47,7 +47,7 @@ func TestConnectionsDoNotCompilePlans(t *testing.T) {
 	}
 }
 
-// Behind a pooler every transaction brings its settings along, and leaves none behind.
+// Behind a pooler every transaction sets its settings, and leaves none behind.
 func TestSettingsBehindAPooler(t *testing.T) {
 	t.Parallel()
 	d := testdb.Open(t)

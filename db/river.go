@@ -14,12 +14,11 @@ import (
 // JobsSchema is the schema of River's tables.
 const JobsSchema = "river"
 
-// lockJobs lets one process at a time migrate River, which has no lock of its own. The lock ends
-// with the connection.
+// lockJobs lets one process at a time migrate River, which has no lock. The lock ends with the connection.
 const lockJobs = "select pg_advisory_lock(hashtext('credits river migration'))"
 
-// migrateJobs brings River's tables to the version of this binary. conn holds the lock; River uses
-// a pool of its own, since some of its migrations need a transaction each.
+// migrateJobs updates River's tables to the version of this binary. conn holds the lock; River uses its own
+// pool, since some of its migrations need a transaction each.
 func migrateJobs(ctx context.Context, conn *pgx.Conn, ownerURL string) error {
 	if _, err := conn.Exec(ctx, lockJobs); err != nil {
 		return fmt.Errorf("wait for another migration of the job tables: %w", err)
@@ -47,8 +46,8 @@ func migrateJobs(ctx context.Context, conn *pgx.Conn, ownerURL string) error {
 	return nil
 }
 
-// makeJobsSchema makes the schema where it is missing. It looks first: `if not exists` wants the
-// right to make one even when it is there.
+// makeJobsSchema creates a missing schema. It checks first, since `if not exists` requires the right to
+// create even if it exists.
 func makeJobsSchema(ctx context.Context, conn *pgx.Conn) error {
 	var there bool
 	if err := conn.QueryRow(ctx, "select to_regnamespace($1) is not null", JobsSchema).Scan(&there); err != nil {
@@ -68,7 +67,7 @@ func jobsMigrator(pool *pgxpool.Pool) (*rivermigrate.Migrator[pgx.Tx], error) {
 		&rivermigrate.Config{Schema: JobsSchema, Logger: slog.New(slog.DiscardHandler)})
 }
 
-// checkJobs returns ErrOldSchema when River's tables are missing or old. Newer ones are fine.
+// checkJobs returns ErrOldSchema if River's tables are missing or old. Newer ones are accepted.
 func checkJobs(ctx context.Context, pool *pgxpool.Pool) error {
 	m, err := jobsMigrator(pool)
 	if err != nil {
@@ -84,8 +83,8 @@ func checkJobs(ctx context.Context, pool *pgxpool.Pool) error {
 	return nil
 }
 
-// jobGrants are the rights to River's tables: to work with jobs, not to change the tables or what
-// is said of their version.
+// jobGrants are the rights to River's tables: to work with jobs, but not to change the tables or their
+// version.
 func jobGrants(name string, migrates bool) []string {
 	grants := []string{
 		"grant usage on schema " + JobsSchema + " to " + name,

@@ -13,7 +13,7 @@ import (
 	"pop.store/credits/db/testdb"
 )
 
-// Job tables that are missing or old are an old schema, and migrating makes them again.
+// Missing or old job tables are an old schema, and migrating creates them again.
 func TestJobTablesArePartOfTheSchema(t *testing.T) {
 	t.Parallel()
 	d := testdb.Open(t)
@@ -53,8 +53,7 @@ func TestJobTablesArePartOfTheSchema(t *testing.T) {
 	}
 }
 
-// The server's role works with jobs; the tables, and what is said of their version, are for the
-// role that migrates.
+// The server's role works with jobs; only the migrating role may change the tables and their version.
 func TestTheServerOnlyWorksWithJobs(t *testing.T) {
 	t.Parallel()
 	d := testdb.Open(t)

@@ -13,9 +13,9 @@ import (
 	"pop.store/credits/db/testdb"
 )
 
-// Before this migration a refund was taken off the day on which it was given, in usage_days and on
-// the account's row. Afterwards work and what was returned of it stand apart on the day of the
-// work, and both sums are exact. The account's row keeps its bytes.
+// Before this migration a refund was deducted on the day when it was given, in usage_days and on the
+// account's row. Afterwards work and its refunds are separate on the day of the work, and both sums are
+// exact. The account's row keeps its bytes.
 func TestUsageReturnsAreSplitByTheMigration(t *testing.T) {
 	t.Parallel()
 	conn, err := pgx.Connect(t.Context(), testdb.Empty(t).OwnerURL)

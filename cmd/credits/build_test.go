@@ -20,13 +20,13 @@ func root(t *testing.T) string {
 	return dir
 }
 
-// What `make build` makes runs in an empty image: it needs no dynamic loader and no library. And it
-// knows what it was built from.
+// The binary of `make build` runs in an empty image: it needs no dynamic loader and no library. It knows
+// its version.
 func TestTheBinaryIsStatic(t *testing.T) {
 	t.Parallel()
 	binary := filepath.Join(t.TempDir(), "credits")
 	build := exec.Command(filepath.Join(root(t), ".ci/build"), binary)
-	build.Env = append(os.Environ(), "CGO_ENABLED=1") // whatever the environment says
+	build.Env = append(os.Environ(), "CGO_ENABLED=1") // whatever the environment has
 	if out, err := build.CombinedOutput(); err != nil {
 		t.Fatalf("%v: %s", err, out)
 	}
@@ -61,8 +61,8 @@ func script(t *testing.T, name, text string) {
 	}
 }
 
-// make runs a target of the real Makefile in a folder with stand-ins for what it calls, which note
-// that they were called.
+// makeRun runs a target of the real Makefile in a folder with stand-ins for the programs that it calls.
+// They record their calls.
 func makeRun(t *testing.T, env ...string) (called string) {
 	t.Helper()
 	dir := t.TempDir()
@@ -88,7 +88,7 @@ func makeRun(t *testing.T, env ...string) (called string) {
 	return string(text)
 }
 
-// With a database of one's own `make run` does not ask for Postgres to be installed.
+// With its own database `make run` does not require an installed Postgres.
 func TestMakeRunAsksForPostgresOnlyWhenItIsNeeded(t *testing.T) {
 	t.Parallel()
 	if got := makeRun(t); got != ".ci/build  demo=\n.ci/setup postgres demo=\nbin/credits serve demo=1\n" {
@@ -134,7 +134,7 @@ func setup(t *testing.T, programs map[string]string, what ...string) (said strin
 	return string(out), err
 }
 
-// An installation says what it installs and how far it is; what is there already is not worth a word.
+// Setup prints what it installs and its progress, and nothing about what is installed already.
 func TestSetupShowsItsProgress(t *testing.T) {
 	t.Parallel()
 	const linux, root = "echo Linux\n", "echo 0\n"

@@ -29,7 +29,7 @@ func (p *program) catalog(args []string) error {
 	return fmt.Errorf("catalog check FILE or catalog default: %w", errUsage)
 }
 
-// catalogCheck prints what there is to say about a file, and what it makes of the plan table.
+// catalogCheck prints the findings about a file and its plan table.
 func (p *program) catalogCheck(file string) error {
 	c, warnings, err := catalog.Load(file)
 	if err != nil {
@@ -59,8 +59,8 @@ func count(n int, one string) string {
 	return strconv.Itoa(n) + " " + one + "s"
 }
 
-// planTable is the plan table as cells: the plans above, what a month gives, and how often that
-// pays for each thing.
+// planTable is the plan table as cells: plans in the first row, then allowances, then how often they pay
+// for each feature.
 func planTable(c *catalog.Catalog) [][]string {
 	head, allowance := []string{""}, []string{"Tokens a month"}
 	for _, p := range c.Plans {
@@ -107,7 +107,7 @@ func align(to io.Writer, table [][]string) {
 	}
 }
 
-// openCatalog loads the catalog to serve with. From then on SIGHUP no longer ends the program.
+// openCatalog loads the catalog of the server. From then on SIGHUP does not end the program.
 func (p *program) openCatalog() (err error) {
 	p.hangups = make(chan os.Signal, 1)
 	signal.Notify(p.hangups, syscall.SIGHUP)
@@ -123,7 +123,7 @@ func (p *program) logWarnings(warnings []catalog.Finding) {
 	}
 }
 
-// reloadOnHangup reads the catalog again whenever it is told to.
+// reloadOnHangup reloads the catalog on each SIGHUP.
 func (p *program) reloadOnHangup(ctx context.Context) {
 	for {
 		select {

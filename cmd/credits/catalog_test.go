@@ -26,7 +26,7 @@ func prices(t *testing.T, dir string, replace ...string) (file string) {
 	return file
 }
 
-// at is the line of the first place of a text in a file, as errors name it.
+// at is the line of a text's first occurrence, as errors name it.
 func at(t *testing.T, name, text string) string {
 	t.Helper()
 	content, err := os.ReadFile(name)
@@ -86,12 +86,12 @@ func TestCatalogCheckVersions(t *testing.T) {
 		"  AI Photoshoots                 20     45     100\n",
 	} {
 		if !strings.Contains(second, want) {
-			t.Errorf("no word of %q in %s", want, second)
+			t.Errorf("%q is missing in %s", want, second)
 		}
 	}
 }
 
-// A file that cannot be used: the same lines from the check and from a server, which starts nothing.
+// An invalid file: the check and a server report the same lines, and the server does not start.
 func TestBadCatalog(t *testing.T) {
 	t.Parallel()
 	s := setting{dir: t.TempDir()}
@@ -123,7 +123,7 @@ func TestBadCatalog(t *testing.T) {
 	}
 }
 
-// SIGHUP puts a new file in force while the server runs, and a bad one changes nothing.
+// SIGHUP loads a new file in a running server; an invalid one changes nothing.
 func TestReloadCatalog(t *testing.T) {
 	t.Parallel()
 	s := setting{dir: folder(t)}
@@ -160,7 +160,7 @@ func TestReloadCatalog(t *testing.T) {
 		"prices.yaml" + at(t, file, "price: 1e1") + "price must be a decimal number of tokens", version,
 	} {
 		if !strings.Contains(p.stderr.String(), want) {
-			t.Errorf("no word of %q: %s", want, p.stderr)
+			t.Errorf("%q is missing: %s", want, p.stderr)
 		}
 	}
 	if got := p.imagePrice(t, key); got != "12.5" {

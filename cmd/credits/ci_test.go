@@ -9,8 +9,7 @@ import (
 	"testing"
 )
 
-// The count with which .ci/test ends, on throw-away modules: what it counts as failed, and that it
-// then fails.
+// The final count of .ci/test, on temporary modules: what counts as failed, and that the run then fails.
 func TestCount(t *testing.T) {
 	t.Parallel()
 	root, err := filepath.Abs("../..")
@@ -69,7 +68,7 @@ func TestCount(t *testing.T) {
 	}
 }
 
-// A run whose tests all pass, but leave something behind, has failed.
+// A run that leaves files behind fails, even if its tests pass.
 func TestNothingIsLeftBehind(t *testing.T) {
 	t.Parallel()
 	root, err := filepath.Abs("../..")

@@ -13,7 +13,7 @@ import (
 	"pop.store/credits/db/testdb"
 )
 
-// CREDITS_DB_CONNS is exact: the lanes' connections are among them.
+// CREDITS_DB_CONNS is exact: it includes the lanes' connections.
 func TestAServerOpensNoMoreConnectionsThanAllowed(t *testing.T) {
 	t.Parallel()
 	d := testdb.Open(t)

@@ -12,8 +12,8 @@ import (
 	"testing"
 )
 
-// The embedded Postgres is killed under the server: it says that it is not ready, starts another,
-// and goes on; work that is sent again with the same key is charged once.
+// The embedded Postgres is killed: the server reports not ready, starts another and continues; work that is
+// repeated with the same key is charged once.
 func TestPostgresKilled(t *testing.T) {
 	t.Parallel()
 	s := setting{dir: folder(t)}
@@ -23,7 +23,7 @@ func TestPostgresKilled(t *testing.T) {
 	p.chargeUntilDone(t, key, "studio", "before")
 	first := p.postgres(t)
 
-	// Agents work on through it all.
+	// Agents work all the time.
 	const agents, each = 3, 20
 	var working sync.WaitGroup
 	begun := make(chan struct{}, agents*each)
@@ -37,8 +37,8 @@ func TestPostgresKilled(t *testing.T) {
 	}
 	<-begun
 
-	// A child process of the dead Postgres delays the next start until it ends. So the test surely
-	// sees the time in which Postgres is down.
+	// A child of the dead Postgres delays the next start until it ends, so that the test observes the
+	// downtime.
 	lingering := child(t, p.pgdata(t), "checkpointer")
 	if lingering > 0 {
 		signalled(t, lingering, syscall.SIGSTOP)
@@ -69,7 +69,7 @@ func TestPostgresKilled(t *testing.T) {
 		p.chargeUntilDone(t, key, "studio", again)
 	}
 	working.Wait()
-	b := p.books(t, key, "studio")
+	b := p.statement(t, key, "studio")
 	if want := agents*each + 2; b.charges() != want || b.spendable() != "196.9" {
 		t.Errorf("%d charges and %v tokens left, want %d and 196.9", b.charges(), b.spendable(), want)
 	}
@@ -89,8 +89,7 @@ func signalled(t *testing.T, pid int, s syscall.Signal) {
 	}
 }
 
-// child finds a child of the Postgres that works on some data, by its title; 0 where there is no
-// /proc to look in.
+// child finds a child process of the Postgres on some data, by its title; 0 without /proc.
 func child(t *testing.T, pgdata, title string) int {
 	t.Helper()
 	processes, _ := filepath.Glob("/proc/[0-9]*") // the pattern is valid

@@ -17,14 +17,14 @@ import (
 	"pop.store/credits/internal/ledger/engine"
 )
 
-// database is a connected pool and, when it is embedded, the Postgres under it.
+// database is a connected pool and the embedded Postgres under it, if any.
 type database struct {
 	pool   *pgxpool.Pool
 	server *embedpg.Server // nil with DATABASE_URL
 }
 
-// checkDatabaseURLs reports a connection string that cannot be parsed. The error does not contain the
-// string: it holds a password, and the password's place is unknown when parsing fails.
+// checkDatabaseURLs reports a connection string that cannot be parsed. The error leaves the string out: it
+// holds a password, whose place is unknown when parsing fails.
 func (p *program) checkDatabaseURLs() error {
 	if p.config.DatabaseURL == "" {
 		if p.config.OwnerURL != "" {
@@ -50,8 +50,8 @@ func (p *program) checkDatabaseURLs() error {
 	return nil
 }
 
-// openForServing connects what DATABASE_URL names, whose schema must be current, or starts and
-// migrates an embedded Postgres.
+// openForServing connects to DATABASE_URL, whose schema must be current, or starts and migrates an embedded
+// Postgres.
 func (p *program) openForServing(ctx context.Context) (*database, error) {
 	if p.config.DatabaseURL != "" {
 		return p.openExternal(ctx)
@@ -67,9 +67,8 @@ func (p *program) openForServing(ctx context.Context) (*database, error) {
 	return p.prepareEmbedded(ctx, server)
 }
 
-// embedded says where the embedded Postgres lies: in a folder of its own in the data folder. Others
-// may enter that one: Postgres refuses to run as root, and the user that it runs as instead has to
-// get through.
+// embedded returns the options of the embedded Postgres, in its own folder inside the data folder. Others
+// may enter the data folder: Postgres refuses to run as root, and its user has to pass through.
 func (p *program) embedded() (embedpg.Options, error) {
 	if err := os.MkdirAll(p.config.DataDir, 0o755); err != nil {
 		return embedpg.Options{}, &config.Error{Name: "CREDITS_DATA_DIR", Reason: err.Error()}
@@ -85,8 +84,7 @@ func (p *program) embeddedOptions() embedpg.Options {
 	}
 }
 
-// openForCommand is openForServing for a command, which may run beside a server that has the
-// embedded Postgres already.
+// openForCommand is openForServing for a command, which can use the embedded Postgres of a running server.
 func (p *program) openForCommand(ctx context.Context) (*database, error) {
 	if p.config.DatabaseURL != "" {
 		return p.openExternal(ctx)
@@ -107,7 +105,7 @@ func (p *program) openForCommand(ctx context.Context) (*database, error) {
 	return p.prepareEmbedded(ctx, server)
 }
 
-// readers is what CREDITS_DB_CONNS leaves for all but the ledger's lanes, which have a connection each.
+// readers is the part of CREDITS_DB_CONNS that the ledger's lanes leave, which have a connection each.
 func (p *program) readers() int32 { return p.config.MaxConns - engine.DefaultLanes }
 
 func (p *program) openExternal(ctx context.Context) (*database, error) {
@@ -156,9 +154,9 @@ func (d *database) close() error {
 	return d.server.Stop(ctx)
 }
 
-// keepRunning starts an embedded Postgres again when it ends by itself, until the context ends. Its
-// address stays the same, so the pool heals; meanwhile requests are answered 503. It returns an
-// error when that keeps failing, and when the data have been deleted.
+// keepRunning restarts an embedded Postgres that ends by itself, until ctx ends. Its address stays the
+// same, so the pool recovers; meanwhile requests are answered 503. It returns an error if the restarts
+// fail, or the data were deleted.
 func (p *program) keepRunning(ctx context.Context, d *database) error {
 	if d.server == nil {
 		<-ctx.Done()
@@ -173,7 +171,7 @@ func (p *program) keepRunning(ctx context.Context, d *database) error {
 		case <-d.server.Done():
 		}
 		if ctx.Err() != nil {
-			return nil //nolint:nilerr // told to stop, which is no failure
+			return nil //nolint:nilerr // a normal stop
 		}
 		if d.server.Lost() {
 			return p.dataGone()
@@ -200,27 +198,26 @@ func (p *program) startAgain(ctx context.Context, d *database) error {
 	return nil
 }
 
-// How often a start is tried, and the pause after the first failure, which doubles with each. That
-// adds up to half a minute: a full disk or a process in the way may be gone by then, and otherwise
-// whoever looks after the server should know.
+// Limits of the restarts; the pause doubles after each failure. That adds up to half a minute, in which a
+// full disk or a blocking process may recover. After that the operator should know.
 const (
 	startAttempts = 6
 	firstPause    = time.Second
 )
 
-// keepTrying starts something until that works, has failed too often, or cannot work any more.
-// Being told to stop is no failure.
+// keepTrying repeats start until it works, has failed too often, or cannot work any more. A normal stop is
+// not a failure.
 func (p *program) keepTrying(ctx context.Context, start func() error) error {
 	pause := firstPause
 	for attempt := 1; ; attempt++ {
 		err := start()
 		if err == nil || ctx.Err() != nil {
-			return nil //nolint:nilerr // told to stop
+			return nil //nolint:nilerr // a normal stop
 		}
 		if attempt == startAttempts || errors.Is(err, embedpg.ErrGone) {
 			return err
 		}
-		p.log.Error("the embedded Postgres could not be started; trying again", "in", pause.String(), "error", err)
+		p.log.Error("the embedded Postgres could not be started and will be retried", "in", pause.String(), "error", err)
 		select {
 		case <-ctx.Done():
 			return nil

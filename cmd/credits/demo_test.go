@@ -11,7 +11,7 @@ import (
 	"pop.store/credits/db/testdb"
 )
 
-// A database in which real money was taken is no place for the demo. Test payments of Stripe's are none.
+// The demo refuses a database with real payments. Stripe's test payments do not count.
 func TestNoDemoOnRealPayments(t *testing.T) {
 	t.Parallel()
 	d := testdb.Open(t)

@@ -8,10 +8,10 @@ import (
 // Main lets the test binary be the program under test.
 var Main = main
 
-// KeepTrying is how often and when a database is started again.
+// KeepTrying starts a database until it works.
 func KeepTrying(ctx context.Context, start func() error) error {
 	return (&program{log: slog.New(slog.DiscardHandler)}).keepTrying(ctx, start)
 }
 
-// StartAttempts is how often at most.
+// StartAttempts is the limit of KeepTrying.
 const StartAttempts = startAttempts

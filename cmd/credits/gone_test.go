@@ -8,7 +8,8 @@ import (
 	"testing"
 )
 
-// The data folder is deleted under a server: it ends and says so in one line, and makes no new database.
+// The data folder of a running server is deleted: the server ends with an error of one line, and makes no
+// new database.
 func TestDataFolderDeletedWhileServing(t *testing.T) {
 	t.Parallel()
 	s := setting{dir: folder(t)}
@@ -22,13 +23,12 @@ func TestDataFolderDeletedWhileServing(t *testing.T) {
 	}
 }
 
-// The same where the data lie elsewhere, because root runs the server in a folder that Postgres'
-// user cannot enter. The next start says what has become of the data, and makes no other database
-// beside them.
+// The same for data in another place, because root runs the server in a folder that Postgres' user cannot
+// enter. The next start says where the data are, and makes no other database.
 func TestNoteOfTheDataDeletedWhileServing(t *testing.T) {
 	t.Parallel()
 	if os.Geteuid() != 0 {
-		return // only root's data lie elsewhere
+		return // only root's data are in another place
 	}
 	dir := t.TempDir()
 	if err := os.Chmod(dir, 0o700); err != nil {
@@ -41,7 +41,7 @@ func TestNoteOfTheDataDeletedWhileServing(t *testing.T) {
 		if err := os.RemoveAll(moved); err != nil || !strings.HasPrefix(moved, "/var/lib/credits/") {
 			t.Errorf("%s: %v", moved, err)
 		}
-		_ = os.Remove(filepath.Dir(moved)) // only when nothing else is in it
+		_ = os.Remove(filepath.Dir(moved)) // only if it is empty
 	})
 	if err := os.RemoveAll(filepath.Join(dir, "var")); err != nil {
 		t.Fatal(err)
@@ -53,8 +53,7 @@ func TestNoteOfTheDataDeletedWhileServing(t *testing.T) {
 	}
 }
 
-// wantGone waits for the end of a server whose data were deleted. What failed within the second
-// until it noticed may be logged before.
+// wantGone waits for the end of a server whose data were deleted. Failures before it noticed may be logged.
 func wantGone(t *testing.T, p *server) {
 	t.Helper()
 	code := p.wait(t)

@@ -17,7 +17,7 @@ type topic struct {
 	details string // what its own help adds; may be empty
 }
 
-// topics are in the order in which the overview lists them.
+// topics are in the order of the overview.
 var topics = []topic{
 	{
 		command: "serve",
@@ -121,8 +121,8 @@ func printUsage(w io.Writer) {
 	fmt.Fprint(w, aboutSettings)
 }
 
-// printHelp prints the help of a command; "key" is that of all its commands. Without words it is
-// the overview.
+// printHelp prints the help of a command; "key" is that of all its subcommands. Without words it is the
+// overview.
 func printHelp(w io.Writer, words []string) error {
 	found := about(words)
 	if len(words) > 0 && len(found) == 0 {
@@ -155,7 +155,7 @@ func about(words []string) []topic {
 	return found
 }
 
-// asksForHelp says whether a command line asks for help instead of work, and about which command.
+// asksForHelp reports whether a command line asks for help, and for which command.
 func asksForHelp(args []string) (words []string, asks bool) {
 	if args[0] == "help" {
 		return args[1:], true
@@ -177,7 +177,7 @@ func asksForHelp(args []string) (words []string, asks bool) {
 	return args[:1], true
 }
 
-// version says which version this is, as the Go toolchain stamped it into the binary.
+// version is the version that the Go toolchain stamped into the binary.
 func version() string {
 	build, ok := debug.ReadBuildInfo()
 	if !ok {

@@ -11,7 +11,7 @@ import (
 	"time"
 )
 
-// client follows no redirects and keeps no cookies: the tests look at both.
+// client follows no redirects and keeps no cookies, since the tests check both.
 var client = &http.Client{
 	Timeout:       hang,
 	CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
@@ -23,8 +23,8 @@ type answer struct {
 	body string
 }
 
-// send sends a request to where the server listens, whatever it is called from outside. The error
-// is that of the network.
+// send sends a request to the listening address, whatever the public address is. The error is the
+// network's.
 func (p *server) send(t *testing.T, method, path, body string, header ...string) (answer, error) {
 	t.Helper()
 	r, err := http.NewRequestWithContext(t.Context(), method, "http://"+p.addr+path, strings.NewReader(body))
@@ -43,7 +43,7 @@ func (p *server) send(t *testing.T, method, path, body string, header ...string)
 	return answer{response, string(text)}, err
 }
 
-// get is a page, which must come with the status.
+// get is a page with the expected status.
 func (p *server) get(t *testing.T, status int, path string, header ...string) answer {
 	t.Helper()
 	return p.must(t, status, http.MethodGet, path, "", header...)
@@ -61,7 +61,7 @@ func (p *server) must(t *testing.T, status int, method, path, body string, heade
 	return a
 }
 
-// signIn takes the demo's one click and gives the cookie.
+// signIn signs in to the demo and returns the cookie.
 func (p *server) signIn(t *testing.T) string {
 	t.Helper()
 	a := p.must(t, http.StatusSeeOther, http.MethodPost, "/login/demo", "", "Sec-Fetch-Site", "same-origin")
@@ -98,7 +98,7 @@ func (p *server) charge(t *testing.T, key, account, idempotency string) (answer,
 		"Authorization", "Bearer "+key, "Content-Type", "application/json", "Idempotency-Key", idempotency)
 }
 
-// chargeUntilDone sends the same charge, as a careful caller does, until it is answered for good.
+// chargeUntilDone repeats a charge until its answer is final.
 func (p *server) chargeUntilDone(t *testing.T, key, account, idempotency string) {
 	t.Helper()
 	p.until(t, "the charge is accepted", func() bool {
@@ -110,10 +110,10 @@ func (p *server) chargeUntilDone(t *testing.T, key, account, idempotency string)
 	})
 }
 
-// books are an account's balance and all its transactions, as the API tells them.
-func (p *server) books(t *testing.T, key, account string) books {
+// statement is an account's balance and all its transactions, from the API.
+func (p *server) statement(t *testing.T, key, account string) accountStatement {
 	t.Helper()
-	b := books{account: p.api(t, http.StatusOK, key, http.MethodGet, "/v1/accounts/"+account, "")}
+	b := accountStatement{account: p.api(t, http.StatusOK, key, http.MethodGet, "/v1/accounts/"+account, "")}
 	for cursor := ""; ; {
 		page := p.api(t, http.StatusOK, key, http.MethodGet,
 			"/v1/accounts/"+account+"/transactions?limit=100&cursor="+url.QueryEscape(cursor), "")
@@ -125,12 +125,12 @@ func (p *server) books(t *testing.T, key, account string) books {
 	}
 }
 
-type books struct {
+type accountStatement struct {
 	account      map[string]any
 	transactions []any
 }
 
-func (b books) String() string {
+func (b accountStatement) String() string {
 	text, err := json.Marshal([]any{b.account, b.transactions})
 	if err != nil {
 		return err.Error()
@@ -139,7 +139,7 @@ func (b books) String() string {
 }
 
 // charges counts the charges.
-func (b books) charges() int {
+func (b accountStatement) charges() int {
 	n := 0
 	for _, entry := range b.transactions {
 		if e, ok := entry.(map[string]any); ok && e["kind"] == "charge" {
@@ -149,7 +149,7 @@ func (b books) charges() int {
 	return n
 }
 
-func (b books) spendable() any {
+func (b accountStatement) spendable() any {
 	balance, _ := b.account["balance"].(map[string]any)
 	return balance["spendable"]
 }

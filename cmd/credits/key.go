@@ -39,8 +39,7 @@ func (p *program) key(ctx context.Context, args []string) (err error) {
 	return work(ctx, apikey.New(d.pool, apikey.Options{Clock: clock.System}))
 }
 
-// keyWork is what a command does once its arguments are known to make sense: for those that do not,
-// no database is started.
+// keyWork is a command with valid arguments. No database is started before they are checked.
 type keyWork func(context.Context, *apikey.Keys) error
 
 func (p *program) keyCreate(args []string) (keyWork, error) {

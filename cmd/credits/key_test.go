@@ -9,13 +9,13 @@ import (
 	"pop.store/credits/db/testdb"
 )
 
-// Keys are made, listed and revoked beside a running server, and without one.
+// Keys are created, listed and revoked, with and without a running server.
 func TestKeys(t *testing.T) {
 	t.Parallel()
 	t.Run("embedded Postgres", func(t *testing.T) {
 		t.Parallel()
 		s := setting{dir: folder(t)}
-		early := s.newKey(t, "read") // nothing runs, nothing is there
+		early := s.newKey(t, "read") // without a server and a database
 		p := s.serve(t)
 		keys(t, s, p, early)
 		p.stop(t)
@@ -36,7 +36,7 @@ func TestKeys(t *testing.T) {
 
 var listed = regexp.MustCompile(`(?m)^([0-9a-f-]{36})  (crk_\S+)  (\S+) +\S+  (in force|revoked \S+)  (.+)$`)
 
-// keys wants a running server, and a key that was made before it ran.
+// keys needs a running server, and a key from before it ran.
 func keys(t *testing.T, s setting, p *server, early string) {
 	t.Helper()
 	p.api(t, http.StatusOK, early, http.MethodGet, "/v1/catalog", "")

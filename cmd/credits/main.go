@@ -1,4 +1,4 @@
-// Command credits is the token wallet: server, migrations, keys.
+// Command credits is the token wallet: the server, its migrations and the operator's commands.
 package main
 
 import (
@@ -16,7 +16,7 @@ import (
 	"pop.store/credits/internal/problem"
 )
 
-// Exit codes: what went wrong, for scripts.
+// Exit codes for scripts.
 const (
 	exitOK     = 0
 	exitFailed = 1 // the command could not do its work
@@ -37,7 +37,7 @@ func main() {
 	os.Exit(code)
 }
 
-// program is one run of the binary, with what it would otherwise take from the process.
+// program is one run of the binary, with what it takes from the process.
 type program struct {
 	getenv         func(string) string
 	environ        func() []string
@@ -49,11 +49,11 @@ type program struct {
 	secondSignal   <-chan struct{} // closed by the second signal to stop
 }
 
-// errUsage is a command line that makes no sense.
+// errUsage is an invalid command line.
 var errUsage = errors.New("see `credits help`")
 
-// run carries out a command and gives the exit code. Every failure is one line on standard error;
-// that of a catalog is one for each thing that is wrong with it.
+// run executes a command and returns the exit code. An error is one line on standard error; an invalid
+// catalog has one line for each finding.
 func (p *program) run(ctx context.Context, args []string) int {
 	err := p.dispatch(ctx, args)
 	if err == nil {
@@ -62,7 +62,7 @@ func (p *program) run(ctx context.Context, args []string) int {
 	var prices *catalog.Error
 	var bad *config.Error
 	switch {
-	case p.config.LogFormat == logs.JSON && p.log != nil: // whoever reads the log expects nothing else
+	case p.config.LogFormat == logs.JSON && p.log != nil: // a reader of a JSON log expects nothing else
 		p.log.Error("failed", "error", oneLine(err))
 	case errors.As(err, &prices):
 		fmt.Fprintln(p.stderr, prices)
@@ -107,8 +107,8 @@ func (p *program) version(args []string) error {
 	return nil
 }
 
-// warnAboutUnknown warns about variables that begin like settings and are none. Without the warning,
-// a misspelt setting would have no effect and no message.
+// warnAboutUnknown warns of variables that look like settings but are not. Otherwise a misspelt setting
+// would silently have no effect.
 func (p *program) warnAboutUnknown() {
 	for _, u := range config.Unknowns(p.environ()) {
 		text := "there is no setting " + u.Name
@@ -137,7 +137,7 @@ func (p *program) command(ctx context.Context, args []string) error {
 	return fmt.Errorf("there is no command %q: %w", args[0], errUsage)
 }
 
-// oneLine is an error for a person: a problem's safe message with its cause, and never more than a line.
+// oneLine formats an error for the operator: a problem's safe message with its cause, in one line.
 func oneLine(err error) string {
 	text := err.Error()
 	var known *problem.Error

@@ -1,5 +1,4 @@
-// The tests here run the program as people do: as a process of its own, that is signalled, killed
-// and asked over HTTP.
+// The tests here run the program as a process of its own, with signals, kills and HTTP requests.
 package main_test
 
 import (
@@ -10,7 +9,7 @@ import (
 	"pop.store/credits/db/testdb"
 )
 
-// asProgram makes the test binary the program: built once, and with the race detector when the tests are.
+// asProgram makes the test binary the program. It is built once, with the race detector if the tests are.
 const asProgram = "RUN_TESTS_AS_PROGRAM"
 
 func TestMain(m *testing.M) {

@@ -9,7 +9,7 @@ import (
 	"pop.store/credits/db"
 )
 
-// migrate brings the schema up to date as the owner of the tables, and gives the server's role what it needs.
+// migrate updates the schema as the owner of the tables, and grants the server's role its rights.
 func (p *program) migrate(ctx context.Context, args []string) (err error) {
 	if len(args) > 0 {
 		return fmt.Errorf("migrate takes no arguments: %w", errUsage)

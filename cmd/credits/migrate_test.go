@@ -14,8 +14,8 @@ import (
 	"pop.store/credits/db/testdb"
 )
 
-// A new database is migrated as the owner of the tables and served as another role, which cannot
-// rewrite history.
+// A new database is migrated as the owner of the tables and served as another role, which cannot change
+// entries.
 func TestMigrate(t *testing.T) {
 	t.Parallel()
 	d := testdb.Empty(t)
@@ -45,7 +45,7 @@ func TestMigrate(t *testing.T) {
 	appendOnly(t, d)
 }
 
-// appendOnly tries to rewrite the books as the server's role.
+// appendOnly tries to change entries as the server's role.
 func appendOnly(t *testing.T, d testdb.DB) {
 	t.Helper()
 	for _, statement := range []string{
@@ -65,7 +65,7 @@ func appendOnly(t *testing.T, d testdb.DB) {
 	}
 }
 
-// keyValue writes a connection address in Postgres' other way.
+// keyValue converts a connection URL to Postgres' key/value form.
 func keyValue(t *testing.T, address string) string {
 	t.Helper()
 	u, err := url.Parse(address)
@@ -77,7 +77,7 @@ func keyValue(t *testing.T, address string) string {
 		" port=" + q.Get("port") + " sslmode=disable"
 }
 
-// Several deployments migrate at once: each finds the schema up to date in the end.
+// Concurrent migrations all succeed.
 func TestMigrateAtOnce(t *testing.T) {
 	t.Parallel()
 	d := testdb.Empty(t)
@@ -98,7 +98,7 @@ func TestMigrateAtOnce(t *testing.T) {
 	p.stop(t)
 }
 
-// The server's role need not be another than the owner: then it gives up the right to rewrite history.
+// The server's role may be the owner: then it gives up the right to change entries.
 func TestMigrateWithOneRole(t *testing.T) {
 	t.Parallel()
 	d := testdb.Empty(t)

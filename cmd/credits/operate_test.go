@@ -33,7 +33,7 @@ func TestVersion(t *testing.T) {
 	refused(t, s.run(t, "version", "now"), 2, "no arguments")
 }
 
-// Every command has help, in every way in which people ask for it, whatever the configuration is.
+// Every command has help, in every form of asking, whatever the configuration.
 func TestHelpOfEveryCommand(t *testing.T) {
 	t.Parallel()
 	s := setting{dir: t.TempDir()}.with("CREDITS_DEMO=broken")
@@ -72,7 +72,7 @@ func TestHelpOfEveryCommand(t *testing.T) {
 	refused(t, s.run(t, "fly", "--help"), 2, `"fly"`)
 }
 
-// A misspelt variable is named, with what was probably meant; its value is not repeated.
+// A misspelt variable is reported with the likely name, without its value.
 func TestUnknownVariablesAreWarnedOf(t *testing.T) {
 	t.Parallel()
 	s := setting{dir: t.TempDir()}.with("CREDITS_DMEO="+secret, "CREDITS_BROOM="+secret)
@@ -84,8 +84,8 @@ func TestUnknownVariablesAreWarnedOf(t *testing.T) {
 	}
 }
 
-// The log in JSON: every line is an object, there is one at the start and one at the end, and what
-// the command line does is logged.
+// In a JSON log every line is an object, with one at the start and one at the end, and the operator's acts
+// are logged.
 func TestLogInJSON(t *testing.T) {
 	t.Parallel()
 	s := setting{dir: folder(t)}.with("DATABASE_URL="+testdb.Open(t).AppURL, "CREDITS_LOG_FORMAT=json")
@@ -104,7 +104,7 @@ func TestLogInJSON(t *testing.T) {
 	for line := range strings.Lines(all) {
 		var fields map[string]any
 		if err := json.Unmarshal([]byte(line), &fields); err != nil {
-			t.Fatalf("%q is no JSON: %v", line, err)
+			t.Fatalf("%q is not JSON: %v", line, err)
 		}
 		switch message := fields["msg"]; message {
 		case "operator act":
@@ -118,7 +118,7 @@ func TestLogInJSON(t *testing.T) {
 		}
 	}
 	if got := strings.Join(seen, ", "); got != "started, refused, stopped, key create, key revoke, failed" {
-		t.Errorf("the log tells of %s: %s", got, all)
+		t.Errorf("the log has the acts %s: %s", got, all)
 	}
 	if strings.Contains(all, key) || strings.Contains(all, "maya@") {
 		t.Errorf("a secret or an e-mail address is in the log: %s", all)
@@ -128,8 +128,7 @@ func TestLogInJSON(t *testing.T) {
 	}
 }
 
-// At debug level each request has its line, with the id that its answer names; at error level even
-// the start has none.
+// At debug level each request has a line with its id; at error level even the start has none.
 func TestLogLevels(t *testing.T) {
 	t.Parallel()
 	s := setting{dir: folder(t)}.with("DATABASE_URL=" + testdb.Open(t).AppURL)
@@ -148,7 +147,7 @@ func TestLogLevels(t *testing.T) {
 	}
 }
 
-// SIGHUP asks for the catalog file to be read again. Without one it is ignored, and the log says so.
+// SIGHUP without a catalog file is ignored and logged.
 func TestHangupWithoutACatalog(t *testing.T) {
 	t.Parallel()
 	s := setting{dir: folder(t)}.with("DATABASE_URL=" + testdb.Open(t).AppURL)
@@ -158,8 +157,8 @@ func TestHangupWithoutACatalog(t *testing.T) {
 	p.stop(t)
 }
 
-// SIGTERM: not ready, serving on and ending connections for the set time; then the port closes. A
-// second signal leaves the rest out.
+// On SIGTERM the server is not ready, but keeps serving and closes connections for the set time; then the
+// port closes. A second signal skips the wait.
 func TestShutdownDelay(t *testing.T) {
 	t.Parallel()
 	s := setting{dir: folder(t)}.with("DATABASE_URL="+testdb.Open(t).AppURL, "CREDITS_SHUTDOWN_DELAY=5m")
@@ -182,12 +181,12 @@ func TestShutdownDelay(t *testing.T) {
 	if code := p.signal(t, syscall.SIGTERM); code != 0 {
 		t.Errorf("exit code %d: %s", code, p.stderr)
 	}
-	// Ctrl-C does not wait at all.
+	// Ctrl-C does not wait.
 	p = s.serve(t)
 	p.stop(t)
 }
 
-// gate is a database that can be taken away: a port that leads to the real one while it is open.
+// gate is a port that leads to the database while it is open.
 type gate struct {
 	net.Listener
 	mu    sync.Mutex
@@ -242,7 +241,7 @@ func (g *gate) shut() {
 	}
 }
 
-// While the database is away the log grows by a line a second, however much is asked for.
+// While the database is down the log grows by a line a second, whatever the load.
 func TestADeadDatabaseIsALineASecond(t *testing.T) {
 	t.Parallel()
 	g, through := newGate(t, testdb.Open(t).AppURL)
@@ -269,14 +268,14 @@ func TestADeadDatabaseIsALineASecond(t *testing.T) {
 	clients.Wait()
 	p.stop(t)
 	said := p.stderr.String()[before:]
-	most := int(time.Since(began)/time.Second) + 4 // the first, the last, "stopped", and one that is told apart
+	most := int(time.Since(began)/time.Second) + 4 // the first, the last, "stopped", and a different one
 	if lines := strings.Count(said, "\n"); lines > most || lines < 4 || !strings.Contains(said, "repeated=") {
 		t.Errorf("%d lines in %v, at most %d wanted: %s", lines, time.Since(began), most, said)
 	}
 }
 
-// With no file descriptors left no connection can be accepted. The log says so, once a second, and the server
-// recovers by itself.
+// Without file descriptors no connection is accepted. The log says so once a second, and the server
+// recovers.
 func TestTooManyOpenFiles(t *testing.T) {
 	t.Parallel()
 	s := setting{dir: folder(t)}.with("DATABASE_URL="+testdb.Open(t).AppURL, "CREDITS_DB_CONNS=4")

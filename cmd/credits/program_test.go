@@ -17,13 +17,13 @@ import (
 	"time"
 )
 
-// hang guards the tests against waiting for ever; it expects nothing of the machine's speed.
+// hang is a guard against hanging tests, far above any expected time.
 const hang = 3 * time.Minute
 
 // setting is how the program is run.
 type setting struct {
 	dir     string   // working directory; required
-	env     []string // NAME=value, on top of an environment without any of ours
+	env     []string // NAME=value, added to an environment without our variables
 	program string   // empty: this test binary
 	user    *syscall.Credential
 }
@@ -66,7 +66,7 @@ func (s setting) run(t *testing.T, args ...string) outcome {
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
-	guard := time.AfterFunc(hang, func() { _ = cmd.Process.Signal(syscall.SIGQUIT) }) // Go then says where it hangs
+	guard := time.AfterFunc(hang, func() { _ = cmd.Process.Signal(syscall.SIGQUIT) }) // Go then prints where it hangs
 	defer guard.Stop()
 	var ended *exec.ExitError
 	if err := cmd.Wait(); err != nil && !errors.As(err, &ended) {
@@ -75,7 +75,7 @@ func (s setting) run(t *testing.T, args ...string) outcome {
 	return outcome{stdout.String(), stderr.String(), cmd.ProcessState.ExitCode()}
 }
 
-// succeeds is run for a command that has to work; it gives what that printed.
+// succeeds runs a command that must succeed, and returns its output.
 func (s setting) succeeds(t *testing.T, args ...string) string {
 	t.Helper()
 	o := s.run(t, args...)
@@ -85,7 +85,7 @@ func (s setting) succeeds(t *testing.T, args ...string) string {
 	return o.stdout
 }
 
-// complaints are the lines on standard error that tell of something unusual.
+// complaints are the unusual lines on standard error.
 func complaints(stderr string) string {
 	var out strings.Builder
 	for line := range strings.Lines(stderr) {
@@ -100,15 +100,15 @@ func complaints(stderr string) string {
 type server struct {
 	cmd            *exec.Cmd
 	stdout, stderr *output
-	base           string        // where it says that it is
-	addr           string        // where it listens
-	ended          chan struct{} // closed when it has; then cmd.ProcessState says how
+	base           string        // the printed URL
+	addr           string        // the listening address
+	ended          chan struct{} // closed at its end; then cmd.ProcessState is set
 }
 
 // slots bounds how many servers run at once: each has a Postgres of its own.
 var slots = make(chan struct{}, 3)
 
-// serve starts a server on a port of its own and waits until it says where it is. It ends with the test.
+// serve starts a server on its own port and waits until it prints its address. It ends with the test.
 func (s setting) serve(t *testing.T) *server {
 	t.Helper()
 	return s.serveAt(t, freeAddr(t))
@@ -121,7 +121,7 @@ func (s setting) serveAt(t *testing.T, addr string) *server {
 	return p
 }
 
-// begin starts a server by a command of the test's own and waits until it says where it is.
+// begin starts a server by a given command and waits until it prints its address.
 func begin(t *testing.T, cmd *exec.Cmd, addr string) *server {
 	t.Helper()
 	p := start(t, cmd, addr)
@@ -151,12 +151,12 @@ func start(t *testing.T, cmd *exec.Cmd, addr string) *server {
 		t.Fatal(err)
 	}
 	go func() {
-		_ = p.cmd.Wait() // ProcessState tells
+		_ = p.cmd.Wait() // ProcessState has the result
 		<-slots
 		close(p.ended)
 	}()
 	t.Cleanup(func() {
-		_ = p.cmd.Process.Signal(syscall.SIGINT) // without a delay; fails only when it has ended
+		_ = p.cmd.Process.Signal(syscall.SIGINT) // without a delay; fails only if it has ended
 		p.wait(t)
 		if t.Failed() {
 			t.Logf("the server said:\n%s%s", p.stdout, p.stderr)
@@ -175,7 +175,7 @@ func (p *server) announced() bool {
 	return found != nil
 }
 
-// until polls for something that must come about while the server runs.
+// until polls for a condition while the server runs.
 func (p *server) until(t *testing.T, what string, true func() bool) {
 	t.Helper()
 	for deadline := time.Now().Add(hang); !true(); time.Sleep(2 * time.Millisecond) {
@@ -191,13 +191,13 @@ func (p *server) until(t *testing.T, what string, true func() bool) {
 	}
 }
 
-// wait waits for the server's end and gives its exit code: -1 for a signal.
+// wait waits for the server's end and returns its exit code: -1 for a signal.
 func (p *server) wait(t *testing.T) int {
 	t.Helper()
 	select {
 	case <-p.ended:
 	case <-time.After(hang):
-		_ = p.cmd.Process.Signal(syscall.SIGQUIT) // Go then says where it hangs
+		_ = p.cmd.Process.Signal(syscall.SIGQUIT) // Go then prints where it hangs
 		t.Errorf("the server does not end:\n%s%s", p.stdout, p.stderr)
 		<-p.ended
 	}
@@ -207,11 +207,11 @@ func (p *server) wait(t *testing.T) int {
 // signal sends a signal and waits for the end.
 func (p *server) signal(t *testing.T, s syscall.Signal) int {
 	t.Helper()
-	_ = p.cmd.Process.Signal(s) // fails only when it has ended, which its exit code tells
+	_ = p.cmd.Process.Signal(s) // fails only if it has ended, which the exit code shows
 	return p.wait(t)
 }
 
-// stop ends a server as Ctrl-C does and expects it to go well.
+// stop ends a server like Ctrl-C and expects success.
 func (p *server) stop(t *testing.T) {
 	t.Helper()
 	if code := p.signal(t, syscall.SIGINT); code != 0 {
@@ -221,12 +221,12 @@ func (p *server) stop(t *testing.T) {
 
 var dataFolder = regexp.MustCompile(`(?m)^Embedded Postgres: its data are in (.+)$`)
 
-// pgdata is where the server says that its embedded Postgres has its data.
+// pgdata is the data folder of the server's embedded Postgres, as printed.
 func (p *server) pgdata(t *testing.T) string {
 	t.Helper()
 	found := dataFolder.FindStringSubmatch(p.stdout.String())
 	if found == nil {
-		t.Fatalf("no word of the data folder: %s", p.stdout)
+		t.Fatalf("the data folder is not printed: %s", p.stdout)
 	}
 	return filepath.Join(found[1], "pgdata")
 }
@@ -249,7 +249,7 @@ func (p *server) postgres(t *testing.T) int {
 // alive reports whether there is a process of that number.
 func alive(pid int) bool { return !errors.Is(syscall.Kill(pid, 0), syscall.ESRCH) }
 
-// output is what a process has said so far.
+// output is the output of a process so far.
 type output struct {
 	mu   sync.Mutex
 	text []byte
@@ -268,7 +268,7 @@ func (o *output) String() string {
 	return string(o.text)
 }
 
-// freeAddr is an address that nobody listens on.
+// freeAddr is an unused address.
 func freeAddr(t *testing.T) string {
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
@@ -279,8 +279,8 @@ func freeAddr(t *testing.T) string {
 	return l.Addr().String()
 }
 
-// folder is a temporary folder that the user Postgres runs as can enter, which is not so for root's
-// t.TempDir. It lies in memory where there is enough, which makes initdb four times as fast.
+// folder is a temporary folder that Postgres' user can enter, unlike root's t.TempDir. It is in memory if
+// there is room, which makes initdb four times as fast.
 func folder(t *testing.T) string {
 	t.Helper()
 	const memory = "/dev/shm"
@@ -290,7 +290,7 @@ func folder(t *testing.T) string {
 		return folderIn(t, "")
 	}
 	if dir, err := os.MkdirTemp(memory, "credits-program-"); err != nil || os.Remove(dir) != nil {
-		return folderIn(t, "") // there, but not for us
+		return folderIn(t, "") // exists, but without access
 	}
 	return folderIn(t, memory)
 }
@@ -309,7 +309,7 @@ func folderIn(t *testing.T, parent string) string {
 			t.Error(err)
 		}
 	})
-	if err := os.Chmod(dir, 0o711); err != nil { //nolint:gosec // Postgres' user has to pass
+	if err := os.Chmod(dir, 0o711); err != nil { //nolint:gosec // Postgres' user has to pass through
 		t.Fatal(err)
 	}
 	return dir

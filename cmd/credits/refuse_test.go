@@ -13,7 +13,7 @@ import (
 	"pop.store/credits/db/testdb"
 )
 
-// refused expects one line on standard error that says what is wrong.
+// refused expects one line on standard error that contains the texts.
 func refused(t *testing.T, o outcome, code int, says ...string) {
 	t.Helper()
 	line, ok := strings.CutSuffix(o.stderr, "\n")
@@ -23,13 +23,12 @@ func refused(t *testing.T, o outcome, code int, says ...string) {
 	}
 	for _, words := range says {
 		if !strings.Contains(line, words) {
-			t.Errorf("no word of %q in %q", words, line)
+			t.Errorf("%q is missing in %q", words, line)
 		}
 	}
 }
 
-// The program reports a wrong command line or configuration in one line, before it starts or creates
-// anything.
+// An invalid command line or configuration is reported in one line, before anything is started or created.
 func TestRefusesWhatMakesNoSense(t *testing.T) {
 	t.Parallel()
 	serve := []string{"serve"}
@@ -91,13 +90,13 @@ func TestHelp(t *testing.T) {
 			"credits key list", "credits key revoke", "credits catalog check FILE",
 		} {
 			if !strings.Contains(printed, command) {
-				t.Errorf("credits %s has no word of %q", word, command)
+				t.Errorf("credits %s does not mention %q", word, command)
 			}
 		}
 	}
 }
 
-// A port in use is told before a database is started.
+// A used port is reported before a database is started.
 func TestPortInUse(t *testing.T) {
 	t.Parallel()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
@@ -108,7 +107,7 @@ func TestPortInUse(t *testing.T) {
 	s := setting{dir: t.TempDir()}
 	refused(t, s.run(t, "serve", "--addr", l.Addr().String()), 1, l.Addr().String()+" is in use", "--addr")
 	refused(t, s.with("CREDITS_ADDR="+l.Addr().String()).run(t, "serve"), 1, "is in use")
-	refused(t, s.run(t, "serve", "--addr", "192.0.2.1:80"), 1, "192.0.2.1:80") // nobody's address
+	refused(t, s.run(t, "serve", "--addr", "192.0.2.1:80"), 1, "192.0.2.1:80") // an unassigned address
 	if left, err := os.ReadDir(s.dir); err != nil || len(left) > 0 {
 		t.Errorf("left behind: %v, %v", left, err)
 	}
@@ -116,11 +115,9 @@ func TestPortInUse(t *testing.T) {
 
 const secret = "s3cret"
 
-// commands are those that need the database.
 var commands = [][]string{{"serve", "--addr", "127.0.0.1:0"}, {"migrate"}, {"key", "list"}}
 
-// A database that cannot be reached, or not with this password: the line says which database, and
-// never the password.
+// An unreachable database or a wrong password: the line names the database, and never the password.
 func TestUnreachableDatabase(t *testing.T) {
 	t.Parallel()
 	nobody := freeAddr(t)
@@ -133,19 +130,19 @@ func TestUnreachableDatabase(t *testing.T) {
 		"postgres://app@" + nobody + "/credits?password=" + secret,
 		"host=" + host + " port=" + port + " dbname=credits user=app password = " + secret,
 		"postgres:///credits?host=/nowhere&user=app&password=" + secret,
-		strings.Replace(testdb.Open(t).AppURL, "credits_app@", "app:"+secret+"@", 1), // a user that is not there
+		strings.Replace(testdb.Open(t).AppURL, "credits_app@", "app:"+secret+"@", 1), // an unknown user
 	} {
 		for _, command := range commands {
 			o := setting{dir: t.TempDir()}.with("DATABASE_URL="+url).run(t, command...)
 			refused(t, o, 1, "user=app")
 			if strings.Contains(o.stderr, secret) {
-				t.Errorf("%s tells the password of %s: %s", command[0], url, o.stderr)
+				t.Errorf("%s prints the password of %s: %s", command[0], url, o.stderr)
 			}
 		}
 	}
 }
 
-// A connection string that cannot be read may have its password anywhere, so that nothing of it is repeated.
+// An unreadable connection string may have its password anywhere, so nothing of it is printed.
 func TestUnreadableDatabaseURL(t *testing.T) {
 	t.Parallel()
 	for _, url := range []string{
@@ -169,7 +166,7 @@ func TestUnreadableDatabaseURL(t *testing.T) {
 				o := setting{dir: t.TempDir()}.with(env...).run(t, command...)
 				refused(t, o, 2, name+": cannot be read", "postgres://USER:PASSWORD@HOST:PORT/DATABASE")
 				if strings.Contains(o.stderr, secret) {
-					t.Errorf("%s tells the password of %s=%s: %s", command[0], name, url, o.stderr)
+					t.Errorf("%s prints the password of %s=%s: %s", command[0], name, url, o.stderr)
 				}
 			}
 		}
@@ -178,11 +175,11 @@ func TestUnreadableDatabaseURL(t *testing.T) {
 		"@localhost/credits?sslmode=verify-full&sslrootcert=/nowhere/root.pem").run(t, "serve")
 	refused(t, o, 2, "DATABASE_URL", "/nowhere/root.pem")
 	if strings.Contains(o.stderr, secret) {
-		t.Errorf("it tells the password: %s", o.stderr)
+		t.Errorf("it prints the password: %s", o.stderr)
 	}
 }
 
-// A database without the schema, or with an older one, is left to `credits migrate`.
+// A database without the schema, or with an older one, needs `credits migrate` first.
 func TestOldSchema(t *testing.T) {
 	t.Parallel()
 	check := func(what string, d testdb.DB) {
@@ -208,7 +205,7 @@ func TestOldSchema(t *testing.T) {
 	check("one migration behind", d)
 }
 
-// A data folder that cannot be one.
+// Unusable data folders.
 func TestUnusableDataFolder(t *testing.T) {
 	t.Parallel()
 	s := setting{dir: folder(t)}
@@ -220,7 +217,7 @@ func TestUnusableDataFolder(t *testing.T) {
 		refused(t, s.with("CREDITS_DATA_DIR="+file).run(t, command...), 2, "CREDITS_DATA_DIR", file)
 		refused(t, s.with("CREDITS_DATA_DIR=file/below").run(t, command...), 2, "CREDITS_DATA_DIR", "file")
 	}
-	// Somebody else's files where ours would be.
+	// Other files in the place of our data.
 	thesis := filepath.Join(s.dir, "var", "postgres", "thesis.txt")
 	if err := os.MkdirAll(filepath.Dir(thesis), 0o755); err != nil {
 		t.Fatal(err)
@@ -238,7 +235,7 @@ func TestUnusableDataFolder(t *testing.T) {
 	}
 }
 
-// A second server on the same data is refused, and the first goes on.
+// A second server on the same data is refused, and the first continues.
 func TestDataFolderInUse(t *testing.T) {
 	t.Parallel()
 	s := setting{dir: folder(t)}

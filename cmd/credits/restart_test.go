@@ -15,7 +15,7 @@ import (
 	credits "pop.store/credits/cmd/credits"
 )
 
-// A restart that fails is tried again after a growing pause, so often and no more.
+// A failed restart is tried again after growing pauses, a limited number of times.
 func TestARestartIsTriedAgain(t *testing.T) {
 	t.Parallel()
 	broken := errors.New("broken")
@@ -46,12 +46,12 @@ func TestARestartIsTriedAgain(t *testing.T) {
 		ctx, cancel := context.WithTimeout(t.Context(), 2*time.Second)
 		defer cancel()
 		if err := credits.KeepTrying(ctx, func() error { return broken }); err != nil {
-			t.Errorf("told to stop: %v", err)
+			t.Errorf("after a stop: %v", err)
 		}
 	})
 }
 
-// Whatever keeps Postgres from starting again may pass, and the server is still there.
+// A temporary obstacle to Postgres' restart does not end the server.
 func TestPostgresIsHeldUp(t *testing.T) {
 	t.Parallel()
 	s := setting{dir: folder(t)}
@@ -64,7 +64,7 @@ func TestPostgresIsHeldUp(t *testing.T) {
 	}
 	signalled(t, first, syscall.SIGKILL)
 	p.until(t, "a start has failed", func() bool {
-		return strings.Contains(p.stderr.String(), "could not be started; trying again")
+		return strings.Contains(p.stderr.String(), "could not be started and will be retried")
 	})
 	p.get(t, http.StatusOK, "/healthz")
 	p.get(t, http.StatusServiceUnavailable, "/readyz")

@@ -34,14 +34,13 @@ type backend struct {
 	underWay atomic.Int64 // requests
 }
 
-// left says whether the proxy has noticed that a server is not ready any more, and waits for none
-// of its answers.
+// left reports whether the proxy knows that a server is not ready and waits for none of its answers.
 func (b *backend) left() bool { return !b.ready.Load() && b.underWay.Load() == 0 }
 
 // chosen is the context's key for the backend of a request.
 type chosen struct{}
 
-// failures are what went wrong, the first few in words.
+// failures counts failures and keeps the first few.
 type failures struct {
 	mu    sync.Mutex
 	n     int
@@ -78,8 +77,7 @@ func newBalancer(t *testing.T, addrs ...string) *balancer {
 		Rewrite: func(r *httputil.ProxyRequest) {
 			one, _ := r.In.Context().Value(chosen{}).(*backend)
 			r.SetURL(&url.URL{Scheme: "http", Host: one.addr})
-			// net/http would send a request without a body again on a new connection when an idle
-			// one turns out to be closed.
+			// net/http would repeat a request without a body if an idle connection turns out to be closed.
 			tries := 0
 			r.Out = r.Out.WithContext(httptrace.WithClientTrace(r.Out.Context(),
 				&httptrace.ClientTrace{GotConn: func(httptrace.GotConnInfo) {
@@ -102,7 +100,7 @@ func newBalancer(t *testing.T, addrs ...string) *balancer {
 	return b
 }
 
-// follow asks a server whether it is ready, again and again.
+// follow polls a server's readiness.
 func (b *backend) follow(ctx context.Context) {
 	asking := &http.Client{Timeout: hang}
 	defer asking.CloseIdleConnections()
@@ -120,7 +118,7 @@ func (b *backend) follow(ctx context.Context) {
 	}
 }
 
-// next is a server that is ready, of all in turn, with one more request under way.
+// next is the next ready server, with one more request counted.
 func (b *balancer) next() *backend {
 	first := b.turn.Add(1)
 	for i := range b.backends {
@@ -136,9 +134,8 @@ func (b *balancer) next() *backend {
 	return b.backends[0]
 }
 
-// rolling says how much the drill does: at least how many requests, and a restart with every
-// thousand. As a drill it waits for the set time, as operators do. In a test, on a machine of any
-// speed, the set time is over when the proxy has noticed.
+// rolling is the size of the drill: the least number of requests, and a restart with every thousand. As a
+// drill it waits for the set time, as operators do. In a test the time is over when the proxy has noticed.
 func rolling(t *testing.T) (requests int64, restarts int, delay string) {
 	t.Helper()
 	text := os.Getenv("CREDITS_ROLLING_REQUESTS")
@@ -147,13 +144,13 @@ func rolling(t *testing.T) (requests int64, restarts int, delay string) {
 	}
 	n, err := strconv.ParseInt(text, 10, 64)
 	if err != nil || n < 1 {
-		t.Fatalf("CREDITS_ROLLING_REQUESTS=%q is no number of requests", text)
+		t.Fatalf("CREDITS_ROLLING_REQUESTS=%q is not a number of requests", text)
 	}
 	return n, max(2, int(n/1000)), "5s"
 }
 
-// Servers are restarted one at a time behind a proxy that follows /readyz, while clients work: not
-// one request fails, and none is sent twice.
+// Servers are restarted one by one behind a proxy that follows /readyz, while clients work: no request
+// fails, and none is sent twice.
 func TestRollingRestarts(t *testing.T) {
 	t.Parallel()
 	requests, restarts, delay := rolling(t)
@@ -208,8 +205,8 @@ func TestRollingRestarts(t *testing.T) {
 		t.Errorf("%d of %d requests failed, such as:\n%s", proxy.failed.n, made.Load(),
 			strings.Join(proxy.failed.words, "\n"))
 	}
-	if b := servers[0].books(t, key, "studio"); int64(b.charges()) != charged.Load() {
-		t.Errorf("%d charges in the books, %d answered", b.charges(), charged.Load())
+	if b := servers[0].statement(t, key, "studio"); int64(b.charges()) != charged.Load() {
+		t.Errorf("%d charges in the ledger, %d answered", b.charges(), charged.Load())
 	}
 	t.Logf("%d restarts, %d requests, %d of them charges, %d failed, in %v", restarts, made.Load(), charged.Load(),
 		proxy.failed.n, time.Since(began).Round(time.Second))

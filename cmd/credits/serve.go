@@ -23,10 +23,10 @@ import (
 	"pop.store/credits/internal/stripepay"
 )
 
-// drainTime is how long requests under way may take to end once the port is closed.
+// drainTime is how long running requests may take after the port is closed.
 const drainTime = 10 * time.Second
 
-// serve runs the app until it is told to stop.
+// serve runs the app until it is stopped.
 func (p *program) serve(ctx context.Context, args []string) error {
 	relaxCollector(p.getenv)
 	flags := flag.NewFlagSet("serve", flag.ContinueOnError)
@@ -72,7 +72,7 @@ func (p *program) serve(ctx context.Context, args []string) error {
 	return nil
 }
 
-// stopped reports whether a step failed because a signal ended ctx. That is a normal stop, no failure.
+// stopped reports whether a step failed because a signal ended ctx, which is a normal stop.
 func stopped(ctx context.Context, err error) bool { return err != nil && ctx.Err() != nil }
 
 func listenError(addr string, err error) error {
@@ -82,8 +82,8 @@ func listenError(addr string, err error) error {
 	return fmt.Errorf("cannot listen on %s: %w", addr, err)
 }
 
-// refuseDemo keeps play money out of a database with real payments: in the demo anybody could sign
-// in and buy tokens for nothing.
+// refuseDemo keeps the demo out of a database with real payments: anybody could sign in and get tokens for
+// free.
 func (p *program) refuseDemo(ctx context.Context, d *database) error {
 	if !p.config.Demo {
 		return nil
@@ -124,7 +124,7 @@ type server struct {
 	started time.Time // when it became ready; zero: not yet
 }
 
-// assemble builds the app. Nothing runs yet, except for the ledger's lanes.
+// assemble builds the app. Only the ledger's lanes run afterwards.
 func (p *program) assemble(ctx context.Context, d *database, addr net.Addr) (*server, error) {
 	parts, err := app.New(ctx, app.Options{
 		Pool:   d.pool,
@@ -144,7 +144,7 @@ func (p *program) assemble(ctx context.Context, d *database, addr net.Addr) (*se
 	}, nil
 }
 
-// localURL is how this process reaches itself: a wildcard address is reached over loopback.
+// localURL is this process's own address; a wildcard address is replaced by loopback.
 func localURL(addr net.Addr) *url.URL {
 	host, port, _ := net.SplitHostPort(addr.String())
 	if ip := net.ParseIP(host); ip != nil && ip.IsUnspecified() {
@@ -153,8 +153,8 @@ func localURL(addr net.Addr) *url.URL {
 	return &url.URL{Scheme: "http", Host: net.JoinHostPort(host, port)}
 }
 
-// run serves until ctx ends or the database does. Then it ends in this order: requests, jobs, the
-// ledger's lanes. While the app is being prepared, /readyz answers 503.
+// run serves until ctx or the database ends. Then it ends the requests, the jobs, and the ledger's lanes,
+// in this order. While the app is being prepared, /readyz answers 503.
 func (s *server) run(ctx context.Context, listener net.Listener, d *database) error {
 	defer s.app.Close()
 	background, stop := context.WithCancel(context.WithoutCancel(ctx))
@@ -179,7 +179,7 @@ func (s *server) run(ctx context.Context, listener net.Listener, d *database) er
 	working.Go(func() { s.app.Run(background) })
 	working.Go(func() { s.reloadOnHangup(background) })
 	if s.app.DemoAgents != nil {
-		working.Go(func() { s.app.DemoAgents.Run(ctx) }) // they are clients of the server, so they stop before it
+		working.Go(func() { s.app.DemoAgents.Run(ctx) }) // as clients of the server they stop before it
 	}
 	select {
 	case err := <-failed:
@@ -192,7 +192,7 @@ func (s *server) run(ctx context.Context, listener net.Listener, d *database) er
 	return drain(web)
 }
 
-// announce prints where the app is, as the last thing of a start.
+// announce prints the app's address at the end of a start.
 func (s *server) announce(d *database) {
 	if d.server != nil {
 		fmt.Fprintf(s.stdout, "Embedded Postgres: its data are in %s\n", d.server.DataDir())

@@ -9,8 +9,8 @@ import (
 	"testing"
 )
 
-// The demo in a fresh folder: it says where it is and how to sign in, shows its pages, and tells
-// its story once.
+// The demo in a fresh folder prints its address and how to sign in, serves its pages, and seeds its history
+// once.
 func TestServeDemo(t *testing.T) {
 	t.Parallel()
 	dir := folder(t)
@@ -32,16 +32,16 @@ func TestServeDemo(t *testing.T) {
 	p.get(t, http.StatusOK, "/readyz")
 	p.get(t, http.StatusOK, "/healthz")
 
-	// Nobody has signed in yet, so that no agent is at work and the books stand still.
+	// Before a sign-in no agent works, and the history does not change.
 	key := s.newKey(t, "read")
-	before := p.books(t, key, "maya")
+	before := p.statement(t, key, "maya")
 	if len(before.transactions) < 50 {
 		t.Errorf("a history of only %d transactions", len(before.transactions))
 	}
 	p.stop(t)
 
 	p = s.serve(t)
-	after := p.books(t, key, "maya")
+	after := p.statement(t, key, "maya")
 	if before.String() != after.String() {
 		t.Errorf("%d transactions before a restart, %d after:\n%s\n%s", len(before.transactions),
 			len(after.transactions), before, after)
@@ -65,7 +65,7 @@ func TestServeDemo(t *testing.T) {
 
 var asset = regexp.MustCompile(`(?:href|src)="(/static/[^"]+)"`)
 
-// assets fetches everything that a page is made of.
+// assets fetches all files of a page.
 func assets(t *testing.T, p *server, page answer) {
 	t.Helper()
 	found := asset.FindAllStringSubmatch(page.body, -1)
@@ -79,8 +79,7 @@ func assets(t *testing.T, p *server, page answer) {
 	}
 }
 
-// Without CREDITS_DATA_DIR the data lie under ./var of the working directory, and nothing else has
-// to be there.
+// Without CREDITS_DATA_DIR the data are in ./var of the working directory, which needs nothing else.
 func TestServeInAnyDirectory(t *testing.T) {
 	t.Parallel()
 	dir := filepath.Join(folder(t), "some where")
@@ -99,7 +98,7 @@ func TestServeInAnyDirectory(t *testing.T) {
 	}
 }
 
-// Outside the demo nobody comes in by one click, and nothing can be paid for.
+// Without the demo there is no sign-in by one click and no purchase.
 func TestServeWithoutDemo(t *testing.T) {
 	t.Parallel()
 	base := "https://credits.example.com"

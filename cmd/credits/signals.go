@@ -7,7 +7,7 @@ import (
 	"syscall"
 )
 
-// stopError is the cause of the program's context once a signal has ended it.
+// stopError is the cause of the program's context after a signal.
 type stopError struct{ signal os.Signal }
 
 func (s stopError) Error() string {

@@ -11,9 +11,8 @@ import (
 	"time"
 )
 
-// waitForProxies has /readyz answer 503 and goes on serving until proxies have noticed, which takes
-// them a poll or two. A person who pressed Ctrl-C waits, so that ends the server without a delay,
-// as does a second signal.
+// waitForProxies answers /readyz with 503 and keeps serving until proxies have noticed, which takes them a
+// poll or two. It does not wait after Ctrl-C, since a person is waiting, and a second signal ends the wait.
 func (s *server) waitForProxies(ctx context.Context, failed <-chan error) error {
 	s.handler.Drain()
 	if !stoppedBySIGTERM(ctx) {
@@ -35,7 +34,7 @@ func stoppedBySIGTERM(ctx context.Context) bool {
 	return errors.As(context.Cause(ctx), &cause) && cause.signal == syscall.SIGTERM
 }
 
-// drain closes the port and lets the requests under way end.
+// drain closes the port and waits for the running requests.
 func drain(server *http.Server) error {
 	ctx, cancel := context.WithTimeout(context.Background(), drainTime)
 	defer cancel()

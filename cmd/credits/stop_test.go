@@ -19,7 +19,7 @@ import (
 	"pop.store/credits/internal/embedpg"
 )
 
-// Told to stop, the server lets a request under way finish, takes its Postgres with it and leaves the port.
+// A stopping server finishes a running request, stops its Postgres and frees the port.
 func TestStop(t *testing.T) {
 	t.Parallel()
 	s := setting{dir: folder(t)}
@@ -64,14 +64,14 @@ func TestStop(t *testing.T) {
 		_ = l.Close()
 	}
 	p := s.serve(t)
-	if n := p.books(t, key, "studio").charges(); n != 2 {
+	if n := p.statement(t, key, "studio").charges(); n != 2 {
 		t.Errorf("%d charges, want the 2 that were answered", n)
 	}
 	p.stop(t)
 }
 
-// begin sends half of a charge, which the server is known to be reading; finish sends the rest and
-// gives the status.
+// begin sends half of a charge, which the server starts to read; finish sends the rest and returns the
+// status.
 func (p *server) begin(t *testing.T, key, idempotency string) (finish func() int) {
 	t.Helper()
 	conn, err := net.Dial("tcp", p.addr)
@@ -107,7 +107,7 @@ func (p *server) begin(t *testing.T, key, idempotency string) (finish func() int
 	}
 }
 
-// Told to stop while it starts, it stops, and the next start goes on from there.
+// A server that is stopped during its start stops, and the next start continues.
 func TestStopWhileStarting(t *testing.T) {
 	t.Parallel()
 	s := setting{dir: folder(t), env: []string{"CREDITS_DEMO=1"}}
@@ -127,32 +127,32 @@ func TestStopWhileStarting(t *testing.T) {
 	s.serve(t).stop(t)
 }
 
-// Stopped in the middle of the demo's story, the next start tells it whole.
+// After a stop during the demo's seed, the next start seeds all of it.
 func TestStopWhileSeeding(t *testing.T) {
 	t.Parallel()
 	s := setting{dir: folder(t)}
-	p := s.serve(t) // makes the database
+	p := s.serve(t) // creates the database
 	key := s.newKey(t, "read")
 	p.stop(t)
 	s = s.with("CREDITS_DEMO=1")
 	for i, by := range []syscall.Signal{syscall.SIGTERM, syscall.SIGKILL} {
 		p := s.launch(t, freeAddr(t))
-		p.until(t, "the story has begun", func() bool { return p.announced() || s.telling(t) })
-		time.Sleep(time.Duration(i) * 100 * time.Millisecond) // not always at its first word
+		p.until(t, "the story has begun", func() bool { return p.announced() || s.seeding(t) })
+		time.Sleep(time.Duration(i) * 100 * time.Millisecond) // at different stages
 		if code := p.signal(t, by); code > 0 {
 			t.Errorf("%v: exit code %d: %s", by, code, p.stderr)
 		}
 	}
 	p = s.serve(t)
-	b := p.books(t, key, "maya")
+	b := p.statement(t, key, "maya")
 	if b.spendable() != "46" || len(b.transactions) < 50 {
-		t.Errorf("%v tokens and %d transactions, want the whole story", b.spendable(), len(b.transactions))
+		t.Errorf("%v tokens and %d transactions, want the whole history", b.spendable(), len(b.transactions))
 	}
 	p.stop(t)
 }
 
-// Killed, it leaves nothing behind that is in the way: Postgres ends by itself, a start at the same
-// moment works, and the books are as they were.
+// After a kill nothing blocks a restart: Postgres ends by itself, an immediate start works, and the ledger
+// is unchanged.
 func TestKilled(t *testing.T) {
 	t.Parallel()
 	s := setting{dir: folder(t)}
@@ -162,7 +162,7 @@ func TestKilled(t *testing.T) {
 	for _, idempotency := range []string{"a", "b", "c"} {
 		p.chargeUntilDone(t, key, "studio", idempotency)
 	}
-	before := p.books(t, key, "studio")
+	before := p.statement(t, key, "studio")
 	if n := before.charges(); n != 3 {
 		t.Fatalf("%d charges", n)
 	}
@@ -170,16 +170,16 @@ func TestKilled(t *testing.T) {
 	p.signal(t, syscall.SIGKILL)
 
 	p = s.serveAt(t, p.addr) // at once, on the same port
-	if after := p.books(t, key, "studio"); before.String() != after.String() {
-		t.Errorf("the books were\n%s\nand are\n%s", before, after)
+	if after := p.statement(t, key, "studio"); before.String() != after.String() {
+		t.Errorf("the statement was\n%s\nand is\n%s", before, after)
 	}
 	p.until(t, "the old Postgres has gone", func() bool { return !alive(postgres) })
 	p.chargeUntilDone(t, key, "studio", "a")
-	if n := p.books(t, key, "studio").charges(); n != 3 {
+	if n := p.statement(t, key, "studio").charges(); n != 3 {
 		t.Errorf("%d charges after a repeated one", n)
 	}
 
-	// And with nobody to follow.
+	// Also without a next start.
 	postgres = p.postgres(t)
 	p.signal(t, syscall.SIGKILL)
 	for deadline := time.Now().Add(hang); alive(postgres); time.Sleep(5 * time.Millisecond) {
@@ -189,8 +189,8 @@ func TestKilled(t *testing.T) {
 	}
 }
 
-// telling tells whether the demo's story has begun in the server's embedded database.
-func (s setting) telling(t *testing.T) bool {
+// seeding reports whether the seed has begun in the server's embedded database.
+func (s setting) seeding(t *testing.T) bool {
 	t.Helper()
 	server, running, err := embedpg.Attach(embedpg.Options{DataDir: filepath.Join(s.dir, "var", "postgres")})
 	if err != nil || !running {

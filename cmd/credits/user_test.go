@@ -11,10 +11,10 @@ import (
 	"testing"
 )
 
-// As an ordinary user in a folder of theirs, whoever runs the tests.
+// Runs as an ordinary user in its own folder, whichever user runs the tests.
 func TestServeAsOrdinaryUser(t *testing.T) {
 	t.Parallel()
-	dir := folderIn(t, "") // memory may be mounted without the right to run programs
+	dir := folderIn(t, "") // a memory file system may not allow running programs
 	home := filepath.Join(dir, "home")
 	if err := os.Mkdir(home, 0o700); err != nil {
 		t.Fatal(err)
@@ -64,7 +64,7 @@ func TestServeAsOrdinaryUser(t *testing.T) {
 		t.Error(err)
 	}
 
-	// A folder that is closed to them.
+	// A folder without access.
 	closed := filepath.Join(dir, "closed")
 	if err := os.Mkdir(closed, 0o700); err != nil {
 		t.Fatal(err)
@@ -84,7 +84,7 @@ func nobody(t *testing.T) *syscall.Credential {
 	if err != nil {
 		t.Fatal(err)
 	}
-	// macOS writes the ids of nobody as -2.
+	// macOS prints the ids of nobody as -2.
 	uid, err := strconv.ParseInt(u.Uid, 10, 64)
 	if err != nil {
 		t.Fatal(err)

@@ -13,8 +13,7 @@ import (
 	"pop.store/credits/internal/ledger/audit"
 )
 
-// verify proves the books, while they are in use or not. Where they contradict themselves it says
-// so and fails.
+// verify audits the ledger, also while it is in use. It fails if it finds contradictions.
 func (p *program) verify(ctx context.Context, args []string) (err error) {
 	flags := flag.NewFlagSet("verify", flag.ContinueOnError)
 	flags.SetOutput(io.Discard)
@@ -42,7 +41,7 @@ func (p *program) verify(ctx context.Context, args []string) (err error) {
 	return errors.Join(err, verdict(report))
 }
 
-// verdict is an error when the books are wrong.
+// verdict returns an error if the audit found contradictions.
 func verdict(r audit.Report) error {
 	switch {
 	case len(r.Differences) == 0:
@@ -96,9 +95,9 @@ func writeReport(w io.Writer, r audit.Report, took time.Duration) error {
 	return json.NewEncoder(w).Encode(j)
 }
 
-// meter shows how far a long command is, to people only: on a terminal, on one line that goes away.
+// meter shows the progress of a long command on one line of a terminal.
 type meter struct {
-	out   io.Writer // nil: nobody looks
+	out   io.Writer // nil: not a terminal
 	shown time.Time
 }
 

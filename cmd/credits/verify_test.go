@@ -12,8 +12,7 @@ import (
 	"pop.store/credits/db/testdb"
 )
 
-// The books are proved beside a running server; what contradicts itself is named, a line each, and
-// the command fails.
+// The ledger is audited beside a running server; each contradiction is one line, and the command fails.
 func TestVerify(t *testing.T) {
 	t.Parallel()
 	d := testdb.Open(t)
@@ -75,7 +74,7 @@ func TestVerify(t *testing.T) {
 	}
 }
 
-// With the embedded Postgres, which the command starts when nothing runs. The demo's story is in order.
+// With the embedded Postgres, which the command starts if none runs. The demo's history is consistent.
 func TestVerifyEmbedded(t *testing.T) {
 	t.Parallel()
 	s := setting{dir: folder(t)}.with("CREDITS_DEMO=1")

@@ -31,7 +31,7 @@ func (s Scope) String() string {
 	return scopeNames[s]
 }
 
-// Allows says whether a key of scope s may do what needs need. A route without a known scope is
+// Allows reports whether a key of scope s may do what needs need. A route without a known scope is
 // closed to all.
 func (s Scope) Allows(need Scope) bool {
 	return Read <= need && need <= s && s <= Admin

@@ -1,6 +1,6 @@
-// Package bench measures the app against what its parts cost alone, in the same minutes on the same
-// machine: a figure without such a ratio says little on a machine that is shared. It starts a
-// Postgres of its own with default durability on a real disk.
+// Package bench measures the app and compares each figure with what its parts cost alone, at the same time
+// on the same machine, since absolute figures say little on a shared machine. It starts its own Postgres
+// with default durability on a real disk.
 package bench
 
 import (
@@ -11,40 +11,40 @@ import (
 	"time"
 )
 
-// Options set what is measured.
+// Options configure a benchmark.
 type Options struct {
 	Seconds  int // of one measurement
-	Rounds   int // how often everything is measured, the median counting; zero: three
+	Rounds   int // repetitions, of which the median counts; zero: three
 	Callers  int // zero: the benchmark's own
 	Accounts int // zero: the benchmark's own
 	Dir      string
-	Progress io.Writer // what is going on, for a person
+	Progress io.Writer // receives progress for a person
 }
 
-// Result is what a benchmark found.
+// Result is a benchmark's result.
 type Result struct {
 	Name         string             `json:"name"`
 	OpsPerS      float64            `json:"ops_per_s"`
 	P50          float64            `json:"p50_ms"`
 	P99          float64            `json:"p99_ms"`
-	Ratio        float64            `json:"ratio"`     // against the first baseline of the goal
-	Ratios       map[string]float64 `json:"ratios"`    // against each baseline
+	Ratio        float64            `json:"ratio"`     // to the goal's baseline
+	Ratios       map[string]float64 `json:"ratios"`    // to each baseline
 	Baselines    map[string]float64 `json:"baselines"` // per second
-	CPU          map[string]CPU     `json:"cpu"`       // by name, Itself and the baselines; zero where the system does not tell
+	CPU          map[string]CPU     `json:"cpu"`       // by name, Itself and the baselines; zero if the system does not report it
 	BooksBalance bool               `json:"books_balance"`
 	Goals        []Goal             `json:"goals"`
 }
 
-// CPU is what one operation cost, in microseconds of one core. The app's part includes the callers.
+// CPU is the cost of one operation, in microseconds of one core. The app's part includes the callers.
 type CPU struct {
 	App      float64 `json:"app_us"`
 	Postgres float64 `json:"postgres_us"`
 }
 
-// cpu is CPU time that was used.
+// cpu is used CPU time.
 type cpu struct{ app, postgres time.Duration }
 
-// Goal is a ratio that is aimed at.
+// Goal is the ratio to reach.
 type Goal struct {
 	Against string  `json:"against"`
 	AtLeast float64 `json:"at_least,omitempty"`
@@ -52,7 +52,7 @@ type Goal struct {
 	Met     bool    `json:"met"`
 }
 
-// benchmark is a thing to measure and what to compare it with.
+// benchmark is what to measure and its baselines.
 type benchmark struct {
 	name    string
 	about   string
@@ -63,17 +63,17 @@ type benchmark struct {
 // experiment is a prepared benchmark.
 type experiment struct {
 	run       probe
-	baselines []baseline // the first is the one of the goal
+	baselines []baseline // the goal's comes first
 	goals     []Goal
 }
 
-// baseline is what the benchmark is compared with.
+// baseline is a cost to compare with.
 type baseline struct {
 	name string
 	run  probe
 }
 
-// probe runs something for a while and says how fast it was.
+// probe runs a load for some time and measures it.
 type probe func(ctx context.Context, d time.Duration) (sample, error)
 
 // sample is one measurement.
@@ -83,7 +83,7 @@ type sample struct {
 	cost      CPU
 }
 
-// metered runs a probe and tells what CPU it took.
+// metered runs a probe and measures its CPU time.
 func (l *lab) metered(ctx context.Context, run probe, d time.Duration) (sample, error) {
 	before, began := l.spent(), time.Now()
 	s, err := run(ctx, d)
@@ -97,7 +97,7 @@ func (l *lab) metered(ctx context.Context, run probe, d time.Duration) (sample, 
 	return s, err
 }
 
-// Names lists the benchmarks in the order in which they are shown.
+// Names lists the benchmarks in the order of the table.
 func Names() []string {
 	var names []string
 	for _, b := range all {
@@ -137,8 +137,8 @@ func Run(ctx context.Context, name string, o Options) (Result, error) {
 	return r, err
 }
 
-// measure takes turns between the benchmark and its baselines, so that a machine that slows down
-// slows them all, and compares round by round.
+// measure alternates between the benchmark and its baselines, so that a slow phase of the machine affects
+// all, and compares round by round.
 func (e *experiment) measure(ctx context.Context, d time.Duration, rounds int, l *lab) (Result, error) {
 	r := Result{
 		Ratios:    map[string]float64{},
@@ -192,7 +192,7 @@ func (e *experiment) measure(ctx context.Context, d time.Duration, rounds int, l
 	return r, nil
 }
 
-// Itself names the benchmark among what was measured.
+// Itself is the benchmark's own name in Result.CPU.
 const Itself = "itself"
 
 func microseconds(d time.Duration) float64 { return float64(d) / float64(time.Microsecond) }

@@ -10,7 +10,7 @@ import (
 	"pop.store/credits/internal/bench"
 )
 
-// The test's own program is the other server that a benchmark starts.
+// The test binary also plays the second server of a benchmark.
 func TestMain(m *testing.M) {
 	if slices.Equal(os.Args[1:], []string{"bench", bench.PeerCommand}) {
 		if err := bench.Peer(context.Background(), os.Stdin, os.Stdout); err != nil {
@@ -22,7 +22,7 @@ func TestMain(m *testing.M) {
 	os.Exit(m.Run())
 }
 
-// Every benchmark runs, small, and leaves books that balance. How fast it is says nothing here.
+// Every benchmark runs at a small size, and the ledger balances afterwards. Speed is not tested.
 func TestEveryBenchmarkRuns(t *testing.T) {
 	dir, err := os.MkdirTemp("", "credits-bench-test")
 	if err != nil {
@@ -33,7 +33,7 @@ func TestEveryBenchmarkRuns(t *testing.T) {
 			t.Error(err)
 		}
 	})
-	if err := os.Chmod(dir, 0o711); err != nil { // the user that Postgres runs as has to get through
+	if err := os.Chmod(dir, 0o711); err != nil { // Postgres' user has to pass through
 		t.Fatal(err)
 	}
 	for _, name := range bench.Names() {

@@ -29,8 +29,8 @@ var all = []benchmark{
 	{"raw", "the entries of such charges, inserted without deciding anything", 2, setRaw},
 }
 
-// caller is one client of the ledger: it makes charges, repeats one in twenty, and asks for too
-// much one time in twenty.
+// caller is a client of the ledger: it charges, repeats one charge in twenty, and asks for too much one
+// time in twenty.
 type caller struct {
 	random *rand.Rand
 	ids    []uuid.UUID
@@ -45,19 +45,19 @@ type call struct {
 
 var keys atomic.Int64
 
-// newKey is a key that no other caller uses, in no other process.
+// newKey is a key that is unique over all callers and processes.
 func newKey() string { return keyPrefix + strconv.FormatInt(keys.Add(1), 36) }
 
 var keyPrefix = "bench-" + strconv.FormatInt(int64(os.Getpid()), 36) + "-"
 
-// agentsWork is what the agents of every account do.
+// agentsWork is the work of each account's agents.
 var agentsWork = []ledger.Charge{
 	{Feature: "brand_deal_scan", Agent: "scout"},
 	{Feature: "comment_to_dm", Agent: "dm"},
 	{Feature: "social_comment_reply", Agent: "replies"},
 }
 
-// mix is what creators spend on: mostly agents' small work, now and then a tool.
+// next is the next charge: mostly agents' small work, sometimes a tool.
 func (c *caller) next() call {
 	dice := c.random.IntN(100)
 	if dice < 5 && c.last.key != "" {
@@ -68,7 +68,7 @@ func (c *caller) next() call {
 	case dice < 10:
 		tooMuch := tokens.Max
 		n.charge = ledger.Charge{Feature: "auto_selling", Amount: &tooMuch}
-		return n // not remembered: a refusal binds no key
+		return n // a refusal claims no key, so it is not repeated
 	case dice < 12:
 		n.charge = ledger.Charge{Feature: "lip_sync"}
 	case dice < 30:
@@ -91,11 +91,11 @@ func newCallers(n int, ids []uuid.UUID) []caller {
 }
 
 // charging drives a ledger with callers.
-func charging(callers []caller, books *engine.Engine) probe {
+func charging(callers []caller, ledgerEngine *engine.Engine) probe {
 	return func(ctx context.Context, d time.Duration) (sample, error) {
 		return drive(ctx, len(callers), d, func(ctx context.Context, i int) (int, error) {
 			c := callers[i].next()
-			_, err := books.Charge(ctx, c.account, c.key, c.charge)
+			_, err := ledgerEngine.Charge(ctx, c.account, c.key, c.charge)
 			if err != nil && problem.Of(err).Kind != problem.Insufficient {
 				return 0, err
 			}
@@ -135,7 +135,8 @@ func setHot(ctx context.Context, l *lab, o Options) (*experiment, error) {
 	return e, nil
 }
 
-// setTwo drives the ledgers of two processes over one database: each finds that the other was faster.
+// setTwo drives the ledgers of two processes over one database, so that each often finds the other's
+// writes.
 func setTwo(ctx context.Context, l *lab, o Options) (*experiment, error) {
 	ids, err := l.open(ctx, orDefault(o.Accounts, 10_000), 1_000*tokens.One)
 	if err != nil {
@@ -163,7 +164,7 @@ func setRaw(ctx context.Context, l *lab, _ Options) (*experiment, error) {
 	return e, nil
 }
 
-// againstPostgres compares with pgbench and with the bare insert of the same rows.
+// againstPostgres compares with pgbench and with a bare insert of the same rows.
 func (l *lab) againstPostgres(ctx context.Context) (*experiment, error) {
 	bench, err := l.pgbench(ctx)
 	if err != nil {
@@ -176,10 +177,10 @@ func (l *lab) againstPostgres(ctx context.Context) (*experiment, error) {
 	return &experiment{baselines: []baseline{{"pgbench_n", bench}, {"raw_unnest", raw}}}, nil
 }
 
-// rawBatch is how many rows the bare insert writes at once: about what a lane's batch holds under full load.
+// rawBatch is the number of rows per bare insert, about a lane's batch under full load.
 const rawBatch = 1_200
 
-// raw inserts entries like those of the benchmark with two connections, as many as there are lanes.
+// raw inserts entries like the benchmark's with two connections, the number of lanes.
 func (l *lab) raw(ctx context.Context) (probe, error) {
 	if _, err := l.owner.Exec(ctx, "create table raw_entries (like entries including all); grant insert on raw_entries to credits_app"); err != nil {
 		return nil, err
@@ -202,7 +203,7 @@ func (l *lab) raw(ctx context.Context) (probe, error) {
 	}, nil
 }
 
-// sampleEntry makes one real charge and takes its entry.
+// sampleEntry makes a real charge and returns its entry.
 func (l *lab) sampleEntry(ctx context.Context) (ledger.Entry, error) {
 	ids, err := l.open(ctx, 1, tokens.One)
 	if err != nil {

@@ -14,7 +14,7 @@ import (
 // tick is the unit of the times in proc(5).
 const tick = time.Second / 100
 
-// spent is the CPU time that this process, its peers and its Postgres have used so far.
+// spent is the CPU time of this process, its peers and its Postgres so far.
 func (l *lab) spent() (s cpu) {
 	var own syscall.Rusage
 	if syscall.Getrusage(syscall.RUSAGE_SELF, &own) == nil {
@@ -38,7 +38,7 @@ func (l *lab) spent() (s cpu) {
 	return s
 }
 
-// postmaster is the process that a backend of Postgres belongs to.
+// postmaster is the parent process of a Postgres backend.
 func postmaster(backend int) string {
 	stat, err := os.ReadFile(filepath.Join("/proc", strconv.Itoa(backend), "stat"))
 	if fields := fieldsOf(stat); err == nil && len(fields) > parent {
@@ -47,14 +47,14 @@ func postmaster(backend int) string {
 	return ""
 }
 
-// Fields of a process's line in proc(5) after its name, which is in brackets and may hold anything.
+// Fields of proc(5) after the process's name, which is in brackets and may contain anything.
 const parent, user, last = 1, 11, 14
 
 func fieldsOf(stat []byte) []string {
 	return strings.Fields(string(stat[bytes.LastIndexByte(stat, ')')+1:]))
 }
 
-// spentBy is what a process has used itself, and those of its children that have ended.
+// spentBy is the CPU time of a process and its ended children.
 func spentBy(fields []string) time.Duration {
 	var ticks int64
 	for _, field := range fields[user : last+1] {

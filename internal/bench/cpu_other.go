@@ -2,7 +2,7 @@
 
 package bench
 
-// spent cannot tell here.
+// spent is unknown on this system.
 func (l *lab) spent() cpu { return cpu{} }
 
 func postmaster(int) string { return "" }

@@ -2,5 +2,5 @@
 
 package bench
 
-// onDisk cannot tell here.
+// onDisk cannot check on this system.
 func onDisk(string) error { return nil }

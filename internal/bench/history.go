@@ -10,15 +10,15 @@ import (
 	"pop.store/credits/internal/ledger"
 )
 
-// Sizes of histories, in entries. The goal is about ten million, which take minutes to write:
-// --accounts 100 makes as many.
+// Sizes of histories, in entries. The goal is about ten million, which take minutes to write: --accounts
+// 100.
 const (
 	shortHistory = 10_000
-	longHistory  = 100_000 // per account; there are as many accounts as asked for
+	longHistory  = 100_000 // per account, for each of --accounts
 )
 
-// setHistory reads pages and usage of an account among millions of entries, and compares with the
-// same on an account with ten thousand.
+// setHistory reads pages and usage of an account among millions of entries, and compares with an account of
+// ten thousand.
 func setHistory(ctx context.Context, l *lab, o Options) (*experiment, error) {
 	accounts := orDefault(o.Accounts, 10)
 	l.say("writing %d entries", accounts*longHistory+shortHistory)
@@ -45,8 +45,8 @@ func setHistory(ctx context.Context, l *lab, o Options) (*experiment, error) {
 	}, nil
 }
 
-// fill gives an account a long history by plain SQL: charges of 0.05 over ninety days that its
-// grants paid for, with books that balance.
+// fill writes a long history by plain SQL: charges of 0.05 over ninety days, paid by grants, so that the
+// ledger balances.
 func (l *lab) fill(ctx context.Context, id uuid.UUID, n int) error {
 	_, err := l.owner.Exec(ctx, `
 		with a as (
@@ -71,7 +71,7 @@ func (l *lab) fill(ctx context.Context, id uuid.UUID, n int) error {
 	return err
 }
 
-// reading asks in turn for a page somewhere in the history and for the usage of ninety days.
+// reading alternates between a page of the history and the usage of ninety days.
 func (l *lab) reading(ids []uuid.UUID, entries, callers int) probe {
 	return func(ctx context.Context, d time.Duration) (sample, error) {
 		today := time.Now().UTC().Truncate(24 * time.Hour)

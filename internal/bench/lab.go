@@ -27,12 +27,12 @@ import (
 	"pop.store/credits/internal/tokens"
 )
 
-// lab is a Postgres of the benchmark's own, with the app's schema, and the app's ledger over it.
+// lab is the benchmark's own Postgres with the app's schema, and the app's ledger over it.
 type lab struct {
 	dir        string
 	server     *embedpg.Server
-	postmaster string   // its process
-	peers      []string // the processes of other servers
+	postmaster string   // its process id
+	peers      []string // process ids of other servers
 	pool       *pgxpool.Pool
 	owner      *pgxpool.Pool
 	app        *app.App
@@ -41,7 +41,7 @@ type lab struct {
 	closers    []func()
 }
 
-// openLab starts it. The data must lie on a real disk: in memory, group commit would have nothing to save.
+// openLab starts a lab. The data must be on a real disk: in memory, group commit saves nothing.
 func openLab(ctx context.Context, o Options) (*lab, error) {
 	l := &lab{progress: func(string) {}}
 	if o.Progress != nil {
@@ -52,7 +52,7 @@ func openLab(ctx context.Context, o Options) (*lab, error) {
 		return nil, err
 	}
 	l.dir = dir
-	// Postgres does not run as root; the user that it runs as has to get through to its folder.
+	// Postgres does not run as root; its user has to pass through to its folder.
 	if err := os.Chmod(dir, 0o711); err != nil {
 		return nil, err
 	}
@@ -118,7 +118,7 @@ func (l *lab) start(ctx context.Context) error {
 	return l.app.Prepare(ctx)
 }
 
-// saySettings names what differs from Postgres' own defaults.
+// saySettings prints what differs from Postgres' defaults.
 func (l *lab) saySettings(ctx context.Context) error {
 	var version, changed string
 	err := l.owner.QueryRow(ctx, `select current_setting('server_version'), string_agg(name || '=' || setting, ', ' order by name)
@@ -159,8 +159,8 @@ func (l *lab) close() {
 
 func (l *lab) say(format string, args ...any) { l.progress(fmt.Sprintf(format, args...)) }
 
-// open opens accounts, each with an allowance, a gift and a pack, so that charges burn through
-// several lots, and with agents that have worked before.
+// open opens accounts with an allowance, a gift and a pack, so that charges burn several lots, and with
+// agents that have worked before.
 func (l *lab) open(ctx context.Context, n int, more tokens.Amount) ([]uuid.UUID, error) {
 	l.say("opening %d accounts", n)
 	ids := make([]uuid.UUID, n)
@@ -192,18 +192,18 @@ func (l *lab) open(ctx context.Context, n int, more tokens.Amount) ([]uuid.UUID,
 	return ids, err
 }
 
-// agentsBegin has each of an account's agents charge once: the first charge of an agent makes it
-// known, and the ones after are what is measured.
-func agentsBegin(ctx context.Context, books *engine.Engine, id uuid.UUID) error {
+// agentsBegin has each agent of an account charge once: the first charge registers an agent, and only the
+// later ones are measured.
+func agentsBegin(ctx context.Context, ledgerEngine *engine.Engine, id uuid.UUID) error {
 	for _, w := range agentsWork {
-		if _, err := books.Charge(ctx, id, newKey(), w); err != nil {
+		if _, err := ledgerEngine.Charge(ctx, id, newKey(), w); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// booksBalance checks every account: balance, entries and lots agree.
+// booksBalance audits every account: balance, entries and lots agree.
 func (l *lab) booksBalance(ctx context.Context) (bool, error) {
 	ctx, cancel := context.WithTimeout(ctx, 5*time.Minute)
 	defer cancel()
@@ -227,8 +227,8 @@ func (l *lab) booksBalance(ctx context.Context) (bool, error) {
 
 var tpsLine = regexp.MustCompile(`(?m)^tps = ([0-9.]+)`)
 
-// pgbench is Postgres' own benchmark on the same server: simple-update (-N), 64 clients, a
-// transaction and a commit each.
+// pgbench is Postgres' own benchmark on the same server: simple-update (-N) with 64 clients, one
+// transaction and one commit each.
 func (l *lab) pgbench(ctx context.Context) (probe, error) {
 	program, err := findPgbench()
 	if err != nil {
@@ -252,7 +252,7 @@ func (l *lab) pgbench(ctx context.Context) (probe, error) {
 		return nil, err
 	}
 	return func(ctx context.Context, d time.Duration) (sample, error) {
-		// On a machine that has other things to do, a second may go by without a transaction.
+		// On a busy machine a second may pass without a transaction.
 		for seconds := max(1, int(d.Seconds())); ; seconds *= 2 {
 			out, err := run(ctx, "-N", "-c", "64", "-j", "2", "-n", "-T", strconv.Itoa(seconds), "-l",
 				"--log-prefix="+filepath.Join(l.dir, "pgbench"))
@@ -269,7 +269,7 @@ func (l *lab) pgbench(ctx context.Context) (probe, error) {
 	}, nil
 }
 
-// longestPgbench is when pgbench is given up that has not made a transaction, in seconds.
+// longestPgbench is when pgbench without a transaction is given up, in seconds.
 const longestPgbench = 60
 
 func (l *lab) pgbenchSample(tps string) (s sample, err error) {
@@ -279,7 +279,7 @@ func (l *lab) pgbenchSample(tps string) (s sample, err error) {
 	return s, err
 }
 
-// latencies reads pgbench's log of transactions, whose third field is microseconds, and removes it.
+// latencies reads pgbench's log of transactions, whose third field is microseconds, and deletes it.
 func latencies(dir string) (p50, p99 time.Duration, err error) {
 	files, err := filepath.Glob(filepath.Join(dir, "pgbench.*"))
 	if err != nil {

@@ -9,8 +9,8 @@ import (
 	"time"
 )
 
-// drive runs callers, each asking one thing after the other until the time is over, and measures
-// every answer.
+// drive runs callers that send one request after the other until the time is over, and measures every
+// answer.
 func drive(ctx context.Context, callers int, d time.Duration,
 	ask func(ctx context.Context, caller int) (done int, err error),
 ) (sample, error) {
@@ -48,7 +48,7 @@ func drive(ctx context.Context, callers int, d time.Duration,
 	return summary(all, total.Load(), time.Since(began)), nil
 }
 
-// summary is the sample of answers that took so many microseconds each, while done things were done.
+// summary builds a sample from the answers' times in microseconds and the number of operations.
 func summary[N int | int64](took []int32, done N, elapsed time.Duration) sample {
 	slices.Sort(took)
 	at := func(share float64) time.Duration {
@@ -61,7 +61,7 @@ func summary[N int | int64](took []int32, done N, elapsed time.Duration) sample 
 	}
 }
 
-// inParallel does n things with some workers and gives the first error.
+// inParallel does n things with some workers and returns the first error.
 func inParallel(workers, n int, do func(i int) error) error {
 	var next atomic.Int64
 	var failed atomic.Pointer[error]

@@ -18,12 +18,11 @@ import (
 	"pop.store/credits/internal/ledger/engine"
 )
 
-// PeerCommand is the argument of "bench" that makes a program another server over a benchmark's
+// PeerCommand is the argument of "bench" that makes this program a second server over a benchmark's
 // database; see Peer.
 const PeerCommand = "peer"
 
-// peerSetup is the first line that a peer is told; after it comes a peerTurn for each measurement,
-// and each is answered with a peerSample.
+// peerSetup is a peer's first line of input; after it each peerTurn is answered with a peerSample.
 type peerSetup struct {
 	URL     string
 	IDs     []uuid.UUID
@@ -37,8 +36,7 @@ type peerSample struct {
 	P50, P99  time.Duration
 }
 
-// Peer drives a ledger of its own with callers, as a second server would, whenever it is told to,
-// until its input ends.
+// Peer drives its own ledger with callers, as a second server would, at each peerTurn until its input ends.
 func Peer(ctx context.Context, in io.Reader, out io.Writer) error {
 	lines, answers := json.NewDecoder(in), json.NewEncoder(out)
 	var setup peerSetup
@@ -50,17 +48,17 @@ func Peer(ctx context.Context, in io.Reader, out io.Writer) error {
 		return err
 	}
 	defer pool.Close()
-	books := engine.New(pool, engine.Options{
+	ledgerEngine := engine.New(pool, engine.Options{
 		Clock:  clock.System,
 		Prices: catalog.Builtin,
 		Log:    slog.Default(),
 	})
-	defer books.Close()
-	run := charging(newCallers(setup.Callers, setup.IDs), books)
+	defer ledgerEngine.Close()
+	run := charging(newCallers(setup.Callers, setup.IDs), ledgerEngine)
 	for {
 		var turn peerTurn
 		if err := lines.Decode(&turn); err != nil {
-			return nil // nobody wants to know more
+			return nil // the benchmark has ended
 		}
 		s, err := run(ctx, turn.For)
 		if err != nil {
@@ -72,7 +70,7 @@ func Peer(ctx context.Context, in io.Reader, out io.Writer) error {
 	}
 }
 
-// peer starts this program once more as another server's process.
+// peer starts this program as another server's process.
 func (l *lab) peer(callers int, ids []uuid.UUID) (probe, error) {
 	program, err := os.Executable()
 	if err != nil {
@@ -116,7 +114,7 @@ func (l *lab) peer(callers int, ids []uuid.UUID) (probe, error) {
 	}, told.Encode(setup)
 }
 
-// together runs two probes at the same time. What one waits is the longer of what both wait.
+// together runs two probes at once. Its wait is the longer of both.
 func together(one, other probe) probe {
 	type outcome struct {
 		sample

@@ -16,16 +16,15 @@ import (
 	"pop.store/credits/internal/tokens"
 )
 
-// The load of the restart benchmark: few charges on many accounts, so that a lane has to read an
-// account for almost each of them.
+// The load of the restart benchmark: few charges on many accounts, so that a lane has to load an account
+// for nearly each.
 const (
 	restartAccounts = 200
 	restartRate     = 50 // charges a second
 )
 
-// setRestart charges at a slow pace right after a start, when no server remembers an account and
-// Postgres has planned nothing, and compares with two servers that take turns and with the bare
-// insert of one row.
+// setRestart charges at a slow pace right after a start, with cold caches and no query plans, and compares
+// with two alternating servers and with the bare insert of one row.
 func setRestart(ctx context.Context, l *lab, o Options) (*experiment, error) {
 	ids, err := l.open(ctx, orDefault(o.Accounts, restartAccounts), 1_000*tokens.One)
 	if err != nil {
@@ -42,25 +41,25 @@ func setRestart(ctx context.Context, l *lab, o Options) (*experiment, error) {
 	}, nil
 }
 
-// restarted starts servers, each with connections of its own, and sends them charges in turn.
+// restarted starts servers with their own connections, and sends them charges in turn.
 func (l *lab) restarted(servers int, ids []uuid.UUID) probe {
 	return func(ctx context.Context, d time.Duration) (sample, error) {
-		books := make([]*engine.Engine, servers)
-		for i := range books {
+		engines := make([]*engine.Engine, servers)
+		for i := range engines {
 			pool, err := db.Open(ctx, l.server.URL(db.AppRole, db.Database), 4)
 			if err != nil {
 				return sample{}, err
 			}
 			defer pool.Close()
-			books[i] = engine.New(pool, engine.Options{
+			engines[i] = engine.New(pool, engine.Options{
 				Clock:  clock.System,
 				Prices: catalog.Builtin,
 				Log:    slog.Default(),
 			})
-			defer books[i].Close()
+			defer engines[i].Close()
 		}
 		return paced(ctx, d, func(ctx context.Context, n int) error {
-			_, err := books[n%servers].Charge(ctx, ids[(n/servers*7)%len(ids)], newKey(),
+			_, err := engines[n%servers].Charge(ctx, ids[(n/servers*7)%len(ids)], newKey(),
 				agentsWork[n%len(agentsWork)])
 			return err
 		})
@@ -79,8 +78,7 @@ func insertRow(ctx context.Context, pool *pgxpool.Pool) error {
 	return err
 }
 
-// paced asks restartRate times a second, whether earlier requests are answered or not, and measures
-// every answer.
+// paced sends restartRate requests a second without waiting for answers, and measures every answer.
 func paced(ctx context.Context, d time.Duration, ask func(ctx context.Context, n int) error) (sample, error) {
 	total := max(1, int(d.Seconds()*restartRate))
 	took := make([]int32, total) // microseconds

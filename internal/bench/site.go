@@ -57,7 +57,7 @@ func (l *lab) site(ctx context.Context) (*site, error) {
 	return s, err
 }
 
-// accounts opens accounts as the host platform does, and gives their names.
+// accounts opens accounts as the host platform does, and returns their names.
 func (s *site) accounts(ctx context.Context, n int) ([]string, error) {
 	names := make([]string, n)
 	plan := "star"
@@ -80,8 +80,8 @@ func (s *site) accounts(ctx context.Context, n int) ([]string, error) {
 	return names, err
 }
 
-// wire is a connection that sends requests as bytes and reads answers as bytes: a client that costs
-// as little as it can, since it shares the machine with what it measures.
+// wire is a connection that sends and reads raw bytes: a client with the least cost, since it shares the
+// machine with the server.
 type wire struct {
 	conn net.Conn
 	in   *bufio.Reader
@@ -95,7 +95,7 @@ func dial(addr string) (*wire, error) {
 	return &wire{conn: conn, in: bufio.NewReaderSize(conn, 16<<10)}, nil
 }
 
-// ask sends a request and gives the status and the size of the answer.
+// ask sends a request and returns the status and the body of the answer.
 func (w *wire) ask(request []byte) (status int, body []byte, err error) {
 	if _, err := w.conn.Write(request); err != nil {
 		return 0, nil, err
@@ -122,10 +122,10 @@ func (w *wire) ask(request []byte) (status int, body []byte, err error) {
 	return status, body, err
 }
 
-// chunked stands for a length that the head does not tell.
+// chunked is the length of a body whose header has none.
 const chunked = -1
 
-// head reads the header of an answer and gives the length of its body.
+// head reads an answer's header and returns the length of its body.
 func (w *wire) head() (int, error) {
 	length := 0
 	for {
@@ -149,8 +149,8 @@ func (w *wire) head() (int, error) {
 	}
 }
 
-// over drives an address with connections; next makes a caller's request, and want is the status
-// that its answer may have.
+// over drives an address with connections. next makes a caller's request, and ok accepts the answer's
+// status.
 func (l *lab) over(addr string, conns, perRequest int, next func(caller int) []byte, ok func(status int) bool) probe {
 	return func(ctx context.Context, d time.Duration) (sample, error) {
 		wires := make([]*wire, conns)

@@ -12,12 +12,12 @@ import (
 	"pop.store/credits/internal/tokens"
 )
 
-// chargesEach is how many charges each account has whose books are verified: a hundred thousand
-// accounts make ten million entries.
+// chargesEach is the number of charges per audited account: a hundred thousand accounts have ten million
+// entries.
 const chargesEach = 94
 
-// setVerify compares everything that the books say more than once, and that with one sum over the
-// entries, which is the least that reading them takes.
+// setVerify runs the full audit, and compares it with one sum over the entries, the least cost of reading
+// them.
 func setVerify(ctx context.Context, l *lab, o Options) (*experiment, error) {
 	ids, err := l.open(ctx, orDefault(o.Accounts, 10_000), 1_000*tokens.One)
 	if err != nil {
@@ -33,7 +33,6 @@ func setVerify(ctx context.Context, l *lab, o Options) (*experiment, error) {
 	return &experiment{run: l.verifying(), baselines: []baseline{{"plain_sum", l.summing()}}}, nil
 }
 
-// chargeEach makes n charges on each account, in bulk.
 func (l *lab) chargeEach(ctx context.Context, ids []uuid.UUID, n int) error {
 	const perCall = 500
 	return inParallel(16, (len(ids)*n+perCall-1)/perCall, func(call int) error {
@@ -59,7 +58,7 @@ func (l *lab) verifying() probe {
 		return drive(ctx, 1, d, func(ctx context.Context, _ int) (int, error) {
 			r, err := audit.Verify(ctx, l.pool, audit.Options{})
 			if err == nil && len(r.Differences) > 0 {
-				err = fmt.Errorf("the books differ: %s", r.Differences[0])
+				err = fmt.Errorf("the ledger differs: %s", r.Differences[0])
 			}
 			return int(r.Entries), err
 		})

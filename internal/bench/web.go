@@ -31,8 +31,8 @@ func postRequest(path, key, idempotency, body string) []byte {
 
 func is(want int) func(int) bool { return func(status int) bool { return status == want } }
 
-// setHTTP makes one charge a request, and compares with a handler that only decodes the same
-// request and encodes the same answer.
+// setHTTP makes one charge per request, and compares with a handler that only decodes the request and
+// encodes the answer.
 func setHTTP(ctx context.Context, l *lab, o Options) (*experiment, error) {
 	s, err := l.site(ctx)
 	if err != nil {
@@ -60,7 +60,7 @@ func setHTTP(ctx context.Context, l *lab, o Options) (*experiment, error) {
 	}, nil
 }
 
-// once asks one thing and gives the body of the answer.
+// once makes one request and returns the answer's body.
 func (s *site) once(request []byte, want int) ([]byte, error) {
 	w, err := dial(s.addr)
 	if err != nil {
@@ -74,7 +74,7 @@ func (s *site) once(request []byte, want int) ([]byte, error) {
 	return body, err
 }
 
-// bareCharge is echo with one route that decodes a charge and encodes an answer of the same shape and size.
+// bareCharge is echo with one route that decodes a charge and encodes an answer of the same size.
 func bareCharge(answer []byte) http.Handler {
 	var decoded any
 	if err := json.Unmarshal(answer, &decoded); err != nil {
@@ -101,7 +101,7 @@ func bareCharge(answer []byte) http.Handler {
 	return e
 }
 
-// setBulk makes 500 charges a request.
+// setBulk makes 500 charges per request.
 func setBulk(ctx context.Context, l *lab, o Options) (*experiment, error) {
 	s, err := l.site(ctx)
 	if err != nil {
@@ -132,8 +132,8 @@ func setBulk(ctx context.Context, l *lab, o Options) (*experiment, error) {
 	return e, nil
 }
 
-// setBadge polls the badge: four polls in five find nothing new. It compares with a handler that
-// answers the same bytes without looking.
+// setBadge polls the badge, of which four polls in five find nothing new, and compares with a handler that
+// answers the same bytes at once.
 func setBadge(ctx context.Context, l *lab, o Options) (*experiment, error) {
 	s, err := l.site(ctx)
 	if err != nil {
@@ -199,7 +199,7 @@ func (t tab) poll(version string) []byte {
 		" HTTP/1.1\r\nHost: 127.0.0.1\r\nHX-Request: true\r\nCookie: " + t.cookie + "\r\n\r\n")
 }
 
-// signIn gives the cookie of a signed-in browser.
+// signIn returns the cookie of a signed-in browser.
 func (s *site) signIn(ctx context.Context, name string) (string, error) {
 	id, err := s.app.Directory.Find(ctx, name)
 	if err != nil {

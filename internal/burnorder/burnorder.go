@@ -1,5 +1,5 @@
-// Package burnorder says in which order lots of tokens are spent. The ledger spends in this order
-// and the forecast assumes it.
+// Package burnorder defines the order in which lots of tokens are spent. The ledger uses it, and the
+// forecast assumes it.
 package burnorder
 
 import (

@@ -13,12 +13,12 @@ import (
 
 // Catalog is one version of the prices. It is immutable and safe to share.
 type Catalog struct {
-	Version  string    // stored with every charge that was made at it; no two different sets of prices share one
-	From     time.Time // when these prices take effect, in UTC; zero: they have no beginning
-	Plans    []Plan    // from the smallest allowance to the largest
+	Version  string    // stored with each charge; each set of prices has its own
+	From     time.Time // when these prices take effect, in UTC; zero: always
+	Plans    []Plan    // by allowance, smallest first
 	Features []Feature
-	Packs    []Pack // from the smallest to the largest
-	Table    []Row  // what a month's tokens are good for
+	Packs    []Pack // smallest first
+	Table    []Row  // what a month's tokens pay for
 	// LowPercent of the plan's allowance is the default threshold for a low balance.
 	LowPercent int64
 	// RefundGraceDays is how long refunded tokens live if their lot has expired.
@@ -27,7 +27,7 @@ type Catalog struct {
 	ReturnDays int
 	// ToolMinimum is the lowest fixed price. A balance below it counts as empty.
 	ToolMinimum tokens.Amount
-	// Upgrade says what an upgrade in the middle of a period adds to the allowance.
+	// Upgrade is what an upgrade during a period adds to the allowance.
 	Upgrade UpgradeRule
 	// versions are all versions in order of From, this one included; nil if there is only one.
 	versions []*Catalog
@@ -60,40 +60,38 @@ func (c *Catalog) NextChange() time.Time {
 	return time.Time{}
 }
 
-// UpgradeRule says what an upgrade in the middle of a period adds at once.
+// UpgradeRule is what an upgrade during a period adds at once.
 type UpgradeRule string
 
-// The two rules for upgrades.
 const (
 	UpgradeDifference UpgradeRule = "difference" // the whole difference of the allowances
 	UpgradeProrated   UpgradeRule = "prorated"   // the part of the difference that is left of the period
 )
 
-// Plan grants an allowance every month.
+// Plan grants a monthly allowance.
 type Plan struct {
 	ID        string
 	Name      string
 	Allowance tokens.Amount
-	Price     money.Amount // of a month, for show only: the host bills it; without a currency there is none to show
-	URL       string       // the host's page where the plan is changed: https, or a path on the same host; empty: none
+	Price     money.Amount // per month, for display only: the host bills it; without a currency there is none
+	URL       string       // the host's page to change the plan: https, or a path on the same host; may be empty
 }
 
-// Pricing says how the amount of a charge is found.
+// Pricing is how the amount of a charge is determined.
 type Pricing string
 
-// The three ways to price a feature.
 const (
-	Fixed   Pricing = "fixed"   // price x quantity, nothing else
-	Default Pricing = "default" // price x quantity unless the caller sends what the work really used
+	Fixed   Pricing = "fixed"   // price x quantity
+	Default Pricing = "default" // price x quantity unless the caller sends the actual amount
 	Metered Pricing = "metered" // the caller always sends the amount
 )
 
-// Feature is something that costs tokens.
+// Feature is work that costs tokens.
 type Feature struct {
 	ID      string
-	Name    string // as shown to creators: "Comment Replies"
-	One     string // a unit of it: "reply"
-	Many    string // several: "replies"
+	Name    string // display name: "Comment Replies"
+	One     string // singular of its unit: "reply"
+	Many    string // plural: "replies"
 	Pricing Pricing
 	Price   tokens.Amount // of one unit; zero when metered
 	Agent   bool          // run by an agent or automation, not by the creator
@@ -111,10 +109,10 @@ type Pack struct {
 
 // Row is a line of the plan table: how often a plan's allowance pays for a feature, rounded down.
 type Row struct {
-	Feature string // id of the feature meant
-	Name    string // as the article words it
+	Feature string // id of the feature
+	Name    string // as in the help article
 	Rate    tokens.Amount
-	About   bool // an agent's rate is a default, so its counts are estimates
+	About   bool // the rate is an agent's default, so counts are estimates
 }
 
 // Plan finds a plan by its id.

@@ -12,7 +12,7 @@ import (
 	"pop.store/credits/internal/tokens"
 )
 
-// Every number of the article, as it stands there.
+// The numbers of the help article.
 func TestBuiltinReproducesTheArticle(t *testing.T) {
 	t.Parallel()
 	c := catalog.Builtin()
@@ -80,7 +80,7 @@ func TestPlanTable(t *testing.T) {
 	}
 }
 
-// The article contradicts itself about videos, and about nothing else.
+// The article contradicts itself only about videos.
 func TestBuiltinWarnsAboutVideos(t *testing.T) {
 	t.Parallel()
 	_, warnings, err := catalog.Parse("c.yaml", catalog.DefaultFile)
@@ -90,7 +90,7 @@ func TestBuiltinWarnsAboutVideos(t *testing.T) {
 	}
 }
 
-// Whoever changes a copy, as tests do, changes only that.
+// A change of a copy leaves the built-in catalog alone.
 func TestBuiltinIsACopy(t *testing.T) {
 	t.Parallel()
 	c := catalog.Builtin()
@@ -153,7 +153,7 @@ func TestAgentsMaySendWhatTheyUsed(t *testing.T) {
 	}
 }
 
-// The example of the documentation is a catalog about which there is nothing to warn.
+// The documented example is a catalog without warnings.
 func TestTheDocumentedExample(t *testing.T) {
 	t.Parallel()
 	text, err := os.ReadFile("../../docs/catalog.md")

@@ -29,11 +29,10 @@ func (d *draft) compile() []*Catalog {
 	return versions
 }
 
-// apply applies the change to a catalog in the order of the file, and says whether it changed
-// anything.
+// apply applies the change to a catalog in the order of the file, and reports whether it changed anything.
 func (c *change) apply(to *Catalog) bool {
 	var size *tokens.Amount
-	var price int64 // features have none in money
+	var price int64 // features have no price in money
 	minor := &price
 	switch c.of {
 	case ofPlan:
@@ -86,8 +85,8 @@ func toolMinimum(features []Feature) tokens.Amount {
 	return least
 }
 
-// fingerprint is a short hash of all that the ledger depends on, without names and links. As part
-// of the version it keeps two sets of prices from sharing one name.
+// fingerprint is a short hash of all that the ledger depends on, without names and links. As part of the
+// version it tells sets of prices apart.
 func (c *Catalog) fingerprint() string {
 	var lines []string
 	for _, p := range c.Plans {

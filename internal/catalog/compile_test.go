@@ -90,8 +90,8 @@ func inOrder(c *catalog.Catalog) bool {
 		slices.IsSortedFunc(c.Packs, func(a, b catalog.Pack) int { return int(a.Tokens - b.Tokens) })
 }
 
-// Entries keep the version: each set of prices has a name of its own, whatever `version` says, and
-// words do not change it.
+// Entries store the version: each set of prices has its own, whatever `version` says, and names do not
+// change it.
 func TestVersionsNameTheirPrices(t *testing.T) {
 	t.Parallel()
 	c, _ := mustParse(t, changing(t))
@@ -230,7 +230,7 @@ func TestWarnings(t *testing.T) {
 	}
 }
 
-// FuzzParse: whatever a file holds, it is refused with lines or obeys what the rest of the app relies on.
+// FuzzParse: any file is refused with line numbers, or satisfies what the rest of the app relies on.
 func FuzzParse(f *testing.F) {
 	f.Add(string(catalog.DefaultFile))
 	f.Add(small)

@@ -15,7 +15,7 @@ func priced(price, currency string) []byte {
 		"price: "+price+"\n    currency: "+currency+"\n", 1))
 }
 
-// Prices have the decimals of their currency, whatever units the payment provider counts in.
+// Prices have the decimals of their currency, whatever the payment provider's units.
 func TestPricesHaveTheDecimalsOfTheirCurrency(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct {
@@ -52,7 +52,7 @@ func TestPricesHaveTheDecimalsOfTheirCurrency(t *testing.T) {
 	}
 }
 
-// A plan's price is for show: nobody pays it here, so any number of thousandths will do.
+// A plan's price is for display and never charged here, so any number of thousandths is valid.
 func TestAPlansPriceIsForShow(t *testing.T) {
 	t.Parallel()
 	text := strings.Replace(small, "price: 9.50\n    currency: USD\n", "price: 9.505\n    currency: KWD\n", 1)
@@ -72,7 +72,7 @@ func TestPacksThatAreTooCheapToBePaid(t *testing.T) {
 			"c.yaml:29: warning: pack few costs HUF 174.99, and Stripe takes no payment of less than HUF 175.00",
 		},
 		{"10", "THB", ""},
-		{"1", "UGX", ""}, // nobody names a least
+		{"1", "UGX", ""}, // no known minimum
 	} {
 		_, warnings, err := catalog.Parse("c.yaml", priced(c.price, c.currency))
 		if err != nil {

@@ -25,18 +25,18 @@ const (
 	maxName     = 80
 	maxURL      = 500
 	maxDays     = 3650
-	maxReturn   = 120 // card companies take a payment back for about as long
+	maxReturn   = 120 // card networks allow refunds for about as long
 )
 
-// Defaults of what a file leaves out.
+// Defaults of missing fields.
 const (
 	defaultLowPercent = 20
 	defaultGraceDays  = 30
 	defaultReturnDays = 14
 )
 
-// Parse reads a catalog in YAML. file is its name in findings. It returns the first version, which
-// knows the later ones, and warnings. The error is an *Error with everything that is wrong.
+// Parse reads a catalog in YAML. file is its name in findings. It returns the first version, which knows
+// the later ones, and warnings. The error is an *Error with all findings.
 func Parse(file string, text []byte) (*Catalog, []Finding, error) {
 	r := &reader{file: file}
 	if len(text) > MaxFileSize {
@@ -54,8 +54,7 @@ func Parse(file string, text []byte) (*Catalog, []Finding, error) {
 	return versions[0], d.warnings(versions), nil
 }
 
-// draft is a catalog file while it is read: the prices before any change, the changes, and the
-// lines.
+// draft is a catalog file being read: the prices before any change, the changes, and the lines.
 type draft struct {
 	*reader
 	base                         Catalog // its lists are in the order of the file
@@ -195,7 +194,7 @@ func (d *draft) readTable(top object) {
 		}
 		f, known := d.base.Feature(row.Feature)
 		switch {
-		case row.Feature == "": // noted already
+		case row.Feature == "": // reported already
 		case !known:
 			d.fail(o.lineOf("feature"), "feature %s is not in this catalog", quote(row.Feature))
 		case f.Pricing == Metered:

@@ -12,7 +12,7 @@ import (
 	"pop.store/credits/internal/tokens"
 )
 
-// small is a catalog in which the tests replace something.
+// small is a catalog that the tests edit.
 const small = `version: v1
 plans:
   - id: basic
@@ -58,7 +58,7 @@ plan_table:
     name: Images
 `
 
-// edit replaces the only place of a text.
+// edit replaces a text that occurs once.
 func edit(t testing.TB, text, from, to string) string {
 	t.Helper()
 	if strings.Count(text, from) != 1 {
@@ -157,7 +157,7 @@ func TestParse(t *testing.T) {
 	}
 }
 
-// What may be left out, and what may be set instead of a default.
+// Optional fields and settings.
 func TestParseOptional(t *testing.T) {
 	t.Parallel()
 	c, _ := mustParse(t, small+"thresholds:\n  low_percent: 35\n"+
@@ -519,7 +519,7 @@ func wantErrors(t *testing.T, text string, want ...string) {
 	}
 }
 
-// All errors of a file are told, in the order of its lines.
+// All errors of a file are reported, in the order of its lines.
 func TestParseTellsAllErrors(t *testing.T) {
 	t.Parallel()
 	wantErrors(t, `upgrade_rule: none
@@ -551,7 +551,7 @@ plans:
 	)
 }
 
-// Nobody reads a thousand errors.
+// The number of reported errors is limited.
 func TestParseTellsAHundredErrors(t *testing.T) {
 	t.Parallel()
 	_, _, err := catalog.Parse("c.yaml", []byte(small+strings.Repeat("  - {}\n", 1000)))

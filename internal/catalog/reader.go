@@ -22,8 +22,8 @@ import (
 // maxDepth is the deepest nesting that is accepted.
 const maxDepth = 12
 
-// reader reads typed values from YAML nodes. It collects all errors; a value that cannot be used is
-// reported and read as zero.
+// reader reads typed values from YAML nodes. It collects all errors; an invalid value is reported and read
+// as zero.
 type reader struct {
 	file   string
 	errors []Finding
@@ -31,7 +31,7 @@ type reader struct {
 
 func (r *reader) fail(line int, format string, args ...any) {
 	if len(r.errors) > 100*maxFindings {
-		return // nobody reads that many
+		return // more are of no use
 	}
 	r.errors = append(r.errors, Finding{
 		File:   r.file,
@@ -98,8 +98,8 @@ func decode(text []byte) (doc yaml.Node, second *yaml.Node, err error) {
 
 var yamlPrefix = regexp.MustCompile(`^yaml: (?:line \d+: )?`)
 
-// failSyntax reports an error of the YAML parser. The parser names the line where the enclosing
-// block starts. The line of the error is the first one up to which the text fails in the same way.
+// failSyntax reports an error of the YAML parser. The parser names the line where the enclosing block
+// starts. The line of the error is the first one up to which the text fails in the same way.
 func (r *reader) failSyntax(text []byte, err error) {
 	lines := bytes.SplitAfter(text, []byte("\n"))
 	failing := sort.Search(len(lines)-1, func(i int) bool {
@@ -110,8 +110,8 @@ func (r *reader) failSyntax(text []byte, err error) {
 		strings.Join(strings.Fields(yamlPrefix.ReplaceAllString(err.Error(), "")), " "))
 }
 
-// plain refuses anchors, aliases, tags and deep nesting. It returns false if the nodes are too deep
-// to read on.
+// plain refuses anchors, aliases, tags and deep nesting. It returns false if the nodes are too deep to
+// continue.
 func (r *reader) plain(n *yaml.Node, depth int) bool {
 	if depth > maxDepth {
 		r.fail(n.Line, "is nested too deeply")
@@ -135,7 +135,7 @@ func (r *reader) plain(n *yaml.Node, depth int) bool {
 type object struct {
 	*reader
 	line   int
-	fields map[string]*yaml.Node // nil: it is no mapping, as was noted
+	fields map[string]*yaml.Node // nil: not a mapping, which was reported
 }
 
 // object opens a mapping; what names it in errors: "a plan". Unknown and repeated fields are
@@ -175,7 +175,7 @@ func (r *reader) failType(n *yaml.Node, name, must string) {
 // quote shortens and quotes a value of the file.
 func quote(s string) string { return fmt.Sprintf("%.40q", s) }
 
-// has says whether the field is present.
+// has reports whether the field is present.
 func (o object) has(name string) bool { return o.fields[name] != nil }
 
 // lineOf is the line of the field's value, or of the object if the field is missing.
@@ -280,7 +280,7 @@ func (o object) number(name string, least, most, otherwise int) int {
 	if n == nil {
 		return otherwise
 	}
-	a, err := tokens.Parse(n.Value) // which knows neither signs, nor exponents, nor leading zeros
+	a, err := tokens.Parse(n.Value) // it accepts no signs, exponents or leading zeros
 	if err != nil || strings.Contains(n.Value, ".") || a < tokens.Amount(least)*tokens.One ||
 		a > tokens.Amount(most)*tokens.One {
 		o.fail(n.Line, "%s %s, not %s", name, must, quote(n.Value))

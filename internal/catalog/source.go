@@ -46,7 +46,7 @@ func Load(file string) (*Catalog, []Finding, error) {
 	if err != nil {
 		var path *os.PathError
 		if errors.As(err, &path) {
-			err = path.Err // without the name, which every finding begins with
+			err = path.Err // findings have the name already
 		}
 		return nil, nil, &Error{[]Finding{{File: file, Reason: "cannot be read: " + err.Error()}}}
 	}
@@ -69,9 +69,8 @@ func (s *Source) InForce() *Catalog { return s.loaded.Load().At(s.clock()) }
 // Replace replaces the catalog. Work that is running finishes at the prices it started with.
 func (s *Source) Replace(c *Catalog) { s.loaded.Store(c) }
 
-// Reload reads the file again. The warnings include differences from the old catalog. If the file
-// cannot be used the old catalog stays and the error is an *Error. A source without a file does
-// nothing.
+// Reload reads the file again. The warnings include differences from the old catalog. If the file is
+// invalid the old catalog stays and the error is an *Error. A source without a file does nothing.
 func (s *Source) Reload() ([]Finding, error) {
 	if s.file == "" {
 		return nil, nil

@@ -10,8 +10,7 @@ import (
 	"pop.store/credits/internal/tokens"
 )
 
-// warnings lists what an operator may want to check. Each is reported once, with the date from
-// which it is true.
+// warnings lists what an operator may want to check, each once, with the date from which it applies.
 func (d *draft) warnings(versions []*Catalog) []Finding {
 	w := &watcher{draft: d, reported: map[Finding]bool{}}
 	w.checkOffer(&d.base)
@@ -29,7 +28,7 @@ func (d *draft) warnings(versions []*Catalog) []Finding {
 // watcher collects warnings.
 type watcher struct {
 	draft    *draft
-	from     time.Time // of the version looked at
+	from     time.Time // of the version being checked
 	reported map[Finding]bool
 	found    []Finding
 }
@@ -50,7 +49,7 @@ func (w *watcher) warn(line int, format string, args ...any) {
 	w.found = append(w.found, f)
 }
 
-// checkOffer checks what no change of prices affects.
+// checkOffer checks what does not depend on versions.
 func (w *watcher) checkOffer(c *Catalog) {
 	if len(c.Packs) == 0 {
 		w.warn(1, "there are no packs: nobody can buy tokens")
@@ -161,8 +160,8 @@ func (w *watcher) lineOf(of itemKind, id string) int {
 	return w.draft.packs[slices.IndexFunc(w.draft.base.Packs, func(p Pack) bool { return p.ID == id })]
 }
 
-// costsMorePerToken says whether a token costs more in the first offer than in the second. It is
-// false if they cannot be compared: another currency, no tokens, or a free second offer.
+// costsMorePerToken reports whether a token costs more in the first offer than in the second. It is false
+// if they cannot be compared: another currency, no tokens, or a free second offer.
 func costsMorePerToken(price money.Amount, size tokens.Amount, other money.Amount, otherSize tokens.Amount) bool {
 	if price.Currency == "" || price.Currency != other.Currency || size == 0 || otherSize == 0 || other.Minor == 0 {
 		return false

@@ -33,7 +33,7 @@ func atOffsetOf(other, local time.Time, zone *time.Location) time.Time {
 	return local.Add(-time.Duration(offset) * time.Second)
 }
 
-// shows says whether clocks in the zone show a local time, written as UTC, at an instant.
+// shows reports whether clocks in the zone show a local time, written as UTC, at an instant.
 func shows(at, local time.Time, zone *time.Location) bool {
 	_, offset := at.In(zone).Zone()
 	return at.Add(time.Duration(offset) * time.Second).Equal(local)

@@ -34,7 +34,7 @@ func TestEveryoneGetsTheirOwn(t *testing.T) {
 	callers.Wait()
 }
 
-// While a read is under way, all who come gather into the next one.
+// While a read is running, all new callers share the next one.
 func TestManyShareARead(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {

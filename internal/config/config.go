@@ -170,7 +170,7 @@ func baseURL(value string) (*url.URL, error) {
 // notInHosts are characters that url.Parse lets through in a host.
 const notInHosts = `"'<>\^{|}`
 
-// hostAlone says whether the address has only a host and an optional port: no user, query or
+// hostAlone reports whether the address has only a host and an optional port: no user, query or
 // fragment, not even empty ones.
 func hostAlone(u *url.URL, value string) bool {
 	return u.User == nil && hostAndMore(u, value)

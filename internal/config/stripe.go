@@ -57,7 +57,7 @@ func (s *Stripe) check(demo bool) error {
 	return nil
 }
 
-// hasPrefix says whether s has one of the prefixes and more after it.
+// hasPrefix reports whether s has one of the prefixes and more after it.
 func hasPrefix(s string, prefixes ...string) bool {
 	for _, p := range prefixes {
 		if rest, ok := strings.CutPrefix(s, p); ok && rest != "" {

@@ -19,32 +19,32 @@ import (
 	"pop.store/credits/internal/session"
 )
 
-// Agents spend a creator's tokens through the JSON API over HTTP, as the platform's AI services
-// would, while somebody looks. They never ask whether there are tokens: who is turned away simply
-// has other work later, and goes on by itself once there are.
+// Agents spend a creator's tokens through the JSON API over HTTP, as the platform's AI services would,
+// while somebody has a page open. They do not check the balance: after a refusal they continue with other
+// work later.
 type Agents struct {
 	Sessions  *session.Store
 	Directory *directory.Directory
 	Keys      *apikey.Keys
-	API       string // base of the app on its loopback address
+	API       string // base URL of the app on its loopback address
 	Clock     clock.Clock
 	Log       *slog.Logger
 
-	Creator string                // whose tokens, by the host's id; empty: the demo's
-	Wait    func(context.Context) // between two pieces of work; nil: a moment, at the demo's pace
+	Creator string                // the creator's host id; empty: the demo's
+	Wait    func(context.Context) // between two pieces of work; nil: the demo's pace
 }
 
 const (
 	workEvery = 3 * time.Second
-	// watched is how long after a page was asked for the agents go on: nobody should come to a
-	// wallet that emptied itself overnight.
+	// watched is how long the agents continue after a page view, so that a wallet does not empty itself
+	// overnight.
 	watched = 10 * time.Minute
 	keyName = "demo agents"
 )
 
 var client = &http.Client{Timeout: 10 * time.Second}
 
-// Run works until the context ends.
+// Run works until ctx ends.
 func (a *Agents) Run(ctx context.Context) {
 	secret, known := "", false
 	for ctx.Err() == nil {
@@ -84,7 +84,7 @@ func (a *Agents) creator() string {
 	return a.Creator
 }
 
-// newKey makes a key for this run and ends those of earlier ones.
+// newKey creates a key for this run and revokes those of earlier runs.
 func (a *Agents) newKey(ctx context.Context) (string, error) {
 	name := keyName + " of " + a.creator()
 	keys, err := a.Keys.List(ctx)
@@ -105,9 +105,9 @@ func (a *Agents) newKey(ctx context.Context) (string, error) {
 	return secret, nil
 }
 
-// register tells who the agents are. Doing it again changes nothing.
+// register stores the agents' names. It is idempotent.
 func (a *Agents) register(ctx context.Context, secret string) error {
-	for _, m := range crew {
+	for _, m := range demoAgents {
 		status, _, err := a.send(ctx, secret, http.MethodPut, "/agents/"+m.id,
 			map[string]string{"name": m.name, "feature": m.feature})
 		if err != nil {
@@ -120,8 +120,8 @@ func (a *Agents) register(ctx context.Context, secret string) error {
 	return nil
 }
 
-// work does one piece of work, if somebody looks. Too few tokens, and having to pause, are answers
-// like any other.
+// work does one piece of work while somebody has a page open. Refusals for lack of tokens or a pause are
+// normal answers.
 func (a *Agents) work(ctx context.Context, secret string) error {
 	id, err := a.Directory.Find(ctx, a.creator())
 	if err != nil {
@@ -144,7 +144,7 @@ func (a *Agents) work(ctx context.Context, secret string) error {
 	return nil
 }
 
-// report says what came of a piece of work.
+// report sends the result of a piece of work.
 func (a *Agents) report(ctx context.Context, secret string, w work, charge string) error {
 	r, ok := w.outcome(charge)
 	if !ok {
@@ -157,8 +157,7 @@ func (a *Agents) report(ctx context.Context, secret string, w work, charge strin
 	return err
 }
 
-// send makes a request about the creator's account and gives the status and the id in the answer,
-// if there is one.
+// send makes a request about the creator's account and returns the status and the id in the answer, if any.
 func (a *Agents) send(ctx context.Context, secret, method, path string, what any) (status int, id string, err error) {
 	body, err := json.Marshal(what)
 	if err != nil {

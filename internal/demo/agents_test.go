@@ -25,7 +25,7 @@ import (
 
 func TestMain(m *testing.M) { testdb.Main(m) }
 
-// logBuffer is a log that can be read while it is written.
+// logBuffer is a log that can be read while it is written to.
 type logBuffer struct {
 	mu   sync.Mutex
 	text bytes.Buffer
@@ -43,8 +43,7 @@ func (s *logBuffer) String() string {
 	return s.text.String()
 }
 
-// Agents whose key cannot be made at the start, because the database is away for a moment, go to
-// work as soon as it can.
+// Agents that cannot get a key at the start, because the database is down, start working once they can.
 func TestAgentsGetTheirKeyLater(t *testing.T) {
 	t.Parallel()
 	d := testdb.Open(t)
@@ -81,22 +80,22 @@ func TestAgentsGetTheirKeyLater(t *testing.T) {
 	for deadline := time.Now().Add(time.Minute); !strings.Contains(log.String(),
 		"a demo agent failed"); time.Sleep(5 * time.Millisecond) {
 		if time.Now().After(deadline) {
-			t.Fatal("nobody says that there is no key")
+			t.Fatal("the missing key is not logged")
 		}
 	}
 	rename("alter table away rename to api_keys")
 	select {
 	case secret := <-worked:
 		if _, err := keys.Verify(t.Context(), secret); err != nil {
-			t.Errorf("they work with a key that is none: %v", err)
+			t.Errorf("they work with an invalid key: %v", err)
 		}
 	case <-time.After(time.Minute):
 		t.Fatalf("the agents do not work: %s", log)
 	}
 }
 
-// Agents say who they are before they work. Being told to pause, or that there are no tokens, is no
-// failure: they ask again, and nothing is logged.
+// Agents register before they work. A pause or a lack of tokens is not a failure: they try again, and
+// nothing is logged.
 func TestAgentsWhoAreTurnedAwayGoOn(t *testing.T) {
 	t.Parallel()
 	d := testdb.Open(t)
@@ -139,19 +138,19 @@ func TestAgentsWhoAreTurnedAwayGoOn(t *testing.T) {
 	}
 }
 
-// watched is the demo's creator with somebody who looks at their pages.
+// watched is the demo's creator with a recent page view.
 func watched(t *testing.T, d testdb.DB, log *logBuffer) *demo.Agents {
 	t.Helper()
 	text := slog.New(slog.NewTextHandler(log, nil))
-	books := engine.New(d.Pool, engine.Options{
+	ledgerEngine := engine.New(d.Pool, engine.Options{
 		Clock:  clock.System,
 		Prices: catalog.Builtin,
 		Log:    text,
 	})
-	t.Cleanup(books.Close)
+	t.Cleanup(ledgerEngine.Close)
 	a := &demo.Agents{
 		Sessions:  session.New(d.Pool, session.Options{Clock: clock.System}),
-		Directory: directory.New(d.Pool, books, catalog.Builtin),
+		Directory: directory.New(d.Pool, ledgerEngine, catalog.Builtin),
 		Clock:     clock.System,
 		Log:       text,
 	}

@@ -16,36 +16,35 @@ import (
 	"pop.store/credits/internal/tokens"
 )
 
-// JobState says how far a sample job is.
+// JobState is the state of a sample job.
 type JobState string
 
-// The states of a sample job.
 const (
 	JobRunning JobState = "running"
 	JobDone    JobState = "done"   // its tokens are charged
 	JobFailed  JobState = "failed" // nothing was charged
 )
 
-// Work is what a sample job is asked to do: nothing, for the price of a feature.
+// Work is a sample job's input. The job does nothing but cost a feature's price.
 type Work struct {
 	Feature string
 	Text    string // what the creator typed
-	Fails   bool   // it gives its tokens back
+	Fails   bool   // it releases its hold
 }
 
-// Job is a sample job: it holds tokens, takes its time, and captures or releases them.
+// Job is a sample job: it holds tokens, waits, and captures or releases them.
 type Job struct {
 	Work
-	Amount    tokens.Amount // what it takes
+	Amount    tokens.Amount // its price
 	State     JobState
 	StartedAt time.Time
-	EndsAt    time.Time // when it is over, or will be
+	EndsAt    time.Time // when it ends or ended
 
-	key  string // of the form that started it
-	hold int64  // seq of the hold's entry; 0 until there is one
+	key  string // idempotency key of the form that started it
+	hold int64  // seq of the hold's entry; 0 until it exists
 }
 
-// Percent is how far a job is at an instant, from 0 to 100.
+// Percent is a job's progress at an instant, from 0 to 100.
 func (j *Job) Percent(now time.Time) int {
 	whole := j.EndsAt.Sub(j.StartedAt)
 	if whole <= 0 || j.State != JobRunning {
@@ -56,14 +55,14 @@ func (j *Job) Percent(now time.Time) int {
 
 const (
 	jobTakes = 8 * time.Second
-	// how long the hold outlives its job: when the server stops meanwhile, the tokens come back by themselves
+	// How long the hold outlives its job: if the server stops meanwhile, the hold expires.
 	jobGrace   = time.Minute
 	lookEvery  = time.Second
 	maxJobs    = 1_000 // accounts whose newest job is remembered
 	endingTime = 10 * time.Second
 )
 
-// Jobs runs sample jobs, one at a time for each account, and remembers the newest of each while the
+// Jobs runs sample jobs, one at a time for each account, and remembers each account's newest while the
 // server runs. It is safe for concurrent use.
 type Jobs struct {
 	ledger *engine.Engine
@@ -74,19 +73,18 @@ type Jobs struct {
 	newest map[uuid.UUID]*Job
 }
 
-// NewJobs makes a runner over the books.
-func NewJobs(books *engine.Engine, now clock.Clock, log *slog.Logger) *Jobs {
+// NewJobs returns a runner over a ledger.
+func NewJobs(ledgerEngine *engine.Engine, now clock.Clock, log *slog.Logger) *Jobs {
 	return &Jobs{
-		ledger: books,
+		ledger: ledgerEngine,
 		clock:  now,
 		log:    log,
 		newest: map[uuid.UUID]*Job{},
 	}
 }
 
-// Start holds what the work takes and begins it. While another job of the account runs, and when
-// the key has started one before, that one goes on and nothing begins. Errors are those of
-// ledger.Hold: Insufficient most of all.
+// Start holds the price and begins the job. If another job of the account runs, or the key has started one
+// before, nothing new begins. Errors are those of ledger.Hold, such as Insufficient.
 func (j *Jobs) Start(ctx context.Context, account uuid.UUID, key string, w Work) error {
 	job, begins := j.reserve(account, key, w)
 	if !begins {
@@ -104,7 +102,7 @@ func (j *Jobs) Start(ctx context.Context, account uuid.UUID, key string, w Work)
 	return nil
 }
 
-// reserve takes the account's one place, so that two tabs that start at once are one job.
+// reserve takes the account's single place, so that two tabs start only one job.
 func (j *Jobs) reserve(account uuid.UUID, key string, w Work) (job *Job, begins bool) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
@@ -134,7 +132,7 @@ func (j *Jobs) forgetOver() {
 	}
 }
 
-// Newest gives an account's newest job as it stands, after ending it if its time is over; false for none.
+// Newest returns an account's newest job, and first ends it if it is due; false if there is none.
 func (j *Jobs) Newest(ctx context.Context, account uuid.UUID) (Job, bool) {
 	j.end(ctx, account)
 	j.mu.Lock()
@@ -146,7 +144,7 @@ func (j *Jobs) Newest(ctx context.Context, account uuid.UUID) (Job, bool) {
 	return *job, true
 }
 
-// Run ends jobs whose time is over, whether anybody looks or not, until the context does.
+// Run ends due jobs until ctx ends.
 func (j *Jobs) Run(ctx context.Context) {
 	for ctx.Err() == nil {
 		for _, account := range j.running() {
@@ -171,8 +169,7 @@ func (j *Jobs) running() []uuid.UUID {
 	return list
 }
 
-// end captures or releases what a job holds once its time is over. However many do that at the same
-// time, the hold ends once.
+// end captures or releases the hold of a due job. Concurrent calls end the hold once.
 func (j *Jobs) end(ctx context.Context, account uuid.UUID) {
 	j.mu.Lock()
 	job := j.newest[account]
@@ -189,7 +186,7 @@ func (j *Jobs) end(ctx context.Context, account uuid.UUID) {
 	defer cancel()
 	state, err := j.settle(ctx, account, &is)
 	if err != nil {
-		j.log.Warn("a sample job could not be ended; trying again", "error", err)
+		j.log.Warn("a sample job could not be ended and will be retried", "error", err)
 		return
 	}
 	j.mu.Lock()
@@ -197,7 +194,7 @@ func (j *Jobs) end(ctx context.Context, account uuid.UUID) {
 	job.State = state
 }
 
-// settle ends the hold. One that has ended by itself has given its tokens back.
+// settle ends the hold. An expired hold has returned its tokens already.
 func (j *Jobs) settle(ctx context.Context, account uuid.UUID, job *Job) (JobState, error) {
 	state := JobDone
 	var err error

@@ -1,5 +1,5 @@
-// Package demo makes the demo's creator: two months of plausible history, and agents that go on
-// spending through the JSON API.
+// Package demo creates the demo's data: a creator with two months of plausible history. Its agents then
+// keep spending through the JSON API.
 package demo
 
 import (
@@ -25,15 +25,14 @@ import (
 	"pop.store/credits/internal/tokens"
 )
 
-// The demo's creator.
 const (
 	Account  = "maya"
 	ShopName = "Maya's Studio"
 	Email    = "maya@studio.example"
 )
 
-// The story: 71 days on Starter. The first month leaves some tokens to expire, the second runs out
-// and buys a pack, the third begins with a gift and is now just above the low threshold.
+// The history: 71 days on Starter. In the first month some tokens expire, in the second they run out and a
+// pack is bought, and the third begins with a gift and is now just above the low threshold.
 const (
 	daysAgo      = 71
 	seedMark     = "demo_seeded"
@@ -42,26 +41,25 @@ const (
 	presentLevel = 46 // now: the threshold is 40
 )
 
-// Seed writes the demo's history once. It goes through the real ledger, billing and sandbox on a
-// clock of its own. The story is told of an account of a passing name, which becomes the creator's
-// in the same transaction as the mark: one that broke off is forgotten, and told again from the
-// start.
+// Seed writes the demo's history once, through the real ledger, billing and sandbox on a clock of its own.
+// It writes to an account with a temporary name, which gets the creator's name in the same transaction as
+// the mark that the seed is done. An interrupted seed is dropped and starts again.
 func Seed(ctx context.Context, pool *pgxpool.Pool, now time.Time) error {
 	var seeded bool
 	if err := pool.QueryRow(ctx, "select exists (select from installation where name = $1)",
 		seedMark).Scan(&seeded); err != nil || seeded {
 		return err
 	}
-	s := newStory(pool, now)
+	s := newSeeder(pool, now)
 	defer s.ledger.Close()
-	if err := s.tell(ctx); err != nil {
+	if err := s.run(ctx); err != nil {
 		return err
 	}
 	return pgx.BeginFunc(ctx, pool, func(tx pgx.Tx) error { return s.publish(ctx, tx) })
 }
 
-// publish gives the account its name, unless somebody else was first.
-func (s *story) publish(ctx context.Context, tx pgx.Tx) error {
+// publish gives the account its name, unless another server was first.
+func (s *seeder) publish(ctx context.Context, tx pgx.Tx) error {
 	mark, err := tx.Exec(ctx, "insert into installation (name, value, created_at) values ($1, '1', $2) on conflict do nothing", seedMark, s.now)
 	if err != nil || mark.RowsAffected() == 0 {
 		return err
@@ -70,7 +68,7 @@ func (s *story) publish(ctx context.Context, tx pgx.Tx) error {
 	return err
 }
 
-type story struct {
+type seeder struct {
 	pool      *pgxpool.Pool
 	ledger    *engine.Engine
 	directory *directory.Directory
@@ -84,9 +82,9 @@ type story struct {
 	step      int
 }
 
-func newStory(pool *pgxpool.Pool, now time.Time) *story {
+func newSeeder(pool *pgxpool.Pool, now time.Time) *seeder {
 	quiet := slog.New(slog.DiscardHandler)
-	s := &story{
+	s := &seeder{
 		pool:   pool,
 		prices: catalog.Builtin(),
 		random: rand.New(rand.NewPCG(2026, 11)),
@@ -100,8 +98,8 @@ func newStory(pool *pgxpool.Pool, now time.Time) *story {
 		Log:    quiet,
 	})
 	s.directory = directory.New(pool, s.ledger, prices)
-	// A secret and addresses that lead nowhere: the seeding asks the provider itself, and its
-	// events are not delivered.
+	// The secret and the addresses are unused: the seed asks the provider itself, and no events are
+	// delivered.
 	s.provider = sandbox.New(pool, sandbox.Options{
 		Clock:      s.clock.Now,
 		BaseURL:    "http://127.0.0.1",
@@ -120,7 +118,7 @@ func newStory(pool *pgxpool.Pool, now time.Time) *story {
 	return s
 }
 
-func (s *story) tell(ctx context.Context) error {
+func (s *seeder) run(ctx context.Context) error {
 	plan, name, email, zone := "starter", ShopName, Email, "Europe/Berlin"
 	anchor := s.clock.Now()
 	var err error
@@ -135,7 +133,7 @@ func (s *story) tell(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if err := s.hire(ctx); err != nil {
+	if err := s.registerAgents(ctx); err != nil {
 		return err
 	}
 	first, err := s.month(ctx, endOfMonth)
@@ -162,11 +160,11 @@ func (s *story) tell(ctx context.Context) error {
 	if err := s.spendUntil(ctx, s.now.Add(-10*time.Minute), presentLevel*tokens.One); err != nil {
 		return err
 	}
-	return s.earn(ctx)
+	return s.reportResults(ctx)
 }
 
-// earn reports what the agents' work of this month brought in.
-func (s *story) earn(ctx context.Context) error {
+// reportResults reports the results of the agents' work of this month.
+func (s *seeder) reportResults(ctx context.Context) error {
 	kept := results.New(s.pool, s.ledger)
 	for _, e := range []struct {
 		agent, kind, money string
@@ -188,9 +186,9 @@ func (s *story) earn(ctx context.Context) error {
 	return nil
 }
 
-// hire registers the agents under their names.
-func (s *story) hire(ctx context.Context) error {
-	for _, m := range crew {
+// hire registers the agents' names.
+func (s *seeder) registerAgents(ctx context.Context) error {
+	for _, m := range demoAgents {
 		if err := s.ledger.PutAgent(ctx, s.id, ledger.PutAgent{
 			ID:      m.id,
 			Name:    &m.name,
@@ -202,9 +200,9 @@ func (s *story) hire(ctx context.Context) error {
 	return nil
 }
 
-// month spends evenly until just before the next reset, so that about the given tokens are left,
-// and gives the reset's time.
-func (s *story) month(ctx context.Context, left int64) (time.Time, error) {
+// month spends evenly until just before the next reset, down to about the given tokens, and returns the
+// reset's time.
+func (s *seeder) month(ctx context.Context, left int64) (time.Time, error) {
 	account, err := s.ledger.Account(ctx, s.id)
 	if err != nil {
 		return time.Time{}, err
@@ -215,9 +213,8 @@ func (s *story) month(ctx context.Context, left int64) (time.Time, error) {
 	return reset, err
 }
 
-// spendUntil spends from now on, day by day along a straight line, until an instant at which a
-// balance is left.
-func (s *story) spendUntil(ctx context.Context, until time.Time, left tokens.Amount) error {
+// spendUntil spends day by day along a straight line, until an instant at which this balance is left.
+func (s *seeder) spendUntil(ctx context.Context, until time.Time, left tokens.Amount) error {
 	began := s.clock.Now()
 	account, err := s.ledger.Account(ctx, s.id)
 	if err != nil {
@@ -235,9 +232,9 @@ func (s *story) spendUntil(ctx context.Context, until time.Time, left tokens.Amo
 	return nil
 }
 
-// spendTo brings the balance down to a level: a handful of the agents' work, then tools while they
-// fit, and at the end exactly.
-func (s *story) spendTo(ctx context.Context, level tokens.Amount, exactly bool) error {
+// spendTo brings the balance down to a level: some work of agents, then tools while they fit, and finally
+// the exact rest.
+func (s *seeder) spendTo(ctx context.Context, level tokens.Amount, exactly bool) error {
 	account, err := s.ledger.Account(ctx, s.id)
 	if err != nil {
 		return err
@@ -268,7 +265,7 @@ func (s *story) spendTo(ctx context.Context, level tokens.Amount, exactly bool) 
 	return s.useTools(ctx, over, exactly)
 }
 
-func (s *story) useTools(ctx context.Context, over tokens.Amount, exactly bool) error {
+func (s *seeder) useTools(ctx context.Context, over tokens.Amount, exactly bool) error {
 	for _, id := range []string{"pdf_creation", "video_10s", "video_5s", "image_generation", "lip_sync"} {
 		f, _ := s.prices.Feature(id)
 		for over >= f.Price {
@@ -289,14 +286,14 @@ func (s *story) useTools(ctx context.Context, over tokens.Amount, exactly bool) 
 	})
 }
 
-func (s *story) charge(ctx context.Context, c ledger.Charge) error {
+func (s *seeder) charge(ctx context.Context, c ledger.Charge) error {
 	s.clock.Advance(time.Duration(20+s.random.IntN(100)) * time.Second)
 	_, err := s.ledger.Charge(ctx, s.id, s.key(), c)
 	return err
 }
 
-// buy goes the whole way of a purchase, but for the events.
-func (s *story) buy(ctx context.Context, pack string) error {
+// buy makes a purchase without its events.
+func (s *seeder) buy(ctx context.Context, pack string) error {
 	p, _, err := s.billing.Start(ctx, s.id, s.key(), billing.StartParams{Pack: pack})
 	if err != nil {
 		return err
@@ -309,8 +306,8 @@ func (s *story) buy(ctx context.Context, pack string) error {
 	return err
 }
 
-// key numbers the steps of the story, the same in every telling.
-func (s *story) key() string {
+// key numbers the steps of the seed, the same in each run.
+func (s *seeder) key() string {
 	s.step++
 	return fmt.Sprintf("demo-%d", s.step)
 }

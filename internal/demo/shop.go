@@ -2,13 +2,12 @@ package demo
 
 import "pop.store/credits/internal/money"
 
-// Product is something that the demo's shop sells. It has nothing to do with tokens.
+// Product is a product of the demo's shop. It has nothing to do with tokens.
 type Product struct {
 	ID, Name, Text string
 	Price          money.Amount
 }
 
-// Products are what the demo's shop sells.
 var Products = []Product{
 	{
 		"glaze-guide", "The Glaze Guide", "Forty glazes that work in a home kiln, as a PDF.",

@@ -10,12 +10,12 @@ import (
 	"syscall"
 )
 
-// account is the operating system user that Postgres runs as: another user if this process is root,
-// which Postgres refuses, else the same.
+// account is the operating system user that runs Postgres. Postgres refuses root, so it is another user if
+// this process is root.
 type account struct {
 	name       string
 	uid, gid   int
-	credential *syscall.Credential // nil: as ourselves
+	credential *syscall.Credential // nil: this process's user
 }
 
 // accountFor chooses the account for a data folder. For root that is the owner of an existing
@@ -29,7 +29,7 @@ func accountFor(dir string) (account, error) {
 		}, nil
 	}
 	if uid, gid, ok := owner(dir); ok && uid != 0 {
-		// initdb wants a user with a name; a folder mounted into a container may belong to a mere number.
+		// initdb needs a user with a name, but a mounted folder may belong to a bare number.
 		if _, err := user.LookupId(strconv.Itoa(uid)); err == nil || exists(dir, "pgdata") {
 			return dropped(userName(uid), uid, gid), nil
 		}
@@ -57,7 +57,7 @@ func dropped(name string, uid, gid int) account {
 	return account{name, uid, gid, &syscall.Credential{Uid: uint32(uid), Gid: uint32(gid)}}
 }
 
-// id reads a user or group id; macOS writes that of nobody as -2, which means 4294967294.
+// id reads a user or group id. macOS prints that of nobody as -2, which means 4294967294.
 func id(s string) (int, error) {
 	n, err := strconv.ParseInt(s, 10, 64)
 	return int(uint32(n)), err
@@ -71,7 +71,6 @@ func userName(uid int) string {
 	return u.Username
 }
 
-// owner returns the owner of a file.
 func owner(path string) (uid, gid int, ok bool) {
 	info, err := os.Lstat(path)
 	if err != nil {
@@ -84,11 +83,11 @@ func owner(path string) (uid, gid int, ok bool) {
 	return int(st.Uid), int(st.Gid), true
 }
 
-// canEnter tries whether the account can enter a folder. Modes alone do not tell: access lists,
-// user namespaces and network file systems matter too.
+// canEnter tests whether the account can enter a folder. Modes are not enough: access lists, user
+// namespaces and network file systems matter too.
 func (a account) canEnter(dir string) (bool, error) {
 	if a.credential == nil {
-		return true, nil // whatever is wrong will say so itself, and there is no better place
+		return true, nil // a later step reports the problem
 	}
 	err := a.command("/", "/bin/sh", "-c", `cd -- "$1"`, "sh", dir).Run()
 	var refused *exec.ExitError
@@ -99,7 +98,7 @@ func (a account) canEnter(dir string) (bool, error) {
 	return err == nil, nil
 }
 
-// take gives a folder to the account and closes it to other users.
+// take makes the account the owner of a folder and closes it to others.
 func (a account) take(dir string) error {
 	if a.credential != nil {
 		if err := os.Lchown(dir, a.uid, a.gid); err != nil {
@@ -109,7 +108,7 @@ func (a account) take(dir string) error {
 	return os.Chmod(dir, 0o700)
 }
 
-// takeFile gives an open file to the account.
+// takeFile makes the account the owner of an open file.
 func (a account) takeFile(f *os.File) error {
 	if a.credential == nil {
 		return nil
@@ -117,9 +116,9 @@ func (a account) takeFile(f *os.File) error {
 	return f.Chown(a.uid, a.gid)
 }
 
-// command prepares a program that runs as the account, in a process group of its own, so that
-// Ctrl-C at the terminal does not reach it, and with a fixed environment, so that variables such as
-// PGPORT have no effect.
+// command prepares a program that runs as the account, in its own process group, so that Ctrl-C at the
+// terminal does not reach it, and with a fixed environment, so that variables such as PGPORT have no
+// effect.
 func (a account) command(dir, program string, args ...string) *exec.Cmd {
 	cmd := exec.Command(program, args...)
 	cmd.Dir = dir

@@ -7,8 +7,8 @@ import (
 	"os"
 )
 
-// Attach finds the server that another process runs on the data folder; false if there is none. It
-// waits for a server that is starting and ignores one that is stopping.
+// Attach finds the server that another process runs on the data folder; false if there is none. It waits
+// for a server that is starting and ignores one that is stopping.
 func Attach(o Options) (*Server, bool, error) {
 	ctx, cancel := context.WithTimeout(context.Background(), attachLimit)
 	defer cancel()
@@ -50,7 +50,7 @@ func attach(ctx context.Context, o Options) (*Server, error) {
 				return nil, unready
 			}
 		}
-		// It may be shutting down by now, which the next look will tell.
+		// It may be shutting down now; the next look shows it.
 		if pause(ctx) != nil {
 			return nil, unready
 		}

@@ -12,7 +12,7 @@ import (
 	"time"
 )
 
-// Postgres is killed: the owner learns of it, and a new start follows at once, with what was committed.
+// Postgres is killed: Done is closed, and a new start recovers what was committed.
 func TestPostgresKilled(t *testing.T) {
 	t.Parallel()
 	o := Options{DataDir: filepath.Join(folder(t), "data"), Durable: true}
@@ -24,34 +24,33 @@ func TestPostgresKilled(t *testing.T) {
 	select {
 	case <-s.Done():
 	case <-time.After(hang):
-		t.Fatal("nobody was told")
+		t.Fatal("Done was not closed")
 	}
 	if !exists(o.DataDir, "pgdata", "postmaster.pid") {
-		t.Fatal("there is no stale pid file; the test tests nothing")
+		t.Fatal("there is no stale pid file, so the test is void")
 	}
 	next := begin(t, o)
 	if got := ask(t, next, "SELECT it FROM kept"); got != "yes" {
 		t.Errorf("kept %q", got)
 	}
-	end(t, s) // stopping the dead one does no harm to the new one
+	stopServer(t, s) // stopping the dead server does not harm the new one
 	if got := ask(t, next, "SELECT it FROM kept"); got != "yes" {
 		t.Errorf("kept %q", got)
 	}
 }
 
-// The process that runs Postgres is killed: Postgres shuts down by itself, cleanly, and a start at
-// the same moment waits.
+// The parent of Postgres is killed: Postgres shuts down cleanly, and a concurrent start waits.
 func TestParentKilled(t *testing.T) {
 	t.Parallel()
 	o := Options{DataDir: filepath.Join(folder(t), "data"), Durable: true}
 	parent := helper(t, o.DataDir)
 	kill(parent)
 	s := begin(t, o)
-	if log := said(t, o.DataDir); strings.Contains(log, "not properly shut down") ||
+	if log := serverLog(t, o.DataDir); strings.Contains(log, "not properly shut down") ||
 		!strings.Contains(log, "fast shutdown") {
 		t.Error("no clean shutdown:", log)
 	}
-	end(t, s)
+	stopServer(t, s)
 
 	parent = helper(t, o.DataDir)
 	state, err := readPidFile(filepath.Join(o.DataDir, "pgdata"))
@@ -64,11 +63,11 @@ func TestParentKilled(t *testing.T) {
 	})
 }
 
-// After a crash of the machine the number in the pid file may belong to anybody.
+// After a crash of the machine the pid file may name an unrelated process.
 func TestPidFileNamesSomebodyElse(t *testing.T) {
 	t.Parallel()
 	o := Options{DataDir: filepath.Join(folder(t), "data")}
-	end(t, begin(t, o))
+	stopServer(t, begin(t, o))
 	p := place{dir: o.DataDir}
 	bystander := p.sleeper(t)
 	pid := filepath.Join(p.pgdata(), "postmaster.pid")
@@ -88,7 +87,7 @@ func TestPidFileNamesSomebodyElse(t *testing.T) {
 	}
 }
 
-// sleeper is a process of the server's user, which Postgres would take for a server.
+// sleeper is a process of the server's user, which Postgres would mistake for a server.
 func (p place) sleeper(t *testing.T) int {
 	t.Helper()
 	who, err := accountFor(p.dir)
@@ -103,7 +102,7 @@ func (p place) sleeper(t *testing.T) int {
 	return cmd.Process.Pid
 }
 
-// A start that is called off leaves neither processes nor half a database.
+// A cancelled start leaves no processes and no unfinished database.
 func TestCalledOff(t *testing.T) {
 	t.Parallel()
 	dir := filepath.Join(folder(t), "data")
@@ -113,7 +112,7 @@ func TestCalledOff(t *testing.T) {
 		cancel()
 		if err == nil {
 			t.Log("this machine starts in ", after)
-			end(t, s)
+			stopServer(t, s)
 			continue
 		}
 		if !errors.Is(err, context.DeadlineExceeded) || errors.Is(err, ErrRunning) || strings.Contains(err.Error(),
@@ -121,21 +120,21 @@ func TestCalledOff(t *testing.T) {
 			t.Errorf("after %v: %q", after, err)
 		}
 		if exists(dir, "new-pgdata") {
-			t.Error("half a database is left")
+			t.Error("an unfinished database is left")
 		}
 		if pids := serving(filepath.Join(dir, "pgdata"), 0); len(pids) > 0 {
 			t.Errorf("processes %v are left", pids)
 		}
 	}
 	s := begin(t, Options{DataDir: dir})
-	end(t, s)
+	stopServer(t, s)
 }
 
-// A start that was killed in the middle of initdb does not hinder the next.
+// A start that was killed during initdb does not block the next one.
 func TestHalfInitialised(t *testing.T) {
 	t.Parallel()
 	dir := filepath.Join(folder(t), "data")
-	end(t, begin(t, Options{DataDir: dir}))
+	stopServer(t, begin(t, Options{DataDir: dir}))
 	if err := os.Rename(filepath.Join(dir, "pgdata"), filepath.Join(dir, "new-pgdata")); err != nil {
 		t.Fatal(err)
 	}
@@ -145,7 +144,7 @@ func TestHalfInitialised(t *testing.T) {
 	}
 }
 
-// The log is cut while it is written to, and its end is kept.
+// The log is cut while in use, and its end is kept.
 func TestLogIsBounded(t *testing.T) {
 	t.Parallel()
 	dir := folder(t)
@@ -165,7 +164,7 @@ func TestLogIsBounded(t *testing.T) {
 		t.Errorf("size %d", size)
 	}
 	write("after\n")
-	if got := said(t, dir); got != "after\n" {
+	if got := serverLog(t, dir); got != "after\n" {
 		t.Errorf("log %q", got)
 	}
 	old, err := os.ReadFile(p.logName() + ".1")

@@ -1,18 +1,17 @@
-// Package embedpg runs a Postgres server of the app's own: a child process on a private Unix
-// socket, from the binaries the system has, with its data in a folder of the app's.
+// Package embedpg runs the app's own Postgres server as a child process, from the binaries of the system.
+// It listens on a private Unix socket, and its data are in a folder of the app.
 //
-// The folder given as Options.DataDir belongs to this package alone:
+// The folder Options.DataDir belongs to this package alone:
 //
 //	pgdata/         the database cluster; appears by one rename when initdb has finished
-//	postgres.log    what the server says, bounded; postgres.log.1 is what it said before
-//	lock            held (flock) by the process that runs the server, released by the kernel when that process ends
-//	location        only in a folder the server's user cannot reach: where the data lie instead
-//	socket          only when the path is too long for a Unix socket: where the socket is instead, while it runs
+//	postgres.log    the server's log, bounded; postgres.log.1 is its previous part
+//	lock            held (flock) by the process that runs the server; the kernel releases it when that process ends
+//	location        only in a folder that the server's user cannot reach: the path of the data
+//	socket          only if the path is too long for a Unix socket: the path of the socket while the server runs
 //
-// Who may connect is decided by the file system. The socket lies in a folder of mode 0700 that
-// belongs to the user the server runs as, so whoever can open it (that user, or root) could read
-// the data files all the same. A password would add nothing: local connections are trusted, and
-// there are no others, because the server listens on no TCP port.
+// The file system controls access. The socket is in a folder of mode 0700 that belongs to the server's
+// user, so only that user and root can open it, and both could read the data files anyway. A password
+// would add nothing: local connections are trusted, and the server listens on no TCP port.
 package embedpg
 
 import (
@@ -29,55 +28,54 @@ import (
 	"time"
 )
 
-// The failures a caller may want to tell apart. Each comes wrapped in a message of one line.
+// Errors that a caller may want to distinguish. Each comes wrapped in a message of one line.
 var (
-	// ErrNotInstalled: this machine has no Postgres server that can be used.
+	// ErrNotInstalled: this machine has no usable Postgres server.
 	ErrNotInstalled = errors.New("no Postgres server found")
 	// ErrRunning: another process serves this data folder.
 	ErrRunning = errors.New("already running")
-	// ErrVersion: the data were made by another major version of Postgres, which is not installed.
+	// ErrVersion: another major version of Postgres, which is not installed, made the data.
 	ErrVersion = errors.New("data of another Postgres version")
-	// ErrNotOurs: the data folder holds something else, and is left alone.
+	// ErrNotOurs: the data folder has other files and is not touched.
 	ErrNotOurs = errors.New("not a data folder of this app")
-	// ErrGone: the data folder was deleted while its server was running. What was in it is lost.
+	// ErrGone: the data folder was deleted while its server was running. Its contents are lost.
 	ErrGone = errors.New("the data folder was deleted while it was in use")
 )
 
-// Bounds on every wait. They are guards against hanging, not expectations: a warm start takes a
-// tenth of a second.
+// Limits of every wait, as guards against hanging. A warm start takes a tenth of a second.
 const (
 	startLimit  = 3 * time.Minute  // accepting connections, crash recovery included
 	initLimit   = 3 * time.Minute  // initdb
 	ownerLimit  = 2 * time.Second  // for the lock of an owner that is being killed
 	orphanLimit = 60 * time.Second // for an old server that is shutting down
-	strayLimit  = 5 * time.Second  // for an old server that shows no sign of shutting down
+	strayLimit  = 5 * time.Second  // for an old server that does not seem to shut down
 	attachLimit = 30 * time.Second // for a server of another process that is starting
 	fastLimit   = 30 * time.Second // fast shutdown, before it becomes an immediate one
 	quitLimit   = 10 * time.Second // immediate shutdown, before it becomes a kill
 	pollEvery   = 10 * time.Millisecond
-	lookEvery   = time.Second // whether the data are still there
+	lookEvery   = time.Second // check of the data folder
 )
 
-// port only names the socket file; nothing listens on TCP.
+// port only names the socket file; the server does not listen on TCP.
 const port = 5432
 
-// Options says where the data lie and how careful the server is with them.
+// Options are the place of the data and the server's settings.
 type Options struct {
-	// DataDir is the wanted folder, relative or absolute. It must be new, empty or one of ours.
+	// DataDir is the data folder, relative or absolute. It must be new, empty or one of ours.
 	DataDir string
-	// Durable keeps Postgres' default durability. Only tests may do without: then a crash can lose
+	// Durable keeps Postgres' default durability. Only tests may turn it off: a crash can then lose
 	// everything.
 	Durable bool
-	// Defaults keeps Postgres' own defaults for memory and log as well, so that a measurement shows
-	// what users of another server meet.
+	// Defaults keeps Postgres' own defaults of memory and log, too, so that a measurement matches users'
+	// servers.
 	Defaults bool
-	// Again starts a server once more on data that this process has used before: no new database is
-	// made if they are gone, but the start fails with ErrGone.
+	// Again restarts a server on data that this process has used before. If they are gone, the start fails
+	// with ErrGone instead of making a new database.
 	Again bool
-	// Log is told what a person should know; nil means slog.Default().
+	// Log receives messages for the operator; nil means slog.Default().
 	Log *slog.Logger
-	// Settings are further server settings (postgresql.conf names); they win over the defaults of
-	// this package.
+	// Settings are further server settings (names of postgresql.conf). They override this package's
+	// defaults.
 	Settings map[string]string
 }
 
@@ -88,10 +86,9 @@ func (o Options) log() *slog.Logger {
 	return o.Log
 }
 
-// Server is a running Postgres server: one we started and will stop, or one of another process that
-// we only talk to.
+// Server is a running Postgres server: our own, or an attached one of another process.
 type Server struct {
-	dir    string // what DataDir gives
+	dir    string // the folder of DataDir()
 	socket string // the folder of the socket
 	proc   *process
 	lock   *os.File
@@ -103,8 +100,8 @@ type Server struct {
 	stopErr  error
 }
 
-// Start initialises a new data folder, starts Postgres on it and waits until it accepts
-// connections. ctx limits the start only; the server runs until Stop or the end of this process.
+// Start initialises a new data folder, starts Postgres and waits until it accepts connections. ctx limits
+// the start only; the server runs until Stop or the end of this process.
 func Start(ctx context.Context, o Options) (*Server, error) {
 	s, err := start(ctx, o)
 	if err != nil {
@@ -198,12 +195,11 @@ func (s *Server) URL(user, database string) string {
 		"port":    {strconv.Itoa(port)},
 		"sslmode": {"disable"},
 	}
-	u.RawQuery = strings.ReplaceAll(q.Encode(), "+", "%20") // a plus is a plus here, not a blank
+	u.RawQuery = strings.ReplaceAll(q.Encode(), "+", "%20") // a plus means a plus here, not a blank
 	return u.String()
 }
 
-// DataDir is the folder that has the data: the wanted one, unless the server's user cannot reach
-// that.
+// DataDir is the folder of the data: the requested one, unless the server's user cannot reach it.
 func (s *Server) DataDir() string { return s.dir }
 
 // Done is closed when the server has ended, by Stop or by itself. After that Start may be called
@@ -215,12 +211,12 @@ func (s *Server) Done() <-chan struct{} { return s.done }
 // attached server.
 func (s *Server) Gone() <-chan struct{} { return s.gone }
 
-// Lost says whether the data folder is deleted now.
+// Lost reports whether the data folder is deleted now.
 func (s *Server) Lost() bool { return !s.data.there() }
 
-// Stop shuts the server down and waits for its end. It may be called again and does nothing to an
-// attached server. When ctx ends or after half a minute it shuts down the hard way, which loses
-// nothing but makes the next start recover.
+// Stop shuts the server down and waits for its end. It can be repeated and does nothing to an attached
+// server. When ctx ends, or after half a minute, it shuts down immediately: nothing is lost, but the next
+// start has to recover.
 func (s *Server) Stop(ctx context.Context) error {
 	if s.proc == nil {
 		return nil

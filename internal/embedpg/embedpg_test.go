@@ -35,8 +35,8 @@ func TestColdThenWarm(t *testing.T) {
 		t.Errorf("collation %q", got)
 	}
 	ask(t, s, "CREATE TABLE kept AS SELECT 'yes' AS it")
-	end(t, s)
-	end(t, s) // twice does no harm
+	stopServer(t, s)
+	stopServer(t, s) // a second stop does no harm
 	<-s.Done()
 	if pids := serving(filepath.Join(dir, "pgdata"), s.proc.cmd.Process.Pid); len(pids) > 0 {
 		t.Errorf("processes %v are left", pids)
@@ -49,7 +49,7 @@ func TestColdThenWarm(t *testing.T) {
 	if s.URL("postgres", "postgres") != url || s.DataDir() != dir {
 		t.Errorf("moved to %s, %s", s.URL("postgres", "postgres"), s.DataDir())
 	}
-	if log := said(t, dir); strings.Contains(log, "not properly shut down") {
+	if log := serverLog(t, dir); strings.Contains(log, "not properly shut down") {
 		t.Error("the first stop was not clean:", log)
 	}
 }
@@ -106,7 +106,7 @@ func TestThreadsComeAndGo(t *testing.T) {
 	s := begin(t, Options{DataDir: filepath.Join(folder(t), "data")})
 	var threads sync.WaitGroup
 	for range 200 {
-		threads.Go(runtime.LockOSThread) // a goroutine that ends locked takes its thread with it
+		threads.Go(runtime.LockOSThread) // a goroutine that ends locked ends its thread
 	}
 	threads.Wait()
 	runtime.GC()
@@ -132,11 +132,11 @@ func TestRunningTwice(t *testing.T) {
 	}
 }
 
-// A Postgres that somebody started by hand holds no lock of ours, and is left alone all the same.
+// A Postgres that was started by hand does not hold our lock, and is not touched.
 func TestRunningByHand(t *testing.T) {
 	t.Parallel()
 	o := Options{DataDir: filepath.Join(folder(t), "data")}
-	end(t, begin(t, o))
+	stopServer(t, begin(t, o))
 	where, err := prepare(o.DataDir, quiet)
 	if err != nil {
 		t.Fatal(err)
@@ -168,14 +168,14 @@ func TestAttach(t *testing.T) {
 	t.Parallel()
 	o := Options{DataDir: filepath.Join(folder(t), "data")}
 	if _, ok, err := Attach(o); ok || err != nil {
-		t.Errorf("attached to nothing: %v, %v", ok, err)
+		t.Errorf("attached without a server: %v, %v", ok, err)
 	}
 	other := helper(t, o.DataDir)
 	s, ok, err := Attach(o)
 	if err != nil || !ok {
 		t.Fatalf("not attached: %v", err)
 	}
-	end(t, s)
+	stopServer(t, s)
 	if got := ask(t, s, "SELECT 'still there'"); got != "still there" {
 		t.Error(got)
 	}

@@ -13,11 +13,11 @@ import (
 	"testing"
 )
 
-// What depends on the user, once more as an ordinary one when the suite runs as root.
+// When the suite runs as root, tests that depend on the user run again as an ordinary one.
 func TestAsOrdinaryUser(t *testing.T) {
 	t.Parallel()
 	if os.Geteuid() != 0 {
-		return // then every other test is that test
+		return // every other test covers it
 	}
 	nobody, err := user.Lookup("nobody")
 	if err != nil {
@@ -31,7 +31,7 @@ func TestAsOrdinaryUser(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	dir := folderIn(t, "") // memory may be mounted without the right to run programs
+	dir := folderIn(t, "") // a memory file system may not allow running programs
 	program := filepath.Join(dir, "suite")
 	if out, err := exec.Command("cp", "--", os.Args[0], program).CombinedOutput(); err != nil {
 		t.Fatalf("%v: %s", err, out)
@@ -54,7 +54,7 @@ func TestAsOrdinaryUser(t *testing.T) {
 	}
 }
 
-// A folder that the server's user cannot enter: root moves the data and says so, anybody else is told why.
+// The server's user cannot enter the folder: root moves the data and logs it, any other user gets an error.
 func TestUnreachableFolder(t *testing.T) {
 	t.Parallel()
 	closed := filepath.Join(folder(t), "closed")
@@ -87,18 +87,18 @@ func TestUnreachableFolder(t *testing.T) {
 	if attached, ok, err := Attach(o); err != nil || !ok || attached.DataDir() != moved {
 		t.Errorf("not attached: %v", err)
 	}
-	end(t, s)
+	stopServer(t, s)
 	s = begin(t, o)
 	if got := ask(t, s, "SELECT it FROM kept"); got != "yes" || s.DataDir() != moved {
 		t.Errorf("kept %q in %s", got, s.DataDir())
 	}
-	end(t, s)
+	stopServer(t, s)
 	if where, ok := Moved(o.DataDir); !ok || where != moved {
 		t.Errorf("moved to %q, %v", where, ok)
 	}
 
-	// Whoever deletes the folder may want to begin anew, or not: the old data are neither taken nor
-	// replaced, and it says what to do.
+	// The owner may have deleted the folder to start anew, or by mistake: the old data are neither used nor
+	// replaced, and the error says what to do.
 	if err := os.RemoveAll(o.DataDir); err != nil {
 		t.Fatal(err)
 	}
@@ -117,7 +117,7 @@ func TestUnreachableFolder(t *testing.T) {
 	if got := ask(t, s, "SELECT it FROM kept"); got != "yes" {
 		t.Errorf("kept %q", got)
 	}
-	end(t, s)
+	stopServer(t, s)
 	if err := os.RemoveAll(o.DataDir); err != nil {
 		t.Fatal(err)
 	}
@@ -130,20 +130,20 @@ func TestUnreachableFolder(t *testing.T) {
 	}
 }
 
-// cleared removes data that lie outside the test's own folder.
+// cleared deletes data outside the test's own folder.
 func cleared(t *testing.T, s *Server) {
 	t.Helper()
-	end(t, s)
+	stopServer(t, s)
 	if filepath.Dir(s.DataDir()) != elsewhere {
 		t.Fatalf("not removing %s", s.DataDir())
 	}
 	if err := os.RemoveAll(s.DataDir()); err != nil {
 		t.Error(err)
 	}
-	_ = os.Remove(elsewhere) // only when nothing else is in it
+	_ = os.Remove(elsewhere) // only if it is empty
 }
 
-// Root uses the folder of an ordinary user as that user, so that it stays theirs.
+// Root uses an ordinary user's folder as that user, so that its owner stays.
 func TestFolderOfSomebody(t *testing.T) {
 	t.Parallel()
 	dir := filepath.Join(folder(t), "data")
@@ -152,7 +152,7 @@ func TestFolderOfSomebody(t *testing.T) {
 	}
 	uid := os.Geteuid()
 	if uid == 0 {
-		somebody, err := user.Lookup("nobody") // whom root would not choose by itself, where there is a user postgres
+		somebody, err := user.Lookup("nobody") // root would not choose this user where postgres exists
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -188,7 +188,7 @@ func TestFolderOfOtherFiles(t *testing.T) {
 	}
 }
 
-// A path too long for a Unix socket gets its socket elsewhere, in a folder that goes when the server stops.
+// If the path is too long for a Unix socket, the socket is in another folder, which Stop removes.
 func TestLongPath(t *testing.T) {
 	t.Parallel()
 	o := Options{DataDir: filepath.Join(folder(t), strings.Repeat("long", 40), "data")}
@@ -199,7 +199,7 @@ func TestLongPath(t *testing.T) {
 	if attached, ok, err := Attach(o); err != nil || !ok || attached.socket != s.socket {
 		t.Errorf("not attached: %v", err)
 	}
-	// After a crash its place is the same, so that whoever uses it need not be told.
+	// After a crash the socket has the same place, so clients need no new address.
 	if err := s.proc.cmd.Process.Kill(); err != nil {
 		t.Fatal(err)
 	}
@@ -209,7 +209,7 @@ func TestLongPath(t *testing.T) {
 	if next.socket != s.socket {
 		t.Errorf("socket in %s, then in %s", s.socket, next.socket)
 	}
-	end(t, next)
+	stopServer(t, next)
 	if _, err := os.Lstat(next.socket); !os.IsNotExist(err) || exists(o.DataDir, "socket") {
 		t.Errorf("%s is left behind: %v", next.socket, err)
 	}
@@ -218,7 +218,7 @@ func TestLongPath(t *testing.T) {
 func TestOtherVersion(t *testing.T) {
 	t.Parallel()
 	o := Options{DataDir: filepath.Join(folder(t), "data")}
-	end(t, begin(t, o))
+	stopServer(t, begin(t, o))
 	version := filepath.Join(o.DataDir, "pgdata", "PG_VERSION")
 	if err := os.WriteFile(version, []byte("9\n"), 0o600); err != nil {
 		t.Fatal(err)
@@ -239,12 +239,12 @@ func TestNotInstalled(t *testing.T) {
 	}
 	for _, way := range []string{"apt-get install", "dnf install", "brew install"} {
 		if !strings.Contains(err.Error(), way) {
-			t.Errorf("no word of %s in %q", way, err)
+			t.Errorf("%s is missing in %q", way, err)
 		}
 	}
 }
 
-// What Postgres complained about is in the error.
+// The error contains Postgres' complaint.
 func TestBadSetting(t *testing.T) {
 	t.Parallel()
 	o := Options{DataDir: filepath.Join(folder(t), "data"), Settings: map[string]string{"work_mem": "plenty"}}

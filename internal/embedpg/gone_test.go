@@ -7,7 +7,7 @@ import (
 	"testing"
 )
 
-// Data that are deleted under a running server are noticed, and no server is ever started again on nothing.
+// Deleted data are noticed while the server runs, and no server is started without them.
 func TestDeletedWhileRunning(t *testing.T) {
 	t.Parallel()
 	for name, lose := range map[string]func(dir string) error{
@@ -29,9 +29,9 @@ func TestDeletedWhileRunning(t *testing.T) {
 			}
 			<-s.Gone()
 			if !s.Lost() {
-				t.Error("gone, and yet not lost")
+				t.Error("gone but not lost")
 			}
-			end(t, s)
+			stopServer(t, s)
 			if err := refused(t, Options{DataDir: dir, Again: true}); !errors.Is(err, ErrGone) {
 				t.Error(err)
 			}

@@ -2,11 +2,10 @@ package embedpg
 
 import "os"
 
-// identity recognises folders by their inodes: a folder that was deleted and made again is another
-// one.
+// identity recognizes folders by their inodes: a folder that was deleted and created again differs.
 type identity map[string]os.FileInfo
 
-// identify reads folders and leaves out those that cannot be read.
+// identify reads folders and skips unreadable ones.
 func identify(folders ...string) identity {
 	known := identity{}
 	for _, name := range folders {
@@ -17,7 +16,7 @@ func identify(folders ...string) identity {
 	return known
 }
 
-// there says whether all folders are the same. A folder counts as deleted only if that is certain.
+// there reports whether all folders are the same. A folder counts as deleted only if that is certain.
 func (known identity) there() bool {
 	for name, before := range known {
 		now, err := os.Stat(name)

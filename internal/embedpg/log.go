@@ -9,8 +9,8 @@ import (
 // maxLog is the size at which the log is cut; its end is kept in postgres.log.1.
 const maxLog = 8 << 20
 
-// boundLog cuts the log if it is too large, and returns its size. The server appends to the file,
-// so cutting is safe; a line written at that moment may be lost. Errors are ignored.
+// boundLog cuts the log if it is too large, and returns its size. The server appends to the file, so
+// cutting is safe; a line written at that moment may be lost. It ignores errors.
 func (p place) boundLog() int64 {
 	info, err := os.Lstat(p.logName())
 	if err != nil || !info.Mode().IsRegular() {

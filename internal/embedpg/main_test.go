@@ -17,11 +17,11 @@ import (
 	"github.com/jackc/pgx/v5"
 )
 
-// hang guards the tests against waiting forever; it expects nothing of the machine's speed.
+// hang is a guard against hanging tests, far above any expected time.
 const hang = 3 * time.Minute
 
-// The test binary is also the process whose death a test wants to see: with this variable it starts
-// a server on the folder it names, prints the connection string and waits.
+// With this variable the test binary plays a parent process that a test kills: it starts a server on the
+// named folder, prints the connection string and waits.
 const helperDir = "EMBEDPG_HELPER_DIR"
 
 func TestMain(m *testing.M) {
@@ -32,14 +32,14 @@ func TestMain(m *testing.M) {
 			os.Exit(1)
 		}
 		fmt.Println(s.URL("postgres", "postgres"))
-		_, _ = io.Copy(io.Discard, os.Stdin) // until the test ends, however it does
+		_, _ = io.Copy(io.Discard, os.Stdin) // until the test ends
 		os.Exit(0)
 	}
 	os.Exit(m.Run())
 }
 
-// folder is a temporary folder that the server's user can enter, which is not so for root's
-// t.TempDir. It lies in memory where there is enough, which makes initdb four times as fast.
+// folder is a temporary folder that the server's user can enter, unlike root's t.TempDir. It is in memory
+// if there is room, which makes initdb four times as fast.
 func folder(t *testing.T) string {
 	t.Helper()
 	const memory = "/dev/shm"
@@ -49,12 +49,12 @@ func folder(t *testing.T) string {
 		return folderIn(t, "")
 	}
 	if dir, err := os.MkdirTemp(memory, "embedpg-test-"); err != nil || os.Remove(dir) != nil {
-		return folderIn(t, "") // there, but not for us
+		return folderIn(t, "") // exists, but without access
 	}
 	return folderIn(t, memory)
 }
 
-// folderIn is a temporary folder on a file system of the test's choice.
+// folderIn is a temporary folder on a chosen file system.
 func folderIn(t *testing.T, parent string) string {
 	t.Helper()
 	dir, err := os.MkdirTemp(parent, "embedpg-test-")
@@ -69,7 +69,7 @@ func folderIn(t *testing.T, parent string) string {
 			t.Error(err)
 		}
 	})
-	if err := os.Chmod(dir, 0o711); err != nil { //nolint:gosec // the server's user has to pass
+	if err := os.Chmod(dir, 0o711); err != nil { //nolint:gosec // the server's user has to pass through
 		t.Fatal(err)
 	}
 	return dir
@@ -84,11 +84,11 @@ func begin(t *testing.T, o Options) *Server {
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { end(t, s) })
+	t.Cleanup(func() { stopServer(t, s) })
 	return s
 }
 
-func end(t *testing.T, s *Server) {
+func stopServer(t *testing.T, s *Server) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), hang)
 	defer cancel()
@@ -104,7 +104,7 @@ func refused(t *testing.T, o Options) error {
 	defer cancel()
 	s, err := Start(ctx, o)
 	if err == nil {
-		end(t, s)
+		stopServer(t, s)
 		t.Fatal("the start succeeded")
 	}
 	if strings.Contains(err.Error(), "\n") {
@@ -113,7 +113,7 @@ func refused(t *testing.T, o Options) error {
 	return err
 }
 
-// ask runs a statement and gives its one value as text.
+// ask runs a statement and returns its single value as text.
 func ask(t *testing.T, s *Server, sql string) string {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), hang)
@@ -134,7 +134,7 @@ func ask(t *testing.T, s *Server, sql string) string {
 	return strings.Join(values, " ")
 }
 
-// until polls for something that must come about.
+// until polls for a condition.
 func until(t *testing.T, what string, true func() bool) {
 	t.Helper()
 	for deadline := time.Now().Add(hang); !true(); time.Sleep(5 * time.Millisecond) {
@@ -144,7 +144,7 @@ func until(t *testing.T, what string, true func() bool) {
 	}
 }
 
-// helper starts a process that runs a server on the folder, and waits until it does.
+// helper starts a process with a server on the folder, and waits for it.
 func helper(t *testing.T, dir string) *exec.Cmd {
 	t.Helper()
 	cmd := exec.Command(os.Args[0])
@@ -173,8 +173,8 @@ func kill(cmd *exec.Cmd) {
 	_ = cmd.Wait()
 }
 
-// said reads a server's log.
-func said(t *testing.T, dir string) string {
+// serverLog returns a server's log.
+func serverLog(t *testing.T, dir string) string {
 	t.Helper()
 	text, err := os.ReadFile(filepath.Join(dir, "postgres.log"))
 	if err != nil {

@@ -29,7 +29,7 @@ func watchUs(child *exec.Cmd) (release func()) {
 		return func() {}
 	}
 	return func() {
-		// Killed before the pipe closes: the child's number may be somebody else's by now.
+		// Killed before the pipe closes: the child's process id may be reused by now.
 		_ = sh.Process.Kill()
 		_ = sh.Wait()
 		_ = pipe.Close()

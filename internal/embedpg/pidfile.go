@@ -37,7 +37,7 @@ func readPidFile(pgdata string) (pidFile, error) {
 	return f, nil
 }
 
-// alive says whether a process with that number exists.
+// alive reports whether a process with that number exists.
 func alive(pid int) bool {
 	if pid <= 0 {
 		return false

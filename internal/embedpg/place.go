@@ -160,7 +160,7 @@ func (p place) make() error {
 	switch {
 	case !ok:
 		return fmt.Errorf("data folder %s cannot be examined", p.dir)
-	case uid == p.who.uid: // closed below, in case somebody else made it
+	case uid == p.who.uid: // closed below, in case another user created it
 	case p.who.credential == nil:
 		return fmt.Errorf("the data folder %s belongs to user %s", p.dir, userName(uid))
 	case exists(p.pgdata()):

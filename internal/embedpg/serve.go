@@ -38,7 +38,7 @@ func (p place) serve(ctx context.Context, bin binaries, socket string, o Options
 		if !ended {
 			return nil, fmt.Errorf("the server is not ready: %w (its last line: %s)", err, said)
 		}
-		// Children of a server that was killed hold its shared memory for a moment after it.
+		// The children of a killed server keep its shared memory for a moment.
 		if strings.Contains(said, "shared memory block") && time.Since(began) < strayLimit && pause(ctx) == nil {
 			continue
 		}
@@ -56,7 +56,7 @@ func (p place) launchServer(bin binaries, socket string, o Options) (*process, e
 		return nil, fmt.Errorf("log of Postgres: %w", err)
 	}
 	cmd := p.who.command(p.dir, bin.path("postgres"), append([]string{"-D", p.pgdata()}, settings(socket, o)...)...)
-	// A file and not a pipe to us: what the server says while it outlives us is kept as well.
+	// A file instead of a pipe keeps the output of a server that outlives this process.
 	cmd.Stdout, cmd.Stderr = log, log
 	child, err := launch(cmd)
 	if err != nil {

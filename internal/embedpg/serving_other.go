@@ -11,8 +11,8 @@ import (
 	"time"
 )
 
-// serving tells whether the process named in the pid file is a Postgres at all: numbers are reused.
-// Its children, which Linux lets us see, end with it at once on these systems.
+// serving checks that the pid file's process is a Postgres, since ids are reused. On these systems its
+// children end with it.
 func serving(_ string, pid int) []int {
 	if !alive(pid) {
 		return nil

@@ -48,7 +48,7 @@ func (s *Server) removeSocket() {
 	}
 }
 
-// owns says whether a path is a folder of the account that is closed to other users.
+// owns reports whether a path is a folder of the account that is closed to others.
 func (p place) owns(dir string) bool {
 	info, err := os.Lstat(dir)
 	if err != nil || !info.IsDir() || info.Mode().Perm() != 0o700 {

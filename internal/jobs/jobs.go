@@ -1,8 +1,8 @@
-// Package jobs runs background work in the servers, such as settling idle accounts and sending
-// e-mails and webhooks. It uses River, whose tables are in the same database.
+// Package jobs runs background work in the servers, such as settling idle accounts and sending e-mails and
+// webhooks. It uses River, whose tables are in the same database.
 //
-// Any number of servers may run them. The server that River elects inserts the periodic jobs; all
-// servers work them. A job can run twice and can be cut off anywhere, so each must be safe to repeat.
+// Any number of servers may run them. River elects one server to insert the periodic jobs; all servers work
+// them. A job can run twice and can be interrupted anywhere, so each must be idempotent.
 package jobs
 
 import (
@@ -28,30 +28,29 @@ import (
 	"pop.store/credits/internal/webhook"
 )
 
-// Limits of what jobs may take from the requests that share the database with them.
+// Limits that protect the requests which share the database.
 const (
-	workers    = 4                // jobs of a server at a time, each with at most a connection or two
-	pollEvery  = time.Second      // how often a server looks for jobs; no connection is kept to listen for them
-	jobTime    = time.Minute      // when a job that takes no notice of its time is cancelled
-	rescueTime = 2 * jobTime      // when the job of a server that died is given up
-	stopTime   = 5 * time.Second  // what jobs under way get to come to an end
-	giveUpTime = 2 * stopTime     // when a stop does not wait any longer
-	startAgain = 5 * time.Second  // the pause after a start that failed
-	turn       = 20 * time.Second // how long one job sweeps before the next one goes on
-	keepDone   = time.Hour        // how long River remembers jobs that are done: there can be a great many
+	workers    = 4                // concurrent jobs per server, each with one or two connections
+	pollEvery  = time.Second      // a server polls, since listening would hold a connection
+	jobTime    = time.Minute      // a job that ignores its turn is cancelled
+	rescueTime = 2 * jobTime      // the job of a crashed server is given up
+	stopTime   = 5 * time.Second  // running jobs get this long to end
+	giveUpTime = 2 * stopTime     // a stop waits no longer
+	startAgain = 5 * time.Second  // after a failed start
+	turn       = 20 * time.Second // how long a job sweeps until it is snoozed
+	keepDone   = time.Hour        // retention of completed jobs, of which there can be many
 )
 
-// Options are what jobs work on.
 type Options struct {
 	Ledger   *engine.Engine
 	Sessions *session.Store
 	Mail     *mail.Mailer     // nil: no e-mails are sent
 	Webhooks *webhook.Service // nil: none are sent
-	Sinks    []relay.Sink     // take the ledger's events, such as Webhooks.Take
-	// Payments is billing's Reconcile; more means that work is left. Nil: there is no provider.
+	Sinks    []relay.Sink     // receivers of the ledger's events, such as Webhooks.Take
+	// Payments is billing's Reconcile; more means that work is left. Nil: no provider.
 	Payments func(context.Context) (more bool, err error)
-	// TopUps is top-up's Step: it buys for the next accounts after one, uuid.Nil for the first. more
-	// means that accounts are left after next. Nil: no auto top-up.
+	// TopUps is topup's Step: it handles the next accounts after one, uuid.Nil for the first. more means
+	// that accounts are left after next. Nil: no auto top-up.
 	TopUps func(ctx context.Context, after uuid.UUID) (next uuid.UUID, more bool, err error)
 	Log    *slog.Logger
 }
@@ -60,14 +59,14 @@ type Options struct {
 type Runner struct {
 	Options
 	turn     time.Duration
-	stopping context.Context // ends when the server stops: jobs come to an end of their own accord
+	stopping context.Context // ends when the server stops: running jobs end early
 	stop     context.CancelFunc
 	relay    *relay.Relay
 	toppedUp cursor
 	client   *river.Client[pgx.Tx]
 }
 
-// New makes a runner over a migrated database. Nothing runs before Run.
+// New returns a runner over a migrated database. Nothing runs before Run.
 func New(pool *pgxpool.Pool, o Options) *Runner {
 	r := &Runner{
 		Options: o,
@@ -88,7 +87,7 @@ func New(pool *pgxpool.Pool, o Options) *Runner {
 		RescueStuckJobsAfter:        rescueTime,
 		SoftStopTimeout:             stopTime,
 		CompletedJobRetentionPeriod: keepDone,
-		// River would rebuild the indexes every night, which only their owner may.
+		// River would rebuild its indexes each night, for which only the owner has the right.
 		ReindexerSchedule: river.NeverSchedule(),
 		Logger:            logs.Database(slog.New(warnings{o.Log.Handler()})),
 		ErrorHandler: failures{
@@ -97,7 +96,7 @@ func New(pool *pgxpool.Pool, o Options) *Runner {
 		},
 	})
 	if err != nil {
-		panic("jobs: River takes none of this configuration: " + err.Error())
+		panic("jobs: River refuses this configuration: " + err.Error())
 	}
 	return r
 }
@@ -113,11 +112,11 @@ func (r *Runner) Run(ctx context.Context) {
 		beside.Go(func() { r.orderDeliveries(ctx) })
 	}
 	for {
-		err := r.client.Start(context.WithoutCancel(ctx)) // ctx ends the fetching of jobs, not those under way
+		err := r.client.Start(context.WithoutCancel(ctx)) // ctx ends fetching, not the running jobs
 		if err == nil {
 			break
 		}
-		logs.Database(r.Log).Error("the jobs could not be started; trying again", "in", startAgain.String(), "error",
+		logs.Database(r.Log).Error("the jobs could not be started and will be retried", "in", startAgain.String(), "error",
 			err)
 		select {
 		case <-ctx.Done():
@@ -130,13 +129,13 @@ func (r *Runner) Run(ctx context.Context) {
 	stopCtx, cancel := context.WithTimeout(context.WithoutCancel(ctx), giveUpTime)
 	defer cancel()
 	if err := r.client.Stop(stopCtx); err != nil {
-		r.Log.Warn("some jobs did not end in time; they will be done again", "error", err)
+		r.Log.Warn("some jobs did not end in time and will run again", "error", err)
 	}
 }
 
-// inTurn repeats a step until nothing is left to do, the job's turn is over or the server stops.
-// more says that something is left: the next job continues. A step that has begun is finished, since
-// its context outlives the turn; there is at least one.
+// inTurn repeats a step until nothing is left, the job's turn is over or the server stops. more means that
+// work is left for the next job. A step that has begun is finished, since its context outlives the turn. At
+// least one step runs.
 func (r *Runner) inTurn(ctx context.Context, step work) (more bool, err error) {
 	turnCtx, cancel := context.WithTimeout(ctx, r.turn)
 	defer cancel()
@@ -152,13 +151,12 @@ func (r *Runner) inTurn(ctx context.Context, step work) (more bool, err error) {
 	}
 }
 
-// kinds are the kinds of jobs that River works.
 type kinds struct {
 	workers  *river.Workers
 	periodic []*river.PeriodicJob
 }
 
-// kinds lists every kind of job: one line each.
+// kinds lists every kind of job.
 func (r *Runner) kinds() *kinds {
 	k := &kinds{workers: river.NewWorkers()}
 	addPeriodic[settleDue](k, time.Minute, r.settleDue)
@@ -182,12 +180,12 @@ func (r *Runner) kinds() *kinds {
 	return k
 }
 
-// work is a job without arguments. It says whether there is more to do than it had time for.
+// work is a job without arguments. more means that its time was too short.
 type work func(ctx context.Context) (more bool, err error)
 
-// addPeriodic adds a kind of job that is inserted when the servers start and at intervals from then
-// on. There is one of a kind at a time, in all servers. One that has more to do is snoozed; one that
-// failed is not retried, since the next one does the same.
+// addPeriodic adds a kind of job that is inserted when a server starts and then at intervals. At most one
+// of a kind exists in all servers. A job with more to do is snoozed; a failed one is not retried, since the
+// next one does the same.
 func addPeriodic[T river.JobArgs](k *kinds, every time.Duration, do work) {
 	addOnDemand(k, func(ctx context.Context, _ T) (more bool, err error) { return do(ctx) })
 	newJob := func() (river.JobArgs, *river.InsertOpts) {
@@ -198,8 +196,7 @@ func addPeriodic[T river.JobArgs](k *kinds, every time.Duration, do work) {
 		&river.PeriodicJobOpts{RunOnStart: true}))
 }
 
-// addOnDemand adds a kind of job that is inserted when there is something to do. One that has more to
-// do is snoozed.
+// addOnDemand adds a kind of job that is inserted when there is work. A job with more to do is snoozed.
 func addOnDemand[T river.JobArgs](k *kinds, do func(context.Context, T) (more bool, err error)) {
 	river.AddWorker(k.workers, river.WorkFunc(func(ctx context.Context, job *river.Job[T]) error {
 		more, err := do(ctx, job.Args)
@@ -210,7 +207,7 @@ func addOnDemand[T river.JobArgs](k *kinds, do func(context.Context, T) (more bo
 	}))
 }
 
-// onlyOne inserts a job unless there is one of its kind that is not done yet. It is tried once.
+// onlyOne inserts a job unless one of its kind is unfinished. It is tried once.
 func onlyOne() *river.InsertOpts {
 	return &river.InsertOpts{MaxAttempts: 1, UniqueOpts: river.UniqueOpts{ByState: []rivertype.JobState{
 		rivertype.JobStateAvailable, rivertype.JobStatePending, rivertype.JobStateRunning,
@@ -218,7 +215,6 @@ func onlyOne() *river.InsertOpts {
 	}}}
 }
 
-// failures logs jobs that failed.
 type failures struct {
 	log      *slog.Logger
 	stopping context.Context
@@ -226,7 +222,7 @@ type failures struct {
 
 func (f failures) HandleError(_ context.Context, job *rivertype.JobRow, err error) *river.ErrorHandlerResult {
 	if f.stopping.Err() != nil {
-		return nil // cut off
+		return nil // interrupted
 	}
 	f.log.Error("a job failed", "job", job.ID, "kind", job.Kind, "attempt", job.Attempt, "error", err)
 	return nil
@@ -240,7 +236,7 @@ func (f failures) HandlePanic(_ context.Context, job *rivertype.JobRow, value an
 	return nil
 }
 
-// warnings passes on River's lines from level Warn up: it logs a lot below that.
+// warnings passes River's messages from level Warn up; it logs a lot below.
 type warnings struct{ slog.Handler }
 
 func (w warnings) Enabled(ctx context.Context, level slog.Level) bool {

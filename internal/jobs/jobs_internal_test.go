@@ -23,12 +23,12 @@ import (
 
 func TestMain(m *testing.M) { testdb.Main(m) }
 
-// limit guards against hanging; it is no expectation.
+// limit guards against hanging.
 const limit = 2 * time.Minute
 
 var start = time.Date(2026, 1, 31, 9, 30, 0, 0, time.UTC)
 
-// fixture is a database and what works on it, on a clock that stands still.
+// fixture is a database with its services, on a clock that stands still.
 type fixture struct {
 	t     *testing.T
 	pool  *pgxpool.Pool
@@ -62,23 +62,23 @@ func newFixture(t *testing.T) *fixture {
 	}
 }
 
-// server is a server's ledger and jobs.
+// server returns a server's ledger and jobs.
 func (f *fixture) server() (*engine.Engine, *Runner) {
 	log := slog.New(slog.NewTextHandler(&f.log, nil))
-	books := engine.New(f.pool, engine.Options{
+	ledgerEngine := engine.New(f.pool, engine.Options{
 		Clock:  f.clock.Now,
 		Prices: catalog.Builtin,
 		Log:    log,
 	})
-	f.t.Cleanup(books.Close)
-	return books, New(f.pool, Options{
-		Ledger:   books,
+	f.t.Cleanup(ledgerEngine.Close)
+	return ledgerEngine, New(f.pool, Options{
+		Ledger:   ledgerEngine,
 		Sessions: session.New(f.pool, session.Options{Clock: f.clock.Now}),
 		Log:      log,
 	})
 }
 
-// run runs a server's jobs; the answer stops them and waits.
+// run runs a server's jobs until stop, which waits for them.
 func (f *fixture) run(r *Runner) (stop func()) {
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan struct{})
@@ -94,7 +94,7 @@ func (f *fixture) run(r *Runner) (stop func()) {
 	return stop
 }
 
-// until waits until a query answers true.
+// until waits until a query returns true.
 func (f *fixture) until(query string, args ...any) {
 	f.t.Helper()
 	for deadline := time.Now().Add(limit); !f.ask(query, args...); time.Sleep(10 * time.Millisecond) {
@@ -116,17 +116,17 @@ func (f *fixture) ask(query string, args ...any) bool {
 func (f *fixture) wantTrue(query string) {
 	f.t.Helper()
 	if !f.ask(query) {
-		f.t.Errorf("not so: %s", query)
+		f.t.Errorf("false: %s", query)
 	}
 }
 
-// open opens accounts that nobody will ask for.
-func (f *fixture) open(books *engine.Engine, n int) {
+// open opens idle accounts.
+func (f *fixture) open(ledgerEngine *engine.Engine, n int) {
 	f.t.Helper()
 	var opening sync.WaitGroup
 	for range n {
 		opening.Go(func() {
-			if err := books.SetPlan(context.Background(), uuid.New(), ledger.SetPlan{Plan: "starter"}); err != nil {
+			if err := ledgerEngine.SetPlan(context.Background(), uuid.New(), ledger.SetPlan{Plan: "starter"}); err != nil {
 				f.t.Error(err)
 			}
 		})
@@ -138,25 +138,25 @@ func (f *fixture) wantCleanBooks(entries int) {
 	f.t.Helper()
 	report, err := audit.Verify(f.t.Context(), f.pool, audit.Options{})
 	if err != nil || len(report.Differences) > 0 {
-		f.t.Errorf("the books: %v (%v)", report.Differences, err)
+		f.t.Errorf("the audit: %v (%v)", report.Differences, err)
 	}
 	f.wantTrue(fmt.Sprintf("select count(*) = %d from entries", entries))
 }
 
 const nothingIsDue = "select count(*) = 0 from ledger_accounts where next_due_at <= $1"
 
-// allOrderedAreDone says that what a start orders, all kinds together, was ordered and done.
+// allOrderedAreDone is true once each kind of periodic job was inserted and completed.
 const allOrderedAreDone = "select bool_and(state = 'completed') and count(*) filter (where kind = 'sweep_sessions') = 1 from river.river_job"
 
-// Thousands of idle accounts at a boundary are a job or two, also when each has time for one chunk
-// only, whatever number of servers run.
+// Thousands of due idle accounts need one or two jobs, also if each has time for one chunk only, with any
+// number of servers.
 func TestIdleAccountsAreSettledInAFewJobs(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)
-	books, one := f.server()
+	ledgerEngine, one := f.server()
 	_, other := f.server()
 	const accounts = 3*chunk + 11
-	f.open(books, accounts)
+	f.open(ledgerEngine, accounts)
 	f.clock.Set(time.Date(2026, 3, 31, 9, 30, 0, 0, time.UTC)) // the second boundary
 	one.turn, other.turn = time.Nanosecond, time.Nanosecond
 	stopOne, stopOther := f.run(one), f.run(other)
@@ -167,25 +167,25 @@ func TestIdleAccountsAreSettledInAFewJobs(t *testing.T) {
 	f.wantTrue("select count(*) between 1 and 5 from river.river_job where kind = 'settle_due_accounts'")
 	f.wantTrue("select max((metadata ->> 'snoozes')::int) >= 3 from river.river_job where kind = 'settle_due_accounts'")
 	f.wantCleanBooks(5 * accounts)
-	if log := f.log.String(); !strings.Contains(log, "goes on in the next job") || strings.Contains(log,
+	if log := f.log.String(); !strings.Contains(log, "continues in the next job") || strings.Contains(log,
 		"level=ERROR") {
 		t.Errorf("the log says %s", log)
 	}
 }
 
-// A server that is told to stop ends the chunk that it is at; another goes on with the rest.
+// A stopping server finishes its chunk; another continues with the rest.
 func TestAStopInTheMiddle(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)
-	books, first := f.server()
+	ledgerEngine, first := f.server()
 	const accounts = chunk + 7
-	f.open(books, accounts)
+	f.open(ledgerEngine, accounts)
 	f.clock.Set(time.Date(2026, 2, 28, 9, 30, 0, 0, time.UTC))
 	tx, err := f.pool.Begin(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}
-	// The chunk waits for this row, which is in it: the sweep begins with the account that comes first.
+	// The chunk waits for this row: the sweep begins with this account.
 	if _, err := tx.Exec(t.Context(), "select 1 from ledger_accounts order by next_due_at, account limit 1 for update"); err != nil {
 		t.Fatal(err)
 	}
@@ -209,13 +209,13 @@ func TestAStopInTheMiddle(t *testing.T) {
 	f.wantCleanBooks(3 * accounts)
 }
 
-// One job of a kind is there at a time, whoever orders it; once it is done there can be another.
+// One job of a kind exists at a time; after it is done there can be another.
 func TestOneOfAKindAtATime(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)
 	_, one := f.server()
 	_, other := f.server()
-	for i, want := range []bool{false, true, false} { // whether it was there already
+	for i, want := range []bool{false, true, false} { // whether it existed already
 		if i == 2 {
 			stop := f.run(one)
 			f.until(allOrderedAreDone)
@@ -228,14 +228,14 @@ func TestOneOfAKindAtATime(t *testing.T) {
 	}
 }
 
-// A job that fails is in the log, and keeps no other from being ordered.
+// A failed job is logged, and does not prevent the next one.
 func TestAFailureIsLogged(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)
-	books, r := f.server()
-	f.open(books, 1)
+	ledgerEngine, r := f.server()
+	f.open(ledgerEngine, 1)
 	f.clock.Set(time.Date(2026, 2, 28, 9, 30, 0, 0, time.UTC))
-	books.Close()
+	ledgerEngine.Close()
 	f.run(r)
 	f.until("select count(*) = 1 from river.river_job where kind = 'settle_due_accounts' and state = 'discarded'")
 	if log := f.log.String(); !strings.Contains(log, `level=ERROR msg="a job failed"`) ||
@@ -244,7 +244,7 @@ func TestAFailureIsLogged(t *testing.T) {
 	}
 }
 
-// Without a database the jobs wait for it, and can be stopped meanwhile.
+// Without a database the jobs wait, and can be stopped meanwhile.
 func TestJobsWaitForTheDatabase(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)

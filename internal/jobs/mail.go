@@ -4,15 +4,14 @@ import "context"
 
 type sendMail struct{}
 
-// Kind names the job in River's tables.
+// Kind is the job's name in River's tables.
 func (sendMail) Kind() string { return "send_mail" }
 
-// sendMail sends one e-mail after the other.
 func (r *Runner) sendMail(ctx context.Context) (more bool, err error) {
 	return r.inTurn(ctx, r.Mail.Deliver)
 }
 
 type sweepMail struct{}
 
-// Kind names the job in River's tables.
+// Kind is the job's name in River's tables.
 func (sweepMail) Kind() string { return "sweep_mail" }

@@ -17,18 +17,18 @@ import (
 	"pop.store/credits/internal/tokens"
 )
 
-// What the books tell becomes e-mails by itself, whatever number of servers run, and one for each creator.
+// Events become e-mails with any number of servers, one for each creator.
 func TestJobsWriteToCreators(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)
-	books, one := f.server()
-	people := directory.New(f.pool, books, catalog.Builtin)
+	ledgerEngine, one := f.server()
+	people := directory.New(f.pool, ledgerEngine, catalog.Builtin)
 	folder := t.TempDir()
 	o1 := one.Options
 	o1.Mail = mail.New(f.pool, mail.Options{
-		Agents:  agents.New(books, catalog.Builtin),
-		Notices: notice.New(f.pool, books, catalog.Builtin),
-		Ledger:  books,
+		Agents:  agents.New(ledgerEngine, catalog.Builtin),
+		Notices: notice.New(f.pool, ledgerEngine, catalog.Builtin),
+		Ledger:  ledgerEngine,
 		Prices:  catalog.Builtin,
 		BaseURL: &url.URL{Scheme: "https", Host: "credits.example"},
 		From:    &netmail.Address{Address: "credits@shop.example"},
@@ -45,7 +45,7 @@ func TestJobsWriteToCreators(t *testing.T) {
 			t.Fatal(err)
 		}
 		amount := 165 * tokens.One
-		if _, err := books.Charge(t.Context(), id, "k",
+		if _, err := ledgerEngine.Charge(t.Context(), id, "k",
 			ledger.Charge{Feature: "auto_selling", Amount: &amount}); err != nil {
 			t.Fatal(err)
 		}

@@ -2,5 +2,5 @@ package jobs
 
 type reconcilePayments struct{}
 
-// Kind names the job in River's tables.
+// Kind is the job's name in River's tables.
 func (reconcilePayments) Kind() string { return "reconcile_payments" }

@@ -8,17 +8,17 @@ import (
 	"pop.store/credits/internal/ledger/engine"
 )
 
-// chunk is how many accounts are settled together: enough to fill a batch of the lanes, few enough
-// that charges do not notice.
+// chunk is the number of accounts that are settled together: enough to fill a lane's batch, few enough not
+// to delay charges.
 const chunk = 500
 
 type settleDue struct{}
 
-// Kind names the job in River's tables.
+// Kind is the job's name in River's tables.
 func (settleDue) Kind() string { return "settle_due_accounts" }
 
-// settleDue settles idle accounts that have something due, chunk after chunk. Nothing depends on it:
-// an account is also settled when it is next read or charged.
+// settleDue settles due idle accounts in chunks. Nothing depends on it: an account is also settled when it
+// is next read or charged.
 func (r *Runner) settleDue(ctx context.Context) (more bool, err error) {
 	sum := engine.Swept{More: true}
 	_, err = r.inTurn(ctx, func(ctx context.Context) (bool, error) {
@@ -44,16 +44,16 @@ func (r *Runner) report(sum engine.Swept) {
 		r.Log.Error("accounts could not be settled", "failed", sum.Failed, "settled", sum.Settled)
 	}
 	if sum.More {
-		r.Log.Info("settling idle accounts goes on in the next job", "settled", sum.Settled)
+		r.Log.Info("settling idle accounts continues in the next job", "settled", sum.Settled)
 	}
 }
 
 type sweepSessions struct{}
 
-// Kind names the job in River's tables.
+// Kind is the job's name in River's tables.
 func (sweepSessions) Kind() string { return "sweep_sessions" }
 
-// sweepSessions deletes expired sessions; they are dead without it.
+// sweepSessions deletes expired sessions, which are already invalid.
 func (r *Runner) sweepSessions(ctx context.Context) (more bool, err error) {
 	_, err = r.Sessions.Sweep(ctx)
 	return false, err

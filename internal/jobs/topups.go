@@ -9,10 +9,10 @@ import (
 
 type topUp struct{}
 
-// Kind names the job in River's tables.
+// Kind is the job's name in River's tables.
 func (topUp) Kind() string { return "top_up" }
 
-// cursor is where a pass through all accounts, which takes several turns, continues in this server.
+// cursor is where this server's pass through all accounts continues in the next turn.
 type cursor struct {
 	mu sync.Mutex
 	at uuid.UUID
@@ -30,8 +30,8 @@ func (c *cursor) set(at uuid.UUID) {
 	c.at = at
 }
 
-// topUp processes the accounts with auto top-up, chunk after chunk. The next turn continues where
-// this one ended, so that the accounts that come first do not starve the others.
+// topUp handles the accounts with auto top-up in chunks. The next turn continues where this one ended, so
+// that the first accounts do not starve the others.
 func (r *Runner) topUp(ctx context.Context) (more bool, err error) {
 	return r.inTurn(ctx, func(ctx context.Context) (bool, error) {
 		next, more, err := r.TopUps(ctx, r.toppedUp.get())

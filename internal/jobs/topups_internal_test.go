@@ -14,22 +14,22 @@ import (
 	"pop.store/credits/internal/session"
 )
 
-// One turn goes through all accounts, chunk after chunk; one whose time is over ends after the
-// chunk that it is at, and the next goes on from there.
+// A turn goes through all accounts in chunks. When its time is over it ends after the current chunk, and
+// the next turn continues there.
 func TestTopUpsGoThroughAllAccounts(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)
 	log := slog.New(slog.NewTextHandler(&f.log, nil))
-	books := engine.New(f.pool, engine.Options{
+	ledgerEngine := engine.New(f.pool, engine.Options{
 		Clock:  f.clock.Now,
 		Prices: catalog.Builtin,
 		Log:    log,
 	})
-	t.Cleanup(books.Close)
+	t.Cleanup(ledgerEngine.Close)
 	var asked []uuid.UUID
 	chunks := []uuid.UUID{{1}, {2}, {3}}
 	r := New(f.pool, Options{
-		Ledger:   books,
+		Ledger:   ledgerEngine,
 		Sessions: session.New(f.pool, session.Options{Clock: f.clock.Now}),
 		Log:      log,
 		TopUps: func(_ context.Context, after uuid.UUID) (uuid.UUID, bool, error) {

@@ -14,25 +14,25 @@ import (
 	"pop.store/credits/internal/webhook"
 )
 
-// Limits of the delivery of webhooks. Each endpoint has a queue with workers of its own, so a slow
-// one holds up nobody else.
+// Limits of the delivery of webhooks. Each endpoint has its own queue and workers, so a slow one does not
+// delay others.
 const (
-	webhookWorkers = 4                      // of an endpoint, at a time and in a server
-	webhookOrders  = 200                    // jobs of an endpoint that are ordered at a time
-	webhookChunk   = 1000                   // rows that are swept at a time
+	webhookWorkers = 4                      // concurrent, per endpoint and server
+	webhookOrders  = 200                    // inserted jobs per endpoint and round
+	webhookChunk   = 1000                   // rows per sweep
 	removeTime     = 200 * time.Millisecond // how long removing a queue waits for its jobs; it is tried again
 )
 
-// deliver is the job that sends what waits in a lane, in order. There is one of a lane at a time,
+// deliver is a job that sends the pending events of a stream, in order. There is one per stream at a time,
 // in all servers.
 type deliver struct {
 	webhook.Stream
 }
 
-// Kind names the job in River's tables.
+// Kind is the job's name in River's tables.
 func (deliver) Kind() string { return "deliver_webhooks" }
 
-// InsertOpts puts the job into its endpoint's queue, unless there is one of the lane.
+// InsertOpts puts the job into its endpoint's queue, unless its stream has one.
 func (d deliver) InsertOpts() river.InsertOpts {
 	o := *onlyOne()
 	o.Queue, o.UniqueOpts.ByArgs = webhookQueue(d.Endpoint), true
@@ -41,14 +41,13 @@ func (d deliver) InsertOpts() river.InsertOpts {
 
 func webhookQueue(endpoint uuid.UUID) string { return "webhook_" + endpoint.String() }
 
-// deliver sends the events of a lane in order.
-func (r *Runner) deliver(ctx context.Context, lane webhook.Stream) (more bool, err error) {
-	return r.inTurn(ctx, func(ctx context.Context) (bool, error) { return r.Webhooks.Next(ctx, lane) })
+// deliver sends the events of a stream in order.
+func (r *Runner) deliver(ctx context.Context, stream webhook.Stream) (more bool, err error) {
+	return r.inTurn(ctx, func(ctx context.Context) (bool, error) { return r.Webhooks.Next(ctx, stream) })
 }
 
-// orderDeliveries orders a job for every lane in which something is due, and sees to it that each
-// endpoint has its queue, until ctx ends. Every server does; a job that is there already is not
-// ordered again.
+// orderDeliveries inserts a job for each stream with a due event, and keeps a queue for each endpoint,
+// until ctx ends. Every server runs it; existing jobs are not inserted again.
 func (r *Runner) orderDeliveries(ctx context.Context) {
 	working := queues{}
 	for ctx.Err() == nil {
@@ -58,7 +57,7 @@ func (r *Runner) orderDeliveries(ctx context.Context) {
 		}
 		pause := pollEvery
 		if err != nil && ctx.Err() == nil {
-			logs.Database(r.Log).Error("webhooks could not be ordered; trying again", "in", startAgain.String(),
+			logs.Database(r.Log).Error("webhooks could not be scheduled and will be retried", "in", startAgain.String(),
 				"error", err)
 			pause = startAgain
 		}
@@ -75,18 +74,17 @@ func (r *Runner) orderDue(ctx context.Context) error {
 		return err
 	}
 	orders := make([]river.InsertManyParams, len(lanes))
-	for i, lane := range lanes {
-		orders[i].Args = deliver{lane}
+	for i, stream := range lanes {
+		orders[i].Args = deliver{stream}
 	}
 	_, err = r.client.InsertMany(ctx, orders)
 	return err
 }
 
-// queues are those of the endpoints that this server works for: true while one works, false while it ends.
+// queues are the endpoints that this server works for: true while one works, false while it ends.
 type queues map[uuid.UUID]bool
 
-// followEndpoints adds a queue for each endpoint that is new, and takes away those of endpoints
-// that are gone.
+// followEndpoints adds queues for new endpoints and removes those of deleted ones.
 func (r *Runner) followEndpoints(ctx context.Context, working queues) error {
 	active, err := r.Webhooks.Active(ctx)
 	if err != nil {
@@ -109,9 +107,9 @@ func (r *Runner) followEndpoints(ctx context.Context, working queues) error {
 	return nil
 }
 
-// removeQueue removes an endpoint's queue once its running jobs have ended, and deletes the jobs that
-// wait in it: if the endpoint comes back, they are inserted again. If its jobs take long, the next
-// call removes it; until then it takes no new jobs.
+// removeQueue removes an endpoint's queue once its running jobs have ended, and deletes its waiting jobs:
+// if the endpoint comes back, they are inserted again. If its jobs take long, the next call removes it;
+// until then it takes no new jobs.
 func (r *Runner) removeQueue(ctx context.Context, endpoint uuid.UUID, working queues) {
 	stopCtx, cancel := context.WithTimeout(ctx, removeTime)
 	defer cancel()
@@ -122,16 +120,15 @@ func (r *Runner) removeQueue(ctx context.Context, endpoint uuid.UUID, working qu
 	left := river.NewJobDeleteManyParams().Queues(webhookQueue(endpoint)).States(rivertype.JobStateAvailable,
 		rivertype.JobStateScheduled)
 	if _, err := r.client.JobDeleteMany(ctx, left.First(2*webhookOrders)); err != nil {
-		r.Log.Warn("jobs of a webhook endpoint that is gone were left behind", "endpoint", endpoint, "error", err)
+		r.Log.Warn("jobs of a deleted webhook endpoint could not be removed", "endpoint", endpoint, "error", err)
 	}
 }
 
 type sweepWebhooks struct{}
 
-// Kind names the job in River's tables.
+// Kind is the job's name in River's tables.
 func (sweepWebhooks) Kind() string { return "sweep_webhooks" }
 
-// sweepWebhooks deletes old deliveries.
 func (r *Runner) sweepWebhooks(ctx context.Context) (more bool, err error) {
 	return r.inTurn(ctx, func(ctx context.Context) (bool, error) { return r.Webhooks.Sweep(ctx, webhookChunk) })
 }

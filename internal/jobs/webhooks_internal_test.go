@@ -23,22 +23,22 @@ import (
 	"pop.store/credits/internal/webhook"
 )
 
-// telling is a server that tells of events.
-func (f *fixture) telling() (*engine.Engine, *Runner) {
+// withWebhooks is a server whose ledger sends events.
+func (f *fixture) withWebhooks() (*engine.Engine, *Runner) {
 	log := slog.New(slog.NewTextHandler(&f.log, nil))
-	books := engine.New(f.pool, engine.Options{
+	ledgerEngine := engine.New(f.pool, engine.Options{
 		Clock:  f.clock.Now,
 		Prices: catalog.Builtin,
 		Log:    log,
 	})
-	f.t.Cleanup(books.Close)
+	f.t.Cleanup(ledgerEngine.Close)
 	hooks := webhook.New(f.pool, webhook.Options{
 		Clock:        f.clock.Now,
 		Log:          log,
 		AllowPrivate: true,
 	})
-	return books, New(f.pool, Options{
-		Ledger:   books,
+	return ledgerEngine, New(f.pool, Options{
+		Ledger:   ledgerEngine,
 		Sessions: session.New(f.pool, session.Options{Clock: f.clock.Now}),
 		Webhooks: hooks,
 		Sinks:    []relay.Sink{hooks.Take},
@@ -47,7 +47,7 @@ func (f *fixture) telling() (*engine.Engine, *Runner) {
 }
 
 // accounts opens accounts that the directory knows.
-func (f *fixture) accounts(books *engine.Engine, n int) []uuid.UUID {
+func (f *fixture) accounts(ledgerEngine *engine.Engine, n int) []uuid.UUID {
 	f.t.Helper()
 	ids := make([]uuid.UUID, n)
 	for i := range ids {
@@ -58,14 +58,14 @@ func (f *fixture) accounts(books *engine.Engine, n int) []uuid.UUID {
 		if err != nil {
 			f.t.Fatal(err)
 		}
-		if err := books.SetPlan(f.t.Context(), ids[i], ledger.SetPlan{Plan: "starter"}); err != nil {
+		if err := ledgerEngine.SetPlan(f.t.Context(), ids[i], ledger.SetPlan{Plan: "starter"}); err != nil {
 			f.t.Fatal(err)
 		}
 	}
 	return ids
 }
 
-func (f *fixture) grant(books *engine.Engine, ids ...uuid.UUID) {
+func (f *fixture) grant(ledgerEngine *engine.Engine, ids ...uuid.UUID) {
 	f.t.Helper()
 	for _, id := range ids {
 		g := ledger.Grant{
@@ -73,13 +73,13 @@ func (f *fixture) grant(books *engine.Engine, ids ...uuid.UUID) {
 			Amount: tokens.MustParse("1"),
 			Reason: "a test",
 		}
-		if _, err := books.Grant(f.t.Context(), id, uuid.NewString(), g); err != nil {
+		if _, err := ledgerEngine.Grant(f.t.Context(), id, uuid.NewString(), g); err != nil {
 			f.t.Fatal(err)
 		}
 	}
 }
 
-// receiver notes the ids of what arrives, before it answers.
+// receiver records the ids of what arrives, before it answers.
 type receiver struct {
 	*httptest.Server
 	mu  sync.Mutex
@@ -120,27 +120,26 @@ const (
 	nothingWaits = "select count(*) = 0 from outbox"
 )
 
-// A subscriber that does not answer keeps its own workers busy and nobody else's: the other one has
-// everything meanwhile, and so does it in the end. Two servers send, and still each event goes out
-// once, in order per account.
+// A subscriber that does not answer keeps only its own workers busy: the other one gets everything
+// meanwhile, and so does it in the end. With two servers each event is sent once, in order per account.
 func TestASlowSubscriberDelaysNobody(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)
-	books, one := f.telling()
-	_, other := f.telling()
+	ledgerEngine, one := f.withWebhooks()
+	_, other := f.withWebhooks()
 	release := make(chan struct{})
 	slow, fast := newReceiver(t, release), newReceiver(t, nil)
 	var once sync.Once
 	let := func() { once.Do(func() { close(release) }) }
 	t.Cleanup(let)
 	slowID, fastID := f.endpoint(one, slow.URL), f.endpoint(one, fast.URL)
-	ids := f.accounts(books, 3*webhookWorkers)
-	f.grant(books, ids...)
+	ids := f.accounts(ledgerEngine, 3*webhookWorkers)
+	f.grant(ledgerEngine, ids...)
 	f.run(one)
 	f.run(other)
 	f.until(nothingWaits)
 	f.until(allDelivered, fastID)
-	f.grant(books, ids...)
+	f.grant(ledgerEngine, ids...)
 	f.until(nothingWaits)
 	f.until(allDelivered, fastID)
 	if n := len(slow.got()); n > 2*webhookWorkers || n == 0 {
@@ -155,41 +154,41 @@ func TestASlowSubscriberDelaysNobody(t *testing.T) {
 	}
 }
 
-// wantOrder checks that of each account the same events came, each once and in order.
+// wantOrder checks that the same events of each account arrived, once and in order.
 func wantOrder(t *testing.T, name string, got []string, ids []uuid.UUID) {
 	t.Helper()
 	total := 0
 	for _, id := range ids {
-		var mine []string
+		var own []string
 		for seq := int64(1); slices.Contains(got, webhook.EventID(id, seq)); seq++ {
-			mine = append(mine, webhook.EventID(id, seq))
+			own = append(own, webhook.EventID(id, seq))
 		}
 		theirs := slices.DeleteFunc(slices.Clone(got), func(event string) bool {
-			return !slices.Contains(mine, event)
+			return !slices.Contains(own, event)
 		})
-		if len(mine) < 3 || !slices.Equal(mine, theirs) {
-			t.Errorf("%s: of an account came %d, in the order %v", name, len(mine), theirs)
+		if len(own) < 3 || !slices.Equal(own, theirs) {
+			t.Errorf("%s: of an account came %d, in the order %v", name, len(own), theirs)
 		}
-		total += len(mine)
+		total += len(own)
 	}
 	if total != len(got) {
 		t.Errorf("%s: %d came, %d of them are known", name, len(got), total)
 	}
 }
 
-// Endpoints come and go while the servers run.
+// Endpoints are created and deleted while the servers run.
 func TestEndpointsComeAndGo(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)
-	books, r := f.telling()
+	ledgerEngine, r := f.withWebhooks()
 	f.run(r)
-	ids := f.accounts(books, 2)
-	f.until(nothingWaits) // before there was anybody to tell
+	ids := f.accounts(ledgerEngine, 2)
+	f.until(nothingWaits) // before any endpoint existed
 	first := newReceiver(t, nil)
 	firstID := f.endpoint(r, first.URL)
-	f.grant(books, ids...)
+	f.grant(ledgerEngine, ids...)
 	f.until(allDelivered, firstID)
-	// One that nobody would ever work, once the queue is gone.
+	// A job that stays unworked once the queue is gone.
 	left := deliver{webhook.Stream{Endpoint: firstID, AccountID: uuid.New()}}
 	if _, err := r.client.Insert(t.Context(), left,
 		&river.InsertOpts{ScheduledAt: time.Now().Add(time.Hour)}); err != nil {
@@ -202,7 +201,7 @@ func TestEndpointsComeAndGo(t *testing.T) {
 		webhookQueue(firstID))
 	second := newReceiver(t, nil)
 	secondID := f.endpoint(r, second.URL)
-	f.grant(books, ids...)
+	f.grant(ledgerEngine, ids...)
 	f.until(allDelivered, secondID)
 	if a, b := len(first.got()), len(second.got()); a != 2 || b != 2 {
 		t.Errorf("%d and %d arrived", a, b)
@@ -213,24 +212,23 @@ func TestEndpointsComeAndGo(t *testing.T) {
 	}
 }
 
-// While one job sends from a lane no other one is ordered, however often the servers look and
-// however many there are.
+// While one job sends a stream's events no other is inserted, however often and by however many servers.
 func TestOneJobOfALaneAtATime(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)
-	books, one := f.telling()
-	_, other := f.telling()
+	ledgerEngine, one := f.withWebhooks()
+	_, other := f.withWebhooks()
 	release := make(chan struct{})
 	slow, fast := newReceiver(t, release), newReceiver(t, nil)
 	var once sync.Once
 	let := func() { once.Do(func() { close(release) }) }
 	t.Cleanup(let)
 	slowID, fastID := f.endpoint(one, slow.URL), f.endpoint(one, fast.URL)
-	ids := f.accounts(books, 1)
+	ids := f.accounts(ledgerEngine, 1)
 	f.run(one)
 	f.run(other)
-	for range 3 { // each time the lanes of both were ordered together
-		f.grant(books, ids...)
+	for range 3 { // each time both streams were inserted together
+		f.grant(ledgerEngine, ids...)
 		f.until(nothingWaits)
 		f.until(allDelivered, fastID)
 	}

@@ -86,7 +86,7 @@ type burst struct {
 	to      slog.Handler
 }
 
-// begin says whether the line is the first of a burst and has to be written. Otherwise it is
+// begin reports whether the line is the first of a burst and has to be written. Otherwise it is
 // counted.
 func (b *bursts) begin(key string, to slog.Handler, r *slog.Record) bool {
 	b.mu.Lock()

@@ -1,6 +1,5 @@
-// Package logs writes the log, as text or JSON, from a level on. Repeated warnings and errors
-// become one line a second with a count, so that a failure can neither fill the disk nor hide other
-// lines.
+// Package logs writes the log as text or JSON, from a level on. Repeated warnings and errors become one
+// line a second with a count, so that a failure cannot fill the disk or hide other lines.
 package logs
 
 import (

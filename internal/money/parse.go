@@ -48,7 +48,7 @@ func allDigits(s string) bool {
 	return s != "" && strings.Trim(s, "0123456789") == ""
 }
 
-// Known says whether a code is a currency in use (ISO 4217, without funds, metals and test codes).
+// Known reports whether a code is a currency in use (ISO 4217, without funds, metals and test codes).
 func Known(currency string) bool {
 	return len(currency) == 3 && !strings.Contains(currency, " ") && strings.Contains(codes, currency)
 }

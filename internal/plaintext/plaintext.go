@@ -10,7 +10,7 @@ import (
 	"unicode/utf8"
 )
 
-// Valid says whether a text of one or more lines is UTF-8 without dangerous characters. Tabs and
+// Valid reports whether a text of one or more lines is UTF-8 without dangerous characters. Tabs and
 // line feeds are accepted.
 func Valid(s string) bool {
 	if !utf8.ValidString(s) {
@@ -56,7 +56,7 @@ const (
 	endTag    = '\U000E007F'
 )
 
-// eachRune calls see for each character and says whether it is dangerous at its position.
+// eachRune calls see for each character and reports whether it is dangerous at its position.
 func eachRune(s string, see func(r rune, dangerous bool)) {
 	for len(s) > 0 {
 		r, size := utf8.DecodeRuneInString(s)
@@ -91,7 +91,7 @@ func regionLength(s string) int {
 // marks that reorder nothing, soft hyphen and word joiner.
 var allowedInvisible = []rune{'\u00ad', '\u061c', '\u200c', '\u200d', '\u200e', '\u200f', '\u2060'}
 
-// dangerous says whether a character is invisible and changes what is visible: control characters,
+// dangerous reports whether a character is invisible and changes what is visible: control characters,
 // line and paragraph separators, direction overrides, and other format characters.
 func dangerous(r rune) bool {
 	if r < utf8.RuneSelf {

@@ -38,7 +38,7 @@ type Error struct {
 	Cause   error          // for the log only
 }
 
-// New makes an Error with a formatted safe message.
+// New returns an Error with a formatted safe message.
 func New(kind Kind, code, format string, args ...any) *Error {
 	return &Error{
 		Kind:    kind,

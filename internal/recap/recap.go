@@ -30,29 +30,28 @@ type Recap struct {
 	Own                             tokens.Amount  // reserved for the creator's own tools
 }
 
-// Of looks at what has happened to an account since an instant, with the account as it stands. The
-// error is the ledger's.
-func Of(ctx context.Context, books *engine.Engine, a *ledger.Account, since time.Time) (Recap, error) {
+// Of returns what has happened to an account since an instant. a is the current account. Errors are the
+// ledger's.
+func Of(ctx context.Context, ledgerEngine *engine.Engine, a *ledger.Account, since time.Time) (Recap, error) {
 	r := Recap{Since: since}
-	before, err := books.BalanceAt(ctx, a.ID, since)
+	before, err := ledgerEngine.BalanceAt(ctx, a.ID, since)
 	if err != nil {
 		return Recap{}, err
 	}
 	r.Spent = before.Total - a.Total
-	if err := r.addMovements(ctx, books, a); err != nil {
+	if err := r.addMovements(ctx, ledgerEngine, a); err != nil {
 		return Recap{}, err
 	}
 	r.Spent = max(r.Spent, 0)
 	if a.Agents == 0 {
 		return r, nil
 	}
-	return r, r.addAgents(ctx, books, a)
+	return r, r.addAgents(ctx, ledgerEngine, a)
 }
 
-// addMovements adds what came and what was lost since then. What is missing from the balance beyond
-// that was spent: the books balance.
-func (r *Recap) addMovements(ctx context.Context, books *engine.Engine, a *ledger.Account) error {
-	older, err := books.History(ctx, a.ID, ledger.Filter{To: r.Since}, 0, 1)
+// addMovements adds up grants and losses since then. The rest of the balance's change was spent.
+func (r *Recap) addMovements(ctx context.Context, ledgerEngine *engine.Engine, a *ledger.Account) error {
+	older, err := ledgerEngine.History(ctx, a.ID, ledger.Filter{To: r.Since}, 0, 1)
 	if err != nil {
 		return err
 	}
@@ -66,12 +65,12 @@ func (r *Recap) addMovements(ctx context.Context, books *engine.Engine, a *ledge
 	}, From: r.Since}
 	before := int64(0)
 	for range pages {
-		page, err := books.History(ctx, a.ID, f, before, ledger.MaxPage)
+		page, err := ledgerEngine.History(ctx, a.ID, f, before, ledger.MaxPage)
 		if err != nil {
 			return err
 		}
 		for i := range page.Lines {
-			if l := &page.Lines[i]; l.Seq <= a.Seq { // what is newer is in neither balance
+			if l := &page.Lines[i]; l.Seq <= a.Seq { // newer entries are in neither balance
 				r.add(&l.Entry, first)
 			}
 		}
@@ -82,8 +81,8 @@ func (r *Recap) addMovements(ctx context.Context, books *engine.Engine, a *ledge
 	return nil
 }
 
-// add takes an entry in; first is the seq of the first one since then. What is returned of older
-// work makes no less of what was spent since.
+// add counts an entry; first is the seq of the first entry since then. Refunds of older work do not reduce
+// what was spent since.
 func (r *Recap) add(e *ledger.Entry, first int64) {
 	if e.Kind == ledger.KindRefund {
 		if e.About < first {
@@ -106,8 +105,8 @@ func (r *Recap) add(e *ledger.Entry, first int64) {
 	}
 }
 
-func (r *Recap) addAgents(ctx context.Context, books *engine.Engine, a *ledger.Account) error {
-	list, own, err := books.Agents(ctx, a.ID)
+func (r *Recap) addAgents(ctx context.Context, ledgerEngine *engine.Engine, a *ledger.Account) error {
+	list, own, err := ledgerEngine.Agents(ctx, a.ID)
 	if err != nil {
 		return err
 	}
@@ -131,13 +130,13 @@ const grants = 50
 
 // BackOn gives the agents that a purchase has put back on: in the same transaction, so at the same
 // instant. None when the purchase is not among the newest arrivals. The error is the ledger's.
-func BackOn(ctx context.Context, books *engine.Engine, a *ledger.Account, purchase uuid.UUID) ([]ledger.Agent,
+func BackOn(ctx context.Context, ledgerEngine *engine.Engine, a *ledger.Account, purchase uuid.UUID) ([]ledger.Agent,
 	error,
 ) {
 	if a.Agents == 0 {
 		return nil, nil
 	}
-	page, err := books.History(ctx, a.ID, ledger.Filter{Kinds: []ledger.Kind{ledger.KindGrant}}, 0, grants)
+	page, err := ledgerEngine.History(ctx, a.ID, ledger.Filter{Kinds: []ledger.Kind{ledger.KindGrant}}, 0, grants)
 	if err != nil {
 		return nil, err
 	}
@@ -147,7 +146,7 @@ func BackOn(ctx context.Context, books *engine.Engine, a *ledger.Account, purcha
 	if at < 0 {
 		return nil, nil
 	}
-	list, _, err := books.Agents(ctx, a.ID)
+	list, _, err := ledgerEngine.Agents(ctx, a.ID)
 	if err != nil {
 		return nil, err
 	}

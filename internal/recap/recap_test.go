@@ -18,7 +18,7 @@ import (
 
 func TestMain(m *testing.M) { testdb.Main(m) }
 
-// wallet is an account on Starter, in books on a clock that stands still.
+// wallet is an account on Starter, with a clock that stands still.
 type wallet struct {
 	*testkit.Fixture
 	*engine.Engine
@@ -100,7 +100,7 @@ func (w *wallet) wantSince(since time.Time, want string) {
 	}
 }
 
-// Every sum is what the books say from the instant on, and no more.
+// Every sum covers exactly the entries since the instant.
 func TestOf(t *testing.T) {
 	t.Parallel()
 	w := newWallet(t)
@@ -152,7 +152,7 @@ func TestReturnsOfOlderWork(t *testing.T) {
 	}
 }
 
-// A purchase has put back on who ran out before it, and after the tokens that came before it.
+// A purchase restores only agents that ran out before it, and after the previous tokens.
 func TestBackOn(t *testing.T) {
 	t.Parallel()
 	w := newWallet(t)

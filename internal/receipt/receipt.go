@@ -11,14 +11,14 @@ import (
 	"pop.store/credits/views"
 )
 
-// Holder is whose account it is, as its profile says. Both may be empty.
+// Holder is the account's owner according to its profile. Both fields may be empty.
 type Holder struct {
 	Name  string
 	Email string
 }
 
-// Model is a receipt without what surrounds it. seller is who sells: lines, the name first. Where the payment
-// provider names no buyer it is the holder of the account.
+// Model is the content of a receipt. seller is the seller's lines, the name first. If the payment provider
+// names no buyer, the holder of the account is shown.
 func Model(r *billing.Receipt, prices *catalog.Catalog, seller []string, holder Holder) views.ReceiptModel {
 	m := views.ReceiptModel{
 		ID:         r.ID.String(),
@@ -78,7 +78,7 @@ func buyerLines(b payment.Buyer, holder Holder) []string {
 	return lines
 }
 
-// PackName is what a pack is sold as; one that left the catalog keeps a plain name.
+// PackName is a pack's name in the catalog, or a generic one if it left the catalog.
 func PackName(prices *catalog.Catalog, id string) string {
 	if pack, ok := prices.Pack(id); ok {
 		return pack.Name

@@ -32,7 +32,7 @@ func TestAMoment(t *testing.T) {
 	}
 }
 
-// What was read before a change, and comes to be remembered after it, may be what was changed.
+// A value that was read before a change must not be cached after it.
 func TestAReadThatAChangeOvertook(t *testing.T) {
 	t.Parallel()
 	for name, change := range map[string]func(*recent.Cache[string, int]){

@@ -9,10 +9,9 @@ import (
 	"pop.store/credits/internal/ledger/engine"
 )
 
-// Sink takes events over: it stores, durably, what follows from them. Events of an account come in
-// order. One that was taken before, by its account and Seq, must change nothing: after a crash, and
-// from servers that relay at the same time, events come again. A sink that cannot take them all
-// fails, and they all come again.
+// Sink stores what follows from the events, durably. Events of an account arrive in order. A sink must
+// ignore events that it took before, which it recognizes by account and Seq: after a crash, and from
+// concurrent servers, events are repeated. If a sink fails, all events of the chunk are repeated.
 type Sink func(ctx context.Context, events []ledger.Told) error
 
 // chunk is how many events are taken at a time.
@@ -20,17 +19,17 @@ const chunk = 500
 
 // Relay is the way from the outbox to the sinks.
 type Relay struct {
-	books *engine.Engine
-	sinks []Sink
+	ledger *engine.Engine
+	sinks  []Sink
 }
 
-// New makes a relay. Without sinks it deletes events.
-func New(books *engine.Engine, sinks ...Sink) *Relay { return &Relay{books, sinks} }
+// New returns a relay. Without sinks it deletes events.
+func New(ledgerEngine *engine.Engine, sinks ...Sink) *Relay { return &Relay{ledgerEngine, sinks} }
 
-// Step carries one chunk. more says that there may be another. After an error, which is the
-// ledger's or a sink's, nothing is forgotten.
+// Step relays one chunk. more means that there may be another. After an error, which is the ledger's or a
+// sink's, the events stay in the outbox.
 func (r *Relay) Step(ctx context.Context) (more bool, err error) {
-	events, err := r.books.Outbox(ctx, chunk)
+	events, err := r.ledger.Outbox(ctx, chunk)
 	if err != nil || len(events) == 0 {
 		return false, err
 	}
@@ -39,5 +38,5 @@ func (r *Relay) Step(ctx context.Context) (more bool, err error) {
 			return false, err
 		}
 	}
-	return len(events) == chunk, r.books.Relayed(ctx, events)
+	return len(events) == chunk, r.ledger.Relayed(ctx, events)
 }

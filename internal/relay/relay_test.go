@@ -88,7 +88,7 @@ func TestEventsReachEverySinkInOrder(t *testing.T) {
 	}
 }
 
-// Whatever breaks off where: what not all sinks have taken comes again.
+// After any interruption the events are repeated that not all sinks have taken.
 func TestASinkThatFails(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)
@@ -117,8 +117,7 @@ func TestASinkThatFails(t *testing.T) {
 	}
 }
 
-// A crash after the sinks have taken the events, and before the outbox has forgotten them: they
-// come again, and are delivered once.
+// After a crash between the sinks and the outbox the events are repeated, but delivered once.
 func TestACrashBeforeForgetting(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)

@@ -1,5 +1,5 @@
-// Package results keeps what work brought in, as the services report it: a sale, a message that was
-// answered. It stands beside the books and moves no tokens.
+// Package results stores what agents' work achieved, as the services report it, such as a sale or an
+// answered message. Results are independent of the ledger and move no tokens.
 package results
 
 import (
@@ -35,12 +35,14 @@ type Result struct {
 
 // Results is where they are kept. It is safe for concurrent use.
 type Results struct {
-	pool  *pgxpool.Pool
-	books *engine.Engine
+	pool   *pgxpool.Pool
+	ledger *engine.Engine
 }
 
-// New keeps results beside a ledger.
-func New(pool *pgxpool.Pool, books *engine.Engine) *Results { return &Results{pool, books} }
+// New returns a store beside a ledger.
+func New(pool *pgxpool.Pool, ledgerEngine *engine.Engine) *Results {
+	return &Results{pool, ledgerEngine}
+}
 
 // Add keeps a result, once for each idempotency key: the same key with the same report answers what
 // was kept then, replayed; with another one it is an Unprocessable (idempotency_key_reused).
@@ -91,7 +93,7 @@ func (r *Results) decide(ctx context.Context, account uuid.UUID, report Report, 
 	n := dated{Result: Result{
 		ID:        uuid.New(),
 		AccountID: account,
-		At:        r.books.Now(),
+		At:        r.ledger.Now(),
 		Agent:     report.Agent,
 		Kind:      report.Kind,
 		Count:     1,
@@ -100,7 +102,7 @@ func (r *Results) decide(ctx context.Context, account uuid.UUID, report Report, 
 	if report.Count != nil {
 		n.Count = *report.Count
 	}
-	owner, err := r.books.Account(ctx, account)
+	owner, err := r.ledger.Account(ctx, account)
 	if err != nil {
 		return n, err
 	}
@@ -127,7 +129,7 @@ func (r *Results) charge(ctx context.Context, account uuid.UUID, id string) (*le
 		return nil, none
 	}
 	// Entries are numbered without gaps: the newest one before the next number is the one, if it is there.
-	page, err := r.books.History(ctx, account, ledger.Filter{}, seq+1, 1)
+	page, err := r.ledger.History(ctx, account, ledger.Filter{}, seq+1, 1)
 	if err != nil {
 		return nil, err
 	}
@@ -181,10 +183,10 @@ set reports = s.reports + 1, count = s.count + excluded.count, money_minor = s.m
 // errKnown means that another request with the same key was faster.
 var errKnown = errors.New("the result is known")
 
-// insert keeps a result. Claiming the key locks the account, so results of one account are counted
-// one after the other.
+// insert stores a result. Claiming the key locks the account, so the results of one account are counted one
+// after the other.
 func (r *Results) insert(ctx context.Context, tx pgx.Tx, n dated, key string, mark []byte) error {
-	known, err := r.books.ClaimKey(ctx, tx, n.AccountID, key, mark)
+	known, err := r.ledger.ClaimKey(ctx, tx, n.AccountID, key, mark)
 	switch {
 	case err != nil:
 		return err

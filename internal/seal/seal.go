@@ -94,7 +94,7 @@ func (k *Keys) Open(stored []byte, context string) ([]byte, error) {
 	return nil, ErrNoKey
 }
 
-// Current says whether a value is stored as Seal would store it now.
+// Current reports whether a value is stored as Seal would store it now.
 func (k *Keys) Current(stored []byte) bool {
 	rest, sealed := bytes.CutPrefix(stored, []byte(mark))
 	if k == nil || len(k.list) == 0 || len(stored) == 0 {

@@ -9,7 +9,7 @@ import (
 	"pop.store/credits/internal/problem"
 )
 
-// SeenSince says whether a live session of the account was used since an instant. Uses are stored
+// SeenSince reports whether a live session of the account was used since an instant. Uses are stored
 // every seenEvery, so the instant should be further back. The error is problem.Unavailable.
 func (s *Store) SeenSince(ctx context.Context, account uuid.UUID, since time.Time) (bool, error) {
 	var seen bool

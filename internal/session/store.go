@@ -68,7 +68,7 @@ type Store struct {
 
 var _ sessions.Store = (*Store)(nil)
 
-// New makes a store over a migrated database.
+// New returns a store over a migrated database.
 func New(pool *pgxpool.Pool, o Options) *Store {
 	s := &Store{
 		pool:   pool,

@@ -18,7 +18,7 @@ var nonPages = []string{
 	"/healthz", "/readyz",
 }
 
-// Valid says whether Safe returns next unchanged.
+// Valid reports whether Safe returns next unchanged.
 func Valid(next string) bool { return next != "" && Safe(next) == next }
 
 // Safe returns next if it is a page of this site: a plain absolute path with an optional query and
@@ -38,7 +38,7 @@ func Safe(next string) string {
 	return next
 }
 
-// isPrintable says whether s is printable ASCII without the backslash, which browsers read as a
+// isPrintable reports whether s is printable ASCII without the backslash, which browsers read as a
 // slash.
 func isPrintable(s string) bool {
 	for i := range len(s) {
@@ -49,7 +49,7 @@ func isPrintable(s string) bool {
 	return true
 }
 
-// isPage says whether an escaped path is none of nonPages, in any case and however often it is
+// isPage reports whether an escaped path is none of nonPages, in any case and however often it is
 // decoded on the way.
 func isPage(p string) bool {
 	for {
@@ -67,7 +67,7 @@ func isPage(p string) bool {
 	}
 }
 
-// isCanonical says whether an escaped path has no empty and no dot segment, however often a proxy
+// isCanonical reports whether an escaped path has no empty and no dot segment, however often a proxy
 // or router decodes it. "//evil" and "/%252f/evil" have.
 func isCanonical(p string) bool {
 	for {
@@ -85,7 +85,7 @@ func isCanonical(p string) bool {
 	}
 }
 
-// decodesSafely says whether s is escaped correctly and no number of decodings gives a control
+// decodesSafely reports whether s is escaped correctly and no number of decodings gives a control
 // character or a backslash.
 func decodesSafely(s string) bool {
 	decoded, err := url.PathUnescape(s)

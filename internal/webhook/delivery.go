@@ -91,7 +91,7 @@ func scanDelivery(row pgx.CollectableRow) (Delivery, error) {
 type Cursor string
 
 // Deliveries reads a page of an endpoint's deliveries, newest first, starting at a cursor. next is
-// empty on the last page. Errors: kind Meaning (fields "cursor", "limit"), ErrNoEndpoint,
+// empty on the last page. Errors: kind Unprocessable (fields "cursor", "limit"), ErrNoEndpoint,
 // kind Unavailable.
 func (s *Service) Deliveries(ctx context.Context, endpoint uuid.UUID, from Cursor, limit int) (_ []Delivery,
 	next Cursor, err error,

@@ -40,7 +40,7 @@ type CreateParams struct {
 	Kinds []string // nil: all
 }
 
-// Create makes an endpoint. Errors: kind Meaning (fields "events", "url"), ErrTooMany,
+// Create makes an endpoint. Errors: kind Unprocessable (fields "events", "url"), ErrTooMany,
 // idempotency.ErrKeyReused, kind Unavailable; ErrNoEndpoint for a replay after the endpoint was deleted.
 func (s *Service) Create(ctx context.Context, key string, p CreateParams) (_ Secret, replayed bool, err error) {
 	if p.Kinds, err = checkKinds(p.Kinds); err != nil {

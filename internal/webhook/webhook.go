@@ -34,7 +34,7 @@ type Service struct {
 	client *http.Client
 }
 
-// New makes a service over a migrated database.
+// New returns a service over a migrated database.
 func New(pool *pgxpool.Pool, o Options) *Service {
 	return &Service{
 		pool:   pool,

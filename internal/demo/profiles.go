@@ -2,19 +2,19 @@ package demo
 
 import "math/rand/v2"
 
-// member is one of the demo's agents: how the creator calls it, and what it works on.
-type member struct {
+// agentProfile is one of the demo's agents, with its name and its kinds of work.
+type agentProfile struct {
 	id, name, feature string
 }
 
-var crew = []member{
+var demoAgents = []agentProfile{
 	{"auto-selling", "Auto Selling", "auto_selling"},
 	{"brand-scout", "Brand Scout", "brand_deal_scan"},
 	{"comment-replies", "Comment Replies", "social_comment_reply"},
 	{"dm-automation", "DM Automation", "comment_to_dm"},
 }
 
-// work is a piece of work that an agent asks tokens for. It is a request to the API.
+// work is a charge that an agent requests.
 type work struct {
 	Feature  string `json:"feature"`
 	Agent    string `json:"agent"`
@@ -22,9 +22,8 @@ type work struct {
 	Amount   string `json:"amount,omitempty"`
 }
 
-// nextWork is mostly comment replies, now and then something else: about 0.7 tokens on average, so
-// that the demo's balance lasts for three or four minutes of one piece every three seconds. A sale
-// takes so much that its agent is the first to stop.
+// nextWork is mostly comment replies: about 0.7 tokens on average, so that the demo's balance lasts three
+// or four minutes at one piece every three seconds. A sale costs so much that its agent stops first.
 func nextWork() work {
 	switch n := rand.IntN(24); {
 	case n < 6:
@@ -53,7 +52,7 @@ func nextWork() work {
 	}
 }
 
-// result is what a piece of work brought in.
+// result is the result of a piece of work.
 type result struct {
 	Charge   string `json:"charge"`
 	Kind     string `json:"kind"`
@@ -62,7 +61,7 @@ type result struct {
 	Currency string `json:"currency,omitempty"`
 }
 
-// outcome is what came of a piece of work; most of it brings nothing that can be counted.
+// outcome returns the result of a piece of work; most have none that can be counted.
 func (w work) outcome(charge string) (result, bool) {
 	switch {
 	case w.Agent == "auto-selling":
