@@ -42,18 +42,18 @@ func (f *fixture) wantAgentCharge(id uuid.UUID, agent, amount, code string) {
 	}
 }
 
-// agentsText tells how they stand: "replies paused_out_of_tokens 3".
+// agentsText lists the agents with their states and paused requests: "replies paused_out_of_tokens 3".
 func (f *fixture) agentsText(id uuid.UUID) string {
 	f.T.Helper()
 	list, _, err := f.Agents(f.T.Context(), id)
 	if err != nil {
 		f.T.Fatal(err)
 	}
-	var told []string
+	var texts []string
 	for _, a := range list {
-		told = append(told, fmt.Sprintf("%s %s %d", a.ID, a.State, a.TurnedAway))
+		texts = append(texts, fmt.Sprintf("%s %s %d", a.ID, a.State, a.TurnedAway))
 	}
-	return strings.Join(told, ", ")
+	return strings.Join(texts, ", ")
 }
 
 func (f *fixture) wantAgents(id uuid.UUID, want string) {
@@ -67,37 +67,37 @@ func (f *fixture) wantAgents(id uuid.UUID, want string) {
 	}
 }
 
-// takeEvents tells what happened since it was asked last: "agent.paused replies", "balance.low".
+// takeEvents takes the events out of the outbox and lists them: "agent.paused replies", "balance.low".
 func (f *fixture) takeEvents(id uuid.UUID) string {
 	f.T.Helper()
 	list, err := f.Outbox(f.T.Context(), 1_000)
 	if err != nil {
 		f.T.Fatal(err)
 	}
-	var told []string
+	var texts []string
 	list = slices.DeleteFunc(list, func(e ledger.Told) bool { return e.AccountID != id })
 	for _, e := range list {
 		var data struct{ Agent string }
 		if err := json.Unmarshal(e.Data, &data); err != nil {
 			f.T.Fatal(err)
 		}
-		told = append(told, strings.TrimSpace(e.Kind+" "+data.Agent))
+		texts = append(texts, strings.TrimSpace(e.Kind+" "+data.Agent))
 	}
 	if err := f.Relayed(f.T.Context(), list); err != nil {
 		f.T.Fatal(err)
 	}
-	return strings.Join(told, ", ")
+	return strings.Join(texts, ", ")
 }
 
 func (f *fixture) wantEvents(id uuid.UUID, want string) {
 	f.T.Helper()
 	if got := f.takeEvents(id); got != want {
-		f.T.Errorf("told of %q, want %q", got, want)
+		f.T.Errorf("events are %q, want %q", got, want)
 	}
 }
 
-// What cannot be afforded pauses its agent; later requests are turned away and counted, and leave
-// the books alone; what is bought lets it go on.
+// A charge that cannot be paid pauses its agent. Later requests are refused and counted and write no entry. A purchase
+// resumes the agent.
 func TestAnAgentPausesAndGoesOn(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)
@@ -121,7 +121,7 @@ func TestAnAgentPausesAndGoesOn(t *testing.T) {
 	f.wantAgentCharge(id, "replies", "0.75", "")
 }
 
-// A refund lets an agent go on only if it pays for twenty actions.
+// A refund resumes an agent only if it pays for twenty of its requests.
 func TestASmallRefundDoesNotFlap(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)
@@ -189,7 +189,7 @@ func TestABudgetOfAMonth(t *testing.T) {
 	f.wantAgentCharge(id, "replies", "20", "")
 }
 
-// A reserve can be spent by its agent only, the creator's own by nobody but the creator.
+// A reserve can be spent by its agent only, and the creator's own by the creator only.
 func TestReserves(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)
@@ -214,7 +214,7 @@ func TestReserves(t *testing.T) {
 	}
 }
 
-// 64 callers at zero: the agent is paused once and goes on once, and what was turned away is counted exactly.
+// 64 callers without tokens: the agent pauses once and resumes once, and its refused requests are counted exactly.
 func TestManyCallersAtZeroPauseOnce(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)
@@ -252,7 +252,7 @@ func TestManyCallersAtZeroPauseOnce(t *testing.T) {
 	f.wantEvents(id, "agent.paused replies, purchase.completed, agent.resumed replies, balance.restored")
 }
 
-// Low is told once, and again only after the balance was a quarter above the threshold.
+// There is one event for a low balance, and another only after the balance was 25 % above the threshold.
 func TestLevelsDoNotFlap(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)
@@ -291,7 +291,7 @@ func TestAThousandAgents(t *testing.T) {
 	}
 }
 
-// A paused agent that asks at the very second of a reset is served: nobody had to settle before.
+// A request of a paused agent at the very instant of a reset succeeds, without a sweep before it.
 func TestAnAgentGoesOnAtTheReset(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)

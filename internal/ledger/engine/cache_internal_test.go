@@ -76,8 +76,7 @@ func (l *Engine) openOne(t *testing.T) uuid.UUID {
 	return id
 }
 
-// A caller who repeats a key that is older than the lane's memory is answered from the books, and
-// says nothing against the rest of that memory.
+// A key that is older than the lane's cache is answered from the database, and does not count as a cache conflict.
 func TestAnOldKeyIsNoReasonForDistrust(t *testing.T) {
 	t.Parallel()
 	l := single(t)

@@ -73,8 +73,8 @@ func TestACaptureBeyondAnExpiredHold(t *testing.T) {
 	f.wantBalance(id, "0 0 0")
 }
 
-// Captures beyond their holds race with charges and with each other: nothing is spent twice, and
-// who is refused keeps the hold.
+// Captures that exceed their holds race with charges and each other: nothing is spent twice, and a refused capture
+// keeps its hold.
 func TestCapturesBeyondTheirHoldsNeverOverspend(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)
@@ -119,8 +119,8 @@ func TestCapturesBeyondTheirHoldsNeverOverspend(t *testing.T) {
 	}
 }
 
-// The answer to a request is what there is after all that it wrote, for replays as well: from
-// memory, from the books, and by another server.
+// A receipt has the balance after everything that the request caused. A replay has the same balance, from the cache,
+// from the database, and from another server.
 func TestAnAnswerIsAfterItsConsequences(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)

@@ -57,7 +57,7 @@ func (f *fixture) openSpent() uuid.UUID {
 	return id
 }
 
-// What is told is the total, so that telling it again, or less, takes nothing more.
+// A revocation names the total so far, so repeating it, or naming less, takes nothing more.
 func TestRevokingIsCumulative(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)
@@ -88,8 +88,13 @@ func TestRevokingIsCumulative(t *testing.T) {
 	for _, purchase := range []string{"", "q", "starter"} {
 		_, err := ledgertest.Revoke(t.Context(), f, id, purchase, tokens.One, ledger.CauseRefund, "")
 		wantRefusal(t, "revoking purchase "+purchase, err, problem.NotFound, "purchase_not_found")
-		wantRefusal(t, "freezing purchase "+purchase, ledgertest.Freeze(t.Context(), f, id, purchase, true), problem.NotFound,
-			"purchase_not_found")
+		wantRefusal(
+			t,
+			"freezing purchase "+purchase,
+			ledgertest.Freeze(t.Context(), f, id, purchase, true),
+			problem.NotFound,
+			"purchase_not_found",
+		)
 	}
 	_, err := ledgertest.Revoke(t.Context(), f, f.openSpent(), "p", tokens.One, ledger.CauseRefund, "")
 	wantRefusal(t, "revoking another account's purchase", err, problem.NotFound, "purchase_not_found")
@@ -188,7 +193,19 @@ func TestHeldTokensOfARevokedLot(t *testing.T) {
 	f := newFixture(t)
 	id := f.openSpent()
 	f.buy(id, "p")
-	released, captured, timed := f.holdForSales(id, "30", 0), f.holdForSales(id, "20", 0), f.holdForSales(id, "10", time.Minute)
+	released, captured, timed := f.holdForSales(
+		id,
+		"30",
+		0,
+	), f.holdForSales(
+		id,
+		"20",
+		0,
+	), f.holdForSales(
+		id,
+		"10",
+		time.Minute,
+	)
 	if r := f.revoke(id, "p", "100"); r.Amount.String() != "-40" {
 		t.Errorf("took %v", r.Amount)
 	}
@@ -235,8 +252,7 @@ func TestFrozenTokensCannotBeSpent(t *testing.T) {
 	f.MustCharge(id, "auto_selling", "98")
 }
 
-// A dispute that was lost takes the frozen tokens; what is left of a part that was lost is thawed
-// by whoever knows.
+// A lost dispute takes the frozen tokens. What remains after a partial loss stays frozen until the caller unfreezes it.
 func TestRevokingAFrozenLot(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)
@@ -279,8 +295,7 @@ func TestAFrozenLotEnds(t *testing.T) {
 	f.wantBalance(id, "0 0 0")
 }
 
-// What comes free in a lot that was revoked and has ended meanwhile pays what is owed, before the
-// rest expires.
+// Tokens that a hold frees in a revoked and expired lot pay what is owed first; the rest expires.
 func TestHeldTokensOfARevokedLotThatHasEnded(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)

@@ -19,8 +19,7 @@ import (
 	"pop.store/credits/internal/tokens"
 )
 
-// A closed account spends nothing, gets nothing and changes nothing; what is there stays until it
-// expires, and reads go on.
+// A closed account accepts no requests. Its tokens stay until they expire, and it can still be read.
 func TestAClosedAccount(t *testing.T) {
 	t.Parallel()
 	f, _ := newUnchecked(t)
@@ -87,7 +86,7 @@ func TestAClosedAccount(t *testing.T) {
 	f.wantClean(audit.Options{})
 }
 
-// What nobody is told of a closed account: that it runs low, that an agent goes on.
+// A closed account emits no events about a low balance or resumed agents.
 func TestAClosedAccountTellsNothing(t *testing.T) {
 	t.Parallel()
 	f, _ := newUnchecked(t)
@@ -96,11 +95,11 @@ func TestAClosedAccountTellsNothing(t *testing.T) {
 	f.wantAgentCharge(id, "scout", "6", "over_budget")
 	f.wantAgentCharge(id, "seller", "100", "insufficient_tokens")
 	f.NoError(f.CloseAccount(t.Context(), id))
-	told := f.count("select event_seq from ledger_accounts where account = $1", id)
+	events := f.count("select event_seq from ledger_accounts where account = $1", id)
 	f.Clock.Advance(70 * 24 * time.Hour)
 	f.NoError(f.Settle(t.Context(), id))
-	if n := f.count("select event_seq from ledger_accounts where account = $1", id); n != told {
-		t.Errorf("%d events more", n-told)
+	if n := f.count("select event_seq from ledger_accounts where account = $1", id); n != events {
+		t.Errorf("%d events more", n-events)
 	}
 	f.wantClean(audit.Options{})
 }
@@ -168,7 +167,10 @@ func TestClosingOnSeveralServers(t *testing.T) {
 		other.Engine = server
 		f.wantCode("after it", other.smallCharge(id, uuid.NewString()), "account_closed")
 	}
-	late := f.count("select count(*) from entries e join ledger_accounts a using (account) where e.account = $1 and e.seq > a.seq", id)
+	late := f.count(
+		"select count(*) from entries e join ledger_accounts a using (account) where e.account = $1 and e.seq > a.seq",
+		id,
+	)
 	if late != 0 || ordered.Load() == 0 {
 		t.Errorf("%d entries are behind the row, %d requests were done", late, ordered.Load())
 	}

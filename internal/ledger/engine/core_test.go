@@ -45,35 +45,35 @@ func (f *fixture) wantBalance(id uuid.UUID, want string) {
 	}
 }
 
-// historyLines is the account's history, oldest first: time, kind, amount, and what is left to spend.
+// historyLines is the history of an account, oldest first: time, kind, amount, and what is spendable afterwards.
 func (f *fixture) historyLines(id uuid.UUID) []string {
 	f.T.Helper()
 	page, err := f.History(f.T.Context(), id, ledger.Filter{}, 0, ledger.MaxPage)
 	if err != nil {
 		f.T.Fatal(err)
 	}
-	story := make([]string, len(page.Lines))
+	lines := make([]string, len(page.Lines))
 	for i, l := range page.Lines {
 		moved := l.Amount
 		if l.Kind == ledger.KindHold || l.Kind == ledger.KindRelease {
 			moved = l.HeldDelta
 		}
-		story[len(story)-1-i] = l.At.Format("Jan 2 15:04 ") + l.Kind.String() + " " + moved.String() + " = " +
+		lines[len(lines)-1-i] = l.At.Format("Jan 2 15:04 ") + l.Kind.String() + " " + moved.String() + " = " +
 			l.SpendableAfter.String()
 	}
-	return story
+	return lines
 }
 
-// wantHistory wants the end of the account's history.
+// wantHistory compares the end of the history.
 func (f *fixture) wantHistory(id uuid.UUID, want ...string) {
 	f.T.Helper()
-	story := f.historyLines(id)
-	if len(story) < len(want) {
-		f.T.Fatalf("the history is %q, want %q", story, want)
+	lines := f.historyLines(id)
+	if len(lines) < len(want) {
+		f.T.Fatalf("the history is %q, want %q", lines, want)
 	}
-	for i, line := range story[len(story)-len(want):] {
+	for i, line := range lines[len(lines)-len(want):] {
 		if line != want[i] {
-			f.T.Fatalf("the history ends with %q, want %q", story[len(story)-len(want):], want)
+			f.T.Fatalf("the history ends with %q, want %q", lines[len(lines)-len(want):], want)
 		}
 	}
 }
@@ -83,10 +83,11 @@ func amountOf(s string) *tokens.Amount {
 	return &a
 }
 
-
-
 // requestsOfEveryKind are requests of every kind, each under the given key.
-func (f *fixture) requestsOfEveryKind(id uuid.UUID, hold, hold2, charge int64) map[string]func(key string) (ledger.Receipt, error) {
+func (f *fixture) requestsOfEveryKind(
+	id uuid.UUID,
+	hold, hold2, charge int64,
+) map[string]func(key string) (ledger.Receipt, error) {
 	ctx := f.T.Context()
 	return map[string]func(key string) (ledger.Receipt, error){
 		"charge": func(key string) (ledger.Receipt, error) {
@@ -132,9 +133,8 @@ func (f *fixture) requestsOfEveryKind(id uuid.UUID, hold, hold2, charge int64) m
 	}
 }
 
-// A replay answers what the first answer said to the byte, whichever server is asked, whatever has
-// become of the account, and however long ago it was. The key belongs to that one request: any
-// other one under it is refused.
+// A replay is byte for byte the first answer: on every server, whatever has happened to the account, and however long
+// ago it was. Another request under the same key is refused.
 func TestEveryOperationIsReplayed(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)
@@ -224,7 +224,7 @@ func TestAServerSeesWhatAnotherOneWrote(t *testing.T) {
 	var held tokens.Amount
 	if err := f.Pool.QueryRow(t.Context(), "select held from ledger_accounts where account = $1",
 		id).Scan(&held); err != nil || held != 0 {
-		t.Errorf("%s are held in the books (%v)", held, err)
+		t.Errorf("%s are held in the database (%v)", held, err)
 	}
 	f.wantHistory(id, "Jan 31 09:50 charge -1 = 2", "Jan 31 09:50 hold 1 = 1", "Jan 31 10:05 release -1 = 2")
 }
@@ -397,7 +397,7 @@ func inText(v any) string {
 	return string(raw)
 }
 
-// More features and agents in a day than the account's row carries: the books keep them all.
+// A day may have more features and agents than the account's row keeps: all of them are in the usage.
 func TestUsageOfManyAgentsInADay(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)
@@ -409,7 +409,12 @@ func TestUsageOfManyAgentsInADay(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	list, err := f.Usage(t.Context(), id, ledgertest.Start.Truncate(24*time.Hour), ledgertest.Start.Truncate(24*time.Hour).AddDate(0, 0, 1))
+	list, err := f.Usage(
+		t.Context(),
+		id,
+		ledgertest.Start.Truncate(24*time.Hour),
+		ledgertest.Start.Truncate(24*time.Hour).AddDate(0, 0, 1),
+	)
 	if err != nil || len(list) != 67 {
 		t.Fatalf("%d lines (%v)", len(list), err)
 	}
@@ -466,7 +471,7 @@ func TestBalanceAtTheEdgesOfEntries(t *testing.T) {
 		}
 	}
 	_, err := f.BalanceAt(t.Context(), uuid.New(), ledgertest.Start)
-	wantRefusal(t, "nobody's balance", err, problem.NotFound, "account_not_found")
+	wantRefusal(t, "an unknown account's balance", err, problem.NotFound, "account_not_found")
 }
 
 // From is inclusive, To is exclusive, to the microsecond, and what fell due belongs to the instant
@@ -505,8 +510,16 @@ func TestHistoryBetweenTwoInstants(t *testing.T) {
 	if err != nil || len(page.Lines) != 3 || page.Before == 0 {
 		t.Fatalf("the first page: %+v (%v)", page, err)
 	}
-	page, err = f.History(t.Context(), id,
-		ledger.Filter{From: ledgertest.Start.Add(time.Minute), To: ledgertest.Start.Add(5 * time.Minute)}, page.Before, 3)
+	page, err = f.History(
+		t.Context(),
+		id,
+		ledger.Filter{
+			From: ledgertest.Start.Add(time.Minute),
+			To:   ledgertest.Start.Add(5 * time.Minute),
+		},
+		page.Before,
+		3,
+	)
 	if err != nil || len(page.Lines) != 1 || page.Before != 0 {
 		t.Errorf("the second page: %+v (%v)", page, err)
 	}
@@ -590,7 +603,7 @@ func TestQuotesSayWhatAChargeWould(t *testing.T) {
 	_, err := f.Quote(t.Context(), id, ledger.Charge{Feature: "auto_selling"})
 	wantRefusal(t, "a metered feature without an amount", err, problem.Unprocessable, "invalid_field")
 	_, err = f.Quote(t.Context(), uuid.New(), ledger.Charge{Feature: "lip_sync"})
-	wantRefusal(t, "nobody's quote", err, problem.NotFound, "account_not_found")
+	wantRefusal(t, "an unknown account's quote", err, problem.NotFound, "account_not_found")
 	f.Clock.Advance(40 * 24 * time.Hour)
 	if q, err := f.Quote(t.Context(), id, chargeOf("200")); err != nil || q.BalanceAfter.String() != "12" {
 		t.Errorf("after the reset: %+v (%v)", q, err)

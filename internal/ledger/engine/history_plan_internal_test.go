@@ -33,8 +33,7 @@ func (n *planNode) read(table string, indexes map[string]bool) float64 {
 	return rows
 }
 
-// Neither statement reads more of a long history than a page may, also when nothing matches and the
-// plan is a generic one.
+// No statement reads more of a long history than a page may, even if nothing matches and the plan is a generic one.
 func TestAPageOfALongHistoryReadsFewEntries(t *testing.T) {
 	t.Parallel()
 	pool, id := testdb.New(t), uuid.New()

@@ -77,9 +77,8 @@ func TestAnExtendedHoldEndsLater(t *testing.T) {
 	}
 }
 
-// A replay answers what the extension answered, whichever server is asked and whatever became of
-// the hold. Its key is good for nothing else, and no extension may use another request's, also
-// where a lane decides from memory.
+// An extension is replayed on every server, whatever the state of the hold. Its key is good for no other request, and
+// no extension may use the key of another request, also where a lane decides from its cache.
 func TestTheKeyOfAnExtension(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)

@@ -135,7 +135,7 @@ func TestWhatIsNoHold(t *testing.T) {
 		wantRefusal(t, "a release of entry "+strconv.FormatInt(seq, 10), err, problem.NotFound, "hold_not_found")
 	}
 	_, err := f.tryCapture(uuid.New(), 1, "")
-	wantRefusal(t, "a capture of nobody", err, problem.NotFound, "account_not_found")
+	wantRefusal(t, "a capture of an unknown account", err, problem.NotFound, "account_not_found")
 	// An id is of one account: that of another one's entry is no entry here.
 	if _, ok := ledger.ParseID(id, ledger.EntryID(other, 4)); ok {
 		t.Error("the id of another account's hold was accepted")

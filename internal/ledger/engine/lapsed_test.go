@@ -11,7 +11,7 @@ import (
 	"pop.store/credits/internal/tokens"
 )
 
-// buyUntil credits a purchase of a hundred tokens that end after an hour.
+// buyUntil credits a purchase of a hundred tokens that expire after an hour.
 func (f *fixture) buyUntil(id uuid.UUID, purchase string) {
 	f.T.Helper()
 	_, err := f.Grant(f.T.Context(), id, "", ledger.Grant{
@@ -23,9 +23,8 @@ func (f *fixture) buyUntil(id uuid.UUID, purchase string) {
 	f.NoError(err)
 }
 
-// What expired unused is nobody's debt: only what was spent is owed once all the money went back,
-// whether the books have seen the expiry yet or not, whether the payment was disputed, and in
-// however many parts the money went back.
+// Tokens that expired unused are not owed. After a full refund only the spent ones are: whether the expiry was written
+// before or not, whether the payment was disputed, and in however many parts it was refunded.
 func TestWhatExpiredIsNotOwed(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)

@@ -11,8 +11,8 @@ import (
 	"pop.store/credits/internal/problem"
 )
 
-// fillHistory writes n charges of 0.05 and the grant that paid for them by plain SQL, a second
-// apart, with books that balance.
+// fillHistory inserts n charges of 0.05 by plain SQL, a second apart, and the grant that pays for them. All balances
+// are consistent.
 func (f *fixture) fillHistory(id uuid.UUID, n int) {
 	f.T.Helper()
 	_, err := f.Pool.Exec(f.T.Context(), `
@@ -39,8 +39,8 @@ func (f *fixture) fillHistory(id uuid.UUID, n int) {
 	f.Clock.Advance(time.Duration(n+1) * time.Second)
 }
 
-// Whatever a filter leaves out, a page ends after a bounded search and the next one goes on from
-// there: all matches are found, once and in order.
+// However few entries match a filter, a page ends after a bounded search and the next one continues there: all matches
+// are found, once and in order.
 func TestAFilteredHistoryGoesOnPageByPage(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)
@@ -74,7 +74,7 @@ func TestAFilteredHistoryGoesOnPageByPage(t *testing.T) {
 	}
 }
 
-// checkSearch walks through a filtered history and wants these entries after so many pages.
+// checkSearch reads a filtered history and compares the entries and the number of pages.
 func (f *fixture) checkSearch(name string, id uuid.UUID, filter ledger.Filter, want []int64, searches int) {
 	f.T.Helper()
 	var got []int64

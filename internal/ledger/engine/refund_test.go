@@ -81,8 +81,7 @@ func TestConcurrentRefundsNeverExceedTheCharge(t *testing.T) {
 	f.wantBalance(id, "100 0 100")
 }
 
-// What burned last comes back first, whatever pieces it comes back in; a lot that was spent to its
-// end is open again.
+// Refunds return tokens in reverse burn order, in however many parts; a lot that was used up is open again.
 func TestRefundsGoBackInReverseBurnOrder(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)
@@ -181,7 +180,7 @@ func TestWhatCannotBeRefunded(t *testing.T) {
 		wantRefusal(t, "a refund of "+name, err, problem.NotFound, "charge_not_found")
 	}
 	_, err = f.tryRefund(uuid.New(), charge.Seq, "1")
-	wantRefusal(t, "a refund to nobody", err, problem.NotFound, "account_not_found")
+	wantRefusal(t, "a refund to an unknown account", err, problem.NotFound, "account_not_found")
 	if _, ok := ledger.ParseID(other, charge.ID()); ok {
 		t.Error("the id of another account's charge was accepted")
 	}

@@ -9,9 +9,8 @@ import (
 	"pop.store/credits/internal/tokens"
 )
 
-// What a creator changes is decided on what the books say, and not on what a lane remembers:
-// another server may have changed it since, and a request that changes nothing would write nothing
-// that tells.
+// A creator's changes are decided from the database, not from a lane's cache: another server may have changed the
+// account since, and a request that changes nothing writes nothing that would reveal the stale cache.
 func TestWhatTheCreatorChangesIsReadAnew(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)

@@ -80,8 +80,8 @@ func (f *fixture) switchAgent(id uuid.UUID, agent string, on bool) {
 	f.NoError(f.SwitchAgent(f.T.Context(), id, ledger.SwitchAgent{ID: agent, On: on}))
 }
 
-// Whatever gives a budget room lets its agent go on at once: a release, a time-out, a capture of
-// less, a refund, a higher budget or none, and also a request that it covers.
+// Everything that makes room in a budget resumes its agent at once: a release, a timed-out hold, a smaller capture, a
+// refund, a higher budget or none, and a request that fits.
 func TestRoomInABudgetLetsAnAgentGoOn(t *testing.T) {
 	t.Parallel()
 	over := func(t *testing.T) (*fixture, uuid.UUID, int64) {
@@ -109,7 +109,7 @@ func TestRoomInABudgetLetsAnAgentGoOn(t *testing.T) {
 		"time-out": func(f *fixture, id uuid.UUID, _ int64) {
 			f.Clock.Advance(time.Hour)
 			if a := f.account(id); a.OverBudget != 0 {
-				f.T.Errorf("a look says that %d are over their budgets", a.OverBudget)
+				f.T.Errorf("a read says that %d are over their budgets", a.OverBudget)
 			}
 			f.NoError(f.Settle(f.T.Context(), id))
 		},
@@ -131,8 +131,8 @@ func TestRoomInABudgetLetsAnAgentGoOn(t *testing.T) {
 			if a := f.account(id); a.OverBudget != 0 {
 				t.Errorf("%d are over their budgets", a.OverBudget)
 			}
-			if told := f.takeEvents(id); !strings.HasSuffix(told, "agent.resumed seller") {
-				t.Errorf("told of %q", told)
+			if events := f.takeEvents(id); !strings.HasSuffix(events, "agent.resumed seller") {
+				t.Errorf("events are %q", events)
 			}
 		})
 	}
@@ -150,8 +150,8 @@ func TestRoomInABudgetLetsAnAgentGoOn(t *testing.T) {
 	})
 }
 
-// A budget that is spent in one month has room again only with the next one, also where a hold
-// times out shortly before and nobody looked until afterwards.
+// A budget spent in one month has room again only in the next, also if a hold times out shortly before and is settled
+// afterwards.
 func TestAHoldThatTimesOutBeforeTheMonthEnds(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)
@@ -175,8 +175,8 @@ func TestAHoldThatTimesOutBeforeTheMonthEnds(t *testing.T) {
 	}
 }
 
-// One request that was far too large is no state of the agent: any tokens that arrive let it go on,
-// and so does its creator.
+// One request that was far too large does not block the agent: any tokens that arrive resume it, and so does its
+// creator.
 func TestOneRequestThatWasTooLarge(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)
@@ -220,8 +220,7 @@ func TestOneRequestThatWasTooLarge(t *testing.T) {
 	f.wantAgents(small, "seller on 0")
 }
 
-// A caller can ask for a plain refusal: then neither what is there nor a budget pauses the agent,
-// and nothing is counted as turned away.
+// A caller can keep the agent on: then neither missing tokens nor a budget pause it, and nothing is counted.
 func TestARefusalThatLeavesTheAgentOn(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)
@@ -292,7 +291,8 @@ func TestARefusalThatLeavesTheAgentOn(t *testing.T) {
 	f.wantAgents(id, "seller paused_by_creator 1")
 }
 
-// Turning on does the same from every state: what cannot work waits for what it lacks, and goes on by itself.
+// Switching on does the same from every state: an agent that cannot work waits for what it lacks, and resumes by
+// itself.
 func TestTurningOnIsTheSameFromEveryState(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)

@@ -80,7 +80,7 @@ func TestSweepsThatRaceGrantOnce(t *testing.T) {
 	f.wantClean(audit.Options{})
 }
 
-// A sweep goes on behind what Postgres refuses, and stops where it was told to.
+// A sweep continues after accounts that Postgres refuses, and stops at its limit.
 func TestASweepPassesOverWhatItCannotSettle(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)
@@ -89,7 +89,7 @@ func TestASweepPassesOverWhatItCannotSettle(t *testing.T) {
 		ids = append(ids, f.MustOpen("starter"))
 	}
 	reset := f.account(ids[0]).NextReset
-	// Somebody has used up what makes the grant one that happens once.
+	// The unique row that the grant needs is taken.
 	if _, err := f.Pool.Exec(t.Context(),
 		"insert into permanent_references (account, scope, reference, seq) values ($1, 'period', '1', 1)",
 		ids[4]); err != nil {
@@ -129,8 +129,7 @@ func TestASweepOfAClosedLedger(t *testing.T) {
 	}
 }
 
-// At the very second of the reset all of the new allowance can be spent, though nobody has swept; a
-// microsecond before there is nothing.
+// At the instant of the reset all of the new allowance can be spent without a sweep; a microsecond before, nothing.
 func TestAChargeAtTheInstantOfTheReset(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)
@@ -231,7 +230,7 @@ func TestARenewalThatIsPaidLate(t *testing.T) {
 	f.wantClean(audit.Options{})
 }
 
-// Charges leave the instant that sweeps look for as it is, so that their updates touch no index.
+// Charges do not change the instant that sweeps look for, so that their updates touch no index.
 func TestTheCommonChargeIsAHotUpdate(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)
@@ -251,7 +250,7 @@ func TestTheCommonChargeIsAHotUpdate(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	// A connection tells what it did when it ends.
+	// Postgres reports the statistics of a connection when it ends.
 	fresh.Close()
 	f.Close()
 	updates, hot := count()

@@ -112,7 +112,7 @@ func TestWhatWasTakenBackIsNotOwed(t *testing.T) {
 	f.wantClean(audit.Options{})
 }
 
-// Agents that reserve tokens do not keep support from taking them back; a level that is crossed is told.
+// Reserves do not keep support from taking tokens back. Crossing a level emits its event.
 func TestTakeBackAndReserves(t *testing.T) {
 	t.Parallel()
 	f, _ := newUnchecked(t)
@@ -123,12 +123,12 @@ func TestTakeBackAndReserves(t *testing.T) {
 	f.WantSpendable(id, "5")
 	if n := f.count("select count(*) from outbox where account = $1 and kind in ('balance.low', 'balance.empty')",
 		id); n == 0 {
-		t.Error("nobody was told of the low balance")
+		t.Error("there is no event for the low balance")
 	}
 	f.wantClean(audit.Options{})
 }
 
-// A purchase that was paid is credited however full the account is, and whatever became of it (M8).
+// A paid purchase is credited however full the account is, and whatever its state.
 func TestAPaidPurchaseIsAlwaysCredited(t *testing.T) {
 	t.Parallel()
 	f, _ := newUnchecked(t)

@@ -69,8 +69,7 @@ func sumText(s ledger.UsageSum) string {
 	return s.Amount.String() + " " + inText(s.Quantity) + " " + inText(s.Count) + " " + s.Returned.String()
 }
 
-// A refund makes room in the budget of the month in which its work was done: in today's, when a day
-// is put away, and whatever the order.
+// A refund makes room in the budget of the month of the charge: today, after the day was rolled up, and in any order.
 func TestARefundMakesRoomInTheMonthOfItsWork(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)
@@ -91,7 +90,12 @@ func TestARefundMakesRoomInTheMonthOfItsWork(t *testing.T) {
 	february := work("30")
 	f.wantAgentCharge(id, "replies", "20.000001", "over_budget")
 	f.refund(id, january.Seq, "40")
-	f.wantAgentCharge(id, "replies", "20.000001", "over_budget") // January's work was returned: that is no room in February
+	f.wantAgentCharge(
+		id,
+		"replies",
+		"20.000001",
+		"over_budget",
+	) // January's work was returned: that is no room in February
 	f.refund(id, february.Seq, "10")
 	f.wantAgentCharge(id, "replies", "30.000001", "over_budget")
 	f.Clock.Advance(3 * 24 * time.Hour)

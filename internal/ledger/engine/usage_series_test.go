@@ -16,7 +16,11 @@ import (
 )
 
 // spentByEntries is what the entries say that work cost in the end, per day of the work and name.
-func (f *fixture) spentByEntries(id uuid.UUID, by ledger.UsageBy, first time.Time) map[string]map[time.Time]tokens.Amount {
+func (f *fixture) spentByEntries(
+	id uuid.UUID,
+	by ledger.UsageBy,
+	first time.Time,
+) map[string]map[time.Time]tokens.Amount {
 	f.T.Helper()
 	rows, err := f.Pool.Query(f.T.Context(),
 		`select case $2 when 'agent' then e.agent else e.feature end, w.day, -sum(e.amount)::bigint
