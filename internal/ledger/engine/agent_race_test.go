@@ -21,10 +21,9 @@ type concurrentCallers struct {
 	*fixture
 	id         uuid.UUID
 	servers    []*engine.Engine
-	turnedAway map[string]*atomic.Int64 // requests of each agent that were not handled
+	turnedAway map[string]*atomic.Int64 // refused requests of each agent
 }
 
-// sendRequests sends requests, one after the other.
 func (r *concurrentCallers) sendRequests(name string, requests int) {
 	random := rand.New(rand.NewPCG(rand.Uint64(), rand.Uint64()))
 	for i := range requests {
@@ -80,7 +79,7 @@ func (r *concurrentCallers) holdAndEnd(random *rand.Rand, e *engine.Engine, key,
 	}
 }
 
-// countTurnedAway counts what was not handled.
+// countTurnedAway counts a refusal. It returns whether there was none.
 func (r *concurrentCallers) countTurnedAway(agent string, err error) bool {
 	if err == nil {
 		return true

@@ -53,7 +53,7 @@ func TestAnAgentOverItsBudgetCanLackTokens(t *testing.T) {
 	f.wantAgents(id, "replies on 0")
 }
 
-// The creator can keep something for the own tools, however many agents there are.
+// The creator can reserve tokens for their own tools, independently of the number of agents.
 func TestTheCreatorIsNoAgent(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)
@@ -72,8 +72,7 @@ func TestTheCreatorIsNoAgent(t *testing.T) {
 	}
 }
 
-// A refund is small, also where its tokens come as a lot of their own because the one they came
-// from has expired.
+// A small refund resumes no agent, also when its tokens become a lot of their own because their lot has expired.
 func TestARefundOfExpiredTokensIsSmall(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)
@@ -105,7 +104,7 @@ func TestASmallArrivalCoversWhatWasMissing(t *testing.T) {
 	f.wantAgents(id, "replies on 0")
 }
 
-// A refund of an older month's work takes nothing off this month's, beyond nothing.
+// A refund of an older month's charge never makes this month's budget larger than it is.
 func TestABudgetIsNeverLargerThanItIs(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)
@@ -154,8 +153,8 @@ func TestAResetIsNoEmptyBalance(t *testing.T) {
 	f.wantEvents(id, "grant.created, agent.resumed replies, balance.restored")
 }
 
-// An agent that was registered before it worked takes its first feature, and the price of that says
-// what its next piece of work takes.
+// An agent that was registered before it worked takes the feature of its first request, whose price then counts as that
+// of its next.
 func TestARegisteredAgentLearnsItsFeature(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)

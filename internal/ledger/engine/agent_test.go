@@ -20,7 +20,7 @@ import (
 
 const repliesFeature = "social_comment_reply"
 
-// chargeAgent makes an agent's charge of an amount and gives the code of its refusal, empty for none.
+// chargeAgent sends an agent's charge and returns the code of its refusal, empty for none.
 func (f *fixture) chargeAgent(id uuid.UUID, agent, amount string) string {
 	f.T.Helper()
 	a := tokens.MustParse(amount)
@@ -109,7 +109,7 @@ func TestAnAgentPausesAndGoesOn(t *testing.T) {
 	for range 3 {
 		f.wantAgentCharge(id, "replies", "0.05", "agent_paused")
 	}
-	f.wantAgentCharge(id, "scout", "0.25", "") // others go on
+	f.wantAgentCharge(id, "scout", "0.25", "") // other agents can spend
 	f.wantAgents(id, "replies paused_out_of_tokens 4, scout on 0")
 	if a := f.account(id); a.Seq != seq+1 {
 		t.Errorf("turning away wrote %d entries", a.Seq-seq-1)
@@ -148,14 +148,14 @@ func TestAnAgentTheCreatorPausedStaysPaused(t *testing.T) {
 	f.wantAgents(id, "replies paused_by_creator 1")
 	f.NoError(f.SwitchAgent(ctx, id, ledger.SwitchAgent{ID: "replies", On: true}))
 	f.wantAgentCharge(id, "replies", "0.05", "")
-	if err := f.SwitchAgent(ctx, id, ledger.SwitchAgent{ID: "nobody", On: true}); problem.Of(err).Code !=
+	if err := f.SwitchAgent(ctx, id, ledger.SwitchAgent{ID: "unknown", On: true}); problem.Of(err).Code !=
 		"agent_not_found" {
 		t.Errorf("an unknown agent: %v", err)
 	}
 }
 
-// A budget is a calendar month's of the billing zone: what was spent before it was set counts,
-// holds count, refunds are taken off; and with the month it begins again.
+// A budget counts per calendar month of the billing zone. Charges before it was set count, holds count, refunds are
+// subtracted; each month it starts again.
 func TestABudgetOfAMonth(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)
@@ -171,7 +171,7 @@ func TestABudgetOfAMonth(t *testing.T) {
 	f.NoError(err)
 	f.wantAgentCharge(id, "replies", "10.000001", "over_budget")
 	f.wantAgents(id, "replies paused_over_budget 1")
-	f.wantAgentCharge(id, "replies", "10", "") // for this there is room
+	f.wantAgentCharge(id, "replies", "10", "") // this fits
 	f.wantAgents(id, "replies on 0")
 	f.wantAgentCharge(id, "replies", "0.05", "over_budget")
 	f.wantAgents(id, "replies paused_over_budget 1")
@@ -202,7 +202,7 @@ func TestReserves(t *testing.T) {
 	f.wantAgentCharge(id, "replies", "0.05", "insufficient_tokens")
 	f.MustPutAgent(id, "replies", "", "0")
 	f.MustPutAgent(id, "", "", "0")
-	f.wantAgents(id, "replies on 0, scout on 0") // what was kept for others is free
+	f.wantAgents(id, "replies on 0, scout on 0") // the reserves of others are free
 	if q, err := f.Quote(t.Context(), id, ledger.Charge{Feature: repliesFeature, Agent: "scout"}); err != nil ||
 		q.Spendable != 2*tokens.One {
 		t.Errorf("a quote says %v of %v", err, q.Spendable)
@@ -297,7 +297,7 @@ func TestAnAgentGoesOnAtTheReset(t *testing.T) {
 	f := newFixture(t)
 	id := f.MustOpen("starter")
 	f.wantAgentCharge(id, "replies", "200", "")
-	f.Engine = f.NewServer() // it reads the agent as it was on, and remembers it
+	f.Engine = f.NewServer() // it reads the agent while it is on, and caches it
 	f.wantAgentCharge(id, "replies", "0.05", "insufficient_tokens")
 	f.Clock.Set(f.account(id).NextReset)
 	f.wantAgentCharge(id, "replies", "0.05", "")

@@ -49,7 +49,7 @@ func (f *fixture) wantOwed(id uuid.UUID, want string) {
 	}
 }
 
-// openSpent opens an account that has nothing.
+// openSpent opens an account whose tokens are all spent.
 func (f *fixture) openSpent() uuid.UUID {
 	f.T.Helper()
 	id := f.MustOpen("starter")
@@ -100,8 +100,8 @@ func TestRevokingIsCumulative(t *testing.T) {
 	wantRefusal(t, "revoking another account's purchase", err, problem.NotFound, "purchase_not_found")
 }
 
-// What was spent is owed, and comes off the next purchases with entries of its own. Gifts and
-// allowances are left alone, and what can be spent never goes below zero.
+// Spent tokens of a revoked purchase are owed. The next purchases pay that with entries of their own; gifts and
+// allowances do not, and the spendable balance is never negative.
 func TestWhatWasSpentIsOwed(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)
@@ -124,7 +124,7 @@ func TestWhatWasSpentIsOwed(t *testing.T) {
 		"Jan 31 09:30 clawback -95 = 55")
 	f.buy(id, "r")
 	f.wantBalance(id, "155 0 155")
-	// Two at once: what one purchase cannot pay, the next one does.
+	// Two debts: the second purchase pays what the first cannot.
 	f.MustCharge(id, "auto_selling", "155")
 	if r := f.revoke(id, "q", "100"); r.Amount != 0 || r.Seq == 0 {
 		t.Errorf("recorded %+v", r)
@@ -139,7 +139,7 @@ func TestWhatWasSpentIsOwed(t *testing.T) {
 	f.wantBalance(id, "40 0 40")
 }
 
-// What comes back to a revoked lot pays what is owed first.
+// A refund to a revoked lot pays what is owed first.
 func TestARefundToARevokedLotPaysWhatIsOwed(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)
@@ -158,8 +158,7 @@ func TestARefundToARevokedLotPaysWhatIsOwed(t *testing.T) {
 		"Jan 31 09:30 clawback -5 = 20")
 }
 
-// So do tokens that come back for a lot which was revoked and has ended since; those of other lots
-// stay with the creator.
+// A refund for a lot that was revoked and has expired since pays what is owed; refunds to other lots stay.
 func TestARefundToARevokedLotThatHasEnded(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)
@@ -186,8 +185,7 @@ func TestARefundToARevokedLotThatHasEnded(t *testing.T) {
 	f.wantBalance(id, "10 0 10")
 }
 
-// Tokens that are held when their purchase is revoked stay good for the job; those that come free
-// pay what is owed.
+// Tokens that are held when their purchase is revoked can still be captured. Released ones pay what is owed.
 func TestHeldTokensOfARevokedLot(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)
@@ -216,7 +214,7 @@ func TestHeldTokensOfARevokedLot(t *testing.T) {
 	}
 	f.wantOwed(id, "30")
 	f.wantBalance(id, "0 30 30")
-	f.capture(id, captured, "15") // 5 come free
+	f.capture(id, captured, "15") // 5 are released
 	f.wantOwed(id, "25")
 	f.wantBalance(id, "0 10 10")
 	f.Clock.Advance(time.Minute)
@@ -226,7 +224,8 @@ func TestHeldTokensOfARevokedLot(t *testing.T) {
 	wantRefusal(t, "a release after the time-out", err, problem.Conflict, "hold_expired")
 }
 
-// While a payment is disputed its tokens are there and cannot be spent. A dispute that was won thaws them.
+// While a payment is disputed its tokens are frozen: they count in the total and cannot be spent. A won dispute
+// unfreezes them.
 func TestFrozenTokensCannotBeSpent(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)
@@ -245,7 +244,7 @@ func TestFrozenTokensCannotBeSpent(t *testing.T) {
 	f.refund(id, charge.Seq, "45") // 40 to the frozen lot, 5 to the gift
 	f.wantBalance(id, "5 5 105")
 	f.MustCharge(id, "auto_selling", "5")
-	f.capture(id, hold, "2") // the job had them before the dispute
+	f.capture(id, hold, "2") // they were held before the dispute
 	f.wantBalance(id, "0 0 98")
 	f.freeze(id, "p", false)
 	f.wantBalance(id, "98 0 98")
@@ -269,12 +268,12 @@ func TestRevokingAFrozenLot(t *testing.T) {
 	f.revoke(id, "p", "100")
 	f.wantBalance(id, "0 0 0")
 	f.wantOwed(id, "30")
-	// The lot is thawed with the end of the dispute: what comes back to it is spendable once nothing is owed.
+	// The end of the dispute unfreezes the lot: refunds to it are spendable once nothing is owed.
 	f.buy(id, "q")
 	f.wantBalance(id, "70 0 70")
 }
 
-// A frozen lot ends at its time like any other.
+// A frozen lot expires at its time like any other.
 func TestAFrozenLotEnds(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)

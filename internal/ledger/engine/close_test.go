@@ -71,7 +71,7 @@ func TestAClosedAccount(t *testing.T) {
 		t.Errorf("%d entries were written", n-before)
 	}
 
-	// Money that went back takes its work back, and what was paid is credited.
+	// A refund still revokes a purchase, and a paid purchase is credited.
 	_, err = f.Refund(ctx, id, "g", ledger.Refund{Entry: charge.Seq, Reason: "r"})
 	f.NoError(err)
 	_, err = f.Grant(ctx, id, "", ledger.Grant{
@@ -82,7 +82,7 @@ func TestAClosedAccount(t *testing.T) {
 	f.NoError(err)
 	f.Clock.Advance(40 * 24 * time.Hour)
 	f.NoError(f.Settle(ctx, id))
-	f.WantSpendable(id, "100") // the allowance has expired, and no other came
+	f.WantSpendable(id, "100") // the allowance has expired without a new one
 	f.wantClean(audit.Options{})
 }
 
@@ -104,8 +104,8 @@ func TestAClosedAccountTellsNothing(t *testing.T) {
 	f.wantClean(audit.Options{})
 }
 
-// A canceled plan gives nothing more, and what is there may be spent until it expires. Taken up
-// again it gives this period's allowance once.
+// A canceled plan grants no more allowances, and granted tokens can be spent until they expire. When it is resumed, it
+// grants the allowance of this period once.
 func TestACanceledPlan(t *testing.T) {
 	t.Parallel()
 	f, _ := newUnchecked(t)
@@ -129,8 +129,8 @@ func TestACanceledPlan(t *testing.T) {
 	f.wantClean(audit.Options{})
 }
 
-// Requests that come while an account is closed are done before or refused after, on every server; so is a
-// purchase's order.
+// Requests while an account is being closed are applied before that or refused after, on every server; so is a
+// purchase.
 func TestClosingOnSeveralServers(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)
@@ -176,8 +176,8 @@ func TestClosingOnSeveralServers(t *testing.T) {
 	}
 }
 
-// A plan that is not changed changes nothing, also when the operator has changed what it gives, or
-// sells it no more (M17).
+// Setting the same plan again changes nothing, also when the operator has changed its allowance or does not sell it any
+// more (M17).
 func TestAnUnchangedPlanChangesNothing(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)

@@ -55,10 +55,10 @@ func TestOppositeDirections(t *testing.T) {
 			t.Parallel()
 			database := testdb.Open(t)
 			f := fixtureOn(t, database.AppURL)
-			var said ledgertest.LogBuffer
+			var logs ledgertest.LogBuffer
 			engines := make([]*engine.Engine, servers+1)
 			for i := range engines {
-				engines[i] = ledgertest.NewEngine(t, ledgertest.NewPool(t, database.AppURL, nil), said.Logger())
+				engines[i] = ledgertest.NewEngine(t, ledgertest.NewPool(t, database.AppURL, nil), logs.Logger())
 			}
 			rec := ledgertest.NewRecorder(f.Fixture)
 			ids := rec.OpenAccounts(24)
@@ -68,8 +68,8 @@ func TestOppositeDirections(t *testing.T) {
 			}
 			working.Wait()
 			rec.Resolve(ledgertest.InProcess(f.Engine))
-			if rec.Unknown.Load() != 0 || said.String() != "" {
-				t.Errorf("%d answers unknown; the ledgers say %s", rec.Unknown.Load(), said.String())
+			if rec.Unknown.Load() != 0 || logs.String() != "" {
+				t.Errorf("%d answers unknown; the ledgers say %s", rec.Unknown.Load(), logs.String())
 			}
 			rec.Check()
 		})

@@ -19,7 +19,7 @@ import (
 	"pop.store/credits/internal/tokens"
 )
 
-// wantRefusal wants a refusal of this kind and code.
+// wantRefusal compares the kind and code of a refusal.
 func wantRefusal(t *testing.T, what string, err error, kind problem.Kind, code string) {
 	t.Helper()
 	if p := problem.Of(err); err == nil || p.Kind != kind || p.Code != code {
@@ -36,7 +36,7 @@ func (f *fixture) account(id uuid.UUID) ledger.Account {
 	return a
 }
 
-// wantBalance wants "spendable held total".
+// wantBalance compares "spendable held total".
 func (f *fixture) wantBalance(id uuid.UUID, want string) {
 	f.T.Helper()
 	a := f.account(id)
@@ -170,13 +170,13 @@ func TestEveryOperationIsReplayed(t *testing.T) {
 		}
 	}
 	again("at once")
-	f.Clock.Advance(100 * 24 * time.Hour) // nothing would go through any more
+	f.Clock.Advance(100 * 24 * time.Hour) // every new request would be refused
 	again("later")
 	here := f.Engine
 	defer func() { f.Engine = here }()
 	f.Engine = other
 	again("on another server")
-	// Now the other server knows the account, but not these keys.
+	// The other server has the account in its cache now, but not these keys.
 	f.Engine = f.NewServer()
 	a := f.account(id)
 	if _, err := f.Charge(t.Context(), id, "all", chargeOf(a.Spendable.String())); err != nil {
@@ -195,7 +195,7 @@ func inJSON(t *testing.T, r ledger.Receipt) string {
 	return string(raw)
 }
 
-// What another server wrote counts, although this one remembers the account as it was.
+// Another server's changes count, although this one has the account in its cache.
 func TestAServerSeesWhatAnotherOneWrote(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)
@@ -210,7 +210,7 @@ func TestAServerSeesWhatAnotherOneWrote(t *testing.T) {
 	f.Clock.Advance(20 * time.Minute)
 	f.wantHistory(id, "Jan 31 09:30 hold 4 = 6", "Jan 31 09:45 release -4 = 10")
 	f.MustCharge(id, "auto_selling", "7")
-	// What is due now was made by the other server, and this one never erred so far.
+	// The other server has written what is due, and this one had no conflict so far.
 	f.Engine = f.NewServer()
 	f.MustCharge(id, "auto_selling", "1")
 	if _, err := other.Hold(t.Context(), id, "h2",
@@ -229,7 +229,7 @@ func TestAServerSeesWhatAnotherOneWrote(t *testing.T) {
 	f.wantHistory(id, "Jan 31 09:50 charge -1 = 2", "Jan 31 09:50 hold 1 = 1", "Jan 31 10:05 release -1 = 2")
 }
 
-// A refusal is as true as an acceptance: it says what there is now, and writing it down changes nothing else.
+// A refusal is decided on the current state, like an acceptance, and recording it changes nothing else.
 func TestARefusalIsNotFromOldMemory(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)
@@ -244,7 +244,7 @@ func TestARefusalIsNotFromOldMemory(t *testing.T) {
 	}
 	f.wantBalance(id, "6 0 6")
 	f.Engine = f.NewServer()
-	f.MustCharge(id, "auto_selling", "1") // now this one remembers 5
+	f.MustCharge(id, "auto_selling", "1") // now this one caches 5
 	if _, err := other.Grant(t.Context(), id, "o2",
 		ledger.Grant{Kind: ledger.LotPromo, Amount: 20 * tokens.One}); err != nil {
 		t.Fatal(err)
@@ -301,7 +301,7 @@ func TestDeclinedAttemptsAreCountedAndBounded(t *testing.T) {
 	}
 }
 
-// Two servers' clocks disagree about midnight: the account's day does not begin twice.
+// Two servers' clocks disagree about midnight: the account's day begins only once.
 func TestDeclinedAttemptsWhileClocksDisagreeAboutMidnight(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)
@@ -319,9 +319,8 @@ func TestDeclinedAttemptsWhileClocksDisagreeAboutMidnight(t *testing.T) {
 	}
 }
 
-// Clocks in Berlin go forward on 29 March 2026: that day has 23 hours, from 23:00 to 22:00 UTC.
-// What is spent counts on the day of the billing zone on which it is spent, and what is refunded of
-// it on that same day, apart.
+// Clocks in Berlin go forward on 29 March 2026: that day has 23 hours, from 23:00 to 22:00 UTC. A charge counts on its
+// day in the billing zone, and its refunds count on that same day, separately.
 func TestUsageFollowsTheBillingZonesDays(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)
@@ -474,8 +473,7 @@ func TestBalanceAtTheEdgesOfEntries(t *testing.T) {
 	wantRefusal(t, "an unknown account's balance", err, problem.NotFound, "account_not_found")
 }
 
-// From is inclusive, To is exclusive, to the microsecond, and what fell due belongs to the instant
-// at which it did.
+// From is inclusive and To exclusive, to the microsecond. Entries of due events have the time at which they were due.
 func TestHistoryBetweenTwoInstants(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)
@@ -525,8 +523,8 @@ func TestHistoryBetweenTwoInstants(t *testing.T) {
 	}
 }
 
-// Everything at one instant: a hold times out first, then the lots end, then the next period
-// begins. The hold's tokens end with their lot.
+// At one instant a hold times out first, then the lots expire, then the next period begins. The tokens of the hold
+// expire with their lot.
 func TestWhatIsDueAtOneInstantHappensInOrder(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)
@@ -610,7 +608,7 @@ func TestQuotesSayWhatAChargeWould(t *testing.T) {
 	}
 }
 
-// A lot that was spent to its end has nothing to expire: when its time comes, the account is done with it.
+// A lot that was used up has nothing to expire: nothing is due when its time comes.
 func TestNothingStaysDue(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)
@@ -631,8 +629,8 @@ func TestNothingStaysDue(t *testing.T) {
 	}
 }
 
-// The operator raises the allowances within a period: asking for the same plan again changes
-// nothing, another plan gives the difference, once.
+// The operator raises the allowances within a period: setting the same plan again changes nothing, and another plan
+// grants the difference once.
 func TestRaisedAllowancesInAPeriod(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)
@@ -668,8 +666,7 @@ func raisedPrices() *catalog.Catalog {
 	return c
 }
 
-// An amount that is beyond all bounds is refused like any other that is too much, and its
-// neighbours are served.
+// A huge amount is refused like any other that is too large, and other requests of its batch succeed.
 func TestAHugeAmountIsOnlyTooMuch(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)
@@ -706,8 +703,8 @@ func TestAHugeAmountIsOnlyTooMuch(t *testing.T) {
 	f.wantBalance(id, "0 0 0")
 }
 
-// While another server has an account's row, a batch waits for it and decides on what it finds
-// then: it neither overtakes nor fails.
+// While another server has locked an account, a batch waits and then decides on the new state: it neither overtakes nor
+// fails.
 func TestABatchWaitsForTheAccountsRow(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)
@@ -721,7 +718,7 @@ func TestABatchWaitsForTheAccountsRow(t *testing.T) {
 		t.Fatal(err)
 	}
 	charged := make(chan error, 1)
-	fresh := f.NewServer() // remembers nothing
+	fresh := f.NewServer() // has an empty cache
 	go func() {
 		_, err := fresh.Charge(context.WithoutCancel(t.Context()), id, "k", chargeOf("4"))
 		charged <- err

@@ -14,7 +14,7 @@ import (
 	"pop.store/credits/internal/tokens"
 )
 
-// wouldResume lists the agents that each of some purchases would resume.
+// wouldResume lists, for each of some purchase amounts, the agents that it would resume.
 func (f *fixture) wouldResume(id uuid.UUID, sizes ...string) [][]string {
 	f.T.Helper()
 	grants := make([]ledger.Grant, len(sizes))
@@ -52,7 +52,7 @@ func (f *fixture) agentsIn(id uuid.UUID, state ledger.AgentState) []string {
 func (f *fixture) wantWouldResume(id uuid.UUID, size string, want ...string) {
 	f.T.Helper()
 	if got := f.wouldResume(id, size)[0]; !slices.Equal(got, append([]string{}, want...)) {
-		f.T.Errorf("%s tokens let %q go on, want %q", size, got, want)
+		f.T.Errorf("%s tokens resume %q, want %q", size, got, want)
 	}
 }
 

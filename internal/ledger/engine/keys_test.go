@@ -34,8 +34,8 @@ func (f *fixture) smallCharge(id uuid.UUID, key string) error {
 	return err
 }
 
-// A key is bound once, whether an entry is written under it or another call claims it; also where the lane
-// remembers the account from before the first claim, and whether or not the request could be afforded.
+// A key is bound once, by an entry or by a claim; also where the lane has cached the account before the first claim,
+// and whether or not the request could be paid.
 func TestAClaimedKeyIsNoEntrys(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)
@@ -114,7 +114,7 @@ func TestOneKeySpaceOnSeveralServers(t *testing.T) {
 				server := *f
 				server.Engine = servers[i%len(servers)]
 				id, key := ids[i%2], fmt.Sprint("key-", round, "-", i%4/2)
-				// an account that no claim is about
+				// an account without claims
 				f.NoError(server.smallCharge(ids[2], fmt.Sprint("other-", round, "-", i)))
 				var err error
 				if i%4 == 1 || i%4 == 2 {

@@ -82,9 +82,8 @@ func TestWhatExpiredIsNotOwed(t *testing.T) {
 	f.wantClean(audit.Options{})
 }
 
-// Tokens that a job held over the end of their lot expire with its release: they are not owed
-// either, nor what came back with a grace and expired again. What came back and is there still is
-// taken.
+// Tokens that were held past the end of their lot expire with the release and are not owed; neither are refunded ones
+// that expired after their grace period. Refunded tokens that are still there are taken.
 func TestWhatExpiredLaterIsNotOwed(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)
@@ -94,7 +93,7 @@ func TestWhatExpiredLaterIsNotOwed(t *testing.T) {
 	f.MustCharge(held, "auto_selling", "10")
 	f.Clock.Advance(90 * time.Minute) // 30 have expired
 	f.revoke(held, "p", "90")
-	f.wantOwed(held, "60") // what is held, until it is known what becomes of it
+	f.wantOwed(held, "60") // the held part, until the hold ends
 	f.capture(held, hold, "5")
 	f.wantOwed(held, "5")
 	f.revoke(held, "p", "100")

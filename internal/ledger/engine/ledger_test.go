@@ -272,8 +272,8 @@ func TestBurnOrder(t *testing.T) {
 	f.WantSpendable(id, "5")
 }
 
-// 31 January, 28 February, 31 March: unused plan tokens end at each boundary and the next allowance
-// begins; bought tokens stay.
+// 31 January, 28 February, 31 March: unused plan tokens expire at each boundary, and the next allowance is granted;
+// bought tokens stay.
 func TestPeriodsCatchUpInOrder(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)
@@ -449,7 +449,7 @@ func TestAClosedLedgerRefuses(t *testing.T) {
 	}
 }
 
-// Without a key a lost COMMIT could do these twice, so they are not begun.
+// Without a key a lost COMMIT could apply these twice, so they are refused.
 func TestWhatOnlyAKeyMakesSafeNeedsOne(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)
@@ -480,7 +480,7 @@ func TestWhatOnlyAKeyMakesSafeNeedsOne(t *testing.T) {
 
 func mustParse(text string) tokens.Amount { return tokens.MustParse(text) }
 
-// chargeOf is a charge of exactly so many tokens.
+// chargeOf is a charge of an exact amount.
 func chargeOf(amount string) ledger.Charge {
 	a := mustParse(amount)
 	return ledger.Charge{Feature: "auto_selling", Amount: &a}

@@ -149,7 +149,7 @@ func (h *clientHistory) send(ctx context.Context, client int, random *rand.Rand,
 	if req.Key == "" {
 		a, err := e.Account(ctx, req.Account)
 		if err != nil {
-			return false // a read that fails says nothing
+			return false // a failed read leaves nothing to check
 		}
 		out = opOutput{
 			seq:       a.Seq,

@@ -95,7 +95,7 @@ func (f *fixture) checkSearch(name string, id uuid.UUID, filter ledger.Filter, w
 		}
 		if before > 0 && (page.Before >= before || page.SearchedTo.IsZero() ||
 			!page.SearchedTo.Before(searched)) || pages > searches {
-			f.T.Fatalf("%s: page %d goes on before %d, searched to %v", name, pages, page.Before, page.SearchedTo)
+			f.T.Fatalf("%s: page %d continues before %d, searched to %v", name, pages, page.Before, page.SearchedTo)
 		}
 		before, searched = page.Before, page.SearchedTo
 	}
@@ -109,15 +109,14 @@ func (f *fixture) checkSearch(name string, id uuid.UUID, filter ledger.Filter, w
 	}
 }
 
-// A filter that names what is not there, or a time that ends before it begins, is refused, and the
-// field is named.
+// A filter with an unknown agent, or with a range that ends before it begins, is refused with the name of the field.
 func TestHistoryRefusesAFilterThatMeansNothing(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)
 	id := f.MustOpen("starter")
 	for field, filter := range map[string]ledger.Filter{
 		"feature": {Feature: "lip_sink"},
-		"agent":   {Agent: "nobody"},
+		"agent":   {Agent: "unknown"},
 		"from":    {From: ledgertest.Start, To: ledgertest.Start},
 	} {
 		if _, err := f.History(t.Context(), id, filter, 0, 50); problem.Of(err).Field != field ||
@@ -125,7 +124,7 @@ func TestHistoryRefusesAFilterThatMeansNothing(t *testing.T) {
 			t.Errorf("%s: %v", field, err)
 		}
 	}
-	if _, err := f.History(t.Context(), uuid.New(), ledger.Filter{Agent: "nobody"}, 0, 50); problem.Of(err).Code !=
+	if _, err := f.History(t.Context(), uuid.New(), ledger.Filter{Agent: "unknown"}, 0, 50); problem.Of(err).Code !=
 		ledger.ErrNoAccount.Code {
 		t.Errorf("an account that is not there: %v", err)
 	}

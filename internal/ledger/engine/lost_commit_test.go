@@ -23,11 +23,11 @@ func TestLostCommits(t *testing.T) {
 	database := testdb.Open(t)
 	f := fixtureOn(t, database.AppURL)
 	var c ledgertest.CommitCutter
-	var said ledgertest.LogBuffer
+	var logs ledgertest.LogBuffer
 	servers := make([]ledgertest.Server, 2)
 	for i := range servers {
 		servers[i] = ledgertest.InProcess(
-			ledgertest.NewEngine(t, ledgertest.NewPool(t, database.AppURL, c.Configure), said.Logger()),
+			ledgertest.NewEngine(t, ledgertest.NewPool(t, database.AppURL, c.Configure), logs.Logger()),
 		)
 	}
 	rec := ledgertest.NewRecorder(f.Fixture)
@@ -45,9 +45,15 @@ func TestLostCommits(t *testing.T) {
 			})
 		}
 		working.Wait()
-		t.Logf("%d%%: %d cuts so far (%d unsent, %d unheard, %d swallowed), %d unknown to a caller", chance,
-			c.Broken(), c.Made[ledgertest.CutBeforeSend].Load(),
-			c.Made[ledgertest.CutAfterSend].Load(), c.Made[ledgertest.CutAfterCommit].Load(), rec.Unknown.Load())
+		t.Logf(
+			"%d%%: %d cuts so far (%d before it was sent, %d after, %d after the commit), %d unknown to a caller",
+			chance,
+			c.Broken(),
+			c.Made[ledgertest.CutBeforeSend].Load(),
+			c.Made[ledgertest.CutAfterSend].Load(),
+			c.Made[ledgertest.CutAfterCommit].Load(),
+			rec.Unknown.Load(),
+		)
 		if chance == 20 && rec.Unknown.Load()*4 > rec.Acked.Load() {
 			t.Errorf("%d answers were unknown, %d acknowledged: lanes do not resolve lost commits",
 				rec.Unknown.Load(), rec.Acked.Load())
@@ -63,7 +69,7 @@ func TestLostCommits(t *testing.T) {
 	}
 	rec.Resolve(servers[0])
 	rec.Check()
-	if text := said.String(); strings.Contains(text, "the database refused") {
+	if text := logs.String(); strings.Contains(text, "the database refused") {
 		t.Errorf("a cut was taken for a refusal: %.2000s", text)
 	}
 }

@@ -285,7 +285,7 @@ func checkPoisonedBatch(t *testing.T, poison func(f *fixture, id uuid.UUID) erro
 	for i := around / 2; i < around; i++ {
 		charge(i)
 	}
-	time.Sleep(20 * time.Millisecond) // most of them are in one batch; the test holds whether or not
+	time.Sleep(20 * time.Millisecond) // so that most of them are in one batch; the test passes either way
 	open()
 	working.Wait()
 	var n int

@@ -43,8 +43,7 @@ func source(t *testing.T) map[string]*ast.File {
 	return files
 }
 
-// statements are the constants of statements.go by name, put together, in lower case, with white
-// space made even.
+// statements are the constants of statements.go by name, concatenated, in lower case, with single spaces.
 func statements(t *testing.T) map[string]string {
 	t.Helper()
 	texts := map[string]string{}
@@ -98,7 +97,7 @@ func schema(t *testing.T) string {
 	t.Helper()
 	names, err := filepath.Glob(schemaFiles)
 	if err != nil || len(names) < 2 {
-		t.Fatalf("%d migrations of the books, %v", len(names), err)
+		t.Fatalf("%d migrations of the ledger, %v", len(names), err)
 	}
 	var all strings.Builder
 	for _, name := range names {
@@ -137,8 +136,7 @@ var (
 	)
 )
 
-// blocks takes a statement apart into its queries, the innermost first: each is free of the
-// parentheses in it.
+// blocks splits a statement into its queries, innermost first, each without those in its parentheses.
 func blocks(statement string) []string {
 	var list []string
 	rest := statement
@@ -394,11 +392,11 @@ func TestSQLStandsInItsFilesOnly(t *testing.T) {
 	}
 }
 
-// measures says whether a file only serves `credits bench`, which compares the ledger with plain
-// inserts, or sends what db says opens a transaction.
+// measures returns whether a file only serves `credits bench`, which compares the ledger with plain inserts, or sends
+// what db opens a transaction with.
 func measures(file string) bool { return file == "baseline.go" || file == "postgres_lanes.go" }
 
-// checkSend wants what is sent to be one of the statements by its name.
+// checkSend checks that what is sent is a named statement.
 func checkSend(t *testing.T, file string, call *ast.CallExpr) {
 	t.Helper()
 	sel, ok := call.Fun.(*ast.SelectorExpr)
@@ -421,7 +419,7 @@ func checkSend(t *testing.T, file string, call *ast.CallExpr) {
 		return // a queued statement's reader
 	}
 	if file == "records.go" && sel.Sel.Name == "Queue" {
-		return // records pass on what queue was given
+		return // records forward what queue was given
 	}
 	t.Errorf("%s: %s sends something that is not one of the statements", file, sel.Sel.Name)
 }

@@ -19,7 +19,7 @@ import (
 	"pop.store/credits/internal/problem"
 )
 
-// sweep settles chunk after chunk until nothing is due.
+// sweep settles accounts in chunks until nothing is due.
 func sweep(ctx context.Context, e *engine.Engine, chunk int) (settled, failed int, err error) {
 	for more, place := true, (engine.DuePlace{}); more; {
 		s, err := e.SettleDue(ctx, place, chunk)
@@ -31,8 +31,8 @@ func sweep(ctx context.Context, e *engine.Engine, chunk int) (settled, failed in
 	return settled, failed, nil
 }
 
-// Two servers, two sweeps in each, after everybody has slept through three boundaries: each
-// period's allowance comes once, and goes, in order.
+// Two servers with two sweeps each, after three boundaries without requests: each period's allowance is granted once
+// and expires once, in order.
 func TestSweepsThatRaceGrantOnce(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)
@@ -117,7 +117,7 @@ func TestASweepPassesOverWhatItCannotSettle(t *testing.T) {
 	}
 }
 
-// A server that is closing sweeps no more, and says so.
+// A closing server stops its sweep and returns an error.
 func TestASweepOfAClosedLedger(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)
@@ -134,7 +134,7 @@ func TestAChargeAtTheInstantOfTheReset(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)
 	whole := chargeOf("200")
-	for i, e := range []*engine.Engine{f.Engine, f.NewServer()} { // one remembers the account, the other does not
+	for i, e := range []*engine.Engine{f.Engine, f.NewServer()} { // one has cached the account, the other has not
 		f.Clock.Set(ledgertest.Start)
 		id := f.MustOpen("starter")
 		reset := f.account(id).NextReset
@@ -154,8 +154,7 @@ func TestAChargeAtTheInstantOfTheReset(t *testing.T) {
 	f.wantClean(audit.Options{})
 }
 
-// A hundred flips from plan to plan give what the highest plan gives, in this period and the next,
-// by both rules.
+// A hundred changes between plans grant what the largest plan grants, in this period and the next, by both rules.
 func TestAHundredFlips(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)
@@ -188,9 +187,8 @@ func TestAHundredFlips(t *testing.T) {
 	f.wantClean(audit.Options{})
 }
 
-// A failed renewal: no allowance at the boundaries, bought tokens stay. Once it is paid, the period
-// that holds gives its allowance, of the plan that waited for it, and the months in between give
-// none.
+// After a failed renewal there is no allowance at the boundaries, and bought tokens stay. Once it is paid, the current
+// period grants the allowance of the plan that waited for it; the months in between grant none.
 func TestARenewalThatIsPaidLate(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)
@@ -213,7 +211,7 @@ func TestARenewalThatIsPaidLate(t *testing.T) {
 	set(ledger.SetPlan{Status: ledger.PlanActive})
 	f.WantSpendable(id, "230")
 	set(ledger.SetPlan{Status: ledger.PlanPastDue})
-	set(ledger.SetPlan{Plan: "star"}) // not paid for: nothing yet
+	set(ledger.SetPlan{Plan: "star"}) // not paid yet: no allowance
 	f.WantSpendable(id, "230")
 	set(ledger.SetPlan{Status: ledger.PlanActive})
 	f.WantSpendable(id, "1030")

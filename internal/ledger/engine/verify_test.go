@@ -137,7 +137,7 @@ var corruptions = []corruption{
 		"entry 6: entries with its idempotency key",
 	},
 	{
-		"entries of nobody", "update entries set account = '00000000-0000-0000-0000-000000000000' where account = $1",
+		"entries without an account", "update entries set account = '00000000-0000-0000-0000-000000000000' where account = $1",
 		"entries",
 	},
 
@@ -312,7 +312,7 @@ var corruptions = []corruption{
 	{"agent gone", "delete from agents where account = $1 and agent = 'scout'", "agents"},
 	{"agent's reserve", "update agents set reserve = 0 where account = $1 and agent = ''", "reserved, by its agents"},
 	{
-		"agent resumed by nobody", "update agents set state = 0 where account = $1 and agent = 'seller'",
+		"agent resumed without an event", "update agents set state = 0 where account = $1 and agent = 'seller'",
 		"agents that wait for tokens",
 	},
 	{"agent's state", "update agents set state = 4 where account = $1 and agent = 'scout'", "agent scout: state"},
@@ -335,7 +335,7 @@ var corruptions = []corruption{
 		"agent turned away", "update agents set turned_away = -1 where account = $1 and agent = 'seller'",
 		"agent seller: turned away",
 	},
-	{"agents of nobody", "delete from ledger_accounts where account = $1", "row, by its agents"},
+	{"agents without an account", "delete from ledger_accounts where account = $1", "row, by its agents"},
 	{
 		"newest event gone",
 		"delete from outbox where account = $1 and seq = (select max(seq) from outbox where account = $1)",
@@ -347,7 +347,7 @@ var corruptions = []corruption{
 		"events that wait",
 	},
 	{"events not counted", "update ledger_accounts set event_seq = event_seq - 1 where account = $1", "newest event"},
-	{"events of nobody", "delete from ledger_accounts where account = $1", "row, by its events"},
+	{"events without an account", "delete from ledger_accounts where account = $1", "row, by its events"},
 
 	{
 		"usage from nowhere", "insert into usage_days values ($1, '2026-01-01', 'lip_sync', '', 1, 1, 1)",
@@ -401,7 +401,7 @@ func (f *fixture) fillAccounts(n int) []uuid.UUID {
 		ids[i] = uuid.New()
 	}
 	each(f.firstDay)
-	f.Clock.Advance(2 * time.Hour) // a hold's time is over
+	f.Clock.Advance(2 * time.Hour) // a hold has timed out
 	each(func(id uuid.UUID) { f.MustCharge(id, "lip_sync", "") })
 	f.Clock.Advance(24 * time.Hour)
 	each(func(id uuid.UUID) {
@@ -586,7 +586,7 @@ func TestVerifyOfNothing(t *testing.T) {
 	}
 }
 
-// What an agent had is taken away again: its account is as one that never had any of it.
+// Everything that agents left behind is removed: the account is like one that never had any.
 func TestVerifyOfAgentsThatAreOn(t *testing.T) {
 	t.Parallel()
 	f, _ := newUnchecked(t)

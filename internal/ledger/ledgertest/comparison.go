@@ -539,7 +539,7 @@ func (m *comparison) compareHistoryPage(t *rapid.T) {
 	id := m.account(t)
 	var filter ledger.Filter
 	filter.Feature = rapid.SampledFrom([]string{"", "", "auto_selling", "lip_sync"}).Draw(t, "feature")
-	filter.Agent = rapid.SampledFrom([]string{"", "", "sales", "nobody"}).Draw(t, "agent")
+	filter.Agent = rapid.SampledFrom([]string{"", "", "sales", "unknown"}).Draw(t, "agent")
 	filter.Kinds = rapid.SampledFrom([][]ledger.Kind{
 		nil, nil,
 		{ledger.KindCharge, ledger.KindCapture},

@@ -66,7 +66,7 @@ func (c *CommitCutter) Configure(config *pgxpool.Config) {
 type cutConn struct {
 	net.Conn
 	cutter     *CommitCutter
-	dropAnswer atomic.Bool // the answer to COMMIT is to be swallowed
+	dropAnswer atomic.Bool // the answer to COMMIT is to be dropped
 	writing    sync.Mutex
 	begun      bool            // the start-up message, which has no type, has gone by
 	out        []byte          // from pgx, not a whole message yet
