@@ -16,16 +16,14 @@ import (
 	"pop.store/credits/internal/tokens"
 )
 
-// concurrentCallers are callers of three servers who spend, hold, capture, release and refund for the agents
-// of one account.
+// concurrentCallers use three servers to charge, hold, capture, release and refund for the agents of one account.
 type concurrentCallers struct {
 	*fixture
-	id      uuid.UUID
-	servers []*engine.Engine
-	turnedAway    map[string]*atomic.Int64 // requests of each agent that were not handled
+	id         uuid.UUID
+	servers    []*engine.Engine
+	turnedAway map[string]*atomic.Int64 // refused requests of each agent
 }
 
-// sendRequests sends requests, one after the other.
 func (r *concurrentCallers) sendRequests(name string, requests int) {
 	random := rand.New(rand.NewPCG(rand.Uint64(), rand.Uint64()))
 	for i := range requests {
@@ -40,7 +38,12 @@ func (r *concurrentCallers) sendRequests(name string, requests int) {
 	}
 }
 
-func (r *concurrentCallers) chargeAndRefund(random *rand.Rand, l *engine.Engine, key, agent string, amount tokens.Amount) {
+func (r *concurrentCallers) chargeAndRefund(
+	random *rand.Rand,
+	l *engine.Engine,
+	key, agent string,
+	amount tokens.Amount,
+) {
 	e, err := l.Charge(context.Background(), r.id, key, ledger.Charge{
 		Feature: repliesFeature,
 		Agent:   agent,
@@ -76,7 +79,7 @@ func (r *concurrentCallers) holdAndEnd(random *rand.Rand, e *engine.Engine, key,
 	}
 }
 
-// countTurnedAway counts what was not handled.
+// countTurnedAway counts a refusal. It returns whether there was none.
 func (r *concurrentCallers) countTurnedAway(agent string, err error) bool {
 	if err == nil {
 		return true
@@ -90,8 +93,7 @@ func (r *concurrentCallers) countTurnedAway(agent string, err error) bool {
 	return false
 }
 
-// checkLimits checks what must hold at every instant: no budget is overspent, and nobody has touched what
-// the creator keeps.
+// checkLimits checks what must hold at every instant: no budget is overspent, and the creator's reserve is untouched.
 func (r *concurrentCallers) checkLimits(e *engine.Engine, own tokens.Amount) {
 	list, _, err := e.Agents(context.Background(), r.id)
 	if err != nil {
@@ -108,17 +110,16 @@ func (r *concurrentCallers) checkLimits(e *engine.Engine, own tokens.Amount) {
 	}
 }
 
-// 64 callers with holds, budgets and reserves: nothing leaks at any instant at which somebody
-// looks, requests that were turned away are counted exactly, and every state has its event. Tokens
-// come in between, so that agents pause and go on many times.
+// 64 callers with holds, budgets and reserves: no limit is exceeded at any instant, paused requests are counted
+// exactly, and every state has its event. Tokens arrive in between, so that agents pause and resume many times.
 func TestManyCallersKeepBudgetsAndReserves(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)
 	r := &concurrentCallers{
-		fixture: f,
-		id:      f.MustOpenWith("300"),
-		servers: []*engine.Engine{f.Engine, f.NewServer(), f.NewServer()},
-		turnedAway:    map[string]*atomic.Int64{},
+		fixture:    f,
+		id:         f.MustOpenWith("300"),
+		servers:    []*engine.Engine{f.Engine, f.NewServer(), f.NewServer()},
+		turnedAway: map[string]*atomic.Int64{},
 	}
 	for _, agent := range []string{"budgeted", "reserving", "plain"} {
 		r.turnedAway[agent] = &atomic.Int64{}

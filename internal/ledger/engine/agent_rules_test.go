@@ -11,8 +11,7 @@ import (
 	"pop.store/credits/internal/tokens"
 )
 
-// An agent that a charge took over its budget goes on with the month, also when nobody asks for
-// anything: a sweep finds the account.
+// An agent over its budget resumes when the month begins, even without requests: a sweep finds the account.
 func TestAMonthBeginsForIdleAgents(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)
@@ -31,13 +30,12 @@ func TestAMonthBeginsForIdleAgents(t *testing.T) {
 	}
 	list, err := f.Outbox(t.Context(), 10)
 	if err != nil || len(list) != 1 || list[0].Kind != ledger.EventAgentResumed || !list[0].At.Equal(midnight) {
-		t.Errorf("told of %+v, %v", list, err)
+		t.Errorf("events are %+v, %v", list, err)
 	}
 	f.wantAgents(id, "replies on 0")
 }
 
-// An agent over its budget that asks for what the budget has room for, and the balance has not,
-// lacks tokens like any other.
+// An agent over its budget whose request fits the budget, but not the balance, lacks tokens like any other.
 func TestAnAgentOverItsBudgetCanLackTokens(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)
@@ -49,13 +47,13 @@ func TestAnAgentOverItsBudgetCanLackTokens(t *testing.T) {
 	f.wantAgentCharge(id, "replies", "0.5", "agent_paused")
 	f.wantAgents(id, "replies paused_out_of_tokens 2")
 	if s := f.ReplayEvents(id); s.TurnedAway["replies"] != 2 {
-		t.Errorf("told of %d requests that were turned away in the first pause", s.TurnedAway["replies"])
+		t.Errorf("the events count %d requests in the first pause", s.TurnedAway["replies"])
 	}
 	f.buy(id, "p1")
 	f.wantAgents(id, "replies on 0")
 }
 
-// The creator can keep something for the own tools, however many agents there are.
+// The creator can reserve tokens for their own tools, independently of the number of agents.
 func TestTheCreatorIsNoAgent(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)
@@ -74,8 +72,7 @@ func TestTheCreatorIsNoAgent(t *testing.T) {
 	}
 }
 
-// A refund is small, also where its tokens come as a lot of their own because the one they came
-// from has expired.
+// A small refund resumes no agent, also when its tokens become a lot of their own because their lot has expired.
 func TestARefundOfExpiredTokensIsSmall(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)
@@ -90,8 +87,8 @@ func TestARefundOfExpiredTokensIsSmall(t *testing.T) {
 	f.wantAgents(id, "replies on 0")
 }
 
-// What made an agent pause would make it pause again: a small arrival has to cover it too. A
-// purchase lets it go on in any case.
+// The request that made an agent pause would make it pause again, so a small grant has to cover it too. A purchase
+// always resumes the agent.
 func TestASmallArrivalCoversWhatWasMissing(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)
@@ -107,7 +104,7 @@ func TestASmallArrivalCoversWhatWasMissing(t *testing.T) {
 	f.wantAgents(id, "replies on 0")
 }
 
-// A refund of an older month's work takes nothing off this month's, beyond nothing.
+// A refund of an older month's charge never makes this month's budget larger than it is.
 func TestABudgetIsNeverLargerThanItIs(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)
@@ -130,9 +127,8 @@ func TestABudgetIsNeverLargerThanItIs(t *testing.T) {
 	f.wantAgentCharge(id, "replies", "50", "")
 }
 
-// Who only looks sees agents that a reset lets go on; nothing is written. What is told afterwards
-// is of the instant of the reset, and knows nothing of an empty balance between the old allowance
-// and the new one.
+// A read shows agents that a due reset resumes, and writes nothing. The events come later, have the time of the reset,
+// and do not mention the empty balance between the old allowance and the new one.
 func TestAResetIsNoEmptyBalance(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)
@@ -157,8 +153,8 @@ func TestAResetIsNoEmptyBalance(t *testing.T) {
 	f.wantEvents(id, "grant.created, agent.resumed replies, balance.restored")
 }
 
-// An agent that was registered before it worked takes its first feature, and the price of that says
-// what its next piece of work takes.
+// An agent that was registered before it worked takes the feature of its first request, whose price then counts as that
+// of its next.
 func TestARegisteredAgentLearnsItsFeature(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)
@@ -173,7 +169,7 @@ func TestARegisteredAgentLearnsItsFeature(t *testing.T) {
 	f.wantAgents(id, "replies on 0")
 }
 
-// A key that went through is answered again, whatever has become of its agent.
+// A key that succeeded is replayed, whatever the state of its agent.
 func TestAPausedAgentsChargeIsReplayed(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)
@@ -196,7 +192,7 @@ func TestAPausedAgentsChargeIsReplayed(t *testing.T) {
 	f.wantAgents(id, "replies paused_out_of_tokens 1")
 }
 
-// Who leaves low has a quarter more than the threshold, to the millionth.
+// The level stops being low at 125 % of the threshold, to the millionth of a token.
 func TestLowIsLeftAtAQuarterAboveTheThreshold(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)

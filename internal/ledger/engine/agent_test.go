@@ -20,7 +20,7 @@ import (
 
 const repliesFeature = "social_comment_reply"
 
-// chargeAgent makes an agent's charge of an amount and gives the code of its refusal, empty for none.
+// chargeAgent sends an agent's charge and returns the code of its refusal, empty for none.
 func (f *fixture) chargeAgent(id uuid.UUID, agent, amount string) string {
 	f.T.Helper()
 	a := tokens.MustParse(amount)
@@ -42,18 +42,18 @@ func (f *fixture) wantAgentCharge(id uuid.UUID, agent, amount, code string) {
 	}
 }
 
-// agentsText tells how they stand: "replies paused_out_of_tokens 3".
+// agentsText lists the agents with their states and paused requests: "replies paused_out_of_tokens 3".
 func (f *fixture) agentsText(id uuid.UUID) string {
 	f.T.Helper()
 	list, _, err := f.Agents(f.T.Context(), id)
 	if err != nil {
 		f.T.Fatal(err)
 	}
-	var told []string
+	var texts []string
 	for _, a := range list {
-		told = append(told, fmt.Sprintf("%s %s %d", a.ID, a.State, a.TurnedAway))
+		texts = append(texts, fmt.Sprintf("%s %s %d", a.ID, a.State, a.TurnedAway))
 	}
-	return strings.Join(told, ", ")
+	return strings.Join(texts, ", ")
 }
 
 func (f *fixture) wantAgents(id uuid.UUID, want string) {
@@ -67,37 +67,37 @@ func (f *fixture) wantAgents(id uuid.UUID, want string) {
 	}
 }
 
-// takeEvents tells what happened since it was asked last: "agent.paused replies", "balance.low".
+// takeEvents takes the events out of the outbox and lists them: "agent.paused replies", "balance.low".
 func (f *fixture) takeEvents(id uuid.UUID) string {
 	f.T.Helper()
 	list, err := f.Outbox(f.T.Context(), 1_000)
 	if err != nil {
 		f.T.Fatal(err)
 	}
-	var told []string
+	var texts []string
 	list = slices.DeleteFunc(list, func(e ledger.Told) bool { return e.AccountID != id })
 	for _, e := range list {
 		var data struct{ Agent string }
 		if err := json.Unmarshal(e.Data, &data); err != nil {
 			f.T.Fatal(err)
 		}
-		told = append(told, strings.TrimSpace(e.Kind+" "+data.Agent))
+		texts = append(texts, strings.TrimSpace(e.Kind+" "+data.Agent))
 	}
 	if err := f.Relayed(f.T.Context(), list); err != nil {
 		f.T.Fatal(err)
 	}
-	return strings.Join(told, ", ")
+	return strings.Join(texts, ", ")
 }
 
 func (f *fixture) wantEvents(id uuid.UUID, want string) {
 	f.T.Helper()
 	if got := f.takeEvents(id); got != want {
-		f.T.Errorf("told of %q, want %q", got, want)
+		f.T.Errorf("events are %q, want %q", got, want)
 	}
 }
 
-// What cannot be afforded pauses its agent; later requests are turned away and counted, and leave
-// the books alone; what is bought lets it go on.
+// A charge that cannot be paid pauses its agent. Later requests are refused and counted and write no entry. A purchase
+// resumes the agent.
 func TestAnAgentPausesAndGoesOn(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)
@@ -109,7 +109,7 @@ func TestAnAgentPausesAndGoesOn(t *testing.T) {
 	for range 3 {
 		f.wantAgentCharge(id, "replies", "0.05", "agent_paused")
 	}
-	f.wantAgentCharge(id, "scout", "0.25", "") // others go on
+	f.wantAgentCharge(id, "scout", "0.25", "") // other agents can spend
 	f.wantAgents(id, "replies paused_out_of_tokens 4, scout on 0")
 	if a := f.account(id); a.Seq != seq+1 {
 		t.Errorf("turning away wrote %d entries", a.Seq-seq-1)
@@ -121,7 +121,7 @@ func TestAnAgentPausesAndGoesOn(t *testing.T) {
 	f.wantAgentCharge(id, "replies", "0.75", "")
 }
 
-// A refund lets an agent go on only if it pays for twenty actions.
+// A refund resumes an agent only if it pays for twenty of its requests.
 func TestASmallRefundDoesNotFlap(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)
@@ -148,14 +148,14 @@ func TestAnAgentTheCreatorPausedStaysPaused(t *testing.T) {
 	f.wantAgents(id, "replies paused_by_creator 1")
 	f.NoError(f.SwitchAgent(ctx, id, ledger.SwitchAgent{ID: "replies", On: true}))
 	f.wantAgentCharge(id, "replies", "0.05", "")
-	if err := f.SwitchAgent(ctx, id, ledger.SwitchAgent{ID: "nobody", On: true}); problem.Of(err).Code !=
+	if err := f.SwitchAgent(ctx, id, ledger.SwitchAgent{ID: "unknown", On: true}); problem.Of(err).Code !=
 		"agent_not_found" {
 		t.Errorf("an unknown agent: %v", err)
 	}
 }
 
-// A budget is a calendar month's of the billing zone: what was spent before it was set counts,
-// holds count, refunds are taken off; and with the month it begins again.
+// A budget counts per calendar month of the billing zone. Charges before it was set count, holds count, refunds are
+// subtracted; each month it starts again.
 func TestABudgetOfAMonth(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)
@@ -171,7 +171,7 @@ func TestABudgetOfAMonth(t *testing.T) {
 	f.NoError(err)
 	f.wantAgentCharge(id, "replies", "10.000001", "over_budget")
 	f.wantAgents(id, "replies paused_over_budget 1")
-	f.wantAgentCharge(id, "replies", "10", "") // for this there is room
+	f.wantAgentCharge(id, "replies", "10", "") // this fits
 	f.wantAgents(id, "replies on 0")
 	f.wantAgentCharge(id, "replies", "0.05", "over_budget")
 	f.wantAgents(id, "replies paused_over_budget 1")
@@ -189,7 +189,7 @@ func TestABudgetOfAMonth(t *testing.T) {
 	f.wantAgentCharge(id, "replies", "20", "")
 }
 
-// A reserve can be spent by its agent only, the creator's own by nobody but the creator.
+// A reserve can be spent by its agent only, and the creator's own by the creator only.
 func TestReserves(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)
@@ -202,7 +202,7 @@ func TestReserves(t *testing.T) {
 	f.wantAgentCharge(id, "replies", "0.05", "insufficient_tokens")
 	f.MustPutAgent(id, "replies", "", "0")
 	f.MustPutAgent(id, "", "", "0")
-	f.wantAgents(id, "replies on 0, scout on 0") // what was kept for others is free
+	f.wantAgents(id, "replies on 0, scout on 0") // the reserves of others are free
 	if q, err := f.Quote(t.Context(), id, ledger.Charge{Feature: repliesFeature, Agent: "scout"}); err != nil ||
 		q.Spendable != 2*tokens.One {
 		t.Errorf("a quote says %v of %v", err, q.Spendable)
@@ -214,7 +214,7 @@ func TestReserves(t *testing.T) {
 	}
 }
 
-// 64 callers at zero: the agent is paused once and goes on once, and what was turned away is counted exactly.
+// 64 callers without tokens: the agent pauses once and resumes once, and its refused requests are counted exactly.
 func TestManyCallersAtZeroPauseOnce(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)
@@ -252,7 +252,7 @@ func TestManyCallersAtZeroPauseOnce(t *testing.T) {
 	f.wantEvents(id, "agent.paused replies, purchase.completed, agent.resumed replies, balance.restored")
 }
 
-// Low is told once, and again only after the balance was a quarter above the threshold.
+// There is one event for a low balance, and another only after the balance was 25 % above the threshold.
 func TestLevelsDoNotFlap(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)
@@ -291,13 +291,13 @@ func TestAThousandAgents(t *testing.T) {
 	}
 }
 
-// A paused agent that asks at the very second of a reset is served: nobody had to settle before.
+// A request of a paused agent at the very instant of a reset succeeds, without a sweep before it.
 func TestAnAgentGoesOnAtTheReset(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)
 	id := f.MustOpen("starter")
 	f.wantAgentCharge(id, "replies", "200", "")
-	f.Engine = f.NewServer() // it reads the agent as it was on, and remembers it
+	f.Engine = f.NewServer() // it reads the agent while it is on, and caches it
 	f.wantAgentCharge(id, "replies", "0.05", "insufficient_tokens")
 	f.Clock.Set(f.account(id).NextReset)
 	f.wantAgentCharge(id, "replies", "0.05", "")

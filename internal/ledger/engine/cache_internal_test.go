@@ -14,8 +14,8 @@ import (
 	"pop.store/credits/internal/ledger"
 )
 
-// A lane that was wrong reads for a batch, then for twice as many each time, up to a bound; batches
-// that were right make it trust again.
+// After a conflict a lane bypasses its cache for a batch, then for twice as many each time, up to a bound. Batches
+// without a conflict reduce that again.
 func TestCautionGrowsAndFades(t *testing.T) {
 	t.Parallel()
 	c := newCache()
@@ -30,7 +30,7 @@ func TestCautionGrowsAndFades(t *testing.T) {
 	for want := 1; want <= 2*maxSkipBatches; want *= 2 {
 		c.recordConflict()
 		if len(c.states) != 0 {
-			t.Fatal("accounts are remembered that may be wrong, too")
+			t.Fatal("accounts are cached that may be stale")
 		}
 		read := 0
 		for !known() {
@@ -53,7 +53,7 @@ func TestCautionGrowsAndFades(t *testing.T) {
 	}
 }
 
-// single is a ledger with one lane over a database of its own.
+// single is an engine with one lane over a database of its own.
 func single(t *testing.T) *Engine {
 	t.Helper()
 	now := clock.NewManual(time.Date(2026, 1, 31, 9, 30, 0, 0, time.UTC)).Now
@@ -76,8 +76,7 @@ func (l *Engine) openOne(t *testing.T) uuid.UUID {
 	return id
 }
 
-// A caller who repeats a key that is older than the lane's memory is answered from the books, and
-// says nothing against the rest of that memory.
+// A key that is older than the lane's cache is answered from the database, and does not count as a cache conflict.
 func TestAnOldKeyIsNoReasonForDistrust(t *testing.T) {
 	t.Parallel()
 	l := single(t)
@@ -90,16 +89,16 @@ func TestAnOldKeyIsNoReasonForDistrust(t *testing.T) {
 	}
 	c := l.lanes[0].cache
 	before := len(c.states)
-	delete(c.keys, accountKey{ids[0], "old"}) // as newer ones would push it out
+	delete(c.keys, accountKey{ids[0], "old"}) // as if newer ones had evicted it
 	if r, err := l.Charge(t.Context(), ids[0], "old", work); err != nil || !r.Replayed {
 		t.Fatal(err, r.Replayed)
 	}
 	if before != len(ids) || len(c.states) < before-1 || c.skipBatches != 0 {
-		t.Errorf("of %d accounts %d are remembered, careful for %d", before, len(c.states), c.skipBatches)
+		t.Errorf("of %d accounts %d are cached, skipping %d batches", before, len(c.states), c.skipBatches)
 	}
 }
 
-// What a lane remembers of an entry is bounded: its metadata is not.
+// The cache of a lane is bounded: it does not keep metadata.
 func TestMetadataIsNotRemembered(t *testing.T) {
 	t.Parallel()
 	l := single(t)
@@ -110,11 +109,11 @@ func TestMetadataIsNotRemembered(t *testing.T) {
 	}
 	e := l.lanes[0].cache.keys[accountKey{id, "k"}]
 	if e == nil || !e.Note.Empty() {
-		t.Errorf("it remembers %+v", e)
+		t.Errorf("the cache has %+v", e)
 	}
 	var kept int
 	if err := l.pool.QueryRow(t.Context(), "select length(metadata->>'k') from entry_notes where account = $1",
 		id).Scan(&kept); err != nil || kept != 1_000 {
-		t.Errorf("the books have %d characters: %v", kept, err)
+		t.Errorf("the entry has %d characters: %v", kept, err)
 	}
 }

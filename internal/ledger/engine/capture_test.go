@@ -15,7 +15,7 @@ import (
 	"pop.store/credits/internal/problem"
 )
 
-// holdAmount holds tokens for no agent: one would be paused by the first refusal.
+// holdAmount holds tokens without an agent, because the first refusal would pause an agent.
 func (f *fixture) holdAmount(id uuid.UUID, amount string, life time.Duration) int64 {
 	f.T.Helper()
 	r, err := f.Hold(f.T.Context(), id, uuid.NewString(), ledger.Hold{
@@ -29,15 +29,15 @@ func (f *fixture) holdAmount(id uuid.UUID, amount string, life time.Duration) in
 	return r.Seq
 }
 
-// What a capture takes beyond its hold comes from what is spendable in burn order. Each lot pays
-// once, and a refund gives back first what lasts longest.
+// What a capture takes beyond its hold is paid in burn order. Each lot pays once, and a refund returns first what burns
+// last.
 func TestACaptureBeyondItsHoldPaysInBurnOrder(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)
 	id := f.MustOpenWith("10")
 	late := f.account(id).Lots[0].Number
 	hold := f.holdForSales(id, "8", 0)
-	soon := f.MustGrant(id, ledger.LotPromo, "3", ledgertest.Start.Add(100*time.Hour)).Seq // burns before what is held
+	soon := f.MustGrant(id, ledger.LotPromo, "3", ledgertest.Start.Add(100*time.Hour)).Seq // burns before the held lot
 	c := f.capture(id, hold, "12.5")
 	want := []ledger.Part{{Lot: soon, Amount: *amountOf("-3")}, {Lot: late, Amount: *amountOf("-9.5")}}
 	if inText(c.Parts) != inText(want) || c.Amount.String() != "-12.5" || c.HeldDelta.String() != "-8" ||
@@ -50,14 +50,13 @@ func TestACaptureBeyondItsHoldPaysInBurnOrder(t *testing.T) {
 		{Lot: late, Amount: *amountOf("9.5")},
 		{Lot: soon, Amount: *amountOf("0.5")},
 	}; inText(r.Parts) != inText(want) {
-		t.Errorf("came back as %v, want %v", r.Parts, want)
+		t.Errorf("refunded to %v, want %v", r.Parts, want)
 	}
 	f.refund(id, c.Seq, "")
 	f.wantBalance(id, "13 0 13")
 }
 
-// A lot that expired while it was held pays its share; what comes on top is paid by lots that can
-// still be spent.
+// A lot that expired while it was held pays its part; the excess is paid by spendable lots.
 func TestACaptureBeyondAnExpiredHold(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)
@@ -73,8 +72,8 @@ func TestACaptureBeyondAnExpiredHold(t *testing.T) {
 	f.wantBalance(id, "0 0 0")
 }
 
-// Captures beyond their holds race with charges and with each other: nothing is spent twice, and
-// who is refused keeps the hold.
+// Captures that exceed their holds race with charges and each other: nothing is spent twice, and a refused capture
+// keeps its hold.
 func TestCapturesBeyondTheirHoldsNeverOverspend(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)
@@ -119,8 +118,8 @@ func TestCapturesBeyondTheirHoldsNeverOverspend(t *testing.T) {
 	}
 }
 
-// The answer to a request is what there is after all that it wrote, for replays as well: from
-// memory, from the books, and by another server.
+// A receipt has the balance after everything that the request caused. A replay has the same balance, from the cache,
+// from the database, and from another server.
 func TestAnAnswerIsAfterItsConsequences(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)
@@ -153,7 +152,7 @@ func TestAnAnswerIsAfterItsConsequences(t *testing.T) {
 		check(f.Engine, name, false)
 		f.wantBalance(id, want[name])
 	}
-	// A refund of what a purchase paid whose money went back pays what is owed first.
+	// A refund to a revoked purchase pays what is owed first.
 	p := ledger.Grant{
 		Kind:   ledger.LotPurchase,
 		Amount: *amountOf("10"),

@@ -49,7 +49,7 @@ func (f *fixture) wantOwed(id uuid.UUID, want string) {
 	}
 }
 
-// openSpent opens an account that has nothing.
+// openSpent opens an account whose tokens are all spent.
 func (f *fixture) openSpent() uuid.UUID {
 	f.T.Helper()
 	id := f.MustOpen("starter")
@@ -57,7 +57,7 @@ func (f *fixture) openSpent() uuid.UUID {
 	return id
 }
 
-// What is told is the total, so that telling it again, or less, takes nothing more.
+// A revocation names the total so far, so repeating it, or naming less, takes nothing more.
 func TestRevokingIsCumulative(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)
@@ -88,15 +88,20 @@ func TestRevokingIsCumulative(t *testing.T) {
 	for _, purchase := range []string{"", "q", "starter"} {
 		_, err := ledgertest.Revoke(t.Context(), f, id, purchase, tokens.One, ledger.CauseRefund, "")
 		wantRefusal(t, "revoking purchase "+purchase, err, problem.NotFound, "purchase_not_found")
-		wantRefusal(t, "freezing purchase "+purchase, ledgertest.Freeze(t.Context(), f, id, purchase, true), problem.NotFound,
-			"purchase_not_found")
+		wantRefusal(
+			t,
+			"freezing purchase "+purchase,
+			ledgertest.Freeze(t.Context(), f, id, purchase, true),
+			problem.NotFound,
+			"purchase_not_found",
+		)
 	}
 	_, err := ledgertest.Revoke(t.Context(), f, f.openSpent(), "p", tokens.One, ledger.CauseRefund, "")
 	wantRefusal(t, "revoking another account's purchase", err, problem.NotFound, "purchase_not_found")
 }
 
-// What was spent is owed, and comes off the next purchases with entries of its own. Gifts and
-// allowances are left alone, and what can be spent never goes below zero.
+// Spent tokens of a revoked purchase are owed. The next purchases pay that with entries of their own; gifts and
+// allowances do not, and the spendable balance is never negative.
 func TestWhatWasSpentIsOwed(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)
@@ -119,7 +124,7 @@ func TestWhatWasSpentIsOwed(t *testing.T) {
 		"Jan 31 09:30 clawback -95 = 55")
 	f.buy(id, "r")
 	f.wantBalance(id, "155 0 155")
-	// Two at once: what one purchase cannot pay, the next one does.
+	// Two debts: the second purchase pays what the first cannot.
 	f.MustCharge(id, "auto_selling", "155")
 	if r := f.revoke(id, "q", "100"); r.Amount != 0 || r.Seq == 0 {
 		t.Errorf("recorded %+v", r)
@@ -134,7 +139,7 @@ func TestWhatWasSpentIsOwed(t *testing.T) {
 	f.wantBalance(id, "40 0 40")
 }
 
-// What comes back to a revoked lot pays what is owed first.
+// A refund to a revoked lot pays what is owed first.
 func TestARefundToARevokedLotPaysWhatIsOwed(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)
@@ -153,8 +158,7 @@ func TestARefundToARevokedLotPaysWhatIsOwed(t *testing.T) {
 		"Jan 31 09:30 clawback -5 = 20")
 }
 
-// So do tokens that come back for a lot which was revoked and has ended since; those of other lots
-// stay with the creator.
+// A refund for a lot that was revoked and has expired since pays what is owed; refunds to other lots stay.
 func TestARefundToARevokedLotThatHasEnded(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)
@@ -181,14 +185,25 @@ func TestARefundToARevokedLotThatHasEnded(t *testing.T) {
 	f.wantBalance(id, "10 0 10")
 }
 
-// Tokens that are held when their purchase is revoked stay good for the job; those that come free
-// pay what is owed.
+// Tokens that are held when their purchase is revoked can still be captured. Released ones pay what is owed.
 func TestHeldTokensOfARevokedLot(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)
 	id := f.openSpent()
 	f.buy(id, "p")
-	released, captured, timed := f.holdForSales(id, "30", 0), f.holdForSales(id, "20", 0), f.holdForSales(id, "10", time.Minute)
+	released, captured, timed := f.holdForSales(
+		id,
+		"30",
+		0,
+	), f.holdForSales(
+		id,
+		"20",
+		0,
+	), f.holdForSales(
+		id,
+		"10",
+		time.Minute,
+	)
 	if r := f.revoke(id, "p", "100"); r.Amount.String() != "-40" {
 		t.Errorf("took %v", r.Amount)
 	}
@@ -199,7 +214,7 @@ func TestHeldTokensOfARevokedLot(t *testing.T) {
 	}
 	f.wantOwed(id, "30")
 	f.wantBalance(id, "0 30 30")
-	f.capture(id, captured, "15") // 5 come free
+	f.capture(id, captured, "15") // 5 are released
 	f.wantOwed(id, "25")
 	f.wantBalance(id, "0 10 10")
 	f.Clock.Advance(time.Minute)
@@ -209,7 +224,8 @@ func TestHeldTokensOfARevokedLot(t *testing.T) {
 	wantRefusal(t, "a release after the time-out", err, problem.Conflict, "hold_expired")
 }
 
-// While a payment is disputed its tokens are there and cannot be spent. A dispute that was won thaws them.
+// While a payment is disputed its tokens are frozen: they count in the total and cannot be spent. A won dispute
+// unfreezes them.
 func TestFrozenTokensCannotBeSpent(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)
@@ -228,15 +244,14 @@ func TestFrozenTokensCannotBeSpent(t *testing.T) {
 	f.refund(id, charge.Seq, "45") // 40 to the frozen lot, 5 to the gift
 	f.wantBalance(id, "5 5 105")
 	f.MustCharge(id, "auto_selling", "5")
-	f.capture(id, hold, "2") // the job had them before the dispute
+	f.capture(id, hold, "2") // they were held before the dispute
 	f.wantBalance(id, "0 0 98")
 	f.freeze(id, "p", false)
 	f.wantBalance(id, "98 0 98")
 	f.MustCharge(id, "auto_selling", "98")
 }
 
-// A dispute that was lost takes the frozen tokens; what is left of a part that was lost is thawed
-// by whoever knows.
+// A lost dispute takes the frozen tokens. What remains after a partial loss stays frozen until the caller unfreezes it.
 func TestRevokingAFrozenLot(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)
@@ -253,12 +268,12 @@ func TestRevokingAFrozenLot(t *testing.T) {
 	f.revoke(id, "p", "100")
 	f.wantBalance(id, "0 0 0")
 	f.wantOwed(id, "30")
-	// The lot is thawed with the end of the dispute: what comes back to it is spendable once nothing is owed.
+	// The end of the dispute unfreezes the lot: refunds to it are spendable once nothing is owed.
 	f.buy(id, "q")
 	f.wantBalance(id, "70 0 70")
 }
 
-// A frozen lot ends at its time like any other.
+// A frozen lot expires at its time like any other.
 func TestAFrozenLotEnds(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)
@@ -279,8 +294,7 @@ func TestAFrozenLotEnds(t *testing.T) {
 	f.wantBalance(id, "0 0 0")
 }
 
-// What comes free in a lot that was revoked and has ended meanwhile pays what is owed, before the
-// rest expires.
+// Tokens that a hold frees in a revoked and expired lot pay what is owed first; the rest expires.
 func TestHeldTokensOfARevokedLotThatHasEnded(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)

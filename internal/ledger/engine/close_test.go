@@ -19,8 +19,7 @@ import (
 	"pop.store/credits/internal/tokens"
 )
 
-// A closed account spends nothing, gets nothing and changes nothing; what is there stays until it
-// expires, and reads go on.
+// A closed account accepts no requests. Its tokens stay until they expire, and it can still be read.
 func TestAClosedAccount(t *testing.T) {
 	t.Parallel()
 	f, _ := newUnchecked(t)
@@ -72,7 +71,7 @@ func TestAClosedAccount(t *testing.T) {
 		t.Errorf("%d entries were written", n-before)
 	}
 
-	// Money that went back takes its work back, and what was paid is credited.
+	// A refund still revokes a purchase, and a paid purchase is credited.
 	_, err = f.Refund(ctx, id, "g", ledger.Refund{Entry: charge.Seq, Reason: "r"})
 	f.NoError(err)
 	_, err = f.Grant(ctx, id, "", ledger.Grant{
@@ -83,11 +82,11 @@ func TestAClosedAccount(t *testing.T) {
 	f.NoError(err)
 	f.Clock.Advance(40 * 24 * time.Hour)
 	f.NoError(f.Settle(ctx, id))
-	f.WantSpendable(id, "100") // the allowance has expired, and no other came
+	f.WantSpendable(id, "100") // the allowance has expired without a new one
 	f.wantClean(audit.Options{})
 }
 
-// What nobody is told of a closed account: that it runs low, that an agent goes on.
+// A closed account emits no events about a low balance or resumed agents.
 func TestAClosedAccountTellsNothing(t *testing.T) {
 	t.Parallel()
 	f, _ := newUnchecked(t)
@@ -96,17 +95,17 @@ func TestAClosedAccountTellsNothing(t *testing.T) {
 	f.wantAgentCharge(id, "scout", "6", "over_budget")
 	f.wantAgentCharge(id, "seller", "100", "insufficient_tokens")
 	f.NoError(f.CloseAccount(t.Context(), id))
-	told := f.count("select event_seq from ledger_accounts where account = $1", id)
+	events := f.count("select event_seq from ledger_accounts where account = $1", id)
 	f.Clock.Advance(70 * 24 * time.Hour)
 	f.NoError(f.Settle(t.Context(), id))
-	if n := f.count("select event_seq from ledger_accounts where account = $1", id); n != told {
-		t.Errorf("%d events more", n-told)
+	if n := f.count("select event_seq from ledger_accounts where account = $1", id); n != events {
+		t.Errorf("%d events more", n-events)
 	}
 	f.wantClean(audit.Options{})
 }
 
-// A canceled plan gives nothing more, and what is there may be spent until it expires. Taken up
-// again it gives this period's allowance once.
+// A canceled plan grants no more allowances, and granted tokens can be spent until they expire. When it is resumed, it
+// grants the allowance of this period once.
 func TestACanceledPlan(t *testing.T) {
 	t.Parallel()
 	f, _ := newUnchecked(t)
@@ -130,8 +129,8 @@ func TestACanceledPlan(t *testing.T) {
 	f.wantClean(audit.Options{})
 }
 
-// Requests that come while an account is closed are done before or refused after, on every server; so is a
-// purchase's order.
+// Requests while an account is being closed are applied before that or refused after, on every server; so is a
+// purchase.
 func TestClosingOnSeveralServers(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)
@@ -168,14 +167,17 @@ func TestClosingOnSeveralServers(t *testing.T) {
 		other.Engine = server
 		f.wantCode("after it", other.smallCharge(id, uuid.NewString()), "account_closed")
 	}
-	late := f.count("select count(*) from entries e join ledger_accounts a using (account) where e.account = $1 and e.seq > a.seq", id)
+	late := f.count(
+		"select count(*) from entries e join ledger_accounts a using (account) where e.account = $1 and e.seq > a.seq",
+		id,
+	)
 	if late != 0 || ordered.Load() == 0 {
 		t.Errorf("%d entries are behind the row, %d requests were done", late, ordered.Load())
 	}
 }
 
-// A plan that is not changed changes nothing, also when the operator has changed what it gives, or
-// sells it no more (M17).
+// Setting the same plan again changes nothing, also when the operator has changed its allowance or does not sell it any
+// more (M17).
 func TestAnUnchangedPlanChangesNothing(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)

@@ -17,9 +17,8 @@ import (
 	"pop.store/credits/internal/tokens"
 )
 
-// 64 callers on one account, a fifth of what they send being sent before, by themselves or by
-// another at the same moment: nothing is lost, doubled or overspent. CREDITS_HOT_OPERATIONS=1000000
-// (and -timeout 0) is the drill.
+// 64 callers on one account. A fifth of the requests were sent before, by the same caller or at the same time by
+// another. Nothing is lost, doubled or overspent. CREDITS_HOT_OPERATIONS=1000000 (and -timeout 0) is the drill.
 func TestHotAccount(t *testing.T) {
 	t.Parallel()
 	const callers = 64
@@ -37,13 +36,18 @@ func TestHotAccount(t *testing.T) {
 	working.Wait()
 	rec.Resolve(ledgertest.InProcess(f.Engine))
 	if rec.Unknown.Load() != 0 || rec.Replayed.Load() == 0 || rec.Refused.Load() == 0 {
-		t.Errorf("%d answers unknown, %d replayed, %d refused", rec.Unknown.Load(), rec.Replayed.Load(), rec.Refused.Load())
+		t.Errorf(
+			"%d answers unknown, %d replayed, %d refused",
+			rec.Unknown.Load(),
+			rec.Replayed.Load(),
+			rec.Refused.Load(),
+		)
 	}
 	rec.Check()
 }
 
-// Callers of one to three servers go through overlapping accounts in opposite directions: nobody
-// waits in a circle, nothing has to be tried again. Each server has its own connections.
+// Callers of one to three servers lock overlapping accounts in opposite orders: there is no deadlock and no retry. Each
+// server has its own connections.
 func TestOppositeDirections(t *testing.T) {
 	t.Parallel()
 	for servers := range 3 {
@@ -51,10 +55,10 @@ func TestOppositeDirections(t *testing.T) {
 			t.Parallel()
 			database := testdb.Open(t)
 			f := fixtureOn(t, database.AppURL)
-			var said ledgertest.LogBuffer
+			var logs ledgertest.LogBuffer
 			engines := make([]*engine.Engine, servers+1)
 			for i := range engines {
-				engines[i] = ledgertest.NewEngine(t, ledgertest.NewPool(t, database.AppURL, nil), said.Logger())
+				engines[i] = ledgertest.NewEngine(t, ledgertest.NewPool(t, database.AppURL, nil), logs.Logger())
 			}
 			rec := ledgertest.NewRecorder(f.Fixture)
 			ids := rec.OpenAccounts(24)
@@ -64,15 +68,15 @@ func TestOppositeDirections(t *testing.T) {
 			}
 			working.Wait()
 			rec.Resolve(ledgertest.InProcess(f.Engine))
-			if rec.Unknown.Load() != 0 || said.String() != "" {
-				t.Errorf("%d answers unknown; the ledgers say %s", rec.Unknown.Load(), said.String())
+			if rec.Unknown.Load() != 0 || logs.String() != "" {
+				t.Errorf("%d answers unknown; the ledgers say %s", rec.Unknown.Load(), logs.String())
 			}
 			rec.Check()
 		})
 	}
 }
 
-// A caller that stops waiting learns nothing, and learns it all by asking again with the same key.
+// A caller that stops waiting gets no answer, and gets it later by sending the same key again.
 func TestACallerWhoLeavesLosesNoAnswer(t *testing.T) {
 	t.Parallel()
 	f, _, open := newSingleLane(t)
@@ -99,13 +103,13 @@ func TestACallerWhoLeavesLosesNoAnswer(t *testing.T) {
 	}
 	working.Wait()
 	if rec.Unknown.Load() == 0 {
-		t.Error("nobody left; the test tests nothing")
+		t.Error("no caller left early; the test tests nothing")
 	}
 	rec.Resolve(ledgertest.InProcess(f.Engine))
 	rec.Check()
 }
 
-// A request that was queued when its caller left is carried out once.
+// A queued request whose caller has left is applied once.
 func TestARequestOutlivesItsCaller(t *testing.T) {
 	t.Parallel()
 	f, first, open := newSingleLane(t)
@@ -118,20 +122,19 @@ func TestARequestOutlivesItsCaller(t *testing.T) {
 	time.Sleep(20 * time.Millisecond)
 	cancel()
 	if err := <-left; !problem.IsUnavailable(err) {
-		t.Errorf("a caller who left was told %v", err)
+		t.Errorf("a caller who left got %v", err)
 	}
 	open()
 	if r, err := f.Charge(t.Context(), first, "left", ledger.Charge{Feature: "lip_sync"}); err != nil || !r.Replayed {
-		t.Errorf("asked again: %+v, %v", r, err)
+		t.Errorf("sent again: %+v, %v", r, err)
 	}
 	f.WantSpendable(first, "990")
 }
 
-// A bulk answers each charge by itself, in its place.
 func TestABulkAnswersEachChargeInItsPlace(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)
-	rich, poor, nobody := f.MustOpenWith("100"), f.MustOpenWith("10"), uuid.New()
+	rich, poor, unknown := f.MustOpenWith("100"), f.MustOpenWith("10"), uuid.New()
 	charges := []ledger.BulkCharge{
 		{
 			AccountID: rich,
@@ -139,7 +142,7 @@ func TestABulkAnswersEachChargeInItsPlace(t *testing.T) {
 			Charge:    ledger.Charge{Feature: "image_generation"},
 		},
 		{
-			AccountID: nobody,
+			AccountID: unknown,
 			Key:       "a",
 			Charge:    ledger.Charge{Feature: "image_generation"},
 		},
@@ -188,7 +191,7 @@ func TestABulkAnswersEachChargeInItsPlace(t *testing.T) {
 		"", "account_not_found", "", "replay", "idempotency_key_reused", "insufficient_tokens",
 		"unknown_feature", "", "insufficient_tokens", "insufficient_tokens",
 	}
-	told := func(r ledger.BulkResult) string {
+	codeOf := func(r ledger.BulkResult) string {
 		switch {
 		case r.Err != nil:
 			return problem.Of(r.Err).Code
@@ -199,7 +202,7 @@ func TestABulkAnswersEachChargeInItsPlace(t *testing.T) {
 	}
 	results := f.ChargeAll(t.Context(), charges)
 	for i, r := range results {
-		if got := told(r); got != want[i] || (r.Err == nil && r.AccountID != charges[i].AccountID) {
+		if got := codeOf(r); got != want[i] || (r.Err == nil && r.AccountID != charges[i].AccountID) {
 			t.Errorf("charge %d: %q, want %q", i, got, want[i])
 		}
 	}
@@ -215,8 +218,7 @@ func TestABulkAnswersEachChargeInItsPlace(t *testing.T) {
 	}
 }
 
-// What a server remembers of an account makes it refuse nothing that another server has made
-// possible meanwhile.
+// A stale cached account refuses nothing that another server has made possible since.
 func TestALimitIsNotFromMemory(t *testing.T) {
 	t.Parallel()
 	f := fixtureOn(t, testdb.Open(t).AppURL)

@@ -19,7 +19,7 @@ import (
 	"pop.store/credits/internal/tokens"
 )
 
-// wantRefusal wants a refusal of this kind and code.
+// wantRefusal compares the kind and code of a refusal.
 func wantRefusal(t *testing.T, what string, err error, kind problem.Kind, code string) {
 	t.Helper()
 	if p := problem.Of(err); err == nil || p.Kind != kind || p.Code != code {
@@ -36,7 +36,7 @@ func (f *fixture) account(id uuid.UUID) ledger.Account {
 	return a
 }
 
-// wantBalance wants "spendable held total".
+// wantBalance compares "spendable held total".
 func (f *fixture) wantBalance(id uuid.UUID, want string) {
 	f.T.Helper()
 	a := f.account(id)
@@ -45,35 +45,35 @@ func (f *fixture) wantBalance(id uuid.UUID, want string) {
 	}
 }
 
-// historyLines is the account's history, oldest first: time, kind, amount, and what is left to spend.
+// historyLines is the history of an account, oldest first: time, kind, amount, and what is spendable afterwards.
 func (f *fixture) historyLines(id uuid.UUID) []string {
 	f.T.Helper()
 	page, err := f.History(f.T.Context(), id, ledger.Filter{}, 0, ledger.MaxPage)
 	if err != nil {
 		f.T.Fatal(err)
 	}
-	story := make([]string, len(page.Lines))
+	lines := make([]string, len(page.Lines))
 	for i, l := range page.Lines {
 		moved := l.Amount
 		if l.Kind == ledger.KindHold || l.Kind == ledger.KindRelease {
 			moved = l.HeldDelta
 		}
-		story[len(story)-1-i] = l.At.Format("Jan 2 15:04 ") + l.Kind.String() + " " + moved.String() + " = " +
+		lines[len(lines)-1-i] = l.At.Format("Jan 2 15:04 ") + l.Kind.String() + " " + moved.String() + " = " +
 			l.SpendableAfter.String()
 	}
-	return story
+	return lines
 }
 
-// wantHistory wants the end of the account's history.
+// wantHistory compares the end of the history.
 func (f *fixture) wantHistory(id uuid.UUID, want ...string) {
 	f.T.Helper()
-	story := f.historyLines(id)
-	if len(story) < len(want) {
-		f.T.Fatalf("the history is %q, want %q", story, want)
+	lines := f.historyLines(id)
+	if len(lines) < len(want) {
+		f.T.Fatalf("the history is %q, want %q", lines, want)
 	}
-	for i, line := range story[len(story)-len(want):] {
+	for i, line := range lines[len(lines)-len(want):] {
 		if line != want[i] {
-			f.T.Fatalf("the history ends with %q, want %q", story[len(story)-len(want):], want)
+			f.T.Fatalf("the history ends with %q, want %q", lines[len(lines)-len(want):], want)
 		}
 	}
 }
@@ -83,10 +83,11 @@ func amountOf(s string) *tokens.Amount {
 	return &a
 }
 
-
-
 // requestsOfEveryKind are requests of every kind, each under the given key.
-func (f *fixture) requestsOfEveryKind(id uuid.UUID, hold, hold2, charge int64) map[string]func(key string) (ledger.Receipt, error) {
+func (f *fixture) requestsOfEveryKind(
+	id uuid.UUID,
+	hold, hold2, charge int64,
+) map[string]func(key string) (ledger.Receipt, error) {
 	ctx := f.T.Context()
 	return map[string]func(key string) (ledger.Receipt, error){
 		"charge": func(key string) (ledger.Receipt, error) {
@@ -132,9 +133,8 @@ func (f *fixture) requestsOfEveryKind(id uuid.UUID, hold, hold2, charge int64) m
 	}
 }
 
-// A replay answers what the first answer said to the byte, whichever server is asked, whatever has
-// become of the account, and however long ago it was. The key belongs to that one request: any
-// other one under it is refused.
+// A replay is byte for byte the first answer: on every server, whatever has happened to the account, and however long
+// ago it was. Another request under the same key is refused.
 func TestEveryOperationIsReplayed(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)
@@ -170,13 +170,13 @@ func TestEveryOperationIsReplayed(t *testing.T) {
 		}
 	}
 	again("at once")
-	f.Clock.Advance(100 * 24 * time.Hour) // nothing would go through any more
+	f.Clock.Advance(100 * 24 * time.Hour) // every new request would be refused
 	again("later")
 	here := f.Engine
 	defer func() { f.Engine = here }()
 	f.Engine = other
 	again("on another server")
-	// Now the other server knows the account, but not these keys.
+	// The other server has the account in its cache now, but not these keys.
 	f.Engine = f.NewServer()
 	a := f.account(id)
 	if _, err := f.Charge(t.Context(), id, "all", chargeOf(a.Spendable.String())); err != nil {
@@ -195,7 +195,7 @@ func inJSON(t *testing.T, r ledger.Receipt) string {
 	return string(raw)
 }
 
-// What another server wrote counts, although this one remembers the account as it was.
+// Another server's changes count, although this one has the account in its cache.
 func TestAServerSeesWhatAnotherOneWrote(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)
@@ -210,7 +210,7 @@ func TestAServerSeesWhatAnotherOneWrote(t *testing.T) {
 	f.Clock.Advance(20 * time.Minute)
 	f.wantHistory(id, "Jan 31 09:30 hold 4 = 6", "Jan 31 09:45 release -4 = 10")
 	f.MustCharge(id, "auto_selling", "7")
-	// What is due now was made by the other server, and this one never erred so far.
+	// The other server has written what is due, and this one had no conflict so far.
 	f.Engine = f.NewServer()
 	f.MustCharge(id, "auto_selling", "1")
 	if _, err := other.Hold(t.Context(), id, "h2",
@@ -224,12 +224,12 @@ func TestAServerSeesWhatAnotherOneWrote(t *testing.T) {
 	var held tokens.Amount
 	if err := f.Pool.QueryRow(t.Context(), "select held from ledger_accounts where account = $1",
 		id).Scan(&held); err != nil || held != 0 {
-		t.Errorf("%s are held in the books (%v)", held, err)
+		t.Errorf("%s are held in the database (%v)", held, err)
 	}
 	f.wantHistory(id, "Jan 31 09:50 charge -1 = 2", "Jan 31 09:50 hold 1 = 1", "Jan 31 10:05 release -1 = 2")
 }
 
-// A refusal is as true as an acceptance: it says what there is now, and writing it down changes nothing else.
+// A refusal is decided on the current state, like an acceptance, and recording it changes nothing else.
 func TestARefusalIsNotFromOldMemory(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)
@@ -244,7 +244,7 @@ func TestARefusalIsNotFromOldMemory(t *testing.T) {
 	}
 	f.wantBalance(id, "6 0 6")
 	f.Engine = f.NewServer()
-	f.MustCharge(id, "auto_selling", "1") // now this one remembers 5
+	f.MustCharge(id, "auto_selling", "1") // now this one caches 5
 	if _, err := other.Grant(t.Context(), id, "o2",
 		ledger.Grant{Kind: ledger.LotPromo, Amount: 20 * tokens.One}); err != nil {
 		t.Fatal(err)
@@ -301,7 +301,7 @@ func TestDeclinedAttemptsAreCountedAndBounded(t *testing.T) {
 	}
 }
 
-// Two servers' clocks disagree about midnight: the account's day does not begin twice.
+// Two servers' clocks disagree about midnight: the account's day begins only once.
 func TestDeclinedAttemptsWhileClocksDisagreeAboutMidnight(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)
@@ -319,9 +319,8 @@ func TestDeclinedAttemptsWhileClocksDisagreeAboutMidnight(t *testing.T) {
 	}
 }
 
-// Clocks in Berlin go forward on 29 March 2026: that day has 23 hours, from 23:00 to 22:00 UTC.
-// What is spent counts on the day of the billing zone on which it is spent, and what is refunded of
-// it on that same day, apart.
+// Clocks in Berlin go forward on 29 March 2026: that day has 23 hours, from 23:00 to 22:00 UTC. A charge counts on its
+// day in the billing zone, and its refunds count on that same day, separately.
 func TestUsageFollowsTheBillingZonesDays(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)
@@ -397,7 +396,7 @@ func inText(v any) string {
 	return string(raw)
 }
 
-// More features and agents in a day than the account's row carries: the books keep them all.
+// A day may have more features and agents than the account's row keeps: all of them are in the usage.
 func TestUsageOfManyAgentsInADay(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)
@@ -409,7 +408,12 @@ func TestUsageOfManyAgentsInADay(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	list, err := f.Usage(t.Context(), id, ledgertest.Start.Truncate(24*time.Hour), ledgertest.Start.Truncate(24*time.Hour).AddDate(0, 0, 1))
+	list, err := f.Usage(
+		t.Context(),
+		id,
+		ledgertest.Start.Truncate(24*time.Hour),
+		ledgertest.Start.Truncate(24*time.Hour).AddDate(0, 0, 1),
+	)
 	if err != nil || len(list) != 67 {
 		t.Fatalf("%d lines (%v)", len(list), err)
 	}
@@ -466,11 +470,10 @@ func TestBalanceAtTheEdgesOfEntries(t *testing.T) {
 		}
 	}
 	_, err := f.BalanceAt(t.Context(), uuid.New(), ledgertest.Start)
-	wantRefusal(t, "nobody's balance", err, problem.NotFound, "account_not_found")
+	wantRefusal(t, "an unknown account's balance", err, problem.NotFound, "account_not_found")
 }
 
-// From is inclusive, To is exclusive, to the microsecond, and what fell due belongs to the instant
-// at which it did.
+// From is inclusive and To exclusive, to the microsecond. Entries of due events have the time at which they were due.
 func TestHistoryBetweenTwoInstants(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)
@@ -505,15 +508,23 @@ func TestHistoryBetweenTwoInstants(t *testing.T) {
 	if err != nil || len(page.Lines) != 3 || page.Before == 0 {
 		t.Fatalf("the first page: %+v (%v)", page, err)
 	}
-	page, err = f.History(t.Context(), id,
-		ledger.Filter{From: ledgertest.Start.Add(time.Minute), To: ledgertest.Start.Add(5 * time.Minute)}, page.Before, 3)
+	page, err = f.History(
+		t.Context(),
+		id,
+		ledger.Filter{
+			From: ledgertest.Start.Add(time.Minute),
+			To:   ledgertest.Start.Add(5 * time.Minute),
+		},
+		page.Before,
+		3,
+	)
 	if err != nil || len(page.Lines) != 1 || page.Before != 0 {
 		t.Errorf("the second page: %+v (%v)", page, err)
 	}
 }
 
-// Everything at one instant: a hold times out first, then the lots end, then the next period
-// begins. The hold's tokens end with their lot.
+// At one instant a hold times out first, then the lots expire, then the next period begins. The tokens of the hold
+// expire with their lot.
 func TestWhatIsDueAtOneInstantHappensInOrder(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)
@@ -590,14 +601,14 @@ func TestQuotesSayWhatAChargeWould(t *testing.T) {
 	_, err := f.Quote(t.Context(), id, ledger.Charge{Feature: "auto_selling"})
 	wantRefusal(t, "a metered feature without an amount", err, problem.Unprocessable, "invalid_field")
 	_, err = f.Quote(t.Context(), uuid.New(), ledger.Charge{Feature: "lip_sync"})
-	wantRefusal(t, "nobody's quote", err, problem.NotFound, "account_not_found")
+	wantRefusal(t, "an unknown account's quote", err, problem.NotFound, "account_not_found")
 	f.Clock.Advance(40 * 24 * time.Hour)
 	if q, err := f.Quote(t.Context(), id, chargeOf("200")); err != nil || q.BalanceAfter.String() != "12" {
 		t.Errorf("after the reset: %+v (%v)", q, err)
 	}
 }
 
-// A lot that was spent to its end has nothing to expire: when its time comes, the account is done with it.
+// A lot that was used up has nothing to expire: nothing is due when its time comes.
 func TestNothingStaysDue(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)
@@ -618,8 +629,8 @@ func TestNothingStaysDue(t *testing.T) {
 	}
 }
 
-// The operator raises the allowances within a period: asking for the same plan again changes
-// nothing, another plan gives the difference, once.
+// The operator raises the allowances within a period: setting the same plan again changes nothing, and another plan
+// grants the difference once.
 func TestRaisedAllowancesInAPeriod(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)
@@ -655,8 +666,7 @@ func raisedPrices() *catalog.Catalog {
 	return c
 }
 
-// An amount that is beyond all bounds is refused like any other that is too much, and its
-// neighbours are served.
+// A huge amount is refused like any other that is too large, and other requests of its batch succeed.
 func TestAHugeAmountIsOnlyTooMuch(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)
@@ -693,8 +703,8 @@ func TestAHugeAmountIsOnlyTooMuch(t *testing.T) {
 	f.wantBalance(id, "0 0 0")
 }
 
-// While another server has an account's row, a batch waits for it and decides on what it finds
-// then: it neither overtakes nor fails.
+// While another server has locked an account, a batch waits and then decides on the new state: it neither overtakes nor
+// fails.
 func TestABatchWaitsForTheAccountsRow(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)
@@ -708,7 +718,7 @@ func TestABatchWaitsForTheAccountsRow(t *testing.T) {
 		t.Fatal(err)
 	}
 	charged := make(chan error, 1)
-	fresh := f.NewServer() // remembers nothing
+	fresh := f.NewServer() // has an empty cache
 	go func() {
 		_, err := fresh.Charge(context.WithoutCancel(t.Context()), id, "k", chargeOf("4"))
 		charged <- err

@@ -15,7 +15,7 @@ import (
 	"pop.store/credits/internal/problem"
 )
 
-// singleLane is a ledger with one lane, which has all accounts.
+// singleLane is an engine whose one lane has all accounts.
 func singleLane(t *testing.T, database testdb.DB) *engine.Engine {
 	t.Helper()
 	e := engine.New(ledgertest.NewPool(t, database.AppURL, nil), engine.Options{
@@ -43,8 +43,8 @@ func chargeBoth(t *testing.T, e *engine.Engine, key string, first, second uuid.U
 	return r[0].Err, r[1].Err
 }
 
-// Another server hangs while it has an account locked: who asks about that account is told to try
-// again, and nobody else notices.
+// Another server hangs while it has an account locked. Requests for that account fail as unavailable; others in the
+// same batch succeed.
 func TestALockedAccountHoldsUpNobodyElse(t *testing.T) {
 	t.Parallel()
 	database := testdb.Open(t)
@@ -78,8 +78,7 @@ func TestALockedAccountHoldsUpNobodyElse(t *testing.T) {
 	f.WantSpendable(free, "996")
 }
 
-// A row that one server cannot read, such as one with a zone that it does not know, is that
-// account's trouble alone.
+// A row that a server cannot read, such as one with an unknown time zone, fails requests for its account only.
 func TestAnUnreadableAccountHoldsUpNobodyElse(t *testing.T) {
 	t.Parallel()
 	database := testdb.Open(t)
@@ -95,7 +94,7 @@ func TestAnUnreadableAccountHoldsUpNobodyElse(t *testing.T) {
 	}
 }
 
-// Postgres takes no writes, as a standby or on a full disk: that is no fault of the request's.
+// Postgres refuses writes, as a standby or on a full disk. That is not the fault of the request.
 func TestAReadOnlyDatabaseIsUnavailable(t *testing.T) {
 	t.Parallel()
 	database := testdb.Open(t)

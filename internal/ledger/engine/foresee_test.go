@@ -14,7 +14,7 @@ import (
 	"pop.store/credits/internal/tokens"
 )
 
-// wouldResume tells which agents purchases of some sizes would let go on, each alone.
+// wouldResume lists, for each of some purchase amounts, the agents that it would resume.
 func (f *fixture) wouldResume(id uuid.UUID, sizes ...string) [][]string {
 	f.T.Helper()
 	grants := make([]ledger.Grant, len(sizes))
@@ -25,11 +25,11 @@ func (f *fixture) wouldResume(id uuid.UUID, sizes ...string) [][]string {
 	if err != nil {
 		f.T.Fatal(err)
 	}
-	told := make([][]string, len(lists))
+	resumed := make([][]string, len(lists))
 	for i := range lists {
-		told[i] = agentIDs(lists[i], func(ledger.Agent) bool { return true })
+		resumed[i] = agentIDs(lists[i], func(ledger.Agent) bool { return true })
 	}
-	return told
+	return resumed
 }
 
 func agentIDs(list []ledger.Agent, some func(ledger.Agent) bool) []string {
@@ -52,12 +52,11 @@ func (f *fixture) agentsIn(id uuid.UUID, state ledger.AgentState) []string {
 func (f *fixture) wantWouldResume(id uuid.UUID, size string, want ...string) {
 	f.T.Helper()
 	if got := f.wouldResume(id, size)[0]; !slices.Equal(got, append([]string{}, want...)) {
-		f.T.Errorf("%s tokens let %q go on, want %q", size, got, want)
+		f.T.Errorf("%s tokens resume %q, want %q", size, got, want)
 	}
 }
 
-// Only those who wait for tokens, and only with as many as they need: what is reserved and what is
-// owed is not theirs.
+// A purchase resumes agents that wait for tokens, if enough is left after reserves and debts.
 func TestWhoWouldGoOn(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)
@@ -99,7 +98,7 @@ func TestWhatIsOwedLetsNobodyGoOn(t *testing.T) {
 	f.wantWouldResume(id, "100.05", "replies")
 }
 
-// A reset that is due lets agents go on by itself: that is no merit of a purchase.
+// An agent that a due reset resumes is not counted for a purchase.
 func TestWhatHasFallenDueIsNoMeritOfAPurchase(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)
@@ -109,7 +108,7 @@ func TestWhatHasFallenDueIsNoMeritOfAPurchase(t *testing.T) {
 	f.wantWouldResume(id, "100")
 }
 
-// What is foretold is what happens, whatever state an account is in.
+// The forecast agrees with what a purchase does, in every state of an account.
 func TestWhatIsForeseenHappens(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)

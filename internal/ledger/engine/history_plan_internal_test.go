@@ -10,7 +10,7 @@ import (
 	"pop.store/credits/internal/ledger"
 )
 
-// planNode is a part of what Postgres says a statement did.
+// planNode is a node of the output of EXPLAIN ANALYZE.
 type planNode struct {
 	Relation string     `json:"Relation Name"`
 	Index    string     `json:"Index Name"`
@@ -20,7 +20,7 @@ type planNode struct {
 	Plans    []planNode `json:"Plans"`
 }
 
-// read counts the rows of a table that were read, and names the indexes.
+// read counts the rows of a table that were read, and collects the names of the indexes.
 func (n *planNode) read(table string, indexes map[string]bool) float64 {
 	rows := 0.0
 	if n.Relation == table {
@@ -33,8 +33,7 @@ func (n *planNode) read(table string, indexes map[string]bool) float64 {
 	return rows
 }
 
-// Neither statement reads more of a long history than a page may, also when nothing matches and the
-// plan is a generic one.
+// No statement reads more of a long history than a page may, even if nothing matches and the plan is a generic one.
 func TestAPageOfALongHistoryReadsFewEntries(t *testing.T) {
 	t.Parallel()
 	pool, id := testdb.New(t), uuid.New()

@@ -26,7 +26,7 @@ func (f *fixture) extend(id uuid.UUID, key string, hold int64, life time.Duratio
 	return x
 }
 
-// dueAt is when the account's row says that something falls due: what sweeps go by.
+// dueAt is the due instant in the account's row, which sweeps use.
 func (f *fixture) dueAt(id uuid.UUID) time.Time {
 	f.T.Helper()
 	var due time.Time
@@ -37,8 +37,8 @@ func (f *fixture) dueAt(id uuid.UUID) time.Time {
 	return due.UTC()
 }
 
-// An extension counts from its own time, never ends a hold sooner, and moves what is due next. The
-// hold then times out at the new instant.
+// An extension counts from its own time, never shortens a hold, and moves what is due next. The hold times out at the
+// new instant.
 func TestAnExtendedHoldEndsLater(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)
@@ -65,7 +65,7 @@ func TestAnExtendedHoldEndsLater(t *testing.T) {
 	if n := len(f.historyLines(id)); n != 5 { // allowance, charge, gift, hold, release
 		t.Errorf("%d entries: an extension is none", n)
 	}
-	// At most a day ahead, but again and again.
+	// At most a day ahead, any number of times.
 	hold = f.holdForSales(id, "1", 24*time.Hour)
 	f.Clock.Advance(23 * time.Hour)
 	if x := f.extend(id, "day", hold, 24*time.Hour); !x.ExpiresAt.Equal(f.Clock.Now().Add(24 * time.Hour)) {
@@ -77,9 +77,8 @@ func TestAnExtendedHoldEndsLater(t *testing.T) {
 	}
 }
 
-// A replay answers what the extension answered, whichever server is asked and whatever became of
-// the hold. Its key is good for nothing else, and no extension may use another request's, also
-// where a lane decides from memory.
+// An extension is replayed on every server, whatever the state of the hold. Its key is good for no other request, and
+// no extension may use the key of another request, also where a lane decides from its cache.
 func TestTheKeyOfAnExtension(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)
@@ -87,7 +86,7 @@ func TestTheKeyOfAnExtension(t *testing.T) {
 	id := f.MustOpenWith("100")
 	first := f.MustCharge(id, "auto_selling", "1")
 	hold := f.holdForSales(id, "10", 0)
-	for range 3 { // both servers come to know the account
+	for range 3 { // both servers cache the account
 		charge(t, other, id, uuid.NewString())
 		charge(t, f.Engine, id, uuid.NewString())
 	}
@@ -107,7 +106,7 @@ func TestTheKeyOfAnExtension(t *testing.T) {
 		}
 	}
 	for _, e := range []*engine.Engine{f.Engine, other, f.NewServer()} {
-		for range 40 { // until the lane decides from memory, whatever it forgot
+		for range 40 { // until the lane decides from its cache
 			charge(t, e, id, uuid.NewString())
 		}
 		refused(e, "x")
@@ -183,8 +182,7 @@ func TestOneKeyForAnExtensionAndACharge(t *testing.T) {
 	}
 }
 
-// Extensions, captures, releases and the end of time race: a hold ends once, by one of them, and an
-// extension that was answered held.
+// Extensions, captures, releases and timeouts race: a hold ends once, and an acknowledged extension is effective.
 func TestAnExtensionRaces(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)

@@ -14,7 +14,7 @@ import (
 	"pop.store/credits/internal/problem"
 )
 
-// hold holds tokens for a time; zero means the default.
+// holdForSales holds tokens for a duration, zero for the default.
 func (f *fixture) holdForSales(id uuid.UUID, amount string, life time.Duration) int64 {
 	f.T.Helper()
 	r, err := f.Hold(f.T.Context(), id, uuid.NewString(), ledger.Hold{
@@ -135,15 +135,14 @@ func TestWhatIsNoHold(t *testing.T) {
 		wantRefusal(t, "a release of entry "+strconv.FormatInt(seq, 10), err, problem.NotFound, "hold_not_found")
 	}
 	_, err := f.tryCapture(uuid.New(), 1, "")
-	wantRefusal(t, "a capture of nobody", err, problem.NotFound, "account_not_found")
-	// An id is of one account: that of another one's entry is no entry here.
+	wantRefusal(t, "a capture of an unknown account", err, problem.NotFound, "account_not_found")
+	// An id belongs to one account: the id of another account's entry is not found.
 	if _, ok := ledger.ParseID(id, ledger.EntryID(other, 4)); ok {
 		t.Error("the id of another account's hold was accepted")
 	}
 }
 
-// A hold lives for a quarter of an hour unless it says otherwise, and for a day at most. Its time
-// is over at the very instant.
+// A hold lasts 15 minutes unless the request says otherwise, and at most a day. It ends at the very instant.
 func TestAHoldTimesOutAtItsInstant(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)
@@ -180,8 +179,7 @@ func TestAHoldTimesOutAtItsInstant(t *testing.T) {
 	}
 }
 
-// What is held of a lot that ends stays good for the job. What is not captured ends with the
-// release, at once.
+// The held part of a lot that expires can still be captured. What is not captured expires with the release.
 func TestALotThatEndsWhileItIsHeld(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)
@@ -189,7 +187,7 @@ func TestALotThatEndsWhileItIsHeld(t *testing.T) {
 	f.MustGrant(id, ledger.LotPromo, "20", ledgertest.Start.Add(time.Hour))
 	hold, hold2 := f.holdForSales(id, "12", 2*time.Hour), f.holdForSales(id, "5", 2*time.Hour)
 	f.Clock.Advance(90 * time.Minute)
-	f.wantBalance(id, "10 17 27") // 3 of the lot were free, and ended
+	f.wantBalance(id, "10 17 27") // 3 of the lot were free and expired
 	f.capture(id, hold, "8")
 	f.wantBalance(id, "10 5 15")
 	f.Clock.Advance(30 * time.Minute)
@@ -220,7 +218,7 @@ func TestACaptureIsRefundedLikeACharge(t *testing.T) {
 		{Lot: late, Amount: *amountOf("4")},
 		{Lot: soon.Seq, Amount: *amountOf("5")},
 	}; inText(r.Parts) != inText(want) || r.Agent != "sales" {
-		t.Errorf("came back as %+v, want %v", r, want)
+		t.Errorf("refunded as %+v, want %v", r, want)
 	}
 	f.refund(id, capture.Seq, "")
 	f.wantBalance(id, "30 0 30")
@@ -228,7 +226,7 @@ func TestACaptureIsRefundedLikeACharge(t *testing.T) {
 	wantRefusal(t, "more than was captured", err, problem.Conflict, "already_refunded")
 }
 
-// Holds and charges race for the same tokens, captures follow: nothing is spent twice.
+// Holds and charges race for the same tokens, and captures follow: nothing is spent twice.
 func TestHeldTokensAreNeverSpentTwice(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)
@@ -270,7 +268,7 @@ func TestHeldTokensAreNeverSpentTwice(t *testing.T) {
 	f.wantBalance(id, "0 0 0")
 }
 
-// The tokens of an account whose holds are many: each hold ends by itself.
+// An account with many holds: each ends by itself.
 func TestManyHolds(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)

@@ -34,8 +34,8 @@ func (f *fixture) smallCharge(id uuid.UUID, key string) error {
 	return err
 }
 
-// A key is bound once, whether an entry is written under it or another call claims it; also where the lane
-// remembers the account from before the first claim, and whether or not the request could be afforded.
+// A key is bound once, by an entry or by a claim; also where the lane has cached the account before the first claim,
+// and whether or not the request could be paid.
 func TestAClaimedKeyIsNoEntrys(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)
@@ -61,7 +61,7 @@ func TestAClaimedKeyIsNoEntrys(t *testing.T) {
 	f.NoError(f.smallCharge(id, "next"))
 	f.NoError(f.smallCharge(f.MustOpen("star"), "theirs")) // another account's space
 	_, err = f.claim(uuid.New(), "theirs", "result")
-	f.wantCode("a claim of nobody's", err, "account_not_found")
+	f.wantCode("a claim of an unknown account", err, "account_not_found")
 	if n := f.count("select count(*) from entries where account = $1 and kind = 2", id); n != 2 {
 		t.Errorf("%d charges, want 2", n)
 	}
@@ -98,8 +98,8 @@ func TestAClaimThatIsTakenBackBindsNothing(t *testing.T) {
 	f.NoError(f.smallCharge(id, "l"))
 }
 
-// Several servers, whose lanes remember the accounts, and callers who use each key for a charge and
-// for a claim at the same time: one of the two has it, and all servers agree on which.
+// Several servers cache the accounts, and callers use each key for a charge and a claim at the same time. One of the
+// two gets the key, and all servers agree on which.
 func TestOneKeySpaceOnSeveralServers(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)
@@ -114,7 +114,7 @@ func TestOneKeySpaceOnSeveralServers(t *testing.T) {
 				server := *f
 				server.Engine = servers[i%len(servers)]
 				id, key := ids[i%2], fmt.Sprint("key-", round, "-", i%4/2)
-				// an account that no claim is about
+				// an account without claims
 				f.NoError(server.smallCharge(ids[2], fmt.Sprint("other-", round, "-", i)))
 				var err error
 				if i%4 == 1 || i%4 == 2 {

@@ -11,7 +11,7 @@ import (
 	"pop.store/credits/internal/tokens"
 )
 
-// buyUntil credits a purchase of a hundred tokens that end after an hour.
+// buyUntil credits a purchase of a hundred tokens that expire after an hour.
 func (f *fixture) buyUntil(id uuid.UUID, purchase string) {
 	f.T.Helper()
 	_, err := f.Grant(f.T.Context(), id, "", ledger.Grant{
@@ -23,9 +23,8 @@ func (f *fixture) buyUntil(id uuid.UUID, purchase string) {
 	f.NoError(err)
 }
 
-// What expired unused is nobody's debt: only what was spent is owed once all the money went back,
-// whether the books have seen the expiry yet or not, whether the payment was disputed, and in
-// however many parts the money went back.
+// Tokens that expired unused are not owed. After a full refund only the spent ones are: whether the expiry was written
+// before or not, whether the payment was disputed, and in however many parts it was refunded.
 func TestWhatExpiredIsNotOwed(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)
@@ -83,9 +82,8 @@ func TestWhatExpiredIsNotOwed(t *testing.T) {
 	f.wantClean(audit.Options{})
 }
 
-// Tokens that a job held over the end of their lot expire with its release: they are not owed
-// either, nor what came back with a grace and expired again. What came back and is there still is
-// taken.
+// Tokens that were held past the end of their lot expire with the release and are not owed; neither are refunded ones
+// that expired after their grace period. Refunded tokens that are still there are taken.
 func TestWhatExpiredLaterIsNotOwed(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)
@@ -95,7 +93,7 @@ func TestWhatExpiredLaterIsNotOwed(t *testing.T) {
 	f.MustCharge(held, "auto_selling", "10")
 	f.Clock.Advance(90 * time.Minute) // 30 have expired
 	f.revoke(held, "p", "90")
-	f.wantOwed(held, "60") // what is held, until it is known what becomes of it
+	f.wantOwed(held, "60") // the held part, until the hold ends
 	f.capture(held, hold, "5")
 	f.wantOwed(held, "5")
 	f.revoke(held, "p", "100")

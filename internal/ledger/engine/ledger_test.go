@@ -169,7 +169,7 @@ func TestTheSameKeyChargesOnce(t *testing.T) {
 	}
 }
 
-// Two ledgers stand for two servers on one database.
+// Two engines on one database are two servers.
 func TestTwoServersNeverOverspend(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)
@@ -272,8 +272,8 @@ func TestBurnOrder(t *testing.T) {
 	f.WantSpendable(id, "5")
 }
 
-// 31 January, 28 February, 31 March: unused plan tokens end at each boundary and the next allowance
-// begins; bought tokens stay.
+// 31 January, 28 February, 31 March: unused plan tokens expire at each boundary, and the next allowance is granted;
+// bought tokens stay.
 func TestPeriodsCatchUpInOrder(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)
@@ -287,18 +287,18 @@ func TestPeriodsCatchUpInOrder(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	var story []string
+	var lines []string
 	for _, line := range page.Lines {
-		story = append(story, line.At.Format("Jan 2 ")+line.Kind.String()+" "+line.Amount.String())
+		lines = append(lines, line.At.Format("Jan 2 ")+line.Kind.String()+" "+line.Amount.String())
 	}
 	want := []string{
 		"Apr 30 charge -205", "Apr 30 grant 200", "Apr 30 expiry -200", "Mar 31 grant 200", "Mar 31 expiry -200",
 		"Feb 28 grant 200", "Feb 28 expiry -150",
 		"Jan 31 charge -50", "Jan 31 grant 10", "Jan 31 grant 200",
 	}
-	for i := range max(len(want), len(story)) {
-		if i >= len(story) || i >= len(want) || story[i] != want[i] {
-			t.Fatalf("history is %q, want %q", story, want)
+	for i := range max(len(want), len(lines)) {
+		if i >= len(lines) || i >= len(want) || lines[i] != want[i] {
+			t.Fatalf("history is %q, want %q", lines, want)
 		}
 	}
 }
@@ -416,12 +416,13 @@ func TestHistoryPagesAndFilters(t *testing.T) {
 	if n := count(ledger.Filter{Kinds: []ledger.Kind{ledger.KindGrant}}); n != 1 {
 		t.Errorf("grants: %d", n)
 	}
-	if n := count(ledger.Filter{From: ledgertest.Start.Add(5 * time.Minute), To: ledgertest.Start.Add(10 * time.Minute)}); n != 5 {
+	from, to := ledgertest.Start.Add(5*time.Minute), ledgertest.Start.Add(10*time.Minute)
+	if n := count(ledger.Filter{From: from, To: to}); n != 5 {
 		t.Errorf("five minutes: %d", n)
 	}
 }
 
-// The server's role cannot rewrite history, whatever the code does.
+// The role of the server cannot change entries.
 func TestEntriesCannotBeChanged(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)
@@ -448,7 +449,7 @@ func TestAClosedLedgerRefuses(t *testing.T) {
 	}
 }
 
-// Without a key a lost COMMIT could do these twice, so they are not begun.
+// Without a key a lost COMMIT could apply these twice, so they are refused.
 func TestWhatOnlyAKeyMakesSafeNeedsOne(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)
@@ -479,7 +480,7 @@ func TestWhatOnlyAKeyMakesSafeNeedsOne(t *testing.T) {
 
 func mustParse(text string) tokens.Amount { return tokens.MustParse(text) }
 
-// chargeOf is a charge of exactly so many tokens.
+// chargeOf is a charge of an exact amount.
 func chargeOf(amount string) ledger.Charge {
 	a := mustParse(amount)
 	return ledger.Charge{Feature: "auto_selling", Amount: &a}

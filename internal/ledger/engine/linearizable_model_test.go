@@ -14,15 +14,15 @@ import (
 	"pop.store/credits/internal/tokens"
 )
 
-// opInput is the input of an operation of a history: a deed, or the balance when it has no key.
+// opInput is a request, or a read of the balance if it has no key.
 type opInput struct{ ledgertest.Request }
 
-// opOutput is its output.
+// opOutput is an answer.
 type opOutput struct {
-	unknown   bool // no answer: it may or may not have happened, or may happen later
+	unknown   bool // no answer: it may have been applied, or may be later
 	code      string
 	seq       int64
-	spendable tokens.Amount // afterwards; of a refusal for want of tokens: what there is
+	spendable tokens.Amount // afterwards; if tokens are missing: what there is
 	held      tokens.Amount
 	total     tokens.Amount
 	replayed  bool
@@ -46,16 +46,15 @@ func outputOf(r ledger.Receipt, err error) opOutput {
 	return opOutput{code: p.Code, spendable: spendable}
 }
 
-// modelRow is an entry of the sequential books: as simple as it can be.
+// modelRow is an entry of the sequential model.
 type modelRow struct {
 	ledgertest.Request
 	amount, held tokens.Amount // signed
 }
 
-// modelRows are the sequential books of one account, never changed but copied.
+// modelRows are the entries of one account. They are copied, never changed.
 type modelRows []modelRow
 
-// newAccount is an account on the star plan.
 func newAccount() modelRows { return modelRows{{amount: 1_000 * tokens.One}} }
 
 func (rows modelRows) balances() (spendable, held, total tokens.Amount) {
@@ -76,13 +75,13 @@ func (rows modelRows) output() opOutput {
 	}
 }
 
-// add is what every accepted deed does.
+// add appends an accepted request.
 func (rows modelRows) add(req ledgertest.Request, amount, held tokens.Amount) (modelRows, opOutput) {
 	after := append(slices.Clip(rows), modelRow{req, amount, held})
 	return after, after.output()
 }
 
-// apply carries a deed out on the sequential books.
+// apply decides a request.
 func (rows modelRows) apply(req ledgertest.Request) (modelRows, opOutput) {
 	if req.Key == "" {
 		return rows, rows.output()
@@ -158,8 +157,8 @@ func (rows modelRows) refund(req ledgertest.Request) (modelRows, opOutput) {
 	return rows.add(req, req.Amount, 0)
 }
 
-// sequential says what an account may answer if its requests came one after the other. An unknown
-// outcome is open: it takes effect at some moment after its call, or so late that nobody sees it.
+// sequential describes the answers of an account to requests one after the other. A request with an unknown outcome may
+// take effect at any time after its call, or never as far as others can see.
 var sequential = porcupine.Model{
 	Init: func() any { return newAccount() },
 	Step: func(state, in, out any) (bool, any) {
@@ -188,7 +187,7 @@ var sequential = porcupine.Model{
 	},
 }
 
-// historyText writes a history down, one operation a line, in order of its calls.
+// historyText lists a history, one operation a line, in order of the calls.
 func historyText(history []porcupine.Operation) string {
 	history = slices.Clone(history)
 	slices.SortFunc(history, func(a, b porcupine.Operation) int { return cmp.Compare(a.Call, b.Call) })

@@ -19,10 +19,9 @@ import (
 	"pop.store/credits/internal/tokens"
 )
 
-// Whatever clients of three servers see while they work on the same accounts at once, there is an
-// order of their requests, each between its call and its return, in which a single-minded
-// bookkeeper would have said the same. Some clients leave before they are answered, some
-// connections break around COMMIT. CREDITS_HISTORIES=1000 (and -timeout 0) is the drill.
+// Histories of clients of three servers, which work on the same accounts at once, are linearizable: there is an order
+// of the requests, each between its call and its return, that explains all answers. Some clients leave before they get
+// an answer, and some connections break around COMMIT. CREDITS_HISTORIES=1000 (and -timeout 0) is the drill.
 func TestHistoriesAreLinearizable(t *testing.T) {
 	t.Parallel()
 	n := ledgertest.DrillSize(t, "CREDITS_HISTORIES", 50)
@@ -37,10 +36,10 @@ func TestHistoriesAreLinearizable(t *testing.T) {
 	var mu sync.Mutex
 	counts := map[string]int{}
 	var working sync.WaitGroup
-	recorders := make(chan *clientHistory)
+	histories := make(chan *clientHistory)
 	for range 4 {
 		working.Go(func() {
-			for h := range recorders {
+			for h := range histories {
 				history := h.record(t.Context())
 				checkLinearizable(t, history)
 				mu.Lock()
@@ -50,7 +49,7 @@ func TestHistoriesAreLinearizable(t *testing.T) {
 		})
 	}
 	for i := 0; i < n && !t.Failed(); i++ {
-		recorders <- &clientHistory{
+		histories <- &clientHistory{
 			name:    strconv.Itoa(i) + "-",
 			began:   time.Now(),
 			engines: engines,
@@ -60,7 +59,7 @@ func TestHistoriesAreLinearizable(t *testing.T) {
 			charges: map[uuid.UUID][]ledgertest.Request{},
 		}
 	}
-	close(recorders)
+	close(histories)
 	working.Wait()
 	t.Log(counts)
 	for _, outcome := range []string{
@@ -68,13 +67,13 @@ func TestHistoriesAreLinearizable(t *testing.T) {
 		"already_refunded",
 	} {
 		if counts[outcome] == 0 {
-			t.Errorf("no operation came out %q; the test tests less than it should", outcome)
+			t.Errorf("no operation ended as %q; the test tests less than it should", outcome)
 		}
 	}
 	f.CheckInvariants()
 }
 
-// countOutcomes tells how the operations of a history came out.
+// countOutcomes counts the operations of a history by outcome.
 func countOutcomes(counts map[string]int, history []porcupine.Operation) {
 	for _, op := range history {
 		switch out := op.Output.(opOutput); {
@@ -88,7 +87,7 @@ func countOutcomes(counts map[string]int, history []porcupine.Operation) {
 	}
 }
 
-// checkLinearizable checks a history, one account after the other.
+// checkLinearizable checks the history of each account.
 func checkLinearizable(t *testing.T, history []porcupine.Operation) {
 	t.Helper()
 	for _, part := range sequential.Partition(history) {
@@ -102,7 +101,7 @@ func checkLinearizable(t *testing.T, history []porcupine.Operation) {
 	}
 }
 
-// clientHistory lets clients loose on a few accounts and writes down what they see.
+// clientHistory runs clients on a few accounts and records their operations.
 type clientHistory struct {
 	name    string
 	began   time.Time
@@ -111,7 +110,7 @@ type clientHistory struct {
 
 	mu             sync.Mutex
 	history        []porcupine.Operation
-	holds, charges map[uuid.UUID][]ledgertest.Request // that some client was told of, each with its seq as what it is about
+	holds, charges map[uuid.UUID][]ledgertest.Request // acknowledged; About is their seq
 	sent           *ledgertest.SentRequests
 }
 
@@ -133,8 +132,7 @@ func (h *clientHistory) record(ctx context.Context) []porcupine.Operation {
 	return h.history
 }
 
-// send sends a deed to one of the servers, or reads the balance there, and says whether the outcome
-// is unknown.
+// send sends a request to one of the servers, or reads the balance there. It returns whether the outcome is unknown.
 func (h *clientHistory) send(ctx context.Context, client int, random *rand.Rand, req ledgertest.Request) bool {
 	if random.IntN(8) == 0 {
 		var cancel context.CancelFunc
@@ -151,7 +149,7 @@ func (h *clientHistory) send(ctx context.Context, client int, random *rand.Rand,
 	if req.Key == "" {
 		a, err := e.Account(ctx, req.Account)
 		if err != nil {
-			return false // a read that fails says nothing
+			return false // a failed read leaves nothing to check
 		}
 		out = opOutput{
 			seq:       a.Seq,
@@ -180,7 +178,7 @@ func (h *clientHistory) send(ctx context.Context, client int, random *rand.Rand,
 	return out.unknown
 }
 
-// nextRequest makes up what to ask next: often about the same holds and charges as others do at the moment.
+// nextRequest is a random request, often for the same holds and charges as those of other clients at that moment.
 func (h *clientHistory) nextRequest(random *rand.Rand, key string) ledgertest.Request {
 	id := h.ids[random.IntN(len(h.ids))]
 	if random.IntN(4) == 0 {
@@ -222,7 +220,7 @@ func (h *clientHistory) nextRequest(random *rand.Rand, key string) ledgertest.Re
 	return req
 }
 
-// operation is an operation of a history that a test makes up.
+// operation makes an operation of a history.
 func operation(call, back int64, req ledgertest.Request, out opOutput) porcupine.Operation {
 	if out.unknown {
 		back = math.MaxInt64
@@ -235,8 +233,7 @@ func operation(call, back int64, req ledgertest.Request, out opOutput) porcupine
 	}
 }
 
-// The checker accepts what is right and refuses what is wrong: a history is only as good as the one
-// who reads it.
+// The checker accepts correct histories and refuses incorrect ones.
 func TestTheCheckerRefusesWrongHistories(t *testing.T) {
 	t.Parallel()
 	const one = tokens.One
@@ -375,7 +372,7 @@ func TestTheCheckerRefusesWrongHistories(t *testing.T) {
 			false,
 			[]porcupine.Operation{operation(0, 1, read, after(2, 999, 0)), operation(2, 0, charge("a", 1), unknown)},
 		},
-		"unknown, asked again, and done twice": {false, []porcupine.Operation{
+		"unknown, sent again, and applied twice": {false, []porcupine.Operation{
 			operation(0, 0, charge("a", 1), unknown), operation(2, 3, read, after(2, 999, 0)),
 			operation(4, 5, charge("a", 1), after(3, 998, 0)),
 		}},

@@ -11,8 +11,8 @@ import (
 	"pop.store/credits/internal/problem"
 )
 
-// fillHistory writes n charges of 0.05 and the grant that paid for them by plain SQL, a second
-// apart, with books that balance.
+// fillHistory inserts n charges of 0.05 by plain SQL, a second apart, and the grant that pays for them. All balances
+// are consistent.
 func (f *fixture) fillHistory(id uuid.UUID, n int) {
 	f.T.Helper()
 	_, err := f.Pool.Exec(f.T.Context(), `
@@ -39,8 +39,8 @@ func (f *fixture) fillHistory(id uuid.UUID, n int) {
 	f.Clock.Advance(time.Duration(n+1) * time.Second)
 }
 
-// Whatever a filter leaves out, a page ends after a bounded search and the next one goes on from
-// there: all matches are found, once and in order.
+// However few entries match a filter, a page ends after a bounded search and the next one continues there: all matches
+// are found, once and in order.
 func TestAFilteredHistoryGoesOnPageByPage(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)
@@ -74,7 +74,7 @@ func TestAFilteredHistoryGoesOnPageByPage(t *testing.T) {
 	}
 }
 
-// checkSearch walks through a filtered history and wants these entries after so many pages.
+// checkSearch reads a filtered history and compares the entries and the number of pages.
 func (f *fixture) checkSearch(name string, id uuid.UUID, filter ledger.Filter, want []int64, searches int) {
 	f.T.Helper()
 	var got []int64
@@ -95,7 +95,7 @@ func (f *fixture) checkSearch(name string, id uuid.UUID, filter ledger.Filter, w
 		}
 		if before > 0 && (page.Before >= before || page.SearchedTo.IsZero() ||
 			!page.SearchedTo.Before(searched)) || pages > searches {
-			f.T.Fatalf("%s: page %d goes on before %d, searched to %v", name, pages, page.Before, page.SearchedTo)
+			f.T.Fatalf("%s: page %d continues before %d, searched to %v", name, pages, page.Before, page.SearchedTo)
 		}
 		before, searched = page.Before, page.SearchedTo
 	}
@@ -109,15 +109,14 @@ func (f *fixture) checkSearch(name string, id uuid.UUID, filter ledger.Filter, w
 	}
 }
 
-// A filter that names what is not there, or a time that ends before it begins, is refused, and the
-// field is named.
+// A filter with an unknown agent, or with a range that ends before it begins, is refused with the name of the field.
 func TestHistoryRefusesAFilterThatMeansNothing(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)
 	id := f.MustOpen("starter")
 	for field, filter := range map[string]ledger.Filter{
 		"feature": {Feature: "lip_sink"},
-		"agent":   {Agent: "nobody"},
+		"agent":   {Agent: "unknown"},
 		"from":    {From: ledgertest.Start, To: ledgertest.Start},
 	} {
 		if _, err := f.History(t.Context(), id, filter, 0, 50); problem.Of(err).Field != field ||
@@ -125,7 +124,7 @@ func TestHistoryRefusesAFilterThatMeansNothing(t *testing.T) {
 			t.Errorf("%s: %v", field, err)
 		}
 	}
-	if _, err := f.History(t.Context(), uuid.New(), ledger.Filter{Agent: "nobody"}, 0, 50); problem.Of(err).Code !=
+	if _, err := f.History(t.Context(), uuid.New(), ledger.Filter{Agent: "unknown"}, 0, 50); problem.Of(err).Code !=
 		ledger.ErrNoAccount.Code {
 		t.Errorf("an account that is not there: %v", err)
 	}

@@ -12,10 +12,10 @@ import (
 	"pop.store/credits/internal/ledger/ledgertest"
 )
 
-// Connections break around COMMIT: before it reaches the server, while nobody looks, and after the
-// server has committed but before it can say so. Whoever gets an answer finds it in the books,
-// once; whoever gets none learns it by asking again; mostly nobody notices, since the lane asks by
-// itself. CREDITS_LOST_COMMITS=10000 (and -timeout 0) is the drill: so many cuts.
+// Connections break around COMMIT: before it reaches the server, after it was sent, and after the server has committed
+// but before the answer arrives. An acknowledged request has one entry. An unknown outcome is known once the request is
+// sent again. Mostly no caller notices, because the lane looks for its own commit. CREDITS_LOST_COMMITS=10000 (and
+// -timeout 0) is the number of cuts in the drill.
 func TestLostCommits(t *testing.T) {
 	t.Parallel()
 	const callers = 8
@@ -23,10 +23,12 @@ func TestLostCommits(t *testing.T) {
 	database := testdb.Open(t)
 	f := fixtureOn(t, database.AppURL)
 	var c ledgertest.CommitCutter
-	var said ledgertest.LogBuffer
+	var logs ledgertest.LogBuffer
 	servers := make([]ledgertest.Server, 2)
 	for i := range servers {
-		servers[i] = ledgertest.InProcess(ledgertest.NewEngine(t, ledgertest.NewPool(t, database.AppURL, c.Configure), said.Logger()))
+		servers[i] = ledgertest.InProcess(
+			ledgertest.NewEngine(t, ledgertest.NewPool(t, database.AppURL, c.Configure), logs.Logger()),
+		)
 	}
 	rec := ledgertest.NewRecorder(f.Fixture)
 	ids := rec.OpenAccounts(6)
@@ -43,9 +45,15 @@ func TestLostCommits(t *testing.T) {
 			})
 		}
 		working.Wait()
-		t.Logf("%d%%: %d cuts so far (%d unsent, %d unheard, %d swallowed), %d unknown to a caller", chance,
-			c.Broken(), c.Made[ledgertest.CutBeforeSend].Load(),
-			c.Made[ledgertest.CutAfterSend].Load(), c.Made[ledgertest.CutAfterCommit].Load(), rec.Unknown.Load())
+		t.Logf(
+			"%d%%: %d cuts so far (%d before it was sent, %d after, %d after the commit), %d unknown to a caller",
+			chance,
+			c.Broken(),
+			c.Made[ledgertest.CutBeforeSend].Load(),
+			c.Made[ledgertest.CutAfterSend].Load(),
+			c.Made[ledgertest.CutAfterCommit].Load(),
+			rec.Unknown.Load(),
+		)
 		if chance == 20 && rec.Unknown.Load()*4 > rec.Acked.Load() {
 			t.Errorf("%d answers were unknown, %d acknowledged: lanes do not resolve lost commits",
 				rec.Unknown.Load(), rec.Acked.Load())
@@ -61,13 +69,12 @@ func TestLostCommits(t *testing.T) {
 	}
 	rec.Resolve(servers[0])
 	rec.Check()
-	if text := said.String(); strings.Contains(text, "the database refused") {
+	if text := logs.String(); strings.Contains(text, "the database refused") {
 		t.Errorf("a cut was taken for a refusal: %.2000s", text)
 	}
 }
 
-// With nobody else around, a commit whose acknowledgement is lost comes out as if nothing had
-// happened, and is made once.
+// Without other requests, a commit whose answer is lost is applied once and acknowledged normally.
 func TestTheLaneResolvesALostCommitByItself(t *testing.T) {
 	t.Parallel()
 	database := testdb.Open(t)
@@ -86,7 +93,7 @@ func TestTheLaneResolvesALostCommitByItself(t *testing.T) {
 		}
 		again, err := e.Charge(t.Context(), id, "lost", chargeOf("50"))
 		if err != nil || !again.Replayed || !ledgertest.SameEntry(again.Entry, r.Entry) {
-			t.Errorf("cut %d, asked again: %+v, %v", how, again, err)
+			t.Errorf("cut %d, sent again: %+v, %v", how, again, err)
 		}
 		if _, err := e.Charge(t.Context(), id, "lost", ledger.Charge{Feature: "lip_sync"}); kindOf(err) !=
 			kindOf(idempotency.ErrKeyReused) {
@@ -97,8 +104,7 @@ func TestTheLaneResolvesALostCommitByItself(t *testing.T) {
 	f.CheckInvariants()
 }
 
-// What is done without a key is done once all the same: a purchase by its reference, a plan because
-// it is a state.
+// Requests without a key are applied once as well: a purchase by its reference, a plan because it is a state.
 func TestLostCommitsWithoutAKey(t *testing.T) {
 	t.Parallel()
 	database := testdb.Open(t)
@@ -107,9 +113,9 @@ func TestLostCommitsWithoutAKey(t *testing.T) {
 		id := f.MustOpen("starter")
 		var c ledgertest.CommitCutter
 		e := ledgertest.NewEngine(t, ledgertest.NewPool(t, database.AppURL, c.Configure), ledgertest.DiscardLog)
-		do := func(what string, deed func() error) {
+		do := func(what string, request func() error) {
 			c.Once.Store(int64(how))
-			if err := deed(); err != nil {
+			if err := request(); err != nil {
 				t.Errorf("cut %d, %s: %v", how, what, err)
 			}
 			if c.Once.Load() != int64(ledgertest.CutNone) {

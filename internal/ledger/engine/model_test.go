@@ -10,17 +10,16 @@ import (
 	"pop.store/credits/internal/ledger/ledgertest"
 )
 
-// modelRun is how many sequences share a database: the books of all of them are added up at its end.
+// modelRun is how many sequences share a database. Its invariants are checked at the end.
 const modelRun = 100
 
-// The whole ledger, through Postgres, against its twin: random requests, jumps of the clock and
-// looks at the accounts, each answer compared with the twin's, and the books of the sequence added
-// up at its end. Some hundreds of sequences run by default; on request as many as you like:
+// The ledger, through Postgres, is compared with the reference model: random requests, jumps of the clock and reads.
+// Every answer is compared, and the invariants of each sequence are checked. Some hundreds of sequences run by default,
+// or as many as an environment variable says:
 //
-//	CREDITS_MODEL_CHECKS=100000 go test ./internal/ledger -run TestTheLedgerAgreesWithTheReferenceModel -timeout 0
+//	CREDITS_MODEL_CHECKS=100000 go test -run TestTheLedgerAgreesWith -timeout 0 ./internal/ledger/engine
 //
-// They run in rounds of -rapid.checks (100 unless told otherwise). A failure prints the seed and
-// shrinks to a short sequence that shows it.
+// They run in rounds of -rapid.checks, 100 by default. A failure prints the seed and shrinks to a short sequence.
 func TestTheLedgerAgreesWithTheReferenceModel(t *testing.T) {
 	t.Parallel()
 	sequences := 2 * modelRun

@@ -14,7 +14,7 @@ import (
 	"pop.store/credits/db/testdb"
 )
 
-// lanePlan is what EXPLAIN says about a node of a plan.
+// lanePlan is a node of the output of EXPLAIN.
 type lanePlan struct {
 	Type     string     `json:"Node Type"`
 	Relation string     `json:"Relation Name"`
@@ -64,8 +64,8 @@ func laneStatements() map[string]string {
 	}
 }
 
-// hashed are the statements that join rows to the accounts they change. A nested loop over both
-// would take the square of the batch.
+// hashed are the statements that join rows to the accounts they change. A nested loop over both would be quadratic in
+// the batch size.
 var hashed = []string{"unchanged", "update accounts", "update plans", "update guards", "update lots", "end holds"}
 
 func TestNoLaneStatementIsPlannedForCompilation(t *testing.T) {
@@ -115,7 +115,7 @@ func checkPlans(t *testing.T, readers *pgxpool.Pool, size string) {
 	}
 }
 
-// explainGeneric gives the generic plan of a statement, which the lanes' connections use.
+// explainGeneric returns the generic plan of a statement, which the lanes' connections use.
 func explainGeneric(t *testing.T, conn *pgx.Conn, statement string) lanePlan {
 	t.Helper()
 	ctx := context.Background()

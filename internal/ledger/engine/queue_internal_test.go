@@ -18,8 +18,8 @@ func callsOf(account uuid.UUID, n int) []*call {
 	return calls
 }
 
-// One account gets half of the queue and no more, whether its calls come one by one or in bulk;
-// what is turned away leaves no trace.
+// One account gets at most half of the queue, whether its calls come one by one or in bulk. Refused calls change
+// nothing.
 func TestOneAccountGetsHalfTheQueue(t *testing.T) {
 	t.Parallel()
 	for _, step := range []int{1, 7, 1_000, maxPerAccount} {
@@ -51,7 +51,7 @@ func TestOneAccountGetsHalfTheQueue(t *testing.T) {
 	}
 }
 
-// Calls come out in the order in which they went in, in batches, and a closed queue gives what it has.
+// Calls leave the queue in the order in which they entered, in batches, and a closed queue returns the rest.
 func TestTheQueueKeepsOrder(t *testing.T) {
 	t.Parallel()
 	q := newQueue()
@@ -80,11 +80,11 @@ func TestTheQueueKeepsOrder(t *testing.T) {
 		}
 	}
 	if at != len(in) {
-		t.Errorf("%d calls came out, %d went in", at, len(in))
+		t.Errorf("%d calls left, %d entered", at, len(in))
 	}
 }
 
-// What is turned away does not spoil the count of what comes after it.
+// A refused call does not change the count for later ones.
 func TestTheCountOutlivesARefusal(t *testing.T) {
 	t.Parallel()
 	q, hot := newQueue(), uuid.New()

@@ -20,8 +20,8 @@ import (
 	"pop.store/credits/internal/tokens"
 )
 
-// lockAccount keeps an account locked as another server would, so that whatever wants it waits, until it is opened.
-func (f *fixture) lockAccount(id uuid.UUID) (open func()) {
+// lockAccount locks an account as another server would. Requests for it wait until unlock is called.
+func (f *fixture) lockAccount(id uuid.UUID) (unlock func()) {
 	f.T.Helper()
 	tx, err := f.Pool.Begin(context.Background())
 	if err != nil {
@@ -38,10 +38,10 @@ func (f *fixture) lockAccount(id uuid.UUID) (open func()) {
 	})
 }
 
-// waitForLock waits until a batch waits at the gate.
+// waitForLock waits until a batch waits for the lock.
 func (f *fixture) waitForLock() {
 	f.T.Helper()
-	f.WaitUntil("somebody waits for a lock", func() bool {
+	f.WaitUntil("a batch waits for a lock", func() bool {
 		var n int
 		err := f.Pool.QueryRow(context.Background(), `select count(*) from pg_stat_activity
 			where datname = current_database() and wait_event_type = 'Lock'`).Scan(&n)
@@ -49,7 +49,8 @@ func (f *fixture) waitForLock() {
 	})
 }
 
-// newSingleLane is books with a single lane, held at a gate: what is sent to it queues.
+// newSingleLane is a fixture with a single lane, which waits for a locked account: all requests queue until open is
+// called.
 func newSingleLane(t *testing.T) (f *fixture, first uuid.UUID, open func()) {
 	t.Helper()
 	f = &fixture{ledgertest.NewWith(t, ledgertest.Options{
@@ -65,7 +66,7 @@ func newSingleLane(t *testing.T) (f *fixture, first uuid.UUID, open func()) {
 	return f, first, open
 }
 
-// bulkOf is charges of one comment reply, 0.05 tokens each, spread over accounts.
+// bulkOf is n charges of one comment reply, 0.05 tokens each, spread over accounts.
 func bulkOf(name string, n int, ids ...uuid.UUID) []ledger.BulkCharge {
 	charges := make([]ledger.BulkCharge, n)
 	for i := range charges {
@@ -78,9 +79,8 @@ func bulkOf(name string, n int, ids ...uuid.UUID) []ledger.BulkCharge {
 	return charges
 }
 
-// fillQueue sends bulks at once and waits until at least some were turned away, which has to happen
-// while everything else still waits. The function that it gives waits for the rest, and counts the
-// charges that were made.
+// fillQueue sends bulks at once and waits until at least some were refused as busy, which has to happen while all
+// others wait. The returned function waits for the rest and returns the number of accepted charges.
 func (f *fixture) fillQueue(name string, bulks, busy int, ids ...uuid.UUID) (wait func() (made int64)) {
 	f.T.Helper()
 	var turnedAway, made, busyCharges atomic.Int64
@@ -114,8 +114,7 @@ func (f *fixture) fillQueue(name string, bulks, busy int, ids ...uuid.UUID) (wai
 	}
 }
 
-// A queue that is full says so while nothing moves, so it is bounded; what it has taken it carries
-// out, and nothing else.
+// A full queue refuses at once, so it is bounded. It applies what it has accepted and nothing else.
 func TestAFullQueueTurnsAway(t *testing.T) {
 	t.Parallel()
 	f, first, open := newSingleLane(t)
@@ -142,12 +141,12 @@ func TestAFullQueueTurnsAway(t *testing.T) {
 		t.Fatal(err)
 	}
 	if made != charged || made == 0 {
-		t.Errorf("%d charges acknowledged, %d in the books", made, charged)
+		t.Errorf("%d charges acknowledged, %d written", made, charged)
 	}
 	f.MustCharge(ids[0], "lip_sync", "")
 }
 
-// One account that floods a lane leaves room for the others.
+// One account that fills a lane leaves room for others.
 func TestOneAccountCannotTakeTheWholeQueue(t *testing.T) {
 	t.Parallel()
 	f, first, open := newSingleLane(t)
@@ -181,8 +180,8 @@ func TestOneAccountCannotTakeTheWholeQueue(t *testing.T) {
 	}
 }
 
-// What Postgres refuses fails alone, wherever it stands in its batch; the charges around it, of the
-// same account too, are made.
+// A request that Postgres refuses fails alone, wherever it is in its batch; the charges around it, also of the same
+// account, succeed.
 func TestAPoisonedRequestFailsAlone(t *testing.T) {
 	t.Parallel()
 	far := time.Date(400_000, 1, 1, 0, 0, 0, 0, time.UTC)
@@ -245,7 +244,7 @@ func randomText(n int) string {
 	return text.String()
 }
 
-// checkPoisonedBatch puts a poisoned request into the middle of a batch.
+// checkPoisonedBatch sends a poisoned request in the middle of a batch.
 func checkPoisonedBatch(t *testing.T, poison func(f *fixture, id uuid.UUID) error) {
 	t.Helper()
 	const around = 30
@@ -278,7 +277,7 @@ func checkPoisonedBatch(t *testing.T, poison func(f *fixture, id uuid.UUID) erro
 	}
 	working.Go(func() {
 		if err := poison(f, ids[1]); err == nil {
-			t.Error("the poisoned request was carried out")
+			t.Error("the poisoned request was applied")
 		} else if kindOf(err) == problem.KindUnavailable {
 			t.Errorf("the poisoned request would be sent again for ever: %v", err)
 		}
@@ -286,12 +285,12 @@ func checkPoisonedBatch(t *testing.T, poison func(f *fixture, id uuid.UUID) erro
 	for i := around / 2; i < around; i++ {
 		charge(i)
 	}
-	time.Sleep(20 * time.Millisecond) // most of them are in one batch; the test holds whether or not
+	time.Sleep(20 * time.Millisecond) // so that most of them are in one batch; the test passes either way
 	open()
 	working.Wait()
 	var n int
 	if err := f.Pool.QueryRow(t.Context(),
 		"select count(*) from entries where idempotency_key like 'good-%'").Scan(&n); err != nil || n != around {
-		t.Errorf("%d charges in the books (%v), want %d", n, err, around)
+		t.Errorf("%d charges written (%v), want %d", n, err, around)
 	}
 }

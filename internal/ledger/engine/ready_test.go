@@ -14,8 +14,7 @@ import (
 	"pop.store/credits/internal/problem"
 )
 
-// A server whose readers have connections while its lanes get none is not ready: every charge would
-// be refused.
+// A server is not ready if its readers have connections but its lanes get none: every charge would be refused.
 func TestALedgerWithoutConnectionsForItsLanesIsNotReady(t *testing.T) {
 	t.Parallel()
 	d := testdb.Open(t)

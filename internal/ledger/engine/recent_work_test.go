@@ -11,8 +11,8 @@ import (
 	"pop.store/credits/internal/tokens"
 )
 
-// Agents' work since an instant, and work on agents' features by whomever, less what came back of
-// that very work; of each account's newest thousand movements at most.
+// Agents' work since an instant, and all work on agents' features, less its refunds; at most the newest thousand
+// entries of each account.
 func TestRecentWork(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)

@@ -14,7 +14,7 @@ import (
 	"pop.store/credits/internal/tokens"
 )
 
-// refund gives an amount of a charge back; empty means all that is left.
+// refund refunds an amount of a charge; empty means the rest.
 func (f *fixture) refund(id uuid.UUID, seq int64, amount string) ledger.Receipt {
 	f.T.Helper()
 	r, err := f.tryRefund(id, seq, amount)
@@ -61,7 +61,7 @@ func TestRefundsNeverExceedTheCharge(t *testing.T) {
 	}
 }
 
-// Many callers give the same charge back at once: it comes back once.
+// Many callers refund the same charge at once: it is refunded once.
 func TestConcurrentRefundsNeverExceedTheCharge(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)
@@ -81,8 +81,7 @@ func TestConcurrentRefundsNeverExceedTheCharge(t *testing.T) {
 	f.wantBalance(id, "100 0 100")
 }
 
-// What burned last comes back first, whatever pieces it comes back in; a lot that was spent to its
-// end is open again.
+// Refunds return tokens in reverse burn order, in however many parts; a lot that was used up is open again.
 func TestRefundsGoBackInReverseBurnOrder(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)
@@ -101,7 +100,7 @@ func TestRefundsGoBackInReverseBurnOrder(t *testing.T) {
 		{"", []ledger.Part{{Lot: soon.Seq, Amount: *amountOf("9.5")}}},
 	} {
 		if r := f.refund(id, charge.Seq, c.amount); inText(r.Parts) != inText(c.want) {
-			t.Errorf("%s came back to %v, want %v", c.amount, r.Parts, c.want)
+			t.Errorf("%s was refunded to %v, want %v", c.amount, r.Parts, c.want)
 		}
 	}
 	f.wantBalance(id, "260 0 260")
@@ -110,7 +109,7 @@ func TestRefundsGoBackInReverseBurnOrder(t *testing.T) {
 	}
 }
 
-// Tokens of a lot that has ended come back as a lot of their own, for thirty days.
+// Refunded tokens of an expired lot become a lot of their own, for thirty days.
 func TestRefundsToALotThatHasEnded(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)
@@ -121,7 +120,7 @@ func TestRefundsToALotThatHasEnded(t *testing.T) {
 	r := f.refund(id, charge.Seq, "24") // 20 to the lot that is still there, 4 of the other one
 	grace := r.Parts[len(r.Parts)-1]
 	if len(r.Parts) != 2 || grace.Lot != r.Seq || grace.Amount.String() != "4" {
-		t.Fatalf("came back as %v", r.Parts)
+		t.Fatalf("refunded to %v", r.Parts)
 	}
 	lots := f.account(id).Lots
 	if l := lots[0]; l.Number != r.Seq || l.Kind != ledger.LotPromo || l.Amount.String() != "4" ||
@@ -129,19 +128,19 @@ func TestRefundsToALotThatHasEnded(t *testing.T) {
 		t.Errorf("the lot of the grace is %+v", l)
 	}
 	f.wantBalance(id, "104 0 104")
-	// A charge paid from the grace is refunded to the grace while it lasts, and gets a new one afterwards.
+	// A charge paid from such a lot is refunded to it before it expires, and to a new one afterwards.
 	second := f.MustCharge(id, "auto_selling", "4")
 	f.refund(id, second.Seq, "1")
 	f.Clock.Set(ledgertest.Start.Add(time.Hour + 30*24*time.Hour))
 	f.account(id)
 	third := f.refund(id, second.Seq, "")
 	if len(third.Parts) != 1 || third.Parts[0].Lot != third.Seq || third.Amount.String() != "3" {
-		t.Errorf("came back as %+v", third)
+		t.Errorf("refunded as %+v", third)
 	}
-	f.wantBalance(id, "303 0 303") // with the allowance of February; the one that came back expired
+	f.wantBalance(id, "303 0 303") // with the allowance of February; the refunded one expired
 }
 
-// A refund at the very instant at which the lot ends is too late for it.
+// A refund at the instant at which the lot expires is too late for it.
 func TestARefundAtTheInstantAtWhichTheLotEnds(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)
@@ -181,7 +180,7 @@ func TestWhatCannotBeRefunded(t *testing.T) {
 		wantRefusal(t, "a refund of "+name, err, problem.NotFound, "charge_not_found")
 	}
 	_, err = f.tryRefund(uuid.New(), charge.Seq, "1")
-	wantRefusal(t, "a refund to nobody", err, problem.NotFound, "account_not_found")
+	wantRefusal(t, "a refund to an unknown account", err, problem.NotFound, "account_not_found")
 	if _, ok := ledger.ParseID(other, charge.ID()); ok {
 		t.Error("the id of another account's charge was accepted")
 	}
@@ -190,7 +189,7 @@ func TestWhatCannotBeRefunded(t *testing.T) {
 	}
 }
 
-// What came from several lots that have ended comes back as one; as bought tokens if some of it was bought.
+// Refunds to several expired lots become one lot, which counts as bought if part of it was.
 func TestBoughtTokensComeBackAsBoughtOnes(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)
@@ -210,6 +209,6 @@ func TestBoughtTokensComeBackAsBoughtOnes(t *testing.T) {
 	f.refund(id, c.Seq, "")
 	if l := f.account(id).Lots; len(l) != 1 || l[0].Kind != ledger.LotPurchase || l[0].Amount != 101*tokens.One ||
 		l[0].Source != "p" {
-		t.Errorf("they came back as %+v", l)
+		t.Errorf("refunded as %+v", l)
 	}
 }

@@ -9,16 +9,15 @@ import (
 	"pop.store/credits/internal/tokens"
 )
 
-// What a creator changes is decided on what the books say, and not on what a lane remembers:
-// another server may have changed it since, and a request that changes nothing would write nothing
-// that tells.
+// A creator's changes are decided from the database, not from a lane's cache: another server may have changed the
+// account since, and a request that changes nothing writes nothing that would reveal the stale cache.
 func TestWhatTheCreatorChangesIsReadAnew(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)
 	other := f.NewServer()
 	ctx := t.Context()
 	id := f.MustOpenWith("100")
-	remembers := func() { // the first server's lane now knows the account as it stands
+	remembers := func() { // the first server's lane caches the current account
 		t.Helper()
 		f.wantAgentCharge(id, "replies", "0.05", "")
 		f.wantAgentCharge(id, "replies", "0.05", "")
@@ -26,7 +25,7 @@ func TestWhatTheCreatorChangesIsReadAnew(t *testing.T) {
 
 	remembers()
 	f.NoError(other.SwitchAgent(ctx, id, ledger.SwitchAgent{ID: "replies"}))
-	f.switchAgent(id, "replies", true) // it is on, as far as the first server remembers
+	f.switchAgent(id, "replies", true) // it is on in the first server's cache
 	f.wantAgents(id, "replies on 0")
 
 	f.switchAgent(id, "replies", false)
@@ -35,11 +34,11 @@ func TestWhatTheCreatorChangesIsReadAnew(t *testing.T) {
 	f.switchAgent(id, "replies", false)
 	f.wantAgentCharge(id, "replies", "0.05", "agent_paused")
 	f.NoError(other.SwitchAgent(ctx, id, ledger.SwitchAgent{ID: "replies", On: true}))
-	f.switchAgent(id, "replies", false) // it is off, as far as the first server remembers
+	f.switchAgent(id, "replies", false) // it is off in the first server's cache
 	f.wantAgents(id, "replies paused_by_creator 0")
 	f.switchAgent(id, "replies", true)
 
-	// Another server registers an agent; this one has never heard of it.
+	// Another server registers an agent that this one has not cached.
 	remembers()
 	feature := repliesFeature
 	f.NoError(other.PutAgent(ctx, id, ledger.PutAgent{ID: "scout", Feature: &feature}))
@@ -51,7 +50,7 @@ func TestWhatTheCreatorChangesIsReadAnew(t *testing.T) {
 	f.NoError(f.SetThreshold(ctx, id, ledger.SetThreshold{Amount: &ten}))
 	remembers()
 	f.NoError(other.SetThreshold(ctx, id, ledger.SetThreshold{Amount: &twenty}))
-	// it is so, as far as the first server remembers
+	// so it is in the first server's cache
 	f.NoError(f.SetThreshold(ctx, id, ledger.SetThreshold{Amount: &ten}))
 	if a := f.account(id); a.Threshold != ten {
 		t.Errorf("the threshold is %v", a.Threshold)
@@ -65,8 +64,8 @@ func TestWhatTheCreatorChangesIsReadAnew(t *testing.T) {
 	}
 }
 
-// A lane that was wrong several times remembers nothing for a while, and reads no more of an
-// account than a request needs: turning an agent off or on needs all of it.
+// A lane with several conflicts bypasses its cache for a while, and reads no more of an account than a request needs:
+// switching an agent needs all of it.
 func TestSwitchingAnAgentNeedsTheWholeAccount(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)
@@ -85,7 +84,7 @@ func TestSwitchingAnAgentNeedsTheWholeAccount(t *testing.T) {
 	f.wantAgents(id, "replies on 0")
 }
 
-// A threshold that is chosen again changes nothing.
+// Setting the same threshold again changes nothing.
 func TestTheSameThresholdWritesNothing(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)

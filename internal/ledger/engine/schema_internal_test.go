@@ -42,7 +42,7 @@ func TestAServerDoesNotStartOnOtherColumns(t *testing.T) {
 	}
 }
 
-// typeNames are what Postgres calls the types of the fields.
+// typeNames are the names of types in Postgres.
 var typeNames = map[uint32]string{
 	pgtype.UUIDOID:        "uuid",
 	pgtype.Int8OID:        "bigint",
@@ -56,7 +56,7 @@ var typeNames = map[uint32]string{
 	pgtype.Int8ArrayOID:   "bigint[]",
 }
 
-// written are the types of the fields of the one row that was written.
+// written returns the types of the fields of the one row that was written.
 func (r *records) written(t *testing.T) (types []string) {
 	t.Helper()
 	if r.count != 1 {

@@ -9,7 +9,7 @@ import (
 	"pop.store/credits/db/testdb"
 )
 
-// An account's lane is what Citus would say of its shard: the formula of the spec, asked of Postgres.
+// The lane of an account follows the same hash as its shard in Citus would: Postgres computes it.
 func TestLanesFollowTheHashOfPostgres(t *testing.T) {
 	t.Parallel()
 	ids := make([]uuid.UUID, 5_000)

@@ -14,15 +14,14 @@ import (
 	"testing"
 )
 
-// The tables of the books can be spread over nodes by account (spec "Citus"). These tests read
-// every statement of the package, the schema and the code around them, and want what that takes, as
-// far as text shows it.
+// The ledger's tables can be spread over nodes by account. These tests check every statement of the package, the schema
+// and the code around them for what that needs, as far as text shows it.
 
 // schemaFiles are the migrations of the ledger's tables: those with "ledger" in their names.
 const schemaFiles = "../../../db/migrations/*ledger*.sql"
 
-// statementFiles are where SQL may stand in this package. The checks of `credits verify` read by ranges
-// of accounts; they are in the package audit.
+// statementFiles are the files of this package that may contain SQL. The queries of `credits verify` read by ranges of
+// accounts; they are in package audit.
 var statementFiles = []string{"statements.go"}
 
 // source is the package's code without its tests.
@@ -44,8 +43,7 @@ func source(t *testing.T) map[string]*ast.File {
 	return files
 }
 
-// statements are the constants of statements.go by name, put together, in lower case, with white
-// space made even.
+// statements are the constants of statements.go by name, concatenated, in lower case, with single spaces.
 func statements(t *testing.T) map[string]string {
 	t.Helper()
 	texts := map[string]string{}
@@ -99,7 +97,7 @@ func schema(t *testing.T) string {
 	t.Helper()
 	names, err := filepath.Glob(schemaFiles)
 	if err != nil || len(names) < 2 {
-		t.Fatalf("%d migrations of the books, %v", len(names), err)
+		t.Fatalf("%d migrations of the ledger, %v", len(names), err)
 	}
 	var all strings.Builder
 	for _, name := range names {
@@ -112,7 +110,7 @@ func schema(t *testing.T) string {
 	return strings.ToLower(regexp.MustCompile(`--[^\n]*`).ReplaceAllString(all.String(), ""))
 }
 
-// ledgerTables are the tables of the schema with what stands in their parentheses.
+// ledgerTables are the tables of the schema with their column definitions.
 func ledgerTables(t *testing.T) map[string]string {
 	t.Helper()
 	tables := map[string]string{}
@@ -126,16 +124,19 @@ func ledgerTables(t *testing.T) map[string]string {
 	return tables
 }
 
-var volatile = regexp.MustCompile(`\b(now|random|clock_timestamp|statement_timestamp|transaction_timestamp|timeofday|gen_random_uuid|uuid_generate_\w+|uuidv[47]|nextval|currval|setval|txid_current|pg_advisory\w*)\s*\(|\bcurrent_(date|time|timestamp)\b|\blocal(time|timestamp)\b`)
+var volatile = regexp.MustCompile(
+	`\b(now|random|clock_timestamp|statement_timestamp|transaction_timestamp|timeofday|gen_random_uuid|uuid_generate_\w+|uuidv[47]|nextval|currval|setval|txid_current|pg_advisory\w*)\s*\(|\bcurrent_(date|time|timestamp)\b|\blocal(time|timestamp)\b`,
+)
 
 var (
 	inParentheses = regexp.MustCompile(`\([^()]*\)`)
 	keyed         = regexp.MustCompile(`(?:^|[ (.])account = (?:any ?\(\$\d+\)|\$\d+|\w+\.account\b)`)
-	clauseEnd     = regexp.MustCompile(` (?:order by|group by|limit|returning|for no key update|for update|union|on conflict|window|having) `)
+	clauseEnd     = regexp.MustCompile(
+		` (?:order by|group by|limit|returning|for no key update|for update|union|on conflict|window|having) `,
+	)
 )
 
-// blocks takes a statement apart into its queries, the innermost first: each is free of the
-// parentheses in it.
+// blocks splits a statement into its queries, innermost first, each without those in its parentheses.
 func blocks(statement string) []string {
 	var list []string
 	rest := statement
@@ -215,7 +216,7 @@ func TestStatementsNameTheAccountInEveryWhere(t *testing.T) {
 	}
 }
 
-// The reading above understands what it reads: statements that break the rule are found out.
+// The checks above find statements that break the rule.
 func TestABrokenStatementWouldBeFound(t *testing.T) {
 	t.Parallel()
 	for statement, want := range map[string]bool{
@@ -251,7 +252,7 @@ func TestStatementsKeepTheRulesOfCitus(t *testing.T) {
 			"merge", "trigger", "on constraint", "lock table", "notify", "truncate",
 			"delete",
 		} {
-			// Neither the outbox nor the keys of calls that write no entry are part of the books.
+			// Neither the outbox nor the keys of claims are part of the ledger.
 			allowed := word == "delete" && (name == "sqlForgetOutbox" || name == "sqlDropClaim")
 			if regexp.MustCompile(`\b`+word+`\b`).MatchString(statement) && !allowed {
 				t.Errorf("%s says %s", name, word)
@@ -265,14 +266,23 @@ func TestStatementsKeepTheRulesOfCitus(t *testing.T) {
 		if strings.Contains(statement, " set ") && strings.Contains(statement, "from unnest(") &&
 			!strings.Contains(statement, "on conflict") {
 			updates++
-			if !regexp.MustCompile(`where \w+\.account = u\.account and .*\w+\.account = any\(\$1\)`).MatchString(statement) {
+			if !regexp.MustCompile(`where \w+\.account = u\.account and .*\w+\.account = any\(\$1\)`).
+				MatchString(statement) {
 				t.Errorf("%s updates from unnest, without account = any($1)", name)
 			}
 		}
-		if m := regexp.MustCompile(`on conflict \(([^)]*)\)`).FindStringSubmatch(statement); strings.Contains(statement, "on conflict") && (m == nil || !strings.HasPrefix(m[1], "account")) {
+		if m := regexp.MustCompile(`on conflict \(([^)]*)\)`).FindStringSubmatch(statement); strings.Contains(
+			statement,
+			"on conflict",
+		) &&
+			(m == nil || !strings.HasPrefix(m[1], "account")) {
 			t.Errorf("%s: on conflict names no columns that begin with the account", name)
 		}
-		if m := regexp.MustCompile(`insert into \w+(?: as \w+)? \(([^)]*)\)`).FindStringSubmatch(statement); strings.Contains(statement, "insert into") && (m == nil || !strings.HasPrefix(m[1], "account")) {
+		if m := regexp.MustCompile(`insert into \w+(?: as \w+)? \(([^)]*)\)`).FindStringSubmatch(statement); strings.Contains(
+			statement,
+			"insert into",
+		) &&
+			(m == nil || !strings.HasPrefix(m[1], "account")) {
 			t.Errorf("%s inserts without naming its columns, the account first", name)
 		}
 	}
@@ -311,7 +321,8 @@ func TestTheSchemaKeepsTheRulesOfCitus(t *testing.T) {
 			}
 		}
 	}
-	indexes := regexp.MustCompile(`create (?:unique )?index (\w+) on (\w+)(?: using \w+)? \(([^)]*)\)`).FindAllStringSubmatch(text, -1)
+	indexes := regexp.MustCompile(`create (?:unique )?index (\w+) on (\w+)(?: using \w+)? \(([^)]*)\)`).
+		FindAllStringSubmatch(text, -1)
 	if len(indexes) != strings.Count(text, "index ") || len(indexes) == 0 {
 		t.Errorf("%d indexes were understood", len(indexes))
 	}
@@ -354,12 +365,14 @@ func TestNoCodeKnowsAConstraintByName(t *testing.T) {
 	}
 }
 
-var looksLikeSQL = regexp.MustCompile(`(?is)\b(select\b.+\bfrom|insert\s+into|update\s+\w+(\s+as\s+\w+)?\s+set|delete\s+from|create\s+(temp|table|index|view)|alter\s+table|drop\s+table|truncate\s)`)
+var looksLikeSQL = regexp.MustCompile(
+	`(?is)\b(select\b.+\bfrom|insert\s+into|update\s+\w+(\s+as\s+\w+)?\s+set|delete\s+from|create\s+(temp|table|index|view)|alter\s+table|drop\s+table|truncate\s)`,
+)
 
 // plainCommands are statements that touch no table.
 var plainCommands = []string{"begin", "commit", "rollback", "begin isolation level repeatable read read only"}
 
-// SQL stands where it is read by these tests, and nothing else is sent to the database.
+// SQL is only where these tests check it, and nothing else is sent to the database.
 func TestSQLStandsInItsFilesOnly(t *testing.T) {
 	t.Parallel()
 	for file, parsed := range source(t) {
@@ -379,11 +392,11 @@ func TestSQLStandsInItsFilesOnly(t *testing.T) {
 	}
 }
 
-// measures says whether a file only serves `credits bench`, which compares the ledger with plain
-// inserts, or sends what db says opens a transaction.
+// measures returns whether a file only serves `credits bench`, which compares the ledger with plain inserts, or sends
+// what db opens a transaction with.
 func measures(file string) bool { return file == "baseline.go" || file == "postgres_lanes.go" }
 
-// checkSend wants what is sent to be one of the statements by its name.
+// checkSend checks that what is sent is a named statement.
 func checkSend(t *testing.T, file string, call *ast.CallExpr) {
 	t.Helper()
 	sel, ok := call.Fun.(*ast.SelectorExpr)
@@ -406,12 +419,12 @@ func checkSend(t *testing.T, file string, call *ast.CallExpr) {
 		return // a queued statement's reader
 	}
 	if file == "records.go" && sel.Sel.Name == "Queue" {
-		return // records pass on what queue was given
+		return // records forward what queue was given
 	}
 	t.Errorf("%s: %s sends something that is not one of the statements", file, sel.Sel.Name)
 }
 
-// Nobody else touches the tables of the books, but for the bench, which fills a database of its own.
+// No other package uses the ledger's tables, except the benchmark, which fills a database of its own.
 func TestOnlyTheLedgerTouchesItsTables(t *testing.T) {
 	t.Parallel()
 	var tables []string

@@ -14,7 +14,7 @@ import (
 
 const meteredFeature = "auto_selling"
 
-// agentHold makes an agent's hold of an amount.
+// agentHold holds an amount for an agent.
 func (f *fixture) agentHold(id uuid.UUID, agent, amount string, life time.Duration) int64 {
 	f.T.Helper()
 	h, err := f.Hold(f.T.Context(), id, uuid.NewString(), ledger.Hold{
@@ -27,7 +27,7 @@ func (f *fixture) agentHold(id uuid.UUID, agent, amount string, life time.Durati
 	return h.Seq
 }
 
-// spend makes an agent's charge for the metered feature.
+// spend charges an agent for the metered feature.
 func (f *fixture) spend(id uuid.UUID, agent, amount string) (ledger.Receipt, error) {
 	f.T.Helper()
 	return f.Charge(f.T.Context(), id, uuid.NewString(), ledger.Charge{
@@ -62,7 +62,7 @@ func (f *fixture) wantDetails(p *problem.Error, want map[string]string) {
 	}
 }
 
-// wantReason wants an agent to be paused for a reason, with its cure and what is missing.
+// wantReason checks why an agent is paused, the cure and what is missing.
 func (f *fixture) wantReason(id uuid.UUID, agent string, reason ledger.Reason, cure ledger.Cure, missing string) {
 	f.T.Helper()
 	list, _, err := f.Agents(f.T.Context(), id)
@@ -80,8 +80,8 @@ func (f *fixture) switchAgent(id uuid.UUID, agent string, on bool) {
 	f.NoError(f.SwitchAgent(f.T.Context(), id, ledger.SwitchAgent{ID: agent, On: on}))
 }
 
-// Whatever gives a budget room lets its agent go on at once: a release, a time-out, a capture of
-// less, a refund, a higher budget or none, and also a request that it covers.
+// Everything that makes room in a budget resumes its agent at once: a release, a timed-out hold, a smaller capture, a
+// refund, a higher budget or none, and a request that fits.
 func TestRoomInABudgetLetsAnAgentGoOn(t *testing.T) {
 	t.Parallel()
 	over := func(t *testing.T) (*fixture, uuid.UUID, int64) {
@@ -109,7 +109,7 @@ func TestRoomInABudgetLetsAnAgentGoOn(t *testing.T) {
 		"time-out": func(f *fixture, id uuid.UUID, _ int64) {
 			f.Clock.Advance(time.Hour)
 			if a := f.account(id); a.OverBudget != 0 {
-				f.T.Errorf("a look says that %d are over their budgets", a.OverBudget)
+				f.T.Errorf("a read says that %d are over their budgets", a.OverBudget)
 			}
 			f.NoError(f.Settle(f.T.Context(), id))
 		},
@@ -131,8 +131,8 @@ func TestRoomInABudgetLetsAnAgentGoOn(t *testing.T) {
 			if a := f.account(id); a.OverBudget != 0 {
 				t.Errorf("%d are over their budgets", a.OverBudget)
 			}
-			if told := f.takeEvents(id); !strings.HasSuffix(told, "agent.resumed seller") {
-				t.Errorf("told of %q", told)
+			if events := f.takeEvents(id); !strings.HasSuffix(events, "agent.resumed seller") {
+				t.Errorf("events are %q", events)
 			}
 		})
 	}
@@ -150,8 +150,8 @@ func TestRoomInABudgetLetsAnAgentGoOn(t *testing.T) {
 	})
 }
 
-// A budget that is spent in one month has room again only with the next one, also where a hold
-// times out shortly before and nobody looked until afterwards.
+// A budget spent in one month has room again only in the next, also if a hold times out shortly before and is settled
+// afterwards.
 func TestAHoldThatTimesOutBeforeTheMonthEnds(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)
@@ -160,7 +160,7 @@ func TestAHoldThatTimesOutBeforeTheMonthEnds(t *testing.T) {
 	f.MustPutAgent(id, "seller", "50", "")
 	_, err := f.spend(id, "seller", "45")
 	f.NoError(err)
-	f.Clock.Set(time.Date(2026, 3, 31, 23, 0, 0, 0, time.UTC)) // the day before has moved to the rollup
+	f.Clock.Set(time.Date(2026, 3, 31, 23, 0, 0, 0, time.UTC)) // the day before was rolled up
 	f.agentHold(id, "seller", "5", 30*time.Minute)
 	_ = f.refusal(f.spend(id, "seller", "1"))
 	f.MustPutAgent(id, "seller", "44", "")
@@ -171,12 +171,12 @@ func TestAHoldThatTimesOutBeforeTheMonthEnds(t *testing.T) {
 	f.NoError(err)
 	april := time.Date(2026, 4, 1, 0, 0, 0, 0, time.UTC)
 	if last := list[len(list)-1]; last.Kind != ledger.EventAgentResumed || !last.At.Equal(april) {
-		t.Errorf("%s at %v, want it to go on at %v", last.Kind, last.At, april)
+		t.Errorf("%s at %v, want it to resume at %v", last.Kind, last.At, april)
 	}
 }
 
-// One request that was far too large is no state of the agent: any tokens that arrive let it go on,
-// and so does its creator.
+// One request that was far too large does not block the agent: any tokens that arrive resume it, and so does its
+// creator.
 func TestOneRequestThatWasTooLarge(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)
@@ -209,7 +209,7 @@ func TestOneRequestThatWasTooLarge(t *testing.T) {
 	f.MustGrant(id, ledger.LotPromo, "0.000001", time.Time{})
 	f.wantAgents(id, "seller on 0")
 
-	// A refund has to bring what was missing, or some twenty tokens, so that nothing flaps.
+	// A refund has to bring what was missing, or twenty tokens, so that the state does not flap.
 	small := f.MustOpenWith("30")
 	charge := f.MustCharge(small, meteredFeature, "18")
 	_ = f.refusal(f.spend(small, "seller", "40"))
@@ -220,8 +220,7 @@ func TestOneRequestThatWasTooLarge(t *testing.T) {
 	f.wantAgents(small, "seller on 0")
 }
 
-// A caller can ask for a plain refusal: then neither what is there nor a budget pauses the agent,
-// and nothing is counted as turned away.
+// A caller can keep the agent on: then neither missing tokens nor a budget pause it, and nothing is counted.
 func TestARefusalThatLeavesTheAgentOn(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)
@@ -258,7 +257,7 @@ func TestARefusalThatLeavesTheAgentOn(t *testing.T) {
 	if a := f.account(id); a.Paused != 0 || a.OverBudget != 0 {
 		t.Errorf("paused: %d and %d", a.Paused, a.OverBudget)
 	}
-	// The same request without that is another one, which its key must not pass for.
+	// Without KeepAgentOn it is another request, so the key is reused.
 	r, err := f.Charge(ctx, id, "k", ledger.Charge{
 		Feature:     meteredFeature,
 		Agent:       "seller",
@@ -280,7 +279,7 @@ func TestARefusalThatLeavesTheAgentOn(t *testing.T) {
 		Amount:  amountOf("1"),
 	})
 	wantRefusal(t, "another request", err, problem.Unprocessable, "idempotency_key_reused")
-	// One that is paused is refused like any other.
+	// A paused agent is refused like any other.
 	f.switchAgent(id, "seller", false)
 	_, err = f.Charge(ctx, id, "p", ledger.Charge{
 		Feature:     meteredFeature,
@@ -292,7 +291,8 @@ func TestARefusalThatLeavesTheAgentOn(t *testing.T) {
 	f.wantAgents(id, "seller paused_by_creator 1")
 }
 
-// Turning on does the same from every state: what cannot work waits for what it lacks, and goes on by itself.
+// Switching on does the same from every state: an agent that cannot work waits for what it lacks, and resumes by
+// itself.
 func TestTurningOnIsTheSameFromEveryState(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)
@@ -322,7 +322,7 @@ func TestTurningOnIsTheSameFromEveryState(t *testing.T) {
 	f.wantAgents(id, "seller on 0")
 }
 
-// What is set aside is not gone: the refusal names it, and how much really has to come.
+// Reserved tokens still exist: the refusal names them and the real shortfall.
 func TestARefusalTellsWhatIsSetAside(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)
@@ -360,8 +360,8 @@ func TestARefusalTellsWhatIsSetAside(t *testing.T) {
 	}
 }
 
-// Why an agent waits for tokens, and what would help. A reserve of others is the reason where they
-// would do, and where no pack would lift what there is over it.
+// Why an agent waits for tokens, and what would help. A reserve of others is the reason if its tokens would suffice, or
+// if no pack would lift the balance above it.
 func TestWhyAnAgentWaits(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)
@@ -373,10 +373,10 @@ func TestWhyAnAgentWaits(t *testing.T) {
 	}{
 		{"199", "500", "0", "0.05", ledger.ReasonReserve, ledger.CureReserve, "301.05"},
 		{"0.04", "0", "0", "0.05", ledger.ReasonTokens, ledger.CureTokens, "0.01"},
-		// the large pack lifts it over the reserve
+		// the large pack lifts it above the reserve
 		{"0.04", "100", "0", "0.05", ledger.ReasonTokens, ledger.CureTokens, "100.01"},
-		{"0.04", "1000", "0", "0.05", ledger.ReasonReserve, ledger.CureReserve, "1000.01"}, // no pack does
-		// the job may give them back
+		{"0.04", "1000", "0", "0.05", ledger.ReasonReserve, ledger.CureReserve, "1000.01"}, // no pack suffices
+		// the hold may release them
 		{"280.04", "0", "280", "0.05", ledger.ReasonHeld, ledger.CureTokens, "0.01"},
 		{"280.04", "280", "280", "0.05", ledger.ReasonTokens, ledger.CureTokens, "280.01"}, // but not to this agent
 		{"30", "0", "0", "5000", ledger.ReasonSize, ledger.CureTurnOn, "0"},                // enough for others
@@ -411,7 +411,7 @@ func TestWhyAnAgentWaits(t *testing.T) {
 	}
 }
 
-// A job under way changes no level, whichever way it goes: what it holds may come back. What it takes does.
+// An open hold changes no level, because its tokens may come back. A capture does.
 func TestAJobUnderWayChangesNoLevel(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)

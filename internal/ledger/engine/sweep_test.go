@@ -19,7 +19,7 @@ import (
 	"pop.store/credits/internal/problem"
 )
 
-// sweep settles chunk after chunk until nothing is due.
+// sweep settles accounts in chunks until nothing is due.
 func sweep(ctx context.Context, e *engine.Engine, chunk int) (settled, failed int, err error) {
 	for more, place := true, (engine.DuePlace{}); more; {
 		s, err := e.SettleDue(ctx, place, chunk)
@@ -31,8 +31,8 @@ func sweep(ctx context.Context, e *engine.Engine, chunk int) (settled, failed in
 	return settled, failed, nil
 }
 
-// Two servers, two sweeps in each, after everybody has slept through three boundaries: each
-// period's allowance comes once, and goes, in order.
+// Two servers with two sweeps each, after three boundaries without requests: each period's allowance is granted once
+// and expires once, in order.
 func TestSweepsThatRaceGrantOnce(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)
@@ -80,7 +80,7 @@ func TestSweepsThatRaceGrantOnce(t *testing.T) {
 	f.wantClean(audit.Options{})
 }
 
-// A sweep goes on behind what Postgres refuses, and stops where it was told to.
+// A sweep continues after accounts that Postgres refuses, and stops at its limit.
 func TestASweepPassesOverWhatItCannotSettle(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)
@@ -89,7 +89,7 @@ func TestASweepPassesOverWhatItCannotSettle(t *testing.T) {
 		ids = append(ids, f.MustOpen("starter"))
 	}
 	reset := f.account(ids[0]).NextReset
-	// Somebody has used up what makes the grant one that happens once.
+	// The unique row that the grant needs is taken.
 	if _, err := f.Pool.Exec(t.Context(),
 		"insert into permanent_references (account, scope, reference, seq) values ($1, 'period', '1', 1)",
 		ids[4]); err != nil {
@@ -117,7 +117,7 @@ func TestASweepPassesOverWhatItCannotSettle(t *testing.T) {
 	}
 }
 
-// A server that is closing sweeps no more, and says so.
+// A closing server stops its sweep and returns an error.
 func TestASweepOfAClosedLedger(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)
@@ -129,13 +129,12 @@ func TestASweepOfAClosedLedger(t *testing.T) {
 	}
 }
 
-// At the very second of the reset all of the new allowance can be spent, though nobody has swept; a
-// microsecond before there is nothing.
+// At the instant of the reset all of the new allowance can be spent without a sweep; a microsecond before, nothing.
 func TestAChargeAtTheInstantOfTheReset(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)
 	whole := chargeOf("200")
-	for i, e := range []*engine.Engine{f.Engine, f.NewServer()} { // one remembers the account, the other does not
+	for i, e := range []*engine.Engine{f.Engine, f.NewServer()} { // one has cached the account, the other has not
 		f.Clock.Set(ledgertest.Start)
 		id := f.MustOpen("starter")
 		reset := f.account(id).NextReset
@@ -155,8 +154,7 @@ func TestAChargeAtTheInstantOfTheReset(t *testing.T) {
 	f.wantClean(audit.Options{})
 }
 
-// A hundred flips from plan to plan give what the highest plan gives, in this period and the next,
-// by both rules.
+// A hundred changes between plans grant what the largest plan grants, in this period and the next, by both rules.
 func TestAHundredFlips(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)
@@ -189,9 +187,8 @@ func TestAHundredFlips(t *testing.T) {
 	f.wantClean(audit.Options{})
 }
 
-// A failed renewal: no allowance at the boundaries, bought tokens stay. Once it is paid, the period
-// that holds gives its allowance, of the plan that waited for it, and the months in between give
-// none.
+// After a failed renewal there is no allowance at the boundaries, and bought tokens stay. Once it is paid, the current
+// period grants the allowance of the plan that waited for it; the months in between grant none.
 func TestARenewalThatIsPaidLate(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)
@@ -214,7 +211,7 @@ func TestARenewalThatIsPaidLate(t *testing.T) {
 	set(ledger.SetPlan{Status: ledger.PlanActive})
 	f.WantSpendable(id, "230")
 	set(ledger.SetPlan{Status: ledger.PlanPastDue})
-	set(ledger.SetPlan{Plan: "star"}) // not paid for: nothing yet
+	set(ledger.SetPlan{Plan: "star"}) // not paid yet: no allowance
 	f.WantSpendable(id, "230")
 	set(ledger.SetPlan{Status: ledger.PlanActive})
 	f.WantSpendable(id, "1030")
@@ -231,7 +228,7 @@ func TestARenewalThatIsPaidLate(t *testing.T) {
 	f.wantClean(audit.Options{})
 }
 
-// Charges leave the instant that sweeps look for as it is, so that their updates touch no index.
+// Charges do not change the instant that sweeps look for, so that their updates touch no index.
 func TestTheCommonChargeIsAHotUpdate(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)
@@ -251,7 +248,7 @@ func TestTheCommonChargeIsAHotUpdate(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	// A connection tells what it did when it ends.
+	// Postgres reports the statistics of a connection when it ends.
 	fresh.Close()
 	f.Close()
 	updates, hot := count()

@@ -20,13 +20,12 @@ func (f *fixture) takeBack(id uuid.UUID, amount string, lot int64) (ledger.Recei
 	})
 }
 
-// Tokens are taken back in burn order, all or nothing, and never what is held; the entry is a grant
-// below zero.
+// Tokens are taken back in burn order, all or nothing, and never held ones; the entry is a negative grant.
 func TestTakeBackInBurnOrder(t *testing.T) {
 	t.Parallel()
 	f, _ := newUnchecked(t)
 	id := f.MustOpenWith("30")
-	later := f.MustGrant(id, ledger.LotAdjustment, "50", ledgertest.Start.AddDate(1, 0, 0)) // burns first: it ends
+	later := f.MustGrant(id, ledger.LotAdjustment, "50", ledgertest.Start.AddDate(1, 0, 0)) // burns first, because it expires
 	_, err := f.Grant(t.Context(), id, "", ledger.Grant{
 		Kind:   ledger.LotPurchase,
 		Amount: 100 * tokens.One,
@@ -58,7 +57,7 @@ func TestTakeBackInBurnOrder(t *testing.T) {
 	f.wantClean(audit.Options{})
 }
 
-// A lot by its number: what is free of it, and nothing of a frozen, an expired or an empty one.
+// From a lot by its number: its free part, and nothing of a frozen, expired or empty one.
 func TestTakeBackFromALot(t *testing.T) {
 	t.Parallel()
 	f, _ := newUnchecked(t)
@@ -88,7 +87,7 @@ func TestTakeBackFromALot(t *testing.T) {
 	f.wantClean(audit.Options{})
 }
 
-// A purchase's tokens that support took back are no debt when its money goes back later.
+// Tokens of a purchase that support took back are not owed when it is refunded later.
 func TestWhatWasTakenBackIsNotOwed(t *testing.T) {
 	t.Parallel()
 	f, _ := newUnchecked(t)
@@ -112,7 +111,7 @@ func TestWhatWasTakenBackIsNotOwed(t *testing.T) {
 	f.wantClean(audit.Options{})
 }
 
-// Agents that reserve tokens do not keep support from taking them back; a level that is crossed is told.
+// Reserves do not keep support from taking tokens back. Crossing a level emits its event.
 func TestTakeBackAndReserves(t *testing.T) {
 	t.Parallel()
 	f, _ := newUnchecked(t)
@@ -123,12 +122,12 @@ func TestTakeBackAndReserves(t *testing.T) {
 	f.WantSpendable(id, "5")
 	if n := f.count("select count(*) from outbox where account = $1 and kind in ('balance.low', 'balance.empty')",
 		id); n == 0 {
-		t.Error("nobody was told of the low balance")
+		t.Error("there is no event for the low balance")
 	}
 	f.wantClean(audit.Options{})
 }
 
-// A purchase that was paid is credited however full the account is, and whatever became of it (M8).
+// A paid purchase is credited however full the account is, and whatever its state.
 func TestAPaidPurchaseIsAlwaysCredited(t *testing.T) {
 	t.Parallel()
 	f, _ := newUnchecked(t)

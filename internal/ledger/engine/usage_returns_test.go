@@ -22,8 +22,8 @@ func (f *fixture) sums(id uuid.UUID, by ledger.UsageBy, first, last time.Time) l
 	return sums
 }
 
-// A charge of 60 that is refunded 35 days later: the day of the refund has no use, and that of the
-// work says how much of it was returned.
+// A charge of 60 is refunded 35 days later: the day of the refund shows no usage, and that of the charge shows the
+// refunded part.
 func TestAReturnCountsOnTheDayOfItsWork(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)
@@ -51,7 +51,7 @@ func TestAReturnCountsOnTheDayOfItsWork(t *testing.T) {
 			t.Errorf("from %s to %s: %s, want %s", c.first, c.last, got, c.want)
 		}
 	}
-	// What cost more in the end comes first: 20 of the old work are left, and then nothing.
+	// The largest net amount comes first: 20 of the old charge are left, and then nothing.
 	for _, c := range []struct{ back, first string }{{"", "auto_selling"}, {"20", "lip_sync"}} {
 		if c.back != "" {
 			f.refund(id, old.Seq, c.back)
@@ -69,8 +69,7 @@ func sumText(s ledger.UsageSum) string {
 	return s.Amount.String() + " " + inText(s.Quantity) + " " + inText(s.Count) + " " + s.Returned.String()
 }
 
-// A refund makes room in the budget of the month in which its work was done: in today's, when a day
-// is put away, and whatever the order.
+// A refund makes room in the budget of the month of the charge: today, after the day was rolled up, and in any order.
 func TestARefundMakesRoomInTheMonthOfItsWork(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)
@@ -91,12 +90,17 @@ func TestARefundMakesRoomInTheMonthOfItsWork(t *testing.T) {
 	february := work("30")
 	f.wantAgentCharge(id, "replies", "20.000001", "over_budget")
 	f.refund(id, january.Seq, "40")
-	f.wantAgentCharge(id, "replies", "20.000001", "over_budget") // January's work was returned: that is no room in February
+	f.wantAgentCharge(
+		id,
+		"replies",
+		"20.000001",
+		"over_budget",
+	) // a refund of January makes no room in February
 	f.refund(id, february.Seq, "10")
 	f.wantAgentCharge(id, "replies", "30.000001", "over_budget")
 	f.Clock.Advance(3 * 24 * time.Hour)
 	more := work("25")
-	f.refund(id, february.Seq, "15") // of a day that was put away
+	f.refund(id, february.Seq, "15") // of a day that was rolled up
 	f.wantAgentCharge(id, "replies", "20.000001", "over_budget")
 	f.refund(id, more.Seq, "")
 	list, _, err := f.Agents(t.Context(), id)

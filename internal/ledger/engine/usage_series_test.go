@@ -15,8 +15,12 @@ import (
 	"pop.store/credits/internal/tokens"
 )
 
-// spentByEntries is what the entries say that work cost in the end, per day of the work and name.
-func (f *fixture) spentByEntries(id uuid.UUID, by ledger.UsageBy, first time.Time) map[string]map[time.Time]tokens.Amount {
+// spentByEntries is the net cost by the entries, per day of the charge and name.
+func (f *fixture) spentByEntries(
+	id uuid.UUID,
+	by ledger.UsageBy,
+	first time.Time,
+) map[string]map[time.Time]tokens.Amount {
 	f.T.Helper()
 	rows, err := f.Pool.Query(f.T.Context(),
 		`select case $2 when 'agent' then e.agent else e.feature end, w.day, -sum(e.amount)::bigint
@@ -39,8 +43,7 @@ func (f *fixture) spentByEntries(id uuid.UUID, by ledger.UsageBy, first time.Tim
 	return found
 }
 
-// series reads and checks what holds of every series: it says the same as the entries, biggest
-// first, and the rest is what is left.
+// series reads a series and compares it with the entries: largest first, and the rest in one.
 func (f *fixture) series(id uuid.UUID, by ledger.UsageBy, days int) ledger.UsageSeries {
 	f.T.Helper()
 	a, err := f.Account(f.T.Context(), id)
@@ -132,7 +135,7 @@ func TestUsageSeriesSayWhatTheEntriesSay(t *testing.T) {
 	}
 }
 
-// The eighth name gets its own series; from nine on the last two and more share one.
+// The eighth name has its own series; from nine names on the smallest share one.
 func TestUsageSeriesKeepTheSmallOnesTogether(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)
@@ -153,7 +156,7 @@ func TestUsageSeriesKeepTheSmallOnesTogether(t *testing.T) {
 		if want := tokens.Amount(5*(10-n)) * tokens.One; n < 8 && got.Amount != want {
 			t.Errorf("with %d agents the last has %s, want %s", n+1, got.Amount, want)
 		}
-		// All of today is still on the account's row at first: then it moves.
+		// All of today's usage is in the account's row at first, then in the rollup.
 		f.Clock.Advance(time.Hour)
 	}
 	s := f.series(id, ledger.ByAgent, 7)
@@ -162,7 +165,7 @@ func TestUsageSeriesKeepTheSmallOnesTogether(t *testing.T) {
 		s.Series[3].Name != "" || s.Series[3].Rest {
 		t.Errorf("the rest is %+v", rest)
 	}
-	// A newcomer of today outgrows them all, and its earlier days count as well.
+	// A new agent of today becomes the largest, and its earlier days count as well.
 	f.Clock.Advance(24 * time.Hour)
 	big := tokens.MustParse("300")
 	_, err := f.Charge(t.Context(), id, uuid.NewString(), ledger.Charge{

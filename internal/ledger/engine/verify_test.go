@@ -20,14 +20,12 @@ import (
 	"pop.store/credits/internal/tokens"
 )
 
-// corruption is something that went wrong in the books of account $1, and one of the differences that
-// it must be found by.
+// corruption is a change to the tables of account $1, and one of the differences by which it must be found.
 type corruption struct {
 	name, statement, what string
 }
 
-// A story is told of each account (tellStory), so every one has one of everything. Statements pick
-// what they spoil by what it is.
+// fillAccounts gives every account one of everything, so each statement finds what it changes.
 var corruptions = []corruption{
 	{"balance", "update ledger_accounts set balance = balance + 1 where account = $1", "balance, by its entries"},
 	{
@@ -50,7 +48,11 @@ var corruptions = []corruption{
 	},
 	{"newest lot", "update ledger_accounts set newest_lot = newest_lot - 1 where account = $1", "newest lot"},
 	{"below zero", "update ledger_accounts set balance = -1 where account = $1", "amounts"},
-	{"next due late", "update ledger_accounts set next_due_at = next_due_at + interval '10 years' where account = $1", "next due"},
+	{
+		"next due late",
+		"update ledger_accounts set next_due_at = next_due_at + interval '10 years' where account = $1",
+		"next due",
+	},
 	{"next due never", "update ledger_accounts set next_due_at = null where account = $1", "next due"},
 	{"zone", "update ledger_accounts set billing_zone = 'Mars/Base' where account = $1", "billing zone"},
 	{
@@ -62,9 +64,17 @@ var corruptions = []corruption{
 
 	{"first entry gone", "delete from entries where account = $1 and seq = 1", "entry 2: seq"},
 	{"entry gone", "delete from entries where account = $1 and seq = 6", "entries"},
-	{"newest entry gone", "delete from entries where account = $1 and seq = (select max(seq) from entries where account = $1)", "seq"},
+	{
+		"newest entry gone",
+		"delete from entries where account = $1 and seq = (select max(seq) from entries where account = $1)",
+		"seq",
+	},
 	{"amount", "update entries set amount = amount + 1 where account = $1 and seq = 6", "entry 6: balance after"},
-	{"held delta", "update entries set held_delta = held_delta + 1 where account = $1 and seq = (select min(hold) from holds where account = $1)", "held, by its entries"},
+	{
+		"held delta",
+		"update entries set held_delta = held_delta + 1 where account = $1 and seq = (select min(hold) from holds where account = $1)",
+		"held, by its entries",
+	},
 	{
 		"balance after", "update entries set balance_after = balance_after + 1 where account = $1 and seq = 6",
 		"entry 7: balance after",
@@ -73,14 +83,30 @@ var corruptions = []corruption{
 		"held after", "update entries set held_after = held_after + 1 where account = $1 and seq = 6",
 		"entry 6: held after",
 	},
-	{"held after above the balance", "update entries set held_after = balance_after + 1 where account = $1 and seq = 6", "entry 6: held after"},
-	{"spendable after", "update entries set spendable_after = balance_after - held_after + 1 where account = $1 and seq = 6", "entry 6: spendable after"},
+	{
+		"held after above the balance",
+		"update entries set held_after = balance_after + 1 where account = $1 and seq = 6",
+		"entry 6: held after",
+	},
+	{
+		"spendable after",
+		"update entries set spendable_after = balance_after - held_after + 1 where account = $1 and seq = 6",
+		"entry 6: spendable after",
+	},
 	{"time", "update entries set at = at - interval '1 second' where account = $1 and seq = 6", "entry 6: time"},
 	{"day", "update entries set day = day - 1 where account = $1 and seq = 6", "entry 6: day"},
-	{"day against usage", "update entries set day = day + 1 where account = $1 and seq = (select max(seq) from entries where account = $1 and kind = 2)", "usage on 2026-02-02 of auto_selling by no agent: amount"},
+	{
+		"day against usage",
+		"update entries set day = day + 1 where account = $1 and seq = (select max(seq) from entries where account = $1 and kind = 2)",
+		"usage on 2026-02-02 of auto_selling by no agent: amount",
+	},
 	{"kind", "update entries set kind = 9 where account = $1 and seq = 6", "entry 6: kind"},
 	{"sign", "update entries set amount = -amount where account = $1 and seq = 1", "entry 1: amount and held"},
-	{"contra", "update entries set contra = 4 where account = $1 and seq = (select min(seq) from entries where account = $1 and kind = 2)", "contra account"},
+	{
+		"contra",
+		"update entries set contra = 4 where account = $1 and seq = (select min(seq) from entries where account = $1 and kind = 2)",
+		"contra account",
+	},
 	{
 		"contra none", "update entries set contra = 0 where account = $1 and seq = 1",
 		"balance, by its contra accounts",
@@ -93,7 +119,11 @@ var corruptions = []corruption{
 		"parts swapped", "update entries set lots = array[lots[2], lots[1]] where account = $1 and seq = (select min(seq) from entries where account = $1 and cardinality(lots) = 2)",
 		"remaining, by its entries",
 	},
-	{"parts without an amount", "update entries set lots = lots || 1::bigint where account = $1 and seq = (select min(seq) from entries where account = $1 and cardinality(lots) > 1)", "lots"},
+	{
+		"parts without an amount",
+		"update entries set lots = lots || 1::bigint where account = $1 and seq = (select min(seq) from entries where account = $1 and cardinality(lots) > 1)",
+		"lots",
+	},
 	{
 		"lot of an entry", "update entries set lot = lot + 1 where account = $1 and seq = 1",
 		"amount, by the entry that made it",
@@ -101,13 +131,21 @@ var corruptions = []corruption{
 	{"about", "update entries set about = 0 where account = $1 and kind = 4", "about"},
 	{"about itself", "update entries set about = seq where account = $1 and kind = 6", "about"},
 	{"fingerprint", "update entries set fingerprint = null where account = $1 and kind = 5", "idempotency key"},
-	{"key twice", "update entries set idempotency_key = 'twice', fingerprint = '' where account = $1 and seq in (5, 6)", "entry 6: entries with its idempotency key"},
 	{
-		"entries of nobody", "update entries set account = '00000000-0000-0000-0000-000000000000' where account = $1",
+		"key twice",
+		"update entries set idempotency_key = 'twice', fingerprint = '' where account = $1 and seq in (5, 6)",
+		"entry 6: entries with its idempotency key",
+	},
+	{
+		"entries without an account", "update entries set account = '00000000-0000-0000-0000-000000000000' where account = $1",
 		"entries",
 	},
 
-	{"lot's remainder", "update lots set remaining = remaining + 1, amount = amount + 1 where account = $1 and lot = 1", "lot 1: remaining, by its entries"},
+	{
+		"lot's remainder",
+		"update lots set remaining = remaining + 1, amount = amount + 1 where account = $1 and lot = 1",
+		"lot 1: remaining, by its entries",
+	},
 	{"lot's remainder below zero", "update lots set remaining = -1 where account = $1 and lot = 1", "lot 1: amounts"},
 	{
 		"open lot's remainder", "update ledger_accounts set open_remaining = open_remaining + 1 where account = $1",
@@ -127,9 +165,17 @@ var corruptions = []corruption{
 	{"lot closed", "update lots set is_open = false where account = $1 and is_open and frozen", "open"},
 	{"lot thawed", "update lots set frozen = false where account = $1 and frozen", "unusable, by its lots"},
 	{"lot gone", "delete from lots where account = $1 and lot = 1", "lot 1: row"},
-	{"open lot is frozen", "update lots l set frozen = true from ledger_accounts a where a.account = $1 and l.account = $1 and l.lot = a.open_lot", "open lot"},
+	{
+		"open lot is frozen",
+		"update lots l set frozen = true from ledger_accounts a where a.account = $1 and l.account = $1 and l.lot = a.open_lot",
+		"open lot",
+	},
 	{"open lot is nothing", "update ledger_accounts set open_lot = 999 where account = $1", "open lot"},
-	{"open lot out of order", "update lots l set priority = 300 from ledger_accounts a where a.account = $1 and l.account = $1 and l.lot = a.open_lot", "open lot, by burn order"},
+	{
+		"open lot out of order",
+		"update lots l set priority = 300 from ledger_accounts a where a.account = $1 and l.account = $1 and l.lot = a.open_lot",
+		"open lot, by burn order",
+	},
 
 	{
 		"hold's amount", "update holds set amount = amount + 1 where account = $1 and outcome = 0",
@@ -149,10 +195,22 @@ var corruptions = []corruption{
 		"hold ended by nothing", "update holds set outcome = 4 where account = $1 and outcome = 0",
 		"entries that ended it",
 	},
-	{"hold ended too early", "update holds set expires_at = expires_at + interval '1 day' where account = $1 and outcome = 7", "time of its end"},
+	{
+		"hold ended too early",
+		"update holds set expires_at = expires_at + interval '1 day' where account = $1 and outcome = 7",
+		"time of its end",
+	},
 	{"hold's reference", "update holds set reference = 'other' where account = $1 and outcome = 0", "reference"},
-	{"hold ends before its extension", "update holds set expires_at = expires_at - interval '1 hour' where account = $1 and outcome = 7", "end, by its extensions"},
-	{"extension later than its hold", "update hold_extensions set expires_at = expires_at + interval '1 day' where account = $1", "end"},
+	{
+		"hold ends before its extension",
+		"update holds set expires_at = expires_at - interval '1 hour' where account = $1 and outcome = 7",
+		"end, by its extensions",
+	},
+	{
+		"extension later than its hold",
+		"update hold_extensions set expires_at = expires_at + interval '1 day' where account = $1",
+		"end",
+	},
 	{
 		"extension of nothing", "update hold_extensions set hold = 999 where account = $1",
 		"extension of hold 999: hold",
@@ -165,17 +223,41 @@ var corruptions = []corruption{
 		"extension's key used twice", "update hold_extensions set idempotency_key = (select idempotency_key from entries where account = $1 and kind = 5) where account = $1",
 		"idempotency key",
 	},
-	{"last entry before its first", "update entries set last_seq = seq where account = $1 and last_seq is not null", "last entry of its request"},
-	{"last entry of others", "update entries set last_seq = last_seq + 1 where account = $1 and last_seq is not null", "entries of its request"},
+	{
+		"last entry before its first",
+		"update entries set last_seq = seq where account = $1 and last_seq is not null",
+		"last entry of its request",
+	},
+	{
+		"last entry of others",
+		"update entries set last_seq = last_seq + 1 where account = $1 and last_seq is not null",
+		"entries of its request",
+	},
 	{"hold gone", "delete from holds where account = $1 and outcome = 0", "row"},
 
-	{"reversal", "update reversals set amount = amount + 1 where account = $1 and seq = (select max(about) from entries where account = $1 and kind = 6)", "reversed, by its refunds"},
-	{"reversal gone", "delete from reversals where account = $1 and seq = (select max(about) from entries where account = $1 and kind = 6)", "reversed, by its refunds"},
+	{
+		"reversal",
+		"update reversals set amount = amount + 1 where account = $1 and seq = (select max(about) from entries where account = $1 and kind = 6)",
+		"reversed, by its refunds",
+	},
+	{
+		"reversal gone",
+		"delete from reversals where account = $1 and seq = (select max(about) from entries where account = $1 and kind = 6)",
+		"reversed, by its refunds",
+	},
 	{"reversal above the charge", "update reversals set amount = amount * 1000 where account = $1", "reversed"},
 	{"reversal of nothing", "insert into reversals values ($1, 999, 1)", "entry 999: what is reversed"},
-	{"purchase taken back", "delete from reversals r using lots l where r.account = $1 and l.account = $1 and l.lot = r.seq and l.kind = 4", "owed, by purchases taken back"},
+	{
+		"purchase taken back",
+		"delete from reversals r using lots l where r.account = $1 and l.account = $1 and l.lot = r.seq and l.kind = 4",
+		"owed, by purchases taken back",
+	},
 
-	{"lapsed", "update reversals r set lapsed = 1 from lots l where r.account = $1 and l.account = $1 and l.lot = r.seq and l.kind = 4", "lapsed, by what expired"},
+	{
+		"lapsed",
+		"update reversals r set lapsed = 1 from lots l where r.account = $1 and l.account = $1 and l.lot = r.seq and l.kind = 4",
+		"lapsed, by what expired",
+	},
 
 	{
 		"reference to nothing", "update permanent_references set seq = 999 where account = $1 and scope = 'charge'",
@@ -185,7 +267,11 @@ var corruptions = []corruption{
 		"reference to another", "update permanent_references set seq = 1 where account = $1 and scope = 'charge'",
 		"charge reference job: what it points to",
 	},
-	{"reference renamed", "update permanent_references set reference = 'other' where account = $1 and scope = 'charge'", "charge reference other: reference of its entry"},
+	{
+		"reference renamed",
+		"update permanent_references set reference = 'other' where account = $1 and scope = 'charge'",
+		"charge reference other: reference of its entry",
+	},
 	{
 		"allowance that may come again", "delete from permanent_references where account = $1 and scope = 'period'",
 		"entry 1: permanent references",
@@ -207,7 +293,11 @@ var corruptions = []corruption{
 		"usage's count", "update usage_days set count = 7 where account = $1 and feature = 'pdf_creation'",
 		"usage on 2026-01-31 of pdf_creation by no agent: count",
 	},
-	{"usage's returns", "update usage_days set returned = returned + 1 where account = $1 and feature = 'pdf_creation'", "usage on 2026-01-31 of pdf_creation by no agent: returned"},
+	{
+		"usage's returns",
+		"update usage_days set returned = returned + 1 where account = $1 and feature = 'pdf_creation'",
+		"usage on 2026-01-31 of pdf_creation by no agent: returned",
+	},
 	{
 		"usage gone", "delete from usage_days where account = $1 and agent = 'studio'",
 		"usage on 2026-01-31 of auto_selling by studio: count",
@@ -222,7 +312,7 @@ var corruptions = []corruption{
 	{"agent gone", "delete from agents where account = $1 and agent = 'scout'", "agents"},
 	{"agent's reserve", "update agents set reserve = 0 where account = $1 and agent = ''", "reserved, by its agents"},
 	{
-		"agent resumed by nobody", "update agents set state = 0 where account = $1 and agent = 'seller'",
+		"agent resumed without an event", "update agents set state = 0 where account = $1 and agent = 'seller'",
 		"agents that wait for tokens",
 	},
 	{"agent's state", "update agents set state = 4 where account = $1 and agent = 'scout'", "agent scout: state"},
@@ -245,11 +335,19 @@ var corruptions = []corruption{
 		"agent turned away", "update agents set turned_away = -1 where account = $1 and agent = 'seller'",
 		"agent seller: turned away",
 	},
-	{"agents of nobody", "delete from ledger_accounts where account = $1", "row, by its agents"},
-	{"newest event gone", "delete from outbox where account = $1 and seq = (select max(seq) from outbox where account = $1)", "newest event"},
-	{"event between gone", "delete from outbox where account = $1 and seq = (select max(seq) - 1 from outbox where account = $1)", "events that wait"},
+	{"agents without an account", "delete from ledger_accounts where account = $1", "row, by its agents"},
+	{
+		"newest event gone",
+		"delete from outbox where account = $1 and seq = (select max(seq) from outbox where account = $1)",
+		"newest event",
+	},
+	{
+		"event between gone",
+		"delete from outbox where account = $1 and seq = (select max(seq) - 1 from outbox where account = $1)",
+		"events that wait",
+	},
 	{"events not counted", "update ledger_accounts set event_seq = event_seq - 1 where account = $1", "newest event"},
-	{"events of nobody", "delete from ledger_accounts where account = $1", "row, by its events"},
+	{"events without an account", "delete from ledger_accounts where account = $1", "row, by its events"},
 
 	{
 		"usage from nowhere", "insert into usage_days values ($1, '2026-01-01', 'lip_sync', '', 1, 1, 1)",
@@ -257,7 +355,7 @@ var corruptions = []corruption{
 	},
 }
 
-// dropConstraints are what keeps the database itself from some of the damage.
+// dropConstraints drops the constraints that would refuse some of the corruptions.
 const dropConstraints = `
 do $$ declare c record; begin
 	for c in select conrelid::regclass as t, conname from pg_constraint where contype = 'c' and connamespace = 'public'::regnamespace loop
@@ -282,21 +380,20 @@ func (f *fixture) wantClean(o audit.Options) audit.Report {
 		f.T.Error(d)
 	}
 	if !report.Complete {
-		f.T.Error("it has not looked at everything")
+		f.T.Error("the report is not complete")
 	}
 	return report
 }
 
-// fillAccounts makes accounts that have some of everything: lots of all kinds, one of them disputed,
-// one revoked after it was spent; holds that were captured, released, timed out and are open;
-// refunds; two days of usage.
+// fillAccounts makes accounts that have some of everything: lots of all kinds, one of them disputed, one revoked after
+// it was spent; holds that were captured, released, timed out and are open; refunds; two days of usage.
 func (f *fixture) fillAccounts(n int) []uuid.UUID {
 	f.T.Helper()
 	ids := make([]uuid.UUID, n)
-	each := func(chapter func(id uuid.UUID)) {
+	each := func(step func(id uuid.UUID)) {
 		var all sync.WaitGroup
 		for i := range ids {
-			all.Go(func() { chapter(ids[i]) })
+			all.Go(func() { step(ids[i]) })
 		}
 		all.Wait()
 	}
@@ -304,7 +401,7 @@ func (f *fixture) fillAccounts(n int) []uuid.UUID {
 		ids[i] = uuid.New()
 	}
 	each(f.firstDay)
-	f.Clock.Advance(2 * time.Hour) // a hold's time is over
+	f.Clock.Advance(2 * time.Hour) // a hold has timed out
 	each(func(id uuid.UUID) { f.MustCharge(id, "lip_sync", "") })
 	f.Clock.Advance(24 * time.Hour)
 	each(func(id uuid.UUID) {
@@ -350,7 +447,12 @@ func (f *fixture) firstDay(id uuid.UUID) {
 		f.NoError(err)
 	}
 	three := tokens.MustParse("3")
-	_, err = f.Capture(ctx, id, uuid.NewString(), ledger.Capture{Hold: f.holdFeature(id, "lip_sync", 0), Amount: &three})
+	_, err = f.Capture(
+		ctx,
+		id,
+		uuid.NewString(),
+		ledger.Capture{Hold: f.holdFeature(id, "lip_sync", 0), Amount: &three},
+	)
 	f.NoError(err)
 	_, err = f.Release(ctx, id, uuid.NewString(), ledger.Release{Hold: f.holdFeature(id, "lip_sync", 0)})
 	f.NoError(err)
@@ -395,7 +497,7 @@ func (f *fixture) addAgents(id uuid.UUID) {
 	f.NoError(f.Relayed(ctx, events))
 }
 
-// declineSeller has an agent ask for more than there is.
+// declineSeller sends an agent's charge that is too large.
 func (f *fixture) declineSeller(id uuid.UUID) {
 	much := 10_000 * tokens.One
 	_, err := f.Charge(f.T.Context(), id, uuid.NewString(), ledger.Charge{
@@ -415,7 +517,7 @@ func (f *fixture) holdFeature(id uuid.UUID, feature string, life time.Duration) 
 	return r.Seq
 }
 
-// Each kind of damage is found and named, and nobody else's books are blamed.
+// Each kind of corruption is found and named, and no other account is reported.
 func TestVerifyFindsDamage(t *testing.T) {
 	t.Parallel()
 	f, d := newUnchecked(t)
@@ -484,7 +586,7 @@ func TestVerifyOfNothing(t *testing.T) {
 	}
 }
 
-// What an agent had is taken away again: its account is as one that never had any of it.
+// Everything that agents left behind is removed: the account is like one that never had any.
 func TestVerifyOfAgentsThatAreOn(t *testing.T) {
 	t.Parallel()
 	f, _ := newUnchecked(t)
@@ -516,7 +618,7 @@ func TestVerifyTellsHowFarItIs(t *testing.T) {
 	}
 }
 
-// The books are in order at every moment of a busy day, not only when all is quiet.
+// The invariants hold at every moment while requests are sent, not only at rest.
 func TestVerifyWhileChargesGoOn(t *testing.T) {
 	t.Parallel()
 	f, _ := newUnchecked(t)
@@ -544,7 +646,7 @@ func TestVerifyWhileChargesGoOn(t *testing.T) {
 	f.wantClean(audit.Options{})
 }
 
-// randomRequest does something at random; refusals are as good as success.
+// randomRequest sends a random request. It may be refused.
 func (f *fixture) randomRequest(account uuid.UUID, random *rand.Rand) {
 	ctx, key := f.T.Context(), uuid.NewString()
 	amount := tokens.Amount(1 + random.Int64N(int64(8*tokens.One)))
@@ -616,7 +718,7 @@ func (f *fixture) randomAgentRequest(account uuid.UUID, amount tokens.Amount, ra
 	return f.relay(1 + random.IntN(20))
 }
 
-// relay takes the oldest events over.
+// relay takes the oldest events out of the outbox.
 func (f *fixture) relay(n int) error {
 	events, err := f.Outbox(f.T.Context(), n)
 	if err != nil {

@@ -18,9 +18,8 @@ import (
 	"pop.store/credits/internal/tokens"
 )
 
-// comparison is one sequence: accounts in both ledgers, on one clock. The ledger is several servers on
-// one database, of which one is asked at a time: what each of them remembers of an account may be
-// old.
+// comparison is one random sequence: two accounts in the ledger and in the model, on one clock. The ledger has several
+// servers on one database, and each request goes to one of them, whose cached accounts may be stale.
 type comparison struct {
 	*Fixture
 	servers  []*engine.Engine
@@ -34,14 +33,16 @@ type comparison struct {
 	relayed  map[uuid.UUID]int64 // events that were taken out of the outbox
 }
 
+// CompareWithModel sends a random sequence of requests to the ledger and to the reference model. It compares every
+// answer, the accounts after each step, and in the end everything that was written. It clears the outbox first.
 func CompareWithModel(t *rapid.T, f *Fixture, servers []*engine.Engine) {
 	f.Clock.Set(Start)
-	asked := *f
+	copied := *f
 	if _, err := f.Pool.Exec(context.Background(), "delete from outbox"); err != nil {
 		t.Fatal(err)
 	}
 	m := &comparison{
-		Fixture:  &asked,
+		Fixture:  &copied,
 		servers:  servers,
 		model:    NewModel(catalog.Builtin()),
 		unopened: uuid.New(),
@@ -122,7 +123,6 @@ func (m *comparison) account(t *rapid.T) uuid.UUID {
 	return m.ids[rapid.SampledFrom([]int{0, 0, 0, 0, 0, 0, 0, 1}).Draw(t, "account")]
 }
 
-// toResult turns an answer of the ledger's into the twin's form.
 func (m *comparison) toResult(r ledger.Receipt, err error) Result {
 	if err != nil {
 		return Result{Err: problem.Of(err)}
@@ -137,7 +137,7 @@ func (m *comparison) toResult(r ledger.Receipt, err error) Result {
 
 func (m *comparison) compare(t *rapid.T, what string, got, want Result) {
 	if (got.Err == nil) != (want.Err == nil) {
-		t.Fatalf("%s: the ledger answers %v, its twin %v", what, got.Err, want.Err)
+		t.Fatalf("%s: the ledger answers %v, the model %v", what, got.Err, want.Err)
 	}
 	if got.Err != nil {
 		same := got.Err.Kind == want.Err.Kind && got.Err.Code == want.Err.Code && got.Err.Field == want.Err.Field
@@ -145,21 +145,21 @@ func (m *comparison) compare(t *rapid.T, what string, got, want Result) {
 			same = reflect.DeepEqual(got.Err.Details, want.Err.Details)
 		}
 		if !same {
-			t.Fatalf("%s: the ledger refuses with %v %v, its twin with %v %v", what, got.Err, got.Err.Details,
+			t.Fatalf("%s: the ledger refuses with %v %v, the model with %v %v", what, got.Err, got.Err.Details,
 				want.Err, want.Err.Details)
 		}
 		return
 	}
 	if entryText(got.Entry) != entryText(want.Entry) || got.Replayed != want.Replayed {
-		t.Fatalf("%s: the ledger answers\n%s %v, its twin\n%s %v", what, entryText(got.Entry), got.Replayed,
+		t.Fatalf("%s: the ledger answers\n%s %v, the model\n%s %v", what, entryText(got.Entry), got.Replayed,
 			entryText(want.Entry), want.Replayed)
 	}
 	if got.Balance != want.Balance || !got.Until.Equal(want.Until) {
-		t.Fatalf("%s: the ledger answers %v until %v, its twin %v until %v", what, got.Balance, got.Until,
+		t.Fatalf("%s: the ledger answers %v until %v, the model %v until %v", what, got.Balance, got.Until,
 			want.Balance, want.Until)
 	}
 	if want.Entry.Kind != ledger.KindClawback && asJSON(got.Note) != asJSON(want.Note) {
-		t.Fatalf("%s: the ledger answers the note %v, its twin %v", what, got.Note, want.Note)
+		t.Fatalf("%s: the ledger answers the note %v, the model %v", what, got.Note, want.Note)
 	}
 }
 
@@ -170,7 +170,7 @@ func entryText(e ledger.Entry) string {
 		e.Quantity, e.UnitPrice, e.CatalogVersion, e.Reference, e.About, e.Day.UTC(), e.Parts)
 }
 
-// sendBoth sends a request under a new key to both ledgers.
+// sendBoth sends a request under a new key to the ledger and to the model.
 func (m *comparison) sendBoth(t *rapid.T, what string, send func(key string) (Result, Result)) {
 	m.keys++
 	key := fmt.Sprint("key-", m.keys)
@@ -180,7 +180,7 @@ func (m *comparison) sendBoth(t *rapid.T, what string, send func(key string) (Re
 	m.requests[key] = func() (Result, Result) { return send(key) }
 }
 
-// resend repeats an earlier request with its key: a replay if it went through, decided anew if not.
+// resend sends an earlier request again, with its key: a replay if it had succeeded, else it is decided again.
 func (m *comparison) resend(t *rapid.T) {
 	if len(m.used) == 0 {
 		t.Skip()
@@ -190,7 +190,7 @@ func (m *comparison) resend(t *rapid.T) {
 	m.compare(t, "again "+key, got, want)
 }
 
-// keyReused sends something else under an earlier key.
+// keyReused sends another request under a used key.
 func (m *comparison) keyReused(t *rapid.T) {
 	if len(m.used) == 0 {
 		t.Skip()
@@ -204,10 +204,15 @@ func (m *comparison) keyReused(t *rapid.T) {
 func (m *comparison) chargeUnopened(t *rapid.T) {
 	c := ledger.Charge{Feature: "lip_sync"}
 	r, err := m.Charge(context.Background(), m.unopened, "key", c)
-	m.compare(t, "a charge of nobody", m.toResult(r, err), m.model.Charge(m.unopened, "key", c, m.Clock.Now()))
+	m.compare(
+		t,
+		"a charge of an unknown account",
+		m.toResult(r, err),
+		m.model.Charge(m.unopened, "key", c, m.Clock.Now()),
+	)
 }
 
-// drawAmount is some of what there is, all of it, a little more, or nonsense.
+// drawAmount is part of what there is, all of it, slightly more, or invalid.
 func drawAmount(t *rapid.T, of tokens.Amount) *tokens.Amount {
 	a := rapid.OneOf(
 		rapid.Map(rapid.Int64Range(1, int64(max(of/3, 1))), func(n int64) tokens.Amount { return tokens.Amount(n) }),
@@ -261,7 +266,7 @@ func (m *comparison) charge(t *rapid.T) {
 	})
 }
 
-// bulk sends several charges at once: they meet in one batch.
+// bulk sends several charges at once, which share a batch.
 func (m *comparison) bulk(t *rapid.T) {
 	charges := make([]ledger.BulkCharge, rapid.IntRange(1, 6).Draw(t, "charges"))
 	for i := range charges {
@@ -301,7 +306,7 @@ func (m *comparison) hold(t *rapid.T) {
 	})
 }
 
-// drawEntry picks one of the newest entries of some kinds, or now and then any number.
+// drawEntry picks one of the newest entries of some kinds, and sometimes any number.
 func (m *comparison) drawEntry(t *rapid.T, id uuid.UUID, kinds ...ledger.Kind) int64 {
 	var seqs []int64
 	for _, e := range m.model.accounts[id].entries {
@@ -341,7 +346,7 @@ func (m *comparison) capture(t *rapid.T) {
 	})
 }
 
-// modelEntry is the twin's entry with this seq, if there is one.
+// modelEntry is the model's entry with this seq, if there is one.
 func (m *comparison) modelEntry(id uuid.UUID, seq int64) ledger.Entry {
 	if entries := m.model.accounts[id].entries; seq <= int64(len(entries)) {
 		return entries[seq-1]
@@ -398,7 +403,7 @@ func (m *comparison) grant(t *rapid.T) {
 	})
 }
 
-// purchase credits a new purchase, or an old one again.
+// purchase credits a new purchase, or an earlier one again.
 func (m *comparison) purchase(t *rapid.T) {
 	id := m.account(t)
 	source := fmt.Sprint("purchase-", len(m.bought[id])-rapid.IntRange(0, 1).Draw(t, "an old one"))
@@ -455,7 +460,7 @@ func (m *comparison) plan(t *rapid.T) {
 		m.model.SetPlan(id, p, m.Clock.Now()))
 }
 
-// moveClock moves the clock: by minutes, by days, by months, or a few seconds back, as between two servers.
+// moveClock advances the clock by minutes, days or months, or sets it back by seconds, as between two servers.
 func (m *comparison) moveClock(t *rapid.T) {
 	by := rapid.OneOf(
 		rapid.Map(rapid.IntRange(1, 1200), func(n int) time.Duration { return time.Duration(n) * time.Second }),
@@ -466,7 +471,7 @@ func (m *comparison) moveClock(t *rapid.T) {
 	m.Clock.Advance(by)
 }
 
-// moveClockToDue moves the clock to the very instant at which something is due next, or to a microsecond before it.
+// moveClockToDue sets the clock to the instant at which something is due next, or a microsecond before it.
 func (m *comparison) moveClockToDue(t *rapid.T) {
 	a := m.model.accounts[m.account(t)]
 	now := m.Clock.Now()
@@ -500,7 +505,7 @@ func (m *comparison) settle(t *rapid.T) {
 	m.model.Settle(id, m.Clock.Now())
 }
 
-// compareAccounts compares the accounts as they show themselves, after each step.
+// compareAccounts runs after each step.
 func (m *comparison) compareAccounts(t *rapid.T) {
 	accounts, err := m.Accounts(context.Background(), append(m.ids, m.unopened))
 	if err != nil || len(accounts) != len(m.ids) {
@@ -522,9 +527,9 @@ func (m *comparison) compareAccounts(t *rapid.T) {
 		if fmt.Sprint(light) != fmt.Sprint(got) {
 			t.Fatalf("at %v the balance is\n%+v\nand the account\n%+v", m.Clock.Now(), light, got)
 		}
-		got.NextDue, got.Today = time.Time{}, nil // the twin keeps neither; the usage is compared by itself
+		got.NextDue, got.Today = time.Time{}, nil // the model keeps neither; usage is compared separately
 		if fmt.Sprint(got) != fmt.Sprint(want) {
-			t.Fatalf("at %v the ledger shows\n%+v\nits twin\n%+v", m.Clock.Now(), got, want)
+			t.Fatalf("at %v the ledger shows\n%+v\nthe model\n%+v", m.Clock.Now(), got, want)
 		}
 	}
 	m.compareAgents(t)
@@ -534,7 +539,7 @@ func (m *comparison) compareHistoryPage(t *rapid.T) {
 	id := m.account(t)
 	var filter ledger.Filter
 	filter.Feature = rapid.SampledFrom([]string{"", "", "auto_selling", "lip_sync"}).Draw(t, "feature")
-	filter.Agent = rapid.SampledFrom([]string{"", "", "sales", "nobody"}).Draw(t, "agent")
+	filter.Agent = rapid.SampledFrom([]string{"", "", "sales", "unknown"}).Draw(t, "agent")
 	filter.Kinds = rapid.SampledFrom([][]ledger.Kind{
 		nil, nil,
 		{ledger.KindCharge, ledger.KindCapture},
@@ -555,7 +560,7 @@ func (m *comparison) compareHistory(t *rapid.T, id uuid.UUID, filter ledger.Filt
 	m.model.Settle(id, m.Clock.Now()) // what is due is written before a filter is refused
 	if field := m.model.invalidFilter(id, filter); field != "" {
 		if _, err := m.History(context.Background(), id, filter, 0, limit); problem.Of(err).Field != field {
-			t.Fatalf("history %+v: %v, its twin refuses %s", filter, err, field)
+			t.Fatalf("history %+v: %v, the model refuses %s", filter, err, field)
 		}
 		return
 	}
@@ -569,22 +574,28 @@ func (m *comparison) compareHistory(t *rapid.T, id uuid.UUID, filter ledger.Filt
 		got, before = append(got, page.Lines...), page.Before
 	}
 	if len(got) != len(want) {
-		t.Fatalf("history %+v has %d lines, its twin %d", filter, len(got), len(want))
+		t.Fatalf("history %+v has %d lines, the model %d", filter, len(got), len(want))
 	}
 	for i, line := range got {
 		if entryText(line.Entry) != entryText(want[i]) || !m.noteMatches(id, line) {
-			t.Fatalf("history %+v has\n%s %q, its twin\n%s", filter, entryText(line.Entry), line.Reason, entryText(want[i]))
+			t.Fatalf(
+				"history %+v has\n%s %q, the model\n%s",
+				filter,
+				entryText(line.Entry),
+				line.Reason,
+				entryText(want[i]),
+			)
 		}
 	}
 }
 
-// noteMatches compares what stands beside an entry.
+// noteMatches compares the reason and metadata of an entry.
 func (m *comparison) noteMatches(id uuid.UUID, line ledger.Line) bool {
 	want := m.model.accounts[id].notes[line.Seq]
 	return asJSON(ledger.Note{Reason: line.Reason, Metadata: line.Metadata}) == asJSON(want)
 }
 
-// drawInstant picks the time of an entry, one a microsecond beside it, none, or the future.
+// drawInstant picks the time of an entry, a microsecond before or after it, zero, or the future.
 func (m *comparison) drawInstant(t *rapid.T, id uuid.UUID) time.Time {
 	entries := m.model.accounts[id].entries
 	n := rapid.IntRange(-len(entries)/2-2, len(entries)).Draw(t, "instant")
@@ -605,7 +616,7 @@ func (m *comparison) compareBalanceAt(t *rapid.T) {
 	}
 	got, err := m.BalanceAt(context.Background(), id, at)
 	if want := m.model.BalanceAt(id, at, m.Clock.Now()); err != nil || got != want {
-		t.Fatalf("balance at %v is %v (%v), its twin says %v", at, got, err, want)
+		t.Fatalf("balance at %v is %v (%v), the model says %v", at, got, err, want)
 	}
 }
 
@@ -617,7 +628,7 @@ func (m *comparison) compareUsage(t *rapid.T) {
 	to := from.AddDate(0, 0, rapid.IntRange(0, 100).Draw(t, "days"))
 	got, err := m.Usage(context.Background(), id, from, to)
 	if want := m.model.Usage(id, from, to); err != nil || fmt.Sprint(got) != fmt.Sprint(want) {
-		t.Fatalf("usage from %v to %v is\n%v (%v), its twin says\n%v", from, to, got, err, want)
+		t.Fatalf("usage from %v to %v is\n%v (%v), the model says\n%v", from, to, got, err, want)
 	}
 }
 
@@ -633,13 +644,13 @@ func (m *comparison) compareQuote(t *rapid.T) {
 	}
 	price, refused := m.model.Cost(c.Feature, c.Quantity, c.Amount)
 	if (err == nil) != (refused == nil) {
-		t.Fatalf("quote: %v, its twin %v", err, refused)
+		t.Fatalf("quote: %v, the model %v", err, refused)
 	}
 	if err != nil {
 		return
 	}
 	if m.model.accounts[id].reserved() > 0 {
-		m.model.Settle(id, m.Clock.Now()) // a look at the agents settles
+		m.model.Settle(id, m.Clock.Now()) // reading the agents settles
 	}
 	settled, now := m.model.settledAt(id, m.Clock.Now())
 	spendable := settled.available(c.Agent, now)
@@ -656,11 +667,11 @@ func (m *comparison) compareQuote(t *rapid.T) {
 		want.Shortfall = price.Amount + settled.reservedByOthers(c.Agent) - settled.spendable(now)
 	}
 	if q != want {
-		t.Fatalf("quote is %+v, its twin's %+v", q, want)
+		t.Fatalf("quote is %+v, the model's %+v", q, want)
 	}
 }
 
-// compareFinally compares everything that was ever written, and adds up the books of the sequence.
+// compareFinally compares everything that was written, and checks the invariants of the sequence.
 func (m *comparison) compareFinally(t *rapid.T) {
 	for _, id := range m.ids {
 		m.compareHistory(t, id, ledger.Filter{}, ledger.MaxPage)
@@ -671,26 +682,26 @@ func (m *comparison) compareFinally(t *rapid.T) {
 		for day := range days {
 			got, err := m.DeclinedOn(context.Background(), id, day)
 			if want := m.model.DeclinedOn(id, day); err != nil || fmt.Sprint(got) != fmt.Sprint(want) {
-				t.Fatalf("declined on %v: %v (%v), its twin says %v", day, got, err, want)
+				t.Fatalf("declined on %v: %v (%v), the model says %v", day, got, err, want)
 			}
 		}
 		from, to := Start.AddDate(-1, 0, 0), Start.AddDate(90, 0, 0)
 		got, err := m.Usage(context.Background(), id, from, to)
 		if want := m.model.Usage(id, from, to); err != nil || fmt.Sprint(got) != fmt.Sprint(want) {
-			t.Fatalf("usage is %v (%v), its twin says %v", got, err, want)
+			t.Fatalf("usage is %v (%v), the model says %v", got, err, want)
 		}
 		var declined int
 		if err := m.Pool.QueryRow(context.Background(), "select declined from ledger_accounts where account = $1",
 			id).Scan(&declined); err != nil ||
 			declined != m.model.accounts[id].declinedCount {
-			t.Fatalf("%d attempts were declined (%v), its twin says %d", declined, err,
+			t.Fatalf("%d attempts were declined (%v), the model says %d", declined, err,
 				m.model.accounts[id].declinedCount)
 		}
 	}
 	m.checkInvariants(t)
 }
 
-// checkInvariants runs the invariants over this sequence's accounts only: temporary views stand in front of the tables.
+// checkInvariants runs the invariants over this sequence's accounts only: temporary views hide the tables.
 func (m *comparison) checkInvariants(t *rapid.T) {
 	ctx := context.Background()
 	tx, err := m.Pool.Begin(ctx)

@@ -41,7 +41,7 @@ func (m *comparison) putAgent(t *rapid.T) {
 		m.model.PutAgent(id, p, m.Clock.Now()))
 }
 
-// drawLimit is none, some of what there is, about what an agent has used, or nonsense.
+// drawLimit is no limit, part of what there is, about what an agent has used, or invalid.
 func (m *comparison) drawLimit(t *rapid.T, id uuid.UUID, agent string) *tokens.Amount {
 	a, now := m.model.settledAt(id, m.Clock.Now())
 	spent, held := a.used(agent, now)
@@ -53,7 +53,7 @@ func (m *comparison) drawLimit(t *rapid.T, id uuid.UUID, agent string) *tokens.A
 	return &limit
 }
 
-// drawRoom is what somebody may spend, up to what there is, or up to a budget or what others reserved.
+// drawRoom is what an agent could spend: up to all there is, or up to its budget and the reserves of others.
 func (m *comparison) drawRoom(t *rapid.T, id uuid.UUID, agent string) tokens.Amount {
 	a, now := m.model.settledAt(id, m.Clock.Now())
 	if rapid.Bool().Draw(t, "of all") {
@@ -84,13 +84,12 @@ func (m *comparison) setThreshold(t *rapid.T) {
 		m.model.SetThreshold(id, p, m.Clock.Now()))
 }
 
-// compareAgentList looks at the agents' page.
 func (m *comparison) compareAgentList(t *rapid.T) {
 	id := m.account(t)
 	list, own, err := m.Agents(context.Background(), id)
 	wantList, wantOwn := m.model.Agents(id, m.Clock.Now())
 	if got, want := asJSON(list), asJSON(wantList); err != nil || got != want || own != wantOwn {
-		t.Fatalf("agents are\n%s, own %v (%v), their twins\n%s, own %v", got, own, err, want, wantOwn)
+		t.Fatalf("agents are\n%s, own %v (%v), the model's\n%s, own %v", got, own, err, want, wantOwn)
 	}
 }
 
@@ -102,7 +101,7 @@ func asJSON(v any) string {
 	return string(raw)
 }
 
-// relay takes events over, as the one who tells others does.
+// relay takes the oldest events out of the outbox, as the relay to other services does.
 func (m *comparison) relay(t *rapid.T) {
 	events, err := m.Outbox(context.Background(), rapid.IntRange(1, 10).Draw(t, "events"))
 	if err == nil {
@@ -118,7 +117,7 @@ func (m *comparison) relay(t *rapid.T) {
 	}
 }
 
-// compareAgents compares, after each step, what the books say of agents, levels and events.
+// compareAgents compares the rows of levels, agents and events with the model, after each step.
 func (m *comparison) compareAgents(t *rapid.T) {
 	got, events := map[uuid.UUID]string{}, map[uuid.UUID][]ledger.Event{}
 	for _, id := range m.ids {
@@ -133,46 +132,48 @@ func (m *comparison) compareAgents(t *rapid.T) {
 		return err
 	})
 	batch.Queue(`select account, agent, name, feature, state, coalesce(paused_since, '0001-01-01Z'), turned_away, budget, reserve from agents
-		where account = any($1) and agent <> '' order by agent collate "C"`, m.ids).Query(func(rows pgx.Rows) error {
-		var id uuid.UUID
-		var g ledger.Agent
-		_, err := pgx.ForEachRow(rows, []any{
-			&id, &g.ID, &g.Name, &g.Feature, &g.State, &g.PausedSince,
-			&g.TurnedAway, &g.Budget, &g.Reserve,
-		}, func() error {
-			got[id] += fmt.Sprintln(g.ID, g.Name, g.Feature, g.State, timeText(g.PausedSince), g.TurnedAway,
-				optionalText(g.Budget), g.Reserve)
-			g = ledger.Agent{}
-			return nil
+		where account = any($1) and agent <> '' order by agent collate "C"`, m.ids).
+		Query(func(rows pgx.Rows) error {
+			var id uuid.UUID
+			var g ledger.Agent
+			_, err := pgx.ForEachRow(rows, []any{
+				&id, &g.ID, &g.Name, &g.Feature, &g.State, &g.PausedSince,
+				&g.TurnedAway, &g.Budget, &g.Reserve,
+			}, func() error {
+				got[id] += fmt.Sprintln(g.ID, g.Name, g.Feature, g.State, timeText(g.PausedSince), g.TurnedAway,
+					optionalText(g.Budget), g.Reserve)
+				g = ledger.Agent{}
+				return nil
+			})
+			return err
 		})
-		return err
-	})
-	batch.Queue("select account, seq, at, kind, data from outbox order by account, seq").Query(func(rows pgx.Rows) error {
-		var id uuid.UUID
-		var e ledger.Event
-		_, err := pgx.ForEachRow(rows, []any{&id, &e.Seq, &e.At, &e.Kind, &e.Data}, func() error {
-			events[id] = append(events[id], e)
-			e.Data = nil
-			return nil
+	batch.Queue("select account, seq, at, kind, data from outbox order by account, seq").
+		Query(func(rows pgx.Rows) error {
+			var id uuid.UUID
+			var e ledger.Event
+			_, err := pgx.ForEachRow(rows, []any{&id, &e.Seq, &e.At, &e.Kind, &e.Data}, func() error {
+				events[id] = append(events[id], e)
+				e.Data = nil
+				return nil
+			})
+			return err
 		})
-		return err
-	})
 	if err := m.Pool.SendBatch(context.Background(), batch).Close(); err != nil {
 		t.Fatal(err)
 	}
 	for _, id := range m.ids {
 		a := m.model.accounts[id]
 		if want := a.agentsText(); got[id] != want {
-			t.Fatalf("at %v the books say of the agents\n%s, their twins\n%s", m.Clock.Now(), got[id], want)
+			t.Fatalf("at %v the rows of the agents are\n%s, the model's\n%s", m.Clock.Now(), got[id], want)
 		}
 		m.compareEvents(t, events[id], a.events, int(m.relayed[id]))
 	}
 }
 
-// compareEvents compares those that were not relayed yet.
+// compareEvents compares the events that were not relayed yet.
 func (m *comparison) compareEvents(t *rapid.T, got []ledger.Event, want []modelEvent, relayed int) {
 	if len(got) != len(want) {
-		t.Fatalf("there are %d events, %+v, the twin has %d, %+v", len(got), eventsText(got), len(want), want)
+		t.Fatalf("there are %d events, %+v, the model has %d, %+v", len(got), eventsText(got), len(want), want)
 	}
 	for i := relayed; i < len(got); i++ {
 		if seq := int64(i + 1); got[i].Seq != seq {
@@ -183,7 +184,7 @@ func (m *comparison) compareEvents(t *rapid.T, got []ledger.Event, want []modelE
 			t.Fatal(err)
 		}
 		if got[i].Kind != want[i].kind || !got[i].At.Equal(want[i].at) || !reflect.DeepEqual(data, want[i].data) {
-			t.Fatalf("event %d is %s, its twin %s at %v, %v", i+1, eventsText(got[i:i+1]), want[i].kind,
+			t.Fatalf("event %d is %s, the model's %s at %v, %v", i+1, eventsText(got[i:i+1]), want[i].kind,
 				want[i].at, want[i].data)
 		}
 	}

@@ -39,7 +39,7 @@ func (m *comparison) extend(t *rapid.T) {
 	})
 }
 
-// compareOpenHolds compares the lists of open holds, page by page, and one hold by its number.
+// compareOpenHolds compares the list of open holds, page by page, and one hold by its number.
 func (m *comparison) compareOpenHolds(t *rapid.T) {
 	id := m.account(t)
 	limit := rapid.IntRange(1, 5).Draw(t, "limit")
@@ -53,12 +53,12 @@ func (m *comparison) compareOpenHolds(t *rapid.T) {
 	}
 	want := m.model.OpenHolds(id, m.Clock.Now())
 	if asJSON(got) != asJSON(want) {
-		t.Fatalf("open holds are\n%s, its twin\n%s", asJSON(got), asJSON(want))
+		t.Fatalf("open holds are\n%s, the model's\n%s", asJSON(got), asJSON(want))
 	}
 	number := m.drawEntry(t, id, ledger.KindHold)
 	one, err := m.HoldInfo(context.Background(), id, number)
 	known, there := m.model.HoldInfo(id, number)
 	if (err == nil) != there || (there && asJSON(one) != asJSON(known)) {
-		t.Fatalf("hold %d is %s (%v), its twin %s", number, asJSON(one), err, asJSON(known))
+		t.Fatalf("hold %d is %s (%v), the model's %s", number, asJSON(one), err, asJSON(known))
 	}
 }

@@ -9,7 +9,7 @@ import (
 	"pop.store/credits/internal/ledger"
 )
 
-// takeBack takes tokens out of the account, or of one of its lots.
+// takeBack takes tokens back from the account, or from one of its lots.
 func (m *comparison) takeBack(t *rapid.T) {
 	id := m.account(t)
 	take := ledger.TakeBack{Reason: rapid.SampledFrom([]string{"a mistake", "a mistake", "a mistake", ""}).Draw(t,
@@ -32,7 +32,7 @@ func (m *comparison) takeBack(t *rapid.T) {
 	})
 }
 
-// claim is a call that writes no entry, under a new key or one that was used before.
+// claim binds a key to a request without an entry: a new key, or one that was used before.
 func (m *comparison) claim(t *rapid.T) {
 	id, request := m.account(t), rapid.SampledFrom([]string{"a result", "a purchase"}).Draw(t, "request")
 	if len(m.used) > 0 && rapid.Bool().Draw(t, "an old key") {
@@ -45,13 +45,13 @@ func (m *comparison) claim(t *rapid.T) {
 }
 
 func (m *comparison) claims(id uuid.UUID, key, request string) (got, want Result) {
-	known, err := m.Fixture.Claim(context.Background(), id, key, request)
+	known, err := m.Claim(context.Background(), id, key, request)
 	got = m.toResult(ledger.Receipt{}, err)
 	got.Replayed = known
 	return got, m.model.Claim(id, key, request)
 }
 
-// closeAccount comes late in a sequence, if at all: little happens afterwards.
+// closeAccount skips most of the time and in short sequences, because little can happen afterwards.
 func (m *comparison) closeAccount(t *rapid.T) {
 	id := m.account(t)
 	if len(m.model.accounts[id].entries) < 8 || rapid.IntRange(0, 3).Draw(t, "really") > 0 {

@@ -14,21 +14,21 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 )
 
-// Cut is what a cutter does to a transaction's COMMIT.
+// Cut is what a CommitCutter does to a COMMIT.
 type Cut int
 
 const (
 	CutNone        Cut = iota // let it through
 	CutBeforeSend             // break the connection just before it: the server rolls back
-	CutAfterSend              // send it and break the connection at once: nobody knows
-	CutAfterCommit            // wait until the server has committed, swallow its answer and break the connection
-	NumCuts
+	CutAfterSend              // send it and break the connection at once: the outcome is unknown
+	CutAfterCommit            // drop the answer to the COMMIT and break the connection
+	NumCuts                   // how many kinds there are
 )
 
-// CommitCutter stands between pgx and Postgres and breaks connections around COMMIT.
+// CommitCutter sits between pgx and Postgres and breaks connections around COMMIT.
 type CommitCutter struct {
 	Chance atomic.Int64 // of a cut, in percent
-	Once   atomic.Int64 // a cut that is to be made once, whatever the chance
+	Once   atomic.Int64 // a Cut for the next COMMIT, whatever the chance
 	Made   [NumCuts]atomic.Int64
 }
 
@@ -41,11 +41,12 @@ func (c *CommitCutter) choose() Cut {
 	return how
 }
 
+// Broken counts the connections that were broken.
 func (c *CommitCutter) Broken() int64 {
 	return c.Made[CutBeforeSend].Load() + c.Made[CutAfterSend].Load() + c.Made[CutAfterCommit].Load()
 }
 
-// Configure makes a pool dial through the cutter.
+// Configure makes a pool connect through the cutter.
 func (c *CommitCutter) Configure(config *pgxpool.Config) {
 	config.ConnConfig.DialFunc = func(ctx context.Context, network, address string) (net.Conn, error) {
 		conn, err := (&net.Dialer{}).DialContext(ctx, network, address)
@@ -60,12 +61,12 @@ func (c *CommitCutter) Configure(config *pgxpool.Config) {
 	}
 }
 
-// cutConn is a connection that understands as much of Postgres' protocol as it needs to find COMMIT
-// and its answer. It passes on whole messages only.
+// cutConn parses as much of the Postgres protocol as it needs to find a COMMIT and its answer. It forwards whole
+// messages only.
 type cutConn struct {
 	net.Conn
 	cutter     *CommitCutter
-	dropAnswer atomic.Bool // the answer to COMMIT is to be swallowed
+	dropAnswer atomic.Bool // the answer to COMMIT is to be dropped
 	writing    sync.Mutex
 	begun      bool            // the start-up message, which has no type, has gone by
 	out        []byte          // from pgx, not a whole message yet
@@ -75,8 +76,8 @@ type cutConn struct {
 	ready      []byte // whole messages for pgx
 }
 
-// firstMessage takes the first message off a stream: its type, its body and what follows. A stream that
-// has no whole message gives ok false.
+// firstMessage splits the first message off a stream: its type, its body and the rest. ok is false if the stream has no
+// whole message.
 func firstMessage(stream []byte, typed bool) (kind byte, body, rest []byte, ok bool) {
 	start := 0
 	if typed {
@@ -95,7 +96,7 @@ func firstMessage(stream []byte, typed bool) (kind byte, body, rest []byte, ok b
 	return kind, stream[start+4 : end], stream[end:], true
 }
 
-// Write passes on what pgx sends.
+// Write forwards what pgx sends.
 func (c *cutConn) Write(p []byte) (int, error) {
 	c.writing.Lock()
 	defer c.writing.Unlock()
@@ -125,7 +126,7 @@ func (c *cutConn) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
-// isCommit tells whether a message asks the server to commit, and remembers which prepared statements do.
+// isCommit returns whether a message asks the server to commit. It remembers which prepared statements do.
 func (c *cutConn) isCommit(kind byte, body []byte) bool {
 	first, after, _ := bytes.Cut(body, []byte{0})
 	second, _, _ := bytes.Cut(after, []byte{0})
@@ -141,7 +142,7 @@ func (c *cutConn) isCommit(kind byte, body []byte) bool {
 	return false
 }
 
-// Read passes on what the server sends.
+// Read forwards what the server sends.
 func (c *cutConn) Read(p []byte) (int, error) {
 	c.reading.Lock()
 	defer c.reading.Unlock()

@@ -11,7 +11,7 @@ import (
 	"pop.store/credits/internal/ledger"
 )
 
-// EventState is what somebody knows of an account who has heard of nothing but its events.
+// EventState is the state of an account as its events alone describe it.
 type EventState struct {
 	Events     int64
 	Agents     map[string]string // state, since when, and turned away in pauses that are over
@@ -20,7 +20,7 @@ type EventState struct {
 	Grants     map[string]bool
 }
 
-// ReplayEvents takes in all events of an account, none of which was relayed.
+// ReplayEvents replays all events of an account, none of which may have been relayed.
 func (f *Fixture) ReplayEvents(id uuid.UUID) EventState {
 	f.T.Helper()
 	s := EventState{
@@ -74,8 +74,7 @@ func (s *EventState) apply(f *Fixture, e ledger.Event) {
 	}
 }
 
-// CheckEvents compares an account with what its events tell: each state has its event and each
-// event its state. And no budget is overspent.
+// CheckEvents compares an account with the replay of its events, and checks that no budget is overspent.
 func (f *Fixture) CheckEvents(id uuid.UUID) {
 	f.T.Helper()
 	ctx := context.Background()
@@ -90,7 +89,7 @@ func (f *Fixture) CheckEvents(id uuid.UUID) {
 			want = a.State.String() + " since " + timeText(a.PausedSince)
 		}
 		if s.Agents[a.ID] != want {
-			f.T.Errorf("the events say that %s of %v is %q, the books say %q", a.ID, id, s.Agents[a.ID], want)
+			f.T.Errorf("by its events %s of %v is %q, by its row %q", a.ID, id, s.Agents[a.ID], want)
 		}
 		if a.Budget != nil && a.Spent+a.Held > *a.Budget {
 			f.T.Errorf("%s of %v spent %v and holds %v of its budget of %v", a.ID, id, a.Spent, a.Held, *a.Budget)
@@ -103,7 +102,7 @@ func (f *Fixture) CheckEvents(id uuid.UUID) {
 		f.T.Fatal(err)
 	}
 	if events != s.Events || (level != ledger.LevelOK) != s.Low {
-		f.T.Errorf("%v has %d events, the newest is %d; its level is %v, and it was told that it is low: %v", id,
+		f.T.Errorf("%v has %d events, the newest is %d; its level is %v, low by its events: %v", id,
 			s.Events, events, level, s.Low)
 	}
 	rows, err := f.Pool.Query(ctx, "select seq from entries where account = $1 and kind = 1", id)
@@ -112,11 +111,11 @@ func (f *Fixture) CheckEvents(id uuid.UUID) {
 	}
 	grants, err := pgx.CollectRows(rows, pgx.RowTo[int64])
 	if err != nil || len(grants) != len(s.Grants) {
-		f.T.Fatalf("%d grants (%v), and %d were told of", len(grants), err, len(s.Grants))
+		f.T.Fatalf("%d grants (%v), %d events of grants", len(grants), err, len(s.Grants))
 	}
 	for _, seq := range grants {
 		if !s.Grants[ledger.EntryID(id, seq)] {
-			f.T.Errorf("nobody was told of grant %d of %v", seq, id)
+			f.T.Errorf("there is no event for grant %d of %v", seq, id)
 		}
 	}
 }

@@ -105,7 +105,7 @@ func (g *Generator) newRequest() Request {
 	return req
 }
 
-// Observe takes in an answer.
+// Observe remembers acknowledged holds and charges for later requests.
 func (g *Generator) Observe(r ledger.Receipt) {
 	switch {
 	case r.Replayed:

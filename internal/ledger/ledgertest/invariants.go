@@ -9,8 +9,8 @@ import (
 	"pop.store/credits/internal/tokens"
 )
 
-// invariants are queries that count what is wrong. lot_now is a lot as it stands: the open one's
-// remainder is in the account's row.
+// invariants are queries that count violations. The view lot_now has each lot's current remainder; that of the open lot
+// is in the account's row.
 var invariants = map[string]string{
 	"balance is not the sum of the entries": `select count(*) from ledger_accounts a
 		where balance <> (select coalesce(sum(amount), 0) from entries e where e.account = a.account)`,
@@ -50,7 +50,8 @@ create temp view lot_now as select l.account, l.lot, l.is_open,
 create temp view part as select account, seq, kind, lot, case when kind in (3, 4) then held_delta else amount end as amount from entries where lot <> 0
 	union all select e.account, e.seq, e.kind, p.lot, p.amount from entries e, unnest(e.lots, e.lot_amounts) as p (lot, amount) where e.lot = 0`
 
-// CheckInvariants compares what the books say in every way in which they say it.
+// CheckInvariants compares the redundant figures of all accounts: balances, holds, lots, entries, agents, events and
+// usage.
 func (f *Fixture) CheckInvariants() {
 	ctx := context.Background()
 	conn, err := f.Pool.Acquire(ctx)
@@ -70,10 +71,13 @@ func (f *Fixture) CheckInvariants() {
 	f.checkRollup(ctx, conn)
 }
 
-// checkRollup compares the usage of every account, today's part included, with its entries.
+// checkRollup compares the usage of every account, including today's, with its entries.
 func (f *Fixture) checkRollup(ctx context.Context, conn *pgxpool.Conn) {
-	rows, err := conn.Query(ctx, `select account, coalesce(-sum(amount) filter (where kind in (2, 5)), 0), sum(quantity) filter (where kind in (2, 5)), count(*) filter (where kind in (2, 5)), coalesce(sum(amount) filter (where kind = 6), 0)
-		from entries where contra = 3 group by 1`)
+	rows, err := conn.Query(
+		ctx,
+		`select account, coalesce(-sum(amount) filter (where kind in (2, 5)), 0), sum(quantity) filter (where kind in (2, 5)), count(*) filter (where kind in (2, 5)), coalesce(sum(amount) filter (where kind = 6), 0)
+		from entries where contra = 3 group by 1`,
+	)
 	if err != nil {
 		f.T.Fatal(err)
 	}

@@ -92,7 +92,11 @@ func (rec *Recorder) WorkDuringFaults(servers []Server, callers, rounds int, inj
 		longest = max(longest, time.Since(injected))
 		waitForAcked(int64(50 + rand.IntN(100)))
 	}
-	rec.t.Logf("%d faults; requests were acknowledged again after %v at the latest", rounds, longest.Round(time.Millisecond))
+	rec.t.Logf(
+		"%d faults; requests were acknowledged again after %v at the latest",
+		rounds,
+		longest.Round(time.Millisecond),
+	)
 }
 
 // DrillSize is how much work a test does: the usual amount, or as much as an environment variable says.

@@ -13,9 +13,9 @@ import (
 	"pop.store/credits/internal/tokens"
 )
 
-// Model is the ledger once more, written from the specification alone and as plainly as possible:
-// lists of everything that ever was, and every figure added up anew whenever it is asked for. It
-// shares no rule with the ledger; the types of requests and answers are all that it knows of it.
+// Model is the reference model of the ledger. It is written from the specification and as simple as possible: it keeps
+// lists of everything that happened and adds every figure up again when it is read. It shares no rule with the ledger,
+// only the types of requests and answers.
 type Model struct {
 	prices   *catalog.Catalog
 	accounts map[uuid.UUID]*modelAccount
@@ -69,6 +69,7 @@ type modelKey struct {
 	until   time.Time // of an extension, which has no entry
 }
 
+// NewModel makes a model without accounts. It uses the prices for all requests.
 func NewModel(prices *catalog.Catalog) *Model {
 	return &Model{prices: prices, accounts: map[uuid.UUID]*modelAccount{}}
 }
@@ -89,7 +90,7 @@ var errClosed = refusal(problem.Conflict, "account_closed")
 
 var errNoAccount = refusal(problem.NotFound, "account_not_found")
 
-// clone is an account of its own: what is done to it leaves the original alone.
+// clone copies the account deeply enough to settle it without changing the original.
 func (a *modelAccount) clone() *modelAccount {
 	c := *a
 	c.entries, c.lots, c.holds = slices.Clone(a.entries), slices.Clone(a.lots), slices.Clone(a.holds)
@@ -141,7 +142,8 @@ func (a *modelAccount) heldOf(lot int64) (sum tokens.Amount) {
 
 func (l *modelLot) expired(at time.Time) bool { return !l.expires.IsZero() && !at.Before(l.expires) }
 
-// spendable of a lot: effective, not expired, not frozen; what remains less what is held.
+// spendableOf is the spendable part of a lot: nothing before it is effective, after it expires and while it is frozen,
+// else what remains less what is held.
 func (a *modelAccount) spendableOf(l *modelLot, at time.Time) tokens.Amount {
 	if l.frozen || l.expired(at) || at.Before(l.effective) {
 		return 0
@@ -156,7 +158,7 @@ func (a *modelAccount) spendable(at time.Time) (sum tokens.Amount) {
 	return sum
 }
 
-// burnOrder lists the lots in the order in which they burn: bought ones last, then soonest expiry, then older.
+// burnOrder lists the lots in the order in which they are spent: purchases last, then by expiry, then by age.
 func (a *modelAccount) burnOrder() []*modelLot {
 	var list []*modelLot
 	for i := range a.lots {
@@ -170,7 +172,8 @@ func (a *modelAccount) burnOrder() []*modelLot {
 		return l.expires
 	}
 	slices.SortFunc(list, func(x, y *modelLot) int {
-		if bought := cmp.Compare(countTrue(x.kind == ledger.LotPurchase), countTrue(y.kind == ledger.LotPurchase)); bought != 0 {
+		xBought, yBought := countTrue(x.kind == ledger.LotPurchase), countTrue(y.kind == ledger.LotPurchase)
+		if bought := cmp.Compare(xBought, yBought); bought != 0 {
 			return bought
 		}
 		if soonest := end(x).Compare(end(y)); soonest != 0 {
@@ -197,7 +200,7 @@ func (a *modelAccount) lot(number int64) *modelLot {
 	return nil
 }
 
-// pay picks what each lot gives towards an amount.
+// pay splits an amount over the lots, in burn order.
 func (a *modelAccount) pay(amount tokens.Amount, at time.Time) (parts []ledger.Part) {
 	for _, l := range a.burnOrder() {
 		if part := min(amount, a.spendableOf(l, at)); part > 0 {
@@ -216,7 +219,7 @@ func negated(parts []ledger.Part) []ledger.Part {
 	return out
 }
 
-// write adds an entry to the books.
+// write appends an entry.
 func (a *modelAccount) write(e ledger.Entry, at time.Time) ledger.Entry {
 	if a.last.Before(at) {
 		a.last = at

@@ -14,7 +14,6 @@ import (
 	"pop.store/credits/internal/tokens"
 )
 
-// modelAgent is an agent of the twin's.
 type modelAgent struct {
 	id, name, feature string
 	state             ledger.AgentState
@@ -27,7 +26,7 @@ type modelAgent struct {
 	reserve           tokens.Amount
 }
 
-// modelEvent is something that others are told.
+// modelEvent is an event of the outbox.
 type modelEvent struct {
 	at   time.Time
 	kind string
@@ -50,7 +49,7 @@ func (a *modelAccount) agent(id string) *modelAgent {
 	return nil
 }
 
-// agentOrNew is an agent, registered now if it was not yet.
+// agentOrNew finds an agent, or registers it.
 func (a *modelAccount) agentOrNew(id string) *modelAgent {
 	if a.agent(id) == nil {
 		a.agents = append(a.agents, modelAgent{id: id})
@@ -59,7 +58,7 @@ func (a *modelAccount) agentOrNew(id string) *modelAgent {
 	return a.agent(id)
 }
 
-// reserved is what is set aside in all.
+// reserved is the sum of all reserves, in tokens.
 func (a *modelAccount) reserved() tokens.Amount {
 	sum := a.ownReserve
 	for _, g := range a.agents {
@@ -68,8 +67,8 @@ func (a *modelAccount) reserved() tokens.Amount {
 	return sum
 }
 
-// available is what is left for someone once what all others reserved is put aside; the creator is
-// the one without a name.
+// available is what an agent can spend once the reserves of all others are set aside. The agent without a name is the
+// creator.
 func (a *modelAccount) available(id string, at time.Time) tokens.Amount {
 	left := a.spendable(at)
 	if id != "" {
@@ -83,8 +82,8 @@ func (a *modelAccount) available(id string, at time.Time) tokens.Amount {
 	return max(left, 0)
 }
 
-// used is what counts towards an agent's budget: its charges of the calendar month, less what was
-// refunded of them, and what its jobs hold.
+// used is what counts towards an agent's monthly budget: its charges of the calendar month less their refunds, and its
+// open holds.
 func (a *modelAccount) used(id string, at time.Time) (spent, held tokens.Amount) {
 	year, month, _ := at.In(a.zone).Date()
 	for _, e := range a.entries {
@@ -112,9 +111,8 @@ func (a *modelAccount) fitsBudget(g *modelAgent, amount tokens.Amount, at time.T
 	return spent+held+amount <= *g.budget
 }
 
-// refusalOf is why something cannot be paid; nil if it can. Unless it is to be kept on, an agent whose
-// budget does not cover what it asks for is paused for that, and one that lacks tokens is paused
-// for them. A budget that covers what is asked for is no reason any more.
+// refusalOf is the refusal of a charge or hold, nil if it can be paid. It pauses an agent whose budget or tokens do not
+// suffice, unless the request keeps the agent on, and resumes one whose budget suffices again.
 func (a *modelAccount) refusalOf(feature, id string, amount tokens.Amount, keepOn bool, at time.Time,
 	prices *catalog.Catalog,
 ) *problem.Error {
@@ -173,8 +171,7 @@ func (a *modelAccount) pausedRefusal(code string, g *modelAgent, cure string) *p
 	return err
 }
 
-// insufficientRefusal is the 402. Of what can be spent at all, what is not available is reserved for
-// others; what is missing is what has to come while that stays so.
+// insufficientRefusal is the 402. Its shortfall is what has to arrive while the reserves of others stay as they are.
 func (a *modelAccount) insufficientRefusal(id string, amount tokens.Amount, at time.Time,
 	prices *catalog.Catalog,
 ) *problem.Error {
@@ -194,7 +191,7 @@ func (a *modelAccount) insufficientRefusal(id string, amount tokens.Amount, at t
 	return err
 }
 
-// reservedByOthers is what others reserved.
+// reservedByOthers is the sum of the reserves of everyone but one agent.
 func (a *modelAccount) reservedByOthers(id string) tokens.Amount {
 	kept := tokens.Amount(0)
 	if id != "" {
@@ -208,10 +205,14 @@ func (a *modelAccount) reservedByOthers(id string) tokens.Amount {
 	return kept
 }
 
-// shortageReason is what keeps somebody from spending an amount: a reserve of others, if it would do without,
-// or if even the largest pack would not lift what is there over it; jobs under way, if what they
-// hold would do; else there are too few tokens.
-func (a *modelAccount) shortageReason(id string, amount tokens.Amount, at time.Time, prices *catalog.Catalog) ledger.Reason {
+// shortageReason is why an amount cannot be spent. It is a reserve of others if it could be spent without that, or if
+// even the largest pack would not suffice; open holds if their release would suffice; else tokens are missing.
+func (a *modelAccount) shortageReason(
+	id string,
+	amount tokens.Amount,
+	at time.Time,
+	prices *catalog.Catalog,
+) ledger.Reason {
 	kept, all, held := a.reservedByOthers(id), a.spendable(at), a.held()
 	pack := tokens.Amount(0)
 	for _, p := range prices.Packs {
@@ -230,7 +231,6 @@ func (a *modelAccount) shortageReason(id string, amount tokens.Amount, at time.T
 	return "tokens"
 }
 
-// pauseReason is why an agent is paused.
 func (a *modelAccount) pauseReason(g *modelAgent, at time.Time, prices *catalog.Catalog) ledger.Reason {
 	switch g.state {
 	case ledger.AgentOn:
@@ -282,7 +282,8 @@ func (a *modelAccount) resume(g *modelAgent, at time.Time) {
 
 func timeText(at time.Time) string { return at.UTC().Format(time.RFC3339Nano) }
 
-// nextPrice is the least that an agent's next piece of work takes.
+// nextPrice is the least that an agent's next request costs: the price of its feature, or a millionth of a token if
+// that is metered.
 func (g *modelAgent) nextPrice(prices *catalog.Catalog) tokens.Amount {
 	for _, f := range prices.Features {
 		if f.ID == g.feature && f.Price > 0 {
@@ -292,13 +293,13 @@ func (g *modelAgent) nextPrice(prices *catalog.Catalog) tokens.Amount {
 	return 1
 }
 
-// likelyNext is what an agent asks for next, as far as one can tell: what it was refused, if that was
-// no more than twenty tokens.
+// likelyNext is what an agent's next request probably costs: what it was refused, up to twenty tokens.
 func (g *modelAgent) likelyNext(prices *catalog.Catalog) tokens.Amount {
 	return max(g.nextPrice(prices), min(g.wanted, 20*tokens.One))
 }
 
-// enoughToResume is enough not to stop again at once: twenty actions, and what it was refused.
+// enoughToResume is what an agent needs to resume without pausing again at once: twenty of its requests, and at least
+// what it was refused.
 func (g *modelAgent) enoughToResume(prices *catalog.Catalog) tokens.Amount {
 	if unit := g.nextPrice(prices); unit > 1 {
 		return max(20*unit, g.likelyNext(prices))
@@ -306,7 +307,6 @@ func (g *modelAgent) enoughToResume(prices *catalog.Catalog) tokens.Amount {
 	return g.likelyNext(prices)
 }
 
-// budgetLeft is what is left of an agent's budget.
 func (a *modelAccount) budgetLeft(g *modelAgent, at time.Time) tokens.Amount {
 	if g.budget == nil {
 		return tokens.Max
@@ -315,9 +315,8 @@ func (a *modelAccount) budgetLeft(g *modelAgent, at time.Time) tokens.Amount {
 	return *g.budget - spent - held
 }
 
-// applyThenReact lets something happen at an instant, and then what follows: agents whose budget has
-// more room than before, and some for their work, go on; if tokens have come, agents that waited
-// for them go on; and the level is what it is now.
+// applyThenReact applies a change at an instant, then what follows from it: agents resume whose budget has more room
+// than before, and agents that waited for tokens if tokens have arrived; then the level is updated.
 func (a *modelAccount) applyThenReact(at time.Time, prices *catalog.Catalog, happen func()) {
 	spendable, reserved, entries := a.spendable(at), a.reserved(), len(a.entries)
 	rooms := map[string]tokens.Amount{}
@@ -389,8 +388,8 @@ func (a *modelAccount) levelNow(at time.Time, prices *catalog.Catalog) ledger.Le
 	return ledger.LevelOK
 }
 
-// nextMonth is the first instant of the next calendar month: found by walking, for there are zones
-// whose clocks skip midnight.
+// nextMonth is the first instant of the next calendar month. It is found in steps of 15 minutes, because in some zones
+// a clock change skips midnight.
 func (a *modelAccount) nextMonth(at time.Time) time.Time {
 	local := at.In(a.zone)
 	next := time.Date(local.Year(), local.Month()+1, 1, 0, 0, 0, 0, time.UTC)
@@ -401,6 +400,7 @@ func (a *modelAccount) nextMonth(at time.Time) time.Time {
 	}
 }
 
+// PutAgent models engine.PutAgent.
 func (m *Model) PutAgent(id uuid.UUID, p ledger.PutAgent, now time.Time) Result {
 	return m.execute(id, "", "", "", now, func(a *modelAccount, now time.Time) Result {
 		if a.isClosed() {
@@ -448,7 +448,7 @@ func (m *Model) PutAgent(id uuid.UUID, p ledger.PutAgent, now time.Time) Result 
 	})
 }
 
-// SwitchAgent turns an agent off; or on, as far as it can work: else it waits for what it lacks.
+// SwitchAgent pauses an agent; or resumes it, unless its tokens or its budget do not suffice: then it waits for those.
 func (m *Model) SwitchAgent(id uuid.UUID, p ledger.SwitchAgent, now time.Time) Result {
 	return m.execute(id, "", "", "", now, func(a *modelAccount, now time.Time) Result {
 		g := a.agent(p.ID)
@@ -471,6 +471,7 @@ func (m *Model) SwitchAgent(id uuid.UUID, p ledger.SwitchAgent, now time.Time) R
 	})
 }
 
+// SetThreshold models engine.SetThreshold.
 func (m *Model) SetThreshold(id uuid.UUID, p ledger.SetThreshold, now time.Time) Result {
 	return m.execute(id, "", "", "", now, func(a *modelAccount, _ time.Time) Result {
 		if a.isClosed() {
@@ -484,17 +485,25 @@ func (m *Model) SetThreshold(id uuid.UUID, p ledger.SetThreshold, now time.Time)
 	})
 }
 
-// agentsText is what the books say of an account's agents and its level, in rows; as the account
-// was when it was last written.
+// agentsText is what the database should have in the rows of an account's level and agents.
 func (a *modelAccount) agentsText() string {
 	text := fmt.Sprintln(a.level)
 	for _, g := range a.agents {
-		text += fmt.Sprintln(g.id, g.name, g.feature, g.state, timeText(g.since), g.turnedAway, optionalText(g.budget), g.reserve)
+		text += fmt.Sprintln(
+			g.id,
+			g.name,
+			g.feature,
+			g.state,
+			timeText(g.since),
+			g.turnedAway,
+			optionalText(g.budget),
+			g.reserve,
+		)
 	}
 	return text
 }
 
-// Agents is what the agents' page shows.
+// Agents is the list of an account's agents, and what is reserved for the creator.
 func (m *Model) Agents(id uuid.UUID, now time.Time) (list []ledger.Agent, own tokens.Amount) {
 	a := m.Settle(id, now)
 	if now.Before(a.last) {
@@ -522,7 +531,8 @@ func (m *Model) Agents(id uuid.UUID, now time.Time) (list []ledger.Agent, own to
 			Held:        held,
 			Reason:      a.pauseReason(g, now, m.prices),
 			Missing:     missing,
-			Ready:       g.state == ledger.AgentOn && min(a.available(g.id, now), a.budgetLeft(g, now)) >= g.nextPrice(m.prices),
+			Ready: g.state == ledger.AgentOn &&
+				min(a.available(g.id, now), a.budgetLeft(g, now)) >= g.nextPrice(m.prices),
 		})
 	}
 	return list, a.ownReserve

@@ -58,6 +58,7 @@ func (a *modelAccount) addLot(l modelLot, contra ledger.Contra, prices *catalog.
 	return e
 }
 
+// Refund models engine.Refund.
 func (m *Model) Refund(id uuid.UUID, key string, r ledger.Refund, now time.Time) Result {
 	request := fmt.Sprint("refund", r.Entry, optionalText(r.Amount), r.Reference, "|", r.Reason, r.Metadata)
 	return m.execute(id, key, request, "", now, func(a *modelAccount, now time.Time) Result {
@@ -89,8 +90,8 @@ func (m *Model) Refund(id uuid.UUID, key string, r ledger.Refund, now time.Time)
 	})
 }
 
-// refundCharge walks the payment backwards, token by token as it were: those that came back before are
-// passed over.
+// refundCharge returns tokens to the lots that paid, in reverse order. It skips those that earlier refunds have
+// returned.
 func (a *modelAccount) refundCharge(charge ledger.Entry, before, amount tokens.Amount, r ledger.Refund, now time.Time,
 	prices *catalog.Catalog,
 ) ledger.Entry {
@@ -157,6 +158,7 @@ func (a *modelAccount) refundCharge(charge ledger.Entry, before, amount tokens.A
 	return e
 }
 
+// Grant models engine.Grant.
 func (m *Model) Grant(id uuid.UUID, key string, g ledger.Grant, now time.Time) Result {
 	contra, reference := ledger.ContraIssued, ""
 	if g.Kind == ledger.LotPurchase {
@@ -191,6 +193,7 @@ func (m *Model) Grant(id uuid.UUID, key string, g ledger.Grant, now time.Time) R
 	})
 }
 
+// Revoke models the Revoke of a purchase.
 func (m *Model) Revoke(id uuid.UUID, purchase string, total tokens.Amount, reason string, now time.Time) Result {
 	a := m.accounts[id]
 	if a == nil || a.references["purchase "+purchase] == 0 {
@@ -211,7 +214,7 @@ func (m *Model) Revoke(id uuid.UUID, purchase string, total tokens.Amount, reaso
 		}
 		a.references["revoked "+purchase] += int64(more)
 		there := min(more, a.remaining(l.number)-a.heldOf(l.number))
-		// unused: nobody's debt
+		// unused, so not owed
 		gone := min(more-there, a.expiredOf(purchase)-tokens.Amount(a.references["lapsed "+purchase]))
 		a.references["lapsed "+purchase] += int64(gone)
 		a.owed += more - gone
@@ -242,7 +245,7 @@ func (m *Model) Revoke(id uuid.UUID, purchase string, total tokens.Amount, reaso
 	})
 }
 
-// takenBackFrom is how many tokens of a lot support took back: negative grants.
+// takenBackFrom is how many tokens of a lot support has taken back, as negative grants.
 func (a *modelAccount) takenBackFrom(lot int64) (sum tokens.Amount) {
 	for _, e := range a.entries {
 		for _, p := range e.Parts {
@@ -254,7 +257,7 @@ func (a *modelAccount) takenBackFrom(lot int64) (sum tokens.Amount) {
 	return sum
 }
 
-// expiredOf is how much of a purchase has expired, whichever lot it was in.
+// expiredOf is how many tokens of a purchase have expired, in whatever lot they were.
 func (a *modelAccount) expiredOf(purchase string) (sum tokens.Amount) {
 	for _, e := range a.entries {
 		if e.Kind == ledger.KindExpiry && e.LotKind == ledger.LotPurchase && e.Reference == purchase {
@@ -264,6 +267,7 @@ func (a *modelAccount) expiredOf(purchase string) (sum tokens.Amount) {
 	return sum
 }
 
+// TakeBack models engine.TakeBack.
 func (m *Model) TakeBack(id uuid.UUID, key string, t ledger.TakeBack, now time.Time) Result {
 	return m.execute(id, key, fmt.Sprint("take back", t.Amount, t.Lot, t.Reason, t.Reference, t.Metadata), "", now,
 		func(a *modelAccount, now time.Time) Result {
@@ -302,11 +306,12 @@ func (m *Model) TakeBack(id uuid.UUID, key string, t ledger.TakeBack, now time.T
 		})
 }
 
-// calledBack is how many of a purchase's tokens were called back so far.
+// calledBack is how many tokens of a purchase were revoked so far.
 func (a *modelAccount) calledBack(purchase string) tokens.Amount {
 	return tokens.Amount(a.references["revoked "+purchase])
 }
 
+// Freeze models the Freeze of a purchase.
 func (m *Model) Freeze(id uuid.UUID, purchase string, frozen bool, now time.Time) Result {
 	a := m.accounts[id]
 	if a == nil || a.references["purchase "+purchase] == 0 {

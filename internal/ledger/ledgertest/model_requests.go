@@ -12,7 +12,7 @@ import (
 	"pop.store/credits/internal/tokens"
 )
 
-// Cost is what a piece of work costs.
+// Cost is the price of a request, or why it has none.
 func (m *Model) Cost(feature string, quantity *int64, amount *tokens.Amount) (catalog.Price, error) {
 	for _, f := range m.prices.Features {
 		if f.ID != feature {
@@ -45,7 +45,7 @@ func (m *Model) Cost(feature string, quantity *int64, amount *tokens.Amount) (ca
 	}
 }
 
-// Result is an answer: an entry, possibly an old one, or why not.
+// Result is the answer to a request: an entry, which an earlier request may have written, or an error.
 type Result struct {
 	Entry    ledger.Entry
 	Note     ledger.Note
@@ -57,9 +57,8 @@ type Result struct {
 
 func refusedWith(err error) Result { return Result{Err: problem.Of(err)} }
 
-// execute is the way of every request: a known key answers what it answered, a used reference too or
-// refuses, then everything due happens, then the request is decided. Only success binds the key and
-// the reference.
+// execute runs a request. A known key replays its answer, and a used reference replays or refuses. Otherwise everything
+// that is due is settled, and then the request is decided. Only success binds the key and the reference.
 func (m *Model) execute(id uuid.UUID, key, request, reference string, now time.Time,
 	decide func(a *modelAccount, now time.Time) Result,
 ) Result {
@@ -118,7 +117,6 @@ func (a *modelAccount) replay(seq int64, replayed bool) Result {
 	}
 }
 
-// firstNonEmpty is what the request says, or else what it inherits.
 func firstNonEmpty(said, inherited string) string {
 	if said != "" {
 		return said
@@ -126,7 +124,7 @@ func firstNonEmpty(said, inherited string) string {
 	return inherited
 }
 
-// inherit notes what a request said about its entry; what it left open is said by another entry.
+// inherit keeps the reason and metadata of an entry. What the request leaves empty comes from another entry.
 func (a *modelAccount) inherit(seq, from int64, reason string, metadata map[string]string) {
 	if len(metadata) == 0 {
 		metadata = a.notes[from].Metadata
@@ -134,7 +132,7 @@ func (a *modelAccount) inherit(seq, from int64, reason string, metadata map[stri
 	a.notes[seq] = ledger.Note{Reason: firstNonEmpty(reason, a.notes[from].Reason), Metadata: metadata}
 }
 
-// recordDeclined notes an attempt that lacked tokens.
+// recordDeclined records an attempt that lacked tokens. Up to 200 a day are kept.
 func (a *modelAccount) recordDeclined(feature, agent string, required, spendable tokens.Amount, at time.Time) {
 	a.last = at
 	year, month, day := at.In(a.zone).Date()
@@ -159,6 +157,7 @@ func (a *modelAccount) recordDeclined(feature, agent string, required, spendable
 	}
 }
 
+// Charge models engine.Charge.
 func (m *Model) Charge(id uuid.UUID, key string, c ledger.Charge, now time.Time) Result {
 	reference := ""
 	if c.UniqueReference {
@@ -202,9 +201,20 @@ func optionalText[T any](p *T) string {
 	return fmt.Sprint(" ", *p, " ")
 }
 
+// Hold models engine.Hold.
 func (m *Model) Hold(id uuid.UUID, key string, h ledger.Hold, now time.Time) Result {
-	request := fmt.Sprint("hold", h.Feature, optionalText(h.Quantity), optionalText(h.Amount), h.Agent, h.Reference, h.ExpiresIn,
-		h.KeepAgentOn, h.Reason, h.Metadata)
+	request := fmt.Sprint(
+		"hold",
+		h.Feature,
+		optionalText(h.Quantity),
+		optionalText(h.Amount),
+		h.Agent,
+		h.Reference,
+		h.ExpiresIn,
+		h.KeepAgentOn,
+		h.Reason,
+		h.Metadata,
+	)
 	return m.execute(id, key, request, "", now, func(a *modelAccount, now time.Time) Result {
 		if a.isClosed() {
 			return refusedWith(errClosed)
@@ -240,7 +250,6 @@ func (m *Model) Hold(id uuid.UUID, key string, h ledger.Hold, now time.Time) Res
 	})
 }
 
-// isClosed says whether the account was closed.
 func (a *modelAccount) isClosed() bool { return !a.closed.IsZero() }
 
 // Claim binds a key to a request that writes no entry.
@@ -257,7 +266,7 @@ func (m *Model) Claim(id uuid.UUID, key, request string) Result {
 	return Result{Replayed: ok}
 }
 
-// Close ends an account: its jobs are let go, and nothing new begins.
+// Close closes an account and releases its holds.
 func (m *Model) Close(id uuid.UUID, now time.Time) Result {
 	return m.execute(id, "", "", "", now, func(a *modelAccount, now time.Time) Result {
 		if a.isClosed() {
@@ -286,6 +295,7 @@ func (a *modelAccount) openHold(number int64) (*modelHold, error) {
 	return nil, refusal(problem.NotFound, "hold_not_found")
 }
 
+// Capture models engine.Capture.
 func (m *Model) Capture(id uuid.UUID, key string, c ledger.Capture, now time.Time) Result {
 	request := fmt.Sprint("capture", c.Hold, optionalText(c.Amount), c.Reference, "|", c.Reason, c.Metadata)
 	return m.execute(id, key, request, "", now, func(a *modelAccount, now time.Time) Result {
@@ -331,8 +341,8 @@ func (m *Model) Capture(id uuid.UUID, key string, c ledger.Capture, now time.Tim
 	})
 }
 
-// payCapture is what each lot pays of a capture, in the order in which lots burn: what the job held
-// of it, and its share of what comes on top.
+// payCapture is what each lot pays of a capture, in burn order: its part of the hold and its part of what exceeds the
+// hold.
 func (a *modelAccount) payCapture(h *modelHold, held, more tokens.Amount, at time.Time) (parts []ledger.Part) {
 	pays := map[int64]tokens.Amount{}
 	for _, p := range h.entry.Parts {
@@ -351,7 +361,7 @@ func (a *modelAccount) payCapture(h *modelHold, held, more tokens.Amount, at tim
 	return parts
 }
 
-// Extend lets a job go on for longer, never for shorter.
+// Extend moves a hold's expiry later, never earlier.
 func (m *Model) Extend(id uuid.UUID, key string, x ledger.Extend, now time.Time) Result {
 	return m.execute(id, key, fmt.Sprint("extend", x.Hold, x.ExpiresIn), "", now,
 		func(a *modelAccount, now time.Time) Result {
@@ -373,6 +383,7 @@ func (m *Model) Extend(id uuid.UUID, key string, x ledger.Extend, now time.Time)
 		})
 }
 
+// Release models engine.Release.
 func (m *Model) Release(id uuid.UUID, key string, r ledger.Release, now time.Time) Result {
 	return m.execute(id, key, fmt.Sprint("release", r.Hold, r.Reference, "|", r.Reason, r.Metadata), "", now,
 		func(a *modelAccount, now time.Time) Result {

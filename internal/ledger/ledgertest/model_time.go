@@ -11,8 +11,8 @@ import (
 	"pop.store/credits/internal/tokens"
 )
 
-// boundary is the k-th boundary: as many months after the anchor, on its day or the month's last, at
-// its local time.
+// boundary is the k-th period boundary: k months after the anchor, at its local time, on its day or the last day of the
+// month.
 func (a *modelAccount) boundary(k int) time.Time {
 	l := a.anchor.In(a.zone)
 	year, month := l.Year(), int(l.Month())+k
@@ -30,7 +30,7 @@ func (a *modelAccount) boundary(k int) time.Time {
 	}
 }
 
-// settle lets everything happen that is due, instant after instant, with all that follows from it.
+// settle applies everything that is due, one instant after the other, with what follows from each.
 func (a *modelAccount) settle(now time.Time, prices *catalog.Catalog) {
 	for {
 		at, first := a.nextDue(now, prices)
@@ -45,8 +45,8 @@ func (a *modelAccount) settle(now time.Time, prices *catalog.Catalog) {
 	}
 }
 
-// nextDue is what is due first: at one instant holds time out, then lots end, then a calendar
-// month begins, then a period.
+// nextDue is what is due first. At the same instant holds expire first, then lots, then a calendar month begins, then a
+// period.
 func (a *modelAccount) nextDue(now time.Time, prices *catalog.Catalog) (at time.Time, happen func()) {
 	consider := func(due time.Time, f func()) {
 		if !due.After(now) && (happen == nil || due.Before(at)) {
@@ -76,7 +76,7 @@ func (a *modelAccount) nextDue(now time.Time, prices *catalog.Catalog) (at time.
 	return at, happen
 }
 
-// expireHold releases a hold whose time is over, and tells.
+// expireHold releases a hold that has timed out and emits the event.
 func (a *modelAccount) expireHold(h *modelHold) {
 	a.endHold(h, "hold_expired", ledger.Release{}, h.expires)
 	data := map[string]any{
@@ -93,7 +93,7 @@ func (a *modelAccount) expireHold(h *modelHold) {
 	a.emit("hold.expired", h.expires, data)
 }
 
-// expireLot expires what is free of a lot.
+// expireLot expires the part of a lot that is not held.
 func (a *modelAccount) expireLot(l *modelLot, at time.Time) {
 	free := a.remaining(l.number) - a.heldOf(l.number)
 	a.write(ledger.Entry{
@@ -106,7 +106,7 @@ func (a *modelAccount) expireLot(l *modelLot, at time.Time) {
 	}, at)
 }
 
-// endHold releases a hold.
+// endHold releases a hold, with the outcome that it has from then on.
 func (a *modelAccount) endHold(h *modelHold, how string, r ledger.Release, at time.Time) ledger.Entry {
 	h.outcome = how
 	e := a.write(ledger.Entry{
@@ -126,7 +126,7 @@ func (a *modelAccount) endHold(h *modelHold, how string, r ledger.Release, at ti
 	return e
 }
 
-// afterHold: what came free of a revoked lot pays what is owed; what came free of an ended one then expires.
+// afterHold collects what is owed from the freed part of a revoked lot, and expires the freed part of an expired one.
 func (a *modelAccount) afterHold(h *modelHold, at time.Time) {
 	for _, p := range h.entry.Parts {
 		l := a.lot(p.Lot)
@@ -139,7 +139,8 @@ func (a *modelAccount) afterHold(h *modelHold, at time.Time) {
 	}
 }
 
-// beginPeriod starts a period: a waiting plan comes into force, its allowance is granted until the next boundary.
+// beginPeriod starts a period: the next plan replaces the current one, and its allowance is granted until the next
+// boundary.
 func (a *modelAccount) beginPeriod(k int, at time.Time, prices *catalog.Catalog) {
 	a.period, a.granted = k, 0
 	if a.next != "" {
@@ -148,7 +149,7 @@ func (a *modelAccount) beginPeriod(k int, at time.Time, prices *catalog.Catalog)
 	a.grantAllowance(at, prices)
 }
 
-// grantAllowance grants what the plan gives above what was granted in this period.
+// grantAllowance grants what the plan's allowance exceeds the grants of this period by.
 func (a *modelAccount) grantAllowance(at time.Time, prices *catalog.Catalog) {
 	more := allowanceOf(prices, a.plan) - a.granted
 	if more <= 0 {
@@ -172,6 +173,7 @@ func allowanceOf(prices *catalog.Catalog, plan string) tokens.Amount {
 	return -1
 }
 
+// SetPlan models engine.SetPlan. It opens an account that is unknown.
 func (m *Model) SetPlan(id uuid.UUID, p ledger.SetPlan, now time.Time) Result {
 	if p.Plan != "" && allowanceOf(m.prices, p.Plan) < 0 {
 		return m.settleAndRefuse(id, now, refusedWith(invalid("plan")))
@@ -217,7 +219,7 @@ func (m *Model) SetPlan(id uuid.UUID, p ledger.SetPlan, now time.Time) Result {
 	})
 }
 
-// settleThen: a request that is refused has been settled before all the same.
+// settleAndRefuse settles before it refuses, as the ledger does.
 func (m *Model) settleAndRefuse(id uuid.UUID, now time.Time, r Result) Result {
 	if m.accounts[id] == nil {
 		return r
@@ -258,8 +260,7 @@ func (m *Model) open(id uuid.UUID, p ledger.SetPlan, now time.Time) Result {
 	return Result{}
 }
 
-// ensurePeriod makes sure, while the plan is paid for, that the period that holds now has begun and its
-// allowance is granted.
+// ensurePeriod begins the current period and grants its allowance, if the plan is paid.
 func (a *modelAccount) ensurePeriod(now time.Time, prices *catalog.Catalog) {
 	if a.status != ledger.PlanActive {
 		return

@@ -11,7 +11,7 @@ import (
 	"pop.store/credits/internal/ledger"
 )
 
-// settledAt is the account as it stands at an instant; nothing is written.
+// settledAt is a copy of the account, settled at an instant. Nothing is written.
 func (m *Model) settledAt(id uuid.UUID, now time.Time) (*modelAccount, time.Time) {
 	a := m.accounts[id].clone()
 	a.notes = maps.Clone(a.notes)
@@ -22,7 +22,7 @@ func (m *Model) settledAt(id uuid.UUID, now time.Time) (*modelAccount, time.Time
 	return a, now
 }
 
-// Account is what the account's page shows.
+// Account is what the engine's Account returns.
 func (m *Model) Account(id uuid.UUID, now time.Time) ledger.Account {
 	a, now := m.settledAt(id, now)
 	v := ledger.Account{
@@ -76,7 +76,7 @@ func (m *Model) Account(id uuid.UUID, now time.Time) ledger.Account {
 	return v
 }
 
-// Settle settles for good, as a look into the history does.
+// Settle writes everything that is due, as a read of the history does.
 func (m *Model) Settle(id uuid.UUID, now time.Time) *modelAccount {
 	a := m.accounts[id]
 	if now.Before(a.last) {
@@ -86,7 +86,7 @@ func (m *Model) Settle(id uuid.UUID, now time.Time) *modelAccount {
 	return a
 }
 
-// invalidFilter names the field of a filter that nothing can match; empty: there is none.
+// invalidFilter is the field of a filter that cannot match anything, empty if there is none.
 func (m *Model) invalidFilter(id uuid.UUID, filter ledger.Filter) string {
 	switch {
 	case !filter.From.IsZero() && !filter.To.IsZero() && !filter.From.Before(filter.To):
@@ -97,6 +97,7 @@ func (m *Model) invalidFilter(id uuid.UUID, filter ledger.Filter) string {
 	return ""
 }
 
+// History lists the entries that match a filter, newest first. It settles first.
 func (m *Model) History(id uuid.UUID, filter ledger.Filter, now time.Time) (lines []ledger.Entry) {
 	for _, e := range slices.Backward(m.Settle(id, now).entries) {
 		if (filter.Kinds == nil || slices.Contains(filter.Kinds, e.Kind)) &&
@@ -110,6 +111,7 @@ func (m *Model) History(id uuid.UUID, filter ledger.Filter, now time.Time) (line
 	return lines
 }
 
+// BalanceAt is the balance after the last entry before an instant. It settles first.
 func (m *Model) BalanceAt(id uuid.UUID, at, now time.Time) (b ledger.Balance) {
 	for _, e := range m.Settle(id, now).entries {
 		if e.At.Before(at) {
@@ -123,7 +125,7 @@ func (m *Model) BalanceAt(id uuid.UUID, at, now time.Time) (b ledger.Balance) {
 	return b
 }
 
-// Usage adds up work by day, feature and agent, and what was returned of it, on the day of the work.
+// Usage adds up charges and captures by day, feature and agent. Refunds count on the day of the charge.
 func (m *Model) Usage(id uuid.UUID, from, to time.Time) []ledger.Usage {
 	var list []ledger.Usage
 	for _, e := range m.accounts[id].entries {
@@ -159,6 +161,7 @@ func (m *Model) Usage(id uuid.UUID, from, to time.Time) []ledger.Usage {
 	return list
 }
 
+// DeclinedOn lists the declined attempts of a day, newest first.
 func (m *Model) DeclinedOn(id uuid.UUID, day time.Time) (list []ledger.Declined) {
 	for _, d := range slices.Backward(m.accounts[id].declined) {
 		if d.Day.Equal(day) {
@@ -168,7 +171,7 @@ func (m *Model) DeclinedOn(id uuid.UUID, day time.Time) (list []ledger.Declined)
 	return list
 }
 
-// OpenHolds lists the holds that have not ended, newest first.
+// OpenHolds lists the open holds, newest first.
 func (m *Model) OpenHolds(id uuid.UUID, now time.Time) (list []ledger.HoldInfo) {
 	a := m.Settle(id, now)
 	for i := range slices.Backward(a.holds) {
@@ -179,6 +182,7 @@ func (m *Model) OpenHolds(id uuid.UUID, now time.Time) (list []ledger.HoldInfo) 
 	return list
 }
 
+// HoldInfo is a hold by its seq, open or not.
 func (m *Model) HoldInfo(id uuid.UUID, number int64) (ledger.HoldInfo, bool) {
 	a := m.accounts[id]
 	for i := range a.holds {

@@ -17,13 +17,14 @@ import (
 	"pop.store/credits/internal/embedpg"
 )
 
-// PostgresServer is a Postgres server of the test's own, as durable as in production, on a real disk.
+// PostgresServer is a Postgres server of one test, as durable as in production, on a real disk.
 type PostgresServer struct {
 	t       *testing.T
 	options embedpg.Options
 	running *embedpg.Server
 }
 
+// StartPostgres starts a server with a migrated database. It is stopped and removed when the test ends.
 func StartPostgres(t *testing.T) *PostgresServer {
 	t.Helper()
 	dir, err := os.MkdirTemp("", "credits-crash-") // not t.TempDir: the user that Postgres runs as has to pass
@@ -57,7 +58,7 @@ func StartPostgres(t *testing.T) *PostgresServer {
 	return s
 }
 
-// start starts the server, after a crash too.
+// start starts the server, also after a crash.
 func (s *PostgresServer) start() {
 	s.t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), MaxWait)
@@ -68,7 +69,7 @@ func (s *PostgresServer) start() {
 	}
 }
 
-// createDatabase makes the roles and the migrated database.
+// createDatabase creates the roles and the migrated database.
 func (s *PostgresServer) createDatabase() {
 	s.t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), MaxWait)
@@ -94,10 +95,11 @@ func (s *PostgresServer) connectSuperuser(ctx context.Context) *pgx.Conn {
 	return conn
 }
 
+// AppURL is the database's address for the app's role.
 func (s *PostgresServer) AppURL() string { return s.running.URL(db.AppRole, db.Database) }
 
-// KillServer is kill -9 of the postmaster, and a new start. Its pid is the first line of the
-// server's own pid file.
+// KillServer kills the postmaster with SIGKILL and starts the server again. The pid is the first line of
+// postmaster.pid.
 func (s *PostgresServer) KillServer() {
 	s.t.Helper()
 	text, err := os.ReadFile(filepath.Join(s.running.DataDir(), "pgdata", "postmaster.pid"))
@@ -114,8 +116,7 @@ func (s *PostgresServer) KillServer() {
 	s.start()
 }
 
-// KillBackend is kill -9 of one connection's process, whereupon Postgres ends all others and
-// recovers by itself.
+// KillBackend kills the process of one connection with SIGKILL. Postgres then ends all other connections and recovers.
 func (s *PostgresServer) KillBackend() {
 	s.t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), MaxWait)
@@ -139,8 +140,8 @@ func (s *PostgresServer) signalKill(pid string) {
 	if err != nil || n < 2 {
 		s.t.Fatalf("pid %q: %v", pid, err)
 	}
-	// A connection may have ended by itself since it was chosen: then there is nothing left to
-	// kill, and the next round chooses again.
+	// The connection may have ended since it was chosen. Then there is nothing to kill, and the next round chooses
+	// again.
 	if err := syscall.Kill(n, syscall.SIGKILL); err != nil && !errors.Is(err, syscall.ESRCH) {
 		s.t.Fatal(err)
 	}

@@ -104,6 +104,7 @@ type processRun struct {
 	lastID  int
 }
 
+// StartProcess starts a server process over a database. It is killed when the test ends.
 func StartProcess(t *testing.T, url string) *Process {
 	t.Helper()
 	p := &Process{t: t, url: url}
@@ -112,6 +113,7 @@ func StartProcess(t *testing.T, url string) *Process {
 	return p
 }
 
+// Start starts the process again after a Kill.
 func (p *Process) Start() {
 	p.t.Helper()
 	l := &processRun{
@@ -148,7 +150,7 @@ func (p *Process) Kill() {
 	_ = l.cmd.Wait() // returns that it was killed
 }
 
-// Do asks the process.
+// Do sends a request to the process. It fails with KindUnavailable if the process ends first.
 func (p *Process) Do(_ context.Context, req Request) (ledger.Receipt, error) {
 	p.mu.Lock()
 	l := p.run
@@ -182,7 +184,7 @@ func (l *processRun) call(req Request) (processResponse, bool) {
 	return a, ok
 }
 
-// readResponses hands out answers until the process was killed and what it said before has been read.
+// readResponses delivers answers until the output of the process ends.
 func (l *processRun) readResponses(output io.Reader) {
 	defer close(l.done)
 	lines := bufio.NewScanner(output)
