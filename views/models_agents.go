@@ -25,9 +25,9 @@ type AgentReason string
 const (
 	WhyCreator AgentReason = "creator"
 	WhyTokens  AgentReason = "tokens"
-	WhyHeld    AgentReason = "held" // running jobs hold what it needs
+	WhyHeld    AgentReason = "held"    // running jobs hold what it needs
 	WhyReserve AgentReason = "reserve" // what it needs is reserved for others
-	WhySize    AgentReason = "size" // it requested more at once than there was
+	WhySize    AgentReason = "size"    // it requested more at once than there was
 	WhyBudget  AgentReason = "budget"
 )
 

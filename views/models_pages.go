@@ -297,7 +297,7 @@ const (
 	PurchasePaid       PurchaseState = "paid"
 	PurchaseFailed     PurchaseState = "failed"
 	PurchaseCancelled  PurchaseState = "cancelled"
-	PurchaseUnpaid     PurchaseState = "unpaid" // not paid yet, as far as the provider has reported
+	PurchaseUnpaid     PurchaseState = "unpaid"    // not paid yet, as far as the provider has reported
 	PurchaseReturning  PurchaseState = "returning" // the creator is returning it, and the refund is not done
 	PurchaseReturned   PurchaseState = "returned"
 	PurchaseRefunded   PurchaseState = "refunded"

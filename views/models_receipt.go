@@ -59,12 +59,12 @@ type PurchaseRowStatus string
 // The states of a purchase.
 const (
 	RowStatusUnpaid   PurchaseRowStatus = "unpaid"   // ordered, not paid yet
-	RowStatusComing   PurchaseRowStatus = "coming" // the payment is processing
-	RowStatusPaid     PurchaseRowStatus = "paid" // also after a partial refund
-	RowStatusFailed   PurchaseRowStatus = "failed" // the payment failed
+	RowStatusComing   PurchaseRowStatus = "coming"   // the payment is processing
+	RowStatusPaid     PurchaseRowStatus = "paid"     // also after a partial refund
+	RowStatusFailed   PurchaseRowStatus = "failed"   // the payment failed
 	RowStatusDeclined PurchaseRowStatus = "declined" // the card was declined
-	RowStatusConfirm  PurchaseRowStatus = "confirm" // the bank requires the creator to confirm it
-	RowStatusClosed   PurchaseRowStatus = "closed" // not paid in time
+	RowStatusConfirm  PurchaseRowStatus = "confirm"  // the bank requires the creator to confirm it
+	RowStatusClosed   PurchaseRowStatus = "closed"   // not paid in time
 	RowStatusRefunded PurchaseRowStatus = "refunded"
 	RowStatusDisputed PurchaseRowStatus = "disputed"
 )
