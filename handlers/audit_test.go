@@ -117,7 +117,7 @@ func TestShedBulkRequests(t *testing.T) {
 	t.Parallel()
 	s := handlerstest.New(t)
 	s.Open("maya", "star")
-	var out handlerstest.Log
+	var out testkit.Log
 	limited, flush := logs.New(&out, logs.Options{Level: slog.LevelWarn})
 	s.App.Log = limited
 	s.Rebuild()

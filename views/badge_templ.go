@@ -14,8 +14,8 @@ import (
 	"strconv"
 )
 
-// badge is the balance at the top right. It asks for itself with the version that it shows, and is replaced in place. A link
-// without a script; no aria-live, since only a change of level is worth an announcement (see static/src/app.js).
+// badge is the balance at the top right. It polls with the version that it shows, and is replaced in place. Without a script it
+// is a plain link. It has no aria-live, since only a change of level is announced (see static/src/app.js).
 func badge(c Layout) templ.Component {
 	return templruntime.GeneratedTemplate(func(templ_7745c5c3_Input templruntime.GeneratedComponentInput) (templ_7745c5c3_Err error) {
 		templ_7745c5c3_W, ctx := templ_7745c5c3_Input.Writer, templ_7745c5c3_Input.Context
@@ -336,7 +336,7 @@ func badgeIcon(state string) templ.Component {
 	})
 }
 
-// href leads to what the badge is about: to the agents where some of them are stopped and tokens are not the whole of it.
+// href leads to the agents if the badge says that some are paused, else to Credits.
 func (m BadgeModel) href() templ.SafeURL {
 	if m.state().Name == "paused" {
 		return "/agents"
@@ -344,7 +344,7 @@ func (m BadgeModel) href() templ.SafeURL {
 	return "/credits"
 }
 
-// back is what to announce of each agent that is paused once it is back on, by its name, as JSON for the script.
+// back has the announcements for when paused agents are active again, by name, as JSON for the script.
 func (m BadgeModel) back() string {
 	words := make(map[string]string, len(m.Stopped))
 	for _, w := range m.Stopped {

@@ -13,7 +13,7 @@ import (
 	"time"
 )
 
-// ButtonKind is how loud a button is. One accent on a page: on the action that matters.
+// ButtonKind is the emphasis of a button. A page has one accent, on its main action.
 type ButtonKind string
 
 // The kinds of buttons.
@@ -392,7 +392,7 @@ func PageHead(title string) templ.Component {
 	})
 }
 
-// Card is a piece of paper on the page.
+// Card is a framed section of a page.
 func Card() templ.Component {
 	return templruntime.GeneratedTemplate(func(templ_7745c5c3_Input templruntime.GeneratedComponentInput) (templ_7745c5c3_Err error) {
 		templ_7745c5c3_W, ctx := templ_7745c5c3_Input.Writer, templ_7745c5c3_Input.Context
@@ -583,7 +583,7 @@ func Tag(label string) templ.Component {
 	})
 }
 
-// Time is a point in time in the creator's words, with the exact time at hand.
+// Time is a time in the creator's zone, with the exact time in its title.
 func Time(c Layout, at time.Time) templ.Component {
 	return templruntime.GeneratedTemplate(func(templ_7745c5c3_Input templruntime.GeneratedComponentInput) (templ_7745c5c3_Err error) {
 		templ_7745c5c3_W, ctx := templ_7745c5c3_Input.Writer, templ_7745c5c3_Input.Context
@@ -652,7 +652,7 @@ func Time(c Layout, at time.Time) templ.Component {
 	})
 }
 
-// BigAmount is the number that people come for. Longer numbers are set smaller, so that none leaves its card.
+// BigAmount is the main amount of a page. Longer numbers are smaller, so that they fit into the card.
 func BigAmount(a tokens.Amount, testID string) templ.Component {
 	return templruntime.GeneratedTemplate(func(templ_7745c5c3_Input templruntime.GeneratedComponentInput) (templ_7745c5c3_Err error) {
 		templ_7745c5c3_W, ctx := templ_7745c5c3_Input.Writer, templ_7745c5c3_Input.Context

@@ -11,11 +11,11 @@ import (
 	"pop.store/credits/internal/tokens"
 )
 
-// minus is the true minus sign, U+2212: a hyphen is too short beside figures.
+// minus is U+2212: a hyphen is too short beside digits.
 const minus = "−"
 
-// Number writes an amount with thousands separators and as many decimals as it has: "42", "42.5",
-// "1,234.05", "−9.2". It never rounds, so nobody reads a token that cannot be spent.
+// Number writes an amount with thousands separators and all its decimals: "42", "42.5", "1,234.05",
+// "−9.2". It never rounds, so that it shows no token that cannot be spent.
 func Number(a tokens.Amount) string {
 	whole, fraction, hasFraction := strings.Cut(a.String(), ".")
 	digits, negative := strings.CutPrefix(whole, "-")
@@ -29,7 +29,7 @@ func Number(a tokens.Amount) string {
 	return text
 }
 
-// Signed is Number with a plus before what came in.
+// Signed is Number with a plus sign for positive amounts.
 func Signed(a tokens.Amount) string {
 	if a > 0 {
 		return "+" + Number(a)
@@ -71,9 +71,9 @@ func group(digits string) string {
 	return digits
 }
 
-// PricePerToken writes what one token of a pack costs, in the currency's major unit and rounded up
-// to at most four decimals: "$0.09", "$0.0756". A price is never made to look smaller than it is.
-// It is empty for an empty pack.
+// PricePerToken is the price of one token of a pack, in the currency's major unit, rounded up to at
+// most four decimals: "$0.09", "$0.0756". Rounding up never understates a price. It is empty for an
+// empty pack.
 func PricePerToken(price money.Amount, amount tokens.Amount) string {
 	if amount <= 0 || price.Minor < 0 {
 		return ""
@@ -99,7 +99,7 @@ func currencySign(currency string) string {
 	return sign
 }
 
-// when is a point in time as the creator reads it, seen from now in their zone.
+// when is a time in the creator's zone, relative to now.
 type when struct {
 	at, now time.Time
 }
@@ -112,8 +112,8 @@ func (c Layout) when(at time.Time) when {
 	return when{at: at.In(zone), now: c.Now.In(zone)}
 }
 
-// end is when something ends that is over at an instant, with the day on which it can still be
-// used: what is good until 25 December, 00:00, is good for all of 24 December and not for the 25th.
+// end is the last valid day before an exclusive end: a gift until 25 December, 00:00, is valid on
+// 24 December.
 func (c Layout) end(at time.Time) when {
 	w := c.when(at)
 	if w.at.Equal(clock.StartOfDay(w.at, w.at.Location())) {
@@ -130,8 +130,8 @@ func (c Layout) billing() *time.Location {
 	return c.BillingZone
 }
 
-// month names the present month. "This month" means a calendar month in the billing zone,
-// everywhere; what belongs to a billing period says from which day.
+// month names the present calendar month in the billing zone. Billing periods are named by their
+// first day instead.
 func (c Layout) month() string { return "This month (" + c.Now.In(c.billing()).Format("January") + ")" }
 
 // daysAhead counts calendar days from today: 0 is today, 1 tomorrow, -1 yesterday.
@@ -170,10 +170,10 @@ func (w when) Date() string {
 	return w.format("2 Jan")
 }
 
-// Calendar is a date that stands on paper: "22 November 2026".
+// Calendar is a date in a document: "22 November 2026".
 func (w when) Calendar() string { return w.format("2 January 2006") }
 
-// Arrives says when something comes, in the middle of a sentence: "today at 14:00", "tomorrow",
+// Arrives is when something arrives, in the middle of a sentence: "today at 14:00", "tomorrow",
 // "Thursday", "on 3 December".
 func (w when) Arrives() string {
 	switch days := w.daysAhead(); {
@@ -189,8 +189,8 @@ func (w when) Arrives() string {
 	return w.format("on 2 January 2006")
 }
 
-// Around says when something is expected, never more exactly than a forecast can know: "today,
-// 14:00", "Tuesday, 14:00", "3 December".
+// Around is when something is expected, with the precision of a forecast: "today, 14:00", "Tuesday,
+// 14:00", "3 December".
 func (w when) Around() string {
 	hour := when{at: w.at.Round(time.Hour), now: w.now}
 	switch days := hour.daysAhead(); {
@@ -216,7 +216,7 @@ func (w when) expected() string {
 	return "around " + w.Around()
 }
 
-// Exact is the whole truth about a time, for the title: "Friday 20 November 2026, 09:12:33 CET".
+// Exact is the full time, for the title: "Friday 20 November 2026, 09:12:33 CET".
 func (w when) Exact() string { return w.at.Format("Monday 2 January 2006, 15:04:05 MST") }
 
 // ISO is the machine's form for <time datetime>.

@@ -185,7 +185,7 @@ func document(title string) templ.Component {
 	})
 }
 
-// layout is the frame of every page of the app: the way in, the header with the balance, the notice, the way out.
+// layout is the frame of every page: skip link, header with the balance, notice, footer.
 func layout(c Layout, title, page string) templ.Component {
 	return templruntime.GeneratedTemplate(func(templ_7745c5c3_Input templruntime.GeneratedComponentInput) (templ_7745c5c3_Err error) {
 		templ_7745c5c3_W, ctx := templ_7745c5c3_Input.Writer, templ_7745c5c3_Input.Context
@@ -322,7 +322,7 @@ func layout(c Layout, title, page string) templ.Component {
 	})
 }
 
-// sessionEnded is shown by the script when a poll finds that nobody is signed in any more.
+// sessionEnded is shown by the script when a poll finds that the session has ended.
 func sessionEnded() templ.Component {
 	return templruntime.GeneratedTemplate(func(templ_7745c5c3_Input templruntime.GeneratedComponentInput) (templ_7745c5c3_Err error) {
 		templ_7745c5c3_W, ctx := templ_7745c5c3_Input.Writer, templ_7745c5c3_Input.Context

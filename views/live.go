@@ -12,8 +12,8 @@ import (
 	"github.com/a-h/templ"
 )
 
-// Live pages keep themselves true: after each new balance the script asks for the page again, with
-// the versions of the parts that it shows, and is sent the parts that have changed.
+// Live pages: after each new balance the script requests the page again, with the versions of the
+// parts that it shows, and gets the parts that have changed.
 
 // Parts collects the parts of a page that differ from what a browser shows.
 type Parts struct {
@@ -21,7 +21,7 @@ type Parts struct {
 	changed bytes.Buffer
 }
 
-// ShownParts reads what a browser says that it shows: "part=version, part=version".
+// ShownParts parses the parts that a browser shows: "part=version, part=version".
 func ShownParts(text string) *Parts {
 	p := &Parts{shown: map[string]string{}}
 	for item := range strings.SplitSeq(text, ",") {
@@ -31,7 +31,7 @@ func ShownParts(text string) *Parts {
 	return p
 }
 
-// Changed is the HTML to send, to be put in place by htmx; empty when nothing has changed.
+// Changed is the HTML to send, which htmx puts in place; empty if nothing has changed.
 func (p *Parts) Changed() []byte { return p.changed.Bytes() }
 
 type partsKey struct{}
@@ -69,7 +69,7 @@ func writePart(b *bytes.Buffer, name, version, attributes string, content []byte
 	b.WriteString("</div>")
 }
 
-// liveAttributes make an element ask for the changed parts of the page at path when the badge has
+// liveAttributes make an element request the changed parts of the page at path when the badge has
 // shown a new balance.
 func liveAttributes(path string) templ.Attributes {
 	return templ.Attributes{

@@ -68,49 +68,49 @@ const (
 type BadgeModel struct {
 	Level     Level
 	Spendable tokens.Amount
-	// Held is what jobs under way have reserved; it is not part of Spendable.
+	// Held is what running jobs have reserved; it is not part of Spendable.
 	Held tokens.Amount
 	// Closed marks a balance that cannot be spent any more.
 	Closed bool
-	// PausedAgents counts the agents that are paused although their creator did not turn them off,
-	// and Stopped says which, as far as that is known.
+	// PausedAgents counts the agents that are paused, except by their creator. Stopped describes some
+	// of them.
 	PausedAgents int
 	Stopped      []StoppedModel
-	// Every is the pause until the next poll, jitter included; zero stops polling. Pace is the same
-	// without the jitter: a tab whose pace is no longer right gets a new badge, even if nothing
-	// else has changed.
+	// Every is the time until the next poll, jitter included; zero stops polling. Pace is the same
+	// without jitter: a tab whose pace has changed gets a new badge.
 	Every time.Duration
 	Pace  time.Duration
 }
 
-// NoticeModel is the low or empty notice that stands on every page.
+// NoticeModel is the low or empty notice on every page.
 type NoticeModel struct {
-	// Level is LevelLow or LevelEmpty. Soon marks a LevelLow that is about a balance which is not
-	// low yet but will run out soon.
+	// Level is LevelLow or LevelEmpty. Soon is set with LevelLow when the balance is not low yet but
+	// will soon run out.
 	Level     Level
 	Soon      bool
 	Spendable tokens.Amount
-	// Held is what jobs under way hold: it may come back, so it counts as left.
+	// Held is what running jobs have reserved. It counts as left, since it may be released.
 	Held tokens.Amount
-	// Waiting counts the agents that wait for tokens at an empty balance, and GoOn those that can
-	// work with what is left.
+	// Waiting counts the agents that wait for tokens at an empty balance, and GoOn those that can work
+	// with the rest.
 	Waiting, GoOn int
-	// Forecast says what stops first and when; nil without a forecast.
+	// Forecast says what stops first and when; nil if there is none.
 	Forecast *Forecast
-	// Equivalents say what is still possible; used when there is no forecast.
+	// Equivalents are shown when there is no forecast.
 	Equivalents []Equivalent
 	// NextGrant is the next plan allowance; nil when none will come.
 	NextGrant *NextGrant
 }
 
-// Forecast is what stops first at the present pace, and around when.
+// Forecast is what stops first at the present pace, and about when.
 type Forecast struct {
 	// Who is the agent's name, or the feature's that agents work on.
 	Who string
 	At  time.Time
-	// Hour says that the pace is that of the last hour; then Days says nothing.
+	// Hour is set if the pace is that of the last hour; Days is then unused.
 	Hour bool
-	// Days is how many complete days the pace rests on when they are no whole week; zero or seven for a week.
+	// Days is the number of complete days that the pace is based on, if not a whole week; zero or
+	// seven for a week.
 	Days int
 }
 
@@ -120,7 +120,7 @@ type NextGrant struct {
 	At     time.Time
 }
 
-// Equivalent is what an amount of tokens is good for: "12 images", "about 2,400 replies".
+// Equivalent is what an amount of tokens pays for: "12 images", "about 2,400 replies".
 type Equivalent struct {
 	Count    int64
 	Singular string
@@ -151,16 +151,17 @@ type LotModel struct {
 	Kind LotKind
 	// Name is the text shown: "Starter plan", "Welcome gift", "Bought".
 	Name string
-	// Spendable is the remaining amount that is not held; Of is the initial amount, shown for plan lots.
+	// Spendable is the remaining amount without holds; Of is the initial amount, shown for plan lots.
 	Spendable tokens.Amount
 	Of        tokens.Amount
 	// ExpiresAt is zero for tokens that never expire.
 	ExpiresAt time.Time
-	// Frozen is the reason why it cannot be spent now. Waits is the amount frozen, Href the purchase's page.
+	// Frozen is the reason why it cannot be spent now. Waits is the frozen amount, Href the purchase's
+	// page.
 	Frozen FrozenWhy
 	Waits  tokens.Amount
 	Href   string
-	// Resets says that the next allowance comes at ExpiresAt.
+	// Resets is set if the next allowance arrives at ExpiresAt.
 	Resets bool
 }
 
@@ -200,34 +201,33 @@ const (
 	CauseOwed    ClawbackCause = "owed"
 )
 
-// HistoryRow is one line of the credit transaction history: facts, from which the view makes its
-// title and its detail.
+// HistoryRow is one line of the transaction history. The view derives title and detail from its
+// facts.
 type HistoryRow struct {
 	Kind EntryKind
 	At   time.Time
-	// Source says where granted, expired or revoked tokens came from; empty for work.
+	// Source is the source of granted, expired or revoked tokens; empty for work.
 	Source LotKind
 	// SourceName is the plan's or gift's name ("Starter plan", "Welcome gift"); optional.
 	SourceName string
 	// Feature is the name of the feature ("PDF", "Comment Replies"), for work. Agent is the agent's
-	// name, when one did it.
+	// name, if one did it.
 	Feature string
 	Agent   string
-	// Quantity and its noun ("replies") make the detail of folded and counted work; a quantity of 0
-	// or 1 is not shown.
+	// Quantity and its noun ("replies") make the detail; a quantity of 0 or 1 is not shown.
 	Quantity int64
 	Unit     string
-	// Cause says why a purchase's tokens were taken back; empty where that is not known.
+	// Cause says why a purchase's tokens were taken back; empty if unknown.
 	Cause ClawbackCause
-	// Amount is signed: negative for what was spent. Held is what a hold reserves.
+	// Amount is negative for spent tokens. Held is what a hold reserves.
 	Amount tokens.Amount
 	Held   tokens.Amount
-	// Balance is what could be spent after this entry: held tokens are not part of it.
+	// Balance is the spendable balance after this entry.
 	Balance tokens.Amount
-	// Upgrade marks plan tokens that came in the middle of a month, with a larger plan.
+	// Upgrade marks plan tokens that were added during a month by an upgrade.
 	Upgrade bool
 	// Note is the reason that support or a service gave; optional.
 	Note string
-	// Href leads to more, such as the purchase; optional.
+	// Href links to details, such as the purchase; optional.
 	Href string
 }

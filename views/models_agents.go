@@ -25,69 +25,66 @@ type AgentReason string
 const (
 	WhyCreator AgentReason = "creator"
 	WhyTokens  AgentReason = "tokens"
-	WhyHeld    AgentReason = "held"    // jobs under way hold what it needs
-	WhyReserve AgentReason = "reserve" // what it needs is there, and reserved for others
-	WhySize    AgentReason = "size"    // it asked for more at once than there was
+	WhyHeld    AgentReason = "held"    // running jobs hold what it needs
+	WhyReserve AgentReason = "reserve" // what it needs is reserved for others
+	WhySize    AgentReason = "size"    // it requested more at once than there was
 	WhyBudget  AgentReason = "budget"
 )
 
-// StopModel says why an agent is paused, and where that is cured. The zero model is that of an
-// agent which is on.
+// StopModel says why an agent is paused and how to resume it. The zero model is an active agent.
 type StopModel struct {
 	Reason AgentReason
-	// KeptFor is whom the tokens are reserved for ("your own tools"), Budget the budget that does
-	// not cover its work, and Left what is left of it; each for its reason.
+	// KeptFor names the owner of the reserve ("your own tools"), Budget is the exceeded budget, and
+	// Left its rest; each for its reason.
 	KeptFor string
 	Budget  *tokens.Amount
 	Left    tokens.Amount
-	// URL leads to the cure.
+	// URL links to the remedy.
 	URL string
 }
 
 // AgentsModel is the Agents page.
 type AgentsModel struct {
 	Layout Layout
-	// Agents are those of this page: the stopped ones first.
+	// Agents are those of this page, paused ones first.
 	Agents []AgentModel
-	// All counts the account's agents, Stopped those of them that do not work, and Found those that
-	// match Search.
+	// All counts the account's agents, Stopped the paused ones, and Found those that match Search.
 	Search              string
 	All, Stopped, Found int
 	// Page of Pages begins with the agent number First of those found; all count from 1.
 	Page, Pages, First int
-	// Spendable is what there is, and Reserved what of it, or beyond it, is set aside for single
-	// agents and the creator's own tools.
+	// Spendable is the balance, and Reserved the sum of all reserves. It may exceed the balance.
 	Spendable, Reserved tokens.Amount
-	// Own is what is kept for the creator's own tools, and OwnForm the form that says so.
+	// Own is the reserve for the creator's own tools, and OwnForm its form.
 	Own     tokens.Amount
 	OwnForm LimitsForm
-	// Saved says that limits have just been saved.
+	// Saved is set after limits were saved.
 	Saved bool
-	// Still leaves the page as it is: what was typed must not be fetched away.
+	// Still turns live updates off, since they would replace what was typed.
 	Still bool
 }
 
-// AgentModel is one agent: how it is, what it spent this month and what came of it, and its limits.
+// AgentModel is one agent: its state, its spending and results of this month, and its limits.
 type AgentModel struct {
 	ID   string
 	Name string
-	// Does is what it spends on ("Comment to DM"); empty where the name says it.
+	// Does is what it spends on ("Comment to DM"); empty if the name says it.
 	Does  string
 	State AgentState
-	// Since is when it was paused, and TurnedAway counts the requests that were not handled since.
+	// Since is when it was paused, and TurnedAway counts the requests refused since.
 	Since      time.Time
 	TurnedAway int64
-	// Stop says why.
+	// Stop is the reason.
 	Stop StopModel
-	// Spent is this calendar month's, and Held what its jobs under way have set aside.
+	// Spent is the amount of this calendar month, and Held that of running jobs.
 	Spent tokens.Amount
 	Held  tokens.Amount
-	// Count and its noun are the work of this month: 240 DMs.
+	// Count and its noun are this month's work: 240 DMs.
 	Count     int64
 	One, Many string
-	// Results are what the work brought in this month, as far as the services report it.
+	// Results are this month's results, as reported by the services.
 	Results []ResultModel
-	// Budget is how much it may spend in a month, nil for any amount; Reserve is what only it may spend.
+	// Budget is the monthly limit, nil for none; Reserve is what only this agent may spend.
 	Budget  *tokens.Amount
 	Reserve tokens.Amount
 	Form    LimitsForm
@@ -100,41 +97,41 @@ type ResultModel struct {
 	Money     money.Amount
 }
 
-// LimitsForm is a form with limits as it was typed. Problems holds a message per field name
-// ("budget", "reserve").
+// LimitsForm is a form of limits as typed. Problems has a message per field name ("budget",
+// "reserve").
 type LimitsForm struct {
 	Budget, Reserve string
 	Problems        map[string]string
 }
 
-// ResumedModel is an agent that is back on.
+// ResumedModel is an agent that was resumed.
 type ResumedModel struct {
 	Name string
-	// For is what it works on from now on: "comments"; empty: "requests".
+	// For is what it works on ("comments"); empty means "requests".
 	For string
-	// Missed counts what was not handled in the meantime; zero when that is not known.
+	// Missed counts the requests refused during the pause; zero if unknown.
 	Missed int64
 }
 
-// StoppedModel is an agent that is paused although its creator did not turn it off, with the
-// sentence for when it is back on.
+// StoppedModel is an agent that is paused, except by its creator. Back is the sentence for when it
+// is active again.
 type StoppedModel struct {
 	Name string
 	Stop StopModel
 	Back string
 }
 
-// RecapModel is what happened since the last visit. The zero model says nothing.
+// RecapModel is what happened since the last visit. The zero model shows nothing.
 type RecapModel struct {
 	Since time.Time
 	Spent tokens.Amount
-	// Bought and Arrived came in: packs, and what the plan and gifts gave. Expired was lost.
+	// Bought are packs, Arrived plan tokens and gifts. Expired was lost.
 	Bought, Arrived, Expired tokens.Amount
 	// TakenBack is what support took out of the account.
 	TakenBack tokens.Amount
-	// Returned came back of work from before.
+	// Returned was refunded for earlier work.
 	Returned tokens.Amount
-	// Back names the agents that ran out and are on again; Paused are those that stopped since, and
+	// Back names the agents that ran out and are active again. Paused are those that stopped since and
 	// still are.
 	Back   []string
 	Paused []AgentModel

@@ -7,25 +7,25 @@ import (
 	"pop.store/credits/internal/tokens"
 )
 
-// OutlookModel is what lies ahead of a balance. The zero model says nothing.
+// OutlookModel is the forecast of a balance. The zero model shows nothing.
 type OutlookModel struct {
-	// PerDay is the pace of the past days in tokens a day, zero when there is too little to go on.
-	// PerHour is that of the last hour in tokens an hour, if RunsOut rests on it. Without either
-	// there is no forecast.
+	// PerDay is the pace of the past days in tokens a day, zero without enough usage. PerHour is that
+	// of the last hour in tokens an hour, if RunsOut is based on it. Without either there is no
+	// forecast.
 	PerDay  tokens.Amount
 	PerHour tokens.Amount
-	// PaceDays is how many days the pace rests on, today included if WithToday is set.
+	// PaceDays is the number of days in the pace, today included if WithToday is set.
 	PaceDays  int
 	WithToday bool
-	// RunsOut is when everything is spent at that pace; zero when that is not in sight.
+	// RunsOut is when everything is spent at that pace; zero if not foreseeable.
 	RunsOut time.Time
-	// Next is the next allowance, nil when none will come; NextFirst says that it comes before the
+	// Next is the next allowance, nil if there is none. NextFirst is set if it arrives before the
 	// tokens run out.
 	Next      *NextGrant
 	NextFirst bool
 	// Expiries are tokens that will probably expire unused, soonest first.
 	Expiries []ExpiryModel
-	// Advice is what to do about it, at most two pieces.
+	// Advice has at most two pieces.
 	Advice []AdviceModel
 }
 
@@ -46,21 +46,21 @@ const (
 	AdviceUpgrade AdviceKind = "upgrade"
 )
 
-// AdviceModel is one piece of advice with the facts that belong to its kind, the others being zero.
+// AdviceModel is one piece of advice. Only the fields of its kind are set.
 type AdviceModel struct {
 	Kind AdviceKind
-	// Next is what arrives (wait); Lasts says that the tokens last until then at the present pace.
+	// Next is the next allowance (wait). Lasts is set if the tokens last until then at the present
+	// pace.
 	Next  NextGrant
 	Lasts bool
-	// PackID, PackTokens and PackPrice are the smallest pack that does (buy). Until is
-	// how long it lasts, zero when that cannot be told; Covers says that it lasts until the next
-	// allowance.
+	// PackID, PackTokens and PackPrice are the smallest sufficient pack (buy). Until is how long it
+	// lasts, zero if unknown. Covers is set if it lasts until the next allowance.
 	PackID     string
 	PackTokens tokens.Amount
 	PackPrice  money.Amount
 	Until      time.Time
 	Covers     bool
-	// PlanName costs Extra a month more than the present plan (upgrade); Packs is what Count packs
+	// PlanName costs Extra a month more than the present plan (upgrade). Packs is what Count packs
 	// cost in a month.
 	PlanName string
 	Extra    money.Amount

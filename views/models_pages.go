@@ -13,10 +13,11 @@ type SignInModel struct {
 	// Demo offers the one-click sign-in (POST /login/demo) as DemoName.
 	Demo     bool
 	DemoName string
-	// Next is the root-relative page to go on to after signing in; sent along as the field "next". Optional.
+	// Next is the root-relative page to open after signing in, sent along as the field "next".
+	// Optional.
 	Next string
-	// Expired says that a login link was used before or came too late, and SignedOut that one has
-	// just signed out.
+	// Expired is set if a login link was used before or came too late, and SignedOut after signing
+	// out.
 	Expired   bool
 	SignedOut bool
 }
@@ -24,17 +25,17 @@ type SignInModel struct {
 // HomeModel is the first page: the shop, the balance, the next step, the latest transactions.
 type HomeModel struct {
 	Layout Layout
-	// PlanName is "Starter"; Allowance is what it gives each month; ResetsAt is when the next
-	// allowance comes (zero: never).
+	// PlanName is "Starter"; Allowance is its monthly tokens; ResetsAt is when the next allowance
+	// arrives (zero: never).
 	PlanName  string
 	Allowance tokens.Amount
 	ResetsAt  time.Time
 	Spendable tokens.Amount
 	Held      tokens.Amount
-	// PlanLeft is what is left of the plan's tokens, what jobs hold included.
+	// PlanLeft is the unspent part of the plan's tokens, held tokens included.
 	PlanLeft tokens.Amount
-	// SpentThisPeriod is what was used since PeriodStart, the date on which the billing period
-	// began in the billing zone, as midnight UTC.
+	// SpentThisPeriod is the usage since PeriodStart, the first date of the billing period in the
+	// billing zone, as midnight UTC.
 	SpentThisPeriod tokens.Amount
 	PeriodStart     time.Time
 	Equivalents     []Equivalent
@@ -50,12 +51,12 @@ type CreditsModel struct {
 	Open      []OpenOrder
 	Spendable tokens.Amount
 	Held      tokens.Amount
-	// Jobs counts the jobs under way that hold tokens.
+	// Jobs counts the running jobs that hold tokens.
 	Jobs        int
 	Equivalents []Equivalent
-	// Lots are in the order in which they will be spent; those with nothing left are left out by the handler.
+	// Lots are in burn order. The handler leaves out lots with nothing left.
 	Lots []LotModel
-	// Outlook is what lies ahead, and Usage what was used per day.
+	// Outlook is the forecast, and Usage the usage per day.
 	Outlook OutlookModel
 	Usage   UsageModel
 	// Latest holds the newest few transactions, newest first.
@@ -72,7 +73,7 @@ const (
 	TabUsage     HistoryTab = "usage"
 )
 
-// HistoryFilter is the filter as it stands in the URL: what was typed is shown again, valid or not.
+// HistoryFilter is the filter as in the URL. The page shows it as typed, valid or not.
 type HistoryFilter struct {
 	Tab     HistoryTab
 	Kind    string
@@ -87,22 +88,22 @@ type HistoryFilter struct {
 type HistoryModel struct {
 	Layout Layout
 	Filter HistoryFilter
-	// Problems holds a message per field name of the filter ("from": "must be a date"); the page is
-	// then sent with status 422.
+	// Problems has a message per field name of the filter ("from": "must be a date"). The page is then
+	// sent with status 422.
 	Problems map[string]string
-	// Kinds, Features and Agents are the choices; the view adds "Everything" itself. Without agents
-	// the field is left out.
+	// Kinds, Features and Agents are the choices; the view adds "Everything". Without agents the field
+	// is left out.
 	Kinds    []Option
 	Features []Option
 	Agents   []Option
 	Rows     []HistoryRow
 	// NextURL leads to the next older page with the same filter; empty on the last page.
 	NextURL string
-	// SearchedTo is set when the search was stopped there before the page was full; NextURL goes on with it.
+	// SearchedTo is set if the search stopped there before the page was full; NextURL continues it.
 	SearchedTo time.Time
 	// Continued is set on pages after the first (a cursor was given).
 	Continued bool
-	// Appends is set when the script puts the rows below those of a page that has some already.
+	// Appends is set when the script appends the rows to those of an earlier page.
 	Appends bool
 }
 
@@ -110,18 +111,18 @@ type HistoryModel struct {
 type PlansModel struct {
 	Layout Layout
 	Plans  []PlanModel
-	// Spendable is what the creator can spend now.
+	// Spendable is the spendable balance.
 	Spendable tokens.Amount
 	// ResetsAt is when the next allowance arrives; zero when there is none.
 	ResetsAt time.Time
-	// NextPlan is the name of the plan that begins at ResetsAt when a downgrade is due; empty otherwise.
+	// NextPlan is the name of the plan that begins at ResetsAt after a downgrade; empty otherwise.
 	NextPlan string
 	Table    []PlanTableRow
-	// Switch offers a form per plan (POST /plans with the field "plan"): in the demo, where no host
-	// platform changes plans. Prorated says that an upgrade adds only what is left of the month.
+	// Switch shows a form per plan (POST /plans with the field "plan"): only in the demo, which has no
+	// host platform. Prorated is set if an upgrade adds only the rest of the month.
 	Switch   bool
 	Prorated bool
-	// Changed says that the plan has just been changed; Problem is a sentence about why it was not.
+	// Changed is set after the plan was changed; Problem is a sentence why it was not.
 	Changed bool
 	Problem string
 }
@@ -131,17 +132,17 @@ type PlanModel struct {
 	ID      string
 	Name    string
 	Monthly tokens.Amount
-	// Price is what a month costs; without a currency none is shown.
+	// Price is a month's price; without a currency none is shown.
 	Price money.Amount
-	// URL is where the host platform changes to this plan; empty: no button.
+	// URL is the host platform's page for this plan; empty: no button.
 	URL string
 	// Current marks the creator's own plan, and Next the one that begins at the next reset.
 	Current bool
 	Next    bool
 }
 
-// PlanTableRow is what a month's tokens are good for: one feature, one count per plan in the order
-// of PlansModel.Plans.
+// PlanTableRow is what a month's tokens pay for: one feature, one count per plan in the order of
+// PlansModel.Plans.
 type PlanTableRow struct {
 	Feature string
 	Counts  []int64
@@ -156,18 +157,18 @@ type PlanTableRow struct {
 // GuideModel is the page "How tokens work": the article's answers with this creator's own numbers.
 type GuideModel struct {
 	Layout Layout
-	// PlanName and Allowance are the creator's plan; Next is the next allowance, nil when none will come.
+	// PlanName and Allowance are the creator's plan; Next is the next allowance, nil if there is none.
 	PlanName  string
 	Allowance tokens.Amount
 	Next      *NextGrant
 	Spendable tokens.Amount
 	Held      tokens.Amount
-	// Equivalents say what the balance is good for.
+	// Equivalents are what the balance pays for.
 	Equivalents []Equivalent
 	// Tools have fixed prices; agents use tokens by what they do.
 	Tools  []PriceModel
 	Agents []PriceModel
-	// CanBuy is set when packs are on sale here; Pack is the smallest of them.
+	// CanBuy is set if packs are on sale here; Pack is the smallest of them.
 	CanBuy bool
 	Pack   PackModel
 }
@@ -175,12 +176,12 @@ type GuideModel struct {
 // PriceModel is one line of the price list.
 type PriceModel struct {
 	Name string
-	// Unit is what is counted ("reply"); Price is what one takes, zero for what is metered by activity.
+	// Unit is the unit ("reply"); Price is the price of one, zero if metered by activity.
 	Unit  string
 	Price tokens.Amount
 }
 
-// OpenOrder is an order that nobody has paid yet.
+// OpenOrder is an unpaid order.
 type OpenOrder struct {
 	ID       string
 	PackName string
@@ -194,31 +195,29 @@ type OpenOrder struct {
 // BuyModel is the page with the credit packs.
 type BuyModel struct {
 	Layout Layout
-	// Open are the orders that are not paid yet, newest first. The packs' forms name the newest, so
-	// that an order from another tab is noticed.
+	// Open are the unpaid orders, newest first. The packs' forms name the newest, so that an order
+	// from another tab is noticed.
 	Open []OpenOrder
 	// Available is false without a payment provider: the page then says that buying is not set up.
 	Available bool
 	Spendable tokens.Amount
 	Packs     []PackModel
-	// Problem is a sentence about why the last attempt went wrong; empty for none. ProblemPack is
-	// the pack it is about.
+	// Problem is a sentence why the last attempt failed; empty for none. ProblemPack is its pack.
 	Problem     string
 	ProblemPack string
-	// Advice is honest advice beside the packs: wait, buy, upgrade.
+	// Advice is shown beside the packs: wait, buy, upgrade.
 	Advice []AdviceModel
-	// Need is how many tokens are missing for what the creator wanted to do, zero for nothing in
-	// particular; Next leads back to it.
+	// Need is how many tokens the creator lacks, zero for none in particular; Next is the page to
+	// return to.
 	Need tokens.Amount
 	Next string
-	// Owed is what a returned payment takes off whichever pack is bought.
+	// Owed is the debt that reduces the tokens of the next pack.
 	Owed tokens.Amount
 	// Waiting is how many agents wait for tokens.
 	Waiting int
-	// Taxed says that tax may come on top of the prices, to be shown on the payment page.
+	// Taxed is set if the payment page may add tax.
 	Taxed bool
-	// OfferKeep offers to keep the card for auto top-up, which the creator came for; Keep is
-	// whether that is ticked.
+	// OfferKeep offers to save the card for auto top-up; Keep is whether that is ticked.
 	OfferKeep, Keep bool
 }
 
@@ -228,43 +227,44 @@ type PackModel struct {
 	Name   string
 	Tokens tokens.Amount
 	Price  money.Amount
-	// Gets is how many of the tokens there will be to spend: what is owed comes off.
+	// Gets is how many of the tokens can be spent, after the debt.
 	Gets tokens.Amount
-	// GoodFor says what those are good for, and Lasts for how long at the creator's pace; zero: no
+	// GoodFor is what those pay for, and Lasts how long they last at the creator's pace; zero if no
 	// pace is known.
 	GoodFor []Equivalent
 	Lasts   time.Duration
-	// Covers says that they are enough for BuyModel.Need.
+	// Covers is set if they cover BuyModel.Need.
 	Covers bool
-	// Resumes are the names of the waiting agents that go on with this pack.
+	// Resumes are the names of the agents that this pack resumes.
 	Resumes []string
 	// ExpiresAfter is shown when the operator lets packs expire; zero: never.
 	ExpiresAfter time.Duration
-	// Key is the idempotency key made when the form is rendered, a fresh one per form.
+	// Key is the form's idempotency key, a new one for each rendering.
 	Key string
-	// Suggested puts the accent on this pack; at most one should have it.
+	// Suggested highlights this pack; at most one has it.
 	Suggested bool
 }
 
-// SandboxModel is the demo provider's payment page. It stands outside the app: no chrome, no session.
+// SandboxModel is the demo provider's payment page. It stands outside the app: no navigation, no
+// session.
 type SandboxModel struct {
 	// Merchant is the shop that is paid: "Credits for Maya's Studio".
 	Merchant string
 	Item     string
 	Price    money.Amount
-	// WithVAT is what is paid with tax on top.
+	// WithVAT is the price with tax added.
 	WithVAT money.Amount
-	// PayURL, DeclineURL and CancelURL are what the three buttons post to (root-relative paths).
+	// PayURL, DeclineURL and CancelURL are the targets of the three buttons (root-relative paths).
 	PayURL     string
 	DeclineURL string
 	CancelURL  string
-	// Others are further ways to pay, posted to PayURL as "card".
+	// Others are other ways to pay, posted to PayURL as "card".
 	Others []SandboxCard
-	// Done is a sentence when this checkout is over (paid, closed, expired): the buttons are then
-	// gone. BackURL leads back.
+	// Done is a sentence if this checkout is over (paid, closed, expired); the page then has no
+	// buttons. BackURL leads back.
 	Done    string
 	BackURL string
-	// Problem is a sentence when the last attempt was declined; the buttons stay.
+	// Problem is a sentence if the last attempt was declined; the buttons stay.
 	Problem string
 }
 
@@ -287,7 +287,7 @@ type SandboxCard struct {
 	Label string
 }
 
-// PurchaseState is where a purchase stands, as its return page tells it.
+// PurchaseState is the state of a purchase on its page.
 type PurchaseState string
 
 // The states of the return page. Slow is processing for more than two minutes.
@@ -297,16 +297,16 @@ const (
 	PurchasePaid       PurchaseState = "paid"
 	PurchaseFailed     PurchaseState = "failed"
 	PurchaseCancelled  PurchaseState = "cancelled"
-	PurchaseUnpaid     PurchaseState = "unpaid"    // nobody has paid it yet, as far as the provider says
-	PurchaseReturning  PurchaseState = "returning" // the creator gives it back, and nothing has gone back yet
+	PurchaseUnpaid     PurchaseState = "unpaid"    // not paid yet, as far as the provider has reported
+	PurchaseReturning  PurchaseState = "returning" // the creator is returning it, and the refund is not done
 	PurchaseReturned   PurchaseState = "returned"
 	PurchaseRefunded   PurchaseState = "refunded"
-	PurchasePartly     PurchaseState = "partly" // a part of the money went back
+	PurchasePartly     PurchaseState = "partly" // refunded in part
 	PurchaseDisputed   PurchaseState = "disputed"
-	PurchaseLost       PurchaseState = "lost" // to a dispute
+	PurchaseLost       PurchaseState = "lost" // lost in a dispute
 )
 
-// Arrived says whether the tokens came, whatever became of them since.
+// Arrived reports whether the tokens were credited, whatever happened since.
 func (s PurchaseState) Arrived() bool {
 	switch s {
 	case PurchaseProcessing, PurchaseSlow, PurchaseFailed, PurchaseCancelled, PurchaseUnpaid:
@@ -317,8 +317,8 @@ func (s PurchaseState) Arrived() bool {
 	return true
 }
 
-// PurchaseModel is the page that one comes back to from paying: PurchasePage, and PurchaseStatus
-// for its polls.
+// PurchaseModel is the page to which the buyer returns from paying: PurchasePage, and
+// PurchaseStatus for its polls.
 type PurchaseModel struct {
 	Layout Layout
 	ID     string
@@ -328,80 +328,80 @@ type PurchaseModel struct {
 	Tokens   tokens.Amount
 	Price    money.Amount
 	At       time.Time
-	// Owed is what a returned payment took off the tokens; zero almost always.
+	// Owed is the debt that reduced the tokens; usually zero.
 	Owed tokens.Amount
-	// Balance is the spendable balance now, in the ledger. It is shown when paid while the purchase
-	// is Fresh: an old one says nothing of now.
+	// Balance is the spendable balance now. It is shown for a paid purchase that is Fresh: for an
+	// older one it means little.
 	Balance tokens.Amount
 	Fresh   bool
-	// Resumed are the agents that are back on.
+	// Resumed are the agents that were resumed.
 	Resumed []ResumedModel
-	// BackURL leads back to what the tokens were bought for, and RetryURL to the packs with that
+	// BackURL leads back to what the tokens were bought for, and RetryURL to the packs, with that
 	// kept; both optional.
 	BackURL, RetryURL string
-	// Back is what went back, where money did; while a return is under way its Money is what will.
+	// Back is the refund. During a return its Money is the amount that will be refunded.
 	Back BackModel
-	// Left is how many of its tokens wait while the payment is in dispute.
+	// Left is how many of its tokens are frozen during a dispute.
 	Left tokens.Amount
-	// Debt is what the creator owes now.
+	// Debt is the creator's present debt.
 	Debt tokens.Amount
-	// Return offers to give it back; nil when that cannot be. Problem is a sentence about why it
-	// could not be given back.
+	// Return offers to return it; nil if not possible. Problem is a sentence why a return failed.
 	Return  *ReturnModel
 	Problem string
-	// Receipt says that there is one.
+	// Receipt is set if there is one.
 	Receipt bool
-	// Paid is what was paid with tax and discounts. PayURL is where it can be paid, and Open says
-	// that the provider takes a payment there now.
+	// Paid is the amount with tax and discounts. PayURL is where it can be paid. Open is set if the
+	// provider accepts a payment now.
 	Paid   money.Amount
 	PayURL string
 	Open   bool
-	// Auto says that it is an auto top-up, and Failure why that could not be charged.
+	// Auto marks an auto top-up, and Failure is why it could not be charged.
 	Auto    bool
 	Failure string
-	// Every is the pause until the next poll while the outcome is open (1, 2, then 5 s); zero stops polling.
+	// Every is the time until the next poll while the outcome is open (1, 2, then 5 s); zero stops
+	// polling.
 	Every time.Duration
 }
 
-// BackModel is what went back of a purchase.
+// BackModel is the refund of a purchase.
 type BackModel struct {
 	Money money.Amount
-	// Tokens went back with the money; Used of them were not there any more, and so became owed.
+	// Tokens were taken back; Used of them had been spent and became a debt.
 	Tokens tokens.Amount
 	Used   tokens.Amount
-	// At is when; zero: not known.
+	// At is when; zero if unknown.
 	At time.Time
 	// Reason is support's; optional.
 	Reason string
 }
 
-// ReturnModel offers to give a purchase back that nothing was used of. Its form posts key=Key to
+// ReturnModel offers to return an unused purchase. Its form posts key=Key to
 // /credits/purchases/ID/return.
 type ReturnModel struct {
 	Until time.Time
 	Key   string
-	// Paid is what comes back, zero where nothing was paid; Card is where it goes, empty where that
-	// is not known.
+	// Paid is the amount to be refunded, zero if nothing was paid; Card is its target, empty if
+	// unknown.
 	Paid money.Amount
 	Card string
 }
 
-// ErrorModel is any page that says what went wrong: ErrorPage.
+// ErrorModel is an error page.
 type ErrorModel struct {
 	Layout Layout
-	// Status is the answer's status, which decides about the words; zero is 500.
+	// Status is the answer's status, which selects the text; zero is 500.
 	Status int
 	// RequestID helps support to find the request in the logs; optional.
 	RequestID string
-	// Detail is a safe sentence about just this case, for people; optional.
+	// Detail is a safe sentence about this case, for people; optional.
 	Detail string
 }
 
-// SwitchModel asks who is signed in whether to go on as somebody else.
+// SwitchModel asks a signed-in creator whether to continue as another one.
 type SwitchModel struct {
 	Layout Layout
-	// From and To are the names of the creators; empty where there is none.
+	// From and To are the names of the creators; empty if they have none.
 	From, To string
-	// Action is where the answer yes is sent.
+	// Action is the path to which a yes is posted.
 	Action string
 }

@@ -7,37 +7,38 @@ import (
 	"pop.store/credits/internal/tokens"
 )
 
-// ReceiptModel is the printable receipt of a purchase: ReceiptPage, and in the e-mail Lines.
+// ReceiptModel is the printable receipt of a purchase, on ReceiptPage and as Lines in the e-mail.
 type ReceiptModel struct {
 	Layout Layout
-	// ID is the purchase's, and Number what the receipt is called.
+	// ID is the purchase's; Number is derived from it.
 	ID     string
 	Number string
 	PaidAt time.Time
 	// Seller and Buyer are lines: the name first, then the address and tax ids. The buyer's may be empty.
 	Seller []string
 	Buyer  []string
-	// PackName and Tokens are what was bought; Owed of the tokens went to tokens owed from before.
-	// ExpiresAt is zero when they never expire.
+	// PackName and Tokens are what was bought; Owed of the tokens paid a debt. ExpiresAt is zero if
+	// they never expire.
 	PackName  string
 	Tokens    tokens.Amount
 	Owed      tokens.Amount
 	ExpiresAt time.Time
-	// Price is before discounts and added tax, and Total what was paid. What lies between them and
-	// is not named says so.
+	// Price is before discounts and added tax, and Total the amount paid. A difference without a known
+	// reason is named "Tax and discounts".
 	Price    money.Amount
 	Discount money.Amount
 	Taxes    []TaxModel
 	Total    money.Amount
-	// Card is what it was paid with, "Visa 4242"; empty when that is not known or nothing was paid.
+	// Card is the means of payment, "Visa 4242"; empty if unknown or nothing was paid.
 	Card string
-	// Refunded is what went back, and RefundedAt when; zero when that is not known.
+	// Refunded is the refunded amount, and RefundedAt when; zero if unknown.
 	Refunded   money.Amount
 	RefundedAt time.Time
-	// ProviderURL leads to the payment provider's own receipt, and Provider is its name; empty without one.
+	// ProviderURL links to the payment provider's own receipt, and Provider is its name; empty without
+	// one.
 	Provider    string
 	ProviderURL string
-	// Incomplete says that the provider has not told yet who bought it and which taxes are in it.
+	// Incomplete is set while the provider has not reported the buyer and the taxes.
 	Incomplete bool
 }
 
@@ -47,23 +48,23 @@ type TaxModel struct {
 	// Rate is in percent: "20".
 	Rate   string
 	Amount money.Amount
-	// Included is a tax that is in the price, and Reverse one that the buyer owes.
+	// Included is a tax that is part of the price, and Reverse one that the buyer owes.
 	Included bool
 	Reverse  bool
 }
 
-// PurchaseRowStatus says in the list of purchases where one stands.
+// PurchaseRowStatus is the state of a purchase in the list.
 type PurchaseRowStatus string
 
-// Where a purchase stands.
+// The states of a purchase.
 const (
 	RowStatusUnpaid   PurchaseRowStatus = "unpaid"   // ordered, not paid yet
-	RowStatusComing   PurchaseRowStatus = "coming"   // the money is on its way
-	RowStatusPaid     PurchaseRowStatus = "paid"     // also when a part of the money went back
-	RowStatusFailed   PurchaseRowStatus = "failed"   // the money did not come
+	RowStatusComing   PurchaseRowStatus = "coming"   // the payment is processing
+	RowStatusPaid     PurchaseRowStatus = "paid"     // also after a partial refund
+	RowStatusFailed   PurchaseRowStatus = "failed"   // the payment failed
 	RowStatusDeclined PurchaseRowStatus = "declined" // the card was declined
-	RowStatusConfirm  PurchaseRowStatus = "confirm"  // the bank wants the creator to confirm it
-	RowStatusClosed   PurchaseRowStatus = "closed"   // nobody paid in time
+	RowStatusConfirm  PurchaseRowStatus = "confirm"  // the bank requires the creator to confirm it
+	RowStatusClosed   PurchaseRowStatus = "closed"   // not paid in time
 	RowStatusRefunded PurchaseRowStatus = "refunded"
 	RowStatusDisputed PurchaseRowStatus = "disputed"
 )
@@ -74,13 +75,13 @@ type PurchaseRow struct {
 	At       time.Time
 	PackName string
 	Tokens   tokens.Amount
-	// Amount is what was paid, or what is to be paid; Refunded is what went back of it.
+	// Amount is the amount paid or to be paid; Refunded is the refunded part.
 	Amount   money.Amount
 	Refunded money.Amount
 	Status   PurchaseRowStatus
-	// Receipt says that there is one.
+	// Receipt is set if there is one.
 	Receipt bool
-	// PayURL is where it can be paid while it is not; empty where it cannot.
+	// PayURL is where it can be paid; empty if it cannot.
 	PayURL string
 	// Auto marks an auto top-up.
 	Auto bool

@@ -8,7 +8,7 @@ package views
 import "github.com/a-h/templ"
 import templruntime "github.com/a-h/templ/runtime"
 
-// outlook is what lies ahead: how long the tokens last, what will expire, what to do about it. It is left out when there is nothing to say.
+// outlook is the forecast: how long the tokens last, what will expire, and advice. It is left out if empty.
 func outlook(c Layout, m OutlookModel) templ.Component {
 	return templruntime.GeneratedTemplate(func(templ_7745c5c3_Input templruntime.GeneratedComponentInput) (templ_7745c5c3_Err error) {
 		templ_7745c5c3_W, ctx := templ_7745c5c3_Input.Writer, templ_7745c5c3_Input.Context
@@ -179,7 +179,7 @@ func outlookLine(text, testID string) templ.Component {
 	})
 }
 
-// adviceBox is honest advice beside the packs.
+// adviceBox is the advice beside the packs.
 func adviceBox(c Layout, list []AdviceModel) templ.Component {
 	return templruntime.GeneratedTemplate(func(templ_7745c5c3_Input templruntime.GeneratedComponentInput) (templ_7745c5c3_Err error) {
 		templ_7745c5c3_W, ctx := templ_7745c5c3_Input.Writer, templ_7745c5c3_Input.Context

@@ -8,7 +8,7 @@ package views
 import "github.com/a-h/templ"
 import templruntime "github.com/a-h/templ/runtime"
 
-// AgentsPage shows the agents: how each is, what it spent and what came of it, and its limits. It follows what happens without a reload.
+// AgentsPage shows the agents: state, spending, results and limits. It is live: changes appear without a reload.
 func AgentsPage(m AgentsModel) templ.Component {
 	return templruntime.GeneratedTemplate(func(templ_7745c5c3_Input templruntime.GeneratedComponentInput) (templ_7745c5c3_Err error) {
 		templ_7745c5c3_W, ctx := templ_7745c5c3_Input.Writer, templ_7745c5c3_Input.Context
@@ -224,7 +224,7 @@ func AgentsPage(m AgentsModel) templ.Component {
 	})
 }
 
-// agentsAttributes keep the page true: with every new balance, and every now and then, since a request that is turned away moves no balance.
+// agentsAttributes refresh the page with every new balance, and at intervals, since a refused request changes no balance.
 func agentsAttributes(m AgentsModel) templ.Attributes {
 	if m.Still {
 		return templ.Attributes{}
@@ -1011,7 +1011,7 @@ func agentTagClass(s AgentState) string {
 	return "bg-sunk text-ink"
 }
 
-// agentMonth is what this month's tokens became, and how much of the budget is left.
+// agentMonth is this month's spending and results, and the rest of the budget.
 func agentMonth(c Layout, a AgentModel) templ.Component {
 	return templruntime.GeneratedTemplate(func(templ_7745c5c3_Input templruntime.GeneratedComponentInput) (templ_7745c5c3_Err error) {
 		templ_7745c5c3_W, ctx := templ_7745c5c3_Input.Writer, templ_7745c5c3_Input.Context
@@ -1175,7 +1175,7 @@ func agentMonth(c Layout, a AgentModel) templ.Component {
 	})
 }
 
-// agentLimits is the form for budget and reserve, put away until it is wanted.
+// agentLimits is the form for budget and reserve, closed at first.
 func agentLimits(m AgentsModel, a AgentModel) templ.Component {
 	return templruntime.GeneratedTemplate(func(templ_7745c5c3_Input templruntime.GeneratedComponentInput) (templ_7745c5c3_Err error) {
 		templ_7745c5c3_W, ctx := templ_7745c5c3_Input.Writer, templ_7745c5c3_Input.Context
@@ -1273,7 +1273,7 @@ func agentLimits(m AgentsModel, a AgentModel) templ.Component {
 	})
 }
 
-// agentSwitch turns the agent off, or on again. What it asks for is said, not toggled: pressing it twice does nothing more.
+// agentSwitch turns the agent off, or on again. It names the wanted state, so pressing it twice is harmless.
 func agentSwitch(m AgentsModel, a AgentModel) templ.Component {
 	return templruntime.GeneratedTemplate(func(templ_7745c5c3_Input templruntime.GeneratedComponentInput) (templ_7745c5c3_Err error) {
 		templ_7745c5c3_W, ctx := templ_7745c5c3_Input.Writer, templ_7745c5c3_Input.Context
@@ -1353,7 +1353,7 @@ func agentSwitch(m AgentsModel, a AgentModel) templ.Component {
 	})
 }
 
-// ownTools is what the creator keeps back from all agents.
+// ownTools is the reserve for the creator's own tools.
 func ownTools(m AgentsModel) templ.Component {
 	return templruntime.GeneratedTemplate(func(templ_7745c5c3_Input templruntime.GeneratedComponentInput) (templ_7745c5c3_Err error) {
 		templ_7745c5c3_W, ctx := templ_7745c5c3_Input.Writer, templ_7745c5c3_Input.Context

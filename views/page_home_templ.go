@@ -463,7 +463,7 @@ func homeLine(m HomeModel) string {
 	return "not enough for an AI tool"
 }
 
-// step is the honest next step: often it is nothing.
+// step is the suggested next step; often there is none.
 type step struct {
 	Title, Text string
 	Button      LinkProps
@@ -560,7 +560,7 @@ func nextStepCard(s step) templ.Component {
 	})
 }
 
-// away is what happened since the last visit.
+// recap is what happened since the last visit.
 func recap(c Layout, m RecapModel) templ.Component {
 	return templruntime.GeneratedTemplate(func(templ_7745c5c3_Input templruntime.GeneratedComponentInput) (templ_7745c5c3_Err error) {
 		templ_7745c5c3_W, ctx := templ_7745c5c3_Input.Writer, templ_7745c5c3_Input.Context

@@ -13,7 +13,7 @@ import (
 	"strconv"
 )
 
-// PurchasePage is where one comes back to from paying. It never shows tokens before the ledger has them.
+// PurchasePage is the return page of a payment. It never shows tokens before the ledger has them.
 func PurchasePage(m PurchaseModel) templ.Component {
 	return templruntime.GeneratedTemplate(func(templ_7745c5c3_Input templruntime.GeneratedComponentInput) (templ_7745c5c3_Err error) {
 		templ_7745c5c3_W, ctx := templ_7745c5c3_Input.Writer, templ_7745c5c3_Input.Context
@@ -444,7 +444,7 @@ func purchaseOpen(m PurchaseModel) templ.Component {
 	})
 }
 
-// purchaseReturn offers to give the pack back. It opens before it does anything, so that nobody gives one back by a slip of the hand.
+// purchaseReturn offers to return the pack. The form is closed at first, so that no pack is returned by accident.
 func purchaseReturn(c Layout, id string, m ReturnModel) templ.Component {
 	return templruntime.GeneratedTemplate(func(templ_7745c5c3_Input templruntime.GeneratedComponentInput) (templ_7745c5c3_Err error) {
 		templ_7745c5c3_W, ctx := templ_7745c5c3_Input.Writer, templ_7745c5c3_Input.Context

@@ -8,7 +8,7 @@ package views
 import "github.com/a-h/templ"
 import templruntime "github.com/a-h/templ/runtime"
 
-// PurchasesPage is the tab of the history that lists purchases: what was ordered, what was paid, and what became of it.
+// PurchasesPage is the tab of the history that lists purchases: orders, payments and their states.
 func PurchasesPage(m PurchasesModel) templ.Component {
 	return templruntime.GeneratedTemplate(func(templ_7745c5c3_Input templruntime.GeneratedComponentInput) (templ_7745c5c3_Err error) {
 		templ_7745c5c3_W, ctx := templ_7745c5c3_Input.Writer, templ_7745c5c3_Input.Context

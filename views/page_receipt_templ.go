@@ -8,7 +8,7 @@ package views
 import "github.com/a-h/templ"
 import templruntime "github.com/a-h/templ/runtime"
 
-// ReceiptPage is a purchase's receipt: on the screen in the app's frame, on paper alone.
+// ReceiptPage is a purchase's receipt: in the app's frame on the screen, alone in print.
 func ReceiptPage(m ReceiptModel) templ.Component {
 	return templruntime.GeneratedTemplate(func(templ_7745c5c3_Input templruntime.GeneratedComponentInput) (templ_7745c5c3_Err error) {
 		templ_7745c5c3_W, ctx := templ_7745c5c3_Input.Writer, templ_7745c5c3_Input.Context

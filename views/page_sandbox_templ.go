@@ -8,7 +8,7 @@ package views
 import "github.com/a-h/templ"
 import templruntime "github.com/a-h/templ/runtime"
 
-// SandboxPage is the demo provider's payment page. It looks like nothing else here, so that nobody takes it for a real one.
+// SandboxPage is the demo provider's payment page. It looks different from the app, so that it is not mistaken for a real one.
 func SandboxPage(m SandboxModel) templ.Component {
 	return templruntime.GeneratedTemplate(func(templ_7745c5c3_Input templruntime.GeneratedComponentInput) (templ_7745c5c3_Err error) {
 		templ_7745c5c3_W, ctx := templ_7745c5c3_Input.Writer, templ_7745c5c3_Input.Context

@@ -12,8 +12,8 @@ import (
 	"pop.store/credits/views/internal/samples"
 )
 
-// paper serves the receipt, as a creator's browser gets it.
-func paper(t *testing.T, m views.ReceiptModel) string {
+// serveReceipt starts a server for the receipt.
+func serveReceipt(t *testing.T, m views.ReceiptModel) string {
 	t.Helper()
 	mux := http.NewServeMux()
 	mux.Handle("/static/", static.Handler())
@@ -33,7 +33,7 @@ func TestAReceiptIsPrinted(t *testing.T) {
 		m := samples.ReceiptModel()
 		m.Incomplete = true
 		m.Refunded, m.RefundedAt, m.Owed = m.Total, samples.Now, m.Tokens/2
-		p := browser.New(t, browser.Base(paper(t, m)), browser.Dark(), browser.Viewport(794, 1123))
+		p := browser.New(t, browser.Base(serveReceipt(t, m)), browser.Dark(), browser.Viewport(794, 1123))
 		p.Goto("/receipt")
 		browser.Eval[string](p, "document.documentElement.dataset.theme = '"+theme+"'")
 		const chrome = "header, footer, nav, #badge, #notice > *, [data-print], [data-testid=provider-receipt], [data-testid=receipt-incomplete], main > .no-print a"
@@ -74,7 +74,7 @@ func TestAReceiptIsPrinted(t *testing.T) {
 // The button prints; without scripts there is none.
 func TestTheButtonPrints(t *testing.T) {
 	t.Parallel()
-	url := paper(t, samples.ReceiptModel())
+	url := serveReceipt(t, samples.ReceiptModel())
 	p := browser.New(t, browser.Base(url))
 	p.Goto("/receipt")
 	browser.Eval[bool](p, "window.printed = 0, window.print = () => { window.printed += 1 }, true")

@@ -24,10 +24,10 @@ func (s AccountStatusModel) rest() string {
 	return "No new tokens come each month. You can still buy a pack."
 }
 
-// closed says whether the account was closed: then nothing is bought, run or changed.
+// closed reports whether the account is closed: then nothing can be bought, run or changed.
 func (c Layout) closed() bool { return c.AccountStatus != nil && c.AccountStatus.Closed }
 
-// spendLabel stands above the balance.
+// spendLabel is the label above the balance.
 func (c Layout) spendLabel() string {
 	if c.closed() {
 		return "Left when it was closed"

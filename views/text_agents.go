@@ -11,8 +11,8 @@ import (
 	"pop.store/credits/internal/tokens"
 )
 
-// AgentAnchor is the id of an agent's card on the Agents page: agents may be called anything, ids
-// of elements may not.
+// AgentAnchor is the id of an agent's card on the Agents page. It is a hash, since agent ids may
+// have any character.
 func AgentAnchor(id string) string {
 	h := fnv.New64a()
 	_, _ = h.Write([]byte(id)) // never fails
@@ -42,7 +42,7 @@ func (m AgentModel) state() string {
 	return "On"
 }
 
-// sentence says how an agent is, and what will make it go on.
+// sentence says how the agent is, and what will resume it.
 func (m AgentModel) sentence(c Layout) string {
 	missed := m.missed()
 	ones := "requests"
@@ -65,7 +65,7 @@ func (m AgentModel) sentence(c Layout) string {
 	return "Handles new requests as they come."
 }
 
-// stop is why it is paused, as its state says where nothing more is known.
+// stop is why it is paused, derived from its state if nothing more is known.
 func (m AgentModel) stop() StopModel {
 	stop := m.Stop
 	stop.Budget = m.Budget
@@ -75,7 +75,7 @@ func (m AgentModel) stop() StopModel {
 	return stop
 }
 
-// missed says how many requests were not handled while it was paused.
+// missed says how many requests were refused while it was paused.
 func (m AgentModel) missed() string {
 	switch m.TurnedAway {
 	case 0:
@@ -86,7 +86,7 @@ func (m AgentModel) missed() string {
 	return Count(m.TurnedAway) + " requests weren't handled."
 }
 
-// chain is what this month's tokens became: "12 tokens", "240 DMs", "9 sales, $214".
+// chain is this month's spending, work and results: "12 tokens", "240 DMs", "9 sales, $214".
 func (m AgentModel) chain() []string {
 	if m.Spent <= 0 && len(m.Results) == 0 {
 		return nil
@@ -101,7 +101,7 @@ func (m AgentModel) chain() []string {
 	return steps
 }
 
-// earned is what the work brought in: "9 sales, $214.00", "31 sales, $987.50 and 4 leads".
+// earned are the results of the work: "9 sales, $214.00", "31 sales, $987.50 and 4 leads".
 func (m AgentModel) earned() string {
 	words := make([]string, len(m.Results))
 	for i, r := range m.Results {
@@ -118,10 +118,10 @@ func (r ResultModel) text() string {
 	return text
 }
 
-// budgetLeft is what an agent with a budget may still spend this month: what its jobs hold is not left.
+// budgetLeft is what an agent with a budget may still spend this month; holds count as spent.
 func (m AgentModel) budgetLeft() tokens.Amount { return max(0, *m.Budget-m.Spent-m.Held) }
 
-// limits says what was set: "Spends at most 50 tokens a month, 38 are left. 20 are kept for it."
+// limits describes the limits: "Spends at most 50 tokens a month, 38 are left. 20 are kept for it."
 func (m AgentModel) limits() string {
 	var text []string
 	if m.Budget != nil {
@@ -142,8 +142,8 @@ func are(one bool) string {
 	return "are"
 }
 
-// text is the sentence about an agent that is back on: "Comment Replies is back on, for new
-// comments. The 38 from the pause weren't answered."
+// Text says that an agent is active again: "Comment Replies is back on, for new comments. The 38 from
+// the pause weren't answered."
 func (m ResumedModel) Text() string {
 	what := m.For
 	if what == "" {
@@ -159,7 +159,7 @@ func (m ResumedModel) Text() string {
 	return text + " The " + Count(m.Missed) + " from the pause weren't answered."
 }
 
-// resumedText say that agents are back on: one in full, several by their names.
+// resumedText says that agents are active again: one in full, several by name.
 func resumedText(list []ResumedModel) string {
 	switch len(list) {
 	case 0:
@@ -175,7 +175,7 @@ func resumedText(list []ResumedModel) string {
 	return who + " " + are + " back on, for new requests. Those from the pause weren't answered."
 }
 
-// says tells whether anything happened while the creator was away.
+// says reports whether anything happened while the creator was away.
 func (m RecapModel) says() bool {
 	return m.Spent > 0 || m.Bought > 0 || m.Arrived > 0 || m.Expired > 0 || m.TakenBack > 0 || m.Returned > 0 ||
 		len(m.Back) > 0 || len(m.Paused) > 0
@@ -215,10 +215,10 @@ func (m RecapModel) lines(c Layout) []string {
 	return list
 }
 
-// maxPausedLines is how many agents that stopped have a line each.
+// maxPausedLines is how many paused agents get a line each.
 const maxPausedLines = 5
 
-// sentences puts sentences one after another, but for those that are empty.
+// sentences joins sentences, without empty ones.
 func sentences(list ...string) string {
 	return strings.Join(slices.DeleteFunc(list, func(s string) bool { return s == "" }), " ")
 }
@@ -240,8 +240,8 @@ func (w when) Since() string {
 	return w.format("2 January 2006, ") + clock
 }
 
-// agentsPoll is how often the Agents page asks for what no balance tells, such as requests that
-// were turned away.
+// agentsPoll is how often the Agents page polls for changes that no balance shows, such as refused
+// requests.
 const agentsPoll = 15 * time.Second
 
 func milliseconds(d time.Duration) string { return strconv.FormatInt(d.Milliseconds(), 10) }

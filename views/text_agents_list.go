@@ -5,7 +5,7 @@ import (
 	"strconv"
 )
 
-// fewAgents is up to how many agents each has a card of its own. Beyond that those that work are
+// fewAgents is the number of agents up to which each has a card. In longer lists active agents are
 // lines, and there is a search.
 const fewAgents = 6
 
@@ -55,7 +55,7 @@ func (m AgentsModel) link(page int) string {
 	return "/agents?" + query.Encode()
 }
 
-// parted separates the agents that are stopped from those that work, each in their order.
+// parted separates paused agents from active ones, each in their order.
 func (m AgentsModel) parted() (stopped, on []AgentModel) {
 	for _, a := range m.Agents {
 		if a.State == AgentOn {
@@ -67,8 +67,7 @@ func (m AgentsModel) parted() (stopped, on []AgentModel) {
 	return stopped, on
 }
 
-// named joins names with "and"; of more than three it counts: "40 agents". are is the verb that
-// goes with them.
+// named joins names with "and"; more than three are counted: "40 agents". are is the matching verb.
 func named(names []string) (who, are string) {
 	switch n := len(names); {
 	case n == 1:

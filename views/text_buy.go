@@ -10,7 +10,7 @@ import (
 	"pop.store/credits/internal/tokens"
 )
 
-// buyHref leads to the packs, and from there back to the page where one is.
+// buyHref leads to the packs, and from there back to the present page.
 func (c Layout) buyHref() templ.SafeURL {
 	if c.Here == "" {
 		return "/credits/buy"
@@ -18,8 +18,7 @@ func (c Layout) buyHref() templ.SafeURL {
 	return templ.URL("/credits/buy?next=" + url.QueryEscape(c.Here))
 }
 
-// ordered are the packs as they are shown: the one that covers what is missing comes first, so that
-// it is also the first to be reached.
+// ordered are the packs as shown: the one that covers the need comes first, also in the tab order.
 func (m BuyModel) ordered() []PackModel {
 	list := slices.Clone(m.Packs)
 	if m.Need > 0 {
@@ -36,7 +35,7 @@ func (m BuyModel) ordered() []PackModel {
 	return list
 }
 
-// needText say what the suggested pack is suggested for.
+// needText says why the suggested pack is suggested.
 func (m BuyModel) needText() string {
 	text := "You're " + Number(m.Need) + " short."
 	if !slices.ContainsFunc(m.Packs, func(p PackModel) bool { return p.Covers }) {
@@ -48,8 +47,8 @@ func (m BuyModel) needText() string {
 	return text
 }
 
-// owedText say what a pack comes to when something is owed: "500 − 120 owed from a returned
-// payment = 380 tokens."
+// owedText is what is left of a pack after the debt: "500 − 120 owed from a returned payment = 380
+// tokens."
 func (m BuyModel) owedText(p PackModel) string {
 	switch {
 	case m.Owed <= 0:
@@ -64,13 +63,14 @@ func (m BuyModel) owedText(p PackModel) string {
 		Number(m.Owed-p.Tokens) + " stay owed."
 }
 
-// netText say what is left of tokens once what is owed is paid.
+// netText says what is left of tokens after the debt.
 func netText(bought, owed tokens.Amount) string {
 	return Number(bought) + " " + minus + " " + Number(owed) + " owed from a returned payment = " +
 		Tokens(max(bought-owed, 0)) + "."
 }
 
-// resumeText say which agents go on with a pack: "Comment Replies and Auto DM restart, for new requests."
+// resumeText names the agents that a pack resumes: "Comment Replies and Auto DM restart, for new
+// requests."
 func (m BuyModel) resumeText(p PackModel) string {
 	switch n := len(p.Resumes); {
 	case m.Waiting == 0:
@@ -91,8 +91,8 @@ const (
 	aYear  = 365 * aDay
 )
 
-// lastsText say for how long a pack is enough, never longer than it is: "about 9 days at your
-// pace". Empty when that is not known.
+// lastsText says how long a pack lasts, rounded down: "about 9 days at your pace". Empty if
+// unknown.
 func lastsText(d time.Duration) string {
 	const pace = " at your pace"
 	switch {

@@ -39,8 +39,8 @@ var errorWordsOf = map[int]errorText{
 	},
 }
 
-// text of what went wrong; what has none of its own went wrong on our side. A sentence about just
-// this case takes the general one's place.
+// message is the text of the error page. Unknown statuses count as server errors. Detail replaces
+// the general sentence.
 func (m ErrorModel) message() errorText {
 	words, ok := errorWordsOf[m.Status]
 	if !ok {
@@ -55,7 +55,7 @@ func (m ErrorModel) message() errorText {
 	return words
 }
 
-// code is the status as people may know it.
+// code is the status as shown.
 func (m ErrorModel) code() string {
 	if m.Status == 0 {
 		return strconv.Itoa(http.StatusInternalServerError)

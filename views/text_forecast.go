@@ -7,9 +7,9 @@ import (
 	"pop.store/credits/internal/tokens"
 )
 
-// Forecast says how long the tokens last and on what pace that rests: "At this week's pace (about
-// 6.4 tokens a day) your tokens last until Tuesday; your plan resets on Thursday." It is empty when
-// there is too little to go on, or nothing left.
+// Forecast says how long the tokens last and at which pace: "At this week's pace (about 6.4 tokens
+// a day) your tokens last until Tuesday; your plan resets on Thursday." It is empty without enough
+// usage, or with nothing left.
 func (m OutlookModel) Forecast(c Layout) string {
 	if m.PerDay <= 0 && m.PerHour <= 0 {
 		return ""
@@ -17,7 +17,7 @@ func (m OutlookModel) Forecast(c Layout) string {
 	text := m.pace() + " your tokens last "
 	switch left := m.RunsOut.Sub(c.Now); {
 	case !m.RunsOut.IsZero() && left <= 0:
-		return "" // they are gone, which the page says everywhere
+		return "" // nothing is left, which the page says already
 	case m.Next != nil && m.NextFirst:
 		return text + "beyond your plan's reset " + c.when(m.Next.At).on() + "."
 	case m.RunsOut.IsZero():
@@ -55,11 +55,11 @@ func (m OutlookModel) days() string {
 	return text
 }
 
-// About writes an amount no more exactly than an average can be known: whole tokens from a hundred
-// on, one decimal from one on, two below.
+// About rounds an amount to the precision of an average: whole tokens from a hundred on, one
+// decimal from one on, two below.
 func About(a tokens.Amount) string { return Number(rounded(a)) }
 
-// aboutTokens is a sum in a sentence: exact where it is short, else "about 375 tokens".
+// aboutTokens is an amount in a sentence: exact if short, else "about 375 tokens".
 func aboutTokens(a tokens.Amount) string {
 	if a <= 0 || rounded(a) == a {
 		return Tokens(a)
@@ -67,7 +67,7 @@ func aboutTokens(a tokens.Amount) string {
 	return "about " + About(a) + " " + unit(rounded(a))
 }
 
-// rounded is what About writes: the nearest, but never nothing.
+// rounded is the amount of About; never zero.
 func rounded(a tokens.Amount) tokens.Amount {
 	step := tokens.One / 100
 	switch {
@@ -154,8 +154,8 @@ func small(n int) string {
 	return strconv.Itoa(n)
 }
 
-// on says on which day something happens, after a verb: "today at 14:00", "tomorrow", "on
-// Thursday", "on 3 December".
+// on is the day of something, after a verb: "today at 14:00", "tomorrow", "on Thursday", "on 3
+// December".
 func (w when) on() string {
 	if days := w.daysAhead(); days > 1 && days < 7 {
 		return "on " + w.Arrives()
@@ -163,8 +163,8 @@ func (w when) on() string {
 	return w.Arrives()
 }
 
-// until says how far something lasts, no more exactly than can be known: "today, 14:00",
-// "tomorrow", "Tuesday", "3 December".
+// until is how far something lasts, without false precision: "today, 14:00", "tomorrow", "Tuesday",
+// "3 December".
 func (w when) until() string {
 	switch days := w.daysAhead(); {
 	case days <= 0:

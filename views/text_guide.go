@@ -4,7 +4,7 @@ import (
 	"github.com/a-h/templ"
 )
 
-// question is one of the article's, answered.
+// question is a question of the article with its answer.
 type question struct {
 	Title, Text string
 	Link        string
@@ -69,7 +69,7 @@ func (m GuideModel) goodFor() string {
 		", or a mix. Agents' counts are estimates: they use tokens by what they do."
 }
 
-// atZero explains the rule with a tool that the balance does not pay for, if there is one.
+// atZero explains the rule by a tool that the balance does not cover, if there is one.
 func (m GuideModel) atZero() string {
 	text := "A tool only runs when you have all the tokens that it takes."
 	if p, ok := m.beyond(); ok {
@@ -82,7 +82,7 @@ func (m GuideModel) atZero() string {
 	return text
 }
 
-// beyond is the cheapest tool that the balance does not pay for.
+// beyond is the cheapest tool that the balance does not cover.
 func (m GuideModel) beyond() (PriceModel, bool) {
 	var found PriceModel
 	for _, p := range m.Tools {
@@ -126,7 +126,7 @@ func (p PriceModel) price(about bool) string {
 	return Number(p.Price)
 }
 
-// reach is how far the balance goes: "4", "about 360", "57 short".
+// reach is how often the balance covers it: "4", "about 360", "57 short".
 func (m GuideModel) reach(p PriceModel, about bool) string {
 	switch n := m.Spendable.Fits(p.Price); {
 	case p.Price == 0:

@@ -2,7 +2,7 @@ package views
 
 import "strings"
 
-// Title is the row's headline: what was done, bought, given or lost.
+// Title is the row's headline: what was done, bought, granted or lost.
 func (r HistoryRow) Title() string {
 	switch r.Kind {
 	case EntryGrant:
@@ -56,10 +56,10 @@ func (r HistoryRow) grantTitle() string {
 	return "Adjustment"
 }
 
-// takenBack says whether support took tokens out of the account: the title has its reason.
+// takenBack reports whether support took tokens out of the account.
 func (r HistoryRow) takenBack() bool { return r.Kind == EntryGrant && r.Amount < 0 }
 
-// source names where tokens came from, with the kind's own name when it has none.
+// source names the source of tokens, by default the kind.
 func (r HistoryRow) source() string {
 	if r.SourceName != "" {
 		return r.SourceName
@@ -76,7 +76,7 @@ func (r HistoryRow) source() string {
 	return "Tokens"
 }
 
-// Detail is the quieter line below the title.
+// Detail is the second line, below the title.
 func (r HistoryRow) Detail() string {
 	var parts []string
 	if what := r.outcome(); what != "" {
@@ -136,8 +136,7 @@ func (r HistoryRow) Change() string {
 	return Signed(r.Amount)
 }
 
-// title names the page: the tab, what it is filtered by in the words of the form, and whether it is
-// an older part.
+// title names the page: the tab, the filter, and whether it is an older part.
 func (m HistoryModel) title() string {
 	f := m.Filter
 	var parts []string
@@ -165,7 +164,7 @@ func (m HistoryModel) title() string {
 	return text
 }
 
-// labelOf is what an option is called; one that is not there goes by its value.
+// labelOf is the label of an option, by default its value.
 func labelOf(options []Option, value string) string {
 	for _, o := range options {
 		if o.Value == value {
@@ -175,7 +174,7 @@ func labelOf(options []Option, value string) string {
 	return value
 }
 
-// filtered says whether anything beyond the tab narrows the history.
+// filtered reports whether a filter beyond the tab is set.
 func (f HistoryFilter) filtered() bool {
 	return f.Kind != "" || f.Feature != "" || f.Agent != "" || f.From != "" || f.To != ""
 }

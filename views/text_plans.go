@@ -12,7 +12,8 @@ func (m PlansModel) own() PlanModel {
 	return PlanModel{}
 }
 
-// mine says what is mine: "You're on Starter and have 18 tokens. Your next 200 arrive on Thursday."
+// mine describes the creator's plan: "You're on Starter and have 18 tokens. Your next 200 arrive on
+// Thursday."
 func (m PlansModel) mine() string {
 	text := "You have " + Tokens(m.Spendable) + "."
 	if own := m.own(); own.Name != "" {
@@ -43,7 +44,7 @@ func (m PlansModel) monthlyNext() tokens.Amount {
 	return m.own().Monthly
 }
 
-// changed says what a change has done.
+// changed says what a change did.
 func (m PlansModel) changed() string {
 	if m.NextPlan != "" {
 		return "Your plan will be " + m.NextPlan + " " + m.fromReset() + ". Until then nothing changes."
@@ -51,7 +52,7 @@ func (m PlansModel) changed() string {
 	return "You're on " + m.own().Name + " now."
 }
 
-// fromReset is "from Sat 12 Dec", when a plan begins that waits for the reset.
+// fromReset is "from Sat 12 Dec", the start of a plan that waits for the reset.
 func (m PlansModel) fromReset() string {
 	if m.ResetsAt.IsZero() {
 		return "when your plan is paid for"
@@ -78,7 +79,7 @@ func (m PlansModel) choice(p PlanModel) string {
 	return "Change to " + p.Name
 }
 
-// effect says what pressing that button will do, before it is pressed.
+// effect says what the button will do, before it is pressed.
 func (m PlansModel) effect(p PlanModel) string {
 	more := p.Monthly - m.own().Monthly
 	switch {

@@ -2,7 +2,7 @@ package views
 
 import "time"
 
-// backHeadline says what became of a purchase after its tokens came.
+// backHeadline is the headline after a refund, return or dispute.
 func (m PurchaseModel) backHeadline() string {
 	switch m.State {
 	case PurchaseReturning:
@@ -49,7 +49,8 @@ func (m PurchaseModel) returningText() string {
 	return "Your " + m.Back.Money.String() + " will go back, and its " + Tokens(m.Tokens) + " wait until then." + rest
 }
 
-// moneyBackText says what went back: "Your $40.00 went back on Tuesday, and the 500 tokens with it."
+// moneyBackText describes the refund: "Your $40.00 went back on Tuesday, and the 500 tokens with
+// it."
 func (m PurchaseModel) moneyBackText() string {
 	on := ""
 	if !m.Back.At.IsZero() {
@@ -66,7 +67,7 @@ func (m PurchaseModel) moneyBackText() string {
 	return "Your " + m.Back.Money.String() + " went back" + on + ", and the " + Tokens(m.Back.Tokens) + " with it."
 }
 
-// usedText say that some were used before, and what that means now.
+// usedText says that some tokens were spent before, and what that means now.
 func (m PurchaseModel) usedText() string {
 	if m.Back.Used <= 0 {
 		return ""
@@ -90,7 +91,7 @@ func (m PurchaseModel) disputedText() string {
 	return looking + "Its " + Number(m.Left) + " unused tokens wait until that is decided."
 }
 
-// slowBanks is for how long money that went back may not be seen at the bank.
+// slowBanks is how long a refund may take to appear at the bank.
 const slowBanks = 10 * 24 * time.Hour
 
 func (m PurchaseModel) bankText() string {
@@ -123,7 +124,7 @@ func (m ReturnModel) label() string {
 	return "Return it and get " + m.Paid.String() + " back"
 }
 
-// ago says on which day something was, after a verb: "today", "yesterday", "on Tuesday", "on 3
+// ago is the day of something past, after a verb: "today", "yesterday", "on Tuesday", "on 3
 // November", "on 3 November 2025".
 func (w when) ago() string {
 	switch days := w.daysAhead(); {
@@ -139,10 +140,10 @@ func (w when) ago() string {
 	return w.format("on 2 January 2006")
 }
 
-// deadline is the last moment of something, as exactly as it matters: "Sunday 6 December, 14:02".
+// deadline is the last moment of something: "Sunday 6 December, 14:02".
 func (w when) deadline() string { return w.format("Monday 2 January, 15:04") }
 
-// refused says that the payment provider did not take the order, so nobody was asked to pay.
+// refused reports whether the payment provider refused the order, so that it could not be paid.
 func (m PurchaseModel) refused() bool { return m.Failure == "refused" && !m.Auto }
 
 func (m PurchaseModel) failedHeadline() string {

@@ -14,8 +14,7 @@ type ReceiptLine struct {
 	Strong bool
 }
 
-// Lines are a receipt's sums, in their order: what was bought, what came off and on, what was paid,
-// what went back.
+// Lines are a receipt's sums in order: the purchase, discounts and taxes, the total, refunds.
 func (m *ReceiptModel) Lines() []ReceiptLine {
 	lines := []ReceiptLine{{Name: m.item(), Value: m.Price.String()}}
 	between := m.Total.Minor - m.Price.Minor
@@ -61,7 +60,7 @@ func (m *ReceiptModel) PaidWith() string {
 	return m.Card
 }
 
-// TokenText say what becomes of the tokens: "500 tokens, they never expire".
+// TokenText describes the tokens: "500 tokens, they never expire".
 func (m *ReceiptModel) TokenText() string {
 	text := Tokens(m.Tokens)
 	if m.Owed > 0 {
@@ -104,7 +103,7 @@ func negative(a money.Amount) string {
 	return money.Amount{Minor: -a.Minor, Currency: a.Currency}.String()
 }
 
-// text are where a purchase stands, as short as a table wants it.
+// text is the state of a purchase, short enough for a table.
 func (r *PurchaseRow) text() string {
 	switch r.Status {
 	case RowStatusComing:
@@ -131,7 +130,7 @@ func (r *PurchaseRow) text() string {
 	return "Not paid yet"
 }
 
-// standingClass is the colour of where a purchase stands.
+// standingClass is the colour of a purchase's state.
 func (r *PurchaseRow) standingClass() string {
 	switch r.Status {
 	case RowStatusPaid:
@@ -147,7 +146,7 @@ func (r *PurchaseRow) standingClass() string {
 	return "text-soft"
 }
 
-// detail is the quieter line below the pack.
+// detail is the second line, below the pack.
 func (r *PurchaseRow) detail() string {
 	parts := []string{Tokens(r.Tokens)}
 	if r.Auto {

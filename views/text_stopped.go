@@ -9,7 +9,7 @@ import (
 	"pop.store/credits/internal/tokens"
 )
 
-// Clause says why an agent is paused, or why several are, in the middle of a sentence: "out of tokens".
+// Clause says why one or several agents are paused, in the middle of a sentence: "out of tokens".
 func (m StopModel) Clause(several bool) string {
 	its, needs, asked := "its ", "it needs", "it"
 	if several {
@@ -34,7 +34,7 @@ func (m StopModel) Clause(several bool) string {
 	return "out of tokens"
 }
 
-// Button names what ends the pause.
+// Button is the label of the remedy.
 func (m StopModel) Button() string {
 	switch m.Reason {
 	case WhyCreator, WhySize:
@@ -48,8 +48,8 @@ func (m StopModel) Button() string {
 	return "See the packs"
 }
 
-// Advice says what ends the pause of one agent, or of several that are paused for the same reason.
-// ones is what they work on from then on.
+// Advice says how to resume one agent, or several that are paused for the same reason. ones is what
+// they then work on.
 func (m StopModel) Advice(several bool, ones string) string {
 	restart, goOn := "it restarts by itself", "it goes on"
 	if several {
@@ -83,12 +83,12 @@ func budgetWord(budget *tokens.Amount) string {
 	return Number(*budget) + "-token"
 }
 
-// onlyTokens says whether it waits for tokens to come.
+// onlyTokens reports whether it only waits for tokens.
 func (m StopModel) onlyTokens() bool {
 	return m.Reason == WhyTokens || m.Reason == WhyHeld || m.Reason == ""
 }
 
-// sameStop is the one reason of several agents; false when they have several, or when there are none.
+// sameStop is the common reason of several agents; false if they differ, or for none.
 func sameStop(list []StoppedModel) (StopModel, bool) {
 	if len(list) == 0 {
 		return StopModel{}, false
@@ -110,7 +110,7 @@ func (m BadgeModel) stopped() string {
 	return both(names) + " " + are(len(names) == 1)
 }
 
-// pausedText say which agents are paused, and why if that is one reason: "Comment Replies is
+// pausedText says which agents are paused, and why if they share one reason: "Comment Replies is
 // paused: out of tokens." Empty for none.
 func (m BadgeModel) pausedText() string {
 	if m.PausedAgents == 0 {
@@ -123,10 +123,10 @@ func (m BadgeModel) pausedText() string {
 	return text + "."
 }
 
-// PausedAnnouncement is the sentence that the status region says when one more agent is paused.
+// PausedAnnouncement is the sentence of the status region when another agent is paused.
 func (m BadgeModel) PausedAnnouncement() string { return m.pausedText() }
 
-// waits says who waits for tokens at an empty balance, true to how the agents stand.
+// waits says which agents wait for tokens at an empty balance.
 func (m NoticeModel) waits() string {
 	switch {
 	case m.Waiting > 0 && m.GoOn > 0:
@@ -141,8 +141,7 @@ func (m NoticeModel) waits() string {
 	return "AI tools are waiting for more tokens."
 }
 
-// pausedStep is the next step while agents are paused: what ends the pause, if it is one thing for
-// all of them.
+// pausedStep is the next step while agents are paused: the remedy, if all share one.
 func pausedStep(b *BadgeModel) step {
 	stop, same := sameStop(b.Stopped)
 	if !same {
@@ -169,7 +168,7 @@ func pausedStep(b *BadgeModel) step {
 	return step{title, stop.Advice(b.PausedAgents > 1, "requests"), button}
 }
 
-// reserveWarning warns of reserves that leave nothing for the others; empty where they do not.
+// reserveWarning warns of reserves that leave nothing for the others; empty otherwise.
 func (m AgentsModel) reserveWarning() string {
 	switch {
 	case m.Reserved == 0 || m.Reserved < m.Spendable:
@@ -182,13 +181,13 @@ func (m AgentsModel) reserveWarning() string {
 		": nobody else has anything left to spend until less is kept, or you have more than that."
 }
 
-// curedElsewhere says whether what ends the pause is not the agent's own switch.
+// curedElsewhere reports whether the remedy is not the agent's own switch.
 func (m AgentModel) curedElsewhere() bool {
 	paused := m.State == AgentOutOfTokens || m.State == AgentOverBudget
 	return paused && m.stop().Reason != WhySize
 }
 
-// cureURL leads to what ends the pause.
+// cureURL links to the remedy.
 func (m AgentModel) cureURL() string {
 	switch {
 	case m.Stop.URL != "":

@@ -1,6 +1,6 @@
 package views
 
-// after says what a tool leaves, before it runs: "leaves you 67", "12 short".
+// after says what is left after a tool, before it runs: "leaves you 67", "12 short".
 func (m ToolModel) after() string {
 	if m.Short > 0 {
 		return Number(m.Short) + " short"
@@ -23,8 +23,8 @@ func (m ToolsModel) declined() string {
 	return text + "."
 }
 
-// aside names what is set aside and therefore not there for tools: " to spend: 150 more are kept
-// for agents and 30 are in use".
+// aside names the tokens that tools cannot spend: " to spend: 150 more are kept for agents and 30
+// are in use".
 func (m ToolsModel) aside() string {
 	var list []string
 	if m.Kept > 0 {
@@ -39,10 +39,10 @@ func (m ToolsModel) aside() string {
 	return " to spend: " + both(list)
 }
 
-// keptWouldDo says whether what is kept for agents is enough for the tool.
+// keptWouldDo reports whether the agents' reserves would cover the tool.
 func (m ToolsModel) keptWouldDo() bool { return m.Kept > 0 && m.Available+m.Kept >= m.Chosen.Price }
 
-// lead says what the page is about, with this creator's numbers.
+// lead introduces the page, with this creator's numbers.
 func (m ToolsModel) lead() string {
 	text := "You have " + Tokens(m.Available) + " for your tools."
 	if m.Kept > 0 {
@@ -66,7 +66,7 @@ func (m JobModel) headline() string {
 	return m.ToolName + ": working"
 }
 
-// text says what became of the tokens.
+// text says what happened to the tokens.
 func (m JobModel) text() string {
 	switch m.State {
 	case JobDone:

@@ -40,7 +40,7 @@ func (n TopUpNotice) Lead(c Layout) string {
 	return off + "your card was declined " + c.when(n.At).past() + "."
 }
 
-// Rest says what that means, where there is room for it.
+// Rest explains it, where there is room.
 func (n TopUpNotice) Rest() string {
 	switch n.Why {
 	case TopUpConfirm:
@@ -56,7 +56,7 @@ func (n TopUpNotice) Rest() string {
 	return "No tokens were added, and nothing more is charged until you turn it on again."
 }
 
-// Action and Href are what to do about it.
+// Action is the label of the remedy, and Href its link.
 func (n TopUpNotice) Action() string {
 	if n.Why == TopUpConfirm {
 		return "Buy a pack"
@@ -64,7 +64,7 @@ func (n TopUpNotice) Action() string {
 	return "Check auto top-up"
 }
 
-// Href is where the action leads.
+// Href is the link of Action.
 func (n TopUpNotice) Href() string {
 	if n.Why == TopUpConfirm {
 		return KeepCardURL
@@ -72,7 +72,7 @@ func (n TopUpNotice) Href() string {
 	return "/settings"
 }
 
-// KeepCardURL leads to the packs, with the card to be kept, and back to the settings.
+// KeepCardURL leads to the packs, with the card to be saved, and back to the settings.
 const KeepCardURL = "/credits/buy?keep=1&next=%2Fsettings"
 
 // past is a day that has been, in a sentence: "today", "yesterday", "on Tuesday", "on 20 Nov".
@@ -88,7 +88,7 @@ func (w when) past() string {
 	return "on " + w.Day()
 }
 
-// state says in a word or two how auto top-up stands.
+// state is the state of auto top-up in a word or two.
 func (m TopUpModel) state() string {
 	if m.On {
 		return "On"
@@ -96,7 +96,7 @@ func (m TopUpModel) state() string {
 	return "Off"
 }
 
-// sentence says what it does, or does not do now.
+// sentence says what it does, or why it does nothing now.
 func (m TopUpModel) sentence() string {
 	switch {
 	case !m.On:
@@ -126,7 +126,7 @@ func (m TopUpModel) month() string {
 		m.Spent.String() + " of " + m.Limit.String()
 }
 
-// text says what became of an attempt.
+// text is the outcome of an attempt.
 func (a TopUpAttempt) text() string {
 	switch a.State {
 	case "completed":

@@ -8,8 +8,8 @@ package views
 import "github.com/a-h/templ"
 import templruntime "github.com/a-h/templ/runtime"
 
-// Transactions is the history as a table: a table to screen readers everywhere, a list of stories to the eye on a phone. The
-// roles are written out because a table whose rows are laid out as a grid loses them in some browsers.
+// Transactions is the history as a table: a table to screen readers everywhere, a list on a phone. The roles
+// are explicit because some browsers drop them when rows are laid out as a grid.
 func Transactions(c Layout, caption string, rows []HistoryRow) templ.Component {
 	return templruntime.GeneratedTemplate(func(templ_7745c5c3_Input templruntime.GeneratedComponentInput) (templ_7745c5c3_Err error) {
 		templ_7745c5c3_W, ctx := templ_7745c5c3_Input.Writer, templ_7745c5c3_Input.Context

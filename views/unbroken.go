@@ -5,10 +5,10 @@ import (
 	"time"
 )
 
-// nbsp is a space at which no line breaks, U+00A0.
+// nbsp is the no-break space, U+00A0.
 const nbsp = "\u00a0"
 
-// format is time.Format for what is read as one thing: no line breaks within a date or a time, only
+// format is time.Format with no-break spaces within a date or a time, so that lines break only
 // after a comma.
 func (w when) format(layout string) string { return unbroken(w.at, layout) }
 
@@ -17,6 +17,5 @@ func unbroken(at time.Time, layout string) string {
 	return strings.ReplaceAll(text, ","+nbsp, ", ")
 }
 
-// Breakable is a text with plain spaces instead of those at which no line breaks: for e-mails,
-// whose readers set their own lines.
+// Breakable replaces no-break spaces by plain ones, for e-mails.
 func Breakable(text string) string { return strings.ReplaceAll(text, nbsp, " ") }

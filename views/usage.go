@@ -8,7 +8,8 @@ import (
 	"pop.store/credits/internal/tokens"
 )
 
-// weekly is from how many days on a bar stands for a week: ninety bars could not be told apart on a phone.
+// weekly is the number of days from which a bar is a week: ninety bars would be too narrow on a
+// phone.
 const weekly = 60
 
 // bar is one bar of the chart: a day, or a week that ends on the last of its days.
@@ -19,8 +20,8 @@ type bar struct {
 	total   tokens.Amount
 }
 
-// bars adds the days up to bars. They are counted from today back, so that the newest bar is whole
-// and the first may be short.
+// bars groups the days into bars. They are counted back from today, so that the newest bar is
+// complete and the first may be short.
 func (m UsageModel) bars() []bar {
 	width := 1
 	if m.Days >= weekly {
@@ -47,7 +48,7 @@ func (m UsageModel) bars() []bar {
 // maxTicks is how many lines the axis has at most, zero not counted.
 const maxTicks = 4
 
-// scale gives the axis' top and the step between its lines, both round numbers: 1, 2 or 5 times a
+// scale returns the axis' top and the step between its lines, both round numbers: 1, 2 or 5 times a
 // power of ten.
 func scale(list []bar) (top, step tokens.Amount) {
 	var highest tokens.Amount
@@ -83,14 +84,12 @@ type segment struct {
 const (
 	// barShare is how much of its column a bar takes.
 	barShare = 0.74
-	// segmentMin keeps a few replies visible below a video, and segmentGap parts those that are
-	// large enough from one another.
+	// segmentMin keeps a few replies visible below a video; segmentGap separates large segments.
 	segmentMin = 0.9
 	segmentGap = 0.55
 )
 
-// segments are the chart's bars, each built from the bottom up. It is a picture: the exact amounts
-// stand in the table.
+// segments are the chart's bars, each from the bottom up. The table has the exact amounts.
 func (m UsageModel) segments(list []bar, top tokens.Amount) []segment {
 	var out []segment
 	column := 100 / float64(len(list))
@@ -132,7 +131,7 @@ func (m UsageModel) label(s UsageSeries) string {
 	return "Other work"
 }
 
-// detail says how often a series' work was done: "2,248 replies".
+// detail is the quantity of a series' work: "2,248 replies".
 func (s UsageSeries) detail() string {
 	if s.Quantity <= 1 || s.Unit == "" || s.Rest {
 		return ""
@@ -140,8 +139,8 @@ func (s UsageSeries) detail() string {
 	return Count(s.Quantity) + " " + s.Unit
 }
 
-// name says which days a bar stands for: "Today", "Sun 22 Nov", "16 to 22 Nov". "Today" is the
-// creator's own: where days are counted in another zone, each has its date.
+// name is the days of a bar: "Today", "Sun 22 Nov", "16 to 22 Nov". If days are counted in another
+// zone than the creator's, each has its date.
 func (b bar) name(m UsageModel) string {
 	switch {
 	case !b.first.Equal(b.last):
@@ -152,7 +151,7 @@ func (b bar) name(m UsageModel) string {
 	return unbroken(b.last, "Mon 2 Jan")
 }
 
-// dates writes a range without saying anything twice: "16 to 22 Nov", "28 Oct to 3 Nov".
+// dates writes a range without repetition: "16 to 22 Nov", "28 Oct to 3 Nov".
 func dates(first, last time.Time) string {
 	if first.Month() == last.Month() {
 		return first.Format("2") + " to " + unbroken(last, "2 Jan")
@@ -197,7 +196,7 @@ func (m UsageModel) marks(list []bar) []string {
 	return []string{unbroken(list[0].first, "2 Jan"), unbroken(middle.first, "2 Jan"), newest}
 }
 
-// zoneNote says where days are counted, if that is not where the creator is.
+// zoneNote names the zone in which days are counted, if it is not the creator's.
 func (m UsageModel) zoneNote() string {
 	if m.Zone == "" {
 		return ""
