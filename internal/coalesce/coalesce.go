@@ -5,7 +5,9 @@ package coalesce
 
 import (
 	"context"
+	"fmt"
 	"runtime"
+	"runtime/debug"
 	"sync"
 )
 
@@ -80,11 +82,22 @@ func (r *Reader[K, V]) run(ctx context.Context, b *batch[K, V]) {
 		for key := range b.keys {
 			keys = append(keys, key)
 		}
-		b.found, b.err = r.read(ctx, keys)
+		b.found, b.err = r.readSafely(ctx, keys)
 		close(b.done)
 		runtime.Gosched() // lets callers that are ready to run join the next batch
 		b = r.takeNext()
 	}
+}
+
+// readSafely answers a panic as an error: no caller is on this goroutine's stack to recover it, so it would
+// end the process.
+func (r *Reader[K, V]) readSafely(ctx context.Context, keys []K) (found map[K]V, err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			err = fmt.Errorf("panic while reading: %v\n%s", p, debug.Stack())
+		}
+	}()
+	return r.read(ctx, keys)
 }
 
 func (r *Reader[K, V]) takeNext() *batch[K, V] {

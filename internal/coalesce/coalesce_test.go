@@ -3,6 +3,7 @@ package coalesce_test
 import (
 	"context"
 	"errors"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -117,5 +118,23 @@ func TestErrorsReachEveryone(t *testing.T) {
 		if _, _, err := r.Get(t.Context(), i); !errors.Is(err, broken) {
 			t.Errorf("got %v", err)
 		}
+	}
+}
+
+// A panic of the shared read is an error for its callers, and the next read is fine.
+func TestAPanicIsAnError(t *testing.T) {
+	t.Parallel()
+	var reads atomic.Int64
+	r := coalesce.New(func(context.Context, []int) (map[int]int, error) {
+		if reads.Add(1) == 1 {
+			panic("broken")
+		}
+		return map[int]int{1: 7}, nil
+	})
+	if _, ok, err := r.Get(t.Context(), 1); ok || err == nil || !strings.Contains(err.Error(), "panic while reading: broken") {
+		t.Errorf("a panic gave %t, %v", ok, err)
+	}
+	if v, ok, err := r.Get(t.Context(), 1); v != 7 || !ok || err != nil {
+		t.Errorf("after a panic: %d, %t, %v", v, ok, err)
 	}
 }

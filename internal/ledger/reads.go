@@ -60,8 +60,8 @@ type HoldInfo struct {
 	Parts          []Part // reserved amounts by lot
 }
 
-// Told is an event of an account in the outbox.
-type Told struct {
+// AccountEvent is an event of an account in the outbox.
+type AccountEvent struct {
 	AccountID uuid.UUID
 	Event
 }

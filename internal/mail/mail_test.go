@@ -418,9 +418,9 @@ func TestEventsThatComeAgain(t *testing.T) {
 func TestSinksAtTheSameTime(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)
-	events := make([]ledger.Told, 101)
+	events := make([]ledger.AccountEvent, 101)
 	for i := range events {
-		events[i] = ledger.Told{AccountID: uuid.New(), Event: ledger.Event{
+		events[i] = ledger.AccountEvent{AccountID: uuid.New(), Event: ledger.Event{
 			Seq:  1,
 			At:   f.Clock.Now(),
 			Kind: ledger.EventBalanceLow,
@@ -438,7 +438,7 @@ func TestSinksAtTheSameTime(t *testing.T) {
 		t.Fatal(err)
 	}
 	var both sync.WaitGroup
-	for _, mine := range [][]ledger.Told{events, backwards} {
+	for _, mine := range [][]ledger.AccountEvent{events, backwards} {
 		both.Go(func() {
 			if err := f.mailer.Sink(t.Context(), mine); err != nil {
 				t.Error(err)

@@ -48,7 +48,7 @@ type eventData struct {
 
 // Sink stores events from the relay. It is idempotent. Events older than maxAge are skipped. The
 // error has kind Unavailable.
-func (m *Mailer) Sink(ctx context.Context, events []ledger.Told) error {
+func (m *Mailer) Sink(ctx context.Context, events []ledger.AccountEvent) error {
 	var list []notification
 	for i := range events {
 		if o, ok := m.notificationOf(&events[i]); ok {
@@ -66,7 +66,7 @@ func (m *Mailer) Sink(ctx context.Context, events []ledger.Told) error {
 	return m.keep(ctx, list)
 }
 
-func (m *Mailer) notificationOf(t *ledger.Told) (notification, bool) {
+func (m *Mailer) notificationOf(t *ledger.AccountEvent) (notification, bool) {
 	var data eventData
 	if err := json.Unmarshal(t.Data, &data); err != nil {
 		m.Log.Error("event cannot be decoded; no e-mail sent", "account", t.AccountID, "seq", t.Seq, "kind",
@@ -98,7 +98,7 @@ func (m *Mailer) notificationOf(t *ledger.Told) (notification, bool) {
 }
 
 // addResumed adds to purchases the agents they resumed: those with an event at the same instant.
-func (m *Mailer) addResumed(list []notification, events []ledger.Told) {
+func (m *Mailer) addResumed(list []notification, events []ledger.AccountEvent) {
 	for i := range list {
 		o := &list[i]
 		if o.kind != ledger.EventPurchaseDone {

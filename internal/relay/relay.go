@@ -12,7 +12,7 @@ import (
 // Sink stores what follows from the events, durably. Events of an account arrive in order. A sink must
 // ignore events that it took before, which it recognizes by account and Seq: after a crash, and from
 // concurrent servers, events are repeated. If a sink fails, all events of the chunk are repeated.
-type Sink func(ctx context.Context, events []ledger.Told) error
+type Sink func(ctx context.Context, events []ledger.AccountEvent) error
 
 // chunk is how many events are taken at a time.
 const chunk = 500

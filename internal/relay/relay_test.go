@@ -41,7 +41,7 @@ func (f *fixture) grant(account uuid.UUID) {
 	f.Grant(account, ledger.LotPromo, tokens.One, "")
 }
 
-func (f *fixture) waiting() []ledger.Told {
+func (f *fixture) waiting() []ledger.AccountEvent {
 	f.T.Helper()
 	events, err := f.Ledger.Outbox(f.T.Context(), 10_000)
 	if err != nil {
@@ -50,13 +50,13 @@ func (f *fixture) waiting() []ledger.Told {
 	return events
 }
 
-func same(a, b ledger.Told) bool {
+func same(a, b ledger.AccountEvent) bool {
 	return a.AccountID == b.AccountID && a.Seq == b.Seq && a.Kind == b.Kind
 }
 
 // keep is a sink that remembers.
-func keep(all *[]ledger.Told) relay.Sink {
-	return func(_ context.Context, events []ledger.Told) error {
+func keep(all *[]ledger.AccountEvent) relay.Sink {
+	return func(_ context.Context, events []ledger.AccountEvent) error {
 		*all = append(*all, events...)
 		return nil
 	}
@@ -71,7 +71,7 @@ func TestEventsReachEverySinkInOrder(t *testing.T) {
 		f.grant(noor)
 	}
 	want := f.waiting()
-	var one, other []ledger.Told
+	var one, other []ledger.AccountEvent
 	if more, err := relay.New(f.Ledger, keep(&one), keep(&other)).Step(t.Context()); more || err != nil {
 		t.Error(more, err)
 	}
@@ -95,8 +95,8 @@ func TestASinkThatFails(t *testing.T) {
 	f.grant(f.account("maya"))
 	want := f.waiting()
 	fail := true
-	var got []ledger.Told
-	r := relay.New(f.Ledger, keep(&got), func(context.Context, []ledger.Told) error {
+	var got []ledger.AccountEvent
+	r := relay.New(f.Ledger, keep(&got), func(context.Context, []ledger.AccountEvent) error {
 		if fail {
 			return errCrash
 		}
@@ -129,7 +129,7 @@ func TestACrashBeforeForgetting(t *testing.T) {
 	f.grant(maya)
 	want := len(f.waiting())
 	ctx, crash := context.WithCancel(t.Context())
-	_, err := relay.New(f.Ledger, hooks.Take, func(context.Context, []ledger.Told) error {
+	_, err := relay.New(f.Ledger, hooks.Take, func(context.Context, []ledger.AccountEvent) error {
 		crash()
 		return nil
 	}).Step(ctx)
@@ -157,7 +157,7 @@ func TestChunks(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		var got []ledger.Told
+		var got []ledger.AccountEvent
 		steps := 1
 		r := relay.New(f.Ledger, keep(&got))
 		for more := true; more; steps++ {
@@ -165,8 +165,8 @@ func TestChunks(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
-		place := func(e ledger.Told) int { return 10_000*int(e.AccountID[15]) + int(e.Seq) }
-		if len(got) != 1101 || steps < 4 || !slices.IsSortedFunc(got, func(a, b ledger.Told) int {
+		place := func(e ledger.AccountEvent) int { return 10_000*int(e.AccountID[15]) + int(e.Seq) }
+		if len(got) != 1101 || steps < 4 || !slices.IsSortedFunc(got, func(a, b ledger.AccountEvent) int {
 			return place(a) - place(b)
 		}) {
 			t.Errorf("%d in %d steps", len(got), steps-1)

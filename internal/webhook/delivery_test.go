@@ -183,7 +183,7 @@ func TestNoEventIsLeftBehind(t *testing.T) {
 		name := fmt.Sprintf("creator-%d", i)
 		id := f.account(name)
 		ids[name] = id
-		events := make([]ledger.Told, 0, each)
+		events := make([]ledger.AccountEvent, 0, each)
 		for range each {
 			events = append(events, f.events(id, ledger.EventGrantCreated)...)
 		}

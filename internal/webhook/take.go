@@ -36,7 +36,7 @@ on conflict (endpoint, account) do update set next_at = webhook_lanes.next_at`
 
 // Take stores events for the endpoints that want them. It is a sink of the relay and idempotent.
 // The error is kind Unavailable.
-func (s *Service) Take(ctx context.Context, events []ledger.Told) error {
+func (s *Service) Take(ctx context.Context, events []ledger.AccountEvent) error {
 	n := len(events)
 	accounts, seqs, times, kinds, data := make([]uuid.UUID, n), make([]int64, n), make([]time.Time, n),
 		make([]string, n), make([]string, n)

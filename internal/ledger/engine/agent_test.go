@@ -75,7 +75,7 @@ func (f *fixture) takeEvents(id uuid.UUID) string {
 		f.T.Fatal(err)
 	}
 	var texts []string
-	list = slices.DeleteFunc(list, func(e ledger.Told) bool { return e.AccountID != id })
+	list = slices.DeleteFunc(list, func(e ledger.AccountEvent) bool { return e.AccountID != id })
 	for _, e := range list {
 		var data struct{ Agent string }
 		if err := json.Unmarshal(e.Data, &data); err != nil {

@@ -46,13 +46,13 @@ func (s *pgStore) Due(ctx context.Context, now time.Time, after DuePlace, limit 
 }
 
 // Outbox implements Store.
-func (s *pgStore) Outbox(ctx context.Context, limit int) ([]ledger.Told, error) {
+func (s *pgStore) Outbox(ctx context.Context, limit int) ([]ledger.AccountEvent, error) {
 	rows, err := s.readers.Query(ctx, sqlOutbox, limit)
 	if err != nil {
 		return nil, err
 	}
-	return pgx.CollectRows(rows, func(row pgx.CollectableRow) (ledger.Told, error) {
-		var t ledger.Told
+	return pgx.CollectRows(rows, func(row pgx.CollectableRow) (ledger.AccountEvent, error) {
+		var t ledger.AccountEvent
 		err := row.Scan(&t.AccountID, &t.Seq, &t.At, &t.Kind, &t.Data)
 		t.At = t.At.UTC()
 		return t, err
@@ -60,7 +60,7 @@ func (s *pgStore) Outbox(ctx context.Context, limit int) ([]ledger.Told, error) 
 }
 
 // Forget implements Store.
-func (s *pgStore) Forget(ctx context.Context, events []ledger.Told) error {
+func (s *pgStore) Forget(ctx context.Context, events []ledger.AccountEvent) error {
 	accounts, seqs := make([]uuid.UUID, len(events)), make([]int64, len(events))
 	for i, t := range events {
 		accounts[i], seqs[i] = t.AccountID, t.Seq

@@ -22,9 +22,9 @@ type Store interface {
 	// Due lists accounts with something due at an instant, oldest first, after a place.
 	Due(ctx context.Context, now time.Time, after DuePlace, limit int) ([]DuePlace, error)
 	// Outbox lists the oldest events that are not relayed.
-	Outbox(ctx context.Context, limit int) ([]ledger.Told, error)
+	Outbox(ctx context.Context, limit int) ([]ledger.AccountEvent, error)
 	// Forget deletes events from the outbox.
-	Forget(ctx context.Context, events []ledger.Told) error
+	Forget(ctx context.Context, events []ledger.AccountEvent) error
 	Close()
 }
 

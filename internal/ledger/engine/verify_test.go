@@ -493,7 +493,7 @@ func (f *fixture) addAgents(id uuid.UUID) {
 	f.declineSeller(id)
 	events, err := f.Outbox(ctx, 10_000)
 	f.NoError(err)
-	events = slices.DeleteFunc(events, func(e ledger.Told) bool { return e.AccountID != id || e.Seq > 3 })
+	events = slices.DeleteFunc(events, func(e ledger.AccountEvent) bool { return e.AccountID != id || e.Seq > 3 })
 	f.NoError(f.Relayed(ctx, events))
 }
 
