@@ -305,7 +305,8 @@ func TestMethodsAndAddressesThatAreNotThere(t *testing.T) {
 			}) {
 				continue
 			}
-			a := s.Call(method, r.PathFor("maya"), "{}").WantProblem(http.StatusMethodNotAllowed, "method_not_allowed", "")
+			a := s.Call(method, r.PathFor("maya"), "{}")
+			a.WantProblem(http.StatusMethodNotAllowed, "method_not_allowed", "")
 			if !strings.Contains(a.Header.Get("Allow"), r.Method) {
 				t.Errorf("%s: Allow is %q", a.Request, a.Header.Get("Allow"))
 			}

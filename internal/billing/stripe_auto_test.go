@@ -347,7 +347,8 @@ func TestStripesAnswerToAChargeIsLost(t *testing.T) {
 		l.loseAnswers("")
 		s.wantStatus(p, billing.StatusPending)
 		_, _, err = s.Start(t.Context(), account, "auto-"+p.ID.String(), billing.StartParams{Pack: pack(0).ID})
-		testkit.WantProblem(t, err, problem.Unprocessable, "idempotency_key_reused") // no other request can continue with it
+		// No other request can continue with it.
+		testkit.WantProblem(t, err, problem.Unprocessable, "idempotency_key_reused")
 		if _, ok, err := s.orderAuto(account, plenty); ok || err != nil {
 			t.Errorf("%s: another began meanwhile, %v", name, err)
 		}

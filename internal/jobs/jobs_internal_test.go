@@ -126,7 +126,8 @@ func (f *fixture) open(ledgerEngine *engine.Engine, n int) {
 	var opening sync.WaitGroup
 	for range n {
 		opening.Go(func() {
-			if err := ledgerEngine.SetPlan(context.Background(), uuid.New(), ledger.SetPlan{Plan: "starter"}); err != nil {
+			err := ledgerEngine.SetPlan(context.Background(), uuid.New(), ledger.SetPlan{Plan: "starter"})
+			if err != nil {
 				f.t.Error(err)
 			}
 		})

@@ -54,7 +54,8 @@ func (c *call) wait(ctx context.Context) (answer, error) {
 	select {
 	case <-c.done:
 	case <-ctx.Done():
-		return answer{}, problem.Unavailable(ctx.Err()) // the lane still uses the call, so it does not return to the pool
+		// The lane still uses the call, so it does not return to the pool.
+		return answer{}, problem.Unavailable(ctx.Err())
 	}
 	a := c.answer
 	*c = call{done: c.done}
