@@ -147,7 +147,11 @@ func TestAnOrderWithoutACheckoutIsResumed(t *testing.T) {
 	}
 	t.Cleanup(broken.Close)
 	down := s.with(func(o *billing.Options) {
-		o.Provider = sandbox.New(broken, sandbox.Options{Clock: s.Clock.Now, Log: o.Log, Secret: secret})
+		o.Provider = sandbox.New(broken, sandbox.Options{
+			Clock:  s.Clock.Now,
+			Log:    o.Log,
+			Secret: secret,
+		})
 	})
 	_, _, err = down.Start(t.Context(), account, "k", billing.StartParams{Pack: pack(0).ID})
 	testkit.WantProblem(t, err, problem.KindUnavailable, "unavailable")
