@@ -141,8 +141,7 @@ func TestClosingOnSeveralServers(t *testing.T) {
 	for i := range 16 {
 		all.Go(func() {
 			for n := range 30 {
-				server := *f
-				server.Engine = servers[(i+n)%2]
+				server := f.through(servers[(i+n)%2])
 				if i == 0 && n == 15 {
 					f.NoError(server.CloseAccount(t.Context(), id))
 				}
@@ -163,9 +162,7 @@ func TestClosingOnSeveralServers(t *testing.T) {
 	}
 	all.Wait()
 	for _, server := range servers {
-		other := *f
-		other.Engine = server
-		f.wantCode("after it", other.smallCharge(id, uuid.NewString()), "account_closed")
+		f.wantCode("after it", f.through(server).smallCharge(id, uuid.NewString()), "account_closed")
 	}
 	late := f.count(
 		"select count(*) from entries e join ledger_accounts a using (account) where e.account = $1 and e.seq > a.seq",

@@ -4,6 +4,7 @@ import (
 	"testing"
 
 	"pop.store/credits/db/testdb"
+	"pop.store/credits/internal/ledger/engine"
 	"pop.store/credits/internal/ledger/ledgertest"
 )
 
@@ -13,6 +14,13 @@ type fixture struct{ *ledgertest.Fixture }
 func newFixture(t *testing.T) *fixture {
 	t.Helper()
 	return &fixture{ledgertest.New(t)}
+}
+
+// through is the fixture with the engine of another server.
+func (f *fixture) through(server *engine.Engine) *fixture {
+	other := *f.Fixture
+	other.Engine = server
+	return &fixture{&other}
 }
 
 // fixtureOn is a fixture over a database that other servers use as well. The test checks the invariants itself.

@@ -111,8 +111,7 @@ func TestOneKeySpaceOnSeveralServers(t *testing.T) {
 		var all sync.WaitGroup
 		for i := range callers {
 			all.Go(func() {
-				server := *f
-				server.Engine = servers[i%len(servers)]
+				server := f.through(servers[i%len(servers)])
 				id, key := ids[i%2], fmt.Sprint("key-", round, "-", i%4/2)
 				// an account without claims
 				f.NoError(server.smallCharge(ids[2], fmt.Sprint("other-", round, "-", i)))
