@@ -131,7 +131,8 @@ func TestAPanicIsAnError(t *testing.T) {
 		}
 		return map[int]int{1: 7}, nil
 	})
-	if _, ok, err := r.Get(t.Context(), 1); ok || err == nil || !strings.Contains(err.Error(), "panic while reading: broken") {
+	_, ok, err := r.Get(t.Context(), 1)
+	if ok || err == nil || !strings.Contains(err.Error(), "panic while reading: broken") {
 		t.Errorf("a panic gave %t, %v", ok, err)
 	}
 	if v, ok, err := r.Get(t.Context(), 1); v != 7 || !ok || err != nil {
