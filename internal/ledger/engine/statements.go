@@ -351,19 +351,18 @@ const sqlInsertOutbox = `
 insert into outbox (account, seq, at, kind, data)
 select account, seq, at, kind, data::jsonb from unnest($1::outbox_row[])`
 
-// The number of agents over budget, which the account's row does not store.
+// overBudget counts the agents that their budget has stopped, which the account's row does not. It reads
+// nothing for an account without agents with rules, as most are.
 const overBudget = `
-left join lateral (
-	select count(*) as agents from agents where account = a.account and state = 3
-) as over on a.guarded`
+	case when a.guarded then (select count(*) from agents where account = a.account and state = 3) else 0 end`
 
 // One statement is one snapshot, so row, lots and holds are consistent. Each lot and hold is a row of its
 // own.
 const sqlReadAccounts = `
 select ` + accountColumns + `,
 	l.lot, l.kind, l.amount, l.remaining, l.held, l.effective_at, l.expires_at, l.frozen, l.revoked, l.source,
-	h.hold, h.amount, h.expires_at, h.agent, h.lots, h.lot_amounts, coalesce(over.agents, 0)
-from ledger_accounts as a` + overBudget + `
+	h.hold, h.amount, h.expires_at, h.agent, h.lots, h.lot_amounts,` + overBudget + `
+from ledger_accounts as a
 left join lateral (
 	select l.lot, null::bigint as hold from lots as l where l.account = a.account and l.is_open
 	union all
@@ -375,7 +374,8 @@ where a.account = any($1)`
 
 // The account's row is enough for a balance while nothing is due.
 const sqlReadBalances = `
-select ` + accountColumns + `, coalesce(over.agents, 0) from ledger_accounts as a` + overBudget + `
+select ` + accountColumns + `,` + overBudget + `
+from ledger_accounts as a
 where a.account = any($1)`
 
 const sqlReadRows = `
