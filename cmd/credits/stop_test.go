@@ -137,7 +137,7 @@ func TestStopWhileSeeding(t *testing.T) {
 	s = s.with("CREDITS_DEMO=1")
 	for i, by := range []syscall.Signal{syscall.SIGTERM, syscall.SIGKILL} {
 		p := s.launch(t, freeAddr(t))
-		p.until(t, "the story has begun", func() bool { return p.announced() || s.seeding(t) })
+		p.until(t, "seeding has begun", func() bool { return p.announced() || s.seeding(t) })
 		time.Sleep(time.Duration(i) * 100 * time.Millisecond) // at different stages
 		if code := p.signal(t, by); code > 0 {
 			t.Errorf("%v: exit code %d: %s", by, code, p.stderr)

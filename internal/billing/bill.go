@@ -226,11 +226,11 @@ func (s *Service) Receipt(ctx context.Context, account, id uuid.UUID) (Receipt, 
 		Provider:  p.provider,
 		ExpiresAt: p.expiry(p.CompletedAt),
 	}
-	story, err := s.TokenBreakdown(ctx, p)
+	breakdown, err := s.TokenBreakdown(ctx, p)
 	if err != nil {
 		return Receipt{}, err
 	}
-	r.Netted = story.Netted
+	r.Netted = breakdown.Netted
 	var known int64
 	if err := s.pool.QueryRow(ctx, sqlBack, id).Scan(&known, &r.RefundedAt); err != nil {
 		return Receipt{}, problem.Unavailable(err)

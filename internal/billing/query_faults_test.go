@@ -86,7 +86,7 @@ func TestAQueryThatFails(t *testing.T) {
 			_, err := failing.Receipt(s.T.Context(), p.AccountID, p.ID)
 			return err
 		}, false},
-		"its story": {(*fixture).completed, func(s *fixture, failing *billing.Service, p billing.Purchase) error {
+		"its breakdown": {(*fixture).completed, func(s *fixture, failing *billing.Service, p billing.Purchase) error {
 			_, err := failing.TokenBreakdown(s.T.Context(), p)
 			return err
 		}, true},

@@ -15,7 +15,7 @@ import (
 
 // wholeAgents are the agents as loaded. The monthly spending of one with a budget alternates between the
 // rollup and the lane's cache, which must agree.
-func (p *paper) wholeAgents() (list []AgentRow) {
+func (p *memoryStore) completeAgents() (list []AgentRow) {
 	month := monthOf(p.row.Today.Day)
 	for _, a := range p.agents {
 		read := MonthSpend{Month: month}
@@ -37,8 +37,8 @@ func (p *paper) wholeAgents() (list []AgentRow) {
 	return list
 }
 
-// hear tracks the agents and the level from the events alone.
-func (p *paper) hear(e Event) {
+// recordEvent tracks the agents and the level from the events alone.
+func (p *memoryStore) recordEvent(e Event) {
 	if p.events++; e.Seq != p.events {
 		p.fatalf("event %d (%s) has the number %d", p.events, e.Kind, e.Seq)
 	}
@@ -48,25 +48,25 @@ func (p *paper) hear(e Event) {
 		if err := json.Unmarshal(e.Data, &data); err != nil {
 			p.fatalf("%v", err)
 		}
-		before := p.told[data.Agent]
+		before := p.eventStates[data.Agent]
 		for state, name := range agentStateNames {
 			if name == data.State {
-				p.told[data.Agent] = AgentState(state)
+				p.eventStates[data.Agent] = AgentState(state)
 			}
 		}
-		if now := p.told[data.Agent]; now == before || (now == AgentOn) != (e.Kind == EventAgentResumed) {
+		if now := p.eventStates[data.Agent]; now == before || (now == AgentOn) != (e.Kind == EventAgentResumed) {
 			p.fatalf("%s of %s, which was %v and is %v", e.Kind, data.Agent, before, now)
 		}
 	case EventBalanceLow, EventBalanceEmpty, EventBalanceRestored:
-		if e.Kind != EventBalanceEmpty && p.toldLow == (e.Kind == EventBalanceLow) {
-			p.fatalf("%s is told twice", e.Kind)
+		if e.Kind != EventBalanceEmpty && p.eventLow == (e.Kind == EventBalanceLow) {
+			p.fatalf("%s is emitted twice", e.Kind)
 		}
-		p.toldLow = e.Kind != EventBalanceRestored
+		p.eventLow = e.Kind != EventBalanceRestored
 	}
 }
 
 // checkAgents compares the row's summary with the agents, and the agents with the events.
-func (p *paper) checkAgents(s *State) {
+func (p *memoryStore) checkAgents(s *State) {
 	var want AgentSummary
 	for _, a := range p.agents {
 		if a.ID != "" {
@@ -77,23 +77,23 @@ func (p *paper) checkAgents(s *State) {
 		}
 		want.Reserved += a.Reserve
 		want.AgentRules = want.AgentRules || a.State != AgentOn || a.Reserve > 0 || a.Budget != nil
-		if a.State != p.told[a.ID] || (a.State == AgentOn) != a.PausedSince.IsZero() ||
+		if a.State != p.eventStates[a.ID] || (a.State == AgentOn) != a.PausedSince.IsZero() ||
 			(a.State == AgentOn && a.TurnedAway != 0) {
-			p.fatalf("agent %+v was told to be %v", a, p.told[a.ID])
+			p.fatalf("agent %+v is %v in the events", a, p.eventStates[a.ID])
 		}
 	}
 	want.Level, want.LowThreshold, want.EventSeq = s.Level, s.LowThreshold, p.events
 	if s.AgentSummary != want {
 		p.fatalf("the row says %+v of the agents, they %+v", s.AgentSummary, want)
 	}
-	if p.toldLow != (s.Level != LevelOK) {
-		p.fatalf("the level is %v, and it was told that it is low: %v", s.Level, p.toldLow)
+	if p.eventLow != (s.Level != LevelOK) {
+		p.fatalf("the level is %v, low in the events: %v", s.Level, p.eventLow)
 	}
 }
 
 // checkLimits compares what was just spent, by the entries, with the agent's budget and the reserves of
 // others.
-func (p *paper) checkLimits(s *State, op Operation, now time.Time) {
+func (p *memoryStore) checkLimits(s *State, op Operation, now time.Time) {
 	id := ""
 	switch o := op.(type) {
 	case *Charge:
@@ -144,7 +144,7 @@ func turnedOff(s *State) (ids []string) {
 }
 
 // checkTurnedOff requires them to be off still, unless the creator turned them on.
-func (p *paper) checkTurnedOff(s *State, op Operation, off []string) {
+func (p *memoryStore) checkTurnedOff(s *State, op Operation, off []string) {
 	if _, creator := op.(*SwitchAgent); creator {
 		return
 	}
@@ -162,7 +162,7 @@ func (s *State) holdOf(c *Capture) *hold {
 }
 
 // checkLacking compares a refusal with the available balance and requires the refused agent to be paused.
-func (p *paper) checkLacking(s *State, op Operation, refusal *problem.Error) {
+func (p *memoryStore) checkLacking(s *State, op Operation, refusal *problem.Error) {
 	id := ""
 	switch o := op.(type) {
 	case *Charge:
@@ -181,13 +181,13 @@ func (p *paper) checkLacking(s *State, op Operation, refusal *problem.Error) {
 			p.fatalf("agent %s lacks tokens and is %v", id, a.State)
 		}
 	}
-	if told := refusal.Details["spendable"]; told != max(left, 0) {
-		p.fatalf("%q is told that %v are left, there are %v", id, told, left)
+	if got := refusal.Details["spendable"]; got != max(left, 0) {
+		p.fatalf("%q gets the answer that %v are left, there are %v", id, got, left)
 	}
 }
 
 // free says whether the newest entry moved nothing.
-func (p *paper) free(s *State) bool { return s.entries[len(s.entries)-1].Moved() == 0 }
+func (p *memoryStore) free(s *State) bool { return s.entries[len(s.entries)-1].Moved() == 0 }
 
 func (s *State) agentRowOf(id string) agentState {
 	if a := s.agent(id); a != nil {
@@ -197,7 +197,7 @@ func (s *State) agentRowOf(id string) agentState {
 }
 
 // agentRequest generates a request about an agent, the creator's reserve or the threshold.
-func (r *player) agentRequest(s *State) Operation {
+func (r *generator) agentRequest(s *State) Operation {
 	limit := func() *tokens.Amount {
 		amount := r.amount(s.spendable(r.now))
 		return pick(r.Rand, nil, &amount, &amount, new(tokens.Amount))

@@ -16,28 +16,28 @@ import (
 	"pop.store/credits/internal/tokens"
 )
 
-// paper is an in-memory store for one account. Each batch gets from it what the engine would load and
+// memoryStore is an in-memory store for one account. Each batch gets from it what the engine would load and
 // stores what the engine would write. It also rebuilds the account from the entries alone and compares both
 // after every request.
-type paper struct {
+type memoryStore struct {
 	t    *testing.T
 	seed uint64
 
 	row        AccountRow // what the account's row carries
 	todayUsage []byte
 
-	lots      map[int64]Lot
-	holds     map[int64]HoldRow
-	entries   []Entry
-	reversals map[int64]Reversal
-	usage     map[usageDay]UsageLine
-	refs      map[PermanentReference]bool
-	declined  map[declinedID]bool
-	declines  int64
-	agents    map[string]AgentRow
-	events    int64
-	told      map[string]AgentState // each agent's state according to the events
-	toldLow   bool                  // the level according to the events
+	lots        map[int64]Lot
+	holds       map[int64]HoldRow
+	entries     []Entry
+	reversals   map[int64]Reversal
+	usage       map[usageDay]UsageLine
+	refs        map[PermanentReference]bool
+	declined    map[declinedID]bool
+	declines    int64
+	agents      map[string]AgentRow
+	events      int64
+	eventStates map[string]AgentState // each agent's state according to the events
+	eventLow    bool                  // the level according to the events
 
 	// What the entries add up to.
 	balance, held tokens.Amount
@@ -60,8 +60,8 @@ type declinedID struct {
 	number int
 }
 
-func newPaper(t *testing.T, seed uint64, id uuid.UUID) *paper {
-	return &paper{
+func newMemoryStore(t *testing.T, seed uint64, id uuid.UUID) *memoryStore {
+	return &memoryStore{
 		t:    t,
 		seed: seed,
 		row: AccountRow{
@@ -71,7 +71,7 @@ func newPaper(t *testing.T, seed uint64, id uuid.UUID) *paper {
 			AgentSummary: AgentSummary{LowThreshold: NoThreshold},
 		},
 		agents:       map[string]AgentRow{},
-		told:         map[string]AgentState{},
+		eventStates:  map[string]AgentState{},
 		lots:         map[int64]Lot{},
 		holds:        map[int64]HoldRow{},
 		reversals:    map[int64]Reversal{},
@@ -86,13 +86,13 @@ func newPaper(t *testing.T, seed uint64, id uuid.UUID) *paper {
 	}
 }
 
-func (p *paper) fatalf(format string, args ...any) {
+func (p *memoryStore) fatalf(format string, args ...any) {
 	p.t.Helper()
 	p.t.Fatalf("seed %d, after %d entries: %s", p.seed, len(p.entries), fmt.Sprintf(format, args...))
 }
 
 // partial opens the state from the account's row alone; nil if there is no open lot.
-func (p *paper) partial() *State {
+func (p *memoryStore) partial() *State {
 	snap := p.snapshot()
 	if snap.Account.OpenLot == 0 || snap.Account.AgentRules {
 		return nil
@@ -101,10 +101,10 @@ func (p *paper) partial() *State {
 }
 
 // whole opens the complete state, with the earlier entries that requests refer to.
-func (p *paper) whole(about ...int64) *State {
+func (p *memoryStore) complete(about ...int64) *State {
 	snap := p.snapshot()
 	snap.Complete = true
-	snap.Agents = p.wholeAgents()
+	snap.Agents = p.completeAgents()
 	wanted := map[int64]bool{}
 	for _, seq := range about {
 		if seq < 1 || seq > int64(len(p.entries)) {
@@ -145,7 +145,7 @@ func (p *paper) whole(about ...int64) *State {
 	return Open(snap)
 }
 
-func (p *paper) snapshot() *Snapshot {
+func (p *memoryStore) snapshot() *Snapshot {
 	snap := &Snapshot{Account: p.row}
 	var err error
 	if snap.Account.Today.Lines, err = DecodeToday(p.todayUsage); err != nil {
@@ -155,7 +155,7 @@ func (p *paper) snapshot() *Snapshot {
 }
 
 // file stores the changes of a state, as the engine's writer does.
-func (p *paper) file(s *State, now time.Time) {
+func (p *memoryStore) save(s *State, now time.Time) {
 	if !s.changed {
 		if len(s.entries)+len(s.refs)+len(s.declined)+len(s.usage)+len(s.reversals) > 0 {
 			p.fatalf("a state that says nothing changed has something to write")
@@ -168,7 +168,7 @@ func (p *paper) file(s *State, now time.Time) {
 		key := usageDay{u.Day, u.Feature, u.Agent}
 		p.usage[key] = sumLines(p.usage[key], u.UsageLine)
 	}
-	p.fileLots(s)
+	p.saveLots(s)
 	for _, h := range s.holds {
 		p.holds[h.Number] = h.HoldRow
 	}
@@ -180,7 +180,7 @@ func (p *paper) file(s *State, now time.Time) {
 		p.agents[a.ID] = a.AgentRow
 	}
 	for _, e := range s.events {
-		p.hear(e)
+		p.recordEvent(e)
 	}
 	p.checkAgents(s)
 	for _, r := range s.refs {
@@ -207,7 +207,7 @@ func (p *paper) file(s *State, now time.Time) {
 }
 
 // fileLots stores the lots; the open lot's remainder is in the account's row.
-func (p *paper) fileLots(s *State) {
+func (p *memoryStore) saveLots(s *State) {
 	for _, l := range s.lots {
 		if s.complete {
 			p.lots[l.Number] = l.Lot
@@ -228,10 +228,10 @@ func sumLines(a, b UsageLine) UsageLine {
 
 // check compares a state after a request with all of its entries. from is the number of entries added up
 // before.
-func (p *paper) check(s *State, now time.Time, from int) {
+func (p *memoryStore) check(s *State, now time.Time, from int) {
 	now = Later(now, s.LastAt)
 	for i := from; i < len(s.entries); i++ {
-		p.addUp(s.entries[i])
+		p.apply(s.entries[i])
 	}
 	if s.Balance != p.balance || s.Held != p.held || s.Balance < 0 || s.Held < 0 || s.Owed < 0 {
 		p.fatalf("balance %v and held %v, the entries say %v and %v; owed %v", s.Balance, s.Held, p.balance,
@@ -255,7 +255,7 @@ func (p *paper) check(s *State, now time.Time, from int) {
 		p.fatalf("the newest lot is %d, the entries say %d", s.NewestLot, newest)
 	}
 	if s.complete {
-		p.checkWhole(s, now)
+		p.checkComplete(s, now)
 	}
 	var today, spent tokens.Amount
 	for _, l := range s.Today.Lines {
@@ -275,7 +275,7 @@ func (p *paper) check(s *State, now time.Time, from int) {
 	}
 }
 
-func (p *paper) addUp(e *Entry) {
+func (p *memoryStore) apply(e *Entry) {
 	p.checked++
 	p.seen = append(p.seen, *e)
 	p.balance += e.Amount
@@ -331,14 +331,14 @@ func (p *paper) addUp(e *Entry) {
 	}
 }
 
-func (p *paper) entry(seq int64) Entry {
+func (p *memoryStore) entry(seq int64) Entry {
 	if seq < 1 || seq > int64(len(p.seen)) {
 		p.fatalf("an entry is about %d", seq)
 	}
 	return p.seen[seq-1]
 }
 
-func (p *paper) checkWhole(s *State, now time.Time) {
+func (p *memoryStore) checkComplete(s *State, now time.Time) {
 	var remaining, held, spendable tokens.Amount
 	for i, l := range s.lots {
 		if l.Remaining != p.lotRemaining[l.Number] || l.Held != p.lotHeld[l.Number] || l.Held < 0 ||
@@ -379,7 +379,7 @@ func (p *paper) checkWhole(s *State, now time.Time) {
 }
 
 // checkAtEnd compares the rollup by day, feature and agent.
-func (p *paper) checkAtEnd() {
+func (p *memoryStore) checkAtEnd() {
 	sums := map[usageDay]UsageLine{}
 	for key, line := range p.usage {
 		sums[key] = line
@@ -400,10 +400,10 @@ func (p *paper) checkAtEnd() {
 	}
 }
 
-// player generates random requests.
-type player struct {
+// generator makes random requests.
+type generator struct {
 	*rand.Rand
-	paper    *paper
+	store    *memoryStore
 	now      time.Time
 	partials int // requests decided on both the partial and the complete state
 }
@@ -412,8 +412,8 @@ func pick[T any](r *rand.Rand, list ...T) T { return list[r.IntN(len(list))] }
 
 // move advances the clock: usually a little, sometimes to the instant at which something is due, and
 // sometimes backwards, as between two servers.
-func (r *player) move() {
-	due := r.paper.row.DueAt
+func (r *generator) move() {
+	due := r.store.row.DueAt
 	switch n := r.IntN(100); {
 	case n < 30:
 	case n < 75:
@@ -425,8 +425,8 @@ func (r *player) move() {
 	case n < 93:
 		r.now = r.now.Add(-time.Duration(r.IntN(5)) * time.Second)
 	case n < 96: // about midnight
-		next := DayIn(r.now, r.paper.row.Zone).AddDate(0, 0, 1)
-		r.now = time.Date(next.Year(), next.Month(), next.Day(), 0, 0, r.IntN(3)-1, 0, r.paper.row.Zone).UTC()
+		next := DayIn(r.now, r.store.row.Zone).AddDate(0, 0, 1)
+		r.now = time.Date(next.Year(), next.Month(), next.Day(), 0, 0, r.IntN(3)-1, 0, r.store.row.Zone).UTC()
 	case n < 98:
 		r.now = r.now.Add(time.Duration(r.IntN(30)) * time.Hour)
 	default:
@@ -435,7 +435,7 @@ func (r *player) move() {
 }
 
 // amount is a part of what is available, all of it, or slightly more.
-func (r *player) amount(of tokens.Amount) tokens.Amount {
+func (r *generator) amount(of tokens.Amount) tokens.Amount {
 	switch n := r.IntN(20); {
 	case n == 0:
 		return of
@@ -448,8 +448,8 @@ func (r *player) amount(of tokens.Amount) tokens.Amount {
 }
 
 // earlier picks an entry of a kind, mostly a recent one; sometimes of any kind, or none.
-func (r *player) earlier(kinds ...Kind) int64 {
-	entries := r.paper.entries
+func (r *generator) earlier(kinds ...Kind) int64 {
+	entries := r.store.entries
 	if len(entries) == 0 || r.IntN(50) == 0 {
 		return r.Int64N(int64(len(entries) + 3))
 	}
@@ -465,17 +465,17 @@ func (r *player) earlier(kinds ...Kind) int64 {
 	return 1
 }
 
-func (r *player) purchase() int64 {
+func (r *generator) purchase() int64 {
 	for range 10 {
-		if seq := r.earlier(KindGrant); seq > 0 && seq <= int64(len(r.paper.entries)) &&
-			r.paper.entries[seq-1].LotKind == LotPurchase {
+		if seq := r.earlier(KindGrant); seq > 0 && seq <= int64(len(r.store.entries)) &&
+			r.store.entries[seq-1].LotKind == LotPurchase {
 			return seq
 		}
 	}
 	return 1
 }
 
-func (r *player) charge(s *State) *Charge {
+func (r *generator) charge(s *State) *Charge {
 	c := &Charge{Feature: "auto_selling", Agent: pick(r.Rand, "", "a", "b")}
 	if r.IntN(8) == 0 {
 		c.Feature = pick(r.Rand, "lip_sync", "image_generation", "social_comment_reply", "free", "nothing")
@@ -486,7 +486,7 @@ func (r *player) charge(s *State) *Charge {
 	return c
 }
 
-func (r *player) optional(of tokens.Amount) *tokens.Amount {
+func (r *generator) optional(of tokens.Amount) *tokens.Amount {
 	if r.IntN(2) == 0 {
 		return nil
 	}
@@ -494,7 +494,7 @@ func (r *player) optional(of tokens.Amount) *tokens.Amount {
 	return &amount
 }
 
-func (r *player) request(s *State) Operation {
+func (r *generator) request(s *State) Operation {
 	switch n := r.IntN(112); {
 	case n >= 100:
 		return r.agentRequest(s)
@@ -511,10 +511,10 @@ func (r *player) request(s *State) Operation {
 	case n < 62:
 		seq := r.earlier(KindHold)
 		if r.IntN(3) == 0 {
-			more := r.paper.holds[seq].Amount + r.amount(s.spendable(r.now))
+			more := r.store.holds[seq].Amount + r.amount(s.spendable(r.now))
 			return &Capture{Hold: seq, Amount: &more}
 		}
-		return &Capture{Hold: seq, Amount: r.optional(r.paper.holds[seq].Amount)}
+		return &Capture{Hold: seq, Amount: r.optional(r.store.holds[seq].Amount)}
 	case n < 64:
 		return &Extend{
 			Hold:      r.earlier(KindHold),
@@ -551,7 +551,7 @@ func (r *player) request(s *State) Operation {
 			Reason: pick(r.Rand, "a mistake", "a mistake", ""),
 		}
 	case n < 97:
-		if len(r.paper.entries) > 400 && r.IntN(12) == 0 {
+		if len(r.store.entries) > 400 && r.IntN(12) == 0 {
 			return CloseAccount{}
 		}
 		return &SetPlan{
@@ -564,21 +564,21 @@ func (r *player) request(s *State) Operation {
 }
 
 // play decides one batch of requests on a state loaded as the engine would, then stores it.
-func (r *player) play(prices *catalog.Catalog) (steps int) {
-	p := r.paper
+func (r *generator) run(prices *catalog.Catalog) (steps int) {
+	p := r.store
 	r.move()
 	size := 1 + r.IntN(4)
-	if r.playPartial(prices) {
+	if r.runPartial(prices) {
 		return 1
 	}
 	var about []int64
-	s := p.whole()
+	s := p.complete()
 	ops := make([]Operation, size)
 	for i := range ops {
 		ops[i] = r.request(s)
 		about = append(about, ops[i].Needs(prices).RefersTo)
 	}
-	s = p.whole(about...)
+	s = p.complete(about...)
 	for _, op := range ops {
 		from := len(s.entries)
 		if _, err := s.Apply(Settle{}, r.now, prices); err != nil && !errors.Is(err, ErrNoAccount) {
@@ -602,14 +602,14 @@ func (r *player) play(prices *catalog.Catalog) (steps int) {
 			p.checkLimits(s, op, r.now)
 		}
 	}
-	p.file(s, r.now)
+	p.save(s, r.now)
 	return size
 }
 
 // playPartial makes a charge that the open lot can pay, or that exceeds the balance, on both the partial
 // and the complete state. Results and changes must be equal. It returns false if there is no such charge.
-func (r *player) playPartial(prices *catalog.Catalog) bool {
-	p := r.paper
+func (r *generator) runPartial(prices *catalog.Catalog) bool {
+	p := r.store
 	s := p.partial()
 	if s == nil || (!s.DueAt.IsZero() && !s.DueAt.After(r.now)) {
 		return false
@@ -626,7 +626,7 @@ func (r *player) playPartial(prices *catalog.Catalog) bool {
 		}
 		c.Amount = &free
 	}
-	w := p.whole()
+	w := p.complete()
 	got, err := s.Apply(c, r.now, prices)
 	want, wantErr := w.Apply(c, r.now, prices)
 	if !reflect.DeepEqual(got, want) || fmt.Sprint(err) != fmt.Sprint(wantErr) {
@@ -648,7 +648,7 @@ func (r *player) playPartial(prices *catalog.Catalog) bool {
 	if lacking, ok := errors.AsType[*problem.Error](err); ok && lacking.Code == "insufficient_tokens" {
 		p.declines++
 	}
-	p.file(s, r.now)
+	p.save(s, r.now)
 	r.partials++
 	return true
 }
@@ -672,10 +672,10 @@ func TestTheCoreKeepsItsInvariants(t *testing.T) {
 // states.
 func live(t *testing.T, seed uint64, batches int) (steps, partials int) {
 	t.Helper()
-	r := &player{Rand: rand.New(rand.NewPCG(seed, 0)), now: time.Date(2026, 1, 31, 9, 30, 0, 0, time.UTC)}
-	r.paper = newPaper(t, seed, uuid.UUID{byte(seed), byte(seed >> 8)})
+	r := &generator{Rand: rand.New(rand.NewPCG(seed, 0)), now: time.Date(2026, 1, 31, 9, 30, 0, 0, time.UTC)}
+	r.store = newMemoryStore(t, seed, uuid.UUID{byte(seed), byte(seed >> 8)})
 	prices := catalogs()
-	s := r.paper.whole()
+	s := r.store.complete()
 	plan := &SetPlan{
 		Plan:   "starter",
 		Zone:   cycleZones[seed%uint64(len(cycleZones))],
@@ -684,13 +684,13 @@ func live(t *testing.T, seed uint64, batches int) (steps, partials int) {
 	if _, err := s.Apply(plan, r.now, prices[0]); err != nil {
 		t.Fatal(err)
 	}
-	r.paper.row.Zone = s.Zone
-	r.paper.check(s, r.now, 0)
-	r.paper.file(s, r.now)
+	r.store.row.Zone = s.Zone
+	r.store.check(s, r.now, 0)
+	r.store.save(s, r.now)
 	for i := range batches {
-		steps += r.play(prices[i*len(prices)/batches])
+		steps += r.run(prices[i*len(prices)/batches])
 	}
-	r.paper.checkAtEnd()
+	r.store.checkAtEnd()
 	return steps, r.partials
 }
 
