@@ -65,7 +65,7 @@ func (s *fixture) refund(p billing.Purchase, key string, minor int64, reason str
 }
 
 // What was taken back, when, why, and how much of it was used.
-func TestTheStoryOfAPurchase(t *testing.T) {
+func TestTheTokenBreakdownOfAPurchase(t *testing.T) {
 	t.Parallel()
 	s := newFixture(t)
 	p := s.completed()

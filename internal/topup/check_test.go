@@ -12,7 +12,7 @@ import (
 )
 
 // The limits of each setting, with the error of its field.
-func TestWhatCanBeSet(t *testing.T) {
+func TestWhichSettingsAreValid(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)
 	most := topup.MostTimes * money.MaxPayment("USD").Minor

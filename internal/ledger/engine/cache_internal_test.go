@@ -77,7 +77,7 @@ func (l *Engine) openOne(t *testing.T) uuid.UUID {
 }
 
 // A key that is older than the lane's cache is answered from the database, and does not count as a cache conflict.
-func TestAnOldKeyIsNoReasonForDistrust(t *testing.T) {
+func TestAnOldKeyCausesNoBackoff(t *testing.T) {
 	t.Parallel()
 	l := single(t)
 	ids := []uuid.UUID{l.openOne(t), l.openOne(t), l.openOne(t)}

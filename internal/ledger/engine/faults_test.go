@@ -45,7 +45,7 @@ func chargeBoth(t *testing.T, e *engine.Engine, key string, first, second uuid.U
 
 // Another server hangs while it has an account locked. Requests for that account fail as unavailable; others in the
 // same batch succeed.
-func TestALockedAccountHoldsUpNobodyElse(t *testing.T) {
+func TestALockedAccountDelaysNoOthers(t *testing.T) {
 	t.Parallel()
 	database := testdb.Open(t)
 	f := fixtureOn(t, database.AppURL)

@@ -99,7 +99,7 @@ func TestWhatIsOwedLetsNobodyGoOn(t *testing.T) {
 }
 
 // An agent that a due reset resumes is not counted for a purchase.
-func TestWhatHasFallenDueIsNoMeritOfAPurchase(t *testing.T) {
+func TestWouldResumeIgnoresWhatHasFallenDue(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)
 	id := f.openSpent()
