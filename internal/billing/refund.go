@@ -186,7 +186,7 @@ func (s *Service) recordRequest(ctx context.Context, tx pgx.Tx, id uuid.UUID, ke
 	if err == nil && string(known) != string(p.fingerprint(id, untouched)) {
 		return refund{}, idempotency.ErrKeyReused
 	}
-	if err == nil || !errors.Is(err, pgx.ErrNoRows) {
+	if !errors.Is(err, pgx.ErrNoRows) { // found, or not readable
 		return r, err
 	}
 	if err := s.allowed(&of, untouched); err != nil {
