@@ -117,8 +117,10 @@ func (m *Mailer) addResumed(list []notification, events []ledger.AccountEvent) {
 
 const (
 	sqlKnowAccounts = `insert into mail_accounts (account) select unnest($1::uuid[]) on conflict (account) do nothing`
-	sqlKeep         = `insert into mail_occasions (account, source, seq, at, kind, agents, amount, purchase, due_at)
-		values ($1, $2, $3, $4, $5, $6, $7, $8, $9) on conflict do nothing`
+	// sqlKeep skips a stopped top-up that a server of the version before has stored, with a negative seq.
+	sqlKeep = `insert into mail_occasions (account, source, seq, at, kind, agents, amount, purchase, due_at)
+		select $1::uuid, $2::text, $3::bigint, $4::timestamptz, $5::text, $6::text[], $7::bigint, $8::text, $9::timestamptz
+		where not exists (select from mail_occasions where account = $1 and seq = -$3) on conflict do nothing`
 )
 
 // keep stores notifications in one transaction.
