@@ -274,13 +274,23 @@ func (h *Handlers) setLimits(req *creatorRequest) error {
 	if err := h.saveLimits(req, id, typed); err != nil {
 		return err
 	}
-	switch {
-	case len(typed.Problems) > 0:
-		return h.rejectAgentForm(req, form, http.StatusUnprocessableEntity, func(m *views.AgentsModel) {
-			showTyped(m, id, typed)
-		})
+	if len(typed.Problems) > 0 {
+		return h.rejectLimits(req, form, typed)
 	}
 	return req.Redirect(http.StatusSeeOther, agentsURL(form, id, url.Values{"saved": {"1"}}))
+}
+
+// rejectLimits shows the problems beside the agent's form, or ledger.ErrNoAgent if there is no such agent.
+func (h *Handlers) rejectLimits(req *creatorRequest, form url.Values, typed views.LimitsForm) error {
+	id := form.Get("agent")
+	if id != "" {
+		if _, err := h.Agents.Get(req.Request().Context(), req.ID, id); err != nil {
+			return err
+		}
+	}
+	return h.rejectAgentForm(req, form, http.StatusUnprocessableEntity, func(m *views.AgentsModel) {
+		showTyped(m, id, typed)
+	})
 }
 
 // saveLimits saves the form. Invalid values are added to its problems and nothing is saved.

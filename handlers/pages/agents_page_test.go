@@ -155,7 +155,8 @@ func TestLimits(t *testing.T) {
 	if len(handlerstest.Marked(a.Element("own-tools"), "field-problem")) != 1 {
 		t.Error("the problem stands elsewhere")
 	}
-	set("nobody", "5", "").Want(http.StatusNotFound)
+	set("unknown", "5", "").Want(http.StatusNotFound)
+	set("unknown", "ten", "").Want(http.StatusNotFound)
 	s.WantUnchanged(before, "sessions")
 
 	set("dms", " 50 ", "20.5").WantRedirect("/agents?saved=1#" + handlerstest.Attr(v.Get("/agents").Agent("dms"), "id"))

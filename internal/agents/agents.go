@@ -28,7 +28,7 @@ func New(l *engine.Engine, prices func() *catalog.Catalog) *Agents { return &Age
 // CheckID refuses an id that services may not give to an agent. Error: kind Unprocessable, field "agent".
 func CheckID(id string) error {
 	if !plaintext.ID(id) {
-		return problem.Invalid("agent", `must be 1 to 64 of A-Za-z0-9_-.: and not "me", "." or ".."`)
+		return problem.Invalid("agent", plaintext.IDRule)
 	}
 	return nil
 }
@@ -67,14 +67,14 @@ func (a *Agents) Put(ctx context.Context, account uuid.UUID, id string, p Put) (
 	if err != nil {
 		return ledger.Agent{}, false, err
 	}
-	_, err = a.one(ctx, account, id)
+	_, err = a.Get(ctx, account, id)
 	if isNew = errors.Is(err, ledger.ErrNoAgent); err != nil && !isNew {
 		return ledger.Agent{}, false, err
 	}
 	if err := a.ledger.PutAgent(ctx, account, change); err != nil {
 		return ledger.Agent{}, false, err
 	}
-	agent, err := a.one(ctx, account, id)
+	agent, err := a.Get(ctx, account, id)
 	return agent, isNew, err
 }
 
@@ -90,7 +90,7 @@ func (p *Put) change(id string) (ledger.PutAgent, error) {
 		return change, err
 	}
 	if p.Name != nil && !plaintext.Name(*p.Name) {
-		return change, problem.Invalid("name", "must be at most %d printable characters", plaintext.MaxName)
+		return change, problem.Invalid("name", plaintext.NameRule, plaintext.MaxName)
 	}
 	switch {
 	case p.Budget == nil:
@@ -131,10 +131,11 @@ func (a *Agents) Switch(ctx context.Context, account uuid.UUID, id string, on bo
 	if err := a.ledger.SwitchAgent(ctx, account, ledger.SwitchAgent{ID: id, On: on}); err != nil {
 		return ledger.Agent{}, err
 	}
-	return a.one(ctx, account, id)
+	return a.Get(ctx, account, id)
 }
 
-func (a *Agents) one(ctx context.Context, account uuid.UUID, id string) (ledger.Agent, error) {
+// Get reads one agent. Errors: those of List, and ledger.ErrNoAgent.
+func (a *Agents) Get(ctx context.Context, account uuid.UUID, id string) (ledger.Agent, error) {
 	list, err := a.List(ctx, account)
 	if err != nil {
 		return ledger.Agent{}, err

@@ -36,8 +36,7 @@ const maxEmail = 254 // characters
 // than tokens.Max together with what agents reserve: then all else is) and Unavailable.
 func (d *Directory) Put(ctx context.Context, externalID string, p Put) (id uuid.UUID, created bool, err error) {
 	if !plaintext.ID(externalID) {
-		return uuid.Nil, false, problem.Invalid("account",
-			`must be 1 to 64 of A-Za-z0-9_-.: and not "me", "." or ".."`)
+		return uuid.Nil, false, problem.Invalid("account", plaintext.IDRule)
 	}
 	if err := p.check(); err != nil {
 		return uuid.Nil, false, err
@@ -108,7 +107,7 @@ func (p Put) check() error {
 		}
 	}
 	if p.Name != nil && !plaintext.Name(*p.Name) {
-		return problem.Invalid("name", "must be at most %d printable characters", plaintext.MaxName)
+		return problem.Invalid("name", plaintext.NameRule, plaintext.MaxName)
 	}
 	if p.Email != nil && *p.Email != "" {
 		address, err := mail.ParseAddress(*p.Email)

@@ -24,6 +24,12 @@ func Valid(s string) bool {
 // OneLine is Valid for one line without tabs, such as a name.
 func OneLine(s string) bool { return Valid(s) && !strings.ContainsAny(s, "\n\t") }
 
+// What callers are told about a text that is refused. NameRule is a format for MaxName.
+const (
+	IDRule   = `must be 1 to 64 of A-Za-z0-9_-.: and not "me", "." or ".."`
+	NameRule = "must be at most %d printable characters"
+)
+
 // MaxName is the length of the longest name of an account or agent, in characters.
 const MaxName = 200
 

@@ -1,6 +1,7 @@
 package engine_test
 
 import (
+	"errors"
 	"fmt"
 	"testing"
 	"time"
@@ -207,5 +208,26 @@ func TestLowIsLeftAtAQuarterAboveTheThreshold(t *testing.T) {
 	f.refund(id, charge.Seq, "0.000001")
 	if a := f.account(id); a.Level != ledger.LevelOK {
 		t.Errorf("at %v the level is %v", a.Spendable, a.Level)
+	}
+}
+
+// A change that requires the agent to exist registers none.
+func TestAChangeOfAnAgentThatMustExist(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t)
+	id, reserve := f.MustOpen("starter"), 5*tokens.One
+	change := ledger.PutAgent{
+		ID:        "scout",
+		Reserve:   &reserve,
+		MustExist: true,
+	}
+	if err := f.PutAgent(t.Context(), id, change); !errors.Is(err, ledger.ErrNoAgent) {
+		t.Errorf("an unknown agent: %v", err)
+	}
+	f.wantAgents(id, "")
+	f.MustPutAgent(id, "scout", "", "")
+	f.NoError(f.PutAgent(t.Context(), id, change))
+	if list, _, err := f.Agents(t.Context(), id); err != nil || len(list) != 1 || list[0].Reserve != reserve {
+		t.Errorf("a known agent: %+v, %v", list, err)
 	}
 }
