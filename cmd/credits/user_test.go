@@ -84,7 +84,7 @@ func nobody(t *testing.T) *syscall.Credential {
 	if err != nil {
 		t.Fatal(err)
 	}
-	// macOS prints the ids of nobody as -2.
+	// macOS prints the ids of the user "nobody" as -2.
 	uid, err := strconv.ParseInt(u.Uid, 10, 64)
 	if err != nil {
 		t.Fatal(err)

@@ -91,8 +91,8 @@ func jitter(d time.Duration) time.Duration {
 	return (d - d/10 + time.Duration(rand.Int64N(int64(d)/5))).Round(time.Millisecond)
 }
 
-// notice is nil when there is nothing to show. It is also nil on the page of a purchase, so that a
-// creator who has just paid is not asked to buy more.
+// notice is nil when there is nothing to show, and on the page of a purchase: after a payment no notice
+// suggests a further one.
 func (h *Handlers) notice(req *creatorRequest) *views.NoticeModel {
 	if req.Notice == notice.None {
 		return nil

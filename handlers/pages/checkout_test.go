@@ -356,8 +356,8 @@ func TestPurchasesWhoseMoneyWentBack(t *testing.T) {
 	}
 }
 
-// A creator who has just paid is not asked to buy more: the purchase page and its badge polls have
-// no low notice. Other pages have it.
+// The page of a purchase and its badge polls show no low notice, which would suggest a further purchase. Other
+// pages show it.
 func TestQuietAfterPaying(t *testing.T) {
 	t.Parallel()
 	s := handlerstest.New(t)

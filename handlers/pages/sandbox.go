@@ -81,8 +81,7 @@ func sandboxModel(s sandbox.Session) views.SandboxModel {
 	return m
 }
 
-// sandboxReceipt is the provider's own receipt. As at Stripe, everyone who has the address may see
-// it.
+// sandboxReceipt is the provider's own receipt. Its address is the only protection, as at Stripe.
 func (h *Handlers) sandboxReceipt(c echo.Context) error {
 	s, err := h.Sandbox.Receipt(c.Request().Context(), c.Param("payment"))
 	if err != nil {

@@ -57,7 +57,7 @@ func dropped(name string, uid, gid int) account {
 	return account{name, uid, gid, &syscall.Credential{Uid: uint32(uid), Gid: uint32(gid)}}
 }
 
-// id reads a user or group id. macOS prints that of nobody as -2, which means 4294967294.
+// id reads a user or group id. macOS prints the id of the user "nobody" as -2, which means 4294967294.
 func id(s string) (int, error) {
 	n, err := strconv.ParseInt(s, 10, 64)
 	return int(uint32(n)), err

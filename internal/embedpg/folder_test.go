@@ -152,11 +152,11 @@ func TestFolderOfSomebody(t *testing.T) {
 	}
 	uid := os.Geteuid()
 	if uid == 0 {
-		somebody, err := user.Lookup("nobody") // root would not choose this user where postgres exists
+		other, err := user.Lookup("nobody") // root would not choose this user where postgres exists
 		if err != nil {
 			t.Fatal(err)
 		}
-		if uid, err = id(somebody.Uid); err != nil {
+		if uid, err = id(other.Uid); err != nil {
 			t.Fatal(err)
 		}
 		if err := os.Chown(dir, uid, -1); err != nil {

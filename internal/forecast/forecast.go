@@ -136,7 +136,7 @@ type Outlook struct {
 	Losses  []Loss    // worth a reminder, soonest first
 }
 
-// Who is the name of the only agent, if it has one, else of the feature.
+// Who returns the agent's name if exactly one agent stops and it has a name, else the feature's name.
 func (s *Stop) Who() string { return cmp.Or(s.Name, s.Feature.Name) }
 
 // Equivalent is how often an amount pays for a feature.

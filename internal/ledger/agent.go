@@ -77,7 +77,7 @@ func (s *State) overBudget(a *agent, amount tokens.Amount, now time.Time) bool {
 }
 
 // budgetLeft is an agent's monthly budget less spent and held tokens; tokens.Max without a budget. It is
-// negative if the budget was set below what is used.
+// negative if the budget is lower than the amount already used.
 func (s *State) budgetLeft(a *agent, now time.Time) tokens.Amount {
 	if a.Budget == nil {
 		return tokens.Max

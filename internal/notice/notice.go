@@ -1,5 +1,5 @@
-// Package notice decides what a creator is told about the balance: the overview behind every page and
-// poll, and which notice stands there, by the balance's level and a forecast.
+// Package notice reads the overview of an account that every page and badge poll needs. It decides by the
+// level of the balance and a forecast which notice the page shows.
 package notice
 
 import (

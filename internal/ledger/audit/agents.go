@@ -21,7 +21,7 @@ var agentSumsCheck = check{
 	},
 }
 
-// Checks each agent. The one without an id is the creator, who has only a reserve.
+// Checks each agent. The row with an empty id holds the reserve for the creator's own tools, and nothing else.
 var agentCheck = check{
 	place: "'agent ' || coalesce(nullif(r.agent, ''), 'of none')",
 	rows: `
